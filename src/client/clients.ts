@@ -1,0 +1,55 @@
+/**
+ * The clients we know, one row each: how a request shows that it is theirs, and where they put their session's id.
+ * The first row that matches wins. A User-Agent is compared in lower case, from its start.
+ */
+
+/** Where a session's id is found: a header, or a place in the body. */
+export type SessionId = { readonly header: string } | { readonly body: "metadata.user_id" };
+
+export type ClientRow = {
+  readonly name: string;
+  readonly userAgent: readonly string[];
+  /** Further signs: a header that is there, or (with a value) says this. */
+  readonly header?: { readonly name: string; readonly value?: string };
+  /** In order of preference. */
+  readonly session: readonly SessionId[];
+};
+
+export const CODER_AGENTS = "Coder Agents";
+export const UNKNOWN_CLIENT = "Unknown";
+
+const header = (name: string): SessionId => ({ header: name });
+
+export const CLIENTS: readonly ClientRow[] = [
+  { name: CODER_AGENTS, userAgent: ["coder-agents/"], session: [header("x-coder-chat-id")] },
+  { name: "Mux", userAgent: ["mux/", "xum/"], session: [header("x-mux-workspace-id")] },
+  {
+    name: "Claude Code",
+    userAgent: ["claude"],
+    session: [header("x-claude-code-session-id"), { body: "metadata.user_id" }],
+  },
+  { name: "Codex", userAgent: ["codex"], session: [header("session-id"), header("session_id")] },
+  { name: "Zed", userAgent: ["zed/"], session: [] },
+  {
+    name: "GitHub Copilot (VS Code)",
+    userAgent: ["githubcopilotchat/"],
+    session: [header("x-interaction-id")],
+  },
+  { name: "GitHub Copilot (CLI)", userAgent: ["copilot/"], session: [header("x-client-session-id")] },
+  {
+    name: "Kilo Code",
+    userAgent: ["kilo-code/"],
+    header: { name: "originator", value: "kilo-code" },
+    session: [header("x-kilocode-taskid")],
+  },
+  { name: "Roo Code", userAgent: ["roo-code/"], header: { name: "originator", value: "roo-code" }, session: [] },
+  { name: "Charm Crush", userAgent: ["charm crush/", "charm-crush/"], session: [] },
+  {
+    name: "OpenCode",
+    userAgent: ["opencode/"],
+    session: [header("x-opencode-session"), header("x-session-affinity"), header("x-session-id")],
+  },
+  { name: "Junie", userAgent: ["junie:"], session: [] },
+  { name: "Gemini CLI", userAgent: ["geminicli"], session: [] },
+  { name: "Cursor", userAgent: [], header: { name: "x-cursor-client-version" }, session: [] },
+];

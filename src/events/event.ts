@@ -1,0 +1,160 @@
+/**
+ * Every event the interceptor can record. Names and fields of `interception_start`, `interception_end` and
+ * `token_usage` are those of Coder's interception log; fields may be added, none renamed.
+ *
+ * Units: times are RFC 3339 strings in UTC, durations whole milliseconds, sizes bytes. What is not known is `null`.
+ */
+import type { Attribution } from "../initiator/initiator.ts";
+import type { Outcome, UsageState } from "../observation/outcome.ts";
+import type { RefusalReason } from "../refusal.ts";
+import type { OwnerRejection } from "../initiator/owner-assertion.ts";
+import type { ActorKind } from "../identity/identity.ts";
+
+/** Who called and on whose account: on every event that has an actor, always both, always how far to believe it. */
+export type Who = {
+  readonly actor_id: string;
+  readonly actor_kind: ActorKind;
+  readonly initiator_id: string;
+  readonly attribution: Attribution;
+  readonly identity_source: string;
+};
+
+/** What the calling software said of itself. Hints, never proof. */
+export type ClientHints = {
+  readonly client: string;
+  readonly user_agent: string | null;
+  readonly client_session_id: string | null;
+};
+
+/** Coder's ids of the conversation; `null` where absent or malformed. */
+export type CoderIds = {
+  readonly chat_id: string | null;
+  readonly subchat_id: string | null;
+  readonly workspace_id: string | null;
+};
+
+type Base<T extends string> = { readonly record_type: T; readonly interception_id: string };
+
+/** What was asked of whom: the same on an interception's start and end, so that either can be read alone. */
+export type Asked = {
+  readonly provider: string;
+  readonly provider_type: string;
+  readonly route: string;
+  /** As written by the client, cut at 256 characters. */
+  readonly model: string | null;
+  readonly streaming: boolean;
+  /** Whose provider key went upstream. */
+  readonly credential_kind: "centralized" | "byok";
+};
+
+/** Token counts: `null` where the provider gave none. */
+export type Tokens = {
+  /** Cache excluded. */
+  readonly input_tokens: number | null;
+  readonly output_tokens: number | null;
+  readonly cache_read_input_tokens: number | null;
+  readonly cache_write_input_tokens: number | null;
+};
+
+export type InterceptionStart = Base<"interception_start"> &
+  Who &
+  ClientHints &
+  CoderIds &
+  Asked & {
+    /** The id of the credential, never the credential: the first 16 hex digits of its SHA-256. */
+    readonly api_key_id: string;
+    readonly started_at: string;
+    /** What is known of the actor (its name, say); never of the owner named in a header. */
+    readonly metadata: Readonly<Record<string, string>>;
+    readonly correlating_tool_call_id: string | null;
+    readonly thread_parent_id: string | null;
+    readonly thread_root_id: string | null;
+  };
+
+export type InterceptionEnd = Base<"interception_end"> &
+  Who &
+  ClientHints &
+  CoderIds &
+  Asked &
+  Tokens & {
+    readonly ended_at: string;
+    readonly outcome: Outcome;
+    /** The status the client got; `null` when it left before there was one. */
+    readonly status: number | null;
+    /** From the request's arrival to the answer's first body byte. */
+    readonly first_byte_ms: number | null;
+    readonly duration_ms: number;
+    /** Bytes of the answer's body seen from the provider. A lower bound once `observation` is `capped`. */
+    readonly response_bytes: number;
+    readonly usage: UsageState;
+    /** A figure was no count and was not taken. */
+    readonly usage_flagged: boolean;
+    /** `capped`: the answer outgrew what is read beside the client's stream; its end was not seen. */
+    readonly observation: "whole" | "capped";
+    /** The provider's id of the answer, and the model it says answered. */
+    readonly msg_id: string | null;
+    readonly response_model: string | null;
+    /** Why it ended as it did, where that is more than the outcome says: a refusal's reason or a provider's error type. */
+    readonly error: string | null;
+  };
+
+export type TokenUsage = Base<"token_usage"> &
+  Tokens & {
+    readonly initiator_id: string;
+    readonly msg_id: string | null;
+    readonly usage: UsageState;
+    readonly created_at: string;
+    /** Named extras of the dialect, such as `completion_reasoning`. */
+    readonly metadata: Readonly<Record<string, number>>;
+  };
+
+export type InitiatorOverride = Base<"initiator_override"> &
+  Who &
+  ClientHints &
+  CoderIds & { readonly owner_id: string; readonly provider: string; readonly created_at: string };
+
+export type InitiatorOverrideRejected = Base<"initiator_override_rejected"> &
+  Who &
+  ClientHints &
+  CoderIds & {
+    readonly reason: OwnerRejection;
+    /** The refused value itself is recorded nowhere: its length in characters and 16 hex digits of its SHA-256. */
+    readonly value_length: number;
+    readonly value_sha256: string;
+    readonly provider: string;
+    readonly created_at: string;
+  };
+
+export type RefusalEvent = Base<"refusal"> & {
+  readonly reason: RefusalReason;
+  readonly status: number;
+  /** For the operator; never sent to the client. */
+  readonly detail: string | null;
+  readonly method: string;
+  readonly provider: string | null;
+  readonly route: string | null;
+  readonly client: string | null;
+  readonly actor_id: string | null;
+  readonly initiator_id: string | null;
+  readonly created_at: string;
+};
+
+export type PassthroughEvent = Base<"passthrough"> &
+  Who &
+  ClientHints & {
+    readonly method: string;
+    readonly provider: string;
+    readonly route: string;
+    readonly status: number;
+    readonly duration_ms: number;
+    readonly created_at: string;
+  };
+
+export type InterceptorEvent =
+  | InterceptionStart
+  | InterceptionEnd
+  | TokenUsage
+  | InitiatorOverride
+  | InitiatorOverrideRejected
+  | RefusalEvent
+  | PassthroughEvent;

@@ -1,0 +1,63 @@
+import { Refusal } from "../refusal.ts";
+
+/**
+ * The request's whole body, at most `limit` bytes, exactly as it came: never inflated, never decoded.
+ *
+ * Refuses `body_encoded` (415) where a Content-Encoding is named, `body_too_large` (413) by the declared length before
+ * a byte is read and by the real one in any case, `body_incomplete` where the client stops sending.
+ */
+export async function readBody(request: Request, limit: number): Promise<Uint8Array | Refusal> {
+  const encoding = request.headers.get("content-encoding");
+  if (encoding !== null && !/^\s*(?:identity)?\s*$/i.test(encoding)) return new Refusal("body_encoded");
+  const tooLarge = declaredTooLarge(request.headers, limit);
+  if (tooLarge) return tooLarge;
+  if (request.body === null) return new Uint8Array();
+  try {
+    // With a declared length one native read is enough; without, count while reading.
+    if (request.headers.has("content-length")) {
+      const bytes = new Uint8Array(await request.arrayBuffer());
+      return bytes.byteLength > limit ? new Refusal("body_too_large") : bytes;
+    }
+    return await readCounted(request.body, limit);
+  } catch {
+    return new Refusal("body_incomplete");
+  }
+}
+
+/** The refusal due for a Content-Length that is over the limit or no number; null where there is nothing to refuse. */
+export function declaredTooLarge(headers: Headers, limit: number): Refusal | null {
+  const declared = headers.get("content-length");
+  if (declared === null) return null;
+  if (!/^\d{1,15}$/.test(declared)) return new Refusal("body_incomplete", "Content-Length is not a number");
+  return Number(declared) > limit ? new Refusal("body_too_large", `declared ${declared} bytes`) : null;
+}
+
+async function readCounted(body: ReadableStream, limit: number): Promise<Uint8Array | Refusal> {
+  const parts: Uint8Array[] = [];
+  let size = 0;
+  const reader = body.getReader();
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return concat(parts, size);
+    const chunk = value as Uint8Array;
+    size += chunk.byteLength;
+    if (size > limit) {
+      reader.cancel().catch(() => undefined);
+      return new Refusal("body_too_large", "counted while reading");
+    }
+    parts.push(chunk);
+  }
+}
+
+/** One array of `size` bytes out of its parts; a single part is returned as it is. */
+export function concat(parts: readonly Uint8Array[], size: number): Uint8Array {
+  const [first] = parts;
+  if (parts.length === 1 && first) return first;
+  const whole = new Uint8Array(size);
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.byteLength;
+  }
+  return whole;
+}

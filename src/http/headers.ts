@@ -1,0 +1,99 @@
+/**
+ * Which headers go on, each way. Both functions copy by a deny-list: what is not named here is forwarded verbatim.
+ * Hop-by-hop fields: RFC 9110 §7.6.1, with the obsolete ones that still turn up.
+ */
+
+const HOP_BY_HOP = [
+  "connection",
+  "keep-alive",
+  "proxy-authenticate",
+  "proxy-authorization",
+  "proxy-connection",
+  "te",
+  "trailer",
+  "transfer-encoding",
+  "upgrade",
+];
+
+/** Set by us, by the network before us, or about the caller's own connection: no caller may speak to the provider with these. */
+const NOT_UPSTREAM = new Set([
+  ...HOP_BY_HOP,
+  "host",
+  "content-length", // fetch counts the body again
+  "accept-encoding", // ours: identity (a compressed stream arrives in one piece once it is touched)
+  "authorization",
+  "x-api-key",
+  "api-key",
+  "cookie",
+  "cookie2",
+  "expect",
+  "forwarded",
+  "via",
+  "cdn-loop",
+  "x-real-ip",
+  "true-client-ip",
+  "x-client-ip",
+  "x-cluster-client-ip",
+  "x-original-url",
+  "x-rewrite-url",
+  "x-interception-id",
+]);
+
+const NOT_UPSTREAM_PREFIX = /^(?:cf-|x-forwarded-|x-coder-)/;
+/** What names the caller's token at a Coder deployment: never for a provider, not even one that is Coder itself. */
+const CODER_CREDENTIAL = /^x-coder-(?:ai-g|signature)/;
+
+const NOT_TO_CLIENT = new Set([...HOP_BY_HOP, "set-cookie", "set-cookie2"]);
+
+/** Our mark in `Via` (RFC 9110 §7.6.3), by which a request that comes round again is recognised. */
+export const VIA_MARK = "ai-edge-interceptor";
+
+export type UpstreamHeaderOptions = {
+  /** Forward `X-Coder-*` (bar credentials and signatures), for an upstream that is Coder itself. */
+  readonly coderHeaders: boolean;
+  /** The one credential the provider gets. */
+  readonly credential: readonly [name: string, value: string];
+};
+
+/** The caller's headers as the provider may see them, with the provider's credential. */
+export function upstreamHeaders(from: Headers, options: UpstreamHeaderOptions): Headers {
+  const listed = connectionListed(from);
+  const to = new Headers();
+  for (const [name, value] of from) {
+    if (NOT_UPSTREAM.has(name) || listed?.has(name)) continue;
+    // Servers that read CGI-style names take `_` for `-`: judge both spellings as one.
+    const plain = name.includes("_") ? name.replaceAll("_", "-") : name;
+    if (plain !== name && NOT_UPSTREAM.has(plain)) continue;
+    if (NOT_UPSTREAM_PREFIX.test(plain)) {
+      const wanted = options.coderHeaders && name.startsWith("x-coder-") && !CODER_CREDENTIAL.test(name);
+      if (!wanted) continue;
+    }
+    to.append(name, value);
+  }
+  to.set("accept-encoding", "identity");
+  to.set("via", `1.1 ${VIA_MARK}`);
+  to.set(options.credential[0], options.credential[1]);
+  return to;
+}
+
+/** The provider's headers as the client gets them: all but hop-by-hop ones and cookies, plus the interception's id. */
+export function clientHeaders(from: Headers, interceptionId: string): Headers {
+  const listed = connectionListed(from);
+  const to = new Headers(from);
+  for (const name of NOT_TO_CLIENT) to.delete(name);
+  if (listed) for (const name of listed) to.delete(name);
+  to.set("x-interception-id", interceptionId);
+  return to;
+}
+
+/** Whether this request has already been through an interceptor. */
+export function hasLooped(headers: Headers): boolean {
+  return headers.get("via")?.includes(VIA_MARK) ?? false;
+}
+
+/** Names that `Connection` makes hop-by-hop for this message, or null where it names none. */
+function connectionListed(headers: Headers): Set<string> | null {
+  const value = headers.get("connection");
+  if (!value || /^\s*(?:close|keep-alive)\s*$/i.test(value)) return null;
+  return new Set(value.split(",").map((name) => name.trim().toLowerCase()));
+}

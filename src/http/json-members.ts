@@ -1,0 +1,70 @@
+/**
+ * Where the members of a JSON object stand in its text: what `JSON.parse` does not tell, and a splice or a look for
+ * repeated keys needs. Only for text that `JSON.parse` has accepted as an object (RFC 8259); nothing is checked again.
+ */
+
+export type Member = {
+  readonly key: string;
+  /** Where the value begins, and where it has ended, in the text. */
+  readonly from: number;
+  readonly to: number;
+};
+
+/** The members of the outermost object of valid JSON, in their order, duplicates and all. */
+export function* topLevelMembers(text: string): Generator<Member> {
+  let at = text.indexOf("{") + 1;
+  for (;;) {
+    at = skipBlank(text, at);
+    if (text[at] === "}") return;
+    const keyEnd = endOfString(text, at);
+    const key = JSON.parse(text.slice(at, keyEnd)) as string;
+    const from = skipBlank(text, text.indexOf(":", keyEnd) + 1);
+    const to = endOfValue(text, from);
+    yield { key, from, to };
+    at = skipBlank(text, to);
+    if (text[at] === ",") at += 1;
+  }
+}
+
+function skipBlank(text: string, at: number): number {
+  while (" \t\n\r".includes(text[at] ?? "x")) at += 1;
+  return at;
+}
+
+/** Past the closing quote of the string that begins at `at`. */
+function endOfString(text: string, at: number): number {
+  let end = text.indexOf('"', at + 1);
+  while (isEscaped(text, end)) end = text.indexOf('"', end + 1);
+  return end + 1;
+}
+
+function isEscaped(text: string, at: number): boolean {
+  let slashes = 0;
+  while (text[at - 1 - slashes] === "\\") slashes += 1;
+  return slashes % 2 === 1;
+}
+
+/** Past the end of the value that begins at `from`. */
+function endOfValue(text: string, from: number): number {
+  if (text[from] === '"') return endOfString(text, from);
+  if (text[from] !== "{" && text[from] !== "[") return endOfLiteral(text, from);
+  let depth = 0;
+  for (let at = from; ; ) {
+    const c = text[at];
+    if (c === '"') {
+      at = endOfString(text, at);
+      continue;
+    }
+    if (c === "{" || c === "[") depth += 1;
+    if (c === "}" || c === "]") depth -= 1;
+    at += 1;
+    if (depth === 0) return at;
+  }
+}
+
+/** Past a number, `true`, `false` or `null`. */
+function endOfLiteral(text: string, from: number): number {
+  const delimiter = /[,}\]\s]/g;
+  delimiter.lastIndex = from;
+  return delimiter.exec(text)?.index ?? text.length;
+}

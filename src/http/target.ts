@@ -1,0 +1,39 @@
+import { Refusal } from "../refusal.ts";
+
+/** The request's path and query as they are routed: `path` is safe to compare with fixed tables, `search` is verbatim. */
+export type Target = { readonly path: string; readonly search: string };
+
+const MAX_URL = 16_384;
+/** Spellings of `/`, `\`, `.`, `%`, and control characters that a later hop might read as something else (RFC 3986 §6.2.2). */
+const AMBIGUOUS = /%(?:2[ef5]|5c|[01][0-9a-f]|7f)|\\|\/\/|\/\.\.?(?:\/|$)|[^\x21-\x7e]/i;
+const BROKEN_ESCAPE = /%(?![0-9a-f]{2})/i;
+
+/**
+ * Reads the path that was asked for, not the one the Host header would like it to be.
+ *
+ * `request.url` is `scheme://` + Host + target, unchecked: with `Host: x/openai/v1?` the real path moves into the
+ * query. So the origin is cut off by the Host's own length, and nothing is normalised: a path that would need it is
+ * refused (`bad_path`), as is a URL over 16 KiB (`url_too_long`).
+ */
+export function readTarget(request: Request): Target | Refusal {
+  const url = request.url;
+  if (url.length > MAX_URL) return new Refusal("url_too_long");
+  const rest = afterOrigin(url, request.headers.get("host"));
+  const query = rest.indexOf("?");
+  const path = (query < 0 ? rest : rest.slice(0, query)) || "/";
+  if (AMBIGUOUS.test(path) || BROKEN_ESCAPE.test(path)) return new Refusal("bad_path");
+  const search = query < 0 ? "" : withoutFragment(rest.slice(query));
+  return { path, search };
+}
+
+function afterOrigin(url: string, host: string | null): string {
+  const start = url.indexOf("://") + 3;
+  if (host && /[/?#\\@]/.test(host) && url.startsWith(host, start)) return url.slice(start + host.length);
+  const path = url.slice(start).search(/[/?#]/);
+  return path < 0 ? "/" : withoutFragment(url.slice(start + path));
+}
+
+function withoutFragment(text: string): string {
+  const hash = text.indexOf("#");
+  return hash < 0 ? text : text.slice(0, hash);
+}

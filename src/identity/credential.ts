@@ -1,0 +1,69 @@
+/**
+ * What the request presents: an identity credential, and perhaps the client's own provider key beside it. Receives the
+ * headers, hands on values with their SHA-256; decides nothing about whose they are.
+ */
+import { sha256Hex } from "../digest.ts";
+import { Refusal } from "../refusal.ts";
+
+export type Secret = {
+  readonly value: string;
+  readonly from: "x-coder-ai-governance-token" | "authorization" | "x-api-key";
+  /** SHA-256 of the whole value, 64 hex digits. */
+  readonly sha256: string;
+};
+
+export type Credential = {
+  /** What says who is calling: the governance token, else `Authorization: Bearer`, else `X-Api-Key`. */
+  readonly identity: Secret;
+  /** The client's own provider key: what stands beside a governance token, else the identity credential itself. */
+  readonly own: Secret | null;
+  /** Identity came in the governance header, so `Authorization`/`X-Api-Key` are the client's own provider key. */
+  readonly governed: boolean;
+};
+
+const MAX_TOKEN = 8192;
+/** token68, RFC 9110 §11.2: no blank, comma, quote or anything a log or shell could trip over. */
+const TOKEN = /^[A-Za-z0-9._~+/-]+=*$/;
+
+/**
+ * Refuses `credential_missing` where there is none and `credential_malformed` where one is repeated, not a bearer, or
+ * not a token. Where `Authorization` and `X-Api-Key` are both sent, the first counts and the second is dropped.
+ */
+export async function readCredential(headers: Headers): Promise<Credential | Refusal> {
+  const governance = headers.get("x-coder-ai-governance-token")?.trim() ?? "";
+  const own = ownKey(headers);
+  if (own instanceof Refusal) return own;
+  const ownSecret = own && (await secret(own.value, own.from));
+  if (governance !== "") {
+    if (!isToken(governance)) return new Refusal("credential_malformed", "X-Coder-AI-Governance-Token");
+    return {
+      identity: await secret(governance, "x-coder-ai-governance-token"),
+      own: ownSecret,
+      governed: true,
+    };
+  }
+  if (ownSecret === null) return new Refusal("credential_missing");
+  return { identity: ownSecret, own: ownSecret, governed: false };
+}
+
+function ownKey(headers: Headers): Pick<Secret, "value" | "from"> | Refusal | null {
+  const authorization = headers.get("authorization");
+  if (authorization !== null) {
+    const bearer = /^bearer +(\S+)\s*$/i.exec(authorization)?.[1];
+    if (bearer === undefined || !isToken(bearer)) return new Refusal("credential_malformed", "Authorization");
+    return { value: bearer, from: "authorization" };
+  }
+  const apiKey = headers.get("x-api-key")?.trim() ?? "";
+  if (apiKey === "") return null;
+  return isToken(apiKey)
+    ? { value: apiKey, from: "x-api-key" }
+    : new Refusal("credential_malformed", "X-Api-Key");
+}
+
+function isToken(value: string): boolean {
+  return value.length <= MAX_TOKEN && TOKEN.test(value);
+}
+
+async function secret(value: string, from: Secret["from"]): Promise<Secret> {
+  return { value, from, sha256: await sha256Hex(value) };
+}

@@ -1,0 +1,1 @@
+export default { fetch(r: Request) { return new Response("hi"); } };

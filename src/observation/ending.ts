@@ -1,0 +1,27 @@
+/** How the bytes of an answer ended, whatever they said. */
+export type Ending = {
+  /**
+   * `end`: the upstream's body ended · `error`: it broke off · `idle`: nothing came for the idle deadline · `client`:
+   * the client left · `capped`: it outgrew what is observed, and the client got it all.
+   */
+  readonly how: "end" | "error" | "idle" | "client" | "capped";
+  /** Bytes seen from the upstream. */
+  readonly bytes: number;
+  /** When the first of them was seen, in milliseconds since 1970; null where none was. */
+  readonly firstByteAt: number | null;
+};
+
+/** What a way of observing is given. */
+export type WatchOptions = {
+  /** Fires when the client leaves. */
+  readonly clientSignal: AbortSignal;
+  /** Ends the upstream's answer. */
+  readonly abort: AbortController;
+  readonly idleMs: number;
+  /** Bytes after which an answer is no longer read beside the client's stream. */
+  readonly capBytes: number;
+  readonly now: () => number;
+};
+
+/** What a way of observing hands on: the client's body, and how it ended, which never rejects. */
+export type Watched<Body> = { readonly body: Body; readonly ending: Promise<Ending> };

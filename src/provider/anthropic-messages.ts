@@ -1,0 +1,98 @@
+/** Usage of the Messages API: https://docs.anthropic.com/en/docs/build-with-claude/streaming. */
+import {
+  asObject,
+  asText,
+  Figures,
+  parseObject,
+  type AnswerReport,
+  type JsonObject,
+  type Usage,
+  type UsageReader,
+} from "./usage.ts";
+
+const TELLING = /"type"\s*:\s*"(?:message_start|message_delta|message_stop|error)"/;
+
+export function messagesUsage(): UsageReader {
+  let id: string | null = null;
+  let model: string | null = null;
+  let usage: Usage | null = null;
+  let final = false;
+  let ended = false;
+  let error: string | null = null;
+
+  const take = (message: JsonObject): void => {
+    id ??= asText(message["id"]);
+    model ??= asText(message["model"]);
+    // Figures are cumulative: a later one replaces the earlier, and one that is left out stands.
+    const reported = asObject(message["usage"]);
+    if (reported) usage = merge(usage, readMessagesUsage(reported));
+  };
+  const fail = (value: JsonObject): void => {
+    error = asText(asObject(value["error"])?.["type"], 64) ?? "error";
+  };
+
+  return {
+    event(data) {
+      if (!TELLING.test(data)) return;
+      const value = parseObject(data);
+      if (!value) return;
+      switch (value["type"]) {
+        case "message_start":
+          return take(asObject(value["message"]) ?? {});
+        case "message_delta":
+          take({ usage: value["usage"] });
+          final = asObject(asObject(value["delta"]))?.["stop_reason"] != null || final;
+          return;
+        case "message_stop":
+          ended = true;
+          return;
+        case "error":
+          return fail(value);
+      }
+    },
+    body(value) {
+      const object = asObject(value);
+      if (!object) return;
+      ended = true;
+      final = true;
+      if (object["type"] === "error") fail(object);
+      else take(object);
+    },
+    report: (): AnswerReport => ({
+      id,
+      model,
+      usage,
+      usageFinal: usage !== null && (final || ended),
+      ended,
+      error,
+    }),
+  };
+}
+
+function readMessagesUsage(from: JsonObject): Usage {
+  const figures = new Figures();
+  const written = asObject(from["cache_creation"]);
+  figures.extra("web_search_requests", asObject(from["server_tool_use"]), "web_search_requests");
+  figures.extra("cache_ephemeral_5m_input", written, "ephemeral_5m_input_tokens");
+  figures.extra("cache_ephemeral_1h_input", written, "ephemeral_1h_input_tokens");
+  return {
+    input_tokens: figures.take(from, "input_tokens"),
+    output_tokens: figures.take(from, "output_tokens"),
+    cache_read_input_tokens: figures.take(from, "cache_read_input_tokens"),
+    cache_write_input_tokens: figures.take(from, "cache_creation_input_tokens"),
+    extras: figures.extras,
+    flagged: figures.flagged,
+  };
+}
+
+function merge(earlier: Usage | null, later: Usage): Usage {
+  if (!earlier) return later;
+  return {
+    input_tokens: later.input_tokens ?? earlier.input_tokens,
+    output_tokens: later.output_tokens ?? earlier.output_tokens,
+    cache_read_input_tokens: later.cache_read_input_tokens ?? earlier.cache_read_input_tokens,
+    cache_write_input_tokens: later.cache_write_input_tokens ?? earlier.cache_write_input_tokens,
+    extras: { ...earlier.extras, ...later.extras },
+    flagged: earlier.flagged || later.flagged,
+  };
+}

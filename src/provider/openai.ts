@@ -1,0 +1,47 @@
+/** OpenAI's API: https://platform.openai.com/docs/api-reference. A client's base URL ends in `/v1`. */
+import { chatUsage } from "./openai-chat.ts";
+import { responsesUsage } from "./openai-responses.ts";
+import type { Dialect, DialectRoute } from "./provider.ts";
+
+const passthrough = (path: string, below = true): DialectRoute => ({ kind: "passthrough", path, below });
+
+export const openai: Dialect = {
+  type: "openai",
+  mount: "/v1",
+  tell: [],
+  routes: [
+    {
+      kind: "intercept",
+      path: "/chat/completions",
+      api: { name: "chat_completions", usageReader: chatUsage, usageOnRequest: true },
+    },
+    {
+      kind: "intercept",
+      path: "/responses",
+      api: { name: "responses", usageReader: responsesUsage, usageOnRequest: false },
+    },
+    passthrough("/responses/*"),
+    passthrough("/models"),
+    passthrough("/conversations"),
+    passthrough("/embeddings", false),
+    passthrough("/images/*"),
+    passthrough("/audio/*"),
+    passthrough("/files"),
+    passthrough("/batches"),
+    passthrough("/moderations", false),
+  ],
+  keyHeader: (key) => ["authorization", `Bearer ${key}`],
+  // OpenAI knows only the bearer form.
+  ownKeyHeader: (key) => ["authorization", `Bearer ${key}`],
+  errorBody: ({ status, message, code, param }) => ({
+    error: { message, type: errorType(status), param, code },
+  }),
+};
+
+function errorType(status: number): string {
+  if (status === 401) return "authentication_error";
+  if (status === 403) return "permission_error";
+  if (status === 404) return "not_found_error";
+  if (status === 429) return "rate_limit_error";
+  return status >= 500 ? "server_error" : "invalid_request_error";
+}

@@ -1,0 +1,86 @@
+/**
+ * What an answer says it used. Each figure is the provider's own, as a whole number from 0 to 2^53 - 1, or null where
+ * it gave none; a figure that is no such number is not taken, and `flagged` says that one was refused.
+ */
+export type Usage = {
+  /** Cache excluded. */
+  readonly input_tokens: number | null;
+  readonly output_tokens: number | null;
+  readonly cache_read_input_tokens: number | null;
+  readonly cache_write_input_tokens: number | null;
+  readonly extras: Readonly<Record<string, number>>;
+  readonly flagged: boolean;
+};
+
+/** What one answer told of itself so far. */
+export type AnswerReport = {
+  /** The provider's id of the answer. */
+  readonly id: string | null;
+  /** The model that answered. */
+  readonly model: string | null;
+  readonly usage: Usage | null;
+  /** The figures are the provider's closing ones. */
+  readonly usageFinal: boolean;
+  /** The answer's own end was seen: its terminal event, or the whole of a JSON body. */
+  readonly ended: boolean;
+  /** The type of the error that the answer carried inside a 200 or as its body. */
+  readonly error: string | null;
+};
+
+/** Reads one answer, as events or as one JSON value; never throws, whatever it is given. */
+export type UsageReader = {
+  /** One SSE event's data, and its `event:` name where it had one. */
+  readonly event: (data: string, name: string) => void;
+  /** A whole JSON body, parsed. */
+  readonly body: (value: unknown) => void;
+  readonly report: () => AnswerReport;
+};
+
+export type JsonObject = { readonly [key: string]: unknown };
+
+/** The value as an object (not null, not an array), or null. */
+export function asObject(value: unknown): JsonObject | null {
+  return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as JsonObject) : null;
+}
+
+/** The value as text of at most `max` characters, or null. */
+export function asText(value: unknown, max = 256): string | null {
+  return typeof value === "string" ? value.slice(0, max) : null;
+}
+
+export function parseObject(text: string): JsonObject | null {
+  try {
+    return asObject(JSON.parse(text));
+  } catch {
+    return null;
+  }
+}
+
+/** Collects figures of one usage object and remembers whether one had to be refused. */
+export class Figures {
+  flagged = false;
+  readonly extras: Record<string, number> = {};
+
+  /** The figure under `key`, or null where it is absent, null or no count. */
+  take(from: JsonObject | null, key: string): number | null {
+    const value = from?.[key];
+    if (value === undefined || value === null) return null;
+    if (Number.isSafeInteger(value) && (value as number) >= 0) return value as number;
+    this.flagged = true;
+    return null;
+  }
+
+  /** Keeps the figure under `key` as the named extra, if there is one. */
+  extra(name: string, from: JsonObject | null, key: string): void {
+    const value = this.take(from, key);
+    if (value !== null) this.extras[name] = value;
+  }
+
+  /** `total` less its cached parts, never below 0; null where the total is unknown. */
+  less(total: number | null, ...parts: readonly (number | null)[]): number | null {
+    if (total === null) return null;
+    const rest = parts.reduce<number>((left, part) => left - (part ?? 0), total);
+    if (rest < 0) this.flagged = true;
+    return Math.max(0, rest);
+  }
+}

@@ -1,0 +1,39 @@
+/**
+ * Which key the provider gets: one of the gateway's central keys or the client's own, never both, never the client's
+ * identity credential where that is something else.
+ */
+import { Refusal } from "../refusal.ts";
+import type { Credential } from "../identity/credential.ts";
+import type { Actor } from "../identity/identity.ts";
+import type { Provider } from "../provider/provider.ts";
+
+export type UpstreamCredential = {
+  readonly kind: "centralized" | "byok";
+  readonly header: readonly [name: string, value: string];
+  /** The central key in use, to look for in the provider's error answers; null where it is the client's own. */
+  readonly centralKey: string | null;
+};
+
+/**
+ * Refuses `byok_not_accepted` where only a fingerprint stands behind the request and the provider has central keys
+ * (that would be an open relay), and `provider_key_missing` where neither side has a key for the provider.
+ */
+export function chooseCredential(
+  provider: Provider,
+  actor: Actor,
+  { own, governed }: Credential,
+  /** From 0 up to 1: which of several central keys. */
+  random: () => number,
+): UpstreamCredential | Refusal {
+  if (!actor.verified && provider.keys.length > 0) return new Refusal("byok_not_accepted");
+  // Beside a governance token, or with no identity but the key itself, the client's key is a provider key.
+  const ownProviderKey = governed || !actor.verified ? own : null;
+  if (ownProviderKey && ownProviderKey.from !== "x-coder-ai-governance-token") {
+    const header = provider.dialect.ownKeyHeader(ownProviderKey.value, ownProviderKey.from);
+    return { kind: "byok", header, centralKey: null };
+  }
+  const { keys } = provider;
+  const key = keys.length > 1 ? keys[Math.floor(random() * keys.length)] : keys[0];
+  if (key === undefined) return new Refusal("provider_key_missing");
+  return { kind: "centralized", header: provider.dialect.keyHeader(key), centralKey: key };
+}
