@@ -55,19 +55,21 @@ export type RefusalReason = keyof typeof REASONS;
 export const REFUSAL_REASONS: Readonly<Record<RefusalReason, readonly [number, string]>> = REASONS;
 
 export class Refusal {
+  readonly reason: RefusalReason;
   readonly status: number;
   /** What the client is told. Never holds anything the client sent, nor anything secret. */
   readonly message: string;
+  /** For the operator's log: never sent to the client, and never a secret, as logs are read by many. */
+  readonly detail: string | null;
+  /** The body field concerned: a fixed name of the dialect's, never the caller's text. */
+  readonly param: string | null;
 
-  constructor(
-    readonly reason: RefusalReason,
-    /** For the operator's log: never sent to the client, so never a secret either, as logs are read by many. */
-    readonly detail: string | null = null,
-    /** The body field concerned; a fixed name of the dialect's, never the caller's text. */
-    readonly param: string | null = null,
-  ) {
+  constructor(reason: RefusalReason, detail: string | null = null, param: string | null = null) {
     const [status, message] = REASONS[reason];
+    this.reason = reason;
     this.status = status;
     this.message = param === null ? message : `${message} (${param})`;
+    this.detail = detail;
+    this.param = param;
   }
 }

@@ -7,6 +7,11 @@ export function isUuid(text: string): boolean {
   return text.length === 36 && TEXT.test(text);
 }
 
+/** A UUID in lower case, so that a user has one id however it was typed; any other id as it is. */
+export function canonicalId(id: string): string {
+  return isUuid(id) ? id.toLowerCase() : id;
+}
+
 /** A UUID of version 7 (§5.7): sorts by time. `now` in milliseconds since 1970, `random` fills an array. */
 export function uuidV7(now: number, random: (into: Uint8Array) => void): string {
   const bytes = new Uint8Array(16);

@@ -144,6 +144,7 @@ export type PassthroughEvent = Base<"passthrough"> &
   ClientHints & {
     readonly method: string;
     readonly provider: string;
+    readonly provider_type: string;
     readonly route: string;
     readonly status: number;
     readonly duration_ms: number;

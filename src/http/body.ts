@@ -3,12 +3,10 @@ import { Refusal } from "../refusal.ts";
 /**
  * The request's whole body, at most `limit` bytes, exactly as it came: never inflated, never decoded.
  *
- * Refuses `body_encoded` (415) where a Content-Encoding is named, `body_too_large` (413) by the declared length before
- * a byte is read and by the real one in any case, `body_incomplete` where the client stops sending.
+ * Refuses `body_too_large` (413) by the declared length before a byte is read and by the real one in any case, and
+ * `body_incomplete` where the client stops sending.
  */
 export async function readBody(request: Request, limit: number): Promise<Uint8Array | Refusal> {
-  const encoding = request.headers.get("content-encoding");
-  if (encoding !== null && !/^\s*(?:identity)?\s*$/i.test(encoding)) return new Refusal("body_encoded");
   const tooLarge = declaredTooLarge(request.headers, limit);
   if (tooLarge) return tooLarge;
   if (request.body === null) return new Uint8Array();
@@ -22,6 +20,12 @@ export async function readBody(request: Request, limit: number): Promise<Uint8Ar
   } catch {
     return new Refusal("body_incomplete");
   }
+}
+
+/** Refuses `body_encoded` (415) where a Content-Encoding is named: what is judged must be what the provider reads. */
+export function refuseEncoded(headers: Headers): Refusal | null {
+  const encoding = headers.get("content-encoding");
+  return encoding === null || /^\s*(?:identity)?\s*$/i.test(encoding) ? null : new Refusal("body_encoded");
 }
 
 /** The refusal due for a Content-Length that is over the limit or no number; null where there is nothing to refuse. */

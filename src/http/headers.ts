@@ -76,12 +76,19 @@ export function upstreamHeaders(from: Headers, options: UpstreamHeaderOptions): 
   return to;
 }
 
-/** The provider's headers as the client gets them: all but hop-by-hop ones and cookies, plus the interception's id. */
-export function clientHeaders(from: Headers, interceptionId: string): Headers {
+/**
+ * The provider's headers as the client gets them: all but hop-by-hop ones and cookies, plus the interception's id.
+ * `reframed`: the body is not, byte for byte, what these headers measured (decoded, or something taken out).
+ */
+export function clientHeaders(from: Headers, interceptionId: string, reframed: boolean): Headers {
   const listed = connectionListed(from);
   const to = new Headers(from);
   for (const name of NOT_TO_CLIENT) to.delete(name);
   if (listed) for (const name of listed) to.delete(name);
+  if (reframed) {
+    to.delete("content-encoding");
+    to.delete("content-length");
+  }
   to.set("x-interception-id", interceptionId);
   return to;
 }

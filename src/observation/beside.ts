@@ -1,10 +1,10 @@
 /**
  * Watches an answer beside the client's stream: the bytes flow natively, and JavaScript looks at a second branch in
- * batches. Nearly all the cost of watching is waking JavaScript once per chunk; ten looks a second cost half as much as
- * the bare answer, one look per event five times as much (docs/streams.md).
+ * batches. Nearly all the cost of watching is waking JavaScript once per chunk, so it is woken ten times a second.
  */
 import type { Ending, Watched, WatchOptions } from "./ending.ts";
-import { watchIdle } from "./idle.ts";
+import { leash } from "./leash.ts";
+import { pacer, type Pacer } from "./pacer.ts";
 
 const BATCH_BYTES = 16 * 1024;
 const PACE_MS = 100;
@@ -21,67 +21,66 @@ export function watchBeside(
 ): Watched<ReadableStream> {
   const [toClient, toUs] = upstream.tee();
   const through = length === null ? new IdentityTransformStream() : new FixedLengthStream(length);
-  const piped = toClient.pipeTo(through.writable).then(
+  const pace = pacer(PACE_MS);
+  const delivered = toClient.pipeTo(through.writable).then(
     () => true,
     () => false,
   );
-  return { body: through.readable, ending: readBatches(toUs, piped, onBytes, options) };
+  return { body: through.readable, ending: readBatches(toUs, delivered, pace, onBytes, options) };
 }
 
 async function readBatches(
   branch: ReadableStream<Uint8Array>,
-  piped: Promise<boolean>,
+  delivered: Promise<boolean>,
+  pace: Pacer,
   onBytes: (bytes: Uint8Array) => void,
-  { clientSignal, abort, idleMs, capBytes, now }: WatchOptions,
+  options: WatchOptions,
 ): Promise<Ending> {
+  const { capBytes, now } = options;
   let bytes = 0;
   let firstByteAt: number | null = null;
-  let how: Ending["how"] | null = null;
-  const pace = pacer(PACE_MS);
-  const stop = (why: Ending["how"]): void => {
-    how ??= why;
-    // What this branch has buffered can still be read; then the read ends in an error.
-    abort.abort();
+  // After an end from outside, what this branch has buffered can still be read; then the read fails.
+  const held = leash(options, pace.skip);
+  void delivered.then((whole) => {
     pace.skip();
-  };
-  const onGone = (): void => stop("client");
-  if (clientSignal.aborted) onGone();
-  clientSignal.addEventListener("abort", onGone);
-  const idle = watchIdle(idleMs, now, () => stop("idle"));
-  void piped.then((whole) => {
-    pace.skip();
-    // The way to the client is gone and no signal said so: let this branch tell first whether the upstream broke.
-    if (!whole) setTimeout(() => stop("client"), 0);
+    // The way to the client broke and no signal said so: let this branch tell first whether the upstream did.
+    if (!whole) setTimeout(() => held.end("client"), 0);
   });
+  const ending = (how: Ending["how"]): Ending => ({ how: held.reason() ?? how, bytes, firstByteAt });
 
   const reader = branch.getReader({ mode: "byob" });
+  let buffer = new ArrayBuffer(BATCH_BYTES);
   try {
-    let buffer = new ArrayBuffer(BATCH_BYTES);
     for (;;) {
       const { done, value } = await reader.read(new Uint8Array(buffer));
       if (done) break;
-      idle.heard();
+      held.idle.heard();
       firstByteAt ??= now();
       bytes += value.byteLength;
       onBytes(value);
       if (bytes > capBytes) {
+        held.idle.stop();
         await reader.cancel();
-        how ??= (await piped) ? "capped" : clientSignal.aborted ? "client" : "error";
-        return { how, bytes, firstByteAt };
+        return ending((await delivered) ? "capped" : "error");
       }
       buffer = value.buffer as ArrayBuffer;
       // A full batch: more is waiting.
       if (value.byteLength < BATCH_BYTES) await pace.wait();
     }
-    // The answer is whole; has the client got it? It may take its time, but not for ever.
-    idle.heard();
-    await Promise.race([piped, pace.never()]);
-    how ??= "end";
+    // The answer is whole. The client may take its time over it, but the record does not wait for ever.
+    await Promise.race([delivered, silence(options.idleMs, delivered)]);
+    return ending("end");
   } catch {
-    how ??= "error";
+    return ending("error");
   } finally {
-    idle.stop();
-    clientSignal.removeEventListener("abort", onGone);
+    held.release();
   }
-  return { how, bytes, firstByteAt };
+}
+
+/** Resolves after `ms`, or with `other`, whichever is first; leaves no timer behind. */
+function silence(ms: number, other: Promise<unknown>): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, ms);
+    void other.then(() => clearTimeout(timer));
+  });
 }

@@ -1,3 +1,7 @@
+import type { AnswerReport } from "../provider/usage.ts";
+import type { AnswerKind } from "./answer.ts";
+import type { Ending } from "./ending.ts";
+
 /**
  * How an interception can end, and what is known of what it used.
  *
@@ -12,3 +16,24 @@ export type Outcome = "completed" | "cancelled" | "truncated" | "stalled" | "ups
 
 /** `final`: the provider's own closing figure · `partial`: what was seen before the end · `unknown`: nothing was seen. */
 export type UsageState = "final" | "partial" | "unknown";
+
+/** The one outcome of an answer that ended `how`, told by its bytes (`report`) and its status. */
+export function decideOutcome(
+  how: Ending["how"],
+  kind: AnswerKind,
+  report: Pick<AnswerReport, "ended" | "error">,
+  status: number,
+): Outcome {
+  if (how === "client") return "cancelled";
+  if (status >= 400 || report.error !== null) return "upstream_error";
+  if (how === "idle") return "stalled";
+  if (how === "error") return "truncated";
+  // Past the cap nobody looked for the end; of other bodies there is no other end than their last byte.
+  if (how === "capped" || kind === "opaque") return "completed";
+  return report.ended ? "completed" : "truncated";
+}
+
+export function usageState(report: Pick<AnswerReport, "usage" | "usageFinal">): UsageState {
+  if (report.usage === null) return "unknown";
+  return report.usageFinal ? "final" : "partial";
+}

@@ -12,7 +12,7 @@ export const anthropic: Dialect = {
     {
       kind: "intercept",
       path: "/v1/messages",
-      api: { name: "messages", usageReader: messagesUsage, usageOnRequest: false },
+      api: { name: "messages", usageReader: messagesUsage, isUsageOnly: null },
     },
     passthrough("/v1/messages/count_tokens", false),
     passthrough("/v1/messages/batches", true),

@@ -1,5 +1,5 @@
 /** OpenAI's API: https://platform.openai.com/docs/api-reference. A client's base URL ends in `/v1`. */
-import { chatUsage } from "./openai-chat.ts";
+import { chatUsage, isUsageOnly } from "./openai-chat.ts";
 import { responsesUsage } from "./openai-responses.ts";
 import type { Dialect, DialectRoute } from "./provider.ts";
 
@@ -13,12 +13,12 @@ export const openai: Dialect = {
     {
       kind: "intercept",
       path: "/chat/completions",
-      api: { name: "chat_completions", usageReader: chatUsage, usageOnRequest: true },
+      api: { name: "chat_completions", usageReader: chatUsage, isUsageOnly },
     },
     {
       kind: "intercept",
       path: "/responses",
-      api: { name: "responses", usageReader: responsesUsage, usageOnRequest: false },
+      api: { name: "responses", usageReader: responsesUsage, isUsageOnly: null },
     },
     passthrough("/responses/*"),
     passthrough("/models"),

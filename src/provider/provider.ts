@@ -33,8 +33,11 @@ export type DialectRoute =
 export type Api = {
   readonly name: string;
   readonly usageReader: () => UsageReader;
-  /** Streams report usage only with `stream_options.include_usage`. */
-  readonly usageOnRequest: boolean;
+  /**
+   * Where streams report usage only with `stream_options.include_usage`: tells by an event's data that it holds nothing
+   * but that usage. null where usage is always reported.
+   */
+  readonly isUsageOnly: ((data: string) => boolean) | null;
 };
 
 export type Dialect = {

@@ -1,6 +1,49 @@
-/** Whether an error answer of the provider's gives away the gateway's own key, in whole or in a long part. */
+/**
+ * Keeps the gateway's own key out of what clients see: some providers quote the key they refuse. Only error answers to
+ * a call with a central key are looked at.
+ */
+import { concat } from "../http/body.ts";
+import { Refusal } from "../refusal.ts";
 
 const WINDOW = 8;
+const MAX_ERROR_BYTES = 1024 * 1024;
+
+/** The answer as it was, or `upstream_key_rejected` where it gives away the key, or `upstream_unreachable` where it breaks off. */
+export async function withoutKeyEcho(
+  response: Response,
+  key: string,
+  abort: AbortController,
+  deadlineMs: number,
+): Promise<Response | Refusal> {
+  if (response.status < 400) return response;
+  const timer = setTimeout(() => abort.abort(), deadlineMs);
+  try {
+    const bytes = response.body === null ? null : await readUpTo(response.body, MAX_ERROR_BYTES);
+    const text = bytes ? new TextDecoder().decode(bytes) : "";
+    const fields = [...response.headers].map(([, value]) => value).join("\n");
+    if (echoesKey(text, key) || echoesKey(fields, key)) return new Refusal("upstream_key_rejected", `status ${response.status}`);
+    const headers = new Headers(response.headers);
+    headers.delete("content-encoding");
+    if (bytes) headers.set("content-length", String(bytes.byteLength));
+    return new Response(bytes, { status: response.status, statusText: response.statusText, headers });
+  } catch {
+    return new Refusal("upstream_unreachable", `an error answer (status ${response.status}) broke off`);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Throws where the body is larger. */
+async function readUpTo(body: ReadableStream<Uint8Array>, max: number): Promise<Uint8Array> {
+  const parts: Uint8Array[] = [];
+  let size = 0;
+  for await (const part of body) {
+    size += part.byteLength;
+    if (size > max) throw new Error("too large for an error answer");
+    parts.push(part);
+  }
+  return concat(parts, size);
+}
 
 /**
  * True where `text` holds any run of 16 or more characters of the key: each such run holds one of the key's aligned

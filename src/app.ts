@@ -1,0 +1,325 @@
+/**
+ * The whole way of a request, top to bottom:
+ *
+ *   request → route → client → identity → initiator → policy → upstream → observation → client bytes, untouched
+ *
+ * Each step is a call that takes plain values and hands on plain values, or a refusal. What the steps are is in their
+ * floors; which of them there are is in `wiring.ts`.
+ */
+import { Hono } from "hono";
+import { detectClient, sessionId } from "./client/client.ts";
+import { CODER_AGENTS } from "./client/clients.ts";
+import type { Config } from "./config.ts";
+import { sha256Hex } from "./digest.ts";
+import * as compose from "./events/compose.ts";
+import type { Asked } from "./events/event.ts";
+import { recorder, type Recorder, type Sink } from "./events/recorder.ts";
+import { declaredTooLarge, readBody, refuseEncoded } from "./http/body.ts";
+import { clientHeaders, hasLooped, upstreamHeaders } from "./http/headers.ts";
+import { readTarget, type Target } from "./http/target.ts";
+import { readCredential } from "./identity/credential.ts";
+import { identify, type Actor } from "./identity/identity.ts";
+import { decideInitiator, type Initiator } from "./initiator/initiator.ts";
+import { readCoderId } from "./initiator/owner-assertion.ts";
+import { observe, type Conclusion } from "./observation/observe.ts";
+import { applyPolicies, type Policy } from "./policy/policy.ts";
+import { readCall, type Call } from "./provider/call.ts";
+import type { Api, Dialect } from "./provider/provider.ts";
+import { checkMethod, findRoute, isBase, type Route } from "./provider/route.ts";
+import { askForUsage } from "./provider/splice.ts";
+import { Refusal } from "./refusal.ts";
+import { chooseCredential, type UpstreamCredential } from "./upstream/credential.ts";
+import { CLIENT_GONE, forward, type Outgoing } from "./upstream/forward.ts";
+import { withoutKeyEcho } from "./upstream/key-echo.ts";
+import { targetUrl } from "./upstream/target.ts";
+import { uuidV7 } from "./uuid.ts";
+
+/** What the app is made of; everything that touches the world comes in here. */
+export type Parts = {
+  readonly config: Config;
+  readonly policies: readonly Policy[];
+  readonly sinks: readonly Sink[];
+  /** Speaks when there is no provider to speak for: an unknown route. */
+  readonly fallbackDialect: Dialect;
+  readonly fetch: typeof fetch;
+  readonly now: () => number;
+  readonly random: (into: Uint8Array) => void;
+  /** For what is wrong with ourselves: a sink that fails, an error nobody expected. */
+  readonly complain: (line: string) => void;
+};
+
+type Visit = {
+  readonly id: string;
+  readonly request: Request;
+  readonly parts: Parts;
+  readonly startedAt: number;
+  readonly recorder: Recorder;
+  readonly waitUntil: (promise: Promise<unknown>) => void;
+  /** Found on the way, for whatever ends it. */
+  route: Route | null;
+  client: string | null;
+  who: compose.Caller["who"] | null;
+};
+
+/** All that is known once the caller is: what forwarding starts from. */
+type Admitted = {
+  readonly target: Target;
+  readonly route: Route;
+  readonly actor: Actor;
+  readonly caller: compose.Caller;
+  readonly credential: UpstreamCredential;
+};
+
+export function createApp(parts: Parts): Hono {
+  // Hono itself would route on the URL as it was sent.
+  const app = new Hono({ getPath: (request) => new URL(request.url).pathname });
+  app.get("/healthz", () => ourAnswer(parts, "ok\n"));
+  app.all("*", (context) => visit(context.req.raw, parts, (promise) => context.executionCtx.waitUntil(promise)));
+  return app;
+}
+
+/** One request, with whatever goes wrong in ourselves turned into a refusal. */
+async function visit(request: Request, parts: Parts, waitUntil: Visit["waitUntil"]): Promise<Response> {
+  const startedAt = parts.now();
+  const id = uuidV7(startedAt, parts.random);
+  const complain = (what: string, error: unknown): void =>
+    parts.complain(`${what} failed: ${error instanceof Error ? error.name : "unknown"} (interception ${id})`);
+  const events = recorder(parts.sinks, waitUntil, (sink, error) => complain(`sink ${sink}`, error));
+  const own: Visit = { id, request, parts, startedAt, recorder: events, waitUntil, route: null, client: null, who: null };
+  try {
+    return await intercept(own);
+  } catch (error) {
+    complain("interceptor", error);
+    return refuse(own, new Refusal("internal"));
+  }
+}
+
+async function intercept(visit: Visit): Promise<Response> {
+  const { request, parts, id } = visit;
+  const { headers } = request;
+  const { config } = parts;
+
+  // Route: out of fixed tables.
+  if (hasLooped(headers)) return refuse(visit, new Refusal("loop"));
+  const target = readTarget(request);
+  if (target instanceof Refusal) return refuse(visit, target);
+  const route = findRoute(target.path, headers, config.providers);
+  if (!route) {
+    if (request.method === "HEAD" && isBase(target.path, config.providers)) return ourAnswer(parts, null, id);
+    return refuse(visit, new Refusal("not_found"));
+  }
+  visit.route = route;
+  const badMethod = checkMethod(route.route, request);
+  if (badMethod) return refuse(visit, badMethod);
+
+  // Client: a hint.
+  const client = detectClient(headers);
+  visit.client = client.name;
+
+  // Identity: whose credential it is, and which key the provider gets.
+  const presented = await readCredential(headers);
+  if (presented instanceof Refusal) return refuse(visit, presented);
+  const actor = await identify(presented, config.sources);
+  if (actor instanceof Refusal) return refuse(visit, actor);
+  const credential = chooseCredential(route.provider, actor, presented, () => fraction(parts.random));
+  if (credential instanceof Refusal) return refuse(visit, credential);
+
+  // Initiator: on whose account.
+  const sentOwner = headers.get("x-coder-owner-id");
+  const initiator = decideInitiator(actor, client.name === CODER_AGENTS, sentOwner, config.assertion);
+  const caller: compose.Caller = {
+    who: compose.toWho(actor, initiator),
+    hints: compose.toHints(client, sessionId(client, headers, {})),
+    coder: {
+      chat_id: readCoderId(headers.get("x-coder-chat-id")),
+      subchat_id: readCoderId(headers.get("x-coder-subchat-id")),
+      workspace_id: readCoderId(headers.get("x-coder-workspace-id")),
+    },
+  };
+  visit.who = caller.who;
+  const rejected = await recordOverride(visit, route, caller, initiator, sentOwner ?? "");
+  if (rejected && config.assertion.onInvalid === "reject") return refuse(visit, rejected);
+
+  const admitted: Admitted = { target, route, actor, caller, credential };
+  if (route.route.kind === "passthrough") return passThrough(visit, admitted);
+  const badEncoding = refuseEncoded(headers);
+  if (badEncoding) return refuse(visit, badEncoding);
+  const bytes = await readBody(request, config.limits.bodyBytes);
+  if (bytes instanceof Refusal) return refuse(visit, bytes);
+  const call = readCall(bytes);
+  if (call instanceof Refusal) return refuse(visit, call);
+  const hints = compose.toHints(client, sessionId(client, headers, call.fields));
+  return relay(visit, { ...admitted, caller: { ...caller, hints } }, route.route.api, call, bytes);
+}
+
+/** Events about the owner header; hands on the refusal that is due where it did not count. */
+async function recordOverride(
+  { id, parts, recorder }: Visit,
+  { provider }: Route,
+  caller: compose.Caller,
+  { owner }: Initiator,
+  sent: string,
+): Promise<Refusal | null> {
+  if (owner === "none") return null;
+  if (owner === "overrides") {
+    recorder.record(compose.overrideEvent(id, caller, provider.name, parts.now()));
+    return null;
+  }
+  const valueSha256 = (await sha256Hex(sent)).slice(0, 16);
+  const rejection = { reason: owner.rejected, valueLength: sent.length, valueSha256 };
+  recorder.record(compose.overrideRejectedEvent(id, caller, provider.name, rejection, parts.now()));
+  return new Refusal("owner_rejected", owner.rejected);
+}
+
+/** An interception: recorded from here to its one end, whatever happens. */
+async function relay(visit: Visit, admitted: Admitted, api: Api, call: Call, bytes: Uint8Array): Promise<Response> {
+  const { id, parts, recorder, startedAt, waitUntil } = visit;
+  const { route, caller, actor, credential } = admitted;
+  const { model, stream } = call;
+  const asked: Asked = {
+    provider: route.provider.name,
+    provider_type: route.provider.dialect.type,
+    route: route.route.path,
+    model: model?.slice(0, 256) ?? null,
+    streaming: stream,
+    credential_kind: credential.kind,
+  };
+  let open = true;
+  const end = (finish: compose.Finish): void => {
+    if (!open) return;
+    open = false;
+    const at = parts.now();
+    const usage = finish.conclusion && compose.tokenUsageEvent(id, caller, finish.conclusion, at);
+    if (usage) recorder.record(usage);
+    recorder.record(compose.endEvent(id, caller, asked, startedAt, finish, at));
+  };
+  const endRefused = (refusal: Refusal, outcome: "refused" | "upstream_error"): Response => {
+    end({ outcome, status: refusal.status, error: refusal.reason, conclusion: null });
+    return refuse(visit, refusal);
+  };
+
+  recorder.record(compose.startEvent(id, caller, asked, actor, startedAt));
+  try {
+    const forbidden = checkPolicies(visit, admitted, model);
+    if (forbidden) return endRefused(forbidden, "refused");
+
+    const spliced = api.isUsageOnly && route.provider.injectUsage ? askForUsage(call, bytes) : null;
+    const abort = new AbortController();
+    const answer = await ask(visit, admitted, spliced ?? bytes, abort);
+    if (answer === CLIENT_GONE) {
+      end({ outcome: "cancelled", status: null, error: null, conclusion: null });
+      return new Response(null, { status: 499, headers: { "x-interception-id": id } });
+    }
+    if (answer instanceof Refusal) return endRefused(answer, "upstream_error");
+
+    const { idleMs, observeBytes: capBytes } = parts.config.limits;
+    const observed = await observe(answer, api.usageReader(), {
+      clientSignal: visit.request.signal,
+      abort,
+      idleMs,
+      capBytes,
+      now: parts.now,
+      takeOut: spliced && api.isUsageOnly,
+    });
+    const { status } = answer;
+    const finish = (conclusion: Conclusion): void =>
+      end({ outcome: conclusion.outcome, status, error: conclusion.report.error, conclusion });
+    if (observed.conclusion instanceof Promise) waitUntil(observed.conclusion.then(finish));
+    else finish(observed.conclusion);
+    return toClient(answer, observed.body, id, observed.reframed);
+  } catch (error) {
+    end({ outcome: "refused", status: 500, error: "internal", conclusion: null });
+    throw error;
+  }
+}
+
+/** A passthrough: forwarded and counted, its bytes not looked at. */
+async function passThrough(visit: Visit, admitted: Admitted): Promise<Response> {
+  const { id, parts, recorder, request, startedAt } = visit;
+  const { route, caller } = admitted;
+  const forbidden = checkPolicies(visit, admitted, null);
+  if (forbidden) return refuse(visit, forbidden);
+  const body = await passthroughBody(request, parts.config.limits.bodyBytes);
+  if (body instanceof Refusal) return refuse(visit, body);
+  const answer = await ask(visit, admitted, body, new AbortController());
+  if (answer instanceof Refusal) return refuse(visit, answer);
+  const status = answer === CLIENT_GONE ? 499 : answer.status;
+  recorder.record(
+    compose.passthroughEvent(id, caller, route, { method: request.method, startedAt, status }, parts.now()),
+  );
+  if (answer === CLIENT_GONE) return new Response(null, { status });
+  return toClient(answer, answer.body, id, false);
+}
+
+/** A body of known length flows on as it comes; one of unknown length is counted first. */
+function passthroughBody(
+  request: Request,
+  limit: number,
+): Promise<Uint8Array | Refusal> | ReadableStream | Refusal | null {
+  if (request.body === null) return null;
+  if (!request.headers.has("content-length")) return readBody(request, limit);
+  return declaredTooLarge(request.headers, limit) ?? request.body;
+}
+
+function checkPolicies({ parts }: Visit, { route, caller }: Admitted, model: string | null): Refusal | null {
+  return applyPolicies(parts.policies, {
+    provider: route.provider,
+    model,
+    intercepted: route.route.kind === "intercept",
+    actorId: caller.who.actor_id,
+    initiatorId: caller.who.initiator_id,
+  });
+}
+
+/** The one call to the provider, ended when the client leaves; no answer of its gives away the gateway's key. */
+async function ask(
+  { request, parts }: Visit,
+  { target, route, credential }: Admitted,
+  body: Outgoing["body"],
+  abort: AbortController,
+): Promise<Response | Refusal | typeof CLIENT_GONE> {
+  const { headersMs, idleMs } = parts.config.limits;
+  request.signal.addEventListener("abort", () => abort.abort(), { once: true });
+  if (request.signal.aborted) return CLIENT_GONE;
+  const headers = upstreamHeaders(request.headers, {
+    coderHeaders: route.provider.coderHeaders,
+    credential: credential.header,
+  });
+  const outgoing = { url: targetUrl(route, target.search), method: request.method, headers, body };
+  const answer = await forward(parts.fetch, outgoing, abort, headersMs);
+  if (!(answer instanceof Response) || credential.centralKey === null) return answer;
+  return withoutKeyEcho(answer, credential.centralKey, abort, idleMs);
+}
+
+function toClient(answer: Response, body: BodyInit | null, id: string, reframed: boolean): Response {
+  const { status, statusText } = answer;
+  return new Response(body, { status, statusText, headers: clientHeaders(answer.headers, id, reframed) });
+}
+
+/** Answers instead of the upstream, in the route's dialect, and says so in an event. */
+function refuse(visit: Visit, refusal: Refusal): Response {
+  const { id, parts, recorder, request, route, client, who } = visit;
+  recorder.record(compose.refusalEvent(id, refusal, { method: request.method, route, client, who }, parts.now()));
+  const { reason, status, message, param } = refusal;
+  const dialect = route?.provider.dialect ?? parts.fallbackDialect;
+  const body = dialect.errorBody({ status, message, code: reason, param, interceptionId: id });
+  const headers = { "x-interception-id": id, "x-interceptor-error": reason, ...REFUSAL_HEADERS[reason] };
+  return Response.json(body, { status, headers });
+}
+
+/** What HTTP asks of some statuses (RFC 9110 §15.5.6, §15.5.22). */
+const REFUSAL_HEADERS: Partial<Record<Refusal["reason"], Record<string, string>>> = {
+  method_not_allowed: { allow: "POST" },
+  websocket_unsupported: { upgrade: "HTTP/1.1" },
+};
+
+function ourAnswer(parts: Parts, body: string | null, id = uuidV7(parts.now(), parts.random)): Response {
+  return new Response(body, { headers: { "x-interception-id": id } });
+}
+
+/** From 0 up to 1. */
+function fraction(random: Parts["random"]): number {
+  const bytes = new Uint8Array(4);
+  random(bytes);
+  return new DataView(bytes.buffer).getUint32(0) / 2 ** 32;
+}

@@ -1,0 +1,66 @@
+/**
+ * Bytes in, the same bytes out, and exactly one conclusion. Receives the provider's answer and a reader of its
+ * dialect; hands on a body for the client and a promise of what there was to see, which never rejects.
+ */
+import type { AnswerReport, UsageReader } from "../provider/usage.ts";
+import { answerKind, readAnswer, type Answer } from "./answer.ts";
+import { watchBeside } from "./beside.ts";
+import type { Ending, WatchOptions } from "./ending.ts";
+import { decideOutcome, usageState, type Outcome, type UsageState } from "./outcome.ts";
+import { watchThrough } from "./pump.ts";
+import { withoutUsageEvent } from "./usage-event.ts";
+import { watchWhole, WHOLE_MAX_BYTES } from "./whole.ts";
+
+export type Conclusion = {
+  readonly outcome: Outcome;
+  readonly usageState: UsageState;
+  readonly report: AnswerReport;
+  readonly ending: Ending;
+};
+
+export type Observed = {
+  readonly body: Uint8Array | ReadableStream | null;
+  /** A promise only where the client's body goes on after this. */
+  readonly conclusion: Conclusion | Promise<Conclusion>;
+  /** The client's body is not, byte for byte, what the provider's headers measured. */
+  readonly reframed: boolean;
+};
+
+export type ObserveOptions = WatchOptions & {
+  /** Tells the usage event to take out of the client's stream; null where nothing is to be taken out. */
+  readonly takeOut: ((data: string) => boolean) | null;
+};
+
+const NOTHING: Ending = { how: "end", bytes: 0, firstByteAt: null };
+
+export async function observe(response: Response, reader: UsageReader, options: ObserveOptions): Promise<Observed> {
+  const { status, body, headers } = response;
+  const answer = readAnswer(answerKind(headers), reader);
+  const conclude = (ending: Ending): Conclusion => concludeAnswer(answer, ending, status);
+  if (body === null) return { body: null, conclusion: conclude(NOTHING), reframed: false };
+
+  // A compressed body is decoded on its way through: its declared length is not the client's.
+  const decoded = headers.has("content-encoding");
+  const length = decoded ? null : declaredLength(headers);
+  if (length !== null && length <= WHOLE_MAX_BYTES && answer.kind !== "events") {
+    const whole = await watchWhole(body, length, answer.bytes, options);
+    return { body: whole.body, conclusion: conclude(whole.ending), reframed: false };
+  }
+  if (options.takeOut && answer.kind === "events") {
+    const { body: shorter, ending } = watchThrough(body, withoutUsageEvent(options.takeOut, answer.bytes), options);
+    return { body: shorter, conclusion: ending.then(conclude), reframed: true };
+  }
+  const watched = watchBeside(body, length, answer.bytes, options);
+  return { body: watched.body, conclusion: watched.ending.then(conclude), reframed: decoded };
+}
+
+function concludeAnswer(answer: Answer, ending: Ending, status: number): Conclusion {
+  const report = answer.finish();
+  const outcome = decideOutcome(ending.how, answer.kind, report, status);
+  return { outcome, usageState: usageState(report), report, ending };
+}
+
+function declaredLength(headers: Headers): number | null {
+  const declared = headers.get("content-length");
+  return declared !== null && /^\d{1,15}$/.test(declared) ? Number(declared) : null;
+}

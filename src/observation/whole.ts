@@ -1,0 +1,54 @@
+/**
+ * Watches a small answer of known length by reading it whole before the client gets it: one read, one parse, no second
+ * stream. Where it breaks off, the client gets what there was and then the break, as it would have without us.
+ */
+import { concat } from "../http/body.ts";
+import type { Ending, WatchOptions } from "./ending.ts";
+import { leash } from "./leash.ts";
+
+/** Larger answers are watched beside the client's stream. */
+export const WHOLE_MAX_BYTES = 256 * 1024;
+
+export async function watchWhole(
+  upstream: ReadableStream<Uint8Array>,
+  length: number,
+  onBytes: (bytes: Uint8Array) => void,
+  options: WatchOptions,
+): Promise<{ readonly body: Uint8Array | ReadableStream; readonly ending: Ending }> {
+  const held = leash(options, () => undefined);
+  const reader = upstream.getReader({ mode: "byob" });
+  const parts: Uint8Array[] = [];
+  let at = 0;
+  let firstByteAt: number | null = null;
+  let failure: { readonly error: unknown } | null = null;
+  try {
+    while (at < length) {
+      const { done, value } = await reader.read(new Uint8Array(length - at));
+      if (done) break;
+      held.idle.heard();
+      firstByteAt ??= options.now();
+      at += value.byteLength;
+      parts.push(value);
+    }
+    if (at < length) failure = { error: new Error("the provider's answer ended early") };
+  } catch (error) {
+    failure = { error };
+  } finally {
+    held.release();
+  }
+  const bytes = concat(parts, at);
+  onBytes(bytes);
+  const how: Ending["how"] = held.reason() ?? (failure ? "error" : "end");
+  return { body: failure ? brokenStream(bytes, failure.error) : bytes, ending: { how, bytes: at, firstByteAt } };
+}
+
+/** The bytes there were, then the break. */
+function brokenStream(bytes: Uint8Array, error: unknown): ReadableStream {
+  return new ReadableStream({
+    pull(controller) {
+      if (bytes.byteLength === 0) return controller.error(error);
+      controller.enqueue(bytes);
+      bytes = new Uint8Array();
+    },
+  });
+}
