@@ -74,7 +74,9 @@ export function createApp(parts: Parts): Hono {
   // Hono itself would route on the URL as it was sent.
   const app = new Hono({ getPath: (request) => new URL(request.url).pathname });
   app.get("/healthz", () => ourAnswer(parts, "ok\n"));
-  app.all("*", (context) => visit(context.req.raw, parts, (promise) => context.executionCtx.waitUntil(promise)));
+  app.all("*", (context) =>
+    visit(context.req.raw, parts, (promise) => context.executionCtx.waitUntil(promise)),
+  );
   return app;
 }
 
@@ -85,7 +87,17 @@ async function visit(request: Request, parts: Parts, waitUntil: Visit["waitUntil
   const complain = (what: string, error: unknown): void =>
     parts.complain(`${what} failed: ${error instanceof Error ? error.name : "unknown"} (interception ${id})`);
   const events = recorder(parts.sinks, waitUntil, (sink, error) => complain(`sink ${sink}`, error));
-  const own: Visit = { id, request, parts, startedAt, recorder: events, waitUntil, route: null, client: null, who: null };
+  const own: Visit = {
+    id,
+    request,
+    parts,
+    startedAt,
+    recorder: events,
+    waitUntil,
+    route: null,
+    client: null,
+    who: null,
+  };
   try {
     return await intercept(own);
   } catch (error) {
@@ -172,7 +184,13 @@ async function recordOverride(
 }
 
 /** An interception: recorded from here to its one end, whatever happens. */
-async function relay(visit: Visit, admitted: Admitted, api: Api, call: Call, bytes: Uint8Array): Promise<Response> {
+async function relay(
+  visit: Visit,
+  admitted: Admitted,
+  api: Api,
+  call: Call,
+  bytes: Uint8Array,
+): Promise<Response> {
   const { id, parts, recorder, startedAt, waitUntil } = visit;
   const { route, caller, actor, credential } = admitted;
   const { model, stream } = call;
@@ -299,7 +317,9 @@ function toClient(answer: Response, body: BodyInit | null, id: string, reframed:
 /** Answers instead of the upstream, in the route's dialect, and says so in an event. */
 function refuse(visit: Visit, refusal: Refusal): Response {
   const { id, parts, recorder, request, route, client, who } = visit;
-  recorder.record(compose.refusalEvent(id, refusal, { method: request.method, route, client, who }, parts.now()));
+  recorder.record(
+    compose.refusalEvent(id, refusal, { method: request.method, route, client, who }, parts.now()),
+  );
   const { reason, status, message, param } = refusal;
   const dialect = route?.provider.dialect ?? parts.fallbackDialect;
   const body = dialect.errorBody({ status, message, code: reason, param, interceptionId: id });

@@ -71,7 +71,8 @@ export class Fields {
   count(key: string, least: number, most: number, otherwise: number): number {
     const value = this.#take(key);
     if (value === undefined) return otherwise;
-    if (Number.isSafeInteger(value) && (value as number) >= least && (value as number) <= most) return value as number;
+    if (Number.isSafeInteger(value) && (value as number) >= least && (value as number) <= most)
+      return value as number;
     this.#wrong(key, `is not a whole number from ${least} to ${most}`);
     return otherwise;
   }
@@ -80,14 +81,17 @@ export class Fields {
   texts(key: string): readonly string[] | null {
     const value = this.#take(key);
     if (value === undefined) return null;
-    if (Array.isArray(value) && value.every((one) => typeof one === "string" && one !== "")) return value as string[];
+    if (Array.isArray(value) && value.every((one) => typeof one === "string" && one !== ""))
+      return value as string[];
     this.#wrong(key, "is not a list of texts");
     return [];
   }
 
-  /** Reports every key that no reader asked for. */
+  /** Reports every key that no reader asked for, and which there are. */
   done(): void {
-    for (const key of Object.keys(this.table)) if (!this.#known.has(key)) this.#wrong(key, "is unknown");
+    for (const key of Object.keys(this.table)) {
+      if (!this.#known.has(key)) this.#wrong(key, `is unknown (known: ${[...this.#known].join(", ")})`);
+    }
   }
 
   #take(key: string): unknown {

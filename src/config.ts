@@ -33,7 +33,10 @@ export type Config = {
 export type ConfigProblems = { readonly problems: readonly string[] };
 
 /** What there is to configure, by name: from `wiring.ts`. */
-export type Catalogue = { readonly dialects: readonly Dialect[]; readonly sources: readonly IdentitySource[] };
+export type Catalogue = {
+  readonly dialects: readonly Dialect[];
+  readonly sources: readonly IdentitySource[];
+};
 
 export type Env = Readonly<Record<string, unknown>>;
 
@@ -59,7 +62,9 @@ export function readConfig(env: Env, catalogue: Catalogue): Config | ConfigProbl
 const NAME = /^[a-z0-9]+(?:-[a-z0-9]+)*$/;
 /** Names that other routes have, here or in the API under `/api/v2/ai-gateway`. */
 const RESERVED = new Set(
-  "sessions interceptions overrides usage attribution explain anomalies clients models providers v1 api healthz".split(" "),
+  "sessions interceptions overrides usage attribution explain anomalies clients models providers v1 api healthz".split(
+    " ",
+  ),
 );
 
 function readProviders(
@@ -96,7 +101,9 @@ function readProvider(name: string, fields: Fields, env: Env, dialects: readonly
   const dialect = dialects.find((one) => one.type === type);
   if (!dialect) problems(`${path}.type`, `is none of ${dialects.map((one) => `"${one.type}"`).join(", ")}`);
   const baseUrl = readBaseUrl(fields, dialect);
-  const keys = (fields.texts("keys") ?? []).flatMap((secretName) => readSecret(env, secretName, problems) ?? []);
+  const keys = (fields.texts("keys") ?? []).flatMap(
+    (secretName) => readSecret(env, secretName, problems) ?? [],
+  );
   const rest = {
     injectUsage: fields.flag("inject_usage", true),
     coderHeaders: fields.flag("forward_coder_headers", false),
@@ -120,7 +127,8 @@ function readBaseUrl(fields: Fields, dialect: Dialect | undefined): string | nul
   if (url.username || url.password) return wrong("holds a user name or password");
   if (text.includes("?") || text.includes("#")) return wrong("holds a query or fragment");
   const path = url.pathname.replace(/\/+$/, "");
-  if (dialect?.mount === "" && path.endsWith("/v1")) return wrong("must not end in /v1: the routes of this type begin with it");
+  if (dialect?.mount === "" && path.endsWith("/v1"))
+    return wrong("must not end in /v1: the routes of this type begin with it");
   return `${url.origin}${path}`;
 }
 

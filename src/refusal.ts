@@ -18,7 +18,10 @@ const REASONS = {
     401,
     "No credential: send it in X-Coder-AI-Governance-Token, Authorization (Bearer) or X-Api-Key.",
   ],
-  credential_malformed: [401, "The credential is malformed: send exactly one, as a bearer token or in X-Api-Key."],
+  credential_malformed: [
+    401,
+    "The credential is malformed: send exactly one, as a bearer token or in X-Api-Key.",
+  ],
   credential_unknown: [401, "The credential is not known here."],
   byok_not_accepted: [
     401,

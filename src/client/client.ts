@@ -41,7 +41,11 @@ function matchesHeader(sent: string | null, wanted: string | undefined): boolean
 }
 
 /** The client's own id of its session, or null. Taken only as up to 128 visible ASCII characters. */
-export function sessionId(client: Client, headers: Headers, body: Readonly<Record<string, unknown>>): string | null {
+export function sessionId(
+  client: Client,
+  headers: Headers,
+  body: Readonly<Record<string, unknown>>,
+): string | null {
   for (const source of client.row?.session ?? []) {
     const found = plainId("header" in source ? headers.get(source.header) : fromUserId(body["metadata"]));
     if (found !== null) return found;

@@ -42,7 +42,12 @@ export const CLIENTS: readonly ClientRow[] = [
     header: { name: "originator", value: "kilo-code" },
     session: [header("x-kilocode-taskid")],
   },
-  { name: "Roo Code", userAgent: ["roo-code/"], header: { name: "originator", value: "roo-code" }, session: [] },
+  {
+    name: "Roo Code",
+    userAgent: ["roo-code/"],
+    header: { name: "originator", value: "roo-code" },
+    session: [],
+  },
   { name: "Charm Crush", userAgent: ["charm crush/", "charm-crush/"], session: [] },
   {
     name: "OpenCode",

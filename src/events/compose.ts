@@ -74,7 +74,13 @@ export function overrideRejectedEvent(
   };
 }
 
-export function startEvent(id: string, caller: Caller, asked: Asked, actor: Actor, at: number): InterceptionStart {
+export function startEvent(
+  id: string,
+  caller: Caller,
+  asked: Asked,
+  actor: Actor,
+  at: number,
+): InterceptionStart {
   return {
     record_type: "interception_start",
     interception_id: id,
@@ -133,7 +139,12 @@ export function endEvent(
 }
 
 /** null where the answer reported no usage: what is not known is not recorded as nothing. */
-export function tokenUsageEvent(id: string, caller: Caller, conclusion: Conclusion, at: number): TokenUsage | null {
+export function tokenUsageEvent(
+  id: string,
+  caller: Caller,
+  conclusion: Conclusion,
+  at: number,
+): TokenUsage | null {
   if (conclusion.report.usage === null) return null;
   return {
     record_type: "token_usage",
@@ -186,7 +197,12 @@ export function passthroughEvent(
 export function refusalEvent(
   id: string,
   refusal: Refusal,
-  known: { readonly method: string; readonly route: Route | null; readonly client: string | null; readonly who: Who | null },
+  known: {
+    readonly method: string;
+    readonly route: Route | null;
+    readonly client: string | null;
+    readonly who: Who | null;
+  },
   at: number,
 ): RefusalEvent {
   return {

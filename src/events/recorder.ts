@@ -5,7 +5,10 @@
 import type { InterceptorEvent } from "./event.ts";
 
 /** One event; may return a promise for what happens after the answer. Throwing and rejecting are both allowed. */
-export type Sink = { readonly name: string; readonly write: (event: InterceptorEvent) => void | Promise<void> };
+export type Sink = {
+  readonly name: string;
+  readonly write: (event: InterceptorEvent) => void | Promise<void>;
+};
 
 export type Recorder = { readonly record: (event: InterceptorEvent) => void };
 

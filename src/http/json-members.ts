@@ -49,7 +49,7 @@ function endOfValue(text: string, from: number): number {
   if (text[from] === '"') return endOfString(text, from);
   if (text[from] !== "{" && text[from] !== "[") return endOfLiteral(text, from);
   let depth = 0;
-  for (let at = from; ; ) {
+  for (let at = from; ;) {
     const c = text[at];
     if (c === '"') {
       at = endOfString(text, at);

@@ -31,7 +31,9 @@ function byDigest(entries: ReadonlyMap<string, Entry>): Identify {
   return ({ identity }) => {
     const entry = entries.get(identity.sha256.slice(0, 16));
     if (entry && crypto.subtle.timingSafeEqual(entry.digest, fromHex(identity.sha256))) return entry.actor;
-    return identity.value.startsWith(KEY_PREFIX) ? new Refusal("credential_unknown", "no such client key") : null;
+    return identity.value.startsWith(KEY_PREFIX)
+      ? new Refusal("credential_unknown", "no such client key")
+      : null;
   };
 }
 
@@ -73,10 +75,13 @@ function readEntry(item: unknown, report: Problems): Entry | null {
     report(key, text);
   };
   for (const key of Object.keys(unknown)) problem(key, `is unknown; known are ${ENTRY_KEYS.join(", ")}`);
-  if (typeof sha256 !== "string" || !/^[0-9a-f]{64}$/.test(sha256)) problem("sha256", "is not 64 lower-case hex digits");
-  if (typeof actor !== "string" || !ACTOR_ID.test(actor)) problem("actor", `is not an id (${ACTOR_ID.source})`);
+  if (typeof sha256 !== "string" || !/^[0-9a-f]{64}$/.test(sha256))
+    problem("sha256", "is not 64 lower-case hex digits");
+  if (typeof actor !== "string" || !ACTOR_ID.test(actor))
+    problem("actor", `is not an id (${ACTOR_ID.source})`);
   if (kind !== "user" && kind !== "service") problem("kind", 'is neither "user" nor "service"');
-  if (name !== undefined && (typeof name !== "string" || name.length > 200)) problem("name", "is not a text of up to 200 characters");
+  if (name !== undefined && (typeof name !== "string" || name.length > 200))
+    problem("name", "is not a text of up to 200 characters");
   if (assert !== undefined && typeof assert !== "boolean") problem("assert", "is neither true nor false");
   if (wrong > 0) return null;
   return {

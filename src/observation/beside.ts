@@ -67,6 +67,7 @@ async function readBatches(
       // A full batch: more is waiting.
       if (value.byteLength < BATCH_BYTES) await pace.wait();
     }
+    held.idle.stop();
     // The answer is whole. The client may take its time over it, but the record does not wait for ever.
     await Promise.race([delivered, silence(options.idleMs, delivered)]);
     return ending("end");

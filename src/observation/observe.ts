@@ -33,7 +33,11 @@ export type ObserveOptions = WatchOptions & {
 
 const NOTHING: Ending = { how: "end", bytes: 0, firstByteAt: null };
 
-export async function observe(response: Response, reader: UsageReader, options: ObserveOptions): Promise<Observed> {
+export async function observe(
+  response: Response,
+  reader: UsageReader,
+  options: ObserveOptions,
+): Promise<Observed> {
   const { status, body, headers } = response;
   const answer = readAnswer(answerKind(headers), reader);
   const conclude = (ending: Ending): Conclusion => concludeAnswer(answer, ending, status);
@@ -47,7 +51,11 @@ export async function observe(response: Response, reader: UsageReader, options: 
     return { body: whole.body, conclusion: conclude(whole.ending), reframed: false };
   }
   if (options.takeOut && answer.kind === "events") {
-    const { body: shorter, ending } = watchThrough(body, withoutUsageEvent(options.takeOut, answer.bytes), options);
+    const { body: shorter, ending } = watchThrough(
+      body,
+      withoutUsageEvent(options.takeOut, answer.bytes),
+      options,
+    );
     return { body: shorter, conclusion: ending.then(conclude), reframed: true };
   }
   const watched = watchBeside(body, length, answer.bytes, options);

@@ -58,7 +58,11 @@ async function carry(
 const WRITE_FAILED = new Error("the client's side of the stream is closed");
 
 /** Writes unless there is nothing to write; while the client is slow to take it, the upstream is not to blame. */
-async function write(writer: WritableStreamDefaultWriter<Uint8Array>, bytes: Uint8Array, held: Leash): Promise<void> {
+async function write(
+  writer: WritableStreamDefaultWriter<Uint8Array>,
+  bytes: Uint8Array,
+  held: Leash,
+): Promise<void> {
   held.idle.pause();
   try {
     if (bytes.byteLength > 0) await writer.write(bytes);

@@ -12,7 +12,10 @@ export type Framer = {
   readonly end: () => void;
 };
 
-export function frameEvents(onEvent: (data: string, name: string) => void, maxEvent = 2 * 1024 * 1024): Framer {
+export function frameEvents(
+  onEvent: (data: string, name: string) => void,
+  maxEvent = 2 * 1024 * 1024,
+): Framer {
   /** The pieces of a line whose end has not come yet; joined only then, so that a long line costs no more than its length. */
   let pieces: string[] = [];
   /** Characters held in `pieces` and `data`. */

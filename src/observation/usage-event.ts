@@ -60,7 +60,7 @@ function join(parts: readonly Uint8Array[]): Uint8Array {
 
 /** Past the blank line that ends the event beginning at `from`; 0 where it has not come yet. */
 function eventEnd(bytes: Uint8Array, from: number): number {
-  for (let at = from; at < bytes.byteLength; ) {
+  for (let at = from; at < bytes.byteLength;) {
     const lineEnd = pastLineEnd(bytes, at);
     if (lineEnd === null) at += 1;
     else {

@@ -39,7 +39,10 @@ export async function watchWhole(
   const bytes = concat(parts, at);
   onBytes(bytes);
   const how: Ending["how"] = held.reason() ?? (failure ? "error" : "end");
-  return { body: failure ? brokenStream(bytes, failure.error) : bytes, ending: { how, bytes: at, firstByteAt } };
+  return {
+    body: failure ? brokenStream(bytes, failure.error) : bytes,
+    ending: { how, bytes: at, firstByteAt },
+  };
 }
 
 /** The bytes there were, then the break. */

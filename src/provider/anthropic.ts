@@ -23,7 +23,8 @@ export const anthropic: Dialect = {
   ],
   keyHeader: (key) => ["x-api-key", key],
   // A subscription's OAuth token is a bearer, an API key is not: each goes on as it came.
-  ownKeyHeader: (key, from) => (from === "x-api-key" ? ["x-api-key", key] : ["authorization", `Bearer ${key}`]),
+  ownKeyHeader: (key, from) =>
+    from === "x-api-key" ? ["x-api-key", key] : ["authorization", `Bearer ${key}`],
   errorBody: ({ status, message, interceptionId }) => ({
     type: "error",
     error: { type: ERROR_TYPES[status] ?? (status >= 500 ? "api_error" : "invalid_request_error"), message },

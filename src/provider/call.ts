@@ -52,7 +52,9 @@ function parseStrict(bytes: Uint8Array): { fields: JsonObject; text: string } | 
   }
   const fields = asObject(value);
   if (!fields) return new Refusal("body_invalid", "not an object");
-  return isDeep(fields, MAX_DEPTH) ? new Refusal("body_invalid", `nested over ${MAX_DEPTH} deep`) : { fields, text };
+  return isDeep(fields, MAX_DEPTH)
+    ? new Refusal("body_invalid", `nested over ${MAX_DEPTH} deep`)
+    : { fields, text };
 }
 
 /** Whether the value nests deeper than `left`; recurses no deeper than that itself. */

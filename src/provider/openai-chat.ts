@@ -51,7 +51,14 @@ export function chatUsage(): UsageReader {
       ended = true;
       take(object);
     },
-    report: (): AnswerReport => ({ id, model, usage, usageFinal: usage !== null && (final || ended), ended, error }),
+    report: (): AnswerReport => ({
+      id,
+      model,
+      usage,
+      usageFinal: usage !== null && (final || ended),
+      ended,
+      error,
+    }),
   };
 }
 

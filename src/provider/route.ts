@@ -17,8 +17,12 @@ export type Route = {
 export const PREFIXES = ["/api/v2/ai-gateway", "/api/v2/aibridge"];
 
 /** The route asked for, or null where there is none. `path` has been through `readTarget`. */
-export function findRoute(path: string, headers: Headers, providers: ReadonlyMap<string, Provider>): Route | null {
-  const prefix = PREFIXES.find((prefix) => path.startsWith(`${prefix}/`));
+export function findRoute(
+  path: string,
+  headers: Headers,
+  providers: ReadonlyMap<string, Provider>,
+): Route | null {
+  const prefix = PREFIXES.find((one) => path.startsWith(`${one}/`));
   const inner = prefix === undefined ? path : path.slice(prefix.length);
   const slash = inner.indexOf("/", 1);
   if (slash > 0) {
@@ -30,7 +34,7 @@ export function findRoute(path: string, headers: Headers, providers: ReadonlyMap
 
 /** Whether the path is a base URL itself (the root, a provider's name): what `HEAD /` probes. */
 export function isBase(path: string, providers: ReadonlyMap<string, Provider>): boolean {
-  const prefix = PREFIXES.find((prefix) => path === prefix || path.startsWith(`${prefix}/`)) ?? "";
+  const prefix = PREFIXES.find((one) => path === one || path.startsWith(`${one}/`)) ?? "";
   const inner = path.slice(prefix.length).replace(/\/$/, "");
   return inner === "" || providers.has(inner.slice(1));
 }
@@ -64,7 +68,8 @@ function matchRoute(dialect: Dialect, path: string): DialectRoute | null {
 
 function matches(route: DialectRoute, path: string): boolean {
   const { path: fixed } = route;
-  if (fixed.endsWith("/*")) return path.startsWith(fixed.slice(0, -1)) && isPlain(path.slice(fixed.length - 1));
+  if (fixed.endsWith("/*"))
+    return path.startsWith(fixed.slice(0, -1)) && isPlain(path.slice(fixed.length - 1));
   if (path === fixed) return true;
   if (route.kind !== "passthrough" || !route.below || !path.startsWith(`${fixed}/`)) return false;
   return isPlain(path.slice(fixed.length + 1));
@@ -85,6 +90,7 @@ const PASSTHROUGH_METHODS = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DEL
 /** A refusal for a request to upgrade or with a method the route does not take; null where neither. */
 export function checkMethod(route: DialectRoute, request: Request): Refusal | null {
   // Codex falls back to HTTP at once on 426; any other status costs it seven tries.
-  if (/\bwebsocket\b/i.test(request.headers.get("upgrade") ?? "")) return new Refusal("websocket_unsupported");
+  if (/\bwebsocket\b/i.test(request.headers.get("upgrade") ?? ""))
+    return new Refusal("websocket_unsupported");
   return takesMethod(route, request.method) ? null : new Refusal("method_not_allowed");
 }

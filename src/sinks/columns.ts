@@ -19,7 +19,10 @@ type Column<Event> = {
   readonly is: string;
   readonly of: (event: Event) => string | number | boolean | null;
 };
-type Columns<Event> = { readonly blobs: readonly Column<Event>[]; readonly doubles: readonly Column<Event>[] };
+type Columns<Event> = {
+  readonly blobs: readonly Column<Event>[];
+  readonly doubles: readonly Column<Event>[];
+};
 
 /** The value of a field that only some of a data set's events have. */
 const field =
@@ -27,7 +30,11 @@ const field =
   (event) =>
     ((event as Record<string, unknown>)[name] as string | number | boolean | null | undefined) ?? null;
 
-const column = <Event extends object>(name: string, is: string): Column<Event> => ({ name, is, of: field(name) });
+const column = <Event extends object>(name: string, is: string): Column<Event> => ({
+  name,
+  is,
+  of: field(name),
+});
 
 /** `INTERCEPTIONS`: a row for each `interception_end` and each `passthrough`. */
 export const INTERCEPTION_COLUMNS: Columns<InterceptionEnd | PassthroughEvent> = {

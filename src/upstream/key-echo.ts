@@ -21,7 +21,8 @@ export async function withoutKeyEcho(
     const bytes = response.body === null ? null : await readUpTo(response.body, MAX_ERROR_BYTES);
     const text = bytes ? new TextDecoder().decode(bytes) : "";
     const fields = [...response.headers].map(([, value]) => value).join("\n");
-    if (echoesKey(text, key) || echoesKey(fields, key)) return new Refusal("upstream_key_rejected", `status ${response.status}`);
+    if (echoesKey(text, key) || echoesKey(fields, key))
+      return new Refusal("upstream_key_rejected", `status ${response.status}`);
     const headers = new Headers(response.headers);
     headers.delete("content-encoding");
     if (bytes) headers.set("content-length", String(bytes.byteLength));

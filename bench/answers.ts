@@ -1,0 +1,65 @@
+/** What the fake provider answers: OpenAI chat completions, whole and as events. */
+
+const EVENTS = 200;
+export const PACE_MS = 20;
+export const PACED_EVENTS = 100;
+
+const USAGE = {
+  prompt_tokens: 431,
+  completion_tokens: EVENTS,
+  total_tokens: 431 + EVENTS,
+  prompt_tokens_details: { cached_tokens: 128, audio_tokens: 0 },
+  completion_tokens_details: { reasoning_tokens: 64, audio_tokens: 0 },
+};
+
+const COMMON = { created: 1_790_000_000, model: "gpt-5-mini-2026-08-07", service_tier: "default" };
+
+/** About 700 bytes. */
+export const JSON_ANSWER = JSON.stringify({
+  id: "chatcmpl-BenchBenchBenchBenchBenchBench",
+  object: "chat.completion",
+  ...COMMON,
+  choices: [
+    {
+      index: 0,
+      message: { role: "assistant", content: "The delay doubles up to a cap. ".repeat(4), refusal: null },
+      logprobs: null,
+      finish_reason: "stop",
+    },
+  ],
+  usage: USAGE,
+  system_fingerprint: "fp_0123456789",
+});
+
+/** One event of an answer; every event but the usage event has `usage: null`, as the provider's own have. */
+export function contentEvent(content: string, extra: object = {}): string {
+  const choices = [{ index: 0, delta: { content }, logprobs: null, finish_reason: null }];
+  return dataEvent({ ...chunkHead, ...extra, choices, usage: null });
+}
+
+const chunkHead = {
+  id: "chatcmpl-BenchBenchBenchBenchBenchBench",
+  object: "chat.completion.chunk",
+  ...COMMON,
+  system_fingerprint: "fp_0123456789",
+};
+
+/** How a stream ends: the finish, the usage if it was asked for, the sentinel. */
+export function closingEvents(withUsage: boolean): string[] {
+  const finish = {
+    ...chunkHead,
+    choices: [{ index: 0, delta: {}, logprobs: null, finish_reason: "stop" }],
+    usage: null,
+  };
+  const usage = withUsage ? [dataEvent({ ...chunkHead, choices: [], usage: USAGE })] : [];
+  return [dataEvent(finish), ...usage, "data: [DONE]\n\n"];
+}
+
+export function burstEvents(withUsage: boolean): string[] {
+  const closing = closingEvents(withUsage);
+  return [...Array.from({ length: EVENTS }, (_, n) => contentEvent(` word${n % 10}`)), ...closing];
+}
+
+function dataEvent(value: object): string {
+  return `data: ${JSON.stringify(value)}\n\n`;
+}

@@ -1,0 +1,94 @@
+/**
+ * Where the interceptor's time goes: V8's sampling profile of one kind of traffic, by function.
+ *
+ *     npm run bench:profile -- [json|burst|burst-unasked] [--project <folder>]
+ *
+ * `(program)` is everything that is not JavaScript: sockets, HTTP, streams, waking up; the bare Worker has that too.
+ */
+import { parseArgs } from "node:util";
+import { productionBundle } from "../test/support/bundle.ts";
+import { within } from "../test/support/deadline.ts";
+import { startInterceptor, startProvider, type Contestant } from "./contestants.ts";
+import { runLoad } from "./load.ts";
+import { openRaw } from "../test/support/raw-client.ts";
+import { requestFor, type Traffic } from "./traffic.ts";
+
+type Profile = {
+  nodes: { id: number; callFrame: { functionName: string; url: string; lineNumber: number } }[];
+  samples: number[];
+  timeDeltas: number[];
+};
+
+const REQUESTS: Readonly<Record<Traffic, number>> = {
+  json: 4_000,
+  burst: 600,
+  "burst-unasked": 600,
+  paced: 0,
+};
+const SHOWN = 40;
+
+/** The little of the inspector protocol that is needed. */
+async function openInspector(port: number) {
+  const targets = (await (await fetch(`http://127.0.0.1:${port}/json`)).json()) as {
+    webSocketDebuggerUrl: string;
+  }[];
+  const socket = new WebSocket(targets[0]!.webSocketDebuggerUrl);
+  const waiting = new Map<number, (result: unknown) => void>();
+  socket.onmessage = ({ data }) => {
+    const { id, result } = JSON.parse(String(data)) as { id: number; result: unknown };
+    waiting.get(id)?.(result);
+  };
+  await new Promise((resolve) => (socket.onopen = resolve));
+  let calls = 0;
+  return (method: string, params: object = {}) => {
+    const answered = new Promise<unknown>((resolve) => waiting.set((calls += 1), resolve));
+    socket.send(JSON.stringify({ id: calls, method, params }));
+    return within(answered, () => `the inspector did not answer ${method}`);
+  };
+}
+
+async function profile(interceptor: Contestant, traffic: Traffic): Promise<Profile> {
+  const request = requestFor(traffic, interceptor.port, interceptor.path);
+  const once = await openRaw(interceptor.port);
+  once.write(request);
+  const { length } = (await once.readAnswer("POST")).body;
+  once.destroy();
+  const load = (count: number) => runLoad(interceptor.port, request, count, 8, length);
+  await load(REQUESTS[traffic] / 4);
+  const call = await openInspector(interceptor.inspector!);
+  await call("Profiler.enable");
+  await call("Profiler.setSamplingInterval", { interval: 200 });
+  await call("Profiler.start");
+  await load(REQUESTS[traffic]);
+  return ((await call("Profiler.stop")) as { profile: Profile }).profile;
+}
+
+function print({ nodes, samples, timeDeltas }: Profile): void {
+  const names = new Map(
+    nodes.map(({ id, callFrame: at }) => [id, `${at.functionName || "(anonymous)"} ${at.lineNumber + 1}`]),
+  );
+  const micros = new Map<string, number>();
+  samples.forEach((id, n) => {
+    const name = names.get(id)!;
+    micros.set(name, (micros.get(name) ?? 0) + (timeDeltas[n] ?? 0));
+  });
+  micros.delete("(idle) 0");
+  const total = [...micros.values()].reduce((sum, value) => sum + value, 0);
+  const rows = [...micros].sort(([, a], [, b]) => b - a).slice(0, SHOWN);
+  console.log("  %  self   function, line of the bundle");
+  for (const [name, value] of rows)
+    console.log(`${((value / total) * 100).toFixed(1).padStart(5)}      ${name}`);
+}
+
+const { values: flags, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { project: { type: "string" } },
+});
+const provider = await startProvider();
+const interceptor = await startInterceptor(provider, await productionBundle(flags.project, true), true);
+try {
+  print(await profile(interceptor, (positionals[0] ?? "json") as Traffic));
+} finally {
+  await interceptor.stop();
+  provider.stop();
+}

@@ -1,0 +1,61 @@
+/** The figures as text. Targets are printed beside them and decide nothing: machines differ. */
+import type { CostRow } from "./cpu-cost.ts";
+import type { DelayRow } from "./delay.ts";
+import type { Traffic } from "./traffic.ts";
+
+export const TARGETS = { jsonRatio: 2, streamRatio: 1.8, eventDelayMs: 2, gzippedKiB: 60 } as const;
+
+const NAMES: Readonly<Record<Traffic, string>> = {
+  json: "JSON",
+  burst: "stream of 200 events",
+  "burst-unasked": "… usage not asked for",
+  paced: "paced stream",
+};
+
+export function costTable(rows: readonly CostRow[]): string {
+  const lines = rows.map(({ traffic, bareMicros, interceptorMicros, ratio }) => {
+    const target = traffic === "json" ? TARGETS.jsonRatio : traffic === "burst" ? TARGETS.streamRatio : null;
+    const verdict = target === null ? "" : against(ratio.middle, target, `${target.toFixed(1)}×`);
+    const half = `${ratio.low.toFixed(2)}–${ratio.high.toFixed(2)}`;
+    return [
+      NAMES[traffic],
+      micros(bareMicros),
+      micros(interceptorMicros),
+      `${ratio.middle.toFixed(2)}×`,
+      half,
+      verdict,
+    ];
+  });
+  return table(["CPU per request", "bare", "interceptor", "ratio", "half of the rounds", "target"], lines);
+}
+
+export function delayTable(rows: readonly DelayRow[]): string {
+  const lines = rows.map(({ what, bare, interceptor }) => {
+    const added = interceptor.p50 - bare.p50;
+    const verdict =
+      what === "per event" ? against(added, TARGETS.eventDelayMs, `${TARGETS.eventDelayMs} ms`) : "";
+    const all = [bare.p50, bare.p99, interceptor.p50, interceptor.p99, added, interceptor.p99 - bare.p99];
+    return [what, ...all.map((ms) => ms.toFixed(2)), verdict];
+  });
+  const head = ["ms", "bare p50", "p99", "interceptor p50", "p99", "added p50", "added p99", "target"];
+  return table(head, lines);
+}
+
+export function sizeLine(raw: number, gzipped: number): string {
+  const verdict = against(gzipped / 1_024, TARGETS.gzippedKiB, `${TARGETS.gzippedKiB} KiB`);
+  return `bundle: ${kib(raw)}, gzipped ${kib(gzipped)}; target ${verdict}`;
+}
+
+function against(value: number, target: number, text: string): string {
+  return `≤ ${text} ${value <= target ? "met" : "missed"}`;
+}
+
+const micros = (value: number) => `${value.toFixed(0)} µs`;
+const kib = (bytes: number) => `${(bytes / 1_024).toFixed(1)} KiB`;
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const widths = head.map((cell, at) => Math.max(...[head, ...rows].map((row) => (row[at] ?? cell).length)));
+  const line = (cells: readonly string[]) =>
+    `| ${cells.map((cell, at) => cell.padEnd(widths[at]!)).join(" | ")} |`;
+  return [line(head), line(widths.map((width) => "-".repeat(width))), ...rows.map(line)].join("\n");
+}

@@ -1,0 +1,48 @@
+import { describe, expect, it } from "vitest";
+import { readConfig } from "../../src/config.ts";
+import { catalogue } from "../../src/wiring.ts";
+import { CONFIG_KEYS } from "../../tools/tables/config-keys.ts";
+import { EVENT_KINDS, sampleEvents } from "../../tools/tables/sample-events.ts";
+import { readme, withTables } from "../../tools/tables.ts";
+
+const STRANGE = "zz_no_such_key";
+
+/** What the code says it knows, from its complaint about a key that it does not. */
+function knownKeys(): string[] {
+  const env = {
+    PROVIDERS: { a: { type: "openai", base_url: "https://a.example/v1", [STRANGE]: 1 } },
+    OWNER_ASSERTION: { [STRANGE]: 1 },
+    RECORDING: { [STRANGE]: 1 },
+    LIMITS: { [STRANGE]: 1 },
+  };
+  const read = readConfig(env, catalogue);
+  if (!("problems" in read)) throw new Error("strange keys were taken");
+  return read.problems.flatMap((problem) => {
+    const [, path, known] = /^(.+)\.zz_no_such_key is unknown \(known: (.+)\)$/.exec(problem) ?? [];
+    if (path === undefined || known === undefined) throw new Error(`unexpected: ${problem}`);
+    return known.split(", ").map((key) => `${path === "PROVIDERS.a" ? "PROVIDERS.<name>" : path}.${key}`);
+  });
+}
+
+describe("the README's tables", () => {
+  it("are what the code says (npm run tables writes them)", () => {
+    expect(withTables(readme())).toBe(readme());
+  });
+
+  it("name every configuration key that is read, and no other", () => {
+    const documented = CONFIG_KEYS.map(({ key }) => key).filter((key) => !key.startsWith("IDENTITY"));
+    expect(documented.toSorted()).toEqual(knownKeys().toSorted());
+  });
+
+  it("give the limits' defaults as they are", () => {
+    const config = readConfig({ PROVIDERS: { a: { type: "openai", base_url: "https://a.example/v1" } } }, catalogue);
+    if ("problems" in config) throw new Error(config.problems.join());
+    const { bodyBytes, headersMs, idleMs, observeBytes } = config.limits;
+    const documented = CONFIG_KEYS.filter(({ key }) => key.startsWith("LIMITS")).map(({ otherwise }) => otherwise);
+    expect(documented).toEqual([bodyBytes, headersMs, idleMs, observeBytes].map((value) => `\`${value}\``));
+  });
+
+  it("name every kind of event", () => {
+    expect(sampleEvents().map((event) => event.record_type).toSorted()).toEqual(Object.keys(EVENT_KINDS).toSorted());
+  });
+});

@@ -1,0 +1,462 @@
+/**
+ * The official SDKs against the emulated provider: whatever they can read from it, they would read from the real one.
+ */
+import Anthropic from "@anthropic-ai/sdk";
+import OpenAI from "openai";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { FAULTS } from "../../tools/emulator/faults.ts";
+import { startEmulator, type Emulator, type SeenRequest } from "../../tools/emulator/server.ts";
+
+const MODEL = "gpt-5.1";
+const HELLO = [{ role: "user" as const, content: "Hello there" }];
+const ECHO = 'You said: "Hello there"';
+
+const WEATHER = {
+  type: "object" as const,
+  properties: { city: { type: "string" }, unit: { type: "string", enum: ["celsius", "fahrenheit"] } },
+};
+const WEATHER_INPUT = { city: "emulated", unit: "celsius" };
+
+let emulator: Emulator;
+let openai: OpenAI;
+let anthropic: Anthropic;
+const seen: SeenRequest[] = [];
+const hangUps: string[] = [];
+
+beforeAll(async () => {
+  emulator = await startEmulator({
+    port: 0,
+    eventMs: 0,
+    slowMs: 5,
+    onRequest: (request) => seen.push(request),
+    onHangUp: (path) => hangUps.push(path),
+  });
+  openai = new OpenAI({ apiKey: "sk-any", baseURL: `${emulator.url}/v1`, maxRetries: 0, logLevel: "off" });
+  anthropic = new Anthropic({ apiKey: "sk-ant-any", baseURL: emulator.url, maxRetries: 0, logLevel: "off" });
+});
+afterAll(() => emulator.close());
+
+async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
+  const all: T[] = [];
+  for await (const item of items) all.push(item);
+  return all;
+}
+
+/** What arrived before the stream failed, and how it failed. */
+async function untilFailure<T>(items: AsyncIterable<T>): Promise<{ got: T[]; error: unknown }> {
+  const got: T[] = [];
+  try {
+    for await (const item of items) got.push(item);
+  } catch (error) {
+    return { got, error };
+  }
+  return { got, error: undefined };
+}
+
+describe("chat completions", () => {
+  it("answers in JSON with text and full usage figures", async () => {
+    const completion = await openai.chat.completions.create({ model: MODEL, messages: HELLO });
+    const choice = completion.choices[0];
+    expect(choice?.message.content).toContain(ECHO);
+    expect(choice?.finish_reason).toBe("stop");
+    const output = Math.ceil((choice?.message.content?.length ?? 0) / 4);
+    expect(completion.usage).toMatchObject({
+      prompt_tokens: 1024 + 3,
+      completion_tokens: output,
+      total_tokens: 1027 + output,
+      prompt_tokens_details: { cached_tokens: 1024 },
+    });
+  });
+
+  it("streams the same text and, without the opt-in, no usage field at all", async () => {
+    const chunks = await collect(
+      await openai.chat.completions.create({ model: MODEL, messages: HELLO, stream: true }),
+    );
+    const text = chunks.map((chunk) => chunk.choices[0]?.delta.content ?? "").join("");
+    expect(text).toContain(ECHO);
+    expect(chunks.length).toBeGreaterThan(10);
+    expect(chunks.some((chunk) => "usage" in chunk)).toBe(false);
+    expect(chunks.at(-1)?.choices[0]?.finish_reason).toBe("stop");
+  });
+
+  it("with include_usage sends usage null on every chunk and one last chunk with usage and no choices", async () => {
+    const chunks = await collect(
+      await openai.chat.completions.create({
+        model: MODEL,
+        messages: HELLO,
+        stream: true,
+        stream_options: { include_usage: true },
+      }),
+    );
+    const last = chunks.at(-1);
+    expect(chunks.slice(0, -1).every((chunk) => chunk.usage === null)).toBe(true);
+    expect(last?.choices).toEqual([]);
+    expect(last?.usage?.prompt_tokens_details?.cached_tokens).toBe(1024);
+  });
+
+  it("ends the stream with [DONE]", async () => {
+    const answer = await fetch(`${emulator.url}/v1/chat/completions`, {
+      method: "POST",
+      headers: { authorization: "Bearer any" },
+      body: JSON.stringify({ model: MODEL, messages: HELLO, stream: true }),
+    });
+    expect(answer.headers.get("content-type")).toContain("text/event-stream");
+    expect((await answer.text()).endsWith("\n\ndata: [DONE]\n\n")).toBe(true);
+  });
+
+  it("calls both tools that the prompt names, whole and in pieces that join by index", async () => {
+    const tools = ["get_weather", "get_time"].map((name) => ({
+      type: "function" as const,
+      function: { name, parameters: WEATHER },
+    }));
+    const messages = [{ role: "user" as const, content: "Use get_weather and get_time." }];
+    const whole = await openai.chat.completions.create({ model: MODEL, messages, tools });
+    const streamed = await openai.chat.completions
+      .stream({ model: MODEL, messages, tools })
+      .finalChatCompletion();
+    for (const { choices } of [whole, streamed]) {
+      const calls = choices[0]?.message.tool_calls ?? [];
+      expect(choices[0]?.finish_reason).toBe("tool_calls");
+      expect(calls.map((call) => call.type === "function" && call.function.name)).toEqual([
+        "get_weather",
+        "get_time",
+      ]);
+      const inputs = calls.map(
+        (call): unknown => call.type === "function" && JSON.parse(call.function.arguments),
+      );
+      expect(inputs).toEqual([WEATHER_INPUT, WEATHER_INPUT]);
+    }
+  });
+
+  it("answers in words once it is given a tool's result", async () => {
+    const completion = await openai.chat.completions.create({
+      model: MODEL,
+      tools: [{ type: "function", function: { name: "get_time" } }],
+      messages: [
+        { role: "user", content: "Use get_time." },
+        {
+          role: "assistant",
+          tool_calls: [{ id: "c1", type: "function", function: { name: "get_time", arguments: "{}" } }],
+        },
+        { role: "tool", tool_call_id: "c1", content: "noon" },
+      ],
+    });
+    expect(completion.choices[0]?.finish_reason).toBe("stop");
+  });
+
+  it("counts reasoning when it is asked for, and stops at the token limit", async () => {
+    const params = {
+      model: MODEL,
+      messages: HELLO,
+      reasoning_effort: "high" as const,
+      max_completion_tokens: 2,
+    };
+    const completion = await openai.chat.completions.create(params);
+    expect(completion.usage?.completion_tokens_details?.reasoning_tokens).toBe(14);
+    expect(completion.choices[0]).toMatchObject({
+      finish_reason: "length",
+      message: { content: "You said" },
+    });
+  });
+});
+
+describe("the Responses API", () => {
+  it("answers in JSON with text and full usage figures", async () => {
+    const response = await openai.responses.create({ model: MODEL, input: "Hello there" });
+    expect(response.output_text).toContain(ECHO);
+    expect(response.usage).toMatchObject({
+      input_tokens: 1024 + 128 + 3,
+      input_tokens_details: { cached_tokens: 1024, cache_write_tokens: 128 },
+      output_tokens_details: { reasoning_tokens: 0 },
+    });
+  });
+
+  it("streams numbered events from which the SDK rebuilds the same response", async () => {
+    const stream = openai.responses.stream({
+      model: MODEL,
+      input: "Hello there",
+      reasoning: { summary: "auto" },
+    });
+    const events = await collect(stream);
+    const final = await stream.finalResponse();
+    expect(events.map((event) => event.sequence_number)).toEqual(events.map((_, index) => index));
+    expect(events.at(-1)?.type).toBe("response.completed");
+    expect(final.output_text).toContain(ECHO);
+    expect(final.output.map((item) => item.type)).toEqual(["reasoning", "message"]);
+    expect(events.some((event) => event.type === "response.reasoning_summary_text.delta")).toBe(true);
+    expect(final.usage?.output_tokens_details.reasoning_tokens).toBe(14);
+  });
+
+  it("calls a function that the prompt names", async () => {
+    const stream = openai.responses.stream({
+      model: MODEL,
+      input: [{ role: "user", content: "Use get_weather." }],
+      tools: [{ type: "function", name: "get_weather", parameters: WEATHER, strict: false }],
+    });
+    const [item] = (await stream.finalResponse()).output;
+    expect(item).toMatchObject({ type: "function_call", name: "get_weather" });
+    expect(item?.type === "function_call" && JSON.parse(item.arguments)).toEqual(WEATHER_INPUT);
+  });
+
+  it("ends as incomplete at the token limit", async () => {
+    const events = await collect(
+      await openai.responses.create({
+        model: MODEL,
+        input: "Hello there",
+        max_output_tokens: 2,
+        stream: true,
+      }),
+    );
+    expect(events.at(-1)).toMatchObject({
+      type: "response.incomplete",
+      response: { status: "incomplete", incomplete_details: { reason: "max_output_tokens" } },
+    });
+  });
+
+  it("queues a background answer without output or usage", async () => {
+    const response = await openai.responses.create({ model: MODEL, input: "Hello there", background: true });
+    expect(response).toMatchObject({ status: "queued", output: [] });
+    expect(response.usage).toBeUndefined();
+  });
+});
+
+describe("messages", () => {
+  const params = { model: "claude-sonnet-5", max_tokens: 500, messages: HELLO };
+
+  it("answers in JSON with text and full usage figures", async () => {
+    const message = await anthropic.messages.create(params);
+    expect(message.content).toMatchObject([{ type: "text", text: expect.stringContaining(ECHO) as string }]);
+    expect(message.stop_reason).toBe("end_turn");
+    expect(message.usage).toMatchObject({
+      input_tokens: 3,
+      cache_read_input_tokens: 1024,
+      cache_creation_input_tokens: 128,
+      cache_creation: { ephemeral_5m_input_tokens: 128 },
+    });
+  });
+
+  it("streams first figures in message_start and cumulative ones in message_delta", async () => {
+    const events = await collect(await anthropic.messages.create({ ...params, stream: true }));
+    const start = events.find((event) => event.type === "message_start");
+    const delta = events.find((event) => event.type === "message_delta");
+    expect(start?.message.usage).toMatchObject({ input_tokens: 3, output_tokens: 1 });
+    expect(delta?.usage).toMatchObject({ input_tokens: 3, cache_read_input_tokens: 1024 });
+    expect(delta?.usage.output_tokens).toBeGreaterThan(1);
+    expect(events.at(-1)?.type).toBe("message_stop");
+  });
+
+  it("streams what the SDK puts together to the same message", async () => {
+    const { id: _id, ...whole } = await anthropic.messages.create(params);
+    expect(await anthropic.messages.stream(params).finalMessage()).toMatchObject(whole);
+  });
+
+  it("thinks first, with a signature, when thinking is enabled", async () => {
+    const stream = anthropic.messages.stream({
+      ...params,
+      thinking: { type: "enabled", budget_tokens: 1024 },
+    });
+    const { content, usage } = await stream.finalMessage();
+    expect(content.map((block) => block.type)).toEqual(["thinking", "text"]);
+    expect(content[0]).toMatchObject({ signature: expect.stringMatching(/^[0-9a-f]{64}$/) as string });
+    expect(usage.output_tokens_details?.thinking_tokens).toBe(14);
+  });
+
+  it("uses a tool that the prompt names", async () => {
+    const stream = anthropic.messages.stream({
+      ...params,
+      messages: [{ role: "user", content: [{ type: "text", text: "Use get_weather." }] }],
+      tools: [{ name: "get_weather", input_schema: WEATHER }],
+    });
+    const { content, stop_reason } = await stream.finalMessage();
+    expect(stop_reason).toBe("tool_use");
+    expect(content.at(-1)).toMatchObject({ type: "tool_use", name: "get_weather", input: WEATHER_INPUT });
+  });
+
+  it("counts tokens", async () => {
+    expect(await anthropic.messages.countTokens({ model: "claude-sonnet-5", messages: HELLO })).toEqual({
+      input_tokens: 3,
+    });
+  });
+});
+
+describe("the other endpoints", () => {
+  it("lists models in the shape of whoever asks, the faults among them", async () => {
+    const ofOpenAi = await collect(openai.models.list());
+    const ofAnthropic = await collect(anthropic.models.list());
+    expect(ofOpenAi[0]).toMatchObject({ id: MODEL, object: "model", owned_by: "emulated" });
+    expect(ofAnthropic[0]).toMatchObject({ type: "model", display_name: expect.any(String) as string });
+    for (const list of [ofOpenAi, ofAnthropic]) {
+      expect(list.map((model) => model.id)).toEqual(expect.arrayContaining(Object.keys(FAULTS)));
+    }
+  });
+
+  it("describes one model, and says which does not exist", async () => {
+    expect(await openai.models.retrieve(MODEL)).toMatchObject({ id: MODEL });
+    expect(await anthropic.models.retrieve("claude-sonnet-5")).toMatchObject({ id: "claude-sonnet-5" });
+    await expect(openai.models.retrieve("none")).rejects.toMatchObject({
+      status: 404,
+      code: "model_not_found",
+    });
+    await expect(anthropic.models.retrieve("none")).rejects.toBeInstanceOf(Anthropic.NotFoundError);
+  });
+
+  it("embeds texts as floats and as base64, the same way each time", async () => {
+    const create = (encoding_format?: "float") =>
+      openai.embeddings.create({
+        model: "m",
+        input: ["a", "b"],
+        ...(encoding_format && { encoding_format }),
+      });
+    const floats = await create("float");
+    const decoded = await create();
+    expect(floats.data).toHaveLength(2);
+    expect(floats.data[0]?.embedding).not.toEqual(floats.data[1]?.embedding);
+    expect(decoded.data[0]?.embedding).toEqual(floats.data[0]?.embedding);
+    expect(floats.usage).toEqual({ prompt_tokens: 2, total_tokens: 2 });
+  });
+
+  it("answers HEAD /api/hello without credentials", async () => {
+    expect((await fetch(`${emulator.url}/api/hello`, { method: "HEAD" })).status).toBe(200);
+  });
+
+  it("refuses a WebSocket with 426", async () => {
+    const { request } = await import("node:http");
+    const status = await new Promise((resolve, reject) => {
+      const headers = { authorization: "Bearer any", connection: "upgrade", upgrade: "websocket" };
+      const sent = request(`${emulator.url}/v1/responses`, { headers }, (answer) => {
+        answer.resume();
+        resolve(answer.statusCode);
+      });
+      sent.on("error", reject).end();
+    });
+    expect(status).toBe(426);
+  });
+});
+
+describe("headers and what a provider refuses by itself", () => {
+  it("sends the rate-limit and request-id headers of each provider", async () => {
+    const chat = await openai.chat.completions.create({ model: MODEL, messages: HELLO }).withResponse();
+    expect(chat.request_id).toMatch(/^req_[0-9a-f]{32}$/);
+    expect(chat.response.headers.get("x-ratelimit-remaining-tokens")).toMatch(/^\d+$/);
+    const message = await anthropic.messages
+      .create({ model: "m", max_tokens: 9, messages: HELLO })
+      .withResponse();
+    expect(message.request_id).toMatch(/^req_01/);
+    expect(message.response.headers.get("anthropic-ratelimit-requests-remaining")).toMatch(/^\d+$/);
+  });
+
+  it.each([
+    ["/v1/chat/completions", { error: { type: "invalid_request_error", code: null } }],
+    ["/v1/messages", { type: "error", error: { type: "authentication_error" } }],
+  ])("answers %s without a key with the provider's own 401", async (path, body) => {
+    const answer = await fetch(emulator.url + path, { method: "POST", body: "{}" });
+    expect(answer.status).toBe(401);
+    expect(await answer.json()).toMatchObject(body);
+  });
+
+  it.each([
+    ["/v1/chat/completions", "{", { error: { message: expect.stringContaining("JSON") as string } }],
+    ["/v1/chat/completions", "{}", { error: { param: "model", code: "missing_required_parameter" } }],
+    ["/v1/responses", '{"model":"m"}', { error: { param: "input" } }],
+    ["/v1/messages", "{", { error: { type: "invalid_request_error" } }],
+    ["/v1/messages", '{"model":"m"}', { error: { message: "max_tokens: Field required" } }],
+  ])("answers %s with the body %s with the provider's own 400", async (path, sent, body) => {
+    const headers = { authorization: "Bearer any", "anthropic-version": "2023-06-01" };
+    const answer = await fetch(emulator.url + path, { method: "POST", headers, body: sent });
+    expect(answer.status).toBe(400);
+    expect(await answer.json()).toMatchObject(body);
+  });
+
+  it("puts the request-id header into Anthropic's error bodies", async () => {
+    const answer = await fetch(`${emulator.url}/v1/messages`, { method: "POST", body: "{}" });
+    const body = (await answer.json()) as { request_id: string };
+    expect(body.request_id).toBe(answer.headers.get("request-id"));
+  });
+
+  it("hands every request it saw to whoever asked to watch", async () => {
+    seen.length = 0;
+    await openai.models.list();
+    expect(seen).toMatchObject([
+      { method: "GET", path: "/v1/models", headers: { authorization: "Bearer sk-any" } },
+    ]);
+  });
+});
+
+describe("faults, switched on by the model's name", () => {
+  const chat = (model: string) => openai.chat.completions.create({ model, messages: HELLO, stream: true });
+  const message = (model: string) =>
+    anthropic.messages.create({ model, max_tokens: 500, messages: HELLO, stream: true });
+  const responses = (model: string) => openai.responses.create({ model, input: "Hello there", stream: true });
+
+  type Create = (model: string) => Promise<AsyncIterable<unknown>>;
+  const streams: [string, Create][] = [
+    ["chat completions", chat],
+    ["messages", message],
+    ["responses", responses],
+  ];
+
+  it.each([429, 500, 529])("fault-%i answers that status in the provider's own format", async (status) => {
+    await expect(chat(`fault-${status}`)).rejects.toMatchObject({ status });
+    await expect(message(`fault-${status}`)).rejects.toMatchObject({ status, error: { type: "error" } });
+  });
+
+  it("fault-429 says when to try again", async () => {
+    const error: unknown = await chat("fault-429").catch((caught: unknown) => caught);
+    expect(error instanceof OpenAI.RateLimitError && error.headers.get("retry-after")).toBe("1");
+  });
+
+  it.each(streams)("fault-reset breaks the connection in the middle of %s", async (_name, create) => {
+    const { got, error } = await untilFailure(await create("fault-reset"));
+    expect(got.length).toBeGreaterThan(3);
+    expect(error).toBeInstanceOf(Error);
+  });
+
+  it("fault-truncate ends cleanly without the terminal event", async () => {
+    const { got, error } = await untilFailure(await responses("fault-truncate"));
+    expect(error).toBeUndefined();
+    expect(got.length).toBeGreaterThan(3);
+    expect(got.at(-1)?.type).toBe("response.output_text.delta");
+    await expect(
+      anthropic.messages.stream({ model: "fault-truncate", max_tokens: 500, messages: HELLO }).finalMessage(),
+    ).rejects.toThrow();
+  });
+
+  it("fault-stall stops sending and notices when the client leaves", async () => {
+    hangUps.length = 0;
+    const stream = await chat("fault-stall");
+    const iterator = stream[Symbol.asyncIterator]();
+    let next = iterator.next();
+    while ((await Promise.race([next, silence(100)])) !== SILENT) next = iterator.next();
+    stream.controller.abort();
+    await next.catch(() => undefined);
+    await expect.poll(() => hangUps).toEqual(["/v1/chat/completions"]);
+  });
+
+  it.each(streams)("fault-error-event puts an error into a 200 stream of %s", async (_name, create) => {
+    const { got, error } = await untilFailure(await create("fault-error-event"));
+    expect(got.length).toBeGreaterThan(3);
+    // An error that an SDK read from an event has no status of its own.
+    expect(error).toBeInstanceOf(create === message ? Anthropic.APIError : OpenAI.APIError);
+    expect(error).toHaveProperty("status", undefined);
+  });
+
+  it("fault-slow takes its time but completes", async () => {
+    const began = performance.now();
+    const chunks = await collect(await chat("fault-slow"));
+    expect(performance.now() - began).toBeGreaterThan(chunks.length * 4);
+  });
+
+  it("a JSON answer is broken in the middle as well", async () => {
+    const ask = (model: string) => openai.chat.completions.create({ model, messages: HELLO });
+    await expect(ask("fault-reset")).rejects.toThrow();
+    await expect(ask("fault-truncate")).rejects.toThrow();
+    await expect(ask("fault-error-event")).rejects.toMatchObject({ status: 500 });
+    expect((await ask("fault-slow")).choices[0]?.message.content).toContain(ECHO);
+  });
+});
+
+const SILENT = Symbol("nothing came");
+
+function silence(ms: number): Promise<typeof SILENT> {
+  return new Promise((resolve) => setTimeout(() => resolve(SILENT), ms));
+}

@@ -1,0 +1,264 @@
+/** The fake provider and the raw client against each other: what the other tests over sockets stand on. */
+import { mkdtemp, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { gunzipSync } from "node:zlib";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import * as answer from "../support/answer.ts";
+import { startFakeUpstream, type FakeUpstream } from "../support/fake-upstream.ts";
+import { startInterceptor, type RunningInterceptor } from "../support/interceptor.ts";
+import { openRaw, rawRequest } from "../support/raw-client.ts";
+import { byteByByte, everySplit, forSeeds, rechunk } from "../support/rechunk.ts";
+import { ConnectionEnded, concat, utf8 } from "../support/wire.ts";
+
+let upstream: FakeUpstream;
+beforeEach(async () => void (upstream = await startFakeUpstream()));
+afterEach(() => upstream.close());
+
+describe("what the fake provider records", () => {
+  it("keeps names, repeats, order and odd bytes of headers as they were on the wire", async () => {
+    upstream.answerWith(answer.json(200, {}));
+    await rawRequest(upstream.port, {
+      target: "http://elsewhere/v1?x=%2f",
+      headers: [
+        ["Host", "x/openai/v1?"],
+        ["X-A", "1"],
+        ["x-a", "\xe9\xa0"],
+        ["X-B", utf8("а")],
+      ],
+    });
+    const request = await upstream.waitForRequest();
+    expect([request.method, request.target]).toEqual(["GET", "http://elsewhere/v1?x=%2f"]);
+    expect(request.headers).toEqual([
+      ["Host", "x/openai/v1?"],
+      ["X-A", "1"],
+      ["x-a", "\xe9\xa0"],
+      ["X-B", "\xd0\xb0"],
+    ]);
+    expect(request.values("x-A")).toEqual(["1", "\xe9\xa0"]);
+  });
+
+  it("reads bodies by length and in chunks", async () => {
+    upstream.answerWith(answer.json(200, {}));
+    await rawRequest(upstream.port, { target: "/", body: "grüße" });
+    await rawRequest(upstream.port, { target: "/", chunks: ["grü", "ße", new Uint8Array([0, 255])] });
+    const [byLength, inChunks] = await upstream.waitForRequests(2);
+    expect(byLength?.text()).toBe("grüße");
+    expect(byLength?.values("content-length")).toEqual(["7"]);
+    expect(inChunks?.body()).toEqual(new Uint8Array([...new TextEncoder().encode("grüße"), 0, 255]));
+  });
+
+  it("sees a client that leaves in mid-upload", async () => {
+    const client = await openRaw(upstream.port);
+    client.write("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n");
+    client.writeChunk("half");
+    const request = await upstream.waitForRequest((seen) => seen.text() === "half");
+    expect(request.closedAt).toBeNull();
+    client.abort();
+    await upstream.waitForAllClosed();
+    expect(request.bodyComplete).toBe(false);
+    expect(request.closedAt).not.toBeNull();
+  });
+
+  it("answers several requests on one connection", async () => {
+    upstream.answerWith((request, index) => answer.json(200, { index, target: request.target }));
+    const client = await openRaw(upstream.port);
+    client.send({ target: "/a" });
+    client.send({ target: "/b" });
+    expect((await client.readAnswer()).text()).toBe('{"index":0,"target":"/a"}');
+    expect((await client.readAnswer()).text()).toBe('{"index":1,"target":"/b"}');
+    expect(upstream.openConnections()).toBe(1);
+    client.end();
+    await upstream.waitForAllClosed();
+  });
+});
+
+describe("what the fake provider can answer", () => {
+  it("any status and header, repeats apart", async () => {
+    upstream.answerWith(
+      answer.json(529, "{}", [
+        ["Set-Cookie", "a"],
+        ["Set-Cookie", "b"],
+        ["X-L", "\xe9"],
+      ]),
+    );
+    const got = await rawRequest(upstream.port, { target: "/" });
+    expect([got.status, got.text(), got.values("set-cookie"), got.values("x-l")]).toEqual([
+      529,
+      "{}",
+      ["a", "b"],
+      ["\xe9"],
+    ]);
+  });
+
+  it("events one by one, each held until the test lets it go", async () => {
+    let release = () => {};
+    const held = new Promise<void>((resolve) => (release = resolve));
+    const second = [answer.waitFor(held), answer.body(answer.event("[DONE]")), answer.finish()];
+    upstream.answerWith(answer.sseSteps([answer.body(answer.event({ n: 1 })), ...second]));
+    const client = await openRaw(upstream.port);
+    client.send({ target: "/" });
+    expect(await client.readUntil((text) => text.includes('{"n":1}'))).not.toContain("[DONE]");
+    release();
+    expect((await client.readAnswer()).text()).toBe('data: {"n":1}\n\ndata: [DONE]\n\n');
+  });
+
+  it("compressed events that inflate piece by piece", async () => {
+    upstream.answerWith(answer.gzipSse(["data: 1\n\n", "data: 2\n\n"]));
+    const got = await rawRequest(upstream.port, { target: "/" });
+    expect(got.values("content-encoding")).toEqual(["gzip"]);
+    expect(gunzipSync(got.body).toString()).toBe("data: 1\n\ndata: 2\n\n");
+  });
+
+  it("a body that ends with the connection, and none to HEAD, 204 and 304", async () => {
+    upstream.answerWith([answer.head({ framing: "until-close" }), answer.body("all"), answer.finish()]);
+    expect((await rawRequest(upstream.port, { target: "/" })).text()).toBe("all");
+    upstream.answerWith([answer.head({ headers: [["Content-Length", "9"]], framing: "content-length" })]);
+    expect((await rawRequest(upstream.port, { method: "HEAD", target: "/" })).body.length).toBe(0);
+    upstream.answerWith([answer.head({ status: 204, framing: "content-length" })]);
+    expect((await rawRequest(upstream.port, { target: "/" })).status).toBe(204);
+  });
+
+  it("answers that are cut short: by length, by FIN in mid-stream, by RST", async () => {
+    for (const broken of [
+      answer.cutShort(200, "{}", 5),
+      answer.sseSteps([answer.body("data: 1\n\n"), answer.fin()]),
+      answer.sseSteps([answer.body("data: 1\n\n"), answer.reset()]),
+      [answer.reset()],
+    ]) {
+      upstream.answerWith(broken);
+      await expect(rawRequest(upstream.port, { target: "/" })).rejects.toThrow(ConnectionEnded);
+    }
+  });
+
+  it("no answer at all, until the client leaves", async () => {
+    upstream.answerWith([answer.hang()]);
+    const client = await openRaw(upstream.port);
+    client.send({ target: "/" });
+    const request = await upstream.waitForRequest();
+    expect(upstream.openConnections()).toBe(1);
+    client.abort();
+    await upstream.waitForAllClosed();
+    expect(request.closedAt).not.toBeNull();
+  });
+
+  it("an answer before the request's body is whole", async () => {
+    upstream.answerWith(answer.json(413, {}), { at: "head" });
+    const client = await openRaw(upstream.port);
+    client.write("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nhalf");
+    expect((await client.readAnswer()).status).toBe(413);
+    client.destroy();
+    await upstream.waitForAllClosed();
+  });
+});
+
+describe("the raw client", () => {
+  it("tells an orderly end from a reset", async () => {
+    upstream.answerWith([answer.fin()]);
+    const left = await openRaw(upstream.port);
+    left.send({ target: "/" });
+    expect(await left.closed).toBe("end");
+    upstream.answerWith([answer.reset()]);
+    const broken = await openRaw(upstream.port);
+    broken.send({ target: "/" });
+    expect(await broken.closed).toBe("reset");
+  });
+
+  it("says what it had received when an answer ends too early", async () => {
+    upstream.answerWith([answer.raw("HTTP/1.1 200 O"), answer.fin()]);
+    const client = await openRaw(upstream.port);
+    client.send({ target: "/" });
+    await expect(client.readUntil((text) => text.includes("never"))).rejects.toThrow("HTTP/1.1 200 O");
+  });
+
+  it("refuses characters that are not one byte", async () => {
+    await expect(rawRequest(upstream.port, { target: "/", headers: [["x", "а"]] })).rejects.toThrow("utf8()");
+  });
+});
+
+/** Stands in for the interceptor: says what it was given, and writes the point it is sent. */
+const STAND_IN = `export default {
+  async fetch(request, env) {
+    const { PROVIDERS, TEXT, SECRET } = env;
+    console.log(JSON.stringify({ message: "interception log", record_type: "passthrough", PROVIDERS, TEXT, SECRET }));
+    try {
+      env.OVERRIDES?.writeDataPoint(await request.json());
+      return new Response("written");
+    } catch (error) {
+      return new Response(String(error));
+    }
+  },
+};`;
+
+describe("the interceptor in a workerd of its own", () => {
+  let running: RunningInterceptor;
+  const write = async (point: object) =>
+    (await rawRequest(running.port, { target: "/", body: JSON.stringify(point) })).text();
+
+  beforeAll(async () => {
+    const script = join(await mkdtemp(join(tmpdir(), "stand-in-")), "index.js");
+    await writeFile(script, STAND_IN);
+    const vars = { PROVIDERS: { a: { n: 1 } }, TEXT: "kept" };
+    const settings = {
+      compatibilityDate: "2026-10-01",
+      compatibilityFlags: [],
+      vars,
+      analytics: ["OVERRIDES"],
+    };
+    const bundle = { script, settings };
+    running = await startInterceptor({ vars: { TEXT: 'a"b\\c\né\u2028' }, secrets: { SECRET: "s" } }, bundle);
+  });
+  afterEach(() => running.clear());
+  afterAll(() => running.close());
+
+  it("binds vars and secrets as wrangler does, and gives back the events", async () => {
+    await write({});
+    const [event] = await running.waitForEvents((events) => events.length === 1);
+    expect(event).toMatchObject({ PROVIDERS: { a: { n: 1 } }, TEXT: 'a"b\\c\né\u2028', SECRET: "s" });
+  });
+
+  it("keeps points, and throws from the call at those the real binding refuses", async () => {
+    expect(await write({ indexes: ["i"], blobs: ["b", null], doubles: [1] })).toBe("written");
+    for (const refused of [
+      { indexes: ["i", "j"] },
+      { indexes: ["é".repeat(49)] },
+      { blobs: Array.from({ length: 21 }, () => "") },
+      { blobs: ["b".repeat(16_001)] },
+      { blobs: [1] },
+      { doubles: Array.from({ length: 21 }, () => 0) },
+      { doubles: [null] },
+    ]) {
+      expect(await write(refused)).toMatch(/^TypeError: writeDataPoint/);
+    }
+    await running.flush();
+    expect(running.points()).toEqual([
+      { dataset: "OVERRIDES", point: { indexes: ["i"], blobs: ["b", null], doubles: [1] } },
+    ]);
+    expect(running.points("INTERCEPTIONS")).toEqual([]);
+    expect(running.lines()).toHaveLength(8);
+  });
+
+  it("restarts on the same port with other options, even with data sets that fail or are absent", async () => {
+    await running.update({ analytics: "failing" });
+    expect(await write({})).toBe("Error: Analytics Engine is down");
+    await running.update({ analytics: "absent" });
+    expect(await write({})).toBe("written");
+    const events = await running.waitForEvents((events) => events.length === 2);
+    expect(events[1]).toMatchObject({ TEXT: "kept" });
+    expect(running.points()).toEqual([]);
+  });
+});
+
+describe("cutting bytes", () => {
+  const bytes = new TextEncoder().encode("data: é\r\n\r\ndata: 2\n\n");
+
+  it("gives the same bytes for every seed, the same pieces for the same seed, and names a failing seed", () => {
+    forSeeds(200, (seed) => {
+      expect(concat(rechunk(bytes, seed))).toEqual(bytes);
+      expect(rechunk(bytes, seed)).toEqual(rechunk(bytes, seed));
+    });
+    expect(concat(byteByByte(bytes))).toEqual(bytes);
+    expect([...everySplit(bytes)]).toHaveLength(bytes.length + 1);
+    expect(() => forSeeds(9, (seed) => expect(seed).toBeLessThan(7))).toThrow(/^seed 7: /);
+  });
+});

@@ -1,0 +1,82 @@
+/**
+ * The Worker as it would be deployed: wrangler's own production bundle and the parts of its configuration that a plain
+ * workerd needs. Built once per state of the sources and kept under `node_modules/.cache`, because each test file runs
+ * in a process of its own and wrangler needs seconds.
+ */
+import { execFile } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
+import { mkdir, mkdtemp, readFile, readdir, rename, rm, writeFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+
+export const PROJECT = fileURLToPath(new URL("../../", import.meta.url));
+
+export type Bundle = {
+  /** The Worker's only module. */
+  readonly script: string;
+  readonly settings: WorkerSettings;
+};
+
+/** What wrangler.toml says, as far as it is used here. */
+export type WorkerSettings = {
+  readonly compatibilityDate: string;
+  readonly compatibilityFlags: readonly string[];
+  readonly vars: Readonly<Record<string, unknown>>;
+  /** Names of the Analytics Engine bindings. */
+  readonly analytics: readonly string[];
+};
+
+/** `readable` keeps names and lines, for profiles; it is not what would be deployed. */
+export async function productionBundle(root = PROJECT, readable = false): Promise<Bundle> {
+  const cache = join(PROJECT, "node_modules/.cache/worker-bundle");
+  const kept = join(cache, `${await hashOfSources(root)}${readable ? "-readable" : ""}`);
+  if (!existsSync(kept)) {
+    await mkdir(cache, { recursive: true });
+    const fresh = await mkdtemp(join(cache, "building-"));
+    await build(root, fresh, readable ? [] : ["--minify"]);
+    // Another process may have been faster; its bundle is the same.
+    await rename(fresh, kept).catch(() => rm(fresh, { recursive: true, force: true }));
+  }
+  const settings = JSON.parse(await readFile(join(kept, "settings.json"), "utf8")) as WorkerSettings;
+  return { script: join(kept, "index.js"), settings };
+}
+
+async function build(root: string, outdir: string, more: readonly string[]): Promise<void> {
+  const wrangler = join(
+    createRequire(import.meta.url).resolve("wrangler/package.json"),
+    "../bin/wrangler.js",
+  );
+  const options = ["deploy", "--dry-run", "--outdir", outdir, ...more];
+  const env = { ...process.env, WRANGLER_SEND_METRICS: "false", WRANGLER_HIDE_BANNER: "true" };
+  await promisify(execFile)(process.execPath, [wrangler, ...options], { cwd: root, env });
+  // Imported late: wrangler costs a second to load, and a kept bundle does without.
+  const { unstable_readConfig } = await import("wrangler");
+  const config = unstable_readConfig({ config: join(root, "wrangler.toml") }, { hideWarnings: true });
+  const settings: WorkerSettings = {
+    compatibilityDate: config.compatibility_date ?? "",
+    compatibilityFlags: config.compatibility_flags,
+    vars: config.vars,
+    analytics: config.analytics_engine_datasets.map((dataset: { binding: string }) => dataset.binding),
+  };
+  await writeFile(join(outdir, "settings.json"), JSON.stringify(settings));
+}
+
+async function hashOfSources(root: string): Promise<string> {
+  const entries = await readdir(join(root, "src"), { recursive: true, withFileTypes: true });
+  const sources = entries
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name));
+  const hash = createHash("sha256");
+  const others = ["wrangler.toml", "package-lock.json"].map((name) => join(root, name));
+  for (const path of [...sources.sort(), ...others]) {
+    if (existsSync(path))
+      hash
+        .update(`${path}\0`)
+        .update(await readFile(path))
+        .update("\0");
+  }
+  return hash.digest("hex").slice(0, 24);
+}

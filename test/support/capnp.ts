@@ -1,0 +1,96 @@
+/** Text of workerd configurations (the schema is `workerd.capnp` in the `workerd` package). */
+
+export type Binding =
+  | { readonly text: string }
+  | { readonly json: unknown }
+  | { readonly service: string }
+  | { readonly wrapped: string; readonly inner: Readonly<Record<string, string>> };
+
+export type WorkerService = {
+  readonly name: string;
+  /** A path to the only module, or its source. */
+  readonly module: { readonly path: string } | { readonly source: string };
+  readonly compatibilityDate: string;
+  readonly compatibilityFlags?: readonly string[];
+  readonly bindings?: Readonly<Record<string, Binding>>;
+};
+
+export type WorkerdConfig = {
+  readonly workers: readonly WorkerService[];
+  /** Socket name → Worker name. */
+  readonly sockets: Readonly<Record<string, string>>;
+  /** Internal modules by name, for wrapped bindings. */
+  readonly internalModules?: Readonly<Record<string, string>>;
+  /** Console lines as JSON objects with level and time, instead of as they are. */
+  readonly structuredLogging: boolean;
+};
+
+export function workerdConfig({
+  workers,
+  sockets,
+  internalModules = {},
+  structuredLogging,
+}: WorkerdConfig): string {
+  const socketList = Object.entries(sockets).map(
+    ([name, service]) =>
+      `(name = ${quote(name)}, address = "127.0.0.1:0", http = (), service = ${quote(service)})`,
+  );
+  const moduleList = Object.entries(internalModules).map(
+    ([name, source]) => `(name = ${quote(name)}, internal = true, esModule = ${quote(source)})`,
+  );
+  return `using Workerd = import "/workerd/workerd.capnp";
+const config :Workerd.Config = (
+  services = [
+    ${[...workers.map(workerService), LOOPBACK].join(",\n    ")}
+  ],
+  sockets = [${socketList.join(", ")}],
+  extensions = [(modules = [${moduleList.join(", ")}])],
+  logging = (structuredLogging = ${structuredLogging}),
+);
+`;
+}
+
+/** By default workerd's `fetch` reaches public addresses only, and the fake providers are on loopback. */
+const LOOPBACK = `(name = "loopback", network = (allow = ["private"]))`;
+
+function workerService(worker: WorkerService): string {
+  const source = "path" in worker.module ? `embed ${quote(worker.module.path)}` : quote(worker.module.source);
+  const bindings = Object.entries(worker.bindings ?? {}).map(([name, value]) => binding(name, value));
+  return `(name = ${quote(worker.name)}, worker = (
+      modules = [(name = "index.js", esModule = ${source})],
+      compatibilityDate = ${quote(worker.compatibilityDate)},
+      compatibilityFlags = [${(worker.compatibilityFlags ?? []).map(quote).join(", ")}],
+      bindings = [${bindings.join(", ")}],
+      globalOutbound = "loopback"))`;
+}
+
+function binding(name: string, value: Binding): string {
+  const named = `name = ${quote(name)}`;
+  if ("text" in value) return `(${named}, text = ${quote(value.text)})`;
+  if ("json" in value) return `(${named}, json = ${quote(JSON.stringify(value.json))})`;
+  if ("service" in value) return `(${named}, service = ${quote(value.service)})`;
+  const inner = Object.entries(value.inner).map(([key, text]) => binding(key, { text }));
+  return `(${named}, wrapped = (moduleName = ${quote(value.wrapped)}, innerBindings = [${inner.join(", ")}]))`;
+}
+
+/** capnp strings know C's escapes, not JSON's `\u`. */
+function quote(text: string): string {
+  // oxlint-disable-next-line no-control-regex -- control characters are what this looks for
+  const escaped = text.replace(/[\x00-\x1f\x7f"\\]/g, (char) => {
+    return `\\x${char.charCodeAt(0).toString(16).padStart(2, "0")}`;
+  });
+  return `"${escaped}"`;
+}
+
+/** As wrangler binds them: a string var is text, anything else JSON; secrets are text. */
+export function varBindings(
+  vars: Readonly<Record<string, unknown>>,
+  secrets: Readonly<Record<string, string>>,
+): Record<string, Binding> {
+  const all: Record<string, Binding> = {};
+  for (const [name, value] of Object.entries(vars)) {
+    all[name] = typeof value === "string" ? { text: value } : { json: value };
+  }
+  for (const [name, value] of Object.entries(secrets)) all[name] = { text: value };
+  return all;
+}

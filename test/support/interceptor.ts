@@ -1,0 +1,120 @@
+/**
+ * The interceptor's production bundle in a workerd process of its own.
+ *
+ *     const interceptor = await startInterceptor({
+ *       vars: { PROVIDERS: { openai: { type: "openai", base_url: `${upstream.url}/v1` } } },
+ *     });
+ *     const answer = await rawRequest(interceptor.port, { target: "/openai/v1/models" });
+ *     await interceptor.waitForEvents((events) => events.some((e) => e.record_type === "interception_end"));
+ */
+import type { InterceptorEvent } from "../../src/events/event.ts";
+import { analyticsBinding, analyticsModules } from "./analytics-binding.ts";
+import { productionBundle, type Bundle } from "./bundle.ts";
+import { varBindings, workerdConfig } from "./capnp.ts";
+import { until } from "./deadline.ts";
+import { EventLog, FLUSH_MARK, type LogLine, type WrittenPoint } from "./event-log.ts";
+import { startWorkerd, type Workerd } from "./workerd.ts";
+
+export type InterceptorOptions = {
+  /** Each replaces the var of that name in wrangler.toml. Strings and tables, as there. */
+  readonly vars?: Readonly<Record<string, unknown>>;
+  readonly secrets?: Readonly<Record<string, string>>;
+  /** `strict` (the default) refuses what the real binding refuses, as it does: by throwing from the call. */
+  readonly analytics?: "strict" | "failing" | "absent";
+};
+
+export type RunningInterceptor = {
+  readonly url: string;
+  readonly port: number;
+  /** The interception log so far. */
+  events(): InterceptorEvent[];
+  waitForEvents(enough: (events: readonly InterceptorEvent[]) => boolean): Promise<InterceptorEvent[]>;
+  /** Everything printed, the events included. */
+  lines(): LogLine[];
+  /** Points written to the data set of a binding (`INTERCEPTIONS`, `OVERRIDES`), or to all. */
+  points(binding?: string): WrittenPoint[];
+  /** All that was printed before this call can now be read: for saying that something was *not* printed. */
+  flush(): Promise<void>;
+  clear(): void;
+  /** Restarts on the same port with these options in place of the old ones. */
+  update(options: InterceptorOptions): Promise<void>;
+  close(): Promise<void>;
+};
+
+/** `bundle` is the project's own unless another Worker is to stand in for it. */
+export async function startInterceptor(
+  options: InterceptorOptions = {},
+  bundle?: Bundle,
+): Promise<RunningInterceptor> {
+  const log = new EventLog();
+  const worker = bundle ?? (await productionBundle());
+  let workerd = await start(worker, options, log);
+  const port = workerd.port("http");
+  return {
+    url: `http://127.0.0.1:${port}`,
+    port,
+    events: () => log.events(),
+    waitForEvents: (enough) => EventLog.waitForEvents(() => log, enough),
+    lines: () => log.lines(),
+    points: (binding) => log.points(binding),
+    flush: async () => {
+      // Both Workers print through one descriptor: when the mark has been read, so has what came before it.
+      const mark = FLUSH_MARK + crypto.randomUUID();
+      await fetch(`http://127.0.0.1:${workerd.port("mark")}`, { method: "POST", body: mark });
+      await until(
+        () => log.has(mark) || undefined,
+        () => `no ${mark}\n${log.printout()}`,
+      );
+    },
+    clear: () => log.clear(),
+    update: async (changed) => {
+      await workerd.stop();
+      workerd = await start(worker, changed, log, port);
+    },
+    close: () => workerd.stop(),
+  };
+}
+
+async function start(
+  { script, settings }: Bundle,
+  options: InterceptorOptions,
+  log: EventLog,
+  port?: number,
+): Promise<Workerd> {
+  const { vars = {}, secrets = {}, analytics = "strict" } = options;
+  const datasets = settings.analytics.map((name) => [name, analyticsBinding(name, analytics)]);
+  const { compatibilityDate, compatibilityFlags } = settings;
+  const config = workerdConfig({
+    workers: [
+      {
+        name: "interceptor",
+        module: { path: script },
+        compatibilityDate,
+        compatibilityFlags,
+        bindings: {
+          ...varBindings({ ...settings.vars, ...vars }, secrets),
+          ...(analytics === "absent" ? {} : Object.fromEntries(datasets)),
+        },
+      },
+      { name: "mark", module: { source: MARK }, compatibilityDate },
+    ],
+    sockets: { http: "interceptor", mark: "mark" },
+    internalModules: await analyticsModules(),
+    structuredLogging: true,
+  });
+  const output = (line: string) => log.take(parseLine(line));
+  return startWorkerd({ config, sockets: { http: port, mark: undefined }, output });
+}
+
+const MARK = `export default { async fetch(request) { console.log(await request.text()); return new Response(); } };`;
+
+/** Console lines are JSON objects; what workerd itself has to say may not be. */
+function parseLine(line: string): LogLine {
+  try {
+    const { level, message } = JSON.parse(line) as LogLine;
+    if (typeof level === "string" && typeof message === "string") return { level, message };
+  } catch {
+    // Falls through: kept as it is.
+  }
+  return { level: "runtime", message: line };
+}

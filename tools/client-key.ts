@@ -1,0 +1,48 @@
+/** Client keys and the entries of the secret CLIENT_KEYS that stand for them. */
+import { createHash, randomBytes } from "node:crypto";
+
+/** What every client key begins with: tells it from a provider's key at a glance, and lets secret scanners find it. */
+const KEY_PREFIX = "aei_";
+const KEY_BYTES = 32;
+
+export type ActorKind = "user" | "service";
+
+/** One entry of CLIENT_KEYS. It holds the key's SHA-256, so what is stored cannot be used to call. */
+export type KeyEntry = {
+  readonly sha256: string;
+  readonly actor: string;
+  readonly kind: ActorKind;
+  readonly name?: string;
+  /** true: may assert owners also where only listed actors may; false: never; absent: as the config says. */
+  readonly assert?: boolean;
+};
+
+export type KeyHolder = Omit<KeyEntry, "sha256">;
+
+/** A new random key: `aei_` and 43 base64url characters, 256 bits. */
+export function mintKey(): string {
+  return KEY_PREFIX + randomBytes(KEY_BYTES).toString("base64url");
+}
+
+export function entryFor(key: string, holder: KeyHolder): KeyEntry {
+  return { sha256: createHash("sha256").update(key).digest("hex"), ...holder };
+}
+
+const ACTOR = /^[A-Za-z0-9][A-Za-z0-9._:@-]{0,95}$/;
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+const UUID_V4 = /^.{14}4.{4}[89ab]/;
+
+/**
+ * The actor's id in its one form, or what is wrong with it. A UUID is a Coder user's, and those are lower case,
+ * version 4, variant 8 to b: any other would never equal what Coder Agents sends.
+ */
+export function readActorId(text: string): { readonly id: string } | { readonly problem: string } {
+  if (!ACTOR.test(text)) {
+    return { problem: "begins with a letter or digit and has up to 96 of A-Z a-z 0-9 . _ : @ -" };
+  }
+  const id = text.toLowerCase();
+  if (!UUID.test(id)) return { id: text };
+  return UUID_V4.test(id)
+    ? { id }
+    : { problem: "is a UUID, and a Coder user's is of version 4, variant 8 to b" };
+}

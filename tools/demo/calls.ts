@@ -1,0 +1,77 @@
+/** The clients of the story: the official SDKs, dressed as the clients that use them. */
+import Anthropic from "@anthropic-ai/sdk";
+import OpenAI from "openai";
+
+/** Where a client calls, with which key, and what it says of itself. */
+export type Caller = {
+  readonly baseURL: string;
+  readonly key: string;
+  readonly headers: Record<string, string>;
+};
+
+type Answered = { readonly headers: Headers };
+
+function openai({ baseURL, key, headers }: Caller): OpenAI {
+  return new OpenAI({ baseURL, apiKey: key, defaultHeaders: headers, maxRetries: 0 });
+}
+
+/** Each call reads its answer to the end and resolves with the interception's id, which every answer carries. */
+function interceptionId({ headers }: Answered): string {
+  const id = headers.get("x-interception-id");
+  if (id === null) throw new Error("The answer has no x-interception-id.");
+  return id;
+}
+
+async function drain(stream: AsyncIterable<unknown>): Promise<void> {
+  for await (const _ of stream);
+}
+
+export async function chat(caller: Caller, prompt: string): Promise<string> {
+  const messages = [{ role: "user" as const, content: prompt }];
+  const { data, response } = await openai(caller)
+    .chat.completions.create({ model: "gpt-5.1", messages, stream: true })
+    .withResponse();
+  await drain(data);
+  return interceptionId(response);
+}
+
+export async function respond(caller: Caller, input: string): Promise<string> {
+  const { response } = await openai(caller).responses.create({ model: "gpt-5.1", input }).withResponse();
+  return interceptionId(response);
+}
+
+export async function message(caller: Caller, prompt: string): Promise<string> {
+  const client = new Anthropic({
+    baseURL: caller.baseURL,
+    apiKey: caller.key,
+    defaultHeaders: caller.headers,
+    maxRetries: 0,
+  });
+  const messages = [{ role: "user" as const, content: prompt }];
+  const { data, response } = await client.messages
+    .create({ model: "claude-sonnet-5", max_tokens: 1000, messages, stream: true })
+    .withResponse();
+  await drain(data);
+  return interceptionId(response);
+}
+
+/** Leaves after the first event of a stream that would go on for a long time. */
+export async function hangUp(caller: Caller, input: string): Promise<string> {
+  const { data, response } = await openai(caller)
+    .responses.create({ model: "fault-slow", input, stream: true })
+    .withResponse();
+  await data[Symbol.asyncIterator]().next();
+  data.controller.abort();
+  return interceptionId(response);
+}
+
+/** Resolves with the id of the refusal; rejects if there is none. */
+export async function beRefused(caller: Caller, prompt: string): Promise<string> {
+  const error: unknown = await chat(caller, prompt).then(
+    () => new Error("The request was not refused."),
+    (caught: unknown) => caught,
+  );
+  if (error instanceof OpenAI.APIError && error.headers !== undefined)
+    return interceptionId({ headers: error.headers });
+  throw error;
+}

@@ -1,0 +1,34 @@
+/** The events that the Worker has logged so far, and waiting for more of them. */
+import { setTimeout as wait } from "node:timers/promises";
+import type { InterceptorEvent } from "../../src/events/event.ts";
+
+export type EventLog = {
+  readonly add: (event: InterceptorEvent) => void;
+  readonly of: (interceptionId: string) => readonly InterceptorEvent[];
+  /** Resolves with true as soon as `condition` holds, with false if it still does not after `ms`. */
+  readonly until: (condition: () => boolean, ms: number) => Promise<boolean>;
+};
+
+export function createEventLog(): EventLog {
+  const events: InterceptorEvent[] = [];
+  const onNext: (() => void)[] = [];
+  const next = (): Promise<void> => new Promise((resolve) => onNext.push(resolve));
+  return {
+    add: (event) => {
+      events.push(event);
+      for (const wake of onNext.splice(0)) wake();
+    },
+    of: (interceptionId) => events.filter((event) => event.interception_id === interceptionId),
+    until: async (condition, ms) => {
+      const timer = new AbortController();
+      let late = false;
+      const timeout = wait(ms, undefined, { signal: timer.signal }).then(
+        () => void (late = true),
+        () => undefined,
+      );
+      while (!condition() && !late) await Promise.race([next(), timeout]);
+      timer.abort();
+      return condition();
+    },
+  };
+}

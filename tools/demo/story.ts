@@ -1,0 +1,142 @@
+/** What happens in the demonstration, and what the Worker must have recorded of it. */
+import { LOCAL_KEYS } from "../local-keys.ts";
+import { beRefused, chat, hangUp, message, respond, type Caller } from "./calls.ts";
+import { UNKNOWN, type Expected } from "./row.ts";
+
+export type Step = {
+  readonly title: string;
+  /** Which of the four cases of the proposal (aibridge #244) this is. */
+  readonly proposal?: 1 | 2 | 3 | 4;
+  /** Resolves with the id of the interception. */
+  readonly send: () => Promise<string>;
+  readonly expected: Expected;
+};
+
+/** Ids of two users as Coder hands them out. */
+export const ADA = "ada10000-1815-4a10-8a00-00000000ada1";
+export const GRACE = "c0b01000-1906-4c0b-9c0b-00000000c0b0";
+
+const AGENTS = { "User-Agent": "coder-agents/v2.30.0 (linux/amd64)" };
+const CHAT_ID = "3f2a6c1e-8d47-4b5a-9c10-2e6f7a8b9c0d";
+const MARY_KEY = "sk-ant-a-key-of-her-own";
+const NOBODYS_KEY = "aei_local-nobody-has-this-key-and-it-opens-noth";
+
+const NUMBER = /^\d+$/;
+const FINGERPRINT = /^byok:[0-9a-f]+$/;
+
+/** What is expected of most steps. */
+const completed = { model: "gpt-5.1", input: NUMBER, output: NUMBER, outcome: "completed", owner: "" };
+const byTheService = {
+  ...completed,
+  client: "Coder Agents",
+  actor: "coder-agents-service",
+  initiator: "coder-agents-service",
+  attribution: "authenticated",
+};
+
+export function story(url: string): readonly Step[] {
+  const team = (key: string, headers: Record<string, string>): Caller => {
+    return { baseURL: `${url}/team-openai/v1`, key, headers };
+  };
+  const { coderAgents, reports, alice } = LOCAL_KEYS;
+  const agents = (headers: Record<string, string>) => team(coderAgents.key, { ...AGENTS, ...headers });
+  return [
+    {
+      title: "Coder Agents for Ada: chat, streamed",
+      proposal: 1,
+      send: () =>
+        chat(agents({ "X-Coder-Owner-Id": ADA, "X-Coder-Chat-Id": CHAT_ID }), "Plan the next release."),
+      expected: { ...byTheService, initiator: ADA, attribution: "asserted", owner: "override" },
+    },
+    {
+      title: "Coder Agents for Grace: Responses API, same key",
+      send: () => respond(agents({ "X-Coder-Owner-Id": GRACE }), "Find the bug in the relay."),
+      expected: { ...byTheService, initiator: GRACE, attribution: "asserted", owner: "override" },
+    },
+    {
+      title: "Coder Agents names no owner",
+      proposal: 2,
+      send: () => chat(agents({}), "Who am I?"),
+      expected: byTheService,
+    },
+    {
+      title: 'Coder Agents names "not-a-uuid"',
+      proposal: 3,
+      send: () => chat(agents({ "X-Coder-Owner-Id": "not-a-uuid" }), "Who am I?"),
+      expected: { ...byTheService, owner: "rejected: form" },
+    },
+    {
+      title: "Claude Code names a valid owner",
+      proposal: 4,
+      send: () =>
+        chat(
+          team(coderAgents.key, { "User-Agent": "claude-code/1.0.0", "X-Coder-Owner-Id": ADA }),
+          "I am Ada.",
+        ),
+      expected: { ...byTheService, client: "Claude Code", owner: "rejected: client" },
+    },
+    {
+      title: "A key that may not assert passes for Coder Agents",
+      send: () => chat(team(reports.key, { ...AGENTS, "X-Coder-Owner-Id": ADA }), "Charge this to Ada."),
+      expected: {
+        ...byTheService,
+        actor: "reports-service",
+        initiator: "reports-service",
+        owner: "rejected: not_permitted",
+      },
+    },
+    ...othersIn(url, team(alice.key, { "User-Agent": "codex_exec/0.169.0 (Linux)" }), team(NOBODYS_KEY, {})),
+  ];
+}
+
+function othersIn(url: string, codex: Caller, nobody: Caller): readonly Step[] {
+  const claudeCode = {
+    baseURL: `${url}/anthropic`,
+    key: MARY_KEY,
+    headers: { "User-Agent": "claude-cli/2.1.330" },
+  };
+  return [
+    {
+      title: "Claude Code with its own key: messages, streamed",
+      send: () => message(claudeCode, "Explain this stack trace."),
+      expected: {
+        ...completed,
+        client: "Claude Code",
+        actor: FINGERPRINT,
+        initiator: FINGERPRINT,
+        attribution: "unverified",
+        model: "claude-sonnet-5",
+      },
+    },
+    {
+      title: "Codex hangs up in mid-stream",
+      send: () => hangUp(codex, "Write a long story."),
+      expected: {
+        client: "Codex",
+        actor: "alice",
+        initiator: "alice",
+        attribution: "authenticated",
+        model: "fault-slow",
+        input: UNKNOWN,
+        output: UNKNOWN,
+        outcome: "cancelled",
+        owner: "",
+      },
+    },
+    {
+      title: "A key that nobody has",
+      send: () => beRefused(nobody, "Let me in."),
+      expected: {
+        client: /./,
+        actor: "–",
+        initiator: "–",
+        attribution: "–",
+        model: "–",
+        input: "–",
+        output: "–",
+        outcome: "refused 401 credential_unknown",
+        owner: "",
+      },
+    },
+  ];
+}

@@ -1,0 +1,146 @@
+/** `POST /v1/messages` and `POST /v1/messages/count_tokens`. */
+import type Anthropic from "@anthropic-ai/sdk";
+import { composeAnswer, type Answer } from "./answer.ts";
+import { readConversation } from "./conversation.ts";
+import { numberAt, objectAt, stringAt, type JsonObject } from "./json.ts";
+import { json, namedEvent, type JsonReply, type Reply, type SseEvent } from "./reply.ts";
+import { countTokens, freshId, streamPieces, type Figures } from "./tokens.ts";
+
+type Block = Anthropic.TextBlock | Anthropic.ThinkingBlock | Anthropic.ToolUseBlock;
+type StreamEvent = Anthropic.RawMessageStreamEvent;
+
+export function answerMessages(body: JsonObject, model: string): Reply {
+  const thinking = stringAt(objectAt(body, "thinking"), "type");
+  const answer = composeAnswer(body, {
+    model,
+    think: thinking === "enabled" || thinking === "adaptive",
+    maxTokens: numberAt(body, "max_tokens"),
+  });
+  const blocks = contentBlocks(answer);
+  const message = messageOf(model, answer, blocks);
+  if (body["stream"] !== true) return json(message);
+  return {
+    kind: "stream",
+    events: messageEvents(message, answer, blocks),
+    failure: namedEvent({ type: "error", error: { type: "overloaded_error", message: "Overloaded" } }),
+  };
+}
+
+export function countMessageTokens(body: JsonObject): JsonReply {
+  const { text } = readConversation(body);
+  return json({ input_tokens: countTokens(text) } satisfies Anthropic.MessageTokensCount);
+}
+
+function contentBlocks(answer: Answer): readonly Block[] {
+  const thought: Block = { type: "thinking", thinking: answer.thought, signature: freshId("", 64) };
+  return [
+    ...(answer.thought === "" ? [] : [thought]),
+    { type: "text", text: answer.text, citations: null },
+    ...answer.calls.map((call): Block => {
+      const { name, input } = call;
+      return { type: "tool_use", id: freshId("toolu_01", 22), name, input, caller: { type: "direct" } };
+    }),
+  ];
+}
+
+function messageOf(model: string, answer: Answer, blocks: readonly Block[]): Anthropic.Message {
+  return {
+    id: freshId("msg_01", 22),
+    type: "message",
+    role: "assistant",
+    model,
+    content: [...blocks],
+    container: null,
+    diagnostics: null,
+    stop_reason: stopReason(answer),
+    stop_sequence: null,
+    stop_details: null,
+    usage: usageOf(answer.figures, answer.figures.output),
+  };
+}
+
+function stopReason(answer: Answer): Anthropic.StopReason {
+  if (answer.calls.length > 0) return "tool_use";
+  return answer.cut ? "max_tokens" : "end_turn";
+}
+
+function usageOf({ fresh, cached, written, reasoning }: Figures, output: number): Anthropic.Usage {
+  return {
+    input_tokens: fresh,
+    cache_creation_input_tokens: written,
+    cache_read_input_tokens: cached,
+    cache_creation: { ephemeral_5m_input_tokens: written, ephemeral_1h_input_tokens: 0 },
+    output_tokens: output,
+    output_tokens_details: reasoning > 0 ? { thinking_tokens: reasoning } : null,
+    server_tool_use: null,
+    service_tier: "standard",
+    inference_geo: null,
+    speed: null,
+  };
+}
+
+/**
+ * `message_start` has the input figures and one output token; `message_delta` repeats the input and has the whole
+ * output: cumulative, so a reader that adds the two counts too much.
+ */
+function messageEvents(
+  whole: Anthropic.Message,
+  answer: Answer,
+  blocks: readonly Block[],
+): readonly SseEvent[] {
+  const { usage, stop_reason, stop_sequence, stop_details } = whole;
+  const start = {
+    ...whole,
+    content: [],
+    stop_reason: null,
+    usage: usageOf({ ...answer.figures, reasoning: 0 }, 1),
+  };
+  const end: StreamEvent = {
+    type: "message_delta",
+    delta: { stop_reason, stop_sequence, stop_details, container: null },
+    usage: {
+      input_tokens: usage.input_tokens,
+      cache_creation_input_tokens: usage.cache_creation_input_tokens,
+      cache_read_input_tokens: usage.cache_read_input_tokens,
+      output_tokens: usage.output_tokens,
+      output_tokens_details: usage.output_tokens_details,
+      server_tool_use: null,
+    },
+  };
+  const events: StreamEvent[] = [
+    { type: "message_start", message: start },
+    ...blocks.flatMap(blockEvents),
+    end,
+    { type: "message_stop" },
+  ];
+  return events.flatMap((event, i) => (i === 1 ? [PING, namedEvent(event)] : [namedEvent(event)]));
+}
+
+const PING: SseEvent = namedEvent({ type: "ping" });
+
+function blockEvents(block: Block, index: number): readonly StreamEvent[] {
+  return [
+    { type: "content_block_start", index, content_block: emptied(block) },
+    ...deltas(block).map((delta): StreamEvent => ({ type: "content_block_delta", index, delta })),
+    { type: "content_block_stop", index },
+  ];
+}
+
+function emptied(block: Block): Block {
+  if (block.type === "text") return { ...block, text: "" };
+  if (block.type === "thinking") return { ...block, thinking: "", signature: "" };
+  return { ...block, input: {} };
+}
+
+function deltas(block: Block): readonly Anthropic.RawContentBlockDelta[] {
+  if (block.type === "text") return streamPieces(block.text).map((text) => ({ type: "text_delta", text }));
+  if (block.type === "thinking") {
+    const thoughts = streamPieces(block.thinking).map((thinking) => ({
+      type: "thinking_delta" as const,
+      thinking,
+    }));
+    return [...thoughts, { type: "signature_delta", signature: block.signature }];
+  }
+  const pieces = JSON.stringify(block.input).match(/.{1,8}/gs) ?? [];
+  return ["", ...pieces].map((partial_json) => ({ type: "input_json_delta", partial_json }));
+}

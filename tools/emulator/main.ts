@@ -1,0 +1,65 @@
+/** The emulated AI provider as a process of its own: `node tools/emulator/main.ts --port 8788`. */
+import { parseArgs } from "node:util";
+import { faultTable } from "./faults.ts";
+import { startEmulator } from "./server.ts";
+
+const HELP = `An emulated AI provider: OpenAI's and Anthropic's APIs on one port of 127.0.0.1, for trying things offline.
+
+Usage: node tools/emulator/main.ts [--port 8788] [--event-ms 20] [--slow-ms 1000]
+
+  --port      port to listen on; 0 for any free one
+  --event-ms  milliseconds between two events of a stream
+  --slow-ms   the same for the model fault-slow
+
+Any API key and any model's name will do. These models' names switch on a fault:
+
+${faultTable()}
+`;
+
+function fail(message: string): never {
+  process.stderr.write(`${message}\n`);
+  process.exit(1);
+}
+
+function wholeNumber(name: string, text: string): number {
+  return /^\d{1,6}$/.test(text) ? Number(text) : fail(`--${name} must be a whole number, not "${text}".`);
+}
+
+function readArguments() {
+  try {
+    return parseArgs({
+      options: {
+        port: { type: "string", default: "8788" },
+        "event-ms": { type: "string", default: "20" },
+        "slow-ms": { type: "string", default: "1000" },
+        help: { type: "boolean", short: "h", default: false },
+      },
+    }).values;
+  } catch (error) {
+    return fail(error instanceof Error ? error.message : String(error));
+  }
+}
+
+const values = readArguments();
+if (values.help) {
+  process.stdout.write(HELP);
+  process.exit(0);
+}
+const port = wholeNumber("port", values.port);
+try {
+  const { url } = await startEmulator({
+    port,
+    eventMs: wholeNumber("event-ms", values["event-ms"]),
+    slowMs: wholeNumber("slow-ms", values["slow-ms"]),
+  });
+  process.stdout.write(`Emulated AI provider on ${url} (OpenAI: ${url}/v1, Anthropic: ${url})\n`);
+  // Tells the command that started it, if one did.
+  process.send?.({ url });
+} catch (error) {
+  const busy = error instanceof Error && "code" in error && error.code === "EADDRINUSE";
+  fail(
+    busy
+      ? `Port ${port} is in use; choose another with --port.`
+      : `The emulated provider did not start: ${error}`,
+  );
+}

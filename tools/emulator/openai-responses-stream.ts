@@ -1,0 +1,99 @@
+/** A finished response taken apart into the events that stream it. */
+import type OpenAI from "openai";
+import type { WireResponse } from "./openai-responses.ts";
+import { namedEvent, type SseEvent } from "./reply.ts";
+import { streamPieces } from "./tokens.ts";
+
+type Api = OpenAI.Responses.ResponseStreamEvent;
+type Item = OpenAI.Responses.ResponseOutputItem;
+type Message = OpenAI.Responses.ResponseOutputMessage;
+type Reasoning = OpenAI.Responses.ResponseReasoningItem;
+type Call = OpenAI.Responses.ResponseFunctionToolCall & { readonly id?: string };
+
+/** An event as the API sends it, but for its number, which depends on its place. */
+type Unnumbered<E> = E extends { readonly response: unknown }
+  ? Omit<E, "sequence_number" | "response"> & { readonly response: WireResponse }
+  : Omit<E, "sequence_number">;
+type Event = Unnumbered<Api>;
+
+export function responseEvents(whole: WireResponse): readonly SseEvent[] {
+  const { usage: _usage, completed_at: _completedAt, ...rest } = whole;
+  const start: WireResponse = { ...rest, status: "in_progress", incomplete_details: null, output: [] };
+  const end: Event =
+    whole.status === "incomplete"
+      ? { type: "response.incomplete", response: whole }
+      : { type: "response.completed", response: whole };
+  const events: Event[] = [
+    { type: "response.created", response: start },
+    { type: "response.in_progress", response: start },
+    ...whole.output.flatMap(itemEvents),
+    end,
+  ];
+  return events.map((event, sequence_number) => namedEvent({ ...event, sequence_number }));
+}
+
+function itemEvents(item: Item, output_index: number): readonly Event[] {
+  const { opening, between } = openedItem(item, output_index);
+  return [
+    { type: "response.output_item.added", item: opening, output_index },
+    ...between,
+    { type: "response.output_item.done", item, output_index },
+  ];
+}
+
+function openedItem(item: Item, output_index: number): { opening: Item; between: readonly Event[] } {
+  switch (item.type) {
+    case "message":
+      return {
+        opening: { ...item, status: "in_progress", content: [] },
+        between: messageEvents(item, output_index),
+      };
+    case "reasoning":
+      return { opening: { ...item, summary: [] }, between: summaryEvents(item, output_index) };
+    case "function_call":
+      return {
+        opening: { ...item, status: "in_progress", arguments: "" },
+        between: argumentEvents(item, output_index),
+      };
+    default:
+      return { opening: item, between: [] };
+  }
+}
+
+function messageEvents(item: Message, output_index: number): readonly Event[] {
+  return item.content.flatMap((part, content_index): readonly Event[] => {
+    if (part.type !== "output_text") return [];
+    const at = { item_id: item.id, output_index, content_index };
+    return [
+      { type: "response.content_part.added", ...at, part: { ...part, text: "" } },
+      ...streamPieces(part.text).map((delta): Event => {
+        return { type: "response.output_text.delta", ...at, delta, logprobs: [] };
+      }),
+      { type: "response.output_text.done", ...at, text: part.text, logprobs: [] },
+      { type: "response.content_part.done", ...at, part },
+    ];
+  });
+}
+
+function summaryEvents(item: Reasoning, output_index: number): readonly Event[] {
+  return item.summary.flatMap((part, summary_index): readonly Event[] => {
+    const at = { item_id: item.id, output_index, summary_index };
+    return [
+      { type: "response.reasoning_summary_part.added", ...at, part: { ...part, text: "" } },
+      ...streamPieces(part.text).map((delta): Event => {
+        return { type: "response.reasoning_summary_text.delta", ...at, delta };
+      }),
+      { type: "response.reasoning_summary_text.done", ...at, text: part.text },
+      { type: "response.reasoning_summary_part.done", ...at, part },
+    ];
+  });
+}
+
+function argumentEvents(item: Call, output_index: number): readonly Event[] {
+  const at = { item_id: item.id ?? "", output_index };
+  const pieces = item.arguments.match(/.{1,8}/gs) ?? [];
+  return [
+    ...pieces.map((delta): Event => ({ type: "response.function_call_arguments.delta", ...at, delta })),
+    { type: "response.function_call_arguments.done", ...at, arguments: item.arguments },
+  ];
+}

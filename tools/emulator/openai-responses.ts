@@ -1,0 +1,117 @@
+/** `POST /v1/responses`: the response object. Its stream is in `openai-responses-stream.ts`. */
+import type OpenAI from "openai";
+import { composeAnswer, type Answer } from "./answer.ts";
+import { arrayAt, numberAt, objectAt, stringAt, type JsonObject } from "./json.ts";
+import { responseEvents } from "./openai-responses-stream.ts";
+import { json, namedEvent, type Reply } from "./reply.ts";
+import { freshId, type Figures } from "./tokens.ts";
+
+type Item = OpenAI.Responses.ResponseOutputItem;
+/** `output_text` is the SDK's own shortcut; the API does not send it. */
+export type WireResponse = Omit<OpenAI.Responses.Response, "output_text">;
+
+export function answerResponses(body: JsonObject, model: string): Reply {
+  const reasoning = objectAt(body, "reasoning");
+  const answer = composeAnswer(body, {
+    model,
+    think: reasoning !== undefined && reasoning["effort"] !== "none",
+    maxTokens: numberAt(body, "max_output_tokens"),
+  });
+  const response = finished(begun(body, model), answer, outputItems(answer, summaryWanted(reasoning)));
+  // A background answer is fetched later; this first reply has neither output nor usage.
+  if (body["background"] === true) return json({ ...begun(body, model), status: "queued", background: true });
+  if (body["stream"] !== true) return json(response);
+  const events = responseEvents(response);
+  const failure = {
+    type: "error",
+    code: "server_error",
+    message: FAILURE,
+    param: null,
+    sequence_number: events.length,
+  };
+  return { kind: "stream", events, failure: namedEvent(failure) };
+}
+
+const FAILURE = "The server had an error while processing your request. Sorry about that!";
+
+function summaryWanted(reasoning: JsonObject | undefined): boolean {
+  const summary = stringAt(reasoning, "summary");
+  return summary !== undefined && summary !== "none";
+}
+
+function begun(body: JsonObject, model: string): WireResponse {
+  return {
+    id: freshId("resp_", 48),
+    object: "response",
+    created_at: Math.floor(Date.now() / 1000),
+    status: "in_progress",
+    access_programs: null,
+    background: false,
+    error: null,
+    incomplete_details: null,
+    instructions: stringAt(body, "instructions") ?? null,
+    max_output_tokens: numberAt(body, "max_output_tokens") ?? null,
+    model,
+    output: [],
+    parallel_tool_calls: body["parallel_tool_calls"] !== false,
+    previous_response_id: stringAt(body, "previous_response_id") ?? null,
+    reasoning: { effort: null, summary: null, ...objectAt(body, "reasoning") },
+    service_tier: "default",
+    temperature: 1,
+    text: { format: { type: "text" } },
+    tool_choice: "auto",
+    // Echoed as they came: the emulator does not check them.
+    tools: arrayAt(body, "tools") as OpenAI.Responses.Tool[],
+    top_p: 1,
+    truncation: "disabled",
+    metadata: {},
+  };
+}
+
+function finished(start: WireResponse, answer: Answer, output: Item[]): WireResponse {
+  const end = { ...start, output, usage: responsesUsage(answer.figures) };
+  if (answer.cut && answer.calls.length === 0) {
+    return { ...end, status: "incomplete", incomplete_details: { reason: "max_output_tokens" } };
+  }
+  return { ...end, status: "completed", completed_at: start.created_at };
+}
+
+function outputItems(answer: Answer, withSummary: boolean): Item[] {
+  const summary = withSummary ? [{ type: "summary_text" as const, text: answer.thought }] : [];
+  const reasoning: Item = { type: "reasoning", id: freshId("rs_", 48), summary };
+  const status = answer.cut ? "incomplete" : "completed";
+  const message: Item = {
+    type: "message",
+    id: freshId("msg_", 48),
+    role: "assistant",
+    status,
+    content: [{ type: "output_text", text: answer.text, annotations: [], logprobs: [] }],
+  };
+  const calls = answer.calls.map(({ name, input }): Item => ({
+    type: "function_call",
+    id: freshId("fc_", 48),
+    call_id: freshId("call_"),
+    name,
+    arguments: JSON.stringify(input),
+    status: "completed",
+  }));
+  return [...(answer.thought === "" ? [] : [reasoning]), ...(calls.length > 0 ? calls : [message])];
+}
+
+/** `input_tokens` is the whole prompt here: what came from the cache and what went into it included. */
+function responsesUsage({
+  fresh,
+  cached,
+  written,
+  output,
+  reasoning,
+}: Figures): OpenAI.Responses.ResponseUsage {
+  const input = fresh + cached + written;
+  return {
+    input_tokens: input,
+    input_tokens_details: { cached_tokens: cached, cache_write_tokens: written },
+    output_tokens: output,
+    output_tokens_details: { reasoning_tokens: reasoning },
+    total_tokens: input + output,
+  };
+}

@@ -1,0 +1,30 @@
+/** What an endpoint answers: plain data. Sending it, at what pace and with which fault, is `send.ts`. */
+
+export type Dialect = "openai" | "anthropic";
+
+/** One server-sent event; `data` is JSON text or a bare word such as `[DONE]`. */
+export type SseEvent = { readonly event?: string; readonly data: string };
+
+export type JsonReply = { readonly kind: "json"; readonly status: number; readonly body: unknown };
+
+export type StreamReply = {
+  readonly kind: "stream";
+  readonly events: readonly SseEvent[];
+  /** How this API reports an error inside a stream that began with 200. */
+  readonly failure: SseEvent;
+};
+
+export type Reply = JsonReply | StreamReply;
+
+export function json(body: unknown, status = 200): JsonReply {
+  return { kind: "json", status, body };
+}
+
+/** An event named after its `type`, the way Anthropic and OpenAI's Responses API name theirs. */
+export function namedEvent<T extends { readonly type: string }>(payload: T): SseEvent {
+  return { event: payload.type, data: JSON.stringify(payload) };
+}
+
+export function encodeEvent({ event, data }: SseEvent): string {
+  return `${event === undefined ? "" : `event: ${event}\n`}data: ${data}\n\n`;
+}

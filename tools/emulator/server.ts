@@ -1,0 +1,96 @@
+/** The emulated provider's HTTP server: both APIs on one port of 127.0.0.1. */
+import {
+  createServer,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  type Server,
+  type ServerResponse,
+} from "node:http";
+import { buffer } from "node:stream/consumers";
+import { answerRequest, dialectOf } from "./answer-request.ts";
+import { answerHeaders } from "./headers.ts";
+import { isObject } from "./json.ts";
+import type { Dialect, Reply } from "./reply.ts";
+import { sendReply, type Pace } from "./send.ts";
+
+/** A request as the provider got it, to check what reaches a provider and what does not. */
+export type SeenRequest = {
+  readonly method: string;
+  readonly path: string;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: string;
+};
+
+export type EmulatorOptions = {
+  /** 0: any free port. */
+  readonly port: number;
+  /** Milliseconds between two events of a stream; 20 when absent. */
+  readonly eventMs?: number;
+  /** The same under `fault-slow`; 1,000 when absent. */
+  readonly slowMs?: number;
+  readonly onRequest?: (seen: SeenRequest) => void;
+  /** A client closed the connection before its answer was complete. */
+  readonly onHangUp?: (path: string) => void;
+};
+
+export type Emulator = {
+  readonly url: string;
+  readonly port: number;
+  /** Ends open answers too; resolves when the port is free again. */
+  readonly close: () => Promise<void>;
+};
+
+/** Rejects with the system's error when the port cannot be had. */
+export async function startEmulator(options: EmulatorOptions): Promise<Emulator> {
+  const pace = { eventMs: options.eventMs ?? 20, slowMs: options.slowMs ?? 1000 };
+  const server = createServer((request, response) => {
+    const path = request.url ?? "/";
+    response.once("close", () => response.writableFinished || options.onHangUp?.(path));
+    // A client that leaves while it still sends its request makes reading reject: nobody is left to tell.
+    handle(request, response, pace, options.onRequest).catch(() => response.destroy());
+  });
+  await listen(server, options.port);
+  const address = server.address();
+  const port = isObject(address) && typeof address["port"] === "number" ? address["port"] : options.port;
+  return { url: `http://127.0.0.1:${port}`, port, close: () => close(server) };
+}
+
+function listen(server: Server, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(port, "127.0.0.1", resolve);
+  });
+}
+
+function close(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    server.close(() => resolve());
+    server.closeAllConnections();
+  });
+}
+
+async function handle(
+  request: IncomingMessage,
+  response: ServerResponse,
+  pace: Pace,
+  onRequest: EmulatorOptions["onRequest"],
+): Promise<void> {
+  const { method = "GET", url = "/", headers } = request;
+  const body = (await buffer(request)).toString();
+  onRequest?.({ method, path: url, headers, body });
+  const path = url.split("?", 1)[0] ?? "/";
+  const dialect = dialectOf(headers, path);
+  const { reply, fault } = answerRequest({ method, path, headers, dialect }, body);
+  const { requestId, headers: own } = answerHeaders(dialect);
+  for (const [name, value] of Object.entries(own)) response.setHeader(name, value);
+  if (fault?.kind === "status" && fault.retryAfter !== undefined)
+    response.setHeader("retry-after", fault.retryAfter);
+  await sendReply(response, withRequestId(reply, dialect, requestId), fault, pace);
+}
+
+/** Anthropic's error bodies repeat the id that the `request-id` header has. */
+function withRequestId(reply: Reply, dialect: Dialect, request_id: string): Reply {
+  if (dialect !== "anthropic" || reply.kind !== "json" || reply.status < 400 || !isObject(reply.body))
+    return reply;
+  return { ...reply, body: { ...reply.body, request_id } };
+}

@@ -1,0 +1,105 @@
+/** One event of the Worker as one line for a person. */
+import { styleText } from "node:util";
+import type { InterceptorEvent, Who } from "../../src/events/event.ts";
+
+type Style = Parameters<typeof styleText>[0];
+type Line = { readonly label: string; readonly style: Style; readonly text: string };
+
+const LABEL_WIDTH = 14;
+
+/** `styleText` leaves colours out by itself where NO_COLOR is set or stdout is no terminal. */
+export function eventLine(event: InterceptorEvent): string {
+  const { label, style, text } = describe(event);
+  const head = `${clock(event)}  ${tail(event.interception_id)}`;
+  return `${styleText("dim", head)}  ${styleText(style, label.padEnd(LABEL_WIDTH))}  ${text}`;
+}
+
+function describe(event: InterceptorEvent): Line {
+  switch (event.record_type) {
+    case "interception_start": {
+      const what = `${event.model ?? "?"} at ${event.provider}${event.streaming ? ", streamed" : ""}`;
+      return { label: "start", style: "cyan", text: `${event.client} asks ${what} · ${account(event)}` };
+    }
+    case "initiator_override":
+      return {
+        label: "override",
+        style: ["bold", "magenta"],
+        text: `${event.actor_id} speaks for ${shortId(event.owner_id)}: initiator is the owner`,
+      };
+    case "initiator_override_rejected":
+      return {
+        label: "rejected",
+        style: ["bold", "yellow"],
+        text: `owner header of ${event.client} by ${shortId(event.actor_id)} does not count: ${event.reason}`,
+      };
+    case "token_usage":
+      return { label: "tokens", style: "blue", text: usageText(event) };
+    case "interception_end":
+      return {
+        label: event.outcome,
+        style: event.outcome === "completed" ? "green" : "red",
+        text: endText(event),
+      };
+    case "refusal": {
+      const detail = event.detail === null ? "" : `: ${event.detail}`;
+      const where = [event.method, event.provider, event.route].filter((part) => part !== null).join(" ");
+      return { label: "refusal", style: "red", text: `${event.status} ${event.reason} · ${where}${detail}` };
+    }
+    case "passthrough": {
+      const what = `${event.method} ${event.provider} ${event.route} → ${event.status} in ${event.duration_ms} ms`;
+      return { label: "passthrough", style: "dim", text: `${event.client} · ${what} · ${account(event)}` };
+    }
+    default:
+      return unforeseen(event);
+  }
+}
+
+/** The Worker may know more kinds of events than this file. */
+function unforeseen(event: { readonly record_type?: unknown }): Line {
+  return { label: String(event.record_type), style: "dim", text: JSON.stringify(event) };
+}
+
+function account({ actor_id, initiator_id, attribution }: Who): string {
+  const by = actor_id === initiator_id ? "" : ` by ${shortId(actor_id)}`;
+  return `for ${shortId(initiator_id)} (${attribution}${by})`;
+}
+
+type EventOf<K extends InterceptorEvent["record_type"]> = Extract<
+  InterceptorEvent,
+  { readonly record_type: K }
+>;
+
+function usageText(event: EventOf<"token_usage">): string {
+  const figures: [string, number | null][] = [
+    ["in", event.input_tokens],
+    ["out", event.output_tokens],
+    ["cache read", event.cache_read_input_tokens],
+    ["cache write", event.cache_write_input_tokens],
+  ];
+  return `${figures.map(([name, figure]) => `${name} ${figure ?? "?"}`).join(", ")} (${event.usage})`;
+}
+
+function endText(event: EventOf<"interception_end">): string {
+  const error = event.error === null ? "" : ` · ${event.error}`;
+  const first = event.first_byte_ms === null ? "" : `, first byte after ${event.first_byte_ms} ms`;
+  return `${event.status ?? "no status"} in ${event.duration_ms} ms${first}, ${event.response_bytes} bytes${error}`;
+}
+
+const LONGEST_ID = 24;
+
+/** UUIDs and fingerprints by their beginning; they are told apart by that, and the line stays one line. */
+export function shortId(id: string): string {
+  return id.length > LONGEST_ID ? `${id.slice(0, 13)}…` : id;
+}
+
+/** Interception ids begin with the time, so it is their ends that differ. */
+function tail(id: string): string {
+  return `…${id.slice(-6)}`;
+}
+
+function clock(event: InterceptorEvent): string {
+  const at =
+    "started_at" in event ? event.started_at : "ended_at" in event ? event.ended_at : event.created_at;
+  const time = new Date(at);
+  return Number.isNaN(time.getTime()) ? "--:--:--" : time.toTimeString().slice(0, 8);
+}

@@ -1,0 +1,36 @@
+/** TCP ports of 127.0.0.1. */
+import { createServer } from "node:net";
+import { StartFailure } from "./start-failure.ts";
+
+/** Rejects with a sentence that names the port and the option that chooses another. */
+export async function requireFree(port: number, option: string, what: string): Promise<void> {
+  try {
+    await (await hold(port)).release();
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? error.code : undefined;
+    const why = code === "EADDRINUSE" ? "is in use" : `cannot be used (${String(code)})`;
+    throw new StartFailure(`Port ${port} for ${what} ${why}; choose another with ${option} <number>.`);
+  }
+}
+
+/** Two different ports that were free a moment ago. */
+export async function twoFreePorts(): Promise<readonly [number, number]> {
+  const first = await hold(0);
+  const second = await hold(0);
+  await Promise.all([first.release(), second.release()]);
+  return [first.port, second.port];
+}
+
+type Held = { readonly port: number; readonly release: () => Promise<void> };
+
+function hold(port: number): Promise<Held> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    const release = (): Promise<void> => new Promise((done) => server.close(() => done()));
+    server.once("error", reject);
+    server.listen({ port, host: "127.0.0.1", exclusive: true }, () => {
+      const address = server.address();
+      resolve({ port: typeof address === "object" && address !== null ? address.port : port, release });
+    });
+  });
+}

@@ -1,0 +1,86 @@
+/** Provider and Worker together: started in order, ended together, and never one without the other. */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import type { Child } from "./child.ts";
+import { chooseSetup, readDevVars, type Setup, type Vars } from "./dev-vars.ts";
+import { writeEnvFile } from "./env-file.ts";
+import { startProvider } from "./provider.ts";
+import { StartFailure } from "./start-failure.ts";
+import { ROOT, startWorker, waitUntilHealthy } from "./wrangler.ts";
+import type { OutputReaders } from "./wrangler-output.ts";
+
+export type StackOptions = OutputReaders & {
+  readonly port: number;
+  readonly providerPort: number;
+  /** Leave `.dev.vars` and earlier runs out of it, and leave nothing behind. */
+  readonly isolated: boolean;
+};
+
+export type Stack = {
+  readonly url: string;
+  readonly setup: Setup;
+  /** Resolves with one sentence when a part of it ends by itself. */
+  readonly broken: Promise<string>;
+  readonly stop: () => Promise<void>;
+};
+
+const DEV_VARS = join(ROOT, ".dev.vars");
+
+export function chooseLocalSetup({
+  providerPort,
+  isolated,
+}: Pick<StackOptions, "providerPort" | "isolated">): Setup {
+  const devVars: Vars = isolated ? {} : readDevVars(DEV_VARS);
+  return chooseSetup(devVars, `http://127.0.0.1:${providerPort}`);
+}
+
+/** Rejects with a StartFailure, having ended what it had started, when a part does not start or `signal` aborts. */
+export async function startStack(options: StackOptions, setup: Setup, signal: AbortSignal): Promise<Stack> {
+  const children: Child[] = [];
+  const envFile = writeEnvFile(setup.vars);
+  const stop = async (): Promise<void> => {
+    await Promise.all(children.map((child) => child.end()));
+    envFile.remove();
+  };
+  try {
+    const broken: Promise<string>[] = [];
+    if (setup.mode === "emulated") {
+      const provider = await startProvider(options.providerPort);
+      children.push(provider);
+      broken.push(provider.ended.then((how) => `The emulated provider ended by itself (${how}).`));
+    }
+    const ownVars = options.isolated || !existsSync(DEV_VARS) ? [] : [DEV_VARS];
+    const { onEvent, onNotice, port } = options;
+    const worker = startWorker({
+      onEvent,
+      onNotice,
+      port,
+      envFiles: [...ownVars, envFile.path],
+      ...(options.isolated && { persistTo: join(envFile.folder, "state") }),
+    });
+    children.push(worker);
+    broken.push(
+      worker.ended.then((how) => `Wrangler ended by itself (${how}); what it printed above says why.`),
+    );
+    const url = `http://127.0.0.1:${port}`;
+    await healthyUnlessBroken(url, Promise.race(broken), signal);
+    return { url, setup, broken: Promise.race(broken), stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+async function healthyUnlessBroken(url: string, broken: Promise<string>, signal: AbortSignal): Promise<void> {
+  const over = new AbortController();
+  const failed = broken.then((sentence) => {
+    throw new StartFailure(sentence);
+  });
+  try {
+    await Promise.race([waitUntilHealthy(url, AbortSignal.any([signal, over.signal])), failed]);
+  } finally {
+    over.abort();
+    // Once the Worker is up, its end is no longer this function's news.
+    failed.catch(() => undefined);
+  }
+}

@@ -1,0 +1,91 @@
+/** What `npm start` prints once everything runs: commands and settings that work as they stand. */
+import { styleText } from "node:util";
+import { LOCAL_KEYS } from "../local-keys.ts";
+import type { Setup } from "./dev-vars.ts";
+
+/** A user's id as Coder would send it. */
+const SOME_OWNER = "5f0c1d2e-3a4b-4c5d-8e6f-708192a3b4c5";
+
+/** Where a client calls and with which key. */
+type Way = { readonly base: string; readonly key: string };
+
+export function whatToTry(url: string, setup: Setup): string {
+  const emulated = setup.mode === "emulated";
+  const key = emulated ? "any-key" : (setup.clientKey ?? "<client key>");
+  const to = (type: string): Way | undefined => {
+    const name = Object.keys(setup.providers).find((provider) => setup.providers[provider]?.type === type);
+    return name === undefined ? undefined : { base: `${url}/${name}`, key };
+  };
+  const openai = to("openai");
+  const anthropic = to("anthropic");
+  // With the emulated provider the commands show a client key's holder, the clients below any key.
+  const shown = emulated ? { base: `${url}/team-openai`, key: LOCAL_KEYS.coderAgents.key } : openai;
+  const sections = [
+    `${styleText("bold", "AI Edge Interceptor")} on ${url}\n${introduction(setup)}`,
+    ...(shown ? [titled("OpenAI chat, streamed", chatCurl(shown))] : []),
+    ...(shown
+      ? [titled("The same as Coder Agents, on the account of one of its users", agentsCurl(shown))]
+      : []),
+    titled(
+      "Clients",
+      [...(openai ? [openAiClients(openai)] : []), ...(anthropic ? [anthropicClients(anthropic)] : [])].join(
+        "\n",
+      ),
+    ),
+    styleText("dim", "Every event follows here as it happens. Ctrl-C ends everything."),
+  ];
+  return `\n${sections.join("\n\n")}\n`;
+}
+
+function titled(title: string, text: string): string {
+  return `${styleText("bold", title)}\n${text}`;
+}
+
+function introduction({ mode, providers, clientKey }: Setup): string {
+  const names = Object.keys(providers).join(", ");
+  const keyLine =
+    clientKey === undefined
+      ? "Client keys: those of .dev.vars."
+      : `Client key, for this run only: ${clientKey}`;
+  switch (mode) {
+    case "emulated":
+      return `The provider is emulated: no AI model is asked. Providers: ${names}.
+On openai and anthropic any key works and stands for itself; the team- ones want one of these client keys:
+${Object.values(LOCAL_KEYS)
+  .map((local) => `  ${local.key}  ${local.does}`)
+  .join("\n")}`;
+    case "real":
+      return `The real providers, with the keys of .dev.vars: ${names}. What you send costs money.\n${keyLine}`;
+    case "own":
+      return `The providers of PROVIDERS in .dev.vars: ${names}.\n${keyLine}`;
+  }
+}
+
+function chatCurl({ base, key }: Way): string {
+  return `curl -N ${base}/v1/chat/completions \\
+  -H "Authorization: Bearer ${key}" -H "Content-Type: application/json" \\
+  -d '{"model":"gpt-5.1","stream":true,"messages":[{"role":"user","content":"Hello there"}]}'`;
+}
+
+function agentsCurl(way: Way): string {
+  return `${chatCurl(way)} \\
+  -A "coder-agents/v2.30.0 (linux/amd64)" -H "X-Coder-Owner-Id: ${SOME_OWNER}"`;
+}
+
+function openAiClients({ base, key }: Way): string {
+  return `OpenAI SDK     Python  OpenAI(base_url="${base}/v1", api_key="${key}")
+               JS      new OpenAI({ baseURL: "${base}/v1", apiKey: "${key}" })
+Codex          in ~/.codex/config.toml, and OPENAI_API_KEY=${key}
+               model_provider = "interceptor"
+               [model_providers.interceptor]
+               name = "AI Edge Interceptor"
+               base_url = "${base}/v1"
+               wire_api = "responses"
+               env_key = "OPENAI_API_KEY"`;
+}
+
+function anthropicClients({ base, key }: Way): string {
+  return `Anthropic SDK  Python  Anthropic(base_url="${base}", api_key="${key}")
+               JS      new Anthropic({ baseURL: "${base}", apiKey: "${key}" })
+Claude Code    ANTHROPIC_BASE_URL=${base} ANTHROPIC_API_KEY=${key} claude`;
+}

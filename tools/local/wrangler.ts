@@ -1,0 +1,72 @@
+/** Runs the Worker in `wrangler dev`, offline and quietly. */
+import { join } from "node:path";
+import { setTimeout as wait } from "node:timers/promises";
+import { startChild, type Child } from "./child.ts";
+import { StartFailure } from "./start-failure.ts";
+import { readOutput, type OutputReaders } from "./wrangler-output.ts";
+
+export const ROOT = join(import.meta.dirname, "..", "..");
+const WRANGLER = join(ROOT, "node_modules", "wrangler", "bin", "wrangler.js");
+
+/** Nothing is fetched from the network, asked, reported, or written outside the project. */
+const QUIET_AND_OFFLINE = {
+  CLOUDFLARE_CF_FETCH_ENABLED: "false",
+  WRANGLER_SEND_METRICS: "false",
+  WRANGLER_SEND_ERROR_REPORTS: "false",
+  WRANGLER_HIDE_BANNER: "true",
+  WRANGLER_WRITE_LOGS: "false",
+  NO_COLOR: "1",
+};
+
+export type WorkerOptions = OutputReaders & {
+  readonly port: number;
+  /** Later files win. */
+  readonly envFiles: readonly string[];
+  /** Where Durable Objects and the like are kept; absent: `.wrangler/state` of the project. */
+  readonly persistTo?: string;
+};
+
+export function startWorker({ port, envFiles, persistTo, ...readers }: WorkerOptions): Child {
+  const args = ["dev", "--ip", "127.0.0.1", "--port", String(port), "--inspector-port", "0"];
+  args.push("--show-interactive-dev-session=false");
+  for (const file of envFiles) args.push("--env-file", file);
+  if (persistTo !== undefined) args.push("--persist-to", persistTo);
+  const { FORCE_COLOR: _, ...env } = process.env;
+  return startChild(WRANGLER, args, {
+    cwd: ROOT,
+    env: { ...env, ...QUIET_AND_OFFLINE },
+    onLine: (line) => readOutput(line, readers),
+  });
+}
+
+const READY_WITHIN_MS = 60_000;
+const ASK_EVERY_MS = 100;
+/** Answers other than 200 before we believe them: the first ones may be wrangler's own, still building. */
+const BAD_ANSWERS = 10;
+
+/** Resolves when the Worker answers `GET /healthz` with 200. */
+export async function waitUntilHealthy(url: string, signal: AbortSignal): Promise<void> {
+  const deadline = Date.now() + READY_WITHIN_MS;
+  let bad = 0;
+  while (Date.now() < deadline) {
+    signal.throwIfAborted();
+    const status = await statusOf(`${url}/healthz`, signal);
+    if (status === 200) return;
+    if (status !== undefined && ++bad >= BAD_ANSWERS) {
+      throw new StartFailure(`The Worker answers /healthz with ${status}; what it printed above says why.`);
+    }
+    await wait(ASK_EVERY_MS);
+  }
+  throw new StartFailure(`The Worker was not ready after ${READY_WITHIN_MS / 1000} s.`);
+}
+
+/** Undefined while nobody answers. */
+async function statusOf(url: string, signal: AbortSignal): Promise<number | undefined> {
+  try {
+    const answer = await fetch(url, { signal: AbortSignal.any([signal, AbortSignal.timeout(5000)]) });
+    await answer.body?.cancel();
+    return answer.status;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,53 @@
+/** What each configuration key does, for the README. A test holds the keys and defaults against the code that reads them. */
+
+export type ConfigKey = { readonly key: string; readonly otherwise: string; readonly does: string };
+
+const key = (name: string, otherwise: string, does: string): ConfigKey => ({ key: name, otherwise, does });
+
+export const CONFIG_KEYS: readonly ConfigKey[] = [
+  key("PROVIDERS.<name>.type", "required", "the API's dialect: `openai` or `anthropic`"),
+  key(
+    "PROVIDERS.<name>.base_url",
+    "required",
+    "`https://…` (plain `http` only on loopback); ends in `/v1` for `openai`, must not for `anthropic`",
+  ),
+  key(
+    "PROVIDERS.<name>.keys",
+    "none",
+    "names of secrets with the gateway's own provider keys, one drawn per request; without it the client's own provider key is forwarded",
+  ),
+  key("PROVIDERS.<name>.models", "all", "the only models that may be asked for, to the letter; `[]` denies all"),
+  key(
+    "PROVIDERS.<name>.inject_usage",
+    "`true`",
+    "ask for usage in chat streams whose client did not, and take that one event out again",
+  ),
+  key(
+    "PROVIDERS.<name>.forward_coder_headers",
+    "`false`",
+    "forward `X-Coder-*` (never tokens or signatures): only for an upstream that is Coder itself",
+  ),
+  key("IDENTITY[].source", "`byok`", "`byok` or `keys`; the first source that knows the credential decides"),
+  key(
+    "OWNER_ASSERTION.allow",
+    "`any`",
+    "who may assert an owner: `any` actor, those `listed`, or `off`; a client key's own `assert` narrows `any` and counts as listed",
+  ),
+  key("OWNER_ASSERTION.actors", "none", "actor ids that count as listed"),
+  key(
+    "OWNER_ASSERTION.on_invalid",
+    "`ignore`",
+    "`ignore`: the actor stays, the rejection is recorded · `reject`: 400 as well",
+  ),
+  key("OWNER_ASSERTION.signature", "`off`", "only `off` as yet"),
+  key("RECORDING.required", "`false`", "only `false` as yet"),
+  key("RECORDING.prompts", "`false`", "only `false` as yet: no content is ever recorded"),
+  key("LIMITS.body_bytes", "`33554432`", "largest request body"),
+  key("LIMITS.headers_ms", "`600000`", "how long a provider may take to send its headers"),
+  key("LIMITS.idle_ms", "`300000`", "how long an answer may be silent"),
+  key(
+    "LIMITS.observe_bytes",
+    "`8388608`",
+    "bytes of an answer that are read beside the client's stream; what is larger is forwarded whole, its end not looked at",
+  ),
+];

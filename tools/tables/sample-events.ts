@@ -1,0 +1,103 @@
+/** One event of each kind, composed by the code that composes the real ones: what the README's table is made of. */
+import type { Actor } from "../../src/identity/identity.ts";
+import type { Initiator } from "../../src/initiator/initiator.ts";
+import type { Conclusion } from "../../src/observation/observe.ts";
+import * as compose from "../../src/events/compose.ts";
+import type { Asked, InterceptorEvent } from "../../src/events/event.ts";
+import { openai } from "../../src/provider/openai.ts";
+import { Refusal } from "../../src/refusal.ts";
+
+/** When each kind of event is recorded. */
+export const EVENT_KINDS: Readonly<Record<InterceptorEvent["record_type"], string>> = {
+  interception_start: "an intercepted request is about to be judged by policy and sent on",
+  interception_end: "once for every start, however it ended; can be read alone",
+  token_usage: "beside an end whose answer reported usage",
+  initiator_override: "an owner header counted",
+  initiator_override_rejected: "an owner header did not count",
+  refusal: "the gateway answered instead of the provider",
+  passthrough: "a request was forwarded and not parsed",
+};
+
+const ID = "01a20983-68e2-7048-917d-e52671589176";
+const AT = 1_795_000_000_000;
+
+const actor: Actor = {
+  id: "coder-agents-service",
+  kind: "service",
+  name: "Coder Agents",
+  source: "keys",
+  verified: true,
+  keyId: "0123456789abcdef",
+  mayAssert: true,
+};
+const initiator: Initiator = {
+  id: "5f0c1d2e-3a4b-4c5d-8e6f-708192a3b4c5",
+  attribution: "asserted",
+  owner: "overrides",
+};
+const caller: compose.Caller = {
+  who: compose.toWho(actor, initiator),
+  hints: { client: "Coder Agents", user_agent: "coder-agents/v2.30.0 (linux/amd64)", client_session_id: null },
+  coder: { chat_id: null, subchat_id: null, workspace_id: null },
+};
+const asked: Asked = {
+  provider: "openai",
+  provider_type: "openai",
+  route: "/chat/completions",
+  model: "gpt-5.1",
+  streaming: true,
+  credential_kind: "centralized",
+};
+const conclusion: Conclusion = {
+  outcome: "completed",
+  usageState: "final",
+  ending: { how: "end", bytes: 4321, firstByteAt: AT + 300 },
+  report: {
+    id: "chatcmpl-1",
+    model: "gpt-5.1",
+    usage: {
+      input_tokens: 12,
+      output_tokens: 34,
+      cache_read_input_tokens: 1024,
+      cache_write_input_tokens: null,
+      extras: { completion_reasoning: 8 },
+      flagged: false,
+    },
+    usageFinal: true,
+    ended: true,
+    error: null,
+  },
+};
+const route = {
+  provider: {
+    name: "openai",
+    dialect: openai,
+    baseUrl: "https://api.openai.com/v1",
+    keys: [],
+    injectUsage: true,
+    coderHeaders: false,
+    models: null,
+  },
+  route: { kind: "passthrough", path: "/models", below: true },
+  upstreamPath: "/models",
+} as const;
+
+export function sampleEvents(): readonly InterceptorEvent[] {
+  const usage = compose.tokenUsageEvent(ID, caller, conclusion, AT);
+  const known = { method: "GET", route, client: null, who: null };
+  return [
+    compose.overrideEvent(ID, caller, "openai", AT),
+    compose.overrideRejectedEvent(
+      ID,
+      caller,
+      "openai",
+      { reason: "form", valueLength: 9, valueSha256: "0123456789abcdef" },
+      AT,
+    ),
+    compose.startEvent(ID, caller, asked, actor, AT),
+    compose.endEvent(ID, caller, asked, AT, { outcome: "completed", status: 200, error: null, conclusion }, AT),
+    ...(usage ? [usage] : []),
+    compose.passthroughEvent(ID, caller, route, { method: "GET", startedAt: AT, status: 200 }, AT),
+    compose.refusalEvent(ID, new Refusal("not_found"), known, AT),
+  ];
+}
