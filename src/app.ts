@@ -306,7 +306,8 @@ async function ask(
   const outgoing = { url: targetUrl(route, target.search), method: request.method, headers, body };
   const answer = await forward(parts.fetch, outgoing, abort, headersMs);
   if (!(answer instanceof Response) || credential.centralKey === null) return answer;
-  return withoutKeyEcho(answer, credential.centralKey, abort, idleMs);
+  const clean = await withoutKeyEcho(answer, credential.centralKey, abort, idleMs);
+  return clean instanceof Refusal && request.signal.aborted ? CLIENT_GONE : clean;
 }
 
 function toClient(answer: Response, body: BodyInit | null, id: string, reframed: boolean): Response {

@@ -4,7 +4,7 @@ import { createApp } from "./app.ts";
 import { readConfig, type ConfigProblems, type Env } from "./config.ts";
 import { Refusal } from "./refusal.ts";
 import { uuidV7 } from "./uuid.ts";
-import { catalogue, wire } from "./wiring.ts";
+import { catalogue, fallbackDialect, wire } from "./wiring.ts";
 
 /** By environment: production has one per isolate. */
 const apps = new WeakMap<Env, Hono | ConfigProblems>();
@@ -21,12 +21,12 @@ function appFor(env: Env): Hono | ConfigProblems {
 /** Names every wrong key on the console; tells the client nothing but that it is not its fault. */
 function misconfigured({ problems }: ConfigProblems): Response {
   console.error(`configuration: ${problems.join(" | ")}`);
-  const id = uuidV7(Date.now(), (into) => void crypto.getRandomValues(into));
-  const { status, message, reason } = new Refusal("misconfigured");
-  return Response.json(
-    { error: { message, type: "server_error", param: null, code: reason } },
-    { status, headers: { "x-interception-id": id, "x-interceptor-error": reason } },
-  );
+  const interceptionId = uuidV7(Date.now(), (into) => void crypto.getRandomValues(into));
+  const { status, message, reason, param } = new Refusal("misconfigured");
+  return Response.json(fallbackDialect.errorBody({ status, message, code: reason, param, interceptionId }), {
+    status,
+    headers: { "x-interception-id": interceptionId, "x-interceptor-error": reason },
+  });
 }
 
 export default {

@@ -19,6 +19,9 @@ export const catalogue: Catalogue = {
   sources: [byok, keys],
 };
 
+/** Speaks where no route says in whose dialect. */
+export const fallbackDialect = openai;
+
 const sinks = (config: Config): Sink[] => [
   logSink((line) => console.log(line)),
   analyticsEngineSink(config.interceptions, config.overrides),
@@ -30,7 +33,7 @@ export function wire(config: Config): Parts {
     config,
     policies: [modelsPolicy],
     sinks: sinks(config),
-    fallbackDialect: openai,
+    fallbackDialect,
     fetch: (input, init) => fetch(input, init),
     now: () => Date.now(),
     random: (into) => void crypto.getRandomValues(into),

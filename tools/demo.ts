@@ -48,7 +48,12 @@ async function tell(steps: readonly Step[], log: EventLog): Promise<number> {
   const told: Told[] = [];
   for (const step of steps) {
     print(`${mark(steps.indexOf(step))} ${step.title}`);
-    told.push({ step, id: await step.send() });
+    const id = await step.send().catch((error: unknown) => {
+      throw new Error(
+        `Step ${mark(steps.indexOf(step))} got no answer that it can read: ${sentenceOf(error)}`,
+      );
+    });
+    told.push({ step, id });
   }
   await log.until(() => told.every(({ id }) => isComplete(log.of(id))), EVENTS_WITHIN_MS);
   print(`\n${table(told.map(({ id }, at) => ({ mark: mark(at), row: rowOf(log.of(id)) })))}`);

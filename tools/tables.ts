@@ -4,6 +4,7 @@
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import prettier from "prettier";
 import { CLIENTS } from "../src/client/clients.ts";
 import { REFUSAL_REASONS } from "../src/refusal.ts";
 import { INTERCEPTION_COLUMNS, OVERRIDE_COLUMNS } from "../src/sinks/columns.ts";
@@ -25,7 +26,11 @@ const code = (text: string): string => `\`${text}\``;
 function columnRows({ blobs, doubles }: typeof INTERCEPTION_COLUMNS | typeof OVERRIDE_COLUMNS): Row[] {
   const rows = (kind: string, columns: readonly { name: string; is: string }[]): Row[] =>
     columns.map(({ name, is }, at) => [code(`${kind}${at + 1}`), code(name), is]);
-  return [["`index1`", "`initiator_id`", "at most 96 bytes"], ...rows("blob", blobs), ...rows("double", doubles)];
+  return [
+    ["`index1`", "`initiator_id`", "at most 96 bytes"],
+    ...rows("blob", blobs),
+    ...rows("double", doubles),
+  ];
 }
 
 /** Each table by the name in its markers. */
@@ -57,8 +62,9 @@ export const TABLES: Readonly<Record<string, () => string>> = {
         name,
         userAgent.map(code).join(" ") || "–",
         header ? code(header.value === undefined ? header.name : `${header.name}: ${header.value}`) : "–",
-        session.map((source) => code("header" in source ? source.header : `body ${source.body}`)).join(", else ") ||
-          "–",
+        session
+          .map((source) => code("header" in source ? source.header : `body ${source.body}`))
+          .join(", else ") || "–",
       ]),
     ),
   events: () =>
@@ -78,24 +84,30 @@ export const TABLES: Readonly<Record<string, () => string>> = {
   refusals: () =>
     table(
       ["`x-interceptor-error`", "status", "what the client is told"],
-      Object.entries(REFUSAL_REASONS).map(([reason, [status, message]]) => [code(reason), String(status), message]),
+      Object.entries(REFUSAL_REASONS).map(([reason, [status, message]]) => [
+        code(reason),
+        String(status),
+        message,
+      ]),
     ),
 };
 
-/** The text with every table between its markers written anew. Throws where a marker is missing. */
-export function withTables(text: string): string {
-  return Object.entries(TABLES).reduce((whole, [name, write]) => {
+/** The text with every table between its markers written anew, and formatted. Throws where a marker is missing. */
+export async function withTables(text: string): Promise<string> {
+  const written = Object.entries(TABLES).reduce((whole, [name, write]) => {
     const [begin, end] = [`<!-- table: ${name} -->`, `<!-- end: ${name} -->`];
     const [from, to] = [whole.indexOf(begin), whole.indexOf(end)];
     if (from < 0 || to < from) throw new Error(`README.md has no table ${name}`);
     return `${whole.slice(0, from + begin.length)}\n\n${write()}\n\n${whole.slice(to)}`;
   }, text);
+  const options = await prettier.resolveConfig(README);
+  return prettier.format(written, { ...options, parser: "markdown" });
 }
 
 /** The README as it stands. */
 export const readme = (): string => readFileSync(README, "utf8");
 
 export async function main(): Promise<number> {
-  writeFileSync(README, withTables(readme()));
+  writeFileSync(README, await withTables(readme()));
   return 0;
 }

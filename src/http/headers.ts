@@ -43,7 +43,8 @@ const NOT_UPSTREAM_PREFIX = /^(?:cf-|x-forwarded-|x-coder-)/;
 /** What names the caller's token at a Coder deployment: never for a provider, not even one that is Coder itself. */
 const CODER_CREDENTIAL = /^x-coder-(?:ai-g|signature)/;
 
-const NOT_TO_CLIENT = new Set([...HOP_BY_HOP, "set-cookie", "set-cookie2"]);
+/** `x-interceptor-error` is ours to set, and only on refusals. */
+const NOT_TO_CLIENT = [...HOP_BY_HOP, "set-cookie", "set-cookie2", "x-interceptor-error"];
 
 /** Our mark in `Via` (RFC 9110 §7.6.3), by which a request that comes round again is recognised. */
 export const VIA_MARK = "ai-edge-interceptor";

@@ -50,7 +50,6 @@ export const INTERCEPTION_COLUMNS: Columns<InterceptionEnd | PassthroughEvent> =
     column("client", "the calling software, by its own word"),
     column("client_session_id", "its session"),
     column("provider", "the configured provider's name"),
-    column("provider_type", "its type"),
     column("route", "the route under the provider"),
     column("model", "the model asked for"),
     column("response_model", "the model that answered"),
@@ -58,7 +57,6 @@ export const INTERCEPTION_COLUMNS: Columns<InterceptionEnd | PassthroughEvent> =
     column("usage", "`final`, `partial` or `unknown`"),
     column("credential_kind", "`centralized` or `byok`"),
     column("error", "refusal reason or the provider's error type"),
-    column("chat_id", "Coder's chat"),
   ],
   doubles: [
     column("status", "HTTP status the client got"),

@@ -23,6 +23,7 @@ export function whatToTry(url: string, setup: Setup): string {
   const sections = [
     `${styleText("bold", "AI Edge Interceptor")} on ${url}\n${introduction(setup)}`,
     ...(shown ? [titled("OpenAI chat, streamed", chatCurl(shown))] : []),
+    ...(!shown && anthropic ? [titled("Messages, streamed", messagesCurl(anthropic))] : []),
     ...(shown
       ? [titled("The same as Coder Agents, on the account of one of its users", agentsCurl(shown))]
       : []),
@@ -65,6 +66,12 @@ function chatCurl({ base, key }: Way): string {
   return `curl -N ${base}/v1/chat/completions \\
   -H "Authorization: Bearer ${key}" -H "Content-Type: application/json" \\
   -d '{"model":"gpt-5.1","stream":true,"messages":[{"role":"user","content":"Hello there"}]}'`;
+}
+
+function messagesCurl({ base, key }: Way): string {
+  return `curl -N ${base}/v1/messages \\
+  -H "X-Api-Key: ${key}" -H "Anthropic-Version: 2023-06-01" -H "Content-Type: application/json" \\
+  -d '{"model":"claude-haiku-4-5","max_tokens":200,"stream":true,"messages":[{"role":"user","content":"Hello there"}]}'`;
 }
 
 function agentsCurl(way: Way): string {

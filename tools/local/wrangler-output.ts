@@ -23,6 +23,8 @@ const NOISE = [
   /^env\.\S+ /,
   /^⎔ /,
   /^\[wrangler:info\]/,
+  // Where inside workerd an error was thrown; the line before it says which.
+  /^\s*stack: \S*workerd\S*@/,
 ];
 
 export function readOutput(line: string, { onEvent, onNotice }: OutputReaders): void {

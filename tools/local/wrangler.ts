@@ -41,7 +41,7 @@ export function startWorker({ port, envFiles, persistTo, ...readers }: WorkerOpt
 
 const READY_WITHIN_MS = 60_000;
 const ASK_EVERY_MS = 100;
-/** Answers other than 200 before we believe them: the first ones may be wrangler's own, still building. */
+/** Answers other than 200 before we believe them: the first may be wrangler's own, still building. */
 const BAD_ANSWERS = 10;
 
 /** Resolves when the Worker answers `GET /healthz` with 200. */
@@ -50,10 +50,16 @@ export async function waitUntilHealthy(url: string, signal: AbortSignal): Promis
   let bad = 0;
   while (Date.now() < deadline) {
     signal.throwIfAborted();
-    const status = await statusOf(`${url}/healthz`, signal);
-    if (status === 200) return;
-    if (status !== undefined && ++bad >= BAD_ANSWERS) {
-      throw new StartFailure(`The Worker answers /healthz with ${status}; what it printed above says why.`);
+    const answer = await askHealth(url, signal);
+    if (answer?.ok) return;
+    // This header is the Worker's own: it runs, and its configuration is what is wrong.
+    if (answer?.headers.has("x-interceptor-error")) {
+      throw new StartFailure("The Worker's configuration is wrong; what it printed above says where.");
+    }
+    if (answer && ++bad >= BAD_ANSWERS) {
+      throw new StartFailure(
+        `The Worker answers /healthz with ${answer.status}; what it printed above says why.`,
+      );
     }
     await wait(ASK_EVERY_MS);
   }
@@ -61,11 +67,12 @@ export async function waitUntilHealthy(url: string, signal: AbortSignal): Promis
 }
 
 /** Undefined while nobody answers. */
-async function statusOf(url: string, signal: AbortSignal): Promise<number | undefined> {
+async function askHealth(url: string, signal: AbortSignal): Promise<Response | undefined> {
   try {
-    const answer = await fetch(url, { signal: AbortSignal.any([signal, AbortSignal.timeout(5000)]) });
+    const patience = AbortSignal.any([signal, AbortSignal.timeout(5000)]);
+    const answer = await fetch(`${url}/healthz`, { signal: patience });
     await answer.body?.cancel();
-    return answer.status;
+    return answer;
   } catch {
     return undefined;
   }

@@ -16,7 +16,11 @@ export const CONFIG_KEYS: readonly ConfigKey[] = [
     "none",
     "names of secrets with the gateway's own provider keys, one drawn per request; without it the client's own provider key is forwarded",
   ),
-  key("PROVIDERS.<name>.models", "all", "the only models that may be asked for, to the letter; `[]` denies all"),
+  key(
+    "PROVIDERS.<name>.models",
+    "all",
+    "the only models that may be asked for, to the letter; `[]` denies all",
+  ),
   key(
     "PROVIDERS.<name>.inject_usage",
     "`true`",

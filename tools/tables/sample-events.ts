@@ -37,7 +37,11 @@ const initiator: Initiator = {
 };
 const caller: compose.Caller = {
   who: compose.toWho(actor, initiator),
-  hints: { client: "Coder Agents", user_agent: "coder-agents/v2.30.0 (linux/amd64)", client_session_id: null },
+  hints: {
+    client: "Coder Agents",
+    user_agent: "coder-agents/v2.30.0 (linux/amd64)",
+    client_session_id: null,
+  },
   coder: { chat_id: null, subchat_id: null, workspace_id: null },
 };
 const asked: Asked = {
@@ -95,7 +99,14 @@ export function sampleEvents(): readonly InterceptorEvent[] {
       AT,
     ),
     compose.startEvent(ID, caller, asked, actor, AT),
-    compose.endEvent(ID, caller, asked, AT, { outcome: "completed", status: 200, error: null, conclusion }, AT),
+    compose.endEvent(
+      ID,
+      caller,
+      asked,
+      AT,
+      { outcome: "completed", status: 200, error: null, conclusion },
+      AT,
+    ),
     ...(usage ? [usage] : []),
     compose.passthroughEvent(ID, caller, route, { method: "GET", startedAt: AT, status: 200 }, AT),
     compose.refusalEvent(ID, new Refusal("not_found"), known, AT),
