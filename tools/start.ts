@@ -41,8 +41,11 @@ export async function main(args: readonly string[]): Promise<number> {
   }
 }
 
+function print(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
 async function start({ port, providerPort }: Ports, signal: AbortSignal): Promise<Stack> {
-  const print = (line: string): void => void process.stdout.write(`${line}\n`);
   const options = {
     port,
     providerPort,

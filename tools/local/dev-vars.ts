@@ -22,6 +22,8 @@ export type Setup = {
   readonly vars: Vars;
   /** Name and type of each provider; empty when `.dev.vars` sets something that cannot be read here. */
   readonly providers: Providers;
+  /** The client keys are those of `.dev.vars`, which only who wrote them knows. */
+  readonly ownClientKeys: boolean;
   /** A client key made for this run; absent when the keys are the local ones or those of `.dev.vars`. */
   readonly clientKey?: string;
 };
@@ -41,19 +43,24 @@ export function readDevVars(path: string): Vars {
 
 export function chooseSetup(devVars: Vars, providerUrl: string): Setup {
   const own = devVars["PROVIDERS"];
-  const setup = own !== undefined ? ownSetup(own) : (realSetup(devVars) ?? emulatedSetup(providerUrl));
-  const open = Object.entries(setup.vars).filter(([name]) => devVars[name] === undefined);
-  const { clientKey, ...rest } = setup;
-  return {
-    ...rest,
+  const chosen = own !== undefined ? ownSetup(own) : (realSetup(devVars) ?? emulatedSetup(providerUrl));
+  const open = Object.entries(chosen.vars).filter(([name]) => devVars[name] === undefined);
+  const setup = {
+    ...chosen,
     vars: Object.fromEntries(open),
-    ...(clientKey !== undefined && devVars["CLIENT_KEYS"] === undefined && { clientKey }),
+    ownClientKeys: devVars["CLIENT_KEYS"] !== undefined,
   };
+  if (!setup.ownClientKeys) return setup;
+  const { clientKey: _unused, ...rest } = setup;
+  return rest;
 }
+
+/** A setup before what `.dev.vars` sets is taken out of it. */
+type Chosen = Omit<Setup, "ownClientKeys">;
 
 const KEYS_THEN_BYOK = JSON.stringify([{ source: "keys" }, { source: "byok" }]);
 
-function emulatedSetup(providerUrl: string): Setup {
+function emulatedSetup(providerUrl: string): Chosen {
   const openai = { type: "openai", base_url: `${providerUrl}/v1` };
   const anthropic = { type: "anthropic", base_url: providerUrl };
   const keys = ["EMULATED_PROVIDER_KEY"];
@@ -78,7 +85,7 @@ const REAL_PROVIDERS = {
 };
 
 /** Undefined when `.dev.vars` has no provider's key. */
-function realSetup(devVars: Vars): Setup | undefined {
+function realSetup(devVars: Vars): Chosen | undefined {
   const withKey = Object.entries(REAL_PROVIDERS).filter(([, { keys }]) =>
     keys.every((name) => devVars[name]),
   );
@@ -93,7 +100,7 @@ function realSetup(devVars: Vars): Setup | undefined {
   return { mode: "real", vars, providers, clientKey: minted.key };
 }
 
-function ownSetup(providers: string): Setup {
+function ownSetup(providers: string): Chosen {
   const minted = mintedKey();
   const vars = { IDENTITY: KEYS_THEN_BYOK, CLIENT_KEYS: minted.entries };
   return { mode: "own", vars, providers: readProviders(providers), clientKey: minted.key };

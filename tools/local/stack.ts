@@ -26,13 +26,17 @@ export type Stack = {
 
 const DEV_VARS = join(ROOT, ".dev.vars");
 
-export function chooseLocalSetup({
-  providerPort,
-  isolated,
-}: Pick<StackOptions, "providerPort" | "isolated">): Setup {
-  const devVars: Vars = isolated ? {} : readDevVars(DEV_VARS);
-  return chooseSetup(devVars, `http://127.0.0.1:${providerPort}`);
+type Place = Pick<StackOptions, "providerPort" | "isolated">;
+
+export function chooseLocalSetup({ providerPort, isolated }: Place): Setup {
+  const url = `http://127.0.0.1:${providerPort}`;
+  if (!isolated) return chooseSetup(readDevVars(DEV_VARS), url);
+  const setup = chooseSetup({}, url);
+  return { ...setup, vars: { ...setup.vars, ...DEFAULT_RULES } };
 }
+
+/** As if wrangler.toml left these as they are from the start: it may say otherwise for the owner's own deployment. */
+const DEFAULT_RULES: Vars = { OWNER_ASSERTION: "{}", RECORDING: "{}" };
 
 /** Rejects with a StartFailure, having ended what it had started, when a part does not start or `signal` aborts. */
 export async function startStack(options: StackOptions, setup: Setup, signal: AbortSignal): Promise<Stack> {

@@ -2,6 +2,8 @@
  * Preloaded into each child (`node --import`): ends the child's process group when the parent is gone, however it went.
  * Without it a parent that is killed outright would leave wrangler and workerd running and the ports taken.
  */
+import process from "node:process";
+
 const parentId = process.ppid;
 
 /** Between the channel's end and the moment when the system has given the child another parent. */
@@ -19,4 +21,3 @@ process.once("disconnect", () => {
     }
   }, SETTLED_MS).unref();
 });
-export {};

@@ -11,55 +11,51 @@ type Way = { readonly base: string; readonly key: string };
 
 export function whatToTry(url: string, setup: Setup): string {
   const emulated = setup.mode === "emulated";
-  const key = emulated ? "any-key" : (setup.clientKey ?? "<client key>");
+  const clientKey = setup.clientKey ?? "<client key>";
   const to = (type: string): Way | undefined => {
     const name = Object.keys(setup.providers).find((provider) => setup.providers[provider]?.type === type);
-    return name === undefined ? undefined : { base: `${url}/${name}`, key };
+    return name === undefined ? undefined : { base: `${url}/${name}`, key: emulated ? "any-key" : clientKey };
   };
   const openai = to("openai");
   const anthropic = to("anthropic");
-  // With the emulated provider the commands show a client key's holder, the clients below any key.
-  const shown = emulated ? { base: `${url}/team-openai`, key: LOCAL_KEYS.coderAgents.key } : openai;
+  // With the emulated provider the commands show a client key at work, the clients below any key.
+  const localKey = setup.ownClientKeys ? clientKey : LOCAL_KEYS.coderAgents.key;
+  const shown = emulated ? { base: `${url}/team-openai`, key: localKey } : openai;
+  const clients = [openai && openAiClients(openai), anthropic && anthropicClients(anthropic)];
   const sections = [
     `${styleText("bold", "AI Edge Interceptor")} on ${url}\n${introduction(setup)}`,
-    ...(shown ? [titled("OpenAI chat, streamed", chatCurl(shown))] : []),
-    ...(!shown && anthropic ? [titled("Messages, streamed", messagesCurl(anthropic))] : []),
-    ...(shown
-      ? [titled("The same as Coder Agents, on the account of one of its users", agentsCurl(shown))]
-      : []),
-    titled(
-      "Clients",
-      [...(openai ? [openAiClients(openai)] : []), ...(anthropic ? [anthropicClients(anthropic)] : [])].join(
-        "\n",
-      ),
-    ),
+    shown && titled("OpenAI chat, streamed", chatCurl(shown)),
+    shown && titled("The same as Coder Agents, on the account of one of its users", agentsCurl(shown)),
+    !shown && anthropic && titled("Messages, streamed", messagesCurl(anthropic)),
+    titled("Clients", clients.filter(Boolean).join("\n")),
     styleText("dim", "Every event follows here as it happens. Ctrl-C ends everything."),
   ];
-  return `\n${sections.join("\n\n")}\n`;
+  return `\n${sections.filter(Boolean).join("\n\n")}\n`;
 }
 
 function titled(title: string, text: string): string {
   return `${styleText("bold", title)}\n${text}`;
 }
 
-function introduction({ mode, providers, clientKey }: Setup): string {
-  const names = Object.keys(providers).join(", ");
-  const keyLine =
-    clientKey === undefined
-      ? "Client keys: those of .dev.vars."
-      : `Client key, for this run only: ${clientKey}`;
-  switch (mode) {
+function introduction(setup: Setup): string {
+  const names = Object.keys(setup.providers).join(", ");
+  switch (setup.mode) {
     case "emulated":
       return `The provider is emulated: no AI model is asked. Providers: ${names}.
-On openai and anthropic any key works and stands for itself; the team- ones want one of these client keys:
-${Object.values(LOCAL_KEYS)
-  .map((local) => `  ${local.key}  ${local.does}`)
-  .join("\n")}`;
+On openai and anthropic any key works and stands for itself; the team- ones want a client key.
+${clientKeys(setup)}`;
     case "real":
-      return `The real providers, with the keys of .dev.vars: ${names}. What you send costs money.\n${keyLine}`;
+      return `The real providers, with the keys of .dev.vars: ${names}. What you send costs money.\n${clientKeys(setup)}`;
     case "own":
-      return `The providers of PROVIDERS in .dev.vars: ${names}.\n${keyLine}`;
+      return `The providers of PROVIDERS in .dev.vars: ${names}.\n${clientKeys(setup)}`;
   }
+}
+
+function clientKeys({ ownClientKeys, clientKey }: Setup): string {
+  if (ownClientKeys) return "Client keys: those of .dev.vars.";
+  if (clientKey !== undefined) return `Client key, for this run only: ${clientKey}`;
+  const local = Object.values(LOCAL_KEYS).map(({ key, does }) => `  ${key}  ${does}`);
+  return ["Client keys:", ...local].join("\n");
 }
 
 function chatCurl({ base, key }: Way): string {
