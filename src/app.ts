@@ -43,7 +43,8 @@ export type Parts = {
   readonly fallbackDialect: Dialect;
   readonly fetch: typeof fetch;
   readonly now: () => number;
-  readonly random: (into: Uint8Array) => void;
+  /** A new UUID of version 4: where all randomness comes from. */
+  readonly randomUuid: () => string;
   /** For what is wrong with ourselves: a sink that fails, an error nobody expected. */
   readonly complain: (line: string) => void;
 };
@@ -71,8 +72,7 @@ type Admitted = {
 };
 
 export function createApp(parts: Parts): Hono {
-  // Hono itself would route on the URL as it was sent.
-  const app = new Hono({ getPath: (request) => new URL(request.url).pathname });
+  const app = new Hono();
   app.get("/healthz", () => ourAnswer(parts, "ok\n"));
   app.all("*", (context) =>
     visit(context.req.raw, parts, (promise) => context.executionCtx.waitUntil(promise)),
@@ -83,7 +83,7 @@ export function createApp(parts: Parts): Hono {
 /** One request, with whatever goes wrong in ourselves turned into a refusal. */
 async function visit(request: Request, parts: Parts, waitUntil: Visit["waitUntil"]): Promise<Response> {
   const startedAt = parts.now();
-  const id = uuidV7(startedAt, parts.random);
+  const id = uuidV7(startedAt, parts.randomUuid());
   const complain = (what: string, error: unknown): void =>
     parts.complain(`${what} failed: ${error instanceof Error ? error.name : "unknown"} (interception ${id})`);
   const events = recorder(parts.sinks, waitUntil, (sink, error) => complain(`sink ${sink}`, error));
@@ -133,7 +133,7 @@ async function intercept(visit: Visit): Promise<Response> {
   if (presented instanceof Refusal) return refuse(visit, presented);
   const actor = await identify(presented, config.sources);
   if (actor instanceof Refusal) return refuse(visit, actor);
-  const credential = chooseCredential(route.provider, actor, presented, () => fraction(parts.random));
+  const credential = chooseCredential(route.provider, actor, presented, () => fraction(parts.randomUuid()));
   if (credential instanceof Refusal) return refuse(visit, credential);
 
   // Initiator: on whose account.
@@ -334,13 +334,15 @@ const REFUSAL_HEADERS: Partial<Record<Refusal["reason"], Record<string, string>>
   websocket_unsupported: { upgrade: "HTTP/1.1" },
 };
 
-function ourAnswer(parts: Parts, body: string | null, id = uuidV7(parts.now(), parts.random)): Response {
+function ourAnswer(
+  parts: Parts,
+  body: string | null,
+  id = uuidV7(parts.now(), parts.randomUuid()),
+): Response {
   return new Response(body, { headers: { "x-interception-id": id } });
 }
 
-/** From 0 up to 1. */
-function fraction(random: Parts["random"]): number {
-  const bytes = new Uint8Array(4);
-  random(bytes);
-  return new DataView(bytes.buffer).getUint32(0) / 2 ** 32;
+/** From 0 up to 1, out of a random UUID's first 32 bits. */
+function fraction(uuid: string): number {
+  return Number.parseInt(uuid.slice(0, 8), 16) / 2 ** 32;
 }

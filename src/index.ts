@@ -21,7 +21,7 @@ function appFor(env: Env): Hono | ConfigProblems {
 /** Names every wrong key on the console; tells the client nothing but that it is not its fault. */
 function misconfigured({ problems }: ConfigProblems): Response {
   console.error(`configuration: ${problems.join(" | ")}`);
-  const interceptionId = uuidV7(Date.now(), (into) => void crypto.getRandomValues(into));
+  const interceptionId = uuidV7(Date.now(), crypto.randomUUID());
   const { status, message, reason, param } = new Refusal("misconfigured");
   return Response.json(fallbackDialect.errorBody({ status, message, code: reason, param, interceptionId }), {
     status,

@@ -12,19 +12,10 @@ export function canonicalId(id: string): string {
   return isUuid(id) ? id.toLowerCase() : id;
 }
 
-/** A UUID of version 7 (§5.7): sorts by time. `now` in milliseconds since 1970, `random` fills an array. */
-export function uuidV7(now: number, random: (into: Uint8Array) => void): string {
-  const bytes = new Uint8Array(16);
-  random(bytes);
-  let time = now;
-  for (let at = 5; at >= 0; at--) {
-    bytes[at] = time % 256;
-    time = Math.floor(time / 256);
-  }
-  bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x70;
-  bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80;
-  const hex = toHex(bytes);
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
+/** A UUID of version 7 (§5.7): sorts by time. `now` in milliseconds since 1970; the random bits are a version 4's. */
+export function uuidV7(now: number, uuidV4: string): string {
+  const time = now.toString(16).padStart(12, "0");
+  return `${time.slice(0, 8)}-${time.slice(8)}-7${uuidV4.slice(15)}`;
 }
 
 const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));

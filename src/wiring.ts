@@ -36,7 +36,7 @@ export function wire(config: Config): Parts {
     fallbackDialect,
     fetch: (input, init) => fetch(input, init),
     now: () => Date.now(),
-    random: (into) => void crypto.getRandomValues(into),
+    randomUuid: () => crypto.randomUUID(),
     complain: (line) => console.error(line),
   };
 }
