@@ -12,7 +12,7 @@ import { CODER_AGENTS } from "./client/clients.ts";
 import type { Config } from "./config.ts";
 import { sha256Hex } from "./digest.ts";
 import * as compose from "./events/compose.ts";
-import type { Asked } from "./events/event.ts";
+import { startInterception } from "./events/interception.ts";
 import { recorder, type Recorder, type Sink } from "./events/recorder.ts";
 import { declaredTooLarge, readBody, refuseEncoded } from "./http/body.ts";
 import { clientHeaders, hasLooped, upstreamHeaders } from "./http/headers.ts";
@@ -59,7 +59,7 @@ type Visit = {
   /** Found on the way, for whatever ends it. */
   route: Route | null;
   client: string | null;
-  who: compose.Caller["who"] | null;
+  caller: compose.Caller | null;
 };
 
 /** All that is known once the caller is: what forwarding starts from. */
@@ -96,7 +96,7 @@ async function visit(request: Request, parts: Parts, waitUntil: Visit["waitUntil
     waitUntil,
     route: null,
     client: null,
-    who: null,
+    caller: null,
   };
   try {
     return await intercept(own);
@@ -139,16 +139,13 @@ async function intercept(visit: Visit): Promise<Response> {
   // Initiator: on whose account.
   const sentOwner = headers.get("x-coder-owner-id");
   const initiator = decideInitiator(actor, client.name === CODER_AGENTS, sentOwner, config.assertion);
-  const caller: compose.Caller = {
-    who: compose.toWho(actor, initiator),
-    hints: compose.toHints(client, sessionId(client, headers, {})),
-    coder: {
-      chat_id: readCoderId(headers.get("x-coder-chat-id")),
-      subchat_id: readCoderId(headers.get("x-coder-subchat-id")),
-      workspace_id: readCoderId(headers.get("x-coder-workspace-id")),
-    },
+  const coder = {
+    chat_id: readCoderId(headers.get("x-coder-chat-id")),
+    subchat_id: readCoderId(headers.get("x-coder-subchat-id")),
+    workspace_id: readCoderId(headers.get("x-coder-workspace-id")),
   };
-  visit.who = caller.who;
+  const caller = compose.toCaller(id, actor, initiator, client, sessionId(client, headers, {}), coder);
+  visit.caller = caller;
   const rejected = await recordOverride(visit, route, caller, initiator, sentOwner ?? "");
   if (rejected && config.assertion.onInvalid === "reject") return refuse(visit, rejected);
 
@@ -160,13 +157,19 @@ async function intercept(visit: Visit): Promise<Response> {
   if (bytes instanceof Refusal) return refuse(visit, bytes);
   const call = readCall(bytes);
   if (call instanceof Refusal) return refuse(visit, call);
-  const hints = compose.toHints(client, sessionId(client, headers, call.fields));
-  return relay(visit, { ...admitted, caller: { ...caller, hints } }, route.route.api, call, bytes);
+  const session = caller.client_session_id ?? sessionId(client, headers, call.fields);
+  return relay(
+    visit,
+    { ...admitted, caller: { ...caller, client_session_id: session } },
+    route.route.api,
+    call,
+    bytes,
+  );
 }
 
 /** Events about the owner header; hands on the refusal that is due where it did not count. */
 async function recordOverride(
-  { id, parts, recorder }: Visit,
+  { parts, recorder }: Visit,
   { provider }: Route,
   caller: compose.Caller,
   { owner }: Initiator,
@@ -174,12 +177,12 @@ async function recordOverride(
 ): Promise<Refusal | null> {
   if (owner === "none") return null;
   if (owner === "overrides") {
-    recorder.record(compose.overrideEvent(id, caller, provider.name, parts.now()));
+    recorder.record(compose.overrideEvent(caller, provider.name, parts.now()));
     return null;
   }
   const valueSha256 = (await sha256Hex(sent)).slice(0, 16);
   const rejection = { reason: owner.rejected, valueLength: sent.length, valueSha256 };
-  recorder.record(compose.overrideRejectedEvent(id, caller, provider.name, rejection, parts.now()));
+  recorder.record(compose.overrideRejectedEvent(caller, provider.name, rejection, parts.now()));
   return new Refusal("owner_rejected", owner.rejected);
 }
 
@@ -194,29 +197,20 @@ async function relay(
   const { id, parts, recorder, startedAt, waitUntil } = visit;
   const { route, caller, actor, credential } = admitted;
   const { model, stream } = call;
-  const asked: Asked = {
+  const subject = compose.toSubject(caller, {
     provider: route.provider.name,
     provider_type: route.provider.dialect.type,
     route: route.route.path,
     model: model?.slice(0, 256) ?? null,
     streaming: stream,
     credential_kind: credential.kind,
-  };
-  let open = true;
-  const end = (finish: compose.Finish): void => {
-    if (!open) return;
-    open = false;
-    const at = parts.now();
-    const usage = finish.conclusion && compose.tokenUsageEvent(id, caller, finish.conclusion, at);
-    if (usage) recorder.record(usage);
-    recorder.record(compose.endEvent(id, caller, asked, startedAt, finish, at));
-  };
+  });
+  const { end } = startInterception(recorder, subject, actor, startedAt, parts.now);
   const endRefused = (refusal: Refusal, outcome: "refused" | "upstream_error"): Response => {
     end({ outcome, status: refusal.status, error: refusal.reason, conclusion: null });
     return refuse(visit, refusal);
   };
 
-  recorder.record(compose.startEvent(id, caller, asked, actor, startedAt));
   try {
     const forbidden = checkPolicies(visit, admitted, model);
     if (forbidden) return endRefused(forbidden, "refused");
@@ -263,7 +257,7 @@ async function passThrough(visit: Visit, admitted: Admitted): Promise<Response> 
   if (answer instanceof Refusal) return refuse(visit, answer);
   const status = answer === CLIENT_GONE ? 499 : answer.status;
   recorder.record(
-    compose.passthroughEvent(id, caller, route, { method: request.method, startedAt, status }, parts.now()),
+    compose.passthroughEvent(caller, route, { method: request.method, startedAt, status }, parts.now()),
   );
   if (answer === CLIENT_GONE) return new Response(null, { status });
   return toClient(answer, answer.body, id, false);
@@ -284,8 +278,8 @@ function checkPolicies({ parts }: Visit, { route, caller }: Admitted, model: str
     provider: route.provider,
     model,
     intercepted: route.route.kind === "intercept",
-    actorId: caller.who.actor_id,
-    initiatorId: caller.who.initiator_id,
+    actorId: caller.actor_id,
+    initiatorId: caller.initiator_id,
   });
 }
 
@@ -317,9 +311,9 @@ function toClient(answer: Response, body: BodyInit | null, id: string, reframed:
 
 /** Answers instead of the upstream, in the route's dialect, and says so in an event. */
 function refuse(visit: Visit, refusal: Refusal): Response {
-  const { id, parts, recorder, request, route, client, who } = visit;
+  const { id, parts, recorder, request, route, client, caller } = visit;
   recorder.record(
-    compose.refusalEvent(id, refusal, { method: request.method, route, client, who }, parts.now()),
+    compose.refusalEvent(id, refusal, { method: request.method, route, client, caller }, parts.now()),
   );
   const { reason, status, message, param } = refusal;
   const dialect = route?.provider.dialect ?? parts.fallbackDialect;

@@ -1,8 +1,8 @@
 /**
  * Builds events out of what the floors have found. Plain values in, plain records out; nothing is decided here.
  *
- * Every field is named, none is spread: an object of thirty fields put together by spreading is a hash table to V8, and
- * making and printing four of them cost as much as the rest of our share of a request.
+ * What several events share is put together once and spread as the first thing in each literal: V8 copies it as it is
+ * there, and builds a hash table, dear to make and to print, where a spread comes later.
  */
 import type { Client } from "../client/client.ts";
 import type { Actor } from "../identity/identity.ts";
@@ -26,21 +26,46 @@ import type {
   Who,
 } from "./event.ts";
 
-/** Who is calling, for all events of one request. */
-export type Caller = { readonly who: Who; readonly hints: ClientHints; readonly coder: CoderIds };
+/** Who is calling: shared by all events of one request that has an actor. */
+export type Caller = { readonly interception_id: string } & Who & ClientHints & CoderIds;
 
-export function toWho(actor: Actor, initiator: Initiator): Who {
+/** Who is calling for what: shared by an interception's start and end. */
+export type Subject = Caller & Asked;
+
+export function toCaller(
+  id: string,
+  actor: Actor,
+  initiator: Initiator,
+  client: Client,
+  sessionId: string | null,
+  coder: CoderIds,
+): Caller {
   return {
-    actor_id: actor.id,
-    actor_kind: actor.kind,
+    interception_id: id,
     initiator_id: initiator.id,
+    actor_id: actor.id,
     attribution: initiator.attribution,
+    actor_kind: actor.kind,
     identity_source: actor.source,
+    client: client.name,
+    user_agent: client.userAgent,
+    client_session_id: sessionId,
+    chat_id: coder.chat_id,
+    subchat_id: coder.subchat_id,
+    workspace_id: coder.workspace_id,
   };
 }
 
-export function toHints(client: Client, sessionId: string | null): ClientHints {
-  return { client: client.name, user_agent: client.userAgent, client_session_id: sessionId };
+export function toSubject(caller: Caller, asked: Asked): Subject {
+  return {
+    ...caller,
+    provider: asked.provider,
+    provider_type: asked.provider_type,
+    route: asked.route,
+    model: asked.model,
+    streaming: asked.streaming,
+    credential_kind: asked.credential_kind,
+  };
 }
 
 let lastAt = Number.NaN;
@@ -55,92 +80,43 @@ function iso(at: number): string {
   return lastIso;
 }
 
-export function overrideEvent(id: string, caller: Caller, provider: string, at: number): InitiatorOverride {
-  const { who, hints, coder } = caller;
+export function overrideEvent(caller: Caller, provider: string, at: number): InitiatorOverride {
   return {
+    ...caller,
     record_type: "initiator_override",
-    interception_id: id,
-    actor_id: who.actor_id,
-    actor_kind: who.actor_kind,
-    initiator_id: who.initiator_id,
-    attribution: who.attribution,
-    identity_source: who.identity_source,
-    owner_id: who.initiator_id,
-    client: hints.client,
-    user_agent: hints.user_agent,
-    client_session_id: hints.client_session_id,
-    chat_id: coder.chat_id,
-    subchat_id: coder.subchat_id,
-    workspace_id: coder.workspace_id,
+    owner_id: caller.initiator_id,
     provider,
     created_at: iso(at),
   };
 }
 
 export function overrideRejectedEvent(
-  id: string,
   caller: Caller,
   provider: string,
   rejected: { readonly reason: OwnerRejection; readonly valueLength: number; readonly valueSha256: string },
   at: number,
 ): InitiatorOverrideRejected {
-  const { who, hints, coder } = caller;
   return {
+    ...caller,
     record_type: "initiator_override_rejected",
-    interception_id: id,
-    actor_id: who.actor_id,
-    actor_kind: who.actor_kind,
-    initiator_id: who.initiator_id,
-    attribution: who.attribution,
-    identity_source: who.identity_source,
     reason: rejected.reason,
     value_length: rejected.valueLength,
     value_sha256: rejected.valueSha256,
-    client: hints.client,
-    user_agent: hints.user_agent,
-    client_session_id: hints.client_session_id,
-    chat_id: coder.chat_id,
-    subchat_id: coder.subchat_id,
-    workspace_id: coder.workspace_id,
     provider,
     created_at: iso(at),
   };
 }
 
-export function startEvent(
-  id: string,
-  caller: Caller,
-  asked: Asked,
-  actor: Actor,
-  at: number,
-): InterceptionStart {
-  const { who, hints, coder } = caller;
+export function startEvent(subject: Subject, actor: Actor, at: number): InterceptionStart {
   return {
+    ...subject,
     record_type: "interception_start",
-    interception_id: id,
-    actor_id: who.actor_id,
-    actor_kind: who.actor_kind,
-    initiator_id: who.initiator_id,
-    attribution: who.attribution,
-    identity_source: who.identity_source,
     api_key_id: actor.keyId,
-    credential_kind: asked.credential_kind,
-    client: hints.client,
-    user_agent: hints.user_agent,
-    client_session_id: hints.client_session_id,
-    chat_id: coder.chat_id,
-    subchat_id: coder.subchat_id,
-    workspace_id: coder.workspace_id,
-    provider: asked.provider,
-    provider_type: asked.provider_type,
-    route: asked.route,
-    model: asked.model,
-    streaming: asked.streaming,
-    started_at: iso(at),
     metadata: actor.name === null ? {} : { actor_name: actor.name },
     correlating_tool_call_id: null,
     thread_parent_id: null,
     thread_root_id: null,
+    started_at: iso(at),
   };
 }
 
@@ -153,49 +129,29 @@ export type Finish = {
 };
 
 export function endEvent(
-  id: string,
-  caller: Caller,
-  asked: Asked,
+  subject: Subject,
   startedAt: number,
   { outcome, status, error, conclusion }: Finish,
   at: number,
 ): InterceptionEnd {
-  const { who, hints, coder } = caller;
   const report = conclusion?.report ?? null;
-  const usage = report?.usage ?? NO_TOKENS;
+  const usage = report?.usage ?? null;
   const firstByteAt = conclusion?.ending.firstByteAt ?? null;
   return {
+    ...subject,
     record_type: "interception_end",
-    interception_id: id,
-    actor_id: who.actor_id,
-    actor_kind: who.actor_kind,
-    initiator_id: who.initiator_id,
-    attribution: who.attribution,
-    identity_source: who.identity_source,
-    credential_kind: asked.credential_kind,
-    client: hints.client,
-    user_agent: hints.user_agent,
-    client_session_id: hints.client_session_id,
-    chat_id: coder.chat_id,
-    subchat_id: coder.subchat_id,
-    workspace_id: coder.workspace_id,
-    provider: asked.provider,
-    provider_type: asked.provider_type,
-    route: asked.route,
-    model: asked.model,
-    response_model: report?.model ?? null,
-    streaming: asked.streaming,
     outcome,
     status,
     error,
-    msg_id: report?.id ?? null,
-    input_tokens: usage.input_tokens,
-    output_tokens: usage.output_tokens,
-    cache_read_input_tokens: usage.cache_read_input_tokens,
-    cache_write_input_tokens: usage.cache_write_input_tokens,
+    input_tokens: usage?.input_tokens ?? null,
+    output_tokens: usage?.output_tokens ?? null,
+    cache_read_input_tokens: usage?.cache_read_input_tokens ?? null,
+    cache_write_input_tokens: usage?.cache_write_input_tokens ?? null,
     usage: conclusion?.usageState ?? "unknown",
-    usage_flagged: report?.usage?.flagged ?? false,
+    usage_flagged: usage?.flagged ?? false,
     observation: conclusion?.ending.how === "capped" ? "capped" : "whole",
+    msg_id: report?.id ?? null,
+    response_model: report?.model ?? null,
     response_bytes: conclusion?.ending.bytes ?? 0,
     first_byte_ms: firstByteAt === null ? null : firstByteAt - startedAt,
     duration_ms: at - startedAt,
@@ -205,54 +161,36 @@ export function endEvent(
 
 /** null where the answer reported no usage: what is not known is not recorded as nothing. */
 export function tokenUsageEvent(
-  id: string,
   caller: Caller,
-  conclusion: Conclusion,
+  { report, usageState }: Conclusion,
   at: number,
 ): TokenUsage | null {
-  const { usage, id: answerId } = conclusion.report;
+  const { usage } = report;
   if (usage === null) return null;
   return {
     record_type: "token_usage",
-    interception_id: id,
-    initiator_id: caller.who.initiator_id,
-    msg_id: answerId,
+    interception_id: caller.interception_id,
+    initiator_id: caller.initiator_id,
+    msg_id: report.id,
     input_tokens: usage.input_tokens,
     output_tokens: usage.output_tokens,
     cache_read_input_tokens: usage.cache_read_input_tokens,
     cache_write_input_tokens: usage.cache_write_input_tokens,
-    usage: conclusion.usageState,
-    created_at: iso(at),
+    usage: usageState,
     metadata: usage.extras,
+    created_at: iso(at),
   };
 }
 
-const NO_TOKENS = {
-  input_tokens: null,
-  output_tokens: null,
-  cache_read_input_tokens: null,
-  cache_write_input_tokens: null,
-};
-
 export function passthroughEvent(
-  id: string,
   caller: Caller,
   { provider, route }: Route,
   request: { readonly method: string; readonly startedAt: number; readonly status: number },
   at: number,
 ): PassthroughEvent {
-  const { who, hints } = caller;
   return {
+    ...caller,
     record_type: "passthrough",
-    interception_id: id,
-    actor_id: who.actor_id,
-    actor_kind: who.actor_kind,
-    initiator_id: who.initiator_id,
-    attribution: who.attribution,
-    identity_source: who.identity_source,
-    client: hints.client,
-    user_agent: hints.user_agent,
-    client_session_id: hints.client_session_id,
     method: request.method,
     provider: provider.name,
     provider_type: provider.dialect.type,
@@ -263,6 +201,7 @@ export function passthroughEvent(
   };
 }
 
+/** `known`: what had been found out when it came to this. */
 export function refusalEvent(
   id: string,
   refusal: Refusal,
@@ -270,7 +209,7 @@ export function refusalEvent(
     readonly method: string;
     readonly route: Route | null;
     readonly client: string | null;
-    readonly who: Who | null;
+    readonly caller: Caller | null;
   },
   at: number,
 ): RefusalEvent {
@@ -284,8 +223,8 @@ export function refusalEvent(
     provider: known.route?.provider.name ?? null,
     route: known.route?.route.path ?? null,
     client: known.client,
-    actor_id: known.who?.actor_id ?? null,
-    initiator_id: known.who?.initiator_id ?? null,
+    actor_id: known.caller?.actor_id ?? null,
+    initiator_id: known.caller?.initiator_id ?? null,
     created_at: iso(at),
   };
 }

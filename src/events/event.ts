@@ -141,7 +141,8 @@ export type RefusalEvent = Base<"refusal"> & {
 
 export type PassthroughEvent = Base<"passthrough"> &
   Who &
-  ClientHints & {
+  ClientHints &
+  CoderIds & {
     readonly method: string;
     readonly provider: string;
     readonly provider_type: string;

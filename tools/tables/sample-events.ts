@@ -3,7 +3,7 @@ import type { Actor } from "../../src/identity/identity.ts";
 import type { Initiator } from "../../src/initiator/initiator.ts";
 import type { Conclusion } from "../../src/observation/observe.ts";
 import * as compose from "../../src/events/compose.ts";
-import type { Asked, InterceptorEvent } from "../../src/events/event.ts";
+import type { InterceptorEvent } from "../../src/events/event.ts";
 import { openai } from "../../src/provider/openai.ts";
 import { Refusal } from "../../src/refusal.ts";
 
@@ -35,23 +35,17 @@ const initiator: Initiator = {
   attribution: "asserted",
   owner: "overrides",
 };
-const caller: compose.Caller = {
-  who: compose.toWho(actor, initiator),
-  hints: {
-    client: "Coder Agents",
-    user_agent: "coder-agents/v2.30.0 (linux/amd64)",
-    client_session_id: null,
-  },
-  coder: { chat_id: null, subchat_id: null, workspace_id: null },
-};
-const asked: Asked = {
+const client = { name: "Coder Agents", userAgent: "coder-agents/v2.30.0 (linux/amd64)", row: null };
+const noIds = { chat_id: null, subchat_id: null, workspace_id: null };
+const caller = compose.toCaller(ID, actor, initiator, client, null, noIds);
+const subject = compose.toSubject(caller, {
   provider: "openai",
   provider_type: "openai",
   route: "/chat/completions",
   model: "gpt-5.1",
   streaming: true,
   credential_kind: "centralized",
-};
+});
 const conclusion: Conclusion = {
   outcome: "completed",
   usageState: "final",
@@ -87,28 +81,17 @@ const route = {
 } as const;
 
 export function sampleEvents(): readonly InterceptorEvent[] {
-  const usage = compose.tokenUsageEvent(ID, caller, conclusion, AT);
-  const known = { method: "GET", route, client: null, who: null };
+  const rejected = { reason: "form", valueLength: 9, valueSha256: "0123456789abcdef" } as const;
+  const finish = { outcome: "completed", status: 200, error: null, conclusion } as const;
+  const usage = compose.tokenUsageEvent(caller, conclusion, AT);
+  const known = { method: "GET", route, client: null, caller: null };
   return [
-    compose.overrideEvent(ID, caller, "openai", AT),
-    compose.overrideRejectedEvent(
-      ID,
-      caller,
-      "openai",
-      { reason: "form", valueLength: 9, valueSha256: "0123456789abcdef" },
-      AT,
-    ),
-    compose.startEvent(ID, caller, asked, actor, AT),
-    compose.endEvent(
-      ID,
-      caller,
-      asked,
-      AT,
-      { outcome: "completed", status: 200, error: null, conclusion },
-      AT,
-    ),
+    compose.overrideEvent(caller, "openai", AT),
+    compose.overrideRejectedEvent(caller, "openai", rejected, AT),
+    compose.startEvent(subject, actor, AT),
+    compose.endEvent(subject, AT, finish, AT),
     ...(usage ? [usage] : []),
-    compose.passthroughEvent(ID, caller, route, { method: "GET", startedAt: AT, status: 200 }, AT),
+    compose.passthroughEvent(caller, route, { method: "GET", startedAt: AT, status: 200 }, AT),
     compose.refusalEvent(ID, new Refusal("not_found"), known, AT),
   ];
 }
