@@ -25,7 +25,7 @@ export type OwnerValue =
  */
 export function readOwner(sent: string | null): OwnerValue {
   if (sent === null) return { kind: "absent" };
-  const value = sent.replace(/^[ \t]+|[ \t]+$/g, "");
+  const value = withoutBlanks(sent);
   if (value === "") return { kind: "absent" };
   // A header given twice arrives joined by a comma.
   if (value.includes(",")) return { kind: "bad", reason: "multiple" };
@@ -34,6 +34,16 @@ export function readOwner(sent: string | null): OwnerValue {
   if (!"89abAB".includes(value[19] ?? "")) return { kind: "bad", reason: "variant" };
   return { kind: "owner", id: value.toLowerCase() };
 }
+
+/** Without the blanks around it; `trim` would also take no-break spaces and their like, which are no part of HTTP's. */
+function withoutBlanks(text: string): string {
+  let [from, to] = [0, text.length];
+  while (isBlank(text[from])) from += 1;
+  while (to > from && isBlank(text[to - 1])) to -= 1;
+  return text.slice(from, to);
+}
+
+const isBlank = (character: string | undefined): boolean => character === " " || character === "\t";
 
 /** Who may assert: `OWNER_ASSERTION` of the config. */
 export type AssertionRules = {

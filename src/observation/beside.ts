@@ -69,8 +69,8 @@ async function readBatches(
     }
     held.idle.stop();
     // The answer is whole. The client may take its time over it, but the record does not wait for ever.
-    await Promise.race([delivered, silence(options.idleMs, delivered)]);
-    return ending("end");
+    const whole = await Promise.race([delivered, patience(options.idleMs, delivered)]);
+    return ending(whole ? "end" : "client");
   } catch {
     return ending("error");
   } finally {
@@ -78,10 +78,10 @@ async function readBatches(
   }
 }
 
-/** Resolves after `ms`, or with `other`, whichever is first; leaves no timer behind. */
-function silence(ms: number, other: Promise<unknown>): Promise<void> {
+/** Resolves to true after `ms`; leaves no timer behind once `other` is settled. */
+function patience(ms: number, other: Promise<unknown>): Promise<boolean> {
   return new Promise((resolve) => {
-    const timer = setTimeout(resolve, ms);
+    const timer = setTimeout(() => resolve(true), ms);
     void other.then(() => clearTimeout(timer));
   });
 }

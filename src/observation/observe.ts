@@ -3,13 +3,13 @@
  * dialect; hands on a body for the client and a promise of what there was to see, which never rejects.
  */
 import type { AnswerReport, UsageReader } from "../provider/usage.ts";
-import { answerKind, readAnswer, type Answer } from "./answer.ts";
+import { answerKind, readAnswer, type Answer, type AnswerKind } from "./answer.ts";
 import { watchBeside } from "./beside.ts";
 import type { Ending, WatchOptions } from "./ending.ts";
 import { decideOutcome, usageState, type Outcome, type UsageState } from "./outcome.ts";
 import { watchThrough } from "./pump.ts";
 import { withoutUsageEvent } from "./usage-event.ts";
-import { watchWhole, WHOLE_MAX_BYTES } from "./whole.ts";
+import { watchWhole, WHOLE_ERROR_MAX_BYTES, WHOLE_MAX_BYTES } from "./whole.ts";
 
 export type Conclusion = {
   readonly outcome: Outcome;
@@ -46,7 +46,7 @@ export async function observe(
   // A compressed body is decoded on its way through: its declared length is not the client's.
   const decoded = headers.has("content-encoding");
   const length = decoded ? null : declaredLength(headers);
-  if (length !== null && length <= WHOLE_MAX_BYTES && answer.kind !== "events") {
+  if (length !== null && isForWhole(length, answer.kind, status)) {
     const whole = await watchWhole(body, length, answer.bytes, options);
     return { body: whole.body, conclusion: conclude(whole.ending), reframed: false };
   }
@@ -60,6 +60,12 @@ export async function observe(
   }
   const watched = watchBeside(body, length, answer.bytes, options);
   return { body: watched.body, conclusion: watched.ending.then(conclude), reframed: decoded };
+}
+
+/** An error never streams, whatever it calls itself; and it may have been read already (`upstream/key-echo.ts`). */
+function isForWhole(length: number, kind: AnswerKind, status: number): boolean {
+  if (status >= 400) return length <= WHOLE_ERROR_MAX_BYTES;
+  return kind !== "events" && length <= WHOLE_MAX_BYTES;
 }
 
 function concludeAnswer(answer: Answer, ending: Ending, status: number): Conclusion {

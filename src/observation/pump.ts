@@ -48,6 +48,8 @@ async function carry(
   } catch (error) {
     how = error === WRITE_FAILED ? "client" : "error";
     if (how === "client") held.end("client");
+    // What came of an event before the break is the client's.
+    else if (held.reason() === null) await write(writer, filter.rest(), held).catch(() => undefined);
     writer.abort(error).catch(() => undefined);
   } finally {
     held.release();

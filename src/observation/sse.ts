@@ -41,7 +41,7 @@ export function frameEvents(
     if (line.startsWith("data:")) {
       const value = line.slice(line[5] === " " ? 6 : 5);
       data = data === null ? value : `${data}\n${value}`;
-      held += value.length;
+      held += value.length + 1;
       if (held > maxEvent) {
         skipEvent = true;
         data = "";

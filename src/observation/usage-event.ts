@@ -18,26 +18,36 @@ export function withoutUsageEvent(
   isUsageOnly: (data: string) => boolean,
   onBytes: (bytes: Uint8Array) => void,
 ): Filter {
+  const eventEnd = findEventEnds();
   /** An event whose end has not come. */
   let held: Uint8Array = new Uint8Array();
   /** The event at hand has been passed on in part: the rest follows it. */
   let torn = false;
+  /** The last event was taken out, and ended in a CR that was the last byte: an LF that comes next goes with it. */
+  let takenOut = false;
 
   const chunk = (bytes: Uint8Array): Uint8Array => {
     onBytes(bytes);
+    if (bytes.byteLength === 0) return bytes;
     const all = held.byteLength === 0 ? bytes : concat([held, bytes], held.byteLength + bytes.byteLength);
     const look = MAY_HOLD_USAGE.test(new TextDecoder().decode(all));
     const kept: Uint8Array[] = [];
-    let keptFrom = 0;
-    let from = 0;
-    for (let end = eventEnd(all, from); end > 0; end = eventEnd(all, from)) {
-      if (look && !torn && holdsUsageOnly(all.subarray(from, end), isUsageOnly)) {
+    let from = eventEnd.lateLf(bytes) ? 1 : 0;
+    let keptFrom = takenOut ? from : 0;
+    let at = Math.max(from, held.byteLength);
+    takenOut = false;
+    for (let end = eventEnd.next(all, at); end > 0; end = eventEnd.next(all, at)) {
+      takenOut = look && !torn && holdsUsageOnly(all.subarray(from, end), isUsageOnly);
+      if (takenOut) {
         kept.push(all.subarray(keptFrom, from));
         keptFrom = end;
       }
       torn = false;
       from = end;
+      at = end;
     }
+    // Only the LF of an event that ended with this chunk can still go with it.
+    if (from < all.byteLength) takenOut = false;
     if (all.byteLength - from > MAX_HELD) {
       from = all.byteLength;
       torn = true;
@@ -58,26 +68,53 @@ function join(parts: readonly Uint8Array[]): Uint8Array {
   );
 }
 
-/** Past the blank line that ends the event beginning at `from`; 0 where it has not come yet. */
-function eventEnd(bytes: Uint8Array, from: number): number {
-  for (let at = from; at < bytes.byteLength;) {
-    const lineEnd = pastLineEnd(bytes, at);
-    if (lineEnd === null) at += 1;
-    else {
-      const blank = pastLineEnd(bytes, lineEnd);
-      // After a lone CR at the very end an LF may follow: it then leads the next event, which changes no byte.
-      if (blank !== null) return blank;
-      at = lineEnd;
-    }
-  }
-  return 0;
-}
+type EventEnds = {
+  /** Past the blank line that ends the event at hand, looking from `at` on; 0 where it has not come yet. */
+  readonly next: (bytes: Uint8Array, at: number) => number;
+  /** Whether a chunk begins with the LF of a line end whose CR was the last byte of an event and of the chunk before. */
+  readonly lateLf: (chunk: Uint8Array) => boolean;
+};
 
-/** Past the line end that stands at `at`, or null where none does. */
-function pastLineEnd(bytes: Uint8Array, at: number): number | null {
-  if (bytes[at] === LF) return at + 1;
-  if (bytes[at] !== CR) return null;
-  return bytes[at + 1] === LF ? at + 2 : at + 1;
+/** Finds blank lines, looking at each byte once, however the stream was cut. */
+function findEventEnds(): EventEnds {
+  /** The line at hand has no character yet. */
+  let empty = true;
+  /** The last byte was a CR: an LF that comes next belongs to it. */
+  let afterCr = false;
+  /** … and that CR ended an event. */
+  let late = false;
+  const next = (bytes: Uint8Array, from: number): number => {
+    for (let at = from; at < bytes.byteLength; at++) {
+      const byte = bytes[at];
+      if (byte === LF && afterCr) {
+        afterCr = false;
+        continue;
+      }
+      afterCr = byte === CR;
+      if (byte !== LF && byte !== CR) {
+        empty = false;
+        continue;
+      }
+      if (!empty) {
+        empty = true;
+        continue;
+      }
+      if (!afterCr) return at + 1;
+      late = at + 1 === bytes.byteLength;
+      if (bytes[at + 1] !== LF) return at + 1;
+      afterCr = false;
+      return at + 2;
+    }
+    return 0;
+  };
+  const lateLf = (chunk: Uint8Array): boolean => {
+    const was = late;
+    late = false;
+    if (!was || chunk[0] !== LF) return false;
+    afterCr = false;
+    return true;
+  };
+  return { next, lateLf };
 }
 
 function holdsUsageOnly(event: Uint8Array, isUsageOnly: (data: string) => boolean): boolean {

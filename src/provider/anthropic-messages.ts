@@ -1,6 +1,7 @@
 /** Usage of the Messages API: https://docs.anthropic.com/en/docs/build-with-claude/streaming. */
 import {
   asObject,
+  asName,
   asText,
   Figures,
   parseObject,
@@ -21,8 +22,8 @@ export function messagesUsage(): UsageReader {
   let error: string | null = null;
 
   const take = (message: JsonObject): void => {
-    id ??= asText(message["id"]);
-    model ??= asText(message["model"]);
+    id ??= asName(message["id"]);
+    model ??= asName(message["model"]);
     // Figures are cumulative: a later one replaces the earlier, and one that is left out stands.
     const reported = asObject(message["usage"]);
     if (reported) usage = merge(usage, readMessagesUsage(reported));
@@ -51,9 +52,9 @@ export function messagesUsage(): UsageReader {
       }
     },
     body(value) {
+      ended = true;
       const object = asObject(value);
       if (!object) return;
-      ended = true;
       final = true;
       if (object["type"] === "error") fail(object);
       else take(object);

@@ -1,6 +1,7 @@
 /** Usage of Chat Completions: https://platform.openai.com/docs/api-reference/chat (objects `chat.completion[.chunk]`). */
 import {
   asObject,
+  asName,
   asText,
   Figures,
   parseObject,
@@ -20,8 +21,8 @@ export function chatUsage(): UsageReader {
   let begun = false;
 
   const take = (value: JsonObject): void => {
-    id ??= asText(value["id"]);
-    model ??= asText(value["model"]);
+    id ??= asName(value["id"]);
+    model ??= asName(value["model"]);
     const failure = value["error"];
     if (failure !== undefined && failure !== null) error = errorType(failure);
     const reported = asObject(value["usage"]);
@@ -42,13 +43,13 @@ export function chatUsage(): UsageReader {
       if (begun && !MAY_TELL.test(data)) return;
       const value = parseObject(data);
       if (!value) return;
-      begun = true;
       take(value);
+      begun = id !== null;
     },
     body(value) {
+      ended = true;
       const object = asObject(value);
       if (!object) return;
-      ended = true;
       take(object);
     },
     report: (): AnswerReport => ({

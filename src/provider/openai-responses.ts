@@ -2,6 +2,7 @@
 import { errorType } from "./openai-chat.ts";
 import {
   asObject,
+  asName,
   asText,
   Figures,
   parseObject,
@@ -23,8 +24,8 @@ export function responsesUsage(): UsageReader {
   let error: string | null = null;
 
   const take = (response: JsonObject): void => {
-    id ??= asText(response["id"]);
-    model ??= asText(response["model"]);
+    id ??= asName(response["id"]);
+    model ??= asName(response["model"]);
     const failure = asObject(response["error"]);
     if (failure) error = errorType(failure);
     else if (response["status"] === "failed") error ??= "failed";
@@ -46,9 +47,9 @@ export function responsesUsage(): UsageReader {
       if (TERMINAL.has(type)) ended = true;
     },
     body(value) {
+      ended = true;
       const object = asObject(value);
       if (!object) return;
-      ended = true;
       take(object);
     },
     report: (): AnswerReport => ({ id, model, usage, usageFinal: usage !== null, ended, error }),

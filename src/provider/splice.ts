@@ -12,7 +12,7 @@ const OPTION = '"include_usage":true';
 
 /**
  * The body with the opt-in, or null where the client has asked for usage itself or there is nothing to ask: no stream,
- * or `stream_options` of a type that the provider will refuse anyway.
+ * or options of a type that the provider will refuse anyway.
  */
 export function askForUsage(call: Call, bytes: Uint8Array): Uint8Array | null {
   if (!call.stream) return null;
@@ -22,7 +22,8 @@ export function askForUsage(call: Call, bytes: Uint8Array): Uint8Array | null {
     return insert(bytes, at, at, `"stream_options":{${OPTION}},`);
   }
   if (options !== null && !asObject(options)) return null;
-  if (asObject(options)?.["include_usage"] === true) return null;
+  const said = asObject(options)?.["include_usage"] ?? false;
+  if (said !== false) return null;
   const member = find(topLevelMembers(call.text), "stream_options");
   return member && intoOptions(call.text, bytes, member);
 }

@@ -48,6 +48,11 @@ export function asText(value: unknown, max = 256): string | null {
   return typeof value === "string" ? value.slice(0, max) : null;
 }
 
+/** The same, where an empty text says nothing either: Azure's first chunk has an empty id and model. */
+export function asName(value: unknown): string | null {
+  return asText(value) || null;
+}
+
 export function parseObject(text: string): JsonObject | null {
   try {
     return asObject(JSON.parse(text));
