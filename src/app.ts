@@ -14,7 +14,7 @@ import { sha256Hex } from "./digest.ts";
 import * as compose from "./events/compose.ts";
 import { startInterception } from "./events/interception.ts";
 import { recorder, type Recorder, type Sink } from "./events/recorder.ts";
-import { declaredTooLarge, readBody, refuseEncoded } from "./http/body.ts";
+import { declaredTooLarge, readBody, refuseBody, refuseEncoded } from "./http/body.ts";
 import { clientHeaders, hasLooped, upstreamHeaders } from "./http/headers.ts";
 import { readTarget, type Target } from "./http/target.ts";
 import { readCredential } from "./identity/credential.ts";
@@ -25,7 +25,7 @@ import { observe, type Conclusion } from "./observation/observe.ts";
 import { applyPolicies, type Policy } from "./policy/policy.ts";
 import { readCall, type Call } from "./provider/call.ts";
 import type { Api, Dialect } from "./provider/provider.ts";
-import { checkMethod, findRoute, isBase, type Route } from "./provider/route.ts";
+import { checkMethod, findRoute, isBase, methodsOf, type Route } from "./provider/route.ts";
 import { askForUsage } from "./provider/splice.ts";
 import { Refusal } from "./refusal.ts";
 import { chooseCredential, type UpstreamCredential } from "./upstream/credential.ts";
@@ -72,12 +72,18 @@ type Admitted = {
 };
 
 export function createApp(parts: Parts): Hono {
-  const app = new Hono();
+  // By the path as `readTarget` sees it, as Hono itself decodes it and believes the Host header.
+  const app = new Hono({ getPath: pathOf });
   app.get("/healthz", () => ourAnswer(parts, "ok\n"));
   app.all("*", (context) =>
     visit(context.req.raw, parts, (promise) => context.executionCtx.waitUntil(promise)),
   );
   return app;
+}
+
+function pathOf(request: Request): string {
+  const target = readTarget(request);
+  return target instanceof Refusal ? "/" : target.path;
 }
 
 /** One request, with whatever goes wrong in ourselves turned into a refusal. */
@@ -212,7 +218,7 @@ async function relay(
   };
 
   try {
-    const forbidden = checkPolicies(visit, admitted, model);
+    const forbidden = checkPolicies(visit, admitted, model, true);
     if (forbidden) return endRefused(forbidden, "refused");
 
     const spliced = api.isUsageOnly && route.provider.injectUsage ? askForUsage(call, bytes) : null;
@@ -220,7 +226,7 @@ async function relay(
     const answer = await ask(visit, admitted, spliced ?? bytes, abort);
     if (answer === CLIENT_GONE) {
       end({ outcome: "cancelled", status: null, error: null, conclusion: null });
-      return new Response(null, { status: 499, headers: { "x-interception-id": id } });
+      return clientGone(id);
     }
     if (answer instanceof Refusal) return endRefused(answer, "upstream_error");
 
@@ -245,39 +251,54 @@ async function relay(
   }
 }
 
-/** A passthrough: forwarded and counted, its bytes not looked at. */
+/** A passthrough: forwarded and counted, its bytes not looked at (but for the model, where only some are allowed). */
 async function passThrough(visit: Visit, admitted: Admitted): Promise<Response> {
   const { id, parts, recorder, request, startedAt } = visit;
   const { route, caller } = admitted;
-  const forbidden = checkPolicies(visit, admitted, null);
-  if (forbidden) return refuse(visit, forbidden);
-  const body = await passthroughBody(request, parts.config.limits.bodyBytes);
+  const body = await passthroughBody(visit, admitted);
   if (body instanceof Refusal) return refuse(visit, body);
   const answer = await ask(visit, admitted, body, new AbortController());
   if (answer instanceof Refusal) return refuse(visit, answer);
   const status = answer === CLIENT_GONE ? 499 : answer.status;
-  recorder.record(
-    compose.passthroughEvent(caller, route, { method: request.method, startedAt, status }, parts.now()),
-  );
-  if (answer === CLIENT_GONE) return new Response(null, { status });
+  const event = { method: request.method, startedAt, status };
+  recorder.record(compose.passthroughEvent(caller, route, event, parts.now()));
+  if (answer === CLIENT_GONE) return clientGone(id);
   return toClient(answer, answer.body, id, false);
 }
 
-/** A body of known length flows on as it comes; one of unknown length is counted first. */
-function passthroughBody(
-  request: Request,
-  limit: number,
-): Promise<Uint8Array | Refusal> | ReadableStream | Refusal | null {
+/** The body to forward, once policy has nothing against it. */
+async function passthroughBody(visit: Visit, admitted: Admitted): Promise<Outgoing["body"] | Refusal> {
+  const { request, parts } = visit;
+  const { route: asked, provider } = admitted.route;
+  const { bodyBytes } = parts.config.limits;
+  const runsModel = asked.kind === "passthrough" && asked.runsModel && request.method === "POST";
+  if (runsModel && provider.models !== null) {
+    const bytes = await readBody(request, bodyBytes);
+    if (bytes instanceof Refusal) return bytes;
+    // An empty body (to cancel, say) has no model do anything; one that cannot be read names none that is allowed.
+    const call = bytes.byteLength === 0 ? null : readCall(bytes);
+    const model = call instanceof Refusal ? null : (call?.model ?? null);
+    return checkPolicies(visit, admitted, model, call !== null) ?? bytes;
+  }
+  const forbidden = checkPolicies(visit, admitted, null, false);
+  if (forbidden) return forbidden;
+  if (request.method === "GET" || request.method === "HEAD") return refuseBody(request.headers);
   if (request.body === null) return null;
-  if (!request.headers.has("content-length")) return readBody(request, limit);
-  return declaredTooLarge(request.headers, limit) ?? request.body;
+  // A body of known length flows on as it comes; one of unknown length is counted first.
+  if (!request.headers.has("content-length")) return readBody(request, bodyBytes);
+  return declaredTooLarge(request.headers, bodyBytes) ?? request.body;
 }
 
-function checkPolicies({ parts }: Visit, { route, caller }: Admitted, model: string | null): Refusal | null {
+function checkPolicies(
+  { parts }: Visit,
+  { route, caller }: Admitted,
+  model: string | null,
+  runsModel: boolean,
+): Refusal | null {
   return applyPolicies(parts.policies, {
     provider: route.provider,
     model,
-    intercepted: route.route.kind === "intercept",
+    runsModel,
     actorId: caller.actor_id,
     initiatorId: caller.initiator_id,
   });
@@ -304,6 +325,11 @@ async function ask(
   return clean instanceof Refusal && request.signal.aborted ? CLIENT_GONE : clean;
 }
 
+/** To nobody. */
+function clientGone(id: string): Response {
+  return new Response(null, { status: 499, headers: { "x-interception-id": id } });
+}
+
 function toClient(answer: Response, body: BodyInit | null, id: string, reframed: boolean): Response {
   const { status, statusText } = answer;
   return new Response(body, { status, statusText, headers: clientHeaders(answer.headers, id, reframed) });
@@ -318,15 +344,12 @@ function refuse(visit: Visit, refusal: Refusal): Response {
   const { reason, status, message, param } = refusal;
   const dialect = route?.provider.dialect ?? parts.fallbackDialect;
   const body = dialect.errorBody({ status, message, code: reason, param, interceptionId: id });
-  const headers = { "x-interception-id": id, "x-interceptor-error": reason, ...REFUSAL_HEADERS[reason] };
+  const headers = new Headers({ "x-interception-id": id, "x-interceptor-error": reason });
+  // What HTTP asks of these two (RFC 9110 §15.5.6, §15.5.22).
+  if (reason === "method_not_allowed" && route) headers.set("allow", methodsOf(route.route).join(", "));
+  if (reason === "websocket_unsupported") headers.set("upgrade", "HTTP/1.1");
   return Response.json(body, { status, headers });
 }
-
-/** What HTTP asks of some statuses (RFC 9110 §15.5.6, §15.5.22). */
-const REFUSAL_HEADERS: Partial<Record<Refusal["reason"], Record<string, string>>> = {
-  method_not_allowed: { allow: "POST" },
-  websocket_unsupported: { upgrade: "HTTP/1.1" },
-};
 
 function ourAnswer(
   parts: Parts,

@@ -36,6 +36,7 @@ const REASONS = {
   // body
   body_too_large: [413, "The request's body is too large."],
   body_encoded: [415, "The request's body must not be compressed (no Content-Encoding)."],
+  body_unexpected: [400, "A request of this method takes no body."],
   body_incomplete: [400, "The request's body could not be read to its end."],
   body_invalid: [400, "The request's body is not a JSON object in UTF-8, or nests too deeply."],
   field_invalid: [400, "A field of the request's body has the wrong type."],

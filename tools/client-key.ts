@@ -1,8 +1,7 @@
 /** Client keys and the entries of the secret CLIENT_KEYS that stand for them. */
 import { createHash, randomBytes } from "node:crypto";
+import { CLIENT_KEY_PREFIX } from "../src/identity/credential.ts";
 
-/** What every client key begins with: tells it from a provider's key at a glance, and lets secret scanners find it. */
-const KEY_PREFIX = "aei_";
 const KEY_BYTES = 32;
 
 export type ActorKind = "user" | "service";
@@ -21,7 +20,7 @@ export type KeyHolder = Omit<KeyEntry, "sha256">;
 
 /** A new random key: `aei_` and 43 base64url characters, 256 bits. */
 export function mintKey(): string {
-  return KEY_PREFIX + randomBytes(KEY_BYTES).toString("base64url");
+  return CLIENT_KEY_PREFIX + randomBytes(KEY_BYTES).toString("base64url");
 }
 
 export function entryFor(key: string, holder: KeyHolder): KeyEntry {

@@ -28,6 +28,13 @@ export function refuseEncoded(headers: Headers): Refusal | null {
   return encoding === null || /^\s*(?:identity)?\s*$/i.test(encoding) ? null : new Refusal("body_encoded");
 }
 
+/** Refuses `body_unexpected` (400) where a body comes with a method that takes none; else there is none to forward. */
+export function refuseBody(headers: Headers): Refusal | null {
+  const declared = headers.get("content-length");
+  const some = headers.has("transfer-encoding") || (declared !== null && declared.trim() !== "0");
+  return some ? new Refusal("body_unexpected") : null;
+}
+
 /** The refusal due for a Content-Length that is over the limit or no number; null where there is nothing to refuse. */
 export function declaredTooLarge(headers: Headers, limit: number): Refusal | null {
   const declared = headers.get("content-length");

@@ -15,11 +15,17 @@ export type Secret = {
 export type Credential = {
   /** What says who is calling: the governance token, else `Authorization: Bearer`, else `X-Api-Key`. */
   readonly identity: Secret;
-  /** The client's own provider key: what stands beside a governance token, else the identity credential itself. */
+  /**
+   * The client's own provider key: what stands beside a governance token, else the identity credential itself; null
+   * where that is a client key of this gateway.
+   */
   readonly own: Secret | null;
   /** Identity came in the governance header, so `Authorization`/`X-Api-Key` are the client's own provider key. */
   readonly governed: boolean;
 };
+
+/** What this gateway's own client keys begin with: such a key is nobody's provider key, and goes nowhere but here. */
+export const CLIENT_KEY_PREFIX = "aei_";
 
 const MAX_TOKEN = 8192;
 /** token68, RFC 9110 §11.2: no blank, comma, quote or anything a log or shell could trip over. */
@@ -33,7 +39,8 @@ export async function readCredential(headers: Headers): Promise<Credential | Ref
   const governance = headers.get("x-coder-ai-governance-token")?.trim() ?? "";
   const own = ownKey(headers);
   if (own instanceof Refusal) return own;
-  const ownSecret = own && (await secret(own.value, own.from));
+  const sent = own && (await secret(own.value, own.from));
+  const ownSecret = sent?.value.startsWith(CLIENT_KEY_PREFIX) ? null : sent;
   if (governance !== "") {
     if (!isToken(governance)) return new Refusal("credential_malformed", "X-Coder-AI-Governance-Token");
     return {
@@ -42,8 +49,8 @@ export async function readCredential(headers: Headers): Promise<Credential | Ref
       governed: true,
     };
   }
-  if (ownSecret === null) return new Refusal("credential_missing");
-  return { identity: ownSecret, own: ownSecret, governed: false };
+  if (sent === null) return new Refusal("credential_missing");
+  return { identity: sent, own: ownSecret, governed: false };
 }
 
 function ownKey(headers: Headers): Pick<Secret, "value" | "from"> | Refusal | null {

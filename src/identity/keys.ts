@@ -4,10 +4,9 @@
  */
 import { Refusal } from "../refusal.ts";
 import { canonicalId } from "../uuid.ts";
+import { CLIENT_KEY_PREFIX } from "./credential.ts";
 import type { Actor, Identify, IdentitySource, Problems } from "./identity.ts";
 
-/** What our own keys begin with: one that does and is not known is wrong here, not somebody else's. */
-export const KEY_PREFIX = "aei_";
 const SECRET_NAME = "CLIENT_KEYS";
 /** At most 96 bytes, so that every id fits an Analytics Engine index whole. */
 const ACTOR_ID = /^[A-Za-z0-9][A-Za-z0-9._:@-]{0,95}$/;
@@ -31,7 +30,7 @@ function byDigest(entries: ReadonlyMap<string, Entry>): Identify {
   return ({ identity }) => {
     const entry = entries.get(identity.sha256.slice(0, 16));
     if (entry && crypto.subtle.timingSafeEqual(entry.digest, fromHex(identity.sha256))) return entry.actor;
-    return identity.value.startsWith(KEY_PREFIX)
+    return identity.value.startsWith(CLIENT_KEY_PREFIX)
       ? new Refusal("credential_unknown", "no such client key")
       : null;
   };

@@ -2,7 +2,7 @@
 import { Refusal } from "../refusal.ts";
 import type { Policy } from "./policy.ts";
 
-export const modelsPolicy: Policy = ({ provider, model, intercepted }) => {
-  if (!intercepted || provider.models === null) return null;
+export const modelsPolicy: Policy = ({ provider, model, runsModel }) => {
+  if (!runsModel || provider.models === null) return null;
   return model !== null && provider.models.includes(model) ? null : new Refusal("model_not_allowed");
 };

@@ -9,7 +9,8 @@ export type PolicyRequest = {
   readonly provider: Provider;
   /** The model as the provider will read it, to the letter; null where none is named (a passthrough, say). */
   readonly model: string | null;
-  readonly intercepted: boolean;
+  /** The request has a model do something. */
+  readonly runsModel: boolean;
   readonly actorId: string;
   readonly initiatorId: string;
 };

@@ -2,7 +2,12 @@
 import { messagesUsage } from "./anthropic-messages.ts";
 import type { Dialect, DialectRoute } from "./provider.ts";
 
-const passthrough = (path: string, below: boolean): DialectRoute => ({ kind: "passthrough", path, below });
+const passthrough = (path: string, below: boolean, runsModel = false): DialectRoute => ({
+  kind: "passthrough",
+  path,
+  below,
+  runsModel,
+});
 
 export const anthropic: Dialect = {
   type: "anthropic",
@@ -14,8 +19,8 @@ export const anthropic: Dialect = {
       path: "/v1/messages",
       api: { name: "messages", usageReader: messagesUsage, isUsageOnly: null },
     },
-    passthrough("/v1/messages/count_tokens", false),
-    passthrough("/v1/messages/batches", true),
+    passthrough("/v1/messages/count_tokens", false, true),
+    passthrough("/v1/messages/batches", true, true),
     passthrough("/v1/models", true),
     passthrough("/v1/files", true),
     passthrough("/api/event_logging/*", true),

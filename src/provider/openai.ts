@@ -3,7 +3,13 @@ import { chatUsage, isUsageOnly } from "./openai-chat.ts";
 import { responsesUsage } from "./openai-responses.ts";
 import type { Dialect, DialectRoute } from "./provider.ts";
 
-const passthrough = (path: string, below = true): DialectRoute => ({ kind: "passthrough", path, below });
+const plain = (path: string): DialectRoute => ({ kind: "passthrough", path, below: true, runsModel: false });
+const running = (path: string, below: boolean): DialectRoute => ({
+  kind: "passthrough",
+  path,
+  below,
+  runsModel: true,
+});
 
 export const openai: Dialect = {
   type: "openai",
@@ -20,15 +26,15 @@ export const openai: Dialect = {
       path: "/responses",
       api: { name: "responses", usageReader: responsesUsage, isUsageOnly: null },
     },
-    passthrough("/responses/*"),
-    passthrough("/models"),
-    passthrough("/conversations"),
-    passthrough("/embeddings", false),
-    passthrough("/images/*"),
-    passthrough("/audio/*"),
-    passthrough("/files"),
-    passthrough("/batches"),
-    passthrough("/moderations", false),
+    running("/responses/*", true),
+    plain("/models"),
+    plain("/conversations"),
+    running("/embeddings", false),
+    running("/images/*", true),
+    running("/audio/*", true),
+    plain("/files"),
+    running("/batches", true),
+    running("/moderations", false),
   ],
   keyHeader: (key) => ["authorization", `Bearer ${key}`],
   // OpenAI knows only the bearer form.

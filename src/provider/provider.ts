@@ -27,6 +27,8 @@ export type DialectRoute =
       readonly path: string;
       /** Also takes whatever stands below `path`. */
       readonly below: boolean;
+      /** A POST here has a model do something, so the provider's list of models holds for it too. */
+      readonly runsModel: boolean;
     };
 
 /** One intercepted API: how its answers report usage, and whether its streams must be asked for it. */

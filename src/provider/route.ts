@@ -81,16 +81,14 @@ function isPlain(below: string): boolean {
 }
 
 /** Methods that a route takes: an intercepted one is a call, a passthrough also reads and manages what it names. */
-export function takesMethod(route: DialectRoute, method: string): boolean {
-  return route.kind === "intercept" ? method === "POST" : PASSTHROUGH_METHODS.has(method);
+export function methodsOf(route: DialectRoute): readonly string[] {
+  return route.kind === "intercept" ? ["POST"] : ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
 }
-
-const PASSTHROUGH_METHODS = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]);
 
 /** A refusal for a request to upgrade or with a method the route does not take; null where neither. */
 export function checkMethod(route: DialectRoute, request: Request): Refusal | null {
   // Codex falls back to HTTP at once on 426; any other status costs it seven tries.
   if (/\bwebsocket\b/i.test(request.headers.get("upgrade") ?? ""))
     return new Refusal("websocket_unsupported");
-  return takesMethod(route, request.method) ? null : new Refusal("method_not_allowed");
+  return methodsOf(route).includes(request.method) ? null : new Refusal("method_not_allowed");
 }

@@ -20,7 +20,7 @@ export async function withoutKeyEcho(
   try {
     const bytes = response.body === null ? null : await readUpTo(response.body, MAX_ERROR_BYTES);
     const text = bytes ? new TextDecoder().decode(bytes) : "";
-    const fields = [...response.headers].map(([, value]) => value).join("\n");
+    const fields = [response.statusText, ...[...response.headers].map(([, value]) => value)].join("\n");
     if (echoesKey(text, key) || echoesKey(fields, key))
       return new Refusal("upstream_key_rejected", `status ${response.status}`);
     const headers = new Headers(response.headers);

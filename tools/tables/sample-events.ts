@@ -76,7 +76,7 @@ const route = {
     coderHeaders: false,
     models: null,
   },
-  route: { kind: "passthrough", path: "/models", below: true },
+  route: { kind: "passthrough", path: "/models", below: true, runsModel: false },
   upstreamPath: "/models",
 } as const;
 
