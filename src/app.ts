@@ -104,8 +104,12 @@ async function visit(request: Request, parts: Parts, waitUntil: Visit["waitUntil
     client: null,
     caller: null,
   };
+  const answer = intercept(own);
+  // A client that leaves before its answer takes the handler with it, and the record of the interception, unless
+  // something waits for it.
+  waitUntil(answer.catch(() => undefined));
   try {
-    return await intercept(own);
+    return await answer;
   } catch (error) {
     complain("interceptor", error);
     return refuse(own, new Refusal("internal"));

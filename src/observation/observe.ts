@@ -2,6 +2,7 @@
  * Bytes in, the same bytes out, and exactly one conclusion. Receives the provider's answer and a reader of its
  * dialect; hands on a body for the client and a promise of what there was to see, which never rejects.
  */
+import { bodyEncoding } from "../http/encoding.ts";
 import type { AnswerReport, UsageReader } from "../provider/usage.ts";
 import { answerKind, readAnswer, type Answer, type AnswerKind } from "./answer.ts";
 import { watchBeside } from "./beside.ts";
@@ -39,12 +40,13 @@ export async function observe(
   options: ObserveOptions,
 ): Promise<Observed> {
   const { status, body, headers } = response;
-  const answer = readAnswer(answerKind(headers), reader);
+  const encoding = bodyEncoding(headers);
+  const answer = readAnswer(encoding === "encoded" ? "opaque" : answerKind(headers), reader);
   const conclude = (ending: Ending): Conclusion => concludeAnswer(answer, ending, status);
   if (body === null) return { body: null, conclusion: conclude(NOTHING), reframed: false };
 
   // A compressed body is decoded on its way through: its declared length is not the client's.
-  const decoded = headers.has("content-encoding");
+  const decoded = encoding === "decoded";
   const length = decoded ? null : declaredLength(headers);
   if (length !== null && isForWhole(length, answer.kind, status)) {
     const whole = await watchWhole(body, length, answer.bytes, options);

@@ -3,12 +3,16 @@
  * a call with a central key are looked at.
  */
 import { concat } from "../http/body.ts";
+import { bodyEncoding } from "../http/encoding.ts";
 import { Refusal } from "../refusal.ts";
 
 const WINDOW = 8;
 const MAX_ERROR_BYTES = 1024 * 1024;
 
-/** The answer as it was, or `upstream_key_rejected` where it gives away the key, or `upstream_unreachable` where it breaks off. */
+/**
+ * The answer as it was; `upstream_key_rejected` where it gives away the key, or is compressed in a way that hides
+ * whether it does; `upstream_unreachable` where it breaks off or is over 1 MiB.
+ */
 export async function withoutKeyEcho(
   response: Response,
   key: string,
@@ -16,6 +20,14 @@ export async function withoutKeyEcho(
   deadlineMs: number,
 ): Promise<Response | Refusal> {
   if (response.status < 400) return response;
+  const encoding = bodyEncoding(response.headers);
+  if (encoding === "encoded") {
+    abort.abort();
+    return new Refusal(
+      "upstream_key_rejected",
+      `status ${response.status}, of an encoding that cannot be read`,
+    );
+  }
   const timer = setTimeout(() => abort.abort(), deadlineMs);
   try {
     const bytes = response.body === null ? null : await readUpTo(response.body, MAX_ERROR_BYTES);
@@ -24,7 +36,7 @@ export async function withoutKeyEcho(
     if (echoesKey(text, key) || echoesKey(fields, key))
       return new Refusal("upstream_key_rejected", `status ${response.status}`);
     const headers = new Headers(response.headers);
-    headers.delete("content-encoding");
+    if (encoding === "decoded") headers.delete("content-encoding");
     if (bytes) headers.set("content-length", String(bytes.byteLength));
     return new Response(bytes, { status: response.status, statusText: response.statusText, headers });
   } catch {

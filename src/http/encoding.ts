@@ -1,0 +1,12 @@
+/**
+ * What became of an answer's Content-Encoding (RFC 9110 §8.4) by the time its body is read: `plain`, there was none;
+ * `decoded`, the runtime undid it, so that the header no longer holds; `encoded`, it did not, and nothing here can read
+ * the body.
+ */
+export type Encoding = "plain" | "decoded" | "encoded";
+
+export function bodyEncoding(headers: Headers): Encoding {
+  const encoding = headers.get("content-encoding")?.trim().toLowerCase() ?? "";
+  if (encoding === "" || encoding === "identity") return "plain";
+  return encoding === "gzip" || encoding === "br" ? "decoded" : "encoded";
+}
