@@ -14,9 +14,10 @@ import { sha256Hex } from "./digest.ts";
 import * as compose from "./events/compose.ts";
 import { startInterception } from "./events/interception.ts";
 import { recorder, type Recorder, type Sink } from "./events/recorder.ts";
-import { declaredTooLarge, readBody, refuseBody, refuseEncoded } from "./http/body.ts";
+import { declaredLength, declaredTooLarge, readBody, refuseBody, refuseEncoded } from "./http/body.ts";
 import { clientHeaders, hasLooped, upstreamHeaders } from "./http/headers.ts";
 import { readTarget, type Target } from "./http/target.ts";
+import { openUpload, type Upload } from "./http/upload.ts";
 import { readCredential } from "./identity/credential.ts";
 import { identify, type Actor } from "./identity/identity.ts";
 import { decideInitiator, type Initiator } from "./initiator/initiator.ts";
@@ -25,7 +26,7 @@ import { observe, type Conclusion } from "./observation/observe.ts";
 import { applyPolicies, type Policy } from "./policy/policy.ts";
 import { readCall, type Call } from "./provider/call.ts";
 import type { Api, Dialect } from "./provider/provider.ts";
-import { checkMethod, findRoute, isBase, methodsOf, type Route } from "./provider/route.ts";
+import { checkMethod, findRoute, isBase, methodsOf, namedProvider, type Route } from "./provider/route.ts";
 import { askForUsage } from "./provider/splice.ts";
 import { Refusal } from "./refusal.ts";
 import { chooseCredential, type UpstreamCredential } from "./upstream/credential.ts";
@@ -57,8 +58,10 @@ type Visit = {
   readonly recorder: Recorder;
   readonly waitUntil: (promise: Promise<unknown>) => void;
   /** Found on the way, for whatever ends it. */
+  dialect: Dialect;
   route: Route | null;
   client: string | null;
+  actor: Actor | null;
   caller: compose.Caller | null;
 };
 
@@ -100,8 +103,10 @@ async function visit(request: Request, parts: Parts, waitUntil: Visit["waitUntil
     startedAt,
     recorder: events,
     waitUntil,
+    dialect: parts.fallbackDialect,
     route: null,
     client: null,
+    actor: null,
     caller: null,
   };
   const answer = intercept(own);
@@ -128,9 +133,11 @@ async function intercept(visit: Visit): Promise<Response> {
   const route = findRoute(target.path, headers, config.providers);
   if (!route) {
     if (request.method === "HEAD" && isBase(target.path, config.providers)) return ourAnswer(parts, null, id);
+    visit.dialect = namedProvider(target.path, config.providers)?.dialect ?? parts.fallbackDialect;
     return refuse(visit, new Refusal("not_found"));
   }
   visit.route = route;
+  visit.dialect = route.provider.dialect;
   const badMethod = checkMethod(route.route, request);
   if (badMethod) return refuse(visit, badMethod);
 
@@ -143,6 +150,7 @@ async function intercept(visit: Visit): Promise<Response> {
   if (presented instanceof Refusal) return refuse(visit, presented);
   const actor = await identify(presented, config.sources);
   if (actor instanceof Refusal) return refuse(visit, actor);
+  visit.actor = actor;
   const credential = chooseCredential(route.provider, actor, presented, () => fraction(parts.randomUuid()));
   if (credential instanceof Refusal) return refuse(visit, credential);
 
@@ -261,8 +269,17 @@ async function passThrough(visit: Visit, admitted: Admitted): Promise<Response> 
   const { route, caller } = admitted;
   const body = await passthroughBody(visit, admitted);
   if (body instanceof Refusal) return refuse(visit, body);
-  const answer = await ask(visit, admitted, body, new AbortController());
-  if (answer instanceof Refusal) return refuse(visit, answer);
+  const upload = body instanceof Uint8Array ? null : body;
+  const answer = await ask(
+    visit,
+    admitted,
+    upload?.body ?? (body as Uint8Array | null),
+    new AbortController(),
+  );
+  if (answer instanceof Refusal) {
+    const clients = answer.reason === "upstream_unreachable" && (await upload?.brokenByClient());
+    return refuse(visit, clients ? new Refusal("body_incomplete", "while it was forwarded") : answer);
+  }
   const status = answer === CLIENT_GONE ? 499 : answer.status;
   const event = { method: request.method, startedAt, status };
   recorder.record(compose.passthroughEvent(caller, route, event, parts.now()));
@@ -271,17 +288,20 @@ async function passThrough(visit: Visit, admitted: Admitted): Promise<Response> 
 }
 
 /** The body to forward, once policy has nothing against it. */
-async function passthroughBody(visit: Visit, admitted: Admitted): Promise<Outgoing["body"] | Refusal> {
+async function passthroughBody(
+  visit: Visit,
+  admitted: Admitted,
+): Promise<Uint8Array | Upload | Refusal | null> {
   const { request, parts } = visit;
   const { route: asked, provider } = admitted.route;
   const { bodyBytes } = parts.config.limits;
-  const runsModel = asked.kind === "passthrough" && asked.runsModel && request.method === "POST";
-  if (runsModel && provider.models !== null) {
-    const bytes = await readBody(request, bodyBytes);
+  const runsModel = asked.kind === "passthrough" && request.method === "POST" ? asked.runsModel : "no";
+  if (runsModel !== "no" && provider.models !== null) {
+    const bytes = refuseEncoded(request.headers) ?? (await readBody(request, bodyBytes));
     if (bytes instanceof Refusal) return bytes;
     // An empty body (to cancel, say) has no model do anything; one that cannot be read names none that is allowed.
     const call = bytes.byteLength === 0 ? null : readCall(bytes);
-    const model = call instanceof Refusal ? null : (call?.model ?? null);
+    const model = call instanceof Refusal || runsModel === "hidden" ? null : (call?.model ?? null);
     return checkPolicies(visit, admitted, model, call !== null) ?? bytes;
   }
   const forbidden = checkPolicies(visit, admitted, null, false);
@@ -289,8 +309,9 @@ async function passthroughBody(visit: Visit, admitted: Admitted): Promise<Outgoi
   if (request.method === "GET" || request.method === "HEAD") return refuseBody(request.headers);
   if (request.body === null) return null;
   // A body of known length flows on as it comes; one of unknown length is counted first.
-  if (!request.headers.has("content-length")) return readBody(request, bodyBytes);
-  return declaredTooLarge(request.headers, bodyBytes) ?? request.body;
+  const length = declaredLength(request.headers);
+  if (length === null) return readBody(request, bodyBytes);
+  return declaredTooLarge(request.headers, bodyBytes) ?? openUpload(request.body, length);
 }
 
 function checkPolicies(
@@ -341,13 +362,12 @@ function toClient(answer: Response, body: BodyInit | null, id: string, reframed:
 
 /** Answers instead of the upstream, in the route's dialect, and says so in an event. */
 function refuse(visit: Visit, refusal: Refusal): Response {
-  const { id, parts, recorder, request, route, client, caller } = visit;
+  const { id, parts, recorder, request, route, client, actor, caller } = visit;
   recorder.record(
-    compose.refusalEvent(id, refusal, { method: request.method, route, client, caller }, parts.now()),
+    compose.refusalEvent(id, refusal, { method: request.method, route, client, actor, caller }, parts.now()),
   );
   const { reason, status, message, param } = refusal;
-  const dialect = route?.provider.dialect ?? parts.fallbackDialect;
-  const body = dialect.errorBody({ status, message, code: reason, param, interceptionId: id });
+  const body = visit.dialect.errorBody({ status, message, code: reason, param, interceptionId: id });
   const headers = new Headers({ "x-interception-id": id, "x-interceptor-error": reason });
   // What HTTP asks of these two (RFC 9110 §15.5.6, §15.5.22).
   if (reason === "method_not_allowed" && route) headers.set("allow", methodsOf(route.route).join(", "));

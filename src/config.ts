@@ -56,6 +56,7 @@ export function readConfig(env: Env, catalogue: Catalogue): Config | ConfigProbl
     overrides: dataSet(env, "OVERRIDES", problems),
   };
   readRecording(env, problems);
+  reportUnread(env, problems);
   return found.length > 0 ? { problems: found } : config;
 }
 
@@ -101,9 +102,12 @@ function readProvider(name: string, fields: Fields, env: Env, dialects: readonly
   const dialect = dialects.find((one) => one.type === type);
   if (!dialect) problems(`${path}.type`, `is none of ${dialects.map((one) => `"${one.type}"`).join(", ")}`);
   const baseUrl = readBaseUrl(fields, dialect);
-  const keys = (fields.texts("keys") ?? []).flatMap(
-    (secretName) => readSecret(env, secretName, problems) ?? [],
-  );
+  const keys = (fields.texts("keys") ?? []).flatMap((secretName, at) => {
+    // Not any text: a key put where its name belongs must not be printed as a name.
+    if (SECRET_NAME.test(secretName)) return readKey(env, secretName, problems) ?? [];
+    problems(`${path}.keys[${at}]`, `is not the name of a secret (${SECRET_NAME.source})`);
+    return [];
+  });
   const rest = {
     injectUsage: fields.flag("inject_usage", true),
     coderHeaders: fields.flag("forward_coder_headers", false),
@@ -120,7 +124,7 @@ function readBaseUrl(fields: Fields, dialect: Dialect | undefined): string | nul
     return null;
   };
   if (text === null) return wrong("is missing");
-  if (isPlaceholder(text) || !URL.canParse(text)) return wrong("is not a URL");
+  if (isPlaceholder(text) || text.includes("...") || !URL.canParse(text)) return wrong("is not a URL");
   const url = new URL(text);
   const loopback = /^(?:localhost|127(?:\.\d+){3}|\[::1\])$/.test(url.hostname);
   if (url.protocol !== "https:" && !(url.protocol === "http:" && loopback)) return wrong("is not https");
@@ -133,7 +137,7 @@ function readBaseUrl(fields: Fields, dialect: Dialect | undefined): string | nul
 }
 
 function readIdentity(env: Env, known: readonly IdentitySource[], problems: Problems): ConfiguredSource[] {
-  const value = env["IDENTITY"] ?? [{ source: "byok" }];
+  const value = env["IDENTITY"] === undefined ? [{ source: "byok" }] : env["IDENTITY"];
   const list = asList(value, "IDENTITY", problems) ?? [];
   if (list.length === 0) problems("IDENTITY", "names no source");
   return list.flatMap((item, at) => {
@@ -187,9 +191,11 @@ function optional(env: Env, name: string, problems: Problems): Table {
   return env[name] === undefined ? {} : (asTable(env[name], name, problems) ?? {});
 }
 
+const SECRET_NAME = /^[A-Z][A-Z0-9_]*$/;
+
 /** The secret's value, or null after reporting its name. */
 function readSecret(env: Env, name: string, problems: Problems): string | null {
-  const value = env[name];
+  const value = Object.hasOwn(env, name) ? env[name] : undefined;
   if (value === undefined) problems(name, "is missing: a secret that the configuration names");
   else if (typeof value !== "string") problems(name, "is not a text");
   else if (value.trim() === "") problems(name, "is empty");
@@ -198,10 +204,38 @@ function readSecret(env: Env, name: string, problems: Problems): string | null {
   return null;
 }
 
+/** A secret that is a provider key: one line of visible ASCII, as it goes into a header. */
+function readKey(env: Env, name: string, problems: Problems): string | null {
+  const key = readSecret(env, name, problems);
+  if (key === null) return null;
+  if (!/^[\x21-\x7e]+$/.test(key)) problems(name, "holds blanks or other characters that no key has");
+  else if (isExampleKey(key)) problems(name, "still holds a placeholder");
+  else return key;
+  return null;
+}
+
 /** What examples have where a value belongs. */
 function isPlaceholder(value: string): boolean {
-  return /^(?:<.*>|(?:your|replace|change)[-_ ]?\w+|[\w-]*\.\.\.|x{3,}|todo)$/i.test(value.trim());
+  return /^(?:<.*>|(?:your|replace|change)[-_ ]?\w+|[\w-]*(?:\.\.\.|…)|x{3,}|todo)$/i.test(value.trim());
 }
+
+/** The same for keys, wherever in them it stands. */
+function isExampleKey(key: string): boolean {
+  return /\.\.\.|(?:^|[-_])(?:your|replace|change)[-_]|x{8}/i.test(key);
+}
+
+const TABLES = new Set(["PROVIDERS", "IDENTITY", "OWNER_ASSERTION", "RECORDING", "LIMITS"]);
+
+/** A table that nobody reads is a misspelt one. Bindings are no plain objects; single texts may be anybody's. */
+function reportUnread(env: Env, problems: Problems): void {
+  for (const [name, value] of Object.entries(env)) {
+    if (TABLES.has(name) || typeof value !== "object" || value === null) continue;
+    const plain = Array.isArray(value) || Object.getPrototypeOf(value) === Object.prototype;
+    if (plain && !DATA_SETS.includes(name)) problems(name, `is unknown (known: ${[...TABLES].join(", ")})`);
+  }
+}
+
+const DATA_SETS = ["INTERCEPTIONS", "OVERRIDES"];
 
 function dataSet(env: Env, name: string, problems: Problems): DataSet | null {
   const binding = env[name];

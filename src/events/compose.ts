@@ -209,6 +209,7 @@ export function refusalEvent(
     readonly method: string;
     readonly route: Route | null;
     readonly client: string | null;
+    readonly actor: Actor | null;
     readonly caller: Caller | null;
   },
   at: number,
@@ -223,7 +224,7 @@ export function refusalEvent(
     provider: known.route?.provider.name ?? null,
     route: known.route?.route.path ?? null,
     client: known.client,
-    actor_id: known.caller?.actor_id ?? null,
+    actor_id: known.actor?.id ?? null,
     initiator_id: known.caller?.initiator_id ?? null,
     created_at: iso(at),
   };

@@ -1,4 +1,5 @@
 import { Refusal } from "../refusal.ts";
+import { bodyEncoding } from "./encoding.ts";
 
 /**
  * The request's whole body, at most `limit` bytes, exactly as it came: never inflated, never decoded.
@@ -12,7 +13,7 @@ export async function readBody(request: Request, limit: number): Promise<Uint8Ar
   if (request.body === null) return new Uint8Array();
   try {
     // With a declared length one native read is enough; without, count while reading.
-    if (request.headers.has("content-length")) {
+    if (declaredLength(request.headers) !== null) {
       const bytes = new Uint8Array(await request.arrayBuffer());
       return bytes.byteLength > limit ? new Refusal("body_too_large") : bytes;
     }
@@ -24,8 +25,7 @@ export async function readBody(request: Request, limit: number): Promise<Uint8Ar
 
 /** Refuses `body_encoded` (415) where a Content-Encoding is named: what is judged must be what the provider reads. */
 export function refuseEncoded(headers: Headers): Refusal | null {
-  const encoding = headers.get("content-encoding");
-  return encoding === null || /^\s*(?:identity)?\s*$/i.test(encoding) ? null : new Refusal("body_encoded");
+  return bodyEncoding(headers) === "plain" ? null : new Refusal("body_encoded");
 }
 
 /** Refuses `body_unexpected` (400) where a body comes with a method that takes none; else there is none to forward. */
@@ -35,12 +35,16 @@ export function refuseBody(headers: Headers): Refusal | null {
   return some ? new Refusal("body_unexpected") : null;
 }
 
-/** The refusal due for a Content-Length that is over the limit or no number; null where there is nothing to refuse. */
-export function declaredTooLarge(headers: Headers, limit: number): Refusal | null {
+/** The declared length in bytes; null where there is none, or none that is a number. */
+export function declaredLength(headers: Headers): number | null {
   const declared = headers.get("content-length");
-  if (declared === null) return null;
-  if (!/^\d{1,15}$/.test(declared)) return new Refusal("body_incomplete", "Content-Length is not a number");
-  return Number(declared) > limit ? new Refusal("body_too_large", `declared ${declared} bytes`) : null;
+  return declared !== null && /^\d{1,15}$/.test(declared) ? Number(declared) : null;
+}
+
+/** The refusal due for a Content-Length that is over the limit; null where there is nothing to refuse. */
+export function declaredTooLarge(headers: Headers, limit: number): Refusal | null {
+  const length = declaredLength(headers);
+  return length !== null && length > limit ? new Refusal("body_too_large", `declared ${length} bytes`) : null;
 }
 
 async function readCounted(body: ReadableStream, limit: number): Promise<Uint8Array | Refusal> {

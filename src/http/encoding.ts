@@ -1,7 +1,7 @@
 /**
- * What became of an answer's Content-Encoding (RFC 9110 §8.4) by the time its body is read: `plain`, there was none;
- * `decoded`, the runtime undid it, so that the header no longer holds; `encoded`, it did not, and nothing here can read
- * the body.
+ * What becomes of a message's Content-Encoding (RFC 9110 §8.4) by the time its body is read: `plain`, there is none;
+ * `decoded`, the runtime undoes it in answers, so that the header no longer holds; `encoded`, it does not, and nothing
+ * here can read the body.
  */
 export type Encoding = "plain" | "decoded" | "encoded";
 

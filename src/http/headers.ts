@@ -24,10 +24,14 @@ const NOT_UPSTREAM = new Set([
   "authorization",
   "x-api-key",
   "api-key",
+  "x-goog-api-key",
+  "coder-session-token",
   "cookie",
   "cookie2",
   "expect",
   "forwarded",
+  "forwarded-for",
+  "x-forwarded",
   "via",
   "cdn-loop",
   "x-real-ip",
@@ -41,7 +45,7 @@ const NOT_UPSTREAM = new Set([
 
 const NOT_UPSTREAM_PREFIX = /^(?:cf-|x-forwarded-|x-coder-)/;
 /** What names the caller's token at a Coder deployment: never for a provider, not even one that is Coder itself. */
-const CODER_CREDENTIAL = /^x-coder-(?:ai-g|signature)/;
+const CODER_CREDENTIAL = /^x-coder-(?:ai-g|signature|.*token)/;
 
 /** `x-interceptor-error` is ours to set, and only on refusals. */
 const NOT_TO_CLIENT = [...HOP_BY_HOP, "set-cookie", "set-cookie2", "x-interceptor-error"];
@@ -66,7 +70,7 @@ export function upstreamHeaders(from: Headers, options: UpstreamHeaderOptions): 
     const plain = name.includes("_") ? name.replaceAll("_", "-") : name;
     if (plain !== name && NOT_UPSTREAM.has(plain)) continue;
     if (NOT_UPSTREAM_PREFIX.test(plain)) {
-      const wanted = options.coderHeaders && name.startsWith("x-coder-") && !CODER_CREDENTIAL.test(name);
+      const wanted = options.coderHeaders && name.startsWith("x-coder-") && !CODER_CREDENTIAL.test(plain);
       if (!wanted) continue;
     }
     to.append(name, value);

@@ -2,6 +2,7 @@
  * Bytes in, the same bytes out, and exactly one conclusion. Receives the provider's answer and a reader of its
  * dialect; hands on a body for the client and a promise of what there was to see, which never rejects.
  */
+import { declaredLength } from "../http/body.ts";
 import { bodyEncoding } from "../http/encoding.ts";
 import type { AnswerReport, UsageReader } from "../provider/usage.ts";
 import { answerKind, readAnswer, type Answer, type AnswerKind } from "./answer.ts";
@@ -74,9 +75,4 @@ function concludeAnswer(answer: Answer, ending: Ending, status: number): Conclus
   const report = answer.finish();
   const outcome = decideOutcome(ending.how, answer.kind, report, status);
   return { outcome, usageState: usageState(report), report, ending };
-}
-
-function declaredLength(headers: Headers): number | null {
-  const declared = headers.get("content-length");
-  return declared !== null && /^\d{1,15}$/.test(declared) ? Number(declared) : null;
 }

@@ -21,7 +21,7 @@ export async function watchWhole(
   const parts: Uint8Array[] = [];
   let at = 0;
   let firstByteAt: number | null = null;
-  let failure: { readonly error: unknown } | null = null;
+  let broken = false;
   try {
     while (at < length) {
       const { done, value } = await reader.read(new Uint8Array(length - at));
@@ -31,28 +31,31 @@ export async function watchWhole(
       at += value.byteLength;
       parts.push(value);
     }
-    if (at < length) failure = { error: new Error("the provider's answer ended early") };
-  } catch (error) {
-    failure = { error };
+    broken = at < length;
+  } catch {
+    broken = true;
   } finally {
     held.release();
   }
   const bytes = concat(parts, at);
   onBytes(bytes);
-  const how: Ending["how"] = held.reason() ?? (failure ? "error" : "end");
+  const how: Ending["how"] = held.reason() ?? (broken ? "error" : "end");
   return {
-    body: failure ? brokenStream(bytes, failure.error) : bytes,
+    body: broken ? brokenBody(bytes, length) : bytes,
     ending: { how, bytes: at, firstByteAt },
   };
 }
 
-/** The bytes there were, then the break. */
-function brokenStream(bytes: Uint8Array, error: unknown): ReadableStream {
-  return new ReadableStream({
-    pull(controller) {
-      if (bytes.byteLength === 0) return controller.error(error);
-      controller.enqueue(bytes);
-      bytes = new Uint8Array();
-    },
-  });
+/** A body of the declared length that breaks off after the bytes there were, as the provider's did. */
+function brokenBody(bytes: Uint8Array, length: number): ReadableStream {
+  const through = new FixedLengthStream(length);
+  const writer = through.writable.getWriter();
+  const send = async (): Promise<void> => {
+    if (bytes.byteLength > 0) await writer.write(bytes);
+    // The headers leave with the first turn of the loop after the answer is returned; a break before it takes them along.
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    await writer.abort(new Error("the provider's answer broke off"));
+  };
+  send().catch(() => undefined);
+  return through.readable;
 }

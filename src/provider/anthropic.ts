@@ -2,7 +2,8 @@
 import { messagesUsage } from "./anthropic-messages.ts";
 import type { Dialect, DialectRoute } from "./provider.ts";
 
-const passthrough = (path: string, below: boolean, runsModel = false): DialectRoute => ({
+type RunsModel = "no" | "named" | "hidden";
+const passthrough = (path: string, below: boolean, runsModel: RunsModel = "no"): DialectRoute => ({
   kind: "passthrough",
   path,
   below,
@@ -19,8 +20,8 @@ export const anthropic: Dialect = {
       path: "/v1/messages",
       api: { name: "messages", usageReader: messagesUsage, isUsageOnly: null },
     },
-    passthrough("/v1/messages/count_tokens", false, true),
-    passthrough("/v1/messages/batches", true, true),
+    passthrough("/v1/messages/count_tokens", false, "named"),
+    passthrough("/v1/messages/batches", true, "hidden"),
     passthrough("/v1/models", true),
     passthrough("/v1/files", true),
     passthrough("/api/event_logging/*", true),

@@ -29,6 +29,11 @@ export function readCall(bytes: Uint8Array): Call | Refusal {
   const { model, stream } = fields;
   if (model !== undefined && model !== null && typeof model !== "string") return invalid("model");
   if (stream !== undefined && stream !== null && typeof stream !== "boolean") return invalid("stream");
+  // Some readers take keys in any case.
+  const strange = Object.keys(fields).find(
+    (key) => !JUDGED.includes(key) && JUDGED.includes(key.toLowerCase()),
+  );
+  if (strange !== undefined) return new Refusal("field_repeated", null, strange.toLowerCase());
   for (const key of JUDGED) {
     if (Object.hasOwn(fields, key) && mayRepeat(text, key) && countKey(text, key) > 1) {
       return new Refusal("field_repeated", null, key);

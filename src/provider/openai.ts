@@ -3,12 +3,12 @@ import { chatUsage, isUsageOnly } from "./openai-chat.ts";
 import { responsesUsage } from "./openai-responses.ts";
 import type { Dialect, DialectRoute } from "./provider.ts";
 
-const plain = (path: string): DialectRoute => ({ kind: "passthrough", path, below: true, runsModel: false });
+const plain = (path: string): DialectRoute => ({ kind: "passthrough", path, below: true, runsModel: "no" });
 const running = (path: string, below: boolean): DialectRoute => ({
   kind: "passthrough",
   path,
   below,
-  runsModel: true,
+  runsModel: "named",
 });
 
 export const openai: Dialect = {
@@ -33,7 +33,7 @@ export const openai: Dialect = {
     running("/images/*", true),
     running("/audio/*", true),
     plain("/files"),
-    running("/batches", true),
+    { kind: "passthrough", path: "/batches", below: true, runsModel: "hidden" },
     running("/moderations", false),
   ],
   keyHeader: (key) => ["authorization", `Bearer ${key}`],

@@ -27,8 +27,11 @@ export type DialectRoute =
       readonly path: string;
       /** Also takes whatever stands below `path`. */
       readonly below: boolean;
-      /** A POST here has a model do something, so the provider's list of models holds for it too. */
-      readonly runsModel: boolean;
+      /**
+       * Whether a POST here has a model do something, so that the provider's list of models holds for it too: `named`,
+       * the one that the body names; `hidden`, one that cannot be seen there, so that none counts as allowed.
+       */
+      readonly runsModel: "no" | "named" | "hidden";
     };
 
 /** One intercepted API: how its answers report usage, and whether its streams must be asked for it. */

@@ -32,6 +32,12 @@ export function findRoute(
   return shortcut(inner, headers, providers);
 }
 
+/** The provider that a path names, whether or not it has such a route: in whose dialect to say so. */
+export function namedProvider(path: string, providers: ReadonlyMap<string, Provider>): Provider | null {
+  const prefix = PREFIXES.find((one) => path.startsWith(`${one}/`)) ?? "";
+  return providers.get(path.slice(prefix.length).split("/", 2)[1] ?? "") ?? null;
+}
+
 /** Whether the path is a base URL itself (the root, a provider's name): what `HEAD /` probes. */
 export function isBase(path: string, providers: ReadonlyMap<string, Provider>): boolean {
   const prefix = PREFIXES.find((one) => path === one || path.startsWith(`${one}/`)) ?? "";

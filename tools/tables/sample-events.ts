@@ -76,7 +76,7 @@ const route = {
     coderHeaders: false,
     models: null,
   },
-  route: { kind: "passthrough", path: "/models", below: true, runsModel: false },
+  route: { kind: "passthrough", path: "/models", below: true, runsModel: "no" },
   upstreamPath: "/models",
 } as const;
 
@@ -84,7 +84,7 @@ export function sampleEvents(): readonly InterceptorEvent[] {
   const rejected = { reason: "form", valueLength: 9, valueSha256: "0123456789abcdef" } as const;
   const finish = { outcome: "completed", status: 200, error: null, conclusion } as const;
   const usage = compose.tokenUsageEvent(caller, conclusion, AT);
-  const known = { method: "GET", route, client: null, caller: null };
+  const known = { method: "GET", route, client: null, actor: null, caller: null };
   return [
     compose.overrideEvent(caller, "openai", AT),
     compose.overrideRejectedEvent(caller, "openai", rejected, AT),
