@@ -39,7 +39,7 @@ export async function measureCost(
         if (round >= 0) costs[contestant.name].push(cost);
       }
     }
-    const ratios = costs.interceptor.map((cost, round) => cost / costs.bare[round]!);
+    const ratios = costs.interceptor.map((cost, round) => cost / (costs.bare[round] ?? Number.NaN));
     const [bareMicros, interceptorMicros] = [median(costs.bare), median(costs.interceptor)];
     rows.push({ traffic, bareMicros, interceptorMicros, ratio: quartiles(ratios) });
   }

@@ -15,15 +15,15 @@ export async function measureHeaders(
   count: number,
 ) {
   const times = { bare: [] as number[], interceptor: [] as number[] };
-  const both = [bare, interceptor];
-  const lines = await Promise.all(both.map(({ port }) => Line.open(port)));
+  const both = await Promise.all(
+    [bare, interceptor].map(async ({ name, port, path }) => {
+      return { name, line: await Line.open(port), request: requestFor(traffic, port, path) };
+    }),
+  );
   for (let n = 0; n < count; n += 1) {
-    for (const [index, { name, port, path }] of both.entries()) {
-      const { headersMs } = await lines[index]!.exchange(requestFor(traffic, port, path));
-      times[name].push(headersMs);
-    }
+    for (const { name, line, request } of both) times[name].push((await line.exchange(request)).headersMs);
   }
-  lines.forEach((line) => line.close());
+  both.forEach(({ line }) => line.close());
   await interceptor.recorded(count);
   return row(`to headers, ${traffic === "json" ? "JSON" : "stream"}`, times);
 }
@@ -54,7 +54,7 @@ async function oneStream(contestant: Contestant, delays: number[]): Promise<void
     // A time stamp that a piece's end cuts in two is whole with the next piece.
     let read = 0;
     for (const match of rest.matchAll(/"sent":"(\d+)"/g)) {
-      delays.push(Number(now - BigInt(match[1]!)) / 1e6);
+      delays.push(Number(now - BigInt(match[1] ?? 0)) / 1e6);
       read = match.index + match[0].length;
     }
     rest = rest.slice(read);

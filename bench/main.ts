@@ -2,13 +2,14 @@
  * What the interceptor costs beside a Worker that only forwards: both under plain workerd on this machine, before the
  * same provider, in one run. Ratios can be compared between machines; microseconds cannot.
  *
- *     npm run bench            about two minutes
- *     npm run bench -- --quick about half a minute, noisier
+ *     npm run bench            about a minute and a half
+ *     npm run bench -- --quick about twenty seconds, noisier
  *
  * `--project <folder>` measures another checkout. Exits with 0 unless something is broken: a wrong answer, a request
  * that was not recorded, no workerd.
  */
 import { readFileSync } from "node:fs";
+import { availableParallelism, loadavg } from "node:os";
 import { parseArgs } from "node:util";
 import { gzipSync } from "node:zlib";
 import { productionBundle } from "../test/support/bundle.ts";
@@ -43,6 +44,14 @@ if (process.platform !== "linux")
 const bundle = await productionBundle(flags.project);
 const script = readFileSync(bundle.script);
 console.log(sizeLine(script.length, gzipSync(script).length));
+
+const [load = 0] = loadavg();
+if (load > 0.5) {
+  const processors = availableParallelism();
+  console.log(
+    `the machine was busy before this began (load ${load.toFixed(1)} on ${processors} processors): noisy`,
+  );
+}
 
 const provider = await startProvider();
 const running: Contestant[] = [];

@@ -32,13 +32,15 @@ async function openInspector(port: number) {
   const targets = (await (await fetch(`http://127.0.0.1:${port}/json`)).json()) as {
     webSocketDebuggerUrl: string;
   }[];
-  const socket = new WebSocket(targets[0]!.webSocketDebuggerUrl);
+  const [target] = targets;
+  if (!target) throw new Error("workerd's inspector has no target");
+  const socket = new WebSocket(target.webSocketDebuggerUrl);
   const waiting = new Map<number, (result: unknown) => void>();
-  socket.onmessage = ({ data }) => {
+  socket.addEventListener("message", ({ data }) => {
     const { id, result } = JSON.parse(String(data)) as { id: number; result: unknown };
     waiting.get(id)?.(result);
-  };
-  await new Promise((resolve) => (socket.onopen = resolve));
+  });
+  await new Promise((resolve) => socket.addEventListener("open", resolve));
   let calls = 0;
   return (method: string, params: object = {}) => {
     const answered = new Promise<unknown>((resolve) => waiting.set((calls += 1), resolve));
@@ -55,7 +57,7 @@ async function profile(interceptor: Contestant, traffic: Traffic): Promise<Profi
   once.destroy();
   const load = (count: number) => runLoad(interceptor.port, request, count, 8, length);
   await load(REQUESTS[traffic] / 4);
-  const call = await openInspector(interceptor.inspector!);
+  const call = await openInspector(interceptor.inspector ?? 0);
   await call("Profiler.enable");
   await call("Profiler.setSamplingInterval", { interval: 200 });
   await call("Profiler.start");
@@ -69,12 +71,12 @@ function print({ nodes, samples, timeDeltas }: Profile): void {
   );
   const micros = new Map<string, number>();
   samples.forEach((id, n) => {
-    const name = names.get(id)!;
+    const name = names.get(id) ?? "(unknown)";
     micros.set(name, (micros.get(name) ?? 0) + (timeDeltas[n] ?? 0));
   });
   micros.delete("(idle) 0");
   const total = [...micros.values()].reduce((sum, value) => sum + value, 0);
-  const rows = [...micros].sort(([, a], [, b]) => b - a).slice(0, SHOWN);
+  const rows = [...micros].toSorted(([, a], [, b]) => b - a).slice(0, SHOWN);
   console.log("  %  self   function, line of the bundle");
   for (const [name, value] of rows)
     console.log(`${((value / total) * 100).toFixed(1).padStart(5)}      ${name}`);

@@ -24,7 +24,10 @@ export function countRecords(printed: number): (requests: number) => Promise<voi
     }
   };
   return async (requests) => {
-    const enough = () => (readMore(), EXPECTED.every((type) => counts.get(type)! >= requests) || undefined);
+    const enough = () => (
+      readMore(),
+      EXPECTED.every((type) => (counts.get(type) ?? 0) >= requests) || undefined
+    );
     const found = () => JSON.stringify(Object.fromEntries(counts));
     await until(enough, () => `the interceptor did not record ${requests} requests: ${found()}\n${rest}`);
     const wrong = [...counts].filter(([type, count]) => count !== (EXPECTED.includes(type) ? requests : 0));

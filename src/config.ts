@@ -84,9 +84,8 @@ function readProviders(
     if (RESERVED.has(name)) problems(path, "is a reserved name");
     const settings = asTable(value, path, problems);
     const provider = settings && readProvider(name, new Fields(settings, path, problems), env, dialects);
-    if (!provider) continue;
-    providers.set(name, provider);
-    if (provider.keys.length > 0 && !verifies) {
+    if (provider) providers.set(name, provider);
+    if (Array.isArray(settings?.["keys"]) && settings["keys"].length > 0 && !verifies) {
       problems(
         `${path}.keys`,
         'needs an IDENTITY source that verifies callers: with "byok" alone anyone could spend these keys',

@@ -24,14 +24,10 @@ export function detectClient(headers: Headers): Client {
 function findRow(sent: string | null, headers: Headers): ClientRow | null {
   const userAgent = sent && sent.length <= MAX_USER_AGENT && !isSeveral(sent) ? sent.toLowerCase() : null;
   for (const row of CLIENTS) {
-    if (userAgent !== null && matchesUserAgent(row, userAgent)) return row;
+    if (userAgent !== null && row.userAgent.some((start) => userAgent.startsWith(start))) return row;
     if (row.header && matchesHeader(headers.get(row.header.name), row.header.value)) return row;
   }
   return null;
-}
-
-function matchesUserAgent({ userAgent: starts, noComma }: ClientRow, userAgent: string): boolean {
-  return starts.some((start) => userAgent.startsWith(start)) && !(noComma && userAgent.includes(","));
 }
 
 /** Two User-Agent fields arrive joined by a comma; one field has commas only inside its comments (RFC 9110 §10.1.5). */

@@ -9,8 +9,6 @@ export type SessionId = { readonly header: string } | { readonly body: "metadata
 export type ClientRow = {
   readonly name: string;
   readonly userAgent: readonly string[];
-  /** Its User-Agent has no comma, not even in a comment, where two fields joined by one could otherwise hide. */
-  readonly noComma?: true;
   /** Further signs: a header that is there, or (with a value) says this. */
   readonly header?: { readonly name: string; readonly value?: string };
   /** In order of preference. */
@@ -23,7 +21,7 @@ export const UNKNOWN_CLIENT = "Unknown";
 const header = (name: string): SessionId => ({ header: name });
 
 export const CLIENTS: readonly ClientRow[] = [
-  { name: CODER_AGENTS, userAgent: ["coder-agents/"], noComma: true, session: [header("x-coder-chat-id")] },
+  { name: CODER_AGENTS, userAgent: ["coder-agents/"], session: [header("x-coder-chat-id")] },
   { name: "Mux", userAgent: ["mux/", "xum/"], session: [header("x-mux-workspace-id")] },
   {
     name: "Claude Code",

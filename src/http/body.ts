@@ -41,10 +41,12 @@ export function declaredLength(headers: Headers): number | null {
   return declared !== null && /^\d{1,15}$/.test(declared) ? Number(declared) : null;
 }
 
-/** The refusal due for a Content-Length that is over the limit; null where there is nothing to refuse. */
+/** The refusal due for a Content-Length that is over the limit or no number; null where there is nothing to refuse. */
 export function declaredTooLarge(headers: Headers, limit: number): Refusal | null {
+  if (!headers.has("content-length")) return null;
   const length = declaredLength(headers);
-  return length !== null && length > limit ? new Refusal("body_too_large", `declared ${length} bytes`) : null;
+  if (length === null) return new Refusal("body_incomplete", "Content-Length is not a number");
+  return length > limit ? new Refusal("body_too_large", `declared ${length} bytes`) : null;
 }
 
 async function readCounted(body: ReadableStream, limit: number): Promise<Uint8Array | Refusal> {

@@ -3,7 +3,8 @@
  * Receives decoded text in any pieces, hands on each event's data and name. Lines end in LF, CR or CRLF, mixed at will.
  *
  * Two departures, both towards seeing more: an event that the stream's end cuts short of its blank line is handed on,
- * and an event over `maxEvent` characters is left out, not kept: what an upstream sends must not decide our memory.
+ * and of an event over `maxEvent` characters only its name is handed on, with no data, if it came before: what an
+ * upstream sends must not decide our memory.
  */
 
 export type Framer = {
@@ -29,7 +30,9 @@ export function frameEvents(
   let name = "";
 
   const dispatch = (): void => {
-    if (data !== null && !skipEvent) onEvent(data, name);
+    if (skipEvent) {
+      if (name !== "") onEvent("", name);
+    } else if (data !== null) onEvent(data, name);
     data = null;
     name = "";
     held = 0;
@@ -46,7 +49,7 @@ export function frameEvents(
         skipEvent = true;
         data = "";
       }
-    } else if (line.startsWith("event:")) {
+    } else if (line.startsWith("event:") && !skipEvent) {
       name = line.slice(line[6] === " " ? 7 : 6);
     }
   };

@@ -36,7 +36,10 @@ export function responsesUsage(): UsageReader {
   return {
     event(data, name) {
       if (data === "[DONE]") return;
-      if (!TERMINAL.has(name) && !TELLING.test(data)) return;
+      const terminal = TERMINAL.has(name);
+      // Too large to be read: its name tells that it is the end.
+      if (data === "" && terminal) ended = true;
+      if (!terminal && !TELLING.test(data)) return;
       const value = parseObject(data);
       const type = asText(value?.["type"]);
       if (!value || type === null) return;

@@ -35,14 +35,23 @@ describe("the README's tables", () => {
   });
 
   it("give the limits' defaults as they are", () => {
-    const config = readConfig({ PROVIDERS: { a: { type: "openai", base_url: "https://a.example/v1" } } }, catalogue);
+    const config = readConfig(
+      { PROVIDERS: { a: { type: "openai", base_url: "https://a.example/v1" } } },
+      catalogue,
+    );
     if ("problems" in config) throw new Error(config.problems.join());
     const { bodyBytes, headersMs, idleMs, observeBytes } = config.limits;
-    const documented = CONFIG_KEYS.filter(({ key }) => key.startsWith("LIMITS")).map(({ otherwise }) => otherwise);
+    const documented = CONFIG_KEYS.filter(({ key }) => key.startsWith("LIMITS")).map(
+      ({ otherwise }) => otherwise,
+    );
     expect(documented).toEqual([bodyBytes, headersMs, idleMs, observeBytes].map((value) => `\`${value}\``));
   });
 
   it("name every kind of event", () => {
-    expect(sampleEvents().map((event) => event.record_type).toSorted()).toEqual(Object.keys(EVENT_KINDS).toSorted());
+    expect(
+      sampleEvents()
+        .map((event) => event.record_type)
+        .toSorted(),
+    ).toEqual(Object.keys(EVENT_KINDS).toSorted());
   });
 });

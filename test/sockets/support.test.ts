@@ -3,9 +3,10 @@ import { mkdtemp, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished } from "vitest";
 import * as answer from "../support/answer.ts";
 import { startFakeUpstream, type FakeUpstream } from "../support/fake-upstream.ts";
+import { startHarness } from "../support/harness.ts";
 import { startInterceptor, type RunningInterceptor } from "../support/interceptor.ts";
 import { openRaw, rawRequest } from "../support/raw-client.ts";
 import { byteByByte, everySplit, forSeeds, rechunk } from "../support/rechunk.ts";
@@ -92,8 +93,7 @@ describe("what the fake provider can answer", () => {
   });
 
   it("events one by one, each held until the test lets it go", async () => {
-    let release = () => {};
-    const held = new Promise<void>((resolve) => (release = resolve));
+    const { promise: held, resolve: release } = Promise.withResolvers<void>();
     const second = [answer.waitFor(held), answer.body(answer.event("[DONE]")), answer.finish()];
     upstream.answerWith(answer.sseSteps([answer.body(answer.event({ n: 1 })), ...second]));
     const client = await openRaw(upstream.port);
@@ -243,9 +243,28 @@ describe("the interceptor in a workerd of its own", () => {
     expect(await write({})).toBe("Error: Analytics Engine is down");
     await running.update({ analytics: "absent" });
     expect(await write({})).toBe("written");
-    const events = await running.waitForEvents((events) => events.length === 2);
+    const events = await running.waitForEvents((all) => all.length === 2);
     expect(events[1]).toMatchObject({ TEXT: "kept" });
     expect(running.points()).toEqual([]);
+  });
+});
+
+describe("the interceptor under wrangler's harness", () => {
+  it("has its data sets replaced by as strict ones, read over fetch", { timeout: 60_000 }, async () => {
+    const harness = await startHarness({ vars: { LIMITS: { idle_ms: 5 } }, secrets: { SECRET: "s" } });
+    onTestFinished(() => harness.close());
+    expect((await fetch(`${harness.url}/healthz`)).status).toBe(200);
+    const env = await harness.server.getWorker().getEnv();
+    expect([env.LIMITS, env.SECRET]).toEqual([{ idle_ms: 5 }, "s"]);
+    const write = async (point: object) => void (await env.OVERRIDES.writeDataPoint(point));
+    await write({ indexes: ["i"] });
+    await expect(write({ doubles: [Number.NaN] })).rejects.toThrow("double1 is NaN");
+    expect(await harness.points("OVERRIDES")).toEqual([{ indexes: ["i"] }]);
+    expect(await harness.points("INTERCEPTIONS")).toEqual([]);
+    await harness.setAnalyticsFailing(true);
+    await expect(write({})).rejects.toThrow("down");
+    await harness.clear();
+    expect(await harness.points("OVERRIDES")).toEqual([]);
   });
 });
 

@@ -6,13 +6,15 @@
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
-import { mkdir, mkdtemp, readFile, readdir, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, readdir, rename, rm, stat, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 
 export const PROJECT = fileURLToPath(new URL("../../", import.meta.url));
+
+const KEPT_MS = 24 * 60 * 60 * 1_000;
 
 export type Bundle = {
   /** The Worker's only module. */
@@ -35,6 +37,7 @@ export async function productionBundle(root = PROJECT, readable = false): Promis
   const kept = join(cache, `${await hashOfSources(root)}${readable ? "-readable" : ""}`);
   if (!existsSync(kept)) {
     await mkdir(cache, { recursive: true });
+    await forgetOld(cache);
     const fresh = await mkdtemp(join(cache, "building-"));
     await build(root, fresh, readable ? [] : ["--minify"]);
     // Another process may have been faster; its bundle is the same.
@@ -42,6 +45,15 @@ export async function productionBundle(root = PROJECT, readable = false): Promis
   }
   const settings = JSON.parse(await readFile(join(kept, "settings.json"), "utf8")) as WorkerSettings;
   return { script: join(kept, "index.js"), settings };
+}
+
+/** Each edit of a source leaves a bundle behind; none is needed for long. */
+async function forgetOld(cache: string): Promise<void> {
+  for (const name of await readdir(cache)) {
+    const path = join(cache, name);
+    const { mtimeMs } = await stat(path).catch(() => ({ mtimeMs: Number.POSITIVE_INFINITY }));
+    if (mtimeMs < Date.now() - KEPT_MS) await rm(path, { recursive: true, force: true });
+  }
 }
 
 async function build(root: string, outdir: string, more: readonly string[]): Promise<void> {
@@ -71,7 +83,7 @@ async function hashOfSources(root: string): Promise<string> {
     .map((entry) => join(entry.parentPath, entry.name));
   const hash = createHash("sha256");
   const others = ["wrangler.toml", "package-lock.json"].map((name) => join(root, name));
-  for (const path of [...sources.sort(), ...others]) {
+  for (const path of [...sources.toSorted(), ...others]) {
     if (existsSync(path))
       hash
         .update(`${path}\0`)

@@ -13,8 +13,14 @@ export type WrittenPoint = { readonly dataset: string; readonly point: DataPoint
 export const POINT_MARK = "analytics point: ";
 export const FLUSH_MARK = "flush mark: ";
 
+/** Of a long log, this much of its end says what went wrong. */
+const PRINTED_LINES = 60;
+
 export class EventLog {
   #lines: LogLine[] = [];
+  /** Events are parsed once: whoever waits for the last of thousands looks again and again. */
+  #events: InterceptorEvent[] = [];
+  #parsedLines = 0;
 
   take(line: LogLine): void {
     this.#lines.push(line);
@@ -22,6 +28,8 @@ export class EventLog {
 
   clear(): void {
     this.#lines = [];
+    this.#events = [];
+    this.#parsedLines = 0;
   }
 
   has(message: string): boolean {
@@ -30,16 +38,18 @@ export class EventLog {
 
   /** Every line the Worker or the runtime printed. */
   lines(): LogLine[] {
-    return this.#lines.filter(
-      ({ message }) => !message.startsWith(POINT_MARK) && !message.startsWith(FLUSH_MARK),
-    );
+    return this.#lines.filter(isTheWorkers);
   }
 
   /** The interception log. A line that looks like an event and is not one JSON object is an error. */
   events(): InterceptorEvent[] {
-    return this.lines()
-      .filter(({ message }) => message.includes('"interception log"'))
-      .map(({ message }) => JSON.parse(message) as InterceptorEvent);
+    for (const line of this.#lines.slice(this.#parsedLines)) {
+      if (isTheWorkers(line) && line.message.includes('"interception log"')) {
+        this.#events.push(JSON.parse(line.message) as InterceptorEvent);
+      }
+      this.#parsedLines += 1;
+    }
+    return [...this.#events];
   }
 
   points(dataset?: string): WrittenPoint[] {
@@ -62,6 +72,12 @@ export class EventLog {
   }
 
   printout(): string {
-    return this.#lines.map(({ level, message }) => `  ${level}: ${message}`).join("\n");
+    const shown = this.#lines.slice(-PRINTED_LINES).map(({ level, message }) => `  ${level}: ${message}`);
+    const hidden = this.#lines.length - shown.length;
+    return [...(hidden > 0 ? [`  … ${hidden} lines before`] : []), ...shown].join("\n");
   }
+}
+
+function isTheWorkers({ message }: LogLine): boolean {
+  return !message.startsWith(POINT_MARK) && !message.startsWith(FLUSH_MARK);
 }

@@ -110,15 +110,14 @@ function readUntil(
   listeners: Set<() => void>,
   closed: Promise<unknown>,
 ): Promise<string> {
-  let look = () => {};
-  const found = new Promise<string>((resolve, reject) => {
-    look = () => (enough(soFar()) ? resolve(soFar()) : undefined);
-    listeners.add(look);
-    look();
+  const { promise: found, resolve, reject } = Promise.withResolvers<string>();
+  const look = () => (enough(soFar()) ? resolve(soFar()) : undefined);
+  listeners.add(look);
+  look();
+  void closed.then((how) => {
     // The last bytes and the end can come together: look once more before giving up.
-    void closed.then(
-      (how) => (look(), reject(new Error(`the peer's side closed (${String(how)}) after ${soFar()}`))),
-    );
+    look();
+    reject(new Error(`the peer's side closed (${String(how)}) after ${soFar()}`));
   });
   return within(found, () => `waited for more than ${soFar()}`).finally(() => listeners.delete(look));
 }

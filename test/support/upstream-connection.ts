@@ -35,6 +35,8 @@ export async function serveConnection(
   plan: () => Plan,
 ): Promise<void> {
   const queue = new ByteQueue();
+  // Each request of a connection listens for its end.
+  socket.setMaxListeners(0);
   const gone = new Promise<void>((resolve) => socket.once("close", () => resolve()));
   socket.on("data", (bytes) => queue.push(new Uint8Array(bytes)));
   socket.on("end", () => queue.end("the peer ended the connection"));

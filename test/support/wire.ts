@@ -28,17 +28,15 @@ export class ByteQueue {
 
   /** At least one byte and at most `limit`, or `null` once the peer has ended and everything was read. */
   async readSome(limit = Number.POSITIVE_INFINITY): Promise<Uint8Array | null> {
-    while (this.#pieces.length === 0) {
+    for (;;) {
+      const piece = this.#pieces.shift();
+      if (piece) {
+        if (piece.length > limit) this.#pieces.unshift(piece.subarray(limit));
+        return piece.subarray(0, limit);
+      }
       if (this.#ended) return null;
       await new Promise<void>((resolve) => (this.#wake = resolve));
     }
-    const piece = this.#pieces[0]!;
-    if (piece.length <= limit) {
-      this.#pieces.shift();
-      return piece;
-    }
-    this.#pieces[0] = piece.subarray(limit);
-    return piece.subarray(0, limit);
   }
 
   /** One line without its CRLF (or bare LF), as Latin-1. */

@@ -59,8 +59,8 @@ export async function startWorkerd(options: WorkerdOptions): Promise<Workerd> {
   const said = () => `workerd is not listening; it said:\n${early.join("\n")}`;
   const ports = await within(readPorts(child, Object.keys(options.sockets), said), said);
   return {
-    pid: child.pid!,
-    port: (socket) => ports.get(socket)!,
+    pid: child.pid ?? 0,
+    port: (socket) => ports.get(socket) ?? 0,
     stop: async () => {
       process.off("exit", orphaned);
       if (child.exitCode === null && child.signalCode === null) {

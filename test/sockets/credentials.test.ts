@@ -1,0 +1,512 @@
+/* oxlint-disable vitest/expect-expect -- expectForwarded, expectRefusal and their like are assertions */
+/** Part C of the catalogue, as far as the sources `byok` and `keys` go: whose credential it is, and who gets which key. */
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+import { gzipSync } from "node:zlib";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { byok } from "../../src/identity/byok.ts";
+import { readCredential } from "../../src/identity/credential.ts";
+import { identify } from "../../src/identity/identity.ts";
+import { keys } from "../../src/identity/keys.ts";
+import { Refusal } from "../../src/refusal.ts";
+import * as answer from "../support/answer.ts";
+import type { UpstreamRequest } from "../support/fake-upstream.ts";
+import { openRaw } from "../support/raw-client.ts";
+import { utf8, type HeaderPair } from "../support/wire.ts";
+import {
+  ALICE,
+  bearer,
+  BODY,
+  CENTRAL,
+  CLIENT_KEYS,
+  expectForwarded,
+  expectRefusal,
+  KEYS,
+  openHouse,
+  OWN,
+  SERVICE,
+  sha256,
+  type Exchange,
+  type House,
+} from "./catalogue.ts";
+
+let house: House;
+const SECOND_KEY = "sk-ant-api03-SeC0nD2cEnTrAl9kEy8zXq5Wm7Rt4Yu1Io6Pa3S";
+beforeAll(async () => {
+  house = await openHouse((url) => ({
+    providers: {
+      drawn: { type: "anthropic", base_url: `${url}/drawn`, keys: ["ANTHROPIC_KEY", "SECOND_KEY"] },
+    },
+    secrets: { SECOND_KEY },
+  }));
+});
+beforeEach(() => house.begin());
+afterEach(() => house.check());
+afterAll(() => house.close());
+
+const call = (target: string, headers: readonly HeaderPair[]): Promise<Exchange> =>
+  house.ask({ target, headers, body: BODY });
+const apiKey = (key: string): HeaderPair => ["X-Api-Key", key];
+const governance = (key: string): HeaderPair => ["X-Coder-AI-Governance-Token", key];
+
+const OPENAI = "/openai/v1/chat/completions";
+const OWN_OPENAI = "/own-openai/v1/chat/completions";
+const OWN_ANTHROPIC = "/own-anthropic/v1/messages";
+/** An API of each dialect, intercepted and not, with central keys and without. */
+const TARGETS = [
+  [OPENAI, "openai"],
+  ["/openai/v1/embeddings", "openai"],
+  ["/anthropic/v1/messages", "anthropic"],
+  ["/anthropic/v1/messages/count_tokens", "anthropic"],
+  [OWN_OPENAI, "openai"],
+  [OWN_ANTHROPIC, "anthropic"],
+] as const;
+
+/** E401, and nothing of it counted: no interception, no passthrough, no point. */
+async function expectDenied(
+  exchange: Exchange,
+  reason: string,
+  dialect: "openai" | "anthropic" = "openai",
+): Promise<void> {
+  expectRefusal(exchange, 401, reason, dialect);
+  const types = (await house.events("refusal")).map((event) => event.reason);
+  expect(types).toContain(reason);
+  expect(house.interceptor.events().map((event) => event.record_type)).toEqual(types.map(() => "refusal"));
+  expect(house.interceptor.points()).toEqual([]);
+}
+
+describe("no credential", () => {
+  it.each(TARGETS)(
+    "C1 none: 401 on %s in its dialect (%s), nothing fetched, nothing written",
+    async (target, dialect) => {
+      await expectDenied(await call(target, []), "credential_missing", dialect);
+    },
+  );
+
+  it.each([
+    ["an empty Authorization (workerd leaves it out)", [["Authorization", ""]]],
+    ["an empty X-Api-Key", [apiKey("")]],
+    ["a blank X-Api-Key", [apiKey("   ")]],
+    ["a blank governance token", [governance("  ")]],
+    ["a cookie", [["Cookie", `key=${KEYS.user}`]]],
+    ["Proxy-Authorization", [["Proxy-Authorization", `Bearer ${KEYS.user}`]]],
+    ["Api-Key", [["Api-Key", KEYS.user]]],
+    ["X_Api_Key", [["X_Api_Key", KEYS.user]]],
+    ["Coder's session header", [["Coder-Session-Token", KEYS.user]]],
+  ] as const)("C1 %s is none", async (_, headers) => {
+    await expectDenied(await call(OPENAI, headers), "credential_missing");
+  });
+
+  it("C1 a key in the query is none", async () => {
+    await expectDenied(
+      await call(`${OPENAI}?api_key=${KEYS.user}&key=${KEYS.user}`, []),
+      "credential_missing",
+    );
+  });
+});
+
+describe("malformed credentials", () => {
+  it.each([
+    ["C2", "Basic", [["Authorization", "Basic dXNlcjpwYXNzd29yZA=="]]],
+    ["C2", "a bare token", [["Authorization", KEYS.user]]],
+    ["C2", "Bearer alone", [["Authorization", "Bearer"]]],
+    ["C2", "Bearer and a blank", [["Authorization", "Bearer "]]],
+    ["C2", "two words", [["Authorization", "Bearer a b"]]],
+    ["C2", "a key and a second word", [["Authorization", `Bearer ${KEYS.user} x`]]],
+    ["C2", "Bearer twice", [["Authorization", `Bearer Bearer ${KEYS.user}`]]],
+    ["C2", "a tab for the blank", [["Authorization", `Bearer\t${KEYS.user}`]]],
+    ["C2", "a colon", [["Authorization", `Bearer: ${KEYS.user}`]]],
+    ["C2", "a parameter", [["Authorization", `Bearer token="${KEYS.user}"`]]],
+    ["C2", "Digest", [["Authorization", `Digest username="${KEYS.user}"`]]],
+    ["C2", "Basic beside a good X-Api-Key", [["Authorization", "Basic dTpw"], apiKey(KEYS.user)]],
+    ["C2", "two words in X-Api-Key", [apiKey(`${KEYS.user} x`)]],
+    ["C2", "Bearer in X-Api-Key", [apiKey(`Bearer ${KEYS.user}`)]],
+    ["C2", "Bearer in the governance token", [governance(`Bearer ${KEYS.user}`)]],
+    ["C2", "Basic beside a good governance token", [governance(KEYS.user), ["Authorization", "Basic dTpw"]]],
+    ["C4", "two bearers in one header", [["Authorization", `Bearer ${KEYS.user}, Bearer ${KEYS.service}`]]],
+    ["C4", "two Authorization headers", [bearer(KEYS.user), bearer(KEYS.service)]],
+    ["C4", "the same one twice", [bearer(KEYS.user), bearer(KEYS.user)]],
+    ["C4", "a bearer and Basic", [bearer(KEYS.user), ["authorization", "Basic dTpw"]]],
+    ["C4", "a bearer and an empty one", [bearer(KEYS.user), ["AUTHORIZATION", ""]]],
+    ["C4", "two keys with a comma", [bearer(`${KEYS.user},${KEYS.service}`)]],
+    ["C4", "two X-Api-Key headers", [apiKey(KEYS.user), apiKey(KEYS.service)]],
+    ["C4", "the same X-Api-Key twice", [apiKey(KEYS.user), apiKey(KEYS.user)]],
+    ["C4", "two governance tokens", [governance(KEYS.user), governance(KEYS.service)]],
+  ] as const)("%s %s: 401, with central keys and without", async (_, __, headers) => {
+    for (const target of [OPENAI, OWN_OPENAI])
+      await expectDenied(await call(target, headers), "credential_malformed");
+  });
+
+  it.each(["bEaReR %", "bearer %", "BEARER %", "Bearer    %", "Bearer % ", " Bearer %"])(
+    "C3 %j is a bearer",
+    async (template) => {
+      expectForwarded(await call(OPENAI, [["Authorization", template.replace("%", KEYS.user)]]));
+      expect((await house.event("interception_start")).actor_id).toBe(ALICE);
+      const own = await call(OWN_OPENAI, [["Authorization", template.replace("%", OWN.openai)]]);
+      expect(expectForwarded(own).values("authorization")).toEqual([`Bearer ${OWN.openai}`]);
+    },
+  );
+
+  const METACHARACTERS: readonly [string, string][] = [
+    ["SQL", "aei_'OR'1'='1"],
+    ["a comment", "aei_x--;/*"],
+    ["a path", "aei_../../../../etc/passwd%00"],
+    ["line ends, escaped", "aei_x%0d%0aX-Forged:1"],
+    ["a template", "aei_${jndi:ldap://x}{{7*7}}"],
+    ["a glob", "aei_*"],
+    ["quotes", `aei_"'\`\\`],
+    ["markup", "aei_<script>"],
+    ["JSON", '{"$ne":""}'],
+    ["control characters", "aei_\x01\x1b[31m\x7f"],
+    ["a no-break space", `${KEYS.user}\xa0`],
+    ["another alphabet", utf8(KEYS.user.replace("a", "\u0430"))],
+    ["full-width letters", utf8("ａｅｉ＿ｘｘｘｘ")],
+    ["bytes that are no UTF-8", `${KEYS.user}\xff`],
+    ["a prototype's key", "__proto__"],
+    ["another", "constructor"],
+    ["padding inside", "aei_a=b"],
+  ];
+
+  it.each(METACHARACTERS)("C6 metacharacters (%s): 401, and told nowhere", async (_, token) => {
+    if (token.length > 12) house.secret(token);
+    for (const header of [bearer(token), apiKey(token), governance(token)]) {
+      const exchange = await call(OPENAI, [header]);
+      expect([exchange.answer.status, exchange.seen]).toEqual([401, []]);
+    }
+  });
+
+  it.each([
+    ["100 KB of letters", "k".repeat(102_400)],
+    ["100 KB that begin as a good key", KEYS.user.padEnd(102_400, "k")],
+    ["100 KB of padding", `k${"=".repeat(102_400)}`],
+    ["100 KB of padding, then a letter", `k${"=".repeat(102_400)}k`],
+    ["100 KB of blanks between two letters", `k${" ".repeat(102_400)}k`],
+    ["100 KB of vertical tabs between two letters", `k${"\v".repeat(102_400)}k`],
+    ["8,193 characters", "k".repeat(8193)],
+  ])("C6 %s: 401 in bounded time", async (what, token) => {
+    const began = performance.now();
+    for (const header of [bearer(token), apiKey(token), governance(token)])
+      await expectDenied(await call(OPENAI, [header]), "credential_malformed");
+    console.log(`C6 ${what}: three refusals in ${(performance.now() - began).toFixed(1)} ms`);
+    for (const { message } of house.interceptor.lines()) expect(message.length).toBeLessThan(1000);
+  });
+
+  it("C6 100 KB of blanks after Bearer: 401 in bounded time", async () => {
+    const blanks = " ".repeat(102_400);
+    await expectDenied(
+      await call(OPENAI, [["Authorization", `Bearer${blanks}a${blanks}b`]]),
+      "credential_malformed",
+    );
+  });
+
+  it("C6 a provider key of 8,192 characters is taken, told nowhere, and goes on whole", async () => {
+    const long = `sk-${"Lk9".repeat(2730)}`.slice(0, 8192);
+    house.secret(long);
+    const forwarded = expectForwarded(await call(OWN_OPENAI, [bearer(long)]));
+    expect(forwarded.values("authorization")).toEqual([`Bearer ${long}`]);
+  });
+});
+
+describe("whose credential it is", () => {
+  it.each([
+    ["X-Api-Key of garbage beside it is dropped", [bearer(KEYS.user), apiKey("garbage-api-key-0001")], ALICE],
+    ["another client key in X-Api-Key is dropped", [bearer(KEYS.user), apiKey(KEYS.service)], ALICE],
+    ["a provider key in X-Api-Key is dropped", [bearer(KEYS.service), apiKey(OWN.anthropic)], SERVICE],
+  ] as const)("C5 Authorization counts before X-Api-Key: %s", async (_, headers, actor) => {
+    for (const target of [OPENAI, "/anthropic/v1/messages"]) {
+      const forwarded = expectForwarded(await call(target, headers));
+      for (const [, value] of headers)
+        expect(JSON.stringify(forwarded.headers)).not.toContain(value.replace("Bearer ", ""));
+    }
+    expect((await house.events("interception_start")).map((start) => start.actor_id)).toEqual([actor, actor]);
+  });
+
+  it("C5 a bad Authorization is not mended by a good X-Api-Key", async () => {
+    const headers = [bearer("aei_no-such-key-here"), apiKey(KEYS.user)];
+    await expectDenied(await call(OPENAI, headers), "credential_unknown");
+  });
+
+  it("C5 a provider key in Authorization is not lent the identity in X-Api-Key", async () => {
+    // The attack: one header to be known by, another to be charged by.
+    await expectDenied(await call(OPENAI, [bearer(OWN.openai), apiKey(KEYS.user)]), "byok_not_accepted");
+    house.begin();
+    const forwarded = expectForwarded(await call(OWN_OPENAI, [bearer(OWN.openai), apiKey(KEYS.user)]));
+    expect(forwarded.values("authorization")).toEqual([`Bearer ${OWN.openai}`]);
+    const start = await house.event("interception_start");
+    expect([start.actor_id, start.attribution]).toEqual([
+      `byok:${sha256(OWN.openai).slice(0, 32)}`,
+      "unverified",
+    ]);
+  });
+
+  it.each([
+    ["Authorization", OWN_OPENAI, bearer(OWN.openai), ["authorization", `Bearer ${OWN.openai}`]],
+    ["X-Api-Key", OWN_OPENAI, apiKey(OWN.openai), ["authorization", `Bearer ${OWN.openai}`]],
+    ["Authorization", OWN_ANTHROPIC, bearer(OWN.anthropic), ["authorization", `Bearer ${OWN.anthropic}`]],
+    ["X-Api-Key", OWN_ANTHROPIC, apiKey(OWN.anthropic), ["x-api-key", OWN.anthropic]],
+    ["Authorization", OPENAI, bearer(OWN.openai), ["authorization", `Bearer ${OWN.openai}`]],
+  ] as const)(
+    "C5 beside a governance token, %s on %s is the client's own provider key",
+    async (_, target, own, [name, value]) => {
+      const forwarded = expectForwarded(await call(target, [governance(KEYS.user), own]));
+      expect(forwarded.values(name)).toEqual([value]);
+      const start = await house.event("interception_start");
+      expect([start.actor_id, start.credential_kind]).toEqual([ALICE, "byok"]);
+      expect(start.api_key_id).toBe(sha256(KEYS.user).slice(0, 16));
+    },
+  );
+
+  it("C5 beside a governance token, of two own keys Authorization's counts and the other is dropped", async () => {
+    const headers = [governance(KEYS.user), bearer(OWN.openai), apiKey(OWN.anthropic)];
+    const forwarded = expectForwarded(await call(OWN_ANTHROPIC, headers));
+    expect([forwarded.values("authorization"), forwarded.values("x-api-key")]).toEqual([
+      [`Bearer ${OWN.openai}`],
+      [],
+    ]);
+  });
+
+  it.each([
+    ["a good client key", KEYS.user],
+    ["a provider key", OWN.openai],
+  ])("C5 an unknown governance token is not mended by %s beside it", async (_, key) => {
+    for (const token of ["aei_no-such-key-here", "someone-elses-token"]) {
+      house.begin();
+      const headers = [governance(token), bearer(key)];
+      await expectDenied(await call(OWN_OPENAI, headers), "credential_unknown");
+    }
+  });
+
+  it("C5 a governance token alone: the central key, or none to forward with", async () => {
+    expectForwarded(await call(OPENAI, [governance(KEYS.user)]));
+    const exchange = await call(OWN_OPENAI, [governance(KEYS.user)]);
+    expectRefusal(exchange, 401, "provider_key_missing");
+    expect(exchange.answer.text()).toContain("provider's key is missing");
+  });
+
+  it.each([
+    ["the same one", KEYS.user],
+    ["another's", KEYS.service],
+  ])("C5 a client key (%s) beside a governance token is nobody's provider key", async (_, key) => {
+    // The attack, or the slip: a client set up with its client key in both places. What is sent to the provider as its
+    // key is a credential of this gateway, in the hands of whoever reads the provider's logs.
+    for (const [target, header] of [
+      [OPENAI, bearer(key)],
+      [OWN_OPENAI, bearer(key)],
+      [OWN_ANTHROPIC, apiKey(key)],
+    ] as const) {
+      const { seen } = await call(target, [governance(KEYS.user), header]);
+      const sent = seen.flatMap((request) => [
+        ...request.values("authorization"),
+        ...request.values("x-api-key"),
+      ]);
+      expect(sent.filter((value) => value.includes(key))).toEqual([]);
+    }
+  });
+
+  it("C5 a client key on a provider without keys is refused, not forwarded as a provider key", async () => {
+    const exchange = await call(OWN_OPENAI, [bearer(KEYS.user)]);
+    await expectDenied(exchange, "provider_key_missing");
+    expect(exchange.answer.text()).toContain("X-Coder-AI-Governance-Token");
+  });
+
+  it("C5 a mistyped client key is refused, not forwarded as a provider key", async () => {
+    const mistyped = `${KEYS.user.slice(0, -1)}X`;
+    for (const header of [bearer(mistyped), apiKey(mistyped)]) {
+      house.begin();
+      await expectDenied(await call(OWN_OPENAI, [header]), "credential_unknown");
+    }
+  });
+
+  it("C5 a provider key never gets a central key", async () => {
+    await expectDenied(await call(OPENAI, [bearer(OWN.openai)]), "byok_not_accepted");
+  });
+
+  it("C7 keys that share a long beginning are different keys, also right after the known one was let in", async () => {
+    const known = [bearer(KEYS.user)];
+    expectForwarded(await call(OPENAI, known));
+    for (const other of [
+      `${KEYS.user.slice(0, -1)}X`,
+      `${KEYS.user}c`,
+      KEYS.user.slice(0, -1),
+      KEYS.user.slice(0, 24),
+      `${KEYS.user}=`,
+      KEYS.user.toLowerCase(),
+      KEYS.user.toUpperCase(),
+    ])
+      expectRefusal(
+        await call(OPENAI, [bearer(other)]),
+        401,
+        other.startsWith("AEI_") ? "byok_not_accepted" : "credential_unknown",
+      );
+    expectForwarded(await call(OPENAI, known));
+  });
+
+  it("C7 provider keys that share a long beginning are different actors", async () => {
+    const shared = `sk-proj-${"S".repeat(120)}`;
+    house.secret(shared);
+    for (const end of ["a", "b", "ab"]) expectForwarded(await call(OWN_OPENAI, [bearer(shared + end)]));
+    const actors = (await house.events("interception_start")).map((start) => start.actor_id);
+    expect(actors).toEqual(["a", "b", "ab"].map((end) => `byok:${sha256(shared + end).slice(0, 32)}`));
+  });
+
+  it.each([1, 2, 4, 5, 43, 46, 48, 64, 1000, 8192])(
+    "C10 a token of %i characters is unknown, and nothing throws",
+    async (length) => {
+      for (const token of ["k".repeat(length), `aei_${"k".repeat(length)}`.slice(0, length)]) {
+        const { answer: got, seen } = await call(OPENAI, [bearer(token)]);
+        const [reason] = got.values("x-interceptor-error");
+        expect([got.status, seen, reason]).toEqual([
+          401,
+          [],
+          token.startsWith("aei_") ? "credential_unknown" : "byok_not_accepted",
+        ]);
+      }
+    },
+  );
+});
+
+declare global {
+  /** workerd's own, called for keys that are known only: here none is. */
+  interface SubtleCrypto {
+    timingSafeEqual(a: ArrayBufferView, b: ArrayBufferView): boolean;
+  }
+}
+
+const noProblem = (path: string, problem: string): never => {
+  throw new Error(`${path} ${problem}`);
+};
+
+describe("many bad tokens", () => {
+  it("C9 2,000 distinct ones in a row on one connection: each 401, nothing fetched", async () => {
+    const connection = await openRaw(house.interceptor.port);
+    const COUNT = 2000;
+    for (let at = 0; at < COUNT; at += 1)
+      connection.send({ target: "/openai/v1/models", headers: [bearer(`aei_bad-${at}-${"z".repeat(32)}`)] });
+    const statuses = new Set<number>();
+    for (let at = 0; at < COUNT; at += 1) statuses.add((await connection.readAnswer()).status);
+    connection.destroy();
+    expect([...statuses]).toEqual([401]);
+    expect(await house.events("refusal")).toHaveLength(COUNT);
+  });
+
+  it("C9 100,000 distinct ones leave nothing behind in memory", async () => {
+    setFlagsFromString("--expose-gc");
+    const collect = runInNewContext("gc") as () => void;
+    const sources = [keys, byok].map(({ configure, source, verifies }) => ({
+      verifies,
+      identify: configure({ source }, () => CLIENT_KEYS, noProblem),
+    }));
+    const present = async (count: number): Promise<number> => {
+      for (let at = 0; at < count; at += 1) {
+        const headers = new Headers({ authorization: `Bearer aei_${count}-${at}-${"z".repeat(40)}` });
+        const credential = await readCredential(headers);
+        if (credential instanceof Refusal || !((await identify(credential, sources)) instanceof Refusal))
+          throw new Error("an unknown token was known");
+      }
+      collect();
+      return process.memoryUsage().heapUsed;
+    };
+    const before = await present(2000);
+    const grown = (await present(100_000)) - before;
+    console.log(`C9 the heap grew by ${(grown / 1024).toFixed(0)} KiB over 100,000 tokens`);
+    // A set of their digests alone would hold ten times that.
+    expect(grown).toBeLessThan(1024 * 1024);
+  });
+});
+
+const chat = (): Promise<Exchange> => call(OPENAI, [bearer(KEYS.user)]);
+const text = (status: number, type: string, body: string): answer.Step[] => [
+  answer.head({ status, headers: [["Content-Type", type]] }),
+  answer.body(body),
+  answer.finish(),
+];
+
+describe("an error of the provider's that quotes the gateway's own key", () => {
+  const key = CENTRAL.openai;
+  const message = { error: { message: `Incorrect API key provided: ${key}.`, code: "invalid_api_key" } };
+  const line = `HTTP/1.1 401 Bad key ${key}\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}`;
+
+  it.each<[string, readonly answer.Step[]]>([
+    ["401, in a message", answer.json(401, message)],
+    ["403", answer.json(403, message)],
+    ["400", answer.json(400, message)],
+    ["429", answer.json(429, message)],
+    ["500", answer.json(500, message)],
+    ["502 in HTML", text(502, "text/html", `<p>upstream said: bad key ${key}</p>`)],
+    ["401 in an event stream", text(401, "text/event-stream", `event: error\ndata: ${key}\n\n`)],
+    ["401 without a type", [answer.head({ status: 401 }), answer.body(`bad ${key}`), answer.finish()]],
+    [
+      "401 in two chunks",
+      [
+        answer.head({ status: 401 }),
+        answer.body(key.slice(0, 21)),
+        answer.body(key.slice(21)),
+        answer.finish(),
+      ],
+    ],
+    [
+      "401 in one-byte chunks",
+      [answer.head({ status: 401 }), ...Array.from(key, (char) => answer.body(char)), answer.finish()],
+    ],
+    [
+      "401, compressed",
+      [
+        answer.head({ status: 401, headers: [["Content-Encoding", "gzip"]] }),
+        answer.body(new Uint8Array(gzipSync(key))),
+        answer.finish(),
+      ],
+    ],
+    ["401, all but its first and last four", answer.json(401, { seen: key.slice(4, -4) })],
+    ["401, its last twenty-four", answer.json(401, { seen: `…${key.slice(-24)}` })],
+    ["401, in WWW-Authenticate", answer.json(401, {}, [["WWW-Authenticate", `Bearer realm="${key}"`]])],
+    [
+      "401, in a header of its own",
+      answer.json(401, {}, [["X-Debug-Request", `authorization=Bearer ${key}`]]),
+    ],
+    ["401, in a cookie", answer.json(401, {}, [["Set-Cookie", `last=${key}`]])],
+    ["401, in the reason phrase", [answer.raw(line)]],
+    ["302, in the address", answer.json(302, {}, [["Location", `https://login.example/?key=${key}`]])],
+  ])("C17 %s: the client does not get to see it", async (_, steps) => {
+    house.provide(steps, null);
+    const { wire, seen } = await chat();
+    expect(seen).toHaveLength(1);
+    for (let at = 0; at + 16 <= key.length; at += 1) expect(wire).not.toContain(key.slice(at, at + 16));
+  });
+
+  it("C17 so it is on a passthrough, with X-Api-Key, and for whichever of several keys was drawn", async () => {
+    house.secret(SECOND_KEY);
+    const drawn = new Set<string>();
+    house.provide((request: UpstreamRequest) => {
+      const [sent = ""] = request.values("x-api-key");
+      drawn.add(sent);
+      return answer.json(401, {
+        type: "error",
+        error: { type: "authentication_error", message: `bad ${sent}` },
+      });
+    }, null);
+    // That of two keys only one is drawn in twenty calls happens, and fails nothing.
+    for (let at = 0; at < 20; at += 1) {
+      const exchange = await house.ask({ target: "/drawn/v1/models", headers: [apiKey(KEYS.user)] });
+      expect([exchange.answer.status, exchange.seen.length]).toEqual([502, 1]);
+      expect(exchange.answer.values("x-interceptor-error")).toEqual(["upstream_key_rejected"]);
+    }
+    for (const sent of drawn) expect([CENTRAL.anthropic, SECOND_KEY]).toContain(sent);
+  });
+
+  it("C17 an error that masks the key as the provider does, goes on as it came", async () => {
+    const masked = `${key.slice(0, 8)}${"*".repeat(30)}${key.slice(-4)}`;
+    const body = JSON.stringify({ error: { message: `Incorrect API key provided: ${masked}.` } });
+    house.provide(answer.json(401, body), body);
+    const { answer: got } = await chat();
+    expect([got.status, got.text(), got.values("x-interceptor-error")]).toEqual([401, body, []]);
+  });
+
+  it("C17 the client's own key is its own: an error that quotes it goes on as it came", async () => {
+    house.disclose(OWN.openai);
+    const body = JSON.stringify({ error: { message: `Incorrect API key provided: ${OWN.openai}.` } });
+    house.provide(answer.json(401, body), body);
+    const { answer: got } = await call(OWN_OPENAI, [bearer(OWN.openai)]);
+    expect([got.status, got.text()]).toEqual([401, body]);
+    expect((await house.event("interception_end")).outcome).toBe("upstream_error");
+  });
+});

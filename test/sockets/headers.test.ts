@@ -1,0 +1,526 @@
+/* oxlint-disable vitest/expect-expect -- expectForwarded, expectRefusal and their like are assertions */
+/** Part E of the catalogue: which headers go on, each way, on real sockets. */
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { refuseEncoded } from "../../src/http/body.ts";
+import * as answer from "../support/answer.ts";
+import type { UpstreamRequest } from "../support/fake-upstream.ts";
+import { utf8, type HeaderPair } from "../support/wire.ts";
+import {
+  bearer,
+  BODY,
+  CENTRAL,
+  CODER_AGENTS_UA,
+  expectForwarded,
+  expectRefusal,
+  KEYS,
+  newOwner,
+  openHouse,
+  OWN,
+  ownerHeader,
+  UUID_V7,
+  withoutHanging,
+  type Exchange,
+  type House,
+} from "./catalogue.ts";
+
+let house: House;
+beforeAll(async () => void (house = await openHouse()));
+beforeEach(() => house.begin());
+afterEach(() => house.check());
+afterAll(() => house.close());
+
+const CHAT = "/openai/v1/chat/completions";
+const OWN_CHAT = "/own-openai/v1/chat/completions";
+
+/** What the provider sees of a call with these headers. */
+async function forwarded(headers: readonly HeaderPair[], target = CHAT): Promise<UpstreamRequest> {
+  return expectForwarded(await house.ask({ target, headers: [bearer(KEYS.user), ...headers], body: BODY }));
+}
+
+/** What the client gets of an answer with these headers. */
+async function answered(headers: readonly HeaderPair[], status = 200, target = CHAT): Promise<Exchange> {
+  house.provide(answer.json(status, { ok: true }, headers), '{"ok":true}');
+  return house.ask({ target, headers: [bearer(KEYS.user)], body: BODY });
+}
+
+const names = (headers: readonly HeaderPair[]): string[] => headers.map(([name]) => name.toLowerCase());
+
+/** All that a plain call needs, and nothing else. */
+const ALWAYS = ["accept-encoding", "authorization", "content-length", "host", "via"];
+
+describe("what the provider sees of a request", () => {
+  it("E4 a call with nothing but its key: five headers, none of them the caller's", async () => {
+    const request = await forwarded([]);
+    expect(names(request.headers).toSorted()).toEqual(ALWAYS);
+    expect(request.values("accept-encoding")).toEqual(["identity"]);
+    expect(request.values("via")).toEqual(["1.1 ai-edge-interceptor"]);
+    expect(request.values("content-length")).toEqual([String(BODY.length)]);
+  });
+
+  const GONE: readonly (readonly [id: string, name: string, value: string])[] = [
+    ["E1", "Keep-Alive", "timeout=5"],
+    ["E1", "TE", "trailers"],
+    ["E1", "Trailer", "X-Checksum"],
+    ["E1", "Upgrade", "h2c"],
+    ["E1", "Proxy-Authorization", "Basic dTpw"],
+    ["E1", "Proxy-Authenticate", "Basic"],
+    ["E1", "Proxy-Connection", "keep-alive"],
+    ["E1", "Keep_Alive", "timeout=5"],
+    ["E1", "Proxy_Authorization", "Basic dTpw"],
+    ["E3", "X-Forwarded-For", "203.0.113.7"],
+    ["E3", "X-Forwarded-Host", "evil.example"],
+    ["E3", "X-Forwarded-Proto", "https"],
+    ["E3", "X-Forwarded-Port", "443"],
+    ["E3", "x_forwarded_for", "203.0.113.7"],
+    ["E3", "X-Forwarded_For", "203.0.113.7"],
+    ["E3", "Forwarded", "for=203.0.113.7"],
+    ["E3", "CF-Connecting-IP", "203.0.113.7"],
+    ["E3", "CF-Connecting-IPv6", "2001:db8::7"],
+    ["E3", "CF-IPCountry", "XX"],
+    ["E3", "CF-Ray", "0000000000000000-XXX"],
+    ["E3", "CF-Visitor", '{"scheme":"https"}'],
+    ["E3", "CF-Worker", "example.com"],
+    ["E3", "CF-Access-Jwt-Assertion", "a.b.c"],
+    ["E3", "CF-Access-Client-Secret", "an-access-secret"],
+    ["E3", "cf_connecting_ip", "203.0.113.7"],
+    ["E3", "X-Real-IP", "203.0.113.7"],
+    ["E3", "x_real_ip", "203.0.113.7"],
+    ["E3", "True-Client-IP", "203.0.113.7"],
+    ["E3", "CDN-Loop", "cloudflare; loops=5"],
+    ["E3", "Via", "1.1 corporate-proxy"],
+    ["E3", "Expect", "100-continue"],
+    ["E3", "Cookie", "session=abc"],
+    ["E3", "Cookie2", "$Version=1"],
+    ["E3", "X-Interception-Id", "01a00000-0000-7000-8000-000000000000"],
+    ["E3", "X-Coder-Owner-Id", "no-owner"],
+    ["E3", "X-Coder-Chat-Id", "2f1d6f6e-6a51-4b39-9d4e-1c2b3a4f5e60"],
+    ["E3", "X-Coder-Subchat-Id", "2f1d6f6e-6a51-4b39-9d4e-1c2b3a4f5e61"],
+    ["E3", "X-Coder-Workspace-Id", "2f1d6f6e-6a51-4b39-9d4e-1c2b3a4f5e62"],
+    ["E3", "X-Coder-Signature", "v1=00"],
+    ["E3", "X-Coder-Signature-Timestamp", "1790000000"],
+    ["E3", "X-Coder-AI-Governance-Request-Id", "r1"],
+    ["E3", "X-Coder-AI-Gateway-Key", "a-delegation-secret"],
+    ["E3", "X-Coder-Anything-Else", "anything"],
+    ["E3", "X_Coder_Chat_Id", "anything"],
+    ["E4", "Api-Key", "some-azure-key-0001"],
+    ["E4", "api_key", "some-azure-key-0001"],
+    ["E4", "X_Api_Key", "some-api-key-00001"],
+    ["E4", "X-Api_Key", "some-api-key-00001"],
+    ["E4", "Coder-Session-Token", "aBcDeFgHiJ-kLmNoPqRsTuVwXyZaBcDeF"],
+  ];
+
+  it.each(GONE)("%s %s does not go on", async (_, name, value) => {
+    for (const target of [CHAT, "/anthropic/v1/messages", "/openai/v1/embeddings"]) {
+      const request = await forwarded([[name, value]], target);
+      const expected = target.startsWith("/anthropic") ? ALWAYS.with(1, "x-api-key").toSorted() : ALWAYS;
+      expect(names(request.headers).toSorted()).toEqual(expected);
+    }
+  });
+
+  it("E1 what Connection names does not go on", async () => {
+    const request = await forwarded([
+      ["Connection", "keep-alive, X-Hop-One ,x-hop-two"],
+      ["X-Hop-One", "1"],
+      ["X-HOP-TWO", "2"],
+      ["X-Stays", "3"],
+    ]);
+    expect(names(request.headers).toSorted()).toEqual([...ALWAYS, "x-stays"].toSorted());
+  });
+
+  it("E1 what two Connection headers name does not go on", async () => {
+    const request = await forwarded([
+      ["Connection", "x-hop-one"],
+      ["X-Hop-One", "1"],
+      ["connection", "X-Hop-Two"],
+      ["X-Hop-Two", "2"],
+    ]);
+    expect(names(request.headers).toSorted()).toEqual(ALWAYS);
+  });
+
+  it("E1 naming our own headers in Connection takes nothing away: not the key, not the mark, not the length", async () => {
+    // The attack: a caller that has the provider's credential, or the loop's mark, dropped on the way.
+    const listed = "authorization, x-api-key, via, accept-encoding, content-length, host";
+    const openai = await forwarded([["Connection", listed]]);
+    expect(openai.values("authorization")).toEqual([`Bearer ${CENTRAL.openai}`]);
+    expect(names(openai.headers).toSorted()).toEqual(ALWAYS);
+    const anthropic = await forwarded([["Connection", listed]], "/anthropic/v1/messages");
+    expect(anthropic.values("x-api-key")).toEqual([CENTRAL.anthropic]);
+  });
+
+  it("E3 all but credentials at once, twice each, do not go on", async () => {
+    const all = GONE.filter(([id, name]) => id !== "E4" && name !== "Upgrade" && name !== "Expect");
+    const request = await forwarded([...all, ...all].map(([, name, value]): HeaderPair => [name, value]));
+    expect(names(request.headers).toSorted()).toEqual(ALWAYS);
+  });
+
+  it.each([
+    ["a client key", CHAT, [bearer(KEYS.user)], ["authorization", `Bearer ${CENTRAL.openai}`]],
+    [
+      "a client key in X-Api-Key",
+      CHAT,
+      [["X-Api-Key", KEYS.user]],
+      ["authorization", `Bearer ${CENTRAL.openai}`],
+    ],
+    ["a client key", "/anthropic/v1/messages", [bearer(KEYS.user)], ["x-api-key", CENTRAL.anthropic]],
+    ["its own key", OWN_CHAT, [bearer(OWN.openai)], ["authorization", `Bearer ${OWN.openai}`]],
+    [
+      "its own key in X-Api-Key",
+      OWN_CHAT,
+      [["X-Api-Key", OWN.openai]],
+      ["authorization", `Bearer ${OWN.openai}`],
+    ],
+    [
+      "its own OAuth token",
+      "/own-anthropic/v1/messages",
+      [bearer(OWN.anthropic)],
+      ["authorization", `Bearer ${OWN.anthropic}`],
+    ],
+    [
+      "its own key in X-Api-Key",
+      "/own-anthropic/v1/messages",
+      [["X-Api-Key", OWN.anthropic]],
+      ["x-api-key", OWN.anthropic],
+    ],
+    [
+      "both",
+      OWN_CHAT,
+      [
+        ["X-Coder-AI-Governance-Token", KEYS.user],
+        ["Authorization", `bearer  ${OWN.openai}`],
+        ["X-Api-Key", "another-key-000001"],
+      ],
+      ["authorization", `Bearer ${OWN.openai}`],
+    ],
+  ] as const)(
+    "E4 from a client with %s on %s, one credential goes on",
+    async (_, target, headers, [name, value]) => {
+      const request = expectForwarded(await house.ask({ target, headers, body: BODY }));
+      expect(names(request.headers).toSorted()).toEqual([...ALWAYS.toSpliced(1, 1), name].toSorted());
+      expect(request.values(name)).toEqual([value]);
+    },
+  );
+
+  const VERBATIM: readonly HeaderPair[] = [
+    ["anthropic-version", "2023-06-01"],
+    [
+      "anthropic-beta",
+      "claude-code-20250219,interleaved-thinking-2025-05-14, fine-grained-tool-streaming-2025-05-14",
+    ],
+    ["anthropic-dangerous-direct-browser-access", "true"],
+    ["openai-beta", "responses=experimental"],
+    ["openai-organization", "org-abc"],
+    ["openai-project", "proj_abc"],
+    ["x-stainless-arch", "x64"],
+    ["x-stainless-retry-count", "0"],
+    ["x-stainless-timeout", "600"],
+    ["x-app", "cli"],
+    ["x-request-id", "client-chosen"],
+    ["x-unknown-thing", "  inner   blanks \t kept, \"quotes\" 'too' \\ and=all;of it"],
+    ["x-empty", ""],
+    ["x-long", "v".repeat(16_384)],
+    ["x-utf8", utf8("grüße, 東京 😀")],
+    ["idempotency-key", "stainless-node-retry-1"],
+    ["session_id", "kept-with-its-underscore"],
+    ["originator", "codex_exec"],
+    ["user-agent", "codex_exec/0.169.0 (Debian 13.0.0; x86_64)"],
+    ["accept", "text/event-stream"],
+    ["content-type", "application/json; charset=utf-8"],
+    ["accept-language", "*"],
+    ["sec-fetch-mode", "cors"],
+    ["traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"],
+    ["X-MiXeD-CaSe", "VaLuE"],
+  ];
+
+  it.each(VERBATIM)("E5 %s goes on as it was sent", async (name, value) => {
+    for (const target of [CHAT, "/anthropic/v1/messages", "/openai/v1/embeddings"])
+      expect((await forwarded([[name, value]], target)).values(name)).toEqual([value.trim()]);
+  });
+
+  it("E5 all of them together, and nothing else", async () => {
+    const request = await forwarded(VERBATIM);
+    expect(names(request.headers).toSorted()).toEqual([...ALWAYS, ...names(VERBATIM)].toSorted());
+  });
+
+  it("E5 a header that is sent twice goes on with both values, in their order", async () => {
+    const betas: HeaderPair[] = ["a-2025-01-01", "b-2025-01-01"].map((beta) => ["anthropic-beta", beta]);
+    const request = await forwarded(betas, "/anthropic/v1/messages");
+    expect(request.values("anthropic-beta").join(", ")).toBe("a-2025-01-01, b-2025-01-01");
+  });
+
+  it("E5 bytes that are no UTF-8 come out as U+FFFD: workerd reads headers as UTF-8", async () => {
+    expect((await forwarded([["x-latin-1", "caf\xe9"]])).values("x-latin-1")).toEqual([utf8("caf\ufffd")]);
+  });
+});
+
+describe("F3 a Content-Encoding", () => {
+  // The attack: `^\s*…\s*$` on a header of blanks that are none to HTTP (vertical tabs, no-break spaces) tries every way
+  // to share them out: its time grows with the square of their number, seconds of CPU for 100 KB.
+  const SHAPES: readonly [string, (size: number) => string][] = [
+    ["letters", (size) => "g".repeat(size)],
+    ["vertical tabs, then a letter", (size) => `${"\v".repeat(size - 1)}x`],
+    ["no-break spaces, then a letter", (size) => `${"\u00a0".repeat(size - 1)}x`],
+    ["blanks between identity and a letter", (size) => `identity${" ".repeat(size - 9)}x`],
+  ];
+
+  it.each(SHAPES)("F3 of a mebibyte of %s is refused without hanging on it", (_, shape) => {
+    const headers = { get: () => shape(2 ** 20) } as Pick<Headers, "get"> as Headers;
+    const refusal = withoutHanging(() => refuseEncoded(headers), "");
+    expect(refusal?.reason).toBe("body_encoded");
+  });
+
+  it.each(SHAPES)("F3 of 100 KB of %s is refused with 415", async (what, shape) => {
+    const value = utf8(shape(102_400));
+    const began = performance.now();
+    const headers: HeaderPair[] = [bearer(KEYS.user), ["Content-Encoding", value]];
+    expectRefusal(await house.ask({ target: CHAT, headers, body: BODY }), 415, "body_encoded");
+    console.log(`F3 100 KB of ${what}: a whole request in ${(performance.now() - began).toFixed(1)} ms`);
+  });
+});
+
+describe("with forward_coder_headers", () => {
+  beforeAll(() =>
+    house.configure({
+      providers: {
+        coder: {
+          type: "anthropic",
+          base_url: `${house.upstream.url}/central-anthropic`,
+          keys: ["ANTHROPIC_KEY"],
+          forward_coder_headers: true,
+        },
+      },
+    }),
+  );
+  afterAll(() => house.configure());
+
+  const IDS = ["X-Coder-Owner-Id", "X-Coder-Chat-Id", "X-Coder-Subchat-Id", "X-Coder-Workspace-Id"];
+
+  it("E5 Coder's ids go on as they were sent", async () => {
+    house.permit(/^x-coder-(?:owner|chat|subchat|workspace)-id$/);
+    const headers = IDS.map((name): HeaderPair => [name, newOwner()]);
+    const request = await forwarded([CODER_AGENTS_UA, ...headers], "/coder/v1/messages");
+    for (const [name, value] of headers) expect(request.values(name)).toEqual([value]);
+  });
+
+  it("E3 only where it is set: another provider does not see them", async () => {
+    const request = await forwarded([CODER_AGENTS_UA, ownerHeader(newOwner())], "/anthropic/v1/messages");
+    expect(names(request.headers).filter((name) => name.includes("coder"))).toEqual([]);
+  });
+
+  it.each([
+    "X-Coder-AI-Governance-Request-Id",
+    "X-Coder-AI-Gateway-Key",
+    "X-Coder-AI-Gateway-Delegated-Key-ID",
+    "X-Coder-Signature",
+    "X-Coder-Signature-Timestamp",
+    "X-Coder-Session-Token",
+    "X_Coder_AI_Governance_Token",
+    "X-Coder-AI_Governance-Token",
+    "X-Coder_Signature",
+    "X_Coder_Owner_Id",
+  ])("E4 %s does not go on even there: tokens and signatures never do", async (name) => {
+    // The mixed spellings: whoever reads names as CGI does takes X-Coder-AI_Governance-Token for the real one.
+    const request = await forwarded([[name, "a-token-or-signature-01"]], "/coder/v1/messages");
+    expect(names(request.headers).filter((one) => one.includes("coder"))).toEqual([]);
+  });
+
+  it("E4 X-Coder-AI-Governance-Token does not go on even there", async () => {
+    const headers: HeaderPair[] = [
+      ["X-Coder-AI-Governance-Token", KEYS.user],
+      ["X-Api-Key", OWN.anthropic],
+    ];
+    const request = expectForwarded(await house.ask({ target: "/coder/v1/messages", headers, body: BODY }));
+    expect(names(request.headers).filter((one) => one.includes("coder"))).toEqual([]);
+  });
+});
+
+describe("what the client gets of an answer", () => {
+  const HOP_BY_HOP: readonly HeaderPair[] = [
+    ["Keep-Alive", "timeout=5"],
+    ["Proxy-Authenticate", "Basic"],
+    ["Proxy-Authorization", "Basic dTpw"],
+    ["Proxy-Connection", "keep-alive"],
+    ["TE", "trailers"],
+    ["Trailer", "X-Checksum"],
+    ["Upgrade", "h2c"],
+  ];
+
+  it.each(HOP_BY_HOP)("E2 %s does not go on", async (name, value) => {
+    for (const target of [CHAT, "/openai/v1/embeddings"]) {
+      const { answer: got } = await answered([[name, value]], 200, target);
+      expect(names(got.headers).toSorted()).toEqual(["content-length", "content-type", "x-interception-id"]);
+    }
+  });
+
+  it("E2 what Connection names does not go on", async () => {
+    const { answer: got } = await answered([
+      ["Connection", "keep-alive, X-Hop-One ,x-hop-two"],
+      ["X-Hop-One", "1"],
+      ["X-HOP-TWO", "2"],
+      ["X-Stays", "3"],
+    ]);
+    expect(names(got.headers).toSorted()).toEqual([
+      "content-length",
+      "content-type",
+      "x-interception-id",
+      "x-stays",
+    ]);
+  });
+
+  it("E2 naming our own header in Connection takes nothing away", async () => {
+    const { answer: got } = await answered([["Connection", "x-interception-id, x-interceptor-error"]]);
+    expect(got.values("x-interception-id")[0]).toMatch(UUID_V7);
+  });
+
+  it.each([200, 401, 429, 500])("E6 cookies do not go on, with status %i", async (status) => {
+    const { answer: got } = await answered(
+      [
+        ["Set-Cookie", "__cf_bm=abc; path=/; HttpOnly"],
+        ["set-cookie", "_cfuvid=def; path=/"],
+        ["Set-Cookie2", "a=b"],
+      ],
+      status,
+    );
+    expect([got.status, ...got.values("set-cookie"), ...got.values("set-cookie2")]).toEqual([status]);
+  });
+
+  const KEPT: readonly HeaderPair[] = [
+    ["request-id", "req_011CSHoEeqs5C35K2UUqR7Fy"],
+    ["x-request-id", "req_abc"],
+    ["retry-after", "17"],
+    ["retry-after-ms", "17250"],
+    ["x-should-retry", "false"],
+    ["x-ratelimit-limit-requests", "10000"],
+    ["x-ratelimit-remaining-tokens", "149984"],
+    ["x-ratelimit-reset-requests", "6ms"],
+    ["anthropic-ratelimit-requests-limit", "4000"],
+    ["anthropic-ratelimit-unified-status", "allowed"],
+    ["anthropic-ratelimit-tokens-reset", "2026-11-23T12:00:00Z"],
+    ["anthropic-organization-id", "0f6b2a44-1111-4222-8333-944455556666"],
+    ["openai-processing-ms", "412"],
+    ["openai-version", "2020-10-01"],
+    ["openai-organization", "org-abc"],
+    ["cf-ray", "9a0b1c2d3e4f5061-FRA"],
+    ["server", "cloudflare"],
+    ["strict-transport-security", "max-age=31536000"],
+    ["x-unknown", '  inner   blanks, "quotes" and=all;of it'],
+    ["via", "1.1 upstream-proxy"],
+    ["vary", "Origin"],
+    ["www-authenticate", 'Bearer realm="api"'],
+  ];
+
+  it.each(KEPT)("E7 %s goes on as it was sent", async (name, value) => {
+    for (const [status, target] of [
+      [200, CHAT],
+      [429, CHAT],
+      [529, "/anthropic/v1/messages"],
+      [200, "/openai/v1/models"],
+    ] as const) {
+      const { answer: got } = await answered([[name, value]], status, target);
+      expect([got.status, got.values(name)]).toEqual([status, [value.trim()]]);
+    }
+  });
+
+  it("E7 all of them together, and nothing else; one sent twice stays two", async () => {
+    const twice: HeaderPair[] = [
+      ["X-Twice", "a"],
+      ["X-Twice", "b"],
+    ];
+    const { answer: got } = await answered([...KEPT, ...twice]);
+    const always = ["content-length", "content-type", "x-interception-id"];
+    expect(names(got.headers).toSorted()).toEqual(
+      [...always, ...names(KEPT), "x-twice", "x-twice"].toSorted(),
+    );
+    expect(got.values("x-twice")).toEqual(["a", "b"]);
+  });
+});
+
+describe("the interception's id", () => {
+  const plain = { headers: [bearer(KEYS.user)], body: BODY };
+  type Case = readonly [what: string, status: number, refused: boolean, ask: () => Promise<Exchange>];
+  const CASES: readonly Case[] = [
+    ["an interception", 200, false, () => house.ask({ ...plain, target: CHAT })],
+    ["a passthrough", 200, false, () => house.ask({ ...plain, target: "/openai/v1/embeddings" })],
+    [
+      "HEAD of a passthrough",
+      200,
+      false,
+      () => house.ask({ method: "HEAD", target: "/openai/v1/models", headers: plain.headers }),
+    ],
+    ["an error of the provider's", 429, false, () => answered([], 429)],
+    ["a health check", 200, false, () => house.ask({ target: "/healthz" })],
+    ["HEAD of a health check", 200, false, () => house.ask({ method: "HEAD", target: "/healthz" })],
+    ["the probe of a base", 200, false, () => house.ask({ method: "HEAD", target: "/" })],
+    ["an unknown route", 404, true, () => house.ask({ ...plain, target: "/nowhere" })],
+    ["a bad path", 404, true, () => house.ask({ ...plain, target: "/openai/v1/models/%2e%2e" })],
+    ["a URL too long", 414, true, () => house.ask({ ...plain, target: `${CHAT}?${"q".repeat(17_000)}` })],
+    ["a wrong method", 405, true, () => house.ask({ ...plain, method: "PUT", target: CHAT })],
+    ["HEAD of a refusal", 401, true, () => house.ask({ method: "HEAD", target: "/openai/v1/models" })],
+    [
+      "an upgrade",
+      426,
+      true,
+      () => house.ask({ target: "/openai/v1/responses", headers: [["Upgrade", "websocket"]] }),
+    ],
+    ["no credential", 401, true, () => house.ask({ target: CHAT, body: BODY })],
+    ["a bad body", 400, true, () => house.ask({ ...plain, target: CHAT, body: "{" })],
+    [
+      "a compressed body",
+      415,
+      true,
+      () => house.ask({ ...plain, target: CHAT, headers: [...plain.headers, ["Content-Encoding", "gzip"]] }),
+    ],
+    [
+      "a loop",
+      508,
+      true,
+      () =>
+        house.ask({
+          ...plain,
+          target: CHAT,
+          headers: [...plain.headers, ["Via", "1.1 ai-edge-interceptor"]],
+        }),
+    ],
+    ["a redirect", 502, true, () => answered([["Location", "/x"]], 302)],
+  ];
+
+  it.each(CASES)(
+    "E10 is on %s (%i), and the refusal's reason is if it is one",
+    async (_, status, refused, ask) => {
+      const { answer: got } = await ask();
+      expect(got.status).toBe(status);
+      const ids = got.values("x-interception-id");
+      expect(ids).toEqual([expect.stringMatching(UUID_V7)]);
+      expect(got.values("x-interceptor-error")).toHaveLength(refused ? 1 : 0);
+      const recorded = await Promise.all(
+        (["interception_start", "passthrough", "refusal"] as const).map((type) => house.events(type)),
+      );
+      for (const { interception_id } of recorded.flat()) expect([interception_id]).toEqual(ids);
+    },
+  );
+
+  it("E10 is one's own for each request", async () => {
+    const ids = new Set<string>();
+    for (let at = 0; at < 50; at += 1)
+      for (const id of (await house.ask({ target: "/healthz" })).answer.values("x-interception-id"))
+        ids.add(id);
+    expect(ids.size).toBe(50);
+  });
+
+  it("E10 is ours, whatever the caller or the provider say", async () => {
+    house.provide(
+      answer.json(200, { ok: true }, [
+        ["X-Interception-Id", "the-providers-own"],
+        ["X-Interceptor-Error", "credential_missing"],
+      ]),
+      '{"ok":true}',
+    );
+    const headers: HeaderPair[] = [
+      bearer(KEYS.user),
+      ["X-Interception-Id", "the-callers-own"],
+      ["X-Interceptor-Error", "loop"],
+    ];
+    const { answer: got } = await house.ask({ target: CHAT, headers, body: BODY });
+    expect(got.values("x-interception-id")).toEqual([expect.stringMatching(UUID_V7)]);
+    expect(got.values("x-interceptor-error")).toEqual([]);
+  });
+});

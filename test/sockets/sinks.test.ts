@@ -1,0 +1,396 @@
+/** Part H of the catalogue: what becomes of events where a sink is down, absent or particular, and what they may hold. */
+import { createHash } from "node:crypto";
+import { afterAll, afterEach, describe, expect, it } from "vitest";
+import type { InterceptionEnd } from "../../src/events/event.ts";
+import { INTERCEPTION_COLUMNS, OVERRIDE_COLUMNS } from "../../src/sinks/columns.ts";
+import * as answer from "../support/answer.ts";
+import type { Step } from "../support/answer.ts";
+import { startFakeUpstream } from "../support/fake-upstream.ts";
+import { toBytes, utf8, type HeaderPair } from "../support/wire.ts";
+import {
+  CLIENT_KEY,
+  configured,
+  exchange,
+  freshModel,
+  PROMPT,
+  watchedInterceptor,
+  type Call,
+  type WatchedInterceptor,
+} from "./exchange.ts";
+
+const upstream = await startFakeUpstream();
+afterEach(() => upstream.clear());
+afterAll(() => upstream.close());
+
+const LONG_ACTOR = "a".repeat(96);
+const LONG_PROVIDER = `p${"-x".repeat(100)}-central`;
+const options = configured(
+  upstream.url,
+  {},
+  {
+    [LONG_PROVIDER]: { type: "openai", base_url: `${upstream.url}/v1`, keys: ["CENTRAL_KEY"] },
+  },
+);
+const sha256 = createHash("sha256").update(CLIENT_KEY).digest("hex");
+const keys = JSON.stringify([{ sha256, actor: LONG_ACTOR, kind: "service" }]);
+const common = { ...options, secrets: { ...options.secrets, CLIENT_KEYS: keys } };
+const working = await watchedInterceptor(common);
+const failing = await watchedInterceptor({ ...common, analytics: "failing" });
+const absent = await watchedInterceptor({ ...common, analytics: "absent" });
+
+const CHAT = "/openai/v1/chat/completions";
+const MESSAGES = "/anthropic/v1/messages";
+const OWNER = "0f8fad5b-d9cb-469f-a165-70867728950e";
+const messages = [{ role: "user", content: PROMPT }];
+const coderAgents = (owner: string): HeaderPair[] => [
+  ["User-Agent", "coder-agents/v2.24.0 (linux/amd64)"],
+  ["X-Coder-Owner-Id", owner],
+];
+
+const usage = { prompt_tokens: 5, completion_tokens: 2 };
+const WHOLE = { id: "x", model: "gpt-9", choices: [], usage };
+const STREAM = [
+  answer.event({ id: "x", choices: [{ index: 0, delta: { content: "✓" } }] }),
+  answer.event({ id: "x", choices: [], usage }),
+  answer.event("[DONE]"),
+];
+const MESSAGE_STREAM = [
+  answer.event({ type: "message_start", message: { id: "m", usage: { input_tokens: 1, output_tokens: 1 } } }),
+  answer.event({ type: "message_stop" }),
+];
+
+/** A row as `writeDataPoint` got it, by the names of its columns. */
+type Row = Readonly<Record<string, string | number>>;
+
+function rows(interceptor: WatchedInterceptor, binding: "INTERCEPTIONS" | "OVERRIDES"): Row[] {
+  const { blobs, doubles } = binding === "OVERRIDES" ? OVERRIDE_COLUMNS : INTERCEPTION_COLUMNS;
+  return interceptor.points(binding).map(({ point }) => {
+    const texts = blobs.map(({ name }, at) => [name, String(point.blobs?.[at])]);
+    const numbers = doubles.map(({ name }, at) => [name, point.doubles?.[at] ?? Number.NaN]);
+    return Object.fromEntries([...texts, ...numbers, ["index", String(point.indexes?.[0])]]) as Row;
+  });
+}
+
+/** The one row of the data set, once the interception's end is recorded. */
+async function rowOf(interceptor: WatchedInterceptor, id: string): Promise<Row> {
+  await interceptor.recorded(id);
+  await interceptor.flush();
+  const row = rows(interceptor, "INTERCEPTIONS").find((one) => one["interception_id"] === id);
+  if (!row) throw new Error(`no row for ${id}`);
+  return row;
+}
+
+describe("where Analytics Engine is down or absent", () => {
+  const error = { error: { message: "slow down", type: "rate_limit", param: null, code: null } };
+  const kinds: { kind: string; call: Call; steps: Step[]; writes: boolean }[] = [
+    {
+      kind: "JSON",
+      call: { target: CHAT, body: { model: "m", messages } },
+      steps: answer.json(200, WHOLE),
+      writes: true,
+    },
+    {
+      kind: "a stream",
+      call: {
+        target: CHAT,
+        body: { model: "m", stream: true, stream_options: { include_usage: true }, messages },
+      },
+      steps: answer.sse(STREAM),
+      writes: true,
+    },
+    {
+      kind: "a stream whose usage is taken out",
+      call: { target: CHAT, body: { model: "m", stream: true, messages } },
+      steps: answer.sse(STREAM),
+      writes: true,
+    },
+    {
+      kind: "a stream of messages",
+      call: { target: MESSAGES, body: { model: "m", stream: true, messages } },
+      steps: answer.sse(MESSAGE_STREAM),
+      writes: true,
+    },
+    {
+      kind: "a passthrough",
+      call: { target: "/openai/v1/embeddings", body: { model: "m", input: PROMPT } },
+      steps: answer.json(200, { data: [] }),
+      writes: true,
+    },
+    {
+      kind: "an override",
+      call: { target: CHAT, body: { model: "m", messages }, headers: coderAgents(OWNER) },
+      steps: answer.json(200, WHOLE),
+      writes: true,
+    },
+    {
+      kind: "an owner that is rejected",
+      call: { target: CHAT, body: { model: "m", messages }, headers: coderAgents("not-a-uuid") },
+      steps: answer.json(200, WHOLE),
+      writes: true,
+    },
+    {
+      kind: "a provider's error",
+      call: { target: CHAT, body: { model: "m", messages } },
+      steps: answer.json(429, error, [["Retry-After", "1"]]),
+      writes: true,
+    },
+    {
+      kind: "a broken stream",
+      call: { target: CHAT, body: { model: "m", stream: true, messages } },
+      steps: answer.sseSteps([answer.body(STREAM[0] ?? ""), answer.fin()]),
+      writes: true,
+    },
+    { kind: "a refusal", call: { target: CHAT, body: "{" }, steps: answer.json(200, WHOLE), writes: false },
+  ];
+
+  /** What the client and the log got of it, bar ids and times. */
+  async function told(
+    interceptor: WatchedInterceptor,
+    { call, steps }: (typeof kinds)[number],
+  ): Promise<object> {
+    upstream.answerWith(steps);
+    const got = await exchange(interceptor.port, call);
+    const events = await interceptor.waitForEvents((all) =>
+      all.some(({ record_type }) => ["interception_end", "passthrough", "refusal"].includes(record_type)),
+    );
+    const headers = got.headers.filter(([name]) => name.toLowerCase() !== "x-interception-id");
+    return {
+      client: { status: got.status, whole: got.whole, text: got.text(), headers },
+      events: events.map((event) => timeless(event)),
+    };
+  }
+
+  const TIMES = new Set([
+    "interception_id",
+    "started_at",
+    "ended_at",
+    "created_at",
+    "duration_ms",
+    "first_byte_ms",
+  ]);
+  function timeless(event: object): object {
+    return Object.fromEntries(Object.entries(event).filter(([name]) => !TIMES.has(name)));
+  }
+
+  it.each(kinds)(
+    "H1 that throws: $kind is answered and logged as if nothing were, and one line says so",
+    async (kind) => {
+      failing.expectLine(/^sink analytics_engine failed: Error \(interception [0-9a-f-]{36}\)$/);
+      const expected = await told(working, kind);
+      expect(await told(failing, kind)).toEqual(expected);
+      await failing.flush();
+      const complaints = failing.lines().filter(({ message }) => message.startsWith("sink "));
+      expect(complaints.map(({ level }) => level)).toEqual(kind.writes ? ["error"] : []);
+    },
+  );
+
+  it.each(kinds)(
+    "H4 that is not bound: $kind is answered and logged as if it were, and no line says so",
+    async (kind) => {
+      const expected = await told(working, kind);
+      expect(await told(absent, kind)).toEqual(expected);
+    },
+  );
+});
+
+describe("H2 fields over what a data point may hold are cut by bytes, between characters", () => {
+  const wide = {
+    "of four bytes": "😀",
+    "of three": "✓",
+    "of two": "é",
+    "of one": "x",
+    "of four bytes, at odds": "a😀",
+  };
+
+  it.each(Object.entries(wide))("H2 characters %s", async (_, text) => {
+    const long = text.repeat(2000);
+    const headers: HeaderPair[] = [["User-Agent", utf8(`coder-agents/${text.repeat(200)}`)]];
+    upstream.answerWith(answer.json(200, { id: long, model: long, error: { type: long }, usage }));
+    const target = `/${LONG_PROVIDER}/v1/chat/completions`;
+    const got = await exchange(working.port, { target, body: { model: long, messages }, headers });
+    expect(got.status).toBe(200);
+    const row = await rowOf(working, got.id);
+    const { model = "", response_model = "", provider = "", error = "" } = row;
+    for (const cut of [model, response_model, error].map(String)) {
+      expect(cut.length).toBeGreaterThan(50);
+      expect(long.startsWith(cut)).toBe(true);
+      expect(cut.isWellFormed()).toBe(true);
+      expect(toBytes(cut).length).toBeLessThanOrEqual(768);
+    }
+    expect(LONG_PROVIDER.startsWith(String(provider))).toBe(true);
+    const { end } = await working.recorded(got.id);
+    expect([end.model, end.response_model, end.error].map((value) => value?.isWellFormed())).toEqual([
+      true,
+      true,
+      true,
+    ]);
+  });
+
+  it("H2 an actor's id of 96 characters is a whole index; so is an owner's", async () => {
+    upstream.answerWith(answer.json(200, WHOLE));
+    const target = "/openai-central/v1/chat/completions";
+    const mine = await exchange(working.port, { target, body: { model: freshModel(), messages } });
+    const owned = await exchange(working.port, {
+      target,
+      body: { model: freshModel(), messages },
+      headers: coderAgents(OWNER.toUpperCase()),
+    });
+    expect(await rowOf(working, mine.id)).toMatchObject({ index: LONG_ACTOR, initiator_id: LONG_ACTOR });
+    expect(await rowOf(working, owned.id)).toMatchObject({ index: OWNER, actor_id: LONG_ACTOR });
+    expect(rows(working, "OVERRIDES")).toMatchObject([
+      { index: OWNER, owner_id: OWNER, actor_id: LONG_ACTOR },
+    ]);
+  });
+
+  it("H2 an owner header of 16 KiB is written as its length and a hash", async () => {
+    upstream.answerWith(answer.json(200, WHOLE));
+    const sent = "é✓".repeat(3000);
+    const body = { model: freshModel(), messages };
+    await exchange(working.port, { target: CHAT, body, headers: coderAgents(utf8(sent)) });
+    await working.waitForEvents((all) => all.some(({ record_type }) => record_type === "interception_end"));
+    await working.flush();
+    const [row] = rows(working, "OVERRIDES");
+    expect(row).toMatchObject({ record_type: "initiator_override_rejected", reason: "form", owner_id: "" });
+    expect(row?.["value_length"]).toBeGreaterThanOrEqual(6000);
+  });
+});
+
+describe("H3 figures that are none", () => {
+  it.each(["1e999", "-1e999", "-1", "1e308", '"7"', "null", "[]", "9007199254740993", "0.5"])(
+    "H3 a provider that says %s: the row's doubles are finite, and -1 where nothing is known",
+    async (figure) => {
+      const text = `{"id":"x","choices":[],"usage":{"prompt_tokens":${figure},"completion_tokens":${figure},"prompt_tokens_details":{"cached_tokens":${figure}}}}`;
+      upstream.answerWith(answer.json(200, text));
+      const got = await exchange(working.port, { target: CHAT, body: { model: freshModel(), messages } });
+      const row = await rowOf(working, got.id);
+      expect(row).toMatchObject({
+        input_tokens: -1,
+        output_tokens: -1,
+        cache_read_input_tokens: -1,
+        status: 200,
+      });
+    },
+  );
+
+  it("H3 an answer that never came has no status of its own, no first byte and no tokens", async () => {
+    upstream.answerWith([answer.reset()]);
+    const got = await exchange(working.port, { target: CHAT, body: { model: freshModel(), messages } });
+    const row = await rowOf(working, got.id);
+    expect(row).toMatchObject({
+      status: 502,
+      first_byte_ms: -1,
+      response_bytes: 0,
+      input_tokens: -1,
+      streaming: 0,
+    });
+    expect(
+      Object.values(row).filter((value) => typeof value === "number" && !Number.isFinite(value)),
+    ).toEqual([]);
+  });
+});
+
+describe("H10 whatever stands in a field, a line is one line", () => {
+  const nasty = [
+    "\n",
+    "\r\n",
+    '\n{"message":"interception log","record_type":"interception_end"}\n',
+    "\u001b[31mred\u001b[0m\u0007",
+    "\u0000\u0008\u007f",
+    "\u0085\u009b31m",
+    "\u2028\u2029",
+    '"}{"\\',
+    "\ud800",
+  ];
+  // oxlint-disable-next-line no-control-regex -- control characters are what this looks for
+  const UNSAFE = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/;
+
+  it.each(nasty.map((text) => [JSON.stringify(text), text] as const))("H10 %s", async (_, text) => {
+    const value = `a${text}b`;
+    const model = `${freshModel()}${value}`;
+    const user_id = JSON.stringify({ session_id: value });
+    const headers: HeaderPair[] = [
+      ["User-Agent", utf8(`claude-cli/2 ${value.replace(/[\u0000\r\n\ud800]/g, "")}`)], // oxlint-disable-line no-control-regex -- no client can send these
+    ];
+    const error = { type: value, message: value };
+    upstream.answerWith(answer.json(400, { type: "error", id: value, model: value, error }));
+    const body = { model, stream: true, metadata: { user_id }, messages };
+    const got = await exchange(working.port, { target: MESSAGES, body, headers });
+    expect(got.status).toBe(400);
+    const { end } = await working.recorded(got.id);
+    expect(end).toMatchObject({ outcome: "upstream_error", status: 400 });
+    await working.flush();
+    const lines = working.lines().map(({ message }) => message);
+    expect(lines.filter((line) => UNSAFE.test(line))).toEqual([]);
+    expect(lines.map((line) => (JSON.parse(line) as InterceptionEnd).record_type)).toEqual([
+      "interception_start",
+      "interception_end",
+    ]);
+  });
+});
+
+describe("H11 the prompt and the answer are in no line and no row", () => {
+  const tool = {
+    type: "function",
+    function: { name: "f", description: PROMPT, parameters: { title: PROMPT } },
+  };
+  const everywhere: readonly (readonly [string, Call])[] = [
+    [
+      "chat",
+      {
+        target: CHAT,
+        body: {
+          model: "m",
+          system: PROMPT,
+          messages: [{ role: "user", name: PROMPT, content: PROMPT }],
+          tools: [tool],
+          user: PROMPT,
+          metadata: { note: PROMPT },
+        },
+      },
+    ],
+    [
+      "messages",
+      {
+        target: MESSAGES,
+        body: {
+          model: "m",
+          system: [{ type: "text", text: PROMPT }],
+          messages,
+          metadata: { user_id: PROMPT },
+        },
+        headers: [["User-Agent", "claude-cli/2.1"]],
+      },
+    ],
+    [
+      "responses",
+      { target: "/openai/v1/responses", body: { model: "m", instructions: PROMPT, input: PROMPT } },
+    ],
+    ["embeddings", { target: "/openai/v1/embeddings", body: { model: "m", input: [PROMPT] } }],
+    ["a query", { target: `/openai/v1/models?note=${encodeURIComponent(PROMPT)}`, body: {} }],
+    ["no JSON", { target: CHAT, body: `{"model":"m","messages":"${PROMPT}` }],
+    ["a field of the wrong type", { target: CHAT, body: { model: { note: PROMPT } } }],
+    ["a path", { target: `/openai/v1/${PROMPT.replaceAll(" ", "-")}`, body: {} }],
+  ];
+
+  it.each(everywhere)("H11 %s", async (_, call) => {
+    const content = [
+      { type: "thinking", thinking: PROMPT },
+      { type: "text", text: PROMPT },
+    ];
+    const choices = [{ index: 0, message: { role: "assistant", content: PROMPT, refusal: PROMPT } }];
+    const failure = { message: PROMPT, type: "invalid_request_error", param: PROMPT, code: null };
+    for (const steps of [
+      answer.json(200, { id: "x", type: "message", content, choices, output: content, usage }),
+      answer.sse([answer.event({ id: "x", choices }), answer.event("[DONE]")]),
+      answer.json(400, { type: "error", error: failure }),
+    ]) {
+      upstream.answerWith(steps);
+      const got = await exchange(working.port, call);
+      expect(got.status).toBeGreaterThanOrEqual(200);
+    }
+    await working.flush();
+    // The check after each test looks for the whole prompt; here, for any telling piece of it.
+    const printed = JSON.stringify([working.lines(), working.points()]);
+    expect(printed).not.toMatch(/heron|canary/i);
+  });
+});

@@ -1,0 +1,237 @@
+import { describe, expect, it } from "vitest";
+
+const files = import.meta.glob("../../src/**/*.ts", { query: "?raw", eager: true, import: "default" });
+
+/** Path under `src/` → its text. */
+type Sources = Readonly<Record<string, string>>;
+
+const SOURCES: Sources = Object.fromEntries(
+  Object.entries(files).map(([path, text]) => [path.replace("../../src/", ""), text]),
+);
+
+/** The way of a request: each floor sees those before it. The first four are the ground, which all may stand on. */
+const FLOORS = [
+  "refusal",
+  "uuid",
+  "digest",
+  "http",
+  "provider",
+  "client",
+  "identity",
+  "initiator",
+  "policy",
+  "upstream",
+  "observation",
+  "events",
+  "sinks",
+  "config",
+  "app",
+  "wiring",
+  "index",
+];
+const GROUND = new Set(["refusal", "uuid", "digest", "http"]);
+
+/**
+ * Who composes, and may import values (not only types) of what stands before it: the app calls the floors, the wiring
+ * names what there is, the entry starts both.
+ */
+const COMPOSES: Readonly<Record<string, (floor: string) => boolean>> = {
+  app: (floor) => floor !== "config" && floor !== "sinks",
+  wiring: (floor) => floor !== "app" && floor !== "config",
+  index: (floor) => ["config", "app", "wiring"].includes(floor),
+};
+
+/** A folder's name, or a file's that stands alone; `config-fields.ts` is the config's other half. */
+function floorOf(path: string): string {
+  const first = path.split("/")[0] ?? "";
+  return first.replace(/\.ts$/, "").replace(/^config-fields$/, "config");
+}
+
+/** The text without comments: what stands in them imports nothing. */
+function code(text: string): string {
+  return text.replace(/\/\*[\s\S]*?\*\//g, "").replace(/(^|[^:"'`])\/\/.*$/gm, "$1");
+}
+
+type Import = { readonly from: string; readonly isType: boolean; readonly exports: boolean };
+
+/** Every import or re-export: `import type …` and `import { type A, type B }` are types, anything else is a value. */
+function importsOf(text: string): Import[] {
+  const statement = /^\s*(import|export)\s+(type\s+)?([^;"']*?)\s*from\s*["']([^"']+)["']/gm;
+  const found = Array.from(code(text).matchAll(statement), ([, word, type, names = "", from = ""]) => {
+    const listed = /^\{([^}]*)\}$/.exec(names.trim())?.[1]?.split(",") ?? [];
+    const named = listed.map((name) => name.trim()).filter((name) => name !== "");
+    const onlyTypes = named.length > 0 && named.every((name) => name.startsWith("type "));
+    return { from, isType: type !== undefined || onlyTypes, exports: word === "export" };
+  });
+  const bare = Array.from(
+    code(text).matchAll(/(?:^\s*import\s*|\bimport\s*\(\s*)["']([^"']+)["']/gm),
+    ([, from = ""]) => ({
+      from,
+      isType: false,
+      exports: false,
+    }),
+  );
+  return [...found, ...bare];
+}
+
+/** The path under `src/` that an import of `path` leads to. */
+function resolve(path: string, from: string): string {
+  const parts = path.split("/").slice(0, -1);
+  for (const part of from.split("/")) {
+    if (part === "..") parts.pop();
+    else if (part !== ".") parts.push(part);
+  }
+  return parts.join("/");
+}
+
+/** Exports that are a concrete provider, identity source, policy or sink, by the contract they are typed with. */
+const CONCRETE =
+  /^export (?:const \w+: (?:Dialect|IdentitySource|Policy|Sink)\b|function \w+\(.*\): Sink\b)/m;
+
+/** Everything in the sources that breaks the rule, one line each. */
+function violations(sources: Sources): string[] {
+  const found: string[] = [];
+  for (const [path, text] of Object.entries(sources)) {
+    const floor = floorOf(path);
+    const rank = FLOORS.indexOf(floor);
+    if (rank < 0) found.push(`${path} stands on no known floor`);
+    if (/(?:^|\/)(?:utils?|helpers?|common|misc|lib)(?:\/|\.ts$|-)/.test(path))
+      found.push(`${path} is named for nothing`);
+    if (path.includes("/") && path.endsWith("/index.ts")) found.push(`${path} is a barrel`);
+    if (/\benv\b|\bEnv\b/.test(code(text)) && floor !== "index" && path !== "config.ts")
+      found.push(`${path} speaks of env`);
+    for (const { from, isType, exports } of importsOf(text)) {
+      if (exports) found.push(`${path} re-exports from ${from}`);
+      if (!from.startsWith(".")) {
+        if (from !== "hono" || (floor !== "app" && floor !== "index")) found.push(`${path} imports ${from}`);
+        continue;
+      }
+      const target = resolve(path, from);
+      if (sources[target] === undefined) found.push(`${path} imports ${from}, which is not there`);
+      const toFloor = floorOf(target);
+      const toRank = FLOORS.indexOf(toFloor);
+      if (toFloor === floor) continue;
+      if (toRank > rank) found.push(`${path} imports ${target}, a later floor`);
+      else if (!isType && !GROUND.has(toFloor) && !COMPOSES[floor]?.(toFloor))
+        found.push(`${path} imports a value of ${target}`);
+      if (!isType && floor !== "wiring" && CONCRETE.test(sources[target] ?? ""))
+        found.push(`${path} names ${target}, which is for wiring.ts`);
+    }
+  }
+  return found;
+}
+
+describe("the import rule", () => {
+  it("holds: each floor stands on those before it, by their types, and on the ground", () => {
+    expect(violations(SOURCES)).toEqual([]);
+  });
+
+  it("is held against the real sources, all of them", () => {
+    expect(Object.keys(SOURCES).length).toBeGreaterThan(40);
+    expect(new Set(Object.keys(SOURCES).map(floorOf))).toEqual(new Set(FLOORS));
+    const imports = Object.values(SOURCES).flatMap((text) => importsOf(text));
+    const statements = Object.values(SOURCES).flatMap((text) => code(text).match(/\bfrom\s+"/g) ?? []);
+    expect(imports).toHaveLength(statements.length);
+    expect(imports.filter(({ isType }) => isType).length).toBeGreaterThan(40);
+  });
+
+  it("wiring.ts names every concrete provider, identity source, policy and sink", () => {
+    const concrete = Object.keys(SOURCES).filter((path) => CONCRETE.test(SOURCES[path] ?? ""));
+    const wired = new Set(
+      importsOf(SOURCES["wiring.ts"] ?? "").map(({ from }) => resolve("wiring.ts", from)),
+    );
+    expect(concrete.length).toBeGreaterThanOrEqual(7);
+    expect(concrete.filter((path) => !wired.has(path))).toEqual([]);
+  });
+});
+
+/** A house of a few rooms, in which only the given file is as the test has it. */
+const house = (path: string, text: string): string[] =>
+  violations({
+    "refusal.ts": "export class Refusal {}",
+    "uuid.ts": "",
+    "digest.ts": 'import { toHex } from "./uuid.ts";',
+    "http/headers.ts": 'import { Refusal } from "../refusal.ts";',
+    "provider/provider.ts": "export type Dialect = {};",
+    "provider/openai.ts": "export const openai: Dialect = {};",
+    "client/client.ts": "",
+    "identity/identity.ts": "",
+    "policy/policy.ts": "",
+    "policy/models.ts": "export const models: Policy = () => null;",
+    "sinks/log.ts": "export function logSink(print: (line: string) => void): Sink {}",
+    "config-fields.ts": "",
+    "config.ts": 'import { asTable } from "./config-fields.ts"; export type Env = {};',
+    "app.ts": "",
+    "wiring.ts": "",
+    "index.ts": "",
+    [path]: text,
+  });
+
+describe("the import rule's own checks", () => {
+  it("the house without the change breaks nothing", () => {
+    expect(house("uuid.ts", "")).toEqual([]);
+  });
+
+  it.each([
+    ["its own folder", "provider/x.ts", 'import { a } from "./provider.ts";'],
+    [
+      "the ground",
+      "policy/x.ts",
+      'import { Refusal } from "../refusal.ts";\nimport { b } from "../http/headers.ts";',
+    ],
+    ["an earlier floor's types", "policy/x.ts", 'import type { A } from "../client/client.ts";'],
+    ["types by name", "policy/x.ts", 'import { type A, type B } from "../client/client.ts";'],
+    [
+      "types on several lines",
+      "policy/x.ts",
+      'import {\n  type A,\n  type B,\n} from "../client/client.ts";',
+    ],
+    ["what a comment says", "client/x.ts", '// import { a } from "../app.ts";\n/* import "x" */'],
+    [
+      "app calls the floors",
+      "app.ts",
+      'import { a } from "./policy/policy.ts";\nimport { Hono } from "hono";',
+    ],
+    ["wiring names them", "wiring.ts", 'import { openai } from "./provider/openai.ts";'],
+    [
+      "index starts",
+      "index.ts",
+      'import { a } from "./config.ts";\nimport type { Hono } from "hono";\nlet env: Env;',
+    ],
+  ])("allow %s", (_, path, text) => {
+    expect(house(path, text)).toEqual([]);
+  });
+
+  it.each([
+    ["a later floor's value", "client/x.ts", 'import { a } from "../policy/policy.ts";'],
+    ["a later floor's type", "client/x.ts", 'import type { A } from "../policy/policy.ts";'],
+    ["an earlier floor's value", "policy/x.ts", 'import { a } from "../client/client.ts";'],
+    ["a value among types", "policy/x.ts", 'import { type A, b } from "../client/client.ts";'],
+    ["a value on several lines", "policy/x.ts", 'import {\n  type A,\n  b,\n} from "../client/client.ts";'],
+    ["a default import", "policy/x.ts", 'import a from "../client/client.ts";'],
+    ["a namespace", "policy/x.ts", 'import * as a from "../client/client.ts";'],
+    ["a side effect", "policy/x.ts", 'import "../client/client.ts";'],
+    ["a dynamic import", "policy/x.ts", 'const a = await import("../client/client.ts");'],
+    ["the ground out of turn", "uuid.ts", 'import { a } from "./digest.ts";'],
+    ["the ground on a floor", "http/headers.ts", 'import type { A } from "../client/client.ts";'],
+    ["the config on a floor", "config.ts", 'import { a } from "./client/client.ts";'],
+    ["the app from the wiring", "app.ts", 'import { a } from "./wiring.ts";'],
+    ["the app a concrete policy", "app.ts", 'import { models } from "./policy/models.ts";'],
+    ["the app a sink", "app.ts", 'import { logSink } from "./sinks/log.ts";'],
+    ["the entry a floor's value", "index.ts", 'import { a } from "./client/client.ts";'],
+    ["hono on a floor", "http/headers.ts", 'import type { Context } from "hono";'],
+    ["another package", "app.ts", 'import { z } from "zod";'],
+    ["a module of Node's", "digest.ts", 'import { createHash } from "node:crypto";'],
+    ["Env on a floor", "client/x.ts", "const a = (env: Env) => env;"],
+    ["Env in the app", "app.ts", "type A = Env;"],
+    ["a re-export", "policy/x.ts", 'export { a } from "./policy.ts";'],
+    ["a re-export of all", "policy/x.ts", 'export * from "./policy.ts";'],
+    ["a barrel", "policy/index.ts", ""],
+    ["utils", "utils/text.ts", ""],
+    ["a helper", "client/helpers.ts", ""],
+    ["an unknown floor", "attic/x.ts", ""],
+    ["what is not there", "client/x.ts", 'import { a } from "./nothing.ts";'],
+  ])("refuse %s", (_, path, text) => {
+    expect(house(path, text)).not.toEqual([]);
+  });
+});

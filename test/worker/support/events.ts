@@ -1,0 +1,181 @@
+/** One of each event, whole; and events in which every text is hostile. */
+import type {
+  InitiatorOverride,
+  InitiatorOverrideRejected,
+  InterceptionEnd,
+  InterceptionStart,
+  InterceptorEvent,
+  PassthroughEvent,
+  RefusalEvent,
+  TokenUsage,
+} from "../../../src/events/event.ts";
+import { OWNER } from "./values.ts";
+
+const ID = "01a20846-fe00-7abc-8def-0123456789ab";
+const AT = "2026-11-23T12:00:00.000Z";
+
+const caller = {
+  interception_id: ID,
+  actor_id: "ci-bot",
+  actor_kind: "service",
+  initiator_id: OWNER,
+  attribution: "asserted",
+  identity_source: "keys",
+  client: "Coder Agents",
+  user_agent: "coder-agents/v2.24.0 (linux/amd64)",
+  client_session_id: "session-1",
+  chat_id: "0a0a0a0a-0000-4000-8000-00000000000a",
+  subchat_id: "0c0c0c0c-0000-4000-8000-00000000000c",
+  workspace_id: "0b0b0b0b-0000-4000-8000-00000000000b",
+} as const;
+
+const asked = {
+  provider: "openai-prod",
+  provider_type: "openai",
+  route: "/chat/completions",
+  model: "gpt-4o",
+  streaming: true,
+  credential_kind: "centralized",
+} as const;
+
+const tokens = {
+  input_tokens: 11,
+  output_tokens: 12,
+  cache_read_input_tokens: 13,
+  cache_write_input_tokens: 14,
+} as const;
+
+export const START: InterceptionStart = {
+  record_type: "interception_start",
+  ...caller,
+  ...asked,
+  api_key_id: "0123456789abcdef",
+  started_at: AT,
+  metadata: { actor_name: "CI bot" },
+  correlating_tool_call_id: null,
+  thread_parent_id: null,
+  thread_root_id: null,
+};
+
+export const END: InterceptionEnd = {
+  record_type: "interception_end",
+  ...caller,
+  ...asked,
+  ...tokens,
+  ended_at: AT,
+  outcome: "completed",
+  status: 200,
+  first_byte_ms: 40,
+  duration_ms: 900,
+  response_bytes: 5000,
+  usage: "final",
+  usage_flagged: false,
+  observation: "whole",
+  msg_id: "chatcmpl-1",
+  response_model: "gpt-4o-2024-08-06",
+  error: "overloaded_error",
+};
+
+export const TOKENS: TokenUsage = {
+  record_type: "token_usage",
+  interception_id: ID,
+  initiator_id: OWNER,
+  msg_id: "chatcmpl-1",
+  ...tokens,
+  usage: "final",
+  created_at: AT,
+  metadata: { completion_reasoning: 5 },
+};
+
+export const OVERRIDE: InitiatorOverride = {
+  record_type: "initiator_override",
+  ...caller,
+  owner_id: OWNER,
+  provider: "openai-prod",
+  created_at: AT,
+};
+
+export const REJECTED: InitiatorOverrideRejected = {
+  record_type: "initiator_override_rejected",
+  ...caller,
+  initiator_id: "ci-bot",
+  attribution: "authenticated",
+  reason: "form",
+  value_length: 10,
+  value_sha256: "2184a32a3bae6ad7",
+  provider: "openai-prod",
+  created_at: AT,
+};
+
+export const REFUSED: RefusalEvent = {
+  record_type: "refusal",
+  interception_id: ID,
+  reason: "credential_unknown",
+  status: 401,
+  detail: "no such client key",
+  method: "POST",
+  provider: "openai-prod",
+  route: "/chat/completions",
+  client: "Unknown",
+  actor_id: null,
+  initiator_id: null,
+  created_at: AT,
+};
+
+export const PASSED: PassthroughEvent = {
+  record_type: "passthrough",
+  ...caller,
+  method: "GET",
+  provider: "openai-prod",
+  provider_type: "openai",
+  route: "/models",
+  status: 200,
+  duration_ms: 30,
+  created_at: AT,
+};
+
+const ALL = {
+  interception_start: START,
+  interception_end: END,
+  token_usage: TOKENS,
+  initiator_override: OVERRIDE,
+  initiator_override_rejected: REJECTED,
+  refusal: REFUSED,
+  passthrough: PASSED,
+} as const satisfies { readonly [T in InterceptorEvent["record_type"]]: InterceptorEvent };
+
+export const everyEvent: readonly InterceptorEvent[] = Object.values(ALL);
+
+/** Texts that break out of lines, terminals, JSON, SQL or byte limits. */
+export const HOSTILE_TEXTS: readonly string[] = [
+  "a\nb",
+  "a\r\nb",
+  '\n{"message":"interception log","record_type":"forged"}',
+  "\u001b[2J\u001b[31mred",
+  "\u009b31m",
+  "\u0000\u0007\u0008",
+  "\u007f\u0085\u0090",
+  "a\u2028b\u2029c",
+  "\ud800",
+  "\udc00\ud800",
+  "x\ud83d",
+  '"quoted" \\ back',
+  "</script><!--",
+  "'; DROP TABLE x; --",
+  "Grüße 東京 🗼",
+  "🗼".repeat(5000),
+  "é".repeat(20_000),
+  "x".repeat(20_000),
+  "",
+];
+
+/** The event with every text in it but its type replaced. */
+export function withTexts<T extends InterceptorEvent>(event: T, text: string): T {
+  const replaced = Object.entries(event).map(([key, value]: [string, unknown]) => {
+    if (typeof value === "string" && key !== "record_type") return [key, text];
+    if (key === "metadata" && typeof Object.values(value as object)[0] === "string")
+      return [key, { [text]: text }];
+    return [key, value];
+  });
+  return Object.fromEntries(replaced) as T;
+}

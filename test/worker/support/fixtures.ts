@@ -1,0 +1,62 @@
+/**
+ * The answers under `test/fixtures/<api>/<case>/`: `answer.sse` or `answer.json` as a provider sent it, `report.json` what
+ * there is to be read out of it. A new case is two files.
+ */
+import type { AnswerKind } from "../../../src/observation/answer.ts";
+import { messagesUsage } from "../../../src/provider/anthropic-messages.ts";
+import { chatUsage } from "../../../src/provider/openai-chat.ts";
+import { responsesUsage } from "../../../src/provider/openai-responses.ts";
+import type { AnswerReport, UsageReader } from "../../../src/provider/usage.ts";
+import { utf8 } from "./values.ts";
+
+export type Fixture = {
+  /** `<api>/<case>`. */
+  readonly name: string;
+  readonly kind: AnswerKind;
+  readonly text: string;
+  readonly bytes: Uint8Array;
+  readonly report: AnswerReport;
+  readonly reader: () => UsageReader;
+};
+
+const READERS: Readonly<Record<string, () => UsageReader>> = {
+  chat: chatUsage,
+  messages: messagesUsage,
+  responses: responsesUsage,
+};
+
+const answers = import.meta.glob("../../fixtures/*/*/answer.*", {
+  query: "?raw",
+  eager: true,
+  import: "default",
+});
+const reports = import.meta.glob("../../fixtures/*/*/report.json", {
+  query: "?raw",
+  eager: true,
+  import: "default",
+});
+
+export const fixtures: readonly Fixture[] = Object.entries(answers).map(([path, text]) => {
+  const [, name = "", api = "", extension = ""] =
+    /fixtures\/((\w+)\/[\w-]+)\/answer\.(\w+)$/.exec(path) ?? [];
+  const report = reports[path.replace(/answer\.\w+$/, "report.json")];
+  const reader = READERS[api];
+  if (report === undefined || !reader) throw new Error(`fixture ${path} has no report or no reader`);
+  return {
+    name,
+    kind: extension === "sse" ? "events" : "json",
+    text,
+    bytes: utf8(text),
+    report: JSON.parse(report) as AnswerReport,
+    reader,
+  };
+});
+
+export const streams = fixtures.filter(({ kind }) => kind === "events");
+export const chatStreams = streams.filter(({ name }) => name.startsWith("chat/"));
+
+export function fixture(name: string): Fixture {
+  const found = fixtures.find((one) => one.name === name);
+  if (!found) throw new Error(`there is no fixture ${name}`);
+  return found;
+}

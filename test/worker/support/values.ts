@@ -1,0 +1,107 @@
+/** Plain values that many tests start from. Each builder gives a whole, valid value; a test names only what it is about. */
+import type { Credential, Secret } from "../../../src/identity/credential.ts";
+import type { Actor } from "../../../src/identity/identity.ts";
+import type { AssertionRules } from "../../../src/initiator/owner-assertion.ts";
+import { anthropic } from "../../../src/provider/anthropic.ts";
+import { openai } from "../../../src/provider/openai.ts";
+import type { Provider } from "../../../src/provider/provider.ts";
+import { Refusal, type RefusalReason } from "../../../src/refusal.ts";
+
+export const OWNER = "7f3c2a10-1234-4abc-9def-000000000001";
+export const CODER_AGENTS_UA = "coder-agents/v2.24.0 (linux/amd64)";
+
+export function openaiProvider(over: Partial<Provider> = {}): Provider {
+  return {
+    name: "openai",
+    dialect: openai,
+    baseUrl: "https://api.openai.example/v1",
+    keys: [],
+    injectUsage: true,
+    coderHeaders: false,
+    models: null,
+    ...over,
+  };
+}
+
+export function anthropicProvider(over: Partial<Provider> = {}): Provider {
+  return openaiProvider({
+    name: "anthropic",
+    dialect: anthropic,
+    baseUrl: "https://api.anthropic.example",
+    ...over,
+  });
+}
+
+export function providers(...list: readonly Provider[]): ReadonlyMap<string, Provider> {
+  return new Map(list.map((provider) => [provider.name, provider]));
+}
+
+export function actor(over: Partial<Actor> = {}): Actor {
+  return {
+    id: "ci-bot",
+    kind: "service",
+    name: "CI bot",
+    source: "keys",
+    verified: true,
+    keyId: "0123456789abcdef",
+    mayAssert: null,
+    ...over,
+  };
+}
+
+/** An actor of whom nothing but its own provider key's fingerprint is known. */
+export const fingerprint: Actor = actor({
+  id: "byok:0123456789abcdef0123456789abcdef",
+  kind: "unknown",
+  name: null,
+  source: "byok",
+  verified: false,
+});
+
+export function rules(over: Partial<AssertionRules> = {}): AssertionRules {
+  return { allow: "any", actors: new Set(), onInvalid: "ignore", ...over };
+}
+
+export function secret(value: string, from: Secret["from"] = "authorization"): Secret {
+  return { value, from, sha256: "0".repeat(64) };
+}
+
+/** What a request with one credential and no governance token presents. */
+export function ungoverned(own: Secret): Credential {
+  return { identity: own, own, governed: false };
+}
+
+export function governed(token: string, own: Secret | null): Credential {
+  return { identity: secret(token, "x-coder-ai-governance-token"), own, governed: true };
+}
+
+const encoder = new TextEncoder();
+
+export const utf8 = (text: string): Uint8Array => encoder.encode(text);
+export const text = (bytes: Uint8Array): string =>
+  new TextDecoder("utf-8", { fatal: false, ignoreBOM: true }).decode(bytes);
+
+export function join(parts: readonly Uint8Array[]): Uint8Array {
+  const whole = new Uint8Array(parts.reduce((size, part) => size + part.byteLength, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.byteLength;
+  }
+  return whole;
+}
+
+/** The value, where it is no refusal; fails the test where it is one. */
+export function accepted<T>(value: T): Exclude<T, Refusal> {
+  if (value instanceof Refusal) throw new Error(`refused: ${JSON.stringify(value)}`);
+  return value as Exclude<T, Refusal>;
+}
+
+/** The reason of a refusal; null where the value is none. */
+export function reasonOf(value: unknown): RefusalReason | null {
+  return value instanceof Refusal ? value.reason : null;
+}
+
+export function statusOf(value: unknown): number | null {
+  return value instanceof Refusal ? value.status : null;
+}

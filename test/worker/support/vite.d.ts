@@ -1,0 +1,13 @@
+/** What Vite adds to modules, as far as the tests use it: https://vite.dev/guide/features.html#glob-import */
+interface ImportMeta {
+  /** The text of every matching file, by its path from here. */
+  glob(
+    pattern: string,
+    options: { readonly query: "?raw"; readonly eager: true; readonly import: "default" },
+  ): Record<string, string>;
+}
+
+declare module "*?raw" {
+  const text: string;
+  export default text;
+}
