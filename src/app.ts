@@ -13,7 +13,7 @@ import type { Config } from "./config.ts";
 import { sha256Hex } from "./digest.ts";
 import * as compose from "./events/compose.ts";
 import { startInterception } from "./events/interception.ts";
-import { recorder, type Recorder, type Sink } from "./events/recorder.ts";
+import { createRecorder, type Recorder, type Sink } from "./events/recorder.ts";
 import { declaredLength, declaredTooLarge, readBody, refuseBody, refuseEncoded } from "./http/body.ts";
 import { clientHeaders, hasLooped, upstreamHeaders } from "./http/headers.ts";
 import { readTarget, type Target } from "./http/target.ts";
@@ -79,7 +79,7 @@ export function createApp(parts: Parts): Hono {
   const app = new Hono({ getPath: pathOf });
   app.get("/healthz", () => ourAnswer(parts, "ok\n"));
   app.all("*", (context) =>
-    visit(context.req.raw, parts, (promise) => context.executionCtx.waitUntil(promise)),
+    handle(context.req.raw, parts, (promise) => context.executionCtx.waitUntil(promise)),
   );
   return app;
 }
@@ -90,12 +90,12 @@ function pathOf(request: Request): string {
 }
 
 /** One request, with whatever goes wrong in ourselves turned into a refusal. */
-async function visit(request: Request, parts: Parts, waitUntil: Visit["waitUntil"]): Promise<Response> {
+async function handle(request: Request, parts: Parts, waitUntil: Visit["waitUntil"]): Promise<Response> {
   const startedAt = parts.now();
   const id = uuidV7(startedAt, parts.randomUuid());
   const complain = (what: string, error: unknown): void =>
     parts.complain(`${what} failed: ${error instanceof Error ? error.name : "unknown"} (interception ${id})`);
-  const events = recorder(parts.sinks, waitUntil, (sink, error) => complain(`sink ${sink}`, error));
+  const events = createRecorder(parts.sinks, waitUntil, (sink, error) => complain(`sink ${sink}`, error));
   const own: Visit = {
     id,
     request,

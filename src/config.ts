@@ -230,11 +230,11 @@ function reportUnread(env: Env, problems: Problems): void {
   for (const [name, value] of Object.entries(env)) {
     if (TABLES.has(name) || typeof value !== "object" || value === null) continue;
     const plain = Array.isArray(value) || Object.getPrototypeOf(value) === Object.prototype;
-    if (plain && !DATA_SETS.includes(name)) problems(name, `is unknown (known: ${[...TABLES].join(", ")})`);
+    if (plain && !DATA_SETS.has(name)) problems(name, `is unknown (known: ${[...TABLES].join(", ")})`);
   }
 }
 
-const DATA_SETS = ["INTERCEPTIONS", "OVERRIDES"];
+const DATA_SETS = new Set(["INTERCEPTIONS", "OVERRIDES"]);
 
 function dataSet(env: Env, name: string, problems: Problems): DataSet | null {
   const binding = env[name];

@@ -23,9 +23,10 @@ function table(head: Row, rows: readonly Row[]): string {
 
 const code = (text: string): string => `\`${text}\``;
 
+const rows = (kind: string, columns: readonly { name: string; is: string }[]): Row[] =>
+  columns.map(({ name, is }, at) => [code(`${kind}${at + 1}`), code(name), is]);
+
 function columnRows({ blobs, doubles }: typeof INTERCEPTION_COLUMNS | typeof OVERRIDE_COLUMNS): Row[] {
-  const rows = (kind: string, columns: readonly { name: string; is: string }[]): Row[] =>
-    columns.map(({ name, is }, at) => [code(`${kind}${at + 1}`), code(name), is]);
   return [
     ["`index1`", "`initiator_id`", "at most 96 bytes"],
     ...rows("blob", blobs),

@@ -12,7 +12,7 @@ export type Sink = {
 
 export type Recorder = { readonly record: (event: InterceptorEvent) => void };
 
-export function recorder(
+export function createRecorder(
   sinks: readonly Sink[],
   /** Keeps the invocation alive for a sink's promise. */
   waitUntil: (promise: Promise<unknown>) => void,

@@ -356,6 +356,16 @@ const at = (path: string) => ({
 });
 const UNKNOWN = { client: "Unknown" };
 
+/** Paths of the passthroughs that run a model, by whether their body names it. */
+const routesThat = (runsModel: "named" | "hidden") =>
+  catalogue.dialects.flatMap(({ type, mount, routes }) =>
+    routes.flatMap((route) =>
+      route.kind === "passthrough" && route.runsModel === runsModel
+        ? [`/${type}${mount}${route.path.replace("/*", "/x")}`]
+        : [],
+    ),
+  );
+
 /** Refusals before an interception begins: nothing is fetched, and there is nothing but the refusal to tell. */
 const BEFORE: readonly Refused[] = [
   { reason: "loop", init: post(BODY, { ...OWN_KEY, via: "1.1 ai-edge-interceptor" }) },
@@ -903,14 +913,6 @@ describe("a passthrough", () => {
   });
 
   const LISTED = { PROVIDERS: { ...PROVIDERS, openai: { ...PROVIDERS.openai, models: ["gpt-4o"] } } };
-  const routesThat = (runsModel: "named" | "hidden") =>
-    catalogue.dialects.flatMap(({ type, mount, routes }) =>
-      routes.flatMap((route) =>
-        route.kind === "passthrough" && route.runsModel === runsModel
-          ? [`/${type}${mount}${route.path.replace("/*", "/x")}`]
-          : [],
-      ),
-    );
   const modelRoutes = routesThat("named");
 
   it.each(routesThat("hidden"))(

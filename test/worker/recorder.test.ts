@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { InterceptorEvent } from "../../src/events/event.ts";
 import { startInterception } from "../../src/events/interception.ts";
-import { recorder, type Sink } from "../../src/events/recorder.ts";
+import { createRecorder, type Sink } from "../../src/events/recorder.ts";
 import type { Conclusion } from "../../src/observation/observe.ts";
 import { END, everyEvent, START } from "./support/events.ts";
 import { fixture } from "./support/fixtures.ts";
@@ -16,7 +16,7 @@ type Desk = {
 function desk(...sinks: readonly Sink[]): Desk {
   const waited: Promise<unknown>[] = [];
   const failures: [string, unknown][] = [];
-  const { record } = recorder(
+  const { record } = createRecorder(
     sinks,
     (promise) => void waited.push(promise),
     (sink, error) => void failures.push([sink, error]),
