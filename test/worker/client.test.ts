@@ -78,7 +78,7 @@ describe("which client is calling", () => {
 
   it("B4 a comma inside a comment is no second User-Agent", () => {
     expect(byUserAgent("claude-cli/2.1.330 (external, cli)")).toBe("Claude Code");
-    expect(byUserAgent("coder-agents/v2 (KHTML, like Gecko)")).toBe("Coder Agents");
+    expect(byUserAgent("opencode/1.18 (KHTML, like Gecko) x/1")).toBe("OpenCode");
   });
 
   it("B5 no User-Agent, or an empty one, is Unknown and recorded as none", () => {

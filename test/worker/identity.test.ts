@@ -143,6 +143,18 @@ describe("the credential a request presents", () => {
     expect(reasonOf(await present({ "x-coder-ai-governance-token": token }))).toBe("credential_malformed");
   });
 
+  it("C7 C9 thousands of tokens have each its own digest, those that share a long prefix too, seen again or not", async () => {
+    const prefix = `sk-${"p".repeat(200)}`;
+    const tokens = Array.from({ length: 1500 }, (_, at) => `${prefix}${at}`);
+    const seen = new Set<string>();
+    for (const token of [...tokens, ...tokens.slice(0, 20), ...tokens.slice(-20)]) {
+      const { identity } = accepted(await present({ authorization: `Bearer ${token}` }));
+      expect(identity.sha256).toBe(await sha256Hex(token));
+      seen.add(identity.sha256);
+    }
+    expect(seen.size).toBe(tokens.length);
+  });
+
   it("C6 a refusal's detail names the header, never the token", async () => {
     const refused = await Promise.all([
       present({ authorization: "Basic canary-1" }),

@@ -95,6 +95,18 @@ describe("events that are too large", () => {
     ]);
   });
 
+  it.each([
+    ["one line", [`event: n\ndata: ${BIG}\n\n`]],
+    ["one line in pieces", ["event: n\ndata: ", ...BIG, "\n\n"]],
+    ["several lines", [`event: n\ndata: ${BIG.slice(50)}\ndata: ${BIG.slice(40)}\ndata: x\n\n`]],
+    ["the stream's end", ["event: n\ndata: ", ...BIG]],
+  ])(
+    "G16 of an event over the cap the name that came before is handed on, and nothing else: %s",
+    (_, pieces) => {
+      expect(framed(pieces, 100)).toEqual([{ data: "", name: "n" }]);
+    },
+  );
+
   it("G16 one that is cut short by the stream's end is dropped too", () => {
     expect(framed([`data: ${BIG}`], 100)).toEqual([]);
     expect(framed([`data: a\n\ndata: ${BIG}`, BIG], 100)).toEqual(data("a"));

@@ -263,6 +263,25 @@ describe("G20 messages: figures are cumulative", () => {
   });
 });
 
+describe("G19 responses: a terminal event too large to be read, known by its name alone", () => {
+  it.each([
+    ["response.completed", null],
+    ["response.incomplete", null],
+    ["response.failed", "failed"],
+    ["error", "error"],
+  ])("%s is an end, with error %j", (name, error) => {
+    const reader = responsesUsage();
+    reader.event("", name);
+    expect(reader.report()).toMatchObject({ ended: true, error, usage: null });
+  });
+
+  it.each(["response.created", "response.output_text.delta", "ping", ""])("%j is none", (name) => {
+    const reader = responsesUsage();
+    reader.event("", name);
+    expect(reader.report()).toEqual(NOTHING);
+  });
+});
+
 describe("chat: the event that holds nothing but usage", () => {
   const USAGE = { prompt_tokens: 19, completion_tokens: 10, total_tokens: 29 };
   it.each([
