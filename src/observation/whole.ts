@@ -21,7 +21,7 @@ export async function watchWhole(
   const parts: Uint8Array[] = [];
   let at = 0;
   let firstByteAt: number | null = null;
-  let broken = false;
+  let failure: { readonly error: unknown } | null = null;
   try {
     while (at < length) {
       const { done, value } = await reader.read(new Uint8Array(length - at));
@@ -31,30 +31,30 @@ export async function watchWhole(
       at += value.byteLength;
       parts.push(value);
     }
-    broken = at < length;
-  } catch {
-    broken = true;
+    if (at < length) failure = { error: new Error("the provider's answer ended early") };
+  } catch (error) {
+    failure = { error };
   } finally {
     held.release();
   }
   const bytes = concat(parts, at);
   onBytes(bytes);
-  const how: Ending["how"] = held.reason() ?? (broken ? "error" : "end");
+  const how: Ending["how"] = held.reason() ?? (failure ? "error" : "end");
   return {
-    body: broken ? brokenBody(bytes, length) : bytes,
+    body: failure ? brokenBody(bytes, length, failure.error) : bytes,
     ending: { how, bytes: at, firstByteAt },
   };
 }
 
 /** A body of the declared length that breaks off after the bytes there were, as the provider's did. */
-function brokenBody(bytes: Uint8Array, length: number): ReadableStream {
+function brokenBody(bytes: Uint8Array, length: number, error: unknown): ReadableStream {
   const through = new FixedLengthStream(length);
   const writer = through.writable.getWriter();
   const send = async (): Promise<void> => {
     if (bytes.byteLength > 0) await writer.write(bytes);
     // The headers leave with the first turn of the loop after the answer is returned; a break before it takes them along.
     await new Promise((resolve) => setTimeout(resolve, 0));
-    await writer.abort(new Error("the provider's answer broke off"));
+    await writer.abort(error);
   };
   send().catch(() => undefined);
   return through.readable;
