@@ -149,7 +149,7 @@ export function endEvent(
     cache_write_input_tokens: usage?.cache_write_input_tokens ?? null,
     usage: conclusion?.usageState ?? "unknown",
     usage_flagged: usage?.flagged ?? false,
-    observation: conclusion?.ending.how === "capped" ? "capped" : "whole",
+    observation: conclusion?.ending.capped ? "capped" : "whole",
     msg_id: report?.id ?? null,
     response_model: report?.model ?? null,
     response_bytes: conclusion?.ending.bytes ?? 0,

@@ -6,7 +6,8 @@
 export type Encoding = "plain" | "decoded" | "encoded";
 
 export function bodyEncoding(headers: Headers): Encoding {
-  const encoding = headers.get("content-encoding")?.trim().toLowerCase() ?? "";
-  if (encoding === "" || encoding === "identity") return "plain";
+  const encoding = headers.get("content-encoding")?.trim() ?? "";
+  if (encoding === "" || encoding.toLowerCase() === "identity") return "plain";
+  // The runtime knows these two in lower case only, and no list of several.
   return encoding === "gzip" || encoding === "br" ? "decoded" : "encoded";
 }

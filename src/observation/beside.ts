@@ -46,7 +46,12 @@ async function readBatches(
     // The way to the client broke and no signal said so: let this branch tell first whether the upstream did.
     if (!whole) setTimeout(() => held.end("client"), 0);
   });
-  const ending = (how: Ending["how"]): Ending => ({ how: held.reason() ?? how, bytes, firstByteAt });
+  const ending = (how: Ending["how"]): Ending => ({
+    how: held.reason() ?? how,
+    bytes,
+    firstByteAt,
+    capped: bytes > capBytes,
+  });
 
   const reader = branch.getReader({ mode: "byob" });
   let buffer = new ArrayBuffer(BATCH_BYTES);
@@ -61,7 +66,7 @@ async function readBatches(
       if (bytes > capBytes) {
         held.idle.stop();
         await reader.cancel();
-        return ending((await delivered) ? "capped" : "error");
+        return ending((await delivered) ? "end" : "error");
       }
       buffer = value.buffer as ArrayBuffer;
       // A full batch: more is waiting.

@@ -2,10 +2,12 @@
 export type Ending = {
   /**
    * `end`: the upstream's body ended · `error`: it broke off · `idle`: nothing came for the idle deadline · `client`:
-   * the client left · `capped`: it outgrew what is observed, and the client got it all.
+   * the client left.
    */
-  readonly how: "end" | "error" | "idle" | "client" | "capped";
-  /** Bytes seen from the upstream. */
+  readonly how: "end" | "error" | "idle" | "client";
+  /** It outgrew what is observed: its last bytes, and a silence among them, went by unseen. */
+  readonly capped: boolean;
+  /** Bytes seen from the upstream; a lower bound where `capped`. */
   readonly bytes: number;
   /** When the first of them was seen, in milliseconds since 1970; null where none was. */
   readonly firstByteAt: number | null;

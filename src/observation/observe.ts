@@ -33,7 +33,7 @@ export type ObserveOptions = WatchOptions & {
   readonly takeOut: ((data: string) => boolean) | null;
 };
 
-const NOTHING: Ending = { how: "end", bytes: 0, firstByteAt: null };
+const NOTHING: Ending = { how: "end", bytes: 0, firstByteAt: null, capped: false };
 
 export async function observe(
   response: Response,
@@ -73,6 +73,6 @@ function isForWhole(length: number, kind: AnswerKind, status: number): boolean {
 
 function concludeAnswer(answer: Answer, ending: Ending, status: number): Conclusion {
   const report = answer.finish();
-  const outcome = decideOutcome(ending.how, answer.kind, report, status);
+  const outcome = decideOutcome(ending, answer.kind, report, status);
   return { outcome, usageState: usageState(report), report, ending };
 }

@@ -17,19 +17,21 @@ export type Outcome = "completed" | "cancelled" | "truncated" | "stalled" | "ups
 /** `final`: the provider's own closing figure · `partial`: what was seen before the end · `unknown`: nothing was seen. */
 export type UsageState = "final" | "partial" | "unknown";
 
-/** The one outcome of an answer that ended `how`, told by its bytes (`report`) and its status. */
+/** The one outcome of an answer, by how its bytes ended, what they said (`report`), and its status. */
 export function decideOutcome(
-  how: Ending["how"],
+  { how, capped }: Pick<Ending, "how" | "capped">,
   kind: AnswerKind,
   report: Pick<AnswerReport, "ended" | "error">,
   status: number,
 ): Outcome {
   if (how === "client") return "cancelled";
   if (status >= 400 || report.error !== null) return "upstream_error";
+  // An event stream says itself where it ends; what happens to the connection after that is no loss.
+  if (kind === "events" && report.ended) return "completed";
   if (how === "idle") return "stalled";
   if (how === "error") return "truncated";
   // Past the cap nobody looked for the end; of other bodies there is no other end than their last byte.
-  if (how === "capped" || kind === "opaque") return "completed";
+  if (capped || kind === "opaque") return "completed";
   return report.ended ? "completed" : "truncated";
 }
 

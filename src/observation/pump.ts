@@ -54,7 +54,7 @@ async function carry(
   } finally {
     held.release();
   }
-  return { how: held.reason() ?? how, bytes, firstByteAt };
+  return { how: held.reason() ?? how, bytes, firstByteAt, capped: false };
 }
 
 const WRITE_FAILED = new Error("the client's side of the stream is closed");

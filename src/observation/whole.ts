@@ -42,7 +42,7 @@ export async function watchWhole(
   const how: Ending["how"] = held.reason() ?? (failure ? "error" : "end");
   return {
     body: failure ? brokenBody(bytes, length, failure.error) : bytes,
-    ending: { how, bytes: at, firstByteAt },
+    ending: { how, bytes: at, firstByteAt, capped: false },
   };
 }
 

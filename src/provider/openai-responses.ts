@@ -38,7 +38,11 @@ export function responsesUsage(): UsageReader {
       if (data === "[DONE]") return;
       const terminal = TERMINAL.has(name);
       // Too large to be read: its name tells that it is the end.
-      if (data === "" && terminal) ended = true;
+      if (data === "" && terminal) {
+        ended = true;
+        if (name === "response.failed") error = "failed";
+        if (name === "error") error = "error";
+      }
       if (!terminal && !TELLING.test(data)) return;
       const value = parseObject(data);
       const type = asText(value?.["type"]);

@@ -1547,6 +1547,34 @@ describe("clients that leave", () => {
     },
   );
 
+  it("G24 past what is observed, a client that leaves is still noticed, and the record says that it saw a part", async () => {
+    const piece = `: ${"x".repeat(64 * 1024 - 4)}\n\n`;
+    const steps = [...Array.from({ length: 64 }, () => answer.body(piece)), answer.hang()];
+    upstream.answerWith(answer.sseSteps(steps));
+    const { model, ...rest } = call(ASKED);
+    const response = await unread(hasty.port, rest);
+    let bytes = 0;
+    for await (const some of response) {
+      bytes += (some as Uint8Array).length;
+      // With all that there is, and nothing more to come.
+      if (bytes < 64 * piece.length) continue;
+      response.socket.resetAndDestroy();
+      break;
+    }
+    await closedUpstream(await onlyRequest());
+    expect((await hasty.recorded(model)).end).toMatchObject({ outcome: "cancelled", observation: "capped" });
+  });
+
+  it("G24 past what is observed, an upstream that breaks off is truncated, and the record says that it saw a part", async () => {
+    const piece = `: ${"x".repeat(64 * 1024 - 4)}\n\n`;
+    const steps = [...Array.from({ length: 64 }, () => answer.body(piece)), answer.fin()];
+    upstream.answerWith(answer.sseSteps(steps));
+    const { model, ...rest } = call(ASKED);
+    const response = await unread(hasty.port, rest);
+    await expect(digest(response)).rejects.toThrow("aborted");
+    expect((await hasty.recorded(model)).end).toMatchObject({ outcome: "truncated", observation: "capped" });
+  });
+
   it.each(WAYS)(
     "G27 in the same tick as the end, 60 times: one end each, usage final: $name",
     async (way) => {

@@ -1002,6 +1002,24 @@ describe("a passthrough", () => {
     expect((await house.visit("/openai/v1/models", { headers })).response.status).toBe(200);
   });
 
+  it("F10 whose body the client breaks off is refused as incomplete: not the provider's fault", async () => {
+    const client = upstreamBody();
+    client.send("abc");
+    const house = await open();
+    const visiting = house.visit(
+      "/openai/v1/files",
+      post(client.stream, { ...OWN_KEY, "content-length": "10" }),
+    );
+    await until(client.isTaken, "the bytes being taken");
+    client.fail();
+    const { response, events } = await visiting;
+    expect(response.status).toBe(400);
+    expect(only(events, "refusal")).toMatchObject({
+      reason: "body_incomplete",
+      detail: "while it was forwarded",
+    });
+  });
+
   it("G1 D10 a failed one is refused, with no other event", async () => {
     for (const provider of [
       () => Promise.reject(new Error("x")),

@@ -198,7 +198,7 @@ describe("I4 the client's bytes are the provider's, and the conclusion tells wha
       conclusion: {
         outcome: "completed",
         usageState: "unknown",
-        ending: { how: "end", bytes: 0, firstByteAt: null },
+        ending: { how: "end", bytes: 0, firstByteAt: null, capped: false },
       },
     });
   });
@@ -259,21 +259,28 @@ describe("how an answer ended", () => {
     ["end", "opaque", open, 404, "upstream_error"],
     ["end", "opaque", open, 399, "completed"],
     ["end", "opaque", open, 400, "upstream_error"],
-    ["error", "events", ended, 200, "truncated"],
+    // The stream had said that it was over before its connection broke or fell silent.
+    ["error", "events", ended, 200, "completed"],
+    ["idle", "events", ended, 200, "completed"],
+    ["error", "json", ended, 200, "truncated"],
     ["error", "events", open, 200, "truncated"],
     ["error", "opaque", open, 200, "truncated"],
     ["error", "json", open, 503, "upstream_error"],
     ["idle", "events", open, 200, "stalled"],
     ["idle", "opaque", open, 200, "stalled"],
     ["idle", "events", failed, 200, "upstream_error"],
-    ["capped", "events", open, 200, "completed"],
-    ["capped", "json", open, 200, "completed"],
-    ["capped", "events", failed, 200, "upstream_error"],
+    ["end, capped", "events", open, 200, "completed"],
+    ["end, capped", "json", open, 200, "completed"],
+    ["end, capped", "events", failed, 200, "upstream_error"],
+    ["error, capped", "events", open, 200, "truncated"],
+    ["client, capped", "events", open, 200, "cancelled"],
     ["client", "events", ended, 200, "cancelled"],
     ["client", "events", open, 200, "cancelled"],
     ["client", "json", failed, 500, "cancelled"],
-  ] as const)("%s of %s, %j, status %i: %s", (how, kind, report, status, outcome) => {
-    expect(decideOutcome(how, kind, report, status)).toBe(outcome);
+  ] as const)("%s of %s, %j, status %i: %s", (ending, kind, report, status, outcome) => {
+    const how = ending.replace(", capped", "") as "end" | "error" | "idle" | "client";
+    const capped = ending.endsWith("capped");
+    expect(decideOutcome({ how, capped }, kind, report, status)).toBe(outcome);
   });
 
   const usage = {
@@ -405,7 +412,7 @@ describe("how an answer ended", () => {
     expect(await concluded(own)).toMatchObject({ outcome: "completed", report: { id: one.report.id } });
   });
 
-  it("a reset behind the terminal event is still no proper end", async () => {
+  it("a reset behind the terminal event is no loss: the stream had said that it was over", async () => {
     const upstream = upstreamBody();
     const own = await watch(upstream);
     const reader = (own.observed.body as ReadableStream<Uint8Array>).getReader();
@@ -413,7 +420,7 @@ describe("how an answer ended", () => {
     await reader.read();
     upstream.fail();
     await expect(reader.read()).rejects.toBeDefined();
-    expect(await concluded(own)).toMatchObject({ outcome: "truncated", report: { ended: true } });
+    expect(await concluded(own)).toMatchObject({ outcome: "completed", report: { ended: true } });
   });
 
   it("G4 much that came at once before a reset is still the upstream's break, not the client's leaving", async () => {
@@ -441,10 +448,11 @@ describe("the cap on what is read beside the client's stream", () => {
     upstream.end();
     expect(text((await client).bytes)).toBe(events + tail);
     const { outcome, usageState: state, ending } = await concluded(own);
-    expect({ outcome, state, how: ending.how }).toEqual({
+    expect({ outcome, state, how: ending.how, capped: ending.capped }).toEqual({
       outcome: "completed",
       state: "unknown",
-      how: "capped",
+      how: "end",
+      capped: true,
     });
     expect(ending.bytes).toBeGreaterThan(1000);
   });
@@ -523,7 +531,7 @@ describe("G23 a client that leaves", () => {
     expect(await concluded(own)).toMatchObject({
       outcome: "cancelled",
       usageState: "unknown",
-      ending: { how: "client", bytes: 0, firstByteAt: null },
+      ending: { how: "client", bytes: 0, firstByteAt: null, capped: false },
     });
   });
 

@@ -126,7 +126,7 @@ describe("I1 an interception's record", () => {
     outcome: "completed",
     usageState: "final",
     report,
-    ending: { how: "end", bytes: 100, firstByteAt: 1040 },
+    ending: { how: "end", bytes: 100, firstByteAt: 1040, capped: false },
   };
   const { record_type: _, api_key_id, started_at, metadata, ...rest } = START;
   const {
@@ -203,7 +203,7 @@ describe("I1 an interception's record", () => {
     const capped: Conclusion = {
       ...conclusion,
       report: { ...report, usage },
-      ending: { how: "capped", bytes: 9, firstByteAt: null },
+      ending: { how: "end", bytes: 9, firstByteAt: null, capped: true },
     };
     end({ outcome: "completed", status: 200, error: null, conclusion: capped });
     expect(events.at(-1)).toMatchObject({ observation: "capped", usage_flagged: true, response_bytes: 9 });

@@ -49,7 +49,7 @@ const subject = compose.toSubject(caller, {
 const conclusion: Conclusion = {
   outcome: "completed",
   usageState: "final",
-  ending: { how: "end", bytes: 4321, firstByteAt: AT + 300 },
+  ending: { how: "end", bytes: 4321, firstByteAt: AT + 300, capped: false },
   report: {
     id: "chatcmpl-1",
     model: "gpt-5.1",
