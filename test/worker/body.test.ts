@@ -83,6 +83,11 @@ describe("F2 a body over the limit", () => {
     expect(reasonOf(await readBody(post(odd(11), { "content-length": "5" }), 10))).toBe("body_too_large");
   });
 
+  it("F2 one byte over the limit is over it, counted or declared", async () => {
+    expect(reasonOf(await readBody(post(wholeBody(odd(11))), 10))).toBe("body_too_large");
+    expect(reasonOf(await readBody(post(odd(11), { "content-length": "11" }), 10))).toBe("body_too_large");
+  });
+
   it("F2 the limit itself is allowed", async () => {
     expect(accepted(await readBody(post(odd(10), { "content-length": "10" }), 10))).toEqual(odd(10));
     expect(accepted(await readBody(post(wholeBody(odd(10))), 10))).toEqual(odd(10));

@@ -1,8 +1,10 @@
 /** A finished response taken apart into the events that stream it. */
 import type OpenAI from "openai";
-import type { WireResponse } from "./openai-responses.ts";
 import { namedEvent, type SseEvent } from "./reply.ts";
 import { streamPieces } from "./tokens.ts";
+
+/** `output_text` is the SDK's own shortcut; the API does not send it. */
+export type WireResponse = Omit<OpenAI.Responses.Response, "output_text">;
 
 type Api = OpenAI.Responses.ResponseStreamEvent;
 type Item = OpenAI.Responses.ResponseOutputItem;

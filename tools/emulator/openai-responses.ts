@@ -2,13 +2,11 @@
 import type OpenAI from "openai";
 import { composeAnswer, type Answer } from "./answer.ts";
 import { arrayAt, numberAt, objectAt, stringAt, type JsonObject } from "./json.ts";
-import { responseEvents } from "./openai-responses-stream.ts";
+import { responseEvents, type WireResponse } from "./openai-responses-stream.ts";
 import { json, namedEvent, type Reply } from "./reply.ts";
 import { freshId, type Figures } from "./tokens.ts";
 
 type Item = OpenAI.Responses.ResponseOutputItem;
-/** `output_text` is the SDK's own shortcut; the API does not send it. */
-export type WireResponse = Omit<OpenAI.Responses.Response, "output_text">;
 
 export function answerResponses(body: JsonObject, model: string): Reply {
   const reasoning = objectAt(body, "reasoning");
