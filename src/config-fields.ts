@@ -22,7 +22,8 @@ export function asList(value: unknown, path: string, problems: Problems): readon
   return null;
 }
 
-function fromJson(value: unknown): unknown {
+/** A text that is JSON as what it says; anything else as it is. */
+export function fromJson(value: unknown): unknown {
   if (typeof value !== "string") return value;
   try {
     return JSON.parse(value);

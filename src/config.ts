@@ -2,7 +2,7 @@
  * The environment, checked once: unchecked bindings in, a whole Config out, or everything that is wrong with them. The
  * only reader of `env`. Names and defaults: the README's config table.
  */
-import { asList, asTable, Fields, type Table } from "./config-fields.ts";
+import { asList, asTable, Fields, fromJson, type Table } from "./config-fields.ts";
 import type { ConfiguredSource, IdentitySource, Problems } from "./identity/identity.ts";
 import type { AssertionRules } from "./initiator/owner-assertion.ts";
 import type { Dialect, Provider } from "./provider/provider.ts";
@@ -225,16 +225,19 @@ function isExampleKey(key: string): boolean {
 
 const TABLES = new Set(["PROVIDERS", "IDENTITY", "OWNER_ASSERTION", "RECORDING", "LIMITS"]);
 
-/** A table that nobody reads is a misspelt one. Bindings are no plain objects; single texts may be anybody's. */
+/** A table that nobody reads, under a name that begins as one of ours: a misspelt one, whose rules would not hold. */
 function reportUnread(env: Env, problems: Problems): void {
   for (const [name, value] of Object.entries(env)) {
-    if (TABLES.has(name) || typeof value !== "object" || value === null) continue;
-    const plain = Array.isArray(value) || Object.getPrototypeOf(value) === Object.prototype;
-    if (plain && !DATA_SETS.has(name)) problems(name, `is unknown (known: ${[...TABLES].join(", ")})`);
+    const near = [...TABLES].some((table) => name.toUpperCase().startsWith(table.slice(0, 4)));
+    if (!near || TABLES.has(name) || !isTable(fromJson(value))) continue;
+    problems(name, `is unknown (known: ${[...TABLES].join(", ")})`);
   }
 }
 
-const DATA_SETS = new Set(["INTERCEPTIONS", "OVERRIDES"]);
+const isTable = (value: unknown): boolean =>
+  typeof value === "object" &&
+  value !== null &&
+  (Array.isArray(value) || Object.getPrototypeOf(value) === Object.prototype);
 
 function dataSet(env: Env, name: string, problems: Problems): DataSet | null {
   const binding = env[name];

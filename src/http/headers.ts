@@ -52,6 +52,7 @@ const NOT_TO_CLIENT = [...HOP_BY_HOP, "set-cookie", "set-cookie2", "x-intercepto
 
 /** Our mark in `Via` (RFC 9110 §7.6.3), by which a request that comes round again is recognised. */
 export const VIA_MARK = "ai-edge-interceptor";
+const LOOPED = new RegExp(`(?:^|[\\s,])${VIA_MARK}(?:$|[\\s,(])`);
 
 export type UpstreamHeaderOptions = {
   /** Forward `X-Coder-*` (bar credentials and signatures), for an upstream that is Coder itself. */
@@ -100,7 +101,7 @@ export function clientHeaders(from: Headers, interceptionId: string, reframed: b
 
 /** Whether this request has already been through an interceptor. */
 export function hasLooped(headers: Headers): boolean {
-  return headers.get("via")?.includes(VIA_MARK) ?? false;
+  return LOOPED.test(headers.get("via") ?? "");
 }
 
 /** Names that `Connection` makes hop-by-hop for this message, or null where it names none. */

@@ -9,6 +9,7 @@ import { leash } from "./leash.ts";
 /** Larger answers are watched beside the client's stream. */
 export const WHOLE_MAX_BYTES = 256 * 1024;
 export const WHOLE_ERROR_MAX_BYTES = 1024 * 1024;
+const CHUNK_BYTES = 16 * 1024;
 
 export async function watchWhole(
   upstream: ReadableStream<Uint8Array>,
@@ -24,7 +25,7 @@ export async function watchWhole(
   let failure: { readonly error: unknown } | null = null;
   try {
     while (at < length) {
-      const { done, value } = await reader.read(new Uint8Array(length - at));
+      const { done, value } = await reader.read(new Uint8Array(Math.min(length - at, CHUNK_BYTES)));
       if (done) break;
       held.idle.heard();
       firstByteAt ??= options.now();

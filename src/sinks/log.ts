@@ -7,9 +7,9 @@ import type { Sink } from "../events/recorder.ts";
 
 export const LOG_MESSAGE = "interception log";
 
-/** What JSON leaves as it is and a terminal, or a reader that splits lines by Unicode, would act on. */
+/** What JSON leaves as it is and a terminal, or a reader that splits lines or turns text around by Unicode, would act on. */
 // oxlint-disable-next-line no-control-regex -- control characters are what this looks for
-const UNSAFE = /[\u007f-\u009f\u2028\u2029]/;
+const UNSAFE = /[\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]/;
 const EACH_UNSAFE = new RegExp(UNSAFE, "g");
 
 export function logSink(print: (line: string) => void): Sink {

@@ -358,6 +358,14 @@ describe("J2 J3 J6 wrong values", () => {
   );
 });
 
+it("settings that a table inherits are not its own", () => {
+  const inherited = Object.create(OPENAI) as Record<string, unknown>;
+  expect(namedBy({ PROVIDERS: { openai: inherited } })).toEqual([
+    "PROVIDERS.openai.type",
+    "PROVIDERS.openai.base_url",
+  ]);
+});
+
 describe("J6 variables that nobody reads", () => {
   it.each([
     ["OWNER_ASSERTIONS", { allow: "off" }],

@@ -215,6 +215,17 @@ describe("I4 the client's bytes are the provider's, and the conclusion tells wha
   });
 });
 
+describe("I4 an end without its last blank line", () => {
+  it.each(WAYS)("%s: the client gets what there was, and no line more", async (_, given) => {
+    for (const end of ["data: [DONE]", "data: [DONE]\n", "data: {", ": ping", "\n", "\r"]) {
+      const own = await watch(wholeBody(`${ONE}${end}`), given);
+      expect(text((await drain(own.observed.body)).bytes)).toBe(ONE + end);
+      const { outcome } = await concluded(own);
+      expect(outcome).toBe(end.includes("[DONE]") ? "completed" : "truncated");
+    }
+  });
+});
+
 describe("events arrive singly and at once", () => {
   it.each(WAYS)("%s: each event can be read before the next is sent", async (_, given) => {
     const upstream = upstreamBody();

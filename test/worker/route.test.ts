@@ -153,6 +153,27 @@ describe("the tables above", () => {
   });
 });
 
+const running = (routes: readonly DialectRoute[], runs: "named" | "hidden"): string[] =>
+  routes.flatMap((route) => (route.kind === "passthrough" && route.runsModel === runs ? [route.path] : []));
+
+describe("D14 which passthroughs have a model do something, so that a list of models holds for them", () => {
+  it("those whose body names it", () => {
+    expect(running(OPENAI.dialect.routes, "named")).toEqual([
+      "/responses/*",
+      "/embeddings",
+      "/images/*",
+      "/audio/*",
+      "/moderations",
+    ]);
+    expect(running(ANTHROPIC.dialect.routes, "named")).toEqual(["/v1/messages/count_tokens"]);
+  });
+
+  it("those whose body hides it: batches", () => {
+    expect(running(OPENAI.dialect.routes, "hidden")).toEqual(["/batches"]);
+    expect(running(ANTHROPIC.dialect.routes, "hidden")).toEqual(["/v1/messages/batches"]);
+  });
+});
+
 describe("D1 what is no route", () => {
   it.each([
     "/",

@@ -20,18 +20,6 @@ function filtered(pieces: Iterable<Uint8Array>): { readonly client: string; read
   return { client: text(join(out)), observer: text(join(seen)) };
 }
 
-/** Whether the parts are, one after another, these bytes. */
-function isSame(parts: readonly Uint8Array[], whole: Uint8Array): boolean {
-  let at = 0;
-  for (const part of parts) {
-    for (const byte of part) {
-      if (byte !== whole[at]) return false;
-      at += 1;
-    }
-  }
-  return at === whole.length;
-}
-
 /** Events as they stand in a stream, each with its blank line. */
 function eventsOf(stream: string): string[] {
   return stream.split(/(?<=\n\n|\r\n\r\n|\r\r(?!\n))/).filter((event) => event !== "");
@@ -74,18 +62,17 @@ describe("the usage event is taken out, and nothing else", () => {
     expect(filtered([bytes])).toEqual({ client: expected, observer: stream });
     expect(filtered(byteByByte(bytes))).toEqual({ client: expected, observer: stream });
     const wrong: number[] = [];
-    const expectedBytes = utf8(expected);
     for (const [head, tail] of everySplit(bytes)) {
       const filter = withoutUsageEvent(isUsageOnly, () => undefined);
       const out = [filter.chunk(head), filter.chunk(tail), filter.rest()];
-      if (!isSame(out, expectedBytes)) wrong.push(head.length);
+      if (text(join(out)) !== expected) wrong.push(head.length);
     }
     expect(wrong).toEqual([]);
   });
 
   it("G13 random pieces of every stream", { timeout: 60_000 }, () => {
     const prepared = CASES.map(([, stream]) => ({ bytes: utf8(stream), expected: without(stream) }));
-    forSeeds(6000, (seed) => {
+    forSeeds(2000, (seed) => {
       const one = prepared[seed % prepared.length];
       const { client } = filtered(rechunk(one?.bytes ?? new Uint8Array(), seed, 256));
       expect(client).toBe(one?.expected);

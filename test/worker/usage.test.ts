@@ -196,6 +196,19 @@ describe("G21 figures that are no counts", () => {
     },
   );
 
+  it("G21 messages: a figure refused early stays flagged, however good the later ones are", () => {
+    const { usage } = afterEvents(
+      messagesUsage(),
+      { type: "message_start", message: { usage: { input_tokens: -3, output_tokens: 1 } } },
+      {
+        type: "message_delta",
+        delta: { stop_reason: "end_turn" },
+        usage: { input_tokens: 3, output_tokens: 9 },
+      },
+    );
+    expect(usage).toMatchObject({ input_tokens: 3, output_tokens: 9, flagged: true });
+  });
+
   it("0 and 2^53 - 1 are counts", () => {
     const { usage } = afterEvents(chatUsage(), {
       choices: [],
