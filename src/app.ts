@@ -229,12 +229,12 @@ async function relay(
     return refuse(visit, refusal);
   };
 
+  const abort = new AbortController();
   try {
     const forbidden = checkPolicies(visit, admitted, model, true);
     if (forbidden) return endRefused(forbidden, "refused");
 
     const spliced = api.isUsageOnly && route.provider.injectUsage ? askForUsage(call, bytes) : null;
-    const abort = new AbortController();
     const answer = await ask(visit, admitted, spliced ?? bytes, abort);
     if (answer === CLIENT_GONE) {
       end({ outcome: "cancelled", status: null, error: null, conclusion: null });
@@ -258,6 +258,7 @@ async function relay(
     else finish(observed.conclusion);
     return toClient(answer, observed.body, id, observed.reframed);
   } catch (error) {
+    abort.abort();
     end({ outcome: "refused", status: 500, error: "internal", conclusion: null });
     throw error;
   }
@@ -332,7 +333,7 @@ function checkPolicies(
 /** The one call to the provider, ended when the client leaves; no answer of its gives away the gateway's key. */
 async function ask(
   { request, parts }: Visit,
-  { target, route, credential }: Admitted,
+  { target, route, caller, credential }: Admitted,
   body: Outgoing["body"],
   abort: AbortController,
 ): Promise<Response | Refusal | typeof CLIENT_GONE> {
@@ -341,6 +342,7 @@ async function ask(
   if (request.signal.aborted) return CLIENT_GONE;
   const headers = upstreamHeaders(request.headers, {
     coderHeaders: route.provider.coderHeaders,
+    owner: caller.attribution === "asserted" || caller.attribution === "signed" ? caller.initiator_id : null,
     credential: credential.header,
   });
   const outgoing = { url: targetUrl(route, target.search), method: request.method, headers, body };

@@ -158,6 +158,8 @@ function readAssertion(env: Env, problems: Problems): AssertionRules {
   const fields = new Fields(optional(env, "OWNER_ASSERTION", problems), "OWNER_ASSERTION", problems);
   const allow = fields.oneOf("allow", ["any", "listed", "off"], "any");
   const actors = new Set(fields.texts("actors")?.map(canonicalId));
+  if (allow === "any" && actors.size > 0)
+    problems("OWNER_ASSERTION.actors", 'counts only with allow = "listed"');
   const onInvalid = fields.oneOf("on_invalid", ["ignore", "reject"], "ignore");
   fields.oneOf("signature", ["off"], "off");
   fields.done();

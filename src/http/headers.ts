@@ -32,6 +32,14 @@ const NOT_UPSTREAM = new Set([
   "forwarded",
   "forwarded-for",
   "x-forwarded",
+  "x-original-forwarded-for",
+  "x-original-host",
+  "x-remote-ip",
+  "x-remote-addr",
+  "x-envoy-external-address",
+  "fastly-client-ip",
+  "x-http-method-override",
+  "x-method-override",
   "via",
   "cdn-loop",
   "x-real-ip",
@@ -44,8 +52,8 @@ const NOT_UPSTREAM = new Set([
 ]);
 
 const NOT_UPSTREAM_PREFIX = /^(?:cf-|x-forwarded-|x-coder-)/;
-/** What names the caller's token at a Coder deployment: never for a provider, not even one that is Coder itself. */
-const CODER_CREDENTIAL = /^x-coder-(?:ai-g|signature|.*token)/;
+/** For an upstream that is Coder itself: never tokens or signatures, nor the owner as it was sent, which may not have counted. */
+const CODER_FORWARDED = /^x-coder-(?!owner-id$|ai-g|signature|.*token)/;
 
 /** `x-interceptor-error` is ours to set, and only on refusals. */
 const NOT_TO_CLIENT = [...HOP_BY_HOP, "set-cookie", "set-cookie2", "x-interceptor-error"];
@@ -57,6 +65,8 @@ const LOOPED = new RegExp(`(?:^|[\\s,])${VIA_MARK}(?:$|[\\s,(])`);
 export type UpstreamHeaderOptions = {
   /** Forward `X-Coder-*` (bar credentials and signatures), for an upstream that is Coder itself. */
   readonly coderHeaders: boolean;
+  /** The owner that counted, the only one such an upstream hears of; null where none did. */
+  readonly owner: string | null;
   /** The one credential the provider gets. */
   readonly credential: readonly [name: string, value: string];
 };
@@ -71,11 +81,12 @@ export function upstreamHeaders(from: Headers, options: UpstreamHeaderOptions): 
     const plain = name.includes("_") ? name.replaceAll("_", "-") : name;
     if (plain !== name && NOT_UPSTREAM.has(plain)) continue;
     if (NOT_UPSTREAM_PREFIX.test(plain)) {
-      const wanted = options.coderHeaders && name.startsWith("x-coder-") && !CODER_CREDENTIAL.test(plain);
+      const wanted = options.coderHeaders && plain === name && CODER_FORWARDED.test(name);
       if (!wanted) continue;
     }
     to.append(name, value);
   }
+  if (options.coderHeaders && options.owner !== null) to.set("x-coder-owner-id", options.owner);
   to.set("accept-encoding", "identity");
   to.set("via", `1.1 ${VIA_MARK}`);
   to.set(options.credential[0], options.credential[1]);

@@ -40,7 +40,8 @@ export async function readCredential(headers: Headers): Promise<Credential | Ref
   const own = ownKey(headers);
   if (own instanceof Refusal) return own;
   const sent = own && (await secret(own.value, own.from));
-  const ownSecret = sent?.value.startsWith(CLIENT_KEY_PREFIX) ? null : sent;
+  // Whatever says who is calling is no provider key, in whichever header it stands beside itself.
+  const ownSecret = sent?.value.startsWith(CLIENT_KEY_PREFIX) || sent?.value === governance ? null : sent;
   if (governance !== "") {
     if (!isToken(governance)) return new Refusal("credential_malformed", "X-Coder-AI-Governance-Token");
     return {

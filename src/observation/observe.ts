@@ -42,7 +42,11 @@ export async function observe(
 ): Promise<Observed> {
   const { status, body, headers } = response;
   const encoding = bodyEncoding(headers);
-  const answer = readAnswer(encoding === "encoded" ? "opaque" : answerKind(headers), reader);
+  const named = encoding === "encoded" ? "opaque" : answerKind(headers);
+  // Asked for as a stream: a good answer that says of itself neither what it is nor that it is JSON, is one.
+  const unnamedStream =
+    options.takeOut !== null && named === "opaque" && encoding !== "encoded" && status < 400;
+  const answer = readAnswer(unnamedStream ? "events" : named, reader);
   const conclude = (ending: Ending): Conclusion => concludeAnswer(answer, ending, status);
   if (body === null) return { body: null, conclusion: conclude(NOTHING), reframed: false };
 

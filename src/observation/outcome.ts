@@ -6,7 +6,8 @@ import type { Ending } from "./ending.ts";
  * How an interception can end, and what is known of what it used.
  *
  * - `completed`: the upstream's answer reached its proper end (its terminal event, its content-length).
- * - `cancelled`: the client left first.
+ * - `cancelled`: the client left before the connection was over, even where the answer's end had been seen: how much of
+ *   it the client got is not known.
  * - `truncated`: the upstream's bytes ended, or the connection broke, before the answer's end.
  * - `stalled`: the upstream sent nothing for the idle deadline.
  * - `upstream_error`: no connection, no headers in time, an error status, or an error event inside a 200.

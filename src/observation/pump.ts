@@ -49,7 +49,7 @@ async function carry(
     how = error === WRITE_FAILED ? "client" : "error";
     if (how === "client") held.end("client");
     // What came of an event before the break is the client's.
-    else if (held.reason() === null) await write(writer, filter.rest(), held).catch(() => undefined);
+    else if (held.reason() !== "client") await write(writer, filter.rest(), held).catch(() => undefined);
     writer.abort(error).catch(() => undefined);
   } finally {
     held.release();

@@ -70,7 +70,8 @@ export function isUsageOnly(data: string): boolean {
   if (!data.includes('"usage"')) return false;
   const value = parseObject(data);
   const choices = value?.["choices"];
-  return Array.isArray(choices) && choices.length === 0 && asObject(value?.["usage"]) !== null;
+  const empty = Array.isArray(choices) && choices.length === 0 && value?.["error"] == null;
+  return empty && asObject(value?.["usage"]) !== null;
 }
 
 function readChatUsage(from: JsonObject): Usage {

@@ -33,6 +33,10 @@ export async function forward(
   }, deadlineMs);
   try {
     const response = await fetcher(url, { method, headers, body, redirect: "manual", signal: abort.signal });
+    if (response.status < 200 || response.status > 599) {
+      abort.abort();
+      return new Refusal("upstream_unreachable", `status ${response.status}, which is none`);
+    }
     if (!REDIRECTS.has(response.status)) return response;
     response.body?.cancel().catch(() => undefined);
     return new Refusal("upstream_redirected", `status ${response.status}`);

@@ -5,9 +5,10 @@ import { OWNER } from "./support/values.ts";
 type Pairs = readonly (readonly [name: string, value: string])[];
 
 /** What the provider gets of these headers, without the three that it always gets. */
-function forwarded(pairs: Pairs, coderHeaders = false): Record<string, string> {
+function forwarded(pairs: Pairs, coderHeaders = false, owner: string | null = null): Record<string, string> {
   const to = upstreamHeaders(new Headers(pairs as [string, string][]), {
     coderHeaders,
+    owner,
     credential: ["authorization", "Bearer provider-key"],
   });
   const { "accept-encoding": _, via: __, authorization: ___, ...rest } = Object.fromEntries(to);
@@ -27,7 +28,7 @@ function answered(pairs: Pairs, reframed = false): [string, string][] {
 describe("what the provider sees of a request's headers", () => {
   it("a request without any gets the provider's credential, our mark, and identity", () => {
     const credential = ["x-api-key", "provider-key"] as const;
-    expect([...upstreamHeaders(new Headers(), { coderHeaders: false, credential })]).toEqual([
+    expect([...upstreamHeaders(new Headers(), { coderHeaders: false, owner: null, credential })]).toEqual([
       ["accept-encoding", "identity"],
       ["via", `1.1 ${VIA_MARK}`],
       ["x-api-key", "provider-key"],
@@ -87,6 +88,7 @@ describe("what the provider sees of a request's headers", () => {
   it("E1 Connection cannot take our own headers away", () => {
     const to = upstreamHeaders(new Headers({ connection: "authorization, via, accept-encoding" }), {
       coderHeaders: false,
+      owner: null,
       credential: ["authorization", "Bearer provider-key"],
     });
     expect(Object.fromEntries(to)).toEqual(ALWAYS);
@@ -122,6 +124,7 @@ describe("what the provider sees of a request's headers", () => {
   it("E3 the caller's accept-encoding and via are replaced, not joined", () => {
     const to = upstreamHeaders(new Headers({ "accept-encoding": "gzip, br", via: "1.1 caller" }), {
       coderHeaders: false,
+      owner: null,
       credential: ["authorization", "Bearer provider-key"],
     });
     expect(Object.fromEntries(to)).toEqual(ALWAYS);
@@ -142,7 +145,7 @@ describe("what the provider sees of a request's headers", () => {
         "accept-encoding": _,
         via: __,
         ...rest
-      } = Object.fromEntries(upstreamHeaders(caller, { coderHeaders: false, credential }));
+      } = Object.fromEntries(upstreamHeaders(caller, { coderHeaders: false, owner: null, credential }));
       expect(rest).toEqual({ [credential[0]]: credential[1] });
     },
   );
@@ -229,8 +232,19 @@ describe("what the provider sees of a request's headers", () => {
       ["x-coder-signature-timestamp", "1"],
       ["x-forwarded-for", "1.2.3.4"],
     ];
-    expect(forwarded([...ids, ...secrets], true)).toEqual(Object.fromEntries(ids));
+    expect(forwarded([...ids, ...secrets], true, OWNER)).toEqual(Object.fromEntries(ids));
   });
+
+  // The attack: an owner that did not count, passed on to a Coder upstream beside the gateway's own key, would be
+  // believed there on our word.
+  it.each(["x-coder-owner-id", "X-Coder-Owner_Id", "x_coder_owner_id"])(
+    "forward_coder_headers passes on the owner that counted, never %s as it was sent",
+    (name) => {
+      expect(forwarded([[name, OWNER]], true, null)).toEqual({});
+      const counted = "0b8f3a52-5d0e-4a61-8c1f-5a9d3e7b2c10";
+      expect(forwarded([[name, OWNER]], true, counted)).toEqual({ "x-coder-owner-id": counted });
+    },
+  );
 
   it("Coder-Session-Token, which signs in at a Coder deployment, is not for a provider", () => {
     expect(forwarded([["Coder-Session-Token", "CANARY"]])).toEqual({});
@@ -239,7 +253,11 @@ describe("what the provider sees of a request's headers", () => {
 
   it("the caller's headers are left as they were", () => {
     const caller = new Headers({ authorization: "Bearer own", "x-one": "1" });
-    upstreamHeaders(caller, { coderHeaders: false, credential: ["authorization", "Bearer provider-key"] });
+    upstreamHeaders(caller, {
+      coderHeaders: false,
+      owner: null,
+      credential: ["authorization", "Bearer provider-key"],
+    });
     expect([...caller]).toEqual([
       ["authorization", "Bearer own"],
       ["x-one", "1"],
@@ -339,7 +357,11 @@ describe("what the client sees of the answer's headers", () => {
 
 describe("D11 a request that comes round again", () => {
   it("is known by our mark", () => {
-    const out = upstreamHeaders(new Headers(), { coderHeaders: false, credential: ["x-api-key", "k"] });
+    const out = upstreamHeaders(new Headers(), {
+      coderHeaders: false,
+      owner: null,
+      credential: ["x-api-key", "k"],
+    });
     expect(hasLooped(out)).toBe(true);
   });
 

@@ -9,7 +9,7 @@ export const CONFIG_KEYS: readonly ConfigKey[] = [
   key(
     "PROVIDERS.<name>.base_url",
     "required",
-    "`https://…` (plain `http` only on loopback); ends in `/v1` for `openai`, must not for `anthropic`",
+    "`https://…` (plain `http` only on loopback); what the routes hang under: for `openai` as a rule with `/v1` at its end, for `anthropic` without",
   ),
   key(
     "PROVIDERS.<name>.keys",
@@ -48,7 +48,7 @@ export const CONFIG_KEYS: readonly ConfigKey[] = [
   key("RECORDING.prompts", "`false`", "only `false` as yet: no content is ever recorded"),
   key("LIMITS.body_bytes", "`33554432`", "largest request body"),
   key("LIMITS.headers_ms", "`600000`", "how long a provider may take to send its headers"),
-  key("LIMITS.idle_ms", "`300000`", "how long an answer may be silent"),
+  key("LIMITS.idle_ms", "`300000`", "how long an intercepted answer may be silent"),
   key(
     "LIMITS.observe_bytes",
     "`8388608`",
