@@ -66,6 +66,9 @@ async function readCounted(body: ReadableStream, limit: number): Promise<Uint8Ar
   }
 }
 
+/** An error answer up to this size may be read whole: to be looked through for a key, and to be observed. */
+export const MAX_ERROR_BYTES = 1024 * 1024;
+
 /** One array of `size` bytes out of its parts; a single part is returned as it is. */
 export function concat(parts: readonly Uint8Array[], size: number): Uint8Array {
   const [first] = parts;

@@ -2,7 +2,7 @@
  * Bytes in, the same bytes out, and exactly one conclusion. Receives the provider's answer and a reader of its
  * dialect; hands on a body for the client and a promise of what there was to see, which never rejects.
  */
-import { declaredLength } from "../http/body.ts";
+import { declaredLength, MAX_ERROR_BYTES } from "../http/body.ts";
 import { bodyEncoding } from "../http/encoding.ts";
 import type { AnswerReport, UsageReader } from "../provider/usage.ts";
 import { answerKind, readAnswer, type Answer, type AnswerKind } from "./answer.ts";
@@ -11,7 +11,7 @@ import type { Ending, WatchOptions } from "./ending.ts";
 import { decideOutcome, usageState, type Outcome, type UsageState } from "./outcome.ts";
 import { watchThrough } from "./pump.ts";
 import { withoutUsageEvent } from "./usage-event.ts";
-import { watchWhole, WHOLE_ERROR_MAX_BYTES, WHOLE_MAX_BYTES } from "./whole.ts";
+import { watchWhole, WHOLE_MAX_BYTES } from "./whole.ts";
 
 export type Conclusion = {
   readonly outcome: Outcome;
@@ -71,7 +71,7 @@ export async function observe(
 
 /** An error never streams, whatever it calls itself; and it may have been read already (`upstream/key-echo.ts`). */
 function isForWhole(length: number, kind: AnswerKind, status: number): boolean {
-  if (status >= 400) return length <= WHOLE_ERROR_MAX_BYTES;
+  if (status >= 400) return length <= MAX_ERROR_BYTES;
   return kind !== "events" && length <= WHOLE_MAX_BYTES;
 }
 

@@ -8,7 +8,6 @@ import { leash } from "./leash.ts";
 
 /** Larger answers are watched beside the client's stream. */
 export const WHOLE_MAX_BYTES = 256 * 1024;
-export const WHOLE_ERROR_MAX_BYTES = 1024 * 1024;
 const CHUNK_BYTES = 16 * 1024;
 
 export async function watchWhole(

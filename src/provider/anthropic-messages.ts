@@ -42,7 +42,7 @@ export function messagesUsage(): UsageReader {
           return take(asObject(value["message"]) ?? {});
         case "message_delta":
           take({ usage: value["usage"] });
-          final = asObject(asObject(value["delta"]))?.["stop_reason"] != null || final;
+          final = asObject(value["delta"])?.["stop_reason"] != null || final;
           return;
         case "message_stop":
           ended = true;

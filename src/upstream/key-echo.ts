@@ -2,12 +2,11 @@
  * Keeps the gateway's own key out of what clients see: some providers quote the key they refuse. Only error answers to
  * a call with a central key are looked at.
  */
-import { concat } from "../http/body.ts";
+import { concat, MAX_ERROR_BYTES } from "../http/body.ts";
 import { bodyEncoding } from "../http/encoding.ts";
 import { Refusal } from "../refusal.ts";
 
 const WINDOW = 8;
-const MAX_ERROR_BYTES = 1024 * 1024;
 
 /**
  * The answer as it was; `upstream_key_rejected` where it gives away the key, or is compressed in a way that hides
