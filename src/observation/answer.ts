@@ -1,8 +1,8 @@
 /**
  * Reads an answer's bytes by what they are: an event stream, a JSON body, or neither. Receives batches, tells the
- * dialect's usage reader what they say; never throws, never changes a byte.
+ * dialect's reader what they say; never throws, never changes a byte.
  */
-import type { AnswerReport, UsageReader } from "../provider/usage.ts";
+import type { AnswerReader, AnswerReport } from "../provider/answer.ts";
 import { frameEvents } from "./sse.ts";
 
 export type AnswerKind = "events" | "json" | "opaque";
@@ -20,7 +20,7 @@ export function answerKind(headers: Headers): AnswerKind {
   return /^\s*application\/(?:[\w.+-]+\+)?json\b/i.test(type) ? "json" : "opaque";
 }
 
-export function readAnswer(kind: AnswerKind, reader: UsageReader): Answer {
+export function readAnswer(kind: AnswerKind, reader: AnswerReader): Answer {
   if (kind === "opaque") return { kind, bytes: () => undefined, finish: reader.report };
   // Not fatal: what is not UTF-8 costs the event it stands in, no more. A byte order mark is passed over.
   const decoder = new TextDecoder();
@@ -49,7 +49,7 @@ export function readAnswer(kind: AnswerKind, reader: UsageReader): Answer {
 }
 
 /** A body that is no JSON tells nothing; the reader's report then says that no end was seen. */
-function readJson(text: string, reader: UsageReader): void {
+function readJson(text: string, reader: AnswerReader): void {
   let value: unknown;
   try {
     value = JSON.parse(text);

@@ -4,7 +4,7 @@
  */
 import { declaredLength, MAX_ERROR_BYTES } from "../http/body.ts";
 import { bodyEncoding } from "../http/encoding.ts";
-import type { AnswerReport, UsageReader } from "../provider/usage.ts";
+import type { AnswerReader, AnswerReport } from "../provider/answer.ts";
 import { answerKind, readAnswer, type Answer, type AnswerKind } from "./answer.ts";
 import { watchBeside } from "./beside.ts";
 import type { Ending, WatchOptions } from "./ending.ts";
@@ -37,7 +37,7 @@ const NOTHING: Ending = { how: "end", bytes: 0, firstByteAt: null, capped: false
 
 export async function observe(
   response: Response,
-  reader: UsageReader,
+  reader: AnswerReader,
   options: ObserveOptions,
 ): Promise<Observed> {
   const { status, body, headers } = response;

@@ -1,4 +1,4 @@
-import type { AnswerReport } from "../provider/usage.ts";
+import type { AnswerReport } from "../provider/answer.ts";
 import type { AnswerKind } from "./answer.ts";
 import type { Ending } from "./ending.ts";
 

@@ -1,47 +1,54 @@
-/** Usage of the Messages API: https://docs.anthropic.com/en/docs/build-with-claude/streaming. */
-import {
-  asObject,
-  asName,
-  asText,
-  Figures,
-  parseObject,
-  type AnswerReport,
-  type JsonObject,
-  type Usage,
-  type UsageReader,
-} from "./usage.ts";
+/**
+ * Answers of the Messages API: https://docs.anthropic.com/en/docs/build-with-claude/streaming. Receives events or the
+ * whole message, hands on the report; looks only into events that can tell anything.
+ */
+import type { AnswerReader, AnswerReport, Keep } from "./answer.ts";
+import { messageBlocks } from "./anthropic-messages-blocks.ts";
+import { collectContent } from "./content.ts";
+import { NO_FAILURE, readFailure } from "./failure.ts";
+import { asName, asObject, Figures, parseObject, type JsonObject, type Usage } from "./usage.ts";
 
-const TELLING = /"type"\s*:\s*"(?:message_start|message_delta|message_stop|error)"/;
+const TELLING = /"type"\s*:\s*"(?:message_start|message_delta|message_stop|content_block_start|error)"/;
 
-export function messagesUsage(): UsageReader {
+export function messagesAnswer(keep: Keep): AnswerReader {
+  const content = collectContent(keep);
+  const blocks = messageBlocks(content);
   let id: string | null = null;
   let model: string | null = null;
   let usage: Usage | null = null;
   let final = false;
   let ended = false;
-  let error: string | null = null;
+  let finishReason: string | null = null;
+  let failure = NO_FAILURE;
 
   const take = (message: JsonObject): void => {
     id ??= asName(message["id"]);
     model ??= asName(message["model"]);
+    finishReason = asName(message["stop_reason"], 128) ?? finishReason;
     // Figures are cumulative: a later one replaces the earlier, and one that is left out stands.
     const reported = asObject(message["usage"]);
     if (reported) usage = merge(usage, readMessagesUsage(reported));
   };
   const fail = (value: JsonObject): void => {
-    error = asText(asObject(value["error"])?.["type"], 64) ?? "error";
+    failure = readFailure(value["error"], keep);
   };
 
   return {
     event(data) {
-      if (!TELLING.test(data)) return;
+      if (!TELLING.test(data) && !blocks.mayGoOn(data)) return;
       const value = parseObject(data);
       if (!value) return;
       switch (value["type"]) {
         case "message_start":
           return take(asObject(value["message"]) ?? {});
+        case "content_block_start":
+          return blocks.start(value["content_block"], value["index"]);
+        case "content_block_delta":
+          return blocks.piece(value["delta"], value["index"]);
+        case "content_block_stop":
+          return blocks.stop(value["index"]);
         case "message_delta":
-          take({ usage: value["usage"] });
+          take({ usage: value["usage"], stop_reason: asObject(value["delta"])?.["stop_reason"] });
           final = asObject(value["delta"])?.["stop_reason"] != null || final;
           return;
         case "message_stop":
@@ -56,8 +63,9 @@ export function messagesUsage(): UsageReader {
       const object = asObject(value);
       if (!object) return;
       final = true;
-      if (object["type"] === "error") fail(object);
-      else take(object);
+      if (object["type"] === "error") return fail(object);
+      take(object);
+      blocks.whole(object["content"]);
     },
     report: (): AnswerReport => ({
       id,
@@ -65,7 +73,9 @@ export function messagesUsage(): UsageReader {
       usage,
       usageFinal: usage !== null && (final || ended),
       ended,
-      error,
+      finishReason,
+      ...failure,
+      ...content.report(),
     }),
   };
 }

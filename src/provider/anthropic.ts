@@ -1,5 +1,6 @@
 /** Anthropic's API: https://docs.anthropic.com/en/api. A client's base URL has no `/v1`. */
-import { messagesUsage } from "./anthropic-messages.ts";
+import { messagesAsk } from "./anthropic-messages-ask.ts";
+import { messagesAnswer } from "./anthropic-messages.ts";
 import type { Dialect, DialectRoute } from "./provider.ts";
 
 type RunsModel = "no" | "named" | "hidden";
@@ -18,7 +19,7 @@ export const anthropic: Dialect = {
     {
       kind: "intercept",
       path: "/v1/messages",
-      api: { name: "messages", usageReader: messagesUsage, isUsageOnly: null },
+      api: { name: "messages", readAsk: messagesAsk, answerReader: messagesAnswer, isUsageOnly: null },
     },
     passthrough("/v1/messages/count_tokens", false, "named"),
     passthrough("/v1/messages/batches", true, "hidden"),

@@ -1,66 +1,108 @@
-/** Usage of the Responses API: https://platform.openai.com/docs/api-reference/responses-streaming. */
-import { errorType } from "./openai-chat.ts";
-import {
-  asObject,
-  asName,
-  asText,
-  Figures,
-  parseObject,
-  type AnswerReport,
-  type JsonObject,
-  type Usage,
-  type UsageReader,
-} from "./usage.ts";
+/**
+ * Answers of the Responses API: https://platform.openai.com/docs/api-reference/responses-streaming. Receives events or
+ * the whole response, hands on the report; looks only into events that can tell anything.
+ */
+import type { AnswerReader, AnswerReport, Keep } from "./answer.ts";
+import { collectContent } from "./content.ts";
+import { MAX_TYPE, NO_FAILURE, readFailure, type Failure } from "./failure.ts";
+import { responseItems } from "./openai-responses-items.ts";
+import { asName, asObject, asText, Figures, parseObject, type JsonObject, type Usage } from "./usage.ts";
 
 const TERMINAL = new Set(["response.completed", "response.incomplete", "response.failed", "error"]);
-/** Events that hold the whole response object, or end the stream. */
-const TELLING = /"type"\s*:\s*"(?:response\.(?:created|completed|incomplete|failed)|error)"/;
+/** Events that hold the whole response or an item of its output, begin a thought, or end the stream. */
+const TELLING =
+  /"type"\s*:\s*"(?:response\.(?:created|completed|incomplete|failed|output_item\.(?:added|done)|reasoning_summary_part\.added)|error)"/;
 
-export function responsesUsage(): UsageReader {
+export function responsesAnswer(keep: Keep): AnswerReader {
+  const content = collectContent(keep);
+  const items = responseItems(content, keep);
   let id: string | null = null;
   let model: string | null = null;
   let usage: Usage | null = null;
   let ended = false;
-  let error: string | null = null;
+  let finishReason: string | null = null;
+  let failure = NO_FAILURE;
 
   const take = (response: JsonObject): void => {
     id ??= asName(response["id"]);
     model ??= asName(response["model"]);
-    const failure = asObject(response["error"]);
-    if (failure) error = errorType(failure);
-    else if (response["status"] === "failed") error ??= "failed";
+    finishReason = readFinish(response) ?? finishReason;
+    const error = asObject(response["error"]);
+    if (error) failure = readFailure(error, keep);
+    else if (response["status"] === "failed") fail();
     const reported = asObject(response["usage"]);
     if (reported) usage = readResponsesUsage(reported);
+  };
+  const fail = (): void => {
+    if (failure.error === null) failure = { error: "failed", errorMessage: null };
+  };
+  /** What the terminal event's type alone tells. */
+  const end = (type: string): void => {
+    ended = true;
+    if (type === "response.failed") fail();
+    if (type !== "error") finishReason ??= type.slice("response.".length);
+  };
+  const tell = (type: string, event: JsonObject): void => {
+    if (type.endsWith(".delta")) return items.piece(event);
+    if (type === "response.output_item.added") return items.item(event, false);
+    if (type === "response.output_item.done") return items.item(event, true);
+    if (type === "response.reasoning_summary_part.added") return items.part(event);
+    const terminal = TERMINAL.has(type);
+    if (!terminal && type !== "response.created") return;
+    const response = asObject(event["response"]);
+    if (response) take(response);
+    if (!terminal) return;
+    if (type === "error") failure = readErrorEvent(event, keep);
+    items.output(response?.["output"]);
+    end(type);
   };
 
   return {
     event(data, name) {
       if (data === "[DONE]") return;
       const terminal = TERMINAL.has(name);
-      // Too large to be read: its name tells that it is the end.
       if (data === "" && terminal) {
-        ended = true;
-        if (name === "response.failed") error = "failed";
-        if (name === "error") error = "error";
+        // Too large to be read.
+        if (name === "error") failure = { error: "error", errorMessage: null };
+        return end(name);
       }
-      if (!terminal && !TELLING.test(data)) return;
+      if (!terminal && !TELLING.test(data) && !items.mayBePiece(data)) return;
       const value = parseObject(data);
       const type = asText(value?.["type"]);
-      if (!value || type === null) return;
-      const response = asObject(value["response"]);
-      if (response) take(response);
-      if (type === "error") error = asText(value["code"], 64) ?? errorType(value["error"] ?? value);
-      if (type === "response.failed") error ??= "failed";
-      if (TERMINAL.has(type)) ended = true;
+      if (value && type !== null) tell(type, value);
     },
     body(value) {
       ended = true;
       const object = asObject(value);
       if (!object) return;
       take(object);
+      items.output(object["output"]);
     },
-    report: (): AnswerReport => ({ id, model, usage, usageFinal: usage !== null, ended, error }),
+    report: (): AnswerReport => ({
+      id,
+      model,
+      usage,
+      usageFinal: usage !== null,
+      ended,
+      finishReason,
+      ...failure,
+      ...content.report(),
+    }),
   };
+}
+
+/** Why it stopped; null of a response that has not. */
+function readFinish(response: JsonObject): string | null {
+  const { status } = response;
+  if (status === "queued" || status === "in_progress") return null;
+  const details = status === "incomplete" ? asObject(response["incomplete_details"]) : null;
+  return asName(details?.["reason"], 128) ?? asName(status, 128);
+}
+
+/** An `error` event says it of itself; some servers put it into an object, as in their error bodies. */
+function readErrorEvent(event: JsonObject, keep: Keep): Failure {
+  const failure = readFailure(asObject(event["error"]) ?? event, keep);
+  return { ...failure, error: asText(event["code"], MAX_TYPE) ?? failure.error };
 }
 
 function readResponsesUsage(from: JsonObject): Usage {

@@ -1,6 +1,8 @@
 /** OpenAI's API: https://platform.openai.com/docs/api-reference. A client's base URL ends in `/v1`. */
-import { chatUsage, isUsageOnly } from "./openai-chat.ts";
-import { responsesUsage } from "./openai-responses.ts";
+import { chatAsk } from "./openai-chat-ask.ts";
+import { chatAnswer, isUsageOnly } from "./openai-chat.ts";
+import { responsesAsk } from "./openai-responses-ask.ts";
+import { responsesAnswer } from "./openai-responses.ts";
 import type { Dialect, DialectRoute } from "./provider.ts";
 
 const plain = (path: string): DialectRoute => ({ kind: "passthrough", path, below: true, runsModel: "no" });
@@ -19,12 +21,12 @@ export const openai: Dialect = {
     {
       kind: "intercept",
       path: "/chat/completions",
-      api: { name: "chat_completions", usageReader: chatUsage, isUsageOnly },
+      api: { name: "chat_completions", readAsk: chatAsk, answerReader: chatAnswer, isUsageOnly },
     },
     {
       kind: "intercept",
       path: "/responses",
-      api: { name: "responses", usageReader: responsesUsage, isUsageOnly: null },
+      api: { name: "responses", readAsk: responsesAsk, answerReader: responsesAnswer, isUsageOnly: null },
     },
     running("/responses/*", true),
     plain("/models"),

@@ -1,7 +1,9 @@
 /**
  * The contract of a provider's type, its API dialect. One file per dialect implements it; `wiring.ts` lists them.
  */
-import type { UsageReader } from "./usage.ts";
+import type { AnswerReader, Keep } from "./answer.ts";
+import type { Ask } from "./ask.ts";
+import type { JsonObject } from "./usage.ts";
 
 /** A configured upstream: a name, a type, and the network place its type's routes hang under. */
 export type Provider = {
@@ -34,10 +36,12 @@ export type DialectRoute =
       readonly runsModel: "no" | "named" | "hidden";
     };
 
-/** One intercepted API: how its answers report usage, and whether its streams must be asked for it. */
+/** One intercepted API: what its requests and answers tell, and whether its streams must be asked for usage. */
 export type Api = {
   readonly name: string;
-  readonly usageReader: () => UsageReader;
+  /** Reads a request's parsed body; never throws. */
+  readonly readAsk: (fields: JsonObject) => Ask;
+  readonly answerReader: (keep: Keep) => AnswerReader;
   /**
    * Where streams report usage only with `stream_options.include_usage`: tells by an event's data that it holds nothing
    * but that usage. null where usage is always reported.

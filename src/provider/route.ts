@@ -3,6 +3,7 @@
  * providers; hands on a route out of the dialects' fixed tables. Never builds anything out of the caller's text but
  * the part below a route that says it takes one, and that part is checked.
  */
+import { PREFIXES } from "../http/target.ts";
 import { Refusal } from "../refusal.ts";
 import type { Dialect, DialectRoute, Provider } from "./provider.ts";
 
@@ -12,9 +13,6 @@ export type Route = {
   /** The path under the provider's base URL: a fixed route's, or one below it that has been checked. */
   readonly upstreamPath: string;
 };
-
-/** Where Coder's own gateway has the same routes, so that its clients need only another host name. */
-export const PREFIXES = ["/api/v2/ai-gateway", "/api/v2/aibridge"];
 
 /** The route asked for, or null where there is none. `path` has been through `readTarget`. */
 export function findRoute(

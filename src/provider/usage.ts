@@ -2,6 +2,8 @@
  * What an answer says it used. Each figure is the provider's own, as a whole number from 0 to 2^53 - 1, or null where
  * it gave none; a figure that is no such number is not taken, and `flagged` says that one was refused.
  */
+import { cut } from "./texts.ts";
+
 export type Usage = {
   /** Cache excluded. */
   readonly input_tokens: number | null;
@@ -10,30 +12,6 @@ export type Usage = {
   readonly cache_write_input_tokens: number | null;
   readonly extras: Readonly<Record<string, number>>;
   readonly flagged: boolean;
-};
-
-/** What one answer told of itself so far. */
-export type AnswerReport = {
-  /** The provider's id of the answer. */
-  readonly id: string | null;
-  /** The model that answered. */
-  readonly model: string | null;
-  readonly usage: Usage | null;
-  /** The figures are the provider's closing ones. */
-  readonly usageFinal: boolean;
-  /** The answer's own end was seen: its terminal event, or the whole of a JSON body. */
-  readonly ended: boolean;
-  /** The type of the error that the answer carried inside a 200 or as its body. */
-  readonly error: string | null;
-};
-
-/** Reads one answer, as events or as one JSON value; never throws, whatever it is given. */
-export type UsageReader = {
-  /** One SSE event's data, and its `event:` name where it had one. */
-  readonly event: (data: string, name: string) => void;
-  /** A whole JSON body, parsed. */
-  readonly body: (value: unknown) => void;
-  readonly report: () => AnswerReport;
 };
 
 export type JsonObject = { readonly [key: string]: unknown };
@@ -45,12 +23,12 @@ export function asObject(value: unknown): JsonObject | null {
 
 /** The value as text of at most `max` characters, or null. */
 export function asText(value: unknown, max = 256): string | null {
-  return typeof value === "string" ? value.slice(0, max) : null;
+  return typeof value === "string" ? cut(value, max) : null;
 }
 
 /** The same, where an empty text says nothing either: Azure's first chunk has an empty id and model. */
-export function asName(value: unknown): string | null {
-  return asText(value) || null;
+export function asName(value: unknown, max = 256): string | null {
+  return asText(value, max) || null;
 }
 
 export function parseObject(text: string): JsonObject | null {

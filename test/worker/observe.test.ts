@@ -7,10 +7,10 @@ import {
 } from "../../src/observation/observe.ts";
 import { decideOutcome, usageState } from "../../src/observation/outcome.ts";
 import { WHOLE_MAX_BYTES } from "../../src/observation/whole.ts";
-import { chatUsage, isUsageOnly } from "../../src/provider/openai-chat.ts";
-import type { UsageReader } from "../../src/provider/usage.ts";
+import type { AnswerReader } from "../../src/provider/answer.ts";
+import { chatAnswer, isUsageOnly } from "../../src/provider/openai-chat.ts";
 import { byteByByte, rechunk } from "../support/rechunk.ts";
-import { chatStreams, fixture, fixtures, streams } from "./support/fixtures.ts";
+import { chatStreams, fixture, fixtures, KEEP_ALL, streams } from "./support/fixtures.ts";
 import { drain, upstreamBody, wholeBody, type UpstreamBody } from "./support/upstream-body.ts";
 import { text, utf8 } from "./support/values.ts";
 import { until, within } from "./support/waiting.ts";
@@ -29,14 +29,14 @@ type Given = {
   readonly type?: string;
   readonly headers?: Record<string, string>;
   readonly status?: number;
-  readonly reader?: UsageReader;
+  readonly reader?: AnswerReader;
   readonly options?: Partial<ObserveOptions>;
 };
 
 /** Observes a body as if it had been fetched with `abort`'s signal. */
 async function watch(
   body: ReadableStream | Uint8Array | UpstreamBody | null,
-  { type = SSE, headers = {}, status = 200, reader = chatUsage(), options = {} }: Given = {},
+  { type = SSE, headers = {}, status = 200, reader = chatAnswer(KEEP_ALL), options = {} }: Given = {},
 ): Promise<Watch> {
   const abort = new AbortController();
   const client = new AbortController();

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { answerKind, readAnswer } from "../../src/observation/answer.ts";
 import { frameEvents } from "../../src/observation/sse.ts";
-import type { AnswerReport } from "../../src/provider/usage.ts";
+import type { AnswerReport } from "../../src/provider/answer.ts";
 import { byteByByte, everySplit, forSeeds, rechunk } from "../support/rechunk.ts";
 import { fixture, fixtures, streams, type Fixture } from "./support/fixtures.ts";
 import { join, utf8 } from "./support/values.ts";
@@ -163,6 +163,7 @@ describe("events that are too large", () => {
 describe("G13 G14 answers in any pieces", () => {
   it.each(fixtures.map((one) => [one.name, one] as const))(
     "G13 %s tells the same at every 1-byte split and byte by byte",
+    { timeout: 60_000 },
     (_, one) => {
       const wrong: number[] = [];
       const expected = JSON.stringify(reportOf(one, [one.bytes]));

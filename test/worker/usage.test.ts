@@ -1,11 +1,11 @@
 import { describe, expect, it } from "vitest";
 import { readAnswer } from "../../src/observation/answer.ts";
-import { messagesUsage } from "../../src/provider/anthropic-messages.ts";
-import { chatUsage, isUsageOnly } from "../../src/provider/openai-chat.ts";
-import { responsesUsage } from "../../src/provider/openai-responses.ts";
-import type { AnswerReport, UsageReader } from "../../src/provider/usage.ts";
+import { NOTHING_TOLD, type AnswerReader, type AnswerReport } from "../../src/provider/answer.ts";
+import { messagesAnswer } from "../../src/provider/anthropic-messages.ts";
+import { chatAnswer, isUsageOnly } from "../../src/provider/openai-chat.ts";
+import { responsesAnswer } from "../../src/provider/openai-responses.ts";
 import { between, forSeeds, seededRandom } from "../support/rechunk.ts";
-import { fixture, fixtures } from "./support/fixtures.ts";
+import { fixture, fixtures, KEEP_ALL, KEEP_NONE } from "./support/fixtures.ts";
 
 describe("G18-G21 G25 G26 what an answer says it used", () => {
   it.each(fixtures.map(({ name, ...rest }) => [name, rest] as const))(
@@ -27,7 +27,7 @@ describe("G18-G21 G25 G26 what an answer says it used", () => {
 });
 
 /** What a reader makes of events one after another. */
-function afterEvents(reader: UsageReader, ...events: readonly unknown[]): AnswerReport {
+function afterEvents(reader: AnswerReader, ...events: readonly unknown[]): AnswerReport {
   for (const event of events) {
     const name = (event as { type?: unknown } | null)?.type;
     reader.event(
@@ -38,14 +38,9 @@ function afterEvents(reader: UsageReader, ...events: readonly unknown[]): Answer
   return reader.report();
 }
 
-const NOTHING: AnswerReport = {
-  id: null,
-  model: null,
-  usage: null,
-  usageFinal: false,
-  ended: false,
-  error: null,
-};
+const chatUsage = (keep = KEEP_NONE): AnswerReader => chatAnswer(keep);
+const responsesUsage = (keep = KEEP_NONE): AnswerReader => responsesAnswer(keep);
+const messagesUsage = (keep = KEEP_NONE): AnswerReader => messagesAnswer(keep);
 
 const READERS = [
   ["chat", chatUsage],
@@ -55,14 +50,14 @@ const READERS = [
 
 describe.each(READERS)("a reader of %s", (_, reader) => {
   it("reports nothing of nothing", () => {
-    expect(reader().report()).toEqual(NOTHING);
+    expect(reader().report()).toEqual(NOTHING_TOLD);
   });
 
   it.each(["", "null", "[]", "7", '"text"', "{", "nonsense", "\u0000", '{"a":1}', "[DONE", "[[DONE]]"])(
     "G15 the event %j tells no figure, id or error",
     (data) => {
       const told = afterEvents(reader(), data);
-      expect({ ...told, ended: false }).toEqual(NOTHING);
+      expect({ ...told, ended: false }).toEqual(NOTHING_TOLD);
     },
   );
 
@@ -71,7 +66,7 @@ describe.each(READERS)("a reader of %s", (_, reader) => {
     (value) => {
       const own = reader();
       own.body(value);
-      expect({ ...own.report(), ended: false }).toEqual(NOTHING);
+      expect({ ...own.report(), ended: false }).toEqual(NOTHING_TOLD);
     },
   );
 
@@ -109,6 +104,12 @@ describe.each(READERS)("a reader of %s", (_, reader) => {
       "delta",
       "error",
       "choices",
+      "tool_calls",
+      "function",
+      "item",
+      "content_block",
+      "name",
+      "input",
       "prompt_tokens",
       "completion_tokens",
       "prompt_tokens_details",
@@ -126,6 +127,10 @@ describe.each(READERS)("a reader of %s", (_, reader) => {
       "message_start",
       "message_delta",
       "message_stop",
+      "content_block_start",
+      "tool_use",
+      "response.output_item.done",
+      "function_call",
       "response.completed",
       "response.failed",
       "response.created",
@@ -146,7 +151,7 @@ describe.each(READERS)("a reader of %s", (_, reader) => {
     const counts = { withUsage: 0 };
     forSeeds(2000, (seed) => {
       const random = seededRandom(seed);
-      const own = reader();
+      const own = reader(seed % 2 === 0 ? KEEP_ALL : KEEP_NONE);
       for (let left = between(random, 1, 5); left > 0; left -= 1) {
         const value = randomValue(random, 4);
         if (random() < 0.2) own.body(value);
@@ -291,7 +296,7 @@ describe("G19 responses: a terminal event too large to be read, known by its nam
   it.each(["response.created", "response.output_text.delta", "ping", ""])("%j is none", (name) => {
     const reader = responsesUsage();
     reader.event("", name);
-    expect(reader.report()).toEqual(NOTHING);
+    expect(reader.report()).toEqual(NOTHING_TOLD);
   });
 });
 

@@ -1,12 +1,12 @@
 /**
  * The answers under `test/fixtures/<api>/<case>/`: `answer.sse` or `answer.json` as a provider sent it, `report.json` what
- * there is to be read out of it. A new case is two files.
+ * there is to be read out of it, with all content kept. A new case is two files.
  */
 import type { AnswerKind } from "../../../src/observation/answer.ts";
-import { messagesUsage } from "../../../src/provider/anthropic-messages.ts";
-import { chatUsage } from "../../../src/provider/openai-chat.ts";
-import { responsesUsage } from "../../../src/provider/openai-responses.ts";
-import type { AnswerReport, UsageReader } from "../../../src/provider/usage.ts";
+import type { AnswerReader, AnswerReport, Keep } from "../../../src/provider/answer.ts";
+import { messagesAnswer } from "../../../src/provider/anthropic-messages.ts";
+import { chatAnswer } from "../../../src/provider/openai-chat.ts";
+import { responsesAnswer } from "../../../src/provider/openai-responses.ts";
 import { utf8 } from "./values.ts";
 
 export type Fixture = {
@@ -16,13 +16,17 @@ export type Fixture = {
   readonly text: string;
   readonly bytes: Uint8Array;
   readonly report: AnswerReport;
-  readonly reader: () => UsageReader;
+  /** Keeps all content, unless told otherwise. */
+  readonly reader: (keep?: Keep) => AnswerReader;
 };
 
-const READERS: Readonly<Record<string, () => UsageReader>> = {
-  chat: chatUsage,
-  messages: messagesUsage,
-  responses: responsesUsage,
+export const KEEP_ALL: Keep = { toolInputs: true, thoughts: true, errorMessages: true };
+export const KEEP_NONE: Keep = { toolInputs: false, thoughts: false, errorMessages: false };
+
+const READERS: Readonly<Record<string, (keep: Keep) => AnswerReader>> = {
+  chat: chatAnswer,
+  messages: messagesAnswer,
+  responses: responsesAnswer,
 };
 
 const answers = import.meta.glob("../../fixtures/*/*/answer.*", {
@@ -48,7 +52,7 @@ export const fixtures: readonly Fixture[] = Object.entries(answers).map(([path, 
     text,
     bytes: utf8(text),
     report: JSON.parse(report) as AnswerReport,
-    reader,
+    reader: (keep = KEEP_ALL) => reader(keep),
   };
 });
 
