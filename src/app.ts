@@ -7,6 +7,7 @@
  * floors; which of them there are is in `wiring.ts`.
  */
 import { Hono } from "hono";
+import type { AdminApi } from "./api/api.ts";
 import { detectClient, sessionId } from "./client/client.ts";
 import { CODER_AGENTS } from "./client/clients.ts";
 import type { Config } from "./config.ts";
@@ -14,6 +15,7 @@ import { sha256Hex } from "./digest.ts";
 import * as compose from "./events/compose.ts";
 import { startInterception } from "./events/interception.ts";
 import { createRecorder, type Recorder, type Sink } from "./events/recorder.ts";
+import type { Redact } from "./events/redaction.ts";
 import { declaredLength, declaredTooLarge, readBody, refuseBody, refuseEncoded } from "./http/body.ts";
 import { clientHeaders, hasLooped, upstreamHeaders } from "./http/headers.ts";
 import { readTarget, type Target } from "./http/target.ts";
@@ -40,6 +42,10 @@ export type Parts = {
   readonly config: Config;
   readonly policies: readonly Policy[];
   readonly sinks: readonly Sink[];
+  /** Takes secrets out of content before it is recorded. */
+  readonly redact: Redact;
+  /** Answers who asks about the records. */
+  readonly api: AdminApi;
   /** Speaks when there is no provider to speak for: an unknown route. */
   readonly fallbackDialect: Dialect;
   readonly fetch: typeof fetch;
@@ -58,7 +64,7 @@ type Visit = {
   readonly recorder: Recorder;
   readonly waitUntil: (promise: Promise<unknown>) => void;
   /** Found on the way, for whatever ends it. */
-  dialect: Dialect;
+  errorBody: Dialect["errorBody"];
   route: Route | null;
   client: string | null;
   actor: Actor | null;
@@ -103,7 +109,7 @@ async function handle(request: Request, parts: Parts, waitUntil: Visit["waitUnti
     startedAt,
     recorder: events,
     waitUntil,
-    dialect: parts.fallbackDialect,
+    errorBody: parts.fallbackDialect.errorBody,
     route: null,
     client: null,
     actor: null,
@@ -118,6 +124,8 @@ async function handle(request: Request, parts: Parts, waitUntil: Visit["waitUnti
   } catch (error) {
     complain("interceptor", error);
     return refuse(own, new Refusal("internal"));
+  } finally {
+    void events.flush();
   }
 }
 
@@ -130,14 +138,17 @@ async function intercept(visit: Visit): Promise<Response> {
   if (hasLooped(headers)) return refuse(visit, new Refusal("loop"));
   const target = readTarget(request);
   if (target instanceof Refusal) return refuse(visit, target);
+  if (parts.api.takes(target.path)) return askApi(visit, target);
   const route = findRoute(target.path, headers, config.providers);
   if (!route) {
     if (request.method === "HEAD" && isBase(target.path, config.providers)) return ourAnswer(parts, null, id);
-    visit.dialect = namedProvider(target.path, config.providers)?.dialect ?? parts.fallbackDialect;
+    visit.errorBody = (
+      namedProvider(target.path, config.providers)?.dialect ?? parts.fallbackDialect
+    ).errorBody;
     return refuse(visit, new Refusal("not_found"));
   }
   visit.route = route;
-  visit.dialect = route.provider.dialect;
+  visit.errorBody = route.provider.dialect.errorBody;
   const badMethod = checkMethod(route.route, request);
   if (badMethod) return refuse(visit, badMethod);
 
@@ -185,6 +196,16 @@ async function intercept(visit: Visit): Promise<Response> {
   );
 }
 
+/** A question about the records: the admin's, who is known by a token of its own. */
+async function askApi(visit: Visit, target: Target): Promise<Response> {
+  const { api } = visit.parts;
+  visit.errorBody = api.errorBody;
+  const answer = await api.answer(visit.request, target);
+  if (answer instanceof Refusal) return refuse(visit, answer);
+  answer.headers.set("x-interception-id", visit.id);
+  return answer;
+}
+
 /** Events about the owner header; hands on the refusal that is due where it did not count. */
 async function recordOverride(
   { parts, recorder }: Visit,
@@ -215,15 +236,23 @@ async function relay(
   const { id, parts, recorder, startedAt, waitUntil } = visit;
   const { route, caller, actor, credential } = admitted;
   const { model, stream } = call;
-  const subject = compose.toSubject(caller, {
+  const asked = {
     provider: route.provider.name,
     provider_type: route.provider.dialect.type,
     route: route.route.path,
     model: model?.slice(0, 256) ?? null,
     streaming: stream,
     credential_kind: credential.kind,
-  });
-  const { end } = startInterception(recorder, subject, actor, startedAt, parts.now);
+    credential_hint: credential.hint,
+  };
+  const subject = compose.toSubject(caller, asked, startedAt);
+  const { keep, prompts } = parts.config.recording;
+  const { begun, end } = startInterception(
+    recorder,
+    { subject, actor, ask: api.readAsk(call.fields), startedAt },
+    { prompts, redact: parts.redact },
+    parts.now,
+  );
   const endRefused = (refusal: Refusal, outcome: "refused" | "upstream_error"): Response => {
     end({ outcome, status: refusal.status, error: refusal.reason, conclusion: null });
     return refuse(visit, refusal);
@@ -231,6 +260,9 @@ async function relay(
 
   const abort = new AbortController();
   try {
+    if (!(typeof begun === "boolean" ? begun : await begun)) {
+      return endRefused(new Refusal("recording_unavailable"), "refused");
+    }
     const forbidden = checkPolicies(visit, admitted, model, true);
     if (forbidden) return endRefused(forbidden, "refused");
 
@@ -243,7 +275,7 @@ async function relay(
     if (answer instanceof Refusal) return endRefused(answer, "upstream_error");
 
     const { idleMs, observeBytes: capBytes } = parts.config.limits;
-    const observed = await observe(answer, api.usageReader(), {
+    const observed = await observe(answer, api.answerReader(keep), {
       clientSignal: visit.request.signal,
       abort,
       idleMs,
@@ -268,6 +300,8 @@ async function relay(
 async function passThrough(visit: Visit, admitted: Admitted): Promise<Response> {
   const { id, parts, recorder, request, startedAt } = visit;
   const { route, caller } = admitted;
+  // What there is to say of the owner so far is stored first, where it must be.
+  if (!(await recorder.flush())) return refuse(visit, new Refusal("recording_unavailable"));
   const body = await passthroughBody(visit, admitted);
   if (body instanceof Refusal) return refuse(visit, body);
   const upload = body instanceof Uint8Array ? null : body;
@@ -362,6 +396,9 @@ function toClient(answer: Response, body: BodyInit | null, id: string, reframed:
   return new Response(body, { status, statusText, headers: clientHeaders(answer.headers, id, reframed) });
 }
 
+/** The records are read, never written. */
+const API_METHODS = ["GET", "HEAD"];
+
 /** Answers instead of the upstream, in the route's dialect, and says so in an event. */
 function refuse(visit: Visit, refusal: Refusal): Response {
   const { id, parts, recorder, request, route, client, actor, caller } = visit;
@@ -369,10 +406,11 @@ function refuse(visit: Visit, refusal: Refusal): Response {
     compose.refusalEvent(id, refusal, { method: request.method, route, client, actor, caller }, parts.now()),
   );
   const { reason, status, message, param } = refusal;
-  const body = visit.dialect.errorBody({ status, message, code: reason, param, interceptionId: id });
+  const body = visit.errorBody({ status, message, code: reason, param, interceptionId: id });
   const headers = new Headers({ "x-interception-id": id, "x-interceptor-error": reason });
   // What HTTP asks of these two (RFC 9110 §15.5.6, §15.5.22).
-  if (reason === "method_not_allowed" && route) headers.set("allow", methodsOf(route.route).join(", "));
+  if (reason === "method_not_allowed")
+    headers.set("allow", (route ? methodsOf(route.route) : API_METHODS).join(", "));
   if (reason === "websocket_unsupported") headers.set("upgrade", "HTTP/1.1");
   return Response.json(body, { status, headers });
 }

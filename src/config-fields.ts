@@ -104,3 +104,8 @@ export class Fields {
     this.problems(`${this.path}.${key}`, problem);
   }
 }
+
+/** What examples have where a value belongs. */
+export function isPlaceholder(value: string): boolean {
+  return /^(?:<.*>|(?:your|replace|change)[-_ ]?\w+|[\w-]*(?:\.\.\.|…)|x{3,}|todo)$/i.test(value.trim());
+}

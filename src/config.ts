@@ -2,9 +2,11 @@
  * The environment, checked once: unchecked bindings in, a whole Config out, or everything that is wrong with them. The
  * only reader of `env`. Names and defaults: the README's config table.
  */
-import { asList, asTable, Fields, fromJson, type Table } from "./config-fields.ts";
+import { asList, asTable, Fields, fromJson, isPlaceholder, type Table } from "./config-fields.ts";
+import { readProviders } from "./config-providers.ts";
 import type { ConfiguredSource, IdentitySource, Problems } from "./identity/identity.ts";
 import type { AssertionRules } from "./initiator/owner-assertion.ts";
+import type { Keep } from "./provider/answer.ts";
 import type { Dialect, Provider } from "./provider/provider.ts";
 import type { DataSet } from "./sinks/analytics-engine.ts";
 import { canonicalId } from "./uuid.ts";
@@ -25,8 +27,30 @@ export type Config = {
   readonly sources: readonly ConfiguredSource[];
   readonly assertion: AssertionRules;
   readonly limits: Limits;
+  readonly recording: RecordingRules;
   readonly interceptions: DataSet | null;
   readonly overrides: DataSet | null;
+  readonly ledger: LedgerBindings;
+  /** SHA-256 of the token that may ask the API, 64 hex digits; null: nobody may. */
+  readonly adminTokenSha256: string | null;
+};
+
+/** What is recorded of what was said, and whether anything is forwarded unrecorded. */
+export type RecordingRules = {
+  readonly required: boolean;
+  readonly prompts: boolean;
+  readonly keep: Keep;
+  /** Further forms of secrets to take out of content. */
+  readonly patterns: readonly RegExp[];
+};
+
+/** Where the exact record is kept: each is optional. */
+export type LedgerBindings = {
+  readonly queue: Queue | null;
+  readonly database: D1Database | null;
+  readonly archive: R2Bucket | null;
+  /** After so many days the database forgets; 0: never. */
+  readonly retentionDays: number;
 };
 
 /** One line each, `KEY.path problem`; never a value. */
@@ -48,91 +72,24 @@ export function readConfig(env: Env, catalogue: Catalogue): Config | ConfigProbl
   const sources = readIdentity(env, catalogue.sources, problems);
   const verifies = sources.some((source) => source.verifies);
   const config: Config = {
-    providers: readProviders(env, catalogue.dialects, verifies, problems),
+    providers: readProviders(env["PROVIDERS"], {
+      dialects: catalogue.dialects,
+      verifies,
+      key: (name) => readKey(env, name, problems),
+      problems,
+    }),
     sources,
     assertion: readAssertion(env, problems),
     limits: readLimits(env, problems),
-    interceptions: dataSet(env, "INTERCEPTIONS", problems),
-    overrides: dataSet(env, "OVERRIDES", problems),
+    recording: readRecording(env, problems),
+    interceptions: binding(env, "INTERCEPTIONS", "writeDataPoint", "an Analytics Engine data set", problems),
+    overrides: binding(env, "OVERRIDES", "writeDataPoint", "an Analytics Engine data set", problems),
+    ledger: readLedger(env, problems),
+    adminTokenSha256: readAdminToken(env, problems),
   };
-  readRecording(env, problems);
+  checkLedger(config, problems);
   reportUnread(env, problems);
   return found.length > 0 ? { problems: found } : config;
-}
-
-const NAME = /^[a-z0-9]+(?:-[a-z0-9]+)*$/;
-/** Names that other routes have, here or in the API under `/api/v2/ai-gateway`. */
-const RESERVED = new Set(
-  "sessions interceptions overrides usage attribution explain anomalies clients models providers v1 api healthz".split(
-    " ",
-  ),
-);
-
-function readProviders(
-  env: Env,
-  dialects: readonly Dialect[],
-  verifies: boolean,
-  problems: Problems,
-): ReadonlyMap<string, Provider> {
-  const providers = new Map<string, Provider>();
-  const table = asTable(env["PROVIDERS"], "PROVIDERS", problems);
-  if (table === null) return providers;
-  if (Object.keys(table).length === 0) problems("PROVIDERS", "names no provider");
-  for (const [name, value] of Object.entries(table)) {
-    const path = `PROVIDERS.${name}`;
-    if (!NAME.test(name)) problems(path, `is not a name (${NAME.source})`);
-    if (RESERVED.has(name)) problems(path, "is a reserved name");
-    const settings = asTable(value, path, problems);
-    const provider = settings && readProvider(name, new Fields(settings, path, problems), env, dialects);
-    if (provider) providers.set(name, provider);
-    if (Array.isArray(settings?.["keys"]) && settings["keys"].length > 0 && !verifies) {
-      problems(
-        `${path}.keys`,
-        'needs an IDENTITY source that verifies callers: with "byok" alone anyone could spend these keys',
-      );
-    }
-  }
-  return providers;
-}
-
-function readProvider(name: string, fields: Fields, env: Env, dialects: readonly Dialect[]): Provider | null {
-  const { path, problems } = fields;
-  const type = fields.text("type");
-  const dialect = dialects.find((one) => one.type === type);
-  if (!dialect) problems(`${path}.type`, `is none of ${dialects.map((one) => `"${one.type}"`).join(", ")}`);
-  const baseUrl = readBaseUrl(fields, dialect);
-  const keys = (fields.texts("keys") ?? []).flatMap((secretName, at) => {
-    // Not any text: a key put where its name belongs must not be printed as a name.
-    if (SECRET_NAME.test(secretName)) return readKey(env, secretName, problems) ?? [];
-    problems(`${path}.keys[${at}]`, `is not the name of a secret (${SECRET_NAME.source})`);
-    return [];
-  });
-  const rest = {
-    injectUsage: fields.flag("inject_usage", true),
-    coderHeaders: fields.flag("forward_coder_headers", false),
-    models: fields.texts("models"),
-  };
-  fields.done();
-  return dialect && baseUrl !== null ? { name, dialect, baseUrl, keys, ...rest } : null;
-}
-
-function readBaseUrl(fields: Fields, dialect: Dialect | undefined): string | null {
-  const text = fields.text("base_url");
-  const wrong = (problem: string): null => {
-    fields.problems(`${fields.path}.base_url`, problem);
-    return null;
-  };
-  if (text === null) return wrong("is missing");
-  if (isPlaceholder(text) || text.includes("...") || !URL.canParse(text)) return wrong("is not a URL");
-  const url = new URL(text);
-  const loopback = /^(?:localhost|127(?:\.\d+){3}|\[::1\])$/.test(url.hostname);
-  if (url.protocol !== "https:" && !(url.protocol === "http:" && loopback)) return wrong("is not https");
-  if (url.username || url.password) return wrong("holds a user name or password");
-  if (text.includes("?") || text.includes("#")) return wrong("holds a query or fragment");
-  const path = url.pathname.replace(/\/+$/, "");
-  if (dialect?.mount === "" && path.endsWith("/v1"))
-    return wrong("must not end in /v1: the routes of this type begin with it");
-  return `${url.origin}${path}`;
 }
 
 function readIdentity(env: Env, known: readonly IdentitySource[], problems: Problems): ConfiguredSource[] {
@@ -178,21 +135,83 @@ function readLimits(env: Env, problems: Problems): Limits {
   return limits;
 }
 
-/** Nothing to choose yet: content is never recorded, and no sink is required. */
-function readRecording(env: Env, problems: Problems): void {
-  const table = optional(env, "RECORDING", problems);
-  const fields = new Fields(table, "RECORDING", problems);
-  for (const key of ["required", "prompts"]) {
-    if (fields.flag(key, false)) problems(`RECORDING.${key}`, "can only be false as yet");
-  }
+function readRecording(env: Env, problems: Problems): RecordingRules {
+  const fields = new Fields(optional(env, "RECORDING", problems), "RECORDING", problems);
+  const rules: RecordingRules = {
+    required: fields.flag("required", false),
+    prompts: fields.flag("prompts", false),
+    keep: {
+      toolInputs: fields.flag("tool_inputs", false),
+      thoughts: fields.flag("thoughts", false),
+      errorMessages: fields.flag("error_messages", false),
+    },
+    patterns: (fields.texts("redact") ?? []).flatMap((source, at) => {
+      const pattern = toPattern(source);
+      if (pattern === null)
+        problems(`RECORDING.redact[${at}]`, "is not a regular expression, or finds places without a text");
+      return pattern ?? [];
+    }),
+  };
   fields.done();
+  return rules;
+}
+
+/** In one of these a form finds nothing with nothing in it, if it can at all. */
+const PROBES = ["", "aA1_ -.\n"];
+
+/** null where it cannot be read, or finds places without a text: there it would take out nothing, everywhere. */
+function toPattern(source: string): RegExp | null {
+  try {
+    const pattern = new RegExp(source, "gu");
+    const found = PROBES.flatMap((probe) => [...probe.matchAll(pattern)]);
+    return found.some(([text]) => text === "") ? null : pattern;
+  } catch {
+    return null;
+  }
+}
+
+function readLedger(env: Env, problems: Problems): LedgerBindings {
+  return {
+    queue: binding(env, "EVENTS", "sendBatch", "a queue", problems),
+    database: binding(env, "LEDGER", "prepare", "a D1 database", problems),
+    archive: binding(env, "ARCHIVE", "createMultipartUpload", "an R2 bucket", problems),
+    retentionDays: readDays(env, "RETENTION_DAYS", 60, problems),
+  };
+}
+
+/** What stands where must fit together. */
+function checkLedger({ recording, ledger }: Config, problems: Problems): void {
+  const { queue, database, archive } = ledger;
+  if (queue && !database && !archive)
+    problems("EVENTS", "needs LEDGER or ARCHIVE: else nothing keeps what the queue delivers");
+  if (archive && !queue) problems("ARCHIVE", "needs EVENTS: it is written in the queue's batches");
+  if (recording.required && !queue && !database)
+    problems("RECORDING.required", "needs LEDGER or EVENTS: there is nothing that could take the record");
+}
+
+/** A whole number of days, as a number or (from `.dev.vars` and the dashboard) as its digits. */
+function readDays(env: Env, name: string, otherwise: number, problems: Problems): number {
+  const value = env[name];
+  if (value === undefined) return otherwise;
+  const days = typeof value === "string" && /^\d{1,6}$/.test(value.trim()) ? Number(value) : value;
+  if (Number.isSafeInteger(days) && (days as number) >= 0 && (days as number) <= 36_500)
+    return days as number;
+  problems(name, "is not a whole number of days from 0 to 36500");
+  return otherwise;
+}
+
+function readAdminToken(env: Env, problems: Problems): string | null {
+  if (env["ADMIN_TOKEN"] === undefined) return null;
+  const value = readSecret(env, "ADMIN_TOKEN", problems);
+  if (value === null || /^[0-9a-f]{64}$/.test(value)) return value;
+  // Perhaps the token itself, which has no place here.
+  problems("ADMIN_TOKEN", "is not a SHA-256 in 64 lower-case hex digits (npm run keys -- admin)");
+  return null;
 }
 
 function optional(env: Env, name: string, problems: Problems): Table {
   return env[name] === undefined ? {} : (asTable(env[name], name, problems) ?? {});
 }
-
-const SECRET_NAME = /^[A-Z][A-Z0-9_]*$/;
 
 /** The secret's value, or null after reporting its name. */
 function readSecret(env: Env, name: string, problems: Problems): string | null {
@@ -213,11 +232,6 @@ function readKey(env: Env, name: string, problems: Problems): string | null {
   else if (isExampleKey(key)) problems(name, "still holds a placeholder");
   else return key;
   return null;
-}
-
-/** What examples have where a value belongs. */
-function isPlaceholder(value: string): boolean {
-  return /^(?:<.*>|(?:your|replace|change)[-_ ]?\w+|[\w-]*(?:\.\.\.|…)|x{3,}|todo)$/i.test(value.trim());
 }
 
 /** The same for keys, wherever in them it stands. */
@@ -241,10 +255,17 @@ const isTable = (value: unknown): boolean =>
   value !== null &&
   (Array.isArray(value) || Object.getPrototypeOf(value) === Object.prototype);
 
-function dataSet(env: Env, name: string, problems: Problems): DataSet | null {
-  const binding = env[name];
-  if (binding === undefined || binding === null) return null;
-  if (typeof (binding as Partial<DataSet>).writeDataPoint === "function") return binding as DataSet;
-  problems(name, "is not an Analytics Engine data set");
+/** A binding, known by a method that only its kind has; null where it is not bound. */
+function binding<T extends object>(
+  env: Env,
+  name: string,
+  method: keyof T & string,
+  kind: string,
+  problems: Problems,
+): T | null {
+  const value = env[name];
+  if (value === undefined || value === null) return null;
+  if (typeof (value as T)[method] === "function") return value as T;
+  problems(name, `is not ${kind}`);
   return null;
 }

@@ -48,6 +48,14 @@ const REASONS = {
   upstream_redirected: [502, "The provider answered with a redirect, which is not followed."],
   upstream_key_rejected: [502, "The provider did not accept the gateway's own key."],
   upstream_timeout: [504, "The provider did not answer in time."],
+  // the ledger and the API over it
+  recording_unavailable: [
+    503,
+    "The request could not be recorded, and nothing is forwarded unrecorded here.",
+  ],
+  admin_only: [401, "Send the admin token in Authorization (Bearer) or Coder-Session-Token."],
+  filter_invalid: [400, "A query parameter is not valid."],
+  ledger_unavailable: [503, "The ledger could not be read just now."],
   // ourselves
   misconfigured: [500, "The gateway is not configured correctly."],
   internal: [500, "The gateway failed."],

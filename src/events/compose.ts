@@ -10,6 +10,7 @@ import type { Initiator } from "../initiator/initiator.ts";
 import type { OwnerRejection } from "../initiator/owner-assertion.ts";
 import type { Conclusion } from "../observation/observe.ts";
 import type { Outcome } from "../observation/outcome.ts";
+import type { Ask } from "../provider/ask.ts";
 import type { Route } from "../provider/route.ts";
 import type { Refusal } from "../refusal.ts";
 import type {
@@ -20,11 +21,15 @@ import type {
   InitiatorOverrideRejected,
   InterceptionEnd,
   InterceptionStart,
+  ModelThought,
   PassthroughEvent,
+  PromptUsage,
   RefusalEvent,
   TokenUsage,
+  ToolUsage,
   Who,
 } from "./event.ts";
+import { toContent, type Redact } from "./redaction.ts";
 
 /** Who is calling: shared by all events of one request that has an actor. */
 export type Caller = { readonly interception_id: string } & Who & ClientHints & CoderIds;
@@ -56,7 +61,7 @@ export function toCaller(
   };
 }
 
-export function toSubject(caller: Caller, asked: Asked): Subject {
+export function toSubject(caller: Caller, asked: Omit<Asked, "started_at">, startedAt: number): Subject {
   return {
     ...caller,
     provider: asked.provider,
@@ -65,6 +70,8 @@ export function toSubject(caller: Caller, asked: Asked): Subject {
     model: asked.model,
     streaming: asked.streaming,
     credential_kind: asked.credential_kind,
+    credential_hint: asked.credential_hint,
+    started_at: iso(startedAt),
   };
 }
 
@@ -107,16 +114,32 @@ export function overrideRejectedEvent(
   };
 }
 
-export function startEvent(subject: Subject, actor: Actor, at: number): InterceptionStart {
+export function startEvent(subject: Subject, actor: Actor, ask: Ask): InterceptionStart {
   return {
     ...subject,
     record_type: "interception_start",
     api_key_id: actor.keyId,
     metadata: actor.name === null ? {} : { actor_name: actor.name },
-    correlating_tool_call_id: null,
+    correlating_tool_call_id: ask.correlatingToolCallId,
     thread_parent_id: null,
     thread_root_id: null,
-    started_at: iso(at),
+    prompt_count: ask.prompt === null ? 0 : 1,
+  };
+}
+
+/** null where the user said nothing in this request. */
+export function promptEvent(caller: Caller, ask: Ask, redact: Redact, at: number): PromptUsage | null {
+  if (ask.prompt === null) return null;
+  const { text, truncated } = toContent(ask.prompt, redact);
+  return {
+    record_type: "prompt_usage",
+    interception_id: caller.interception_id,
+    initiator_id: caller.initiator_id,
+    msg_id: null,
+    prompt: text,
+    truncated,
+    created_at: iso(at),
+    metadata: {},
   };
 }
 
@@ -132,6 +155,7 @@ export function endEvent(
   subject: Subject,
   startedAt: number,
   { outcome, status, error, conclusion }: Finish,
+  redact: Redact,
   at: number,
 ): InterceptionEnd {
   const report = conclusion?.report ?? null;
@@ -142,7 +166,11 @@ export function endEvent(
     record_type: "interception_end",
     outcome,
     status,
+    finish_reason: report?.finishReason ?? null,
     error,
+    error_message: report?.errorMessage == null ? null : toContent(report.errorMessage, redact).text,
+    tool_call_count: report?.toolCallCount ?? 0,
+    thought_count: report?.thoughtCount ?? 0,
     input_tokens: usage?.input_tokens ?? null,
     output_tokens: usage?.output_tokens ?? null,
     cache_read_input_tokens: usage?.cache_read_input_tokens ?? null,
@@ -180,6 +208,55 @@ export function tokenUsageEvent(
     metadata: usage.extras,
     created_at: iso(at),
   };
+}
+
+export function toolEvents(
+  caller: Caller,
+  { report }: Conclusion,
+  redact: Redact,
+  at: number,
+): readonly ToolUsage[] {
+  return report.toolCalls.map(({ id, name, kind, input, error }, position) => {
+    const content = input === null ? null : toContent(input, redact);
+    return {
+      record_type: "tool_usage",
+      interception_id: caller.interception_id,
+      initiator_id: caller.initiator_id,
+      msg_id: report.id,
+      tool_call_id: id,
+      tool: name,
+      input: content?.text ?? null,
+      truncated: content?.truncated ?? false,
+      server_url: null,
+      injected: false,
+      invocation_error: error === null ? null : toContent(error, redact).text,
+      position,
+      created_at: iso(at),
+      metadata: { kind },
+    };
+  });
+}
+
+export function thoughtEvents(
+  caller: Caller,
+  { report }: Conclusion,
+  redact: Redact,
+  at: number,
+): readonly ModelThought[] {
+  return report.thoughts.map((thought, position) => {
+    const { text, truncated } = toContent(thought, redact);
+    return {
+      record_type: "model_thought",
+      interception_id: caller.interception_id,
+      initiator_id: caller.initiator_id,
+      msg_id: report.id,
+      content: text,
+      truncated,
+      position,
+      created_at: iso(at),
+      metadata: {},
+    };
+  });
 }
 
 export function passthroughEvent(

@@ -1,8 +1,11 @@
 /**
- * Every event the interceptor can record. Names and fields of `interception_start`, `interception_end` and
- * `token_usage` are those of Coder's interception log; fields may be added, none renamed.
+ * Every event the interceptor can record. Names and fields of `interception_start`, `interception_end`, `token_usage`,
+ * `prompt_usage`, `tool_usage` and `model_thought` are those of Coder's interception log; fields may be added, none
+ * renamed.
  *
  * Units: times are RFC 3339 strings in UTC, durations whole milliseconds, sizes bytes. What is not known is `null`.
+ * Content (a prompt, a tool's input, a thought, an error's message) is recorded only where `RECORDING` says so, after
+ * redaction, and cut at `MAX_CONTENT` characters.
  */
 import type { Attribution } from "../initiator/initiator.ts";
 import type { Outcome, UsageState } from "../observation/outcome.ts";
@@ -43,8 +46,10 @@ export type Asked = {
   /** As written by the client, cut at 256 characters. */
   readonly model: string | null;
   readonly streaming: boolean;
-  /** Whose provider key went upstream. */
+  /** Whose provider key went upstream, and the few characters at its ends by which its owner knows it. */
   readonly credential_kind: "centralized" | "byok";
+  readonly credential_hint: string | null;
+  readonly started_at: string;
 };
 
 /** Token counts: `null` where the provider gave none. */
@@ -63,12 +68,15 @@ export type InterceptionStart = Base<"interception_start"> &
   Asked & {
     /** The id of the credential, never the credential: the first 16 hex digits of its SHA-256. */
     readonly api_key_id: string;
-    readonly started_at: string;
     /** What is known of the actor (its name, say); never of the owner named in a header. */
     readonly metadata: Readonly<Record<string, string>>;
+    /** The tool call whose result this request brings back. */
     readonly correlating_tool_call_id: string | null;
-    readonly thread_parent_id: string | null;
-    readonly thread_root_id: string | null;
+    /** Always null here: who asked for that tool is known only to the ledger, which fills both in. */
+    readonly thread_parent_id: null;
+    readonly thread_root_id: null;
+    /** What the user wrote in this request: 1, or 0 where the last message is not the user's. */
+    readonly prompt_count: number;
   };
 
 export type InterceptionEnd = Base<"interception_end"> &
@@ -94,8 +102,14 @@ export type InterceptionEnd = Base<"interception_end"> &
     /** The provider's id of the answer, and the model it says answered. */
     readonly msg_id: string | null;
     readonly response_model: string | null;
+    /** Why the model stopped, in the dialect's word. */
+    readonly finish_reason: string | null;
     /** Why it ended as it did, where that is more than the outcome says: a refusal's reason or a provider's error type. */
     readonly error: string | null;
+    /** The provider's words about it. */
+    readonly error_message: string | null;
+    readonly tool_call_count: number;
+    readonly thought_count: number;
   };
 
 export type TokenUsage = Base<"token_usage"> &
@@ -107,6 +121,45 @@ export type TokenUsage = Base<"token_usage"> &
     /** Named extras of the dialect, such as `completion_reasoning`. */
     readonly metadata: Readonly<Record<string, number>>;
   };
+
+/** What the user wrote; recorded with the start, so that it is known whatever becomes of the answer. */
+export type PromptUsage = Base<"prompt_usage"> & {
+  readonly initiator_id: string;
+  readonly msg_id: null;
+  readonly prompt: string;
+  /** It was longer than is recorded. */
+  readonly truncated: boolean;
+  readonly created_at: string;
+  readonly metadata: Readonly<Record<string, never>>;
+};
+
+/** A tool that the model asked for, or that the provider ran; the name always, the rest where it is known or wanted. */
+export type ToolUsage = Base<"tool_usage"> & {
+  readonly initiator_id: string;
+  readonly msg_id: string | null;
+  readonly tool_call_id: string | null;
+  readonly tool: string;
+  readonly input: string | null;
+  readonly truncated: boolean;
+  /** Coder's names for what it does with MCP servers itself; here the tools are the client's or the provider's. */
+  readonly server_url: null;
+  readonly injected: false;
+  readonly invocation_error: string | null;
+  /** From 0: the how-manieth of its answer. */
+  readonly position: number;
+  readonly created_at: string;
+  readonly metadata: { readonly kind: string };
+};
+
+export type ModelThought = Base<"model_thought"> & {
+  readonly initiator_id: string;
+  readonly msg_id: string | null;
+  readonly content: string;
+  readonly truncated: boolean;
+  readonly position: number;
+  readonly created_at: string;
+  readonly metadata: Readonly<Record<string, never>>;
+};
 
 export type InitiatorOverride = Base<"initiator_override"> &
   Who &
@@ -156,6 +209,9 @@ export type InterceptorEvent =
   | InterceptionStart
   | InterceptionEnd
   | TokenUsage
+  | PromptUsage
+  | ToolUsage
+  | ModelThought
   | InitiatorOverride
   | InitiatorOverrideRejected
   | RefusalEvent

@@ -3,28 +3,55 @@
  * (the client leaves as the answer ends) is not recorded.
  */
 import type { Actor } from "../identity/identity.ts";
-import { endEvent, startEvent, tokenUsageEvent, type Finish, type Subject } from "./compose.ts";
+import type { Ask } from "../provider/ask.ts";
+import {
+  endEvent,
+  promptEvent,
+  startEvent,
+  thoughtEvents,
+  tokenUsageEvent,
+  toolEvents,
+  type Finish,
+  type Subject,
+} from "./compose.ts";
 import type { Recorder } from "./recorder.ts";
+import type { Redact } from "./redaction.ts";
 
-export type Interception = { readonly end: (finish: Finish) => void };
+export type Interception = {
+  /** Whether every required sink took the start. */
+  readonly begun: boolean | Promise<boolean>;
+  readonly end: (finish: Finish) => void;
+};
+
+/** What of the conversation is recorded, and how it is cleaned. */
+export type Recording = { readonly prompts: boolean; readonly redact: Redact };
 
 export function startInterception(
-  { record }: Recorder,
-  subject: Subject,
-  actor: Actor,
-  startedAt: number,
+  { record, flush }: Recorder,
+  { subject, actor, ask, startedAt }: { subject: Subject; actor: Actor; ask: Ask; startedAt: number },
+  { prompts, redact }: Recording,
   now: () => number,
 ): Interception {
   let open = true;
-  record(startEvent(subject, actor, startedAt));
-  return {
-    end: (finish) => {
-      if (!open) return;
-      open = false;
-      const at = now();
-      const usage = finish.conclusion && tokenUsageEvent(subject, finish.conclusion, at);
-      if (usage) record(usage);
-      record(endEvent(subject, startedAt, finish, at));
-    },
+  record(startEvent(subject, actor, ask));
+  const prompt = prompts ? promptEvent(subject, ask, redact, startedAt) : null;
+  if (prompt) record(prompt);
+  const begun = flush();
+
+  const end = (finish: Finish): void => {
+    if (!open) return;
+    open = false;
+    const at = now();
+    const { conclusion } = finish;
+    const usage = conclusion && tokenUsageEvent(subject, conclusion, at);
+    if (usage) record(usage);
+    // Before the tools: what is cut off a crowded log is its end.
+    record(endEvent(subject, startedAt, finish, redact, at));
+    if (conclusion) {
+      for (const event of toolEvents(subject, conclusion, redact, at)) record(event);
+      for (const event of thoughtEvents(subject, conclusion, redact, at)) record(event);
+    }
+    void flush();
   };
+  return { begun, end };
 }

@@ -3,6 +3,9 @@ import { Refusal } from "../refusal.ts";
 /** The request's path and query as they are routed: `path` is safe to compare with fixed tables, `search` is verbatim. */
 export type Target = { readonly path: string; readonly search: string };
 
+/** Where Coder's own gateway has the same routes and the same API, so that its clients need only another host name. */
+export const PREFIXES = ["/api/v2/ai-gateway", "/api/v2/aibridge"];
+
 const MAX_URL = 16_384;
 /** Spellings of `/`, `\`, `.`, `%`, and control characters that a later hop might read as something else (RFC 3986 §6.2.2). */
 const AMBIGUOUS = /%(?:2[ef5]|5c|[01][0-9a-f]|7f)|\\|\/\/|\/\.\.?(?:\/|$)|[^\x21-\x7e]/i;

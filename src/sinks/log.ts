@@ -4,16 +4,55 @@
  */
 import type { InterceptorEvent } from "../events/event.ts";
 import type { Sink } from "../events/recorder.ts";
+import { safeLine } from "./line.ts";
 
 export const LOG_MESSAGE = "interception log";
 
-/** What JSON leaves as it is and a terminal, or a reader that splits lines or turns text around by Unicode, would act on. */
-// oxlint-disable-next-line no-control-regex -- control characters are what this looks for
-const UNSAFE = /[\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]/;
-const EACH_UNSAFE = new RegExp(UNSAFE, "g");
-
 export function logSink(print: (line: string) => void): Sink {
-  return { name: "log", write: (event) => print(toLine(event)) };
+  const write = (events: readonly InterceptorEvent[]): void => {
+    for (const event of events) print(toLine(forLine(event)));
+  };
+  return { name: "log", required: false, write };
+}
+
+/**
+ * So many characters of one piece of content are put into a line: all lines of one request share the 16,384 characters
+ * that Logpush takes, and the records of who asked must not be crowded out by what was said.
+ * https://developers.cloudflare.com/workers/observability/logs/logpush/
+ */
+const LOGGED_CONTENT = 1024;
+
+/** The event with its content cut for a line. */
+function forLine(event: InterceptorEvent): InterceptorEvent {
+  switch (event.record_type) {
+    case "prompt_usage":
+      if (fits(event.prompt)) return event;
+      return { ...event, prompt: cut(event.prompt), truncated: true };
+    case "tool_usage": {
+      const { input, invocation_error: error } = event;
+      if (fits(input) && fits(error)) return event;
+      const truncated = event.truncated || !fits(input);
+      return { ...event, input: input && cut(input), invocation_error: error && cut(error), truncated };
+    }
+    case "model_thought":
+      if (fits(event.content)) return event;
+      return { ...event, content: cut(event.content), truncated: true };
+    case "interception_end":
+      if (fits(event.error_message)) return event;
+      return { ...event, error_message: event.error_message && cut(event.error_message) };
+    default:
+      return event;
+  }
+}
+
+function fits(content: string | null): boolean {
+  return content === null || content.length <= LOGGED_CONTENT;
+}
+
+/** Not through the middle of a surrogate pair. */
+function cut(content: string): string {
+  const last = content.charCodeAt(LOGGED_CONTENT - 1);
+  return content.slice(0, last >= 0xd800 && last <= 0xdbff ? LOGGED_CONTENT - 1 : LOGGED_CONTENT);
 }
 
 const BEGIN = `{"message":${JSON.stringify(LOG_MESSAGE)},`;
@@ -21,10 +60,5 @@ const BEGIN = `{"message":${JSON.stringify(LOG_MESSAGE)},`;
 /** One line of JSON that holds no line break, escape sequence or control character, in any reader's eyes. */
 export function toLine(event: InterceptorEvent): string {
   // Put together as text: a copy of the event with one more field would cost more than writing it out.
-  const line = BEGIN + JSON.stringify(event).slice(1);
-  return UNSAFE.test(line) ? line.replace(EACH_UNSAFE, escapeUnit) : line;
-}
-
-function escapeUnit(unit: string): string {
-  return `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`;
+  return safeLine(BEGIN + JSON.stringify(event).slice(1));
 }

@@ -9,6 +9,8 @@ import type { Provider } from "../provider/provider.ts";
 
 export type UpstreamCredential = {
   readonly kind: "centralized" | "byok";
+  /** The key's few characters at both ends, by which its owner knows it; null where it is too short for that. */
+  readonly hint: string | null;
   readonly header: readonly [name: string, value: string];
   /** The central key in use, to look for in the provider's error answers; null where it is the client's own. */
   readonly centralKey: string | null;
@@ -30,10 +32,21 @@ export function chooseCredential(
   const ownProviderKey = governed || !actor.verified ? own : null;
   if (ownProviderKey && ownProviderKey.from !== "x-coder-ai-governance-token") {
     const header = provider.dialect.ownKeyHeader(ownProviderKey.value, ownProviderKey.from);
-    return { kind: "byok", header, centralKey: null };
+    return { kind: "byok", hint: credentialHint(ownProviderKey.value), header, centralKey: null };
   }
   const { keys } = provider;
   const key = keys.length > 1 ? keys[Math.floor(random() * keys.length)] : keys[0];
   if (key === undefined) return new Refusal("provider_key_missing");
-  return { kind: "centralized", header: provider.dialect.keyHeader(key), centralKey: key };
+  return {
+    kind: "centralized",
+    hint: credentialHint(key),
+    header: provider.dialect.keyHeader(key),
+    centralKey: key,
+  };
+}
+
+/** Coder's form: 4 characters of each end from a length of 20 on, 2 from 10, 1 from 5; shorter keys have none. */
+export function credentialHint(key: string): string | null {
+  const shown = key.length >= 20 ? 4 : key.length >= 10 ? 2 : key.length >= 5 ? 1 : 0;
+  return shown === 0 ? null : `${key.slice(0, shown)}...${key.slice(-shown)}`;
 }

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
+import type { AdminApi } from "../../src/api/api.ts";
 import type { Parts } from "../../src/app.ts";
-import type { InterceptorEvent } from "../../src/events/event.ts";
+import type { Target } from "../../src/http/target.ts";
 import { Refusal, REFUSAL_REASONS, type RefusalReason } from "../../src/refusal.ts";
 import { catalogue } from "../../src/wiring.ts";
 import {
@@ -13,6 +14,22 @@ import {
   type House,
   type Setup,
 } from "./support/app-harness.ts";
+import {
+  AGENTS,
+  BODY,
+  CENTRAL_CHAT,
+  CHAT,
+  chatAnswer,
+  CLIENT_KEY,
+  json,
+  MESSAGES_BODY,
+  only,
+  OWN_KEY,
+  post,
+  sse,
+  STREAM_BODY,
+  typesOf,
+} from "./support/calls.ts";
 import { fixture } from "./support/fixtures.ts";
 import { drain, upstreamBody, wholeBody } from "./support/upstream-body.ts";
 import { CODER_AGENTS_UA, OWNER, text, utf8 } from "./support/values.ts";
@@ -20,45 +37,9 @@ import { until, within } from "./support/waiting.ts";
 
 const CHAT_ID = "0a0a0a0a-0000-4000-8000-00000000000a";
 const WORKSPACE_ID = "0b0b0b0b-0000-4000-8000-00000000000b";
-const BODY = `{"model":"gpt-4o","messages":[{"role":"user","content":"${CANARIES.prompt}"}]}`;
-const STREAM_BODY = `{ "model":"gpt-4o", "stream":true, "messages":[{"role":"user","content":"${CANARIES.prompt}"}]}`;
-const MESSAGES_BODY = `{"model":"claude-opus-4-6","max_tokens":9,"stream":true,"messages":[]}`;
-
-const CLIENT_KEY = { authorization: `Bearer ${CANARIES.clientKey}` };
-const OWN_KEY = { authorization: `Bearer ${CANARIES.ownKey}` };
-const AGENTS = { ...CLIENT_KEY, "user-agent": CODER_AGENTS_UA };
-
-const post = (body: BodyInit, headers: Record<string, string> = OWN_KEY): RequestInit => ({
-  method: "POST",
-  body,
-  headers: { "content-type": "application/json", ...headers },
-});
-
-function json(value: string | Uint8Array, init: ResponseInit = {}): Response {
-  const bytes = typeof value === "string" ? utf8(value) : value;
-  const headers = { "content-type": "application/json", "content-length": String(bytes.length) };
-  return new Response(wholeBody(bytes), { ...init, headers: { ...headers, ...(init.headers as object) } });
-}
-
-const sse = (body: ReadableStream, init: ResponseInit = {}): Response =>
-  new Response(body, {
-    ...init,
-    headers: { "content-type": "text/event-stream", ...(init.headers as object) },
-  });
-
-const chatAnswer = (): Response => json(fixture("chat/json").bytes);
-const typesOf = (events: readonly InterceptorEvent[]): string[] => events.map((event) => event.record_type);
-
-function only<T extends InterceptorEvent["record_type"]>(
-  events: readonly InterceptorEvent[],
-  type: T,
-): Extract<InterceptorEvent, { record_type: T }> {
-  const found = events.filter((event) => event.record_type === type);
-  if (found.length !== 1 || !found[0]) throw new Error(`${found.length} events of type ${type}`);
-  return found[0] as Extract<InterceptorEvent, { record_type: T }>;
-}
-
 const NO_CODER_IDS = { chat_id: null, subchat_id: null, workspace_id: null };
+const NOTHING_WRONG = { error: null, error_message: null };
+const NO_CONTENT = { tool_call_count: 0, thought_count: 0 };
 const AT = (ms: number): string => new Date(T0 + ms).toISOString();
 
 describe("one interception, from its first event to its last", () => {
@@ -72,7 +53,7 @@ describe("one interception, from its first event to its last", () => {
       },
     });
     const { response, bytes, events } = await house.visit(
-      "/central/v1/chat/completions",
+      CENTRAL_CHAT,
       post(BODY, {
         ...AGENTS,
         "x-coder-owner-id": OWNER.toUpperCase(),
@@ -96,6 +77,8 @@ describe("one interception, from its first event to its last", () => {
       model: "gpt-4o",
       streaming: false,
       credential_kind: "centralized",
+      credential_hint: "sk-c...cdef",
+      started_at: AT(0),
     };
     const tokens = {
       input_tokens: 20,
@@ -123,12 +106,12 @@ describe("one interception, from its first event to its last", () => {
         ...hints,
         ...coder,
         ...asked,
-        started_at: AT(0),
         // A20: the name is the actor's, never the owner's.
         metadata: { actor_name: "CI bot" },
         correlating_tool_call_id: null,
         thread_parent_id: null,
         thread_root_id: null,
+        prompt_count: 1,
       },
       {
         record_type: "token_usage",
@@ -149,7 +132,9 @@ describe("one interception, from its first event to its last", () => {
         ...asked,
         outcome: "completed",
         status: 200,
-        error: null,
+        finish_reason: "stop",
+        ...NOTHING_WRONG,
+        ...NO_CONTENT,
         ...tokens,
         usage: "final",
         usage_flagged: false,
@@ -214,6 +199,8 @@ describe("one interception, from its first event to its last", () => {
       model: "claude-opus-4-6",
       streaming: true,
       credential_kind: "byok",
+      credential_hint: "sk-C...cdef",
+      started_at: AT(0),
     };
     const tokens = {
       input_tokens: 4,
@@ -230,11 +217,11 @@ describe("one interception, from its first event to its last", () => {
         ...hints,
         ...NO_CODER_IDS,
         ...asked,
-        started_at: AT(0),
         metadata: {},
         correlating_tool_call_id: null,
         thread_parent_id: null,
         thread_root_id: null,
+        prompt_count: 0,
       },
       {
         record_type: "token_usage",
@@ -255,7 +242,9 @@ describe("one interception, from its first event to its last", () => {
         ...asked,
         outcome: "completed",
         status: 200,
-        error: null,
+        finish_reason: "end_turn",
+        ...NOTHING_WRONG,
+        ...NO_CONTENT,
         ...tokens,
         usage: "final",
         usage_flagged: false,
@@ -349,7 +338,6 @@ type Refused = {
   readonly param?: string;
 };
 
-const CHAT = "/openai/v1/chat/completions";
 const at = (path: string) => ({
   provider: path.split("/")[1] ?? "",
   route: path.replace(/^\/\w+(\/v1)?/, ""),
@@ -406,10 +394,10 @@ const BEFORE: readonly Refused[] = [
   },
   {
     reason: "byok_not_accepted",
-    path: "/central/v1/chat/completions",
+    path: CENTRAL_CHAT,
     init: post(BODY),
     event: {
-      ...at("/central/v1/chat/completions"),
+      ...at(CENTRAL_CHAT),
       ...UNKNOWN,
       actor_id: "byok:35394ca1cef557f8732235c2823860c2",
     },
@@ -632,7 +620,7 @@ describe("an interception that is refused or fails", () => {
       {
         provider: () => json(`{"error":{"message":"bad key ${CANARIES.centralKey}"}}`, { status: 401 }),
       },
-      "/central/v1/chat/completions",
+      CENTRAL_CHAT,
       post(BODY, CLIENT_KEY),
     );
     expect(response.status).toBe(502);
@@ -700,7 +688,7 @@ describe("an interception that is refused or fails", () => {
               headers: { "content-type": type, "retry-after": "1" },
             }),
         },
-        "/central/v1/chat/completions",
+        CENTRAL_CHAT,
         post(BODY, CLIENT_KEY),
       );
       expect(response.status).toBe(503);
@@ -726,7 +714,7 @@ describe("an interception that is refused or fails", () => {
 
 const eventsOf = async (headers: Record<string, string>, vars: Record<string, unknown> = {}) => {
   const house = await open({ vars, provider: chatAnswer });
-  return (await house.visit("/central/v1/chat/completions", post(BODY, headers))).events;
+  return (await house.visit(CENTRAL_CHAT, post(BODY, headers))).events;
 };
 
 describe("on whose account", () => {
@@ -799,11 +787,7 @@ describe("on whose account", () => {
     "%s with on_invalid = reject it is E400, told twice over, and nothing is fetched",
     async (_, headers, rules, reason) => {
       const house = await open({ vars: { OWNER_ASSERTION: { ...rules, on_invalid: "reject" } } });
-      const {
-        response,
-        text: body,
-        events: all,
-      } = await house.visit("/central/v1/chat/completions", post(BODY, headers));
+      const { response, text: body, events: all } = await house.visit(CENTRAL_CHAT, post(BODY, headers));
       expect(response.status).toBe(400);
       expect(response.headers.get("x-interceptor-error")).toBe("owner_rejected");
       expect(JSON.parse(body)).toMatchObject({ error: { message: "X-Coder-Owner-Id was not accepted." } });
@@ -1123,7 +1107,7 @@ describe("a client that leaves", () => {
         return new Response(upstream.failWith(signal).stream, { status: 500 });
       },
     });
-    const { events } = await house.visit("/central/v1/chat/completions", {
+    const { events } = await house.visit(CENTRAL_CHAT, {
       ...post(BODY, CLIENT_KEY),
       signal: client.signal,
     });
@@ -1147,14 +1131,19 @@ describe("a client that leaves", () => {
   });
 });
 
-describe("H1 sinks that fail", () => {
+describe("H1 H7 sinks that fail and are not required", () => {
   const throwing = {
     name: "broken",
+    required: false,
     write: () => {
       throw new TypeError(CANARIES.prompt);
     },
   };
-  const rejecting = { name: "down", write: () => Promise.reject(new RangeError(CANARIES.prompt)) };
+  const rejecting = {
+    name: "down",
+    required: false,
+    write: () => Promise.reject(new RangeError(CANARIES.prompt)),
+  };
 
   it("harm neither the answer nor the other sinks, and are complained of once a visit each", async () => {
     const house = await open({ sinks: [throwing, rejecting], provider: chatAnswer });
@@ -1182,7 +1171,7 @@ describe("H1 sinks that fail", () => {
 
   it("a sink that never settles holds up no answer", async () => {
     const { promise, resolve } = Promise.withResolvers<void>();
-    const hanging = { name: "slow", write: () => promise };
+    const hanging = { name: "slow", required: false, write: () => promise };
     const house = await open({ sinks: [hanging], provider: chatAnswer });
     const { response } = await house.call(CHAT, post(BODY));
     expect((await within(drain(response.body), "the answer")).bytes).toEqual(fixture("chat/json").bytes);
@@ -1226,6 +1215,123 @@ describe("what is ours to answer", () => {
     const house = await open({ provider: () => new Response(null) });
     await house.visit("/api/hello", { method: "HEAD", headers: OWN_KEY });
     expect(house.sent[0]).toMatchObject({ url: "https://api.anthropic.example/api/hello", method: "HEAD" });
+  });
+});
+
+const SESSIONS = "/api/v2/ai-gateway/sessions";
+
+/** An API over the records that takes one path, and answers as it is told. */
+function records(answer: AdminApi["answer"]): { parts: Partial<Parts>; asked: [Request, Target][] } {
+  const asked: [Request, Target][] = [];
+  const api: AdminApi = {
+    takes: (path) => path === SESSIONS,
+    answer: async (request, target) => {
+      asked.push([request, target]);
+      return answer(request, target);
+    },
+    // As Coder's API says it.
+    errorBody: ({ message, param }) =>
+      param === null ? { message } : { message, validations: [{ field: param, detail: "" }] },
+  };
+  return { parts: { api }, asked };
+}
+
+describe("questions about the records", () => {
+  it("go to the API, with path and query as they were sent, and no identity, route or provider", async () => {
+    const { parts, asked } = records(async () => Response.json({ count: 0 }, { headers: { etag: '"1"' } }));
+    const house = await open({ parts });
+    const { response, text: body, events } = await house.visit(`${SESSIONS}?limit=5&q=a%20b`);
+    expect([response.status, body]).toEqual([200, '{"count":0}']);
+    expect(response.headers.get("x-interception-id")).toBe(ID);
+    expect(response.headers.get("etag")).toBe('"1"');
+    expect(asked.map(([{ method }, target]) => [method, target])).toEqual([
+      ["GET", { path: SESSIONS, search: "?limit=5&q=a%20b" }],
+    ]);
+    expect(events).toEqual([]);
+    expect(house.sent).toEqual([]);
+  });
+
+  it.each(["GET", "HEAD", "POST", "DELETE", "OPTIONS"])(
+    "a %s there is the API's to judge",
+    async (method) => {
+      const { parts, asked } = records(async () => new Response(null));
+      await (await open({ parts })).visit(SESSIONS, { method });
+      expect(asked.map(([request]) => request.method)).toEqual([method]);
+    },
+  );
+
+  it.each([
+    [new Refusal("admin_only", "another token"), { message: REFUSAL_REASONS.admin_only[1] }],
+    [
+      new Refusal("filter_invalid", null, "started_after"),
+      {
+        message: "A query parameter is not valid. (started_after)",
+        validations: [{ field: "started_after", detail: "" }],
+      },
+    ],
+    [new Refusal("ledger_unavailable"), { message: REFUSAL_REASONS.ledger_unavailable[1] }],
+    [new Refusal("not_found"), { message: REFUSAL_REASONS.not_found[1] }],
+  ])("%o is said in Coder's words, and is an event", async (refusal, body) => {
+    const { parts } = records(async () => refusal);
+    const house = await open({ parts });
+    const { response, text: got, events } = await house.visit(SESSIONS, { headers: CLIENT_KEY });
+    expect(response.status).toBe(refusal.status);
+    expect(response.headers.get("x-interceptor-error")).toBe(refusal.reason);
+    expect(response.headers.get("x-interception-id")).toBe(ID);
+    expect(JSON.parse(got)).toEqual(body);
+    expect(events).toEqual([
+      {
+        record_type: "refusal",
+        interception_id: ID,
+        reason: refusal.reason,
+        status: refusal.status,
+        detail: refusal.detail,
+        method: "GET",
+        provider: null,
+        route: null,
+        client: null,
+        actor_id: null,
+        initiator_id: null,
+        created_at: AT(0),
+      },
+    ]);
+    expect(house.complaints).toEqual([]);
+  });
+
+  it("D7 405 names the methods that the records take", async () => {
+    const { parts } = records(async () => new Refusal("method_not_allowed"));
+    const { response } = await (await open({ parts })).visit(SESSIONS, { method: "POST" });
+    expect(response.status).toBe(405);
+    expect(response.headers.get("allow")).toBe("GET, HEAD");
+  });
+
+  it("an API that fails is E500 in its own words; the console is told no more than the error's name", async () => {
+    const { parts } = records(() => Promise.reject(new RangeError(CANARIES.prompt)));
+    const house = await open({ parts });
+    const { response, text: body, events } = await house.visit(SESSIONS);
+    expect(response.status).toBe(500);
+    expect(JSON.parse(body)).toEqual({ message: "The gateway failed." });
+    expect(typesOf(events)).toEqual(["refusal"]);
+    expect(house.complaints).toEqual([`interceptor failed: RangeError (interception ${ID})`]);
+  });
+
+  it.each([
+    ["/api/v2/ai-gateway/sessions/%2e%2e", 404],
+    ["/api/v2/ai-gateway/sessions//x", 404],
+    [`${SESSIONS}?q=${"x".repeat(17_000)}`, 414],
+  ])("D3 D13 %.50s is refused before the API sees it", async (path, status) => {
+    const { parts, asked } = records(async () => new Response(null));
+    expect((await (await open({ parts })).visit(path)).response.status).toBe(status);
+    expect(asked).toEqual([]);
+  });
+
+  it("what is not the API's goes on to the providers, under the same prefix", async () => {
+    const { parts, asked } = records(async () => new Response(null));
+    const house = await open({ parts, provider: chatAnswer });
+    const { response } = await house.visit(`/api/v2/ai-gateway${CHAT}`, post(BODY));
+    expect(response.status).toBe(200);
+    expect(asked).toEqual([]);
+    expect(house.sent).toHaveLength(1);
   });
 });
 
@@ -1294,7 +1400,7 @@ describe("requests as they come to the provider", () => {
       provider: chatAnswer,
       parts: { randomUuid: () => `${chance}-89ab-4abc-8def-0123456789ab` },
     });
-    await house.visit("/central/v1/chat/completions", post(BODY, CLIENT_KEY));
+    await house.visit(CENTRAL_CHAT, post(BODY, CLIENT_KEY));
     expect(house.sent[0]?.headers.get("authorization")).toBe(`Bearer ${keys[name] ?? CANARIES.centralKey}`);
   });
 

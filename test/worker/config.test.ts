@@ -30,6 +30,11 @@ const namedBy = (vars: Record<string, unknown>): string[] => [
   ...new Set(problemsOf(vars).map((problem) => problem.slice(0, problem.indexOf(" ")))),
 ];
 
+/** Bindings, as far as they are known for what they are. */
+const QUEUE = { send: () => undefined, sendBatch: () => undefined };
+const DATABASE = { prepare: () => undefined, batch: () => undefined };
+const BUCKET = { put: () => undefined, createMultipartUpload: () => undefined };
+
 const provider = (over: Record<string, unknown>): Record<string, unknown> => ({
   PROVIDERS: { openai: { ...OPENAI, ...over } },
 });
@@ -55,8 +60,16 @@ describe("what is left out", () => {
       idleMs: 300_000,
       observeBytes: 8 * MIB,
     });
+    expect(config.recording).toEqual({
+      required: false,
+      prompts: false,
+      keep: { toolInputs: false, thoughts: false, errorMessages: false },
+      patterns: [],
+    });
     expect(config.interceptions).toBeNull();
     expect(config.overrides).toBeNull();
+    expect(config.ledger).toEqual({ queue: null, database: null, archive: null, retentionDays: 60 });
+    expect(config.adminTokenSha256).toBeNull();
   });
 
   it("IDENTITY is byok alone, which verifies nobody", () => {
@@ -71,16 +84,24 @@ const WHOLE = {
   },
   IDENTITY: [{ source: "keys" }, { source: "byok" }],
   OWNER_ASSERTION: { allow: "listed", actors: ["ci-bot"], on_invalid: "reject", signature: "off" },
-  RECORDING: { required: false, prompts: false },
+  RECORDING: {
+    required: false,
+    prompts: true,
+    tool_inputs: true,
+    thoughts: true,
+    error_messages: true,
+    redact: ["corp-[a-z]{8}", "(?i:employee) \\d+"],
+  },
   LIMITS: { body_bytes: 1, headers_ms: 2, idle_ms: 3, observe_bytes: 0 },
 };
 const SECRETS = { OPENAI_KEY: " sk-one ", OPENAI_KEY_2: "sk-two", CLIENT_KEYS };
 
-const wholeOf = ({ providers, sources, assertion, limits }: Config): unknown => ({
+const wholeOf = ({ providers, sources, assertion, limits, recording }: Config): unknown => ({
   providers: [...providers.values()],
   verifies: sources.map((source) => source.verifies),
   assertion,
   limits,
+  recording,
 });
 
 describe("tables and JSON strings", () => {
@@ -108,6 +129,12 @@ describe("tables and JSON strings", () => {
     verifies: [true, false],
     assertion: { allow: "listed", actors: new Set(["ci-bot"]), onInvalid: "reject" },
     limits: { bodyBytes: 1, headersMs: 2, idleMs: 3, observeBytes: 0 },
+    recording: {
+      required: false,
+      prompts: true,
+      keep: { toolInputs: true, thoughts: true, errorMessages: true },
+      patterns: [/corp-[a-z]{8}/gu, new RegExp("(?i:employee) \\d+", "gu")],
+    },
   };
   it("a config of tables is read whole", () => {
     expect(wholeOf(read({ ...WHOLE, ...SECRETS }))).toEqual(WHOLE_READ);
@@ -293,8 +320,8 @@ describe("J2 J3 J6 wrong values", () => {
     [{ OWNER_ASSERTION: { on_invalid: "refuse" } }, "OWNER_ASSERTION.on_invalid"],
     [{ OWNER_ASSERTION: { signature: true } }, "OWNER_ASSERTION.signature"],
     [{ OWNER_ASSERTION: { Allow: "any" } }, "OWNER_ASSERTION.Allow"],
-    [{ RECORDING: { required: "false" } }, "RECORDING.required"],
     [{ RECORDING: { prompt: false } }, "RECORDING.prompt"],
+    [{ RECORDING: { toolInputs: true } }, "RECORDING.toolInputs"],
     [{ LIMITS: { idle_ms: "5" } }, "LIMITS.idle_ms"],
     [{ LIMITS: { idle_ms: 0 } }, "LIMITS.idle_ms"],
     [{ LIMITS: { idle_ms: 1.5 } }, "LIMITS.idle_ms"],
@@ -311,6 +338,14 @@ describe("J2 J3 J6 wrong values", () => {
     [{ PROVIDERS: undefined }, "PROVIDERS"],
     [{ INTERCEPTIONS: {} }, "INTERCEPTIONS"],
     [{ OVERRIDES: "ai_overrides" }, "OVERRIDES"],
+    [{ LEDGER: "ai-ledger" }, "LEDGER"],
+    [{ LEDGER: {} }, "LEDGER"],
+    [{ LEDGER: { prepare: "text" } }, "LEDGER"],
+    [{ LEDGER: QUEUE }, "LEDGER"],
+    [{ EVENTS: "ai-events", LEDGER: DATABASE }, "EVENTS"],
+    [{ EVENTS: DATABASE, LEDGER: DATABASE }, "EVENTS"],
+    [{ EVENTS: QUEUE, ARCHIVE: "ai-archive", LEDGER: DATABASE }, "ARCHIVE"],
+    [{ EVENTS: QUEUE, ARCHIVE: DATABASE, LEDGER: DATABASE }, "ARCHIVE"],
   ])("J2 J6 %j is refused as %s", (vars, key) => {
     expect(namedBy(vars)).toEqual([key]);
   });
@@ -436,9 +471,22 @@ describe("all that is wrong, at once", () => {
       CLIENT_KEYS: '[{"sha256":1,"actor":"a","kind":"user"}]',
       OWNER_ASSERTION: { allow: 1, actors: 1, on_invalid: 1, signature: 1, more: 1 },
       LIMITS: { body_bytes: 1.5, headers_ms: "1", idle_ms: [], observe_bytes: -1, more: 1 },
-      RECORDING: { required: 1, prompts: true, more: 1 },
+      RECORDING: {
+        required: 1,
+        prompts: 1,
+        tool_inputs: 1,
+        thoughts: 1,
+        error_messages: 1,
+        redact: ["("],
+        more: 1,
+      },
       INTERCEPTIONS: 1,
       OVERRIDES: {},
+      EVENTS: 1,
+      LEDGER: {},
+      ARCHIVE: "x",
+      RETENTION_DAYS: -1,
+      ADMIN_TOKEN: "token",
     };
     const named = namedBy(vars).map((key) => key.replace(/^IDENTITY\[0\]\.(?=CLIENT)/, ""));
     expect(named.toSorted()).toEqual(
@@ -470,9 +518,18 @@ describe("all that is wrong, at once", () => {
         "LIMITS.more",
         "RECORDING.required",
         "RECORDING.prompts",
+        "RECORDING.tool_inputs",
+        "RECORDING.thoughts",
+        "RECORDING.error_messages",
+        "RECORDING.redact[0]",
         "RECORDING.more",
         "INTERCEPTIONS",
         "OVERRIDES",
+        "EVENTS",
+        "LEDGER",
+        "ARCHIVE",
+        "RETENTION_DAYS",
+        "ADMIN_TOKEN",
       ].toSorted(),
     );
     const badName = problemsOf(vars).filter((problem) => problem.startsWith("PROVIDERS.Bad Name"));
@@ -482,12 +539,185 @@ describe("all that is wrong, at once", () => {
       ".extra",
     ]);
   });
+});
 
-  it("what is asked of RECORDING and not there yet is refused, not ignored", () => {
-    expect(namedBy({ RECORDING: { required: true, prompts: true } })).toEqual([
+describe("RECORDING", () => {
+  const { recording: nothing } = read({});
+
+  it.each([
+    ["prompts", { ...nothing, prompts: true }],
+    ["tool_inputs", { ...nothing, keep: { ...nothing.keep, toolInputs: true } }],
+    ["thoughts", { ...nothing, keep: { ...nothing.keep, thoughts: true } }],
+    ["error_messages", { ...nothing, keep: { ...nothing.keep, errorMessages: true } }],
+  ])("%s is switched by itself, in a table and in a JSON string", (key, recording) => {
+    for (const RECORDING of [{ [key]: true }, JSON.stringify({ [key]: true })])
+      expect(read({ RECORDING }).recording).toEqual(recording);
+    expect(read({ RECORDING: { [key]: false } }).recording).toEqual(nothing);
+  });
+
+  it.each(["required", "prompts", "tool_inputs", "thoughts", "error_messages"])(
+    "J2 %s that is neither true nor false is refused",
+    (key) => {
+      for (const value of ["true", "false", 1, 0, null, [], {}, ""]) {
+        expect(namedBy({ RECORDING: { [key]: value }, LEDGER: DATABASE })).toEqual([`RECORDING.${key}`]);
+      }
+    },
+  );
+
+  it("required is on with a ledger or a queue", () => {
+    expect(read({ RECORDING: { required: true }, LEDGER: DATABASE }).recording.required).toBe(true);
+    const queued = { RECORDING: { required: true }, EVENTS: QUEUE, ARCHIVE: BUCKET };
+    expect(read(queued).recording.required).toBe(true);
+  });
+
+  it("H7 required with nothing that could take the record is refused: all requests would be", () => {
+    expect(namedBy({ RECORDING: { required: true } })).toEqual(["RECORDING.required"]);
+    const analytics = { writeDataPoint: () => undefined };
+    expect(namedBy({ RECORDING: { required: true }, INTERCEPTIONS: analytics })).toEqual([
       "RECORDING.required",
-      "RECORDING.prompts",
     ]);
+  });
+
+  it("redact is a list of forms, each found everywhere and by code points", () => {
+    const { patterns } = read({ RECORDING: { redact: ["corp-\\w+", "^🗼$"] } }).recording;
+    expect(patterns).toEqual([/corp-\w+/gu, /^🗼$/gu]);
+    expect(read({ RECORDING: { redact: [] } }).recording.patterns).toEqual([]);
+  });
+
+  it.each(["corp-", 5, true, {}, null, [""], [5], [null], [["a"]]])(
+    "J2 redact = %j is no list of texts",
+    (redact) => {
+      expect(namedBy({ RECORDING: { redact } })).toEqual(["RECORDING.redact"]);
+    },
+  );
+
+  it.each([
+    ["broken", "("],
+    ["broken", "[z-a]"],
+    ["broken", "a{2,1}"],
+    ["broken", "*"],
+    ["broken", "\\"],
+    ["only without u", "\\-"],
+    ["of another language", "(?P<name>x)"],
+    ["empty-matching", "x*"],
+    ["empty-matching", "x?|y"],
+    ["empty-matching", "()"],
+    ["empty-matching", "|"],
+    ["empty-matching", "^"],
+    ["empty-matching", "$"],
+    ["of places", "\\b"],
+    ["of places", "\\B"],
+    ["of places", "(?=a)"],
+    ["of places", "(?<=[^x])"],
+  ])("J2 a form that is %s, %j, is refused by its place, and not quoted", (_, form) => {
+    const vars = { RECORDING: { redact: ["fine", `${form}`, "CANARY("] } };
+    expect(problemsOf(vars)).toEqual([
+      "RECORDING.redact[1] is not a regular expression, or finds places without a text",
+      "RECORDING.redact[2] is not a regular expression, or finds places without a text",
+    ]);
+  });
+});
+
+describe("the ledger's bindings", () => {
+  it.each([
+    ["a database alone", { LEDGER: DATABASE }],
+    ["a database behind a queue", { LEDGER: DATABASE, EVENTS: QUEUE }],
+    ["an archive behind a queue", { ARCHIVE: BUCKET, EVENTS: QUEUE }],
+    ["all three", { LEDGER: DATABASE, ARCHIVE: BUCKET, EVENTS: QUEUE }],
+    ["what is null", { LEDGER: null, ARCHIVE: null, EVENTS: null }],
+  ])("may be %s, and are handed on as they are", (_, vars: Record<string, unknown>) => {
+    const { queue, database, archive } = read(vars).ledger;
+    expect(queue).toBe(vars["EVENTS"] ?? null);
+    expect(database).toBe(vars["LEDGER"] ?? null);
+    expect(archive).toBe(vars["ARCHIVE"] ?? null);
+  });
+
+  it.each([
+    ["a queue whose events nobody keeps", { EVENTS: QUEUE }, ["EVENTS"]],
+    ["an archive that nothing is written to", { ARCHIVE: BUCKET }, ["ARCHIVE"]],
+    ["an archive beside a database without a queue", { ARCHIVE: BUCKET, LEDGER: DATABASE }, ["ARCHIVE"]],
+  ])("J6 %s is refused", (_, vars, named) => {
+    expect(namedBy(vars)).toEqual(named);
+  });
+
+  it("a real binding's methods are its class's, not its own", () => {
+    class Database {
+      prepare(): void {}
+    }
+    const bound = new Database();
+    expect(read({ LEDGER: bound }).ledger.database).toBe(bound);
+  });
+});
+
+describe("RETENTION_DAYS", () => {
+  it.each([
+    [0, 0],
+    [1, 1],
+    [60, 60],
+    [36_500, 36_500],
+    ["0", 0],
+    ["30", 30],
+    [" 7 \n", 7],
+    ["0090", 90],
+    [undefined, 60],
+  ])("%j is %i days", (RETENTION_DAYS, days) => {
+    expect(read({ RETENTION_DAYS }).ledger.retentionDays).toBe(days);
+  });
+
+  it.each([
+    -1,
+    1.5,
+    36_501,
+    Number.NaN,
+    Number.POSITIVE_INFINITY,
+    1e20,
+    "-1",
+    "1.5",
+    "abc",
+    "60 days",
+    "",
+    " ",
+    "1e2",
+    "0x10",
+    "٣٠",
+    "9999999",
+    null,
+    true,
+    [30],
+    {},
+  ])("J2 %j is refused", (RETENTION_DAYS) => {
+    expect(problemsOf({ RETENTION_DAYS })).toEqual([
+      "RETENTION_DAYS is not a whole number of days from 0 to 36500",
+    ]);
+  });
+});
+
+describe("ADMIN_TOKEN", () => {
+  it("is the token's SHA-256, with or without a line's end behind it", () => {
+    expect(read({ ADMIN_TOKEN: SHA }).adminTokenSha256).toBe(SHA);
+    expect(read({ ADMIN_TOKEN: `${SHA}\n` }).adminTokenSha256).toBe(SHA);
+  });
+
+  it.each([
+    ["empty", ""],
+    ["blank", " "],
+    ["the token itself", "aei_admin-CANARY0123456789CANARY0123456789CANARY012"],
+    ["in capitals", "A".repeat(64)],
+    ["too short", "a".repeat(63)],
+    ["too long", "a".repeat(65)],
+    ["no hex", `${"a".repeat(63)}g`],
+    ["two of them", `${SHA},${SHA}`],
+    ["in base64", "CANARYqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq="],
+    ["a placeholder", "<sha256>"],
+    ["a number", 5],
+    ["a table", { sha256: SHA }],
+    ["null", null],
+  ])("J1 J2 that is %s is refused by its name, and never printed", (_, ADMIN_TOKEN) => {
+    const problems = problemsOf({ ADMIN_TOKEN });
+    expect(problems).toHaveLength(1);
+    expect(problems[0]).toMatch(/^ADMIN_TOKEN (?:is|still)/);
+    const value = typeof ADMIN_TOKEN === "string" ? ADMIN_TOKEN.trim() : "";
+    expect(value !== "" && problems.join().includes(value)).toBe(false);
   });
 });
 
@@ -557,7 +787,14 @@ function wrongWithProblems({ problems }: ConfigProblems): string[] {
 }
 
 /** What a config that was accepted promises and does not keep. */
-function wrongWithConfig({ providers, sources, limits }: Config): string[] {
+function wrongWithConfig({
+  providers,
+  sources,
+  limits,
+  recording,
+  ledger,
+  adminTokenSha256,
+}: Config): string[] {
   const wrong: string[] = [];
   if (providers.size === 0 || sources.length === 0) wrong.push("no provider or no source");
   const verifies = sources.some((source) => source.verifies);
@@ -571,17 +808,25 @@ function wrongWithConfig({ providers, sources, limits }: Config): string[] {
   for (const [name, limit] of Object.entries(limits)) {
     if (!Number.isSafeInteger(limit) || limit < 0) wrong.push(`limit ${name}`);
   }
+  if (recording.required && !ledger.queue && !ledger.database) wrong.push("nothing can be recorded");
+  if (ledger.archive && !ledger.queue) wrong.push("an archive without a queue");
+  if (!(ledger.retentionDays >= 0)) wrong.push("retention");
+  for (const on of [recording.required, recording.prompts, ...Object.values(recording.keep)])
+    if (typeof on !== "boolean") wrong.push("a switch that is none");
+  if (recording.patterns.some((pattern) => "".search(pattern) >= 0)) wrong.push("an empty pattern");
+  if (!/^[0-9a-f]{64}$/.test(adminTokenSha256 ?? SHA)) wrong.push("no hash of an admin token");
   return wrong;
 }
 
 describe("hostile configs", () => {
-  const SECRET = { OPENAI_KEY: CANARY, OPENAI_KEY_2: `${CANARY}-2`, CLIENT_KEYS };
+  const SECRET = { OPENAI_KEY: CANARY, OPENAI_KEY_2: `${CANARY}-2`, CLIENT_KEYS, ADMIN_TOKEN: SHA };
+  const LEDGER = { EVENTS: QUEUE, LEDGER: DATABASE, ARCHIVE: BUCKET, RETENTION_DAYS: "30" };
 
   it("no mutation makes the reading throw, print a secret, or end in a config that breaks its own rules", () => {
     const seen = { configs: 0, refused: 0 };
     forSeeds(6000, (seed) => {
       const random = seededRandom(seed);
-      let vars: unknown = { ...WHOLE, ...SECRET };
+      let vars: unknown = { ...WHOLE, ...LEDGER, ...SECRET };
       for (let times = between(random, 1, 3); times > 0; times -= 1) vars = mutate(vars, random);
       if (typeof vars !== "object" || vars === null) return;
       const whole = vars as Record<string, unknown>;
@@ -652,9 +897,12 @@ describe("wrangler.toml", () => {
   it("its own vars and bindings are a config without a problem", () => {
     const config = readConfig(env as unknown as Record<string, unknown>, catalogue);
     expect(config).not.toHaveProperty("problems");
-    const { providers, interceptions, overrides } = config as Config;
+    const { providers, interceptions, overrides, ledger } = config as Config;
     expect([...providers.keys()]).toEqual(["openai", "anthropic"]);
     expect(interceptions).not.toBeNull();
     expect(overrides).not.toBeNull();
+    expect(ledger).toMatchObject({ archive: null, retentionDays: 60 });
+    expect(ledger.database).not.toBeNull();
+    expect(ledger.queue).not.toBeNull();
   });
 });

@@ -6,7 +6,7 @@ import { readCredential, type Credential } from "../../src/identity/credential.t
 import { identify, type Actor, type ConfiguredSource, type Identify } from "../../src/identity/identity.ts";
 import { keys } from "../../src/identity/keys.ts";
 import { Refusal } from "../../src/refusal.ts";
-import { chooseCredential } from "../../src/upstream/credential.ts";
+import { chooseCredential, credentialHint } from "../../src/upstream/credential.ts";
 import { catalogue } from "../../src/wiring.ts";
 import {
   accepted,
@@ -498,11 +498,13 @@ describe("which key the provider gets", () => {
   it("a verified client key gets the central key, in the dialect's header", () => {
     expect(chooseCredential(central, actor(), clientKey, zero)).toEqual({
       kind: "centralized",
+      hint: "sk...al",
       header: ["authorization", "Bearer sk-central"],
       centralKey: "sk-central",
     });
     expect(chooseCredential(anthropicProvider({ keys: ["sk-ant"] }), actor(), clientKey, zero)).toEqual({
       kind: "centralized",
+      hint: "s...t",
       header: ["x-api-key", "sk-ant"],
       centralKey: "sk-ant",
     });
@@ -511,6 +513,7 @@ describe("which key the provider gets", () => {
   it("a fingerprint's own key goes on", () => {
     expect(chooseCredential(open, fingerprint, ungoverned(ownKey), zero)).toEqual({
       kind: "byok",
+      hint: "s...n",
       header: ["authorization", "Bearer sk-own"],
       centralKey: null,
     });
@@ -528,6 +531,7 @@ describe("which key the provider gets", () => {
     for (const provider of [open, central]) {
       expect(chooseCredential(provider, actor(), governed("gov", ownKey), zero)).toEqual({
         kind: "byok",
+        hint: "s...n",
         header: ["authorization", "Bearer sk-own"],
         centralKey: null,
       });
@@ -593,5 +597,30 @@ describe("which key the provider gets", () => {
 
   it("a single central key asks for no chance", () => {
     expect(accepted(chooseCredential(central, actor(), clientKey, never)).centralKey).toBe("sk-central");
+  });
+});
+
+describe("the hint by which a key's owner knows it", () => {
+  const LETTERS = "abcdefghijklmnopqrstuvwxyz".repeat(8);
+
+  it.each([
+    [0, null],
+    [1, null],
+    [4, null],
+    [5, "a...e"],
+    [9, "a...i"],
+    [10, "ab...ij"],
+    [19, "ab...rs"],
+    [20, "abcd...qrst"],
+    [200, "abcd...opqr"],
+  ])("of a key of %i characters is %j", (length, hint) => {
+    expect(credentialHint(LETTERS.slice(0, length))).toBe(hint);
+  });
+
+  it("leaves most of every key unsaid", () => {
+    for (let length = 0; length <= LETTERS.length; length += 1) {
+      const said = (credentialHint(LETTERS.slice(0, length)) ?? "").replace("...", "").length;
+      expect(said).toBeLessThanOrEqual(length / 2);
+    }
   });
 });

@@ -1,6 +1,17 @@
 import { describe, expect, it } from "vitest";
+import type { InterceptorEvent } from "../../src/events/event.ts";
 import { LOG_MESSAGE, logSink, toLine } from "../../src/sinks/log.ts";
-import { END, everyEvent, HOSTILE_TEXTS, REJECTED, START, withTexts } from "./support/events.ts";
+import {
+  END,
+  everyEvent,
+  HOSTILE_TEXTS,
+  PROMPT,
+  REJECTED,
+  START,
+  THOUGHT,
+  TOOL,
+  withTexts,
+} from "./support/events.ts";
 
 /** Code points that end a line or steer a terminal somewhere, however they are written in an event. */
 function unsafeIn(line: string): string[] {
@@ -67,11 +78,102 @@ describe("a log line", () => {
     expect(line).toContain('"usage_flagged":false');
   });
 
-  it("each event is printed once, at once, as its line", () => {
+  it("each event of a group is printed once, at once, in its order, as its line", () => {
     const lines: string[] = [];
     const sink = logSink((line) => void lines.push(line));
-    expect(sink.name).toBe("log");
-    for (const event of everyEvent) expect(sink.write(event)).toBeUndefined();
+    expect([sink.name, sink.required]).toEqual(["log", false]);
+    expect(sink.write(everyEvent)).toBeUndefined();
     expect(lines).toEqual(everyEvent.map((event) => toLine(event)));
+  });
+});
+
+function printed(...events: readonly InterceptorEvent[]): InterceptorEvent[] {
+  const lines: string[] = [];
+  void logSink((line) => void lines.push(line)).write(events);
+  expect(lines).toHaveLength(events.length);
+  for (const line of lines) expect(unsafeIn(line)).toEqual([]);
+  return lines.map((line) => {
+    const { message, ...event } = JSON.parse(line) as InterceptorEvent & { message: string };
+    expect(message).toBe(LOG_MESSAGE);
+    return event as InterceptorEvent;
+  });
+}
+
+const LONG = "x".repeat(20_000);
+const CUT = "x".repeat(1024);
+
+describe("content in a log line", () => {
+  it.each([
+    ["a prompt", { ...PROMPT, prompt: LONG }, { ...PROMPT, prompt: CUT, truncated: true }],
+    ["a tool's input", { ...TOOL, input: LONG }, { ...TOOL, input: CUT, truncated: true }],
+    ["a thought", { ...THOUGHT, content: LONG }, { ...THOUGHT, content: CUT, truncated: true }],
+    ["H9 a tool's error", { ...TOOL, invocation_error: LONG }, { ...TOOL, invocation_error: CUT }],
+    ["H9 an exception's message", { ...END, error_message: LONG }, { ...END, error_message: CUT }],
+  ])("%s of 20 KB is cut at 1,024 characters, and the line is whole", (_, event, line) => {
+    expect(printed(event)).toEqual([line]);
+  });
+
+  it.each([
+    ["a prompt", { ...PROMPT, prompt: CUT }],
+    ["an empty prompt", { ...PROMPT, prompt: "" }],
+    ["a tool's input", { ...TOOL, input: CUT, invocation_error: CUT }],
+    ["an empty input", { ...TOOL, input: "", invocation_error: "" }],
+    ["no input", { ...TOOL, input: null, invocation_error: null }],
+    ["a thought", { ...THOUGHT, content: CUT }],
+    ["an exception's message", { ...END, error_message: CUT }],
+    ["no message", { ...END, error_message: null }],
+  ])("%s that fits stays whole", (_, event) => {
+    expect(printed(event)).toEqual([event]);
+  });
+
+  it("an empty input beside a long error stays empty, and is not said to be cut", () => {
+    const event = { ...TOOL, input: "", invocation_error: LONG };
+    expect(printed(event)).toEqual([{ ...event, invocation_error: CUT }]);
+  });
+
+  it("what was cut before it came here is still said to be", () => {
+    const events = [
+      { ...PROMPT, truncated: true },
+      { ...TOOL, truncated: true, invocation_error: LONG },
+    ];
+    expect(printed(...events)).toMatchObject([{ truncated: true }, { truncated: true }]);
+  });
+
+  it("a surrogate pair is not cut in two: a strict reader of JSON refuses half of one", () => {
+    for (const before of ["", "x"]) {
+      const text = before + "🗼".repeat(2000);
+      const [prompt, tool, thought, end] = printed(
+        { ...PROMPT, prompt: text },
+        { ...TOOL, input: text, invocation_error: text },
+        { ...THOUGHT, content: text },
+        { ...END, error_message: text },
+      ) as [typeof PROMPT, typeof TOOL, typeof THOUGHT, typeof END];
+      const cut = [prompt.prompt, tool.input, tool.invocation_error, thought.content, end.error_message];
+      for (const one of cut) {
+        expect(one?.isWellFormed()).toBe(true);
+        expect(one?.length).toBe(1024 - before.length);
+      }
+    }
+  });
+
+  it("H9 H10 the lines of who asked fit into what Logpush takes of one request, whatever was said", () => {
+    // https://developers.cloudflare.com/workers/observability/logs/logpush/: 16,384 characters.
+    const said = "\u2028\u001b".repeat(10_000);
+    const lines: string[] = [];
+    const sink = logSink((line) => void lines.push(line));
+    void sink.write([START, { ...PROMPT, prompt: said }]);
+    void sink.write([{ ...END, error_message: said }]);
+    expect(lines.join("").length).toBeLessThan(16_384);
+  });
+
+  it("H10 newlines, ANSI and U+2028 in it leave one line that says what they said", () => {
+    const said = "a\nb\r\n\u001b[31mred\u2028c\u2029d\u0085e";
+    const events = [
+      { ...PROMPT, prompt: said },
+      { ...TOOL, input: said, invocation_error: said },
+      { ...THOUGHT, content: said },
+      { ...END, error_message: said },
+    ];
+    expect(printed(...events)).toEqual(events);
   });
 });

@@ -32,6 +32,10 @@ const TABLE: readonly (readonly [RefusalReason, number, string, string])[] = [
   ["upstream_redirected", 502, "server_error", "api_error"],
   ["upstream_key_rejected", 502, "server_error", "api_error"],
   ["upstream_timeout", 504, "server_error", "api_error"],
+  ["recording_unavailable", 503, "server_error", "api_error"],
+  ["admin_only", 401, "authentication_error", "authentication_error"],
+  ["filter_invalid", 400, "invalid_request_error", "invalid_request_error"],
+  ["ledger_unavailable", 503, "server_error", "api_error"],
   ["misconfigured", 500, "server_error", "api_error"],
   ["internal", 500, "server_error", "api_error"],
 ];

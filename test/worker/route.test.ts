@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { readTarget, type Target } from "../../src/http/target.ts";
+import { PREFIXES, readTarget, type Target } from "../../src/http/target.ts";
 import type { DialectRoute } from "../../src/provider/provider.ts";
-import { checkMethod, findRoute, isBase, methodsOf, PREFIXES } from "../../src/provider/route.ts";
+import { checkMethod, findRoute, isBase, methodsOf } from "../../src/provider/route.ts";
 import { Refusal } from "../../src/refusal.ts";
 import { targetUrl } from "../../src/upstream/target.ts";
 import {

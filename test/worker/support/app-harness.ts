@@ -26,6 +26,20 @@ export const CANARIES = {
   prompt: "CANARY-prompt",
 } as const;
 
+/** What was said: in the client's own bytes, and in no record unless it is asked for. */
+export const CONTENT = {
+  prompt: CANARIES.prompt,
+  toolInput: "CANARY-tool-input",
+  toolError: "CANARY-tool-error",
+  toolResult: "CANARY-tool-result",
+  thought: "CANARY-thought",
+  errorMessage: "CANARY-error-message",
+  answer: "CANARY-answer",
+} as const;
+
+/** The prompt comes back in no answer of the tests: what holds it would be ours. */
+const SAID_BY_PROVIDER = Object.values(CONTENT).filter((said) => said !== CONTENT.prompt);
+
 export type Sent = {
   readonly url: string;
   readonly method: string;
@@ -53,12 +67,16 @@ export type Setup = {
   readonly sinks?: readonly Sink[];
   /** Instead of the configured ones. */
   readonly sources?: readonly ConfiguredSource[];
+  /** Of `CONTENT`, what the records of this house may hold. */
+  readonly mayTell?: readonly string[];
 };
 
 export type House = {
   readonly clock: { at: number };
   readonly sent: readonly Sent[];
   readonly events: readonly InterceptorEvent[];
+  /** The same in the groups in which the sinks got them. */
+  readonly groups: readonly (readonly InterceptorEvent[])[];
   readonly complaints: readonly string[];
   /** A whole visit: the answer read to its end, and everything that waits for it done. */
   readonly visit: (path: string, init?: RequestInit) => Promise<Visited>;
@@ -109,12 +127,18 @@ export async function open({
   parts = {},
   sinks = [],
   sources,
+  mayTell = [],
 }: Setup = {}): Promise<House> {
   const clock = { at: T0 };
   const sent: Sent[] = [];
   const events: InterceptorEvent[] = [];
+  const groups: (readonly InterceptorEvent[])[] = [];
   const complaints: string[] = [];
-  const collect: Sink = { name: "collect", write: (event) => void events.push(structuredClone(event)) };
+  const write = (group: readonly InterceptorEvent[]): void => {
+    groups.push(structuredClone(group));
+    events.push(...structuredClone(group));
+  };
+  const collect: Sink = { name: "collect", required: false, write };
 
   const read = await config(vars);
   const app = createApp({
@@ -157,16 +181,12 @@ export async function open({
     const own = events.slice(before);
     const text = new TextDecoder().decode(bytes);
     checkPairs(own);
-    checkCanaries([
-      ...own.map((event) => JSON.stringify(event)),
-      ...complaints,
-      text,
-      [...response.headers].join(),
-    ]);
+    checkCanaries([...own.map((event) => JSON.stringify(event)), ...complaints], mayTell);
+    checkCanaries([text, [...response.headers].join()], SAID_BY_PROVIDER);
     return { response, bytes, text, broken, events: own };
   };
 
-  return { clock, sent, events, complaints, visit, call };
+  return { clock, sent, events, groups, complaints, visit, call };
 }
 
 /** I1: each `interception_start` has exactly one `interception_end`, which comes after it. */
@@ -179,9 +199,11 @@ export function checkPairs(events: readonly InterceptorEvent[]): void {
   if (!isPaired) throw new Error(`I1: ${starts.length} starts and ${ends.length} ends`);
 }
 
-/** I2: no secret and no prompt. */
-function checkCanaries(texts: readonly string[]): void {
-  const leak = texts.find((one) => one.includes("CANARY"));
+/** I2: no secret, and of what was said only what may be told. */
+function checkCanaries(texts: readonly string[], mayTell: readonly string[]): void {
+  const isTold = (text: string): boolean =>
+    mayTell.reduce((rest, said) => rest.replaceAll(said, ""), text).includes("CANARY");
+  const leak = texts.find(isTold);
   if (leak !== undefined) throw new Error(`I2: a canary in ${leak}`);
 }
 

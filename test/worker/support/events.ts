@@ -5,9 +5,12 @@ import type {
   InterceptionEnd,
   InterceptionStart,
   InterceptorEvent,
+  ModelThought,
   PassthroughEvent,
+  PromptUsage,
   RefusalEvent,
   TokenUsage,
+  ToolUsage,
 } from "../../../src/events/event.ts";
 import { OWNER } from "./values.ts";
 
@@ -36,6 +39,8 @@ const asked = {
   model: "gpt-4o",
   streaming: true,
   credential_kind: "centralized",
+  credential_hint: "sk-p...9f3c",
+  started_at: AT,
 } as const;
 
 const tokens = {
@@ -50,11 +55,11 @@ export const START: InterceptionStart = {
   ...caller,
   ...asked,
   api_key_id: "0123456789abcdef",
-  started_at: AT,
   metadata: { actor_name: "CI bot" },
-  correlating_tool_call_id: null,
+  correlating_tool_call_id: "call_0",
   thread_parent_id: null,
   thread_root_id: null,
+  prompt_count: 1,
 };
 
 export const END: InterceptionEnd = {
@@ -73,7 +78,11 @@ export const END: InterceptionEnd = {
   observation: "whole",
   msg_id: "chatcmpl-1",
   response_model: "gpt-4o-2024-08-06",
+  finish_reason: "tool_calls",
   error: "overloaded_error",
+  error_message: "Overloaded",
+  tool_call_count: 1,
+  thought_count: 1,
 };
 
 export const TOKENS: TokenUsage = {
@@ -85,6 +94,46 @@ export const TOKENS: TokenUsage = {
   usage: "final",
   created_at: AT,
   metadata: { completion_reasoning: 5 },
+};
+
+export const PROMPT: PromptUsage = {
+  record_type: "prompt_usage",
+  interception_id: ID,
+  initiator_id: OWNER,
+  msg_id: null,
+  prompt: "Which files changed on Tuesday?",
+  truncated: false,
+  created_at: AT,
+  metadata: {},
+};
+
+export const TOOL: ToolUsage = {
+  record_type: "tool_usage",
+  interception_id: ID,
+  initiator_id: OWNER,
+  msg_id: "chatcmpl-1",
+  tool_call_id: "call_1",
+  tool: "read_file",
+  input: '{"path":"src/a.ts"}',
+  truncated: false,
+  server_url: null,
+  injected: false,
+  invocation_error: "no such file",
+  position: 0,
+  created_at: AT,
+  metadata: { kind: "function" },
+};
+
+export const THOUGHT: ModelThought = {
+  record_type: "model_thought",
+  interception_id: ID,
+  initiator_id: OWNER,
+  msg_id: "chatcmpl-1",
+  content: "The user asks for a list.",
+  truncated: false,
+  position: 0,
+  created_at: AT,
+  metadata: {},
 };
 
 export const OVERRIDE: InitiatorOverride = {
@@ -138,6 +187,9 @@ const ALL = {
   interception_start: START,
   interception_end: END,
   token_usage: TOKENS,
+  prompt_usage: PROMPT,
+  tool_usage: TOOL,
+  model_thought: THOUGHT,
   initiator_override: OVERRIDE,
   initiator_override_rejected: REJECTED,
   refusal: REFUSED,
