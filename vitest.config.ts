@@ -1,4 +1,4 @@
-import { cloudflareTest } from "@cloudflare/vitest-plugin";
+import { cloudflareTest, readD1Migrations } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
 
 export default defineConfig({
@@ -8,7 +8,12 @@ export default defineConfig({
       {
         // Floor by floor, inside workerd.
         plugins: [cloudflareTest({ wrangler: { configPath: "./wrangler.toml" } })],
-        test: { name: "worker", include: ["test/worker/**/*.test.ts"] },
+        test: {
+          name: "worker",
+          include: ["test/worker/**/*.test.ts"],
+          // For the ledger's tests, which read no files.
+          provide: { migrations: await readD1Migrations("migrations") },
+        },
       },
       {
         // Over real sockets: the production bundle, providers that misbehave, the real SDKs.

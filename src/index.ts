@@ -1,26 +1,35 @@
-/** The Worker's entry. Configured once per isolate; where that fails, nothing is forwarded. */
+/**
+ * The Worker's entry: requests, the queue that its records go through, and the cron that keeps the ledger in order.
+ * Configured once per isolate; where that fails, nothing is forwarded.
+ */
 import type { Hono } from "hono";
 import { createApp } from "./app.ts";
 import { readConfig, type ConfigProblems, type Env } from "./config.ts";
+import { consume } from "./ledger/consume.ts";
+import type { LedgerPlaces } from "./ledger/ledger.ts";
+import { keepUp } from "./ledger/upkeep.ts";
 import { Refusal } from "./refusal.ts";
 import { uuidV7 } from "./uuid.ts";
-import { catalogue, fallbackDialect, wire } from "./wiring.ts";
+import { catalogue, fallbackDialect, ledgerPlaces, wire } from "./wiring.ts";
+
+type Worker = { readonly app: Hono; readonly places: LedgerPlaces };
 
 /** By environment: production has one per isolate. */
-const apps = new WeakMap<Env, Hono | ConfigProblems>();
+const workers = new WeakMap<Env, Worker | ConfigProblems>();
 
-function appFor(env: Env): Hono | ConfigProblems {
-  const known = apps.get(env);
+function workerFor(env: Env): Worker | ConfigProblems {
+  const known = workers.get(env);
   if (known) return known;
   const config = readConfig(env, catalogue);
-  const app = "problems" in config ? config : createApp(wire(config));
-  apps.set(env, app);
-  return app;
+  const worker =
+    "problems" in config ? config : { app: createApp(wire(config)), places: ledgerPlaces(config) };
+  workers.set(env, worker);
+  return worker;
 }
 
 /** Names every wrong key on the console; tells the client nothing but that it is not its fault. */
 function misconfigured({ problems }: ConfigProblems): Response {
-  console.error(`configuration: ${problems.join(" | ")}`);
+  sayProblems(problems);
   const interceptionId = uuidV7(Date.now(), crypto.randomUUID());
   const { status, message, reason, param } = new Refusal("misconfigured");
   return Response.json(fallbackDialect.errorBody({ status, message, code: reason, param, interceptionId }), {
@@ -29,9 +38,27 @@ function misconfigured({ problems }: ConfigProblems): Response {
   });
 }
 
+function sayProblems(problems: readonly string[]): void {
+  console.error(`configuration: ${problems.join(" | ")}`);
+}
+
+/** For what no client waits for: rejects, so that the queue delivers again and the cron's failure is seen. */
+function placesFor(env: Env): LedgerPlaces {
+  const worker = workerFor(env);
+  if ("places" in worker) return worker.places;
+  sayProblems(worker.problems);
+  throw new Error("the configuration is wrong");
+}
+
 export default {
   fetch(request, env, context) {
-    const app = appFor(env);
-    return "problems" in app ? misconfigured(app) : app.fetch(request, env, context);
+    const worker = workerFor(env);
+    return "problems" in worker ? misconfigured(worker) : worker.app.fetch(request, env, context);
+  },
+  async queue(batch, env) {
+    await consume(batch, placesFor(env));
+  },
+  async scheduled({ scheduledTime }, env) {
+    await keepUp(placesFor(env), scheduledTime);
   },
 } satisfies ExportedHandler<Env>;

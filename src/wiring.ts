@@ -2,15 +2,22 @@
  * The one place that names concrete providers, identity sources, policies and sinks. Another of them is one file and
  * one line here.
  */
+import { adminApi } from "./api/admin.ts";
 import type { Parts } from "./app.ts";
 import type { Catalogue, Config } from "./config.ts";
+import { redactor } from "./events/redaction.ts";
 import type { Sink } from "./events/recorder.ts";
 import { byok } from "./identity/byok.ts";
 import { keys } from "./identity/keys.ts";
 import { modelsPolicy } from "./policy/models.ts";
 import { anthropic } from "./provider/anthropic.ts";
 import { openai } from "./provider/openai.ts";
+import type { LedgerPlaces } from "./ledger/ledger.ts";
+import { sendEvents } from "./ledger/queue.ts";
+import { storeEvents, storesEvent } from "./ledger/store.ts";
 import { analyticsEngineSink } from "./sinks/analytics-engine.ts";
+import { fallbackLog } from "./sinks/fallback.ts";
+import { ledgerSink } from "./sinks/ledger.ts";
 import { logSink } from "./sinks/log.ts";
 
 /** What `PROVIDERS` and `IDENTITY` can name. */
@@ -22,10 +29,31 @@ export const catalogue: Catalogue = {
 /** Speaks where no route says in whose dialect. */
 export const fallbackDialect = openai;
 
+const print = (line: string): void => console.log(line);
+const complain = (line: string): void => console.error(line);
+const fallback = fallbackLog(print);
+
 const sinks = (config: Config): Sink[] => [
-  logSink((line) => console.log(line)),
+  logSink(print),
   analyticsEngineSink(config.interceptions, config.overrides),
+  ...ledgerSinks(config),
 ];
+
+/** By way of the queue, or straight into the database, or not at all. */
+function ledgerSinks({ ledger: { queue, database, archive }, recording: { required } }: Config): Sink[] {
+  // The archive takes everything; the database has no table for refusals and passthroughs.
+  const wants = queue && archive ? () => true : storesEvent;
+  if (queue) {
+    return [ledgerSink({ required, wants, fallback, deliver: (events) => sendEvents(queue, events) })];
+  }
+  if (!database) return [];
+  return [ledgerSink({ required, wants, fallback, deliver: (events) => storeEvents(database, events) })];
+}
+
+/** What the queue's consumer and the cron work on. */
+export function ledgerPlaces({ ledger: { database, archive, retentionDays } }: Config): LedgerPlaces {
+  return { database, archive, retentionDays, complain, fallback };
+}
 
 /** The app's parts as they are in production. */
 export function wire(config: Config): Parts {
@@ -33,10 +61,16 @@ export function wire(config: Config): Parts {
     config,
     policies: [modelsPolicy],
     sinks: sinks(config),
+    redact: redactor(config.recording.patterns),
+    api: adminApi({
+      database: config.ledger.database,
+      adminTokenSha256: config.adminTokenSha256,
+      now: () => Date.now(),
+    }),
     fallbackDialect,
     fetch: (input, init) => fetch(input, init),
     now: () => Date.now(),
     randomUuid: () => crypto.randomUUID(),
-    complain: (line) => console.error(line),
+    complain,
   };
 }

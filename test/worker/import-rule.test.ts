@@ -24,6 +24,8 @@ const FLOORS = [
   "observation",
   "events",
   "sinks",
+  "ledger",
+  "api",
   "config",
   "app",
   "wiring",
@@ -36,15 +38,15 @@ const GROUND = new Set(["refusal", "uuid", "digest", "http"]);
  * names what there is, the entry starts both.
  */
 const COMPOSES: Readonly<Record<string, (floor: string) => boolean>> = {
-  app: (floor) => floor !== "config" && floor !== "sinks",
+  app: (floor) => !["sinks", "ledger", "api", "config"].includes(floor),
   wiring: (floor) => floor !== "app" && floor !== "config",
-  index: (floor) => ["config", "app", "wiring"].includes(floor),
+  index: (floor) => ["ledger", "config", "app", "wiring"].includes(floor),
 };
 
-/** A folder's name, or a file's that stands alone; `config-fields.ts` is the config's other half. */
+/** A folder's name, or a file's that stands alone; `config-….ts` are the config's other parts. */
 function floorOf(path: string): string {
   const first = path.split("/")[0] ?? "";
-  return first.replace(/\.ts$/, "").replace(/^config-fields$/, "config");
+  return first.replace(/\.ts$/, "").replace(/^config-[a-z]+$/, "config");
 }
 
 /** The text without comments: what stands in them imports nothing. */
@@ -84,9 +86,9 @@ function resolve(path: string, from: string): string {
   return parts.join("/");
 }
 
-/** Exports that are a concrete provider, identity source, policy or sink, by the contract they are typed with. */
+/** Exports that are a concrete provider, identity source, policy, sink or API, by the contract they are typed with. */
 const CONCRETE =
-  /^export (?:const \w+: (?:Dialect|IdentitySource|Policy|Sink)\b|function \w+\(.*\): Sink\b)/m;
+  /^export (?:const \w+: (?:Dialect|IdentitySource|Policy|Sink)\b|function \w+\((?:[^()]|\([^()]*\))*\): (?:Sink|AdminApi)\b)/m;
 
 /** Everything in the sources that breaks the rule, one line each. */
 function violations(sources: Sources): string[] {
@@ -140,7 +142,7 @@ describe("the import rule", () => {
     const wired = new Set(
       importsOf(SOURCES["wiring.ts"] ?? "").map(({ from }) => resolve("wiring.ts", from)),
     );
-    expect(concrete.length).toBeGreaterThanOrEqual(7);
+    expect(concrete.length).toBeGreaterThanOrEqual(9);
     expect(concrete.filter((path) => !wired.has(path))).toEqual([]);
   });
 });
@@ -159,7 +161,11 @@ const house = (path: string, text: string): string[] =>
     "policy/policy.ts": "",
     "policy/models.ts": "export const models: Policy = () => null;",
     "sinks/log.ts": "export function logSink(print: (line: string) => void): Sink {}",
+    "ledger/consume.ts": "",
+    "api/admin.ts": "export function adminApi(_: {\n  readonly now: () => number;\n}): AdminApi {}",
+    "api/api.ts": "export type AdminApi = {};",
     "config-fields.ts": "",
+    "config-providers.ts": 'import { Fields } from "./config-fields.ts";',
     "config.ts": 'import { asTable } from "./config-fields.ts"; export type Env = {};',
     "app.ts": "",
     "wiring.ts": "",
@@ -192,12 +198,20 @@ describe("the import rule's own checks", () => {
       "app.ts",
       'import { a } from "./policy/policy.ts";\nimport { Hono } from "hono";',
     ],
-    ["wiring names them", "wiring.ts", 'import { openai } from "./provider/openai.ts";'],
+    ["app knows the API", "app.ts", 'import type { AdminApi } from "./api/api.ts";'],
+    [
+      "wiring names them",
+      "wiring.ts",
+      'import { openai } from "./provider/openai.ts";\nimport { adminApi } from "./api/admin.ts";',
+    ],
+    ["wiring hands on what the ledger can", "wiring.ts", 'import { consume } from "./ledger/consume.ts";'],
     [
       "index starts",
       "index.ts",
       'import { a } from "./config.ts";\nimport type { Hono } from "hono";\nlet env: Env;',
     ],
+    ["index takes the queue's batches", "index.ts", 'import { consume } from "./ledger/consume.ts";'],
+    ["the ledger's types in the config", "config.ts", 'import type { A } from "./ledger/consume.ts";'],
   ])("allow %s", (_, path, text) => {
     expect(house(path, text)).toEqual([]);
   });
@@ -218,12 +232,24 @@ describe("the import rule's own checks", () => {
     ["the app from the wiring", "app.ts", 'import { a } from "./wiring.ts";'],
     ["the app a concrete policy", "app.ts", 'import { models } from "./policy/models.ts";'],
     ["the app a sink", "app.ts", 'import { logSink } from "./sinks/log.ts";'],
+    ["the app the API itself", "app.ts", 'import { adminApi } from "./api/admin.ts";'],
+    ["the app the ledger", "app.ts", 'import { consume } from "./ledger/consume.ts";'],
+    ["a sink the ledger", "sinks/x.ts", 'import type { A } from "../ledger/consume.ts";'],
+    ["the ledger a sink's value", "ledger/x.ts", 'import { logSink } from "../sinks/log.ts";'],
+    ["the API the ledger's values", "api/x.ts", 'import { a } from "../ledger/consume.ts";'],
+    ["the ledger the API", "ledger/x.ts", 'import type { A } from "../api/api.ts";'],
+    ["the entry the API", "index.ts", 'import { adminApi } from "./api/admin.ts";'],
+    ["the entry a sink", "index.ts", 'import { logSink } from "./sinks/log.ts";'],
+    ["a part of the config a floor", "config-providers.ts", 'import { a } from "./client/client.ts";'],
     ["the entry a floor's value", "index.ts", 'import { a } from "./client/client.ts";'],
     ["hono on a floor", "http/headers.ts", 'import type { Context } from "hono";'],
     ["another package", "app.ts", 'import { z } from "zod";'],
     ["a module of Node's", "digest.ts", 'import { createHash } from "node:crypto";'],
     ["Env on a floor", "client/x.ts", "const a = (env: Env) => env;"],
     ["Env in the app", "app.ts", "type A = Env;"],
+    ["Env in another part of the config", "config-providers.ts", "const a = (env: Env) => env;"],
+    ["Env in the wiring", "wiring.ts", "const a = (env: Env) => env;"],
+    ["Env in the ledger", "ledger/x.ts", "const a = (env: Env) => env;"],
     ["a re-export", "policy/x.ts", 'export { a } from "./policy.ts";'],
     ["a re-export of all", "policy/x.ts", 'export * from "./policy.ts";'],
     ["a barrel", "policy/index.ts", ""],

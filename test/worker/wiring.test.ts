@@ -1,5 +1,15 @@
-import { createExecutionContext, waitOnExecutionContext } from "cloudflare:test";
+import {
+  createExecutionContext,
+  createMessageBatch,
+  createScheduledController,
+  waitOnExecutionContext,
+} from "cloudflare:test";
 import { afterEach, describe, expect, it, vi } from "vitest";
+import { ENDPOINTS } from "../../src/api/endpoints.ts";
+import { readConfig } from "../../src/config.ts";
+import { sha256Hex } from "../../src/digest.ts";
+import type { InterceptorEvent } from "../../src/events/event.ts";
+import { PREFIXES } from "../../src/http/target.ts";
 import worker from "../../src/index.ts";
 import { catalogue } from "../../src/wiring.ts";
 import { StrictAnalytics } from "../support/strict-analytics.ts";
@@ -124,5 +134,199 @@ describe("the Worker as it is wired", () => {
       ["byok", false],
       ["keys", true],
     ]);
+  });
+});
+
+/** A queue that keeps what it takes, or takes nothing. */
+function queue(isDown = false): { binding: object; types: () => string[]; texts: string[] } {
+  const texts: string[] = [];
+  const take = async (message: unknown): Promise<void> => {
+    if (isDown) throw new Error("Too Many Requests");
+    texts.push(String(message));
+  };
+  const binding = {
+    send: take,
+    sendBatch: async (messages: Iterable<{ body: unknown }>) => {
+      for (const { body } of messages) await take(body);
+    },
+  };
+  const types = (): string[] =>
+    texts.flatMap((body) => (JSON.parse(body) as InterceptorEvent[]).map((event) => event.record_type));
+  return { binding, types, texts };
+}
+
+/** A database that is never asked. */
+const DATABASE = {
+  prepare: () => {
+    throw new Error("nobody asks here");
+  },
+};
+const BUCKET = { createMultipartUpload: () => undefined };
+
+const SECRET = "sk-proj-SECRET-0123456789abcdef";
+const ASK: RequestInit = {
+  method: "POST",
+  body: JSON.stringify({ model: "gpt-4o", messages: [{ role: "user", content: `corp-7 ${SECRET}` }] }),
+  headers: { authorization: "Bearer sk-own" },
+};
+
+/** What the console got, with a provider that answers. */
+function listening(): {
+  logged: () => Record<string, unknown>[];
+  complaints: () => string;
+  fetched: () => number;
+} {
+  const fetched = vi.spyOn(globalThis, "fetch").mockImplementation(
+    async () =>
+      new Response(wholeBody(fixture("chat/json").bytes), {
+        headers: { "content-type": "application/json" },
+      }),
+  );
+  const printed = vi.spyOn(console, "log").mockImplementation(() => undefined);
+  const complained = vi.spyOn(console, "error").mockImplementation(() => undefined);
+  return {
+    logged: () => printed.mock.calls.map(([line]) => JSON.parse(String(line)) as Record<string, unknown>),
+    complaints: () => complained.mock.calls.flat().join("\n"),
+    fetched: () => fetched.mock.calls.length,
+  };
+}
+
+describe("the ledger as it is wired", () => {
+  const TYPES = ["interception_start", "token_usage", "interception_end"];
+
+  it("gets through the queue what the log gets, but for what it has no table for", async () => {
+    const { logged, complaints } = listening();
+    const { binding, types } = queue();
+    const env = { PROVIDERS, LEDGER: DATABASE, EVENTS: binding };
+    await call(env, "/v1/chat/completions", ASK);
+    await call(env, "/v1/models", { headers: { authorization: "Bearer sk-own" } });
+    await call(env, "/nothing");
+    expect(types()).toEqual(TYPES);
+    expect(logged().map((event) => event["record_type"])).toEqual([...TYPES, "passthrough", "refusal"]);
+    expect(complaints()).toBe("");
+  });
+
+  it("with an archive the queue gets all of it", async () => {
+    listening();
+    const { binding, types } = queue();
+    const env = { PROVIDERS, EVENTS: binding, ARCHIVE: BUCKET };
+    await call(env, "/v1/chat/completions", ASK);
+    await call(env, "/v1/models", { headers: { authorization: "Bearer sk-own" } });
+    await call(env, "/nothing");
+    expect(types()).toEqual([...TYPES, "passthrough", "refusal"]);
+  });
+
+  it("H11 has no prompt by default; with it, it is cleaned of what is built in and what the operator names", async () => {
+    listening();
+    const [quiet, loud] = [queue(), queue()];
+    await call({ PROVIDERS, LEDGER: DATABASE, EVENTS: quiet.binding }, "/v1/chat/completions", ASK);
+    const RECORDING = { prompts: true, redact: ["corp-\\d"] };
+    await call({ PROVIDERS, LEDGER: DATABASE, EVENTS: loud.binding, RECORDING }, "/v1/chat/completions", ASK);
+    expect(quiet.texts.join()).not.toMatch(/SECRET|corp-/);
+    expect(loud.texts.join()).not.toMatch(/SECRET|corp-/);
+    expect(loud.texts.join()).toContain('"prompt":"[redacted:pattern] [redacted:provider_key]"');
+  });
+
+  it.each([
+    ["required", { required: true }, 503, 0],
+    ["not required", {}, 200, 1],
+  ])(
+    "H5 H7 where it is %s, a queue that takes nothing: after some attempts the log has all of it",
+    async (_, RECORDING, status, fetches) => {
+      const { logged, complaints, fetched } = listening();
+      const env = { PROVIDERS, LEDGER: DATABASE, EVENTS: queue(true).binding, RECORDING };
+      const { response } = await call(env, "/v1/chat/completions", ASK);
+      expect(response.status).toBe(status);
+      expect(fetched()).toBe(fetches);
+      const fallback = logged().filter(({ message }) => message === "interception ledger fallback");
+      const kept = fallback.map(({ event }) => (event as InterceptorEvent).record_type);
+      expect(kept.filter((type) => type.startsWith("interception_")).toSorted()).toEqual([
+        "interception_end",
+        "interception_start",
+      ]);
+      expect(complaints()).toMatch(/^sink ledger failed: Error \(interception [0-9a-f-]{36}\)$/);
+    },
+  );
+
+  it("H7 a database that takes nothing is as good as a queue that does", async () => {
+    const { fetched } = listening();
+    const env = { PROVIDERS, LEDGER: DATABASE, RECORDING: { required: true } };
+    const { response } = await call(env, "/v1/chat/completions", ASK);
+    expect(response.headers.get("x-interceptor-error")).toBe("recording_unavailable");
+    expect(fetched()).toBe(0);
+  });
+});
+
+describe("the API over the records as it is wired", () => {
+  const names = [...new Set(ENDPOINTS.map(({ path }) => path.split("/")[1] ?? ""))];
+
+  it.each(names)("%s is asked under both prefixes, and admits nobody where no token is set", async (name) => {
+    listening();
+    for (const prefix of PREFIXES) {
+      const { response, text: body } = await call({ PROVIDERS }, `${prefix}/${name}`, {
+        headers: { authorization: "Bearer sk-own" },
+      });
+      expect(response.status).toBe(401);
+      expect(response.headers.get("x-interceptor-error")).toBe("admin_only");
+      expect(response.headers.get("x-interception-id")).toMatch(/^[0-9a-f-]{36}$/);
+      expect(JSON.parse(body)).toHaveProperty("message");
+    }
+  });
+
+  it("admits the holder of the token whose hash is set, and says where there is no ledger", async () => {
+    listening();
+    const token = "aei_admin-0123456789";
+    const env = { PROVIDERS, ADMIN_TOKEN: await sha256Hex(token) };
+    const ask = (presented: string) =>
+      call(env, "/api/v2/ai-gateway/sessions", { headers: { authorization: `Bearer ${presented}` } });
+    expect((await ask(token)).response.headers.get("x-interceptor-error")).toBe("ledger_unavailable");
+    expect((await ask(`${token}x`)).response.headers.get("x-interceptor-error")).toBe("admin_only");
+  });
+
+  it("no provider can have one of its names: it would never be asked under a prefix", () => {
+    const possible = names.filter((name) => /^[a-z0-9-]+$/.test(name));
+    expect(possible.length).toBeGreaterThanOrEqual(5);
+    for (const name of possible) {
+      const read = readConfig({ PROVIDERS: { [name]: PROVIDERS.openai } }, catalogue);
+      expect(read).toEqual({ problems: [`PROVIDERS.${name} is a reserved name`] });
+    }
+  });
+});
+
+describe("what no client waits for", () => {
+  it("an empty batch of the queue is done with at once", async () => {
+    const { complaints } = listening();
+    const env = { PROVIDERS, LEDGER: DATABASE, EVENTS: queue().binding };
+    await expect(worker.queue(createMessageBatch("ai-events", []), env)).resolves.toBeUndefined();
+    expect(complaints()).toBe("");
+  });
+
+  it("the cron has nothing to do without a database", async () => {
+    const { complaints } = listening();
+    const controller = createScheduledController({ scheduledTime: new Date(0) });
+    await expect(worker.scheduled(controller, { PROVIDERS })).resolves.toBeUndefined();
+    expect(complaints()).toBe("");
+  });
+
+  it("the cron's failure is seen", async () => {
+    const { complaints } = listening();
+    const controller = createScheduledController({ scheduledTime: new Date(0) });
+    await expect(worker.scheduled(controller, { PROVIDERS, LEDGER: DATABASE })).rejects.toThrow(
+      "nobody asks here",
+    );
+    expect(complaints()).toContain("upkeep");
+  });
+
+  it("with a config that is wrong both reject, and every wrong key is on the console", async () => {
+    const { complaints } = listening();
+    const env = { PROVIDERS: {}, RETENTION_DAYS: "CANARY" };
+    await expect(worker.queue(createMessageBatch("ai-events", []), env)).rejects.toThrow(
+      "the configuration is wrong",
+    );
+    await expect(worker.scheduled(createScheduledController(), env)).rejects.toThrow(
+      "the configuration is wrong",
+    );
+    expect(complaints()).toContain("PROVIDERS names no provider | RETENTION_DAYS is not");
+    expect(complaints()).not.toContain("CANARY");
   });
 });

@@ -1,0 +1,71 @@
+/**
+ * The queue's consumer: each batch into the database, then into the archive where there is one. A message is done with
+ * once both have taken it; else it comes again, later and later, and harms no other: after two attempts together each is
+ * stored by itself. What is still not stored at the last attempt goes into the log, whole.
+ *
+ * First the database and only then the archive: events come again after a failure in other batches than before, and every
+ * batch is a new object. On a message's last attempt the archive gets it whatever the database does.
+ */
+import type { InterceptorEvent } from "../events/event.ts";
+import { archiveEvents } from "./archive.ts";
+import { failureText } from "./failure.ts";
+import type { LedgerPlaces } from "./ledger.ts";
+import { readMessage } from "./message.ts";
+import { storeEvents } from "./store.ts";
+
+/** Of one message: over seven hours after its first. Below the queue's `max_retries`, after which it would be lost. */
+export const LAST_ATTEMPT = 50;
+/** From this one on a message that is not stored with the others is tried alone. */
+const ALONE_FROM = 3;
+
+type Delivery = { readonly message: Message; readonly events: readonly InterceptorEvent[] };
+
+/** Never rejects: what becomes of each message is said to the queue. */
+export async function consume(batch: MessageBatch, places: LedgerPlaces): Promise<void> {
+  const deliveries = batch.messages.map((message) => read(message, places));
+  try {
+    await keep(
+      deliveries.flatMap(({ events }) => events),
+      places,
+    );
+    deliveries.forEach(({ message }) => message.ack());
+    return;
+  } catch (error) {
+    places.complain(`ledger: ${deliveries.length} messages not stored: ${failureText(error)}`);
+  }
+  await Promise.all(deliveries.map((delivery) => keepAlone(delivery, places)));
+}
+
+function read(message: Message, { complain }: LedgerPlaces): Delivery {
+  const { events, malformed } = readMessage(message.body);
+  if (malformed > 0) complain(`ledger: ${malformed} malformed in message ${message.id}, dropped`);
+  return { message, events };
+}
+
+/** In both places or rejects; in which it is then is not known, and another time does no harm. */
+async function keep(
+  events: readonly InterceptorEvent[],
+  { database, archive }: Pick<LedgerPlaces, "database" | "archive">,
+): Promise<void> {
+  if (database) await storeEvents(database, events);
+  if (archive) await archiveEvents(archive, events);
+}
+
+async function keepAlone({ message, events }: Delivery, places: LedgerPlaces): Promise<void> {
+  if (message.attempts < ALONE_FROM) return message.retry({ delaySeconds: delay(message.attempts) });
+  try {
+    await keep(events, places);
+    return message.ack();
+  } catch (error) {
+    if (message.attempts < LAST_ATTEMPT) return message.retry({ delaySeconds: delay(message.attempts) });
+    places.complain(`ledger: message ${message.id} given up: ${failureText(error)}`);
+  }
+  await keep(events, { database: null, archive: places.archive }).catch(() => undefined);
+  places.fallback(events);
+  return message.ack();
+}
+
+/** Seconds until the next attempt: 5, 10, 20 … at most ten minutes. */
+function delay(attempts: number): number {
+  return Math.min(5 * 2 ** (attempts - 1), 600);
+}

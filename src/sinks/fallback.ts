@@ -1,0 +1,38 @@
+/**
+ * Where the ledger's events go when nothing takes them: one line each in the log, with the whole event, from where
+ * `npm run replay` feeds them back.
+ */
+import type { InterceptorEvent } from "../events/event.ts";
+import { safeLine } from "./line.ts";
+
+export const FALLBACK_MESSAGE = "interception ledger fallback";
+
+/**
+ * The log takes 16,384 characters of one request, so what matters most comes first: how it ended (which also says who
+ * asked for what), that it began, what it used; what was said comes last.
+ */
+const ORDER: Readonly<Record<InterceptorEvent["record_type"], number>> = {
+  interception_end: 0,
+  interception_start: 1,
+  initiator_override: 2,
+  initiator_override_rejected: 2,
+  token_usage: 2,
+  refusal: 2,
+  passthrough: 2,
+  prompt_usage: 3,
+  tool_usage: 3,
+  model_thought: 3,
+};
+
+export function fallbackLog(print: (line: string) => void): (events: readonly InterceptorEvent[]) => void {
+  return (events) => {
+    const sorted = events.toSorted((a, b) => ORDER[a.record_type] - ORDER[b.record_type]);
+    for (const event of sorted) print(toFallbackLine(event));
+  };
+}
+
+const BEGIN = `{"message":${JSON.stringify(FALLBACK_MESSAGE)},"event":`;
+
+export function toFallbackLine(event: InterceptorEvent): string {
+  return safeLine(`${BEGIN}${JSON.stringify(event)}}`);
+}

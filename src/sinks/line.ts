@@ -1,0 +1,15 @@
+/** Lines for a log that is read by programs and in terminals. */
+
+/** What JSON leaves as it is and a terminal, or a reader that splits lines or turns text around by Unicode, would act on. */
+// oxlint-disable-next-line no-control-regex -- control characters are what this looks for
+const UNSAFE = /[\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]/;
+const EACH_UNSAFE = new RegExp(UNSAFE, "g");
+
+/** The same JSON without any line break, escape sequence or control character, in any reader's eyes. */
+export function safeLine(json: string): string {
+  return UNSAFE.test(json) ? json.replace(EACH_UNSAFE, escapeUnit) : json;
+}
+
+function escapeUnit(unit: string): string {
+  return `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`;
+}
