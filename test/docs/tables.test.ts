@@ -24,6 +24,20 @@ function knownKeys(): string[] {
   });
 }
 
+/** The variables, secrets and bindings that the code looks at by themselves: none of them is a table of keys. */
+function namesRead(): string[] {
+  const read = new Set<string>();
+  const note = (name: string | symbol): void => void (typeof name === "string" && read.add(name));
+  const env = new Proxy<Record<string, unknown>>(
+    { PROVIDERS: { a: { type: "openai", base_url: "https://a.example/v1" } }, ADMIN_TOKEN: "0".repeat(64) },
+    { get: (target, name, self): unknown => (note(name), Reflect.get(target, name, self)) },
+  );
+  const config = readConfig(env, catalogue);
+  if ("problems" in config) throw new Error(config.problems.join());
+  const tables = new Set(CONFIG_KEYS.map(({ key }) => /^([A-Z_]+)(?:\[\])?\./.exec(key)?.[1]));
+  return [...read].filter((name) => !tables.has(name));
+}
+
 describe("the README's tables", () => {
   it("are what the code says (npm run tables writes them)", async () => {
     expect(await withTables(readme())).toBe(readme());
@@ -31,7 +45,7 @@ describe("the README's tables", () => {
 
   it("name every configuration key that is read, and no other", () => {
     const documented = CONFIG_KEYS.map(({ key }) => key).filter((key) => !key.startsWith("IDENTITY"));
-    expect(documented.toSorted()).toEqual(knownKeys().toSorted());
+    expect(documented.toSorted()).toEqual([...knownKeys(), ...namesRead()].toSorted());
   });
 
   it("give the limits' defaults as they are", () => {
@@ -45,6 +59,23 @@ describe("the README's tables", () => {
       ({ otherwise }) => otherwise,
     );
     expect(documented).toEqual([bodyBytes, headersMs, idleMs, observeBytes].map((value) => `\`${value}\``));
+  });
+
+  it("give the defaults of RECORDING and RETENTION_DAYS as they are", () => {
+    const config = readConfig(
+      { PROVIDERS: { a: { type: "openai", base_url: "https://a.example/v1" } } },
+      catalogue,
+    );
+    if ("problems" in config) throw new Error(config.problems.join());
+    const { required, prompts, keep, patterns } = config.recording;
+    const documented = CONFIG_KEYS.filter(({ key }) => /^RE(?:CORDING|TENTION)/.test(key)).map(
+      ({ otherwise }) => otherwise,
+    );
+    expect(documented).toEqual([
+      ...[required, prompts, keep.toolInputs, keep.thoughts, keep.errorMessages].map((flag) => `\`${flag}\``),
+      patterns.length === 0 ? "none" : "some",
+      `\`${config.ledger.retentionDays}\``,
+    ]);
   });
 
   it("name every kind of event", () => {

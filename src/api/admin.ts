@@ -1,0 +1,94 @@
+/**
+ * The API over the records, under both of Coder's prefixes. Receives a request, hands on an answer or a refusal; tells
+ * nothing to anyone but the holder of the admin token, not even what it would have understood.
+ */
+import type { AdminApi } from "./api.ts";
+import { PREFIXES, type Target } from "../http/target.ts";
+import { Refusal } from "../refusal.ts";
+import { admit } from "./admission.ts";
+import type { Endpoint } from "./endpoint.ts";
+import { ENDPOINTS } from "./endpoints.ts";
+import { ledgerOf } from "./ledger.ts";
+import { UNKNOWN } from "./query.ts";
+
+type Found = { readonly endpoint: Endpoint; readonly id: string };
+
+/** The first segments of the endpoints' paths: no provider's name. */
+const NAMES: ReadonlySet<string> = new Set(ENDPOINTS.map(({ path }) => path.split("/")[1] ?? ""));
+
+/** What a good value of each parameter is. */
+const RULES: ReadonlyMap<string, string> = new Map(
+  ENDPOINTS.toReversed().flatMap(({ parameters }) =>
+    Object.entries(parameters).map(([name, { rule }]) => [name, rule] as const),
+  ),
+).set(UNKNOWN, "only what the document at openapi.json has, each at most once");
+
+export function adminApi({
+  database,
+  adminTokenSha256,
+  now,
+}: {
+  readonly database: D1Database | null;
+  readonly adminTokenSha256: string | null;
+  readonly now: () => number;
+}): AdminApi {
+  const ask = ledgerOf(database);
+  return {
+    takes: (path) => NAMES.has(segmentsOf(path)[0] ?? ""),
+    answer: async (request, target) => {
+      const refusal = await admit(request.headers, adminTokenSha256);
+      if (refusal) return refusal;
+      const found = find(target);
+      if (!found) return new Refusal("not_found");
+      const { method, headers } = request;
+      if (method !== "GET" && method !== "HEAD") return new Refusal("method_not_allowed");
+      const answer = await found.endpoint.respond({
+        search: target.search,
+        id: found.id,
+        accept: headers.get("accept") ?? "",
+        ask,
+        now: now(),
+      });
+      return answer instanceof Refusal ? answer : guarded(answer, method === "HEAD");
+    },
+    errorBody: ({ message, param }) => ({
+      message,
+      ...(param === null ? {} : { validations: [{ field: param, detail: RULES.get(param) ?? "" }] }),
+    }),
+  };
+}
+
+/** What stands behind a prefix, as it is written; nothing where the path is not under one. */
+function segmentsOf(path: string): readonly string[] {
+  const prefix = PREFIXES.find((one) => path.startsWith(`${one}/`));
+  return prefix === undefined ? [] : path.slice(prefix.length + 1).split("/");
+}
+
+function find({ path }: Target): Found | null {
+  const segments = segmentsOf(path);
+  for (const endpoint of ENDPOINTS) {
+    const wanted = endpoint.path.slice(1).split("/");
+    const same = (part: string, at: number): boolean => part.startsWith("{") || part === segments[at];
+    if (wanted.length !== segments.length || !wanted.every(same)) continue;
+    const id = wanted.length > 1 ? decoded(segments.at(-1) ?? "") : "";
+    return id === null || (id === "" && wanted.length > 1) ? null : { endpoint, id };
+  }
+  return null;
+}
+
+/** null where the escapes are no UTF-8. */
+function decoded(segment: string): string | null {
+  try {
+    return decodeURIComponent(segment);
+  } catch {
+    return null;
+  }
+}
+
+/** For nobody's cache, and nothing that a browser would run. */
+function guarded(answer: Response, isHead: boolean): Response {
+  const headers = new Headers(answer.headers);
+  headers.set("cache-control", "no-store");
+  headers.set("x-content-type-options", "nosniff");
+  return new Response(isHead ? null : answer.body, { status: answer.status, headers });
+}

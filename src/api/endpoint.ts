@@ -1,0 +1,97 @@
+/**
+ * What an endpoint is: one definition that its handler, its parameters' reading and the OpenAPI document are all made
+ * of.
+ */
+import { Refusal } from "../refusal.ts";
+import { toCsv, type Table } from "./csv.ts";
+import type { AskLedger } from "./ledger.ts";
+import { oneOf, type Filter, type Parameter } from "./parameter.ts";
+import { readTexts, readValues, type Parameters, type Values } from "./query.ts";
+import type { Schema } from "./schema.ts";
+import { allOf, type Condition } from "./sql.ts";
+
+/** What came in. */
+export type Question = {
+  readonly search: string;
+  /** The path's last part, where the endpoint's path has a variable one; else "". */
+  readonly id: string;
+  readonly accept: string;
+  readonly ask: AskLedger;
+  readonly now: number;
+};
+
+export type Answer = {
+  readonly body: object;
+  /** The same as a table, where the endpoint has one. */
+  readonly table?: Table;
+};
+
+export type Definition<P extends Parameters> = {
+  readonly path: string;
+  readonly summary: string;
+  readonly description: string;
+  /** What leaves only some rows: read and put together here, so that no handler can forget one. */
+  readonly filters: Readonly<Record<string, Filter>>;
+  readonly parameters: P;
+  /** Can be had as CSV. */
+  readonly csv?: boolean;
+  readonly answer: Schema;
+  readonly handle: (
+    values: Values<P>,
+    matches: Condition,
+    question: Question,
+  ) => Promise<Answer | Refusal> | Answer;
+};
+
+export type Endpoint = {
+  readonly path: string;
+  readonly summary: string;
+  readonly description: string;
+  readonly parameters: Parameters;
+  readonly csv: boolean;
+  readonly answer: Schema;
+  readonly respond: (question: Question) => Promise<Response | Refusal>;
+};
+
+const FORMAT: Parameter<"json" | "csv" | null> = oneOf(
+  ["json", "csv"],
+  null,
+  "JSON, unless `Accept` asks for `text/csv` and not for JSON.",
+);
+
+export function endpoint<const P extends Parameters>(definition: Definition<P>): Endpoint {
+  const { path, summary, description, filters, parameters: own, csv = false, answer, handle } = definition;
+  const shape = csv ? { format: FORMAT } : {};
+  const parameters: Parameters = { ...filters, ...own, ...shape };
+  const respond: Endpoint["respond"] = async (question) => {
+    const sent = readTexts(question.search, parameters);
+    if (sent instanceof Refusal) return sent;
+    const conditions = readValues(sent, filters);
+    if (conditions instanceof Refusal) return conditions;
+    const values = readValues(sent, own);
+    if (values instanceof Refusal) return values;
+    const shaped = readValues(sent, shape);
+    if (shaped instanceof Refusal) return shaped;
+    const matches = allOf(Object.values(conditions).filter((one) => one !== null));
+    const answered = await handle(values, matches, question);
+    if (answered instanceof Refusal) return answered;
+    return toResponse(answered, shaped.format ?? (prefersCsv(question.accept) ? "csv" : "json"));
+  };
+  return { path, summary, description, parameters, csv, answer, respond };
+}
+
+function toResponse({ body, table }: Answer, format: "json" | "csv"): Response {
+  if (!table) return Response.json(body);
+  const response =
+    format === "json"
+      ? Response.json(body)
+      : new Response(toCsv(table), {
+          headers: { "content-type": "text/csv; charset=utf-8; header=present" },
+        });
+  response.headers.set("vary", "accept");
+  return response;
+}
+
+function prefersCsv(accept: string): boolean {
+  return /\btext\/csv\b/i.test(accept) && !/\bapplication\/json\b/i.test(accept);
+}

@@ -1,0 +1,29 @@
+/** JSON Schema (2020-12, as OpenAPI 3.1 has it) in few words. */
+
+export type Schema = { readonly [keyword: string]: unknown };
+
+export const TEXT: Schema = { type: "string" };
+export const COUNT: Schema = { type: "integer", minimum: 0 };
+export const FLAG: Schema = { type: "boolean" };
+export const TIME: Schema = { type: "string", format: "date-time" };
+export const DAY: Schema = { type: "string", format: "date" };
+export const UUID: Schema = { type: "string", format: "uuid" };
+/** From 0 to 1. */
+export const SHARE: Schema = { type: "number", minimum: 0, maximum: 1 };
+/** An object of any names. */
+export const METADATA: Schema = { type: "object", additionalProperties: true };
+
+export const about = (schema: Schema, description: string): Schema => ({ ...schema, description });
+
+export const orNull = (schema: Schema): Schema => ({ ...schema, type: [schema["type"], "null"] });
+
+export const list = (items: Schema): Schema => ({ type: "array", items });
+
+/** With these fields and no others; all of them always there, but for those that are optional. */
+export function object(
+  properties: Readonly<Record<string, Schema>>,
+  optional: readonly string[] = [],
+): Schema {
+  const required = Object.keys(properties).filter((name) => !optional.includes(name));
+  return { type: "object", properties, required, additionalProperties: false };
+}

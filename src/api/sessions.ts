@@ -1,0 +1,69 @@
+/** GET /sessions: sessions, newest first. */
+import { Refusal } from "../refusal.ts";
+import { badFilter } from "./bad-filter.ts";
+import { endpoint } from "./endpoint.ts";
+import { INTERCEPTION_FILTERS } from "./filters.ts";
+import type { AskLedger } from "./ledger.ts";
+import { AFTER_ID, checkCursors, COUNT_FIELDS, counted, countUpTo, LIMIT, OFFSET, PAST_ALL } from "./page.ts";
+import { anyText } from "./parameter.ts";
+import { SEARCH } from "./query.ts";
+import { text } from "./record.ts";
+import * as schema from "./schema.ts";
+import { SESSION, summaries, toSession } from "./session-summary.ts";
+import { sql, type Condition, type Sql } from "./sql.ts";
+
+const COUNT_CAP = 1000;
+
+export const sessions = endpoint({
+  path: "/sessions",
+  summary: "Sessions, newest first",
+  description:
+    "A filter applies to interceptions: a session is listed where any of its interceptions matches, whole, and stands at the first one that does. Of two sessions of one id under two initiators each is its own.",
+  filters: INTERCEPTION_FILTERS,
+  parameters: {
+    q: SEARCH,
+    limit: LIMIT,
+    offset: OFFSET,
+    after_session_id: anyText(
+      "Coder's cursor: the id of the last session on the page before. Where sessions of several initiators have that id, use `after_id`.",
+    ),
+    after_id: { ...AFTER_ID, description: "Cursor: the `cursor` of the last session on the page before." },
+  },
+  answer: schema.object({ ...COUNT_FIELDS, sessions: schema.list(SESSION) }),
+  handle: async ({ limit, offset, after_session_id, after_id }, matches, { ask }) => {
+    const refusal = checkCursors({ after_id, after_session_id, offset });
+    if (refusal) return refusal;
+    const after = after_session_id === null ? after_id : await headOf(after_session_id, matches, ask);
+    if (after instanceof Refusal) return after;
+    const below = sql`i.id < ${after ?? PAST_ALL}`;
+    const page = sql`${heads(below, matches)} ORDER BY i.id DESC LIMIT ${limit} OFFSET ${offset}`;
+    const rows = await ask([summaries(page), countUpTo(COUNT_CAP, heads(sql`i.id < ${PAST_ALL}`, matches))]);
+    if (rows instanceof Refusal) return rows;
+    const [found, count] = rows;
+    return { body: { ...counted(COUNT_CAP, count), sessions: found.map(toSession) } };
+  },
+});
+
+/**
+ * The first matching interception of each session: the primary key is walked backwards until there are enough. What is
+ * stored meanwhile is newer and stands before the cursor, so nothing comes twice and nothing is passed over.
+ */
+function heads(below: Sql, matches: Condition): Sql {
+  return sql`SELECT i.id, i.session_id, i.initiator_id FROM interceptions i
+    WHERE ${below} AND ${matches("i")} AND NOT EXISTS (
+      SELECT 1 FROM interceptions e
+      WHERE e.session_id = i.session_id AND e.initiator_id = i.initiator_id AND e.id < i.id AND ${matches("e")})`;
+}
+
+/** Where a session stands in the list. An id that several initiators have stands in several places: none is guessed. */
+async function headOf(id: string, matches: Condition, ask: AskLedger): Promise<string | Refusal> {
+  const rows = await ask([
+    sql`SELECT MIN(i.id) AS id FROM interceptions i
+      WHERE i.session_id = ${id} AND ${matches("i")} GROUP BY i.initiator_id LIMIT 2`,
+  ]);
+  if (rows instanceof Refusal) return rows;
+  const [[head, another]] = rows;
+  if (!head || another)
+    return badFilter("after_session_id", head ? "is the id of several" : "is the id of none");
+  return text(head["id"]);
+}

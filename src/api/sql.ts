@@ -1,0 +1,53 @@
+/**
+ * SQL with its values beside it. In the template `sql`, another piece of SQL is put in as it is and everything else is
+ * bound: a caller's text is always a string, so it can only ever be bound.
+ */
+
+export type Value = string | number | null;
+
+export type Sql = { readonly text: string; readonly values: readonly Value[] };
+
+/** A piece of a condition, about the table that goes by this alias. */
+export type Condition = (alias: string) => Sql;
+
+export function sql(parts: TemplateStringsArray, ...inserted: readonly (Sql | Value)[]): Sql {
+  const values: Value[] = [];
+  let text = "";
+  for (const [at, part] of parts.entries()) {
+    text += part;
+    if (at >= inserted.length) break;
+    const piece = inserted[at] ?? null;
+    if (typeof piece === "object" && piece !== null) {
+      text += piece.text;
+      values.push(...piece.values);
+    } else {
+      text += "?";
+      values.push(piece);
+    }
+  }
+  return { text, values };
+}
+
+/** A column's name, out of our own tables. Throws on anything that needs quoting. */
+export function column(alias: string, name: string): Sql {
+  if (![alias, name].every((part) => /^[a-z][a-z0-9_]*$/.test(part))) throw new Error("not a column's name");
+  return { text: `${alias}.${name}`, values: [] };
+}
+
+export function joined(pieces: readonly Sql[], separator: " AND " | ", "): Sql {
+  return {
+    text: pieces.map(({ text }) => text).join(separator),
+    values: pieces.flatMap(({ values }) => values),
+  };
+}
+
+/** All of the conditions at once; true where there are none. */
+export function allOf(conditions: readonly Condition[]): Condition {
+  return (alias) =>
+    conditions.length === 0
+      ? sql`1`
+      : joined(
+          conditions.map((one) => one(alias)),
+          " AND ",
+        );
+}
