@@ -23,8 +23,21 @@ export function mintKey(): string {
   return CLIENT_KEY_PREFIX + randomBytes(KEY_BYTES).toString("base64url");
 }
 
+/**
+ * A new token for the API over the records: 256 random bits. It begins as client keys do, so that one put in the wrong
+ * place is never forwarded to a provider.
+ */
+export function mintAdminToken(): string {
+  return `${CLIENT_KEY_PREFIX}admin-${randomBytes(KEY_BYTES).toString("base64url")}`;
+}
+
+/** What is stored of a key or token: 64 hex digits. */
+export function sha256(text: string): string {
+  return createHash("sha256").update(text).digest("hex");
+}
+
 export function entryFor(key: string, holder: KeyHolder): KeyEntry {
-  return { sha256: createHash("sha256").update(key).digest("hex"), ...holder };
+  return { sha256: sha256(key), ...holder };
 }
 
 const ACTOR = /^[A-Za-z0-9][A-Za-z0-9._:@-]{0,95}$/;

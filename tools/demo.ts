@@ -1,17 +1,21 @@
 /**
  * `npm run demo`: a short story sent through a Worker and an emulated provider of its own, then a table of what the
- * Worker itself logged of it. Exit code 0 only if that is what it should be.
+ * Worker itself logged of it, then questions to the Worker's API about it. Exit code 0 only if log and answers are what
+ * they should be.
  */
 import { styleText } from "node:util";
 import { createEventLog, type EventLog } from "./demo/event-log.ts";
+import { ask, delivered } from "./demo/questions.ts";
 import { differences, find, isComplete, rowOf } from "./demo/row.ts";
-import { ADA, GRACE, story, type Step } from "./demo/story.ts";
+import { ADA, GRACE, interceptionsIn, QUESTIONS, story, type Step } from "./demo/story.ts";
 import { table } from "./demo/table.ts";
 import { shortId } from "./local/event-line.ts";
 import { interruption } from "./local/interruption.ts";
 import { twoFreePorts } from "./local/ports.ts";
 import { chooseLocalSetup, startStack } from "./local/stack.ts";
 import { sentenceOf } from "./local/start-failure.ts";
+import { LOCAL_ADMIN_TOKEN } from "./local-keys.ts";
+import { createApiClient, type ApiClient } from "./report/api-client.ts";
 
 /** For the Worker's last events, after the last request has ended. */
 const EVENTS_WITHIN_MS = 10_000;
@@ -30,7 +34,8 @@ export async function main(): Promise<number> {
     try {
       const broken = stack.broken.then((sentence) => Promise.reject(new Error(sentence)));
       const stopped = interrupted.happened.then(() => Promise.reject(new Error("Interrupted.")));
-      return await Promise.race([tell(story(stack.url), log), broken, stopped]);
+      const api = createApiClient(stack.url, LOCAL_ADMIN_TOKEN);
+      return await Promise.race([tell(story(stack.url), log, api), broken, stopped]);
     } finally {
       await stack.stop();
     }
@@ -44,7 +49,7 @@ function print(line: string): void {
   process.stdout.write(`${line}\n`);
 }
 
-async function tell(steps: readonly Step[], log: EventLog): Promise<number> {
+async function tell(steps: readonly Step[], log: EventLog, api: ApiClient): Promise<number> {
   const told: Told[] = [];
   for (const step of steps) {
     print(`${mark(steps.indexOf(step))} ${step.title}`);
@@ -62,7 +67,15 @@ async function tell(steps: readonly Step[], log: EventLog): Promise<number> {
   );
   print(`\n${styleText("bold", "Whose account: overrides and rejected owner headers")}`);
   told.forEach(({ id, step }, at) => ownerLines(log, id, step, at).forEach(print));
-  return judge(told, log);
+  return judge([...wrongInLog(told, log), ...(await wrongInLedger(steps, api))], told.length);
+}
+
+/** The ledger is asked what an auditor would ask. */
+async function wrongInLedger(steps: readonly Step[], api: ApiClient): Promise<readonly string[]> {
+  print(`\n${styleText("bold", "The records are asked, as soon as the queue has delivered them …")}`);
+  const all = await delivered(api, interceptionsIn(steps));
+  const wrong = await ask(api, QUESTIONS, print);
+  return all ? wrong : ["The ledger has not got every interception with its end.", ...wrong];
 }
 
 function mark(index: number): string {
@@ -85,14 +98,19 @@ function ownerLines(log: EventLog, id: string, step: Step, at: number): readonly
   ];
 }
 
-function judge(told: readonly Told[], log: EventLog): number {
-  const wrong = told.flatMap(({ step, id }, at) => {
+function wrongInLog(told: readonly Told[], log: EventLog): readonly string[] {
+  return told.flatMap(({ step, id }, at) => {
     const events = log.of(id);
     if (!isComplete(events)) return [`${mark(at)} ${step.title}: events are missing`];
     return differences(rowOf(events), step.expected).map((text) => `${mark(at)} ${step.title}: ${text}`);
   });
+}
+
+function judge(wrong: readonly string[], steps: number): number {
   if (wrong.length === 0) {
-    print(styleText("green", `\nAll ${told.length} were recorded as they should be.`));
+    print(
+      styleText("green", `\nAll ${steps} were recorded as they should be, in the log and in the ledger.`),
+    );
     return 0;
   }
   print(styleText("red", `\nNot recorded as they should be:\n${wrong.join("\n")}`));

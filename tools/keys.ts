@@ -1,9 +1,14 @@
-/** `npm run keys -- new …`: mints a client key and says what to store, where and how. Stores nothing itself. */
+/**
+ * `npm run keys -- new …` mints a client key, `npm run keys -- admin` a token for the API over the records; both say what
+ * to store, where and how. Stores nothing itself.
+ */
 import { parseArgs } from "node:util";
 import {
   entryFor,
+  mintAdminToken,
   mintKey,
   readActorId,
+  sha256,
   type ActorKind,
   type KeyEntry,
   type KeyHolder,
@@ -19,12 +24,17 @@ const USAGE = `Usage: npm run -s keys -- new --actor <id> [--kind user|service] 
   --may-assert    may name the owner of a Coder Agents request even where OWNER_ASSERTION.allow is "listed"
   --never-assert  may never do so; without either, OWNER_ASSERTION.allow decides
   --json          print {"key", "entry"} and nothing else
+
+       npm run -s keys -- admin [--json]
+
+  Makes a token for the API over the records; --json prints {"token", "sha256"} and nothing else.
 `;
 
 const BAD_USAGE = 2;
 const LONGEST_NAME = 200;
 
-type Wanted = { readonly holder: KeyHolder; readonly asJson: boolean };
+/** `holder` null: a token for the API. */
+type Wanted = { readonly holder: KeyHolder | null; readonly asJson: boolean };
 
 export async function main(args: readonly string[]): Promise<number> {
   if (args.includes("--help") || args.includes("-h")) {
@@ -35,6 +45,12 @@ export async function main(args: readonly string[]): Promise<number> {
   if (typeof wanted === "string") {
     process.stderr.write(`${wanted} (--help shows how.)\n`);
     return BAD_USAGE;
+  }
+  if (wanted.holder === null) {
+    const token = mintAdminToken();
+    const stored = { token, sha256: sha256(token) };
+    process.stdout.write(wanted.asJson ? `${JSON.stringify(stored)}\n` : explainAdmin(stored));
+    return 0;
   }
   const key = mintKey();
   const entry = entryFor(key, wanted.holder);
@@ -47,7 +63,8 @@ function readArguments(args: readonly string[]): Wanted | string {
   const parsed = parse(args);
   if (typeof parsed === "string") return parsed;
   const { values, positionals } = parsed;
-  if (positionals.length !== 1 || positionals[0] !== "new") return 'The one thing to ask for is "new".';
+  if (positionals.length === 1 && positionals[0] === "admin") return { holder: null, asJson: values.json };
+  if (positionals.length !== 1 || positionals[0] !== "new") return 'Ask for "new" or for "admin".';
   if (values.actor === undefined) return "--actor is missing: who holds the key?";
   const actor = readActorId(values.actor);
   if ("problem" in actor)
@@ -117,5 +134,28 @@ Deployed, a secret cannot be read back, so keep the array in a file that is not 
 
 For a further one, add the entry to the array in client-keys.json and run the second command again: it replaces
 the whole array, and a key whose entry is not in it stops working.
+`;
+}
+
+function explainAdmin({
+  token,
+  sha256: digest,
+}: {
+  readonly token: string;
+  readonly sha256: string;
+}): string {
+  return `The token for the API over the records, shown this once: what is stored is only its SHA-256.
+
+  ${token}
+
+Locally, add this line to .dev.vars:
+
+  ADMIN_TOKEN=${digest}
+
+Deployed (a new one replaces the old):
+
+  printf %s ${digest} | npx wrangler secret put ADMIN_TOKEN
+
+Ask with it, for example: INTERCEPTOR_ADMIN_TOKEN=… npm run report -- --url https://your-host
 `;
 }

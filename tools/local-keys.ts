@@ -32,3 +32,6 @@ export const LOCAL_KEYS = {
 export function localKeyEntries(): readonly KeyEntry[] {
   return Object.values(LOCAL_KEYS).map(({ key, holder }) => entryFor(key, holder));
 }
+
+/** Opens the API over the records of such a run. */
+export const LOCAL_ADMIN_TOKEN = "aei_admin-local-token-that-opens-only-local-records";

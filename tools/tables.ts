@@ -5,6 +5,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import prettier from "prettier";
+import { ENDPOINTS } from "../src/api/endpoints.ts";
 import { CLIENTS } from "../src/client/clients.ts";
 import { REFUSAL_REASONS } from "../src/refusal.ts";
 import { INTERCEPTION_COLUMNS, OVERRIDE_COLUMNS } from "../src/sinks/columns.ts";
@@ -78,6 +79,15 @@ export const TABLES: Readonly<Record<string, () => string>> = {
           .filter((field) => field !== "record_type")
           .map(code)
           .join(" "),
+      ]),
+    ),
+  api: () =>
+    table(
+      ["GET", "what it answers", "parameters"],
+      ENDPOINTS.map(({ path, summary, parameters, csv }) => [
+        code(path),
+        `${summary}${csv ? "; also as CSV" : ""}`,
+        Object.keys(parameters).map(code).join(" ") || "–",
       ]),
     ),
   interceptions: () => table(["column", "name", "what it holds"], columnRows(INTERCEPTION_COLUMNS)),

@@ -351,7 +351,7 @@ function checkEnds(all: readonly InterceptorEvent[]): void {
   expect(new Set(starts).size).toBe(starts.length);
   const accounts = new Map<string, string>();
   for (const event of all) {
-    if (event.record_type === "refusal" || event.record_type === "token_usage") continue;
+    if (!("attribution" in event)) continue;
     const account = `${event.actor_id} for ${event.initiator_id} (${event.attribution})`;
     expect(accounts.get(event.interception_id) ?? account).toBe(account);
     accounts.set(event.interception_id, account);

@@ -76,13 +76,14 @@ export type WatchedInterceptor = RunningInterceptor & {
 /** Starts an interceptor for one test file; it is checked after each test and closed after the last. */
 export async function watchedInterceptor(options: InterceptorOptions): Promise<WatchedInterceptor> {
   const directory = await mkdtemp(join(tmpdir(), "watched-"));
-  const running = await startInterceptor(options, await watchedBundle(directory));
+  // Every case is also counted in the ledger's queue, unless a test wants another.
+  const running = await startInterceptor({ queue: "taking", ...options }, await watchedBundle(directory));
   const ledger = new Ledger();
   let expected: RegExp[] = [];
   afterEach(async ({ task }) => {
     try {
       // A test that has failed has told what is wrong; what it left unfinished is neither waited for nor told twice.
-      if (task.result?.state !== "fail") await check(running, ledger, expected);
+      if (task.result?.state !== "fail") await check(running, ledger, expected, options.queue ?? "taking");
     } finally {
       ledger.close(running.events());
       expected = [];
@@ -147,11 +148,14 @@ async function check(
   running: RunningInterceptor,
   ledger: Ledger,
   expected: readonly RegExp[],
+  queue: InterceptorOptions["queue"],
 ): Promise<void> {
   // What is still uneven after the wait is said below.
   await running.waitForEvents((events) => ledger.uneven(events).length === 0).catch(() => undefined);
   await running.flush();
   expect(ledger.uneven(running.events()), "I1: each start has exactly one end").toEqual([]);
+
+  if (queue === "taking") await checkQueue(running);
 
   const printed = [...running.lines().map(({ message }) => message), JSON.stringify(running.points())];
   const told = [...SECRETS, PROMPT].filter((secret) => printed.some((text) => text.includes(secret)));
@@ -160,6 +164,25 @@ async function check(
   const others = printed.slice(0, -1).filter((text) => !text.includes('"interception log"'));
   const odd = others.filter((text) => !expected.some((pattern) => pattern.test(text)));
   expect(odd, "I5: nothing is printed but events").toEqual([]);
+}
+
+/** The queue has taken what the log says, each event once. */
+async function checkQueue(running: RunningInterceptor): Promise<void> {
+  const logged = ledgerNames(running.events());
+  // The queue's word comes after the log's; what is missing after the wait is said below.
+  await running.waitForEvents(() => running.queued().length >= logged.length).catch(() => undefined);
+  expect(ledgerNames(running.queued()), "I1 in the ledger: the queue has what the log has").toEqual(logged);
+}
+
+/** All but what the ledger has no table for. */
+function ledgerNames(events: readonly InterceptorEvent[]): string[] {
+  return events
+    .filter(({ record_type }) => record_type !== "refusal" && record_type !== "passthrough")
+    .map((event) => {
+      const position = "position" in event ? ` ${event.position}` : "";
+      return `${event.interception_id} ${event.record_type}${position}`;
+    })
+    .toSorted();
 }
 
 /** The production bundle, and a line on the console for each rejection that nobody handles: workerd itself says nothing. */

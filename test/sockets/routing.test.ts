@@ -1,10 +1,10 @@
 /* oxlint-disable vitest/expect-expect -- expectForwarded, expectRefusal and their like are assertions */
 /** Part D of the catalogue: where a request goes, and everything that would have it go elsewhere. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { PREFIXES } from "../../src/http/target.ts";
 import { anthropic } from "../../src/provider/anthropic.ts";
 import { openai } from "../../src/provider/openai.ts";
 import type { Dialect, DialectRoute } from "../../src/provider/provider.ts";
-import { PREFIXES } from "../../src/provider/route.ts";
 import * as answer from "../support/answer.ts";
 import { startFakeUpstream, type FakeUpstream } from "../support/fake-upstream.ts";
 import { openRaw } from "../support/raw-client.ts";
@@ -89,7 +89,9 @@ describe("paths that lead nowhere", () => {
     "/openai/anthropic/v1/messages",
     "/api/v2/ai-gateway",
     "/api/v2/ai-gateway/",
-    "/api/v2/ai-gateway/sessions",
+    "/api/v2/ai-gateway/session",
+    "/api/v2/ai-gateway/v1/sessions",
+    "/sessions",
     "/api/v2/ai-gateway/api/v2/ai-gateway/openai/v1/models",
     "/api/v2/aibridge/healthz",
     "/api/v2/users/me",
@@ -105,6 +107,21 @@ describe("paths that lead nowhere", () => {
       expect([exchange.answer.status, exchange.seen]).toEqual([404, []]);
       expect(exchange.answer.values("x-interceptor-error")).toEqual(["not_found"]);
     }
+  });
+
+  it.each(PREFIXES)("D1 the records under %s are the admin's alone, and no provider's", async (prefix) => {
+    const paths = [
+      ["/sessions", 401],
+      ["/sessions/x/../y", 404],
+      ["/interceptions/v1/models", 401],
+      ["/usage?group_by=model", 401],
+    ] as const;
+    for (const [path, status] of paths) {
+      for (const exchange of [await post(prefix + path), await get(prefix + path)])
+        expect([exchange.answer.status, exchange.seen]).toEqual([status, []]);
+    }
+    const { answer: refused } = await get(`${prefix}/sessions`);
+    expect([refused.status, refused.values("x-interceptor-error")]).toEqual([401, ["admin_only"]]);
   });
 
   it.each([

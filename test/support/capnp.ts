@@ -4,6 +4,8 @@ export type Binding =
   | { readonly text: string }
   | { readonly json: unknown }
   | { readonly service: string }
+  /** A queue's producer: each message is a `POST /message` to that service. */
+  | { readonly queue: string }
   | { readonly wrapped: string; readonly inner: Readonly<Record<string, string>> };
 
 export type WorkerService = {
@@ -19,6 +21,8 @@ export type WorkerdConfig = {
   readonly workers: readonly WorkerService[];
   /** Socket name → Worker name. */
   readonly sockets: Readonly<Record<string, string>>;
+  /** Services outside: name → `host:port` of an HTTP server. */
+  readonly externals?: Readonly<Record<string, string>>;
   /** Internal modules by name, for wrapped bindings. */
   readonly internalModules?: Readonly<Record<string, string>>;
   /** Console lines as JSON objects with level and time, instead of as they are. */
@@ -28,6 +32,7 @@ export type WorkerdConfig = {
 export function workerdConfig({
   workers,
   sockets,
+  externals = {},
   internalModules = {},
   structuredLogging,
 }: WorkerdConfig): string {
@@ -35,13 +40,16 @@ export function workerdConfig({
     ([name, service]) =>
       `(name = ${quote(name)}, address = "127.0.0.1:0", http = (), service = ${quote(service)})`,
   );
+  const externalList = Object.entries(externals).map(
+    ([name, address]) => `(name = ${quote(name)}, external = (address = ${quote(address)}, http = ()))`,
+  );
   const moduleList = Object.entries(internalModules).map(
     ([name, source]) => `(name = ${quote(name)}, internal = true, esModule = ${quote(source)})`,
   );
   return `using Workerd = import "/workerd/workerd.capnp";
 const config :Workerd.Config = (
   services = [
-    ${[...workers.map(workerService), LOOPBACK].join(",\n    ")}
+    ${[...workers.map(workerService), ...externalList, LOOPBACK].join(",\n    ")}
   ],
   sockets = [${socketList.join(", ")}],
   extensions = [(modules = [${moduleList.join(", ")}])],
@@ -68,6 +76,7 @@ function binding(name: string, value: Binding): string {
   const named = `name = ${quote(name)}`;
   if ("text" in value) return `(${named}, text = ${quote(value.text)})`;
   if ("json" in value) return `(${named}, json = ${quote(JSON.stringify(value.json))})`;
+  if ("queue" in value) return `(${named}, queue = ${quote(value.queue)})`;
   if ("service" in value) return `(${named}, service = ${quote(value.service)})`;
   const inner = Object.entries(value.inner).map(([key, text]) => binding(key, { text }));
   return `(${named}, wrapped = (moduleName = ${quote(value.wrapped)}, innerBindings = [${inner.join(", ")}]))`;

@@ -12,6 +12,7 @@ export type WrittenPoint = { readonly dataset: string; readonly point: DataPoint
 /** Begins the message of a line that is the fakes' own and not the Worker's. */
 export const POINT_MARK = "analytics point: ";
 export const FLUSH_MARK = "flush mark: ";
+export const QUEUE_MARK = "queue message: ";
 
 /** Of a long log, this much of its end says what went wrong. */
 const PRINTED_LINES = 60;
@@ -59,6 +60,13 @@ export class EventLog {
       .filter((written) => dataset === undefined || written.dataset === dataset);
   }
 
+  /** What went into the queue, message by message, each a list of events. */
+  queued(): InterceptorEvent[] {
+    return this.#lines
+      .filter(({ message }) => message.startsWith(QUEUE_MARK))
+      .flatMap(({ message }) => JSON.parse(message.slice(QUEUE_MARK.length)) as InterceptorEvent[]);
+  }
+
   /** The events, as soon as they satisfy. Fails with all that was printed. */
   static async waitForEvents(
     read: () => EventLog,
@@ -79,5 +87,5 @@ export class EventLog {
 }
 
 function isTheWorkers({ message }: LogLine): boolean {
-  return !message.startsWith(POINT_MARK) && !message.startsWith(FLUSH_MARK);
+  return ![POINT_MARK, FLUSH_MARK, QUEUE_MARK].some((mark) => message.startsWith(mark));
 }

@@ -10,9 +10,9 @@
 import type { InterceptorEvent } from "../../src/events/event.ts";
 import { analyticsBinding, analyticsModules } from "./analytics-binding.ts";
 import { productionBundle, type Bundle } from "./bundle.ts";
-import { varBindings, workerdConfig } from "./capnp.ts";
+import { varBindings, workerdConfig, type Binding } from "./capnp.ts";
 import { until } from "./deadline.ts";
-import { EventLog, FLUSH_MARK, type LogLine, type WrittenPoint } from "./event-log.ts";
+import { EventLog, FLUSH_MARK, QUEUE_MARK, type LogLine, type WrittenPoint } from "./event-log.ts";
 import { startWorkerd, type Workerd } from "./workerd.ts";
 
 export type InterceptorOptions = {
@@ -21,6 +21,8 @@ export type InterceptorOptions = {
   readonly secrets?: Readonly<Record<string, string>>;
   /** `strict` (the default) refuses what the real binding refuses, as it does: by throwing from the call. */
   readonly analytics?: "strict" | "failing" | "absent";
+  /** The ledger's queue: takes every message, answers 429, never answers, or (the default) is not bound. */
+  readonly queue?: "taking" | "refusing" | "hanging" | "absent";
 };
 
 export type RunningInterceptor = {
@@ -33,6 +35,8 @@ export type RunningInterceptor = {
   lines(): LogLine[];
   /** Points written to the data set of a binding (`INTERCEPTIONS`, `OVERRIDES`), or to all. */
   points(binding?: string): WrittenPoint[];
+  /** The events that the queue has taken. */
+  queued(): InterceptorEvent[];
   /** All that was printed before this call can now be read: for saying that something was *not* printed. */
   flush(): Promise<void>;
   clear(): void;
@@ -57,6 +61,7 @@ export async function startInterceptor(
     waitForEvents: (enough) => EventLog.waitForEvents(() => log, enough),
     lines: () => log.lines(),
     points: (binding) => log.points(binding),
+    queued: () => log.queued(),
     flush: async () => {
       // Both Workers print through one descriptor: when the mark has been read, so has what came before it.
       const mark = FLUSH_MARK + crypto.randomUUID();
@@ -81,7 +86,7 @@ async function start(
   log: EventLog,
   port?: number,
 ): Promise<Workerd> {
-  const { vars = {}, secrets = {}, analytics = "strict" } = options;
+  const { vars = {}, secrets = {}, analytics = "strict", queue = "absent" } = options;
   const datasets = settings.analytics.map((name) => [name, analyticsBinding(name, analytics)]);
   const { compatibilityDate, compatibilityFlags } = settings;
   const config = workerdConfig({
@@ -94,17 +99,37 @@ async function start(
         bindings: {
           ...varBindings({ ...settings.vars, ...vars }, secrets),
           ...(analytics === "absent" ? {} : Object.fromEntries(datasets)),
+          // What the queue delivers is not played here; a database that is never asked makes the configuration whole.
+          ...(queue === "absent" ? {} : { EVENTS: { queue: "queue" }, LEDGER: NO_DATABASE }),
         },
+      },
+      {
+        name: "queue",
+        module: { source: QUEUE },
+        compatibilityDate,
+        bindings: { MODE: { text: queue } },
       },
       { name: "mark", module: { source: MARK }, compatibilityDate },
     ],
     sockets: { http: "interceptor", mark: "mark" },
-    internalModules: await analyticsModules(),
+    internalModules: { ...(await analyticsModules()), "fake:database": DATABASE },
     structuredLogging: true,
   });
   const output = (line: string) => log.take(parseLine(line));
   return startWorkerd({ config, sockets: { http: port, mark: undefined }, output });
 }
+
+const NO_DATABASE: Binding = { wrapped: "fake:database", inner: {} };
+const DATABASE = `export default () => ({ prepare() { throw new Error("there is no database here"); } });`;
+
+const QUEUE = `export default {
+  async fetch(request, { MODE }) {
+    if (MODE === "hanging") return new Promise((resolve) => setTimeout(resolve, 2147483647));
+    if (MODE === "refusing") return new Response("Too Many Requests", { status: 429 });
+    console.debug(${JSON.stringify(QUEUE_MARK)} + (await request.text()));
+    return Response.json({ metadata: { metrics: { backlogCount: 0, backlogBytes: 0 } } });
+  },
+};`;
 
 const MARK = `export default { async fetch(request) { console.log(await request.text()); return new Response(); } };`;
 

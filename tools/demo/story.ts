@@ -1,6 +1,7 @@
 /** What happens in the demonstration, and what the Worker must have recorded of it. */
 import { LOCAL_KEYS } from "../local-keys.ts";
 import { beRefused, chat, hangUp, message, respond, type Caller } from "./calls.ts";
+import { counts, type Question } from "./questions.ts";
 import { UNKNOWN, type Expected } from "./row.ts";
 
 export type Step = {
@@ -140,3 +141,40 @@ function othersIn(url: string, codex: Caller, nobody: Caller): readonly Step[] {
     },
   ];
 }
+
+/** Whoever was refused at the door asked for nothing that a provider saw. */
+export function interceptionsIn(steps: readonly Step[]): number {
+  return steps.filter(({ expected }) => !String(expected.outcome).startsWith("refused")).length;
+}
+
+export const QUESTIONS: readonly Question[] = [
+  {
+    text: "What did Ada's agents do, and who says that it was for Ada?",
+    view: "interceptions",
+    query: { initiator: ADA },
+    check: (table) => [
+      ...counts(table, "initiator", { [ADA]: 1 }),
+      ...counts(table, "actor_id", { "coder-agents-service": 1 }),
+      ...counts(table, "attribution", { asserted: 1 }),
+    ],
+  },
+  {
+    text: "Who asserted whom, and who tried to?",
+    view: "overrides",
+    query: {},
+    check: (table) => counts(table, "accepted", { true: 2, false: 3 }),
+  },
+  {
+    text: "Who used what?",
+    view: "usage",
+    query: { group_by: "initiator" },
+    check: (table) =>
+      counts(table, "initiator", { [ADA]: 1, [GRACE]: 1, "coder-agents-service": 1, alice: 1 }),
+  },
+  {
+    text: "How far can all this be believed?",
+    view: "attribution",
+    query: {},
+    check: (table) => counts(table, "attribution", { asserted: 1, authenticated: 1, unverified: 1 }),
+  },
+];

@@ -1,8 +1,8 @@
 /** Which variables and secrets the Worker runs with: what `.dev.vars` says, and for the rest what this run needs. */
 import { readFileSync } from "node:fs";
 import { parseEnv } from "node:util";
-import { entryFor, mintKey } from "../client-key.ts";
-import { localKeyEntries } from "../local-keys.ts";
+import { entryFor, mintAdminToken, mintKey, sha256 } from "../client-key.ts";
+import { LOCAL_ADMIN_TOKEN, localKeyEntries } from "../local-keys.ts";
 import { sentenceOf, StartFailure } from "./start-failure.ts";
 
 export type Vars = Readonly<Record<string, string>>;
@@ -26,6 +26,8 @@ export type Setup = {
   readonly ownClientKeys: boolean;
   /** A client key made for this run; absent when the keys are the local ones or those of `.dev.vars`. */
   readonly clientKey?: string;
+  /** Opens the API over the records; absent when `.dev.vars` has its own. */
+  readonly adminToken?: string;
 };
 
 /** The lines of `.dev.vars` that set something to other than nothing. */
@@ -43,7 +45,8 @@ export function readDevVars(path: string): Vars {
 
 export function chooseSetup(devVars: Vars, providerUrl: string): Setup {
   const own = devVars["PROVIDERS"];
-  const chosen = own !== undefined ? ownSetup(own) : (realSetup(devVars) ?? emulatedSetup(providerUrl));
+  const providers = own !== undefined ? ownSetup(own) : (realSetup(devVars) ?? emulatedSetup(providerUrl));
+  const chosen = withAdminToken(providers, devVars["ADMIN_TOKEN"] !== undefined);
   const open = Object.entries(chosen.vars).filter(([name]) => devVars[name] === undefined);
   const setup = {
     ...chosen,
@@ -53,6 +56,13 @@ export function chooseSetup(devVars: Vars, providerUrl: string): Setup {
   if (!setup.ownClientKeys) return setup;
   const { clientKey: _unused, ...rest } = setup;
   return rest;
+}
+
+/** With the public token where nothing real is recorded, with one for this run alone otherwise. */
+function withAdminToken(chosen: Chosen, ownToken: boolean): Chosen {
+  if (ownToken) return chosen;
+  const adminToken = chosen.mode === "emulated" ? LOCAL_ADMIN_TOKEN : mintAdminToken();
+  return { ...chosen, vars: { ...chosen.vars, ADMIN_TOKEN: sha256(adminToken) }, adminToken };
 }
 
 /** A setup before what `.dev.vars` sets is taken out of it. */

@@ -32,6 +32,14 @@ function describe(event: InterceptorEvent): Line {
         style: ["bold", "yellow"],
         text: `owner header of ${event.client} by ${shortId(event.actor_id)} does not count: ${event.reason}`,
       };
+    case "prompt_usage":
+      return { label: "prompt", style: "dim", text: shown(event.prompt) };
+    case "tool_usage": {
+      const input = event.input === null ? "" : ` with ${shown(event.input)}`;
+      return { label: "tool", style: "dim", text: `${plain(event.tool)}${input}` };
+    }
+    case "model_thought":
+      return { label: "thought", style: "dim", text: shown(event.content) };
     case "token_usage":
       return { label: "tokens", style: "blue", text: usageText(event) };
     case "interception_end":
@@ -97,9 +105,31 @@ function tail(id: string): string {
   return `…${id.slice(-6)}`;
 }
 
+const LONGEST_CONTENT = 60;
+
+/** What somebody wrote, by its beginning, in quotation marks. */
+function shown(content: string): string {
+  const line = plain(content);
+  return line.length > LONGEST_CONTENT ? `“${line.slice(0, LONGEST_CONTENT)}…”` : `“${line}”`;
+}
+
+/** On one line, and without anything that a terminal acts on. */
+function plain(text: string): string {
+  return text.replace(/[\p{C}\p{Z}]+/gu, " ").trim();
+}
+
 function clock(event: InterceptorEvent): string {
-  const at =
-    "started_at" in event ? event.started_at : "ended_at" in event ? event.ended_at : event.created_at;
-  const time = new Date(at);
+  const time = new Date(timeOf(event));
   return Number.isNaN(time.getTime()) ? "--:--:--" : time.toTimeString().slice(0, 8);
+}
+
+function timeOf(event: InterceptorEvent): string {
+  switch (event.record_type) {
+    case "interception_start":
+      return event.started_at;
+    case "interception_end":
+      return event.ended_at;
+    default:
+      return event.created_at;
+  }
 }

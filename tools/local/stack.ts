@@ -6,7 +6,7 @@ import { chooseSetup, readDevVars, type Setup, type Vars } from "./dev-vars.ts";
 import { writeEnvFile } from "./env-file.ts";
 import { startProvider } from "./provider.ts";
 import { StartFailure } from "./start-failure.ts";
-import { ROOT, startWorker, waitUntilHealthy } from "./wrangler.ts";
+import { migrateLedger, ROOT, startWorker, waitUntilHealthy } from "./wrangler.ts";
 import type { OutputReaders } from "./wrangler-output.ts";
 
 export type StackOptions = OutputReaders & {
@@ -26,9 +26,9 @@ export type Stack = {
 
 const DEV_VARS = join(ROOT, ".dev.vars");
 
-type Place = Pick<StackOptions, "providerPort" | "isolated">;
+type Where = Pick<StackOptions, "providerPort" | "isolated">;
 
-export function chooseLocalSetup({ providerPort, isolated }: Place): Setup {
+export function chooseLocalSetup({ providerPort, isolated }: Where): Setup {
   const url = `http://127.0.0.1:${providerPort}`;
   if (!isolated) return chooseSetup(readDevVars(DEV_VARS), url);
   const setup = chooseSetup({}, url);
@@ -36,7 +36,7 @@ export function chooseLocalSetup({ providerPort, isolated }: Place): Setup {
 }
 
 /** As if wrangler.toml left these as they are from the start: it may say otherwise for the owner's own deployment. */
-const DEFAULT_RULES: Vars = { OWNER_ASSERTION: "{}", RECORDING: "{}" };
+const DEFAULT_RULES: Vars = { OWNER_ASSERTION: "{}", RECORDING: "{}", RETENTION_DAYS: "60" };
 
 /** Rejects with a StartFailure, having ended what it had started, when a part does not start or `signal` aborts. */
 export async function startStack(options: StackOptions, setup: Setup, signal: AbortSignal): Promise<Stack> {
@@ -55,12 +55,15 @@ export async function startStack(options: StackOptions, setup: Setup, signal: Ab
     }
     const ownVars = options.isolated || !existsSync(DEV_VARS) ? [] : [DEV_VARS];
     const { onEvent, onNotice, port } = options;
+    const place = options.isolated ? { persistTo: join(envFile.folder, "state") } : {};
+    await migrateLedger(place, onNotice);
+    signal.throwIfAborted();
     const worker = startWorker({
       onEvent,
       onNotice,
       port,
       envFiles: [...ownVars, envFile.path],
-      ...(options.isolated && { persistTo: join(envFile.folder, "state") }),
+      ...place,
     });
     children.push(worker);
     broken.push(

@@ -1,6 +1,6 @@
 /** What `npm start` prints once everything runs: commands and settings that work as they stand. */
 import { styleText } from "node:util";
-import { LOCAL_KEYS } from "../local-keys.ts";
+import { LOCAL_ADMIN_TOKEN, LOCAL_KEYS } from "../local-keys.ts";
 import type { Setup } from "./dev-vars.ts";
 
 /** A user's id as Coder would send it. */
@@ -28,6 +28,7 @@ export function whatToTry(url: string, setup: Setup): string {
     shown && titled("The same as Coder Agents, on the account of one of its users", agentsCurl(shown)),
     !shown && anthropic && titled("Messages, streamed", messagesCurl(anthropic)),
     titled("Clients", clients.filter(Boolean).join("\n")),
+    titled("The records", records(url, setup)),
     styleText("dim", "Every event follows here as it happens. Ctrl-C ends everything."),
   ];
   return `\n${sections.filter(Boolean).join("\n\n")}\n`;
@@ -56,6 +57,14 @@ function clientKeys({ ownClientKeys, clientKey }: Setup): string {
   if (clientKey !== undefined) return `Client key, for this run only: ${clientKey}`;
   const local = Object.values(LOCAL_KEYS).map(({ key, does }) => `  ${key}  ${does}`);
   return ["Client keys:", ...local].join("\n");
+}
+
+function records(url: string, { adminToken }: Setup): string {
+  const ask = `curl ${url}/api/v2/ai-gateway/sessions -H "Authorization: Bearer ${adminToken ?? "<admin token>"}"`;
+  if (adminToken === undefined) return `${ask}\nThe admin token is the one whose SHA-256 is in .dev.vars.`;
+  // The report knows the local token by itself.
+  const token = adminToken === LOCAL_ADMIN_TOKEN ? "" : `INTERCEPTOR_ADMIN_TOKEN=${adminToken} `;
+  return `${token}npm run report -- --url ${url}\n${ask}\nThe queue delivers after up to five seconds.`;
 }
 
 function chatCurl({ base, key }: Way): string {

@@ -23,6 +23,13 @@ const NOISE = [
   /^env\.\S+ /,
   /^⎔ /,
   /^\[wrangler:info\]/,
+  // The cron, which a local run can do without.
+  /Scheduled Workers are not automatically triggered/,
+  /^\s*To manually trigger a scheduled event, run:/,
+  /^\s*curl "http:\/\/[\d.:]+\/cdn-cgi\//,
+  /^\s*For more details, see \S+cron-triggers/,
+  // The queue's own account of what it has delivered.
+  /^QUEUE \S+ \d+\/\d+/,
   // Where inside workerd an error was thrown; the line before it says which.
   /^\s*stack: \S*workerd\S*@/,
 ];

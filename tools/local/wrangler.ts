@@ -22,21 +22,48 @@ export type WorkerOptions = OutputReaders & {
   readonly port: number;
   /** Later files win. */
   readonly envFiles: readonly string[];
-  /** Where Durable Objects and the like are kept; absent: `.wrangler/state` of the project. */
+} & Place;
+
+export type Place = {
+  /** Where databases and the like are kept; absent: `.wrangler/state` of the project. */
   readonly persistTo?: string;
+  /** Another configuration than the project's `wrangler.toml`. */
+  readonly config?: string;
 };
 
-export function startWorker({ port, envFiles, persistTo, ...readers }: WorkerOptions): Child {
+export function startWorker({ port, envFiles, persistTo, config, ...readers }: WorkerOptions): Child {
   const args = ["dev", "--ip", "127.0.0.1", "--port", String(port), "--inspector-port", "0"];
-  args.push("--show-interactive-dev-session=false");
+  args.push("--show-interactive-dev-session=false", ...placeArgs({ persistTo, config }));
   for (const file of envFiles) args.push("--env-file", file);
-  if (persistTo !== undefined) args.push("--persist-to", persistTo);
   const { FORCE_COLOR: _, ...env } = process.env;
   return startChild(WRANGLER, args, {
     cwd: ROOT,
     env: { ...env, ...QUIET_AND_OFFLINE },
     onLine: (line) => readOutput(line, readers),
   });
+}
+
+/** Brings the local ledger's tables up to date. Rejects with a StartFailure, having printed what wrangler said. */
+export async function migrateLedger(place: Place, onNotice: (line: string) => void): Promise<void> {
+  const said: string[] = [];
+  const args = ["d1", "migrations", "apply", "LEDGER", "--local", ...placeArgs(place)];
+  const { FORCE_COLOR: _, ...env } = process.env;
+  const child = startChild(WRANGLER, args, {
+    cwd: ROOT,
+    // Not a terminal: wrangler asks nothing.
+    env: { ...env, ...QUIET_AND_OFFLINE, CI: "true" },
+    onLine: (line) => void said.push(line),
+  });
+  if ((await child.ended) === "exit code 0") return;
+  said.forEach(onNotice);
+  throw new StartFailure("The ledger's tables could not be made; what wrangler said above says why.");
+}
+
+function placeArgs({ persistTo, config }: { [K in keyof Place]: Place[K] | undefined }): string[] {
+  return [
+    ...(persistTo === undefined ? [] : ["--persist-to", persistTo]),
+    ...(config === undefined ? [] : ["--config", config]),
+  ];
 }
 
 const READY_WITHIN_MS = 60_000;

@@ -4,6 +4,7 @@ import type { Initiator } from "../../src/initiator/initiator.ts";
 import type { Conclusion } from "../../src/observation/observe.ts";
 import * as compose from "../../src/events/compose.ts";
 import type { InterceptorEvent } from "../../src/events/event.ts";
+import { redactor } from "../../src/events/redaction.ts";
 import { openai } from "../../src/provider/openai.ts";
 import { Refusal } from "../../src/refusal.ts";
 
@@ -11,7 +12,10 @@ import { Refusal } from "../../src/refusal.ts";
 export const EVENT_KINDS: Readonly<Record<InterceptorEvent["record_type"], string>> = {
   interception_start: "an intercepted request is about to be judged by policy and sent on",
   interception_end: "once for every start, however it ended; can be read alone",
+  prompt_usage: "beside a start, where prompts are recorded and the user wrote something in this request",
   token_usage: "beside an end whose answer reported usage",
+  tool_usage: "beside an end, for each tool that the model wants run or the provider ran",
+  model_thought: "beside an end, for each thought, where thoughts are recorded",
   initiator_override: "an owner header counted",
   initiator_override_rejected: "an owner header did not count",
   refusal: "the gateway answered instead of the provider",
@@ -38,14 +42,17 @@ const initiator: Initiator = {
 const client = { name: "Coder Agents", userAgent: "coder-agents/v2.30.0 (linux/amd64)", row: null };
 const noIds = { chat_id: null, subchat_id: null, workspace_id: null };
 const caller = compose.toCaller(ID, actor, initiator, client, null, noIds);
-const subject = compose.toSubject(caller, {
+const asked = {
   provider: "openai",
   provider_type: "openai",
   route: "/chat/completions",
   model: "gpt-5.1",
   streaming: true,
   credential_kind: "centralized",
-});
+  credential_hint: "sk-p...9f3c",
+} as const;
+const subject = compose.toSubject(caller, asked, AT);
+const ask = { prompt: "Which tests fail?", correlatingToolCallId: null };
 const conclusion: Conclusion = {
   outcome: "completed",
   usageState: "final",
@@ -63,7 +70,13 @@ const conclusion: Conclusion = {
     },
     usageFinal: true,
     ended: true,
+    finishReason: "tool_calls",
     error: null,
+    errorMessage: null,
+    toolCalls: [{ id: "call_1", name: "run_tests", kind: "function", input: "{}", error: null }],
+    toolCallCount: 1,
+    thoughts: ["The tests come first."],
+    thoughtCount: 1,
   },
 };
 const route = {
@@ -83,14 +96,19 @@ const route = {
 export function sampleEvents(): readonly InterceptorEvent[] {
   const rejected = { reason: "form", valueLength: 9, valueSha256: "0123456789abcdef" } as const;
   const finish = { outcome: "completed", status: 200, error: null, conclusion } as const;
+  const redact = redactor([]);
   const usage = compose.tokenUsageEvent(caller, conclusion, AT);
+  const prompt = compose.promptEvent(caller, ask, redact, AT);
   const known = { method: "GET", route, client: null, actor: null, caller: null };
   return [
     compose.overrideEvent(caller, "openai", AT),
     compose.overrideRejectedEvent(caller, "openai", rejected, AT),
-    compose.startEvent(subject, actor, AT),
-    compose.endEvent(subject, AT, finish, AT),
+    compose.startEvent(subject, actor, ask),
+    ...(prompt ? [prompt] : []),
+    compose.endEvent(subject, AT, finish, redact, AT),
     ...(usage ? [usage] : []),
+    ...compose.toolEvents(caller, conclusion, redact, AT),
+    ...compose.thoughtEvents(caller, conclusion, redact, AT),
     compose.passthroughEvent(caller, route, { method: "GET", startedAt: AT, status: 200 }, AT),
     compose.refusalEvent(ID, new Refusal("not_found"), known, AT),
   ];

@@ -1,0 +1,219 @@
+/**
+ * The ledger under traffic: what the API says was recorded is what happened, though clients leave, the provider resets
+ * and the database fails.
+ */
+import { afterAll, describe, expect, it } from "vitest";
+import type { InterceptorEvent } from "../../src/events/event.ts";
+import * as answer from "../support/answer.ts";
+import type { Step } from "../support/answer.ts";
+import { until } from "../support/deadline.ts";
+import { startFakeUpstream, type UpstreamRequest } from "../support/fake-upstream.ts";
+import { startLedgerStack } from "../support/ledger-stack.ts";
+import { openRaw } from "../support/raw-client.ts";
+import { between, seededRandom } from "../support/rechunk.ts";
+
+const REQUESTS = 2000;
+const AT_ONCE = 40;
+/** Redelivery waits longer with each attempt. */
+const DELIVERED_WITHIN_MS = 240_000;
+
+const seed = Number(process.env["SEED"] ?? 20_261_123);
+const upstream = await startFakeUpstream();
+const stack = await startLedgerStack({
+  PROVIDERS: {
+    openai: { type: "openai", base_url: `${upstream.url}/v1` },
+    anthropic: { type: "anthropic", base_url: upstream.url },
+  },
+});
+afterAll(async () => {
+  await stack.close();
+  await upstream.close();
+});
+
+type Fate = "whole" | "client leaves" | "provider resets";
+
+/** What becomes of each request, and what it is. */
+type Planned = {
+  readonly n: number;
+  readonly fate: Fate;
+  /** So many events before it. */
+  readonly after: number;
+  readonly api: "chat" | "json" | "messages";
+};
+
+function plan(random: () => number, n: number): Planned {
+  const draw = random();
+  const fate: Fate = draw < 0.3 ? "client leaves" : draw < 0.4 ? "provider resets" : "whole";
+  const api = (["chat", "json", "messages"] as const)[between(random, 0, 2)] ?? "chat";
+  return { n, fate, after: between(random, 0, 3), api };
+}
+
+/** Resolved when the client of a request has left. */
+const left = Array.from({ length: REQUESTS }, () => Promise.withResolvers<void>());
+
+/**
+ * More events, until somebody notices: wrangler's proxy knows that its client has left when it has something for it, and
+ * not even then if it left before the answer's head; a reset ends those.
+ */
+const dripping =
+  (event: string): Step =>
+  async (wire) => {
+    let gone = false;
+    void wire.gone.then(() => (gone = true));
+    for (let sent = 0; sent < 100 && !gone; sent += 1) {
+      await wire.body(event);
+      await Promise.race([wire.gone, new Promise((resolve) => setTimeout(resolve, 20))]);
+    }
+    wire.reset();
+  };
+
+const CHAT = [
+  { id: "c", model: "gpt-9", choices: [{ index: 0, delta: { content: "one" } }] },
+  { id: "c", model: "gpt-9", choices: [{ index: 0, delta: { content: "two" } }] },
+  { id: "c", model: "gpt-9", choices: [{ index: 0, delta: {}, finish_reason: "stop" }] },
+  { id: "c", model: "gpt-9", choices: [], usage: { prompt_tokens: 7, completion_tokens: 2 } },
+  "[DONE]",
+];
+const MESSAGES = [
+  {
+    type: "message_start",
+    message: { id: "m", model: "claude-9", usage: { input_tokens: 3, output_tokens: 1 } },
+  },
+  { type: "content_block_start", index: 0, content_block: { type: "text", text: "" } },
+  { type: "content_block_delta", index: 0, delta: { type: "text_delta", text: "one" } },
+  { type: "message_delta", delta: { stop_reason: "end_turn" }, usage: { output_tokens: 9 } },
+  { type: "message_stop" },
+];
+const JSON_ANSWER = {
+  id: "j",
+  model: "gpt-9",
+  choices: [{ index: 0, message: { role: "assistant", content: "one" }, finish_reason: "stop" }],
+  usage: { prompt_tokens: 11, completion_tokens: 5 },
+};
+
+/** The request itself says what is to become of it: it arrives in any order. */
+function answered(request: UpstreamRequest): readonly Step[] {
+  const { n, fate, after, api } = JSON.parse(request.values("x-plan")[0] ?? "{}") as Planned;
+  const clientLeft = answer.waitFor(left[n]?.promise ?? Promise.resolve());
+  if (api === "json") {
+    if (fate === "provider resets") return [answer.reset()];
+    const whole = answer.json(200, JSON_ANSWER);
+    return fate === "client leaves" ? [clientLeft, ...whole] : whole;
+  }
+  const events = (api === "chat" ? CHAT : MESSAGES).map((data) => answer.body(answer.event(data)));
+  if (fate === "whole") return answer.sseSteps([...events, answer.finish()]);
+  const before = events.slice(0, Math.max(after, 1));
+  if (fate === "provider resets") return answer.sseSteps([...before, answer.reset()]);
+  const silent = api === "chat" ? CHAT[0] : MESSAGES[2];
+  const rest = answer.sseSteps([...before, dripping(answer.event(silent))]);
+  return after === 0 ? [clientLeft, ...rest] : rest;
+}
+
+/** One request, played to its end on a connection of its own. */
+async function play(planned: Planned): Promise<void> {
+  const { fate, after, api } = planned;
+  const connection = await openRaw(stack.port);
+  const messages = [{ role: "user", content: "hello" }];
+  connection.send({
+    method: "POST",
+    target: api === "messages" ? "/anthropic/v1/messages" : "/openai/v1/chat/completions",
+    headers: [
+      [api === "messages" ? "X-Api-Key" : "Authorization", api === "messages" ? "sk-own" : "Bearer sk-own"],
+      ["Content-Type", "application/json"],
+      ["X-Plan", JSON.stringify(planned)],
+    ],
+    body: JSON.stringify({
+      model: "m",
+      messages,
+      ...(api !== "json" && { stream: true }),
+      ...(api === "chat" && { stream_options: { include_usage: true } }),
+    }),
+  });
+  if (fate !== "client leaves") {
+    // Whole, or broken off: both are an end here.
+    await connection.readAnswer("POST").catch(() => undefined);
+  } else if (api === "json" || after === 0) {
+    await upstream.waitForRequest((request) => request.values("x-plan")[0] === JSON.stringify(planned));
+  } else {
+    await connection.readUntil((received) => received.includes("data: ")).catch(() => undefined);
+  }
+  if (fate === "client leaves") connection.abort();
+  else connection.destroy();
+  left[planned.n]?.resolve();
+}
+
+type Row = {
+  readonly id: string;
+  readonly outcome: string | null;
+  readonly token_usages: readonly unknown[];
+};
+
+async function allRows(): Promise<readonly Row[]> {
+  const rows: Row[] = [];
+  for (;;) {
+    const after = rows.length === 0 ? "" : `&after_id=${rows.at(-1)?.id}`;
+    const page = (await stack.ask(`interceptions?limit=1000${after}`)) as { results: readonly Row[] };
+    rows.push(...page.results);
+    if (page.results.length < 1000) return rows;
+  }
+}
+
+const ids = (events: readonly InterceptorEvent[], kind: InterceptorEvent["record_type"]): string[] =>
+  events
+    .filter((event) => event.record_type === kind)
+    .map((event) => event.interception_id)
+    .toSorted();
+
+describe("H8 I1 the ledger after 2,000 mixed requests", () => {
+  it(`holds one row for each start, each with the end that the log has (seed ${seed})`, async () => {
+    upstream.answerWith(answered);
+    const random = seededRandom(seed);
+    const todo = Array.from({ length: REQUESTS }, (_, n) => plan(random, n));
+    const worker = async (): Promise<void> => {
+      for (let next = todo.pop(); next; next = todo.pop()) await play(next);
+    };
+    await Promise.all(Array.from({ length: AT_ONCE }, worker));
+
+    const told = () => `${stack.events.length} events\n${stack.notices.slice(-20).join("\n")}`;
+    await until(
+      () => ids(stack.events, "interception_end").length >= REQUESTS || undefined,
+      told,
+      DELIVERED_WITHIN_MS,
+    );
+    const starts = ids(stack.events, "interception_start");
+    const ends = stack.events.filter((event) => event.record_type === "interception_end");
+    expect(starts).toHaveLength(REQUESTS);
+    expect(ids(stack.events, "interception_end")).toEqual(starts);
+
+    const rows = await until(
+      async () => {
+        const now = await allRows();
+        return now.length >= REQUESTS && now.every(({ outcome }) => outcome !== null) ? now : undefined;
+      },
+      told,
+      DELIVERED_WITHIN_MS,
+    );
+    expect(rows.map(({ id }) => id).toSorted()).toEqual(starts);
+    const outcomes = new Map(ends.map((end) => [end.interception_id, end.outcome]));
+    expect(rows.filter(({ id, outcome }) => outcomes.get(id) !== outcome)).toEqual([]);
+    const used = await until(
+      async () => {
+        const now = (await allRows()).filter(({ token_usages }) => token_usages.length > 0);
+        return now.length >= ids(stack.events, "token_usage").length ? now : undefined;
+      },
+      told,
+      DELIVERED_WITHIN_MS,
+    );
+    expect(used.map(({ id }) => id).toSorted()).toEqual(ids(stack.events, "token_usage"));
+    expect(used.length).toBeGreaterThan(REQUESTS / 3);
+
+    // The story was what it was meant to be: every fate was met, and the consumer did fail.
+    const counts = Object.groupBy(ends, ({ outcome }) => outcome);
+    expect(counts.completed?.length).toBeGreaterThan(REQUESTS * 0.5);
+    expect(counts.cancelled?.length).toBeGreaterThan(REQUESTS * 0.1);
+    expect((counts.truncated?.length ?? 0) + (counts.upstream_error?.length ?? 0)).toBeGreaterThan(
+      REQUESTS * 0.05,
+    );
+    expect(stack.notices.join("\n")).toContain("the database is down");
+  }, 600_000);
+});

@@ -1,0 +1,74 @@
+/** The replay command as it is run, against a local database of its own. */
+import { execFile } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { toFallbackLine } from "../../src/sinks/fallback.ts";
+import { migrateLedger, ROOT } from "../../tools/local/wrangler.ts";
+import { END, OVERRIDE, PROMPT, START, TOKENS, TOOL } from "../worker/support/events.ts";
+
+const run = promisify(execFile);
+const state = mkdtempSync(join(tmpdir(), "replay-test-"));
+
+beforeAll(() => migrateLedger({ persistTo: state }, console.error));
+afterAll(() => rmSync(state, { recursive: true, force: true }));
+
+async function replay(...args: readonly string[]): Promise<{ stdout: string; stderr: string }> {
+  return run(process.execPath, ["tools/run.mjs", "replay", ...args], { cwd: ROOT });
+}
+
+async function select(sql: string): Promise<unknown> {
+  const wrangler = join(ROOT, "node_modules", "wrangler", "bin", "wrangler.js");
+  const args = ["d1", "execute", "LEDGER", "--local", "--persist-to", state, "--json", "--command", sql];
+  const env = { ...process.env, WRANGLER_SEND_METRICS: "false" };
+  const { stdout } = await run(process.execPath, [wrangler, ...args], { cwd: ROOT, env });
+  const [answer] = JSON.parse(stdout) as { results: unknown }[];
+  return answer?.results;
+}
+
+const COUNTS = `SELECT (SELECT COUNT(*) FROM interceptions) AS interceptions, (SELECT COUNT(*) FROM tool_usages) AS tools,
+  (SELECT COUNT(*) FROM token_usages) AS tokens, (SELECT COUNT(*) FROM initiator_overrides) AS overrides`;
+
+describe("npm run replay", () => {
+  const log = join(state, "worker.log");
+
+  it("feeds a log's fallback lines back, as often as one likes", async () => {
+    const prompt = { ...PROMPT, prompt: "it's; -- BEGIN TRANSACTION;\n'東京' \u0000" };
+    writeFileSync(
+      log,
+      ["ready", ...[START, END, TOKENS, TOOL, OVERRIDE, prompt].map(toFallbackLine)].join("\n"),
+    );
+    for (const _ of [1, 2]) {
+      expect((await replay("--persist-to", state, log)).stdout).toBe("6 events replayed.\n");
+      expect(await select(COUNTS)).toEqual([{ interceptions: 1, tools: 1, tokens: 1, overrides: 1 }]);
+    }
+    expect(await select("SELECT outcome, session_id FROM interceptions")).toEqual([
+      { outcome: END.outcome, session_id: START.client_session_id },
+    ]);
+    expect(await select("SELECT prompt FROM user_prompts")).toEqual([{ prompt: prompt.prompt }]);
+  });
+
+  it("says where there was nothing to feed back, and what it cannot read", async () => {
+    writeFileSync(log, toFallbackLine(START).slice(0, 200));
+    expect(await replay("--persist-to", state, log)).toEqual({
+      stdout: "0 events replayed.\n",
+      stderr: "1 lines hold no whole event and are left out.\n",
+    });
+    await expect(replay("--remote", "--local", log)).rejects.toMatchObject({
+      code: 2,
+      stderr: "--remote stands alone. (--help shows how.)\n",
+    });
+    await expect(replay(join(state, "nothing.log"))).rejects.toMatchObject({ code: 1 });
+  });
+
+  it("fails where wrangler does, and says what wrangler said", async () => {
+    writeFileSync(log, toFallbackLine(START));
+    const empty = join(state, "empty");
+    await expect(replay("--persist-to", empty, log)).rejects.toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/no such table[^]*could not be stored/) as string,
+    });
+  });
+});

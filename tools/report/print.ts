@@ -1,0 +1,64 @@
+/** Rows as a table with bars for a terminal, or as CSV (RFC 4180). */
+import { stripVTControlCharacters, styleText } from "node:util";
+import { toCsv as writeCsv } from "../../src/api/csv.ts";
+import type { Cell, Column, Row, View } from "./views.ts";
+
+const WIDEST = 38;
+const BAR = 24;
+/** Eighths of a block, so that small shares can be told apart. */
+const EIGHTHS = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
+
+export function toText(view: View, answer: unknown, by: string): string {
+  const { title, columns, rows } = view.table(answer, by);
+  const head = styleText("bold", title);
+  if (rows.length === 0) return `${head}\n${styleText("dim", "nothing recorded in this time")}`;
+  const heads = columns.map(({ name }) =>
+    name.replace(/^(cache_\w+)_input_tokens$|^(input|output)_tokens$/, "$1$2"),
+  );
+  const isNumber = columns.map(
+    (_, at) =>
+      rows.some((row) => typeof row[at] === "number") && rows.every((row) => typeof row[at] !== "string"),
+  );
+  const texts = rows.map((row) => row.map((value, at) => shown(value, columns[at], isNumber[at] ?? false)));
+  const widths = heads.map((name, at) => Math.max(name.length, ...texts.map((row) => row[at]?.length ?? 0)));
+  const line = (cells: readonly string[]): string =>
+    cells
+      .map((text, at) => (isNumber[at] ? text.padStart(widths[at] ?? 0) : text.padEnd(widths[at] ?? 0)))
+      .join("  ")
+      .trimEnd();
+  const bars = barsOf(columns, rows);
+  const lines = texts.map((row, at) => `${line(row)}  ${bars[at] ?? ""}`.trimEnd());
+  return [head, styleText("dim", line(heads)), ...lines].join("\n");
+}
+
+/** What would move a terminal's cursor, or turn its text around. */
+// oxlint-disable-next-line no-control-regex -- control characters are what this looks for
+const UNSAFE = /[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2066-\u2069]/g;
+
+/** A count that is not known is `?`, never 0. Much of the rest is what callers wrote. */
+function shown(value: Cell, column: Column | undefined, isNumber: boolean): string {
+  if (value === null) return isNumber ? "?" : "–";
+  if (typeof value === "number") {
+    return column?.name.startsWith("share") ? `${(value * 100).toFixed(1)} %` : value.toLocaleString("en");
+  }
+  const plain = stripVTControlCharacters(value).replace(UNSAFE, "�");
+  return plain.length > WIDEST ? `${plain.slice(0, WIDEST - 1)}…` : plain;
+}
+
+function barsOf(columns: readonly Column[], rows: readonly Row[]): readonly string[] {
+  const at = columns.findIndex(({ bar }) => bar);
+  if (at < 0) return [];
+  const figures = rows.map((row) => Number(row[at] ?? 0));
+  const most = Math.max(...figures);
+  return figures.map((figure) => styleText("cyan", drawn(most > 0 ? figure / most : 0)));
+}
+
+function drawn(share: number): string {
+  const eighths = Math.round(share * BAR * 8);
+  return "█".repeat(Math.floor(eighths / 8)) + (EIGHTHS[eighths % 8] ?? "");
+}
+
+export function toCsv(view: View, answer: unknown, by: string): string {
+  const { columns, rows } = view.table(answer, by);
+  return writeCsv({ columns: columns.map(({ name }) => name), rows });
+}
