@@ -1,4 +1,4 @@
-/** The two that are compared, each in a workerd process of its own, and the provider behind both. */
+/** Those that are compared, each in a workerd process of its own, and the provider behind them all. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { closeSync, openSync } from "node:fs";
@@ -13,8 +13,10 @@ import { startWorkerd } from "../test/support/workerd.ts";
 import { countRecords } from "./records.ts";
 import { CLIENT_KEYS } from "./traffic.ts";
 
+export type Name = "bare" | "interceptor" | "with ledger";
+
 export type Contestant = {
-  readonly name: "bare" | "interceptor";
+  readonly name: Name;
   readonly pid: number;
   readonly port: number;
   /** Of the inspector, if it was started with one. */
@@ -62,11 +64,14 @@ export async function startBare(provider: Provider, { settings }: Bundle): Promi
   };
 }
 
-/** Everything on: client keys, a central provider key, an owner to prefer, log lines, Analytics Engine points. */
+/**
+ * Everything on: client keys, a central provider key, an owner to prefer, log lines, Analytics Engine points, and with
+ * `ledger` a queue that takes every event of the ledger.
+ */
 export async function startInterceptor(
   provider: Provider,
   { script, settings }: Bundle,
-  inspected = false,
+  { inspected = false, ledger = false } = {},
 ): Promise<Contestant> {
   const vars = {
     ...settings.vars,
@@ -78,11 +83,19 @@ export async function startInterceptor(
   const datasets = Object.fromEntries(settings.analytics.map((name) => [name, dataset]));
   const directory = await mkdtemp(join(tmpdir(), "bench-"));
   const log = join(directory, "console.log");
-  const worker = { module: { path: script }, bindings: { ...varBindings(vars, secrets), ...datasets } };
+  // The queue's own end is not played here; a database that is never asked makes the configuration whole.
+  const queue: Record<string, Binding> = ledger
+    ? { EVENTS: { queue: "queue" }, LEDGER: { wrapped: "fake:database", inner: {} } }
+    : {};
+  const worker = {
+    module: { path: script },
+    bindings: { ...varBindings(vars, secrets), ...datasets, ...queue },
+    externals: { queue: new URL(provider.url).host },
+  };
   const workerd = await start(worker, settings, log, inspected ? ["--inspector-addr=127.0.0.1:0"] : []);
   const printed = openSync(log, "r");
   return {
-    name: "interceptor",
+    name: ledger ? "with ledger" : "interceptor",
     pid: workerd.pid,
     port: workerd.port("http"),
     ...(inspected ? { inspector: workerd.port("inspector") } : {}),
@@ -98,15 +111,26 @@ export async function startInterceptor(
 
 /** The real binding's call returns at once; a wrapped one costs as little. */
 const NO_OP_ANALYTICS = `export default () => ({ writeDataPoint() {} });`;
+const NO_DATABASE = `export default () => ({ prepare() { throw new Error("not in the bench"); } });`;
 
-type Worker = { module: { path: string } | { source: string }; bindings: Record<string, Binding> };
+type Worker = {
+  module: { path: string } | { source: string };
+  bindings: Record<string, Binding>;
+  externals?: Record<string, string>;
+};
 
-function start(worker: Worker, settings: Bundle["settings"], output: string, more: readonly string[] = []) {
+function start(
+  { externals = {}, ...worker }: Worker,
+  settings: Bundle["settings"],
+  output: string,
+  more: readonly string[] = [],
+) {
   const { compatibilityDate, compatibilityFlags } = settings;
   const config = workerdConfig({
     workers: [{ name: "main", ...worker, compatibilityDate, compatibilityFlags }],
     sockets: { http: "main" },
-    internalModules: { "fake:analytics": NO_OP_ANALYTICS },
+    externals,
+    internalModules: { "fake:analytics": NO_OP_ANALYTICS, "fake:database": NO_DATABASE },
     structuredLogging: false,
   });
   return startWorkerd({ config, sockets: { http: undefined }, output, arguments: more });

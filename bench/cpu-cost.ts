@@ -1,5 +1,5 @@
 /** Processor time per request, side by side. */
-import type { Contestant } from "./contestants.ts";
+import type { Contestant, Name } from "./contestants.ts";
 import { cpuMicros } from "./cpu.ts";
 import { runLoad } from "./load.ts";
 import { median, quartiles, type Quartiles } from "./numbers.ts";
@@ -8,40 +8,41 @@ import { requestFor, type Traffic } from "./traffic.ts";
 
 const CONNECTIONS = 8;
 
-/** `ratio`: quartiles over the rounds, each round's two figures against each other. */
-export type CostRow = {
-  readonly traffic: Traffic;
-  readonly bareMicros: number;
-  readonly interceptorMicros: number;
-  readonly ratio: Quartiles;
-};
+/** `ratio`: quartiles over the rounds, each round's figure against the bare Worker's in the same round. */
+export type Cost = { readonly name: Name; readonly micros: number; readonly ratio: Quartiles };
+export type CostRow = { readonly traffic: Traffic; readonly costs: readonly Cost[] };
 export type Effort = { readonly rounds: number; readonly requests: Readonly<Record<Traffic, number>> };
 
 const TRAFFICS: readonly Traffic[] = ["json", "burst", "burst-unasked"];
 
 /**
- * Variants take turns in each round, the first one changing from round to round, so that a noisy minute of the machine
+ * Contestants take turns in each round, the first one changing from round to round, so that a noisy minute of the machine
  * is on everyone's account. Many short rounds tell more than a few long ones: each yields a ratio of its own.
  */
 export async function measureCost(
   bare: Contestant,
-  interceptor: Contestant,
+  others: readonly Contestant[],
   effort: Effort,
 ): Promise<CostRow[]> {
+  const all = [bare, ...others];
   const rows: CostRow[] = [];
   for (const traffic of TRAFFICS) {
-    const bodyBytes = await agreedBytes(bare, interceptor, traffic);
-    const costs = { bare: [] as number[], interceptor: [] as number[] };
+    const bodyBytes = await agreedBytes(bare, others, traffic);
+    const micros = new Map<Name, number[]>(all.map(({ name }) => [name, []]));
     for (let round = -1; round < effort.rounds; round += 1) {
-      for (const contestant of round % 2 === 0 ? [bare, interceptor] : [interceptor, bare]) {
+      for (const contestant of round % 2 === 0 ? all : all.toReversed()) {
         const cost = await costOf(contestant, traffic, effort.requests[traffic], bodyBytes);
         // The first round only warms up.
-        if (round >= 0) costs[contestant.name].push(cost);
+        if (round >= 0) micros.get(contestant.name)?.push(cost);
       }
     }
-    const ratios = costs.interceptor.map((cost, round) => cost / (costs.bare[round] ?? Number.NaN));
-    const [bareMicros, interceptorMicros] = [median(costs.bare), median(costs.interceptor)];
-    rows.push({ traffic, bareMicros, interceptorMicros, ratio: quartiles(ratios) });
+    const least = micros.get("bare") ?? [];
+    const costs = Array.from(micros, ([name, figures]) => ({
+      name,
+      micros: median(figures),
+      ratio: quartiles(figures.map((cost, round) => cost / (least[round] ?? Number.NaN))),
+    }));
+    rows.push({ traffic, costs });
   }
   return rows;
 }
@@ -59,11 +60,18 @@ async function costOf(
   return (cpuMicros(contestant.pid) - before) / count;
 }
 
-/** The size of the right answer: both give the same bytes. */
-async function agreedBytes(bare: Contestant, interceptor: Contestant, traffic: Traffic): Promise<number> {
-  const [expected, given] = [await oneAnswer(bare, traffic), await oneAnswer(interceptor, traffic)];
-  if (expected.body !== given.body)
-    throw new Error(`${traffic}: the interceptor's answer is not the provider's`);
+/** The size of the right answer: all give the same bytes. */
+async function agreedBytes(
+  bare: Contestant,
+  others: readonly Contestant[],
+  traffic: Traffic,
+): Promise<number> {
+  const expected = await oneAnswer(bare, traffic);
+  for (const other of others) {
+    const given = await oneAnswer(other, traffic);
+    if (expected.body !== given.body)
+      throw new Error(`${traffic}: what ${other.name} answers is not the provider's`);
+  }
   return expected.bytes;
 }
 

@@ -1,44 +1,46 @@
 /** Time that is added: to the headers of an answer, and to each event of a paced stream. */
-import type { Contestant } from "./contestants.ts";
+import type { Contestant, Name } from "./contestants.ts";
 import { Line } from "./load.ts";
 import { percentile } from "./numbers.ts";
 import { requestFor, type Traffic } from "./traffic.ts";
 
 export type Spread = { readonly p50: number; readonly p99: number };
-export type DelayRow = { readonly what: string; readonly bare: Spread; readonly interceptor: Spread };
+export type Delay = { readonly name: Name; readonly spread: Spread };
+export type DelayRow = { readonly what: string; readonly delays: readonly Delay[] };
 
-/** One request at a time, the two in turn. Milliseconds. */
+/** One request at a time, all in turn. Milliseconds. */
 export async function measureHeaders(
-  bare: Contestant,
-  interceptor: Contestant,
+  contestants: readonly Contestant[],
   traffic: Traffic,
   count: number,
-) {
-  const times = { bare: [] as number[], interceptor: [] as number[] };
-  const both = await Promise.all(
-    [bare, interceptor].map(async ({ name, port, path }) => {
+): Promise<DelayRow> {
+  const times = timesOf(contestants);
+  const lines = await Promise.all(
+    contestants.map(async ({ name, port, path }) => {
       return { name, line: await Line.open(port), request: requestFor(traffic, port, path) };
     }),
   );
   for (let n = 0; n < count; n += 1) {
-    for (const { name, line, request } of both) times[name].push((await line.exchange(request)).headersMs);
+    for (const { name, line, request } of lines) {
+      times.get(name)?.push((await line.exchange(request)).headersMs);
+    }
   }
-  both.forEach(({ line }) => line.close());
-  await interceptor.recorded(count);
+  lines.forEach(({ line }) => line.close());
+  for (const contestant of contestants) await contestant.recorded(count);
   return row(`to headers, ${traffic === "json" ? "JSON" : "stream"}`, times);
 }
 
-/** Paced streams, a few at once, the two in turn. Milliseconds from the provider's writing to our reading. */
+/** Paced streams, a few at once, all in turn. Milliseconds from the provider's writing to our reading. */
 export async function measureEvents(
-  bare: Contestant,
-  interceptor: Contestant,
+  contestants: readonly Contestant[],
   streams: number,
   rounds: number,
-) {
-  const times = { bare: [] as number[], interceptor: [] as number[] };
+): Promise<DelayRow> {
+  const times = timesOf(contestants);
   for (let round = 0; round < rounds; round += 1) {
-    for (const contestant of [bare, interceptor]) {
-      await Promise.all(Array.from({ length: streams }, () => oneStream(contestant, times[contestant.name])));
+    for (const contestant of contestants) {
+      const own = times.get(contestant.name) ?? [];
+      await Promise.all(Array.from({ length: streams }, () => oneStream(contestant, own)));
       await contestant.recorded(streams);
     }
   }
@@ -62,8 +64,14 @@ async function oneStream(contestant: Contestant, delays: number[]): Promise<void
   line.close();
 }
 
-function row(what: string, times: { bare: number[]; interceptor: number[] }): DelayRow {
-  return { what, bare: spread(times.bare), interceptor: spread(times.interceptor) };
+type Times = ReadonlyMap<Name, number[]>;
+
+function timesOf(contestants: readonly Contestant[]): Times {
+  return new Map(contestants.map(({ name }) => [name, []]));
+}
+
+function row(what: string, times: Times): DelayRow {
+  return { what, delays: Array.from(times, ([name, all]) => ({ name, spread: spread(all) })) };
 }
 
 function spread(times: readonly number[]): Spread {

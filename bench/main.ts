@@ -1,9 +1,9 @@
 /**
- * What the interceptor costs beside a Worker that only forwards: both under plain workerd on this machine, before the
+ * What the interceptor costs beside a Worker that only forwards, with the ledger and without: all under plain workerd on this machine, before the
  * same provider, in one run. Ratios can be compared between machines; microseconds cannot.
  *
- *     npm run bench            about a minute and a half
- *     npm run bench -- --quick about twenty seconds, noisier
+ *     npm run bench            about two minutes
+ *     npm run bench -- --quick about half a minute, noisier
  *
  * `--project <folder>` measures another checkout. Exits with 0 unless something is broken: a wrong answer, a request
  * that was not recorded, no workerd.
@@ -25,16 +25,17 @@ const PACED_STREAMS = 4;
 
 const { values: flags } = parseArgs({ options: { quick: { type: "boolean" }, project: { type: "string" } } });
 
-async function compare(bare: Contestant, interceptor: Contestant, quick: boolean): Promise<void> {
-  console.log(`\n${costTable(await measureCost(bare, interceptor, quick ? QUICK : THOROUGH))}\n`);
+async function compare(contestants: readonly [Contestant, ...Contestant[]], quick: boolean): Promise<void> {
+  const [bare, ...others] = contestants;
+  console.log(`\n${costTable(await measureCost(bare, others, quick ? QUICK : THOROUGH))}\n`);
   const headers = quick ? 100 : 500;
   const delays = [
-    await measureHeaders(bare, interceptor, "json", headers),
-    await measureHeaders(bare, interceptor, "burst", headers),
-    await measureEvents(bare, interceptor, PACED_STREAMS, quick ? 1 : 3),
+    await measureHeaders(contestants, "json", headers),
+    await measureHeaders(contestants, "burst", headers),
+    await measureEvents(contestants, PACED_STREAMS, quick ? 1 : 3),
   ];
   console.log(`${delayTable(delays)}\n`);
-  const memory = [bare, interceptor].map(({ name, pid }) => `${name} ${residentMiB(pid).toFixed(0)} MiB`);
+  const memory = contestants.map(({ name, pid }) => `${name} ${residentMiB(pid).toFixed(0)} MiB`);
   console.log(`resident memory at the end: ${memory.join(", ")}`);
 }
 
@@ -60,7 +61,9 @@ try {
   running.push(bare);
   const interceptor = await startInterceptor(provider, bundle);
   running.push(interceptor);
-  await compare(bare, interceptor, flags.quick ?? false);
+  const withLedger = await startInterceptor(provider, bundle, { ledger: true });
+  running.push(withLedger);
+  await compare([bare, interceptor, withLedger], flags.quick ?? false);
 } finally {
   for (const contestant of running) await contestant.stop();
   provider.stop();

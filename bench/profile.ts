@@ -1,7 +1,7 @@
 /**
  * Where the interceptor's time goes: V8's sampling profile of one kind of traffic, by function.
  *
- *     npm run bench:profile -- [json|burst|burst-unasked] [--project <folder>]
+ *     npm run bench:profile -- [json|burst|burst-unasked] [--ledger] [--project <folder>]
  *
  * `(program)` is everything that is not JavaScript: sockets, HTTP, streams, waking up; the bare Worker has that too.
  */
@@ -84,10 +84,13 @@ function print({ nodes, samples, timeDeltas }: Profile): void {
 
 const { values: flags, positionals } = parseArgs({
   allowPositionals: true,
-  options: { project: { type: "string" } },
+  options: { project: { type: "string" }, ledger: { type: "boolean" } },
 });
 const provider = await startProvider();
-const interceptor = await startInterceptor(provider, await productionBundle(flags.project, true), true);
+const interceptor = await startInterceptor(provider, await productionBundle(flags.project, true), {
+  inspected: true,
+  ledger: flags.ledger ?? false,
+});
 try {
   print(await profile(interceptor, (positionals[0] ?? "json") as Traffic));
 } finally {

@@ -1,5 +1,6 @@
 /**
- * The fake provider of the bench, in a process of its own so that its work is on nobody's account. Answers are made
+ * The fake provider of the bench, and the queue that the ledger's events go to, in a process of their own so that their
+ * work is on nobody's account. Answers are made
  * beforehand and written whole; each event of a stream is an HTTP chunk of its own, as providers send them.
  *
  * Prints its port as the first line.
@@ -23,7 +24,17 @@ const JSON_BYTES = toBytes(
   `HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: ${JSON_ANSWER.length}\r\n\r\n${JSON_ANSWER}`,
 );
 
+/** What a queue says to each message that it takes. */
+const TAKEN = '{"metadata":{"metrics":{"backlogCount":0,"backlogBytes":0}}}';
+const TAKEN_BYTES = toBytes(
+  `HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: ${TAKEN.length}\r\n\r\n${TAKEN}`,
+);
+
 function answer(socket: Socket, head: string, body: string): void {
+  if (head.startsWith("POST /message ")) {
+    socket.write(TAKEN_BYTES);
+    return;
+  }
   const traffic = new RegExp(`^${TRAFFIC_HEADER}: (.*)$`, "im").exec(head)?.[1];
   const withUsage = /"include_usage": ?true/.test(body);
   if (traffic === "json") socket.write(JSON_BYTES);
