@@ -3,7 +3,8 @@
 -- No foreign keys: what a queue delivers comes in any order, so that an answer's tools may be stored before the
 -- interception that they belong to. Ids are UUIDs that begin with the time (an interception's is its version 7, every
 -- other row's is made of it), so the order of the primary key is that of time; a span of time is a range of ids, and
--- neither listing nor purging needs an index on a date. Booleans are 0 and 1, times RFC 3339 in UTC, JSON is text.
+-- neither listing nor purging needs an index on a date. What
+-- belongs to an interception is kept under its id, so that finding it needs no index either. Booleans are 0 and 1, times RFC 3339 in UTC, JSON is text.
 
 CREATE TABLE interceptions (
   id TEXT NOT NULL PRIMARY KEY,
@@ -56,7 +57,7 @@ CREATE TABLE interceptions (
 ) WITHOUT ROWID;
 
 CREATE TABLE token_usages (
-  id TEXT NOT NULL PRIMARY KEY,
+  id TEXT NOT NULL,
   interception_id TEXT NOT NULL,
   initiator_id TEXT NOT NULL,
   provider_response_id TEXT,
@@ -66,22 +67,24 @@ CREATE TABLE token_usages (
   cache_write_input_tokens INTEGER,
   usage TEXT NOT NULL,
   metadata TEXT NOT NULL,
-  created_at TEXT NOT NULL
+  created_at TEXT NOT NULL,
+  PRIMARY KEY (interception_id, id)
 ) WITHOUT ROWID;
 
 CREATE TABLE user_prompts (
-  id TEXT NOT NULL PRIMARY KEY,
+  id TEXT NOT NULL,
   interception_id TEXT NOT NULL,
   initiator_id TEXT NOT NULL,
   provider_response_id TEXT,
   prompt TEXT NOT NULL,
   truncated INTEGER NOT NULL,
   metadata TEXT NOT NULL,
-  created_at TEXT NOT NULL
+  created_at TEXT NOT NULL,
+  PRIMARY KEY (interception_id, id)
 ) WITHOUT ROWID;
 
 CREATE TABLE tool_usages (
-  id TEXT NOT NULL PRIMARY KEY,
+  id TEXT NOT NULL,
   interception_id TEXT NOT NULL,
   initiator_id TEXT NOT NULL,
   position INTEGER NOT NULL,
@@ -94,11 +97,12 @@ CREATE TABLE tool_usages (
   injected INTEGER NOT NULL,
   invocation_error TEXT,
   metadata TEXT NOT NULL,
-  created_at TEXT NOT NULL
+  created_at TEXT NOT NULL,
+  PRIMARY KEY (interception_id, id)
 ) WITHOUT ROWID;
 
 CREATE TABLE model_thoughts (
-  id TEXT NOT NULL PRIMARY KEY,
+  id TEXT NOT NULL,
   interception_id TEXT NOT NULL,
   initiator_id TEXT NOT NULL,
   position INTEGER NOT NULL,
@@ -106,7 +110,8 @@ CREATE TABLE model_thoughts (
   content TEXT NOT NULL,
   truncated INTEGER NOT NULL,
   metadata TEXT NOT NULL,
-  created_at TEXT NOT NULL
+  created_at TEXT NOT NULL,
+  PRIMARY KEY (interception_id, id)
 ) WITHOUT ROWID;
 
 CREATE TABLE initiator_overrides (

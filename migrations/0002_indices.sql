@@ -10,14 +10,8 @@ CREATE INDEX interceptions_by_correlation ON interceptions (correlating_tool_cal
 CREATE INDEX interceptions_by_parent ON interceptions (thread_parent_id) WHERE thread_parent_id IS NOT NULL;
 -- Those still open.
 CREATE INDEX interceptions_open ON interceptions (started_at) WHERE outcome IS NULL;
-
-CREATE INDEX token_usages_by_interception ON token_usages (interception_id);
-CREATE INDEX user_prompts_by_interception ON user_prompts (interception_id);
-CREATE INDEX tool_usages_by_interception ON tool_usages (interception_id);
 CREATE INDEX tool_usages_by_call ON tool_usages (provider_tool_call_id, initiator_id, interception_id)
   WHERE provider_tool_call_id IS NOT NULL;
-CREATE INDEX model_thoughts_by_interception ON model_thoughts (interception_id);
 
 CREATE INDEX initiator_overrides_by_actor ON initiator_overrides (actor_id, id);
 CREATE INDEX initiator_overrides_by_owner ON initiator_overrides (owner_id, id) WHERE owner_id IS NOT NULL;
-CREATE INDEX initiator_overrides_by_interception ON initiator_overrides (interception_id);

@@ -12,6 +12,7 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import prettier from "prettier";
 import { getPlatformProxy } from "wrangler";
 import { ENDPOINTS } from "../../src/api/endpoints.ts";
 import type { Endpoint } from "../../src/api/endpoint.ts";
@@ -158,7 +159,11 @@ try {
     asked.map((one) => ({ ...one, before: before.get(`${one.path}?${one.search}`) ?? one.after })),
     { rows, perSecond, bytes: meta.size_after },
   );
-  if (rows === 100_000) await writeFile(join(ROOT, "docs", "queries.md"), text);
+  if (rows === 100_000) {
+    const file = join(ROOT, "docs", "queries.md");
+    const style = await prettier.resolveConfig(file);
+    await writeFile(file, await prettier.format(text, { ...style, parser: "markdown" }));
+  }
   console.log(text);
 } finally {
   await proxy.dispose();

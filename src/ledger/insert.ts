@@ -2,14 +2,14 @@
  * The SQL that turns events into rows: one statement per table and call, whatever the number of rows, with one parameter,
  * the rows as JSON. A row that is there already stays as it is, or takes on what it did not know.
  */
-import { AT_END, AT_START, EVENT_TABLES, SUBJECT, type Columns, type EventTable } from "./tables.ts";
+import { AT_END, AT_START, EVENT_TABLES, KEYS, SUBJECT, type Columns, type EventTable } from "./tables.ts";
 
-/** `onConflict`: what to do where the row is there already. */
-function insert(table: string, columns: Columns<never>, onConflict: string): string {
+/** `key`: by which a row is known again; `onConflict`: what to do then. */
+function insert(table: string, columns: Columns<never>, key: string, onConflict: string): string {
   const names = Object.keys(columns).join(", ");
   const values = Object.values(columns).map(([field]) => `value ->> '${field}'`);
   // Without a WHERE, SQLite would take ON for a join's: https://www.sqlite.org/lang_upsert.html#parsing_ambiguity
-  return `INSERT INTO ${table} (${names}) SELECT ${values.join(", ")} FROM json_each(?1) WHERE true ON CONFLICT (id) ${onConflict}`;
+  return `INSERT INTO ${table} (${names}) SELECT ${values.join(", ")} FROM json_each(?1) WHERE true ON CONFLICT (${key}) ${onConflict}`;
 }
 
 const fill = (columns: Columns<never>): string =>
@@ -21,6 +21,7 @@ const fill = (columns: Columns<never>): string =>
 export const INSERT_STARTS = insert(
   "interceptions",
   { ...SUBJECT, ...AT_START },
+  "id",
   `${fill(AT_START)} WHERE interceptions.api_key_id IS NULL`,
 );
 
@@ -28,7 +29,9 @@ export const INSERT_STARTS = insert(
 export const INSERT_ENDS = insert(
   "interceptions",
   { ...SUBJECT, ...AT_END },
+  "id",
   `${fill(AT_END)} WHERE interceptions.outcome IS NULL OR interceptions.outcome = 'orphaned'`,
 );
 
-export const insertInto = (table: EventTable): string => insert(table, EVENT_TABLES[table], "DO NOTHING");
+export const insertInto = (table: EventTable): string =>
+  insert(table, EVENT_TABLES[table], KEYS[table].join(", "), "DO NOTHING");

@@ -157,5 +157,15 @@ export const EVENT_TABLES = {
 
 export type EventTable = keyof typeof EVENT_TABLES;
 
-/** Every table that grows with time, those that hang on interceptions first. */
-export const TABLE_NAMES: readonly string[] = [...Object.keys(EVENT_TABLES), "interceptions"];
+/**
+ * Each table's primary key, those that hang on interceptions first. The first column begins with the time, so that what
+ * is older than a moment is a range of it.
+ */
+export const KEYS = {
+  token_usages: ["interception_id", "id"],
+  user_prompts: ["interception_id", "id"],
+  tool_usages: ["interception_id", "id"],
+  model_thoughts: ["interception_id", "id"],
+  initiator_overrides: ["id"],
+  interceptions: ["id"],
+} as const satisfies Readonly<Record<EventTable | "interceptions", readonly [string, ...string[]]>>;

@@ -5,7 +5,7 @@
 import { uuidV7 } from "../uuid.ts";
 import { failureText } from "./failure.ts";
 import type { LedgerPlaces } from "./ledger.ts";
-import { TABLE_NAMES } from "./tables.ts";
+import { KEYS } from "./tables.ts";
 
 /** Longer than any stream, and than a queue is behind on most days. An end that comes later still takes its place. */
 export const ORPHANED_AFTER_MS = 6 * 3_600_000;
@@ -19,6 +19,12 @@ const FORGOTTEN = { rows: 500, steps: 600 };
 const CLOSE = `UPDATE interceptions SET outcome = 'orphaned', usage = 'unknown' WHERE id IN (
   SELECT id FROM interceptions WHERE outcome IS NULL AND started_at < ?1 ORDER BY started_at LIMIT ${ORPHANS.rows}
 )`;
+
+/** One statement for each table: the oldest rows before an id. */
+export const FORGET: readonly string[] = Object.entries(KEYS).map(
+  ([table, [key]]) =>
+    `DELETE FROM ${table} WHERE ${key} IN (SELECT ${key} FROM ${table} WHERE ${key} < ?1 ORDER BY ${key} LIMIT ${FORGOTTEN.rows})`,
+);
 
 /** Both parts are tried; rejects, having complained, where one failed: the cron's run is then seen as failed. */
 export async function keepUp(places: LedgerPlaces, now: number): Promise<void> {
@@ -59,10 +65,10 @@ async function forget(
   // Every id begins with its time: the least of that moment is above all that are older.
   const from = uuidV7(Math.max(0, now - days * DAY_MS), "00000000-0000-4000-8000-000000000000");
   let steps = FORGOTTEN.steps;
-  for (const table of TABLE_NAMES) {
-    const sql = `DELETE FROM ${table} WHERE id IN (SELECT id FROM ${table} WHERE id < ?1 ORDER BY id LIMIT ${FORGOTTEN.rows})`;
+  for (const sql of FORGET) {
     for (let full = true; full && steps > 0; steps -= 1) {
-      full = (await changes(database, sql, from)) === FORGOTTEN.rows;
+      // More, where the last interception's rows go beyond the step.
+      full = (await changes(database, sql, from)) >= FORGOTTEN.rows;
     }
   }
   if (steps === 0) complain("ledger: forgot as much as one run may; what is left is for the next");

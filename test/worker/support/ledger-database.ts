@@ -2,7 +2,9 @@
 import { applyD1Migrations, type D1Migration } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { inject } from "vitest";
-import { TABLE_NAMES } from "../../../src/ledger/tables.ts";
+import { KEYS } from "../../../src/ledger/tables.ts";
+
+export const TABLE_NAMES: readonly string[] = Object.keys(KEYS);
 
 declare module "vitest" {
   interface ProvidedContext {
