@@ -62,7 +62,9 @@ async function print({ views, query, by, form }: Wanted, api: ApiClient): Promis
   const answers: Record<string, unknown> = {};
   for (const name of views) {
     const view = VIEWS[name] as View;
-    const answer = await api.get(view.path, { ...query, ...(name === "usage" && { group_by: by }) });
+    const taken = Object.entries(query).filter(([option]) => view.takes.includes(option));
+    const grouped = name === "usage" ? { group_by: by } : {};
+    const answer = await api.get(view.path, { ...Object.fromEntries(taken), ...grouped });
     answers[name] = answer;
     if (form === "text") process.stdout.write(`${toText(view, answer, by)}\n\n`);
     if (form === "csv") process.stdout.write(toCsv(view, answer, by));
@@ -89,11 +91,18 @@ function readArguments(args: readonly string[]): Wanted | string | undefined {
   if (!/^[1-9]\d{0,2}$/.test(values.limit)) return "--limit is a number from 1 to 999.";
   if (values.csv && values.json) return "--csv and --json exclude each other.";
   if (values.csv && what === "overview") return "--csv is for one view; name it.";
-  const filters = FILTERS.flatMap((name) => (values[name] === undefined ? [] : [[name, values[name]]]));
+  const filters = FILTERS.flatMap((name) =>
+    values[name] === undefined ? [] : [[name, values[name]] as const],
+  );
+  const views = what === "overview" ? OVERVIEW : [what];
+  for (const [name] of filters) {
+    const without = views.find((view) => !VIEWS[view]?.takes.includes(name));
+    if (without !== undefined) return `--${name} cannot choose ${without}; ask for one view that it can.`;
+  }
   const since = new Date(Date.now() - days * 86_400_000).toISOString();
   return {
     url: values.url.replace(/\/+$/, ""),
-    views: what === "overview" ? OVERVIEW : [what],
+    views,
     query: { started_after: since, limit: values.limit, ...Object.fromEntries(filters) },
     by: values.by,
     form: values.csv ? "csv" : values.json ? "json" : "text",

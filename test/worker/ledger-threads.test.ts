@@ -189,6 +189,13 @@ describe("a thread", { timeout: GENEROUS_MS }, () => {
     });
   });
 
+  it("moves as a whole when in one call it gets a new beginning and a new end", async () => {
+    const [first, second, third, fourth] = CHAIN.map((story) => eventsOf(story));
+    await store([...(second ?? []), ...(third ?? [])]);
+    await store([...(first ?? []), ...(fourth ?? [])]);
+    expect(await links(CHAIN)).toEqual({ 1: [null, null], 2: [1, 1], 3: [2, 1], 4: [3, 1] });
+  });
+
   it("stays whole when its beginning is forgotten and its rest delivered again", async () => {
     await store(all(CHAIN));
     await database.batch([

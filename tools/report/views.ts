@@ -16,6 +16,8 @@ export type Column = {
 export type View = {
   /** Below the API's prefix. */
   readonly path: string;
+  /** What of the command's options the endpoint takes. */
+  readonly takes: readonly string[];
   readonly table: (answer: unknown, by: string) => Table;
 };
 
@@ -87,9 +89,12 @@ const listed =
     rows: rowsOf(answer, key, fields),
   });
 
+const TRAITS = ["started_after", "initiator", "actor", "client", "model"];
+
 export const VIEWS: Readonly<Record<string, View>> = {
   attribution: {
     path: "attribution",
+    takes: TRAITS,
     table: (answer) => ({
       title: "How far initiators can be believed, by day",
       columns: columns(ATTRIBUTION, ["share_of_requests"]),
@@ -98,16 +103,26 @@ export const VIEWS: Readonly<Record<string, View>> = {
   },
   usage: {
     path: "usage",
+    takes: [...TRAITS, "limit"],
     table: (answer, by) => ({
       title: `Usage by ${by}`,
       columns: columns([by, ...USAGE], ["output_tokens"]),
       rows: rowsOf(answer, "results", ["key", ...USAGE]),
     }),
   },
-  overrides: { path: "overrides", table: listed("results", "Who asserted whom", OVERRIDE) },
-  sessions: { path: "sessions", table: listed("sessions", "Sessions, newest first", SESSION) },
+  overrides: {
+    path: "overrides",
+    takes: ["started_after", "initiator", "actor", "limit"],
+    table: listed("results", "Who asserted whom", OVERRIDE),
+  },
+  sessions: {
+    path: "sessions",
+    takes: [...TRAITS, "limit"],
+    table: listed("sessions", "Sessions, newest first", SESSION),
+  },
   interceptions: {
     path: "interceptions",
+    takes: [...TRAITS, "limit"],
     table: listed("results", "Interceptions, newest first", INTERCEPTION),
   },
 };
