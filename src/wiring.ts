@@ -5,6 +5,7 @@
 import { adminApi } from "./api/admin.ts";
 import type { Parts } from "./app.ts";
 import type { Catalogue, Config } from "./config.ts";
+import type { InterceptorEvent } from "./events/event.ts";
 import { redactor } from "./events/redaction.ts";
 import type { Sink } from "./events/recorder.ts";
 import { byok } from "./identity/byok.ts";
@@ -17,6 +18,7 @@ import { sendEvents } from "./ledger/queue.ts";
 import { storeEvents, storesEvent } from "./ledger/store.ts";
 import { analyticsEngineSink } from "./sinks/analytics-engine.ts";
 import { fallbackLog } from "./sinks/fallback.ts";
+import { holdStarts } from "./sinks/hold-starts.ts";
 import { ledgerSink } from "./sinks/ledger.ts";
 import { logSink } from "./sinks/log.ts";
 
@@ -43,11 +45,12 @@ const sinks = (config: Config): Sink[] => [
 function ledgerSinks({ ledger: { queue, database, archive }, recording: { required } }: Config): Sink[] {
   // The archive takes everything; the database has no table for refusals and passthroughs.
   const wants = queue && archive ? () => true : storesEvent;
-  if (queue) {
-    return [ledgerSink({ required, wants, fallback, deliver: (events) => sendEvents(queue, events) })];
-  }
-  if (!database) return [];
-  return [ledgerSink({ required, wants, fallback, deliver: (events) => storeEvents(database, events) })];
+  const deliver = queue
+    ? (events: readonly InterceptorEvent[]) => sendEvents(queue, events)
+    : database && ((events: readonly InterceptorEvent[]) => storeEvents(database, events));
+  if (!deliver) return [];
+  const sink = ledgerSink({ required, wants, fallback, deliver });
+  return [required ? sink : holdStarts(sink)];
 }
 
 /** What the queue's consumer and the cron work on. */
