@@ -125,8 +125,10 @@ const DATABASE = `export default () => ({ prepare() { throw new Error("there is 
 const QUEUE = `export default {
   async fetch(request, { MODE }) {
     if (MODE === "hanging") return new Promise((resolve) => setTimeout(resolve, 2147483647));
+    // Read in any case: a send whose message nobody reads hangs, whatever it is answered.
+    const message = await request.text();
     if (MODE === "refusing") return new Response("Too Many Requests", { status: 429 });
-    console.debug(${JSON.stringify(QUEUE_MARK)} + (await request.text()));
+    console.debug(${JSON.stringify(QUEUE_MARK)} + message);
     return Response.json({ metadata: { metrics: { backlogCount: 0, backlogBytes: 0 } } });
   },
 };`;

@@ -1,0 +1,595 @@
+/**
+ * The ledger's queue down, hanging or there, through the production bundle: what a client gets of that (nothing, unless
+ * recording is required), and where its events are then.
+ */
+import Anthropic from "@anthropic-ai/sdk";
+import OpenAI from "openai";
+import { afterAll, afterEach, describe, expect, it } from "vitest";
+import type { InterceptorEvent } from "../../src/events/event.ts";
+import { startEmulator } from "../../tools/emulator/server.ts";
+import * as answer from "../support/answer.ts";
+import type { Step } from "../support/answer.ts";
+import { until } from "../support/deadline.ts";
+import { startFakeUpstream } from "../support/fake-upstream.ts";
+import type { InterceptorOptions } from "../support/interceptor.ts";
+import type { HeaderPair } from "../support/wire.ts";
+import {
+  configured,
+  exchange,
+  freshModel,
+  hasReceived,
+  OWN_KEY,
+  receive,
+  send,
+  watchedInterceptor,
+  type Call,
+  type Received,
+  type WatchedInterceptor,
+} from "./exchange.ts";
+
+const upstream = await startFakeUpstream();
+const emulator = await startEmulator({ port: 0, eventMs: 0, slowMs: 50 });
+afterEach(() => upstream.clear());
+afterAll(() => Promise.all([upstream.close(), emulator.close()]));
+
+const EVERYTHING = { prompts: true, tool_inputs: true, thoughts: true, error_messages: true };
+const starting = (
+  queue: NonNullable<InterceptorOptions["queue"]>,
+  required = false,
+  url = upstream.url,
+): Promise<WatchedInterceptor> => {
+  const { vars, secrets } = configured(url);
+  return watchedInterceptor({
+    vars: { ...vars, RECORDING: { ...EVERYTHING, required } },
+    ...(secrets && { secrets }),
+    queue,
+  });
+};
+const without = await starting("absent");
+const refusing = await starting("refusing");
+const hanging = await starting("hanging");
+const refusingRequired = await starting("refusing", true);
+const hangingRequired = await starting("hanging", true);
+const takingRequired = await starting("taking", true);
+const taking = await starting("taking", false, emulator.url);
+
+/** Longer than a sink goes on trying, twice over. */
+const GIVEN_UP_MS = 30_000;
+
+const FALLBACK = '{"message":"interception ledger fallback","event":';
+
+/** The events in the fallback lines. */
+function fallen(interceptor: WatchedInterceptor): InterceptorEvent[] {
+  return interceptor
+    .lines()
+    .filter(({ message }) => message.startsWith(FALLBACK))
+    .map(({ message }) => (JSON.parse(message) as { readonly event: InterceptorEvent }).event);
+}
+
+const NO_TABLE = new Set<InterceptorEvent["record_type"]>(["refusal", "passthrough"]);
+
+/** What the log has and the ledger wants, as it was before it was a line. */
+function wanted(interceptor: WatchedInterceptor): InterceptorEvent[] {
+  return interceptor
+    .events()
+    .filter(({ record_type }) => !NO_TABLE.has(record_type))
+    .map((event) => {
+      const { message: _, ...own } = event as InterceptorEvent & { readonly message: string };
+      return own as InterceptorEvent;
+    });
+}
+
+const nameOf = (event: InterceptorEvent): string =>
+  `${event.interception_id} ${event.record_type} ${"position" in event ? event.position : 0}`;
+const byName = (events: readonly InterceptorEvent[]): InterceptorEvent[] =>
+  events.toSorted((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1));
+
+/** Each line by which an interception says that the ledger failed it. */
+function complaints(interceptor: WatchedInterceptor): string[] {
+  return interceptor
+    .lines()
+    .filter(({ message }) => message.startsWith("sink ledger failed"))
+    .map(({ message }) => message)
+    .toSorted();
+}
+
+/**
+ * All that the interceptor has recorded in this test is in fallback lines, each event once, and said to be by one line
+ * for each interception; what was not to be told is in none of them.
+ */
+async function expectAllFallen(interceptor: WatchedInterceptor, because: string): Promise<void> {
+  await until(
+    () => fallen(interceptor).length >= wanted(interceptor).length || undefined,
+    () => `${fallen(interceptor).length} of ${wanted(interceptor).length} events in fallback lines`,
+    GIVEN_UP_MS,
+  );
+  await interceptor.flush();
+  expect(byName(fallen(interceptor))).toEqual(byName(wanted(interceptor)));
+  const ids = new Set(wanted(interceptor).map(({ interception_id }) => interception_id));
+  expect(complaints(interceptor)).toEqual(
+    [...ids].map((id) => `sink ledger failed: ${because} (interception ${id})`).toSorted(),
+  );
+  expect(JSON.stringify(interceptor.lines())).not.toContain(SECRET);
+}
+
+/** The lines that are there where a queue is not. */
+function allowLines(interceptor: WatchedInterceptor): void {
+  interceptor.expectLine(/^\{"message":"interception ledger fallback","event":\{/);
+  interceptor.expectLine(/^sink ledger failed: \w+ \(interception [0-9a-f-]{36}\)$/);
+}
+
+/** Said by everybody, beside the client's own key: neither may be told. */
+const SECRET = "sk-said-5d4c3b2a19087f6e";
+const SAYS = `Use ${OWN_KEY} or ${SECRET}, please.`;
+const REDACTED = "Use [redacted:provider_key] or [redacted:provider_key], please.";
+
+const CHAT = "/openai/v1/chat/completions";
+const MESSAGES = "/anthropic/v1/messages";
+const MODELS = "/openai-central/v1/models";
+const OWNER = "0f8fad5b-d9cb-469f-a165-70867728950e";
+const coderAgents = (owner: string): HeaderPair[] => [
+  ["User-Agent", "coder-agents/v2.24.0 (linux/amd64)"],
+  ["X-Coder-Owner-Id", owner],
+];
+const messages = [{ role: "user", content: SAYS }];
+
+const input = JSON.stringify({ text: `with ${SECRET}` });
+const toolCall = { id: "call_1", type: "function", function: { name: "write_file", arguments: input } };
+const usage = { prompt_tokens: 5, completion_tokens: 2 };
+const WHOLE = {
+  id: "x",
+  model: "gpt-9",
+  choices: [{ index: 0, message: { tool_calls: [toolCall] }, finish_reason: "tool_calls" }],
+  usage,
+};
+const STREAM = [
+  answer.event({ id: "x", choices: [{ index: 0, delta: { content: "✓" } }] }),
+  answer.event({ id: "x", choices: [{ index: 0, delta: { tool_calls: [{ index: 0, ...toolCall }] } }] }),
+  answer.event({ id: "x", choices: [{ index: 0, delta: {}, finish_reason: "tool_calls" }] }),
+  answer.event({ id: "x", choices: [], usage }),
+  answer.event("[DONE]"),
+];
+const MESSAGE_STREAM = [
+  { type: "message_start", message: { id: "m", usage: { input_tokens: 1, output_tokens: 1 } } },
+  { type: "content_block_start", index: 0, content_block: { type: "thinking", thinking: "" } },
+  { type: "content_block_delta", index: 0, delta: { type: "thinking_delta", thinking: `Is ${SECRET} one?` } },
+  { type: "content_block_stop", index: 0 },
+  { type: "message_delta", delta: { stop_reason: "end_turn" }, usage: { output_tokens: 9 } },
+  { type: "message_stop" },
+].map((event) => answer.event(event, event.type));
+const TOO_MANY = { error: { message: `slow down, ${SECRET}`, type: "rate_limit", param: null, code: null } };
+
+type Kind = { readonly kind: string; readonly call: Call; readonly steps: readonly Step[] };
+
+const KINDS: readonly Kind[] = [
+  { kind: "JSON", call: { target: CHAT, body: { model: "m", messages } }, steps: answer.json(200, WHOLE) },
+  {
+    kind: "a stream",
+    call: {
+      target: CHAT,
+      body: { model: "m", stream: true, stream_options: { include_usage: true }, messages },
+    },
+    steps: answer.sse(STREAM, [["X-Request-Id", "req_1"]]),
+  },
+  {
+    kind: "a stream whose usage is taken out",
+    call: { target: CHAT, body: { model: "m", stream: true, messages } },
+    steps: answer.sse(STREAM),
+  },
+  {
+    kind: "a stream of messages",
+    call: { target: MESSAGES, body: { model: "m", stream: true, messages } },
+    steps: answer.sse(MESSAGE_STREAM),
+  },
+  {
+    kind: "a provider's error",
+    call: { target: CHAT, body: { model: "m", messages } },
+    steps: answer.json(429, TOO_MANY, [["Retry-After", "1"]]),
+  },
+  {
+    kind: "an override",
+    call: { target: CHAT, body: { model: "m", messages }, headers: coderAgents(OWNER) },
+    steps: answer.json(200, WHOLE),
+  },
+  {
+    kind: "an owner that is rejected, on a passthrough",
+    call: { target: "/openai/v1/embeddings", body: { model: "m" }, headers: coderAgents("no") },
+    steps: answer.json(200, { data: [] }),
+  },
+  {
+    kind: "a passthrough",
+    call: { target: "/openai/v1/embeddings", body: { model: "m" } },
+    steps: answer.json(200, { data: [] }),
+  },
+  { kind: "a refusal", call: { target: CHAT, body: "{" }, steps: [] },
+];
+
+/** What the client gets of it, bar the interception's id. */
+async function got(interceptor: WatchedInterceptor, { kind, call }: Kind): Promise<object> {
+  upstream.answerWith(
+    (request) => KINDS.find((one) => one.kind === request.values("x-kind")[0])?.steps ?? [],
+  );
+  const headers: HeaderPair[] = [...(call.headers ?? []), ["X-Kind", kind]];
+  const { status, whole, text, headers: all } = await exchange(interceptor.port, { ...call, headers });
+  const own = all.filter(([name]) => name.toLowerCase() !== "x-interception-id");
+  return { status, whole, text: text(), headers: own };
+}
+
+describe("H5 a queue that says 429 to everything", () => {
+  it.each(KINDS)("changes nothing for the client, and loses no event: $kind", async (kind) => {
+    allowLines(refusing);
+    const expected = await got(without, kind);
+    expect(await got(refusing, kind)).toEqual(expected);
+    await refusing.waitForEvents((events) =>
+      events.some(({ record_type }) => ["interception_end", "passthrough", "refusal"].includes(record_type)),
+    );
+    await expectAllFallen(refusing, "Error");
+  });
+
+  it("is given up in the middle of a stream, which goes on", async () => {
+    allowLines(refusing);
+    const { promise: held, resolve: release } = Promise.withResolvers<void>();
+    const [first = "", ...rest] = STREAM;
+    const later = [answer.waitFor(held), ...rest.map((event) => answer.body(event)), answer.finish()];
+    upstream.answerWith(answer.sseSteps([answer.body(first), ...later]));
+    const body = { model: freshModel(), stream: true, stream_options: { include_usage: true }, messages };
+    const connection = await send(refusing.port, { target: CHAT, body });
+    await hasReceived(connection, first);
+    await until(
+      () => complaints(refusing).length > 0 || undefined,
+      () => "the sink never gave up",
+    );
+    release();
+    const { whole, text } = await receive(connection);
+    expect([whole, text()]).toEqual([true, STREAM.join("")]);
+    await refusing.recorded(body.model);
+    await expectAllFallen(refusing, "Error");
+  });
+});
+
+describe("H5 a queue that never answers", () => {
+  it("changes nothing for the client, who has all before it is given up, and loses no event", async () => {
+    allowLines(hanging);
+    const expected = await Promise.all(KINDS.map((kind) => got(without, kind)));
+    expect(await Promise.all(KINDS.map((kind) => got(hanging, kind)))).toEqual(expected);
+    await hanging.flush();
+    expect([fallen(hanging), complaints(hanging)]).toEqual([[], []]);
+    // Two passthroughs and a refusal are no interceptions.
+    const ends = KINDS.length - 3;
+    await hanging.waitForEvents(
+      (events) => events.filter(({ record_type }) => record_type === "interception_end").length >= ends,
+    );
+    await expectAllFallen(hanging, "TimeoutError");
+  });
+});
+
+const UNRECORDED = "The request could not be recorded, and nothing is forwarded unrecorded here.";
+
+/** In the words of each API. */
+const REQUIRED: readonly (readonly [string, Call, (id: string) => object])[] = [
+  [
+    "chat",
+    { target: CHAT, body: { model: "m", messages } },
+    () => ({
+      error: { message: UNRECORDED, type: "server_error", param: null, code: "recording_unavailable" },
+    }),
+  ],
+  [
+    "a chat stream for an owner",
+    { target: CHAT, body: { model: "m", stream: true, messages }, headers: coderAgents(OWNER) },
+    () => ({
+      error: { message: UNRECORDED, type: "server_error", param: null, code: "recording_unavailable" },
+    }),
+  ],
+  [
+    "messages",
+    { target: MESSAGES, body: { model: "m", stream: true, messages } },
+    (id) => ({ type: "error", error: { type: "api_error", message: UNRECORDED }, request_id: id }),
+  ],
+];
+
+const OWNED_MODELS: Call = { target: MODELS, body: "", headers: coderAgents(OWNER) };
+
+function typesOf(events: readonly InterceptorEvent[], id: string): string[] {
+  return events.filter(({ interception_id }) => interception_id === id).map(({ record_type }) => record_type);
+}
+
+/** 503 in these words, and a log that has it all. */
+function expectUnrecorded(
+  interceptor: WatchedInterceptor,
+  { status, values, text, id }: Received,
+  words: (id: string) => object,
+): void {
+  expect([status, values("x-interceptor-error")]).toEqual([503, ["recording_unavailable"]]);
+  expect(JSON.parse(text())).toEqual(words(id));
+  const types = typesOf(interceptor.events(), id).filter((type) => type !== "initiator_override");
+  expect(types).toEqual(["interception_start", "prompt_usage", "interception_end", "refusal"]);
+  const end = interceptor
+    .events()
+    .find((event) => event.record_type === "interception_end" && event.interception_id === id);
+  expect(end).toMatchObject({ outcome: "refused", status: 503, usage: "unknown", input_tokens: null });
+}
+
+describe("H7 where recording is required and the queue says 429", () => {
+  it.each(REQUIRED)(
+    "%s is refused in its own words, and the provider never asked",
+    async (_, call, words) => {
+      allowLines(refusingRequired);
+      const received = await exchange(refusingRequired.port, call);
+      await refusingRequired.waitForEvents((all) => typesOf(all, received.id).includes("refusal"));
+      expectUnrecorded(refusingRequired, received, words);
+      await expectAllFallen(refusingRequired, "Error");
+      expect(upstream.requests).toEqual([]);
+    },
+  );
+
+  it("a passthrough for an owner is refused, as who was named could not be recorded", async () => {
+    allowLines(refusingRequired);
+    const { status, id } = await exchange(refusingRequired.port, OWNED_MODELS);
+    expect(status).toBe(503);
+    const events = await refusingRequired.waitForEvents((all) => typesOf(all, id).includes("refusal"));
+    expect(typesOf(events, id)).toEqual(["initiator_override", "refusal"]);
+    await expectAllFallen(refusingRequired, "Error");
+    expect(upstream.requests).toEqual([]);
+  });
+
+  it("a passthrough without an owner goes on: there is nothing to record before it", async () => {
+    upstream.answerWith(answer.json(200, { data: [] }));
+    expect((await exchange(refusingRequired.port, { target: MODELS })).status).toBe(200);
+    expect(upstream.requests).toHaveLength(1);
+  });
+});
+
+describe("H7 where recording is required and the queue never answers", () => {
+  it("all is refused, the provider never asked, and a client that leaves meanwhile changes nothing", async () => {
+    allowLines(hangingRequired);
+    const model = freshModel();
+    const leaving = await send(hangingRequired.port, { target: CHAT, body: { model, messages } });
+    await hangingRequired.waitForEvents((all) =>
+      all.some((event) => "model" in event && event.model === model),
+    );
+    leaving.abort();
+    const [owned, ...received] = await Promise.all(
+      [OWNED_MODELS, ...REQUIRED.map(([, call]) => call)].map((call) => exchange(hangingRequired.port, call)),
+    );
+    expect(owned?.status).toBe(503);
+    const { start, end } = await hangingRequired.recorded(model);
+    for (const [at, [, , words]] of REQUIRED.entries()) {
+      const one = received[at];
+      if (one) expectUnrecorded(hangingRequired, one, words);
+    }
+    expect(received).toHaveLength(REQUIRED.length);
+    expect([start.prompt_count, end.outcome, end.usage]).toEqual([1, "refused", "unknown"]);
+    await expectAllFallen(hangingRequired, "TimeoutError");
+    expect(upstream.requests).toEqual([]);
+  });
+});
+
+/** Answers, having looked at what the queue has by then. */
+function looking(steps: readonly Step[]): { readonly before: string[] } {
+  const before: string[] = [];
+  const look: Step = async () => {
+    await takingRequired.flush();
+    before.push(...takingRequired.queued().map(({ record_type }) => record_type));
+  };
+  upstream.answerWith([look, ...steps]);
+  return { before };
+}
+
+describe("H7 where recording is required and the queue takes everything", () => {
+  it("the request is forwarded once its start is in the queue, with what the user said, and the rest follows", async () => {
+    const { before } = looking(answer.sse(STREAM));
+    const body = { model: freshModel(), stream: true, stream_options: { include_usage: true }, messages };
+    const call = { target: CHAT, body, headers: coderAgents(OWNER) };
+    const { status, text, id } = await exchange(takingRequired.port, call);
+    expect([status, text()]).toEqual([200, STREAM.join("")]);
+    const early = ["initiator_override", "interception_start", "prompt_usage"];
+    expect(before).toEqual(early);
+    await takingRequired.recorded(id);
+    await until(
+      () => takingRequired.queued().length >= early.length + 3 || undefined,
+      () => JSON.stringify(takingRequired.queued()),
+    );
+    const queued = takingRequired.queued();
+    expect(typesOf(queued, id)).toEqual([...early, "token_usage", "interception_end", "tool_usage"]);
+    expect(queued.find((event) => event.record_type === "prompt_usage")).toMatchObject({ prompt: REDACTED });
+    expect(JSON.stringify(queued)).not.toMatch(new RegExp(`${SECRET}|${OWN_KEY}`));
+  });
+
+  it("a passthrough is forwarded once its owner is in the queue", async () => {
+    const { before } = looking(answer.json(200, { data: [] }));
+    expect((await exchange(takingRequired.port, OWNED_MODELS)).status).toBe(200);
+    expect(before).toEqual(["initiator_override"]);
+  });
+});
+
+const called = (id: string): object => ({ ...toolCall, index: id === "call_1" ? 0 : 1, id });
+const toolBlock = (index: number, id: string): string =>
+  answer.event({ type: "content_block_start", index, content_block: { type: "tool_use", id, name: "f" } });
+const inputPiece = (index: number, partial_json: string): string =>
+  answer.event({ type: "content_block_delta", index, delta: { type: "input_json_delta", partial_json } });
+
+describe("G23 a client that leaves between two tool calls", () => {
+  it.each([
+    {
+      kind: "chat",
+      target: CHAT,
+      first: answer.event({ id: "x", choices: [{ index: 0, delta: { tool_calls: [called("call_1")] } }] }),
+      second: answer.event({ id: "x", choices: [{ index: 0, delta: { tool_calls: [called("call_2")] } }] }),
+      inputs: ['{"text":"with [redacted:provider_key]"}', '{"text":"with [redacted:provider_key]"}'],
+      used: "unknown",
+    },
+    {
+      kind: "messages",
+      target: MESSAGES,
+      first: (MESSAGE_STREAM[0] ?? "") + toolBlock(0, "call_1") + inputPiece(0, "{}"),
+      second: toolBlock(1, "call_2") + inputPiece(1, '{"path":"a'),
+      inputs: ["{}", '{"path":"a'],
+      used: "partial",
+    },
+  ])(
+    "$kind: both are in the queue, with what had come of them",
+    async ({ target, first, second, inputs, used }) => {
+      const { promise: held, resolve: release } = Promise.withResolvers<void>();
+      const steps = [answer.body(first), answer.waitFor(held), answer.body(second), answer.hang()];
+      upstream.answerWith(answer.sseSteps(steps));
+      const model = freshModel();
+      const connection = await send(takingRequired.port, { target, body: { model, stream: true, messages } });
+      await hasReceived(connection, first);
+      release();
+      await hasReceived(connection, first + second);
+      connection.abort();
+      const { end } = await takingRequired.recorded(model);
+      expect([end.outcome, end.usage, end.tool_call_count]).toEqual(["cancelled", used, 2]);
+      const tools = await until(
+        () => {
+          const all = takingRequired.queued().filter((event) => event.record_type === "tool_usage");
+          return all.length >= 2 ? all : undefined;
+        },
+        () => JSON.stringify(takingRequired.queued()),
+      );
+      expect(tools.map((tool) => [tool.tool_call_id, tool.input])).toEqual([
+        ["call_1", inputs[0]],
+        ["call_2", inputs[1]],
+      ]);
+    },
+  );
+});
+
+const ask = `Call get_weather and get_time. ${SECRET} opens the door.`;
+const ASKED = "Call get_weather and get_time. [redacted:provider_key] opens the door.";
+const parameters = { type: "object", properties: { place: { type: "string" }, days: { type: "integer" } } };
+const names = ["get_weather", "get_time"];
+
+/** The events of one interception, by the provider's id of its answer, as the queue has them. */
+async function queuedOf(messageId: string): Promise<InterceptorEvent[]> {
+  const find = () => {
+    const all = taking.queued();
+    const end = all.find((event) => event.record_type === "interception_end" && event.msg_id === messageId);
+    return end && all.filter(({ interception_id }) => interception_id === end.interception_id);
+  };
+  return until(find, () => `no end of ${messageId} in the queue\n${JSON.stringify(taking.queued())}`);
+}
+
+type Told = {
+  readonly prompt: string | null;
+  readonly brings: string | null;
+  readonly finish: string | null;
+  /** Id, name and input of each. */
+  readonly calls: readonly (readonly [string | null, string, unknown])[];
+  readonly thoughts: readonly string[];
+};
+
+/** What an interception's events in the queue tell of the conversation. */
+function told(events: readonly InterceptorEvent[]): Told {
+  const of = <T extends InterceptorEvent["record_type"]>(type: T) =>
+    events.filter(
+      (event): event is Extract<InterceptorEvent, { record_type: T }> => event.record_type === type,
+    );
+  const [start] = of("interception_start");
+  const [end] = of("interception_end");
+  const tools = of("tool_usage");
+  const thoughts = of("model_thought");
+  expect(end).toMatchObject({
+    outcome: "completed",
+    usage: "final",
+    tool_call_count: tools.length,
+    thought_count: thoughts.length,
+  });
+  expect(of("token_usage")).toHaveLength(1);
+  return {
+    prompt: of("prompt_usage")[0]?.prompt ?? null,
+    brings: start?.correlating_tool_call_id ?? null,
+    finish: end?.finish_reason ?? null,
+    calls: tools.map(({ tool_call_id, tool, input: written }) => [
+      tool_call_id,
+      tool,
+      JSON.parse(written ?? "null") as unknown,
+    ]),
+    thoughts: thoughts.map(({ content }) => content),
+  };
+}
+
+describe("the SDKs' tools and words, as the queue gets them", () => {
+  it("of openai, streamed: chat's parallel calls, then their results; a response's calls and its reasoning", async () => {
+    const openai = new OpenAI({ baseURL: `${taking.url}/openai/v1`, apiKey: OWN_KEY, maxRetries: 0 });
+    const model = freshModel();
+    const tools = names.map((name) => ({ type: "function" as const, function: { name, parameters } }));
+    const said: OpenAI.ChatCompletionMessageParam[] = [{ role: "user", content: ask }];
+    const first = await openai.chat.completions
+      .stream({ model, messages: said, tools })
+      .finalChatCompletion();
+    const { message, finish_reason } = first.choices[0] ?? {};
+    const calls = (message?.tool_calls ?? []).flatMap((call) => (call.type === "function" ? [call] : []));
+    expect(calls.map((call) => call.function.name)).toEqual(names);
+    expect(told(await queuedOf(first.id))).toEqual({
+      prompt: ASKED,
+      brings: null,
+      finish: finish_reason,
+      calls: calls.map(({ id, function: { name, arguments: written } }) => [id, name, JSON.parse(written)]),
+      thoughts: [],
+    });
+
+    if (message) said.push(message);
+    for (const { id } of calls) said.push({ role: "tool", tool_call_id: id, content: "rain" });
+    const second = await openai.chat.completions
+      .stream({ model, messages: said, tools })
+      .finalChatCompletion();
+    const brought = { prompt: null, brings: calls.at(-1)?.id, finish: "stop", calls: [], thoughts: [] };
+    expect(told(await queuedOf(second.id))).toEqual(brought);
+
+    const response = await openai.responses
+      .stream({
+        model,
+        input: ask,
+        tools: names.map((name) => ({ type: "function" as const, name, parameters, strict: false })),
+        reasoning: { summary: "auto" },
+      })
+      .finalResponse();
+    const thoughts = response.output.flatMap((item) => (item.type === "reasoning" ? item.summary : []));
+    expect(thoughts.length).toBeGreaterThan(0);
+    expect(told(await queuedOf(response.id))).toEqual({
+      prompt: ASKED,
+      brings: null,
+      finish: "completed",
+      calls: response.output.flatMap((item) =>
+        item.type === "function_call" ? [[item.call_id, item.name, JSON.parse(item.arguments)]] : [],
+      ),
+      thoughts: thoughts.map(({ text }) => text),
+    });
+    expect(JSON.stringify(taking.queued())).not.toContain(SECRET);
+  });
+
+  it("of @anthropic-ai/sdk, streamed: thinking and parallel calls, then their results", async () => {
+    const anthropic = new Anthropic({ baseURL: `${taking.url}/anthropic`, apiKey: OWN_KEY, maxRetries: 0 });
+    const tools = names.map((name) => ({ name, input_schema: { ...parameters, type: "object" as const } }));
+    const thinking = { type: "enabled" as const, budget_tokens: 1024 };
+    const asked = { model: freshModel(), max_tokens: 2000, tools, thinking };
+    const said: Anthropic.MessageParam[] = [{ role: "user", content: ask }];
+    const first = await anthropic.messages.stream({ ...asked, messages: said }).finalMessage();
+    const calls = first.content.flatMap((block) => (block.type === "tool_use" ? [block] : []));
+    expect(calls.map(({ name }) => name)).toEqual(names);
+    expect(told(await queuedOf(first.id))).toEqual({
+      prompt: ASKED,
+      brings: null,
+      finish: first.stop_reason,
+      calls: calls.map(({ id, name, input: written }) => [id, name, written]),
+      thoughts: first.content.flatMap((block) => (block.type === "thinking" ? [block.thinking] : [])),
+    });
+
+    const results = calls.map(({ id }) => ({
+      type: "tool_result" as const,
+      tool_use_id: id,
+      content: "rain",
+    }));
+    said.push({ role: "assistant", content: first.content }, { role: "user", content: results });
+    const second = await anthropic.messages.stream({ ...asked, messages: said }).finalMessage();
+    expect(told(await queuedOf(second.id))).toMatchObject({
+      prompt: null,
+      brings: calls.at(-1)?.id,
+      finish: second.stop_reason,
+      calls: [],
+    });
+    expect(JSON.stringify(taking.queued())).not.toContain(SECRET);
+  });
+});
