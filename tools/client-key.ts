@@ -1,5 +1,6 @@
 /** Client keys and the entries of the secret CLIENT_KEYS that stand for them. */
 import { createHash, randomBytes } from "node:crypto";
+import { readActorId as readId } from "../src/identity/actor-id.ts";
 import { CLIENT_KEY_PREFIX } from "../src/identity/credential.ts";
 
 const KEY_BYTES = 32;
@@ -40,7 +41,6 @@ export function entryFor(key: string, holder: KeyHolder): KeyEntry {
   return { sha256: sha256(key), ...holder };
 }
 
-const ACTOR = /^[A-Za-z0-9][A-Za-z0-9._:@-]{0,95}$/;
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 const UUID_V4 = /^.{14}4.{4}[89ab]/;
 
@@ -49,11 +49,12 @@ const UUID_V4 = /^.{14}4.{4}[89ab]/;
  * version 4, variant 8 to b: any other would never equal what Coder Agents sends.
  */
 export function readActorId(text: string): { readonly id: string } | { readonly problem: string } {
-  if (!ACTOR.test(text)) {
-    return { problem: "begins with a letter or digit and has up to 96 of A-Z a-z 0-9 . _ : @ -" };
+  const id = readId(text);
+  if (id === null) {
+    const form = "begins with a letter or digit and has up to 96 of A-Z a-z 0-9 . _ : @ -";
+    return { problem: `${form} (and does not begin with byok:)` };
   }
-  const id = text.toLowerCase();
-  if (!UUID.test(id)) return { id: text };
+  if (!UUID.test(id)) return { id };
   return UUID_V4.test(id)
     ? { id }
     : { problem: "is a UUID, and a Coder user's is of version 4, variant 8 to b" };

@@ -7,9 +7,8 @@ import type { IdentitySource } from "./identity.ts";
 export const byok: IdentitySource = {
   source: "byok",
   verifies: false,
-  configure: (options, _secret, problems) => {
-    for (const key of Object.keys(options)) if (key !== "source") problems(key, "is not an option of byok");
-    return ({ own }) =>
+  configure: () => ({
+    identify: ({ own }) =>
       own && {
         id: `byok:${own.sha256.slice(0, 32)}`,
         kind: "unknown",
@@ -18,6 +17,7 @@ export const byok: IdentitySource = {
         verified: false,
         keyId: own.sha256.slice(0, 16),
         mayAssert: null,
-      };
-  },
+      },
+    recognises: () => false,
+  }),
 };

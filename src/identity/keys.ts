@@ -1,43 +1,58 @@
 /**
  * Source `keys`: client keys issued by `npm run keys`. The secret `CLIENT_KEYS` holds a JSON array of entries with the
- * SHA-256 of each key, never a key.
+ * SHA-256 of each key, never a key; with `store`, a KV namespace holds further ones, each by itself. The secret is asked
+ * first.
  */
 import { Refusal } from "../refusal.ts";
-import { canonicalId } from "../uuid.ts";
-import { CLIENT_KEY_PREFIX } from "./credential.ts";
-import type { Actor, Identify, IdentitySource, Problems } from "./identity.ts";
+import { CLIENT_KEY_PREFIX, type Secret } from "./credential.ts";
+import type { IdentitySource, Problems, Setup } from "./identity.ts";
+import { isOf, readEntry, type KeyEntry } from "./key-entry.ts";
+import { keyStore, type KeyNamespace, type LookUpKey } from "./key-store.ts";
 
 const SECRET_NAME = "CLIENT_KEYS";
-/** At most 96 bytes, so that every id fits an Analytics Engine index whole. */
-const ACTOR_ID = /^[A-Za-z0-9][A-Za-z0-9._:@-]{0,95}$/;
 
 export const keys: IdentitySource = {
   source: "keys",
   verifies: true,
-  configure: (options, secret, problems) => {
-    for (const key of Object.keys(options)) if (key !== "source") problems(key, "is not an option of keys");
-    return byDigest(readEntries(secret(SECRET_NAME), problems));
+  configure: (setup) => {
+    const store = setup.options.text("store");
+    const lookUpKey = store === null ? noStore : configureStore(store, setup);
+    const text = setup.secret(SECRET_NAME, store === null ? "needed" : "optional");
+    const entries = readEntries(text, setup.problems);
+    const listed = ({ sha256 }: Secret): KeyEntry | null => {
+      // What the look-up's time could tell is a prefix of a stored SHA-256, which brings nobody nearer to a key.
+      const entry = entries.get(sha256.slice(0, 16));
+      return entry && isOf(entry, sha256) ? entry : null;
+    };
+    return {
+      recognises: (secret) => secret.value.startsWith(CLIENT_KEY_PREFIX) || listed(secret) !== null,
+      identify: ({ identity }) => {
+        if (identity === null) return null;
+        // Only what looks like a key of ours is worth a question to the store.
+        const others = identity.value.startsWith(CLIENT_KEY_PREFIX) ? lookUpKey : noKeyOfOurs;
+        return listed(identity)?.actor ?? others(identity.sha256);
+      },
+    };
   },
 };
 
-type Entry = { readonly digest: Uint8Array; readonly actor: Actor };
+const noStore = (): Refusal => new Refusal("credential_unknown", "no such client key");
+const noKeyOfOurs = (): null => null;
 
-/**
- * Finds the entry by the digest's first bytes and then compares the whole digest in constant time. What the look-up's
- * time could tell is a prefix of a stored SHA-256, which brings nobody nearer to a key.
- */
-function byDigest(entries: ReadonlyMap<string, Entry>): Identify {
-  return ({ identity }) => {
-    const entry = entries.get(identity.sha256.slice(0, 16));
-    if (entry && crypto.subtle.timingSafeEqual(entry.digest, fromHex(identity.sha256))) return entry.actor;
-    return identity.value.startsWith(CLIENT_KEY_PREFIX)
-      ? new Refusal("credential_unknown", "no such client key")
-      : null;
-  };
+const BINDING_NAME = /^[A-Z][A-Z0-9_]*$/;
+
+function configureStore(name: string, { options, binding, problems, world }: Setup): LookUpKey {
+  const knownMs = options.count("cache_ttl_s", 0, 300, 30) * 1000;
+  if (!BINDING_NAME.test(name)) {
+    problems("store", `is not the name of a binding (${BINDING_NAME.source})`);
+    return noStore;
+  }
+  const namespace = binding<KeyNamespace>(name, "getWithMetadata", "a KV namespace");
+  return namespace ? keyStore(namespace, knownMs, world) : noStore;
 }
 
-function readEntries(text: string | null, problems: Problems): ReadonlyMap<string, Entry> {
-  const entries = new Map<string, Entry>();
+function readEntries(text: string | null, problems: Problems): ReadonlyMap<string, KeyEntry> {
+  const entries = new Map<string, KeyEntry>();
   if (text === null) return entries;
   let list: unknown;
   try {
@@ -57,48 +72,4 @@ function readEntries(text: string | null, problems: Problems): ReadonlyMap<strin
     entries.set(entry.actor.keyId, entry);
   });
   return entries;
-}
-
-const ENTRY_KEYS = ["sha256", "actor", "kind", "name", "assert"];
-
-/** One entry, or null after reporting all that is wrong with it. */
-function readEntry(item: unknown, report: Problems): Entry | null {
-  if (typeof item !== "object" || item === null || Array.isArray(item)) {
-    report("", "is not an object");
-    return null;
-  }
-  const { sha256, actor, kind, name, assert, ...unknown } = item as Record<string, unknown>;
-  let wrong = 0;
-  const problem = (key: string, text: string): void => {
-    wrong += 1;
-    report(key, text);
-  };
-  for (const key of Object.keys(unknown)) problem(key, `is unknown; known are ${ENTRY_KEYS.join(", ")}`);
-  if (typeof sha256 !== "string" || !/^[0-9a-f]{64}$/.test(sha256))
-    problem("sha256", "is not 64 lower-case hex digits");
-  if (typeof actor !== "string" || !ACTOR_ID.test(actor))
-    problem("actor", `is not an id (${ACTOR_ID.source})`);
-  if (kind !== "user" && kind !== "service") problem("kind", 'is neither "user" nor "service"');
-  if (name !== undefined && (typeof name !== "string" || name.length > 200))
-    problem("name", "is not a text of up to 200 characters");
-  if (assert !== undefined && typeof assert !== "boolean") problem("assert", "is neither true nor false");
-  if (wrong > 0) return null;
-  return {
-    digest: fromHex(sha256 as string),
-    actor: {
-      id: canonicalId(actor as string),
-      kind: kind as "user" | "service",
-      name: (name as string | undefined) ?? null,
-      source: "keys",
-      verified: true,
-      keyId: (sha256 as string).slice(0, 16),
-      mayAssert: (assert as boolean | undefined) ?? null,
-    },
-  };
-}
-
-function fromHex(hex: string): Uint8Array {
-  const bytes = new Uint8Array(hex.length / 2);
-  for (let at = 0; at < bytes.length; at++) bytes[at] = Number.parseInt(hex.slice(at * 2, at * 2 + 2), 16);
-  return bytes;
 }

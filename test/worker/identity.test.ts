@@ -8,10 +8,12 @@ import { keys } from "../../src/identity/keys.ts";
 import { Refusal } from "../../src/refusal.ts";
 import { chooseCredential, credentialHint } from "../../src/upstream/credential.ts";
 import { catalogue } from "../../src/wiring.ts";
+import { configure, type InItsWorld } from "./support/identity.ts";
 import {
   accepted,
   actor,
   anthropicProvider,
+  asserted,
   fingerprint,
   governed,
   openaiProvider,
@@ -23,13 +25,24 @@ import {
 } from "./support/values.ts";
 
 /** What a request with these headers presents; a list sends the header once per element. */
-async function present(headers: Record<string, string | readonly string[]>): Promise<Credential | Refusal> {
+async function present(
+  headers: Record<string, string | readonly string[]>,
+  sources: readonly ConfiguredSource[] = [],
+): Promise<Credential | Refusal> {
   const sent = new Headers();
   for (const [name, values] of Object.entries(headers)) {
     for (const value of [values].flat()) sent.append(name, value);
   }
-  return readCredential(sent);
+  return readCredential(sent, sources);
 }
+
+/** A source that says the same of every credential. */
+const saying = (answer: ReturnType<Identify>, over: Partial<ConfiguredSource> = {}): ConfiguredSource => ({
+  verifies: true,
+  recognises: () => false,
+  identify: () => answer,
+  ...over,
+});
 
 describe("the credential a request presents", () => {
   it.each([
@@ -82,7 +95,7 @@ describe("the credential a request presents", () => {
 
   it("C5 where Authorization and X-Api-Key disagree the first counts, and the second nowhere", async () => {
     const read = accepted(await present({ authorization: "Bearer first", "x-api-key": "second" }));
-    expect(read.identity.value).toBe("first");
+    expect(read.identity?.value).toBe("first");
     expect(JSON.stringify(read)).not.toContain("second");
   });
 
@@ -107,6 +120,8 @@ describe("the credential a request presents", () => {
     const read = accepted(await present(headers));
     expect(read).toEqual({
       identity: { value: "gov", from: "x-coder-ai-governance-token", sha256: await sha256Hex("gov") },
+      assertion: null,
+      ownYields: false,
       own: { value: "own", from: "authorization", sha256: await sha256Hex("own") },
       governed: true,
     });
@@ -120,7 +135,7 @@ describe("the credential a request presents", () => {
 
   it("a blank governance header is none: the token itself is the identity", async () => {
     const read = accepted(await present({ "x-coder-ai-governance-token": " ", authorization: "Bearer own" }));
-    expect(read.identity.value).toBe("own");
+    expect(read.identity?.value).toBe("own");
     expect(read.governed).toBe(false);
   });
 
@@ -149,8 +164,8 @@ describe("the credential a request presents", () => {
     const seen = new Set<string>();
     for (const token of [...tokens, ...tokens.slice(0, 20), ...tokens.slice(-20)]) {
       const { identity } = accepted(await present({ authorization: `Bearer ${token}` }));
-      expect(identity.sha256).toBe(await sha256Hex(token));
-      seen.add(identity.sha256);
+      expect(identity?.sha256).toBe(await sha256Hex(token));
+      seen.add(identity?.sha256 ?? "");
     }
     expect(seen.size).toBe(tokens.length);
   });
@@ -172,27 +187,80 @@ describe("the credential a request presents", () => {
   it.each(["sk-proj-Ab_9-", "abc.def.ghi", "dGVzdA==", "a~b+c/d", "x".repeat(8192)])(
     "a token68 such as %j is taken whole",
     async (token) => {
-      expect(accepted(await present({ authorization: `Bearer ${token}` })).identity.value).toBe(token);
+      expect(accepted(await present({ authorization: `Bearer ${token}` })).identity?.value).toBe(token);
     },
   );
 });
 
-/** The source with its options read; fails on any problem. */
-function configured(
-  source: typeof byok | typeof keys,
-  secrets: Record<string, string> = {},
-): { identify: Identify; problems: string[] } {
-  const problems: string[] = [];
-  const own = source.configure(
-    { source: source.source },
-    (name) => secrets[name] ?? null,
-    (path, problem) => void problems.push(`${path} ${problem}`),
-  );
-  return { identify: own, problems };
-}
+const access = (ownKeyYields = true): ConfiguredSource => saying(null, { assertion: { ownKeyYields } });
+const judges = (token: string): ConfiguredSource =>
+  saying(null, { recognises: ({ value }) => value === token });
+
+describe("what Cloudflare Access says, in a header of its own", () => {
+  const ASSERTION = { "cf-access-jwt-assertion": " e30.e30.c2ln " };
+
+  it("is a credential where a source reads it, and Authorization is then the client's own provider key", async () => {
+    const alone = accepted(await present(ASSERTION, [access()]));
+    const value = "e30.e30.c2ln";
+    const assertion = { value, from: "cf-access-jwt-assertion", sha256: await sha256Hex(value) };
+    expect(alone).toEqual({ identity: null, assertion, own: null, governed: true, ownYields: true });
+    const beside = accepted(await present({ ...ASSERTION, authorization: "Bearer sk-own" }, [access(false)]));
+    expect(beside.own?.value).toBe("sk-own");
+    expect(beside.identity).toEqual(beside.own);
+    expect(beside.ownYields).toBe(false);
+  });
+
+  it("is nothing where none does, however it looks", async () => {
+    expect(reasonOf(await present(ASSERTION))).toBe("credential_missing");
+    expect(reasonOf(await present(ASSERTION, [saying(null)]))).toBe("credential_missing");
+    const odd = { "cf-access-jwt-assertion": "a b", authorization: "Bearer sk-own" };
+    expect(accepted(await present(odd))).toMatchObject({
+      assertion: null,
+      governed: false,
+      ownYields: false,
+    });
+  });
+
+  it.each([[["a", "b"]], ["a b"], ['"a"'], ["x".repeat(8193)]])("C4 C6 is malformed as %j", async (sent) => {
+    const refusal = await present({ "cf-access-jwt-assertion": sent, authorization: "Bearer ok" }, [
+      access(),
+    ]);
+    expect(refusal).toMatchObject({ reason: "credential_malformed", detail: "Cf-Access-Jwt-Assertion" });
+  });
+
+  it("does not take back what a governance token says of the client's own key", async () => {
+    const headers = { ...ASSERTION, "x-coder-ai-governance-token": "gov", authorization: "Bearer sk-own" };
+    expect(accepted(await present(headers, [access()]))).toMatchObject({ governed: true, ownYields: false });
+  });
+
+  it("leaves byok aside, whatever the order of IDENTITY", async () => {
+    const credential = accepted(await present({ ...ASSERTION, authorization: "Bearer sk-own" }, [access()]));
+    const anyone = saying(fingerprint, { verifies: false });
+    expect(reasonOf(await identify(credential, [anyone, access()]))).toBe("credential_unknown");
+  });
+});
+
+describe("what a source judges is nobody's provider key", () => {
+  it.each([
+    ["alone", {}],
+    ["beside a governance token", { "x-coder-ai-governance-token": "gov" }],
+  ])("%s", async (_, beside) => {
+    const own = async (...sources: ConfiguredSource[]): Promise<string | undefined> =>
+      accepted(await present({ ...beside, authorization: "Bearer session" }, sources)).own?.value;
+    expect(await own()).toBe("session");
+    expect(await own(judges("other"))).toBe("session");
+    expect(await own(judges("other"), judges("session"))).toBeUndefined();
+  });
+
+  it("so byok, asked first, takes no other source's token for one", async () => {
+    const sources = [configure(byok).asListed, { ...judges("session"), identify: () => actor() }];
+    const credential = accepted(await present({ authorization: "Bearer session" }, sources));
+    expect(await identify(credential, sources)).toMatchObject({ source: "keys" });
+  });
+});
 
 describe("source byok", () => {
-  const { identify: known } = configured(byok);
+  const { identify: known } = configure(byok);
   const ask = async (authorization: string): Promise<Actor> => {
     const answer = await known(accepted(await present({ authorization })));
     if (answer === null || answer instanceof Refusal) throw new Error("byok knows every key");
@@ -232,13 +300,7 @@ describe("source byok", () => {
   });
 
   it("refuses options", () => {
-    const problems: string[] = [];
-    byok.configure(
-      { source: "byok", ttl: 5 },
-      () => null,
-      (path) => void problems.push(path),
-    );
-    expect(problems).toEqual(["ttl"]);
+    expect(configure(byok, { options: { ttl: 5 } }).problems).toEqual(["ttl is unknown (known: )"]);
   });
 });
 
@@ -248,8 +310,8 @@ async function entry(key: string, over: Record<string, unknown> = {}): Promise<R
   return { sha256: await sha256Hex(key), actor: "ci-bot", kind: "service", ...over };
 }
 
-async function keysWith(...entries: readonly unknown[]): Promise<ReturnType<typeof configured>> {
-  return configured(keys, { CLIENT_KEYS: JSON.stringify(entries) });
+async function keysWith(...entries: readonly unknown[]): Promise<InItsWorld> {
+  return configure(keys, { secrets: { CLIENT_KEYS: JSON.stringify(entries) } });
 }
 
 const presentedKey = async (key: string): Promise<Credential> =>
@@ -393,7 +455,7 @@ describe("source keys", () => {
       ["x", "__proto_", "sha256", "actor", "kind", "name", "assert"].map((key) => `CLIENT_KEYS[0].${key}`),
     ],
   ])("J2 J6 names what is wrong: %s", (_, text, paths) => {
-    const { problems } = configured(keys, { CLIENT_KEYS: text });
+    const { problems } = configure(keys, { secrets: { CLIENT_KEYS: text } });
     expect(problems.map((problem) => problem.split(" ")[0])).toEqual(paths);
   });
 
@@ -405,28 +467,25 @@ describe("source keys", () => {
   it("J1 no value of an entry stands in a problem", () => {
     const canary = "CANARY";
     const bad = { sha256: canary, actor: `${canary} x`, kind: canary, name: [canary], assert: canary };
-    const { problems } = configured(keys, { CLIENT_KEYS: JSON.stringify([bad, canary]) });
+    const { problems } = configure(keys, { secrets: { CLIENT_KEYS: JSON.stringify([bad, canary]) } });
     expect(problems).toHaveLength(6);
     expect(problems.join("\n")).not.toContain(canary);
   });
 
   it("F5 an entry with __proto__ pollutes nothing and is refused", () => {
     const text = `[{"sha256":"${SHA}","actor":"a","kind":"user","__proto__":{"assert":true}}]`;
-    const { problems } = configured(keys, { CLIENT_KEYS: text });
+    const { problems } = configure(keys, { secrets: { CLIENT_KEYS: text } });
     expect(problems.map((problem) => problem.split(" ")[0])).toEqual(["CLIENT_KEYS[0].__proto__"]);
     expect(({} as { assert?: unknown }).assert).toBeUndefined();
   });
 });
 
-const known = (id: string): ConfiguredSource => ({ verifies: true, identify: () => actor({ id }) });
+const known = (id: string): ConfiguredSource => saying(actor({ id }));
 
 describe("which source decides", () => {
-  const unknown: ConfiguredSource = { verifies: true, identify: () => null };
-  const refusing: ConfiguredSource = {
-    verifies: true,
-    identify: () => new Refusal("identity_unavailable"),
-  };
-  const anyone: ConfiguredSource = { verifies: false, identify: () => fingerprint };
+  const unknown = saying(null);
+  const refusing = saying(new Refusal("identity_unavailable"));
+  const anyone = saying(fingerprint, { verifies: false });
   const credential = ungoverned(secret("t"));
 
   it("the first that knows the credential", async () => {
@@ -435,7 +494,7 @@ describe("which source decides", () => {
 
   it("a refusal is the end: no later source is asked", async () => {
     const asked: string[] = [];
-    const later: ConfiguredSource = { verifies: true, identify: () => (asked.push("later"), actor()) };
+    const later = saying(null, { identify: () => (asked.push("later"), actor()) });
     expect(reasonOf(await identify(credential, [unknown, refusing, later]))).toBe("identity_unavailable");
     expect(asked).toEqual([]);
   });
@@ -448,7 +507,7 @@ describe("which source decides", () => {
   });
 
   it("waits for a source that answers later", async () => {
-    const slow: ConfiguredSource = { verifies: true, identify: async () => actor({ id: "slow" }) };
+    const slow = saying(Promise.resolve(actor({ id: "slow" })));
     expect(await identify(credential, [slow, known("b")])).toMatchObject({ id: "slow" });
   });
 
@@ -463,8 +522,7 @@ describe("which source decides", () => {
   });
 
   it("a key of ours that is not known is refused and not taken for a provider's", async () => {
-    const { identify: ours } = await keysWith(await entry(KEY));
-    const sources = [{ verifies: true, identify: ours }, anyone];
+    const sources = [(await keysWith(await entry(KEY))).asListed, anyone];
     expect(reasonOf(await identify(await presentedKey("aei_unknown"), sources))).toBe("credential_unknown");
     expect(await identify(await presentedKey("sk-own"), sources)).toEqual(fingerprint);
   });
@@ -538,6 +596,25 @@ describe("which key the provider gets", () => {
     }
   });
 
+  it("beside Cloudflare Access the client's own key goes on where there is no central one", () => {
+    const own = { kind: "byok", header: ["authorization", "Bearer sk-own"] };
+    expect(chooseCredential(open, actor(), asserted("jwt", ownKey), zero)).toMatchObject(own);
+    expect(chooseCredential(central, actor(), asserted("jwt", ownKey), zero)).toMatchObject({
+      kind: "centralized",
+      header: ["authorization", "Bearer sk-central"],
+    });
+    expect(chooseCredential(central, actor(), asserted("jwt", ownKey, false), zero)).toMatchObject(own);
+    expect(reasonOf(chooseCredential(open, actor(), asserted("jwt", null), zero))).toBe(
+      "provider_key_missing",
+    );
+  });
+
+  it("a fingerprint spends no central key beside it either", () => {
+    expect(reasonOf(chooseCredential(central, fingerprint, asserted("jwt", ownKey), zero))).toBe(
+      "byok_not_accepted",
+    );
+  });
+
   it("a governance token without a key of the client's own gets the central key", () => {
     expect(chooseCredential(central, actor(), governed("gov", null), zero)).toMatchObject({
       kind: "centralized",
@@ -557,7 +634,7 @@ describe("which key the provider gets", () => {
 
   it("a governance token is never a provider key", () => {
     const gov = secret("gov", "x-coder-ai-governance-token");
-    const odd: Credential = { identity: gov, own: gov, governed: true };
+    const odd: Credential = { ...governed("gov", gov), identity: gov };
     expect(reasonOf(chooseCredential(open, actor(), odd, zero))).toBe("provider_key_missing");
     expect(reasonOf(chooseCredential(open, fingerprint, odd, zero))).toBe("provider_key_missing");
   });

@@ -1,0 +1,90 @@
+/**
+ * A Coder deployment on 127.0.0.1, as far as it says who somebody is: `GET /api/v2/users/me` and `/api/v2/users/{id or
+ * name}`, with the shapes and statuses that are documented.
+ *
+ *     const coder = await startFakeCoder();
+ *     const token = coder.addUser({ username: "alice" });
+ *     …
+ *     coder.revoke(token);
+ */
+import { randomBytes, randomUUID } from "node:crypto";
+import { startBackend, type Asked, type Backend, type Reply } from "./backend.ts";
+
+export type CoderUser = {
+  readonly id: string;
+  readonly username: string;
+  readonly name: string;
+  readonly email: string;
+  readonly status: string;
+  readonly login_type: string;
+  readonly organization_ids: readonly string[];
+  readonly roles: readonly { readonly name: string }[];
+  readonly is_service_account: boolean;
+};
+
+export type FakeCoder = Backend & {
+  /** A user and a token of its own. */
+  addUser(over?: Partial<CoderUser>): string;
+  user(token: string): CoderUser;
+  changeUser(token: string, over: Partial<CoderUser>): void;
+  revoke(token: string): void;
+};
+
+/** A token of Coder's form that is nobody's, unless it is given to a user. */
+export function coderToken(): string {
+  const letters = randomBytes(64).toString("base64").replace(/[+/=]/g, "0");
+  return `${letters.slice(0, 10)}-${letters.slice(10, 32)}`;
+}
+
+export async function startFakeCoder(): Promise<FakeCoder> {
+  const users = new Map<string, CoderUser>();
+  const backend = await startBackend((asked) => answer(asked, users));
+  const user = (token: string): CoderUser => {
+    const found = users.get(token);
+    if (!found) throw new Error("there is no such token");
+    return found;
+  };
+  return {
+    ...backend,
+    addUser: (over = {}) => {
+      const token = coderToken();
+      users.set(token, { ...newUser(users.size), ...over });
+      return token;
+    },
+    user,
+    changeUser: (token, over) => void users.set(token, { ...user(token), ...over }),
+    revoke: (token) => void users.delete(token),
+  };
+}
+
+function newUser(count: number): CoderUser {
+  const username = `user-${count}`;
+  return {
+    id: randomUUID(),
+    username,
+    name: `User ${count}`,
+    email: `${username}@example.com`,
+    status: "active",
+    login_type: "password",
+    organization_ids: [randomUUID()],
+    roles: [{ name: "member" }],
+    is_service_account: false,
+  };
+}
+
+const BAD_KEY: Reply = [401, { message: "You are signed out or your session has expired." }];
+
+function answer({ method, path, headers }: Asked, users: ReadonlyMap<string, CoderUser>): Reply {
+  // Where a redirect would lead: whoever follows one is somebody at once.
+  if (path === "/redirected") return [200, { ...newUser(0), username: "redirected" }];
+  const token = headers["coder-session-token"];
+  const caller = typeof token === "string" ? users.get(token) : undefined;
+  if (!caller) return BAD_KEY;
+  const wanted = /^\/api\/v2\/users\/([\w-]+)$/.exec(path)?.[1];
+  if (method !== "GET" || wanted === undefined) return [404, { message: "Route not found." }];
+  if (wanted === "me") return [200, caller];
+  const found = [...users.values()].find(({ id, username }) => id === wanted || username === wanted);
+  return found
+    ? [200, found]
+    : [404, { message: "Resource not found or you do not have access to this resource" }];
+}
