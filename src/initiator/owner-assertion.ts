@@ -1,6 +1,6 @@
 /**
- * The owner header: its grammar and who may use it. Receives what was sent and who sent it; hands on an owner's id in
- * its one canonical form, or the reason why there is none.
+ * The owner header and Coder's ids beside it: their grammar. Receives what was sent; hands on an owner's id in its one
+ * canonical form, or the reason why there is none. Who may name one is `rules.ts`.
  */
 import { isUuid } from "../uuid.ts";
 
@@ -11,7 +11,16 @@ export type OwnerRejection =
   | "multiple" // more than one value
   | "form" // not 8-4-4-4-12 hexadecimal digits
   | "version" // a UUID, but not version 4
-  | "variant"; // version 4, but not the variant of RFC 9562
+  | "variant" // version 4, but not the variant of RFC 9562
+  | "signature_required" // unsigned, where only signed owners count
+  | "signature_malformed" // not exactly one timestamp and one signature of version 1
+  | "signature_expired" // signed more than 300 s ago, or as far ahead
+  | "signature_invalid" // of another secret, or of another request
+  | "directory_unknown" // no user of the directory
+  | "directory_inactive" // a user, but not an active one
+  | "directory_down" // the directory could not be asked
+  | "replayed" // this very signature has counted before
+  | "replay_unavailable"; // whether it has could not be asked
 
 export type OwnerValue =
   | { readonly kind: "absent" }
@@ -25,7 +34,7 @@ export type OwnerValue =
  */
 export function readOwner(sent: string | null): OwnerValue {
   if (sent === null) return { kind: "absent" };
-  const value = withoutBlanks(sent);
+  const value = trimBlanks(sent);
   if (value === "") return { kind: "absent" };
   // A header given twice arrives joined by a comma.
   if (value.includes(",")) return { kind: "bad", reason: "multiple" };
@@ -36,7 +45,7 @@ export function readOwner(sent: string | null): OwnerValue {
 }
 
 /** Without the blanks around it; `trim` would also take no-break spaces and their like, which are no part of HTTP's. */
-function withoutBlanks(text: string): string {
+export function trimBlanks(text: string): string {
   let [from, to] = [0, text.length];
   while (isBlank(text[from])) from += 1;
   while (to > from && isBlank(text[to - 1])) to -= 1;
@@ -44,23 +53,6 @@ function withoutBlanks(text: string): string {
 }
 
 const isBlank = (character: string | undefined): boolean => character === " " || character === "\t";
-
-/** Who may assert: `OWNER_ASSERTION` of the config. */
-export type AssertionRules = {
-  readonly allow: "any" | "listed" | "off";
-  /** Actor ids that count as listed. */
-  readonly actors: ReadonlySet<string>;
-  readonly onInvalid: "ignore" | "reject";
-};
-
-/** What a credential says of itself (`mayAssert`) narrows `any` and counts as listed; nothing widens `off`. */
-export function mayAssert(
-  actor: { readonly id: string; readonly mayAssert: boolean | null },
-  rules: AssertionRules,
-): boolean {
-  if (rules.allow === "off" || actor.mayAssert === false) return false;
-  return rules.allow === "any" || actor.mayAssert === true || rules.actors.has(actor.id);
-}
 
 /** One of Coder's ids of a conversation or workspace, in lower case; null where it is absent or not a UUID. */
 export function readCoderId(sent: string | null): string | null {

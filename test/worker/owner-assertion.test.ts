@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { mayAssert, readCoderId, readOwner } from "../../src/initiator/owner-assertion.ts";
+import { readCoderId, readOwner } from "../../src/initiator/owner-assertion.ts";
 import { between, forSeeds, seededRandom } from "../support/rechunk.ts";
-import { OWNER, rules } from "./support/values.ts";
+import { OWNER } from "./support/values.ts";
 
 /** The value as the header hands it on: sent once per element. */
 function received(...sent: readonly string[]): string | null {
@@ -219,34 +219,6 @@ describe("the owner header's grammar, checked without a regular expression", () 
     expect(seen.owner).toBeGreaterThan(400_000);
     expect(seen.bad).toBeGreaterThan(300_000);
     expect(seen.absent).toBeGreaterThan(1000);
-  });
-});
-
-describe("who may assert", () => {
-  const LISTED = { id: "listed-bot" };
-  it.each([
-    // allow, the credential's own word, listed → may
-    ["any", null, false, true],
-    ["any", null, true, true],
-    ["any", true, false, true],
-    ["any", true, true, true],
-    ["any", false, false, false],
-    ["any", false, true, false],
-    ["listed", null, false, false],
-    ["listed", null, true, true],
-    ["listed", true, false, true],
-    ["listed", true, true, true],
-    ["listed", false, false, false],
-    ["listed", false, true, false],
-    ["off", null, false, false],
-    ["off", null, true, false],
-    ["off", true, false, false],
-    ["off", true, true, false],
-    ["off", false, false, false],
-    ["off", false, true, false],
-  ] as const)("A5 allow=%s, assert=%s in the credential, listed=%s: %s", (allow, own, listed, may) => {
-    const actors = new Set(listed ? [LISTED.id, "another"] : ["another"]);
-    expect(mayAssert({ ...LISTED, mayAssert: own }, rules({ allow, actors }))).toBe(may);
   });
 });
 

@@ -1,0 +1,97 @@
+/**
+ * A proxy that stands beside Coder and signs what Coder Agents says of its users (docs/signing.md). Node 22 or newer,
+ * nothing to install:
+ *
+ *     GATEWAY_URL=https://ai.your-company.com SIGNING_SECRET=… PORT=8790 node docs/sign-owner.mjs
+ *
+ * In Coder, the providers' base URLs then name this proxy in place of the gateway. Whoever can reach it can have any
+ * owner signed: it listens on loopback only, and belongs on Coder's own machine or pod.
+ */
+import { createHash, createHmac } from "node:crypto";
+import { createServer, request as plainRequest } from "node:http";
+import { request as tlsRequest } from "node:https";
+import { pathToFileURL } from "node:url";
+
+/** The two headers of a signature, for a request with these parts. `target`: path and query, as they are sent. */
+export function sign(secret, { method, target, body, headers, now = Date.now() }) {
+  const timestamp = String(Math.floor(now / 1000));
+  const lines = [
+    "v1",
+    timestamp,
+    method.toUpperCase(),
+    target,
+    createHash("sha256").update(body).digest("hex"),
+    `owner=${headers["x-coder-owner-id"] ?? ""}`,
+    `chat=${headers["x-coder-chat-id"] ?? ""}`,
+    `subchat=${headers["x-coder-subchat-id"] ?? ""}`,
+    `workspace=${headers["x-coder-workspace-id"] ?? ""}`,
+  ];
+  const mac = createHmac("sha256", secret).update(lines.join("\n")).digest("hex");
+  return { "x-coder-signature-timestamp": timestamp, "x-coder-signature": `v1=${mac}` };
+}
+
+const HOP_BY_HOP = [
+  "connection",
+  "keep-alive",
+  "te",
+  "trailer",
+  "transfer-encoding",
+  "upgrade",
+  "host",
+  "expect",
+];
+
+/** Signatures of the last minutes. */
+const used = new Set();
+
+/**
+ * As `sign`, but never the same twice: a request that is repeated within a second (an SDK tries again) is signed a second
+ * ahead, so that the gateway's replay cache does not take it for one that was overheard.
+ */
+function signOnce(secret, request) {
+  for (let now = Date.now(); ; now += 1000) {
+    const signature = sign(secret, { ...request, now });
+    const mac = signature["x-coder-signature"];
+    if (used.has(mac)) continue;
+    used.add(mac);
+    setTimeout(() => used.delete(mac), 600_000).unref();
+    return signature;
+  }
+}
+
+/** Signs and forwards one request, and passes the answer on as it comes. */
+async function forward(gateway, secret, incoming, outgoing) {
+  const chunks = [];
+  for await (const chunk of incoming) chunks.push(chunk);
+  const body = Buffer.concat(chunks);
+  // What is signed is what is sent: below the gateway's own path, if it has one.
+  const target = gateway.pathname.replace(/\/$/, "") + incoming.url;
+  const headers = { ...incoming.headers };
+  for (const name of HOP_BY_HOP) delete headers[name];
+  const method = incoming.method ?? "GET";
+  Object.assign(headers, signOnce(secret, { method, target, body, headers }), {
+    "content-length": body.length,
+  });
+
+  const send = gateway.protocol === "https:" ? tlsRequest : plainRequest;
+  const { hostname, port, protocol } = gateway;
+  const call = send({ protocol, hostname, port, method, path: target, headers }, (answer) => {
+    outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
+    answer.pipe(outgoing);
+  });
+  call.on("error", () => (outgoing.headersSent ? outgoing.destroy() : outgoing.writeHead(502).end()));
+  outgoing.on("close", () => call.destroy());
+  call.end(body);
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) {
+  const { GATEWAY_URL, SIGNING_SECRET, PORT = "8790" } = process.env;
+  if (!GATEWAY_URL || !SIGNING_SECRET) throw new Error("GATEWAY_URL and SIGNING_SECRET are needed");
+  const gateway = new URL(GATEWAY_URL);
+  const server = createServer((incoming, outgoing) => {
+    forward(gateway, SIGNING_SECRET, incoming, outgoing).catch(() => outgoing.destroy());
+  });
+  server.listen(Number(PORT), "127.0.0.1", () => {
+    console.log(`signing for ${gateway.origin} on http://127.0.0.1:${server.address().port}`);
+  });
+}
