@@ -7,7 +7,13 @@ export default defineConfig({
     projects: [
       {
         // Floor by floor, inside workerd.
-        plugins: [cloudflareTest({ wrangler: { configPath: "./wrangler.toml" } })],
+        plugins: [
+          cloudflareTest({
+            wrangler: { configPath: "./wrangler.toml" },
+            // What wrangler.toml binds only where it is wanted.
+            miniflare: { durableObjects: { NONCES: { className: "NonceShard", useSQLite: true } } },
+          }),
+        ],
         test: {
           name: "worker",
           include: ["test/worker/**/*.test.ts"],

@@ -8,8 +8,9 @@
  */
 import { Hono } from "hono";
 import type { AdminApi } from "./api/api.ts";
-import { detectClient, sessionId } from "./client/client.ts";
-import { CODER_AGENTS } from "./client/clients.ts";
+import { explainer } from "./app/explain.ts";
+import { findPlace, hasNoBody, judge, nothingFound, refuseUnread, type Findings } from "./app/judge.ts";
+import { sessionId } from "./client/client.ts";
 import type { Config } from "./config.ts";
 import { sha256Hex } from "./digest.ts";
 import * as compose from "./events/compose.ts";
@@ -17,21 +18,23 @@ import { startInterception } from "./events/interception.ts";
 import { createRecorder, type Recorder, type Sink } from "./events/recorder.ts";
 import type { Redact } from "./events/redaction.ts";
 import { declaredLength, declaredTooLarge, readBody, refuseBody, refuseEncoded } from "./http/body.ts";
-import { clientHeaders, hasLooped, upstreamHeaders } from "./http/headers.ts";
+import { clientHeaders, upstreamHeaders } from "./http/headers.ts";
 import { readTarget, type Target } from "./http/target.ts";
 import { openUpload, type Upload } from "./http/upload.ts";
-import { readCredential } from "./identity/credential.ts";
-import { identify, type Actor } from "./identity/identity.ts";
-import { decideInitiator, type Initiator } from "./initiator/initiator.ts";
-import { readCoderId } from "./initiator/owner-assertion.ts";
+import type { Actor } from "./identity/identity.ts";
+import { readCoderIds } from "./initiator/claim.ts";
+import type { Delegate } from "./initiator/delegation.ts";
+import type { Flag } from "./initiator/flags.ts";
+import type { Decision } from "./initiator/initiator.ts";
+import type { Witnesses } from "./initiator/witnesses.ts";
 import { observe, type Conclusion } from "./observation/observe.ts";
 import { applyPolicies, type Policy } from "./policy/policy.ts";
 import { readCall, type Call } from "./provider/call.ts";
 import type { Api, Dialect } from "./provider/provider.ts";
-import { checkMethod, findRoute, isBase, methodsOf, namedProvider, type Route } from "./provider/route.ts";
+import { methodsOf, type Route } from "./provider/route.ts";
 import { askForUsage } from "./provider/splice.ts";
 import { Refusal } from "./refusal.ts";
-import { chooseCredential, type UpstreamCredential } from "./upstream/credential.ts";
+import type { UpstreamCredential } from "./upstream/credential.ts";
 import { CLIENT_GONE, forward, type Outgoing } from "./upstream/forward.ts";
 import { withoutKeyEcho } from "./upstream/key-echo.ts";
 import { targetUrl } from "./upstream/target.ts";
@@ -40,6 +43,10 @@ import { uuidV7 } from "./uuid.ts";
 /** What the app is made of; everything that touches the world comes in here. */
 export type Parts = {
   readonly config: Config;
+  /** Knows a gateway that speaks for its users; null: there is none. */
+  readonly delegate: Delegate | null;
+  /** Who can say more of an owner than the headers do. */
+  readonly witnesses: Witnesses;
   readonly policies: readonly Policy[];
   readonly sinks: readonly Sink[];
   /** Takes secrets out of content before it is recorded. */
@@ -64,10 +71,9 @@ type Visit = {
   readonly recorder: Recorder;
   readonly waitUntil: (promise: Promise<unknown>) => void;
   /** Found on the way, for whatever ends it. */
+  readonly found: Findings;
   errorBody: Dialect["errorBody"];
-  route: Route | null;
-  client: string | null;
-  actor: Actor | null;
+  target: Target | null;
   caller: compose.Caller | null;
 };
 
@@ -77,7 +83,11 @@ type Admitted = {
   readonly route: Route;
   readonly actor: Actor;
   readonly caller: compose.Caller;
+  readonly initiatorName: string | null;
+  readonly flags: readonly Flag[];
   readonly credential: UpstreamCredential;
+  /** The request's body, where a signature has made it be read; null where it is still to come. */
+  readonly body: Uint8Array | null;
 };
 
 export function createApp(parts: Parts): Hono {
@@ -109,10 +119,9 @@ async function handle(request: Request, parts: Parts, waitUntil: Visit["waitUnti
     startedAt,
     recorder: events,
     waitUntil,
+    found: nothingFound(),
     errorBody: parts.fallbackDialect.errorBody,
-    route: null,
-    client: null,
-    actor: null,
+    target: null,
     caller: null,
   };
   const answer = intercept(own);
@@ -130,59 +139,42 @@ async function handle(request: Request, parts: Parts, waitUntil: Visit["waitUnti
 }
 
 async function intercept(visit: Visit): Promise<Response> {
-  const { request, parts, id } = visit;
+  const { request, parts, id, found } = visit;
   const { headers } = request;
-  const { config } = parts;
 
-  // Route: out of fixed tables.
-  if (hasLooped(headers)) return refuse(visit, new Refusal("loop"));
-  const target = readTarget(request);
-  if (target instanceof Refusal) return refuse(visit, target);
-  if (parts.api.takes(target.path)) return askApi(visit, target);
-  const route = findRoute(target.path, headers, config.providers);
-  if (!route) {
-    if (request.method === "HEAD" && isBase(target.path, config.providers)) return ourAnswer(parts, null, id);
-    visit.errorBody = (
-      namedProvider(target.path, config.providers)?.dialect ?? parts.fallbackDialect
-    ).errorBody;
-    return refuse(visit, new Refusal("not_found"));
+  // Route.
+  const place = findPlace(request, parts);
+  if (place.is === "nowhere") {
+    visit.errorBody = place.dialect.errorBody;
+    return refuse(visit, place.refusal);
   }
-  visit.route = route;
+  const { target } = place;
+  visit.target = target;
+  if (place.is !== "provider") return place.is === "api" ? askApi(visit, target) : ourAnswer(parts, null, id);
+  const { route } = place;
   visit.errorBody = route.provider.dialect.errorBody;
-  const badMethod = checkMethod(route.route, request);
-  if (badMethod) return refuse(visit, badMethod);
 
-  // Client: a hint.
-  const client = detectClient(headers);
-  visit.client = client.name;
-
-  // Identity: whose credential it is, and which key the provider gets.
-  const presented = await readCredential(headers);
-  if (presented instanceof Refusal) return refuse(visit, presented);
-  const actor = await identify(presented, config.sources);
-  if (actor instanceof Refusal) return refuse(visit, actor);
-  visit.actor = actor;
-  const credential = chooseCredential(route.provider, actor, presented, () => fraction(parts.randomUuid()));
-  if (credential instanceof Refusal) return refuse(visit, credential);
-
-  // Initiator: on whose account.
-  const sentOwner = headers.get("x-coder-owner-id");
-  const initiator = decideInitiator(actor, client.name === CODER_AGENTS, sentOwner, config.assertion);
-  const coder = {
-    chat_id: readCoderId(headers.get("x-coder-chat-id")),
-    subchat_id: readCoderId(headers.get("x-coder-subchat-id")),
-    workspace_id: readCoderId(headers.get("x-coder-workspace-id")),
-  };
-  const caller = compose.toCaller(id, actor, initiator, client, sessionId(client, headers, {}), coder);
+  // Client, identity, initiator.
+  const judged = await judge(request, place, parts, found, () => signedBody(visit, route));
+  if (judged instanceof Refusal) return refuse(visit, judged);
+  const { client, actor, credential, decision, flags, body } = judged;
+  const coder = readCoderIds(headers, judged.delegation);
+  const caller = compose.toCaller(
+    id,
+    actor,
+    decision.initiator,
+    client,
+    sessionId(client, headers, {}),
+    coder,
+  );
   visit.caller = caller;
-  const rejected = await recordOverride(visit, route, caller, initiator, sentOwner ?? "");
-  if (rejected && config.assertion.onInvalid === "reject") return refuse(visit, rejected);
+  await recordOverride(visit, route, caller, decision);
+  if (judged.refusal) return refuse(visit, judged.refusal);
 
-  const admitted: Admitted = { target, route, actor, caller, credential };
+  const initiatorName = decision.initiator.name;
+  const admitted: Admitted = { target, route, actor, caller, initiatorName, flags, credential, body };
   if (route.route.kind === "passthrough") return passThrough(visit, admitted);
-  const badEncoding = refuseEncoded(headers);
-  if (badEncoding) return refuse(visit, badEncoding);
-  const bytes = await readBody(request, config.limits.bodyBytes);
+  const bytes = body ?? (await wholeBody(visit, route));
   if (bytes instanceof Refusal) return refuse(visit, bytes);
   const call = readCall(bytes);
   if (call instanceof Refusal) return refuse(visit, call);
@@ -196,33 +188,48 @@ async function intercept(visit: Visit): Promise<Response> {
   );
 }
 
+/** The whole body, with its SHA-256, for a signature to be checked. */
+async function signedBody(
+  visit: Visit,
+  route: Route,
+): Promise<{ readonly bytes: Uint8Array; readonly sha256: string } | Refusal> {
+  const bytes = await wholeBody(visit, route);
+  return bytes instanceof Refusal ? bytes : { bytes, sha256: await sha256Hex(bytes) };
+}
+
+/** The whole body, as the route takes it: not compressed where it is read, none where there is none to forward. */
+async function wholeBody({ request, parts }: Visit, route: Route): Promise<Uint8Array | Refusal> {
+  const { bodyBytes } = parts.config.limits;
+  return refuseUnread(request, route, bodyBytes) ?? readBody(request, bodyBytes);
+}
+
 /** A question about the records: the admin's, who is known by a token of its own. */
 async function askApi(visit: Visit, target: Target): Promise<Response> {
   const { api } = visit.parts;
   visit.errorBody = api.errorBody;
-  const answer = await api.answer(visit.request, target);
+  const answer = await api.answer(visit.request, target, explainer(visit.parts));
   if (answer instanceof Refusal) return refuse(visit, answer);
   answer.headers.set("x-interception-id", visit.id);
   return answer;
 }
 
-/** Events about the owner header; hands on the refusal that is due where it did not count. */
+/** Events about the owner header. */
 async function recordOverride(
-  { parts, recorder }: Visit,
+  { request, parts, recorder }: Visit,
   { provider }: Route,
   caller: compose.Caller,
-  { owner }: Initiator,
-  sent: string,
-): Promise<Refusal | null> {
-  if (owner === "none") return null;
+  decision: Decision,
+): Promise<void> {
+  const { owner } = decision.initiator;
+  if (owner === "none") return;
   if (owner === "overrides") {
-    recorder.record(compose.overrideEvent(caller, provider.name, parts.now()));
-    return null;
+    recorder.record(compose.overrideEvent(caller, decision, provider.name, parts.now()));
+    return;
   }
+  const sent = request.headers.get("x-coder-owner-id") ?? "";
   const valueSha256 = (await sha256Hex(sent)).slice(0, 16);
   const rejection = { reason: owner.rejected, valueLength: sent.length, valueSha256 };
-  recorder.record(compose.overrideRejectedEvent(caller, provider.name, rejection, parts.now()));
-  return new Refusal("owner_rejected", owner.rejected);
+  recorder.record(compose.overrideRejectedEvent(caller, decision, provider.name, rejection, parts.now()));
 }
 
 /** An interception: recorded from here to its one end, whatever happens. */
@@ -234,7 +241,7 @@ async function relay(
   bytes: Uint8Array,
 ): Promise<Response> {
   const { id, parts, recorder, startedAt, waitUntil } = visit;
-  const { route, caller, actor, credential } = admitted;
+  const { route, caller, actor, initiatorName, flags, credential } = admitted;
   const { model, stream } = call;
   const asked = {
     provider: route.provider.name,
@@ -249,7 +256,7 @@ async function relay(
   const { keep, prompts } = parts.config.recording;
   const { begun, end } = startInterception(
     recorder,
-    { subject, actor, ask: api.readAsk(call.fields), startedAt },
+    { subject, actor, initiatorName, flags, ask: api.readAsk(call.fields), startedAt },
     { prompts, redact: parts.redact },
     parts.now,
   );
@@ -332,7 +339,7 @@ async function passthroughBody(
   const { bodyBytes } = parts.config.limits;
   const runsModel = asked.kind === "passthrough" && request.method === "POST" ? asked.runsModel : "no";
   if (runsModel !== "no" && provider.models !== null) {
-    const bytes = refuseEncoded(request.headers) ?? (await readBody(request, bodyBytes));
+    const bytes = refuseEncoded(request.headers) ?? admitted.body ?? (await readBody(request, bodyBytes));
     if (bytes instanceof Refusal) return bytes;
     // An empty body (to cancel, say) has no model do anything; one that cannot be read names none that is allowed.
     const call = bytes.byteLength === 0 ? null : readCall(bytes);
@@ -341,8 +348,9 @@ async function passthroughBody(
   }
   const forbidden = checkPolicies(visit, admitted, null, false);
   if (forbidden) return forbidden;
-  if (request.method === "GET" || request.method === "HEAD") return refuseBody(request.headers);
+  if (hasNoBody(request.method)) return refuseBody(request.headers);
   if (request.body === null) return null;
+  if (admitted.body) return admitted.body;
   // A body of known length flows on as it comes; one of unknown length is counted first.
   const length = declaredLength(request.headers);
   if (length === null) return readBody(request, bodyBytes);
@@ -396,21 +404,21 @@ function toClient(answer: Response, body: BodyInit | null, id: string, reframed:
   return new Response(body, { status, statusText, headers: clientHeaders(answer.headers, id, reframed) });
 }
 
-/** The records are read, never written. */
-const API_METHODS = ["GET", "HEAD"];
-
 /** Answers instead of the upstream, in the route's dialect, and says so in an event. */
 function refuse(visit: Visit, refusal: Refusal): Response {
-  const { id, parts, recorder, request, route, client, actor, caller } = visit;
-  recorder.record(
-    compose.refusalEvent(id, refusal, { method: request.method, route, client, actor, caller }, parts.now()),
-  );
+  const { id, parts, recorder, request, caller, target } = visit;
+  const { route, client, actor } = visit.found;
+  const known = { method: request.method, route, client: client?.name ?? null, actor, caller };
+  recorder.record(compose.refusalEvent(id, refusal, known, parts.now()));
   const { reason, status, message, param } = refusal;
   const body = visit.errorBody({ status, message, code: reason, param, interceptionId: id });
   const headers = new Headers({ "x-interception-id": id, "x-interceptor-error": reason });
   // What HTTP asks of these two (RFC 9110 §15.5.6, §15.5.22).
   if (reason === "method_not_allowed")
-    headers.set("allow", (route ? methodsOf(route.route) : API_METHODS).join(", "));
+    headers.set(
+      "allow",
+      (route ? methodsOf(route.route) : parts.api.methodsOf(target?.path ?? "")).join(", "),
+    );
   if (reason === "websocket_unsupported") headers.set("upgrade", "HTTP/1.1");
   return Response.json(body, { status, headers });
 }
@@ -421,9 +429,4 @@ function ourAnswer(
   id = uuidV7(parts.now(), parts.randomUuid()),
 ): Response {
   return new Response(body, { headers: { "x-interception-id": id } });
-}
-
-/** From 0 up to 1, out of a random UUID's first 32 bits. */
-function fraction(uuid: string): number {
-  return Number.parseInt(uuid.slice(0, 8), 16) / 2 ** 32;
 }

@@ -4,6 +4,8 @@
  */
 import type { Problems } from "./identity/identity.ts";
 
+const SECRET_NAME = /^[A-Z][A-Z0-9_]*$/;
+
 export type Table = Readonly<Record<string, unknown>>;
 
 /** A table, given as a TOML table or as the same in a JSON string; null after reporting what it is instead. */
@@ -53,6 +55,28 @@ export class Fields {
     return null;
   }
 
+  /** A text that must be there, and is no example's. */
+  required(key: string): string | null {
+    const value = this.#take(key);
+    const problem = value === undefined ? "is missing" : problemOfText(value);
+    if (problem === null) return value as string;
+    this.#wrong(key, problem);
+    return null;
+  }
+
+  /** One such text, or a list of them. */
+  requiredTexts(key: string): readonly string[] {
+    const value = this.#take(key);
+    if (!Array.isArray(value)) return [this.required(key) ?? []].flat();
+    if (value.length === 0) this.#wrong(key, "names none");
+    return value.flatMap((one: unknown, at) => {
+      const problem = problemOfText(one);
+      if (problem === null) return one as string;
+      this.#wrong(`${key}[${at}]`, problem);
+      return [];
+    });
+  }
+
   oneOf<T extends string>(key: string, allowed: readonly T[], otherwise: T): T {
     const value = this.#take(key);
     if (value === undefined) return otherwise;
@@ -88,6 +112,50 @@ export class Fields {
     return [];
   }
 
+  /** A table within this one; null where the key is absent, or no table. */
+  inner(key: string): Fields | null {
+    const value = this.#take(key);
+    if (value === undefined) return null;
+    const path = `${this.path}.${key}`;
+    const table = asTable(value, path, this.problems);
+    return table && new Fields(table, path, this.problems);
+  }
+
+  /** A list of names of secrets, each as `read` gives it; null of those is left out, `read` having said why. */
+  secrets(key: string, read: (secretName: string) => string | null): readonly string[] {
+    return (this.texts(key) ?? []).flatMap((name, at) => {
+      // Not any text: a secret put where its name belongs must not be printed as a name.
+      if (SECRET_NAME.test(name)) return read(name) ?? [];
+      this.problems(`${this.path}.${key}[${at}]`, `is not the name of a secret (${SECRET_NAME.source})`);
+      return [];
+    });
+  }
+
+  /** The name of one secret, likewise; required. */
+  secret(key: string, read: (secretName: string) => string | null): string | null {
+    const name = this.text(key);
+    if (name !== null && SECRET_NAME.test(name)) return read(name);
+    this.#wrong(key, `is not the name of a secret (${SECRET_NAME.source})`);
+    return null;
+  }
+
+  /** An address to call, without a slash at its end; required. `https`, or `http` on loopback, and nothing behind the path. */
+  url(key: string): string | null {
+    const text = this.text(key);
+    const wrong = (problem: string): null => {
+      this.#wrong(key, problem);
+      return null;
+    };
+    if (text === null) return wrong("is missing");
+    if (isPlaceholder(text) || text.includes("...") || !URL.canParse(text)) return wrong("is not a URL");
+    const url = new URL(text);
+    const loopback = /^(?:localhost|127(?:\.\d+){3}|\[::1\])$/.test(url.hostname);
+    if (url.protocol !== "https:" && !(url.protocol === "http:" && loopback)) return wrong("is not https");
+    if (url.username || url.password) return wrong("holds a user name or password");
+    if (text.includes("?") || text.includes("#")) return wrong("holds a query or fragment");
+    return `${url.origin}${url.pathname.replace(/\/+$/, "")}`;
+  }
+
   /** Reports every key that no reader asked for, and which there are. */
   done(): void {
     for (const key of Object.keys(this.table)) {
@@ -103,6 +171,12 @@ export class Fields {
   #wrong(key: string, problem: string): void {
     this.problems(`${this.path}.${key}`, problem);
   }
+}
+
+/** What is wrong with a text that must be one, and not an example's; null where nothing is. */
+function problemOfText(value: unknown): string | null {
+  if (typeof value !== "string" || value.trim() === "") return "is not a text, or empty";
+  return isPlaceholder(value) || /[<>…]|\.\.\./.test(value) ? "still holds a placeholder" : null;
 }
 
 /** What examples have where a value belongs. */

@@ -1,9 +1,8 @@
 /** The config's `PROVIDERS`, checked: names, types, base URLs, keys. */
-import { asTable, Fields, isPlaceholder } from "./config-fields.ts";
+import { asTable, Fields } from "./config-fields.ts";
 import type { Problems } from "./identity/identity.ts";
 import type { Dialect, Provider } from "./provider/provider.ts";
 
-const SECRET_NAME = /^[A-Z][A-Z0-9_]*$/;
 const NAME = /^[a-z0-9]+(?:-[a-z0-9]+)*$/;
 /** Names that other routes have, here or in the API under `/api/v2/ai-gateway`. */
 const RESERVED = new Set(
@@ -51,12 +50,7 @@ function readProvider(name: string, fields: Fields, { dialects, key }: Given): P
   const dialect = dialects.find((one) => one.type === type);
   if (!dialect) problems(`${path}.type`, `is none of ${dialects.map((one) => `"${one.type}"`).join(", ")}`);
   const baseUrl = readBaseUrl(fields, dialect);
-  const keys = (fields.texts("keys") ?? []).flatMap((secretName, at) => {
-    // Not any text: a key put where its name belongs must not be printed as a name.
-    if (SECRET_NAME.test(secretName)) return key(secretName) ?? [];
-    problems(`${path}.keys[${at}]`, `is not the name of a secret (${SECRET_NAME.source})`);
-    return [];
-  });
+  const keys = fields.secrets("keys", key);
   const rest = {
     injectUsage: fields.flag("inject_usage", true),
     coderHeaders: fields.flag("forward_coder_headers", false),
@@ -67,20 +61,8 @@ function readProvider(name: string, fields: Fields, { dialects, key }: Given): P
 }
 
 function readBaseUrl(fields: Fields, dialect: Dialect | undefined): string | null {
-  const text = fields.text("base_url");
-  const wrong = (problem: string): null => {
-    fields.problems(`${fields.path}.base_url`, problem);
-    return null;
-  };
-  if (text === null) return wrong("is missing");
-  if (isPlaceholder(text) || text.includes("...") || !URL.canParse(text)) return wrong("is not a URL");
-  const url = new URL(text);
-  const loopback = /^(?:localhost|127(?:\.\d+){3}|\[::1\])$/.test(url.hostname);
-  if (url.protocol !== "https:" && !(url.protocol === "http:" && loopback)) return wrong("is not https");
-  if (url.username || url.password) return wrong("holds a user name or password");
-  if (text.includes("?") || text.includes("#")) return wrong("holds a query or fragment");
-  const path = url.pathname.replace(/\/+$/, "");
-  if (dialect?.mount === "" && path.endsWith("/v1"))
-    return wrong("must not end in /v1: the routes of this type begin with it");
-  return `${url.origin}${path}`;
+  const url = fields.url("base_url");
+  if (url === null || dialect?.mount !== "" || !url.endsWith("/v1")) return url;
+  fields.problems(`${fields.path}.base_url`, "must not end in /v1: the routes of this type begin with it");
+  return null;
 }

@@ -2,14 +2,15 @@
  * The environment, checked once: unchecked bindings in, a whole Config out, or everything that is wrong with them. The
  * only reader of `env`. Names and defaults: the README's config table.
  */
+import { readAssertion, readDelegation, type WitnessOptions } from "./config-assertion.ts";
 import { asList, asTable, Fields, fromJson, isPlaceholder, type Table } from "./config-fields.ts";
 import { readProviders } from "./config-providers.ts";
-import type { ConfiguredSource, IdentitySource, Problems } from "./identity/identity.ts";
-import type { AssertionRules } from "./initiator/owner-assertion.ts";
+import type { ConfiguredSource, IdentitySource, Problems, World } from "./identity/identity.ts";
+import type { DelegationRules } from "./initiator/delegation.ts";
+import type { AssertionRules } from "./initiator/rules.ts";
 import type { Keep } from "./provider/answer.ts";
 import type { Dialect, Provider } from "./provider/provider.ts";
 import type { DataSet } from "./sinks/analytics-engine.ts";
-import { canonicalId } from "./uuid.ts";
 
 export type Limits = {
   /** The largest request body taken, in bytes. */
@@ -26,6 +27,9 @@ export type Config = {
   readonly providers: ReadonlyMap<string, Provider>;
   readonly sources: readonly ConfiguredSource[];
   readonly assertion: AssertionRules;
+  readonly witnesses: WitnessOptions;
+  /** null: nobody delegates. */
+  readonly delegation: DelegationRules | null;
   readonly limits: Limits;
   readonly recording: RecordingRules;
   readonly interceptions: DataSet | null;
@@ -60,6 +64,8 @@ export type ConfigProblems = { readonly problems: readonly string[] };
 export type Catalogue = {
   readonly dialects: readonly Dialect[];
   readonly sources: readonly IdentitySource[];
+  /** What the sources may touch of the world: tests give their own. */
+  readonly world: World;
 };
 
 export type Env = Readonly<Record<string, unknown>>;
@@ -69,8 +75,16 @@ export const MIB = 1024 * 1024;
 export function readConfig(env: Env, catalogue: Catalogue): Config | ConfigProblems {
   const found: string[] = [];
   const problems: Problems = (path, problem) => void found.push(`${path} ${problem}`);
-  const sources = readIdentity(env, catalogue.sources, problems);
-  const verifies = sources.some((source) => source.verifies);
+  const sources = readIdentity(env, catalogue, problems);
+  const secret = (name: string): string | null => readSecret(env, name, problems);
+  const table = (name: string): Fields => new Fields(optional(env, name, problems), name, problems);
+  const delegation = env["DELEGATION"] === undefined ? null : readDelegation(table("DELEGATION"), secret);
+  const verifies = delegation !== null || sources.some((source) => source.verifies);
+  const assertion = readAssertion(table("OWNER_ASSERTION"), {
+    secret,
+    sources: [...sourceNames(env), ...(delegation ? ["delegation"] : [])],
+    nonces: binding(env, "NONCES", "idFromName", "a Durable Object namespace", problems),
+  });
   const config: Config = {
     providers: readProviders(env["PROVIDERS"], {
       dialects: catalogue.dialects,
@@ -79,7 +93,9 @@ export function readConfig(env: Env, catalogue: Catalogue): Config | ConfigProbl
       problems,
     }),
     sources,
-    assertion: readAssertion(env, problems),
+    assertion: assertion.rules,
+    witnesses: assertion.witnesses,
+    delegation,
     limits: readLimits(env, problems),
     recording: readRecording(env, problems),
     interceptions: binding(env, "INTERCEPTIONS", "writeDataPoint", "an Analytics Engine data set", problems),
@@ -92,7 +108,7 @@ export function readConfig(env: Env, catalogue: Catalogue): Config | ConfigProbl
   return found.length > 0 ? { problems: found } : config;
 }
 
-function readIdentity(env: Env, known: readonly IdentitySource[], problems: Problems): ConfiguredSource[] {
+function readIdentity(env: Env, { sources, world }: Catalogue, problems: Problems): ConfiguredSource[] {
   const value = env["IDENTITY"] === undefined ? [{ source: "byok" }] : env["IDENTITY"];
   const list = asList(value, "IDENTITY", problems) ?? [];
   if (list.length === 0) problems("IDENTITY", "names no source");
@@ -100,27 +116,38 @@ function readIdentity(env: Env, known: readonly IdentitySource[], problems: Prob
     const path = `IDENTITY[${at}]`;
     const table = asTable(item, path, problems);
     if (!table) return [];
-    const source = known.find((one) => one.source === table["source"]);
+    const source = sources.find((one) => one.source === table["source"]);
     if (!source) {
-      problems(`${path}.source`, `is none of ${known.map((one) => `"${one.source}"`).join(", ")}`);
+      problems(`${path}.source`, `is none of ${sources.map((one) => `"${one.source}"`).join(", ")}`);
       return [];
     }
-    const secret = (name: string): string | null => readSecret(env, name, problems);
+    const options = new Fields(table, path, problems);
+    options.text("source");
     const report: Problems = (key, problem) => problems(`${path}.${key}`, problem);
-    return [{ verifies: source.verifies, identify: source.configure(table, secret, report) }];
+    const configured = source.configure({
+      options,
+      secret: (name, whether = "needed") =>
+        whether === "optional" && env[name] === undefined ? null : readSecret(env, name, problems),
+      binding: (name, method, kind) => {
+        if (env[name] === undefined) problems(name, "is missing: a binding that the configuration names");
+        return binding(env, name, method, kind, problems);
+      },
+      problems: report,
+      world,
+    });
+    options.done();
+    return [{ verifies: source.verifies, ...configured }];
   });
 }
 
-function readAssertion(env: Env, problems: Problems): AssertionRules {
-  const fields = new Fields(optional(env, "OWNER_ASSERTION", problems), "OWNER_ASSERTION", problems);
-  const allow = fields.oneOf("allow", ["any", "listed", "off"], "any");
-  const actors = new Set(fields.texts("actors")?.map(canonicalId));
-  if (allow === "any" && actors.size > 0)
-    problems("OWNER_ASSERTION.actors", 'counts only with allow = "listed"');
-  const onInvalid = fields.oneOf("on_invalid", ["ignore", "reject"], "ignore");
-  fields.oneOf("signature", ["off"], "off");
-  fields.done();
-  return { allow, actors, onInvalid };
+/** The sources that `IDENTITY` names; what is wrong with it is said where they are read. */
+function sourceNames(env: Env): readonly string[] {
+  const list = fromJson(env["IDENTITY"]);
+  if (!Array.isArray(list)) return [];
+  return list.flatMap((item: unknown) => {
+    const name = (fromJson(item) as { readonly source?: unknown } | null)?.source;
+    return typeof name === "string" ? name : [];
+  });
 }
 
 function readLimits(env: Env, problems: Problems): Limits {
@@ -239,7 +266,7 @@ function isExampleKey(key: string): boolean {
   return /\.\.\.|(?:^|[-_])(?:your|replace|change)[-_]|x{8}/i.test(key);
 }
 
-const TABLES = new Set(["PROVIDERS", "IDENTITY", "OWNER_ASSERTION", "RECORDING", "LIMITS"]);
+const TABLES = new Set(["PROVIDERS", "IDENTITY", "OWNER_ASSERTION", "DELEGATION", "RECORDING", "LIMITS"]);
 
 /** A table that nobody reads, under a name that begins as one of ours: a misspelt one, whose rules would not hold. */
 function reportUnread(env: Env, problems: Problems): void {

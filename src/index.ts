@@ -6,6 +6,7 @@ import type { Hono } from "hono";
 import { createApp } from "./app.ts";
 import { readConfig, type ConfigProblems, type Env } from "./config.ts";
 import { consume } from "./ledger/consume.ts";
+import { NonceShard } from "./initiator/nonce-shard.ts";
 import type { LedgerPlaces } from "./ledger/ledger.ts";
 import { keepUp } from "./ledger/upkeep.ts";
 import { Refusal } from "./refusal.ts";
@@ -49,6 +50,9 @@ function placesFor(env: Env): LedgerPlaces {
   sayProblems(worker.problems);
   throw new Error("the configuration is wrong");
 }
+
+/** The replay cache's Durable Object: bound as `NONCES` where `OWNER_ASSERTION.replay_cache` is on. */
+export { NonceShard };
 
 export default {
   fetch(request, env, context) {

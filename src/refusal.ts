@@ -31,8 +31,10 @@ const REASONS = {
     401,
     "You are known here, but the provider's key is missing: the gateway holds none for this provider, so send your identity in X-Coder-AI-Governance-Token and your own provider key in Authorization or X-Api-Key.",
   ],
+  delegation_rejected: [401, "The gateway that speaks for you was not accepted here."],
   identity_unavailable: [503, "Who is calling could not be established just now."],
   owner_rejected: [400, "X-Coder-Owner-Id was not accepted."],
+  signature_required: [401, "X-Coder-Owner-Id must come with a good signature."],
   // body
   body_too_large: [413, "The request's body is too large."],
   body_encoded: [415, "The request's body must not be compressed (no Content-Encoding)."],

@@ -8,8 +8,16 @@ import type { Catalogue, Config } from "./config.ts";
 import type { InterceptorEvent } from "./events/event.ts";
 import { redactor } from "./events/redaction.ts";
 import type { Sink } from "./events/recorder.ts";
+import { access } from "./identity/access.ts";
 import { byok } from "./identity/byok.ts";
+import { coder } from "./identity/coder.ts";
+import { jwt } from "./identity/jwt.ts";
 import { keys } from "./identity/keys.ts";
+import { delegate } from "./initiator/delegation.ts";
+import { coderDirectory } from "./initiator/directory.ts";
+import { durableNonces } from "./initiator/nonces.ts";
+import { verifier } from "./initiator/signature.ts";
+import type { Witnesses } from "./initiator/witnesses.ts";
 import { modelsPolicy } from "./policy/models.ts";
 import { anthropic } from "./provider/anthropic.ts";
 import { openai } from "./provider/openai.ts";
@@ -22,17 +30,24 @@ import { holdStarts } from "./sinks/hold-starts.ts";
 import { ledgerSink } from "./sinks/ledger.ts";
 import { logSink } from "./sinks/log.ts";
 
+const print = (line: string): void => console.log(line);
+const complain = (line: string): void => console.error(line);
+
+/** What the world gives: tests give their own. */
+export type World = Pick<Parts, "fetch" | "now" | "complain">;
+
+const WORLD: World = { fetch: (input, init) => fetch(input, init), now: () => Date.now(), complain };
+
 /** What `PROVIDERS` and `IDENTITY` can name. */
 export const catalogue: Catalogue = {
   dialects: [openai, anthropic],
-  sources: [byok, keys],
+  sources: [byok, keys, coder, jwt, access],
+  world: WORLD,
 };
 
 /** Speaks where no route says in whose dialect. */
 export const fallbackDialect = openai;
 
-const print = (line: string): void => console.log(line);
-const complain = (line: string): void => console.error(line);
 const fallback = fallbackLog(print);
 
 const sinks = (config: Config): Sink[] => [
@@ -58,10 +73,26 @@ export function ledgerPlaces({ ledger: { database, archive, retentionDays } }: C
   return { database, archive, retentionDays, complain, fallback };
 }
 
-/** The app's parts as they are in production. */
-export function wire(config: Config): Parts {
+/** Who can say more of an owner than the headers do. */
+export function witnesses(
+  { witnesses: { signingKeys, directory, nonces } }: Config,
+  world: World,
+): Witnesses {
   return {
+    verify: signingKeys.length > 0 ? verifier(signingKeys) : null,
+    directory: directory && coderDirectory(directory, world.fetch, world.now, world.complain),
+    nonces: nonces && durableNonces(nonces, world.complain),
+    now: world.now,
+  };
+}
+
+/** The app's parts as they are in production. */
+export function wire(config: Config, world: World = WORLD): Parts {
+  return {
+    ...world,
     config,
+    delegate: config.delegation && delegate(config.delegation),
+    witnesses: witnesses(config, world),
     policies: [modelsPolicy],
     sinks: sinks(config),
     redact: redactor(config.recording.patterns),
@@ -71,9 +102,6 @@ export function wire(config: Config): Parts {
       now: () => Date.now(),
     }),
     fallbackDialect,
-    fetch: (input, init) => fetch(input, init),
-    now: () => Date.now(),
     randomUuid: () => crypto.randomUUID(),
-    complain,
   };
 }

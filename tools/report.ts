@@ -1,6 +1,6 @@
 /** `npm run report`: asks an interceptor's API about its records and prints the answers as tables and bars. */
 import { parseArgs } from "node:util";
-import { LOCAL_ADMIN_TOKEN } from "./local-keys.ts";
+import { adminToken, NO_ADMIN_TOKEN } from "./admin-token.ts";
 import { sentenceOf } from "./local/start-failure.ts";
 import { createApiClient, type ApiClient, type Query } from "./report/api-client.ts";
 import { VIEWS, type View } from "./report/views.ts";
@@ -44,9 +44,9 @@ export async function main(args: readonly string[]): Promise<number> {
     process.stderr.write(`${wanted} (--help shows how.)\n`);
     return BAD_USAGE;
   }
-  const token = process.env["INTERCEPTOR_ADMIN_TOKEN"] ?? (isLoopback(wanted.url) ? LOCAL_ADMIN_TOKEN : "");
-  if (token === "") {
-    process.stderr.write("INTERCEPTOR_ADMIN_TOKEN is not set: the API is the admin's alone.\n");
+  const token = adminToken(wanted.url);
+  if (token === null) {
+    process.stderr.write(`${NO_ADMIN_TOKEN}\n`);
     return 1;
   }
   try {
@@ -131,9 +131,4 @@ function parse(args: readonly string[]) {
   } catch (error) {
     return sentenceOf(error).replace(/\. To specify.*$/s, ".");
   }
-}
-
-/** The public local token is sent nowhere else. */
-function isLoopback(url: string): boolean {
-  return /^(?:localhost|127(?:\.\d+){3}|\[::1\])$/.test(new URL(url).hostname);
 }

@@ -83,11 +83,12 @@ export const TABLES: Readonly<Record<string, () => string>> = {
     ),
   api: () =>
     table(
-      ["GET", "what it answers", "parameters"],
-      ENDPOINTS.map(({ path, summary, parameters, csv }) => [
-        code(path),
+      ["", "what it answers", "parameters"],
+      ENDPOINTS.map(({ path, summary, parameters, csv, body }) => [
+        code(`${body ? "POST" : "GET"} ${path}`),
         `${summary}${csv ? "; also as CSV" : ""}`,
-        Object.keys(parameters).map(code).join(" ") || "–",
+        [...Object.keys(parameters), ...Object.keys(body?.schema["properties"] ?? {})].map(code).join(" ") ||
+          "–",
       ]),
     ),
   interceptions: () => table(["column", "name", "what it holds"], columnRows(INTERCEPTION_COLUMNS)),

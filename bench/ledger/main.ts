@@ -71,6 +71,8 @@ async function ask(database: D1Database, endpoint: Endpoint, search: string, id:
     search: search === "" ? "" : `?${search}`,
     id,
     accept: "application/json",
+    body: null,
+    judge: () => Promise.reject(new Error("there is no app to ask")),
     ask: (all) => {
       queries.push(...all);
       return put(all);

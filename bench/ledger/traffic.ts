@@ -49,6 +49,8 @@ function interception(at: number, all: number): readonly InterceptorEvent[] {
     chat_id: null,
     subchat_id: null,
     workspace_id: null,
+    delegated_key_id: null,
+    delegated_source: null,
   };
   const caller = { interception_id: id, ...who, ...hints };
   const started = new Date(startedAt).toISOString();
@@ -78,6 +80,8 @@ function interception(at: number, all: number): readonly InterceptorEvent[] {
       ...asked,
       api_key_id: "0123456789abcdef",
       metadata: { actor_name: "Coder Agents" },
+      initiator_name: null,
+      flags: [],
       // Each answer's tool is brought back by the user's next request, as an agent's loop has it.
       correlating_tool_call_id: at % 2 === 1 ? `call-${at - 1}` : null,
       thread_parent_id: null,
@@ -117,6 +121,14 @@ function interception(at: number, all: number): readonly InterceptorEvent[] {
       record_type: "initiator_override",
       ...caller,
       owner_id: owner,
+      owner_username: null,
+      rule: "listed",
+      signature: "off",
+      directory: "off",
+      candidates: [
+        { who: "owner", id: owner, why_lost: null },
+        { who: "actor", id: actor, why_lost: "overridden" },
+      ],
       provider: asked.provider,
       created_at: started,
     });

@@ -3,10 +3,11 @@
  * nothing to anyone but the holder of the admin token, not even what it would have understood.
  */
 import type { AdminApi } from "./api.ts";
-import { PREFIXES, type Target } from "../http/target.ts";
+import { PREFIXES } from "../http/target.ts";
 import { Refusal } from "../refusal.ts";
 import { admit } from "./admission.ts";
-import type { Endpoint } from "./endpoint.ts";
+import { readJson } from "./body.ts";
+import { methodsOf, type Endpoint } from "./endpoint.ts";
 import { ENDPOINTS } from "./endpoints.ts";
 import { ledgerOf } from "./ledger.ts";
 import { UNKNOWN } from "./query.ts";
@@ -16,11 +17,12 @@ type Found = { readonly endpoint: Endpoint; readonly id: string };
 /** The first segments of the endpoints' paths: no provider's name. */
 const NAMES: ReadonlySet<string> = new Set(ENDPOINTS.map(({ path }) => path.split("/")[1] ?? ""));
 
-/** What a good value of each parameter is. */
+/** What a good value of each parameter is, and of each field of a body. */
 const RULES: ReadonlyMap<string, string> = new Map(
-  ENDPOINTS.toReversed().flatMap(({ parameters }) =>
-    Object.entries(parameters).map(([name, { rule }]) => [name, rule] as const),
-  ),
+  ENDPOINTS.toReversed().flatMap(({ parameters, body }) => [
+    ...Object.entries(parameters).map(([name, { rule }]) => [name, rule] as const),
+    ...Object.entries(body?.rules ?? {}),
+  ]),
 ).set(UNKNOWN, "only what the document at openapi.json has, each at most once");
 
 export function adminApi({
@@ -35,18 +37,23 @@ export function adminApi({
   const ask = ledgerOf(database);
   return {
     takes: (path) => NAMES.has(segmentsOf(path)[0] ?? ""),
-    answer: async (request, target) => {
+    methodsOf: methodsAt,
+    answer: async (request, target, judge) => {
       const refusal = await admit(request.headers, adminTokenSha256);
       if (refusal) return refusal;
-      const found = find(target);
+      const found = find(target.path);
       if (!found) return new Refusal("not_found");
       const { method, headers } = request;
-      if (method !== "GET" && method !== "HEAD") return new Refusal("method_not_allowed");
+      if (!methodsOf(found.endpoint).includes(method)) return new Refusal("method_not_allowed");
+      const body = found.endpoint.body ? await readJson(request) : null;
+      if (body instanceof Refusal) return body;
       const answer = await found.endpoint.respond({
         search: target.search,
         id: found.id,
         accept: headers.get("accept") ?? "",
+        body: body && body.value,
         ask,
+        judge,
         now: now(),
       });
       return answer instanceof Refusal ? answer : guarded(answer, method === "HEAD");
@@ -64,7 +71,7 @@ function segmentsOf(path: string): readonly string[] {
   return prefix === undefined ? [] : path.slice(prefix.length + 1).split("/");
 }
 
-function find({ path }: Target): Found | null {
+function find(path: string): Found | null {
   const segments = segmentsOf(path);
   for (const endpoint of ENDPOINTS) {
     const wanted = endpoint.path.slice(1).split("/");
@@ -74,6 +81,12 @@ function find({ path }: Target): Found | null {
     return id === null || (id === "" && wanted.length > 1) ? null : { endpoint, id };
   }
   return null;
+}
+
+/** Of a path where there is nothing, those of what only reads. */
+function methodsAt(path: string): readonly string[] {
+  const found = find(path);
+  return found ? methodsOf(found.endpoint) : ["GET", "HEAD"];
 }
 
 /** null where the escapes are no UTF-8. */

@@ -4,6 +4,7 @@
  */
 import { Refusal } from "../refusal.ts";
 import { toCsv, type Table } from "./csv.ts";
+import type { Judge } from "./api.ts";
 import type { AskLedger } from "./ledger.ts";
 import { oneOf, type Filter, type Parameter } from "./parameter.ts";
 import { readTexts, readValues, type Parameters, type Values } from "./query.ts";
@@ -16,7 +17,10 @@ export type Question = {
   /** The path's last part, where the endpoint's path has a variable one; else "". */
   readonly id: string;
   readonly accept: string;
+  /** What was sent, as JSON reads it; null where the endpoint takes no body. */
+  readonly body: unknown;
   readonly ask: AskLedger;
+  readonly judge: Judge;
   readonly now: number;
 };
 
@@ -24,6 +28,13 @@ export type Answer = {
   readonly body: object;
   /** The same as a table, where the endpoint has one. */
   readonly table?: Table;
+};
+
+/** A body of JSON, its fields checked by the handler. */
+export type Body = {
+  readonly schema: Schema;
+  /** Field → what a good value is, for whoever sent a bad one. */
+  readonly rules: Readonly<Record<string, string>>;
 };
 
 export type Definition<P extends Parameters> = {
@@ -35,6 +46,8 @@ export type Definition<P extends Parameters> = {
   readonly parameters: P;
   /** Can be had as CSV. */
   readonly csv?: boolean;
+  /** What is asked stands in a body: by POST, and by nothing else. */
+  readonly body?: Body;
   readonly answer: Schema;
   readonly handle: (
     values: Values<P>,
@@ -49,6 +62,7 @@ export type Endpoint = {
   readonly description: string;
   readonly parameters: Parameters;
   readonly csv: boolean;
+  readonly body: Body | null;
   readonly answer: Schema;
   readonly respond: (question: Question) => Promise<Response | Refusal>;
 };
@@ -61,6 +75,7 @@ const FORMAT: Parameter<"json" | "csv" | null> = oneOf(
 
 export function endpoint<const P extends Parameters>(definition: Definition<P>): Endpoint {
   const { path, summary, description, filters, parameters: own, csv = false, answer, handle } = definition;
+  const { body = null } = definition;
   const shape = csv ? { format: FORMAT } : {};
   const parameters: Parameters = { ...filters, ...own, ...shape };
   const respond: Endpoint["respond"] = async (question) => {
@@ -77,8 +92,10 @@ export function endpoint<const P extends Parameters>(definition: Definition<P>):
     if (answered instanceof Refusal) return answered;
     return toResponse(answered, shaped.format ?? (prefersCsv(question.accept) ? "csv" : "json"));
   };
-  return { path, summary, description, parameters, csv, answer, respond };
+  return { path, summary, description, parameters, csv, body, answer, respond };
 }
+
+export const methodsOf = ({ body }: Endpoint): readonly string[] => (body ? ["POST"] : ["GET", "HEAD"]);
 
 function toResponse({ body, table }: Answer, format: "json" | "csv"): Response {
   if (!table) return Response.json(body);

@@ -1,6 +1,8 @@
 /** What there is to ask. Another endpoint is one file and one line here. */
+import { anomalies } from "./anomalies.ts";
 import { attribution } from "./attribution.ts";
 import type { Endpoint } from "./endpoint.ts";
+import { explain } from "./explain.ts";
 import { interceptions } from "./interceptions.ts";
 import { openapi } from "./openapi.ts";
 import { overrides } from "./overrides.ts";
@@ -15,5 +17,7 @@ export const ENDPOINTS: readonly Endpoint[] = [
   overrides,
   usage,
   attribution,
+  anomalies,
+  explain,
   openapi(() => ENDPOINTS),
 ];

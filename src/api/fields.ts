@@ -10,6 +10,7 @@ import {
   described,
   TEXT,
   TEXT_OR_NULL,
+  TEXTS,
   TIME,
   TIME_OR_NULL,
   type Fields,
@@ -28,6 +29,11 @@ const CALLER = {
   chat_id: ID_OR_NULL,
   subchat_id: ID_OR_NULL,
   workspace_id: ID_OR_NULL,
+  delegated_key_id: described(
+    TEXT_OR_NULL,
+    "Of a gateway that delegates: the API key of the user behind it.",
+  ),
+  delegated_source: described(TEXT_OR_NULL, "Likewise: what that user is using."),
 } satisfies Fields;
 
 export const INTERCEPTION = {
@@ -43,6 +49,8 @@ export const INTERCEPTION = {
   credential_hint: TEXT_OR_NULL,
   api_key_id: described(TEXT_OR_NULL, "The credential's id, never the credential."),
   metadata: described(JSON_OBJECT, "Of the actor: its `actor_name` where it has one."),
+  initiator_name: described(TEXT_OR_NULL, "The owner's user name, where the directory told it."),
+  flags: described(TEXTS, "What is odd about the request, seen in it alone."),
   correlating_tool_call_id: TEXT_OR_NULL,
   thread_parent_id: ID_OR_NULL,
   thread_root_id: ID_OR_NULL,
@@ -109,6 +117,10 @@ export const OVERRIDE = {
   reason: described(TEXT_OR_NULL, "Why it did not count."),
   value_length: COUNT_OR_NULL,
   value_sha256: described(TEXT_OR_NULL, "The first 16 hex digits."),
+  owner_username: described(TEXT_OR_NULL, "As the directory told it."),
+  rule: described(TEXT_OR_NULL, "What gave the right to assert, or denied it; null where not looked at."),
+  signature: described(TEXT_OR_NULL, "`valid`, `absent`, `off`, or what is wrong; null where not looked at."),
+  directory: described(TEXT_OR_NULL, "What the directory says of the owner, or `off`; null where not asked."),
   ...CALLER,
   provider: TEXT,
   created_at: TIME,

@@ -22,6 +22,15 @@ const FAILURES = {
   503: "The ledger could not be read, or there is none",
 };
 
+/** Of what is asked in a body: it asks no ledger. */
+const BODY_FAILURES = {
+  400: "The body is no JSON, or a field of it is not valid or not known",
+  401: FAILURES[401],
+  405: "Another method than POST",
+  413: "The body is too large",
+  415: "The body is compressed",
+};
+
 /** `all`: every endpoint, this document's own among them. */
 export function openapi(all: () => readonly Endpoint[]): Endpoint {
   return endpoint({
@@ -45,7 +54,9 @@ export function toDocument(endpoints: readonly Endpoint[]): object {
     },
     servers: PREFIXES.map((url) => ({ url })),
     security: [{ bearer: [] }, { session_token: [] }],
-    paths: Object.fromEntries(endpoints.map((one) => [one.path, { get: toOperation(one) }])),
+    paths: Object.fromEntries(
+      endpoints.map((one) => [one.path, { [one.body ? "post" : "get"]: toOperation(one) }]),
+    ),
     components: {
       securitySchemes: {
         bearer: { type: "http", scheme: "bearer", description: "The admin token." },
@@ -61,7 +72,7 @@ export function toDocument(endpoints: readonly Endpoint[]): object {
   };
 }
 
-function toOperation({ path, summary, description, parameters, csv, answer }: Endpoint): object {
+function toOperation({ path, summary, description, parameters, csv, body, answer }: Endpoint): object {
   const variable = /\{(\w+)\}/.exec(path)?.[1];
   return {
     operationId: path.replace(/\W+/g, "_").replace(/^_|_$/g, ""),
@@ -78,6 +89,9 @@ function toOperation({ path, summary, description, parameters, csv, answer }: En
         schema: parameter.schema,
       })),
     ],
+    ...(body && {
+      requestBody: { required: true, content: { "application/json": { schema: body.schema } } },
+    }),
     responses: {
       200: {
         description: "As asked for",
@@ -87,7 +101,7 @@ function toOperation({ path, summary, description, parameters, csv, answer }: En
         },
       },
       ...Object.fromEntries(
-        Object.entries(FAILURES).map(([status, reason]) => [
+        Object.entries(body ? BODY_FAILURES : FAILURES).map(([status, reason]) => [
           status,
           {
             description: reason,

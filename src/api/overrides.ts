@@ -19,6 +19,15 @@ const REASONS: Readonly<Record<OwnerRejection, true>> = {
   form: true,
   version: true,
   variant: true,
+  signature_required: true,
+  signature_malformed: true,
+  signature_expired: true,
+  signature_invalid: true,
+  directory_unknown: true,
+  directory_inactive: true,
+  directory_down: true,
+  replayed: true,
+  replay_unavailable: true,
 };
 
 export const overrides = endpoint({

@@ -48,6 +48,8 @@ export const ID_OR_NULL: Field = { schema: schema.orNull(schema.UUID), read: tex
 export const TEXT_OR_NULL: Field = { schema: schema.orNull(schema.TEXT), read: textOrNull };
 export const TIME_OR_NULL: Field = { schema: schema.orNull(schema.TIME), read: textOrNull };
 export const COUNT_OR_NULL: Field = { schema: schema.orNull(schema.COUNT), read: numberOrNull };
+/** A JSON list; one that is not there is empty. */
+export const TEXTS: Field = { schema: schema.list(schema.TEXT), read: texts };
 export const FLAG_OR_NULL: Field = {
   schema: schema.orNull(schema.FLAG),
   read: (value) => (value == null ? null : flag(value)),

@@ -6,7 +6,8 @@
  */
 import type { Client } from "../client/client.ts";
 import type { Actor } from "../identity/identity.ts";
-import type { Initiator } from "../initiator/initiator.ts";
+import type { Flag } from "../initiator/flags.ts";
+import type { Decision, Initiator } from "../initiator/initiator.ts";
 import type { OwnerRejection } from "../initiator/owner-assertion.ts";
 import type { Conclusion } from "../observation/observe.ts";
 import type { Outcome } from "../observation/outcome.ts";
@@ -58,6 +59,8 @@ export function toCaller(
     chat_id: coder.chat_id,
     subchat_id: coder.subchat_id,
     workspace_id: coder.workspace_id,
+    delegated_key_id: coder.delegated_key_id,
+    delegated_source: coder.delegated_source,
   };
 }
 
@@ -87,11 +90,22 @@ function iso(at: number): string {
   return lastIso;
 }
 
-export function overrideEvent(caller: Caller, provider: string, at: number): InitiatorOverride {
+/** `caller` is as the decision made it: its initiator is the owner. */
+export function overrideEvent(
+  caller: Caller,
+  { initiator, trace }: Decision,
+  provider: string,
+  at: number,
+): InitiatorOverride {
   return {
     ...caller,
     record_type: "initiator_override",
-    owner_id: caller.initiator_id,
+    owner_id: initiator.id,
+    owner_username: initiator.name,
+    rule: trace.rule,
+    signature: trace.signature,
+    directory: trace.directory,
+    candidates: trace.candidates,
     provider,
     created_at: iso(at),
   };
@@ -99,6 +113,7 @@ export function overrideEvent(caller: Caller, provider: string, at: number): Ini
 
 export function overrideRejectedEvent(
   caller: Caller,
+  { trace }: Decision,
   provider: string,
   rejected: { readonly reason: OwnerRejection; readonly valueLength: number; readonly valueSha256: string },
   at: number,
@@ -109,17 +124,29 @@ export function overrideRejectedEvent(
     reason: rejected.reason,
     value_length: rejected.valueLength,
     value_sha256: rejected.valueSha256,
+    rule: trace.rule,
+    signature: trace.signature,
+    directory: trace.directory,
+    candidates: trace.candidates,
     provider,
     created_at: iso(at),
   };
 }
 
-export function startEvent(subject: Subject, actor: Actor, ask: Ask): InterceptionStart {
+export function startEvent(
+  subject: Subject,
+  actor: Actor,
+  initiatorName: string | null,
+  flags: readonly Flag[],
+  ask: Ask,
+): InterceptionStart {
   return {
     ...subject,
     record_type: "interception_start",
     api_key_id: actor.keyId,
     metadata: actor.name === null ? {} : { actor_name: actor.name },
+    initiator_name: initiatorName,
+    flags,
     correlating_tool_call_id: ask.correlatingToolCallId,
     thread_parent_id: null,
     thread_root_id: null,

@@ -7,7 +7,8 @@
  * Content (a prompt, a tool's input, a thought, an error's message) is recorded only where `RECORDING` says so, after
  * redaction, and cut at `MAX_CONTENT` characters.
  */
-import type { Attribution } from "../initiator/initiator.ts";
+import type { Flag } from "../initiator/flags.ts";
+import type { Attribution, Trace } from "../initiator/initiator.ts";
 import type { Outcome, UsageState } from "../observation/outcome.ts";
 import type { RefusalReason } from "../refusal.ts";
 import type { OwnerRejection } from "../initiator/owner-assertion.ts";
@@ -34,6 +35,9 @@ export type CoderIds = {
   readonly chat_id: string | null;
   readonly subchat_id: string | null;
   readonly workspace_id: string | null;
+  /** Told by a gateway that delegates: the API key of the user behind it, and what that user is using. */
+  readonly delegated_key_id: string | null;
+  readonly delegated_source: string | null;
 };
 
 type Base<T extends string> = { readonly record_type: T; readonly interception_id: string };
@@ -70,6 +74,10 @@ export type InterceptionStart = Base<"interception_start"> &
     readonly api_key_id: string;
     /** What is known of the actor (its name, say); never of the owner named in a header. */
     readonly metadata: Readonly<Record<string, string>>;
+    /** The owner's user name, where an owner counted and the directory told it; never the actor's. */
+    readonly initiator_name: string | null;
+    /** What is odd about the request, seen in it alone. */
+    readonly flags: readonly Flag[];
     /** The tool call whose result this request brings back. */
     readonly correlating_tool_call_id: string | null;
     /** Always null here: who asked for that tool is known only to the ledger, which fills both in. */
@@ -161,15 +169,24 @@ export type ModelThought = Base<"model_thought"> & {
   readonly metadata: Readonly<Record<string, never>>;
 };
 
+/** How it was decided: which rule spoke, what the signature and the directory said, who lost and why. */
 export type InitiatorOverride = Base<"initiator_override"> &
   Who &
   ClientHints &
-  CoderIds & { readonly owner_id: string; readonly provider: string; readonly created_at: string };
+  CoderIds &
+  Trace & {
+    readonly owner_id: string;
+    /** As the directory tells it; `null` where none is asked, or it does not answer. */
+    readonly owner_username: string | null;
+    readonly provider: string;
+    readonly created_at: string;
+  };
 
 export type InitiatorOverrideRejected = Base<"initiator_override_rejected"> &
   Who &
   ClientHints &
-  CoderIds & {
+  CoderIds &
+  Trace & {
     readonly reason: OwnerRejection;
     /** The refused value itself is recorded nowhere: its length in characters and 16 hex digits of its SHA-256. */
     readonly value_length: number;

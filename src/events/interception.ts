@@ -3,6 +3,7 @@
  * (the client leaves as the answer ends) is not recorded.
  */
 import type { Actor } from "../identity/identity.ts";
+import type { Flag } from "../initiator/flags.ts";
 import type { Ask } from "../provider/ask.ts";
 import {
   endEvent,
@@ -26,14 +27,24 @@ export type Interception = {
 /** What of the conversation is recorded, and how it is cleaned. */
 export type Recording = { readonly prompts: boolean; readonly redact: Redact };
 
+/** What is known as it begins. */
+export type Begun = {
+  readonly subject: Subject;
+  readonly actor: Actor;
+  readonly initiatorName: string | null;
+  readonly flags: readonly Flag[];
+  readonly ask: Ask;
+  readonly startedAt: number;
+};
+
 export function startInterception(
   { record, flush }: Recorder,
-  { subject, actor, ask, startedAt }: { subject: Subject; actor: Actor; ask: Ask; startedAt: number },
+  { subject, actor, initiatorName, flags, ask, startedAt }: Begun,
   { prompts, redact }: Recording,
   now: () => number,
 ): Interception {
   let open = true;
-  record(startEvent(subject, actor, ask));
+  record(startEvent(subject, actor, initiatorName, flags, ask));
   const prompt = prompts ? promptEvent(subject, ask, redact, startedAt) : null;
   if (prompt) record(prompt);
   const begun = flush();

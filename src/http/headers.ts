@@ -55,8 +55,17 @@ const NOT_UPSTREAM_PREFIX = /^(?:cf-|x-forwarded-|x-coder-)/;
 /** For an upstream that is Coder itself: never tokens or signatures, nor the owner as it was sent, which may not have counted. */
 const CODER_FORWARDED = /^x-coder-(?!owner-id$|ai-g|signature|.*token)/;
 
-/** `x-interceptor-error` is ours to set, and only on refusals. */
-const NOT_TO_CLIENT = [...HOP_BY_HOP, "set-cookie", "set-cookie2", "x-interceptor-error"];
+/**
+ * `x-interceptor-error` is ours to set, and only on refusals; by `x-coder-ai-gateway-error` a delegating Coder takes a
+ * provider's 401 for ours, and asks again.
+ */
+const NOT_TO_CLIENT = [
+  ...HOP_BY_HOP,
+  "set-cookie",
+  "set-cookie2",
+  "x-interceptor-error",
+  "x-coder-ai-gateway-error",
+];
 
 /** Our mark in `Via` (RFC 9110 §7.6.3), by which a request that comes round again is recognised. */
 export const VIA_MARK = "ai-edge-interceptor";

@@ -18,10 +18,9 @@ const BROKEN_ESCAPE = /%(?![0-9a-f]{2})/i;
  * query. So the origin is cut off by the Host's own length, and nothing is normalised: a path that would need it is
  * refused (`bad_path`), as is a URL over 16 KiB (`url_too_long`).
  */
-export function readTarget(request: Request): Target | Refusal {
-  const url = request.url;
+export function readTarget({ url, headers }: Pick<Request, "url" | "headers">): Target | Refusal {
   if (url.length > MAX_URL) return new Refusal("url_too_long");
-  const rest = afterOrigin(url, request.headers.get("host"));
+  const rest = afterOrigin(url, headers.get("host"));
   const query = rest.indexOf("?");
   const path = (query < 0 ? rest : rest.slice(0, query)) || "/";
   if (AMBIGUOUS.test(path) || BROKEN_ESCAPE.test(path)) return new Refusal("bad_path");

@@ -33,6 +33,8 @@ export const SUBJECT = {
   chat_id: ["chat_id", "TEXT"],
   subchat_id: ["subchat_id", "TEXT"],
   workspace_id: ["workspace_id", "TEXT"],
+  delegated_key_id: ["delegated_key_id", "TEXT"],
+  delegated_source: ["delegated_source", "TEXT"],
   provider: ["provider", "TEXT"],
   provider_type: ["provider_type", "TEXT"],
   route: ["route", "TEXT"],
@@ -46,6 +48,8 @@ export const SUBJECT = {
 export const AT_START = {
   api_key_id: ["api_key_id", "TEXT"],
   metadata: ["metadata", "TEXT"],
+  initiator_name: ["initiator_name", "TEXT"],
+  flags: ["flags", "TEXT"],
   correlating_tool_call_id: ["correlating_tool_call_id", "TEXT"],
   prompt_count: ["prompt_count", "INTEGER"],
 } as const satisfies Columns<InterceptionStart>;
@@ -142,9 +146,23 @@ const INITIATOR_OVERRIDES = {
   chat_id: ["chat_id", "TEXT"],
   subchat_id: ["subchat_id", "TEXT"],
   workspace_id: ["workspace_id", "TEXT"],
+  delegated_key_id: ["delegated_key_id", "TEXT"],
+  delegated_source: ["delegated_source", "TEXT"],
   provider: ["provider", "TEXT"],
   created_at: ["created_at", "TEXT"],
+  owner_username: ["owner_username", "TEXT"],
+  rule: ["rule", "TEXT"],
+  signature: ["signature", "TEXT"],
+  directory: ["directory", "TEXT"],
+  candidates: ["candidates", "TEXT"],
 } as const satisfies Columns<InitiatorOverride & Omit<InitiatorOverrideRejected, "record_type">>;
+
+/** What the cron writes who watches for lies, each with its primary key: the first column begins with the time. */
+export const WATCH_KEYS = {
+  anomalies: ["id"],
+  owner_actors: ["day", "owner_id", "actor_id"],
+  attribution_hours: ["hour", "attribution"],
+} as const satisfies Readonly<Record<string, readonly [string, ...string[]]>>;
 
 /** The tables whose rows are each one event, never changed: table → columns. */
 export const EVENT_TABLES = {

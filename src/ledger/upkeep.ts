@@ -1,18 +1,19 @@
 /**
- * The cron's work: closes what never ended, forgets what is too old. In bounded steps, so that no statement holds the
+ * The cron's work: closes what never ended, watches for lies, forgets what is too old. In bounded steps, so that no statement holds the
  * database for long; what one run does not reach the next does.
  */
 import { uuidV7 } from "../uuid.ts";
 import { failureText } from "./failure.ts";
 import type { LedgerPlaces } from "./ledger.ts";
-import { KEYS } from "./tables.ts";
+import { KEYS, WATCH_KEYS } from "./tables.ts";
+import { watch } from "./watch.ts";
 
 /** Longer than any stream, and than a queue is behind on most days. An end that comes later still takes its place. */
 export const ORPHANED_AFTER_MS = 6 * 3_600_000;
 const DAY_MS = 86_400_000;
 
 const ORPHANS = { rows: 1000, steps: 20 };
-/** Together under the 1,000 statements of one invocation: https://developers.cloudflare.com/d1/platform/limits/ */
+/** Together, and with those of `watch.ts`, under the 1,000 statements of one invocation: https://developers.cloudflare.com/d1/platform/limits/ */
 const FORGOTTEN = { rows: 500, steps: 600 };
 
 /** What it used is unknown, and when it ended is not said. */
@@ -21,17 +22,23 @@ const CLOSE = `UPDATE interceptions SET outcome = 'orphaned', usage = 'unknown' 
 )`;
 
 /** One statement for each table: the oldest rows before an id. */
-export const FORGET: readonly string[] = Object.entries(KEYS).map(
-  ([table, [key]]) =>
-    `DELETE FROM ${table} WHERE ${key} IN (SELECT ${key} FROM ${table} WHERE ${key} < ?1 ORDER BY ${key} LIMIT ${FORGOTTEN.rows})`,
-);
+export const FORGET: readonly string[] = [
+  ...Object.entries(KEYS).map(([table, [key]]) => forgetFrom(table, [key])),
+  ...Object.entries(WATCH_KEYS).map(([table, key]) => forgetFrom(table, key)),
+];
 
-/** Both parts are tried; rejects, having complained, where one failed: the cron's run is then seen as failed. */
+function forgetFrom(table: string, key: readonly string[]): string {
+  const [columns, first = ""] = [key.join(", "), ...key];
+  return `DELETE FROM ${table} WHERE (${columns}) IN (SELECT ${columns} FROM ${table} WHERE ${first} < ?1 ORDER BY ${columns} LIMIT ${FORGOTTEN.rows})`;
+}
+
+/** All parts are tried; rejects, having complained, where one failed: the cron's run is then seen as failed. */
 export async function keepUp(places: LedgerPlaces, now: number): Promise<void> {
   const { database, complain } = places;
   if (!database) return;
   const parts = [
     closeOrphans(database, now, complain),
+    watch(database, now, complain),
     forget(database, places.retentionDays, now, complain),
   ];
   const failed = (await Promise.allSettled(parts)).filter((part) => part.status === "rejected");

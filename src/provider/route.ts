@@ -90,9 +90,11 @@ export function methodsOf(route: DialectRoute): readonly string[] {
 }
 
 /** A refusal for a request to upgrade or with a method the route does not take; null where neither. */
-export function checkMethod(route: DialectRoute, request: Request): Refusal | null {
+export function checkMethod(
+  route: DialectRoute,
+  { method, headers }: Pick<Request, "method" | "headers">,
+): Refusal | null {
   // Codex falls back to HTTP at once on 426; any other status costs it seven tries.
-  if (/\bwebsocket\b/i.test(request.headers.get("upgrade") ?? ""))
-    return new Refusal("websocket_unsupported");
-  return methodsOf(route).includes(request.method) ? null : new Refusal("method_not_allowed");
+  if (/\bwebsocket\b/i.test(headers.get("upgrade") ?? "")) return new Refusal("websocket_unsupported");
+  return methodsOf(route).includes(method) ? null : new Refusal("method_not_allowed");
 }

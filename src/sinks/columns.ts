@@ -12,7 +12,7 @@ import type {
 } from "../events/event.ts";
 
 /** Version of the rows, in `blob1`: raised when a column is added. */
-export const ROW_VERSION = "1";
+export const ROW_VERSION = "2";
 
 type Column<Event> = {
   readonly name: string;
@@ -90,6 +90,9 @@ export const OVERRIDE_COLUMNS: Columns<InitiatorOverride | InitiatorOverrideReje
     column("subchat_id", "Coder's subchat"),
     column("workspace_id", "Coder's workspace"),
     column("value_sha256", "16 hex digits of the rejected value's SHA-256"),
+    column("rule", "what gave the right to assert, or denied it"),
+    column("signature", "`valid`, `absent`, `off`, or what is wrong with it; empty where not looked at"),
+    column("directory", "what the directory says of the owner, or `off`; empty where not asked"),
   ],
   doubles: [column("value_length", "characters of the rejected value")],
 };

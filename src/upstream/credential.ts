@@ -23,16 +23,16 @@ export type UpstreamCredential = {
 export function chooseCredential(
   provider: Provider,
   actor: Actor,
-  { own, governed }: Credential,
+  { own, governed, ownYields }: Credential,
   /** From 0 up to 1: which of several central keys. */
   random: () => number,
 ): UpstreamCredential | Refusal {
   if (!actor.verified && provider.keys.length > 0) return new Refusal("byok_not_accepted");
-  // Beside a governance token, or with no identity but the key itself, the client's key is a provider key.
-  const ownProviderKey = governed || !actor.verified ? own : null;
-  if (ownProviderKey && ownProviderKey.from !== "x-coder-ai-governance-token") {
-    const header = provider.dialect.ownKeyHeader(ownProviderKey.value, ownProviderKey.from);
-    return { kind: "byok", hint: credentialHint(ownProviderKey.value), header, centralKey: null };
+  // Beside a header that says who is calling, or with no identity but the key itself, the client's key is a provider key.
+  const counts = (governed && !(ownYields && provider.keys.length > 0)) || !actor.verified;
+  if (counts && (own?.from === "authorization" || own?.from === "x-api-key")) {
+    const header = provider.dialect.ownKeyHeader(own.value, own.from);
+    return { kind: "byok", hint: credentialHint(own.value), header, centralKey: null };
   }
   const { keys } = provider;
   const key = keys.length > 1 ? keys[Math.floor(random() * keys.length)] : keys[0];

@@ -11,17 +11,24 @@ const STRANGE = "zz_no_such_key";
 function knownKeys(): string[] {
   const env = {
     PROVIDERS: { a: { type: "openai", base_url: "https://a.example/v1", [STRANGE]: 1 } },
-    OWNER_ASSERTION: { [STRANGE]: 1 },
+    OWNER_ASSERTION: { [STRANGE]: 1, directory: { [STRANGE]: 1 } },
+    DELEGATION: { [STRANGE]: 1 },
     RECORDING: { [STRANGE]: 1 },
     LIMITS: { [STRANGE]: 1 },
   };
   const read = readConfig(env, catalogue);
   if (!("problems" in read)) throw new Error("strange keys were taken");
-  return read.problems.flatMap((problem) => {
+  const keys = read.problems.flatMap((problem) => {
     const [, path, known] = /^(.+)\.zz_no_such_key is unknown \(known: (.+)\)$/.exec(problem) ?? [];
-    if (path === undefined || known === undefined) throw new Error(`unexpected: ${problem}`);
-    return known.split(", ").map((key) => `${path === "PROVIDERS.a" ? "PROVIDERS.<name>" : path}.${key}`);
+    if (path !== undefined && known !== undefined) {
+      return known.split(", ").map((key) => `${path === "PROVIDERS.a" ? "PROVIDERS.<name>" : path}.${key}`);
+    }
+    // These two tables have keys that must be there.
+    if (/^(?:OWNER_ASSERTION\.directory|DELEGATION)\./.test(problem)) return [];
+    throw new Error(`unexpected: ${problem}`);
   });
+  // A table within a table is known by its keys.
+  return keys.filter((key) => !keys.some((other) => other.startsWith(`${key}.`)));
 }
 
 /** The variables, secrets and bindings that the code looks at by themselves: none of them is a table of keys. */
@@ -46,6 +53,51 @@ describe("the README's tables", () => {
   it("name every configuration key that is read, and no other", () => {
     const documented = CONFIG_KEYS.map(({ key }) => key).filter((key) => !key.startsWith("IDENTITY"));
     expect(documented.toSorted()).toEqual([...knownKeys(), ...namesRead()].toSorted());
+  });
+
+  it("name every option of an identity source, and no other", () => {
+    // A store, as there the source reads what goes with one.
+    const known = catalogue.sources.flatMap(({ source }) => {
+      const IDENTITY = [{ source, [STRANGE]: 1, ...(source === "keys" && { store: "KEYS" }) }];
+      const read = readConfig({ IDENTITY, CLIENT_KEYS: "[]" }, catalogue);
+      const problems = "problems" in read ? read.problems.join("\n") : "";
+      const options = /zz_no_such_key is unknown \(known: (.+)\)$/m.exec(problems)?.[1]?.split(", ") ?? [];
+      return options.map((option) =>
+        option === "source" ? "IDENTITY[].source" : `IDENTITY[${source}].${option}`,
+      );
+    });
+    const documented = CONFIG_KEYS.map(({ key }) => key).filter((key) => key.startsWith("IDENTITY"));
+    expect(documented.toSorted()).toEqual([...new Set(known)].toSorted());
+  });
+
+  it("give the defaults of OWNER_ASSERTION and DELEGATION as they are", () => {
+    const config = readConfig(
+      {
+        PROVIDERS: { a: { type: "openai", base_url: "https://a.example/v1" } },
+        OWNER_ASSERTION: { directory: { url: "https://coder.example", token: "TOKEN" } },
+        DELEGATION: { keys: ["TOKEN"] },
+        TOKEN: "t".repeat(32),
+      },
+      catalogue,
+    );
+    if ("problems" in config) throw new Error(config.problems.join());
+    const { allow, onInvalid, signature, once, directory } = config.assertion;
+    const asked = config.witnesses.directory;
+    const documented = {
+      "OWNER_ASSERTION.allow": allow,
+      "OWNER_ASSERTION.on_invalid": onInvalid,
+      "OWNER_ASSERTION.signature": signature,
+      "OWNER_ASSERTION.replay_cache": once,
+      "OWNER_ASSERTION.directory.cache_ttl_s": (asked?.cacheMs ?? 0) / 1000,
+      "OWNER_ASSERTION.directory.negative_ttl_s": (asked?.negativeMs ?? 0) / 1000,
+      "OWNER_ASSERTION.directory.timeout_ms": asked?.timeoutMs,
+      "OWNER_ASSERTION.directory.on_down": directory,
+      "DELEGATION.actor": config.delegation?.actor,
+    };
+    for (const [name, value] of Object.entries(documented)) {
+      const written = CONFIG_KEYS.find(({ key }) => key === name)?.otherwise;
+      expect([name, written]).toEqual([name, `\`${value}\``]);
+    }
   });
 
   it("give the limits' defaults as they are", () => {

@@ -118,6 +118,7 @@ export type Changes = {
   readonly providers?: Readonly<Record<string, unknown>>;
   readonly vars?: Readonly<Record<string, unknown>>;
   readonly secrets?: Readonly<Record<string, string | undefined>>;
+  readonly nonces?: InterceptorOptions["nonces"];
 };
 
 export type House = {
@@ -267,7 +268,7 @@ export async function openHouse(changes: (upstreamUrl: string) => Changes = () =
 }
 
 export function settings(upstream: { readonly url: string }, changes: Changes = {}): InterceptorOptions {
-  const { providers = {}, vars = {}, secrets = {} } = changes;
+  const { providers = {}, vars = {}, secrets = {}, nonces = "absent" } = changes;
   const at = (base: string) => `${upstream.url}/${base}`;
   const all = {
     OPENAI_KEY: CENTRAL.openai,
@@ -276,6 +277,7 @@ export function settings(upstream: { readonly url: string }, changes: Changes = 
     ...secrets,
   };
   return {
+    nonces,
     vars: {
       PROVIDERS: {
         openai: { type: "openai", base_url: at("central-openai/v1"), keys: ["OPENAI_KEY"] },
@@ -414,7 +416,8 @@ function checkSeen(
   expect(values("transfer-encoding").join() || "chunked").toBe("chunked");
   const credentials = CREDENTIALS.flatMap(values);
   if (credentials.length !== 1) throw broken(`has ${credentials.length} credentials`);
-  const governed = sent.headers?.some(([name]) => /^x-coder-ai-governance-token$/i.test(name)) ?? false;
+  const governed =
+    sent.headers?.some(([name]) => /^x-coder-ai-(?:governance-token|gateway-key)$/i.test(name)) ?? false;
   const [base] = target.slice(1).split("/");
   if (!governed && base === "central-openai") expect(credentials).toEqual([`Bearer ${CENTRAL.openai}`]);
   if (!governed && base === "central-anthropic") expect(credentials).toEqual([CENTRAL.anthropic]);

@@ -4,6 +4,7 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { gzipSync } from "node:zlib";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { Fields } from "../../src/config-fields.ts";
 import { byok } from "../../src/identity/byok.ts";
 import { readCredential } from "../../src/identity/credential.ts";
 import { identify } from "../../src/identity/identity.ts";
@@ -394,7 +395,13 @@ describe("many bad tokens", () => {
     const collect = runInNewContext("gc") as () => void;
     const sources = [keys, byok].map(({ configure, source, verifies }) => ({
       verifies,
-      identify: configure({ source }, () => CLIENT_KEYS, noProblem),
+      ...configure({
+        options: new Fields({}, source, noProblem),
+        secret: () => CLIENT_KEYS,
+        binding: () => null,
+        problems: noProblem,
+        world: { fetch, now: Date.now, complain: () => undefined },
+      }),
     }));
     const present = async (count: number): Promise<number> => {
       for (let at = 0; at < count; at += 1) {

@@ -189,7 +189,12 @@ function ledgerNames(events: readonly InterceptorEvent[]): string[] {
 async function watchedBundle(directory: string): Promise<Bundle> {
   const { script, settings } = await productionBundle();
   const source = await readFile(script, "utf8");
-  const watched = source.replace(/export\s*\{\s*(\w+) as default\s*\};?/, (_, app: string) => watch(app));
+  // Beside the Worker a Durable Object's class may be exported; it stays as it is.
+  const exported = /export\s*\{([^}]*?)\s*(\w+) as default\s*\};?/;
+  const watched = source.replace(
+    exported,
+    (_, others: string, app: string) => `export {${others}};${watch(app)}`,
+  );
   if (watched === source) throw new Error("the bundle's default export has another form");
   const path = join(directory, "index.js");
   await writeFile(path, watched);

@@ -6,6 +6,8 @@ export type Binding =
   | { readonly service: string }
   /** A queue's producer: each message is a `POST /message` to that service. */
   | { readonly queue: string }
+  /** One of the Worker's own `durableObjects`, by its class. */
+  | { readonly durableObject: string }
   | { readonly wrapped: string; readonly inner: Readonly<Record<string, string>> };
 
 export type WorkerService = {
@@ -15,6 +17,8 @@ export type WorkerService = {
   readonly compatibilityDate: string;
   readonly compatibilityFlags?: readonly string[];
   readonly bindings?: Readonly<Record<string, Binding>>;
+  /** Classes that it exports; what their objects store is in the process's own directory, and goes with it. */
+  readonly durableObjects?: readonly string[];
 };
 
 export type WorkerdConfig = {
@@ -46,10 +50,11 @@ export function workerdConfig({
   const moduleList = Object.entries(internalModules).map(
     ([name, source]) => `(name = ${quote(name)}, internal = true, esModule = ${quote(source)})`,
   );
+  const disk = workers.some(({ durableObjects = [] }) => durableObjects.length > 0) ? [DISK] : [];
   return `using Workerd = import "/workerd/workerd.capnp";
 const config :Workerd.Config = (
   services = [
-    ${[...workers.map(workerService), ...externalList, LOOPBACK].join(",\n    ")}
+    ${[...workers.map(workerService), ...externalList, LOOPBACK, ...disk].join(",\n    ")}
   ],
   sockets = [${socketList.join(", ")}],
   extensions = [(modules = [${moduleList.join(", ")}])],
@@ -61,6 +66,9 @@ const config :Workerd.Config = (
 /** By default workerd's `fetch` reaches public addresses only, and the fake providers are on loopback. */
 const LOOPBACK = `(name = "loopback", network = (allow = ["private"]))`;
 
+/** SQL needs a disk. */
+const DISK = `(name = "disk", disk = (path = ".", writable = true))`;
+
 function workerService(worker: WorkerService): string {
   const source = "path" in worker.module ? `embed ${quote(worker.module.path)}` : quote(worker.module.source);
   const bindings = Object.entries(worker.bindings ?? {}).map(([name, value]) => binding(name, value));
@@ -69,7 +77,13 @@ function workerService(worker: WorkerService): string {
       compatibilityDate = ${quote(worker.compatibilityDate)},
       compatibilityFlags = [${(worker.compatibilityFlags ?? []).map(quote).join(", ")}],
       bindings = [${bindings.join(", ")}],
+      durableObjectNamespaces = [${(worker.durableObjects ?? []).map(namespace).join(", ")}],
+      durableObjectStorage = (${worker.durableObjects?.length ? `localDisk = "disk"` : "inMemory = void"}),
       globalOutbound = "loopback"))`;
+}
+
+function namespace(className: string): string {
+  return `(className = ${quote(className)}, uniqueKey = ${quote(className)}, enableSql = true)`;
 }
 
 function binding(name: string, value: Binding): string {
@@ -77,6 +91,7 @@ function binding(name: string, value: Binding): string {
   if ("text" in value) return `(${named}, text = ${quote(value.text)})`;
   if ("json" in value) return `(${named}, json = ${quote(JSON.stringify(value.json))})`;
   if ("queue" in value) return `(${named}, queue = ${quote(value.queue)})`;
+  if ("durableObject" in value) return `(${named}, durableObjectNamespace = ${quote(value.durableObject)})`;
   if ("service" in value) return `(${named}, service = ${quote(value.service)})`;
   const inner = Object.entries(value.inner).map(([key, text]) => binding(key, { text }));
   return `(${named}, wrapped = (moduleName = ${quote(value.wrapped)}, innerBindings = [${inner.join(", ")}]))`;

@@ -23,6 +23,8 @@ export type InterceptorOptions = {
   readonly analytics?: "strict" | "failing" | "absent";
   /** The ledger's queue: takes every message, answers 429, never answers, or (the default) is not bound. */
   readonly queue?: "taking" | "refusing" | "hanging" | "absent";
+  /** The replay cache: its Durable Object is bound, or (the default) not. */
+  readonly nonces?: "bound" | "absent";
 };
 
 export type RunningInterceptor = {
@@ -86,7 +88,7 @@ async function start(
   log: EventLog,
   port?: number,
 ): Promise<Workerd> {
-  const { vars = {}, secrets = {}, analytics = "strict", queue = "absent" } = options;
+  const { vars = {}, secrets = {}, analytics = "strict", queue = "absent", nonces = "absent" } = options;
   const datasets = settings.analytics.map((name) => [name, analyticsBinding(name, analytics)]);
   const { compatibilityDate, compatibilityFlags } = settings;
   const config = workerdConfig({
@@ -96,9 +98,11 @@ async function start(
         module: { path: script },
         compatibilityDate,
         compatibilityFlags,
+        durableObjects: nonces === "absent" ? [] : ["NonceShard"],
         bindings: {
           ...varBindings({ ...settings.vars, ...vars }, secrets),
           ...(analytics === "absent" ? {} : Object.fromEntries(datasets)),
+          ...(nonces === "absent" ? {} : { NONCES: { durableObject: "NonceShard" } }),
           // What the queue delivers is not played here; a database that is never asked makes the configuration whole.
           ...(queue === "absent" ? {} : { EVENTS: { queue: "queue" }, LEDGER: NO_DATABASE }),
         },

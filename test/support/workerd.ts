@@ -46,7 +46,7 @@ export async function startWorkerd(options: WorkerdOptions): Promise<Workerd> {
       ...pinned,
       ...(options.arguments ?? []),
     ],
-    { stdio: ["ignore", output, output, "pipe"] },
+    { stdio: ["ignore", output, output, "pipe"], cwd: directory },
   );
   const orphaned = () => void child.kill("SIGKILL");
   process.once("exit", orphaned);

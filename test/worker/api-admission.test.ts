@@ -11,7 +11,9 @@ beforeEach(async () => {
   await insert("interceptions", [interception(T0, { client_session_id: "s" })]);
 });
 
-const PATHS = ENDPOINTS.map(({ path }) => path.replace("{session_id}", "s"));
+const EVERY = ENDPOINTS.map(({ path }) => path.replace("{session_id}", "s"));
+/** Those that are asked by GET. */
+const PATHS = ENDPOINTS.filter(({ body }) => !body).map(({ path }) => path.replace("{session_id}", "s"));
 
 describe("who may ask the API", () => {
   it.each([
@@ -43,7 +45,7 @@ describe("who may ask the API", () => {
     ["a client's headers", { "x-api-key": TOKEN, "x-coder-ai-governance-token": TOKEN }],
     ["a cookie", { cookie: `coder_session_token=${TOKEN}` }],
   ])("nobody else: %s", async (_, headers) => {
-    for (const path of PATHS) {
+    for (const path of EVERY) {
       const { status, json, refusal } = await ask(path, { headers });
       expect(status).toBe(401);
       expect(refusal?.reason).toBe("admin_only");
@@ -85,6 +87,7 @@ describe("who may ask the API", () => {
       ask("/sessions/s", asking),
       ask("/usage/no/such", asking),
       ask("/usage", { ...asking, method: "DELETE" }),
+      ask("/explain", { ...asking, method: "POST", body: "{" }),
       ask("/usage", { ...asking, database: null }),
     ]);
     expect(new Set(told.map(({ status, text }) => `${status} ${text}`)).size).toBe(1);
@@ -96,7 +99,7 @@ describe("what the API takes", () => {
 
   it("the endpoints' names under both prefixes, and whatever is below them", () => {
     for (const prefix of PREFIXES) {
-      for (const name of ["sessions", "interceptions", "overrides", "usage", "attribution", "openapi.json"]) {
+      for (const name of EVERY.map((path) => path.split("/")[1])) {
         expect(api.takes(`${prefix}/${name}`)).toBe(true);
         expect(api.takes(`${prefix}/${name}/x/y`)).toBe(true);
       }
@@ -136,6 +139,13 @@ describe("what the API takes", () => {
   it.each(["POST", "PUT", "PATCH", "DELETE", "OPTIONS"])("405 for %s", async (method) => {
     expect((await ask("/usage", { method })).refusal?.reason).toBe("method_not_allowed");
   });
+
+  it.each(["GET", "HEAD", "PUT", "DELETE"])(
+    "405 for %s where what is asked stands in a body",
+    async (method) => {
+      expect((await ask("/explain", { method })).refusal?.reason).toBe("method_not_allowed");
+    },
+  );
 
   it("a HEAD is answered like a GET, without the body", async () => {
     for (const path of PATHS) {

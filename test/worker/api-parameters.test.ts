@@ -7,6 +7,7 @@ import { uuidV7 } from "../../src/uuid.ts";
 import { between, forSeeds, seededRandom } from "../support/rechunk.ts";
 import { ask, BASE, fault, good, part } from "./support/api.ts";
 import {
+  anomaly,
   ALICE,
   database,
   emptyLedger,
@@ -22,10 +23,13 @@ beforeAll(async () => {
   await emptyLedger();
   await insert("interceptions", [interception(T0, { client_session_id: "s" })]);
   await insert("initiator_overrides", [override(T0)]);
+  await insert("anomalies", [anomaly(T0)]);
 });
 
 const pathOf = (path: string): string => path.replace("{session_id}", "s");
-const LISTS = ["/sessions", "/interceptions", "/overrides"];
+/** What is asked by GET. */
+const READING = ENDPOINTS.filter(({ body }) => !body);
+const LISTS = ["/sessions", "/interceptions", "/overrides", "/anomalies"];
 const LIMITED = [...LISTS, "/usage", "/sessions/s"];
 
 const NO_NUMBERS =
@@ -56,7 +60,7 @@ describe("parameters", () => {
   });
 
   it("what is not known is refused, and not repeated to who sent it", async () => {
-    for (const { path } of ENDPOINTS) {
+    for (const { path } of READING) {
       for (const name of [
         "no_such",
         "LIMIT",
@@ -87,9 +91,11 @@ describe("parameters", () => {
 
   it("one name has one rule, as who sent a bad value is told by its name alone", () => {
     const rules = new Map<string, Set<string>>();
-    for (const { parameters } of ENDPOINTS)
-      for (const [name, { rule }] of Object.entries(parameters))
+    for (const { parameters, body } of ENDPOINTS) {
+      const ofParameters = Object.entries(parameters).map(([name, { rule }]) => [name, rule] as const);
+      for (const [name, rule] of [...ofParameters, ...Object.entries(body?.rules ?? {})])
         rules.set(name, (rules.get(name) ?? new Set()).add(rule));
+    }
     expect([...rules].filter(([, ways]) => ways.size > 1)).toEqual([]);
   });
 
@@ -152,7 +158,7 @@ const INJECTIONS = [
 
 // The attack: a filter's value ends the string it was meant to be and goes on as SQL.
 describe("SQL in any parameter", () => {
-  it.each(ENDPOINTS.map(({ path, parameters }) => [path, Object.keys(parameters)] as const))(
+  it.each(READING.map(({ path, parameters }) => [path, Object.keys(parameters)] as const))(
     "%s finds nothing and changes nothing",
     async (path, names) => {
       const all = await ask(pathOf(path));

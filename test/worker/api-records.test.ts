@@ -41,6 +41,7 @@ describe("GET /interceptions", () => {
       session_id: "s",
       streaming: true,
       usage_flagged: true,
+      flags: [],
       metadata: { actor_name: "alice" },
       initiator: { id: BOB, username: BOB, name: "", avatar_url: "" },
       token_usages: [

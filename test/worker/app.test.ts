@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { AdminApi } from "../../src/api/api.ts";
 import type { Parts } from "../../src/app.ts";
-import type { Target } from "../../src/http/target.ts";
+import { PREFIXES, type Target } from "../../src/http/target.ts";
 import { Refusal, REFUSAL_REASONS, type RefusalReason } from "../../src/refusal.ts";
 import { catalogue } from "../../src/wiring.ts";
 import {
@@ -37,7 +37,8 @@ import { until, within } from "./support/waiting.ts";
 
 const CHAT_ID = "0a0a0a0a-0000-4000-8000-00000000000a";
 const WORKSPACE_ID = "0b0b0b0b-0000-4000-8000-00000000000b";
-const NO_CODER_IDS = { chat_id: null, subchat_id: null, workspace_id: null };
+const NOT_DELEGATED = { delegated_key_id: null, delegated_source: null };
+const NO_CODER_IDS = { chat_id: null, subchat_id: null, workspace_id: null, ...NOT_DELEGATED };
 const NOTHING_WRONG = { error: null, error_message: null };
 const NO_CONTENT = { tool_call_count: 0, thought_count: 0 };
 const AT = (ms: number): string => new Date(T0 + ms).toISOString();
@@ -69,7 +70,7 @@ describe("one interception, from its first event to its last", () => {
       identity_source: "keys",
     };
     const hints = { client: "Coder Agents", user_agent: CODER_AGENTS_UA, client_session_id: CHAT_ID };
-    const coder = { chat_id: CHAT_ID, subchat_id: null, workspace_id: WORKSPACE_ID };
+    const coder = { chat_id: CHAT_ID, subchat_id: null, workspace_id: WORKSPACE_ID, ...NOT_DELEGATED };
     const asked = {
       provider: "central",
       provider_type: "openai",
@@ -92,6 +93,14 @@ describe("one interception, from its first event to its last", () => {
         interception_id: ID,
         ...who,
         owner_id: OWNER,
+        owner_username: null,
+        rule: "any",
+        signature: "off",
+        directory: "off",
+        candidates: [
+          { who: "owner", id: OWNER, why_lost: null },
+          { who: "actor", id: "ci-bot", why_lost: "overridden" },
+        ],
         ...hints,
         ...coder,
         provider: "central",
@@ -108,6 +117,8 @@ describe("one interception, from its first event to its last", () => {
         ...asked,
         // A20: the name is the actor's, never the owner's.
         metadata: { actor_name: "CI bot" },
+        initiator_name: null,
+        flags: [],
         correlating_tool_call_id: null,
         thread_parent_id: null,
         thread_root_id: null,
@@ -218,6 +229,8 @@ describe("one interception, from its first event to its last", () => {
         ...NO_CODER_IDS,
         ...asked,
         metadata: {},
+        initiator_name: null,
+        flags: [],
         correlating_tool_call_id: null,
         thread_parent_id: null,
         thread_root_id: null,
@@ -507,19 +520,49 @@ describe("refusals before an interception begins", () => {
   });
 });
 
-describe("D12 every route of every dialect", () => {
-  const routes = catalogue.dialects.flatMap(({ type, mount, routes: own }) =>
-    own.map(({ kind, path }) => [kind, `/${type}${mount}${path.replace("/*", "/x")}`] as const),
-  );
+/** Every route of every dialect by every path that leads to it: a provider's name, the root, Coder's prefixes before either. */
+const EVERY_PATH = ["", ...PREFIXES]
+  .flatMap((prefix) =>
+    catalogue.dialects.flatMap(({ type, mount, routes }) =>
+      routes.flatMap((route) => {
+        const below = route.kind === "passthrough" && route.below && !route.path.endsWith("/*");
+        const paths = [route.path.replace("/*", "/x"), ...(below ? [`${route.path}/x`] : [])];
+        return paths.flatMap((path) =>
+          [`/${type}`, ""].map((name) => [route.kind, `${prefix}${name}${mount}${path}`] as const),
+        );
+      }),
+    ),
+  )
+  // At the root two dialects may have the same.
+  .filter(([, path], index, all) => all.findIndex((one) => one[1] === path) === index);
 
-  it.each(routes)("%s %s: no credential, no fetch", async (kind, path) => {
+const methodsFor = (kind: string): readonly string[] =>
+  kind === "intercept" ? ["POST"] : ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
+const initFor = (method: string, headers: Record<string, string>): RequestInit =>
+  method === "POST" ? post(BODY, headers) : { method, headers };
+
+describe("D12 every route of every dialect", () => {
+  it("is among those paths, under each prefix", () => {
+    const paths = EVERY_PATH.map(([, path]) => path);
+    for (const { type, mount, routes } of catalogue.dialects) {
+      for (const { path } of routes) {
+        const named = `/${type}${mount}${path.replace("/*", "/x")}`;
+        expect(paths.filter((one) => one.endsWith(named))).toHaveLength(1 + PREFIXES.length);
+      }
+    }
+    expect(paths.length).toBeGreaterThan(100);
+  });
+
+  it.each(EVERY_PATH)("%s %s: by no method without a credential: 401, no fetch", async (kind, path) => {
     const house = await open();
-    const { response } = await house.visit(path, kind === "intercept" ? post(BODY, {}) : {});
-    expect(response.status).toBe(401);
+    for (const method of methodsFor(kind)) {
+      const { response, events } = await house.visit(path, initFor(method, {}));
+      expect([method, response.status, typesOf(events)]).toEqual([method, 401, ["refusal"]]);
+    }
     expect(house.sent).toEqual([]);
   });
 
-  it.each(routes)("%s %s: passes identity, initiator and policy", async (kind, path) => {
+  it.each(EVERY_PATH)("%s %s: passes identity, initiator and policy", async (kind, path) => {
     const asked: unknown[] = [];
     const policy: Parts["policies"][number] = (request) => {
       asked.push([request.actorId, request.initiatorId]);
@@ -527,11 +570,42 @@ describe("D12 every route of every dialect", () => {
     };
     const house = await open({ parts: { policies: [policy] } });
     const headers = { ...OWN_KEY, "user-agent": CODER_AGENTS_UA, "x-coder-owner-id": OWNER };
-    const init = kind === "intercept" ? post(BODY, headers) : { headers };
-    const { response, events } = await house.visit(path, init);
-    expect(response.status).toBe(403);
-    expect(only(events, "initiator_override").initiator_id).toBe(OWNER);
-    expect(asked).toEqual([[BYOK_WHO.actor_id, OWNER]]);
+    const methods = methodsFor(kind);
+    for (const method of methods) {
+      const { response, events } = await house.visit(path, initFor(method, headers));
+      expect([method, response.status]).toEqual([method, 403]);
+      expect(only(events, "initiator_override").initiator_id).toBe(OWNER);
+    }
+    expect(asked).toEqual(methods.map(() => [BYOK_WHO.actor_id, OWNER]));
+    expect(house.sent).toEqual([]);
+  });
+
+  it.each(EVERY_PATH)("%s %s: takes no unsigned owner where owners must be signed", async (kind, path) => {
+    const signing = { signature: "require", signing_keys: ["SIGNING_KEY"] };
+    const house = await open({ vars: { OWNER_ASSERTION: signing, SIGNING_KEY: "s".repeat(32) } });
+    const headers = { ...OWN_KEY, "user-agent": CODER_AGENTS_UA, "x-coder-owner-id": OWNER };
+    for (const method of methodsFor(kind)) {
+      const { response } = await house.visit(path, initFor(method, headers));
+      expect([response.status, response.headers.get("x-interceptor-error")]).toEqual([
+        401,
+        "signature_required",
+      ]);
+    }
+    expect(house.sent).toEqual([]);
+  });
+
+  it.each(EVERY_PATH)("%s %s: refuses another gateway's key, whatever else is sent", async (kind, path) => {
+    const house = await open({
+      vars: { DELEGATION: { keys: ["GATEWAY_KEY"] }, GATEWAY_KEY: "g".repeat(32) },
+    });
+    const headers = { ...OWN_KEY, "x-coder-ai-gateway-key": "h".repeat(32) };
+    for (const method of methodsFor(kind)) {
+      const { response } = await house.visit(path, initFor(method, headers));
+      expect([response.status, response.headers.get("x-interceptor-error")]).toEqual([
+        401,
+        "delegation_rejected",
+      ]);
+    }
     expect(house.sent).toEqual([]);
   });
 });
@@ -648,7 +722,9 @@ describe("an interception that is refused or fails", () => {
   });
 
   it("by an error in ourselves before there is an interception: E500 and a refusal", async () => {
-    const house = await open({ sources: [{ verifies: true, identify: brokenSource }] });
+    const house = await open({
+      sources: [{ verifies: true, recognises: () => false, identify: brokenSource }],
+    });
     const { response, events } = await house.visit(CHAT, post(BODY));
     expect(response.status).toBe(500);
     expect(typesOf(events)).toEqual(["refusal"]);
@@ -768,12 +844,18 @@ describe("on whose account", () => {
       value_length: 10,
       // printf %s not-a-uuid | sha256sum
       value_sha256: "2184a32a3bae6ad7",
+      rule: "any",
+      signature: null,
+      directory: null,
+      candidates: [
+        { who: "owner", id: null, why_lost: "form" },
+        { who: "actor", id: "ci-bot", why_lost: null },
+      ],
       client: "Coder Agents",
       user_agent: CODER_AGENTS_UA,
       client_session_id: CHAT_ID,
+      ...NO_CODER_IDS,
       chat_id: CHAT_ID,
-      subchat_id: null,
-      workspace_id: null,
       provider: "central",
       created_at: AT(0),
     });
@@ -1225,9 +1307,10 @@ function records(answer: AdminApi["answer"]): { parts: Partial<Parts>; asked: [R
   const asked: [Request, Target][] = [];
   const api: AdminApi = {
     takes: (path) => path === SESSIONS,
-    answer: async (request, target) => {
+    methodsOf: () => ["GET", "HEAD"],
+    answer: async (request, target, judge) => {
       asked.push([request, target]);
-      return answer(request, target);
+      return answer(request, target, judge);
     },
     // As Coder's API says it.
     errorBody: ({ message, param }) =>

@@ -69,6 +69,9 @@ describe("the columns, by position", () => {
       /* blob14 */ "subchat_id",
       /* blob15 */ "workspace_id",
       /* blob16 */ "value_sha256",
+      /* blob17 */ "rule",
+      /* blob18 */ "signature",
+      /* blob19 */ "directory",
     ]);
   });
 
@@ -88,7 +91,7 @@ describe("the columns, by position", () => {
   });
 
   it("the version is that of these columns: raise it with the lists above", () => {
-    expect(ROW_VERSION).toBe("1");
+    expect(ROW_VERSION).toBe("2");
   });
 });
 
@@ -103,7 +106,7 @@ describe("a row", () => {
     expect(toRow(INTERCEPTION_COLUMNS, END)).toEqual({
       indexes: [OWNER],
       blobs: [
-        "1",
+        "2",
         "interception_end",
         "01a20846-fe00-7abc-8def-0123456789ab",
         OWNER,
@@ -130,7 +133,7 @@ describe("a row", () => {
     expect(toRow(INTERCEPTION_COLUMNS, PASSED)).toEqual({
       indexes: [OWNER],
       blobs: [
-        "1",
+        "2",
         "passthrough",
         "01a20846-fe00-7abc-8def-0123456789ab",
         OWNER,
@@ -159,7 +162,7 @@ describe("a row", () => {
     expect(toRow(OVERRIDE_COLUMNS, OVERRIDE)).toEqual({
       indexes: [OWNER],
       blobs: [
-        "1",
+        "2",
         "initiator_override",
         id,
         OWNER,
@@ -173,13 +176,16 @@ describe("a row", () => {
         "openai-prod",
         ...coder,
         "",
+        "listed",
+        "valid",
+        "active",
       ],
       doubles: [-1],
     });
     expect(toRow(OVERRIDE_COLUMNS, REJECTED)).toEqual({
       indexes: ["ci-bot"],
       blobs: [
-        "1",
+        "2",
         "initiator_override_rejected",
         id,
         "ci-bot",
@@ -193,6 +199,9 @@ describe("a row", () => {
         "openai-prod",
         ...coder,
         "2184a32a3bae6ad7",
+        "listed",
+        "off",
+        "off",
       ],
       doubles: [10],
     });

@@ -8,6 +8,7 @@ import { openai } from "../../src/provider/openai.ts";
 import { catalogue } from "../../src/wiring.ts";
 import wranglerToml from "../../wrangler.toml?raw";
 import { between, forSeeds, seededRandom } from "../support/rechunk.ts";
+import { rules } from "./support/values.ts";
 
 const OPENAI = { type: "openai", base_url: "https://api.openai.example/v1" };
 const SHA = "a".repeat(64);
@@ -53,7 +54,9 @@ describe("what is left out", () => {
         models: null,
       },
     ]);
-    expect(config.assertion).toEqual({ allow: "any", actors: new Set(), onInvalid: "ignore" });
+    expect(config.assertion).toEqual(rules());
+    expect(config.witnesses).toEqual({ signingKeys: [], directory: null, nonces: null });
+    expect(config.delegation).toBeNull();
     expect(config.limits).toEqual({
       bodyBytes: 32 * MIB,
       headersMs: 600_000,
@@ -127,7 +130,7 @@ describe("tables and JSON strings", () => {
       },
     ],
     verifies: [true, false],
-    assertion: { allow: "listed", actors: new Set(["ci-bot"]), onInvalid: "reject" },
+    assertion: rules({ allow: "listed", actors: [{ id: "ci-bot", source: null }], onInvalid: "reject" }),
     limits: { bodyBytes: 1, headersMs: 2, idleMs: 3, observeBytes: 0 },
     recording: {
       required: false,
@@ -160,7 +163,7 @@ describe("tables and JSON strings", () => {
   it("an actor's UUID in OWNER_ASSERTION counts in any case", () => {
     const id = "7F3C2A10-1234-4ABC-9DEF-000000000001";
     const { assertion } = read({ OWNER_ASSERTION: { allow: "listed", actors: [id] } });
-    expect([...assertion.actors]).toEqual([id.toLowerCase()]);
+    expect(assertion.actors).toEqual([{ id: id.toLowerCase(), source: null }]);
   });
 
   it("providers keep the order in which they are written", () => {
@@ -309,7 +312,7 @@ describe("J2 J3 J6 wrong values", () => {
 
   it.each([
     [{ IDENTITY: [] }, "IDENTITY"],
-    [{ IDENTITY: [{ source: "coder" }] }, "IDENTITY[0].source"],
+    [{ IDENTITY: [{ source: "ldap" }] }, "IDENTITY[0].source"],
     [{ IDENTITY: [{ source: "byok" }, {}] }, "IDENTITY[1].source"],
     [{ IDENTITY: [{ source: ["byok"] }] }, "IDENTITY[0].source"],
     [{ IDENTITY: ["byok"] }, "IDENTITY[0]"],
@@ -404,6 +407,7 @@ it("settings that a table inherits are not its own", () => {
 describe("J6 variables that nobody reads", () => {
   it.each([
     ["OWNER_ASSERTIONS", { allow: "off" }],
+    ["DELEGATIONS", { keys: ["GATEWAY_KEY"] }],
     ["PROVIDER", { openai: OPENAI }],
     ["LIMIT", {}],
     ["IDENTITIES", [{ source: "keys" }]],
@@ -427,7 +431,7 @@ describe("J5 lists that are empty", () => {
 
   it("J5 no actor is listed", () => {
     const { assertion } = read({ OWNER_ASSERTION: { allow: "listed", actors: [] } });
-    expect(assertion).toEqual({ allow: "listed", actors: new Set(), onInvalid: "ignore" });
+    expect(assertion).toEqual(rules({ allow: "listed" }));
   });
 });
 

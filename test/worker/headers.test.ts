@@ -228,6 +228,9 @@ describe("what the provider sees of a request's headers", () => {
       ["x-coder-ai-governance-request-id", "r"],
       ["x-coder-ai-gateway-key", "CANARY"],
       ["x-coder-ai-gateway-delegated-key-id", "k"],
+      ["x-coder-ai-gateway-source", "agents"],
+      ["x-coder-ai-gateway-workspace-id", OWNER],
+      ["x_coder_ai_gateway_key", "CANARY"],
       ["x-coder-signature", "v1=00"],
       ["x-coder-signature-timestamp", "1"],
       ["x-forwarded-for", "1.2.3.4"],
@@ -324,6 +327,10 @@ describe("what the client sees of the answer's headers", () => {
 
   it("x-interceptor-error stands on our refusals only: the provider's never passes for one", () => {
     expect(answered([["x-interceptor-error", "credential_unknown"]])).toEqual([ID]);
+  });
+
+  it("by x-coder-ai-gateway-error a delegating Coder takes a 401 for ours: the provider's never passes for one", () => {
+    expect(answered([["x-coder-ai-gateway-error", "gateway_key_mismatch"]])).toEqual([ID]);
   });
 
   it("content-length and content-encoding stand where the body is the provider's own", () => {

@@ -16,6 +16,8 @@ const {
   record_type: _,
   api_key_id,
   metadata: _metadata,
+  initiator_name: _name,
+  flags: _flags,
   correlating_tool_call_id: _call,
   thread_parent_id: _parent,
   thread_root_id: _root,
@@ -51,7 +53,14 @@ function begin(
   const clock = { at: 1000 };
   const interception = startInterception(
     recorder,
-    { subject, actor: actor({ keyId: api_key_id, name: null }), ask, startedAt: 1000 },
+    {
+      subject,
+      actor: actor({ keyId: api_key_id, name: null }),
+      initiatorName: START.initiator_name,
+      flags: START.flags,
+      ask,
+      startedAt: 1000,
+    },
     { prompts, redact: redactor([]) },
     () => clock.at,
   );

@@ -133,6 +133,9 @@ describe("the Worker as it is wired", () => {
     expect(catalogue.sources.map(({ source, verifies }) => [source, verifies])).toEqual([
       ["byok", false],
       ["keys", true],
+      ["coder", true],
+      ["jwt", true],
+      ["access", true],
     ]);
   });
 });

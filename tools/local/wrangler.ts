@@ -8,15 +8,16 @@ import { readOutput, type OutputReaders } from "./wrangler-output.ts";
 export const ROOT = join(import.meta.dirname, "..", "..");
 const WRANGLER = join(ROOT, "node_modules", "wrangler", "bin", "wrangler.js");
 
-/** Nothing is fetched from the network, asked, reported, or written outside the project. */
-const QUIET_AND_OFFLINE = {
-  CLOUDFLARE_CF_FETCH_ENABLED: "false",
+/** Nothing is asked, reported, or written outside the project. */
+const QUIET = {
   WRANGLER_SEND_METRICS: "false",
   WRANGLER_SEND_ERROR_REPORTS: "false",
   WRANGLER_HIDE_BANNER: "true",
   WRANGLER_WRITE_LOGS: "false",
   NO_COLOR: "1",
 };
+/** And nothing fetched from the network. */
+const QUIET_AND_OFFLINE = { ...QUIET, CLOUDFLARE_CF_FETCH_ENABLED: "false" };
 
 export type WorkerOptions = OutputReaders & {
   readonly port: number;
@@ -45,21 +46,39 @@ export function startWorker({ port, envFiles, persistTo, config, ...readers }: W
 
 /** Brings the local ledger's tables up to date. Rejects with a StartFailure, having printed what wrangler said. */
 export async function migrateLedger(place: Place, onNotice: (line: string) => void): Promise<void> {
-  const said: string[] = [];
   const args = ["d1", "migrations", "apply", "LEDGER", "--local", ...placeArgs(place)];
-  const { FORCE_COLOR: _, ...env } = process.env;
-  const child = startChild(WRANGLER, args, {
-    cwd: ROOT,
-    // Not a terminal: wrangler asks nothing.
-    env: { ...env, ...QUIET_AND_OFFLINE, CI: "true" },
-    onLine: (line) => void said.push(line),
-  });
-  if ((await child.ended) === "exit code 0") return;
+  const { ok, said } = await runWrangler(args);
+  if (ok) return;
   said.forEach(onNotice);
   throw new StartFailure("The ledger's tables could not be made; what wrangler said above says why.");
 }
 
-function placeArgs({ persistTo, config }: { [K in keyof Place]: Place[K] | undefined }): string[] {
+export type WranglerRun = {
+  readonly ok: boolean;
+  readonly stdout: string;
+  /** Every line, of either stream. */
+  readonly said: readonly string[];
+};
+
+/** One command of wrangler's, which asks nothing and, but for `remote`, nobody. */
+export async function runWrangler(args: readonly string[], remote = false): Promise<WranglerRun> {
+  const said: string[] = [];
+  const stdout: string[] = [];
+  const { FORCE_COLOR: _, ...env } = process.env;
+  const child = startChild(WRANGLER, args, {
+    cwd: ROOT,
+    // Not a terminal: wrangler asks nothing.
+    env: { ...env, ...(remote ? QUIET : QUIET_AND_OFFLINE), CI: "true" },
+    onLine: (line, stream) => {
+      said.push(line);
+      if (stream === "stdout") stdout.push(line);
+    },
+  });
+  const ok = (await child.ended) === "exit code 0";
+  return { ok, stdout: stdout.join("\n"), said };
+}
+
+export function placeArgs({ persistTo, config }: { [K in keyof Place]: Place[K] | undefined }): string[] {
   return [
     ...(persistTo === undefined ? [] : ["--persist-to", persistTo]),
     ...(config === undefined ? [] : ["--config", config]),

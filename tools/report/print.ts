@@ -1,6 +1,7 @@
 /** Rows as a table with bars for a terminal, or as CSV (RFC 4180). */
-import { stripVTControlCharacters, styleText } from "node:util";
+import { styleText } from "node:util";
 import { toCsv as writeCsv } from "../../src/api/csv.ts";
+import { plainText } from "../local/plain-text.ts";
 import type { Cell, Column, Row, View } from "./views.ts";
 
 const WIDEST = 38;
@@ -31,17 +32,13 @@ export function toText(view: View, answer: unknown, by: string): string {
   return [head, styleText("dim", line(heads)), ...lines].join("\n");
 }
 
-/** What would move a terminal's cursor, or turn its text around. */
-// oxlint-disable-next-line no-control-regex -- control characters are what this looks for
-const UNSAFE = /[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2066-\u2069]/g;
-
 /** A count that is not known is `?`, never 0. Much of the rest is what callers wrote. */
 function shown(value: Cell, column: Column | undefined, isNumber: boolean): string {
   if (value === null) return isNumber ? "?" : "–";
   if (typeof value === "number") {
     return column?.name.startsWith("share") ? `${(value * 100).toFixed(1)} %` : value.toLocaleString("en");
   }
-  const plain = stripVTControlCharacters(value).replace(UNSAFE, "�");
+  const plain = plainText(value);
   return plain.length > WIDEST ? `${plain.slice(0, WIDEST - 1)}…` : plain;
 }
 

@@ -1,6 +1,6 @@
 /** One event of each kind, composed by the code that composes the real ones: what the README's table is made of. */
 import type { Actor } from "../../src/identity/identity.ts";
-import type { Initiator } from "../../src/initiator/initiator.ts";
+import type { Decision, Initiator } from "../../src/initiator/initiator.ts";
 import type { Conclusion } from "../../src/observation/observe.ts";
 import * as compose from "../../src/events/compose.ts";
 import type { InterceptorEvent } from "../../src/events/event.ts";
@@ -36,11 +36,23 @@ const actor: Actor = {
 };
 const initiator: Initiator = {
   id: "5f0c1d2e-3a4b-4c5d-8e6f-708192a3b4c5",
+  name: null,
   attribution: "asserted",
   owner: "overrides",
 };
+const decision: Decision = {
+  initiator,
+  trace: { rule: "credential", signature: "off", directory: "off", candidates: [] },
+  wants: null,
+};
 const client = { name: "Coder Agents", userAgent: "coder-agents/v2.30.0 (linux/amd64)", row: null };
-const noIds = { chat_id: null, subchat_id: null, workspace_id: null };
+const noIds = {
+  chat_id: null,
+  subchat_id: null,
+  workspace_id: null,
+  delegated_key_id: null,
+  delegated_source: null,
+};
 const caller = compose.toCaller(ID, actor, initiator, client, null, noIds);
 const asked = {
   provider: "openai",
@@ -101,9 +113,9 @@ export function sampleEvents(): readonly InterceptorEvent[] {
   const prompt = compose.promptEvent(caller, ask, redact, AT);
   const known = { method: "GET", route, client: null, actor: null, caller: null };
   return [
-    compose.overrideEvent(caller, "openai", AT),
-    compose.overrideRejectedEvent(caller, "openai", rejected, AT),
-    compose.startEvent(subject, actor, ask),
+    compose.overrideEvent(caller, decision, "openai", AT),
+    compose.overrideRejectedEvent(caller, decision, "openai", rejected, AT),
+    compose.startEvent(subject, actor, initiator.name, [], ask),
     ...(prompt ? [prompt] : []),
     compose.endEvent(subject, AT, finish, redact, AT),
     ...(usage ? [usage] : []),

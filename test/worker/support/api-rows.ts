@@ -27,6 +27,7 @@ const TABLES = [
   "tool_usages",
   "model_thoughts",
   "initiator_overrides",
+  "anomalies",
 ] as const;
 export type TableName = (typeof TABLES)[number];
 
@@ -113,6 +114,8 @@ export function interception(at: number, over: Row = {}, n = 0): Row {
     chat_id: null,
     subchat_id: null,
     workspace_id: null,
+    delegated_key_id: null,
+    delegated_source: null,
     provider: "anthropic",
     provider_type: "anthropic",
     route: "/v1/messages",
@@ -123,6 +126,8 @@ export function interception(at: number, over: Row = {}, n = 0): Row {
     started_at: iso(at),
     api_key_id: "0123456789abcdef",
     metadata: '{"actor_name":"alice"}',
+    initiator_name: null,
+    flags: "[]",
     correlating_tool_call_id: null,
     prompt_count: 1,
     outcome: "completed",
@@ -220,8 +225,30 @@ export function override(at: number, over: Row = {}, n = 0): Row {
     chat_id: null,
     subchat_id: null,
     workspace_id: null,
+    delegated_key_id: null,
+    delegated_source: null,
     provider: "openai",
     created_at: iso(at),
+    owner_username: "alice",
+    rule: "listed",
+    signature: "off",
+    directory: "active",
+    ...over,
+  };
+}
+
+/** Two spoke for each other in a chat. */
+export function anomaly(at: number, over: Row = {}, n = 0): Row {
+  return {
+    id: idAt(at, n),
+    kind: "chat_of_several",
+    subject: "0a0a0a0a-0000-4000-8000-00000000000a",
+    first_interception_id: idAt(at),
+    last_interception_id: idAt(at + 1000),
+    count: 2,
+    details: JSON.stringify({ initiators: [ALICE, BOB], actors: ["coder-agents"] }),
+    first_seen: iso(at),
+    last_seen: iso(at + 1000),
     ...over,
   };
 }

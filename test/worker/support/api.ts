@@ -1,5 +1,6 @@
 /** The API over the tests' own ledger, asked as the app asks it: by requests. */
 import { adminApi } from "../../../src/api/admin.ts";
+import type { Judge } from "../../../src/api/api.ts";
 import { sha256Hex } from "../../../src/digest.ts";
 import { readTarget } from "../../../src/http/target.ts";
 import { Refusal } from "../../../src/refusal.ts";
@@ -27,7 +28,12 @@ export type Asking = {
   readonly database?: D1Database | null;
   readonly adminTokenSha256?: string | null;
   readonly prefix?: string;
+  readonly body?: BodyInit;
+  /** Instead of the app. */
+  readonly judge?: Judge;
 };
+
+const NO_APP: Judge = () => Promise.reject(new Error("there is no app to ask"));
 
 /** `path`: what stands behind the prefix. As the admin, unless headers are given. */
 export async function ask(path: string, asking: Asking = {}): Promise<Answered> {
@@ -38,11 +44,12 @@ export async function ask(path: string, asking: Asking = {}): Promise<Answered> 
       asking.adminTokenSha256 === undefined ? await sha256Hex(TOKEN) : asking.adminTokenSha256,
     now: () => NOW,
   });
-  const request = new Request(`https://interceptor.example${prefix}${path}`, { method, headers });
+  const { body = null, judge = NO_APP } = asking;
+  const request = new Request(`https://interceptor.example${prefix}${path}`, { method, headers, body });
   const target = readTarget(request);
   if (target instanceof Refusal) return refused(target, api);
   if (!api.takes(target.path)) throw new Error(`${path} is not the API's`);
-  const answer = await api.answer(request, target);
+  const answer = await api.answer(request, target, judge);
   if (answer instanceof Refusal) return refused(answer, api);
   const text = await answer.text();
   const isJson = answer.headers.get("content-type")?.startsWith("application/json") === true && text !== "";

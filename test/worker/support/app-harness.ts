@@ -9,7 +9,7 @@ import { sha256Hex } from "../../../src/digest.ts";
 import type { InterceptorEvent } from "../../../src/events/event.ts";
 import type { Sink } from "../../../src/events/recorder.ts";
 import type { ConfiguredSource } from "../../../src/identity/identity.ts";
-import { catalogue, fallbackDialect, wire } from "../../../src/wiring.ts";
+import { catalogue, fallbackDialect, wire, type World } from "../../../src/wiring.ts";
 import { drain } from "./upstream-body.ts";
 import { within } from "./waiting.ts";
 
@@ -93,7 +93,7 @@ export const PROVIDERS = {
   anthropic: { type: "anthropic", base_url: "https://api.anthropic.example" },
 };
 
-async function config(vars: Record<string, unknown>): Promise<Config> {
+async function config(vars: Record<string, unknown>, world: World): Promise<Config> {
   const entry = {
     sha256: await sha256Hex(CANARIES.clientKey),
     actor: "ci-bot",
@@ -108,7 +108,7 @@ async function config(vars: Record<string, unknown>): Promise<Config> {
       CENTRAL_KEY: CANARIES.centralKey,
       ...vars,
     },
-    catalogue,
+    { ...catalogue, world },
   );
   if ("problems" in read) throw new Error(read.problems.join("\n"));
   return read;
@@ -140,11 +140,7 @@ export async function open({
   };
   const collect: Sink = { name: "collect", required: false, write };
 
-  const read = await config(vars);
-  const app = createApp({
-    ...wire(sources ? { ...read, sources } : read),
-    fallbackDialect,
-    sinks: [...sinks, collect],
+  const world: World = {
     fetch: async (input, init) => {
       const one: Sent = {
         url: String(input),
@@ -153,15 +149,21 @@ export async function open({
         body: await new Response(init?.body as BodyInit | null).bytes(),
         signal: init?.signal ?? new AbortController().signal,
       };
-      if (init?.redirect !== "manual") throw new Error("the one fetch follows no redirect");
+      if (init?.redirect !== "manual") throw new Error("no fetch follows a redirect");
       sent.push(one);
       checkSent(one);
       if (!provider) throw new Error("no fetch was expected");
       return provider(one);
     },
     now: () => clock.at,
-    randomUuid: () => "01234567-89ab-4abc-8def-0123456789ab",
     complain: (line) => void complaints.push(line),
+  };
+  const read = await config(vars, world);
+  const app = createApp({
+    ...wire(sources ? { ...read, sources } : read, world),
+    fallbackDialect,
+    sinks: [...sinks, collect],
+    randomUuid: () => "01234567-89ab-4abc-8def-0123456789ab",
     ...parts,
   });
 

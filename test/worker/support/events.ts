@@ -30,6 +30,8 @@ const caller = {
   chat_id: "0a0a0a0a-0000-4000-8000-00000000000a",
   subchat_id: "0c0c0c0c-0000-4000-8000-00000000000c",
   workspace_id: "0b0b0b0b-0000-4000-8000-00000000000b",
+  delegated_key_id: "kkkkkkkkkk",
+  delegated_source: "agents",
 } as const;
 
 const asked = {
@@ -56,6 +58,8 @@ export const START: InterceptionStart = {
   ...asked,
   api_key_id: "0123456789abcdef",
   metadata: { actor_name: "CI bot" },
+  initiator_name: "alice",
+  flags: [],
   correlating_tool_call_id: "call_0",
   thread_parent_id: null,
   thread_root_id: null,
@@ -140,6 +144,14 @@ export const OVERRIDE: InitiatorOverride = {
   record_type: "initiator_override",
   ...caller,
   owner_id: OWNER,
+  owner_username: "alice",
+  rule: "listed",
+  signature: "valid",
+  directory: "active",
+  candidates: [
+    { who: "owner", id: OWNER, why_lost: null },
+    { who: "actor", id: "ci-bot", why_lost: "overridden" },
+  ],
   provider: "openai-prod",
   created_at: AT,
 };
@@ -152,6 +164,13 @@ export const REJECTED: InitiatorOverrideRejected = {
   reason: "form",
   value_length: 10,
   value_sha256: "2184a32a3bae6ad7",
+  rule: "listed",
+  signature: "off",
+  directory: "off",
+  candidates: [
+    { who: "owner", id: null, why_lost: "form" },
+    { who: "actor", id: "ci-bot", why_lost: null },
+  ],
   provider: "openai-prod",
   created_at: AT,
 };

@@ -2,7 +2,7 @@
 import { applyD1Migrations, type D1Migration } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { inject } from "vitest";
-import { KEYS } from "../../../src/ledger/tables.ts";
+import { KEYS, WATCH_KEYS } from "../../../src/ledger/tables.ts";
 
 export const TABLE_NAMES: readonly string[] = Object.keys(KEYS);
 
@@ -22,7 +22,8 @@ let migrated: Promise<void> | undefined;
 export async function emptyLedger(): Promise<D1Database> {
   const { LEDGER: database } = env as unknown as { readonly LEDGER: D1Database };
   await (migrated ??= applyD1Migrations(database, inject("migrations")));
-  await database.batch(TABLE_NAMES.map((table) => database.prepare(`DELETE FROM ${table}`)));
+  const tables = [...TABLE_NAMES, ...Object.keys(WATCH_KEYS), "upkeep_cursors"];
+  await database.batch(tables.map((table) => database.prepare(`DELETE FROM ${table}`)));
   return database;
 }
 

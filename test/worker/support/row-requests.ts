@@ -161,6 +161,7 @@ const overrides: Case = {
         response_bytes: size(LOOP_WORDS),
       }),
       interceptionRow({
+        flags: '["owner_rejected"]',
         ...CENTRALLY,
         id: SECOND_ID,
         initiator_id: "ci-bot",
@@ -209,6 +210,10 @@ const overrides: Case = {
         attribution: "authenticated",
         owner_id: null,
         reason: "form",
+        signature: null,
+        directory: null,
+        candidates:
+          '[{"who":"owner","id":null,"why_lost":"form"},{"who":"actor","id":"ci-bot","why_lost":null}]',
         value_length: 10,
         // printf %s not-a-uuid | sha256sum
         value_sha256: "2184a32a3bae6ad7",

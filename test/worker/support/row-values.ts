@@ -41,6 +41,10 @@ const INTERCEPTION = {
   started_at: STARTED,
   api_key_id: "35394ca1cef557f8",
   metadata: "{}",
+  initiator_name: null,
+  delegated_key_id: null,
+  delegated_source: null,
+  flags: "[]",
   correlating_tool_call_id: null,
   prompt_count: 1,
   outcome: "completed",
@@ -113,6 +117,12 @@ const OVERRIDE = {
   reason: null,
   value_length: null,
   value_sha256: null,
+  owner_username: null,
+  rule: "any",
+  signature: "off",
+  directory: "off",
+  delegated_key_id: null,
+  delegated_source: null,
   client: "Coder Agents",
   user_agent: "coder-agents/v2.24.0 (linux/amd64)",
   client_session_id: null,
@@ -131,8 +141,13 @@ type Own<Default, Always extends string = never> = Readonly<Record<Always, unkno
 export const interceptionRow = (own: Own<typeof INTERCEPTION>): Row => ({ ...INTERCEPTION, ...own });
 export const tokenRow = (own: Own<typeof TOKENS>): Row => ({ ...TOKENS, ...own });
 export const promptRow = (own: Own<typeof PROMPT> = {}): Row => ({ ...PROMPT, ...own });
-export const overrideRow = (own: Own<typeof OVERRIDE, "initiator_id" | "attribution" | "owner_id">): Row => ({
+type OverrideColumn = "initiator_id" | "attribution" | "owner_id";
+/** Of an owner that counted, unless told otherwise. */
+export const overrideRow = (
+  own: Own<typeof OVERRIDE, OverrideColumn> & { readonly candidates?: string },
+): Row => ({
   ...OVERRIDE,
+  candidates: `[{"who":"owner","id":"${String(own.owner_id)}","why_lost":null},{"who":"actor","id":"ci-bot","why_lost":"overridden"}]`,
   ...own,
 });
 

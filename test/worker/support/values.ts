@@ -1,7 +1,8 @@
 /** Plain values that many tests start from. Each builder gives a whole, valid value; a test names only what it is about. */
 import type { Credential, Secret } from "../../../src/identity/credential.ts";
 import type { Actor } from "../../../src/identity/identity.ts";
-import type { AssertionRules } from "../../../src/initiator/owner-assertion.ts";
+import { readClaim, type Claim, type Speaker } from "../../../src/initiator/claim.ts";
+import type { AssertionRules } from "../../../src/initiator/rules.ts";
 import { anthropic } from "../../../src/provider/anthropic.ts";
 import { openai } from "../../../src/provider/openai.ts";
 import type { Provider } from "../../../src/provider/provider.ts";
@@ -59,8 +60,32 @@ export const fingerprint: Actor = actor({
 });
 
 export function rules(over: Partial<AssertionRules> = {}): AssertionRules {
-  return { allow: "any", actors: new Set(), onInvalid: "ignore", ...over };
+  return {
+    allow: "any",
+    actors: [],
+    onInvalid: "ignore",
+    signature: "off",
+    once: false,
+    directory: "off",
+    ...over,
+  };
 }
+
+/** What Coder Agents claims, with the service account's key, by these headers. */
+export function claim(
+  headers: Readonly<Record<string, string>> | Headers,
+  { speaker = {}, at = 0, method = "POST", uri = "/openai/v1/chat/completions" }: ClaimOptions = {},
+): Claim {
+  const who: Speaker = { actor: actor(), isCoderAgents: true, isDelegating: false, ...speaker };
+  return readClaim(who, { method, uri, headers: new Headers(headers) }, at);
+}
+
+export type ClaimOptions = {
+  readonly speaker?: Partial<Speaker>;
+  readonly at?: number;
+  readonly method?: string;
+  readonly uri?: string;
+};
 
 export function secret(value: string, from: Secret["from"] = "authorization"): Secret {
   return { value, from, sha256: "0".repeat(64) };
@@ -68,11 +93,23 @@ export function secret(value: string, from: Secret["from"] = "authorization"): S
 
 /** What a request with one credential and no governance token presents. */
 export function ungoverned(own: Secret): Credential {
-  return { identity: own, own, governed: false };
+  return { identity: own, assertion: null, own, governed: false, ownYields: false };
 }
 
 export function governed(token: string, own: Secret | null): Credential {
-  return { identity: secret(token, "x-coder-ai-governance-token"), own, governed: true };
+  const identity = secret(token, "x-coder-ai-governance-token");
+  return { identity, assertion: null, own, governed: true, ownYields: false };
+}
+
+/** What a request with Cloudflare Access before it presents. */
+export function asserted(token: string, own: Secret | null, ownYields = true): Credential {
+  return {
+    identity: own,
+    assertion: secret(token, "cf-access-jwt-assertion"),
+    own,
+    governed: true,
+    ownYields,
+  };
 }
 
 const encoder = new TextEncoder();

@@ -1,0 +1,73 @@
+/** A small HTTP server on 127.0.0.1 that stands in for somebody else's API, keeps what it was asked, and can fail. */
+import { createServer, type IncomingMessage } from "node:http";
+import type { AddressInfo } from "node:net";
+import { until } from "./deadline.ts";
+
+/**
+ * - `working`: answers by its routes.
+ * - `failing`: 500 · `hanging`: never answers · `redirecting`: 302 to another path of its own that would say yes.
+ * - `garbled`: 200 and no JSON · `dribbling`: 200, and a body that does not end.
+ */
+export type Mood = "working" | "failing" | "hanging" | "redirecting" | "garbled" | "dribbling";
+
+export type Asked = {
+  readonly method: string;
+  readonly path: string;
+  readonly headers: IncomingMessage["headers"];
+};
+
+/** Status and, as JSON, body. */
+export type Reply = readonly [status: number, body: unknown];
+
+export type Backend = {
+  readonly url: string;
+  readonly asked: readonly Asked[];
+  setMood(mood: Mood): void;
+  /** Answers wait until the returned function is called. */
+  hold(): () => void;
+  waitForAsked(count: number): Promise<void>;
+  /** Forgets what it was asked. */
+  clear(): void;
+  close(): Promise<void>;
+};
+
+const REDIRECTED = "/redirected";
+
+export async function startBackend(reply: (asked: Asked) => Reply): Promise<Backend> {
+  const asked: Asked[] = [];
+  let mood: Mood = "working";
+  let held: Promise<unknown> = Promise.resolve();
+  const server = createServer(async ({ method = "", url = "", headers }, response) => {
+    const one = { method, path: url, headers };
+    asked.push(one);
+    await held;
+    if (mood === "hanging") return;
+    if (mood === "failing") return void response.writeHead(500).end("CANARY of a backend");
+    if (mood === "garbled") return void response.writeHead(200).end("<html>CANARY of a backend</html>");
+    if (mood === "dribbling") return void response.writeHead(200).write("{");
+    if (mood === "redirecting") return void response.writeHead(302, { location: REDIRECTED }).end();
+    const [status, body] = reply(one);
+    response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(body));
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    asked,
+    setMood: (next) => void (mood = next),
+    hold: () => {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      held = promise;
+      return resolve;
+    },
+    waitForAsked: async (count) =>
+      void (await until(
+        () => asked.length >= count || undefined,
+        () => `waited for ${count} questions; there are ${asked.length}`,
+      )),
+    clear: () => void (asked.length = 0),
+    close: async () => {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
