@@ -43,7 +43,10 @@ function sayProblems(problems: readonly string[]): void {
   console.error(`configuration: ${problems.join(" | ")}`);
 }
 
-/** For what no client waits for: rejects, so that the queue delivers again and the cron's failure is seen. */
+/** Records that come while the configuration is wrong wait: a hundred attempts ten minutes apart are most of a day. */
+const MISCONFIGURED_RETRY_S = 600;
+
+/** For the cron: rejects, so that its failure is seen. */
 function placesFor(env: Env): LedgerPlaces {
   const worker = workerFor(env);
   if ("places" in worker) return worker.places;
@@ -60,7 +63,11 @@ export default {
     return "problems" in worker ? misconfigured(worker) : worker.app.fetch(request, env, context);
   },
   async queue(batch, env) {
-    await consume(batch, placesFor(env));
+    const worker = workerFor(env);
+    if ("places" in worker) return consume(batch, worker.places);
+    // Not by throwing: that would be delivered again at once, and use all its attempts up in minutes.
+    sayProblems(worker.problems);
+    batch.retryAll({ delaySeconds: MISCONFIGURED_RETRY_S });
   },
   async scheduled({ scheduledTime }, env) {
     await keepUp(placesFor(env), scheduledTime);

@@ -1,6 +1,7 @@
 /** `npm run report`: asks an interceptor's API about its records and prints the answers as tables and bars. */
 import { parseArgs } from "node:util";
 import { adminToken, NO_ADMIN_TOKEN } from "./admin-token.ts";
+import { plainText } from "./local/plain-text.ts";
 import { sentenceOf } from "./local/start-failure.ts";
 import { createApiClient, type ApiClient, type Query } from "./report/api-client.ts";
 import { VIEWS, type View } from "./report/views.ts";
@@ -53,7 +54,7 @@ export async function main(args: readonly string[]): Promise<number> {
     await print(wanted, createApiClient(wanted.url, token));
     return 0;
   } catch (error) {
-    process.stderr.write(`${sentenceOf(error)}\n`);
+    process.stderr.write(`${plainText(sentenceOf(error))}\n`);
     return 1;
   }
 }
@@ -67,12 +68,17 @@ async function print({ views, query, by, form }: Wanted, api: ApiClient): Promis
     const answer = await api.get(view.path, { ...Object.fromEntries(taken), ...grouped });
     answers[name] = answer;
     if (form === "text") process.stdout.write(`${toText(view, answer, by)}\n\n`);
-    if (form === "csv") process.stdout.write(toCsv(view, answer, by));
+    if (form === "csv") process.stdout.write(forReader(toCsv(view, answer, by)));
   }
   if (form === "json") {
     const [only] = Object.values(answers);
-    process.stdout.write(`${JSON.stringify(views.length === 1 ? only : answers, null, 2)}\n`);
+    process.stdout.write(forReader(`${JSON.stringify(views.length === 1 ? only : answers, null, 2)}\n`));
   }
+}
+
+/** As it is for a file or a pipe; a terminal is given nothing that it would act on. */
+function forReader(text: string): string {
+  return process.stdout.isTTY ? text.split("\n").map(plainText).join("\n") : text;
 }
 
 /** What is asked for, one sentence on why that cannot be known, or undefined where help is. */

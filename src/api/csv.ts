@@ -7,7 +7,7 @@ export type Table = { readonly columns: readonly string[]; readonly rows: readon
  * What a spreadsheet would take for a formula when it opens the file. Models, clients and initiators are callers' text:
  * `=HYPERLINK(…)` as a model's name would run on the auditor's machine.
  */
-const FORMULA = /^[=+\-@\t\r\n]/;
+const FORMULA = /^[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]/;
 
 export function toCsv({ columns, rows }: Table): string {
   return [columns, ...rows].map((row) => `${row.map(toCell).join(",")}\r\n`).join("");
@@ -16,5 +16,6 @@ export function toCsv({ columns, rows }: Table): string {
 function toCell(cell: Cell): string {
   if (typeof cell !== "string") return cell === null ? "" : String(cell);
   const text = FORMULA.test(cell) ? `'${cell}` : cell;
-  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+  // Also what separates cells in a spreadsheet of another country.
+  return /[",;\t\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }

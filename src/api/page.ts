@@ -9,7 +9,7 @@ import { sql, type Sql } from "./sql.ts";
 
 /** One sentence for every limit there is: who sent a bad one is told by the parameter's name alone. */
 export const LIMIT_RULE =
-  "a whole number from 1 to 1000, for a session's threads to 200; less where the answer would be over 16 Mi characters";
+  "a whole number from 1 to 1000, for a session's threads to 200; less where the answer would be over 8 MiB";
 
 export const LIMIT = { ...whole(1, 1000, 100, "So many at most."), rule: LIMIT_RULE };
 

@@ -10,7 +10,9 @@ import { toCounts, TOKEN_FIELDS, totals } from "./tokens.ts";
 import { toUser, USER } from "./user.ts";
 
 /** A client can name a new model with every request. */
-const MAX_NAMES = 100;
+const MAX_NAMES = 20;
+/** Nor need it be short. */
+const MAX_NAME = 128;
 const MAX_LAST_PROMPT = 1000;
 
 /** What is said of a session in a list and by itself. */
@@ -76,7 +78,7 @@ function first(name: string): Sql {
 }
 
 function distinct(name: string): Sql {
-  return sql`(SELECT json_group_array(value) FROM (SELECT DISTINCT ${column("d", name)} AS value
+  return sql`(SELECT json_group_array(value) FROM (SELECT DISTINCT SUBSTR(${column("d", name)}, 1, ${MAX_NAME}) AS value
     FROM interceptions d WHERE d.session_id = h.session_id AND d.initiator_id = h.initiator_id
     AND ${column("d", name)} IS NOT NULL LIMIT ${MAX_NAMES}))`;
 }

@@ -10,7 +10,7 @@ import { SEARCH } from "./query.ts";
 import { text } from "./record.ts";
 import * as schema from "./schema.ts";
 import { SESSION, summaries, toSession } from "./session-summary.ts";
-import { sql, type Condition, type Sql } from "./sql.ts";
+import { allOf, sql, type Condition, type Sql } from "./sql.ts";
 
 const COUNT_CAP = 1000;
 
@@ -35,9 +35,8 @@ export const sessions = endpoint({
     if (refusal) return refusal;
     const after = after_session_id === null ? after_id : await headOf(after_session_id, matches, ask);
     if (after instanceof Refusal) return after;
-    const below = sql`i.id < ${after ?? PAST_ALL}`;
-    const page = sql`${heads(below, matches)} ORDER BY i.id DESC LIMIT ${limit} OFFSET ${offset}`;
-    const rows = await ask([summaries(page), countUpTo(COUNT_CAP, heads(sql`i.id < ${PAST_ALL}`, matches))]);
+    const page = sql`${heads(after ?? PAST_ALL, matches)} ORDER BY 1 DESC LIMIT ${limit} OFFSET ${offset}`;
+    const rows = await ask([summaries(page), countUpTo(COUNT_CAP, heads(PAST_ALL, matches))]);
     if (rows instanceof Refusal) return rows;
     const [found, count] = rows;
     return { body: { ...counted(COUNT_CAP, count), sessions: found.map(toSession) } };
@@ -45,15 +44,28 @@ export const sessions = endpoint({
 });
 
 /**
- * The first matching interception of each session: the primary key is walked backwards until there are enough. What is
- * stored meanwhile is newer and stands before the cursor, so nothing comes twice and nothing is passed over.
+ * The first matching interception of each session, before a cursor. What is stored meanwhile is newer and stands before
+ * the cursor, so nothing comes twice and nothing is passed over.
+ *
+ * Where everything matches, the primary key is walked backwards until there are enough, and each session's first one is
+ * found by one look into the index. With a filter that look would go through all of a session that does not match, for
+ * each that does; so there the matching ones are gone through once
+ * (by the primary key or the filter's index: the plus keeps SQLite from going through all sessions in their order).
  */
-function heads(below: Sql, matches: Condition): Sql {
-  return sql`SELECT i.id, i.session_id, i.initiator_id FROM interceptions i
-    WHERE ${below} AND ${matches("i")} AND NOT EXISTS (
-      SELECT 1 FROM interceptions e
-      WHERE e.session_id = i.session_id AND e.initiator_id = i.initiator_id AND e.id < i.id AND ${matches("e")})`;
+function heads(before: string, matches: Condition): Sql {
+  const matching = matches("i");
+  if (matching.text === EVERYTHING) {
+    return sql`SELECT i.id, i.session_id, i.initiator_id FROM interceptions i
+      WHERE i.id < ${before} AND NOT EXISTS (
+        SELECT 1 FROM interceptions e
+        WHERE e.session_id = i.session_id AND e.initiator_id = i.initiator_id AND e.id < i.id)`;
+  }
+  return sql`SELECT MIN(i.id) AS id, i.session_id, i.initiator_id FROM interceptions i
+    WHERE i.id < ${PAST_ALL} AND ${matching}
+    GROUP BY +i.session_id, +i.initiator_id HAVING MIN(i.id) < ${before}`;
 }
+
+const EVERYTHING = allOf([])("i").text;
 
 /** Where a session stands in the list. An id that several initiators have stands in several places: none is guessed. */
 async function headOf(id: string, matches: Condition, ask: AskLedger): Promise<string | Refusal> {

@@ -34,7 +34,8 @@ export function statementsFor(
   maxCharacters = MAX_CHARACTERS,
 ): readonly Statement[] {
   const rows = new Map<string, string[]>();
-  const links: string[] = [];
+  // An answer may ask for the same tool's id a hundred times; linked is once.
+  const links = new Set<string>();
   for (const event of events) {
     const sql = INTO[event.record_type];
     if (sql === null) continue;
@@ -42,10 +43,10 @@ export function statementsFor(
     rows.set(sql, of);
     of.push(rowOf(event));
     const link = linkOf(event);
-    if (link) links.push(toJson(link));
+    if (link) links.add(toJson(link));
   }
   const inserts = [...rows].flatMap(([sql, of]) => chunks(of, maxCharacters).map((json) => ({ sql, json })));
-  const linked = chunks(links, maxCharacters);
+  const linked = chunks([...links], maxCharacters);
   return [
     ...inserts,
     ...linked.map((json) => ({ sql: LINK_PARENTS, json })),

@@ -11,7 +11,7 @@ const LABEL_WIDTH = 14;
 export function eventLine(event: InterceptorEvent): string {
   const { label, style, text } = describe(event);
   const head = `${clock(event)}  ${tail(event.interception_id)}`;
-  return `${styleText("dim", head)}  ${styleText(style, label.padEnd(LABEL_WIDTH))}  ${text}`;
+  return `${styleText("dim", head)}  ${styleText(style, label.padEnd(LABEL_WIDTH))}  ${plain(text)}`;
 }
 
 function describe(event: InterceptorEvent): Line {
