@@ -190,7 +190,7 @@ async function watchedBundle(directory: string): Promise<Bundle> {
   const { script, settings } = await productionBundle();
   const source = await readFile(script, "utf8");
   // Beside the Worker a Durable Object's class may be exported; it stays as it is.
-  const exported = /export\s*\{([^}]*?)\s*(\w+) as default\s*\};?/;
+  const exported = /export\s*\{((?:[^}]*,)?)\s*([\w$]+) as default\s*\};?/;
   const watched = source.replace(
     exported,
     (_, others: string, app: string) => `export {${others}};${watch(app)}`,
