@@ -18,7 +18,7 @@ import { startInterception } from "./events/interception.ts";
 import { createRecorder, type Recorder, type Sink } from "./events/recorder.ts";
 import type { Redact } from "./events/redaction.ts";
 import { declaredLength, declaredTooLarge, readBody, refuseBody, refuseEncoded } from "./http/body.ts";
-import { clientHeaders, upstreamHeaders } from "./http/headers.ts";
+import { toClientHeaders, upstreamHeaders } from "./http/headers.ts";
 import { readTarget, type Target } from "./http/target.ts";
 import { openUpload, type Upload } from "./http/upload.ts";
 import type { Actor } from "./identity/identity.ts";
@@ -400,8 +400,9 @@ function clientGone(id: string): Response {
 }
 
 function toClient(answer: Response, body: BodyInit | null, id: string, reframed: boolean): Response {
-  const { status, statusText } = answer;
-  return new Response(body, { status, statusText, headers: clientHeaders(answer.headers, id, reframed) });
+  const response = new Response(body, answer);
+  toClientHeaders(response.headers, id, reframed);
+  return response;
 }
 
 /** Answers instead of the upstream, in the route's dialect, and says so in an event. */

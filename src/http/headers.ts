@@ -1,5 +1,5 @@
 /**
- * Which headers go on, each way. Both functions copy by a deny-list: what is not named here is forwarded verbatim.
+ * Which headers go on, each way. Both ways go by a deny-list: what is not named here is forwarded verbatim.
  * Hop-by-hop fields: RFC 9110 §7.6.1, with the obsolete ones that still turn up.
  */
 
@@ -83,17 +83,10 @@ export type UpstreamHeaderOptions = {
 /** The caller's headers as the provider may see them, with the provider's credential. */
 export function upstreamHeaders(from: Headers, options: UpstreamHeaderOptions): Headers {
   const listed = connectionListed(from);
-  const to = new Headers();
-  for (const [name, value] of from) {
-    if (NOT_UPSTREAM.has(name) || listed?.has(name)) continue;
-    // Servers that read CGI-style names take `_` for `-`: judge both spellings as one.
-    const plain = name.includes("_") ? name.replaceAll("_", "-") : name;
-    if (plain !== name && NOT_UPSTREAM.has(plain)) continue;
-    if (NOT_UPSTREAM_PREFIX.test(plain)) {
-      const wanted = options.coderHeaders && plain === name && CODER_FORWARDED.test(name);
-      if (!wanted) continue;
-    }
-    to.append(name, value);
+  // Copied whole and natively, then cut: to carry each field over costs three times as much.
+  const to = new Headers(from);
+  for (const name of from.keys()) {
+    if (!mayPass(name, options.coderHeaders) || listed?.has(name)) to.delete(name);
   }
   if (options.coderHeaders && options.owner !== null) to.set("x-coder-owner-id", options.owner);
   to.set("accept-encoding", "identity");
@@ -102,21 +95,28 @@ export function upstreamHeaders(from: Headers, options: UpstreamHeaderOptions): 
   return to;
 }
 
+function mayPass(name: string, coderHeaders: boolean): boolean {
+  if (NOT_UPSTREAM.has(name)) return false;
+  // Servers that read CGI-style names take `_` for `-`: judge both spellings as one.
+  const plain = name.includes("_") ? name.replaceAll("_", "-") : name;
+  if (plain !== name && NOT_UPSTREAM.has(plain)) return false;
+  if (!NOT_UPSTREAM_PREFIX.test(plain)) return true;
+  return coderHeaders && plain === name && CODER_FORWARDED.test(name);
+}
+
 /**
- * The provider's headers as the client gets them: all but hop-by-hop ones and cookies, plus the interception's id.
- * `reframed`: the body is not, byte for byte, what these headers measured (decoded, or something taken out).
+ * Makes a copy of the provider's headers what the client gets: all but hop-by-hop ones and cookies, plus the
+ * interception's id. `reframed`: the body is not, byte for byte, what they measured (decoded, or something taken out).
  */
-export function clientHeaders(from: Headers, interceptionId: string, reframed: boolean): Headers {
-  const listed = connectionListed(from);
-  const to = new Headers(from);
-  for (const name of NOT_TO_CLIENT) to.delete(name);
-  if (listed) for (const name of listed) to.delete(name);
+export function toClientHeaders(headers: Headers, interceptionId: string, reframed: boolean): void {
+  const listed = connectionListed(headers);
+  for (const name of NOT_TO_CLIENT) headers.delete(name);
+  if (listed) for (const name of listed) headers.delete(name);
   if (reframed) {
-    to.delete("content-encoding");
-    to.delete("content-length");
+    headers.delete("content-encoding");
+    headers.delete("content-length");
   }
-  to.set("x-interception-id", interceptionId);
-  return to;
+  headers.set("x-interception-id", interceptionId);
 }
 
 /** Whether this request has already been through an interceptor. */

@@ -18,7 +18,19 @@ const BROKEN_ESCAPE = /%(?![0-9a-f]{2})/i;
  * query. So the origin is cut off by the Host's own length, and nothing is normalised: a path that would need it is
  * refused (`bad_path`), as is a URL over 16 KiB (`url_too_long`).
  */
-export function readTarget({ url, headers }: Pick<Request, "url" | "headers">): Target | Refusal {
+export function readTarget(asked: Asked): Target | Refusal {
+  const known = targets.get(asked);
+  if (known) return known;
+  const target = read(asked);
+  targets.set(asked, target);
+  return target;
+}
+
+type Asked = Pick<Request, "url" | "headers">;
+/** Each request is read twice: for Hono, and for us. */
+const targets = new WeakMap<Asked, Target | Refusal>();
+
+function read({ url, headers }: Asked): Target | Refusal {
   if (url.length > MAX_URL) return new Refusal("url_too_long");
   const rest = afterOrigin(url, headers.get("host"));
   const query = rest.indexOf("?");

@@ -19,11 +19,11 @@ export const keys: IdentitySource = {
     const lookUpKey = store === null ? noStore : configureStore(store, setup);
     const text = setup.secret(SECRET_NAME, store === null ? "needed" : "optional");
     const entries = readEntries(text, setup.problems);
-    const listed = ({ sha256 }: Secret): KeyEntry | null => {
+    const listed = once(({ sha256 }): KeyEntry | null => {
       // What the look-up's time could tell is a prefix of a stored SHA-256, which brings nobody nearer to a key.
       const entry = entries.get(sha256.slice(0, 16));
       return entry && isOf(entry, sha256) ? entry : null;
-    };
+    });
     return {
       recognises: (secret) => secret.value.startsWith(CLIENT_KEY_PREFIX) || listed(secret) !== null,
       identify: ({ identity }) => {
@@ -35,6 +35,15 @@ export const keys: IdentitySource = {
     };
   },
 };
+
+/** One request asks of one secret several times, and comparing in constant time is dear. */
+function once<T>(judge: (secret: Secret) => T): (secret: Secret) => T {
+  let last: { readonly secret: Secret; readonly verdict: T } | null = null;
+  return (secret) => {
+    if (last?.secret !== secret) last = { secret, verdict: judge(secret) };
+    return last.verdict;
+  };
+}
 
 const noStore = (): Refusal => new Refusal("credential_unknown", "no such client key");
 const noKeyOfOurs = (): null => null;

@@ -10,6 +10,8 @@ export type AnswerKind = "events" | "json" | "opaque";
 export type Answer = {
   readonly kind: AnswerKind;
   readonly bytes: (batch: Uint8Array) => void;
+  /** In place of batches: all of it. */
+  readonly whole: (body: Uint8Array) => void;
   /** After the last batch; what the answer told. */
   readonly finish: () => AnswerReport;
 };
@@ -21,29 +23,39 @@ export function answerKind(headers: Headers): AnswerKind {
 }
 
 export function readAnswer(kind: AnswerKind, reader: AnswerReader): Answer {
-  if (kind === "opaque") return { kind, bytes: () => undefined, finish: reader.report };
-  // Not fatal: what is not UTF-8 costs the event it stands in, no more. A byte order mark is passed over.
-  const decoder = new TextDecoder();
-  if (kind === "json") {
-    const parts: string[] = [];
-    return {
-      kind,
-      bytes: (batch) => void parts.push(decoder.decode(batch, { stream: true })),
-      finish: () => {
-        readJson(parts.join("") + decoder.decode(), reader);
-        parts.length = 0;
-        return reader.report();
-      },
-    };
-  }
-  const framer = frameEvents(reader.event);
+  const nothing = (): void => undefined;
+  if (kind === "opaque") return { kind, bytes: nothing, whole: nothing, finish: reader.report };
+  const read = kind === "json" ? jsonText(reader) : eventText(reader);
+  let decoder: TextDecoder | null = null;
   return {
     kind,
-    bytes: (batch) => framer.push(decoder.decode(batch, { stream: true })),
+    bytes: (batch) => read.text((decoder ??= new TextDecoder()).decode(batch, { stream: true })),
+    whole: (body) => read.text(DECODER.decode(body)),
     finish: () => {
-      framer.push(decoder.decode());
-      framer.end();
+      if (decoder) read.text(decoder.decode());
+      read.end();
       return reader.report();
+    },
+  };
+}
+
+/** Not fatal: what is not UTF-8 costs the event it stands in, no more. A byte order mark is passed over. */
+const DECODER = new TextDecoder();
+
+type TextReader = { readonly text: (text: string) => void; readonly end: () => void };
+
+function eventText({ event }: AnswerReader): TextReader {
+  const { push, end } = frameEvents(event);
+  return { text: push, end };
+}
+
+function jsonText(reader: AnswerReader): TextReader {
+  let all = "";
+  return {
+    text: (text) => void (all += text),
+    end: () => {
+      readJson(all, reader);
+      all = "";
     },
   };
 }

@@ -54,7 +54,7 @@ export async function observe(
   const decoded = encoding === "decoded";
   const length = decoded ? null : declaredLength(headers);
   if (length !== null && isForWhole(length, answer.kind, status)) {
-    const whole = await watchWhole(body, length, answer.bytes, options);
+    const whole = await watchWhole(body, length, answer.whole, options);
     return { body: whole.body, conclusion: conclude(whole.ending), reframed: false };
   }
   if (options.takeOut && answer.kind === "events") {

@@ -44,12 +44,14 @@ export function readCall(bytes: Uint8Array): Call | Refusal {
 
 const invalid = (field: string): Refusal => new Refusal("field_invalid", null, field);
 
+/** ignoreBOM keeps a byte order mark in the text, where JSON.parse refuses it (RFC 8259 §8.1). */
+const STRICT = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
 function parseStrict(bytes: Uint8Array): { fields: JsonObject; text: string } | Refusal {
   let text: string;
   let value: unknown;
   try {
-    // ignoreBOM keeps a byte order mark in the text, where JSON.parse refuses it (RFC 8259 §8.1).
-    text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+    text = STRICT.decode(bytes);
     value = JSON.parse(text);
   } catch {
     // The parser's own message quotes the body.

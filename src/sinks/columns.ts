@@ -124,10 +124,13 @@ function toDouble(value: string | number | boolean | null): number {
   return typeof number === "number" && Number.isFinite(number) ? number : -1;
 }
 
+// oxlint-disable-next-line no-control-regex -- all of ASCII
+const ASCII = /^[\0-\x7f]*$/;
+
 /** The text cut to at most `max` bytes of UTF-8, between characters. */
 export function clipBytes(text: string, max: number): string {
-  // A UTF-16 unit takes at most three bytes.
-  if (text.length * 3 <= max) return text;
+  // A UTF-16 unit takes at most three bytes, of ASCII one.
+  if (text.length * 3 <= max || (text.length <= max && ASCII.test(text))) return text;
   const into = new Uint8Array(max);
   const { read } = new TextEncoder().encodeInto(text, into);
   return text.slice(0, read);
