@@ -1,8 +1,13 @@
 /** What the fake provider answers: OpenAI chat completions, whole and as events. */
 
-const EVENTS = 200;
-export const PACE_MS = 20;
-export const PACED_EVENTS = 100;
+export const EVENTS = 2_000;
+/** How the events of a stream come where they do not come at once. */
+export type Pace = { readonly everyMs: number; readonly events: number; readonly stamped: boolean };
+export const PACES = {
+  steady: { everyMs: 20, events: 100, stamped: false },
+  paced: { everyMs: 20, events: 100, stamped: true },
+  slow: { everyMs: 200, events: 30, stamped: true },
+} as const satisfies Readonly<Record<string, Pace>>;
 
 const USAGE = {
   prompt_tokens: 431,
@@ -25,6 +30,32 @@ export const JSON_ANSWER = JSON.stringify({
       message: { role: "assistant", content: "The delay doubles up to a cap. ".repeat(4), refusal: null },
       logprobs: null,
       finish_reason: "stop",
+    },
+  ],
+  usage: USAGE,
+  system_fingerprint: "fp_0123456789",
+});
+
+/** About 1 KB: asks for two tools. */
+export const TOOLS_ANSWER = JSON.stringify({
+  id: "chatcmpl-BenchBenchBenchBenchBenchBench",
+  object: "chat.completion",
+  ...COMMON,
+  choices: [
+    {
+      index: 0,
+      message: {
+        role: "assistant",
+        content: null,
+        tool_calls: ["retry.go", "retry_test.go"].map((path, n) => ({
+          id: `call_bench_${n}`,
+          type: "function",
+          function: { name: "workspace_tool_3", arguments: JSON.stringify({ path, first_line: 1 }) },
+        })),
+        refusal: null,
+      },
+      logprobs: null,
+      finish_reason: "tool_calls",
     },
   ],
   usage: USAGE,

@@ -6,29 +6,32 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { Bundle } from "../test/support/bundle.ts";
+import { productionBundle, type Bundle } from "../test/support/bundle.ts";
 import { varBindings, workerdConfig, type Binding } from "../test/support/capnp.ts";
 import { onLines } from "../test/support/lines.ts";
-import { startWorkerd } from "../test/support/workerd.ts";
+import { startWorkerd, type Workerd } from "../test/support/workerd.ts";
 import { countRecords } from "./records.ts";
-import { CLIENT_KEYS } from "./traffic.ts";
+import { CLIENT_KEYS, KEY_HEADERS, type Target, type Traffic } from "./traffic.ts";
 
-export type Name = "bare" | "interceptor" | "with ledger";
-
-export type Contestant = {
-  readonly name: Name;
+export type Contestant = Target & {
+  readonly name: string;
   readonly pid: number;
-  readonly port: number;
   /** Of the inspector, if it was started with one. */
   readonly inspector?: number;
-  /** Where its chat completions are. */
-  readonly path: string;
   /** Waits until `requests` more requests have been recorded whole since the last call: work goes on after an answer. */
-  recorded(requests: number): Promise<void>;
+  recorded(requests: number, traffic: Traffic): Promise<void>;
   stop(): Promise<void>;
 };
 
 export type Provider = { readonly url: string; stop(): void };
+
+/** How a contestant's workerd is run. */
+export type Running = {
+  /** With an inspector, for profiles and heap sizes. */
+  readonly inspected?: boolean;
+  /** Under this command, which counts instructions. */
+  readonly under?: readonly string[];
+};
 
 export async function startProvider(): Promise<Provider> {
   const script = fileURLToPath(new URL("upstream.ts", import.meta.url));
@@ -48,21 +51,43 @@ const BARE = `export default {
   },
 };`;
 
-export async function startBare(provider: Provider, { settings }: Bundle): Promise<Contestant> {
-  const worker = {
-    module: { source: BARE },
-    bindings: { UPSTREAM: { text: provider.url } },
-  };
-  const workerd = await start(worker, settings, "/dev/null");
+export function startBare(provider: Provider, { settings }: Bundle, running: Running = {}) {
+  return startForwarder("bare", { source: BARE }, provider, settings, running);
+}
+
+/** The same behind one route of Hono's. */
+export async function startHono(provider: Provider, running: Running = {}): Promise<Contestant> {
+  const { script, settings } = await productionBundle(fileURLToPath(new URL("hono", import.meta.url)));
+  return startForwarder("bare + Hono", { path: script }, provider, settings, running);
+}
+
+async function startForwarder(
+  name: string,
+  module: Worker["module"],
+  provider: Provider,
+  settings: Bundle["settings"],
+  running: Running,
+): Promise<Contestant> {
+  const worker = { module, bindings: { UPSTREAM: { text: provider.url } } };
+  const workerd = await start(worker, settings, "/dev/null", running);
   return {
-    name: "bare",
-    pid: workerd.pid,
-    port: workerd.port("http"),
+    name,
+    ...placeOf(workerd, running),
     path: "/v1/chat/completions",
+    headers: KEY_HEADERS,
     recorded: () => Promise.resolve(),
     stop: () => workerd.stop(),
   };
 }
+
+export type InterceptorOptions = Running & {
+  readonly name?: string;
+  /** With a queue that takes every event of the ledger. */
+  readonly ledger?: boolean;
+  /** In place of client keys: another identity, and the headers by which its holder calls. */
+  readonly vars?: Readonly<Record<string, unknown>>;
+  readonly headers?: Target["headers"];
+};
 
 /**
  * Everything on: client keys, a central provider key, an owner to prefer, log lines, Analytics Engine points, and with
@@ -71,16 +96,18 @@ export async function startBare(provider: Provider, { settings }: Bundle): Promi
 export async function startInterceptor(
   provider: Provider,
   { script, settings }: Bundle,
-  { inspected = false, ledger = false } = {},
+  options: InterceptorOptions = {},
 ): Promise<Contestant> {
+  const { ledger = false, name = ledger ? "with ledger" : "interceptor" } = options;
   const vars = {
     ...settings.vars,
     PROVIDERS: { openai: { type: "openai", base_url: `${provider.url}/v1`, keys: ["PROVIDER_KEY"] } },
     IDENTITY: [{ source: "keys" }],
+    ...options.vars,
   };
   const secrets = { CLIENT_KEYS, PROVIDER_KEY: "sk-bench-provider-key" };
   const dataset: Binding = { wrapped: "fake:analytics", inner: {} };
-  const datasets = Object.fromEntries(settings.analytics.map((name) => [name, dataset]));
+  const datasets = Object.fromEntries(settings.analytics.map((one) => [one, dataset]));
   const directory = await mkdtemp(join(tmpdir(), "bench-"));
   const log = join(directory, "console.log");
   // The queue's own end is not played here; a database that is never asked makes the configuration whole.
@@ -92,14 +119,13 @@ export async function startInterceptor(
     bindings: { ...varBindings(vars, secrets), ...datasets, ...queue },
     externals: { queue: new URL(provider.url).host },
   };
-  const workerd = await start(worker, settings, log, inspected ? ["--inspector-addr=127.0.0.1:0"] : []);
+  const workerd = await start(worker, settings, log, options);
   const printed = openSync(log, "r");
   return {
-    name: ledger ? "with ledger" : "interceptor",
-    pid: workerd.pid,
-    port: workerd.port("http"),
-    ...(inspected ? { inspector: workerd.port("inspector") } : {}),
+    name,
+    ...placeOf(workerd, options),
     path: "/openai/v1/chat/completions",
+    headers: options.headers ?? KEY_HEADERS,
     recorded: countRecords(printed),
     stop: async () => {
       await workerd.stop();
@@ -108,6 +134,12 @@ export async function startInterceptor(
     },
   };
 }
+
+const placeOf = (workerd: Workerd, { inspected = false }: Running) => ({
+  pid: workerd.pid,
+  port: workerd.port("http"),
+  ...(inspected ? { inspector: workerd.port("inspector") } : {}),
+});
 
 /** The real binding's call returns at once; a wrapped one costs as little. */
 const NO_OP_ANALYTICS = `export default () => ({ writeDataPoint() {} });`;
@@ -123,7 +155,7 @@ function start(
   { externals = {}, ...worker }: Worker,
   settings: Bundle["settings"],
   output: string,
-  more: readonly string[] = [],
+  { inspected = false, under = [] }: Running,
 ) {
   const { compatibilityDate, compatibilityFlags } = settings;
   const config = workerdConfig({
@@ -133,5 +165,11 @@ function start(
     internalModules: { "fake:analytics": NO_OP_ANALYTICS, "fake:database": NO_DATABASE },
     structuredLogging: false,
   });
-  return startWorkerd({ config, sockets: { http: undefined }, output, arguments: more });
+  return startWorkerd({
+    config,
+    sockets: { http: undefined },
+    output,
+    arguments: inspected ? ["--inspector-addr=127.0.0.1:0"] : [],
+    ...(under.length > 0 ? { under } : {}),
+  });
 }

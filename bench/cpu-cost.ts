@@ -1,34 +1,38 @@
 /** Processor time per request, side by side. */
-import type { Contestant, Name } from "./contestants.ts";
+import type { Contestant } from "./contestants.ts";
 import { cpuMicros } from "./cpu.ts";
 import { runLoad } from "./load.ts";
 import { median, quartiles, type Quartiles } from "./numbers.ts";
 import { openRaw } from "../test/support/raw-client.ts";
 import { requestFor, type Traffic } from "./traffic.ts";
 
+/** At once; of streams that take their time, more. */
 const CONNECTIONS = 8;
+const STEADY_CONNECTIONS = 50;
 
-/** `ratio`: quartiles over the rounds, each round's figure against the bare Worker's in the same round. */
-export type Cost = { readonly name: Name; readonly micros: number; readonly ratio: Quartiles };
+/** `ratio`: quartiles over the rounds, each round's figure against the first contestant's in the same round. */
+export type Cost = { readonly name: string; readonly micros: number; readonly ratio: Quartiles };
 export type CostRow = { readonly traffic: Traffic; readonly costs: readonly Cost[] };
 export type Effort = { readonly rounds: number; readonly requests: Readonly<Record<Traffic, number>> };
 
-const TRAFFICS: readonly Traffic[] = ["json", "burst", "burst-unasked"];
+const TRAFFICS: readonly Traffic[] = ["json", "tools", "burst", "steady", "burst-unasked"];
 
 /**
  * Contestants take turns in each round, the first one changing from round to round, so that a noisy minute of the machine
  * is on everyone's account. Many short rounds tell more than a few long ones: each yields a ratio of its own.
  */
 export async function measureCost(
+  /** What the others are compared with. */
   bare: Contestant,
   others: readonly Contestant[],
   effort: Effort,
+  traffics: readonly Traffic[] = TRAFFICS,
 ): Promise<CostRow[]> {
   const all = [bare, ...others];
   const rows: CostRow[] = [];
-  for (const traffic of TRAFFICS) {
+  for (const traffic of traffics) {
     const bodyBytes = await agreedBytes(bare, others, traffic);
-    const micros = new Map<Name, number[]>(all.map(({ name }) => [name, []]));
+    const micros = new Map<string, number[]>(all.map(({ name }) => [name, []]));
     for (let round = -1; round < effort.rounds; round += 1) {
       for (const contestant of round % 2 === 0 ? all : all.toReversed()) {
         const cost = await costOf(contestant, traffic, effort.requests[traffic], bodyBytes);
@@ -36,7 +40,7 @@ export async function measureCost(
         if (round >= 0) micros.get(contestant.name)?.push(cost);
       }
     }
-    const least = micros.get("bare") ?? [];
+    const least = micros.get(bare.name) ?? [];
     const costs = Array.from(micros, ([name, figures]) => ({
       name,
       micros: median(figures),
@@ -53,10 +57,11 @@ async function costOf(
   count: number,
   bodyBytes: number,
 ): Promise<number> {
-  const request = requestFor(traffic, contestant.port, contestant.path);
+  const request = requestFor(traffic, contestant);
   const before = cpuMicros(contestant.pid);
-  await runLoad(contestant.port, request, count, CONNECTIONS, bodyBytes);
-  await contestant.recorded(count);
+  const connections = traffic === "steady" ? STEADY_CONNECTIONS : CONNECTIONS;
+  await runLoad(contestant.port, request, count, connections, bodyBytes);
+  await contestant.recorded(count, traffic);
   return (cpuMicros(contestant.pid) - before) / count;
 }
 
@@ -77,11 +82,11 @@ async function agreedBytes(
 
 async function oneAnswer(contestant: Contestant, traffic: Traffic) {
   const connection = await openRaw(contestant.port);
-  connection.write(requestFor(traffic, contestant.port, contestant.path));
+  connection.write(requestFor(traffic, contestant));
   const answer = await connection.readAnswer("POST");
   connection.destroy();
   if (answer.status !== 200)
     throw new Error(`${contestant.name}: ${traffic}: ${answer.status} ${answer.text()}`);
-  await contestant.recorded(1);
+  await contestant.recorded(1, traffic);
   return { body: answer.text(), bytes: answer.body.length };
 }

@@ -1,11 +1,11 @@
 /** Time that is added: to the headers of an answer, and to each event of a paced stream. */
-import type { Contestant, Name } from "./contestants.ts";
+import type { Contestant } from "./contestants.ts";
 import { Line } from "./load.ts";
 import { percentile } from "./numbers.ts";
 import { requestFor, type Traffic } from "./traffic.ts";
 
 export type Spread = { readonly p50: number; readonly p99: number };
-export type Delay = { readonly name: Name; readonly spread: Spread };
+export type Delay = { readonly name: string; readonly spread: Spread };
 export type DelayRow = { readonly what: string; readonly delays: readonly Delay[] };
 
 /** One request at a time, all in turn. Milliseconds. */
@@ -16,8 +16,9 @@ export async function measureHeaders(
 ): Promise<DelayRow> {
   const times = timesOf(contestants);
   const lines = await Promise.all(
-    contestants.map(async ({ name, port, path }) => {
-      return { name, line: await Line.open(port), request: requestFor(traffic, port, path) };
+    contestants.map(async (contestant) => {
+      const { name, port } = contestant;
+      return { name, line: await Line.open(port), request: requestFor(traffic, contestant) };
     }),
   );
   for (let n = 0; n < count; n += 1) {
@@ -26,13 +27,14 @@ export async function measureHeaders(
     }
   }
   lines.forEach(({ line }) => line.close());
-  for (const contestant of contestants) await contestant.recorded(count);
+  for (const contestant of contestants) await contestant.recorded(count, traffic);
   return row(`to headers, ${traffic === "json" ? "JSON" : "stream"}`, times);
 }
 
-/** Paced streams, a few at once, all in turn. Milliseconds from the provider's writing to our reading. */
+/** Streams that say when each event was sent, at once, all in turn. Milliseconds from the provider's writing to our reading. */
 export async function measureEvents(
   contestants: readonly Contestant[],
+  traffic: "paced" | "slow",
   streams: number,
   rounds: number,
 ): Promise<DelayRow> {
@@ -40,17 +42,17 @@ export async function measureEvents(
   for (let round = 0; round < rounds; round += 1) {
     for (const contestant of contestants) {
       const own = times.get(contestant.name) ?? [];
-      await Promise.all(Array.from({ length: streams }, () => oneStream(contestant, own)));
-      await contestant.recorded(streams);
+      await Promise.all(Array.from({ length: streams }, () => oneStream(contestant, traffic, own)));
+      await contestant.recorded(streams, traffic);
     }
   }
-  return row("per event", times);
+  return row(`per event, ${streams} streams`, times);
 }
 
-async function oneStream(contestant: Contestant, delays: number[]): Promise<void> {
+async function oneStream(contestant: Contestant, traffic: Traffic, delays: number[]): Promise<void> {
   const line = await Line.open(contestant.port);
   let rest = "";
-  await line.exchange(requestFor("paced", contestant.port, contestant.path), (piece) => {
+  await line.exchange(requestFor(traffic, contestant), (piece) => {
     const now = process.hrtime.bigint();
     rest += piece.toString("latin1");
     // A time stamp that a piece's end cuts in two is whole with the next piece.
@@ -64,7 +66,7 @@ async function oneStream(contestant: Contestant, delays: number[]): Promise<void
   line.close();
 }
 
-type Times = ReadonlyMap<Name, number[]>;
+type Times = ReadonlyMap<string, number[]>;
 
 function timesOf(contestants: readonly Contestant[]): Times {
   return new Map(contestants.map(({ name }) => [name, []]));

@@ -1,42 +1,66 @@
 /**
- * What the interceptor costs beside a Worker that only forwards, with the ledger and without: all under plain workerd on this machine, before the
- * same provider, in one run. Ratios can be compared between machines; microseconds cannot.
+ * What the interceptor costs beside a Worker that only forwards, and beside that Worker with Hono: all under plain
+ * workerd on this machine, before the same provider, in one run. Ratios can be compared between machines; microseconds
+ * cannot.
  *
- *     npm run bench            about two minutes
- *     npm run bench -- --quick about half a minute, noisier
+ *     npm run bench             about ten minutes
+ *     npm run bench -- --quick  about two, noisier
+ *     npm run bench -- --write  … and docs/bench.md with them
  *
  * `--project <folder>` measures another checkout. Exits with 0 unless something is broken: a wrong answer, a request
  * that was not recorded, no workerd.
  */
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { availableParallelism, loadavg } from "node:os";
+import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { gzipSync } from "node:zlib";
-import { productionBundle } from "../test/support/bundle.ts";
-import { startBare, startInterceptor, startProvider, type Contestant } from "./contestants.ts";
+import prettier from "prettier";
+import { productionBundle, PROJECT } from "../test/support/bundle.ts";
+import { EVENTS, PACES } from "./answers.ts";
+import { startBare, startHono, startInterceptor, startProvider, type Contestant } from "./contestants.ts";
 import { residentMiB } from "./cpu.ts";
 import { measureCost, type Effort } from "./cpu-cost.ts";
 import { measureEvents, measureHeaders } from "./delay.ts";
-import { costTable, delayTable, sizeLine } from "./report.ts";
+import { chart, costTable, delayTable, perEventTable, sizeLine } from "./report.ts";
 
-const THOROUGH: Effort = { rounds: 21, requests: { json: 500, burst: 100, "burst-unasked": 100, paced: 0 } };
-const QUICK: Effort = { rounds: 7, requests: { json: 200, burst: 50, "burst-unasked": 50, paced: 0 } };
-const PACED_STREAMS = 4;
+const NONE = { paced: 0, slow: 0 };
+const THOROUGH: Effort = {
+  rounds: 15,
+  requests: { json: 500, tools: 250, burst: 20, "burst-unasked": 6, steady: 50, ...NONE },
+};
+const QUICK: Effort = {
+  rounds: 5,
+  requests: { json: 200, tools: 100, burst: 10, "burst-unasked": 4, steady: 50, ...NONE },
+};
+const FEW_STREAMS = 4;
+const MANY_STREAMS = 500;
 
-const { values: flags } = parseArgs({ options: { quick: { type: "boolean" }, project: { type: "string" } } });
+const { values: flags } = parseArgs({
+  options: { quick: { type: "boolean" }, write: { type: "boolean" }, project: { type: "string" } },
+});
 
-async function compare(contestants: readonly [Contestant, ...Contestant[]], quick: boolean): Promise<void> {
+async function compare(
+  contestants: readonly [Contestant, ...Contestant[]],
+  quick: boolean,
+): Promise<readonly string[]> {
   const [bare, ...others] = contestants;
-  console.log(`\n${costTable(await measureCost(bare, others, quick ? QUICK : THOROUGH))}\n`);
+  const costs = await measureCost(bare, others, quick ? QUICK : THOROUGH);
+  const events = { burst: EVENTS, steady: PACES.steady.events, "burst-unasked": EVENTS };
   const headers = quick ? 100 : 500;
   const delays = [
     await measureHeaders(contestants, "json", headers),
-    await measureHeaders(contestants, "burst", headers),
-    await measureEvents(contestants, PACED_STREAMS, quick ? 1 : 3),
+    await measureEvents(contestants, "paced", FEW_STREAMS, quick ? 1 : 3),
+    await measureEvents(contestants, "slow", MANY_STREAMS, quick ? 1 : 3),
   ];
-  console.log(`${delayTable(delays)}\n`);
   const memory = contestants.map(({ name, pid }) => `${name} ${residentMiB(pid).toFixed(0)} MiB`);
-  console.log(`resident memory at the end: ${memory.join(", ")}`);
+  return [
+    costTable(costs),
+    chart(costs),
+    perEventTable(costs, events),
+    delayTable(delays),
+    `Resident memory at the end: ${memory.join(", ")}.`,
+  ];
 }
 
 if (process.platform !== "linux")
@@ -44,27 +68,32 @@ if (process.platform !== "linux")
 
 const bundle = await productionBundle(flags.project);
 const script = readFileSync(bundle.script);
-console.log(sizeLine(script.length, gzipSync(script).length));
+const size = sizeLine(script.length, gzipSync(script).length);
 
 const [load = 0] = loadavg();
-if (load > 0.5) {
-  const processors = availableParallelism();
-  console.log(
-    `the machine was busy before this began (load ${load.toFixed(1)} on ${processors} processors): noisy`,
-  );
-}
+const busy = `The machine had a load of ${load.toFixed(1)} on ${availableParallelism()} processors before this began.`;
+if (load > 0.5) console.log(`${busy} The figures are noisy.`);
 
 const provider = await startProvider();
 const running: Contestant[] = [];
+let text = "";
 try {
   const bare = await startBare(provider, bundle);
   running.push(bare);
-  const interceptor = await startInterceptor(provider, bundle);
-  running.push(interceptor);
-  const withLedger = await startInterceptor(provider, bundle, { ledger: true });
-  running.push(withLedger);
-  await compare([bare, interceptor, withLedger], flags.quick ?? false);
+  running.push(await startHono(provider));
+  running.push(await startInterceptor(provider, bundle));
+  running.push(await startInterceptor(provider, bundle, { ledger: true }));
+  text = [size, ...(await compare([bare, ...running.slice(1)], flags.quick ?? false))].join("\n\n");
 } finally {
   for (const contestant of running) await contestant.stop();
   provider.stop();
+}
+console.log(text);
+if (flags.write) {
+  const file = join(PROJECT, "docs", "bench.md");
+  const before = readFileSync(file, "utf8");
+  const [kept = ""] = before.split("<!-- written by npm run bench -- --write -->");
+  const page = `${kept}<!-- written by npm run bench -- --write -->\n\n${busy}\n\n${text}\n`;
+  const style = await prettier.resolveConfig(file);
+  writeFileSync(file, await prettier.format(page, { ...style, parser: "markdown" }));
 }

@@ -1,7 +1,7 @@
 /**
  * Where the interceptor's time goes: V8's sampling profile of one kind of traffic, by function.
  *
- *     npm run bench:profile -- [json|burst|burst-unasked] [--ledger] [--project <folder>]
+ *     npm run bench:profile -- [json|tools|burst|burst-unasked] [--ledger] [--project <folder>]
  *
  * `(program)` is everything that is not JavaScript: sockets, HTTP, streams, waking up; the bare Worker has that too.
  */
@@ -21,9 +21,12 @@ type Profile = {
 
 const REQUESTS: Readonly<Record<Traffic, number>> = {
   json: 4_000,
-  burst: 600,
-  "burst-unasked": 600,
+  tools: 2_000,
+  burst: 100,
+  "burst-unasked": 100,
+  steady: 0,
   paced: 0,
+  slow: 0,
 };
 const SHOWN = 40;
 
@@ -50,7 +53,7 @@ async function openInspector(port: number) {
 }
 
 async function profile(interceptor: Contestant, traffic: Traffic): Promise<Profile> {
-  const request = requestFor(traffic, interceptor.port, interceptor.path);
+  const request = requestFor(traffic, interceptor);
   const once = await openRaw(interceptor.port);
   once.write(request);
   const { length } = (await once.readAnswer("POST")).body;

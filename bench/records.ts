@@ -1,16 +1,24 @@
 /** What the interceptor recorded, so that a broken one is not measured. */
 import { readSync } from "node:fs";
 import { until } from "../test/support/deadline.ts";
+import type { Traffic } from "./traffic.ts";
 
-/** Each request has to leave these lines, exactly one of each. */
-const EXPECTED = ["interception_start", "initiator_override", "token_usage", "interception_end"];
+/** What each request has to leave, exactly: lines by their type. */
+const EXPECTED: Readonly<Record<string, number>> = {
+  interception_start: 1,
+  initiator_override: 1,
+  token_usage: 1,
+  interception_end: 1,
+};
+/** … and those whose answer asks for tools. */
+const EXPECTED_WITH_TOOLS = { ...EXPECTED, tool_usage: 2 };
 
 /**
  * Reads the console's file as it grows. The function that is given back waits until `requests` more requests have been
  * recorded whole since its last call, and throws if anything is missing, double or not expected.
  */
-export function countRecords(printed: number): (requests: number) => Promise<void> {
-  const counts = new Map(EXPECTED.map((type) => [type, 0]));
+export function countRecords(printed: number): (requests: number, traffic: Traffic) => Promise<void> {
+  const counts = new Map<string, number>();
   const buffer = Buffer.alloc(1 << 20);
   let rest = "";
   const readMore = () => {
@@ -23,15 +31,17 @@ export function countRecords(printed: number): (requests: number) => Promise<voi
       }
     }
   };
-  return async (requests) => {
+  return async (requests, traffic) => {
+    const expected = Object.entries(traffic === "tools" ? EXPECTED_WITH_TOOLS : EXPECTED);
+    const due = new Map(expected.map(([type, each]) => [type, each * requests]));
     const enough = () => (
       readMore(),
-      EXPECTED.every((type) => (counts.get(type) ?? 0) >= requests) || undefined
+      [...due].every(([type, count]) => (counts.get(type) ?? 0) >= count) || undefined
     );
     const found = () => JSON.stringify(Object.fromEntries(counts));
     await until(enough, () => `the interceptor did not record ${requests} requests: ${found()}\n${rest}`);
-    const wrong = [...counts].filter(([type, count]) => count !== (EXPECTED.includes(type) ? requests : 0));
+    const wrong = [...counts].filter(([type, count]) => count !== (due.get(type) ?? 0));
     if (wrong.length > 0) throw new Error(`of ${requests} requests the interceptor recorded ${found()}`);
-    for (const type of counts.keys()) counts.set(type, 0);
+    counts.clear();
   };
 }

@@ -4,14 +4,25 @@ import { requestBytes } from "../test/support/raw-request.ts";
 import type { HeaderPair } from "../test/support/wire.ts";
 
 /**
- * - `json`: a small answer in one piece.
- * - `burst`: 200 events as fast as they go, usage asked for by the client.
+ * - `json`: 2 KB of chat, a small answer in one piece.
+ * - `tools`: 40 KB of chat with tools, an answer in one piece that asks for two of them.
+ * - `burst`: 2,000 events as fast as they go, usage asked for by the client.
  * - `burst-unasked`: the same without the client's asking, so that the interceptor asks and takes the answer out again.
- * - `paced`: an event every 20 ms for 2 s, each with the time it was sent.
+ * - `steady`: 100 events, 50 a second.
+ * - `paced`: the same, each with the time it was sent; `slow`: 30 of those, 5 a second.
  */
-export type Traffic = "json" | "burst" | "burst-unasked" | "paced";
+export type Traffic = "json" | "tools" | "burst" | "burst-unasked" | "steady" | "paced" | "slow";
+
+/** Where a request goes, and what it shows of who sends it. */
+export type Target = {
+  readonly port: number;
+  /** Where its chat completions are. */
+  readonly path: string;
+  readonly headers: readonly HeaderPair[];
+};
 
 const CLIENT_KEY = "bench-client-key-0123456789abcdef";
+export const KEY_HEADERS: readonly HeaderPair[] = [["Authorization", `Bearer ${CLIENT_KEY}`]];
 
 export const CLIENT_KEYS = JSON.stringify([
   {
@@ -25,28 +36,73 @@ export const CLIENT_KEYS = JSON.stringify([
 /** Tells the fake provider what to answer; unknown `x-` headers are forwarded as they are. */
 export const TRAFFIC_HEADER = "x-bench-traffic";
 
-/** One whole request: 2 KB of chat with an owner who is to be preferred to the credential's holder. */
-export function requestFor(traffic: Traffic, port: number, path: string): Uint8Array {
+/** One whole request with an owner who is to be preferred to the credential's holder. */
+export function requestFor(traffic: Traffic, { port, path, headers: credentials }: Target): Uint8Array {
   const headers: HeaderPair[] = [
-    ["Authorization", `Bearer ${CLIENT_KEY}`],
+    ...credentials,
     ["Content-Type", "application/json"],
     ["User-Agent", "coder-agents/v2.30.0 (linux/amd64)"],
     ["X-Coder-Owner-Id", "4f0c5f6e-8a1b-4c3d-9e2f-5a6b7c8d9e0f"],
     ["X-Coder-Chat-Id", "0b1c2d3e-4f50-4162-8374-95a6b7c8d9e0"],
     [TRAFFIC_HEADER, traffic],
   ];
-  return requestBytes(port, { method: "POST", target: path, headers, body: JSON.stringify(chat(traffic)) });
+  const body = JSON.stringify(traffic === "tools" ? longChat() : chat(traffic));
+  return requestBytes(port, { method: "POST", target: path, headers, body });
 }
+
+const SYSTEM = { role: "system", content: "You answer questions about a code base. ".repeat(12) };
+const QUESTION = 'Where is the retry delay computed, and "why" is it capped?\n';
 
 function chat(traffic: Traffic): object {
   const streaming = { stream: true, stream_options: { include_usage: true } };
   return {
     model: "gpt-5-mini",
-    messages: [
-      { role: "system", content: "You answer questions about a code base. ".repeat(12) },
-      { role: "user", content: 'Where is the retry delay computed, and "why" is it capped?\n'.repeat(22) },
-    ],
+    messages: [SYSTEM, { role: "user", content: QUESTION.repeat(22) }],
     temperature: 0.2,
     ...(traffic === "json" ? {} : traffic === "burst-unasked" ? { stream: true } : streaming),
   };
+}
+
+/** A coding agent in the middle of its work: twenty tools, and what the last of them have said. */
+function longChat(): object {
+  const tools = Array.from({ length: 20 }, (_, n) => ({
+    type: "function",
+    function: {
+      name: `workspace_tool_${n}`,
+      description: "Reads a file of the workspace and gives back the lines that were asked for. ".repeat(4),
+      parameters: {
+        type: "object",
+        properties: Object.fromEntries(
+          ["path", "first_line", "last_line", "encoding"].map((name) => [
+            name,
+            {
+              type: name === "path" ? "string" : "integer",
+              description: "What to read, and how much of it.",
+            },
+          ]),
+        ),
+        required: ["path"],
+      },
+    },
+  }));
+  const turns = Array.from({ length: 12 }, (_, n) => [
+    {
+      role: "assistant",
+      content: null,
+      tool_calls: [
+        {
+          id: `call_${n}`,
+          type: "function",
+          function: { name: "workspace_tool_3", arguments: '{"path":"a.go"}' },
+        },
+      ],
+    },
+    {
+      role: "tool",
+      tool_call_id: `call_${n}`,
+      content: "\tif err != nil {\n\t\treturn err\n\t}\n".repeat(45),
+    },
+  ]);
+  const messages = [SYSTEM, { role: "user", content: QUESTION.repeat(4) }, ...turns.flat()];
+  return { model: "gpt-5-mini", messages, tools, parallel_tool_calls: true };
 }

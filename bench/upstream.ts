@@ -8,7 +8,15 @@
 import { createServer, type Socket } from "node:net";
 import type { AddressInfo } from "node:net";
 import { chunk, concat, toBytes } from "../test/support/wire.ts";
-import { JSON_ANSWER, PACED_EVENTS, PACE_MS, burstEvents, closingEvents, contentEvent } from "./answers.ts";
+import {
+  JSON_ANSWER,
+  PACES,
+  TOOLS_ANSWER,
+  burstEvents,
+  closingEvents,
+  contentEvent,
+  type Pace,
+} from "./answers.ts";
 import { TRAFFIC_HEADER } from "./traffic.ts";
 
 const STREAM_HEAD =
@@ -20,42 +28,44 @@ const burst = (withUsage: boolean) =>
   concat([toBytes(STREAM_HEAD), asChunks(burstEvents(withUsage)), toBytes(LAST_CHUNK)]);
 
 const BURST = { withUsage: burst(true), without: burst(false) };
-const JSON_BYTES = toBytes(
-  `HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: ${JSON_ANSWER.length}\r\n\r\n${JSON_ANSWER}`,
-);
+const asJson = (text: string) =>
+  toBytes(
+    `HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: ${text.length}\r\n\r\n${text}`,
+  );
+const JSON_BYTES = asJson(JSON_ANSWER);
+const TOOLS_BYTES = asJson(TOOLS_ANSWER);
 
 /** What a queue says to each message that it takes. */
-const TAKEN = '{"metadata":{"metrics":{"backlogCount":0,"backlogBytes":0}}}';
-const TAKEN_BYTES = toBytes(
-  `HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: ${TAKEN.length}\r\n\r\n${TAKEN}`,
-);
+const TAKEN_BYTES = asJson('{"metadata":{"metrics":{"backlogCount":0,"backlogBytes":0}}}');
 
 function answer(socket: Socket, head: string, body: string): void {
-  if (head.startsWith("POST /message ")) {
+  if (/^POST \/(?:message|batch) /.test(head)) {
     socket.write(TAKEN_BYTES);
     return;
   }
   const traffic = new RegExp(`^${TRAFFIC_HEADER}: (.*)$`, "im").exec(head)?.[1];
   const withUsage = /"include_usage": ?true/.test(body);
   if (traffic === "json") socket.write(JSON_BYTES);
-  else if (traffic === "paced") pace(socket);
+  else if (traffic === "tools") socket.write(TOOLS_BYTES);
+  else if (traffic === "steady" || traffic === "paced" || traffic === "slow") pace(socket, PACES[traffic]);
   else socket.write(withUsage ? BURST.withUsage : BURST.without);
 }
 
-/** Each event says when it was sent, on the clock that all processes of a machine share. */
-function pace(socket: Socket): void {
+/** Where asked, each event says when it was sent, on the clock that all processes of a machine share. */
+function pace(socket: Socket, { everyMs, events, stamped }: Pace): void {
   let sent = 0;
   socket.write(STREAM_HEAD);
   const timer = setInterval(() => {
-    if (sent < PACED_EVENTS) {
+    if (sent < events) {
       sent += 1;
-      const text = contentEvent(` word${sent}`, { sent: String(process.hrtime.bigint()) });
+      const stamp = stamped ? { sent: String(process.hrtime.bigint()) } : {};
+      const text = contentEvent(` word${sent}`, stamp);
       socket.write(chunk(toBytes(text)));
       return;
     }
     clearInterval(timer);
     socket.write(concat([asChunks(closingEvents(true)), toBytes(LAST_CHUNK)]));
-  }, PACE_MS);
+  }, everyMs);
   socket.once("close", () => clearInterval(timer));
 }
 

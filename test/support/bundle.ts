@@ -39,7 +39,7 @@ export async function productionBundle(root = PROJECT, readable = false): Promis
     await mkdir(cache, { recursive: true });
     await forgetOld(cache);
     const fresh = await mkdtemp(join(cache, "building-"));
-    await build(root, fresh, readable ? [] : ["--minify"]);
+    await build(root, fresh, readable ? ["--no-minify"] : ["--minify"]);
     // Another process may have been faster; its bundle is the same.
     await rename(fresh, kept).catch(() => rm(fresh, { recursive: true, force: true }));
   }

@@ -24,9 +24,13 @@ export type WorkerdOptions = {
   /** A function gets each line of output; a path gets the bytes (workerd then never waits for us). */
   readonly output: ((line: string) => void) | string;
   readonly arguments?: readonly string[];
+  /** A command to run it under, as `valgrind`; such a one is given its time to begin. */
+  readonly under?: readonly string[];
 };
 
 export type Workerd = { readonly pid: number; port(socket: string): number; stop(): Promise<void> };
+
+const SLOW_START_MS = 120_000;
 
 export async function startWorkerd(options: WorkerdOptions): Promise<Workerd> {
   const directory = await mkdtemp(join(tmpdir(), "workerd-"));
@@ -35,19 +39,18 @@ export async function startWorkerd(options: WorkerdOptions): Promise<Workerd> {
     ([name, port]) => `--socket-addr=${name}=127.0.0.1:${port ?? 0}`,
   );
   const output = typeof options.output === "string" ? openSync(options.output, "a") : "pipe";
-  const child = spawn(
+  const [command = "", ...words] = [
+    ...(options.under ?? []),
     workerdBinary(),
+    "serve",
+    join(directory, "config.capnp"),
     // capnp looks for absolute `embed` paths below the import paths only.
-    [
-      "serve",
-      join(directory, "config.capnp"),
-      "--import-path=/",
-      "--control-fd=3",
-      ...pinned,
-      ...(options.arguments ?? []),
-    ],
-    { stdio: ["ignore", output, output, "pipe"], cwd: directory },
-  );
+    "--import-path=/",
+    "--control-fd=3",
+    ...pinned,
+    ...(options.arguments ?? []),
+  ];
+  const child = spawn(command, words, { stdio: ["ignore", output, output, "pipe"], cwd: directory });
   const orphaned = () => void child.kill("SIGKILL");
   process.once("exit", orphaned);
   const early: string[] = [];
@@ -57,7 +60,11 @@ export async function startWorkerd(options: WorkerdOptions): Promise<Workerd> {
     onLines(stream, (line) => (early.push(line), onLine(line)));
   }
   const said = () => `workerd is not listening; it said:\n${early.join("\n")}`;
-  const ports = await within(readPorts(child, Object.keys(options.sockets), said), said);
+  const ports = await within(
+    readPorts(child, Object.keys(options.sockets), said),
+    said,
+    options.under && SLOW_START_MS,
+  );
   return {
     pid: child.pid ?? 0,
     port: (socket) => ports.get(socket) ?? 0,

@@ -1,0 +1,12 @@
+/** The least a Worker can do that has Hono: what `bare` does, behind one route. */
+import { Hono } from "hono";
+
+type Env = { readonly Bindings: { readonly UPSTREAM: string } };
+
+const app = new Hono<Env>();
+app.all("*", ({ req, env }) => {
+  const { pathname } = new URL(req.url);
+  return fetch(new Request(env.UPSTREAM + pathname, req.raw));
+});
+
+export default app;
