@@ -124,9 +124,13 @@ export function hasLooped(headers: Headers): boolean {
   return LOOPED.test(headers.get("via") ?? "");
 }
 
+/** A header's name, RFC 9110 §5.1: of what is none there is no header, and to take it out would throw. */
+const NAME = /^[\w!#$%&'*+.^`|~-]+$/;
+
 /** Names that `Connection` makes hop-by-hop for this message, or null where it names none. */
 function connectionListed(headers: Headers): Set<string> | null {
   const value = headers.get("connection");
   if (!value || /^\s*(?:close|keep-alive)\s*$/i.test(value)) return null;
-  return new Set(value.split(",").map((name) => name.trim().toLowerCase()));
+  const listed = value.split(",").map((name) => name.trim().toLowerCase());
+  return new Set(listed.filter((name) => NAME.test(name)));
 }

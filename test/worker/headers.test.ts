@@ -295,6 +295,28 @@ describe("what the client sees of the answer's headers", () => {
     ).toEqual([ID, ["x-kept", "2"]]);
   });
 
+  // The attack: a provider, or a proxy before it, that writes something into `Connection` that is no header's name. To
+  // take a header of an impossible name out of the answer threw: the client got 500 in the place of an answer that was
+  // there and paid for.
+  it.each([
+    ["close,", false],
+    [",", false],
+    ["x hop", false],
+    ["x-hop;q=1", false],
+    ['"x-hop"', false],
+    [", x-hop", true],
+    ["x-hop,,close", true],
+    ["x hop, x-hop", true],
+  ])("E2 what is no name in the provider's Connection (%j) takes nothing with it", (connection, names) => {
+    const kept: Pairs = [ID, ["x-kept", "2"]];
+    const sent: Pairs = [
+      ["connection", connection],
+      ["x-hop", "1"],
+      ["x-kept", "2"],
+    ];
+    expect(answered(sent)).toEqual(names ? kept : [["x-hop", "1"], ...kept]);
+  });
+
   it("E6 the provider's cookies are dropped", () => {
     expect(
       answered([
