@@ -2,8 +2,8 @@
  * Framing of event streams, by the HTML standard §9.2.6 (https://html.spec.whatwg.org/multipage/server-sent-events.html).
  * Receives decoded text in any pieces, hands on each event's data and name. Lines end in LF, CR or CRLF, mixed at will.
  *
- * Two departures, both towards seeing more: an event that the stream's end cuts short of its blank line is handed on,
- * and of an event over `maxEvent` characters only its name is handed on, with no data, if it came before: what an
+ * Two departures: an event that the stream's end cuts short of its blank line is handed on, and of an event whose data
+ * and the line at hand are over `maxEvent` characters only the name that came before is handed on, with no data: what an
  * upstream sends must not decide our memory.
  */
 
@@ -21,7 +21,7 @@ export function frameEvents(
   let pieces: string[] = [];
   /** Characters held in `pieces` and `data`. */
   let held = 0;
-  /** The line, or the whole event, has outgrown `maxEvent`: pass over what is left of it. */
+  /** The line, or the event with it, has outgrown `maxEvent`: pass over what is left of it. */
   let skipLine = false;
   let skipEvent = false;
   /** The last piece ended in CR: an LF that comes next belongs to it. */
@@ -39,48 +39,48 @@ export function frameEvents(
     skipEvent = false;
   };
 
+  /** Nothing more is kept of the event at hand but the name that it has. */
+  const giveUp = (): void => {
+    skipEvent = true;
+    pieces = [];
+    data = null;
+    held = 0;
+  };
+
   const takeLine = (line: string): void => {
     if (line === "") return dispatch();
-    if (line.startsWith("data:")) {
+    if (skipEvent) return;
+    // A field's name alone is the field with an empty value.
+    if (line.startsWith("data:") || line === "data") {
       const value = line.slice(line[5] === " " ? 6 : 5);
       data = data === null ? value : `${data}\n${value}`;
       held += value.length + 1;
-      if (held > maxEvent) {
-        skipEvent = true;
-        data = "";
-      }
-    } else if (line.startsWith("event:") && !skipEvent) {
+    } else if (line.startsWith("event:") || line === "event") {
       name = line.slice(line[6] === " " ? 7 : 6);
     }
   };
 
+  // What is too large is told by whole lines, so that it does not depend on how the stream was cut.
   const finishLine = (rest: string): void => {
-    if (skipLine) {
+    if (skipLine || held + rest.length > maxEvent) {
       skipLine = false;
-      skipEvent = true;
-    } else if (pieces.length > 0) {
-      pieces.push(rest);
-      const line = pieces.join("");
-      pieces = [];
-      held -= line.length - rest.length;
-      takeLine(line);
-      return;
-    } else {
-      takeLine(rest);
-      return;
+      return giveUp();
     }
+    if (pieces.length === 0) return takeLine(rest);
+    pieces.push(rest);
+    const line = pieces.join("");
     pieces = [];
+    held -= line.length - rest.length;
+    takeLine(line);
   };
 
   const keep = (piece: string): void => {
     if (piece === "" || skipLine) return;
     pieces.push(piece);
     held += piece.length;
-    if (held > maxEvent) {
-      skipLine = true;
-      pieces = [];
-      held = 0;
-    }
+    if (held <= maxEvent) return;
+    skipLine = true;
+    giveUp();
   };
 
   const push = (text: string): void => {

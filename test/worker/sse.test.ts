@@ -50,6 +50,8 @@ describe("events out of lines", () => {
     ["nothing", "", []],
     ["data that is empty", "data:\n\ndata: a\n\n", data("", "a")],
     ["a colon in the data", "data: a: b\n\n", data("a: b")],
+    ["a field's name alone is the field without a value", "data: a\ndata\nevent: n\nevent\n\n", data("a\n")],
+    ["data alone is data that is empty", "event: n\ndata\n\n", [{ data: "", name: "n" }]],
     ["U+2028 and U+0085 end no line", "data: a\u2028b\u0085c\n\n", data("a\u2028b\u0085c")],
     ["a form feed ends no line", "data: a\fb\vc\n\n", data("a\fb\vc")],
     ["a NUL ends nothing", "data: a\0b\n\n", data("a\0b")],
@@ -110,6 +112,19 @@ describe("events that are too large", () => {
   it("G16 one that is cut short by the stream's end is dropped too", () => {
     expect(framed([`data: ${BIG}`], 100)).toEqual([]);
     expect(framed([`data: a\n\ndata: ${BIG}`, BIG], 100)).toEqual(data("a"));
+  });
+
+  // What an event costs was once counted otherwise for a line that came whole than for one in pieces.
+  it.each([
+    ["a line over the cap with its field's name alone", `data: ${"x".repeat(95)}\n\n`],
+    ["a comment over the cap", `: ${BIG}\ndata: a\n\n`],
+    ["another field over the cap", `data: a\nid: ${BIG}\ndata: b\n\n`],
+    ["a name over the cap", `event: ${BIG}\ndata: a\n\n`],
+    ["a line that its last piece takes over the cap", `data: ${"x".repeat(93)}yz\n\n`],
+  ])("G16 %s gives its event up, however it is cut", (_, text) => {
+    for (let at = 0; at <= text.length; at += 1) {
+      expect(framed([text.slice(0, at), text.slice(at), "data: later\n\n"], 100)).toEqual(data("later"));
+    }
   });
 
   it("an event of the cap's very length is read", () => {
