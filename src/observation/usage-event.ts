@@ -8,8 +8,11 @@ import { frameEvents } from "./sse.ts";
 
 /** An event that outgrows this is passed on in pieces: it is no usage event. */
 const MAX_HELD = 16 * 1024;
-/** Only a chunk that matches needs a look at its single events. */
-const MAY_HOLD_USAGE = /"usage"\s*:\s*\{/;
+/**
+ * Only a chunk that matches needs a look at its single events: it says more of usage than the `null` of every other
+ * chunk. What follows the key is not looked for, as it may stand on the event's next data line.
+ */
+const MAY_HOLD_USAGE = /"usage"(?!\s*:\s*null)/;
 const LF = 10;
 const CR = 13;
 
@@ -23,6 +26,8 @@ export function withoutUsageEvent(
   let held: Uint8Array = new Uint8Array();
   /** The event at hand has been passed on in part: the rest follows it. */
   let torn = false;
+  /** No event has ended yet: a byte order mark before the next is one, and not part of its first field's name. */
+  let first = true;
   /** The last event was taken out, and ended in a CR that was the last byte: an LF that comes next goes with it. */
   let takenOut = false;
 
@@ -37,12 +42,13 @@ export function withoutUsageEvent(
     let at = Math.max(from, held.byteLength);
     takenOut = false;
     for (let end = eventEnd.next(all, at); end > 0; end = eventEnd.next(all, at)) {
-      takenOut = look && !torn && holdsUsageOnly(all.subarray(from, end), isUsageOnly);
+      takenOut = look && !torn && holdsUsageOnly(all.subarray(from, end), first, isUsageOnly);
       if (takenOut) {
         kept.push(all.subarray(keptFrom, from));
         keptFrom = end;
       }
       torn = false;
+      first = false;
       from = end;
       at = end;
     }
@@ -58,7 +64,9 @@ export function withoutUsageEvent(
     return join(kept);
   };
 
-  return { chunk, rest: () => (!torn && holdsUsageOnly(held, isUsageOnly) ? new Uint8Array() : held) };
+  const rest = (): Uint8Array =>
+    !torn && holdsUsageOnly(held, first, isUsageOnly) ? new Uint8Array() : held;
+  return { chunk, rest };
 }
 
 function join(parts: readonly Uint8Array[]): Uint8Array {
@@ -117,8 +125,8 @@ function findEventEnds(): EventEnds {
   return { next, lateLf };
 }
 
-function holdsUsageOnly(event: Uint8Array, isUsageOnly: (data: string) => boolean): boolean {
-  const text = new TextDecoder().decode(event);
+function holdsUsageOnly(event: Uint8Array, first: boolean, isUsageOnly: (data: string) => boolean): boolean {
+  const text = new TextDecoder("utf-8", { fatal: false, ignoreBOM: !first }).decode(event);
   if (!MAY_HOLD_USAGE.test(text)) return false;
   let only = false;
   let events = 0;

@@ -100,6 +100,8 @@ describe("what is kept", () => {
     ["choices: [] with usage null", 'data: {"choices":[],"usage":null}\n\n'],
     ["usage without choices", 'data: {"usage":{"prompt_tokens":1}}\n\n'],
     ["usage in a string", 'data: {"choices":[],"x":"\\"usage\\":{}"}\n\n'],
+    // A mark is one only where the stream begins; elsewhere the field has another name, and a client passes it over.
+    ["a byte order mark in mid-stream", '\ufeffdata: {"choices":[],"usage":{"prompt_tokens":1}}\n\n'],
     ["broken JSON with usage", 'data: {"choices":[],"usage":{"prompt_tokens":1}\n\n'],
     ["a comment that looks like usage", ': data: {"choices":[],"usage":{"prompt_tokens":1}}\n\n'],
     ["another field that looks like usage", 'usage: {"choices":[],"usage":{"prompt_tokens":1}}\n\n'],
@@ -128,6 +130,12 @@ describe("what is taken out", () => {
     ["with white space in it", 'data: { "choices" : [ ] , "usage" : { "prompt_tokens" : 1 } }\n\n'],
     ["without the blank behind the colon", 'data:{"choices":[],"usage":{}}\n\n'],
     ["over two data lines", 'data: {"choices":[],\ndata: "usage":{"prompt_tokens":1}}\n\n'],
+    ["with a line's end behind the key", 'data: {"choices":[],"usage"\ndata: :{"prompt_tokens":1}}\n\n'],
+    [
+      "with a line's end before the value",
+      'data: {"choices":[],"usage":\r\ndata: {"prompt_tokens":1}}\r\n\r\n',
+    ],
+    ["with a comment before the value", 'data: {"choices":[],"usage":\n: x\ndata: {"prompt_tokens":1}}\n\n'],
     ["with a comment in it", `: the last one\n${USAGE}`],
     ["with non-ASCII text in it", 'data: {"choices":[],"usage":{"prompt_tokens":1},"x":"東京 🗼"}\n\n'],
   ])("a usage event %s, whole", (_, event) => {
@@ -135,6 +143,7 @@ describe("what is taken out", () => {
   });
 
   it("one that stands first, after a byte order mark or not", () => {
+    expect(inAllPieces(`\ufeff${USAGE}${CONTENT}${DONE}`)).toBe(`${CONTENT}${DONE}`);
     expect(inAllPieces(`${USAGE}${CONTENT}${DONE}`)).toBe(`${CONTENT}${DONE}`);
     expect(inAllPieces(`${CONTENT}${USAGE}`)).toBe(CONTENT);
   });
