@@ -1,6 +1,7 @@
 /** Analytics Engine bindings for a plain workerd: as strict as the real ones, and readable from its console. */
 import { readFile } from "node:fs/promises";
 import { stripTypeScriptTypes } from "node:module";
+import { join } from "node:path";
 import type { Binding } from "./capnp.ts";
 import { POINT_MARK } from "./event-log.ts";
 
@@ -10,7 +11,7 @@ export function analyticsBinding(dataset: string, mode: string): Binding {
 }
 
 export async function analyticsModules(): Promise<Record<string, string>> {
-  const strict = await readFile(new URL("strict-analytics.ts", import.meta.url), "utf8");
+  const strict = await readFile(join(import.meta.dirname, "strict-analytics.ts"), "utf8");
   return { "fake:analytics": ANALYTICS, "fake:strict-analytics": withoutTypes(strict) };
 }
 

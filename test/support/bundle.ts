@@ -9,10 +9,9 @@ import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, readFile, readdir, rename, rm, stat, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 
-export const PROJECT = fileURLToPath(new URL("../../", import.meta.url));
+export const PROJECT = join(import.meta.dirname, "../../");
 
 const KEPT_MS = 24 * 60 * 60 * 1_000;
 
