@@ -1,0 +1,214 @@
+/**
+ * Target `bodies`: request bodies through the reading of a call and the usage splice. Checked: nothing throws; what is
+ * refused is refused for a reason that can be seen in the text; a spliced body parses to the same value plus the option;
+ * taking the inserted bytes out again gives the body as it came.
+ */
+import { isDeepStrictEqual } from "node:util";
+import { readCall } from "../src/provider/call.ts";
+import { askForUsage } from "../src/provider/splice.ts";
+import { Refusal } from "../src/refusal.ts";
+import { between } from "../test/support/rechunk.ts";
+import { jsonObject, jsonString } from "../test/worker/support/random-json.ts";
+import { chance, pick, type Random } from "./random.ts";
+import { shorterText } from "./shrink.ts";
+import type { Target, Verdict } from "./target.ts";
+
+/** `told`: what the generator put in; null once nobody knows any more. */
+type Case = { readonly bytes: Uint8Array; readonly told: Told | null };
+type Told = { readonly refused: boolean };
+
+const OPTIONS = [
+  "null",
+  "{}",
+  "{ \n}",
+  '{"include_usage":false}',
+  '{ "include_usage"\t:\r\nfalse }',
+  '{"include_usage":null,"a":[1,2]}',
+  '{"include\\u005fusage":false}',
+  '{"include_usage":true,"include_usage":false}',
+  '{"include_usage":false,"include_usage":true}',
+  '{"other":"}","more":{"include_usage":true}}',
+  '{"ü":9007199254740993}',
+  '{"include_usage":true}',
+  '{"x":1, "include_usage" : true}',
+  '{"include_usage":1}',
+  '{"include_usage":"false"}',
+  '{"include_usage":{}}',
+  '{"__proto__":{"include_usage":true}}',
+  "true",
+  "false",
+  "0",
+  '"{}"',
+  "[]",
+  '[{"include_usage":true}]',
+];
+const MODELS = ['"gpt-4o"', '"\\u0067pt-4o"', '" gpt-4o\\n"', "null", '""', '"東京"'];
+const BAD_MODELS = ["7", "{}", "[]", "true"];
+const STREAMS = ["true", "true", "true", "true", "false", "null"];
+const BAD_STREAMS = ["1", '"true"', "[]"];
+/** Another spelling of a judged key that a lenient reader may take for it. */
+const STRANGE = ["Model", "STREAM", "Stream_Options"];
+
+function randomBody(random: Random): Case {
+  const wrong = chance(random, 0.1);
+  const given: [string, string][] = [];
+  if (chance(random, 0.9)) given.push(["model", pick(random, MODELS)]);
+  if (chance(random, 0.95)) given.push(["stream", pick(random, STREAMS)]);
+  if (chance(random, 0.7)) given.push(["stream_options", pick(random, OPTIONS)]);
+  if (chance(random, 0.1))
+    given.push(["messages", jsonObject(random, [["stream_options", pick(random, OPTIONS)]])]);
+  if (chance(random, 0.05)) given.push(["__proto__", pick(random, OPTIONS)]);
+  if (wrong) {
+    const flaw = between(random, 0, 3);
+    if (flaw === 0)
+      return {
+        bytes: utf8(
+          jsonObject(random, [
+            ...given.filter(([key]) => key !== "model"),
+            ["model", pick(random, BAD_MODELS)],
+          ]),
+        ),
+        told: { refused: true },
+      };
+    if (flaw === 1)
+      return {
+        bytes: utf8(
+          jsonObject(random, [
+            ...given.filter(([key]) => key !== "stream"),
+            ["stream", pick(random, BAD_STREAMS)],
+          ]),
+        ),
+        told: { refused: true },
+      };
+    if (flaw === 2) given.push([pick(random, STRANGE), "true"]);
+    else {
+      const twice = pick(random, ["model", "stream", "stream_options"]);
+      given.push([twice, "null"], [twice, "null"]);
+    }
+  }
+  const text = jsonObject(random, given);
+  if (chance(random, 0.9)) return { bytes: utf8(text), told: { refused: wrong } };
+  return { bytes: damaged(random, text), told: null };
+}
+
+const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text);
+
+/** No JSON any more, as a rule; or nested as nobody nests. */
+function damaged(random: Random, text: string): Uint8Array {
+  const bytes = utf8(text);
+  const at = between(random, 0, bytes.length);
+  switch (between(random, 0, 5)) {
+    case 0:
+      return bytes.subarray(0, at);
+    case 1:
+      return new Uint8Array(
+        Buffer.concat([
+          bytes.subarray(0, at),
+          Buffer.from([between(random, 0x80, 0xff)]),
+          bytes.subarray(at),
+        ]),
+      );
+    case 2:
+      return utf8(`\ufeff${text}`);
+    case 3: {
+      const depth = between(random, 200, chance(random, 0.02) ? 100_000 : 300);
+      return utf8(`{"stream":true,"messages":${"[".repeat(depth)}${"]".repeat(depth)}}`);
+    }
+    case 4:
+      return utf8(pick(random, ["[]", "null", "7", '"x"', "", " ", jsonString(random, text)]));
+    default: {
+      const changed = bytes.slice();
+      if (changed.length > 0) changed[Math.min(at, changed.length - 1)] = between(random, 0, 255);
+      return changed;
+    }
+  }
+}
+
+export const bodies: Target<Case> = {
+  name: "bodies",
+  generate: randomBody,
+  check: ({ bytes, told }) => {
+    const before = Buffer.from(bytes);
+    const call = readCall(bytes);
+    const spliced = call instanceof Refusal ? null : askForUsage(call, bytes);
+    const verdict = judge(bytes, told, call, spliced);
+    return before.equals(bytes) ? verdict : { ...verdict, wrong: "the body was changed" };
+  },
+  smaller: function* ({ bytes }) {
+    const text = Buffer.from(bytes).toString("latin1");
+    for (const fewer of shorterText(text))
+      yield { bytes: new Uint8Array(Buffer.from(fewer, "latin1")), told: null };
+  },
+  show: ({ bytes }) =>
+    `a body, as Latin-1: ${JSON.stringify(Buffer.from(bytes).toString("latin1").slice(0, 4000))}`,
+};
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** The body's value where it is an object in strict UTF-8; null where it is none. */
+function plainly(bytes: Uint8Array): Fields | null {
+  try {
+    const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+    const value: unknown = JSON.parse(text);
+    return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Fields) : null;
+  } catch {
+    return null;
+  }
+}
+
+function judge(
+  bytes: Uint8Array,
+  told: Told | null,
+  call: ReturnType<typeof readCall>,
+  spliced: Uint8Array | null,
+): Verdict {
+  const value = plainly(bytes);
+  if (call instanceof Refusal) {
+    const known =
+      call.reason === "body_invalid" ? value !== null && !nestsOver(value, 255) : told?.refused === false;
+    return { wrong: known ? `refused as ${call.reason}` : null, sort: call.reason };
+  }
+  if (value === null) return { wrong: "taken, though it is no object in JSON", sort: "taken" };
+  if (told?.refused) return { wrong: "taken, though it had to be refused", sort: "taken" };
+  const wants = wantsUsage(value);
+  if (spliced === null) return { wrong: wants ? "not spliced" : null, sort: "left as it is" };
+  if (!wants) return { wrong: "spliced, though nothing was to be asked", sort: "spliced" };
+  return { wrong: wrongWithSplice(bytes, value, spliced), sort: "spliced" };
+}
+
+function wantsUsage({ stream, stream_options: options }: Fields): boolean {
+  if (stream !== true) return false;
+  if (options === undefined || options === null) return true;
+  if (typeof options !== "object" || Array.isArray(options)) return false;
+  const said = (options as Fields)["include_usage"];
+  return said === undefined || said === null || said === false;
+}
+
+function wrongWithSplice(bytes: Uint8Array, value: Fields, spliced: Uint8Array): string | null {
+  const after = plainly(spliced);
+  const shown = JSON.stringify(Buffer.from(spliced).toString("latin1").slice(0, 2000));
+  const options = (value["stream_options"] ?? {}) as Fields;
+  const expected = { ...value, stream_options: { ...options, include_usage: true } };
+  if (!isDeepStrictEqual(after, expected)) return `it then says something else: ${shown}`;
+  // One place: the same bytes before and after it, and between them a value that said no, or nothing.
+  let from = 0;
+  while (from < bytes.length && bytes[from] === spliced[from]) from += 1;
+  let tail = 0;
+  const most = Math.min(bytes.length, spliced.length) - from;
+  while (tail < most && bytes.at(-1 - tail) === spliced.at(-1 - tail)) tail += 1;
+  const gone = Buffer.from(bytes.subarray(from, bytes.length - tail)).toString("latin1");
+  const longest = '"stream_options":{"include_usage":true},'.length;
+  if (!/^(?:[nul]*|[fals]*)$/.test(gone) || spliced.length - bytes.length > longest)
+    return `other bytes were touched (${JSON.stringify(gone)} went): ${shown}`;
+  return null;
+}
+
+function nestsOver(value: unknown, left: number): boolean {
+  let level: unknown[] = [value];
+  for (let depth = 0; depth <= left; depth += 1) {
+    level = level.flatMap((one) => (typeof one === "object" && one !== null ? Object.values(one) : []));
+    level = level.filter((one) => typeof one === "object" && one !== null);
+    if (level.length === 0) return false;
+  }
+  return true;
+}
