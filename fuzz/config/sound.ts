@@ -1,7 +1,8 @@
 /** Sound configurations, with every var there is and canaries for secrets: random, and each to be taken without a word. */
 import { chance, pick, type Random } from "../random.ts";
 
-export const CANARY = "CANARY";
+/** Not of the form of a secret's name, which a problem may quote. */
+export const CANARY = "Canary";
 const secret = (name: string): string => `sk-${CANARY}-${name}-0123456789abcdef0123456789`;
 
 /** Values by the path that a problem would name; tables and lists nest. */
@@ -11,66 +12,83 @@ const binding = (method: string): object => ({ [method]: () => undefined });
 const some = (random: Random, settings: Settings): Settings =>
   Object.fromEntries(Object.entries(settings).filter(() => chance(random, 0.8)));
 
-export function soundSettings(random: Random): Settings {
-  const signature = pick(random, ["off", "accept", "require"]);
-  const allow = pick(random, ["any", "service", "listed", "off"]);
-  const directory = {
+const providers = (random: Random): Settings => ({
+  openai: {
+    type: "openai",
+    base_url: "https://api.openai.example/v1",
+    keys: ["OPENAI_KEY", "OPENAI_KEY_2"],
+    ...some(random, { models: ["gpt-4o"], inject_usage: false, forward_coder_headers: false }),
+  },
+  anthropic: { type: "anthropic", base_url: "https://api.anthropic.example" },
+});
+
+const identity = (random: Random): Settings[] => [
+  { source: "keys" },
+  {
+    source: "coder",
     url: "https://coder.example",
-    token: "COREDIR_TOKEN",
-    cache_ttl_s: 300,
-    negative_ttl_s: 30,
-    timeout_ms: 3000,
-    on_down: "reject",
-  };
+    ...some(random, { cache_ttl_s: 60, negative_ttl_s: 10, timeout_ms: 5000 }),
+  },
+  {
+    source: "jwt",
+    issuer: "https://issuer.example/",
+    jwks_url: "https://issuer.example/keys",
+    audience: ["ai"],
+    ...some(random, { algorithms: ["ES256"], actor_claim: "sub", name_claim: "name", kind: "user" }),
+    ...some(random, { max_age_s: 3600, clock_tolerance_s: 30, cooldown_s: 30, timeout_ms: 5000 }),
+  },
+  {
+    source: "access",
+    team_domain: "https://team.cloudflareaccess.com",
+    audience: "0123456789abcdef",
+    own_keys: "ignore",
+  },
+  { source: "byok" },
+];
+
+function assertion(random: Random): Settings {
+  const allow = pick(random, ["any", "service", "listed", "off"]);
+  const signature = pick(random, ["off", "accept", "require"]);
   return {
-    PROVIDERS: {
-      openai: {
-        type: "openai",
-        base_url: "https://api.openai.example/v1",
-        keys: ["OPENAI_KEY", "OPENAI_KEY_2"],
-        ...some(random, { models: ["gpt-4o"], inject_usage: false, forward_coder_headers: false }),
-      },
-      anthropic: { type: "anthropic", base_url: "https://api.anthropic.example" },
+    allow,
+    on_invalid: pick(random, ["ignore", "reject"]),
+    signature,
+    directory: {
+      url: "https://coder.example",
+      token: "COREDIR_TOKEN",
+      ...some(random, { cache_ttl_s: 300, negative_ttl_s: 30, timeout_ms: 3000, on_down: "reject" }),
     },
-    IDENTITY: [
-      { source: "keys" },
-      {
-        source: "coder",
-        url: "https://coder.example",
-        ...some(random, { cache_ttl_s: 60, negative_ttl_s: 10, timeout_ms: 5000 }),
-      },
-      {
-        source: "jwt",
-        issuer: "https://issuer.example/",
-        jwks_url: "https://issuer.example/keys",
-        audience: ["ai"],
-        ...some(random, {
-          algorithms: ["ES256"],
-          actor_claim: "sub",
-          name_claim: "name",
-          kind: "user",
-          max_age_s: 3600,
-          clock_tolerance_s: 30,
-          cooldown_s: 30,
-          timeout_ms: 5000,
-        }),
-      },
-      {
-        source: "access",
-        team_domain: "https://team.cloudflareaccess.com",
-        audience: "0123456789abcdef",
-        own_keys: "ignore",
-      },
-      { source: "byok" },
-    ],
-    OWNER_ASSERTION: {
-      allow,
-      on_invalid: pick(random, ["ignore", "reject"]),
-      signature,
-      directory,
-      ...(allow === "listed" ? { actors: ["ci-bot", "keys:agents"] } : {}),
-      ...(signature === "off" ? {} : { signing_keys: ["SIGNING_KEY"], replay_cache: true }),
-    },
+    ...(allow === "listed" ? { actors: ["ci-bot", "keys:agents"] } : {}),
+    ...(signature === "off" ? {} : { signing_keys: ["SIGNING_KEY"], replay_cache: true }),
+  };
+}
+
+const bindings = (): Settings => ({
+  INTERCEPTIONS: binding("writeDataPoint"),
+  OVERRIDES: binding("writeDataPoint"),
+  LEDGER: binding("prepare"),
+  EVENTS: binding("sendBatch"),
+  ARCHIVE: binding("createMultipartUpload"),
+  NONCES: binding("idFromName"),
+});
+
+const secrets = (): Settings => ({
+  ADMIN_TOKEN: "a".repeat(64),
+  OPENAI_KEY: secret("openai"),
+  OPENAI_KEY_2: secret("openai-2"),
+  SIGNING_KEY: secret("signing"),
+  GATEWAY_KEY: secret("gateway"),
+  COREDIR_TOKEN: secret("directory"),
+  CLIENT_KEYS: JSON.stringify([
+    { sha256: "b".repeat(64), actor: "ci-bot", kind: "service", name: "CI", assert: true },
+  ]),
+});
+
+export function soundSettings(random: Random): Settings {
+  return {
+    PROVIDERS: providers(random),
+    IDENTITY: identity(random),
+    OWNER_ASSERTION: assertion(random),
     DELEGATION: { keys: ["GATEWAY_KEY"], actor: "coder-gateway" },
     RECORDING: some(random, {
       required: true,
@@ -81,21 +99,8 @@ export function soundSettings(random: Random): Settings {
       redact: ["acme-\\d+"],
     }),
     LIMITS: some(random, { body_bytes: 1024, headers_ms: 1000, idle_ms: 1000, observe_bytes: 0 }),
-    INTERCEPTIONS: binding("writeDataPoint"),
-    OVERRIDES: binding("writeDataPoint"),
-    LEDGER: binding("prepare"),
-    EVENTS: binding("sendBatch"),
-    ARCHIVE: binding("createMultipartUpload"),
-    NONCES: binding("idFromName"),
     RETENTION_DAYS: pick<unknown>(random, [0, 60, "30"]),
-    ADMIN_TOKEN: "a".repeat(64),
-    OPENAI_KEY: secret("openai"),
-    OPENAI_KEY_2: secret("openai-2"),
-    SIGNING_KEY: secret("signing"),
-    GATEWAY_KEY: secret("gateway"),
-    COREDIR_TOKEN: secret("directory"),
-    CLIENT_KEYS: JSON.stringify([
-      { sha256: "b".repeat(64), actor: "ci-bot", kind: "service", name: "CI", assert: true },
-    ]),
+    ...bindings(),
+    ...secrets(),
   };
 }

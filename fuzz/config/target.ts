@@ -45,10 +45,14 @@ export const configs: Target<Case> = {
     if (one.asText) yield { ...one, asText: false };
   },
   show: (one) => {
-    const shown = JSON.stringify(settingsOf(one), null, 1);
+    const shown = JSON.stringify(settingsOf(one), writable, 1);
     return `made wrong: ${pathsOf(one).join(", ") || "nothing"}; any value: ${one.wild.join(", ") || "nowhere"}\n${shown}`;
   },
 };
+
+/** What JSON cannot hold, so that it can be shown. */
+const writable = (_: string, value: unknown): unknown =>
+  ["bigint", "function", "symbol", "undefined"].includes(typeof value) ? `(${typeof value})` : value;
 
 const pathsOf = ({ wrongs }: Case): string[] => wrongs.map((at) => SPOILERS[at]?.path ?? "");
 

@@ -39,7 +39,7 @@ const NEVER =
   /^(?:connection|keep-alive|proxy-.*|te|trailer|upgrade|forwarded|x-real-ip|true-client-ip|cdn-loop|cookie|expect|x-interception-id|x-coder-.*|cf-.*|x-forwarded-.*)$/;
 /** The configured bases and the dialects' routes: nothing a caller writes can name another place. */
 const PLACES =
-  /^\/(?:central-openai\/v1|central-anthropic|own-openai\/v1)\/(?:chat\/completions|responses|models|files|v1\/messages|v1\/models)[\w./-]*(?:\?[^#]*)?$/;
+  /^(?![^?]*\/\.\.?(?:\/|\?|$))\/(?:central-openai\/v1|central-anthropic|own-openai\/v1)\/(?:chat\/completions|responses|models|files|v1\/messages|v1\/models)[\w./-]*(?:\?[^#]*)?$/;
 
 function upstreamCalls({ upstream, sent }: Seen): string | null {
   const strangersOnly = sent.every(({ family }) => family === "stranger" || family === "misplaced");

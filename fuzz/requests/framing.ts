@@ -1,7 +1,7 @@
 /** How a body is said to be framed, and how it is: lengths that lie, codings that parsers read differently, chunks. */
 import { between } from "../../test/support/rechunk.ts";
 import { chance, pick, type Random } from "../random.ts";
-import type { Line } from "./grammar.ts";
+import type { Line } from "./fields.ts";
 
 export type Framed = { readonly lines: readonly Line[]; readonly bytes: string };
 

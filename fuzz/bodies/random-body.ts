@@ -1,0 +1,103 @@
+/** Random request bodies: sound, wrong in a known way, or broken. */
+import { between } from "../../test/support/rechunk.ts";
+import { jsonObject, jsonString } from "../../test/worker/support/random-json.ts";
+import { chance, pick, type Random } from "../random.ts";
+
+/** `told`: what the generator put in; null once nobody knows any more. */
+export type BodyCase = { readonly bytes: Uint8Array; readonly told: Told | null };
+export type Told = { readonly refused: boolean };
+
+const OPTIONS = [
+  "null",
+  "{}",
+  "{ \n}",
+  '{"include_usage":false}',
+  '{ "include_usage"\t:\r\nfalse }',
+  '{"include_usage":null,"a":[1,2]}',
+  '{"include\\u005fusage":false}',
+  '{"include_usage":true,"include_usage":false}',
+  '{"include_usage":false,"include_usage":true}',
+  '{"other":"}","more":{"include_usage":true}}',
+  '{"ü":9007199254740993}',
+  '{"include_usage":true}',
+  '{"x":1, "include_usage" : true}',
+  '{"include_usage":1}',
+  '{"include_usage":"false"}',
+  '{"include_usage":{}}',
+  '{"__proto__":{"include_usage":true}}',
+  "true",
+  "false",
+  "0",
+  '"{}"',
+  "[]",
+  '[{"include_usage":true}]',
+];
+const MODELS = ['"gpt-4o"', '"\\u0067pt-4o"', '" gpt-4o\\n"', "null", '""', '"東京"'];
+const BAD_MODELS = ["7", "{}", "[]", "true"];
+const STREAMS = ["true", "true", "true", "true", "false", "null"];
+const BAD_STREAMS = ["1", '"true"', "[]"];
+/** Another spelling of a judged key that a lenient reader may take for it. */
+const STRANGE = ["Model", "STREAM", "Stream_Options"];
+
+type Given = readonly [key: string, value: string];
+
+export function randomBody(random: Random): BodyCase {
+  const wrong = chance(random, 0.1);
+  const given: Given[] = [];
+  if (chance(random, 0.9)) given.push(["model", pick(random, MODELS)]);
+  if (chance(random, 0.95)) given.push(["stream", pick(random, STREAMS)]);
+  if (chance(random, 0.7)) given.push(["stream_options", pick(random, OPTIONS)]);
+  if (chance(random, 0.1))
+    given.push(["messages", jsonObject(random, [["stream_options", pick(random, OPTIONS)]])]);
+  if (chance(random, 0.05)) given.push(["__proto__", pick(random, OPTIONS)]);
+  const text = jsonObject(random, wrong ? flawed(random, given) : given);
+  if (chance(random, 0.9)) return { bytes: utf8(text), told: { refused: wrong } };
+  return { bytes: damaged(random, text), told: null };
+}
+
+/** With something that `readCall` has to refuse. */
+function flawed(random: Random, given: readonly Given[]): Given[] {
+  const instead = (key: string, wrong: readonly string[]): Given[] => [
+    ...given.filter(([other]) => other !== key),
+    [key, pick(random, wrong)],
+  ];
+  const flaw = between(random, 0, 3);
+  if (flaw === 0) return instead("model", BAD_MODELS);
+  if (flaw === 1) return instead("stream", BAD_STREAMS);
+  if (flaw === 2) return [...given, [pick(random, STRANGE), "true"]];
+  const twice = pick(random, ["model", "stream", "stream_options"]);
+  return [...given, [twice, "null"], [twice, "null"]];
+}
+
+const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text);
+
+/** No JSON any more, as a rule; or nested as nobody nests. */
+function damaged(random: Random, text: string): Uint8Array {
+  const bytes = utf8(text);
+  const at = between(random, 0, bytes.length);
+  switch (between(random, 0, 5)) {
+    case 0:
+      return bytes.subarray(0, at);
+    case 1:
+      return new Uint8Array(
+        Buffer.concat([
+          bytes.subarray(0, at),
+          Buffer.from([between(random, 0x80, 0xff)]),
+          bytes.subarray(at),
+        ]),
+      );
+    case 2:
+      return utf8(`\ufeff${text}`);
+    case 3: {
+      const depth = between(random, 200, chance(random, 0.02) ? 100_000 : 300);
+      return utf8(`{"stream":true,"messages":${"[".repeat(depth)}${"]".repeat(depth)}}`);
+    }
+    case 4:
+      return utf8(pick(random, ["[]", "null", "7", '"x"', "", " ", jsonString(random, text)]));
+    default: {
+      const changed = bytes.slice();
+      if (changed.length > 0) changed[Math.min(at, changed.length - 1)] = between(random, 0, 255);
+      return changed;
+    }
+  }
+}
