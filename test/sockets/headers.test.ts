@@ -366,6 +366,18 @@ describe("what the client gets of an answer", () => {
     ]);
   });
 
+  // The attack: a provider that writes there what is no header's name, and the client got 500 for an answer paid for.
+  it.each(["x hop", "X-Hop;q=1", "x-hop x-stays", '"X-Stays"'])(
+    "E2 what is no header's name in Connection (%s) costs nobody the answer",
+    async (value) => {
+      const { answer: got } = await answered([
+        ["Connection", value],
+        ["X-Stays", "3"],
+      ]);
+      expect([got.status, got.values("x-stays"), got.values("x-interceptor-error")]).toEqual([200, ["3"], []]);
+    },
+  );
+
   it("E2 naming our own header in Connection takes nothing away", async () => {
     const { answer: got } = await answered([["Connection", "x-interception-id, x-interceptor-error"]]);
     expect(got.values("x-interception-id")[0]).toMatch(UUID_V7);
