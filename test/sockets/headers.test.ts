@@ -374,7 +374,11 @@ describe("what the client gets of an answer", () => {
         ["Connection", value],
         ["X-Stays", "3"],
       ]);
-      expect([got.status, got.values("x-stays"), got.values("x-interceptor-error")]).toEqual([200, ["3"], []]);
+      expect([got.status, got.values("x-stays"), got.values("x-interceptor-error")]).toEqual([
+        200,
+        ["3"],
+        [],
+      ]);
     },
   );
 
