@@ -21,6 +21,8 @@ const OPTIONS = [
   '{"ü":9007199254740993}',
   '{"include_usage":true}',
   '{"x":1, "include_usage" : true}',
+  '{"include_usage":0}',
+  '{"include_usage":""}',
   '{"include_usage":1}',
   '{"include_usage":"false"}',
   '{"include_usage":{}}',

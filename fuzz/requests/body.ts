@@ -2,10 +2,11 @@
 import { between } from "../../test/support/rechunk.ts";
 import { chance, pick, type Random } from "../random.ts";
 import { PROMPT } from "./cast.ts";
+import { UNSAFE } from "./fields.ts";
 
 export function jsonBody(random: Random): string {
   const sound = JSON.stringify({
-    model: pick(random, ["gpt-4o", "claude-9"]),
+    model: pick(random, ["gpt-4o", "claude-9", UNSAFE]),
     stream: chance(random, 0.2),
     messages: [{ role: "user", content: PROMPT }],
   });

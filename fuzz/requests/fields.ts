@@ -1,5 +1,6 @@
 /** Headers that parsers, proxies and people differ about; and owners, well and badly named. */
 import { between } from "../../test/support/rechunk.ts";
+import { utf8 } from "../../test/support/wire.ts";
 import { chance, pick, several, type Random } from "../random.ts";
 import { CANARY, OWNER } from "./cast.ts";
 
@@ -25,6 +26,9 @@ export function hosts(random: Random): Line[] {
   return several(random, 0, 2, () => ["Host", pick(random, HOSTS)]);
 }
 
+/** In UTF-8: a line separator, a terminal's escape in one character, text turned around. */
+export const UNSAFE: string = utf8('\u2028\u009b31m\u202e\u200b{"}');
+
 export function owners(random: Random): Line[] {
   const value = pick(random, [
     OWNER,
@@ -46,6 +50,7 @@ export function owners(random: Random): Line[] {
       "Coder-Agents/x",
       "curl/8",
       '\x1b[31m{"',
+      UNSAFE,
       "x".repeat(3000),
     ]),
   ];
