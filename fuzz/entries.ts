@@ -45,8 +45,8 @@ function housed<Case>(
 }
 
 export const ENTRIES: readonly Entry[] = [
-  inProcess(answers, ["readings", WAYS, 1_000_000, 8000]),
-  inProcess(removal, ["streams", WAYS, 200_000, 2000]),
+  inProcess(answers, ["readings", WAYS, 1_000_000, 6000]),
+  inProcess(removal, ["streams", WAYS, 200_000, 1000]),
   inProcess(framing, ["texts", 1, 1_000_000, 10_000]),
   inProcess(bodies, ["bodies", 1, 200_000, 2000]),
   inProcess(headers, ["header sets", 1, 200_000, 3000]),
