@@ -37,16 +37,18 @@ export function wrongWith(seen: Seen): string | null {
 const CREDENTIALS = ["authorization", "x-api-key", "api-key", "x-goog-api-key", "coder-session-token"];
 const NEVER =
   /^(?:connection|keep-alive|proxy-.*|te|trailer|upgrade|forwarded|x-real-ip|true-client-ip|cdn-loop|cookie|expect|x-interception-id|x-coder-.*|cf-.*|x-forwarded-.*)$/;
-/** The configured bases and the dialects' routes: nothing a caller writes can name another place. */
+/** The configured bases and the dialects' routes, below some of which ids may stand: no caller can name another place. */
 const PLACES =
-  /^(?![^?]*\/\.\.?(?:\/|\?|$))\/(?:central-openai\/v1|central-anthropic|own-openai\/v1)\/(?:chat\/completions|responses|models|files|v1\/messages|v1\/models)[\w./-]*(?:\?[^#]*)?$/;
+  /^\/(?:central-openai\/v1|central-anthropic|own-openai\/v1)\/(?:chat\/completions|responses|models|files|v1\/messages|v1\/models)(?:\/[\w.~:@!$&'()*+,=%-]+)*(?:\?[^#]*)?$/;
+/** What a later hop might read as another place: dot segments, and escapes of `%`, `.`, `/`, `\` and control characters. */
+const AMBIGUOUS = /^[^?]*(?:\/\.\.?(?:[/?]|$)|%(?:2[5ef]|5c|[01]|7f))/i;
 
 function upstreamCalls({ upstream, sent }: Seen): string | null {
   const strangersOnly = sent.every(({ family }) => family === "stranger" || family === "misplaced");
   for (const { method, target, headers, values } of upstream) {
     const what = `${method} ${target.slice(0, 200)} went to the provider`;
     if (target.includes(SMUGGLED)) return `a smuggled ${what}`;
-    if (!PLACES.test(target)) return `${what}: there is no such place`;
+    if (!PLACES.test(target) || AMBIGUOUS.test(target)) return `${what}: there is no such place`;
     const central = target.startsWith("/central-");
     if (central && strangersOnly) return `${what} without an identity`;
     const bad = headers.find(([name]) => NEVER.test(name.toLowerCase().replaceAll("_", "-")));

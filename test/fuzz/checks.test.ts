@@ -54,6 +54,8 @@ describe("the checks over raw requests", () => {
     ["smuggled", { upstream: [call(`${MODELS}/${SMUGGLED}`)] }],
     ["there is no such place", { upstream: [call("/admin")] }],
     ["there is no such place", { upstream: [call("/central-openai/v1/models/../../admin?")] }],
+    ["there is no such place", { upstream: [call("/central-openai/v1/models/%2e%2e/admin")] }],
+    ["there is no such place", { upstream: [call("/central-openai/v1/models//evil")] }],
     ["with X-Coder_Owner-Id", { upstream: [call(MODELS, [KEY, ["X-Coder_Owner-Id", "x"]])] }],
     ["with 0 credentials", { upstream: [call(MODELS, [])] }],
     ["with 2 credentials", { upstream: [call(MODELS, [KEY, ["X-Api-Key", "x"]])] }],
