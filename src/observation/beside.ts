@@ -39,19 +39,19 @@ async function readBatches(
   const { capBytes, now } = options;
   let bytes = 0;
   let firstByteAt: number | null = null;
+  let brokenAt: number | null = null;
   // After an end from outside, what this branch has buffered can still be read; then the read fails.
   const held = leash(options, pace.skip);
   void delivered.then((whole) => {
     pace.skip();
+    if (whole) return;
     // The way to the client broke and no signal said so: let this branch tell first whether the upstream did.
-    if (!whole) setTimeout(() => held.end("client"), 0);
+    brokenAt = now();
+    setTimeout(() => held.end("client"), 0);
   });
-  const ending = (how: Ending["how"]): Ending => ({
-    how: held.reason() ?? how,
-    bytes,
-    firstByteAt,
-    capped: bytes > capBytes,
-  });
+  const ending = (how: Ending["how"]): Ending => {
+    return { how: held.reason() ?? how, bytes, firstByteAt, capped: bytes > capBytes };
+  };
 
   const reader = branch.getReader({ mode: "byob" });
   let buffer = new ArrayBuffer(BATCH_BYTES);
@@ -67,6 +67,12 @@ async function readBatches(
         held.idle.stop();
         await reader.cancel();
         return ending((await delivered) ? "end" : "error");
+      }
+      // An upstream that never lets up leaves no turn to timers. One that had broken would have been read out by now.
+      if (brokenAt !== null && now() - brokenAt >= PACE_MS) {
+        held.end("client");
+        await reader.cancel();
+        return ending("client");
       }
       buffer = value.buffer as ArrayBuffer;
       // A full batch: more is waiting.

@@ -535,6 +535,18 @@ describe("G23 a client that leaves", () => {
     expect(own.abort.signal.aborted).toBe(true);
   });
 
+  it.each(WAYS)("%s: without a signal, while the upstream never lets up", async (_, given) => {
+    const word = utf8(ONE.repeat(20));
+    const endless = new ReadableStream({ type: "bytes", pull: (to) => to.enqueue(word.slice()) });
+    const own = await watch(endless, given);
+    const reader = (own.observed.body as ReadableStream<Uint8Array>).getReader();
+    await reader.read();
+    await reader.cancel();
+    const { outcome, ending } = await concluded(own);
+    expect([outcome, ending.how, ending.capped]).toEqual(["cancelled", "client", false]);
+    expect(own.abort.signal.aborted).toBe(true);
+  });
+
   it.each(WAYS)("%s: before the first byte", async (_, given) => {
     const own = await watch(upstreamBody(), given);
     own.client.abort();
