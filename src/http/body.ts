@@ -35,15 +35,19 @@ export function refuseBody(headers: Headers): Refusal | null {
   return some ? new Refusal("body_unexpected") : null;
 }
 
-/** The declared length in bytes; null where there is none, or none that is a number. */
+/**
+ * The declared length in bytes; null where there is none, or none that is a number. Beside a Transfer-Encoding it does
+ * not count (RFC 9112 §6.3), and some builds of workerd leave it there: who believes it reads without a bound.
+ */
 export function declaredLength(headers: Headers): number | null {
+  if (headers.has("transfer-encoding")) return null;
   const declared = headers.get("content-length");
   return declared !== null && /^\d{1,15}$/.test(declared) ? Number(declared) : null;
 }
 
 /** The refusal due for a Content-Length that is over the limit or no number; null where there is nothing to refuse. */
 export function declaredTooLarge(headers: Headers, limit: number): Refusal | null {
-  if (!headers.has("content-length")) return null;
+  if (!headers.has("content-length") || headers.has("transfer-encoding")) return null;
   const length = declaredLength(headers);
   if (length === null) return new Refusal("body_incomplete", "Content-Length is not a number");
   return length > limit ? new Refusal("body_too_large", `declared ${length} bytes`) : null;

@@ -36,6 +36,8 @@ export async function withoutKeyEcho(
       return new Refusal("upstream_key_rejected", `status ${response.status}`);
     const headers = new Headers(response.headers);
     if (encoding === "decoded") headers.delete("content-encoding");
+    // Read whole, it has a length: no chunks of the provider's any more.
+    headers.delete("transfer-encoding");
     if (bytes) headers.set("content-length", String(bytes.byteLength));
     return new Response(bytes, { status: response.status, statusText: response.statusText, headers });
   } catch {

@@ -55,6 +55,11 @@ describe("C17 an error answer to a call with the gateway's own key", () => {
     });
   });
 
+  it("came in chunks, it now has a length and no chunks", async () => {
+    const answer = accepted(await check("overloaded", { headers: { "transfer-encoding": "chunked" } }));
+    expect(Object.fromEntries(answer.headers)).toEqual({ "content-length": "10" });
+  });
+
   it("without a body stays without one", async () => {
     const answer = accepted(await check(null, { status: 404, headers: { "content-length": "0" } }));
     expect(answer.body).toBeNull();
