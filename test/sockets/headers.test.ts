@@ -5,6 +5,7 @@ import { refuseEncoded } from "../../src/http/body.ts";
 import * as answer from "../support/answer.ts";
 import type { UpstreamRequest } from "../support/fake-upstream.ts";
 import { utf8, type HeaderPair } from "../support/wire.ts";
+import { judgesHeads } from "../support/workerd-build.ts";
 import {
   bearer,
   BODY,
@@ -268,8 +269,9 @@ describe("F3 a Content-Encoding", () => {
     expect(refusal?.reason).toBe("body_encoded");
   });
 
-  it.each(SHAPES)("F3 of 100 KB of %s is refused with 415", async (what, shape) => {
+  it.for(SHAPES)("F3 of 100 KB of %s is refused with 415", async ([what, shape], { skip }) => {
     const value = utf8(shape(102_400));
+    skip(!judgesHeads && value.length > 200_000, "too many bytes of headers there");
     const began = performance.now();
     const headers: HeaderPair[] = [bearer(KEYS.user), ["Content-Encoding", value]];
     expectRefusal(await house.ask({ target: CHAT, headers, body: BODY }), 415, "body_encoded");

@@ -8,6 +8,7 @@ import { startFakeCoder, type FakeCoder } from "../support/fake-coder.ts";
 import { rawRequest, type RawAnswer } from "../support/raw-client.ts";
 import type { RawRequest } from "../support/raw-request.ts";
 import { toBytes, type HeaderPair } from "../support/wire.ts";
+import { judgesHeads } from "../support/workerd-build.ts";
 import {
   bearer,
   BODY,
@@ -142,18 +143,21 @@ describe('with signature = "accept"', () => {
     await expectSigned(owner);
   });
 
-  it("A24 the target is that of the request line, wherever Host would move it", async () => {
-    // The attack: a Host that holds a path, so that a gateway that trusts the joined URL checks another target than is routed.
-    const owner = newOwner();
-    const headers = [
-      ["Host", "x/openai/v1/responses?"] as const,
-      bearer(KEYS.service),
-      CODER_AGENTS_UA,
-      ...signedHeaders({ owner }),
-    ];
-    expectForwarded(await house.ask({ method: "POST", target: CHAT, headers, body: BODY }));
-    await expectSigned(owner);
-  });
+  it.runIf(judgesHeads)(
+    "A24 the target is that of the request line, wherever Host would move it",
+    async () => {
+      // The attack: a Host that holds a path, so that a gateway that trusts the joined URL checks another target than is routed.
+      const owner = newOwner();
+      const headers = [
+        ["Host", "x/openai/v1/responses?"] as const,
+        bearer(KEYS.service),
+        CODER_AGENTS_UA,
+        ...signedHeaders({ owner }),
+      ];
+      expectForwarded(await house.ask({ method: "POST", target: CHAT, headers, body: BODY }));
+      await expectSigned(owner);
+    },
+  );
 
   it("A2 the owner is signed as it is sent, and recorded in its one form", async () => {
     const owner = newOwner();

@@ -4,6 +4,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { readOwner } from "../../src/initiator/owner-assertion.ts";
 import { between, seededRandom } from "../support/rechunk.ts";
 import { utf8, type HeaderPair } from "../support/wire.ts";
+import { judgesHeads } from "../support/workerd-build.ts";
 import {
   ALICE,
   asRead,
@@ -367,7 +368,7 @@ describe("an owner header that does not count", () => {
     await expectRejected("not_permitted", owner, "never-asserts");
   });
 
-  it("A16 a bare CR, a NUL and a folded line never reach the Worker", async () => {
+  it.runIf(judgesHeads)("A16 a bare CR, a NUL and a folded line never reach the Worker", async () => {
     // The attack: one header value that becomes two log lines.
     for (const value of ["a\rforged: 1", "a\0forged", "a\r\n forged"]) {
       const { answer, seen } = await agents([ownerHeader(value)]);

@@ -14,6 +14,7 @@ import { varBindings, workerdConfig, type Binding } from "./capnp.ts";
 import { until } from "./deadline.ts";
 import { EventLog, FLUSH_MARK, QUEUE_MARK, type LogLine, type WrittenPoint } from "./event-log.ts";
 import { startWorkerd, type Workerd } from "./workerd.ts";
+import { supportedDate } from "./workerd-build.ts";
 
 export type InterceptorOptions = {
   /** Each replaces the var of that name in wrangler.toml. Strings and tables, as there. */
@@ -90,7 +91,8 @@ async function start(
 ): Promise<Workerd> {
   const { vars = {}, secrets = {}, analytics = "strict", queue = "absent", nonces = "absent" } = options;
   const datasets = settings.analytics.map((name) => [name, analyticsBinding(name, analytics)]);
-  const { compatibilityDate, compatibilityFlags } = settings;
+  const { compatibilityFlags } = settings;
+  const compatibilityDate = supportedDate(settings.compatibilityDate);
   const config = workerdConfig({
     workers: [
       {

@@ -8,13 +8,13 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { openSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import { within } from "./deadline.ts";
 import { onLines } from "./lines.ts";
+import { workerdBinary } from "./workerd-build.ts";
 
 export type WorkerdOptions = {
   /** The text of a capnp file that defines `config`; `embed` takes absolute paths. */
@@ -90,10 +90,4 @@ async function readPorts(child: ChildProcess, sockets: readonly string[], said: 
   }
   if (child.exitCode === null && child.signalCode === null) await once(child, "close");
   throw new Error(said());
-}
-
-/** The binary itself, not the Node script in front of it: its process id is the one that is measured and stopped. */
-export function workerdBinary(): string {
-  const workerd = createRequire(import.meta.url)("workerd") as { default: string };
-  return workerd.default;
 }
