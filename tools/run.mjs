@@ -4,7 +4,7 @@
  */
 import { existsSync } from "node:fs";
 
-const COMMANDS = ["start", "demo", "keys", "report", "explain", "replay", "openapi", "tables"];
+const COMMANDS = ["start", "demo", "keys", "report", "explain", "replay", "openapi", "tables", "architecture"];
 const command = process.argv[2] ?? "";
 
 function fail(sentence) {

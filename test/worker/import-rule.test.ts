@@ -1,4 +1,6 @@
 import { describe, expect, it } from "vitest";
+import { COMPOSES, floorOf, GROUND, NAMES, PACKAGES } from "../../tools/house/floors.ts";
+import { code, importsOf, resolve } from "../../tools/house/imports.ts";
 
 const files = import.meta.glob("../../src/**/*.ts", { query: "?raw", eager: true, import: "default" });
 
@@ -8,90 +10,6 @@ type Sources = Readonly<Record<string, string>>;
 const SOURCES: Sources = Object.fromEntries(
   Object.entries(files).map(([path, text]) => [path.replace("../../src/", ""), text]),
 );
-
-/** The way of a request: each floor sees those before it. The first four are the ground, which all may stand on. */
-const FLOORS = [
-  "refusal",
-  "uuid",
-  "digest",
-  "http",
-  "provider",
-  "client",
-  "identity",
-  "initiator",
-  "policy",
-  "upstream",
-  "observation",
-  "events",
-  "sinks",
-  "ledger",
-  "api",
-  "config",
-  "app",
-  "wiring",
-  "index",
-];
-const GROUND = new Set(["refusal", "uuid", "digest", "http"]);
-
-/**
- * Who composes, and may import values (not only types) of what stands before it: the app calls the floors, the wiring
- * names what there is, the entry starts both.
- */
-const COMPOSES: Readonly<Record<string, (floor: string) => boolean>> = {
-  app: (floor) => !["sinks", "ledger", "api", "config"].includes(floor),
-  wiring: (floor) => floor !== "app" && floor !== "config",
-  index: (floor) => ["ledger", "config", "app", "wiring"].includes(floor),
-};
-
-/** Who may import which package. */
-const PACKAGES: Readonly<Record<string, readonly string[]>> = {
-  identity: ["jose"],
-  app: ["hono"],
-  index: ["hono"],
-};
-
-/** A folder's name, or a file's that stands alone; `config-….ts` are the config's other parts. */
-function floorOf(path: string): string {
-  const first = path.split("/")[0] ?? "";
-  return first.replace(/\.ts$/, "").replace(/^config-[a-z]+$/, "config");
-}
-
-/** The text without comments: what stands in them imports nothing. */
-function code(text: string): string {
-  return text.replace(/\/\*[\s\S]*?\*\//g, "").replace(/(^|[^:"'`])\/\/.*$/gm, "$1");
-}
-
-type Import = { readonly from: string; readonly isType: boolean; readonly exports: boolean };
-
-/** Every import or re-export: `import type …` and `import { type A, type B }` are types, anything else is a value. */
-function importsOf(text: string): Import[] {
-  const statement = /^\s*(import|export)\s+(type\s+)?([^;"']*?)\s*from\s*["']([^"']+)["']/gm;
-  const found = Array.from(code(text).matchAll(statement), ([, word, type, names = "", from = ""]) => {
-    const listed = /^\{([^}]*)\}$/.exec(names.trim())?.[1]?.split(",") ?? [];
-    const named = listed.map((name) => name.trim()).filter((name) => name !== "");
-    const onlyTypes = named.length > 0 && named.every((name) => name.startsWith("type "));
-    return { from, isType: type !== undefined || onlyTypes, exports: word === "export" };
-  });
-  const bare = Array.from(
-    code(text).matchAll(/(?:^\s*import\s*|\bimport\s*\(\s*)["']([^"']+)["']/gm),
-    ([, from = ""]) => ({
-      from,
-      isType: false,
-      exports: false,
-    }),
-  );
-  return [...found, ...bare];
-}
-
-/** The path under `src/` that an import of `path` leads to. */
-function resolve(path: string, from: string): string {
-  const parts = path.split("/").slice(0, -1);
-  for (const part of from.split("/")) {
-    if (part === "..") parts.pop();
-    else if (part !== ".") parts.push(part);
-  }
-  return parts.join("/");
-}
 
 /** Exports that are a concrete provider, identity source, policy, sink or API, by the contract they are typed with. */
 const CONCRETE =
@@ -105,7 +23,7 @@ function violations(sources: Sources): string[] {
   const found: string[] = [];
   for (const [path, text] of Object.entries(sources)) {
     const floor = floorOf(path);
-    const rank = FLOORS.indexOf(floor);
+    const rank = NAMES.indexOf(floor);
     if (rank < 0) found.push(`${path} stands on no known floor`);
     if (/(?:^|\/)(?:utils?|helpers?|common|misc|lib)(?:\/|\.ts$|-)/.test(path))
       found.push(`${path} is named for nothing`);
@@ -121,7 +39,7 @@ function violations(sources: Sources): string[] {
       const target = resolve(path, from);
       if (sources[target] === undefined) found.push(`${path} imports ${from}, which is not there`);
       const toFloor = floorOf(target);
-      const toRank = FLOORS.indexOf(toFloor);
+      const toRank = NAMES.indexOf(toFloor);
       if (toFloor === floor) continue;
       if (toRank > rank) found.push(`${path} imports ${target}, a later floor`);
       else if (floor === "index" && DURABLE.test(sources[target] ?? "")) continue;
@@ -141,7 +59,7 @@ describe("the import rule", () => {
 
   it("is held against the real sources, all of them", () => {
     expect(Object.keys(SOURCES).length).toBeGreaterThan(40);
-    expect(new Set(Object.keys(SOURCES).map(floorOf))).toEqual(new Set(FLOORS));
+    expect(new Set(Object.keys(SOURCES).map(floorOf))).toEqual(new Set(NAMES));
     const imports = Object.values(SOURCES).flatMap((text) => importsOf(text));
     const statements = Object.values(SOURCES).flatMap((text) => code(text).match(/\bfrom\s+"/g) ?? []);
     expect(imports).toHaveLength(statements.length);
