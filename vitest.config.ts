@@ -25,7 +25,7 @@ export default defineConfig({
         // Over real sockets: the production bundle, providers that misbehave, the real SDKs.
         test: {
           name: "sockets",
-          include: ["test/sockets/**/*.test.ts", "test/docs/**/*.test.ts", "test/fuzz/**/*.test.ts"],
+          include: ["sockets", "docs", "fuzz", "supply"].map((folder) => `test/${folder}/**/*.test.ts`),
           testTimeout: 60_000,
           hookTimeout: 60_000,
         },

@@ -4,7 +4,10 @@
  */
 import { existsSync } from "node:fs";
 
-const COMMANDS = ["start", "demo", "keys", "report", "explain", "replay", "openapi", "tables", "architecture"];
+const COMMANDS = ["start", "demo", "keys", "report", "explain", "replay"].concat(
+  ["openapi", "tables", "architecture"],
+  ["secrets", "size", "sbom", "audit"],
+);
 const command = process.argv[2] ?? "";
 
 function fail(sentence) {

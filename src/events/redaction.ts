@@ -40,13 +40,13 @@ const PROVIDER_KEYS = [
 ];
 
 /** What to take out. Where a text does not have `needle` in it, the form need not be looked for. */
-type Form = { readonly kind: string; readonly form: RegExp; readonly needle?: string };
+export type Form = { readonly kind: string; readonly form: RegExp; readonly needle?: string };
 
 /**
- * What is taken out without being told. Each is linear in the text's length: what a form scans to the end of a run of
- * characters, it begins only once in that run.
+ * What is taken out without being told; `npm run secrets` looks for the same in this repository. Each is linear in the
+ * text's length: what a form scans to the end of a run of characters, it begins only once in that run.
  */
-const BUILT_IN: readonly Form[] = [
+export const BUILT_IN: readonly Form[] = [
   // PEM (RFC 7468), to its end line or, where that was cut off, to the end of the text.
   {
     kind: "private_key",

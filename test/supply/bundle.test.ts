@@ -1,0 +1,95 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { onlyOf, type Bom } from "../../tools/sbom.ts";
+import { sizeProblems } from "../../tools/size.ts";
+import { BUDGET } from "../../tools/supply/budget.ts";
+import { packageOf, partsOf, readBuilt, type Built } from "../../tools/supply/bundle.ts";
+
+const built = (over: Partial<Built> = {}): Built => ({
+  bytes: 100,
+  gzipBytes: 50,
+  sources: [["src/app.ts", 60]],
+  ...over,
+});
+
+describe("the bundle's size", () => {
+  it("is read as it was built, and the same bytes are as large gzipped each time", () => {
+    const dist = mkdtempSync(join(tmpdir(), "dist-"));
+    onTestFinished(() => rmSync(dist, { recursive: true }));
+    expect(() => readBuilt(dist)).toThrow("run `npm run build` first");
+    writeFileSync(join(dist, "index.js"), "export {};".repeat(100));
+    const inputs = { "src/app.ts": { bytesInOutput: 7 } };
+    writeFileSync(
+      join(dist, "meta.json"),
+      JSON.stringify({ outputs: { "index.js.map": { inputs: {} }, "index.js": { inputs } } }),
+    );
+    const first = readBuilt(dist);
+    expect(first).toMatchObject({ bytes: 1000, sources: [["src/app.ts", 7]] });
+    expect(readBuilt(dist)).toEqual(first);
+    expect(first.gzipBytes).toBeLessThan(100);
+  });
+
+  it("may be the budget's to the byte, and no more", () => {
+    expect(sizeProblems(built(BUDGET))).toEqual([]);
+    expect(sizeProblems(built({ bytes: BUDGET.bytes + 1 }))).toHaveLength(1);
+    expect(sizeProblems(built({ gzipBytes: BUDGET.gzipBytes + 1 }))).toHaveLength(1);
+  });
+
+  it("code of a package that should not be deployed is a problem, however small", () => {
+    expect(sizeProblems(built({ sources: [["node_modules/hono/a.js", 1]] }))).toEqual([]);
+    expect(sizeProblems(built({ sources: [["node_modules/a/node_modules/@b/c/d.js", 0]] }))).toEqual([
+      "@b/c is in the bundle and not in DEPLOYED",
+    ]);
+  });
+
+  it("is told by floor and by package", () => {
+    const sources = [
+      ["src/app.ts", 5],
+      ["src/app/judge.ts", 6],
+      ["src/config-fields.ts", 3],
+      ["src/api/a.ts", 0],
+      ["node_modules/jose/dist/a.js", 20],
+    ] as const;
+    expect(partsOf(built({ sources }))).toEqual([
+      ["jose", 20],
+      ["src/app", 11],
+      ["src/config", 3],
+    ]);
+    expect(packageOf("src/app.ts")).toBeNull();
+  });
+});
+
+const component = (name: string): Bom["components"][number] => ({
+  "bom-ref": `${name}@1`,
+  name,
+  version: "1",
+});
+
+describe("the bill of what is deployed", () => {
+  const bom: Bom = {
+    metadata: { component: { name: "p", purl: "pkg:npm/p@0" } },
+    components: [component("a"), component("b"), component("c")],
+    dependencies: [
+      { ref: "p@0", dependsOn: ["a@1", "c@1"] },
+      { ref: "a@1", dependsOn: ["b@1"] },
+      { ref: "b@1", dependsOn: [] },
+      { ref: "c@1", dependsOn: [] },
+    ],
+  };
+
+  it("has what is in the bundle and nothing else", () => {
+    const { components, dependencies } = onlyOf(bom, ["a", "b"]);
+    expect(components.map(({ name }) => name)).toEqual(["a", "b"]);
+    expect(dependencies).toEqual([
+      { ref: "p@0", dependsOn: ["a@1"] },
+      { ref: "a@1", dependsOn: ["b@1"] },
+      { ref: "b@1", dependsOn: [] },
+    ]);
+  });
+
+  it("is not written where something in the bundle is not known", () => {
+    expect(() => onlyOf(bom, ["a", "x"])).toThrow("not installed, but in the bundle: x");
+  });
+});
