@@ -1,56 +1,13 @@
 import { describe, expect, it } from "vitest";
-import { COMPOSES, floorOf, GROUND, NAMES, PACKAGES } from "../../tools/house/floors.ts";
+import { floorOf, NAMES } from "../../tools/house/floors.ts";
 import { code, importsOf, resolve } from "../../tools/house/imports.ts";
+import { CONCRETE, violations, type Sources } from "../../tools/house/rule.ts";
 
 const files = import.meta.glob("../../src/**/*.ts", { query: "?raw", eager: true, import: "default" });
-
-/** Path under `src/` → its text. */
-type Sources = Readonly<Record<string, string>>;
 
 const SOURCES: Sources = Object.fromEntries(
   Object.entries(files).map(([path, text]) => [path.replace("../../src/", ""), text]),
 );
-
-/** Exports that are a concrete provider, identity source, policy, sink or API, by the contract they are typed with. */
-const CONCRETE =
-  /^export (?:const \w+: (?:Dialect|IdentitySource|Policy|Sink)\b|function \w+\((?:[^()]|\([^()]*\))*\): (?:Sink|AdminApi)\b)/m;
-
-/** A Durable Object's class: the entry has to export it, whichever floor it is of. */
-const DURABLE = /^export class \w+ implements DurableObject\b/m;
-
-/** Everything in the sources that breaks the rule, one line each. */
-function violations(sources: Sources): string[] {
-  const found: string[] = [];
-  for (const [path, text] of Object.entries(sources)) {
-    const floor = floorOf(path);
-    const rank = NAMES.indexOf(floor);
-    if (rank < 0) found.push(`${path} stands on no known floor`);
-    if (/(?:^|\/)(?:utils?|helpers?|common|misc|lib)(?:\/|\.ts$|-)/.test(path))
-      found.push(`${path} is named for nothing`);
-    if (path.includes("/") && path.endsWith("/index.ts")) found.push(`${path} is a barrel`);
-    if (/\benv\b|\bEnv\b/.test(code(text)) && floor !== "index" && path !== "config.ts")
-      found.push(`${path} speaks of env`);
-    for (const { from, isType, exports } of importsOf(text)) {
-      if (exports) found.push(`${path} re-exports from ${from}`);
-      if (!from.startsWith(".")) {
-        if (!PACKAGES[floor]?.includes(from)) found.push(`${path} imports ${from}`);
-        continue;
-      }
-      const target = resolve(path, from);
-      if (sources[target] === undefined) found.push(`${path} imports ${from}, which is not there`);
-      const toFloor = floorOf(target);
-      const toRank = NAMES.indexOf(toFloor);
-      if (toFloor === floor) continue;
-      if (toRank > rank) found.push(`${path} imports ${target}, a later floor`);
-      else if (floor === "index" && DURABLE.test(sources[target] ?? "")) continue;
-      else if (!isType && !GROUND.has(toFloor) && !COMPOSES[floor]?.(toFloor))
-        found.push(`${path} imports a value of ${target}`);
-      if (!isType && floor !== "wiring" && CONCRETE.test(sources[target] ?? ""))
-        found.push(`${path} names ${target}, which is for wiring.ts`);
-    }
-  }
-  return found;
-}
 
 describe("the import rule", () => {
   it("holds: each floor stands on those before it, by their types, and on the ground", () => {
