@@ -27,7 +27,7 @@ type Piece = {
   readonly input: unknown;
 };
 
-type Known = { id: string | null; readonly call: OpenCall | null };
+type Known = { id: string | null; name: string | null; readonly call: OpenCall | null };
 
 /** Takes one choice, of a chunk (`delta`) or of a whole answer (`message`). */
 export function chatCalls(content: Content): (choice: JsonObject) => void {
@@ -42,10 +42,9 @@ export function chatCalls(content: Content): (choice: JsonObject) => void {
   const follow = (piece: Piece, place: string, indexed: boolean): void => {
     const { id, name, kind, input } = piece;
     const known = places.get(place);
-    // Some servers give parallel calls one index, or none.
-    const another = known?.id != null && id !== null ? id !== known.id : !indexed && name !== null;
-    if (known && !another) {
+    if (known && !isAnother(piece, known, indexed)) {
       known.id ??= id;
+      known.name ??= name;
       if (!known.call) return;
       known.call.id ??= id;
       known.call.name ??= name;
@@ -56,7 +55,7 @@ export function chatCalls(content: Content): (choice: JsonObject) => void {
     // A piece that names nothing, of a call that is not known, was seen to begin by nobody.
     if (name === null && (!room || (id === null && kind === null))) return;
     const call = begin(piece);
-    if (room) places.set(place, { id, call });
+    if (room) places.set(place, { id, name, call });
   };
 
   return (choice) => {
@@ -77,6 +76,13 @@ export function chatCalls(content: Content): (choice: JsonObject) => void {
     if (delta) follow(readSingle(single), `${at}`, true);
     else begin(readSingle(single));
   };
+}
+
+/** Some servers give parallel calls one index, or none; and some of those give them no ids either. */
+function isAnother({ id, name }: Piece, known: Known, indexed: boolean): boolean {
+  if (id !== null && known.id !== null) return id !== known.id;
+  if (name === null) return false;
+  return !indexed || (id === null && known.id === null && known.name !== null && known.name !== name);
 }
 
 function readPiece(value: JsonObject): Piece {

@@ -168,6 +168,19 @@ describe("chat: calls out of pieces", () => {
       ],
     ],
     [
+      "whole calls of one index without ids, told apart by their names",
+      [
+        pieces(begin(0, "", "f", "1")),
+        pieces(begin(0, "", "", "2")),
+        pieces(begin(0, "", "g", "3")),
+        pieces(begin(0, "", "g", "4")),
+      ],
+      [
+        [null, "f", "12"],
+        [null, "g", "34"],
+      ],
+    ],
+    [
       "whole calls without an index",
       [
         pieces(
