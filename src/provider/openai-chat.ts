@@ -42,8 +42,8 @@ export function chatAnswer(keep: Keep): AnswerReader {
       if ((choice["index"] ?? 0) === 0) finishReason = asName(choice["finish_reason"], 128) ?? finishReason;
     }
     const reported = asObject(value["usage"]);
-    // The last usage object is the final one; `usage: null` on other chunks is none.
-    if (!reported) return;
+    // The last usage object is the final one; `usage: null` on other chunks is none, and neither is an empty one.
+    if (!reported || (usage !== null && Object.keys(reported).length === 0)) return;
     usage = readChatUsage(reported);
     // Some servers report as they go, beside content; the closing report stands alone.
     final = Array.isArray(choices) && choices.length === 0;

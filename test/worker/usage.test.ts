@@ -241,6 +241,12 @@ describe("G21 figures that are no counts", () => {
     });
   });
 
+  it("chat: an empty usage object does not take the place of figures", () => {
+    const told = { choices: [], usage: { prompt_tokens: 4, completion_tokens: 2 } };
+    const { usage } = afterEvents(chatUsage(), told, { choices: [], usage: {} });
+    expect(usage).toMatchObject({ input_tokens: 4, output_tokens: 2 });
+  });
+
   it.each([[null], [[]], ["19"], [19], [true]])("a usage of %j is no usage", (usage) => {
     expect(afterEvents(chatUsage(), { choices: [], usage }).usage).toBeNull();
     const completed = { type: "response.completed", response: { usage } };
