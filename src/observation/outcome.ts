@@ -15,7 +15,10 @@ import type { Ending } from "./ending.ts";
  */
 export type Outcome = "completed" | "cancelled" | "truncated" | "stalled" | "upstream_error" | "refused";
 
-/** `final`: the provider's own closing figure · `partial`: what was seen before the end · `unknown`: nothing was seen. */
+/**
+ * `final`: the provider's own closing figures, input and output among them and every one a count · `partial`: what was
+ * seen before the end, or of closing figures those that could be taken · `unknown`: nothing was seen.
+ */
 export type UsageState = "final" | "partial" | "unknown";
 
 /** The one outcome of an answer, by how its bytes ended, what they said (`report`), and its status. */
@@ -36,7 +39,11 @@ export function decideOutcome(
   return report.ended ? "completed" : "truncated";
 }
 
-export function usageState(report: Pick<AnswerReport, "usage" | "usageFinal">): UsageState {
-  if (report.usage === null) return "unknown";
-  return report.usageFinal ? "final" : "partial";
+export function usageState({ usage, usageFinal }: Pick<AnswerReport, "usage" | "usageFinal">): UsageState {
+  if (usage === null) return "unknown";
+  const { input_tokens: input, output_tokens: output, extras, flagged } = usage;
+  if (input !== null && output !== null) return usageFinal && !flagged ? "final" : "partial";
+  const others = [input, output, usage.cache_read_input_tokens, usage.cache_write_input_tokens];
+  const nothing = others.every((figure) => figure === null) && Object.keys(extras).length === 0;
+  return nothing ? "unknown" : "partial";
 }

@@ -309,6 +309,19 @@ describe("how an answer ended", () => {
     expect(usageState({ usage: null, usageFinal: false })).toBe("unknown");
   });
 
+  it("G21 closing figures of which one is missing or was refused are not final, and none at all are unknown", () => {
+    const closing = (told: object): string => usageState({ usage: { ...usage, ...told }, usageFinal: true });
+    expect(closing({ input_tokens: null })).toBe("partial");
+    expect(closing({ output_tokens: null })).toBe("partial");
+    expect(closing({ flagged: true })).toBe("partial");
+    const none = { input_tokens: null, output_tokens: null };
+    expect(closing(none)).toBe("unknown");
+    expect(closing({ ...none, flagged: true })).toBe("unknown");
+    expect(closing({ ...none, cache_read_input_tokens: 3 })).toBe("partial");
+    expect(closing({ ...none, extras: { total_tokens: 9 } })).toBe("partial");
+    expect(closing({ input_tokens: 0, output_tokens: 0 })).toBe("final");
+  });
+
   it.each(WAYS)(
     "G5 %s: a clean end without the terminal event is truncated, and none is invented",
     async (_, given) => {

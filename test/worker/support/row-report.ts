@@ -87,5 +87,9 @@ function outcomeOf({ ended, error }: AnswerReport, status: number): string {
 
 function usageOf({ usage, usageFinal }: AnswerReport): string {
   if (usage === null) return "unknown";
-  return usageFinal ? "final" : "partial";
+  const { extras, flagged, ...counts } = usage;
+  const told = [...Object.values(counts), ...Object.values(extras)].filter((figure) => figure !== null);
+  if (told.length === 0) return "unknown";
+  const complete = usage.input_tokens !== null && usage.output_tokens !== null && !flagged;
+  return usageFinal && complete ? "final" : "partial";
 }
