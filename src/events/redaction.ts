@@ -22,11 +22,16 @@ const APART = String.raw`(?:(?<![A-Za-z0-9])|(?<=\\[bfnrt]|\\u[\da-fA-F]{4}|%[\d
 
 /** Between a scheme and its token, in a header, in JSON, in a URL. */
 const BLANKS = String.raw`(?:[ \t]|\\t|%20)+`;
+/** The same over a folded line, in a form, in settings: only before what holds a digit. */
+const WIDE = String.raw`(?:[\s:=+]|\\[nrt]|%20|%3[ADad])+(?=[\w.~+/-]{0,64}\d)`;
 
-/** OpenAI, Anthropic, OpenRouter (sk-…), this gateway (aei_…), GitHub, GitLab, Slack, AWS, Google, xAI, Groq, Hugging Face. */
+/**
+ * OpenAI, Anthropic, OpenRouter (sk-…), this gateway (aei_…), GitHub, GitLab, Slack, AWS, Google, xAI, Groq, Hugging Face,
+ * Vercel, NVIDIA, Perplexity, Replicate.
+ */
 const PROVIDER_KEYS = [
-  // Not `sk-learn-contrib-extras`: a key has a digit or a capital, and soon.
-  String.raw`sk-(?=[\w-]{0,40}[\dA-Z])[\w-]{16,}`,
+  // Not `sk-learn-contrib-extras`: a key has a digit or a capital, and soon, or is longer than words are.
+  String.raw`sk-(?=[\w-]{0,80}(?:[\dA-Z]|\w{24}))[\w-]{16,}`,
   String.raw`aei_[\w-]{16,}`,
   String.raw`gh[pousr]_\w{20,}`,
   String.raw`github_pat_\w{20,}`,
@@ -36,8 +41,14 @@ const PROVIDER_KEYS = [
   String.raw`AIza[\w-]{30,}`,
   String.raw`xai-[A-Za-z0-9]{20,}`,
   // Without `_`, as the names of functions begin like these too.
-  String.raw`(?:gsk|hf)_[A-Za-z0-9]{20,}`,
+  String.raw`(?:gsk|hf|vck|r8)_[A-Za-z0-9]{20,}`,
+  String.raw`(?:nvapi|pplx)-[\w-]{20,}`,
+  // A Google access token.
+  String.raw`ya29\.[\w.-]{20,}`,
 ];
+
+/** A key without a form of its own (Azure's, AWS's secret one), by the name that stands before it. */
+const NAMED_KEY = String.raw`(?<=(?:(?:api|access|subscription)[-_ ]?key|(?:access|auth)[-_ ]?token)(?:\\{0,3}["'])?(?:\s{0,8}[:=]\s{0,8}|\s{1,8})(?:\\{0,3}["'])?)(?=[\w.~+/-]{0,64}\d)[\w.~+/-]{20,}=*`;
 
 /** What to take out. Where a text does not have `needle` in it, the form need not be looked for. */
 export type Form = { readonly kind: string; readonly form: RegExp; readonly needle?: string };
@@ -47,10 +58,10 @@ export type Form = { readonly kind: string; readonly form: RegExp; readonly need
  * text's length: what a form scans to the end of a run of characters, it begins only once in that run.
  */
 export const BUILT_IN: readonly Form[] = [
-  // PEM (RFC 7468), to its end line or, where that was cut off, to the end of the text.
+  // PEM (RFC 7468) and SSH2's form of it, to its end line or, where that was cut off, to the end of the text.
   {
     kind: "private_key",
-    form: /-----BEGIN (?:[A-Z]{1,20} ){0,4}PRIVATE KEY(?: BLOCK)?-----[^]*?(?:-----END (?:[A-Z]{1,20} ){0,4}PRIVATE KEY(?: BLOCK)?-----|$)/g,
+    form: /-----? ?BEGIN (?:[A-Z\d]{1,20} ){0,4}PRIVATE KEY(?: BLOCK)? ?-----?[^]*?(?:-----? ?END (?:[A-Z\d]{1,20} ){0,4}PRIVATE KEY(?: BLOCK)? ?-----?|$)/g,
   },
   // Three parts, or five where it is encrypted (RFC 7519 §3). Begins with its run of characters, escapes apart: begun at
   // each `eyJ` in it, a run of `eyJ-eyJ-…` would be scanned as often as it has any.
@@ -63,11 +74,12 @@ export const BUILT_IN: readonly Form[] = [
   {
     kind: "bearer",
     form: new RegExp(
-      String.raw`${APART}(?:[Bb][Ee][Aa][Rr][Ee][Rr]${BLANKS}|[Tt][Oo][Kk][Ee][Nn]${BLANKS}(?=[\w.~+/-]*[\dA-Z]))[\w.~+/-]{16,}=*`,
+      String.raw`${APART}(?:[Bb][Ee][Aa][Rr][Ee][Rr](?:${BLANKS}|${WIDE})|[Tt][Oo][Kk][Ee][Nn]${BLANKS}(?=[\w.~+/-]*[\dA-Z]))[\w.~+/-]{16,}=*`,
       "g",
     ),
   },
   { kind: "provider_key", form: new RegExp(`${APART}(?:${PROVIDER_KEYS.join("|")})`, "g") },
+  { kind: "provider_key", form: new RegExp(NAMED_KEY, "gi") },
 ];
 
 /** `patterns`: further forms, the operator's own. They must be as linear as ours: a text may be 20,000 characters. */

@@ -29,7 +29,18 @@ const FORMS: readonly Form[] = [
   ["an xAI key", "provider_key", "xai-0123456789abcdefABCDEFghij"],
   ["a Groq key", "provider_key", "gsk_0123456789abcdefABCDEFghij"],
   ["a Hugging Face token", "provider_key", "hf_abcdefghijABCDEFGHIJabcdefghijABCD"],
+  ["a key of letters alone", "provider_key", `sk-${"abcdefgh".repeat(5)}`],
+  ["a key whose first digit comes late", "provider_key", `sk-svcacct-${"abcdefgh-".repeat(5)}a1`],
+  ["a Vercel key", "provider_key", "vck_0123456789abcdefABCDEFghij"],
+  ["a Replicate key", "provider_key", "r8_0123456789abcdefABCDEFghij"],
+  ["an NVIDIA key", "provider_key", "nvapi-0123456789_abcdef-ABCDEF"],
+  ["a Perplexity key", "provider_key", "pplx-0123456789abcdefABCDEF"],
+  ["a Google access token", "provider_key", "ya29.a0AfH6SMB-0123456789_abcdef"],
   ["a bearer token", "bearer", "Bearer 0123456789abcdef"],
+  ["a bearer token on the next line", "bearer", "Bearer\n 0123456789abcdef"],
+  ["a bearer token behind a blank of another width", "bearer", "Bearer\u00a00123456789abcdef"],
+  ["a bearer token in a form", "bearer", "Bearer+0123456789abcdef"],
+  ["a bearer token in settings", "bearer", "bearer: 0123456789abcdef"],
   ["a bearer token of letters alone", "bearer", "Bearer abcdefghijklmnopqrst"],
   ["a bearer in odd case, with its padding", "bearer", "bEaReR \t abcdef0123456789.~+/-_=="],
   ["a token after that word", "bearer", "token 0123456789abcdefABCDEF"],
@@ -41,7 +52,17 @@ const FORMS: readonly Form[] = [
   ["an encrypted private key", "private_key", pem("ENCRYPTED PRIVATE KEY")],
   ["an OpenSSH private key", "private_key", pem("OPENSSH PRIVATE KEY")],
   ["a PGP private key", "private_key", pem("PGP PRIVATE KEY BLOCK")],
+  ["a private key with a digit in its name", "private_key", pem("ED25519 PRIVATE KEY")],
+  [
+    "an SSH2 private key",
+    "private_key",
+    `---- BEGIN SSH2 ENCRYPTED PRIVATE KEY ----\n${PEM_BODY}\n---- END SSH2 ENCRYPTED PRIVATE KEY ----`,
+  ],
 ];
+
+/** Keys without a form of their own are known by what they are called. */
+const AZURE = "0123456789abcdef0123456789ABCDEF";
+const AWS_SECRET = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
 
 /** Where a secret may stand, and what stands around it. `%` is the secret. */
 const PLACES: readonly (readonly [name: string, text: string])[] = [
@@ -104,6 +125,22 @@ describe("each form of a secret", () => {
       }
     },
   );
+
+  it.each([
+    `api-key: ${AZURE}`,
+    `curl -H 'x-api-key: ${AZURE}'`,
+    `AZURE_OPENAI_API_KEY=${AZURE}\nDEBUG=1`,
+    `apiKey: "${AZURE}", model`,
+    `{"api_key": "${AZURE}"}`,
+    JSON.stringify({ command: JSON.stringify({ api_key: AZURE }) }),
+    `--api-key ${AZURE} --debug`,
+    `Ocp-Apim-Subscription-Key: ${AZURE}`,
+    `aws_secret_access_key = ${AWS_SECRET}`,
+    `{"access_token":"${AZURE}","expires_in":3599}`,
+  ])("a key without a form is taken out by its name: %s", (text) => {
+    const secret = text.includes(AZURE) ? AZURE : AWS_SECRET;
+    expect(redact(text)).toBe(text.replace(secret, "[redacted:provider_key]"));
+  });
 
   it("several of several kinds are taken out of one text", () => {
     const all = FORMS.map(([, , secret]) => secret);
@@ -182,6 +219,12 @@ describe("ordinary text", () => {
     ["a risk", "risk-management-framework-overview-2024-final desk-0123456789abcdef01"],
     ["dotted names", "www.example.com eyJ.eyJ.eyJ a.b.c object.property.method"],
     ["a dashed line", "-".repeat(80)],
+    ["code about keys", 'api_key = os.environ["OPENAI_API_KEY_2"]; apiKey: config.get("key1"), api_key: str'],
+    [
+      "prose about keys",
+      "the API key internationalization-of-documents; an access token authentication-middleware",
+    ],
+    ["a bearer", "the bearer:\n\ninternationalization-of-documents"],
     ["code", "const { readFile } = await import('node:fs/promises'); // eyJ"],
     ["an interception's id", "01a20846-fe00-7abc-8def-0123456789ab"],
     ["tool ids", "call_AbCdEfGhIjKlMnOpQrStUvWx toolu_01A09q90qw90lq917835lq9 resp_0123456789abcdef"],
