@@ -8,6 +8,7 @@
 import { sha256Hex } from "../digest.ts";
 import type { InterceptorEvent } from "../events/event.ts";
 import { eventId } from "./event-id.ts";
+import { toJson } from "./json.ts";
 
 /** Resolves when every object is written. */
 export async function archiveEvents(archive: R2Bucket, events: readonly InterceptorEvent[]): Promise<void> {
@@ -17,7 +18,7 @@ export async function archiveEvents(archive: R2Bucket, events: readonly Intercep
     const lines = hours.get(hour) ?? new Map<string, string>();
     hours.set(hour, lines);
     const id = eventId(event);
-    lines.set(id, JSON.stringify({ event_id: id, ...event }));
+    lines.set(id, toJson({ event_id: id, ...event }));
   }
   for (const [hour, lines] of hours) await writeHour(archive, hour, lines);
 }

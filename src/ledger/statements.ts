@@ -5,6 +5,7 @@
 import type { InterceptorEvent } from "../events/event.ts";
 import { eventId } from "./event-id.ts";
 import { INSERT_ENDS, INSERT_STARTS, insertInto } from "./insert.ts";
+import { toJson } from "./json.ts";
 import { LINK_PARENTS, LINK_ROOTS, type Link } from "./threads.ts";
 
 export type Statement = { readonly sql: string; readonly json: string };
@@ -58,13 +59,6 @@ export function statementsFor(
 function rowOf(event: InterceptorEvent): string {
   const accepted = event.record_type === "initiator_override";
   return toJson({ ...event, id: eventId(event), accepted });
-}
-
-/** With U+FFFD for half a surrogate pair, which JSON can say but a database's UTF-8 cannot hold. */
-function toJson(value: object): string {
-  const json = JSON.stringify(value);
-  if (!/\\ud[89a-f]/.test(json)) return json;
-  return JSON.stringify(value, (_, part: unknown) => (typeof part === "string" ? part.toWellFormed() : part));
 }
 
 /** What the event means to threads: somebody looks for a parent, or a tool for its children. */

@@ -60,12 +60,15 @@ describe("the archive", () => {
     },
   );
 
-  it("holds hostile texts, each in one line", async () => {
+  it("holds hostile texts, each in one line, with nothing in it that a strict reader refuses", async () => {
     const { bucket, objects } = keptBucket();
     const events = HOSTILE_TEXTS.map((prompt, n) => ({ ...PROMPT, interception_id: idOf(n), prompt }));
     await archiveEvents(bucket, events);
     const lines = await Promise.all(Array.from(objects.values(), linesOf));
-    expect(lines.flat().map((line) => (line as typeof PROMPT).prompt)).toEqual(HOSTILE_TEXTS);
+    expect(HOSTILE_TEXTS.some((text) => !text.isWellFormed())).toBe(true);
+    expect(lines.flat().map((line) => (line as typeof PROMPT).prompt)).toEqual(
+      HOSTILE_TEXTS.map((text) => text.toWellFormed()),
+    );
   });
 
   it("with nothing to hold writes nothing, and rejects where the bucket does", async () => {
