@@ -303,6 +303,8 @@ describe("how an answer ended", () => {
     flagged: false,
   };
 
+  const closing = (told: object): string => usageState({ usage: { ...usage, ...told }, usageFinal: true });
+
   it("usage is final, partial or unknown", () => {
     expect(usageState({ usage, usageFinal: true })).toBe("final");
     expect(usageState({ usage, usageFinal: false })).toBe("partial");
@@ -310,7 +312,6 @@ describe("how an answer ended", () => {
   });
 
   it("G21 closing figures of which one is missing or was refused are not final, and none at all are unknown", () => {
-    const closing = (told: object): string => usageState({ usage: { ...usage, ...told }, usageFinal: true });
     expect(closing({ input_tokens: null })).toBe("partial");
     expect(closing({ output_tokens: null })).toBe("partial");
     expect(closing({ flagged: true })).toBe("partial");
