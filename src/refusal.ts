@@ -57,6 +57,7 @@ const REASONS = {
   ],
   admin_only: [401, "Send the admin token in Authorization (Bearer) or Coder-Session-Token."],
   filter_invalid: [400, "A query parameter is not valid."],
+  filter_unknown: [400, "A query parameter is not known here."],
   ledger_unavailable: [503, "The ledger could not be read just now."],
   // ourselves
   misconfigured: [500, "The gateway is not configured correctly."],
@@ -75,7 +76,7 @@ export class Refusal {
   readonly message: string;
   /** For the operator's log: never sent to the client, and never a secret, as logs are read by many. */
   readonly detail: string | null;
-  /** The body field concerned: a fixed name of the dialect's, never the caller's text. */
+  /** The field or parameter concerned: a fixed name of ours, or to the admin alone a plain word that should be one. */
   readonly param: string | null;
 
   constructor(reason: RefusalReason, detail: string | null = null, param: string | null = null) {

@@ -10,7 +10,6 @@ import { readJson } from "./body.ts";
 import { methodsOf, type Endpoint } from "./endpoint.ts";
 import { ENDPOINTS } from "./endpoints.ts";
 import { ledgerOf } from "./ledger.ts";
-import { UNKNOWN } from "./query.ts";
 
 type Found = { readonly endpoint: Endpoint; readonly id: string };
 
@@ -23,7 +22,9 @@ const RULES: ReadonlyMap<string, string> = new Map(
     ...Object.entries(parameters).map(([name, { rule }]) => [name, rule] as const),
     ...Object.entries(body?.rules ?? {}),
   ]),
-).set(UNKNOWN, "only what the document at openapi.json has, each at most once");
+);
+
+const NOT_KNOWN = "only what the document at openapi.json has for this path";
 
 export function adminApi({
   database,
@@ -58,10 +59,11 @@ export function adminApi({
       });
       return answer instanceof Refusal ? answer : guarded(answer, method === "HEAD");
     },
-    errorBody: ({ message, param }) => ({
-      message,
-      ...(param === null ? {} : { validations: [{ field: param, detail: RULES.get(param) ?? "" }] }),
-    }),
+    errorBody: ({ message, code, param }) => {
+      if (param === null) return { message };
+      const detail = code === "filter_unknown" ? NOT_KNOWN : (RULES.get(param) ?? "");
+      return { message, validations: [{ field: param, detail }] };
+    },
   };
 }
 

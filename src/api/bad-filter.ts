@@ -4,3 +4,11 @@ import { Refusal } from "../refusal.ts";
 export function badFilter(name: string, why: string): Refusal {
   return new Refusal("filter_invalid", `${name} ${why}`, name);
 }
+
+/** A misspelt parameter is named, so that it is found; any other text of the caller's is not repeated. */
+const WORD = /^[a-z][a-z0-9_]{0,39}$/;
+
+/** A parameter that the endpoint does not have: told to who asks, and not to the log. */
+export function unknownFilter(name: string): Refusal {
+  return new Refusal("filter_unknown", null, WORD.test(name) ? name : "query");
+}

@@ -15,7 +15,9 @@ export function toCsv({ columns, rows }: Table): string {
 
 function toCell(cell: Cell): string {
   if (typeof cell !== "string") return cell === null ? "" : String(cell);
-  const text = FORMULA.test(cell) ? `'${cell}` : cell;
+  // A NUL, which a caller can put into a model's name, ends the whole file for some readers.
+  const plain = cell.replaceAll("\0", "\ufffd");
+  const text = FORMULA.test(plain) ? `'${plain}` : plain;
   // Also what separates cells in a spreadsheet of another country.
   return /[",;\t\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }

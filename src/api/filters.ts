@@ -48,9 +48,13 @@ export const SPAN = {
   started_before: filter(STARTED_BEFORE, until),
 } satisfies Record<string, Filter>;
 
+/** One sentence for every place where an initiator is named. */
+export const INITIATOR_RULE =
+  "a text of 1 to 256 characters; needed for a session whose id several initiators have";
+
 /** By anything but time. */
 export const TRAITS = {
-  initiator: equalsId("initiator_id", "On whose account: the initiator's id."),
+  initiator: { ...equalsId("initiator_id", "On whose account: the initiator's id."), rule: INITIATOR_RULE },
   actor: equalsId("actor_id", "Whose credential called: the actor's id."),
   client: equals("client", "The calling software, by its own word: `Claude Code`."),
   provider: equals("provider", "The provider's configured name."),

@@ -3,7 +3,7 @@ import type { OwnerRejection } from "../initiator/owner-assertion.ts";
 import { Refusal } from "../refusal.ts";
 import { endpoint } from "./endpoint.ts";
 import { OVERRIDE } from "./fields.ts";
-import { SPAN } from "./filters.ts";
+import { INITIATOR_RULE, SPAN } from "./filters.ts";
 import { AFTER_ID, checkCursors, COUNT_FIELDS, counted, countUpTo, LIMIT, OFFSET, PAST_ALL } from "./page.ts";
 import { equals, equalsId, filter, oneOf } from "./parameter.ts";
 import { schemasOf, selected, toRecord } from "./record.ts";
@@ -37,7 +37,10 @@ export const overrides = endpoint({
   filters: {
     actor: equalsId("actor_id", "Who asserted: the actor's id."),
     owner: equalsId("owner_id", "Who was named, where it counted."),
-    initiator: equalsId("initiator_id", "On whose account the request was made then."),
+    initiator: {
+      ...equalsId("initiator_id", "On whose account the request was made then."),
+      rule: INITIATOR_RULE,
+    },
     accepted: filter(
       oneOf(["true", "false"], null, "Whether it counted."),
       (alias, value) => sql`${column(alias, "accepted")} = ${value === "true" ? 1 : 0}`,

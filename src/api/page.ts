@@ -13,14 +13,22 @@ export const LIMIT_RULE =
 
 export const LIMIT = { ...whole(1, 1000, 100, "So many at most."), rule: LIMIT_RULE };
 
-export const OFFSET = whole(
-  0,
-  100_000,
-  0,
-  "Leaves out so many. Shifts while rows are added, and is not taken beside a cursor: prefer the cursor.",
-);
+export const OFFSET = {
+  ...whole(
+    0,
+    100_000,
+    0,
+    "Leaves out so many. Shifts while rows are added, and is not taken beside a cursor: prefer the cursor.",
+  ),
+  rule: "a whole number from 0 to 100000, and 0 beside a cursor",
+};
 
-export const AFTER_ID = uuid(
+export const cursor = (description: string) => ({
+  ...uuid(description),
+  rule: "a UUID of 36 characters, with no other cursor beside it",
+});
+
+export const AFTER_ID = cursor(
   "Cursor: the id of the last one on the page before. Stable while rows are added.",
 );
 

@@ -1,6 +1,6 @@
-/** Reads a request's query by the parameters that an endpoint has; refuses `filter_invalid` by the parameter's name. */
+/** Reads a request's query by the parameters that an endpoint has; refuses `filter_invalid` and `filter_unknown` by the parameter's name. */
 import type { Refusal } from "../refusal.ts";
-import { badFilter } from "./bad-filter.ts";
+import { badFilter, unknownFilter } from "./bad-filter.ts";
 import { anyText, type Parameter } from "./parameter.ts";
 import { readTerms } from "./search-terms.ts";
 
@@ -9,9 +9,6 @@ export type Parameters = Readonly<Record<string, Parameter<unknown>>>;
 export type Values<P extends Parameters> = {
   readonly [Name in keyof P]: P[Name] extends Parameter<infer T> ? T : never;
 };
-
-/** Stands for a parameter that is not known: its own name is the caller's text. */
-export const UNKNOWN = "query";
 
 /** What can be searched for in `q`: Coder's keys. */
 const TERM_KEYS: ReadonlySet<string> = new Set([
@@ -39,7 +36,7 @@ export const SEARCH = {
 export function readTexts(search: string, parameters: Parameters): ReadonlyMap<string, string> | Refusal {
   const sent = new Map<string, string>();
   for (const [name, value] of new URLSearchParams(search)) {
-    if (!Object.hasOwn(parameters, name)) return badFilter(UNKNOWN, "has a parameter that is not known");
+    if (!Object.hasOwn(parameters, name)) return unknownFilter(name);
     if (sent.has(name)) return badFilter(name, "is sent twice");
     sent.set(name, value);
   }

@@ -4,9 +4,10 @@ import { canonicalId } from "../uuid.ts";
 import { badFilter } from "./bad-filter.ts";
 import { checkSize, sizeOf, TOO_LARGE } from "./content.ts";
 import { endpoint } from "./endpoint.ts";
+import { INITIATOR_RULE } from "./filters.ts";
 import type { AskLedger, Row } from "./ledger.ts";
-import { checkCursors, LIMIT_RULE } from "./page.ts";
-import { anyText, uuid, whole } from "./parameter.ts";
+import { checkCursors, cursor, LIMIT_RULE } from "./page.ts";
+import { anyText, whole } from "./parameter.ts";
 import { number, text } from "./record.ts";
 import * as schema from "./schema.ts";
 import { SESSION_FIELDS, summaries, toSessionFields } from "./session-summary.ts";
@@ -24,13 +25,13 @@ export const session = endpoint({
     "By its id, or by the id of one of its interceptions. Threads are in the order of time. Where sessions of several initiators have the id, `initiator` must say whose.",
   filters: {},
   parameters: {
-    initiator: anyText("Whose session it is."),
+    initiator: { ...anyText("Whose session it is."), rule: INITIATOR_RULE },
     limit: {
       ...whole(1, 200, 50, `So many threads at most. ${TOO_LARGE}`),
       rule: LIMIT_RULE,
     },
-    after_id: uuid("Cursor: threads that began after this one."),
-    before_id: uuid("Cursor: the threads next before this one."),
+    after_id: cursor("Cursor: threads that began after this one."),
+    before_id: cursor("Cursor: the threads next before this one."),
   },
   answer: schema.object(
     {
@@ -42,12 +43,12 @@ export const session = endpoint({
     },
     ["ended_at", "page_started_at", "page_ended_at"],
   ),
-  handle: async ({ initiator, ...cursor }, _, { id, ask }) => {
-    const refusal = checkCursors({ after_id: cursor.after_id, before_id: cursor.before_id });
+  handle: async ({ initiator, ...page }, _, { id, ask }) => {
+    const refusal = checkCursors({ after_id: page.after_id, before_id: page.before_id });
     if (refusal) return refusal;
     const key = await find(id, initiator === null ? null : canonicalId(initiator), ask);
     if (key instanceof Refusal) return key;
-    const members = membersOf(key, cursor);
+    const members = membersOf(key, page);
     const summary = await ask([
       summaries(wholeSession(key)),
       extras(key),

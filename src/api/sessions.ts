@@ -24,9 +24,12 @@ export const sessions = endpoint({
     q: SEARCH,
     limit: LIMIT,
     offset: OFFSET,
-    after_session_id: anyText(
-      "Coder's cursor: the id of the last session on the page before. Where sessions of several initiators have that id, use `after_id`.",
-    ),
+    after_session_id: {
+      ...anyText(
+        "Coder's cursor: the id of the last session on the page before. Where sessions of several initiators have that id, use `after_id`.",
+      ),
+      rule: "the id of a session that is listed, and of one only, with no other cursor beside it",
+    },
     after_id: { ...AFTER_ID, description: "Cursor: the `cursor` of the last session on the page before." },
   },
   answer: schema.object({ ...COUNT_FIELDS, sessions: schema.list(SESSION) }),

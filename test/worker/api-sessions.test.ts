@@ -429,6 +429,8 @@ describe("GET /sessions/{session_id}", () => {
     const listed = items(await good("/sessions"), "sessions");
     expect(listed.map((one) => part(one, "initiator", "id"))).toEqual([BOB, ALICE]);
     expect(await fault("/sessions/shared")).toEqual([400, "initiator"]);
+    const { json } = await ask("/sessions/shared");
+    expect(part(json, "validations", 0, "detail")).toContain("whose id several initiators have");
     const whose = await good(`/sessions/shared?initiator=${ALICE.toUpperCase()}`);
     expect(part(whose, "interceptions")).toBe(1);
     expect(items(whose, "threads").map((one) => part(one, "id"))).toEqual([hers["id"]]);

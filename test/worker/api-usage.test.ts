@@ -249,6 +249,11 @@ describe("CSV", () => {
     expect(text).toContain(`"'=HYPERLINK(""http://evil.example"")"`);
   });
 
+  // The attack: a NUL in a model's name ends the file for a reader in C, and Python's refuses all of it.
+  it("no cell has a NUL", () => {
+    expect(toCsv({ columns: ["a"], rows: [["m\0n"], ["\0=1+1"]] })).toBe("a\r\nm\ufffdn\r\n\ufffd=1+1\r\n");
+  });
+
   it("is RFC 4180: quotes where they are needed, CRLF at every line's end", () => {
     const rows = [
       ["a,b", 'say "hi"', "two\r\nlines", null, 0.5],

@@ -37,6 +37,7 @@ const TABLE: readonly (readonly [RefusalReason, number, string, string])[] = [
   ["recording_unavailable", 503, "server_error", "api_error"],
   ["admin_only", 401, "authentication_error", "authentication_error"],
   ["filter_invalid", 400, "invalid_request_error", "invalid_request_error"],
+  ["filter_unknown", 400, "invalid_request_error", "invalid_request_error"],
   ["ledger_unavailable", 503, "server_error", "api_error"],
   ["misconfigured", 500, "server_error", "api_error"],
   ["internal", 500, "server_error", "api_error"],
