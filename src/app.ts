@@ -33,6 +33,7 @@ import { readCall, type Call } from "./provider/call.ts";
 import type { Api, Dialect } from "./provider/provider.ts";
 import { methodsOf, type Route } from "./provider/route.ts";
 import { askForUsage } from "./provider/splice.ts";
+import { asText } from "./provider/usage.ts";
 import { Refusal } from "./refusal.ts";
 import type { UpstreamCredential } from "./upstream/credential.ts";
 import { CLIENT_GONE, forward, type Outgoing } from "./upstream/forward.ts";
@@ -247,7 +248,7 @@ async function relay(
     provider: route.provider.name,
     provider_type: route.provider.dialect.type,
     route: route.route.path,
-    model: model?.slice(0, 256) ?? null,
+    model: asText(model),
     streaming: stream,
     credential_kind: credential.kind,
     credential_hint: credential.hint,

@@ -18,7 +18,9 @@ const MAX_SESSION_ID = 128;
 export function detectClient(headers: Headers): Client {
   const sent = headers.get("user-agent");
   const row = findRow(sent, headers);
-  return { name: row?.name ?? UNKNOWN_CLIENT, userAgent: sent?.slice(0, RECORDED_USER_AGENT) || null, row };
+  // Not through the middle of a surrogate pair: half of one is no text to a strict reader of the log.
+  const cut = sent?.slice(0, RECORDED_USER_AGENT).replace(/[\ud800-\udbff]$/, "");
+  return { name: row?.name ?? UNKNOWN_CLIENT, userAgent: cut || null, row };
 }
 
 function findRow(sent: string | null, headers: Headers): ClientRow | null {

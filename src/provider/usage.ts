@@ -21,9 +21,11 @@ export function asObject(value: unknown): JsonObject | null {
   return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as JsonObject) : null;
 }
 
-/** The value as text of at most `max` characters, or null. */
+/** The value as text of at most `max` characters, not cut through a surrogate pair, or null. */
 export function asText(value: unknown, max = 256): string | null {
-  return typeof value === "string" ? cut(value, max) : null;
+  if (typeof value !== "string") return null;
+  const last = value.length > max ? value.charCodeAt(max - 1) : 0;
+  return cut(value, last >= 0xd800 && last <= 0xdbff ? max - 1 : max);
 }
 
 /** The same, where an empty text says nothing either: Azure's first chunk has an empty id and model. */

@@ -1493,6 +1493,12 @@ describe("requests as they come to the provider", () => {
     expect(only(events, "interception_start").model).toBe(` GPT${"x".repeat(252)}`);
   });
 
+  it("nor is the model cut through a surrogate pair", async () => {
+    const house = await open({ provider: chatAnswer });
+    const { events } = await house.visit(CHAT, post(`{"model":"${"x".repeat(255)}😀"}`));
+    expect(only(events, "interception_start").model).toBe("x".repeat(255));
+  });
+
   it("the session's id in Claude Code's body is found", async () => {
     const house = await open({ provider: () => json(fixture("messages/json").bytes) });
     const { events } = await house.visit(

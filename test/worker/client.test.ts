@@ -95,6 +95,11 @@ describe("which client is calling", () => {
     expect(userAgent).toBe(`coder-agents/${"v".repeat(243)}`);
   });
 
+  it("B5 the cut for the record is not through a surrogate pair", () => {
+    const userAgent = `${"v".repeat(255)}\u{1f600}`;
+    expect(detectClient(new Headers({ "user-agent": userAgent })).userAgent).toBe("v".repeat(255));
+  });
+
   it("B5 up to 1,024 characters count, and not one more", () => {
     expect(byUserAgent("coder-agents/".padEnd(1024, "v"))).toBe("Coder Agents");
     expect(byUserAgent("coder-agents/".padEnd(1025, "v"))).toBe("Unknown");

@@ -88,6 +88,12 @@ describe.each(READERS)("a reader of %s", (_, reader) => {
     expect(own.report()).toMatchObject({ id: "i".repeat(256), model: null });
   });
 
+  it("ids and models are not cut through a surrogate pair", () => {
+    const own = reader();
+    own.body({ id: `${"i".repeat(255)}😀`, model: `${"m".repeat(254)}😀` });
+    expect(own.report()).toMatchObject({ id: "i".repeat(255), model: `${"m".repeat(254)}😀` });
+  });
+
   it("an error's type is cut to 64 characters", () => {
     const own = reader();
     own.body({ type: "error", error: { type: "e".repeat(5000), message: "CANARY" } });
