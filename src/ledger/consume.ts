@@ -15,6 +15,11 @@ import { storeEvents } from "./store.ts";
 
 /** Of one message: over seven hours after its first. Below the queue's `max_retries`, after which it would be lost. */
 export const LAST_ATTEMPT = 50;
+/**
+ * So many characters are stored together, a message at least: a hundred of the largest messages would, unpacked and written
+ * out again for database and archive, take most of an isolate's memory, from the streams in it.
+ */
+export const TOGETHER = 2_000_000;
 /** From this one on a message that is not stored with the others is tried alone. */
 const ALONE_FROM = 3;
 
@@ -22,7 +27,26 @@ type Delivery = { readonly message: Message; readonly events: readonly Intercept
 
 /** Never rejects: what becomes of each message is said to the queue. */
 export async function consume(batch: MessageBatch, places: LedgerPlaces): Promise<void> {
-  const deliveries = batch.messages.map((message) => read(message, places));
+  for (const messages of portions(batch.messages)) await consumeTogether(messages, places);
+}
+
+function portions(messages: readonly Message[]): readonly (readonly Message[])[] {
+  const found: Message[][] = [];
+  let characters = Infinity;
+  for (const message of messages) {
+    const length = typeof message.body === "string" ? message.body.length : 0;
+    characters += length;
+    if (characters <= TOGETHER) found.at(-1)?.push(message);
+    else {
+      found.push([message]);
+      characters = length;
+    }
+  }
+  return found;
+}
+
+async function consumeTogether(messages: readonly Message[], places: LedgerPlaces): Promise<void> {
+  const deliveries = messages.map((message) => read(message, places));
   try {
     await keep(
       deliveries.flatMap(({ events }) => events),

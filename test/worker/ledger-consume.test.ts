@@ -1,8 +1,8 @@
 import { createExecutionContext, createMessageBatch, getQueueResult } from "cloudflare:test";
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import type { InterceptorEvent } from "../../src/events/event.ts";
-import { consume, LAST_ATTEMPT } from "../../src/ledger/consume.ts";
-import { sendEvents } from "../../src/ledger/queue.ts";
+import { consume, LAST_ATTEMPT, TOGETHER } from "../../src/ledger/consume.ts";
+import { sendEvents, toMessages } from "../../src/ledger/queue.ts";
 import type { LedgerPlaces } from "../../src/ledger/ledger.ts";
 import { storeEvents, storesEvent } from "../../src/ledger/store.ts";
 import wranglerToml from "../../wrangler.toml?raw";
@@ -123,6 +123,57 @@ describe("a malformed message", () => {
     const { interceptions = [] } = await allRows(database);
     expect(interceptions).toMatchObject([{ outcome: "completed", api_key_id: START.api_key_id }]);
     expect(to.complaints).toHaveLength(1);
+  });
+});
+
+/** How many statements, and how many characters of parameters, each of the database's batches has. */
+function countingDatabase(fails: boolean) {
+  const batches: { readonly statements: number; readonly characters: number }[] = [];
+  const prepare = (): unknown => ({ bind: (json: string) => json });
+  const batch = (bound: readonly string[]): Promise<readonly []> => {
+    const characters = bound.reduce((sum, json) => sum + json.length, 0);
+    batches.push({ statements: bound.length, characters });
+    return fails ? Promise.reject(new Error("D1_ERROR: overloaded")) : Promise.resolve([]);
+  };
+  return { database: { prepare, batch } as unknown as D1Database, batches };
+}
+
+describe("a batch of a hundred messages, each as large as they come", () => {
+  const input = "x".repeat(16_384);
+  const events = Array.from({ length: 100 }, (_, n) =>
+    eventsOf({ n, asks: ["a", "b", "c", "d", "e", "f"] }).map((event) =>
+      event.record_type === "tool_usage" ? { ...event, input } : event,
+    ),
+  );
+  const bodies = events.map((own) => ({ body: toMessages(own)[0] ?? "", attempts: 3 }));
+
+  it("is stored in portions, each far smaller than an isolate's memory", async () => {
+    expect(bodies[0]?.body.length).toBeGreaterThan(100_000);
+    const counting = countingDatabase(false);
+    const { acked } = await deliver(bodies, places({ database: counting.database }));
+    expect(acked).toHaveLength(100);
+    expect(counting.batches.length).toBeGreaterThan(4);
+    // What a row has beside its event is little.
+    for (const { characters } of counting.batches) expect(characters).toBeLessThan(TOGETHER * 1.1);
+  });
+
+  it("has a row for each event", async () => {
+    await deliver(bodies, places({ database }));
+    const { interceptions = [], tool_usages: tools = [] } = await allRows(database);
+    expect(interceptions).toHaveLength(100);
+    expect(interceptions.every(({ outcome }) => outcome === "completed")).toBe(true);
+    expect(tools).toHaveLength(600);
+    expect(tools.every((row) => row["input"] === input)).toBe(true);
+  });
+
+  // https://developers.cloudflare.com/d1/platform/limits/
+  it("takes under 1,000 statements also where each is stored by itself", async () => {
+    const counting = countingDatabase(true);
+    const { acked } = await deliver(bodies, places({ database: counting.database }));
+    expect(acked).toEqual([]);
+    const statements = counting.batches.reduce((sum, { statements: own }) => sum + own, 0);
+    expect(statements).toBeGreaterThan(500);
+    expect(statements).toBeLessThan(1000);
   });
 });
 
