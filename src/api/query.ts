@@ -22,9 +22,12 @@ const TERM_KEYS: ReadonlySet<string> = new Set([
   "started_before",
 ]);
 
+/** Coder's `provider` is a provider's type; `provider_name` is its name. */
+const TYPES: ReadonlySet<string> = new Set(["openai", "anthropic", "copilot"]);
+
 export const SEARCH = {
   ...anyText(
-    `The same filters in Coder's form: \`key:value key:"quoted value"\`. Keys: ${[...TERM_KEYS].join(", ")}. What is given here is not given as a parameter too.`,
+    `The same filters in Coder's form: \`key:value key:"quoted value"\`. Keys: ${[...TERM_KEYS].join(", ")}; \`provider\` is the type where it says ${[...TYPES].join(", ")}. What is given here is not given as a parameter too.`,
   ),
   schema: { type: "string" },
   rule: 'terms such as key:value key:"quoted value", each key once and not beside the parameter of its name',
@@ -45,8 +48,9 @@ export function readTexts(search: string, parameters: Parameters): ReadonlyMap<s
   for (const [key, value] of terms) {
     if (!TERM_KEYS.has(key) || !Object.hasOwn(parameters, key))
       return badFilter("q", "has a key that is not known");
-    if (sent.has(key)) return badFilter("q", "says something twice");
-    sent.set(key, value);
+    const name = key === "provider" && TYPES.has(value) ? "provider_type" : key;
+    if (sent.has(key) || sent.has(name)) return badFilter("q", "says something twice");
+    sent.set(name, value);
   }
   return sent;
 }

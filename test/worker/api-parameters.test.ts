@@ -365,4 +365,20 @@ describe("Coder's search", () => {
     expect(part(await good(`/sessions?${search.toString()}`), "count")).toBe(1);
     expect(BASE).toBe("/api/v2/ai-gateway");
   });
+
+  it("means a provider's type where it says one, as Coder does, and else its name", async () => {
+    await insert("interceptions", [
+      interception(T0 + 1, { provider: "team-x", provider_type: "anthropic", client_session_id: "x" }),
+      interception(T0 + 2, { provider: "openai", provider_type: "anthropic", client_session_id: "y" }),
+    ]);
+    const count = async (text: string): Promise<unknown> =>
+      part(await good(`/interceptions?${q(text)}`), "count");
+    expect(await count("provider:anthropic")).toBe(3);
+    expect(await count("provider:openai")).toBe(0);
+    expect(await count("provider_name:openai")).toBe(1);
+    expect(await count("provider:team-x")).toBe(1);
+    expect(part(await good("/interceptions?provider=openai"), "count")).toBe(1);
+    expect(await fault(`/interceptions?${q("provider:openai")}&provider_type=openai`)).toEqual([400, "q"]);
+    expect(await fault(`/interceptions?${q("provider:openai")}&provider=openai`)).toEqual([400, "q"]);
+  });
 });
