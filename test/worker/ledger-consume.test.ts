@@ -1,7 +1,7 @@
 import { createExecutionContext, createMessageBatch, getQueueResult } from "cloudflare:test";
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import type { InterceptorEvent } from "../../src/events/event.ts";
-import { consume, LAST_ATTEMPT, TOGETHER } from "../../src/ledger/consume.ts";
+import { consume, LAST_ATTEMPT, LOGGED, TOGETHER, VERY_LAST_ATTEMPT } from "../../src/ledger/consume.ts";
 import { sendEvents, toMessages } from "../../src/ledger/queue.ts";
 import type { LedgerPlaces } from "../../src/ledger/ledger.ts";
 import { storeEvents, storesEvent } from "../../src/ledger/store.ts";
@@ -126,16 +126,18 @@ describe("a malformed message", () => {
   });
 });
 
+/** A statement that is its parameter. */
+const BINDS = { bind: (json: string): string => json };
+
 /** How many statements, and how many characters of parameters, each of the database's batches has. */
 function countingDatabase(fails: boolean) {
   const batches: { readonly statements: number; readonly characters: number }[] = [];
-  const prepare = (): unknown => ({ bind: (json: string) => json });
   const batch = (bound: readonly string[]): Promise<readonly []> => {
     const characters = bound.reduce((sum, json) => sum + json.length, 0);
     batches.push({ statements: bound.length, characters });
     return fails ? Promise.reject(new Error("D1_ERROR: overloaded")) : Promise.resolve([]);
   };
-  return { database: { prepare, batch } as unknown as D1Database, batches };
+  return { database: { prepare: () => BINDS, batch } as unknown as D1Database, batches };
 }
 
 describe("a batch of a hundred messages, each as large as they come", () => {
@@ -289,7 +291,37 @@ describe("the last attempt", () => {
   it("comes before the queue's own, after which a message would be lost", () => {
     const [, retries] = /^max_retries = (\d+)$/m.exec(wranglerToml) ?? [];
     // The first delivery is no retry, and what is said in the last one must still count.
-    expect(LAST_ATTEMPT).toBeLessThan(Number(retries));
+    expect(VERY_LAST_ATTEMPT).toBeLessThan(Number(retries));
+  });
+
+  // The failure: after a day without a database messages come to their end by the hundred, all in one run's log.
+  it("of many messages puts no more into one run's log than it takes; the others come again, and end there too", async () => {
+    const to = places({ database: failingDatabase(database, Infinity) });
+    const all = Array.from({ length: 30 }, (_, n) => eventsOf({ n }));
+    let waiting = all;
+    let runs = 0;
+    for (let attempts = LAST_ATTEMPT; waiting.length > 0; attempts += 1) {
+      const before = to.fallen.length;
+      const { acked, retried } = await deliver(
+        waiting.map((events) => ({ events, attempts })),
+        to,
+      );
+      runs += 1;
+      expect(acked.length).toBeGreaterThan(0);
+      expect(JSON.stringify(to.fallen.slice(before)).length).toBeLessThanOrEqual(LOGGED);
+      expect(Object.values(retried).every((delay) => delay === 600)).toBe(true);
+      waiting = waiting.filter((_, at) => `m${at}` in retried);
+    }
+    expect(to.fallen).toEqual(all.flat());
+    expect(runs).toBeGreaterThan(2);
+  });
+
+  it("of a message that is larger than that is its last all the same, and so is the very last of each", async () => {
+    const to = places({ database: failingDatabase(database, Infinity) });
+    const large = [{ ...TOOL, input: "x".repeat(LOGGED + 1) }];
+    expect((await deliver([{ events: large, attempts: LAST_ATTEMPT }], to)).acked).toEqual(["m0"]);
+    const last = { events: large, attempts: VERY_LAST_ATTEMPT };
+    expect((await deliver([last, last, last], to)).acked).toEqual(["m0", "m1", "m2"]);
   });
 });
 
