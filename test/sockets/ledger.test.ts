@@ -14,7 +14,7 @@ import { between, seededRandom } from "../support/rechunk.ts";
 
 const REQUESTS = 2000;
 const AT_ONCE = 40;
-/** Redelivery waits longer with each attempt. */
+/** Long past the last redelivery, on a machine that is busy. */
 const DELIVERED_WITHIN_MS = 240_000;
 
 const seed = Number(process.env["SEED"] ?? 20_261_123);
@@ -38,13 +38,13 @@ type Planned = {
   readonly fate: Fate;
   /** So many events before it. */
   readonly after: number;
-  readonly api: "chat" | "json" | "messages";
+  readonly api: "chat" | "json" | "messages" | "responses";
 };
 
 function plan(random: () => number, n: number): Planned {
   const draw = random();
   const fate: Fate = draw < 0.3 ? "client leaves" : draw < 0.4 ? "provider resets" : "whole";
-  const api = (["chat", "json", "messages"] as const)[between(random, 0, 2)] ?? "chat";
+  const api = (["chat", "json", "messages", "responses"] as const)[between(random, 0, 3)] ?? "chat";
   return { n, fate, after: between(random, 0, 3), api };
 }
 
@@ -84,6 +84,26 @@ const MESSAGES = [
   { type: "message_delta", delta: { stop_reason: "end_turn" }, usage: { output_tokens: 9 } },
   { type: "message_stop" },
 ];
+const RESPONSES = [
+  { type: "response.created", response: { id: "r", model: "gpt-9", status: "in_progress" } },
+  { type: "response.output_text.delta", output_index: 0, delta: "one" },
+  { type: "response.output_text.delta", output_index: 0, delta: "two" },
+  {
+    type: "response.completed",
+    response: {
+      id: "r",
+      model: "gpt-9",
+      status: "completed",
+      usage: { input_tokens: 13, output_tokens: 4, total_tokens: 17 },
+    },
+  },
+];
+/** Each with the event that says nothing new. */
+const STREAMS = {
+  chat: { events: CHAT, silent: CHAT[0] },
+  messages: { events: MESSAGES, silent: MESSAGES[2] },
+  responses: { events: RESPONSES, silent: RESPONSES[1] },
+} as const;
 const JSON_ANSWER = {
   id: "j",
   model: "gpt-9",
@@ -100,23 +120,30 @@ function answered(request: UpstreamRequest): readonly Step[] {
     const whole = answer.json(200, JSON_ANSWER);
     return fate === "client leaves" ? [clientLeft, ...whole] : whole;
   }
-  const events = (api === "chat" ? CHAT : MESSAGES).map((data) => answer.body(answer.event(data)));
+  const stream = STREAMS[api];
+  const events = stream.events.map((data) => answer.body(answer.event(data)));
   if (fate === "whole") return answer.sseSteps([...events, answer.finish()]);
   const before = events.slice(0, Math.max(after, 1));
   if (fate === "provider resets") return answer.sseSteps([...before, answer.reset()]);
-  const silent = api === "chat" ? CHAT[0] : MESSAGES[2];
-  const rest = answer.sseSteps([...before, dripping(answer.event(silent))]);
+  const rest = answer.sseSteps([...before, dripping(answer.event(stream.silent))]);
   return after === 0 ? [clientLeft, ...rest] : rest;
 }
+
+const TARGETS: Readonly<Record<Planned["api"], string>> = {
+  chat: "/openai/v1/chat/completions",
+  json: "/openai/v1/chat/completions",
+  messages: "/anthropic/v1/messages",
+  responses: "/openai/v1/responses",
+};
 
 /** One request, played to its end on a connection of its own. */
 async function play(planned: Planned): Promise<void> {
   const { fate, after, api } = planned;
   const connection = await openRaw(stack.port);
-  const messages = [{ role: "user", content: "hello" }];
+  const said = [{ role: "user", content: "hello" }];
   connection.send({
     method: "POST",
-    target: api === "messages" ? "/anthropic/v1/messages" : "/openai/v1/chat/completions",
+    target: TARGETS[api],
     headers: [
       [api === "messages" ? "X-Api-Key" : "Authorization", api === "messages" ? "sk-own" : "Bearer sk-own"],
       ["Content-Type", "application/json"],
@@ -124,7 +151,7 @@ async function play(planned: Planned): Promise<void> {
     ],
     body: JSON.stringify({
       model: "m",
-      messages,
+      ...(api === "responses" ? { input: said } : { messages: said }),
       ...(api !== "json" && { stream: true }),
       ...(api === "chat" && { stream_options: { include_usage: true } }),
     }),
