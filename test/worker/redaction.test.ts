@@ -32,7 +32,6 @@ const FORMS: readonly Form[] = [
   ["a key of letters alone", "provider_key", `sk-${"abcdefgh".repeat(5)}`],
   ["a key whose first digit comes late", "provider_key", `sk-svcacct-${"abcdefgh-".repeat(5)}a1`],
   ["a Vercel key", "provider_key", "vck_0123456789abcdefABCDEFghij"],
-  ["a Replicate key", "provider_key", "r8_0123456789abcdefABCDEFghij"],
   ["an NVIDIA key", "provider_key", "nvapi-0123456789_abcdef-ABCDEF"],
   ["a Perplexity key", "provider_key", "pplx-0123456789abcdefABCDEF"],
   ["a Google access token", "provider_key", "ya29.a0AfH6SMB-0123456789_abcdef"],
