@@ -28,7 +28,7 @@ const WIDE = String.raw`(?:[\s:=+]|\\[nrt]|%20|%3[ADad])+(?=[\w.~+/-]{0,64}\d)`;
 /** OpenAI, Anthropic, OpenRouter (sk-…), this gateway (aei_…), GitHub, GitLab, Slack, AWS, Google, xAI, Groq, Hugging Face. */
 const PROVIDER_KEYS = [
   // Not `sk-learn-contrib-extras`: a key has a digit or a capital, and soon, or is longer than words are.
-  String.raw`sk-(?=[\w-]{0,80}(?:[\dA-Z]|\w{24}))[\w-]{16,}`,
+  String.raw`sk-(?=[\w-]{0,80}[\dA-Z]|\w{24})[\w-]{16,}`,
   String.raw`aei_[\w-]{16,}`,
   String.raw`gh[pousr]_\w{20,}`,
   String.raw`github_pat_\w{20,}`,
