@@ -12,6 +12,14 @@ export class AnswerCounter {
   /** Bytes to skip: a body by its length, a chunk with its CRLF, or the last CRLF. */
   #left = 0;
   #endsAfter = false;
+  /** Of what is left to skip, so many bytes at its end are framing. */
+  #framing = 0;
+  readonly #onBody: ((bytes: Buffer) => void) | null;
+
+  /** `onBody` gets the body's bytes without their framing, in pieces that are only lent. */
+  constructor(onBody: ((bytes: Buffer) => void) | null = null) {
+    this.#onBody = onBody;
+  }
 
   start(): void {
     this.status = 0;
@@ -25,6 +33,8 @@ export class AnswerCounter {
     while (at < piece.length) {
       if (this.#reading === "bytes") {
         const skipped = Math.min(this.#left, piece.length - at);
+        const body = Math.min(skipped, this.#left - this.#framing);
+        if (this.#onBody && body > 0) this.#onBody(piece.subarray(at, at + body));
         at += skipped;
         this.#left -= skipped;
         if (this.#left > 0) return false;
@@ -53,6 +63,7 @@ export class AnswerCounter {
     const length = /\r\ncontent-length: *(\d+)/i.exec(head)?.[1];
     this.#reading = length === undefined ? "size" : "bytes";
     this.#left = Number(length ?? 0);
+    this.#framing = 0;
     this.#endsAfter = length !== undefined;
     this.bodyBytes = this.#left;
   }
@@ -61,6 +72,7 @@ export class AnswerCounter {
     this.bodyBytes += size;
     this.#reading = "bytes";
     this.#left = size + 2;
+    this.#framing = 2;
     this.#endsAfter = size === 0;
   }
 }

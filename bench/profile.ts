@@ -7,8 +7,8 @@
  */
 import { parseArgs } from "node:util";
 import { productionBundle } from "../test/support/bundle.ts";
-import { within } from "../test/support/deadline.ts";
 import { startInterceptor, startProvider, type Contestant } from "./contestants.ts";
+import { openInspector } from "./inspector.ts";
 import { runLoad } from "./load.ts";
 import { openRaw } from "../test/support/raw-client.ts";
 import { requestFor, type Traffic } from "./traffic.ts";
@@ -30,28 +30,6 @@ const REQUESTS: Readonly<Record<Traffic, number>> = {
 };
 const SHOWN = 40;
 
-/** The little of the inspector protocol that is needed. */
-async function openInspector(port: number) {
-  const targets = (await (await fetch(`http://127.0.0.1:${port}/json`)).json()) as {
-    webSocketDebuggerUrl: string;
-  }[];
-  const [target] = targets;
-  if (!target) throw new Error("workerd's inspector has no target");
-  const socket = new WebSocket(target.webSocketDebuggerUrl);
-  const waiting = new Map<number, (result: unknown) => void>();
-  socket.addEventListener("message", ({ data }) => {
-    const { id, result } = JSON.parse(String(data)) as { id: number; result: unknown };
-    waiting.get(id)?.(result);
-  });
-  await new Promise((resolve) => socket.addEventListener("open", resolve));
-  let calls = 0;
-  return (method: string, params: object = {}) => {
-    const answered = new Promise<unknown>((resolve) => waiting.set((calls += 1), resolve));
-    socket.send(JSON.stringify({ id: calls, method, params }));
-    return within(answered, () => `the inspector did not answer ${method}`);
-  };
-}
-
 async function profile(interceptor: Contestant, traffic: Traffic): Promise<Profile> {
   const request = requestFor(traffic, interceptor);
   const once = await openRaw(interceptor.port);
@@ -60,7 +38,7 @@ async function profile(interceptor: Contestant, traffic: Traffic): Promise<Profi
   once.destroy();
   const load = (count: number) => runLoad(interceptor.port, request, count, 8, length);
   await load(REQUESTS[traffic] / 4);
-  const call = await openInspector(interceptor.inspector ?? 0);
+  const { call } = await openInspector(interceptor.inspector ?? 0);
   await call("Profiler.enable");
   await call("Profiler.setSamplingInterval", { interval: 200 });
   await call("Profiler.start");

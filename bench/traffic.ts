@@ -21,7 +21,7 @@ export type Target = {
   readonly headers: readonly HeaderPair[];
 };
 
-const CLIENT_KEY = "bench-client-key-0123456789abcdef";
+export const CLIENT_KEY = "bench-client-key-0123456789abcdef";
 export const KEY_HEADERS: readonly HeaderPair[] = [["Authorization", `Bearer ${CLIENT_KEY}`]];
 
 export const CLIENT_KEYS = JSON.stringify([
