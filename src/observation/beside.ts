@@ -40,8 +40,14 @@ async function readBatches(
   let bytes = 0;
   let firstByteAt: number | null = null;
   let brokenAt: number | null = null;
+  const { promise: cut, resolve: cutOff } = Promise.withResolvers<false>();
   // After an end from outside, what this branch has buffered can still be read; then the read fails.
-  const held = leash(options, pace.skip);
+  const held = leash(options, () => {
+    pace.skip();
+    cutOff(false);
+  });
+  // Once the client has left nothing waits for the pipe to notice: the platform ends what goes on long after.
+  const handedOver = Promise.race([delivered, cut]);
   void delivered.then((whole) => {
     pace.skip();
     if (whole) return;
@@ -66,7 +72,7 @@ async function readBatches(
       if (bytes > capBytes) {
         held.idle.stop();
         await reader.cancel();
-        return ending((await delivered) ? "end" : "error");
+        return ending((await handedOver) ? "end" : "error");
       }
       // An upstream that never lets up leaves no turn to timers. One that had broken would have been read out by now.
       if (brokenAt !== null && now() - brokenAt >= PACE_MS) {
@@ -80,7 +86,7 @@ async function readBatches(
     }
     held.idle.stop();
     // The answer is whole. The client may take its time over it, but the record does not wait for ever.
-    const whole = await Promise.race([delivered, patience(options.idleMs, delivered)]);
+    const whole = await Promise.race([handedOver, patience(options.idleMs, handedOver)]);
     return ending(whole ? "end" : "client");
   } catch {
     return ending("error");

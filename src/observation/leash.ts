@@ -14,13 +14,16 @@ export type Leash = {
   readonly release: () => void;
 };
 
-export function leash({ clientSignal, abort, idleMs, now }: WatchOptions, onEnd: () => void): Leash {
+export function leash(
+  { clientSignal, abort, idleMs, now }: WatchOptions,
+  onEnd: (why: Ending["how"]) => void,
+): Leash {
   let reason: Ending["how"] | null = null;
   const end = (why: Ending["how"]): void => {
     if (reason !== null) return;
     reason = why;
     abort.abort();
-    onEnd();
+    onEnd(why);
   };
   const gone = (): void => end("client");
   const idle = watchIdle(idleMs, now, () => end("idle"));

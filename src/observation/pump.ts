@@ -30,7 +30,10 @@ async function carry(
 ): Promise<Ending> {
   let bytes = 0;
   let firstByteAt: number | null = null;
-  const held = leash(options, () => undefined);
+  // A write that nobody is left to take must not hold the record up: it fails now, whatever the runtime says, and when.
+  const held = leash(options, (why) => {
+    if (why === "client") writer.abort(WRITE_FAILED).catch(() => undefined);
+  });
   const reader = upstream.getReader({ mode: "byob" });
   let buffer = new ArrayBuffer(CHUNK_BYTES);
   let how: Ending["how"] = "end";

@@ -641,6 +641,50 @@ describe("G23 a client that leaves", () => {
     await (own.observed.body as ReadableStream).cancel();
     expect(await concluded(own)).toMatchObject({ outcome: "cancelled" });
   });
+
+  // A runtime need not tell the pipe of it, or not soon, and then nobody reads and nobody cancels.
+  describe("of whom only the signal tells", () => {
+    it.each(WAYS)("%s: while it leaves what came unread", async (_, given) => {
+      const upstream = upstreamBody();
+      const own = await watch(upstream, given);
+      upstream.send(ONE + RUNNING);
+      await until(upstream.isTaken, "the bytes being taken");
+      own.client.abort();
+      expect(await concluded(own)).toMatchObject({ outcome: "cancelled", ending: { how: "client" } });
+      expect(own.abort.signal.aborted).toBe(true);
+    });
+
+    it.each(WAYS)("%s: while the whole answer waits for it", async (_, given) => {
+      const upstream = upstreamBody();
+      const own = await watch(upstream, given);
+      upstream.send(ONE + RUNNING + DONE);
+      upstream.end();
+      await until(upstream.isTaken, "the bytes being taken");
+      own.client.abort();
+      expect(await concluded(own)).toMatchObject({ outcome: "cancelled", ending: { how: "client" } });
+    });
+
+    it("past what is observed", async () => {
+      const upstream = upstreamBody();
+      const own = await watch(upstream, { options: { capBytes: 100 } });
+      upstream.send(ONE.repeat(10));
+      await until(upstream.isTaken, "the bytes being taken");
+      own.client.abort();
+      expect(await concluded(own)).toMatchObject({
+        outcome: "cancelled",
+        ending: { how: "client", capped: true },
+      });
+    });
+
+    it("as it was about to wait for its end", async () => {
+      const upstream = upstreamBody();
+      const own = await watch(upstream);
+      upstream.send(ONE + DONE);
+      upstream.end();
+      own.client.abort();
+      expect(await concluded(own)).toMatchObject({ outcome: "cancelled", ending: { how: "client" } });
+    });
+  });
 });
 
 describe("the idle deadline", () => {
