@@ -24,10 +24,21 @@ const ORDER: Readonly<Record<InterceptorEvent["record_type"], number>> = {
   model_thought: 3,
 };
 
-export function fallbackLog(print: (line: string) => void): (events: readonly InterceptorEvent[]) => void {
-  return (events) => {
+/** Prints events while they take no more than `room` characters; hands back those that it had no room for. */
+export type Fallback = (events: readonly InterceptorEvent[], room?: number) => readonly InterceptorEvent[];
+
+export function fallbackLog(print: (line: string) => void): Fallback {
+  return (events, room = Number.POSITIVE_INFINITY) => {
     const sorted = events.toSorted((a, b) => ORDER[a.record_type] - ORDER[b.record_type]);
-    for (const event of sorted) print(toFallbackLine(event));
+    let left = room;
+    return sorted.filter((event) => {
+      const line = toFallbackLine(event);
+      left -= line.length;
+      // After the first that has to wait, all do: they stay in their order.
+      if (left < 0) return true;
+      print(line);
+      return false;
+    });
   };
 }
 

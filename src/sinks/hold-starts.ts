@@ -54,7 +54,7 @@ export function holdStarts(
 }
 
 /** An interception begins here, and does not end here. */
-function isOpen(events: Group): boolean {
+export function isOpen(events: Group): boolean {
   const has = (type: InterceptorEvent["record_type"]): boolean =>
     events.some(({ record_type }) => record_type === type);
   return has("interception_start") && !has("interception_end");

@@ -4,6 +4,8 @@
  */
 import type { InterceptorEvent } from "../events/event.ts";
 import type { Sink } from "../events/recorder.ts";
+import type { Fallback } from "./fallback.ts";
+import { isOpen } from "./hold-starts.ts";
 
 export type LedgerSinkOptions = {
   readonly required: boolean;
@@ -12,7 +14,7 @@ export type LedgerSinkOptions = {
   /** Takes all of them or rejects; may be given the same again after it has taken them. */
   readonly deliver: (events: readonly InterceptorEvent[]) => Promise<unknown>;
   /** Puts events that could not be delivered into the log. */
-  readonly fallback: (events: readonly InterceptorEvent[]) => void;
+  readonly fallback: Fallback;
   readonly timing?: Timing;
 };
 
@@ -36,14 +38,54 @@ const REAL: Timing = {
 const ATTEMPT_MS = 2000;
 const PAUSES_MS = [50, 250];
 
+/**
+ * So many characters of an interception that has not ended go into the log at once: the line that tells its end must find
+ * room among the 16,384 that the log takes of one request. What is over waits for it.
+ */
+const ROOM_BEFORE_END = 4500;
+/** So many interceptions are waited for: of requests that the platform ended, nobody takes theirs out. */
+const MOST_OPEN = 500;
+
+/** One whose start is not delivered yet, or was in vain; `waiting`: what of it has to be in the log and is not. */
+type Open = { ended: boolean; waiting: readonly InterceptorEvent[] };
+
 export function ledgerSink({ required, wants, deliver, fallback, timing = REAL }: LedgerSinkOptions): Sink {
+  const open = new Map<string, Open>();
+
+  const begin = async (id: string, events: readonly InterceptorEvent[]): Promise<void> => {
+    const own: Open = { ended: open.size >= MOST_OPEN, waiting: [] };
+    if (!own.ended) open.set(id, own);
+    try {
+      await insist(() => deliver(events), timing);
+    } catch (error) {
+      own.waiting = fallback(events, own.ended ? undefined : ROOM_BEFORE_END);
+      throw error;
+    } finally {
+      if (own.waiting.length === 0) open.delete(id);
+    }
+  };
+  const finish = async (id: string, events: readonly InterceptorEvent[]): Promise<void> => {
+    try {
+      await insist(() => deliver(events), timing);
+    } catch (error) {
+      fallback(events);
+      throw error;
+    } finally {
+      end(id);
+    }
+  };
+  const end = (id: string): void => {
+    const own = open.get(id);
+    if (!own) return;
+    open.delete(id);
+    own.ended = true;
+    fallback(own.waiting);
+  };
   const write = (events: readonly InterceptorEvent[]): void | Promise<void> => {
     const wanted = events.filter(wants);
-    if (wanted.length === 0) return undefined;
-    return insist(() => deliver(wanted), timing).catch((error: unknown) => {
-      fallback(wanted);
-      throw error;
-    });
+    const id = wanted[0]?.interception_id;
+    if (id === undefined) return undefined;
+    return isOpen(wanted) ? begin(id, wanted) : finish(id, wanted);
   };
   return { name: "ledger", required, write };
 }

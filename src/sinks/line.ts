@@ -13,3 +13,18 @@ export function safeLine(json: string): string {
 function escapeUnit(unit: string): string {
   return `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`;
 }
+
+/** The text's beginning that takes at most so many characters when it is printed; never half of a surrogate pair. */
+export function cutPrinted(text: string, most: number): string {
+  // Each unit takes one to six characters.
+  if (text.length * 6 <= most || safeLine(JSON.stringify(text)).length - 2 <= most) return text;
+  let at = 0;
+  let left = most;
+  // By code points: a pair is printed as it is, a half of one escaped.
+  for (const char of text) {
+    left -= safeLine(JSON.stringify(char)).length - 2;
+    if (left < 0) break;
+    at += char.length;
+  }
+  return text.slice(0, at);
+}

@@ -4,13 +4,13 @@
  */
 import type { InterceptorEvent } from "../events/event.ts";
 import type { Sink } from "../events/recorder.ts";
-import { safeLine } from "./line.ts";
+import { cutPrinted, safeLine } from "./line.ts";
 
 export const LOG_MESSAGE = "interception log";
 
 export function logSink(print: (line: string) => void): Sink {
   const write = (events: readonly InterceptorEvent[]): void => {
-    for (const event of events) print(toLine(forLine(event)));
+    for (const event of events) print(fittedLine(forLine(event)));
   };
   return { name: "log", required: false, write };
 }
@@ -56,6 +56,44 @@ function cut(content: string): string {
 }
 
 const BEGIN = `{"message":${JSON.stringify(LOG_MESSAGE)},`;
+
+/**
+ * So long a line may be before its texts are cut by what they take printed: a control character takes six. Together they
+ * leave room for the end of every request, whatever a caller or a provider wrote (test/worker/log-budget.test.ts).
+ */
+const ROOM: Readonly<Record<InterceptorEvent["record_type"], number>> = {
+  interception_start: 2300,
+  interception_end: 3200,
+  initiator_override: 2300,
+  initiator_override_rejected: 2300,
+  token_usage: 1200,
+  passthrough: 2300,
+  refusal: 2300,
+  prompt_usage: 1700,
+  tool_usage: 3200,
+  model_thought: 1700,
+};
+
+/** What is left of a text then: of one that a caller or provider chose as a name, and of what was said. */
+const SHORT_PRINTED = 160;
+const CONTENT_PRINTED = {
+  prompt: 1024,
+  content: 1024,
+  input: 1024,
+  invocation_error: 1024,
+  error_message: 1024,
+};
+
+const shortened = (name: string, value: unknown): unknown =>
+  typeof value === "string"
+    ? cutPrinted(value, CONTENT_PRINTED[name as keyof typeof CONTENT_PRINTED] ?? SHORT_PRINTED)
+    : value;
+
+function fittedLine(event: InterceptorEvent): string {
+  const line = toLine(event);
+  if (line.length <= ROOM[event.record_type]) return line;
+  return safeLine(BEGIN + JSON.stringify(event, shortened).slice(1));
+}
 
 /** One line of JSON that holds no line break, escape sequence or control character, in any reader's eyes. */
 export function toLine(event: InterceptorEvent): string {

@@ -25,7 +25,7 @@ export async function openLedgered(setup: Setup): Promise<LedgeredHouse> {
     required: false,
     wants: storesEvent,
     deliver: (events) => storeEvents(database, events),
-    fallback: (events) => void fallen.push(...events),
+    fallback: (events) => (fallen.push(...events), []),
   });
   const house = await open({ ...setup, sinks: [sink] });
   const rows = async (): Promise<Rows> => {
