@@ -7,7 +7,7 @@ import { AnswerCounter } from "../answer-counter.ts";
 import { CLIENT_KEY } from "../traffic.ts";
 import { PLAN_HEADER, type Plan } from "./plan.ts";
 
-export type Target = { readonly port: number; readonly path: string };
+export type Target = { readonly port: number; readonly path: string; readonly pid: number };
 export type Leaving = "fin" | "reset";
 
 export type OnBody = (bytes: Buffer, client: Client) => void;
@@ -51,7 +51,7 @@ export class Client {
 
   /** `onBody` sees each piece of the answer's body as it comes. `reads: false`: not a byte is taken from the socket. */
   static async open(
-    { port, path }: Target,
+    { port, path }: Pick<Target, "port" | "path">,
     plan: Plan,
     { onBody = null, reads = true }: { onBody?: OnBody | null; reads?: boolean } = {},
   ): Promise<Client> {

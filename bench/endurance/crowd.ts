@@ -1,11 +1,14 @@
 /** Many clients: opened a few at a time, compared with the provider's side, and counted in the records. */
+import { until } from "../../test/support/deadline.ts";
 import { Client, type Target } from "./client.ts";
 import type { Plan, Sent } from "./plan.ts";
 import type { Records } from "./records.ts";
+import type { Stage } from "./stage.ts";
 import { mustBe, type Row } from "./scenario.ts";
 
 /** A listener's backlog is no subject here. */
 const AT_ONCE = 50;
+const DELIVERED_MS = 60_000;
 
 type OpenOptions = NonNullable<Parameters<typeof Client.open>[2]>;
 
@@ -32,6 +35,12 @@ export function compareEnds(clients: readonly Client[], sent: Readonly<Record<st
     mustBe("streams that came to their end", whole.length, clients.length),
     mustBe("with the same bytes and checksum at both ends", same.length, clients.length),
   ];
+}
+
+/** When the ledger's queue has every start and end; what is missing after a long wait is said where it is counted. */
+export async function ledgerTold({ provider }: Stage, interceptions: number): Promise<void> {
+  const look = async () => (await provider.ask("pairs")) >= 2 * interceptions || undefined;
+  await until(look, () => "", DELIVERED_MS).catch(() => undefined);
 }
 
 /** I1 in the log and in Analytics Engine. */

@@ -61,6 +61,7 @@ export async function onStage<T>(
       provider,
       interceptor: {
         port: workerd.port("http"),
+        pid: workerd.pid,
         path: "/openai/v1/chat/completions",
         records,
         resident: () => residentMiB(workerd.pid),

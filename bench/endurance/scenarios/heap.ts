@@ -1,5 +1,5 @@
 /** What an open stream holds of JavaScript's heap while nothing happens on it. */
-import { compareRecords, openAll } from "../crowd.ts";
+import { compareRecords, ledgerTold, openAll } from "../crowd.ts";
 import type { Plan } from "../plan.ts";
 import { mustBe, scaled, told, type Row, type Scenario } from "../scenario.ts";
 import { onStage } from "../stage.ts";
@@ -18,7 +18,8 @@ const idle = (prefix: string, count: number, asked: boolean): Plan[] =>
   }));
 
 function measure(asked: boolean, streams: number): Promise<readonly Row[]> {
-  return onStage({}, async ({ interceptor, provider }) => {
+  return onStage({}, async (stage) => {
+    const { interceptor, provider } = stage;
     const open = async (plans: readonly Plan[]) => {
       const clients = await openAll(interceptor, plans);
       await Promise.all(clients.map(({ begun }) => begun));
@@ -28,6 +29,7 @@ function measure(asked: boolean, streams: number): Promise<readonly Row[]> {
     (await open(idle("warm", WARM, asked)))();
     await records.settled(WARM);
     await provider.allClosed();
+    await ledgerTold(stage, WARM);
     const before = await interceptor.heap();
     const resident = interceptor.resident();
     const leave = await open(idle("idle", streams, asked));
@@ -36,6 +38,7 @@ function measure(asked: boolean, streams: number): Promise<readonly Row[]> {
     leave();
     const left = await provider.allClosed();
     await records.settled(WARM + streams);
+    await ledgerTold(stage, WARM + streams);
     const after = await interceptor.heap();
     const way = asked ? "watched beside" : "carried through";
     const each = (during.used - before.used) / streams / 1_000;

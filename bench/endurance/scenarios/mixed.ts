@@ -51,16 +51,20 @@ function ledgerRows(records: Records, queue: QueueReport, interceptions: number)
   const named = [...queue.events, ...records.fallback];
   const of = (type: string): number =>
     new Set(named.filter((name) => name.endsWith(` ${type}`)).map((name) => name.split(" ")[0])).size;
-  const unlucky = [...records.starts.keys()].filter(isUnlucky).length;
+  const unlucky = [...records.starts.keys()].filter(isUnlucky);
+  const fallen = new Set(records.fallback);
+  const whole = unlucky.filter((id) => PAIR.every((type) => fallen.has(`${id} ${type}`)));
   return [
     mustBe("starts in the ledger", of("interception_start"), interceptions),
     mustBe("ends in the ledger", of("interception_end"), interceptions),
-    mustBe("events there more than once", named.length - new Set(named).size, 0),
-    mustBe("interceptions that the queue refused", queue.refused, unlucky),
-    mustBe("of these, starts and ends whole in the log", fallbackPairs(records), 2 * unlucky),
+    // A send that is given up may have been taken all the same; the database stores an event once, however often it comes.
+    told("events given to it more than once", String(named.length - new Set(named).size)),
+    mustBe("interceptions that the queue refused", queue.refused, unlucky.length),
+    mustBe("of these, start and end whole in the log", whole.length, unlucky.length),
   ];
 }
 
+const PAIR = ["interception_start", "interception_end"];
 const fallbackPairs = ({ fallback }: Records): number =>
   fallback.filter((name) => isOfPair(name.split(" ")[1] ?? "")).length;
 

@@ -1,5 +1,5 @@
 /** Ten times: a thousand streams opened and left. Nothing stays behind, and memory stops growing. */
-import { compareRecords, openAll } from "../crowd.ts";
+import { compareRecords, ledgerTold, openAll } from "../crowd.ts";
 import type { Plan } from "../plan.ts";
 import { mustBe, mustNotExceed, scaled, told, type Row, type Scenario } from "../scenario.ts";
 import { onStage, type Stage } from "../stage.ts";
@@ -11,10 +11,14 @@ const SETTLED_ROUND = 3;
 /** What a heap of some MiB may differ by for reasons of its own. */
 const HEAP_SLACK_MIB = 2;
 
+/** An allocator keeps what it may need again, and cuts it into ever more pieces. */
+const MOST_RESIDENT = 1.25;
+
 const MIB = 1024 * 1024;
 type Round = { readonly connections: number; readonly residentMiB: number; readonly heapMiB: number };
 
-async function playRound({ provider, interceptor }: Stage, round: number, streams: number): Promise<Round> {
+async function playRound(stage: Stage, round: number, streams: number): Promise<Round> {
+  const { provider, interceptor } = stage;
   const plans = Array.from({ length: streams }, (_, n): Plan => {
     // Who leaves with a plain FIN is noticed while the provider still speaks; who resets, also in its silence.
     const fate = n % 4 < 2 ? "hang" : "drip";
@@ -25,6 +29,7 @@ async function playRound({ provider, interceptor }: Stage, round: number, stream
   clients.forEach((client) => client.leave(client.plan.fate === "drip" ? "fin" : "reset"));
   const connections = await provider.allClosed();
   await interceptor.records.settled(round * streams);
+  await ledgerTold(stage, round * streams);
   const { used } = await interceptor.heap();
   return { connections, residentMiB: interceptor.resident(), heapMiB: used / MIB };
 }
@@ -32,9 +37,16 @@ async function playRound({ provider, interceptor }: Stage, round: number, stream
 function growth(rounds: readonly Round[]): Row[] {
   const settled = rounds.slice(0, SETTLED_ROUND).map(({ heapMiB }) => heapMiB);
   const later = rounds.slice(SETTLED_ROUND).map(({ heapMiB }) => heapMiB);
+  const resident = (round: number): number => rounds[round - 1]?.residentMiB ?? Number.NaN;
   const most = Math.max(...settled) + HEAP_SLACK_MIB;
   return [
     mustNotExceed("JavaScript's heap, the most after round 3", Math.max(...later), most, "MiB"),
+    mustNotExceed(
+      "resident memory after round 10, against round 3",
+      resident(ROUNDS) / resident(SETTLED_ROUND),
+      MOST_RESIDENT,
+      "×",
+    ),
     told(
       "resident memory, round by round",
       `${rounds.map(({ residentMiB }) => residentMiB.toFixed(0)).join(", ")} MiB`,

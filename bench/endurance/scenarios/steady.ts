@@ -1,4 +1,5 @@
 /** A thousand streams of five events a second, for a minute and a half: nothing lost, nothing changed, what is added. */
+import { cpuMicros } from "../../cpu.ts";
 import { percentile } from "../../numbers.ts";
 import type { Target } from "../client.ts";
 import { compareEnds, compareRecords, openAll } from "../crowd.ts";
@@ -9,7 +10,12 @@ import { onStage, type Stage } from "../stage.ts";
 const STREAMS = 1_000;
 const SECONDS = 90;
 
-type Played = { readonly rows: readonly Row[]; readonly delays: Readonly<Record<Way, readonly number[]>> };
+type Played = {
+  readonly rows: readonly Row[];
+  readonly delays: Readonly<Record<Way, readonly number[]>>;
+  /** Processor time for each event, opening and closing included. */
+  readonly micros: number;
+};
 type Way = "asked" | "unasked";
 
 async function playOn(
@@ -23,6 +29,7 @@ async function playOn(
     const asked = n % 2 === 0;
     return { id: `${prefix}-${n}`, asked, events: seconds * BEATS_PER_SECOND, paced: true, fate: "end" };
   });
+  const before = cpuMicros(target.pid);
   const delays = { asked: [] as number[], unasked: [] as number[] };
   const clients = await openAll(target, plans, ({ asked }) => {
     const own = asked ? delays.asked : delays.unasked;
@@ -34,6 +41,7 @@ async function playOn(
   const events = streams * seconds * BEATS_PER_SECOND;
   return {
     delays,
+    micros: (cpuMicros(target.pid) - before) / events,
     rows: [...rows, mustBe("events that arrived", delays.asked.length + delays.unasked.length, events)],
   };
 }
@@ -76,6 +84,10 @@ export const steady: Scenario = {
         ...own.rows,
         ...compareRecords(records, streams),
         mustBe("completed with final usage", final.length, streams),
+        told(
+          "processor time per event, against the bare Worker's",
+          `${(own.micros / bare.micros).toFixed(2)}× (${own.micros.toFixed(0)} and ${bare.micros.toFixed(0)} µs)`,
+        ),
         ...delayRows(bare, own),
         mustBe("connections left at the provider", await stage.provider.allClosed(), 0),
       ];
