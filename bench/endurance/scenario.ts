@@ -30,7 +30,7 @@ export function mustBe(what: string, figure: number, wanted: number): Row {
 }
 
 export function mustNotExceed(what: string, figure: number, most: number, unit: string): Row {
-  const [shown, bound] = [figure, most].map((value) => `${value.toFixed(1)} ${unit}`);
+  const [shown, bound] = [figure, most].map((value) => `${value.toFixed(unit === "×" ? 2 : 1)} ${unit}`);
   return { what, figure: shown ?? "", must: `≤ ${bound}`, held: figure <= most };
 }
 
