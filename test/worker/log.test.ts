@@ -5,6 +5,7 @@ import {
   END,
   everyEvent,
   HOSTILE_TEXTS,
+  OVERRIDE,
   PROMPT,
   REJECTED,
   START,
@@ -101,6 +102,37 @@ function printed(...events: readonly InterceptorEvent[]): InterceptorEvent[] {
 
 const LONG = "x".repeat(20_000);
 const CUT = "x".repeat(1024);
+
+describe("a log line of who asked or how it ended", () => {
+  const names = "x".repeat(256);
+  const ids = { user_agent: names, client_session_id: "s".repeat(128), model: names };
+
+  it("is left as it is where its texts are as long as they are let in", () => {
+    const events = [
+      { ...START, ...ids },
+      { ...OVERRIDE, user_agent: names },
+      { ...END, ...ids, msg_id: names, response_model: names, error_message: CUT.slice(0, 512) },
+    ];
+    expect(printed(...events)).toEqual(events);
+  });
+
+  it.each([
+    ["control characters", "\u0001", 26],
+    ["what only terminals act on", "\u2028", 26],
+    ["halves of surrogate pairs", "\ud800", 26],
+    ["quotes", '"', 80],
+    ["pairs", "🗼", 80],
+  ])("that %s make too long has its names cut by what they take printed", (_, unit, left) => {
+    const model = unit.repeat(256);
+    const [start] = printed({ ...START, model, user_agent: model, metadata: { actor_name: model } });
+    expect(start).toEqual({
+      ...START,
+      model: unit.repeat(left),
+      user_agent: unit.repeat(left),
+      metadata: { actor_name: unit.repeat(left) },
+    });
+  });
+});
 
 describe("content in a log line", () => {
   it.each([
