@@ -37,9 +37,19 @@ export function compareEnds(clients: readonly Client[], sent: Readonly<Record<st
   ];
 }
 
-/** When the ledger's queue has every start and end; what is missing after a long wait is said where it is counted. */
-export async function ledgerTold({ provider }: Stage, interceptions: number): Promise<void> {
-  const look = async () => (await provider.ask("pairs")) >= 2 * interceptions || undefined;
+/**
+ * When so many starts and ends, together, are in the ledger's queue or, given up, in the log, and the queue is at rest: sends
+ * that were given up go on. What is missing after a long wait is said where it is counted.
+ */
+export async function ledgerTold(
+  { provider, interceptor: { records } }: Stage,
+  pairs: number,
+): Promise<void> {
+  const look = async () => {
+    records.read();
+    const told = (await provider.ask("pairs")) + records.fallenPairs();
+    return (told >= pairs && (await provider.ask("busy")) === 0) || undefined;
+  };
   await until(look, () => "", DELIVERED_MS).catch(() => undefined);
 }
 

@@ -50,8 +50,10 @@ export type Answers = {
   readonly sent: Readonly<Record<string, Sent>>;
   /** Open ones, of the provider; the queue's are not among them. */
   readonly connections: number;
-  /** Starts and ends that the queue has taken, together. */
+  /** Different starts and ends that the queue has taken, together. */
   readonly pairs: number;
+  /** Messages that the queue is being sent just now. */
+  readonly busy: number;
   readonly queue: QueueReport;
 };
 

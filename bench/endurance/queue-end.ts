@@ -12,15 +12,19 @@ export type QueueEnd = {
   readonly port: number;
   readonly report: () => QueueReport;
   readonly pairs: () => number;
+  readonly busy: () => number;
 };
 
 export async function startQueueEnd(): Promise<QueueEnd> {
   const events: string[] = [];
   const refused = new Set<string>();
   let messages = 0;
-  let pairs = 0;
+  const pairs = new Set<string>();
+  let busy = 0;
   let failing = false;
   const server = createServer((request, response) => {
+    busy += 1;
+    response.once("close", () => (busy -= 1));
     void text(request).then((body) => {
       if (request.url === "/failing") failing = body === "yes";
       else {
@@ -33,8 +37,9 @@ export async function startQueueEnd(): Promise<QueueEnd> {
         }
         messages += 1;
         for (const { interception_id, record_type } of told) {
-          events.push(`${interception_id} ${record_type}`);
-          if (isOfPair(record_type)) pairs += 1;
+          const name = `${interception_id} ${record_type}`;
+          events.push(name);
+          if (isOfPair(record_type)) pairs.add(name);
         }
       }
       response.writeHead(200, { "content-type": "application/json" }).end(TAKEN);
@@ -44,7 +49,8 @@ export async function startQueueEnd(): Promise<QueueEnd> {
   await new Promise((resolve) => server.once("listening", resolve));
   return {
     port: (server.address() as AddressInfo).port,
-    pairs: () => pairs,
+    pairs: () => pairs.size,
+    busy: () => busy,
     report: () => ({ messages, refused: refused.size, events }),
   };
 }

@@ -26,6 +26,7 @@ const answers: { readonly [K in keyof Answers]: () => Answers[K] } = {
   sent: () => sent,
   connections: () => provider.openConnections(),
   pairs: () => queue.pairs(),
+  busy: () => queue.busy(),
   queue: () => queue.report(),
 };
 

@@ -9,18 +9,14 @@
  */
 import { between, seededRandom } from "../../../test/support/rechunk.ts";
 import { Client, type Leaving } from "../client.ts";
-import { compareRecords } from "../crowd.ts";
-import { isOfPair, isUnlucky, type Plan, type QueueReport } from "../plan.ts";
-import { until } from "../../../test/support/deadline.ts";
+import { compareRecords, ledgerTold } from "../crowd.ts";
+import { isUnlucky, type Plan, type QueueReport } from "../plan.ts";
 import type { Records } from "../records.ts";
 import { mustBe, scaled, told, type Row, type Scenario } from "../scenario.ts";
 import { onStage, type Stage } from "../stage.ts";
 
 const STREAMS = 10_000;
 const AT_ONCE = 400;
-/** Three attempts with their pauses, a start's moment of waiting, and room. */
-const DELIVERED_MS = 60_000;
-
 type Planned = { readonly plan: Plan; readonly leaves: Leaving | null };
 
 function planOf(random: () => number, n: number): Planned {
@@ -65,22 +61,6 @@ function ledgerRows(records: Records, queue: QueueReport, interceptions: number)
 }
 
 const PAIR = ["interception_start", "interception_end"];
-const fallbackPairs = ({ fallback }: Records): number =>
-  fallback.filter((name) => isOfPair(name.split(" ")[1] ?? "")).length;
-
-async function delivered(
-  { provider, interceptor: { records } }: Stage,
-  interceptions: number,
-): Promise<QueueReport> {
-  const look = async () => {
-    records.read();
-    return (await provider.ask("pairs")) + fallbackPairs(records) >= 2 * interceptions || undefined;
-  };
-  // What is missing after a long wait is said in the table.
-  await until(look, () => "", DELIVERED_MS).catch(() => undefined);
-  return provider.ask("queue");
-}
-
 async function runMixed(stage: Stage, scale: number, seed: number): Promise<readonly Row[]> {
   const streams = scaled(STREAMS, scale, 100);
   await stage.provider.failQueue();
@@ -94,7 +74,8 @@ async function runMixed(stage: Stage, scale: number, seed: number): Promise<read
   await Promise.all(Array.from({ length: AT_ONCE }, work));
   const { records } = stage.interceptor;
   await records.settled(streams);
-  const queue = await delivered(stage, streams);
+  await ledgerTold(stage, 2 * streams);
+  const queue = await stage.provider.ask("queue");
   const count = (wanted: (one: Planned) => boolean): number => planned.filter(wanted).length;
   const whole = count(({ plan }) => plan.fate === "end");
   const sent = await stage.provider.ask("sent");
