@@ -13,7 +13,7 @@ export const FLOOD_BLOCK = toBytes(contentEvent(" flood".repeat(2_000)));
 
 const BIG_LINE = toBytes(contentEvent("x".repeat(LINE_BYTES)));
 
-/** Streams take turns within a beat: a hundredth of them at a time, by one timer. */
+/** Streams take turns within a beat: a twentieth of them at a time, by one timer. */
 const TURNS = 20;
 
 type Beat = () => void;

@@ -17,6 +17,7 @@ import { onStage, type Stage } from "../stage.ts";
 
 const STREAMS = 10_000;
 const AT_ONCE = 400;
+
 type Planned = { readonly plan: Plan; readonly leaves: Leaving | null };
 
 function planOf(random: () => number, n: number): Planned {
@@ -61,6 +62,7 @@ function ledgerRows(records: Records, queue: QueueReport, interceptions: number)
 }
 
 const PAIR = ["interception_start", "interception_end"];
+
 async function runMixed(stage: Stage, scale: number, seed: number): Promise<readonly Row[]> {
   const streams = scaled(STREAMS, scale, 100);
   await stage.provider.failQueue();
