@@ -1,4 +1,5 @@
 /** A thousand streams of five events a second, for a minute and a half: nothing lost, nothing changed, what is added. */
+import { availableParallelism, loadavg } from "node:os";
 import { cpuMicros } from "../../cpu.ts";
 import { percentile } from "../../numbers.ts";
 import type { Target } from "../client.ts";
@@ -46,7 +47,13 @@ async function playOn(
   };
 }
 
-function delayRows(bare: Played, own: Played): Row[] {
+/** Where other work waits for the processors too, a delay tells of that work. */
+function delayRows(bare: Played, own: Played, [busy = 0]: readonly number[]): Row[] {
+  const processors = availableParallelism();
+  if (busy > processors / 2) {
+    const why = `the machine was busy before this began (load ${busy.toFixed(1)} on ${processors} processors)`;
+    return [told("added delay per event", `not told: ${why}`, "target ≤ 25 ms")];
+  }
   const ways = [
     ["usage asked for", "asked"],
     ["usage event taken out", "unasked"],
@@ -70,6 +77,7 @@ export const steady: Scenario = {
   title: "1,000 streams × 5 events/s",
   run: (scale) =>
     onStage({}, async (stage) => {
+      const busy = loadavg();
       const streams = scaled(STREAMS, scale, 20);
       const seconds = scaled(SECONDS, scale, 4);
       const bare = await playOn(stage, await stage.startBare(), "bare", streams, Math.ceil(seconds / 3));
@@ -88,7 +96,7 @@ export const steady: Scenario = {
           "processor time per event, against the bare Worker's",
           `${(own.micros / bare.micros).toFixed(2)}× (${own.micros.toFixed(0)} and ${bare.micros.toFixed(0)} µs)`,
         ),
-        ...delayRows(bare, own),
+        ...delayRows(bare, own, busy),
         mustBe("connections left at the provider", await stage.provider.allClosed(), 0),
       ];
     }),
