@@ -3,9 +3,10 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { PREFIXES } from "../../src/http/target.ts";
 import { anthropic } from "../../src/provider/anthropic.ts";
-import { openai } from "../../src/provider/openai.ts";
 import type { Dialect, DialectRoute } from "../../src/provider/provider.ts";
+import { methodsOf as methodsOfRoute } from "../../src/provider/route.ts";
 import * as answer from "../support/answer.ts";
+import { DIALECTS } from "../support/dialects.ts";
 import { startFakeUpstream, type FakeUpstream } from "../support/fake-upstream.ts";
 import { openRaw } from "../support/raw-client.ts";
 import { utf8, type HeaderPair } from "../support/wire.ts";
@@ -573,10 +574,10 @@ describe("the error's dialect", () => {
   });
 });
 
-/** One of the routes in the dialects' tables, with a path that it takes. */
+/** One of the routes of the dialects that there are, with a path that it takes. */
 type Registered = { readonly dialect: Dialect; readonly route: DialectRoute; readonly path: string };
 
-const ROUTES: readonly Registered[] = [openai, anthropic].flatMap((dialect) =>
+const ROUTES: readonly Registered[] = DIALECTS.flatMap((dialect) =>
   dialect.routes.flatMap((route) => {
     const paths = route.path.endsWith("/*")
       ? [route.path.replace("*", "one"), route.path.replace("*", "one/two")]
@@ -599,8 +600,7 @@ const telling = ({ dialect }: Registered): HeaderPair[] =>
   dialect === anthropic ? [["anthropic-version", "2023-06-01"]] : [];
 const upstreamTarget = ({ dialect, path }: Registered): string =>
   `/central-${dialect.type}${dialect.mount}${path}`;
-const methodsOf = ({ route }: Registered): string[] =>
-  route.kind === "intercept" ? ["POST"] : ["POST", "GET", "HEAD", "PUT", "PATCH", "DELETE"];
+const methodsOf = ({ route }: Registered): readonly string[] => methodsOfRoute(route);
 
 describe("every registered route", () => {
   it("D12 there are routes to enumerate, of both dialects and both kinds", () => {

@@ -93,7 +93,11 @@ export const PROVIDERS = {
   anthropic: { type: "anthropic", base_url: "https://api.anthropic.example" },
 };
 
-async function config(vars: Record<string, unknown>, world: World): Promise<Config> {
+/** The config of a house; of the world at large where there is no other. */
+export async function configOf(
+  vars: Record<string, unknown>,
+  world: World = catalogue.world,
+): Promise<Config> {
   const entry = {
     sha256: await sha256Hex(CANARIES.clientKey),
     actor: "ci-bot",
@@ -158,7 +162,7 @@ export async function open({
     now: () => clock.at,
     complain: (line) => void complaints.push(line),
   };
-  const read = await config(vars, world);
+  const read = await configOf(vars, world);
   const app = createApp({
     ...wire(sources ? { ...read, sources } : read, world),
     fallbackDialect,
