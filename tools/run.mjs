@@ -4,7 +4,7 @@
  */
 import { existsSync } from "node:fs";
 
-const COMMANDS = ["start", "demo", "keys", "report", "explain", "replay"].concat(
+const COMMANDS = ["start", "demo", "keys", "report", "explain", "stand-ins", "replay"].concat(
   ["openapi", "tables", "architecture"],
   ["secrets", "size", "sbom", "audit"],
 );

@@ -2,7 +2,7 @@
 import { parseArgs } from "node:util";
 import { faultTable } from "./emulator/faults.ts";
 import { eventLine } from "./local/event-line.ts";
-import { requireFree } from "./local/ports.ts";
+import { portNumber, requireFree } from "./local/ports.ts";
 import { chooseLocalSetup, startStack, type Stack } from "./local/stack.ts";
 import { sentenceOf, StartFailure } from "./local/start-failure.ts";
 import { interruption } from "./local/interruption.ts";
@@ -76,10 +76,4 @@ function readArguments(args: readonly string[]): Ports | undefined {
   const providerPort = portNumber("--provider-port", values["provider-port"]);
   if (port === providerPort) throw new StartFailure("--port and --provider-port must differ.");
   return { port, providerPort };
-}
-
-function portNumber(option: string, text: string): number {
-  const port = Number(text);
-  if (/^\d+$/.test(text) && port >= 1 && port <= 65_535) return port;
-  throw new StartFailure(`${option} must be a number from 1 to 65535, not ${JSON.stringify(text)}.`);
 }

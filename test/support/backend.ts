@@ -16,7 +16,7 @@ export type Asked = {
   readonly headers: IncomingMessage["headers"];
 };
 
-/** Status and, as JSON, body. */
+/** Status and body: a text as it is, anything else as JSON. */
 export type Reply = readonly [status: number, body: unknown];
 
 export type Backend = {
@@ -33,7 +33,11 @@ export type Backend = {
 
 const REDIRECTED = "/redirected";
 
-export async function startBackend(reply: (asked: Asked) => Reply): Promise<Backend> {
+/** On a port of its own, or on `port`. */
+export async function startBackend(
+  reply: (asked: Asked) => Reply | Promise<Reply>,
+  port = 0,
+): Promise<Backend> {
   const asked: Asked[] = [];
   let mood: Mood = "working";
   let held: Promise<unknown> = Promise.resolve();
@@ -46,10 +50,16 @@ export async function startBackend(reply: (asked: Asked) => Reply): Promise<Back
     if (mood === "garbled") return void response.writeHead(200).end("<html>CANARY of a backend</html>");
     if (mood === "dribbling") return void response.writeHead(200).write("{");
     if (mood === "redirecting") return void response.writeHead(302, { location: REDIRECTED }).end();
-    const [status, body] = reply(one);
-    response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(body));
+    const [status, body] = await reply(one);
+    const isText = typeof body === "string";
+    response
+      .writeHead(status, { "content-type": isText ? "text/plain" : "application/json" })
+      .end(isText ? body : JSON.stringify(body));
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(port, "127.0.0.1", resolve);
+  });
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     asked,

@@ -24,7 +24,7 @@ export type CoderUser = {
 
 export type FakeCoder = Backend & {
   /** A user and a token of its own. */
-  addUser(over?: Partial<CoderUser>): string;
+  addUser(over?: Partial<CoderUser>, token?: string): string;
   user(token: string): CoderUser;
   changeUser(token: string, over: Partial<CoderUser>): void;
   revoke(token: string): void;
@@ -36,9 +36,9 @@ export function coderToken(): string {
   return `${letters.slice(0, 10)}-${letters.slice(10, 32)}`;
 }
 
-export async function startFakeCoder(): Promise<FakeCoder> {
+export async function startFakeCoder(port?: number): Promise<FakeCoder> {
   const users = new Map<string, CoderUser>();
-  const backend = await startBackend((asked) => answer(asked, users));
+  const backend = await startBackend((asked) => answer(asked, users), port);
   const user = (token: string): CoderUser => {
     const found = users.get(token);
     if (!found) throw new Error("there is no such token");
@@ -46,8 +46,7 @@ export async function startFakeCoder(): Promise<FakeCoder> {
   };
   return {
     ...backend,
-    addUser: (over = {}) => {
-      const token = coderToken();
+    addUser: (over = {}, token = coderToken()) => {
       users.set(token, { ...newUser(users.size), ...over });
       return token;
     },

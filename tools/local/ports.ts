@@ -2,6 +2,13 @@
 import { createServer } from "node:net";
 import { StartFailure } from "./start-failure.ts";
 
+/** The port that an option names; throws a sentence where it names none. */
+export function portNumber(option: string, text: string): number {
+  const port = Number(text);
+  if (/^\d+$/.test(text) && port >= 1 && port <= 65_535) return port;
+  throw new StartFailure(`${option} must be a number from 1 to 65535, not ${JSON.stringify(text)}.`);
+}
+
 /** Rejects with a sentence that names the port and the option that chooses another. */
 export async function requireFree(port: number, option: string, what: string): Promise<void> {
   try {
