@@ -24,6 +24,8 @@ export type Setup = {
   readonly providers: Providers;
   /** The client keys are those of `.dev.vars`, which only who wrote them knows. */
   readonly ownClientKeys: boolean;
+  /** Who may call, by `.dev.vars` or as each mode has it: whoever has a client key, and whoever has any key at all. */
+  readonly takes: { readonly keys: boolean; readonly byok: boolean };
   /** A client key made for this run; absent when the keys are the local ones or those of `.dev.vars`. */
   readonly clientKey?: string;
   /** Opens the API over the records; absent when `.dev.vars` has its own. */
@@ -47,11 +49,14 @@ export function chooseSetup(devVars: Vars, providerUrl: string): Setup {
   const own = devVars["PROVIDERS"];
   const providers = own !== undefined ? ownSetup(own) : (realSetup(devVars) ?? emulatedSetup(providerUrl));
   const chosen = withAdminToken(providers, devVars["ADMIN_TOKEN"] !== undefined);
+  const identity = devVars["IDENTITY"] ?? chosen.vars["IDENTITY"] ?? "";
+  const named = (source: string): boolean => identity.includes(`"${source}"`);
   const open = Object.entries(chosen.vars).filter(([name]) => devVars[name] === undefined);
   const setup = {
     ...chosen,
     vars: Object.fromEntries(open),
     ownClientKeys: devVars["CLIENT_KEYS"] !== undefined,
+    takes: { keys: named("keys"), byok: named("byok") },
   };
   if (!setup.ownClientKeys) return setup;
   const { clientKey: _unused, ...rest } = setup;
@@ -66,7 +71,7 @@ function withAdminToken(chosen: Chosen, ownToken: boolean): Chosen {
 }
 
 /** A setup before what `.dev.vars` sets is taken out of it. */
-type Chosen = Omit<Setup, "ownClientKeys">;
+type Chosen = Omit<Setup, "ownClientKeys" | "takes">;
 
 const KEYS_THEN_BYOK = JSON.stringify([{ source: "keys" }, { source: "byok" }]);
 

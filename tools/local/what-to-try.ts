@@ -11,16 +11,18 @@ type Way = { readonly base: string; readonly key: string };
 
 export function whatToTry(url: string, setup: Setup): string {
   const emulated = setup.mode === "emulated";
-  const clientKey = setup.clientKey ?? "<client key>";
+  const anyKey = emulated && setup.takes.byok;
   const to = (type: string): Way | undefined => {
-    const name = Object.keys(setup.providers).find((provider) => setup.providers[provider]?.type === type);
-    return name === undefined ? undefined : { base: `${url}/${name}`, key: emulated ? "any-key" : clientKey };
+    const named = Object.keys(setup.providers).filter((name) => setup.providers[name]?.type === type);
+    // Behind the second of the emulated ones stands a central key, for those who bring none of their own.
+    const name = emulated && !anyKey ? named[1] : named[0];
+    const key = anyKey ? "any-key" : credentialOf(setup);
+    return name === undefined ? undefined : { base: `${url}/${name}`, key };
   };
   const openai = to("openai");
   const anthropic = to("anthropic");
   // With the emulated provider the commands show a client key at work, the clients below any key.
-  const localKey = setup.ownClientKeys ? clientKey : LOCAL_KEYS.coderAgents.key;
-  const shown = emulated ? { base: `${url}/team-openai`, key: localKey } : openai;
+  const shown = emulated ? { base: `${url}/team-openai`, key: credentialOf(setup) } : openai;
   const clients = [openai && openAiClients(openai), anthropic && anthropicClients(anthropic)];
   const sections = [
     `${styleText("bold", "AI Edge Interceptor")} on ${url}\n${introduction(setup)}`,
@@ -38,13 +40,22 @@ function titled(title: string, text: string): string {
   return `${styleText("bold", title)}\n${text}`;
 }
 
+/** What opens a provider with a central key. */
+function credentialOf({ mode, takes, ownClientKeys, clientKey }: Setup): string {
+  if (!takes.keys) return "<credential>";
+  if (ownClientKeys) return "<client key>";
+  return clientKey ?? (mode === "emulated" ? LOCAL_KEYS.coderAgents.key : "<client key>");
+}
+
 function introduction(setup: Setup): string {
   const names = Object.keys(setup.providers).join(", ");
   switch (setup.mode) {
-    case "emulated":
-      return `The provider is emulated: no AI model is asked. Providers: ${names}.
-On openai and anthropic any key works and stands for itself; the team- ones want a client key.
-${clientKeys(setup)}`;
+    case "emulated": {
+      const anyKey =
+        "On openai and anthropic any key works and stands for itself; the team- ones want a client key.\n";
+      const what = `The provider is emulated: no AI model is asked. Providers: ${names}.\n`;
+      return `${what}${setup.takes.byok ? anyKey : ""}${clientKeys(setup)}`;
+    }
     case "real":
       return `The real providers, with the keys of .dev.vars: ${names}. What you send costs money.\n${clientKeys(setup)}`;
     case "own":
@@ -52,7 +63,8 @@ ${clientKeys(setup)}`;
   }
 }
 
-function clientKeys({ ownClientKeys, clientKey }: Setup): string {
+function clientKeys({ takes, ownClientKeys, clientKey }: Setup): string {
+  if (!takes.keys) return "Who may call: IDENTITY of .dev.vars says.";
   if (ownClientKeys) return "Client keys: those of .dev.vars.";
   if (clientKey !== undefined) return `Client key, for this run only: ${clientKey}`;
   const local = Object.values(LOCAL_KEYS).map(({ key, does }) => `  ${key}  ${does}`);
