@@ -1,6 +1,6 @@
 /**
  * The environment, checked once: unchecked bindings in, a whole Config out, or everything that is wrong with them. The
- * only reader of `env`. Names and defaults: the README's config table.
+ * only reader of `env`. Names and defaults: docs/reference.md.
  */
 import { readAssertion, readDelegation, type WitnessOptions } from "./config-assertion.ts";
 import { asList, asTable, Fields, fromJson, isPlaceholder, type Table } from "./config-fields.ts";

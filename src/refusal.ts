@@ -66,7 +66,7 @@ const REASONS = {
 
 export type RefusalReason = keyof typeof REASONS;
 
-/** Every reason with its status and public sentence, for the README's table. */
+/** Every reason with its status and public sentence, for docs/reference.md. */
 export const REFUSAL_REASONS: Readonly<Record<RefusalReason, readonly [number, string]>> = REASONS;
 
 export class Refusal {

@@ -1,6 +1,6 @@
 /**
- * `npm run tables`: writes the tables of README.md that the code knows better, each between its own pair of markers.
- * test/docs/tables.test.ts fails where the README has fallen behind.
+ * `npm run tables`: writes the tables of the documentation that the code knows better, each between its own pair of
+ * markers. test/docs/tables.test.ts fails where a page has fallen behind.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -13,7 +13,16 @@ import { catalogue } from "../src/wiring.ts";
 import { CONFIG_KEYS } from "./tables/config-keys.ts";
 import { EVENT_KINDS, sampleEvents } from "./tables/sample-events.ts";
 
-const README = fileURLToPath(import.meta.resolve("../README.md"));
+/** Which page has which tables. */
+export const PAGES = {
+  "README.md": ["routes", "api"],
+  "docs/reference.md": ["config", "events", "interceptions", "overrides", "clients", "refusals"],
+} as const satisfies Readonly<Record<string, readonly string[]>>;
+
+export type Page = keyof typeof PAGES;
+type TableName = (typeof PAGES)[Page][number];
+
+const pathOf = (page: Page): string => fileURLToPath(import.meta.resolve(`../${page}`));
 
 type Row = readonly string[];
 
@@ -36,7 +45,7 @@ function columnRows({ blobs, doubles }: typeof INTERCEPTION_COLUMNS | typeof OVE
 }
 
 /** Each table by the name in its markers. */
-export const TABLES: Readonly<Record<string, () => string>> = {
+export const TABLES: Readonly<Record<TableName, () => string>> = {
   config: () =>
     table(
       ["key", "default", "what it does"],
@@ -69,18 +78,28 @@ export const TABLES: Readonly<Record<string, () => string>> = {
           .join(", else ") || "–",
       ]),
     ),
-  events: () =>
-    table(
+  events: () => {
+    const events = sampleEvents().map((event) => ({ event, fields: Object.keys(event) }));
+    const lists = events.map(({ fields }) => fields).filter((fields) => fields.includes("user_agent"));
+    const caller = (lists[0] ?? []).filter((field) => lists.every((fields) => fields.includes(field)));
+    const own = (fields: readonly string[]): readonly string[] => {
+      const isCaller = fields.includes("user_agent");
+      const rest = fields.filter((field) => field !== "record_type" && !(isCaller && caller.includes(field)));
+      return [...(isCaller ? ["_the caller_"] : []), ...rest.map(code)];
+    };
+    const shared = caller.filter((field) => field !== "record_type").map(code);
+    return table(
       ["record_type", "when", "fields"],
-      sampleEvents().map((event) => [
-        code(event.record_type),
-        EVENT_KINDS[event.record_type],
-        Object.keys(event)
-          .filter((field) => field !== "record_type")
-          .map(code)
-          .join(" "),
-      ]),
-    ),
+      [
+        ["_the caller_", "in each event below that says so", shared.join(" ")],
+        ...events.map(({ event, fields }) => [
+          code(event.record_type),
+          EVENT_KINDS[event.record_type],
+          own(fields).join(" "),
+        ]),
+      ],
+    );
+  },
   api: () =>
     table(
       ["", "what it answers", "parameters"],
@@ -104,22 +123,23 @@ export const TABLES: Readonly<Record<string, () => string>> = {
     ),
 };
 
-/** The text with every table between its markers written anew, and formatted. Throws where a marker is missing. */
-export async function withTables(text: string): Promise<string> {
-  const written = Object.entries(TABLES).reduce((whole, [name, write]) => {
+/** The page's text with each of its tables between its markers written anew, and formatted. Throws where one is missing. */
+export async function withTables(page: Page, text: string): Promise<string> {
+  const written = PAGES[page].reduce((whole, name) => {
     const [begin, end] = [`<!-- table: ${name} -->`, `<!-- end: ${name} -->`];
     const [from, to] = [whole.indexOf(begin), whole.indexOf(end)];
-    if (from < 0 || to < from) throw new Error(`README.md has no table ${name}`);
-    return `${whole.slice(0, from + begin.length)}\n\n${write()}\n\n${whole.slice(to)}`;
+    if (from < 0 || to < from) throw new Error(`${page} has no table ${name}`);
+    return `${whole.slice(0, from + begin.length)}\n\n${TABLES[name]()}\n\n${whole.slice(to)}`;
   }, text);
-  const options = await prettier.resolveConfig(README);
+  const options = await prettier.resolveConfig(pathOf(page));
   return prettier.format(written, { ...options, parser: "markdown" });
 }
 
-/** The README as it stands. */
-export const readme = (): string => readFileSync(README, "utf8");
+/** The page as it stands. */
+export const pageText = (page: Page): string => readFileSync(pathOf(page), "utf8");
 
 export async function main(): Promise<number> {
-  writeFileSync(README, await withTables(readme()));
+  for (const page of Object.keys(PAGES) as Page[])
+    writeFileSync(pathOf(page), await withTables(page, pageText(page)));
   return 0;
 }

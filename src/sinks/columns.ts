@@ -1,6 +1,6 @@
 /**
  * The columns of both Analytics Engine data sets: the one place that knows them. Append-only: a column keeps its
- * position for ever, as queries name it by position; `test/worker/columns.test.ts` pins them and the README's table.
+ * position for ever, as queries name it by position; `test/worker/columns.test.ts` pins them and docs/reference.md.
  *
  * A count that is not known is -1 (a double has no null, and 0 would be a lie): query with `WHERE double… >= 0`.
  */

@@ -3,7 +3,7 @@ import { readConfig } from "../../src/config.ts";
 import { catalogue } from "../../src/wiring.ts";
 import { CONFIG_KEYS } from "../../tools/tables/config-keys.ts";
 import { EVENT_KINDS, sampleEvents } from "../../tools/tables/sample-events.ts";
-import { readme, withTables } from "../../tools/tables.ts";
+import { PAGES, pageText, TABLES, withTables, type Page } from "../../tools/tables.ts";
 
 const STRANGE = "zz_no_such_key";
 
@@ -45,9 +45,16 @@ function namesRead(): string[] {
   return [...read].filter((name) => !tables.has(name));
 }
 
-describe("the README's tables", () => {
-  it("are what the code says (npm run tables writes them)", async () => {
-    expect(await withTables(readme())).toBe(readme());
+describe("the documentation's tables", () => {
+  it.each(Object.keys(PAGES) as Page[])(
+    "%s: are what the code says (npm run tables writes them)",
+    async (page) => {
+      expect(await withTables(page, pageText(page))).toBe(pageText(page));
+    },
+  );
+
+  it("are each on one page", () => {
+    expect(Object.values(PAGES).flat().toSorted()).toEqual(Object.keys(TABLES).toSorted());
   });
 
   it("name every configuration key that is read, and no other", () => {

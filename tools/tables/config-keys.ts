@@ -1,4 +1,4 @@
-/** What each configuration key does, for the README. A test holds the keys and defaults against the code that reads them. */
+/** What each configuration key does, for docs/reference.md. A test holds the keys and defaults against the code that reads them. */
 
 export type ConfigKey = { readonly key: string; readonly otherwise: string; readonly does: string };
 
@@ -110,7 +110,7 @@ export const CONFIG_KEYS: readonly ConfigKey[] = [
   key(
     "IDENTITY[access].team_domain",
     "required",
-    "`https://<team>.cloudflareaccess.com`: whose `Cf-Access-Jwt-Assertion` is believed; where that header is sent, it decides",
+    "`https://<team>.cloudflareaccess.com`: whose `Cf-Access-Jwt-Assertion` is believed; where that header is sent, it decides, unless a source before this one knows the caller",
   ),
   key("IDENTITY[access].audience", "required", "the Access application's AUD tag, or a list of them"),
   key(
@@ -136,7 +136,7 @@ export const CONFIG_KEYS: readonly ConfigKey[] = [
   key(
     "OWNER_ASSERTION.signature",
     "`off`",
-    "`accept`: an owner that comes with a signature counts only if it is good, as `signed` · `require`: 401 for any other owner ([docs/signing.md](docs/signing.md))",
+    "`accept`: an owner that comes with a signature counts only if it is good, as `signed` · `require`: 401 for any other owner ([signing](signing.md))",
   ),
   key(
     "OWNER_ASSERTION.signing_keys",

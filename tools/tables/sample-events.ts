@@ -1,4 +1,4 @@
-/** One event of each kind, composed by the code that composes the real ones: what the README's table is made of. */
+/** One event of each kind, composed by the code that composes the real ones: what the table in docs/reference.md is made of. */
 import type { Actor } from "../../src/identity/identity.ts";
 import type { Decision, Initiator } from "../../src/initiator/initiator.ts";
 import type { Conclusion } from "../../src/observation/observe.ts";
