@@ -87,6 +87,8 @@ export type InterceptorOptions = Running & {
   /** In place of client keys: another identity, and the headers by which its holder calls. */
   readonly vars?: Readonly<Record<string, unknown>>;
   readonly headers?: Target["headers"];
+  /** What a KV namespace, bound as `KEYS`, answers for any key. */
+  readonly kv?: string;
 };
 
 /**
@@ -116,8 +118,14 @@ export async function startInterceptor(
     : {};
   const worker = {
     module: { path: script },
-    bindings: { ...varBindings(vars, secrets), ...datasets, ...queue },
+    bindings: {
+      ...varBindings(vars, secrets),
+      ...datasets,
+      ...queue,
+      ...(options.kv === undefined ? {} : { KEYS: { kv: "kv" } }),
+    },
     externals: { queue: new URL(provider.url).host },
+    kv: options.kv ?? "",
   };
   const workerd = await start(worker, settings, log, options);
   const printed = openSync(log, "r");
@@ -145,21 +153,28 @@ const placeOf = (workerd: Workerd, { inspected = false }: Running) => ({
 const NO_OP_ANALYTICS = `export default () => ({ writeDataPoint() {} });`;
 const NO_DATABASE = `export default () => ({ prepare() { throw new Error("not in the bench"); } });`;
 
+const KV = `export default { fetch: (_, { VALUE }) => new Response(VALUE) };`;
+
 type Worker = {
   module: { path: string } | { source: string };
   bindings: Record<string, Binding>;
   externals?: Record<string, string>;
+  /** What a KV namespace answers, whatever it is asked for. */
+  kv?: string;
 };
 
 function start(
-  { externals = {}, ...worker }: Worker,
+  { externals = {}, kv = "", ...worker }: Worker,
   settings: Bundle["settings"],
   output: string,
   { inspected = false, under = [] }: Running,
 ) {
   const { compatibilityDate, compatibilityFlags } = settings;
   const config = workerdConfig({
-    workers: [{ name: "main", ...worker, compatibilityDate, compatibilityFlags }],
+    workers: [
+      { name: "main", ...worker, compatibilityDate, compatibilityFlags },
+      { name: "kv", module: { source: KV }, bindings: { VALUE: { text: kv } }, compatibilityDate },
+    ],
     sockets: { http: "main" },
     externals,
     internalModules: { "fake:analytics": NO_OP_ANALYTICS, "fake:database": NO_DATABASE },

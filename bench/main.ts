@@ -1,7 +1,7 @@
 /**
- * What the interceptor costs beside a Worker that only forwards, and beside that Worker with Hono: all under plain
- * workerd on this machine, before the same provider, in one run. Ratios can be compared between machines; microseconds
- * cannot.
+ * What the interceptor costs beside a Worker that only forwards, and beside that Worker with Hono, and what each identity
+ * source costs beside `byok`: all under plain workerd on this machine, before the same provider, in one run. Ratios can
+ * be compared between machines; microseconds cannot.
  *
  *     npm run bench             about ten minutes
  *     npm run bench -- --quick  about two, noisier
@@ -19,6 +19,7 @@ import prettier from "prettier";
 import { productionBundle, PROJECT } from "../test/support/bundle.ts";
 import { EVENTS, PACES } from "./answers.ts";
 import { startBare, startHono, startInterceptor, startProvider, type Contestant } from "./contestants.ts";
+import { compareSources } from "./identity.ts";
 import { residentMiB } from "./cpu.ts";
 import { measureCost, type Effort } from "./cpu-cost.ts";
 import { measureEvents, measureHeaders } from "./delay.ts";
@@ -83,7 +84,16 @@ try {
   running.push(await startHono(provider));
   running.push(await startInterceptor(provider, bundle));
   running.push(await startInterceptor(provider, bundle, { ledger: true }));
-  text = [size, ...(await compare([bare, ...running.slice(1)], flags.quick ?? false))].join("\n\n");
+  const quick = flags.quick ?? false;
+  const compared = await compare([bare, ...running.slice(1)], quick);
+  for (const contestant of running.splice(0)) await contestant.stop();
+  const sources = costTable(await compareSources(provider, bundle, quick ? QUICK : THOROUGH));
+  text = [
+    size,
+    ...compared,
+    "What each identity source costs beside `byok`, once it knows the caller:",
+    sources,
+  ].join("\n\n");
 } finally {
   for (const contestant of running) await contestant.stop();
   provider.stop();

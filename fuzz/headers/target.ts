@@ -3,7 +3,7 @@
  * catalogue E1 to E7), not against the lists of the code: what must not go on is gone in every spelling, everything else
  * goes on verbatim.
  */
-import { clientHeaders, hasLooped, upstreamHeaders } from "../../src/http/headers.ts";
+import { hasLooped, toClientHeaders, upstreamHeaders } from "../../src/http/headers.ts";
 import { shorter } from "../shrink.ts";
 import type { Target } from "../target.ts";
 import {
@@ -83,7 +83,8 @@ function wrongUpstream({ pairs, reframed }: HeaderCase): string | null {
 
 function wrongToClient({ pairs, reframed }: HeaderCase): string | null {
   const from = new Headers(pairs as [string, string][]);
-  const to = clientHeaders(from, "the-id", reframed);
+  const to = new Headers(from);
+  toClientHeaders(to, "the-id", reframed);
   const listed = listedIn(from);
   const expected = new Map<string, string>();
   for (const [name, value] of from) {

@@ -6,6 +6,8 @@ export type Binding =
   | { readonly service: string }
   /** A queue's producer: each message is a `POST /message` to that service. */
   | { readonly queue: string }
+  /** A KV namespace: each read is a `GET /<key>` to that service. */
+  | { readonly kv: string }
   /** One of the Worker's own `durableObjects`, by its class. */
   | { readonly durableObject: string }
   | { readonly wrapped: string; readonly inner: Readonly<Record<string, string>> };
@@ -91,6 +93,7 @@ function binding(name: string, value: Binding): string {
   if ("text" in value) return `(${named}, text = ${quote(value.text)})`;
   if ("json" in value) return `(${named}, json = ${quote(JSON.stringify(value.json))})`;
   if ("queue" in value) return `(${named}, queue = ${quote(value.queue)})`;
+  if ("kv" in value) return `(${named}, kvNamespace = ${quote(value.kv)})`;
   if ("durableObject" in value) return `(${named}, durableObjectNamespace = ${quote(value.durableObject)})`;
   if ("service" in value) return `(${named}, service = ${quote(value.service)})`;
   const inner = Object.entries(value.inner).map(([key, text]) => binding(key, { text }));
