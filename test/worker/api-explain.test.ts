@@ -582,6 +582,28 @@ describe("what an explanation does not do", () => {
     expect(house.sent.map(({ url }) => url)).toEqual(["https://coder.example/api/v2/users/me"]);
   });
 
+  it("fail where who is calling cannot be established: it says that a request would", async () => {
+    const house = await openFor(
+      {
+        IDENTITY: [{ source: "coder", url: "https://coder.example" }],
+        PROVIDERS: {
+          central: { type: "openai", base_url: "https://central.example/v1", keys: ["CENTRAL_KEY"] },
+        },
+        CLIENT_KEYS: undefined,
+      },
+      { provider: () => new Response("CANARY", { status: 500 }) },
+    );
+    const answer = await explained(house, {
+      path: CENTRAL_CHAT,
+      headers: { authorization: "Bearer aBcDeF0123-aBcDeFgHiJkLmNoPqRsTuV" },
+    });
+    expect(answer).toMatchObject({
+      actor: null,
+      initiator: null,
+      refusal: { reason: "identity_unavailable", status: 503, detail: "coder: status 500" },
+    });
+  });
+
   it("fail with the source that fails, nor tell what it said", async () => {
     const house = await openFor(
       {},
