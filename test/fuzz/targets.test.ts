@@ -15,10 +15,13 @@ const SORTS: Readonly<Record<string, readonly string[]>> = {
   answers: ["chat", "messages", "responses"].flatMap((api) =>
     ["events, whole", "events, broken", "json, whole", "json, broken"].map((sort) => `${api} ${sort}`),
   ),
-  removal: ["nothing to take out", "one taken out", "several taken out"].flatMap((sort) => [
-    `${sort}, whole`,
-    `${sort}, broken`,
-  ]),
+  removal: [
+    "nothing to take out, whole",
+    "nothing to take out, broken",
+    "one taken out, whole",
+    "one taken out, broken",
+    "several taken out, whole",
+  ],
   framing: ["no cap", "narrow cap"],
   bodies: ["spliced", "left as it is", "body_invalid", "field_invalid", "field_repeated"],
   headers: ["to the provider", "to the client"],
