@@ -30,6 +30,8 @@ export async function compareSources(provider: Provider, bundle: Bundle, effort:
   }
 }
 
+const of = (source: object): Readonly<Record<string, unknown>> => ({ IDENTITY: [source] });
+
 /** `byok` first. Caches live for longer than it takes: what is measured is who is known already. */
 function sources(
   provider: string,
@@ -40,7 +42,6 @@ function sources(
 ): readonly InterceptorOptions[] {
   const sha256 = createHash("sha256").update(KV_KEY).digest("hex");
   const entry = JSON.stringify({ sha256, actor: "bench-service", kind: "service" });
-  const of = (source: object): Readonly<Record<string, unknown>> => ({ IDENTITY: [source] });
   // A fingerprint gets no central key.
   const PROVIDERS = { openai: { type: "openai", base_url: `${provider}/v1` } };
   const own = bearer("sk-bench-the-clients-own-provider-key");

@@ -22,8 +22,9 @@ export function answerKind(headers: Headers): AnswerKind {
   return /^\s*application\/(?:[\w.+-]+\+)?json\b/i.test(type) ? "json" : "opaque";
 }
 
+const nothing = (): void => undefined;
+
 export function readAnswer(kind: AnswerKind, reader: AnswerReader): Answer {
-  const nothing = (): void => undefined;
   if (kind === "opaque") return { kind, bytes: nothing, whole: nothing, finish: reader.report };
   const read = kind === "json" ? jsonText(reader) : eventText(reader);
   let decoder: TextDecoder | null = null;

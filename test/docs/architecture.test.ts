@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { drawn, stands, stored } from "../../tools/architecture.ts";
 import { COMPOSES, GROUND, NAMES } from "../../tools/house/floors.ts";
-import { readme } from "../../tools/tables.ts";
+import { pageText } from "../../tools/tables.ts";
 
 /** The arrows of the picture as it stands on the page. */
 function arrows(): { readonly from: string; readonly to: string; readonly isType: boolean }[] {
@@ -67,7 +67,7 @@ describe("the page around it", () => {
 
 describe("README.md's Structure", () => {
   it("names every floor", () => {
-    const [, structure = ""] = readme().split("\n## Structure\n");
+    const [, structure = ""] = pageText("README.md").split("\n## Structure\n");
     const named = new Set(
       Array.from(structure.matchAll(/(?<=^ {2}|`)(\w+)(?=\/|\.ts|`)/gm), ([name]) => name),
     );

@@ -4,10 +4,10 @@
  */
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { fileURLToPath } from "node:url";
+import { join } from "node:path";
 
 /** A package of its own, with a lockfile of its own: nobody needs it for anything else. */
-export const OLDER = fileURLToPath(new URL("../older-workerd/", import.meta.url));
+export const OLDER = join(import.meta.dirname, "../older-workerd/");
 
 /**
  * The last build whose streams' `cancel` callbacks never run (cloudflare/workerd#6832), and the newest compatibility
