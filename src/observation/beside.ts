@@ -6,7 +6,12 @@ import type { Ending, Watched, WatchOptions } from "./ending.ts";
 import { leash } from "./leash.ts";
 import { pacer, type Pacer } from "./pacer.ts";
 
-const BATCH_BYTES = 16 * 1024;
+/**
+ * A stream at its own pace fills little, and there are many; one that comes at once is read in fewer, larger looks, from
+ * the first that was full until the first that is not.
+ */
+const BATCH_BYTES = 8 * 1024;
+const BURST_BYTES = 64 * 1024;
 const PACE_MS = 100;
 
 /**
@@ -80,9 +85,10 @@ async function readBatches(
         await reader.cancel();
         return ending("client");
       }
-      buffer = value.buffer as ArrayBuffer;
       // A full batch: more is waiting.
-      if (value.byteLength < BATCH_BYTES) await pace.wait();
+      const full = value.byteLength === value.buffer.byteLength;
+      buffer = bufferOf(full ? BURST_BYTES : BATCH_BYTES, value.buffer as ArrayBuffer);
+      if (!full) await pace.wait();
     }
     held.idle.stop();
     // The answer is whole. The client may take its time over it, but the record does not wait for ever.
@@ -93,6 +99,11 @@ async function readBatches(
   } finally {
     held.release();
   }
+}
+
+/** The one there is, where it has that size. */
+function bufferOf(size: number, last: ArrayBuffer): ArrayBuffer {
+  return last.byteLength === size ? last : new ArrayBuffer(size);
 }
 
 /** Resolves to true after `ms`; leaves no timer behind once `other` is settled. */
