@@ -19,6 +19,9 @@ export default defineConfig({
           include: ["test/worker/**/*.test.ts"],
           // For the ledger's tests, which read no files.
           provide: { migrations: await readD1Migrations("migrations") },
+          // A machine that is busy must not decide what passes.
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
         },
       },
       {
