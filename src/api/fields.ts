@@ -106,6 +106,8 @@ export const TOOL_USAGE = {
   invocation_error: TEXT_OR_NULL,
 } satisfies Fields;
 
+export const MODEL_THOUGHT = { ...OWNED, position: COUNT, content: TEXT, truncated: FLAG } satisfies Fields;
+
 export const OVERRIDE = {
   id: ID,
   interception_id: ID,

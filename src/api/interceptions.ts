@@ -2,7 +2,7 @@
 import { Refusal } from "../refusal.ts";
 import { checkSize, sizeOf, TOO_LARGE } from "./content.ts";
 import { endpoint } from "./endpoint.ts";
-import { INTERCEPTION, TOKEN_USAGE, TOOL_USAGE, USER_PROMPT } from "./fields.ts";
+import { INTERCEPTION, MODEL_THOUGHT, TOKEN_USAGE, TOOL_USAGE, USER_PROMPT } from "./fields.ts";
 import { INTERCEPTION_FILTERS } from "./filters.ts";
 import type { Row } from "./ledger.ts";
 import { AFTER_ID, checkCursors, COUNT_FIELDS, counted, countUpTo, LIMIT, OFFSET, PAST_ALL } from "./page.ts";
@@ -14,14 +14,20 @@ import { toUser, USER } from "./user.ts";
 
 const COUNT_CAP = 10_000;
 
-const OWNED = { token_usages: TOKEN_USAGE, user_prompts: USER_PROMPT, tool_usages: TOOL_USAGE };
+const OWNED = {
+  token_usages: TOKEN_USAGE,
+  user_prompts: USER_PROMPT,
+  tool_usages: TOOL_USAGE,
+  model_thoughts: MODEL_THOUGHT,
+};
 
 const listOf = (fields: Fields): schema.Schema => schema.list(schema.object(schemasOf(fields)));
 
 export const interceptions = endpoint({
   path: "/interceptions",
   summary: "Interceptions, newest first",
-  description: "Each with its usage, its prompt and its tool calls, as far as those are recorded.",
+  description:
+    "Each with its usage, its prompt, its tool calls and the model's thoughts, as far as those are recorded.",
   filters: INTERCEPTION_FILTERS,
   parameters: {
     q: SEARCH,
@@ -38,6 +44,7 @@ export const interceptions = endpoint({
         token_usages: listOf(TOKEN_USAGE),
         user_prompts: listOf(USER_PROMPT),
         tool_usages: listOf(TOOL_USAGE),
+        model_thoughts: listOf(MODEL_THOUGHT),
       }),
     ),
   }),
@@ -61,13 +68,15 @@ export const interceptions = endpoint({
       sql`SELECT ${selected("t", TOKEN_USAGE)} FROM token_usages t WHERE ${among(ids)} ORDER BY t.id`,
       sql`SELECT ${selected("p", USER_PROMPT)} FROM user_prompts p WHERE ${among(ids)} ORDER BY p.id`,
       sql`SELECT ${selected("u", TOOL_USAGE)} FROM tool_usages u WHERE ${among(ids)} ORDER BY u.position, u.id`,
+      sql`SELECT ${selected("m", MODEL_THOUGHT)} FROM model_thoughts m WHERE ${among(ids)} ORDER BY m.position, m.id`,
     ]);
     if (owned instanceof Refusal) return owned;
-    const [tokenUsages, userPrompts, toolUsages] = owned;
+    const [tokenUsages, userPrompts, toolUsages, modelThoughts] = owned;
     const of = {
       token_usages: byInterception(tokenUsages, TOKEN_USAGE),
       user_prompts: byInterception(userPrompts, USER_PROMPT),
       tool_usages: byInterception(toolUsages, TOOL_USAGE),
+      model_thoughts: byInterception(modelThoughts, MODEL_THOUGHT),
     };
     return { body: { ...counted(COUNT_CAP, count), results: rows.map((row) => toInterception(row, of)) } };
   },
@@ -95,5 +104,6 @@ function toInterception(
     token_usages: owned.token_usages.get(id) ?? [],
     user_prompts: owned.user_prompts.get(id) ?? [],
     tool_usages: owned.tool_usages.get(id) ?? [],
+    model_thoughts: owned.model_thoughts.get(id) ?? [],
   };
 }

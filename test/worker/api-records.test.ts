@@ -8,6 +8,7 @@ import {
   insert,
   interception,
   iso,
+  modelThought,
   override,
   T0,
   tokenUsage,
@@ -33,6 +34,7 @@ describe("GET /interceptions", () => {
     await insert("token_usages", [tokenUsage(one)]);
     await insert("user_prompts", [userPrompt(one, "Hi")]);
     await insert("tool_usages", [toolUsage(one, 1), toolUsage(one, 0, { input: null, truncated: 1 })]);
+    await insert("model_thoughts", [modelThought(one, 1, "then"), modelThought(one, 0, "hm")]);
     const answer = await good("/interceptions");
     const { usage_flagged: _flag, ...columns } = one;
     const owned = { interception_id: one["id"], created_at: iso(T0), provider_response_id: "msg_1" };
@@ -78,6 +80,15 @@ describe("GET /interceptions", () => {
         server_url: null,
         injected: false,
         invocation_error: null,
+      })),
+      // Also where the answer called no tool: a session shows thoughts beside tool calls only, as Coder's does.
+      model_thoughts: ["hm", "then"].map((content, position) => ({
+        ...owned,
+        id: modelThought(one, position, content)["id"],
+        metadata: {},
+        position,
+        content,
+        truncated: false,
       })),
     });
     const second = items(answer, "results")[1];
