@@ -47,7 +47,8 @@ describe("npm run replay", () => {
     expect(await select("SELECT outcome, session_id FROM interceptions")).toEqual([
       { outcome: END.outcome, session_id: START.client_session_id },
     ]);
-    expect(await select("SELECT prompt FROM user_prompts")).toEqual([{ prompt: prompt.prompt }]);
+    const stored = prompt.prompt.replace("\0", "\ufffd");
+    expect(await select("SELECT prompt FROM user_prompts")).toEqual([{ prompt: stored }]);
   });
 
   it("says where there was nothing to feed back, and what it cannot read", async () => {

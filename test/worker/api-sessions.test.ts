@@ -1,8 +1,10 @@
 import { beforeEach, describe, expect, it } from "vitest";
+import { storeEvents } from "../../src/ledger/store.ts";
 import { ask, fault, good, items, part } from "./support/api.ts";
 import {
   ALICE,
   BOB,
+  database,
   emptyLedger,
   idAt,
   insert,
@@ -15,6 +17,7 @@ import {
   userPrompt,
   type Row,
 } from "./support/api-rows.ts";
+import { END, PROMPT, START } from "./support/events.ts";
 
 beforeEach(emptyLedger);
 
@@ -72,6 +75,19 @@ describe("GET /sessions", () => {
         },
       ],
     });
+  });
+
+  // The attack: SQLite takes a text to end at its first NUL, so that what follows would be on no page.
+  it("shows what was said behind a NUL", async () => {
+    const told = { model: "\0other", client_session_id: "s" };
+    await storeEvents(database, [
+      { ...START, ...told },
+      { ...PROMPT, prompt: "\0delete it all" },
+      { ...END, ...told },
+    ]);
+    const [session] = items(await good("/sessions"), "sessions");
+    expect(part(session, "last_prompt")).toBe("\ufffddelete it all");
+    expect(part(session, "models")).toEqual(["\ufffdother"]);
   });
 
   it("leaves out what is not known: the end of what is open, a prompt that was not recorded", async () => {

@@ -160,8 +160,8 @@ describe("H8 the rows", { timeout: GENEROUS_MS }, () => {
       const hostile = { ...withTexts(TOOL, text), interception_id: ID };
       await storeEvents(database, [hostile]);
       const [row] = await rowsOf(database, "tool_usages");
-      // What is no character cannot be stored as text; everything else is as it was.
-      const stored = text.toWellFormed();
+      // What is no character cannot be stored as text, and nothing hides behind a NUL; everything else is as it was.
+      const stored = text.toWellFormed().replaceAll("\0", "\ufffd");
       expect(row, `text ${n}`).toMatchObject({ tool: stored, input: stored, provider_tool_call_id: stored });
       expect(Object.values(JSON.parse(String(row?.["metadata"])) as object)).toEqual([stored]);
     }
