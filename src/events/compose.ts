@@ -214,14 +214,14 @@ export function endEvent(
   };
 }
 
-/** null where the answer reported no usage: what is not known is not recorded as nothing. */
+/** null where the answer told no figure: what is not known is not recorded as nothing. */
 export function tokenUsageEvent(
   caller: Caller,
   { report, usageState }: Conclusion,
   at: number,
 ): TokenUsage | null {
   const { usage } = report;
-  if (usage === null) return null;
+  if (usage === null || usageState === "unknown") return null;
   return {
     record_type: "token_usage",
     interception_id: caller.interception_id,

@@ -25,19 +25,20 @@ export function rowsOf(story: Story, content: boolean): Rows {
   const { id, usage } = report;
   return tables({
     interceptions: [interceptionOf(story, content)],
-    token_usages: usage
-      ? [
-          tokenRow({
-            provider_response_id: id,
-            input_tokens: usage.input_tokens,
-            output_tokens: usage.output_tokens,
-            cache_read_input_tokens: usage.cache_read_input_tokens,
-            cache_write_input_tokens: usage.cache_write_input_tokens,
-            usage: usageOf(report),
-            metadata: JSON.stringify(usage.extras),
-          }),
-        ]
-      : [],
+    token_usages:
+      usage && usageOf(report) !== "unknown"
+        ? [
+            tokenRow({
+              provider_response_id: id,
+              input_tokens: usage.input_tokens,
+              output_tokens: usage.output_tokens,
+              cache_read_input_tokens: usage.cache_read_input_tokens,
+              cache_write_input_tokens: usage.cache_write_input_tokens,
+              usage: usageOf(report),
+              metadata: JSON.stringify(usage.extras),
+            }),
+          ]
+        : [],
     user_prompts: content && prompt !== null ? [promptRow({ prompt })] : [],
     tool_usages: report.toolCalls.map((call, position) =>
       toolRow({
