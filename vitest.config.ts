@@ -20,8 +20,8 @@ export default defineConfig({
           // For the ledger's tests, which read no files.
           provide: { migrations: await readD1Migrations("migrations") },
           // A machine that is busy must not decide what passes.
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
+          testTimeout: 300_000,
+          hookTimeout: 300_000,
         },
       },
       {
@@ -29,8 +29,8 @@ export default defineConfig({
         test: {
           name: "sockets",
           include: ["sockets", "docs", "fuzz", "supply"].map((folder) => `test/${folder}/**/*.test.ts`),
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
+          testTimeout: 300_000,
+          hookTimeout: 300_000,
         },
       },
     ],
