@@ -1,7 +1,7 @@
 /** Many clients: opened a few at a time, compared with the provider's side, and counted in the records. */
 import { until } from "../../test/support/deadline.ts";
 import { Client, type Target } from "./client.ts";
-import type { Plan, Sent } from "./plan.ts";
+import { PAIR, type Plan, type Sent } from "./plan.ts";
 import type { Records } from "./records.ts";
 import type { Stage } from "./stage.ts";
 import { mustBe, type Row } from "./scenario.ts";
@@ -38,17 +38,20 @@ export function compareEnds(clients: readonly Client[], sent: Readonly<Record<st
 }
 
 /**
- * When so many starts and ends, together, are in the ledger's queue or, given up, in the log, and the queue is at rest: sends
- * that were given up go on. What is missing after a long wait is said where it is counted.
+ * When so many different starts and ends, together, are in the ledger's queue, those of `refused` whole in the log, and the
+ * queue is at rest. What is missing after a long wait is said where it is counted.
  */
 export async function ledgerTold(
   { provider, interceptor: { records } }: Stage,
   pairs: number,
+  refused: readonly string[] = [],
 ): Promise<void> {
   const look = async () => {
     records.read();
-    const told = (await provider.ask("pairs")) + records.fallenPairs();
-    return (told >= pairs && (await provider.ask("busy")) === 0) || undefined;
+    const fallen = new Set(records.fallback);
+    const isWhole = (id: string): boolean => PAIR.every((type) => fallen.has(`${id} ${type}`));
+    if ((await provider.ask("pairs")) < pairs || !refused.every(isWhole)) return undefined;
+    return (await provider.ask("busy")) === 0 || undefined;
   };
   await until(look, () => "", DELIVERED_MS).catch(() => undefined);
 }

@@ -63,8 +63,8 @@ export type FromProvider =
   | { readonly is: "answer"; readonly to: number; readonly answer: unknown };
 export type ToProvider = { readonly ask: keyof Answers; readonly number: number };
 
-export const isOfPair = (recordType: string): boolean =>
-  recordType === "interception_start" || recordType === "interception_end";
+/** What every interception has one of each of. */
+export const PAIR: readonly string[] = ["interception_start", "interception_end"];
 
 /** Who is one of the twentieth that a failing sink does not take: by the end of the id, which is random. */
 export function isUnlucky(interceptionId: string): boolean {

@@ -2,7 +2,7 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
-import { isOfPair, isUnlucky, type QueueReport } from "./plan.ts";
+import { isUnlucky, PAIR, type QueueReport } from "./plan.ts";
 
 const TAKEN = '{"metadata":{"metrics":{"backlogCount":0,"backlogBytes":0}}}';
 
@@ -39,7 +39,7 @@ export async function startQueueEnd(): Promise<QueueEnd> {
         for (const { interception_id, record_type } of told) {
           const name = `${interception_id} ${record_type}`;
           events.push(name);
-          if (isOfPair(record_type)) pairs.add(name);
+          if (PAIR.includes(record_type)) pairs.add(name);
         }
       }
       response.writeHead(200, { "content-type": "application/json" }).end(TAKEN);

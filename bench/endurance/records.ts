@@ -1,7 +1,6 @@
 /** What a running interceptor has recorded, out of its console's file: counted by interception, never by sum alone. */
 import { closeSync, openSync, readSync } from "node:fs";
 import { until } from "../../test/support/deadline.ts";
-import { isOfPair } from "./plan.ts";
 import type { Outcome } from "../../src/observation/outcome.ts";
 
 export const POINT_MARK = "analytics point: ";
@@ -55,11 +54,6 @@ export class Records {
   async settled(count: number): Promise<void> {
     const look = () => (this.read(), this.starts.size >= count && this.ends.size >= count) || undefined;
     await until(look, () => "", 120_000).catch(() => undefined);
-  }
-
-  /** Starts and ends among what nothing took. */
-  fallenPairs(): number {
-    return this.fallback.filter((name) => isOfPair(name.split(" ")[1] ?? "")).length;
   }
 
   outcomes(): Readonly<Record<string, number>> {
