@@ -87,8 +87,8 @@ export function placeArgs({ persistTo, config }: { [K in keyof Place]: Place[K] 
 
 const READY_WITHIN_MS = 60_000;
 const ASK_EVERY_MS = 100;
-/** Answers other than 200 before we believe them: the first may be wrangler's own, still building. */
-const BAD_ANSWERS = 10;
+/** Answers other than 200 before we believe them: wrangler itself gives some while it builds, for seconds on a busy machine. */
+const BAD_ANSWERS = 100;
 
 /** Resolves when the Worker answers `GET /healthz` with 200. */
 export async function waitUntilHealthy(url: string, signal: AbortSignal): Promise<void> {
