@@ -69,7 +69,7 @@ describe("README.md's Structure", () => {
   it("names every floor", () => {
     const [, structure = ""] = pageText("README.md").split("\n## Structure\n");
     const named = new Set(
-      Array.from(structure.matchAll(/(?<=^ {2}|`)(\w+)(?=\/|\.ts|`)/gm), ([name]) => name),
+      Array.from(structure.matchAll(/(?<=^ {2}|`)(\w+)(?=\/|\*?\.ts|`)/gm), ([name]) => name),
     );
     expect(NAMES.filter((name) => !named.has(name))).toEqual([]);
   });

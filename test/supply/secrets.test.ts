@@ -29,8 +29,8 @@ describe("secrets in the repository", () => {
     expect(files).toBeGreaterThan(500);
   });
 
-  it("each form that is taken out of a record is looked for", () => {
-    expect(Object.keys(SECRETS).toSorted()).toEqual(BUILT_IN.map(({ kind }) => kind).toSorted());
+  it("each kind that is taken out of a record is looked for", () => {
+    expect(new Set(Object.keys(SECRETS))).toEqual(new Set(BUILT_IN.map(({ kind }) => kind)));
   });
 
   it.each(Object.entries(SECRETS))("a %s is found, by line, and not repeated", (kind, secret) => {
