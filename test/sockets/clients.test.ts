@@ -1,6 +1,7 @@
 /** Part B of the catalogue: which software is calling, by its own word, and where its session's id is found. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { utf8, type HeaderPair } from "../support/wire.ts";
+import { replacesBadUtf8 } from "../support/workerd-build.ts";
 import {
   asRead,
   bearer,
@@ -130,7 +131,7 @@ describe("who is calling", () => {
     ["terminal escapes", "coder-agents/v2 \x1b[31m\x1b[2K\x1b]0;title\x07\x08\x7f"],
     ["a C1 control", utf8("coder-agents/v2 \u009b31m\u0085")],
     ["Unicode line ends", utf8("coder-agents/v2 \u2028forged\u2029")],
-    ["a lone surrogate's bytes", "coder-agents/v2 \xed\xa0\x80"],
+    ...(replacesBadUtf8 ? [["a lone surrogate's bytes", "coder-agents/v2 \xed\xa0\x80"]] : []),
     ["format strings", "coder-agents/v2 %s %o %c ${jndi:ldap://x} {{7*7}}"],
   ])("B6 %s in it: each event stays one line of JSON, and says what was sent", async (_, userAgent) => {
     expect((await startWith([agent(userAgent)])).user_agent).toBe(asRead(userAgent));
