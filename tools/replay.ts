@@ -7,10 +7,10 @@ import { parseArgs } from "node:util";
 import { startChild } from "./local/child.ts";
 import { sentenceOf, StartFailure } from "./local/start-failure.ts";
 import { ROOT } from "./local/wrangler.ts";
-import { findFallbackEvents } from "./replay/fallback-events.ts";
+import { findEvents } from "./replay/logged-events.ts";
 import { toSql } from "./replay/sql.ts";
 
-const USAGE = `Usage: npm run -s replay -- [--local | --remote] [--persist-to <directory>] [log file … | -]
+const USAGE = `Usage: npm run -s replay -- [--local | --remote] [--persist-to <directory>] [--plain] [log file … | -]
 
 Reads logs (files, or standard input), finds the lines "interception ledger fallback" in them, and writes their events
 into the ledger's database. The logs may be the Worker's own lines, what wrangler tail --format json shows, or Logpush's
@@ -19,11 +19,17 @@ records. Events that the ledger has already are left as they are, so a log can b
   --local       the database of wrangler dev and npm start (default)
   --remote      the deployed one; it answers nobody else while it imports
   --persist-to  where wrangler dev keeps its state
+  --plain       also the interception log's own lines: what the ledger never got at all, such as what was on its way as the
+                platform ended the Worker; content is then as such a line shows it, cut
 `;
 
 const BAD_USAGE = 2;
 
-type Wanted = { readonly files: readonly string[]; readonly target: readonly string[] };
+type Wanted = {
+  readonly files: readonly string[];
+  readonly target: readonly string[];
+  readonly plain: boolean;
+};
 
 export async function main(args: readonly string[]): Promise<number> {
   if (args.includes("--help") || args.includes("-h")) {
@@ -54,22 +60,23 @@ function readArguments(args: readonly string[]): Wanted | string {
         local: { type: "boolean", default: false },
         remote: { type: "boolean", default: false },
         "persist-to": { type: "string" },
+        plain: { type: "boolean", default: false },
       },
     });
     const persistTo = values["persist-to"];
     if (values.remote && (values.local || persistTo !== undefined)) return "--remote stands alone.";
     const place = persistTo === undefined ? [] : ["--persist-to", persistTo];
     const target = values.remote ? ["--remote", "--yes"] : ["--local", ...place];
-    return { files: positionals.length > 0 ? positionals : ["-"], target };
+    return { files: positionals.length > 0 ? positionals : ["-"], target, plain: values.plain };
   } catch (error) {
     return sentenceOf(error).replace(/\. To specify.*$/s, ".");
   }
 }
 
-async function replay({ files, target }: Wanted): Promise<void> {
+async function replay({ files, target, plain }: Wanted): Promise<void> {
   const logs = [];
   for (const file of files) logs.push(file === "-" ? await text(process.stdin) : readFileSync(file, "utf8"));
-  const { events, broken } = findFallbackEvents(logs.join("\n"));
+  const { events, broken } = findEvents(logs.join("\n"), plain);
   if (broken > 0) process.stderr.write(`${broken} lines hold no whole event and are left out.\n`);
   if (events.length > 0) await execute(toSql(events), target);
   process.stdout.write(`${events.length} events replayed.\n`);

@@ -13,7 +13,7 @@ import { fallbackLog } from "../../src/sinks/fallback.ts";
 import { holdStarts } from "../../src/sinks/hold-starts.ts";
 import { ledgerSink, type Timing } from "../../src/sinks/ledger.ts";
 import { logSink } from "../../src/sinks/log.ts";
-import { findFallbackEvents } from "../../tools/replay/fallback-events.ts";
+import { findEvents } from "../../tools/replay/logged-events.ts";
 import { StrictAnalytics } from "../support/strict-analytics.ts";
 import { open, T0, type Provider } from "./support/app-harness.ts";
 import { AGENTS, BODY, CENTRAL_CHAT, MESSAGES_BODY, post, sse, STREAM_BODY } from "./support/calls.ts";
@@ -272,8 +272,11 @@ describe("when everything goes dark", () => {
     expect(own.logged()).toContain("token_usage");
     expect(own.points()).toEqual([1, 1]);
     expect(own.offered()).toBe(1);
-    expect(findFallbackEvents(own.lines.join("\n")).events).toEqual([]);
+    expect(findEvents(own.lines.join("\n")).events).toEqual([]);
     expect(await ledgerOf(own.queued)).toEqual([]);
+    // … until the log's own lines are replayed.
+    const { events } = findEvents(own.lines.join("\n"), true);
+    expect(await ledgerOf(events)).toMatchObject([{ outcome: "cancelled", usage: "partial" }]);
   });
 
   it("after the queue has been given up, the log has all that the ledger needs, and replay puts it there", async () => {
@@ -281,7 +284,7 @@ describe("when everything goes dark", () => {
     const { client } = await atTheMoment(own, MID_STREAM);
     client.abort();
     await turnsUntil(hasEnd(own), "the end");
-    const fallen = () => findFallbackEvents(own.lines.join("\n"));
+    const fallen = () => findEvents(own.lines.join("\n"));
     await turnsUntil(() => {
       own.goOff();
       return fallen().events.some((event) => event.record_type === "interception_end");

@@ -1,10 +1,11 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import type { InterceptorEvent } from "../../src/events/event.ts";
 import { MAX_CONTENT } from "../../src/events/redaction.ts";
+import { eventId } from "../../src/ledger/event-id.ts";
 import { storeEvents, storesEvent } from "../../src/ledger/store.ts";
 import { toFallbackLine } from "../../src/sinks/fallback.ts";
-import { toLine } from "../../src/sinks/log.ts";
-import { findFallbackEvents } from "../../tools/replay/fallback-events.ts";
+import { logSink, toLine } from "../../src/sinks/log.ts";
+import { findEvents } from "../../tools/replay/logged-events.ts";
 import { toSql } from "../../tools/replay/sql.ts";
 import { END, everyEvent, HOSTILE_TEXTS, PROMPT, START, TOKENS, TOOL, withTexts } from "./support/events.ts";
 import { allRows, emptyLedger } from "./support/ledger-database.ts";
@@ -56,6 +57,9 @@ const LOGS: readonly (readonly [string, (printed: readonly string[]) => string])
   ],
 ];
 
+const byId = (one: InterceptorEvent, other: InterceptorEvent): number =>
+  eventId(one) < eventId(other) ? -1 : 1;
+
 describe("the events of fallback lines", () => {
   it.each(LOGS)("are found in %s, each once and no others", (_, toLog) => {
     const printed = [
@@ -65,30 +69,57 @@ describe("the events of fallback lines", () => {
       "",
       ...lines(everyEvent.slice(0, 2)),
     ];
-    expect(findFallbackEvents(toLog(printed))).toEqual({ events: everyEvent, broken: 0 });
+    expect(findEvents(toLog(printed))).toEqual({ events: everyEvent, broken: 0 });
   });
 
   it.each(LOGS)("are found in %s whatever their texts hold", (_, toLog) => {
     const events = HOSTILE_TEXTS.map((text, n) => ({ ...withTexts(TOOL, text), interception_id: idOf(n) }));
-    expect(findFallbackEvents(toLog(lines(events)))).toEqual({ events, broken: 0 });
+    expect(findEvents(toLog(lines(events)))).toEqual({ events, broken: 0 });
+  });
+
+  it.each(LOGS)("are found in %s, and where asked the log's own lines too", (_, toLog) => {
+    const printed = [...everyEvent.map(toLine), "ready", ...lines(everyEvent.slice(0, 2))];
+    const { events, broken } = findEvents(toLog(printed), true);
+    expect(broken).toBe(0);
+    expect(events.toSorted(byId)).toEqual(everyEvent.toSorted(byId));
+  });
+
+  it("are whole where a fallback line tells them, before or behind the cut line of the log's own", () => {
+    const long = { ...PROMPT, prompt: "p".repeat(MAX_CONTENT) };
+    let own = "";
+    void logSink((line) => void (own = line)).write([long]);
+    const fallback = toFallbackLine(long);
+    expect(own.length).toBeLessThan(fallback.length);
+    for (const log of [`${own}\n${fallback}`, `${fallback}\n${own}`]) {
+      expect(findEvents(log, true).events).toEqual([long]);
+    }
+    const shown = findEvents(own, true).events;
+    expect(shown).toEqual([{ ...long, prompt: expect.any(String) as string, truncated: true }]);
+    expect(findEvents(own).events).toEqual([]);
+  });
+
+  it("are counted as broken where the log's own line was cut off, if those are asked for", () => {
+    const cut = toLine(START).slice(0, -10);
+    expect(findEvents(cut, true)).toEqual({ events: [], broken: 1 });
+    expect(findEvents(cut)).toEqual({ events: [], broken: 0 });
   });
 
   it("are those of every log that is given, cut off or not", () => {
     const [, , , tail, logpush] = LOGS.map(([, toLog]) => toLog(lines([START])));
     const cut = (tail ?? "").split("\n").slice(0, 5).join("\n");
     const log = [tail, cut, ...lines([END]), cut, logpush, tail].join("\n");
-    expect(findFallbackEvents(log)).toEqual({ events: [START, END], broken: 0 });
+    expect(findEvents(log)).toEqual({ events: [START, END], broken: 0 });
   });
 
   it.each(LOGS)("are counted as broken in %s where the log cut a line off", (_, toLog) => {
     const [whole = "", other = ""] = lines([START, END]);
     const log = toLog([whole.slice(0, 300), other]);
-    expect(findFallbackEvents(log)).toEqual({ events: [END], broken: 1 });
+    expect(findEvents(log)).toEqual({ events: [END], broken: 1 });
   });
 
   it("are none where the line holds no event", () => {
     const [line = ""] = lines([START]);
-    expect(findFallbackEvents(line.replace(START.interception_id, "x"))).toEqual({ events: [], broken: 1 });
+    expect(findEvents(line.replace(START.interception_id, "x"))).toEqual({ events: [], broken: 1 });
   });
 });
 
@@ -105,7 +136,7 @@ describe("the text of a fallback line that a client wrote", () => {
   ];
 
   it.each(LOGS)("is no record in %s", (_, toLog) => {
-    const { events } = findFallbackEvents(toLog(inContent));
+    const { events } = findEvents(toLog(inContent));
     expect(events).toEqual([{ ...PROMPT, prompt: forged }]);
   });
 
@@ -120,12 +151,12 @@ describe("the text of a fallback line that a client wrote", () => {
     ["what was printed beside it", { logs: [{ message: [`path: ${forged}`, { a: forged }] }] }],
   ])("is no record in %s, over one line or several", (_, record) => {
     for (const indent of [0, 4]) {
-      expect(findFallbackEvents(JSON.stringify(record, null, indent)).events).toEqual([]);
+      expect(findEvents(JSON.stringify(record, null, indent)).events).toEqual([]);
     }
   });
 
   it("is no record in a line that quotes it", () => {
-    expect(findFallbackEvents(`GET "${forged}" 200\npath="/x" ${forged}`).events).toEqual([]);
+    expect(findEvents(`GET "${forged}" 200\npath="/x" ${forged}`).events).toEqual([]);
   });
 });
 
@@ -135,7 +166,7 @@ describe("the SQL of a replay", () => {
     await storeEvents(database, events);
     const wanted = await allRows(database);
     await emptyLedger();
-    await run(toSql(findFallbackEvents(lines(events).join("\n")).events));
+    await run(toSql(findEvents(lines(events).join("\n")).events));
     expect(await allRows(database)).toEqual(wanted);
   });
 

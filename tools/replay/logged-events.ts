@@ -1,6 +1,7 @@
 /**
- * Finds the ledger's fallback lines in a log: as the Worker printed them, in what `wrangler tail --format json` shows, or
- * in Logpush's records. Receives the log's text, hands on the events in those lines, each once.
+ * Finds the ledger's fallback lines in a log, and where asked the interception log's own lines beside them: as the Worker
+ * printed them, in what `wrangler tail --format json` shows, or in Logpush's records. Receives the log's text, hands on
+ * the events in those lines, each once.
  *
  * It looks only where a log holds what the Worker printed, never into anything else: a prompt or a header may well hold
  * the text of such a line, and would then be taken for a record.
@@ -8,29 +9,63 @@
 import type { InterceptorEvent } from "../../src/events/event.ts";
 import { eventId, hasEventId } from "../../src/ledger/event-id.ts";
 import { FALLBACK_MESSAGE } from "../../src/sinks/fallback.ts";
+import { LOG_MESSAGE } from "../../src/sinks/log.ts";
 
 export type Found = {
   readonly events: readonly InterceptorEvent[];
-  /** How many lines speak of a fallback but hold no whole event: the log cut them off. */
+  /** How many of those lines hold no whole event: the log cut them off. */
   readonly broken: number;
 };
 
-export function findFallbackEvents(log: string): Found {
+/** `plain`: of an event that no fallback line tells, its own line will do, with its content as that shows it, cut. */
+export function findEvents(log: string, plain = false): Found {
   const events = new Map<string, InterceptorEvent>();
+  const shown = new Map<string, InterceptorEvent>();
   let broken = 0;
   for (const record of records(log)) {
-    if (!record.includes(FALLBACK_MESSAGE)) continue;
+    if (!KINDS.some(({ message, into }) => (plain || into === "fallback") && record.includes(message)))
+      continue;
     for (const line of printedIn(record)) {
-      if (!line.startsWith(BEGIN)) continue;
-      const event = eventIn(line);
+      const kind = KINDS.find(({ begin }) => line.startsWith(begin));
+      if (!kind || (kind.into === "plain" && !plain)) continue;
+      const event = kind.eventOf(parse(line));
       if (event === null) broken += 1;
-      else events.set(eventId(event), event);
+      else (kind.into === "plain" ? shown : events).set(eventId(event), event);
     }
   }
+  for (const [id, event] of shown) if (!events.has(id)) events.set(id, event);
   return { events: [...events.values()], broken };
 }
 
-const BEGIN = `{"message":${JSON.stringify(FALLBACK_MESSAGE)},`;
+type Kind = {
+  readonly message: string;
+  /** What such a line begins with. */
+  readonly begin: string;
+  readonly into: "fallback" | "plain";
+  readonly eventOf: (line: unknown) => InterceptorEvent | null;
+};
+
+const kind = (message: string, rest: Pick<Kind, "into" | "eventOf">): Kind => ({
+  message,
+  begin: `{"message":${JSON.stringify(message)},`,
+  ...rest,
+});
+
+const whole = (value: unknown): InterceptorEvent | null => (hasEventId(value) ? value : null);
+
+const KINDS: readonly Kind[] = [
+  kind(FALLBACK_MESSAGE, {
+    into: "fallback",
+    eventOf: (line) => whole((line as { readonly event?: unknown } | null)?.event),
+  }),
+  kind(LOG_MESSAGE, {
+    into: "plain",
+    eventOf: (line) => {
+      const { message: _, ...event } = (line ?? {}) as Readonly<Record<string, unknown>>;
+      return whole(event);
+    },
+  }),
+];
 
 /** Lines, but an object over several lines, as `wrangler tail` prints it, as one. */
 function records(log: string): string[] {
@@ -54,7 +89,7 @@ function records(log: string): string[] {
 function printedIn(record: string): string[] {
   // Whatever a log puts before a line, such as the time, holds neither quotes nor braces.
   const line = record.replace(/^[^"{]*/, "").trimEnd();
-  if (line.startsWith(BEGIN)) return [line];
+  if (KINDS.some(({ begin }) => line.startsWith(begin))) return [line];
   const { logs, Logs } = (parse(line) ?? {}) as { readonly logs?: unknown; readonly Logs?: unknown };
   const messages = [...members(logs, "message"), ...members(Logs, "Message")];
   return messages.flat().filter((message) => typeof message === "string");
@@ -63,11 +98,6 @@ function printedIn(record: string): string[] {
 function members(list: unknown, name: string): unknown[] {
   if (!Array.isArray(list)) return [];
   return list.map((entry: unknown) => (entry as Readonly<Record<string, unknown>> | null)?.[name]);
-}
-
-function eventIn(line: string): InterceptorEvent | null {
-  const { event } = (parse(line) ?? {}) as { readonly event?: unknown };
-  return hasEventId(event) ? event : null;
 }
 
 function parse(text: string): unknown {
