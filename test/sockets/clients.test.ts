@@ -32,7 +32,7 @@ async function startWith(
   const forwarded = expectForwarded(
     await house.ask({ target, headers: [bearer(OWN.openai), ...headers], body }),
   );
-  const sent = headers.filter(([name]) => name === "User-Agent").map(([, value]) => utf8(asRead(value)));
+  const sent = headers.filter(([name]) => name === "User-Agent").map(([, value]) => value);
   expect(forwarded.values("user-agent")).toEqual(sent.length > 0 ? [sent.join(", ")] : []);
   const start = await house.event("interception_start");
   const end = await house.event("interception_end");

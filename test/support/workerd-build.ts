@@ -47,7 +47,7 @@ export const seemsWhole = isOlder;
  */
 export const judgesHeads = !isOlder;
 
-/** Whether header bytes that are no UTF-8 become U+FFFD. The older build leaves them as they came, read as Latin-1. */
+/** Whether header bytes that are no UTF-8 are read as U+FFFD. The older build reads them as Latin-1. */
 export const replacesBadUtf8 = !isOlder;
 
 /** What workerd itself prints where a peer speaks no HTTP or has left: the older build, with a stack of addresses. */
