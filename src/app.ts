@@ -7,28 +7,24 @@
  * floors; which of them there are is in `wiring.ts`.
  */
 import { Hono } from "hono";
-import type { AdminApi } from "./api/api.ts";
 import { explainer } from "./app/explain.ts";
 import { findPlace, hasNoBody, judge, nothingFound, refuseUnread, type Findings } from "./app/judge.ts";
+import type { Parts } from "./app/parts.ts";
 import { sessionId } from "./client/client.ts";
-import type { Config } from "./config.ts";
 import { sha256Hex } from "./digest.ts";
 import * as compose from "./events/compose.ts";
 import { startInterception } from "./events/interception.ts";
-import { createRecorder, type Recorder, type Sink } from "./events/recorder.ts";
-import type { Redact } from "./events/redaction.ts";
+import { createRecorder, type Recorder } from "./events/recorder.ts";
 import { declaredLength, declaredTooLarge, readBody, refuseBody, refuseEncoded } from "./http/body.ts";
 import { toClientHeaders, upstreamHeaders } from "./http/headers.ts";
 import { readTarget, type Target } from "./http/target.ts";
 import { openUpload, type Upload } from "./http/upload.ts";
 import type { Actor } from "./identity/identity.ts";
 import { readCoderIds } from "./initiator/claim.ts";
-import type { Delegate } from "./initiator/delegation.ts";
 import type { Flag } from "./initiator/flags.ts";
 import type { Decision } from "./initiator/initiator.ts";
-import type { Witnesses } from "./initiator/witnesses.ts";
 import { observe, type Conclusion } from "./observation/observe.ts";
-import { applyPolicies, type Policy } from "./policy/policy.ts";
+import { applyPolicies } from "./policy/policy.ts";
 import { readCall, type Call } from "./provider/call.ts";
 import type { Api, Dialect } from "./provider/provider.ts";
 import { methodsOf, type Route } from "./provider/route.ts";
@@ -40,29 +36,6 @@ import { CLIENT_GONE, forward, type Outgoing } from "./upstream/forward.ts";
 import { withoutKeyEcho } from "./upstream/key-echo.ts";
 import { targetUrl } from "./upstream/target.ts";
 import { uuidV7 } from "./uuid.ts";
-
-/** What the app is made of; everything that touches the world comes in here. */
-export type Parts = {
-  readonly config: Config;
-  /** Knows a gateway that speaks for its users; null: there is none. */
-  readonly delegate: Delegate | null;
-  /** Who can say more of an owner than the headers do. */
-  readonly witnesses: Witnesses;
-  readonly policies: readonly Policy[];
-  readonly sinks: readonly Sink[];
-  /** Takes secrets out of content before it is recorded. */
-  readonly redact: Redact;
-  /** Answers who asks about the records. */
-  readonly api: AdminApi;
-  /** Speaks when there is no provider to speak for: an unknown route. */
-  readonly fallbackDialect: Dialect;
-  readonly fetch: typeof fetch;
-  readonly now: () => number;
-  /** A new UUID of version 4: where all randomness comes from. */
-  readonly randomUuid: () => string;
-  /** For what is wrong with ourselves: a sink that fails, an error nobody expected. */
-  readonly complain: (line: string) => void;
-};
 
 type Visit = {
   readonly id: string;

@@ -3,7 +3,7 @@
  * one line here.
  */
 import { adminApi } from "./api/admin.ts";
-import type { Parts } from "./app.ts";
+import type { Parts } from "./app/parts.ts";
 import type { Catalogue, Config } from "./config.ts";
 import type { InterceptorEvent } from "./events/event.ts";
 import { redactor } from "./events/redaction.ts";

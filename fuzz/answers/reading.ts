@@ -5,14 +5,8 @@
  */
 import { isDeepStrictEqual } from "node:util";
 import { readAnswer } from "../../src/observation/answer.ts";
-import {
-  MAX_TEXT,
-  MAX_TEXTS,
-  MAX_THOUGHTS,
-  MAX_TOOL_CALLS,
-  type AnswerReport,
-  type Keep,
-} from "../../src/provider/answer.ts";
+import { MAX_THOUGHTS, MAX_TOOL_CALLS, type AnswerReport, type Keep } from "../../src/provider/answer.ts";
+import { MAX_TEXT, MAX_TEXTS } from "../../src/provider/texts.ts";
 import { READERS } from "../fixtures.ts";
 import type { Target } from "../target.ts";
 import {

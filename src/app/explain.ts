@@ -3,7 +3,6 @@
  * nothing, reads no body, and uses up no signature: the replay cache is taken to say that it is the first.
  */
 import type { Described, Judgement } from "../api/api.ts";
-import type { Parts } from "../app.ts";
 import { Refusal } from "../refusal.ts";
 import {
   findPlace,
@@ -14,6 +13,7 @@ import {
   type Court,
   type Findings,
 } from "./judge.ts";
+import type { Parts } from "./parts.ts";
 
 /** Identity sources and the directory are asked as ever, and what they answer is kept as ever. */
 export function explainer(parts: Parts): (described: Described) => Promise<Judgement> {

@@ -3,7 +3,6 @@
  * request is judged here, and so is one that is only described (`explain.ts`): what is explained cannot differ from what
  * is done. Records nothing, forwards nothing.
  */
-import type { Parts } from "../app.ts";
 import { detectClient, type Client } from "../client/client.ts";
 import { CODER_AGENTS } from "../client/clients.ts";
 import { declaredTooLarge, refuseBody, refuseEncoded } from "../http/body.ts";
@@ -21,6 +20,7 @@ import type { Dialect } from "../provider/provider.ts";
 import { checkMethod, findRoute, isBase, namedProvider, type Route } from "../provider/route.ts";
 import { Refusal } from "../refusal.ts";
 import { chooseCredential, type UpstreamCredential } from "../upstream/credential.ts";
+import type { Parts } from "./parts.ts";
 
 /** A request, or the description of one. */
 export type Asked = Pick<Request, "method" | "url" | "headers">;

@@ -66,9 +66,6 @@ export type AnswerReader = {
 /** So many are kept of one answer; the rest is only counted. */
 export const MAX_TOOL_CALLS = 100;
 export const MAX_THOUGHTS = 100;
-/** So many characters of one text are kept, and of all texts of one answer together. */
-export const MAX_TEXT = 20_480;
-export const MAX_TEXTS = 262_144;
 
 /** The report of an answer that said nothing. */
 export const NOTHING_TOLD: AnswerReport = {

@@ -2,7 +2,9 @@
  * Texts that are kept of an answer, within bounds: what a provider sends must not decide our memory. Receives a text
  * whole or in pieces, hands it on cut at `MAX_TEXT`, so that its length tells whether it may have been cut.
  */
-import { MAX_TEXT, MAX_TEXTS } from "./answer.ts";
+/** So many characters of one text are kept, and of all texts of one answer together. */
+export const MAX_TEXT = 20_480;
+export const MAX_TEXTS = 262_144;
 
 /** A text that is still being told. What is given and is no string is passed over. */
 export type Text = {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { AdminApi } from "../../src/api/api.ts";
-import type { Parts } from "../../src/app.ts";
+import type { Parts } from "../../src/app/parts.ts";
 import { PREFIXES, type Target } from "../../src/http/target.ts";
 import { Refusal, REFUSAL_REASONS, type RefusalReason } from "../../src/refusal.ts";
 import { catalogue } from "../../src/wiring.ts";

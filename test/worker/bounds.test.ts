@@ -1,11 +1,6 @@
 import { describe, expect, it } from "vitest";
-import {
-  MAX_TEXT,
-  MAX_TEXTS,
-  MAX_THOUGHTS,
-  MAX_TOOL_CALLS,
-  type AnswerReport,
-} from "../../src/provider/answer.ts";
+import { MAX_THOUGHTS, MAX_TOOL_CALLS, type AnswerReport } from "../../src/provider/answer.ts";
+import { MAX_TEXT, MAX_TEXTS } from "../../src/provider/texts.ts";
 import { messagesAnswer } from "../../src/provider/anthropic-messages.ts";
 import { chatAnswer } from "../../src/provider/openai-chat.ts";
 import { responsesAnswer } from "../../src/provider/openai-responses.ts";

@@ -1,11 +1,11 @@
 import { describe, expect, it, vi } from "vitest";
 import {
-  MAX_TEXT,
   MAX_TOOL_CALLS,
   type AnswerReader,
   type AnswerReport,
   type Keep,
 } from "../../src/provider/answer.ts";
+import { MAX_TEXT } from "../../src/provider/texts.ts";
 import { messagesAnswer } from "../../src/provider/anthropic-messages.ts";
 import { chatAnswer } from "../../src/provider/openai-chat.ts";
 import { responsesAnswer } from "../../src/provider/openai-responses.ts";

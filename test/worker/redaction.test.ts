@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { MAX_CONTENT, redactor, toContent } from "../../src/events/redaction.ts";
-import { MAX_TEXT } from "../../src/provider/answer.ts";
+import { MAX_TEXT } from "../../src/provider/texts.ts";
 import { between, forSeeds, seededRandom } from "../support/rechunk.ts";
 
 const redact = redactor([]);

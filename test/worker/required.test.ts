@@ -1,6 +1,6 @@
 /** `RECORDING.required` as the app keeps it: a sink that must take an interception's start, and one that does not. */
 import { describe, expect, it } from "vitest";
-import type { Parts } from "../../src/app.ts";
+import type { Parts } from "../../src/app/parts.ts";
 import type { InterceptorEvent } from "../../src/events/event.ts";
 import type { Sink } from "../../src/events/recorder.ts";
 import { Refusal } from "../../src/refusal.ts";

@@ -3,7 +3,8 @@
  * sinks that collect. Every visit is checked for the promises that hold in every case (the catalogue's I1-I3).
  */
 import { createExecutionContext, waitOnExecutionContext } from "cloudflare:test";
-import { createApp, type Parts } from "../../../src/app.ts";
+import { createApp } from "../../../src/app.ts";
+import type { Parts } from "../../../src/app/parts.ts";
 import { readConfig, type Config } from "../../../src/config.ts";
 import { sha256Hex } from "../../../src/digest.ts";
 import type { InterceptorEvent } from "../../../src/events/event.ts";
