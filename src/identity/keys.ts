@@ -19,7 +19,7 @@ export const keys: IdentitySource = {
     const lookUpKey = store === null ? noStore : configureStore(store, setup);
     const text = setup.secret(SECRET_NAME, store === null ? "needed" : "optional");
     const entries = readEntries(text, setup.problems);
-    const listed = once(({ sha256 }): KeyEntry | null => {
+    const listed = remembering(({ sha256 }): KeyEntry | null => {
       // What the look-up's time could tell is a prefix of a stored SHA-256, which brings nobody nearer to a key.
       const entry = entries.get(sha256.slice(0, 16));
       return entry && isOf(entry, sha256) ? entry : null;
@@ -36,12 +36,18 @@ export const keys: IdentitySource = {
   },
 };
 
-/** One request asks of one secret several times, and comparing in constant time is dear. */
-function once<T>(judge: (secret: Secret) => T): (secret: Secret) => T {
-  let last: { readonly secret: Secret; readonly verdict: T } | null = null;
+/**
+ * To compare in constant time is dear, and the same few keys come again and again, each several times a request. Only who
+ * was found is remembered, by the whole digest; there are no more of them than entries.
+ */
+function remembering(find: (secret: Secret) => KeyEntry | null): (secret: Secret) => KeyEntry | null {
+  const known = new Map<string, KeyEntry>();
   return (secret) => {
-    if (last?.secret !== secret) last = { secret, verdict: judge(secret) };
-    return last.verdict;
+    const remembered = known.get(secret.sha256);
+    if (remembered) return remembered;
+    const found = find(secret);
+    if (found) known.set(secret.sha256, found);
+    return found;
   };
 }
 

@@ -67,11 +67,16 @@ function parseStrict(bytes: Uint8Array): { fields: JsonObject; text: string } | 
 /** Whether the value nests deeper than `left`; recurses no deeper than that itself. */
 function isDeep(value: object, left: number): boolean {
   if (left === 0) return true;
-  for (const inner of Array.isArray(value) ? value : Object.values(value)) {
-    if (typeof inner === "object" && inner !== null && isDeep(inner, left - 1)) return true;
+  if (Array.isArray(value)) return value.some((inner: unknown) => isNested(inner, left - 1));
+  // By key: a list of each object's values would be made for nothing.
+  for (const key in value) {
+    if (isNested((value as Readonly<Record<string, unknown>>)[key], left - 1)) return true;
   }
   return false;
 }
+
+const isNested = (value: unknown, left: number): boolean =>
+  typeof value === "object" && value !== null && isDeep(value, left);
 
 /** A cheap look that says no for nearly every body: the key is written once, and no letter is escaped. */
 function mayRepeat(text: string, key: string): boolean {
