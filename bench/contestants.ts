@@ -10,6 +10,7 @@ import { productionBundle, type Bundle } from "../test/support/bundle.ts";
 import { varBindings, workerdConfig, type Binding } from "../test/support/capnp.ts";
 import { onLines } from "../test/support/lines.ts";
 import { startWorkerd, type Workerd } from "../test/support/workerd.ts";
+import { FLOORS } from "./floors.ts";
 import { countRecords } from "./records.ts";
 import { CLIENT_KEYS, KEY_HEADERS, type Target, type Traffic } from "./traffic.ts";
 
@@ -53,6 +54,16 @@ const BARE = `export default {
 
 export function startBare(provider: Provider, { settings }: Bundle, running: Running = {}) {
   return startForwarder("bare", { source: BARE }, provider, settings, running);
+}
+
+/** One of those in between (`floors.ts`). */
+export function startFloor(
+  name: string,
+  provider: Provider,
+  { settings }: Bundle,
+  running: Running = {},
+): Promise<Contestant> {
+  return startForwarder(name, { source: FLOORS[name] ?? "" }, provider, settings, running);
 }
 
 /** The same behind one route of Hono's. */

@@ -2,7 +2,7 @@
  * Instructions per request, counted by valgrind's callgrind: repeatable to about one in a hundred, whatever else the
  * machine is doing, where processor time is not. Says how much work there is, not how long it takes.
  *
- *     npm run bench:instructions                       json, tools and burst, everyone
+ *     npm run bench:instructions                       json and tools, everyone, and what stands between (floors.ts)
  *     npm run bench:instructions -- json --keep <file> one kind, with callgrind's profile kept for callgrind_annotate
  *
  * Needs `valgrind`. What is counted lies between two points of one process's life, so that neither start nor warming up
@@ -16,12 +16,14 @@ import { parseArgs, promisify } from "node:util";
 import { productionBundle } from "../test/support/bundle.ts";
 import {
   startBare,
+  startFloor,
   startHono,
   startInterceptor,
   startProvider,
   type Contestant,
   type Running,
 } from "./contestants.ts";
+import { FLOORS } from "./floors.ts";
 import { Line, runLoad } from "./load.ts";
 import { requestFor, type Traffic } from "./traffic.ts";
 
@@ -37,7 +39,8 @@ const REQUESTS: Readonly<Record<Traffic, Counts>> = {
   paced: { warm: 0, counted: 0 },
   slow: { warm: 0, counted: 0 },
 };
-const ALL: readonly Traffic[] = ["json", "tools", "burst"];
+/** Not a burst: slowed down fifty times, it is none any more, and its events are looked at one by one. */
+const ALL: readonly Traffic[] = ["json", "tools"];
 
 const { values: flags, positionals } = parseArgs({
   allowPositionals: true,
@@ -86,9 +89,14 @@ async function count(begin: (running: Running) => Promise<Contestant>, traffic: 
 
 const bundle = await productionBundle(flags.project, flags.keep !== undefined);
 const provider = await startProvider();
-const everyone: readonly [string, (running: Running) => Promise<Contestant>][] = [
+type Everyone = readonly [string, (running: Running) => Promise<Contestant>];
+const everyone: readonly Everyone[] = [
   ["bare", (running) => startBare(provider, bundle, running)],
   ["bare + Hono", (running) => startHono(provider, running)],
+  ...Object.keys(FLOORS).map((name): Everyone => [
+    name,
+    (running) => startFloor(name, provider, bundle, running),
+  ]),
   ["interceptor", (running) => startInterceptor(provider, bundle, running)],
   ["with ledger", (running) => startInterceptor(provider, bundle, { ...running, ledger: true })],
 ];

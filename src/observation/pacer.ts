@@ -11,15 +11,18 @@ export type Pacer = {
   readonly skip: () => void;
 };
 
-/** From `leastMs` to `mostMs`. */
-export function pacer(leastMs: number, mostMs: number): Pacer {
+/**
+ * From `leastMs` to `mostMs`, each times `stretch`: streams that began together must not all be looked at in the same
+ * millisecond for as long as they live, or a thousand of them hold everybody's events up once a second.
+ */
+export function pacer(leastMs: number, mostMs: number, stretch = nextStretch()): Pacer {
   let paceMs = leastMs;
   let skipped = false;
   let wake: (() => void) | null = null;
 
   const wait = (): Promise<void> => {
     if (skipped) return Promise.resolve();
-    const ms = paceMs;
+    const ms = paceMs * stretch;
     paceMs = Math.min(2 * paceMs, mostMs);
     return new Promise((resolve) => {
       const timer = setTimeout(resolve, ms);
@@ -40,4 +43,13 @@ export function pacer(leastMs: number, mostMs: number): Pacer {
       wake?.();
     },
   };
+}
+
+const GOLDEN_RATIO = 0.618_033_988_75;
+let last = 0;
+
+/** From 0.75 to 1.25, however many there are spread evenly, as multiples of the golden ratio are. */
+function nextStretch(): number {
+  last = (last + GOLDEN_RATIO) % 1;
+  return 0.75 + last / 2;
 }
