@@ -48,7 +48,7 @@ async function readBatches(
   const { capBytes, now } = options;
   let bytes = 0;
   let firstByteAt: number | null = null;
-  const { held, handedOver, isBroken } = wayToClient(delivered, pace, options);
+  const { held, handedOver, hasBroken, isBrokenForLong } = wayToClient(delivered, pace, options);
   const ending = (how: Ending["how"]): Ending => {
     return { how: held.reason() ?? how, bytes, firstByteAt, capped: bytes > capBytes };
   };
@@ -61,15 +61,17 @@ async function readBatches(
       if (done) break;
       held.idle.heard();
       firstByteAt ??= now();
+      const isPastCap = bytes > capBytes;
       bytes += value.byteLength;
-      onBytes(value);
-      if (bytes > capBytes) {
+      if (!isPastCap) onBytes(value);
+      // Where the way to the client has broken, it is read on past the cap until it is clear whose side it was.
+      if (bytes > capBytes && !hasBroken()) {
         held.idle.stop();
         await reader.cancel();
         return ending((await handedOver) ? "end" : "error");
       }
       // An upstream that never lets up leaves no turn to timers. One that had broken would have been read out by now.
-      if (isBroken()) {
+      if (isBrokenForLong()) {
         held.end("client");
         await reader.cancel();
         return ending("client");
@@ -95,8 +97,9 @@ type WayToClient = {
   readonly held: Leash;
   /** Whether the client's stream took all of it; false too once the client has left. */
   readonly handedOver: Promise<boolean>;
-  /** It broke, and so long ago that the upstream's own end would have been seen since. */
-  readonly isBroken: () => boolean;
+  readonly hasBroken: () => boolean;
+  /** So long ago that the upstream's own end would have been seen since. */
+  readonly isBrokenForLong: () => boolean;
 };
 
 function wayToClient(delivered: Promise<boolean>, pace: Pacer, options: WatchOptions): WayToClient {
@@ -119,7 +122,8 @@ function wayToClient(delivered: Promise<boolean>, pace: Pacer, options: WatchOpt
     held,
     // Once the client has left nothing waits for the pipe to notice: the platform ends what goes on long after.
     handedOver: Promise.race([delivered, cut]),
-    isBroken: () => brokenAt !== null && now() - brokenAt >= PACE_MS,
+    hasBroken: () => brokenAt !== null,
+    isBrokenForLong: () => brokenAt !== null && now() - brokenAt >= PACE_MS,
   };
 }
 
