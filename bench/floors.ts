@@ -7,7 +7,7 @@ const module = (steps: string): string => `export default {
     const { pathname } = new URL(request.url);
     const headers = new Headers(request.headers);
     for (const name of ["host", "content-length", "authorization"]) headers.delete(name);
-    headers.set("authorization", "Bearer sk-bench-provider-key");
+    headers.set("authorization", "Bearer sk-bench-0123456789");
     const ask = (body) => fetch(env.UPSTREAM + pathname, { method: request.method, headers, body });
     ${steps}
   },
