@@ -6,7 +6,8 @@ export type Asked = {
   readonly path: string;
   readonly search: string;
   readonly after: Figures;
-  readonly before?: Figures;
+  /** null: it was not waited for. */
+  readonly before: Figures | null;
   /** One for each query that it takes, in SQLite's words. */
   readonly plans: readonly string[];
 };
@@ -28,7 +29,7 @@ export function page(
   return `# The API's queries
 
 Written by \`npm run bench:ledger\`: ${rows.toLocaleString("en")} interceptions with what belongs to them in wrangler's local D1,
-before the indices of \`migrations/0002_indices.sql\` and with them. Times are SQLite's own, in milliseconds, all queries
+before the indices of the migrations and with them. Times are SQLite's own, in milliseconds, all queries
 of an answer together, the median of five; rows read are what D1 bills. Milliseconds are this machine's, ratios and rows
 are not.
 
@@ -48,7 +49,7 @@ ${plans.join("\n\n")}
 `;
 }
 
-const time = (figures: Figures | undefined): string =>
-  figures === undefined ? "" : figures.ms.toFixed(figures.ms < 10 ? 1 : 0);
-const count = (figures: Figures | undefined): string =>
-  figures === undefined ? "" : figures.rowsRead.toLocaleString("en");
+const time = (figures: Figures | null): string =>
+  figures === null ? "not waited for" : figures.ms.toFixed(figures.ms < 10 ? 1 : 0);
+const count = (figures: Figures | null): string =>
+  figures === null ? "–" : figures.rowsRead.toLocaleString("en");
