@@ -32,8 +32,7 @@ beside), half do not (theirs is carried through, and the usage event taken out).
 command's exit code; milliseconds and memory that is only told are this machine's and decide nothing.
 
 What makes the slowest events of the first section slow is V8: at 5,000 events a second it collects everything about every
-six seconds, and stands still for 60 to 90 ms (seen with its flag \`--trace-gc\`). Most of what it collects is left behind by
-the streams that are carried through.
+six seconds, and stands still for 60 to 90 ms (seen with its flag \`--trace-gc\`).
 
 The ledger is its queue here: it tells what it was given, one by one, and what it does not take is in the log, whole. From
 the queue into the database is \`test/sockets/ledger.test.ts\`'s.
