@@ -7,7 +7,7 @@ import type { Traffic } from "./traffic.ts";
 export const TARGETS = {
   ratio: { json: 1.6, tools: 1.6, burst: 1.5 } as Partial<Record<Traffic, number>>,
   addedP99Ms: 5,
-  gzippedKiB: 80,
+  gzippedKiB: 60,
 } as const;
 
 export const NAMES: Readonly<Record<Traffic, string>> = {

@@ -83,7 +83,7 @@ export type UpstreamHeaderOptions = {
 /** The caller's headers as the provider may see them, with the provider's credential. */
 export function upstreamHeaders(from: Headers, options: UpstreamHeaderOptions): Headers {
   const listed = connectionListed(from);
-  // Copied whole and natively, then cut: to carry each field over costs three times as much.
+  // Copied whole and natively, then cut: that takes fewer instructions than to carry each field over.
   const to = new Headers(from);
   for (const name of from.keys()) {
     if (!mayPass(name, options.coderHeaders) || listed?.has(name)) to.delete(name);

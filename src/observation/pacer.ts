@@ -13,7 +13,7 @@ export type Pacer = {
 
 /**
  * From `leastMs` to `mostMs`, each times `stretch`: streams that began together must not all be looked at in the same
- * millisecond for as long as they live, or a thousand of them hold everybody's events up once a second.
+ * millisecond for as long as they live: a thousand looks on end could hold everybody's events up.
  */
 export function pacer(leastMs: number, mostMs: number, stretch = nextStretch()): Pacer {
   let paceMs = leastMs;

@@ -15,7 +15,7 @@ const MAX_HELD = 16 * 1024;
 const MAY_HOLD_USAGE = /"usage"(?!\s*:\s*null)/;
 const LF = 10;
 const CR = 13;
-// A thousand slow streams make a thousand chunks a second: what each leaves behind is paid for by all, in pauses.
+// Made once: every chunk of every stream that is carried through comes by here.
 const DECODER = new TextDecoder();
 const NOTHING = new Uint8Array();
 
