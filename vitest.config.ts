@@ -16,7 +16,9 @@ export default defineConfig({
         ],
         test: {
           name: "worker",
-          include: ["test/worker/**/*.test.ts"],
+          include: ["gateway", "records", "events", "shared", "structure"].map(
+            (folder) => `test/${folder}/**/*.test.ts`,
+          ),
           // For the ledger's tests, which read no files.
           provide: { migrations: await readD1Migrations("migrations") },
           // A machine that is busy must not decide what passes.

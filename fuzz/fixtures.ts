@@ -1,10 +1,10 @@
 /** The answers under `test/fixtures` as Node reads them: `answer.sse` or `answer.json`, and what is to be read in it. */
 import { existsSync, readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import type { AnswerReader, AnswerReport, Keep } from "../src/provider/answer.ts";
-import { messagesAnswer } from "../src/provider/anthropic-messages.ts";
-import { chatAnswer } from "../src/provider/openai-chat.ts";
-import { responsesAnswer } from "../src/provider/openai-responses.ts";
+import type { AnswerReader, AnswerReport, Keep } from "../src/gateway/provider/response-reader.ts";
+import { messagesAnswer } from "../src/gateway/provider/anthropic/messages-response.ts";
+import { chatAnswer } from "../src/gateway/provider/openai/chat-response.ts";
+import { responsesAnswer } from "../src/gateway/provider/openai/responses-response.ts";
 
 export const APIS = ["chat", "responses", "messages"] as const;
 export type ApiName = (typeof APIS)[number];

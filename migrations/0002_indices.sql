@@ -3,7 +3,7 @@
 CREATE INDEX interceptions_by_initiator ON interceptions (initiator_id, id);
 CREATE INDEX interceptions_by_actor ON interceptions (actor_id, id);
 CREATE INDEX interceptions_by_session ON interceptions (session_id, initiator_id, id);
--- To link threads (src/ledger/threads.ts): who waits for a tool, and what hangs below a parent that moves. With those
+-- To link threads (src/records/ledger/write/thread-sql.ts): who waits for a tool, and what hangs below a parent that moves. With those
 -- already linked too, as a later tool of the same id may be nearer; and taking them out again would be one more write.
 CREATE INDEX interceptions_by_correlation ON interceptions (correlating_tool_call_id, initiator_id, id)
   WHERE correlating_tool_call_id IS NOT NULL;

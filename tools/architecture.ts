@@ -1,6 +1,6 @@
 /**
  * `npm run architecture`: draws docs/ARCHITECTURE.md's picture and table of the floors out of the sources' own imports,
- * in the order that test/worker/import-rule.test.ts holds. test/docs/architecture.test.ts fails where it has fallen behind.
+ * in the order that test/structure/import-rule.test.ts holds. test/docs/architecture.test.ts fails where it has fallen behind.
  */
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

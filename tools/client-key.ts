@@ -1,7 +1,7 @@
 /** Client keys and the entries of the secret CLIENT_KEYS that stand for them. */
 import { createHash, randomBytes } from "node:crypto";
-import { readActorId as readId } from "../src/identity/actor-id.ts";
-import { CLIENT_KEY_PREFIX } from "../src/identity/credential.ts";
+import { readActorId as readId } from "../src/gateway/identity/actor-id.ts";
+import { CLIENT_KEY_PREFIX } from "../src/gateway/identity/credential.ts";
 
 const KEY_BYTES = 32;
 

@@ -5,8 +5,8 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import prettier from "prettier";
-import { ENDPOINTS } from "../src/api/endpoints.ts";
-import { toDocument } from "../src/api/openapi.ts";
+import { ENDPOINTS } from "../src/records/api/endpoints.ts";
+import { toDocument } from "../src/records/api/kit/openapi.ts";
 
 const FILE = fileURLToPath(import.meta.resolve("../docs/openapi.json"));
 

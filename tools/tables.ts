@@ -5,11 +5,11 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import prettier from "prettier";
-import { ENDPOINTS } from "../src/api/endpoints.ts";
-import { CLIENTS } from "../src/client/clients.ts";
-import { REFUSAL_REASONS } from "../src/refusal.ts";
-import { INTERCEPTION_COLUMNS, OVERRIDE_COLUMNS } from "../src/sinks/columns.ts";
-import { catalogue } from "../src/wiring.ts";
+import { ENDPOINTS } from "../src/records/api/endpoints.ts";
+import { CLIENTS } from "../src/gateway/client/clients.ts";
+import { REFUSAL_REASONS } from "../src/shared/refusal.ts";
+import { INTERCEPTION_COLUMNS, OVERRIDE_COLUMNS } from "../src/gateway/sinks/analytics-row.ts";
+import { catalogue } from "../src/gateway/wiring.ts";
 import { CONFIG_KEYS } from "./tables/config-keys.ts";
 import { EVENT_KINDS, sampleEvents } from "./tables/sample-events.ts";
 

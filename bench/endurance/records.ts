@@ -1,7 +1,7 @@
 /** What a running interceptor has recorded, out of its console's file: counted by interception, never by sum alone. */
 import { closeSync, openSync, readSync } from "node:fs";
 import { until } from "../../test/support/deadline.ts";
-import type { Outcome } from "../../src/observation/outcome.ts";
+import type { Outcome } from "../../src/gateway/observation/outcome.ts";
 
 export const POINT_MARK = "analytics point: ";
 

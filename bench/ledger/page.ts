@@ -41,7 +41,7 @@ ${lines.join("\n")}
 
 A default query reads a page, or the span of time that it adds up (30 days unless told), never the whole of a table:
 \`SEARCH … USING PRIMARY KEY (id<?)\` walks back from the newest until a page is full, \`(id>? AND id<?)\` reads a span.
-\`test/worker/api-plans.test.ts\` holds that.
+\`test/records/api/query-plans.test.ts\` holds that.
 
 ## Plans
 

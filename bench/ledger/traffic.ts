@@ -1,6 +1,6 @@
 /** A month of made-up traffic: the same events for the same place, so that two runs can be compared. */
 import type { InterceptorEvent } from "../../src/events/event.ts";
-import { uuidV7 } from "../../src/uuid.ts";
+import { uuidV7 } from "../../src/shared/uuid.ts";
 
 export const NOW = Date.UTC(2026, 10, 23, 12);
 const SPAN_MS = 30 * 86_400_000;

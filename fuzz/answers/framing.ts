@@ -4,7 +4,7 @@
  * or without data, and none is longer than the cap.
  */
 import { isDeepStrictEqual } from "node:util";
-import { frameEvents } from "../../src/observation/sse.ts";
+import { frameEvents } from "../../src/gateway/observation/sse.ts";
 import { between, seededRandom } from "../../test/support/rechunk.ts";
 import { chance, newSeed, pick, several, type Random } from "../random.ts";
 import { shorter } from "../shrink.ts";

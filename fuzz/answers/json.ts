@@ -4,7 +4,7 @@
  * them.
  */
 import { between } from "../../test/support/rechunk.ts";
-import { jsonObject } from "../../test/worker/support/random-json.ts";
+import { jsonObject } from "../../test/support/in-workerd/random-json.ts";
 import { chance, pick, shuffled, type Random } from "../random.ts";
 
 const TOKEN = /"(?:[^"\\]|\\.)*"|[{}[\]:,]|[^\s{}[\]:,"]+/g;

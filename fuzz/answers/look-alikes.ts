@@ -1,5 +1,5 @@
 /** Events that a client passes over, and that tell nothing of the usage, much as some of them look it. */
-import { jsonObject } from "../../test/worker/support/random-json.ts";
+import { jsonObject } from "../../test/support/in-workerd/random-json.ts";
 import type { ApiName } from "../fixtures.ts";
 import { chance, pick, type Random } from "../random.ts";
 

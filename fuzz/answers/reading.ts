@@ -4,9 +4,9 @@
  * what is kept stays within its bounds; not a byte of the answer is changed.
  */
 import { isDeepStrictEqual } from "node:util";
-import { readAnswer } from "../../src/observation/answer.ts";
-import { MAX_THOUGHTS, MAX_TOOL_CALLS, type AnswerReport, type Keep } from "../../src/provider/answer.ts";
-import { MAX_TEXT, MAX_TEXTS } from "../../src/provider/texts.ts";
+import { readAnswer } from "../../src/gateway/observation/body-parser.ts";
+import { MAX_THOUGHTS, MAX_TOOL_CALLS, type AnswerReport, type Keep } from "../../src/gateway/provider/response-reader.ts";
+import { MAX_TEXT, MAX_TEXTS } from "../../src/gateway/provider/bounded-text.ts";
 import { READERS } from "../fixtures.ts";
 import type { Target } from "../target.ts";
 import {

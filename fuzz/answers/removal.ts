@@ -3,8 +3,8 @@
  * whole events found in the bytes by other means: what comes out is what went in less exactly the usage events, however
  * it was cut; whole events are not kept waiting, and no more is held back than may be.
  */
-import { withoutUsageEvent } from "../../src/observation/usage-event.ts";
-import { isUsageOnly } from "../../src/provider/openai-chat.ts";
+import { withoutUsageEvent } from "../../src/gateway/observation/remove-usage-event.ts";
+import { isUsageOnly } from "../../src/gateway/provider/openai/chat-response.ts";
 import { latin1 } from "../../test/support/wire.ts";
 import type { Target } from "../target.ts";
 import {

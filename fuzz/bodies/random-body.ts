@@ -1,6 +1,6 @@
 /** Random request bodies: sound, wrong in a known way, or broken. */
 import { between } from "../../test/support/rechunk.ts";
-import { jsonObject, jsonString } from "../../test/worker/support/random-json.ts";
+import { jsonObject, jsonString } from "../../test/support/in-workerd/random-json.ts";
 import { chance, pick, type Random } from "../random.ts";
 
 /** `told`: what the generator put in; null once nobody knows any more. */

@@ -4,9 +4,9 @@
  * taking the inserted bytes out again gives the body as it came.
  */
 import { isDeepStrictEqual } from "node:util";
-import { readCall } from "../../src/provider/call.ts";
-import { askForUsage } from "../../src/provider/splice.ts";
-import { Refusal } from "../../src/refusal.ts";
+import { readCall } from "../../src/gateway/provider/model-call.ts";
+import { askForUsage } from "../../src/gateway/provider/inject-usage.ts";
+import { Refusal } from "../../src/shared/refusal.ts";
 import { shorterText } from "../shrink.ts";
 import type { Target, Verdict } from "../target.ts";
 import { randomBody, type BodyCase, type Told } from "./random-body.ts";

@@ -2,8 +2,8 @@
  * Target `configs`: every var in random states through `readConfig`. Checked: it never throws; a sound configuration is
  * taken; of one made wrong in known places each is named; and no value is ever quoted, least of all a secret's.
  */
-import { readConfig } from "../../src/config.ts";
-import { catalogue } from "../../src/wiring.ts";
+import { readConfig } from "../../src/gateway/config/config.ts";
+import { catalogue } from "../../src/gateway/wiring.ts";
 import { seededRandom } from "../../test/support/rechunk.ts";
 import { chance, newSeed, pick, several, type Random } from "../random.ts";
 import { shorter } from "../shrink.ts";

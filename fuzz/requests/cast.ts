@@ -1,6 +1,6 @@
 /** Who appears in raw requests: keys that are good, keys that are nearly so, and canaries that nothing may ever print. */
 import { createHash } from "node:crypto";
-import { CLIENTS } from "../../src/client/clients.ts";
+import { CLIENTS } from "../../src/gateway/client/clients.ts";
 
 /** In every secret and every text that is nobody's business. */
 export const CANARY = "CANARY";

@@ -5,7 +5,7 @@
  */
 import { isDeepStrictEqual } from "node:util";
 import type { InterceptorEvent } from "../../src/events/event.ts";
-import type { Usage } from "../../src/provider/usage.ts";
+import type { Usage } from "../../src/gateway/provider/usage.ts";
 import { body, finish, head, type Framing, type Step } from "../../test/support/answer.ts";
 import type { UpstreamRequest } from "../../test/support/fake-upstream.ts";
 import { rawRequest } from "../../test/support/raw-client.ts";

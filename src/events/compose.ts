@@ -4,16 +4,16 @@
  * What several events share is put together once and spread as the first thing in each literal: V8 copies it as it is
  * there, and builds a hash table, dear to make and to print, where a spread comes later.
  */
-import type { Client } from "../client/client.ts";
-import type { Actor } from "../identity/identity.ts";
-import type { Flag } from "../initiator/flags.ts";
-import type { Decision, Initiator } from "../initiator/initiator.ts";
-import type { OwnerRejection } from "../initiator/owner-assertion.ts";
-import type { Conclusion } from "../observation/observe.ts";
-import type { Outcome } from "../observation/outcome.ts";
-import type { Ask } from "../provider/ask.ts";
-import type { Route } from "../provider/route.ts";
-import type { Refusal } from "../refusal.ts";
+import type { Client } from "../gateway/client/client.ts";
+import type { Actor } from "../gateway/identity/identity.ts";
+import type { Flag } from "../gateway/initiator/flags.ts";
+import type { Decision, Initiator } from "../gateway/initiator/decision.ts";
+import type { OwnerRejection } from "../gateway/initiator/owner-header.ts";
+import type { Conclusion } from "../gateway/observation/observe.ts";
+import type { Outcome } from "../gateway/observation/outcome.ts";
+import type { Ask } from "../gateway/provider/conversation.ts";
+import type { Route } from "../gateway/provider/route.ts";
+import type { Refusal } from "../shared/refusal.ts";
 import type {
   Asked,
   ClientHints,

@@ -7,12 +7,12 @@
  * Content (a prompt, a tool's input, a thought, an error's message) is recorded only where `RECORDING` says so, after
  * redaction, and cut at `MAX_CONTENT` characters.
  */
-import type { Flag } from "../initiator/flags.ts";
-import type { Attribution, Trace } from "../initiator/initiator.ts";
-import type { Outcome, UsageState } from "../observation/outcome.ts";
-import type { RefusalReason } from "../refusal.ts";
-import type { OwnerRejection } from "../initiator/owner-assertion.ts";
-import type { ActorKind } from "../identity/identity.ts";
+import type { Flag } from "../gateway/initiator/flags.ts";
+import type { Attribution, Trace } from "../gateway/initiator/decision.ts";
+import type { Outcome, UsageState } from "../gateway/observation/outcome.ts";
+import type { RefusalReason } from "../shared/refusal.ts";
+import type { OwnerRejection } from "../gateway/initiator/owner-header.ts";
+import type { ActorKind } from "../gateway/identity/identity.ts";
 
 /** Who called and on whose account: on every event that has an actor, always both, always how far to believe it. */
 export type Who = {

@@ -52,8 +52,8 @@ describe("CONTRIBUTING.md's examples", () => {
   it("are five: a client, a policy, an identity source, an API and a sink, each wired", () => {
     expect(files.map(({ path }) => path.split("/")[1])).toEqual(["policy", "identity", "provider", "sinks"]);
     expect(changes.map(({ path }) => path)).toEqual([
-      "src/client/clients.ts",
-      ...Array.from({ length: 2 * files.length }, () => "src/wiring.ts"),
+      "src/gateway/client/clients.ts",
+      ...Array.from({ length: 2 * files.length }, () => "src/gateway/wiring.ts"),
     ]);
   });
 

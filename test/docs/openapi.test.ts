@@ -1,7 +1,7 @@
 import { Validator } from "@seriousme/openapi-schema-validator";
 import { describe, expect, it } from "vitest";
-import { ENDPOINTS } from "../../src/api/endpoints.ts";
-import { toDocument } from "../../src/api/openapi.ts";
+import { ENDPOINTS } from "../../src/records/api/endpoints.ts";
+import { toDocument } from "../../src/records/api/kit/openapi.ts";
 import { stored, written } from "../../tools/openapi.ts";
 
 type Operation = {

@@ -6,8 +6,8 @@ import { fileURLToPath } from "node:url";
 import { parseEnv } from "node:util";
 import { describe, expect, it } from "vitest";
 import { unstable_readConfig } from "wrangler";
-import { readConfig, type Env } from "../../src/config.ts";
-import { catalogue } from "../../src/wiring.ts";
+import { readConfig, type Env } from "../../src/gateway/config/config.ts";
+import { catalogue } from "../../src/gateway/wiring.ts";
 import { chooseSetup } from "../../tools/local/dev-vars.ts";
 
 const TEXT = readFileSync(fileURLToPath(import.meta.resolve("../../docs/recipes.md")), "utf8");

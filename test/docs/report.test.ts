@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { ENDPOINTS } from "../../src/api/endpoints.ts";
+import { ENDPOINTS } from "../../src/records/api/endpoints.ts";
 import { toCsv, toText } from "../../tools/report/print.ts";
 import { VIEWS, type View } from "../../tools/report/views.ts";
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { readConfig } from "../../src/config.ts";
-import { catalogue } from "../../src/wiring.ts";
+import { readConfig } from "../../src/gateway/config/config.ts";
+import { catalogue } from "../../src/gateway/wiring.ts";
 import { CONFIG_KEYS } from "../../tools/tables/config-keys.ts";
 import { EVENT_KINDS, sampleEvents } from "../../tools/tables/sample-events.ts";
 import { PAGES, pageText, TABLES, withTables, type Page } from "../../tools/tables.ts";

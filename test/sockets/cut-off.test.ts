@@ -1,7 +1,7 @@
 /**
  * An isolate that dies: the process of the production bundle is killed in the middle of a stream, or as soon as the log
  * has the end of a client that has left. What is there by then is all there ever is. The moments that no process can be
- * caught in for certain are test/worker/cut-off.test.ts's.
+ * caught in for certain are test/gateway/app/cut-off.test.ts's.
  */
 import { afterAll, afterEach, describe, expect, it } from "vitest";
 import type { InterceptionEnd, InterceptorEvent } from "../../src/events/event.ts";

@@ -1,7 +1,7 @@
 /* oxlint-disable vitest/expect-expect -- expectForwarded, expectRefusal and their like are assertions */
 /** Part E of the catalogue: which headers go on, each way, on real sockets. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { refuseEncoded } from "../../src/http/body.ts";
+import { refuseEncoded } from "../../src/gateway/app/request-body.ts";
 import * as answer from "../support/answer.ts";
 import type { UpstreamRequest } from "../support/fake-upstream.ts";
 import { utf8, type HeaderPair } from "../support/wire.ts";

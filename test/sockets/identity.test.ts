@@ -6,11 +6,11 @@
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { Fields } from "../../src/config-fields.ts";
-import { coder as coderSource } from "../../src/identity/coder.ts";
-import { readCredential } from "../../src/identity/credential.ts";
-import { identify } from "../../src/identity/identity.ts";
-import { Refusal } from "../../src/refusal.ts";
+import { Fields } from "../../src/shared/config-fields.ts";
+import { coder as coderSource } from "../../src/gateway/identity/sources/coder.ts";
+import { readCredential } from "../../src/gateway/identity/credential.ts";
+import { identify } from "../../src/gateway/identity/identity.ts";
+import { Refusal } from "../../src/shared/refusal.ts";
 import { coderToken, startFakeCoder, type FakeCoder } from "../support/fake-coder.ts";
 import { AUDIENCE, startFakeIssuer, type FakeIssuer } from "../support/fake-issuer.ts";
 import { byHand, hmacByHand } from "../support/issuer-tokens.ts";

@@ -52,7 +52,7 @@ function wranglerConfig(upstreamUrl: string): object {
   const base_url = `${upstreamUrl}/v1`;
   return {
     name: "with-a-store",
-    main: join(PROJECT, "src/index.ts"),
+    main: join(PROJECT, "src/gateway/index.ts"),
     compatibility_date: "2026-10-01",
     compatibility_flags: ["enable_request_signal", "no_nodejs_compat"],
     kv_namespaces: [{ binding: "KEYS" }],

@@ -1,7 +1,7 @@
 /* oxlint-disable vitest/expect-expect -- expectForwarded, expectRefusal and their like are assertions */
 /** Part A of the catalogue: the owner header, as Coder Agents sends it unless said otherwise. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { readOwner } from "../../src/initiator/owner-assertion.ts";
+import { readOwner } from "../../src/gateway/initiator/owner-header.ts";
 import { between, seededRandom } from "../support/rechunk.ts";
 import { utf8, type HeaderPair } from "../support/wire.ts";
 import { judgesHeads } from "../support/workerd-build.ts";

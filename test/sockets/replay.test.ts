@@ -5,9 +5,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { toFallbackLine } from "../../src/sinks/fallback.ts";
+import { toFallbackLine } from "../../src/events/fallback-log.ts";
 import { migrateLedger, ROOT } from "../../tools/local/wrangler.ts";
-import { END, OVERRIDE, PROMPT, START, TOKENS, TOOL } from "../worker/support/events.ts";
+import { END, OVERRIDE, PROMPT, START, TOKENS, TOOL } from "../support/in-workerd/events.ts";
 
 const run = promisify(execFile);
 const state = mkdtempSync(join(tmpdir(), "replay-test-"));

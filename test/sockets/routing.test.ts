@@ -1,10 +1,10 @@
 /* oxlint-disable vitest/expect-expect -- expectForwarded, expectRefusal and their like are assertions */
 /** Part D of the catalogue: where a request goes, and everything that would have it go elsewhere. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { PREFIXES } from "../../src/http/target.ts";
-import { anthropic } from "../../src/provider/anthropic.ts";
-import type { Dialect, DialectRoute } from "../../src/provider/provider.ts";
-import { methodsOf as methodsOfRoute } from "../../src/provider/route.ts";
+import { PREFIXES } from "../../src/shared/http/target.ts";
+import { anthropic } from "../../src/gateway/provider/anthropic/dialect.ts";
+import type { Dialect, DialectRoute } from "../../src/gateway/provider/provider.ts";
+import { methodsOf as methodsOfRoute } from "../../src/gateway/provider/route.ts";
 import * as answer from "../support/answer.ts";
 import { DIALECTS } from "../support/dialects.ts";
 import { startFakeUpstream, type FakeUpstream } from "../support/fake-upstream.ts";

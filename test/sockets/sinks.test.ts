@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { afterAll, afterEach, describe, expect, it } from "vitest";
 import type { InterceptionEnd } from "../../src/events/event.ts";
-import { INTERCEPTION_COLUMNS, OVERRIDE_COLUMNS } from "../../src/sinks/columns.ts";
+import { INTERCEPTION_COLUMNS, OVERRIDE_COLUMNS } from "../../src/gateway/sinks/analytics-row.ts";
 import * as answer from "../support/answer.ts";
 import type { Step } from "../support/answer.ts";
 import { startFakeUpstream } from "../support/fake-upstream.ts";

@@ -10,7 +10,7 @@ import { packageOf, partsOf, readBuilt, type Built } from "../../tools/supply/bu
 const built = (over: Partial<Built> = {}): Built => ({
   bytes: 100,
   gzipBytes: 50,
-  sources: [["src/app.ts", 60]],
+  sources: [["src/gateway/app/app.ts", 60]],
   ...over,
 });
 
@@ -20,13 +20,13 @@ describe("the bundle's size", () => {
     onTestFinished(() => rmSync(dist, { recursive: true }));
     expect(() => readBuilt(dist)).toThrow("run `npm run build` first");
     writeFileSync(join(dist, "index.js"), "export {};".repeat(100));
-    const inputs = { "src/app.ts": { bytesInOutput: 7 } };
+    const inputs = { "src/gateway/app/app.ts": { bytesInOutput: 7 } };
     writeFileSync(
       join(dist, "meta.json"),
       JSON.stringify({ outputs: { "index.js.map": { inputs: {} }, "index.js": { inputs } } }),
     );
     const first = readBuilt(dist);
-    expect(first).toMatchObject({ bytes: 1000, sources: [["src/app.ts", 7]] });
+    expect(first).toMatchObject({ bytes: 1000, sources: [["src/gateway/app/app.ts", 7]] });
     expect(readBuilt(dist)).toEqual(first);
     expect(first.gzipBytes).toBeLessThan(100);
   });
@@ -46,9 +46,9 @@ describe("the bundle's size", () => {
 
   it("is told by floor and by package", () => {
     const sources = [
-      ["src/app.ts", 5],
-      ["src/app/judge.ts", 6],
-      ["src/config-fields.ts", 3],
+      ["src/gateway/app/app.ts", 5],
+      ["src/gateway/app/decide.ts", 6],
+      ["src/shared/config-fields.ts", 3],
       ["src/api/a.ts", 0],
       ["node_modules/jose/dist/a.js", 20],
     ] as const;
@@ -57,7 +57,7 @@ describe("the bundle's size", () => {
       ["src/app", 11],
       ["src/config", 3],
     ]);
-    expect(packageOf("src/app.ts")).toBeNull();
+    expect(packageOf("src/gateway/app/app.ts")).toBeNull();
   });
 });
 

@@ -1,5 +1,5 @@
 /**
- * The house's floors and who may stand on whom: the one source for the rule (test/worker/import-rule.test.ts) and for
+ * The house's floors and who may stand on whom: the one source for the rule (test/structure/import-rule.test.ts) and for
  * the picture of it (docs/ARCHITECTURE.md).
  */
 

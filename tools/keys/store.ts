@@ -1,6 +1,6 @@
 /**
  * The store of client keys, a KV namespace, through wrangler's own commands: SHA-256 of the key in hex → its entry in
- * JSON, as src/identity/key-store.ts reads it, with as much of the entry beside it as a list needs.
+ * JSON, as src/gateway/identity/client-key-store.ts reads it, with as much of the entry beside it as a list needs.
  */
 import { stripVTControlCharacters } from "node:util";
 import type { KeyEntry } from "../client-key.ts";

@@ -6,7 +6,7 @@ import type { StoredKey, StorePlace } from "./store.ts";
 /** As interceptions name a key: `api_key_id`. */
 export const idOf = (sha256: string): string => sha256.slice(0, 16);
 
-/** Of KV's own caches and of the Worker's (src/identity/key-store.ts), by default. */
+/** Of KV's own caches and of the Worker's (src/gateway/identity/client-key-store.ts), by default. */
 const REVOKED_WITHIN = "90 s";
 
 export function explain(key: string, entry: KeyEntry): string {

@@ -7,9 +7,9 @@
  * the text of such a line, and would then be taken for a record.
  */
 import type { InterceptorEvent } from "../../src/events/event.ts";
-import { eventId, hasEventId } from "../../src/ledger/event-id.ts";
-import { FALLBACK_MESSAGE } from "../../src/sinks/fallback.ts";
-import { LOG_MESSAGE } from "../../src/sinks/log.ts";
+import { eventId, hasEventId } from "../../src/events/event-id.ts";
+import { FALLBACK_MESSAGE } from "../../src/events/fallback-log.ts";
+import { LOG_MESSAGE } from "../../src/gateway/sinks/log.ts";
 
 export type Found = {
   readonly events: readonly InterceptorEvent[];

@@ -3,8 +3,8 @@
  * No statement is longer than the 100,000 bytes that D1 takes.
  */
 import type { InterceptorEvent } from "../../src/events/event.ts";
-import { jsonWithin } from "../../src/ledger/fit.ts";
-import { statementsFor } from "../../src/ledger/statements.ts";
+import { jsonWithin } from "../../src/events/truncate-event.ts";
+import { statementsFor } from "../../src/records/ledger/write/statements.ts";
 
 /**
  * A statement's own text is under 3,000 bytes, a character three at most; and the largest event alone may have content

@@ -1,6 +1,6 @@
 /** Rows as a table with bars for a terminal, or as CSV (RFC 4180). */
 import { styleText } from "node:util";
-import { toCsv as writeCsv } from "../../src/api/csv.ts";
+import { toCsv as writeCsv } from "../../src/records/api/kit/csv.ts";
 import { plainText } from "../local/plain-text.ts";
 import type { Cell, Column, Row, View } from "./views.ts";
 

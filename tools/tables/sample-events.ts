@@ -1,12 +1,12 @@
 /** One event of each kind, composed by the code that composes the real ones: what the table in docs/reference.md is made of. */
-import type { Actor } from "../../src/identity/identity.ts";
-import type { Decision, Initiator } from "../../src/initiator/initiator.ts";
-import type { Conclusion } from "../../src/observation/observe.ts";
+import type { Actor } from "../../src/gateway/identity/identity.ts";
+import type { Decision, Initiator } from "../../src/gateway/initiator/decision.ts";
+import type { Conclusion } from "../../src/gateway/observation/observe.ts";
 import * as compose from "../../src/events/compose.ts";
 import type { InterceptorEvent } from "../../src/events/event.ts";
 import { redactor } from "../../src/events/redaction.ts";
-import { openai } from "../../src/provider/openai.ts";
-import { Refusal } from "../../src/refusal.ts";
+import { openai } from "../../src/gateway/provider/openai/dialect.ts";
+import { Refusal } from "../../src/shared/refusal.ts";
 
 /** When each kind of event is recorded. */
 export const EVENT_KINDS: Readonly<Record<InterceptorEvent["record_type"], string>> = {

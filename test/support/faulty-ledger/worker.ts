@@ -1,5 +1,5 @@
 /** The interceptor, with a database that is down for every third batch of its queue. */
-import interceptor from "../../../src/index.ts";
+import interceptor from "../../../src/gateway/index.ts";
 
 let batches = 0;
 

@@ -1,0 +1,407 @@
+/**
+ * The whole way of a request, top to bottom:
+ *
+ *   request → route → client → identity → initiator → policy → upstream → observation → client bytes, untouched
+ *
+ * Each step is a call that takes plain values and hands on plain values, or a refusal. What the steps are is in their
+ * floors; which of them there are is in `wiring.ts`.
+ */
+import { Hono } from "hono";
+import { explainer } from "./explain.ts";
+import { findPlace, hasNoBody, judge, nothingFound, refuseUnread, type Findings } from "./decide.ts";
+import type { Parts } from "./deps.ts";
+import { sessionId } from "../client/client.ts";
+import { sha256Hex } from "../../shared/digest.ts";
+import * as compose from "../../events/compose.ts";
+import { startInterception } from "./interception.ts";
+import { createRecorder, type Recorder } from "../sinks/recorder.ts";
+import { declaredLength, declaredTooLarge, readBody, refuseBody, refuseEncoded } from "./request-body.ts";
+import { toClientHeaders, upstreamHeaders } from "../upstream/headers.ts";
+import { readTarget, type Target } from "../../shared/http/target.ts";
+import { openUpload, type Upload } from "../upstream/upload.ts";
+import type { Actor } from "../identity/identity.ts";
+import { readCoderIds } from "../initiator/owner-claim.ts";
+import type { Flag } from "../initiator/flags.ts";
+import type { Decision } from "../initiator/decision.ts";
+import { observe, type Conclusion } from "../observation/observe.ts";
+import { applyPolicies } from "../policy/policy.ts";
+import { readCall, type Call } from "../provider/model-call.ts";
+import type { Api, Dialect } from "../provider/provider.ts";
+import { methodsOf, type Route } from "../provider/route.ts";
+import { askForUsage } from "../provider/inject-usage.ts";
+import { asText } from "../provider/usage.ts";
+import { Refusal } from "../../shared/refusal.ts";
+import type { UpstreamCredential } from "../upstream/credential.ts";
+import { CLIENT_GONE, forward, type Outgoing } from "../upstream/forward.ts";
+import { withoutKeyEcho } from "../upstream/redact-key.ts";
+import { targetUrl } from "../upstream/url.ts";
+import { uuidV7 } from "../../shared/uuid.ts";
+
+type Visit = {
+  readonly id: string;
+  readonly request: Request;
+  readonly parts: Parts;
+  readonly startedAt: number;
+  readonly recorder: Recorder;
+  readonly waitUntil: (promise: Promise<unknown>) => void;
+  /** Found on the way, for whatever ends it. */
+  readonly found: Findings;
+  errorBody: Dialect["errorBody"];
+  target: Target | null;
+  caller: compose.Caller | null;
+};
+
+/** All that is known once the caller is: what forwarding starts from. */
+type Admitted = {
+  readonly target: Target;
+  readonly route: Route;
+  readonly actor: Actor;
+  readonly caller: compose.Caller;
+  readonly initiatorName: string | null;
+  readonly flags: readonly Flag[];
+  readonly credential: UpstreamCredential;
+  /** The request's body, where a signature has made it be read; null where it is still to come. */
+  readonly body: Uint8Array | null;
+};
+
+export function createApp(parts: Parts): Hono {
+  // By the path as `readTarget` sees it, as Hono itself decodes it and believes the Host header.
+  const app = new Hono({ getPath: pathOf });
+  app.get("/healthz", () => ourAnswer(parts, "ok\n"));
+  app.all("*", (context) =>
+    handle(context.req.raw, parts, (promise) => context.executionCtx.waitUntil(promise)),
+  );
+  return app;
+}
+
+function pathOf(request: Request): string {
+  const target = readTarget(request);
+  return target instanceof Refusal ? "/" : target.path;
+}
+
+/** One request, with whatever goes wrong in ourselves turned into a refusal. */
+async function handle(request: Request, parts: Parts, waitUntil: Visit["waitUntil"]): Promise<Response> {
+  const startedAt = parts.now();
+  const id = uuidV7(startedAt, parts.randomUuid());
+  const complain = (what: string, error: unknown): void =>
+    parts.complain(`${what} failed: ${error instanceof Error ? error.name : "unknown"} (interception ${id})`);
+  const events = createRecorder(parts.sinks, waitUntil, (sink, error) => complain(`sink ${sink}`, error));
+  const own: Visit = {
+    id,
+    request,
+    parts,
+    startedAt,
+    recorder: events,
+    waitUntil,
+    found: nothingFound(),
+    errorBody: parts.fallbackDialect.errorBody,
+    target: null,
+    caller: null,
+  };
+  const answer = intercept(own);
+  // A client that leaves before its answer takes the handler with it, and the record of the interception, unless
+  // something waits for it.
+  waitUntil(answer.catch(() => undefined));
+  try {
+    return await answer;
+  } catch (error) {
+    complain("interceptor", error);
+    return refuse(own, new Refusal("internal"));
+  } finally {
+    void events.flush();
+  }
+}
+
+async function intercept(visit: Visit): Promise<Response> {
+  const { request, parts, id, found } = visit;
+  const { headers } = request;
+
+  // Route.
+  const place = findPlace(request, parts);
+  if (place.is === "nowhere") {
+    visit.errorBody = place.dialect.errorBody;
+    return refuse(visit, place.refusal);
+  }
+  const { target } = place;
+  visit.target = target;
+  if (place.is !== "provider") return place.is === "api" ? askApi(visit, target) : ourAnswer(parts, null, id);
+  const { route } = place;
+  visit.errorBody = route.provider.dialect.errorBody;
+
+  // Client, identity, initiator.
+  const judged = await judge(request, place, parts, found, () => signedBody(visit, route));
+  if (judged instanceof Refusal) return refuse(visit, judged);
+  const { client, actor, credential, decision, flags, body } = judged;
+  const coder = readCoderIds(headers, judged.delegation);
+  const caller = compose.toCaller(
+    id,
+    actor,
+    decision.initiator,
+    client,
+    sessionId(client, headers, {}),
+    coder,
+  );
+  visit.caller = caller;
+  await recordOverride(visit, route, caller, decision);
+  if (judged.refusal) return refuse(visit, judged.refusal);
+
+  const initiatorName = decision.initiator.name;
+  const admitted: Admitted = { target, route, actor, caller, initiatorName, flags, credential, body };
+  if (route.route.kind === "passthrough") return passThrough(visit, admitted);
+  const bytes = body ?? (await wholeBody(visit, route));
+  if (bytes instanceof Refusal) return refuse(visit, bytes);
+  const call = readCall(bytes);
+  if (call instanceof Refusal) return refuse(visit, call);
+  const session = caller.client_session_id ?? sessionId(client, headers, call.fields);
+  return relay(
+    visit,
+    { ...admitted, caller: { ...caller, client_session_id: session } },
+    route.route.api,
+    call,
+    bytes,
+  );
+}
+
+/** The whole body, with its SHA-256, for a signature to be checked. */
+async function signedBody(
+  visit: Visit,
+  route: Route,
+): Promise<{ readonly bytes: Uint8Array; readonly sha256: string } | Refusal> {
+  const bytes = await wholeBody(visit, route);
+  return bytes instanceof Refusal ? bytes : { bytes, sha256: await sha256Hex(bytes) };
+}
+
+/** The whole body, as the route takes it: not compressed where it is read, none where there is none to forward. */
+async function wholeBody({ request, parts }: Visit, route: Route): Promise<Uint8Array | Refusal> {
+  const { bodyBytes } = parts.config.limits;
+  return refuseUnread(request, route, bodyBytes) ?? readBody(request, bodyBytes);
+}
+
+/** A question about the records: the admin's, who is known by a token of its own. */
+async function askApi(visit: Visit, target: Target): Promise<Response> {
+  const { api } = visit.parts;
+  visit.errorBody = api.errorBody;
+  const answer = await api.answer(visit.request, target, explainer(visit.parts));
+  if (answer instanceof Refusal) return refuse(visit, answer);
+  answer.headers.set("x-interception-id", visit.id);
+  return answer;
+}
+
+/** Events about the owner header. */
+async function recordOverride(
+  { request, parts, recorder }: Visit,
+  { provider }: Route,
+  caller: compose.Caller,
+  decision: Decision,
+): Promise<void> {
+  const { owner } = decision.initiator;
+  if (owner === "none") return;
+  if (owner === "overrides") {
+    recorder.record(compose.overrideEvent(caller, decision, provider.name, parts.now()));
+    return;
+  }
+  const sent = request.headers.get("x-coder-owner-id") ?? "";
+  const valueSha256 = (await sha256Hex(sent)).slice(0, 16);
+  const rejection = { reason: owner.rejected, valueLength: sent.length, valueSha256 };
+  recorder.record(compose.overrideRejectedEvent(caller, decision, provider.name, rejection, parts.now()));
+}
+
+/** An interception: recorded from here to its one end, whatever happens. */
+async function relay(
+  visit: Visit,
+  admitted: Admitted,
+  api: Api,
+  call: Call,
+  bytes: Uint8Array,
+): Promise<Response> {
+  const { id, parts, recorder, startedAt, waitUntil } = visit;
+  const { route, caller, actor, initiatorName, flags, credential } = admitted;
+  const { model, stream } = call;
+  const asked = {
+    provider: route.provider.name,
+    provider_type: route.provider.dialect.type,
+    route: route.route.path,
+    model: asText(model),
+    streaming: stream,
+    credential_kind: credential.kind,
+    credential_hint: credential.hint,
+  };
+  const subject = compose.toSubject(caller, asked, startedAt);
+  const { keep, prompts } = parts.config.recording;
+  const { begun, end } = startInterception(
+    recorder,
+    { subject, actor, initiatorName, flags, ask: api.readAsk(call.fields), startedAt },
+    { prompts, redact: parts.redact },
+    parts.now,
+  );
+  const endRefused = (refusal: Refusal, outcome: "refused" | "upstream_error"): Response => {
+    end({ outcome, status: refusal.status, error: refusal.reason, conclusion: null });
+    return refuse(visit, refusal);
+  };
+
+  const abort = new AbortController();
+  try {
+    if (!(typeof begun === "boolean" ? begun : await begun)) {
+      return endRefused(new Refusal("recording_unavailable"), "refused");
+    }
+    const forbidden = checkPolicies(visit, admitted, model, true);
+    if (forbidden) return endRefused(forbidden, "refused");
+
+    const spliced = api.isUsageOnly && route.provider.injectUsage ? askForUsage(call, bytes) : null;
+    const answer = await ask(visit, admitted, spliced ?? bytes, abort);
+    if (answer === CLIENT_GONE) {
+      end({ outcome: "cancelled", status: null, error: null, conclusion: null });
+      return clientGone(id);
+    }
+    if (answer instanceof Refusal) return endRefused(answer, "upstream_error");
+
+    const { idleMs, observeBytes: capBytes } = parts.config.limits;
+    const observed = await observe(answer, api.answerReader(keep), {
+      clientSignal: visit.request.signal,
+      abort,
+      idleMs,
+      capBytes,
+      now: parts.now,
+      takeOut: spliced && api.isUsageOnly,
+    });
+    const { status } = answer;
+    const finish = (conclusion: Conclusion): void =>
+      end({ outcome: conclusion.outcome, status, error: conclusion.report.error, conclusion });
+    if (observed.conclusion instanceof Promise) waitUntil(observed.conclusion.then(finish));
+    else finish(observed.conclusion);
+    return toClient(answer, observed.body, id, observed.reframed);
+  } catch (error) {
+    abort.abort();
+    end({ outcome: "refused", status: 500, error: "internal", conclusion: null });
+    throw error;
+  }
+}
+
+/** A passthrough: forwarded and counted, its bytes not looked at (but for the model, where only some are allowed). */
+async function passThrough(visit: Visit, admitted: Admitted): Promise<Response> {
+  const { id, parts, recorder, request, startedAt } = visit;
+  const { route, caller } = admitted;
+  // What there is to say of the owner so far is stored first, where it must be.
+  if (!(await recorder.flush())) return refuse(visit, new Refusal("recording_unavailable"));
+  const body = await passthroughBody(visit, admitted);
+  if (body instanceof Refusal) return refuse(visit, body);
+  const upload = body instanceof Uint8Array ? null : body;
+  const answer = await ask(
+    visit,
+    admitted,
+    upload?.body ?? (body as Uint8Array | null),
+    new AbortController(),
+  );
+  if (answer instanceof Refusal) {
+    const clients = answer.reason === "upstream_unreachable" && (await upload?.brokenByClient());
+    return refuse(visit, clients ? new Refusal("body_incomplete", "while it was forwarded") : answer);
+  }
+  const status = answer === CLIENT_GONE ? 499 : answer.status;
+  const event = { method: request.method, startedAt, status };
+  recorder.record(compose.passthroughEvent(caller, route, event, parts.now()));
+  if (answer === CLIENT_GONE) return clientGone(id);
+  return toClient(answer, answer.body, id, false);
+}
+
+/** The body to forward, once policy has nothing against it. */
+async function passthroughBody(
+  visit: Visit,
+  admitted: Admitted,
+): Promise<Uint8Array | Upload | Refusal | null> {
+  const { request, parts } = visit;
+  const { route: asked, provider } = admitted.route;
+  const { bodyBytes } = parts.config.limits;
+  const runsModel = asked.kind === "passthrough" && request.method === "POST" ? asked.runsModel : "no";
+  if (runsModel !== "no" && provider.models !== null) {
+    const bytes = refuseEncoded(request.headers) ?? admitted.body ?? (await readBody(request, bodyBytes));
+    if (bytes instanceof Refusal) return bytes;
+    // An empty body (to cancel, say) has no model do anything; one that cannot be read names none that is allowed.
+    const call = bytes.byteLength === 0 ? null : readCall(bytes);
+    const model = call instanceof Refusal || runsModel === "hidden" ? null : (call?.model ?? null);
+    return checkPolicies(visit, admitted, model, call !== null) ?? bytes;
+  }
+  const forbidden = checkPolicies(visit, admitted, null, false);
+  if (forbidden) return forbidden;
+  if (hasNoBody(request.method)) return refuseBody(request.headers);
+  if (request.body === null) return null;
+  if (admitted.body) return admitted.body;
+  // A body of known length flows on as it comes; one of unknown length is counted first.
+  const length = declaredLength(request.headers);
+  if (length === null) return readBody(request, bodyBytes);
+  return declaredTooLarge(request.headers, bodyBytes) ?? openUpload(request.body, length);
+}
+
+function checkPolicies(
+  { parts }: Visit,
+  { route, caller }: Admitted,
+  model: string | null,
+  runsModel: boolean,
+): Refusal | null {
+  return applyPolicies(parts.policies, {
+    provider: route.provider,
+    model,
+    runsModel,
+    actorId: caller.actor_id,
+    initiatorId: caller.initiator_id,
+  });
+}
+
+/** The one call to the provider, ended when the client leaves; no answer of its gives away the gateway's key. */
+async function ask(
+  { request, parts }: Visit,
+  { target, route, caller, credential }: Admitted,
+  body: Outgoing["body"],
+  abort: AbortController,
+): Promise<Response | Refusal | typeof CLIENT_GONE> {
+  const { headersMs, idleMs } = parts.config.limits;
+  request.signal.addEventListener("abort", () => abort.abort(), { once: true });
+  if (request.signal.aborted) return CLIENT_GONE;
+  const headers = upstreamHeaders(request.headers, {
+    coderHeaders: route.provider.coderHeaders,
+    owner: caller.attribution === "asserted" || caller.attribution === "signed" ? caller.initiator_id : null,
+    credential: credential.header,
+  });
+  const outgoing = { url: targetUrl(route, target.search), method: request.method, headers, body };
+  const answer = await forward(parts.fetch, outgoing, abort, headersMs);
+  if (!(answer instanceof Response) || credential.centralKey === null) return answer;
+  const clean = await withoutKeyEcho(answer, credential.centralKey, abort, idleMs);
+  return clean instanceof Refusal && request.signal.aborted ? CLIENT_GONE : clean;
+}
+
+/** To nobody. */
+function clientGone(id: string): Response {
+  return new Response(null, { status: 499, headers: { "x-interception-id": id } });
+}
+
+function toClient(answer: Response, body: BodyInit | null, id: string, reframed: boolean): Response {
+  const response = new Response(body, answer);
+  toClientHeaders(response.headers, id, reframed);
+  return response;
+}
+
+/** Answers instead of the upstream, in the route's dialect, and says so in an event. */
+function refuse(visit: Visit, refusal: Refusal): Response {
+  const { id, parts, recorder, request, caller, target } = visit;
+  const { route, client, actor } = visit.found;
+  const known = { method: request.method, route, client: client?.name ?? null, actor, caller };
+  recorder.record(compose.refusalEvent(id, refusal, known, parts.now()));
+  const { reason, status, message, param } = refusal;
+  const body = visit.errorBody({ status, message, code: reason, param, interceptionId: id });
+  const headers = new Headers({ "x-interception-id": id, "x-interceptor-error": reason });
+  // What HTTP asks of these two (RFC 9110 §15.5.6, §15.5.22).
+  if (reason === "method_not_allowed")
+    headers.set(
+      "allow",
+      (route ? methodsOf(route.route) : parts.api.methodsOf(target?.path ?? "")).join(", "),
+    );
+  if (reason === "websocket_unsupported") headers.set("upgrade", "HTTP/1.1");
+  return Response.json(body, { status, headers });
+}
+
+function ourAnswer(
+  parts: Parts,
+  body: string | null,
+  id = uuidV7(parts.now(), parts.randomUuid()),
+): Response {
+  return new Response(body, { headers: { "x-interception-id": id } });
+}

@@ -1,0 +1,61 @@
+/**
+ * Watches a small answer of known length by reading it whole before the client gets it: one read, one parse, no second
+ * stream. Where it breaks off, the client gets what there was and then the break, as it would have without us.
+ */
+import { concat } from "../app/request-body.ts";
+import type { Ending, WatchOptions } from "./stream-end.ts";
+import { leash } from "./abort-guard.ts";
+
+/** Larger answers are watched beside the client's stream. */
+export const WHOLE_MAX_BYTES = 256 * 1024;
+const CHUNK_BYTES = 16 * 1024;
+
+export async function watchWhole(
+  upstream: ReadableStream<Uint8Array>,
+  length: number,
+  onBytes: (bytes: Uint8Array) => void,
+  options: WatchOptions,
+): Promise<{ readonly body: Uint8Array | ReadableStream; readonly ending: Ending }> {
+  const held = leash(options, () => undefined);
+  const reader = upstream.getReader({ mode: "byob" });
+  const parts: Uint8Array[] = [];
+  let at = 0;
+  let firstByteAt: number | null = null;
+  let failure: { readonly error: unknown } | null = null;
+  try {
+    while (at < length) {
+      const { done, value } = await reader.read(new Uint8Array(Math.min(length - at, CHUNK_BYTES)));
+      if (done) break;
+      held.idle.heard();
+      firstByteAt ??= options.now();
+      at += value.byteLength;
+      parts.push(value);
+    }
+    if (at < length) failure = { error: new Error("the provider's answer ended early") };
+  } catch (error) {
+    failure = { error };
+  } finally {
+    held.release();
+  }
+  const bytes = concat(parts, at);
+  onBytes(bytes);
+  const how: Ending["how"] = held.reason() ?? (failure ? "error" : "end");
+  return {
+    body: failure ? brokenBody(bytes, length, failure.error) : bytes,
+    ending: { how, bytes: at, firstByteAt, capped: false },
+  };
+}
+
+/** A body of the declared length that breaks off after the bytes there were, as the provider's did. */
+function brokenBody(bytes: Uint8Array, length: number, error: unknown): ReadableStream {
+  const through = new FixedLengthStream(length);
+  const writer = through.writable.getWriter();
+  const send = async (): Promise<void> => {
+    if (bytes.byteLength > 0) await writer.write(bytes);
+    // The headers leave with the first turn of the loop after the answer is returned; a break before it takes them along.
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    await writer.abort(error);
+  };
+  send().catch(() => undefined);
+  return through.readable;
+}

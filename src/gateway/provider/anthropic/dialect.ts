@@ -1,0 +1,50 @@
+/** Anthropic's API: https://docs.anthropic.com/en/api. A client's base URL has no `/v1`. */
+import { messagesAsk } from "./messages-conversation.ts";
+import { messagesAnswer } from "./messages-response.ts";
+import type { Dialect, DialectRoute } from "../provider.ts";
+
+type RunsModel = "no" | "named" | "hidden";
+const passthrough = (path: string, below: boolean, runsModel: RunsModel = "no"): DialectRoute => ({
+  kind: "passthrough",
+  path,
+  below,
+  runsModel,
+});
+
+export const anthropic: Dialect = {
+  type: "anthropic",
+  mount: "",
+  tell: ["anthropic-version", "x-api-key"],
+  routes: [
+    {
+      kind: "intercept",
+      path: "/v1/messages",
+      api: { name: "messages", readAsk: messagesAsk, answerReader: messagesAnswer, isUsageOnly: null },
+    },
+    passthrough("/v1/messages/count_tokens", false, "named"),
+    passthrough("/v1/messages/batches", true, "hidden"),
+    passthrough("/v1/models", true),
+    passthrough("/v1/files", true),
+    passthrough("/api/event_logging/*", true),
+    passthrough("/api/hello", false),
+  ],
+  keyHeader: (key) => ["x-api-key", key],
+  // A subscription's OAuth token is a bearer, an API key is not: each goes on as it came.
+  ownKeyHeader: (key, from) =>
+    from === "x-api-key" ? ["x-api-key", key] : ["authorization", `Bearer ${key}`],
+  errorBody: ({ status, message, interceptionId }) => ({
+    type: "error",
+    error: { type: ERROR_TYPES[status] ?? (status >= 500 ? "api_error" : "invalid_request_error"), message },
+    request_id: interceptionId,
+  }),
+};
+
+/** https://docs.anthropic.com/en/api/errors */
+const ERROR_TYPES: Readonly<Record<number, string>> = {
+  401: "authentication_error",
+  403: "permission_error",
+  404: "not_found_error",
+  413: "request_too_large",
+  429: "rate_limit_error",
+  529: "overloaded_error",
+};

@@ -1,0 +1,55 @@
+/** OpenAI's API: https://platform.openai.com/docs/api-reference. A client's base URL ends in `/v1`. */
+import { chatAsk } from "./chat-conversation.ts";
+import { chatAnswer, isUsageOnly } from "./chat-response.ts";
+import { responsesAsk } from "./responses-conversation.ts";
+import { responsesAnswer } from "./responses-response.ts";
+import type { Dialect, DialectRoute } from "../provider.ts";
+
+const plain = (path: string): DialectRoute => ({ kind: "passthrough", path, below: true, runsModel: "no" });
+const running = (path: string, below: boolean): DialectRoute => ({
+  kind: "passthrough",
+  path,
+  below,
+  runsModel: "named",
+});
+
+export const openai: Dialect = {
+  type: "openai",
+  mount: "/v1",
+  tell: [],
+  routes: [
+    {
+      kind: "intercept",
+      path: "/chat/completions",
+      api: { name: "chat_completions", readAsk: chatAsk, answerReader: chatAnswer, isUsageOnly },
+    },
+    {
+      kind: "intercept",
+      path: "/responses",
+      api: { name: "responses", readAsk: responsesAsk, answerReader: responsesAnswer, isUsageOnly: null },
+    },
+    running("/responses/*", true),
+    plain("/models"),
+    plain("/conversations"),
+    running("/embeddings", false),
+    running("/images/*", true),
+    running("/audio/*", true),
+    plain("/files"),
+    { kind: "passthrough", path: "/batches", below: true, runsModel: "hidden" },
+    running("/moderations", false),
+  ],
+  keyHeader: (key) => ["authorization", `Bearer ${key}`],
+  // OpenAI knows only the bearer form.
+  ownKeyHeader: (key) => ["authorization", `Bearer ${key}`],
+  errorBody: ({ status, message, code, param }) => ({
+    error: { message, type: errorType(status), param, code },
+  }),
+};
+
+function errorType(status: number): string {
+  if (status === 401) return "authentication_error";
+  if (status === 403) return "permission_error";
+  if (status === 404) return "not_found_error";
+  if (status === 429) return "rate_limit_error";
+  return status >= 500 ? "server_error" : "invalid_request_error";
+}

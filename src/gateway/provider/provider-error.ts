@@ -1,0 +1,28 @@
+/** What an answer says went wrong: a short name, and where it is kept, the message. */
+import type { AnswerReport, Keep } from "./response-reader.ts";
+import { cut } from "./bounded-text.ts";
+import { asObject, asText } from "./usage.ts";
+
+export type Failure = Pick<AnswerReport, "error" | "errorMessage">;
+
+export const NO_FAILURE: Failure = { error: null, errorMessage: null };
+
+export const MAX_TYPE = 64;
+const MAX_MESSAGE = 1024;
+
+/** Out of an error as either provider writes it: an object with `type` or `code` and `message`, or only a text. */
+export function readFailure(failure: unknown, keep: Keep): Failure {
+  const object = asObject(failure);
+  return {
+    error: asText(object?.["type"], MAX_TYPE) ?? asText(object?.["code"], MAX_TYPE) ?? "error",
+    errorMessage: keep.errorMessages ? toMessage(object ? object["message"] : failure) : null,
+  };
+}
+
+/** Cut between words: what remained of a key that was cut would not be known for one when secrets are taken out. */
+function toMessage(value: unknown): string | null {
+  if (typeof value !== "string" || value === "") return null;
+  if (value.length <= MAX_MESSAGE) return value;
+  const end = Math.max(...[" ", "\n", "\t"].map((blank) => value.lastIndexOf(blank, MAX_MESSAGE)));
+  return end < 0 ? null : cut(value, end);
+}

@@ -1,0 +1,71 @@
+/**
+ * What an answer says it used. Each figure is the provider's own, as a whole number from 0 to 2^53 - 1, or null where
+ * it gave none; a figure that is no such number is not taken, and `flagged` says that one was refused.
+ */
+import { cut } from "./bounded-text.ts";
+
+export type Usage = {
+  /** Cache excluded. */
+  readonly input_tokens: number | null;
+  readonly output_tokens: number | null;
+  readonly cache_read_input_tokens: number | null;
+  readonly cache_write_input_tokens: number | null;
+  readonly extras: Readonly<Record<string, number>>;
+  readonly flagged: boolean;
+};
+
+export type JsonObject = { readonly [key: string]: unknown };
+
+/** The value as an object (not null, not an array), or null. */
+export function asObject(value: unknown): JsonObject | null {
+  return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as JsonObject) : null;
+}
+
+/** The value as text of at most `max` characters, not cut through a surrogate pair, or null. */
+export function asText(value: unknown, max = 256): string | null {
+  if (typeof value !== "string") return null;
+  const last = value.length > max ? value.charCodeAt(max - 1) : 0;
+  return cut(value, last >= 0xd800 && last <= 0xdbff ? max - 1 : max);
+}
+
+/** The same, where an empty text says nothing either: Azure's first chunk has an empty id and model. */
+export function asName(value: unknown, max = 256): string | null {
+  return asText(value, max) || null;
+}
+
+export function parseObject(text: string): JsonObject | null {
+  try {
+    return asObject(JSON.parse(text));
+  } catch {
+    return null;
+  }
+}
+
+/** Collects figures of one usage object and remembers whether one had to be refused. */
+export class Figures {
+  flagged = false;
+  readonly extras: Record<string, number> = {};
+
+  /** The figure under `key`, or null where it is absent, null or no count. */
+  take(from: JsonObject | null, key: string): number | null {
+    const value = from?.[key];
+    if (value === undefined || value === null) return null;
+    if (Number.isSafeInteger(value) && (value as number) >= 0) return value as number;
+    this.flagged = true;
+    return null;
+  }
+
+  /** Keeps the figure under `key` as the named extra, if there is one. */
+  extra(name: string, from: JsonObject | null, key: string): void {
+    const value = this.take(from, key);
+    if (value !== null) this.extras[name] = value;
+  }
+
+  /** `total` less its cached parts, never below 0; null where the total is unknown. */
+  less(total: number | null, ...parts: readonly (number | null)[]): number | null {
+    if (total === null) return null;
+    const rest = parts.reduce<number>((left, part) => left - (part ?? 0), total);
+    if (rest < 0) this.flagged = true;
+    return Math.max(0, rest);
+  }
+}

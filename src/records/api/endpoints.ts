@@ -1,0 +1,23 @@
+/** What there is to ask. Another endpoint is one file and one line here. */
+import { anomalies } from "./routes/anomalies.ts";
+import { attribution } from "./routes/attribution.ts";
+import type { Endpoint } from "./kit/endpoint.ts";
+import { explain } from "./routes/explain.ts";
+import { interceptions } from "./routes/interceptions.ts";
+import { openapi } from "./kit/openapi.ts";
+import { overrides } from "./routes/overrides.ts";
+import { session } from "./routes/session.ts";
+import { sessions } from "./routes/sessions.ts";
+import { usage } from "./routes/usage.ts";
+
+export const ENDPOINTS: readonly Endpoint[] = [
+  sessions,
+  session,
+  interceptions,
+  overrides,
+  usage,
+  attribution,
+  anomalies,
+  explain,
+  openapi(() => ENDPOINTS),
+];

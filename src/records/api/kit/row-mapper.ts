@@ -1,0 +1,76 @@
+/**
+ * A row as it is answered: a record's fields are one table, which says what is selected, how it is read, and what its
+ * schema is.
+ */
+import type { Row } from "./query-ledger.ts";
+import * as schema from "../../../shared/json-schema.ts";
+import type { Schema } from "../../../shared/json-schema.ts";
+import { column, joined, type Sql, type Value } from "./sql.ts";
+
+export type Field = { readonly schema: Schema; readonly read: (value: Value | undefined) => unknown };
+export type Fields = Readonly<Record<string, Field>>;
+
+export const textOrNull = (value: Value | undefined): string | null => (value == null ? null : String(value));
+/** Where Coder's field is a text always: nothing is "". */
+export const text = (value: Value | undefined): string => textOrNull(value) ?? "";
+export const numberOrNull = (value: Value | undefined): number | null =>
+  typeof value === "number" ? value : null;
+export const number = (value: Value | undefined): number => numberOrNull(value) ?? 0;
+export const flag = (value: Value | undefined): boolean => value === 1;
+
+/** A column that holds a JSON object; what cannot be read is an empty one, so that one bad row hides no others. */
+export function json(value: Value | undefined): Readonly<Record<string, unknown>> {
+  const read = parsed(value);
+  return typeof read === "object" && read !== null && !Array.isArray(read) ? { ...read } : {};
+}
+
+/** A column that holds a JSON array of texts, in order. */
+export function texts(value: Value | undefined): string[] {
+  const read = parsed(value);
+  return Array.isArray(read) ? read.filter((one) => typeof one === "string").toSorted() : [];
+}
+
+function parsed(value: Value | undefined): unknown {
+  try {
+    return typeof value === "string" ? JSON.parse(value) : null;
+  } catch {
+    return null;
+  }
+}
+
+export const ID: Field = { schema: schema.UUID, read: text };
+export const TEXT: Field = { schema: schema.TEXT, read: text };
+export const TIME: Field = { schema: schema.TIME, read: text };
+export const COUNT: Field = { schema: schema.COUNT, read: number };
+export const FLAG: Field = { schema: schema.FLAG, read: flag };
+export const JSON_OBJECT: Field = { schema: schema.METADATA, read: json };
+export const ID_OR_NULL: Field = { schema: schema.orNull(schema.UUID), read: textOrNull };
+export const TEXT_OR_NULL: Field = { schema: schema.orNull(schema.TEXT), read: textOrNull };
+export const TIME_OR_NULL: Field = { schema: schema.orNull(schema.TIME), read: textOrNull };
+export const COUNT_OR_NULL: Field = { schema: schema.orNull(schema.COUNT), read: numberOrNull };
+/** A JSON list; one that is not there is empty. */
+export const TEXTS: Field = { schema: schema.list(schema.TEXT), read: texts };
+export const FLAG_OR_NULL: Field = {
+  schema: schema.orNull(schema.FLAG),
+  read: (value) => (value == null ? null : flag(value)),
+};
+
+export const described = (field: Field, description: string): Field => ({
+  ...field,
+  schema: schema.about(field.schema, description),
+});
+
+export function selected(alias: string, fields: Fields): Sql {
+  return joined(
+    Object.keys(fields).map((name) => column(alias, name)),
+    ", ",
+  );
+}
+
+export function toRecord(row: Row, fields: Fields): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(fields).map(([name, { read }]) => [name, read(row[name])]));
+}
+
+export function schemasOf(fields: Fields): Record<string, Schema> {
+  return Object.fromEntries(Object.entries(fields).map(([name, field]) => [name, field.schema]));
+}

@@ -1,0 +1,84 @@
+/** GET /attribution: how far initiators could be believed, day by day. */
+import { Refusal } from "../../../shared/refusal.ts";
+import { endpoint } from "../kit/endpoint.ts";
+import { TRAITS } from "../filters.ts";
+import { number, text } from "../kit/row-mapper.ts";
+import * as schema from "../../../shared/json-schema.ts";
+import { readSpan, SPAN_FIELDS, SPAN_PARAMETERS } from "../kit/time-range.ts";
+import { sql } from "../kit/sql.ts";
+import { toCounts, totals } from "../tokens.ts";
+
+const COLUMNS = [
+  "day",
+  "attribution",
+  "requests",
+  "tokens",
+  "share_of_requests",
+  "share_of_tokens",
+  "unknown_usage",
+] as const;
+
+export const attribution = endpoint({
+  path: "/attribution",
+  summary: "The share of requests and tokens per attribution, per day",
+  description: "Newest day first. Days are UTC's; shares are of what matches on that day.",
+  filters: TRAITS,
+  parameters: SPAN_PARAMETERS,
+  csv: true,
+  answer: schema.object({
+    ...SPAN_FIELDS,
+    results: schema.list(
+      schema.object({
+        day: schema.DAY,
+        attribution: schema.TEXT,
+        requests: schema.COUNT,
+        tokens: schema.about(schema.COUNT, "Of all four kinds, as far as they are known."),
+        share_of_requests: schema.SHARE,
+        share_of_tokens: schema.about(schema.orNull(schema.SHARE), "null: none are known of that day."),
+        unknown_usage: schema.about(schema.COUNT, "Requests whose usage is not known to the end."),
+      }),
+    ),
+  }),
+  handle: async (sent, matches, { ask, now }) => {
+    const span = readSpan(sent, now);
+    const rows = await ask([
+      sql`SELECT SUBSTR(i.started_at, 1, 10) AS day, i.attribution, COUNT(DISTINCT i.id) AS requests, ${totals("t")},
+          COUNT(DISTINCT CASE WHEN i.usage IS NOT 'final' THEN i.id END) AS unknown_usage
+        FROM interceptions i LEFT JOIN token_usages t ON t.interception_id = i.id
+        WHERE ${span.matches("i")} AND ${matches("i")}
+        GROUP BY 1, 2 ORDER BY 1 DESC, 2`,
+    ]);
+    if (rows instanceof Refusal) return rows;
+    const parts = rows[0].map((row) => ({
+      day: text(row["day"]),
+      attribution: text(row["attribution"]),
+      requests: number(row["requests"]),
+      tokens: Object.values(toCounts(row)).reduce((sum, count) => sum + count, 0),
+      unknown_usage: number(row["unknown_usage"]),
+    }));
+    const results = withShares(parts);
+    return {
+      body: { ...span.fields, results },
+      table: { columns: COLUMNS, rows: results.map((result) => COLUMNS.map((name) => result[name])) },
+    };
+  },
+});
+
+type Part = { readonly day: string; readonly requests: number; readonly tokens: number };
+type Shares = { readonly share_of_requests: number; readonly share_of_tokens: number | null };
+
+function withShares<P extends Part>(parts: readonly P[]): (P & Shares)[] {
+  const days = Map.groupBy(parts, ({ day }) => day);
+  return parts.map((part) => {
+    const ofDay = days.get(part.day) ?? [];
+    const requests = ofDay.reduce((sum, one) => sum + one.requests, 0);
+    const tokens = ofDay.reduce((sum, one) => sum + one.tokens, 0);
+    return {
+      ...part,
+      share_of_requests: rounded(part.requests / requests),
+      share_of_tokens: tokens === 0 ? null : rounded(part.tokens / tokens),
+    };
+  });
+}
+
+const rounded = (share: number): number => Math.round(share * 1e6) / 1e6;

@@ -1,0 +1,109 @@
+/** GET /interceptions: every interception by itself, newest first, with all that is recorded of it. */
+import { Refusal } from "../../../shared/refusal.ts";
+import { checkSize, sizeOf, TOO_LARGE } from "../kit/response-size.ts";
+import { endpoint } from "../kit/endpoint.ts";
+import { INTERCEPTION, MODEL_THOUGHT, TOKEN_USAGE, TOOL_USAGE, USER_PROMPT } from "../fields.ts";
+import { INTERCEPTION_FILTERS } from "../filters.ts";
+import type { Row } from "../kit/query-ledger.ts";
+import { AFTER_ID, checkCursors, COUNT_FIELDS, counted, countUpTo, LIMIT, OFFSET, PAST_ALL } from "../kit/page.ts";
+import { SEARCH } from "../kit/query.ts";
+import { schemasOf, selected, text, toRecord, type Fields } from "../kit/row-mapper.ts";
+import * as schema from "../../../shared/json-schema.ts";
+import { sql, type Sql } from "../kit/sql.ts";
+import { toUser, USER } from "../user-dto.ts";
+
+const COUNT_CAP = 10_000;
+
+const OWNED = {
+  token_usages: TOKEN_USAGE,
+  user_prompts: USER_PROMPT,
+  tool_usages: TOOL_USAGE,
+  model_thoughts: MODEL_THOUGHT,
+};
+
+const listOf = (fields: Fields): schema.Schema => schema.list(schema.object(schemasOf(fields)));
+
+export const interceptions = endpoint({
+  path: "/interceptions",
+  summary: "Interceptions, newest first",
+  description:
+    "Each with its usage, its prompt, its tool calls and the model's thoughts, as far as those are recorded.",
+  filters: INTERCEPTION_FILTERS,
+  parameters: {
+    q: SEARCH,
+    limit: { ...LIMIT, description: `${LIMIT.description} ${TOO_LARGE}` },
+    offset: OFFSET,
+    after_id: AFTER_ID,
+  },
+  answer: schema.object({
+    ...COUNT_FIELDS,
+    results: schema.list(
+      schema.object({
+        ...schemasOf(INTERCEPTION),
+        initiator: USER,
+        token_usages: listOf(TOKEN_USAGE),
+        user_prompts: listOf(USER_PROMPT),
+        tool_usages: listOf(TOOL_USAGE),
+        model_thoughts: listOf(MODEL_THOUGHT),
+      }),
+    ),
+  }),
+  handle: async ({ limit, offset, after_id }, matches, { ask }) => {
+    const refusal = checkCursors({ after_id, offset });
+    if (refusal) return refusal;
+    const page = (what: Sql): Sql =>
+      sql`SELECT ${what} FROM interceptions i WHERE i.id < ${after_id ?? PAST_ALL} AND ${matches("i")}
+        ORDER BY i.id DESC LIMIT ${limit} OFFSET ${offset}`;
+    const found = await ask([
+      page(selected("i", INTERCEPTION)),
+      sizeOf(page(sql`i.id`)),
+      countUpTo(COUNT_CAP, sql`SELECT 1 FROM interceptions i WHERE i.id < ${PAST_ALL} AND ${matches("i")}`),
+    ]);
+    if (found instanceof Refusal) return found;
+    const [rows, size, count] = found;
+    const tooLarge = checkSize(size);
+    if (tooLarge) return tooLarge;
+    const ids = JSON.stringify(rows.map(({ id }) => id));
+    const owned = await ask([
+      sql`SELECT ${selected("t", TOKEN_USAGE)} FROM token_usages t WHERE ${among(ids)} ORDER BY t.id`,
+      sql`SELECT ${selected("p", USER_PROMPT)} FROM user_prompts p WHERE ${among(ids)} ORDER BY p.id`,
+      sql`SELECT ${selected("u", TOOL_USAGE)} FROM tool_usages u WHERE ${among(ids)} ORDER BY u.position, u.id`,
+      sql`SELECT ${selected("m", MODEL_THOUGHT)} FROM model_thoughts m WHERE ${among(ids)} ORDER BY m.position, m.id`,
+    ]);
+    if (owned instanceof Refusal) return owned;
+    const [tokenUsages, userPrompts, toolUsages, modelThoughts] = owned;
+    const of = {
+      token_usages: byInterception(tokenUsages, TOKEN_USAGE),
+      user_prompts: byInterception(userPrompts, USER_PROMPT),
+      tool_usages: byInterception(toolUsages, TOOL_USAGE),
+      model_thoughts: byInterception(modelThoughts, MODEL_THOUGHT),
+    };
+    return { body: { ...counted(COUNT_CAP, count), results: rows.map((row) => toInterception(row, of)) } };
+  },
+});
+
+/** Of the page that was read: meanwhile another one may be the first. */
+const among = (ids: string): Sql => sql`interception_id IN (SELECT value FROM json_each(${ids}))`;
+
+type Owned = ReadonlyMap<string, readonly Record<string, unknown>[]>;
+
+function byInterception(rows: readonly Row[], fields: Fields): Owned {
+  const groups = Map.groupBy(rows, (row) => text(row["interception_id"]));
+  return new Map([...groups].map(([id, group]) => [id, group.map((row) => toRecord(row, fields))]));
+}
+
+function toInterception(
+  row: Row,
+  owned: Readonly<Record<keyof typeof OWNED, Owned>>,
+): Record<string, unknown> {
+  const id = text(row["id"]);
+  const initiator = text(row["initiator_id"]);
+  return {
+    ...toRecord(row, INTERCEPTION),
+    initiator: toUser(initiator, row["actor_id"] === initiator, row["metadata"]),
+    token_usages: owned.token_usages.get(id) ?? [],
+    user_prompts: owned.user_prompts.get(id) ?? [],
+    tool_usages: owned.tool_usages.get(id) ?? [],
+    model_thoughts: owned.model_thoughts.get(id) ?? [],
+  };
+}

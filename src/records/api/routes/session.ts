@@ -1,0 +1,145 @@
+/** GET /sessions/{session_id}: one session, its threads page by page. */
+import { Refusal } from "../../../shared/refusal.ts";
+import { canonicalId } from "../../../shared/uuid.ts";
+import { badFilter } from "../kit/invalid-filter.ts";
+import { checkSize, sizeOf, TOO_LARGE } from "../kit/response-size.ts";
+import { endpoint } from "../kit/endpoint.ts";
+import { INITIATOR_RULE } from "../filters.ts";
+import type { AskLedger, Row } from "../kit/query-ledger.ts";
+import { checkCursors, cursor, LIMIT_RULE } from "../kit/page.ts";
+import { anyText, whole } from "../kit/parameter.ts";
+import { number, text } from "../kit/row-mapper.ts";
+import * as schema from "../../../shared/json-schema.ts";
+import { SESSION_FIELDS, summaries, toSessionFields } from "../session-summary.ts";
+import { sql, type Sql } from "../kit/sql.ts";
+import { THREAD, toThreads } from "../threads.ts";
+import { toCounts, TOKEN_USAGE } from "../tokens.ts";
+
+type Key = { readonly session: string; readonly initiator: string };
+type Cursor = { readonly after_id: string | null; readonly before_id: string | null; readonly limit: number };
+
+export const session = endpoint({
+  path: "/sessions/{session_id}",
+  summary: "A session with its threads",
+  description:
+    "By its id, or by the id of one of its interceptions. Threads are in the order of time. Where sessions of several initiators have the id, `initiator` must say whose.",
+  filters: {},
+  parameters: {
+    initiator: { ...anyText("Whose session it is."), rule: INITIATOR_RULE },
+    limit: {
+      ...whole(1, 200, 50, `So many threads at most. ${TOO_LARGE}`),
+      rule: LIMIT_RULE,
+    },
+    after_id: cursor("Cursor: threads that began after this one."),
+    before_id: cursor("Cursor: the threads next before this one."),
+  },
+  answer: schema.object(
+    {
+      ...SESSION_FIELDS,
+      page_started_at: schema.TIME,
+      page_ended_at: schema.TIME,
+      token_usage_summary: TOKEN_USAGE,
+      threads: schema.list(THREAD),
+    },
+    ["ended_at", "page_started_at", "page_ended_at"],
+  ),
+  handle: async ({ initiator, ...page }, _, { id, ask }) => {
+    const refusal = checkCursors({ after_id: page.after_id, before_id: page.before_id });
+    if (refusal) return refusal;
+    const key = await find(id, initiator === null ? null : canonicalId(initiator), ask);
+    if (key instanceof Refusal) return key;
+    const members = membersOf(key, page);
+    const summary = await ask([
+      summaries(wholeSession(key)),
+      extras(key),
+      sizeOf(sql`SELECT id FROM (${members})`),
+    ]);
+    if (summary instanceof Refusal) return summary;
+    const [[row], extraRows, size] = summary;
+    if (!row) return new Refusal("not_found");
+    const tooLarge = checkSize(size);
+    if (tooLarge) return tooLarge;
+    const parts = await ask(partsOf(members));
+    if (parts instanceof Refusal) return parts;
+    const [interceptions, usages, prompts, tools, thoughts] = parts;
+    const metadata = Object.fromEntries(extraRows.map(({ name, total }) => [text(name), number(total)]));
+    return {
+      body: {
+        ...toSessionFields(row),
+        ...spanOf(interceptions),
+        token_usage_summary: { ...toCounts(row), metadata },
+        threads: toThreads({ interceptions, usages, prompts, tools, thoughts }),
+      },
+    };
+  },
+});
+
+/** The session of that id; else that of the interception of that id. */
+async function find(id: string, initiator: string | null, ask: AskLedger): Promise<Key | Refusal> {
+  const whose = initiator === null ? sql`1` : sql`initiator_id = ${initiator}`;
+  const rows = await ask([
+    // The least and the greatest of an index's column are its ends: two look-ups, however long the session.
+    sql`SELECT (SELECT MIN(initiator_id) FROM interceptions WHERE session_id = ${id} AND ${whose}) AS first,
+      (SELECT MAX(initiator_id) FROM interceptions WHERE session_id = ${id} AND ${whose}) AS last`,
+    sql`SELECT session_id, initiator_id FROM interceptions WHERE id = ${canonicalId(id)} AND ${whose}`,
+  ]);
+  if (rows instanceof Refusal) return rows;
+  const [[initiators], [member]] = rows;
+  if (initiators && initiators["first"] !== null) {
+    return initiators["first"] === initiators["last"]
+      ? { session: id, initiator: text(initiators["first"]) }
+      : badFilter("initiator", "is needed: sessions of several have this id");
+  }
+  if (!member) return new Refusal("not_found", "there is no such session");
+  return { session: text(member["session_id"]), initiator: text(member["initiator_id"]) };
+}
+
+function wholeSession({ session: id, initiator }: Key): Sql {
+  return sql`SELECT id, session_id, initiator_id FROM interceptions
+    WHERE session_id = ${id} AND initiator_id = ${initiator} ORDER BY id LIMIT 1`;
+}
+
+/** The named extras of the whole session's usage. */
+function extras({ session: id, initiator }: Key): Sql {
+  return sql`SELECT x.key AS name, TOTAL(x.value) AS total FROM interceptions i
+    JOIN token_usages t ON t.interception_id = i.id
+    JOIN json_each(CASE WHEN json_valid(t.metadata) THEN t.metadata ELSE '{}' END) x
+    WHERE i.session_id = ${id} AND i.initiator_id = ${initiator} AND x.type IN ('integer', 'real')
+    GROUP BY x.key ORDER BY x.key LIMIT 100`;
+}
+
+/** The interceptions of the page's threads, each with its thread. */
+function membersOf({ session: id, initiator }: Key, { after_id, before_id, limit }: Cursor): Sql {
+  const all = sql`SELECT id, COALESCE(thread_root_id, id) AS thread FROM interceptions
+    WHERE session_id = ${id} AND initiator_id = ${initiator}`;
+  const page =
+    before_id === null
+      ? sql`SELECT DISTINCT thread FROM (${all}) WHERE thread > ${after_id ?? ""} ORDER BY thread LIMIT ${limit}`
+      : sql`SELECT DISTINCT thread FROM (${all}) WHERE thread < ${before_id} ORDER BY thread DESC LIMIT ${limit}`;
+  return sql`SELECT id, thread FROM (${all}) WHERE thread IN (${page})`;
+}
+
+function partsOf(members: Sql): readonly [Sql, Sql, Sql, Sql, Sql] {
+  const ids = sql`SELECT id FROM (${members})`;
+  return [
+    sql`SELECT m.thread, i.id, i.model, i.provider, i.credential_kind, i.credential_hint, i.actor_id, i.attribution,
+        i.started_at, i.ended_at, i.outcome, i.usage
+      FROM (${members}) m JOIN interceptions i ON i.id = m.id ORDER BY m.thread, i.id`,
+    sql`SELECT * FROM token_usages WHERE interception_id IN (${ids}) ORDER BY id`,
+    sql`SELECT interception_id, prompt FROM user_prompts WHERE interception_id IN (${ids}) ORDER BY id`,
+    sql`SELECT * FROM tool_usages WHERE interception_id IN (${ids}) ORDER BY interception_id, position`,
+    sql`SELECT interception_id, content FROM model_thoughts WHERE interception_id IN (${ids})
+      ORDER BY interception_id, position`,
+  ];
+}
+
+/** From the page's first start to its last end; neither where the page is empty. */
+function spanOf(rows: readonly Row[]): { page_started_at?: string; page_ended_at?: string } {
+  const starts = rows.map((row) => text(row["started_at"])).toSorted();
+  const ends = rows.flatMap(({ ended_at: end }) => (end == null ? [] : [text(end)])).toSorted();
+  const [started, ended] = [starts[0], ends.at(-1)];
+  return {
+    ...(started === undefined ? {} : { page_started_at: started }),
+    ...(ended === undefined ? {} : { page_ended_at: ended }),
+  };
+}

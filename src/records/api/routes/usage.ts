@@ -1,0 +1,79 @@
+/** GET /usage: requests and tokens, added up by one thing. */
+import { Refusal } from "../../../shared/refusal.ts";
+import { endpoint } from "../kit/endpoint.ts";
+import { TRAITS } from "../filters.ts";
+import { LIMIT } from "../kit/page.ts";
+import { oneOf } from "../kit/parameter.ts";
+import { number, textOrNull } from "../kit/row-mapper.ts";
+import * as schema from "../../../shared/json-schema.ts";
+import { readSpan, SPAN_FIELDS, SPAN_PARAMETERS } from "../kit/time-range.ts";
+import { sql } from "../kit/sql.ts";
+import { toCounts, TOKEN_COLUMNS, TOKEN_FIELDS, totals } from "../tokens.ts";
+
+/** With a plus, which does nothing but keep the planner from walking a whole index that has the groups in order. */
+const KEYS = {
+  initiator: sql`+i.initiator_id`,
+  actor: sql`+i.actor_id`,
+  client: sql`+i.client`,
+  provider: sql`+i.provider`,
+  model: sql`+i.model`,
+  day: sql`SUBSTR(i.started_at, 1, 10)`,
+};
+
+export const usage = endpoint({
+  path: "/usage",
+  summary: "Requests and tokens, by initiator, actor, client, provider, model or day",
+  description: "Most requests first. Days are UTC's.",
+  filters: TRAITS,
+  parameters: {
+    group_by: oneOf(
+      ["initiator", "actor", "client", "provider", "model", "day"],
+      "initiator",
+      "What is added up by.",
+    ),
+    limit: LIMIT,
+    ...SPAN_PARAMETERS,
+  },
+  csv: true,
+  answer: schema.object({
+    group_by: schema.TEXT,
+    ...SPAN_FIELDS,
+    results: schema.list(
+      schema.object({
+        key: schema.about(schema.orNull(schema.TEXT), "null: no model was named."),
+        requests: schema.COUNT,
+        ...TOKEN_FIELDS,
+        unknown_usage: schema.about(
+          schema.COUNT,
+          "Requests whose usage is not known to the end: the tokens are a lower bound.",
+        ),
+      }),
+    ),
+    results_are_capped: schema.about(schema.FLAG, "There are more than `limit`."),
+  }),
+  handle: async ({ group_by, limit, ...sent }, matches, { ask, now }) => {
+    const span = readSpan(sent, now);
+    const rows = await ask([
+      sql`SELECT ${KEYS[group_by]} AS key, COUNT(DISTINCT i.id) AS requests, ${totals("t")},
+          COUNT(DISTINCT CASE WHEN i.usage IS NOT 'final' THEN i.id END) AS unknown_usage
+        FROM interceptions i LEFT JOIN token_usages t ON t.interception_id = i.id
+        WHERE ${span.matches("i")} AND ${matches("i")}
+        GROUP BY 1 ORDER BY requests DESC, key LIMIT ${limit + 1}`,
+    ]);
+    if (rows instanceof Refusal) return rows;
+    const results = rows[0].slice(0, limit).map((row) => ({
+      key: textOrNull(row["key"]),
+      requests: number(row["requests"]),
+      ...toCounts(row),
+      unknown_usage: number(row["unknown_usage"]),
+    }));
+    const columns = ["key", "requests", ...TOKEN_COLUMNS, "unknown_usage"] as const;
+    return {
+      body: { group_by, ...span.fields, results, results_are_capped: rows[0].length > limit },
+      table: {
+        columns: [group_by, ...columns.slice(1)],
+        rows: results.map((result) => columns.map((name) => result[name])),
+      },
+    };
+  },
+});

@@ -1,0 +1,116 @@
+/**
+ * Sessions as they are summed up. A session is what one initiator did under one session id: the id is the client's own
+ * word, so the same under another initiator is another session, and nobody gets into somebody else's by naming it.
+ */
+import { json, number, text, texts, textOrNull } from "./kit/row-mapper.ts";
+import type { Row } from "./kit/query-ledger.ts";
+import * as schema from "../../shared/json-schema.ts";
+import { column, sql, type Sql } from "./kit/sql.ts";
+import { toCounts, TOKEN_FIELDS, totals } from "./tokens.ts";
+import { toUser, USER } from "./user-dto.ts";
+
+/** A client can name a new model with every request. */
+const MAX_NAMES = 20;
+/** Nor need it be short. */
+const MAX_NAME = 128;
+const MAX_LAST_PROMPT = 1000;
+
+/** What is said of a session in a list and by itself. */
+export const SESSION_FIELDS = {
+  id: schema.TEXT,
+  initiator: USER,
+  providers: schema.list(schema.TEXT),
+  models: schema.about(schema.list(schema.TEXT), `As they were asked for; at most ${MAX_NAMES}.`),
+  client: schema.TEXT,
+  metadata: schema.about(schema.METADATA, "Of the first interception's actor."),
+  started_at: schema.TIME,
+  ended_at: schema.about(schema.TIME, "Absent while an interception of it is open."),
+  first_interception_id: schema.about(
+    schema.UUID,
+    "Also finds the session, where its id is not its own or does not fit into a path.",
+  ),
+  interceptions: schema.COUNT,
+  usage_complete: schema.about(schema.FLAG, "false: the sums leave out what was not reported."),
+  actor_ids: schema.about(schema.list(schema.TEXT), `At most ${MAX_NAMES}.`),
+  attributions: schema.list(schema.TEXT),
+};
+
+export const SESSION = schema.object(
+  {
+    ...SESSION_FIELDS,
+    cursor: schema.about(schema.UUID, "For `after_id`."),
+    threads: schema.COUNT,
+    token_usage_summary: schema.object(TOKEN_FIELDS),
+    last_prompt: schema.about(
+      schema.TEXT,
+      `Cut at ${MAX_LAST_PROMPT} characters; absent where none was recorded.`,
+    ),
+    last_active_at: schema.about(schema.TIME, "When its last interception started."),
+  },
+  ["ended_at", "last_prompt"],
+);
+
+/** `heads` selects id, session_id and initiator_id, one row for each session; answered in the order of that id. */
+export function summaries(heads: Sql): Sql {
+  return sql`WITH head AS (${heads})
+    SELECT h.id AS cursor, h.session_id, h.initiator_id, MIN(i.id) AS first_interception_id,
+      COUNT(DISTINCT i.id) AS interceptions, COUNT(DISTINCT COALESCE(i.thread_root_id, i.id)) AS threads,
+      MIN(i.started_at) AS started_at, MAX(i.started_at) AS last_active_at,
+      CASE WHEN COUNT(*) = COUNT(i.outcome) THEN MAX(i.ended_at) END AS ended_at,
+      MIN(i.usage IS 'final') AS usage_complete, ${totals("t")},
+      ${first("client")} AS client, ${first("metadata")} AS metadata, ${first("actor_id")} AS actor_id,
+      ${distinct("provider")} AS providers, ${distinct("model")} AS models,
+      ${distinct("actor_id")} AS actor_ids, ${distinct("attribution")} AS attributions,
+      (SELECT SUBSTR(p.prompt, 1, ${MAX_LAST_PROMPT}) FROM interceptions l
+        JOIN user_prompts p ON p.interception_id = l.id
+        WHERE l.session_id = h.session_id AND l.initiator_id = h.initiator_id
+        ORDER BY l.id DESC LIMIT 1) AS last_prompt
+    FROM head h
+    JOIN interceptions i ON i.session_id = h.session_id AND i.initiator_id = h.initiator_id
+    LEFT JOIN token_usages t ON t.interception_id = i.id
+    GROUP BY h.id ORDER BY h.id DESC`;
+}
+
+/** What the session's first interception has there. */
+function first(name: string): Sql {
+  return sql`(SELECT ${column("f", name)} FROM interceptions f
+    WHERE f.session_id = h.session_id AND f.initiator_id = h.initiator_id ORDER BY f.id LIMIT 1)`;
+}
+
+function distinct(name: string): Sql {
+  return sql`(SELECT json_group_array(value) FROM (SELECT DISTINCT SUBSTR(${column("d", name)}, 1, ${MAX_NAME}) AS value
+    FROM interceptions d WHERE d.session_id = h.session_id AND d.initiator_id = h.initiator_id
+    AND ${column("d", name)} IS NOT NULL LIMIT ${MAX_NAMES}))`;
+}
+
+export function toSessionFields(row: Row): Record<string, unknown> {
+  const initiator = text(row["initiator_id"]);
+  const endedAt = textOrNull(row["ended_at"]);
+  return {
+    id: text(row["session_id"]),
+    initiator: toUser(initiator, row["actor_id"] === initiator, row["metadata"]),
+    providers: texts(row["providers"]),
+    models: texts(row["models"]),
+    client: text(row["client"]),
+    metadata: json(row["metadata"]),
+    started_at: text(row["started_at"]),
+    ...(endedAt === null ? {} : { ended_at: endedAt }),
+    first_interception_id: text(row["first_interception_id"]),
+    interceptions: number(row["interceptions"]),
+    usage_complete: row["usage_complete"] === 1,
+    actor_ids: texts(row["actor_ids"]),
+    attributions: texts(row["attributions"]),
+  };
+}
+
+export function toSession(row: Row): Record<string, unknown> {
+  const lastPrompt = textOrNull(row["last_prompt"]);
+  return {
+    ...toSessionFields(row),
+    cursor: text(row["cursor"]),
+    threads: number(row["threads"]),
+    token_usage_summary: toCounts(row),
+    ...(lastPrompt === null ? {} : { last_prompt: lastPrompt }),
+    last_active_at: text(row["last_active_at"]),
+  };
+}

@@ -1,0 +1,143 @@
+/**
+ * Threads in Coder's form: a thread is an interception and those that brought back results of the tools it called, and
+ * so on. Receives rows, hands on what is answered; asks nothing.
+ */
+import { flag, json, text, textOrNull } from "./kit/row-mapper.ts";
+import type { Row } from "./kit/query-ledger.ts";
+import * as schema from "../../shared/json-schema.ts";
+import { summed, TOKEN_USAGE } from "./tokens.ts";
+
+const TOOL_CALL = schema.object({
+  id: schema.UUID,
+  interception_id: schema.UUID,
+  provider_response_id: schema.TEXT,
+  server_url: schema.TEXT,
+  tool: schema.TEXT,
+  injected: schema.FLAG,
+  input: schema.about(schema.TEXT, "Empty where inputs are not recorded."),
+  metadata: schema.METADATA,
+  created_at: schema.TIME,
+});
+
+const AGENTIC_ACTION = schema.object({
+  model: schema.TEXT,
+  token_usage: TOKEN_USAGE,
+  thinking: schema.list(schema.object({ text: schema.TEXT })),
+  tool_calls: schema.list(TOOL_CALL),
+});
+
+export const THREAD = schema.object(
+  {
+    id: schema.about(schema.UUID, "The first interception's."),
+    prompt: schema.about(schema.TEXT, "Absent where none was recorded."),
+    model: schema.TEXT,
+    provider: schema.TEXT,
+    credential_kind: schema.TEXT,
+    credential_hint: schema.TEXT,
+    actor_id: schema.TEXT,
+    attribution: schema.TEXT,
+    started_at: schema.TIME,
+    ended_at: schema.about(schema.TIME, "Absent while an interception of it is open."),
+    outcome: schema.about(schema.orNull(schema.TEXT), "The last interception's; null while it is open."),
+    usage_complete: schema.FLAG,
+    token_usage: TOKEN_USAGE,
+    agentic_actions: schema.about(
+      schema.list(AGENTIC_ACTION),
+      "One for each interception whose answer called tools.",
+    ),
+  },
+  ["prompt", "ended_at"],
+);
+
+/** What there is of the threads on a page; each in the order of its ids. */
+export type Parts = {
+  /** With `thread`, the id of the thread that each belongs to. */
+  readonly interceptions: readonly Row[];
+  readonly usages: readonly Row[];
+  readonly prompts: readonly Row[];
+  readonly tools: readonly Row[];
+  readonly thoughts: readonly Row[];
+};
+
+type Group = ReadonlyMap<string, readonly Row[]>;
+
+/** In the order of their ids. */
+export function toThreads(parts: Parts): Record<string, unknown>[] {
+  const groups = {
+    usages: grouped(parts.usages, "interception_id"),
+    prompts: grouped(parts.prompts, "interception_id"),
+    tools: grouped(parts.tools, "interception_id"),
+    thoughts: grouped(parts.thoughts, "interception_id"),
+  };
+  return [...grouped(parts.interceptions, "thread")].map(([id, members]) => toThread(id, members, groups));
+}
+
+function toThread(
+  id: string,
+  members: readonly Row[],
+  { usages, prompts, tools, thoughts }: Readonly<Record<"usages" | "prompts" | "tools" | "thoughts", Group>>,
+): Record<string, unknown> {
+  const [first, last] = [members[0], members.at(-1)];
+  const prompt = textOrNull(of(prompts, first)[0]?.["prompt"]);
+  return {
+    id,
+    ...(prompt === null ? {} : { prompt }),
+    model: text(first?.["model"]),
+    provider: text(first?.["provider"]),
+    credential_kind: text(first?.["credential_kind"]),
+    credential_hint: text(first?.["credential_hint"]),
+    actor_id: text(first?.["actor_id"]),
+    attribution: text(first?.["attribution"]),
+    started_at: text(first?.["started_at"]),
+    ...endOf(members),
+    outcome: textOrNull(last?.["outcome"]),
+    usage_complete: members.every(({ usage }) => usage === "final"),
+    token_usage: summed(members.flatMap((member) => of(usages, member))),
+    agentic_actions: members
+      .filter((member) => of(tools, member).length > 0)
+      .map((member) => ({
+        model: text(member["model"]),
+        token_usage: summed(of(usages, member)),
+        thinking: of(thoughts, member).map(({ content }) => ({ text: text(content) })),
+        tool_calls: of(tools, member).map(toToolCall),
+      })),
+  };
+}
+
+function toToolCall(row: Row): Record<string, unknown> {
+  return {
+    id: text(row["id"]),
+    interception_id: text(row["interception_id"]),
+    provider_response_id: text(row["provider_response_id"]),
+    server_url: text(row["server_url"]),
+    tool: text(row["tool"]),
+    injected: flag(row["injected"]),
+    input: text(row["input"]),
+    metadata: json(row["metadata"]),
+    created_at: text(row["created_at"]),
+  };
+}
+
+/** The latest end; nothing while one is open. Times are all of one form, so the order of texts is that of time. */
+function endOf(members: readonly Row[]): { ended_at?: string } {
+  if (members.some(({ outcome }) => outcome === null)) return {};
+  const latest =
+    members
+      .map((member) => text(member["ended_at"]))
+      .toSorted()
+      .at(-1) ?? "";
+  return latest === "" ? {} : { ended_at: latest };
+}
+
+const of = (group: Group, row: Row | undefined): readonly Row[] => group.get(text(row?.["id"])) ?? [];
+
+function grouped(rows: readonly Row[], name: string): Group {
+  const groups = new Map<string, Row[]>();
+  for (const row of rows) {
+    const key = text(row[name]);
+    const group = groups.get(key);
+    if (group) group.push(row);
+    else groups.set(key, [row]);
+  }
+  return groups;
+}

@@ -1,0 +1,64 @@
+/** The four counts that every answer about usage has, by Coder's names. */
+import { json, number } from "./kit/row-mapper.ts";
+import type { Row } from "./kit/query-ledger.ts";
+import * as schema from "../../shared/json-schema.ts";
+import { column, joined, sql, type Sql } from "./kit/sql.ts";
+
+export const TOKEN_COLUMNS = [
+  "input_tokens",
+  "output_tokens",
+  "cache_read_input_tokens",
+  "cache_write_input_tokens",
+] as const;
+
+export type TokenCounts = Readonly<Record<(typeof TOKEN_COLUMNS)[number], number>>;
+
+export const TOKEN_FIELDS = {
+  input_tokens: schema.about(schema.COUNT, "Cache excluded. Of what is known, like the other three."),
+  output_tokens: schema.COUNT,
+  cache_read_input_tokens: schema.COUNT,
+  cache_write_input_tokens: schema.COUNT,
+};
+
+export const TOKEN_USAGE = schema.object({
+  ...TOKEN_FIELDS,
+  metadata: schema.about(schema.METADATA, "Named extras of the dialects, summed."),
+});
+
+/** Sums over the usages that go by this alias. TOTAL, as SUM fails on what outgrows 64 bits. */
+export function totals(alias: string): Sql {
+  return joined(
+    TOKEN_COLUMNS.map((name) => sql`TOTAL(${column(alias, name)}) AS ${{ text: name, values: [] }}`),
+    ", ",
+  );
+}
+
+export function toCounts(row: Row | undefined): TokenCounts {
+  return {
+    input_tokens: number(row?.["input_tokens"]),
+    output_tokens: number(row?.["output_tokens"]),
+    cache_read_input_tokens: number(row?.["cache_read_input_tokens"]),
+    cache_write_input_tokens: number(row?.["cache_write_input_tokens"]),
+  };
+}
+
+export type TokenUsage = TokenCounts & { readonly metadata: Readonly<Record<string, number>> };
+
+/** What several usages come to. */
+export function summed(usages: readonly Row[]): TokenUsage {
+  const metadata: Record<string, number> = {};
+  for (const usage of usages) {
+    for (const [name, value] of Object.entries(json(usage["metadata"]))) {
+      if (typeof value === "number") metadata[name] = (metadata[name] ?? 0) + value;
+    }
+  }
+  const sum = (name: (typeof TOKEN_COLUMNS)[number]): number =>
+    usages.reduce((total, usage) => total + number(usage[name]), 0);
+  return {
+    input_tokens: sum("input_tokens"),
+    output_tokens: sum("output_tokens"),
+    cache_read_input_tokens: sum("cache_read_input_tokens"),
+    cache_write_input_tokens: sum("cache_write_input_tokens"),
+    metadata,
+  };
+}

@@ -1,0 +1,37 @@
+/**
+ * The SQL that turns events into rows: one statement per table and call, whatever the number of rows, with one parameter,
+ * the rows as JSON. A row that is there already stays as it is, or takes on what it did not know.
+ */
+import { AT_END, AT_START, EVENT_TABLES, KEYS, SUBJECT, type Columns, type EventTable } from "../tables.ts";
+
+/** `key`: by which a row is known again; `onConflict`: what to do then. */
+function insert(table: string, columns: Columns<never>, key: string, onConflict: string): string {
+  const names = Object.keys(columns).join(", ");
+  const values = Object.values(columns).map(([field]) => `value ->> '${field}'`);
+  // Without a WHERE, SQLite would take ON for a join's: https://www.sqlite.org/lang_upsert.html#parsing_ambiguity
+  return `INSERT INTO ${table} (${names}) SELECT ${values.join(", ")} FROM json_each(?1) WHERE true ON CONFLICT (${key}) ${onConflict}`;
+}
+
+const fill = (columns: Columns<never>): string =>
+  `DO UPDATE SET ${Object.keys(columns)
+    .map((name) => `${name} = excluded.${name}`)
+    .join(", ")}`;
+
+/** Only where no start is stored yet: `api_key_id` is on every start and nothing else. */
+export const INSERT_STARTS = insert(
+  "interceptions",
+  { ...SUBJECT, ...AT_START },
+  "id",
+  `${fill(AT_START)} WHERE interceptions.api_key_id IS NULL`,
+);
+
+/** The first end counts; one that comes late takes the place of the cron's. */
+export const INSERT_ENDS = insert(
+  "interceptions",
+  { ...SUBJECT, ...AT_END },
+  "id",
+  `${fill(AT_END)} WHERE interceptions.outcome IS NULL OR interceptions.outcome = 'orphaned'`,
+);
+
+export const insertInto = (table: EventTable): string =>
+  insert(table, EVENT_TABLES[table], KEYS[table].join(", "), "DO NOTHING");

@@ -1,0 +1,394 @@
+import { describe, expect, it } from "vitest";
+import { MAX_CONTENT, redactor, toContent } from "../../src/events/redaction.ts";
+import { MAX_TEXT } from "../../src/gateway/provider/bounded-text.ts";
+import { between, forSeeds, seededRandom } from "../support/rechunk.ts";
+
+const redact = redactor([]);
+
+const PEM_BODY = "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSj\nAgEAAoIBAQC7VJTUt9Us8cKj==";
+const pem = (label: string): string => `-----BEGIN ${label}-----\n${PEM_BODY}\n-----END ${label}-----`;
+
+/** A form of a secret, its kind, and what of it no record may hold. */
+type Form = readonly [name: string, kind: string, secret: string];
+
+const FORMS: readonly Form[] = [
+  ["an OpenAI key", "provider_key", "sk-abcDEF0123456789abcdef"],
+  ["an OpenAI project key", "provider_key", "sk-proj-Ab_9-x0123456789abcdefghij"],
+  ["an Anthropic key", "provider_key", "sk-ant-api03-AbCd_efgh-0123456789-AA"],
+  ["an OpenRouter key", "provider_key", "sk-or-v1-0123456789abcdef0123456789abcdef"],
+  ["a client key of this gateway", "provider_key", "aei_AbCdEfGhIjKlMnOpQrStUvWxYz0123456789-_AbCdE"],
+  ["an admin token of this gateway", "provider_key", "aei_admin-AbCdEfGhIjKlMnOpQrStUvWxYz0123456789-_"],
+  ["a GitHub token", "provider_key", "ghp_0123456789abcdefABCDEF0123456789abcd"],
+  ["a GitHub server token", "provider_key", "ghs_0123456789abcdefABCDEF0123456789abcd"],
+  ["a fine-grained GitHub token", "provider_key", "github_pat_11ABCDEFG0abcdefghijkl_0123456789abcdef"],
+  ["a GitLab token", "provider_key", "glpat-AbCdEfGh-0123456789"],
+  ["a Slack token", "provider_key", "xoxb-123456789012-abcdefABCDEF"],
+  ["an AWS access key id", "provider_key", "AKIAIOSFODNN7EXAMPLE"],
+  ["a temporary AWS access key id", "provider_key", "ASIAIOSFODNN7EXAMPLE"],
+  ["a Google key", "provider_key", "AIzaSyA-0123456789_abcdefghijklmnopqrs"],
+  ["an xAI key", "provider_key", "xai-0123456789abcdefABCDEFghij"],
+  ["a Groq key", "provider_key", "gsk_0123456789abcdefABCDEFghij"],
+  ["a Hugging Face token", "provider_key", "hf_abcdefghijABCDEFGHIJabcdefghijABCD"],
+  ["a key of letters alone", "provider_key", `sk-${"abcdefgh".repeat(5)}`],
+  ["a key whose first digit comes late", "provider_key", `sk-svcacct-${"abcdefgh-".repeat(5)}a1`],
+  ["a Vercel key", "provider_key", "vck_0123456789abcdefABCDEFghij"],
+  ["an NVIDIA key", "provider_key", "nvapi-0123456789_abcdef-ABCDEF"],
+  ["a Perplexity key", "provider_key", "pplx-0123456789abcdefABCDEF"],
+  ["a Google access token", "provider_key", "ya29.a0AfH6SMB-0123456789_abcdef"],
+  ["a bearer token", "bearer", "Bearer 0123456789abcdef"],
+  ["a bearer token on the next line", "bearer", "Bearer\n 0123456789abcdef"],
+  ["a bearer token behind a blank of another width", "bearer", "Bearer\u00a00123456789abcdef"],
+  ["a bearer token in a form", "bearer", "Bearer+0123456789abcdef"],
+  ["a bearer token in settings", "bearer", "bearer: 0123456789abcdef"],
+  ["a bearer token of letters alone", "bearer", "Bearer abcdefghijklmnopqrst"],
+  ["a bearer in odd case, with its padding", "bearer", "bEaReR \t abcdef0123456789.~+/-_=="],
+  ["a token after that word", "bearer", "token 0123456789abcdefABCDEF"],
+  ["a JWT", "jwt", "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl-_"],
+  ["an unsigned JWT", "jwt", "eyJhbGciOiJub25lIn0.eyJzdWIiOiIxIn0."],
+  ["an encrypted JWT", "jwt", "eyJhbGciOiJkaXIiLCJlbmMiOiJBMjU2R0NNIn0..aXYtaXYtaXY.Y2lwaGVydGV4dA.dGFn"],
+  ["a private key", "private_key", pem("PRIVATE KEY")],
+  ["an RSA private key", "private_key", pem("RSA PRIVATE KEY")],
+  ["an encrypted private key", "private_key", pem("ENCRYPTED PRIVATE KEY")],
+  ["an OpenSSH private key", "private_key", pem("OPENSSH PRIVATE KEY")],
+  ["a PGP private key", "private_key", pem("PGP PRIVATE KEY BLOCK")],
+  ["a private key with a digit in its name", "private_key", pem("ED25519 PRIVATE KEY")],
+  [
+    "an SSH2 private key",
+    "private_key",
+    `---- BEGIN SSH2 ENCRYPTED PRIVATE KEY ----\n${PEM_BODY}\n---- END SSH2 ENCRYPTED PRIVATE KEY ----`,
+  ],
+];
+
+/** Keys without a form of their own are known by what they are called. */
+const AZURE = "0123456789abcdef0123456789ABCDEF";
+const AWS_SECRET = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
+
+/** Where a secret may stand, and what stands around it. `%` is the secret. */
+const PLACES: readonly (readonly [name: string, text: string])[] = [
+  ["alone", "%"],
+  ["at the start", "% is the key"],
+  ["at the end", "the key is %"],
+  ["in prose", "Please call it with %, then tell me."],
+  ["in parentheses", "(see %)"],
+  ["in Markdown", "The key `%` is *not* for you."],
+  ["on a line of its own", "first line\n%\nlast line"],
+  ["on a line of Windows", "first line\r\n%\r\nlast line"],
+  ["behind a tab", "key\t%\tend"],
+  ["in an environment file", "PORT=8787\nAPI_KEY=%\nDEBUG=1"],
+  ["in a header", "x-api-key: %"],
+  ["in a URL", "https://h.example/?key=%&x=1"],
+  ["beside non-ASCII text", "ключ %、東京 🗼"],
+];
+
+describe("each form of a secret", () => {
+  it.each(FORMS)("%s is taken out, wherever it stands", (_, kind, secret) => {
+    for (const [, place] of PLACES) {
+      expect(redact(place.replace("%", secret))).toBe(place.replace("%", `[redacted:${kind}]`));
+    }
+  });
+
+  it.each(FORMS)("%s is taken out of JSON, as a tool is given it", (_, kind, secret) => {
+    for (const text of [secret, `a ${secret} b`, `a\n${secret}\nb`, `a\t${secret}`, `"${secret}"`]) {
+      const input = JSON.stringify({ path: ".env", content: text, list: [text, { deep: text }] });
+      const clean = redact(input);
+      expect(clean).not.toContain(JSON.stringify(secret).slice(1, -1));
+      const said = text.replace(secret, `[redacted:${kind}]`);
+      expect(JSON.parse(clean)).toEqual({ path: ".env", content: said, list: [said, { deep: said }] });
+    }
+  });
+
+  it.each(FORMS)(
+    "%s is taken out of Markdown's italics, and of a name that ends in it",
+    (_, kind, secret) => {
+      for (const text of [`_${secret}_`, `**_${secret}_**`, `prod_${secret}`, `prod-${secret}`]) {
+        const clean = redact(text);
+        expect(clean).not.toContain(secret);
+        expect(clean).toContain(`[redacted:${kind}]`);
+      }
+    },
+  );
+
+  it.each(FORMS)("%s is taken out each time it stands there", (_, kind, secret) => {
+    const marker = `[redacted:${kind}]`;
+    expect(redact(`${secret} and ${secret}\n${secret}`)).toBe(`${marker} and ${marker}\n${marker}`);
+  });
+
+  // The attack: in JSON a line's end is written `\n`, so that the key on the next line follows a letter.
+  it.each(["\\n", "\\r\\n", "\\t", "\\u000a", "\\u003D", "%3D", "%0a"])(
+    "a key behind the escape %s is taken out",
+    (escape) => {
+      for (const secret of ["sk-proj-0123456789abcdef", "AKIAIOSFODNN7EXAMPLE", "Bearer 0123456789abcdef"]) {
+        const clean = redact(`{"content":"KEY${escape}${secret}"}`);
+        expect(clean).not.toContain(secret);
+        expect(clean).toContain(`KEY${escape}[redacted:`);
+      }
+    },
+  );
+
+  it.each([
+    `api-key: ${AZURE}`,
+    `curl -H 'x-api-key: ${AZURE}'`,
+    `AZURE_OPENAI_API_KEY=${AZURE}\nDEBUG=1`,
+    `apiKey: "${AZURE}", model`,
+    `{"api_key": "${AZURE}"}`,
+    JSON.stringify({ command: JSON.stringify({ api_key: AZURE }) }),
+    `--api-key ${AZURE} --debug`,
+    `Ocp-Apim-Subscription-Key: ${AZURE}`,
+    `aws_secret_access_key = ${AWS_SECRET}`,
+    `{"access_token":"${AZURE}","expires_in":3599}`,
+  ])("a key without a form is taken out by its name: %s", (text) => {
+    const secret = text.includes(AZURE) ? AZURE : AWS_SECRET;
+    expect(redact(text)).toBe(text.replace(secret, "[redacted:provider_key]"));
+  });
+
+  it("several of several kinds are taken out of one text", () => {
+    const all = FORMS.map(([, , secret]) => secret);
+    const clean = redact(all.join("\n--\n"));
+    for (const secret of all) expect(clean).not.toContain(secret);
+    expect(clean).toBe(FORMS.map(([, kind]) => `[redacted:${kind}]`).join("\n--\n"));
+  });
+
+  it("a secret within another leaves nothing of either", () => {
+    const jwt = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl";
+    expect(redact(`Authorization: Bearer ${jwt}`)).not.toMatch(/eyJ|c2ln/);
+    expect(redact("Bearer sk-proj-0123456789abcdef")).not.toContain("0123");
+    expect(redact(pem(`PRIVATE KEY-----\nsk-proj-0123456789abcdef\n-----BEGIN PRIVATE KEY`))).not.toMatch(
+      /0123|MIIE/,
+    );
+  });
+
+  it("a private key whose end was cut off is taken out to the end of the text", () => {
+    expect(redact(`before ${pem("RSA PRIVATE KEY").slice(0, 90)}`)).toBe("before [redacted:private_key]");
+    expect(redact("-----BEGIN PRIVATE KEY-----")).toBe("[redacted:private_key]");
+  });
+
+  it("of two private keys what stands between them stays", () => {
+    const key = pem("EC PRIVATE KEY");
+    expect(redact(`${key}\nand\n${key}`)).toBe("[redacted:private_key]\nand\n[redacted:private_key]");
+  });
+
+  it("what is taken out once stays as it is", () => {
+    const once = redact(FORMS.map(([, , secret]) => secret).join(" "));
+    expect(redact(once)).toBe(once);
+  });
+
+  it("random secrets at random places leave no piece of themselves", () => {
+    const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+    const around = [" ", "\n", '"', "=", ": ", "(", "\\n", "、", "`", ","];
+    forSeeds(2000, (seed) => {
+      const random = seededRandom(seed);
+      const pick = <T>(list: ArrayLike<T>): T => list[between(random, 0, list.length - 1)] as T;
+      const body = Array.from({ length: between(random, 30, 90) }, () => pick(alphabet)).join("");
+      const prefix = pick([
+        "sk-",
+        "sk-ant-api03-",
+        "aei_",
+        "ghp_",
+        "glpat-",
+        "xoxb-",
+        "AIza",
+        "Bearer ",
+        "gsk_",
+      ]);
+      const text = `${"word ".repeat(between(random, 0, 5))}${pick(around)}${prefix}${body}${pick(around)}end`;
+      const clean = redact(text);
+      for (let at = 0; at + 8 <= body.length; at += 8) expect(clean).not.toContain(body.slice(at, at + 8));
+      expect(clean.endsWith("end")).toBe(true);
+    });
+  });
+});
+
+describe("ordinary text", () => {
+  it.each([
+    ["", ""],
+    ["prose", "Please refactor the token bucket; bearer of good news, sk-eptics may ask why."],
+    ["a UUID", "7f3c2a10-1234-4abc-9def-000000000001"],
+    ["a SHA-256", "sha256:2184a32a3bae6ad70000000000000000aaaaaaaaaaaaaaaabbbbbbbbbbbbbbbb"],
+    ["a commit", "commit 9fceb02d0ae598e95dc970b74767f19372d61af8"],
+    ["an image", `data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAUA${"AAAFCAYAAACNbyblAAAA".repeat(50)}==`],
+    ["a public key", "-----BEGIN PUBLIC KEY-----\nMIIBIjANBgkqhkiG9w0B\n-----END PUBLIC KEY-----"],
+    ["a certificate", "-----BEGIN CERTIFICATE-----\nMIIBIjANBgkqhkiG9w0B\n-----END CERTIFICATE-----"],
+    ["talk about tokens", "token internationalization and token counting/estimation of max_output_tokens"],
+    ["talk about keys", "set OPENAI_API_KEY, it begins with sk- or sk-ant-; see AIza… and ghp_…"],
+    ["an example key", "sk-... or sk-<your key> or Bearer <token>"],
+    ["a class of CSS", ".sk-fading-circle-before-everything-else { }"],
+    ["a package", "pip install sk-learn-contrib-extras"],
+    ["names in C", "gsk_render_node_get_bounds(); hf_model_configuration_for_training"],
+    ["a constant", "ASIA_PACIFIC ASIAPACIFICHEADQUARTERSREGION AKIA"],
+    ["a risk", "risk-management-framework-overview-2024-final desk-0123456789abcdef01"],
+    ["dotted names", "www.example.com eyJ.eyJ.eyJ a.b.c object.property.method"],
+    ["a dashed line", "-".repeat(80)],
+    ["code about keys", 'api_key = os.environ["OPENAI_API_KEY_2"]; apiKey: config.get("key1"), api_key: str'],
+    [
+      "prose about keys",
+      "the API key internationalization-of-documents; an access token authentication-middleware",
+    ],
+    ["a bearer", "the bearer:\n\ninternationalization-of-documents"],
+    ["code", "const { readFile } = await import('node:fs/promises'); // eyJ"],
+    ["an interception's id", "01a20846-fe00-7abc-8def-0123456789ab"],
+    ["tool ids", "call_AbCdEfGhIjKlMnOpQrStUvWx toolu_01A09q90qw90lq917835lq9 resp_0123456789abcdef"],
+  ])("%s stays as it is", (_, text) => {
+    expect(redact(text)).toBe(text);
+  });
+});
+
+describe("the operator's own forms", () => {
+  it("are taken out too, with or without the flag for all", () => {
+    for (const flags of ["", "g", "u", "gu", "gi"]) {
+      const own = redactor([new RegExp("corp-[a-z]{4}", flags)]);
+      expect(own("corp-abcd, corp-efgh")).toBe("[redacted:pattern], [redacted:pattern]");
+    }
+  });
+
+  it("come after the built-in ones, which still hold", () => {
+    const own = redactor([/employee \d+/u, /bericht/u]);
+    expect(own("employee 12 has sk-proj-0123456789abcdef, bericht")).toBe(
+      "[redacted:pattern] has [redacted:provider_key], [redacted:pattern]",
+    );
+  });
+
+  it("with groups and dollars are no templates", () => {
+    expect(redactor([/(a)(b)/u])("$1 ab $&")).toBe("$1 [redacted:pattern] $&");
+  });
+
+  it("that are sticky or have been used before begin at the text's start each time", () => {
+    const form = /x\d/gu;
+    form.lastIndex = 5;
+    const own = redactor([form]);
+    expect([own("x1 x2"), own("x1")]).toEqual([
+      "[redacted:pattern] [redacted:pattern]",
+      "[redacted:pattern]",
+    ]);
+  });
+});
+
+const plain = (text: string) => toContent(text, redact);
+const KEY = "sk-proj-0123456789abcdef0123456789";
+
+describe("what is recorded of a text", () => {
+  it("takes as much as the readers keep of one", () => {
+    expect(MAX_TEXT).toBe(MAX_CONTENT + 4096);
+  });
+
+  it.each([0, 1, MAX_CONTENT - 1, MAX_CONTENT])("of %i characters is all of it", (length) => {
+    expect(plain("x".repeat(length))).toEqual({ text: "x".repeat(length), truncated: false });
+  });
+
+  it.each([MAX_CONTENT + 1, MAX_TEXT - 1, MAX_TEXT, MAX_TEXT + 1, 100_000])(
+    "of %i characters is its beginning",
+    (length) => {
+      expect(plain("x".repeat(length))).toEqual({ text: "x".repeat(MAX_CONTENT), truncated: true });
+    },
+  );
+
+  it("a surrogate pair at the cut is left out whole, one before it stays", () => {
+    const x = "x".repeat(MAX_CONTENT - 2);
+    expect(plain(`${x}x🗼 and more`)).toEqual({ text: `${x}x`, truncated: true });
+    expect(plain(`${x}🗼 and more`)).toEqual({ text: `${x}🗼`, truncated: true });
+    for (let before = 0; before < 3; before += 1) {
+      const { text } = plain("x".repeat(before) + "🗼".repeat(20_000));
+      expect(text.isWellFormed()).toBe(true);
+      expect(text.length).toBeGreaterThan(MAX_CONTENT - 2);
+    }
+  });
+
+  it("a text that was cut in the middle of a pair where it is read is recorded without that half", () => {
+    const { text } = plain(`${pem("PRIVATE KEY")}${"x".repeat(MAX_TEXT - 1 - pem("PRIVATE KEY").length)}🗼`);
+    expect(text.isWellFormed()).toBe(true);
+  });
+
+  it("a secret on the cut is taken out first, wherever on it", () => {
+    for (let before = MAX_CONTENT - KEY.length - 2; before <= MAX_CONTENT + 1; before += 1) {
+      const { text, truncated } = plain(`${"x".repeat(before - 1)} ${KEY} ${"y".repeat(5000)}`);
+      expect(text).not.toContain("sk-");
+      expect(text).not.toContain("0123");
+      expect(truncated).toBe(true);
+      expect(text.length).toBeLessThanOrEqual(MAX_CONTENT);
+      expect(text.startsWith("x".repeat(before - 1))).toBe(before - 1 <= MAX_CONTENT);
+    }
+  });
+
+  it.each(FORMS)("%s that begins just before the cut leaves no piece of itself", (_, kind, secret) => {
+    const marker = `[redacted:${kind}]`;
+    for (const before of [2, 6, 12, 20]) {
+      const filler = "x ".repeat((MAX_CONTENT - before) / 2);
+      const { text } = plain(`${filler}${secret} ${"y".repeat(9000)}`);
+      const after = text.slice(filler.length);
+      expect(after === "" || marker.startsWith(after) || after.startsWith(marker)).toBe(true);
+    }
+  });
+
+  it("a private key of many lines that begins before the cut is taken out whole", () => {
+    const key = `-----BEGIN RSA PRIVATE KEY-----\n${`${"A1b2".repeat(16)}\n`.repeat(200)}-----END RSA PRIVATE KEY-----`;
+    const { text } = plain(`${"x".repeat(MAX_CONTENT - 100)}\n${key}`);
+    expect(text).toBe(`${"x".repeat(MAX_CONTENT - 100)}\n[redacted:private_key]`);
+  });
+
+  // The attack: a long secret first makes room for the end of what is looked at, where another stands cut in two.
+  it.each([1, 5, 10, 15, 18, 30])(
+    "where much was taken out before, the first %i characters of a key that was cut off are not let in",
+    (kept) => {
+      const first = `${pem("PRIVATE KEY").replace(PEM_BODY, "A1b2".repeat(2000))}\n`;
+      const filler = "x ".repeat(MAX_TEXT).slice(0, MAX_TEXT - kept - first.length);
+      const whole = `${first}${filler}`.slice(0, MAX_TEXT - kept) + KEY;
+      expect(whole.slice(0, MAX_TEXT).endsWith(KEY.slice(0, kept))).toBe(true);
+      // As it is said, and as a reader hands it on that keeps no more.
+      for (const text of [`${whole} and more`, whole.slice(0, MAX_TEXT)]) {
+        const recorded = plain(text);
+        expect(recorded.text.startsWith("[redacted:private_key]\nx x x")).toBe(true);
+        expect(recorded.text.includes("s")).toBe(false);
+        expect(recorded.truncated).toBe(true);
+      }
+    },
+  );
+
+  it("a text that is one long secret is recorded as that", () => {
+    const key = `-----BEGIN PRIVATE KEY-----\n${"A1b2".repeat(9000)}`;
+    expect(plain(key)).toEqual({ text: "[redacted:private_key]", truncated: true });
+  });
+});
+
+describe("texts made to be slow to look through", () => {
+  // The attack: a form that is begun again at each place and scanned to the end each time takes 200 ms for 20,000
+  // characters, as one for JWTs did, and minutes for a megabyte. Of such a length these are, so that one would hang.
+  const LENGTH = 200_000;
+  const UNITS = [
+    "eyJ-",
+    "eyJ",
+    "eyJ.",
+    "eyJaaaaaaaa.",
+    "eyJaaaaaaaa.eyJ-",
+    "\\neyJ",
+    "\\u0041eyJ-",
+    "sk-",
+    "sk-a",
+    "aei_-",
+    "bearer ",
+    "bearer    ",
+    "bearer\t",
+    "bearer%20",
+    "\\t",
+    "token a",
+    "token A",
+    "-----BEGIN ",
+    "-----BEGIN A A A A ",
+    "-----BEGIN PRIVATE KEY-----",
+    "-----BEGIN PRIVATE KEY----------END A ",
+    "-----END PRIVATE KEY-----",
+    "-",
+    "a",
+    " ",
+    "\\",
+    "%41",
+    "AKIA",
+    "ghp_",
+    "xoxa-",
+    "AIza-",
+  ];
+
+  it.each(UNITS)("%j again and again is looked through", (unit) => {
+    const text = unit.repeat(Math.ceil(LENGTH / unit.length));
+    for (const before of ["", "-----BEGIN PRIVATE KEY", "eyJaaaaaaaa.", "bearer ", "sk-"])
+      expect(redact(before + text).length).toBeGreaterThan(0);
+  });
+});

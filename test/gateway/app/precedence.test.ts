@@ -1,0 +1,180 @@
+/**
+ * Whose word counts, whatever is sent together: random orders of `IDENTITY`, random credentials in random headers, against
+ * an independent reading of the rules. The attacks: a credential that its own source refuses and the next one takes; one
+ * that says who is calling, forwarded to a provider as if it were a key; a central key spent by nobody in particular.
+ */
+import { beforeAll, describe, expect, it } from "vitest";
+import { createIssuer, withOtherClaims } from "../../support/issuer-tokens.ts";
+import { between, forSeedsAsync, seededRandom } from "../../support/rechunk.ts";
+import { CANARIES, open, T0, type House, type Sent } from "../../support/in-workerd/gateway-harness.ts";
+import { BODY, json, only } from "../../support/in-workerd/calls.ts";
+import { OWNER } from "../../support/in-workerd/values.ts";
+
+const ISSUER = "https://issuer.example";
+const TEAM = "https://team.example";
+const SOURCES = ["keys", "coder", "jwt", "access", "byok"] as const;
+type Source = (typeof SOURCES)[number];
+
+/** A credential, whose it is by its form, and whether its source takes it. */
+type Token = { readonly value: string; readonly kind: Source; readonly good: boolean };
+
+const CODER_TOKEN = "aBcDeF0123-aBcDeFgHiJkLmNoPqRsTuV";
+const TOKENS: Token[] = [
+  { value: CANARIES.clientKey, kind: "keys", good: true },
+  { value: "aei_CANARY-nobodys-client-key", kind: "keys", good: false },
+  { value: CODER_TOKEN, kind: "coder", good: true },
+  { value: "zZyYxX9876-aBcDeFgHiJkLmNoPqRsTuV", kind: "coder", good: false },
+  { value: CANARIES.ownKey, kind: "byok", good: true },
+];
+
+let jwks: object;
+beforeAll(async () => {
+  const issuer = await createIssuer();
+  jwks = issuer.jwks();
+  const at = Math.floor(T0 / 1000);
+  const claims = (iss: string) => ({ iss, aud: "us", sub: OWNER, iat: at, exp: at + 3600 });
+  for (const [kind, iss] of [
+    ["jwt", ISSUER],
+    ["access", TEAM],
+  ] as const) {
+    const value = await issuer.sign(claims(iss));
+    TOKENS.push({ value, kind, good: true });
+    const forged = withOtherClaims(value, { ...claims(iss), sub: "4f0c5f6e-8a1b-4c3d-9e2f-5a6b7c8d9e0f" });
+    TOKENS.push({ value: forged, kind, good: false });
+  }
+});
+
+const IDENTITY: Readonly<Record<Source, object>> = {
+  keys: { source: "keys" },
+  coder: { source: "coder", url: "https://coder.example" },
+  jwt: { source: "jwt", issuer: ISSUER, jwks_url: `${ISSUER}/keys`, audience: "us" },
+  access: { source: "access", team_domain: TEAM, audience: "us" },
+  byok: { source: "byok" },
+};
+
+/** Coder, the issuer, the team, and the providers. */
+function world({ url, headers }: Sent): Response {
+  if (url === `${ISSUER}/keys` || url === `${TEAM}/cdn-cgi/access/certs`) return json(JSON.stringify(jwks));
+  if (url !== "https://coder.example/api/v2/users/me") return json("{}");
+  if (headers.get("coder-session-token") !== CODER_TOKEN) return new Response(null, { status: 401 });
+  return Response.json({ id: OWNER, username: "alice", status: "active", is_service_account: false });
+}
+
+/** What stands in which header; null: it is not there. */
+type Case = {
+  readonly governance: Token | null;
+  readonly authorization: Token | null;
+  readonly apiKey: Token | null;
+  readonly assertion: Token | null;
+};
+
+type Outcome = { readonly refused: string } | { readonly source: Source; readonly key: "central" | "own" };
+
+/** Says who is calling, so no provider may hear of it; a key of ours never, whatever the sources. */
+const isJudged = (order: readonly Source[], kind: Source): boolean =>
+  kind === "keys" || (kind !== "byok" && order.includes(kind));
+
+/** The rules, read once more: README "Point your client at it", SECURITY.md "Who could pass for another actor". */
+function expected(order: readonly Source[], central: boolean, sent: Case): Outcome {
+  const assertion = order.includes("access") ? sent.assertion : null;
+  const key = sent.authorization ?? sent.apiKey;
+  const identity = sent.governance ?? key;
+  if (!identity && !assertion) return { refused: "credential_missing" };
+  const own = key && !isJudged(order, key.kind) && key.value !== sent.governance?.value ? key : null;
+  const apart = sent.governance !== null || assertion !== null;
+  const asked = order.filter((one) => one !== "byok" || !apart || order.every((other) => other === "byok"));
+  const judge = asked.find((one) => {
+    if (one === "access") return assertion !== null;
+    return one === "byok" ? own !== null : identity?.kind === one;
+  });
+  if (!judge) return { refused: "credential_unknown" };
+  if (judge === "byok") return central ? { refused: "byok_not_accepted" } : { source: judge, key: "own" };
+  const token = judge === "access" ? assertion : identity;
+  if (!token?.good || token.kind !== judge) return { refused: "credential_unknown" };
+  const yields = sent.governance === null && central;
+  if (apart && own && !yields) return { source: judge, key: "own" };
+  return central ? { source: judge, key: "central" } : { refused: "provider_key_missing" };
+}
+
+function headersOf({ governance, authorization, apiKey, assertion }: Case): Record<string, string> {
+  return {
+    ...(governance && { "x-coder-ai-governance-token": governance.value }),
+    ...(authorization && { authorization: `Bearer ${authorization.value}` }),
+    ...(apiKey && { "x-api-key": apiKey.value }),
+    ...(assertion && { "cf-access-jwt-assertion": assertion.value }),
+  };
+}
+
+const PROVIDER = /^https:\/\/(?:central|api\.openai)\.example\//;
+
+/** What came of it: the refusal, or who was recorded and which key the provider got. */
+async function happened(
+  house: House,
+  order: readonly Source[],
+  central: boolean,
+  sent: Case,
+): Promise<Outcome> {
+  const before = house.sent.length;
+  const path = `/${central ? "central" : "openai"}/v1/chat/completions`;
+  const { response, events } = await house.visit(path, {
+    method: "POST",
+    body: BODY,
+    headers: headersOf(sent),
+  });
+  const forwarded = house.sent.slice(before).filter(({ url }) => PROVIDER.test(url));
+  const told = forwarded.map(({ headers }) => [...headers.values()].join("\n")).join("\n");
+  const leaked = TOKENS.filter(({ kind, value }) => told.includes(value) && isJudged(order, kind));
+  expect(leaked).toEqual([]);
+  const reason = response.headers.get("x-interceptor-error");
+  expect(forwarded).toHaveLength(reason === null ? 1 : 0);
+  if (reason !== null) return { refused: reason };
+  const key =
+    forwarded[0]?.headers.get("authorization") === `Bearer ${CANARIES.centralKey}` ? "central" : "own";
+  return { source: only(events, "interception_start").identity_source as Source, key };
+}
+
+describe("whose word counts", () => {
+  it("is as the rules say, for any order of sources and whatever is sent together", async () => {
+    const seen = new Set<string>();
+    await forSeedsAsync(60, async (seed) => {
+      const random = seededRandom(seed);
+      const some = SOURCES.filter(() => random() < 0.6).toSorted(() => random() - 0.5);
+      const order = some.length > 0 ? some : SOURCES;
+      const central = order.some((one) => one !== "byok") && random() < 0.5;
+      const vars = {
+        IDENTITY: order.map((one) => IDENTITY[one]),
+        PROVIDERS: {
+          openai: { type: "openai", base_url: "https://api.openai.example/v1" },
+          ...(central && {
+            central: { type: "openai", base_url: "https://central.example/v1", keys: ["CENTRAL_KEY"] },
+          }),
+        },
+      };
+      const house = await open({ vars, provider: world });
+      const maybe = (): Token | null =>
+        random() < 0.5 ? (TOKENS[between(random, 0, TOKENS.length - 1)] ?? null) : null;
+      for (let nth = 0; nth < 20; nth += 1) {
+        const sent = { governance: maybe(), authorization: maybe(), apiKey: maybe(), assertion: maybe() };
+        const outcome = await happened(house, order, central, sent);
+        expect({ order, central, sent, outcome }).toEqual({
+          order,
+          central,
+          sent,
+          outcome: expected(order, central, sent),
+        });
+        seen.add("refused" in outcome ? outcome.refused : `${outcome.source} ${outcome.key}`);
+      }
+    });
+    // Each way to end was among them.
+    expect([...seen].toSorted()).toEqual(
+      [
+        ...["access", "coder", "jwt", "keys"].flatMap((source) => [`${source} central`, `${source} own`]),
+        "byok own",
+        "byok_not_accepted",
+        "credential_missing",
+        "credential_unknown",
+        "provider_key_missing",
+      ].toSorted(),
+    );
+  }, 60_000);
+});

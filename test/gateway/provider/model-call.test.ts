@@ -1,0 +1,248 @@
+import { describe, expect, it } from "vitest";
+import { topLevelMembers } from "../../../src/gateway/provider/json-members.ts";
+import { readCall, type Call } from "../../../src/gateway/provider/model-call.ts";
+import type { Refusal } from "../../../src/shared/refusal.ts";
+import { between, forSeeds, seededRandom } from "../../support/rechunk.ts";
+import { jsonObject } from "../../support/in-workerd/random-json.ts";
+import { accepted, join, reasonOf, statusOf, utf8 } from "../../support/in-workerd/values.ts";
+
+const read = (body: string | Uint8Array): Call | Refusal =>
+  readCall(typeof body === "string" ? utf8(body) : body);
+
+describe("what an intercepted request asks for", () => {
+  it("is its model as written and whether it streams", () => {
+    const text = ' {"messages":[],"model":" GPT-4o\\n","stream":true} ';
+    const call = accepted(read(text));
+    expect(call).toEqual({
+      text,
+      model: " GPT-4o\n",
+      stream: true,
+      fields: { messages: [], model: " GPT-4o\n", stream: true },
+    });
+  });
+
+  it.each([
+    ["{}", null, false],
+    ['{"model":null,"stream":null}', null, false],
+    ['{"model":"","stream":false}', "", false],
+    ['{"mod\\u0065l":"m"}', "m", false],
+    ['{"metadata":{"model":"inner","stream":true}}', null, false],
+  ])("%s asks for %j, streaming: %s", (body, model, stream) => {
+    expect(accepted(read(body))).toMatchObject({ model, stream });
+  });
+});
+
+describe("F7 F8 a body that is no JSON object", () => {
+  it.each([
+    ["nothing", ""],
+    ["blanks", "  \n"],
+    ["truncated JSON", '{"model":"gpt-4o"'],
+    ["two values", "{}{}"],
+    ["a trailing comma", '{"model":"x",}'],
+    ["single quotes", "{'model':'x'}"],
+    ["a comment", '{"model":"x"}//'],
+    ["NaN", '{"model":NaN}'],
+    ["a raw line break in a string", '{"model":"a\nb"}'],
+    ["a byte order mark", '\ufeff{"model":"x"}'],
+    ["an array", "[]"],
+    ["a string", '"x"'],
+    ["a number", "7"],
+    ["null", "null"],
+    ["true", "true"],
+    ["a form", "model=gpt-4o"],
+  ])("F7 F8 %s is body_invalid, 400", (_, body) => {
+    const refusal = read(body);
+    expect(reasonOf(refusal)).toBe("body_invalid");
+    expect(statusOf(refusal)).toBe(400);
+  });
+
+  it.each([
+    ["a lone continuation byte", [0x80]],
+    ["an overlong slash", [0xc0, 0xaf]],
+    ["a surrogate", [0xed, 0xa0, 0x80]],
+    ["a cut character", [0xe2, 0x82]],
+    ["beyond U+10FFFF", [0xf4, 0x90, 0x80, 0x80]],
+    ["a Latin-1 letter", [0xe4]],
+  ])("F7 %s in a string is no UTF-8, 400", (_, bytes) => {
+    const body = join([utf8('{"model":"'), Uint8Array.from(bytes), utf8('"}')]);
+    expect(reasonOf(read(body))).toBe("body_invalid");
+  });
+
+  it("F7 UTF-16 is no UTF-8", () => {
+    const utf16 = Uint8Array.from(
+      [..."\ufeff{}"].flatMap((c) => [c.charCodeAt(0) & 255, c.charCodeAt(0) >> 8]),
+    );
+    expect(reasonOf(read(utf16))).toBe("body_invalid");
+  });
+
+  it("C6 I2 the refusal quotes nothing of the body", () => {
+    expect(JSON.stringify(read('{"model": CANARY}'))).not.toContain("CANARY");
+    expect(JSON.stringify(read('{"model": ["CANARY"]}'))).not.toContain("CANARY");
+  });
+
+  it.each([
+    ['{"model":7}', "model"],
+    ['{"model":["gpt-4o"]}', "model"],
+    ['{"model":{}}', "model"],
+    ['{"model":true}', "model"],
+    ['{"model":"m","stream":"true"}', "stream"],
+    ['{"model":"m","stream":1}', "stream"],
+    ['{"model":"m","stream":{}}', "stream"],
+  ])("F8 %s is field_invalid, 400, and says which", (body, param) => {
+    const refusal = read(body) as Refusal;
+    expect(reasonOf(refusal)).toBe("field_invalid");
+    expect(statusOf(refusal)).toBe(400);
+    expect(refusal.param).toBe(param);
+    expect(refusal.message).toContain(`(${param})`);
+  });
+});
+
+describe("F5 names that objects inherit", () => {
+  it("F5 __proto__ and constructor pollute nothing and are judged as nothing", () => {
+    const body = '{"__proto__":{"model":"evil","stream":true},"constructor":{"prototype":{"model":"evil"}}}';
+    const call = accepted(read(body));
+    expect(call.model).toBeNull();
+    expect(call.stream).toBe(false);
+    expect(({} as { model?: unknown }).model).toBeUndefined();
+    expect(({} as { stream?: unknown }).stream).toBeUndefined();
+  });
+});
+
+const nested = (depth: number, open = "[", close = "]"): string =>
+  `{"a":${open.repeat(depth - 1)}${close.repeat(depth - 1)}}`;
+
+describe("F6 deep nesting", () => {
+  it("F6 256 levels are taken, one more is E400", () => {
+    expect(accepted(read(nested(256))).model).toBeNull();
+    expect(reasonOf(read(nested(257)))).toBe("body_invalid");
+    expect(statusOf(read(nested(257)))).toBe(400);
+  });
+
+  it.each([
+    ["arrays", "[", "]"],
+    ["objects", '{"a":', "}"],
+  ])("F6 100,000 levels of %s are E400 and no crash", (_, open, close) => {
+    const body = `{"a":${open.repeat(100_000)}1${close.repeat(100_000)}}`;
+    expect(reasonOf(read(body))).toBe("body_invalid");
+  });
+
+  it("F6 brackets in strings are no levels", () => {
+    expect(accepted(read(`{"model":"${"[".repeat(1000)}"}`)).model).toBe("[".repeat(1000));
+  });
+
+  it("F6 breadth is no depth", () => {
+    expect(accepted(read(`{"a":[${"[],".repeat(50_000)}[]],"model":"m"}`)).model).toBe("m");
+  });
+});
+
+describe("F4 a judged field that is given more than once", () => {
+  it.each([
+    ['{"model":"allowed","model":"forbidden"}', "model"],
+    ['{"model":"allowed","mod\\u0065l":"forbidden"}', "model"],
+    ['{"m\\u006fdel":"allowed","\\u006dodel":"forbidden"}', "model"],
+    ['{"model":"a" , "messages":[{"content":"}{\\"model\\""}] , "model" : "b"}', "model"],
+    ['{"model":"same","model":"same"}', "model"],
+    ['{"model":null,"model":"x"}', "model"],
+    ['{"stream":false,"stream":true}', "stream"],
+    ['{"str\\u0065am":false,"stream":true}', "stream"],
+    ['{"stream_options":{},"stream_options":null,"stream":true}', "stream_options"],
+    ['{"stream\\u005Foptions":{},"stream_options":{"include_usage":true}}', "stream_options"],
+  ])("F4 %s is E400", (body, param) => {
+    const refusal = read(body) as Refusal;
+    expect(reasonOf(refusal)).toBe("field_repeated");
+    expect(statusOf(refusal)).toBe(400);
+    expect(refusal.param).toBe(param);
+  });
+
+  it.each([
+    '{"model":"m","messages":[{"model":"x"},{"model":"y"}]}',
+    '{"metadata":{"model":"x","stream":true},"model":"m"}',
+    '{"model":"m","messages":[{"content":"\\"model\\":\\"x\\",\\"model\\":1"}]}',
+    '{"model":"model","messages":["model","stream"]}',
+    '{"model":"m\\u0065","x":"\\u0061"}',
+    '{"messages":[],"messages":[1],"model":"m"}',
+  ])("F4 %s gives it once", (body) => {
+    expect(accepted(read(body)).model).toMatch(/^m/);
+  });
+
+  // Go's encoding/json, which some providers read with, matches keys without regard to case, and the last one counts.
+  it.each([
+    ['{"model":"allowed","Model":"forbidden"}', "model"],
+    ['{"MODEL":"forbidden","model":"allowed"}', "model"],
+    ['{"model":"allowed","mode\\u004c":"forbidden"}', "model"],
+    ['{"model":"m","stream":false,"Stream":true}', "stream"],
+  ])("F4 %s is E400: what is judged must be what every reader reads", (body) => {
+    const refusal = read(body);
+    expect(statusOf(refusal)).toBe(400);
+  });
+
+  it("F4 any repetition is found among random bodies, and none where there is none", () => {
+    const seen = { repeated: 0, single: 0 };
+    forSeeds(3000, (seed) => {
+      const random = seededRandom(seed);
+      const times = between(random, 0, 2);
+      const body = jsonObject(
+        random,
+        Array.from({ length: times }, () => ["model", '"m"'] as const),
+      );
+      seen[times > 1 ? "repeated" : "single"] += 1;
+      expect(reasonOf(read(body))).toBe(times > 1 ? "field_repeated" : null);
+    });
+    expect(Math.min(seen.repeated, seen.single)).toBeGreaterThan(500);
+  });
+});
+
+const membersOf = (text: string): [string, string][] =>
+  Array.from(topLevelMembers(text), ({ key, from, to }) => [key, text.slice(from, to)]);
+
+describe("the members of a JSON object", () => {
+  it.each([
+    ["{}", []],
+    [" { } ", []],
+    ['{"a":1}', [["a", "1"]]],
+    ['{"a":-1.5e+9}', [["a", "-1.5e+9"]]],
+    [
+      '\n{ "a" : true ,\t"b":null }',
+      [
+        ["a", "true"],
+        ["b", "null"],
+      ],
+    ],
+    ['{"a":"}"}', [["a", '"}"']]],
+    ['{"a":"\\"}"}', [["a", '"\\"}"']]],
+    ['{"a\\"b":"\\\\"}', [['a"b', '"\\\\"']]],
+    [
+      '{"a":[1,{"b":"]"}] , "":{}}',
+      [
+        ["a", '[1,{"b":"]"}]'],
+        ["", "{}"],
+      ],
+    ],
+    [
+      '{"a":1,"a":2}',
+      [
+        ["a", "1"],
+        ["a", "2"],
+      ],
+    ],
+    ['{"\\u0061":1}', [["a", "1"]]],
+    ['{"a:b":1}', [["a:b", "1"]]],
+    [
+      '{"ü":"🗼","𝒳":[]}',
+      [
+        ["ü", '"🗼"'],
+        ["𝒳", "[]"],
+      ],
+    ],
+  ] as const)("of %j", (text, members) => {
+    expect(membersOf(text)).toEqual(members);
+  });
+
+  it("agree with JSON.parse on random objects", () => {
+    forSeeds(3000, (seed) => {
+      const text = jsonObject(seededRandom(seed), []);
+      const values = membersOf(text).map(([key, value]) => [key, JSON.parse(value) as unknown] as const);
+      expect(Object.fromEntries(values)).toEqual(JSON.parse(text));
+    });
+  });
+});

@@ -1,0 +1,311 @@
+import { describe, expect, it, vi } from "vitest";
+import {
+  MAX_TOOL_CALLS,
+  type AnswerReader,
+  type AnswerReport,
+  type Keep,
+} from "../../../src/gateway/provider/response-reader.ts";
+import { MAX_TEXT } from "../../../src/gateway/provider/bounded-text.ts";
+import { messagesAnswer } from "../../../src/gateway/provider/anthropic/messages-response.ts";
+import { chatAnswer } from "../../../src/gateway/provider/openai/chat-response.ts";
+import { responsesAnswer } from "../../../src/gateway/provider/openai/responses-response.ts";
+import { between, forSeeds, seededRandom } from "../../support/rechunk.ts";
+import { fixture, fixtures, KEEP_ALL, KEEP_NONE, streams } from "../../support/in-workerd/fixtures.ts";
+import { afterEvents, eventsOf, less, READERS, tell } from "../../support/in-workerd/readers.ts";
+
+describe("content that is not to be kept", () => {
+  const rules: readonly Keep[] = [
+    KEEP_NONE,
+    { ...KEEP_NONE, toolInputs: true },
+    { ...KEEP_NONE, thoughts: true },
+    { ...KEEP_NONE, errorMessages: true },
+    KEEP_ALL,
+  ];
+
+  it.each(fixtures.map((one) => [one.name, one] as const))(
+    "H11 %s tells the same but for it: names, ids, counts, figures",
+    (_, one) => {
+      for (const keep of rules) expect(tell(one, keep)).toEqual(less(one.report, keep));
+    },
+  );
+
+  it("the fixtures have content of every sort", () => {
+    const kinds = new Set(fixtures.flatMap(({ report }) => report.toolCalls.map(({ kind }) => kind)));
+    expect([...kinds].toSorted()).toEqual([
+      "apply_patch_call",
+      "code_interpreter_call",
+      "computer_call",
+      "custom",
+      "custom_tool_call",
+      "file_search_call",
+      "function",
+      "function_call",
+      "image_generation_call",
+      "local_shell_call",
+      "mcp_call",
+      "mcp_tool_use",
+      "server_tool_use",
+      "shell_call",
+      "tool_search_call",
+      "tool_use",
+      "web_search_call",
+    ]);
+    expect(fixtures.filter(({ report }) => report.thoughtCount > 1).length).toBeGreaterThan(4);
+    expect(fixtures.filter(({ report }) => report.errorMessage !== null).length).toBeGreaterThan(5);
+    expect(fixtures.filter(({ report }) => report.toolCalls.some(({ error }) => error)).length).toBe(4);
+  });
+
+  it("results, redacted thinking and signatures are never kept", () => {
+    const told = JSON.stringify(fixtures.map((one) => tell(one, KEEP_ALL)));
+    const texts = fixtures.map(({ text }) => text).join("");
+    for (const canary of ["RESULT", "UkVTVUxU", "EqQB", "EmwK", "gAAAAB", "Sonnig."]) {
+      expect(texts).toContain(canary);
+      expect(told).not.toContain(canary);
+    }
+  });
+});
+
+/** The event's value, where it has one. */
+function parsed(data: string): unknown[] {
+  try {
+    return [JSON.parse(data)];
+  } catch {
+    return [];
+  }
+}
+
+const blank = (random: () => number): string => [" ", "\n\t", "", ""][between(random, 0, 3)] ?? "";
+
+/** The value as JSON with white space wherever there may be some. */
+function spaced(value: unknown, random: () => number): string {
+  const around = (text: string): string => blank(random) + text + blank(random);
+  if (Array.isArray(value)) return around(`[${value.map((item) => spaced(item, random)).join(",")}]`);
+  if (typeof value !== "object" || value === null) return around(JSON.stringify(value));
+  const members = Object.entries(value).map(
+    ([key, item]) => `${around(JSON.stringify(key))}:${spaced(item, random)}`,
+  );
+  return around(`{${members.join(",")}}`);
+}
+
+describe("white space", () => {
+  it.each(streams.map((one) => [one.name, one] as const))("%s tells the same with any", (_, one) => {
+    forSeeds(20, (seed) => {
+      const random = seededRandom(seed);
+      for (const keep of [KEEP_ALL, KEEP_NONE]) {
+        const own = one.reader(keep);
+        for (const { data, name } of eventsOf(one.text)) {
+          const [value = null] = parsed(data);
+          own.event(value === null ? data : spaced(value, random), name);
+        }
+        expect(own.report()).toEqual(less(one.report, keep));
+      }
+    });
+  });
+});
+
+/** How many of the events are parsed, once the stream has begun. */
+function parses(reader: AnswerReader, first: readonly unknown[], events: readonly unknown[]): number {
+  afterEvents(reader, first);
+  const texts = events.map((event) => JSON.stringify(event));
+  const parse = vi.spyOn(JSON, "parse");
+  for (const text of texts) reader.event(text, "");
+  const count = parse.mock.calls.length;
+  parse.mockRestore();
+  return count;
+}
+
+const ESCAPED =
+  '{"type":"message_stop","tool_calls":[{"id":"x"}],"finish_reason":"stop","usage":{},"error":{}}';
+
+const chunk = (delta: unknown): unknown => ({
+  id: "c",
+  model: "m",
+  choices: [{ index: 0, delta, finish_reason: null }],
+  usage: null,
+  error: null,
+});
+
+const blockStart = (index: number, content_block: unknown): unknown => ({
+  type: "content_block_start",
+  index,
+  content_block,
+});
+
+const blockDelta = (index: number, type: string, key: string): unknown => ({
+  type: "content_block_delta",
+  index,
+  delta: { type, [key]: ESCAPED },
+});
+
+describe("events that can tell nothing are not even parsed", () => {
+  const piece = { tool_calls: [{ index: 0, function: { arguments: ESCAPED } }] };
+  const begin = {
+    tool_calls: [{ index: 0, id: "call_1", type: "function", function: { name: "f", arguments: "" } }],
+  };
+  const CHAT = [
+    chunk({ content: ESCAPED }),
+    chunk({ content: "a", tool_calls: null, function_call: null }),
+    { id: "c", choices: [{ index: 0, delta: { content: "a" }, finish_reason: "" }] },
+  ];
+  const CHAT_PIECES = [chunk(piece), chunk({ function_call: { arguments: ESCAPED } })];
+
+  it("chat", () => {
+    const all = [...CHAT, ...CHAT_PIECES];
+    expect(parses(chatAnswer(KEEP_NONE), [chunk(begin)], all)).toBe(0);
+    expect(parses(chatAnswer(KEEP_ALL), [chunk(begin)], all)).toBe(CHAT_PIECES.length);
+    // What does tell something is.
+    expect(parses(chatAnswer(KEEP_NONE), [chunk({})], [chunk(begin)])).toBe(1);
+  });
+
+  it("messages", () => {
+    const tool = blockStart(0, { type: "tool_use", id: "toolu_1", name: "f", input: {} });
+    const thinking = blockStart(1, { type: "thinking", thinking: "" });
+    const pieces = [
+      blockDelta(0, "input_json_delta", "partial_json"),
+      blockDelta(1, "thinking_delta", "thinking"),
+    ];
+    const stop = { type: "content_block_stop", index: 0 };
+    const others = [
+      blockDelta(2, "text_delta", "text"),
+      blockDelta(1, "signature_delta", "signature"),
+      { type: "ping" },
+    ];
+    const all = [...pieces, ...others, stop];
+    expect(parses(messagesAnswer(KEEP_NONE), [tool, thinking], all)).toBe(0);
+    expect(parses(messagesAnswer(KEEP_ALL), [tool, thinking], all)).toBe(3);
+    expect(parses(messagesAnswer(KEEP_ALL), [], all)).toBe(0);
+    expect(parses(messagesAnswer(KEEP_NONE), [], [tool, thinking])).toBe(2);
+  });
+
+  it("responses", () => {
+    const delta = (kind: string): unknown => ({
+      type: `response.${kind}.delta`,
+      output_index: 0,
+      delta: ESCAPED,
+    });
+    const inputs = ["function_call_arguments", "custom_tool_call_input", "mcp_call_arguments"].map(delta);
+    const thoughts = [delta("reasoning_summary_text")];
+    const others = [
+      delta("output_text"),
+      delta("refusal"),
+      { type: "response.output_text.done", text: ESCAPED },
+      { type: "response.in_progress", response: { output: [] } },
+      { type: "response.content_part.done", part: { type: "output_text", text: ESCAPED } },
+      { type: "response.web_search_call.searching" },
+    ];
+    const all = [...inputs, ...thoughts, ...others];
+    expect(parses(responsesAnswer(KEEP_NONE), [], all)).toBe(0);
+    expect(parses(responsesAnswer(KEEP_ALL), [], all)).toBe(inputs.length + thoughts.length);
+    const item = { type: "message", role: "assistant", phase: "commentary", content: [] };
+    const commentary = { type: "response.output_item.added", output_index: 0, item };
+    expect(parses(responsesAnswer(KEEP_ALL), [commentary], [delta("output_text")])).toBe(1);
+    const said = { ...commentary, type: "response.output_item.done" };
+    expect(parses(responsesAnswer(KEEP_ALL), [commentary, said], [delta("output_text")])).toBe(0);
+  });
+});
+
+/** The same answer, read with and without its content. */
+function check(all: AnswerReport, none: AnswerReport): void {
+  expect(none).toEqual(less(all, KEEP_NONE));
+  expect(all.toolCalls.length).toBe(Math.min(all.toolCallCount, MAX_TOOL_CALLS));
+  expect(all.thoughts.length).toBeLessThanOrEqual(all.thoughtCount);
+  for (const { id, name, kind, input, error } of all.toolCalls) {
+    expect(Math.min(name.length, kind.length)).toBeGreaterThan(0);
+    for (const text of [id, input, error]) expect(text === null || typeof text === "string").toBe(true);
+  }
+  expect(all.thoughts).not.toContain("");
+}
+
+const LEAVES = [null, 0, 1, -1, 1.5, "", "a", "function_call", "commentary", true, [], {}, [null], [[]]];
+
+/** The value with something in it exchanged: for another value's part, or for what does not belong there. */
+function exchanged(value: unknown, any: () => unknown, random: () => number): unknown {
+  if (typeof value !== "object" || value === null || random() < 0.1) {
+    return random() < 0.5 ? LEAVES[between(random, 0, LEAVES.length - 1)] : any();
+  }
+  const keys = Object.keys(value);
+  const at = keys[between(random, 0, keys.length - 1)] ?? "0";
+  const inner: unknown = Reflect.get(value, at);
+  if (Array.isArray(value)) return [...value.slice(0, Number(at)), exchanged(inner, any, random)];
+  return { ...value, [random() < 0.05 ? "__proto__" : at]: exchanged(inner, any, random) };
+}
+
+describe.each(READERS)("%s: answers that no provider sends", (dialect, answer) => {
+  // JSON.parse takes any depth; JSON.stringify does not in every engine, and writing such an input out again would throw.
+  it("F6 an input nested 100,000 deep harms nothing", () => {
+    const deep = `${"[".repeat(100_000)}${"]".repeat(100_000)}`;
+    const body: unknown = JSON.parse(
+      `{"choices":[{"message":{"tool_calls":[{"function":{"name":"f","arguments":${deep}}}]}}],` +
+        `"output":[{"type":"web_search_call","name":"f","action":${deep},"error":${deep}}],` +
+        `"content":[{"type":"tool_use","name":"f","input":${deep}}]}`,
+    );
+    const own = answer(KEEP_ALL);
+    own.body(body);
+    expect(own.report().toolCalls.map(({ name }) => name)).toEqual(["f"]);
+    expect((own.report().toolCalls[0]?.input ?? "").length).toBeLessThanOrEqual(MAX_TEXT);
+
+    const stringify = vi.spyOn(JSON, "stringify").mockImplementation(() => {
+      throw new RangeError("Maximum call stack size exceeded");
+    });
+    const other = answer(KEEP_ALL);
+    other.body(body);
+    stringify.mockRestore();
+    expect(other.report().toolCalls).toMatchObject([{ name: "f", input: null, error: null }]);
+  });
+
+  const own = fixtures.filter(({ name }) => name.startsWith(`${dialect}/`));
+
+  it("never throws, and tells the same with and without content, of values that were exchanged", () => {
+    const values = own.flatMap(({ kind, text }) =>
+      kind === "json" ? [JSON.parse(text) as unknown] : eventsOf(text).flatMap(({ data }) => parsed(data)),
+    );
+    const counts = { calls: 0, kept: 0 };
+    forSeeds(6000, (seed) => {
+      const random = seededRandom(seed);
+      const any = (): unknown => values[between(random, 0, values.length - 1)];
+      const all = answer(KEEP_ALL);
+      const none = answer(KEEP_NONE);
+      for (let left = between(random, 1, 12); left > 0; left -= 1) {
+        const value = random() < 0.5 ? any() : exchanged(any(), any, random);
+        const body = random() < 0.1;
+        for (const reader of [all, none]) {
+          if (body) reader.body(value);
+          else reader.event(JSON.stringify(value), "");
+        }
+      }
+      check(all.report(), none.report());
+      counts.calls += all.report().toolCallCount;
+      counts.kept += all.report().toolCalls.filter(({ input }) => input !== null).length;
+    });
+    expect(counts.calls).toBeGreaterThan(1000);
+    expect(counts.kept).toBeGreaterThan(100);
+  });
+
+  it("never throws, and tells the same with and without content, of streams that were damaged", () => {
+    const ownStreams = own.filter(({ kind }) => kind === "events");
+    expect(ownStreams.length).toBeGreaterThan(10);
+    const counts = { calls: 0 };
+    forSeeds(4000, (seed) => {
+      const random = seededRandom(seed);
+      const events = eventsOf((ownStreams[seed % ownStreams.length] ?? fixture("chat/plain")).text);
+      const at = (): number => between(random, 0, events.length - 1);
+      for (let left = between(random, 1, 3); left > 0; left -= 1) {
+        const [from, to] = [at(), at()];
+        const { data = "", name = "" } = events[from] ?? {};
+        const cut = between(random, 0, data.length);
+        const put = ['"', "}", "]", "\\", ",", "0", "1", "x", " ", "null,", ""][between(random, 0, 10)] ?? "";
+        const damaged = data.slice(0, cut) + put + data.slice(cut + between(random, 0, 2));
+        // A piece changed, an event lost, or one that comes again elsewhere.
+        const kind = between(random, 0, 3);
+        if (kind < 2) events[from] = { data: damaged, name };
+        else events.splice(to, kind - 2, { data, name });
+      }
+      const all = answer(KEEP_ALL);
+      const none = answer(KEEP_NONE);
+      for (const { data, name } of events) for (const reader of [all, none]) reader.event(data, name);
+      check(all.report(), none.report());
+      counts.calls += all.report().toolCallCount;
+    });
+    expect(counts.calls).toBeGreaterThan(100);
+  });
+});

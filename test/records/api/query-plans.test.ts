@@ -1,0 +1,198 @@
+/**
+ * How the database goes about what the API asks. Over few rows every plan is fast; what is held here is that none reads
+ * a table from end to end, however many rows it has.
+ *
+ * Accepted are:
+ * - `SEARCH … USING PRIMARY KEY (id<?)`, ordered by id and limited: a walk from the newest that stops when the page (or
+ *   the count) is full;
+ * - `SEARCH … USING INDEX …` and `SEARCH … USING PRIMARY KEY (id>? AND id<?)`: a range;
+ * - `SCAN` of what is no table of the ledger: a page that was found before, a subquery's rows, a JSON array.
+ */
+import { beforeAll, describe, expect, it } from "vitest";
+import { ENDPOINTS } from "../../../src/records/api/endpoints.ts";
+import { ask } from "../../support/in-workerd/api-client.ts";
+import {
+  ALICE,
+  database,
+  emptyLedger,
+  idAt,
+  insert,
+  interception,
+  override,
+  T0,
+  throughLedger,
+  tokenUsage,
+  toolUsage,
+  type Asked,
+} from "../../support/in-workerd/api-rows.ts";
+
+/** As it is at first. */
+async function fewRows(): Promise<void> {
+  await emptyLedger();
+  await insert("interceptions", [interception(T0, { client_session_id: "s" })]);
+}
+
+/** As it is later: D1 has counted what is in its indices, and plans by that. One session has half of everything. */
+async function countedRows(): Promise<void> {
+  await fewRows();
+  const rows = Array.from({ length: 3000 }, (_, n) =>
+    interception(T0 + 1 + n * 60_000, {
+      client_session_id: n % 2 ? "s" : `s${n % 700}`,
+      initiator_id: n % 2 ? ALICE : `u${n % 30}`,
+      actor_id: n % 2 ? ALICE : "coder-agents",
+      model: `m${n % 5}`,
+    }),
+  );
+  await insert("interceptions", [...rows, interception(T0 + 2, { client_session_id: "s" })]);
+  await insert(
+    "token_usages",
+    rows.map((row) => tokenUsage(row)),
+  );
+  await insert(
+    "tool_usages",
+    rows.map((row) => toolUsage(row, 0)),
+  );
+  await insert(
+    "initiator_overrides",
+    rows.slice(0, 500).map((_, n) => override(T0 + n)),
+  );
+  await database.exec("ANALYZE");
+  const counted = await database.prepare("SELECT COUNT(*) AS count FROM sqlite_stat1").first("count");
+  expect(counted).toBeGreaterThan(5);
+}
+
+type Plan = { readonly text: string; readonly steps: readonly string[] };
+
+/** The plan of every query that is asked on the way to an answer. */
+async function plansOf(path: string): Promise<Plan[]> {
+  const asked: Asked[] = [];
+  const watched = throughLedger({ onQuery: (one) => asked.push(one) });
+  const { status } = await ask(path, { database: watched });
+  expect([path, status]).toEqual([path, 200]);
+  return Promise.all(
+    asked.map(async ({ text, values }) => {
+      const plan = await database
+        .prepare(`EXPLAIN QUERY PLAN ${text}`)
+        .bind(...values)
+        .all<{ detail: string }>();
+      return { text, steps: plan.results.map(({ detail }) => detail) };
+    }),
+  );
+}
+
+/** The names that the ledger's tables go by in the API's queries, and their own. */
+const TABLES =
+  /^SCAN (?:[a-z]|interceptions|token_usages|user_prompts|tool_usages|model_thoughts|initiator_overrides|anomalies)\b/;
+/** `h` is the page of sessions that was found before; `x` a JSON object's members. */
+const FOUND = /^SCAN (?:h|x VIRTUAL TABLE\b.*)$/;
+
+const scans = (plan: Plan): string[] => plan.steps.filter((step) => TABLES.test(step) && !FOUND.test(step));
+
+/** Those that read the ledger. */
+const READING = ENDPOINTS.filter(({ body }) => !body);
+const DEFAULTS = READING.map(({ path }) => path.replace("{session_id}", "s")).filter(
+  (path) => path !== "/openapi.json",
+);
+
+async function numbersOfQueries(): Promise<number[]> {
+  return Promise.all(DEFAULTS.map(async (path) => (await plansOf(path)).length));
+}
+
+describe.each([
+  ["few rows", fewRows],
+  ["3,000 rows, counted", countedRows],
+])("no query reads a table from end to end: %s", (_, fill) => {
+  beforeAll(fill);
+
+  it.each([
+    ...DEFAULTS,
+    `/sessions/${idAt(T0)}`,
+    `/sessions?after_id=${idAt(T0 + 1)}`,
+    "/sessions?after_session_id=s",
+    "/usage?group_by=actor",
+    "/usage?group_by=client",
+    "/usage?group_by=provider",
+    "/usage?group_by=model",
+    "/usage?group_by=day",
+    "/usage?format=csv",
+  ])("%s", async (path) => {
+    const plans = await plansOf(path);
+    expect(plans.length).toBeGreaterThan(0);
+    expect(plans.flatMap(scans)).toEqual([]);
+  });
+
+  it.each(READING.map(({ path, parameters }) => [path.replace("{session_id}", "s"), parameters] as const))(
+    "nor one of %s with any one filter",
+    async (path, parameters) => {
+      const values: Readonly<Record<string, string>> = {
+        attribution: "signed",
+        outcome: "open",
+        accepted: "true",
+        reason: "form",
+        started_after: "2026-11-01T00:00:00Z",
+        started_before: "2026-12-01T00:00:00Z",
+        kind: "owner_switched",
+        seen_after: "2026-11-01T00:00:00Z",
+        seen_before: "2026-12-01T00:00:00Z",
+      };
+      const paging = new Set([
+        "limit",
+        "offset",
+        "q",
+        "format",
+        "group_by",
+        "after_id",
+        "before_id",
+        "after_session_id",
+      ]);
+      for (const name of Object.keys(parameters).filter((one) => !paging.has(one))) {
+        if (path === "/sessions/s") continue;
+        const plans = await plansOf(`${path}?${name}=${values[name] ?? "x"}`);
+        expect([name, plans.flatMap(scans)]).toEqual([name, []]);
+      }
+    },
+  );
+
+  it("a page's walk is in the order of the key, so that the limit ends it", async () => {
+    for (const path of ["/sessions", "/interceptions", "/overrides", "/anomalies"]) {
+      const [page] = await plansOf(path);
+      expect(page?.steps.some((step) => /^SEARCH [ioa] USING PRIMARY KEY \(id<\?\)$/.test(step))).toBe(true);
+      expect(page?.steps.filter((step) => step.includes("ORDER BY"))).toEqual([]);
+    }
+  });
+
+  it("sums read a range of the key", async () => {
+    for (const path of ["/usage", "/usage?group_by=actor", "/attribution"]) {
+      const [sums] = await plansOf(path);
+      expect(sums?.steps[0]).toBe("SEARCH i USING PRIMARY KEY (id>? AND id<?)");
+    }
+  });
+
+  it("an initiator's and an actor's own are found by their index, time included", async () => {
+    for (const name of ["initiator", "actor"]) {
+      const [page] = await plansOf(`/interceptions?${name}=x&started_after=2026-11-01T00:00:00Z`);
+      expect(page?.steps[0]).toBe(
+        `SEARCH i USING INDEX interceptions_by_${name} (${name}_id=? AND id>? AND id<?)`,
+      );
+    }
+  });
+
+  it("a fixed number of queries, however many rows there are", async () => {
+    const few = await numbersOfQueries();
+    await insert(
+      "interceptions",
+      Array.from({ length: 200 }, (__, n) =>
+        interception(T0 + 7 + n, { client_session_id: n % 2 ? "s" : null }),
+      ),
+    );
+    expect(await numbersOfQueries()).toEqual(few);
+    expect(Math.max(...few)).toBeLessThanOrEqual(10);
+  });
+
+  it("the check sees a full scan where there is one", async () => {
+    const plan = await database
+      .prepare("EXPLAIN QUERY PLAN SELECT i.initiator_id, COUNT(*) FROM interceptions i GROUP BY 1")
+      .all<{ detail: string }>();
+    expect(scans({ text: "", steps: plan.results.map(({ detail }) => detail) })).not.toEqual([]);
+  });
+});

@@ -1,0 +1,215 @@
+import { beforeEach, describe, expect, it } from "vitest";
+import { good, items, part } from "../../support/in-workerd/api-client.ts";
+import {
+  ALICE,
+  BOB,
+  emptyLedger,
+  idAt,
+  insert,
+  interception,
+  iso,
+  modelThought,
+  override,
+  T0,
+  tokenUsage,
+  toolUsage,
+  userPrompt,
+} from "../../support/in-workerd/api-rows.ts";
+
+beforeEach(emptyLedger);
+
+describe("GET /interceptions", () => {
+  it("has every column, in JSON's own types, and all that belongs to it", async () => {
+    const one = interception(T0, {
+      client_session_id: "s",
+      chat_id: BOB,
+      workspace_id: ALICE,
+      usage_flagged: 1,
+      initiator_id: BOB,
+      attribution: "asserted",
+    });
+    const unknown = ["outcome", "ended_at", "usage", "usage_flagged", "status", "model", "metadata"];
+    const open = interception(T0 - 1, Object.fromEntries(unknown.map((name) => [name, null])));
+    await insert("interceptions", [one, open]);
+    await insert("token_usages", [tokenUsage(one)]);
+    await insert("user_prompts", [userPrompt(one, "Hi")]);
+    await insert("tool_usages", [toolUsage(one, 1), toolUsage(one, 0, { input: null, truncated: 1 })]);
+    await insert("model_thoughts", [modelThought(one, 1, "then"), modelThought(one, 0, "hm")]);
+    const answer = await good("/interceptions");
+    const { usage_flagged: _flag, ...columns } = one;
+    const owned = { interception_id: one["id"], created_at: iso(T0), provider_response_id: "msg_1" };
+    expect(items(answer, "results")[0]).toEqual({
+      ...columns,
+      session_id: "s",
+      streaming: true,
+      usage_flagged: true,
+      flags: [],
+      metadata: { actor_name: "alice" },
+      initiator: { id: BOB, username: BOB, name: "", avatar_url: "" },
+      token_usages: [
+        {
+          ...owned,
+          id: tokenUsage(one)["id"],
+          metadata: { web_search_requests: 1 },
+          input_tokens: 10,
+          output_tokens: 20,
+          cache_read_input_tokens: 3,
+          cache_write_input_tokens: null,
+          usage: "final",
+        },
+      ],
+      user_prompts: [
+        {
+          ...owned,
+          id: userPrompt(one, "")["id"],
+          provider_response_id: null,
+          metadata: {},
+          prompt: "Hi",
+          truncated: false,
+        },
+      ],
+      tool_usages: [0, 1].map((position) => ({
+        ...owned,
+        id: toolUsage(one, position)["id"],
+        metadata: { kind: "tool_use" },
+        position,
+        provider_tool_call_id: `toolu_${position}`,
+        tool: "Bash",
+        input: position === 0 ? null : '{"command":"ls"}',
+        truncated: position === 0,
+        server_url: null,
+        injected: false,
+        invocation_error: null,
+      })),
+      // Also where the answer called no tool: a session shows thoughts beside tool calls only, as Coder's does.
+      model_thoughts: ["hm", "then"].map((content, position) => ({
+        ...owned,
+        id: modelThought(one, position, content)["id"],
+        metadata: {},
+        position,
+        content,
+        truncated: false,
+      })),
+    });
+    const second = items(answer, "results")[1];
+    for (const name of unknown)
+      expect([name, part(second, name)]).toEqual([name, name === "metadata" ? {} : null]);
+  });
+
+  it("newest first, by a cursor that stays where it is while rows are added", async () => {
+    await insert(
+      "interceptions",
+      Array.from({ length: 23 }, (_, n) => interception(T0 + Math.floor(n / 3), {}, n)),
+    );
+    const seen: unknown[] = [];
+    let query = "/interceptions?limit=5";
+    for (let page = 0; ; page += 1) {
+      const ids = items(await good(query), "results").map((one) => part(one, "id"));
+      if (ids.length === 0) break;
+      seen.push(...ids);
+      query = `/interceptions?limit=5&after_id=${String(ids.at(-1))}`;
+      await insert("interceptions", [interception(T0 + 5000 + page)]);
+    }
+    expect(seen).toEqual(Array.from({ length: 23 }, (_, n) => idAt(T0 + Math.floor((22 - n) / 3), 22 - n)));
+  });
+
+  it("what belongs to a page is of that page, though it is asked for later", async () => {
+    const rows = [interception(T0), interception(T0 + 1)];
+    await insert("interceptions", rows);
+    await insert(
+      "token_usages",
+      rows.map((row) => tokenUsage(row)),
+    );
+    const page = items(await good("/interceptions?limit=1"), "results");
+    expect(items(page, 0, "token_usages").map((one) => part(one, "interception_id"))).toEqual([idAt(T0 + 1)]);
+  });
+
+  it("a cursor whose interception was forgotten goes on all the same", async () => {
+    await insert("interceptions", [interception(T0), interception(T0 + 2)]);
+    const page = items(await good(`/interceptions?after_id=${idAt(T0 + 1).toUpperCase()}`), "results");
+    expect(page.map((one) => part(one, "id"))).toEqual([idAt(T0)]);
+  });
+
+  it("counts up to 10,000", async () => {
+    await insert(
+      "interceptions",
+      Array.from({ length: 10_001 }, (_, n) => interception(T0, {}, n)),
+    );
+    const list = await good("/interceptions?limit=1");
+    expect([part(list, "count"), part(list, "count_is_capped")]).toEqual([10_000, true]);
+    const some = await good(`/interceptions?limit=1&q=${encodeURIComponent(`session_id:"${idAt(T0, 7)}"`)}`);
+    expect([part(some, "count"), part(some, "count_is_capped")]).toEqual([1, false]);
+  });
+
+  it.each([
+    ["initiator", "initiator_id", BOB],
+    ["actor", "actor_id", "bot"],
+    ["client", "client", "Codex"],
+    ["provider", "provider", "team-openai"],
+    ["provider_name", "provider", "team-openai"],
+    ["provider_type", "provider_type", "openai"],
+    ["model", "model", "gpt"],
+    ["attribution", "attribution", "signed"],
+    ["outcome", "outcome", "orphaned"],
+    ["session_id", "client_session_id", "s"],
+    ["chat_id", "chat_id", BOB],
+    ["workspace_id", "workspace_id", BOB],
+  ])("%s is of the column %s alone, to the letter", async (name, column, value) => {
+    const near = ["", " ", "x"].map((more, n) => interception(T0 + n, { [column]: `${value}${more}` }));
+    const elsewhere = ["client", "model", "provider", "provider_type", "client_session_id", "chat_id"]
+      .filter((one) => one !== column)
+      .map((one, n) => interception(T0 + 100 + n, { [one]: value }));
+    await insert("interceptions", [...near, ...elsewhere]);
+    const found = items(await good(`/interceptions?${name}=${encodeURIComponent(value)}`), "results");
+    expect(found.map((one) => part(one, "id"))).toEqual([idAt(T0)]);
+  });
+
+  it("what has not ended can be asked for", async () => {
+    await insert("interceptions", [interception(T0), interception(T0 + 1, { outcome: null })]);
+    const open = items(await good("/interceptions?outcome=open"), "results");
+    expect(open.map((one) => part(one, "id"))).toEqual([idAt(T0 + 1)]);
+  });
+});
+
+describe("GET /overrides", () => {
+  const rejected = override(T0 + 1, {
+    accepted: 0,
+    owner_id: null,
+    initiator_id: "coder-agents",
+    attribution: "authenticated",
+    reason: "version",
+    value_length: 36,
+    value_sha256: "0123456789abcdef",
+  });
+
+  it("says who asserted whom, and what did not count, newest first", async () => {
+    await insert("initiator_overrides", [override(T0), rejected]);
+    expect(await good("/overrides")).toEqual({
+      count: 2,
+      count_is_capped: false,
+      results: [
+        { ...rejected, accepted: false },
+        { ...override(T0), accepted: true },
+      ],
+    });
+  });
+
+  it.each([
+    ["accepted=true", [idAt(T0)]],
+    ["accepted=false", [idAt(T0 + 1)]],
+    ["reason=version", [idAt(T0 + 1)]],
+    ["reason=form", []],
+    [`owner=${ALICE}`, [idAt(T0)]],
+    ["actor=coder-agents", [idAt(T0 + 1), idAt(T0)]],
+    ["initiator=coder-agents", [idAt(T0 + 1)]],
+    ["provider=openai", [idAt(T0 + 1), idAt(T0)]],
+    [`started_after=${iso(T0 + 1)}`, [idAt(T0 + 1)]],
+    [`started_before=${iso(T0)}`, [idAt(T0)]],
+    [`after_id=${idAt(T0 + 1)}`, [idAt(T0)]],
+    ["limit=1&offset=1", [idAt(T0)]],
+  ])("by %s", async (query, ids) => {
+    await insert("initiator_overrides", [override(T0), rejected]);
+    const found = items(await good(`/overrides?${query}`), "results");
+    expect(found.map((one) => part(one, "id"))).toEqual(ids);
+  });
+});

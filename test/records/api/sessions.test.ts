@@ -1,0 +1,508 @@
+import { beforeEach, describe, expect, it } from "vitest";
+import { storeEvents } from "../../../src/records/ledger/write/store.ts";
+import { ask, fault, good, items, part } from "../../support/in-workerd/api-client.ts";
+import {
+  ALICE,
+  BOB,
+  database,
+  emptyLedger,
+  idAt,
+  insert,
+  interception,
+  iso,
+  modelThought,
+  T0,
+  tokenUsage,
+  toolUsage,
+  userPrompt,
+  type Row,
+} from "../../support/in-workerd/api-rows.ts";
+import { END, PROMPT, START } from "../../support/in-workerd/events.ts";
+
+beforeEach(emptyLedger);
+
+const MINUTE = 60_000;
+
+const idsOf = (list: unknown): unknown[] => items(list, "sessions").map((one) => part(one, "id"));
+
+describe("GET /sessions", () => {
+  it("sums a session up in Coder's fields, whole", async () => {
+    const session = { client_session_id: "s1" };
+    const first = interception(T0, { ...session, model: "b-model", provider: "team-anthropic" });
+    const second = interception(T0 + MINUTE, {
+      ...session,
+      model: "a-model",
+      actor_id: "ci-bot",
+      thread_root_id: String(first["id"]),
+      metadata: "{}",
+      attribution: "asserted",
+    });
+    const third = interception(T0 + 2 * MINUTE, { ...session, model: null, usage: "unknown" });
+    await insert("interceptions", [third, first, second]);
+    await insert("token_usages", [
+      tokenUsage(first),
+      tokenUsage(second, { input_tokens: 5, cache_write_input_tokens: 7, cache_read_input_tokens: null }),
+    ]);
+    await insert("user_prompts", [userPrompt(first, "First one"), userPrompt(second, "x".repeat(1001))]);
+    expect(await good("/sessions")).toEqual({
+      count: 1,
+      count_is_capped: false,
+      sessions: [
+        {
+          id: "s1",
+          initiator: { id: ALICE, username: "alice", name: "alice", avatar_url: "" },
+          providers: ["anthropic", "team-anthropic"],
+          models: ["a-model", "b-model"],
+          client: "Claude Code",
+          metadata: { actor_name: "alice" },
+          started_at: iso(T0),
+          ended_at: iso(T0 + 2 * MINUTE + 900),
+          threads: 2,
+          token_usage_summary: {
+            input_tokens: 15,
+            output_tokens: 40,
+            cache_read_input_tokens: 3,
+            cache_write_input_tokens: 7,
+          },
+          last_prompt: "x".repeat(1000),
+          last_active_at: iso(T0 + 2 * MINUTE),
+          cursor: first["id"],
+          first_interception_id: first["id"],
+          interceptions: 3,
+          usage_complete: false,
+          actor_ids: [ALICE, "ci-bot"].toSorted(),
+          attributions: ["asserted", "authenticated"],
+        },
+      ],
+    });
+  });
+
+  // The attack: SQLite takes a text to end at its first NUL, so that what follows would be on no page.
+  it("shows what was said behind a NUL", async () => {
+    const told = { model: "\0other", client_session_id: "s" };
+    await storeEvents(database, [
+      { ...START, ...told },
+      { ...PROMPT, prompt: "\0delete it all" },
+      { ...END, ...told },
+    ]);
+    const [session] = items(await good("/sessions"), "sessions");
+    expect(part(session, "last_prompt")).toBe("\ufffddelete it all");
+    expect(part(session, "models")).toEqual(["\ufffdother"]);
+  });
+
+  it("leaves out what is not known: the end of what is open, a prompt that was not recorded", async () => {
+    await insert("interceptions", [
+      interception(T0, { client_session_id: "s" }),
+      interception(T0 + 1, { client_session_id: "s", outcome: null, ended_at: null, usage: null }),
+    ]);
+    const [session] = items(await good("/sessions"), "sessions");
+    expect(session).not.toHaveProperty("ended_at");
+    expect(session).not.toHaveProperty("last_prompt");
+    expect(part(session, "usage_complete")).toBe(false);
+  });
+
+  it("an initiator who is not the actor does not go by the actor's name", async () => {
+    await insert("interceptions", [interception(T0, { initiator_id: BOB, attribution: "asserted" })]);
+    const [session] = items(await good("/sessions"), "sessions");
+    expect(part(session, "initiator")).toEqual({ id: BOB, username: BOB, name: "", avatar_url: "" });
+    expect(part(session, "metadata")).toEqual({ actor_name: "alice" });
+  });
+
+  it("groups by client session id, else thread root, else the interception itself", async () => {
+    const root = interception(T0);
+    const loop = interception(T0 + 1, { thread_root_id: String(root["id"]) });
+    await insert("interceptions", [
+      root,
+      loop,
+      interception(T0 + 2),
+      interception(T0 + 3, { client_session_id: "s" }),
+    ]);
+    expect(idsOf(await good("/sessions"))).toEqual(["s", idAt(T0 + 2), idAt(T0)]);
+  });
+
+  it("one row that cannot be read hides no others", async () => {
+    await insert("interceptions", [
+      interception(T0, { metadata: "{broken" }),
+      interception(T0 + 1, { metadata: null }),
+    ]);
+    const list = items(await good("/sessions"), "sessions");
+    expect(list.map((one) => part(one, "metadata"))).toEqual([{}, {}]);
+  });
+
+  it("tokens beyond 64 bits are no failure", async () => {
+    const rows = Array.from({ length: 3 }, (_, n) => interception(T0, { client_session_id: "s" }, n));
+    await insert("interceptions", rows);
+    await insert(
+      "token_usages",
+      rows.map((row) => tokenUsage(row, { input_tokens: 2 ** 62 })),
+    );
+    const [session] = items(await good("/sessions"), "sessions");
+    expect(part(session, "token_usage_summary", "input_tokens")).toBe(3 * 2 ** 62);
+    await good("/usage");
+    await good("/sessions/s");
+  });
+
+  // The attack: each request names another model of 256 characters, until the list of them is too large for one value
+  // and the whole page fails.
+  it("a session that names 9,000 models does not take the page down", async () => {
+    const rows = Array.from({ length: 9000 }, (_, n) =>
+      interception(
+        T0,
+        { client_session_id: "s", model: `${n}`.padEnd(256, "m"), actor_id: `${n}`.padEnd(256, "a") },
+        n,
+      ),
+    );
+    await insert("interceptions", rows);
+    const [session] = items(await good("/sessions"), "sessions");
+    expect(items(session, "models").length).toBe(20);
+    expect(items(session, "actor_ids").length).toBe(20);
+    expect(part(session, "interceptions")).toBe(9000);
+  });
+});
+
+/** `count` sessions of two interceptions, the second long after. */
+async function fill(count: number): Promise<void> {
+  const rows: Row[] = [];
+  for (let n = 0; n < count; n += 1) {
+    rows.push(interception(T0 + n * MINUTE, { client_session_id: `s${n}` }));
+    rows.push(interception(T0 + (n + count) * MINUTE, { client_session_id: `s${n}` }));
+  }
+  await insert("interceptions", rows);
+}
+
+describe("the list's pages", () => {
+  it.each(["after_id", "after_session_id"])(
+    "by %s: nothing twice, nothing passed over, while sessions and interceptions are added",
+    async (cursor) => {
+      await fill(25);
+      const seen: unknown[] = [];
+      let query = "/sessions?limit=4";
+      for (let page = 0; ; page += 1) {
+        const sessions = items(await good(query), "sessions");
+        if (sessions.length === 0) break;
+        seen.push(...sessions.map((one) => part(one, "id")));
+        const last = sessions.at(-1);
+        query = `/sessions?limit=4&${cursor}=${String(part(last, cursor === "after_id" ? "cursor" : "id"))}`;
+        await insert("interceptions", [
+          interception(T0 + 3000 * MINUTE + page, { client_session_id: `new${page}` }),
+          interception(T0 + 3001 * MINUTE + page, { client_session_id: `s${page}` }),
+          interception(T0 + 3001 * MINUTE + page, { client_session_id: `s${24 - page}` }, 1),
+        ]);
+      }
+      expect(seen).toEqual(Array.from({ length: 25 }, (_, n) => `s${24 - n}`));
+    },
+  );
+
+  it("by offset, as Coder's consumers page", async () => {
+    await fill(5);
+    expect(idsOf(await good("/sessions?limit=2&offset=3"))).toEqual(["s1", "s0"]);
+  });
+
+  it("counts all that match, whatever the page, up to 1,000", async () => {
+    await fill(5);
+    expect(part(await good("/sessions?limit=1&offset=2"), "count")).toBe(5);
+    await insert(
+      "interceptions",
+      Array.from({ length: 1000 }, (_, n) => interception(T0 - 5000, { client_session_id: `m${n}` }, n)),
+    );
+    const list = await good("/sessions?limit=1");
+    expect([part(list, "count"), part(list, "count_is_capped")]).toEqual([1000, true]);
+  });
+
+  it("a cursor that is no session's is refused", async () => {
+    expect(await fault("/sessions?after_session_id=none")).toEqual([400, "after_session_id"]);
+  });
+
+  // The attack: a session under somebody else's id, long before or after theirs. A guess at where such a cursor stands
+  // would pass over what lies between, or repeat it for ever.
+  it("a cursor that several initiators have is refused; their own cursors go on", async () => {
+    await insert("interceptions", [
+      interception(T0, { client_session_id: "s", initiator_id: BOB }),
+      interception(T0 + 1, { client_session_id: "between" }),
+      interception(T0 + 2, { client_session_id: "s" }),
+    ]);
+    const [first] = items(await good("/sessions?limit=1"), "sessions");
+    expect(await fault("/sessions?limit=1&after_session_id=s")).toEqual([400, "after_session_id"]);
+    const rest = await good(`/sessions?after_id=${String(part(first, "cursor"))}`);
+    expect(idsOf(rest)).toEqual(["between", "s"]);
+    const hers = `/sessions?after_session_id=s&initiator=${ALICE}`;
+    expect(idsOf(await good(hers))).toEqual(["between"]);
+  });
+});
+
+describe("the list's filters", () => {
+  it("list a session where any of its interceptions matches, whole, at the first that does", async () => {
+    await insert("interceptions", [
+      interception(T0, { client_session_id: "old" }),
+      interception(T0 + MINUTE, { client_session_id: "other", model: "wanted" }),
+      interception(T0 + 2 * MINUTE, { client_session_id: "old", model: "wanted" }),
+      interception(T0 + 3 * MINUTE, { client_session_id: "old" }),
+      interception(T0 + 4 * MINUTE, { client_session_id: "never" }),
+    ]);
+    const list = items(await good("/sessions?model=wanted"), "sessions");
+    expect(list.map((one) => part(one, "id"))).toEqual(["old", "other"]);
+    expect(part(list[0], "interceptions")).toBe(3);
+    expect(part(list[0], "started_at")).toBe(iso(T0));
+    expect(part(list[0], "cursor")).toBe(idAt(T0 + 2 * MINUTE));
+    const next = await good(`/sessions?model=wanted&limit=1&after_id=${String(part(list[0], "cursor"))}`);
+    expect(idsOf(next)).toEqual(["other"]);
+    expect(part(next, "count")).toBe(2);
+    expect(idsOf(await good("/sessions?model=wanted&limit=1&after_session_id=old"))).toEqual(["other"]);
+  });
+
+  it("a span finds sessions that began before it", async () => {
+    await insert("interceptions", [
+      interception(T0, { client_session_id: "long" }),
+      interception(T0 + 60 * MINUTE, { client_session_id: "long" }),
+      interception(T0, { client_session_id: "short" }, 1),
+    ]);
+    expect(idsOf(await good(`/sessions?started_after=${iso(T0 + MINUTE)}`))).toEqual(["long"]);
+    expect(idsOf(await good(`/sessions?started_before=${iso(T0 + MINUTE)}`))).toEqual(["short", "long"]);
+  });
+});
+
+describe("GET /sessions/{session_id}", () => {
+  it("is Coder's whole session with its threads, actions, thoughts and tool calls", async () => {
+    const session = { client_session_id: "s1" };
+    const root = interception(T0, { ...session, model: null, credential_hint: null });
+    const loop = interception(T0 + 1000, {
+      ...session,
+      thread_root_id: String(root["id"]),
+      prompt_count: 0,
+      usage: "partial",
+      outcome: "cancelled",
+    });
+    const alone = interception(T0 + 2000, session);
+    await insert("interceptions", [alone, loop, root]);
+    await insert("token_usages", [
+      tokenUsage(root),
+      tokenUsage(loop, { metadata: '{"web_search_requests":2,"x":1}' }),
+    ]);
+    await insert("user_prompts", [userPrompt(root, "List the files")]);
+    await insert("model_thoughts", [
+      modelThought(root, 1, "then this"),
+      modelThought(root, 0, "first that"),
+      modelThought(alone, 0, "no tool"),
+    ]);
+    await insert("tool_usages", [
+      toolUsage(root, 1, { tool: "Read", input: null, provider_response_id: null }),
+      toolUsage(root, 0),
+    ]);
+    const usage = {
+      input_tokens: 10,
+      output_tokens: 20,
+      cache_read_input_tokens: 3,
+      cache_write_input_tokens: 0,
+    };
+    const call = (position: number, over: object): unknown => ({
+      id: toolUsage(root, position)["id"],
+      interception_id: root["id"],
+      provider_response_id: "msg_1",
+      server_url: "",
+      tool: "Bash",
+      injected: false,
+      input: '{"command":"ls"}',
+      metadata: { kind: "tool_use" },
+      created_at: iso(T0),
+      ...over,
+    });
+    const thread = {
+      model: "claude-x",
+      provider: "anthropic",
+      credential_kind: "centralized",
+      credential_hint: "sk-a...xyz1",
+      actor_id: ALICE,
+      attribution: "authenticated",
+      outcome: "completed",
+      usage_complete: true,
+    };
+    expect(await good("/sessions/s1")).toEqual({
+      id: "s1",
+      initiator: { id: ALICE, username: "alice", name: "alice", avatar_url: "" },
+      providers: ["anthropic"],
+      models: ["claude-x"],
+      client: "Claude Code",
+      metadata: { actor_name: "alice" },
+      page_started_at: iso(T0),
+      page_ended_at: iso(T0 + 2900),
+      started_at: iso(T0),
+      ended_at: iso(T0 + 2900),
+      first_interception_id: root["id"],
+      interceptions: 3,
+      usage_complete: false,
+      actor_ids: [ALICE],
+      attributions: ["authenticated"],
+      token_usage_summary: {
+        input_tokens: 20,
+        output_tokens: 40,
+        cache_read_input_tokens: 6,
+        cache_write_input_tokens: 0,
+        metadata: { web_search_requests: 3, x: 1 },
+      },
+      threads: [
+        {
+          ...thread,
+          id: root["id"],
+          prompt: "List the files",
+          model: "",
+          credential_hint: "",
+          started_at: iso(T0),
+          ended_at: iso(T0 + 1900),
+          outcome: "cancelled",
+          usage_complete: false,
+          token_usage: {
+            ...usage,
+            input_tokens: 20,
+            output_tokens: 40,
+            cache_read_input_tokens: 6,
+            metadata: { web_search_requests: 3, x: 1 },
+          },
+          agentic_actions: [
+            {
+              model: "",
+              token_usage: { ...usage, metadata: { web_search_requests: 1 } },
+              thinking: [{ text: "first that" }, { text: "then this" }],
+              tool_calls: [call(0, {}), call(1, { tool: "Read", input: "", provider_response_id: "" })],
+            },
+          ],
+        },
+        {
+          ...thread,
+          id: alone["id"],
+          started_at: iso(T0 + 2000),
+          ended_at: iso(T0 + 2900),
+          token_usage: {
+            input_tokens: 0,
+            output_tokens: 0,
+            cache_read_input_tokens: 0,
+            cache_write_input_tokens: 0,
+            metadata: {},
+          },
+          agentic_actions: [],
+        },
+      ],
+    });
+  });
+
+  it("a thread that is open has no end", async () => {
+    const root = interception(T0, { client_session_id: "s" });
+    const open = {
+      client_session_id: "s",
+      thread_root_id: String(root["id"]),
+      outcome: null,
+      ended_at: null,
+    };
+    await insert("interceptions", [root, interception(T0 + 1, { ...open, usage: null })]);
+    const [thread] = items(await good("/sessions/s"), "threads");
+    expect(thread).not.toHaveProperty("ended_at");
+    expect([part(thread, "outcome"), part(thread, "usage_complete")]).toEqual([null, false]);
+  });
+
+  it("pages threads forwards and backwards, each whole", async () => {
+    const rows = Array.from({ length: 7 }, (_, n) => interception(T0 + n, { client_session_id: "s" }));
+    const loops = rows.map((row, n) =>
+      interception(T0 + 100 + n, { client_session_id: "s", thread_root_id: String(row["id"]) }),
+    );
+    await insert("interceptions", [...rows, ...loops]);
+    const threads = async (query: string): Promise<unknown[]> => {
+      const page = await good(`/sessions/s?${query}`);
+      expect(part(page, "interceptions")).toBe(14);
+      return items(page, "threads").map((one) => rows.findIndex(({ id }) => id === part(one, "id")));
+    };
+    const at = (n: number): string => String(rows[n]?.["id"]);
+    expect(await threads("limit=3")).toEqual([0, 1, 2]);
+    expect(await threads(`limit=3&after_id=${at(2)}`)).toEqual([3, 4, 5]);
+    expect(await threads(`limit=3&after_id=${at(5)}`)).toEqual([6]);
+    expect(await threads(`limit=3&after_id=${at(6)}`)).toEqual([]);
+    expect(await threads(`limit=2&before_id=${at(6)}`)).toEqual([4, 5]);
+    expect(await threads(`before_id=${at(0)}`)).toEqual([]);
+    const [first] = items(await good("/sessions/s?limit=1"), "threads");
+    expect(part(first, "ended_at")).toBe(iso(T0 + 1000));
+    expect(await good(`/sessions/s?after_id=${at(6)}`)).not.toHaveProperty("page_started_at");
+  });
+
+  it("a thread whose first interception is gone, or in another session, is still one", async () => {
+    const gone = idAt(T0 - MINUTE);
+    await insert("interceptions", [
+      interception(T0, { client_session_id: "s", thread_root_id: gone, model: "second" }),
+      interception(T0 + 1, { client_session_id: "s", thread_root_id: gone }),
+    ]);
+    const threads = items(await good("/sessions/s"), "threads");
+    expect(threads.map((one) => [part(one, "id"), part(one, "model")])).toEqual([[gone, "second"]]);
+  });
+
+  // The attack: Bob's client sends Alice's session id. Were a session its id alone, his requests would stand among hers.
+  it("the same id under two initiators is two sessions, and whose is meant must be said", async () => {
+    const hers = interception(T0, { client_session_id: "shared" });
+    const his = interception(T0 + 1, {
+      client_session_id: "shared",
+      initiator_id: BOB,
+      actor_id: BOB,
+      metadata: "{}",
+    });
+    await insert("interceptions", [hers, his]);
+    await insert("tool_usages", [toolUsage(his, 0)]);
+    const listed = items(await good("/sessions"), "sessions");
+    expect(listed.map((one) => part(one, "initiator", "id"))).toEqual([BOB, ALICE]);
+    expect(await fault("/sessions/shared")).toEqual([400, "initiator"]);
+    const { json } = await ask("/sessions/shared");
+    expect(part(json, "validations", 0, "detail")).toContain("whose id several initiators have");
+    const whose = await good(`/sessions/shared?initiator=${ALICE.toUpperCase()}`);
+    expect(part(whose, "interceptions")).toBe(1);
+    expect(items(whose, "threads").map((one) => part(one, "id"))).toEqual([hers["id"]]);
+    const byId = await good(`/sessions/${String(his["id"])}`);
+    expect(part(byId, "initiator", "id")).toBe(BOB);
+    expect((await ask("/sessions/shared?initiator=carol")).status).toBe(404);
+  });
+
+  it.each(["a/b", "..", "%2e", "a%2Fb", "\\", "?#&", "sessions", "%"])(
+    "a session that is called %j is found by an interception of it",
+    async (name) => {
+      await insert("interceptions", [interception(T0, { client_session_id: name })]);
+      const [listed] = items(await good("/sessions"), "sessions");
+      const found = await good(`/sessions/${String(part(listed, "first_interception_id"))}`);
+      expect(part(found, "id")).toBe(name);
+    },
+  );
+
+  it("a session's id in escapes is read", async () => {
+    await insert("interceptions", [interception(T0, { client_session_id: "a:b?c#d e" })]);
+    expect(part(await good("/sessions/a%3Ab%3Fc%23d%20e"), "interceptions")).toBe(1);
+  });
+
+  it("404 for none", async () => {
+    expect((await ask("/sessions/none")).status).toBe(404);
+    expect((await ask(`/sessions/${idAt(T0)}`)).status).toBe(404);
+  });
+
+  // The attack: content by the megabyte, so that showing it takes the memory that everybody's streams run in.
+  it("nor does a NUL at its beginning, or an error in an input's place, make a text pass for a short one", async () => {
+    // SQLite ends a text's length at its first NUL: prompts that begin with one were all of length 0.
+    const rows = Array.from({ length: 40 }, (_, n) => interception(T0 + n, { client_session_id: "s" }));
+    await insert("interceptions", rows);
+    const hidden = `\u0000${"x".repeat(16_383)}`;
+    for (const [at, row] of rows.entries()) {
+      const text = at % 2 === 0 ? { input: hidden } : { input: null, invocation_error: hidden };
+      await insert(
+        "tool_usages",
+        Array.from({ length: 20 }, (_, n) => toolUsage(row, n, text)),
+      );
+    }
+    expect(await fault("/interceptions?limit=40")).toEqual([400, "limit"]);
+  });
+
+  it("more than can be answered at once is refused by its limit, and had in smaller pages", async () => {
+    const rows = Array.from({ length: 60 }, (_, n) => interception(T0 + n, { client_session_id: "s" }));
+    await insert("interceptions", rows);
+    const long = "x".repeat(16_384);
+    for (const row of rows)
+      await insert(
+        "tool_usages",
+        Array.from({ length: 20 }, (_, n) => toolUsage(row, n, { input: long })),
+      );
+    expect(await fault("/sessions/s?limit=60")).toEqual([400, "limit"]);
+    expect(await fault("/interceptions?limit=60")).toEqual([400, "limit"]);
+    expect(items(await good("/sessions/s?limit=20"), "threads").length).toBe(20);
+    expect(items(await good("/interceptions?limit=20"), "results").length).toBe(20);
+  });
+});

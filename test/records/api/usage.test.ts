@@ -1,0 +1,278 @@
+import { beforeEach, describe, expect, it } from "vitest";
+import { toCsv } from "../../../src/records/api/kit/csv.ts";
+import { ask, good, items, NOW, part } from "../../support/in-workerd/api-client.ts";
+import {
+  ALICE,
+  BOB,
+  emptyLedger,
+  insert,
+  interception,
+  iso,
+  T0,
+  tokenUsage,
+  userPrompt,
+  type Row,
+} from "../../support/in-workerd/api-rows.ts";
+
+beforeEach(emptyLedger);
+
+const DAY = 86_400_000;
+
+/** Three requests of Alice's on two days, one of Bob's that is not known to the end, one that has not ended. */
+async function fill(): Promise<void> {
+  const rows: Row[] = [
+    interception(T0 - DAY, { model: "m1" }),
+    interception(T0, { model: "m1" }),
+    interception(T0 + 1, { model: "m2" }),
+    interception(T0 + 2, { model: "m2", initiator_id: BOB, attribution: "asserted", usage: "partial" }),
+    interception(T0 + 3, {
+      model: null,
+      initiator_id: BOB,
+      attribution: "asserted",
+      usage: null,
+      outcome: null,
+    }),
+  ];
+  await insert("interceptions", rows);
+  await insert(
+    "token_usages",
+    rows.slice(0, 4).map((row) => tokenUsage(row)),
+  );
+}
+
+const TOKENS = {
+  input_tokens: 10,
+  output_tokens: 20,
+  cache_read_input_tokens: 3,
+  cache_write_input_tokens: 0,
+};
+const times = (factor: number): typeof TOKENS => ({
+  input_tokens: 10 * factor,
+  output_tokens: 20 * factor,
+  cache_read_input_tokens: 3 * factor,
+  cache_write_input_tokens: 0,
+});
+
+const modelsOf = async (query: string): Promise<unknown[]> =>
+  items(await good(`/usage?group_by=model${query}`), "results").map((one) => part(one, "key"));
+
+describe("GET /usage", () => {
+  it("adds up by initiator, most requests first, and says how much is not known", async () => {
+    await fill();
+    expect(await good("/usage")).toEqual({
+      group_by: "initiator",
+      started_after: iso(NOW - 30 * DAY),
+      started_before: iso(NOW),
+      results: [
+        { key: ALICE, requests: 3, ...times(3), unknown_usage: 0 },
+        { key: BOB, requests: 2, ...TOKENS, unknown_usage: 2 },
+      ],
+      results_are_capped: false,
+    });
+  });
+
+  it.each([
+    ["actor", [[ALICE, 5]]],
+    ["client", [["Claude Code", 5]]],
+    ["provider", [["anthropic", 5]]],
+    [
+      "model",
+      [
+        ["m1", 2],
+        ["m2", 2],
+        [null, 1],
+      ],
+    ],
+    [
+      "day",
+      [
+        ["2026-11-23", 4],
+        ["2026-11-22", 1],
+      ],
+    ],
+  ])("by %s", async (group, rows) => {
+    await fill();
+    const results = items(await good(`/usage?group_by=${group}`), "results");
+    expect(results.map((one) => [part(one, "key"), part(one, "requests")])).toEqual(rows);
+  });
+
+  it("what is equal stands in the order of its keys, and a limit cuts the rest off and says so", async () => {
+    await insert(
+      "interceptions",
+      ["c", "a", "b"].map((model, n) => interception(T0 + n, { model })),
+    );
+    expect(await modelsOf("")).toEqual(["a", "b", "c"]);
+    expect(await modelsOf("&limit=2")).toEqual(["a", "b"]);
+    expect(part(await good("/usage?group_by=model&limit=2"), "results_are_capped")).toBe(true);
+    expect(part(await good("/usage?group_by=model&limit=3"), "results_are_capped")).toBe(false);
+  });
+
+  it("several usages of one interception are one request", async () => {
+    const one = interception(T0);
+    await insert("interceptions", [one]);
+    await insert("token_usages", [tokenUsage(one), tokenUsage(one, { id: "another" })]);
+    const [row] = items(await good("/usage"), "results");
+    expect(row).toEqual({ key: ALICE, requests: 1, ...times(2), unknown_usage: 0 });
+    const [share] = items(await good("/attribution"), "results");
+    expect([part(share, "requests"), part(share, "tokens")]).toEqual([1, 66]);
+  });
+
+  it("reads the last 30 days unless told otherwise", async () => {
+    await insert("interceptions", [
+      interception(NOW - 30 * DAY - 1, { model: "before" }),
+      interception(NOW - 30 * DAY, { model: "first" }),
+      interception(NOW, { model: "now" }),
+      interception(NOW + 1, { model: "after" }),
+    ]);
+    expect(await modelsOf("")).toEqual(["first", "now"]);
+    expect(await modelsOf("&started_after=2020-01-01T00:00:00Z")).toEqual(["before", "first", "now"]);
+    expect(await modelsOf(`&started_before=${iso(NOW + 1)}`)).toEqual(["after", "now"]);
+    expect(await modelsOf(`&started_before=${iso(NOW - 1)}`)).toEqual(["before", "first"]);
+    expect(await modelsOf(`&started_after=${iso(NOW)}&started_before=${iso(NOW - 1)}`)).toEqual([]);
+  });
+});
+
+describe("GET /attribution", () => {
+  it("gives each attribution's share of requests and tokens, day by day", async () => {
+    await fill();
+    expect(await good("/attribution")).toEqual({
+      started_after: iso(NOW - 30 * DAY),
+      started_before: iso(NOW),
+      results: [
+        {
+          day: "2026-11-23",
+          attribution: "asserted",
+          requests: 2,
+          tokens: 33,
+          share_of_requests: 0.5,
+          share_of_tokens: 0.333333,
+          unknown_usage: 2,
+        },
+        {
+          day: "2026-11-23",
+          attribution: "authenticated",
+          requests: 2,
+          tokens: 66,
+          share_of_requests: 0.5,
+          share_of_tokens: 0.666667,
+          unknown_usage: 0,
+        },
+        {
+          day: "2026-11-22",
+          attribution: "authenticated",
+          requests: 1,
+          tokens: 33,
+          share_of_requests: 1,
+          share_of_tokens: 1,
+          unknown_usage: 0,
+        },
+      ],
+    });
+  });
+
+  it("has no share of tokens where none are known", async () => {
+    await insert("interceptions", [interception(T0, { usage: "unknown" })]);
+    const [row] = items(await good("/attribution"), "results");
+    expect([part(row, "tokens"), part(row, "share_of_tokens"), part(row, "unknown_usage")]).toEqual([
+      0,
+      null,
+      1,
+    ]);
+  });
+
+  it("shares are of what matches", async () => {
+    await fill();
+    const rows = items(await good(`/attribution?initiator=${BOB}`), "results");
+    expect(rows.map((row) => part(row, "share_of_requests"))).toEqual([1]);
+  });
+});
+
+describe("CSV", () => {
+  it("holds the same as JSON, line for line", async () => {
+    await fill();
+    const { text, headers } = await ask("/usage?format=csv");
+    expect(headers.get("content-type")).toBe("text/csv; charset=utf-8; header=present");
+    expect(text).toBe(
+      [
+        "initiator,requests,input_tokens,output_tokens,cache_read_input_tokens,cache_write_input_tokens,unknown_usage",
+        `${ALICE},3,30,60,9,0,0`,
+        `${BOB},2,10,20,3,0,2`,
+        "",
+      ].join("\r\n"),
+    );
+    expect((await ask("/attribution?format=csv")).text.split("\r\n").slice(0, 2)).toEqual([
+      "day,attribution,requests,tokens,share_of_requests,share_of_tokens,unknown_usage",
+      "2026-11-23,asserted,2,33,0.5,0.333333,2",
+    ]);
+    expect((await ask("/usage?group_by=model&format=csv")).text.split("\r\n")[3]).toBe(",1,0,0,0,0,1");
+  });
+
+  it.each([
+    [{ accept: "text/csv" }, "", "text/csv"],
+    [{ accept: "TEXT/CSV;q=0.9, */*;q=0.1" }, "", "text/csv"],
+    [{ accept: "application/json, text/csv;q=0.5" }, "", "application/json"],
+    [{ accept: "*/*" }, "", "application/json"],
+    [{ accept: "text/csvx" }, "", "application/json"],
+    [{}, "", "application/json"],
+    [{ accept: "text/csv" }, "format=json", "application/json"],
+    [{ accept: "application/json" }, "format=csv", "text/csv"],
+  ])("%j with ?%s is %s", async (accept, query, type) => {
+    const headers = { authorization: "Bearer admin-token-0123456789", ...accept };
+    const answer = await ask(`/usage?${query}`, { headers });
+    expect(answer.headers.get("content-type")).toContain(type);
+    expect(answer.headers.get("vary")).toBe("accept");
+  });
+
+  // The attack: a model called =HYPERLINK(…) runs when the auditor opens the file in a spreadsheet.
+  it("no cell is a formula", async () => {
+    const models = [
+      "=1+1",
+      "+1",
+      "-1",
+      "@SUM(A1)",
+      "\t=1",
+      "\r=1",
+      "\n=1",
+      '=HYPERLINK("http://evil.example")',
+    ];
+    await insert(
+      "interceptions",
+      models.map((model, n) => interception(T0 + n, { model })),
+    );
+    const { text } = await ask("/usage?group_by=model&format=csv");
+    const cells = text
+      .split(/\r\n(?=["'])|\r\n$/)
+      .slice(1, -1)
+      .map((line) => /^("(?:[^"]|"")*"|[^,]*)/.exec(line)?.[1] ?? "");
+    expect(cells.length).toBe(models.length);
+    for (const cell of cells) expect(cell).toMatch(/^"?'/);
+    expect(text).toContain(`"'=HYPERLINK(""http://evil.example"")"`);
+  });
+
+  // The attack: a NUL in a model's name ends the file for a reader in C, and Python's refuses all of it.
+  it("no cell has a NUL", () => {
+    expect(toCsv({ columns: ["a"], rows: [["m\0n"], ["\0=1+1"]] })).toBe("a\r\nm\ufffdn\r\n\ufffd=1+1\r\n");
+  });
+
+  it("is RFC 4180: quotes where they are needed, CRLF at every line's end", () => {
+    const rows = [
+      ["a,b", 'say "hi"', "two\r\nlines", null, 0.5],
+      ["", " plain ", "ü", 1, "don't"],
+    ];
+    expect(toCsv({ columns: ["a", "b", "c", "d", "e"], rows })).toBe(
+      'a,b,c,d,e\r\n"a,b","say ""hi""","two\r\nlines",,0.5\r\n, plain ,ü,1,don\'t\r\n',
+    );
+  });
+
+  it("holds nothing of what was said", async () => {
+    await fill();
+    await insert("user_prompts", [userPrompt(interception(T0), "CANARY-prompt")]);
+    for (const path of ["/usage?format=csv", "/attribution?format=csv", "/usage", "/attribution"])
+      expect((await ask(path)).text).not.toContain("CANARY");
+  });
+
+  it("is had of sums only", async () => {
+    for (const path of ["/sessions", "/interceptions", "/overrides"])
+      expect((await ask(`${path}?format=csv`)).status).toBe(400);
+  });
+});

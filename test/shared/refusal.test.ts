@@ -1,0 +1,93 @@
+import { describe, expect, it } from "vitest";
+import { anthropic } from "../../src/gateway/provider/anthropic/dialect.ts";
+import { openai } from "../../src/gateway/provider/openai/dialect.ts";
+import { Refusal, REFUSAL_REASONS, type RefusalReason } from "../../src/shared/refusal.ts";
+
+const ID = "01a20846-fe00-7abc-8def-0123456789ab";
+
+/** Reason, status, and the error's type in OpenAI's and in Anthropic's words. */
+const TABLE: readonly (readonly [RefusalReason, number, string, string])[] = [
+  ["not_found", 404, "not_found_error", "not_found_error"],
+  ["bad_path", 404, "not_found_error", "not_found_error"],
+  ["url_too_long", 414, "invalid_request_error", "invalid_request_error"],
+  ["method_not_allowed", 405, "invalid_request_error", "invalid_request_error"],
+  ["websocket_unsupported", 426, "invalid_request_error", "invalid_request_error"],
+  ["loop", 508, "server_error", "api_error"],
+  ["credential_missing", 401, "authentication_error", "authentication_error"],
+  ["credential_malformed", 401, "authentication_error", "authentication_error"],
+  ["credential_unknown", 401, "authentication_error", "authentication_error"],
+  ["byok_not_accepted", 401, "authentication_error", "authentication_error"],
+  ["provider_key_missing", 401, "authentication_error", "authentication_error"],
+  ["delegation_rejected", 401, "authentication_error", "authentication_error"],
+  ["identity_unavailable", 503, "server_error", "api_error"],
+  ["owner_rejected", 400, "invalid_request_error", "invalid_request_error"],
+  ["signature_required", 401, "authentication_error", "authentication_error"],
+  ["body_too_large", 413, "invalid_request_error", "request_too_large"],
+  ["body_encoded", 415, "invalid_request_error", "invalid_request_error"],
+  ["body_unexpected", 400, "invalid_request_error", "invalid_request_error"],
+  ["body_incomplete", 400, "invalid_request_error", "invalid_request_error"],
+  ["body_invalid", 400, "invalid_request_error", "invalid_request_error"],
+  ["field_invalid", 400, "invalid_request_error", "invalid_request_error"],
+  ["field_repeated", 400, "invalid_request_error", "invalid_request_error"],
+  ["model_not_allowed", 403, "permission_error", "permission_error"],
+  ["upstream_unreachable", 502, "server_error", "api_error"],
+  ["upstream_redirected", 502, "server_error", "api_error"],
+  ["upstream_key_rejected", 502, "server_error", "api_error"],
+  ["upstream_timeout", 504, "server_error", "api_error"],
+  ["recording_unavailable", 503, "server_error", "api_error"],
+  ["admin_only", 401, "authentication_error", "authentication_error"],
+  ["filter_invalid", 400, "invalid_request_error", "invalid_request_error"],
+  ["filter_unknown", 400, "invalid_request_error", "invalid_request_error"],
+  ["ledger_unavailable", 503, "server_error", "api_error"],
+  ["misconfigured", 500, "server_error", "api_error"],
+  ["internal", 500, "server_error", "api_error"],
+];
+
+function body(dialect: typeof openai, { status, message, reason, param }: Refusal): unknown {
+  return dialect.errorBody({ status, message, code: reason, param, interceptionId: ID });
+}
+
+describe("a refusal", () => {
+  it.each(TABLE)("%s is a %i, in each dialect's shape", (reason, status, openaiType, anthropicType) => {
+    const refusal = new Refusal(reason, "for the operator alone");
+    expect(refusal.status).toBe(status);
+    expect(body(openai, refusal)).toEqual({
+      error: { message: refusal.message, type: openaiType, param: null, code: reason },
+    });
+    expect(body(anthropic, refusal)).toEqual({
+      type: "error",
+      error: { type: anthropicType, message: refusal.message },
+      request_id: ID,
+    });
+  });
+
+  it("the table above has every reason, once", () => {
+    expect(TABLE.map(([reason]) => reason).toSorted()).toEqual(Object.keys(REFUSAL_REASONS).toSorted());
+  });
+
+  it.each([
+    [429, "rate_limit_error", "rate_limit_error"],
+    [529, "server_error", "overloaded_error"],
+  ])("a status of %i has its own type, for limits to come", (status, openaiType, anthropicType) => {
+    const error = { status, message: "m", code: "c", param: null, interceptionId: ID };
+    expect(openai.errorBody(error)).toMatchObject({ error: { type: openaiType } });
+    expect(anthropic.errorBody(error)).toMatchObject({ error: { type: anthropicType } });
+  });
+
+  it("says what the table says, and the field concerned: never the detail", () => {
+    const refusal = new Refusal("field_invalid", "CANARY", "stream");
+    const [, sentence] = REFUSAL_REASONS.field_invalid;
+    expect(refusal.message).toBe(`${sentence} (stream)`);
+    expect(refusal.param).toBe("stream");
+    expect(refusal.detail).toBe("CANARY");
+    expect(JSON.stringify([body(openai, refusal), body(anthropic, refusal)])).not.toContain("CANARY");
+  });
+
+  it("every public sentence is one: it ends in a full stop and quotes nothing", () => {
+    for (const [status, sentence] of Object.values(REFUSAL_REASONS)) {
+      expect(sentence).toMatch(/^[A-Z].*\.$/);
+      expect(sentence).not.toMatch(/[`"{}<>$]/);
+      expect(status).toBeGreaterThanOrEqual(400);
+    }
+  });
+});

@@ -1,0 +1,254 @@
+/**
+ * Rows of a ledger, written by SQL of the tests' own. Each builder gives a whole row; a test names only what it is
+ * about.
+ */
+import { env } from "cloudflare:workers";
+import { uuidV7 } from "../../../src/shared/uuid.ts";
+
+const MIGRATIONS = import.meta.glob("../../../migrations/*.sql", {
+  query: "?raw",
+  eager: true,
+  import: "default",
+});
+
+/** 2026-11-23T12:00:00.000Z. */
+export const T0 = Date.UTC(2026, 10, 23, 12);
+
+export const ALICE = "7f3c2a10-1234-4abc-9def-000000000001";
+export const BOB = "7f3c2a10-1234-4abc-9def-000000000002";
+
+type Cell = string | number | null;
+export type Row = Readonly<Record<string, Cell>>;
+
+const TABLES = [
+  "interceptions",
+  "token_usages",
+  "user_prompts",
+  "tool_usages",
+  "model_thoughts",
+  "initiator_overrides",
+  "anomalies",
+] as const;
+export type TableName = (typeof TABLES)[number];
+
+export const database = (env as { readonly LEDGER: D1Database }).LEDGER;
+
+export type Asked = { readonly text: string; readonly values: readonly unknown[] };
+
+/** The tests' ledger, watched, its queries changed on the way, or failing. */
+export function throughLedger({
+  onQuery = () => undefined,
+  change = (text) => text,
+  failure = null,
+}: {
+  readonly onQuery?: (asked: Asked) => void;
+  readonly change?: (text: string) => string;
+  readonly failure?: Error | null;
+}): D1Database {
+  const whole: Pick<D1Database, "prepare" | "batch"> = {
+    prepare: (text) => {
+      const statement = database.prepare(change(text));
+      const bind = (...values: unknown[]): D1PreparedStatement => {
+        onQuery({ text, values });
+        return statement.bind(...values);
+      };
+      return Object.assign(Object.create(statement) as D1PreparedStatement, { bind });
+    },
+    batch: async (statements) => {
+      if (failure) throw failure;
+      return database.batch(statements);
+    },
+  };
+  // Of a database, the API uses these two.
+  return whole as D1Database;
+}
+
+/** The ledger as it is after its migrations, without a row. */
+export async function emptyLedger(): Promise<void> {
+  const known = await database.prepare("SELECT name FROM sqlite_schema WHERE name = 'interceptions'").all();
+  if (known.results.length === 0) {
+    for (const path of Object.keys(MIGRATIONS).toSorted()) {
+      const statements = (MIGRATIONS[path] ?? "")
+        .replace(/--.*$/gm, "")
+        .split(";")
+        .filter((statement) => statement.trim() !== "");
+      await database.batch(statements.map((statement) => database.prepare(statement)));
+    }
+  }
+  await database.batch(TABLES.map((table) => database.prepare(`DELETE FROM ${table}`)));
+}
+
+export async function insert(table: TableName, rows: readonly Row[]): Promise<void> {
+  for (let at = 0; at < rows.length; at += 500) {
+    await database.batch(
+      rows.slice(at, at + 500).map((row) => {
+        const names = Object.keys(row);
+        const marks = names.map(() => "?").join(", ");
+        return database
+          .prepare(`INSERT INTO ${table} (${names.join(", ")}) VALUES (${marks})`)
+          .bind(...Object.values(row));
+      }),
+    );
+  }
+}
+
+/** The id of the `n`th of its millisecond, as the interceptor makes them. */
+export function idAt(at: number, n = 0): string {
+  return uuidV7(at, `00000000-0000-4000-8000-${n.toString(16).padStart(12, "0")}`);
+}
+
+export const iso = (at: number): string => new Date(at).toISOString();
+
+/** One that is over and whose usage is known, by Alice herself, in no session but its own. */
+export function interception(at: number, over: Row = {}, n = 0): Row {
+  return {
+    id: idAt(at, n),
+    actor_id: ALICE,
+    actor_kind: "user",
+    initiator_id: ALICE,
+    attribution: "authenticated",
+    identity_source: "keys",
+    client: "Claude Code",
+    user_agent: "claude-cli/2.1.330",
+    client_session_id: null,
+    chat_id: null,
+    subchat_id: null,
+    workspace_id: null,
+    delegated_key_id: null,
+    delegated_source: null,
+    provider: "anthropic",
+    provider_type: "anthropic",
+    route: "/v1/messages",
+    model: "claude-x",
+    streaming: 1,
+    credential_kind: "centralized",
+    credential_hint: "sk-a...xyz1",
+    started_at: iso(at),
+    api_key_id: "0123456789abcdef",
+    metadata: '{"actor_name":"alice"}',
+    initiator_name: null,
+    flags: "[]",
+    correlating_tool_call_id: null,
+    prompt_count: 1,
+    outcome: "completed",
+    ended_at: iso(at + 900),
+    status: 200,
+    finish_reason: "end_turn",
+    error: null,
+    error_message: null,
+    usage: "final",
+    usage_flagged: 0,
+    observation: "whole",
+    provider_response_id: "msg_1",
+    response_model: "claude-x-2026",
+    response_bytes: 4321,
+    first_byte_ms: 300,
+    duration_ms: 900,
+    tool_call_count: 0,
+    thought_count: 0,
+    thread_parent_id: null,
+    thread_root_id: null,
+    ...over,
+  };
+}
+
+/** What belongs to an interception: an id of its own in the same millisecond, told apart by `n`. */
+function owned({ id, initiator_id: initiator, started_at: at }: Row, n: number): Row {
+  const from = `${String(id).slice(0, 14)}8${String(id).slice(15, 24)}${n.toString(16).padStart(4, "0")}${String(id).slice(28)}`;
+  return { id: from, interception_id: id ?? null, initiator_id: initiator ?? null, created_at: at ?? null };
+}
+
+export function tokenUsage(of: Row, over: Row = {}): Row {
+  return {
+    ...owned(of, 1),
+    provider_response_id: "msg_1",
+    input_tokens: 10,
+    output_tokens: 20,
+    cache_read_input_tokens: 3,
+    cache_write_input_tokens: null,
+    usage: "final",
+    metadata: '{"web_search_requests":1}',
+    ...over,
+  };
+}
+
+export function userPrompt(of: Row, prompt: string): Row {
+  return { ...owned(of, 2), provider_response_id: null, prompt, truncated: 0, metadata: "{}" };
+}
+
+export function toolUsage(of: Row, position: number, over: Row = {}): Row {
+  return {
+    ...owned(of, 0x100 + position),
+    position,
+    provider_response_id: "msg_1",
+    provider_tool_call_id: `toolu_${position}`,
+    tool: "Bash",
+    input: '{"command":"ls"}',
+    truncated: 0,
+    server_url: null,
+    injected: 0,
+    invocation_error: null,
+    metadata: '{"kind":"tool_use"}',
+    ...over,
+  };
+}
+
+export function modelThought(of: Row, position: number, content: string): Row {
+  return {
+    ...owned(of, 0x200 + position),
+    position,
+    provider_response_id: "msg_1",
+    content,
+    truncated: 0,
+    metadata: "{}",
+  };
+}
+
+/** The service account asserted Alice, and that counted. */
+export function override(at: number, over: Row = {}, n = 0): Row {
+  return {
+    id: idAt(at, n),
+    interception_id: idAt(at, n),
+    accepted: 1,
+    actor_id: "coder-agents",
+    actor_kind: "service",
+    identity_source: "keys",
+    initiator_id: ALICE,
+    attribution: "asserted",
+    owner_id: ALICE,
+    reason: null,
+    value_length: null,
+    value_sha256: null,
+    client: "Coder Agents",
+    user_agent: "coder-agents/v2.30.0 (linux/amd64)",
+    client_session_id: null,
+    chat_id: null,
+    subchat_id: null,
+    workspace_id: null,
+    delegated_key_id: null,
+    delegated_source: null,
+    provider: "openai",
+    created_at: iso(at),
+    owner_username: "alice",
+    rule: "listed",
+    signature: "off",
+    directory: "active",
+    ...over,
+  };
+}
+
+/** Two spoke for each other in a chat. */
+export function anomaly(at: number, over: Row = {}, n = 0): Row {
+  return {
+    id: idAt(at, n),
+    kind: "chat_of_several",
+    subject: "0a0a0a0a-0000-4000-8000-00000000000a",
+    first_interception_id: idAt(at),
+    last_interception_id: idAt(at + 1000),
+    count: 2,
+    details: JSON.stringify({ initiators: [ALICE, BOB], actors: ["coder-agents"] }),
+    first_seen: iso(at),
+    last_seen: iso(at + 1000),
+    ...over,
+  };
+}

@@ -1,0 +1,66 @@
+/**
+ * The answers under `test/fixtures/<api>/<case>/`: `answer.sse` or `answer.json` as a provider sent it, `report.json` what
+ * there is to be read out of it, with all content kept. A new case is two files.
+ */
+import type { AnswerKind } from "../../../src/gateway/observation/body-parser.ts";
+import type { AnswerReader, AnswerReport, Keep } from "../../../src/gateway/provider/response-reader.ts";
+import { messagesAnswer } from "../../../src/gateway/provider/anthropic/messages-response.ts";
+import { chatAnswer } from "../../../src/gateway/provider/openai/chat-response.ts";
+import { responsesAnswer } from "../../../src/gateway/provider/openai/responses-response.ts";
+import { utf8 } from "./values.ts";
+
+export type Fixture = {
+  /** `<api>/<case>`. */
+  readonly name: string;
+  readonly kind: AnswerKind;
+  readonly text: string;
+  readonly bytes: Uint8Array;
+  readonly report: AnswerReport;
+  /** Keeps all content, unless told otherwise. */
+  readonly reader: (keep?: Keep) => AnswerReader;
+};
+
+export const KEEP_ALL: Keep = { toolInputs: true, thoughts: true, errorMessages: true };
+export const KEEP_NONE: Keep = { toolInputs: false, thoughts: false, errorMessages: false };
+
+const READERS: Readonly<Record<string, (keep: Keep) => AnswerReader>> = {
+  chat: chatAnswer,
+  messages: messagesAnswer,
+  responses: responsesAnswer,
+};
+
+const answers = import.meta.glob("../../fixtures/*/*/answer.*", {
+  query: "?raw",
+  eager: true,
+  import: "default",
+});
+const reports = import.meta.glob("../../fixtures/*/*/report.json", {
+  query: "?raw",
+  eager: true,
+  import: "default",
+});
+
+export const fixtures: readonly Fixture[] = Object.entries(answers).map(([path, text]) => {
+  const [, name = "", api = "", extension = ""] =
+    /fixtures\/((\w+)\/[\w-]+)\/answer\.(\w+)$/.exec(path) ?? [];
+  const report = reports[path.replace(/answer\.\w+$/, "report.json")];
+  const reader = READERS[api];
+  if (report === undefined || !reader) throw new Error(`fixture ${path} has no report or no reader`);
+  return {
+    name,
+    kind: extension === "sse" ? "events" : "json",
+    text,
+    bytes: utf8(text),
+    report: JSON.parse(report) as AnswerReport,
+    reader: (keep = KEEP_ALL) => reader(keep),
+  };
+});
+
+export const streams = fixtures.filter(({ kind }) => kind === "events");
+export const chatStreams = streams.filter(({ name }) => name.startsWith("chat/"));
+
+export function fixture(name: string): Fixture {
+  const found = fixtures.find((one) => one.name === name);
+  if (!found) throw new Error(`there is no fixture ${name}`);
+  return found;
+}

@@ -1,0 +1,96 @@
+/**
+ * The rows that an answer makes, by its report (`test/fixtures/…/report.json`): column by column, as the ledger promises
+ * them to who reads it. What an answer tells is held against its bytes elsewhere; here, what of it is stored and where.
+ */
+import type { AnswerReport } from "../../../src/gateway/provider/response-reader.ts";
+import type { Row, Rows } from "./ledger-database.ts";
+import { interceptionRow, promptRow, tables, thoughtRow, tokenRow, toolRow } from "./row-values.ts";
+
+export type Story = {
+  readonly report: AnswerReport;
+  readonly status: number;
+  readonly bytes: number;
+  /** Columns of who asked and for what. */
+  readonly asked: Row;
+  readonly streaming: boolean;
+  /** null: the user said nothing. */
+  readonly prompt: string | null;
+  /** The tool call whose result the request brings back. */
+  readonly brings: string | null;
+};
+
+/** `content`: whether what was said is recorded, all of it or nothing. */
+export function rowsOf(story: Story, content: boolean): Rows {
+  const { report, prompt } = story;
+  const { id, usage } = report;
+  return tables({
+    interceptions: [interceptionOf(story, content)],
+    token_usages:
+      usage && usageOf(report) !== "unknown"
+        ? [
+            tokenRow({
+              provider_response_id: id,
+              input_tokens: usage.input_tokens,
+              output_tokens: usage.output_tokens,
+              cache_read_input_tokens: usage.cache_read_input_tokens,
+              cache_write_input_tokens: usage.cache_write_input_tokens,
+              usage: usageOf(report),
+              metadata: JSON.stringify(usage.extras),
+            }),
+          ]
+        : [],
+    user_prompts: content && prompt !== null ? [promptRow({ prompt })] : [],
+    tool_usages: report.toolCalls.map((call, position) =>
+      toolRow({
+        position,
+        provider_response_id: id,
+        provider_tool_call_id: call.id,
+        tool: call.name,
+        input: content ? call.input : null,
+        invocation_error: content ? call.error : null,
+        metadata: `{"kind":"${call.kind}"}`,
+      }),
+    ),
+    model_thoughts: content
+      ? report.thoughts.map((thought, position) =>
+          thoughtRow({ position, provider_response_id: id, content: thought }),
+        )
+      : [],
+  });
+}
+
+function interceptionOf(story: Story, content: boolean): Row {
+  const { report, status, bytes, asked, streaming, prompt, brings } = story;
+  return interceptionRow({
+    ...asked,
+    streaming: streaming ? 1 : 0,
+    correlating_tool_call_id: brings,
+    prompt_count: prompt === null ? 0 : 1,
+    outcome: outcomeOf(report, status),
+    status,
+    finish_reason: report.finishReason,
+    error: report.error,
+    error_message: content ? report.errorMessage : null,
+    usage: usageOf(report),
+    usage_flagged: report.usage?.flagged ? 1 : 0,
+    provider_response_id: report.id,
+    response_model: report.model,
+    response_bytes: bytes,
+    tool_call_count: report.toolCallCount,
+    thought_count: report.thoughtCount,
+  });
+}
+
+function outcomeOf({ ended, error }: AnswerReport, status: number): string {
+  if (status >= 400 || error !== null) return "upstream_error";
+  return ended ? "completed" : "truncated";
+}
+
+function usageOf({ usage, usageFinal }: AnswerReport): string {
+  if (usage === null) return "unknown";
+  const { extras, flagged, ...counts } = usage;
+  const told = [...Object.values(counts), ...Object.values(extras)].filter((figure) => figure !== null);
+  if (told.length === 0) return "unknown";
+  const complete = usage.input_tokens !== null && usage.output_tokens !== null && !flagged;
+  return usageFinal && complete ? "final" : "partial";
+}

@@ -1,0 +1,307 @@
+/**
+ * Requests that are told by more than their answer, each with the rows that it must leave, to the last column: an agent's
+ * loop, owners, a refusal, a provider's error, and what is no interception.
+ */
+import { PROVIDERS } from "./gateway-harness.ts";
+import { AGENTS, OWN_KEY, post } from "./calls.ts";
+import { ask, CHAT, CHAT_ASK, where } from "./row-answers.ts";
+import { RECORDED, size, whole, type Case } from "./row-case.ts";
+import {
+  ID,
+  interceptionRow,
+  overrideRow,
+  promptRow,
+  SECOND_ID,
+  tables,
+  tokenRow,
+  toolRow,
+} from "./row-values.ts";
+import { CODER_AGENTS_UA, OWNER } from "./values.ts";
+
+const LOOP_CALL = JSON.stringify({
+  id: "x",
+  model: "m",
+  choices: [
+    {
+      index: 0,
+      message: {
+        role: "assistant",
+        content: null,
+        tool_calls: [
+          { id: "call_1", type: "function", function: { name: "read_file", arguments: '{"path":"a.ts"}' } },
+        ],
+      },
+      finish_reason: "tool_calls",
+    },
+  ],
+  usage: { prompt_tokens: 10, completion_tokens: 4 },
+});
+const LOOP_WORDS = JSON.stringify({
+  id: "y",
+  model: "m",
+  choices: [{ index: 0, message: { role: "assistant", content: "There." }, finish_reason: "stop" }],
+  usage: { prompt_tokens: 30, completion_tokens: 2 },
+});
+const asked = { role: "assistant", content: null, tool_calls: [{ id: "call_1", type: "function" }] };
+
+const agentLoop: Case = {
+  name: "an agent that is asked for a tool and brings its result back: one thread of two, one session",
+  vars: RECORDED,
+  exchanges: [
+    { path: CHAT, init: ask({ model: "gpt-4o", messages: [where] }), answer: whole(LOOP_CALL) },
+    {
+      at: 1000,
+      path: CHAT,
+      init: ask({
+        model: "gpt-4o",
+        messages: [where, asked, { role: "tool", tool_call_id: "call_1", content: "RESULT" }],
+      }),
+      answer: whole(LOOP_WORDS),
+    },
+  ],
+  rows: tables({
+    interceptions: [
+      interceptionRow({
+        streaming: 0,
+        finish_reason: "tool_calls",
+        tool_call_count: 1,
+        response_bytes: size(LOOP_CALL),
+      }),
+      interceptionRow({
+        id: SECOND_ID,
+        streaming: 0,
+        started_at: "2026-11-23T12:00:01.000Z",
+        ended_at: "2026-11-23T12:00:01.040Z",
+        correlating_tool_call_id: "call_1",
+        prompt_count: 0,
+        provider_response_id: "y",
+        response_bytes: size(LOOP_WORDS),
+        thread_parent_id: ID,
+        thread_root_id: ID,
+        session_id: ID,
+      }),
+    ],
+    token_usages: [
+      tokenRow({ input_tokens: 10, output_tokens: 4 }),
+      tokenRow({
+        id: "01a20847-01e8-8200-8def-0123456789ab",
+        interception_id: SECOND_ID,
+        provider_response_id: "y",
+        input_tokens: 30,
+        output_tokens: 2,
+        created_at: "2026-11-23T12:00:01.040Z",
+      }),
+    ],
+    user_prompts: [promptRow()],
+    tool_usages: [
+      toolRow({
+        position: 0,
+        provider_tool_call_id: "call_1",
+        tool: "read_file",
+        input: '{"path":"a.ts"}',
+        metadata: '{"kind":"function"}',
+      }),
+    ],
+  }),
+};
+
+const CENTRAL = "/central/v1/chat/completions";
+const CHAT_ID = "0a0a0a0a-0000-4000-8000-00000000000a";
+const WORKSPACE_ID = "0b0b0b0b-0000-4000-8000-00000000000b";
+/** Of the gateway's own key, called with a client key of the gateway's. */
+const CENTRALLY = {
+  actor_id: "ci-bot",
+  actor_kind: "service",
+  identity_source: "keys",
+  client: "Coder Agents",
+  user_agent: CODER_AGENTS_UA,
+  provider: "central",
+  streaming: 0,
+  credential_kind: "centralized",
+  credential_hint: "sk-c...cdef",
+  api_key_id: "2f9492882e36c476",
+  metadata: '{"actor_name":"CI bot"}',
+} as const;
+const CHAT_IDS = { chat_id: CHAT_ID, subchat_id: null, workspace_id: WORKSPACE_ID };
+
+const overrides: Case = {
+  name: "an owner that counts, and one that does not: on whose account, and who says so",
+  vars: RECORDED,
+  exchanges: [
+    {
+      path: CENTRAL,
+      init: ask(
+        { model: "gpt-4o", messages: [where] },
+        {
+          ...AGENTS,
+          "x-coder-owner-id": OWNER.toUpperCase(),
+          "x-coder-chat-id": CHAT_ID,
+          "x-coder-workspace-id": WORKSPACE_ID,
+        },
+      ),
+      answer: whole(LOOP_WORDS),
+    },
+    {
+      at: 1000,
+      path: CENTRAL,
+      init: ask({ model: "gpt-4o", messages: [where] }, { ...AGENTS, "x-coder-owner-id": "not-a-uuid" }),
+      answer: whole(LOOP_WORDS),
+    },
+  ],
+  rows: tables({
+    interceptions: [
+      interceptionRow({
+        ...CENTRALLY,
+        ...CHAT_IDS,
+        initiator_id: OWNER,
+        attribution: "asserted",
+        client_session_id: CHAT_ID,
+        session_id: CHAT_ID,
+        provider_response_id: "y",
+        response_bytes: size(LOOP_WORDS),
+      }),
+      interceptionRow({
+        flags: '["owner_rejected"]',
+        ...CENTRALLY,
+        id: SECOND_ID,
+        initiator_id: "ci-bot",
+        attribution: "authenticated",
+        started_at: "2026-11-23T12:00:01.000Z",
+        ended_at: "2026-11-23T12:00:01.040Z",
+        session_id: SECOND_ID,
+        provider_response_id: "y",
+        response_bytes: size(LOOP_WORDS),
+      }),
+    ],
+    token_usages: [
+      tokenRow({ initiator_id: OWNER, provider_response_id: "y", input_tokens: 30, output_tokens: 2 }),
+      tokenRow({
+        id: "01a20847-01e8-8200-8def-0123456789ab",
+        interception_id: SECOND_ID,
+        initiator_id: "ci-bot",
+        provider_response_id: "y",
+        input_tokens: 30,
+        output_tokens: 2,
+        created_at: "2026-11-23T12:00:01.040Z",
+      }),
+    ],
+    user_prompts: [
+      promptRow({ initiator_id: OWNER }),
+      promptRow({
+        id: "01a20847-01e8-8300-8def-0123456789ab",
+        interception_id: SECOND_ID,
+        initiator_id: "ci-bot",
+        created_at: "2026-11-23T12:00:01.000Z",
+      }),
+    ],
+    initiator_overrides: [
+      overrideRow({
+        ...CHAT_IDS,
+        client_session_id: CHAT_ID,
+        initiator_id: OWNER,
+        attribution: "asserted",
+        owner_id: OWNER,
+      }),
+      overrideRow({
+        id: "01a20847-01e8-8700-8def-0123456789ab",
+        interception_id: SECOND_ID,
+        accepted: 0,
+        initiator_id: "ci-bot",
+        attribution: "authenticated",
+        owner_id: null,
+        reason: "form",
+        signature: null,
+        directory: null,
+        candidates:
+          '[{"who":"owner","id":null,"why_lost":"form"},{"who":"actor","id":"ci-bot","why_lost":null}]',
+        value_length: 10,
+        // printf %s not-a-uuid | sha256sum
+        value_sha256: "2184a32a3bae6ad7",
+        created_at: "2026-11-23T12:00:01.000Z",
+      }),
+    ],
+  }),
+};
+
+const NO_ANSWER = {
+  finish_reason: null,
+  usage: "unknown",
+  provider_response_id: null,
+  response_model: null,
+  response_bytes: 0,
+  first_byte_ms: null,
+} as const;
+
+const refused: Case = {
+  name: "what policy refuses: began, was asked, and ended as refused, with nothing used",
+  vars: { ...RECORDED, PROVIDERS: { openai: { ...PROVIDERS.openai, models: ["gpt-5.2"] } } },
+  exchanges: [{ path: CHAT, init: ask(CHAT_ASK), answer: null }],
+  rows: tables({
+    interceptions: [
+      interceptionRow({
+        ...NO_ANSWER,
+        outcome: "refused",
+        status: 403,
+        error: "model_not_allowed",
+        ended_at: "2026-11-23T12:00:00.000Z",
+        duration_ms: 0,
+      }),
+    ],
+    user_prompts: [promptRow()],
+  }),
+};
+
+/** Providers quote what they were sent. */
+const TOO_MANY =
+  '{"error":{"message":"Rate limit reached for sk-proj-abcdefgh12345678 in Grüße 🗼.","type":"tokens","param":null,"code":"rate_limit_exceeded"}}';
+
+const tooMany: Case = {
+  name: "a provider's 429: its type and its words, without the key in them, and no figures",
+  vars: RECORDED,
+  exchanges: [{ path: CHAT, init: ask(CHAT_ASK), answer: whole(TOO_MANY, 429) }],
+  rows: tables({
+    interceptions: [
+      interceptionRow({
+        ...NO_ANSWER,
+        outcome: "upstream_error",
+        status: 429,
+        error: "tokens",
+        error_message: "Rate limit reached for [redacted:provider_key] in Grüße 🗼.",
+        response_bytes: size(TOO_MANY),
+        first_byte_ms: 40,
+      }),
+    ],
+    user_prompts: [promptRow()],
+  }),
+};
+
+const noInterception: Case = {
+  name: "what is no interception leaves nothing but what was said of the owner",
+  vars: RECORDED,
+  exchanges: [
+    { path: CHAT, init: ask(CHAT_ASK, {}), answer: null },
+    { at: 1000, path: CHAT, init: post("no json"), answer: null },
+    { at: 2000, path: "/openai/v1/models", init: { headers: OWN_KEY }, answer: whole('{"data":[]}') },
+    { at: 3000, path: "/nothing", init: ask(CHAT_ASK), answer: null },
+    {
+      at: 4000,
+      path: "/central/v1/models",
+      init: { headers: { ...AGENTS, "x-coder-owner-id": OWNER } },
+      answer: whole('{"data":[]}'),
+    },
+  ],
+  rows: tables({
+    initiator_overrides: [
+      overrideRow({
+        id: "01a20847-0da0-8600-8def-0123456789ab",
+        interception_id: "01a20847-0da0-7abc-8def-0123456789ab",
+        initiator_id: OWNER,
+        attribution: "asserted",
+        owner_id: OWNER,
+        created_at: "2026-11-23T12:00:04.000Z",
+      }),
+    ],
+  }),
+};
+
+export const REQUEST_CASES: readonly Case[] = [agentLoop, overrides, refused, tooMany, noInterception];

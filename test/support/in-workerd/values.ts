@@ -1,0 +1,144 @@
+/** Plain values that many tests start from. Each builder gives a whole, valid value; a test names only what it is about. */
+import type { Credential, Secret } from "../../../src/gateway/identity/credential.ts";
+import type { Actor } from "../../../src/gateway/identity/identity.ts";
+import { readClaim, type Claim, type Speaker } from "../../../src/gateway/initiator/owner-claim.ts";
+import type { AssertionRules } from "../../../src/gateway/initiator/rules.ts";
+import { anthropic } from "../../../src/gateway/provider/anthropic/dialect.ts";
+import { openai } from "../../../src/gateway/provider/openai/dialect.ts";
+import type { Provider } from "../../../src/gateway/provider/provider.ts";
+import { Refusal, type RefusalReason } from "../../../src/shared/refusal.ts";
+
+export const OWNER = "7f3c2a10-1234-4abc-9def-000000000001";
+export const CODER_AGENTS_UA = "coder-agents/v2.24.0 (linux/amd64)";
+
+export function openaiProvider(over: Partial<Provider> = {}): Provider {
+  return {
+    name: "openai",
+    dialect: openai,
+    baseUrl: "https://api.openai.example/v1",
+    keys: [],
+    injectUsage: true,
+    coderHeaders: false,
+    models: null,
+    ...over,
+  };
+}
+
+export function anthropicProvider(over: Partial<Provider> = {}): Provider {
+  return openaiProvider({
+    name: "anthropic",
+    dialect: anthropic,
+    baseUrl: "https://api.anthropic.example",
+    ...over,
+  });
+}
+
+export function providers(...list: readonly Provider[]): ReadonlyMap<string, Provider> {
+  return new Map(list.map((provider) => [provider.name, provider]));
+}
+
+export function actor(over: Partial<Actor> = {}): Actor {
+  return {
+    id: "ci-bot",
+    kind: "service",
+    name: "CI bot",
+    source: "keys",
+    verified: true,
+    keyId: "0123456789abcdef",
+    mayAssert: null,
+    ...over,
+  };
+}
+
+/** An actor of whom nothing but its own provider key's fingerprint is known. */
+export const fingerprint: Actor = actor({
+  id: "byok:0123456789abcdef0123456789abcdef",
+  kind: "unknown",
+  name: null,
+  source: "byok",
+  verified: false,
+});
+
+export function rules(over: Partial<AssertionRules> = {}): AssertionRules {
+  return {
+    allow: "any",
+    actors: [],
+    onInvalid: "ignore",
+    signature: "off",
+    once: false,
+    directory: "off",
+    ...over,
+  };
+}
+
+/** What Coder Agents claims, with the service account's key, by these headers. */
+export function claim(
+  headers: Readonly<Record<string, string>> | Headers,
+  { speaker = {}, at = 0, method = "POST", uri = "/openai/v1/chat/completions" }: ClaimOptions = {},
+): Claim {
+  const who: Speaker = { actor: actor(), isCoderAgents: true, isDelegating: false, ...speaker };
+  return readClaim(who, { method, uri, headers: new Headers(headers) }, at);
+}
+
+export type ClaimOptions = {
+  readonly speaker?: Partial<Speaker>;
+  readonly at?: number;
+  readonly method?: string;
+  readonly uri?: string;
+};
+
+export function secret(value: string, from: Secret["from"] = "authorization"): Secret {
+  return { value, from, sha256: "0".repeat(64) };
+}
+
+/** What a request with one credential and no governance token presents. */
+export function ungoverned(own: Secret): Credential {
+  return { identity: own, assertion: null, own, governed: false, ownYields: false };
+}
+
+export function governed(token: string, own: Secret | null): Credential {
+  const identity = secret(token, "x-coder-ai-governance-token");
+  return { identity, assertion: null, own, governed: true, ownYields: false };
+}
+
+/** What a request with Cloudflare Access before it presents. */
+export function asserted(token: string, own: Secret | null, ownYields = true): Credential {
+  return {
+    identity: own,
+    assertion: secret(token, "cf-access-jwt-assertion"),
+    own,
+    governed: true,
+    ownYields,
+  };
+}
+
+const encoder = new TextEncoder();
+
+export const utf8 = (text: string): Uint8Array => encoder.encode(text);
+export const text = (bytes: Uint8Array): string =>
+  new TextDecoder("utf-8", { fatal: false, ignoreBOM: true }).decode(bytes);
+
+export function join(parts: readonly Uint8Array[]): Uint8Array {
+  const whole = new Uint8Array(parts.reduce((size, part) => size + part.byteLength, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.byteLength;
+  }
+  return whole;
+}
+
+/** The value, where it is no refusal; fails the test where it is one. */
+export function accepted<T>(value: T): Exclude<T, Refusal> {
+  if (value instanceof Refusal) throw new Error(`refused: ${JSON.stringify(value)}`);
+  return value as Exclude<T, Refusal>;
+}
+
+/** The reason of a refusal; null where the value is none. */
+export function reasonOf(value: unknown): RefusalReason | null {
+  return value instanceof Refusal ? value.reason : null;
+}
+
+export function statusOf(value: unknown): number | null {
+  return value instanceof Refusal ? value.status : null;
+}
