@@ -1,18 +1,22 @@
 /** The answers under `test/fixtures` as Node reads them: `answer.sse` or `answer.json`, and what is to be read in it. */
 import { existsSync, readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import type { AnswerReader, AnswerReport, Keep } from "../src/gateway/provider/response-reader.ts";
-import { messagesAnswer } from "../src/gateway/provider/anthropic/messages-response.ts";
-import { chatAnswer } from "../src/gateway/provider/openai/chat-response.ts";
-import { responsesAnswer } from "../src/gateway/provider/openai/responses-response.ts";
+import type {
+  ResponseReader,
+  ResponseReport,
+  ContentOptions,
+} from "../src/gateway/provider/response-reader.ts";
+import { messagesReader } from "../src/gateway/provider/anthropic/messages-response.ts";
+import { chatReader } from "../src/gateway/provider/openai/chat-response.ts";
+import { responsesReader } from "../src/gateway/provider/openai/responses-response.ts";
 
 export const APIS = ["chat", "responses", "messages"] as const;
 export type ApiName = (typeof APIS)[number];
 
-export const READERS: Readonly<Record<ApiName, (keep: Keep) => AnswerReader>> = {
-  chat: chatAnswer,
-  responses: responsesAnswer,
-  messages: messagesAnswer,
+export const READERS: Readonly<Record<ApiName, (keep: ContentOptions) => ResponseReader>> = {
+  chat: chatReader,
+  responses: responsesReader,
+  messages: messagesReader,
 };
 
 export type Fixture = {
@@ -22,7 +26,7 @@ export type Fixture = {
   readonly kind: "events" | "json";
   readonly text: string;
   /** With all content kept. */
-  readonly report: AnswerReport;
+  readonly report: ResponseReport;
 };
 
 const ROOT = join(import.meta.dirname, "..", "test", "fixtures");
@@ -35,7 +39,7 @@ function load(api: ApiName, name: string): Fixture {
     api,
     kind,
     text: readFileSync(at(kind === "events" ? "answer.sse" : "answer.json"), "utf8"),
-    report: JSON.parse(readFileSync(at("report.json"), "utf8")) as AnswerReport,
+    report: JSON.parse(readFileSync(at("report.json"), "utf8")) as ResponseReport,
   };
 }
 

@@ -7,9 +7,9 @@ import { fileURLToPath } from "node:url";
 import prettier from "prettier";
 import { ENDPOINTS } from "../src/records/api/endpoints.ts";
 import { CLIENTS } from "../src/gateway/client/clients.ts";
-import { REFUSAL_REASONS } from "../src/shared/refusal.ts";
+import { REFUSALS } from "../src/shared/refusal.ts";
 import { INTERCEPTION_COLUMNS, OVERRIDE_COLUMNS } from "../src/gateway/sinks/analytics-row.ts";
-import { catalogue } from "../src/gateway/wiring.ts";
+import { registry } from "../src/gateway/wiring.ts";
 import { CONFIG_KEYS } from "./tables/config-keys.ts";
 import { EVENT_KINDS, sampleEvents } from "./tables/sample-events.ts";
 
@@ -54,7 +54,7 @@ export const TABLES: Readonly<Record<TableName, () => string>> = {
   routes: () =>
     table(
       ["type", "intercepted", "passed through"],
-      catalogue.dialects.map(({ type, mount, routes }) => {
+      registry.dialects.map(({ type, mount, routes }) => {
         const paths = (kind: string): string =>
           routes
             .filter((route) => route.kind === kind)
@@ -115,11 +115,7 @@ export const TABLES: Readonly<Record<TableName, () => string>> = {
   refusals: () =>
     table(
       ["`x-interceptor-error`", "status", "what the client is told"],
-      Object.entries(REFUSAL_REASONS).map(([reason, [status, message]]) => [
-        code(reason),
-        String(status),
-        message,
-      ]),
+      Object.entries(REFUSALS).map(([reason, [status, message]]) => [code(reason), String(status), message]),
     ),
 };
 

@@ -16,7 +16,7 @@ import prettier from "prettier";
 import { getPlatformProxy } from "wrangler";
 import { ENDPOINTS } from "../../src/records/api/endpoints.ts";
 import type { Endpoint } from "../../src/records/api/kit/endpoint.ts";
-import { ledgerOf } from "../../src/records/api/kit/query-ledger.ts";
+import { createQueryLedger } from "../../src/records/api/kit/query-ledger.ts";
 import type { Sql } from "../../src/records/api/kit/sql.ts";
 import { Refusal } from "../../src/shared/refusal.ts";
 import { storeEvents } from "../../src/records/ledger/write/store.ts";
@@ -67,21 +67,21 @@ async function ask(database: D1Database, endpoint: Endpoint, search: string, id:
       return results;
     },
   } as unknown as D1Database;
-  const put = ledgerOf(watched);
+  const put = createQueryLedger(watched);
   const answer = await endpoint.respond({
     search: search === "" ? "" : `?${search}`,
     id,
     accept: "application/json",
     body: null,
-    judge: () => Promise.reject(new Error("there is no app to ask")),
-    ask: (all) => {
+    explain: () => Promise.reject(new Error("there is no app to ask")),
+    query: (all) => {
       queries.push(...all);
       return put(all);
     },
     now: NOW,
   });
   if (answer instanceof Refusal)
-    throw new Error(`${endpoint.path}?${search}: ${answer.reason} ${answer.detail}`);
+    throw new Error(`${endpoint.path}?${search}: ${answer.code} ${answer.detail}`);
   await answer.arrayBuffer();
   return { queries, measured: { ms, rowsRead } };
 }

@@ -4,8 +4,13 @@
  * what is kept stays within its bounds; not a byte of the answer is changed.
  */
 import { isDeepStrictEqual } from "node:util";
-import { readAnswer } from "../../src/gateway/observation/body-parser.ts";
-import { MAX_THOUGHTS, MAX_TOOL_CALLS, type AnswerReport, type Keep } from "../../src/gateway/provider/response-reader.ts";
+import { createBodyParser } from "../../src/gateway/observation/body-parser.ts";
+import {
+  MAX_THOUGHTS,
+  MAX_TOOL_CALLS,
+  type ResponseReport,
+  type ContentOptions,
+} from "../../src/gateway/provider/response-reader.ts";
 import { MAX_TEXT, MAX_TEXTS } from "../../src/gateway/provider/bounded-text.ts";
 import { READERS } from "../fixtures.ts";
 import type { Target } from "../target.ts";
@@ -20,16 +25,16 @@ import {
 } from "./case.ts";
 import { plainlyTold } from "./oracle.ts";
 
-const KEEP: readonly Keep[] = [
+const KEEP: readonly ContentOptions[] = [
   { toolInputs: true, thoughts: true, errorMessages: true },
   { toolInputs: false, thoughts: false, errorMessages: false },
 ];
 
-type Case = AnswerCase & { readonly keep: Keep };
+type Case = AnswerCase & { readonly keep: ContentOptions };
 
 export const answers: Target<Case> = {
   name: "answers",
-  generate: (random) => ({ ...randomAnswer(random), keep: KEEP[random() < 0.5 ? 0 : 1] as Keep }),
+  generate: (random) => ({ ...randomAnswer(random), keep: KEEP[random() < 0.5 ? 0 : 1] as ContentOptions }),
   check: (one) => {
     const bytes = answerBytes(one);
     const before = Buffer.from(bytes);
@@ -46,13 +51,13 @@ export const answers: Target<Case> = {
   show: (one) => `${one.keep.toolInputs ? "all content kept" : "no content kept"}; ${showAnswer(one)}`,
 };
 
-function read({ fixture, keep }: Case, pieces: readonly Uint8Array[]): AnswerReport {
-  const answer = readAnswer(fixture.kind, READERS[fixture.api](keep));
+function read({ fixture, keep }: Case, pieces: readonly Uint8Array[]): ResponseReport {
+  const answer = createBodyParser(fixture.kind, READERS[fixture.api](keep));
   for (const piece of pieces) answer.bytes(piece);
   return answer.finish();
 }
 
-function wrongWith(one: Case, bytes: Uint8Array, reports: readonly AnswerReport[]): string | null {
+function wrongWith(one: Case, bytes: Uint8Array, reports: readonly ResponseReport[]): string | null {
   const { fixture, keep } = one;
   const whole = keep.toolInputs ? fixture.report : withoutContent(fixture.report);
   // What a broken answer says beside its usage is what it says uncut.
@@ -68,14 +73,14 @@ function wrongWith(one: Case, bytes: Uint8Array, reports: readonly AnswerReport[
 const differ = (what: string, expected: unknown, found: unknown): string =>
   `${what} says ${JSON.stringify(expected)}, but read was ${JSON.stringify(found)}`;
 
-const withoutContent = (report: AnswerReport): AnswerReport => ({
+const withoutContent = (report: ResponseReport): ResponseReport => ({
   ...report,
   errorMessage: null,
   toolCalls: report.toolCalls.map((call) => ({ ...call, input: null, error: null })),
   thoughts: [],
 });
 
-function outOfBounds({ id, model, finishReason, error, toolCalls, thoughts }: AnswerReport): string | null {
+function outOfBounds({ id, model, finishReason, error, toolCalls, thoughts }: ResponseReport): string | null {
   const names = [
     id,
     model,

@@ -3,7 +3,7 @@
  * whole events found in the bytes by other means: what comes out is what went in less exactly the usage events, however
  * it was cut; whole events are not kept waiting, and no more is held back than may be.
  */
-import { withoutUsageEvent } from "../../src/gateway/observation/remove-usage-event.ts";
+import { createUsageEventFilter } from "../../src/gateway/observation/remove-usage-event.ts";
 import { isUsageOnly } from "../../src/gateway/provider/openai/chat-response.ts";
 import { latin1 } from "../../test/support/wire.ts";
 import type { Target } from "../target.ts";
@@ -38,7 +38,7 @@ export const removal: Target<AnswerCase> = {
 function wrongWith(bytes: Uint8Array, events: readonly ByteEvent[], cuts: Cuts): string | null {
   const out: Buffer[] = [];
   const seen: Buffer[] = [];
-  const filter = withoutUsageEvent(isUsageOnly, (piece) => void seen.push(Buffer.from(piece)));
+  const filter = createUsageEventFilter(isUsageOnly, (piece) => void seen.push(Buffer.from(piece)));
   let sent = 0;
   let given = 0;
   /** The first event whose end has not been sent. */

@@ -4,8 +4,8 @@
  * taking the inserted bytes out again gives the body as it came.
  */
 import { isDeepStrictEqual } from "node:util";
-import { readCall } from "../../src/gateway/provider/model-call.ts";
-import { askForUsage } from "../../src/gateway/provider/inject-usage.ts";
+import { readModelCall } from "../../src/gateway/provider/model-call.ts";
+import { injectUsageOption } from "../../src/gateway/provider/inject-usage.ts";
 import { Refusal } from "../../src/shared/refusal.ts";
 import { shorterText } from "../shrink.ts";
 import type { Target, Verdict } from "../target.ts";
@@ -16,8 +16,8 @@ export const bodies: Target<BodyCase> = {
   generate: randomBody,
   check: ({ bytes, told }) => {
     const before = Buffer.from(bytes);
-    const call = readCall(bytes);
-    const spliced = call instanceof Refusal ? null : askForUsage(call, bytes);
+    const call = readModelCall(bytes);
+    const spliced = call instanceof Refusal ? null : injectUsageOption(call, bytes);
     const verdict = judge(bytes, told, call, spliced);
     return before.equals(bytes) ? verdict : { ...verdict, wrong: "the body was changed" };
   },
@@ -46,14 +46,14 @@ function plainly(bytes: Uint8Array): Fields | null {
 function judge(
   bytes: Uint8Array,
   told: Told | null,
-  call: ReturnType<typeof readCall>,
+  call: ReturnType<typeof readModelCall>,
   spliced: Uint8Array | null,
 ): Verdict {
   const value = plainly(bytes);
   if (call instanceof Refusal) {
     const known =
-      call.reason === "body_invalid" ? value !== null && !nestsOver(value, 255) : told?.refused === false;
-    return { wrong: known ? `refused as ${call.reason}` : null, sort: call.reason };
+      call.code === "body_invalid" ? value !== null && !nestsOver(value, 255) : told?.refused === false;
+    return { wrong: known ? `refused as ${call.code}` : null, sort: call.code };
   }
   if (value === null) return { wrong: "taken, though it is no object in JSON", sort: "taken" };
   if (told?.refused) return { wrong: "taken, though it had to be refused", sort: "taken" };

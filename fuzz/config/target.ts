@@ -3,7 +3,7 @@
  * taken; of one made wrong in known places each is named; and no value is ever quoted, least of all a secret's.
  */
 import { readConfig } from "../../src/gateway/config/config.ts";
-import { catalogue } from "../../src/gateway/wiring.ts";
+import { registry } from "../../src/gateway/wiring.ts";
 import { seededRandom } from "../../test/support/rechunk.ts";
 import { chance, newSeed, pick, several, type Random } from "../random.ts";
 import { shorter } from "../shrink.ts";
@@ -33,8 +33,8 @@ export const configs: Target<Case> = {
     asText: chance(random, 0.3),
   }),
   check: (one) => {
-    const config = readConfig(settingsOf(one), catalogue);
-    const problems = "problems" in config ? config.problems : [];
+    const config = readConfig(settingsOf(one), registry);
+    const problems = "issues" in config ? config.issues : [];
     const sort =
       one.wild.length > 0 ? "any values" : one.wrongs.length > 0 ? "wrong in known places" : "sound";
     return { wrong: wrongWith(one, problems), sort: `${sort}, ${problems.length > 0 ? "refused" : "taken"}` };

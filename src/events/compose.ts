@@ -9,15 +9,15 @@ import type { Actor } from "../gateway/identity/identity.ts";
 import type { Flag } from "../gateway/initiator/flags.ts";
 import type { Decision, Initiator } from "../gateway/initiator/decision.ts";
 import type { OwnerRejection } from "../gateway/initiator/owner-header.ts";
-import type { Conclusion } from "../gateway/observation/observe.ts";
+import type { Observation } from "../gateway/observation/observe.ts";
 import type { Outcome } from "../gateway/observation/outcome.ts";
-import type { Ask } from "../gateway/provider/conversation.ts";
+import type { Conversation } from "../gateway/provider/conversation.ts";
 import type { Route } from "../gateway/provider/route.ts";
 import type { Refusal } from "../shared/refusal.ts";
 import type {
-  Asked,
-  ClientHints,
-  CoderIds,
+  CallFields,
+  ClientFields,
+  CoderFields,
   InitiatorOverride,
   InitiatorOverrideRejected,
   InterceptionEnd,
@@ -28,15 +28,15 @@ import type {
   RefusalEvent,
   TokenUsage,
   ToolUsage,
-  Who,
+  ActorFields,
 } from "./event.ts";
-import { toContent, type Redact } from "./redaction.ts";
+import { toRecordedContent, type Redact } from "./redaction.ts";
 
 /** Who is calling: shared by all events of one request that has an actor. */
-export type Caller = { readonly interception_id: string } & Who & ClientHints & CoderIds;
+export type Caller = { readonly interception_id: string } & ActorFields & ClientFields & CoderFields;
 
 /** Who is calling for what: shared by an interception's start and end. */
-export type Subject = Caller & Asked;
+export type Subject = Caller & CallFields;
 
 export function toCaller(
   id: string,
@@ -44,7 +44,7 @@ export function toCaller(
   initiator: Initiator,
   client: Client,
   sessionId: string | null,
-  coder: CoderIds,
+  coder: CoderFields,
 ): Caller {
   return {
     interception_id: id,
@@ -64,7 +64,7 @@ export function toCaller(
   };
 }
 
-export function toSubject(caller: Caller, asked: Omit<Asked, "started_at">, startedAt: number): Subject {
+export function toSubject(caller: Caller, asked: Omit<CallFields, "started_at">, startedAt: number): Subject {
   return {
     ...caller,
     provider: asked.provider,
@@ -138,7 +138,7 @@ export function startEvent(
   actor: Actor,
   initiatorName: string | null,
   flags: readonly Flag[],
-  ask: Ask,
+  ask: Conversation,
 ): InterceptionStart {
   return {
     ...subject,
@@ -155,9 +155,14 @@ export function startEvent(
 }
 
 /** null where the user said nothing in this request. */
-export function promptEvent(caller: Caller, ask: Ask, redact: Redact, at: number): PromptUsage | null {
+export function promptEvent(
+  caller: Caller,
+  ask: Conversation,
+  redact: Redact,
+  at: number,
+): PromptUsage | null {
   if (ask.prompt === null) return null;
-  const { text, truncated } = toContent(ask.prompt, redact);
+  const { text, truncated } = toRecordedContent(ask.prompt, redact);
   return {
     record_type: "prompt_usage",
     interception_id: caller.interception_id,
@@ -171,23 +176,23 @@ export function promptEvent(caller: Caller, ask: Ask, redact: Redact, at: number
 }
 
 /** What there was of an answer: a conclusion, or nothing but an outcome where no answer came. */
-export type Finish = {
+export type InterceptionResult = {
   readonly outcome: Outcome;
   readonly status: number | null;
   readonly error: string | null;
-  readonly conclusion: Conclusion | null;
+  readonly observation: Observation | null;
 };
 
 export function endEvent(
   subject: Subject,
   startedAt: number,
-  { outcome, status, error, conclusion }: Finish,
+  { outcome, status, error, observation: conclusion }: InterceptionResult,
   redact: Redact,
   at: number,
 ): InterceptionEnd {
   const report = conclusion?.report ?? null;
   const usage = report?.usage ?? null;
-  const firstByteAt = conclusion?.ending.firstByteAt ?? null;
+  const firstByteAt = conclusion?.end.firstByteAt ?? null;
   return {
     ...subject,
     record_type: "interception_end",
@@ -195,7 +200,7 @@ export function endEvent(
     status,
     finish_reason: report?.finishReason ?? null,
     error,
-    error_message: report?.errorMessage == null ? null : toContent(report.errorMessage, redact).text,
+    error_message: report?.errorMessage == null ? null : toRecordedContent(report.errorMessage, redact).text,
     tool_call_count: report?.toolCallCount ?? 0,
     thought_count: report?.thoughtCount ?? 0,
     input_tokens: usage?.input_tokens ?? null,
@@ -203,11 +208,11 @@ export function endEvent(
     cache_read_input_tokens: usage?.cache_read_input_tokens ?? null,
     cache_write_input_tokens: usage?.cache_write_input_tokens ?? null,
     usage: conclusion?.usageState ?? "unknown",
-    usage_flagged: usage?.flagged ?? false,
-    observation: conclusion?.ending.capped ? "capped" : "whole",
+    usage_flagged: usage?.invalid ?? false,
+    observation: conclusion?.end.truncated ? "capped" : "whole",
     msg_id: report?.id ?? null,
     response_model: report?.model ?? null,
-    response_bytes: conclusion?.ending.bytes ?? 0,
+    response_bytes: conclusion?.end.bytes ?? 0,
     first_byte_ms: firstByteAt === null ? null : firstByteAt - startedAt,
     duration_ms: at - startedAt,
     ended_at: iso(at),
@@ -217,7 +222,7 @@ export function endEvent(
 /** null where the answer told no figure: what is not known is not recorded as nothing. */
 export function tokenUsageEvent(
   caller: Caller,
-  { report, usageState }: Conclusion,
+  { report, usageState }: Observation,
   at: number,
 ): TokenUsage | null {
   const { usage } = report;
@@ -239,12 +244,12 @@ export function tokenUsageEvent(
 
 export function toolEvents(
   caller: Caller,
-  { report }: Conclusion,
+  { report }: Observation,
   redact: Redact,
   at: number,
 ): readonly ToolUsage[] {
   return report.toolCalls.map(({ id, name, kind, input, error }, position) => {
-    const content = input === null ? null : toContent(input, redact);
+    const content = input === null ? null : toRecordedContent(input, redact);
     return {
       record_type: "tool_usage",
       interception_id: caller.interception_id,
@@ -256,7 +261,7 @@ export function toolEvents(
       truncated: content?.truncated ?? false,
       server_url: null,
       injected: false,
-      invocation_error: error === null ? null : toContent(error, redact).text,
+      invocation_error: error === null ? null : toRecordedContent(error, redact).text,
       position,
       created_at: iso(at),
       metadata: { kind },
@@ -266,12 +271,12 @@ export function toolEvents(
 
 export function thoughtEvents(
   caller: Caller,
-  { report }: Conclusion,
+  { report }: Observation,
   redact: Redact,
   at: number,
 ): readonly ModelThought[] {
   return report.thoughts.map((thought, position) => {
-    const { text, truncated } = toContent(thought, redact);
+    const { text, truncated } = toRecordedContent(thought, redact);
     return {
       record_type: "model_thought",
       interception_id: caller.interception_id,
@@ -321,9 +326,9 @@ export function refusalEvent(
   return {
     record_type: "refusal",
     interception_id: id,
-    reason: refusal.reason,
+    reason: refusal.code,
     status: refusal.status,
-    detail: refusal.detail,
+    detail: refusal.data.detail ?? null,
     method: known.method.slice(0, 16),
     provider: known.route?.provider.name ?? null,
     route: known.route?.route.path ?? null,

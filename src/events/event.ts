@@ -10,12 +10,12 @@
 import type { Flag } from "../gateway/initiator/flags.ts";
 import type { Attribution, Trace } from "../gateway/initiator/decision.ts";
 import type { Outcome, UsageState } from "../gateway/observation/outcome.ts";
-import type { RefusalReason } from "../shared/refusal.ts";
+import type { RefusalCode } from "../shared/refusal.ts";
 import type { OwnerRejection } from "../gateway/initiator/owner-header.ts";
 import type { ActorKind } from "../gateway/identity/identity.ts";
 
 /** Who called and on whose account: on every event that has an actor, always both, always how far to believe it. */
-export type Who = {
+export type ActorFields = {
   readonly actor_id: string;
   readonly actor_kind: ActorKind;
   readonly initiator_id: string;
@@ -24,14 +24,14 @@ export type Who = {
 };
 
 /** What the calling software said of itself. Hints, never proof. */
-export type ClientHints = {
+export type ClientFields = {
   readonly client: string;
   readonly user_agent: string | null;
   readonly client_session_id: string | null;
 };
 
 /** Coder's ids of the conversation; `null` where absent or malformed. */
-export type CoderIds = {
+export type CoderFields = {
   readonly chat_id: string | null;
   readonly subchat_id: string | null;
   readonly workspace_id: string | null;
@@ -43,7 +43,7 @@ export type CoderIds = {
 type Base<T extends string> = { readonly record_type: T; readonly interception_id: string };
 
 /** What was asked of whom: the same on an interception's start and end, so that either can be read alone. */
-export type Asked = {
+export type CallFields = {
   readonly provider: string;
   readonly provider_type: string;
   readonly route: string;
@@ -57,7 +57,7 @@ export type Asked = {
 };
 
 /** Token counts: `null` where the provider gave none. */
-export type Tokens = {
+export type TokenFields = {
   /** Cache excluded. */
   readonly input_tokens: number | null;
   readonly output_tokens: number | null;
@@ -66,10 +66,10 @@ export type Tokens = {
 };
 
 export type InterceptionStart = Base<"interception_start"> &
-  Who &
-  ClientHints &
-  CoderIds &
-  Asked & {
+  ActorFields &
+  ClientFields &
+  CoderFields &
+  CallFields & {
     /** The id of the credential, never the credential: the first 16 hex digits of its SHA-256. */
     readonly api_key_id: string;
     /** What is known of the actor (its name, say); never of the owner named in a header. */
@@ -88,11 +88,11 @@ export type InterceptionStart = Base<"interception_start"> &
   };
 
 export type InterceptionEnd = Base<"interception_end"> &
-  Who &
-  ClientHints &
-  CoderIds &
-  Asked &
-  Tokens & {
+  ActorFields &
+  ClientFields &
+  CoderFields &
+  CallFields &
+  TokenFields & {
     readonly ended_at: string;
     readonly outcome: Outcome;
     /** The status the client got; `null` when it left before there was one. */
@@ -121,7 +121,7 @@ export type InterceptionEnd = Base<"interception_end"> &
   };
 
 export type TokenUsage = Base<"token_usage"> &
-  Tokens & {
+  TokenFields & {
     readonly initiator_id: string;
     readonly msg_id: string | null;
     readonly usage: UsageState;
@@ -171,9 +171,9 @@ export type ModelThought = Base<"model_thought"> & {
 
 /** How it was decided: which rule spoke, what the signature and the directory said, who lost and why. */
 export type InitiatorOverride = Base<"initiator_override"> &
-  Who &
-  ClientHints &
-  CoderIds &
+  ActorFields &
+  ClientFields &
+  CoderFields &
   Trace & {
     readonly owner_id: string;
     /** As the directory tells it; `null` where none is asked, or it does not answer. */
@@ -183,9 +183,9 @@ export type InitiatorOverride = Base<"initiator_override"> &
   };
 
 export type InitiatorOverrideRejected = Base<"initiator_override_rejected"> &
-  Who &
-  ClientHints &
-  CoderIds &
+  ActorFields &
+  ClientFields &
+  CoderFields &
   Trace & {
     readonly reason: OwnerRejection;
     /** The refused value itself is recorded nowhere: its length in characters and 16 hex digits of its SHA-256. */
@@ -196,7 +196,7 @@ export type InitiatorOverrideRejected = Base<"initiator_override_rejected"> &
   };
 
 export type RefusalEvent = Base<"refusal"> & {
-  readonly reason: RefusalReason;
+  readonly reason: RefusalCode;
   readonly status: number;
   /** For the operator; never sent to the client. */
   readonly detail: string | null;
@@ -210,9 +210,9 @@ export type RefusalEvent = Base<"refusal"> & {
 };
 
 export type PassthroughEvent = Base<"passthrough"> &
-  Who &
-  ClientHints &
-  CoderIds & {
+  ActorFields &
+  ClientFields &
+  CoderFields & {
     readonly method: string;
     readonly provider: string;
     readonly provider_type: string;

@@ -3,7 +3,7 @@
  * `npm run replay` feeds them back.
  */
 import type { InterceptorEvent } from "./event.ts";
-import { safeLine } from "../shared/log-line.ts";
+import { escapeUnsafe } from "../shared/log-line.ts";
 
 export const FALLBACK_MESSAGE = "interception ledger fallback";
 
@@ -25,9 +25,9 @@ const ORDER: Readonly<Record<InterceptorEvent["record_type"], number>> = {
 };
 
 /** Prints events while they take no more than `room` characters; hands back those that it had no room for. */
-export type Fallback = (events: readonly InterceptorEvent[], room?: number) => readonly InterceptorEvent[];
+export type FallbackLog = (events: readonly InterceptorEvent[], room?: number) => readonly InterceptorEvent[];
 
-export function fallbackLog(print: (line: string) => void): Fallback {
+export function createFallbackLog(print: (line: string) => void): FallbackLog {
   return (events, room = Number.POSITIVE_INFINITY) => {
     const sorted = events.toSorted((a, b) => ORDER[a.record_type] - ORDER[b.record_type]);
     let left = room;
@@ -45,5 +45,5 @@ export function fallbackLog(print: (line: string) => void): Fallback {
 const BEGIN = `{"message":${JSON.stringify(FALLBACK_MESSAGE)},"event":`;
 
 export function toFallbackLine(event: InterceptorEvent): string {
-  return safeLine(`${BEGIN}${JSON.stringify(event)}}`);
+  return escapeUnsafe(`${BEGIN}${JSON.stringify(event)}}`);
 }

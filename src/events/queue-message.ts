@@ -1,6 +1,6 @@
 /** How events travel through the queue: JSON arrays of them as texts, in messages of a size that queues take. */
 import type { InterceptorEvent } from "./event.ts";
-import { byteLength, jsonWithin } from "./truncate-event.ts";
+import { byteLength, toJsonWithin } from "./truncate-event.ts";
 
 /** Of 128,000 that a message may have with what the queue adds: https://developers.cloudflare.com/queues/platform/limits/ */
 export const MESSAGE_BYTES = 120_000;
@@ -25,7 +25,7 @@ export function toMessages(events: readonly InterceptorEvent[]): string[] {
   let open: string[] = [];
   let bytes = 2;
   for (const event of events) {
-    const json = jsonWithin(event, MESSAGE_BYTES - 2);
+    const json = toJsonWithin(event, MESSAGE_BYTES - 2);
     const size = byteLength(json) + 1;
     if (open.length > 0 && bytes + size > MESSAGE_BYTES) {
       messages.push(`[${open.join(",")}]`);

@@ -2,7 +2,7 @@
 import type { InterceptorEvent } from "./event.ts";
 import { hasEventId } from "./event-id.ts";
 
-export type Read = {
+export type MessageContent = {
   readonly events: readonly InterceptorEvent[];
   /** How many things in the message were no events, or 1 where it was no list of them at all. */
   readonly malformed: number;
@@ -12,7 +12,7 @@ export type Read = {
  * Never throws. Looked at is only what makes an event one of ours, its type and its ids; whether its other fields fit
  * their columns is for the database to say.
  */
-export function readMessage(body: unknown): Read {
+export function readMessage(body: unknown): MessageContent {
   const values = parse(body);
   if (!Array.isArray(values)) return { events: [], malformed: 1 };
   const events = values.filter(hasEventId);

@@ -55,7 +55,7 @@ const NAMED_KEY =
  * What to take out. Where a text does not have `needle` in it, the form need not be looked for. Of what it finds, `keeps`
  * stays.
  */
-export type Form = {
+export type SecretPattern = {
   readonly kind: string;
   readonly form: RegExp;
   readonly needle?: string;
@@ -66,7 +66,7 @@ export type Form = {
  * What is taken out without being told; `npm run secrets` looks for the same in this repository. Each is linear in the
  * text's length: what a form scans to the end of a run of characters, it begins only once in that run.
  */
-export const BUILT_IN: readonly Form[] = [
+export const BUILT_IN_PATTERNS: readonly SecretPattern[] = [
   // PEM (RFC 7468) and SSH2's form of it, to its end line or, where that was cut off, to the end of the text.
   {
     kind: "private_key",
@@ -93,13 +93,13 @@ export const BUILT_IN: readonly Form[] = [
 ];
 
 /** `patterns`: further forms, the operator's own. They must be as linear as ours: a text may be 20,000 characters. */
-export function redactor(patterns: readonly RegExp[]): Redact {
+export function createRedactor(patterns: readonly RegExp[]): Redact {
   const own = patterns.map((form) => ({ kind: "pattern", form: new RegExp(form.source, withG(form.flags)) }));
-  const forms: readonly Form[] = [...BUILT_IN, ...own];
+  const forms: readonly SecretPattern[] = [...BUILT_IN_PATTERNS, ...own];
   return (text) => forms.reduce(without, text);
 }
 
-function without(text: string, { kind, form, needle, keeps = "" }: Form): string {
+function without(text: string, { kind, form, needle, keeps = "" }: SecretPattern): string {
   if (needle !== undefined && !text.includes(needle)) return text;
   return text.replace(form, `${keeps}[redacted:${kind}]`);
 }
@@ -109,7 +109,7 @@ function withG(flags: string): string {
 }
 
 /** What is recorded of a text: redacted, then cut between characters. */
-export function toContent(
+export function toRecordedContent(
   text: string,
   redact: Redact,
 ): { readonly text: string; readonly truncated: boolean } {

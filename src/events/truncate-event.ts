@@ -10,7 +10,7 @@ const encoder = new TextEncoder();
 const CONTENT = new Set(["prompt", "content", "input", "invocation_error", "error_message"]);
 
 /** Rejects what even without content is too large: none of ours. */
-export function jsonWithin(event: InterceptorEvent, maxBytes: number): string {
+export function toJsonWithin(event: InterceptorEvent, maxBytes: number): string {
   const whole = JSON.stringify(event);
   if (fits(whole, maxBytes)) return whole;
   for (let most = 8192; most >= 1; most = most >> 1) {

@@ -4,38 +4,38 @@
  */
 import type { Hono } from "hono";
 import { createApp } from "./app/app.ts";
-import { readConfig, type ConfigProblems, type Env } from "./config/config.ts";
-import { consume } from "../records/ledger/write/consume.ts";
-import { NonceShard } from "./initiator/replay-cache-shard.ts";
-import type { LedgerPlaces } from "../records/ledger/ledger.ts";
-import { keepUp } from "../records/ledger/maintain/cron.ts";
+import { readConfig, type ConfigIssues, type Env } from "./config/config.ts";
+import { consumeBatch } from "../records/ledger/write/consume.ts";
+import { ReplayCacheShard } from "./initiator/replay-cache-shard.ts";
+import type { LedgerDeps } from "../records/ledger/ledger.ts";
+import { runMaintenance } from "../records/ledger/maintain/cron.ts";
 import { Refusal } from "../shared/refusal.ts";
 import { uuidV7 } from "../shared/uuid.ts";
-import { catalogue, fallbackDialect, ledgerPlaces, wire } from "./wiring.ts";
+import { registry, fallbackDialect, createLedgerDeps, createDeps } from "./wiring.ts";
 
-type Worker = { readonly app: Hono; readonly places: LedgerPlaces };
+type Worker = { readonly app: Hono; readonly places: LedgerDeps };
 
 /** By environment: production has one per isolate. */
-const workers = new WeakMap<Env, Worker | ConfigProblems>();
+const workers = new WeakMap<Env, Worker | ConfigIssues>();
 
-function workerFor(env: Env): Worker | ConfigProblems {
+function workerFor(env: Env): Worker | ConfigIssues {
   const known = workers.get(env);
   if (known) return known;
-  const config = readConfig(env, catalogue);
+  const config = readConfig(env, registry);
   const worker =
-    "problems" in config ? config : { app: createApp(wire(config)), places: ledgerPlaces(config) };
+    "issues" in config ? config : { app: createApp(createDeps(config)), places: createLedgerDeps(config) };
   workers.set(env, worker);
   return worker;
 }
 
 /** Names every wrong key on the console; tells the client nothing but that it is not its fault. */
-function misconfigured({ problems }: ConfigProblems): Response {
+function misconfigured({ issues: problems }: ConfigIssues): Response {
   sayProblems(problems);
   const interceptionId = uuidV7(Date.now(), crypto.randomUUID());
-  const { status, message, reason, param } = new Refusal("misconfigured");
-  return Response.json(fallbackDialect.errorBody({ status, message, code: reason, param, interceptionId }), {
+  const { status, message, code } = new Refusal("misconfigured");
+  return Response.json(fallbackDialect.errorBody({ status, message, code, param: null, interceptionId }), {
     status,
-    headers: { "x-interception-id": interceptionId, "x-interceptor-error": reason },
+    headers: { "x-interception-id": interceptionId, "x-interceptor-error": code },
   });
 }
 
@@ -47,29 +47,29 @@ function sayProblems(problems: readonly string[]): void {
 const MISCONFIGURED_RETRY_S = 600;
 
 /** For the cron: rejects, so that its failure is seen. */
-function placesFor(env: Env): LedgerPlaces {
+function placesFor(env: Env): LedgerDeps {
   const worker = workerFor(env);
   if ("places" in worker) return worker.places;
-  sayProblems(worker.problems);
+  sayProblems(worker.issues);
   throw new Error("the configuration is wrong");
 }
 
 /** The replay cache's Durable Object: bound as `NONCES` where `OWNER_ASSERTION.replay_cache` is on. */
-export { NonceShard };
+export { ReplayCacheShard as NonceShard };
 
 export default {
   fetch(request, env, context) {
     const worker = workerFor(env);
-    return "problems" in worker ? misconfigured(worker) : worker.app.fetch(request, env, context);
+    return "issues" in worker ? misconfigured(worker) : worker.app.fetch(request, env, context);
   },
   async queue(batch, env) {
     const worker = workerFor(env);
-    if ("places" in worker) return consume(batch, worker.places);
+    if ("places" in worker) return consumeBatch(batch, worker.places);
     // Not by throwing: that would be delivered again at once, and use all its attempts up in minutes.
-    sayProblems(worker.problems);
+    sayProblems(worker.issues);
     batch.retryAll({ delaySeconds: MISCONFIGURED_RETRY_S });
   },
   async scheduled({ scheduledTime }, env) {
-    await keepUp(placesFor(env), scheduledTime);
+    await runMaintenance(placesFor(env), scheduledTime);
   },
 } satisfies ExportedHandler<Env>;

@@ -2,53 +2,53 @@
  * The one place that names concrete providers, identity sources, policies and sinks. Another of them is one file and
  * one line here.
  */
-import { adminApi } from "../records/api/api.ts";
-import type { Parts } from "./app/deps.ts";
-import type { Catalogue, Config } from "./config/config.ts";
+import { createApi } from "../records/api/api.ts";
+import type { Deps } from "./app/deps.ts";
+import type { Registry, Config } from "./config/config.ts";
 import type { InterceptorEvent } from "../events/event.ts";
-import { redactor } from "../events/redaction.ts";
+import { createRedactor } from "../events/redaction.ts";
 import type { Sink } from "./sinks/recorder.ts";
 import { access } from "./identity/sources/access.ts";
 import { byok } from "./identity/sources/byok.ts";
 import { coder } from "./identity/sources/coder.ts";
 import { jwt } from "./identity/sources/jwt.ts";
 import { keys } from "./identity/sources/keys.ts";
-import { delegate } from "./initiator/delegation.ts";
-import { coderDirectory } from "./initiator/directory.ts";
-import { durableNonces } from "./initiator/replay-cache.ts";
-import { verifier } from "./initiator/signature.ts";
-import type { Witnesses } from "./initiator/verify-assertion.ts";
+import { createDelegate } from "./initiator/delegation.ts";
+import { createCoderDirectory } from "./initiator/directory.ts";
+import { durableReplayCache } from "./initiator/replay-cache.ts";
+import { createSignatureVerifier } from "./initiator/signature.ts";
+import type { Verifiers } from "./initiator/verify-assertion.ts";
 import { modelsPolicy } from "./policy/models.ts";
 import { anthropic } from "./provider/anthropic/dialect.ts";
 import { openai } from "./provider/openai/dialect.ts";
-import type { LedgerPlaces } from "../records/ledger/ledger.ts";
+import type { LedgerDeps } from "../records/ledger/ledger.ts";
 import { sendEvents } from "../events/queue-message.ts";
 import { storeEvents, storesEvent } from "../records/ledger/write/store.ts";
 import { analyticsEngineSink } from "./sinks/analytics-engine.ts";
-import { fallbackLog } from "../events/fallback-log.ts";
-import { holdStarts } from "./sinks/coalesce-starts.ts";
-import { ledgerSink } from "./sinks/records.ts";
+import { createFallbackLog } from "../events/fallback-log.ts";
+import { coalesceStarts } from "./sinks/coalesce-starts.ts";
+import { recordsSink } from "./sinks/records.ts";
 import { logSink } from "./sinks/log.ts";
 
 const print = (line: string): void => console.log(line);
-const complain = (line: string): void => console.error(line);
+const logError = (line: string): void => console.error(line);
 
 /** What the world gives: tests give their own. */
-export type World = Pick<Parts, "fetch" | "now" | "complain">;
+export type Platform = Pick<Deps, "fetch" | "now" | "logError">;
 
-const WORLD: World = { fetch: (input, init) => fetch(input, init), now: () => Date.now(), complain };
+const PLATFORM: Platform = { fetch: (input, init) => fetch(input, init), now: () => Date.now(), logError };
 
 /** What `PROVIDERS` and `IDENTITY` can name. */
-export const catalogue: Catalogue = {
+export const registry: Registry = {
   dialects: [openai, anthropic],
   sources: [byok, keys, coder, jwt, access],
-  world: WORLD,
+  platform: PLATFORM,
 };
 
 /** Speaks where no route says in whose dialect. */
 export const fallbackDialect = openai;
 
-const fallback = fallbackLog(print);
+const fallback = createFallbackLog(print);
 
 const sinks = (config: Config): Sink[] => [
   logSink(print),
@@ -64,39 +64,39 @@ function ledgerSinks({ ledger: { queue, database, archive }, recording: { requir
     ? (events: readonly InterceptorEvent[]) => sendEvents(queue, events)
     : database && ((events: readonly InterceptorEvent[]) => storeEvents(database, events));
   if (!deliver) return [];
-  const sink = ledgerSink({ required, wants, fallback, deliver });
-  return [required ? sink : holdStarts(sink)];
+  const sink = recordsSink({ required, wants, fallback, deliver });
+  return [required ? sink : coalesceStarts(sink)];
 }
 
 /** What the queue's consumer and the cron work on. */
-export function ledgerPlaces({ ledger: { database, archive, retentionDays } }: Config): LedgerPlaces {
-  return { database, archive, retentionDays, complain, fallback };
+export function createLedgerDeps({ ledger: { database, archive, retentionDays } }: Config): LedgerDeps {
+  return { database, archive, retentionDays, logError, fallback };
 }
 
 /** Who can say more of an owner than the headers do. */
-export function witnesses(
+export function createVerifiers(
   { witnesses: { signingKeys, directory, nonces } }: Config,
-  world: World,
-): Witnesses {
+  world: Platform,
+): Verifiers {
   return {
-    verify: signingKeys.length > 0 ? verifier(signingKeys) : null,
-    directory: directory && coderDirectory(directory, world.fetch, world.now, world.complain),
-    nonces: nonces && durableNonces(nonces, world.complain),
+    verify: signingKeys.length > 0 ? createSignatureVerifier(signingKeys) : null,
+    directory: directory && createCoderDirectory(directory, world.fetch, world.now, world.logError),
+    replayCache: nonces && durableReplayCache(nonces, world.logError),
     now: world.now,
   };
 }
 
 /** The app's parts as they are in production. */
-export function wire(config: Config, world: World = WORLD): Parts {
+export function createDeps(config: Config, world: Platform = PLATFORM): Deps {
   return {
     ...world,
     config,
-    delegate: config.delegation && delegate(config.delegation),
-    witnesses: witnesses(config, world),
+    delegate: config.delegation && createDelegate(config.delegation),
+    verifiers: createVerifiers(config, world),
     policies: [modelsPolicy],
     sinks: sinks(config),
-    redact: redactor(config.recording.patterns),
-    api: adminApi({
+    redact: createRedactor(config.recording.patterns),
+    api: createApi({
       database: config.ledger.database,
       adminTokenSha256: config.adminTokenSha256,
       now: () => Date.now(),

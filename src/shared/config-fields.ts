@@ -2,14 +2,14 @@
  * Reads unchecked settings field by field. Every problem is collected with the path of its key, none stops the
  * reading, and no value is ever quoted: it may be a secret put in the wrong place.
  */
-import type { Problems } from "../gateway/identity/identity.ts";
+import type { ReportIssue } from "../gateway/identity/identity.ts";
 
 const SECRET_NAME = /^[A-Z][A-Z0-9_]*$/;
 
 export type Table = Readonly<Record<string, unknown>>;
 
 /** A table, given as a TOML table or as the same in a JSON string; null after reporting what it is instead. */
-export function asTable(value: unknown, path: string, problems: Problems): Table | null {
+export function asTable(value: unknown, path: string, problems: ReportIssue): Table | null {
   const table = fromJson(value);
   if (typeof table === "object" && table !== null && !Array.isArray(table)) return table as Table;
   problems(path, "is neither a table nor a JSON object");
@@ -17,7 +17,7 @@ export function asTable(value: unknown, path: string, problems: Problems): Table
 }
 
 /** A list of tables, likewise. */
-export function asList(value: unknown, path: string, problems: Problems): readonly unknown[] | null {
+export function asList(value: unknown, path: string, problems: ReportIssue): readonly unknown[] | null {
   const list = fromJson(value);
   if (Array.isArray(list)) return list;
   problems(path, "is neither an array nor a JSON array");
@@ -38,13 +38,13 @@ export function fromJson(value: unknown): unknown {
 export class Fields {
   readonly table: Table;
   readonly path: string;
-  readonly problems: Problems;
+  readonly report: ReportIssue;
   readonly #known = new Set<string>();
 
-  constructor(table: Table, path: string, problems: Problems) {
+  constructor(table: Table, path: string, problems: ReportIssue) {
     this.table = table;
     this.path = path;
-    this.problems = problems;
+    this.report = problems;
   }
 
   text(key: string): string | null {
@@ -58,7 +58,7 @@ export class Fields {
   /** A text that must be there, and is no example's. */
   required(key: string): string | null {
     const value = this.#take(key);
-    const problem = value === undefined ? "is missing" : problemOfText(value);
+    const problem = value === undefined ? "is missing" : textIssue(value);
     if (problem === null) return value as string;
     this.#wrong(key, problem);
     return null;
@@ -70,7 +70,7 @@ export class Fields {
     if (!Array.isArray(value)) return [this.required(key) ?? []].flat();
     if (value.length === 0) this.#wrong(key, "names none");
     return value.flatMap((one: unknown, at) => {
-      const problem = problemOfText(one);
+      const problem = textIssue(one);
       if (problem === null) return one as string;
       this.#wrong(`${key}[${at}]`, problem);
       return [];
@@ -113,12 +113,12 @@ export class Fields {
   }
 
   /** A table within this one; null where the key is absent, or no table. */
-  inner(key: string): Fields | null {
+  nested(key: string): Fields | null {
     const value = this.#take(key);
     if (value === undefined) return null;
     const path = `${this.path}.${key}`;
-    const table = asTable(value, path, this.problems);
-    return table && new Fields(table, path, this.problems);
+    const table = asTable(value, path, this.report);
+    return table && new Fields(table, path, this.report);
   }
 
   /** A list of names of secrets, each as `read` gives it; null of those is left out, `read` having said why. */
@@ -126,7 +126,7 @@ export class Fields {
     return (this.texts(key) ?? []).flatMap((name, at) => {
       // Not any text: a secret put where its name belongs must not be printed as a name.
       if (SECRET_NAME.test(name)) return read(name) ?? [];
-      this.problems(`${this.path}.${key}[${at}]`, `is not the name of a secret (${SECRET_NAME.source})`);
+      this.report(`${this.path}.${key}[${at}]`, `is not the name of a secret (${SECRET_NAME.source})`);
       return [];
     });
   }
@@ -157,7 +157,7 @@ export class Fields {
   }
 
   /** Reports every key that no reader asked for, and which there are. */
-  done(): void {
+  rejectUnknown(): void {
     for (const key of Object.keys(this.table)) {
       if (!this.#known.has(key)) this.#wrong(key, `is unknown (known: ${[...this.#known].join(", ")})`);
     }
@@ -169,12 +169,12 @@ export class Fields {
   }
 
   #wrong(key: string, problem: string): void {
-    this.problems(`${this.path}.${key}`, problem);
+    this.report(`${this.path}.${key}`, problem);
   }
 }
 
 /** What is wrong with a text that must be one, and not an example's; null where nothing is. */
-function problemOfText(value: unknown): string | null {
+function textIssue(value: unknown): string | null {
   if (typeof value !== "string" || value.trim() === "") return "is not a text, or empty";
   return isPlaceholder(value) || /[<>…]|\.\.\./.test(value) ? "still holds a placeholder" : null;
 }

@@ -13,7 +13,7 @@ export const SHARE: Schema = { type: "number", minimum: 0, maximum: 1 };
 /** An object of any names. */
 export const METADATA: Schema = { type: "object", additionalProperties: true };
 
-export const about = (schema: Schema, description: string): Schema => ({ ...schema, description });
+export const withDescription = (schema: Schema, description: string): Schema => ({ ...schema, description });
 
 export const orNull = (schema: Schema): Schema => ({ ...schema, type: [schema["type"], "null"] });
 

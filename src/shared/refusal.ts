@@ -5,7 +5,7 @@
  * The body's shape is the dialect's business (`provider/`); this file holds reason, status and sentence.
  */
 
-const REASONS = {
+const CODES = {
   // routing
   not_found: [404, "There is no such route here."],
   bad_path: [404, "There is no such route here."],
@@ -64,27 +64,36 @@ const REASONS = {
   internal: [500, "The gateway failed."],
 } as const satisfies Record<string, readonly [status: number, message: string]>;
 
-export type RefusalReason = keyof typeof REASONS;
+export type RefusalCode = keyof typeof CODES;
 
 /** Every reason with its status and public sentence, for docs/reference.md. */
-export const REFUSAL_REASONS: Readonly<Record<RefusalReason, readonly [number, string]>> = REASONS;
+export const REFUSALS: Readonly<Record<RefusalCode, readonly [number, string]>> = CODES;
+
+/** What a refusal knows beyond its code. */
+export type RefusalData = {
+  /** For the operator's log: never sent to the client, and never a secret, because logs have many readers. */
+  readonly detail?: string;
+  /** The field or parameter at fault: a fixed name, or in the API a plain word that should be one. */
+  readonly param?: string;
+};
 
 export class Refusal {
-  readonly reason: RefusalReason;
-  readonly status: number;
-  /** What the client is told. Never holds anything the client sent, nor anything secret. */
-  readonly message: string;
-  /** For the operator's log: never sent to the client, and never a secret, as logs are read by many. */
-  readonly detail: string | null;
-  /** The field or parameter concerned: a fixed name of ours, or to the admin alone a plain word that should be one. */
-  readonly param: string | null;
+  readonly code: RefusalCode;
+  readonly data: RefusalData;
 
-  constructor(reason: RefusalReason, detail: string | null = null, param: string | null = null) {
-    const [status, message] = REASONS[reason];
-    this.reason = reason;
-    this.status = status;
-    this.message = param === null ? message : `${message} (${param})`;
-    this.detail = detail;
-    this.param = param;
+  constructor(code: RefusalCode, data: RefusalData = {}) {
+    this.code = code;
+    this.data = data;
+  }
+
+  /** The HTTP status of the response. */
+  get status(): number {
+    return CODES[this.code][0];
+  }
+
+  /** The text for the client. It never holds anything that the client sent, nor a secret. */
+  get message(): string {
+    const message = CODES[this.code][1];
+    return this.data.param === undefined ? message : `${message} (${this.data.param})`;
   }
 }

@@ -7,7 +7,7 @@ import { parseEnv } from "node:util";
 import { describe, expect, it } from "vitest";
 import { unstable_readConfig } from "wrangler";
 import { readConfig, type Env } from "../../src/gateway/config/config.ts";
-import { catalogue } from "../../src/gateway/wiring.ts";
+import { registry } from "../../src/gateway/wiring.ts";
 import { chooseSetup } from "../../tools/local/dev-vars.ts";
 
 const TEXT = readFileSync(fileURLToPath(import.meta.resolve("../../docs/recipes.md")), "utf8");
@@ -32,8 +32,8 @@ const GIVEN: Env = {
 };
 
 const problemsOf = (env: Env): readonly string[] => {
-  const read = readConfig(env, catalogue);
-  return "problems" in read ? read.problems : [];
+  const read = readConfig(env, registry);
+  return "issues" in read ? read.issues : [];
 };
 
 describe("docs/recipes.md", () => {

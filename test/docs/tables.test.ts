@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { readConfig } from "../../src/gateway/config/config.ts";
-import { catalogue } from "../../src/gateway/wiring.ts";
+import { registry } from "../../src/gateway/wiring.ts";
 import { CONFIG_KEYS } from "../../tools/tables/config-keys.ts";
 import { EVENT_KINDS, sampleEvents } from "../../tools/tables/sample-events.ts";
 import { PAGES, pageText, TABLES, withTables, type Page } from "../../tools/tables.ts";
@@ -16,9 +16,9 @@ function knownKeys(): string[] {
     RECORDING: { [STRANGE]: 1 },
     LIMITS: { [STRANGE]: 1 },
   };
-  const read = readConfig(env, catalogue);
-  if (!("problems" in read)) throw new Error("strange keys were taken");
-  const keys = read.problems.flatMap((problem) => {
+  const read = readConfig(env, registry);
+  if (!("issues" in read)) throw new Error("strange keys were taken");
+  const keys = read.issues.flatMap((problem) => {
     const [, path, known] = /^(.+)\.zz_no_such_key is unknown \(known: (.+)\)$/.exec(problem) ?? [];
     if (path !== undefined && known !== undefined) {
       return known.split(", ").map((key) => `${path === "PROVIDERS.a" ? "PROVIDERS.<name>" : path}.${key}`);
@@ -39,8 +39,8 @@ function namesRead(): string[] {
     { PROVIDERS: { a: { type: "openai", base_url: "https://a.example/v1" } }, ADMIN_TOKEN: "0".repeat(64) },
     { get: (target, name, self): unknown => (note(name), Reflect.get(target, name, self)) },
   );
-  const config = readConfig(env, catalogue);
-  if ("problems" in config) throw new Error(config.problems.join());
+  const config = readConfig(env, registry);
+  if ("issues" in config) throw new Error(config.issues.join());
   const tables = new Set(CONFIG_KEYS.map(({ key }) => /^([A-Z_]+)(?:\[\])?\./.exec(key)?.[1]));
   return [...read].filter((name) => !tables.has(name));
 }
@@ -64,10 +64,10 @@ describe("the documentation's tables", () => {
 
   it("name every option of an identity source, and no other", () => {
     // A store, as there the source reads what goes with one.
-    const known = catalogue.sources.flatMap(({ source }) => {
+    const known = registry.sources.flatMap(({ source }) => {
       const IDENTITY = [{ source, [STRANGE]: 1, ...(source === "keys" && { store: "KEYS" }) }];
-      const read = readConfig({ IDENTITY, CLIENT_KEYS: "[]" }, catalogue);
-      const problems = "problems" in read ? read.problems.join("\n") : "";
+      const read = readConfig({ IDENTITY, CLIENT_KEYS: "[]" }, registry);
+      const problems = "issues" in read ? read.issues.join("\n") : "";
       const options = /zz_no_such_key is unknown \(known: (.+)\)$/m.exec(problems)?.[1]?.split(", ") ?? [];
       return options.map((option) =>
         option === "source" ? "IDENTITY[].source" : `IDENTITY[${source}].${option}`,
@@ -85,9 +85,9 @@ describe("the documentation's tables", () => {
         DELEGATION: { keys: ["TOKEN"] },
         TOKEN: "t".repeat(32),
       },
-      catalogue,
+      registry,
     );
-    if ("problems" in config) throw new Error(config.problems.join());
+    if ("issues" in config) throw new Error(config.issues.join());
     const { allow, onInvalid, signature, once, directory } = config.assertion;
     const asked = config.witnesses.directory;
     const documented = {
@@ -110,9 +110,9 @@ describe("the documentation's tables", () => {
   it("give the limits' defaults as they are", () => {
     const config = readConfig(
       { PROVIDERS: { a: { type: "openai", base_url: "https://a.example/v1" } } },
-      catalogue,
+      registry,
     );
-    if ("problems" in config) throw new Error(config.problems.join());
+    if ("issues" in config) throw new Error(config.issues.join());
     const { bodyBytes, headersMs, idleMs, observeBytes } = config.limits;
     const documented = CONFIG_KEYS.filter(({ key }) => key.startsWith("LIMITS")).map(
       ({ otherwise }) => otherwise,
@@ -123,15 +123,17 @@ describe("the documentation's tables", () => {
   it("give the defaults of RECORDING and RETENTION_DAYS as they are", () => {
     const config = readConfig(
       { PROVIDERS: { a: { type: "openai", base_url: "https://a.example/v1" } } },
-      catalogue,
+      registry,
     );
-    if ("problems" in config) throw new Error(config.problems.join());
-    const { required, prompts, keep, patterns } = config.recording;
+    if ("issues" in config) throw new Error(config.issues.join());
+    const { required, prompts, content, patterns } = config.recording;
     const documented = CONFIG_KEYS.filter(({ key }) => /^RE(?:CORDING|TENTION)/.test(key)).map(
       ({ otherwise }) => otherwise,
     );
     expect(documented).toEqual([
-      ...[required, prompts, keep.toolInputs, keep.thoughts, keep.errorMessages].map((flag) => `\`${flag}\``),
+      ...[required, prompts, content.toolInputs, content.thoughts, content.errorMessages].map(
+        (flag) => `\`${flag}\``,
+      ),
       patterns.length === 0 ? "none" : "some",
       `\`${config.ledger.retentionDays}\``,
     ]);

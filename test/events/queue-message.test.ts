@@ -1,10 +1,19 @@
 import { describe, expect, it } from "vitest";
 import type { InterceptorEvent } from "../../src/events/event.ts";
 import { MAX_CONTENT } from "../../src/events/redaction.ts";
-import { jsonWithin } from "../../src/events/truncate-event.ts";
+import { toJsonWithin } from "../../src/events/truncate-event.ts";
 import { readMessage } from "../../src/events/read-message.ts";
 import { MESSAGE_BYTES, sendEvents, toMessages } from "../../src/events/queue-message.ts";
-import { END, everyEvent, HOSTILE_TEXTS, PROMPT, START, THOUGHT, TOOL, withTexts } from "../support/in-workerd/events.ts";
+import {
+  END,
+  everyEvent,
+  HOSTILE_TEXTS,
+  PROMPT,
+  START,
+  THOUGHT,
+  TOOL,
+  withTexts,
+} from "../support/in-workerd/events.ts";
 
 const bytes = (text: string): number => new TextEncoder().encode(text).length;
 const readAll = (messages: readonly string[]): InterceptorEvent[] =>
@@ -107,13 +116,13 @@ describe("JSON within a number of bytes", () => {
   it("is the event's own where that fits, to the byte", () => {
     const event = { ...PROMPT, prompt: "é".repeat(3000) };
     const size = bytes(JSON.stringify(event));
-    expect(jsonWithin(event, size)).toBe(JSON.stringify(event));
-    expect(jsonWithin(event, size - 1)).not.toBe(JSON.stringify(event));
+    expect(toJsonWithin(event, size)).toBe(JSON.stringify(event));
+    expect(toJsonWithin(event, size - 1)).not.toBe(JSON.stringify(event));
   });
 
   it("is cut between characters", () => {
     const event = { ...PROMPT, prompt: `x${"🗼".repeat(3000)}` };
-    const cut = JSON.parse(jsonWithin(event, 6000)) as typeof PROMPT;
+    const cut = JSON.parse(toJsonWithin(event, 6000)) as typeof PROMPT;
     expect(cut.prompt.length).toBeGreaterThan(500);
     expect(cut.prompt.isWellFormed()).toBe(true);
     expect(event.prompt.startsWith(cut.prompt)).toBe(true);
@@ -124,13 +133,13 @@ describe("JSON within a number of bytes", () => {
     for (const event of everyEvent) {
       for (const text of HOSTILE_TEXTS.filter(({ length }) => length < 100)) {
         const hostile = withTexts(event, text);
-        expect(JSON.parse(jsonWithin(hostile, 20_000))).toEqual(hostile);
+        expect(JSON.parse(toJsonWithin(hostile, 20_000))).toEqual(hostile);
       }
     }
   });
 
   it("is refused where even without content there is too much", () => {
-    expect(() => jsonWithin({ ...START, model: "x".repeat(1000) }, 900)).toThrow(RangeError);
+    expect(() => toJsonWithin({ ...START, model: "x".repeat(1000) }, 900)).toThrow(RangeError);
   });
 });
 

@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
-import { MAX_CONTENT, redactor, toContent } from "../../src/events/redaction.ts";
+import { MAX_CONTENT, createRedactor, toRecordedContent } from "../../src/events/redaction.ts";
 import { MAX_TEXT } from "../../src/gateway/provider/bounded-text.ts";
 import { between, forSeeds, seededRandom } from "../support/rechunk.ts";
 
-const redact = redactor([]);
+const redact = createRedactor([]);
 
 const PEM_BODY = "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSj\nAgEAAoIBAQC7VJTUt9Us8cKj==";
 const pem = (label: string): string => `-----BEGIN ${label}-----\n${PEM_BODY}\n-----END ${label}-----`;
@@ -235,26 +235,26 @@ describe("ordinary text", () => {
 describe("the operator's own forms", () => {
   it("are taken out too, with or without the flag for all", () => {
     for (const flags of ["", "g", "u", "gu", "gi"]) {
-      const own = redactor([new RegExp("corp-[a-z]{4}", flags)]);
+      const own = createRedactor([new RegExp("corp-[a-z]{4}", flags)]);
       expect(own("corp-abcd, corp-efgh")).toBe("[redacted:pattern], [redacted:pattern]");
     }
   });
 
   it("come after the built-in ones, which still hold", () => {
-    const own = redactor([/employee \d+/u, /bericht/u]);
+    const own = createRedactor([/employee \d+/u, /bericht/u]);
     expect(own("employee 12 has sk-proj-0123456789abcdef, bericht")).toBe(
       "[redacted:pattern] has [redacted:provider_key], [redacted:pattern]",
     );
   });
 
   it("with groups and dollars are no templates", () => {
-    expect(redactor([/(a)(b)/u])("$1 ab $&")).toBe("$1 [redacted:pattern] $&");
+    expect(createRedactor([/(a)(b)/u])("$1 ab $&")).toBe("$1 [redacted:pattern] $&");
   });
 
   it("that are sticky or have been used before begin at the text's start each time", () => {
     const form = /x\d/gu;
     form.lastIndex = 5;
-    const own = redactor([form]);
+    const own = createRedactor([form]);
     expect([own("x1 x2"), own("x1")]).toEqual([
       "[redacted:pattern] [redacted:pattern]",
       "[redacted:pattern]",
@@ -262,7 +262,7 @@ describe("the operator's own forms", () => {
   });
 });
 
-const plain = (text: string) => toContent(text, redact);
+const plain = (text: string) => toRecordedContent(text, redact);
 const KEY = "sk-proj-0123456789abcdef0123456789";
 
 describe("what is recorded of a text", () => {

@@ -9,9 +9,9 @@ import { ENDPOINTS } from "../../src/records/api/endpoints.ts";
 import { readConfig } from "../../src/gateway/config/config.ts";
 import { sha256Hex } from "../../src/shared/digest.ts";
 import type { InterceptorEvent } from "../../src/events/event.ts";
-import { PREFIXES } from "../../src/shared/http/target.ts";
+import { ROUTE_PREFIXES } from "../../src/shared/http/target.ts";
 import worker from "../../src/gateway/index.ts";
-import { catalogue } from "../../src/gateway/wiring.ts";
+import { registry } from "../../src/gateway/wiring.ts";
 import { StrictAnalytics } from "../support/strict-analytics.ts";
 import { fixture } from "../support/in-workerd/fixtures.ts";
 import { drain, wholeBody } from "../support/in-workerd/upstream-body.ts";
@@ -129,8 +129,8 @@ describe("the Worker as it is wired", () => {
   });
 
   it("knows what the contract names, by its name", () => {
-    expect(catalogue.dialects.map(({ type }) => type)).toEqual(["openai", "anthropic"]);
-    expect(catalogue.sources.map(({ source, verifies }) => [source, verifies])).toEqual([
+    expect(registry.dialects.map(({ type }) => type)).toEqual(["openai", "anthropic"]);
+    expect(registry.sources.map(({ source, verifies }) => [source, verifies])).toEqual([
       ["byok", false],
       ["keys", true],
       ["coder", true],
@@ -265,7 +265,7 @@ describe("the API over the records as it is wired", () => {
 
   it.each(names)("%s is asked under both prefixes, and admits nobody where no token is set", async (name) => {
     listening();
-    for (const prefix of PREFIXES) {
+    for (const prefix of ROUTE_PREFIXES) {
       const { response, text: body } = await call({ PROVIDERS }, `${prefix}/${name}`, {
         headers: { authorization: "Bearer sk-own" },
       });
@@ -290,8 +290,8 @@ describe("the API over the records as it is wired", () => {
     const possible = names.filter((name) => /^[a-z0-9-]+$/.test(name));
     expect(possible.length).toBeGreaterThanOrEqual(5);
     for (const name of possible) {
-      const read = readConfig({ PROVIDERS: { [name]: PROVIDERS.openai } }, catalogue);
-      expect(read).toEqual({ problems: [`PROVIDERS.${name} is a reserved name`] });
+      const read = readConfig({ PROVIDERS: { [name]: PROVIDERS.openai } }, registry);
+      expect(read).toEqual({ issues: [`PROVIDERS.${name} is a reserved name`] });
     }
   });
 });

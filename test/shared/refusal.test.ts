@@ -1,12 +1,12 @@
 import { describe, expect, it } from "vitest";
 import { anthropic } from "../../src/gateway/provider/anthropic/dialect.ts";
 import { openai } from "../../src/gateway/provider/openai/dialect.ts";
-import { Refusal, REFUSAL_REASONS, type RefusalReason } from "../../src/shared/refusal.ts";
+import { Refusal, REFUSALS, type RefusalCode } from "../../src/shared/refusal.ts";
 
 const ID = "01a20846-fe00-7abc-8def-0123456789ab";
 
 /** Reason, status, and the error's type in OpenAI's and in Anthropic's words. */
-const TABLE: readonly (readonly [RefusalReason, number, string, string])[] = [
+const TABLE: readonly (readonly [RefusalCode, number, string, string])[] = [
   ["not_found", 404, "not_found_error", "not_found_error"],
   ["bad_path", 404, "not_found_error", "not_found_error"],
   ["url_too_long", 414, "invalid_request_error", "invalid_request_error"],
@@ -42,14 +42,13 @@ const TABLE: readonly (readonly [RefusalReason, number, string, string])[] = [
   ["misconfigured", 500, "server_error", "api_error"],
   ["internal", 500, "server_error", "api_error"],
 ];
-
-function body(dialect: typeof openai, { status, message, reason, param }: Refusal): unknown {
-  return dialect.errorBody({ status, message, code: reason, param, interceptionId: ID });
-}
+function body(dialect: typeof openai, { status, message, code, data }: Refusal): unknown {
+  return dialect.errorBody({ status, message, code, param: data.param ?? null, interceptionId: ID });
+  return dialect.errorBody({ status, message, code, param: data.param ?? null, interceptionId: ID });
 
 describe("a refusal", () => {
   it.each(TABLE)("%s is a %i, in each dialect's shape", (reason, status, openaiType, anthropicType) => {
-    const refusal = new Refusal(reason, "for the operator alone");
+    const refusal = new Refusal(reason, { detail: "for the operator alone" });
     expect(refusal.status).toBe(status);
     expect(body(openai, refusal)).toEqual({
       error: { message: refusal.message, type: openaiType, param: null, code: reason },
@@ -62,7 +61,7 @@ describe("a refusal", () => {
   });
 
   it("the table above has every reason, once", () => {
-    expect(TABLE.map(([reason]) => reason).toSorted()).toEqual(Object.keys(REFUSAL_REASONS).toSorted());
+    expect(TABLE.map(([reason]) => reason).toSorted()).toEqual(Object.keys(REFUSALS).toSorted());
   });
 
   it.each([
@@ -75,16 +74,16 @@ describe("a refusal", () => {
   });
 
   it("says what the table says, and the field concerned: never the detail", () => {
-    const refusal = new Refusal("field_invalid", "CANARY", "stream");
-    const [, sentence] = REFUSAL_REASONS.field_invalid;
+    const refusal = new Refusal("field_invalid", { detail: "CANARY", param: "stream" });
+    const [, sentence] = REFUSALS.field_invalid;
     expect(refusal.message).toBe(`${sentence} (stream)`);
-    expect(refusal.param).toBe("stream");
-    expect(refusal.detail).toBe("CANARY");
+    expect(refusal.data.param).toBe("stream");
+    expect(refusal.data.detail).toBe("CANARY");
     expect(JSON.stringify([body(openai, refusal), body(anthropic, refusal)])).not.toContain("CANARY");
   });
 
   it("every public sentence is one: it ends in a full stop and quotes nothing", () => {
-    for (const [status, sentence] of Object.values(REFUSAL_REASONS)) {
+    for (const [status, sentence] of Object.values(REFUSALS)) {
       expect(sentence).toMatch(/^[A-Z].*\.$/);
       expect(sentence).not.toMatch(/[`"{}<>$]/);
       expect(status).toBeGreaterThanOrEqual(400);

@@ -421,7 +421,7 @@ describe("F8 JSON that is no call", () => {
   });
 
   it.each(['{"model":null}', "{}", '{"messages":[]}', '{"model":"","stream":null}'])(
-    "F8 what is only missing is the provider's to complain of: %s",
+    "F8 what is only missing is the provider's to logError of: %s",
     async (body) => {
       expect((await ask({ target: CHAT, body })).status).toBe(200);
       expect(forwarded().map(String)).toEqual([body]);

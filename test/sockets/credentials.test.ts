@@ -399,8 +399,8 @@ describe("many bad tokens", () => {
         options: new Fields({}, source, noProblem),
         secret: () => CLIENT_KEYS,
         binding: () => null,
-        problems: noProblem,
-        world: { fetch, now: Date.now, complain: () => undefined },
+        report: noProblem,
+        deps: { fetch, now: Date.now, logError: () => undefined },
       }),
     }));
     const present = async (count: number): Promise<number> => {

@@ -1,7 +1,7 @@
 /* oxlint-disable vitest/expect-expect -- expectForwarded, expectRefusal and their like are assertions */
 /** Part E of the catalogue: which headers go on, each way, on real sockets. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { refuseEncoded } from "../../src/gateway/app/request-body.ts";
+import { rejectEncodedBody } from "../../src/gateway/app/request-body.ts";
 import * as answer from "../support/answer.ts";
 import type { UpstreamRequest } from "../support/fake-upstream.ts";
 import { utf8, type HeaderPair } from "../support/wire.ts";
@@ -265,8 +265,8 @@ describe("F3 a Content-Encoding", () => {
 
   it.each(SHAPES)("F3 of a mebibyte of %s is refused without hanging on it", (_, shape) => {
     const headers = { get: () => shape(2 ** 20) } as Pick<Headers, "get"> as Headers;
-    const refusal = withoutHanging(() => refuseEncoded(headers), "");
-    expect(refusal?.reason).toBe("body_encoded");
+    const refusal = withoutHanging(() => rejectEncodedBody(headers), "");
+    expect(refusal?.code).toBe("body_encoded");
   });
 
   it.for(SHAPES)("F3 of 100 KB of %s is refused with 415", async ([what, shape], { skip }) => {

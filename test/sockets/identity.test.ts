@@ -447,11 +447,11 @@ describe("memory", () => {
       options: new Fields({ url: coder.url }, "coder", problem),
       secret: () => null,
       binding: () => null,
-      problems: problem,
-      world: {
+      report: problem,
+      deps: {
         fetch: async () => new Response(null, { status: 401 }),
         now: Date.now,
-        complain: () => undefined,
+        logError: () => undefined,
       },
     });
     const listed = [{ verifies: true, ...source }];

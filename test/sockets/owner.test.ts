@@ -1,7 +1,7 @@
 /* oxlint-disable vitest/expect-expect -- expectForwarded, expectRefusal and their like are assertions */
 /** Part A of the catalogue: the owner header, as Coder Agents sends it unless said otherwise. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { readOwner } from "../../src/gateway/initiator/owner-header.ts";
+import { readOwnerHeader } from "../../src/gateway/initiator/owner-header.ts";
 import { between, seededRandom } from "../support/rechunk.ts";
 import { utf8, type HeaderPair } from "../support/wire.ts";
 import { judgesHeads } from "../support/workerd-build.ts";
@@ -399,7 +399,7 @@ describe("A15 long values", () => {
   it.each(SHAPES)("A15 a mebibyte of %s is refused without hanging on it", (what, shape) => {
     const value = shape(2 ** 20);
     const began = performance.now();
-    const { kind } = withoutHanging(readOwner, value);
+    const { kind } = withoutHanging(readOwnerHeader, value);
     console.log(`A15 1 MiB of ${what}: refused in ${(performance.now() - began).toFixed(1)} ms`);
     expect(kind).toBe("bad");
   });
@@ -615,7 +615,7 @@ describe("a million generated values", () => {
     let taken = 0;
     for (let count = 0; count < 1_000_000; count += 1) {
       const sent = generate(random);
-      const read = readOwner(sent);
+      const read = readOwnerHeader(sent);
       const id = read.kind === "owner" ? read.id : null;
       // Not expect() a million times over: it would take minutes.
       if (id !== expected(sent))

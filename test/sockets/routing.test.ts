@@ -1,7 +1,7 @@
 /* oxlint-disable vitest/expect-expect -- expectForwarded, expectRefusal and their like are assertions */
 /** Part D of the catalogue: where a request goes, and everything that would have it go elsewhere. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { PREFIXES } from "../../src/shared/http/target.ts";
+import { ROUTE_PREFIXES } from "../../src/shared/http/target.ts";
 import { anthropic } from "../../src/gateway/provider/anthropic/dialect.ts";
 import type { Dialect, DialectRoute } from "../../src/gateway/provider/provider.ts";
 import { methodsOf as methodsOfRoute } from "../../src/gateway/provider/route.ts";
@@ -110,20 +110,23 @@ describe("paths that lead nowhere", () => {
     }
   });
 
-  it.each(PREFIXES)("D1 the records under %s are the admin's alone, and no provider's", async (prefix) => {
-    const paths = [
-      ["/sessions", 401],
-      ["/sessions/x/../y", 404],
-      ["/interceptions/v1/models", 401],
-      ["/usage?group_by=model", 401],
-    ] as const;
-    for (const [path, status] of paths) {
-      for (const exchange of [await post(prefix + path), await get(prefix + path)])
-        expect([exchange.answer.status, exchange.seen]).toEqual([status, []]);
-    }
-    const { answer: refused } = await get(`${prefix}/sessions`);
-    expect([refused.status, refused.values("x-interceptor-error")]).toEqual([401, ["admin_only"]]);
-  });
+  it.each(ROUTE_PREFIXES)(
+    "D1 the records under %s are the admin's alone, and no provider's",
+    async (prefix) => {
+      const paths = [
+        ["/sessions", 401],
+        ["/sessions/x/../y", 404],
+        ["/interceptions/v1/models", 401],
+        ["/usage?group_by=model", 401],
+      ] as const;
+      for (const [path, status] of paths) {
+        for (const exchange of [await post(prefix + path), await get(prefix + path)])
+          expect([exchange.answer.status, exchange.seen]).toEqual([status, []]);
+      }
+      const { answer: refused } = await get(`${prefix}/sessions`);
+      expect([refused.status, refused.values("x-interceptor-error")]).toEqual([401, ["admin_only"]]);
+    },
+  );
 
   it.each([
     "//evil.example",
@@ -557,7 +560,7 @@ describe("the error's dialect", () => {
     ["an OpenAI body", JSON.stringify({ model: 5, messages: [] }), "field_invalid"],
     ["no JSON", "prompt=hello", "body_invalid"],
   ])("D15 is the route's, whatever the body is: %s", async (_, body, reason) => {
-    for (const prefix of ["", ...PREFIXES]) {
+    for (const prefix of ["", ...ROUTE_PREFIXES]) {
       for (const target of [`${prefix}/anthropic/v1/messages`, `${prefix}/v1/messages`]) {
         const { answer: got } = await post(target, body);
         const told = { type: "error", error: { type: "invalid_request_error" } };
@@ -589,7 +592,7 @@ const NAMED = ROUTES.map((one) => [`${one.dialect.type} ${one.path}`, one] as co
 
 /** Every way to write the route: under its provider's name and on the root, under each prefix. */
 function targetsOf({ dialect, path }: Registered): string[] {
-  return ["", ...PREFIXES].flatMap((prefix) => [
+  return ["", ...ROUTE_PREFIXES].flatMap((prefix) => [
     `${prefix}/${dialect.type}${dialect.mount}${path}`,
     `${prefix}${dialect.mount}${path}`,
   ]);

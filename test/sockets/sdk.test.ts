@@ -6,7 +6,7 @@ import Anthropic from "@anthropic-ai/sdk";
 import OpenAI from "openai";
 import { createServer, type AddressInfo } from "node:net";
 import { afterAll, beforeEach, describe, expect, it } from "vitest";
-import type { Tokens } from "../../src/events/event.ts";
+import type { TokenFields } from "../../src/events/event.ts";
 import { startEmulator, type SeenRequest } from "../../tools/emulator/server.ts";
 import { until } from "../support/deadline.ts";
 import {
@@ -74,7 +74,7 @@ const messageTools = names.map((name) => ({
   input_schema: { ...parameters, type: "object" as const },
 }));
 
-const chatTokens = (usage: OpenAI.CompletionUsage | null | undefined): Tokens => {
+const chatTokens = (usage: OpenAI.CompletionUsage | null | undefined): TokenFields => {
   const cached = usage?.prompt_tokens_details?.cached_tokens ?? 0;
   return {
     input_tokens: (usage?.prompt_tokens ?? Number.NaN) - cached,
@@ -83,7 +83,7 @@ const chatTokens = (usage: OpenAI.CompletionUsage | null | undefined): Tokens =>
     cache_write_input_tokens: null,
   };
 };
-const responseTokens = (usage: OpenAI.Responses.ResponseUsage | null | undefined): Tokens => {
+const responseTokens = (usage: OpenAI.Responses.ResponseUsage | null | undefined): TokenFields => {
   const { cached_tokens: read = 0, cache_write_tokens: written = 0 } = usage?.input_tokens_details ?? {};
   return {
     input_tokens: (usage?.input_tokens ?? Number.NaN) - read - written,
@@ -92,7 +92,7 @@ const responseTokens = (usage: OpenAI.Responses.ResponseUsage | null | undefined
     cache_write_input_tokens: written,
   };
 };
-const messageTokens = (usage: Anthropic.Usage): Tokens => ({
+const messageTokens = (usage: Anthropic.Usage): TokenFields => ({
   input_tokens: usage.input_tokens,
   output_tokens: usage.output_tokens,
   cache_read_input_tokens: usage.cache_read_input_tokens,
@@ -100,7 +100,7 @@ const messageTokens = (usage: Anthropic.Usage): Tokens => ({
 });
 
 /** What a call came to: all that does not change from call to call, and what the SDK was told of usage. */
-type Said = { readonly said: unknown; readonly tokens: Tokens };
+type Said = { readonly said: unknown; readonly tokens: TokenFields };
 
 const chatSaid = ({ choices, usage }: OpenAI.ChatCompletion): Said => ({
   said: choices.map(({ message, finish_reason }) => ({

@@ -12,7 +12,7 @@ import {
   zstdCompressSync,
 } from "node:zlib";
 import { afterAll, afterEach, describe, expect, it } from "vitest";
-import type { InterceptionEnd, InterceptorEvent, Tokens } from "../../src/events/event.ts";
+import type { InterceptionEnd, InterceptorEvent, TokenFields } from "../../src/events/event.ts";
 import * as answer from "../support/answer.ts";
 import type { Step } from "../support/answer.ts";
 import { until } from "../support/deadline.ts";
@@ -58,7 +58,7 @@ const hasty = await watchedInterceptor(
 const BROKEN_OFF = /^Uncaught exception: workerd\/\S+ failed: remote\.jsg\./;
 
 const CHAT_TARGET = "/openai/v1/chat/completions";
-const NO_TOKENS: Tokens = {
+const NO_TOKENS: TokenFields = {
   input_tokens: null,
   output_tokens: null,
   cache_read_input_tokens: null,
@@ -69,7 +69,7 @@ const tokens = (
   output: number | null,
   read: number | null,
   write: number | null,
-): Tokens => ({
+): TokenFields => ({
   input_tokens: input,
   output_tokens: output,
   cache_read_input_tokens: read,
@@ -84,7 +84,7 @@ type Way = {
   readonly events: readonly string[];
   /** Each event as the client sees it: "" where it is taken out. */
   readonly seen: readonly string[];
-  readonly final: Tokens;
+  readonly final: TokenFields;
 };
 
 const chatChunk = (delta: object, finish: string | null = null): string =>
@@ -837,7 +837,7 @@ const starts = (events: readonly InterceptorEvent[]): number =>
 const isEnd = (event: InterceptorEvent): event is InterceptionEnd => event.record_type === "interception_end";
 
 /** Ends recorded otherwise than as completed with this usage. */
-async function oddEnds(plans: ReadonlyMap<string, unknown>, final: Tokens): Promise<string[]> {
+async function oddEnds(plans: ReadonlyMap<string, unknown>, final: TokenFields): Promise<string[]> {
   const ends = (await patient.waitForEvents((all) => all.filter(isEnd).length >= plans.size)).filter(isEnd);
   const wanted = { outcome: "completed", usage: "final", usage_flagged: false, ...final };
   return ends
@@ -1421,7 +1421,7 @@ describe("clients that leave", () => {
     expect(events).toMatchObject([{ record_type: "passthrough", route: "/embeddings" }]);
   });
 
-  type Left = { readonly usage: string } & Tokens;
+  type Left = { readonly usage: string } & TokenFields;
   const unknown: Left = { usage: "unknown", ...NO_TOKENS };
   const leaving: { way: Way; when: string; sent: number; left: Left; outcomes: string[] }[] = WAYS.flatMap(
     (way) => {

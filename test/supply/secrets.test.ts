@@ -4,7 +4,7 @@ import { mkdir } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { BUILT_IN } from "../../src/events/redaction.ts";
+import { BUILT_IN_PATTERNS } from "../../src/events/redaction.ts";
 import { scan } from "../../tools/secrets.ts";
 import { findSecrets } from "../../tools/supply/secrets.ts";
 
@@ -30,7 +30,7 @@ describe("secrets in the repository", () => {
   });
 
   it("each kind that is taken out of a record is looked for", () => {
-    expect(new Set(Object.keys(SECRETS))).toEqual(new Set(BUILT_IN.map(({ kind }) => kind)));
+    expect(new Set(Object.keys(SECRETS))).toEqual(new Set(BUILT_IN_PATTERNS.map(({ kind }) => kind)));
   });
 
   it.each(Object.entries(SECRETS))("a %s is found, by line, and not repeated", (kind, secret) => {

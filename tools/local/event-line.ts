@@ -1,6 +1,6 @@
 /** One event of the Worker as one line for a person. */
 import { styleText } from "node:util";
-import type { InterceptorEvent, Who } from "../../src/events/event.ts";
+import type { InterceptorEvent, ActorFields } from "../../src/events/event.ts";
 
 type Style = Parameters<typeof styleText>[0];
 type Line = { readonly label: string; readonly style: Style; readonly text: string };
@@ -67,7 +67,7 @@ function unforeseen(event: { readonly record_type?: unknown }): Line {
   return { label: String(event.record_type), style: "dim", text: JSON.stringify(event) };
 }
 
-function account({ actor_id, initiator_id, attribution }: Who): string {
+function account({ actor_id, initiator_id, attribution }: ActorFields): string {
   const by = actor_id === initiator_id ? "" : ` by ${shortId(actor_id)}`;
   return `for ${shortId(initiator_id)} (${attribution}${by})`;
 }

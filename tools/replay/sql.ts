@@ -3,7 +3,7 @@
  * No statement is longer than the 100,000 bytes that D1 takes.
  */
 import type { InterceptorEvent } from "../../src/events/event.ts";
-import { jsonWithin } from "../../src/events/truncate-event.ts";
+import { toJsonWithin } from "../../src/events/truncate-event.ts";
 import { statementsFor } from "../../src/records/ledger/write/statements.ts";
 
 /**
@@ -14,7 +14,7 @@ const MAX_CHARACTERS = 30_000;
 const MAX_EVENT_BYTES = 60_000;
 
 export function toSql(events: readonly InterceptorEvent[]): string {
-  const fitting = events.map((event) => JSON.parse(jsonWithin(event, MAX_EVENT_BYTES)) as InterceptorEvent);
+  const fitting = events.map((event) => JSON.parse(toJsonWithin(event, MAX_EVENT_BYTES)) as InterceptorEvent);
   return statementsFor(fitting, MAX_CHARACTERS)
     .map(({ sql, json }) => `${sql.replace("?1", () => quoted(json))};\n`)
     .join("");

@@ -3,7 +3,7 @@
  * file either. Tests need keys that look real; each is allowed below, by what shows that it was made up.
  */
 import { createHash } from "node:crypto";
-import { BUILT_IN } from "../../src/events/redaction.ts";
+import { BUILT_IN_PATTERNS } from "../../src/events/redaction.ts";
 
 export type Finding = {
   readonly file: string;
@@ -67,7 +67,7 @@ const markOf = (secret: string): string => createHash("sha256").update(secret).d
 /** What looks like a secret in a text and is not allowed there, in order. */
 export function findSecrets(file: string, text: string): Finding[] {
   const found: Finding[] = [];
-  for (const { kind, form } of BUILT_IN) {
+  for (const { kind, form } of BUILT_IN_PATTERNS) {
     for (const { 0: secret, index } of text.matchAll(form)) {
       const mark = markOf(secret);
       if (isAllowed(file, secret, mark)) continue;

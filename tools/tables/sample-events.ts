@@ -1,10 +1,10 @@
 /** One event of each kind, composed by the code that composes the real ones: what the table in docs/reference.md is made of. */
 import type { Actor } from "../../src/gateway/identity/identity.ts";
 import type { Decision, Initiator } from "../../src/gateway/initiator/decision.ts";
-import type { Conclusion } from "../../src/gateway/observation/observe.ts";
+import type { Observation } from "../../src/gateway/observation/observe.ts";
 import * as compose from "../../src/events/compose.ts";
 import type { InterceptorEvent } from "../../src/events/event.ts";
-import { redactor } from "../../src/events/redaction.ts";
+import { createRedactor } from "../../src/events/redaction.ts";
 import { openai } from "../../src/gateway/provider/openai/dialect.ts";
 import { Refusal } from "../../src/shared/refusal.ts";
 
@@ -43,7 +43,7 @@ const initiator: Initiator = {
 const decision: Decision = {
   initiator,
   trace: { rule: "credential", signature: "off", directory: "off", candidates: [] },
-  wants: null,
+  needs: null,
 };
 const client = { name: "Coder Agents", userAgent: "coder-agents/v2.30.0 (linux/amd64)", row: null };
 const noIds = {
@@ -65,10 +65,10 @@ const asked = {
 } as const;
 const subject = compose.toSubject(caller, asked, AT);
 const ask = { prompt: "Which tests fail?", correlatingToolCallId: null };
-const conclusion: Conclusion = {
+const observation: Observation = {
   outcome: "completed",
   usageState: "final",
-  ending: { how: "end", bytes: 4321, firstByteAt: AT + 300, capped: false },
+  end: { how: "end", bytes: 4321, firstByteAt: AT + 300, truncated: false },
   report: {
     id: "chatcmpl-1",
     model: "gpt-5.1",
@@ -78,7 +78,7 @@ const conclusion: Conclusion = {
       cache_read_input_tokens: 1024,
       cache_write_input_tokens: null,
       extras: { completion_reasoning: 8 },
-      flagged: false,
+      invalid: false,
     },
     usageFinal: true,
     ended: true,
@@ -107,9 +107,9 @@ const route = {
 
 export function sampleEvents(): readonly InterceptorEvent[] {
   const rejected = { reason: "form", valueLength: 9, valueSha256: "0123456789abcdef" } as const;
-  const finish = { outcome: "completed", status: 200, error: null, conclusion } as const;
-  const redact = redactor([]);
-  const usage = compose.tokenUsageEvent(caller, conclusion, AT);
+  const finish = { outcome: "completed", status: 200, error: null, observation } as const;
+  const redact = createRedactor([]);
+  const usage = compose.tokenUsageEvent(caller, observation, AT);
   const prompt = compose.promptEvent(caller, ask, redact, AT);
   const known = { method: "GET", route, client: null, actor: null, caller: null };
   return [
@@ -119,8 +119,8 @@ export function sampleEvents(): readonly InterceptorEvent[] {
     ...(prompt ? [prompt] : []),
     compose.endEvent(subject, AT, finish, redact, AT),
     ...(usage ? [usage] : []),
-    ...compose.toolEvents(caller, conclusion, redact, AT),
-    ...compose.thoughtEvents(caller, conclusion, redact, AT),
+    ...compose.toolEvents(caller, observation, redact, AT),
+    ...compose.thoughtEvents(caller, observation, redact, AT),
     compose.passthroughEvent(caller, route, { method: "GET", startedAt: AT, status: 200 }, AT),
     compose.refusalEvent(ID, new Refusal("not_found"), known, AT),
   ];

@@ -7,15 +7,28 @@
  * floors; which of them there are is in `wiring.ts`.
  */
 import { Hono } from "hono";
-import { explainer } from "./explain.ts";
-import { findPlace, hasNoBody, judge, nothingFound, refuseUnread, type Findings } from "./decide.ts";
-import type { Parts } from "./deps.ts";
+import { createExplain } from "./explain.ts";
+import {
+  findDestination,
+  takesNoBody,
+  decide,
+  emptyFindings,
+  checkUnreadBody,
+  type Findings,
+} from "./decide.ts";
+import type { Deps } from "./deps.ts";
 import { sessionId } from "../client/client.ts";
 import { sha256Hex } from "../../shared/digest.ts";
 import * as compose from "../../events/compose.ts";
 import { startInterception } from "./interception.ts";
 import { createRecorder, type Recorder } from "../sinks/recorder.ts";
-import { declaredLength, declaredTooLarge, readBody, refuseBody, refuseEncoded } from "./request-body.ts";
+import {
+  declaredLength,
+  checkDeclaredLength,
+  readBody,
+  rejectBody,
+  rejectEncodedBody,
+} from "./request-body.ts";
 import { toClientHeaders, upstreamHeaders } from "../upstream/headers.ts";
 import { readTarget, type Target } from "../../shared/http/target.ts";
 import { openUpload, type Upload } from "../upstream/upload.ts";
@@ -23,24 +36,24 @@ import type { Actor } from "../identity/identity.ts";
 import { readCoderIds } from "../initiator/owner-claim.ts";
 import type { Flag } from "../initiator/flags.ts";
 import type { Decision } from "../initiator/decision.ts";
-import { observe, type Conclusion } from "../observation/observe.ts";
+import { observe, type Observation } from "../observation/observe.ts";
 import { applyPolicies } from "../policy/policy.ts";
-import { readCall, type Call } from "../provider/model-call.ts";
+import { readModelCall, type ModelCall } from "../provider/model-call.ts";
 import type { Api, Dialect } from "../provider/provider.ts";
 import { methodsOf, type Route } from "../provider/route.ts";
-import { askForUsage } from "../provider/inject-usage.ts";
+import { injectUsageOption } from "../provider/inject-usage.ts";
 import { asText } from "../provider/usage.ts";
 import { Refusal } from "../../shared/refusal.ts";
 import type { UpstreamCredential } from "../upstream/credential.ts";
-import { CLIENT_GONE, forward, type Outgoing } from "../upstream/forward.ts";
-import { withoutKeyEcho } from "../upstream/redact-key.ts";
+import { CLIENT_DISCONNECTED, forward, type UpstreamRequest } from "../upstream/forward.ts";
+import { rejectKeyEcho } from "../upstream/redact-key.ts";
 import { targetUrl } from "../upstream/url.ts";
 import { uuidV7 } from "../../shared/uuid.ts";
 
 type Visit = {
   readonly id: string;
   readonly request: Request;
-  readonly parts: Parts;
+  readonly parts: Deps;
   readonly startedAt: number;
   readonly recorder: Recorder;
   readonly waitUntil: (promise: Promise<unknown>) => void;
@@ -52,7 +65,7 @@ type Visit = {
 };
 
 /** All that is known once the caller is: what forwarding starts from. */
-type Admitted = {
+type Forwardable = {
   readonly target: Target;
   readonly route: Route;
   readonly actor: Actor;
@@ -64,10 +77,10 @@ type Admitted = {
   readonly body: Uint8Array | null;
 };
 
-export function createApp(parts: Parts): Hono {
+export function createApp(parts: Deps): Hono {
   // By the path as `readTarget` sees it, as Hono itself decodes it and believes the Host header.
   const app = new Hono({ getPath: pathOf });
-  app.get("/healthz", () => ourAnswer(parts, "ok\n"));
+  app.get("/healthz", () => ownResponse(parts, "ok\n"));
   app.all("*", (context) =>
     handle(context.req.raw, parts, (promise) => context.executionCtx.waitUntil(promise)),
   );
@@ -80,12 +93,12 @@ function pathOf(request: Request): string {
 }
 
 /** One request, with whatever goes wrong in ourselves turned into a refusal. */
-async function handle(request: Request, parts: Parts, waitUntil: Visit["waitUntil"]): Promise<Response> {
+async function handle(request: Request, parts: Deps, waitUntil: Visit["waitUntil"]): Promise<Response> {
   const startedAt = parts.now();
   const id = uuidV7(startedAt, parts.randomUuid());
-  const complain = (what: string, error: unknown): void =>
-    parts.complain(`${what} failed: ${error instanceof Error ? error.name : "unknown"} (interception ${id})`);
-  const events = createRecorder(parts.sinks, waitUntil, (sink, error) => complain(`sink ${sink}`, error));
+  const logError = (what: string, error: unknown): void =>
+    parts.logError(`${what} failed: ${error instanceof Error ? error.name : "unknown"} (interception ${id})`);
+  const events = createRecorder(parts.sinks, waitUntil, (sink, error) => logError(`sink ${sink}`, error));
   const own: Visit = {
     id,
     request,
@@ -93,7 +106,7 @@ async function handle(request: Request, parts: Parts, waitUntil: Visit["waitUnti
     startedAt,
     recorder: events,
     waitUntil,
-    found: nothingFound(),
+    found: emptyFindings(),
     errorBody: parts.fallbackDialect.errorBody,
     target: null,
     caller: null,
@@ -105,7 +118,7 @@ async function handle(request: Request, parts: Parts, waitUntil: Visit["waitUnti
   try {
     return await answer;
   } catch (error) {
-    complain("interceptor", error);
+    logError("interceptor", error);
     return refuse(own, new Refusal("internal"));
   } finally {
     void events.flush();
@@ -117,19 +130,20 @@ async function intercept(visit: Visit): Promise<Response> {
   const { headers } = request;
 
   // Route.
-  const place = findPlace(request, parts);
+  const place = findDestination(request, parts);
   if (place.is === "nowhere") {
     visit.errorBody = place.dialect.errorBody;
     return refuse(visit, place.refusal);
   }
   const { target } = place;
   visit.target = target;
-  if (place.is !== "provider") return place.is === "api" ? askApi(visit, target) : ourAnswer(parts, null, id);
+  if (place.is !== "provider")
+    return place.is === "api" ? callApi(visit, target) : ownResponse(parts, null, id);
   const { route } = place;
   visit.errorBody = route.provider.dialect.errorBody;
 
   // Client, identity, initiator.
-  const judged = await judge(request, place, parts, found, () => signedBody(visit, route));
+  const judged = await decide(request, place, parts, found, () => signedBody(visit, route));
   if (judged instanceof Refusal) return refuse(visit, judged);
   const { client, actor, credential, decision, flags, body } = judged;
   const coder = readCoderIds(headers, judged.delegation);
@@ -146,11 +160,11 @@ async function intercept(visit: Visit): Promise<Response> {
   if (judged.refusal) return refuse(visit, judged.refusal);
 
   const initiatorName = decision.initiator.name;
-  const admitted: Admitted = { target, route, actor, caller, initiatorName, flags, credential, body };
+  const admitted: Forwardable = { target, route, actor, caller, initiatorName, flags, credential, body };
   if (route.route.kind === "passthrough") return passThrough(visit, admitted);
   const bytes = body ?? (await wholeBody(visit, route));
   if (bytes instanceof Refusal) return refuse(visit, bytes);
-  const call = readCall(bytes);
+  const call = readModelCall(bytes);
   if (call instanceof Refusal) return refuse(visit, call);
   const session = caller.client_session_id ?? sessionId(client, headers, call.fields);
   return relay(
@@ -174,14 +188,14 @@ async function signedBody(
 /** The whole body, as the route takes it: not compressed where it is read, none where there is none to forward. */
 async function wholeBody({ request, parts }: Visit, route: Route): Promise<Uint8Array | Refusal> {
   const { bodyBytes } = parts.config.limits;
-  return refuseUnread(request, route, bodyBytes) ?? readBody(request, bodyBytes);
+  return checkUnreadBody(request, route, bodyBytes) ?? readBody(request, bodyBytes);
 }
 
 /** A question about the records: the admin's, who is known by a token of its own. */
-async function askApi(visit: Visit, target: Target): Promise<Response> {
+async function callApi(visit: Visit, target: Target): Promise<Response> {
   const { api } = visit.parts;
   visit.errorBody = api.errorBody;
-  const answer = await api.answer(visit.request, target, explainer(visit.parts));
+  const answer = await api.respond(visit.request, target, createExplain(visit.parts));
   if (answer instanceof Refusal) return refuse(visit, answer);
   answer.headers.set("x-interception-id", visit.id);
   return answer;
@@ -209,9 +223,9 @@ async function recordOverride(
 /** An interception: recorded from here to its one end, whatever happens. */
 async function relay(
   visit: Visit,
-  admitted: Admitted,
+  admitted: Forwardable,
   api: Api,
-  call: Call,
+  call: ModelCall,
   bytes: Uint8Array,
 ): Promise<Response> {
   const { id, parts, recorder, startedAt, waitUntil } = visit;
@@ -227,15 +241,15 @@ async function relay(
     credential_hint: credential.hint,
   };
   const subject = compose.toSubject(caller, asked, startedAt);
-  const { keep, prompts } = parts.config.recording;
-  const { begun, end } = startInterception(
+  const { content: keep, prompts } = parts.config.recording;
+  const { started: begun, end } = startInterception(
     recorder,
-    { subject, actor, initiatorName, flags, ask: api.readAsk(call.fields), startedAt },
+    { subject, actor, initiatorName, flags, ask: api.readConversation(call.fields), startedAt },
     { prompts, redact: parts.redact },
     parts.now,
   );
   const endRefused = (refusal: Refusal, outcome: "refused" | "upstream_error"): Response => {
-    end({ outcome, status: refusal.status, error: refusal.reason, conclusion: null });
+    end({ outcome, status: refusal.status, error: refusal.code, observation: null });
     return refuse(visit, refusal);
   };
 
@@ -247,38 +261,38 @@ async function relay(
     const forbidden = checkPolicies(visit, admitted, model, true);
     if (forbidden) return endRefused(forbidden, "refused");
 
-    const spliced = api.isUsageOnly && route.provider.injectUsage ? askForUsage(call, bytes) : null;
-    const answer = await ask(visit, admitted, spliced ?? bytes, abort);
-    if (answer === CLIENT_GONE) {
-      end({ outcome: "cancelled", status: null, error: null, conclusion: null });
-      return clientGone(id);
+    const spliced = api.isUsageOnly && route.provider.injectUsage ? injectUsageOption(call, bytes) : null;
+    const answer = await callUpstream(visit, admitted, spliced ?? bytes, abort);
+    if (answer === CLIENT_DISCONNECTED) {
+      end({ outcome: "cancelled", status: null, error: null, observation: null });
+      return clientDisconnected(id);
     }
     if (answer instanceof Refusal) return endRefused(answer, "upstream_error");
 
     const { idleMs, observeBytes: capBytes } = parts.config.limits;
-    const observed = await observe(answer, api.answerReader(keep), {
+    const observed = await observe(answer, api.createReader(keep), {
       clientSignal: visit.request.signal,
       abort,
       idleMs,
       capBytes,
       now: parts.now,
-      takeOut: spliced && api.isUsageOnly,
+      isInjectedUsage: spliced && api.isUsageOnly,
     });
     const { status } = answer;
-    const finish = (conclusion: Conclusion): void =>
-      end({ outcome: conclusion.outcome, status, error: conclusion.report.error, conclusion });
-    if (observed.conclusion instanceof Promise) waitUntil(observed.conclusion.then(finish));
-    else finish(observed.conclusion);
-    return toClient(answer, observed.body, id, observed.reframed);
+    const finish = (conclusion: Observation): void =>
+      end({ outcome: conclusion.outcome, status, error: conclusion.report.error, observation: conclusion });
+    if (observed.observation instanceof Promise) waitUntil(observed.observation.then(finish));
+    else finish(observed.observation);
+    return toClientResponse(answer, observed.body, id, observed.isModified);
   } catch (error) {
     abort.abort();
-    end({ outcome: "refused", status: 500, error: "internal", conclusion: null });
+    end({ outcome: "refused", status: 500, error: "internal", observation: null });
     throw error;
   }
 }
 
 /** A passthrough: forwarded and counted, its bytes not looked at (but for the model, where only some are allowed). */
-async function passThrough(visit: Visit, admitted: Admitted): Promise<Response> {
+async function passThrough(visit: Visit, admitted: Forwardable): Promise<Response> {
   const { id, parts, recorder, request, startedAt } = visit;
   const { route, caller } = admitted;
   // What there is to say of the owner so far is stored first, where it must be.
@@ -286,54 +300,57 @@ async function passThrough(visit: Visit, admitted: Admitted): Promise<Response> 
   const body = await passthroughBody(visit, admitted);
   if (body instanceof Refusal) return refuse(visit, body);
   const upload = body instanceof Uint8Array ? null : body;
-  const answer = await ask(
+  const answer = await callUpstream(
     visit,
     admitted,
     upload?.body ?? (body as Uint8Array | null),
     new AbortController(),
   );
   if (answer instanceof Refusal) {
-    const clients = answer.reason === "upstream_unreachable" && (await upload?.brokenByClient());
-    return refuse(visit, clients ? new Refusal("body_incomplete", "while it was forwarded") : answer);
+    const clients = answer.code === "upstream_unreachable" && (await upload?.brokenByClient());
+    return refuse(
+      visit,
+      clients ? new Refusal("body_incomplete", { detail: "while it was forwarded" }) : answer,
+    );
   }
-  const status = answer === CLIENT_GONE ? 499 : answer.status;
+  const status = answer === CLIENT_DISCONNECTED ? 499 : answer.status;
   const event = { method: request.method, startedAt, status };
   recorder.record(compose.passthroughEvent(caller, route, event, parts.now()));
-  if (answer === CLIENT_GONE) return clientGone(id);
-  return toClient(answer, answer.body, id, false);
+  if (answer === CLIENT_DISCONNECTED) return clientDisconnected(id);
+  return toClientResponse(answer, answer.body, id, false);
 }
 
 /** The body to forward, once policy has nothing against it. */
 async function passthroughBody(
   visit: Visit,
-  admitted: Admitted,
+  admitted: Forwardable,
 ): Promise<Uint8Array | Upload | Refusal | null> {
   const { request, parts } = visit;
   const { route: asked, provider } = admitted.route;
   const { bodyBytes } = parts.config.limits;
   const runsModel = asked.kind === "passthrough" && request.method === "POST" ? asked.runsModel : "no";
   if (runsModel !== "no" && provider.models !== null) {
-    const bytes = refuseEncoded(request.headers) ?? admitted.body ?? (await readBody(request, bodyBytes));
+    const bytes = rejectEncodedBody(request.headers) ?? admitted.body ?? (await readBody(request, bodyBytes));
     if (bytes instanceof Refusal) return bytes;
     // An empty body (to cancel, say) has no model do anything; one that cannot be read names none that is allowed.
-    const call = bytes.byteLength === 0 ? null : readCall(bytes);
+    const call = bytes.byteLength === 0 ? null : readModelCall(bytes);
     const model = call instanceof Refusal || runsModel === "hidden" ? null : (call?.model ?? null);
     return checkPolicies(visit, admitted, model, call !== null) ?? bytes;
   }
   const forbidden = checkPolicies(visit, admitted, null, false);
   if (forbidden) return forbidden;
-  if (hasNoBody(request.method)) return refuseBody(request.headers);
+  if (takesNoBody(request.method)) return rejectBody(request.headers);
   if (request.body === null) return null;
   if (admitted.body) return admitted.body;
   // A body of known length flows on as it comes; one of unknown length is counted first.
   const length = declaredLength(request.headers);
   if (length === null) return readBody(request, bodyBytes);
-  return declaredTooLarge(request.headers, bodyBytes) ?? openUpload(request.body, length);
+  return checkDeclaredLength(request.headers, bodyBytes) ?? openUpload(request.body, length);
 }
 
 function checkPolicies(
   { parts }: Visit,
-  { route, caller }: Admitted,
+  { route, caller }: Forwardable,
   model: string | null,
   runsModel: boolean,
 ): Refusal | null {
@@ -347,15 +364,15 @@ function checkPolicies(
 }
 
 /** The one call to the provider, ended when the client leaves; no answer of its gives away the gateway's key. */
-async function ask(
+async function callUpstream(
   { request, parts }: Visit,
-  { target, route, caller, credential }: Admitted,
-  body: Outgoing["body"],
+  { target, route, caller, credential }: Forwardable,
+  body: UpstreamRequest["body"],
   abort: AbortController,
-): Promise<Response | Refusal | typeof CLIENT_GONE> {
+): Promise<Response | Refusal | typeof CLIENT_DISCONNECTED> {
   const { headersMs, idleMs } = parts.config.limits;
   request.signal.addEventListener("abort", () => abort.abort(), { once: true });
-  if (request.signal.aborted) return CLIENT_GONE;
+  if (request.signal.aborted) return CLIENT_DISCONNECTED;
   const headers = upstreamHeaders(request.headers, {
     coderHeaders: route.provider.coderHeaders,
     owner: caller.attribution === "asserted" || caller.attribution === "signed" ? caller.initiator_id : null,
@@ -364,16 +381,16 @@ async function ask(
   const outgoing = { url: targetUrl(route, target.search), method: request.method, headers, body };
   const answer = await forward(parts.fetch, outgoing, abort, headersMs);
   if (!(answer instanceof Response) || credential.centralKey === null) return answer;
-  const clean = await withoutKeyEcho(answer, credential.centralKey, abort, idleMs);
-  return clean instanceof Refusal && request.signal.aborted ? CLIENT_GONE : clean;
+  const clean = await rejectKeyEcho(answer, credential.centralKey, abort, idleMs);
+  return clean instanceof Refusal && request.signal.aborted ? CLIENT_DISCONNECTED : clean;
 }
 
 /** To nobody. */
-function clientGone(id: string): Response {
+function clientDisconnected(id: string): Response {
   return new Response(null, { status: 499, headers: { "x-interception-id": id } });
 }
 
-function toClient(answer: Response, body: BodyInit | null, id: string, reframed: boolean): Response {
+function toClientResponse(answer: Response, body: BodyInit | null, id: string, reframed: boolean): Response {
   const response = new Response(body, answer);
   toClientHeaders(response.headers, id, reframed);
   return response;
@@ -385,21 +402,21 @@ function refuse(visit: Visit, refusal: Refusal): Response {
   const { route, client, actor } = visit.found;
   const known = { method: request.method, route, client: client?.name ?? null, actor, caller };
   recorder.record(compose.refusalEvent(id, refusal, known, parts.now()));
-  const { reason, status, message, param } = refusal;
-  const body = visit.errorBody({ status, message, code: reason, param, interceptionId: id });
-  const headers = new Headers({ "x-interception-id": id, "x-interceptor-error": reason });
+  const { code, status, message, data } = refusal;
+  const body = visit.errorBody({ status, message, code, param: data.param ?? null, interceptionId: id });
+  const headers = new Headers({ "x-interception-id": id, "x-interceptor-error": code });
   // What HTTP asks of these two (RFC 9110 §15.5.6, §15.5.22).
-  if (reason === "method_not_allowed")
+  if (code === "method_not_allowed")
     headers.set(
       "allow",
       (route ? methodsOf(route.route) : parts.api.methodsOf(target?.path ?? "")).join(", "),
     );
-  if (reason === "websocket_unsupported") headers.set("upgrade", "HTTP/1.1");
+  if (code === "websocket_unsupported") headers.set("upgrade", "HTTP/1.1");
   return Response.json(body, { status, headers });
 }
 
-function ourAnswer(
-  parts: Parts,
+function ownResponse(
+  parts: Deps,
   body: string | null,
   id = uuidV7(parts.now(), parts.randomUuid()),
 ): Response {

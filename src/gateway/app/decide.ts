@@ -5,40 +5,43 @@
  */
 import { detectClient, type Client } from "../client/client.ts";
 import { CODER_AGENTS } from "../client/clients.ts";
-import { declaredTooLarge, refuseBody, refuseEncoded } from "./request-body.ts";
+import { checkDeclaredLength, rejectBody, rejectEncodedBody } from "./request-body.ts";
 import { hasLooped } from "../upstream/headers.ts";
 import { readTarget, type Target } from "../../shared/http/target.ts";
 import { readCredential, type Credential } from "../identity/credential.ts";
 import { identify, type Actor } from "../identity/identity.ts";
-import { readClaim } from "../initiator/owner-claim.ts";
-import { refusalFor } from "../initiator/on-invalid.ts";
-import { besideKey, type Delegation } from "../initiator/delegation.ts";
-import { flagsOf, type Flag } from "../initiator/flags.ts";
-import { decide, type Decision } from "../initiator/decision.ts";
-import { weigh } from "../initiator/verify-assertion.ts";
+import { readOwnerClaim } from "../initiator/owner-claim.ts";
+import { refusalOnInvalid } from "../initiator/on-invalid.ts";
+import { credentialBesideGatewayKey, type Delegation } from "../initiator/delegation.ts";
+import { detectFlags, type Flag } from "../initiator/flags.ts";
+import { decideInitiator, type Decision } from "../initiator/decision.ts";
+import { verifyAssertion } from "../initiator/verify-assertion.ts";
 import type { Dialect } from "../provider/provider.ts";
 import { checkMethod, findRoute, isBase, namedProvider, type Route } from "../provider/route.ts";
 import { Refusal } from "../../shared/refusal.ts";
 import { chooseCredential, type UpstreamCredential } from "../upstream/credential.ts";
-import type { Parts } from "./deps.ts";
+import type { Deps } from "./deps.ts";
 
 /** A request, or the description of one. */
-export type Asked = Pick<Request, "method" | "url" | "headers">;
+export type RequestHead = Pick<Request, "method" | "url" | "headers">;
 
 /** What judging takes of the app's parts. */
-export type Court = Pick<
-  Parts,
-  "config" | "delegate" | "witnesses" | "api" | "fallbackDialect" | "now" | "randomUuid"
+export type DecideDeps = Pick<
+  Deps,
+  "config" | "delegate" | "verifiers" | "api" | "fallbackDialect" | "now" | "randomUuid"
 >;
 
-export type Place =
+export type Destination =
   | { readonly is: "provider"; readonly target: Target; readonly route: Route }
   | { readonly is: "api" | "base"; readonly target: Target }
   | { readonly is: "nowhere"; readonly refusal: Refusal; readonly dialect: Dialect };
 
 /** Where a request goes: out of fixed tables. */
-export function findPlace(asked: Asked, { config: { providers }, api, fallbackDialect }: Court): Place {
-  const nowhere = (refusal: Refusal, dialect = fallbackDialect): Place => ({
+export function findDestination(
+  asked: RequestHead,
+  { config: { providers }, api, fallbackDialect }: DecideDeps,
+): Destination {
+  const nowhere = (refusal: Refusal, dialect = fallbackDialect): Destination => ({
     is: "nowhere",
     refusal,
     dialect,
@@ -47,7 +50,7 @@ export function findPlace(asked: Asked, { config: { providers }, api, fallbackDi
   const target = readTarget(asked);
   if (target instanceof Refusal) return nowhere(target);
   const { path } = target;
-  if (api.takes(path)) return { is: "api", target };
+  if (api.hasPath(path)) return { is: "api", target };
   const route = findRoute(path, asked.headers, providers);
   if (route) return { is: "provider", target, route };
   if (asked.method === "HEAD" && isBase(path, providers)) return { is: "base", target };
@@ -66,7 +69,7 @@ export type Findings = {
   flags: readonly Flag[];
 };
 
-export const nothingFound = (): Findings => ({
+export const emptyFindings = (): Findings => ({
   route: null,
   client: null,
   delegation: null,
@@ -77,10 +80,10 @@ export const nothingFound = (): Findings => ({
   flags: [],
 });
 
-type Needed = "client" | "actor" | "credential" | "decision" | "flags";
+type Required = "client" | "actor" | "credential" | "decision" | "flags";
 
 /** The same once all of it is decided. */
-export type Judged = { readonly [Name in Needed]: NonNullable<Findings[Name]> } & {
+export type RequestDecision = { readonly [Name in Required]: NonNullable<Findings[Name]> } & {
   readonly delegation: Delegation | null;
   /** What is due where the owner does not count, once that is recorded. */
   readonly refusal: Refusal | null;
@@ -94,13 +97,13 @@ export type ReadBody = () => Promise<
 >;
 
 /** From the top down, until something is refused; `found` has what was found out either way. */
-export async function judge(
-  asked: Asked,
+export async function decide(
+  asked: RequestHead,
   { target, route }: { readonly target: Target; readonly route: Route },
-  court: Court,
+  court: DecideDeps,
   found: Findings,
   readBody: ReadBody,
-): Promise<Judged | Refusal> {
+): Promise<RequestDecision | Refusal> {
   found.route = route;
   const badMethod = checkMethod(route.route, asked);
   if (badMethod) return badMethod;
@@ -110,7 +113,7 @@ export async function judge(
   found.client = client;
 
   // Identity: whose credential it is, and which key the provider gets.
-  const calling = await whoCalls(asked.headers, court, found);
+  const calling = await identifyCaller(asked.headers, court, found);
   if (calling instanceof Refusal) return calling;
   const { actor, presented, delegation } = calling;
   const random = (): number => fraction(court.randomUuid());
@@ -121,34 +124,34 @@ export async function judge(
   // Initiator: on whose account.
   const isCoderAgents = client.name === CODER_AGENTS;
   const speaker = { actor, isCoderAgents, isDelegating: delegation !== null };
-  const decided = await onWhoseAccount(speaker, asked, target, court, readBody);
+  const decided = await decideInitiatorOf(speaker, asked, target, court, readBody);
   if (decided instanceof Refusal) return decided;
   const { decision, body } = decided;
-  const flags = flagsOf(isCoderAgents && delegation === null, asked.headers, decision.initiator);
+  const flags = detectFlags(isCoderAgents && delegation === null, asked.headers, decision.initiator);
   found.decision = decision;
   found.flags = flags;
   const { owner } = decision.initiator;
-  const refusal = typeof owner === "object" ? refusalFor(owner.rejected, court.config.assertion) : null;
+  const refusal = typeof owner === "object" ? refusalOnInvalid(owner.rejected, court.config.assertion) : null;
   return { client, actor, delegation, credential, decision, flags, body, refusal };
 }
 
-type Calling = {
+type IdentifiedCaller = {
   readonly actor: Actor;
   readonly presented: Credential;
   readonly delegation: Delegation | null;
 };
 
 /** By its credential; or by the key of a gateway that delegates, beside which any other is the client's own. */
-async function whoCalls(
+async function identifyCaller(
   headers: Headers,
-  { config: { sources }, delegate }: Court,
+  { config: { sources }, delegate }: DecideDeps,
   found: Findings,
-): Promise<Calling | Refusal> {
+): Promise<IdentifiedCaller | Refusal> {
   const delegation = delegate && (await delegate(headers));
   if (delegation instanceof Refusal) return delegation;
   found.delegation = delegation;
   const sent = await readCredential(headers, sources);
-  const presented = delegation ? besideKey(delegation, sent) : sent;
+  const presented = delegation ? credentialBesideGatewayKey(delegation, sent) : sent;
   if (presented instanceof Refusal) return presented;
   found.presented = presented;
   const actor = delegation?.actor ?? (await identify(presented, sources));
@@ -158,32 +161,36 @@ async function whoCalls(
 }
 
 /** The headers decide; only where they leave a signature to be checked is the body read for it, whole. */
-async function onWhoseAccount(
-  speaker: Parameters<typeof readClaim>[0],
-  { method, headers }: Asked,
+async function decideInitiatorOf(
+  speaker: Parameters<typeof readOwnerClaim>[0],
+  { method, headers }: RequestHead,
   { path, search }: Target,
-  { config: { assertion }, witnesses, now }: Court,
+  { config: { assertion }, verifiers: witnesses, now }: DecideDeps,
   readBody: ReadBody,
 ): Promise<{ readonly decision: Decision; readonly body: Uint8Array | null } | Refusal> {
-  const claim = readClaim(speaker, { method, uri: path + search, headers }, now());
-  const decision = decide(claim, assertion);
-  if (decision.wants === null) return { decision, body: null };
-  const body = decision.wants === "signature" ? await readBody() : null;
+  const claim = readOwnerClaim(speaker, { method, uri: path + search, headers }, now());
+  const decision = decideInitiator(claim, assertion);
+  if (decision.needs === null) return { decision, body: null };
+  const body = decision.needs === "signature" ? await readBody() : null;
   if (body instanceof Refusal) return body;
   return {
-    decision: await weigh(claim, assertion, witnesses, body?.sha256 ?? null),
+    decision: await verifyAssertion(claim, assertion, witnesses, body?.sha256 ?? null),
     body: body?.bytes ?? null,
   };
 }
 
 /** What refuses a body that has to be read whole before a byte of it is: compressed, too large, or none to forward. */
-export function refuseUnread({ method, headers }: Asked, { route }: Route, limit: number): Refusal | null {
+export function checkUnreadBody(
+  { method, headers }: RequestHead,
+  { route }: Route,
+  limit: number,
+): Refusal | null {
   const isRead = route.kind === "intercept";
-  const refusal = isRead ? refuseEncoded(headers) : hasNoBody(method) ? refuseBody(headers) : null;
-  return refusal ?? declaredTooLarge(headers, limit);
+  const refusal = isRead ? rejectEncodedBody(headers) : takesNoBody(method) ? rejectBody(headers) : null;
+  return refusal ?? checkDeclaredLength(headers, limit);
 }
 
-export const hasNoBody = (method: string): boolean => method === "GET" || method === "HEAD";
+export const takesNoBody = (method: string): boolean => method === "GET" || method === "HEAD";
 
 /** From 0 up to 1, out of a random UUID's first 32 bits. */
 function fraction(uuid: string): number {

@@ -4,7 +4,7 @@
  */
 import type { Actor } from "../identity/identity.ts";
 import type { Flag } from "../initiator/flags.ts";
-import type { Ask } from "../provider/conversation.ts";
+import type { Conversation } from "../provider/conversation.ts";
 import {
   endEvent,
   promptEvent,
@@ -12,7 +12,7 @@ import {
   thoughtEvents,
   tokenUsageEvent,
   toolEvents,
-  type Finish,
+  type InterceptionResult,
   type Subject,
 } from "../../events/compose.ts";
 import type { Recorder } from "../sinks/recorder.ts";
@@ -20,26 +20,26 @@ import type { Redact } from "../../events/redaction.ts";
 
 export type Interception = {
   /** Whether every required sink took the start. */
-  readonly begun: boolean | Promise<boolean>;
-  readonly end: (finish: Finish) => void;
+  readonly started: boolean | Promise<boolean>;
+  readonly end: (finish: InterceptionResult) => void;
 };
 
 /** What of the conversation is recorded, and how it is cleaned. */
 export type Recording = { readonly prompts: boolean; readonly redact: Redact };
 
 /** What is known as it begins. */
-export type Begun = {
+export type InterceptionContext = {
   readonly subject: Subject;
   readonly actor: Actor;
   readonly initiatorName: string | null;
   readonly flags: readonly Flag[];
-  readonly ask: Ask;
+  readonly ask: Conversation;
   readonly startedAt: number;
 };
 
 export function startInterception(
   { record, flush }: Recorder,
-  { subject, actor, initiatorName, flags, ask, startedAt }: Begun,
+  { subject, actor, initiatorName, flags, ask, startedAt }: InterceptionContext,
   { prompts, redact }: Recording,
   now: () => number,
 ): Interception {
@@ -49,11 +49,11 @@ export function startInterception(
   if (prompt) record(prompt);
   const begun = flush();
 
-  const end = (finish: Finish): void => {
+  const end = (finish: InterceptionResult): void => {
     if (!open) return;
     open = false;
     const at = now();
-    const { conclusion } = finish;
+    const { observation: conclusion } = finish;
     const usage = conclusion && tokenUsageEvent(subject, conclusion, at);
     if (usage) record(usage);
     // Before the tools: what is cut off a crowded log is its end.
@@ -64,5 +64,5 @@ export function startInterception(
     }
     void flush();
   };
-  return { begun, end };
+  return { started: begun, end };
 }

@@ -1,5 +1,5 @@
 import { Refusal } from "../../shared/refusal.ts";
-import { bodyEncoding } from "../../shared/http/content-encoding.ts";
+import { contentEncoding } from "../../shared/http/content-encoding.ts";
 
 /**
  * The request's whole body, at most `limit` bytes, exactly as it came: never inflated, never decoded.
@@ -8,7 +8,7 @@ import { bodyEncoding } from "../../shared/http/content-encoding.ts";
  * `body_incomplete` where the client stops sending.
  */
 export async function readBody(request: Request, limit: number): Promise<Uint8Array | Refusal> {
-  const tooLarge = declaredTooLarge(request.headers, limit);
+  const tooLarge = checkDeclaredLength(request.headers, limit);
   if (tooLarge) return tooLarge;
   if (request.body === null) return new Uint8Array();
   try {
@@ -24,12 +24,12 @@ export async function readBody(request: Request, limit: number): Promise<Uint8Ar
 }
 
 /** Refuses `body_encoded` (415) where a Content-Encoding is named: what is judged must be what the provider reads. */
-export function refuseEncoded(headers: Headers): Refusal | null {
-  return bodyEncoding(headers) === "plain" ? null : new Refusal("body_encoded");
+export function rejectEncodedBody(headers: Headers): Refusal | null {
+  return contentEncoding(headers) === "plain" ? null : new Refusal("body_encoded");
 }
 
 /** Refuses `body_unexpected` (400) where a body comes with a method that takes none; else there is none to forward. */
-export function refuseBody(headers: Headers): Refusal | null {
+export function rejectBody(headers: Headers): Refusal | null {
   const declared = headers.get("content-length");
   const some = headers.has("transfer-encoding") || (declared !== null && declared.trim() !== "0");
   return some ? new Refusal("body_unexpected") : null;
@@ -46,11 +46,11 @@ export function declaredLength(headers: Headers): number | null {
 }
 
 /** The refusal due for a Content-Length that is over the limit or no number; null where there is nothing to refuse. */
-export function declaredTooLarge(headers: Headers, limit: number): Refusal | null {
+export function checkDeclaredLength(headers: Headers, limit: number): Refusal | null {
   if (!headers.has("content-length") || headers.has("transfer-encoding")) return null;
   const length = declaredLength(headers);
-  if (length === null) return new Refusal("body_incomplete", "Content-Length is not a number");
-  return length > limit ? new Refusal("body_too_large", `declared ${length} bytes`) : null;
+  if (length === null) return new Refusal("body_incomplete", { detail: "Content-Length is not a number" });
+  return length > limit ? new Refusal("body_too_large", { detail: `declared ${length} bytes` }) : null;
 }
 
 async function readCounted(body: ReadableStream, limit: number): Promise<Uint8Array | Refusal> {
@@ -64,7 +64,7 @@ async function readCounted(body: ReadableStream, limit: number): Promise<Uint8Ar
     size += chunk.byteLength;
     if (size > limit) {
       reader.cancel().catch(() => undefined);
-      return new Refusal("body_too_large", "counted while reading");
+      return new Refusal("body_too_large", { detail: "counted while reading" });
     }
     parts.push(chunk);
   }

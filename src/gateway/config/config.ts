@@ -2,15 +2,15 @@
  * The environment, checked once: unchecked bindings in, a whole Config out, or everything that is wrong with them. The
  * only reader of `env`. Names and defaults: docs/reference.md.
  */
-import { readAssertion, readDelegation, type WitnessOptions } from "./owner-assertion.ts";
+import { readAssertion, readDelegation, type VerifierOptions } from "./owner-assertion.ts";
 import { asList, asTable, Fields, fromJson, isPlaceholder, type Table } from "../../shared/config-fields.ts";
 import { readProviders } from "./providers.ts";
-import type { ConfiguredSource, IdentitySource, Problems, World } from "../identity/identity.ts";
+import type { ConfiguredSource, IdentitySource, ReportIssue, SourceDeps } from "../identity/identity.ts";
 import type { DelegationRules } from "../initiator/delegation.ts";
 import type { AssertionRules } from "../initiator/rules.ts";
-import type { Keep } from "../provider/response-reader.ts";
+import type { ContentOptions } from "../provider/response-reader.ts";
 import type { Dialect, Provider } from "../provider/provider.ts";
-import type { DataSet } from "../sinks/analytics-engine.ts";
+import type { Dataset } from "../sinks/analytics-engine.ts";
 
 export type Limits = {
   /** The largest request body taken, in bytes. */
@@ -27,23 +27,23 @@ export type Config = {
   readonly providers: ReadonlyMap<string, Provider>;
   readonly sources: readonly ConfiguredSource[];
   readonly assertion: AssertionRules;
-  readonly witnesses: WitnessOptions;
+  readonly witnesses: VerifierOptions;
   /** null: nobody delegates. */
   readonly delegation: DelegationRules | null;
   readonly limits: Limits;
-  readonly recording: RecordingRules;
-  readonly interceptions: DataSet | null;
-  readonly overrides: DataSet | null;
+  readonly recording: RecordingOptions;
+  readonly interceptions: Dataset | null;
+  readonly overrides: Dataset | null;
   readonly ledger: LedgerBindings;
   /** SHA-256 of the token that may ask the API, 64 hex digits; null: nobody may. */
   readonly adminTokenSha256: string | null;
 };
 
 /** What is recorded of what was said, and whether anything is forwarded unrecorded. */
-export type RecordingRules = {
+export type RecordingOptions = {
   readonly required: boolean;
   readonly prompts: boolean;
-  readonly keep: Keep;
+  readonly content: ContentOptions;
   /** Further forms of secrets to take out of content. */
   readonly patterns: readonly RegExp[];
 };
@@ -58,23 +58,23 @@ export type LedgerBindings = {
 };
 
 /** One line each, `KEY.path problem`; never a value. */
-export type ConfigProblems = { readonly problems: readonly string[] };
+export type ConfigIssues = { readonly issues: readonly string[] };
 
 /** What there is to configure, by name: from `wiring.ts`. */
-export type Catalogue = {
+export type Registry = {
   readonly dialects: readonly Dialect[];
   readonly sources: readonly IdentitySource[];
   /** What the sources may touch of the world: tests give their own. */
-  readonly world: World;
+  readonly platform: SourceDeps;
 };
 
 export type Env = Readonly<Record<string, unknown>>;
 
 export const MIB = 1024 * 1024;
 
-export function readConfig(env: Env, catalogue: Catalogue): Config | ConfigProblems {
+export function readConfig(env: Env, catalogue: Registry): Config | ConfigIssues {
   const found: string[] = [];
-  const problems: Problems = (path, problem) => void found.push(`${path} ${problem}`);
+  const problems: ReportIssue = (path, problem) => void found.push(`${path} ${problem}`);
   const sources = readIdentity(env, catalogue, problems);
   const secret = (name: string): string | null => readSecret(env, name, problems);
   const table = (name: string): Fields => new Fields(optional(env, name, problems), name, problems);
@@ -94,7 +94,7 @@ export function readConfig(env: Env, catalogue: Catalogue): Config | ConfigProbl
     }),
     sources,
     assertion: assertion.rules,
-    witnesses: assertion.witnesses,
+    witnesses: assertion.verifiers,
     delegation,
     limits: readLimits(env, problems),
     recording: readRecording(env, problems),
@@ -104,11 +104,15 @@ export function readConfig(env: Env, catalogue: Catalogue): Config | ConfigProbl
     adminTokenSha256: readAdminToken(env, problems),
   };
   checkLedger(config, problems);
-  reportUnread(env, problems);
-  return found.length > 0 ? { problems: found } : config;
+  rejectMisspeltTables(env, problems);
+  return found.length > 0 ? { issues: found } : config;
 }
 
-function readIdentity(env: Env, { sources, world }: Catalogue, problems: Problems): ConfiguredSource[] {
+function readIdentity(
+  env: Env,
+  { sources, platform: world }: Registry,
+  problems: ReportIssue,
+): ConfiguredSource[] {
   const value = env["IDENTITY"] === undefined ? [{ source: "byok" }] : env["IDENTITY"];
   const list = asList(value, "IDENTITY", problems) ?? [];
   if (list.length === 0) problems("IDENTITY", "names no source");
@@ -123,7 +127,7 @@ function readIdentity(env: Env, { sources, world }: Catalogue, problems: Problem
     }
     const options = new Fields(table, path, problems);
     options.text("source");
-    const report: Problems = (key, problem) => problems(`${path}.${key}`, problem);
+    const report: ReportIssue = (key, problem) => problems(`${path}.${key}`, problem);
     const configured = source.configure({
       options,
       secret: (name, whether = "needed") =>
@@ -132,10 +136,10 @@ function readIdentity(env: Env, { sources, world }: Catalogue, problems: Problem
         if (env[name] === undefined) problems(name, "is missing: a binding that the configuration names");
         return binding(env, name, method, kind, problems);
       },
-      problems: report,
-      world,
+      report: report,
+      deps: world,
     });
-    options.done();
+    options.rejectUnknown();
     return [{ verifies: source.verifies, ...configured }];
   });
 }
@@ -150,7 +154,7 @@ function sourceNames(env: Env): readonly string[] {
   });
 }
 
-function readLimits(env: Env, problems: Problems): Limits {
+function readLimits(env: Env, problems: ReportIssue): Limits {
   const fields = new Fields(optional(env, "LIMITS", problems), "LIMITS", problems);
   const limits: Limits = {
     bodyBytes: fields.count("body_bytes", 1, 100 * MIB, 32 * MIB),
@@ -158,16 +162,16 @@ function readLimits(env: Env, problems: Problems): Limits {
     idleMs: fields.count("idle_ms", 1, 3_600_000, 300_000),
     observeBytes: fields.count("observe_bytes", 0, 64 * MIB, 8 * MIB),
   };
-  fields.done();
+  fields.rejectUnknown();
   return limits;
 }
 
-function readRecording(env: Env, problems: Problems): RecordingRules {
+function readRecording(env: Env, problems: ReportIssue): RecordingOptions {
   const fields = new Fields(optional(env, "RECORDING", problems), "RECORDING", problems);
-  const rules: RecordingRules = {
+  const rules: RecordingOptions = {
     required: fields.flag("required", false),
     prompts: fields.flag("prompts", false),
-    keep: {
+    content: {
       toolInputs: fields.flag("tool_inputs", false),
       thoughts: fields.flag("thoughts", false),
       errorMessages: fields.flag("error_messages", false),
@@ -179,7 +183,7 @@ function readRecording(env: Env, problems: Problems): RecordingRules {
       return pattern ?? [];
     }),
   };
-  fields.done();
+  fields.rejectUnknown();
   return rules;
 }
 
@@ -197,7 +201,7 @@ function toPattern(source: string): RegExp | null {
   }
 }
 
-function readLedger(env: Env, problems: Problems): LedgerBindings {
+function readLedger(env: Env, problems: ReportIssue): LedgerBindings {
   return {
     queue: binding(env, "EVENTS", "sendBatch", "a queue", problems),
     database: binding(env, "LEDGER", "prepare", "a D1 database", problems),
@@ -207,7 +211,7 @@ function readLedger(env: Env, problems: Problems): LedgerBindings {
 }
 
 /** What stands where must fit together. */
-function checkLedger({ recording, ledger }: Config, problems: Problems): void {
+function checkLedger({ recording, ledger }: Config, problems: ReportIssue): void {
   const { queue, database, archive } = ledger;
   if (queue && !database && !archive)
     problems("EVENTS", "needs LEDGER or ARCHIVE: else nothing keeps what the queue delivers");
@@ -217,7 +221,7 @@ function checkLedger({ recording, ledger }: Config, problems: Problems): void {
 }
 
 /** A whole number of days, as a number or (from `.dev.vars` and the dashboard) as its digits. */
-function readDays(env: Env, name: string, otherwise: number, problems: Problems): number {
+function readDays(env: Env, name: string, otherwise: number, problems: ReportIssue): number {
   const value = env[name];
   if (value === undefined) return otherwise;
   const days = typeof value === "string" && /^\d{1,6}$/.test(value.trim()) ? Number(value) : value;
@@ -227,7 +231,7 @@ function readDays(env: Env, name: string, otherwise: number, problems: Problems)
   return otherwise;
 }
 
-function readAdminToken(env: Env, problems: Problems): string | null {
+function readAdminToken(env: Env, problems: ReportIssue): string | null {
   if (env["ADMIN_TOKEN"] === undefined) return null;
   const value = readSecret(env, "ADMIN_TOKEN", problems);
   if (value === null || /^[0-9a-f]{64}$/.test(value)) return value;
@@ -236,12 +240,12 @@ function readAdminToken(env: Env, problems: Problems): string | null {
   return null;
 }
 
-function optional(env: Env, name: string, problems: Problems): Table {
+function optional(env: Env, name: string, problems: ReportIssue): Table {
   return env[name] === undefined ? {} : (asTable(env[name], name, problems) ?? {});
 }
 
 /** The secret's value, or null after reporting its name. */
-function readSecret(env: Env, name: string, problems: Problems): string | null {
+function readSecret(env: Env, name: string, problems: ReportIssue): string | null {
   const value = Object.hasOwn(env, name) ? env[name] : undefined;
   if (value === undefined) problems(name, "is missing: a secret that the configuration names");
   else if (typeof value !== "string") problems(name, "is not a text");
@@ -252,7 +256,7 @@ function readSecret(env: Env, name: string, problems: Problems): string | null {
 }
 
 /** A secret that is a provider key: one line of visible ASCII, as it goes into a header. */
-function readKey(env: Env, name: string, problems: Problems): string | null {
+function readKey(env: Env, name: string, problems: ReportIssue): string | null {
   const key = readSecret(env, name, problems);
   if (key === null) return null;
   if (!/^[\x21-\x7e]+$/.test(key)) problems(name, "holds blanks or other characters that no key has");
@@ -269,7 +273,7 @@ function isExampleKey(key: string): boolean {
 const TABLES = new Set(["PROVIDERS", "IDENTITY", "OWNER_ASSERTION", "DELEGATION", "RECORDING", "LIMITS"]);
 
 /** A table that nobody reads, under a name that begins as one of ours: a misspelt one, whose rules would not hold. */
-function reportUnread(env: Env, problems: Problems): void {
+function rejectMisspeltTables(env: Env, problems: ReportIssue): void {
   for (const [name, value] of Object.entries(env)) {
     const near = [...TABLES].some((table) => name.toUpperCase().startsWith(table.slice(0, 4)));
     if (!near || TABLES.has(name) || !isTable(fromJson(value))) continue;
@@ -288,7 +292,7 @@ function binding<T extends object>(
   name: string,
   method: keyof T & string,
   kind: string,
-  problems: Problems,
+  problems: ReportIssue,
 ): T | null {
   const value = env[name];
   if (value === undefined || value === null) return null;

@@ -6,7 +6,7 @@ import type { AssertionRules, ListedActor } from "../initiator/rules.ts";
 import { canonicalId } from "../../shared/uuid.ts";
 
 /** What those who can be asked about an owner are made of. */
-export type WitnessOptions = {
+export type VerifierOptions = {
   /** Secrets of signatures; several for rotation. */
   readonly signingKeys: readonly string[];
   readonly directory: DirectoryOptions | null;
@@ -14,7 +14,7 @@ export type WitnessOptions = {
   readonly nonces: DurableObjectNamespace | null;
 };
 
-type Given = {
+type AssertionContext = {
   /** The value of the secret of that name; null after reporting what is wrong with it. */
   readonly secret: (secretName: string) => string | null;
   /** Sources that vouch for actors here: what may stand before an actor's id. */
@@ -22,10 +22,10 @@ type Given = {
   readonly nonces: DurableObjectNamespace | null;
 };
 
-export type Assertion = { readonly rules: AssertionRules; readonly witnesses: WitnessOptions };
+export type AssertionConfig = { readonly rules: AssertionRules; readonly verifiers: VerifierOptions };
 
-export function readAssertion(fields: Fields, given: Given): Assertion {
-  const wrong = (key: string, problem: string): void => fields.problems(`${fields.path}.${key}`, problem);
+export function readAssertion(fields: Fields, given: AssertionContext): AssertionConfig {
+  const wrong = (key: string, problem: string): void => fields.report(`${fields.path}.${key}`, problem);
   const allow = fields.oneOf("allow", ["any", "service", "listed", "off"], "any");
   const actors = (fields.texts("actors") ?? []).map((entry) => readListedActor(entry, given.sources));
   if ((allow === "any" || allow === "service") && actors.length > 0)
@@ -41,23 +41,23 @@ export function readAssertion(fields: Fields, given: Given): Assertion {
   if (once && signature === "off") wrong("replay_cache", "counts only where signature is not off");
   if (once && !given.nonces) wrong("replay_cache", "needs NONCES: a Durable Object namespace");
 
-  const inner = fields.inner("directory");
+  const inner = fields.nested("directory");
   const directory = inner && readDirectory(inner, given.secret);
-  fields.done();
+  fields.rejectUnknown();
   const rules = { allow, actors, onInvalid, signature, once, directory: directory?.onDown ?? "off" } as const;
-  return { rules, witnesses: { signingKeys, directory: directory?.options ?? null, nonces: given.nonces } };
+  return { rules, verifiers: { signingKeys, directory: directory?.options ?? null, nonces: given.nonces } };
 }
 
 type DirectoryRules = { readonly options: DirectoryOptions; readonly onDown: "reject" | "accept" };
 
-function readDirectory(fields: Fields, secret: Given["secret"]): DirectoryRules | null {
+function readDirectory(fields: Fields, secret: AssertionContext["secret"]): DirectoryRules | null {
   const url = fields.url("url");
   const token = fields.secret("token", secret);
   const cacheMs = 1000 * fields.count("cache_ttl_s", 0, 86_400, 300);
   const negativeMs = 1000 * fields.count("negative_ttl_s", 0, 86_400, 30);
   const timeoutMs = fields.count("timeout_ms", 1, 60_000, 3000);
   const onDown = fields.oneOf("on_down", ["reject", "accept"], "reject");
-  fields.done();
+  fields.rejectUnknown();
   if (url === null || token === null) return null;
   return { options: { url, token, cacheMs, negativeMs, timeoutMs }, onDown };
 }
@@ -66,21 +66,24 @@ function readDirectory(fields: Fields, secret: Given["secret"]): DirectoryRules 
 const ACTOR_ID = /^[A-Za-z0-9][A-Za-z0-9._:@-]{0,95}$/;
 
 /** null after reporting what is wrong. */
-export function readDelegation(fields: Fields, secret: Given["secret"]): DelegationRules | null {
-  const wrong = (key: string, problem: string): void => fields.problems(`${fields.path}.${key}`, problem);
+export function readDelegation(fields: Fields, secret: AssertionContext["secret"]): DelegationRules | null {
+  const wrong = (key: string, problem: string): void => fields.report(`${fields.path}.${key}`, problem);
   const names = fields.texts("keys");
   if (!names?.length) wrong("keys", "is missing: no gateway could be known");
   const keys = fields.secrets("keys", headerSecret(secret, fields));
   const actor = fields.text("actor") ?? "coder-gateway";
   if (!ACTOR_ID.test(actor) || /^byok:/i.test(actor)) wrong("actor", `is not an id (${ACTOR_ID.source})`);
-  fields.done();
+  fields.rejectUnknown();
   return { keys, actor: canonicalId(actor) };
 }
 
 /** As many characters as 128 bits have in hexadecimal: what is shorter could be guessed. */
 const MIN_SECRET = 32;
 
-function longSecret(secret: Given["secret"], { problems }: Fields): Given["secret"] {
+function longSecret(
+  secret: AssertionContext["secret"],
+  { report: problems }: Fields,
+): AssertionContext["secret"] {
   return (name) => {
     const value = secret(name);
     if (value === null || value.length >= MIN_SECRET) return value;
@@ -90,12 +93,12 @@ function longSecret(secret: Given["secret"], { problems }: Fields): Given["secre
 }
 
 /** One that is sent in a header, where a comma would make two of it. */
-function headerSecret(secret: Given["secret"], fields: Fields): Given["secret"] {
+function headerSecret(secret: AssertionContext["secret"], fields: Fields): AssertionContext["secret"] {
   const long = longSecret(secret, fields);
   return (name) => {
     const value = long(name);
     if (value === null || /^[\x21-\x2b\x2d-\x7e]{1,1024}$/.test(value)) return value;
-    fields.problems(name, "holds a comma, blanks or other characters that no such key has, or too many");
+    fields.report(name, "holds a comma, blanks or other characters that no such key has, or too many");
     return null;
   };
 }

@@ -1,6 +1,6 @@
 /** The config's `PROVIDERS`, checked: names, types, base URLs, keys. */
 import { asTable, Fields } from "../../shared/config-fields.ts";
-import type { Problems } from "../identity/identity.ts";
+import type { ReportIssue } from "../identity/identity.ts";
 import type { Dialect, Provider } from "../provider/provider.ts";
 
 const NAME = /^[a-z0-9]+(?:-[a-z0-9]+)*$/;
@@ -12,16 +12,16 @@ const RESERVED = new Set(
 );
 
 /** What providers are made of, and how the secrets that they name are read. */
-type Given = {
+type ProviderContext = {
   readonly dialects: readonly Dialect[];
   /** Some identity source verifies callers: without, nobody may spend central keys. */
   readonly verifies: boolean;
   /** The provider key in the secret of that name; null after reporting what is wrong with it. */
   readonly key: (secretName: string) => string | null;
-  readonly problems: Problems;
+  readonly problems: ReportIssue;
 };
 
-export function readProviders(value: unknown, given: Given): ReadonlyMap<string, Provider> {
+export function readProviders(value: unknown, given: ProviderContext): ReadonlyMap<string, Provider> {
   const { verifies, problems } = given;
   const providers = new Map<string, Provider>();
   const table = asTable(value, "PROVIDERS", problems);
@@ -44,8 +44,8 @@ export function readProviders(value: unknown, given: Given): ReadonlyMap<string,
   return providers;
 }
 
-function readProvider(name: string, fields: Fields, { dialects, key }: Given): Provider | null {
-  const { path, problems } = fields;
+function readProvider(name: string, fields: Fields, { dialects, key }: ProviderContext): Provider | null {
+  const { path, report: problems } = fields;
   const type = fields.text("type");
   const dialect = dialects.find((one) => one.type === type);
   if (!dialect) problems(`${path}.type`, `is none of ${dialects.map((one) => `"${one.type}"`).join(", ")}`);
@@ -56,13 +56,13 @@ function readProvider(name: string, fields: Fields, { dialects, key }: Given): P
     coderHeaders: fields.flag("forward_coder_headers", false),
     models: fields.texts("models"),
   };
-  fields.done();
+  fields.rejectUnknown();
   return dialect && baseUrl !== null ? { name, dialect, baseUrl, keys, ...rest } : null;
 }
 
 function readBaseUrl(fields: Fields, dialect: Dialect | undefined): string | null {
   const url = fields.url("base_url");
   if (url === null || dialect?.mount !== "" || !url.endsWith("/v1")) return url;
-  fields.problems(`${fields.path}.base_url`, "must not end in /v1: the routes of this type begin with it");
+  fields.report(`${fields.path}.base_url`, "must not end in /v1: the routes of this type begin with it");
   return null;
 }

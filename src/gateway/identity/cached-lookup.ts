@@ -3,41 +3,49 @@
  * backend is down, and never for longer; who is refused stays refused for a shorter one; no answer is nobody's.
  */
 import { Refusal } from "../../shared/refusal.ts";
-import { createFlights, LATE } from "./single-flight.ts";
+import { createSingleFlight, TIMED_OUT } from "./single-flight.ts";
 import type { Actor } from "./identity.ts";
-import { createMemory } from "./ttl-cache.ts";
+import { createTtlCache } from "./ttl-cache.ts";
 
-export type LookUpRules = {
+export type CachedLookupOptions = {
   /** How long an actor is taken for known: what was revoked is refused within this time. */
-  readonly knownMs: number;
-  readonly refusedMs: number;
+  readonly ttlMs: number;
+  readonly negativeTtlMs: number;
   readonly timeoutMs: number;
 };
 
-export type Verdict = Actor | Refusal;
+export type LookupResult = Actor | Refusal;
 
 /** `ask` never rejects. Refuses what it refuses, and `identity_unavailable` where it does not answer in time. */
-export type LookUp = (sha256: string, ask: () => Promise<Verdict>) => Verdict | Promise<Verdict>;
+export type CachedLookup = (
+  sha256: string,
+  ask: () => Promise<LookupResult>,
+) => LookupResult | Promise<LookupResult>;
 
-export function createLookUps({ knownMs, refusedMs, timeoutMs }: LookUpRules, now: () => number): LookUp {
+export function createCachedLookup(
+  { ttlMs: knownMs, negativeTtlMs: refusedMs, timeoutMs }: CachedLookupOptions,
+  now: () => number,
+): CachedLookup {
   // Apart, so that strangers displace only strangers.
-  const known = createMemory<Actor>(now);
-  const refused = createMemory<Refusal>(now);
-  const fly = createFlights<Verdict>(timeoutMs, now);
+  const known = createTtlCache<Actor>(now);
+  const refused = createTtlCache<Refusal>(now);
+  const fly = createSingleFlight<LookupResult>(timeoutMs, now);
 
-  const find = async (sha256: string, ask: () => Promise<Verdict>): Promise<Verdict> => {
+  const find = async (sha256: string, ask: () => Promise<LookupResult>): Promise<LookupResult> => {
     // What is revoked while we ask may still be in the answer: its time runs from the question.
     const asked = now();
     const verdict = await ask();
-    if (!(verdict instanceof Refusal)) known.keep(sha256, verdict, asked + knownMs);
-    else if (verdict.reason !== "identity_unavailable") refused.keep(sha256, verdict, asked + refusedMs);
+    if (!(verdict instanceof Refusal)) known.set(sha256, verdict, asked + knownMs);
+    else if (verdict.code !== "identity_unavailable") refused.set(sha256, verdict, asked + refusedMs);
     return verdict;
   };
 
   return (sha256, ask) =>
-    known.recall(sha256) ??
-    refused.recall(sha256) ??
+    known.get(sha256) ??
+    refused.get(sha256) ??
     fly(sha256, () => find(sha256, ask)).then((verdict) =>
-      verdict === LATE ? new Refusal("identity_unavailable", `no answer within ${timeoutMs} ms`) : verdict,
+      verdict === TIMED_OUT
+        ? new Refusal("identity_unavailable", { detail: `no answer within ${timeoutMs} ms` })
+        : verdict,
     );
 }

@@ -1,13 +1,13 @@
 /** What is stored of a client key: whose it is, and its SHA-256, never the key. The same in the secret and in KV. */
 import { ACTOR_ID, readActorId } from "./actor-id.ts";
-import type { Actor, Problems } from "./identity.ts";
+import type { Actor, ReportIssue } from "./identity.ts";
 
 export type KeyEntry = { readonly digest: Uint8Array; readonly actor: Actor };
 
 const ENTRY_KEYS = ["sha256", "actor", "kind", "name", "assert"];
 
 /** One entry, or null after reporting all that is wrong with it. */
-export function readEntry(item: unknown, report: Problems): KeyEntry | null {
+export function readKeyEntry(item: unknown, report: ReportIssue): KeyEntry | null {
   if (typeof item !== "object" || item === null || Array.isArray(item)) {
     report("", "is not an object");
     return null;
@@ -43,7 +43,7 @@ export function readEntry(item: unknown, report: Problems): KeyEntry | null {
 }
 
 /** Compares the whole digest in constant time. */
-export function isOf({ digest }: KeyEntry, sha256: string): boolean {
+export function matchesKey({ digest }: KeyEntry, sha256: string): boolean {
   return crypto.subtle.timingSafeEqual(digest, fromHex(sha256));
 }
 

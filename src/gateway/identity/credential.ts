@@ -4,7 +4,7 @@
  */
 import { sha256Hex } from "../../shared/digest.ts";
 import { Refusal } from "../../shared/refusal.ts";
-import type { Configured } from "./identity.ts";
+import type { SourceInstance } from "./identity.ts";
 
 export type Secret = {
   readonly value: string;
@@ -25,11 +25,11 @@ export type Credential = {
    * The client's own provider key: what stands beside a header that only says who is calling, else the identity
    * credential itself; null where it is one that a source judges.
    */
-  readonly own: Secret | null;
+  readonly ownKey: Secret | null;
   /** Who is calling is said in a header of its own, so `Authorization`/`X-Api-Key` are the client's own provider key. */
-  readonly governed: boolean;
+  readonly hasIdentityHeader: boolean;
   /** The client's own provider key goes upstream only where the gateway has none. */
-  readonly ownYields: boolean;
+  readonly prefersCentralKey: boolean;
 };
 
 /** What this gateway's own client keys begin with: such a key is nobody's provider key, and goes nowhere but here. */
@@ -45,7 +45,7 @@ const TOKEN = /^[A-Za-z0-9._~+/-]+=*$/;
  */
 export async function readCredential(
   headers: Headers,
-  sources: readonly Configured[] = [],
+  sources: readonly SourceInstance[] = [],
 ): Promise<Credential | Refusal> {
   const governance = await headerSecret(
     headers,
@@ -58,23 +58,27 @@ export async function readCredential(
     ? await headerSecret(headers, "cf-access-jwt-assertion", "Cf-Access-Jwt-Assertion")
     : null;
   if (assertion instanceof Refusal) return assertion;
-  const sent = await sentKey(headers);
+  const sent = await readSentKey(headers);
   if (sent instanceof Refusal) return sent;
   const identity = governance ?? sent;
   if (identity === null && assertion === null) return new Refusal("credential_missing");
   return {
     identity,
     assertion,
-    own: sent && isIdentity(sent, governance, sources) ? null : sent,
-    governed: governance !== null || assertion !== null,
-    ownYields: governance === null && assertion !== null && access?.ownKeyYields === true,
+    ownKey: sent && isIdentityCredential(sent, governance, sources) ? null : sent,
+    hasIdentityHeader: governance !== null || assertion !== null,
+    prefersCentralKey: governance === null && assertion !== null && access?.ownKeyYields === true,
   };
 }
 
 /** Whatever says who is calling is no provider key, in whichever header it stands beside itself. */
-function isIdentity(sent: Secret, governance: Secret | null, sources: readonly Configured[]): boolean {
+function isIdentityCredential(
+  sent: Secret,
+  governance: Secret | null,
+  sources: readonly SourceInstance[],
+): boolean {
   if (sent.value.startsWith(CLIENT_KEY_PREFIX) || sent.value === governance?.value) return true;
-  return sources.some((source) => source.recognises(sent));
+  return sources.some((source) => source.recognizes(sent));
 }
 
 /** A header that holds nothing but a token; null where it is absent or blank. */
@@ -85,14 +89,15 @@ async function headerSecret(
 ): Promise<Secret | Refusal | null> {
   const value = headers.get(from)?.trim() ?? "";
   if (value === "") return null;
-  return isToken(value) ? secret(value, from) : new Refusal("credential_malformed", name);
+  return isToken(value) ? secret(value, from) : new Refusal("credential_malformed", { detail: name });
 }
 
-async function sentKey(headers: Headers): Promise<Secret | Refusal | null> {
+async function readSentKey(headers: Headers): Promise<Secret | Refusal | null> {
   const authorization = headers.get("authorization");
   if (authorization === null) return headerSecret(headers, "x-api-key", "X-Api-Key");
   const bearer = /^bearer +(\S+)\s*$/i.exec(authorization)?.[1];
-  if (bearer === undefined || !isToken(bearer)) return new Refusal("credential_malformed", "Authorization");
+  if (bearer === undefined || !isToken(bearer))
+    return new Refusal("credential_malformed", { detail: "Authorization" });
   return secret(bearer, "authorization");
 }
 

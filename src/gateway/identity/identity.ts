@@ -30,10 +30,10 @@ export type Actor = {
 export type Identify = (credential: Credential) => Promise<Actor | Refusal | null> | Actor | Refusal | null;
 
 /** Collects everything wrong with a config, each with the path of its key. */
-export type Problems = (path: string, problem: string) => void;
+export type ReportIssue = (path: string, problem: string) => void;
 
 /** Reads the options of an entry in `IDENTITY`, each checked as it is read; those that nobody reads are refused. */
-export type Options = {
+export type SourceOptions = {
   /** A text that must be there. */
   required(key: string): string | null;
   /** One text or several; there must be one. */
@@ -48,21 +48,21 @@ export type Options = {
 };
 
 /** What a source may touch of the world. */
-export type World = {
+export type SourceDeps = {
   readonly fetch: typeof fetch;
   readonly now: () => number;
   /** For what only the operator can mend. */
-  readonly complain: (line: string) => void;
+  readonly logError: (line: string) => void;
 };
 
-export type Setup = {
-  readonly options: Options;
+export type SourceSetup = {
+  readonly options: SourceOptions;
   /** A secret; null where it is unusable, or missing (which is reported unless it is optional). */
   readonly secret: (name: string, whether?: "needed" | "optional") => string | null;
   /** The binding that an option names, known by a method that only its kind has; null after reporting what is wrong. */
   readonly binding: <T extends object>(name: string, method: keyof T & string, kind: string) => T | null;
-  readonly problems: Problems;
-  readonly world: World;
+  readonly report: ReportIssue;
+  readonly deps: SourceDeps;
 };
 
 export type IdentitySource = {
@@ -70,13 +70,13 @@ export type IdentitySource = {
   /** Verifies the credential; without any that does, `byok` alone could spend a central key. */
   readonly verifies: boolean;
   /** Reads the options of its entry in `IDENTITY`, its secrets and bindings, reporting all that is wrong. */
-  readonly configure: (setup: Setup) => Configured;
+  readonly configure: (setup: SourceSetup) => SourceInstance;
 };
 
-export type Configured = {
+export type SourceInstance = {
   readonly identify: Identify;
   /** The secret is one that this source judges: nobody's provider key, and sent to none. */
-  readonly recognises: (secret: Secret) => boolean;
+  readonly recognizes: (secret: Secret) => boolean;
   /**
    * Judges what Cloudflare Access put before the request, which is trusted nowhere else. `ownKeyYields`: the client's own
    * provider key then goes upstream only where the gateway has none.
@@ -85,7 +85,7 @@ export type Configured = {
 };
 
 /** A source with its options read. */
-export type ConfiguredSource = Configured & { readonly verifies: boolean };
+export type ConfiguredSource = SourceInstance & { readonly verifies: boolean };
 
 /**
  * Asks the sources in their order; the first that knows the credential decides, and `credential_unknown` where none
@@ -96,7 +96,7 @@ export async function identify(
   credential: Credential,
   sources: readonly ConfiguredSource[],
 ): Promise<Actor | Refusal> {
-  const verified = credential.governed && sources.some((source) => source.verifies);
+  const verified = credential.hasIdentityHeader && sources.some((source) => source.verifies);
   for (const source of sources) {
     if (verified && !source.verifies) continue;
     const answer = await source.identify(credential);

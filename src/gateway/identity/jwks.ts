@@ -7,12 +7,12 @@
  * while it has no keys.
  */
 import { createLocalJWKSet, errors, type CryptoKey, type JSONWebKeySet, type LocalJWKSet } from "jose";
-import { lookUp } from "../../shared/http/fetch-text.ts";
+import { fetchText } from "../../shared/http/fetch-text.ts";
 import { Refusal } from "../../shared/refusal.ts";
-import { createFlights } from "./single-flight.ts";
-import type { World } from "./identity.ts";
+import { createSingleFlight } from "./single-flight.ts";
+import type { SourceDeps } from "./identity.ts";
 
-export type IssuerRules = {
+export type JwksOptions = {
   readonly jwksUrl: string;
   readonly cooldownMs: number;
   readonly timeoutMs: number;
@@ -25,24 +25,24 @@ export type KeyHint = { readonly alg: string; readonly kid?: string };
 export type FindKey = (hint: KeyHint) => Promise<CryptoKey | Refusal>;
 
 /** After this the issuer is asked again, so that a key it has withdrawn does not live on. */
-const FRESH_MS = 10 * 60 * 1000;
+const REFRESH_MS = 10 * 60 * 1000;
 /** Keys older than that are used no more, even if the issuer does not answer. */
-const KEPT_MS = 24 * 60 * 60 * 1000;
+const MAX_STALE_MS = 24 * 60 * 60 * 1000;
 /** Instead of the cool-down while there are no keys at all and so nobody can be known. */
 const FIRST_COOLDOWN_MS = 1000;
 const MAX_JWKS_BYTES = 256 * 1024;
 
-type Held = { readonly keys: LocalJWKSet; readonly since: number };
+type KeySet = { readonly keys: LocalJWKSet; readonly since: number };
 
-export function issuerKeys(
-  { jwksUrl, cooldownMs, timeoutMs }: IssuerRules,
-  { fetch: fetcher, now }: World,
+export function createKeyFinder(
+  { jwksUrl, cooldownMs, timeoutMs }: JwksOptions,
+  { fetch: fetcher, now }: SourceDeps,
 ): FindKey {
-  let held: Held | null = null;
+  let held: KeySet | null = null;
   let askedAt = Number.NEGATIVE_INFINITY;
   /** Why the last question had no answer; null where it had one. */
   let failure: string | null = null;
-  const fly = createFlights<void>(timeoutMs, now);
+  const fly = createSingleFlight<void>(timeoutMs, now);
 
   const isCoolingDown = (): boolean => now() - askedAt < (held ? cooldownMs : FIRST_COOLDOWN_MS);
   /** Waits for the question that is being asked, or asks it unless it was asked just now. */
@@ -56,25 +56,27 @@ export function issuerKeys(
       else [held, failure] = [{ keys: answer, since: now() }, null];
     });
   const find = async (hint: KeyHint): Promise<CryptoKey | Refusal | null> => {
-    if (!held || now() - held.since >= KEPT_MS) return unavailable(failure ?? "jwks: no keys");
+    if (!held || now() - held.since >= MAX_STALE_MS) return unavailable(failure ?? "jwks: no keys");
     return keyOf(held.keys, hint);
   };
 
   return async (hint) => {
     // With keys at hand only one request waits for newer ones; without, all do.
-    const isFresh = held !== null && now() - held.since < FRESH_MS;
+    const isFresh = held !== null && now() - held.since < REFRESH_MS;
     if (!isFresh && !(held && isCoolingDown())) await refresh();
     const key = await find(hint);
     if (key !== null) return key;
     await refresh();
     return (
       (await find(hint)) ??
-      (failure === null ? new Refusal("credential_unknown", "jwks: no such key") : unavailable(failure))
+      (failure === null
+        ? new Refusal("credential_unknown", { detail: "jwks: no such key" })
+        : unavailable(failure))
     );
   };
 }
 
-const unavailable = (detail: string): Refusal => new Refusal("identity_unavailable", detail);
+const unavailable = (detail: string): Refusal => new Refusal("identity_unavailable", { detail });
 
 /** null: there is no such key. */
 async function keyOf(keys: LocalJWKSet, { alg, kid }: KeyHint): Promise<CryptoKey | Refusal | null> {
@@ -83,7 +85,9 @@ async function keyOf(keys: LocalJWKSet, { alg, kid }: KeyHint): Promise<CryptoKe
   } catch (error) {
     if (error instanceof errors.JWKSNoMatchingKey) return null;
     if (error instanceof errors.JWKSMultipleMatchingKeys) {
-      return new Refusal("credential_unknown", "jwks: several keys, and the token does not say which");
+      return new Refusal("credential_unknown", {
+        detail: "jwks: several keys, and the token does not say which",
+      });
     }
     return unavailable(
       `jwks: a key that cannot be used (${error instanceof Error ? error.name : "unknown"})`,
@@ -98,7 +102,7 @@ async function askForKeys(
   timeoutMs: number,
 ): Promise<LocalJWKSet | string> {
   const headers = { accept: "application/jwk-set+json, application/json" };
-  const found = await lookUp(fetcher, { url, headers, timeoutMs, maxBytes: MAX_JWKS_BYTES });
+  const found = await fetchText(fetcher, { url, headers, timeoutMs, maxBytes: MAX_JWKS_BYTES });
   if ("failure" in found) return found.failure;
   if (found.status !== 200) return `status ${found.status}`;
   try {

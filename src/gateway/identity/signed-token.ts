@@ -7,11 +7,11 @@
 import { decodeJwt, decodeProtectedHeader, errors, jwtVerify, type JWTPayload } from "jose";
 import { Refusal } from "../../shared/refusal.ts";
 import type { Secret } from "./credential.ts";
-import type { Actor, World } from "./identity.ts";
-import { issuerKeys, type FindKey, type IssuerRules, type KeyHint } from "./jwks.ts";
-import { createMemory } from "./ttl-cache.ts";
+import type { Actor, SourceDeps } from "./identity.ts";
+import { createKeyFinder, type FindKey, type JwksOptions, type KeyHint } from "./jwks.ts";
+import { createTtlCache } from "./ttl-cache.ts";
 
-export type TokenRules = IssuerRules & {
+export type TokenOptions = JwksOptions & {
   /** As `iss` has it, to the letter. */
   readonly issuer: string;
   /** Any of these in `aud`. */
@@ -27,9 +27,9 @@ export const ALGORITHMS = "RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512
 
 export type Claims = Readonly<Record<string, unknown>>;
 
-export type SignedTokens = {
+export type TokenVerifier = {
   /** The token says that it is this issuer's: anybody can write that. */
-  readonly recognises: (secret: Secret) => boolean;
+  readonly recognizes: (secret: Secret) => boolean;
   /** null: it does not say so. */
   readonly identify: (secret: Secret) => Actor | Promise<Actor | Refusal> | null;
 };
@@ -37,27 +37,27 @@ export type SignedTokens = {
 const VERIFIED_MS = 60_000;
 
 /** `toActor`: whose the claims are, or why they are nobody's. */
-export function signedTokens(
-  rules: TokenRules,
+export function createTokenVerifier(
+  rules: TokenOptions,
   toActor: (claims: Claims, keyId: string) => Actor | Refusal,
-  world: World,
-): SignedTokens {
-  const findKey = issuerKeys(rules, world);
-  const verified = createMemory<Actor>(world.now);
+  world: SourceDeps,
+): TokenVerifier {
+  const findKey = createKeyFinder(rules, world);
+  const verified = createTtlCache<Actor>(world.now);
   const verify = async ({ value, sha256 }: Secret): Promise<Actor | Refusal> => {
     const claims = await verifiedClaims(value, rules, findKey, world.now());
     if (claims instanceof Refusal) return claims;
     const actor = toActor(claims, sha256.slice(0, 16));
     if (!(actor instanceof Refusal)) {
-      verified.keep(sha256, actor, Math.min(world.now() + VERIFIED_MS, endOf(claims, rules)));
+      verified.set(sha256, actor, Math.min(world.now() + VERIFIED_MS, endOf(claims, rules)));
     }
     return actor;
   };
-  const recognises = ({ value, sha256 }: Secret): boolean =>
-    verified.recall(sha256) !== null || issuerOf(value) === rules.issuer;
+  const recognizes = ({ value, sha256 }: Secret): boolean =>
+    verified.get(sha256) !== null || issuerOf(value) === rules.issuer;
   return {
-    recognises,
-    identify: (secret) => verified.recall(secret.sha256) ?? (recognises(secret) ? verify(secret) : null),
+    recognizes: recognizes,
+    identify: (secret) => verified.get(secret.sha256) ?? (recognizes(secret) ? verify(secret) : null),
   };
 }
 
@@ -74,7 +74,7 @@ function issuerOf(token: string): unknown {
 }
 
 /** When the token ends, in milliseconds since 1970. */
-function endOf({ exp, iat }: JWTPayload, { maxAgeS, toleranceS }: TokenRules): number {
+function endOf({ exp, iat }: JWTPayload, { maxAgeS, toleranceS }: TokenOptions): number {
   const ends = [exp, maxAgeS === null || iat === undefined ? undefined : iat + maxAgeS];
   return Math.min(
     ...ends.map((end) => (end === undefined ? Number.POSITIVE_INFINITY : (end + toleranceS) * 1000)),
@@ -83,7 +83,7 @@ function endOf({ exp, iat }: JWTPayload, { maxAgeS, toleranceS }: TokenRules): n
 
 async function verifiedClaims(
   token: string,
-  { issuer, audience, algorithms, toleranceS, maxAgeS }: TokenRules,
+  { issuer, audience, algorithms, toleranceS, maxAgeS }: TokenOptions,
   findKey: FindKey,
   now: number,
 ): Promise<JWTPayload | Refusal> {
@@ -107,10 +107,10 @@ async function verifiedClaims(
   }
 }
 
-const refuse = (detail: string): Refusal => new Refusal("credential_unknown", `token: ${detail}`);
+const refuse = (detail: string): Refusal => new Refusal("credential_unknown", { detail: `token: ${detail}` });
 
 /** By these a token brings its key along, says where to get it, or asks for rules of its own. */
-const NOT_TAKEN = ["jwk", "jku", "x5u", "x5c", "crit", "b64"];
+const REJECTED_HEADERS = ["jwk", "jku", "x5u", "x5c", "crit", "b64"];
 
 /** Which key the token says it is signed with: one of the issuer's own, by name at most. */
 function readHeader(token: string, algorithms: readonly string[]): KeyHint | Refusal {
@@ -123,7 +123,7 @@ function readHeader(token: string, algorithms: readonly string[]): KeyHint | Ref
   const { alg, kid } = header;
   if (typeof alg !== "string" || !algorithms.includes(alg))
     return refuse("its algorithm is none of those that count");
-  const odd = NOT_TAKEN.find((name) => Object.hasOwn(header, name));
+  const odd = REJECTED_HEADERS.find((name) => Object.hasOwn(header, name));
   if (odd !== undefined) return refuse(`its header has ${odd}`);
   if (kid === undefined) return { alg };
   return typeof kid === "string" ? { alg, kid } : refuse("its kid is no name");
@@ -133,7 +133,7 @@ function readHeader(token: string, algorithms: readonly string[]): KeyHint | Ref
 function refused(error: unknown): Refusal {
   if (!(error instanceof errors.JOSEError)) {
     const name = error instanceof Error ? error.name : "unknown";
-    return new Refusal("identity_unavailable", `token: it could not be verified (${name})`);
+    return new Refusal("identity_unavailable", { detail: `token: it could not be verified (${name})` });
   }
   const claim =
     error instanceof errors.JWTClaimValidationFailed || error instanceof errors.JWTExpired

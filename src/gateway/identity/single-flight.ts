@@ -10,18 +10,18 @@
  */
 
 /** The answer took too long, or the request that was asking is gone. */
-export const LATE = Symbol("late");
+export const TIMED_OUT = Symbol("late");
 
-export type Fly<T> = (key: string, start: () => Promise<T>) => Promise<T | typeof LATE>;
+export type SingleFlight<T> = (key: string, start: () => Promise<T>) => Promise<T | typeof TIMED_OUT>;
 
 /** So many at most are remembered; past that, who asks for the same asks again. */
-const MOST_FLYING = 10_000;
+const MAX_FLIGHTS = 10_000;
 
-export function createFlights<T>(timeoutMs: number, now: () => number): Fly<T> {
+export function createSingleFlight<T>(timeoutMs: number, now: () => number): SingleFlight<T> {
   const flying = new Map<string, { readonly answer: Promise<T>; readonly since: number }>();
 
   const take = (key: string, start: () => Promise<T>): Promise<T> => {
-    const [oldest] = flying.size >= MOST_FLYING ? flying.keys() : [];
+    const [oldest] = flying.size >= MAX_FLIGHTS ? flying.keys() : [];
     if (oldest !== undefined) flying.delete(oldest);
     const land = (): void => {
       if (flying.get(key) === flight) flying.delete(key);
@@ -38,9 +38,9 @@ export function createFlights<T>(timeoutMs: number, now: () => number): Fly<T> {
   };
 }
 
-async function inTime<T>(answer: Promise<T>, timeoutMs: number): Promise<T | typeof LATE> {
-  const { promise: late, resolve } = Promise.withResolvers<typeof LATE>();
-  const timer = setTimeout(() => resolve(LATE), timeoutMs);
+async function inTime<T>(answer: Promise<T>, timeoutMs: number): Promise<T | typeof TIMED_OUT> {
+  const { promise: late, resolve } = Promise.withResolvers<typeof TIMED_OUT>();
+  const timer = setTimeout(() => resolve(TIMED_OUT), timeoutMs);
   try {
     return await Promise.race([answer, late]);
   } finally {

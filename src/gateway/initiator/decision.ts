@@ -2,10 +2,10 @@
  * On whose account. Receives what a request claims and what has been found out about it; hands on the initiator, how
  * far it can be believed, and how that was decided. Asks nobody, logs nothing, refuses nothing.
  */
-import type { Claim } from "./owner-claim.ts";
-import type { DirectoryAnswer } from "./directory.ts";
+import type { OwnerClaim } from "./owner-claim.ts";
+import type { DirectoryLookup } from "./directory.ts";
 import type { OwnerRejection } from "./owner-header.ts";
-import { permit, type AssertionRules, type Rule } from "./rules.ts";
+import { checkPermission, type AssertionRules, type Rule } from "./rules.ts";
 import { isFresh } from "./signature.ts";
 
 /**
@@ -30,7 +30,7 @@ export type Initiator = {
 export type Trace = {
   readonly rule: Rule | null;
   readonly signature: "off" | "absent" | "valid" | OwnerRejection | null;
-  readonly directory: "off" | DirectoryAnswer["is"] | null;
+  readonly directory: "off" | DirectoryLookup["is"] | null;
   readonly candidates: readonly Candidate[];
 };
 
@@ -42,9 +42,9 @@ export type Candidate = {
 };
 
 /** What was found out beyond the headers, each as soon as somebody has asked. */
-export type Evidence = {
+export type Proof = {
   readonly signature?: "valid" | "signature_expired" | "signature_invalid";
-  readonly directory?: DirectoryAnswer;
+  readonly directory?: DirectoryLookup;
   readonly nonce?: "first" | "again" | "down";
 };
 
@@ -52,34 +52,34 @@ export type Decision = {
   readonly initiator: Initiator;
   readonly trace: Trace;
   /** What has to be found out before this is the decision; until then the owner does not count. */
-  readonly wants: keyof Evidence | null;
+  readonly needs: keyof Proof | null;
 };
 
-type Looked = Pick<Trace, "rule" | "signature" | "directory">;
-const NOT_LOOKED: Looked = { rule: null, signature: null, directory: null };
+type Checks = Pick<Trace, "rule" | "signature" | "directory">;
+const NOT_CHECKED: Checks = { rule: null, signature: null, directory: null };
 
 /** The decision as far as the evidence goes: asked again with what it `wants`, it goes on. */
-export function decide(claim: Claim, rules: AssertionRules, evidence: Evidence = {}): Decision {
+export function decideInitiator(claim: OwnerClaim, rules: AssertionRules, evidence: Proof = {}): Decision {
   const { actor, owner, isCoderAgents, isDelegating } = claim;
-  const lost = (reason: OwnerRejection, looked: Looked): Decision => keepActor(claim, reason, looked);
-  if (owner.kind === "absent") return keepActor(claim, null, NOT_LOOKED);
-  if (!isCoderAgents && !isDelegating) return lost("client", NOT_LOOKED);
-  const { permitted, rule } = permit(actor, isDelegating, rules);
-  if (!permitted) return lost("not_permitted", { ...NOT_LOOKED, rule });
-  if (owner.kind === "bad") return lost(owner.reason, { ...NOT_LOOKED, rule });
-  if (owner.id === actor.id) return keepActor(claim, null, { ...NOT_LOOKED, rule });
+  const lost = (reason: OwnerRejection, looked: Checks): Decision => keepActor(claim, reason, looked);
+  if (owner.kind === "absent") return keepActor(claim, null, NOT_CHECKED);
+  if (!isCoderAgents && !isDelegating) return lost("client", NOT_CHECKED);
+  const { permitted, rule } = checkPermission(actor, isDelegating, rules);
+  if (!permitted) return lost("not_permitted", { ...NOT_CHECKED, rule });
+  if (owner.kind === "bad") return lost(owner.reason, { ...NOT_CHECKED, rule });
+  if (owner.id === actor.id) return keepActor(claim, null, { ...NOT_CHECKED, rule });
 
-  const signature = judgeSignature(claim, rules, evidence);
-  const signed: Looked = { rule, signature: signature.is, directory: null };
-  if (signature.rejects) return { ...lost(signature.rejects, signed), wants: signature.wants ?? null };
-  const directory = judgeDirectory(rules, evidence);
-  const looked: Looked = { ...signed, directory: directory.is };
-  if (directory.rejects) return { ...lost(directory.rejects, looked), wants: directory.wants ?? null };
+  const signature = checkSignature(claim, rules, evidence);
+  const signed: Checks = { rule, signature: signature.is, directory: null };
+  if (signature.rejects) return { ...lost(signature.rejects, signed), needs: signature.needs ?? null };
+  const directory = checkDirectory(rules, evidence);
+  const looked: Checks = { ...signed, directory: directory.is };
+  if (directory.rejects) return { ...lost(directory.rejects, looked), needs: directory.needs ?? null };
   // Last, so that a signature is used up only by a request that counts.
   const isSigned = signature.is === "valid";
   if (isSigned && rules.once && evidence.nonce !== "first") {
     const reason = evidence.nonce === "again" ? "replayed" : "replay_unavailable";
-    return { ...lost(reason, looked), wants: evidence.nonce === undefined ? "nonce" : null };
+    return { ...lost(reason, looked), needs: evidence.nonce === undefined ? "nonce" : null };
   }
   const name = evidence.directory?.is === "active" ? evidence.directory.username : null;
   const attribution = isSigned ? "signed" : "asserted";
@@ -92,12 +92,12 @@ export function decide(claim: Claim, rules: AssertionRules, evidence: Evidence =
         { who: "actor", id: actor.id, why_lost: "overridden" },
       ],
     },
-    wants: null,
+    needs: null,
   };
 }
 
 /** The actor is the initiator: nobody else was named, or `reason` is why the owner does not count. */
-function keepActor({ actor }: Claim, reason: OwnerRejection | null, looked: Looked): Decision {
+function keepActor({ actor }: OwnerClaim, reason: OwnerRejection | null, looked: Checks): Decision {
   const itself: Candidate = { who: "actor", id: actor.id, why_lost: null };
   return {
     initiator: {
@@ -110,36 +110,36 @@ function keepActor({ actor }: Claim, reason: OwnerRejection | null, looked: Look
       ...looked,
       candidates: reason === null ? [itself] : [{ who: "owner", id: null, why_lost: reason }, itself],
     },
-    wants: null,
+    needs: null,
   };
 }
 
 /** What one thing looked at says; with `wants`, it rejects only until that is known. */
-type Finding<Is> = { readonly is: Is; readonly rejects?: OwnerRejection; readonly wants?: keyof Evidence };
+type CheckResult<Is> = { readonly is: Is; readonly rejects?: OwnerRejection; readonly needs?: keyof Proof };
 
-const rejected = (reason: OwnerRejection): Finding<OwnerRejection> => ({ is: reason, rejects: reason });
+const rejected = (reason: OwnerRejection): CheckResult<OwnerRejection> => ({ is: reason, rejects: reason });
 
-function judgeSignature(
-  { signature, at }: Claim,
+function checkSignature(
+  { signature, at }: OwnerClaim,
   { signature: wanted }: AssertionRules,
-  evidence: Evidence,
-): Finding<Trace["signature"]> {
+  evidence: Proof,
+): CheckResult<Trace["signature"]> {
   if (wanted === "off") return { is: "off" };
   if (signature.kind === "malformed") return rejected("signature_malformed");
   if (signature.kind === "absent") {
     return wanted === "require" ? { is: "absent", rejects: "signature_required" } : { is: "absent" };
   }
   if (!isFresh(signature, at)) return rejected("signature_expired");
-  if (evidence.signature === undefined) return { is: null, rejects: "signature_invalid", wants: "signature" };
+  if (evidence.signature === undefined) return { is: null, rejects: "signature_invalid", needs: "signature" };
   return evidence.signature === "valid" ? { is: "valid" } : rejected(evidence.signature);
 }
 
-function judgeDirectory(
+function checkDirectory(
   { directory }: AssertionRules,
-  { directory: answer }: Evidence,
-): Finding<Trace["directory"]> {
+  { directory: answer }: Proof,
+): CheckResult<Trace["directory"]> {
   if (directory === "off") return { is: "off" };
-  if (answer === undefined) return { is: null, rejects: "directory_down", wants: "directory" };
+  if (answer === undefined) return { is: null, rejects: "directory_down", needs: "directory" };
   switch (answer.is) {
     case "active":
       return answer;

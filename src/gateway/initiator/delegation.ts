@@ -10,7 +10,7 @@ import type { Credential } from "../identity/credential.ts";
 import type { Actor } from "../identity/identity.ts";
 import { Refusal } from "../../shared/refusal.ts";
 import { isUuid } from "../../shared/uuid.ts";
-import { trimBlanks } from "./owner-header.ts";
+import { trimWhitespace } from "./owner-header.ts";
 
 export type DelegationRules = {
   /** Any of these; several for rotation. */
@@ -33,19 +33,19 @@ export type Delegate = (headers: Headers) => Promise<Delegation | Refusal | null
 
 const MAX_KEY = 1024;
 
-export function delegate({ keys, actor }: DelegationRules): Delegate {
+export function createDelegate({ keys, actor }: DelegationRules): Delegate {
   let digests: readonly string[] | null = null;
   return async (headers) => {
     const sent = headers.get("x-coder-ai-gateway-key");
     if (sent === null) return null;
-    const key = trimBlanks(sent);
+    const key = trimWhitespace(sent);
     // No key holds a comma: two of them arrive joined by one.
-    if (key.includes(",")) return refused("more than one key");
-    if (key.length > MAX_KEY) return refused("another key");
+    if (key.includes(",")) return reject("more than one key");
+    if (key.length > MAX_KEY) return reject("another key");
     digests ??= await Promise.all(keys.map(sha256Hex));
     const sha256 = await sha256Hex(key);
-    if (!isOneOf(sha256, digests)) return refused("another key");
-    const said = readCompanions(headers);
+    if (!isOneOf(sha256, digests)) return reject("another key");
+    const said = readDelegationHeaders(headers);
     if (said instanceof Refusal) return said;
     const itself = { id: actor, kind: "service", name: null, source: "delegation" } as const;
     return {
@@ -56,7 +56,7 @@ export function delegate({ keys, actor }: DelegationRules): Delegate {
   };
 }
 
-const refused = (detail: string): Refusal => new Refusal("delegation_rejected", detail);
+const reject = (detail: string): Refusal => new Refusal("delegation_rejected", { detail });
 
 /** Looks at every one, each in constant time. */
 function isOneOf(sha256: string, digests: readonly string[]): boolean {
@@ -66,32 +66,49 @@ function isOneOf(sha256: string, digests: readonly string[]): boolean {
   return found.includes(true);
 }
 
-const COMPANIONS: readonly (readonly [header: string, isWellFormed: (value: string) => boolean])[] = [
+const DELEGATION_HEADERS: readonly (readonly [header: string, isWellFormed: (value: string) => boolean])[] = [
   ["x-coder-ai-gateway-delegated-key-id", (value) => /^[A-Za-z0-9-]{1,64}$/.test(value)],
   ["x-coder-ai-gateway-source", (value) => /^[a-z0-9-]{1,32}$/.test(value)],
   ["x-coder-ai-gateway-workspace-id", isUuid],
 ];
 
 /** Each at most once: what a client may have slipped in beside the gateway's own makes two of it, and is refused. */
-function readCompanions(headers: Headers): Pick<Delegation, "keyId" | "source" | "workspaceId"> | Refusal {
+function readDelegationHeaders(
+  headers: Headers,
+): Pick<Delegation, "keyId" | "source" | "workspaceId"> | Refusal {
   const values: (string | null)[] = [];
-  for (const [header, isWellFormed] of COMPANIONS) {
-    const value = trimBlanks(headers.get(header) ?? "");
-    if (value !== "" && !isWellFormed(value)) return refused(`${header} is malformed`);
+  for (const [header, isWellFormed] of DELEGATION_HEADERS) {
+    const value = trimWhitespace(headers.get(header) ?? "");
+    if (value !== "" && !isWellFormed(value)) return reject(`${header} is malformed`);
     values.push(value || null);
   }
   const [keyId = null, source = null, workspaceId = null] = values;
   return { keyId, source, workspaceId: workspaceId?.toLowerCase() ?? null };
 }
 
-const NOTHING: Credential = { identity: null, assertion: null, own: null, governed: true, ownYields: false };
+const NO_CREDENTIAL: Credential = {
+  identity: null,
+  assertion: null,
+  ownKey: null,
+  hasIdentityHeader: true,
+  prefersCentralKey: false,
+};
 
 /**
  * What the client presents beside the gateway's key: as beside a governance token, `Authorization` or `X-Api-Key` is its
  * own provider key, and none is needed. The gateway's key is nobody's provider key, wherever else it stands.
  */
-export function besideKey({ key }: Delegation, presented: Credential | Refusal): Credential | Refusal {
-  if (presented instanceof Refusal) return presented.reason === "credential_missing" ? NOTHING : presented;
-  const { own } = presented;
-  return { ...presented, own: own?.value === key ? null : own, governed: true, ownYields: false };
+export function credentialBesideGatewayKey(
+  { key }: Delegation,
+  presented: Credential | Refusal,
+): Credential | Refusal {
+  if (presented instanceof Refusal)
+    return presented.code === "credential_missing" ? NO_CREDENTIAL : presented;
+  const { ownKey: own } = presented;
+  return {
+    ...presented,
+    ownKey: own?.value === key ? null : own,
+    hasIdentityHeader: true,
+    prefersCentralKey: false,
+  };
 }

@@ -2,7 +2,7 @@
  * The directory: whether an owner is an active user of Coder, and under which name. Asks Coder with a lookup token of
  * its own; keeps what it learned for a while, each answer by itself, so that a request never waits for another one's.
  */
-import { lookUp } from "../../shared/http/fetch-text.ts";
+import { fetchText } from "../../shared/http/fetch-text.ts";
 
 export type DirectoryOptions = {
   /** Coder's address, without a slash at its end. */
@@ -14,29 +14,29 @@ export type DirectoryOptions = {
   readonly timeoutMs: number;
 };
 
-export type DirectoryAnswer =
+export type DirectoryLookup =
   | { readonly is: "active"; readonly username: string | null }
   | { readonly is: "unknown" | "inactive" | "down" };
 
 /** Never rejects. `id` is an owner's, in its canonical form. */
-export type Directory = (id: string) => Promise<DirectoryAnswer>;
+export type Directory = (id: string) => Promise<DirectoryLookup>;
 
 /** So many of each kind are kept: whoever asks for strangers displaces only strangers. */
-const MAX_KEPT = 10_000;
+const MAX_ENTRIES = 10_000;
 /** A user with all its roles and organizations takes a few KB. */
-export const MAX_ANSWER_BYTES = 256 * 1024;
+export const MAX_RESPONSE_BYTES = 256 * 1024;
 
-type Kept = { readonly answer: DirectoryAnswer; readonly until: number };
+type CacheEntry = { readonly answer: DirectoryLookup; readonly until: number };
 
-export function coderDirectory(
+export function createCoderDirectory(
   options: DirectoryOptions,
   fetcher: typeof fetch,
   now: () => number,
   /** For what keeps the directory from answering. */
-  complain: (line: string) => void,
+  logError: (line: string) => void,
 ): Directory {
-  const active = new Map<string, Kept>();
-  const others = new Map<string, Kept>();
+  const active = new Map<string, CacheEntry>();
+  const others = new Map<string, CacheEntry>();
   return async (id) => {
     const kept = active.get(id) ?? others.get(id);
     if (kept && now() < kept.until) return kept.answer;
@@ -46,7 +46,7 @@ export function coderDirectory(
     const asked = now();
     const answer = await ask(id, options, fetcher);
     if (typeof answer === "string") {
-      complain(`directory failed: ${answer}`);
+      logError(`directory failed: ${answer}`);
       return { is: "down" };
     }
     if (answer.is === "active") keep(active, id, answer, asked + options.cacheMs);
@@ -56,8 +56,8 @@ export function coderDirectory(
 }
 
 /** In the place of the oldest, where there is no other. */
-function keep(kept: Map<string, Kept>, id: string, answer: DirectoryAnswer, until: number): void {
-  const [oldest] = kept.size >= MAX_KEPT ? kept.keys() : [];
+function keep(kept: Map<string, CacheEntry>, id: string, answer: DirectoryLookup, until: number): void {
+  const [oldest] = kept.size >= MAX_ENTRIES ? kept.keys() : [];
   if (oldest !== undefined) kept.delete(oldest);
   kept.set(id, { answer, until });
 }
@@ -67,12 +67,12 @@ async function ask(
   id: string,
   { url, token, timeoutMs }: DirectoryOptions,
   fetcher: typeof fetch,
-): Promise<DirectoryAnswer | string> {
-  const found = await lookUp(fetcher, {
+): Promise<DirectoryLookup | string> {
+  const found = await fetchText(fetcher, {
     url: `${url}/api/v2/users/${id}`,
     headers: { "coder-session-token": token, accept: "application/json" },
     timeoutMs,
-    maxBytes: MAX_ANSWER_BYTES,
+    maxBytes: MAX_RESPONSE_BYTES,
   });
   if ("failure" in found) return found.failure;
   // Coder says 404 also of users that the token may not see, and 400 of what is no id to it.
@@ -80,7 +80,7 @@ async function ask(
   return found.status === 200 ? readUser(id, found.text) : `status ${found.status}`;
 }
 
-function readUser(id: string, text: string): DirectoryAnswer | string {
+function readUser(id: string, text: string): DirectoryLookup | string {
   const { id: told, status, username } = parse(text);
   if (typeof told !== "string" || typeof status !== "string") return "its answer is no user";
   // Somebody else's record says nothing of this one.

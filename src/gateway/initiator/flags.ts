@@ -11,15 +11,15 @@ export type Flag =
 const NONE: readonly Flag[] = [];
 
 /** `isCoderAgents`: it says so itself, and no gateway has spoken for it. */
-export function flagsOf(
+export function detectFlags(
   isCoderAgents: boolean,
   headers: Headers,
   { owner }: Pick<Initiator, "owner">,
 ): readonly Flag[] {
   if (typeof owner === "object") return ["owner_rejected"];
-  if (isCoderAgents && !isSaid(headers, "x-coder-owner-id") && !isSaid(headers, "x-coder-chat-id"))
+  if (isCoderAgents && !isPresent(headers, "x-coder-owner-id") && !isPresent(headers, "x-coder-chat-id"))
     return ["coder_agents_without_headers"];
   return NONE;
 }
 
-const isSaid = (headers: Headers, name: string): boolean => (headers.get(name) ?? "").trim() !== "";
+const isPresent = (headers: Headers, name: string): boolean => (headers.get(name) ?? "").trim() !== "";

@@ -3,7 +3,7 @@ import { Refusal } from "../../shared/refusal.ts";
 import type { OwnerRejection } from "./owner-header.ts";
 import type { AssertionRules } from "./rules.ts";
 
-const OF_SIGNATURE: ReadonlySet<OwnerRejection> = new Set<OwnerRejection>([
+const SIGNATURE_REJECTIONS: ReadonlySet<OwnerRejection> = new Set<OwnerRejection>([
   "signature_required",
   "signature_malformed",
   "signature_expired",
@@ -11,7 +11,7 @@ const OF_SIGNATURE: ReadonlySet<OwnerRejection> = new Set<OwnerRejection>([
   "replayed",
 ]);
 /** Not the caller's fault, and perhaps over in a moment. */
-const OF_OURS: ReadonlySet<OwnerRejection> = new Set<OwnerRejection>([
+const GATEWAY_FAILURES: ReadonlySet<OwnerRejection> = new Set<OwnerRejection>([
   "directory_down",
   "replay_unavailable",
 ]);
@@ -21,13 +21,13 @@ const OF_OURS: ReadonlySet<OwnerRejection> = new Set<OwnerRejection>([
  * must be signed `signature_required` (401) whatever is wrong with the signature; `identity_unavailable` (503) in place
  * of either where it is a failure of ours.
  */
-export function refusalFor(
+export function refusalOnInvalid(
   reason: OwnerRejection,
   { onInvalid, signature }: Pick<AssertionRules, "onInvalid" | "signature">,
 ): Refusal | null {
   const mustBeSigned =
-    signature === "require" && (OF_SIGNATURE.has(reason) || reason === "replay_unavailable");
+    signature === "require" && (SIGNATURE_REJECTIONS.has(reason) || reason === "replay_unavailable");
   if (onInvalid === "ignore" && !mustBeSigned) return null;
-  if (OF_OURS.has(reason)) return new Refusal("identity_unavailable", reason);
-  return new Refusal(mustBeSigned ? "signature_required" : "owner_rejected", reason);
+  if (GATEWAY_FAILURES.has(reason)) return new Refusal("identity_unavailable", { detail: reason });
+  return new Refusal(mustBeSigned ? "signature_required" : "owner_rejected", { detail: reason });
 }

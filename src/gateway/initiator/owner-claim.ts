@@ -3,11 +3,11 @@
  */
 import type { Actor } from "../identity/identity.ts";
 import type { Delegation } from "./delegation.ts";
-import { readCoderId, readOwner, type OwnerValue } from "./owner-header.ts";
-import { readSignature, type SentSignature } from "./signature.ts";
+import { readCoderId, readOwnerHeader, type OwnerHeader } from "./owner-header.ts";
+import { readSignatureHeader, type SignatureHeader } from "./signature.ts";
 
 /** Who says it, and how. */
-export type Speaker = {
+export type Asserter = {
   readonly actor: Actor;
   /** The client says that it is Coder Agents. */
   readonly isCoderAgents: boolean;
@@ -15,9 +15,9 @@ export type Speaker = {
   readonly isDelegating: boolean;
 };
 
-export type Claim = Speaker & {
-  readonly owner: OwnerValue;
-  readonly signature: SentSignature;
+export type OwnerClaim = Asserter & {
+  readonly owner: OwnerHeader;
+  readonly signature: SignatureHeader;
   /** When it was made, in milliseconds since 1970. */
   readonly at: number;
 };
@@ -29,15 +29,19 @@ export type ClaimRequest = {
   readonly headers: Headers;
 };
 
-export function readClaim(speaker: Speaker, { method, uri, headers }: ClaimRequest, at: number): Claim {
+export function readOwnerClaim(
+  speaker: Asserter,
+  { method, uri, headers }: ClaimRequest,
+  at: number,
+): OwnerClaim {
   const { actor, isCoderAgents, isDelegating } = speaker;
-  const owner = readOwner(headers.get("x-coder-owner-id"));
+  const owner = readOwnerHeader(headers.get("x-coder-owner-id"));
   // Without an owner there is nothing that a signature could say.
-  const signature = owner.kind === "owner" ? readSignature(headers, method, uri) : ABSENT;
+  const signature = owner.kind === "owner" ? readSignatureHeader(headers, method, uri) : ABSENT;
   return { actor, isCoderAgents, isDelegating, owner, signature, at };
 }
 
-const ABSENT: SentSignature = { kind: "absent" };
+const ABSENT: SignatureHeader = { kind: "absent" };
 
 /** The conversation's ids, for the records. A delegating gateway's word goes before that of the client behind it. */
 export function readCoderIds(headers: Headers, delegation: Delegation | null) {

@@ -22,7 +22,7 @@ export type OwnerRejection =
   | "replayed" // this very signature has counted before
   | "replay_unavailable"; // whether it has could not be asked
 
-export type OwnerValue =
+export type OwnerHeader =
   | { readonly kind: "absent" }
   | { readonly kind: "owner"; readonly id: string }
   | { readonly kind: "bad"; readonly reason: OwnerRejection };
@@ -32,9 +32,9 @@ export type OwnerValue =
  * case and with blanks around it; the id is handed on in lower case. No URN, braces, bare digits, other version, nil or
  * max: a user has one id.
  */
-export function readOwner(sent: string | null): OwnerValue {
+export function readOwnerHeader(sent: string | null): OwnerHeader {
   if (sent === null) return { kind: "absent" };
-  const value = trimBlanks(sent);
+  const value = trimWhitespace(sent);
   if (value === "") return { kind: "absent" };
   // A header given twice arrives joined by a comma.
   if (value.includes(",")) return { kind: "bad", reason: "multiple" };
@@ -45,7 +45,7 @@ export function readOwner(sent: string | null): OwnerValue {
 }
 
 /** Without the blanks around it; `trim` would also take no-break spaces and their like, which are no part of HTTP's. */
-export function trimBlanks(text: string): string {
+export function trimWhitespace(text: string): string {
   let [from, to] = [0, text.length];
   while (isBlank(text[from])) from += 1;
   while (to > from && isBlank(text[to - 1])) to -= 1;

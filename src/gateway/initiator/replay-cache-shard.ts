@@ -3,14 +3,14 @@
  * one place at a time and its storage is written before its answer leaves, so that of two requests with the same
  * signature exactly one is the first, whatever crashes.
  */
-import { NEW, SEEN } from "./replay-cache.ts";
+import { FIRST_USE, ALREADY_USED } from "./replay-cache.ts";
 
 /** How far apart the clocks of two machines may be: a signature is forgotten only when every one of them refuses it. */
 const SKEW_MS = 60_000;
 /** How often a shard in use looks for what it may forget. */
 const SWEEP_MS = 300_000;
 
-export class NonceShard implements DurableObject {
+export class ReplayCacheShard implements DurableObject {
   readonly #storage: DurableObjectStorage;
 
   constructor({ storage }: DurableObjectState) {
@@ -30,9 +30,9 @@ export class NonceShard implements DurableObject {
       mac,
       until,
     );
-    if (inserted.toArray().length === 0) return new Response(null, { status: SEEN });
+    if (inserted.toArray().length === 0) return new Response(null, { status: ALREADY_USED });
     if ((await this.#storage.getAlarm()) === null) await this.#storage.setAlarm(Date.now() + SWEEP_MS);
-    return new Response(null, { status: NEW });
+    return new Response(null, { status: FIRST_USE });
   }
 
   async alarm(): Promise<void> {

@@ -5,18 +5,18 @@
  */
 
 /** Until when (milliseconds since 1970) the signature must be remembered: past that, it has expired by itself. */
-export type Nonces = (mac: string, until: number) => Promise<"first" | "again" | "down">;
+export type ReplayCache = (mac: string, until: number) => Promise<"first" | "again" | "down">;
 
 const TIMEOUT_MS = 2000;
 
 /** Never rejects. Shards by the first byte of the MAC: 256 of them, each loaded as the others are. */
-export function durableNonces(
+export function durableReplayCache(
   namespace: DurableObjectNamespace,
   /** For what keeps it from answering. */
-  complain: (line: string) => void,
-): Nonces {
+  logError: (line: string) => void,
+): ReplayCache {
   const down = (why: string): "down" => {
-    complain(`replay cache failed: ${why}`);
+    logError(`replay cache failed: ${why}`);
     return "down";
   };
   return async (mac, until) => {
@@ -26,8 +26,8 @@ export function durableNonces(
       const shard = namespace.get(namespace.idFromName(mac.slice(0, 2)));
       const url = `https://nonces.invalid/?mac=${mac}&until=${until}`;
       const { status } = await shard.fetch(url, { method: "POST", signal: abort.signal });
-      if (status === NEW) return "first";
-      return status === SEEN ? "again" : down(`status ${status}`);
+      if (status === FIRST_USE) return "first";
+      return status === ALREADY_USED ? "again" : down(`status ${status}`);
     } catch (error) {
       if (abort.signal.aborted) return down(`no answer within ${TIMEOUT_MS} ms`);
       return down(error instanceof Error ? error.name : "unknown");
@@ -38,5 +38,5 @@ export function durableNonces(
 }
 
 /** The shard's two answers. */
-export const NEW = 201;
-export const SEEN = 409;
+export const FIRST_USE = 201;
+export const ALREADY_USED = 409;

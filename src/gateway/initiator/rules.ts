@@ -37,7 +37,7 @@ export type Rule = "any" | "service" | "listed" | "credential" | "delegation" | 
  * | `listed`  | no      | those listed             | yes                      |
  * | `off`     | no      | no                       | no                       |
  */
-export function permit(
+export function checkPermission(
   actor: Actor,
   isDelegating: boolean,
   { allow, actors }: AssertionRules,

@@ -2,12 +2,12 @@
  * Coder's signature, version 1, on a model call: HMAC-SHA256 over nine lines (docs/signing.md). Reads it off the
  * headers, and checks it against the configured secrets. Knows nothing of bodies but their SHA-256.
  */
-import { trimBlanks } from "./owner-header.ts";
+import { trimWhitespace } from "./owner-header.ts";
 
 /** How far a timestamp may be from our clock, either way. */
 export const WINDOW_MS = 300_000;
 
-export type Presented = {
+export type PresentedSignature = {
   readonly kind: "presented";
   /** Unix seconds. */
   readonly timestamp: number;
@@ -18,7 +18,8 @@ export type Presented = {
   readonly after: string;
 };
 
-export type SentSignature = Presented | { readonly kind: "absent" } | { readonly kind: "malformed" };
+export type SignatureHeader =
+  PresentedSignature | { readonly kind: "absent" } | { readonly kind: "malformed" };
 
 const MAC = /^v1=([0-9a-f]{64})$/;
 const TIMESTAMP = /^[1-9][0-9]{0,11}$/;
@@ -27,7 +28,7 @@ const TIMESTAMP = /^[1-9][0-9]{0,11}$/;
  * `uri`: path and query as the client sent them. Each of the two headers must be there exactly once (twice arrives as a
  * list) and in its one spelling; both empty are as absent.
  */
-export function readSignature(headers: Headers, method: string, uri: string): SentSignature {
+export function readSignatureHeader(headers: Headers, method: string, uri: string): SignatureHeader {
   const signature = valueOf(headers, "x-coder-signature");
   const timestamp = valueOf(headers, "x-coder-signature-timestamp");
   if (signature === "" && timestamp === "") return { kind: "absent" };
@@ -49,20 +50,20 @@ export function readSignature(headers: Headers, method: string, uri: string): Se
 
 /** As it was sent, but for the blanks around it; empty where it is absent. No header's value holds a line break. */
 function valueOf(headers: Headers, name: string): string {
-  return trimBlanks(headers.get(name) ?? "");
+  return trimWhitespace(headers.get(name) ?? "");
 }
 
-export function isFresh({ timestamp }: Presented, now: number): boolean {
+export function isFresh({ timestamp }: PresentedSignature, now: number): boolean {
   return Math.abs(now - timestamp * 1000) <= WINDOW_MS;
 }
 
 /** Whether one of the secrets has signed this, with a body of this SHA-256 (64 lower-case hex digits). */
-export type Verify = (presented: Presented, bodySha256: string) => Promise<boolean>;
+export type VerifySignature = (presented: PresentedSignature, bodySha256: string) => Promise<boolean>;
 
 const HMAC = { name: "HMAC", hash: "SHA-256" };
 
 /** The comparison is the platform's own, in constant time. Each secret's text is the key, hexadecimal or not. */
-export function verifier(secrets: readonly string[]): Verify {
+export function createSignatureVerifier(secrets: readonly string[]): VerifySignature {
   const encoder = new TextEncoder();
   let keys: readonly CryptoKey[] | null = null;
   const importKey = (secret: string): Promise<CryptoKey> =>

@@ -2,18 +2,18 @@
  * Asks whoever can say more about a claim than its headers do, and only what the decision wants to know: whether the
  * signature is good, whether the owner is a user, whether this signature has counted before.
  */
-import type { Claim } from "./owner-claim.ts";
+import type { OwnerClaim } from "./owner-claim.ts";
 import type { Directory } from "./directory.ts";
-import { decide, type Decision, type Evidence } from "./decision.ts";
-import type { Nonces } from "./replay-cache.ts";
+import { decideInitiator, type Decision, type Proof } from "./decision.ts";
+import type { ReplayCache } from "./replay-cache.ts";
 import type { AssertionRules } from "./rules.ts";
-import { isFresh, WINDOW_MS, type Verify } from "./signature.ts";
+import { isFresh, WINDOW_MS, type VerifySignature } from "./signature.ts";
 
 /** Who can be asked; null where the rules never want it. */
-export type Witnesses = {
-  readonly verify: Verify | null;
+export type Verifiers = {
+  readonly verify: VerifySignature | null;
   readonly directory: Directory | null;
-  readonly nonces: Nonces | null;
+  readonly replayCache: ReplayCache | null;
   readonly now: () => number;
 };
 
@@ -21,28 +21,28 @@ export type Witnesses = {
  * The whole decision. `bodySha256`: of the request's body, 64 hex digits; null where nobody knows it. What cannot be
  * found out stays wanted, and the owner does not count.
  */
-export async function weigh(
-  claim: Claim,
+export async function verifyAssertion(
+  claim: OwnerClaim,
   rules: AssertionRules,
-  witnesses: Witnesses,
+  witnesses: Verifiers,
   bodySha256: string | null,
 ): Promise<Decision> {
-  const evidence: Evidence = {};
+  const evidence: Proof = {};
   for (;;) {
-    const decision = decide(claim, rules, evidence);
-    if (decision.wants === null) return decision;
-    const found = await testify(decision.wants, claim, witnesses, bodySha256);
+    const decision = decideInitiator(claim, rules, evidence);
+    if (decision.needs === null) return decision;
+    const found = await collectProof(decision.needs, claim, witnesses, bodySha256);
     if (found === null) return decision;
     Object.assign(evidence, found);
   }
 }
 
-async function testify(
-  wanted: keyof Evidence,
-  { signature, owner }: Claim,
-  { verify, directory, nonces, now }: Witnesses,
+async function collectProof(
+  wanted: keyof Proof,
+  { signature, owner }: OwnerClaim,
+  { verify, directory, replayCache: nonces, now }: Verifiers,
   bodySha256: string | null,
-): Promise<Evidence | null> {
+): Promise<Proof | null> {
   switch (wanted) {
     case "signature": {
       if (signature.kind !== "presented" || bodySha256 === null || verify === null) return null;

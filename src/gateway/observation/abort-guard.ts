@@ -2,31 +2,31 @@
  * What ends an answer from outside: the client leaving, or the upstream's silence. Holds the first reason, aborts the
  * upstream, and tells whoever watches.
  */
-import type { Ending, WatchOptions } from "./stream-end.ts";
-import { watchIdle, type IdleWatch } from "./idle-timeout.ts";
+import type { StreamEnd, ObservationOptions } from "./stream-end.ts";
+import { startIdleTimeout, type IdleTimeout } from "./idle-timeout.ts";
 
-export type Leash = {
+export type AbortGuard = {
   /** Why the answer was ended from outside; null as long as it was not. */
-  readonly reason: () => Ending["how"] | null;
-  readonly end: (why: Ending["how"]) => void;
-  readonly idle: IdleWatch;
+  readonly reason: () => StreamEnd["how"] | null;
+  readonly end: (why: StreamEnd["how"]) => void;
+  readonly idle: IdleTimeout;
   /** Lets go of timer and listener. */
   readonly release: () => void;
 };
 
-export function leash(
-  { clientSignal, abort, idleMs, now }: WatchOptions,
-  onEnd: (why: Ending["how"]) => void,
-): Leash {
-  let reason: Ending["how"] | null = null;
-  const end = (why: Ending["how"]): void => {
+export function createAbortGuard(
+  { clientSignal, abort, idleMs, now }: ObservationOptions,
+  onEnd: (why: StreamEnd["how"]) => void,
+): AbortGuard {
+  let reason: StreamEnd["how"] | null = null;
+  const end = (why: StreamEnd["how"]): void => {
     if (reason !== null) return;
     reason = why;
     abort.abort();
     onEnd(why);
   };
   const gone = (): void => end("client");
-  const idle = watchIdle(idleMs, now, () => end("idle"));
+  const idle = startIdleTimeout(idleMs, now, () => end("idle"));
   clientSignal.addEventListener("abort", gone);
   if (clientSignal.aborted) gone();
   return {

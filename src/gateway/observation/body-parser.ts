@@ -2,21 +2,21 @@
  * Reads an answer's bytes by what they are: an event stream, a JSON body, or neither. Receives batches, tells the
  * dialect's reader what they say; never throws, never changes a byte.
  */
-import type { AnswerReader, AnswerReport } from "../provider/response-reader.ts";
+import type { ResponseReader, ResponseReport } from "../provider/response-reader.ts";
 import { frameEvents } from "./sse.ts";
 
-export type AnswerKind = "events" | "json" | "opaque";
+export type BodyKind = "events" | "json" | "opaque";
 
-export type Answer = {
-  readonly kind: AnswerKind;
+export type BodyParser = {
+  readonly kind: BodyKind;
   readonly bytes: (batch: Uint8Array) => void;
   /** In place of batches: all of it. */
   readonly whole: (body: Uint8Array) => void;
   /** After the last batch; what the answer told. */
-  readonly finish: () => AnswerReport;
+  readonly finish: () => ResponseReport;
 };
 
-export function answerKind(headers: Headers): AnswerKind {
+export function bodyKind(headers: Headers): BodyKind {
   const type = headers.get("content-type") ?? "";
   if (/^\s*text\/event-stream\b/i.test(type)) return "events";
   return /^\s*application\/(?:[\w.+-]+\+)?json\b/i.test(type) ? "json" : "opaque";
@@ -24,7 +24,7 @@ export function answerKind(headers: Headers): AnswerKind {
 
 const nothing = (): void => undefined;
 
-export function readAnswer(kind: AnswerKind, reader: AnswerReader): Answer {
+export function createBodyParser(kind: BodyKind, reader: ResponseReader): BodyParser {
   if (kind === "opaque") return { kind, bytes: nothing, whole: nothing, finish: reader.report };
   const read = kind === "json" ? jsonText(reader) : eventText(reader);
   let decoder: TextDecoder | null = null;
@@ -45,12 +45,12 @@ const DECODER = new TextDecoder();
 
 type TextReader = { readonly text: (text: string) => void; readonly end: () => void };
 
-function eventText({ event }: AnswerReader): TextReader {
+function eventText({ event }: ResponseReader): TextReader {
   const { push, end } = frameEvents(event);
   return { text: push, end };
 }
 
-function jsonText(reader: AnswerReader): TextReader {
+function jsonText(reader: ResponseReader): TextReader {
   let all = "";
   return {
     text: (text) => void (all += text),
@@ -62,7 +62,7 @@ function jsonText(reader: AnswerReader): TextReader {
 }
 
 /** A body that is no JSON tells nothing; the reader's report then says that no end was seen. */
-function readJson(text: string, reader: AnswerReader): void {
+function readJson(text: string, reader: ResponseReader): void {
   let value: unknown;
   try {
     value = JSON.parse(text);

@@ -3,20 +3,20 @@
  * stream. Where it breaks off, the client gets what there was and then the break, as it would have without us.
  */
 import { concat } from "../app/request-body.ts";
-import type { Ending, WatchOptions } from "./stream-end.ts";
-import { leash } from "./abort-guard.ts";
+import type { StreamEnd, ObservationOptions } from "./stream-end.ts";
+import { createAbortGuard } from "./abort-guard.ts";
 
 /** Larger answers are watched beside the client's stream. */
-export const WHOLE_MAX_BYTES = 256 * 1024;
+export const MAX_BUFFERED_BYTES = 256 * 1024;
 const CHUNK_BYTES = 16 * 1024;
 
-export async function watchWhole(
+export async function observeBuffered(
   upstream: ReadableStream<Uint8Array>,
   length: number,
   onBytes: (bytes: Uint8Array) => void,
-  options: WatchOptions,
-): Promise<{ readonly body: Uint8Array | ReadableStream; readonly ending: Ending }> {
-  const held = leash(options, () => undefined);
+  options: ObservationOptions,
+): Promise<{ readonly body: Uint8Array | ReadableStream; readonly ending: StreamEnd }> {
+  const held = createAbortGuard(options, () => undefined);
   const reader = upstream.getReader({ mode: "byob" });
   const parts: Uint8Array[] = [];
   let at = 0;
@@ -39,10 +39,10 @@ export async function watchWhole(
   }
   const bytes = concat(parts, at);
   onBytes(bytes);
-  const how: Ending["how"] = held.reason() ?? (failure ? "error" : "end");
+  const how: StreamEnd["how"] = held.reason() ?? (failure ? "error" : "end");
   return {
     body: failure ? brokenBody(bytes, length, failure.error) : bytes,
-    ending: { how, bytes: at, firstByteAt, capped: false },
+    ending: { how, bytes: at, firstByteAt, truncated: false },
   };
 }
 

@@ -2,41 +2,41 @@
  * Watches an answer by carrying it: each chunk passes through JavaScript, as something must be taken out of it. Costs
  * more than `beside.ts`; used only where the client is not to see what was asked for on its behalf.
  */
-import type { Ending, Watched, WatchOptions } from "./stream-end.ts";
-import { leash, type Leash } from "./abort-guard.ts";
+import type { StreamEnd, ObservedStream, ObservationOptions } from "./stream-end.ts";
+import { createAbortGuard, type AbortGuard } from "./abort-guard.ts";
 
 const CHUNK_BYTES = 16 * 1024;
 
 /** What each chunk becomes: bytes for the client (perhaps none yet), and at the end what was held back. */
-export type Filter = {
+export type ChunkFilter = {
   readonly chunk: (bytes: Uint8Array) => Uint8Array;
   readonly rest: () => Uint8Array;
 };
 
-export function watchThrough(
+export function observeCoalesced(
   upstream: ReadableStream<Uint8Array>,
-  filter: Filter,
-  options: WatchOptions,
-): Watched<ReadableStream> {
+  filter: ChunkFilter,
+  options: ObservationOptions,
+): ObservedStream<ReadableStream> {
   const through = new IdentityTransformStream();
-  return { body: through.readable, ending: carry(upstream, through.writable.getWriter(), filter, options) };
+  return { body: through.readable, end: carry(upstream, through.writable.getWriter(), filter, options) };
 }
 
 async function carry(
   upstream: ReadableStream<Uint8Array>,
   writer: WritableStreamDefaultWriter<Uint8Array>,
-  filter: Filter,
-  options: WatchOptions,
-): Promise<Ending> {
+  filter: ChunkFilter,
+  options: ObservationOptions,
+): Promise<StreamEnd> {
   let bytes = 0;
   let firstByteAt: number | null = null;
   // A write that nobody is left to take must not hold the record up: it fails now, whatever the runtime says, and when.
-  const held = leash(options, (why) => {
+  const held = createAbortGuard(options, (why) => {
     if (why === "client") writer.abort(WRITE_FAILED).catch(() => undefined);
   });
   const reader = upstream.getReader({ mode: "byob" });
   let buffer = new ArrayBuffer(CHUNK_BYTES);
-  let how: Ending["how"] = "end";
+  let how: StreamEnd["how"] = "end";
   try {
     for (;;) {
       const { done, value } = await reader.read(new Uint8Array(buffer));
@@ -57,7 +57,7 @@ async function carry(
   } finally {
     held.release();
   }
-  return { how: held.reason() ?? how, bytes, firstByteAt, capped: false };
+  return { how: held.reason() ?? how, bytes, firstByteAt, truncated: false };
 }
 
 const WRITE_FAILED = new Error("the client's side of the stream is closed");
@@ -66,7 +66,7 @@ const WRITE_FAILED = new Error("the client's side of the stream is closed");
 async function write(
   writer: WritableStreamDefaultWriter<Uint8Array>,
   bytes: Uint8Array,
-  held: Leash,
+  held: AbortGuard,
 ): Promise<void> {
   held.idle.pause();
   try {

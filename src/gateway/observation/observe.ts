@@ -3,80 +3,80 @@
  * dialect; hands on a body for the client and a promise of what there was to see, which never rejects.
  */
 import { declaredLength, MAX_ERROR_BYTES } from "../app/request-body.ts";
-import { bodyEncoding } from "../../shared/http/content-encoding.ts";
-import type { AnswerReader, AnswerReport } from "../provider/response-reader.ts";
-import { answerKind, readAnswer, type Answer, type AnswerKind } from "./body-parser.ts";
-import { watchBeside } from "./tee.ts";
-import type { Ending, WatchOptions } from "./stream-end.ts";
+import { contentEncoding } from "../../shared/http/content-encoding.ts";
+import type { ResponseReader, ResponseReport } from "../provider/response-reader.ts";
+import { bodyKind, createBodyParser, type BodyParser, type BodyKind } from "./body-parser.ts";
+import { observeTee } from "./tee.ts";
+import type { StreamEnd, ObservationOptions } from "./stream-end.ts";
 import { decideOutcome, usageState, type Outcome, type UsageState } from "./outcome.ts";
-import { watchThrough } from "./coalesce.ts";
-import { withoutUsageEvent } from "./remove-usage-event.ts";
-import { watchWhole, WHOLE_MAX_BYTES } from "./buffered.ts";
+import { observeCoalesced } from "./coalesce.ts";
+import { createUsageEventFilter } from "./remove-usage-event.ts";
+import { observeBuffered, MAX_BUFFERED_BYTES } from "./buffered.ts";
 
-export type Conclusion = {
+export type Observation = {
   readonly outcome: Outcome;
   readonly usageState: UsageState;
-  readonly report: AnswerReport;
-  readonly ending: Ending;
+  readonly report: ResponseReport;
+  readonly end: StreamEnd;
 };
 
-export type Observed = {
+export type ObservedResponse = {
   readonly body: Uint8Array | ReadableStream | null;
   /** A promise only where the client's body goes on after this. */
-  readonly conclusion: Conclusion | Promise<Conclusion>;
+  readonly observation: Observation | Promise<Observation>;
   /** The client's body is not, byte for byte, what the provider's headers measured. */
-  readonly reframed: boolean;
+  readonly isModified: boolean;
 };
 
-export type ObserveOptions = WatchOptions & {
+export type ObserveOptions = ObservationOptions & {
   /** Tells the usage event to take out of the client's stream; null where nothing is to be taken out. */
-  readonly takeOut: ((data: string) => boolean) | null;
+  readonly isInjectedUsage: ((data: string) => boolean) | null;
 };
 
-const NOTHING: Ending = { how: "end", bytes: 0, firstByteAt: null, capped: false };
+const NOTHING: StreamEnd = { how: "end", bytes: 0, firstByteAt: null, truncated: false };
 
 export async function observe(
   response: Response,
-  reader: AnswerReader,
+  reader: ResponseReader,
   options: ObserveOptions,
-): Promise<Observed> {
+): Promise<ObservedResponse> {
   const { status, body, headers } = response;
-  const encoding = bodyEncoding(headers);
-  const named = encoding === "encoded" ? "opaque" : answerKind(headers);
+  const encoding = contentEncoding(headers);
+  const named = encoding === "encoded" ? "opaque" : bodyKind(headers);
   // Asked for as a stream: a good answer that says of itself neither what it is nor that it is JSON, is one.
   const unnamedStream =
-    options.takeOut !== null && named === "opaque" && encoding !== "encoded" && status < 400;
-  const answer = readAnswer(unnamedStream ? "events" : named, reader);
-  const conclude = (ending: Ending): Conclusion => concludeAnswer(answer, ending, status);
-  if (body === null) return { body: null, conclusion: conclude(NOTHING), reframed: false };
+    options.isInjectedUsage !== null && named === "opaque" && encoding !== "encoded" && status < 400;
+  const answer = createBodyParser(unnamedStream ? "events" : named, reader);
+  const conclude = (ending: StreamEnd): Observation => toObservation(answer, ending, status);
+  if (body === null) return { body: null, observation: conclude(NOTHING), isModified: false };
 
   // A compressed body is decoded on its way through: its declared length is not the client's.
   const decoded = encoding === "decoded";
   const length = decoded ? null : declaredLength(headers);
-  if (length !== null && isForWhole(length, answer.kind, status)) {
-    const whole = await watchWhole(body, length, answer.whole, options);
-    return { body: whole.body, conclusion: conclude(whole.ending), reframed: false };
+  if (length !== null && isBuffered(length, answer.kind, status)) {
+    const whole = await observeBuffered(body, length, answer.whole, options);
+    return { body: whole.body, observation: conclude(whole.ending), isModified: false };
   }
-  if (options.takeOut && answer.kind === "events") {
-    const { body: shorter, ending } = watchThrough(
+  if (options.isInjectedUsage && answer.kind === "events") {
+    const { body: shorter, end: ending } = observeCoalesced(
       body,
-      withoutUsageEvent(options.takeOut, answer.bytes),
+      createUsageEventFilter(options.isInjectedUsage, answer.bytes),
       options,
     );
-    return { body: shorter, conclusion: ending.then(conclude), reframed: true };
+    return { body: shorter, observation: ending.then(conclude), isModified: true };
   }
-  const watched = watchBeside(body, length, answer.bytes, options);
-  return { body: watched.body, conclusion: watched.ending.then(conclude), reframed: decoded };
+  const watched = observeTee(body, length, answer.bytes, options);
+  return { body: watched.body, observation: watched.end.then(conclude), isModified: decoded };
 }
 
 /** An error never streams, whatever it calls itself; and it may have been read already (`upstream/key-echo.ts`). */
-function isForWhole(length: number, kind: AnswerKind, status: number): boolean {
+function isBuffered(length: number, kind: BodyKind, status: number): boolean {
   if (status >= 400) return length <= MAX_ERROR_BYTES;
-  return kind !== "events" && length <= WHOLE_MAX_BYTES;
+  return kind !== "events" && length <= MAX_BUFFERED_BYTES;
 }
 
-function concludeAnswer(answer: Answer, ending: Ending, status: number): Conclusion {
+function toObservation(answer: BodyParser, ending: StreamEnd, status: number): Observation {
   const report = answer.finish();
   const outcome = decideOutcome(ending, answer.kind, report, status);
-  return { outcome, usageState: usageState(report), report, ending };
+  return { outcome, usageState: usageState(report), report, end: ending };
 }

@@ -1,6 +1,6 @@
-import type { AnswerReport } from "../provider/response-reader.ts";
-import type { AnswerKind } from "./body-parser.ts";
-import type { Ending } from "./stream-end.ts";
+import type { ResponseReport } from "../provider/response-reader.ts";
+import type { BodyKind } from "./body-parser.ts";
+import type { StreamEnd } from "./stream-end.ts";
 
 /**
  * How an interception can end, and what is known of what it used.
@@ -23,9 +23,9 @@ export type UsageState = "final" | "partial" | "unknown";
 
 /** The one outcome of an answer, by how its bytes ended, what they said (`report`), and its status. */
 export function decideOutcome(
-  { how, capped }: Pick<Ending, "how" | "capped">,
-  kind: AnswerKind,
-  report: Pick<AnswerReport, "ended" | "error">,
+  { how, truncated: capped }: Pick<StreamEnd, "how" | "truncated">,
+  kind: BodyKind,
+  report: Pick<ResponseReport, "ended" | "error">,
   status: number,
 ): Outcome {
   if (how === "client") return "cancelled";
@@ -39,9 +39,9 @@ export function decideOutcome(
   return report.ended ? "completed" : "truncated";
 }
 
-export function usageState({ usage, usageFinal }: Pick<AnswerReport, "usage" | "usageFinal">): UsageState {
+export function usageState({ usage, usageFinal }: Pick<ResponseReport, "usage" | "usageFinal">): UsageState {
   if (usage === null) return "unknown";
-  const { input_tokens: input, output_tokens: output, extras, flagged } = usage;
+  const { input_tokens: input, output_tokens: output, extras, invalid: flagged } = usage;
   if (input !== null && output !== null) return usageFinal && !flagged ? "final" : "partial";
   const others = [input, output, usage.cache_read_input_tokens, usage.cache_write_input_tokens];
   const nothing = others.every((figure) => figure === null) && Object.keys(extras).length === 0;

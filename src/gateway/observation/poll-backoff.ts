@@ -3,19 +3,19 @@
  * wakes JavaScript. They can be cut short for good, once there is nothing left to wait for.
  */
 
-export type Pacer = {
+export type PollBackoff = {
   readonly wait: () => Promise<void>;
   /** Much was found: the next wait is a short one. */
-  readonly hurry: () => void;
+  readonly reset: () => void;
   /** Ends the wait under way and every later one. */
-  readonly skip: () => void;
+  readonly cancel: () => void;
 };
 
 /**
  * From `leastMs` to `mostMs`, each times `stretch`: streams that began together must not all be looked at in the same
  * millisecond for as long as they live: a thousand looks on end could hold everybody's events up.
  */
-export function pacer(leastMs: number, mostMs: number, stretch = nextStretch()): Pacer {
+export function createPollBackoff(leastMs: number, mostMs: number, stretch = nextJitter()): PollBackoff {
   let paceMs = leastMs;
   let skipped = false;
   let wake: (() => void) | null = null;
@@ -35,10 +35,10 @@ export function pacer(leastMs: number, mostMs: number, stretch = nextStretch()):
 
   return {
     wait,
-    hurry: () => {
+    reset: () => {
       paceMs = leastMs;
     },
-    skip: () => {
+    cancel: () => {
       skipped = true;
       wake?.();
     },
@@ -49,7 +49,7 @@ const GOLDEN_RATIO = 0.618_033_988_75;
 let last = 0;
 
 /** From 0.75 to 1.25, however many there are spread evenly, as multiples of the golden ratio are. */
-function nextStretch(): number {
+function nextJitter(): number {
   last = (last + GOLDEN_RATIO) % 1;
   return 0.75 + last / 2;
 }

@@ -3,7 +3,7 @@
  * Receives chunks, hands on bytes: whole events as soon as they are whole, each exactly as it came.
  */
 import { concat } from "../app/request-body.ts";
-import type { Filter } from "./coalesce.ts";
+import type { ChunkFilter } from "./coalesce.ts";
 import { frameEvents } from "./sse.ts";
 
 /** An event that outgrows this is passed on in pieces: it is no usage event. */
@@ -20,10 +20,10 @@ const DECODER = new TextDecoder();
 const NOTHING = new Uint8Array();
 
 /** `isUsageOnly` tells by an event's data; `onBytes` sees every byte of the upstream's, taken out or not. */
-export function withoutUsageEvent(
+export function createUsageEventFilter(
   isUsageOnly: (data: string) => boolean,
   onBytes: (bytes: Uint8Array) => void,
-): Filter {
+): ChunkFilter {
   const eventEnd = findEventEnds();
   /** An event whose end has not come. */
   let held: Uint8Array = NOTHING;

@@ -1,12 +1,12 @@
 /** How the bytes of an answer ended, whatever they said. */
-export type Ending = {
+export type StreamEnd = {
   /**
    * `end`: the upstream's body ended · `error`: it broke off · `idle`: nothing came for the idle deadline · `client`:
    * the client left.
    */
   readonly how: "end" | "error" | "idle" | "client";
   /** It outgrew what is observed: its last bytes, and a silence among them, went by unseen. */
-  readonly capped: boolean;
+  readonly truncated: boolean;
   /** Bytes seen from the upstream; a lower bound where `capped`. */
   readonly bytes: number;
   /** When the first of them was seen, in milliseconds since 1970; null where none was. */
@@ -14,7 +14,7 @@ export type Ending = {
 };
 
 /** What a way of observing is given. */
-export type WatchOptions = {
+export type ObservationOptions = {
   /** Fires when the client leaves. */
   readonly clientSignal: AbortSignal;
   /** Ends the upstream's answer. */
@@ -26,4 +26,4 @@ export type WatchOptions = {
 };
 
 /** What a way of observing hands on: the client's body, and how it ended, which never rejects. */
-export type Watched<Body> = { readonly body: Body; readonly ending: Promise<Ending> };
+export type ObservedStream<Body> = { readonly body: Body; readonly end: Promise<StreamEnd> };

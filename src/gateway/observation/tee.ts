@@ -3,9 +3,9 @@
  * batches. Nearly all the cost of watching is waking JavaScript once per chunk, so it is woken from ten times a second
  * down to once.
  */
-import type { Ending, Watched, WatchOptions } from "./stream-end.ts";
-import { leash, type Leash } from "./abort-guard.ts";
-import { pacer, type Pacer } from "./poll-backoff.ts";
+import type { StreamEnd, ObservedStream, ObservationOptions } from "./stream-end.ts";
+import { createAbortGuard, type AbortGuard } from "./abort-guard.ts";
+import { createPollBackoff, type PollBackoff } from "./poll-backoff.ts";
 
 /**
  * A stream at its own pace fills little, and there are many; one that comes at once is read in fewer, larger looks, from
@@ -13,44 +13,44 @@ import { pacer, type Pacer } from "./poll-backoff.ts";
  */
 const BATCH_BYTES = 8 * 1024;
 const BURST_BYTES = 64 * 1024;
-const PACE_MS = 100;
-const SLOWEST_PACE_MS = 1000;
+const POLL_MS = 100;
+const MAX_POLL_MS = 1000;
 
 /**
  * `length`: the answer's Content-Length where the upstream declared one; the client's is then the same.
  * `onBytes` gets each batch once, in order; the array is only lent.
  */
-export function watchBeside(
+export function observeTee(
   upstream: ReadableStream<Uint8Array>,
   length: number | null,
   onBytes: (bytes: Uint8Array) => void,
-  options: WatchOptions,
-): Watched<ReadableStream> {
+  options: ObservationOptions,
+): ObservedStream<ReadableStream> {
   const [toClient, toUs] = upstream.tee();
   const through = length === null ? new IdentityTransformStream() : new FixedLengthStream(length);
   // Silence is noticed by what is not found: looks must be closer together than the deadline.
-  const most = Math.max(PACE_MS, Math.min(SLOWEST_PACE_MS, options.idleMs / 4));
-  const pace = pacer(PACE_MS, most);
+  const most = Math.max(POLL_MS, Math.min(MAX_POLL_MS, options.idleMs / 4));
+  const pace = createPollBackoff(POLL_MS, most);
   const delivered = toClient.pipeTo(through.writable).then(
     () => true,
     () => false,
   );
-  return { body: through.readable, ending: readBatches(toUs, delivered, pace, onBytes, options) };
+  return { body: through.readable, end: readBatches(toUs, delivered, pace, onBytes, options) };
 }
 
 async function readBatches(
   branch: ReadableStream<Uint8Array>,
   delivered: Promise<boolean>,
-  pace: Pacer,
+  pace: PollBackoff,
   onBytes: (bytes: Uint8Array) => void,
-  options: WatchOptions,
-): Promise<Ending> {
+  options: ObservationOptions,
+): Promise<StreamEnd> {
   const { capBytes, now } = options;
   let bytes = 0;
   let firstByteAt: number | null = null;
-  const { held, handedOver, hasBroken, isBrokenForLong } = wayToClient(delivered, pace, options);
-  const ending = (how: Ending["how"]): Ending => {
-    return { how: held.reason() ?? how, bytes, firstByteAt, capped: bytes > capBytes };
+  const { held, handedOver, hasBroken, isBrokenForLong } = watchClientPipe(delivered, pace, options);
+  const ending = (how: StreamEnd["how"]): StreamEnd => {
+    return { how: held.reason() ?? how, bytes, firstByteAt, truncated: bytes > capBytes };
   };
 
   const reader = branch.getReader({ mode: "byob" });
@@ -79,7 +79,7 @@ async function readBatches(
       // A full batch: more is waiting.
       const full = value.byteLength === value.buffer.byteLength;
       buffer = bufferOf(full ? BURST_BYTES : BATCH_BYTES, value.buffer as ArrayBuffer);
-      if (full) pace.hurry();
+      if (full) pace.reset();
       else await pace.wait();
     }
     held.idle.stop();
@@ -93,8 +93,8 @@ async function readBatches(
   }
 }
 
-type WayToClient = {
-  readonly held: Leash;
+type ClientPipe = {
+  readonly held: AbortGuard;
   /** Whether the client's stream took all of it; false too once the client has left. */
   readonly handedOver: Promise<boolean>;
   readonly hasBroken: () => boolean;
@@ -102,17 +102,21 @@ type WayToClient = {
   readonly isBrokenForLong: () => boolean;
 };
 
-function wayToClient(delivered: Promise<boolean>, pace: Pacer, options: WatchOptions): WayToClient {
+function watchClientPipe(
+  delivered: Promise<boolean>,
+  pace: PollBackoff,
+  options: ObservationOptions,
+): ClientPipe {
   const { now } = options;
   const { promise: cut, resolve: cutOff } = Promise.withResolvers<false>();
   let brokenAt: number | null = null;
   // After an end from outside, what the other branch has buffered can still be read; then the read fails.
-  const held = leash(options, () => {
-    pace.skip();
+  const held = createAbortGuard(options, () => {
+    pace.cancel();
     cutOff(false);
   });
   void delivered.then((whole) => {
-    pace.skip();
+    pace.cancel();
     if (whole) return;
     // The way to the client broke and no signal said so: let the other branch tell first whether the upstream did.
     brokenAt = now();
@@ -123,7 +127,7 @@ function wayToClient(delivered: Promise<boolean>, pace: Pacer, options: WatchOpt
     // Once the client has left nothing waits for the pipe to notice: the platform ends what goes on long after.
     handedOver: Promise.race([delivered, cut]),
     hasBroken: () => brokenAt !== null,
-    isBrokenForLong: () => brokenAt !== null && now() - brokenAt >= PACE_MS,
+    isBrokenForLong: () => brokenAt !== null && now() - brokenAt >= POLL_MS,
   };
 }
 

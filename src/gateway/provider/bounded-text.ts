@@ -7,7 +7,7 @@ export const MAX_TEXT = 20_480;
 export const MAX_TEXTS = 262_144;
 
 /** A text that is still being told. What is given and is no string is passed over. */
-export type Text = {
+export type BoundedText = {
   readonly add: (piece: unknown) => void;
   /** Puts this in the place of all that came before. */
   readonly set: (whole: unknown) => void;
@@ -19,7 +19,7 @@ export type Text = {
 const JOINED = 256;
 
 /** Opens the texts of one answer, which together hold `MAX_TEXTS`. One that outgrows what is left is given up whole. */
-export function boundedTexts(): () => Text {
+export function createBoundedTexts(): () => BoundedText {
   let left = MAX_TEXTS;
 
   return () => {

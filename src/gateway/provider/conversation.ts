@@ -4,7 +4,7 @@
  */
 import { asObject, type JsonObject } from "./usage.ts";
 
-export type Ask = {
+export type Conversation = {
   /** What the user wrote: only where the last message is the user's, so once for each thing the user says. */
   readonly prompt: string | null;
   /** The tool call whose result this request brings back: what links it to the interception that asked for the tool. */
@@ -23,7 +23,7 @@ export function lastOfType(list: unknown, type: string): JsonObject | null {
 }
 
 /** Content that is text, or the last text among its parts; null where it is empty. */
-export function lastText(content: unknown): string | null {
+export function lastTextPart(content: unknown): string | null {
   const text = typeof content === "string" ? content : lastOfType(content, "text")?.["text"];
   return typeof text === "string" && text !== "" ? text : null;
 }

@@ -5,7 +5,7 @@
  */
 import { concat } from "../app/request-body.ts";
 import { topLevelMembers, type Member } from "./json-members.ts";
-import type { Call } from "./model-call.ts";
+import type { ModelCall } from "./model-call.ts";
 import { asObject } from "./usage.ts";
 
 const OPTION = '"include_usage":true';
@@ -14,7 +14,7 @@ const OPTION = '"include_usage":true';
  * The body with the opt-in, or null where the client has asked for usage itself or there is nothing to ask: no stream,
  * or options of a type that the provider will refuse anyway.
  */
-export function askForUsage(call: Call, bytes: Uint8Array): Uint8Array | null {
+export function injectUsageOption(call: ModelCall, bytes: Uint8Array): Uint8Array | null {
   if (!call.stream) return null;
   const options = call.fields["stream_options"];
   if (options === undefined) {

@@ -7,7 +7,7 @@ import { topLevelMembers } from "./json-members.ts";
 import { Refusal } from "../../shared/refusal.ts";
 import { asObject, type JsonObject } from "./usage.ts";
 
-export type Call = {
+export type ModelCall = {
   readonly fields: JsonObject;
   /** The body as text: what `fields` was parsed from. */
   readonly text: string;
@@ -17,12 +17,12 @@ export type Call = {
 };
 
 const MAX_DEPTH = 256;
-const JUDGED = ["model", "stream", "stream_options"];
+const CHECKED_FIELDS = ["model", "stream", "stream_options"];
 /** An escape of a lower-case letter or `_`: only with one of these could a judged key be spelled otherwise. */
 const ESCAPED_LETTER = /\\u00(?:5f|6|7)/i;
 
 /** Refuses `body_invalid`, `field_invalid` and `field_repeated`, all 400. */
-export function readCall(bytes: Uint8Array): Call | Refusal {
+export function readModelCall(bytes: Uint8Array): ModelCall | Refusal {
   const parsed = parseStrict(bytes);
   if (parsed instanceof Refusal) return parsed;
   const { fields, text } = parsed;
@@ -31,18 +31,18 @@ export function readCall(bytes: Uint8Array): Call | Refusal {
   if (stream !== undefined && stream !== null && typeof stream !== "boolean") return invalid("stream");
   // Some readers take keys in any case.
   const strange = Object.keys(fields).find(
-    (key) => !JUDGED.includes(key) && JUDGED.includes(key.toLowerCase()),
+    (key) => !CHECKED_FIELDS.includes(key) && CHECKED_FIELDS.includes(key.toLowerCase()),
   );
-  if (strange !== undefined) return new Refusal("field_repeated", null, strange.toLowerCase());
-  for (const key of JUDGED) {
+  if (strange !== undefined) return new Refusal("field_repeated", { param: strange.toLowerCase() });
+  for (const key of CHECKED_FIELDS) {
     if (Object.hasOwn(fields, key) && mayRepeat(text, key) && countKey(text, key) > 1) {
-      return new Refusal("field_repeated", null, key);
+      return new Refusal("field_repeated", { param: key });
     }
   }
   return { fields, text, model: model ?? null, stream: stream === true };
 }
 
-const invalid = (field: string): Refusal => new Refusal("field_invalid", null, field);
+const invalid = (field: string): Refusal => new Refusal("field_invalid", { param: field });
 
 /** ignoreBOM keeps a byte order mark in the text, where JSON.parse refuses it (RFC 8259 §8.1). */
 const STRICT = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
@@ -58,9 +58,9 @@ function parseStrict(bytes: Uint8Array): { fields: JsonObject; text: string } | 
     return new Refusal("body_invalid");
   }
   const fields = asObject(value);
-  if (!fields) return new Refusal("body_invalid", "not an object");
+  if (!fields) return new Refusal("body_invalid", { detail: "not an object" });
   return isDeep(fields, MAX_DEPTH)
-    ? new Refusal("body_invalid", `nested over ${MAX_DEPTH} deep`)
+    ? new Refusal("body_invalid", { detail: `nested over ${MAX_DEPTH} deep` })
     : { fields, text };
 }
 

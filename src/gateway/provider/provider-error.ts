@@ -1,20 +1,20 @@
 /** What an answer says went wrong: a short name, and where it is kept, the message. */
-import type { AnswerReport, Keep } from "./response-reader.ts";
+import type { ResponseReport, ContentOptions } from "./response-reader.ts";
 import { cut } from "./bounded-text.ts";
 import { asObject, asText } from "./usage.ts";
 
-export type Failure = Pick<AnswerReport, "error" | "errorMessage">;
+export type ProviderError = Pick<ResponseReport, "error" | "errorMessage">;
 
-export const NO_FAILURE: Failure = { error: null, errorMessage: null };
+export const NO_ERROR: ProviderError = { error: null, errorMessage: null };
 
-export const MAX_TYPE = 64;
+export const MAX_ERROR_TYPE = 64;
 const MAX_MESSAGE = 1024;
 
 /** Out of an error as either provider writes it: an object with `type` or `code` and `message`, or only a text. */
-export function readFailure(failure: unknown, keep: Keep): Failure {
+export function readProviderError(failure: unknown, keep: ContentOptions): ProviderError {
   const object = asObject(failure);
   return {
-    error: asText(object?.["type"], MAX_TYPE) ?? asText(object?.["code"], MAX_TYPE) ?? "error",
+    error: asText(object?.["type"], MAX_ERROR_TYPE) ?? asText(object?.["code"], MAX_ERROR_TYPE) ?? "error",
     errorMessage: keep.errorMessages ? toMessage(object ? object["message"] : failure) : null,
   };
 }

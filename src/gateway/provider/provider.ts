@@ -1,8 +1,8 @@
 /**
  * The contract of a provider's type, its API dialect. One file per dialect implements it; `wiring.ts` lists them.
  */
-import type { AnswerReader, Keep } from "./response-reader.ts";
-import type { Ask } from "./conversation.ts";
+import type { ResponseReader, ContentOptions } from "./response-reader.ts";
+import type { Conversation } from "./conversation.ts";
 import type { JsonObject } from "./usage.ts";
 
 /** A configured upstream: a name, a type, and the network place its type's routes hang under. */
@@ -40,8 +40,8 @@ export type DialectRoute =
 export type Api = {
   readonly name: string;
   /** Reads a request's parsed body; never throws. */
-  readonly readAsk: (fields: JsonObject) => Ask;
-  readonly answerReader: (keep: Keep) => AnswerReader;
+  readonly readConversation: (fields: JsonObject) => Conversation;
+  readonly createReader: (keep: ContentOptions) => ResponseReader;
   /**
    * Where streams report usage only with `stream_options.include_usage`: tells by an event's data that it holds nothing
    * but that usage. null where usage is always reported.
@@ -55,7 +55,7 @@ export type Dialect = {
   readonly mount: string;
   readonly routes: readonly DialectRoute[];
   /** Headers by which a root path that two dialects share is known to be this one's. */
-  readonly tell: readonly string[];
+  readonly distinguishingHeaders: readonly string[];
   /** The header in which the provider wants its central key. */
   readonly keyHeader: (key: string) => readonly [name: string, value: string];
   /** The header in which the client's own provider key goes on, given the one it came in. */

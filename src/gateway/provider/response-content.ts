@@ -2,27 +2,27 @@
  * What one answer holds besides its figures: the tool calls and thoughts, counted exactly and kept within bounds.
  * Receives them as a dialect's reader finds them, hands on their part of the report.
  */
-import { MAX_THOUGHTS, MAX_TOOL_CALLS, type AnswerReport, type Keep } from "./response-reader.ts";
-import { boundedTexts, type Text } from "./bounded-text.ts";
+import { MAX_THOUGHTS, MAX_TOOL_CALLS, type ResponseReport, type ContentOptions } from "./response-reader.ts";
+import { createBoundedTexts, type BoundedText } from "./bounded-text.ts";
 import { asName } from "./usage.ts";
 
 /** A tool call that is still being told. */
-export type OpenCall = {
+export type PartialToolCall = {
   id: string | null;
   name: string | null;
   readonly kind: string;
   /** null where inputs are not kept. */
-  readonly input: Text | null;
-  readonly error: Text | null;
+  readonly input: BoundedText | null;
+  readonly error: BoundedText | null;
 };
 
-export type Content = {
+export type ResponseContent = {
   /** One more tool call; null where there is only room to count it. */
-  readonly call: (kind: string, id: unknown, name: unknown) => OpenCall | null;
-  readonly callWithId: (id: unknown) => OpenCall | null;
+  readonly call: (kind: string, id: unknown, name: unknown) => PartialToolCall | null;
+  readonly callWithId: (id: unknown) => PartialToolCall | null;
   /** One more thought; null where it is only counted. */
-  readonly thought: () => Text | null;
-  readonly report: () => Pick<AnswerReport, "toolCalls" | "toolCallCount" | "thoughts" | "thoughtCount">;
+  readonly thought: () => BoundedText | null;
+  readonly report: () => Pick<ResponseReport, "toolCalls" | "toolCallCount" | "thoughts" | "thoughtCount">;
 };
 
 const MAX_NAME = 128;
@@ -31,10 +31,10 @@ const MAX_NAME = 128;
 export const callId = (value: unknown): string | null => asName(value);
 export const callName = (value: unknown): string | null => asName(value, MAX_NAME);
 
-export function collectContent({ toolInputs, thoughts: keepThoughts }: Keep): Content {
-  const openText = boundedTexts();
-  const calls: OpenCall[] = [];
-  const thoughts: Text[] = [];
+export function collectContent({ toolInputs, thoughts: keepThoughts }: ContentOptions): ResponseContent {
+  const openText = createBoundedTexts();
+  const calls: PartialToolCall[] = [];
+  const thoughts: BoundedText[] = [];
   let callCount = 0;
   let thoughtCount = 0;
 
@@ -42,7 +42,7 @@ export function collectContent({ toolInputs, thoughts: keepThoughts }: Keep): Co
     call: (kind, id, name) => {
       callCount += 1;
       if (calls.length >= MAX_TOOL_CALLS) return null;
-      const call: OpenCall = {
+      const call: PartialToolCall = {
         id: callId(id),
         name: callName(name),
         kind: callName(kind) ?? "",

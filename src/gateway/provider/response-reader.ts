@@ -5,7 +5,7 @@
 import type { Usage } from "./usage.ts";
 
 /** Which content a reader keeps. What it is not asked to keep it does not hold, not even for a moment. */
-export type Keep = {
+export type ContentOptions = {
   readonly toolInputs: boolean;
   readonly thoughts: boolean;
   readonly errorMessages: boolean;
@@ -28,7 +28,7 @@ export type ToolCall = {
   readonly error: string | null;
 };
 
-export type AnswerReport = {
+export type ResponseReport = {
   /** The provider's id of the answer. */
   readonly id: string | null;
   /** The model that answered. */
@@ -55,12 +55,12 @@ export type AnswerReport = {
 };
 
 /** Reads one answer, as events or as one JSON value; never throws, whatever it is given. */
-export type AnswerReader = {
+export type ResponseReader = {
   /** One SSE event's data, and its `event:` name where it had one. */
   readonly event: (data: string, name: string) => void;
   /** A whole JSON body, parsed. */
   readonly body: (value: unknown) => void;
-  readonly report: () => AnswerReport;
+  readonly report: () => ResponseReport;
 };
 
 /** So many are kept of one answer; the rest is only counted. */
@@ -68,7 +68,7 @@ export const MAX_TOOL_CALLS = 100;
 export const MAX_THOUGHTS = 100;
 
 /** The report of an answer that said nothing. */
-export const NOTHING_TOLD: AnswerReport = {
+export const EMPTY_REPORT: ResponseReport = {
   id: null,
   model: null,
   usage: null,

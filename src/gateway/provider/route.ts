@@ -3,7 +3,7 @@
  * providers; hands on a route out of the dialects' fixed tables. Never builds anything out of the caller's text but
  * the part below a route that says it takes one, and that part is checked.
  */
-import { PREFIXES } from "../../shared/http/target.ts";
+import { ROUTE_PREFIXES } from "../../shared/http/target.ts";
 import { Refusal } from "../../shared/refusal.ts";
 import type { Dialect, DialectRoute, Provider } from "./provider.ts";
 
@@ -20,7 +20,7 @@ export function findRoute(
   headers: Headers,
   providers: ReadonlyMap<string, Provider>,
 ): Route | null {
-  const prefix = PREFIXES.find((one) => path.startsWith(`${one}/`));
+  const prefix = ROUTE_PREFIXES.find((one) => path.startsWith(`${one}/`));
   const inner = prefix === undefined ? path : path.slice(prefix.length);
   const slash = inner.indexOf("/", 1);
   if (slash > 0) {
@@ -32,13 +32,13 @@ export function findRoute(
 
 /** The provider that a path names, whether or not it has such a route: in whose dialect to say so. */
 export function namedProvider(path: string, providers: ReadonlyMap<string, Provider>): Provider | null {
-  const prefix = PREFIXES.find((one) => path.startsWith(`${one}/`)) ?? "";
+  const prefix = ROUTE_PREFIXES.find((one) => path.startsWith(`${one}/`)) ?? "";
   return providers.get(path.slice(prefix.length).split("/", 2)[1] ?? "") ?? null;
 }
 
 /** Whether the path is a base URL itself (the root, a provider's name): what `HEAD /` probes. */
 export function isBase(path: string, providers: ReadonlyMap<string, Provider>): boolean {
-  const prefix = PREFIXES.find((one) => path === one || path.startsWith(`${one}/`)) ?? "";
+  const prefix = ROUTE_PREFIXES.find((one) => path === one || path.startsWith(`${one}/`)) ?? "";
   const inner = path.slice(prefix.length).replace(/\/$/, "");
   return inner === "" || providers.has(inner.slice(1));
 }
@@ -61,8 +61,15 @@ function shortcut(path: string, headers: Headers, providers: ReadonlyMap<string,
     if (route) found.push(route);
   }
   if (found.length < 2) return found[0] ?? null;
-  const told = found.find(({ provider }) => provider.dialect.tell.some((name) => headers.has(name)));
-  return told ?? found.find(({ provider }) => provider.dialect.tell.length === 0) ?? found[0] ?? null;
+  const told = found.find(({ provider }) =>
+    provider.dialect.distinguishingHeaders.some((name) => headers.has(name)),
+  );
+  return (
+    told ??
+    found.find(({ provider }) => provider.dialect.distinguishingHeaders.length === 0) ??
+    found[0] ??
+    null
+  );
 }
 
 function matchRoute(dialect: Dialect, path: string): DialectRoute | null {

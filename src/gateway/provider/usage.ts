@@ -11,7 +11,7 @@ export type Usage = {
   readonly cache_read_input_tokens: number | null;
   readonly cache_write_input_tokens: number | null;
   readonly extras: Readonly<Record<string, number>>;
-  readonly flagged: boolean;
+  readonly invalid: boolean;
 };
 
 export type JsonObject = { readonly [key: string]: unknown };
@@ -42,30 +42,30 @@ export function parseObject(text: string): JsonObject | null {
 }
 
 /** Collects figures of one usage object and remembers whether one had to be refused. */
-export class Figures {
-  flagged = false;
+export class UsageFigures {
+  invalid = false;
   readonly extras: Record<string, number> = {};
 
   /** The figure under `key`, or null where it is absent, null or no count. */
-  take(from: JsonObject | null, key: string): number | null {
+  read(from: JsonObject | null, key: string): number | null {
     const value = from?.[key];
     if (value === undefined || value === null) return null;
     if (Number.isSafeInteger(value) && (value as number) >= 0) return value as number;
-    this.flagged = true;
+    this.invalid = true;
     return null;
   }
 
   /** Keeps the figure under `key` as the named extra, if there is one. */
   extra(name: string, from: JsonObject | null, key: string): void {
-    const value = this.take(from, key);
+    const value = this.read(from, key);
     if (value !== null) this.extras[name] = value;
   }
 
   /** `total` less its cached parts, never below 0; null where the total is unknown. */
-  less(total: number | null, ...parts: readonly (number | null)[]): number | null {
+  subtract(total: number | null, ...parts: readonly (number | null)[]): number | null {
     if (total === null) return null;
     const rest = parts.reduce<number>((left, part) => left - (part ?? 0), total);
-    if (rest < 0) this.flagged = true;
+    if (rest < 0) this.invalid = true;
     return Math.max(0, rest);
   }
 }

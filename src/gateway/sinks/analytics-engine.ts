@@ -8,9 +8,9 @@ import type { Sink } from "./recorder.ts";
 import { INTERCEPTION_COLUMNS, OVERRIDE_COLUMNS, toRow, type DataPoint } from "./analytics-row.ts";
 
 /** The binding. The real one returns nothing; one replaced by another Worker returns a promise. */
-export type DataSet = { readonly writeDataPoint: (point: DataPoint) => void | Promise<void> };
+export type Dataset = { readonly writeDataPoint: (point: DataPoint) => void | Promise<void> };
 
-export function analyticsEngineSink(interceptions: DataSet | null, overrides: DataSet | null): Sink {
+export function analyticsEngineSink(interceptions: Dataset | null, overrides: Dataset | null): Sink {
   const writeOne = (event: InterceptorEvent): void | Promise<void> => {
     switch (event.record_type) {
       case "interception_end":

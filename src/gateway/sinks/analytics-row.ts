@@ -113,8 +113,8 @@ export function toRow<Event extends { readonly initiator_id: string }>(
   event: Event,
 ): DataPoint {
   return {
-    indexes: [clipBytes(event.initiator_id, MAX_INDEX_BYTES)],
-    blobs: blobs.map(({ of }) => clipBytes(String(of(event) ?? ""), MAX_BLOB_BYTES)),
+    indexes: [truncateBytes(event.initiator_id, MAX_INDEX_BYTES)],
+    blobs: blobs.map(({ of }) => truncateBytes(String(of(event) ?? ""), MAX_BLOB_BYTES)),
     doubles: doubles.map(({ of }) => toDouble(of(event))),
   };
 }
@@ -128,7 +128,7 @@ function toDouble(value: string | number | boolean | null): number {
 const ASCII = /^[\0-\x7f]*$/;
 
 /** The text cut to at most `max` bytes of UTF-8, between characters. */
-export function clipBytes(text: string, max: number): string {
+export function truncateBytes(text: string, max: number): string {
   // A UTF-16 unit takes at most three bytes, of ASCII one.
   if (text.length * 3 <= max || (text.length <= max && ASCII.test(text))) return text;
   const into = new Uint8Array(max);

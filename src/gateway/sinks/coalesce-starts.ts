@@ -9,23 +9,23 @@ import type { InterceptorEvent } from "../../events/event.ts";
 import type { Sink } from "./recorder.ts";
 
 /** Longer than most answers that do not stream. */
-const HOLD_MS = 1000;
+const DELAY_MS = 1000;
 /** So many at most are held; of requests that the platform ended, nobody takes theirs out. */
 const MAX_HELD = 10_000;
 
 type Group = readonly InterceptorEvent[];
-type Held = { readonly events: Group; readonly release: () => void };
+type DelayedStart = { readonly events: Group; readonly release: () => void };
 
 /** `after` calls after so many milliseconds; what it returns calls it off. */
-export function holdStarts(
+export function coalesceStarts(
   { name, write }: Sink,
   after: (ms: number, call: () => void) => () => void = realTimer,
 ): Sink {
-  const held = new Map<string, Held>();
+  const held = new Map<string, DelayedStart>();
 
   const hold = (id: string, events: Group): Promise<void> =>
     new Promise((resolve, reject) => {
-      const callOff = after(HOLD_MS, () => {
+      const callOff = after(DELAY_MS, () => {
         held.delete(id);
         deliver(events).then(resolve, reject);
       });
@@ -48,13 +48,13 @@ export function holdStarts(
         before.release();
         return write([...before.events, ...events]);
       }
-      return isOpen(events) && held.size < MAX_HELD ? hold(id, events) : write(events);
+      return isUnfinished(events) && held.size < MAX_HELD ? hold(id, events) : write(events);
     },
   };
 }
 
 /** An interception begins here, and does not end here. */
-export function isOpen(events: Group): boolean {
+export function isUnfinished(events: Group): boolean {
   const has = (type: InterceptorEvent["record_type"]): boolean =>
     events.some(({ record_type }) => record_type === type);
   return has("interception_start") && !has("interception_end");

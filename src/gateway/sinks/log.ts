@@ -4,13 +4,13 @@
  */
 import type { InterceptorEvent } from "../../events/event.ts";
 import type { Sink } from "./recorder.ts";
-import { cutPrinted, safeLine } from "../../shared/log-line.ts";
+import { truncatePrinted, escapeUnsafe } from "../../shared/log-line.ts";
 
 export const LOG_MESSAGE = "interception log";
 
 export function logSink(print: (line: string) => void): Sink {
   const write = (events: readonly InterceptorEvent[]): void => {
-    for (const event of events) print(fittedLine(forLine(event)));
+    for (const event of events) print(fitLine(truncateContent(event)));
   };
   return { name: "log", required: false, write };
 }
@@ -23,7 +23,7 @@ export function logSink(print: (line: string) => void): Sink {
 const LOGGED_CONTENT = 1024;
 
 /** The event with its content cut for a line. */
-function forLine(event: InterceptorEvent): InterceptorEvent {
+function truncateContent(event: InterceptorEvent): InterceptorEvent {
   switch (event.record_type) {
     case "prompt_usage":
       if (fits(event.prompt)) return event;
@@ -86,17 +86,17 @@ const CONTENT_PRINTED = {
 
 const shortened = (name: string, value: unknown): unknown =>
   typeof value === "string"
-    ? cutPrinted(value, CONTENT_PRINTED[name as keyof typeof CONTENT_PRINTED] ?? SHORT_PRINTED)
+    ? truncatePrinted(value, CONTENT_PRINTED[name as keyof typeof CONTENT_PRINTED] ?? SHORT_PRINTED)
     : value;
 
-function fittedLine(event: InterceptorEvent): string {
+function fitLine(event: InterceptorEvent): string {
   const line = toLine(event);
   if (line.length <= ROOM[event.record_type]) return line;
-  return safeLine(BEGIN + JSON.stringify(event, shortened).slice(1));
+  return escapeUnsafe(BEGIN + JSON.stringify(event, shortened).slice(1));
 }
 
 /** One line of JSON that holds no line break, escape sequence or control character, in any reader's eyes. */
 export function toLine(event: InterceptorEvent): string {
   // Put together as text: a copy of the event with one more field would cost more than writing it out.
-  return safeLine(BEGIN + JSON.stringify(event).slice(1));
+  return escapeUnsafe(BEGIN + JSON.stringify(event).slice(1));
 }

@@ -4,17 +4,17 @@
  */
 import type { InterceptorEvent } from "../../events/event.ts";
 import type { Sink } from "./recorder.ts";
-import type { Fallback } from "../../events/fallback-log.ts";
-import { isOpen } from "./coalesce-starts.ts";
+import type { FallbackLog } from "../../events/fallback-log.ts";
+import { isUnfinished } from "./coalesce-starts.ts";
 
-export type LedgerSinkOptions = {
+export type RecordsSinkOptions = {
   readonly required: boolean;
   /** Whether an event is kept there at all. */
   readonly wants: (event: InterceptorEvent) => boolean;
   /** Takes all of them or rejects; may be given the same again after it has taken them. */
   readonly deliver: (events: readonly InterceptorEvent[]) => Promise<unknown>;
   /** Puts events that could not be delivered into the log. */
-  readonly fallback: Fallback;
+  readonly fallback: FallbackLog;
   readonly timing?: Timing;
 };
 
@@ -44,19 +44,19 @@ const PAUSES_MS = [50, 250];
  */
 const ROOM_BEFORE_END = 4500;
 /** So many interceptions are waited for: of requests that the platform ended, nobody takes theirs out. */
-const MOST_OPEN = 500;
+const MAX_OPEN = 500;
 
 /** One whose start is not delivered yet, or was in vain; `waiting`: what of it has to be in the log and is not. */
-type Open = { ended: boolean; waiting: readonly InterceptorEvent[] };
+type OpenInterception = { ended: boolean; waiting: readonly InterceptorEvent[] };
 
-export function ledgerSink({ required, wants, deliver, fallback, timing = REAL }: LedgerSinkOptions): Sink {
-  const open = new Map<string, Open>();
+export function recordsSink({ required, wants, deliver, fallback, timing = REAL }: RecordsSinkOptions): Sink {
+  const open = new Map<string, OpenInterception>();
 
   const begin = async (id: string, events: readonly InterceptorEvent[]): Promise<void> => {
-    const own: Open = { ended: open.size >= MOST_OPEN, waiting: [] };
+    const own: OpenInterception = { ended: open.size >= MAX_OPEN, waiting: [] };
     if (!own.ended) open.set(id, own);
     try {
-      await insist(() => deliver(events), timing);
+      await retry(() => deliver(events), timing);
     } catch (error) {
       own.waiting = fallback(events, own.ended ? undefined : ROOM_BEFORE_END);
       throw error;
@@ -66,7 +66,7 @@ export function ledgerSink({ required, wants, deliver, fallback, timing = REAL }
   };
   const finish = async (id: string, events: readonly InterceptorEvent[]): Promise<void> => {
     try {
-      await insist(() => deliver(events), timing);
+      await retry(() => deliver(events), timing);
     } catch (error) {
       fallback(events);
       throw error;
@@ -85,13 +85,13 @@ export function ledgerSink({ required, wants, deliver, fallback, timing = REAL }
     const wanted = events.filter(wants);
     const id = wanted[0]?.interception_id;
     if (id === undefined) return undefined;
-    return isOpen(wanted) ? begin(id, wanted) : finish(id, wanted);
+    return isUnfinished(wanted) ? begin(id, wanted) : finish(id, wanted);
   };
   return { name: "ledger", required, write };
 }
 
 /** Tries, and tries again after each pause; rejects as the last attempt did. */
-async function insist(attempt: () => Promise<unknown>, timing: Timing): Promise<void> {
+async function retry(attempt: () => Promise<unknown>, timing: Timing): Promise<void> {
   for (const pause of PAUSES_MS) {
     try {
       return await inTime(attempt, timing);

@@ -23,7 +23,7 @@ export type UpstreamCredential = {
 export function chooseCredential(
   provider: Provider,
   actor: Actor,
-  { own, governed, ownYields }: Credential,
+  { ownKey: own, hasIdentityHeader: governed, prefersCentralKey: ownYields }: Credential,
   /** From 0 up to 1: which of several central keys. */
   random: () => number,
 ): UpstreamCredential | Refusal {

@@ -4,7 +4,7 @@
  */
 import { Refusal } from "../../shared/refusal.ts";
 
-export type Outgoing = {
+export type UpstreamRequest = {
   readonly url: string;
   readonly method: string;
   readonly headers: Headers;
@@ -12,7 +12,7 @@ export type Outgoing = {
 };
 
 /** The client left before the provider's headers came. */
-export const CLIENT_GONE = Symbol("client gone");
+export const CLIENT_DISCONNECTED = Symbol("client gone");
 
 const REDIRECTS = new Set([301, 302, 303, 307, 308]);
 
@@ -22,10 +22,10 @@ const REDIRECTS = new Set([301, 302, 303, 307, 308]);
  */
 export async function forward(
   fetcher: typeof fetch,
-  { url, method, headers, body }: Outgoing,
+  { url, method, headers, body }: UpstreamRequest,
   abort: AbortController,
   deadlineMs: number,
-): Promise<Response | Refusal | typeof CLIENT_GONE> {
+): Promise<Response | Refusal | typeof CLIENT_DISCONNECTED> {
   let late = false;
   const timer = setTimeout(() => {
     late = true;
@@ -35,15 +35,15 @@ export async function forward(
     const response = await fetcher(url, { method, headers, body, redirect: "manual", signal: abort.signal });
     if (response.status < 200 || response.status > 599) {
       abort.abort();
-      return new Refusal("upstream_unreachable", `status ${response.status}, which is none`);
+      return new Refusal("upstream_unreachable", { detail: `status ${response.status}, which is none` });
     }
     if (!REDIRECTS.has(response.status)) return response;
     response.body?.cancel().catch(() => undefined);
-    return new Refusal("upstream_redirected", `status ${response.status}`);
+    return new Refusal("upstream_redirected", { detail: `status ${response.status}` });
   } catch (error) {
-    if (late) return new Refusal("upstream_timeout", `no headers within ${deadlineMs} ms`);
-    if (abort.signal.aborted) return CLIENT_GONE;
-    return new Refusal("upstream_unreachable", errorName(error));
+    if (late) return new Refusal("upstream_timeout", { detail: `no headers within ${deadlineMs} ms` });
+    if (abort.signal.aborted) return CLIENT_DISCONNECTED;
+    return new Refusal("upstream_unreachable", { detail: errorName(error) });
   } finally {
     clearTimeout(timer);
   }

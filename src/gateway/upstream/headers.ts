@@ -16,7 +16,7 @@ const HOP_BY_HOP = [
 ];
 
 /** Set by us, by the network before us, or about the caller's own connection: no caller may speak to the provider with these. */
-const NOT_UPSTREAM = new Set([
+const DROPPED_REQUEST_HEADERS = new Set([
   ...HOP_BY_HOP,
   "host",
   "content-length", // fetch counts the body again
@@ -51,7 +51,7 @@ const NOT_UPSTREAM = new Set([
   "x-interception-id",
 ]);
 
-const NOT_UPSTREAM_PREFIX = /^(?:cf-|x-forwarded-|x-coder-)/;
+const DROPPED_REQUEST_PREFIX = /^(?:cf-|x-forwarded-|x-coder-)/;
 /** For an upstream that is Coder itself: never tokens or signatures, nor the owner as it was sent, which may not have counted. */
 const CODER_FORWARDED = /^x-coder-(?!owner-id$|ai-g|signature|.*token)/;
 
@@ -59,7 +59,7 @@ const CODER_FORWARDED = /^x-coder-(?!owner-id$|ai-g|signature|.*token)/;
  * `x-interceptor-error` is ours to set, and only on refusals; by `x-coder-ai-gateway-error` a delegating Coder takes a
  * provider's 401 for ours, and asks again.
  */
-const NOT_TO_CLIENT = [
+const DROPPED_RESPONSE_HEADERS = [
   ...HOP_BY_HOP,
   "set-cookie",
   "set-cookie2",
@@ -82,11 +82,11 @@ export type UpstreamHeaderOptions = {
 
 /** The caller's headers as the provider may see them, with the provider's credential. */
 export function upstreamHeaders(from: Headers, options: UpstreamHeaderOptions): Headers {
-  const listed = connectionListed(from);
+  const listed = connectionHeaders(from);
   // Copied whole and natively, then cut: that takes fewer instructions than to carry each field over.
   const to = new Headers(from);
   for (const name of from.keys()) {
-    if (!mayPass(name, options.coderHeaders) || listed?.has(name)) to.delete(name);
+    if (!isForwarded(name, options.coderHeaders) || listed?.has(name)) to.delete(name);
   }
   if (options.coderHeaders && options.owner !== null) to.set("x-coder-owner-id", options.owner);
   to.set("accept-encoding", "identity");
@@ -95,12 +95,12 @@ export function upstreamHeaders(from: Headers, options: UpstreamHeaderOptions): 
   return to;
 }
 
-function mayPass(name: string, coderHeaders: boolean): boolean {
-  if (NOT_UPSTREAM.has(name)) return false;
+function isForwarded(name: string, coderHeaders: boolean): boolean {
+  if (DROPPED_REQUEST_HEADERS.has(name)) return false;
   // Servers that read CGI-style names take `_` for `-`: judge both spellings as one.
   const plain = name.includes("_") ? name.replaceAll("_", "-") : name;
-  if (plain !== name && NOT_UPSTREAM.has(plain)) return false;
-  if (!NOT_UPSTREAM_PREFIX.test(plain)) return true;
+  if (plain !== name && DROPPED_REQUEST_HEADERS.has(plain)) return false;
+  if (!DROPPED_REQUEST_PREFIX.test(plain)) return true;
   return coderHeaders && plain === name && CODER_FORWARDED.test(name);
 }
 
@@ -109,8 +109,8 @@ function mayPass(name: string, coderHeaders: boolean): boolean {
  * interception's id. `reframed`: the body is not, byte for byte, what they measured (decoded, or something taken out).
  */
 export function toClientHeaders(headers: Headers, interceptionId: string, reframed: boolean): void {
-  const listed = connectionListed(headers);
-  for (const name of NOT_TO_CLIENT) headers.delete(name);
+  const listed = connectionHeaders(headers);
+  for (const name of DROPPED_RESPONSE_HEADERS) headers.delete(name);
   if (listed) for (const name of listed) headers.delete(name);
   if (reframed) {
     headers.delete("content-encoding");
@@ -128,7 +128,7 @@ export function hasLooped(headers: Headers): boolean {
 const NAME = /^[\w!#$%&'*+.^`|~-]+$/;
 
 /** Names that `Connection` makes hop-by-hop for this message, or null where it names none. */
-function connectionListed(headers: Headers): Set<string> | null {
+function connectionHeaders(headers: Headers): Set<string> | null {
   const value = headers.get("connection");
   if (!value || /^\s*(?:close|keep-alive)\s*$/i.test(value)) return null;
   const listed = value.split(",").map((name) => name.trim().toLowerCase());

@@ -3,7 +3,7 @@
  * a call with a central key are looked at.
  */
 import { concat, MAX_ERROR_BYTES } from "../app/request-body.ts";
-import { bodyEncoding } from "../../shared/http/content-encoding.ts";
+import { contentEncoding } from "../../shared/http/content-encoding.ts";
 import { Refusal } from "../../shared/refusal.ts";
 
 const WINDOW = 8;
@@ -12,28 +12,27 @@ const WINDOW = 8;
  * The answer as it was; `upstream_key_rejected` where it gives away the key, or is compressed in a way that hides
  * whether it does; `upstream_unreachable` where it breaks off or is over 1 MiB.
  */
-export async function withoutKeyEcho(
+export async function rejectKeyEcho(
   response: Response,
   key: string,
   abort: AbortController,
   deadlineMs: number,
 ): Promise<Response | Refusal> {
   if (response.status < 400) return response;
-  const encoding = bodyEncoding(response.headers);
+  const encoding = contentEncoding(response.headers);
   if (encoding === "encoded") {
     abort.abort();
-    return new Refusal(
-      "upstream_key_rejected",
-      `status ${response.status}, of an encoding that cannot be read`,
-    );
+    return new Refusal("upstream_key_rejected", {
+      detail: `status ${response.status}, of an encoding that cannot be read`,
+    });
   }
   const timer = setTimeout(() => abort.abort(), deadlineMs);
   try {
     const bytes = response.body === null ? null : await readUpTo(response.body, MAX_ERROR_BYTES);
     const text = bytes ? new TextDecoder().decode(bytes) : "";
     const fields = [response.statusText, ...[...response.headers].map(([, value]) => value)].join("\n");
-    if (echoesKey(text, key) || echoesKey(fields, key))
-      return new Refusal("upstream_key_rejected", `status ${response.status}`);
+    if (containsKey(text, key) || containsKey(fields, key))
+      return new Refusal("upstream_key_rejected", { detail: `status ${response.status}` });
     const headers = new Headers(response.headers);
     if (encoding === "decoded") headers.delete("content-encoding");
     // Read whole, it has a length: no chunks of the provider's any more.
@@ -41,7 +40,9 @@ export async function withoutKeyEcho(
     if (bytes) headers.set("content-length", String(bytes.byteLength));
     return new Response(bytes, { status: response.status, statusText: response.statusText, headers });
   } catch {
-    return new Refusal("upstream_unreachable", `an error answer (status ${response.status}) broke off`);
+    return new Refusal("upstream_unreachable", {
+      detail: `an error answer (status ${response.status}) broke off`,
+    });
   } finally {
     clearTimeout(timer);
   }
@@ -63,7 +64,7 @@ async function readUpTo(body: ReadableStream<Uint8Array>, max: number): Promise<
  * True where `text` holds any run of 16 or more characters of the key: each such run holds one of the key's aligned
  * eights. The first eight are left out, as they are the same for everybody (`sk-proj-`, `sk-ant-a`).
  */
-export function echoesKey(text: string, key: string): boolean {
+export function containsKey(text: string, key: string): boolean {
   if (key.length < 2 * WINDOW) return text.includes(key);
   for (let at = WINDOW; at + WINDOW <= key.length; at += WINDOW) {
     if (text.includes(key.slice(at, at + WINDOW))) return true;

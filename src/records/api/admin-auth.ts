@@ -5,22 +5,25 @@ const BEARER = /^bearer +([\x21-\x7e]+)$/i;
 const TOKEN = /^[\x21-\x7e]+$/;
 
 /** null: admitted. `adminTokenSha256` is 64 hex digits, or null where no token is set and nobody is. */
-export async function admit(headers: Headers, adminTokenSha256: string | null): Promise<Refusal | null> {
-  if (adminTokenSha256 === null) return refused("ADMIN_TOKEN is not set");
-  const token = presented(headers);
-  if (token === null) return refused("no token, or not exactly one");
+export async function authorizeAdmin(
+  headers: Headers,
+  adminTokenSha256: string | null,
+): Promise<Refusal | null> {
+  if (adminTokenSha256 === null) return reject("ADMIN_TOKEN is not set");
+  const token = readToken(headers);
+  if (token === null) return reject("no token, or not exactly one");
   const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(token));
   const wanted = fromHex(adminTokenSha256);
   // Digests, so that neither the comparison's time nor its length tells of the token.
   if (wanted.byteLength !== digest.byteLength || !crypto.subtle.timingSafeEqual(digest, wanted))
-    return refused("another token");
+    return reject("another token");
   return null;
 }
 
-const refused = (detail: string): Refusal => new Refusal("admin_only", detail);
+const reject = (detail: string): Refusal => new Refusal("admin_only", { detail });
 
 /** The one token that is presented; null where there is none, several that differ, or something that is none. */
-function presented(headers: Headers): string | null {
+function readToken(headers: Headers): string | null {
   const authorization = headers.get("authorization");
   const session = headers.get("coder-session-token");
   const tokens = [

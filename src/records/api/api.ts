@@ -2,14 +2,14 @@
  * The API over the records, under both of Coder's prefixes. Receives a request, hands on an answer or a refusal; tells
  * nothing to anyone but the holder of the admin token, not even what it would have understood.
  */
-import type { AdminApi } from "./contract.ts";
-import { PREFIXES } from "../../shared/http/target.ts";
+import type { Api } from "./contract.ts";
+import { ROUTE_PREFIXES } from "../../shared/http/target.ts";
 import { Refusal } from "../../shared/refusal.ts";
-import { admit } from "./admin-auth.ts";
+import { authorizeAdmin } from "./admin-auth.ts";
 import { readJson } from "./kit/body.ts";
 import { methodsOf, type Endpoint } from "./kit/endpoint.ts";
 import { ENDPOINTS } from "./endpoints.ts";
-import { ledgerOf } from "./kit/query-ledger.ts";
+import { createQueryLedger } from "./kit/query-ledger.ts";
 
 type Found = { readonly endpoint: Endpoint; readonly id: string };
 
@@ -26,7 +26,7 @@ const RULES: ReadonlyMap<string, string> = new Map(
 
 const NOT_KNOWN = "only what the document at openapi.json has for this path";
 
-export function adminApi({
+export function createApi({
   database,
   adminTokenSha256,
   now,
@@ -34,13 +34,13 @@ export function adminApi({
   readonly database: D1Database | null;
   readonly adminTokenSha256: string | null;
   readonly now: () => number;
-}): AdminApi {
-  const ask = ledgerOf(database);
+}): Api {
+  const ask = createQueryLedger(database);
   return {
-    takes: (path) => NAMES.has(segmentsOf(path)[0] ?? ""),
+    hasPath: (path) => NAMES.has(segmentsOf(path)[0] ?? ""),
     methodsOf: methodsAt,
-    answer: async (request, target, judge) => {
-      const refusal = await admit(request.headers, adminTokenSha256);
+    respond: async (request, target, judge) => {
+      const refusal = await authorizeAdmin(request.headers, adminTokenSha256);
       if (refusal) return refusal;
       const found = find(target.path);
       if (!found) return new Refusal("not_found");
@@ -53,11 +53,11 @@ export function adminApi({
         id: found.id,
         accept: headers.get("accept") ?? "",
         body: body && body.value,
-        ask,
-        judge,
+        query: ask,
+        explain: judge,
         now: now(),
       });
-      return answer instanceof Refusal ? answer : guarded(answer, method === "HEAD");
+      return answer instanceof Refusal ? answer : withSafeHeaders(answer, method === "HEAD");
     },
     errorBody: ({ message, code, param }) => {
       if (param === null) return { message };
@@ -69,7 +69,7 @@ export function adminApi({
 
 /** What stands behind a prefix, as it is written; nothing where the path is not under one. */
 function segmentsOf(path: string): readonly string[] {
-  const prefix = PREFIXES.find((one) => path.startsWith(`${one}/`));
+  const prefix = ROUTE_PREFIXES.find((one) => path.startsWith(`${one}/`));
   return prefix === undefined ? [] : path.slice(prefix.length + 1).split("/");
 }
 
@@ -101,7 +101,7 @@ function decoded(segment: string): string | null {
 }
 
 /** For nobody's cache, and nothing that a browser would run. */
-function guarded(answer: Response, isHead: boolean): Response {
+function withSafeHeaders(answer: Response, isHead: boolean): Response {
   const headers = new Headers(answer.headers);
   headers.set("cache-control", "no-store");
   headers.set("x-content-type-options", "nosniff");

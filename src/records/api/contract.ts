@@ -11,18 +11,18 @@ import type { Route } from "../../gateway/provider/route.ts";
 import type { Refusal } from "../../shared/refusal.ts";
 import type { UpstreamCredential } from "../../gateway/upstream/credential.ts";
 
-export type AdminApi = {
+export type Api = {
   /** Whether a path, whatever follows it, is the API's and no provider's. */
-  readonly takes: (path: string) => boolean;
+  readonly hasPath: (path: string) => boolean;
   /** The methods that what stands at the path takes. */
   readonly methodsOf: (path: string) => readonly string[];
-  readonly answer: (request: Request, target: Target, judge: Judge) => Promise<Response | Refusal>;
+  readonly respond: (request: Request, target: Target, judge: Explain) => Promise<Response | Refusal>;
   /** Coder's API error: `message`, and `validations` where a parameter is at fault. */
   readonly errorBody: Dialect["errorBody"];
 };
 
 /** A request that nobody has sent. */
-export type Described = {
+export type ExplainInput = {
   readonly method: string;
   /** With its query. */
   readonly path: string;
@@ -32,8 +32,8 @@ export type Described = {
 };
 
 /** What would be found out of it, as the app finds it: with secrets in it. What lies behind a refusal is null. */
-export type Judgement = {
-  readonly place: "provider" | "api" | "base" | "nowhere";
+export type Explanation = {
+  readonly destination: "provider" | "api" | "base" | "nowhere";
   readonly route: Route | null;
   readonly client: Client | null;
   /** Some gateway may delegate. */
@@ -47,4 +47,4 @@ export type Judgement = {
   readonly refusal: Refusal | null;
 };
 
-export type Judge = (described: Described) => Promise<Judgement>;
+export type Explain = (described: ExplainInput) => Promise<Explanation>;

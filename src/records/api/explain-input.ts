@@ -3,8 +3,8 @@
  * name of the field at fault.
  */
 import { Refusal } from "../../shared/refusal.ts";
-import type { Described } from "./contract.ts";
-import { badField } from "./kit/body.ts";
+import type { ExplainInput } from "./contract.ts";
+import { invalidField } from "./kit/body.ts";
 import type { Body } from "./kit/endpoint.ts";
 import * as schema from "../../shared/json-schema.ts";
 
@@ -15,17 +15,20 @@ const MAX_HEADERS = 512;
 const VALUES = { oneOf: [schema.TEXT, schema.list(schema.TEXT)] };
 const PAIR = { type: "array", items: schema.TEXT, minItems: 2, maxItems: 2 };
 
-export const DESCRIBED: Body = {
+export const EXPLAIN_INPUT: Body = {
   schema: schema.object(
     {
       method: { ...schema.TEXT, pattern: METHOD, default: "POST" },
-      path: schema.about({ ...schema.TEXT, pattern: "^/" }, "As it would be sent: with its query, escaped."),
+      path: schema.withDescription(
+        { ...schema.TEXT, pattern: "^/" },
+        "As it would be sent: with its query, escaped.",
+      ),
       headers: {
         description:
           "Name to value, or a list of names and values; what is there several times counts as it would when sent.",
         oneOf: [{ type: "object", additionalProperties: VALUES }, schema.list(PAIR)],
       },
-      body_sha256: schema.about(
+      body_sha256: schema.withDescription(
         { ...schema.TEXT, pattern: SHA256 },
         "Of the body that would be sent: only a signature needs it.",
       ),
@@ -44,30 +47,31 @@ export const DESCRIBED: Body = {
 const FIELDS: ReadonlySet<string> = new Set(["method", "path", "headers", "body_sha256"]);
 
 /** Refuses `field_invalid`. */
-export function readDescribed(sent: unknown): Described | Refusal {
-  if (!isObject(sent)) return badField("body", "is no object");
-  if (Object.keys(sent).some((name) => !FIELDS.has(name))) return badField("body", "has an unknown field");
+export function readExplainInput(sent: unknown): ExplainInput | Refusal {
+  if (!isObject(sent)) return invalidField("body", "is no object");
+  if (Object.keys(sent).some((name) => !FIELDS.has(name)))
+    return invalidField("body", "has an unknown field");
   const { method = "POST", path, headers: listed, body_sha256: bodySha256 = null } = sent;
   if (typeof method !== "string" || !new RegExp(METHOD).test(method))
-    return badField("method", "is no method");
-  if (typeof path !== "string" || !path.startsWith("/")) return badField("path", "is no path");
+    return invalidField("method", "is no method");
+  if (typeof path !== "string" || !path.startsWith("/")) return invalidField("path", "is no path");
   if (bodySha256 !== null && (typeof bodySha256 !== "string" || !new RegExp(SHA256).test(bodySha256)))
-    return badField("body_sha256", "is no SHA-256");
+    return invalidField("body_sha256", "is no SHA-256");
   const headers = readHeaders(listed);
   return headers instanceof Refusal ? headers : { method, path, headers, bodySha256 };
 }
 
 function readHeaders(listed: unknown): Headers | Refusal {
   const pairs = Array.isArray(listed) ? listed.map(readPair) : isObject(listed) ? ofObject(listed) : [null];
-  if (pairs.length > MAX_HEADERS) return badField("headers", "are too many");
+  if (pairs.length > MAX_HEADERS) return invalidField("headers", "are too many");
   const headers = new Headers();
   for (const pair of pairs) {
-    if (pair === null) return badField("headers", "are none");
+    if (pair === null) return invalidField("headers", "are none");
     try {
       headers.append(...pair);
     } catch {
       // The error would quote what was sent.
-      return badField("headers", "have a name or a value that HTTP cannot carry");
+      return invalidField("headers", "have a name or a value that HTTP cannot carry");
     }
   }
   return headers;

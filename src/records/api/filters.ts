@@ -43,7 +43,7 @@ const keys = <Word extends string>(words: Readonly<Record<Word, string>>): Word[
   Object.keys(words) as Word[];
 
 /** Of anything whose id begins with its time. */
-export const SPAN = {
+export const TIME_FILTERS = {
   started_after: filter(STARTED_AFTER, since),
   started_before: filter(STARTED_BEFORE, until),
 } satisfies Record<string, Filter>;
@@ -53,7 +53,7 @@ export const INITIATOR_RULE =
   "a text of 1 to 256 characters; needed for a session whose id several initiators have";
 
 /** By anything but time. */
-export const TRAITS = {
+export const PROPERTY_FILTERS = {
   initiator: { ...equalsId("initiator_id", "On whose account: the initiator's id."), rule: INITIATOR_RULE },
   actor: equalsId("actor_id", "Whose credential called: the actor's id."),
   client: equals("client", "The calling software, by its own word: `Claude Code`."),
@@ -73,4 +73,4 @@ export const TRAITS = {
   workspace_id: equalsId("workspace_id", "Coder's id of the workspace."),
 } satisfies Record<string, Filter>;
 
-export const INTERCEPTION_FILTERS = { ...TRAITS, ...SPAN };
+export const INTERCEPTION_FILTERS = { ...PROPERTY_FILTERS, ...TIME_FILTERS };

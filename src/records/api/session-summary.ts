@@ -6,8 +6,8 @@ import { json, number, text, texts, textOrNull } from "./kit/row-mapper.ts";
 import type { Row } from "./kit/query-ledger.ts";
 import * as schema from "../../shared/json-schema.ts";
 import { column, sql, type Sql } from "./kit/sql.ts";
-import { toCounts, TOKEN_FIELDS, totals } from "./tokens.ts";
-import { toUser, USER } from "./user-dto.ts";
+import { toCounts, TOKEN_FIELDS, totalsSql } from "./tokens.ts";
+import { toUserDto, USER } from "./user-dto.ts";
 
 /** A client can name a new model with every request. */
 const MAX_NAMES = 20;
@@ -20,32 +20,32 @@ export const SESSION_FIELDS = {
   id: schema.TEXT,
   initiator: USER,
   providers: schema.list(schema.TEXT),
-  models: schema.about(schema.list(schema.TEXT), `As they were asked for; at most ${MAX_NAMES}.`),
+  models: schema.withDescription(schema.list(schema.TEXT), `As they were asked for; at most ${MAX_NAMES}.`),
   client: schema.TEXT,
-  metadata: schema.about(schema.METADATA, "Of the first interception's actor."),
+  metadata: schema.withDescription(schema.METADATA, "Of the first interception's actor."),
   started_at: schema.TIME,
-  ended_at: schema.about(schema.TIME, "Absent while an interception of it is open."),
-  first_interception_id: schema.about(
+  ended_at: schema.withDescription(schema.TIME, "Absent while an interception of it is open."),
+  first_interception_id: schema.withDescription(
     schema.UUID,
     "Also finds the session, where its id is not its own or does not fit into a path.",
   ),
   interceptions: schema.COUNT,
-  usage_complete: schema.about(schema.FLAG, "false: the sums leave out what was not reported."),
-  actor_ids: schema.about(schema.list(schema.TEXT), `At most ${MAX_NAMES}.`),
+  usage_complete: schema.withDescription(schema.FLAG, "false: the sums leave out what was not reported."),
+  actor_ids: schema.withDescription(schema.list(schema.TEXT), `At most ${MAX_NAMES}.`),
   attributions: schema.list(schema.TEXT),
 };
 
 export const SESSION = schema.object(
   {
     ...SESSION_FIELDS,
-    cursor: schema.about(schema.UUID, "For `after_id`."),
+    cursor: schema.withDescription(schema.UUID, "For `after_id`."),
     threads: schema.COUNT,
     token_usage_summary: schema.object(TOKEN_FIELDS),
-    last_prompt: schema.about(
+    last_prompt: schema.withDescription(
       schema.TEXT,
       `Cut at ${MAX_LAST_PROMPT} characters; absent where none was recorded.`,
     ),
-    last_active_at: schema.about(schema.TIME, "When its last interception started."),
+    last_active_at: schema.withDescription(schema.TIME, "When its last interception started."),
   },
   ["ended_at", "last_prompt"],
 );
@@ -57,7 +57,7 @@ export function summaries(heads: Sql): Sql {
       COUNT(DISTINCT i.id) AS interceptions, COUNT(DISTINCT COALESCE(i.thread_root_id, i.id)) AS threads,
       MIN(i.started_at) AS started_at, MAX(i.started_at) AS last_active_at,
       CASE WHEN COUNT(*) = COUNT(i.outcome) THEN MAX(i.ended_at) END AS ended_at,
-      MIN(i.usage IS 'final') AS usage_complete, ${totals("t")},
+      MIN(i.usage IS 'final') AS usage_complete, ${totalsSql("t")},
       ${first("client")} AS client, ${first("metadata")} AS metadata, ${first("actor_id")} AS actor_id,
       ${distinct("provider")} AS providers, ${distinct("model")} AS models,
       ${distinct("actor_id")} AS actor_ids, ${distinct("attribution")} AS attributions,
@@ -88,7 +88,7 @@ export function toSessionFields(row: Row): Record<string, unknown> {
   const endedAt = textOrNull(row["ended_at"]);
   return {
     id: text(row["session_id"]),
-    initiator: toUser(initiator, row["actor_id"] === initiator, row["metadata"]),
+    initiator: toUserDto(initiator, row["actor_id"] === initiator, row["metadata"]),
     providers: texts(row["providers"]),
     models: texts(row["models"]),
     client: text(row["client"]),

@@ -5,7 +5,7 @@
 import { flag, json, text, textOrNull } from "./kit/row-mapper.ts";
 import type { Row } from "./kit/query-ledger.ts";
 import * as schema from "../../shared/json-schema.ts";
-import { summed, TOKEN_USAGE } from "./tokens.ts";
+import { sumUsages, TOKEN_USAGE } from "./tokens.ts";
 
 const TOOL_CALL = schema.object({
   id: schema.UUID,
@@ -14,7 +14,7 @@ const TOOL_CALL = schema.object({
   server_url: schema.TEXT,
   tool: schema.TEXT,
   injected: schema.FLAG,
-  input: schema.about(schema.TEXT, "Empty where inputs are not recorded."),
+  input: schema.withDescription(schema.TEXT, "Empty where inputs are not recorded."),
   metadata: schema.METADATA,
   created_at: schema.TIME,
 });
@@ -28,8 +28,8 @@ const AGENTIC_ACTION = schema.object({
 
 export const THREAD = schema.object(
   {
-    id: schema.about(schema.UUID, "The first interception's."),
-    prompt: schema.about(schema.TEXT, "Absent where none was recorded."),
+    id: schema.withDescription(schema.UUID, "The first interception's."),
+    prompt: schema.withDescription(schema.TEXT, "Absent where none was recorded."),
     model: schema.TEXT,
     provider: schema.TEXT,
     credential_kind: schema.TEXT,
@@ -37,11 +37,14 @@ export const THREAD = schema.object(
     actor_id: schema.TEXT,
     attribution: schema.TEXT,
     started_at: schema.TIME,
-    ended_at: schema.about(schema.TIME, "Absent while an interception of it is open."),
-    outcome: schema.about(schema.orNull(schema.TEXT), "The last interception's; null while it is open."),
+    ended_at: schema.withDescription(schema.TIME, "Absent while an interception of it is open."),
+    outcome: schema.withDescription(
+      schema.orNull(schema.TEXT),
+      "The last interception's; null while it is open.",
+    ),
     usage_complete: schema.FLAG,
     token_usage: TOKEN_USAGE,
-    agentic_actions: schema.about(
+    agentic_actions: schema.withDescription(
       schema.list(AGENTIC_ACTION),
       "One for each interception whose answer called tools.",
     ),
@@ -50,7 +53,7 @@ export const THREAD = schema.object(
 );
 
 /** What there is of the threads on a page; each in the order of its ids. */
-export type Parts = {
+export type ThreadRows = {
   /** With `thread`, the id of the thread that each belongs to. */
   readonly interceptions: readonly Row[];
   readonly usages: readonly Row[];
@@ -62,7 +65,7 @@ export type Parts = {
 type Group = ReadonlyMap<string, readonly Row[]>;
 
 /** In the order of their ids. */
-export function toThreads(parts: Parts): Record<string, unknown>[] {
+export function toThreads(parts: ThreadRows): Record<string, unknown>[] {
   const groups = {
     usages: grouped(parts.usages, "interception_id"),
     prompts: grouped(parts.prompts, "interception_id"),
@@ -92,12 +95,12 @@ function toThread(
     ...endOf(members),
     outcome: textOrNull(last?.["outcome"]),
     usage_complete: members.every(({ usage }) => usage === "final"),
-    token_usage: summed(members.flatMap((member) => of(usages, member))),
+    token_usage: sumUsages(members.flatMap((member) => of(usages, member))),
     agentic_actions: members
       .filter((member) => of(tools, member).length > 0)
       .map((member) => ({
         model: text(member["model"]),
-        token_usage: summed(of(usages, member)),
+        token_usage: sumUsages(of(usages, member)),
         thinking: of(thoughts, member).map(({ content }) => ({ text: text(content) })),
         tool_calls: of(tools, member).map(toToolCall),
       })),

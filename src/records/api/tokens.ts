@@ -14,7 +14,10 @@ export const TOKEN_COLUMNS = [
 export type TokenCounts = Readonly<Record<(typeof TOKEN_COLUMNS)[number], number>>;
 
 export const TOKEN_FIELDS = {
-  input_tokens: schema.about(schema.COUNT, "Cache excluded. Of what is known, like the other three."),
+  input_tokens: schema.withDescription(
+    schema.COUNT,
+    "Cache excluded. Of what is known, like the other three.",
+  ),
   output_tokens: schema.COUNT,
   cache_read_input_tokens: schema.COUNT,
   cache_write_input_tokens: schema.COUNT,
@@ -22,11 +25,11 @@ export const TOKEN_FIELDS = {
 
 export const TOKEN_USAGE = schema.object({
   ...TOKEN_FIELDS,
-  metadata: schema.about(schema.METADATA, "Named extras of the dialects, summed."),
+  metadata: schema.withDescription(schema.METADATA, "Named extras of the dialects, summed."),
 });
 
 /** Sums over the usages that go by this alias. TOTAL, as SUM fails on what outgrows 64 bits. */
-export function totals(alias: string): Sql {
+export function totalsSql(alias: string): Sql {
   return joined(
     TOKEN_COLUMNS.map((name) => sql`TOTAL(${column(alias, name)}) AS ${{ text: name, values: [] }}`),
     ", ",
@@ -45,7 +48,7 @@ export function toCounts(row: Row | undefined): TokenCounts {
 export type TokenUsage = TokenCounts & { readonly metadata: Readonly<Record<string, number>> };
 
 /** What several usages come to. */
-export function summed(usages: readonly Row[]): TokenUsage {
+export function sumUsages(usages: readonly Row[]): TokenUsage {
   const metadata: Record<string, number> = {};
   for (const usage of usages) {
     for (const [name, value] of Object.entries(json(usage["metadata"]))) {

@@ -5,13 +5,16 @@ import * as schema from "../../shared/json-schema.ts";
 
 export const USER = schema.object({
   id: schema.TEXT,
-  username: schema.about(schema.TEXT, "The actor's name where the initiator is the actor, else the id."),
+  username: schema.withDescription(
+    schema.TEXT,
+    "The actor's name where the initiator is the actor, else the id.",
+  ),
   name: schema.TEXT,
   avatar_url: schema.TEXT,
 });
 
 /** `metadata` is the actor's: another initiator must not go by its name. */
-export function toUser(id: string, isActor: boolean, metadata: Value | undefined): Record<string, string> {
+export function toUserDto(id: string, isActor: boolean, metadata: Value | undefined): Record<string, string> {
   const name = isActor ? json(metadata)["actor_name"] : null;
   return typeof name === "string"
     ? { id, username: name, name, avatar_url: "" }

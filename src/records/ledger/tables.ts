@@ -20,7 +20,7 @@ type Fill<Event> = readonly [field: Field<Event>, type: "TEXT" | "INTEGER"];
 export type Columns<Event> = Readonly<Record<string, Fill<Event>>>;
 
 /** What an interception's start and end both tell: whichever comes first fills it in. */
-export const SUBJECT = {
+export const SHARED_COLUMNS = {
   id: ["interception_id", "TEXT"],
   actor_id: ["actor_id", "TEXT"],
   actor_kind: ["actor_kind", "TEXT"],
@@ -45,7 +45,7 @@ export const SUBJECT = {
   started_at: ["started_at", "TEXT"],
 } as const satisfies Columns<Pick<InterceptionEnd, keyof InterceptionStart & keyof InterceptionEnd>>;
 
-export const AT_START = {
+export const START_COLUMNS = {
   api_key_id: ["api_key_id", "TEXT"],
   metadata: ["metadata", "TEXT"],
   initiator_name: ["initiator_name", "TEXT"],
@@ -54,7 +54,7 @@ export const AT_START = {
   prompt_count: ["prompt_count", "INTEGER"],
 } as const satisfies Columns<InterceptionStart>;
 
-export const AT_END = {
+export const END_COLUMNS = {
   outcome: ["outcome", "TEXT"],
   ended_at: ["ended_at", "TEXT"],
   status: ["status", "INTEGER"],
@@ -158,7 +158,7 @@ const INITIATOR_OVERRIDES = {
 } as const satisfies Columns<InitiatorOverride & Omit<InitiatorOverrideRejected, "record_type">>;
 
 /** What the cron writes who watches for lies, each with its primary key: the first column begins with the time. */
-export const WATCH_KEYS = {
+export const ANOMALY_TABLE_KEYS = {
   anomalies: ["id"],
   owner_actors: ["day", "owner_id", "actor_id"],
   attribution_hours: ["hour", "attribution"],
@@ -179,7 +179,7 @@ export type EventTable = keyof typeof EVENT_TABLES;
  * Each table's primary key, those that hang on interceptions first. The first column begins with the time, so that what
  * is older than a moment is a range of it.
  */
-export const KEYS = {
+export const TABLE_KEYS = {
   token_usages: ["interception_id", "id"],
   user_prompts: ["interception_id", "id"],
   tool_usages: ["interception_id", "id"],

@@ -3,9 +3,9 @@
  * `decoded`, the runtime undoes it in answers, so that the header no longer holds; `encoded`, it does not, and nothing
  * here can read the body.
  */
-export type Encoding = "plain" | "decoded" | "encoded";
+export type ContentEncoding = "plain" | "decoded" | "encoded";
 
-export function bodyEncoding(headers: Headers): Encoding {
+export function contentEncoding(headers: Headers): ContentEncoding {
   const encoding = headers.get("content-encoding")?.trim() ?? "";
   if (encoding === "" || encoding.toLowerCase() === "identity") return "plain";
   // The runtime knows these two in lower case only, and no list of several.

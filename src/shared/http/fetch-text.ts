@@ -4,7 +4,7 @@
  */
 import { concat } from "../../gateway/app/request-body.ts";
 
-export type Lookup = {
+export type TextRequest = {
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
   /** Until the answer's last byte. */
@@ -12,14 +12,14 @@ export type Lookup = {
   readonly maxBytes: number;
 };
 
-export type Found =
+export type TextResponse =
   /** The text is read with status 200 only. */
   | { readonly status: number; readonly text: string }
   /** Why there is no answer: never holds the URL, nor anything that was sent. */
   | { readonly failure: string };
 
 /** Never rejects. */
-export async function lookUp(fetcher: typeof fetch, lookup: Lookup): Promise<Found> {
+export async function fetchText(fetcher: typeof fetch, lookup: TextRequest): Promise<TextResponse> {
   const abort = new AbortController();
   const timer = setTimeout(() => abort.abort(), lookup.timeoutMs);
   try {
@@ -38,7 +38,7 @@ export async function lookUp(fetcher: typeof fetch, lookup: Lookup): Promise<Fou
   }
 }
 
-async function readText({ status, body }: Response, maxBytes: number): Promise<Found> {
+async function readText({ status, body }: Response, maxBytes: number): Promise<TextResponse> {
   const parts: Uint8Array[] = [];
   let size = 0;
   // Leaving the loop cancels the rest.

@@ -4,7 +4,7 @@ import { Refusal } from "../refusal.ts";
 export type Target = { readonly path: string; readonly search: string };
 
 /** Where Coder's own gateway has the same routes and the same API, so that its clients need only another host name. */
-export const PREFIXES = ["/api/v2/ai-gateway", "/api/v2/aibridge"];
+export const ROUTE_PREFIXES = ["/api/v2/ai-gateway", "/api/v2/aibridge"];
 
 const MAX_URL = 16_384;
 /** Spellings of `/`, `\`, `.`, `%`, and control characters that a later hop might read as something else (RFC 3986 §6.2.2). */
@@ -18,7 +18,7 @@ const BROKEN_ESCAPE = /%(?![0-9a-f]{2})/i;
  * query. So the origin is cut off by the Host's own length, and nothing is normalised: a path that would need it is
  * refused (`bad_path`), as is a URL over 16 KiB (`url_too_long`).
  */
-export function readTarget(asked: Asked): Target | Refusal {
+export function readTarget(asked: RequestHead): Target | Refusal {
   const known = targets.get(asked);
   if (known) return known;
   const target = read(asked);
@@ -26,11 +26,11 @@ export function readTarget(asked: Asked): Target | Refusal {
   return target;
 }
 
-type Asked = Pick<Request, "url" | "headers">;
+type RequestHead = Pick<Request, "url" | "headers">;
 /** Each request is read twice: for Hono, and for us. */
-const targets = new WeakMap<Asked, Target | Refusal>();
+const targets = new WeakMap<RequestHead, Target | Refusal>();
 
-function read({ url, headers }: Asked): Target | Refusal {
+function read({ url, headers }: RequestHead): Target | Refusal {
   if (url.length > MAX_URL) return new Refusal("url_too_long");
   const rest = afterOrigin(url, headers.get("host"));
   const query = rest.indexOf("?");

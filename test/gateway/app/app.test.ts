@@ -1,17 +1,17 @@
 import { describe, expect, it } from "vitest";
-import type { AdminApi } from "../../../src/records/api/contract.ts";
-import type { Parts } from "../../../src/gateway/app/deps.ts";
-import { PREFIXES, type Target } from "../../../src/shared/http/target.ts";
-import { Refusal, REFUSAL_REASONS, type RefusalReason } from "../../../src/shared/refusal.ts";
-import { catalogue } from "../../../src/gateway/wiring.ts";
+import type { Api } from "../../../src/records/api/contract.ts";
+import type { Deps } from "../../../src/gateway/app/deps.ts";
+import { ROUTE_PREFIXES, type Target } from "../../../src/shared/http/target.ts";
+import { Refusal, REFUSALS, type RefusalCode } from "../../../src/shared/refusal.ts";
+import { registry } from "../../../src/gateway/wiring.ts";
 import {
   checkPairs,
   CANARIES,
   ID,
-  open,
+  openGateway,
   PROVIDERS,
   T0,
-  type House,
+  type Gateway,
   type Setup,
 } from "../../support/in-workerd/gateway-harness.ts";
 import {
@@ -45,7 +45,7 @@ const AT = (ms: number): string => new Date(T0 + ms).toISOString();
 
 describe("one interception, from its first event to its last", () => {
   it("of Coder Agents for an owner, with a central key and a JSON answer", async () => {
-    const house: House = await open({
+    const house: Gateway = await openGateway({
       provider: () => {
         house.clock.at += 40;
         return json(fixture("chat/json").bytes, {
@@ -53,7 +53,7 @@ describe("one interception, from its first event to its last", () => {
         });
       },
     });
-    const { response, bytes, events } = await house.visit(
+    const { response, bytes, events } = await house.exchange(
       CENTRAL_CHAT,
       post(BODY, {
         ...AGENTS,
@@ -165,7 +165,7 @@ describe("one interception, from its first event to its last", () => {
       ["x-interception-id", ID],
       ["x-request-id", "req_1"],
     ]);
-    expect(house.complaints).toEqual([]);
+    expect(house.operatorErrors).toEqual([]);
     expect(house.sent).toHaveLength(1);
     const [sent] = house.sent;
     expect(sent?.url).toBe("https://central.example/v1/chat/completions");
@@ -181,7 +181,7 @@ describe("one interception, from its first event to its last", () => {
 
   it("of an unknown client with its own key and a stream", async () => {
     const { bytes: answer, text: whole } = fixture("messages/cache");
-    const house: House = await open({
+    const house: Gateway = await openGateway({
       provider: () => {
         house.clock.at += 65;
         return sse(wholeBody(answer), { headers: { "request-id": "req_2" } });
@@ -191,7 +191,7 @@ describe("one interception, from its first event to its last", () => {
       response,
       text: got,
       events,
-    } = await house.visit(
+    } = await house.exchange(
       "/anthropic/v1/messages?beta=true",
       post(MESSAGES_BODY, { "x-api-key": CANARIES.ownKey, "anthropic-version": "2023-06-01" }),
     );
@@ -281,8 +281,8 @@ describe("one interception, from its first event to its last", () => {
 
   it("that reports no usage has no token_usage event, and nulls for figures", async () => {
     const { events } = await (
-      await open({ provider: () => json(fixture("chat/json-without-usage").bytes) })
-    ).visit("/openai/v1/chat/completions", post(BODY));
+      await openGateway({ provider: () => json(fixture("chat/json-without-usage").bytes) })
+    ).exchange("/openai/v1/chat/completions", post(BODY));
     expect(typesOf(events)).toEqual(["interception_start", "interception_end"]);
     expect(only(events, "interception_end")).toMatchObject({
       outcome: "completed",
@@ -298,14 +298,14 @@ describe("the usage opt-in", () => {
 
   it("asks for usage where the client did not, records it, and hides the one event from the client", async () => {
     const { bytes, text: whole } = fixture("chat/plain");
-    const house = await open({
+    const house = await openGateway({
       provider: () => sse(wholeBody(bytes), { headers: { "content-length": "5" } }),
     });
     const {
       text: got,
       response,
       events,
-    } = await house.visit("/openai/v1/chat/completions", post(STREAM_BODY));
+    } = await house.exchange("/openai/v1/chat/completions", post(STREAM_BODY));
     expect(text(house.sent[0]?.body ?? new Uint8Array())).toBe(
       STREAM_BODY.replace("{", '{"stream_options":{"include_usage":true},'),
     );
@@ -325,24 +325,24 @@ describe("the usage opt-in", () => {
   ])("stays away where %s: both ways byte for byte", async (_, body, openai) => {
     const { bytes, text: whole } = fixture("chat/plain");
     const vars = { PROVIDERS: { ...PROVIDERS, openai: { ...PROVIDERS.openai, ...openai } } };
-    const house = await open({ vars, provider: () => sse(wholeBody(bytes)) });
-    const { text: got, events } = await house.visit("/openai/v1/chat/completions", post(body));
+    const house = await openGateway({ vars, provider: () => sse(wholeBody(bytes)) });
+    const { text: got, events } = await house.exchange("/openai/v1/chat/completions", post(body));
     expect(text(house.sent[0]?.body ?? new Uint8Array())).toBe(body);
     expect(got).toBe(whole);
     expect(only(events, "token_usage").usage).toBe("final");
   });
 
   it("is not for JSON answers, nor for other APIs", async () => {
-    const house = await open({ provider: chatAnswer });
-    await house.visit("/openai/v1/chat/completions", post(BODY));
-    await house.visit("/openai/v1/responses", post(STREAM_BODY));
-    await house.visit("/anthropic/v1/messages", post(MESSAGES_BODY));
+    const house = await openGateway({ provider: chatAnswer });
+    await house.exchange("/openai/v1/chat/completions", post(BODY));
+    await house.exchange("/openai/v1/responses", post(STREAM_BODY));
+    await house.exchange("/anthropic/v1/messages", post(MESSAGES_BODY));
     expect(house.sent.map(({ body }) => text(body))).toEqual([BODY, STREAM_BODY, MESSAGES_BODY]);
   });
 });
 
 type Refused = {
-  readonly reason: RefusalReason;
+  readonly reason: RefusalCode;
   readonly path?: string;
   readonly init?: RequestInit;
   readonly setup?: Setup;
@@ -359,7 +359,7 @@ const UNKNOWN = { client: "Unknown" };
 
 /** Paths of the passthroughs that run a model, by whether their body names it. */
 const routesThat = (runsModel: "named" | "hidden") =>
-  catalogue.dialects.flatMap(({ type, mount, routes }) =>
+  registry.dialects.flatMap(({ type, mount, routes }) =>
     routes.flatMap((route) =>
       route.kind === "passthrough" && route.runsModel === runsModel
         ? [`/${type}${mount}${route.path.replace("/*", "/x")}`]
@@ -455,9 +455,9 @@ describe("refusals before an interception begins", () => {
   it.each([...BEFORE, ...OF_BODY].map((one) => [one.reason, one] as const))(
     "%s: the dialect's body, both headers, one event, nothing fetched",
     async (reason, { path = CHAT, init, setup, event, param = null }) => {
-      const house = await open(setup);
-      const { response, text: body, events } = await house.visit(path, init);
-      const [status, message] = REFUSAL_REASONS[reason];
+      const house = await openGateway(setup);
+      const { response, text: body, events } = await house.exchange(path, init);
+      const [status, message] = REFUSALS[reason];
       expect(response.status).toBe(status);
       expect(response.headers.get("x-interceptor-error")).toBe(reason);
       expect(response.headers.get("x-interception-id")).toBe(ID);
@@ -483,13 +483,13 @@ describe("refusals before an interception begins", () => {
         },
       ]);
       expect(house.sent).toEqual([]);
-      expect(house.complaints).toEqual([]);
+      expect(house.operatorErrors).toEqual([]);
     },
   );
 
   it("D15 speak the dialect of the route, whatever the body is", async () => {
-    const house = await open();
-    const { response, text: body } = await house.visit("/anthropic/v1/messages", post("no json"));
+    const house = await openGateway();
+    const { response, text: body } = await house.exchange("/anthropic/v1/messages", post("no json"));
     expect(response.status).toBe(400);
     expect(JSON.parse(body)).toEqual({
       type: "error",
@@ -505,25 +505,25 @@ describe("refusals before an interception begins", () => {
     [CHAT, "POST"],
     ["/openai/v1/models", "GET, HEAD, POST, PUT, PATCH, DELETE"],
   ])("D7 405 on %s names the methods that the route takes", async (path, allowed) => {
-    const { response } = await (await open()).visit(path, { method: "OPTIONS", headers: OWN_KEY });
+    const { response } = await (await openGateway()).exchange(path, { method: "OPTIONS", headers: OWN_KEY });
     expect(response.status).toBe(405);
     const named = (response.headers.get("allow") ?? "").split(",").map((method) => method.trim());
     expect(named.toSorted()).toEqual(allowed.split(", ").toSorted());
   });
 
   it("D16 426 says what to come back with", async () => {
-    const house = await open();
+    const house = await openGateway();
     const init = { headers: { ...OWN_KEY, upgrade: "websocket" } };
-    const { response } = await house.visit("/openai/v1/responses", init);
+    const { response } = await house.exchange("/openai/v1/responses", init);
     expect(response.status).toBe(426);
     expect(response.headers.get("upgrade")).toBe("HTTP/1.1");
   });
 });
 
 /** Every route of every dialect by every path that leads to it: a provider's name, the root, Coder's prefixes before either. */
-const EVERY_PATH = ["", ...PREFIXES]
+const EVERY_PATH = ["", ...ROUTE_PREFIXES]
   .flatMap((prefix) =>
-    catalogue.dialects.flatMap(({ type, mount, routes }) =>
+    registry.dialects.flatMap(({ type, mount, routes }) =>
       routes.flatMap((route) => {
         const below = route.kind === "passthrough" && route.below && !route.path.endsWith("/*");
         const paths = [route.path.replace("/*", "/x"), ...(below ? [`${route.path}/x`] : [])];
@@ -544,19 +544,19 @@ const initFor = (method: string, headers: Record<string, string>): RequestInit =
 describe("D12 every route of every dialect", () => {
   it("is among those paths, under each prefix", () => {
     const paths = EVERY_PATH.map(([, path]) => path);
-    for (const { type, mount, routes } of catalogue.dialects) {
+    for (const { type, mount, routes } of registry.dialects) {
       for (const { path } of routes) {
         const named = `/${type}${mount}${path.replace("/*", "/x")}`;
-        expect(paths.filter((one) => one.endsWith(named))).toHaveLength(1 + PREFIXES.length);
+        expect(paths.filter((one) => one.endsWith(named))).toHaveLength(1 + ROUTE_PREFIXES.length);
       }
     }
     expect(paths.length).toBeGreaterThan(100);
   });
 
   it.each(EVERY_PATH)("%s %s: by no method without a credential: 401, no fetch", async (kind, path) => {
-    const house = await open();
+    const house = await openGateway();
     for (const method of methodsFor(kind)) {
-      const { response, events } = await house.visit(path, initFor(method, {}));
+      const { response, events } = await house.exchange(path, initFor(method, {}));
       expect([method, response.status, typesOf(events)]).toEqual([method, 401, ["refusal"]]);
     }
     expect(house.sent).toEqual([]);
@@ -564,15 +564,15 @@ describe("D12 every route of every dialect", () => {
 
   it.each(EVERY_PATH)("%s %s: passes identity, initiator and policy", async (kind, path) => {
     const asked: unknown[] = [];
-    const policy: Parts["policies"][number] = (request) => {
+    const policy: Deps["policies"][number] = (request) => {
       asked.push([request.actorId, request.initiatorId]);
       return new Refusal("model_not_allowed");
     };
-    const house = await open({ parts: { policies: [policy] } });
+    const house = await openGateway({ parts: { policies: [policy] } });
     const headers = { ...OWN_KEY, "user-agent": CODER_AGENTS_UA, "x-coder-owner-id": OWNER };
     const methods = methodsFor(kind);
     for (const method of methods) {
-      const { response, events } = await house.visit(path, initFor(method, headers));
+      const { response, events } = await house.exchange(path, initFor(method, headers));
       expect([method, response.status]).toEqual([method, 403]);
       expect(only(events, "initiator_override").initiator_id).toBe(OWNER);
     }
@@ -582,10 +582,10 @@ describe("D12 every route of every dialect", () => {
 
   it.each(EVERY_PATH)("%s %s: takes no unsigned owner where owners must be signed", async (kind, path) => {
     const signing = { signature: "require", signing_keys: ["SIGNING_KEY"] };
-    const house = await open({ vars: { OWNER_ASSERTION: signing, SIGNING_KEY: "s".repeat(32) } });
+    const house = await openGateway({ vars: { OWNER_ASSERTION: signing, SIGNING_KEY: "s".repeat(32) } });
     const headers = { ...OWN_KEY, "user-agent": CODER_AGENTS_UA, "x-coder-owner-id": OWNER };
     for (const method of methodsFor(kind)) {
-      const { response } = await house.visit(path, initFor(method, headers));
+      const { response } = await house.exchange(path, initFor(method, headers));
       expect([response.status, response.headers.get("x-interceptor-error")]).toEqual([
         401,
         "signature_required",
@@ -595,12 +595,12 @@ describe("D12 every route of every dialect", () => {
   });
 
   it.each(EVERY_PATH)("%s %s: refuses another gateway's key, whatever else is sent", async (kind, path) => {
-    const house = await open({
+    const house = await openGateway({
       vars: { DELEGATION: { keys: ["GATEWAY_KEY"] }, GATEWAY_KEY: "g".repeat(32) },
     });
     const headers = { ...OWN_KEY, "x-coder-ai-gateway-key": "h".repeat(32) };
     for (const method of methodsFor(kind)) {
-      const { response } = await house.visit(path, initFor(method, headers));
+      const { response } = await house.exchange(path, initFor(method, headers));
       expect([response.status, response.headers.get("x-interceptor-error")]).toEqual([
         401,
         "delegation_rejected",
@@ -611,13 +611,13 @@ describe("D12 every route of every dialect", () => {
 });
 
 const failing = async (setup: Setup, path = CHAT, init = post(BODY)) => {
-  const house = await open(setup);
-  const visited = await house.visit(path, init);
+  const house = await openGateway(setup);
+  const visited = await house.exchange(path, init);
   return { house, ...visited, end: only(visited.events, "interception_end") };
 };
 
 /** Parts that fail, with a message that nobody is to see. */
-const brokenPolicy: Parts["policies"][number] = () => {
+const brokenPolicy: Deps["policies"][number] = () => {
   throw new RangeError(CANARIES.prompt);
 };
 const brokenSource = (): never => {
@@ -717,18 +717,18 @@ describe("an interception that is refused or fails", () => {
     });
     expect(typesOf(events)).toEqual(["interception_start", "interception_end", "refusal"]);
     expect(end).toMatchObject({ outcome: "refused", status: 500, error: "internal" });
-    expect(house.complaints).toEqual([`interceptor failed: RangeError (interception ${ID})`]);
+    expect(house.operatorErrors).toEqual([`interceptor failed: RangeError (interception ${ID})`]);
     expect(house.sent).toEqual([]);
   });
 
   it("by an error in ourselves before there is an interception: E500 and a refusal", async () => {
-    const house = await open({
-      sources: [{ verifies: true, recognises: () => false, identify: brokenSource }],
+    const house = await openGateway({
+      sources: [{ verifies: true, recognizes: () => false, identify: brokenSource }],
     });
-    const { response, events } = await house.visit(CHAT, post(BODY));
+    const { response, events } = await house.exchange(CHAT, post(BODY));
     expect(response.status).toBe(500);
     expect(typesOf(events)).toEqual(["refusal"]);
-    expect(house.complaints).toEqual([`interceptor failed: SyntaxError (interception ${ID})`]);
+    expect(house.operatorErrors).toEqual([`interceptor failed: SyntaxError (interception ${ID})`]);
   });
 
   it.each([400, 401, 403, 404, 429, 500, 503, 529])(
@@ -789,8 +789,8 @@ describe("an interception that is refused or fails", () => {
 });
 
 const eventsOf = async (headers: Record<string, string>, vars: Record<string, unknown> = {}) => {
-  const house = await open({ vars, provider: chatAnswer });
-  return (await house.visit(CENTRAL_CHAT, post(BODY, headers))).events;
+  const house = await openGateway({ vars, provider: chatAnswer });
+  return (await house.exchange(CENTRAL_CHAT, post(BODY, headers))).events;
 };
 
 describe("on whose account", () => {
@@ -868,8 +868,8 @@ describe("on whose account", () => {
   ])(
     "%s with on_invalid = reject it is E400, told twice over, and nothing is fetched",
     async (_, headers, rules, reason) => {
-      const house = await open({ vars: { OWNER_ASSERTION: { ...rules, on_invalid: "reject" } } });
-      const { response, text: body, events: all } = await house.visit(CENTRAL_CHAT, post(BODY, headers));
+      const house = await openGateway({ vars: { OWNER_ASSERTION: { ...rules, on_invalid: "reject" } } });
+      const { response, text: body, events: all } = await house.exchange(CENTRAL_CHAT, post(BODY, headers));
       expect(response.status).toBe(400);
       expect(response.headers.get("x-interceptor-error")).toBe("owner_rejected");
       expect(JSON.parse(body)).toMatchObject({ error: { message: "X-Coder-Owner-Id was not accepted." } });
@@ -914,13 +914,13 @@ describe("on whose account", () => {
 describe("a passthrough", () => {
   it("is forwarded, counted by one event, and its bytes are not looked at", async () => {
     const answer = utf8('{"object":"list","data":[],"usage":{"prompt_tokens":5}}');
-    const house: House = await open({
+    const house: Gateway = await openGateway({
       provider: () => {
         house.clock.at += 30;
         return json(answer, { headers: { "x-request-id": "r", "set-cookie": "a=1" } });
       },
     });
-    const { response, bytes, events } = await house.visit("/openai/v1/models/gpt-4o?limit=5", {
+    const { response, bytes, events } = await house.exchange("/openai/v1/models/gpt-4o?limit=5", {
       headers: { ...OWN_KEY, "user-agent": "curl/8" },
     });
     expect(bytes).toEqual(answer);
@@ -957,9 +957,9 @@ describe("a passthrough", () => {
     "F1 its body of %i bytes goes on as it came, with and without a length",
     async (size) => {
       const bytes = Uint8Array.from({ length: size }, (_, index) => (index * 167) % 256);
-      const house = await open({ provider: chatAnswer });
-      await house.visit("/openai/v1/files", post(bytes, { ...OWN_KEY, "content-length": String(size) }));
-      await house.visit("/openai/v1/files", post(wholeBody(...(size > 0 ? [bytes] : []))));
+      const house = await openGateway({ provider: chatAnswer });
+      await house.exchange("/openai/v1/files", post(bytes, { ...OWN_KEY, "content-length": String(size) }));
+      await house.exchange("/openai/v1/files", post(wholeBody(...(size > 0 ? [bytes] : []))));
       expect(house.sent.map(({ body }) => body)).toEqual([bytes, bytes]);
     },
   );
@@ -968,8 +968,8 @@ describe("a passthrough", () => {
     ["by its declared length", { "content-length": "11" }],
     ["while counting", {}],
   ])("F2 its body over the limit is refused %s", async (_, headers) => {
-    const house = await open({ vars: { LIMITS: { body_bytes: 10 } } });
-    const { response, events } = await house.visit(
+    const house = await openGateway({ vars: { LIMITS: { body_bytes: 10 } } });
+    const { response, events } = await house.exchange(
       "/openai/v1/files",
       post("x".repeat(11), { ...OWN_KEY, ...headers }),
     );
@@ -991,10 +991,10 @@ describe("a passthrough", () => {
           anthropic: { ...PROVIDERS.anthropic, ...models },
         },
       };
-      const house = await open({ vars, provider: chatAnswer });
+      const house = await openGateway({ vars, provider: chatAnswer });
       // The attack: an allowed model on top, another one inside.
       const body = '{"model":"gpt-4o","requests":[{"params":{"model":"o9"}}]}';
-      const { response } = await house.visit(path, { method: "POST", body, headers: OWN_KEY });
+      const { response } = await house.exchange(path, { method: "POST", body, headers: OWN_KEY });
       expect(response.status).toBe(403);
       expect(house.sent).toEqual([]);
     },
@@ -1010,9 +1010,9 @@ describe("a passthrough", () => {
           anthropic: { ...PROVIDERS.anthropic, ...models },
         },
       };
-      const house = await open({ vars, provider: chatAnswer });
+      const house = await openGateway({ vars, provider: chatAnswer });
       const status = async (body: BodyInit | null): Promise<number> =>
-        (await house.visit(path, { method: "POST", body, headers: OWN_KEY })).response.status;
+        (await house.exchange(path, { method: "POST", body, headers: OWN_KEY })).response.status;
       expect(await status('{"model":"gpt-4o"}')).toBe(200);
       // To cancel something has no body and no model do anything.
       expect(await status(null)).toBe(200);
@@ -1033,17 +1033,17 @@ describe("a passthrough", () => {
   );
 
   it("D14 without a list of models no body is looked at", async () => {
-    const house = await open({ provider: chatAnswer });
-    for (const path of modelRoutes) await house.visit(path, post("no json"));
+    const house = await openGateway({ provider: chatAnswer });
+    for (const path of modelRoutes) await house.exchange(path, post("no json"));
     expect(house.sent.map(({ body }) => text(body))).toEqual(modelRoutes.map(() => "no json"));
   });
 
   it.each(["/openai/v1/models", "/openai/v1/files", "/openai/v1/responses/resp_1"])(
     "D14 reading %s is no matter of a list of models",
     async (path) => {
-      const house = await open({ vars: LISTED, provider: chatAnswer });
-      expect((await house.visit(path, { headers: OWN_KEY })).response.status).toBe(200);
-      expect((await house.visit(path, { method: "DELETE", headers: OWN_KEY })).response.status).toBe(200);
+      const house = await openGateway({ vars: LISTED, provider: chatAnswer });
+      expect((await house.exchange(path, { headers: OWN_KEY })).response.status).toBe(200);
+      expect((await house.exchange(path, { method: "DELETE", headers: OWN_KEY })).response.status).toBe(200);
     },
   );
 
@@ -1052,8 +1052,8 @@ describe("a passthrough", () => {
     ["HEAD", { "content-length": "1" }],
     ["GET", { "transfer-encoding": "chunked" }],
   ])("a %s that says it has a body, by %j, is refused: 400", async (method, headers) => {
-    const house = await open();
-    const { response } = await house.visit("/openai/v1/models", {
+    const house = await openGateway();
+    const { response } = await house.exchange("/openai/v1/models", {
       method,
       headers: { ...OWN_KEY, ...headers },
     });
@@ -1063,16 +1063,16 @@ describe("a passthrough", () => {
   });
 
   it("a GET of no length goes on", async () => {
-    const house = await open({ provider: chatAnswer });
+    const house = await openGateway({ provider: chatAnswer });
     const headers = { ...OWN_KEY, "content-length": "0" };
-    expect((await house.visit("/openai/v1/models", { headers })).response.status).toBe(200);
+    expect((await house.exchange("/openai/v1/models", { headers })).response.status).toBe(200);
   });
 
   it("F10 whose body the client breaks off is refused as incomplete: not the provider's fault", async () => {
     const client = upstreamBody();
     client.send("abc");
-    const house = await open();
-    const visiting = house.visit(
+    const house = await openGateway();
+    const visiting = house.exchange(
       "/openai/v1/files",
       post(client.stream, { ...OWN_KEY, "content-length": "10" }),
     );
@@ -1092,30 +1092,30 @@ describe("a passthrough", () => {
       () => Response.redirect("https://evil.example"),
     ]) {
       const { response, events } = await (
-        await open({ provider })
-      ).visit("/openai/v1/models", { headers: OWN_KEY });
+        await openGateway({ provider })
+      ).exchange("/openai/v1/models", { headers: OWN_KEY });
       expect(response.status).toBe(502);
       expect(typesOf(events)).toEqual(["refusal"]);
     }
   });
 
   it("G7 the provider's error is its answer, and the event has its status", async () => {
-    const house = await open({ provider: () => json("{}", { status: 404 }) });
-    const { response, events } = await house.visit("/openai/v1/models/none", { headers: OWN_KEY });
+    const house = await openGateway({ provider: () => json("{}", { status: 404 }) });
+    const { response, events } = await house.exchange("/openai/v1/models/none", { headers: OWN_KEY });
     expect(response.status).toBe(404);
     expect(only(events, "passthrough").status).toBe(404);
   });
 
   it("E10 G22 a client that leaves before the headers is counted once, as 499", async () => {
     const client = new AbortController();
-    const house = await open({
+    const house = await openGateway({
       provider: ({ signal }) =>
         new Promise((_, reject) => {
           signal.addEventListener("abort", () => reject(new Error("aborted")));
           client.abort();
         }),
     });
-    const { response, events } = await house.visit("/openai/v1/models", {
+    const { response, events } = await house.exchange("/openai/v1/models", {
       headers: OWN_KEY,
       signal: client.signal,
     });
@@ -1127,14 +1127,14 @@ describe("a passthrough", () => {
 describe("a client that leaves", () => {
   it("G22 before the headers: the upstream is aborted; one end, cancelled, without a status", async () => {
     const client = new AbortController();
-    const house = await open({
+    const house = await openGateway({
       provider: ({ signal }) =>
         new Promise((_, reject) => {
           signal.addEventListener("abort", () => reject(new Error("aborted")));
           client.abort();
         }),
     });
-    const { response, events } = await house.visit(CHAT, { ...post(BODY), signal: client.signal });
+    const { response, events } = await house.exchange(CHAT, { ...post(BODY), signal: client.signal });
     expect(response.status).toBe(499);
     expect(house.sent[0]?.signal.aborted).toBe(true);
     expect(typesOf(events)).toEqual(["interception_start", "interception_end"]);
@@ -1147,8 +1147,8 @@ describe("a client that leaves", () => {
   });
 
   it("before it was looked at: nothing is fetched", async () => {
-    const house = await open();
-    const { events } = await house.visit(CHAT, { ...post(BODY), signal: AbortSignal.abort() });
+    const house = await openGateway();
+    const { events } = await house.exchange(CHAT, { ...post(BODY), signal: AbortSignal.abort() });
     expect(house.sent).toEqual([]);
     expect(only(events, "interception_end")).toMatchObject({ outcome: "cancelled", status: null });
   });
@@ -1161,7 +1161,7 @@ describe("a client that leaves", () => {
     async (_, path, body, name) => {
       const client = new AbortController();
       const upstream = upstreamBody();
-      const house = await open({ provider: ({ signal }) => sse(upstream.failWith(signal).stream) });
+      const house = await openGateway({ provider: ({ signal }) => sse(upstream.failWith(signal).stream) });
       const { response, settled } = await house.call(path, { ...post(body), signal: client.signal });
       upstream.send(fixture(name).bytes);
       const reader = (response.body as ReadableStream<Uint8Array>).getReader();
@@ -1182,14 +1182,14 @@ describe("a client that leaves", () => {
   it("while the provider's error is looked through for the central key: cancelled, not the provider's fault", async () => {
     const client = new AbortController();
     const upstream = upstreamBody();
-    const house = await open({
+    const house = await openGateway({
       provider: ({ signal }) => {
         upstream.send('{"error":');
         setTimeout(() => client.abort(), 0);
         return new Response(upstream.failWith(signal).stream, { status: 500 });
       },
     });
-    const { events } = await house.visit(CENTRAL_CHAT, {
+    const { events } = await house.exchange(CENTRAL_CHAT, {
       ...post(BODY, CLIENT_KEY),
       signal: client.signal,
     });
@@ -1199,7 +1199,7 @@ describe("a client that leaves", () => {
   it("G27 in the tick of the end: still one end", async () => {
     const client = new AbortController();
     const upstream = upstreamBody();
-    const house = await open({ provider: ({ signal }) => sse(upstream.failWith(signal).stream) });
+    const house = await openGateway({ provider: ({ signal }) => sse(upstream.failWith(signal).stream) });
     const { response, settled } = await house.call(CHAT, { ...post(STREAM_BODY), signal: client.signal });
     const got = drain(response.body);
     upstream.send(fixture("chat/plain").bytes);
@@ -1228,33 +1228,33 @@ describe("H1 H7 sinks that fail and are not required", () => {
   };
 
   it("harm neither the answer nor the other sinks, and are complained of once a visit each", async () => {
-    const house = await open({ sinks: [throwing, rejecting], provider: chatAnswer });
-    const { response, bytes, events } = await house.visit(CHAT, post(BODY));
+    const house = await openGateway({ sinks: [throwing, rejecting], provider: chatAnswer });
+    const { response, bytes, events } = await house.exchange(CHAT, post(BODY));
     expect(response.status).toBe(200);
     expect(bytes).toEqual(fixture("chat/json").bytes);
     expect(typesOf(events)).toEqual(["interception_start", "token_usage", "interception_end"]);
-    expect(house.complaints.toSorted()).toEqual([
+    expect(house.operatorErrors.toSorted()).toEqual([
       `sink broken failed: TypeError (interception ${ID})`,
       `sink down failed: RangeError (interception ${ID})`,
     ]);
   });
 
   it("harm no stream, no refusal and no passthrough either", async () => {
-    const house = await open({
+    const house = await openGateway({
       sinks: [throwing, rejecting],
       provider: ({ url }) =>
         url.endsWith("/models") ? chatAnswer() : sse(wholeBody(fixture("chat/plain").bytes)),
     });
-    expect((await house.visit(CHAT, post(STREAM_BODY))).text).toContain("data: [DONE]");
-    expect((await house.visit(CHAT, post("no json"))).response.status).toBe(400);
-    expect((await house.visit("/openai/v1/models", { headers: OWN_KEY })).response.status).toBe(200);
-    expect(house.complaints).toHaveLength(6);
+    expect((await house.exchange(CHAT, post(STREAM_BODY))).text).toContain("data: [DONE]");
+    expect((await house.exchange(CHAT, post("no json"))).response.status).toBe(400);
+    expect((await house.exchange("/openai/v1/models", { headers: OWN_KEY })).response.status).toBe(200);
+    expect(house.operatorErrors).toHaveLength(6);
   });
 
   it("a sink that never settles holds up no answer", async () => {
     const { promise, resolve } = Promise.withResolvers<void>();
     const hanging = { name: "slow", required: false, write: () => promise };
-    const house = await open({ sinks: [hanging], provider: chatAnswer });
+    const house = await openGateway({ sinks: [hanging], provider: chatAnswer });
     const { response } = await house.call(CHAT, post(BODY));
     expect((await within(drain(response.body), "the answer")).bytes).toEqual(fixture("chat/json").bytes);
     resolve();
@@ -1263,22 +1263,22 @@ describe("H1 H7 sinks that fail and are not required", () => {
 
 describe("what is ours to answer", () => {
   it("GET /healthz, without a credential, an event or a fetch", async () => {
-    const house = await open();
-    const { response, text: body, events } = await house.visit("/healthz");
+    const house = await openGateway();
+    const { response, text: body, events } = await house.exchange("/healthz");
     expect([response.status, body]).toEqual([200, "ok\n"]);
     expect(events).toEqual([]);
   });
 
   it.each(["POST", "DELETE"])("and no %s there", async (method) => {
-    const { response } = await (await open()).visit("/healthz", { method, headers: OWN_KEY });
+    const { response } = await (await openGateway()).exchange("/healthz", { method, headers: OWN_KEY });
     expect(response.status).toBe(404);
   });
 
   it.each(["/", "/openai", "/anthropic/", "/api/v2/ai-gateway", "/api/v2/aibridge/anthropic"])(
     "HEAD %s, a base URL, without a credential",
     async (path) => {
-      const house = await open();
-      const { response, events } = await house.visit(path, { method: "HEAD" });
+      const house = await openGateway();
+      const { response, events } = await house.exchange(path, { method: "HEAD" });
       expect(response.status).toBe(200);
       expect(events).toEqual([]);
       expect(house.sent).toEqual([]);
@@ -1290,12 +1290,12 @@ describe("what is ours to answer", () => {
     ["GET", "/"],
     ["GET", "/openai"],
   ])("%s %s is none", async (method, path) => {
-    expect((await (await open()).visit(path, { method })).response.status).toBe(404);
+    expect((await (await openGateway()).exchange(path, { method })).response.status).toBe(404);
   });
 
   it("HEAD /api/hello, which Claude Code probes, goes to the provider", async () => {
-    const house = await open({ provider: () => new Response(null) });
-    await house.visit("/api/hello", { method: "HEAD", headers: OWN_KEY });
+    const house = await openGateway({ provider: () => new Response(null) });
+    await house.exchange("/api/hello", { method: "HEAD", headers: OWN_KEY });
     expect(house.sent[0]).toMatchObject({ url: "https://api.anthropic.example/api/hello", method: "HEAD" });
   });
 });
@@ -1303,12 +1303,12 @@ describe("what is ours to answer", () => {
 const SESSIONS = "/api/v2/ai-gateway/sessions";
 
 /** An API over the records that takes one path, and answers as it is told. */
-function records(answer: AdminApi["answer"]): { parts: Partial<Parts>; asked: [Request, Target][] } {
+function records(answer: Api["respond"]): { parts: Partial<Deps>; asked: [Request, Target][] } {
   const asked: [Request, Target][] = [];
-  const api: AdminApi = {
-    takes: (path) => path === SESSIONS,
+  const api: Api = {
+    hasPath: (path) => path === SESSIONS,
     methodsOf: () => ["GET", "HEAD"],
-    answer: async (request, target, judge) => {
+    respond: async (request, target, judge) => {
       asked.push([request, target]);
       return answer(request, target, judge);
     },
@@ -1322,8 +1322,8 @@ function records(answer: AdminApi["answer"]): { parts: Partial<Parts>; asked: [R
 describe("questions about the records", () => {
   it("go to the API, with path and query as they were sent, and no identity, route or provider", async () => {
     const { parts, asked } = records(async () => Response.json({ count: 0 }, { headers: { etag: '"1"' } }));
-    const house = await open({ parts });
-    const { response, text: body, events } = await house.visit(`${SESSIONS}?limit=5&q=a%20b`);
+    const house = await openGateway({ parts });
+    const { response, text: body, events } = await house.exchange(`${SESSIONS}?limit=5&q=a%20b`);
     expect([response.status, body]).toEqual([200, '{"count":0}']);
     expect(response.headers.get("x-interception-id")).toBe(ID);
     expect(response.headers.get("etag")).toBe('"1"');
@@ -1338,37 +1338,37 @@ describe("questions about the records", () => {
     "a %s there is the API's to judge",
     async (method) => {
       const { parts, asked } = records(async () => new Response(null));
-      await (await open({ parts })).visit(SESSIONS, { method });
+      await (await openGateway({ parts })).exchange(SESSIONS, { method });
       expect(asked.map(([request]) => request.method)).toEqual([method]);
     },
   );
 
   it.each([
-    [new Refusal("admin_only", "another token"), { message: REFUSAL_REASONS.admin_only[1] }],
+    [new Refusal("admin_only", { detail: "another token" }), { message: REFUSALS.admin_only[1] }],
     [
-      new Refusal("filter_invalid", null, "started_after"),
+      new Refusal("filter_invalid", { param: "started_after" }),
       {
         message: "A query parameter is not valid. (started_after)",
         validations: [{ field: "started_after", detail: "" }],
       },
     ],
-    [new Refusal("ledger_unavailable"), { message: REFUSAL_REASONS.ledger_unavailable[1] }],
-    [new Refusal("not_found"), { message: REFUSAL_REASONS.not_found[1] }],
+    [new Refusal("ledger_unavailable"), { message: REFUSALS.ledger_unavailable[1] }],
+    [new Refusal("not_found"), { message: REFUSALS.not_found[1] }],
   ])("%o is said in Coder's words, and is an event", async (refusal, body) => {
     const { parts } = records(async () => refusal);
-    const house = await open({ parts });
-    const { response, text: got, events } = await house.visit(SESSIONS, { headers: CLIENT_KEY });
+    const house = await openGateway({ parts });
+    const { response, text: got, events } = await house.exchange(SESSIONS, { headers: CLIENT_KEY });
     expect(response.status).toBe(refusal.status);
-    expect(response.headers.get("x-interceptor-error")).toBe(refusal.reason);
+    expect(response.headers.get("x-interceptor-error")).toBe(refusal.code);
     expect(response.headers.get("x-interception-id")).toBe(ID);
     expect(JSON.parse(got)).toEqual(body);
     expect(events).toEqual([
       {
         record_type: "refusal",
         interception_id: ID,
-        reason: refusal.reason,
+        reason: refusal.code,
         status: refusal.status,
-        detail: refusal.detail,
+        detail: refusal.data.detail ?? null,
         method: "GET",
         provider: null,
         route: null,
@@ -1378,24 +1378,24 @@ describe("questions about the records", () => {
         created_at: AT(0),
       },
     ]);
-    expect(house.complaints).toEqual([]);
+    expect(house.operatorErrors).toEqual([]);
   });
 
   it("D7 405 names the methods that the records take", async () => {
     const { parts } = records(async () => new Refusal("method_not_allowed"));
-    const { response } = await (await open({ parts })).visit(SESSIONS, { method: "POST" });
+    const { response } = await (await openGateway({ parts })).exchange(SESSIONS, { method: "POST" });
     expect(response.status).toBe(405);
     expect(response.headers.get("allow")).toBe("GET, HEAD");
   });
 
   it("an API that fails is E500 in its own words; the console is told no more than the error's name", async () => {
     const { parts } = records(() => Promise.reject(new RangeError(CANARIES.prompt)));
-    const house = await open({ parts });
-    const { response, text: body, events } = await house.visit(SESSIONS);
+    const house = await openGateway({ parts });
+    const { response, text: body, events } = await house.exchange(SESSIONS);
     expect(response.status).toBe(500);
     expect(JSON.parse(body)).toEqual({ message: "The gateway failed." });
     expect(typesOf(events)).toEqual(["refusal"]);
-    expect(house.complaints).toEqual([`interceptor failed: RangeError (interception ${ID})`]);
+    expect(house.operatorErrors).toEqual([`interceptor failed: RangeError (interception ${ID})`]);
   });
 
   it.each([
@@ -1404,14 +1404,14 @@ describe("questions about the records", () => {
     [`${SESSIONS}?q=${"x".repeat(17_000)}`, 414],
   ])("D3 D13 %.50s is refused before the API sees it", async (path, status) => {
     const { parts, asked } = records(async () => new Response(null));
-    expect((await (await open({ parts })).visit(path)).response.status).toBe(status);
+    expect((await (await openGateway({ parts })).exchange(path)).response.status).toBe(status);
     expect(asked).toEqual([]);
   });
 
   it("what is not the API's goes on to the providers, under the same prefix", async () => {
     const { parts, asked } = records(async () => new Response(null));
-    const house = await open({ parts, provider: chatAnswer });
-    const { response } = await house.visit(`/api/v2/ai-gateway${CHAT}`, post(BODY));
+    const house = await openGateway({ parts, provider: chatAnswer });
+    const { response } = await house.exchange(`/api/v2/ai-gateway${CHAT}`, post(BODY));
     expect(response.status).toBe(200);
     expect(asked).toEqual([]);
     expect(house.sent).toHaveLength(1);
@@ -1429,9 +1429,9 @@ describe("requests as they come to the provider", () => {
     ["D8 a place of its own", '{"model":"gpt-4o","api_base":"https://evil.example","base_url":"x"}'],
     ["F5 __proto__", '{"model":"gpt-4o","__proto__":{"stream":true}}'],
   ])("F1 F11 %s: byte for byte, to the provider's own place", async (_, body) => {
-    const house = await open({ provider: chatAnswer });
-    await house.visit(CHAT, post(body));
-    await house.visit(CHAT, post(wholeBody(utf8(body))));
+    const house = await openGateway({ provider: chatAnswer });
+    await house.exchange(CHAT, post(body));
+    await house.exchange(CHAT, post(wholeBody(utf8(body))));
     expect(house.sent.map((sent) => text(sent.body))).toEqual([body, body]);
     expect(house.sent.map(({ url }) => new URL(url).origin)).toEqual(
       Array(2).fill("https://api.openai.example"),
@@ -1440,14 +1440,14 @@ describe("requests as they come to the provider", () => {
 
   it("F1 1 MiB is byte-identical", async () => {
     const body = `{"model":"gpt-4o","messages":["${"ü".repeat(512 * 1024)}"]}`;
-    const house = await open({ provider: chatAnswer });
-    await house.visit(CHAT, post(body));
+    const house = await openGateway({ provider: chatAnswer });
+    await house.exchange(CHAT, post(body));
     expect(text(house.sent[0]?.body ?? new Uint8Array())).toBe(body);
   });
 
   it("D9 headers that name other places have no effect", async () => {
-    const house = await open({ provider: chatAnswer });
-    await house.visit(
+    const house = await openGateway({ provider: chatAnswer });
+    await house.exchange(
       CHAT,
       post(BODY, {
         ...OWN_KEY,
@@ -1461,8 +1461,8 @@ describe("requests as they come to the provider", () => {
   });
 
   it("a governance token stays here, and the client's own key goes on", async () => {
-    const house = await open({ provider: chatAnswer });
-    const { events } = await house.visit(
+    const house = await openGateway({ provider: chatAnswer });
+    const { events } = await house.exchange(
       CHAT,
       post(BODY, { ...OWN_KEY, "x-coder-ai-governance-token": CANARIES.clientKey }),
     );
@@ -1478,30 +1478,30 @@ describe("requests as they come to the provider", () => {
   ])("several central keys take turns: chance %s is %s", async (chance, name) => {
     const keys: Record<string, string> = { KEY_2: "sk-second", KEY_3: "sk-third" };
     const central = { ...PROVIDERS.central, keys: ["CENTRAL_KEY", "KEY_2", "KEY_3"] };
-    const house = await open({
+    const house = await openGateway({
       vars: { PROVIDERS: { ...PROVIDERS, central }, ...keys },
       provider: chatAnswer,
       parts: { randomUuid: () => `${chance}-89ab-4abc-8def-0123456789ab` },
     });
-    await house.visit(CENTRAL_CHAT, post(BODY, CLIENT_KEY));
+    await house.exchange(CENTRAL_CHAT, post(BODY, CLIENT_KEY));
     expect(house.sent[0]?.headers.get("authorization")).toBe(`Bearer ${keys[name] ?? CANARIES.centralKey}`);
   });
 
   it("the model is recorded as written, cut at 256 characters", async () => {
-    const house = await open({ provider: chatAnswer });
-    const { events } = await house.visit(CHAT, post(`{"model":" GPT${"x".repeat(300)}"}`));
+    const house = await openGateway({ provider: chatAnswer });
+    const { events } = await house.exchange(CHAT, post(`{"model":" GPT${"x".repeat(300)}"}`));
     expect(only(events, "interception_start").model).toBe(` GPT${"x".repeat(252)}`);
   });
 
   it("nor is the model cut through a surrogate pair", async () => {
-    const house = await open({ provider: chatAnswer });
-    const { events } = await house.visit(CHAT, post(`{"model":"${"x".repeat(255)}😀"}`));
+    const house = await openGateway({ provider: chatAnswer });
+    const { events } = await house.exchange(CHAT, post(`{"model":"${"x".repeat(255)}😀"}`));
     expect(only(events, "interception_start").model).toBe("x".repeat(255));
   });
 
   it("the session's id in Claude Code's body is found", async () => {
-    const house = await open({ provider: () => json(fixture("messages/json").bytes) });
-    const { events } = await house.visit(
+    const house = await openGateway({ provider: () => json(fixture("messages/json").bytes) });
+    const { events } = await house.exchange(
       "/anthropic/v1/messages",
       post('{"model":"m","metadata":{"user_id":"user_x_session_S1"}}', {
         ...OWN_KEY,

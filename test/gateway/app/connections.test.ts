@@ -3,11 +3,11 @@ import { describe, expect, it } from "vitest";
 import { sendEvents } from "../../../src/events/queue-message.ts";
 import type { InterceptorEvent } from "../../../src/events/event.ts";
 import type { Sink } from "../../../src/gateway/sinks/recorder.ts";
-import { fallbackLog, FALLBACK_MESSAGE } from "../../../src/events/fallback-log.ts";
-import { holdStarts } from "../../../src/gateway/sinks/coalesce-starts.ts";
-import { ledgerSink, type Timing } from "../../../src/gateway/sinks/records.ts";
+import { createFallbackLog, FALLBACK_MESSAGE } from "../../../src/events/fallback-log.ts";
+import { coalesceStarts } from "../../../src/gateway/sinks/coalesce-starts.ts";
+import { recordsSink, type Timing } from "../../../src/gateway/sinks/records.ts";
 import { byHand } from "../../support/issuer-tokens.ts";
-import { open, T0, type House, type Sent } from "../../support/in-workerd/gateway-harness.ts";
+import { openGateway, T0, type Gateway, type Sent } from "../../support/in-workerd/gateway-harness.ts";
 import { CENTRAL_CHAT, json, only, post, STREAM_BODY, typesOf } from "../../support/in-workerd/calls.ts";
 import { fixture } from "../../support/in-workerd/fixtures.ts";
 import { turnstile, MOST_WAITING, type Turnstile } from "../../support/in-workerd/gate.ts";
@@ -80,14 +80,14 @@ function ledger(gate: Turnstile, timing: Timing, hangs: boolean, required: boole
     hangs ? new Promise<never>(() => undefined) : Promise.resolve(undefined);
   const send = (): Promise<unknown> => gate.pass(`queue ${(sends += 1)}`, settled);
   const queue = { send, sendBatch: send } as unknown as Queue;
-  const sink: Sink = ledgerSink({
+  const sink: Sink = recordsSink({
     required,
     wants: () => true,
     deliver: (events) => sendEvents(queue, events),
-    fallback: fallbackLog((line) => void lines.push(line)),
+    fallback: createFallbackLog((line) => void lines.push(line)),
     timing,
   });
-  return { lines, sends: () => sends, sink: required ? sink : holdStarts(sink, timing.after) };
+  return { lines, sends: () => sends, sink: required ? sink : coalesceStarts(sink, timing.after) };
 }
 
 const isQueue = (what: string): boolean => what.startsWith("queue");
@@ -96,13 +96,13 @@ describe("a request that asks everybody", () => {
   it("has one connection waiting at a time, where everybody answers", async () => {
     const gate = turnstile();
     const { sink } = ledger(gate, timers(), false, true);
-    const house = await open({
+    const house = await openGateway({
       vars: VARS,
       sinks: [sink],
       provider: backends(gate, () => Promise.resolve(json(fixture("chat/json").bytes))),
-      mayTell: ["CANARY-prompt"],
+      allowedContent: ["CANARY-prompt"],
     });
-    const { events, response } = await house.visit(CENTRAL_CHAT, post(STREAM_BODY, AGENTS));
+    const { events, response } = await house.exchange(CENTRAL_CHAT, post(STREAM_BODY, AGENTS));
     expect(response.status).toBe(200);
     expect(house.sent.map(({ url }) => new URL(url).host)).toEqual([
       "coder.example",
@@ -118,13 +118,13 @@ describe("a request that asks everybody", () => {
     const timing = timers();
     const { sink, sends, lines } = ledger(gate, timing, true, false);
     const headers = Promise.withResolvers<Response>();
-    const house = await open({
+    const house = await openGateway({
       vars: VARS,
       sinks: [sink],
       provider: backends(gate, () => headers.promise),
-      mayTell: ["CANARY-prompt"],
+      allowedContent: ["CANARY-prompt"],
     });
-    const visit = house.visit(CENTRAL_CHAT, post(STREAM_BODY, AGENTS));
+    const visit = house.exchange(CENTRAL_CHAT, post(STREAM_BODY, AGENTS));
     // The held start, then its three attempts, each given up and none of them ever done with.
     for (let attempt = 1; attempt <= 3; attempt += 1) await goOffUntil(timing, () => sends() === attempt);
     await goOffUntil(timing, () => lines.length > 0);
@@ -153,12 +153,12 @@ async function goOffUntil(timing: { readonly goOff: () => void }, isSo: () => bo
 }
 
 /** A house whose fetches find the turnstile's room taken, but for those that `lets` lets through beside it. */
-async function crowdedOut(vars: Record<string, unknown>, lets: (url: string) => boolean): Promise<House> {
+async function crowdedOut(vars: Record<string, unknown>, lets: (url: string) => boolean): Promise<Gateway> {
   const full = turnstile(0);
   const free = turnstile();
   const through = backends(free, () => Promise.resolve(json(fixture("chat/json").bytes)));
   const never = backends(full, () => Promise.reject(new Error("never")));
-  return open({
+  return openGateway({
     vars: { ...VARS, RECORDING: {}, LIMITS: { headers_ms: SOON_MS }, ...vars },
     provider: (sent) => (lets(sent.url) ? through(sent) : never(sent)),
   });
@@ -170,7 +170,7 @@ const isDirectory = (url: string): boolean => url.includes(`/users/${OWNER}`);
 describe("where other connections have taken all six, what is asked in vain is recorded", () => {
   it("who calls: nobody is let in, and the refusal says that the source does not answer", async () => {
     const house = await crowdedOut({}, () => false);
-    const { response, events } = await house.visit(CENTRAL_CHAT, post(STREAM_BODY, AGENTS));
+    const { response, events } = await house.exchange(CENTRAL_CHAT, post(STREAM_BODY, AGENTS));
     expect(response.status).toBe(503);
     expect(only(events, "refusal")).toMatchObject({
       reason: "identity_unavailable",
@@ -183,7 +183,7 @@ describe("where other connections have taken all six, what is asked in vain is r
     const house = await crowdedOut({}, () => false);
     const claims = { iss: "https://issuer.example", aud: "us", sub: "alice", exp: T0 / 1000 + 60 };
     const token = byHand({ alg: "RS256", kid: "k" }, claims);
-    const { response, events } = await house.visit(
+    const { response, events } = await house.exchange(
       CENTRAL_CHAT,
       post(STREAM_BODY, { authorization: `Bearer ${token}` }),
     );
@@ -193,9 +193,9 @@ describe("where other connections have taken all six, what is asked in vain is r
 
   it("the directory: as it is configured, the owner counts and the record says that it was down", async () => {
     const house = await crowdedOut({}, (url) => !isDirectory(url));
-    const { events } = await house.visit(CENTRAL_CHAT, post(STREAM_BODY, AGENTS));
+    const { events } = await house.exchange(CENTRAL_CHAT, post(STREAM_BODY, AGENTS));
     expect(only(events, "initiator_override")).toMatchObject({ owner_id: OWNER, directory: "down" });
-    expect(house.complaints).toEqual([`directory failed: no answer within ${SOON_MS} ms`]);
+    expect(house.operatorErrors).toEqual([`directory failed: no answer within ${SOON_MS} ms`]);
   });
 
   it("the directory: or the actor stays, and the record says why", async () => {
@@ -204,14 +204,14 @@ describe("where other connections have taken all six, what is asked in vain is r
       { OWNER_ASSERTION: { ...VARS.OWNER_ASSERTION, directory } },
       (url) => !isDirectory(url),
     );
-    const { events } = await house.visit(CENTRAL_CHAT, post(STREAM_BODY, AGENTS));
+    const { events } = await house.exchange(CENTRAL_CHAT, post(STREAM_BODY, AGENTS));
     expect(only(events, "initiator_override_rejected")).toMatchObject({ directory: "down" });
     expect(only(events, "interception_end")).toMatchObject({ outcome: "completed" });
   });
 
   it("the provider: 504, and an end that says that no headers came", async () => {
     const house = await crowdedOut({}, (url) => isOwnLookUp(url) || isDirectory(url));
-    const { response, events } = await house.visit(CENTRAL_CHAT, post(STREAM_BODY, AGENTS));
+    const { response, events } = await house.exchange(CENTRAL_CHAT, post(STREAM_BODY, AGENTS));
     expect(response.status).toBe(504);
     expect(only(events, "interception_end")).toMatchObject({
       outcome: "upstream_error",

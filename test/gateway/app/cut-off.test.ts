@@ -7,16 +7,24 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { InterceptorEvent } from "../../../src/events/event.ts";
 import { sendEvents } from "../../../src/events/queue-message.ts";
 import { storeEvents, storesEvent } from "../../../src/records/ledger/write/store.ts";
-import { keepUp, ORPHANED_AFTER_MS } from "../../../src/records/ledger/maintain/cron.ts";
+import { runMaintenance, ORPHANED_AFTER_MS } from "../../../src/records/ledger/maintain/cron.ts";
 import { analyticsEngineSink } from "../../../src/gateway/sinks/analytics-engine.ts";
-import { fallbackLog } from "../../../src/events/fallback-log.ts";
-import { holdStarts } from "../../../src/gateway/sinks/coalesce-starts.ts";
-import { ledgerSink, type Timing } from "../../../src/gateway/sinks/records.ts";
+import { createFallbackLog } from "../../../src/events/fallback-log.ts";
+import { coalesceStarts } from "../../../src/gateway/sinks/coalesce-starts.ts";
+import { recordsSink, type Timing } from "../../../src/gateway/sinks/records.ts";
 import { logSink } from "../../../src/gateway/sinks/log.ts";
 import { findEvents } from "../../../tools/replay/logged-events.ts";
 import { StrictAnalytics } from "../../support/strict-analytics.ts";
-import { open, T0, type Provider } from "../../support/in-workerd/gateway-harness.ts";
-import { AGENTS, BODY, CENTRAL_CHAT, MESSAGES_BODY, post, sse, STREAM_BODY } from "../../support/in-workerd/calls.ts";
+import { openGateway, T0, type Provider } from "../../support/in-workerd/gateway-harness.ts";
+import {
+  AGENTS,
+  BODY,
+  CENTRAL_CHAT,
+  MESSAGES_BODY,
+  post,
+  sse,
+  STREAM_BODY,
+} from "../../support/in-workerd/calls.ts";
 import { fixture } from "../../support/in-workerd/fixtures.ts";
 import { emptyLedger, rowsOf } from "../../support/in-workerd/ledger-database.ts";
 import { places } from "../../support/in-workerd/ledger-places.ts";
@@ -61,18 +69,18 @@ function stage(mood: QueueMood) {
     writeDataPoint: (point: Parameters<StrictAnalytics["writeDataPoint"]>[0]) =>
       void (dark || to.writeDataPoint(point)),
   });
-  const ledger = ledgerSink({
+  const ledger = recordsSink({
     required: false,
     wants: storesEvent,
     deliver: (events) => sendEvents(queue, events),
-    fallback: fallbackLog(print),
+    fallback: createFallbackLog(print),
     timing: { after, random: () => 1 },
   });
   return {
     sinks: [
       logSink(print),
       analyticsEngineSink(written(data.interceptions), written(data.overrides)),
-      holdStarts(ledger, after),
+      coalesceStarts(ledger, after),
     ],
     goDark: () => void (dark = true),
     /** All timers go off once, unless it is dark. */
@@ -173,7 +181,7 @@ async function atTheMoment(own: ReturnType<typeof stage>, leaving: Leaving) {
       signal.addEventListener("abort", () => reject(new Error("aborted")));
     });
   };
-  const house = await open({ provider, sinks: own.sinks });
+  const house = await openGateway({ provider, sinks: own.sinks });
   const headers = { ...AGENTS, "x-coder-owner-id": OWNER };
   const key: Record<string, string> = leaving.path.startsWith("/anthropic")
     ? {
@@ -225,7 +233,7 @@ describe("when a client has left, its end waits for no time to pass", () => {
 async function ledgerOf(events: readonly InterceptorEvent[]) {
   const database = await emptyLedger();
   await storeEvents(database, events);
-  await keepUp(places({ database }), T0 + ORPHANED_AFTER_MS + 1);
+  await runMaintenance(places({ database }), T0 + ORPHANED_AFTER_MS + 1);
   return rowsOf(database, "interceptions");
 }
 

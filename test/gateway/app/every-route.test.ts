@@ -5,15 +5,15 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import { ENDPOINTS } from "../../../src/records/api/endpoints.ts";
 import { createApp } from "../../../src/gateway/app/app.ts";
-import { PREFIXES } from "../../../src/shared/http/target.ts";
+import { ROUTE_PREFIXES } from "../../../src/shared/http/target.ts";
 import type { ConfiguredSource } from "../../../src/gateway/identity/identity.ts";
 import type { Policy, PolicyRequest } from "../../../src/gateway/policy/policy.ts";
 import type { Dialect, DialectRoute } from "../../../src/gateway/provider/provider.ts";
 import { methodsOf } from "../../../src/gateway/provider/route.ts";
 import { Refusal } from "../../../src/shared/refusal.ts";
-import { catalogue, wire } from "../../../src/gateway/wiring.ts";
+import { registry, createDeps } from "../../../src/gateway/wiring.ts";
 import { DIALECTS } from "../../support/dialects.ts";
-import { configOf, open, type House, type Setup } from "../../support/in-workerd/gateway-harness.ts";
+import { configOf, openGateway, type Gateway, type Setup } from "../../support/in-workerd/gateway-harness.ts";
 import { AGENTS, BODY, CLIENT_KEY, json, typesOf } from "../../support/in-workerd/calls.ts";
 import { actor, OWNER } from "../../support/in-workerd/values.ts";
 
@@ -29,10 +29,10 @@ type Way = {
 const EVERY = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND", "QUERY"];
 const HOST = "https://central.example";
 
-const WAYS: readonly Way[] = catalogue.dialects.flatMap((dialect) =>
+const WAYS: readonly Way[] = registry.dialects.flatMap((dialect) =>
   dialect.routes.flatMap((route) =>
     pathsOf(route).flatMap((path) =>
-      ["", ...PREFIXES]
+      ["", ...ROUTE_PREFIXES]
         .flatMap((prefix) => [`${prefix}/${dialect.type}`, prefix])
         .flatMap((base) =>
           EVERY.map((method) => ({
@@ -54,21 +54,22 @@ function pathsOf(route: DialectRoute): readonly string[] {
 }
 
 /** By which a root path that several dialects have is known for this one's; one that tells nothing is the first. */
-const telling = ({ tell: [name] }: Dialect): Record<string, string> => (name ? { [name]: "2023-06-01" } : {});
+const telling = ({ distinguishingHeaders: [name] }: Dialect): Record<string, string> =>
+  name ? { [name]: "2023-06-01" } : {};
 
 function request({ method, dialect }: Way, headers: Record<string, string>): RequestInit {
   const body = method === "GET" || method === "HEAD" ? null : BODY;
   return { method, body, headers: { ...telling(dialect), ...headers } };
 }
 
-const named = catalogue.dialects.map(({ type }) => [
+const named = registry.dialects.map(({ type }) => [
   type,
   { type, base_url: `${HOST}/${type}`, keys: ["CENTRAL_KEY"] },
 ]);
 const VARS = { PROVIDERS: Object.fromEntries(named) };
 
-const house = ({ vars, ...setup }: Setup = {}): Promise<House> =>
-  open({ ...setup, vars: { ...VARS, IDENTITY: [{ source: "keys" }], ...vars } });
+const house = ({ vars, ...setup }: Setup = {}): Promise<Gateway> =>
+  openGateway({ ...setup, vars: { ...VARS, IDENTITY: [{ source: "keys" }], ...vars } });
 
 /** Lets nobody on, and remembers who was asked about. */
 function refusingPolicy(): { readonly asked: PolicyRequest[]; readonly policy: Policy } {
@@ -80,11 +81,11 @@ const OWNED = { ...AGENTS, "x-coder-owner-id": OWNER };
 
 describe("D12 every registered route", () => {
   it("is one that the tests over sockets try as well", () => {
-    expect(catalogue.dialects).toEqual(DIALECTS);
+    expect(registry.dialects).toEqual(DIALECTS);
   });
 
   it("is one of Hono's two: health, and everything else", async () => {
-    const app = createApp(wire(await configOf(VARS)));
+    const app = createApp(createDeps(await configOf(VARS)));
     expect(app.routes.map(({ method, path }) => [method, path])).toEqual([
       ["GET", "/healthz"],
       ["ALL", "/*"],
@@ -95,12 +96,12 @@ describe("D12 every registered route", () => {
     const opened = await house({ provider: () => json("{}") });
     for (const way of TAKEN) {
       const before = opened.sent.length;
-      await opened.visit(way.path, request(way, CLIENT_KEY));
+      await opened.exchange(way.path, request(way, CLIENT_KEY));
       const sent = opened.sent.slice(before).map(({ method, url }) => [method, url]);
       expect([way.path, sent]).toEqual([way.path, [[way.method, way.upstream]]]);
     }
     expect(new Set(TAKEN.map(({ route }) => route))).toEqual(
-      new Set(catalogue.dialects.flatMap(({ routes }) => routes)),
+      new Set(registry.dialects.flatMap(({ routes }) => routes)),
     );
   });
 
@@ -108,13 +109,13 @@ describe("D12 every registered route", () => {
     let asked = 0;
     const nobody: ConfiguredSource = {
       verifies: true,
-      recognises: () => true,
+      recognizes: () => true,
       identify: () => ((asked += 1), new Refusal("credential_unknown")),
     };
     const { asked: judged, policy } = refusingPolicy();
     const closed = await house({ sources: [nobody], parts: { policies: [policy] } });
     for (const way of TAKEN) {
-      const { response, events } = await closed.visit(way.path, request(way, OWNED));
+      const { response, events } = await closed.exchange(way.path, request(way, OWNED));
       const got = [response.status, response.headers.get("x-interceptor-error"), typesOf(events)];
       expect([way.path, ...got]).toEqual([way.path, 401, "credential_unknown", ["refusal"]]);
     }
@@ -124,7 +125,7 @@ describe("D12 every registered route", () => {
   it("passes identity also where there is no credential at all", async () => {
     const closed = await house();
     for (const way of TAKEN) {
-      const { response } = await closed.visit(way.path, request(way, {}));
+      const { response } = await closed.exchange(way.path, request(way, {}));
       const got = [response.status, response.headers.get("x-interceptor-error")];
       expect([way.path, ...got]).toEqual([way.path, 401, "credential_missing"]);
     }
@@ -136,7 +137,7 @@ describe("D12 every registered route", () => {
     const vars = { OWNER_ASSERTION: { allow: "off", on_invalid: "reject" } };
     const closed = await house({ vars, parts: { policies: [policy] } });
     for (const way of TAKEN) {
-      const { response, events } = await closed.visit(way.path, request(way, OWNED));
+      const { response, events } = await closed.exchange(way.path, request(way, OWNED));
       const got = [response.status, response.headers.get("x-interceptor-error"), typesOf(events)];
       const both = ["initiator_override_rejected", "refusal"];
       expect([way.path, ...got]).toEqual([way.path, 400, "owner_rejected", both]);
@@ -148,7 +149,7 @@ describe("D12 every registered route", () => {
     const { asked, policy } = refusingPolicy();
     const closed = await house({ parts: { policies: [policy] } });
     for (const way of TAKEN) {
-      const { response } = await closed.visit(way.path, request(way, OWNED));
+      const { response } = await closed.exchange(way.path, request(way, OWNED));
       expect([way.path, response.status]).toEqual([way.path, 403]);
     }
     const who = asked.map(({ provider, actorId, initiatorId }) => [provider.name, actorId, initiatorId]);
@@ -159,7 +160,7 @@ describe("D12 every registered route", () => {
   it("takes no method but its own", async () => {
     const closed = await house();
     for (const way of WAYS.filter((one) => !TAKEN.includes(one))) {
-      const { response } = await closed.visit(way.path, request(way, CLIENT_KEY));
+      const { response } = await closed.exchange(way.path, request(way, CLIENT_KEY));
       expect([way.method, way.path, response.status]).toEqual([way.method, way.path, 405]);
     }
     expect(closed.sent).toEqual([]);
@@ -167,11 +168,11 @@ describe("D12 every registered route", () => {
 });
 
 describe("D12 every endpoint of the API", () => {
-  let closed: House;
+  let closed: Gateway;
   const asked: string[] = [];
   const curious: ConfiguredSource = {
     verifies: true,
-    recognises: () => true,
+    recognizes: () => true,
     identify: () => (asked.push("identity"), actor()),
   };
   beforeAll(async () => void (closed = await house({ sources: [curious] })));
@@ -179,10 +180,13 @@ describe("D12 every endpoint of the API", () => {
   it.each(ENDPOINTS.map(({ path }) => path))(
     "%s is the admin's alone, by whatever method: a caller that may call asks nobody and gets nothing",
     async (path) => {
-      for (const prefix of PREFIXES)
+      for (const prefix of ROUTE_PREFIXES)
         for (const method of EVERY) {
           const init = { method, headers: OWNED, body: method === "GET" || method === "HEAD" ? null : "{}" };
-          const { response, events } = await closed.visit(`${prefix}${path.replace(/\{.*\}/, "one")}`, init);
+          const { response, events } = await closed.exchange(
+            `${prefix}${path.replace(/\{.*\}/, "one")}`,
+            init,
+          );
           const got = [response.status, response.headers.get("x-interceptor-error"), typesOf(events)];
           expect([method, ...got]).toEqual([method, 401, "admin_only", ["refusal"]]);
         }

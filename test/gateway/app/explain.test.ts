@@ -6,7 +6,13 @@ import { explain } from "../../../src/records/api/routes/explain.ts";
 import { sha256Hex } from "../../../src/shared/digest.ts";
 import type { InterceptorEvent } from "../../../src/events/event.ts";
 import { between, forSeedsAsync, seededRandom } from "../../support/rechunk.ts";
-import { CANARIES, open, T0, type House, type Setup } from "../../support/in-workerd/gateway-harness.ts";
+import {
+  CANARIES,
+  openGateway,
+  T0,
+  type Gateway,
+  type Setup,
+} from "../../support/in-workerd/gateway-harness.ts";
 import { BODY, CENTRAL_CHAT, CHAT, chatAnswer } from "../../support/in-workerd/calls.ts";
 import { part } from "../../support/in-workerd/api-client.ts";
 import { signed, SIGNING_KEY } from "../../support/in-workerd/signing.ts";
@@ -39,8 +45,8 @@ const asAgents = (...more: readonly Pair[]): readonly Pair[] => [SERVICE, AGENTS
 const SECRETS = { GATEWAY_KEY, SIGNING_KEY, NEXT_KEY: "CANARY-next-signing-secret-of-32-chars" };
 const SIGNING = { signature: "accept", signing_keys: ["SIGNING_KEY"] };
 
-const openFor = async (vars: Record<string, unknown> = {}, setup: Setup = {}): Promise<House> =>
-  open({
+const openFor = async (vars: Record<string, unknown> = {}, setup: Setup = {}): Promise<Gateway> =>
+  openGateway({
     provider: chatAnswer,
     ...setup,
     vars: { ADMIN_TOKEN: await sha256Hex(TOKEN), ...SECRETS, ...vars },
@@ -49,10 +55,10 @@ const openFor = async (vars: Record<string, unknown> = {}, setup: Setup = {}): P
 const admin = { authorization: `Bearer ${TOKEN}`, "content-type": "application/json" };
 
 /** What the endpoint says of a description, having held that it tells, records and forwards nothing. */
-async function ask(house: House, described: unknown): Promise<{ status: number; json: unknown }> {
+async function ask(house: Gateway, described: unknown): Promise<{ status: number; json: unknown }> {
   const before = house.sent.length;
   const init = { method: "POST", headers: admin, body: JSON.stringify(described) };
-  const { response, text, events } = await house.visit(EXPLAIN, init);
+  const { response, text, events } = await house.exchange(EXPLAIN, init);
   expect(text).not.toContain("CANARY");
   expect(events.filter((event) => event.record_type !== "refusal")).toEqual([]);
   const forwarded = house.sent.slice(before).filter(({ url }) => !url.startsWith("https://coder.example/"));
@@ -60,7 +66,7 @@ async function ask(house: House, described: unknown): Promise<{ status: number; 
   return { status: response.status, json: JSON.parse(text) };
 }
 
-async function explained(house: House, described: unknown): Promise<unknown> {
+async function explained(house: Gateway, described: unknown): Promise<unknown> {
   const { status, json } = await ask(house, described);
   expect([status, json]).toEqual([200, json]);
   return json;
@@ -143,7 +149,7 @@ async function agree(
   for (const [name, value] of headers) sent.append(name, value);
   const real = await openFor(vars, setup);
   const init = { method, headers: sent, ...(method === "GET" || method === "HEAD" ? {} : { body }) };
-  const { events } = await real.visit(path, init);
+  const { events } = await real.exchange(path, init);
   const wanted = recorded(events);
   const described = { method, path, headers, body_sha256: await sha256Hex(method === "GET" ? "" : body) };
   const answer = await explained(await openFor(vars, setup), described);
@@ -336,7 +342,9 @@ function assertionOf({ vars }: Case): Record<string, unknown> {
 }
 
 const answerIsDocumented = (answer: unknown): string[] =>
-  new Validator(explain.answer as Schema, "2020-12", false).validate(answer).errors.map(({ error }) => error);
+  new Validator(explain.response as Schema, "2020-12", false)
+    .validate(answer)
+    .errors.map(({ error }) => error);
 
 describe("what an explanation says", () => {
   it("of an owner that counts, whole, by ids and never by what was sent", async () => {
@@ -495,14 +503,14 @@ describe("a description that cannot be read", () => {
   ])("is refused with %i %s", async (status, reason, init) => {
     const { response, text, events } = await (
       await openFor()
-    ).visit(EXPLAIN, { method: "POST", headers: admin, ...init });
+    ).exchange(EXPLAIN, { method: "POST", headers: admin, ...init });
     expect([response.status, response.headers.get("x-interceptor-error")]).toEqual([status, reason]);
     expect(text).not.toContain("CANARY");
     expect(events.map(({ record_type: type }) => type)).toEqual(["refusal"]);
   });
 
   it("by GET: 405, and by which method it is asked", async () => {
-    const { response } = await (await openFor()).visit(EXPLAIN, { headers: admin });
+    const { response } = await (await openFor()).exchange(EXPLAIN, { headers: admin });
     expect([response.status, response.headers.get("allow")]).toEqual([405, "POST"]);
   });
 });
@@ -518,7 +526,7 @@ describe("what an explanation does not do", () => {
         sources: [
           {
             verifies: true,
-            recognises: () => true,
+            recognizes: () => true,
             identify: () => {
               throw new Error("asked");
             },
@@ -528,11 +536,11 @@ describe("what an explanation does not do", () => {
     );
     for (const headers of [{}, Object.fromEntries([SERVICE]), { authorization: "Bearer CANARY" }]) {
       const body = JSON.stringify({ path: CENTRAL_CHAT, headers: asAgents(owner(OWNER)) });
-      const { response, events } = await house.visit(EXPLAIN, { method: "POST", headers, body });
+      const { response, events } = await house.exchange(EXPLAIN, { method: "POST", headers, body });
       expect(response.headers.get("x-interceptor-error")).toBe("admin_only");
       expect(events).toMatchObject([{ record_type: "refusal", reason: "admin_only", actor_id: null }]);
     }
-    expect(house.complaints).toEqual([]);
+    expect(house.operatorErrors).toEqual([]);
   });
 
   // The attack: who explains a signed request that is on its way makes the real one a replay.
@@ -547,8 +555,8 @@ describe("what an explanation does not do", () => {
     for (let times = 0; times < 2; times += 1)
       expect(await explained(house, described)).toMatchObject({ initiator: { attribution: "signed" } });
     const init = { method: "POST", headers: Object.fromEntries(pairs) as Record<string, string>, body: BODY };
-    expect((await house.visit(CENTRAL_CHAT, init)).response.status).toBe(200);
-    expect((await house.visit(CENTRAL_CHAT, init)).response.status).toBe(401);
+    expect((await house.exchange(CENTRAL_CHAT, init)).response.status).toBe(200);
+    expect((await house.exchange(CENTRAL_CHAT, init)).response.status).toBe(401);
     // What it does not know it says nothing of: the same is explained as it was.
     expect(await explained(house, described)).toMatchObject({ initiator: { attribution: "signed" } });
   });
@@ -611,7 +619,7 @@ describe("what an explanation does not do", () => {
         sources: [
           {
             verifies: true,
-            recognises: () => true,
+            recognizes: () => true,
             identify: () => Promise.reject(new Error("CANARY")),
           },
         ],
@@ -619,6 +627,6 @@ describe("what an explanation does not do", () => {
     );
     const { status } = await ask(house, { path: CENTRAL_CHAT, headers: [SERVICE] });
     expect(status).toBe(500);
-    expect(house.complaints).toHaveLength(1);
+    expect(house.operatorErrors).toHaveLength(1);
   });
 });

@@ -2,8 +2,8 @@ import { describe, expect, it } from "vitest";
 import type { InterceptorEvent } from "../../../src/events/event.ts";
 import { startInterception, type Interception } from "../../../src/gateway/app/interception.ts";
 import { createRecorder, type Recorder, type Sink } from "../../../src/gateway/sinks/recorder.ts";
-import { redactor } from "../../../src/events/redaction.ts";
-import type { Ask } from "../../../src/gateway/provider/conversation.ts";
+import { createRedactor } from "../../../src/events/redaction.ts";
+import type { Conversation } from "../../../src/gateway/provider/conversation.ts";
 import { END, OVERRIDE, PROMPT, START, THOUGHT, TOKENS, TOOL } from "../../support/in-workerd/events.ts";
 import { conclusion, report, toolCall } from "../../support/in-workerd/reports.ts";
 import { actor } from "../../support/in-workerd/values.ts";
@@ -32,10 +32,10 @@ type Begun = Interception & {
   readonly clock: { at: number };
 };
 
-const NOTHING_SAID: Ask = { prompt: null, correlatingToolCallId: null };
+const NOTHING_SAID: Conversation = { prompt: null, correlatingToolCallId: null };
 
 function begin(
-  ask: Ask = NOTHING_SAID,
+  ask: Conversation = NOTHING_SAID,
   { prompts = false, before = [], sinks = [] }: Partial<Options> = {},
 ): Begun {
   const groups: (readonly InterceptorEvent[])[] = [];
@@ -61,7 +61,7 @@ function begin(
       ask,
       startedAt: 1000,
     },
-    { prompts, redact: redactor([]) },
+    { prompts, redact: createRedactor([]) },
     () => clock.at,
   );
   clock.at = 1500;
@@ -139,7 +139,7 @@ describe("an interception's start", () => {
     ["rejects", () => Promise.reject(new Error("down")), false],
     ["resolves", () => Promise.resolve(), true],
   ])("H7 has begun, or not, as a required sink that %s says", async (_says, write, begun) => {
-    expect(await begin(NOTHING_SAID, { sinks: [{ name: "ledger", required: true, write }] }).begun).toBe(
+    expect(await begin(NOTHING_SAID, { sinks: [{ name: "ledger", required: true, write }] }).started).toBe(
       begun,
     );
   });
@@ -150,7 +150,7 @@ describe("I1 an interception's end", () => {
     const { groups, end } = begin();
     end({
       ...completed,
-      conclusion: conclusion({
+      observation: conclusion({
         report: report({
           toolCalls: [
             toolCall({ input: '{"path":"a"}' }),
@@ -200,10 +200,10 @@ describe("I1 an interception's end", () => {
 
   it("the first one counts, whatever comes after it", () => {
     const { groups, end, clock } = begin();
-    end({ ...completed, conclusion: conclusion() });
+    end({ ...completed, observation: conclusion() });
     clock.at = 9000;
-    end({ outcome: "cancelled", status: null, error: null, conclusion: null });
-    end({ ...completed, conclusion: conclusion() });
+    end({ outcome: "cancelled", status: null, error: null, observation: null });
+    end({ ...completed, observation: conclusion() });
     expect(groups.map(typesOf)).toEqual([["interception_start"], ["token_usage", "interception_end"]]);
     expect(groups[1]?.[1]).toMatchObject({
       outcome: "completed",
@@ -216,7 +216,7 @@ describe("I1 an interception's end", () => {
 
   it("without a conclusion knows nothing of what was used or said, whole event", () => {
     const { groups, end } = begin();
-    end({ outcome: "cancelled", status: null, error: null, conclusion: null });
+    end({ outcome: "cancelled", status: null, error: null, observation: null });
     expect(groups[1]).toEqual([
       {
         ...END,
@@ -250,9 +250,9 @@ describe("I1 an interception's end", () => {
     const { usage } = report();
     end({
       ...completed,
-      conclusion: conclusion({
-        report: report({ usage: usage && { ...usage, flagged: true } }),
-        ending: { how: "end", bytes: 9, firstByteAt: null, capped: true },
+      observation: conclusion({
+        report: report({ usage: usage && { ...usage, invalid: true } }),
+        end: { how: "end", bytes: 9, firstByteAt: null, truncated: true },
       }),
     });
     expect(groups[1]?.[1]).toMatchObject({ observation: "capped", usage_flagged: true, response_bytes: 9 });
@@ -261,7 +261,7 @@ describe("I1 an interception's end", () => {
   it("an answer that reported no usage has no usage event, and its tools all the same", () => {
     const { groups, end } = begin();
     const told = report({ usage: null, toolCalls: [toolCall()], toolCallCount: 1 });
-    end({ ...completed, conclusion: conclusion({ report: told, usageState: "unknown" }) });
+    end({ ...completed, observation: conclusion({ report: told, usageState: "unknown" }) });
     expect(typesOf(groups[1])).toEqual(["interception_end", "tool_usage"]);
     expect(groups[1]?.[1]).toMatchObject({ tool: "read_file", input: null, truncated: false });
   });
@@ -273,7 +273,7 @@ describe("I1 an interception's end", () => {
       outcome: "upstream_error",
       status: 400,
       error: "invalid_request_error",
-      conclusion: conclusion({
+      observation: conclusion({
         report: report({
           toolCalls: [toolCall({ input: long, error: long })],
           thoughts: [long],
@@ -293,14 +293,14 @@ describe("I1 an interception's end", () => {
   it("what is not whole though it fits says so: only its tool's input decides for a tool", () => {
     const { groups, end } = begin();
     const told = report({ toolCalls: [toolCall({ input: "{}", error: "x".repeat(20_000) })] });
-    end({ ...completed, conclusion: conclusion({ report: told }) });
+    end({ ...completed, observation: conclusion({ report: told }) });
     expect(groups[1]?.[2]).toMatchObject({ input: "{}", truncated: false });
   });
 
   it("what else was recorded meanwhile goes with it", () => {
     const { groups, end, recorder } = begin();
     recorder.record(OVERRIDE);
-    end({ ...completed, conclusion: null });
+    end({ ...completed, observation: null });
     expect(groups.map(typesOf)).toEqual([["interception_start"], ["initiator_override", "interception_end"]]);
   });
 });

@@ -4,12 +4,12 @@ import { describe, expect, it } from "vitest";
 import type { InterceptorEvent } from "../../../src/events/event.ts";
 import {
   CANARIES,
-  open,
+  openGateway,
   PROVIDERS,
   T0,
-  type House,
+  type Gateway,
   type Setup,
-  type Visited,
+  type Exchange,
 } from "../../support/in-workerd/gateway-harness.ts";
 import {
   AGENTS,
@@ -31,8 +31,8 @@ const CHAT_ID = "0a0a0a0a-0000-4000-8000-00000000000a";
 const OWNED = { ...AGENTS, "x-coder-owner-id": OWNER, "x-coder-chat-id": CHAT_ID };
 const SIGNING = { signature: "accept", signing_keys: ["SIGNING_KEY"] };
 
-const openSigning = (assertion: Record<string, unknown> = {}, setup: Setup = {}): Promise<House> =>
-  open({
+const openSigning = (assertion: Record<string, unknown> = {}, setup: Setup = {}): Promise<Gateway> =>
+  openGateway({
     provider: chatAnswer,
     ...setup,
     vars: { OWNER_ASSERTION: { ...SIGNING, ...assertion }, SIGNING_KEY, ...setup.vars },
@@ -48,7 +48,7 @@ const initiatorOf = (events: readonly InterceptorEvent[]): unknown[] => {
   const { initiator_id, attribution, actor_id } = only(events, "interception_start");
   return [initiator_id, attribution, actor_id];
 };
-const refusedWith = ({ response }: Visited): unknown[] => [
+const refusedWith = ({ response }: Exchange): unknown[] => [
   response.status,
   response.headers.get("x-interceptor-error"),
 ];
@@ -56,7 +56,7 @@ const refusedWith = ({ response }: Visited): unknown[] => [
 describe("A22 a signed owner", () => {
   it("is recorded as signed, on every event, and neither signature nor owner goes upstream", async () => {
     const house = await openSigning();
-    const { events, response } = await house.visit(CENTRAL_CHAT, await signedCall());
+    const { events, response } = await house.exchange(CENTRAL_CHAT, await signedCall());
     expect(response.status).toBe(200);
     expect(only(events, "initiator_override")).toMatchObject({
       owner_id: OWNER,
@@ -85,12 +85,12 @@ describe("A22 a signed owner", () => {
   ] as const)("%s: rejected (with accept the actor stays; with require E401)", async (_, over, reason) => {
     const init = await signedCall(over);
     const house = await openSigning();
-    const { events } = await house.visit(CENTRAL_CHAT, init);
+    const { events } = await house.exchange(CENTRAL_CHAT, init);
     expect(only(events, "initiator_override_rejected")).toMatchObject({ reason, signature: reason });
     expect(initiatorOf(events)).toEqual(["ci-bot", "authenticated", "ci-bot"]);
 
     const strict = await openSigning({ signature: "require" });
-    const refused = await strict.visit(CENTRAL_CHAT, init);
+    const refused = await strict.exchange(CENTRAL_CHAT, init);
     expect(refusedWith(refused)).toEqual([401, "signature_required"]);
     expect(typesOf(refused.events)).toEqual(["initiator_override_rejected", "refusal"]);
     expect(only(refused.events, "refusal").detail).toBe(reason);
@@ -105,19 +105,19 @@ describe("A22 a signed owner", () => {
   ])("A24 with another %s than was signed: rejected", async (name, value) => {
     const headers = await signed({ uri: CENTRAL_CHAT, body: BODY, at: T0, headers: OWNED });
     const changed = { ...headers, [`x-coder-${name}-id`]: value };
-    const { events } = await (await openSigning()).visit(CENTRAL_CHAT, post(BODY, changed));
+    const { events } = await (await openSigning()).exchange(CENTRAL_CHAT, post(BODY, changed));
     expect(only(events, "initiator_override_rejected").reason).toBe("signature_invalid");
   });
 
   it("unsigned with accept is asserted, with require E401 without a byte of the body read", async () => {
-    const { events } = await (await openSigning()).visit(CENTRAL_CHAT, post(BODY, OWNED));
+    const { events } = await (await openSigning()).exchange(CENTRAL_CHAT, post(BODY, OWNED));
     expect(initiatorOf(events)).toEqual([OWNER, "asserted", "ci-bot"]);
     expect(only(events, "initiator_override").signature).toBe("absent");
 
     const client = upstreamBody();
     const strict = await openSigning({ signature: "require" });
     // It never ends: whoever reads it waits for ever.
-    const visited = await strict.visit(CENTRAL_CHAT, post(client.stream, OWNED));
+    const visited = await strict.exchange(CENTRAL_CHAT, post(client.stream, OWNED));
     expect(refusedWith(visited)).toEqual([401, "signature_required"]);
     expect(only(visited.events, "initiator_override_rejected")).toMatchObject({
       reason: "signature_required",
@@ -128,7 +128,7 @@ describe("A22 a signed owner", () => {
   it("require is no matter of requests that name no owner", async () => {
     const { events, response } = await (
       await openSigning({ signature: "require" })
-    ).visit(CENTRAL_CHAT, post(BODY, AGENTS));
+    ).exchange(CENTRAL_CHAT, post(BODY, AGENTS));
     expect(response.status).toBe(200);
     expect(initiatorOf(events)).toEqual(["ci-bot", "authenticated", "ci-bot"]);
   });
@@ -138,7 +138,7 @@ describe("A22 a signed owner", () => {
     const rotating = { vars: { NEXT_KEY: NEXT } };
     for (const secret of [SIGNING_KEY, NEXT]) {
       const house = await openSigning({ signing_keys: ["NEXT_KEY", "SIGNING_KEY"] }, rotating);
-      const { events } = await house.visit(CENTRAL_CHAT, await signedCall({ secret }));
+      const { events } = await house.exchange(CENTRAL_CHAT, await signedCall({ secret }));
       expect(initiatorOf(events)).toEqual([OWNER, "signed", "ci-bot"]);
     }
   });
@@ -147,19 +147,19 @@ describe("A22 a signed owner", () => {
     const client = upstreamBody();
     const init = { ...(await signedCall()), body: client.stream };
     const off = { allow: "off", on_invalid: "reject" };
-    expect(refusedWith(await (await openSigning(off)).visit(CENTRAL_CHAT, init))).toEqual([
+    expect(refusedWith(await (await openSigning(off)).exchange(CENTRAL_CHAT, init))).toEqual([
       400,
       "owner_rejected",
     ]);
     const other = await signedCall({ headers: { ...OWNED, "user-agent": "curl/8" } });
-    const { events } = await (await openSigning()).visit(CENTRAL_CHAT, other);
+    const { events } = await (await openSigning()).exchange(CENTRAL_CHAT, other);
     expect(only(events, "initiator_override_rejected").reason).toBe("client");
   });
 
   it("with signature = off the headers mean nothing", async () => {
-    const house = await open({ provider: chatAnswer });
+    const house = await openGateway({ provider: chatAnswer });
     const init = await signedCall({ secret: "another-secret-of-more-than-32-characters" });
-    expect(initiatorOf((await house.visit(CENTRAL_CHAT, init)).events)).toEqual([
+    expect(initiatorOf((await house.exchange(CENTRAL_CHAT, init)).events)).toEqual([
       OWNER,
       "asserted",
       "ci-bot",
@@ -168,16 +168,19 @@ describe("A22 a signed owner", () => {
 
   it("its body is bounded, and must be one that can be forwarded, before anything is recorded of the owner", async () => {
     const small = { vars: { LIMITS: { body_bytes: 10 } } };
-    const large = await (await openSigning({}, small)).visit(CENTRAL_CHAT, await signedCall());
+    const large = await (await openSigning({}, small)).exchange(CENTRAL_CHAT, await signedCall());
     expect([...refusedWith(large), ...typesOf(large.events)]).toEqual([413, "body_too_large", "refusal"]);
     const init = await signedCall({ headers: { ...OWNED, "content-encoding": "gzip" } });
-    expect(refusedWith(await (await openSigning()).visit(CENTRAL_CHAT, init))).toEqual([415, "body_encoded"]);
+    expect(refusedWith(await (await openSigning()).exchange(CENTRAL_CHAT, init))).toEqual([
+      415,
+      "body_encoded",
+    ]);
   });
 
   it("F10 whose body the client breaks off is refused as incomplete", async () => {
     const client = upstreamBody();
     client.send("abc");
-    const visiting = (await openSigning()).visit(CENTRAL_CHAT, {
+    const visiting = (await openSigning()).exchange(CENTRAL_CHAT, {
       ...(await signedCall()),
       body: client.stream,
     });
@@ -198,18 +201,18 @@ describe("A22 A24 a signed owner of a passthrough", () => {
     const house = await openSigning();
     const headers = await signed({ uri, method, body, at: T0, headers: OWNED });
     const init = { method, headers, ...(body === "" ? {} : { body }) };
-    const { events, response } = await house.visit(uri, init);
+    const { events, response } = await house.exchange(uri, init);
     expect(response.status).toBe(200);
     expect(only(events, "passthrough")).toMatchObject({ initiator_id: OWNER, attribution: "signed" });
     expect(house.sent[0]?.url).toBe(`https://central.example${uri.replace("/central", "")}`);
     expect(text(house.sent[0]?.body ?? new Uint8Array())).toBe(body);
-    const changed = await house.visit(`${uri}${uri.includes("?") ? "&" : "?"}x=1`, init);
+    const changed = await house.exchange(`${uri}${uri.includes("?") ? "&" : "?"}x=1`, init);
     expect(only(changed.events, "initiator_override_rejected").reason).toBe("signature_invalid");
   });
 
   it("of another body: rejected", async () => {
     const headers = await signed({ uri: FILES, body: "one", at: T0, headers: OWNED });
-    const { events } = await (await openSigning()).visit(FILES, post("two", headers));
+    const { events } = await (await openSigning()).exchange(FILES, post("two", headers));
     expect(only(events, "initiator_override_rejected").reason).toBe("signature_invalid");
     expect(only(events, "passthrough").initiator_id).toBe("ci-bot");
   });
@@ -220,7 +223,7 @@ describe("A22 A24 a signed owner of a passthrough", () => {
     const uri = "/central/v1/embeddings";
     const call = async (body: string): Promise<number> => {
       const headers = await signed({ uri, body, at: T0, headers: OWNED });
-      return (await house.visit(uri, post(body, headers))).response.status;
+      return (await house.exchange(uri, post(body, headers))).response.status;
     };
     expect([await call('{"model":"gpt-4o"}'), await call('{"model":"o9"}')]).toEqual([200, 403]);
     expect(house.sent.map(({ body }) => text(body))).toEqual(['{"model":"gpt-4o"}']);
@@ -231,7 +234,7 @@ describe("A22 A24 a signed owner of a passthrough", () => {
     const headers = await signed({ uri, method: "GET", at: T0, headers: OWNED });
     const visited = await (
       await openSigning()
-    ).visit(uri, { headers: { ...headers, "content-length": "5" } });
+    ).exchange(uri, { headers: { ...headers, "content-length": "5" } });
     expect(refusedWith(visited)).toEqual([400, "body_unexpected"]);
   });
 });
@@ -246,7 +249,7 @@ describe("A23 the same signed request twice", () => {
     const house = await openSigning();
     const init = await signedCall();
     for (let times = 0; times < 2; times += 1)
-      expect(initiatorOf((await house.visit(CENTRAL_CHAT, init)).events)[1]).toBe("signed");
+      expect(initiatorOf((await house.exchange(CENTRAL_CHAT, init)).events)[1]).toBe("signed");
   });
 
   it.each([
@@ -255,16 +258,16 @@ describe("A23 the same signed request twice", () => {
   ])("counts once with one: with signature=%s it is then %i", async (signature, status, error) => {
     const house = await openSigning({ signature, replay_cache: true }, { vars: { NONCES } });
     const init = await signedCall({ at: nextAt() });
-    const first = await house.visit(CENTRAL_CHAT, init);
+    const first = await house.exchange(CENTRAL_CHAT, init);
     expect(initiatorOf(first.events)).toEqual([OWNER, "signed", "ci-bot"]);
-    const again = await house.visit(CENTRAL_CHAT, init);
+    const again = await house.exchange(CENTRAL_CHAT, init);
     expect(only(again.events, "initiator_override_rejected")).toMatchObject({
       reason: "replayed",
       signature: "valid",
     });
     expect(refusedWith(again)).toEqual([status, error]);
     for (const event of again.events) expect(event).toMatchObject({ initiator_id: "ci-bot" });
-    const later = await house.visit(CENTRAL_CHAT, await signedCall({ at: nextAt() }));
+    const later = await house.exchange(CENTRAL_CHAT, await signedCall({ at: nextAt() }));
     expect(initiatorOf(later.events)[1]).toBe("signed");
   });
 
@@ -274,7 +277,7 @@ describe("A23 the same signed request twice", () => {
   ] as const)("a cache that is down is no yes: signature=%s", async (signature, status, error) => {
     const down = { idFromName: () => ({}), get: () => ({ fetch: () => Promise.reject(new Error("down")) }) };
     const house = await openSigning({ signature, replay_cache: true }, { vars: { NONCES: down } });
-    const visited = await house.visit(CENTRAL_CHAT, await signedCall());
+    const visited = await house.exchange(CENTRAL_CHAT, await signedCall());
     expect(refusedWith(visited)).toEqual([status, error]);
     expect(only(visited.events, "initiator_override_rejected").reason).toBe("replay_unavailable");
   });
@@ -285,7 +288,7 @@ const LOOKUP_TOKEN = "CANARY-lookup-token";
 
 /** A house whose Coder answers as it is told; what it was asked is in `sent`, before the provider's. */
 const openDirectory = (answer: () => Response | Promise<Response>, assertion: Record<string, unknown> = {}) =>
-  open({
+  openGateway({
     vars: { OWNER_ASSERTION: { directory: DIRECTORY, ...assertion }, LOOKUP_TOKEN },
     provider: ({ url }) => (url.startsWith("https://coder.example/") ? answer() : chatAnswer()),
   });
@@ -294,7 +297,7 @@ const alice = (status = "active"): Response => Response.json({ id: OWNER, userna
 describe("an owner that is looked up", () => {
   it("is recorded with its user name, beside the actor's own", async () => {
     const house = await openDirectory(alice);
-    const { events } = await house.visit(CENTRAL_CHAT, post(BODY, OWNED));
+    const { events } = await house.exchange(CENTRAL_CHAT, post(BODY, OWNED));
     expect(only(events, "initiator_override")).toMatchObject({
       owner_id: OWNER,
       owner_username: "alice",
@@ -320,13 +323,13 @@ describe("an owner that is looked up", () => {
     ["down", () => new Response(null, { status: 500 }), "directory_down"],
   ])("and %s does not count", async (is, answer, reason) => {
     const house = await openDirectory(answer);
-    const { events, response } = await house.visit(CENTRAL_CHAT, post(BODY, OWNED));
+    const { events, response } = await house.exchange(CENTRAL_CHAT, post(BODY, OWNED));
     expect(response.status).toBe(200);
     expect(only(events, "initiator_override_rejected")).toMatchObject({ reason, directory: is });
     expect(initiatorOf(events)).toEqual(["ci-bot", "authenticated", "ci-bot"]);
     expect(only(events, "interception_start").initiator_name).toBeNull();
     const strict = await openDirectory(answer, { on_invalid: "reject" });
-    expect(refusedWith(await strict.visit(CENTRAL_CHAT, post(BODY, OWNED)))).toEqual(
+    expect(refusedWith(await strict.exchange(CENTRAL_CHAT, post(BODY, OWNED)))).toEqual(
       is === "down" ? [503, "identity_unavailable"] : [400, "owner_rejected"],
     );
     expect(strict.sent).toHaveLength(1);
@@ -336,32 +339,32 @@ describe("an owner that is looked up", () => {
     const house = await openDirectory(() => new Response(null, { status: 500 }), {
       directory: { ...DIRECTORY, on_down: "accept" },
     });
-    const { events } = await house.visit(CENTRAL_CHAT, post(BODY, OWNED));
+    const { events } = await house.exchange(CENTRAL_CHAT, post(BODY, OWNED));
     expect(only(events, "initiator_override")).toMatchObject({
       owner_id: OWNER,
       owner_username: null,
       directory: "down",
     });
-    expect(house.complaints).toEqual(["directory failed: status 500"]);
+    expect(house.operatorErrors).toEqual(["directory failed: status 500"]);
   });
 
   it("is not looked up again for a while, nor where there is no owner or none that could count", async () => {
     const house = await openDirectory(alice);
     for (const headers of [OWNED, OWNED, AGENTS, { ...OWNED, "user-agent": "curl/8" }])
-      await house.visit(CENTRAL_CHAT, post(BODY, headers));
+      await house.exchange(CENTRAL_CHAT, post(BODY, headers));
     expect(house.sent.filter(({ url }) => url.startsWith("https://coder.example/"))).toHaveLength(1);
   });
 
   it("a redirect by the directory is not followed: the token goes nowhere else", async () => {
     const house = await openDirectory(() => Response.redirect("https://evil.example/"));
-    await house.visit(CENTRAL_CHAT, post(BODY, OWNED));
+    await house.exchange(CENTRAL_CHAT, post(BODY, OWNED));
     expect(house.sent.map(({ url }) => new URL(url).host)).toEqual(["coder.example", "central.example"]);
   });
 });
 
 const GATEWAY_KEY = "CANARY-gateway-key-of-32-characters";
-const openDelegating = (assertion: Record<string, unknown> = {}, setup: Setup = {}): Promise<House> =>
-  open({
+const openDelegating = (assertion: Record<string, unknown> = {}, setup: Setup = {}): Promise<Gateway> =>
+  openGateway({
     provider: chatAnswer,
     ...setup,
     vars: {
@@ -383,7 +386,7 @@ const DELEGATED = {
 describe("a gateway that delegates", () => {
   it("is the actor; the user it names is the initiator, whatever the client; all its headers stay here", async () => {
     const house = await openDelegating();
-    const { events, response } = await house.visit(CENTRAL_CHAT, post(BODY, DELEGATED));
+    const { events, response } = await house.exchange(CENTRAL_CHAT, post(BODY, DELEGATED));
     expect(response.status).toBe(200);
     const told = { delegated_key_id: "aBcDeF0123", delegated_source: "agents", workspace_id: CHAT_ID };
     expect(only(events, "initiator_override")).toMatchObject({
@@ -409,7 +412,10 @@ describe("a gateway that delegates", () => {
       {},
       { vars: { DELEGATION: { keys: ["GATEWAY_KEY"], actor: "coder-eu" } } },
     );
-    const { events } = await house.visit(CENTRAL_CHAT, post(BODY, { "x-coder-ai-gateway-key": GATEWAY_KEY }));
+    const { events } = await house.exchange(
+      CENTRAL_CHAT,
+      post(BODY, { "x-coder-ai-gateway-key": GATEWAY_KEY }),
+    );
     expect(initiatorOf(events)).toEqual(["coder-eu", "authenticated", "coder-eu"]);
     expect(typesOf(events)).not.toContain("initiator_override");
   });
@@ -417,14 +423,14 @@ describe("a gateway that delegates", () => {
   it("forwards its client's own provider key, in place of the central one", async () => {
     const house = await openDelegating();
     const headers = { ...DELEGATED, authorization: "Bearer sk-the-clients-own" };
-    const { events } = await house.visit(CENTRAL_CHAT, post(BODY, headers));
+    const { events } = await house.exchange(CENTRAL_CHAT, post(BODY, headers));
     expect(house.sent[0]?.headers.get("authorization")).toBe("Bearer sk-the-clients-own");
     expect(only(events, "interception_start").credential_kind).toBe("byok");
   });
 
   it("goes before any other credential: a client key beside it makes nobody else the actor", async () => {
     const house = await openDelegating();
-    const { events } = await house.visit(CENTRAL_CHAT, post(BODY, { ...DELEGATED, ...CLIENT_KEY }));
+    const { events } = await house.exchange(CENTRAL_CHAT, post(BODY, { ...DELEGATED, ...CLIENT_KEY }));
     expect(only(events, "interception_start").actor_id).toBe("coder-gateway");
     expect(house.sent[0]?.headers.get("authorization")).toBe(`Bearer ${CANARIES.centralKey}`);
   });
@@ -440,7 +446,7 @@ describe("a gateway that delegates", () => {
     "%s: E401 in the route's dialect, also beside a good credential, nothing fetched",
     async (_, headers) => {
       const house = await openDelegating();
-      const visited = await house.visit(CENTRAL_CHAT, post(BODY, { ...AGENTS, ...DELEGATED, ...headers }));
+      const visited = await house.exchange(CENTRAL_CHAT, post(BODY, { ...AGENTS, ...DELEGATED, ...headers }));
       expect(refusedWith(visited)).toEqual([401, "delegation_rejected"]);
       expect(JSON.parse(visited.text)).toMatchObject({ error: { code: "delegation_rejected" } });
       expect(typesOf(visited.events)).toEqual(["refusal"]);
@@ -450,8 +456,8 @@ describe("a gateway that delegates", () => {
   );
 
   it("without DELEGATION in the config its headers mean nothing, and go nowhere", async () => {
-    const house = await open({ provider: chatAnswer });
-    const { events } = await house.visit(CENTRAL_CHAT, post(BODY, { ...DELEGATED, ...CLIENT_KEY }));
+    const house = await openGateway({ provider: chatAnswer });
+    const { events } = await house.exchange(CENTRAL_CHAT, post(BODY, { ...DELEGATED, ...CLIENT_KEY }));
     expect(initiatorOf(events)).toEqual(["ci-bot", "authenticated", "ci-bot"]);
     expect(only(events, "initiator_override_rejected").reason).toBe("client");
     expect(only(events, "interception_start")).toMatchObject({
@@ -459,13 +465,13 @@ describe("a gateway that delegates", () => {
       delegated_source: null,
       workspace_id: null,
     });
-    expect((await house.visit(CENTRAL_CHAT, post(BODY, DELEGATED))).response.status).toBe(401);
+    expect((await house.exchange(CENTRAL_CHAT, post(BODY, DELEGATED))).response.status).toBe(401);
   });
 
   it("without its key the headers beside it mean nothing", async () => {
     const { "x-coder-ai-gateway-key": _, ...others } = DELEGATED;
     const house = await openDelegating();
-    const { events } = await house.visit(CENTRAL_CHAT, post(BODY, { ...others, ...AGENTS }));
+    const { events } = await house.exchange(CENTRAL_CHAT, post(BODY, { ...others, ...AGENTS }));
     expect(only(events, "initiator_override")).toMatchObject({
       actor_id: "ci-bot",
       delegated_key_id: null,
@@ -476,7 +482,7 @@ describe("a gateway that delegates", () => {
 
   it("A5 nothing widens allow = off, not even its key", async () => {
     const house = await openDelegating({ allow: "off" });
-    const { events } = await house.visit(CENTRAL_CHAT, post(BODY, DELEGATED));
+    const { events } = await house.exchange(CENTRAL_CHAT, post(BODY, DELEGATED));
     expect(initiatorOf(events)).toEqual(["coder-gateway", "authenticated", "coder-gateway"]);
     expect(only(events, "initiator_override_rejected")).toMatchObject({
       reason: "not_permitted",
@@ -487,19 +493,19 @@ describe("a gateway that delegates", () => {
   it("A22 must sign where owners must be signed, and may where they may", async () => {
     const strict = { ...SIGNING, signature: "require" };
     const house = await openDelegating(strict);
-    expect(refusedWith(await house.visit(CENTRAL_CHAT, post(BODY, DELEGATED)))).toEqual([
+    expect(refusedWith(await house.exchange(CENTRAL_CHAT, post(BODY, DELEGATED)))).toEqual([
       401,
       "signature_required",
     ]);
     const headers = await signed({ uri: CENTRAL_CHAT, body: BODY, at: T0, headers: DELEGATED });
-    const { events } = await house.visit(CENTRAL_CHAT, post(BODY, headers));
+    const { events } = await house.exchange(CENTRAL_CHAT, post(BODY, headers));
     expect(initiatorOf(events)).toEqual([OWNER, "signed", "coder-gateway"]);
   });
 
   it("A19 A20 names a user on a passthrough too, under every prefix of ours", async () => {
     const house = await openDelegating();
     for (const prefix of ["", "/api/v2/ai-gateway", "/api/v2/aibridge"]) {
-      const { events } = await house.visit(`${prefix}/central/v1/models`, { headers: DELEGATED });
+      const { events } = await house.exchange(`${prefix}/central/v1/models`, { headers: DELEGATED });
       expect(only(events, "passthrough")).toMatchObject({
         initiator_id: OWNER,
         actor_id: "coder-gateway",
@@ -517,7 +523,7 @@ describe("a gateway that delegates", () => {
           json("{}", { status: 401, headers: { "x-coder-ai-gateway-error": "gateway_key_mismatch" } }),
       },
     );
-    const { response } = await house.visit(CENTRAL_CHAT, post(BODY, DELEGATED));
+    const { response } = await house.exchange(CENTRAL_CHAT, post(BODY, DELEGATED));
     expect([response.status, response.headers.get("x-coder-ai-gateway-error")]).toEqual([401, null]);
   });
 });
@@ -533,8 +539,8 @@ describe("by who vouches", () => {
     ["listed", ["coder:ci-bot"], false],
   ])("allow=%s, actors=%j: the owner counts: %s", async (allow, actors, counts) => {
     const rules = actors.length > 0 ? { allow, actors } : { allow };
-    const house = await open({ vars: { OWNER_ASSERTION: rules }, provider: chatAnswer });
-    const { events } = await house.visit(CENTRAL_CHAT, post(BODY, OWNED));
+    const house = await openGateway({ vars: { OWNER_ASSERTION: rules }, provider: chatAnswer });
+    const { events } = await house.exchange(CENTRAL_CHAT, post(BODY, OWNED));
     expect(initiatorOf(events)[0]).toBe(counts ? OWNER : "ci-bot");
     const type = counts ? "initiator_override" : "initiator_override_rejected";
     expect(only(events, type).rule).toBe(allow);

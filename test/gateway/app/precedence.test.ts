@@ -6,7 +6,13 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import { createIssuer, withOtherClaims } from "../../support/issuer-tokens.ts";
 import { between, forSeedsAsync, seededRandom } from "../../support/rechunk.ts";
-import { CANARIES, open, T0, type House, type Sent } from "../../support/in-workerd/gateway-harness.ts";
+import {
+  CANARIES,
+  openGateway,
+  T0,
+  type Gateway,
+  type Sent,
+} from "../../support/in-workerd/gateway-harness.ts";
 import { BODY, json, only } from "../../support/in-workerd/calls.ts";
 import { OWNER } from "../../support/in-workerd/values.ts";
 
@@ -109,14 +115,14 @@ const PROVIDER = /^https:\/\/(?:central|api\.openai)\.example\//;
 
 /** What came of it: the refusal, or who was recorded and which key the provider got. */
 async function happened(
-  house: House,
+  house: Gateway,
   order: readonly Source[],
   central: boolean,
   sent: Case,
 ): Promise<Outcome> {
   const before = house.sent.length;
   const path = `/${central ? "central" : "openai"}/v1/chat/completions`;
-  const { response, events } = await house.visit(path, {
+  const { response, events } = await house.exchange(path, {
     method: "POST",
     body: BODY,
     headers: headersOf(sent),
@@ -150,7 +156,7 @@ describe("whose word counts", () => {
           }),
         },
       };
-      const house = await open({ vars, provider: world });
+      const house = await openGateway({ vars, provider: world });
       const maybe = (): Token | null =>
         random() < 0.5 ? (TOKENS[between(random, 0, TOKENS.length - 1)] ?? null) : null;
       for (let nth = 0; nth < 20; nth += 1) {

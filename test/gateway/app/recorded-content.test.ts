@@ -4,7 +4,7 @@ import type { InterceptorEvent } from "../../../src/events/event.ts";
 import { analyticsEngineSink } from "../../../src/gateway/sinks/analytics-engine.ts";
 import { logSink, toLine } from "../../../src/gateway/sinks/log.ts";
 import { StrictAnalytics } from "../../support/strict-analytics.ts";
-import { CONTENT, open, type House } from "../../support/in-workerd/gateway-harness.ts";
+import { CONTENT, openGateway, type Gateway } from "../../support/in-workerd/gateway-harness.ts";
 import { CHAT, chatAnswer, json, only, post } from "../../support/in-workerd/calls.ts";
 import { SAID, type Said } from "../../support/in-workerd/content-samples.ts";
 
@@ -32,14 +32,14 @@ async function recordsOf(
 ): Promise<Records & { points: string }> {
   const lines: string[] = [];
   const set = new StrictAnalytics();
-  const house = await open({
+  const house = await openGateway({
     vars: { RECORDING },
     provider: answer,
-    mayTell: tells.map((told) => CONTENT[told]),
+    allowedContent: tells.map((told) => CONTENT[told]),
     sinks: [logSink((line) => void lines.push(line)), analyticsEngineSink(set, set)],
   });
-  const { events } = await house.visit(path, post(body));
-  expect(house.complaints).toEqual([]);
+  const { events } = await house.exchange(path, post(body));
+  expect(house.operatorErrors).toEqual([]);
   return {
     events,
     texts: [...events.map((event) => JSON.stringify(event)), ...lines],
@@ -113,13 +113,13 @@ describe("the operator's own forms", () => {
 const prompt = (content: string): RequestInit =>
   post(JSON.stringify({ model: "m", messages: [{ role: "user", content }] }));
 
-async function recording(RECORDING: Record<string, unknown>, answer = chatAnswer): Promise<House> {
-  return open({ vars: { RECORDING }, provider: answer });
+async function recording(RECORDING: Record<string, unknown>, answer = chatAnswer): Promise<Gateway> {
+  return openGateway({ vars: { RECORDING }, provider: answer });
 }
 
 describe("a prompt as it is recorded", () => {
   it("is the last thing the user said, with the request's own time, though the answer takes its time", async () => {
-    const house: House = await open({
+    const house: Gateway = await openGateway({
       vars: { RECORDING: { prompts: true } },
       provider: () => {
         house.clock.at += 5000;
@@ -131,7 +131,7 @@ describe("a prompt as it is recorded", () => {
       { role: "assistant", content: "answer" },
       { role: "user", content: [{ type: "text", text: "second" }] },
     ];
-    const { events } = await house.visit(CHAT, post(JSON.stringify({ model: "m", messages })));
+    const { events } = await house.exchange(CHAT, post(JSON.stringify({ model: "m", messages })));
     const start = only(events, "interception_start");
     expect(only(events, "prompt_usage")).toMatchObject({
       prompt: "second",
@@ -145,7 +145,7 @@ describe("a prompt as it is recorded", () => {
     const house = await recording({ prompts: true }, () => {
       throw new TypeError("down");
     });
-    const { events } = await house.visit(CHAT, prompt("Where?"));
+    const { events } = await house.exchange(CHAT, prompt("Where?"));
     expect(only(events, "prompt_usage").prompt).toBe("Where?");
     expect(only(events, "interception_end").outcome).toBe("upstream_error");
   });
@@ -153,7 +153,7 @@ describe("a prompt as it is recorded", () => {
   it.each(["a\nb\r\nc", "\u001b[31mred\u009b0m", "a\u2028b\u2029c\u0085", '"}\n{"forged":true}', "🗼\ud800"])(
     "H10 %j is one line of the log, and says what was said",
     async (content) => {
-      const { events } = await (await recording({ prompts: true })).visit(CHAT, prompt(content));
+      const { events } = await (await recording({ prompts: true })).exchange(CHAT, prompt(content));
       const event = only(events, "prompt_usage");
       expect(event.prompt).toBe(content);
       const line = toLine(event);
@@ -164,7 +164,9 @@ describe("a prompt as it is recorded", () => {
   );
 
   it("of a megabyte is its beginning, and says so", async () => {
-    const { events } = await (await recording({ prompts: true })).visit(CHAT, prompt("x".repeat(1_000_000)));
+    const { events } = await (
+      await recording({ prompts: true })
+    ).exchange(CHAT, prompt("x".repeat(1_000_000)));
     expect(only(events, "prompt_usage")).toMatchObject({ prompt: "x".repeat(16_384), truncated: true });
   });
 });
@@ -178,7 +180,7 @@ describe("H9 a provider's message of 20 KB", () => {
     const house = await recording({ error_messages: true }, () =>
       json(JSON.stringify({ error: { type: "server_error", message } }), { status: 500 }),
     );
-    const { events } = await house.visit(CHAT, prompt("Where?"));
+    const { events } = await house.exchange(CHAT, prompt("Where?"));
     const lines: string[] = [];
     void logSink((line) => void lines.push(line)).write(events);
     expect(lines.map((line) => (JSON.parse(line) as InterceptorEvent).record_type)).toEqual([

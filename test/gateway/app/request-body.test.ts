@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { readBody, refuseBody, refuseEncoded } from "../../../src/gateway/app/request-body.ts";
+import { readBody, rejectBody, rejectEncodedBody } from "../../../src/gateway/app/request-body.ts";
 import { Refusal } from "../../../src/shared/refusal.ts";
 import { accepted, reasonOf, statusOf, utf8 } from "../../support/in-workerd/values.ts";
 import { upstreamBody, wholeBody } from "../../support/in-workerd/upstream-body.ts";
@@ -127,14 +127,14 @@ describe("a body where the method takes none", () => {
     ["chunks", { "transfer-encoding": "chunked" }],
     ["chunks of no length", { "transfer-encoding": "chunked", "content-length": "0" }],
   ])("is unexpected, 400: %s", (_, headers) => {
-    const refusal = refuseBody(new Headers(headers));
+    const refusal = rejectBody(new Headers(headers));
     expect(reasonOf(refusal)).toBe("body_unexpected");
     expect(statusOf(refusal)).toBe(400);
   });
 
   it("no length, or 0, is no body", () => {
-    expect(refuseBody(new Headers())).toBeNull();
-    expect(refuseBody(new Headers({ "content-length": "0" }))).toBeNull();
+    expect(rejectBody(new Headers())).toBeNull();
+    expect(rejectBody(new Headers({ "content-length": "0" }))).toBeNull();
   });
 });
 
@@ -162,7 +162,7 @@ describe("F3 a compressed body", () => {
   it.each(["gzip", "br", "deflate", "zstd", "GZIP", "identity, gzip", "x-gzip", "gzip;q=0"])(
     "F3 Content-Encoding: %s is E415",
     (encoding) => {
-      const refusal = refuseEncoded(new Headers({ "content-encoding": encoding }));
+      const refusal = rejectEncodedBody(new Headers({ "content-encoding": encoding }));
       expect(refusal).toBeInstanceOf(Refusal);
       expect(reasonOf(refusal)).toBe("body_encoded");
       expect(statusOf(refusal)).toBe(415);
@@ -170,11 +170,11 @@ describe("F3 a compressed body", () => {
   );
 
   it.each(["identity", "Identity", " identity ", ""])("Content-Encoding: %j says nothing", (encoding) => {
-    expect(refuseEncoded(new Headers({ "content-encoding": encoding }))).toBeNull();
+    expect(rejectEncodedBody(new Headers({ "content-encoding": encoding }))).toBeNull();
   });
 
   it("no Content-Encoding says nothing", () => {
-    expect(refuseEncoded(new Headers())).toBeNull();
+    expect(rejectEncodedBody(new Headers())).toBeNull();
   });
 
   it("F3 a body that is gzip is never inflated", async () => {

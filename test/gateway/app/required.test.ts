@@ -1,10 +1,17 @@
 /** `RECORDING.required` as the app keeps it: a sink that must take an interception's start, and one that does not. */
 import { describe, expect, it } from "vitest";
-import type { Parts } from "../../../src/gateway/app/deps.ts";
+import type { Deps } from "../../../src/gateway/app/deps.ts";
 import type { InterceptorEvent } from "../../../src/events/event.ts";
 import type { Sink } from "../../../src/gateway/sinks/recorder.ts";
 import { Refusal } from "../../../src/shared/refusal.ts";
-import { CANARIES, ID, open, PROVIDERS, type House, type Setup } from "../../support/in-workerd/gateway-harness.ts";
+import {
+  CANARIES,
+  ID,
+  openGateway,
+  PROVIDERS,
+  type Gateway,
+  type Setup,
+} from "../../support/in-workerd/gateway-harness.ts";
 import {
   AGENTS,
   BODY,
@@ -42,7 +49,7 @@ const REFUSING: readonly (readonly [string, Write])[] = [
 const OWNED = { ...AGENTS, "x-coder-owner-id": OWNER };
 const MODELS = "/central/v1/models";
 
-const forbidding: Parts["policies"][number] = () => new Refusal("model_not_allowed");
+const forbidding: Deps["policies"][number] = () => new Refusal("model_not_allowed");
 const failingAtTheEnd: Write = (events) =>
   typesOf(events).includes("interception_end") ? Promise.reject(new Error("down")) : Promise.resolve();
 
@@ -53,8 +60,8 @@ async function turns(): Promise<void> {
 
 describe("H7 a required sink that does not take the start", () => {
   it.each(REFUSING)("and %s: 503, nothing is fetched, and all of it is told elsewhere", async (_, write) => {
-    const house = await open({ sinks: [ledger(write)] });
-    const { response, text, events } = await house.visit(CENTRAL_CHAT, post(BODY, OWNED));
+    const house = await openGateway({ sinks: [ledger(write)] });
+    const { response, text, events } = await house.exchange(CENTRAL_CHAT, post(BODY, OWNED));
     expect(response.status).toBe(503);
     expect(response.headers.get("x-interceptor-error")).toBe("recording_unavailable");
     expect(JSON.parse(text)).toEqual({
@@ -84,12 +91,12 @@ describe("H7 a required sink that does not take the start", () => {
       actor_id: "ci-bot",
       initiator_id: OWNER,
     });
-    expect(house.complaints).toEqual([`sink ledger failed: TypeError (interception ${ID})`]);
+    expect(house.operatorErrors).toEqual([`sink ledger failed: TypeError (interception ${ID})`]);
   });
 
   it("is said in the route's dialect", async () => {
-    const house = await open({ sinks: [ledger(() => Promise.reject(new Error("down")))] });
-    const { response, text } = await house.visit("/anthropic/v1/messages", post(MESSAGES_BODY));
+    const house = await openGateway({ sinks: [ledger(() => Promise.reject(new Error("down")))] });
+    const { response, text } = await house.exchange("/anthropic/v1/messages", post(MESSAGES_BODY));
     expect(response.status).toBe(503);
     expect(JSON.parse(text)).toEqual({
       type: "error",
@@ -107,8 +114,8 @@ describe("H7 a required sink that does not take the start", () => {
       groups.push(typesOf(events));
       return groups.length === 1 ? Promise.reject(new Error("down")) : Promise.resolve();
     };
-    const house = await open({ sinks: [ledger(write)] });
-    await house.visit(CHAT, post(BODY));
+    const house = await openGateway({ sinks: [ledger(write)] });
+    await house.exchange(CHAT, post(BODY));
     expect(groups).toEqual([["interception_start"], ["interception_end"], ["refusal"]]);
   });
 
@@ -119,18 +126,18 @@ describe("H7 a required sink that does not take the start", () => {
       [down, up],
       [up, down],
     ]) {
-      const house = await open({ sinks });
-      expect((await house.visit(CHAT, post(BODY))).response.status).toBe(503);
+      const house = await openGateway({ sinks });
+      expect((await house.exchange(CHAT, post(BODY))).response.status).toBe(503);
       expect(house.sent).toEqual([]);
     }
   });
 
   it("comes before policy: what is refused there would have been recorded too", async () => {
-    const house = await open({
+    const house = await openGateway({
       sinks: [ledger(() => Promise.reject(new Error("down")))],
       parts: { policies: [forbidding] },
     });
-    expect((await house.visit(CHAT, post(BODY))).response.status).toBe(503);
+    expect((await house.exchange(CHAT, post(BODY))).response.status).toBe(503);
   });
 
   it.each<[string, string, RequestInit, number]>([
@@ -139,14 +146,14 @@ describe("H7 a required sink that does not take the start", () => {
     ["a bad body", CHAT, post("no json"), 400],
     ["the probe of health", "/healthz", {}, 200],
   ])("changes nothing where there is no interception: %s", async (_, path, init, status) => {
-    const house = await open({ sinks: [ledger(() => Promise.reject(new Error("down")))] });
-    expect((await house.visit(path, init)).response.status).toBe(status);
+    const house = await openGateway({ sinks: [ledger(() => Promise.reject(new Error("down")))] });
+    expect((await house.exchange(path, init)).response.status).toBe(status);
   });
 });
 
 /** A house whose ledger has the first group and says nothing of it until told. */
 async function waiting(setup: Setup = {}): Promise<{
-  house: House;
+  house: Gateway;
   isAsked: () => boolean;
   answer: PromiseWithResolvers<void>;
 }> {
@@ -156,14 +163,14 @@ async function waiting(setup: Setup = {}): Promise<{
     times += 1;
     return times === 1 ? answer.promise : undefined;
   };
-  const house = await open({ provider: chatAnswer, ...setup, sinks: [ledger(write)] });
+  const house = await openGateway({ provider: chatAnswer, ...setup, sinks: [ledger(write)] });
   return { house, isAsked: () => times > 0, answer };
 }
 
 describe("H7 a required sink that takes its time", () => {
   it("holds the request back until it has the start, then lets it go on unchanged", async () => {
     const { house, isAsked, answer } = await waiting();
-    const visiting = house.visit(CHAT, post(BODY));
+    const visiting = house.exchange(CHAT, post(BODY));
     await until(isAsked, "the ledger being asked");
     await turns();
     expect(house.sent).toEqual([]);
@@ -177,7 +184,7 @@ describe("H7 a required sink that takes its time", () => {
 
   it("and refuses in the end: 503, and nothing was fetched", async () => {
     const { house, isAsked, answer } = await waiting();
-    const visiting = house.visit(CHAT, post(BODY));
+    const visiting = house.exchange(CHAT, post(BODY));
     await until(isAsked, "the ledger being asked");
     answer.reject(new Error("down"));
     expect((await visiting).response.status).toBe(503);
@@ -187,7 +194,7 @@ describe("H7 a required sink that takes its time", () => {
   it("G22 a client that leaves meanwhile costs the provider nothing: cancelled", async () => {
     const client = new AbortController();
     const { house, isAsked, answer } = await waiting();
-    const visiting = house.visit(CHAT, { ...post(BODY), signal: client.signal });
+    const visiting = house.exchange(CHAT, { ...post(BODY), signal: client.signal });
     await until(isAsked, "the ledger being asked");
     client.abort();
     answer.resolve();
@@ -199,7 +206,7 @@ describe("H7 a required sink that takes its time", () => {
   it("is not waited for at the end: the client has its answer before", async () => {
     const end = Promise.withResolvers<void>();
     const write: Write = (events) => (typesOf(events).includes("interception_end") ? end.promise : undefined);
-    const house = await open({ provider: chatAnswer, sinks: [ledger(write)] });
+    const house = await openGateway({ provider: chatAnswer, sinks: [ledger(write)] });
     const { response, settled } = await house.call(CHAT, post(BODY));
     expect((await within(drain(response.body), "the answer")).bytes).toEqual(fixture("chat/json").bytes);
     end.resolve();
@@ -207,21 +214,21 @@ describe("H7 a required sink that takes its time", () => {
   });
 
   it("that fails only at the end harms no answer: what was to be known before is", async () => {
-    const house = await open({
+    const house = await openGateway({
       provider: () => sse(wholeBody(fixture("chat/plain").bytes)),
       sinks: [ledger(failingAtTheEnd)],
     });
-    const { response, text, broken } = await house.visit(CHAT, post(STREAM_BODY));
+    const { response, text, broken } = await house.exchange(CHAT, post(STREAM_BODY));
     expect([response.status, broken]).toEqual([200, false]);
     expect(text).toContain("data: [DONE]");
-    expect(house.complaints).toEqual([`sink ledger failed: Error (interception ${ID})`]);
+    expect(house.operatorErrors).toEqual([`sink ledger failed: Error (interception ${ID})`]);
   });
 });
 
 describe("H7 a passthrough where recording is required", () => {
   it.each(REFUSING)("with an owner, and a sink that %s: 503, nothing is fetched", async (_, write) => {
-    const house = await open({ sinks: [ledger(write)] });
-    const { response, events } = await house.visit(MODELS, { headers: OWNED });
+    const house = await openGateway({ sinks: [ledger(write)] });
+    const { response, events } = await house.exchange(MODELS, { headers: OWNED });
     expect(response.status).toBe(503);
     expect(response.headers.get("x-interceptor-error")).toBe("recording_unavailable");
     expect(house.sent).toEqual([]);
@@ -229,9 +236,9 @@ describe("H7 a passthrough where recording is required", () => {
   });
 
   it("with an owner header that does not count likewise: that is recorded too", async () => {
-    const house = await open({ sinks: [ledger(() => Promise.reject(new Error("down")))] });
+    const house = await openGateway({ sinks: [ledger(() => Promise.reject(new Error("down")))] });
     const headers = { ...AGENTS, "x-coder-owner-id": "not-a-uuid" };
-    const { response, events } = await house.visit(MODELS, { headers });
+    const { response, events } = await house.exchange(MODELS, { headers });
     expect(response.status).toBe(503);
     expect(house.sent).toEqual([]);
     expect(typesOf(events)).toEqual(["initiator_override_rejected", "refusal"]);
@@ -244,8 +251,8 @@ describe("H7 a passthrough where recording is required", () => {
       groups.push(typesOf(events));
       return groups.length === 1 ? answer.promise : undefined;
     };
-    const house = await open({ provider: chatAnswer, sinks: [ledger(write)] });
-    const visiting = house.visit(MODELS, { headers: OWNED });
+    const house = await openGateway({ provider: chatAnswer, sinks: [ledger(write)] });
+    const visiting = house.exchange(MODELS, { headers: OWNED });
     await until(() => groups.length > 0, "the ledger being asked");
     await turns();
     expect(house.sent).toEqual([]);
@@ -255,11 +262,11 @@ describe("H7 a passthrough where recording is required", () => {
   });
 
   it("without an owner goes on: it has no start that could be missing", async () => {
-    const house = await open({
+    const house = await openGateway({
       provider: chatAnswer,
       sinks: [ledger(() => Promise.reject(new Error("down")))],
     });
-    const { response, events } = await house.visit(MODELS, { headers: AGENTS });
+    const { response, events } = await house.exchange(MODELS, { headers: AGENTS });
     expect(response.status).toBe(200);
     expect(typesOf(events)).toEqual(["passthrough"]);
   });
@@ -269,7 +276,7 @@ describe("H5 H7 where nothing is required", () => {
   it.each([...REFUSING, ["hangs", () => new Promise<void>(() => undefined)] as const])(
     "a sink that %s neither delays nor changes an answer",
     async (_, write) => {
-      const house = await open({ provider: chatAnswer, sinks: [ledger(write, false)] });
+      const house = await openGateway({ provider: chatAnswer, sinks: [ledger(write, false)] });
       const { response } = await house.call(CHAT, post(BODY));
       expect(response.status).toBe(200);
       expect((await within(drain(response.body), "the answer")).bytes).toEqual(fixture("chat/json").bytes);
@@ -279,24 +286,24 @@ describe("H5 H7 where nothing is required", () => {
 
   it("with every sink down a request is forwarded: 200", async () => {
     const sinks = REFUSING.map(([name, write]) => ({ ...ledger(write, false), name }));
-    const house = await open({ provider: chatAnswer, sinks });
-    expect((await house.visit(CHAT, post(BODY))).response.status).toBe(200);
-    expect(house.complaints).toHaveLength(3);
+    const house = await openGateway({ provider: chatAnswer, sinks });
+    expect((await house.exchange(CHAT, post(BODY))).response.status).toBe(200);
+    expect(house.operatorErrors).toHaveLength(3);
   });
 });
 
 describe("the order in which things are recorded", () => {
   it("the owner, the start and the prompt are with the sinks before the provider is asked, as one group", async () => {
     const before: string[][] = [];
-    const house: House = await open({
+    const house: Gateway = await openGateway({
       vars: { RECORDING: { prompts: true } },
-      mayTell: [CANARIES.prompt],
+      allowedContent: [CANARIES.prompt],
       provider: () => {
         before.push(...house.groups.map(typesOf));
         return chatAnswer();
       },
     });
-    await house.visit(CENTRAL_CHAT, post(BODY, OWNED));
+    await house.exchange(CENTRAL_CHAT, post(BODY, OWNED));
     expect(before).toEqual([["initiator_override", "interception_start", "prompt_usage"]]);
     expect(house.groups.map(typesOf)).toEqual([
       ["initiator_override", "interception_start", "prompt_usage"],
@@ -306,8 +313,11 @@ describe("the order in which things are recorded", () => {
 
   it("with an answer of tools and thoughts: its usage, its end, then those", async () => {
     const vars = { RECORDING: { thoughts: true } };
-    const house = await open({ vars, provider: () => sse(wholeBody(fixture("messages/thinking").bytes)) });
-    await house.visit("/anthropic/v1/messages", post(MESSAGES_BODY));
+    const house = await openGateway({
+      vars,
+      provider: () => sse(wholeBody(fixture("messages/thinking").bytes)),
+    });
+    await house.exchange("/anthropic/v1/messages", post(MESSAGES_BODY));
     expect(house.groups.map(typesOf)).toEqual([
       ["interception_start"],
       ["token_usage", "interception_end", "tool_usage", "model_thought"],
@@ -316,14 +326,14 @@ describe("the order in which things are recorded", () => {
 
   it("what policy refuses has its start, its end and its refusal in groups of their own", async () => {
     const vars = { PROVIDERS: { openai: { ...PROVIDERS.openai, models: [] } } };
-    const house = await open({ vars });
-    await house.visit(CHAT, post(BODY));
+    const house = await openGateway({ vars });
+    await house.exchange(CHAT, post(BODY));
     expect(house.groups.map(typesOf)).toEqual([["interception_start"], ["interception_end"], ["refusal"]]);
   });
 
   it("an owner rejected with on_invalid = reject comes with the refusal", async () => {
-    const house = await open({ vars: { OWNER_ASSERTION: { on_invalid: "reject" } } });
-    await house.visit(CENTRAL_CHAT, post(BODY, { ...AGENTS, "x-coder-owner-id": "not-a-uuid" }));
+    const house = await openGateway({ vars: { OWNER_ASSERTION: { on_invalid: "reject" } } });
+    await house.exchange(CENTRAL_CHAT, post(BODY, { ...AGENTS, "x-coder-owner-id": "not-a-uuid" }));
     expect(house.groups.map(typesOf)).toEqual([["initiator_override_rejected", "refusal"]]);
   });
 });

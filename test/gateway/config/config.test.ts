@@ -1,11 +1,11 @@
 import { createExecutionContext } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { MIB, readConfig, type Config, type ConfigProblems } from "../../../src/gateway/config/config.ts";
+import { MIB, readConfig, type Config, type ConfigIssues } from "../../../src/gateway/config/config.ts";
 import worker from "../../../src/gateway/index.ts";
 import { anthropic } from "../../../src/gateway/provider/anthropic/dialect.ts";
 import { openai } from "../../../src/gateway/provider/openai/dialect.ts";
-import { catalogue } from "../../../src/gateway/wiring.ts";
+import { registry } from "../../../src/gateway/wiring.ts";
 import wranglerToml from "../../../wrangler.toml?raw";
 import { between, forSeeds, seededRandom } from "../../support/rechunk.ts";
 import { rules } from "../../support/in-workerd/values.ts";
@@ -16,14 +16,14 @@ const CLIENT_KEYS = JSON.stringify([{ sha256: SHA, actor: "ci-bot", kind: "servi
 const CANARY = "sk-CANARY-0123456789abcdef";
 
 function read(vars: Record<string, unknown>): Config {
-  const config = readConfig({ PROVIDERS: { openai: OPENAI }, ...vars }, catalogue);
-  if ("problems" in config) throw new Error(config.problems.join("\n"));
+  const config = readConfig({ PROVIDERS: { openai: OPENAI }, ...vars }, registry);
+  if ("issues" in config) throw new Error(config.issues.join("\n"));
   return config;
 }
 
 function problemsOf(vars: Record<string, unknown>): readonly string[] {
-  const config = readConfig({ PROVIDERS: { openai: OPENAI }, ...vars }, catalogue);
-  return "problems" in config ? config.problems : [];
+  const config = readConfig({ PROVIDERS: { openai: OPENAI }, ...vars }, registry);
+  return "issues" in config ? config.issues : [];
 }
 
 /** The keys that the problems name, once each. */
@@ -66,7 +66,7 @@ describe("what is left out", () => {
     expect(config.recording).toEqual({
       required: false,
       prompts: false,
-      keep: { toolInputs: false, thoughts: false, errorMessages: false },
+      content: { toolInputs: false, thoughts: false, errorMessages: false },
       patterns: [],
     });
     expect(config.interceptions).toBeNull();
@@ -135,7 +135,7 @@ describe("tables and JSON strings", () => {
     recording: {
       required: false,
       prompts: true,
-      keep: { toolInputs: true, thoughts: true, errorMessages: true },
+      content: { toolInputs: true, thoughts: true, errorMessages: true },
       patterns: [/corp-[a-z]{8}/gu, new RegExp("(?i:employee) \\d+", "gu")],
     },
   };
@@ -550,9 +550,9 @@ describe("RECORDING", () => {
 
   it.each([
     ["prompts", { ...nothing, prompts: true }],
-    ["tool_inputs", { ...nothing, keep: { ...nothing.keep, toolInputs: true } }],
-    ["thoughts", { ...nothing, keep: { ...nothing.keep, thoughts: true } }],
-    ["error_messages", { ...nothing, keep: { ...nothing.keep, errorMessages: true } }],
+    ["tool_inputs", { ...nothing, content: { ...nothing.content, toolInputs: true } }],
+    ["thoughts", { ...nothing, content: { ...nothing.content, thoughts: true } }],
+    ["error_messages", { ...nothing, content: { ...nothing.content, errorMessages: true } }],
   ])("%s is switched by itself, in a table and in a JSON string", (key, recording) => {
     for (const RECORDING of [{ [key]: true }, JSON.stringify({ [key]: true })])
       expect(read({ RECORDING }).recording).toEqual(recording);
@@ -786,7 +786,7 @@ function mutate(value: unknown, random: () => number): unknown {
   return { ...table, [key]: mutate(table[key], random) };
 }
 
-function wrongWithProblems({ problems }: ConfigProblems): string[] {
+function wrongWithProblems({ issues: problems }: ConfigIssues): string[] {
   return problems.length === 0 ? ["no problem"] : problems.filter((problem) => problem.includes("CANARY"));
 }
 
@@ -815,7 +815,7 @@ function wrongWithConfig({
   if (recording.required && !ledger.queue && !ledger.database) wrong.push("nothing can be recorded");
   if (ledger.archive && !ledger.queue) wrong.push("an archive without a queue");
   if (!(ledger.retentionDays >= 0)) wrong.push("retention");
-  for (const on of [recording.required, recording.prompts, ...Object.values(recording.keep)])
+  for (const on of [recording.required, recording.prompts, ...Object.values(recording.content)])
     if (typeof on !== "boolean") wrong.push("a switch that is none");
   if (recording.patterns.some((pattern) => "".search(pattern) >= 0)) wrong.push("an empty pattern");
   if (!/^[0-9a-f]{64}$/.test(adminTokenSha256 ?? SHA)) wrong.push("no hash of an admin token");
@@ -839,9 +839,9 @@ describe("hostile configs", () => {
           typeof inner === "bigint" ? String(inner) : inner,
         );
       }
-      const config = readConfig(whole, catalogue);
-      seen["problems" in config ? "refused" : "configs"] += 1;
-      expect("problems" in config ? wrongWithProblems(config) : wrongWithConfig(config)).toEqual([]);
+      const config = readConfig(whole, registry);
+      seen["issues" in config ? "refused" : "configs"] += 1;
+      expect("issues" in config ? wrongWithProblems(config) : wrongWithConfig(config)).toEqual([]);
     });
     expect(seen.configs).toBeGreaterThan(100);
     expect(seen.refused).toBeGreaterThan(3000);
@@ -899,7 +899,7 @@ describe("wrangler.toml", () => {
   });
 
   it("its own vars and bindings are a config without a problem", () => {
-    const config = readConfig(env as unknown as Record<string, unknown>, catalogue);
+    const config = readConfig(env as unknown as Record<string, unknown>, registry);
     expect(config).not.toHaveProperty("problems");
     const { providers, interceptions, overrides, ledger } = config as Config;
     expect([...providers.keys()]).toEqual(["openai", "anthropic"]);

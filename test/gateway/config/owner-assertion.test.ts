@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { readConfig, type Config } from "../../../src/gateway/config/config.ts";
-import { catalogue } from "../../../src/gateway/wiring.ts";
+import { registry } from "../../../src/gateway/wiring.ts";
 import { rules } from "../../support/in-workerd/values.ts";
 
 const OPENAI = { type: "openai", base_url: "https://api.openai.example/v1" };
@@ -13,18 +13,18 @@ const SECRETS = { ONE: SECRET, TWO: `${SECRET}-2`, TOKEN: "CANARY-token" };
 const NONCES = { idFromName: () => undefined, get: () => undefined };
 
 const given = (vars: Record<string, unknown>) =>
-  readConfig({ PROVIDERS: { openai: OPENAI }, ...SECRETS, ...vars }, catalogue);
+  readConfig({ PROVIDERS: { openai: OPENAI }, ...SECRETS, ...vars }, registry);
 
 function read(vars: Record<string, unknown>): Config {
   const config = given(vars);
-  if ("problems" in config) throw new Error(config.problems.join("\n"));
+  if ("issues" in config) throw new Error(config.issues.join("\n"));
   return config;
 }
 
 /** All that is wrong; none of it may hold a value. */
 function problemsOf(vars: Record<string, unknown>): readonly string[] {
   const config = given(vars);
-  const problems = "problems" in config ? config.problems : [];
+  const problems = "issues" in config ? config.issues : [];
   expect(problems.join()).not.toContain("CANARY");
   return problems;
 }

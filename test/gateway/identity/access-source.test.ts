@@ -104,7 +104,10 @@ describe("source access: whom Access let through", () => {
     ["a sub with a blank", { sub: "a b" }],
   ])("%s is nobody: E401", async (_, over) => {
     const refusal = await behindAccess().ask(await team.sign(serviceClaims(over)));
-    expect(refusal).toMatchObject({ reason: "credential_unknown", detail: "access: it names nobody" });
+    expect(refusal).toMatchObject({
+      code: "credential_unknown",
+      data: { detail: "access: it names nobody" },
+    });
   });
 });
 
@@ -128,7 +131,7 @@ describe("source access: an assertion that is wrong is refused, and no other sou
   ])("%s", async (_, make) => {
     const { asListed } = behindAccess();
     const headers = { "cf-access-jwt-assertion": await make(), authorization: "Bearer sk-own" };
-    const sources = [asListed, { verifies: true, recognises: () => false, identify: () => actor() }];
+    const sources = [asListed, { verifies: true, recognizes: () => false, identify: () => actor() }];
     const credential = await readCredential(new Headers(headers), sources);
     if (credential instanceof Refusal) throw new Error("it can be read");
     const refusal = await identify(credential, sources);
@@ -165,9 +168,9 @@ describe("source access beside others", () => {
     const source = behindAccess();
     const token = await team.sign(userClaims());
     const beside = { "cf-access-jwt-assertion": token, authorization: `Bearer ${token}` };
-    expect(await readCredential(new Headers(beside), [source])).toMatchObject({ own: null });
+    expect(await readCredential(new Headers(beside), [source])).toMatchObject({ ownKey: null });
     const alone = await readCredential(new Headers({ authorization: `Bearer ${token}` }), [source]);
-    expect(alone).toMatchObject({ own: null });
+    expect(alone).toMatchObject({ ownKey: null });
   });
 
   it("byok knows those without the header, and never those with a wrong one", async () => {

@@ -1,47 +1,51 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { createFlights, LATE } from "../../../src/gateway/identity/single-flight.ts";
-import { createLookUps, type LookUp, type Verdict } from "../../../src/gateway/identity/cached-lookup.ts";
-import { createMemory, MOST_KEPT } from "../../../src/gateway/identity/ttl-cache.ts";
+import { createSingleFlight, TIMED_OUT } from "../../../src/gateway/identity/single-flight.ts";
+import {
+  createCachedLookup,
+  type CachedLookup,
+  type LookupResult,
+} from "../../../src/gateway/identity/cached-lookup.ts";
+import { createTtlCache, MAX_ENTRIES } from "../../../src/gateway/identity/ttl-cache.ts";
 import { Refusal } from "../../../src/shared/refusal.ts";
 import { actor, reasonOf } from "../../support/in-workerd/values.ts";
 
 describe("a memory of credentials", () => {
   it("keeps what it was given until then, and not a millisecond longer", () => {
     let at = 1000;
-    const memory = createMemory<string>(() => at);
-    memory.keep("a", "known", 2000);
+    const memory = createTtlCache<string>(() => at);
+    memory.set("a", "known", 2000);
     at = 1999;
-    expect(memory.recall("a")).toBe("known");
+    expect(memory.get("a")).toBe("known");
     at = 2000;
-    expect(memory.recall("a")).toBeNull();
+    expect(memory.get("a")).toBeNull();
     at = 1000;
-    expect(memory.recall("a")).toBeNull();
+    expect(memory.get("a")).toBeNull();
   });
 
   it("keeps nothing whose time is over", () => {
-    const memory = createMemory<string>(() => 1000);
-    memory.keep("a", "known", 1000);
-    expect(memory.recall("a")).toBeNull();
+    const memory = createTtlCache<string>(() => 1000);
+    memory.set("a", "known", 1000);
+    expect(memory.get("a")).toBeNull();
   });
 
   it("takes what was kept last", () => {
-    const memory = createMemory<string>(() => 0);
-    memory.keep("a", "first", 10);
-    memory.keep("a", "second", 20);
-    expect(memory.recall("a")).toBe("second");
+    const memory = createTtlCache<string>(() => 0);
+    memory.set("a", "first", 10);
+    memory.set("a", "second", 20);
+    expect(memory.get("a")).toBe("second");
   });
 
   it("C9 holds so many at most: the oldest makes room, one kept again is not the oldest", () => {
-    const memory = createMemory<string>(() => 0, 3);
-    for (const key of ["a", "b", "a", "c", "d"]) memory.keep(key, key, 10);
-    expect(["a", "b", "c", "d"].map(memory.recall)).toEqual(["a", null, "c", "d"]);
+    const memory = createTtlCache<string>(() => 0, 3);
+    for (const key of ["a", "b", "a", "c", "d"]) memory.set(key, key, 10);
+    expect(["a", "b", "c", "d"].map(memory.get)).toEqual(["a", null, "c", "d"]);
   });
 
   it("C7 tells digests apart by their last digit", () => {
-    const memory = createMemory<string>(() => 0);
-    memory.keep(`${"0".repeat(63)}1`, "one", 10);
-    expect(memory.recall(`${"0".repeat(63)}2`)).toBeNull();
-    expect(memory.recall("0".repeat(63))).toBeNull();
+    const memory = createTtlCache<string>(() => 0);
+    memory.set(`${"0".repeat(63)}1`, "one", 10);
+    expect(memory.get(`${"0".repeat(63)}2`)).toBeNull();
+    expect(memory.get("0".repeat(63))).toBeNull();
   });
 });
 
@@ -52,7 +56,7 @@ describe("flights", () => {
   afterEach(() => void vi.useRealTimers());
 
   it("one is on its way per key, whoever wants it", async () => {
-    const fly = createFlights<string>(1000, Date.now);
+    const fly = createSingleFlight<string>(1000, Date.now);
     const answer = Promise.withResolvers<string>();
     let started = 0;
     const start = (): Promise<string> => ((started += 1), answer.promise);
@@ -67,23 +71,23 @@ describe("flights", () => {
   });
 
   it("nobody waits longer than is allowed, and the next one does not join what should be over", async () => {
-    const fly = createFlights<string>(1000, Date.now);
+    const fly = createSingleFlight<string>(1000, Date.now);
     const first = fly("a", never);
     await vi.advanceTimersByTimeAsync(600);
     const second = fly("a", async () => "not asked");
     await vi.advanceTimersByTimeAsync(400);
-    expect(await first).toBe(LATE);
+    expect(await first).toBe(TIMED_OUT);
     expect(await fly("a", async () => "a new one")).toBe("a new one");
     await vi.advanceTimersByTimeAsync(600);
-    expect(await second).toBe(LATE);
+    expect(await second).toBe(TIMED_OUT);
   });
 
   it("an old one that lands late does not end the new one", async () => {
-    const fly = createFlights<string>(1000, Date.now);
+    const fly = createSingleFlight<string>(1000, Date.now);
     const [old, fresh] = [Promise.withResolvers<string>(), Promise.withResolvers<string>()];
     const first = fly("a", () => old.promise);
     await vi.advanceTimersByTimeAsync(1000);
-    expect(await first).toBe(LATE);
+    expect(await first).toBe(TIMED_OUT);
     const second = fly("a", () => fresh.promise);
     old.resolve("old");
     await vi.advanceTimersByTimeAsync(1);
@@ -93,7 +97,7 @@ describe("flights", () => {
   });
 
   it("a failure is everybody's, and the next one asks again", async () => {
-    const fly = createFlights<string>(1000, Date.now);
+    const fly = createSingleFlight<string>(1000, Date.now);
     const answer = Promise.withResolvers<string>();
     const waiting = [1, 2].map(() => fly("a", () => answer.promise));
     answer.reject(new TypeError("broken"));
@@ -103,7 +107,7 @@ describe("flights", () => {
 });
 
 describe("look-ups of credentials", () => {
-  const RULES = { knownMs: 60_000, refusedMs: 10_000, timeoutMs: 1000 };
+  const RULES = { ttlMs: 60_000, negativeTtlMs: 10_000, timeoutMs: 1000 };
   const unknown = new Refusal("credential_unknown");
   const down = new Refusal("identity_unavailable");
   const known = actor();
@@ -112,14 +116,15 @@ describe("look-ups of credentials", () => {
   function backend(rules = RULES): {
     clock: { at: number };
     asked: string[];
-    says: (next: Verdict) => void;
-    ask: (token: string) => Promise<Verdict>;
+    says: (next: LookupResult) => void;
+    ask: (token: string) => Promise<LookupResult>;
   } {
     const clock = { at: 0 };
     const asked: string[] = [];
-    let next: Verdict = unknown;
-    const look: LookUp = createLookUps(rules, () => clock.at);
-    const ask = async (token: string): Promise<Verdict> => look(token, async () => (asked.push(token), next));
+    let next: LookupResult = unknown;
+    const look: CachedLookup = createCachedLookup(rules, () => clock.at);
+    const ask = async (token: string): Promise<LookupResult> =>
+      look(token, async () => (asked.push(token), next));
     return { clock, asked, says: (verdict) => (next = verdict), ask };
   }
 
@@ -137,8 +142,8 @@ describe("look-ups of credentials", () => {
 
   it("C8 that time runs from the question, not from the answer", async () => {
     const clock = { at: 0 };
-    const look = createLookUps(RULES, () => clock.at);
-    const slow = async (): Promise<Verdict> => {
+    const look = createCachedLookup(RULES, () => clock.at);
+    const slow = async (): Promise<LookupResult> => {
       clock.at = 900;
       return known;
     };
@@ -173,13 +178,13 @@ describe("look-ups of credentials", () => {
   });
 
   it("C18 a backend that never answers is down", async () => {
-    const look = createLookUps({ ...RULES, timeoutMs: 5 }, Date.now);
-    const answer = await look("a", () => Promise.withResolvers<Verdict>().promise);
+    const look = createCachedLookup({ ...RULES, timeoutMs: 5 }, Date.now);
+    const answer = await look("a", () => Promise.withResolvers<LookupResult>().promise);
     expect(reasonOf(answer)).toBe("identity_unavailable");
   });
 
   it("times of 0 keep nothing", async () => {
-    const { asked, says, ask } = backend({ ...RULES, knownMs: 0, refusedMs: 0 });
+    const { asked, says, ask } = backend({ ...RULES, ttlMs: 0, negativeTtlMs: 0 });
     says(known);
     await ask("a");
     await ask("a");
@@ -202,10 +207,10 @@ describe("look-ups of credentials", () => {
     says(known);
     await ask("known");
     says(unknown);
-    for (let at = 0; at < 3 * MOST_KEPT; at += 1) await ask(`stranger ${at}`);
+    for (let at = 0; at < 3 * MAX_ENTRIES; at += 1) await ask(`stranger ${at}`);
     asked.length = 0;
     expect(await ask("known")).toEqual(known);
-    await ask(`stranger ${3 * MOST_KEPT - 1}`);
+    await ask(`stranger ${3 * MAX_ENTRIES - 1}`);
     expect(asked).toEqual([]);
     // The first of them has made room: only its being asked about again shows that it was forgotten.
     await ask("stranger 0");

@@ -66,11 +66,11 @@ describe("source keys with a store in KV", () => {
   });
 
   it("refuses a key of our form that is not there, and asks about no other", async () => {
-    const { ask, asked, recognises } = withStore(async () => null);
-    expect(await ask()).toMatchObject({ reason: "credential_unknown", detail: "no such client key" });
+    const { ask, asked, recognizes: recognizes } = withStore(async () => null);
+    expect(await ask()).toMatchObject({ code: "credential_unknown", data: { detail: "no such client key" } });
     expect(await ask("sk-proj-abc")).toBeNull();
     expect(asked).toHaveLength(1);
-    expect(recognises({ value: KEY, from: "authorization", sha256: "" })).toBe(true);
+    expect(recognizes({ value: KEY, from: "authorization", sha256: "" })).toBe(true);
   });
 
   it("needs no secret beside it, and asks the secret first where there is one", async () => {
@@ -84,9 +84,13 @@ describe("source keys with a store in KV", () => {
   });
 
   it("a listed key of another form is still nobody's provider key", async () => {
-    const { ask, asked, recognises } = withStore(async () => null, { secret: `[${await entry("old-key")}]` });
+    const {
+      ask,
+      asked,
+      recognizes: recognizes,
+    } = withStore(async () => null, { secret: `[${await entry("old-key")}]` });
     expect(await ask("old-key")).toMatchObject({ id: "ci-bot" });
-    expect(recognises({ value: "old-key", from: "authorization", sha256: await sha256Hex("old-key") })).toBe(
+    expect(recognizes({ value: "old-key", from: "authorization", sha256: await sha256Hex("old-key") })).toBe(
       true,
     );
     expect(asked).toEqual([]);

@@ -106,10 +106,10 @@ describe("source coder: which tokens are its own", () => {
     ["another separator", TOKEN.replace("-", "_")],
     ["another character", `${TOKEN.slice(0, -1)}~`],
   ])("%s is left to others, unasked", async (_, token) => {
-    const { ask, asked, recognises } = user();
+    const { ask, asked, recognizes: recognizes } = user();
     expect(await ask(token)).toBeNull();
     expect(asked).toEqual([]);
-    expect(recognises({ value: token, from: "authorization", sha256: "" })).toBe(false);
+    expect(recognizes({ value: token, from: "authorization", sha256: "" })).toBe(false);
   });
 
   it("a request with nothing but an assertion of Cloudflare Access is left to others", async () => {
@@ -121,12 +121,12 @@ describe("source coder: which tokens are its own", () => {
   it("one of its own is nobody's provider key: it goes upstream from no header", async () => {
     const { asListed } = user();
     const headers = { authorization: `Bearer ${TOKEN}`, "x-coder-ai-governance-token": OTHER };
-    expect(accepted(await readCredential(new Headers(headers), [asListed]))).toMatchObject({ own: null });
+    expect(accepted(await readCredential(new Headers(headers), [asListed]))).toMatchObject({ ownKey: null });
   });
 
   it("one of its own that it refuses is refused, whoever comes after", async () => {
     const { asListed } = deployment(() => new Response(null, { status: 401 }));
-    const later = { verifies: true, recognises: () => false, identify: () => actor() };
+    const later = { verifies: true, recognizes: () => false, identify: () => actor() };
     const credential = await presented({ authorization: `Bearer ${TOKEN}` });
     expect(reasonOf(await identify(credential, [asListed, later]))).toBe("credential_unknown");
     expect(await identify(credential, [later, asListed])).toMatchObject({ source: "keys" });
@@ -138,9 +138,9 @@ describe("source coder: who is refused", () => {
     const { ask, asked, clock } = deployment(() => new Response("no", { status }));
     const refusal = await ask();
     expect(refusal).toMatchObject({
-      reason: "credential_unknown",
+      code: "credential_unknown",
       status: 401,
-      detail: `coder: status ${status}`,
+      data: { detail: `coder: status ${status}` },
     });
     clock.at += 9999;
     await ask();
@@ -154,8 +154,8 @@ describe("source coder: who is refused", () => {
     "a user whose status is %j: E401",
     async (status) => {
       expect(await user({ status }).ask()).toMatchObject({
-        reason: "credential_unknown",
-        detail: "coder: the user is not active",
+        code: "credential_unknown",
+        data: { detail: "coder: the user is not active" },
       });
     },
   );
@@ -240,7 +240,7 @@ describe("source coder: C18 what is no answer is E503, and keeps nobody out or i
   it("an answer that does not come", async () => {
     const never = Promise.withResolvers<Response>().promise;
     const { ask, asked } = deployment(() => never, { timeout_ms: 20 });
-    expect(await ask()).toMatchObject({ reason: "identity_unavailable" });
+    expect(await ask()).toMatchObject({ code: "identity_unavailable" });
     expect(asked[0]?.signal.aborted).toBe(true);
   });
 

@@ -3,11 +3,16 @@ import { readConfig } from "../../../src/gateway/config/config.ts";
 import { sha256Hex } from "../../../src/shared/digest.ts";
 import { byok } from "../../../src/gateway/identity/sources/byok.ts";
 import { readCredential, type Credential } from "../../../src/gateway/identity/credential.ts";
-import { identify, type Actor, type ConfiguredSource, type Identify } from "../../../src/gateway/identity/identity.ts";
+import {
+  identify,
+  type Actor,
+  type ConfiguredSource,
+  type Identify,
+} from "../../../src/gateway/identity/identity.ts";
 import { keys } from "../../../src/gateway/identity/sources/keys.ts";
 import { Refusal } from "../../../src/shared/refusal.ts";
 import { chooseCredential, credentialHint } from "../../../src/gateway/upstream/credential.ts";
-import { catalogue } from "../../../src/gateway/wiring.ts";
+import { registry } from "../../../src/gateway/wiring.ts";
 import { configure, type InItsWorld } from "../../support/in-workerd/identity.ts";
 import {
   accepted,
@@ -39,7 +44,7 @@ async function present(
 /** A source that says the same of every credential. */
 const saying = (answer: ReturnType<Identify>, over: Partial<ConfiguredSource> = {}): ConfiguredSource => ({
   verifies: true,
-  recognises: () => false,
+  recognizes: () => false,
   identify: () => answer,
   ...over,
 });
@@ -76,7 +81,11 @@ describe("the credential a request presents", () => {
   it.each(["Bearer t0ken", "bEaReR t0ken", "BEARER   t0ken", "Bearer t0ken "])(
     "C3 Authorization %j is the token t0ken",
     async (authorization) => {
-      const { identity, own, governed: isGoverned } = accepted(await present({ authorization }));
+      const {
+        identity,
+        ownKey: own,
+        hasIdentityHeader: isGoverned,
+      } = accepted(await present({ authorization }));
       expect(identity).toEqual({ value: "t0ken", from: "authorization", sha256: await sha256Hex("t0ken") });
       expect(own).toEqual(identity);
       expect(isGoverned).toBe(false);
@@ -106,7 +115,7 @@ describe("the credential a request presents", () => {
   });
 
   it("X-Api-Key alone is the credential, trimmed", async () => {
-    const { identity, own } = accepted(await present({ "x-api-key": " sk-ant-x " }));
+    const { identity, ownKey: own } = accepted(await present({ "x-api-key": " sk-ant-x " }));
     expect(identity).toEqual({ value: "sk-ant-x", from: "x-api-key", sha256: await sha256Hex("sk-ant-x") });
     expect(own).toEqual(identity);
   });
@@ -121,22 +130,22 @@ describe("the credential a request presents", () => {
     expect(read).toEqual({
       identity: { value: "gov", from: "x-coder-ai-governance-token", sha256: await sha256Hex("gov") },
       assertion: null,
-      ownYields: false,
-      own: { value: "own", from: "authorization", sha256: await sha256Hex("own") },
-      governed: true,
+      prefersCentralKey: false,
+      ownKey: { value: "own", from: "authorization", sha256: await sha256Hex("own") },
+      hasIdentityHeader: true,
     });
   });
 
   it("a governance token alone has no key of the client's own beside it", async () => {
     const read = accepted(await present({ "x-coder-ai-governance-token": "gov" }));
-    expect(read.own).toBeNull();
-    expect(read.governed).toBe(true);
+    expect(read.ownKey).toBeNull();
+    expect(read.hasIdentityHeader).toBe(true);
   });
 
   it("a blank governance header is none: the token itself is the identity", async () => {
     const read = accepted(await present({ "x-coder-ai-governance-token": " ", authorization: "Bearer own" }));
     expect(read.identity?.value).toBe("own");
-    expect(read.governed).toBe(false);
+    expect(read.hasIdentityHeader).toBe(false);
   });
 
   it.each([
@@ -176,7 +185,7 @@ describe("the credential a request presents", () => {
       present({ "x-api-key": "canary 2" }),
       present({ "x-coder-ai-governance-token": "canary 3" }),
     ]);
-    expect(refused.map((one) => (one instanceof Refusal ? one.detail : null))).toEqual([
+    expect(refused.map((one) => (one instanceof Refusal ? one.data.detail : null))).toEqual([
       "Authorization",
       "X-Api-Key",
       "X-Coder-AI-Governance-Token",
@@ -194,7 +203,7 @@ describe("the credential a request presents", () => {
 
 const access = (ownKeyYields = true): ConfiguredSource => saying(null, { assertion: { ownKeyYields } });
 const judges = (token: string): ConfiguredSource =>
-  saying(null, { recognises: ({ value }) => value === token });
+  saying(null, { recognizes: ({ value }) => value === token });
 
 describe("what Cloudflare Access says, in a header of its own", () => {
   const ASSERTION = { "cf-access-jwt-assertion": " e30.e30.c2ln " };
@@ -203,11 +212,17 @@ describe("what Cloudflare Access says, in a header of its own", () => {
     const alone = accepted(await present(ASSERTION, [access()]));
     const value = "e30.e30.c2ln";
     const assertion = { value, from: "cf-access-jwt-assertion", sha256: await sha256Hex(value) };
-    expect(alone).toEqual({ identity: null, assertion, own: null, governed: true, ownYields: true });
+    expect(alone).toEqual({
+      identity: null,
+      assertion,
+      ownKey: null,
+      hasIdentityHeader: true,
+      prefersCentralKey: true,
+    });
     const beside = accepted(await present({ ...ASSERTION, authorization: "Bearer sk-own" }, [access(false)]));
-    expect(beside.own?.value).toBe("sk-own");
-    expect(beside.identity).toEqual(beside.own);
-    expect(beside.ownYields).toBe(false);
+    expect(beside.ownKey?.value).toBe("sk-own");
+    expect(beside.identity).toEqual(beside.ownKey);
+    expect(beside.prefersCentralKey).toBe(false);
   });
 
   it("is nothing where none does, however it looks", async () => {
@@ -216,8 +231,8 @@ describe("what Cloudflare Access says, in a header of its own", () => {
     const odd = { "cf-access-jwt-assertion": "a b", authorization: "Bearer sk-own" };
     expect(accepted(await present(odd))).toMatchObject({
       assertion: null,
-      governed: false,
-      ownYields: false,
+      hasIdentityHeader: false,
+      prefersCentralKey: false,
     });
   });
 
@@ -225,12 +240,18 @@ describe("what Cloudflare Access says, in a header of its own", () => {
     const refusal = await present({ "cf-access-jwt-assertion": sent, authorization: "Bearer ok" }, [
       access(),
     ]);
-    expect(refusal).toMatchObject({ reason: "credential_malformed", detail: "Cf-Access-Jwt-Assertion" });
+    expect(refusal).toMatchObject({
+      code: "credential_malformed",
+      data: { detail: "Cf-Access-Jwt-Assertion" },
+    });
   });
 
   it("does not take back what a governance token says of the client's own key", async () => {
     const headers = { ...ASSERTION, "x-coder-ai-governance-token": "gov", authorization: "Bearer sk-own" };
-    expect(accepted(await present(headers, [access()]))).toMatchObject({ governed: true, ownYields: false });
+    expect(accepted(await present(headers, [access()]))).toMatchObject({
+      hasIdentityHeader: true,
+      prefersCentralKey: false,
+    });
   });
 
   it("leaves byok aside, whatever the order of IDENTITY", async () => {
@@ -246,7 +267,7 @@ describe("what a source judges is nobody's provider key", () => {
     ["beside a governance token", { "x-coder-ai-governance-token": "gov" }],
   ])("%s", async (_, beside) => {
     const own = async (...sources: ConfiguredSource[]): Promise<string | undefined> =>
-      accepted(await present({ ...beside, authorization: "Bearer session" }, sources)).own?.value;
+      accepted(await present({ ...beside, authorization: "Bearer session" }, sources)).ownKey?.value;
     expect(await own()).toBe("session");
     expect(await own(judges("other"))).toBe("session");
     expect(await own(judges("other"), judges("session"))).toBeUndefined();
@@ -534,10 +555,10 @@ describe("which source decides", () => {
         IDENTITY: [{ source: "byok" }, { source: "keys" }],
         CLIENT_KEYS: JSON.stringify([await entry(KEY)]),
       },
-      catalogue,
+      registry,
     );
     // Refusing such a config would do as well.
-    const told = "problems" in config ? null : await identify(await presentedKey(KEY), config.sources);
+    const told = "issues" in config ? null : await identify(await presentedKey(KEY), config.sources);
     expect(told).not.toMatchObject({ source: "byok" });
   });
 });

@@ -4,8 +4,20 @@ import { readCredential, type Credential } from "../../../src/gateway/identity/c
 import { identify, type Actor } from "../../../src/gateway/identity/identity.ts";
 import { jwt } from "../../../src/gateway/identity/sources/jwt.ts";
 import type { Refusal } from "../../../src/shared/refusal.ts";
-import { byHand, createIssuer, hmacByHand, withOtherClaims, type Issuer } from "../../support/issuer-tokens.ts";
-import { configure, NOON, recordingFetch, tokenOf, type InItsWorld } from "../../support/in-workerd/identity.ts";
+import {
+  byHand,
+  createIssuer,
+  hmacByHand,
+  withOtherClaims,
+  type Issuer,
+} from "../../support/issuer-tokens.ts";
+import {
+  configure,
+  NOON,
+  recordingFetch,
+  tokenOf,
+  type InItsWorld,
+} from "../../support/in-workerd/identity.ts";
 import { accepted, actor, OWNER, reasonOf, statusOf } from "../../support/in-workerd/values.ts";
 
 const ISSUER = "https://issuer.example/tenant/";
@@ -111,8 +123,8 @@ describe("source jwt: whose token it is", () => {
     ["such a one in capitals", "BYOK:0123"],
   ])("an actor that is %s is nobody: E401", async (_, sub) => {
     expect(await trusting().ask(await issuer.sign(claims({ sub })))).toMatchObject({
-      reason: "credential_unknown",
-      detail: "token: its sub is no actor's id",
+      code: "credential_unknown",
+      data: { detail: "token: its sub is no actor's id" },
     });
   });
 });
@@ -131,14 +143,14 @@ describe("source jwt: which tokens are its own", () => {
     ["a provider's key", () => "sk-proj-0123456789"],
   ])("%s is left to others, and fetches nothing", async (_, make) => {
     const token = await make();
-    const { ask, asked, recognises } = trusting();
+    const { ask, asked, recognizes: recognizes } = trusting();
     expect(await ask(token)).toBeNull();
-    expect(recognises(await tokenOf(token))).toBe(false);
+    expect(recognizes(await tokenOf(token))).toBe(false);
     expect(asked).toEqual([]);
   });
 
   it("one of its own that it refuses is refused, whoever comes after", async () => {
-    const later = { verifies: true, recognises: () => false, identify: () => actor() };
+    const later = { verifies: true, recognizes: () => false, identify: () => actor() };
     const credential = await presented(await stranger.sign(claims()));
     expect(reasonOf(await identify(credential, [trusting().asListed, later]))).toBe("credential_unknown");
   });
@@ -147,7 +159,7 @@ describe("source jwt: which tokens are its own", () => {
     const token = await issuer.sign(claims());
     const headers = { authorization: `Bearer ${token}`, "x-coder-ai-governance-token": "gov" };
     expect(accepted(await readCredential(new Headers(headers), [trusting().asListed]))).toMatchObject({
-      own: null,
+      ownKey: null,
     });
   });
 });
@@ -162,7 +174,7 @@ async function expectRefused(
   expect(reasonOf(refusal)).toBe("credential_unknown");
   expect(statusOf(refusal)).toBe(401);
   expect(asked.filter(({ url }) => url !== JWKS_URL)).toEqual([]);
-  const told = (refusal as Refusal).detail;
+  const told = (refusal as Refusal).data.detail ?? null;
   expect(token.split(".").filter((one) => one.length > 3 && told?.includes(one))).toEqual([]);
   return told;
 }
@@ -423,8 +435,8 @@ describe("source jwt: the issuer's keys", () => {
     });
     await turning.rotate();
     expect(await trusting({}, () => Response.json(turning.jwks())).ask(nameless)).toMatchObject({
-      reason: "credential_unknown",
-      detail: "jwks: several keys, and the token does not say which",
+      code: "credential_unknown",
+      data: { detail: "jwks: several keys, and the token does not say which" },
     });
   });
 

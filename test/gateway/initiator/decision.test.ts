@@ -3,13 +3,18 @@ import { detectClient } from "../../../src/gateway/client/client.ts";
 import { CODER_AGENTS } from "../../../src/gateway/client/clients.ts";
 import { sha256Hex } from "../../../src/shared/digest.ts";
 import type { Actor } from "../../../src/gateway/identity/identity.ts";
-import { readClaim } from "../../../src/gateway/initiator/owner-claim.ts";
-import { refusalFor } from "../../../src/gateway/initiator/on-invalid.ts";
-import type { DirectoryAnswer } from "../../../src/gateway/initiator/directory.ts";
-import { decide, type Decision, type Evidence, type Initiator } from "../../../src/gateway/initiator/decision.ts";
+import { readOwnerClaim } from "../../../src/gateway/initiator/owner-claim.ts";
+import { refusalOnInvalid } from "../../../src/gateway/initiator/on-invalid.ts";
+import type { DirectoryLookup } from "../../../src/gateway/initiator/directory.ts";
+import {
+  decideInitiator,
+  type Decision,
+  type Proof,
+  type Initiator,
+} from "../../../src/gateway/initiator/decision.ts";
 import type { OwnerRejection } from "../../../src/gateway/initiator/owner-header.ts";
-import { permit, type AssertionRules } from "../../../src/gateway/initiator/rules.ts";
-import { weigh, type Witnesses } from "../../../src/gateway/initiator/verify-assertion.ts";
+import { checkPermission, type AssertionRules } from "../../../src/gateway/initiator/rules.ts";
+import { verifyAssertion, type Verifiers } from "../../../src/gateway/initiator/verify-assertion.ts";
 import { actor, claim, CODER_AGENTS_UA, fingerprint, OWNER, rules } from "../../support/in-workerd/values.ts";
 
 const BOT = actor();
@@ -19,7 +24,7 @@ type Setting = {
   readonly by?: Actor;
   readonly isDelegating?: boolean;
   readonly under?: AssertionRules;
-  readonly evidence?: Evidence;
+  readonly evidence?: Proof;
   readonly headers?: Readonly<Record<string, string>>;
 };
 
@@ -38,7 +43,11 @@ function decideOn(
   if (owner !== null) sent.set("x-coder-owner-id", owner);
   const isCoderAgents = detectClient(sent).name === CODER_AGENTS;
   const request = { method: "POST", uri: "/v1/chat/completions", headers: sent };
-  return decide(readClaim({ actor: by, isCoderAgents, isDelegating }, request, NOW), under, evidence);
+  return decideInitiator(
+    readOwnerClaim({ actor: by, isCoderAgents, isDelegating }, request, NOW),
+    under,
+    evidence,
+  );
 }
 
 const NOW = 1_795_000_000_000;
@@ -167,7 +176,7 @@ describe("A5 who may assert", () => {
   ] as const)("allow=%s by %o, assert=%s in the credential, listed as %o: %s (%s)", (...row) => {
     const [allow, who, own, entry, may, rule] = row;
     const under = rules({ allow, actors: entry ? [{ id: "another", source: null }, entry] : [] });
-    expect(permit(by(own, who), false, under)).toEqual({ permitted: may, rule });
+    expect(checkPermission(by(own, who), false, under)).toEqual({ permitted: may, rule });
     const { initiator, trace } = decideOn(OWNER, { by: by(own, who), under });
     expect(initiator.owner).toEqual(may ? "overrides" : { rejected: "not_permitted" });
     expect(trace.rule).toBe(rule);
@@ -184,13 +193,13 @@ describe("A5 who may assert", () => {
     ["off", false, "off"],
   ] as const)("under allow=%s a gateway that delegates may: %s (%s)", (allow, permitted, rule) => {
     const gateway = actor({ source: "delegation", mayAssert: true });
-    expect(permit(gateway, true, rules({ allow }))).toEqual({ permitted, rule });
+    expect(checkPermission(gateway, true, rules({ allow }))).toEqual({ permitted, rule });
   });
 
   it("who may not assert is not told what is wrong with the value, nor is anything else asked", () => {
     const under = rules({ allow: "off", signature: "require", directory: "reject" });
     for (const sent of [OWNER, "not-a-uuid"]) {
-      const { initiator, trace, wants } = decideOn(sent, { under, headers: SIGNED });
+      const { initiator, trace, needs: wants } = decideOn(sent, { under, headers: SIGNED });
       expect(initiator).toEqual(lost("not_permitted"));
       expect([trace.signature, trace.directory, wants]).toEqual([null, null, null]);
     }
@@ -215,7 +224,7 @@ describe("A22 what a signature does to an owner", () => {
     ["require", SIGNED, "valid", "signed"],
   ] as const)("signature=%s, sent %o, found %s: %s", (signature, headers, found, attribution) => {
     const evidence = found ? { signature: found } : {};
-    const { initiator, wants } = decideOn(OWNER, { under: rules({ signature }), headers, evidence });
+    const { initiator, needs: wants } = decideOn(OWNER, { under: rules({ signature }), headers, evidence });
     expect(initiator).toEqual({ ...ASSERTED, attribution });
     expect(wants).toBeNull();
   });
@@ -236,7 +245,7 @@ describe("A22 what a signature does to an owner", () => {
   });
 
   it("is asked for only where the headers leave it open: no body is read for what they decide", () => {
-    const wants = (setting: Setting): unknown => decideOn(OWNER, setting).wants;
+    const wants = (setting: Setting): unknown => decideOn(OWNER, setting).needs;
     const under = rules({ signature: "accept" });
     expect(wants({ under, headers: SIGNED })).toBe("signature");
     expect(wants({ under })).toBeNull();
@@ -246,8 +255,8 @@ describe("A22 what a signature does to an owner", () => {
     expect(wants({ under, headers: SIGNED, userAgent: "curl/8" })).toBeNull();
     expect(wants({ under, headers: SIGNED, by: actor({ mayAssert: false }) })).toBeNull();
     expect(wants({ under, headers: SIGNED, by: actor({ id: OWNER }) })).toBeNull();
-    expect(decideOn("not-a-uuid", { under, headers: SIGNED }).wants).toBeNull();
-    expect(decideOn(null, { under, headers: SIGNED }).wants).toBeNull();
+    expect(decideOn("not-a-uuid", { under, headers: SIGNED }).needs).toBeNull();
+    expect(decideOn(null, { under, headers: SIGNED }).needs).toBeNull();
   });
 
   it("as long as it is not known, the owner does not count", () => {
@@ -256,7 +265,7 @@ describe("A22 what a signature does to an owner", () => {
   });
 });
 
-const lookedUp = (directory: AssertionRules["directory"], answer?: DirectoryAnswer): Decision =>
+const lookedUp = (directory: AssertionRules["directory"], answer?: DirectoryLookup): Decision =>
   decideOn(OWNER, { under: rules({ directory }), ...(answer && { evidence: { directory: answer } }) });
 
 describe("what the directory does to an owner", () => {
@@ -267,7 +276,7 @@ describe("what the directory does to an owner", () => {
   });
 
   it.each(["unknown", "inactive", "down"] as const)("%s: rejected", (is) => {
-    const { initiator, trace, wants } = lookedUp("reject", { is });
+    const { initiator, trace, needs: wants } = lookedUp("reject", { is });
     expect(initiator).toEqual(lost(`directory_${is}`));
     expect([trace.directory, wants]).toEqual([is, null]);
   });
@@ -282,23 +291,23 @@ describe("what the directory does to an owner", () => {
 
   it("until it is asked, the owner does not count, even where it may be down", () => {
     for (const directory of ["accept", "reject"] as const) {
-      const { initiator, wants } = lookedUp(directory);
+      const { initiator, needs: wants } = lookedUp(directory);
       expect([initiator.id, wants]).toEqual([BOT.id, "directory"]);
     }
   });
 
   it("is asked after the signature: whoever cannot sign asks nothing of it", () => {
     const under = rules({ directory: "reject", signature: "require" });
-    expect(decideOn(OWNER, { under }).wants).toBeNull();
-    expect(decideOn(OWNER, { under, headers: SIGNED }).wants).toBe("signature");
+    expect(decideOn(OWNER, { under }).needs).toBeNull();
+    expect(decideOn(OWNER, { under, headers: SIGNED }).needs).toBe("signature");
     const good = { signature: "valid" } as const;
-    expect(decideOn(OWNER, { under, headers: SIGNED, evidence: good }).wants).toBe("directory");
+    expect(decideOn(OWNER, { under, headers: SIGNED, evidence: good }).needs).toBe("directory");
   });
 });
 
 describe("A23 what the replay cache does to a signed owner", () => {
   const under = rules({ signature: "accept", once: true });
-  const asked = (nonce?: Evidence["nonce"]): Decision =>
+  const asked = (nonce?: Proof["nonce"]): Decision =>
     decideOn(OWNER, {
       under,
       headers: SIGNED,
@@ -312,17 +321,17 @@ describe("A23 what the replay cache does to a signed owner", () => {
   it("again it does not, nor where nobody can say, nor until somebody was asked", () => {
     expect(asked("again").initiator).toEqual(lost("replayed"));
     expect(asked("down").initiator).toEqual(lost("replay_unavailable"));
-    expect([asked().initiator.id, asked().wants]).toEqual([BOT.id, "nonce"]);
+    expect([asked().initiator.id, asked().needs]).toEqual([BOT.id, "nonce"]);
   });
 
   it("no unsigned owner is a matter of it", () => {
-    expect(decideOn(OWNER, { under })).toMatchObject({ initiator: ASSERTED, wants: null });
+    expect(decideOn(OWNER, { under })).toMatchObject({ initiator: ASSERTED, needs: null });
   });
 
   it("nobody asks it before all else is good: a signature whose owner does not count otherwise is not used up", () => {
     const both = rules({ signature: "accept", once: true, directory: "reject" });
     const evidence = { signature: "valid", directory: { is: "down" } } as const;
-    const { initiator, wants } = decideOn(OWNER, { under: both, headers: SIGNED, evidence });
+    const { initiator, needs: wants } = decideOn(OWNER, { under: both, headers: SIGNED, evidence });
     expect([initiator.owner, wants]).toEqual([{ rejected: "directory_down" }, null]);
   });
 });
@@ -380,12 +389,12 @@ describe("what follows where an owner does not count", () => {
     ["directory_down", "reject", "off", "identity_unavailable"],
     ["directory_down", "ignore", "require", null],
   ] as const)("%s with on_invalid=%s and signature=%s: %s", (reason, onInvalid, signature, refusal) => {
-    expect(refusalFor(reason, { onInvalid, signature })?.reason ?? null).toBe(refusal);
+    expect(refusalOnInvalid(reason, { onInvalid, signature })?.code ?? null).toBe(refusal);
   });
 
   it("tells the operator the reason, the client none", () => {
-    const refusal = refusalFor("signature_expired", { onInvalid: "ignore", signature: "require" });
-    expect([refusal?.status, refusal?.detail]).toEqual([401, "signature_expired"]);
+    const refusal = refusalOnInvalid("signature_expired", { onInvalid: "ignore", signature: "require" });
+    expect([refusal?.status, refusal?.data.detail]).toEqual([401, "signature_expired"]);
     expect(refusal?.message).not.toContain("expired");
   });
 });
@@ -393,33 +402,33 @@ describe("what follows where an owner does not count", () => {
 /** Witnesses that say what they are told to, and keep what they were asked. */
 function stand(said: Partial<Record<"verify" | "directory" | "nonce", unknown>> = {}) {
   const asked: unknown[] = [];
-  const witnesses: Witnesses = {
+  const verifiers: Verifiers = {
     verify: async ({ mac }, bodySha256) => {
       asked.push(["verify", mac, bodySha256]);
       return (said.verify ?? true) as boolean;
     },
     directory: async (id) => {
       asked.push(["directory", id]);
-      return (said.directory ?? { is: "active", username: "alice" }) as DirectoryAnswer;
+      return (said.directory ?? { is: "active", username: "alice" }) as DirectoryLookup;
     },
-    nonces: async (mac, until) => {
+    replayCache: async (mac, until) => {
       asked.push(["nonce", mac, until]);
       return (said.nonce ?? "first") as "first";
     },
     now: () => NOW,
   };
-  return { witnesses, asked };
+  return { verifiers, asked };
 }
 
-describe("the witnesses", () => {
+describe("the verifiers", () => {
   const ALL = rules({ signature: "require", directory: "reject", once: true });
   const signed = claim({ "x-coder-owner-id": OWNER, ...SIGNED }, { at: NOW });
   const body = "b".repeat(64);
   const mac = "0".repeat(64);
 
   it("are asked in turn, each for what it knows, and the decision follows", async () => {
-    const { witnesses, asked } = stand();
-    const { initiator, wants } = await weigh(signed, ALL, witnesses, body);
+    const { verifiers, asked } = stand();
+    const { initiator, needs: wants } = await verifyAssertion(signed, ALL, verifiers, body);
     expect(initiator).toEqual({ ...ASSERTED, name: "alice", attribution: "signed" });
     expect(wants).toBeNull();
     // Until the window that began with its timestamp has passed.
@@ -436,40 +445,40 @@ describe("the witnesses", () => {
     [{ directory: { is: "unknown" } }, "directory_unknown", ["verify", "directory"]],
     [{ nonce: "again" }, "replayed", ["verify", "directory", "nonce"]],
   ] as const)("with %o nobody is asked after the one that decides (%s)", async (said, reason, names) => {
-    const { witnesses, asked } = stand(said);
-    const { initiator } = await weigh(signed, ALL, witnesses, body);
+    const { verifiers, asked } = stand(said);
+    const { initiator } = await verifyAssertion(signed, ALL, verifiers, body);
     expect(initiator).toEqual(lost(reason));
     expect(asked.map((one) => (one as string[])[0])).toEqual(names);
   });
 
   it("nobody is asked where the headers decide", async () => {
-    const { witnesses, asked } = stand();
-    await weigh(claim({ "x-coder-owner-id": OWNER }), rules(), witnesses, null);
-    await weigh(claim({}), ALL, witnesses, null);
-    await weigh(claim({ "x-coder-owner-id": OWNER }), ALL, witnesses, null);
+    const { verifiers, asked } = stand();
+    await verifyAssertion(claim({ "x-coder-owner-id": OWNER }), rules(), verifiers, null);
+    await verifyAssertion(claim({}), ALL, verifiers, null);
+    await verifyAssertion(claim({ "x-coder-owner-id": OWNER }), ALL, verifiers, null);
     expect(asked).toEqual([]);
   });
 
   it("without the body's hash, or without a witness, the question stays, and the owner does not count", async () => {
-    const { witnesses } = stand();
-    const none = { ...witnesses, verify: null, directory: null, nonces: null };
+    const { verifiers } = stand();
+    const none = { ...verifiers, verify: null, directory: null, replayCache: null };
     for (const [bodySha256, one, wants] of [
-      [null, witnesses, "signature"],
+      [null, verifiers, "signature"],
       [body, none, "signature"],
-      [body, { ...witnesses, directory: null }, "directory"],
-      [body, { ...witnesses, nonces: null }, "nonce"],
+      [body, { ...verifiers, directory: null }, "directory"],
+      [body, { ...verifiers, replayCache: null }, "nonce"],
     ] as const) {
-      const decision = await weigh(signed, ALL, one, bodySha256);
-      expect([decision.wants, decision.initiator.id]).toEqual([wants, BOT.id]);
+      const decision = await verifyAssertion(signed, ALL, one, bodySha256);
+      expect([decision.needs, decision.initiator.id]).toEqual([wants, BOT.id]);
     }
   });
 
   it("A22 A23 a body that comes so slowly that its signature expires on the way is one too late", async () => {
     // The attack: many connections that send the same signed headers in time and their body an hour later, when the
     // replay cache has forgotten the first.
-    const { witnesses, asked } = stand();
-    const late = { ...witnesses, now: () => NOW + 300_001 };
-    expect((await weigh(signed, ALL, late, body)).initiator).toEqual(lost("signature_expired"));
+    const { verifiers, asked } = stand();
+    const late = { ...verifiers, now: () => NOW + 300_001 };
+    expect((await verifyAssertion(signed, ALL, late, body)).initiator).toEqual(lost("signature_expired"));
     expect(asked).toEqual([]);
   });
 

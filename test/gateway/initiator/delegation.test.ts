@@ -1,5 +1,9 @@
 import { describe, expect, it } from "vitest";
-import { besideKey, delegate, type Delegation } from "../../../src/gateway/initiator/delegation.ts";
+import {
+  credentialBesideGatewayKey,
+  createDelegate,
+  type Delegation,
+} from "../../../src/gateway/initiator/delegation.ts";
 import { readCredential } from "../../../src/gateway/identity/credential.ts";
 import { Refusal } from "../../../src/shared/refusal.ts";
 import { chooseCredential } from "../../../src/gateway/upstream/credential.ts";
@@ -7,7 +11,7 @@ import { accepted, openaiProvider, OWNER } from "../../support/in-workerd/values
 
 const KEY = "delegation-key-of-32-characters-1";
 const NEXT = "delegation-key-of-32-characters-2";
-const read = delegate({ keys: [KEY, NEXT], actor: "coder-gateway" });
+const read = createDelegate({ keys: [KEY, NEXT], actor: "coder-gateway" });
 
 const KEY_HEADER = "x-coder-ai-gateway-key";
 const ID_HEADER = "x-coder-ai-gateway-delegated-key-id";
@@ -75,7 +79,7 @@ describe("a delegation that is not accepted is refused, and nothing falls back",
     ["the key and nothing", { [KEY_HEADER]: `${KEY},` }, "more than one key"],
   ])("%s", async (_, headers, detail) => {
     const refused = await read(new Headers(headers));
-    expect(refused).toMatchObject({ reason: "delegation_rejected", status: 401, detail });
+    expect(refused).toMatchObject({ code: "delegation_rejected", status: 401, data: { detail } });
   });
 
   // The attack: a client behind the gateway that sends such a header itself; where the gateway adds its own, two arrive.
@@ -89,10 +93,10 @@ describe("a delegation that is not accepted is refused, and nothing falls back",
     ]),
   ] as [string, string][])("%s: %j", async (name, value) => {
     const refused = await read(new Headers({ [KEY_HEADER]: KEY, [name]: value }));
-    expect(refused).toMatchObject({ reason: "delegation_rejected", detail: `${name} is malformed` });
+    expect(refused).toMatchObject({ code: "delegation_rejected", data: { detail: `${name} is malformed` } });
     // The key decides first: nobody without it learns what the other headers must look like.
     expect(await read(new Headers({ [KEY_HEADER]: "x", [name]: value }))).toMatchObject({
-      detail: "another key",
+      data: { detail: "another key" },
     });
   });
 
@@ -107,10 +111,10 @@ describe("the provider key of a client behind a gateway", () => {
     accepted(await read(new Headers({ [KEY_HEADER]: KEY }))) as Delegation;
   const choose = async (headers: Record<string, string>, keys: readonly string[] = ["sk-central"]) => {
     const gateway = await delegation();
-    const presented = besideKey(gateway, await readCredential(new Headers(headers), []));
-    if (presented instanceof Refusal) return presented.reason;
+    const presented = credentialBesideGatewayKey(gateway, await readCredential(new Headers(headers), []));
+    if (presented instanceof Refusal) return presented.code;
     const chosen = chooseCredential(openaiProvider({ keys }), gateway.actor, presented, () => 0);
-    return chosen instanceof Refusal ? chosen.reason : [chosen.kind, chosen.header[1]];
+    return chosen instanceof Refusal ? chosen.code : [chosen.kind, chosen.header[1]];
   };
 
   it.each([

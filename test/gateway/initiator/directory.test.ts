@@ -1,5 +1,9 @@
 import { describe, expect, it } from "vitest";
-import { coderDirectory, MAX_ANSWER_BYTES, type DirectoryOptions } from "../../../src/gateway/initiator/directory.ts";
+import {
+  createCoderDirectory,
+  MAX_RESPONSE_BYTES,
+  type DirectoryOptions,
+} from "../../../src/gateway/initiator/directory.ts";
 import { OWNER } from "../../support/in-workerd/values.ts";
 
 const TOKEN = "CANARY-lookup-token";
@@ -25,7 +29,7 @@ function coder(answer: (asked: Asked) => Response | Promise<Response>, over: Par
     timeoutMs: 1000,
     ...over,
   };
-  const lookUp = coderDirectory(
+  const lookUp = createCoderDirectory(
     options,
     fetcher,
     () => clock.at,
@@ -108,8 +112,8 @@ describe("a directory that cannot be asked is down, never a yes", () => {
     ["a user without an id", () => Response.json({ status: "active" }), "its answer is no user"],
     [
       "more than is read",
-      () => Response.json(user({ name: "x".repeat(MAX_ANSWER_BYTES) })),
-      `an answer of more than ${MAX_ANSWER_BYTES} bytes`,
+      () => Response.json(user({ name: "x".repeat(MAX_RESPONSE_BYTES) })),
+      `an answer of more than ${MAX_RESPONSE_BYTES} bytes`,
     ],
     ["no connection", () => Promise.reject(new TypeError(`CANARY ${TOKEN}`)), "TypeError"],
     ["a failure without a word", () => Promise.reject(), "unknown"],

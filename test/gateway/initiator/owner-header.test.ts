@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { readCoderId, readOwner } from "../../../src/gateway/initiator/owner-header.ts";
+import { readCoderId, readOwnerHeader } from "../../../src/gateway/initiator/owner-header.ts";
 import { between, forSeeds, seededRandom } from "../../support/rechunk.ts";
 import { OWNER } from "../../support/in-workerd/values.ts";
 
@@ -12,36 +12,36 @@ function received(...sent: readonly string[]): string | null {
 
 describe("the owner header's grammar", () => {
   it("A1 takes a UUID of version 4", () => {
-    expect(readOwner(OWNER)).toEqual({ kind: "owner", id: OWNER });
+    expect(readOwnerHeader(OWNER)).toEqual({ kind: "owner", id: OWNER });
   });
 
   it.each(["8", "9", "a", "b"])(
     "A1 takes the variant nibble %s, the whole of RFC 9562's variant",
     (nibble) => {
       const id = `7f3c2a10-1234-4abc-${nibble}def-000000000001`;
-      expect(readOwner(id)).toEqual({ kind: "owner", id });
+      expect(readOwnerHeader(id)).toEqual({ kind: "owner", id });
     },
   );
 
   it.each(["7F3C2A10-1234-4ABC-9DEF-000000000001", "7f3C2a10-1234-4aBc-9dEf-000000000001"])(
     "A2 hands on %s in lower case",
     (sent) => {
-      expect(readOwner(sent)).toEqual({ kind: "owner", id: OWNER });
+      expect(readOwnerHeader(sent)).toEqual({ kind: "owner", id: OWNER });
     },
   );
 
   it.each(["A", "B"])("A2 the variant nibble %s counts in upper case too", (nibble) => {
     const id = `7f3c2a10-1234-4abc-${nibble}def-000000000001`;
-    expect(readOwner(id)).toEqual({ kind: "owner", id: id.toLowerCase() });
+    expect(readOwnerHeader(id)).toEqual({ kind: "owner", id: id.toLowerCase() });
   });
 
   it("A3 an absent header is absent", () => {
-    expect(readOwner(received())).toEqual({ kind: "absent" });
+    expect(readOwnerHeader(received())).toEqual({ kind: "absent" });
   });
 
   it.each(["", " ", "\t", " \t  \t "])("A4 a header of nothing but blanks (%j) is absent", (sent) => {
-    expect(readOwner(sent)).toEqual({ kind: "absent" });
-    expect(readOwner(received(sent))).toEqual({ kind: "absent" });
+    expect(readOwnerHeader(sent)).toEqual({ kind: "absent" });
+    expect(readOwnerHeader(received(sent))).toEqual({ kind: "absent" });
   });
 
   it.each([
@@ -49,17 +49,17 @@ describe("the owner header's grammar", () => {
     ["max", "ffffffff-ffff-ffff-ffff-ffffffffffff"],
     ["max in upper case", "FFFFFFFF-FFFF-FFFF-FFFF-FFFFFFFFFFFF"],
   ])("A7 the %s id never becomes an initiator", (_, sent) => {
-    expect(readOwner(sent)).toEqual({ kind: "bad", reason: "version" });
+    expect(readOwnerHeader(sent)).toEqual({ kind: "bad", reason: "version" });
   });
 
   it.each([..."012356789abcdef"])("A8 version %s is not taken", (version) => {
     const sent = `7f3c2a10-1234-${version}abc-9def-000000000001`;
-    expect(readOwner(sent)).toEqual({ kind: "bad", reason: "version" });
+    expect(readOwnerHeader(sent)).toEqual({ kind: "bad", reason: "version" });
   });
 
   it.each([..."01234567cdefCDEF"])("A9 the variant nibble %s is not taken", (nibble) => {
     const sent = `7f3c2a10-1234-4abc-${nibble}def-000000000001`;
-    expect(readOwner(sent)).toEqual({ kind: "bad", reason: "variant" });
+    expect(readOwnerHeader(sent)).toEqual({ kind: "bad", reason: "variant" });
   });
 
   it.each([
@@ -79,7 +79,7 @@ describe("the owner header's grammar", () => {
     ["a line break behind it", `${OWNER}\n`],
     ["a NUL behind it", `${OWNER}\0`],
   ])("A10 %s is not the plain form", (_, sent) => {
-    expect(readOwner(sent)).toEqual({ kind: "bad", reason: "form" });
+    expect(readOwnerHeader(sent)).toEqual({ kind: "bad", reason: "form" });
   });
 
   it.each([
@@ -89,17 +89,17 @@ describe("the owner header's grammar", () => {
     ["an empty value last", [OWNER, ""]],
     ["rubbish beside a valid id", [OWNER, "x"]],
   ])("A11 the header given twice is rejected: %s", (_, sent) => {
-    expect(readOwner(received(...sent))).toEqual({ kind: "bad", reason: "multiple" });
+    expect(readOwnerHeader(received(...sent))).toEqual({ kind: "bad", reason: "multiple" });
   });
 
   it.each([`, ${OWNER}`, `${OWNER},`, `${OWNER},${OWNER}`, ","])("A12 %j is rejected as several", (sent) => {
-    expect(readOwner(sent)).toEqual({ kind: "bad", reason: "multiple" });
+    expect(readOwnerHeader(sent)).toEqual({ kind: "bad", reason: "multiple" });
   });
 
   it.each([` ${OWNER}`, `${OWNER} `, `\t${OWNER}\t`, ` \t ${OWNER} \t `])(
     "A13 trims the blanks of %j",
     (sent) => {
-      expect(readOwner(sent)).toEqual({ kind: "owner", id: OWNER });
+      expect(readOwnerHeader(sent)).toEqual({ kind: "owner", id: OWNER });
     },
   );
 
@@ -117,7 +117,7 @@ describe("the owner header's grammar", () => {
     ["a minus sign for a hyphen", OWNER.replace("-", "\u2212")],
     ["a soft hyphen", `${OWNER}\u00ad`],
   ])("A14 %s makes it no id", (_, sent) => {
-    expect(readOwner(sent)).toEqual({ kind: "bad", reason: "form" });
+    expect(readOwnerHeader(sent)).toEqual({ kind: "bad", reason: "form" });
   });
 
   // Trimming with a pattern that starts anew at each blank takes time by the square of the length: 12 s for 100 KB, and then the
@@ -128,11 +128,11 @@ describe("the owner header's grammar", () => {
     ["blanks behind an id", `${OWNER}${" \t".repeat(100_000)}x`],
     ["ids", OWNER.repeat(5556)],
   ])("A15 200,000 characters of %s are rejected without a second look at any of them", (_, sent) => {
-    expect(readOwner(sent)).toEqual({ kind: "bad", reason: "form" });
+    expect(readOwnerHeader(sent)).toEqual({ kind: "bad", reason: "form" });
   });
 
   it("A15 100 KB of blanks are absent", () => {
-    expect(readOwner(" ".repeat(100_000))).toEqual({ kind: "absent" });
+    expect(readOwnerHeader(" ".repeat(100_000))).toEqual({ kind: "absent" });
   });
 });
 
@@ -208,7 +208,7 @@ describe("the owner header's grammar, checked without a regular expression", () 
         const kind = random();
         const core = kind < 0.4 ? valid(random) : kind < 0.9 ? mutated(random) : random36(random);
         const sent = blanks(random) + core + blanks(random);
-        const read = readOwner(sent);
+        const read = readOwnerHeader(sent);
         seen[read.kind] += 1;
         if ((read.kind === "owner" ? read.id : read.kind) !== readIndependently(sent))
           disagreements.push(sent);

@@ -1,18 +1,18 @@
 import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { durableNonces } from "../../../src/gateway/initiator/replay-cache.ts";
-import type { NonceShard } from "../../../src/gateway/initiator/replay-cache-shard.ts";
+import { durableReplayCache } from "../../../src/gateway/initiator/replay-cache.ts";
+import type { ReplayCacheShard } from "../../../src/gateway/initiator/replay-cache-shard.ts";
 
 const { NONCES } = env as unknown as { readonly NONCES: DurableObjectNamespace };
 const complaints: string[] = [];
-const complain = (line: string): void => void complaints.push(line);
-const nonces = durableNonces(NONCES, complain);
+const logError = (line: string): void => void complaints.push(line);
+const nonces = durableReplayCache(NONCES, logError);
 
 /** MACs that no other test has; `shard` is their first byte. */
 let made = 0;
 const newMac = (shard = "ab"): string => `${shard}${(made += 1).toString(16).padStart(62, "0")}`;
-const shardOf = (mac: string): DurableObjectStub<NonceShard & Rpc.DurableObjectBranded> =>
+const shardOf = (mac: string): DurableObjectStub<ReplayCacheShard & Rpc.DurableObjectBranded> =>
   NONCES.get(NONCES.idFromName(mac.slice(0, 2))) as never;
 
 const soon = (): number => Date.now() + 300_000;
@@ -123,7 +123,7 @@ describe("a replay cache that cannot be asked is down, never a yes", () => {
     ["it answers 200", async () => new Response("first"), "status 200"],
     ["it did not understand", async () => new Response(null, { status: 400 }), "status 400"],
   ])("%s: the console is told why, in our words", async (_, answer, why) => {
-    expect(await durableNonces(shards(answer), complain)(newMac(), soon())).toBe("down");
+    expect(await durableReplayCache(shards(answer), logError)(newMac(), soon())).toBe("down");
     expect(complaints).toEqual([`replay cache failed: ${why}`]);
   });
 
@@ -133,14 +133,14 @@ describe("a replay cache that cannot be asked is down, never a yes", () => {
         throw new TypeError("no such namespace");
       },
     };
-    expect(await durableNonces(broken as unknown as DurableObjectNamespace, complain)(newMac(), soon())).toBe(
-      "down",
-    );
+    expect(
+      await durableReplayCache(broken as unknown as DurableObjectNamespace, logError)(newMac(), soon()),
+    ).toBe("down");
   });
 
   it("no answer comes in time", async () => {
     vi.useFakeTimers();
-    const said = durableNonces(shards(hanging), complain)(newMac(), soon());
+    const said = durableReplayCache(shards(hanging), logError)(newMac(), soon());
     await vi.advanceTimersByTimeAsync(2000);
     expect(await said).toBe("down");
   });

@@ -1,6 +1,11 @@
 import { describe, expect, it } from "vitest";
 import { sha256Hex } from "../../../src/shared/digest.ts";
-import { isFresh, readSignature, verifier, type Presented } from "../../../src/gateway/initiator/signature.ts";
+import {
+  isFresh,
+  readSignatureHeader,
+  createSignatureVerifier,
+  type PresentedSignature,
+} from "../../../src/gateway/initiator/signature.ts";
 import { between, forSeedsAsync, seededRandom } from "../../support/rechunk.ts";
 import { signed } from "../../support/in-workerd/signing.ts";
 import { OWNER } from "../../support/in-workerd/values.ts";
@@ -55,9 +60,9 @@ function headersOf(request: Signed, signature: string): Headers {
 
 /** Whether the request, as it arrives, bears the signature. */
 async function isGood(arrived: Signed, signature: string, secrets: readonly string[] = [SECRET]) {
-  const read = readSignature(headersOf(arrived, signature), arrived.method, arrived.uri);
+  const read = readSignatureHeader(headersOf(arrived, signature), arrived.method, arrived.uri);
   if (read.kind !== "presented") throw new Error(`the signature is ${read.kind}`);
-  return verifier(secrets)(read, await sha256Hex(arrived.body));
+  return createSignatureVerifier(secrets)(read, await sha256Hex(arrived.body));
 }
 
 describe("A22 Coder's signature, version 1", () => {
@@ -133,15 +138,17 @@ describe("A24 a signature holds for the request that was signed and for no other
   it("a header given twice is not the one that was signed", async () => {
     const headers = headersOf(REQUEST, await sign(REQUEST));
     headers.append("x-coder-chat-id", CHAT);
-    const read = readSignature(headers, REQUEST.method, REQUEST.uri) as Presented;
-    expect(await verifier([SECRET])(read, await sha256Hex(BODY))).toBe(false);
+    const read = readSignatureHeader(headers, REQUEST.method, REQUEST.uri) as PresentedSignature;
+    expect(await createSignatureVerifier([SECRET])(read, await sha256Hex(BODY))).toBe(false);
   });
 
   it("blanks around what is signed are no part of it: HTTP may add and take them", async () => {
     const headers = headersOf(REQUEST, await sign(REQUEST));
     const padded = new Headers();
     for (const [name, value] of headers) padded.set(name, ` \t${value}\t `);
-    expect(readSignature(padded, "POST", REQUEST.uri)).toEqual(readSignature(headers, "POST", REQUEST.uri));
+    expect(readSignatureHeader(padded, "POST", REQUEST.uri)).toEqual(
+      readSignatureHeader(headers, "POST", REQUEST.uri),
+    );
   });
 
   it("any two requests that differ have different signatures: 500 of them, each with one change", async () => {
@@ -176,7 +183,7 @@ const sent = (signature: string | null, timestamp: string | null): string => {
   const headers = new Headers();
   if (signature !== null) headers.set("x-coder-signature", signature);
   if (timestamp !== null) headers.set("x-coder-signature-timestamp", timestamp);
-  return readSignature(headers, "POST", "/").kind;
+  return readSignatureHeader(headers, "POST", "/").kind;
 };
 
 describe("the signature's headers", () => {
@@ -230,13 +237,13 @@ describe("the signature's headers", () => {
     for (const name of ["x-coder-signature", "x-coder-signature-timestamp"]) {
       const headers = headersOf(REQUEST, `v1=${MAC}`);
       headers.append(name, headers.get(name) ?? "");
-      expect(readSignature(headers, "POST", "/").kind).toBe("malformed");
+      expect(readSignatureHeader(headers, "POST", "/").kind).toBe("malformed");
     }
   });
 });
 
-const signedAt = (timestamp: string): Presented =>
-  readSignature(headersOf({ ...REQUEST, timestamp }, `v1=${MAC}`), "POST", "/") as Presented;
+const signedAt = (timestamp: string): PresentedSignature =>
+  readSignatureHeader(headersOf({ ...REQUEST, timestamp }, `v1=${MAC}`), "POST", "/") as PresentedSignature;
 
 describe("A22 the window", () => {
   const NOW = 1_795_000_000_000;

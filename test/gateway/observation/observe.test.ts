@@ -1,14 +1,14 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import {
   observe,
-  type Conclusion,
-  type Observed,
+  type Observation,
+  type ObservedResponse,
   type ObserveOptions,
 } from "../../../src/gateway/observation/observe.ts";
 import { decideOutcome, usageState } from "../../../src/gateway/observation/outcome.ts";
-import { WHOLE_MAX_BYTES } from "../../../src/gateway/observation/buffered.ts";
-import type { AnswerReader } from "../../../src/gateway/provider/response-reader.ts";
-import { chatAnswer, isUsageOnly } from "../../../src/gateway/provider/openai/chat-response.ts";
+import { MAX_BUFFERED_BYTES } from "../../../src/gateway/observation/buffered.ts";
+import type { ResponseReader } from "../../../src/gateway/provider/response-reader.ts";
+import { chatReader, isUsageOnly } from "../../../src/gateway/provider/openai/chat-response.ts";
 import { byteByByte, rechunk } from "../../support/rechunk.ts";
 import { chatStreams, fixture, fixtures, KEEP_ALL, streams } from "../../support/in-workerd/fixtures.ts";
 import { drain, upstreamBody, wholeBody, type UpstreamBody } from "../../support/in-workerd/upstream-body.ts";
@@ -19,7 +19,7 @@ const SSE = "text/event-stream; charset=utf-8";
 const JSON_TYPE = "application/json";
 
 type Watch = {
-  readonly observed: Observed;
+  readonly observed: ObservedResponse;
   readonly abort: AbortController;
   /** The client's connection: aborting it is leaving. */
   readonly client: AbortController;
@@ -29,14 +29,14 @@ type Given = {
   readonly type?: string;
   readonly headers?: Record<string, string>;
   readonly status?: number;
-  readonly reader?: AnswerReader;
+  readonly reader?: ResponseReader;
   readonly options?: Partial<ObserveOptions>;
 };
 
 /** Observes a body as if it had been fetched with `abort`'s signal. */
 async function watch(
   body: ReadableStream | Uint8Array | UpstreamBody | null,
-  { type = SSE, headers = {}, status = 200, reader = chatAnswer(KEEP_ALL), options = {} }: Given = {},
+  { type = SSE, headers = {}, status = 200, reader = chatReader(KEEP_ALL), options = {} }: Given = {},
 ): Promise<Watch> {
   const abort = new AbortController();
   const client = new AbortController();
@@ -48,21 +48,21 @@ async function watch(
     idleMs: 300_000,
     capBytes: 8 * 1024 * 1024,
     now: () => Date.now(),
-    takeOut: null,
+    isInjectedUsage: null,
     ...options,
   });
   return { observed, abort, client };
 }
 
-async function concluded({ observed }: Watch): Promise<Conclusion> {
-  return within(Promise.resolve(observed.conclusion), "a conclusion");
+async function concluded({ observed }: Watch): Promise<Observation> {
+  return within(Promise.resolve(observed.observation), "a conclusion");
 }
 
 const lengthOf = (bytes: Uint8Array): Record<string, string> => ({ "content-length": String(bytes.length) });
 
 const WAYS = [
   ["beside the client's stream", {}],
-  ["through, with an event to take out", { options: { takeOut: isUsageOnly } }],
+  ["through, with an event to take out", { options: { isInjectedUsage: isUsageOnly } }],
 ] as const satisfies readonly (readonly [string, Given])[];
 
 const ONE = 'data: {"id":"chatcmpl-1","model":"m","choices":[{"delta":{"content":"ü"}}]}\n\n';
@@ -75,10 +75,10 @@ describe("I4 the client's bytes are the provider's, and the conclusion tells wha
     const { bytes, broken } = await drain(own.observed.body);
     expect(broken).toBe(false);
     expect(text(bytes)).toBe(one.text);
-    const { report, ending } = await concluded(own);
+    const { report, end: ending } = await concluded(own);
     expect(report).toEqual(one.report);
     expect(ending).toMatchObject({ how: "end", bytes: one.bytes.length });
-    expect(own.observed.reframed).toBe(false);
+    expect(own.observed.isModified).toBe(false);
   });
 
   it.each(chatStreams.map((one) => [one.name, one] as const))(
@@ -86,16 +86,16 @@ describe("I4 the client's bytes are the provider's, and the conclusion tells wha
     async (_, one) => {
       const own = await watch(wholeBody(...rechunk(one.bytes, 8)), {
         reader: one.reader(),
-        options: { takeOut: isUsageOnly },
+        options: { isInjectedUsage: isUsageOnly },
       });
       const { bytes, broken } = await drain(own.observed.body);
       expect(broken).toBe(false);
       const events = one.text.split(/(?<=\n\n)/);
       expect(text(bytes)).toBe(events.filter((event) => !isUsageOnly(event.slice("data: ".length))).join(""));
-      const { report, ending } = await concluded(own);
+      const { report, end: ending } = await concluded(own);
       expect(report).toEqual(one.report);
       expect(ending).toMatchObject({ how: "end", bytes: one.bytes.length });
-      expect(own.observed.reframed).toBe(true);
+      expect(own.observed.isModified).toBe(true);
     },
   );
 
@@ -108,11 +108,11 @@ describe("I4 the client's bytes are the provider's, and the conclusion tells wha
       reader: one.reader(),
     });
     expect(own.observed.body).toEqual(one.bytes);
-    expect(own.observed.conclusion).toMatchObject({
+    expect(own.observed.observation).toMatchObject({
       report: one.report,
-      ending: { how: "end", bytes: one.bytes.length },
+      end: { how: "end", bytes: one.bytes.length },
     });
-    expect(own.observed.reframed).toBe(false);
+    expect(own.observed.isModified).toBe(false);
   });
 
   it.each(bodies.map((one) => [one.name, one] as const))(
@@ -129,7 +129,7 @@ describe("I4 the client's bytes are the provider's, and the conclusion tells wha
 
   it("a JSON answer over 256 KiB is watched beside, and its usage read", async () => {
     const { text: small, report } = fixture("chat/json");
-    const bytes = utf8(small.replace("Grüße", "x".repeat(WHOLE_MAX_BYTES)));
+    const bytes = utf8(small.replace("Grüße", "x".repeat(MAX_BUFFERED_BYTES)));
     const own = await watch(wholeBody(...rechunk(bytes, 1, 50_000)), {
       type: JSON_TYPE,
       headers: lengthOf(bytes),
@@ -147,17 +147,17 @@ describe("I4 the client's bytes are the provider's, and the conclusion tells wha
       expect(await concluded(own)).toMatchObject({
         outcome: "completed",
         usageState: "unknown",
-        ending: { how: "end", bytes: bytes.length },
+        end: { how: "end", bytes: bytes.length },
       });
     }
   });
 
   it("G11 JSON though a stream was asked for: nothing is taken out, and the usage is read", async () => {
     const { bytes, report } = fixture("chat/json");
-    const own = await watch(wholeBody(bytes), { type: JSON_TYPE, options: { takeOut: isUsageOnly } });
+    const own = await watch(wholeBody(bytes), { type: JSON_TYPE, options: { isInjectedUsage: isUsageOnly } });
     expect((await drain(own.observed.body)).bytes).toEqual(bytes);
     expect(await concluded(own)).toMatchObject({ outcome: "completed", report });
-    expect(own.observed.reframed).toBe(false);
+    expect(own.observed.isModified).toBe(false);
   });
 
   it("an event stream of a declared length keeps it", async () => {
@@ -173,7 +173,7 @@ describe("I4 the client's bytes are the provider's, and the conclusion tells wha
       headers: { "content-length": "7", "content-encoding": "gzip" },
     });
     expect((await drain(own.observed.body)).bytes).toEqual(bytes);
-    expect(own.observed.reframed).toBe(true);
+    expect(own.observed.isModified).toBe(true);
     expect(await concluded(own)).toMatchObject({ outcome: "completed" });
   });
 
@@ -184,7 +184,7 @@ describe("I4 the client's bytes are the provider's, and the conclusion tells wha
       for (const headers of [{}, lengthOf(bytes)]) {
         const own = await watch(wholeBody(bytes), { headers: { ...headers, "content-encoding": encoding } });
         expect((await drain(own.observed.body)).bytes).toEqual(bytes);
-        expect(own.observed.reframed).toBe(false);
+        expect(own.observed.isModified).toBe(false);
         expect(await concluded(own)).toMatchObject({ outcome: "completed", usageState: "unknown" });
       }
     },
@@ -194,11 +194,11 @@ describe("I4 the client's bytes are the provider's, and the conclusion tells wha
     const { observed } = await watch(null, { status, type: "" });
     expect(observed).toMatchObject({
       body: null,
-      reframed: false,
-      conclusion: {
+      isModified: false,
+      observation: {
         outcome: "completed",
         usageState: "unknown",
-        ending: { how: "end", bytes: 0, firstByteAt: null, capped: false },
+        end: { how: "end", bytes: 0, firstByteAt: null, truncated: false },
       },
     });
   });
@@ -208,7 +208,7 @@ describe("I4 the client's bytes are the provider's, and the conclusion tells wha
     ["JSON over 256 KiB", JSON_TYPE],
   ])("an error that is in memory already, %s, is observed like any other", async (_, type) => {
     // As an error answer is once it has been looked through for the gateway's key.
-    const bytes = utf8(" ".repeat(WHOLE_MAX_BYTES + 1));
+    const bytes = utf8(" ".repeat(MAX_BUFFERED_BYTES + 1));
     const own = await watch(bytes, { type, headers: lengthOf(bytes), status: 429 });
     expect((await within(drain(own.observed.body), "the client's bytes")).bytes).toEqual(bytes);
     expect(await concluded(own)).toMatchObject({ outcome: "upstream_error" });
@@ -248,7 +248,7 @@ describe("events arrive singly and at once", () => {
     const { bytes, text: whole } = fixture("chat/usage-beside-content");
     const own = await watch(wholeBody(...byteByByte(bytes)), given);
     expect(text((await drain(own.observed.body)).bytes)).toBe(whole);
-    expect((await concluded(own)).ending.bytes).toBe(bytes.length);
+    expect((await concluded(own)).end.bytes).toBe(bytes.length);
   });
 });
 
@@ -291,7 +291,7 @@ describe("how an answer ended", () => {
   ] as const)("%s of %s, %j, status %i: %s", (ending, kind, report, status, outcome) => {
     const how = ending.replace(", capped", "") as "end" | "error" | "idle" | "client";
     const capped = ending.endsWith("capped");
-    expect(decideOutcome({ how, capped }, kind, report, status)).toBe(outcome);
+    expect(decideOutcome({ how, truncated: capped }, kind, report, status)).toBe(outcome);
   });
 
   const usage = {
@@ -300,7 +300,7 @@ describe("how an answer ended", () => {
     cache_read_input_tokens: null,
     cache_write_input_tokens: null,
     extras: {},
-    flagged: false,
+    invalid: false,
   };
 
   const closing = (told: object): string => usageState({ usage: { ...usage, ...told }, usageFinal: true });
@@ -314,10 +314,10 @@ describe("how an answer ended", () => {
   it("G21 closing figures of which one is missing or was refused are not final, and none at all are unknown", () => {
     expect(closing({ input_tokens: null })).toBe("partial");
     expect(closing({ output_tokens: null })).toBe("partial");
-    expect(closing({ flagged: true })).toBe("partial");
+    expect(closing({ invalid: true })).toBe("partial");
     const none = { input_tokens: null, output_tokens: null };
     expect(closing(none)).toBe("unknown");
-    expect(closing({ ...none, flagged: true })).toBe("unknown");
+    expect(closing({ ...none, invalid: true })).toBe("unknown");
     expect(closing({ ...none, cache_read_input_tokens: 3 })).toBe("partial");
     expect(closing({ ...none, extras: { total_tokens: 9 } })).toBe("partial");
     expect(closing({ input_tokens: 0, output_tokens: 0 })).toBe("final");
@@ -350,7 +350,7 @@ describe("how an answer ended", () => {
         outcome: "truncated",
         usageState: "partial",
         report: { id: "chatcmpl-1", usage: { input_tokens: 5, output_tokens: 2 } },
-        ending: { how: "error", bytes: utf8(ONE + RUNNING).length },
+        end: { how: "error", bytes: utf8(ONE + RUNNING).length },
       });
     },
   );
@@ -376,7 +376,7 @@ describe("how an answer ended", () => {
     });
     const got = await drain(own.observed.body);
     expect(got).toEqual({ bytes: bytes.subarray(0, 100), broken: true });
-    expect(own.observed.conclusion).toMatchObject({ outcome: "truncated", usageState: "unknown" });
+    expect(own.observed.observation).toMatchObject({ outcome: "truncated", usageState: "unknown" });
   });
 
   it("G6 an event stream shorter than its content-length is truncated", async () => {
@@ -397,7 +397,7 @@ describe("how an answer ended", () => {
       const headers = { "content-length": "50" };
       const own = await watch(upstream, { type: JSON_TYPE, headers, status });
       expect((await drain(own.observed.body)).broken).toBe(true);
-      expect(own.observed.conclusion).toMatchObject({ outcome });
+      expect(own.observed.observation).toMatchObject({ outcome });
     }
   });
 
@@ -412,7 +412,7 @@ describe("how an answer ended", () => {
         reader: fixture("messages/json-error").reader(),
       });
       expect(own.observed.body).toEqual(bytes);
-      expect(own.observed.conclusion).toMatchObject({ outcome: "upstream_error", report });
+      expect(own.observed.observation).toMatchObject({ outcome: "upstream_error", report });
     },
   );
 
@@ -472,12 +472,12 @@ describe("the cap on what is read beside the client's stream", () => {
     upstream.send(tail);
     upstream.end();
     expect(text((await client).bytes)).toBe(events + tail);
-    const { outcome, usageState: state, ending } = await concluded(own);
-    expect({ outcome, state, how: ending.how, capped: ending.capped }).toEqual({
+    const { outcome, usageState: state, end: ending } = await concluded(own);
+    expect({ outcome, state, how: ending.how, truncated: ending.truncated }).toEqual({
       outcome: "completed",
       state: "unknown",
       how: "end",
-      capped: true,
+      truncated: true,
     });
     expect(ending.bytes).toBeGreaterThan(1000);
   });
@@ -486,7 +486,7 @@ describe("the cap on what is read beside the client's stream", () => {
     const bytes = utf8(events + tail);
     const own = await watch(wholeBody(bytes), { options: { capBytes: bytes.length } });
     await drain(own.observed.body);
-    expect(await concluded(own)).toMatchObject({ usageState: "final", ending: { how: "end" } });
+    expect(await concluded(own)).toMatchObject({ usageState: "final", end: { how: "end" } });
   });
 
   it("capped JSON is no broken JSON", async () => {
@@ -533,7 +533,7 @@ describe("G23 a client that leaves", () => {
       outcome: "cancelled",
       usageState: "partial",
       report: { usage: { input_tokens: 5, output_tokens: 2 } },
-      ending: { how: "client" },
+      end: { how: "client" },
     });
   });
 
@@ -545,7 +545,7 @@ describe("G23 a client that leaves", () => {
     await reader.read();
     await reader.cancel();
     upstream.send(RUNNING);
-    expect(await concluded(own)).toMatchObject({ outcome: "cancelled", ending: { how: "client" } });
+    expect(await concluded(own)).toMatchObject({ outcome: "cancelled", end: { how: "client" } });
     expect(own.abort.signal.aborted).toBe(true);
   });
 
@@ -558,8 +558,8 @@ describe("G23 a client that leaves", () => {
     const reader = (own.observed.body as ReadableStream<Uint8Array>).getReader();
     await reader.read();
     await reader.cancel();
-    const { outcome, ending } = await concluded(own);
-    expect([outcome, ending.how, ending.capped]).toEqual(["cancelled", "client", false]);
+    const { outcome, end: ending } = await concluded(own);
+    expect([outcome, ending.how, ending.truncated]).toEqual(["cancelled", "client", false]);
     expect(own.abort.signal.aborted).toBe(true);
   });
 
@@ -570,7 +570,7 @@ describe("G23 a client that leaves", () => {
     expect(await concluded(own)).toMatchObject({
       outcome: "cancelled",
       usageState: "unknown",
-      ending: { how: "client", bytes: 0, firstByteAt: null, capped: false },
+      end: { how: "client", bytes: 0, firstByteAt: null, truncated: false },
     });
   });
 
@@ -596,7 +596,7 @@ describe("G23 a client that leaves", () => {
     client.abort();
     const { observed, abort } = await watching;
     expect(abort.signal.aborted).toBe(true);
-    expect(observed.conclusion).toMatchObject({ outcome: "cancelled", ending: { how: "client" } });
+    expect(observed.observation).toMatchObject({ outcome: "cancelled", end: { how: "client" } });
   });
 
   it.each(WAYS)(
@@ -652,7 +652,7 @@ describe("G23 a client that leaves", () => {
       upstream.send(ONE + RUNNING);
       await until(upstream.isTaken, "the bytes being taken");
       own.client.abort();
-      expect(await concluded(own)).toMatchObject({ outcome: "cancelled", ending: { how: "client" } });
+      expect(await concluded(own)).toMatchObject({ outcome: "cancelled", end: { how: "client" } });
       expect(own.abort.signal.aborted).toBe(true);
     });
 
@@ -663,7 +663,7 @@ describe("G23 a client that leaves", () => {
       upstream.end();
       await until(upstream.isTaken, "the bytes being taken");
       own.client.abort();
-      expect(await concluded(own)).toMatchObject({ outcome: "cancelled", ending: { how: "client" } });
+      expect(await concluded(own)).toMatchObject({ outcome: "cancelled", end: { how: "client" } });
     });
 
     it("past what is observed", async () => {
@@ -674,7 +674,7 @@ describe("G23 a client that leaves", () => {
       own.client.abort();
       expect(await concluded(own)).toMatchObject({
         outcome: "cancelled",
-        ending: { how: "client", capped: true },
+        end: { how: "client", truncated: true },
       });
     });
 
@@ -684,7 +684,7 @@ describe("G23 a client that leaves", () => {
       upstream.send(ONE + DONE);
       upstream.end();
       own.client.abort();
-      expect(await concluded(own)).toMatchObject({ outcome: "cancelled", ending: { how: "client" } });
+      expect(await concluded(own)).toMatchObject({ outcome: "cancelled", end: { how: "client" } });
     });
   });
 });
@@ -713,10 +713,10 @@ describe("the idle deadline", () => {
       await vi.advanceTimersByTimeAsync(IDLE);
       expect(own.abort.signal.aborted).toBe(true);
       await expect(reader.read()).rejects.toBeDefined();
-      expect(await own.observed.conclusion).toMatchObject({
+      expect(await own.observed.observation).toMatchObject({
         outcome: "stalled",
         usageState: "partial",
-        ending: { how: "idle" },
+        end: { how: "idle" },
       });
     },
   );
@@ -725,7 +725,7 @@ describe("the idle deadline", () => {
     const own = await watch(upstreamBody(), idle(given));
     await vi.advanceTimersByTimeAsync(IDLE);
     expect(own.abort.signal.aborted).toBe(true);
-    expect(await own.observed.conclusion).toMatchObject({ outcome: "stalled", ending: { bytes: 0 } });
+    expect(await own.observed.observation).toMatchObject({ outcome: "stalled", end: { bytes: 0 } });
   });
 
   it("G3 a small answer that is read whole can stall as well", async () => {
@@ -735,7 +735,7 @@ describe("the idle deadline", () => {
     await vi.advanceTimersByTimeAsync(2 * IDLE);
     const { observed, abort } = await watching;
     expect(abort.signal.aborted).toBe(true);
-    expect(observed.conclusion).toMatchObject({ outcome: "stalled" });
+    expect(observed.observation).toMatchObject({ outcome: "stalled" });
     const client = drain(observed.body);
     await vi.advanceTimersByTimeAsync(IDLE);
     expect(await client).toEqual({ bytes: utf8("{"), broken: true });
@@ -754,7 +754,7 @@ describe("the idle deadline", () => {
     upstream.end();
     await vi.advanceTimersByTimeAsync(IDLE);
     expect(text((await client).bytes)).toBe(`${": ping\n\n".repeat(30)}${ONE}${DONE}`);
-    expect(await own.observed.conclusion).toMatchObject({ outcome: "completed" });
+    expect(await own.observed.observation).toMatchObject({ outcome: "completed" });
   });
 
   it.each(WAYS)("G24 %s: a client that is slow to read is not the upstream's silence", async (_, given) => {
@@ -769,7 +769,7 @@ describe("the idle deadline", () => {
     const client = drain(own.observed.body);
     await vi.advanceTimersByTimeAsync(IDLE);
     expect(text((await client).bytes)).toBe(events.join("") + DONE);
-    expect(await own.observed.conclusion).toMatchObject({ outcome: "completed" });
+    expect(await own.observed.observation).toMatchObject({ outcome: "completed" });
   });
 
   it.each(WAYS)("G24 %s: nor is one that takes its time over the end of a whole answer", async (_, given) => {
@@ -783,7 +783,7 @@ describe("the idle deadline", () => {
     expect(own.abort.signal.aborted).toBe(false);
     while (!(await reader.read()).done);
     await vi.advanceTimersByTimeAsync(IDLE);
-    expect(await own.observed.conclusion).toMatchObject({ outcome: "completed" });
+    expect(await own.observed.observation).toMatchObject({ outcome: "completed" });
   });
 
   it.each(WAYS)("%s: no timer is left behind", async (_, given) => {
@@ -791,7 +791,7 @@ describe("the idle deadline", () => {
     const client = drain(own.observed.body);
     await vi.advanceTimersByTimeAsync(200);
     await client;
-    await own.observed.conclusion;
+    await own.observed.observation;
     await vi.advanceTimersByTimeAsync(0);
     expect(vi.getTimerCount()).toBe(0);
   });
@@ -799,7 +799,7 @@ describe("the idle deadline", () => {
   it("the first byte's time is the clock's when it came, and there is none without a byte", async () => {
     vi.setSystemTime(1_000_000);
     const upstream = upstreamBody();
-    const own = await watch(upstream, { options: { takeOut: isUsageOnly } });
+    const own = await watch(upstream, { options: { isInjectedUsage: isUsageOnly } });
     const client = drain(own.observed.body);
     await vi.advanceTimersByTimeAsync(250);
     upstream.send(ONE);
@@ -807,7 +807,7 @@ describe("the idle deadline", () => {
     upstream.send(DONE);
     upstream.end();
     await client;
-    const { ending } = await (own.observed.conclusion as Promise<Conclusion>);
+    const { end: ending } = await (own.observed.observation as Promise<Observation>);
     expect(ending.firstByteAt).toBe(1_000_250);
   });
 });

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { pacer } from "../../../src/gateway/observation/poll-backoff.ts";
+import { createPollBackoff } from "../../../src/gateway/observation/poll-backoff.ts";
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
@@ -14,14 +14,14 @@ async function waited(wait: () => Promise<void>): Promise<number> {
 
 describe("the waits between looks at a stream", () => {
   it("double up to the longest, as long as nothing hurries them", async () => {
-    const { wait } = pacer(100, 1000, 1);
+    const { wait } = createPollBackoff(100, 1000, 1);
     const all: number[] = [];
     for (let n = 0; n < 6; n += 1) all.push(await waited(wait));
     expect(all).toEqual([100, 200, 400, 800, 1000, 1000]);
   });
 
   it("begin anew after one that found much", async () => {
-    const { wait, hurry } = pacer(100, 1000, 1);
+    const { wait, reset: hurry } = createPollBackoff(100, 1000, 1);
     await waited(wait);
     await waited(wait);
     hurry();
@@ -29,12 +29,12 @@ describe("the waits between looks at a stream", () => {
   });
 
   it("are never longer than the longest, be it the shortest too", async () => {
-    const { wait } = pacer(100, 100, 1);
+    const { wait } = createPollBackoff(100, 100, 1);
     expect([await waited(wait), await waited(wait)]).toEqual([100, 100]);
   });
 
   it("end at once, and for good, when there is nothing left to wait for", async () => {
-    const { wait, skip } = pacer(100, 1000, 1);
+    const { wait, cancel: skip } = createPollBackoff(100, 1000, 1);
     const over = wait();
     skip();
     await over;
@@ -46,7 +46,7 @@ describe("the waits between looks at a stream", () => {
     const firsts = await Promise.all(
       Array.from({ length: 100 }, () => {
         const from = Date.now();
-        return pacer(100, 1000)
+        return createPollBackoff(100, 1000)
           .wait()
           .then(() => Date.now() - from);
       }).concat(vi.runAllTimersAsync().then(() => 100)),

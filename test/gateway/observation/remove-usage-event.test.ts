@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { withoutUsageEvent } from "../../../src/gateway/observation/remove-usage-event.ts";
+import { createUsageEventFilter } from "../../../src/gateway/observation/remove-usage-event.ts";
 import { isUsageOnly } from "../../../src/gateway/provider/openai/chat-response.ts";
 import { byteByByte, everySplit, forSeeds, rechunk } from "../../support/rechunk.ts";
 import { chatStreams } from "../../support/in-workerd/fixtures.ts";
@@ -8,7 +8,7 @@ import { join, text, utf8 } from "../../support/in-workerd/values.ts";
 /** What the client gets of a stream in these pieces, and what the observer does. */
 function filtered(pieces: Iterable<Uint8Array>): { readonly client: string; readonly observer: string } {
   const seen: Uint8Array[] = [];
-  const filter = withoutUsageEvent(isUsageOnly, (bytes) => void seen.push(bytes.slice()));
+  const filter = createUsageEventFilter(isUsageOnly, (bytes) => void seen.push(bytes.slice()));
   const out: Uint8Array[] = [];
   for (const piece of pieces) {
     // The reader's memory is its own again once the chunk is taken: what was handed on must be used by then.
@@ -63,7 +63,7 @@ describe("the usage event is taken out, and nothing else", () => {
     expect(filtered(byteByByte(bytes))).toEqual({ client: expected, observer: stream });
     const wrong: number[] = [];
     for (const [head, tail] of everySplit(bytes)) {
-      const filter = withoutUsageEvent(isUsageOnly, () => undefined);
+      const filter = createUsageEventFilter(isUsageOnly, () => undefined);
       const out = [filter.chunk(head), filter.chunk(tail), filter.rest()];
       if (text(join(out)) !== expected) wrong.push(head.length);
     }
@@ -119,7 +119,7 @@ describe("what is kept", () => {
 
   it("what is not UTF-8 goes on byte for byte", () => {
     const odd = join([utf8("data: "), Uint8Array.of(0xff, 0xfe, 0xc0, 0x00), utf8("\n\n")]);
-    const filter = withoutUsageEvent(isUsageOnly, () => undefined);
+    const filter = createUsageEventFilter(isUsageOnly, () => undefined);
     expect(filter.chunk(join([odd, utf8(USAGE), odd]))).toEqual(join([odd, odd]));
   });
 });
@@ -188,7 +188,7 @@ describe("events over the held cap", () => {
   });
 
   it("G16 16 MiB in one line pass, and no more than the cap is held back at any time", () => {
-    const filter = withoutUsageEvent(isUsageOnly, () => undefined);
+    const filter = createUsageEventFilter(isUsageOnly, () => undefined);
     const piece = utf8("x".repeat(64 * 1024));
     let sent = filter.chunk(utf8('data: {"x":"')).length;
     let most = 0;
@@ -210,7 +210,7 @@ describe("events are handed on as soon as they are whole", () => {
       const blank = lineEnd + lineEnd;
       const stream = turned(`${CONTENT}: ping\n\n${CONTENT}${CONTENT}${DONE}`);
       const bytes = utf8(stream);
-      const filter = withoutUsageEvent(isUsageOnly, () => undefined);
+      const filter = createUsageEventFilter(isUsageOnly, () => undefined);
       let out = "";
       const late: number[] = [];
       for (const [at, piece] of byteByByte(bytes).entries()) {
@@ -227,7 +227,7 @@ describe("events are handed on as soon as they are whole", () => {
   );
 
   it("several whole events in one chunk come out at once, less the usage", () => {
-    const filter = withoutUsageEvent(isUsageOnly, () => undefined);
+    const filter = createUsageEventFilter(isUsageOnly, () => undefined);
     expect(text(filter.chunk(utf8(`${CONTENT}${CONTENT}${USAGE}${DONE}`)))).toBe(
       `${CONTENT}${CONTENT}${DONE}`,
     );
@@ -236,7 +236,7 @@ describe("events are handed on as soon as they are whole", () => {
 
   it("the observer sees each chunk when it comes, the usage event too", () => {
     const seen: string[] = [];
-    const filter = withoutUsageEvent(isUsageOnly, (bytes) => void seen.push(text(bytes)));
+    const filter = createUsageEventFilter(isUsageOnly, (bytes) => void seen.push(text(bytes)));
     filter.chunk(utf8("data: a"));
     expect(seen).toEqual(["data: a"]);
     filter.chunk(utf8(`\n\n${USAGE}`));

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { answerKind, readAnswer } from "../../../src/gateway/observation/body-parser.ts";
+import { bodyKind, createBodyParser } from "../../../src/gateway/observation/body-parser.ts";
 import { frameEvents } from "../../../src/gateway/observation/sse.ts";
-import type { AnswerReport } from "../../../src/gateway/provider/response-reader.ts";
+import type { ResponseReport } from "../../../src/gateway/provider/response-reader.ts";
 import { byteByByte, everySplit, forSeeds, rechunk } from "../../support/rechunk.ts";
 import { fixture, fixtures, streams, type Fixture } from "../../support/in-workerd/fixtures.ts";
 import { join, utf8 } from "../../support/in-workerd/values.ts";
@@ -17,8 +17,8 @@ function framed(pieces: readonly string[], maxEvent?: number): Event[] {
   return events;
 }
 
-function reportOf({ kind, reader }: Fixture, pieces: Iterable<Uint8Array>): AnswerReport {
-  const answer = readAnswer(kind, reader());
+function reportOf({ kind, reader }: Fixture, pieces: Iterable<Uint8Array>): ResponseReport {
+  const answer = createBodyParser(kind, reader());
   for (const piece of pieces) answer.bytes(piece);
   return answer.finish();
 }
@@ -166,7 +166,7 @@ describe("events that are too large", () => {
   it("G16 an answer with 16 MiB in one line still tells its usage behind it", () => {
     const { text, report, reader } = fixture("chat/plain");
     const [head = "", ...rest] = text.split("\n\n");
-    const answer = readAnswer("events", reader());
+    const answer = createBodyParser("events", reader());
     answer.bytes(utf8(`${head}\n\ndata: {"choices":[{"delta":{"content":"`));
     const piece = utf8("x".repeat(64 * 1024));
     for (let at = 0; at < 256; at += 1) answer.bytes(piece);
@@ -279,16 +279,16 @@ describe("what kind of answer it is", () => {
     ["x-application/json", "opaque"],
     ["", "opaque"],
   ])("%j is %s", (type, kind) => {
-    expect(answerKind(new Headers({ "content-type": type }))).toBe(kind);
+    expect(bodyKind(new Headers({ "content-type": type }))).toBe(kind);
   });
 
   it("none is opaque", () => {
-    expect(answerKind(new Headers())).toBe("opaque");
+    expect(bodyKind(new Headers())).toBe("opaque");
   });
 
   it("G11 what is opaque is not read", () => {
     const one = fixture("chat/plain");
-    const answer = readAnswer("opaque", one.reader());
+    const answer = createBodyParser("opaque", one.reader());
     answer.bytes(one.bytes);
     expect(answer.finish().usage).toBeNull();
   });
@@ -296,7 +296,7 @@ describe("what kind of answer it is", () => {
   it.each(["", "{", '{"usage":', "<html>", "data: {}\n\n"])(
     "a JSON body that is none (%j) saw no end",
     (text) => {
-      const answer = readAnswer("json", fixture("chat/json").reader());
+      const answer = createBodyParser("json", fixture("chat/json").reader());
       answer.bytes(utf8(text));
       expect(answer.finish()).toMatchObject({ usage: null, ended: false });
     },

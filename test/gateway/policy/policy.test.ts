@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { modelsPolicy } from "../../../src/gateway/policy/models.ts";
 import { applyPolicies, type Policy, type PolicyRequest } from "../../../src/gateway/policy/policy.ts";
-import { readCall } from "../../../src/gateway/provider/model-call.ts";
+import { readModelCall } from "../../../src/gateway/provider/model-call.ts";
 import { Refusal } from "../../../src/shared/refusal.ts";
 import { accepted, openaiProvider, reasonOf, statusOf, utf8 } from "../../support/in-workerd/values.ts";
 
@@ -20,7 +20,7 @@ function request(
   };
 }
 
-const model = (body: string): string | null => accepted(readCall(utf8(body))).model;
+const model = (body: string): string | null => accepted(readModelCall(utf8(body))).model;
 
 describe("D14 which models may be asked for", () => {
   it("without a list, all", () => {
@@ -86,7 +86,7 @@ describe("several policies", () => {
 
   it("the first refusal wins, and no later policy is asked", () => {
     asked.length = 0;
-    const refusal = new Refusal("model_not_allowed", "second");
+    const refusal = new Refusal("model_not_allowed", { detail: "second" });
     const policies = [policy("1", null), policy("2", refusal), policy("3", new Refusal("internal"))];
     expect(applyPolicies(policies, request("m", null))).toBe(refusal);
     expect(asked).toEqual(["1", "2"]);

@@ -1,10 +1,14 @@
 import { describe, expect, it } from "vitest";
-import { MAX_THOUGHTS, MAX_TOOL_CALLS, type AnswerReport } from "../../../src/gateway/provider/response-reader.ts";
+import {
+  MAX_THOUGHTS,
+  MAX_TOOL_CALLS,
+  type ResponseReport,
+} from "../../../src/gateway/provider/response-reader.ts";
 import { MAX_TEXT, MAX_TEXTS } from "../../../src/gateway/provider/bounded-text.ts";
-import { messagesAnswer } from "../../../src/gateway/provider/anthropic/messages-response.ts";
-import { chatAnswer } from "../../../src/gateway/provider/openai/chat-response.ts";
-import { responsesAnswer } from "../../../src/gateway/provider/openai/responses-response.ts";
-import { boundedTexts } from "../../../src/gateway/provider/bounded-text.ts";
+import { messagesReader } from "../../../src/gateway/provider/anthropic/messages-response.ts";
+import { chatReader } from "../../../src/gateway/provider/openai/chat-response.ts";
+import { responsesReader } from "../../../src/gateway/provider/openai/responses-response.ts";
+import { createBoundedTexts } from "../../../src/gateway/provider/bounded-text.ts";
 import { KEEP_ALL, KEEP_NONE } from "../../support/in-workerd/fixtures.ts";
 import { afterEvents } from "../../support/in-workerd/readers.ts";
 
@@ -32,7 +36,7 @@ const functionCall = (index: number, name: string, input: string): unknown => ({
 const ANSWERS = [
   [
     "chat",
-    chatAnswer,
+    chatReader,
     (calls: readonly Named[]) => ({
       choices: [{ message: { tool_calls: calls.map((one) => call(...one)) } }],
     }),
@@ -41,7 +45,7 @@ const ANSWERS = [
   ],
   [
     "responses",
-    responsesAnswer,
+    responsesReader,
     (calls: readonly Named[]) => ({ output: calls.map((one) => functionCall(...one)) }),
     (calls: readonly Named[]) =>
       calls.flatMap((one) => [
@@ -51,7 +55,7 @@ const ANSWERS = [
   ],
   [
     "messages",
-    messagesAnswer,
+    messagesReader,
     (calls: readonly Named[]) => ({
       content: calls.map(([at, name, input]) => toolUse(at, name, { input })),
     }),
@@ -74,7 +78,7 @@ function bothWays(
   [, answer, whole, stream]: (typeof ANSWERS)[number],
   calls: readonly Named[],
   keep = KEEP_ALL,
-): AnswerReport[] {
+): ResponseReport[] {
   const own = answer(keep);
   own.body(whole(calls));
   return [own.report(), afterEvents(answer(keep), stream(calls))];
@@ -150,7 +154,7 @@ const namedAndMore = ([index, name]: Named): unknown[] =>
 
 it("chat: pieces of more calls than are told apart, each with its id, are no calls of their own", () => {
   for (const keep of [KEEP_ALL, KEEP_NONE]) {
-    expect(afterEvents(chatAnswer(keep), many(1100).flatMap(namedAndMore)).toolCallCount).toBe(1100);
+    expect(afterEvents(chatReader(keep), many(1100).flatMap(namedAndMore)).toolCallCount).toBe(1100);
   }
 });
 
@@ -159,7 +163,7 @@ describe("texts within bounds", () => {
   const FULL = "x".repeat(MAX_TEXT);
 
   it("what is replaced gives its room back", () => {
-    const open = boundedTexts();
+    const open = createBoundedTexts();
     const first = open();
     for (let at = 0; at < 50; at += 1) first.set(FULL);
     const others = Array.from({ length: FIT - 1 }, () => open());
@@ -170,7 +174,7 @@ describe("texts within bounds", () => {
   });
 
   it("a text that was given up is not taken up in its middle, but may be told anew", () => {
-    const open = boundedTexts();
+    const open = createBoundedTexts();
     const others = Array.from({ length: FIT }, () => open());
     const own = open();
     for (const other of others) other.set(FULL);
@@ -183,7 +187,7 @@ describe("texts within bounds", () => {
   });
 
   it("nothing follows a text's bound", () => {
-    const own = boundedTexts()();
+    const own = createBoundedTexts()();
     own.add("x".repeat(MAX_TEXT - 1));
     own.add("ab");
     own.add("c");
@@ -191,7 +195,7 @@ describe("texts within bounds", () => {
   });
 
   it("what is no string changes nothing, and a text that is empty is one", () => {
-    const own = boundedTexts()();
+    const own = createBoundedTexts()();
     for (const value of [null, undefined, 7, {}, ["a"]]) {
       own.add(value);
       own.set(value);
@@ -212,9 +216,9 @@ describe("bounds of thoughts", () => {
   const texts = Array.from({ length: MAX_THOUGHTS + 7 }, (_, at) => `thought ${at}`);
 
   it.each([
-    ["messages, whole", messagesAnswer, { content: texts.map(thinking) }],
-    ["responses, whole, of one item", responsesAnswer, { output: [summary(...texts)] }],
-    ["responses, whole, of many items", responsesAnswer, { output: texts.map((text) => summary(text)) }],
+    ["messages, whole", messagesReader, { content: texts.map(thinking) }],
+    ["responses, whole, of one item", responsesReader, { output: [summary(...texts)] }],
+    ["responses, whole, of many items", responsesReader, { output: texts.map((text) => summary(text)) }],
   ] as const)("of many the first 100 are kept, and all are counted: %s", (_, answer, body) => {
     const own = answer(KEEP_ALL);
     own.body(body);
@@ -225,7 +229,7 @@ describe("bounds of thoughts", () => {
   });
 
   it("one in 200,000 pieces is kept to its bound", () => {
-    const own = messagesAnswer(KEEP_ALL);
+    const own = messagesReader(KEEP_ALL);
     own.event(JSON.stringify({ type: "content_block_start", index: 0, content_block: thinking("") }), "");
     const delta = JSON.stringify({
       type: "content_block_delta",
@@ -237,7 +241,7 @@ describe("bounds of thoughts", () => {
   });
 
   it("thoughts and inputs share their bound", () => {
-    const own = messagesAnswer(KEEP_ALL);
+    const own = messagesReader(KEEP_ALL);
     own.body({
       content: [
         ...Array.from({ length: 20 }, () => thinking("x".repeat(MAX_TEXT))),
@@ -251,7 +255,7 @@ describe("bounds of thoughts", () => {
   });
 
   it("a thought without a word is counted", () => {
-    const own = messagesAnswer(KEEP_ALL);
+    const own = messagesReader(KEEP_ALL);
     own.body({ content: [thinking(""), thinking("a"), { type: "thinking" }] });
     expect(own.report()).toMatchObject({ thoughtCount: 3, thoughts: ["a"] });
   });

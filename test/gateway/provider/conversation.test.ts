@@ -1,14 +1,14 @@
 import { describe, expect, it } from "vitest";
-import { messagesAsk } from "../../../src/gateway/provider/anthropic/messages-conversation.ts";
-import { chatAsk } from "../../../src/gateway/provider/openai/chat-conversation.ts";
-import { responsesAsk } from "../../../src/gateway/provider/openai/responses-conversation.ts";
-import type { Ask } from "../../../src/gateway/provider/conversation.ts";
+import { messagesConversation } from "../../../src/gateway/provider/anthropic/messages-conversation.ts";
+import { chatConversation } from "../../../src/gateway/provider/openai/chat-conversation.ts";
+import { responsesConversation } from "../../../src/gateway/provider/openai/responses-conversation.ts";
+import type { Conversation } from "../../../src/gateway/provider/conversation.ts";
 import type { JsonObject } from "../../../src/gateway/provider/usage.ts";
 import { between, forSeeds, seededRandom } from "../../support/rechunk.ts";
 
-const NOTHING: Ask = { prompt: null, correlatingToolCallId: null };
-const said = (prompt: string): Ask => ({ prompt, correlatingToolCallId: null });
-const brings = (correlatingToolCallId: string): Ask => ({ prompt: null, correlatingToolCallId });
+const NOTHING: Conversation = { prompt: null, correlatingToolCallId: null };
+const said = (prompt: string): Conversation => ({ prompt, correlatingToolCallId: null });
+const brings = (correlatingToolCallId: string): Conversation => ({ prompt: null, correlatingToolCallId });
 
 /** As it comes: parsed out of a body. */
 const parsed = (fields: unknown): JsonObject => JSON.parse(JSON.stringify(fields)) as JsonObject;
@@ -66,7 +66,7 @@ describe("what a chat completions request says", () => {
     ["a result of a call that is a number", [{ role: "tool", tool_call_id: 7 }], NOTHING],
     ["a deprecated function's result", [{ role: "function", name: "f", content: "r" }], NOTHING],
   ])("%s", (_, messages, ask) => {
-    expect(chatAsk(parsed({ model: "m", messages }))).toEqual(ask);
+    expect(chatConversation(parsed({ model: "m", messages }))).toEqual(ask);
   });
 });
 
@@ -94,7 +94,7 @@ describe("what a messages request says", () => {
     ["a result of a call without a name", [user([result("toolu_1"), result("")])], NOTHING],
     ["blocks that are none", [user([null, 7, "b", [result("toolu_1")]])], NOTHING],
   ])("%s", (_, messages, ask) => {
-    expect(messagesAsk(parsed({ model: "m", system: "s", messages }))).toEqual(ask);
+    expect(messagesConversation(parsed({ model: "m", system: "s", messages }))).toEqual(ask);
   });
 });
 
@@ -148,22 +148,26 @@ describe("what a responses request says", () => {
     ["a call itself", [{ type: "function_call", call_id: "call_1", name: "f", arguments: "{}" }], NOTHING],
     ["a reference to an item", [{ type: "item_reference", id: "msg_1" }], NOTHING],
   ])("%s", (_, value, ask) => {
-    expect(responsesAsk(parsed({ model: "m", instructions: "i", input: value }))).toEqual(ask);
+    expect(responsesConversation(parsed({ model: "m", instructions: "i", input: value }))).toEqual(ask);
   });
 
   it("a prompt template without input says nothing", () => {
-    expect(responsesAsk(parsed({ model: "m", prompt: { id: "pmpt_1" } }))).toEqual(NOTHING);
+    expect(responsesConversation(parsed({ model: "m", prompt: { id: "pmpt_1" } }))).toEqual(NOTHING);
   });
 });
 
 describe.each([
-  ["chat", chatAsk, (id: string) => ({ messages: [{ role: "tool", tool_call_id: id }] })],
+  ["chat", chatConversation, (id: string) => ({ messages: [{ role: "tool", tool_call_id: id }] })],
   [
     "messages",
-    messagesAsk,
+    messagesConversation,
     (id: string) => ({ messages: [user([{ type: "tool_result", tool_use_id: id }])] }),
   ],
-  ["responses", responsesAsk, (id: string) => ({ input: [{ type: "function_call_output", call_id: id }] })],
+  [
+    "responses",
+    responsesConversation,
+    (id: string) => ({ input: [{ type: "function_call_output", call_id: id }] }),
+  ],
 ] as const)("a request of %s that is none", (_, ask, withId) => {
   it("ids are cut to 256 characters", () => {
     expect(ask(parsed(withId("i".repeat(5000)))).correlatingToolCallId).toBe("i".repeat(256));

@@ -1,11 +1,11 @@
 import { describe, expect, it } from "vitest";
-import type { AnswerReader } from "../../../src/gateway/provider/response-reader.ts";
-import { chatAnswer } from "../../../src/gateway/provider/openai/chat-response.ts";
-import { responsesAnswer } from "../../../src/gateway/provider/openai/responses-response.ts";
+import type { ResponseReader } from "../../../src/gateway/provider/response-reader.ts";
+import { chatReader } from "../../../src/gateway/provider/openai/chat-response.ts";
+import { responsesReader } from "../../../src/gateway/provider/openai/responses-response.ts";
 import { KEEP_ALL, KEEP_NONE } from "../../support/in-workerd/fixtures.ts";
 import { afterEvents, READERS } from "../../support/in-workerd/readers.ts";
 
-const failing = (message: unknown): readonly (readonly [string, AnswerReader])[] =>
+const failing = (message: unknown): readonly (readonly [string, ResponseReader])[] =>
   READERS.map(([name, answer]) => {
     const own = answer(KEEP_ALL);
     own.body({ type: "error", error: { type: "server_error", message } });
@@ -37,7 +37,7 @@ describe("what went wrong", () => {
   it("responses: an error event beside a response's own error: the last one stands, whole", () => {
     const failed = { type: "response.failed", response: { error: { code: "server_error", message: "a" } } };
     const error = { type: "error", code: "rate_limit_exceeded", message: "b" };
-    const own = afterEvents(responsesAnswer(KEEP_ALL), [failed, error]);
+    const own = afterEvents(responsesReader(KEEP_ALL), [failed, error]);
     expect(own).toMatchObject({ error: "rate_limit_exceeded", errorMessage: "b" });
   });
 });
@@ -56,11 +56,11 @@ describe("why the model stopped", () => {
     ["failed", { status: 7 }, "failed"],
   ])("responses: response.%s with %j: %s", (name, response, reason) => {
     const event = { type: `response.${name}`, response };
-    expect(afterEvents(responsesAnswer(KEEP_NONE), [event]).finishReason).toBe(reason);
+    expect(afterEvents(responsesReader(KEEP_NONE), [event]).finishReason).toBe(reason);
   });
 
   it.each(["queued", "in_progress", null, 7])("responses: a body of status %j has not stopped", (status) => {
-    const own = responsesAnswer(KEEP_NONE);
+    const own = responsesReader(KEEP_NONE);
     own.body({ status });
     expect(own.report().finishReason).toBeNull();
   });
@@ -68,7 +68,7 @@ describe("why the model stopped", () => {
   it.each([["completed"], ["incomplete"], ["failed"]])(
     "responses: response.%s too large to be read is told by its name",
     (name) => {
-      const own = responsesAnswer(KEEP_NONE);
+      const own = responsesReader(KEEP_NONE);
       own.event("", `response.${name}`);
       expect(own.report().finishReason).toBe(name);
     },
@@ -78,15 +78,15 @@ describe("why the model stopped", () => {
     const stops = ["tool_calls", "length", "stop"].map((finish_reason, index) => ({
       choices: [{ index, delta: {}, finish_reason }],
     }));
-    expect(afterEvents(chatAnswer(KEEP_NONE), stops.toReversed()).finishReason).toBe("tool_calls");
-    expect(afterEvents(chatAnswer(KEEP_NONE), stops).finishReason).toBe("tool_calls");
+    expect(afterEvents(chatReader(KEEP_NONE), stops.toReversed()).finishReason).toBe("tool_calls");
+    expect(afterEvents(chatReader(KEEP_NONE), stops).finishReason).toBe("tool_calls");
   });
 
   it("chat: an empty one is none", () => {
     const empty = { id: "c", choices: [{ delta: {}, finish_reason: "" }] };
     const stop = { id: "c", choices: [{ delta: {}, finish_reason: "stop" }] };
-    expect(afterEvents(chatAnswer(KEEP_NONE), [empty]).finishReason).toBeNull();
-    expect(afterEvents(chatAnswer(KEEP_NONE), [empty, stop, empty]).finishReason).toBe("stop");
+    expect(afterEvents(chatReader(KEEP_NONE), [empty]).finishReason).toBeNull();
+    expect(afterEvents(chatReader(KEEP_NONE), [empty, stop, empty]).finishReason).toBe("stop");
   });
 
   it("is cut to 128 characters", () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { readCall } from "../../../src/gateway/provider/model-call.ts";
-import { askForUsage } from "../../../src/gateway/provider/inject-usage.ts";
+import { readModelCall } from "../../../src/gateway/provider/model-call.ts";
+import { injectUsageOption } from "../../../src/gateway/provider/inject-usage.ts";
 import { forSeeds, seededRandom } from "../../support/rechunk.ts";
 import { jsonObject } from "../../support/in-workerd/random-json.ts";
 import { accepted, text, utf8 } from "../../support/in-workerd/values.ts";
@@ -9,7 +9,7 @@ import { accepted, text, utf8 } from "../../support/in-workerd/values.ts";
 function spliced(body: string): string | null {
   const bytes = utf8(body);
   const before = bytes.slice();
-  const result = askForUsage(accepted(readCall(bytes)), bytes);
+  const result = injectUsageOption(accepted(readModelCall(bytes)), bytes);
   expect(bytes).toEqual(before);
   return result && text(result);
 }
@@ -127,7 +127,7 @@ describe("F11 the splice on random bodies", () => {
         form.value === null ? streaming : [...streaming, ["stream_options", form.value]],
       );
       const bytes = utf8(body);
-      const result = askForUsage(accepted(readCall(bytes)), bytes);
+      const result = injectUsageOption(accepted(readModelCall(bytes)), bytes);
       const before = JSON.parse(body) as Record<string, unknown>;
       seen[result === null ? "left" : "spliced"] += 1;
       expect(result === null).toBe(form.asked);

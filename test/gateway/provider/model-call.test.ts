@@ -1,13 +1,13 @@
 import { describe, expect, it } from "vitest";
 import { topLevelMembers } from "../../../src/gateway/provider/json-members.ts";
-import { readCall, type Call } from "../../../src/gateway/provider/model-call.ts";
+import { readModelCall, type ModelCall } from "../../../src/gateway/provider/model-call.ts";
 import type { Refusal } from "../../../src/shared/refusal.ts";
 import { between, forSeeds, seededRandom } from "../../support/rechunk.ts";
 import { jsonObject } from "../../support/in-workerd/random-json.ts";
 import { accepted, join, reasonOf, statusOf, utf8 } from "../../support/in-workerd/values.ts";
 
-const read = (body: string | Uint8Array): Call | Refusal =>
-  readCall(typeof body === "string" ? utf8(body) : body);
+const read = (body: string | Uint8Array): ModelCall | Refusal =>
+  readModelCall(typeof body === "string" ? utf8(body) : body);
 
 describe("what an intercepted request asks for", () => {
   it("is its model as written and whether it streams", () => {
@@ -92,7 +92,7 @@ describe("F7 F8 a body that is no JSON object", () => {
     const refusal = read(body) as Refusal;
     expect(reasonOf(refusal)).toBe("field_invalid");
     expect(statusOf(refusal)).toBe(400);
-    expect(refusal.param).toBe(param);
+    expect(refusal.data.param).toBe(param);
     expect(refusal.message).toContain(`(${param})`);
   });
 });
@@ -151,7 +151,7 @@ describe("F4 a judged field that is given more than once", () => {
     const refusal = read(body) as Refusal;
     expect(reasonOf(refusal)).toBe("field_repeated");
     expect(statusOf(refusal)).toBe(400);
-    expect(refusal.param).toBe(param);
+    expect(refusal.data.param).toBe(param);
   });
 
   it.each([

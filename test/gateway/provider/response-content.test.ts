@@ -1,20 +1,20 @@
 import { describe, expect, it, vi } from "vitest";
 import {
   MAX_TOOL_CALLS,
-  type AnswerReader,
-  type AnswerReport,
-  type Keep,
+  type ResponseReader,
+  type ResponseReport,
+  type ContentOptions,
 } from "../../../src/gateway/provider/response-reader.ts";
 import { MAX_TEXT } from "../../../src/gateway/provider/bounded-text.ts";
-import { messagesAnswer } from "../../../src/gateway/provider/anthropic/messages-response.ts";
-import { chatAnswer } from "../../../src/gateway/provider/openai/chat-response.ts";
-import { responsesAnswer } from "../../../src/gateway/provider/openai/responses-response.ts";
+import { messagesReader } from "../../../src/gateway/provider/anthropic/messages-response.ts";
+import { chatReader } from "../../../src/gateway/provider/openai/chat-response.ts";
+import { responsesReader } from "../../../src/gateway/provider/openai/responses-response.ts";
 import { between, forSeeds, seededRandom } from "../../support/rechunk.ts";
 import { fixture, fixtures, KEEP_ALL, KEEP_NONE, streams } from "../../support/in-workerd/fixtures.ts";
 import { afterEvents, eventsOf, less, READERS, tell } from "../../support/in-workerd/readers.ts";
 
 describe("content that is not to be kept", () => {
-  const rules: readonly Keep[] = [
+  const rules: readonly ContentOptions[] = [
     KEEP_NONE,
     { ...KEEP_NONE, toolInputs: true },
     { ...KEEP_NONE, thoughts: true },
@@ -104,7 +104,7 @@ describe("white space", () => {
 });
 
 /** How many of the events are parsed, once the stream has begun. */
-function parses(reader: AnswerReader, first: readonly unknown[], events: readonly unknown[]): number {
+function parses(reader: ResponseReader, first: readonly unknown[], events: readonly unknown[]): number {
   afterEvents(reader, first);
   const texts = events.map((event) => JSON.stringify(event));
   const parse = vi.spyOn(JSON, "parse");
@@ -151,10 +151,10 @@ describe("events that can tell nothing are not even parsed", () => {
 
   it("chat", () => {
     const all = [...CHAT, ...CHAT_PIECES];
-    expect(parses(chatAnswer(KEEP_NONE), [chunk(begin)], all)).toBe(0);
-    expect(parses(chatAnswer(KEEP_ALL), [chunk(begin)], all)).toBe(CHAT_PIECES.length);
+    expect(parses(chatReader(KEEP_NONE), [chunk(begin)], all)).toBe(0);
+    expect(parses(chatReader(KEEP_ALL), [chunk(begin)], all)).toBe(CHAT_PIECES.length);
     // What does tell something is.
-    expect(parses(chatAnswer(KEEP_NONE), [chunk({})], [chunk(begin)])).toBe(1);
+    expect(parses(chatReader(KEEP_NONE), [chunk({})], [chunk(begin)])).toBe(1);
   });
 
   it("messages", () => {
@@ -171,10 +171,10 @@ describe("events that can tell nothing are not even parsed", () => {
       { type: "ping" },
     ];
     const all = [...pieces, ...others, stop];
-    expect(parses(messagesAnswer(KEEP_NONE), [tool, thinking], all)).toBe(0);
-    expect(parses(messagesAnswer(KEEP_ALL), [tool, thinking], all)).toBe(3);
-    expect(parses(messagesAnswer(KEEP_ALL), [], all)).toBe(0);
-    expect(parses(messagesAnswer(KEEP_NONE), [], [tool, thinking])).toBe(2);
+    expect(parses(messagesReader(KEEP_NONE), [tool, thinking], all)).toBe(0);
+    expect(parses(messagesReader(KEEP_ALL), [tool, thinking], all)).toBe(3);
+    expect(parses(messagesReader(KEEP_ALL), [], all)).toBe(0);
+    expect(parses(messagesReader(KEEP_NONE), [], [tool, thinking])).toBe(2);
   });
 
   it("responses", () => {
@@ -194,18 +194,18 @@ describe("events that can tell nothing are not even parsed", () => {
       { type: "response.web_search_call.searching" },
     ];
     const all = [...inputs, ...thoughts, ...others];
-    expect(parses(responsesAnswer(KEEP_NONE), [], all)).toBe(0);
-    expect(parses(responsesAnswer(KEEP_ALL), [], all)).toBe(inputs.length + thoughts.length);
+    expect(parses(responsesReader(KEEP_NONE), [], all)).toBe(0);
+    expect(parses(responsesReader(KEEP_ALL), [], all)).toBe(inputs.length + thoughts.length);
     const item = { type: "message", role: "assistant", phase: "commentary", content: [] };
     const commentary = { type: "response.output_item.added", output_index: 0, item };
-    expect(parses(responsesAnswer(KEEP_ALL), [commentary], [delta("output_text")])).toBe(1);
+    expect(parses(responsesReader(KEEP_ALL), [commentary], [delta("output_text")])).toBe(1);
     const said = { ...commentary, type: "response.output_item.done" };
-    expect(parses(responsesAnswer(KEEP_ALL), [commentary, said], [delta("output_text")])).toBe(0);
+    expect(parses(responsesReader(KEEP_ALL), [commentary, said], [delta("output_text")])).toBe(0);
   });
 });
 
 /** The same answer, read with and without its content. */
-function check(all: AnswerReport, none: AnswerReport): void {
+function check(all: ResponseReport, none: ResponseReport): void {
   expect(none).toEqual(less(all, KEEP_NONE));
   expect(all.toolCalls.length).toBe(Math.min(all.toolCallCount, MAX_TOOL_CALLS));
   expect(all.thoughts.length).toBeLessThanOrEqual(all.thoughtCount);

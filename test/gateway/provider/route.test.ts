@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { PREFIXES, readTarget, type Target } from "../../../src/shared/http/target.ts";
+import { ROUTE_PREFIXES, readTarget, type Target } from "../../../src/shared/http/target.ts";
 import type { DialectRoute } from "../../../src/gateway/provider/provider.ts";
 import { checkMethod, findRoute, isBase, methodsOf } from "../../../src/gateway/provider/route.ts";
 import { Refusal } from "../../../src/shared/refusal.ts";
@@ -35,7 +35,7 @@ function leadsTo(
   host?: string,
 ): string | null {
   const where = read(target, host);
-  if (where instanceof Refusal) return where.reason;
+  if (where instanceof Refusal) return where.code;
   const route = findRoute(where.path, new Headers(headers), configured);
   return route && `${route.provider.name} ${route.route.kind} ${route.upstreamPath}`;
 }
@@ -78,7 +78,7 @@ const ANTHROPIC_ROUTES = [
 
 const TELLS_ANTHROPIC = { "anthropic-version": "2023-06-01" };
 
-describe.each(["", ...PREFIXES])("the routes under %j", (prefix) => {
+describe.each(["", ...ROUTE_PREFIXES])("the routes under %j", (prefix) => {
   it.each(OPENAI_ROUTES)("openai %s %s by the provider's name and at the root", (kind, path) => {
     expect(leadsTo(`${prefix}/openai/v1${path}`)).toBe(`openai ${kind} ${path}`);
     expect(leadsTo(`${prefix}/v1${path}`)).toBe(`openai ${kind} ${path}`);
@@ -399,12 +399,16 @@ describe("where a request goes", () => {
 });
 
 describe("what HEAD / asks of a base URL", () => {
-  it.each(["/", "/openai", "/openai/", "/anthropic", ...PREFIXES, ...PREFIXES.map((p) => `${p}/anthropic`)])(
-    "%s is a base URL",
-    (path) => {
-      expect(isBase(path, BOTH)).toBe(true);
-    },
-  );
+  it.each([
+    "/",
+    "/openai",
+    "/openai/",
+    "/anthropic",
+    ...ROUTE_PREFIXES,
+    ...ROUTE_PREFIXES.map((p) => `${p}/anthropic`),
+  ])("%s is a base URL", (path) => {
+    expect(isBase(path, BOTH)).toBe(true);
+  });
 
   it.each([
     "/nobody",

@@ -1,13 +1,16 @@
 import { describe, expect, it } from "vitest";
-import type { AnswerReader, Keep } from "../../../src/gateway/provider/response-reader.ts";
-import { messagesAnswer } from "../../../src/gateway/provider/anthropic/messages-response.ts";
-import { chatAnswer } from "../../../src/gateway/provider/openai/chat-response.ts";
-import { responsesAnswer } from "../../../src/gateway/provider/openai/responses-response.ts";
+import type { ResponseReader, ContentOptions } from "../../../src/gateway/provider/response-reader.ts";
+import { messagesReader } from "../../../src/gateway/provider/anthropic/messages-response.ts";
+import { chatReader } from "../../../src/gateway/provider/openai/chat-response.ts";
+import { responsesReader } from "../../../src/gateway/provider/openai/responses-response.ts";
 import { KEEP_ALL, KEEP_NONE } from "../../support/in-workerd/fixtures.ts";
 import { afterEvents } from "../../support/in-workerd/readers.ts";
 
 /** The thoughts that events tell of, and how many; told without their words, they must be as many. */
-function thoughtsOf(answer: (keep: Keep) => AnswerReader, events: readonly unknown[]): [number, ...string[]] {
+function thoughtsOf(
+  answer: (keep: ContentOptions) => ResponseReader,
+  events: readonly unknown[],
+): [number, ...string[]] {
   const all = afterEvents(answer(KEEP_ALL), events);
   const none = afterEvents(answer(KEEP_NONE), events);
   expect(none).toMatchObject({ thoughts: [], thoughtCount: all.thoughtCount });
@@ -166,7 +169,7 @@ describe("responses: one thought for each part of a summary and each commentary"
       [3, "a", "b", "c"],
     ],
   ])("%s", (_, events, thoughts) => {
-    expect(thoughtsOf(responsesAnswer, events)).toEqual(thoughts);
+    expect(thoughtsOf(responsesReader, events)).toEqual(thoughts);
   });
 });
 
@@ -208,7 +211,7 @@ describe("messages: one thought for each block of thinking", () => {
     ],
     ["words that are none", [start(0, thinking(7)), thinks(0, null), thinks(0, ["a"])], [1]],
   ])("%s", (_, events, thoughts) => {
-    expect(thoughtsOf(messagesAnswer, events)).toEqual(thoughts);
+    expect(thoughtsOf(messagesReader, events)).toEqual(thoughts);
   });
 });
 
@@ -216,5 +219,5 @@ it("chat has no thoughts, whatever some servers call so", () => {
   const events = [{ reasoning_content: "a" }, { reasoning: "b" }].map((delta) => ({
     choices: [{ index: 0, delta }],
   }));
-  expect(thoughtsOf(chatAnswer, events)).toEqual([0]);
+  expect(thoughtsOf(chatReader, events)).toEqual([0]);
 });

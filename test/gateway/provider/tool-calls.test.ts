@@ -1,8 +1,12 @@
 import { describe, expect, it } from "vitest";
-import type { AnswerReader, Keep, ToolCall } from "../../../src/gateway/provider/response-reader.ts";
-import { messagesAnswer } from "../../../src/gateway/provider/anthropic/messages-response.ts";
-import { chatAnswer } from "../../../src/gateway/provider/openai/chat-response.ts";
-import { responsesAnswer } from "../../../src/gateway/provider/openai/responses-response.ts";
+import type {
+  ResponseReader,
+  ContentOptions,
+  ToolCall,
+} from "../../../src/gateway/provider/response-reader.ts";
+import { messagesReader } from "../../../src/gateway/provider/anthropic/messages-response.ts";
+import { chatReader } from "../../../src/gateway/provider/openai/chat-response.ts";
+import { responsesReader } from "../../../src/gateway/provider/openai/responses-response.ts";
 import { between, forSeeds, seededRandom } from "../../support/rechunk.ts";
 import { KEEP_ALL, KEEP_NONE } from "../../support/in-workerd/fixtures.ts";
 import { afterEvents } from "../../support/in-workerd/readers.ts";
@@ -12,7 +16,7 @@ type Told = readonly [id: string | null, name: string, input: string | null];
 const names = (calls: readonly ToolCall[]): unknown => calls.map(({ id, name, kind }) => [id, name, kind]);
 
 /** The calls that events tell of; told without their inputs, they must be the same but for these. */
-function callsOf(answer: (keep: Keep) => AnswerReader, events: readonly unknown[]): Told[] {
+function callsOf(answer: (keep: ContentOptions) => ResponseReader, events: readonly unknown[]): Told[] {
   const all = afterEvents(answer(KEEP_ALL), events);
   const none = afterEvents(answer(KEEP_NONE), events);
   expect(names(none.toolCalls)).toEqual(names(all.toolCalls));
@@ -264,12 +268,12 @@ describe("chat: calls out of pieces", () => {
       ],
     ],
   ])("%s", (_, events, calls) => {
-    expect(callsOf(chatAnswer, [begun, ...events])).toEqual(calls);
+    expect(callsOf(chatReader, [begun, ...events])).toEqual(calls);
   });
 
   it("names in a text are no calls", () => {
     const text = JSON.stringify(pieces(begin(0, "forged", "forged")));
-    expect(callsOf(chatAnswer, [begun, chunk({ content: text }), pieces(begin(0, "a", "f", text))])).toEqual([
+    expect(callsOf(chatReader, [begun, chunk({ content: text }), pieces(begin(0, "a", "f", text))])).toEqual([
       ["a", "f", text],
     ]);
   });
@@ -418,7 +422,7 @@ describe("responses: one call, however often it is told", () => {
       [["tp_1", "teleport_call", '{"to":"x"}']],
     ],
   ])("%s", (_, events, calls) => {
-    expect(callsOf(responsesAnswer, events)).toEqual(calls);
+    expect(callsOf(responsesReader, events)).toEqual(calls);
   });
 });
 
@@ -504,7 +508,7 @@ describe("messages: calls out of blocks", () => {
       [],
     ],
   ])("%s", (_, events, calls) => {
-    expect(callsOf(messagesAnswer, events)).toEqual(calls);
+    expect(callsOf(messagesReader, events)).toEqual(calls);
   });
 
   it.each([
@@ -530,8 +534,8 @@ describe("messages: calls out of blocks", () => {
       start(0, { type: "mcp_tool_use", id: "a", name: "f", input: {} }),
       start(1, { type: "mcp_tool_result", tool_use_id: "a", ...result }),
     ];
-    expect(afterEvents(messagesAnswer(KEEP_ALL), events).toolCalls).toMatchObject([{ name: "f", error }]);
-    expect(afterEvents(messagesAnswer(KEEP_NONE), events).toolCalls).toMatchObject([
+    expect(afterEvents(messagesReader(KEEP_ALL), events).toolCalls).toMatchObject([{ name: "f", error }]);
+    expect(afterEvents(messagesReader(KEEP_NONE), events).toolCalls).toMatchObject([
       { name: "f", error: null },
     ]);
   });
@@ -610,7 +614,7 @@ describe("calls told in any order, in pieces of any size, are the calls that wer
           pieces(one),
         );
       });
-      expect(callsOf(chatAnswer, [begun, ...shuffled(random, events)])).toEqual(told(calls));
+      expect(callsOf(chatReader, [begun, ...shuffled(random, events)])).toEqual(told(calls));
     });
   });
 
@@ -630,7 +634,7 @@ describe("calls told in any order, in pieces of any size, are the calls that wer
         ...(random() < 0.5 ? [item("done", at, items[at])] : []),
       ]);
       const end = random() < 0.5 ? [completed(...items)] : [];
-      expect(callsOf(responsesAnswer, [...shuffled(random, events), ...end])).toEqual(told(calls));
+      expect(callsOf(responsesReader, [...shuffled(random, events), ...end])).toEqual(told(calls));
     });
   });
 
@@ -644,7 +648,7 @@ describe("calls told in any order, in pieces of any size, are the calls that wer
         ...cutUp(random, input).map((part) => json(at, part)),
         stop(at),
       ]);
-      expect(callsOf(messagesAnswer, shuffled(random, events))).toEqual(told(calls));
+      expect(callsOf(messagesReader, shuffled(random, events))).toEqual(told(calls));
     });
   });
 });

@@ -1,9 +1,13 @@
 import { describe, expect, it } from "vitest";
-import { readAnswer } from "../../../src/gateway/observation/body-parser.ts";
-import { NOTHING_TOLD, type AnswerReader, type AnswerReport } from "../../../src/gateway/provider/response-reader.ts";
-import { messagesAnswer } from "../../../src/gateway/provider/anthropic/messages-response.ts";
-import { chatAnswer, isUsageOnly } from "../../../src/gateway/provider/openai/chat-response.ts";
-import { responsesAnswer } from "../../../src/gateway/provider/openai/responses-response.ts";
+import { createBodyParser } from "../../../src/gateway/observation/body-parser.ts";
+import {
+  EMPTY_REPORT,
+  type ResponseReader,
+  type ResponseReport,
+} from "../../../src/gateway/provider/response-reader.ts";
+import { messagesReader } from "../../../src/gateway/provider/anthropic/messages-response.ts";
+import { chatReader, isUsageOnly } from "../../../src/gateway/provider/openai/chat-response.ts";
+import { responsesReader } from "../../../src/gateway/provider/openai/responses-response.ts";
 import { between, forSeeds, seededRandom } from "../../support/rechunk.ts";
 import { fixture, fixtures, KEEP_ALL, KEEP_NONE } from "../../support/in-workerd/fixtures.ts";
 
@@ -11,7 +15,7 @@ describe("G18-G21 G25 G26 what an answer says it used", () => {
   it.each(fixtures.map(({ name, ...rest }) => [name, rest] as const))(
     "%s",
     (_, { kind, bytes, report, reader }) => {
-      const answer = readAnswer(kind, reader());
+      const answer = createBodyParser(kind, reader());
       answer.bytes(bytes);
       expect(answer.finish()).toEqual(report);
     },
@@ -27,7 +31,7 @@ describe("G18-G21 G25 G26 what an answer says it used", () => {
 });
 
 /** What a reader makes of events one after another. */
-function afterEvents(reader: AnswerReader, ...events: readonly unknown[]): AnswerReport {
+function afterEvents(reader: ResponseReader, ...events: readonly unknown[]): ResponseReport {
   for (const event of events) {
     const name = (event as { type?: unknown } | null)?.type;
     reader.event(
@@ -38,9 +42,9 @@ function afterEvents(reader: AnswerReader, ...events: readonly unknown[]): Answe
   return reader.report();
 }
 
-const chatUsage = (keep = KEEP_NONE): AnswerReader => chatAnswer(keep);
-const responsesUsage = (keep = KEEP_NONE): AnswerReader => responsesAnswer(keep);
-const messagesUsage = (keep = KEEP_NONE): AnswerReader => messagesAnswer(keep);
+const chatUsage = (keep = KEEP_NONE): ResponseReader => chatReader(keep);
+const responsesUsage = (keep = KEEP_NONE): ResponseReader => responsesReader(keep);
+const messagesUsage = (keep = KEEP_NONE): ResponseReader => messagesReader(keep);
 
 const READERS = [
   ["chat", chatUsage],
@@ -50,14 +54,14 @@ const READERS = [
 
 describe.each(READERS)("a reader of %s", (_, reader) => {
   it("reports nothing of nothing", () => {
-    expect(reader().report()).toEqual(NOTHING_TOLD);
+    expect(reader().report()).toEqual(EMPTY_REPORT);
   });
 
   it.each(["", "null", "[]", "7", '"text"', "{", "nonsense", "\u0000", '{"a":1}', "[DONE", "[[DONE]]"])(
     "G15 the event %j tells no figure, id or error",
     (data) => {
       const told = afterEvents(reader(), data);
-      expect({ ...told, ended: false }).toEqual(NOTHING_TOLD);
+      expect({ ...told, ended: false }).toEqual(EMPTY_REPORT);
     },
   );
 
@@ -66,7 +70,7 @@ describe.each(READERS)("a reader of %s", (_, reader) => {
     (value) => {
       const own = reader();
       own.body(value);
-      expect({ ...own.report(), ended: false }).toEqual(NOTHING_TOLD);
+      expect({ ...own.report(), ended: false }).toEqual(EMPTY_REPORT);
     },
   );
 
@@ -166,7 +170,7 @@ describe.each(READERS)("a reader of %s", (_, reader) => {
       const { usage } = own.report();
       if (usage === null) return;
       counts.withUsage += 1;
-      const { extras, flagged: _flagged, ...figures } = usage;
+      const { extras, invalid: _flagged, ...figures } = usage;
       for (const figure of [...Object.values(figures), ...Object.values(extras)]) {
         expect(figure === null || (Number.isSafeInteger(figure) && figure >= 0)).toBe(true);
       }
@@ -183,7 +187,7 @@ describe("G21 figures that are no counts", () => {
       choices: [],
       usage: { prompt_tokens: figure, completion_tokens: 3 },
     });
-    expect(usage).toMatchObject({ input_tokens: null, output_tokens: 3, flagged: true });
+    expect(usage).toMatchObject({ input_tokens: null, output_tokens: 3, invalid: true });
   });
 
   it.each(HOSTILE.map((figure) => [figure]))("responses: %j is not taken, and flagged", (figure) => {
@@ -191,7 +195,7 @@ describe("G21 figures that are no counts", () => {
       type: "response.completed",
       response: { usage: { input_tokens: 3, output_tokens: figure, total_tokens: figure } },
     });
-    expect(usage).toMatchObject({ input_tokens: 3, output_tokens: null, extras: {}, flagged: true });
+    expect(usage).toMatchObject({ input_tokens: 3, output_tokens: null, extras: {}, invalid: true });
   });
 
   it.each(HOSTILE.map((figure) => [figure]))(
@@ -203,7 +207,7 @@ describe("G21 figures that are no counts", () => {
         { type: "message_delta", delta: { stop_reason: "end_turn" }, usage: { output_tokens: figure } },
         { type: "message_stop" },
       );
-      expect(usage).toMatchObject({ input_tokens: 3, output_tokens: 1, flagged: true });
+      expect(usage).toMatchObject({ input_tokens: 3, output_tokens: 1, invalid: true });
     },
   );
 
@@ -217,7 +221,7 @@ describe("G21 figures that are no counts", () => {
         usage: { input_tokens: 3, output_tokens: 9 },
       },
     );
-    expect(usage).toMatchObject({ input_tokens: 3, output_tokens: 9, flagged: true });
+    expect(usage).toMatchObject({ input_tokens: 3, output_tokens: 9, invalid: true });
   });
 
   it("0 and 2^53 - 1 are counts", () => {
@@ -228,7 +232,7 @@ describe("G21 figures that are no counts", () => {
     expect(usage).toMatchObject({
       input_tokens: 0,
       output_tokens: Number.MAX_SAFE_INTEGER,
-      flagged: false,
+      invalid: false,
     });
   });
 
@@ -243,7 +247,7 @@ describe("G21 figures that are no counts", () => {
       cache_read_input_tokens: null,
       cache_write_input_tokens: null,
       extras: {},
-      flagged: false,
+      invalid: false,
     });
   });
 
@@ -308,7 +312,7 @@ describe("G19 responses: a terminal event too large to be read, known by its nam
   it.each(["response.created", "response.output_text.delta", "ping", ""])("%j is none", (name) => {
     const reader = responsesUsage();
     reader.event("", name);
-    expect(reader.report()).toEqual(NOTHING_TOLD);
+    expect(reader.report()).toEqual(EMPTY_REPORT);
   });
 });
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { analyticsEngineSink, type DataSet } from "../../../src/gateway/sinks/analytics-engine.ts";
+import { analyticsEngineSink, type Dataset } from "../../../src/gateway/sinks/analytics-engine.ts";
 import { INTERCEPTION_COLUMNS, OVERRIDE_COLUMNS, toRow } from "../../../src/gateway/sinks/analytics-row.ts";
 import { StrictAnalytics } from "../../support/strict-analytics.ts";
 import {
@@ -59,7 +59,7 @@ describe("the Analytics Engine sink", () => {
   it("H1 a row that is not taken costs no other of its group, and the first failure is told", () => {
     let times = 0;
     const taken: unknown[] = [];
-    const failing: DataSet = {
+    const failing: Dataset = {
       writeDataPoint: (point) => {
         times += 1;
         if (times < 3) throw new Error(`down ${times}`);
@@ -76,7 +76,7 @@ describe("the Analytics Engine sink", () => {
   it("has one promise for a group, of all its rows", async () => {
     const { promise, resolve } = Promise.withResolvers<void>();
     let isDone = false;
-    const remote: DataSet = { writeDataPoint: () => promise };
+    const remote: Dataset = { writeDataPoint: () => promise };
     const written = analyticsEngineSink(remote, remote).write([END, OVERRIDE, START]);
     const done = Promise.resolve(written).then(() => (isDone = true));
     await Promise.resolve();
@@ -88,7 +88,7 @@ describe("the Analytics Engine sink", () => {
 
   it("H1 of several remote rows that fail, each is handled: nothing is left unhandled", async () => {
     let times = 0;
-    const remote: DataSet = { writeDataPoint: () => Promise.reject(new Error(`remote ${(times += 1)}`)) };
+    const remote: Dataset = { writeDataPoint: () => Promise.reject(new Error(`remote ${(times += 1)}`)) };
     await expect(analyticsEngineSink(remote, remote).write([END, OVERRIDE, END])).rejects.toThrow("remote 1");
     expect(times).toBe(3);
   });
@@ -98,7 +98,7 @@ describe("the Analytics Engine sink", () => {
     interceptions.failing = true;
     let isHandled = false;
     const rejected = Promise.reject(new Error("remote"));
-    const remote: DataSet = {
+    const remote: Dataset = {
       writeDataPoint: () => ({
         // oxlint-disable-next-line unicorn/no-thenable -- tells whether somebody handles its rejection
         then: (...handlers: Parameters<Promise<void>["then"]>) => {
@@ -106,7 +106,7 @@ describe("the Analytics Engine sink", () => {
           return rejected.then(...handlers);
         },
       }),
-    } as unknown as DataSet;
+    } as unknown as Dataset;
     const written = analyticsEngineSink(interceptions, remote).write([OVERRIDE, END]);
     await expect(written).rejects.toThrow("Analytics Engine is down");
     expect(isHandled).toBe(true);
@@ -114,13 +114,13 @@ describe("the Analytics Engine sink", () => {
   });
 
   it("hands on the promise of a set that is another Worker", async () => {
-    const remote: DataSet = { writeDataPoint: () => Promise.reject(new Error("remote")) };
+    const remote: Dataset = { writeDataPoint: () => Promise.reject(new Error("remote")) };
     await expect(analyticsEngineSink(remote, null).write([END])).rejects.toThrow("remote");
   });
 
   it("calls the binding as a method: the real one needs its this", () => {
     const seen: unknown[] = [];
-    const binding: DataSet = {
+    const binding: Dataset = {
       writeDataPoint(this: unknown) {
         seen.push(this);
       },

@@ -1,13 +1,20 @@
 import { describe, expect, it } from "vitest";
 import {
-  clipBytes,
+  truncateBytes,
   INTERCEPTION_COLUMNS,
   OVERRIDE_COLUMNS,
   ROW_VERSION,
   toRow,
 } from "../../../src/gateway/sinks/analytics-row.ts";
 import { StrictAnalytics } from "../../support/strict-analytics.ts";
-import { END, HOSTILE_TEXTS, OVERRIDE, PASSED, REJECTED, withTexts } from "../../support/in-workerd/events.ts";
+import {
+  END,
+  HOSTILE_TEXTS,
+  OVERRIDE,
+  PASSED,
+  REJECTED,
+  withTexts,
+} from "../../support/in-workerd/events.ts";
 import { utf8 } from "../../support/in-workerd/values.ts";
 
 const names = (columns: readonly { readonly name: string }[]): string[] => columns.map(({ name }) => name);
@@ -280,13 +287,13 @@ describe("H2 text cut by bytes", () => {
     ["x\ud800y", 4, "x\ud800"],
     ["x\ud800y", 3, "x"],
   ])("%j in %i bytes is %j", (text, max, cut) => {
-    expect(clipBytes(text, max)).toBe(cut);
+    expect(truncateBytes(text, max)).toBe(cut);
   });
 
   it("is a beginning of the text that fits, and the longest one between characters", () => {
     const text = "aé東🗼\ud800".repeat(20);
     for (let max = 0; max <= utf8(text).length + 3; max += 1) {
-      const cut = clipBytes(text, max);
+      const cut = truncateBytes(text, max);
       expect(text.startsWith(cut)).toBe(true);
       expect(utf8(cut).length).toBeLessThanOrEqual(max);
       const next = String.fromCodePoint(text.codePointAt(cut.length) ?? 0x41);

@@ -1,14 +1,23 @@
 import { describe, expect, it } from "vitest";
 import type { InterceptorEvent } from "../../../src/events/event.ts";
 import type { Sink } from "../../../src/gateway/sinks/recorder.ts";
-import { holdStarts } from "../../../src/gateway/sinks/coalesce-starts.ts";
-import { END, OVERRIDE, PASSED, PROMPT, REFUSED, START, TOKENS, TOOL } from "../../support/in-workerd/events.ts";
+import { coalesceStarts } from "../../../src/gateway/sinks/coalesce-starts.ts";
+import {
+  END,
+  OVERRIDE,
+  PASSED,
+  PROMPT,
+  REFUSED,
+  START,
+  TOKENS,
+  TOOL,
+} from "../../support/in-workerd/events.ts";
 
 /** Timers that go off when told, and a sink that keeps what it is given. */
 function setUp(write?: Sink["write"]) {
   const timers = new Set<() => void>();
   const given: (readonly InterceptorEvent[])[] = [];
-  const sink = holdStarts(
+  const sink = coalesceStarts(
     { name: "ledger", required: false, write: write ?? ((events) => void given.push(events)) },
     (_, call) => {
       timers.add(call);

@@ -6,12 +6,21 @@
  */
 import { describe, expect, it } from "vitest";
 import type { InterceptorEvent } from "../../../src/events/event.ts";
-import { FALLBACK_MESSAGE, fallbackLog } from "../../../src/events/fallback-log.ts";
-import { holdStarts } from "../../../src/gateway/sinks/coalesce-starts.ts";
-import { ledgerSink, type Timing } from "../../../src/gateway/sinks/records.ts";
+import { FALLBACK_MESSAGE, createFallbackLog } from "../../../src/events/fallback-log.ts";
+import { coalesceStarts } from "../../../src/gateway/sinks/coalesce-starts.ts";
+import { recordsSink, type Timing } from "../../../src/gateway/sinks/records.ts";
 import { LOG_MESSAGE, logSink } from "../../../src/gateway/sinks/log.ts";
 import { createRecorder } from "../../../src/gateway/sinks/recorder.ts";
-import { END, OVERRIDE, PROMPT, REJECTED, START, THOUGHT, TOKENS, TOOL } from "../../support/in-workerd/events.ts";
+import {
+  END,
+  OVERRIDE,
+  PROMPT,
+  REJECTED,
+  START,
+  THOUGHT,
+  TOKENS,
+  TOOL,
+} from "../../support/in-workerd/events.ts";
 
 const LOG_CHARACTERS = 16_384;
 /** As `provider/answer.ts` and `events/redaction.ts` bound them. */
@@ -124,7 +133,7 @@ function openConsole({ required = false }: { readonly required?: boolean } = {})
   const { after, passTime } = stage();
   let heal = false;
   const taken: InterceptorEvent[] = [];
-  const ledger = ledgerSink({
+  const ledger = recordsSink({
     required,
     wants: () => true,
     deliver: (events) => {
@@ -132,11 +141,11 @@ function openConsole({ required = false }: { readonly required?: boolean } = {})
       taken.push(...events);
       return Promise.resolve();
     },
-    fallback: fallbackLog(print),
+    fallback: createFallbackLog(print),
     timing: { after, random: () => 1 },
   });
   const recorder = createRecorder(
-    [logSink(print), required ? ledger : holdStarts(ledger, after)],
+    [logSink(print), required ? ledger : coalesceStarts(ledger, after)],
     () => undefined,
     (sink) => print(failure(sink)),
   );

@@ -2,9 +2,18 @@ import { describe, expect, it } from "vitest";
 import type { InterceptorEvent } from "../../../src/events/event.ts";
 import { createRecorder } from "../../../src/gateway/sinks/recorder.ts";
 import { storesEvent } from "../../../src/records/ledger/write/store.ts";
-import { FALLBACK_MESSAGE, fallbackLog, toFallbackLine } from "../../../src/events/fallback-log.ts";
-import { ledgerSink, type Timing } from "../../../src/gateway/sinks/records.ts";
-import { END, everyEvent, HOSTILE_TEXTS, PASSED, REFUSED, START, TOOL, withTexts } from "../../support/in-workerd/events.ts";
+import { FALLBACK_MESSAGE, createFallbackLog, toFallbackLine } from "../../../src/events/fallback-log.ts";
+import { recordsSink, type Timing } from "../../../src/gateway/sinks/records.ts";
+import {
+  END,
+  everyEvent,
+  HOSTILE_TEXTS,
+  PASSED,
+  REFUSED,
+  START,
+  TOOL,
+  withTexts,
+} from "../../support/in-workerd/events.ts";
 import { within } from "../../support/in-workerd/waiting.ts";
 
 const DOWN = new Error("Too Many Requests");
@@ -42,14 +51,14 @@ function setUp(attempts: readonly Attempt[], required = false, random = 1) {
   const clock = jumpingClock(random);
   const lines: string[] = [];
   const given: (readonly InterceptorEvent[])[] = [];
-  const sink = ledgerSink({
+  const sink = recordsSink({
     required,
     wants: storesEvent,
     deliver: (events) => {
       given.push(events);
       return (attempts[given.length - 1] ?? attempts.at(-1) ?? hang)(events);
     },
-    fallback: fallbackLog((line) => void lines.push(line)),
+    fallback: createFallbackLog((line) => void lines.push(line)),
     timing: clock,
   });
   const write = async (events: readonly InterceptorEvent[]): Promise<void> =>
@@ -147,7 +156,7 @@ describe("a fallback line", () => {
 
   it("comes the earlier the more it matters: ends, starts, and content last", () => {
     const lines: string[] = [];
-    fallbackLog((line) => void lines.push(line))(everyEvent);
+    createFallbackLog((line) => void lines.push(line))(everyEvent);
     const types = lines.map((line) => (JSON.parse(line) as { event: InterceptorEvent }).event.record_type);
     expect(types.slice(0, 2)).toEqual(["interception_end", "interception_start"]);
     expect(types.slice(-3)).toEqual(["prompt_usage", "tool_usage", "model_thought"]);

@@ -1,5 +1,10 @@
 import { describe, expect, it } from "vitest";
-import { hasLooped, toClientHeaders, upstreamHeaders, VIA_MARK } from "../../../src/gateway/upstream/headers.ts";
+import {
+  hasLooped,
+  toClientHeaders,
+  upstreamHeaders,
+  VIA_MARK,
+} from "../../../src/gateway/upstream/headers.ts";
 import { OWNER } from "../../support/in-workerd/values.ts";
 
 type Pairs = readonly (readonly [name: string, value: string])[];

@@ -1,8 +1,8 @@
 import { beforeEach, describe, expect, it } from "vitest";
-import { adminApi } from "../../../src/records/api/api.ts";
+import { createApi } from "../../../src/records/api/api.ts";
 import { ENDPOINTS } from "../../../src/records/api/endpoints.ts";
 import { sha256Hex } from "../../../src/shared/digest.ts";
-import { PREFIXES } from "../../../src/shared/http/target.ts";
+import { ROUTE_PREFIXES } from "../../../src/shared/http/target.ts";
 import { ask, good, part, TOKEN } from "../../support/in-workerd/api-client.ts";
 import { emptyLedger, insert, interception, T0, throughLedger } from "../../support/in-workerd/api-rows.ts";
 
@@ -48,7 +48,7 @@ describe("who may ask the API", () => {
     for (const path of EVERY) {
       const { status, json, refusal } = await ask(path, { headers });
       expect(status).toBe(401);
-      expect(refusal?.reason).toBe("admin_only");
+      expect(refusal?.code).toBe("admin_only");
       expect(Object.keys(json as object)).toEqual(["message"]);
     }
   });
@@ -63,7 +63,7 @@ describe("who may ask the API", () => {
     for (const headers of [{}, { authorization: "Bearer " }, { authorization: "Bearer null" }]) {
       const { status, refusal } = await ask("/usage", { headers, adminTokenSha256: null });
       expect(status).toBe(401);
-      expect(refusal?.detail).toBe("ADMIN_TOKEN is not set");
+      expect(refusal?.data.detail).toBe("ADMIN_TOKEN is not set");
     }
   });
 
@@ -95,13 +95,13 @@ describe("who may ask the API", () => {
 });
 
 describe("what the API takes", () => {
-  const api = adminApi({ database: null, adminTokenSha256: null, now: () => T0 });
+  const api = createApi({ database: null, adminTokenSha256: null, now: () => T0 });
 
   it("the endpoints' names under both prefixes, and whatever is below them", () => {
-    for (const prefix of PREFIXES) {
+    for (const prefix of ROUTE_PREFIXES) {
       for (const name of EVERY.map((path) => path.split("/")[1])) {
-        expect(api.takes(`${prefix}/${name}`)).toBe(true);
-        expect(api.takes(`${prefix}/${name}/x/y`)).toBe(true);
+        expect(api.hasPath(`${prefix}/${name}`)).toBe(true);
+        expect(api.hasPath(`${prefix}/${name}/x/y`)).toBe(true);
       }
     }
   });
@@ -120,11 +120,13 @@ describe("what the API takes", () => {
     "/api/v2/ai-gatewaysessions",
     "/x/api/v2/ai-gateway/sessions",
   ])("no provider's route: %s", (path) => {
-    expect(api.takes(path)).toBe(false);
+    expect(api.hasPath(path)).toBe(false);
   });
 
   it("the same under either prefix", async () => {
-    const [first, second] = await Promise.all(PREFIXES.map((prefix) => good("/interceptions", { prefix })));
+    const [first, second] = await Promise.all(
+      ROUTE_PREFIXES.map((prefix) => good("/interceptions", { prefix })),
+    );
     expect(part(first, "count")).toBe(1);
     expect(second).toEqual(first);
   });
@@ -132,18 +134,18 @@ describe("what the API takes", () => {
   it.each(["/sessions/", "/sessions/a/b", "/usage/", "/usage/x", "/openapi.json/x", "/sessions/%ff"])(
     "404 for what is not there: %s",
     async (path) => {
-      expect((await ask(path)).refusal?.reason).toBe("not_found");
+      expect((await ask(path)).refusal?.code).toBe("not_found");
     },
   );
 
   it.each(["POST", "PUT", "PATCH", "DELETE", "OPTIONS"])("405 for %s", async (method) => {
-    expect((await ask("/usage", { method })).refusal?.reason).toBe("method_not_allowed");
+    expect((await ask("/usage", { method })).refusal?.code).toBe("method_not_allowed");
   });
 
   it.each(["GET", "HEAD", "PUT", "DELETE"])(
     "405 for %s where what is asked stands in a body",
     async (method) => {
-      expect((await ask("/explain", { method })).refusal?.reason).toBe("method_not_allowed");
+      expect((await ask("/explain", { method })).refusal?.code).toBe("method_not_allowed");
     },
   );
 
@@ -172,7 +174,7 @@ describe("a ledger that cannot be read", () => {
 
   it("none at all: 503, but for the document", async () => {
     for (const path of asking)
-      expect((await ask(path, { database: null })).refusal?.reason).toBe("ledger_unavailable");
+      expect((await ask(path, { database: null })).refusal?.code).toBe("ledger_unavailable");
     expect((await ask("/openapi.json", { database: null })).status).toBe(200);
   });
 
@@ -182,14 +184,14 @@ describe("a ledger that cannot be read", () => {
       const { status, text, refusal } = await ask(path, { database: throughLedger({ failure }) });
       expect(status).toBe(503);
       expect(text).not.toMatch(/sql|d1|table|select/i);
-      expect(refusal?.detail).toContain("no such table");
+      expect(refusal?.data.detail).toContain("no such table");
     }
   });
 
   it("one without its tables: the same", async () => {
     const without = throughLedger({ change: (sql) => sql.replaceAll("interceptions", "no_such_table") });
     const { status, text, refusal } = await ask("/sessions", { database: without });
-    expect([status, refusal?.reason]).toEqual([503, "ledger_unavailable"]);
+    expect([status, refusal?.code]).toEqual([503, "ledger_unavailable"]);
     expect(text).not.toContain("no_such_table");
   });
 

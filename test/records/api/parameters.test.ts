@@ -66,7 +66,7 @@ describe("parameters", () => {
         expect([path, name, status]).toEqual([path, name, 400]);
         expect(part(json, "validations", 0, "field")).toBe(name);
         expect(text).not.toContain("CANARY");
-        expect([refusal?.reason, refusal?.detail]).toEqual(["filter_unknown", null]);
+        expect([refusal?.code, refusal?.data.detail]).toEqual(["filter_unknown", undefined]);
       }
       for (const name of ["LIMIT", "limit%20", "__proto__", "toString", "%3Cscript%3E", "a".repeat(41), ""]) {
         const { status, text, json } = await ask(`${pathOf(path)}?${name}=CANARY`);
@@ -84,7 +84,7 @@ describe("parameters", () => {
       message: "A query parameter is not valid. (after_id)",
       validations: [{ field: "after_id", detail: "a UUID of 36 characters, with no other cursor beside it" }],
     });
-    expect(`${text} ${refusal?.detail}`).not.toContain("CANARY");
+    expect(`${text} ${refusal?.data.detail}`).not.toContain("CANARY");
   });
 
   it("one name has one rule, as who sent a bad value is told by its name alone", () => {

@@ -1,17 +1,25 @@
 /** Watching for lies: what the cron finds odd in what the ledger holds, and how it goes about it. */
 import { beforeEach, describe, expect, it } from "vitest";
 import type { InterceptionStart, InterceptorEvent } from "../../../src/events/event.ts";
-import { flagsOf, type Flag } from "../../../src/gateway/initiator/flags.ts";
-import { MANY_ACTORS, RISE } from "../../../src/records/ledger/maintain/anomalies.ts";
-import { idPrefix, timeOf } from "../../../src/shared/uuid-time.ts";
-import { LOOK, PAGE } from "../../../src/records/ledger/maintain/anomaly-sql.ts";
+import { detectFlags, type Flag } from "../../../src/gateway/initiator/flags.ts";
+import { MANY_ACTORS, SHARE_SPIKE } from "../../../src/records/ledger/maintain/anomalies.ts";
+import { uuidPrefix, uuidTime } from "../../../src/shared/uuid-time.ts";
+import { ANOMALY_SQL, PAGE_ROWS } from "../../../src/records/ledger/maintain/anomaly-sql.ts";
 import { storeEvents } from "../../../src/records/ledger/write/store.ts";
-import { keepUp } from "../../../src/records/ledger/maintain/cron.ts";
-import { SETTLED_AFTER_MS, watch } from "../../../src/records/ledger/maintain/anomaly-scan.ts";
+import { runMaintenance } from "../../../src/records/ledger/maintain/cron.ts";
+import { SETTLED_AFTER_MS, scanForAnomalies } from "../../../src/records/ledger/maintain/anomaly-scan.ts";
 import { uuidV7 } from "../../../src/shared/uuid.ts";
 import { between, forSeedsAsync, seededRandom } from "../../support/rechunk.ts";
-import { open } from "../../support/in-workerd/gateway-harness.ts";
-import { AGENTS, BODY, CENTRAL_CHAT, chatAnswer, CLIENT_KEY, only, post } from "../../support/in-workerd/calls.ts";
+import { openGateway } from "../../support/in-workerd/gateway-harness.ts";
+import {
+  AGENTS,
+  BODY,
+  CENTRAL_CHAT,
+  chatAnswer,
+  CLIENT_KEY,
+  only,
+  post,
+} from "../../support/in-workerd/calls.ts";
 import { END, START } from "../../support/in-workerd/events.ts";
 import { emptyLedger } from "../../support/in-workerd/ledger-database.ts";
 import { shuffled, T0 } from "../../support/in-workerd/ledger-events.ts";
@@ -63,7 +71,7 @@ async function found(): Promise<readonly Found[]> {
 /** Stores them, lets the cron look, and hands on what it found. */
 async function look(events: readonly InterceptorEvent[], now = T0 + DAY): Promise<readonly Found[]> {
   await storeEvents(database, events);
-  await watch(database, now, () => undefined);
+  await scanForAnomalies(database, now, () => undefined);
   return found();
 }
 
@@ -83,7 +91,7 @@ describe("a chat", () => {
     ];
     expect(await look(events)).toEqual([
       {
-        id: expect.stringMatching(new RegExp(`^${idPrefix(T0 - (T0 % DAY))}-8[0-9a-f]{3}-8[0-9a-f]{3}-`)),
+        id: expect.stringMatching(new RegExp(`^${uuidPrefix(T0 - (T0 % DAY))}-8[0-9a-f]{3}-8[0-9a-f]{3}-`)),
         kind: "chat_of_several",
         subject: CHAT,
         first_interception_id: events[1]?.interception_id,
@@ -192,7 +200,7 @@ describe("an owner", () => {
 });
 
 const agents = (headers: Record<string, string>): readonly Flag[] =>
-  flagsOf(true, new Headers(headers), { owner: "none" });
+  detectFlags(true, new Headers(headers), { owner: "none" });
 
 describe("Coder Agents without its headers", () => {
   const naked = { ...itself, ...flagged("coder_agents_without_headers") };
@@ -218,8 +226,8 @@ describe("Coder Agents without its headers", () => {
       "coder_agents_without_headers",
     ]);
     expect(agents({ "x-coder-chat-id": "no-chat" })).toEqual([]);
-    expect(flagsOf(true, new Headers({ "x-coder-owner-id": OWNER }), { owner: "overrides" })).toEqual([]);
-    expect(flagsOf(false, new Headers(), { owner: "none" })).toEqual([]);
+    expect(detectFlags(true, new Headers({ "x-coder-owner-id": OWNER }), { owner: "overrides" })).toEqual([]);
+    expect(detectFlags(false, new Headers(), { owner: "none" })).toEqual([]);
   });
 
   it.each([
@@ -235,8 +243,8 @@ describe("Coder Agents without its headers", () => {
       [],
     ],
   ] as const)("is on the start's event: %s", async (_, headers, vars, flags) => {
-    const house = await open({ provider: chatAnswer, vars });
-    const { events } = await house.visit(CENTRAL_CHAT, post(BODY, { ...headers }));
+    const house = await openGateway({ provider: chatAnswer, vars });
+    const { events } = await house.exchange(CENTRAL_CHAT, post(BODY, { ...headers }));
     expect(only(events, "interception_start").flags).toEqual(flags);
   });
 });
@@ -273,7 +281,7 @@ describe("a sudden rise of asserted owners", () => {
     ["too few requests in the hour", 60, 10, 0.1, 39, 10],
     ["a fall", 60, 10, 0.9, 10, 40],
   ])("is none where there is %s", async (_, hours, each, share, asserted, others) => {
-    expect(RISE.requests).toBe(50);
+    expect(SHARE_SPIKE.requests).toBe(50);
     await look(before(hours, each, share), hourAt);
     expect(await look(now(asserted, others), hourAt + HOUR)).toEqual([]);
   });
@@ -325,7 +333,7 @@ describe("the cron's way through the ledger", () => {
       const sorted = events.toSorted((a, b) => (a.interception_id < b.interception_id ? -1 : 1));
       while (sorted.length > 0) {
         const piece = sorted.splice(0, between(random, 1, 40));
-        const last = timeOf(piece.at(-1)?.interception_id ?? "");
+        const last = uuidTime(piece.at(-1)?.interception_id ?? "");
         await look(piece, last + SETTLED_AFTER_MS + 1);
         if (random() < 0.3) await database.prepare("DELETE FROM upkeep_cursors").run();
       }
@@ -352,40 +360,40 @@ describe("the cron's way through the ledger", () => {
   });
 
   it("goes on where it stopped, in pages, and does so much at most in one run", async () => {
-    const many = Array.from({ length: 2 * PAGE + 10 }, (_, n) => began(T0 + n, { chat_id: null }));
+    const many = Array.from({ length: 2 * PAGE_ROWS + 10 }, (_, n) => began(T0 + n, { chat_id: null }));
     await storeEvents(database, many);
     const asked: string[] = [];
     const counting = through((sql) => void asked.push(sql));
-    await watch(counting, T0 + DAY, () => undefined);
-    expect(asked.filter((sql) => sql === LOOK.page)).toHaveLength(3);
+    await scanForAnomalies(counting, T0 + DAY, () => undefined);
+    expect(asked.filter((sql) => sql === ANOMALY_SQL.page)).toHaveLength(3);
     expect(asked.length).toBeLessThan(25);
     const cursor = await database.prepare("SELECT cursor FROM upkeep_cursors").first("cursor");
     expect(cursor).toBe(many.at(-1)?.interception_id);
     asked.length = 0;
-    await watch(counting, T0 + DAY, () => undefined);
-    expect(asked).toEqual([LOOK.page]);
+    await scanForAnomalies(counting, T0 + DAY, () => undefined);
+    expect(asked).toEqual([ANOMALY_SQL.page]);
   });
 
   it("says so where it stood still, and begins no earlier than a week ago", async () => {
     const events = [began(T0, { chat_id: CHAT }), began(T0, { chat_id: CHAT, initiator_id: BOB })];
-    expect(await look(events, T0 + RISE.days * DAY + 1)).toEqual([]);
-    expect(await look([], T0 + RISE.days * DAY)).toHaveLength(2);
+    expect(await look(events, T0 + SHARE_SPIKE.days * DAY + 1)).toEqual([]);
+    expect(await look([], T0 + SHARE_SPIKE.days * DAY)).toHaveLength(2);
   });
 
   // The attack: rows that make the run fail would hide whatever comes behind them.
   it("gets past a page in which everything is odd", async () => {
-    const events = Array.from({ length: PAGE }, (_, n) => {
+    const events = Array.from({ length: PAGE_ROWS }, (_, n) => {
       const chat_id = CHAT.replace(/.{4}$/, (n >> 1).toString(16).padStart(4, "0"));
       const initiator_id = OWNER.replace(/.{4}$/, n.toString(16).padStart(4, "0"));
       return began(T0 + n, { chat_id, initiator_id, actor_id: "x".repeat(96) });
     });
     const all = await look(events);
-    expect(all).toHaveLength(PAGE);
+    expect(all).toHaveLength(PAGE_ROWS);
     expect(await look([began(T0 + DAY, { chat_id: CHAT })], T0 + 2 * DAY)).not.toHaveLength(0);
   });
 
   it("reads no more of a page's chats than fits, and the first two of each before the third of any", async () => {
-    const chats = Array.from({ length: PAGE }, (_, n) =>
+    const chats = Array.from({ length: PAGE_ROWS }, (_, n) =>
       CHAT.replace(/.{4}$/, n.toString(16).padStart(4, "0")),
     );
     const speakers = ["a", "b", "c", "d", "e", "f"];
@@ -394,11 +402,11 @@ describe("the cron's way through the ledger", () => {
         database,
         chats.map((chat_id) => began(T0 + nth, { chat_id, actor_id })),
       );
-    const asked = database.prepare(LOOK.pairs).bind(JSON.stringify(chats));
+    const asked = database.prepare(ANOMALY_SQL.pairs).bind(JSON.stringify(chats));
     const { results } = await asked.all<{ readonly chat_id: string }>();
-    expect(results.length).toBeLessThanOrEqual(5 * PAGE);
+    expect(results.length).toBeLessThanOrEqual(5 * PAGE_ROWS);
     const each = [...Map.groupBy(results, ({ chat_id: chat }) => chat).values()].map(({ length }) => length);
-    expect([each.length, Math.min(...each), Math.max(...each)]).toEqual([PAGE, 5, 5]);
+    expect([each.length, Math.min(...each), Math.max(...each)]).toEqual([PAGE_ROWS, 5, 5]);
   });
 
   it("writes nothing of a page that it cannot write whole", async () => {
@@ -408,9 +416,9 @@ describe("the cron's way through the ledger", () => {
     ];
     await storeEvents(database, events);
     const broken = through((sql) => {
-      if (sql === LOOK.cursor) throw new Error("D1_ERROR: overloaded");
+      if (sql === ANOMALY_SQL.cursor) throw new Error("D1_ERROR: overloaded");
     });
-    await expect(watch(broken, T0 + DAY, () => undefined)).rejects.toThrow("overloaded");
+    await expect(scanForAnomalies(broken, T0 + DAY, () => undefined)).rejects.toThrow("overloaded");
     expect(await found()).toEqual([]);
     expect((await database.prepare("SELECT * FROM attribution_hours").all()).results).toEqual([]);
     expect(await look([])).toHaveLength(1);
@@ -420,13 +428,13 @@ describe("the cron's way through the ledger", () => {
     const events = [began(T0, { chat_id: CHAT }), began(T0 + 1, { chat_id: CHAT, initiator_id: BOB })];
     await storeEvents(database, events);
     const to = places({ database });
-    await keepUp(to, T0 + HOUR);
+    await runMaintenance(to, T0 + HOUR);
     expect(kinds(await found())).toEqual(["chat_of_several", "owner_switched"]);
     const broken = through((sql) => {
-      if (sql === LOOK.page) throw new Error("D1_ERROR: no such table: upkeep_cursors");
+      if (sql === ANOMALY_SQL.page) throw new Error("D1_ERROR: no such table: upkeep_cursors");
     });
     const failing = places({ database: broken, retentionDays: 1 });
-    await expect(keepUp(failing, T0 + 10 * DAY)).rejects.toThrow("no such table");
+    await expect(runMaintenance(failing, T0 + 10 * DAY)).rejects.toThrow("no such table");
     expect(failing.complaints).toContain(
       "ledger: upkeep failed: Error: D1_ERROR: no such table: upkeep_cursors",
     );
@@ -436,11 +444,11 @@ describe("the cron's way through the ledger", () => {
   it("RETENTION_DAYS forgets its tables with the rest, a day at a time", async () => {
     const events = story(seededRandom(7));
     await look(events, T0 + 3 * DAY);
-    await keepUp(places({ database, retentionDays: 60 }), T0 + 61 * DAY);
+    await runMaintenance(places({ database, retentionDays: 60 }), T0 + 61 * DAY);
     const days = new Set((await found()).map(({ id }) => id.slice(0, 13)));
     // That day has begun before then, and goes whole.
-    expect([...days]).toEqual([idPrefix(T0 - (T0 % DAY) + 2 * DAY)]);
-    await keepUp(places({ database, retentionDays: 60 }), T0 + 70 * DAY);
+    expect([...days]).toEqual([uuidPrefix(T0 - (T0 % DAY) + 2 * DAY)]);
+    await runMaintenance(places({ database, retentionDays: 60 }), T0 + 70 * DAY);
     for (const table of ["anomalies", "owner_actors", "attribution_hours"])
       expect((await database.prepare(`SELECT 1 FROM ${table}`).all()).results).toEqual([]);
   });
@@ -462,7 +470,7 @@ function through(told: (sql: string) => void): D1Database {
 }
 
 describe("each look finds its rows by an index", () => {
-  const PARAMETERS: Readonly<Record<keyof typeof LOOK, readonly string[]>> = {
+  const PARAMETERS: Readonly<Record<keyof typeof ANOMALY_SQL, readonly string[]>> = {
     page: ["01", "02"],
     owners: ["[]"],
     hours: ["[]"],
@@ -476,13 +484,13 @@ describe("each look finds its rows by an index", () => {
   const OWN = /^(?:SCAN|SEARCH) (?:json_each|told|pairs|\(subquery)/;
   const NARROW = /^SEARCH \w+ USING (?:PRIMARY KEY|(?:COVERING )?INDEX \w+) \(.*[=<>]/;
 
-  async function broad(name: keyof typeof LOOK): Promise<string[]> {
-    const statement = database.prepare(`EXPLAIN QUERY PLAN ${LOOK[name]}`).bind(...PARAMETERS[name]);
+  async function broad(name: keyof typeof ANOMALY_SQL): Promise<string[]> {
+    const statement = database.prepare(`EXPLAIN QUERY PLAN ${ANOMALY_SQL[name]}`).bind(...PARAMETERS[name]);
     const { results } = await statement.all<{ detail: string }>();
     const steps = results.map(({ detail }) => detail);
     return steps.filter((step) => /^(?:SCAN|SEARCH) /.test(step) && !OWN.test(step) && !NARROW.test(step));
   }
-  const names = Object.keys(LOOK) as (keyof typeof LOOK)[];
+  const names = Object.keys(ANOMALY_SQL) as (keyof typeof ANOMALY_SQL)[];
 
   it.each(names)("%s", async (name) => {
     expect(await broad(name)).toEqual([]);
@@ -500,7 +508,7 @@ describe("each look finds its rows by an index", () => {
     );
     await storeEvents(database, events);
     const { results, meta } = await database
-      .prepare(LOOK.pairs)
+      .prepare(ANOMALY_SQL.pairs)
       .bind(JSON.stringify([CHAT]))
       .all();
     expect(results).toHaveLength(2);

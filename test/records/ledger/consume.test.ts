@@ -1,9 +1,15 @@
 import { createExecutionContext, createMessageBatch, getQueueResult } from "cloudflare:test";
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import type { InterceptorEvent } from "../../../src/events/event.ts";
-import { consume, LAST_ATTEMPT, LOGGED, TOGETHER, VERY_LAST_ATTEMPT } from "../../../src/records/ledger/write/consume.ts";
+import {
+  consumeBatch,
+  LAST_ATTEMPT,
+  MAX_LOGGED_CHARACTERS,
+  MAX_BATCH_CHARACTERS,
+  FINAL_ATTEMPT,
+} from "../../../src/records/ledger/write/consume.ts";
 import { sendEvents, toMessages } from "../../../src/events/queue-message.ts";
-import type { LedgerPlaces } from "../../../src/records/ledger/ledger.ts";
+import type { LedgerDeps } from "../../../src/records/ledger/ledger.ts";
 import { storeEvents, storesEvent } from "../../../src/records/ledger/write/store.ts";
 import wranglerToml from "../../../wrangler.toml?raw";
 import { END, everyEvent, REFUSED, START, TOOL } from "../../support/in-workerd/events.ts";
@@ -27,7 +33,7 @@ type Result = {
 };
 
 /** One delivery of these messages, named m0, m1, …, as the queue sees its end. */
-async function deliver(given: readonly Given[], to: LedgerPlaces): Promise<Result> {
+async function deliver(given: readonly Given[], to: LedgerDeps): Promise<Result> {
   const messages = given.map(({ events = [], body = JSON.stringify(events), attempts = 1 }, at) => ({
     id: `m${at}`,
     timestamp: 0,
@@ -38,7 +44,7 @@ async function deliver(given: readonly Given[], to: LedgerPlaces): Promise<Resul
   // The result tells who is to come again, but not when.
   const retries = batch.messages.map((message) => vi.spyOn(message, "retry"));
   const context = createExecutionContext();
-  await consume(batch, to);
+  await consumeBatch(batch, to);
   const { ackAll, retryBatch, explicitAcks, retryMessages } = await getQueueResult(batch, context);
   expect([ackAll, retryBatch.retry]).toEqual([false, false]);
   const delays = retries.map((retry) => retry.mock.calls[0]?.[0]?.delaySeconds);
@@ -156,7 +162,8 @@ describe("a batch of a hundred messages, each as large as they come", () => {
     expect(acked).toHaveLength(100);
     expect(counting.batches.length).toBeGreaterThan(4);
     // What a row has beside its event is little.
-    for (const { characters } of counting.batches) expect(characters).toBeLessThan(TOGETHER * 1.1);
+    for (const { characters } of counting.batches)
+      expect(characters).toBeLessThan(MAX_BATCH_CHARACTERS * 1.1);
   });
 
   it("has a row for each event", async () => {
@@ -291,7 +298,7 @@ describe("the last attempt", () => {
   it("comes before the queue's own, after which a message would be lost", () => {
     const [, retries] = /^max_retries = (\d+)$/m.exec(wranglerToml) ?? [];
     // The first delivery is no retry, and what is said in the last one must still count.
-    expect(VERY_LAST_ATTEMPT).toBeLessThan(Number(retries));
+    expect(FINAL_ATTEMPT).toBeLessThan(Number(retries));
   });
 
   // The failure: after a day without a database messages come to their end by the hundred, all in one run's log.
@@ -308,7 +315,7 @@ describe("the last attempt", () => {
       );
       runs += 1;
       expect(acked.length).toBeGreaterThan(0);
-      expect(JSON.stringify(to.fallen.slice(before)).length).toBeLessThanOrEqual(LOGGED);
+      expect(JSON.stringify(to.fallen.slice(before)).length).toBeLessThanOrEqual(MAX_LOGGED_CHARACTERS);
       expect(Object.values(retried).every((delay) => delay === 600)).toBe(true);
       waiting = waiting.filter((_, at) => `m${at}` in retried);
     }
@@ -318,9 +325,9 @@ describe("the last attempt", () => {
 
   it("of a message that is larger than that is its last all the same, and so is the very last of each", async () => {
     const to = places({ database: failingDatabase(database, Infinity) });
-    const large = [{ ...TOOL, input: "x".repeat(LOGGED + 1) }];
+    const large = [{ ...TOOL, input: "x".repeat(MAX_LOGGED_CHARACTERS + 1) }];
     expect((await deliver([{ events: large, attempts: LAST_ATTEMPT }], to)).acked).toEqual(["m0"]);
-    const last = { events: large, attempts: VERY_LAST_ATTEMPT };
+    const last = { events: large, attempts: FINAL_ATTEMPT };
     expect((await deliver([last, last, last], to)).acked).toEqual(["m0", "m1", "m2"]);
   });
 });

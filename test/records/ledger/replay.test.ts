@@ -7,7 +7,16 @@ import { toFallbackLine } from "../../../src/events/fallback-log.ts";
 import { logSink, toLine } from "../../../src/gateway/sinks/log.ts";
 import { findEvents } from "../../../tools/replay/logged-events.ts";
 import { toSql } from "../../../tools/replay/sql.ts";
-import { END, everyEvent, HOSTILE_TEXTS, PROMPT, START, TOKENS, TOOL, withTexts } from "../../support/in-workerd/events.ts";
+import {
+  END,
+  everyEvent,
+  HOSTILE_TEXTS,
+  PROMPT,
+  START,
+  TOKENS,
+  TOOL,
+  withTexts,
+} from "../../support/in-workerd/events.ts";
 import { allRows, emptyLedger } from "../../support/in-workerd/ledger-database.ts";
 import { eventsOf, idOf, wholeEventsOf } from "../../support/in-workerd/ledger-events.ts";
 

@@ -10,7 +10,11 @@ import { fixtures, type Fixture } from "../../support/in-workerd/fixtures.ts";
 import { ask, CHAT, CHAT_ASK } from "../../support/in-workerd/row-answers.ts";
 import { apiOf, BROUGHT, PROMPT } from "../../support/in-workerd/row-apis.ts";
 import { RECORDED, whole } from "../../support/in-workerd/row-case.ts";
-import { EVERYTHING, openLedgered, type LedgeredHouse } from "../../support/in-workerd/ledgered-app.ts";
+import {
+  EVERYTHING,
+  openGatewayWithLedger,
+  type GatewayWithLedger,
+} from "../../support/in-workerd/ledgered-app.ts";
 import { LEAVINGS, LEFT } from "../../support/in-workerd/row-leaving.ts";
 import { LOOPS, type CallId } from "../../support/in-workerd/row-loops.ts";
 import { rowsOf, type Story } from "../../support/in-workerd/row-report.ts";
@@ -95,7 +99,7 @@ describe.each(WAYS)("the rows of every recorded exchange: $name", (way) => {
   it.each(fixtures.map((one) => [one.name, one] as const))("%s", async (name, fixture) => {
     const { brings, content } = way;
     const api = apiOf(name);
-    const house: LedgeredHouse = await openLedgered({
+    const house: GatewayWithLedger = await openGatewayWithLedger({
       vars: { RECORDING: way.recording },
       provider: () => {
         house.clock.at += 40;
@@ -104,7 +108,7 @@ describe.each(WAYS)("the rows of every recorded exchange: $name", (way) => {
     });
     const streaming = fixture.kind === "events";
     const body = way.body((brings ? api.result : api.prompt)(streaming), fixture);
-    await house.visit(api.path, post(JSON.stringify(body), api.headers));
+    await house.exchange(api.path, post(JSON.stringify(body), api.headers));
     const story: Story = {
       report: fixture.report,
       status: STATUS[name] ?? 200,
@@ -122,7 +126,7 @@ describe("the rows of exchanges written out by hand", () => {
   const cases = [...TOOL_CASES, ...REQUEST_CASES];
   it.each(cases.map((one) => [one.name, one] as const))("%s", async (_, { vars, exchanges, rows }) => {
     let answering: (() => Response) | null = null;
-    const house: LedgeredHouse = await openLedgered({
+    const house: GatewayWithLedger = await openGatewayWithLedger({
       vars,
       provider: () => {
         if (!answering) throw new Error("the provider was asked");
@@ -133,7 +137,7 @@ describe("the rows of exchanges written out by hand", () => {
     for (const { at = 0, path, init, answer: one } of exchanges) {
       house.clock.at = T0 + at;
       answering = one;
-      await house.visit(path, init);
+      await house.exchange(path, init);
     }
     expect(house.sent).toHaveLength(exchanges.filter((one) => one.answer).length);
     expect(await house.rows()).toEqual(rows);
@@ -145,12 +149,12 @@ describe("an agent that goes on for three requests", () => {
     "in %s is one thread and one session, each request below the one before",
     async (_, { path, request, answer: answerOf }) => {
       const asked: CallId[] = ["call_1", "call_2", "call_3"];
-      const house: LedgeredHouse = await openLedgered({
+      const house: GatewayWithLedger = await openGatewayWithLedger({
         vars: RECORDED,
         provider: () => whole(JSON.stringify(answerOf(asked[house.sent.length - 1] ?? "call_1")))(),
       });
       for (const brings of [null, "call_1", "call_2"] as const) {
-        await house.visit(path, ask(request(brings)));
+        await house.exchange(path, ask(request(brings)));
         house.clock.at += 1000;
       }
       const { interceptions = [], tool_usages = [], user_prompts = [] } = await house.rows();
@@ -187,11 +191,11 @@ describe("the rows of a client that leaves", () => {
   ])(
     "F10 before its upload, %s, has ended: none but its owner's, as nothing was asked of anybody",
     async (_, length) => {
-      const house = await openLedgered({ vars: RECORDED });
+      const house = await openGatewayWithLedger({ vars: RECORDED });
       const upload = upstreamBody();
       upload.send('{"model":"gpt-4o","messages":[{"role":"user","content":"Whe');
       const headers = { ...AGENTS, ...length, "x-coder-owner-id": OWNER };
-      const visiting = house.visit(CENTRAL_CHAT, post(upload.stream, headers));
+      const visiting = house.exchange(CENTRAL_CHAT, post(upload.stream, headers));
       await until(upload.isTaken, "the bytes being taken");
       upload.fail();
       expect((await visiting).response.status).toBe(400);
@@ -202,8 +206,8 @@ describe("the rows of a client that leaves", () => {
   );
 
   it("G22 before the provider is asked: cancelled, and nothing is fetched", async () => {
-    const house = await openLedgered({ vars: RECORDED });
-    await house.visit(CHAT, { ...ask(CHAT_ASK), signal: AbortSignal.abort() });
+    const house = await openGatewayWithLedger({ vars: RECORDED });
+    await house.exchange(CHAT, { ...ask(CHAT_ASK), signal: AbortSignal.abort() });
     expect(house.sent).toEqual([]);
     const at = { ended_at: "2026-11-23T12:00:00.000Z", duration_ms: 0 };
     const gone = { ...LEFT, ...unheard, ...at, status: null, response_bytes: 0, first_byte_ms: null };
@@ -212,7 +216,7 @@ describe("the rows of a client that leaves", () => {
 
   it("G22 before the headers: cancelled, without a status or a figure", async () => {
     const client = new AbortController();
-    const house: LedgeredHouse = await openLedgered({
+    const house: GatewayWithLedger = await openGatewayWithLedger({
       vars: RECORDED,
       provider: ({ signal }) =>
         new Promise((_, reject) => {
@@ -221,7 +225,7 @@ describe("the rows of a client that leaves", () => {
           client.abort();
         }),
     });
-    await house.visit(CHAT, { ...ask(CHAT_ASK), signal: client.signal });
+    await house.exchange(CHAT, { ...ask(CHAT_ASK), signal: client.signal });
     expect(house.sent).toHaveLength(1);
     const gone = { ...LEFT, ...unheard, status: null, response_bytes: 0, first_byte_ms: null };
     expect(await house.rows()).toEqual(tables({ interceptions: [interceptionRow(gone)], ...prompts }));
@@ -232,7 +236,7 @@ describe("the rows of a client that leaves", () => {
     async (_, { path, body, came, rows }) => {
       const client = new AbortController();
       const upstream = upstreamBody();
-      const house: LedgeredHouse = await openLedgered({
+      const house: GatewayWithLedger = await openGatewayWithLedger({
         vars: RECORDED,
         provider: ({ signal }) => {
           house.clock.at += 40;
@@ -260,7 +264,7 @@ describe("the rows of a client that leaves", () => {
     const client = new AbortController();
     const upstream = upstreamBody();
     const came = '{"id":"x","model":"m","usage":{"prompt_tokens":7},"choi';
-    const house: LedgeredHouse = await openLedgered({
+    const house: GatewayWithLedger = await openGatewayWithLedger({
       vars: RECORDED,
       provider: ({ signal }) => {
         house.clock.at += 40;
@@ -271,7 +275,7 @@ describe("the rows of a client that leaves", () => {
         });
       },
     });
-    const visiting = house.visit(CHAT, {
+    const visiting = house.exchange(CHAT, {
       ...ask({ ...CHAT_ASK, stream: false }),
       signal: client.signal,
     });

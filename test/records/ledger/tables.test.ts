@@ -1,5 +1,12 @@
 import { beforeAll, describe, expect, it } from "vitest";
-import { AT_END, AT_START, EVENT_TABLES, KEYS, SUBJECT, WATCH_KEYS } from "../../../src/records/ledger/tables.ts";
+import {
+  END_COLUMNS,
+  START_COLUMNS,
+  EVENT_TABLES,
+  TABLE_KEYS,
+  SHARED_COLUMNS,
+  ANOMALY_TABLE_KEYS,
+} from "../../../src/records/ledger/tables.ts";
 import { emptyLedger } from "../../support/in-workerd/ledger-database.ts";
 
 type Info = { readonly name: string; readonly type: string };
@@ -27,7 +34,7 @@ describe("the ledger's tables in the code", () => {
 
   it("interceptions has them too, beside the two that only the ledger itself can fill", async () => {
     const linked = { thread_parent_id: "TEXT", thread_root_id: "TEXT" };
-    expect({ ...typesIn({ ...SUBJECT, ...AT_START, ...AT_END }), ...linked }).toEqual(
+    expect({ ...typesIn({ ...SHARED_COLUMNS, ...START_COLUMNS, ...END_COLUMNS }), ...linked }).toEqual(
       await columnsOf("interceptions"),
     );
   });
@@ -37,7 +44,7 @@ describe("the ledger's tables in the code", () => {
       .prepare("SELECT name FROM sqlite_schema WHERE type = 'table'")
       .all<Info>();
     const names = results.map(({ name }) => name).filter((name) => !/^(?:_cf_|d1_|sqlite_)/.test(name));
-    const known = [...Object.keys(KEYS), ...Object.keys(WATCH_KEYS), "upkeep_cursors"];
+    const known = [...Object.keys(TABLE_KEYS), ...Object.keys(ANOMALY_TABLE_KEYS), "upkeep_cursors"];
     expect(names.toSorted()).toEqual(known.toSorted());
   });
 });

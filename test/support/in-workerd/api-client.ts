@@ -1,6 +1,6 @@
 /** The API over the tests' own ledger, asked as the app asks it: by requests. */
-import { adminApi } from "../../../src/records/api/api.ts";
-import type { Judge } from "../../../src/records/api/contract.ts";
+import { createApi } from "../../../src/records/api/api.ts";
+import type { Explain } from "../../../src/records/api/contract.ts";
 import { sha256Hex } from "../../../src/shared/digest.ts";
 import { readTarget } from "../../../src/shared/http/target.ts";
 import { Refusal } from "../../../src/shared/refusal.ts";
@@ -30,15 +30,15 @@ export type Asking = {
   readonly prefix?: string;
   readonly body?: BodyInit;
   /** Instead of the app. */
-  readonly judge?: Judge;
+  readonly judge?: Explain;
 };
 
-const NO_APP: Judge = () => Promise.reject(new Error("there is no app to ask"));
+const NO_APP: Explain = () => Promise.reject(new Error("there is no app to ask"));
 
 /** `path`: what stands behind the prefix. As the admin, unless headers are given. */
 export async function ask(path: string, asking: Asking = {}): Promise<Answered> {
   const { method = "GET", headers = { authorization: `Bearer ${TOKEN}` }, prefix = BASE } = asking;
-  const api = adminApi({
+  const api = createApi({
     database: asking.database === undefined ? database : asking.database,
     adminTokenSha256:
       asking.adminTokenSha256 === undefined ? await sha256Hex(TOKEN) : asking.adminTokenSha256,
@@ -48,8 +48,8 @@ export async function ask(path: string, asking: Asking = {}): Promise<Answered> 
   const request = new Request(`https://interceptor.example${prefix}${path}`, { method, headers, body });
   const target = readTarget(request);
   if (target instanceof Refusal) return refused(target, api);
-  if (!api.takes(target.path)) throw new Error(`${path} is not the API's`);
-  const answer = await api.answer(request, target, judge);
+  if (!api.hasPath(target.path)) throw new Error(`${path} is not the API's`);
+  const answer = await api.respond(request, target, judge);
   if (answer instanceof Refusal) return refused(answer, api);
   const text = await answer.text();
   const isJson = answer.headers.get("content-type")?.startsWith("application/json") === true && text !== "";
@@ -63,9 +63,9 @@ export async function ask(path: string, asking: Asking = {}): Promise<Answered> 
 }
 
 /** As the app answers a refusal. */
-function refused(refusal: Refusal, api: ReturnType<typeof adminApi>): Answered {
-  const { status, message, reason, param } = refusal;
-  const json = api.errorBody({ status, message, code: reason, param, interceptionId: "" });
+function refused(refusal: Refusal, api: ReturnType<typeof createApi>): Answered {
+  const { status, message, code, data } = refusal;
+  const json = api.errorBody({ status, message, code, param: data.param ?? null, interceptionId: "" });
   return { status, headers: new Headers(), text: JSON.stringify(json), json, refusal };
 }
 
@@ -96,5 +96,5 @@ export async function good(path: string, asking: Asking = {}): Promise<unknown> 
 /** What a refused query is told: its status and the parameter at fault. */
 export async function fault(path: string): Promise<readonly [status: number, field: unknown]> {
   const { status, json, refusal } = await ask(path);
-  return [status, refusal?.param == null ? null : part(json, "validations", 0, "field")];
+  return [status, refusal?.data.param === undefined ? null : part(json, "validations", 0, "field")];
 }

@@ -2,31 +2,35 @@
  * The answers under `test/fixtures/<api>/<case>/`: `answer.sse` or `answer.json` as a provider sent it, `report.json` what
  * there is to be read out of it, with all content kept. A new case is two files.
  */
-import type { AnswerKind } from "../../../src/gateway/observation/body-parser.ts";
-import type { AnswerReader, AnswerReport, Keep } from "../../../src/gateway/provider/response-reader.ts";
-import { messagesAnswer } from "../../../src/gateway/provider/anthropic/messages-response.ts";
-import { chatAnswer } from "../../../src/gateway/provider/openai/chat-response.ts";
-import { responsesAnswer } from "../../../src/gateway/provider/openai/responses-response.ts";
+import type { BodyKind } from "../../../src/gateway/observation/body-parser.ts";
+import type {
+  ResponseReader,
+  ResponseReport,
+  ContentOptions,
+} from "../../../src/gateway/provider/response-reader.ts";
+import { messagesReader } from "../../../src/gateway/provider/anthropic/messages-response.ts";
+import { chatReader } from "../../../src/gateway/provider/openai/chat-response.ts";
+import { responsesReader } from "../../../src/gateway/provider/openai/responses-response.ts";
 import { utf8 } from "./values.ts";
 
 export type Fixture = {
   /** `<api>/<case>`. */
   readonly name: string;
-  readonly kind: AnswerKind;
+  readonly kind: BodyKind;
   readonly text: string;
   readonly bytes: Uint8Array;
-  readonly report: AnswerReport;
+  readonly report: ResponseReport;
   /** Keeps all content, unless told otherwise. */
-  readonly reader: (keep?: Keep) => AnswerReader;
+  readonly reader: (keep?: ContentOptions) => ResponseReader;
 };
 
-export const KEEP_ALL: Keep = { toolInputs: true, thoughts: true, errorMessages: true };
-export const KEEP_NONE: Keep = { toolInputs: false, thoughts: false, errorMessages: false };
+export const KEEP_ALL: ContentOptions = { toolInputs: true, thoughts: true, errorMessages: true };
+export const KEEP_NONE: ContentOptions = { toolInputs: false, thoughts: false, errorMessages: false };
 
-const READERS: Readonly<Record<string, (keep: Keep) => AnswerReader>> = {
-  chat: chatAnswer,
-  messages: messagesAnswer,
-  responses: responsesAnswer,
+const READERS: Readonly<Record<string, (keep: ContentOptions) => ResponseReader>> = {
+  chat: chatReader,
+  messages: messagesReader,
+  responses: responsesReader,
 };
 
 const answers = import.meta.glob("../../fixtures/*/*/answer.*", {
@@ -51,7 +55,7 @@ export const fixtures: readonly Fixture[] = Object.entries(answers).map(([path, 
     kind: extension === "sse" ? "events" : "json",
     text,
     bytes: utf8(text),
-    report: JSON.parse(report) as AnswerReport,
+    report: JSON.parse(report) as ResponseReport,
     reader: (keep = KEEP_ALL) => reader(keep),
   };
 });

@@ -4,13 +4,13 @@
  */
 import { createExecutionContext, waitOnExecutionContext } from "cloudflare:test";
 import { createApp } from "../../../src/gateway/app/app.ts";
-import type { Parts } from "../../../src/gateway/app/deps.ts";
+import type { Deps } from "../../../src/gateway/app/deps.ts";
 import { readConfig, type Config } from "../../../src/gateway/config/config.ts";
 import { sha256Hex } from "../../../src/shared/digest.ts";
 import type { InterceptorEvent } from "../../../src/events/event.ts";
 import type { Sink } from "../../../src/gateway/sinks/recorder.ts";
 import type { ConfiguredSource } from "../../../src/gateway/identity/identity.ts";
-import { catalogue, fallbackDialect, wire, type World } from "../../../src/gateway/wiring.ts";
+import { registry, fallbackDialect, createDeps, type Platform } from "../../../src/gateway/wiring.ts";
 import { drain } from "./upstream-body.ts";
 import { within } from "./waiting.ts";
 
@@ -51,7 +51,7 @@ export type Sent = {
 
 export type Provider = (sent: Sent) => Response | Promise<Response>;
 
-export type Visited = {
+export type Exchange = {
   readonly response: Response;
   readonly bytes: Uint8Array;
   readonly text: string;
@@ -64,23 +64,23 @@ export type Setup = {
   /** Beside the two providers and the client key that there always are. */
   readonly vars?: Record<string, unknown>;
   readonly provider?: Provider;
-  readonly parts?: Partial<Parts>;
+  readonly parts?: Partial<Deps>;
   readonly sinks?: readonly Sink[];
   /** Instead of the configured ones. */
   readonly sources?: readonly ConfiguredSource[];
   /** Of `CONTENT`, what the records of this house may hold. */
-  readonly mayTell?: readonly string[];
+  readonly allowedContent?: readonly string[];
 };
 
-export type House = {
+export type Gateway = {
   readonly clock: { at: number };
   readonly sent: readonly Sent[];
   readonly events: readonly InterceptorEvent[];
   /** The same in the groups in which the sinks got them. */
   readonly groups: readonly (readonly InterceptorEvent[])[];
-  readonly complaints: readonly string[];
+  readonly operatorErrors: readonly string[];
   /** A whole visit: the answer read to its end, and everything that waits for it done. */
-  readonly visit: (path: string, init?: RequestInit) => Promise<Visited>;
+  readonly exchange: (path: string, init?: RequestInit) => Promise<Exchange>;
   /** The answer as soon as there is one; `settled` waits for what goes on behind it. */
   readonly call: (
     path: string,
@@ -97,7 +97,7 @@ export const PROVIDERS = {
 /** The config of a house; of the world at large where there is no other. */
 export async function configOf(
   vars: Record<string, unknown>,
-  world: World = catalogue.world,
+  world: Platform = registry.platform,
 ): Promise<Config> {
   const entry = {
     sha256: await sha256Hex(CANARIES.clientKey),
@@ -113,9 +113,9 @@ export async function configOf(
       CENTRAL_KEY: CANARIES.centralKey,
       ...vars,
     },
-    { ...catalogue, world },
+    { ...registry, platform: world },
   );
-  if ("problems" in read) throw new Error(read.problems.join("\n"));
+  if ("issues" in read) throw new Error(read.issues.join("\n"));
   return read;
 }
 
@@ -126,14 +126,14 @@ const checkId = ({ headers }: Response): void => {
 };
 
 /** An app in a house of its own. */
-export async function open({
+export async function openGateway({
   vars = {},
   provider,
   parts = {},
   sinks = [],
   sources,
-  mayTell = [],
-}: Setup = {}): Promise<House> {
+  allowedContent: mayTell = [],
+}: Setup = {}): Promise<Gateway> {
   const clock = { at: T0 };
   const sent: Sent[] = [];
   const events: InterceptorEvent[] = [];
@@ -145,7 +145,7 @@ export async function open({
   };
   const collect: Sink = { name: "collect", required: false, write };
 
-  const world: World = {
+  const world: Platform = {
     fetch: async (input, init) => {
       const one: Sent = {
         url: String(input),
@@ -161,18 +161,18 @@ export async function open({
       return provider(one);
     },
     now: () => clock.at,
-    complain: (line) => void complaints.push(line),
+    logError: (line) => void complaints.push(line),
   };
   const read = await configOf(vars, world);
   const app = createApp({
-    ...wire(sources ? { ...read, sources } : read, world),
+    ...createDeps(sources ? { ...read, sources } : read, world),
     fallbackDialect,
     sinks: [...sinks, collect],
     randomUuid: () => "01234567-89ab-4abc-8def-0123456789ab",
     ...parts,
   });
 
-  const call: House["call"] = async (path, init = {}) => {
+  const call: Gateway["call"] = async (path, init = {}) => {
     const context = createExecutionContext();
     const request = new Request(`https://gateway.example${path}`, init as never);
     const response = await app.fetch(request as never, {}, context);
@@ -180,7 +180,7 @@ export async function open({
     return { response, settled: () => within(waitOnExecutionContext(context), "the visit's end") };
   };
 
-  const visit: House["visit"] = async (path, init) => {
+  const visit: Gateway["exchange"] = async (path, init) => {
     const before = events.length;
     const { response, settled } = await call(path, init);
     const { bytes, broken } = await within(drain(response.body), "the client's bytes");
@@ -193,7 +193,7 @@ export async function open({
     return { response, bytes, text, broken, events: own };
   };
 
-  return { clock, sent, events, groups, complaints, visit, call };
+  return { clock, sent, events, groups, operatorErrors: complaints, exchange: visit, call };
 }
 
 /** I1: each `interception_start` has exactly one `interception_end`, which comes after it. */

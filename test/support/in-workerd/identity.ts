@@ -1,7 +1,11 @@
 /** An identity source with its options read, in a world of its own. */
 import { Fields } from "../../../src/shared/config-fields.ts";
 import type { Secret } from "../../../src/gateway/identity/credential.ts";
-import type { Configured, ConfiguredSource, IdentitySource } from "../../../src/gateway/identity/identity.ts";
+import type {
+  SourceInstance,
+  ConfiguredSource,
+  IdentitySource,
+} from "../../../src/gateway/identity/identity.ts";
 import { sha256Hex } from "../../../src/shared/digest.ts";
 
 /** 2026-11-23T12:00:00.000Z. */
@@ -14,7 +18,7 @@ export type Given = {
   readonly fetch?: typeof fetch;
 };
 
-export type InItsWorld = Configured & {
+export type InItsWorld = SourceInstance & {
   readonly asListed: ConfiguredSource;
   readonly problems: readonly string[];
   readonly complaints: readonly string[];
@@ -45,10 +49,10 @@ export function configure(source: IdentitySource, given: Given = {}): InItsWorld
       problem(name, "is not bound");
       return null;
     },
-    problems: problem,
-    world: { fetch, now: () => clock.at, complain: (line) => void complaints.push(line) },
+    report: problem,
+    deps: { fetch, now: () => clock.at, logError: (line) => void complaints.push(line) },
   });
-  fields.done();
+  fields.rejectUnknown();
   return {
     ...configured,
     asListed: { verifies: source.verifies, ...configured },

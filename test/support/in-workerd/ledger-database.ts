@@ -2,9 +2,9 @@
 import { applyD1Migrations, type D1Migration } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { inject } from "vitest";
-import { KEYS, WATCH_KEYS } from "../../../src/records/ledger/tables.ts";
+import { TABLE_KEYS, ANOMALY_TABLE_KEYS } from "../../../src/records/ledger/tables.ts";
 
-export const TABLE_NAMES: readonly string[] = Object.keys(KEYS);
+export const TABLE_NAMES: readonly string[] = Object.keys(TABLE_KEYS);
 
 declare module "vitest" {
   interface ProvidedContext {
@@ -22,7 +22,7 @@ let migrated: Promise<void> | undefined;
 export async function emptyLedger(): Promise<D1Database> {
   const { LEDGER: database } = env as unknown as { readonly LEDGER: D1Database };
   await (migrated ??= applyD1Migrations(database, inject("migrations")));
-  const tables = [...TABLE_NAMES, ...Object.keys(WATCH_KEYS), "upkeep_cursors"];
+  const tables = [...TABLE_NAMES, ...Object.keys(ANOMALY_TABLE_KEYS), "upkeep_cursors"];
   await database.batch(tables.map((table) => database.prepare(`DELETE FROM ${table}`)));
   return database;
 }

@@ -1,6 +1,6 @@
 /** The ledger's places for the consumer and the cron: what they say is kept, and each can be made to fail. */
 import type { InterceptorEvent } from "../../../src/events/event.ts";
-import type { LedgerPlaces } from "../../../src/records/ledger/ledger.ts";
+import type { LedgerDeps } from "../../../src/records/ledger/ledger.ts";
 
 export type Kept = { readonly bytes: ArrayBuffer; readonly contentType: string | undefined };
 
@@ -32,19 +32,19 @@ export function failingDatabase(database: D1Database, times: number): D1Database
   });
 }
 
-export type Places = LedgerPlaces & {
+export type Places = LedgerDeps & {
   readonly complaints: string[];
   readonly fallen: InterceptorEvent[];
 };
 
-export function places(over: Partial<LedgerPlaces> = {}): Places {
+export function places(over: Partial<LedgerDeps> = {}): Places {
   const complaints: string[] = [];
   const fallen: InterceptorEvent[] = [];
   return {
     database: null,
     archive: null,
     retentionDays: 60,
-    complain: (line) => void complaints.push(line),
+    logError: (line) => void complaints.push(line),
     fallback: (events) => void fallen.push(...events),
     ...over,
     complaints,

@@ -1,15 +1,19 @@
 /** The dialects' readers, and what they make of answers. */
 import { frameEvents } from "../../../src/gateway/observation/sse.ts";
-import type { AnswerReader, AnswerReport, Keep } from "../../../src/gateway/provider/response-reader.ts";
-import { messagesAnswer } from "../../../src/gateway/provider/anthropic/messages-response.ts";
-import { chatAnswer } from "../../../src/gateway/provider/openai/chat-response.ts";
-import { responsesAnswer } from "../../../src/gateway/provider/openai/responses-response.ts";
+import type {
+  ResponseReader,
+  ResponseReport,
+  ContentOptions,
+} from "../../../src/gateway/provider/response-reader.ts";
+import { messagesReader } from "../../../src/gateway/provider/anthropic/messages-response.ts";
+import { chatReader } from "../../../src/gateway/provider/openai/chat-response.ts";
+import { responsesReader } from "../../../src/gateway/provider/openai/responses-response.ts";
 import type { Fixture } from "./fixtures.ts";
 
 export const READERS = [
-  ["chat", chatAnswer],
-  ["responses", responsesAnswer],
-  ["messages", messagesAnswer],
+  ["chat", chatReader],
+  ["responses", responsesReader],
+  ["messages", messagesReader],
 ] as const;
 
 export type Event = { readonly data: string; readonly name: string };
@@ -24,7 +28,7 @@ export function eventsOf(text: string): Event[] {
 }
 
 /** What a reader has to report of events, one after another. */
-export function afterEvents(reader: AnswerReader, events: Iterable<unknown>): AnswerReport {
+export function afterEvents(reader: ResponseReader, events: Iterable<unknown>): ResponseReport {
   for (const event of events) {
     reader.event(typeof event === "string" ? event : JSON.stringify(event), "");
   }
@@ -32,7 +36,7 @@ export function afterEvents(reader: AnswerReader, events: Iterable<unknown>): An
 }
 
 /** What a fixture tells with this kept. */
-export function tell({ kind, text, reader }: Fixture, keep: Keep): AnswerReport {
+export function tell({ kind, text, reader }: Fixture, keep: ContentOptions): ResponseReport {
   const own = reader(keep);
   if (kind === "json") own.body(JSON.parse(text));
   else for (const { data, name } of eventsOf(text)) own.event(data, name);
@@ -40,7 +44,7 @@ export function tell({ kind, text, reader }: Fixture, keep: Keep): AnswerReport 
 }
 
 /** A report less what is not to be kept. */
-export function less(report: AnswerReport, keep: Keep): AnswerReport {
+export function less(report: ResponseReport, keep: ContentOptions): ResponseReport {
   const withoutInputs = report.toolCalls.map((call) => ({ ...call, input: null, error: null }));
   return {
     ...report,

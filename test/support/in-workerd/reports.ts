@@ -1,15 +1,19 @@
 /** What an answer told and how it ended, as tests start from it. Whole, valid values, as in `values.ts`. */
-import type { Conclusion } from "../../../src/gateway/observation/observe.ts";
-import { NOTHING_TOLD, type AnswerReport, type ToolCall } from "../../../src/gateway/provider/response-reader.ts";
+import type { Observation } from "../../../src/gateway/observation/observe.ts";
+import {
+  EMPTY_REPORT,
+  type ResponseReport,
+  type ToolCall,
+} from "../../../src/gateway/provider/response-reader.ts";
 
 export function toolCall(over: Partial<ToolCall> = {}): ToolCall {
   return { id: "call_1", name: "read_file", kind: "function", input: null, error: null, ...over };
 }
 
 /** What a good answer told that reported its usage and called no tool. */
-export function report(over: Partial<AnswerReport> = {}): AnswerReport {
+export function report(over: Partial<ResponseReport> = {}): ResponseReport {
   return {
-    ...NOTHING_TOLD,
+    ...EMPTY_REPORT,
     id: "chatcmpl-1",
     model: "gpt-4o-2024-08-06",
     usage: {
@@ -18,7 +22,7 @@ export function report(over: Partial<AnswerReport> = {}): AnswerReport {
       cache_read_input_tokens: 10,
       cache_write_input_tokens: null,
       extras: { completion_reasoning: 5 },
-      flagged: false,
+      invalid: false,
     },
     usageFinal: true,
     ended: true,
@@ -28,12 +32,12 @@ export function report(over: Partial<AnswerReport> = {}): AnswerReport {
 }
 
 /** A good answer that was seen to its end. */
-export function conclusion(over: Partial<Conclusion> = {}): Conclusion {
+export function conclusion(over: Partial<Observation> = {}): Observation {
   return {
     outcome: "completed",
     usageState: "final",
     report: report(),
-    ending: { how: "end", bytes: 100, firstByteAt: 1040, capped: false },
+    end: { how: "end", bytes: 100, firstByteAt: 1040, truncated: false },
     ...over,
   };
 }

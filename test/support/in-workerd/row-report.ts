@@ -2,12 +2,12 @@
  * The rows that an answer makes, by its report (`test/fixtures/…/report.json`): column by column, as the ledger promises
  * them to who reads it. What an answer tells is held against its bytes elsewhere; here, what of it is stored and where.
  */
-import type { AnswerReport } from "../../../src/gateway/provider/response-reader.ts";
+import type { ResponseReport } from "../../../src/gateway/provider/response-reader.ts";
 import type { Row, Rows } from "./ledger-database.ts";
 import { interceptionRow, promptRow, tables, thoughtRow, tokenRow, toolRow } from "./row-values.ts";
 
 export type Story = {
-  readonly report: AnswerReport;
+  readonly report: ResponseReport;
   readonly status: number;
   readonly bytes: number;
   /** Columns of who asked and for what. */
@@ -72,7 +72,7 @@ function interceptionOf(story: Story, content: boolean): Row {
     error: report.error,
     error_message: content ? report.errorMessage : null,
     usage: usageOf(report),
-    usage_flagged: report.usage?.flagged ? 1 : 0,
+    usage_flagged: report.usage?.invalid ? 1 : 0,
     provider_response_id: report.id,
     response_model: report.model,
     response_bytes: bytes,
@@ -81,14 +81,14 @@ function interceptionOf(story: Story, content: boolean): Row {
   });
 }
 
-function outcomeOf({ ended, error }: AnswerReport, status: number): string {
+function outcomeOf({ ended, error }: ResponseReport, status: number): string {
   if (status >= 400 || error !== null) return "upstream_error";
   return ended ? "completed" : "truncated";
 }
 
-function usageOf({ usage, usageFinal }: AnswerReport): string {
+function usageOf({ usage, usageFinal }: ResponseReport): string {
   if (usage === null) return "unknown";
-  const { extras, flagged, ...counts } = usage;
+  const { extras, invalid: flagged, ...counts } = usage;
   const told = [...Object.values(counts), ...Object.values(extras)].filter((figure) => figure !== null);
   if (told.length === 0) return "unknown";
   const complete = usage.input_tokens !== null && usage.output_tokens !== null && !flagged;

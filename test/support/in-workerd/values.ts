@@ -1,12 +1,16 @@
 /** Plain values that many tests start from. Each builder gives a whole, valid value; a test names only what it is about. */
 import type { Credential, Secret } from "../../../src/gateway/identity/credential.ts";
 import type { Actor } from "../../../src/gateway/identity/identity.ts";
-import { readClaim, type Claim, type Speaker } from "../../../src/gateway/initiator/owner-claim.ts";
+import {
+  readOwnerClaim,
+  type OwnerClaim,
+  type Asserter,
+} from "../../../src/gateway/initiator/owner-claim.ts";
 import type { AssertionRules } from "../../../src/gateway/initiator/rules.ts";
 import { anthropic } from "../../../src/gateway/provider/anthropic/dialect.ts";
 import { openai } from "../../../src/gateway/provider/openai/dialect.ts";
 import type { Provider } from "../../../src/gateway/provider/provider.ts";
-import { Refusal, type RefusalReason } from "../../../src/shared/refusal.ts";
+import { Refusal, type RefusalCode } from "../../../src/shared/refusal.ts";
 
 export const OWNER = "7f3c2a10-1234-4abc-9def-000000000001";
 export const CODER_AGENTS_UA = "coder-agents/v2.24.0 (linux/amd64)";
@@ -75,13 +79,13 @@ export function rules(over: Partial<AssertionRules> = {}): AssertionRules {
 export function claim(
   headers: Readonly<Record<string, string>> | Headers,
   { speaker = {}, at = 0, method = "POST", uri = "/openai/v1/chat/completions" }: ClaimOptions = {},
-): Claim {
-  const who: Speaker = { actor: actor(), isCoderAgents: true, isDelegating: false, ...speaker };
-  return readClaim(who, { method, uri, headers: new Headers(headers) }, at);
+): OwnerClaim {
+  const who: Asserter = { actor: actor(), isCoderAgents: true, isDelegating: false, ...speaker };
+  return readOwnerClaim(who, { method, uri, headers: new Headers(headers) }, at);
 }
 
 export type ClaimOptions = {
-  readonly speaker?: Partial<Speaker>;
+  readonly speaker?: Partial<Asserter>;
   readonly at?: number;
   readonly method?: string;
   readonly uri?: string;
@@ -92,23 +96,29 @@ export function secret(value: string, from: Secret["from"] = "authorization"): S
 }
 
 /** What a request with one credential and no governance token presents. */
-export function ungoverned(own: Secret): Credential {
-  return { identity: own, assertion: null, own, governed: false, ownYields: false };
+export function ungoverned(ownKey: Secret): Credential {
+  return {
+    identity: ownKey,
+    assertion: null,
+    ownKey: ownKey,
+    hasIdentityHeader: false,
+    prefersCentralKey: false,
+  };
 }
 
-export function governed(token: string, own: Secret | null): Credential {
+export function governed(token: string, ownKey: Secret | null): Credential {
   const identity = secret(token, "x-coder-ai-governance-token");
-  return { identity, assertion: null, own, governed: true, ownYields: false };
+  return { identity, assertion: null, ownKey: ownKey, hasIdentityHeader: true, prefersCentralKey: false };
 }
 
 /** What a request with Cloudflare Access before it presents. */
-export function asserted(token: string, own: Secret | null, ownYields = true): Credential {
+export function asserted(token: string, ownKey: Secret | null, ownYields = true): Credential {
   return {
-    identity: own,
+    identity: ownKey,
     assertion: secret(token, "cf-access-jwt-assertion"),
-    own,
-    governed: true,
-    ownYields,
+    ownKey: ownKey,
+    hasIdentityHeader: true,
+    prefersCentralKey: ownYields,
   };
 }
 
@@ -135,8 +145,8 @@ export function accepted<T>(value: T): Exclude<T, Refusal> {
 }
 
 /** The reason of a refusal; null where the value is none. */
-export function reasonOf(value: unknown): RefusalReason | null {
-  return value instanceof Refusal ? value.reason : null;
+export function reasonOf(value: unknown): RefusalCode | null {
+  return value instanceof Refusal ? value.code : null;
 }
 
 export function statusOf(value: unknown): number | null {

@@ -8,23 +8,23 @@
 import { Refusal } from "../../../shared/refusal.ts";
 import { readActorId, readName } from "../actor-id.ts";
 import type { Actor, IdentitySource } from "../identity.ts";
-import { signedTokens, type Claims } from "../signed-token.ts";
+import { createTokenVerifier, type Claims } from "../signed-token.ts";
 
 export const access: IdentitySource = {
   source: "access",
   verifies: true,
-  configure: ({ options, problems, world }) => {
+  configure: ({ options, report: problems, deps: world }) => {
     const team = options.url("team_domain") ?? "";
     if (team !== "" && team !== new URL(team).origin) problems("team_domain", "holds a path");
     const audience = options.requiredTexts("audience");
     const ownKeys = options.oneOf("own_keys", ["ignore", "forward"], "ignore");
-    const tokens = signedTokens(
+    const tokens = createTokenVerifier(
       { ...FIXED, issuer: team, jwksUrl: `${team}/cdn-cgi/access/certs`, audience },
       toActor,
       world,
     );
     return {
-      recognises: tokens.recognises,
+      recognizes: tokens.recognizes,
       identify: ({ assertion }) => assertion && (tokens.identify(assertion) ?? NOT_OURS),
       assertion: { ownKeyYields: ownKeys === "ignore" },
     };
@@ -40,13 +40,13 @@ const FIXED = {
   timeoutMs: 5000,
 } as const;
 
-const NOT_OURS = new Refusal("credential_unknown", "access: not from this team");
+const NOT_OURS = new Refusal("credential_unknown", { detail: "access: not from this team" });
 
 /** `sub` is a user's UUID; of a service token it is empty, and `common_name` is its client id. */
 function toActor({ sub, common_name: service, email }: Claims, keyId: string): Actor | Refusal {
   const kind = sub === undefined || sub === "" ? "service" : "user";
   const id = readActorId(kind === "service" ? service : sub);
-  if (id === null) return new Refusal("credential_unknown", "access: it names nobody");
+  if (id === null) return new Refusal("credential_unknown", { detail: "access: it names nobody" });
   const name = kind === "user" ? readName(email) : null;
   return { id, kind, name, source: "access", verified: true, keyId, mayAssert: null };
 }

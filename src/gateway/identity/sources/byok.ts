@@ -8,7 +8,7 @@ export const byok: IdentitySource = {
   source: "byok",
   verifies: false,
   configure: () => ({
-    identify: ({ own }) =>
+    identify: ({ ownKey: own }) =>
       own && {
         id: `byok:${own.sha256.slice(0, 32)}`,
         kind: "unknown",
@@ -18,6 +18,6 @@ export const byok: IdentitySource = {
         keyId: own.sha256.slice(0, 16),
         mayAssert: null,
       },
-    recognises: () => false,
+    recognizes: () => false,
   }),
 };

@@ -6,18 +6,18 @@
  */
 import { Refusal } from "../../../shared/refusal.ts";
 import { readActorId, readName } from "../actor-id.ts";
-import type { Actor, IdentitySource, Options, Problems } from "../identity.ts";
-import { ALGORITHMS, signedTokens, type Claims, type TokenRules } from "../signed-token.ts";
+import type { Actor, IdentitySource, SourceOptions, ReportIssue } from "../identity.ts";
+import { ALGORITHMS, createTokenVerifier, type Claims, type TokenOptions } from "../signed-token.ts";
 
 export const jwt: IdentitySource = {
   source: "jwt",
   verifies: true,
-  configure: ({ options, problems, world }) => {
-    const rules = readRules(options, problems);
-    const who = readWho(options, problems);
-    const tokens = signedTokens(rules, (claims, keyId) => toActor(claims, keyId, who), world);
+  configure: ({ options, report: problems, deps: world }) => {
+    const rules = readTokenOptions(options, problems);
+    const who = readActorClaims(options, problems);
+    const tokens = createTokenVerifier(rules, (claims, keyId) => toActor(claims, keyId, who), world);
     return {
-      recognises: tokens.recognises,
+      recognizes: tokens.recognizes,
       identify: ({ identity }) => identity && tokens.identify(identity),
     };
   },
@@ -25,7 +25,7 @@ export const jwt: IdentitySource = {
 
 const NO_LIMIT = 0;
 
-function readRules(options: Options, problems: Problems): TokenRules {
+function readTokenOptions(options: SourceOptions, problems: ReportIssue): TokenOptions {
   const algorithms = options.texts("algorithms") ?? ["RS256", "ES256"];
   if (algorithms.length === 0) problems("algorithms", "names none");
   for (const [at, algorithm] of algorithms.entries()) {
@@ -45,7 +45,7 @@ function readRules(options: Options, problems: Problems): TokenRules {
 }
 
 /** Which claims say who it is. */
-type Who = {
+type ActorClaims = {
   readonly actorClaim: string;
   readonly nameClaim: string | null;
   readonly kind: "user" | "service";
@@ -53,7 +53,7 @@ type Who = {
   readonly service: { readonly claim: string; readonly is: string | true } | null;
 };
 
-function readWho(options: Options, problems: Problems): Who {
+function readActorClaims(options: SourceOptions, problems: ReportIssue): ActorClaims {
   const claim = options.text("service_claim");
   const is = options.text("service_value");
   if (claim === null && is !== null) problems("service_value", "counts only with service_claim");
@@ -68,11 +68,12 @@ function readWho(options: Options, problems: Problems): Who {
 function toActor(
   claims: Claims,
   keyId: string,
-  { actorClaim, nameClaim, kind, service }: Who,
+  { actorClaim, nameClaim, kind, service }: ActorClaims,
 ): Actor | Refusal {
   const claim = (name: string): unknown => (Object.hasOwn(claims, name) ? claims[name] : undefined);
   const id = readActorId(claim(actorClaim));
-  if (id === null) return new Refusal("credential_unknown", `token: its ${actorClaim} is no actor's id`);
+  if (id === null)
+    return new Refusal("credential_unknown", { detail: `token: its ${actorClaim} is no actor's id` });
   return {
     id,
     kind: service && claim(service.claim) === service.is ? "service" : kind,

@@ -3,8 +3,8 @@
  * as they begin, their pieces, or a whole list; hands each on to the answer's content. Redacted thinking, signatures and
  * tools' results are not read, but for what a result says went wrong.
  */
-import type { Content } from "../response-content.ts";
-import { toJson, type Text } from "../bounded-text.ts";
+import type { ResponseContent } from "../response-content.ts";
+import { toJson, type BoundedText } from "../bounded-text.ts";
 import { asObject, type JsonObject } from "../usage.ts";
 
 export type Blocks = {
@@ -13,16 +13,16 @@ export type Blocks = {
   readonly piece: (delta: unknown, index: unknown) => void;
   readonly stop: (index: unknown) => void;
   /** Whether an event may be a delta or stop of a block that is kept. */
-  readonly mayGoOn: (data: string) => boolean;
+  readonly mayContinue: (data: string) => boolean;
   /** A message's whole content. */
   readonly whole: (list: unknown) => void;
 };
 
-const GOES_ON = /"type"\s*:\s*"(?:input_json_delta|thinking_delta|content_block_stop)"/;
+const CONTINUES = /"type"\s*:\s*"(?:input_json_delta|thinking_delta|content_block_stop)"/;
 
 /** A block whose text is kept. */
 type Open = {
-  readonly text: Text;
+  readonly text: BoundedText;
   /** It began with an empty input: that is what it is called with only if no piece follows. */
   readonly empty: boolean;
   inPieces: boolean;
@@ -30,7 +30,7 @@ type Open = {
 
 const toIndex = (value: unknown): number | null => (typeof value === "number" ? value : null);
 
-export function messageBlocks(content: Content): Blocks {
+export function messageBlocks(content: ResponseContent): Blocks {
   /** By their index; null for one that has none. */
   const open = new Map<number | null, Open>();
 
@@ -73,7 +73,7 @@ export function messageBlocks(content: Content): Blocks {
       block.inPieces = true;
     },
     stop,
-    mayGoOn: (data) => open.size > 0 && GOES_ON.test(data),
+    mayContinue: (data) => open.size > 0 && CONTINUES.test(data),
     whole(list) {
       for (const block of Array.isArray(list) ? list : []) {
         start(block, null);

@@ -1,6 +1,6 @@
 /** Anthropic's API: https://docs.anthropic.com/en/api. A client's base URL has no `/v1`. */
-import { messagesAsk } from "./messages-conversation.ts";
-import { messagesAnswer } from "./messages-response.ts";
+import { messagesConversation } from "./messages-conversation.ts";
+import { messagesReader } from "./messages-response.ts";
 import type { Dialect, DialectRoute } from "../provider.ts";
 
 type RunsModel = "no" | "named" | "hidden";
@@ -14,12 +14,17 @@ const passthrough = (path: string, below: boolean, runsModel: RunsModel = "no"):
 export const anthropic: Dialect = {
   type: "anthropic",
   mount: "",
-  tell: ["anthropic-version", "x-api-key"],
+  distinguishingHeaders: ["anthropic-version", "x-api-key"],
   routes: [
     {
       kind: "intercept",
       path: "/v1/messages",
-      api: { name: "messages", readAsk: messagesAsk, answerReader: messagesAnswer, isUsageOnly: null },
+      api: {
+        name: "messages",
+        readConversation: messagesConversation,
+        createReader: messagesReader,
+        isUsageOnly: null,
+      },
     },
     passthrough("/v1/messages/count_tokens", false, "named"),
     passthrough("/v1/messages/batches", true, "hidden"),

@@ -2,15 +2,15 @@
  * Answers of the Messages API: https://docs.anthropic.com/en/docs/build-with-claude/streaming. Receives events or the
  * whole message, hands on the report; looks only into events that can tell anything.
  */
-import type { AnswerReader, AnswerReport, Keep } from "../response-reader.ts";
+import type { ResponseReader, ResponseReport, ContentOptions } from "../response-reader.ts";
 import { messageBlocks } from "./content-blocks.ts";
 import { collectContent } from "../response-content.ts";
-import { NO_FAILURE, readFailure } from "../provider-error.ts";
-import { asName, asObject, Figures, parseObject, type JsonObject, type Usage } from "../usage.ts";
+import { NO_ERROR, readProviderError } from "../provider-error.ts";
+import { asName, asObject, UsageFigures, parseObject, type JsonObject, type Usage } from "../usage.ts";
 
-const TELLING = /"type"\s*:\s*"(?:message_start|message_delta|message_stop|content_block_start|error)"/;
+const RELEVANT = /"type"\s*:\s*"(?:message_start|message_delta|message_stop|content_block_start|error)"/;
 
-export function messagesAnswer(keep: Keep): AnswerReader {
+export function messagesReader(keep: ContentOptions): ResponseReader {
   const content = collectContent(keep);
   const blocks = messageBlocks(content);
   let id: string | null = null;
@@ -19,7 +19,7 @@ export function messagesAnswer(keep: Keep): AnswerReader {
   let final = false;
   let ended = false;
   let finishReason: string | null = null;
-  let failure = NO_FAILURE;
+  let failure = NO_ERROR;
 
   const take = (message: JsonObject): void => {
     id ??= asName(message["id"]);
@@ -30,12 +30,12 @@ export function messagesAnswer(keep: Keep): AnswerReader {
     if (reported) usage = merge(usage, readMessagesUsage(reported));
   };
   const fail = (value: JsonObject): void => {
-    failure = readFailure(value["error"], keep);
+    failure = readProviderError(value["error"], keep);
   };
 
   return {
     event(data) {
-      if (!TELLING.test(data) && !blocks.mayGoOn(data)) return;
+      if (!RELEVANT.test(data) && !blocks.mayContinue(data)) return;
       const value = parseObject(data);
       if (!value) return;
       switch (value["type"]) {
@@ -67,7 +67,7 @@ export function messagesAnswer(keep: Keep): AnswerReader {
       take(object);
       blocks.whole(object["content"]);
     },
-    report: (): AnswerReport => ({
+    report: (): ResponseReport => ({
       id,
       model,
       usage,
@@ -81,18 +81,18 @@ export function messagesAnswer(keep: Keep): AnswerReader {
 }
 
 function readMessagesUsage(from: JsonObject): Usage {
-  const figures = new Figures();
+  const figures = new UsageFigures();
   const written = asObject(from["cache_creation"]);
   figures.extra("web_search_requests", asObject(from["server_tool_use"]), "web_search_requests");
   figures.extra("cache_ephemeral_5m_input", written, "ephemeral_5m_input_tokens");
   figures.extra("cache_ephemeral_1h_input", written, "ephemeral_1h_input_tokens");
   return {
-    input_tokens: figures.take(from, "input_tokens"),
-    output_tokens: figures.take(from, "output_tokens"),
-    cache_read_input_tokens: figures.take(from, "cache_read_input_tokens"),
-    cache_write_input_tokens: figures.take(from, "cache_creation_input_tokens"),
+    input_tokens: figures.read(from, "input_tokens"),
+    output_tokens: figures.read(from, "output_tokens"),
+    cache_read_input_tokens: figures.read(from, "cache_read_input_tokens"),
+    cache_write_input_tokens: figures.read(from, "cache_creation_input_tokens"),
     extras: figures.extras,
-    flagged: figures.flagged,
+    invalid: figures.invalid,
   };
 }
 
@@ -104,6 +104,6 @@ function merge(earlier: Usage | null, later: Usage): Usage {
     cache_read_input_tokens: later.cache_read_input_tokens ?? earlier.cache_read_input_tokens,
     cache_write_input_tokens: later.cache_write_input_tokens ?? earlier.cache_write_input_tokens,
     extras: { ...earlier.extras, ...later.extras },
-    flagged: earlier.flagged || later.flagged,
+    invalid: earlier.invalid || later.invalid,
   };
 }

@@ -2,38 +2,38 @@
  * Answers of Chat Completions: https://platform.openai.com/docs/api-reference/chat (objects
  * `chat.completion[.chunk]`). Receives chunks or the whole, hands on the report; looks only into what can tell anything.
  */
-import type { AnswerReader, AnswerReport, Keep } from "../response-reader.ts";
+import type { ResponseReader, ResponseReport, ContentOptions } from "../response-reader.ts";
 import { collectContent } from "../response-content.ts";
-import { NO_FAILURE, readFailure } from "../provider-error.ts";
+import { NO_ERROR, readProviderError } from "../provider-error.ts";
 import { CALL_BEGINS, CALL_PIECE, chatCalls } from "./chat-tool-calls.ts";
-import { asName, asObject, Figures, parseObject, type JsonObject, type Usage } from "../usage.ts";
+import { asName, asObject, UsageFigures, parseObject, type JsonObject, type Usage } from "../usage.ts";
 
 /**
  * Of a stream's hundreds of chunks the first tells something new, and those with `usage`, an `error`, a `finish_reason`
  * or a call. Each key by its last five letters: an engine skips ahead by what alternatives of one length have in common,
  * and takes less than half the time it takes for whole keys.
  */
-const TELLS = String.raw`usage"\s*:\s*\{|error"\s*:\s*[^\sn]|eason"\s*:\s*"[^"]|`;
-const MAY_TELL = new RegExp(TELLS + CALL_BEGINS);
-const MAY_TELL_INPUTS = new RegExp(TELLS + CALL_PIECE);
+const RELEVANT = String.raw`usage"\s*:\s*\{|error"\s*:\s*[^\sn]|eason"\s*:\s*"[^"]|`;
+const RELEVANT_CHUNK = new RegExp(RELEVANT + CALL_BEGINS);
+const RELEVANT_CHUNK_WITH_INPUTS = new RegExp(RELEVANT + CALL_PIECE);
 
-export function chatAnswer(keep: Keep): AnswerReader {
+export function chatReader(keep: ContentOptions): ResponseReader {
   const content = collectContent(keep);
   const takeCalls = chatCalls(content);
-  const mayTell = keep.toolInputs ? MAY_TELL_INPUTS : MAY_TELL;
+  const mayTell = keep.toolInputs ? RELEVANT_CHUNK_WITH_INPUTS : RELEVANT_CHUNK;
   let id: string | null = null;
   let model: string | null = null;
   let usage: Usage | null = null;
   let final = false;
   let ended = false;
   let finishReason: string | null = null;
-  let failure = NO_FAILURE;
+  let failure = NO_ERROR;
 
   const take = (value: JsonObject): void => {
     id ??= asName(value["id"]);
     model ??= asName(value["model"]);
     const error = value["error"];
-    if (error !== undefined && error !== null) failure = readFailure(error, keep);
+    if (error !== undefined && error !== null) failure = readProviderError(error, keep);
     const choices: unknown = value["choices"];
     for (const one of Array.isArray(choices) ? choices : []) {
       const choice = asObject(one);
@@ -64,7 +64,7 @@ export function chatAnswer(keep: Keep): AnswerReader {
       const object = asObject(value);
       if (object) take(object);
     },
-    report: (): AnswerReport => ({
+    report: (): ResponseReport => ({
       id,
       model,
       usage,
@@ -86,21 +86,21 @@ export function isUsageOnly(data: string): boolean {
 }
 
 function readChatUsage(from: JsonObject): Usage {
-  const figures = new Figures();
+  const figures = new UsageFigures();
   const prompt = asObject(from["prompt_tokens_details"]);
   const completion = asObject(from["completion_tokens_details"]);
-  const cached = figures.take(prompt, "cached_tokens");
+  const cached = figures.read(prompt, "cached_tokens");
   figures.extra("completion_reasoning", completion, "reasoning_tokens");
   figures.extra("prompt_audio", prompt, "audio_tokens");
   figures.extra("completion_audio", completion, "audio_tokens");
   figures.extra("completion_accepted_prediction", completion, "accepted_prediction_tokens");
   figures.extra("completion_rejected_prediction", completion, "rejected_prediction_tokens");
   return {
-    input_tokens: figures.less(figures.take(from, "prompt_tokens"), cached),
-    output_tokens: figures.take(from, "completion_tokens"),
+    input_tokens: figures.subtract(figures.read(from, "prompt_tokens"), cached),
+    output_tokens: figures.read(from, "completion_tokens"),
     cache_read_input_tokens: cached,
     cache_write_input_tokens: null,
     extras: figures.extras,
-    flagged: figures.flagged,
+    invalid: figures.invalid,
   };
 }

@@ -2,7 +2,7 @@
  * Tool calls of Chat Completions. In streams a call comes in pieces, several calls' side by side, each told by the index
  * of its choice and its own; the first piece names it. Receives choices, hands each call on to the answer's content.
  */
-import { callId, callName, type Content, type OpenCall } from "../response-content.ts";
+import { callId, callName, type ResponseContent, type PartialToolCall } from "../response-content.ts";
 import { toInput } from "../bounded-text.ts";
 import { asObject, type JsonObject } from "../usage.ts";
 
@@ -27,13 +27,13 @@ type Piece = {
   readonly input: unknown;
 };
 
-type Known = { id: string | null; name: string | null; readonly call: OpenCall | null };
+type Known = { id: string | null; name: string | null; readonly call: PartialToolCall | null };
 
 /** Takes one choice, of a chunk (`delta`) or of a whole answer (`message`). */
-export function chatCalls(content: Content): (choice: JsonObject) => void {
+export function chatCalls(content: ResponseContent): (choice: JsonObject) => void {
   const places = new Map<string, Known>();
 
-  const begin = ({ kind, id, name, input }: Piece): OpenCall | null => {
+  const begin = ({ kind, id, name, input }: Piece): PartialToolCall | null => {
     const call = content.call(kind ?? "function", id, name);
     call?.input?.set(toInput(input));
     return call;

@@ -1,8 +1,8 @@
 /** OpenAI's API: https://platform.openai.com/docs/api-reference. A client's base URL ends in `/v1`. */
-import { chatAsk } from "./chat-conversation.ts";
-import { chatAnswer, isUsageOnly } from "./chat-response.ts";
-import { responsesAsk } from "./responses-conversation.ts";
-import { responsesAnswer } from "./responses-response.ts";
+import { chatConversation } from "./chat-conversation.ts";
+import { chatReader, isUsageOnly } from "./chat-response.ts";
+import { responsesConversation } from "./responses-conversation.ts";
+import { responsesReader } from "./responses-response.ts";
 import type { Dialect, DialectRoute } from "../provider.ts";
 
 const plain = (path: string): DialectRoute => ({ kind: "passthrough", path, below: true, runsModel: "no" });
@@ -16,17 +16,27 @@ const running = (path: string, below: boolean): DialectRoute => ({
 export const openai: Dialect = {
   type: "openai",
   mount: "/v1",
-  tell: [],
+  distinguishingHeaders: [],
   routes: [
     {
       kind: "intercept",
       path: "/chat/completions",
-      api: { name: "chat_completions", readAsk: chatAsk, answerReader: chatAnswer, isUsageOnly },
+      api: {
+        name: "chat_completions",
+        readConversation: chatConversation,
+        createReader: chatReader,
+        isUsageOnly,
+      },
     },
     {
       kind: "intercept",
       path: "/responses",
-      api: { name: "responses", readAsk: responsesAsk, answerReader: responsesAnswer, isUsageOnly: null },
+      api: {
+        name: "responses",
+        readConversation: responsesConversation,
+        createReader: responsesReader,
+        isUsageOnly: null,
+      },
     },
     running("/responses/*", true),
     plain("/models"),

@@ -1,8 +1,8 @@
 /** What a Responses request says of its conversation: its input is the user's words, or items of which the last tells. */
-import { lastOf, type Ask } from "../conversation.ts";
+import { lastOf, type Conversation } from "../conversation.ts";
 import { asName, asObject, type JsonObject } from "../usage.ts";
 
-export function responsesAsk(fields: JsonObject): Ask {
+export function responsesConversation(fields: JsonObject): Conversation {
   const { input } = fields;
   const last = lastOf(input);
   // An item without a type is a message.

@@ -1,16 +1,16 @@
 /** One output item of a Responses answer: whether it tells anything, and what it is called with or says. */
-import { callId, callName, type Content, type OpenCall } from "../response-content.ts";
-import { toInput, type Text } from "../bounded-text.ts";
+import { callId, callName, type ResponseContent, type PartialToolCall } from "../response-content.ts";
+import { toInput, type BoundedText } from "../bounded-text.ts";
 import { asName, asObject, type JsonObject } from "../usage.ts";
 
 export type Item = {
   readonly type: string | null;
   /** Its id and its call's, as it was told first. */
   readonly names: readonly string[];
-  readonly call: OpenCall | null;
+  readonly call: PartialToolCall | null;
   /** How many thoughts it has so far, and by their index those that are kept. */
   parts: number;
-  readonly thoughts: Map<unknown, Text>;
+  readonly thoughts: Map<unknown, BoundedText>;
   /** All of it has been told. */
   done: boolean;
 };
@@ -20,7 +20,7 @@ const isCall = (type: unknown): type is string => typeof type === "string" && ty
 
 export const typeOf = (value: JsonObject): string | null => callName(value["type"]);
 
-export function isTold(item: JsonObject): boolean {
+export function isRecorded(item: JsonObject): boolean {
   const { type } = item;
   if (type === "message") return item["role"] === "assistant" && item["phase"] === "commentary";
   return type === "reasoning" || isCall(type);
@@ -36,14 +36,14 @@ export function isSame(known: Item, value: JsonObject): boolean {
   return !known.done || namesOf(value).some((name) => known.names.includes(name));
 }
 
-export function begin(value: JsonObject, content: Content): Item {
+export function startItem(value: JsonObject, content: ResponseContent): Item {
   const { type } = value;
   const call = isCall(type) ? content.call(type, null, null) : null;
   return { type: typeOf(value), names: namesOf(value), call, parts: 0, thoughts: new Map(), done: false };
 }
 
 /** A thought begins, unless it has before: `index` is its place among the item's. */
-export function part(item: Item, index: unknown, content: Content): void {
+export function startThought(item: Item, index: unknown, content: ResponseContent): void {
   if (typeof index !== "number" || index < item.parts) return;
   item.parts = index + 1;
   const thought = content.thought();
@@ -51,15 +51,15 @@ export function part(item: Item, index: unknown, content: Content): void {
 }
 
 /** Takes what the item says of itself by now; what it does not say stands. */
-export function fill(item: Item, value: JsonObject, content: Content): void {
+export function updateItem(item: Item, value: JsonObject, content: ResponseContent): void {
   const { call } = item;
   if (item.type === "reasoning") {
     objectsOf(value["summary"]).forEach(({ text }, index) => {
-      part(item, index, content);
+      startThought(item, index, content);
       item.thoughts.get(index)?.set(text);
     });
   } else if (item.type === "message") {
-    part(item, 0, content);
+    startThought(item, 0, content);
     item.thoughts.get(0)?.set(spoken(value["content"]));
   } else if (call) {
     call.id = callId(value["call_id"]) ?? call.id ?? callId(value["id"]);

@@ -3,9 +3,18 @@
  * times (as it begins, as it is done, and in the whole response at the end) and its text in pieces besides. Receives all
  * of these, hands each item on to the answer's content once.
  */
-import type { Keep } from "../response-reader.ts";
-import type { Content } from "../response-content.ts";
-import { begin, fill, isSame, isTold, namesOf, part, typeOf, type Item } from "./responses-item.ts";
+import type { ContentOptions } from "../response-reader.ts";
+import type { ResponseContent } from "../response-content.ts";
+import {
+  startItem,
+  updateItem,
+  isSame,
+  isRecorded,
+  namesOf,
+  startThought,
+  typeOf,
+  type Item,
+} from "./responses-item.ts";
 import { asObject, type JsonObject } from "../usage.ts";
 
 export type Items = {
@@ -28,7 +37,7 @@ const INPUT_PIECE =
 const SUMMARY_PIECE = /"type"\s*:\s*"response\.reasoning_summary_text\.delta"/;
 const TEXT_PIECE = /"type"\s*:\s*"response\.output_text\.delta"/;
 
-export function responseItems(content: Content, keep: Keep): Items {
+export function responseItems(content: ResponseContent, keep: ContentOptions): Items {
   /** Each item by its place, and by its id and its call's, as some servers leave one out or change it on the way. */
   const places = new Map<unknown, Item>();
   const ids = new Map<string, Item>();
@@ -51,7 +60,7 @@ export function responseItems(content: Content, keep: Keep): Items {
   return {
     item(event, done) {
       const value = asObject(event["item"]);
-      if (!value || !isTold(value)) return;
+      if (!value || !isRecorded(value)) return;
       const place = event["output_index"];
       const names = namesOf(value);
       const known = find(place, names);
@@ -63,16 +72,16 @@ export function responseItems(content: Content, keep: Keep): Items {
           (typeof place === "number" || names.length > 0);
         untold ||= !room;
         if (!room && !done) return;
-        item = begin(value, content);
+        item = startItem(value, content);
         if (room) remember(item, place, names);
       }
-      fill(item, value, content);
+      updateItem(item, value, content);
       item.done = done;
       if (item.type === "message") speaking = !done;
     },
     part(event) {
       const item = find(event["output_index"], namesOf({ id: event["item_id"] }));
-      if (item?.type === "reasoning") part(item, event["summary_index"], content);
+      if (item?.type === "reasoning") startThought(item, event["summary_index"], content);
     },
     piece(event) {
       const item = find(event["output_index"], namesOf({ id: event["item_id"] }));
@@ -88,10 +97,10 @@ export function responseItems(content: Content, keep: Keep): Items {
       whole = true;
       for (const [place, entry] of list.entries()) {
         const value = asObject(entry);
-        if (!value || !isTold(value)) continue;
+        if (!value || !isRecorded(value)) continue;
         const there = places.get(place);
         const known = find(null, namesOf(value)) ?? (there?.type === typeOf(value) ? there : undefined);
-        if (!known?.done) fill(known ?? begin(value, content), value, content);
+        if (!known?.done) updateItem(known ?? startItem(value, content), value, content);
       }
     },
   };

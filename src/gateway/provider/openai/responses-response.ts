@@ -2,18 +2,26 @@
  * Answers of the Responses API: https://platform.openai.com/docs/api-reference/responses-streaming. Receives events or
  * the whole response, hands on the report; looks only into events that can tell anything.
  */
-import type { AnswerReader, AnswerReport, Keep } from "../response-reader.ts";
+import type { ResponseReader, ResponseReport, ContentOptions } from "../response-reader.ts";
 import { collectContent } from "../response-content.ts";
-import { MAX_TYPE, NO_FAILURE, readFailure, type Failure } from "../provider-error.ts";
+import { MAX_ERROR_TYPE, NO_ERROR, readProviderError, type ProviderError } from "../provider-error.ts";
 import { responseItems } from "./responses-items.ts";
-import { asName, asObject, asText, Figures, parseObject, type JsonObject, type Usage } from "../usage.ts";
+import {
+  asName,
+  asObject,
+  asText,
+  UsageFigures,
+  parseObject,
+  type JsonObject,
+  type Usage,
+} from "../usage.ts";
 
 const TERMINAL = new Set(["response.completed", "response.incomplete", "response.failed", "error"]);
 /** Events that hold the whole response or an item of its output, begin a thought, or end the stream. */
-const TELLING =
+const RELEVANT =
   /"type"\s*:\s*"(?:response\.(?:created|completed|incomplete|failed|output_item\.(?:added|done)|reasoning_summary_part\.added)|error)"/;
 
-export function responsesAnswer(keep: Keep): AnswerReader {
+export function responsesReader(keep: ContentOptions): ResponseReader {
   const content = collectContent(keep);
   const items = responseItems(content, keep);
   let id: string | null = null;
@@ -21,14 +29,14 @@ export function responsesAnswer(keep: Keep): AnswerReader {
   let usage: Usage | null = null;
   let ended = false;
   let finishReason: string | null = null;
-  let failure = NO_FAILURE;
+  let failure = NO_ERROR;
 
   const take = (response: JsonObject): void => {
     id ??= asName(response["id"]);
     model ??= asName(response["model"]);
     finishReason = readFinish(response) ?? finishReason;
     const error = asObject(response["error"]);
-    if (error) failure = readFailure(error, keep);
+    if (error) failure = readProviderError(error, keep);
     else if (response["status"] === "failed") fail();
     const reported = asObject(response["usage"]);
     if (reported) usage = readResponsesUsage(reported);
@@ -66,7 +74,7 @@ export function responsesAnswer(keep: Keep): AnswerReader {
         if (name === "error") failure = { error: "error", errorMessage: null };
         return end(name);
       }
-      if (!terminal && !TELLING.test(data) && !items.mayBePiece(data)) return;
+      if (!terminal && !RELEVANT.test(data) && !items.mayBePiece(data)) return;
       const value = parseObject(data);
       const type = asText(value?.["type"]);
       if (value && type !== null) tell(type, value);
@@ -78,7 +86,7 @@ export function responsesAnswer(keep: Keep): AnswerReader {
       take(object);
       items.output(object["output"]);
     },
-    report: (): AnswerReport => ({
+    report: (): ResponseReport => ({
       id,
       model,
       usage,
@@ -100,24 +108,24 @@ function readFinish(response: JsonObject): string | null {
 }
 
 /** An `error` event says it of itself; some servers put it into an object, as in their error bodies. */
-function readErrorEvent(event: JsonObject, keep: Keep): Failure {
-  const failure = readFailure(asObject(event["error"]) ?? event, keep);
-  return { ...failure, error: asText(event["code"], MAX_TYPE) ?? failure.error };
+function readErrorEvent(event: JsonObject, keep: ContentOptions): ProviderError {
+  const failure = readProviderError(asObject(event["error"]) ?? event, keep);
+  return { ...failure, error: asText(event["code"], MAX_ERROR_TYPE) ?? failure.error };
 }
 
 function readResponsesUsage(from: JsonObject): Usage {
-  const figures = new Figures();
+  const figures = new UsageFigures();
   const input = asObject(from["input_tokens_details"]);
-  const cached = figures.take(input, "cached_tokens");
-  const written = figures.take(input, "cache_write_tokens");
+  const cached = figures.read(input, "cached_tokens");
+  const written = figures.read(input, "cache_write_tokens");
   figures.extra("output_reasoning", asObject(from["output_tokens_details"]), "reasoning_tokens");
   figures.extra("total_tokens", from, "total_tokens");
   return {
-    input_tokens: figures.less(figures.take(from, "input_tokens"), cached, written),
-    output_tokens: figures.take(from, "output_tokens"),
+    input_tokens: figures.subtract(figures.read(from, "input_tokens"), cached, written),
+    output_tokens: figures.read(from, "output_tokens"),
     cache_read_input_tokens: cached,
     cache_write_input_tokens: written,
     extras: figures.extras,
-    flagged: figures.flagged,
+    invalid: figures.invalid,
   };
 }

@@ -4,27 +4,27 @@
  */
 import { Refusal } from "../../../shared/refusal.ts";
 import { toCsv, type Table } from "./csv.ts";
-import type { Judge } from "../contract.ts";
-import type { AskLedger } from "./query-ledger.ts";
+import type { Explain } from "../contract.ts";
+import type { QueryLedger } from "./query-ledger.ts";
 import { oneOf, type Filter, type Parameter } from "./parameter.ts";
 import { readTexts, readValues, type Parameters, type Values } from "./query.ts";
 import type { Schema } from "../../../shared/json-schema.ts";
 import { allOf, type Condition } from "./sql.ts";
 
 /** What came in. */
-export type Question = {
+export type EndpointRequest = {
   readonly search: string;
   /** The path's last part, where the endpoint's path has a variable one; else "". */
   readonly id: string;
   readonly accept: string;
   /** What was sent, as JSON reads it; null where the endpoint takes no body. */
   readonly body: unknown;
-  readonly ask: AskLedger;
-  readonly judge: Judge;
+  readonly query: QueryLedger;
+  readonly explain: Explain;
   readonly now: number;
 };
 
-export type Answer = {
+export type EndpointResult = {
   readonly body: object;
   /** The same as a table, where the endpoint has one. */
   readonly table?: Table;
@@ -48,12 +48,12 @@ export type Definition<P extends Parameters> = {
   readonly csv?: boolean;
   /** What is asked stands in a body: by POST, and by nothing else. */
   readonly body?: Body;
-  readonly answer: Schema;
+  readonly response: Schema;
   readonly handle: (
     values: Values<P>,
     matches: Condition,
-    question: Question,
-  ) => Promise<Answer | Refusal> | Answer;
+    question: EndpointRequest,
+  ) => Promise<EndpointResult | Refusal> | EndpointResult;
 };
 
 export type Endpoint = {
@@ -63,8 +63,8 @@ export type Endpoint = {
   readonly parameters: Parameters;
   readonly csv: boolean;
   readonly body: Body | null;
-  readonly answer: Schema;
-  readonly respond: (question: Question) => Promise<Response | Refusal>;
+  readonly response: Schema;
+  readonly respond: (question: EndpointRequest) => Promise<Response | Refusal>;
 };
 
 const FORMAT: Parameter<"json" | "csv" | null> = oneOf(
@@ -74,7 +74,16 @@ const FORMAT: Parameter<"json" | "csv" | null> = oneOf(
 );
 
 export function endpoint<const P extends Parameters>(definition: Definition<P>): Endpoint {
-  const { path, summary, description, filters, parameters: own, csv = false, answer, handle } = definition;
+  const {
+    path,
+    summary,
+    description,
+    filters,
+    parameters: own,
+    csv = false,
+    response: answer,
+    handle,
+  } = definition;
   const { body = null } = definition;
   const shape = csv ? { format: FORMAT } : {};
   const parameters: Parameters = { ...filters, ...own, ...shape };
@@ -92,12 +101,12 @@ export function endpoint<const P extends Parameters>(definition: Definition<P>):
     if (answered instanceof Refusal) return answered;
     return toResponse(answered, shaped.format ?? (prefersCsv(question.accept) ? "csv" : "json"));
   };
-  return { path, summary, description, parameters, csv, body, answer, respond };
+  return { path, summary, description, parameters, csv, body, response: answer, respond };
 }
 
 export const methodsOf = ({ body }: Endpoint): readonly string[] => (body ? ["POST"] : ["GET", "HEAD"]);
 
-function toResponse({ body, table }: Answer, format: "json" | "csv"): Response {
+function toResponse({ body, table }: EndpointResult, format: "json" | "csv"): Response {
   if (!table) return Response.json(body);
   const response =
     format === "json"

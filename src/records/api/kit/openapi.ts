@@ -1,12 +1,12 @@
 /** The OpenAPI 3.1 document, made of the definitions that the handlers are made of. */
-import { PREFIXES } from "../../../shared/http/target.ts";
+import { ROUTE_PREFIXES } from "../../../shared/http/target.ts";
 import { endpoint, type Endpoint } from "./endpoint.ts";
 import * as schema from "../../../shared/json-schema.ts";
 
 const ERROR = schema.object(
   {
     message: schema.TEXT,
-    validations: schema.about(
+    validations: schema.withDescription(
       schema.list(schema.object({ field: schema.TEXT, detail: schema.TEXT })),
       "The parameter at fault.",
     ),
@@ -39,7 +39,7 @@ export function openapi(all: () => readonly Endpoint[]): Endpoint {
     description: "OpenAPI 3.1, made of the definitions that requests are read and answered by.",
     filters: {},
     parameters: {},
-    answer: { type: "object", required: ["openapi", "paths"], additionalProperties: true },
+    response: { type: "object", required: ["openapi", "paths"], additionalProperties: true },
     handle: () => ({ body: toDocument(all()) }),
   });
 }
@@ -52,7 +52,7 @@ export function toDocument(endpoints: readonly Endpoint[]): object {
       version: "1",
       description: "Who used which model on whose account. For the holder of the admin token only.",
     },
-    servers: PREFIXES.map((url) => ({ url })),
+    servers: ROUTE_PREFIXES.map((url) => ({ url })),
     security: [{ bearer: [] }, { session_token: [] }],
     paths: Object.fromEntries(
       endpoints.map((one) => [one.path, { [one.body ? "post" : "get"]: toOperation(one) }]),
@@ -72,7 +72,15 @@ export function toDocument(endpoints: readonly Endpoint[]): object {
   };
 }
 
-function toOperation({ path, summary, description, parameters, csv, body, answer }: Endpoint): object {
+function toOperation({
+  path,
+  summary,
+  description,
+  parameters,
+  csv,
+  body,
+  response: answer,
+}: Endpoint): object {
   const variable = /\{(\w+)\}/.exec(path)?.[1];
   return {
     operationId: path.replace(/\W+/g, "_").replace(/^_|_$/g, ""),

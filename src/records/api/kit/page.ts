@@ -1,6 +1,6 @@
 /** How lists are cut into pages: newest first by id, from a cursor or an offset, with a count that stops at a cap. */
 import type { Refusal } from "../../../shared/refusal.ts";
-import { badFilter } from "./invalid-filter.ts";
+import { invalidFilter } from "./invalid-filter.ts";
 import { number } from "./row-mapper.ts";
 import type { Row } from "./query-ledger.ts";
 import { uuid, whole } from "./parameter.ts";
@@ -36,16 +36,16 @@ export const AFTER_ID = cursor(
 export const PAST_ALL = "~";
 
 export const COUNT_FIELDS = {
-  count: schema.about(schema.COUNT, "How many match, on all pages; counted up to a cap."),
-  count_is_capped: schema.about(schema.FLAG, "There are more than `count`."),
+  count: schema.withDescription(schema.COUNT, "How many match, on all pages; counted up to a cap."),
+  count_is_capped: schema.withDescription(schema.FLAG, "There are more than `count`."),
 };
 
 /** `matching` selects one row for each that counts, unlimited. */
-export function countUpTo(cap: number, matching: Sql): Sql {
+export function countSql(cap: number, matching: Sql): Sql {
   return sql`SELECT COUNT(*) AS count FROM (${matching} LIMIT ${cap + 1})`;
 }
 
-export function counted(cap: number, rows: readonly Row[]): { count: number; count_is_capped: boolean } {
+export function countFields(cap: number, rows: readonly Row[]): { count: number; count_is_capped: boolean } {
   const count = number(rows[0]?.["count"]);
   return { count: Math.min(count, cap), count_is_capped: count > cap };
 }
@@ -53,5 +53,5 @@ export function counted(cap: number, rows: readonly Row[]): { count: number; cou
 /** null where at most one way of paging is used. */
 export function checkCursors(cursors: Readonly<Record<string, unknown>>): Refusal | null {
   const used = Object.keys(cursors).filter((name) => cursors[name] !== null && cursors[name] !== 0);
-  return used.length < 2 ? null : badFilter(used.at(-1) ?? "", "is not taken beside another cursor");
+  return used.length < 2 ? null : invalidFilter(used.at(-1) ?? "", "is not taken beside another cursor");
 }

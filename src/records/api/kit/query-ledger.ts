@@ -7,13 +7,13 @@ export type Row = Readonly<Record<string, Value>>;
 type RowsOf<Queries extends readonly Sql[]> = { readonly [At in keyof Queries]: readonly Row[] };
 
 /** Refuses `ledger_unavailable` where there is no database or it fails; never throws. */
-export type AskLedger = <const Queries extends readonly Sql[]>(
+export type QueryLedger = <const Queries extends readonly Sql[]>(
   queries: Queries,
 ) => Promise<RowsOf<Queries> | Refusal>;
 
-export function ledgerOf(database: D1Database | null): AskLedger {
+export function createQueryLedger(database: D1Database | null): QueryLedger {
   return async <const Queries extends readonly Sql[]>(queries: Queries) => {
-    if (database === null) return new Refusal("ledger_unavailable", "LEDGER is not bound");
+    if (database === null) return new Refusal("ledger_unavailable", { detail: "LEDGER is not bound" });
     try {
       // A batch is one transaction: a page and what belongs to it are of the same moment.
       const answers = await database.batch<Row>(
@@ -24,7 +24,7 @@ export function ledgerOf(database: D1Database | null): AskLedger {
     } catch (error) {
       // What D1 says names tables and columns, and no value, as those are bound.
       const said = error instanceof Error ? error.message : "unknown";
-      return new Refusal("ledger_unavailable", said.slice(0, 200));
+      return new Refusal("ledger_unavailable", { detail: said.slice(0, 200) });
     }
   };
 }

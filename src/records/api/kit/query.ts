@@ -1,6 +1,6 @@
 /** Reads a request's query by the parameters that an endpoint has; refuses `filter_invalid` and `filter_unknown` by the parameter's name. */
 import type { Refusal } from "../../../shared/refusal.ts";
-import { badFilter, unknownFilter } from "./invalid-filter.ts";
+import { invalidFilter, unknownFilter } from "./invalid-filter.ts";
 import { anyText, type Parameter } from "./parameter.ts";
 import { readTerms } from "./search-terms.ts";
 
@@ -40,16 +40,16 @@ export function readTexts(search: string, parameters: Parameters): ReadonlyMap<s
   const sent = new Map<string, string>();
   for (const [name, value] of new URLSearchParams(search)) {
     if (!Object.hasOwn(parameters, name)) return unknownFilter(name);
-    if (sent.has(name)) return badFilter(name, "is sent twice");
+    if (sent.has(name)) return invalidFilter(name, "is sent twice");
     sent.set(name, value);
   }
   const terms = readTerms(sent.get("q") ?? "");
-  if (!terms) return badFilter("q", "is not made of terms");
+  if (!terms) return invalidFilter("q", "is not made of terms");
   for (const [key, value] of terms) {
     if (!TERM_KEYS.has(key) || !Object.hasOwn(parameters, key))
-      return badFilter("q", "has a key that is not known");
+      return invalidFilter("q", "has a key that is not known");
     const name = key === "provider" && TYPES.has(value) ? "provider_type" : key;
-    if (sent.has(key) || sent.has(name)) return badFilter("q", "says something twice");
+    if (sent.has(key) || sent.has(name)) return invalidFilter("q", "says something twice");
     sent.set(name, value);
   }
   return sent;
@@ -64,7 +64,7 @@ export function readValues<const P extends Parameters>(
   for (const [name, parameter] of Object.entries(parameters)) {
     const given = sent.get(name);
     const value = given === undefined ? parameter.absent : parameter.read(given);
-    if (value === undefined) return badFilter(name, "cannot be read");
+    if (value === undefined) return invalidFilter(name, "cannot be read");
     values[name] = value;
   }
   // Read by `parameters`, name for name.

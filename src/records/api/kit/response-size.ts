@@ -3,7 +3,7 @@
  * memory. What would be larger is refused by its `limit`, before it is read.
  */
 import type { Refusal } from "../../../shared/refusal.ts";
-import { badFilter } from "./invalid-filter.ts";
+import { invalidFilter } from "./invalid-filter.ts";
 import { number } from "./row-mapper.ts";
 import type { Row } from "./query-ledger.ts";
 import { column, sql, type Sql } from "./sql.ts";
@@ -31,5 +31,5 @@ const bytes = (alias: string, name: string): Sql => sql`LENGTH(CAST(${column(ali
 
 export function checkSize(rows: readonly Row[]): Refusal | null {
   const fits = number(rows[0]?.["size"]) <= MAX_SIZE;
-  return fits ? null : badFilter("limit", "is too much for one answer");
+  return fits ? null : invalidFilter("limit", "is too much for one answer");
 }

@@ -55,9 +55,9 @@ export const FLAG_OR_NULL: Field = {
   read: (value) => (value == null ? null : flag(value)),
 };
 
-export const described = (field: Field, description: string): Field => ({
+export const withDescription = (field: Field, description: string): Field => ({
   ...field,
-  schema: schema.about(field.schema, description),
+  schema: schema.withDescription(field.schema, description),
 });
 
 export function selected(alias: string, fields: Fields): Sql {

@@ -7,23 +7,23 @@ import type { Instant } from "./time.ts";
 const DAYS = 30;
 const DAY_MS = 86_400_000;
 
-export const SPAN_PARAMETERS = {
+export const RANGE_PARAMETERS = {
   started_after: instant(`At this time or later; unless given, ${DAYS} days before the end.`),
   started_before: instant("At this time or earlier; unless given, now."),
 };
 
-export const SPAN_FIELDS = { started_after: schema.TIME, started_before: schema.TIME };
+export const RANGE_FIELDS = { started_after: schema.TIME, started_before: schema.TIME };
 
-export type Span = {
+export type TimeRange = {
   /** As it is answered. */
   readonly fields: { readonly started_after: string; readonly started_before: string };
   readonly matches: Condition;
 };
 
-export function readSpan(
+export function readTimeRange(
   sent: { readonly started_after: Instant | null; readonly started_before: Instant | null },
   now: number,
-): Span {
+): TimeRange {
   const to = sent.started_before ?? { ms: now, whole: true };
   const from = sent.started_after ?? { ms: Math.max(0, to.ms - DAYS * DAY_MS), whole: true };
   return {

@@ -2,9 +2,28 @@
 import type { AnomalyKind } from "../../ledger/maintain/anomalies.ts";
 import { Refusal } from "../../../shared/refusal.ts";
 import { endpoint } from "../kit/endpoint.ts";
-import { AFTER_ID, checkCursors, COUNT_FIELDS, counted, countUpTo, LIMIT, OFFSET, PAST_ALL } from "../kit/page.ts";
+import {
+  AFTER_ID,
+  checkCursors,
+  COUNT_FIELDS,
+  countFields,
+  countSql,
+  LIMIT,
+  OFFSET,
+  PAST_ALL,
+} from "../kit/page.ts";
 import { equalsId, filter, instant, oneOf } from "../kit/parameter.ts";
-import { COUNT, described, ID, JSON_OBJECT, schemasOf, selected, TEXT, TIME, toRecord } from "../kit/row-mapper.ts";
+import {
+  COUNT,
+  withDescription,
+  ID,
+  JSON_OBJECT,
+  schemasOf,
+  selected,
+  TEXT,
+  TIME,
+  toRecord,
+} from "../kit/row-mapper.ts";
 import * as schema from "../../../shared/json-schema.ts";
 import { column, sql } from "../kit/sql.ts";
 import { atOrAfter } from "../kit/time.ts";
@@ -24,20 +43,20 @@ const KINDS: Readonly<Record<AnomalyKind, string>> = {
 };
 
 const ANOMALY = {
-  id: described(ID, "Made of kind, subject and day."),
-  kind: described(
+  id: withDescription(ID, "Made of kind, subject and day."),
+  kind: withDescription(
     TEXT,
     Object.entries(KINDS)
       .map(([kind, meaning]) => `\`${kind}\`: ${meaning}`)
       .join(" · "),
   ),
   subject: TEXT,
-  first_interception_id: described(ID, "From which on it is odd."),
-  last_interception_id: described(ID, "The last that is part of it, as far as has been looked."),
-  count: described(COUNT, "Of initiators and actors, 10 stands for as many or more."),
-  details: described(JSON_OBJECT, "Ids and figures, by kind."),
-  first_seen: described(TIME, "When the first interception began."),
-  last_seen: described(TIME, "When the last one did."),
+  first_interception_id: withDescription(ID, "From which on it is odd."),
+  last_interception_id: withDescription(ID, "The last that is part of it, as far as has been looked."),
+  count: withDescription(COUNT, "Of initiators and actors, 10 stands for as many or more."),
+  details: withDescription(JSON_OBJECT, "Ids and figures, by kind."),
+  first_seen: withDescription(TIME, "When the first interception began."),
+  last_seen: withDescription(TIME, "When the last one did."),
 };
 
 const kinds = Object.keys(KINDS) as AnomalyKind[];
@@ -65,20 +84,20 @@ export const anomalies = endpoint({
     ),
   },
   parameters: { limit: LIMIT, offset: OFFSET, after_id: AFTER_ID },
-  answer: schema.object({ ...COUNT_FIELDS, results: schema.list(schema.object(schemasOf(ANOMALY))) }),
-  handle: async ({ limit, offset, after_id }, matches, { ask }) => {
+  response: schema.object({ ...COUNT_FIELDS, results: schema.list(schema.object(schemasOf(ANOMALY))) }),
+  handle: async ({ limit, offset, after_id }, matches, { query: ask }) => {
     const refusal = checkCursors({ after_id, offset });
     if (refusal) return refusal;
     const found = await ask([
       sql`SELECT ${selected("a", ANOMALY)} FROM anomalies a
         WHERE a.id < ${after_id ?? PAST_ALL} AND ${matches("a")}
         ORDER BY a.id DESC LIMIT ${limit} OFFSET ${offset}`,
-      countUpTo(COUNT_CAP, sql`SELECT 1 FROM anomalies a WHERE a.id < ${PAST_ALL} AND ${matches("a")}`),
+      countSql(COUNT_CAP, sql`SELECT 1 FROM anomalies a WHERE a.id < ${PAST_ALL} AND ${matches("a")}`),
     ]);
     if (found instanceof Refusal) return found;
     const [rows, count] = found;
     return {
-      body: { ...counted(COUNT_CAP, count), results: rows.map((row) => toRecord(row, ANOMALY)) },
+      body: { ...countFields(COUNT_CAP, count), results: rows.map((row) => toRecord(row, ANOMALY)) },
     };
   },
 });

@@ -1,12 +1,12 @@
 /** GET /attribution: how far initiators could be believed, day by day. */
 import { Refusal } from "../../../shared/refusal.ts";
 import { endpoint } from "../kit/endpoint.ts";
-import { TRAITS } from "../filters.ts";
+import { PROPERTY_FILTERS } from "../filters.ts";
 import { number, text } from "../kit/row-mapper.ts";
 import * as schema from "../../../shared/json-schema.ts";
-import { readSpan, SPAN_FIELDS, SPAN_PARAMETERS } from "../kit/time-range.ts";
+import { readTimeRange, RANGE_FIELDS, RANGE_PARAMETERS } from "../kit/time-range.ts";
 import { sql } from "../kit/sql.ts";
-import { toCounts, totals } from "../tokens.ts";
+import { toCounts, totalsSql } from "../tokens.ts";
 
 const COLUMNS = [
   "day",
@@ -22,27 +22,30 @@ export const attribution = endpoint({
   path: "/attribution",
   summary: "The share of requests and tokens per attribution, per day",
   description: "Newest day first. Days are UTC's; shares are of what matches on that day.",
-  filters: TRAITS,
-  parameters: SPAN_PARAMETERS,
+  filters: PROPERTY_FILTERS,
+  parameters: RANGE_PARAMETERS,
   csv: true,
-  answer: schema.object({
-    ...SPAN_FIELDS,
+  response: schema.object({
+    ...RANGE_FIELDS,
     results: schema.list(
       schema.object({
         day: schema.DAY,
         attribution: schema.TEXT,
         requests: schema.COUNT,
-        tokens: schema.about(schema.COUNT, "Of all four kinds, as far as they are known."),
+        tokens: schema.withDescription(schema.COUNT, "Of all four kinds, as far as they are known."),
         share_of_requests: schema.SHARE,
-        share_of_tokens: schema.about(schema.orNull(schema.SHARE), "null: none are known of that day."),
-        unknown_usage: schema.about(schema.COUNT, "Requests whose usage is not known to the end."),
+        share_of_tokens: schema.withDescription(
+          schema.orNull(schema.SHARE),
+          "null: none are known of that day.",
+        ),
+        unknown_usage: schema.withDescription(schema.COUNT, "Requests whose usage is not known to the end."),
       }),
     ),
   }),
-  handle: async (sent, matches, { ask, now }) => {
-    const span = readSpan(sent, now);
+  handle: async (sent, matches, { query: ask, now }) => {
+    const span = readTimeRange(sent, now);
     const rows = await ask([
-      sql`SELECT SUBSTR(i.started_at, 1, 10) AS day, i.attribution, COUNT(DISTINCT i.id) AS requests, ${totals("t")},
+      sql`SELECT SUBSTR(i.started_at, 1, 10) AS day, i.attribution, COUNT(DISTINCT i.id) AS requests, ${totalsSql("t")},
           COUNT(DISTINCT CASE WHEN i.usage IS NOT 'final' THEN i.id END) AS unknown_usage
         FROM interceptions i LEFT JOIN token_usages t ON t.interception_id = i.id
         WHERE ${span.matches("i")} AND ${matches("i")}

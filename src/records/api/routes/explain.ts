@@ -4,8 +4,8 @@
  */
 import type { Credential, Secret } from "../../../gateway/identity/credential.ts";
 import { Refusal } from "../../../shared/refusal.ts";
-import type { Judgement } from "../contract.ts";
-import { DESCRIBED, readDescribed } from "../explain-input.ts";
+import type { Explanation } from "../contract.ts";
+import { EXPLAIN_INPUT, readExplainInput } from "../explain-input.ts";
 import { endpoint } from "../kit/endpoint.ts";
 import * as schema from "../../../shared/json-schema.ts";
 
@@ -13,11 +13,14 @@ const TEXT_OR_NULL = schema.orNull(schema.TEXT);
 const word = (words: readonly string[]): schema.Schema => ({ ...schema.TEXT, enum: words });
 
 const PRESENTED = schema.orNull(
-  schema.about(schema.object({ header: schema.TEXT, key_id: schema.TEXT }), "A credential, by its id."),
+  schema.withDescription(
+    schema.object({ header: schema.TEXT, key_id: schema.TEXT }),
+    "A credential, by its id.",
+  ),
 );
 
 const ANSWER = schema.object({
-  leads_to: schema.about(
+  leads_to: schema.withDescription(
     word(["provider", "api", "base", "nowhere"]),
     "Where the path leads. Only what leads to a provider is judged further.",
   ),
@@ -31,7 +34,7 @@ const ANSWER = schema.object({
   ),
   client: TEXT_OR_NULL,
   presented: schema.orNull(
-    schema.about(
+    schema.withDescription(
       schema.object({ identity: PRESENTED, assertion: PRESENTED, own: PRESENTED }),
       "What says who is calling, what Cloudflare Access says of it, and the client's own provider key.",
     ),
@@ -45,25 +48,31 @@ const ANSWER = schema.object({
       source: schema.TEXT,
       verified: schema.FLAG,
       key_id: schema.TEXT,
-      may_assert: schema.about(
+      may_assert: schema.withDescription(
         schema.orNull(schema.FLAG),
         "What its credential says of that; null: nothing.",
       ),
     }),
   ),
   initiator: schema.orNull(schema.object({ id: schema.TEXT, name: TEXT_OR_NULL, attribution: schema.TEXT })),
-  rule: schema.about(TEXT_OR_NULL, "What gave the right to assert an owner, or denied it."),
-  signature: schema.about(TEXT_OR_NULL, "`valid`, `absent`, `off`, or what is wrong; null: not looked at."),
-  directory: schema.about(TEXT_OR_NULL, "What the directory says of the owner, or `off`; null: not asked."),
+  rule: schema.withDescription(TEXT_OR_NULL, "What gave the right to assert an owner, or denied it."),
+  signature: schema.withDescription(
+    TEXT_OR_NULL,
+    "`valid`, `absent`, `off`, or what is wrong; null: not looked at.",
+  ),
+  directory: schema.withDescription(
+    TEXT_OR_NULL,
+    "What the directory says of the owner, or `off`; null: not asked.",
+  ),
   candidates: schema.list(
     schema.object({ who: word(["owner", "actor"]), id: TEXT_OR_NULL, why_lost: TEXT_OR_NULL }),
   ),
-  undecided: schema.about(
+  undecided: schema.withDescription(
     { ...TEXT_OR_NULL, enum: ["signature", null] },
     "What cannot be judged as the body is not known: send `body_sha256`.",
   ),
   upstream_key: schema.orNull(
-    schema.about(
+    schema.withDescription(
       schema.object({ kind: word(["centralized", "byok"]), header: schema.TEXT, key_id: TEXT_OR_NULL }),
       "What the provider would get. The id is a client's own key's; which central key it is is drawn.",
     ),
@@ -74,7 +83,7 @@ const ANSWER = schema.object({
       reason: schema.TEXT,
       status: schema.COUNT,
       message: schema.TEXT,
-      detail: schema.about(TEXT_OR_NULL, "For the operator: no caller is told."),
+      detail: schema.withDescription(TEXT_OR_NULL, "For the operator: no caller is told."),
     }),
   ),
 });
@@ -86,17 +95,17 @@ export const explain = endpoint({
     "Judges a request that is only described as one that was sent: by its method, path and headers. Nothing is forwarded and nothing recorded. What its body holds is not known here, nor whether a signature has counted before.",
   filters: {},
   parameters: {},
-  body: DESCRIBED,
-  answer: ANSWER,
-  handle: async (_values, _matches, { body, judge }) => {
-    const described = readDescribed(body);
+  body: EXPLAIN_INPUT,
+  response: ANSWER,
+  handle: async (_values, _matches, { body, explain: judge }) => {
+    const described = readExplainInput(body);
     if (described instanceof Refusal) return described;
     return { body: toAnswer(await judge(described)) };
   },
 });
 
-function toAnswer(judgement: Judgement): object {
-  const { place, route, client, presented, actor } = judgement;
+function toAnswer(judgement: Explanation): object {
+  const { destination: place, route, client, presented, actor } = judgement;
   return {
     leads_to: place,
     route: route && {
@@ -123,11 +132,11 @@ function toAnswer(judgement: Judgement): object {
 }
 
 /** While the signature is undecided, so is all that follows from it. */
-function toDecision({ decision, flags, refusal }: Judgement): object {
-  const undecided = decision?.wants === "signature" ? "signature" : null;
+function toDecision({ decision, flags, refusal }: Explanation): object {
+  const undecided = decision?.needs === "signature" ? "signature" : null;
   const { rule = null, signature = null, directory = null, candidates = [] } = decision?.trace ?? {};
   const initiator = decision && !undecided ? decision.initiator : null;
-  const { reason, status, message, detail } = refusal ?? {};
+  const { code: reason, status, message, data } = refusal ?? {};
   return {
     initiator: initiator && {
       id: initiator.id,
@@ -140,17 +149,17 @@ function toDecision({ decision, flags, refusal }: Judgement): object {
     candidates: undecided ? [] : candidates,
     undecided,
     flags: undecided ? [] : flags,
-    refusal: refusal && !undecided ? { reason, status, message, detail } : null,
+    refusal: refusal && !undecided ? { reason, status, message, detail: data?.detail ?? null } : null,
   };
 }
 
-function delegationOf({ delegates, delegation, refusal }: Judgement): string {
+function delegationOf({ delegates, delegation, refusal }: Explanation): string {
   if (!delegates) return "off";
   if (delegation) return "accepted";
-  return refusal?.reason === "delegation_rejected" ? "rejected" : "absent";
+  return refusal?.code === "delegation_rejected" ? "rejected" : "absent";
 }
 
-function toPresented({ identity, assertion, own }: Credential): object {
+function toPresented({ identity, assertion, ownKey: own }: Credential): object {
   return { identity: named(identity), assertion: named(assertion), own: named(own) };
 }
 
@@ -160,9 +169,9 @@ const named = (secret: Secret | null): object | null =>
 /** As `api_key_id` has it in the records. */
 const keyId = ({ sha256 }: Secret): string => sha256.slice(0, 16);
 
-function toKey({ credential, presented }: Judgement): object | null {
+function toKey({ credential, presented }: Explanation): object | null {
   if (!credential) return null;
   const { kind, header } = credential;
-  const own = kind === "byok" ? presented?.own : null;
+  const own = kind === "byok" ? presented?.ownKey : null;
   return { kind, header: header[0], key_id: own ? keyId(own) : null };
 }

@@ -5,12 +5,21 @@ import { endpoint } from "../kit/endpoint.ts";
 import { INTERCEPTION, MODEL_THOUGHT, TOKEN_USAGE, TOOL_USAGE, USER_PROMPT } from "../fields.ts";
 import { INTERCEPTION_FILTERS } from "../filters.ts";
 import type { Row } from "../kit/query-ledger.ts";
-import { AFTER_ID, checkCursors, COUNT_FIELDS, counted, countUpTo, LIMIT, OFFSET, PAST_ALL } from "../kit/page.ts";
+import {
+  AFTER_ID,
+  checkCursors,
+  COUNT_FIELDS,
+  countFields,
+  countSql,
+  LIMIT,
+  OFFSET,
+  PAST_ALL,
+} from "../kit/page.ts";
 import { SEARCH } from "../kit/query.ts";
 import { schemasOf, selected, text, toRecord, type Fields } from "../kit/row-mapper.ts";
 import * as schema from "../../../shared/json-schema.ts";
 import { sql, type Sql } from "../kit/sql.ts";
-import { toUser, USER } from "../user-dto.ts";
+import { toUserDto, USER } from "../user-dto.ts";
 
 const COUNT_CAP = 10_000;
 
@@ -35,7 +44,7 @@ export const interceptions = endpoint({
     offset: OFFSET,
     after_id: AFTER_ID,
   },
-  answer: schema.object({
+  response: schema.object({
     ...COUNT_FIELDS,
     results: schema.list(
       schema.object({
@@ -48,7 +57,7 @@ export const interceptions = endpoint({
       }),
     ),
   }),
-  handle: async ({ limit, offset, after_id }, matches, { ask }) => {
+  handle: async ({ limit, offset, after_id }, matches, { query: ask }) => {
     const refusal = checkCursors({ after_id, offset });
     if (refusal) return refusal;
     const page = (what: Sql): Sql =>
@@ -57,7 +66,7 @@ export const interceptions = endpoint({
     const found = await ask([
       page(selected("i", INTERCEPTION)),
       sizeOf(page(sql`i.id`)),
-      countUpTo(COUNT_CAP, sql`SELECT 1 FROM interceptions i WHERE i.id < ${PAST_ALL} AND ${matches("i")}`),
+      countSql(COUNT_CAP, sql`SELECT 1 FROM interceptions i WHERE i.id < ${PAST_ALL} AND ${matches("i")}`),
     ]);
     if (found instanceof Refusal) return found;
     const [rows, size, count] = found;
@@ -78,7 +87,9 @@ export const interceptions = endpoint({
       tool_usages: byInterception(toolUsages, TOOL_USAGE),
       model_thoughts: byInterception(modelThoughts, MODEL_THOUGHT),
     };
-    return { body: { ...counted(COUNT_CAP, count), results: rows.map((row) => toInterception(row, of)) } };
+    return {
+      body: { ...countFields(COUNT_CAP, count), results: rows.map((row) => toInterception(row, of)) },
+    };
   },
 });
 
@@ -100,7 +111,7 @@ function toInterception(
   const initiator = text(row["initiator_id"]);
   return {
     ...toRecord(row, INTERCEPTION),
-    initiator: toUser(initiator, row["actor_id"] === initiator, row["metadata"]),
+    initiator: toUserDto(initiator, row["actor_id"] === initiator, row["metadata"]),
     token_usages: owned.token_usages.get(id) ?? [],
     user_prompts: owned.user_prompts.get(id) ?? [],
     tool_usages: owned.tool_usages.get(id) ?? [],

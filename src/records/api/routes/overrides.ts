@@ -3,8 +3,17 @@ import type { OwnerRejection } from "../../../gateway/initiator/owner-header.ts"
 import { Refusal } from "../../../shared/refusal.ts";
 import { endpoint } from "../kit/endpoint.ts";
 import { OVERRIDE } from "../fields.ts";
-import { INITIATOR_RULE, SPAN } from "../filters.ts";
-import { AFTER_ID, checkCursors, COUNT_FIELDS, counted, countUpTo, LIMIT, OFFSET, PAST_ALL } from "../kit/page.ts";
+import { INITIATOR_RULE, TIME_FILTERS } from "../filters.ts";
+import {
+  AFTER_ID,
+  checkCursors,
+  COUNT_FIELDS,
+  countFields,
+  countSql,
+  LIMIT,
+  OFFSET,
+  PAST_ALL,
+} from "../kit/page.ts";
 import { equals, equalsId, filter, oneOf } from "../kit/parameter.ts";
 import { schemasOf, selected, toRecord } from "../kit/row-mapper.ts";
 import * as schema from "../../../shared/json-schema.ts";
@@ -50,18 +59,18 @@ export const overrides = endpoint({
       (alias, value) => sql`${column(alias, "reason")} = ${value}`,
     ),
     provider: equals("provider", "The provider's configured name."),
-    ...SPAN,
+    ...TIME_FILTERS,
   },
   parameters: { limit: LIMIT, offset: OFFSET, after_id: AFTER_ID },
-  answer: schema.object({ ...COUNT_FIELDS, results: schema.list(schema.object(schemasOf(OVERRIDE))) }),
-  handle: async ({ limit, offset, after_id }, matches, { ask }) => {
+  response: schema.object({ ...COUNT_FIELDS, results: schema.list(schema.object(schemasOf(OVERRIDE))) }),
+  handle: async ({ limit, offset, after_id }, matches, { query: ask }) => {
     const refusal = checkCursors({ after_id, offset });
     if (refusal) return refusal;
     const found = await ask([
       sql`SELECT ${selected("o", OVERRIDE)} FROM initiator_overrides o
         WHERE o.id < ${after_id ?? PAST_ALL} AND ${matches("o")}
         ORDER BY o.id DESC LIMIT ${limit} OFFSET ${offset}`,
-      countUpTo(
+      countSql(
         COUNT_CAP,
         sql`SELECT 1 FROM initiator_overrides o WHERE o.id < ${PAST_ALL} AND ${matches("o")}`,
       ),
@@ -69,7 +78,7 @@ export const overrides = endpoint({
     if (found instanceof Refusal) return found;
     const [rows, count] = found;
     return {
-      body: { ...counted(COUNT_CAP, count), results: rows.map((row) => toRecord(row, OVERRIDE)) },
+      body: { ...countFields(COUNT_CAP, count), results: rows.map((row) => toRecord(row, OVERRIDE)) },
     };
   },
 });

@@ -1,11 +1,11 @@
 /** GET /sessions/{session_id}: one session, its threads page by page. */
 import { Refusal } from "../../../shared/refusal.ts";
 import { canonicalId } from "../../../shared/uuid.ts";
-import { badFilter } from "../kit/invalid-filter.ts";
+import { invalidFilter } from "../kit/invalid-filter.ts";
 import { checkSize, sizeOf, TOO_LARGE } from "../kit/response-size.ts";
 import { endpoint } from "../kit/endpoint.ts";
 import { INITIATOR_RULE } from "../filters.ts";
-import type { AskLedger, Row } from "../kit/query-ledger.ts";
+import type { QueryLedger, Row } from "../kit/query-ledger.ts";
 import { checkCursors, cursor, LIMIT_RULE } from "../kit/page.ts";
 import { anyText, whole } from "../kit/parameter.ts";
 import { number, text } from "../kit/row-mapper.ts";
@@ -33,7 +33,7 @@ export const session = endpoint({
     after_id: cursor("Cursor: threads that began after this one."),
     before_id: cursor("Cursor: the threads next before this one."),
   },
-  answer: schema.object(
+  response: schema.object(
     {
       ...SESSION_FIELDS,
       page_started_at: schema.TIME,
@@ -43,7 +43,7 @@ export const session = endpoint({
     },
     ["ended_at", "page_started_at", "page_ended_at"],
   ),
-  handle: async ({ initiator, ...page }, _, { id, ask }) => {
+  handle: async ({ initiator, ...page }, _, { id, query: ask }) => {
     const refusal = checkCursors({ after_id: page.after_id, before_id: page.before_id });
     if (refusal) return refusal;
     const key = await find(id, initiator === null ? null : canonicalId(initiator), ask);
@@ -75,7 +75,7 @@ export const session = endpoint({
 });
 
 /** The session of that id; else that of the interception of that id. */
-async function find(id: string, initiator: string | null, ask: AskLedger): Promise<Key | Refusal> {
+async function find(id: string, initiator: string | null, ask: QueryLedger): Promise<Key | Refusal> {
   const whose = initiator === null ? sql`1` : sql`initiator_id = ${initiator}`;
   const rows = await ask([
     // The least and the greatest of an index's column are its ends: two look-ups, however long the session.
@@ -88,9 +88,9 @@ async function find(id: string, initiator: string | null, ask: AskLedger): Promi
   if (initiators && initiators["first"] !== null) {
     return initiators["first"] === initiators["last"]
       ? { session: id, initiator: text(initiators["first"]) }
-      : badFilter("initiator", "is needed: sessions of several have this id");
+      : invalidFilter("initiator", "is needed: sessions of several have this id");
   }
-  if (!member) return new Refusal("not_found", "there is no such session");
+  if (!member) return new Refusal("not_found", { detail: "there is no such session" });
   return { session: text(member["session_id"]), initiator: text(member["initiator_id"]) };
 }
 

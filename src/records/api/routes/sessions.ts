@@ -1,10 +1,19 @@
 /** GET /sessions: sessions, newest first. */
 import { Refusal } from "../../../shared/refusal.ts";
-import { badFilter } from "../kit/invalid-filter.ts";
+import { invalidFilter } from "../kit/invalid-filter.ts";
 import { endpoint } from "../kit/endpoint.ts";
 import { INTERCEPTION_FILTERS } from "../filters.ts";
-import type { AskLedger } from "../kit/query-ledger.ts";
-import { AFTER_ID, checkCursors, COUNT_FIELDS, counted, countUpTo, LIMIT, OFFSET, PAST_ALL } from "../kit/page.ts";
+import type { QueryLedger } from "../kit/query-ledger.ts";
+import {
+  AFTER_ID,
+  checkCursors,
+  COUNT_FIELDS,
+  countFields,
+  countSql,
+  LIMIT,
+  OFFSET,
+  PAST_ALL,
+} from "../kit/page.ts";
 import { anyText } from "../kit/parameter.ts";
 import { SEARCH } from "../kit/query.ts";
 import { text } from "../kit/row-mapper.ts";
@@ -32,17 +41,17 @@ export const sessions = endpoint({
     },
     after_id: { ...AFTER_ID, description: "Cursor: the `cursor` of the last session on the page before." },
   },
-  answer: schema.object({ ...COUNT_FIELDS, sessions: schema.list(SESSION) }),
-  handle: async ({ limit, offset, after_session_id, after_id }, matches, { ask }) => {
+  response: schema.object({ ...COUNT_FIELDS, sessions: schema.list(SESSION) }),
+  handle: async ({ limit, offset, after_session_id, after_id }, matches, { query: ask }) => {
     const refusal = checkCursors({ after_id, after_session_id, offset });
     if (refusal) return refusal;
     const after = after_session_id === null ? after_id : await headOf(after_session_id, matches, ask);
     if (after instanceof Refusal) return after;
     const page = sql`${heads(after ?? PAST_ALL, matches)} ORDER BY 1 DESC LIMIT ${limit} OFFSET ${offset}`;
-    const rows = await ask([summaries(page), countUpTo(COUNT_CAP, heads(PAST_ALL, matches))]);
+    const rows = await ask([summaries(page), countSql(COUNT_CAP, heads(PAST_ALL, matches))]);
     if (rows instanceof Refusal) return rows;
     const [found, count] = rows;
-    return { body: { ...counted(COUNT_CAP, count), sessions: found.map(toSession) } };
+    return { body: { ...countFields(COUNT_CAP, count), sessions: found.map(toSession) } };
   },
 });
 
@@ -71,7 +80,7 @@ function heads(before: string, matches: Condition): Sql {
 const EVERYTHING = allOf([])("i").text;
 
 /** Where a session stands in the list. An id that several initiators have stands in several places: none is guessed. */
-async function headOf(id: string, matches: Condition, ask: AskLedger): Promise<string | Refusal> {
+async function headOf(id: string, matches: Condition, ask: QueryLedger): Promise<string | Refusal> {
   const rows = await ask([
     sql`SELECT MIN(i.id) AS id FROM interceptions i
       WHERE i.session_id = ${id} AND ${matches("i")} GROUP BY i.initiator_id LIMIT 2`,
@@ -79,6 +88,6 @@ async function headOf(id: string, matches: Condition, ask: AskLedger): Promise<s
   if (rows instanceof Refusal) return rows;
   const [[head, another]] = rows;
   if (!head || another)
-    return badFilter("after_session_id", head ? "is the id of several" : "is the id of none");
+    return invalidFilter("after_session_id", head ? "is the id of several" : "is the id of none");
   return text(head["id"]);
 }

@@ -1,14 +1,14 @@
 /** GET /usage: requests and tokens, added up by one thing. */
 import { Refusal } from "../../../shared/refusal.ts";
 import { endpoint } from "../kit/endpoint.ts";
-import { TRAITS } from "../filters.ts";
+import { PROPERTY_FILTERS } from "../filters.ts";
 import { LIMIT } from "../kit/page.ts";
 import { oneOf } from "../kit/parameter.ts";
 import { number, textOrNull } from "../kit/row-mapper.ts";
 import * as schema from "../../../shared/json-schema.ts";
-import { readSpan, SPAN_FIELDS, SPAN_PARAMETERS } from "../kit/time-range.ts";
+import { readTimeRange, RANGE_FIELDS, RANGE_PARAMETERS } from "../kit/time-range.ts";
 import { sql } from "../kit/sql.ts";
-import { toCounts, TOKEN_COLUMNS, TOKEN_FIELDS, totals } from "../tokens.ts";
+import { toCounts, TOKEN_COLUMNS, TOKEN_FIELDS, totalsSql } from "../tokens.ts";
 
 /** With a plus, which does nothing but keep the planner from walking a whole index that has the groups in order. */
 const KEYS = {
@@ -24,7 +24,7 @@ export const usage = endpoint({
   path: "/usage",
   summary: "Requests and tokens, by initiator, actor, client, provider, model or day",
   description: "Most requests first. Days are UTC's.",
-  filters: TRAITS,
+  filters: PROPERTY_FILTERS,
   parameters: {
     group_by: oneOf(
       ["initiator", "actor", "client", "provider", "model", "day"],
@@ -32,29 +32,29 @@ export const usage = endpoint({
       "What is added up by.",
     ),
     limit: LIMIT,
-    ...SPAN_PARAMETERS,
+    ...RANGE_PARAMETERS,
   },
   csv: true,
-  answer: schema.object({
+  response: schema.object({
     group_by: schema.TEXT,
-    ...SPAN_FIELDS,
+    ...RANGE_FIELDS,
     results: schema.list(
       schema.object({
-        key: schema.about(schema.orNull(schema.TEXT), "null: no model was named."),
+        key: schema.withDescription(schema.orNull(schema.TEXT), "null: no model was named."),
         requests: schema.COUNT,
         ...TOKEN_FIELDS,
-        unknown_usage: schema.about(
+        unknown_usage: schema.withDescription(
           schema.COUNT,
           "Requests whose usage is not known to the end: the tokens are a lower bound.",
         ),
       }),
     ),
-    results_are_capped: schema.about(schema.FLAG, "There are more than `limit`."),
+    results_are_capped: schema.withDescription(schema.FLAG, "There are more than `limit`."),
   }),
-  handle: async ({ group_by, limit, ...sent }, matches, { ask, now }) => {
-    const span = readSpan(sent, now);
+  handle: async ({ group_by, limit, ...sent }, matches, { query: ask, now }) => {
+    const span = readTimeRange(sent, now);
     const rows = await ask([
-      sql`SELECT ${KEYS[group_by]} AS key, COUNT(DISTINCT i.id) AS requests, ${totals("t")},
+      sql`SELECT ${KEYS[group_by]} AS key, COUNT(DISTINCT i.id) AS requests, ${totalsSql("t")},
           COUNT(DISTINCT CASE WHEN i.usage IS NOT 'final' THEN i.id END) AS unknown_usage
         FROM interceptions i LEFT JOIN token_usages t ON t.interception_id = i.id
         WHERE ${span.matches("i")} AND ${matches("i")}

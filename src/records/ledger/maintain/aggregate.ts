@@ -2,10 +2,10 @@
  * What a page of interceptions says to who watches for lies: who has spoken for whom, in which chats, how often.
  * Receives rows in the order of their ids, hands on one sighting for each thing that was seen, counted.
  */
-import { idPrefix, timeOf } from "../../../shared/uuid-time.ts";
+import { uuidPrefix, uuidTime } from "../../../shared/uuid-time.ts";
 
 /** Of an interception, what is looked at. */
-export type Seen = {
+export type InterceptionRow = {
   readonly id: string;
   readonly actor_id: string;
   readonly initiator_id: string;
@@ -16,22 +16,22 @@ export type Seen = {
 };
 
 /** The first and the last interception in which it was seen. */
-export type Span = { readonly first_id: string; readonly last_id: string };
+export type IdRange = { readonly first_id: string; readonly last_id: string };
 
 /** `day` and `hour`: what the ids of their first millisecond begin with. */
-export type Sightings = {
+export type Aggregates = {
   readonly chats: readonly { readonly day: string; readonly chat_id: string }[];
-  readonly owners: readonly (Span & {
+  readonly owners: readonly (IdRange & {
     readonly day: string;
     readonly owner_id: string;
     readonly actor_id: string;
   })[];
-  readonly hours: readonly (Span & {
+  readonly hours: readonly (IdRange & {
     readonly hour: string;
     readonly attribution: string;
     readonly requests: number;
   })[];
-  readonly withoutHeaders: readonly (Span & {
+  readonly withoutHeaders: readonly (IdRange & {
     readonly day: string;
     readonly actor_id: string;
     readonly requests: number;
@@ -43,7 +43,7 @@ export const DAY_MS = 86_400_000;
 
 const PLAIN = "[]";
 
-export function sightingsIn(rows: readonly Seen[]): Sightings {
+export function aggregate(rows: readonly InterceptionRow[]): Aggregates {
   const chats = rows.filter(({ chat_id: chat, flags }) => chat !== null && flags === PLAIN);
   const owned = rows.filter(({ attribution }) => attribution === "asserted" || attribution === "signed");
   const without = rows.filter(({ flags }) => flags?.includes('"coder_agents_without_headers"'));
@@ -61,10 +61,10 @@ export function sightingsIn(rows: readonly Seen[]): Sightings {
 
 /** One for all the rows that say the same, with the first and the last of them and how many they are. */
 function grouped<Said extends object>(
-  rows: readonly Seen[],
-  say: (row: Seen) => Said,
-): (Said & Span & { readonly requests: number })[] {
-  const groups = new Map<string, Said & Span & { readonly requests: number }>();
+  rows: readonly InterceptionRow[],
+  say: (row: InterceptionRow) => Said,
+): (Said & IdRange & { readonly requests: number })[] {
+  const groups = new Map<string, Said & IdRange & { readonly requests: number }>();
   for (const row of rows) {
     const said = say(row);
     const key = JSON.stringify(said);
@@ -80,8 +80,8 @@ function grouped<Said extends object>(
 }
 
 const startOf = (id: string, spanMs: number): string => {
-  const at = timeOf(id);
-  return idPrefix(at - (at % spanMs));
+  const at = uuidTime(id);
+  return uuidPrefix(at - (at % spanMs));
 };
 
 export const dayOf = (id: string): string => startOf(id, DAY_MS);

@@ -3,8 +3,8 @@
  * kind, subject and day. Asks nobody, proves nothing: each is a reason to look.
  */
 import { sha256Hex } from "../../../shared/digest.ts";
-import { idPrefix, timeOf } from "../../../shared/uuid-time.ts";
-import { DAY_MS, dayOf, type Sightings, type Span } from "./aggregate.ts";
+import { uuidPrefix, uuidTime } from "../../../shared/uuid-time.ts";
+import { DAY_MS, dayOf, type Aggregates, type IdRange } from "./aggregate.ts";
 
 export type AnomalyKind =
   | "chat_of_several" // one chat's id on the account of several
@@ -30,9 +30,9 @@ export type Anomaly = {
 /** More than so many actors for one owner in a day. */
 export const MANY_ACTORS = 3;
 /** So many requests in the hour and in the week before it, or there is nothing to compare; and so much more of them. */
-export const RISE = { requests: 50, before: 500, by: 0.25, days: 7 };
+export const SHARE_SPIKE = { requests: 50, before: 500, by: 0.25, days: 7 };
 /** Who has spoken in a chat for whom. */
-export type ChatPair = Span & {
+export type ChatPair = IdRange & {
   readonly chat_id: string;
   readonly actor_id: string;
   readonly initiator_id: string;
@@ -41,44 +41,51 @@ export type ChatPair = Span & {
 export type OwnerActors = {
   readonly day: string;
   readonly owner_id: string;
-  readonly actors: readonly (Span & { readonly actor_id: string })[];
+  readonly actors: readonly (IdRange & { readonly actor_id: string })[];
 };
-export type Hour = Span & { readonly hour: string; readonly attribution: string; readonly requests: number };
+export type Hour = IdRange & {
+  readonly hour: string;
+  readonly attribution: string;
+  readonly requests: number;
+};
 
 /** What the ledger holds about what was seen. */
-export type Context = {
+export type LedgerContext = {
   readonly pairs: readonly ChatPair[];
   readonly owners: readonly OwnerActors[];
   /** Every hour that was seen, without what was seen now, and the week before each. */
   readonly hours: readonly Hour[];
 };
 
-export async function anomaliesIn(seen: Sightings, { pairs, owners, hours }: Context): Promise<Anomaly[]> {
+export async function detectAnomalies(
+  seen: Aggregates,
+  { pairs, owners, hours }: LedgerContext,
+): Promise<Anomaly[]> {
   const byChat = Map.groupBy(pairs, ({ chat_id: chat }) => chat);
   const touched = [...new Set(seen.hours.map(({ hour }) => hour))];
   const added = withThese(hours, seen.hours);
   return Promise.all([
-    ...seen.chats.flatMap(({ day, chat_id: chat }) => oddChat(day, chat, byChat.get(chat) ?? [])),
-    ...owners.flatMap(oddOwner),
+    ...seen.chats.flatMap(({ day, chat_id: chat }) => chatAnomalies(day, chat, byChat.get(chat) ?? [])),
+    ...owners.flatMap(ownerAnomalies),
     ...seen.withoutHeaders.map(({ day, actor_id: actor, requests, ...span }) =>
       anomaly("coder_agents_without_headers", actor, day, span, requests, {}),
     ),
-    ...touched.flatMap((hour) => rising(hour, added)),
+    ...touched.flatMap((hour) => shareSpike(hour, added)),
   ]);
 }
 
-function oddChat(day: string, chat: string, pairs: readonly ChatPair[]): Promise<Anomaly>[] {
+function chatAnomalies(day: string, chat: string, pairs: readonly ChatPair[]): Promise<Anomaly>[] {
   const switching = [...Map.groupBy(pairs, ({ actor_id: actor }) => actor).values()].flatMap((own) =>
     own.length > 1 ? own : [],
   );
   return [
-    several("chat_of_several", day, chat, pairs),
-    several("owner_switched", day, chat, switching),
+    multipleInitiators("chat_of_several", day, chat, pairs),
+    multipleInitiators("owner_switched", day, chat, switching),
   ].flat();
 }
 
 /** It is odd from the second initiator on. */
-function several(
+function multipleInitiators(
   kind: AnomalyKind,
   day: string,
   chat: string,
@@ -95,7 +102,7 @@ function several(
   return [anomaly(kind, chat, day, span, owners.length, details)];
 }
 
-function oddOwner({ day, owner_id: owner, actors }: OwnerActors): Promise<Anomaly>[] {
+function ownerAnomalies({ day, owner_id: owner, actors }: OwnerActors): Promise<Anomaly>[] {
   const sorted = firstOf(actors, ({ actor_id: actor }) => actor);
   const one = sorted[MANY_ACTORS];
   if (!one) return [];
@@ -105,12 +112,12 @@ function oddOwner({ day, owner_id: owner, actors }: OwnerActors): Promise<Anomal
 }
 
 /** The hour's share of `asserted` against that of the whole week before it. */
-function rising(hour: string, hours: readonly Hour[]): Promise<Anomaly>[] {
-  const from = idPrefix(Math.max(0, timeOf(hour) - RISE.days * DAY_MS));
+function shareSpike(hour: string, hours: readonly Hour[]): Promise<Anomaly>[] {
+  const from = uuidPrefix(Math.max(0, uuidTime(hour) - SHARE_SPIKE.days * DAY_MS));
   const now = sharesOf(hours.filter((one) => one.hour === hour));
   const before = sharesOf(hours.filter((one) => one.hour >= from && one.hour < hour));
-  if (now.requests < RISE.requests || before.requests < RISE.before) return [];
-  if (!now.asserted || now.share - before.share <= RISE.by) return [];
+  if (now.requests < SHARE_SPIKE.requests || before.requests < SHARE_SPIKE.before) return [];
+  if (!now.asserted || now.share - before.share <= SHARE_SPIKE.by) return [];
   const { first_id, last_id, requests } = now.asserted;
   const details = {
     hour: iso(hour),
@@ -145,7 +152,7 @@ async function anomaly(
   kind: AnomalyKind,
   subject: string,
   day: string,
-  { first_id: first, last_id: last }: Span,
+  { first_id: first, last_id: last }: IdRange,
   count: number,
   details: object,
 ): Promise<Anomaly> {
@@ -169,15 +176,15 @@ async function anomalyId(kind: AnomalyKind, subject: string, day: string): Promi
 }
 
 /** The earliest of each, in the order of time. */
-function firstOf<T extends Span>(spans: readonly T[], key: (span: T) => string): T[] {
+function firstOf<T extends IdRange>(spans: readonly T[], key: (span: T) => string): T[] {
   const first = new Map<string, T>();
   for (const span of spans.toSorted((a, b) => (a.first_id < b.first_id ? -1 : 1)))
     if (!first.has(key(span))) first.set(key(span), span);
   return [...first.values()];
 }
 
-const lastOf = (spans: readonly Span[]): string =>
+const lastOf = (spans: readonly IdRange[]): string =>
   spans.reduce((last, { last_id: id }) => (id > last ? id : last), "");
 
-const iso = (id: string): string => new Date(timeOf(id)).toISOString();
+const iso = (id: string): string => new Date(uuidTime(id)).toISOString();
 const rounded = (share: number): number => Math.round(share * 1e6) / 1e6;

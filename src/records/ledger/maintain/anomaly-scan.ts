@@ -2,47 +2,54 @@
  * Watches for lies: looks at every interception once, some while after it began, and writes down what is odd. Takes up
  * where it stopped; whatever is looked at again says the same. Bounded per run, and each look finds its rows by an index.
  */
-import { anomaliesIn, RISE, type Anomaly, type ChatPair, type Hour, type OwnerActors } from "./anomalies.ts";
-import { idPrefix, timeOf } from "../../../shared/uuid-time.ts";
-import { LOOK, PAGE } from "./anomaly-sql.ts";
-import { DAY_MS, sightingsIn, type Seen, type Sightings } from "./aggregate.ts";
+import {
+  detectAnomalies,
+  SHARE_SPIKE,
+  type Anomaly,
+  type ChatPair,
+  type Hour,
+  type OwnerActors,
+} from "./anomalies.ts";
+import { uuidPrefix, uuidTime } from "../../../shared/uuid-time.ts";
+import { ANOMALY_SQL, PAGE_ROWS } from "./anomaly-sql.ts";
+import { DAY_MS, aggregate, type InterceptionRow, type Aggregates } from "./aggregate.ts";
 
 /** What the queue has not brought by then is not looked at by itself, but in its chat's next. */
 export const SETTLED_AFTER_MS = 15 * 60_000;
 /** A cron that stood still for longer goes on from here. */
-const AT_MOST_DAYS = RISE.days;
+const AT_MOST_DAYS = SHARE_SPIKE.days;
 
 /** Of one run; with the rest of upkeep under the 1,000 of one invocation. */
 const STATEMENTS = 320;
 const ROWS_PER_WRITE = 200;
 
-export async function watch(
+export async function scanForAnomalies(
   database: D1Database,
   now: number,
-  complain: (line: string) => void,
+  logError: (line: string) => void,
 ): Promise<void> {
-  const from = idPrefix(Math.max(0, now - AT_MOST_DAYS * DAY_MS));
-  const to = idPrefix(Math.max(0, now - SETTLED_AFTER_MS));
+  const from = uuidPrefix(Math.max(0, now - AT_MOST_DAYS * DAY_MS));
+  const to = uuidPrefix(Math.max(0, now - SETTLED_AFTER_MS));
   let left = STATEMENTS;
   while (left > 0) {
-    const { results: rows } = await database.prepare(LOOK.page).bind(from, to).all<Seen>();
+    const { results: rows } = await database.prepare(ANOMALY_SQL.page).bind(from, to).all<InterceptionRow>();
     left -= 1;
-    if (rows.length > 0) left -= await lookAt(database, rows);
-    if (rows.length < PAGE) return;
+    if (rows.length > 0) left -= await scanPage(database, rows);
+    if (rows.length < PAGE_ROWS) return;
   }
-  complain("ledger: watched as much as one run may; what is left is for the next");
+  logError("ledger: watched as much as one run may; what is left is for the next");
 }
 
 /** Hands on how many statements it took. */
-async function lookAt(database: D1Database, rows: readonly Seen[]): Promise<number> {
-  const seen = sightingsIn(rows);
-  const context = await contextOf(database, seen);
-  const found = await anomaliesIn(seen, context);
+async function scanPage(database: D1Database, rows: readonly InterceptionRow[]): Promise<number> {
+  const seen = aggregate(rows);
+  const context = await loadContext(database, seen);
+  const found = await detectAnomalies(seen, context);
   const write = (sql: string, value: string): D1PreparedStatement => database.prepare(sql).bind(value);
   const writes = [
-    ...written(found).map((json) => write(LOOK.anomalies, json)),
-    write(LOOK.hours, JSON.stringify(seen.hours)),
-    write(LOOK.cursor, rows.at(-1)?.id ?? ""),
+    ...written(found).map((json) => write(ANOMALY_SQL.anomalies, json)),
+    write(ANOMALY_SQL.hours, JSON.stringify(seen.hours)),
+    write(ANOMALY_SQL.cursor, rows.at(-1)?.id ?? ""),
   ];
   // In one transaction: what was looked at is written down, or is looked at again.
   await database.batch(writes);
@@ -51,17 +58,17 @@ async function lookAt(database: D1Database, rows: readonly Seen[]): Promise<numb
 
 const READS = 4;
 
-async function contextOf(database: D1Database, { chats, owners, hours }: Sightings) {
+async function loadContext(database: D1Database, { chats, owners, hours }: Aggregates) {
   const ask = (sql: string, ...values: readonly string[]): D1PreparedStatement =>
     database.prepare(sql).bind(...values);
   const touched = hours.map(({ hour }) => hour).toSorted();
-  const since = idPrefix(Math.max(0, timeOf(touched[0] ?? "") - RISE.days * DAY_MS));
+  const since = uuidPrefix(Math.max(0, uuidTime(touched[0] ?? "") - SHARE_SPIKE.days * DAY_MS));
   const told = distinct(owners.map(({ day, owner_id }) => ({ day, owner_id })));
   const [, actors, week, pairs] = await database.batch([
-    ask(LOOK.owners, JSON.stringify(owners)),
-    ask(LOOK.manyActors, told),
-    ask(LOOK.week, since, touched.at(-1) ?? ""),
-    ask(LOOK.pairs, JSON.stringify([...new Set(chats.map(({ chat_id: chat }) => chat))])),
+    ask(ANOMALY_SQL.owners, JSON.stringify(owners)),
+    ask(ANOMALY_SQL.manyActors, told),
+    ask(ANOMALY_SQL.week, since, touched.at(-1) ?? ""),
+    ask(ANOMALY_SQL.pairs, JSON.stringify([...new Set(chats.map(({ chat_id: chat }) => chat))])),
   ]);
   return {
     owners: rowsOf<Omit<OwnerActors, "actors"> & { readonly actors: string }>(actors).map((row) => ({

@@ -4,16 +4,16 @@
  */
 
 /** Rows that are looked at together. */
-export const PAGE = 2000;
+export const PAGE_ROWS = 2000;
 /** Of a chat's pairs and an owner's actors no more are read: that it is odd is clear from fewer. */
 const CAP = 10;
 /** Of all chats of a page together: the first of each, then the second of each, and so on. */
-const PAIRS = 5 * PAGE;
+const PAIRS = 5 * PAGE_ROWS;
 
-export const LOOK = {
+export const ANOMALY_SQL = {
   page: `SELECT id, actor_id, initiator_id, attribution, chat_id, flags FROM interceptions
 WHERE id > MAX(?1, COALESCE((SELECT cursor FROM upkeep_cursors WHERE job = 'anomalies'), '')) AND id < ?2
-ORDER BY id LIMIT ${PAGE}`,
+ORDER BY id LIMIT ${PAGE_ROWS}`,
 
   owners: `INSERT INTO owner_actors (day, owner_id, actor_id, first_id, last_id)
 SELECT value ->> 'day', value ->> 'owner_id', value ->> 'actor_id', value ->> 'first_id', value ->> 'last_id'

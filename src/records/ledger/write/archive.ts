@@ -8,7 +8,7 @@
 import { sha256Hex } from "../../../shared/digest.ts";
 import type { InterceptorEvent } from "../../../events/event.ts";
 import { eventId } from "../../../events/event-id.ts";
-import { toJson } from "./stored-json.ts";
+import { toStoredJson } from "./stored-json.ts";
 
 /** Resolves when every object is written. */
 export async function archiveEvents(archive: R2Bucket, events: readonly InterceptorEvent[]): Promise<void> {
@@ -18,7 +18,7 @@ export async function archiveEvents(archive: R2Bucket, events: readonly Intercep
     const lines = hours.get(hour) ?? new Map<string, string>();
     hours.set(hour, lines);
     const id = eventId(event);
-    lines.set(id, toJson({ event_id: id, ...event }));
+    lines.set(id, toStoredJson({ event_id: id, ...event }));
   }
   for (const [hour, lines] of hours) await writeHour(archive, hour, lines);
 }

@@ -9,26 +9,26 @@
  */
 import type { InterceptorEvent } from "../../../events/event.ts";
 import { archiveEvents } from "./archive.ts";
-import { failureText } from "../error-text.ts";
-import type { LedgerPlaces } from "../ledger.ts";
+import { errorText } from "../error-text.ts";
+import type { LedgerDeps } from "../ledger.ts";
 import { readMessage } from "../../../events/read-message.ts";
 import { storeEvents } from "./store.ts";
 
 /** Of one message: over seven hours after its first. From then on it goes into the log as soon as that has room. */
 export const LAST_ATTEMPT = 50;
 /** And here in any case. Below the queue's `max_retries`, after which it would be lost. */
-export const VERY_LAST_ATTEMPT = 95;
+export const FINAL_ATTEMPT = 95;
 /**
  * What one run puts into the log, one message at least: after a day without a database messages come to their end by the
  * hundred, and of one run Logpush keeps 16,384 characters.
  * https://developers.cloudflare.com/workers/observability/logs/logpush/
  */
-export const LOGGED = 15_000;
+export const MAX_LOGGED_CHARACTERS = 15_000;
 /**
  * So many characters are stored together, a message at least: a hundred of the largest messages would, unpacked and written
  * out again for database and archive, take most of an isolate's memory, from the streams in it.
  */
-export const TOGETHER = 2_000_000;
+export const MAX_BATCH_CHARACTERS = 2_000_000;
 /** From this one on a message that is not stored with the others is tried alone. */
 const ALONE_FROM = 3;
 
@@ -36,18 +36,18 @@ type Delivery = { readonly message: Message; readonly events: readonly Intercept
 type Log = { characters: number };
 
 /** Never rejects: what becomes of each message is said to the queue. */
-export async function consume(batch: MessageBatch, places: LedgerPlaces): Promise<void> {
+export async function consumeBatch(batch: MessageBatch, places: LedgerDeps): Promise<void> {
   const log = { characters: 0 };
-  for (const messages of portions(batch.messages)) await consumeTogether(messages, log, places);
+  for (const messages of splitBatch(batch.messages)) await consumeTogether(messages, log, places);
 }
 
-function portions(messages: readonly Message[]): readonly (readonly Message[])[] {
+function splitBatch(messages: readonly Message[]): readonly (readonly Message[])[] {
   const found: Message[][] = [];
   let characters = Infinity;
   for (const message of messages) {
     const length = typeof message.body === "string" ? message.body.length : 0;
     characters += length;
-    if (characters <= TOGETHER) found.at(-1)?.push(message);
+    if (characters <= MAX_BATCH_CHARACTERS) found.at(-1)?.push(message);
     else {
       found.push([message]);
       characters = length;
@@ -56,47 +56,47 @@ function portions(messages: readonly Message[]): readonly (readonly Message[])[]
   return found;
 }
 
-async function consumeTogether(messages: readonly Message[], log: Log, places: LedgerPlaces): Promise<void> {
+async function consumeTogether(messages: readonly Message[], log: Log, places: LedgerDeps): Promise<void> {
   const deliveries = messages.map((message) => read(message, places));
   try {
-    await keep(
+    await storeAndArchive(
       deliveries.flatMap(({ events }) => events),
       places,
     );
     deliveries.forEach(({ message }) => message.ack());
     return;
   } catch (error) {
-    places.complain(`ledger: ${deliveries.length} messages not stored: ${failureText(error)}`);
+    places.logError(`ledger: ${deliveries.length} messages not stored: ${errorText(error)}`);
   }
-  await Promise.all(deliveries.map((delivery) => keepAlone(delivery, log, places)));
+  await Promise.all(deliveries.map((delivery) => storeAlone(delivery, log, places)));
 }
 
-function read(message: Message, { complain }: LedgerPlaces): Delivery {
+function read(message: Message, { logError }: LedgerDeps): Delivery {
   const { events, malformed } = readMessage(message.body);
-  if (malformed > 0) complain(`ledger: ${malformed} malformed in message ${message.id}, dropped`);
+  if (malformed > 0) logError(`ledger: ${malformed} malformed in message ${message.id}, dropped`);
   return { message, events };
 }
 
 /** In both places or rejects; in which it is then is not known, and another time does no harm. */
-async function keep(
+async function storeAndArchive(
   events: readonly InterceptorEvent[],
-  { database, archive }: Pick<LedgerPlaces, "database" | "archive">,
+  { database, archive }: Pick<LedgerDeps, "database" | "archive">,
 ): Promise<void> {
   if (database) await storeEvents(database, events);
   if (archive) await archiveEvents(archive, events);
 }
 
-async function keepAlone({ message, events }: Delivery, log: Log, places: LedgerPlaces): Promise<void> {
+async function storeAlone({ message, events }: Delivery, log: Log, places: LedgerDeps): Promise<void> {
   const later = (): void => message.retry({ delaySeconds: delay(message.attempts) });
   if (message.attempts < ALONE_FROM) return later();
   try {
-    await keep(events, places);
+    await storeAndArchive(events, places);
     return message.ack();
   } catch (error) {
     if (message.attempts < LAST_ATTEMPT || !hasRoom(log, message)) return later();
-    places.complain(`ledger: message ${message.id} given up: ${failureText(error)}`);
+    places.logError(`ledger: message ${message.id} given up: ${errorText(error)}`);
   }
-  await keep(events, { database: null, archive: places.archive }).catch(() => undefined);
+  await storeAndArchive(events, { database: null, archive: places.archive }).catch(() => undefined);
   places.fallback(events);
   return message.ack();
 }
@@ -104,7 +104,8 @@ async function keepAlone({ message, events }: Delivery, log: Log, places: Ledger
 /** Takes the room that it finds. */
 function hasRoom(log: Log, { body, attempts }: Message): boolean {
   const length = typeof body === "string" ? body.length : 0;
-  const fits = log.characters === 0 || log.characters + length <= LOGGED || attempts >= VERY_LAST_ATTEMPT;
+  const fits =
+    log.characters === 0 || log.characters + length <= MAX_LOGGED_CHARACTERS || attempts >= FINAL_ATTEMPT;
   if (fits) log.characters += length;
   return fits;
 }

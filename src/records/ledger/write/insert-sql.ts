@@ -2,7 +2,15 @@
  * The SQL that turns events into rows: one statement per table and call, whatever the number of rows, with one parameter,
  * the rows as JSON. A row that is there already stays as it is, or takes on what it did not know.
  */
-import { AT_END, AT_START, EVENT_TABLES, KEYS, SUBJECT, type Columns, type EventTable } from "../tables.ts";
+import {
+  END_COLUMNS,
+  START_COLUMNS,
+  EVENT_TABLES,
+  TABLE_KEYS,
+  SHARED_COLUMNS,
+  type Columns,
+  type EventTable,
+} from "../tables.ts";
 
 /** `key`: by which a row is known again; `onConflict`: what to do then. */
 function insert(table: string, columns: Columns<never>, key: string, onConflict: string): string {
@@ -20,18 +28,18 @@ const fill = (columns: Columns<never>): string =>
 /** Only where no start is stored yet: `api_key_id` is on every start and nothing else. */
 export const INSERT_STARTS = insert(
   "interceptions",
-  { ...SUBJECT, ...AT_START },
+  { ...SHARED_COLUMNS, ...START_COLUMNS },
   "id",
-  `${fill(AT_START)} WHERE interceptions.api_key_id IS NULL`,
+  `${fill(START_COLUMNS)} WHERE interceptions.api_key_id IS NULL`,
 );
 
 /** The first end counts; one that comes late takes the place of the cron's. */
 export const INSERT_ENDS = insert(
   "interceptions",
-  { ...SUBJECT, ...AT_END },
+  { ...SHARED_COLUMNS, ...END_COLUMNS },
   "id",
-  `${fill(AT_END)} WHERE interceptions.outcome IS NULL OR interceptions.outcome = 'orphaned'`,
+  `${fill(END_COLUMNS)} WHERE interceptions.outcome IS NULL OR interceptions.outcome = 'orphaned'`,
 );
 
 export const insertInto = (table: EventTable): string =>
-  insert(table, EVENT_TABLES[table], KEYS[table].join(", "), "DO NOTHING");
+  insert(table, EVENT_TABLES[table], TABLE_KEYS[table].join(", "), "DO NOTHING");

@@ -5,7 +5,7 @@
 import type { InterceptorEvent } from "../../../events/event.ts";
 import { eventId } from "../../../events/event-id.ts";
 import { INSERT_ENDS, INSERT_STARTS, insertInto } from "./insert-sql.ts";
-import { toJson } from "./stored-json.ts";
+import { toStoredJson } from "./stored-json.ts";
 import { LINK_PARENTS, LINK_ROOTS, type Link } from "./thread-sql.ts";
 
 export type Statement = { readonly sql: string; readonly json: string };
@@ -14,7 +14,7 @@ export type Statement = { readonly sql: string; readonly json: string };
 const MAX_CHARACTERS = 300_000;
 
 /** The SQL for what each event is stored with; null: it has no table. */
-const INTO: Readonly<Record<InterceptorEvent["record_type"], string | null>> = {
+const INSERT_SQL: Readonly<Record<InterceptorEvent["record_type"], string | null>> = {
   interception_start: INSERT_STARTS,
   interception_end: INSERT_ENDS,
   token_usage: insertInto("token_usages"),
@@ -27,7 +27,7 @@ const INTO: Readonly<Record<InterceptorEvent["record_type"], string | null>> = {
   passthrough: null,
 };
 
-export const hasTable = ({ record_type }: InterceptorEvent): boolean => INTO[record_type] !== null;
+export const hasTable = ({ record_type }: InterceptorEvent): boolean => INSERT_SQL[record_type] !== null;
 
 /** `maxCharacters`: of one statement's JSON; one event alone may be longer. */
 export function statementsFor(
@@ -38,13 +38,13 @@ export function statementsFor(
   // An answer may ask for the same tool's id a hundred times; linked is once.
   const links = new Set<string>();
   for (const event of events) {
-    const sql = INTO[event.record_type];
+    const sql = INSERT_SQL[event.record_type];
     if (sql === null) continue;
     const of = rows.get(sql) ?? [];
     rows.set(sql, of);
     of.push(rowOf(event));
     const link = linkOf(event);
-    if (link) links.add(toJson(link));
+    if (link) links.add(toStoredJson(link));
   }
   const inserts = [...rows].flatMap(([sql, of]) => chunks(of, maxCharacters).map((json) => ({ sql, json })));
   const linked = chunks([...links], maxCharacters);
@@ -58,7 +58,7 @@ export function statementsFor(
 /** The event itself, and what its row has beside it. */
 function rowOf(event: InterceptorEvent): string {
   const accepted = event.record_type === "initiator_override";
-  return toJson({ ...event, id: eventId(event), accepted });
+  return toStoredJson({ ...event, id: eventId(event), accepted });
 }
 
 /** What the event means to threads: somebody looks for a parent, or a tool for its children. */
