@@ -45,6 +45,7 @@ const TABLE: readonly (readonly [RefusalCode, number, string, string])[] = [
 function body(dialect: typeof openai, { status, message, code, data }: Refusal): unknown {
   return dialect.errorBody({ status, message, code, param: data.param ?? null, interceptionId: ID });
   return dialect.errorBody({ status, message, code, param: data.param ?? null, interceptionId: ID });
+}
 
 describe("a refusal", () => {
   it.each(TABLE)("%s is a %i, in each dialect's shape", (reason, status, openaiType, anthropicType) => {
