@@ -1,4 +1,4 @@
-/** The answers under `test/fixtures` as Node reads them: `answer.sse` or `answer.json`, and what is to be read in it. */
+/** The answers under `test/fixtures` as Node reads them: `response.sse` or `response.json`, and what is to be read in it. */
 import { existsSync, readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import type {
@@ -33,12 +33,12 @@ const ROOT = join(import.meta.dirname, "..", "test", "fixtures");
 
 function load(api: ApiName, name: string): Fixture {
   const at = (file: string): string => join(ROOT, api, name, file);
-  const kind = existsSync(at("answer.sse")) ? "events" : "json";
+  const kind = existsSync(at("response.sse")) ? "events" : "json";
   return {
     name: `${api}/${name}`,
     api,
     kind,
-    text: readFileSync(at(kind === "events" ? "answer.sse" : "answer.json"), "utf8"),
+    text: readFileSync(at(kind === "events" ? "response.sse" : "response.json"), "utf8"),
     report: JSON.parse(readFileSync(at("report.json"), "utf8")) as ResponseReport,
   };
 }

@@ -81,7 +81,7 @@ async function ask(database: D1Database, endpoint: Endpoint, search: string, id:
     now: NOW,
   });
   if (answer instanceof Refusal)
-    throw new Error(`${endpoint.path}?${search}: ${answer.code} ${answer.detail}`);
+    throw new Error(`${endpoint.path}?${search}: ${answer.code} ${answer.data.detail ?? ""}`);
   await answer.arrayBuffer();
   return { queries, measured: { ms, rowsRead } };
 }

@@ -160,8 +160,8 @@ function wrongWithRecords({ interceptor }: House, fleet: readonly Stream[]): str
     const { flagged = false, ...told } = usage ?? {};
     // As a log line has it: there -0 is 0.
     const expected = (tellsFigures(told) ? [JSON.parse(JSON.stringify(told))] : []) as unknown[];
-    if (!isDeepStrictEqual(found, expected) || end.usage_flagged !== flagged)
-      return `${modelOf(at)}: expected ${JSON.stringify([expected, flagged])}, on record ${JSON.stringify([found, end.usage_flagged])}`;
+    if (!isDeepStrictEqual(found, expected) || end.usage_invalid !== flagged)
+      return `${modelOf(at)}: expected ${JSON.stringify([expected, flagged])}, on record ${JSON.stringify([found, end.usage_invalid])}`;
   }
   return null;
 }

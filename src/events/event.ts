@@ -100,13 +100,13 @@ export type InterceptionEnd = Base<"interception_end"> &
     /** From the request's arrival to the answer's first body byte. */
     readonly first_byte_ms: number | null;
     readonly duration_ms: number;
-    /** Bytes of the answer's body seen from the provider. A lower bound once `observation` is `capped`. */
+    /** Bytes of the answer's body seen from the provider. A lower bound once `observation` is `truncated`. */
     readonly response_bytes: number;
     readonly usage: UsageState;
     /** A figure was no count and was not taken. */
-    readonly usage_flagged: boolean;
-    /** `capped`: the answer outgrew what is read beside the client's stream; its end was not seen. */
-    readonly observation: "whole" | "capped";
+    readonly usage_invalid: boolean;
+    /** `truncated`: the answer outgrew what is read beside the client's stream; its end was not seen. */
+    readonly observation: "complete" | "truncated";
     /** The provider's id of the answer, and the model it says answered. */
     readonly msg_id: string | null;
     readonly response_model: string | null;

@@ -1,6 +1,7 @@
 /** How events travel through the queue: JSON arrays of them as texts, in messages of a size that queues take. */
 import type { InterceptorEvent } from "./event.ts";
-import { byteLength, toJsonWithin } from "./truncate-event.ts";
+import { toJsonWithin } from "./truncate-event.ts";
+import { byteLength } from "../shared/text.ts";
 
 /** Of 128,000 that a message may have with what the queue adds: https://developers.cloudflare.com/queues/platform/limits/ */
 export const MESSAGE_BYTES = 120_000;

@@ -2,9 +2,8 @@
  * An event as JSON of at most so many bytes of UTF-8. Nearly all fit as they are; where JSON's escapes blow content up
  * past that, the content is cut further and says so, rather than the event be lost.
  */
+import { byteLength, truncate } from "../shared/text.ts";
 import type { InterceptorEvent } from "./event.ts";
-
-const encoder = new TextEncoder();
 
 /** Fields that hold content; nothing else in an event is long. */
 const CONTENT = new Set(["prompt", "content", "input", "invocation_error", "error_message"]);
@@ -20,8 +19,6 @@ export function toJsonWithin(event: InterceptorEvent, maxBytes: number): string 
   throw new RangeError(`an event of ${whole.length} characters does not fit into ${maxBytes} bytes`);
 }
 
-export const byteLength = (text: string): number => encoder.encode(text).length;
-
 function fits(text: string, maxBytes: number): boolean {
   // A character takes one to three bytes: most texts need not be counted.
   return text.length * 3 <= maxBytes || (text.length <= maxBytes && byteLength(text) <= maxBytes);
@@ -31,8 +28,7 @@ function withContent(event: InterceptorEvent, most: number): object {
   const entries = Object.entries(event).map(([name, value]: [string, unknown]) => {
     if (name === "truncated") return [name, true];
     if (!CONTENT.has(name) || typeof value !== "string") return [name, value];
-    // Not through the middle of a surrogate pair.
-    return [name, value.slice(0, most).replace(/[\ud800-\udbff]$/, "")];
+    return [name, truncate(value, most)];
   });
   return Object.fromEntries(entries) as object;
 }

@@ -22,7 +22,7 @@ const CODES = {
     401,
     "The credential is malformed: send exactly one, as a bearer token or in X-Api-Key.",
   ],
-  credential_unknown: [401, "The credential is not known here."],
+  invalid_credential: [401, "The credential is not known here."],
   byok_not_accepted: [
     401,
     "This provider is called with the gateway's own key: send a client key issued for this gateway, not a provider key.",

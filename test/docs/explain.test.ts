@@ -66,7 +66,7 @@ describe("npm run explain reads", () => {
 });
 
 const ANSWER: Explanation = {
-  leads_to: "provider",
+  destination: "provider",
   route: { provider: "central", provider_type: "openai", route: "/chat/completions", kind: "intercept" },
   client: "Coder Agents",
   presented: {
@@ -89,8 +89,8 @@ const ANSWER: Explanation = {
   signature: "off",
   directory: null,
   candidates: [
-    { who: "owner", id: "owner-1", why_lost: null },
-    { who: "actor", id: "ci-bot", why_lost: "overridden" },
+    { who: "owner", id: "owner-1", rejection_reason: null },
+    { who: "actor", id: "ci-bot", rejection_reason: "overridden" },
   ],
   undecided: null,
   upstream_key: { kind: "centralized", header: "authorization", key_id: null },
@@ -122,7 +122,7 @@ describe("npm run explain prints", () => {
 
   it("what leads to no provider", () => {
     const nothing = { route: null, client: null, presented: null, actor: null, initiator: null };
-    const text = toText({ ...ANSWER, ...nothing, leads_to: "api", candidates: [], upstream_key: null });
+    const text = toText({ ...ANSWER, ...nothing, destination: "api", candidates: [], upstream_key: null });
     expect(text).toContain("no provider is asked");
   });
 

@@ -38,7 +38,7 @@ const SORTS: Readonly<Record<string, readonly string[]>> = {
     "answered: 400 body_incomplete",
     "answered: 401 credential_malformed",
     "answered: 401 credential_missing",
-    "answered: 401 credential_unknown",
+    "answered: 401 invalid_credential",
     "answered: 404 bad_path",
     "answered: 413 body_too_large",
     "closed without an answer",

@@ -15,7 +15,7 @@ const TABLE: readonly (readonly [RefusalCode, number, string, string])[] = [
   ["loop", 508, "server_error", "api_error"],
   ["credential_missing", 401, "authentication_error", "authentication_error"],
   ["credential_malformed", 401, "authentication_error", "authentication_error"],
-  ["credential_unknown", 401, "authentication_error", "authentication_error"],
+  ["invalid_credential", 401, "authentication_error", "authentication_error"],
   ["byok_not_accepted", 401, "authentication_error", "authentication_error"],
   ["provider_key_missing", 401, "authentication_error", "authentication_error"],
   ["delegation_rejected", 401, "authentication_error", "authentication_error"],

@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { sha256Hex } from "../../src/shared/digest.ts";
-import { canonicalId, isUuid, toHex, uuidV7 } from "../../src/shared/uuid.ts";
+import { canonicalId, isUuid, uuidV7 } from "../../src/shared/uuid.ts";
 import { OWNER } from "../support/in-workerd/values.ts";
+import { toHex } from "../../src/shared/hex.ts";
 
 const V4 = "01234567-89ab-4cde-8f01-23456789abcd";
 

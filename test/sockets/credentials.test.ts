@@ -224,7 +224,7 @@ describe("whose credential it is", () => {
 
   it("C5 a bad Authorization is not mended by a good X-Api-Key", async () => {
     const headers = [bearer("aei_no-such-key-here"), apiKey(KEYS.user)];
-    await expectDenied(await call(OPENAI, headers), "credential_unknown");
+    await expectDenied(await call(OPENAI, headers), "invalid_credential");
   });
 
   it("C5 a provider key in Authorization is not lent the identity in X-Api-Key", async () => {
@@ -273,7 +273,7 @@ describe("whose credential it is", () => {
     for (const token of ["aei_no-such-key-here", "someone-elses-token"]) {
       house.begin();
       const headers = [governance(token), bearer(key)];
-      await expectDenied(await call(OWN_OPENAI, headers), "credential_unknown");
+      await expectDenied(await call(OWN_OPENAI, headers), "invalid_credential");
     }
   });
 
@@ -314,7 +314,7 @@ describe("whose credential it is", () => {
     const mistyped = `${KEYS.user.slice(0, -1)}X`;
     for (const header of [bearer(mistyped), apiKey(mistyped)]) {
       house.begin();
-      await expectDenied(await call(OWN_OPENAI, [header]), "credential_unknown");
+      await expectDenied(await call(OWN_OPENAI, [header]), "invalid_credential");
     }
   });
 
@@ -337,7 +337,7 @@ describe("whose credential it is", () => {
       expectRefusal(
         await call(OPENAI, [bearer(other)]),
         401,
-        other.startsWith("AEI_") ? "byok_not_accepted" : "credential_unknown",
+        other.startsWith("AEI_") ? "byok_not_accepted" : "invalid_credential",
       );
     expectForwarded(await call(OPENAI, known));
   });
@@ -359,7 +359,7 @@ describe("whose credential it is", () => {
         expect([got.status, seen, reason]).toEqual([
           401,
           [],
-          token.startsWith("aei_") ? "credential_unknown" : "byok_not_accepted",
+          token.startsWith("aei_") ? "invalid_credential" : "byok_not_accepted",
         ]);
       }
     },

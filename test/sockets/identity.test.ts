@@ -134,13 +134,13 @@ describe("source coder", () => {
   it("C1 a token nobody has: E401, asked once", async () => {
     const token = coderToken();
     house.secret(token);
-    expectRefusal(await call(OPENAI, bearer(token)), 401, "credential_unknown");
-    expectRefusal(await call(MESSAGES, governance(token)), 401, "credential_unknown", "anthropic");
+    expectRefusal(await call(OPENAI, bearer(token)), 401, "invalid_credential");
+    expectRefusal(await call(MESSAGES, governance(token)), 401, "invalid_credential", "anthropic");
     expect(coder.asked).toHaveLength(1);
   });
 
   it.each(["suspended", "dormant"])("a user that is %s: E401", async (status) => {
-    expectRefusal(await call(OPENAI, bearer(addUser({ status }))), 401, "credential_unknown");
+    expectRefusal(await call(OPENAI, bearer(addUser({ status }))), 401, "invalid_credential");
     expect(await house.event("refusal")).toMatchObject({ detail: "coder: the user is not active" });
   });
 
@@ -191,7 +191,7 @@ describe("source coder", () => {
     coder.revoke(token);
     const known = Date.now();
     while (Date.now() <= known + 1000) await call(OPENAI, bearer(token));
-    expectRefusal(await call(OPENAI, bearer(token)), 401, "credential_unknown");
+    expectRefusal(await call(OPENAI, bearer(token)), 401, "invalid_credential");
     await house.configure({ vars: { IDENTITY: sources() } });
   });
 });
@@ -282,11 +282,11 @@ describe("source jwt", () => {
   ])("%s: E401 in both dialects, nothing fetched but the issuer's keys", async (_, make) => {
     const token = await make();
     house.secret(token.split(".")[1] ?? "");
-    expectRefusal(await call(OPENAI, bearer(token)), 401, "credential_unknown");
+    expectRefusal(await call(OPENAI, bearer(token)), 401, "invalid_credential");
     expectRefusal(
       await call(MESSAGES, governance(token), bearer(OWN.anthropic)),
       401,
-      "credential_unknown",
+      "invalid_credential",
       "anthropic",
     );
   });
@@ -294,7 +294,7 @@ describe("source jwt", () => {
   it("C14 another issuer's token is no source's: byok alone takes it, for a provider key", async () => {
     const token = await evil.token();
     expectRefusal(await call(OPENAI, bearer(token)), 401, "byok_not_accepted");
-    expectRefusal(await call(OPENAI, governance(token)), 401, "credential_unknown");
+    expectRefusal(await call(OPENAI, governance(token)), 401, "invalid_credential");
   });
 
   it("C15 1,000 unknown key ids: one question per cool-down", async () => {
@@ -335,7 +335,7 @@ describe("source jwt", () => {
     expectForwarded(await call(OPENAI, bearer(await issuer.token())));
     issuer.setMood("hanging");
     expectForwarded(await call(OPENAI, bearer(await issuer.token({ sub: "bob" }))));
-    expectRefusal(await call(OPENAI, bearer(await evil.sign(issuer.claims()))), 401, "credential_unknown");
+    expectRefusal(await call(OPENAI, bearer(await evil.sign(issuer.claims()))), 401, "invalid_credential");
   });
 
   it("100 requests before there are any keys are one question", async () => {
@@ -389,8 +389,8 @@ describe("source access", () => {
     ["no token of this kind", () => "letmein"],
   ])("one that is %s: E401, though the key beside it would be good by itself", async (_, make) => {
     const token = await make();
-    expectRefusal(await call(OPENAI, assertion(token)), 401, "credential_unknown");
-    expectRefusal(await call(OWN_OPENAI, assertion(token), bearer(OWN.openai)), 401, "credential_unknown");
+    expectRefusal(await call(OPENAI, assertion(token)), 401, "invalid_credential");
+    expectRefusal(await call(OWN_OPENAI, assertion(token), bearer(OWN.openai)), 401, "invalid_credential");
   });
 
   it("C4 twice in one request: E401", async () => {

@@ -633,7 +633,7 @@ describe("every registered route", () => {
           };
           for (const [reason, exchange] of [
             ["credential_missing", await ask()],
-            ["credential_unknown", await ask(bearer("aei_wrong-key-wrong-key-wrong-key-wrong-key-000"))],
+            ["invalid_credential", await ask(bearer("aei_wrong-key-wrong-key-wrong-key-wrong-key-000"))],
             ["byok_not_accepted", await ask(bearer(type === "openai" ? OWN.openai : OWN.anthropic))],
           ] as const) {
             if (method !== "HEAD") expectRefusal(exchange, 401, reason, type as "openai" | "anthropic");

@@ -566,7 +566,7 @@ describe("the interceptor's refusals are the SDK's own errors, in both dialects"
   };
   const refusals: Refused[] = [
     {
-      reason: "credential_unknown",
+      reason: "invalid_credential",
       status: 401,
       key: "aei_no_such_key_0123456789",
       openai: OpenAI.AuthenticationError,

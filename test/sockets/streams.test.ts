@@ -839,7 +839,7 @@ const isEnd = (event: InterceptorEvent): event is InterceptionEnd => event.recor
 /** Ends recorded otherwise than as completed with this usage. */
 async function oddEnds(plans: ReadonlyMap<string, unknown>, final: TokenFields): Promise<string[]> {
   const ends = (await patient.waitForEvents((all) => all.filter(isEnd).length >= plans.size)).filter(isEnd);
-  const wanted = { outcome: "completed", usage: "final", usage_flagged: false, ...final };
+  const wanted = { outcome: "completed", usage: "final", usage_invalid: false, ...final };
   return ends
     .map((end) =>
       Object.entries(wanted).filter(([key, value]) => end[key as keyof InterceptionEnd] !== value),
@@ -977,9 +977,9 @@ describe("odd events", () => {
       const { end } = await patient.recorded(String(response.headers["x-interception-id"]));
       expect(end.outcome).toBe("completed");
       // Beside the stream the end is not seen past the cap; what is carried is all seen, but the long event not kept.
-      const unseen = { observation: "capped", usage: "unknown", ...NO_TOKENS };
+      const unseen = { observation: "truncated", usage: "unknown", ...NO_TOKENS };
       expect(end).toMatchObject(
-        way === ASKED ? unseen : { observation: "whole", usage: "final", ...way.final },
+        way === ASKED ? unseen : { observation: "complete", usage: "final", ...way.final },
       );
     },
   );
@@ -1216,7 +1216,7 @@ describe("what an answer says it used", () => {
       const got = await exchanged(patient, way);
       expect([got.whole, got.text()]).toEqual([true, events.join("")]);
       const { end, usage: told } = await patient.recorded(got.id);
-      expect(end).toMatchObject({ outcome, error, usage: state, usage_flagged: flagged, ...is });
+      expect(end).toMatchObject({ outcome, error, usage: state, usage_invalid: flagged, ...is });
       const event = told && { usage: told.usage, output_tokens: told.output_tokens };
       expect(event).toEqual(state === "unknown" ? null : { usage: state, output_tokens: is.output_tokens });
     },
@@ -1538,8 +1538,8 @@ describe("clients that leave", () => {
       const wanted = toBytes(seenText(way));
       const got = await digest(response);
       expect(got.bytes).toBe(64 * MIB + wanted.length);
-      const seen = { observation: "whole", usage: "final", ...way.final };
-      const unseen = { observation: "capped", usage: "unknown", ...NO_TOKENS };
+      const seen = { observation: "complete", usage: "final", ...way.final };
+      const unseen = { observation: "truncated", usage: "unknown", ...NO_TOKENS };
       const { end } = await hasty.recorded(model);
       expect(end).toMatchObject({ outcome: "completed", status: 200, ...(way === ASKED ? unseen : seen) });
     },
@@ -1573,7 +1573,10 @@ describe("clients that leave", () => {
       break;
     }
     await closedUpstream(await onlyRequest());
-    expect((await hasty.recorded(model)).end).toMatchObject({ outcome: "cancelled", observation: "capped" });
+    expect((await hasty.recorded(model)).end).toMatchObject({
+      outcome: "cancelled",
+      observation: "truncated",
+    });
   });
 
   it("G24 past what is observed, an upstream that breaks off is truncated, and the record says that it saw a part", async () => {
@@ -1587,7 +1590,10 @@ describe("clients that leave", () => {
       () => true,
     );
     expect(brokeOff).toBe(!seemsWhole);
-    expect((await hasty.recorded(model)).end).toMatchObject({ outcome: "truncated", observation: "capped" });
+    expect((await hasty.recorded(model)).end).toMatchObject({
+      outcome: "truncated",
+      observation: "truncated",
+    });
   });
 
   it.each(WAYS)(

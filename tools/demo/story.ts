@@ -135,7 +135,7 @@ function othersIn(url: string, codex: Caller, nobody: Caller): readonly Step[] {
         model: "–",
         input: "–",
         output: "–",
-        outcome: "refused 401 credential_unknown",
+        outcome: "refused 401 invalid_credential",
         owner: "",
       },
     },

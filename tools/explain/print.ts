@@ -6,7 +6,7 @@ type Named = Readonly<Record<string, unknown>>;
 
 /** As the API's document has it, of which only what is printed is named here. */
 export type Explanation = {
-  readonly leads_to: string;
+  readonly destination: string;
   readonly route: Named | null;
   readonly client: string | null;
   readonly presented: Readonly<Record<string, Named | null>> | null;
@@ -62,7 +62,7 @@ function shown(value: unknown): string {
   return value === null || value === undefined ? "–" : plainText(String(value));
 }
 
-function routeOf({ leads_to: to, route }: Explanation): string {
+function routeOf({ destination: to, route }: Explanation): string {
   if (route === null) return LEADS_TO[to] ?? shown(to);
   const { provider, provider_type: type, route: path, kind } = route;
   return `${shown(provider)} (${shown(type)}) ${shown(path)}, ${kind === "intercept" ? "intercepted" : "passed through"}`;
@@ -95,7 +95,7 @@ function decidedBy({ rule, signature, directory }: Explanation): string {
   return `rule ${shown(rule)} · signature ${shown(signature)} · directory ${shown(directory)}`;
 }
 
-function candidateOf({ who, id, why_lost: why }: Named): string {
+function candidateOf({ who, id, rejection_reason: why }: Named): string {
   return `${shown(who)} ${shown(id)}${why === null ? styleText("green", " counts") : ` lost: ${shown(why)}`}`;
 }
 

@@ -100,7 +100,7 @@ export const endless: Scenario = {
       const least = Math.min(...clients.map(({ bytes }) => bytes)) / MIB;
       const rows = await leaveAll(stage, clients);
       const ends = [...stage.interceptor.records.last.values()];
-      const capped = ends.filter(({ observation }) => observation === "capped");
+      const capped = ends.filter(({ observation }) => observation === "truncated");
       const observed = Math.max(...capped.map((end) => end.response_bytes)) / MIB;
       return [
         told("streams, read of each", `${count}, at least ${least.toFixed(0)} MiB`),

@@ -22,13 +22,7 @@ import { sha256Hex } from "../../shared/digest.ts";
 import * as compose from "../../events/compose.ts";
 import { startInterception } from "./interception.ts";
 import { createRecorder, type Recorder } from "../sinks/recorder.ts";
-import {
-  declaredLength,
-  checkDeclaredLength,
-  readBody,
-  rejectBody,
-  rejectEncodedBody,
-} from "./request-body.ts";
+import { checkDeclaredLength, readBody, rejectBody, rejectEncodedBody } from "./request-body.ts";
 import { toClientHeaders, upstreamHeaders } from "../upstream/headers.ts";
 import { readTarget, type Target } from "../../shared/http/target.ts";
 import { openUpload, type Upload } from "../upstream/upload.ts";
@@ -49,6 +43,7 @@ import { CLIENT_DISCONNECTED, forward, type UpstreamRequest } from "../upstream/
 import { rejectKeyEcho } from "../upstream/redact-key.ts";
 import { targetUrl } from "../upstream/url.ts";
 import { uuidV7 } from "../../shared/uuid.ts";
+import { declaredLength } from "../../shared/http/body-headers.ts";
 
 type Visit = {
   readonly id: string;
@@ -131,7 +126,7 @@ async function intercept(visit: Visit): Promise<Response> {
 
   // Route.
   const place = findDestination(request, parts);
-  if (place.is === "nowhere") {
+  if (place.is === "not_found") {
     visit.errorBody = place.dialect.errorBody;
     return refuse(visit, place.refusal);
   }

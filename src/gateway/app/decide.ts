@@ -34,7 +34,7 @@ export type DecideDeps = Pick<
 export type Destination =
   | { readonly is: "provider"; readonly target: Target; readonly route: Route }
   | { readonly is: "api" | "base"; readonly target: Target }
-  | { readonly is: "nowhere"; readonly refusal: Refusal; readonly dialect: Dialect };
+  | { readonly is: "not_found"; readonly refusal: Refusal; readonly dialect: Dialect };
 
 /** Where a request goes: out of fixed tables. */
 export function findDestination(
@@ -42,7 +42,7 @@ export function findDestination(
   { config: { providers }, api, fallbackDialect }: DecideDeps,
 ): Destination {
   const nowhere = (refusal: Refusal, dialect = fallbackDialect): Destination => ({
-    is: "nowhere",
+    is: "not_found",
     refusal,
     dialect,
   });

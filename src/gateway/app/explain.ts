@@ -29,7 +29,7 @@ export function createExplain(parts: Deps): (described: ExplainInput) => Promise
     const refusal =
       place.is === "provider"
         ? await decideDescribed(asked, place, court, found, described.bodySha256)
-        : place.is === "nowhere"
+        : place.is === "not_found"
           ? place.refusal
           : null;
     return { ...found, destination: place.is, delegates: parts.delegate !== null, refusal };

@@ -1,87 +1,76 @@
+/**
+ * The request's body: read at most once, only when a step needs it, and never larger than `LIMITS.body_bytes`. Bytes are
+ * exactly as the client sent them.
+ */
+import { readBounded } from "../../shared/bounded-read.ts";
+import { sha256Hex } from "../../shared/digest.ts";
+import { contentEncoding, declaredLength } from "../../shared/http/body-headers.ts";
 import { Refusal } from "../../shared/refusal.ts";
-import { contentEncoding } from "../../shared/http/content-encoding.ts";
+
+/** A body that is read when it is first needed. */
+export type RequestBody = {
+  /** The whole body. Refusals: those of `check`, `body_too_large` and `body_incomplete`. */
+  readonly bytes: () => Promise<Uint8Array | Refusal>;
+  /** SHA-256 of the whole body, 64 hex digits; null where it is not known (a described request). */
+  readonly sha256: () => Promise<string | null | Refusal>;
+  /** Whether `bytes` or `sha256` has been called: the request's stream can then not be forwarded any more. */
+  readonly isRead: () => boolean;
+};
 
 /**
- * The request's whole body, at most `limit` bytes, exactly as it came: never inflated, never decoded.
- *
- * Refuses `body_too_large` (413) by the declared length before a byte is read and by the real one in any case, and
- * `body_incomplete` where the client stops sending.
+ * `check` runs before the first byte is read and may refuse the body by its headers. `limit`: the largest body in bytes.
+ */
+export function createRequestBody(request: Request, limit: number, check: () => Refusal | null): RequestBody {
+  let whole: Promise<Uint8Array | Refusal> | null = null;
+  const read = async (): Promise<Uint8Array | Refusal> => check() ?? readBody(request, limit);
+  const bytes = (): Promise<Uint8Array | Refusal> => (whole ??= read());
+  return {
+    bytes,
+    sha256: async () => {
+      const body = await bytes();
+      return body instanceof Refusal ? body : sha256Hex(body);
+    },
+    isRead: () => whole !== null,
+  };
+}
+
+/**
+ * The whole body, at most `limit` bytes. Refuses `body_too_large` (413) by the declared length before a byte is read and
+ * by the real length in any case, and `body_incomplete` (400) where the client stops sending.
  */
 export async function readBody(request: Request, limit: number): Promise<Uint8Array | Refusal> {
   const tooLarge = checkDeclaredLength(request.headers, limit);
   if (tooLarge) return tooLarge;
   if (request.body === null) return new Uint8Array();
   try {
-    // With a declared length one native read is enough; without, count while reading.
+    // With a declared length one native read is enough; without, the bytes are counted while reading.
     if (declaredLength(request.headers) !== null) {
       const bytes = new Uint8Array(await request.arrayBuffer());
       return bytes.byteLength > limit ? new Refusal("body_too_large") : bytes;
     }
-    return await readCounted(request.body, limit);
+    const bytes = await readBounded(request.body, limit);
+    return bytes ?? new Refusal("body_too_large", { detail: "counted while reading" });
   } catch {
     return new Refusal("body_incomplete");
   }
 }
 
-/** Refuses `body_encoded` (415) where a Content-Encoding is named: what is judged must be what the provider reads. */
+/** Refuses `body_encoded` (415) where there is a Content-Encoding: the provider must read what was checked here. */
 export function rejectEncodedBody(headers: Headers): Refusal | null {
   return contentEncoding(headers) === "plain" ? null : new Refusal("body_encoded");
 }
 
-/** Refuses `body_unexpected` (400) where a body comes with a method that takes none; else there is none to forward. */
+/** Refuses `body_unexpected` (400) where a request whose method takes no body declares one. */
 export function rejectBody(headers: Headers): Refusal | null {
   const declared = headers.get("content-length");
-  const some = headers.has("transfer-encoding") || (declared !== null && declared.trim() !== "0");
-  return some ? new Refusal("body_unexpected") : null;
+  const hasBody = headers.has("transfer-encoding") || (declared !== null && declared.trim() !== "0");
+  return hasBody ? new Refusal("body_unexpected") : null;
 }
 
-/**
- * The declared length in bytes; null where there is none, or none that is a number. Beside a Transfer-Encoding it does
- * not count (RFC 9112 §6.3), and some builds of workerd leave it there: who believes it reads without a bound.
- */
-export function declaredLength(headers: Headers): number | null {
-  if (headers.has("transfer-encoding")) return null;
-  const declared = headers.get("content-length");
-  return declared !== null && /^\d{1,15}$/.test(declared) ? Number(declared) : null;
-}
-
-/** The refusal due for a Content-Length that is over the limit or no number; null where there is nothing to refuse. */
+/** The refusal for a Content-Length that is over the limit or not a number; null where there is nothing to refuse. */
 export function checkDeclaredLength(headers: Headers, limit: number): Refusal | null {
   if (!headers.has("content-length") || headers.has("transfer-encoding")) return null;
   const length = declaredLength(headers);
   if (length === null) return new Refusal("body_incomplete", { detail: "Content-Length is not a number" });
   return length > limit ? new Refusal("body_too_large", { detail: `declared ${length} bytes` }) : null;
-}
-
-async function readCounted(body: ReadableStream, limit: number): Promise<Uint8Array | Refusal> {
-  const parts: Uint8Array[] = [];
-  let size = 0;
-  const reader = body.getReader();
-  for (;;) {
-    const { done, value } = await reader.read();
-    if (done) return concat(parts, size);
-    const chunk = value as Uint8Array;
-    size += chunk.byteLength;
-    if (size > limit) {
-      reader.cancel().catch(() => undefined);
-      return new Refusal("body_too_large", { detail: "counted while reading" });
-    }
-    parts.push(chunk);
-  }
-}
-
-/** An error answer up to this size may be read whole: to be looked through for a key, and to be observed. */
-export const MAX_ERROR_BYTES = 1024 * 1024;
-
-/** One array of `size` bytes out of its parts; a single part is returned as it is. */
-export function concat(parts: readonly Uint8Array[], size: number): Uint8Array {
-  const [first] = parts;
-  if (parts.length === 1 && first) return first;
-  const whole = new Uint8Array(size);
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.byteLength;
-  }
-  return whole;
 }

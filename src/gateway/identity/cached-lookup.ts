@@ -45,7 +45,7 @@ export function createCachedLookup(
     refused.get(sha256) ??
     fly(sha256, () => find(sha256, ask)).then((verdict) =>
       verdict === TIMED_OUT
-        ? new Refusal("identity_unavailable", { detail: `no answer within ${timeoutMs} ms` })
+        ? new Refusal("identity_unavailable", { detail: `no response within ${timeoutMs} ms` })
         : verdict,
     );
 }

@@ -45,14 +45,14 @@ async function queryStore(
     const name = error instanceof Error ? error.name : "unknown";
     return new Refusal("identity_unavailable", { detail: `keys: the store failed (${name})` });
   }
-  if (text === null) return new Refusal("credential_unknown", { detail: "no such client key" });
+  if (text === null) return new Refusal("invalid_credential", { detail: "no such client key" });
   const problems: string[] = [];
   const entry = readKeyEntry(parse(text), (key, problem) => void problems.push(`${key} ${problem}`.trim()));
   if (entry && matchesKey(entry, sha256)) return entry.actor;
   // By the digest's beginning, as lists of keys show it.
   const what = entry ? "is another key's" : problems.join(", ");
   logError(`keys: the entry ${sha256.slice(0, 16)} in the store cannot be used: ${what}`);
-  return new Refusal("credential_unknown", { detail: "keys: the entry in the store cannot be used" });
+  return new Refusal("invalid_credential", { detail: "keys: the entry in the store cannot be used" });
 }
 
 function parse(text: string): unknown {

@@ -88,7 +88,7 @@ export type SourceInstance = {
 export type ConfiguredSource = SourceInstance & { readonly verifies: boolean };
 
 /**
- * Asks the sources in their order; the first that knows the credential decides, and `credential_unknown` where none
+ * Asks the sources in their order; the first that knows the credential decides, and `invalid_credential` where none
  * does. A credential in a header of its own is for sources that verify: only where there is none of those is it left
  * aside, and the client's own key taken for what it is.
  */
@@ -102,5 +102,5 @@ export async function identify(
     const answer = await source.identify(credential);
     if (answer !== null) return answer;
   }
-  return new Refusal("credential_unknown");
+  return new Refusal("invalid_credential");
 }

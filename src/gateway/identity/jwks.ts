@@ -21,7 +21,7 @@ export type JwksOptions = {
 /** What a token's header says of its key. */
 export type KeyHint = { readonly alg: string; readonly kid?: string };
 
-/** Refuses `credential_unknown` where the issuer has no such key, `identity_unavailable` where that is not known. */
+/** Refuses `invalid_credential` where the issuer has no such key, `identity_unavailable` where that is not known. */
 export type FindKey = (hint: KeyHint) => Promise<CryptoKey | Refusal>;
 
 /** After this the issuer is asked again, so that a key it has withdrawn does not live on. */
@@ -50,7 +50,7 @@ export function createKeyFinder(
     fly("", async () => {
       if (isCoolingDown()) return;
       askedAt = now();
-      failure = `jwks: no answer within ${timeoutMs} ms`;
+      failure = `jwks: no response within ${timeoutMs} ms`;
       const answer = await askForKeys(fetcher, jwksUrl, timeoutMs);
       if (typeof answer === "string") failure = `jwks: ${answer}`;
       else [held, failure] = [{ keys: answer, since: now() }, null];
@@ -70,7 +70,7 @@ export function createKeyFinder(
     return (
       (await find(hint)) ??
       (failure === null
-        ? new Refusal("credential_unknown", { detail: "jwks: no such key" })
+        ? new Refusal("invalid_credential", { detail: "jwks: no such key" })
         : unavailable(failure))
     );
   };
@@ -85,7 +85,7 @@ async function keyOf(keys: LocalJWKSet, { alg, kid }: KeyHint): Promise<CryptoKe
   } catch (error) {
     if (error instanceof errors.JWKSNoMatchingKey) return null;
     if (error instanceof errors.JWKSMultipleMatchingKeys) {
-      return new Refusal("credential_unknown", {
+      return new Refusal("invalid_credential", {
         detail: "jwks: several keys, and the token does not say which",
       });
     }

@@ -107,7 +107,7 @@ async function verifiedClaims(
   }
 }
 
-const refuse = (detail: string): Refusal => new Refusal("credential_unknown", { detail: `token: ${detail}` });
+const refuse = (detail: string): Refusal => new Refusal("invalid_credential", { detail: `token: ${detail}` });
 
 /** By these a token brings its key along, says where to get it, or asks for rules of its own. */
 const REJECTED_HEADERS = ["jwk", "jku", "x5u", "x5c", "crit", "b64"];

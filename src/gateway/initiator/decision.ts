@@ -38,7 +38,7 @@ export type Trace = {
 export type Candidate = {
   readonly who: "owner" | "actor";
   readonly id: string | null;
-  readonly why_lost: OwnerRejection | "overridden" | null;
+  readonly rejection_reason: OwnerRejection | "overridden" | null;
 };
 
 /** What was found out beyond the headers, each as soon as somebody has asked. */
@@ -88,8 +88,8 @@ export function decideInitiator(claim: OwnerClaim, rules: AssertionRules, eviden
     trace: {
       ...looked,
       candidates: [
-        { who: "owner", id: owner.id, why_lost: null },
-        { who: "actor", id: actor.id, why_lost: "overridden" },
+        { who: "owner", id: owner.id, rejection_reason: null },
+        { who: "actor", id: actor.id, rejection_reason: "overridden" },
       ],
     },
     needs: null,
@@ -98,7 +98,7 @@ export function decideInitiator(claim: OwnerClaim, rules: AssertionRules, eviden
 
 /** The actor is the initiator: nobody else was named, or `reason` is why the owner does not count. */
 function keepActor({ actor }: OwnerClaim, reason: OwnerRejection | null, looked: Checks): Decision {
-  const itself: Candidate = { who: "actor", id: actor.id, why_lost: null };
+  const itself: Candidate = { who: "actor", id: actor.id, rejection_reason: null };
   return {
     initiator: {
       id: actor.id,
@@ -108,7 +108,7 @@ function keepActor({ actor }: OwnerClaim, reason: OwnerRejection | null, looked:
     },
     trace: {
       ...looked,
-      candidates: reason === null ? [itself] : [{ who: "owner", id: null, why_lost: reason }, itself],
+      candidates: reason === null ? [itself] : [{ who: "owner", id: null, rejection_reason: reason }, itself],
     },
     needs: null,
   };

@@ -29,7 +29,7 @@ export function durableReplayCache(
       if (status === FIRST_USE) return "first";
       return status === ALREADY_USED ? "again" : down(`status ${status}`);
     } catch (error) {
-      if (abort.signal.aborted) return down(`no answer within ${TIMEOUT_MS} ms`);
+      if (abort.signal.aborted) return down(`no response within ${TIMEOUT_MS} ms`);
       return down(error instanceof Error ? error.name : "unknown");
     } finally {
       clearTimeout(timer);

@@ -1,10 +1,6 @@
-/**
- * Watches a small answer of known length by reading it whole before the client gets it: one read, one parse, no second
- * stream. Where it breaks off, the client gets what there was and then the break, as it would have without us.
- */
-import { concat } from "../app/request-body.ts";
 import type { StreamEnd, ObservationOptions } from "./stream-end.ts";
 import { createAbortGuard } from "./abort-guard.ts";
+import { concat } from "../../shared/bounded-read.ts";
 
 /** Larger answers are watched beside the client's stream. */
 export const MAX_BUFFERED_BYTES = 256 * 1024;

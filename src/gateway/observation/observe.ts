@@ -1,9 +1,3 @@
-/**
- * Bytes in, the same bytes out, and exactly one conclusion. Receives the provider's answer and a reader of its
- * dialect; hands on a body for the client and a promise of what there was to see, which never rejects.
- */
-import { declaredLength, MAX_ERROR_BYTES } from "../app/request-body.ts";
-import { contentEncoding } from "../../shared/http/content-encoding.ts";
 import type { ResponseReader, ResponseReport } from "../provider/response-reader.ts";
 import { bodyKind, createBodyParser, type BodyParser, type BodyKind } from "./body-parser.ts";
 import { observeTee } from "./tee.ts";
@@ -12,6 +6,8 @@ import { decideOutcome, usageState, type Outcome, type UsageState } from "./outc
 import { observeCoalesced } from "./coalesce.ts";
 import { createUsageEventFilter } from "./remove-usage-event.ts";
 import { observeBuffered, MAX_BUFFERED_BYTES } from "./buffered.ts";
+import { contentEncoding, declaredLength } from "../../shared/http/body-headers.ts";
+import { MAX_ERROR_BYTES } from "../../shared/bounded-read.ts";
 
 export type Observation = {
   readonly outcome: Outcome;

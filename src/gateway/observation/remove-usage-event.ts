@@ -1,10 +1,6 @@
-/**
- * Takes the usage event that was asked for on the client's behalf out of the client's stream again, and nothing else.
- * Receives chunks, hands on bytes: whole events as soon as they are whole, each exactly as it came.
- */
-import { concat } from "../app/request-body.ts";
 import type { ChunkFilter } from "./coalesce.ts";
 import { frameEvents } from "./sse.ts";
+import { concat } from "../../shared/bounded-read.ts";
 
 /** An event that outgrows this is passed on in pieces: it is no usage event. */
 const MAX_HELD = 16 * 1024;

@@ -7,7 +7,7 @@ export type StreamEnd = {
   readonly how: "end" | "error" | "idle" | "client";
   /** It outgrew what is observed: its last bytes, and a silence among them, went by unseen. */
   readonly truncated: boolean;
-  /** Bytes seen from the upstream; a lower bound where `capped`. */
+  /** Bytes seen from the upstream; a lower bound where `truncated`. */
   readonly bytes: number;
   /** When the first of them was seen, in milliseconds since 1970; null where none was. */
   readonly firstByteAt: number | null;

@@ -1,8 +1,4 @@
-/**
- * What one request says of the conversation it stands in: the contract of a dialect's request readers, and how they look
- * into lists that anyone may have written.
- */
-import { asObject, type JsonObject } from "./usage.ts";
+import { asObject, type JsonObject } from "../../shared/json.ts";
 
 export type Conversation = {
   /** What the user wrote: only where the last message is the user's, so once for each thing the user says. */

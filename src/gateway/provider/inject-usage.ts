@@ -1,12 +1,7 @@
-/**
- * The usage opt-in: `stream_options.include_usage` added to a request by inserting bytes, so that every other byte
- * (numbers, escapes, order, white space) goes on as it came.
- * https://platform.openai.com/docs/api-reference/chat/create (`stream_options`)
- */
-import { concat } from "../app/request-body.ts";
 import { topLevelMembers, type Member } from "./json-members.ts";
 import type { ModelCall } from "./model-call.ts";
-import { asObject } from "./usage.ts";
+import { concat } from "../../shared/bounded-read.ts";
+import { asObject } from "../../shared/json.ts";
 
 const OPTION = '"include_usage":true';
 

@@ -5,7 +5,7 @@
  */
 import { topLevelMembers } from "./json-members.ts";
 import { Refusal } from "../../shared/refusal.ts";
-import { asObject, type JsonObject } from "./usage.ts";
+import { asObject, type JsonObject } from "../../shared/json.ts";
 
 export type ModelCall = {
   readonly fields: JsonObject;

@@ -1,7 +1,8 @@
 /** What an answer says went wrong: a short name, and where it is kept, the message. */
 import type { ResponseReport, ContentOptions } from "./response-reader.ts";
 import { cut } from "./bounded-text.ts";
-import { asObject, asText } from "./usage.ts";
+import { asText } from "./usage.ts";
+import { asObject } from "../../shared/json.ts";
 
 export type ProviderError = Pick<ResponseReport, "error" | "errorMessage">;
 

@@ -3,7 +3,7 @@
  */
 import type { ResponseReader, ContentOptions } from "./response-reader.ts";
 import type { Conversation } from "./conversation.ts";
-import type { JsonObject } from "./usage.ts";
+import type { JsonObject } from "../../shared/json.ts";
 
 /** A configured upstream: a name, a type, and the network place its type's routes hang under. */
 export type Provider = {

@@ -2,7 +2,8 @@
  * What an answer says it used. Each figure is the provider's own, as a whole number from 0 to 2^53 - 1, or null where
  * it gave none; a figure that is no such number is not taken, and `flagged` says that one was refused.
  */
-import { cut } from "./bounded-text.ts";
+import type { JsonObject } from "../../shared/json.ts";
+import { truncate } from "../../shared/text.ts";
 
 export type Usage = {
   /** Cache excluded. */
@@ -14,31 +15,15 @@ export type Usage = {
   readonly invalid: boolean;
 };
 
-export type JsonObject = { readonly [key: string]: unknown };
-
-/** The value as an object (not null, not an array), or null. */
-export function asObject(value: unknown): JsonObject | null {
-  return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as JsonObject) : null;
-}
-
-/** The value as text of at most `max` characters, not cut through a surrogate pair, or null. */
+/** The value as text of at most `max` characters, or null where it is not a text. */
 export function asText(value: unknown, max = 256): string | null {
-  if (typeof value !== "string") return null;
-  const last = value.length > max ? value.charCodeAt(max - 1) : 0;
-  return cut(value, last >= 0xd800 && last <= 0xdbff ? max - 1 : max);
+  // A text of its own: a slice would keep the provider's whole text alive.
+  return typeof value === "string" ? structuredClone(truncate(value, max)) : null;
 }
 
 /** The same, where an empty text says nothing either: Azure's first chunk has an empty id and model. */
 export function asName(value: unknown, max = 256): string | null {
   return asText(value, max) || null;
-}
-
-export function parseObject(text: string): JsonObject | null {
-  try {
-    return asObject(JSON.parse(text));
-  } catch {
-    return null;
-  }
 }
 
 /** Collects figures of one usage object and remembers whether one had to be refused. */

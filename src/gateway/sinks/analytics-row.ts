@@ -4,6 +4,7 @@
  *
  * A count that is not known is -1 (a double has no null, and 0 would be a lie): query with `WHERE double… >= 0`.
  */
+import { truncateBytes } from "../../shared/text.ts";
 import type {
   InitiatorOverride,
   InitiatorOverrideRejected,
@@ -125,13 +126,3 @@ function toDouble(value: string | number | boolean | null): number {
 }
 
 // oxlint-disable-next-line no-control-regex -- all of ASCII
-const ASCII = /^[\0-\x7f]*$/;
-
-/** The text cut to at most `max` bytes of UTF-8, between characters. */
-export function truncateBytes(text: string, max: number): string {
-  // A UTF-16 unit takes at most three bytes, of ASCII one.
-  if (text.length * 3 <= max || (text.length <= max && ASCII.test(text))) return text;
-  const into = new Uint8Array(max);
-  const { read } = new TextEncoder().encodeInto(text, into);
-  return text.slice(0, read);
-}

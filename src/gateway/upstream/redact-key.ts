@@ -1,10 +1,6 @@
-/**
- * Keeps the gateway's own key out of what clients see: some providers quote the key they refuse. Only error answers to
- * a call with a central key are looked at.
- */
-import { concat, MAX_ERROR_BYTES } from "../app/request-body.ts";
-import { contentEncoding } from "../../shared/http/content-encoding.ts";
 import { Refusal } from "../../shared/refusal.ts";
+import { contentEncoding } from "../../shared/http/body-headers.ts";
+import { concat, MAX_ERROR_BYTES } from "../../shared/bounded-read.ts";
 
 const WINDOW = 8;
 

@@ -33,7 +33,7 @@ export type ExplainInput = {
 
 /** What would be found out of it, as the app finds it: with secrets in it. What lies behind a refusal is null. */
 export type Explanation = {
-  readonly destination: "provider" | "api" | "base" | "nowhere";
+  readonly destination: "provider" | "api" | "base" | "not_found";
   readonly route: Route | null;
   readonly client: Client | null;
   /** Some gateway may delegate. */

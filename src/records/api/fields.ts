@@ -63,7 +63,7 @@ export const INTERCEPTION = {
   error: TEXT_OR_NULL,
   error_message: TEXT_OR_NULL,
   usage: withDescription(TEXT_OR_NULL, "`final`, `partial` or `unknown`; null: it has not ended."),
-  usage_flagged: FLAG_OR_NULL,
+  usage_invalid: FLAG_OR_NULL,
   observation: TEXT_OR_NULL,
   provider_response_id: TEXT_OR_NULL,
   response_model: TEXT_OR_NULL,

@@ -62,7 +62,7 @@ export const END_COLUMNS = {
   error: ["error", "TEXT"],
   error_message: ["error_message", "TEXT"],
   usage: ["usage", "TEXT"],
-  usage_flagged: ["usage_flagged", "INTEGER"],
+  usage_invalid: ["usage_invalid", "INTEGER"],
   observation: ["observation", "TEXT"],
   provider_response_id: ["msg_id", "TEXT"],
   response_model: ["response_model", "TEXT"],

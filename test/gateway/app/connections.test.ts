@@ -174,7 +174,7 @@ describe("where other connections have taken all six, what is asked in vain is r
     expect(response.status).toBe(503);
     expect(only(events, "refusal")).toMatchObject({
       reason: "identity_unavailable",
-      detail: `coder: no answer within ${SOON_MS} ms`,
+      detail: `coder: no response within ${SOON_MS} ms`,
     });
     expect(typesOf(events)).toEqual(["refusal"]);
   });
@@ -195,7 +195,7 @@ describe("where other connections have taken all six, what is asked in vain is r
     const house = await crowdedOut({}, (url) => !isDirectory(url));
     const { events } = await house.exchange(CENTRAL_CHAT, post(STREAM_BODY, AGENTS));
     expect(only(events, "initiator_override")).toMatchObject({ owner_id: OWNER, directory: "down" });
-    expect(house.operatorErrors).toEqual([`directory failed: no answer within ${SOON_MS} ms`]);
+    expect(house.operatorErrors).toEqual([`directory failed: no response within ${SOON_MS} ms`]);
   });
 
   it("the directory: or the actor stays, and the record says why", async () => {

@@ -110,14 +110,14 @@ describe("D12 every registered route", () => {
     const nobody: ConfiguredSource = {
       verifies: true,
       recognizes: () => true,
-      identify: () => ((asked += 1), new Refusal("credential_unknown")),
+      identify: () => ((asked += 1), new Refusal("invalid_credential")),
     };
     const { asked: judged, policy } = refusingPolicy();
     const closed = await house({ sources: [nobody], parts: { policies: [policy] } });
     for (const way of TAKEN) {
       const { response, events } = await closed.exchange(way.path, request(way, OWNED));
       const got = [response.status, response.headers.get("x-interceptor-error"), typesOf(events)];
-      expect([way.path, ...got]).toEqual([way.path, 401, "credential_unknown", ["refusal"]]);
+      expect([way.path, ...got]).toEqual([way.path, 401, "invalid_credential", ["refusal"]]);
     }
     expect([asked, judged, closed.sent]).toEqual([TAKEN.length, [], []]);
   });

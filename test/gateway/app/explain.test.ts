@@ -83,7 +83,7 @@ function recorded(events: readonly InterceptorEvent[]): Record<string, unknown> 
   const override = of("initiator_override") ?? of("initiator_override_rejected");
   const who = start ?? override ?? of("passthrough");
   return {
-    leads_to: refusal && refusal.provider === null ? "nowhere" : "provider",
+    destination: refusal && refusal.provider === null ? "not_found" : "provider",
     provider: who?.provider ?? refusal?.provider ?? null,
     client: who?.client ?? refusal?.client ?? null,
     actor: who?.actor_id ?? refusal?.actor_id ?? null,
@@ -112,9 +112,12 @@ function recorded(events: readonly InterceptorEvent[]): Record<string, unknown> 
 function told(answer: unknown, wanted: Record<string, unknown>): Record<string, unknown> {
   const one = answer as Record<string, Record<string, unknown> | null>;
   const { actor, initiator, refusal, route } = one;
-  const candidates = one["candidates"] as unknown as readonly { who: string; why_lost: string | null }[];
+  const candidates = one["candidates"] as unknown as readonly {
+    who: string;
+    rejection_reason: string | null;
+  }[];
   const all: Record<string, unknown> = {
-    leads_to: one["leads_to"],
+    destination: one["destination"],
     provider: route?.["provider"] ?? null,
     client: one["client"],
     actor: actor?.["id"] ?? null,
@@ -122,7 +125,7 @@ function told(answer: unknown, wanted: Record<string, unknown>): Record<string, 
     source: actor?.["source"],
     initiator: initiator?.["id"] ?? null,
     attribution: initiator?.["attribution"],
-    rejected: candidates.find(({ who }) => who === "owner")?.why_lost ?? null,
+    rejected: candidates.find(({ who }) => who === "owner")?.rejection_reason ?? null,
     refusal: refusal ? [refusal["reason"], refusal["status"], refusal["detail"]] : null,
     rule: one["rule"],
     signature: one["signature"],
@@ -250,7 +253,7 @@ const OTHERS: readonly (readonly [name: string, Case])[] = [
 
 describe("an explanation agrees with what a real request records", () => {
   it.each(VALUES)("%s", async (_, one) => {
-    expect((await agree(one)).wanted).toMatchObject({ leads_to: "provider", actor: expect.any(String) });
+    expect((await agree(one)).wanted).toMatchObject({ destination: "provider", actor: expect.any(String) });
   });
 
   it.each(VALUES)("with on_invalid = reject: %s", async (_, one) => {
@@ -353,7 +356,7 @@ describe("what an explanation says", () => {
       headers: asAgents(owner(OWNER.toUpperCase())),
     });
     expect(answer).toEqual({
-      leads_to: "provider",
+      destination: "provider",
       route: {
         provider: "central",
         provider_type: "openai",
@@ -382,8 +385,8 @@ describe("what an explanation says", () => {
       signature: "off",
       directory: "off",
       candidates: [
-        { who: "owner", id: OWNER, why_lost: null },
-        { who: "actor", id: "ci-bot", why_lost: "overridden" },
+        { who: "owner", id: OWNER, rejection_reason: null },
+        { who: "actor", id: "ci-bot", rejection_reason: "overridden" },
       ],
       undecided: null,
       flags: [],
@@ -427,10 +430,10 @@ describe("what an explanation says", () => {
     [EXPLAIN, "POST", "api", null],
     ["/api/v2/aibridge/sessions", "GET", "api", null],
     ["/", "HEAD", "base", null],
-    ["/nothing", "GET", "nowhere", "not_found"],
+    ["/nothing", "GET", "not_found", "not_found"],
   ])("of %s: that it leads to no provider, and so to no judgement", async (path, method, where, reason) => {
     const answer = await explained(await openFor(), { path, method, headers: [SERVICE] });
-    expect(answer).toMatchObject({ leads_to: where, route: null, actor: null, initiator: null });
+    expect(answer).toMatchObject({ destination: where, route: null, actor: null, initiator: null });
     expect((answer as { refusal: { reason: string } | null }).refusal?.reason ?? null).toBe(reason);
     expect(answerIsDocumented(answer)).toEqual([]);
   });
@@ -445,7 +448,7 @@ describe("what an explanation says", () => {
     ];
     for (const headers of forms) {
       const answer = await explained(house, { path: CENTRAL_CHAT, headers });
-      expect(part(answer, "candidates", 0, "why_lost")).toBe("multiple");
+      expect(part(answer, "candidates", 0, "rejection_reason")).toBe("multiple");
     }
   });
 

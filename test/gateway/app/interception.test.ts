@@ -228,8 +228,8 @@ describe("I1 an interception's end", () => {
         error_message: null,
         finish_reason: null,
         usage: "unknown",
-        usage_flagged: false,
-        observation: "whole",
+        usage_invalid: false,
+        observation: "complete",
         input_tokens: null,
         output_tokens: null,
         cache_read_input_tokens: null,
@@ -255,7 +255,11 @@ describe("I1 an interception's end", () => {
         end: { how: "end", bytes: 9, firstByteAt: null, truncated: true },
       }),
     });
-    expect(groups[1]?.[1]).toMatchObject({ observation: "capped", usage_flagged: true, response_bytes: 9 });
+    expect(groups[1]?.[1]).toMatchObject({
+      observation: "truncated",
+      usage_invalid: true,
+      response_bytes: 9,
+    });
   });
 
   it("an answer that reported no usage has no usage event, and its tools all the same", () => {

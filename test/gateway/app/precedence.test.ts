@@ -93,10 +93,10 @@ function expected(order: readonly Source[], central: boolean, sent: Case): Outco
     if (one === "access") return assertion !== null;
     return one === "byok" ? own !== null : identity?.kind === one;
   });
-  if (!judge) return { refused: "credential_unknown" };
+  if (!judge) return { refused: "invalid_credential" };
   if (judge === "byok") return central ? { refused: "byok_not_accepted" } : { source: judge, key: "own" };
   const token = judge === "access" ? assertion : identity;
-  if (!token?.good || token.kind !== judge) return { refused: "credential_unknown" };
+  if (!token?.good || token.kind !== judge) return { refused: "invalid_credential" };
   const yields = sent.governance === null && central;
   if (apart && own && !yields) return { source: judge, key: "own" };
   return central ? { source: judge, key: "central" } : { refused: "provider_key_missing" };
@@ -178,7 +178,7 @@ describe("whose word counts", () => {
         "byok own",
         "byok_not_accepted",
         "credential_missing",
-        "credential_unknown",
+        "invalid_credential",
         "provider_key_missing",
       ].toSorted(),
     );

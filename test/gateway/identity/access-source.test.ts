@@ -105,7 +105,7 @@ describe("source access: whom Access let through", () => {
   ])("%s is nobody: E401", async (_, over) => {
     const refusal = await behindAccess().ask(await team.sign(serviceClaims(over)));
     expect(refusal).toMatchObject({
-      code: "credential_unknown",
+      code: "invalid_credential",
       data: { detail: "access: it names nobody" },
     });
   });
@@ -135,7 +135,7 @@ describe("source access: an assertion that is wrong is refused, and no other sou
     const credential = await readCredential(new Headers(headers), sources);
     if (credential instanceof Refusal) throw new Error("it can be read");
     const refusal = await identify(credential, sources);
-    expect(reasonOf(refusal)).toBe("credential_unknown");
+    expect(reasonOf(refusal)).toBe("invalid_credential");
     expect(statusOf(refusal)).toBe(401);
   });
 
@@ -181,7 +181,7 @@ describe("source access beside others", () => {
     };
     const own = { authorization: "Bearer sk-own" };
     expect(await who(own)).toMatchObject({ source: "byok", verified: false });
-    expect(reasonOf(await who({ ...own, "cf-access-jwt-assertion": "x.y.z" }))).toBe("credential_unknown");
+    expect(reasonOf(await who({ ...own, "cf-access-jwt-assertion": "x.y.z" }))).toBe("invalid_credential");
     expect(await who({ ...own, "cf-access-jwt-assertion": await team.sign(userClaims()) })).toMatchObject({
       id: OWNER,
     });

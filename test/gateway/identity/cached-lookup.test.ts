@@ -108,7 +108,7 @@ describe("flights", () => {
 
 describe("look-ups of credentials", () => {
   const RULES = { ttlMs: 60_000, negativeTtlMs: 10_000, timeoutMs: 1000 };
-  const unknown = new Refusal("credential_unknown");
+  const unknown = new Refusal("invalid_credential");
   const down = new Refusal("identity_unavailable");
   const known = actor();
 

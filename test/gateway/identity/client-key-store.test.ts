@@ -67,7 +67,7 @@ describe("source keys with a store in KV", () => {
 
   it("refuses a key of our form that is not there, and asks about no other", async () => {
     const { ask, asked, recognizes: recognizes } = withStore(async () => null);
-    expect(await ask()).toMatchObject({ code: "credential_unknown", data: { detail: "no such client key" } });
+    expect(await ask()).toMatchObject({ code: "invalid_credential", data: { detail: "no such client key" } });
     expect(await ask("sk-proj-abc")).toBeNull();
     expect(asked).toHaveLength(1);
     expect(recognizes({ value: KEY, from: "authorization", sha256: "" })).toBe(true);
@@ -104,10 +104,10 @@ describe("source keys with a store in KV", () => {
     clock.at += 29_999;
     expect(await ask()).toMatchObject({ id: "ci-bot" });
     clock.at += 1;
-    expect(reasonOf(await ask())).toBe("credential_unknown");
+    expect(reasonOf(await ask())).toBe("invalid_credential");
     text = await entry(KEY);
     clock.at += 9999;
-    expect(reasonOf(await ask())).toBe("credential_unknown");
+    expect(reasonOf(await ask())).toBe("invalid_credential");
     clock.at += 1;
     expect(await ask()).toMatchObject({ id: "ci-bot" });
   });
@@ -180,7 +180,7 @@ describe("source keys: an entry in the store that cannot be used is refused, and
     const text = await make(await entry(KEY));
     const { ask, complaints } = withStore(async () => text);
     const refusal = await ask();
-    expect(reasonOf(refusal)).toBe("credential_unknown");
+    expect(reasonOf(refusal)).toBe("invalid_credential");
     const digest = await sha256Hex(KEY);
     expect(complaints).toEqual([
       expect.stringContaining(

@@ -128,7 +128,7 @@ describe("source coder: which tokens are its own", () => {
     const { asListed } = deployment(() => new Response(null, { status: 401 }));
     const later = { verifies: true, recognizes: () => false, identify: () => actor() };
     const credential = await presented({ authorization: `Bearer ${TOKEN}` });
-    expect(reasonOf(await identify(credential, [asListed, later]))).toBe("credential_unknown");
+    expect(reasonOf(await identify(credential, [asListed, later]))).toBe("invalid_credential");
     expect(await identify(credential, [later, asListed])).toMatchObject({ source: "keys" });
   });
 });
@@ -138,7 +138,7 @@ describe("source coder: who is refused", () => {
     const { ask, asked, clock } = deployment(() => new Response("no", { status }));
     const refusal = await ask();
     expect(refusal).toMatchObject({
-      code: "credential_unknown",
+      code: "invalid_credential",
       status: 401,
       data: { detail: `coder: status ${status}` },
     });
@@ -154,7 +154,7 @@ describe("source coder: who is refused", () => {
     "a user whose status is %j: E401",
     async (status) => {
       expect(await user({ status }).ask()).toMatchObject({
-        code: "credential_unknown",
+        code: "invalid_credential",
         data: { detail: "coder: the user is not active" },
       });
     },
@@ -167,7 +167,7 @@ describe("source coder: who is refused", () => {
         : new Response(null, { status: 401 }),
     );
     expect(await ask(TOKEN)).toMatchObject({ id: OWNER });
-    expect(reasonOf(await ask(OTHER))).toBe("credential_unknown");
+    expect(reasonOf(await ask(OTHER))).toBe("invalid_credential");
     expect(await ask(TOKEN)).toMatchObject({ id: OWNER });
   });
 
@@ -182,7 +182,7 @@ describe("source coder: who is refused", () => {
     clock.at += 4999;
     expect(await ask()).toMatchObject({ id: OWNER });
     clock.at += 1;
-    expect(reasonOf(await ask())).toBe("credential_unknown");
+    expect(reasonOf(await ask())).toBe("invalid_credential");
   });
 });
 

@@ -257,7 +257,7 @@ describe("what Cloudflare Access says, in a header of its own", () => {
   it("leaves byok aside, whatever the order of IDENTITY", async () => {
     const credential = accepted(await present({ ...ASSERTION, authorization: "Bearer sk-own" }, [access()]));
     const anyone = saying(fingerprint, { verifies: false });
-    expect(reasonOf(await identify(credential, [anyone, access()]))).toBe("credential_unknown");
+    expect(reasonOf(await identify(credential, [anyone, access()]))).toBe("invalid_credential");
   });
 });
 
@@ -374,8 +374,8 @@ describe("source keys", () => {
     const long = `aei_${"p".repeat(4000)}`;
     const { identify: known } = await keysWith(await entry(`${long}1`));
     expect(await known(await presentedKey(`${long}1`))).toMatchObject({ id: "ci-bot" });
-    expect(reasonOf(await known(await presentedKey(`${long}2`)))).toBe("credential_unknown");
-    expect(reasonOf(await known(await presentedKey(long)))).toBe("credential_unknown");
+    expect(reasonOf(await known(await presentedKey(`${long}2`)))).toBe("invalid_credential");
+    expect(reasonOf(await known(await presentedKey(long)))).toBe("invalid_credential");
   });
 
   it("C7 a digest that shares its first 16 digits with a known one is refused: the whole is compared", async () => {
@@ -383,14 +383,14 @@ describe("source keys", () => {
     const near = sha256.slice(0, 63) + (sha256.endsWith("0") ? "1" : "0");
     const { identify: known, problems } = await keysWith({ sha256: near, actor: "ci-bot", kind: "service" });
     expect(problems).toEqual([]);
-    expect(reasonOf(await known(await presentedKey(KEY)))).toBe("credential_unknown");
+    expect(reasonOf(await known(await presentedKey(KEY)))).toBe("invalid_credential");
   });
 
   it.each(["aei_", "aei_x", `${KEY}0`, KEY.slice(0, -1), `aei_${"x".repeat(8000)}`])(
     "C10 %s, of another length than any known, is refused without a throw",
     async (key) => {
       const { identify: known } = await keysWith(await entry(KEY));
-      expect(reasonOf(await known(await presentedKey(key)))).toBe("credential_unknown");
+      expect(reasonOf(await known(await presentedKey(key)))).toBe("invalid_credential");
     },
   );
 
@@ -520,11 +520,11 @@ describe("which source decides", () => {
     expect(asked).toEqual([]);
   });
 
-  it("credential_unknown, 401, where none knows it", async () => {
+  it("invalid_credential, 401, where none knows it", async () => {
     const refusal = await identify(credential, [unknown, unknown]);
-    expect(reasonOf(refusal)).toBe("credential_unknown");
+    expect(reasonOf(refusal)).toBe("invalid_credential");
     expect(statusOf(refusal)).toBe(401);
-    expect(reasonOf(await identify(credential, []))).toBe("credential_unknown");
+    expect(reasonOf(await identify(credential, []))).toBe("invalid_credential");
   });
 
   it("waits for a source that answers later", async () => {
@@ -534,8 +534,8 @@ describe("which source decides", () => {
 
   it("a wrong governance token is not made good by the client's own key", async () => {
     const beside = governed("wrong", secret("sk-own"));
-    expect(reasonOf(await identify(beside, [unknown, anyone]))).toBe("credential_unknown");
-    expect(reasonOf(await identify(beside, [anyone, unknown]))).toBe("credential_unknown");
+    expect(reasonOf(await identify(beside, [unknown, anyone]))).toBe("invalid_credential");
+    expect(reasonOf(await identify(beside, [anyone, unknown]))).toBe("invalid_credential");
   });
 
   it("a governance token is left aside where no source verifies any", async () => {
@@ -544,7 +544,7 @@ describe("which source decides", () => {
 
   it("a key of ours that is not known is refused and not taken for a provider's", async () => {
     const sources = [(await keysWith(await entry(KEY))).asListed, anyone];
-    expect(reasonOf(await identify(await presentedKey("aei_unknown"), sources))).toBe("credential_unknown");
+    expect(reasonOf(await identify(await presentedKey("aei_unknown"), sources))).toBe("invalid_credential");
     expect(await identify(await presentedKey("sk-own"), sources)).toEqual(fingerprint);
   });
 

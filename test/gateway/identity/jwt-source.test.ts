@@ -123,7 +123,7 @@ describe("source jwt: whose token it is", () => {
     ["such a one in capitals", "BYOK:0123"],
   ])("an actor that is %s is nobody: E401", async (_, sub) => {
     expect(await trusting().ask(await issuer.sign(claims({ sub })))).toMatchObject({
-      code: "credential_unknown",
+      code: "invalid_credential",
       data: { detail: "token: its sub is no actor's id" },
     });
   });
@@ -152,7 +152,7 @@ describe("source jwt: which tokens are its own", () => {
   it("one of its own that it refuses is refused, whoever comes after", async () => {
     const later = { verifies: true, recognizes: () => false, identify: () => actor() };
     const credential = await presented(await stranger.sign(claims()));
-    expect(reasonOf(await identify(credential, [trusting().asListed, later]))).toBe("credential_unknown");
+    expect(reasonOf(await identify(credential, [trusting().asListed, later]))).toBe("invalid_credential");
   });
 
   it("one of its own is nobody's provider key: it goes upstream from no header", async () => {
@@ -171,7 +171,7 @@ async function expectRefused(
 ): Promise<string | null> {
   const { ask, asked } = trusting(options);
   const refusal = await ask(token);
-  expect(reasonOf(refusal)).toBe("credential_unknown");
+  expect(reasonOf(refusal)).toBe("invalid_credential");
   expect(statusOf(refusal)).toBe(401);
   expect(asked.filter(({ url }) => url !== JWKS_URL)).toEqual([]);
   const told = (refusal as Refusal).data.detail ?? null;
@@ -295,7 +295,7 @@ describe("source jwt: C13 tokens that say where their key is", () => {
     const oct = { kty: "oct", k: btoa(secret), kid: "shared", alg: "HS256" };
     const { ask } = trusting({}, () => Response.json({ keys: [oct, ...issuer.jwks().keys] }));
     const token = await hmacByHand({ alg: "HS256", kid: "shared" }, claims(), secret);
-    expect(reasonOf(await ask(token))).toBe("credential_unknown");
+    expect(reasonOf(await ask(token))).toBe("invalid_credential");
   });
 });
 
@@ -331,7 +331,7 @@ describe("source jwt: C14 claims", () => {
     const text = JSON.stringify(claims());
     expect(await ask(await issuer.signText(text))).toMatchObject({ id: "alice" });
     const answer = await ask(await issuer.signText(text.replace(what, instead)));
-    expect(answer === null || reasonOf(answer) === "credential_unknown").toBe(true);
+    expect(answer === null || reasonOf(answer) === "invalid_credential").toBe(true);
   });
 
   it.each<[string, Readonly<Record<string, unknown>>]>([
@@ -363,7 +363,7 @@ describe("source jwt: C14 claims", () => {
     expect(await ask(token)).toMatchObject({ id: "alice" });
     clock.at += 1001;
     const after = await ask(token);
-    expect(reasonOf(after)).toBe(ms === 60_000 ? null : "credential_unknown");
+    expect(reasonOf(after)).toBe(ms === 60_000 ? null : "invalid_credential");
     expect(asked).toHaveLength(1);
   });
 
@@ -372,7 +372,7 @@ describe("source jwt: C14 claims", () => {
     const token = await issuer.sign(claims(), { alg: "ES256" });
     await ask(token);
     const last = token.endsWith("A") ? "Q" : "A";
-    expect(reasonOf(await ask(token.slice(0, -1) + last))).toBe("credential_unknown");
+    expect(reasonOf(await ask(token.slice(0, -1) + last))).toBe("invalid_credential");
   });
 });
 
@@ -388,7 +388,7 @@ describe("source jwt: the issuer's keys", () => {
     const named = (kid: string): string =>
       byHand({ alg: "RS256", kid }, {}).split(".")[0] + `.${payload}.${signature}`;
     for (let at = 0; at < 1000; at += 1)
-      expect(reasonOf(await ask(named(`k${at}`)))).toBe("credential_unknown");
+      expect(reasonOf(await ask(named(`k${at}`)))).toBe("invalid_credential");
     expect(asked).toHaveLength(1);
     clock.at += 30_000;
     for (let at = 0; at < 1000; at += 1) await ask(named(`k${at}`));
@@ -399,7 +399,7 @@ describe("source jwt: the issuer's keys", () => {
     const { ask, asked } = trusting();
     const token = await unknownKid(0);
     const answers = await Promise.all(Array.from({ length: 1000 }, () => ask(token)));
-    expect(new Set(answers.map(reasonOf))).toEqual(new Set(["credential_unknown"]));
+    expect(new Set(answers.map(reasonOf))).toEqual(new Set(["invalid_credential"]));
     expect(asked).toHaveLength(1);
   });
 
@@ -409,7 +409,7 @@ describe("source jwt: the issuer's keys", () => {
     expect(await ask(await turning.sign(claims()))).toMatchObject({ id: "alice" });
     await turning.rotate();
     const token = await turning.sign(claims());
-    expect(reasonOf(await ask(token))).toBe("credential_unknown");
+    expect(reasonOf(await ask(token))).toBe("invalid_credential");
     clock.at += 5000;
     expect(await ask(token)).toMatchObject({ id: "alice" });
     expect(asked).toHaveLength(2);
@@ -424,7 +424,7 @@ describe("source jwt: the issuer's keys", () => {
     clock.at += 10 * 60_000 - 1;
     expect(await ask(token)).toMatchObject({ id: "alice" });
     clock.at += 60_001;
-    expect(reasonOf(await ask(token))).toBe("credential_unknown");
+    expect(reasonOf(await ask(token))).toBe("invalid_credential");
   });
 
   it("a token without kid is taken where only one key fits, and not guessed where several do", async () => {
@@ -435,7 +435,7 @@ describe("source jwt: the issuer's keys", () => {
     });
     await turning.rotate();
     expect(await trusting({}, () => Response.json(turning.jwks())).ask(nameless)).toMatchObject({
-      code: "credential_unknown",
+      code: "invalid_credential",
       data: { detail: "jwks: several keys, and the token does not say which" },
     });
   });
@@ -470,7 +470,7 @@ describe("source jwt: the issuer's keys", () => {
       failing = true;
       clock.at += 11 * 60_000;
       expect(await ask(await issuer.sign(claims({ ...far, jti: "2" })))).toMatchObject({ id: "alice" });
-      expect(reasonOf(await ask(await stranger.sign(claims(far))))).toBe("credential_unknown");
+      expect(reasonOf(await ask(await stranger.sign(claims(far))))).toBe("invalid_credential");
       expect(reasonOf(await ask(await unknownKid(1)))).toBe("identity_unavailable");
       clock.at += 31_000;
       expect(reasonOf(await ask(await unknownKid(1)))).toBe("identity_unavailable");

@@ -343,8 +343,8 @@ describe("the trace of a decision", () => {
       signature: "off",
       directory: "off",
       candidates: [
-        { who: "owner", id: OWNER, why_lost: null },
-        { who: "actor", id: BOT.id, why_lost: "overridden" },
+        { who: "owner", id: OWNER, rejection_reason: null },
+        { who: "actor", id: BOT.id, rejection_reason: "overridden" },
       ],
     });
   });
@@ -356,14 +356,14 @@ describe("the trace of a decision", () => {
       signature: null,
       directory: null,
       candidates: [
-        { who: "owner", id: null, why_lost: "not_permitted" },
-        { who: "actor", id: BOT.id, why_lost: null },
+        { who: "owner", id: null, rejection_reason: "not_permitted" },
+        { who: "actor", id: BOT.id, rejection_reason: null },
       ],
     });
   });
 
   it("of a request that names nobody has but the actor", () => {
-    expect(decideOn(null).trace.candidates).toEqual([{ who: "actor", id: BOT.id, why_lost: null }]);
+    expect(decideOn(null).trace.candidates).toEqual([{ who: "actor", id: BOT.id, rejection_reason: null }]);
   });
 });
 

@@ -113,11 +113,11 @@ describe("a directory that cannot be asked is down, never a yes", () => {
     [
       "more than is read",
       () => Response.json(user({ name: "x".repeat(MAX_RESPONSE_BYTES) })),
-      `an answer of more than ${MAX_RESPONSE_BYTES} bytes`,
+      `a response of more than ${MAX_RESPONSE_BYTES} bytes`,
     ],
     ["no connection", () => Promise.reject(new TypeError(`CANARY ${TOKEN}`)), "TypeError"],
     ["a failure without a word", () => Promise.reject(), "unknown"],
-    ["silence", hanging, "no answer within 5 ms"],
+    ["silence", hanging, "no response within 5 ms"],
   ])("%s: down, and the console is told why, in our words", async (_, answer, why) => {
     const { lookUp, complaints } = coder(answer, { timeoutMs: 5 });
     expect(await lookUp(OWNER)).toEqual({ is: "down" });
@@ -138,7 +138,7 @@ describe("a directory that cannot be asked is down, never a yes", () => {
       { timeoutMs: 5 },
     );
     expect(await lookUp(OWNER)).toEqual({ is: "down" });
-    expect(complaints).toEqual(["directory failed: no answer within 5 ms"]);
+    expect(complaints).toEqual(["directory failed: no response within 5 ms"]);
   });
 
   it("is asked again at once: nothing of a failure is kept", async () => {

@@ -3,8 +3,8 @@ import { messagesConversation } from "../../../src/gateway/provider/anthropic/me
 import { chatConversation } from "../../../src/gateway/provider/openai/chat-conversation.ts";
 import { responsesConversation } from "../../../src/gateway/provider/openai/responses-conversation.ts";
 import type { Conversation } from "../../../src/gateway/provider/conversation.ts";
-import type { JsonObject } from "../../../src/gateway/provider/usage.ts";
 import { between, forSeeds, seededRandom } from "../../support/rechunk.ts";
+import type { JsonObject } from "../../../src/shared/json.ts";
 
 const NOTHING: Conversation = { prompt: null, correlatingToolCallId: null };
 const said = (prompt: string): Conversation => ({ prompt, correlatingToolCallId: null });

@@ -1,6 +1,5 @@
 import { describe, expect, it } from "vitest";
 import {
-  truncateBytes,
   INTERCEPTION_COLUMNS,
   OVERRIDE_COLUMNS,
   ROW_VERSION,
@@ -16,6 +15,7 @@ import {
   withTexts,
 } from "../../support/in-workerd/events.ts";
 import { utf8 } from "../../support/in-workerd/values.ts";
+import { truncateBytes } from "../../../src/shared/text.ts";
 
 const names = (columns: readonly { readonly name: string }[]): string[] => columns.map(({ name }) => name);
 

@@ -128,7 +128,7 @@ const failure = (sink: string): string =>
 /** A request's console, in production's order of sinks, before a queue that takes nothing, or nothing before `heals`. */
 function openConsole({ required = false }: { readonly required?: boolean } = {}) {
   // What else can go wrong in one request has been said already.
-  const lines = ["directory failed: no answer within 2000 ms", failure("analytics_engine")];
+  const lines = ["directory failed: no response within 2000 ms", failure("analytics_engine")];
   const print = (line: string): void => void lines.push(line);
   const { after, passTime } = stage();
   let heal = false;

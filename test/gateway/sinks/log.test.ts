@@ -74,9 +74,9 @@ describe("a log line", () => {
   });
 
   it("null is null, and false is false: nothing is left out", () => {
-    const line = toLine({ ...END, input_tokens: null, usage_flagged: false });
+    const line = toLine({ ...END, input_tokens: null, usage_invalid: false });
     expect(line).toContain('"input_tokens":null');
-    expect(line).toContain('"usage_flagged":false');
+    expect(line).toContain('"usage_invalid":false');
   });
 
   it("each event of a group is printed once, at once, in its order, as its line", () => {

@@ -355,7 +355,7 @@ describe("what the client sees of the answer's headers", () => {
   });
 
   it("x-interceptor-error stands on our refusals only: the provider's never passes for one", () => {
-    expect(answered([["x-interceptor-error", "credential_unknown"]])).toEqual([ID]);
+    expect(answered([["x-interceptor-error", "invalid_credential"]])).toEqual([ID]);
   });
 
   it("by x-coder-ai-gateway-error a delegating Coder takes a 401 for ours: the provider's never passes for one", () => {

@@ -131,7 +131,7 @@ describe.each([
         reason: "form",
         started_after: "2026-11-01T00:00:00Z",
         started_before: "2026-12-01T00:00:00Z",
-        kind: "owner_switched",
+        kind: "actor_multiple_owners",
         seen_after: "2026-11-01T00:00:00Z",
         seen_before: "2026-12-01T00:00:00Z",
       };

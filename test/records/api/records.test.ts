@@ -24,11 +24,11 @@ describe("GET /interceptions", () => {
       client_session_id: "s",
       chat_id: BOB,
       workspace_id: ALICE,
-      usage_flagged: 1,
+      usage_invalid: 1,
       initiator_id: BOB,
       attribution: "asserted",
     });
-    const unknown = ["outcome", "ended_at", "usage", "usage_flagged", "status", "model", "metadata"];
+    const unknown = ["outcome", "ended_at", "usage", "usage_invalid", "status", "model", "metadata"];
     const open = interception(T0 - 1, Object.fromEntries(unknown.map((name) => [name, null])));
     await insert("interceptions", [one, open]);
     await insert("token_usages", [tokenUsage(one)]);
@@ -36,13 +36,13 @@ describe("GET /interceptions", () => {
     await insert("tool_usages", [toolUsage(one, 1), toolUsage(one, 0, { input: null, truncated: 1 })]);
     await insert("model_thoughts", [modelThought(one, 1, "then"), modelThought(one, 0, "hm")]);
     const answer = await good("/interceptions");
-    const { usage_flagged: _flag, ...columns } = one;
+    const { usage_invalid: _flag, ...columns } = one;
     const owned = { interception_id: one["id"], created_at: iso(T0), provider_response_id: "msg_1" };
     expect(items(answer, "results")[0]).toEqual({
       ...columns,
       session_id: "s",
       streaming: true,
-      usage_flagged: true,
+      usage_invalid: true,
       flags: [],
       metadata: { actor_name: "alice" },
       initiator: { id: BOB, username: BOB, name: "", avatar_url: "" },

@@ -186,7 +186,7 @@ const CHANGES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   "/usage": { ...TRAITS, ...SPAN, limit: "1", group_by: "model", format: "csv" },
   "/attribution": { ...TRAITS, ...SPAN, format: "csv" },
   "/anomalies": {
-    kind: "owner_switched",
+    kind: "actor_multiple_owners",
     subject: BOB,
     seen_after: iso(T0 + DAY),
     seen_before: iso(T0 - DAY),

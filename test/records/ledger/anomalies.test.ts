@@ -3,12 +3,11 @@ import { beforeEach, describe, expect, it } from "vitest";
 import type { InterceptionStart, InterceptorEvent } from "../../../src/events/event.ts";
 import { detectFlags, type Flag } from "../../../src/gateway/initiator/flags.ts";
 import { MANY_ACTORS, SHARE_SPIKE } from "../../../src/records/ledger/maintain/anomalies.ts";
-import { uuidPrefix, uuidTime } from "../../../src/shared/uuid-time.ts";
 import { ANOMALY_SQL, PAGE_ROWS } from "../../../src/records/ledger/maintain/anomaly-sql.ts";
 import { storeEvents } from "../../../src/records/ledger/write/store.ts";
 import { runMaintenance } from "../../../src/records/ledger/maintain/cron.ts";
 import { SETTLED_AFTER_MS, scanForAnomalies } from "../../../src/records/ledger/maintain/anomaly-scan.ts";
-import { uuidV7 } from "../../../src/shared/uuid.ts";
+import { uuidV7, uuidPrefix, uuidTime } from "../../../src/shared/uuid.ts";
 import { between, forSeedsAsync, seededRandom } from "../../support/rechunk.ts";
 import { openGateway } from "../../support/in-workerd/gateway-harness.ts";
 import {
@@ -92,7 +91,7 @@ describe("a chat", () => {
     expect(await look(events)).toEqual([
       {
         id: expect.stringMatching(new RegExp(`^${uuidPrefix(T0 - (T0 % DAY))}-8[0-9a-f]{3}-8[0-9a-f]{3}-`)),
-        kind: "chat_of_several",
+        kind: "chat_multiple_initiators",
         subject: CHAT,
         first_interception_id: events[1]?.interception_id,
         last_interception_id: events[2]?.interception_id,
@@ -108,7 +107,7 @@ describe("a chat", () => {
   it("of which somebody else speaks on their own account", async () => {
     const mallory = { actor_id: "mallory", initiator_id: "mallory", attribution: "authenticated" } as const;
     const all = await look([began(T0, { chat_id: CHAT }), began(T0 + 1, { chat_id: CHAT, ...mallory })]);
-    expect(kinds(all)).toEqual(["chat_of_several"]);
+    expect(kinds(all)).toEqual(["chat_multiple_initiators"]);
     expect(all[0]?.details).toContain("mallory");
   });
 
@@ -116,7 +115,7 @@ describe("a chat", () => {
     for (const other of [{ initiator_id: BOB }, itself]) {
       database = await emptyLedger();
       const all = await look([began(T0, { chat_id: CHAT }), began(T0 + 1, { chat_id: CHAT, ...other })]);
-      expect(kinds(all)).toEqual(["chat_of_several", "owner_switched"]);
+      expect(kinds(all)).toEqual(["chat_multiple_initiators", "actor_multiple_owners"]);
       expect(all.map(({ subject, count: owners }) => [subject, owners])).toEqual([
         [CHAT, 2],
         [CHAT, 2],
@@ -142,7 +141,7 @@ describe("a chat", () => {
   it("is known again days later, and told anew on each day on which it goes on", async () => {
     expect(await look([began(T0, { chat_id: CHAT })])).toEqual([]);
     const next = await look([began(T0 + 3 * DAY, { chat_id: CHAT, initiator_id: BOB })], T0 + 4 * DAY);
-    expect(kinds(next)).toEqual(["chat_of_several", "owner_switched"]);
+    expect(kinds(next)).toEqual(["chat_multiple_initiators", "actor_multiple_owners"]);
     const last = await look([began(T0 + 4 * DAY, { chat_id: CHAT })], T0 + 5 * DAY);
     expect(new Set(last.map(({ id }) => id)).size).toBe(4);
   });
@@ -151,8 +150,8 @@ describe("a chat", () => {
     const owners = Array.from({ length: 60 }, (_, n) => BOB.replace(/..$/, String(n + 10)));
     const all = await look(owners.map((initiator_id, n) => began(T0 + n, { chat_id: CHAT, initiator_id })));
     expect(all.map(({ kind, count: seen }) => [kind, seen]).toSorted()).toEqual([
-      ["chat_of_several", 10],
-      ["owner_switched", 10],
+      ["chat_multiple_initiators", 10],
+      ["actor_multiple_owners", 10],
     ]);
   });
 
@@ -175,7 +174,7 @@ describe("an owner", () => {
     const [one, ...more] = await look(events, T0 + DAY + HOUR);
     expect(more).toEqual([]);
     expect(one).toMatchObject({
-      kind: "owner_of_many_actors",
+      kind: "owner_many_actors",
       subject: OWNER,
       count: MANY_ACTORS + 1,
       first_interception_id: events.at(-1)?.interception_id,
@@ -186,7 +185,7 @@ describe("an owner", () => {
 
   it("also where each assertion is signed, and where they come in bit by bit", async () => {
     for (const event of asserting(MANY_ACTORS + 1, T0, { attribution: "signed" })) await look([event]);
-    expect(kinds(await found())).toEqual(["owner_of_many_actors"]);
+    expect(kinds(await found())).toEqual(["owner_many_actors"]);
   });
 
   it("is not, where those are days apart, or each on its own account", async () => {
@@ -266,7 +265,7 @@ describe("a sudden rise of asserted owners", () => {
     await look(before(60, 10, 0.1), hourAt);
     const all = await look(now(40, 10), hourAt + HOUR);
     expect(all).toHaveLength(1);
-    expect(all[0]).toMatchObject({ kind: "asserted_rising", subject: "asserted", count: 40 });
+    expect(all[0]).toMatchObject({ kind: "asserted_share_spike", subject: "asserted", count: 40 });
     expect(JSON.parse(all[0]?.details ?? "")).toEqual({
       hour: "2026-11-23T12:00:00.000Z",
       requests: 50,
@@ -429,7 +428,7 @@ describe("the cron's way through the ledger", () => {
     await storeEvents(database, events);
     const to = places({ database });
     await runMaintenance(to, T0 + HOUR);
-    expect(kinds(await found())).toEqual(["chat_of_several", "owner_switched"]);
+    expect(kinds(await found())).toEqual(["chat_multiple_initiators", "actor_multiple_owners"]);
     const broken = through((sql) => {
       if (sql === ANOMALY_SQL.page) throw new Error("D1_ERROR: no such table: upkeep_cursors");
     });

@@ -137,8 +137,8 @@ export function interception(at: number, over: Row = {}, n = 0): Row {
     error: null,
     error_message: null,
     usage: "final",
-    usage_flagged: 0,
-    observation: "whole",
+    usage_invalid: 0,
+    observation: "complete",
     provider_response_id: "msg_1",
     response_model: "claude-x-2026",
     response_bytes: 4321,
@@ -241,7 +241,7 @@ export function override(at: number, over: Row = {}, n = 0): Row {
 export function anomaly(at: number, over: Row = {}, n = 0): Row {
   return {
     id: idAt(at, n),
-    kind: "chat_of_several",
+    kind: "chat_multiple_initiators",
     subject: "0a0a0a0a-0000-4000-8000-00000000000a",
     first_interception_id: idAt(at),
     last_interception_id: idAt(at + 1000),

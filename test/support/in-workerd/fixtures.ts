@@ -1,5 +1,5 @@
 /**
- * The answers under `test/fixtures/<api>/<case>/`: `answer.sse` or `answer.json` as a provider sent it, `report.json` what
+ * The answers under `test/fixtures/<api>/<case>/`: `response.sse` or `response.json` as a provider sent it, `report.json` what
  * there is to be read out of it, with all content kept. A new case is two files.
  */
 import type { BodyKind } from "../../../src/gateway/observation/body-parser.ts";
@@ -33,7 +33,7 @@ const READERS: Readonly<Record<string, (keep: ContentOptions) => ResponseReader>
   responses: responsesReader,
 };
 
-const answers = import.meta.glob("../../fixtures/*/*/answer.*", {
+const answers = import.meta.glob("../../fixtures/*/*/response.*", {
   query: "?raw",
   eager: true,
   import: "default",
@@ -46,8 +46,8 @@ const reports = import.meta.glob("../../fixtures/*/*/report.json", {
 
 export const fixtures: readonly Fixture[] = Object.entries(answers).map(([path, text]) => {
   const [, name = "", api = "", extension = ""] =
-    /fixtures\/((\w+)\/[\w-]+)\/answer\.(\w+)$/.exec(path) ?? [];
-  const report = reports[path.replace(/answer\.\w+$/, "report.json")];
+    /fixtures\/((\w+)\/[\w-]+)\/response\.(\w+)$/.exec(path) ?? [];
+  const report = reports[path.replace(/response\.\w+$/, "report.json")];
   const reader = READERS[api];
   if (report === undefined || !reader) throw new Error(`fixture ${path} has no report or no reader`);
   return {

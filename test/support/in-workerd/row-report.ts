@@ -72,7 +72,7 @@ function interceptionOf(story: Story, content: boolean): Row {
     error: report.error,
     error_message: content ? report.errorMessage : null,
     usage: usageOf(report),
-    usage_flagged: report.usage?.invalid ? 1 : 0,
+    usage_invalid: report.usage?.invalid ? 1 : 0,
     provider_response_id: report.id,
     response_model: report.model,
     response_bytes: bytes,

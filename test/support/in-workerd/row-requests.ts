@@ -213,7 +213,7 @@ const overrides: Case = {
         signature: null,
         directory: null,
         candidates:
-          '[{"who":"owner","id":null,"why_lost":"form"},{"who":"actor","id":"ci-bot","why_lost":null}]',
+          '[{"who":"owner","id":null,"rejection_reason":"form"},{"who":"actor","id":"ci-bot","rejection_reason":null}]',
         value_length: 10,
         // printf %s not-a-uuid | sha256sum
         value_sha256: "2184a32a3bae6ad7",

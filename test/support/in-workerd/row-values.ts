@@ -54,8 +54,8 @@ const INTERCEPTION = {
   error: null,
   error_message: null,
   usage: "final",
-  usage_flagged: 0,
-  observation: "whole",
+  usage_invalid: 0,
+  observation: "complete",
   provider_response_id: "x",
   response_model: "m",
   response_bytes: 0,
@@ -147,7 +147,7 @@ export const overrideRow = (
   own: Own<typeof OVERRIDE, OverrideColumn> & { readonly candidates?: string },
 ): Row => ({
   ...OVERRIDE,
-  candidates: `[{"who":"owner","id":"${String(own.owner_id)}","why_lost":null},{"who":"actor","id":"ci-bot","why_lost":"overridden"}]`,
+  candidates: `[{"who":"owner","id":"${String(own.owner_id)}","rejection_reason":null},{"who":"actor","id":"ci-bot","rejection_reason":"overridden"}]`,
   ...own,
 });
 

@@ -1,7 +1,7 @@
 /** Coder's signature, version 1, by what its description says (docs/signing.md) and nothing of the code under test. */
 import { sha256Hex } from "../../../src/shared/digest.ts";
-import { toHex } from "../../../src/shared/uuid.ts";
 import { utf8 } from "./values.ts";
+import { toHex } from "../../../src/shared/hex.ts";
 
 export const SIGNING_KEY = "CANARY-signing-secret-of-32-characters";
 

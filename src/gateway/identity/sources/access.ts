@@ -40,13 +40,13 @@ const FIXED = {
   timeoutMs: 5000,
 } as const;
 
-const NOT_OURS = new Refusal("credential_unknown", { detail: "access: not from this team" });
+const NOT_OURS = new Refusal("invalid_credential", { detail: "access: not from this team" });
 
 /** `sub` is a user's UUID; of a service token it is empty, and `common_name` is its client id. */
 function toActor({ sub, common_name: service, email }: Claims, keyId: string): Actor | Refusal {
   const kind = sub === undefined || sub === "" ? "service" : "user";
   const id = readActorId(kind === "service" ? service : sub);
-  if (id === null) return new Refusal("credential_unknown", { detail: "access: it names nobody" });
+  if (id === null) return new Refusal("invalid_credential", { detail: "access: it names nobody" });
   const name = kind === "user" ? readName(email) : null;
   return { id, kind, name, source: "access", verified: true, keyId, mayAssert: null };
 }

@@ -59,7 +59,7 @@ async function queryCoder(
   });
   if ("failure" in found) return unavailable(found.failure);
   if (found.status === 401 || found.status === 403) {
-    return new Refusal("credential_unknown", { detail: `coder: status ${found.status}` });
+    return new Refusal("invalid_credential", { detail: `coder: status ${found.status}` });
   }
   return found.status === 200 ? readUser(found.text, sha256) : unavailable(`status ${found.status}`);
 }
@@ -76,7 +76,7 @@ function readUser(text: string, sha256: string): LookupResult {
   if (typeof status !== "string") return unavailable("its answer says no status");
   if (service !== undefined && typeof service !== "boolean") return unavailable("its answer is no user");
   if (status !== "active")
-    return new Refusal("credential_unknown", { detail: "coder: the user is not active" });
+    return new Refusal("invalid_credential", { detail: "coder: the user is not active" });
   return {
     id,
     kind: service ? "service" : "user",

@@ -73,7 +73,7 @@ function toActor(
   const claim = (name: string): unknown => (Object.hasOwn(claims, name) ? claims[name] : undefined);
   const id = readActorId(claim(actorClaim));
   if (id === null)
-    return new Refusal("credential_unknown", { detail: `token: its ${actorClaim} is no actor's id` });
+    return new Refusal("invalid_credential", { detail: `token: its ${actorClaim} is no actor's id` });
   return {
     id,
     kind: service && claim(service.claim) === service.is ? "service" : kind,

@@ -51,7 +51,7 @@ function memoize(find: (secret: Secret) => KeyEntry | null): (secret: Secret) =>
   };
 }
 
-const noStore = (): Refusal => new Refusal("credential_unknown", { detail: "no such client key" });
+const noStore = (): Refusal => new Refusal("invalid_credential", { detail: "no such client key" });
 const noKeyOfOurs = (): null => null;
 
 const BINDING_NAME = /^[A-Z][A-Z0-9_]*$/;

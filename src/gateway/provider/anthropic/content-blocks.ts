@@ -5,7 +5,7 @@
  */
 import type { ResponseContent } from "../response-content.ts";
 import { toJson, type BoundedText } from "../bounded-text.ts";
-import { asObject, type JsonObject } from "../usage.ts";
+import { asObject, type JsonObject } from "../../../shared/json.ts";
 
 export type Blocks = {
   /** What `content_block_start`, `…_delta` and `…_stop` say. */

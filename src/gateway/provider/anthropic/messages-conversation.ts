@@ -1,6 +1,7 @@
 /** What a Messages request says of its conversation: its last message has the user's words, tools' results, or both. */
 import { lastOf, lastOfType, lastTextPart, type Conversation } from "../conversation.ts";
-import { asName, type JsonObject } from "../usage.ts";
+import { asName } from "../usage.ts";
+import type { JsonObject } from "../../../shared/json.ts";
 
 export function messagesConversation(fields: JsonObject): Conversation {
   const last = lastOf(fields["messages"]);

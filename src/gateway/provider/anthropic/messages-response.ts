@@ -6,7 +6,8 @@ import type { ResponseReader, ResponseReport, ContentOptions } from "../response
 import { messageBlocks } from "./content-blocks.ts";
 import { collectContent } from "../response-content.ts";
 import { NO_ERROR, readProviderError } from "../provider-error.ts";
-import { asName, asObject, UsageFigures, parseObject, type JsonObject, type Usage } from "../usage.ts";
+import { asName, UsageFigures, type Usage } from "../usage.ts";
+import { asObject, parseObject, type JsonObject } from "../../../shared/json.ts";
 
 const RELEVANT = /"type"\s*:\s*"(?:message_start|message_delta|message_stop|content_block_start|error)"/;
 

@@ -1,6 +1,7 @@
 /** What a Chat Completions request says of its conversation: its last message tells who spoke last. */
 import { lastOf, lastTextPart, type Conversation } from "../conversation.ts";
-import { asName, type JsonObject } from "../usage.ts";
+import { asName } from "../usage.ts";
+import type { JsonObject } from "../../../shared/json.ts";
 
 export function chatConversation(fields: JsonObject): Conversation {
   const last = lastOf(fields["messages"]);

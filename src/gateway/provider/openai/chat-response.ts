@@ -6,7 +6,8 @@ import type { ResponseReader, ResponseReport, ContentOptions } from "../response
 import { collectContent } from "../response-content.ts";
 import { NO_ERROR, readProviderError } from "../provider-error.ts";
 import { CALL_BEGINS, CALL_PIECE, chatCalls } from "./chat-tool-calls.ts";
-import { asName, asObject, UsageFigures, parseObject, type JsonObject, type Usage } from "../usage.ts";
+import { asName, UsageFigures, type Usage } from "../usage.ts";
+import { asObject, parseObject, type JsonObject } from "../../../shared/json.ts";
 
 /**
  * Of a stream's hundreds of chunks the first tells something new, and those with `usage`, an `error`, a `finish_reason`

@@ -4,7 +4,7 @@
  */
 import { callId, callName, type ResponseContent, type PartialToolCall } from "../response-content.ts";
 import { toInput } from "../bounded-text.ts";
-import { asObject, type JsonObject } from "../usage.ts";
+import { asObject, type JsonObject } from "../../../shared/json.ts";
 
 /** So many calls' pieces are told apart, far more than are kept; past them each piece with a name counts as a call. */
 const MAX_PLACES = 1000;

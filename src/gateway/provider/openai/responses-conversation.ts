@@ -1,6 +1,7 @@
 /** What a Responses request says of its conversation: its input is the user's words, or items of which the last tells. */
 import { lastOf, type Conversation } from "../conversation.ts";
-import { asName, asObject, type JsonObject } from "../usage.ts";
+import { asName } from "../usage.ts";
+import { asObject, type JsonObject } from "../../../shared/json.ts";
 
 export function responsesConversation(fields: JsonObject): Conversation {
   const { input } = fields;

@@ -1,7 +1,8 @@
 /** One output item of a Responses answer: whether it tells anything, and what it is called with or says. */
 import { callId, callName, type ResponseContent, type PartialToolCall } from "../response-content.ts";
 import { toInput, type BoundedText } from "../bounded-text.ts";
-import { asName, asObject, type JsonObject } from "../usage.ts";
+import { asName } from "../usage.ts";
+import { asObject, type JsonObject } from "../../../shared/json.ts";
 
 export type Item = {
   readonly type: string | null;

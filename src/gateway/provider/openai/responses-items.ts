@@ -15,7 +15,7 @@ import {
   typeOf,
   type Item,
 } from "./responses-item.ts";
-import { asObject, type JsonObject } from "../usage.ts";
+import { asObject, type JsonObject } from "../../../shared/json.ts";
 
 export type Items = {
   /** `response.output_item.added` and `….done`. */

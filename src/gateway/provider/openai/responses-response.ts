@@ -6,15 +6,8 @@ import type { ResponseReader, ResponseReport, ContentOptions } from "../response
 import { collectContent } from "../response-content.ts";
 import { MAX_ERROR_TYPE, NO_ERROR, readProviderError, type ProviderError } from "../provider-error.ts";
 import { responseItems } from "./responses-items.ts";
-import {
-  asName,
-  asObject,
-  asText,
-  UsageFigures,
-  parseObject,
-  type JsonObject,
-  type Usage,
-} from "../usage.ts";
+import { asName, asText, UsageFigures, type Usage } from "../usage.ts";
+import { asObject, parseObject, type JsonObject } from "../../../shared/json.ts";
 
 const TERMINAL = new Set(["response.completed", "response.incomplete", "response.failed", "error"]);
 /** Events that hold the whole response or an item of its output, begin a thought, or end the stream. */

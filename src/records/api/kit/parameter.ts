@@ -2,10 +2,10 @@
  * The kinds of query parameters. Each says what it is for the document and reads itself from text, so that what is
  * documented and what is taken cannot differ.
  */
-import { canonicalId, isUuid } from "../../../shared/uuid.ts";
+import { canonicalId, isUuid, firstUuidAt } from "../../../shared/uuid.ts";
 import type { Schema } from "../../../shared/json-schema.ts";
 import { column, sql, type Condition, type Sql } from "./sql.ts";
-import { atOrAfter, idFloor, readInstant, type Instant } from "./time.ts";
+import { atOrAfter, readInstant, type Instant } from "./time.ts";
 
 export type Parameter<T> = {
   readonly schema: Schema;
@@ -107,7 +107,7 @@ export const STARTED_AFTER = instant("At this time or later.");
 export const STARTED_BEFORE = instant("At this time or earlier.");
 
 export const since: (alias: string, from: Instant) => Sql = (alias, from) =>
-  sql`${column(alias, "id")} >= ${idFloor(atOrAfter(from))}`;
+  sql`${column(alias, "id")} >= ${firstUuidAt(atOrAfter(from))}`;
 
 export const until: (alias: string, to: Instant) => Sql = (alias, to) =>
-  sql`${column(alias, "id")} < ${idFloor(to.ms + 1)}`;
+  sql`${column(alias, "id")} < ${firstUuidAt(to.ms + 1)}`;

@@ -26,11 +26,5 @@ function isDay(text: string): boolean {
   return !Number.isNaN(at.getTime()) && at.toISOString().startsWith(text);
 }
 
-/** The least id that an interception of this millisecond or later can have. */
-export function idFloor(ms: number): string {
-  const time = ms.toString(16).padStart(12, "0");
-  return `${time.slice(0, 8)}-${time.slice(8)}-0000-0000-000000000000`;
-}
-
 /** The first millisecond at or after it. */
 export const atOrAfter = ({ ms, whole }: Instant): number => (whole ? ms : ms + 1);

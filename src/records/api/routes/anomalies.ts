@@ -32,13 +32,15 @@ const COUNT_CAP = 10_000;
 
 /** Written out with its meaning, and checked to be all of them. */
 const KINDS: Readonly<Record<AnomalyKind, string>> = {
-  chat_of_several: "one chat's id on the account of several (`subject`: the chat; `count`: initiators)",
-  owner_switched: "the same, where one actor speaks for several (`subject`: the chat; `count`: initiators)",
-  owner_of_many_actors:
+  chat_multiple_initiators:
+    "one chat's id on the account of several (`subject`: the chat; `count`: initiators)",
+  actor_multiple_owners:
+    "the same, where one actor speaks for several (`subject`: the chat; `count`: initiators)",
+  owner_many_actors:
     "more than three actors assert one owner in a day (`subject`: the owner; `count`: actors)",
   coder_agents_without_headers:
     "Coder Agents, by its own word, named neither owner nor chat (`subject`: the actor; `count`: requests)",
-  asserted_rising:
+  asserted_share_spike:
     "of an hour's requests far more are `asserted` than of the week's before (`subject`: `asserted`; `count`: requests)",
 };
 

@@ -20,8 +20,8 @@ const PRESENTED = schema.orNull(
 );
 
 const ANSWER = schema.object({
-  leads_to: schema.withDescription(
-    word(["provider", "api", "base", "nowhere"]),
+  destination: schema.withDescription(
+    word(["provider", "api", "base", "not_found"]),
     "Where the path leads. Only what leads to a provider is judged further.",
   ),
   route: schema.orNull(
@@ -65,7 +65,7 @@ const ANSWER = schema.object({
     "What the directory says of the owner, or `off`; null: not asked.",
   ),
   candidates: schema.list(
-    schema.object({ who: word(["owner", "actor"]), id: TEXT_OR_NULL, why_lost: TEXT_OR_NULL }),
+    schema.object({ who: word(["owner", "actor"]), id: TEXT_OR_NULL, rejection_reason: TEXT_OR_NULL }),
   ),
   undecided: schema.withDescription(
     { ...TEXT_OR_NULL, enum: ["signature", null] },
@@ -107,7 +107,7 @@ export const explain = endpoint({
 function toAnswer(judgement: Explanation): object {
   const { destination: place, route, client, presented, actor } = judgement;
   return {
-    leads_to: place,
+    destination: place,
     route: route && {
       provider: route.provider.name,
       provider_type: route.provider.dialect.type,

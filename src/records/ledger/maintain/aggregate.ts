@@ -1,8 +1,4 @@
-/**
- * What a page of interceptions says to who watches for lies: who has spoken for whom, in which chats, how often.
- * Receives rows in the order of their ids, hands on one sighting for each thing that was seen, counted.
- */
-import { uuidPrefix, uuidTime } from "../../../shared/uuid-time.ts";
+import { uuidPrefix, uuidTime } from "../../../shared/uuid.ts";
 
 /** Of an interception, what is looked at. */
 export type InterceptionRow = {

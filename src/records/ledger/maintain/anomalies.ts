@@ -3,15 +3,15 @@
  * kind, subject and day. Asks nobody, proves nothing: each is a reason to look.
  */
 import { sha256Hex } from "../../../shared/digest.ts";
-import { uuidPrefix, uuidTime } from "../../../shared/uuid-time.ts";
 import { DAY_MS, dayOf, type Aggregates, type IdRange } from "./aggregate.ts";
+import { uuidPrefix, uuidTime } from "../../../shared/uuid.ts";
 
 export type AnomalyKind =
-  | "chat_of_several" // one chat's id on the account of several
-  | "owner_switched" // the same, and in the mouth of one actor
-  | "owner_of_many_actors" // more actors in a day than one owner has reason for
+  | "chat_multiple_initiators" // one chat's id on the account of several
+  | "actor_multiple_owners" // the same, and in the mouth of one actor
+  | "owner_many_actors" // more actors in a day than one owner has reason for
   | "coder_agents_without_headers" // Coder Agents by its own word, naming neither owner nor chat
-  | "asserted_rising"; // far more of an hour's requests are asserted than in the week before
+  | "asserted_share_spike"; // far more of an hour's requests are asserted than in the week before
 
 export type Anomaly = {
   readonly id: string;
@@ -79,8 +79,8 @@ function chatAnomalies(day: string, chat: string, pairs: readonly ChatPair[]): P
     own.length > 1 ? own : [],
   );
   return [
-    multipleInitiators("chat_of_several", day, chat, pairs),
-    multipleInitiators("owner_switched", day, chat, switching),
+    multipleInitiators("chat_multiple_initiators", day, chat, pairs),
+    multipleInitiators("actor_multiple_owners", day, chat, switching),
   ].flat();
 }
 
@@ -108,7 +108,7 @@ function ownerAnomalies({ day, owner_id: owner, actors }: OwnerActors): Promise<
   if (!one) return [];
   const span = { first_id: one.first_id, last_id: lastOf(actors) };
   const details = { actors: sorted.map(({ actor_id: actor }) => actor) };
-  return [anomaly("owner_of_many_actors", owner, day, span, actors.length, details)];
+  return [anomaly("owner_many_actors", owner, day, span, actors.length, details)];
 }
 
 /** The hour's share of `asserted` against that of the whole week before it. */
@@ -125,7 +125,9 @@ function shareSpike(hour: string, hours: readonly Hour[]): Promise<Anomaly>[] {
     share: rounded(now.share),
     share_before: rounded(before.share),
   };
-  return [anomaly("asserted_rising", "asserted", dayOf(first_id), { first_id, last_id }, requests, details)];
+  return [
+    anomaly("asserted_share_spike", "asserted", dayOf(first_id), { first_id, last_id }, requests, details),
+  ];
 }
 
 /** As the ledger adds them up (`watch.ts`). */

@@ -10,9 +10,9 @@ import {
   type Hour,
   type OwnerActors,
 } from "./anomalies.ts";
-import { uuidPrefix, uuidTime } from "../../../shared/uuid-time.ts";
 import { ANOMALY_SQL, PAGE_ROWS } from "./anomaly-sql.ts";
 import { DAY_MS, aggregate, type InterceptionRow, type Aggregates } from "./aggregate.ts";
+import { uuidPrefix, uuidTime } from "../../../shared/uuid.ts";
 
 /** What the queue has not brought by then is not looked at by itself, but in its chat's next. */
 export const SETTLED_AFTER_MS = 15 * 60_000;

@@ -1,0 +1,26 @@
+/** The headers that describe a message's body: its length and its content encoding. */
+
+/**
+ * The declared length in bytes, or null where there is none or it is not a number. Beside Transfer-Encoding it does not
+ * count (RFC 9112 §6.3); some builds of workerd leave it there, and a reader that trusted it would read without a bound.
+ */
+export function declaredLength(headers: Headers): number | null {
+  if (headers.has("transfer-encoding")) return null;
+  const declared = headers.get("content-length");
+  return declared !== null && /^\d{1,15}$/.test(declared) ? Number(declared) : null;
+}
+
+/**
+ * The state of a body with this Content-Encoding (RFC 9110 §8.4) once it is read:
+ * - `plain`: there is no encoding.
+ * - `decoded`: the runtime decodes it in responses, so the header no longer describes the body.
+ * - `encoded`: the runtime does not decode it, and nothing here can read the body.
+ */
+export type ContentEncoding = "plain" | "decoded" | "encoded";
+
+export function contentEncoding(headers: Headers): ContentEncoding {
+  const encoding = headers.get("content-encoding")?.trim() ?? "";
+  if (encoding === "" || encoding.toLowerCase() === "identity") return "plain";
+  // The runtime knows these two in lower case only, and no list of several.
+  return encoding === "gzip" || encoding === "br" ? "decoded" : "encoded";
+}
