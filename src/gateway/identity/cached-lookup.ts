@@ -5,7 +5,7 @@
 import { Refusal } from "../../shared/refusal.ts";
 import { createSingleFlight, TIMED_OUT } from "./single-flight.ts";
 import type { Actor } from "./identity.ts";
-import { createTtlCache } from "./ttl-cache.ts";
+import { createTtlCache } from "../../shared/ttl-cache.ts";
 
 export type CachedLookupOptions = {
   /** How long an actor is taken for known: what was revoked is refused within this time. */

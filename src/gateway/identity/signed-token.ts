@@ -9,7 +9,7 @@ import { Refusal } from "../../shared/refusal.ts";
 import type { Secret } from "./credential.ts";
 import type { Actor, SourceDeps } from "./identity.ts";
 import { createKeyFinder, type FindKey, type JwksOptions, type KeyHint } from "./jwks.ts";
-import { createTtlCache } from "./ttl-cache.ts";
+import { createTtlCache } from "../../shared/ttl-cache.ts";
 
 export type TokenOptions = JwksOptions & {
   /** As `iss` has it, to the letter. */

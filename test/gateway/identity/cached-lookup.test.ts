@@ -5,7 +5,7 @@ import {
   type CachedLookup,
   type LookupResult,
 } from "../../../src/gateway/identity/cached-lookup.ts";
-import { createTtlCache, MAX_ENTRIES } from "../../../src/gateway/identity/ttl-cache.ts";
+import { createTtlCache, MAX_ENTRIES } from "../../../src/shared/ttl-cache.ts";
 import { Refusal } from "../../../src/shared/refusal.ts";
 import { actor, reasonOf } from "../../support/in-workerd/values.ts";
 
