@@ -1,5 +1,5 @@
 /** The production bundle in plain workerd before a provider that answers everything and keeps every request. */
-import { body, head, json, type Step } from "../test/support/answer.ts";
+import { body, head, json, type Step } from "../test/support/response-steps.ts";
 import {
   startFakeUpstream,
   type Answer,

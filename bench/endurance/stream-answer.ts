@@ -1,7 +1,7 @@
 /** The fake provider's answers, as the plan in each request wants them. */
 import { crc32 } from "node:zlib";
-import type { Step, Wire } from "../../test/support/answer.ts";
-import { sseSteps } from "../../test/support/answer.ts";
+import type { Step, Wire } from "../../test/support/response-steps.ts";
+import { sseSteps } from "../../test/support/response-steps.ts";
 import { toBytes } from "../../test/support/wire.ts";
 import { closingEvents, contentEvent } from "../answers.ts";
 import { BEATS_PER_SECOND, LINE_BYTES, type Plan, type Sent } from "./plan.ts";

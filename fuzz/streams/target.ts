@@ -6,7 +6,7 @@
 import { isDeepStrictEqual } from "node:util";
 import type { InterceptorEvent } from "../../src/events/event.ts";
 import type { Usage } from "../../src/gateway/provider/usage.ts";
-import { body, finish, head, type Framing, type Step } from "../../test/support/answer.ts";
+import { body, finish, head, type Framing, type Step } from "../../test/support/response-steps.ts";
 import type { UpstreamRequest } from "../../test/support/fake-upstream.ts";
 import { rawRequest } from "../../test/support/raw-client.ts";
 import { latin1 } from "../../test/support/wire.ts";

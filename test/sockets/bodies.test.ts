@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { brotliCompressSync, deflateSync, gzipSync } from "node:zlib";
 import { afterAll, afterEach, describe, expect, it } from "vitest";
-import * as answer from "../support/answer.ts";
+import * as respond from "../support/response-steps.ts";
 import { until } from "../support/deadline.ts";
 import { startFakeUpstream } from "../support/fake-upstream.ts";
 import { startInterceptor } from "../support/interceptor.ts";
@@ -35,7 +35,7 @@ const patient = await watchedInterceptor(configured(upstream.url));
 /** Takes no more than `LIMIT` bytes. */
 const narrow = await watchedInterceptor(configured(upstream.url, { body_bytes: LIMIT }));
 
-const OK = answer.json(200, { id: "x" });
+const OK = respond.json(200, { id: "x" });
 
 /** The bodies that reached the provider. */
 const forwarded = (): Buffer[] => upstream.requests.map((request) => Buffer.from(request.body()));

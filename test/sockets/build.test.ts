@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execFileSync } from "node:child_process";
 import { expect, it, onTestFinished } from "vitest";
-import * as answer from "../support/answer.ts";
+import * as respond from "../support/response-steps.ts";
 import { startFakeUpstream } from "../support/fake-upstream.ts";
 import { startInterceptor, type RunningInterceptor } from "../support/interceptor.ts";
 import { openRaw } from "../support/raw-client.ts";
@@ -84,7 +84,7 @@ it("ends an answer in chunks that has broken off as ever on this build, with non
   const running = await start(BARE, { UPSTREAM: upstream.url });
   const received = Promise.withResolvers<void>();
   upstream.answerWith(
-    answer.sseSteps([answer.body("data: 1\n\n"), answer.waitFor(received.promise), answer.reset()]),
+    respond.sseSteps([respond.body("data: 1\n\n"), respond.waitFor(received.promise), respond.reset()]),
   );
   const connection = await send(running.port, { target: "/" });
   await hasReceived(connection, "data: 1\n\n");

@@ -12,7 +12,7 @@ import { createHash } from "node:crypto";
 import { runInNewContext } from "node:vm";
 import { expect } from "vitest";
 import type { InterceptorEvent } from "../../src/events/event.ts";
-import { json } from "../support/answer.ts";
+import { json } from "../support/response-steps.ts";
 import {
   startFakeUpstream,
   type Answer,

@@ -10,7 +10,7 @@ import { readCredential } from "../../src/gateway/identity/credential.ts";
 import { identify } from "../../src/gateway/identity/identity.ts";
 import { keys } from "../../src/gateway/identity/sources/keys.ts";
 import { Refusal } from "../../src/shared/refusal.ts";
-import * as answer from "../support/answer.ts";
+import * as respond from "../support/response-steps.ts";
 import type { UpstreamRequest } from "../support/fake-upstream.ts";
 import { openRaw } from "../support/raw-client.ts";
 import { utf8, type HeaderPair } from "../support/wire.ts";
@@ -422,10 +422,10 @@ describe("many bad tokens", () => {
 });
 
 const chat = (): Promise<Exchange> => call(OPENAI, [bearer(KEYS.user)]);
-const text = (status: number, type: string, body: string): answer.Step[] => [
-  answer.head({ status, headers: [["Content-Type", type]] }),
-  answer.body(body),
-  answer.finish(),
+const text = (status: number, type: string, body: string): respond.Step[] => [
+  respond.head({ status, headers: [["Content-Type", type]] }),
+  respond.body(body),
+  respond.finish(),
 ];
 
 describe("an error of the provider's that quotes the gateway's own key", () => {
@@ -433,46 +433,46 @@ describe("an error of the provider's that quotes the gateway's own key", () => {
   const message = { error: { message: `Incorrect API key provided: ${key}.`, code: "invalid_api_key" } };
   const line = `HTTP/1.1 401 Bad key ${key}\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}`;
 
-  it.each<[string, readonly answer.Step[]]>([
-    ["401, in a message", answer.json(401, message)],
-    ["403", answer.json(403, message)],
-    ["400", answer.json(400, message)],
-    ["429", answer.json(429, message)],
-    ["500", answer.json(500, message)],
+  it.each<[string, readonly respond.Step[]]>([
+    ["401, in a message", respond.json(401, message)],
+    ["403", respond.json(403, message)],
+    ["400", respond.json(400, message)],
+    ["429", respond.json(429, message)],
+    ["500", respond.json(500, message)],
     ["502 in HTML", text(502, "text/html", `<p>upstream said: bad key ${key}</p>`)],
     ["401 in an event stream", text(401, "text/event-stream", `event: error\ndata: ${key}\n\n`)],
-    ["401 without a type", [answer.head({ status: 401 }), answer.body(`bad ${key}`), answer.finish()]],
+    ["401 without a type", [respond.head({ status: 401 }), respond.body(`bad ${key}`), respond.finish()]],
     [
       "401 in two chunks",
       [
-        answer.head({ status: 401 }),
-        answer.body(key.slice(0, 21)),
-        answer.body(key.slice(21)),
-        answer.finish(),
+        respond.head({ status: 401 }),
+        respond.body(key.slice(0, 21)),
+        respond.body(key.slice(21)),
+        respond.finish(),
       ],
     ],
     [
       "401 in one-byte chunks",
-      [answer.head({ status: 401 }), ...Array.from(key, (char) => answer.body(char)), answer.finish()],
+      [respond.head({ status: 401 }), ...Array.from(key, (char) => respond.body(char)), respond.finish()],
     ],
     [
       "401, compressed",
       [
-        answer.head({ status: 401, headers: [["Content-Encoding", "gzip"]] }),
-        answer.body(new Uint8Array(gzipSync(key))),
-        answer.finish(),
+        respond.head({ status: 401, headers: [["Content-Encoding", "gzip"]] }),
+        respond.body(new Uint8Array(gzipSync(key))),
+        respond.finish(),
       ],
     ],
-    ["401, all but its first and last four", answer.json(401, { seen: key.slice(4, -4) })],
-    ["401, its last twenty-four", answer.json(401, { seen: `…${key.slice(-24)}` })],
-    ["401, in WWW-Authenticate", answer.json(401, {}, [["WWW-Authenticate", `Bearer realm="${key}"`]])],
+    ["401, all but its first and last four", respond.json(401, { seen: key.slice(4, -4) })],
+    ["401, its last twenty-four", respond.json(401, { seen: `…${key.slice(-24)}` })],
+    ["401, in WWW-Authenticate", respond.json(401, {}, [["WWW-Authenticate", `Bearer realm="${key}"`]])],
     [
       "401, in a header of its own",
-      answer.json(401, {}, [["X-Debug-Request", `authorization=Bearer ${key}`]]),
+      respond.json(401, {}, [["X-Debug-Request", `authorization=Bearer ${key}`]]),
     ],
-    ["401, in a cookie", answer.json(401, {}, [["Set-Cookie", `last=${key}`]])],
-    ["401, in the reason phrase", [answer.raw(line)]],
-    ["302, in the address", answer.json(302, {}, [["Location", `https://login.example/?key=${key}`]])],
+    ["401, in a cookie", respond.json(401, {}, [["Set-Cookie", `last=${key}`]])],
+    ["401, in the reason phrase", [respond.raw(line)]],
+    ["302, in the address", respond.json(302, {}, [["Location", `https://login.example/?key=${key}`]])],
   ])("C17 %s: the client does not get to see it", async (_, steps) => {
     house.provide(steps, null);
     const { wire, seen } = await chat();
@@ -486,7 +486,7 @@ describe("an error of the provider's that quotes the gateway's own key", () => {
     house.provide((request: UpstreamRequest) => {
       const [sent = ""] = request.values("x-api-key");
       drawn.add(sent);
-      return answer.json(401, {
+      return respond.json(401, {
         type: "error",
         error: { type: "authentication_error", message: `bad ${sent}` },
       });
@@ -503,7 +503,7 @@ describe("an error of the provider's that quotes the gateway's own key", () => {
   it("C17 an error that masks the key as the provider does, goes on as it came", async () => {
     const masked = `${key.slice(0, 8)}${"*".repeat(30)}${key.slice(-4)}`;
     const body = JSON.stringify({ error: { message: `Incorrect API key provided: ${masked}.` } });
-    house.provide(answer.json(401, body), body);
+    house.provide(respond.json(401, body), body);
     const { answer: got } = await chat();
     expect([got.status, got.text(), got.values("x-interceptor-error")]).toEqual([401, body, []]);
   });
@@ -511,7 +511,7 @@ describe("an error of the provider's that quotes the gateway's own key", () => {
   it("C17 the client's own key is its own: an error that quotes it goes on as it came", async () => {
     house.disclose(OWN.openai);
     const body = JSON.stringify({ error: { message: `Incorrect API key provided: ${OWN.openai}.` } });
-    house.provide(answer.json(401, body), body);
+    house.provide(respond.json(401, body), body);
     const { answer: got } = await call(OWN_OPENAI, [bearer(OWN.openai)]);
     expect([got.status, got.text()]).toEqual([401, body]);
     expect((await house.event("interception_end")).outcome).toBe("upstream_error");

@@ -5,7 +5,7 @@
  */
 import { afterAll, afterEach, describe, expect, it } from "vitest";
 import type { InterceptionEnd, InterceptorEvent } from "../../src/events/event.ts";
-import * as answer from "../support/answer.ts";
+import * as respond from "../support/response-steps.ts";
 import { until } from "../support/deadline.ts";
 import { startFakeUpstream } from "../support/fake-upstream.ts";
 import {
@@ -23,7 +23,7 @@ afterEach(async () => {
 });
 afterAll(() => upstream.close());
 
-const FIRST = answer.event({
+const FIRST = respond.event({
   id: "chatcmpl-1",
   model: "gpt-9",
   choices: [{ index: 0, delta: { content: "Grüße" } }],
@@ -33,7 +33,7 @@ const CHAT = "/openai/v1/chat/completions";
 
 /** A stream whose first event has reached its client, and of which nothing more comes. */
 async function inMidStream(queue: InterceptorOptions["queue"], asked: boolean) {
-  upstream.answerWith(answer.sseSteps([answer.body(FIRST), answer.hang()]));
+  upstream.answerWith(respond.sseSteps([respond.body(FIRST), respond.hang()]));
   const options: InterceptorOptions = { ...configured(upstream.url), ...(queue && { queue }) };
   const interceptor = await startInterceptor(options);
   running.push(interceptor);

@@ -2,7 +2,7 @@
 /** Part E of the catalogue: which headers go on, each way, on real sockets. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { rejectEncodedBody } from "../../src/gateway/app/request-body.ts";
-import * as answer from "../support/answer.ts";
+import * as respond from "../support/response-steps.ts";
 import type { UpstreamRequest } from "../support/fake-upstream.ts";
 import { utf8, type HeaderPair } from "../support/wire.ts";
 import { judgesHeads } from "../support/workerd-build.ts";
@@ -40,7 +40,7 @@ async function forwarded(headers: readonly HeaderPair[], target = CHAT): Promise
 
 /** What the client gets of an answer with these headers. */
 async function answered(headers: readonly HeaderPair[], status = 200, target = CHAT): Promise<Exchange> {
-  house.provide(answer.json(status, { ok: true }, headers), '{"ok":true}');
+  house.provide(respond.json(status, { ok: true }, headers), '{"ok":true}');
   return house.ask({ target, headers: [bearer(KEYS.user)], body: BODY });
 }
 
@@ -526,7 +526,7 @@ describe("the interception's id", () => {
 
   it("E10 is ours, whatever the caller or the provider say", async () => {
     house.provide(
-      answer.json(200, { ok: true }, [
+      respond.json(200, { ok: true }, [
         ["X-Interception-Id", "the-providers-own"],
         ["X-Interceptor-Error", "credential_missing"],
       ]),

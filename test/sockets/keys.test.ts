@@ -9,7 +9,7 @@ import { chooseKeys } from "../../tools/keys/choose.ts";
 import type { StoredKey } from "../../tools/keys/store.ts";
 import { twoFreePorts } from "../../tools/local/ports.ts";
 import { runWrangler, startWorker, waitUntilHealthy } from "../../tools/local/wrangler.ts";
-import { json } from "../support/answer.ts";
+import { json } from "../support/response-steps.ts";
 import { PROJECT } from "../support/bundle.ts";
 import { until } from "../support/deadline.ts";
 import { startFakeUpstream, type FakeUpstream } from "../support/fake-upstream.ts";

@@ -7,8 +7,8 @@ import OpenAI from "openai";
 import { afterAll, afterEach, describe, expect, it } from "vitest";
 import type { InterceptorEvent } from "../../src/events/event.ts";
 import { startEmulator } from "../../tools/emulator/server.ts";
-import * as answer from "../support/answer.ts";
-import type { Step } from "../support/answer.ts";
+import * as respond from "../support/response-steps.ts";
+import type { Step } from "../support/response-steps.ts";
 import { until } from "../support/deadline.ts";
 import { startFakeUpstream } from "../support/fake-upstream.ts";
 import type { InterceptorOptions } from "../support/interceptor.ts";
@@ -143,11 +143,11 @@ const WHOLE = {
   usage,
 };
 const STREAM = [
-  answer.event({ id: "x", choices: [{ index: 0, delta: { content: "✓" } }] }),
-  answer.event({ id: "x", choices: [{ index: 0, delta: { tool_calls: [{ index: 0, ...toolCall }] } }] }),
-  answer.event({ id: "x", choices: [{ index: 0, delta: {}, finish_reason: "tool_calls" }] }),
-  answer.event({ id: "x", choices: [], usage }),
-  answer.event("[DONE]"),
+  respond.event({ id: "x", choices: [{ index: 0, delta: { content: "✓" } }] }),
+  respond.event({ id: "x", choices: [{ index: 0, delta: { tool_calls: [{ index: 0, ...toolCall }] } }] }),
+  respond.event({ id: "x", choices: [{ index: 0, delta: {}, finish_reason: "tool_calls" }] }),
+  respond.event({ id: "x", choices: [], usage }),
+  respond.event("[DONE]"),
 ];
 const MESSAGE_STREAM = [
   { type: "message_start", message: { id: "m", usage: { input_tokens: 1, output_tokens: 1 } } },
@@ -156,50 +156,50 @@ const MESSAGE_STREAM = [
   { type: "content_block_stop", index: 0 },
   { type: "message_delta", delta: { stop_reason: "end_turn" }, usage: { output_tokens: 9 } },
   { type: "message_stop" },
-].map((event) => answer.event(event, event.type));
+].map((event) => respond.event(event, event.type));
 const TOO_MANY = { error: { message: `slow down, ${SECRET}`, type: "rate_limit", param: null, code: null } };
 
 type Kind = { readonly kind: string; readonly call: Call; readonly steps: readonly Step[] };
 
 const KINDS: readonly Kind[] = [
-  { kind: "JSON", call: { target: CHAT, body: { model: "m", messages } }, steps: answer.json(200, WHOLE) },
+  { kind: "JSON", call: { target: CHAT, body: { model: "m", messages } }, steps: respond.json(200, WHOLE) },
   {
     kind: "a stream",
     call: {
       target: CHAT,
       body: { model: "m", stream: true, stream_options: { include_usage: true }, messages },
     },
-    steps: answer.sse(STREAM, [["X-Request-Id", "req_1"]]),
+    steps: respond.sse(STREAM, [["X-Request-Id", "req_1"]]),
   },
   {
     kind: "a stream whose usage is taken out",
     call: { target: CHAT, body: { model: "m", stream: true, messages } },
-    steps: answer.sse(STREAM),
+    steps: respond.sse(STREAM),
   },
   {
     kind: "a stream of messages",
     call: { target: MESSAGES, body: { model: "m", stream: true, messages } },
-    steps: answer.sse(MESSAGE_STREAM),
+    steps: respond.sse(MESSAGE_STREAM),
   },
   {
     kind: "a provider's error",
     call: { target: CHAT, body: { model: "m", messages } },
-    steps: answer.json(429, TOO_MANY, [["Retry-After", "1"]]),
+    steps: respond.json(429, TOO_MANY, [["Retry-After", "1"]]),
   },
   {
     kind: "an override",
     call: { target: CHAT, body: { model: "m", messages }, headers: coderAgents(OWNER) },
-    steps: answer.json(200, WHOLE),
+    steps: respond.json(200, WHOLE),
   },
   {
     kind: "an owner that is rejected, on a passthrough",
     call: { target: "/openai/v1/embeddings", body: { model: "m" }, headers: coderAgents("no") },
-    steps: answer.json(200, { data: [] }),
+    steps: respond.json(200, { data: [] }),
   },
   {
     kind: "a passthrough",
     call: { target: "/openai/v1/embeddings", body: { model: "m" } },
-    steps: answer.json(200, { data: [] }),
+    steps: respond.json(200, { data: [] }),
   },
   { kind: "a refusal", call: { target: CHAT, body: "{" }, steps: [] },
 ];
@@ -230,8 +230,8 @@ describe("H5 a queue that says 429 to everything", () => {
     allowLines(refusing);
     const { promise: held, resolve: release } = Promise.withResolvers<void>();
     const [first = "", ...rest] = STREAM;
-    const later = [answer.waitFor(held), ...rest.map((event) => answer.body(event)), answer.finish()];
-    upstream.answerWith(answer.sseSteps([answer.body(first), ...later]));
+    const later = [respond.waitFor(held), ...rest.map((event) => respond.body(event)), respond.finish()];
+    upstream.answerWith(respond.sseSteps([respond.body(first), ...later]));
     const body = { model: freshModel(), stream: true, stream_options: { include_usage: true }, messages };
     const connection = await send(refusing.port, { target: CHAT, body });
     await hasReceived(connection, first);
@@ -334,7 +334,7 @@ describe("H7 where recording is required and the queue says 429", () => {
   });
 
   it("a passthrough without an owner goes on: there is nothing to record before it", async () => {
-    upstream.answerWith(answer.json(200, { data: [] }));
+    upstream.answerWith(respond.json(200, { data: [] }));
     expect((await exchange(refusingRequired.port, { target: MODELS })).status).toBe(200);
     expect(upstream.requests).toHaveLength(1);
   });
@@ -378,7 +378,7 @@ function looking(steps: readonly Step[]): { readonly before: string[] } {
 
 describe("H7 where recording is required and the queue takes everything", () => {
   it("the request is forwarded once its start is in the queue, with what the user said, and the rest follows", async () => {
-    const { before } = looking(answer.sse(STREAM));
+    const { before } = looking(respond.sse(STREAM));
     const body = { model: freshModel(), stream: true, stream_options: { include_usage: true }, messages };
     const call = { target: CHAT, body, headers: coderAgents(OWNER) };
     const { status, text, id } = await exchange(takingRequired.port, call);
@@ -397,7 +397,7 @@ describe("H7 where recording is required and the queue takes everything", () => 
   });
 
   it("a passthrough is forwarded once its owner is in the queue", async () => {
-    const { before } = looking(answer.json(200, { data: [] }));
+    const { before } = looking(respond.json(200, { data: [] }));
     expect((await exchange(takingRequired.port, OWNED_MODELS)).status).toBe(200);
     expect(before).toEqual(["initiator_override"]);
   });
@@ -405,17 +405,17 @@ describe("H7 where recording is required and the queue takes everything", () => 
 
 const called = (id: string): object => ({ ...toolCall, index: id === "call_1" ? 0 : 1, id });
 const toolBlock = (index: number, id: string): string =>
-  answer.event({ type: "content_block_start", index, content_block: { type: "tool_use", id, name: "f" } });
+  respond.event({ type: "content_block_start", index, content_block: { type: "tool_use", id, name: "f" } });
 const inputPiece = (index: number, partial_json: string): string =>
-  answer.event({ type: "content_block_delta", index, delta: { type: "input_json_delta", partial_json } });
+  respond.event({ type: "content_block_delta", index, delta: { type: "input_json_delta", partial_json } });
 
 describe("G23 a client that leaves between two tool calls", () => {
   it.each([
     {
       kind: "chat",
       target: CHAT,
-      first: answer.event({ id: "x", choices: [{ index: 0, delta: { tool_calls: [called("call_1")] } }] }),
-      second: answer.event({ id: "x", choices: [{ index: 0, delta: { tool_calls: [called("call_2")] } }] }),
+      first: respond.event({ id: "x", choices: [{ index: 0, delta: { tool_calls: [called("call_1")] } }] }),
+      second: respond.event({ id: "x", choices: [{ index: 0, delta: { tool_calls: [called("call_2")] } }] }),
       inputs: ['{"text":"with [redacted:provider_key]"}', '{"text":"with [redacted:provider_key]"}'],
       used: "unknown",
     },
@@ -431,8 +431,8 @@ describe("G23 a client that leaves between two tool calls", () => {
     "$kind: both are in the queue, with what had come of them",
     async ({ target, first, second, inputs, used }) => {
       const { promise: held, resolve: release } = Promise.withResolvers<void>();
-      const steps = [answer.body(first), answer.waitFor(held), answer.body(second), answer.hang()];
-      upstream.answerWith(answer.sseSteps(steps));
+      const steps = [respond.body(first), respond.waitFor(held), respond.body(second), respond.hang()];
+      upstream.answerWith(respond.sseSteps(steps));
       const model = freshModel();
       const connection = await send(takingRequired.port, { target, body: { model, stream: true, messages } });
       await hasReceived(connection, first);

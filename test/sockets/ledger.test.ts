@@ -4,8 +4,8 @@
  */
 import { afterAll, describe, expect, it } from "vitest";
 import type { InterceptorEvent } from "../../src/events/event.ts";
-import * as answer from "../support/answer.ts";
-import type { Step } from "../support/answer.ts";
+import * as respond from "../support/response-steps.ts";
+import type { Step } from "../support/response-steps.ts";
 import { until } from "../support/deadline.ts";
 import { startFakeUpstream, type UpstreamRequest } from "../support/fake-upstream.ts";
 import { startLedgerStack } from "../support/ledger-stack.ts";
@@ -114,18 +114,18 @@ const JSON_ANSWER = {
 /** The request itself says what is to become of it: it arrives in any order. */
 function answered(request: UpstreamRequest): readonly Step[] {
   const { n, fate, after, api } = JSON.parse(request.values("x-plan")[0] ?? "{}") as Planned;
-  const clientLeft = answer.waitFor(left[n]?.promise ?? Promise.resolve());
+  const clientLeft = respond.waitFor(left[n]?.promise ?? Promise.resolve());
   if (api === "json") {
-    if (fate === "provider resets") return [answer.reset()];
-    const whole = answer.json(200, JSON_ANSWER);
+    if (fate === "provider resets") return [respond.reset()];
+    const whole = respond.json(200, JSON_ANSWER);
     return fate === "client leaves" ? [clientLeft, ...whole] : whole;
   }
   const stream = STREAMS[api];
-  const events = stream.events.map((data) => answer.body(answer.event(data)));
-  if (fate === "whole") return answer.sseSteps([...events, answer.finish()]);
+  const events = stream.events.map((data) => respond.body(respond.event(data)));
+  if (fate === "whole") return respond.sseSteps([...events, respond.finish()]);
   const before = events.slice(0, Math.max(after, 1));
-  if (fate === "provider resets") return answer.sseSteps([...before, answer.reset()]);
-  const rest = answer.sseSteps([...before, dripping(answer.event(stream.silent))]);
+  if (fate === "provider resets") return respond.sseSteps([...before, respond.reset()]);
+  const rest = respond.sseSteps([...before, dripping(respond.event(stream.silent))]);
   return after === 0 ? [clientLeft, ...rest] : rest;
 }
 

@@ -5,7 +5,7 @@ import { ROUTE_PREFIXES } from "../../src/shared/http/target.ts";
 import { anthropic } from "../../src/gateway/provider/anthropic/dialect.ts";
 import type { Dialect, DialectRoute } from "../../src/gateway/provider/provider.ts";
 import { methodsOf as methodsOfRoute } from "../../src/gateway/provider/route.ts";
-import * as answer from "../support/answer.ts";
+import * as respond from "../support/response-steps.ts";
 import { DIALECTS } from "../support/dialects.ts";
 import { startFakeUpstream, type FakeUpstream } from "../support/fake-upstream.ts";
 import { openRaw } from "../support/raw-client.ts";
@@ -506,7 +506,7 @@ describe("a provider that redirects", () => {
         ["/own-anthropic/v1/messages", [["X-Api-Key", OWN.anthropic]]],
         ["/openai/v1/embeddings", [KEY]],
       ] as const) {
-        house.provide(answer.json(status, { moved: true }, [["Location", place()]]), null);
+        house.provide(respond.json(status, { moved: true }, [["Location", place()]]), null);
         const { answer: got, seen } = await house.ask({ target, headers, body: BODY });
         expect([got.status, got.values("x-interceptor-error")]).toEqual([502, ["upstream_redirected"]]);
         expect(got.values("location")).toEqual([]);

@@ -3,8 +3,8 @@ import { createHash } from "node:crypto";
 import { afterAll, afterEach, describe, expect, it } from "vitest";
 import type { InterceptionEnd } from "../../src/events/event.ts";
 import { INTERCEPTION_COLUMNS, OVERRIDE_COLUMNS } from "../../src/gateway/sinks/analytics-row.ts";
-import * as answer from "../support/answer.ts";
-import type { Step } from "../support/answer.ts";
+import * as respond from "../support/response-steps.ts";
+import type { Step } from "../support/response-steps.ts";
 import { startFakeUpstream } from "../support/fake-upstream.ts";
 import { toBytes, utf8, type HeaderPair } from "../support/wire.ts";
 import {
@@ -50,13 +50,16 @@ const coderAgents = (owner: string): HeaderPair[] => [
 const usage = { prompt_tokens: 5, completion_tokens: 2 };
 const WHOLE = { id: "x", model: "gpt-9", choices: [], usage };
 const STREAM = [
-  answer.event({ id: "x", choices: [{ index: 0, delta: { content: "✓" } }] }),
-  answer.event({ id: "x", choices: [], usage }),
-  answer.event("[DONE]"),
+  respond.event({ id: "x", choices: [{ index: 0, delta: { content: "✓" } }] }),
+  respond.event({ id: "x", choices: [], usage }),
+  respond.event("[DONE]"),
 ];
 const MESSAGE_STREAM = [
-  answer.event({ type: "message_start", message: { id: "m", usage: { input_tokens: 1, output_tokens: 1 } } }),
-  answer.event({ type: "message_stop" }),
+  respond.event({
+    type: "message_start",
+    message: { id: "m", usage: { input_tokens: 1, output_tokens: 1 } },
+  }),
+  respond.event({ type: "message_stop" }),
 ];
 
 /** A row as `writeDataPoint` got it, by the names of its columns. */
@@ -86,7 +89,7 @@ describe("where Analytics Engine is down or absent", () => {
     {
       kind: "JSON",
       call: { target: CHAT, body: { model: "m", messages } },
-      steps: answer.json(200, WHOLE),
+      steps: respond.json(200, WHOLE),
       writes: true,
     },
     {
@@ -95,52 +98,52 @@ describe("where Analytics Engine is down or absent", () => {
         target: CHAT,
         body: { model: "m", stream: true, stream_options: { include_usage: true }, messages },
       },
-      steps: answer.sse(STREAM),
+      steps: respond.sse(STREAM),
       writes: true,
     },
     {
       kind: "a stream whose usage is taken out",
       call: { target: CHAT, body: { model: "m", stream: true, messages } },
-      steps: answer.sse(STREAM),
+      steps: respond.sse(STREAM),
       writes: true,
     },
     {
       kind: "a stream of messages",
       call: { target: MESSAGES, body: { model: "m", stream: true, messages } },
-      steps: answer.sse(MESSAGE_STREAM),
+      steps: respond.sse(MESSAGE_STREAM),
       writes: true,
     },
     {
       kind: "a passthrough",
       call: { target: "/openai/v1/embeddings", body: { model: "m", input: PROMPT } },
-      steps: answer.json(200, { data: [] }),
+      steps: respond.json(200, { data: [] }),
       writes: true,
     },
     {
       kind: "an override",
       call: { target: CHAT, body: { model: "m", messages }, headers: coderAgents(OWNER) },
-      steps: answer.json(200, WHOLE),
+      steps: respond.json(200, WHOLE),
       writes: true,
     },
     {
       kind: "an owner that is rejected",
       call: { target: CHAT, body: { model: "m", messages }, headers: coderAgents("not-a-uuid") },
-      steps: answer.json(200, WHOLE),
+      steps: respond.json(200, WHOLE),
       writes: true,
     },
     {
       kind: "a provider's error",
       call: { target: CHAT, body: { model: "m", messages } },
-      steps: answer.json(429, error, [["Retry-After", "1"]]),
+      steps: respond.json(429, error, [["Retry-After", "1"]]),
       writes: true,
     },
     {
       kind: "a broken stream",
       call: { target: CHAT, body: { model: "m", stream: true, messages } },
-      steps: answer.sseSteps([answer.body(STREAM[0] ?? ""), answer.fin()]),
+      steps: respond.sseSteps([respond.body(STREAM[0] ?? ""), respond.fin()]),
       writes: true,
     },
-    { kind: "a refusal", call: { target: CHAT, body: "{" }, steps: answer.json(200, WHOLE), writes: false },
+    { kind: "a refusal", call: { target: CHAT, body: "{" }, steps: respond.json(200, WHOLE), writes: false },
   ];
 
   /** What the client and the log got of it, bar ids and times. */
@@ -205,7 +208,7 @@ describe("H2 fields over what a data point may hold are cut by bytes, between ch
   it.each(Object.entries(wide))("H2 characters %s", async (_, text) => {
     const long = text.repeat(2000);
     const headers: HeaderPair[] = [["User-Agent", utf8(`coder-agents/${text.repeat(200)}`)]];
-    upstream.answerWith(answer.json(200, { id: long, model: long, error: { type: long }, usage }));
+    upstream.answerWith(respond.json(200, { id: long, model: long, error: { type: long }, usage }));
     const target = `/${LONG_PROVIDER}/v1/chat/completions`;
     const got = await exchange(working.port, { target, body: { model: long, messages }, headers });
     expect(got.status).toBe(200);
@@ -227,7 +230,7 @@ describe("H2 fields over what a data point may hold are cut by bytes, between ch
   });
 
   it("H2 an actor's id of 96 characters is a whole index; so is an owner's", async () => {
-    upstream.answerWith(answer.json(200, WHOLE));
+    upstream.answerWith(respond.json(200, WHOLE));
     const target = "/openai-central/v1/chat/completions";
     const mine = await exchange(working.port, { target, body: { model: freshModel(), messages } });
     const owned = await exchange(working.port, {
@@ -243,7 +246,7 @@ describe("H2 fields over what a data point may hold are cut by bytes, between ch
   });
 
   it("H2 an owner header of 16 KiB is written as its length and a hash", async () => {
-    upstream.answerWith(answer.json(200, WHOLE));
+    upstream.answerWith(respond.json(200, WHOLE));
     const sent = "é✓".repeat(3000);
     const body = { model: freshModel(), messages };
     await exchange(working.port, { target: CHAT, body, headers: coderAgents(utf8(sent)) });
@@ -260,7 +263,7 @@ describe("H3 figures that are none", () => {
     "H3 a provider that says %s: the row's doubles are finite, and -1 where nothing is known",
     async (figure) => {
       const text = `{"id":"x","choices":[],"usage":{"prompt_tokens":${figure},"completion_tokens":${figure},"prompt_tokens_details":{"cached_tokens":${figure}}}}`;
-      upstream.answerWith(answer.json(200, text));
+      upstream.answerWith(respond.json(200, text));
       const got = await exchange(working.port, { target: CHAT, body: { model: freshModel(), messages } });
       const row = await rowOf(working, got.id);
       expect(row).toMatchObject({
@@ -273,7 +276,7 @@ describe("H3 figures that are none", () => {
   );
 
   it("H3 an answer that never came has no status of its own, no first byte and no tokens", async () => {
-    upstream.answerWith([answer.reset()]);
+    upstream.answerWith([respond.reset()]);
     const got = await exchange(working.port, { target: CHAT, body: { model: freshModel(), messages } });
     const row = await rowOf(working, got.id);
     expect(row).toMatchObject({
@@ -312,7 +315,7 @@ describe("H10 whatever stands in a field, a line is one line", () => {
       ["User-Agent", utf8(`claude-cli/2 ${value.replace(/[\u0000\r\n\ud800]/g, "")}`)], // oxlint-disable-line no-control-regex -- no client can send these
     ];
     const error = { type: value, message: value };
-    upstream.answerWith(answer.json(400, { type: "error", id: value, model: value, error }));
+    upstream.answerWith(respond.json(400, { type: "error", id: value, model: value, error }));
     const body = { model, stream: true, metadata: { user_id }, messages };
     const got = await exchange(working.port, { target: MESSAGES, body, headers });
     expect(got.status).toBe(400);
@@ -380,9 +383,9 @@ describe("H11 the prompt and the answer are in no line and no row", () => {
     const choices = [{ index: 0, message: { role: "assistant", content: PROMPT, refusal: PROMPT } }];
     const failure = { message: PROMPT, type: "invalid_request_error", param: PROMPT, code: null };
     for (const steps of [
-      answer.json(200, { id: "x", type: "message", content, choices, output: content, usage }),
-      answer.sse([answer.event({ id: "x", choices }), answer.event("[DONE]")]),
-      answer.json(400, { type: "error", error: failure }),
+      respond.json(200, { id: "x", type: "message", content, choices, output: content, usage }),
+      respond.sse([respond.event({ id: "x", choices }), respond.event("[DONE]")]),
+      respond.json(400, { type: "error", error: failure }),
     ]) {
       upstream.answerWith(steps);
       const got = await exchange(working.port, call);

@@ -13,8 +13,8 @@ import {
 } from "node:zlib";
 import { afterAll, afterEach, describe, expect, it } from "vitest";
 import type { InterceptionEnd, InterceptorEvent, TokenFields } from "../../src/events/event.ts";
-import * as answer from "../support/answer.ts";
-import type { Step } from "../support/answer.ts";
+import * as respond from "../support/response-steps.ts";
+import type { Step } from "../support/response-steps.ts";
 import { until } from "../support/deadline.ts";
 import { startFakeUpstream, type UpstreamRequest } from "../support/fake-upstream.ts";
 import { rawRequest } from "../support/raw-client.ts";
@@ -88,13 +88,13 @@ type Way = {
 };
 
 const chatChunk = (delta: object, finish: string | null = null): string =>
-  answer.event({ id: "chatcmpl-1", model: "gpt-9", choices: [{ index: 0, delta, finish_reason: finish }] });
-const CHAT_USAGE = answer.event({
+  respond.event({ id: "chatcmpl-1", model: "gpt-9", choices: [{ index: 0, delta, finish_reason: finish }] });
+const CHAT_USAGE = respond.event({
   id: "chatcmpl-1",
   choices: [],
   usage: { prompt_tokens: 30, completion_tokens: 7, prompt_tokens_details: { cached_tokens: 10 } },
 });
-const DONE = answer.event("[DONE]");
+const DONE = respond.event("[DONE]");
 const CHAT_WORDS = [
   chatChunk({ role: "assistant", content: "" }),
   chatChunk({ content: "Grü" }),
@@ -106,7 +106,7 @@ const messages = [{ role: "user", content: PROMPT }];
 const askChat = (model: string, more: object = {}): object => ({ model, stream: true, messages, ...more });
 const askWithUsage = (model: string): object => askChat(model, { stream_options: { include_usage: true } });
 
-const named = (value: { readonly type: string }): string => answer.event(value, value.type);
+const named = (value: { readonly type: string }): string => respond.event(value, value.type);
 const RESPONSES_EVENTS = [
   named({
     type: "response.created",
@@ -223,7 +223,7 @@ function gated(pieces: readonly (string | Uint8Array)[]): { steps: Step[]; open:
   const gates = pieces.map(() => Promise.withResolvers<void>());
   const steps = pieces.flatMap((piece, at) => {
     const before = gates[at - 1];
-    return before ? [answer.waitFor(before.promise), answer.body(piece)] : [answer.body(piece)];
+    return before ? [respond.waitFor(before.promise), respond.body(piece)] : [respond.body(piece)];
   });
   return { steps, open: (at) => gates[at]?.resolve() };
 }
@@ -256,7 +256,7 @@ async function closedPort(): Promise<number> {
  */
 async function singly(way: Way, pieces: readonly Piece[], headers: readonly HeaderPair[] = []) {
   const { steps, open } = gated(pieces);
-  upstream.answerWith(answer.sseSteps([...steps, answer.finish()], headers));
+  upstream.answerWith(respond.sseSteps([...steps, respond.finish()], headers));
   const connection = await send(patient.port, call(way));
   for (const at of way.events.keys()) {
     await hasReceived(connection, seenText(way, at + 1));
@@ -318,9 +318,9 @@ describe("events arrive singly and at once: the provider sends one only after th
     const pieces = ["\n", " ", "\n", value.slice(0, 9), value.slice(9)];
     const { steps, open } = gated(pieces);
     upstream.answerWith([
-      answer.head({ headers: [["Content-Type", "application/json"]] }),
+      respond.head({ headers: [["Content-Type", "application/json"]] }),
       ...steps,
-      answer.finish(),
+      respond.finish(),
     ]);
     const model = freshModel();
     const connection = await send(patient.port, { target: CHAT_TARGET, body: { model, messages } });
@@ -379,10 +379,10 @@ describe("a provider that does not answer", () => {
   });
 
   it.each([
-    ["is reset before an answer", [answer.reset()]],
-    ["ends before an answer", [answer.fin()]],
-    ["ends within its head", [answer.raw("HTTP/1.1 200 OK\r\nContent-Ty"), answer.fin()]],
-    ["does not speak HTTP", [answer.raw("SSH-2.0-OpenSSH_9.9\r\n\r\n"), answer.fin()]],
+    ["is reset before an answer", [respond.reset()]],
+    ["ends before an answer", [respond.fin()]],
+    ["ends within its head", [respond.raw("HTTP/1.1 200 OK\r\nContent-Ty"), respond.fin()]],
+    ["does not speak HTTP", [respond.raw("SSH-2.0-OpenSSH_9.9\r\n\r\n"), respond.fin()]],
   ])("G1 a connection that %s is a 502", async (_, steps) => {
     for (const way of [UNASKED, MESSAGES]) {
       upstream.answerWith(steps);
@@ -396,7 +396,7 @@ describe("a provider that does not answer", () => {
   });
 
   it.each(WAYS)("G2 no headers by the deadline is a 504, and the upstream is closed: $name", async (way) => {
-    upstream.answerWith([answer.hang()]);
+    upstream.answerWith([respond.hang()]);
     const got = await exchanged(hasty, way);
     expect([got.status, got.values("x-interceptor-error")]).toEqual([504, ["upstream_timeout"]]);
     await closedUpstream(await onlyRequest());
@@ -420,7 +420,9 @@ describe("answers that stop short", () => {
   ])(
     "G3 silence after $after events is a stall, and what was seen is kept: $way.name",
     async ({ way, after, left }) => {
-      upstream.answerWith(answer.sseSteps([...way.events.slice(0, after).map(answer.body), answer.hang()]));
+      upstream.answerWith(
+        respond.sseSteps([...way.events.slice(0, after).map(respond.body), respond.hang()]),
+      );
       hasty.expectLine(BROKEN_OFF);
       const got = await exchanged(hasty, way);
       expect([got.status, got.whole, got.text()]).toEqual([200, seemsWhole, seenText(way, after)]);
@@ -436,7 +438,7 @@ describe("answers that stop short", () => {
     ["in chunks", [], "chunked" as const],
   ])("G3 silence within a JSON answer %s is a stall", async (_, length, framing) => {
     const headers: HeaderPair[] = [["Content-Type", "application/json"], ...length];
-    upstream.answerWith([answer.head({ headers, framing }), answer.body('{"id":'), answer.hang()]);
+    upstream.answerWith([respond.head({ headers, framing }), respond.body('{"id":'), respond.hang()]);
     hasty.expectLine(BROKEN_OFF);
     const got = await exchange(hasty.port, { target: CHAT_TARGET, body: { model: "stalls", messages } });
     expect((await hasty.recorded("stalls")).end).toMatchObject({ outcome: "stalled", ...NO_TOKENS });
@@ -450,11 +452,11 @@ describe("answers that stop short", () => {
     async (way) => {
       const received = Promise.withResolvers<void>();
       const steps = [
-        ...way.events.slice(0, 2).map(answer.body),
-        answer.waitFor(received.promise),
-        answer.reset(),
+        ...way.events.slice(0, 2).map(respond.body),
+        respond.waitFor(received.promise),
+        respond.reset(),
       ];
-      upstream.answerWith(answer.sseSteps(steps));
+      upstream.answerWith(respond.sseSteps(steps));
       const connection = await send(patient.port, call(way));
       await hasReceived(connection, seenText(way, 2));
       received.resolve();
@@ -469,9 +471,9 @@ describe("answers that stop short", () => {
     async (way) => {
       // In one write with the last event, so that both are often read at once.
       const last = way.events[1] ?? "";
-      const steps = [answer.body(way.events[0] ?? ""), answer.raw(chunk(toBytes(last))), answer.fin()];
+      const steps = [respond.body(way.events[0] ?? ""), respond.raw(chunk(toBytes(last))), respond.fin()];
       for (let round = 0; round < 40; round += 1) {
-        upstream.answerWith(answer.sseSteps(steps));
+        upstream.answerWith(respond.sseSteps(steps));
         const got = await exchanged(patient, way);
         expect([got.whole, got.text()]).toEqual([seemsWhole, seenText(way, 2)]);
         expect((await patient.recorded(got.id)).end).toMatchObject({ outcome: "truncated" });
@@ -484,7 +486,7 @@ describe("answers that stop short", () => {
     async (way) => {
       const half = (way.events[1] ?? "").slice(0, 20);
       upstream.answerWith(
-        answer.sseSteps([answer.body(way.events[0] ?? ""), answer.body(half), answer.fin()]),
+        respond.sseSteps([respond.body(way.events[0] ?? ""), respond.body(half), respond.fin()]),
       );
       const got = await exchanged(patient, way);
       expect(got.whole).toBe(seemsWhole);
@@ -496,14 +498,14 @@ describe("answers that stop short", () => {
 
   it.each(WAYS)("G5 a clean end without the terminal event is truncated: $name", async (way) => {
     const short = withEvents(way, way.events.slice(0, -1));
-    upstream.answerWith(answer.sse(short.events));
+    upstream.answerWith(respond.sse(short.events));
     const got = await exchanged(patient, way);
     expect([got.whole, got.text()]).toEqual([true, seenText(short)]);
     expect((await patient.recorded(got.id)).end).toMatchObject({ outcome: "truncated", status: 200 });
   });
 
   it.each(WAYS)("G5 an empty stream is truncated: $name", async (way) => {
-    upstream.answerWith(answer.sse([]));
+    upstream.answerWith(respond.sse([]));
     const got = await exchanged(patient, way);
     expect([got.status, got.whole, got.text()]).toEqual([200, true, ""]);
     expect((await patient.recorded(got.id)).end).toMatchObject({ outcome: "truncated", ...NO_TOKENS });
@@ -512,7 +514,7 @@ describe("answers that stop short", () => {
   it.each(WAYS)("G5 a stream's last event without its blank line still counts: $name", async (way) => {
     const last = way.events.at(-1) ?? "";
     const short = withEvents(way, [...way.events.slice(0, -1), last.trimEnd()]);
-    upstream.answerWith(answer.sse(short.events));
+    upstream.answerWith(respond.sse(short.events));
     const got = await exchanged(patient, way);
     expect([got.whole, got.text()]).toEqual([true, seenText(short)]);
     expect((await patient.recorded(got.id)).end).toMatchObject({ outcome: "completed", ...way.final });
@@ -522,7 +524,7 @@ describe("answers that stop short", () => {
     "G6 a stream shorter than its content-length is truncated, and breaks off for the client: $name",
     async (way) => {
       const short = withEvents(way, way.events.slice(0, -1));
-      upstream.answerWith(answer.cutShort(200, short.events.join(""), 5, "text/event-stream"));
+      upstream.answerWith(respond.cutShort(200, short.events.join(""), 5, "text/event-stream"));
       const got = await exchanged(patient, way);
       // Where an event is taken out, it is not the provider's length any more: the client gets chunks.
       const whole = seemsWhole && way === UNASKED;
@@ -537,7 +539,7 @@ describe("answers that stop short", () => {
   ])(
     "G6 %s shorter than its content-length is truncated: the client gets what there was, then the break",
     async (_, text) => {
-      upstream.answerWith(answer.cutShort(200, text, 7));
+      upstream.answerWith(respond.cutShort(200, text, 7));
       const model = freshModel();
       const got = await exchange(patient.port, { target: CHAT_TARGET, body: { model, messages } });
       const { end } = await patient.recorded(model);
@@ -553,7 +555,7 @@ describe("answers that stop short", () => {
 
   it("G6 a JSON answer of 300 KiB shorter than its content-length is truncated, and the client gets no end", async () => {
     const text = JSON.stringify({ id: "chatcmpl-1", text: "x".repeat(300 * 1024) }).slice(0, -1);
-    upstream.answerWith(answer.cutShort(200, text, 7));
+    upstream.answerWith(respond.cutShort(200, text, 7));
     const model = freshModel();
     const got = await exchange(patient.port, { target: CHAT_TARGET, body: { model, messages } });
     expect((await patient.recorded(model)).end).toMatchObject({ outcome: "truncated", ...NO_TOKENS });
@@ -568,7 +570,7 @@ describe("answers that stop short", () => {
   });
 
   it.each(WAYS)("G4 a break after the terminal event loses nothing: $name", async (way) => {
-    upstream.answerWith(answer.sseSteps([...way.events.map(answer.body), answer.fin()]));
+    upstream.answerWith(respond.sseSteps([...way.events.map(respond.body), respond.fin()]));
     const got = await exchanged(patient, way);
     expect([got.whole, got.text()]).toEqual([seemsWhole, seenText(way)]);
     const { end } = await patient.recorded(got.id);
@@ -604,12 +606,12 @@ describe("G7 a provider's error goes on as it was sent: status, body, headers", 
     const path = dialect === "openai" ? "chat/completions" : "messages";
     const text = bodies[dialect];
     const answers = [
-      answer.json(status, text, KEPT),
+      respond.json(status, text, KEPT),
       [
-        answer.head({ status, headers: [["Content-Type", "application/json"], ...KEPT] }),
-        answer.body(text.slice(0, 9)),
-        answer.body(text.slice(9)),
-        answer.finish(),
+        respond.head({ status, headers: [["Content-Type", "application/json"], ...KEPT] }),
+        respond.body(text.slice(0, 9)),
+        respond.body(text.slice(9)),
+        respond.finish(),
       ],
     ];
     for (const steps of answers) {
@@ -637,15 +639,15 @@ describe("G7 a provider's error goes on as it was sent: status, body, headers", 
     async (provider) => {
       const zipped = new Uint8Array(await promisify(gzip)(bodies.openai));
       upstream.answerWith([
-        answer.head({
+        respond.head({
           status: 429,
           headers: [
             ["Content-Type", "application/json"],
             ["Content-Encoding", "gzip"],
           ],
         }),
-        answer.body(zipped),
-        answer.finish(),
+        respond.body(zipped),
+        respond.finish(),
       ]);
       const got = await exchange(patient.port, {
         target: `/${provider}/v1/chat/completions`,
@@ -662,9 +664,9 @@ describe("G7 a provider's error goes on as it was sent: status, body, headers", 
       ["openai-central", 502],
     ] as const) {
       upstream.answerWith([
-        answer.head({ status: 500, headers: [["Content-Type", "application/json"]] }),
-        answer.body(bodies.openai.slice(0, 9)),
-        answer.fin(),
+        respond.head({ status: 500, headers: [["Content-Type", "application/json"]] }),
+        respond.body(bodies.openai.slice(0, 9)),
+        respond.fin(),
       ]);
       const model = freshModel();
       const got = await exchange(patient.port, {
@@ -681,7 +683,7 @@ describe("G7 a provider's error goes on as it was sent: status, body, headers", 
     async (provider) => {
       const html = "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>nginx</body></html>\r\n";
       upstream.answerWith([
-        answer.head({
+        respond.head({
           status: 502,
           headers: [
             ["Content-Type", "text/html"],
@@ -689,7 +691,7 @@ describe("G7 a provider's error goes on as it was sent: status, body, headers", 
           ],
           framing: "content-length",
         }),
-        answer.body(html),
+        respond.body(html),
       ]);
       const got = await exchange(patient.port, {
         target: `/${provider}/v1/chat/completions`,
@@ -707,7 +709,7 @@ describe("answers without a body", () => {
   it.each([204, 205, 304])("G8 %i is passed on without one", async (status) => {
     for (const way of BOTH) {
       upstream.answerWith([
-        answer.head({ status, headers: [["X-Request-Id", "r"]], framing: "content-length" }),
+        respond.head({ status, headers: [["X-Request-Id", "r"]], framing: "content-length" }),
       ]);
       const got = await exchanged(patient, way);
       expect([got.status, got.body.length, got.values("x-request-id")]).toEqual([status, 0, ["r"]]);
@@ -717,7 +719,7 @@ describe("answers without a body", () => {
 
   it("G8 HEAD is passed on without one, its content-length kept", async () => {
     upstream.answerWith([
-      answer.head({
+      respond.head({
         headers: [
           ["Content-Type", "application/json"],
           ["Content-Length", "321"],
@@ -752,7 +754,7 @@ describe("answers that are not of the kind that was asked for", () => {
               }
             ).response;
       if (way === MESSAGES) continue;
-      upstream.answerWith(answer.json(200, whole));
+      upstream.answerWith(respond.json(200, whole));
       const got = await exchanged(patient, way);
       expect(got.text()).toBe(JSON.stringify(whole));
       expect((await patient.recorded(got.id)).end).toMatchObject({
@@ -765,7 +767,7 @@ describe("answers that are not of the kind that was asked for", () => {
 
   it("G11 a stream where JSON was asked for: usage is read, and nothing taken out", async () => {
     for (const way of WAYS) {
-      upstream.answerWith(answer.sse(way.events));
+      upstream.answerWith(respond.sse(way.events));
       const model = freshModel();
       const body = { ...way.ask(model), stream: false, stream_options: undefined };
       const got = await exchange(patient.port, { target: way.target, body });
@@ -782,7 +784,7 @@ describe("answers that are not of the kind that was asked for", () => {
 describe("answers compressed though identity was asked for", () => {
   it.each(WAYS)("G12 br is undone, and usage read: $name", async (way) => {
     const bytes = new Uint8Array(brotliCompressSync(way.events.join("")));
-    upstream.answerWith(answer.sse([bytes], [["Content-Encoding", "br"]]));
+    upstream.answerWith(respond.sse([bytes], [["Content-Encoding", "br"]]));
     const got = await exchanged(patient, way);
     expect([got.values("content-encoding"), got.text()]).toEqual([[], seenText(way)]);
     expect((await patient.recorded(got.id)).end).toMatchObject({ outcome: "completed", ...way.final });
@@ -797,7 +799,7 @@ describe("answers compressed though identity was asked for", () => {
     async (encoding, encode) => {
       for (const way of WAYS) {
         const bytes = new Uint8Array(encode(way.events.join("")));
-        upstream.answerWith(answer.sse([bytes], [["Content-Encoding", encoding]]));
+        upstream.answerWith(respond.sse([bytes], [["Content-Encoding", encoding]]));
         const got = await exchanged(patient, way);
         const undone = got.values("content-encoding").length === 0;
         // Either decoded and not named, or as it came and named: never as it came and not named.
@@ -814,7 +816,7 @@ describe("answers compressed though identity was asked for", () => {
     const text = JSON.stringify({ data: ["Grüße ✓"] });
     const bytes = new Uint8Array(gzipSync(text));
     upstream.answerWith([
-      answer.head({
+      respond.head({
         headers: [
           ["Content-Type", "application/json"],
           ["Content-Encoding", "gzip"],
@@ -822,7 +824,7 @@ describe("answers compressed though identity was asked for", () => {
         ],
         framing: "content-length",
       }),
-      answer.body(bytes),
+      respond.body(bytes),
     ]);
     const target = "/openai/v1/models";
     const got = await rawRequest(patient.port, { target, headers: credentials(target) });
@@ -859,7 +861,7 @@ async function oddOnes(
   const plans = new Map(cuts.map((pieces) => [freshModel(), pieces]));
   upstream.answerWith(({ text }) => {
     const { model } = JSON.parse(text()) as { model: string };
-    return answer.sse(plans.get(model) ?? []);
+    return respond.sse(plans.get(model) ?? []);
   });
   const wanted = toBytes(expected);
   const odd: string[] = [];
@@ -943,7 +945,7 @@ describe("odd events", () => {
       "id: 1\nretry: 10\nfoo: bar\n\n",
     ];
     const some = withEvents(way, [...bad, ...way.events.slice(0, -1), ...bad, ...way.events.slice(-1)]);
-    upstream.answerWith(answer.sse(some.events));
+    upstream.answerWith(respond.sse(some.events));
     const got = await exchanged(patient, way);
     expect(got.text()).toBe(seenText(some));
     expect((await patient.recorded(got.id)).end).toMatchObject({
@@ -955,7 +957,7 @@ describe("odd events", () => {
 
   it.each(BOTH)("G15 bytes that are not UTF-8 are passed on: $name", async (way) => {
     const odd = concat([toBytes('data: {"x":"'), new Uint8Array([0xff, 0xc3, 0x28, 0]), toBytes('"}\n\n')]);
-    upstream.answerWith(answer.sse([odd, ...way.events]));
+    upstream.answerWith(respond.sse([odd, ...way.events]));
     const got = await exchanged(patient, way);
     expect(Buffer.from(got.body).equals(concat([odd, toBytes(seenText(way))]))).toBe(true);
     expect((await patient.recorded(got.id)).end).toMatchObject({ outcome: "completed", ...way.final });
@@ -966,7 +968,7 @@ describe("odd events", () => {
     async (way) => {
       const piece = new Uint8Array(64 * 1024).fill(0x78);
       const pieces = [toBytes("data: "), ...Array.from({ length: 256 }, () => piece), toBytes("\n\n")];
-      upstream.answerWith(answer.sse([...pieces, ...way.events]));
+      upstream.answerWith(respond.sse([...pieces, ...way.events]));
       const response = await unread(patient.port, call(way));
       const got = await digest(response);
       const wanted = concat([...pieces, toBytes(seenText(way))]);
@@ -999,7 +1001,7 @@ describe("odd events", () => {
           await Promise.race([pinged.promise, wire.gone]);
         }
       };
-      upstream.answerWith(answer.sseSteps([ping, ...way.events.map(answer.body), answer.finish()]));
+      upstream.answerWith(respond.sseSteps([ping, ...way.events.map(respond.body), respond.finish()]));
       const connection = await send(hasty.port, call(way));
       for (let count = 1; performance.now() < far; count += 1) {
         await until(
@@ -1021,7 +1023,7 @@ describe("odd events", () => {
 });
 
 const usageEvent = (value: unknown, more: object = { choices: [] }): string =>
-  answer.event({ id: "chatcmpl-1", ...more, usage: value });
+  respond.event({ id: "chatcmpl-1", ...more, usage: value });
 
 describe("what an answer says it used", () => {
   const beside = { choices: [{ index: 0, delta: { content: "x" }, finish_reason: null }] };
@@ -1212,7 +1214,7 @@ describe("what an answer says it used", () => {
   it.each([...chat, ...responses, ...messagesRows, ...numbers])(
     "$id $what",
     async ({ way, events, is, state, flagged, outcome, error }) => {
-      upstream.answerWith(answer.sse(events));
+      upstream.answerWith(respond.sse(events));
       const got = await exchanged(patient, way);
       expect([got.whole, got.text()]).toEqual([true, events.join("")]);
       const { end, usage: told } = await patient.recorded(got.id);
@@ -1223,7 +1225,7 @@ describe("what an answer says it used", () => {
   );
 
   it("G18 a figure that is not known is null in the log and below 0 in Analytics Engine, never 0", async () => {
-    upstream.answerWith(answer.sse([DONE]));
+    upstream.answerWith(respond.sse([DONE]));
     const got = await exchanged(patient, ASKED);
     expect((await patient.recorded(got.id)).end).toMatchObject(NO_TOKENS);
     await patient.flush();
@@ -1247,13 +1249,13 @@ describe("what an answer says it used", () => {
       chatChunk({ usage: { choices: [] } } as never),
     ];
     const way = withEvents(ask === askChat ? UNASKED : ASKED, events);
-    upstream.answerWith(answer.sse(way.events));
+    upstream.answerWith(respond.sse(way.events));
     const cutOff = await exchanged(patient, way);
     expect(cutOff.text()).toBe(events.join(""));
     expect((await patient.recorded(cutOff.id)).end).toMatchObject({ outcome: "truncated", ...NO_TOKENS });
 
     const whole = withEvents(way, [...events, ...CHAT_EVENTS]);
-    upstream.answerWith(answer.sse(whole.events));
+    upstream.answerWith(respond.sse(whole.events));
     const got = await exchanged(patient, whole);
     expect(got.text()).toBe(seenText(whole));
     expect((await patient.recorded(got.id)).end).toMatchObject({ outcome: "completed", ...ASKED.final });
@@ -1284,7 +1286,7 @@ describe("what an answer says it used", () => {
         content_block: { type: "tool_use", input: inner },
       } as never);
       const some = withEvents(way, [...way.events.slice(0, 1), ...deltas, nested, ...way.events.slice(1)]);
-      upstream.answerWith(answer.sse(some.events));
+      upstream.answerWith(respond.sse(some.events));
       const got = await exchanged(patient, some);
       expect(got.text()).toBe(seenText(some));
       expect((await patient.recorded(got.id)).end).toMatchObject({
@@ -1298,13 +1300,13 @@ describe("what an answer says it used", () => {
   it.each([
     {
       way: ASKED,
-      error: answer.event({ error: { message: "m", type: "server_error", param: null, code: null } }),
+      error: respond.event({ error: { message: "m", type: "server_error", param: null, code: null } }),
       after: [DONE],
       name: "server_error",
     },
     {
       way: UNASKED,
-      error: answer.event({ error: { message: "m", type: "server_error", param: null, code: null } }),
+      error: respond.event({ error: { message: "m", type: "server_error", param: null, code: null } }),
       after: [],
       name: "server_error",
     },
@@ -1324,7 +1326,7 @@ describe("what an answer says it used", () => {
     "G26 an error event inside a 200 is passed on and is an upstream_error: $way.name",
     async ({ way, error, after, name }) => {
       const events = [...way.events.slice(0, 2), error, ...after];
-      upstream.answerWith(answer.sse(events));
+      upstream.answerWith(respond.sse(events));
       const got = await exchanged(patient, way);
       expect([got.status, got.text()]).toEqual([200, events.join("")]);
       expect((await patient.recorded(got.id)).end).toMatchObject({
@@ -1340,7 +1342,7 @@ describe("clients that leave", () => {
   it.each(WAYS)(
     "G22 before the headers, by a reset: the upstream is closed, and the start has its one end: $name",
     async (way) => {
-      upstream.answerWith([answer.hang()]);
+      upstream.answerWith([respond.hang()]);
       const { model, ...rest } = call(way);
       const connection = await send(patient.port, rest);
       const request = await onlyRequest();
@@ -1352,7 +1354,7 @@ describe("clients that leave", () => {
   );
 
   it("G22 before the headers, by a plain close: as workerd sees no more than a FIN, the headers' deadline ends it", async () => {
-    upstream.answerWith([answer.hang()]);
+    upstream.answerWith([respond.hang()]);
     const model = freshModel();
     const connection = await send(hasty.port, { target: CHAT_TARGET, body: askChat(model) });
     const request = await onlyRequest();
@@ -1373,10 +1375,10 @@ describe("clients that leave", () => {
   ])("G22 after the provider's headers of a JSON answer %s: one end", async (_, length, framing) => {
     const begun = Promise.withResolvers<void>();
     upstream.answerWith([
-      answer.head({ headers: [["Content-Type", "application/json"], ...length], framing }),
-      answer.body('{"id":'),
+      respond.head({ headers: [["Content-Type", "application/json"], ...length], framing }),
+      respond.body('{"id":'),
       () => begun.resolve(),
-      answer.hang(),
+      respond.hang(),
     ]);
     const model = freshModel();
     const connection = await send(patient.port, { target: CHAT_TARGET, body: { model, messages } });
@@ -1391,10 +1393,10 @@ describe("clients that leave", () => {
   it("G22 while the provider's error is still coming, with the gateway's key: one end", async () => {
     const begun = Promise.withResolvers<void>();
     upstream.answerWith([
-      answer.head({ status: 500, headers: [["Content-Type", "application/json"]] }),
-      answer.body("{"),
+      respond.head({ status: 500, headers: [["Content-Type", "application/json"]] }),
+      respond.body("{"),
       () => begun.resolve(),
-      answer.hang(),
+      respond.hang(),
     ]);
     const model = freshModel();
     const connection = await send(patient.port, {
@@ -1409,7 +1411,7 @@ describe("clients that leave", () => {
   });
 
   it("G22 a passthrough before its headers: the upstream is closed, and it is counted all the same", async () => {
-    upstream.answerWith([answer.hang()]);
+    upstream.answerWith([respond.hang()]);
     const connection = await send(patient.port, {
       target: "/openai/v1/embeddings",
       body: { model: "m", input: PROMPT },
@@ -1445,7 +1447,7 @@ describe("clients that leave", () => {
   it.each(leaving)(
     "G23 $when: upstream closed, one end, what was seen is kept: $way.name",
     async ({ way, sent, left, outcomes }) => {
-      upstream.answerWith(answer.sseSteps([...way.events.slice(0, sent).map(answer.body), answer.hang()]));
+      upstream.answerWith(respond.sseSteps([...way.events.slice(0, sent).map(respond.body), respond.hang()]));
       const connection = await send(patient.port, call(way));
       await hasReceived(connection, seenText(way, sent));
       const id =
@@ -1464,7 +1466,7 @@ describe("clients that leave", () => {
     const first = way.events[0] ?? "";
     // The way that takes the usage event out passes on whole events: there the first byte comes with the first event.
     const before = way === UNASKED ? [first] : [first.slice(0, 1)];
-    upstream.answerWith(answer.sseSteps([...before.map(answer.body), answer.hang()]));
+    upstream.answerWith(respond.sseSteps([...before.map(respond.body), respond.hang()]));
     const { model, ...rest } = call(way);
     const connection = await send(patient.port, rest);
     await hasReceived(connection, before.join("").slice(0, 1));
@@ -1475,7 +1477,7 @@ describe("clients that leave", () => {
 
   it.each(WAYS)("G23 by a plain close while the provider still speaks: $name", async (way) => {
     const word = way.target === CHAT_TARGET ? chatChunk({ content: "x" }) : (way.events[1] ?? "");
-    upstream.answerWith(answer.sseSteps([answer.body(way.events[0] ?? ""), again(word)]));
+    upstream.answerWith(respond.sseSteps([respond.body(way.events[0] ?? ""), again(word)]));
     const { model, ...rest } = call(way);
     const connection = await send(patient.port, rest);
     await hasReceived(connection, seenText(way, 1));
@@ -1490,13 +1492,13 @@ describe("clients that leave", () => {
       const received = Promise.withResolvers<void>();
       const [first = "", ...others] = way.events;
       const steps = [
-        answer.body(first),
-        answer.waitFor(received.promise),
-        answer.body(others.join("")),
-        answer.hang(),
+        respond.body(first),
+        respond.waitFor(received.promise),
+        respond.body(others.join("")),
+        respond.hang(),
       ];
       upstream.clear();
-      upstream.answerWith(answer.sseSteps(steps));
+      upstream.answerWith(respond.sseSteps(steps));
       const { model, ...rest } = call(way);
       const connection = await send(patient.port, rest);
       await hasReceived(connection, seenText(way, 1));
@@ -1519,9 +1521,11 @@ describe("clients that leave", () => {
           taken += piece.length;
         }
       };
-      const plan = answer.sseSteps([flood, ...way.events.map(answer.body), answer.finish()]);
+      const plan = respond.sseSteps([flood, ...way.events.map(respond.body), respond.finish()]);
       const { model, ...rest } = call(way);
-      upstream.answerWith((request) => (request.text().includes(`"${model}"`) ? plan : answer.json(200, {})));
+      upstream.answerWith((request) =>
+        request.text().includes(`"${model}"`) ? plan : respond.json(200, {}),
+      );
       const response = await unread(hasty.port, rest);
       response.pause();
       // Nothing more is taken while the interceptor, through the same process, does other work.
@@ -1548,7 +1552,7 @@ describe("clients that leave", () => {
   it.each(BOTH)(
     "G24 a client that reads nothing and leaves: upstream closed, one end: $name",
     async (way) => {
-      upstream.answerWith(answer.sseSteps([again(`: ${"x".repeat(64 * 1024)}\n\n`)]));
+      upstream.answerWith(respond.sseSteps([again(`: ${"x".repeat(64 * 1024)}\n\n`)]));
       const { model, ...rest } = call(way);
       const response = await unread(patient.port, rest);
       response.pause();
@@ -1560,8 +1564,8 @@ describe("clients that leave", () => {
 
   it("G24 past what is observed, a client that leaves is still noticed, and the record says that it saw a part", async () => {
     const piece = `: ${"x".repeat(64 * 1024 - 4)}\n\n`;
-    const steps = [...Array.from({ length: 64 }, () => answer.body(piece)), answer.hang()];
-    upstream.answerWith(answer.sseSteps(steps));
+    const steps = [...Array.from({ length: 64 }, () => respond.body(piece)), respond.hang()];
+    upstream.answerWith(respond.sseSteps(steps));
     const { model, ...rest } = call(ASKED);
     const response = await unread(hasty.port, rest);
     let bytes = 0;
@@ -1581,8 +1585,8 @@ describe("clients that leave", () => {
 
   it("G24 past what is observed, an upstream that breaks off is truncated, and the record says that it saw a part", async () => {
     const piece = `: ${"x".repeat(64 * 1024 - 4)}\n\n`;
-    const steps = [...Array.from({ length: 64 }, () => answer.body(piece)), answer.fin()];
-    upstream.answerWith(answer.sseSteps(steps));
+    const steps = [...Array.from({ length: 64 }, () => respond.body(piece)), respond.fin()];
+    upstream.answerWith(respond.sseSteps(steps));
     const { model, ...rest } = call(ASKED);
     const response = await unread(hasty.port, rest);
     const brokeOff = await digest(response).then(
@@ -1599,7 +1603,7 @@ describe("clients that leave", () => {
   it.each(WAYS)(
     "G27 in the same tick as the end, 60 times: one end each, usage final: $name",
     async (way) => {
-      upstream.answerWith(answer.sse(way.events));
+      upstream.answerWith(respond.sse(way.events));
       const left = Array.from({ length: 60 }, () => call(way));
       for (const { target, body } of left) {
         const connection = await send(patient.port, { target, body });
@@ -1615,7 +1619,7 @@ describe("clients that leave", () => {
   );
 
   it.each(WAYS)("G27 at any moment at all, 60 times: one end each: $name", async (way) => {
-    upstream.answerWith(answer.sse(way.events));
+    upstream.answerWith(respond.sse(way.events));
     const left = Array.from({ length: 60 }, () => call(way));
     const whole = toBytes(way.events.join("")).length;
     for (const [at, { target, body }] of left.entries()) {

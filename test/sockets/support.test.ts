@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished } from "vitest";
-import * as answer from "../support/answer.ts";
+import * as respond from "../support/response-steps.ts";
 import { startFakeUpstream, type FakeUpstream } from "../support/fake-upstream.ts";
 import { startHarness } from "../support/harness.ts";
 import { startInterceptor, type RunningInterceptor } from "../support/interceptor.ts";
@@ -18,7 +18,7 @@ afterEach(() => upstream.close());
 
 describe("what the fake provider records", () => {
   it("keeps names, repeats, order and odd bytes of headers as they were on the wire", async () => {
-    upstream.answerWith(answer.json(200, {}));
+    upstream.answerWith(respond.json(200, {}));
     await rawRequest(upstream.port, {
       target: "http://elsewhere/v1?x=%2f",
       headers: [
@@ -40,7 +40,7 @@ describe("what the fake provider records", () => {
   });
 
   it("reads bodies by length and in chunks", async () => {
-    upstream.answerWith(answer.json(200, {}));
+    upstream.answerWith(respond.json(200, {}));
     await rawRequest(upstream.port, { target: "/", body: "grüße" });
     await rawRequest(upstream.port, { target: "/", chunks: ["grü", "ße", new Uint8Array([0, 255])] });
     const [byLength, inChunks] = await upstream.waitForRequests(2);
@@ -62,7 +62,7 @@ describe("what the fake provider records", () => {
   });
 
   it("answers several requests on one connection", async () => {
-    upstream.answerWith((request, index) => answer.json(200, { index, target: request.target }));
+    upstream.answerWith((request, index) => respond.json(200, { index, target: request.target }));
     const client = await openRaw(upstream.port);
     client.send({ target: "/a" });
     client.send({ target: "/b" });
@@ -77,7 +77,7 @@ describe("what the fake provider records", () => {
 describe("what the fake provider can answer", () => {
   it("any status and header, repeats apart", async () => {
     upstream.answerWith(
-      answer.json(529, "{}", [
+      respond.json(529, "{}", [
         ["Set-Cookie", "a"],
         ["Set-Cookie", "b"],
         ["X-L", "\xe9"],
@@ -94,8 +94,8 @@ describe("what the fake provider can answer", () => {
 
   it("events one by one, each held until the test lets it go", async () => {
     const { promise: held, resolve: release } = Promise.withResolvers<void>();
-    const second = [answer.waitFor(held), answer.body(answer.event("[DONE]")), answer.finish()];
-    upstream.answerWith(answer.sseSteps([answer.body(answer.event({ n: 1 })), ...second]));
+    const second = [respond.waitFor(held), respond.body(respond.event("[DONE]")), respond.finish()];
+    upstream.answerWith(respond.sseSteps([respond.body(respond.event({ n: 1 })), ...second]));
     const client = await openRaw(upstream.port);
     client.send({ target: "/" });
     expect(await client.readUntil((text) => text.includes('{"n":1}'))).not.toContain("[DONE]");
@@ -104,27 +104,27 @@ describe("what the fake provider can answer", () => {
   });
 
   it("compressed events that inflate piece by piece", async () => {
-    upstream.answerWith(answer.gzipSse(["data: 1\n\n", "data: 2\n\n"]));
+    upstream.answerWith(respond.gzipSse(["data: 1\n\n", "data: 2\n\n"]));
     const got = await rawRequest(upstream.port, { target: "/" });
     expect(got.values("content-encoding")).toEqual(["gzip"]);
     expect(gunzipSync(got.body).toString()).toBe("data: 1\n\ndata: 2\n\n");
   });
 
   it("a body that ends with the connection, and none to HEAD, 204 and 304", async () => {
-    upstream.answerWith([answer.head({ framing: "until-close" }), answer.body("all"), answer.finish()]);
+    upstream.answerWith([respond.head({ framing: "until-close" }), respond.body("all"), respond.finish()]);
     expect((await rawRequest(upstream.port, { target: "/" })).text()).toBe("all");
-    upstream.answerWith([answer.head({ headers: [["Content-Length", "9"]], framing: "content-length" })]);
+    upstream.answerWith([respond.head({ headers: [["Content-Length", "9"]], framing: "content-length" })]);
     expect((await rawRequest(upstream.port, { method: "HEAD", target: "/" })).body.length).toBe(0);
-    upstream.answerWith([answer.head({ status: 204, framing: "content-length" })]);
+    upstream.answerWith([respond.head({ status: 204, framing: "content-length" })]);
     expect((await rawRequest(upstream.port, { target: "/" })).status).toBe(204);
   });
 
   it("answers that are cut short: by length, by FIN in mid-stream, by RST", async () => {
     for (const broken of [
-      answer.cutShort(200, "{}", 5),
-      answer.sseSteps([answer.body("data: 1\n\n"), answer.fin()]),
-      answer.sseSteps([answer.body("data: 1\n\n"), answer.reset()]),
-      [answer.reset()],
+      respond.cutShort(200, "{}", 5),
+      respond.sseSteps([respond.body("data: 1\n\n"), respond.fin()]),
+      respond.sseSteps([respond.body("data: 1\n\n"), respond.reset()]),
+      [respond.reset()],
     ]) {
       upstream.answerWith(broken);
       await expect(rawRequest(upstream.port, { target: "/" })).rejects.toThrow(ConnectionEnded);
@@ -132,7 +132,7 @@ describe("what the fake provider can answer", () => {
   });
 
   it("no answer at all, until the client leaves", async () => {
-    upstream.answerWith([answer.hang()]);
+    upstream.answerWith([respond.hang()]);
     const client = await openRaw(upstream.port);
     client.send({ target: "/" });
     const request = await upstream.waitForRequest();
@@ -143,7 +143,7 @@ describe("what the fake provider can answer", () => {
   });
 
   it("an answer before the request's body is whole", async () => {
-    upstream.answerWith(answer.json(413, {}), { at: "head" });
+    upstream.answerWith(respond.json(413, {}), { at: "head" });
     const client = await openRaw(upstream.port);
     client.write("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nhalf");
     expect((await client.readAnswer()).status).toBe(413);
@@ -154,18 +154,18 @@ describe("what the fake provider can answer", () => {
 
 describe("the raw client", () => {
   it("tells an orderly end from a reset", async () => {
-    upstream.answerWith([answer.fin()]);
+    upstream.answerWith([respond.fin()]);
     const left = await openRaw(upstream.port);
     left.send({ target: "/" });
     expect(await left.closed).toBe("end");
-    upstream.answerWith([answer.reset()]);
+    upstream.answerWith([respond.reset()]);
     const broken = await openRaw(upstream.port);
     broken.send({ target: "/" });
     expect(await broken.closed).toBe("reset");
   });
 
   it("says what it had received when an answer ends too early", async () => {
-    upstream.answerWith([answer.raw("HTTP/1.1 200 O"), answer.fin()]);
+    upstream.answerWith([respond.raw("HTTP/1.1 200 O"), respond.fin()]);
     const client = await openRaw(upstream.port);
     client.send({ target: "/" });
     await expect(client.readUntil((text) => text.includes("never"))).rejects.toThrow("HTTP/1.1 200 O");

@@ -9,7 +9,7 @@
  */
 import { createServer, type Socket } from "node:net";
 import type { AddressInfo } from "node:net";
-import { json } from "./answer.ts";
+import { json } from "./response-steps.ts";
 import { until } from "./deadline.ts";
 import {
   serveConnection,

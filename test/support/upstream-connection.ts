@@ -1,6 +1,6 @@
 /** One connection of the fake provider: requests in, kept as they came; the planned answers out. */
 import type { Socket } from "node:net";
-import type { Step } from "./answer.ts";
+import type { Step } from "./response-steps.ts";
 import { openWire } from "./upstream-wire.ts";
 import { ByteQueue, ConnectionEnded, concat, headerValues, readBody, readHead } from "./wire.ts";
 import type { HeaderPair, MessageHead } from "./wire.ts";

@@ -1,7 +1,7 @@
 /** The fake provider's side of one connection: what the steps of an answer write through. */
 import type { Socket } from "node:net";
 import { chunk, fromLatin1, toBytes } from "./wire.ts";
-import type { Framing, Wire } from "./answer.ts";
+import type { Framing, Wire } from "./response-steps.ts";
 
 const LAST_CHUNK = fromLatin1("0\r\n\r\n");
 
