@@ -13,7 +13,7 @@ import { byok } from "./identity/sources/byok.ts";
 import { coder } from "./identity/sources/coder.ts";
 import { jwt } from "./identity/sources/jwt.ts";
 import { keys } from "./identity/sources/keys.ts";
-import { createDelegate } from "./initiator/delegation.ts";
+import { createDelegationVerifier } from "./initiator/delegation.ts";
 import { createCoderDirectory } from "./initiator/directory.ts";
 import { durableReplayCache } from "./initiator/replay-cache.ts";
 import { createSignatureVerifier } from "./initiator/signature.ts";
@@ -91,7 +91,7 @@ export function createDeps(config: Config, world: Platform = PLATFORM): Deps {
   return {
     ...world,
     config,
-    delegate: config.delegation && createDelegate(config.delegation),
+    delegate: config.delegation && createDelegationVerifier(config.delegation),
     verifiers: createVerifiers(config, world),
     policies: [modelsPolicy],
     sinks: sinks(config),

@@ -12,7 +12,7 @@ import { readCredential, type Credential } from "../identity/credential.ts";
 import { identify, type Actor } from "../identity/identity.ts";
 import { readOwnerClaim } from "../initiator/owner-claim.ts";
 import { refusalOnInvalid } from "../initiator/on-invalid.ts";
-import { credentialBesideGatewayKey, type Delegation } from "../initiator/delegation.ts";
+import { delegatedCredential, type Delegation } from "../initiator/delegation.ts";
 import { detectFlags, type Flag } from "../initiator/flags.ts";
 import { decideInitiator, type Decision } from "../initiator/decision.ts";
 import { verifyAssertion } from "../initiator/verify-assertion.ts";
@@ -151,7 +151,7 @@ async function identifyCaller(
   if (delegation instanceof Refusal) return delegation;
   found.delegation = delegation;
   const sent = await readCredential(headers, sources);
-  const presented = delegation ? credentialBesideGatewayKey(delegation, sent) : sent;
+  const presented = delegation ? delegatedCredential(delegation, sent) : sent;
   if (presented instanceof Refusal) return presented;
   found.presented = presented;
   const actor = delegation?.actor ?? (await identify(presented, sources));

@@ -3,7 +3,7 @@ import type { Api } from "../../records/api/contract.ts";
 import type { Config } from "../config/config.ts";
 import type { Sink } from "../sinks/recorder.ts";
 import type { Redact } from "../../events/redaction.ts";
-import type { Delegate } from "../initiator/delegation.ts";
+import type { VerifyDelegation } from "../initiator/delegation.ts";
 import type { Verifiers } from "../initiator/verify-assertion.ts";
 import type { Policy } from "../policy/policy.ts";
 import type { Dialect } from "../provider/provider.ts";
@@ -12,7 +12,7 @@ import type { Dialect } from "../provider/provider.ts";
 export type Deps = {
   readonly config: Config;
   /** Knows a gateway that speaks for its users; null: there is none. */
-  readonly delegate: Delegate | null;
+  readonly delegate: VerifyDelegation | null;
   /** Who can say more of an owner than the headers do. */
   readonly verifiers: Verifiers;
   readonly policies: readonly Policy[];

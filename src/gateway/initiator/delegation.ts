@@ -29,11 +29,11 @@ export type Delegation = {
 };
 
 /** null: no key is sent, so nothing is delegated and the headers beside it are not read. Refuses `delegation_rejected`. */
-export type Delegate = (headers: Headers) => Promise<Delegation | Refusal | null>;
+export type VerifyDelegation = (headers: Headers) => Promise<Delegation | Refusal | null>;
 
 const MAX_KEY = 1024;
 
-export function createDelegate({ keys, actor }: DelegationRules): Delegate {
+export function createDelegationVerifier({ keys, actor }: DelegationRules): VerifyDelegation {
   let digests: readonly string[] | null = null;
   return async (headers) => {
     const sent = headers.get("x-coder-ai-gateway-key");
@@ -98,7 +98,7 @@ const NO_CREDENTIAL: Credential = {
  * What the client presents beside the gateway's key: as beside a governance token, `Authorization` or `X-Api-Key` is its
  * own provider key, and none is needed. The gateway's key is nobody's provider key, wherever else it stands.
  */
-export function credentialBesideGatewayKey(
+export function delegatedCredential(
   { key }: Delegation,
   presented: Credential | Refusal,
 ): Credential | Refusal {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import {
-  credentialBesideGatewayKey,
-  createDelegate,
+  delegatedCredential,
+  createDelegationVerifier,
   type Delegation,
 } from "../../../src/gateway/initiator/delegation.ts";
 import { readCredential } from "../../../src/gateway/identity/credential.ts";
@@ -11,7 +11,7 @@ import { accepted, openaiProvider, OWNER } from "../../support/in-workerd/values
 
 const KEY = "delegation-key-of-32-characters-1";
 const NEXT = "delegation-key-of-32-characters-2";
-const read = createDelegate({ keys: [KEY, NEXT], actor: "coder-gateway" });
+const read = createDelegationVerifier({ keys: [KEY, NEXT], actor: "coder-gateway" });
 
 const KEY_HEADER = "x-coder-ai-gateway-key";
 const ID_HEADER = "x-coder-ai-gateway-delegated-key-id";
@@ -111,7 +111,7 @@ describe("the provider key of a client behind a gateway", () => {
     accepted(await read(new Headers({ [KEY_HEADER]: KEY }))) as Delegation;
   const choose = async (headers: Record<string, string>, keys: readonly string[] = ["sk-central"]) => {
     const gateway = await delegation();
-    const presented = credentialBesideGatewayKey(gateway, await readCredential(new Headers(headers), []));
+    const presented = delegatedCredential(gateway, await readCredential(new Headers(headers), []));
     if (presented instanceof Refusal) return presented.code;
     const chosen = chooseCredential(openaiProvider({ keys }), gateway.actor, presented, () => 0);
     return chosen instanceof Refusal ? chosen.code : [chosen.kind, chosen.header[1]];
