@@ -1,24 +1,25 @@
+/** Facts about a conversation that a request's body contains, and helpers to read them. */
 import { asObject, type JsonObject } from "../../shared/json.ts";
 
 export type Conversation = {
-  /** What the user wrote: only where the last message is the user's, so once for each thing the user says. */
+  /** The user's text. Set only if the last message is the user's, so that each prompt is recorded once. */
   readonly prompt: string | null;
-  /** The tool call whose result this request brings back: what links it to the interception that asked for the tool. */
+  /** Id of the tool call whose result the request contains. It links the request to the interception that made the call. */
   readonly correlatingToolCallId: string | null;
 };
 
-/** The last entry of what may be a list, if it is an object. */
+/** The last entry, or null if the value is not a list or the entry is not an object. */
 export function lastOf(list: unknown): JsonObject | null {
   return Array.isArray(list) ? asObject(list.at(-1)) : null;
 }
 
-/** The last of the entries that have this type. */
+/** The last entry of the given type, or null. */
 export function lastOfType(list: unknown, type: string): JsonObject | null {
   if (!Array.isArray(list)) return null;
   return asObject(list.findLast((entry) => asObject(entry)?.["type"] === type));
 }
 
-/** Content that is text, or the last text among its parts; null where it is empty. */
+/** The content if it is a string, else the text of its last text part; null if that is empty or not a string. */
 export function lastTextPart(content: unknown): string | null {
   const text = typeof content === "string" ? content : lastOfType(content, "text")?.["text"];
   return typeof text === "string" && text !== "" ? text : null;

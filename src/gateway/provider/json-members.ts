@@ -1,16 +1,17 @@
 /**
- * Where the members of a JSON object stand in its text: what `JSON.parse` does not tell, and a splice or a look for
- * repeated keys needs. Only for text that `JSON.parse` has accepted as an object (RFC 8259); nothing is checked again.
+ * Positions of a JSON object's members in its text. `JSON.parse` does not report them; editing a member in place and
+ * detecting repeated keys need them. The text must be an object that `JSON.parse` accepts (RFC 8259): the scanner does
+ * not validate it.
  */
 
 export type Member = {
   readonly key: string;
-  /** Where the value begins, and where it has ended, in the text. */
+  /** Offsets in the text: the start of the value, and the end after it. */
   readonly from: number;
   readonly to: number;
 };
 
-/** The members of the outermost object of valid JSON, in their order, duplicates and all. */
+/** Yields the members of the outermost object in order, including duplicates. */
 export function* topLevelMembers(text: string): Generator<Member> {
   let at = text.indexOf("{") + 1;
   for (;;) {
@@ -31,7 +32,7 @@ function skipBlank(text: string, at: number): number {
   return at;
 }
 
-/** Past the closing quote of the string that begins at `at`. */
+/** The offset after the closing quote of the string that starts at `at`. */
 function endOfString(text: string, at: number): number {
   let end = text.indexOf('"', at + 1);
   while (isEscaped(text, end)) end = text.indexOf('"', end + 1);
@@ -44,7 +45,7 @@ function isEscaped(text: string, at: number): boolean {
   return slashes % 2 === 1;
 }
 
-/** Past the end of the value that begins at `from`. */
+/** The offset after the value that starts at `from`. */
 function endOfValue(text: string, from: number): number {
   if (text[from] === '"') return endOfString(text, from);
   if (text[from] !== "{" && text[from] !== "[") return endOfLiteral(text, from);
@@ -62,7 +63,7 @@ function endOfValue(text: string, from: number): number {
   }
 }
 
-/** Past a number, `true`, `false` or `null`. */
+/** The offset after a number, `true`, `false` or `null`. */
 function endOfLiteral(text: string, from: number): number {
   const delimiter = /[,}\]\s]/g;
   delimiter.lastIndex = from;

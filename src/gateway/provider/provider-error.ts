@@ -1,4 +1,4 @@
-/** What an answer says went wrong: a short name, and where it is kept, the message. */
+/** The error that a response reports: a short type and, if `ContentOptions` keeps it, the message. */
 import type { ResponseReport, ContentOptions } from "./response-reader.ts";
 import { cut } from "./bounded-text.ts";
 import { asText } from "./usage.ts";
@@ -11,7 +11,7 @@ export const NO_ERROR: ProviderError = { error: null, errorMessage: null };
 export const MAX_ERROR_TYPE = 64;
 const MAX_MESSAGE = 1024;
 
-/** Out of an error as either provider writes it: an object with `type` or `code` and `message`, or only a text. */
+/** Reads an error in either provider's form: an object with `type` or `code` and `message`, or a string. */
 export function readProviderError(failure: unknown, keep: ContentOptions): ProviderError {
   const object = asObject(failure);
   return {
@@ -20,7 +20,7 @@ export function readProviderError(failure: unknown, keep: ContentOptions): Provi
   };
 }
 
-/** Cut between words: what remained of a key that was cut would not be known for one when secrets are taken out. */
+/** Truncated between words, because redaction would not recognize the remaining part of a truncated key. */
 function toMessage(value: unknown): string | null {
   if (typeof value !== "string" || value === "") return null;
   if (value.length <= MAX_MESSAGE) return value;

@@ -1,69 +1,67 @@
-/**
- * The contract of a provider's type, its API dialect. One file per dialect implements it; `wiring.ts` lists them.
- */
+/** The contract of a dialect, an AI API's wire protocol. One folder per dialect implements it; `wiring.ts` lists them. */
 import type { ResponseReader, ContentOptions } from "./response-reader.ts";
 import type { Conversation } from "./conversation.ts";
 import type { JsonObject } from "../../shared/json.ts";
 
-/** A configured upstream: a name, a type, and the network place its type's routes hang under. */
+/** A configured AI API: its name, its dialect, and the base URL of its upstream. */
 export type Provider = {
   readonly name: string;
   readonly dialect: Dialect;
-  /** Without a slash at its end. */
+  /** Without a trailing slash. */
   readonly baseUrl: string;
-  /** Central keys. Empty: the client's own provider key is forwarded. */
+  /** Central keys. If the list is empty, the client's own provider key is forwarded. */
   readonly keys: readonly string[];
-  /** Ask for usage where the client did not (see `splice.ts`). */
+  /** Add the usage opt-in to requests without it (see `inject-usage.ts`). */
   readonly injectUsage: boolean;
-  /** Forward `X-Coder-*`: only for an upstream that is Coder itself. */
+  /** Forward `X-Coder-*` headers. For an upstream that is Coder itself. */
   readonly coderHeaders: boolean;
-  /** The models that may be asked for, exactly as written; null allows all, an empty list none. */
+  /** The allow-list of models, compared exactly. null allows all; an empty list allows no model. */
   readonly models: readonly string[] | null;
 };
 
-/** `intercept`: parsed, observed, recorded · `passthrough`: forwarded and counted. */
+/** `intercept` routes are parsed, observed and recorded; `passthrough` routes are forwarded and counted. */
 export type DialectRoute =
   | { readonly kind: "intercept"; readonly path: string; readonly api: Api }
   | {
       readonly kind: "passthrough";
       readonly path: string;
-      /** Also takes whatever stands below `path`. */
+      /** Also matches paths below `path`. */
       readonly below: boolean;
       /**
-       * Whether a POST here has a model do something, so that the provider's list of models holds for it too: `named`,
-       * the one that the body names; `hidden`, one that cannot be seen there, so that none counts as allowed.
+       * Whether a POST runs a model, so that the provider's allow-list of models applies. `named`: the body names the
+       * model. `hidden`: the body does not show it, so the request is allowed only without an allow-list.
        */
       readonly runsModel: "no" | "named" | "hidden";
     };
 
-/** One intercepted API: what its requests and answers tell, and whether its streams must be asked for usage. */
+/** One intercepted API: how to read its requests and responses, and whether its streams need the usage opt-in. */
 export type Api = {
   readonly name: string;
   /** Reads a request's parsed body; never throws. */
   readonly readConversation: (fields: JsonObject) => Conversation;
   readonly createReader: (keep: ContentOptions) => ResponseReader;
   /**
-   * Where streams report usage only with `stream_options.include_usage`: tells by an event's data that it holds nothing
-   * but that usage. null where usage is always reported.
+   * For an API whose streams report usage only with `stream_options.include_usage`: whether an event's data contains
+   * only that usage. null if the API always reports usage.
    */
   readonly isUsageOnly: ((data: string) => boolean) | null;
 };
 
 export type Dialect = {
   readonly type: string;
-  /** Where the routes hang below the provider's name in our own paths: the part of the URL that is not in `base_url`. */
+  /** The path between the provider's name and the routes in gateway URLs; `base_url` includes it on the upstream side. */
   readonly mount: string;
   readonly routes: readonly DialectRoute[];
-  /** Headers by which a root path that two dialects share is known to be this one's. */
+  /** Headers whose presence selects this dialect for a root path that several dialects have. */
   readonly distinguishingHeaders: readonly string[];
-  /** The header in which the provider wants its central key. */
+  /** The header that carries a central key to the provider. */
   readonly keyHeader: (key: string) => readonly [name: string, value: string];
-  /** The header in which the client's own provider key goes on, given the one it came in. */
+  /** The header that carries the client's own provider key, given the header in which the client sent it. */
   readonly ownKeyHeader: (
     key: string,
     from: "authorization" | "x-api-key",
   ) => readonly [name: string, value: string];
-  /** An error body as this API's clients expect it. */
+  /** An error body in the form that the API's clients expect. */
   readonly errorBody: (error: {
     status: number;
     message: string;

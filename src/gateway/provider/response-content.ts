@@ -1,33 +1,33 @@
 /**
- * What one answer holds besides its figures: the tool calls and thoughts, counted exactly and kept within bounds.
- * Receives them as a dialect's reader finds them, hands on their part of the report.
+ * The content of one response: its tool calls and thoughts, counted exactly and kept within bounds. A dialect's reader
+ * adds them as it reads them, and takes their part of the report from here.
  */
 import { MAX_THOUGHTS, MAX_TOOL_CALLS, type ResponseReport, type ContentOptions } from "./response-reader.ts";
 import { createBoundedTexts, type BoundedText } from "./bounded-text.ts";
 import { asName } from "./usage.ts";
 
-/** A tool call that is still being told. */
+/** A tool call whose fields may still arrive. */
 export type PartialToolCall = {
   id: string | null;
   name: string | null;
   readonly kind: string;
-  /** null where inputs are not kept. */
+  /** null if `ContentOptions` does not keep inputs. */
   readonly input: BoundedText | null;
   readonly error: BoundedText | null;
 };
 
 export type ResponseContent = {
-  /** One more tool call; null where there is only room to count it. */
+  /** Counts a tool call; returns null past `MAX_TOOL_CALLS`. */
   readonly call: (kind: string, id: unknown, name: unknown) => PartialToolCall | null;
   readonly callWithId: (id: unknown) => PartialToolCall | null;
-  /** One more thought; null where it is only counted. */
+  /** Counts a thought; returns null past `MAX_THOUGHTS` or if thoughts are not kept. */
   readonly thought: () => BoundedText | null;
   readonly report: () => Pick<ResponseReport, "toolCalls" | "toolCallCount" | "thoughts" | "thoughtCount">;
 };
 
 const MAX_NAME = 128;
 
-/** Also a call's id or name that comes later than the call. */
+/** Bounds a call's id or name; readers also use these for one that arrives after the call. */
 export const callId = (value: unknown): string | null => asName(value);
 export const callName = (value: unknown): string | null => asName(value, MAX_NAME);
 
@@ -53,8 +53,8 @@ export function collectContent({ toolInputs, thoughts: keepThoughts }: ContentOp
       return call;
     },
     callWithId: (id) => {
-      const wanted = callId(id);
-      return wanted === null ? null : (calls.find((call) => call.id === wanted) ?? null);
+      const bounded = callId(id);
+      return bounded === null ? null : (calls.find((call) => call.id === bounded) ?? null);
     },
     thought: () => {
       thoughtCount += 1;
@@ -72,7 +72,7 @@ export function collectContent({ toolInputs, thoughts: keepThoughts }: ContentOp
         error: error?.value() ?? null,
       })),
       toolCallCount: callCount,
-      // One of which no word came, or for which there was no room, is only counted.
+      // A thought without text, or one that did not fit, is only counted.
       thoughts: thoughts.map((thought) => thought.value() ?? "").filter((thought) => thought !== ""),
       thoughtCount,
     }),

@@ -1,73 +1,73 @@
 /**
- * What one answer tells of itself: the contract between a dialect's readers and who watches the answer. Names and counts
- * are always told; content (a tool's input, a thought, an error's message) only where `Keep` asks for it.
+ * The contract between a dialect's readers and the observation of a response. A report always has names and counts; it
+ * has content (a tool's input, a thought, an error's message) only if `ContentOptions` keeps it.
  */
 import type { Usage } from "./usage.ts";
 
-/** Which content a reader keeps. What it is not asked to keep it does not hold, not even for a moment. */
+/** The content that a reader keeps. A reader never stores content that is switched off, not even temporarily. */
 export type ContentOptions = {
   readonly toolInputs: boolean;
   readonly thoughts: boolean;
   readonly errorMessages: boolean;
 };
 
-/** A tool that the model wants run, or that the provider ran for it. */
+/** A tool call: one for the client to run, or one that the provider ran. */
 export type ToolCall = {
-  /** The provider's id of the call, by which its result is sent back; null where it has none. */
+  /** The provider's id of the call, which its result refers to; null if it has none. */
   readonly id: string | null;
-  /** The tool's name; for a hosted kind that has none, the kind. */
+  /** The tool's name; for a hosted tool without a name, the kind. */
   readonly name: string;
   /** The item's type in the dialect: `function`, `tool_use`, `web_search_call`, … */
   readonly kind: string;
   /**
-   * What it is called with: JSON or raw text, as the model wrote it; of an answer that was cut, what came. null where it
-   * is not kept, or nothing came, or it did not fit beside the answer's other texts.
+   * The call's input as the model wrote it: JSON or raw text. It is partial if the response was cut off. null if it is
+   * not kept, is absent, or did not fit beside the response's other texts.
    */
   readonly input: string | null;
-  /** What a tool that the provider ran says went wrong; null where nothing did or it is not kept. */
+  /** The error of a tool that the provider ran; null if it succeeded or errors are not kept. */
   readonly error: string | null;
 };
 
 export type ResponseReport = {
-  /** The provider's id of the answer. */
+  /** The provider's id of the response. */
   readonly id: string | null;
-  /** The model that answered. */
+  /** The model that the response names. */
   readonly model: string | null;
   readonly usage: Usage | null;
-  /** The figures are the provider's closing ones. */
+  /** Whether the figures are the provider's final ones. */
   readonly usageFinal: boolean;
-  /** The answer's own end was seen: its terminal event, or the whole of a JSON body. */
+  /** Whether the response is complete: its terminal event or a whole JSON body was read. */
   readonly ended: boolean;
-  /** Why the model stopped, in the dialect's word: `stop`, `tool_calls`, `max_output_tokens`, `end_turn`, … */
+  /** Why the model stopped, in the dialect's terms: `stop`, `tool_calls`, `max_output_tokens`, `end_turn`, … */
   readonly finishReason: string | null;
-  /** The type of the error that the answer carried inside a 200 or as its body. */
+  /** The type of the error that the response contained, inside a 200 or as its body. */
   readonly error: string | null;
-  /** Its message, where kept; a long one is cut between words. */
+  /** The error's message, if kept; a long one is truncated between words. */
   readonly errorMessage: string | null;
-  /** In the order they began; the first `MAX_TOOL_CALLS`. */
+  /** The first `MAX_TOOL_CALLS`, in the order in which they started. */
   readonly toolCalls: readonly ToolCall[];
-  /** How many there were, kept or not. */
+  /** Number of tool calls, kept or not. */
   readonly toolCallCount: number;
-  /** Where kept, in the order they began; the first `MAX_THOUGHTS`, less those of which no word came or was kept. */
+  /** If kept, the first `MAX_THOUGHTS` in the order in which they started, without empty ones and ones that did not fit. */
   readonly thoughts: readonly string[];
-  /** How many there were, kept or not. */
+  /** Number of thoughts, kept or not. */
   readonly thoughtCount: number;
 };
 
-/** Reads one answer, as events or as one JSON value; never throws, whatever it is given. */
+/** Reads one response, as events or as one JSON value. It never throws, regardless of its input. */
 export type ResponseReader = {
-  /** One SSE event's data, and its `event:` name where it had one. */
+  /** Reads one SSE event: its data, and its `event:` name or an empty string. */
   readonly event: (data: string, name: string) => void;
-  /** A whole JSON body, parsed. */
+  /** Reads a whole parsed JSON body. */
   readonly body: (value: unknown) => void;
   readonly report: () => ResponseReport;
 };
 
-/** So many are kept of one answer; the rest is only counted. */
+/** Maximum number of tool calls and of thoughts kept of one response; the rest is only counted. */
 export const MAX_TOOL_CALLS = 100;
 export const MAX_THOUGHTS = 100;
 
-/** The report of an answer that said nothing. */
+/** The report of an empty response. */
 export const EMPTY_REPORT: ResponseReport = {
   id: null,
   model: null,

@@ -1,7 +1,6 @@
 /**
- * Which provider a request is for, and which of its routes. Receives the path as it was sent and the configured
- * providers; hands on a route out of the dialects' fixed tables. Never builds anything out of the caller's text but
- * the part below a route that says it takes one, and that part is checked.
+ * Finds the provider and the route for a request's path in the dialects' fixed tables. The only part of the client's
+ * path that reaches an upstream URL is the part below a route that accepts subpaths, and that part is validated.
  */
 import { ROUTE_PREFIXES } from "../../shared/http/target.ts";
 import { Refusal } from "../../shared/refusal.ts";
@@ -10,41 +9,42 @@ import type { Dialect, DialectRoute, Provider } from "./provider.ts";
 export type Route = {
   readonly provider: Provider;
   readonly route: DialectRoute;
-  /** The path under the provider's base URL: a fixed route's, or one below it that has been checked. */
+  /** The path to append to the provider's base URL: a fixed route's path, or a validated path below it. */
   readonly upstreamPath: string;
 };
 
-/** The route asked for, or null where there is none. `path` has been through `readTarget`. */
+/** The route for a path that `readTarget` has accepted, or null if there is none. */
 export function findRoute(
   path: string,
   headers: Headers,
   providers: ReadonlyMap<string, Provider>,
 ): Route | null {
-  const prefix = ROUTE_PREFIXES.find((one) => path.startsWith(`${one}/`));
+  const prefix = ROUTE_PREFIXES.find((candidate) => path.startsWith(`${candidate}/`));
   const inner = prefix === undefined ? path : path.slice(prefix.length);
   const slash = inner.indexOf("/", 1);
   if (slash > 0) {
     const named = providers.get(inner.slice(1, slash));
-    if (named) return under(named, inner.slice(slash));
+    if (named) return providerRoute(named, inner.slice(slash));
   }
-  return shortcut(inner, headers, providers);
+  return rootRoute(inner, headers, providers);
 }
 
-/** The provider that a path names, whether or not it has such a route: in whose dialect to say so. */
+/** The provider that the path names, even if the route does not exist. Its dialect formats the error. */
 export function namedProvider(path: string, providers: ReadonlyMap<string, Provider>): Provider | null {
-  const prefix = ROUTE_PREFIXES.find((one) => path.startsWith(`${one}/`)) ?? "";
+  const prefix = ROUTE_PREFIXES.find((candidate) => path.startsWith(`${candidate}/`)) ?? "";
   return providers.get(path.slice(prefix.length).split("/", 2)[1] ?? "") ?? null;
 }
 
-/** Whether the path is a base URL itself (the root, a provider's name): what `HEAD /` probes. */
+/** Whether the path is a base URL itself (the root or a provider's name), which clients probe with `HEAD`. */
 export function isBase(path: string, providers: ReadonlyMap<string, Provider>): boolean {
-  const prefix = ROUTE_PREFIXES.find((one) => path === one || path.startsWith(`${one}/`)) ?? "";
+  const prefix =
+    ROUTE_PREFIXES.find((candidate) => path === candidate || path.startsWith(`${candidate}/`)) ?? "";
   const inner = path.slice(prefix.length).replace(/\/$/, "");
   return inner === "" || providers.has(inner.slice(1));
 }
 
-/** A route of one provider, from the path that follows its name. */
-function under(provider: Provider, path: string): Route | null {
+/** The provider's route for the path that follows its name. */
+function providerRoute(provider: Provider, path: string): Route | null {
   const { mount } = provider.dialect;
   if (!path.startsWith(`${mount}/`)) return null;
   const upstreamPath = path.slice(mount.length);
@@ -52,22 +52,22 @@ function under(provider: Provider, path: string): Route | null {
   return route && { provider, route, upstreamPath };
 }
 
-/** A root path: the first provider of a dialect that has it. Where several do, the request's headers tell. */
-function shortcut(path: string, headers: Headers, providers: ReadonlyMap<string, Provider>): Route | null {
-  const found: Route[] = [];
+/** The route of a root path, at the first provider of its dialect. If several dialects have it, the headers decide. */
+function rootRoute(path: string, headers: Headers, providers: ReadonlyMap<string, Provider>): Route | null {
+  const candidates: Route[] = [];
   for (const provider of providers.values()) {
-    if (found.some((route) => route.provider.dialect === provider.dialect)) continue;
-    const route = under(provider, path);
-    if (route) found.push(route);
+    if (candidates.some((route) => route.provider.dialect === provider.dialect)) continue;
+    const route = providerRoute(provider, path);
+    if (route) candidates.push(route);
   }
-  if (found.length < 2) return found[0] ?? null;
-  const told = found.find(({ provider }) =>
+  if (candidates.length < 2) return candidates[0] ?? null;
+  const distinguished = candidates.find(({ provider }) =>
     provider.dialect.distinguishingHeaders.some((name) => headers.has(name)),
   );
   return (
-    told ??
-    found.find(({ provider }) => provider.dialect.distinguishingHeaders.length === 0) ??
-    found[0] ??
+    distinguished ??
+    candidates.find(({ provider }) => provider.dialect.distinguishingHeaders.length === 0) ??
+    candidates[0] ??
     null
   );
 }
@@ -80,28 +80,31 @@ function matchRoute(dialect: Dialect, path: string): DialectRoute | null {
 function matches(route: DialectRoute, path: string): boolean {
   const { path: fixed } = route;
   if (fixed.endsWith("/*"))
-    return path.startsWith(fixed.slice(0, -1)) && isPlain(path.slice(fixed.length - 1));
+    return path.startsWith(fixed.slice(0, -1)) && isValidSubpath(path.slice(fixed.length - 1));
   if (path === fixed) return true;
   if (route.kind !== "passthrough" || !route.below || !path.startsWith(`${fixed}/`)) return false;
-  return isPlain(path.slice(fixed.length + 1));
+  return isValidSubpath(path.slice(fixed.length + 1));
 }
 
-/** Segments as ids are written (`ft:gpt-4o:org::id`): no `;`, no empty one, escapes only of what needs none of our care. */
-function isPlain(below: string): boolean {
-  return /^(?:(?:[\w.~:@!$&'()*+,=-]|%[2-7][0-9a-f])+(?:\/|$))+$/i.test(below) && !below.endsWith("/");
+/**
+ * Whether each segment has only the characters of ids (`ft:gpt-4o:org::id`). Rejects `;`, empty segments, and escapes
+ * outside `%20` to `%7f`.
+ */
+function isValidSubpath(subpath: string): boolean {
+  return /^(?:(?:[\w.~:@!$&'()*+,=-]|%[2-7][0-9a-f])+(?:\/|$))+$/i.test(subpath) && !subpath.endsWith("/");
 }
 
-/** Methods that a route takes: an intercepted one is a call, a passthrough also reads and manages what it names. */
+/** The methods that a route accepts: POST for a model call, and those of management requests for a passthrough. */
 export function methodsOf(route: DialectRoute): readonly string[] {
   return route.kind === "intercept" ? ["POST"] : ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
 }
 
-/** A refusal for a request to upgrade or with a method the route does not take; null where neither. */
+/** A refusal for a WebSocket upgrade or a method that the route does not accept; otherwise null. */
 export function checkMethod(
   route: DialectRoute,
   { method, headers }: Pick<Request, "method" | "headers">,
 ): Refusal | null {
-  // Codex falls back to HTTP at once on 426; any other status costs it seven tries.
+  // On 426, Codex falls back to HTTP immediately; any other status costs it seven attempts.
   if (/\bwebsocket\b/i.test(headers.get("upgrade") ?? "")) return new Refusal("websocket_unsupported");
   return methodsOf(route).includes(method) ? null : new Refusal("method_not_allowed");
 }

@@ -1,12 +1,12 @@
 /**
- * What an answer says it used. Each figure is the provider's own, as a whole number from 0 to 2^53 - 1, or null where
- * it gave none; a figure that is no such number is not taken, and `flagged` says that one was refused.
+ * Token usage that a response reports. Each figure is the provider's own: an integer from 0 to 2^53 - 1, or null if it is
+ * absent. Any other value is dropped, and `invalid` is set.
  */
 import type { JsonObject } from "../../shared/json.ts";
 import { truncate } from "../../shared/text.ts";
 
 export type Usage = {
-  /** Cache excluded. */
+  /** Without cached tokens. */
   readonly input_tokens: number | null;
   readonly output_tokens: number | null;
   readonly cache_read_input_tokens: number | null;
@@ -15,23 +15,23 @@ export type Usage = {
   readonly invalid: boolean;
 };
 
-/** The value as text of at most `max` characters, or null where it is not a text. */
+/** The value truncated to `max` UTF-16 units, or null if it is not a string. */
 export function asText(value: unknown, max = 256): string | null {
-  // A text of its own: a slice would keep the provider's whole text alive.
+  // The result is a copy: a slice would keep the provider's whole text in memory.
   return typeof value === "string" ? structuredClone(truncate(value, max)) : null;
 }
 
-/** The same, where an empty text says nothing either: Azure's first chunk has an empty id and model. */
+/** As `asText`, but null for an empty string too: the id and model of Azure's first chunk are empty. */
 export function asName(value: unknown, max = 256): string | null {
   return asText(value, max) || null;
 }
 
-/** Collects figures of one usage object and remembers whether one had to be refused. */
+/** Reads the figures of one usage object and records whether one was invalid. */
 export class UsageFigures {
   invalid = false;
   readonly extras: Record<string, number> = {};
 
-  /** The figure under `key`, or null where it is absent, null or no count. */
+  /** The figure under `key`, or null if it is absent, null or invalid. */
   read(from: JsonObject | null, key: string): number | null {
     const value = from?.[key];
     if (value === undefined || value === null) return null;
@@ -40,16 +40,16 @@ export class UsageFigures {
     return null;
   }
 
-  /** Keeps the figure under `key` as the named extra, if there is one. */
+  /** Adds the figure under `key` to the extras as `name`, unless it is absent or invalid. */
   extra(name: string, from: JsonObject | null, key: string): void {
     const value = this.read(from, key);
     if (value !== null) this.extras[name] = value;
   }
 
-  /** `total` less its cached parts, never below 0; null where the total is unknown. */
+  /** `total` minus its cached parts, at least 0; null if the total is unknown. */
   subtract(total: number | null, ...parts: readonly (number | null)[]): number | null {
     if (total === null) return null;
-    const rest = parts.reduce<number>((left, part) => left - (part ?? 0), total);
+    const rest = parts.reduce<number>((sum, part) => sum - (part ?? 0), total);
     if (rest < 0) this.invalid = true;
     return Math.max(0, rest);
   }

@@ -1,38 +1,39 @@
 /**
- * Content blocks of a Messages answer: tool calls, for the client or run by the provider, and thinking. Receives blocks
- * as they begin, their pieces, or a whole list; hands each on to the answer's content. Redacted thinking, signatures and
- * tools' results are not read, but for what a result says went wrong.
+ * Content blocks of a Messages response: tool calls, for the client or run by the provider, and thinking. Each is added
+ * to the response's content. Redacted thinking, signatures and tool results are not read, except for a result's error.
  */
 import type { ResponseContent } from "../response-content.ts";
 import { toJson, type BoundedText } from "../bounded-text.ts";
 import { asObject, type JsonObject } from "../../../shared/json.ts";
 
-export type Blocks = {
-  /** What `content_block_start`, `…_delta` and `…_stop` say. */
+export type ContentBlocks = {
+  /** Reads a `content_block_start` event's block. */
   readonly start: (block: unknown, index: unknown) => void;
-  readonly piece: (delta: unknown, index: unknown) => void;
+  /** Reads a `content_block_delta` event's delta. */
+  readonly delta: (delta: unknown, index: unknown) => void;
+  /** Reads a `content_block_stop` event. */
   readonly stop: (index: unknown) => void;
   /** Whether an event may be a delta or stop of a block that is kept. */
   readonly mayContinue: (data: string) => boolean;
-  /** A message's whole content. */
-  readonly whole: (list: unknown) => void;
+  /** Reads the whole content of a message. */
+  readonly list: (blocks: unknown) => void;
 };
 
 const CONTINUES = /"type"\s*:\s*"(?:input_json_delta|thinking_delta|content_block_stop)"/;
 
-/** A block whose text is kept. */
-type Open = {
+/** A block that has started and whose text is kept. */
+type OpenBlock = {
   readonly text: BoundedText;
-  /** It began with an empty input: that is what it is called with only if no piece follows. */
+  /** Whether the block started with the input `{}`, which is the call's input only if no delta follows. */
   readonly empty: boolean;
-  inPieces: boolean;
+  hasDeltas: boolean;
 };
 
 const toIndex = (value: unknown): number | null => (typeof value === "number" ? value : null);
 
-export function messageBlocks(content: ResponseContent): Blocks {
-  /** By their index; null for one that has none. */
-  const open = new Map<number | null, Open>();
+export function createContentBlocks(content: ResponseContent): ContentBlocks {
+  /** By index; the key of a block without an index is null. */
+  const open = new Map<number | null, OpenBlock>();
 
   const start = (value: unknown, index: unknown): void => {
     const block = asObject(value);
@@ -41,14 +42,14 @@ export function messageBlocks(content: ResponseContent): Blocks {
     if (type === "thinking") {
       const text = content.thought();
       text?.set(block["thinking"]);
-      if (text) open.set(toIndex(index), { text, empty: false, inPieces: true });
+      if (text) open.set(toIndex(index), { text, empty: false, hasDeltas: true });
     } else if (type === "tool_use" || type.endsWith("_tool_use")) {
       const text = content.call(type, block["id"], block["name"])?.input;
       if (!text) return;
       const input = toJson(block["input"]);
       const empty = input === "{}";
       if (!empty) text.set(input);
-      open.set(toIndex(index), { text, empty, inPieces: false });
+      open.set(toIndex(index), { text, empty, hasDeltas: false });
     } else if (type.endsWith("_tool_result")) {
       content.callWithId(block["tool_use_id"])?.error?.set(errorOf(block));
     }
@@ -56,26 +57,26 @@ export function messageBlocks(content: ResponseContent): Blocks {
 
   const stop = (index: unknown): void => {
     const block = open.get(toIndex(index));
-    if (block?.empty && !block.inPieces) block.text.set("{}");
+    if (block?.empty && !block.hasDeltas) block.text.set("{}");
     open.delete(toIndex(index));
   };
 
   return {
     start,
-    piece(value, index) {
+    delta(value, index) {
       const block = open.get(toIndex(index));
       const delta = asObject(value);
       if (!block || !delta) return;
       const piece = delta["type"] === "thinking_delta" ? delta["thinking"] : delta["partial_json"];
       if (typeof piece !== "string" || piece === "") return;
-      if (block.inPieces) block.text.add(piece);
+      if (block.hasDeltas) block.text.add(piece);
       else block.text.set(piece);
-      block.inPieces = true;
+      block.hasDeltas = true;
     },
     stop,
     mayContinue: (data) => open.size > 0 && CONTINUES.test(data),
-    whole(list) {
-      for (const block of Array.isArray(list) ? list : []) {
+    list(value) {
+      for (const block of Array.isArray(value) ? value : []) {
         start(block, null);
         stop(null);
       }
@@ -83,7 +84,7 @@ export function messageBlocks(content: ResponseContent): Blocks {
   };
 }
 
-/** The code of what went wrong, or where the result itself is an error, its text. */
+/** A result's error code, or its text if the result itself is an error; otherwise null. */
 function errorOf(result: JsonObject): string | null {
   const { content } = result;
   const code = asObject(content)?.["error_code"];

@@ -34,7 +34,7 @@ export const anthropic: Dialect = {
     passthrough("/api/hello", false),
   ],
   keyHeader: (key) => ["x-api-key", key],
-  // A subscription's OAuth token is a bearer, an API key is not: each goes on as it came.
+  // A subscription's OAuth token is a bearer token and an API key is not, so each keeps the header it was sent in.
   ownKeyHeader: (key, from) =>
     from === "x-api-key" ? ["x-api-key", key] : ["authorization", `Bearer ${key}`],
   errorBody: ({ status, message, interceptionId }) => ({

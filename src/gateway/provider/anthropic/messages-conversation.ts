@@ -1,4 +1,4 @@
-/** What a Messages request says of its conversation: its last message has the user's words, tools' results, or both. */
+/** Reads the conversation of a Messages request: the last message has the user's text, tool results, or both. */
 import { lastOf, lastOfType, lastTextPart, type Conversation } from "../conversation.ts";
 import { asName } from "../usage.ts";
 import type { JsonObject } from "../../../shared/json.ts";

@@ -1,4 +1,4 @@
-/** What a Chat Completions request says of its conversation: its last message tells who spoke last. */
+/** Reads the conversation of a Chat Completions request, of which the last message counts. */
 import { lastOf, lastTextPart, type Conversation } from "../conversation.ts";
 import { asName } from "../usage.ts";
 import type { JsonObject } from "../../../shared/json.ts";

@@ -1,18 +1,18 @@
 /**
- * Answers of Chat Completions: https://platform.openai.com/docs/api-reference/chat (objects
- * `chat.completion[.chunk]`). Receives chunks or the whole, hands on the report; looks only into what can tell anything.
+ * Reads a response of Chat Completions: https://platform.openai.com/docs/api-reference/chat (objects
+ * `chat.completion[.chunk]`). Chunks that cannot change the report are recognized by a pattern and not parsed.
  */
 import type { ResponseReader, ResponseReport, ContentOptions } from "../response-reader.ts";
 import { collectContent } from "../response-content.ts";
 import { NO_ERROR, readProviderError } from "../provider-error.ts";
-import { CALL_BEGINS, CALL_PIECE, chatCalls } from "./chat-tool-calls.ts";
+import { CALL_BEGINS, CALL_PIECE, createToolCallReader } from "./chat-tool-calls.ts";
 import { asName, UsageFigures, type Usage } from "../usage.ts";
 import { asObject, parseObject, type JsonObject } from "../../../shared/json.ts";
 
 /**
- * Of a stream's hundreds of chunks the first tells something new, and those with `usage`, an `error`, a `finish_reason`
- * or a call. Each key by its last five letters: an engine skips ahead by what alternatives of one length have in common,
- * and takes less than half the time it takes for whole keys.
+ * Of a stream's hundreds of chunks, only the first and those with `usage`, an `error`, a `finish_reason` or a tool call
+ * change the report. The pattern has the last five letters of each key: alternatives of equal length let the regular
+ * expression engine skip ahead, which takes less than half the time of matching whole keys.
  */
 const RELEVANT = String.raw`usage"\s*:\s*\{|error"\s*:\s*[^\sn]|eason"\s*:\s*"[^"]|`;
 const RELEVANT_CHUNK = new RegExp(RELEVANT + CALL_BEGINS);
@@ -20,33 +20,33 @@ const RELEVANT_CHUNK_WITH_INPUTS = new RegExp(RELEVANT + CALL_PIECE);
 
 export function chatReader(keep: ContentOptions): ResponseReader {
   const content = collectContent(keep);
-  const takeCalls = chatCalls(content);
-  const mayTell = keep.toolInputs ? RELEVANT_CHUNK_WITH_INPUTS : RELEVANT_CHUNK;
+  const readToolCalls = createToolCallReader(content);
+  const relevant = keep.toolInputs ? RELEVANT_CHUNK_WITH_INPUTS : RELEVANT_CHUNK;
   let id: string | null = null;
   let model: string | null = null;
   let usage: Usage | null = null;
   let final = false;
   let ended = false;
   let finishReason: string | null = null;
-  let failure = NO_ERROR;
+  let error = NO_ERROR;
 
-  const take = (value: JsonObject): void => {
+  const read = (value: JsonObject): void => {
     id ??= asName(value["id"]);
     model ??= asName(value["model"]);
-    const error = value["error"];
-    if (error !== undefined && error !== null) failure = readProviderError(error, keep);
+    const failure = value["error"];
+    if (failure !== undefined && failure !== null) error = readProviderError(failure, keep);
     const choices: unknown = value["choices"];
-    for (const one of Array.isArray(choices) ? choices : []) {
-      const choice = asObject(one);
+    for (const entry of Array.isArray(choices) ? choices : []) {
+      const choice = asObject(entry);
       if (!choice) continue;
-      takeCalls(choice);
+      readToolCalls(choice);
       if ((choice["index"] ?? 0) === 0) finishReason = asName(choice["finish_reason"], 128) ?? finishReason;
     }
     const reported = asObject(value["usage"]);
-    // The last usage object is the final one; `usage: null` on other chunks is none, and neither is an empty one.
+    // The last usage object is the final one. Other chunks may have `usage: null` or an empty object, which do not count.
     if (!reported || (usage !== null && Object.keys(reported).length === 0)) return;
     usage = readChatUsage(reported);
-    // Some servers report as they go, beside content; the closing report stands alone.
+    // Some servers also report interim usage in chunks with content. The final usage is in a chunk without choices.
     final = Array.isArray(choices) && choices.length === 0;
   };
 
@@ -56,14 +56,14 @@ export function chatReader(keep: ContentOptions): ResponseReader {
         ended = true;
         return;
       }
-      if (id !== null && model !== null && !mayTell.test(data)) return;
+      if (id !== null && model !== null && !relevant.test(data)) return;
       const value = parseObject(data);
-      if (value) take(value);
+      if (value) read(value);
     },
     body(value) {
       ended = true;
       const object = asObject(value);
-      if (object) take(object);
+      if (object) read(object);
     },
     report: (): ResponseReport => ({
       id,
@@ -72,12 +72,13 @@ export function chatReader(keep: ContentOptions): ResponseReader {
       usageFinal: usage !== null && (final || ended),
       ended,
       finishReason,
-      ...failure,
+      ...error,
       ...content.report(),
     }),
   };
 }
-/** An SSE event that holds nothing but the usage that was asked for on the client's behalf. */
+
+/** Whether an SSE event contains only the usage that the gateway requested with the usage opt-in. */
 export function isUsageOnly(data: string): boolean {
   if (!data.includes('"usage"')) return false;
   const value = parseObject(data);

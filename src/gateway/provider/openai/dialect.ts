@@ -5,8 +5,13 @@ import { responsesConversation } from "./responses-conversation.ts";
 import { responsesReader } from "./responses-response.ts";
 import type { Dialect, DialectRoute } from "../provider.ts";
 
-const plain = (path: string): DialectRoute => ({ kind: "passthrough", path, below: true, runsModel: "no" });
-const running = (path: string, below: boolean): DialectRoute => ({
+const management = (path: string): DialectRoute => ({
+  kind: "passthrough",
+  path,
+  below: true,
+  runsModel: "no",
+});
+const modelRun = (path: string, below: boolean): DialectRoute => ({
   kind: "passthrough",
   path,
   below,
@@ -38,18 +43,18 @@ export const openai: Dialect = {
         isUsageOnly: null,
       },
     },
-    running("/responses/*", true),
-    plain("/models"),
-    plain("/conversations"),
-    running("/embeddings", false),
-    running("/images/*", true),
-    running("/audio/*", true),
-    plain("/files"),
+    modelRun("/responses/*", true),
+    management("/models"),
+    management("/conversations"),
+    modelRun("/embeddings", false),
+    modelRun("/images/*", true),
+    modelRun("/audio/*", true),
+    management("/files"),
     { kind: "passthrough", path: "/batches", below: true, runsModel: "hidden" },
-    running("/moderations", false),
+    modelRun("/moderations", false),
   ],
   keyHeader: (key) => ["authorization", `Bearer ${key}`],
-  // OpenAI knows only the bearer form.
+  // OpenAI accepts only bearer tokens.
   ownKeyHeader: (key) => ["authorization", `Bearer ${key}`],
   errorBody: ({ status, message, code, param }) => ({
     error: { message, type: errorType(status), param, code },

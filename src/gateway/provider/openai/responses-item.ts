@@ -1,4 +1,4 @@
-/** One output item of a Responses answer: whether it tells anything, and what it is called with or says. */
+/** One output item of a Responses response: whether it is recorded, and how to read its tool call or its thoughts. */
 import { callId, callName, type ResponseContent, type PartialToolCall } from "../response-content.ts";
 import { toInput, type BoundedText } from "../bounded-text.ts";
 import { asName } from "../usage.ts";
@@ -6,17 +6,18 @@ import { asObject, type JsonObject } from "../../../shared/json.ts";
 
 export type Item = {
   readonly type: string | null;
-  /** Its id and its call's, as it was told first. */
-  readonly names: readonly string[];
+  /** Its id and its call's id, as first sent. */
+  readonly ids: readonly string[];
   readonly call: PartialToolCall | null;
-  /** How many thoughts it has so far, and by their index those that are kept. */
-  parts: number;
+  /** Number of thoughts that have started so far. */
+  thoughtCount: number;
+  /** The thoughts that are kept, by their index in the item. */
   readonly thoughts: Map<unknown, BoundedText>;
-  /** All of it has been told. */
+  /** Whether the item has been sent in full. */
   done: boolean;
 };
 
-/** The types of tool calls, hosted ones too, all end like this. */
+/** The types of all tool calls, including hosted ones, end in `_call`. */
 const isCall = (type: unknown): type is string => typeof type === "string" && type.endsWith("_call");
 
 export const typeOf = (value: JsonObject): string | null => callName(value["type"]);
@@ -27,31 +28,31 @@ export function isRecorded(item: JsonObject): boolean {
   return type === "reasoning" || isCall(type);
 }
 
-export function namesOf(value: JsonObject): readonly string[] {
-  return [asName(value["id"]), asName(value["call_id"])].filter((name) => name !== null);
+export function idsOf(value: JsonObject): readonly string[] {
+  return [asName(value["id"]), asName(value["call_id"])].filter((id) => id !== null);
 }
 
-/** Whether an item in the place of a known one is that one: where all of that has been told, only by its own name. */
+/** Whether the value is the known item at the same position. Once that item is done, only an equal id proves it. */
 export function isSame(known: Item, value: JsonObject): boolean {
   if (known.type !== typeOf(value)) return false;
-  return !known.done || namesOf(value).some((name) => known.names.includes(name));
+  return !known.done || idsOf(value).some((id) => known.ids.includes(id));
 }
 
 export function startItem(value: JsonObject, content: ResponseContent): Item {
   const { type } = value;
   const call = isCall(type) ? content.call(type, null, null) : null;
-  return { type: typeOf(value), names: namesOf(value), call, parts: 0, thoughts: new Map(), done: false };
+  return { type: typeOf(value), ids: idsOf(value), call, thoughtCount: 0, thoughts: new Map(), done: false };
 }
 
-/** A thought begins, unless it has before: `index` is its place among the item's. */
+/** Starts the thought at `index` within the item, unless it has already started. */
 export function startThought(item: Item, index: unknown, content: ResponseContent): void {
-  if (typeof index !== "number" || index < item.parts) return;
-  item.parts = index + 1;
+  if (typeof index !== "number" || index < item.thoughtCount) return;
+  item.thoughtCount = index + 1;
   const thought = content.thought();
   if (thought) item.thoughts.set(index, thought);
 }
 
-/** Takes what the item says of itself by now; what it does not say stands. */
+/** Updates the item from a newer version of it. Fields that are absent keep their value. */
 export function updateItem(item: Item, value: JsonObject, content: ResponseContent): void {
   const { call } = item;
   if (item.type === "reasoning") {
@@ -61,7 +62,7 @@ export function updateItem(item: Item, value: JsonObject, content: ResponseConte
     });
   } else if (item.type === "message") {
     startThought(item, 0, content);
-    item.thoughts.get(0)?.set(spoken(value["content"]));
+    item.thoughts.get(0)?.set(outputText(value["content"]));
   } else if (call) {
     call.id = callId(value["call_id"]) ?? call.id ?? callId(value["id"]);
     call.name = callName(value["name"]) ?? call.name;
@@ -70,11 +71,11 @@ export function updateItem(item: Item, value: JsonObject, content: ResponseConte
   }
 }
 
-/** Where the kinds have what they are called with; what came of it stands in others. */
+/** The fields that hold the input, by kind of tool call. Results are in other fields. */
 const INPUTS = ["arguments", "input", "code", "action", "actions", "operation", "queries"];
 
 function inputOf(value: JsonObject): string | null {
-  // Its `action` is a setting.
+  // The `action` of an image generation is a setting, not its input.
   if (value["type"] === "image_generation_call") return toInput(value["revised_prompt"]);
   return toInput(INPUTS.map((key) => value[key]).find((input) => input !== undefined && input !== null));
 }
@@ -83,11 +84,11 @@ function errorOf(error: unknown): string | null {
   return toInput(asObject(error)?.["message"] ?? error);
 }
 
-function spoken(content: unknown): string {
-  const said = objectsOf(content).filter(({ type }) => type === "output_text");
-  return said.map(({ text }) => (typeof text === "string" ? text : "")).join("");
+function outputText(content: unknown): string {
+  const parts = objectsOf(content).filter(({ type }) => type === "output_text");
+  return parts.map(({ text }) => (typeof text === "string" ? text : "")).join("");
 }
 
 function objectsOf(list: unknown): readonly JsonObject[] {
-  return Array.isArray(list) ? list.map(asObject).filter((one) => one !== null) : [];
+  return Array.isArray(list) ? list.map(asObject).filter((entry) => entry !== null) : [];
 }

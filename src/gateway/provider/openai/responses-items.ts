@@ -1,105 +1,93 @@
 /**
- * The output items of a Responses answer: tool calls, hosted or not, reasoning, commentary. An item is told up to three
- * times (as it begins, as it is done, and in the whole response at the end) and its text in pieces besides. Receives all
- * of these, hands each item on to the answer's content once.
+ * Output items of a Responses response: tool calls, hosted or not, reasoning and commentary. A stream sends an item up to
+ * three times (when it starts, when it is done, and in the whole response at the end) and its text in deltas as well.
+ * Each item is added to the response's content once.
  */
 import type { ContentOptions } from "../response-reader.ts";
 import type { ResponseContent } from "../response-content.ts";
+import { ItemIndex } from "./responses-item-index.ts";
 import {
   startItem,
   updateItem,
   isSame,
   isRecorded,
-  namesOf,
+  idsOf,
   startThought,
   typeOf,
   type Item,
 } from "./responses-item.ts";
 import { asObject, type JsonObject } from "../../../shared/json.ts";
 
-export type Items = {
-  /** `response.output_item.added` and `….done`. */
+export type OutputItems = {
+  /** Reads a `response.output_item.added` or `….done` event. */
   readonly item: (event: JsonObject, done: boolean) => void;
-  /** `response.reasoning_summary_part.added`. */
-  readonly part: (event: JsonObject) => void;
-  /** An event for which `mayBePiece` holds. */
-  readonly piece: (event: JsonObject) => void;
-  readonly mayBePiece: (data: string) => boolean;
-  /** The whole output: what of it has not been told yet. */
+  /** Reads a `response.reasoning_summary_part.added` event. */
+  readonly summaryPart: (event: JsonObject) => void;
+  /** Reads an event for which `mayBeDelta` returned true. */
+  readonly delta: (event: JsonObject) => void;
+  readonly mayBeDelta: (data: string) => boolean;
+  /** Reads the whole output and adds the items that no event has completed. */
   readonly output: (list: unknown) => void;
 };
 
-/** So many items are told apart, far more than are kept; past them one is counted as it is done. */
-const MAX_ITEMS = 1000;
-
-const INPUT_PIECE =
+const INPUT_DELTA =
   /"type"\s*:\s*"response\.(?:function_call_arguments|custom_tool_call_input|mcp_call_arguments|code_interpreter_call_code)\.delta"/;
-const SUMMARY_PIECE = /"type"\s*:\s*"response\.reasoning_summary_text\.delta"/;
-const TEXT_PIECE = /"type"\s*:\s*"response\.output_text\.delta"/;
+const SUMMARY_DELTA = /"type"\s*:\s*"response\.reasoning_summary_text\.delta"/;
+const TEXT_DELTA = /"type"\s*:\s*"response\.output_text\.delta"/;
 
-export function responseItems(content: ResponseContent, keep: ContentOptions): Items {
-  /** Each item by its place, and by its id and its call's, as some servers leave one out or change it on the way. */
-  const places = new Map<unknown, Item>();
-  const ids = new Map<string, Item>();
-  /** An item came that can not be told from others. */
-  let untold = false;
-  /** A commentary is being told: only then is there anything in the many pieces of text. */
-  let speaking = false;
-  /** The whole output has been read. */
-  let whole = false;
+export function createOutputItems(content: ResponseContent, keep: ContentOptions): OutputItems {
+  const index = new ItemIndex();
+  /** An item could not be added to the index, so the whole output cannot be matched with the items read so far. */
+  let unmatched = false;
+  /** A commentary has started. The many text deltas are read only until it is done. */
+  let commentaryOpen = false;
+  let outputRead = false;
 
-  const find = (place: unknown, names: readonly string[]): Item | undefined => {
-    if (typeof place === "number") return places.get(place);
-    return names.map((name) => ids.get(name)).find((item) => item !== undefined);
-  };
-  const remember = (item: Item, place: unknown, names: readonly string[]): void => {
-    if (typeof place === "number") places.set(place, item);
-    for (const name of names) ids.set(name, item);
+  /** The item of an event; null for one that is not in the index and will be sent again when it is done. */
+  const findOrStart = (value: JsonObject, position: unknown, done: boolean): Item | null => {
+    const ids = idsOf(value);
+    const known = index.find(position, ids);
+    if (known && isSame(known, value)) return known;
+    const hasRoom = index.hasRoom(position, ids);
+    unmatched ||= !hasRoom;
+    if (!hasRoom && !done) return null;
+    const item = startItem(value, content);
+    if (hasRoom) index.add(item, position, ids);
+    return item;
   };
 
   return {
     item(event, done) {
       const value = asObject(event["item"]);
       if (!value || !isRecorded(value)) return;
-      const place = event["output_index"];
-      const names = namesOf(value);
-      const known = find(place, names);
-      let item = known && isSame(known, value) ? known : null;
-      if (!item) {
-        const room =
-          places.size < MAX_ITEMS &&
-          ids.size < 2 * MAX_ITEMS &&
-          (typeof place === "number" || names.length > 0);
-        untold ||= !room;
-        if (!room && !done) return;
-        item = startItem(value, content);
-        if (room) remember(item, place, names);
-      }
+      const item = findOrStart(value, event["output_index"], done);
+      if (!item) return;
       updateItem(item, value, content);
       item.done = done;
-      if (item.type === "message") speaking = !done;
+      if (item.type === "message") commentaryOpen = !done;
     },
-    part(event) {
-      const item = find(event["output_index"], namesOf({ id: event["item_id"] }));
+    summaryPart(event) {
+      const item = index.ofEvent(event);
       if (item?.type === "reasoning") startThought(item, event["summary_index"], content);
     },
-    piece(event) {
-      const item = find(event["output_index"], namesOf({ id: event["item_id"] }));
+    delta(event) {
+      const item = index.ofEvent(event);
       if (!item || item.done) return;
       const text = item.call ? item.call.input : item.thoughts.get(event["summary_index"] ?? 0);
       text?.add(event["delta"]);
     },
-    mayBePiece: (data) =>
-      (keep.toolInputs && INPUT_PIECE.test(data)) ||
-      (keep.thoughts && (SUMMARY_PIECE.test(data) || (speaking && TEXT_PIECE.test(data)))),
+    mayBeDelta: (data) =>
+      (keep.toolInputs && INPUT_DELTA.test(data)) ||
+      (keep.thoughts && (SUMMARY_DELTA.test(data) || (commentaryOpen && TEXT_DELTA.test(data)))),
     output(list) {
-      if (whole || untold || !Array.isArray(list)) return;
-      whole = true;
-      for (const [place, entry] of list.entries()) {
+      if (outputRead || unmatched || !Array.isArray(list)) return;
+      outputRead = true;
+      for (const [position, entry] of list.entries()) {
         const value = asObject(entry);
         if (!value || !isRecorded(value)) continue;
-        const there = places.get(place);
-        const known = find(null, namesOf(value)) ?? (there?.type === typeOf(value) ? there : undefined);
+        const samePosition = index.at(position);
+        const known =
+          index.withId(idsOf(value)) ?? (samePosition?.type === typeOf(value) ? samePosition : undefined);
         if (!known?.done) updateItem(known ?? startItem(value, content), value, content);
       }
     },
