@@ -46,7 +46,7 @@ function wrongWith(bytes: Uint8Array, events: readonly ByteEvent[], cuts: Cuts):
   for (const piece of inPieces(bytes, cuts)) {
     // The reader's memory is its own again once the piece is taken.
     const lent = piece.slice();
-    const got = Buffer.from(filter.chunk(lent));
+    const got = Buffer.from(filter.transform(lent));
     lent.fill(0x21);
     out.push(got);
     sent += piece.length;
@@ -57,7 +57,7 @@ function wrongWith(bytes: Uint8Array, events: readonly ByteEvent[], cuts: Cuts):
     const held = sent - (events[open]?.start ?? sent);
     if (held > HELD && owed === given) return `${held} bytes are held back`;
   }
-  out.push(Buffer.from(filter.rest()));
+  out.push(Buffer.from(filter.flush()));
   if (!Buffer.concat(seen).equals(bytes)) return "the observer saw other bytes";
   const found = Buffer.concat(out);
   return isWithoutUsage(found, bytes, events)

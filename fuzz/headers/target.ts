@@ -3,7 +3,8 @@
  * catalogue E1 to E7), not against the lists of the code: what must not go on is gone in every spelling, everything else
  * goes on verbatim.
  */
-import { hasLooped, toClientHeaders, upstreamHeaders } from "../../src/gateway/upstream/headers.ts";
+import { hasLooped, upstreamHeaders } from "../../src/gateway/upstream/request-headers.ts";
+import { toClientHeaders } from "../../src/gateway/upstream/response-headers.ts";
 import { shorter } from "../shrink.ts";
 import type { Target } from "../target.ts";
 import {

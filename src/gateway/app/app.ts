@@ -23,7 +23,8 @@ import * as compose from "../../events/compose.ts";
 import { startInterception } from "./interception.ts";
 import { createRecorder, type Recorder } from "../sinks/recorder.ts";
 import { checkDeclaredLength, readBody, rejectBody, rejectEncodedBody } from "./request-body.ts";
-import { toClientHeaders, upstreamHeaders } from "../upstream/headers.ts";
+import { upstreamHeaders } from "../upstream/request-headers.ts";
+import { toClientHeaders } from "../upstream/response-headers.ts";
 import { readTarget, type Target } from "../../shared/http/target.ts";
 import { openUpload, type Upload } from "../upstream/upload.ts";
 import type { Actor } from "../identity/identity.ts";
@@ -40,7 +41,7 @@ import { asText } from "../provider/usage.ts";
 import { Refusal } from "../../shared/refusal.ts";
 import type { UpstreamCredential } from "../upstream/credential.ts";
 import { CLIENT_DISCONNECTED, forward, type UpstreamRequest } from "../upstream/forward.ts";
-import { rejectKeyEcho } from "../upstream/redact-key.ts";
+import { rejectKeyLeak } from "../upstream/key-leak.ts";
 import { targetUrl } from "../upstream/url.ts";
 import { uuidV7 } from "../../shared/uuid.ts";
 import { declaredLength } from "../../shared/http/body-headers.ts";
@@ -276,8 +277,8 @@ async function relay(
     const { status } = answer;
     const finish = (conclusion: Observation): void =>
       end({ outcome: conclusion.outcome, status, error: conclusion.report.error, observation: conclusion });
-    if (observed.observation instanceof Promise) waitUntil(observed.observation.then(finish));
-    else finish(observed.observation);
+    // A buffered response's observation is already resolved: its end event is recorded before the response is returned.
+    waitUntil(observed.observation.then(finish));
     return toClientResponse(answer, observed.body, id, observed.isModified);
   } catch (error) {
     abort.abort();
@@ -376,7 +377,7 @@ async function callUpstream(
   const outgoing = { url: targetUrl(route, target.search), method: request.method, headers, body };
   const answer = await forward(parts.fetch, outgoing, abort, headersMs);
   if (!(answer instanceof Response) || credential.centralKey === null) return answer;
-  const clean = await rejectKeyEcho(answer, credential.centralKey, abort, idleMs);
+  const clean = await rejectKeyLeak(answer, credential.centralKey, abort, idleMs);
   return clean instanceof Refusal && request.signal.aborted ? CLIENT_DISCONNECTED : clean;
 }
 

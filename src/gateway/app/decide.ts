@@ -6,7 +6,7 @@
 import { detectClient, type Client } from "../client/client.ts";
 import { CODER_AGENTS } from "../client/clients.ts";
 import { checkDeclaredLength, rejectBody, rejectEncodedBody } from "./request-body.ts";
-import { hasLooped } from "../upstream/headers.ts";
+import { hasLooped } from "../upstream/request-headers.ts";
 import { readTarget, type Target } from "../../shared/http/target.ts";
 import { readCredential, type Credential } from "../identity/credential.ts";
 import { identify, type Actor } from "../identity/identity.ts";

@@ -1,41 +1,44 @@
 /**
- * What ends an answer from outside: the client leaving, or the upstream's silence. Holds the first reason, aborts the
- * upstream, and tells whoever watches.
+ * Ends a response from outside: on client disconnect, or when the upstream has been idle for too long. Keeps the first
+ * reason and aborts the upstream.
  */
 import type { StreamEnd, ObservationOptions } from "./stream-end.ts";
 import { startIdleTimeout, type IdleTimeout } from "./idle-timeout.ts";
 
+export type AbortReason = Extract<StreamEnd["how"], "client" | "idle">;
+
 export type AbortGuard = {
-  /** Why the answer was ended from outside; null as long as it was not. */
-  readonly reason: () => StreamEnd["how"] | null;
-  readonly end: (why: StreamEnd["how"]) => void;
+  /** Why the response was aborted; null while it has not been. */
+  readonly reason: () => AbortReason | null;
+  /** Aborts the upstream. Only the first call has an effect. */
+  readonly abort: (reason: AbortReason) => void;
   readonly idle: IdleTimeout;
-  /** Lets go of timer and listener. */
+  /** Clears the timer and removes the listener. */
   readonly release: () => void;
 };
 
 export function createAbortGuard(
-  { clientSignal, abort, idleMs, now }: ObservationOptions,
-  onEnd: (why: StreamEnd["how"]) => void,
+  { clientSignal, abort: upstream, idleMs, now }: ObservationOptions,
+  onAbort: (reason: AbortReason) => void,
 ): AbortGuard {
-  let reason: StreamEnd["how"] | null = null;
-  const end = (why: StreamEnd["how"]): void => {
-    if (reason !== null) return;
-    reason = why;
-    abort.abort();
-    onEnd(why);
+  let firstReason: AbortReason | null = null;
+  const abort = (reason: AbortReason): void => {
+    if (firstReason !== null) return;
+    firstReason = reason;
+    upstream.abort();
+    onAbort(reason);
   };
-  const gone = (): void => end("client");
-  const idle = startIdleTimeout(idleMs, now, () => end("idle"));
-  clientSignal.addEventListener("abort", gone);
-  if (clientSignal.aborted) gone();
+  const onDisconnect = (): void => abort("client");
+  const idle = startIdleTimeout(idleMs, now, () => abort("idle"));
+  clientSignal.addEventListener("abort", onDisconnect);
+  if (clientSignal.aborted) onDisconnect();
   return {
-    reason: () => reason,
-    end,
+    reason: () => firstReason,
+    abort,
     idle,
     release: () => {
       idle.stop();
-      clientSignal.removeEventListener("abort", gone);
+      clientSignal.removeEventListener("abort", onDisconnect);
     },
   };
 }

@@ -1,6 +1,6 @@
 /**
- * Reads an answer's bytes by what they are: an event stream, a JSON body, or neither. Receives batches, tells the
- * dialect's reader what they say; never throws, never changes a byte.
+ * Parses a response body by its kind (an event stream, a JSON body, or neither) and passes the content to the dialect's
+ * reader. It never throws and never changes a byte.
  */
 import type { ResponseReader, ResponseReport } from "../provider/response-reader.ts";
 import { frameEvents } from "./sse.ts";
@@ -9,10 +9,11 @@ export type BodyKind = "events" | "json" | "opaque";
 
 export type BodyParser = {
   readonly kind: BodyKind;
+  /** The next bytes, in pieces of any size. */
   readonly bytes: (batch: Uint8Array) => void;
-  /** In place of batches: all of it. */
-  readonly whole: (body: Uint8Array) => void;
-  /** After the last batch; what the answer told. */
+  /** The complete body, in place of calls of `bytes`. */
+  readonly body: (bytes: Uint8Array) => void;
+  /** Call it after the last bytes. Returns the reader's report. */
   readonly finish: () => ResponseReport;
 };
 
@@ -22,47 +23,46 @@ export function bodyKind(headers: Headers): BodyKind {
   return /^\s*application\/(?:[\w.+-]+\+)?json\b/i.test(type) ? "json" : "opaque";
 }
 
-const nothing = (): void => undefined;
+const ignore = (): void => undefined;
 
 export function createBodyParser(kind: BodyKind, reader: ResponseReader): BodyParser {
-  if (kind === "opaque") return { kind, bytes: nothing, whole: nothing, finish: reader.report };
-  const read = kind === "json" ? jsonText(reader) : eventText(reader);
+  if (kind === "opaque") return { kind, bytes: ignore, body: ignore, finish: reader.report };
+  const parser = kind === "json" ? jsonParser(reader) : eventParser(reader);
   let decoder: TextDecoder | null = null;
   return {
     kind,
-    bytes: (batch) => read.text((decoder ??= new TextDecoder()).decode(batch, { stream: true })),
-    whole: (body) => read.text(DECODER.decode(body)),
+    bytes: (batch) => parser.push((decoder ??= new TextDecoder()).decode(batch, { stream: true })),
+    body: (bytes) => parser.push(DECODER.decode(bytes)),
     finish: () => {
-      if (decoder) read.text(decoder.decode());
-      read.end();
+      if (decoder) parser.push(decoder.decode());
+      parser.end();
       return reader.report();
     },
   };
 }
 
-/** Not fatal: what is not UTF-8 costs the event it stands in, no more. A byte order mark is passed over. */
+/** Not fatal: bytes that are not UTF-8 spoil only the event that holds them. A byte order mark is skipped. */
 const DECODER = new TextDecoder();
 
-type TextReader = { readonly text: (text: string) => void; readonly end: () => void };
+type TextParser = { readonly push: (text: string) => void; readonly end: () => void };
 
-function eventText({ event }: ResponseReader): TextReader {
-  const { push, end } = frameEvents(event);
-  return { text: push, end };
+function eventParser({ event }: ResponseReader): TextParser {
+  return frameEvents(event);
 }
 
-function jsonText(reader: ResponseReader): TextReader {
-  let all = "";
+function jsonParser(reader: ResponseReader): TextParser {
+  let buffer = "";
   return {
-    text: (text) => void (all += text),
+    push: (text) => void (buffer += text),
     end: () => {
-      readJson(all, reader);
-      all = "";
+      parseJson(buffer, reader);
+      buffer = "";
     },
   };
 }
 
-/** A body that is no JSON tells nothing; the reader's report then says that no end was seen. */
-function readJson(text: string, reader: ResponseReader): void {
+/** A body that is not JSON adds nothing to the report, which then states that no end was seen. */
+function parseJson(text: string, reader: ResponseReader): void {
   let value: unknown;
   try {
     value = JSON.parse(text);

@@ -1,16 +1,16 @@
 /**
- * Watches an answer by carrying it: each chunk passes through JavaScript, as something must be taken out of it. Costs
- * more than `beside.ts`; used only where the client is not to see what was asked for on its behalf.
+ * Observes a response by passing each chunk through JavaScript, so that a filter can remove an event. This costs more
+ * than `tee.ts`. It is used only if the client must not see an event that the gateway requested.
  */
 import type { StreamEnd, ObservedStream, ObservationOptions } from "./stream-end.ts";
 import { createAbortGuard, type AbortGuard } from "./abort-guard.ts";
 
 const CHUNK_BYTES = 16 * 1024;
 
-/** What each chunk becomes: bytes for the client (perhaps none yet), and at the end what was held back. */
+/** As in a TransformStream: `transform` returns the client's bytes for a chunk, `flush` the bytes still buffered. */
 export type ChunkFilter = {
-  readonly chunk: (bytes: Uint8Array) => Uint8Array;
-  readonly rest: () => Uint8Array;
+  readonly transform: (bytes: Uint8Array) => Uint8Array;
+  readonly flush: () => Uint8Array;
 };
 
 export function observeCoalesced(
@@ -19,10 +19,13 @@ export function observeCoalesced(
   options: ObservationOptions,
 ): ObservedStream<ReadableStream> {
   const through = new IdentityTransformStream();
-  return { body: through.readable, end: carry(upstream, through.writable.getWriter(), filter, options) };
+  return {
+    body: through.readable,
+    end: pipeFiltered(upstream, through.writable.getWriter(), filter, options),
+  };
 }
 
-async function carry(
+async function pipeFiltered(
   upstream: ReadableStream<Uint8Array>,
   writer: WritableStreamDefaultWriter<Uint8Array>,
   filter: ChunkFilter,
@@ -30,9 +33,9 @@ async function carry(
 ): Promise<StreamEnd> {
   let bytes = 0;
   let firstByteAt: number | null = null;
-  // A write that nobody is left to take must not hold the record up: it fails now, whatever the runtime says, and when.
-  const held = createAbortGuard(options, (why) => {
-    if (why === "client") writer.abort(WRITE_FAILED).catch(() => undefined);
+  // After a disconnect no reader takes a pending write. Aborting the writer fails it now, so the end is recorded at once.
+  const guard = createAbortGuard(options, (reason) => {
+    if (reason === "client") writer.abort(WRITE_FAILED).catch(() => undefined);
   });
   const reader = upstream.getReader({ mode: "byob" });
   let buffer = new ArrayBuffer(CHUNK_BYTES);
@@ -43,36 +46,36 @@ async function carry(
       if (done) break;
       firstByteAt ??= options.now();
       bytes += value.byteLength;
-      await write(writer, filter.chunk(value), held);
+      await write(writer, filter.transform(value), guard);
       buffer = value.buffer as ArrayBuffer;
     }
-    await write(writer, filter.rest(), held);
+    await write(writer, filter.flush(), guard);
     await writer.close();
   } catch (error) {
     how = error === WRITE_FAILED ? "client" : "error";
-    if (how === "client") held.end("client");
-    // What came of an event before the break is the client's.
-    else if (held.reason() !== "client") await write(writer, filter.rest(), held).catch(() => undefined);
+    if (how === "client") guard.abort("client");
+    // The client gets the part of an event that arrived before the upstream broke off.
+    else if (guard.reason() !== "client") await write(writer, filter.flush(), guard).catch(() => undefined);
     writer.abort(error).catch(() => undefined);
   } finally {
-    held.release();
+    guard.release();
   }
-  return { how: held.reason() ?? how, bytes, firstByteAt, truncated: false };
+  return { how: guard.reason() ?? how, bytes, firstByteAt, truncated: false };
 }
 
 const WRITE_FAILED = new Error("the client's side of the stream is closed");
 
-/** Writes unless there is nothing to write; while the client is slow to take it, the upstream is not to blame. */
+/** Writes unless there is nothing to write. The idle timeout is paused while a slow client delays the write. */
 async function write(
   writer: WritableStreamDefaultWriter<Uint8Array>,
   bytes: Uint8Array,
-  held: AbortGuard,
+  guard: AbortGuard,
 ): Promise<void> {
-  held.idle.pause();
+  guard.idle.pause();
   try {
     if (bytes.byteLength > 0) await writer.write(bytes);
   } catch {
     throw WRITE_FAILED;
   }
-  held.idle.heard();
+  guard.idle.reset();
 }

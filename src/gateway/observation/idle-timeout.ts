@@ -1,27 +1,28 @@
-/** A deadline for silence: calls back once when nothing has been heard for `idleMs`. One timer, however much is heard. */
+/** Calls back once when no byte has arrived for `idleMs`. It keeps one timer, however often it is reset. */
 
 export type IdleTimeout = {
-  readonly heard: () => void;
-  /** Silence is not the upstream's for now (the client is slow to read): the deadline starts anew at the next `heard`. */
+  /** A byte has arrived: the timeout starts again. */
+  readonly reset: () => void;
+  /** Suspends the timeout until the next `reset`, while a slow client and not the upstream causes the silence. */
   readonly pause: () => void;
   readonly stop: () => void;
 };
 
 export function startIdleTimeout(idleMs: number, now: () => number, onIdle: () => void): IdleTimeout {
-  let last = now();
+  let lastReset = now();
   let paused = false;
   let timer = setTimeout(check, idleMs);
 
   function check(): void {
-    const left = paused ? idleMs : last + idleMs - now();
-    if (left <= 0) onIdle();
-    else timer = setTimeout(check, left);
+    const leftMs = paused ? idleMs : lastReset + idleMs - now();
+    if (leftMs <= 0) onIdle();
+    else timer = setTimeout(check, leftMs);
   }
 
   return {
-    heard: () => {
+    reset: () => {
       paused = false;
-      last = now();
+      lastReset = now();
     },
     pause: () => {
       paused = true;

@@ -1,3 +1,4 @@
+/** Observes a provider's response while the client receives it: buffered, coalesced or teed. */
 import type { ResponseReader, ResponseReport } from "../provider/response-reader.ts";
 import { bodyKind, createBodyParser, type BodyParser, type BodyKind } from "./body-parser.ts";
 import { observeTee } from "./tee.ts";
@@ -6,7 +7,7 @@ import { decideOutcome, usageState, type Outcome, type UsageState } from "./outc
 import { observeCoalesced } from "./coalesce.ts";
 import { createUsageEventFilter } from "./remove-usage-event.ts";
 import { observeBuffered, MAX_BUFFERED_BYTES } from "./buffered.ts";
-import { contentEncoding, declaredLength } from "../../shared/http/body-headers.ts";
+import { contentEncoding, declaredLength, type ContentEncoding } from "../../shared/http/body-headers.ts";
 import { MAX_ERROR_BYTES } from "../../shared/bounded-read.ts";
 
 export type Observation = {
@@ -18,61 +19,75 @@ export type Observation = {
 
 export type ObservedResponse = {
   readonly body: Uint8Array | ReadableStream | null;
-  /** A promise only where the client's body goes on after this. */
-  readonly observation: Observation | Promise<Observation>;
-  /** The client's body is not, byte for byte, what the provider's headers measured. */
+  /**
+   * Resolves when the response has ended; never rejects. For a response that is buffered or has no body it is already
+   * resolved, so its first callback runs before the response returned by an async caller.
+   */
+  readonly observation: Promise<Observation>;
+  /** The client's body differs from the one that the provider's length and encoding headers describe. */
   readonly isModified: boolean;
 };
 
 export type ObserveOptions = ObservationOptions & {
-  /** Tells the usage event to take out of the client's stream; null where nothing is to be taken out. */
+  /** Recognizes the usage event to remove from the client's stream, by its data; null if there is none to remove. */
   readonly isInjectedUsage: ((data: string) => boolean) | null;
 };
 
-const NOTHING: StreamEnd = { how: "end", bytes: 0, firstByteAt: null, truncated: false };
+const NO_BYTES: StreamEnd = { how: "end", bytes: 0, firstByteAt: null, truncated: false };
 
+/** Resolves once the client's body can be returned: for a buffered response, when all of it has arrived. */
 export async function observe(
   response: Response,
   reader: ResponseReader,
   options: ObserveOptions,
 ): Promise<ObservedResponse> {
-  const { status, body, headers } = response;
+  const { body, headers, status } = response;
+  const { isInjectedUsage } = options;
   const encoding = contentEncoding(headers);
-  const named = encoding === "encoded" ? "opaque" : bodyKind(headers);
-  // Asked for as a stream: a good answer that says of itself neither what it is nor that it is JSON, is one.
-  const unnamedStream =
-    options.isInjectedUsage !== null && named === "opaque" && encoding !== "encoded" && status < 400;
-  const answer = createBodyParser(unnamedStream ? "events" : named, reader);
-  const conclude = (ending: StreamEnd): Observation => toObservation(answer, ending, status);
-  if (body === null) return { body: null, observation: conclude(NOTHING), isModified: false };
+  const parser = createBodyParser(observedKind(response, encoding, isInjectedUsage !== null), reader);
+  const conclude = (end: StreamEnd): Observation => toObservation(parser, end, status);
+  if (body === null)
+    return { body: null, observation: Promise.resolve(conclude(NO_BYTES)), isModified: false };
 
-  // A compressed body is decoded on its way through: its declared length is not the client's.
+  // The runtime decodes a compressed body: the client's length is not the declared one.
   const decoded = encoding === "decoded";
   const length = decoded ? null : declaredLength(headers);
-  if (length !== null && isBuffered(length, answer.kind, status)) {
-    const whole = await observeBuffered(body, length, answer.whole, options);
-    return { body: whole.body, observation: conclude(whole.ending), isModified: false };
+  if (length !== null && isBuffered(length, parser.kind, status)) {
+    const buffered = await observeBuffered(body, length, parser.body, options);
+    const observation = Promise.resolve(conclude(buffered.end));
+    return { body: buffered.body, observation, isModified: false };
   }
-  if (options.isInjectedUsage && answer.kind === "events") {
-    const { body: shorter, end: ending } = observeCoalesced(
-      body,
-      createUsageEventFilter(options.isInjectedUsage, answer.bytes),
-      options,
-    );
-    return { body: shorter, observation: ending.then(conclude), isModified: true };
+  if (isInjectedUsage && parser.kind === "events") {
+    const filter = createUsageEventFilter(isInjectedUsage, parser.bytes);
+    const coalesced = observeCoalesced(body, filter, options);
+    return { body: coalesced.body, observation: coalesced.end.then(conclude), isModified: true };
   }
-  const watched = observeTee(body, length, answer.bytes, options);
-  return { body: watched.body, observation: watched.end.then(conclude), isModified: decoded };
+  const teed = observeTee(body, length, parser.bytes, options);
+  return { body: teed.body, observation: teed.end.then(conclude), isModified: decoded };
 }
 
-/** An error never streams, whatever it calls itself; and it may have been read already (`upstream/key-echo.ts`). */
+/**
+ * If a stream was requested, a successful response of unknown type is read as an event stream. A body that nothing here
+ * can decode is opaque.
+ */
+function observedKind(
+  { status, headers }: Response,
+  encoding: ContentEncoding,
+  isStreamRequested: boolean,
+): BodyKind {
+  if (encoding === "encoded") return "opaque";
+  const kind = bodyKind(headers);
+  return kind === "opaque" && isStreamRequested && status < 400 ? "events" : kind;
+}
+
+/** An error never streams, regardless of its type, and it may already be in memory (`upstream/key-leak.ts`). */
 function isBuffered(length: number, kind: BodyKind, status: number): boolean {
   if (status >= 400) return length <= MAX_ERROR_BYTES;
   return kind !== "events" && length <= MAX_BUFFERED_BYTES;
 }
 
-function toObservation(answer: BodyParser, ending: StreamEnd, status: number): Observation {
-  const report = answer.finish();
-  const outcome = decideOutcome(ending, answer.kind, report, status);
-  return { outcome, usageState: usageState(report), report, end: ending };
+function toObservation(parser: BodyParser, end: StreamEnd, status: number): Observation {
+  const report = parser.finish();
+  const outcome = decideOutcome(end, parser.kind, report, status);
+  return { outcome, usageState: usageState(report), report, end };
 }

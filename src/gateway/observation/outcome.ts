@@ -3,25 +3,28 @@ import type { BodyKind } from "./body-parser.ts";
 import type { StreamEnd } from "./stream-end.ts";
 
 /**
- * How an interception can end, and what is known of what it used.
+ * How an interception ended.
  *
- * - `completed`: the upstream's answer reached its proper end (its terminal event, its content-length).
- * - `cancelled`: the client left before the connection was over, even where the answer's end had been seen: how much of
- *   it the client got is not known.
- * - `truncated`: the upstream's bytes ended, or the connection broke, before the answer's end.
- * - `stalled`: the upstream sent nothing for the idle deadline.
+ * - `completed`: the upstream's response reached its proper end (its terminal event, its content-length).
+ * - `cancelled`: the client disconnected before the connection was over, even if the response's end had been received:
+ *   how much of it the client got is not known.
+ * - `truncated`: the upstream's bytes ended, or the connection broke, before the response's end.
+ * - `stalled`: the upstream sent nothing for the idle timeout.
  * - `upstream_error`: no connection, no headers in time, an error status, or an error event inside a 200.
- * - `refused`: we answered instead of the upstream.
+ * - `refused`: the gateway responded instead of the upstream.
  */
 export type Outcome = "completed" | "cancelled" | "truncated" | "stalled" | "upstream_error" | "refused";
 
 /**
- * `final`: the provider's own closing figures, input and output among them and every one a count · `partial`: what was
- * seen before the end, or of closing figures those that could be taken · `unknown`: nothing was seen.
+ * How complete the usage figures are.
+ *
+ * - `final`: the provider's own closing figures; input and output are among them, and every figure is a valid count.
+ * - `partial`: figures from before the end, or closing figures of which some are missing or invalid.
+ * - `unknown`: no figures.
  */
 export type UsageState = "final" | "partial" | "unknown";
 
-/** The one outcome of an answer, by how its bytes ended, what they said (`report`), and its status. */
+/** The single outcome of a response, from how its bytes ended, its content (`report`) and its status. */
 export function decideOutcome(
   { how, truncated: capped }: Pick<StreamEnd, "how" | "truncated">,
   kind: BodyKind,
@@ -30,20 +33,20 @@ export function decideOutcome(
 ): Outcome {
   if (how === "client") return "cancelled";
   if (status >= 400 || report.error !== null) return "upstream_error";
-  // An event stream says itself where it ends; what happens to the connection after that is no loss.
+  // An event stream marks its own end; a connection that fails afterwards loses nothing.
   if (kind === "events" && report.ended) return "completed";
   if (how === "idle") return "stalled";
   if (how === "error") return "truncated";
-  // Past the cap nobody looked for the end; of other bodies there is no other end than their last byte.
+  // The end is not observed past the cap, and an opaque body has no end other than its last byte.
   if (capped || kind === "opaque") return "completed";
   return report.ended ? "completed" : "truncated";
 }
 
 export function usageState({ usage, usageFinal }: Pick<ResponseReport, "usage" | "usageFinal">): UsageState {
   if (usage === null) return "unknown";
-  const { input_tokens: input, output_tokens: output, extras, invalid: flagged } = usage;
-  if (input !== null && output !== null) return usageFinal && !flagged ? "final" : "partial";
-  const others = [input, output, usage.cache_read_input_tokens, usage.cache_write_input_tokens];
-  const nothing = others.every((figure) => figure === null) && Object.keys(extras).length === 0;
-  return nothing ? "unknown" : "partial";
+  const { input_tokens: input, output_tokens: output, extras, invalid } = usage;
+  if (input !== null && output !== null) return usageFinal && !invalid ? "final" : "partial";
+  const figures = [input, output, usage.cache_read_input_tokens, usage.cache_write_input_tokens];
+  const isEmpty = figures.every((figure) => figure === null) && Object.keys(extras).length === 0;
+  return isEmpty ? "unknown" : "partial";
 }

@@ -1,29 +1,29 @@
 /**
- * The waits between looks at a stream: each twice as long as the last, as long as a look finds little, since each look
- * wakes JavaScript. They can be cut short for good, once there is nothing left to wait for.
+ * The growing interval between reads of the observed branch. Each read wakes JavaScript, so the interval doubles while
+ * reads return little. It can be cancelled once there is nothing left to wait for.
  */
 
 export type PollBackoff = {
   readonly wait: () => Promise<void>;
-  /** Much was found: the next wait is a short one. */
+  /** A read returned much: the next wait has the shortest interval again. */
   readonly reset: () => void;
-  /** Ends the wait under way and every later one. */
+  /** Ends the current wait and every later one. */
   readonly cancel: () => void;
 };
 
 /**
- * From `leastMs` to `mostMs`, each times `stretch`: streams that began together must not all be looked at in the same
- * millisecond for as long as they live: a thousand looks on end could hold everybody's events up.
+ * Intervals from `minMs` to `maxMs`, each multiplied by `jitter`. The jitter keeps streams that started together from
+ * being read in the same millisecond: a thousand reads in a row could delay every client's events.
  */
-export function createPollBackoff(leastMs: number, mostMs: number, stretch = nextJitter()): PollBackoff {
-  let paceMs = leastMs;
-  let skipped = false;
+export function createPollBackoff(minMs: number, maxMs: number, jitter = nextJitter()): PollBackoff {
+  let intervalMs = minMs;
+  let cancelled = false;
   let wake: (() => void) | null = null;
 
   const wait = (): Promise<void> => {
-    if (skipped) return Promise.resolve();
-    const ms = paceMs * stretch;
-    paceMs = Math.min(2 * paceMs, mostMs);
+    if (cancelled) return Promise.resolve();
+    const ms = intervalMs * jitter;
+    intervalMs = Math.min(2 * intervalMs, maxMs);
     return new Promise((resolve) => {
       const timer = setTimeout(resolve, ms);
       wake = () => {
@@ -36,20 +36,20 @@ export function createPollBackoff(leastMs: number, mostMs: number, stretch = nex
   return {
     wait,
     reset: () => {
-      paceMs = leastMs;
+      intervalMs = minMs;
     },
     cancel: () => {
-      skipped = true;
+      cancelled = true;
       wake?.();
     },
   };
 }
 
 const GOLDEN_RATIO = 0.618_033_988_75;
-let last = 0;
+let lastFraction = 0;
 
-/** From 0.75 to 1.25, however many there are spread evenly, as multiples of the golden ratio are. */
+/** From 0.75 to 1.25. Multiples of the golden ratio stay evenly spread for any number of streams. */
 function nextJitter(): number {
-  last = (last + GOLDEN_RATIO) % 1;
-  return 0.75 + last / 2;
+  lastFraction = (lastFraction + GOLDEN_RATIO) % 1;
+  return 0.75 + lastFraction / 2;
 }

@@ -1,71 +1,78 @@
+/** Removes the usage event that the gateway requested from the client's stream. */
 import type { ChunkFilter } from "./coalesce.ts";
 import { frameEvents } from "./sse.ts";
 import { concat } from "../../shared/bounded-read.ts";
 
-/** An event that outgrows this is passed on in pieces: it is no usage event. */
-const MAX_HELD = 16 * 1024;
+/** A larger event is passed through in pieces: it cannot be a usage event. */
+const MAX_PENDING_BYTES = 16 * 1024;
 /**
- * Only a chunk that matches needs a look at its single events: it says more of usage than the `null` of every other
- * chunk. What follows the key is not looked for, as it may stand on the event's next data line.
+ * The events of a chunk are examined one by one only if the chunk matches: it then holds more than the `null` usage of
+ * every other chunk. The text after the key is not matched, because it may be on the event's next data line.
  */
 const MAY_HOLD_USAGE = /"usage"(?!\s*:\s*null)/;
 const LF = 10;
 const CR = 13;
-// Made once: every chunk of every stream that is carried through comes by here.
+// Created once, because every chunk of every coalesced stream is decoded here.
 const DECODER = new TextDecoder();
-const NOTHING = new Uint8Array();
+const NO_BYTES = new Uint8Array();
 
-/** `isUsageOnly` tells by an event's data; `onBytes` sees every byte of the upstream's, taken out or not. */
+/**
+ * `isUsageOnly` recognizes the event to remove by its data. `onBytes` is called with every byte of the upstream, removed
+ * or not.
+ */
 export function createUsageEventFilter(
   isUsageOnly: (data: string) => boolean,
   onBytes: (bytes: Uint8Array) => void,
 ): ChunkFilter {
   const eventEnd = findEventEnds();
-  /** An event whose end has not come. */
-  let held: Uint8Array = NOTHING;
-  /** The event at hand has been passed on in part: the rest follows it. */
-  let torn = false;
-  /** No event has ended yet: a byte order mark before the next is one, and not part of its first field's name. */
-  let first = true;
-  /** The last event was taken out, and ended in a CR that was the last byte: an LF that comes next goes with it. */
-  let takenOut = false;
+  /** The bytes of an event whose end has not arrived. */
+  let pending: Uint8Array = NO_BYTES;
+  /** A part of the current event has been passed through: the rest must follow. */
+  let isPartlySent = false;
+  /** No event has ended yet. A byte order mark before the first event is not part of a field's name. */
+  let isFirst = true;
+  /** The last event was removed. If it ended in a CR at the chunk's end, an LF that follows is removed too. */
+  let hasRemovedLast = false;
 
-  const chunk = (bytes: Uint8Array): Uint8Array => {
+  const transform = (bytes: Uint8Array): Uint8Array => {
     onBytes(bytes);
     if (bytes.byteLength === 0) return bytes;
-    const all = held.byteLength === 0 ? bytes : concat([held, bytes], held.byteLength + bytes.byteLength);
-    const look = MAY_HOLD_USAGE.test(DECODER.decode(all));
+    const all =
+      pending.byteLength === 0 ? bytes : concat([pending, bytes], pending.byteLength + bytes.byteLength);
+    const mayHoldUsage = MAY_HOLD_USAGE.test(DECODER.decode(all));
     const kept: Uint8Array[] = [];
-    let from = eventEnd.lateLf(bytes) ? 1 : 0;
-    let keptFrom = takenOut ? from : 0;
-    let at = Math.max(from, held.byteLength);
-    takenOut = false;
+    let from = eventEnd.skipLateLf(bytes) ? 1 : 0;
+    let keptFrom = hasRemovedLast ? from : 0;
+    let at = Math.max(from, pending.byteLength);
+    hasRemovedLast = false;
     for (let end = eventEnd.next(all, at); end > 0; end = eventEnd.next(all, at)) {
-      takenOut = look && !torn && holdsUsageOnly(all.subarray(from, end), first, isUsageOnly);
-      if (takenOut) {
+      hasRemovedLast =
+        mayHoldUsage && !isPartlySent && holdsUsageOnly(all.subarray(from, end), isFirst, isUsageOnly);
+      if (hasRemovedLast) {
         kept.push(all.subarray(keptFrom, from));
         keptFrom = end;
       }
-      torn = false;
-      first = false;
+      isPartlySent = false;
+      isFirst = false;
       from = end;
       at = end;
     }
-    // Only the LF of an event that ended with this chunk can still go with it.
-    if (from < all.byteLength) takenOut = false;
-    if (all.byteLength - from > MAX_HELD) {
+    // Only an event that ends with this chunk can still have an LF to remove.
+    if (from < all.byteLength) hasRemovedLast = false;
+    if (all.byteLength - from > MAX_PENDING_BYTES) {
       from = all.byteLength;
-      torn = true;
+      isPartlySent = true;
     }
-    // A copy: the chunk's memory is the caller's again when this returns.
-    held = from === all.byteLength ? NOTHING : all.slice(from);
+    // A copy, because the caller reuses the chunk's memory after this returns.
+    pending = from === all.byteLength ? NO_BYTES : all.slice(from);
     if (keptFrom === 0 && from === all.byteLength) return all;
     kept.push(all.subarray(keptFrom, from));
     return join(kept);
   };
 
-  const rest = (): Uint8Array => (!torn && holdsUsageOnly(held, first, isUsageOnly) ? NOTHING : held);
-  return { chunk, rest };
+  const flush = (): Uint8Array =>
+    !isPartlySent && holdsUsageOnly(pending, isFirst, isUsageOnly) ? NO_BYTES : pending;
+  return { transform, flush };
 }
 
 function join(parts: readonly Uint8Array[]): Uint8Array {
@@ -76,20 +83,20 @@ function join(parts: readonly Uint8Array[]): Uint8Array {
 }
 
 type EventEnds = {
-  /** Past the blank line that ends the event at hand, looking from `at` on; 0 where it has not come yet. */
+  /** The offset behind the blank line that ends the current event, searched from `at`; 0 if it has not arrived. */
   readonly next: (bytes: Uint8Array, at: number) => number;
-  /** Whether a chunk begins with the LF of a line end whose CR was the last byte of an event and of the chunk before. */
-  readonly lateLf: (chunk: Uint8Array) => boolean;
+  /** Whether the chunk starts with the LF of a CRLF whose CR ended both an event and the previous chunk. */
+  readonly skipLateLf: (chunk: Uint8Array) => boolean;
 };
 
-/** Finds blank lines, looking at each byte once, however the stream was cut. */
+/** Finds blank lines. It examines each byte once, regardless of how the stream was cut. */
 function findEventEnds(): EventEnds {
-  /** The line at hand has no character yet. */
-  let empty = true;
-  /** The last byte was a CR: an LF that comes next belongs to it. */
+  /** The current line has no character yet. */
+  let isLineEmpty = true;
+  /** The last byte was a CR: an LF that follows belongs to it. */
   let afterCr = false;
-  /** … and that CR ended an event. */
-  let late = false;
+  /** That CR ended an event and was the chunk's last byte. */
+  let mayLfFollow = false;
   const next = (bytes: Uint8Array, from: number): number => {
     for (let at = from; at < bytes.byteLength; at++) {
       const byte = bytes[at];
@@ -99,41 +106,45 @@ function findEventEnds(): EventEnds {
       }
       afterCr = byte === CR;
       if (byte !== LF && byte !== CR) {
-        empty = false;
+        isLineEmpty = false;
         continue;
       }
-      if (!empty) {
-        empty = true;
+      if (!isLineEmpty) {
+        isLineEmpty = true;
         continue;
       }
       if (!afterCr) return at + 1;
-      late = at + 1 === bytes.byteLength;
+      mayLfFollow = at + 1 === bytes.byteLength;
       if (bytes[at + 1] !== LF) return at + 1;
       afterCr = false;
       return at + 2;
     }
     return 0;
   };
-  const lateLf = (chunk: Uint8Array): boolean => {
-    const was = late;
-    late = false;
-    if (!was || chunk[0] !== LF) return false;
+  const skipLateLf = (chunk: Uint8Array): boolean => {
+    const mayBeLate = mayLfFollow;
+    mayLfFollow = false;
+    if (!mayBeLate || chunk[0] !== LF) return false;
     afterCr = false;
     return true;
   };
-  return { next, lateLf };
+  return { next, skipLateLf };
 }
 
-function holdsUsageOnly(event: Uint8Array, first: boolean, isUsageOnly: (data: string) => boolean): boolean {
-  const text = new TextDecoder("utf-8", { fatal: false, ignoreBOM: !first }).decode(event);
+function holdsUsageOnly(
+  event: Uint8Array,
+  isFirst: boolean,
+  isUsageOnly: (data: string) => boolean,
+): boolean {
+  const text = new TextDecoder("utf-8", { fatal: false, ignoreBOM: !isFirst }).decode(event);
   if (!MAY_HOLD_USAGE.test(text)) return false;
-  let only = false;
+  let matches = false;
   let events = 0;
   const framer = frameEvents((data) => {
     events += 1;
-    only = isUsageOnly(data);
+    matches = isUsageOnly(data);
   });
   framer.push(text);
   framer.end();
-  return events === 1 && only;
+  return events === 1 && matches;
 }

@@ -1,29 +1,31 @@
-/** How the bytes of an answer ended, whatever they said. */
+/** How the bytes of a response ended, regardless of their content. */
 export type StreamEnd = {
   /**
-   * `end`: the upstream's body ended · `error`: it broke off · `idle`: nothing came for the idle deadline · `client`:
-   * the client left.
+   * - `end`: the upstream's body ended.
+   * - `error`: the body broke off.
+   * - `idle`: no byte arrived within the idle timeout.
+   * - `client`: the client disconnected.
    */
   readonly how: "end" | "error" | "idle" | "client";
-  /** It outgrew what is observed: its last bytes, and a silence among them, went by unseen. */
+  /** The response outgrew `capBytes`: its last bytes, and an idle upstream among them, were not observed. */
   readonly truncated: boolean;
-  /** Bytes seen from the upstream; a lower bound where `truncated`. */
+  /** Bytes received from the upstream; a lower bound if `truncated`. */
   readonly bytes: number;
-  /** When the first of them was seen, in milliseconds since 1970; null where none was. */
+  /** When the first byte was received, in milliseconds since 1970; null if there was none. */
   readonly firstByteAt: number | null;
 };
 
-/** What a way of observing is given. */
+/** The options that every observer takes. */
 export type ObservationOptions = {
-  /** Fires when the client leaves. */
+  /** Aborted when the client disconnects. */
   readonly clientSignal: AbortSignal;
-  /** Ends the upstream's answer. */
+  /** Aborts the upstream's response. */
   readonly abort: AbortController;
   readonly idleMs: number;
-  /** Bytes after which an answer is no longer read beside the client's stream. */
+  /** Bytes after which a teed response is no longer read. */
   readonly capBytes: number;
   readonly now: () => number;
 };
 
-/** What a way of observing hands on: the client's body, and how it ended, which never rejects. */
+/** An observed stream: the client's body, and how the stream ended. `end` never rejects. */
 export type ObservedStream<Body> = { readonly body: Body; readonly end: Promise<StreamEnd> };

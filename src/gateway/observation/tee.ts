@@ -1,15 +1,16 @@
 /**
- * Watches an answer beside the client's stream: the bytes flow natively, and JavaScript looks at a second branch in
- * batches. Nearly all the cost of watching is waking JavaScript once per chunk, so it is woken from ten times a second
+ * Observes a response on a second branch: the client's bytes flow natively, and JavaScript reads the other branch in
+ * batches. Nearly all the cost of observing is waking JavaScript once per chunk, so it is woken from ten times a second
  * down to once.
  */
 import type { StreamEnd, ObservedStream, ObservationOptions } from "./stream-end.ts";
 import { createAbortGuard, type AbortGuard } from "./abort-guard.ts";
 import { createPollBackoff, type PollBackoff } from "./poll-backoff.ts";
+import { withDeadline } from "../../shared/deadline.ts";
 
 /**
- * A stream at its own pace fills little, and there are many; one that comes at once is read in fewer, larger looks, from
- * the first that was full until the first that is not.
+ * There are many streams at a model's own pace, and each fills little of its buffer. A burst is read in fewer, larger
+ * batches: from the first full batch until the first that is not full.
  */
 const BATCH_BYTES = 8 * 1024;
 const BURST_BYTES = 64 * 1024;
@@ -17,8 +18,8 @@ const POLL_MS = 100;
 const MAX_POLL_MS = 1000;
 
 /**
- * `length`: the answer's Content-Length where the upstream declared one; the client's is then the same.
- * `onBytes` gets each batch once, in order; the array is only lent.
+ * `length`: the response's Content-Length if the upstream declared one; the client's is then the same.
+ * `onBytes` gets each batch once, in order; the array is reused after it returns.
  */
 export function observeTee(
   upstream: ReadableStream<Uint8Array>,
@@ -26,31 +27,28 @@ export function observeTee(
   onBytes: (bytes: Uint8Array) => void,
   options: ObservationOptions,
 ): ObservedStream<ReadableStream> {
-  const [toClient, toUs] = upstream.tee();
+  const [toClient, observed] = upstream.tee();
   const through = length === null ? new IdentityTransformStream() : new FixedLengthStream(length);
-  // Silence is noticed by what is not found: looks must be closer together than the deadline.
-  const most = Math.max(POLL_MS, Math.min(MAX_POLL_MS, options.idleMs / 4));
-  const pace = createPollBackoff(POLL_MS, most);
-  const delivered = toClient.pipeTo(through.writable).then(
+  const piped = toClient.pipeTo(through.writable).then(
     () => true,
     () => false,
   );
-  return { body: through.readable, end: readBatches(toUs, delivered, pace, onBytes, options) };
+  return {
+    body: through.readable,
+    end: readBatches(observed, watchClientPipe(piped, options), onBytes, options),
+  };
 }
 
 async function readBatches(
   branch: ReadableStream<Uint8Array>,
-  delivered: Promise<boolean>,
-  pace: PollBackoff,
+  { guard, backoff, delivered, hasBroken, isBrokenForLong }: ClientPipe,
   onBytes: (bytes: Uint8Array) => void,
-  options: ObservationOptions,
+  { capBytes, idleMs, now }: ObservationOptions,
 ): Promise<StreamEnd> {
-  const { capBytes, now } = options;
   let bytes = 0;
   let firstByteAt: number | null = null;
-  const { held, handedOver, hasBroken, isBrokenForLong } = watchClientPipe(delivered, pace, options);
-  const ending = (how: StreamEnd["how"]): StreamEnd => {
-    return { how: held.reason() ?? how, bytes, firstByteAt, truncated: bytes > capBytes };
+  const toEnd = (how: StreamEnd["how"]): StreamEnd => {
+    return { how: guard.reason() ?? how, bytes, firstByteAt, truncated: bytes > capBytes };
   };
 
   const reader = branch.getReader({ mode: "byob" });
@@ -59,87 +57,78 @@ async function readBatches(
     for (;;) {
       const { done, value } = await reader.read(new Uint8Array(buffer));
       if (done) break;
-      held.idle.heard();
+      guard.idle.reset();
       firstByteAt ??= now();
       const isPastCap = bytes > capBytes;
       bytes += value.byteLength;
       if (!isPastCap) onBytes(value);
-      // Where the way to the client has broken, it is read on past the cap until it is clear whose side it was.
+      // If the client pipe has broken, reading goes on past the cap until it is clear which side broke it.
       if (bytes > capBytes && !hasBroken()) {
-        held.idle.stop();
+        guard.idle.stop();
         await reader.cancel();
-        return ending((await handedOver) ? "end" : "error");
+        return toEnd((await delivered) ? "end" : "error");
       }
-      // An upstream that never lets up leaves no turn to timers. One that had broken would have been read out by now.
+      // An upstream that sends without pause starves timers. Had it broken, its last bytes would have been read by now.
       if (isBrokenForLong()) {
-        held.end("client");
+        guard.abort("client");
         await reader.cancel();
-        return ending("client");
+        return toEnd("client");
       }
       // A full batch: more is waiting.
-      const full = value.byteLength === value.buffer.byteLength;
-      buffer = bufferOf(full ? BURST_BYTES : BATCH_BYTES, value.buffer as ArrayBuffer);
-      if (full) pace.reset();
-      else await pace.wait();
+      const isFull = value.byteLength === value.buffer.byteLength;
+      buffer = bufferOfSize(isFull ? BURST_BYTES : BATCH_BYTES, value.buffer as ArrayBuffer);
+      if (isFull) backoff.reset();
+      else await backoff.wait();
     }
-    held.idle.stop();
-    // The answer is whole. The client may take its time over it, but the record does not wait for ever.
-    const whole = await Promise.race([handedOver, patience(options.idleMs, handedOver)]);
-    return ending(whole ? "end" : "client");
+    guard.idle.stop();
+    // The response is complete. A slow client counts as served after the idle timeout, so that the end is recorded.
+    return toEnd((await withDeadline(delivered, idleMs)) === false ? "client" : "end");
   } catch {
-    return ending("error");
+    return toEnd("error");
   } finally {
-    held.release();
+    guard.release();
   }
 }
 
 type ClientPipe = {
-  readonly held: AbortGuard;
-  /** Whether the client's stream took all of it; false too once the client has left. */
-  readonly handedOver: Promise<boolean>;
+  readonly guard: AbortGuard;
+  readonly backoff: PollBackoff;
+  /** Whether the client's stream accepted all bytes; false as soon as the client has disconnected. Never rejects. */
+  readonly delivered: Promise<boolean>;
   readonly hasBroken: () => boolean;
-  /** So long ago that the upstream's own end would have been seen since. */
+  /** The pipe broke so long ago that an end of the upstream would have been seen since. */
   readonly isBrokenForLong: () => boolean;
 };
 
-function watchClientPipe(
-  delivered: Promise<boolean>,
-  pace: PollBackoff,
-  options: ObservationOptions,
-): ClientPipe {
-  const { now } = options;
-  const { promise: cut, resolve: cutOff } = Promise.withResolvers<false>();
+function watchClientPipe(piped: Promise<boolean>, options: ObservationOptions): ClientPipe {
+  const { now, idleMs } = options;
+  // The idle timeout is reset by reads, so reads must be more frequent than it.
+  const backoff = createPollBackoff(POLL_MS, Math.max(POLL_MS, Math.min(MAX_POLL_MS, idleMs / 4)));
+  const { promise: aborted, resolve: resolveAborted } = Promise.withResolvers<false>();
   let brokenAt: number | null = null;
-  // After an end from outside, what the other branch has buffered can still be read; then the read fails.
-  const held = createAbortGuard(options, () => {
-    pace.cancel();
-    cutOff(false);
+  // After an abort the bytes buffered in the observed branch can still be read; then the read fails.
+  const guard = createAbortGuard(options, () => {
+    backoff.cancel();
+    resolveAborted(false);
   });
-  void delivered.then((whole) => {
-    pace.cancel();
-    if (whole) return;
-    // The way to the client broke and no signal said so: let the other branch tell first whether the upstream did.
+  void piped.then((isComplete) => {
+    backoff.cancel();
+    if (isComplete) return;
+    // The pipe broke without a signal. The observed branch first gets a turn to show whether the upstream broke it.
     brokenAt = now();
-    setTimeout(() => held.end("client"), 0);
+    setTimeout(() => guard.abort("client"), 0);
   });
   return {
-    held,
-    // Once the client has left nothing waits for the pipe to notice: the platform ends what goes on long after.
-    handedOver: Promise.race([delivered, cut]),
+    guard,
+    backoff,
+    // After a disconnect the end does not wait for the pipe to fail: the platform may end the handler first.
+    delivered: Promise.race([piped, aborted]),
     hasBroken: () => brokenAt !== null,
     isBrokenForLong: () => brokenAt !== null && now() - brokenAt >= POLL_MS,
   };
 }
 
-/** The one there is, where it has that size. */
-function bufferOf(size: number, last: ArrayBuffer): ArrayBuffer {
+/** `last` if it has that size. */
+function bufferOfSize(size: number, last: ArrayBuffer): ArrayBuffer {
   return last.byteLength === size ? last : new ArrayBuffer(size);
-}
-
-/** Resolves to true after `ms`; leaves no timer behind once `other` is settled. */
-function patience(ms: number, other: Promise<unknown>): Promise<boolean> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(() => resolve(true), ms);
-    void other.then(() => clearTimeout(timer));
-  });
 }

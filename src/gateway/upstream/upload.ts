@@ -1,17 +1,17 @@
 /**
- * A request's body on its way to the provider as it comes, and the answer to whose fault it was if it did not arrive:
- * the failed fetch says the same either way.
+ * Streams a request body to the provider as it arrives. If the upload fails, it determines which side broke: the failed
+ * fetch rejects in the same way for both.
  */
 export type Upload = {
   readonly body: ReadableStream;
-  /** After the fetch has failed: whether the client's side of the body is what broke. */
+  /** Call it after the fetch has failed: whether the client's side of the body broke. */
   readonly brokenByClient: () => Promise<boolean>;
 };
 
-/** `length`: the body's declared length, which the provider is told. */
+/** `length`: the body's declared length, which is sent to the provider. */
 export function openUpload(source: ReadableStream, length: number): Upload {
   const through = new FixedLengthStream(length);
-  // The source is left as it is when the provider's side breaks, so that it can be asked.
+  // If the provider's side breaks, the source is not cancelled, so that its state can still be read.
   const piped = source.pipeTo(through.writable, { preventCancel: true }).catch(() => undefined);
   return {
     body: through.readable,
@@ -22,7 +22,7 @@ export function openUpload(source: ReadableStream, length: number): Upload {
           () => false,
           () => true,
         );
-      // A source that broke has ended the pipe; one that did not may keep it, or the read, waiting.
+      // A broken source has ended the pipe. An intact one may keep the pipe, or the read, pending.
       return Promise.race([broken, nextTurn().then(() => false)]);
     },
   };

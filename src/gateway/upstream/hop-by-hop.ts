@@ -1,0 +1,25 @@
+/** Hop-by-hop fields (RFC 9110 §7.6.1): they describe one connection and are never forwarded, in either direction. */
+
+/** Includes obsolete fields that are still in use. */
+export const HOP_BY_HOP = [
+  "connection",
+  "keep-alive",
+  "proxy-authenticate",
+  "proxy-authorization",
+  "proxy-connection",
+  "te",
+  "trailer",
+  "transfer-encoding",
+  "upgrade",
+];
+
+/** A field name (RFC 9110 §5.1). `Headers` throws on any other name. */
+const NAME = /^[\w!#$%&'*+.^`|~-]+$/;
+
+/** The names that `Connection` makes hop-by-hop for this message, in lower case; null if it lists none. */
+export function connectionHeaders(headers: Headers): Set<string> | null {
+  const value = headers.get("connection");
+  if (!value || /^\s*(?:close|keep-alive)\s*$/i.test(value)) return null;
+  const listed = value.split(",").map((name) => name.trim().toLowerCase());
+  return new Set(listed.filter((name) => NAME.test(name)));
+}
