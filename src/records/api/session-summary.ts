@@ -50,7 +50,10 @@ export const SESSION = schema.object(
   ["ended_at", "last_prompt"],
 );
 
-/** `heads` selects id, session_id and initiator_id, one row for each session; answered in the order of that id. */
+/**
+ * The summaries of sessions, newest first. `heads` selects id, session_id and initiator_id, one row for each session.
+ * CROSS JOIN keeps SQLite from reading all interceptions first, as it would once its statistics say that sessions are long.
+ */
 export function summaries(heads: Sql): Sql {
   return sql`WITH head AS (${heads})
     SELECT h.id AS cursor, h.session_id, h.initiator_id, MIN(i.id) AS first_interception_id,
@@ -66,7 +69,7 @@ export function summaries(heads: Sql): Sql {
         WHERE l.session_id = h.session_id AND l.initiator_id = h.initiator_id
         ORDER BY l.id DESC LIMIT 1) AS last_prompt
     FROM head h
-    JOIN interceptions i ON i.session_id = h.session_id AND i.initiator_id = h.initiator_id
+    CROSS JOIN interceptions i ON i.session_id = h.session_id AND i.initiator_id = h.initiator_id
     LEFT JOIN token_usages t ON t.interception_id = i.id
     GROUP BY h.id ORDER BY h.id DESC`;
 }

@@ -18,13 +18,51 @@ export type Rows = Readonly<Record<string, readonly Row[]>>;
 
 let migrated: Promise<void> | undefined;
 
-/** The database with every table empty. */
+/** The database with every table empty, and without statistics for the query planner. */
 export async function emptyLedger(): Promise<D1Database> {
   const { LEDGER: database } = env as unknown as { readonly LEDGER: D1Database };
-  await (migrated ??= applyD1Migrations(database, inject("migrations")));
+  await (migrated ??= migrate(database));
   const tables = [...TABLE_NAMES, ...Object.keys(ANOMALY_TABLE_KEYS), "upkeep_cursors"];
   await database.batch(tables.map((table) => database.prepare(`DELETE FROM ${table}`)));
+  await dropStatistics(database);
   return database;
+}
+
+/** With `--no-isolate`, a file of API tests may have created the tables before, without D1's list of migrations. */
+async function migrate(database: D1Database): Promise<void> {
+  if (!(await hasTable(database, "interceptions"))) await applyD1Migrations(database, inject("migrations"));
+}
+
+async function hasTable(database: D1Database, name: string): Promise<boolean> {
+  const { results } = await database.prepare("SELECT 1 FROM sqlite_schema WHERE name = ?1").bind(name).all();
+  return results.length > 0;
+}
+
+/**
+ * Collects statistics for SQLite's query planner (`sqlite_stat1`). The Worker never does, but an operator may: Cloudflare
+ * recommends `PRAGMA optimize`, which runs ANALYZE, after an index is created:
+ * https://developers.cloudflare.com/d1/best-practices/use-indexes/#run-pragma-optimize
+ */
+export async function collectStatistics(database: D1Database): Promise<void> {
+  await database.prepare("ANALYZE").run();
+}
+
+/**
+ * Removes those statistics. Dropping the table alone has no effect: the open connection keeps them with its copy of the
+ * schema. ALTER TABLE makes it read the schema again. The second ANALYZE collects nothing, but it expires prepared
+ * statements: the runtime caches EXPLAIN statements, which SQLite does not prepare again by itself.
+ */
+export async function dropStatistics(database: D1Database): Promise<void> {
+  if (!(await hasTable(database, "sqlite_stat1"))) return;
+  const statements = [
+    "DROP TABLE sqlite_stat1",
+    "CREATE TABLE schema_reload (id INTEGER)",
+    "ALTER TABLE schema_reload RENAME TO schema_reloaded",
+    "DROP TABLE schema_reloaded",
+    "ANALYZE sqlite_schema",
+    "DROP TABLE sqlite_stat1",
+  ];
+  await database.batch(statements.map((statement) => database.prepare(statement)));
 }
 
 /** All that is stored, to be compared whole. */
