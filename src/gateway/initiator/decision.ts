@@ -1,6 +1,7 @@
 /**
- * On whose account. Receives what a request claims and what has been found out about it; hands on the initiator, how
- * far it can be believed, and how that was decided. Asks nobody, logs nothing, refuses nothing.
+ * The owner decision, step 3 of 4: decide. A pure function of the claim (step 1), the rules (step 2) and the proof
+ * collected so far (step 4). It returns the initiator, the attribution, how both were decided, and the proof that is
+ * still needed. It performs no I/O, logs nothing and refuses nothing.
  */
 import type { OwnerClaim } from "./owner-claim.ts";
 import type { DirectoryLookup } from "./directory.ts";
@@ -9,9 +10,9 @@ import { checkPermission, type AssertionRules, type Rule } from "./rules.ts";
 import { isFresh } from "./signature.ts";
 
 /**
- * How far the initiator can be believed.
+ * The strength of the evidence for the initiator.
  * - `signed`: an owner header with a verified signature, from an actor that may assert.
- * - `asserted`: a valid owner header from an actor that may assert, unsigned: that actor's word.
+ * - `asserted`: a valid, unsigned owner header from an actor that may assert. The actor's word is the only evidence.
  * - `authenticated`: the actor itself, verified by an identity source.
  * - `unverified`: the actor itself, known only by a fingerprint of its own provider key.
  */
@@ -19,76 +20,103 @@ export type Attribution = "signed" | "asserted" | "authenticated" | "unverified"
 
 export type Initiator = {
   readonly id: string;
-  /** The owner's user name, where the directory told it; never the actor's. */
+  /** The owner's user name, if the directory returned one. Never the actor's. */
   readonly name: string | null;
   readonly attribution: Attribution;
-  /** What became of the owner header: there was none that says other than the actor, it counted, or it did not. */
-  readonly owner: "none" | "overrides" | { readonly rejected: OwnerRejection };
 };
 
-/** How it was decided: what is null was not looked at, as something before it had decided. */
+/** How the decision was made. A check is null if an earlier check had already decided. */
 export type Trace = {
   readonly rule: Rule | null;
   readonly signature: "off" | "absent" | "valid" | OwnerRejection | null;
-  readonly directory: "off" | DirectoryLookup["is"] | null;
+  readonly directory: "off" | DirectoryLookup["status"] | null;
   readonly candidates: readonly Candidate[];
 };
 
-/** Who it could have been. An owner that did not count has no id here: its value is recorded nowhere. */
+/** A possible initiator. A rejected owner has no id here: its value is never recorded. */
 export type Candidate = {
   readonly who: "owner" | "actor";
   readonly id: string | null;
   readonly rejection_reason: OwnerRejection | "overridden" | null;
 };
 
-/** What was found out beyond the headers, each as soon as somebody has asked. */
+/** The results of the checks that need more than the headers. A result is absent until its check has run. */
 export type Proof = {
   readonly signature?: "valid" | "signature_expired" | "signature_invalid";
   readonly directory?: DirectoryLookup;
-  readonly nonce?: "first" | "again" | "down";
+  readonly replay?: "first" | "again" | "down";
 };
 
 export type Decision = {
   readonly initiator: Initiator;
+  /**
+   * The owner's canonical id if the assertion was accepted; it is then the initiator's id. Null if no owner was named,
+   * if the owner is the actor itself, or if the owner was rejected.
+   */
+  readonly acceptedOwner: string | null;
+  /** Why the owner header was not accepted; null if it was accepted, absent, or named the actor itself. */
+  readonly rejection: OwnerRejection | null;
   readonly trace: Trace;
-  /** What has to be found out before this is the decision; until then the owner does not count. */
+  /** The proof that is missing. Until it is collected, the owner is rejected. Null if the decision is final. */
   readonly needs: keyof Proof | null;
 };
 
 type Checks = Pick<Trace, "rule" | "signature" | "directory">;
 const NOT_CHECKED: Checks = { rule: null, signature: null, directory: null };
 
-/** The decision as far as the evidence goes: asked again with what it `wants`, it goes on. */
-export function decideInitiator(claim: OwnerClaim, rules: AssertionRules, evidence: Proof = {}): Decision {
+/**
+ * Decides with the proof collected so far. The first check that fails determines the rejection:
+ * 1. Without an owner header, the actor is the initiator.
+ * 2. The client must be Coder Agents, or the actor a delegating gateway (`client`).
+ * 3. The actor must be permitted to assert owners (`not_permitted`).
+ * 4. The header must hold one version 4 UUID (`multiple`, `form`, `version`, `variant`).
+ * 5. An actor that names itself is the initiator as without the header: nothing is overridden.
+ * 6. The signature must satisfy the rules (`signature_*`).
+ * 7. The directory must know the owner as an active user (`directory_*`).
+ * 8. A signature must not have been accepted before (`replayed`, `replay_unavailable`).
+ */
+export function decideInitiator(claim: OwnerClaim, rules: AssertionRules, proof: Proof = {}): Decision {
   const { actor, owner, isCoderAgents, isDelegating } = claim;
-  const lost = (reason: OwnerRejection, looked: Checks): Decision => keepActor(claim, reason, looked);
+  const reject = (reason: OwnerRejection, checks: Checks): Decision => keepActor(claim, reason, checks);
   if (owner.kind === "absent") return keepActor(claim, null, NOT_CHECKED);
-  if (!isCoderAgents && !isDelegating) return lost("client", NOT_CHECKED);
+  if (!isCoderAgents && !isDelegating) return reject("client", NOT_CHECKED);
   const { permitted, rule } = checkPermission(actor, isDelegating, rules);
-  if (!permitted) return lost("not_permitted", { ...NOT_CHECKED, rule });
-  if (owner.kind === "bad") return lost(owner.reason, { ...NOT_CHECKED, rule });
+  if (!permitted) return reject("not_permitted", { ...NOT_CHECKED, rule });
+  if (owner.kind === "bad") return reject(owner.reason, { ...NOT_CHECKED, rule });
   if (owner.id === actor.id) return keepActor(claim, null, { ...NOT_CHECKED, rule });
 
-  const signature = checkSignature(claim, rules, evidence);
-  const signed: Checks = { rule, signature: signature.is, directory: null };
-  if (signature.rejects) return { ...lost(signature.rejects, signed), needs: signature.needs ?? null };
-  const directory = checkDirectory(rules, evidence);
-  const looked: Checks = { ...signed, directory: directory.is };
-  if (directory.rejects) return { ...lost(directory.rejects, looked), needs: directory.needs ?? null };
-  // Last, so that a signature is used up only by a request that counts.
-  const isSigned = signature.is === "valid";
-  if (isSigned && rules.once && evidence.nonce !== "first") {
-    const reason = evidence.nonce === "again" ? "replayed" : "replay_unavailable";
-    return { ...lost(reason, looked), needs: evidence.nonce === undefined ? "nonce" : null };
+  const signature = checkSignature(claim, rules, proof);
+  const signatureChecked: Checks = { rule, signature: signature.result, directory: null };
+  if (signature.rejection)
+    return { ...reject(signature.rejection, signatureChecked), needs: signature.needs ?? null };
+  const directory = checkDirectory(rules, proof);
+  const allChecked: Checks = { ...signatureChecked, directory: directory.result };
+  if (directory.rejection)
+    return { ...reject(directory.rejection, allChecked), needs: directory.needs ?? null };
+  // The replay check comes last, so that only a request that passes all other checks uses up its signature.
+  const isSigned = signature.result === "valid";
+  if (isSigned && rules.once && proof.replay !== "first") {
+    const reason = proof.replay === "again" ? "replayed" : "replay_unavailable";
+    return { ...reject(reason, allChecked), needs: proof.replay === undefined ? "replay" : null };
   }
-  const name = evidence.directory?.is === "active" ? evidence.directory.username : null;
-  const attribution = isSigned ? "signed" : "asserted";
+  const name = proof.directory?.status === "active" ? proof.directory.username : null;
+  return acceptOwner(
+    claim,
+    { id: owner.id, name, attribution: isSigned ? "signed" : "asserted" },
+    allChecked,
+  );
+}
+
+/** The owner is the initiator and overrides the actor. */
+function acceptOwner({ actor }: OwnerClaim, initiator: Initiator, checks: Checks): Decision {
   return {
-    initiator: { id: owner.id, name, attribution, owner: "overrides" },
+    initiator,
+    acceptedOwner: initiator.id,
+    rejection: null,
     trace: {
-      ...looked,
+      ...checks,
       candidates: [
-        { who: "owner", id: owner.id, rejection_reason: null },
+        { who: "owner", id: initiator.id, rejection_reason: null },
         { who: "actor", id: actor.id, rejection_reason: "overridden" },
       ],
     },
@@ -96,58 +124,68 @@ export function decideInitiator(claim: OwnerClaim, rules: AssertionRules, eviden
   };
 }
 
-/** The actor is the initiator: nobody else was named, or `reason` is why the owner does not count. */
-function keepActor({ actor }: OwnerClaim, reason: OwnerRejection | null, looked: Checks): Decision {
-  const itself: Candidate = { who: "actor", id: actor.id, rejection_reason: null };
+/** The actor is the initiator. `rejection` is null if no other principal was named. */
+function keepActor({ actor }: OwnerClaim, rejection: OwnerRejection | null, checks: Checks): Decision {
+  const kept: Candidate = { who: "actor", id: actor.id, rejection_reason: null };
   return {
     initiator: {
       id: actor.id,
       name: null,
       attribution: actor.verified ? "authenticated" : "unverified",
-      owner: reason === null ? "none" : { rejected: reason },
     },
+    acceptedOwner: null,
+    rejection,
     trace: {
-      ...looked,
-      candidates: reason === null ? [itself] : [{ who: "owner", id: null, rejection_reason: reason }, itself],
+      ...checks,
+      candidates:
+        rejection === null ? [kept] : [{ who: "owner", id: null, rejection_reason: rejection }, kept],
     },
     needs: null,
   };
 }
 
-/** What one thing looked at says; with `wants`, it rejects only until that is known. */
-type CheckResult<Is> = { readonly is: Is; readonly rejects?: OwnerRejection; readonly needs?: keyof Proof };
+/** The result of one check. With `needs`, the rejection stands only until that proof is collected. */
+type CheckResult<Result> = {
+  readonly result: Result;
+  readonly rejection?: OwnerRejection;
+  readonly needs?: keyof Proof;
+};
 
-const rejected = (reason: OwnerRejection): CheckResult<OwnerRejection> => ({ is: reason, rejects: reason });
+const rejected = (reason: OwnerRejection): CheckResult<OwnerRejection> => ({
+  result: reason,
+  rejection: reason,
+});
 
 function checkSignature(
   { signature, at }: OwnerClaim,
-  { signature: wanted }: AssertionRules,
-  evidence: Proof,
+  { signature: mode }: AssertionRules,
+  proof: Proof,
 ): CheckResult<Trace["signature"]> {
-  if (wanted === "off") return { is: "off" };
+  if (mode === "off") return { result: "off" };
   if (signature.kind === "malformed") return rejected("signature_malformed");
   if (signature.kind === "absent") {
-    return wanted === "require" ? { is: "absent", rejects: "signature_required" } : { is: "absent" };
+    return mode === "require" ? { result: "absent", rejection: "signature_required" } : { result: "absent" };
   }
   if (!isFresh(signature, at)) return rejected("signature_expired");
-  if (evidence.signature === undefined) return { is: null, rejects: "signature_invalid", needs: "signature" };
-  return evidence.signature === "valid" ? { is: "valid" } : rejected(evidence.signature);
+  if (proof.signature === undefined)
+    return { result: null, rejection: "signature_invalid", needs: "signature" };
+  return proof.signature === "valid" ? { result: "valid" } : rejected(proof.signature);
 }
 
 function checkDirectory(
-  { directory }: AssertionRules,
-  { directory: answer }: Proof,
+  { directory: mode }: AssertionRules,
+  { directory: lookup }: Proof,
 ): CheckResult<Trace["directory"]> {
-  if (directory === "off") return { is: "off" };
-  if (answer === undefined) return { is: null, rejects: "directory_down", needs: "directory" };
-  switch (answer.is) {
+  if (mode === "off") return { result: "off" };
+  if (lookup === undefined) return { result: null, rejection: "directory_down", needs: "directory" };
+  switch (lookup.status) {
     case "active":
-      return answer;
+      return { result: "active" };
     case "unknown":
-      return { is: "unknown", rejects: "directory_unknown" };
+      return { result: "unknown", rejection: "directory_unknown" };
     case "inactive":
-      return { is: "inactive", rejects: "directory_inactive" };
+      return { result: "inactive", rejection: "directory_inactive" };
     case "down":
-      return directory === "accept" ? { is: "down" } : { is: "down", rejects: "directory_down" };
+      return mode === "accept" ? { result: "down" } : { result: "down", rejection: "directory_down" };
   }
 }

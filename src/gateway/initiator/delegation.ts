@@ -1,9 +1,9 @@
 /**
- * Delegation: a gateway of Coder's own shows a key that it shares with this one, and speaks for its users. Receives the
- * headers; hands on the actor that the key makes of its sender, and what it says of the caller behind it.
+ * Delegation: a gateway of Coder's own presents a key that it shares with this gateway, and may then assert its users
+ * as owners. The key's holder becomes the actor; the headers sent with the key describe the caller behind it.
  *
- * Where a key is sent nothing falls back: it is the right one, given once, with well-formed headers beside it, or the
- * request is refused, whatever other credential it has.
+ * If a key is sent, nothing falls back. The key must be valid, sent once, and accompanied by well-formed headers.
+ * Otherwise the request is refused, regardless of its other credentials.
  */
 import { sha256Hex } from "../../shared/digest.ts";
 import type { Credential } from "../identity/credential.ts";
@@ -13,22 +13,25 @@ import { isUuid } from "../../shared/uuid.ts";
 import { trimWhitespace } from "./owner-header.ts";
 
 export type DelegationRules = {
-  /** Any of these; several for rotation. */
+  /** The accepted keys; several during a rotation. */
   readonly keys: readonly string[];
-  /** Who the gateway is. */
+  /** The actor id of the delegating gateway. */
   readonly actor: string;
 };
 
 export type Delegation = {
   readonly actor: Actor;
   readonly key: string;
-  /** The API key of the user behind it, what it is asked for, and where from; null where it does not say. */
+  /** The user's API key id, where the call comes from, and its workspace; null where the gateway does not send it. */
   readonly keyId: string | null;
   readonly source: string | null;
   readonly workspaceId: string | null;
 };
 
-/** null: no key is sent, so nothing is delegated and the headers beside it are not read. Refuses `delegation_rejected`. */
+/**
+ * Returns null if no key is sent: nothing is delegated, and the headers that describe the caller are not read. Refuses
+ * with `delegation_rejected`.
+ */
 export type VerifyDelegation = (headers: Headers) => Promise<Delegation | Refusal | null>;
 
 const MAX_KEY = 1024;
@@ -39,31 +42,31 @@ export function createDelegationVerifier({ keys, actor }: DelegationRules): Veri
     const sent = headers.get("x-coder-ai-gateway-key");
     if (sent === null) return null;
     const key = trimWhitespace(sent);
-    // No key holds a comma: two of them arrive joined by one.
+    // A key cannot contain a comma, but `Headers.get` joins two values with one.
     if (key.includes(",")) return reject("more than one key");
-    if (key.length > MAX_KEY) return reject("another key");
+    if (key.length > MAX_KEY) return reject("unknown key");
     digests ??= await Promise.all(keys.map(sha256Hex));
     const sha256 = await sha256Hex(key);
-    if (!isOneOf(sha256, digests)) return reject("another key");
-    const said = readDelegationHeaders(headers);
-    if (said instanceof Refusal) return said;
-    const itself = { id: actor, kind: "service", name: null, source: "delegation" } as const;
+    if (!isOneOf(sha256, digests)) return reject("unknown key");
+    const caller = readDelegationHeaders(headers);
+    if (caller instanceof Refusal) return caller;
+    const gateway = { id: actor, kind: "service", name: null, source: "delegation" } as const;
     return {
-      actor: { ...itself, verified: true, keyId: sha256.slice(0, 16), mayAssert: true },
+      actor: { ...gateway, verified: true, keyId: sha256.slice(0, 16), mayAssert: true },
       key,
-      ...said,
+      ...caller,
     };
   };
 }
 
 const reject = (detail: string): Refusal => new Refusal("delegation_rejected", { detail });
 
-/** Looks at every one, each in constant time. */
+/** Compares with every digest, each in constant time. */
 function isOneOf(sha256: string, digests: readonly string[]): boolean {
   const encoder = new TextEncoder();
   const sent = encoder.encode(sha256);
-  const found = digests.map((digest) => crypto.subtle.timingSafeEqual(sent, encoder.encode(digest)));
-  return found.includes(true);
+  const matches = digests.map((digest) => crypto.subtle.timingSafeEqual(sent, encoder.encode(digest)));
+  return matches.includes(true);
 }
 
 const DELEGATION_HEADERS: readonly (readonly [header: string, isWellFormed: (value: string) => boolean])[] = [
@@ -72,7 +75,7 @@ const DELEGATION_HEADERS: readonly (readonly [header: string, isWellFormed: (val
   ["x-coder-ai-gateway-workspace-id", isUuid],
 ];
 
-/** Each at most once: what a client may have slipped in beside the gateway's own makes two of it, and is refused. */
+/** Each header at most once. A header that a client adds to the gateway's own makes two values, which are refused. */
 function readDelegationHeaders(
   headers: Headers,
 ): Pick<Delegation, "keyId" | "source" | "workspaceId"> | Refusal {
@@ -95,8 +98,9 @@ const NO_CREDENTIAL: Credential = {
 };
 
 /**
- * What the client presents beside the gateway's key: as beside a governance token, `Authorization` or `X-Api-Key` is its
- * own provider key, and none is needed. The gateway's key is nobody's provider key, wherever else it stands.
+ * The credential of the client behind a delegating gateway. As with a governance token, `Authorization` or `X-Api-Key`
+ * is then the client's own provider key, and it is optional. The delegation key itself never counts as a provider key,
+ * in any header.
  */
 export function delegatedCredential(
   { key }: Delegation,
@@ -104,10 +108,10 @@ export function delegatedCredential(
 ): Credential | Refusal {
   if (presented instanceof Refusal)
     return presented.code === "credential_missing" ? NO_CREDENTIAL : presented;
-  const { ownKey: own } = presented;
+  const { ownKey } = presented;
   return {
     ...presented,
-    ownKey: own?.value === key ? null : own,
+    ownKey: ownKey?.value === key ? null : ownKey,
     hasIdentityHeader: true,
     prefersCentralKey: false,
   };

@@ -1,25 +1,24 @@
 /**
- * What is odd about a request as it stands, in fixed words. Receives what has been decided of it and its headers; asks
- * nobody, holds nothing of the caller's. What takes more than one request to see is the ledger's (`ledger/anomalies.ts`).
+ * After the owner decision: flags for anomalies that a single request shows. Flags are fixed words and hold no value
+ * that the caller sent. Anomalies across several requests are found by the records Worker's cron.
  */
-import type { Initiator } from "./decision.ts";
+import type { Decision } from "./decision.ts";
+import type { OwnerClaim } from "./owner-claim.ts";
 
 export type Flag =
-  | "owner_rejected" // an owner header was sent, and did not count
-  | "coder_agents_without_headers"; // Coder Agents names owner and chat in every call: this one names neither
+  | "owner_rejected" // an owner header was sent and not accepted
+  | "coder_agents_without_headers"; // Coder Agents names owner and chat in every call, but this call names neither
 
 const NONE: readonly Flag[] = [];
 
-/** `isCoderAgents`: it says so itself, and no gateway has spoken for it. */
 export function detectFlags(
-  isCoderAgents: boolean,
-  headers: Headers,
-  { owner }: Pick<Initiator, "owner">,
+  { isCoderAgents, isDelegating, owner, sent }: OwnerClaim,
+  { rejection }: Pick<Decision, "rejection">,
 ): readonly Flag[] {
-  if (typeof owner === "object") return ["owner_rejected"];
-  if (isCoderAgents && !isPresent(headers, "x-coder-owner-id") && !isPresent(headers, "x-coder-chat-id"))
+  if (rejection !== null) return ["owner_rejected"];
+  // A delegating gateway's own headers identify the user, regardless of the client behind it.
+  const isDirectAgentsCall = isCoderAgents && !isDelegating;
+  if (isDirectAgentsCall && owner.kind === "absent" && (sent.chat ?? "").trim() === "")
     return ["coder_agents_without_headers"];
   return NONE;
 }
-
-const isPresent = (headers: Headers, name: string): boolean => (headers.get(name) ?? "").trim() !== "";

@@ -1,4 +1,6 @@
-/** What follows for the request where its owner does not count: nothing but the record, or a refusal. */
+/**
+ * After the owner decision: whether a request whose owner was rejected is refused, or continues on the actor's account.
+ */
 import { Refusal } from "../../shared/refusal.ts";
 import type { OwnerRejection } from "./owner-header.ts";
 import type { AssertionRules } from "./rules.ts";
@@ -10,16 +12,17 @@ const SIGNATURE_REJECTIONS: ReadonlySet<OwnerRejection> = new Set<OwnerRejection
   "signature_invalid",
   "replayed",
 ]);
-/** Not the caller's fault, and perhaps over in a moment. */
+/** Failures of the gateway's dependencies. The caller did nothing wrong, and a retry may succeed. */
 const GATEWAY_FAILURES: ReadonlySet<OwnerRejection> = new Set<OwnerRejection>([
   "directory_down",
   "replay_unavailable",
 ]);
 
 /**
- * null: it goes on, on the actor's account. Refuses `owner_rejected` (400) where the rules say reject, and where owners
- * must be signed `signature_required` (401) whatever is wrong with the signature; `identity_unavailable` (503) in place
- * of either where it is a failure of ours.
+ * Returns null if the request continues on the actor's account. Otherwise returns one of these refusals:
+ * - `identity_unavailable` (503) if a dependency of the gateway failed.
+ * - `signature_required` (401) if owners must be signed, for every defect of the signature.
+ * - `owner_rejected` (400) for the other rejections, if `on_invalid` is `reject`.
  */
 export function refusalOnInvalid(
   reason: OwnerRejection,

@@ -1,54 +1,62 @@
 /**
- * What a request says about on whose account it is, read off its headers once. Believes nothing of it yet.
+ * The owner decision, step 1 of 4: read the claim. The owner header, Coder's other id headers and the signature are
+ * read from the request once, here. The claim is not verified yet.
+ *
+ * 1. `owner-claim.ts` reads the claim from the request's headers.
+ * 2. `rules.ts` says whether the actor may assert owners, and which further checks an owner must pass.
+ * 3. `decision.ts` decides from the claim, the rules and the proof so far, and names the proof that it still needs.
+ * 4. `verify-assertion.ts` collects that proof and repeats step 3 until no proof is missing.
+ *
+ * Two consequences follow: `on-invalid.ts` (is the request refused?) and `flags.ts` (is it flagged as an anomaly?).
  */
 import type { Actor } from "../identity/identity.ts";
 import type { Delegation } from "./delegation.ts";
-import { readCoderId, readOwnerHeader, type OwnerHeader } from "./owner-header.ts";
-import { readSignatureHeader, type SignatureHeader } from "./signature.ts";
+import { readCoderId, readOwnerHeader, type CoderIdHeaders, type OwnerHeader } from "./owner-header.ts";
+import { readSignatureHeader, type SignableRequest, type SignatureHeader } from "./signature.ts";
 
-/** Who says it, and how. */
+/** The sender of an owner header. */
 export type Asserter = {
   readonly actor: Actor;
-  /** The client says that it is Coder Agents. */
+  /** Whether the client identifies itself as Coder Agents. A hint, never proof. */
   readonly isCoderAgents: boolean;
-  /** The actor is a gateway that has shown its key (`delegation.ts`). */
+  /** Whether the actor is a gateway that presented a delegation key (`delegation.ts`). */
   readonly isDelegating: boolean;
 };
 
 export type OwnerClaim = Asserter & {
+  /** The headers as sent. Every later step, flag and event takes them from here instead of reading them again. */
+  readonly sent: CoderIdHeaders;
   readonly owner: OwnerHeader;
   readonly signature: SignatureHeader;
-  /** When it was made, in milliseconds since 1970. */
+  /** When the request arrived, in milliseconds since 1970. */
   readonly at: number;
 };
 
-export type ClaimRequest = {
-  readonly method: string;
-  /** Path and query as the client sent them. */
-  readonly uri: string;
-  readonly headers: Headers;
-};
-
-export function readOwnerClaim(
-  speaker: Asserter,
-  { method, uri, headers }: ClaimRequest,
-  at: number,
-): OwnerClaim {
-  const { actor, isCoderAgents, isDelegating } = speaker;
-  const owner = readOwnerHeader(headers.get("x-coder-owner-id"));
-  // Without an owner there is nothing that a signature could say.
-  const signature = owner.kind === "owner" ? readSignatureHeader(headers, method, uri) : ABSENT;
-  return { actor, isCoderAgents, isDelegating, owner, signature, at };
+export function readOwnerClaim(asserter: Asserter, request: SignableRequest, at: number): OwnerClaim {
+  const { actor, isCoderAgents, isDelegating } = asserter;
+  const { headers } = request;
+  const sent = {
+    owner: headers.get("x-coder-owner-id"),
+    chat: headers.get("x-coder-chat-id"),
+    subchat: headers.get("x-coder-subchat-id"),
+    workspace: headers.get("x-coder-workspace-id"),
+  };
+  const owner = readOwnerHeader(sent.owner);
+  // A signature vouches for an owner. Without one there is nothing to verify.
+  const signature = owner.kind === "owner" ? readSignatureHeader(request, sent) : ABSENT;
+  return { actor, isCoderAgents, isDelegating, sent, owner, signature, at };
 }
 
 const ABSENT: SignatureHeader = { kind: "absent" };
 
-/** The conversation's ids, for the records. A delegating gateway's word goes before that of the client behind it. */
-export function readCoderIds(headers: Headers, delegation: Delegation | null) {
+/**
+ * The conversation's ids, for the records. The workspace id of a delegating gateway takes precedence over the client's.
+ */
+export function readCoderIds({ chat, subchat, workspace }: CoderIdHeaders, delegation: Delegation | null) {
   return {
-    chat_id: readCoderId(headers.get("x-coder-chat-id")),
-    subchat_id: readCoderId(headers.get("x-coder-subchat-id")),
-    workspace_id: delegation?.workspaceId ?? readCoderId(headers.get("x-coder-workspace-id")),
+    chat_id: readCoderId(chat),
+    subchat_id: readCoderId(subchat),
+    workspace_id: delegation?.workspaceId ?? readCoderId(workspace),
     delegated_key_id: delegation?.keyId ?? null,
     delegated_source: delegation?.source ?? null,
   };

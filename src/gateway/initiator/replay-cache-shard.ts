@@ -1,13 +1,13 @@
 /**
- * One shard of the replay cache: a Durable Object that remembers signatures until they have expired. One object runs in
- * one place at a time and its storage is written before its answer leaves, so that of two requests with the same
- * signature exactly one is the first, whatever crashes.
+ * One shard of the replay cache: a Durable Object that stores signatures until they have expired. At most one instance
+ * of the object runs at a time, and its storage is written before its response is sent. So exactly one of several
+ * requests with the same signature is the first, even after a crash.
  */
 import { FIRST_USE, ALREADY_USED } from "./replay-cache.ts";
 
-/** How far apart the clocks of two machines may be: a signature is forgotten only when every one of them refuses it. */
+/** The clock skew allowed between machines: a signature is deleted only when every machine considers it expired. */
 const SKEW_MS = 60_000;
-/** How often a shard in use looks for what it may forget. */
+/** The interval at which a shard in use deletes expired signatures. */
 const SWEEP_MS = 300_000;
 
 export class ReplayCacheShard implements DurableObject {
@@ -20,7 +20,7 @@ export class ReplayCacheShard implements DurableObject {
     );
   }
 
-  /** `POST ?mac=…&until=…`: 201 for the first time, 409 for any other. */
+  /** `POST ?mac=…&until=…`: 201 for the first use of the MAC, 409 for every later one, 400 for a malformed query. */
   async fetch({ url }: Request): Promise<Response> {
     const { searchParams } = new URL(url);
     const [mac, until] = [searchParams.get("mac"), Number(searchParams.get("until") ?? Number.NaN)];
@@ -37,7 +37,7 @@ export class ReplayCacheShard implements DurableObject {
 
   async alarm(): Promise<void> {
     this.#storage.sql.exec("DELETE FROM seen WHERE until < ?", Date.now() - SKEW_MS);
-    const left = this.#storage.sql.exec("SELECT 1 FROM seen LIMIT 1").toArray();
-    if (left.length > 0) await this.#storage.setAlarm(Date.now() + SWEEP_MS);
+    const remaining = this.#storage.sql.exec("SELECT 1 FROM seen LIMIT 1").toArray();
+    if (remaining.length > 0) await this.#storage.setAlarm(Date.now() + SWEEP_MS);
   }
 }

@@ -1,27 +1,30 @@
 /**
- * The replay cache, as it is asked: whether a signature has counted before. A Durable Object (`nonce-shard.ts`) answers,
- * because of two requests that ask at once one must be told that it is the second; KV, eventually consistent, would
- * tell both that they are the first.
+ * The client of the replay cache: has this signature been accepted before? The cache is a Durable Object
+ * (`replay-cache-shard.ts`): of two concurrent queries for one signature, exactly one must be reported as the first
+ * use. KV is eventually consistent and would report both as the first.
  */
+import { abortAfter } from "../../shared/deadline.ts";
 
-/** Until when (milliseconds since 1970) the signature must be remembered: past that, it has expired by itself. */
+/**
+ * Records the signature's MAC and returns whether this is its first use. `until`: the time, in milliseconds since 1970,
+ * until which the MAC must be remembered; after it the signature itself has expired. Never rejects.
+ */
 export type ReplayCache = (mac: string, until: number) => Promise<"first" | "again" | "down">;
 
 const TIMEOUT_MS = 2000;
 
-/** Never rejects. Shards by the first byte of the MAC: 256 of them, each loaded as the others are. */
+/** Shards by the MAC's first byte: 256 shards with equal load. `logError` receives each failure of the cache. */
 export function durableReplayCache(
   namespace: DurableObjectNamespace,
-  /** For what keeps it from answering. */
   logError: (line: string) => void,
 ): ReplayCache {
-  const down = (why: string): "down" => {
-    logError(`replay cache failed: ${why}`);
+  const down = (reason: string): "down" => {
+    logError(`replay cache failed: ${reason}`);
     return "down";
   };
   return async (mac, until) => {
     const abort = new AbortController();
-    const timer = setTimeout(() => abort.abort(), TIMEOUT_MS);
+    const deadline = abortAfter(TIMEOUT_MS, abort);
     try {
       const shard = namespace.get(namespace.idFromName(mac.slice(0, 2)));
       const url = `https://nonces.invalid/?mac=${mac}&until=${until}`;
@@ -29,14 +32,14 @@ export function durableReplayCache(
       if (status === FIRST_USE) return "first";
       return status === ALREADY_USED ? "again" : down(`status ${status}`);
     } catch (error) {
-      if (abort.signal.aborted) return down(`no response within ${TIMEOUT_MS} ms`);
+      if (deadline.hasExpired()) return down(`no response within ${TIMEOUT_MS} ms`);
       return down(error instanceof Error ? error.name : "unknown");
     } finally {
-      clearTimeout(timer);
+      deadline.clear();
     }
   };
 }
 
-/** The shard's two answers. */
+/** The status codes of the shard's responses. */
 export const FIRST_USE = 201;
 export const ALREADY_USED = 409;

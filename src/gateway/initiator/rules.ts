@@ -1,41 +1,43 @@
 /**
- * `OWNER_ASSERTION` as it is applied: who may name an owner, and what else is asked before one counts.
+ * The owner decision, step 2 of 4: permission. `OWNER_ASSERTION` as the gateway applies it: which actors may assert an
+ * owner, and which further checks (signature, directory, replay cache) an owner must pass.
  */
 import type { Actor } from "../identity/identity.ts";
 
 export type AssertionRules = {
   readonly allow: "any" | "service" | "listed" | "off";
-  /** Who counts as listed. */
+  /** The actors that `listed` allows. */
   readonly actors: readonly ListedActor[];
-  /** `reject`: a request whose owner does not count is refused as well. */
+  /** `ignore`: an owner that is not accepted is only recorded. `reject`: the request is also refused. */
   readonly onInvalid: "ignore" | "reject";
-  /** `accept`: a signature that is sent must be good. `require`: one must be sent. */
+  /** `accept`: a signature that is sent must be valid. `require`: a valid one must be sent. */
   readonly signature: "off" | "accept" | "require";
-  /** Each signature counts once. */
+  /** Whether each signature is accepted only once (the replay cache). */
   readonly once: boolean;
-  /** Whether owners are looked up, and whether they count where the directory is down. */
+  /** Whether owners are looked up, and whether an owner is accepted or rejected while the directory is down. */
   readonly directory: "off" | "reject" | "accept";
 };
 
 export type ListedActor = {
   readonly id: string;
-  /** The only source that can vouch for it; null: any that verifies. */
+  /** The identity source that must have verified the actor; null for any source that verifies. */
   readonly source: string | null;
 };
 
-/** What gave the right to name an owner, or denied it. */
+/** The rule that permitted the actor to assert an owner, or denied it. */
 export type Rule = "any" | "service" | "listed" | "credential" | "delegation" | "off";
 
 /**
- * What a credential says of itself (`mayAssert`) narrows `any` and `service`, and counts as listed; nothing widens
- * `off`. A gateway that has shown its key is such a credential.
+ * Decides whether the actor may assert an owner. The credential's own `mayAssert` restricts `any` and `service`, and
+ * counts as an entry of the list. Nothing overrides `off`. A gateway with a valid delegation key counts as
+ * `mayAssert: true`, and its rule is `delegation`.
  *
- * | allow     | says no | says nothing             | says yes                 |
- * | --------- | ------- | ------------------------ | ------------------------ |
- * | `any`     | no      | yes                      | yes                      |
- * | `service` | no      | verified services        | verified services        |
- * | `listed`  | no      | those listed             | yes                      |
- * | `off`     | no      | no                       | no                       |
+ * | allow     | mayAssert: false | null              | true              |
+ * | --------- | ---------------- | ----------------- | ----------------- |
+ * | `any`     | no               | yes               | yes               |
+ * | `service` | no               | verified services | verified services |
+ * | `listed`  | no               | listed actors     | yes               |
+ * | `off`     | no               | no                | no                |
  */
 export function checkPermission(
   actor: Actor,
@@ -56,7 +58,7 @@ export function checkPermission(
   }
 }
 
-/** An id that no source has verified is listed only with its source: anybody could have made it up. */
+/** An entry without a source matches verified actors only: any caller could make up an unverified id. */
 function isListed(actor: Actor, { id, source }: ListedActor): boolean {
   return id === actor.id && (source === null ? actor.verified : source === actor.source);
 }

@@ -1,11 +1,21 @@
 /**
- * Coder's signature, version 1, on a model call: HMAC-SHA256 over nine lines (docs/signing.md). Reads it off the
- * headers, and checks it against the configured secrets. Knows nothing of bodies but their SHA-256.
+ * Coder's request signature, version 1: HMAC-SHA256 over nine lines (docs/signing.md). `readSignatureHeader` parses the
+ * headers; `createSignatureVerifier` verifies the MAC against the configured secrets. Of the body, only its SHA-256 is
+ * needed.
  */
-import { trimWhitespace } from "./owner-header.ts";
+import { fromHex } from "../../shared/hex.ts";
+import { trimWhitespace, type CoderIdHeaders } from "./owner-header.ts";
 
-/** How far a timestamp may be from our clock, either way. */
+/** The maximum difference between a signature's timestamp and the gateway's clock, in either direction. */
 export const WINDOW_MS = 300_000;
+
+/** The parts of a request that a signature covers, besides its body. */
+export type SignableRequest = {
+  readonly method: string;
+  /** Path and query as the client sent them. */
+  readonly uri: string;
+  readonly headers: Headers;
+};
 
 export type PresentedSignature = {
   readonly kind: "presented";
@@ -13,7 +23,7 @@ export type PresentedSignature = {
   readonly timestamp: number;
   /** 64 lower-case hex digits. */
   readonly mac: string;
-  /** The signed text: what stands before the body's SHA-256 in it, and what behind. */
+  /** The signed text before and after the body's SHA-256. */
   readonly before: string;
   readonly after: string;
 };
@@ -25,12 +35,15 @@ const MAC = /^v1=([0-9a-f]{64})$/;
 const TIMESTAMP = /^[1-9][0-9]{0,11}$/;
 
 /**
- * `uri`: path and query as the client sent them. Each of the two headers must be there exactly once (twice arrives as a
- * list) and in its one spelling; both empty are as absent.
+ * Parses the two signature headers. Each must be sent exactly once (`Headers.get` joins repeated values with a comma)
+ * and in its only valid spelling. If both are empty, the signature is absent.
  */
-export function readSignatureHeader(headers: Headers, method: string, uri: string): SignatureHeader {
-  const signature = valueOf(headers, "x-coder-signature");
-  const timestamp = valueOf(headers, "x-coder-signature-timestamp");
+export function readSignatureHeader(
+  { method, uri, headers }: SignableRequest,
+  ids: CoderIdHeaders,
+): SignatureHeader {
+  const signature = trimmed(headers.get("x-coder-signature"));
+  const timestamp = trimmed(headers.get("x-coder-signature-timestamp"));
   if (signature === "" && timestamp === "") return { kind: "absent" };
   const mac = MAC.exec(signature)?.[1];
   if (mac === undefined || !TIMESTAMP.test(timestamp)) return { kind: "malformed" };
@@ -40,29 +53,34 @@ export function readSignatureHeader(headers: Headers, method: string, uri: strin
     mac,
     before: `v1\n${timestamp}\n${method}\n${uri}`,
     after: [
-      `owner=${valueOf(headers, "x-coder-owner-id")}`,
-      `chat=${valueOf(headers, "x-coder-chat-id")}`,
-      `subchat=${valueOf(headers, "x-coder-subchat-id")}`,
-      `workspace=${valueOf(headers, "x-coder-workspace-id")}`,
+      `owner=${trimmed(ids.owner)}`,
+      `chat=${trimmed(ids.chat)}`,
+      `subchat=${trimmed(ids.subchat)}`,
+      `workspace=${trimmed(ids.workspace)}`,
     ].join("\n"),
   };
 }
 
-/** As it was sent, but for the blanks around it; empty where it is absent. No header's value holds a line break. */
-function valueOf(headers: Headers, name: string): string {
-  return trimWhitespace(headers.get(name) ?? "");
-}
+/**
+ * The value as sent, without the blanks around it; empty if the header is absent. A header value cannot hold a line
+ * break.
+ */
+const trimmed = (sent: string | null): string => trimWhitespace(sent ?? "");
 
+/** Whether the timestamp is inside the window around `now` (milliseconds since 1970). */
 export function isFresh({ timestamp }: PresentedSignature, now: number): boolean {
   return Math.abs(now - timestamp * 1000) <= WINDOW_MS;
 }
 
-/** Whether one of the secrets has signed this, with a body of this SHA-256 (64 lower-case hex digits). */
+/** Whether one of the secrets signed this request with a body of this SHA-256 (64 lower-case hex digits). */
 export type VerifySignature = (presented: PresentedSignature, bodySha256: string) => Promise<boolean>;
 
 const HMAC = { name: "HMAC", hash: "SHA-256" };
 
-/** The comparison is the platform's own, in constant time. Each secret's text is the key, hexadecimal or not. */
+/**
+ * `crypto.subtle.verify` compares the MACs in constant time. The key is the secret's text (UTF-8), even if that text is
+ * hexadecimal.
+ */
 export function createSignatureVerifier(secrets: readonly string[]): VerifySignature {
   const encoder = new TextEncoder();
   let keys: readonly CryptoKey[] | null = null;
@@ -70,14 +88,9 @@ export function createSignatureVerifier(secrets: readonly string[]): VerifySigna
     crypto.subtle.importKey("raw", encoder.encode(secret), HMAC, false, ["verify"]);
   return async ({ mac, before, after }, bodySha256) => {
     keys ??= await Promise.all(secrets.map(importKey));
-    const [sent, text] = [fromHex(mac), encoder.encode(`${before}\n${bodySha256}\n${after}`)];
-    for (const key of keys) if (await crypto.subtle.verify("HMAC", key, sent, text)) return true;
+    const signature = fromHex(mac);
+    const text = encoder.encode(`${before}\n${bodySha256}\n${after}`);
+    for (const key of keys) if (await crypto.subtle.verify("HMAC", key, signature, text)) return true;
     return false;
   };
-}
-
-function fromHex(hex: string): Uint8Array<ArrayBuffer> {
-  return Uint8Array.from({ length: hex.length / 2 }, (_, at) =>
-    Number.parseInt(hex.slice(at * 2, at * 2 + 2), 16),
-  );
 }

@@ -1,6 +1,7 @@
 /**
- * Asks whoever can say more about a claim than its headers do, and only what the decision wants to know: whether the
- * signature is good, whether the owner is a user, whether this signature has counted before.
+ * The owner decision, step 4 of 4: verify. Collects the proof that `decision.ts` still needs (is the signature valid,
+ * is the owner an active user, is this the signature's first use) and repeats the decision with it. It runs no check
+ * whose result cannot change the decision.
  */
 import type { OwnerClaim } from "./owner-claim.ts";
 import type { Directory } from "./directory.ts";
@@ -9,7 +10,7 @@ import type { ReplayCache } from "./replay-cache.ts";
 import type { AssertionRules } from "./rules.ts";
 import { isFresh, WINDOW_MS, type VerifySignature } from "./signature.ts";
 
-/** Who can be asked; null where the rules never want it. */
+/** A verifier is null if the configuration does not provide it. */
 export type Verifiers = {
   readonly verify: VerifySignature | null;
   readonly directory: Directory | null;
@@ -18,43 +19,44 @@ export type Verifiers = {
 };
 
 /**
- * The whole decision. `bodySha256`: of the request's body, 64 hex digits; null where nobody knows it. What cannot be
- * found out stays wanted, and the owner does not count.
+ * Returns the final decision. `bodySha256` is the SHA-256 of the request's body (64 hex digits), or null if it is not
+ * known. If a proof cannot be collected, the decision's `needs` names it and the owner is rejected.
  */
 export async function verifyAssertion(
   claim: OwnerClaim,
   rules: AssertionRules,
-  witnesses: Verifiers,
+  verifiers: Verifiers,
   bodySha256: string | null,
 ): Promise<Decision> {
-  const evidence: Proof = {};
+  const proof: Proof = {};
   for (;;) {
-    const decision = decideInitiator(claim, rules, evidence);
+    const decision = decideInitiator(claim, rules, proof);
     if (decision.needs === null) return decision;
-    const found = await collectProof(decision.needs, claim, witnesses, bodySha256);
-    if (found === null) return decision;
-    Object.assign(evidence, found);
+    const result = await collectProof(decision.needs, claim, verifiers, bodySha256);
+    if (result === null) return decision;
+    Object.assign(proof, result);
   }
 }
 
+/** Returns null if the proof cannot be collected. */
 async function collectProof(
-  wanted: keyof Proof,
+  needed: keyof Proof,
   { signature, owner }: OwnerClaim,
-  { verify, directory, replayCache: nonces, now }: Verifiers,
+  { verify, directory, replayCache, now }: Verifiers,
   bodySha256: string | null,
 ): Promise<Proof | null> {
-  switch (wanted) {
+  switch (needed) {
     case "signature": {
       if (signature.kind !== "presented" || bodySha256 === null || verify === null) return null;
-      // Once more: a body may come so slowly that what was fresh with its headers is not any more.
+      // Checked again: the signature may have expired while a slow client was still sending the body.
       if (!isFresh(signature, now())) return { signature: "signature_expired" };
       return { signature: (await verify(signature, bodySha256)) ? "valid" : "signature_invalid" };
     }
     case "directory":
       return owner.kind === "owner" && directory ? { directory: await directory(owner.id) } : null;
-    case "nonce": {
-      if (signature.kind !== "presented" || nonces === null) return null;
-      return { nonce: await nonces(signature.mac, signature.timestamp * 1000 + WINDOW_MS) };
+    case "replay": {
+      if (signature.kind !== "presented" || replayCache === null) return null;
+      return { replay: await replayCache(signature.mac, signature.timestamp * 1000 + WINDOW_MS) };
     }
   }
 }

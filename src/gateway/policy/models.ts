@@ -1,4 +1,7 @@
-/** Policy: only the models that the provider's config lists, compared to the letter: no trimming, no folding of case. */
+/**
+ * Policy: only the models that the provider's configuration lists. Names are compared exactly, without trimming or case
+ * folding.
+ */
 import { Refusal } from "../../shared/refusal.ts";
 import type { Policy } from "./policy.ts";
 

@@ -1,15 +1,15 @@
 /**
- * The contract of a policy: may this request go on? One file per policy; `wiring.ts` lists them in their order, and
- * the first refusal wins.
+ * The contract of a policy, which decides whether a request may be forwarded. Each policy is one file. `wiring.ts`
+ * lists the policies in order, and the first refusal wins.
  */
 import type { Provider } from "../provider/provider.ts";
 import type { Refusal } from "../../shared/refusal.ts";
 
 export type PolicyRequest = {
   readonly provider: Provider;
-  /** The model as the provider will read it, to the letter; null where none is named (a passthrough, say). */
+  /** The model exactly as the provider will read it; null if the request names none (for example a passthrough). */
   readonly model: string | null;
-  /** The request has a model do something. */
+  /** Whether the request runs a model. */
   readonly runsModel: boolean;
   readonly actorId: string;
   readonly initiatorId: string;
@@ -17,7 +17,7 @@ export type PolicyRequest = {
 
 export type Policy = (request: PolicyRequest) => Refusal | null;
 
-/** The first policy's refusal, or null: go on. */
+/** Returns the first policy's refusal, or null if every policy allows the request. Later policies are not evaluated. */
 export function applyPolicies(policies: readonly Policy[], request: PolicyRequest): Refusal | null {
   for (const policy of policies) {
     const refusal = policy(request);

@@ -24,7 +24,7 @@ type Setting = {
   readonly by?: Actor;
   readonly isDelegating?: boolean;
   readonly under?: AssertionRules;
-  readonly evidence?: Proof;
+  readonly proof?: Proof;
   readonly headers?: Readonly<Record<string, string>>;
 };
 
@@ -35,7 +35,7 @@ function decideOn(
     by = BOT,
     isDelegating = false,
     under = rules(),
-    evidence,
+    proof,
     headers,
   }: Setting = {},
 ): Decision {
@@ -46,106 +46,116 @@ function decideOn(
   return decideInitiator(
     readOwnerClaim({ actor: by, isCoderAgents, isDelegating }, request, NOW),
     under,
-    evidence,
+    proof,
   );
 }
 
 const NOW = 1_795_000_000_000;
-const initiatorOf = (owner: string | null, setting?: Setting): Initiator =>
-  decideOn(owner, setting).initiator;
 
-const ITSELF: Initiator = { id: BOT.id, name: null, attribution: "authenticated", owner: "none" };
-const ASSERTED: Initiator = { id: OWNER, name: null, attribution: "asserted", owner: "overrides" };
-const lost = (reason: OwnerRejection): Initiator => ({ ...ITSELF, owner: { rejected: reason } });
+/** The fields of a decision that these tests compare. */
+type Result = Pick<Decision, "initiator" | "acceptedOwner" | "rejection">;
+const resultOf = ({ initiator, acceptedOwner, rejection }: Decision): Result => ({
+  initiator,
+  acceptedOwner,
+  rejection,
+});
+const decided = (owner: string | null, setting?: Setting): Result => resultOf(decideOn(owner, setting));
+
+const ACTOR: Initiator = { id: BOT.id, name: null, attribution: "authenticated" };
+/** The actor is the initiator, and no other principal was named. */
+const UNCHANGED: Result = { initiator: ACTOR, acceptedOwner: null, rejection: null };
+const accepted = (over: Partial<Initiator> = {}): Result => ({
+  initiator: { id: OWNER, name: null, attribution: "asserted", ...over },
+  acceptedOwner: OWNER,
+  rejection: null,
+});
+const rejected = (reason: OwnerRejection): Result => ({ ...UNCHANGED, rejection: reason });
 
 describe("the upstream proposal's four cases", () => {
-  it("1: Coder Agents and a valid id make the owner the initiator", () => {
-    expect(initiatorOf(OWNER)).toEqual(ASSERTED);
+  it("1: makes the owner the initiator if Coder Agents sends a valid id", () => {
+    expect(decided(OWNER)).toEqual(accepted());
   });
 
-  it("2: Coder Agents without the header leave the actor the initiator", () => {
-    expect(initiatorOf(null)).toEqual(ITSELF);
+  it("2: keeps the actor as the initiator if Coder Agents sends no header", () => {
+    expect(decided(null)).toEqual(UNCHANGED);
   });
 
-  it("3: Coder Agents and not-a-uuid leave the actor the initiator", () => {
-    expect(initiatorOf("not-a-uuid")).toEqual(lost("form"));
+  it("3: keeps the actor as the initiator if Coder Agents sends not-a-uuid", () => {
+    expect(decided("not-a-uuid")).toEqual(rejected("form"));
   });
 
-  it("4: another client's valid id leaves the actor the initiator", () => {
-    expect(initiatorOf(OWNER, { userAgent: "claude-code/1.0.0" })).toEqual(lost("client"));
+  it("4: keeps the actor as the initiator if another client sends a valid id", () => {
+    expect(decided(OWNER, { userAgent: "claude-code/1.0.0" })).toEqual(rejected("client"));
   });
 });
 
-describe("on whose account", () => {
-  it.each([OWNER.toUpperCase(), ` ${OWNER}\t`])("A1 A2 A13 %j is one and the same owner", (sent) => {
-    expect(initiatorOf(sent)).toEqual(ASSERTED);
+describe("the owner decision", () => {
+  it.each([OWNER.toUpperCase(), ` ${OWNER}\t`])("A1 A2 A13 reads %j as the same owner", (sent) => {
+    expect(decided(sent)).toEqual(accepted());
   });
 
   it.each([null, "", "  \t"])(
-    "A3 A4 without an owner (%j) it is the actor, and there is nothing to tell",
+    "A3 A4 keeps the actor and reports no rejection without an owner (%j)",
     (sent) => {
-      expect(initiatorOf(sent)).toEqual(ITSELF);
-      expect(initiatorOf(sent, { userAgent: "curl/8" })).toEqual(ITSELF);
-      expect(initiatorOf(sent, { under: rules({ allow: "off", signature: "require" }) })).toEqual(ITSELF);
+      expect(decided(sent)).toEqual(UNCHANGED);
+      expect(decided(sent, { userAgent: "curl/8" })).toEqual(UNCHANGED);
+      expect(decided(sent, { under: rules({ allow: "off", signature: "require" }) })).toEqual(UNCHANGED);
     },
   );
 
   it.each(["curl/8.5.0", "", "coder-agents", "coder-agents/v2, curl", "Mozilla coder-agents/v2"])(
-    "A6 the client %j cannot name an owner",
+    "A6 rejects the owner that the client %j names",
     (userAgent) => {
-      expect(initiatorOf(OWNER, { userAgent })).toEqual(lost("client"));
+      expect(decided(OWNER, { userAgent })).toEqual(rejected("client"));
     },
   );
 
-  it("A6 another client's header counts for nothing, so nothing more is said of its value", () => {
-    expect(initiatorOf("not-a-uuid", { userAgent: "curl/8" })).toEqual(lost("client"));
+  it("A6 reports the client, not the malformed value, if another client sends one", () => {
+    expect(decided("not-a-uuid", { userAgent: "curl/8" })).toEqual(rejected("client"));
   });
 
-  it("A6 not even a good signature makes another client's owner count: it adds a condition, and widens none", () => {
+  it("A6 rejects another client's owner even with a valid signature: a signature is one more condition", () => {
     const under = rules({ signature: "accept" });
-    const evidence = { signature: "valid" } as const;
-    const setting = { under, evidence, headers: SIGNED, userAgent: "curl/8" };
-    expect(initiatorOf(OWNER, setting)).toEqual(lost("client"));
+    const proof = { signature: "valid" } as const;
+    const setting = { under, proof, headers: SIGNED, userAgent: "curl/8" };
+    expect(decided(OWNER, setting)).toEqual(rejected("client"));
   });
 
-  it("A19 the actor's own id is no override", () => {
+  it("A19 overrides nothing if an actor names its own id", () => {
     const user = actor({ id: OWNER, kind: "user" });
-    const itself = { ...ITSELF, id: OWNER };
-    expect(initiatorOf(OWNER, { by: user })).toEqual(itself);
-    expect(initiatorOf(OWNER.toUpperCase(), { by: user })).toEqual(itself);
+    const unchanged = { ...UNCHANGED, initiator: { ...ACTOR, id: OWNER } };
+    expect(decided(OWNER, { by: user })).toEqual(unchanged);
+    expect(decided(OWNER.toUpperCase(), { by: user })).toEqual(unchanged);
   });
 
-  it("a fingerprint's own requests are unverified, also where its owner is rejected", () => {
-    const itself = { ...ITSELF, id: fingerprint.id, attribution: "unverified" };
-    expect(initiatorOf(null, { by: fingerprint })).toEqual(itself);
-    expect(initiatorOf("not-a-uuid", { by: fingerprint })).toEqual({
-      ...itself,
-      owner: { rejected: "form" },
-    });
+  it("attributes a fingerprint's own requests as unverified, also if its owner is rejected", () => {
+    const initiator = { ...ACTOR, id: fingerprint.id, attribution: "unverified" };
+    expect(decided(null, { by: fingerprint })).toEqual({ ...UNCHANGED, initiator });
+    expect(decided("not-a-uuid", { by: fingerprint })).toEqual({ ...rejected("form"), initiator });
   });
 
-  it("an owner is asserted, whoever asserts: never authenticated", () => {
-    expect(initiatorOf(OWNER, { by: fingerprint }).attribution).toBe("asserted");
-    expect(initiatorOf(OWNER, { by: actor({ kind: "user" }) }).attribution).toBe("asserted");
+  it("attributes an owner as asserted, never authenticated, for every kind of actor", () => {
+    expect(decided(OWNER, { by: fingerprint }).initiator.attribution).toBe("asserted");
+    expect(decided(OWNER, { by: actor({ kind: "user" }) }).initiator.attribution).toBe("asserted");
   });
 
-  it("a gateway that delegates names its user whatever the client calls itself", () => {
+  it("accepts the owner that a delegating gateway names, regardless of the client's User-Agent", () => {
     const by = actor({ id: "coder-gateway", source: "delegation", mayAssert: true });
-    const { initiator, trace } = decideOn(OWNER, { by, isDelegating: true, userAgent: "curl/8" });
-    expect(initiator).toEqual(ASSERTED);
-    expect(trace.rule).toBe("delegation");
+    const decision = decideOn(OWNER, { by, isDelegating: true, userAgent: "curl/8" });
+    expect(resultOf(decision)).toEqual(accepted());
+    expect(decision.trace.rule).toBe("delegation");
   });
 });
 
-describe("A5 who may assert", () => {
+describe("A5 the permission to assert", () => {
   const SERVICE = actor();
   const USER = actor({ kind: "user" });
   const BOUND = { id: SERVICE.id, source: "keys" };
   const UNBOUND = { id: SERVICE.id, source: null };
-  const by = (own: boolean | null, who: Actor = SERVICE): Actor => ({ ...who, mayAssert: own });
+  const by = (mayAssert: boolean | null, sender: Actor = SERVICE): Actor => ({ ...sender, mayAssert });
   const SELF_MADE = { ...fingerprint, kind: "service", id: SERVICE.id } as const;
   it.each([
-    // allow, who, what the credential says, listed as → may, by which rule
+    // allow, sender, mayAssert of its credential, list entry → permitted, rule
     ["any", SERVICE, null, null, true, "any"],
     ["any", USER, true, null, true, "any"],
     ["any", SERVICE, false, UNBOUND, false, "credential"],
@@ -162,28 +172,28 @@ describe("A5 who may assert", () => {
     ["listed", SERVICE, null, BOUND, true, "listed"],
     ["listed", USER, null, BOUND, true, "listed"],
     ["listed", actor({ source: "jwt" }), null, UNBOUND, true, "listed"],
-    // The attack: another issuer that gives its own user the id of the listed service account.
+    // The attack: another issuer gives its own user the id of the listed service account.
     ["listed", actor({ source: "jwt" }), null, BOUND, false, "listed"],
     ["listed", SERVICE, true, null, true, "credential"],
     ["listed", SERVICE, false, BOUND, false, "credential"],
     ["listed", fingerprint, null, { id: fingerprint.id, source: "byok" }, true, "listed"],
-    // The attack: a verified actor that is called like a listed fingerprint, and the reverse.
+    // The attack: a verified actor has the id of a listed fingerprint, and the reverse.
     ["listed", actor({ id: fingerprint.id }), null, { id: fingerprint.id, source: "byok" }, false, "listed"],
     ["listed", SELF_MADE, null, UNBOUND, false, "listed"],
     ["off", SERVICE, null, UNBOUND, false, "off"],
     ["off", SERVICE, true, BOUND, false, "off"],
     ["off", SERVICE, false, BOUND, false, "off"],
-  ] as const)("allow=%s by %o, assert=%s in the credential, listed as %o: %s (%s)", (...row) => {
-    const [allow, who, own, entry, may, rule] = row;
+  ] as const)("decides for allow=%s, sender %o, mayAssert=%s, list entry %o: %s (%s)", (...row) => {
+    const [allow, sender, mayAssert, entry, permitted, rule] = row;
     const under = rules({ allow, actors: entry ? [{ id: "another", source: null }, entry] : [] });
-    expect(checkPermission(by(own, who), false, under)).toEqual({ permitted: may, rule });
-    const { initiator, trace } = decideOn(OWNER, { by: by(own, who), under });
-    expect(initiator.owner).toEqual(may ? "overrides" : { rejected: "not_permitted" });
+    expect(checkPermission(by(mayAssert, sender), false, under)).toEqual({ permitted, rule });
+    const { acceptedOwner, rejection, trace } = decideOn(OWNER, { by: by(mayAssert, sender), under });
+    expect([acceptedOwner, rejection]).toEqual(permitted ? [OWNER, null] : [null, "not_permitted"]);
     expect(trace.rule).toBe(rule);
   });
 
-  it("J5 an empty list of actors lets none assert", () => {
-    expect(initiatorOf(OWNER, { under: rules({ allow: "listed" }) })).toEqual(lost("not_permitted"));
+  it("J5 permits no actor if the list of actors is empty", () => {
+    expect(decided(OWNER, { under: rules({ allow: "listed" }) })).toEqual(rejected("not_permitted"));
   });
 
   it.each([
@@ -191,29 +201,30 @@ describe("A5 who may assert", () => {
     ["service", true, "delegation"],
     ["listed", true, "delegation"],
     ["off", false, "off"],
-  ] as const)("under allow=%s a gateway that delegates may: %s (%s)", (allow, permitted, rule) => {
+  ] as const)("decides for a delegating gateway and allow=%s: %s (%s)", (allow, permitted, rule) => {
     const gateway = actor({ source: "delegation", mayAssert: true });
     expect(checkPermission(gateway, true, rules({ allow }))).toEqual({ permitted, rule });
   });
 
-  it("who may not assert is not told what is wrong with the value, nor is anything else asked", () => {
+  it("reports only the missing permission, and needs no proof, if the actor may not assert", () => {
     const under = rules({ allow: "off", signature: "require", directory: "reject" });
     for (const sent of [OWNER, "not-a-uuid"]) {
-      const { initiator, trace, needs: wants } = decideOn(sent, { under, headers: SIGNED });
-      expect(initiator).toEqual(lost("not_permitted"));
-      expect([trace.signature, trace.directory, wants]).toEqual([null, null, null]);
+      const decision = decideOn(sent, { under, headers: SIGNED });
+      expect(resultOf(decision)).toEqual(rejected("not_permitted"));
+      const { trace, needs } = decision;
+      expect([trace.signature, trace.directory, needs]).toEqual([null, null, null]);
     }
   });
 });
 
-/** In form: whether it is good is for the evidence to say. */
+/** Well-formed headers. The proof says whether the signature is valid. */
 const SIGNED = {
   "x-coder-signature": `v1=${"0".repeat(64)}`,
   "x-coder-signature-timestamp": String(NOW / 1000),
 };
 const at = (seconds: number) => ({ ...SIGNED, "x-coder-signature-timestamp": String(NOW / 1000 + seconds) });
 
-describe("A22 what a signature does to an owner", () => {
+describe("A22 signed owners", () => {
   it.each([
     ["off", {}, undefined, "asserted"],
     ["off", SIGNED, "signature_invalid", "asserted"],
@@ -222,11 +233,12 @@ describe("A22 what a signature does to an owner", () => {
     ["accept", at(-300), "valid", "signed"],
     ["accept", at(300), "valid", "signed"],
     ["require", SIGNED, "valid", "signed"],
-  ] as const)("signature=%s, sent %o, found %s: %s", (signature, headers, found, attribution) => {
-    const evidence = found ? { signature: found } : {};
-    const { initiator, needs: wants } = decideOn(OWNER, { under: rules({ signature }), headers, evidence });
-    expect(initiator).toEqual({ ...ASSERTED, attribution });
-    expect(wants).toBeNull();
+  ] as const)("accepts the owner for signature=%s, headers %o, proof %s: %s", (...row) => {
+    const [signature, headers, result, attribution] = row;
+    const proof = result ? { signature: result } : {};
+    const decision = decideOn(OWNER, { under: rules({ signature }), headers, proof });
+    expect(resultOf(decision)).toEqual(accepted({ attribution }));
+    expect(decision.needs).toBeNull();
   });
 
   it.each([
@@ -238,106 +250,110 @@ describe("A22 what a signature does to an owner", () => {
     ["require", {}, "valid", "signature_required"],
     ["require", SIGNED, "signature_invalid", "signature_invalid"],
     ["require", { "x-coder-signature-timestamp": "1" }, "valid", "signature_malformed"],
-  ] as const)("signature=%s, sent %o, found %s: rejected (%s), never merely asserted", (...row) => {
-    const [signature, headers, found, reason] = row;
-    const setting = { under: rules({ signature }), headers, evidence: { signature: found } };
-    expect(initiatorOf(OWNER, setting)).toEqual(lost(reason));
-  });
+  ] as const)(
+    "rejects the owner, never as asserted, for signature=%s, headers %o, proof %s: %s",
+    (...row) => {
+      const [signature, headers, result, reason] = row;
+      const setting = { under: rules({ signature }), headers, proof: { signature: result } };
+      expect(decided(OWNER, setting)).toEqual(rejected(reason));
+    },
+  );
 
-  it("is asked for only where the headers leave it open: no body is read for what they decide", () => {
-    const wants = (setting: Setting): unknown => decideOn(OWNER, setting).needs;
+  it("needs the signature's proof, and so the body, only if the headers do not decide", () => {
+    const needs = (setting: Setting): unknown => decideOn(OWNER, setting).needs;
     const under = rules({ signature: "accept" });
-    expect(wants({ under, headers: SIGNED })).toBe("signature");
-    expect(wants({ under })).toBeNull();
-    expect(wants({ headers: SIGNED })).toBeNull();
-    expect(wants({ under: rules({ signature: "require" }) })).toBeNull();
-    expect(wants({ under, headers: at(-301) })).toBeNull();
-    expect(wants({ under, headers: SIGNED, userAgent: "curl/8" })).toBeNull();
-    expect(wants({ under, headers: SIGNED, by: actor({ mayAssert: false }) })).toBeNull();
-    expect(wants({ under, headers: SIGNED, by: actor({ id: OWNER }) })).toBeNull();
+    expect(needs({ under, headers: SIGNED })).toBe("signature");
+    expect(needs({ under })).toBeNull();
+    expect(needs({ headers: SIGNED })).toBeNull();
+    expect(needs({ under: rules({ signature: "require" }) })).toBeNull();
+    expect(needs({ under, headers: at(-301) })).toBeNull();
+    expect(needs({ under, headers: SIGNED, userAgent: "curl/8" })).toBeNull();
+    expect(needs({ under, headers: SIGNED, by: actor({ mayAssert: false }) })).toBeNull();
+    expect(needs({ under, headers: SIGNED, by: actor({ id: OWNER }) })).toBeNull();
     expect(decideOn("not-a-uuid", { under, headers: SIGNED }).needs).toBeNull();
     expect(decideOn(null, { under, headers: SIGNED }).needs).toBeNull();
   });
 
-  it("as long as it is not known, the owner does not count", () => {
+  it("keeps the actor until the signature's proof is collected", () => {
     const setting = { under: rules({ signature: "accept" }), headers: SIGNED };
-    expect(initiatorOf(OWNER, setting).id).toBe(BOT.id);
+    const { initiator, acceptedOwner } = decided(OWNER, setting);
+    expect([initiator.id, acceptedOwner]).toEqual([BOT.id, null]);
   });
 });
 
-const lookedUp = (directory: AssertionRules["directory"], answer?: DirectoryLookup): Decision =>
-  decideOn(OWNER, { under: rules({ directory }), ...(answer && { evidence: { directory: answer } }) });
+const lookedUp = (directory: AssertionRules["directory"], lookup?: DirectoryLookup): Decision =>
+  decideOn(OWNER, { under: rules({ directory }), ...(lookup && { proof: { directory: lookup } }) });
 
-describe("what the directory does to an owner", () => {
-  it("an active user is the initiator, under its name", () => {
-    const { initiator, trace } = lookedUp("reject", { is: "active", username: "alice" });
-    expect(initiator).toEqual({ ...ASSERTED, name: "alice" });
-    expect(trace.directory).toBe("active");
+describe("owners and the directory", () => {
+  it("accepts an active user, with its user name", () => {
+    const decision = lookedUp("reject", { status: "active", username: "alice" });
+    expect(resultOf(decision)).toEqual(accepted({ name: "alice" }));
+    expect(decision.trace.directory).toBe("active");
   });
 
-  it.each(["unknown", "inactive", "down"] as const)("%s: rejected", (is) => {
-    const { initiator, trace, needs: wants } = lookedUp("reject", { is });
-    expect(initiator).toEqual(lost(`directory_${is}`));
-    expect([trace.directory, wants]).toEqual([is, null]);
+  it.each(["unknown", "inactive", "down"] as const)("rejects an owner whose lookup is %s", (status) => {
+    const decision = lookedUp("reject", { status });
+    expect(resultOf(decision)).toEqual(rejected(`directory_${status}`));
+    expect([decision.trace.directory, decision.needs]).toEqual([status, null]);
   });
 
-  it("where it may be down the owner counts all the same, without a name, and the trace says so", () => {
-    const { initiator, trace } = lookedUp("accept", { is: "down" });
-    expect(initiator).toEqual(ASSERTED);
-    expect(trace.directory).toBe("down");
-    for (const is of ["unknown", "inactive"] as const)
-      expect(lookedUp("accept", { is }).initiator).toEqual(lost(`directory_${is}`));
+  it("accepts an owner without a name, and traces it, if on_down is accept and the directory is down", () => {
+    const decision = lookedUp("accept", { status: "down" });
+    expect(resultOf(decision)).toEqual(accepted());
+    expect(decision.trace.directory).toBe("down");
+    for (const status of ["unknown", "inactive"] as const)
+      expect(resultOf(lookedUp("accept", { status }))).toEqual(rejected(`directory_${status}`));
   });
 
-  it("until it is asked, the owner does not count, even where it may be down", () => {
+  it("keeps the actor until the directory is queried, even if on_down is accept", () => {
     for (const directory of ["accept", "reject"] as const) {
-      const { initiator, needs: wants } = lookedUp(directory);
-      expect([initiator.id, wants]).toEqual([BOT.id, "directory"]);
+      const { initiator, acceptedOwner, needs } = lookedUp(directory);
+      expect([initiator.id, acceptedOwner, needs]).toEqual([BOT.id, null, "directory"]);
     }
   });
 
-  it("is asked after the signature: whoever cannot sign asks nothing of it", () => {
+  it("needs the directory only after the signature: a sender that cannot sign causes no lookup", () => {
     const under = rules({ directory: "reject", signature: "require" });
     expect(decideOn(OWNER, { under }).needs).toBeNull();
     expect(decideOn(OWNER, { under, headers: SIGNED }).needs).toBe("signature");
-    const good = { signature: "valid" } as const;
-    expect(decideOn(OWNER, { under, headers: SIGNED, evidence: good }).needs).toBe("directory");
+    const proof = { signature: "valid" } as const;
+    expect(decideOn(OWNER, { under, headers: SIGNED, proof }).needs).toBe("directory");
   });
 });
 
-describe("A23 what the replay cache does to a signed owner", () => {
+describe("A23 signed owners and the replay cache", () => {
   const under = rules({ signature: "accept", once: true });
-  const asked = (nonce?: Proof["nonce"]): Decision =>
+  const decideAfter = (replay?: Proof["replay"]): Decision =>
     decideOn(OWNER, {
       under,
       headers: SIGNED,
-      evidence: { signature: "valid", ...(nonce && { nonce }) },
+      proof: { signature: "valid", ...(replay && { replay }) },
     });
 
-  it("the first time it counts", () => {
-    expect(asked("first").initiator).toEqual({ ...ASSERTED, attribution: "signed" });
+  it("accepts the first use of a signature", () => {
+    expect(resultOf(decideAfter("first"))).toEqual(accepted({ attribution: "signed" }));
   });
 
-  it("again it does not, nor where nobody can say, nor until somebody was asked", () => {
-    expect(asked("again").initiator).toEqual(lost("replayed"));
-    expect(asked("down").initiator).toEqual(lost("replay_unavailable"));
-    expect([asked().initiator.id, asked().needs]).toEqual([BOT.id, "nonce"]);
+  it("rejects a later use, any use while the cache is down, and any use before the cache is queried", () => {
+    expect(resultOf(decideAfter("again"))).toEqual(rejected("replayed"));
+    expect(resultOf(decideAfter("down"))).toEqual(rejected("replay_unavailable"));
+    expect([decideAfter().initiator.id, decideAfter().needs]).toEqual([BOT.id, "replay"]);
   });
 
-  it("no unsigned owner is a matter of it", () => {
-    expect(decideOn(OWNER, { under })).toMatchObject({ initiator: ASSERTED, needs: null });
+  it("accepts an unsigned owner without the cache", () => {
+    expect(decideOn(OWNER, { under })).toMatchObject({ ...accepted(), needs: null });
   });
 
-  it("nobody asks it before all else is good: a signature whose owner does not count otherwise is not used up", () => {
+  it("does not use up a signature whose owner another check rejects", () => {
     const both = rules({ signature: "accept", once: true, directory: "reject" });
-    const evidence = { signature: "valid", directory: { is: "down" } } as const;
-    const { initiator, needs: wants } = decideOn(OWNER, { under: both, headers: SIGNED, evidence });
-    expect([initiator.owner, wants]).toEqual([{ rejected: "directory_down" }, null]);
+    const proof = { signature: "valid", directory: { status: "down" } } as const;
+    const { rejection, needs } = decideOn(OWNER, { under: both, headers: SIGNED, proof });
+    expect([rejection, needs]).toEqual(["directory_down", null]);
   });
 });
 
 describe("the trace of a decision", () => {
-  it("names both candidates: who won, and why the other lost", () => {
+  it("names both candidates, and why the actor was not chosen", () => {
     expect(decideOn(OWNER).trace).toEqual({
       rule: "any",
       signature: "off",
@@ -349,7 +365,7 @@ describe("the trace of a decision", () => {
     });
   });
 
-  it("A14 has no value of an owner that did not count, however well-formed", () => {
+  it("A14 omits the value of a rejected owner, even if it is well-formed", () => {
     const { trace } = decideOn(OWNER, { under: rules({ allow: "off" }) });
     expect(trace).toEqual({
       rule: "off",
@@ -362,12 +378,12 @@ describe("the trace of a decision", () => {
     });
   });
 
-  it("of a request that names nobody has but the actor", () => {
+  it("names only the actor if the request has no owner header", () => {
     expect(decideOn(null).trace.candidates).toEqual([{ who: "actor", id: BOT.id, rejection_reason: null }]);
   });
 });
 
-describe("what follows where an owner does not count", () => {
+describe("the refusal of a request whose owner was rejected", () => {
   it.each([
     // reason, on_invalid, signature → refusal
     ["form", "ignore", "off", null],
@@ -388,36 +404,39 @@ describe("what follows where an owner does not count", () => {
     ["directory_unknown", "reject", "off", "owner_rejected"],
     ["directory_down", "reject", "off", "identity_unavailable"],
     ["directory_down", "ignore", "require", null],
-  ] as const)("%s with on_invalid=%s and signature=%s: %s", (reason, onInvalid, signature, refusal) => {
-    expect(refusalOnInvalid(reason, { onInvalid, signature })?.code ?? null).toBe(refusal);
-  });
+  ] as const)(
+    "maps %s with on_invalid=%s and signature=%s to %s",
+    (reason, onInvalid, signature, refusal) => {
+      expect(refusalOnInvalid(reason, { onInvalid, signature })?.code ?? null).toBe(refusal);
+    },
+  );
 
-  it("tells the operator the reason, the client none", () => {
+  it("puts the reason into the operator's detail only, not into the client's message", () => {
     const refusal = refusalOnInvalid("signature_expired", { onInvalid: "ignore", signature: "require" });
     expect([refusal?.status, refusal?.data.detail]).toEqual([401, "signature_expired"]);
     expect(refusal?.message).not.toContain("expired");
   });
 });
 
-/** Witnesses that say what they are told to, and keep what they were asked. */
-function stand(said: Partial<Record<"verify" | "directory" | "nonce", unknown>> = {}) {
-  const asked: unknown[] = [];
+/** Verifiers that return the given results (by default, successes) and record their calls. */
+function fakeVerifiers(results: Partial<Record<"verify" | "directory" | "replay", unknown>> = {}) {
+  const calls: unknown[] = [];
   const verifiers: Verifiers = {
     verify: async ({ mac }, bodySha256) => {
-      asked.push(["verify", mac, bodySha256]);
-      return (said.verify ?? true) as boolean;
+      calls.push(["verify", mac, bodySha256]);
+      return (results.verify ?? true) as boolean;
     },
     directory: async (id) => {
-      asked.push(["directory", id]);
-      return (said.directory ?? { is: "active", username: "alice" }) as DirectoryLookup;
+      calls.push(["directory", id]);
+      return (results.directory ?? { status: "active", username: "alice" }) as DirectoryLookup;
     },
     replayCache: async (mac, until) => {
-      asked.push(["nonce", mac, until]);
-      return (said.nonce ?? "first") as "first";
+      calls.push(["replay", mac, until]);
+      return (results.replay ?? "first") as "first";
     },
     now: () => NOW,
   };
-  return { verifiers, asked };
+  return { verifiers, calls };
 }
 
 describe("the verifiers", () => {
@@ -426,63 +445,65 @@ describe("the verifiers", () => {
   const body = "b".repeat(64);
   const mac = "0".repeat(64);
 
-  it("are asked in turn, each for what it knows, and the decision follows", async () => {
-    const { verifiers, asked } = stand();
-    const { initiator, needs: wants } = await verifyAssertion(signed, ALL, verifiers, body);
-    expect(initiator).toEqual({ ...ASSERTED, name: "alice", attribution: "signed" });
-    expect(wants).toBeNull();
-    // Until the window that began with its timestamp has passed.
+  it("run in order: signature, directory, replay cache", async () => {
+    const { verifiers, calls } = fakeVerifiers();
+    const decision = await verifyAssertion(signed, ALL, verifiers, body);
+    expect(resultOf(decision)).toEqual(accepted({ name: "alice", attribution: "signed" }));
+    expect(decision.needs).toBeNull();
+    // The MAC is remembered until the window around its timestamp has passed.
     const until = NOW + 300_000;
-    expect(asked).toEqual([
+    expect(calls).toEqual([
       ["verify", mac, body],
       ["directory", OWNER],
-      ["nonce", mac, until],
+      ["replay", mac, until],
     ]);
   });
 
   it.each([
     [{ verify: false }, "signature_invalid", ["verify"]],
-    [{ directory: { is: "unknown" } }, "directory_unknown", ["verify", "directory"]],
-    [{ nonce: "again" }, "replayed", ["verify", "directory", "nonce"]],
-  ] as const)("with %o nobody is asked after the one that decides (%s)", async (said, reason, names) => {
-    const { verifiers, asked } = stand(said);
-    const { initiator } = await verifyAssertion(signed, ALL, verifiers, body);
-    expect(initiator).toEqual(lost(reason));
-    expect(asked.map((one) => (one as string[])[0])).toEqual(names);
+    [{ directory: { status: "unknown" } }, "directory_unknown", ["verify", "directory"]],
+    [{ replay: "again" }, "replayed", ["verify", "directory", "replay"]],
+  ] as const)("with %o stop at the verifier that rejects (%s)", async (results, reason, names) => {
+    const { verifiers, calls } = fakeVerifiers(results);
+    const decision = await verifyAssertion(signed, ALL, verifiers, body);
+    expect(resultOf(decision)).toEqual(rejected(reason));
+    expect(calls.map((call) => (call as string[])[0])).toEqual(names);
   });
 
-  it("nobody is asked where the headers decide", async () => {
-    const { verifiers, asked } = stand();
+  it("do not run if the headers decide", async () => {
+    const { verifiers, calls } = fakeVerifiers();
     await verifyAssertion(claim({ "x-coder-owner-id": OWNER }), rules(), verifiers, null);
     await verifyAssertion(claim({}), ALL, verifiers, null);
     await verifyAssertion(claim({ "x-coder-owner-id": OWNER }), ALL, verifiers, null);
-    expect(asked).toEqual([]);
+    expect(calls).toEqual([]);
   });
 
-  it("without the body's hash, or without a witness, the question stays, and the owner does not count", async () => {
-    const { verifiers } = stand();
+  it("leave the proof missing, and keep the actor, without the body's hash or without a verifier", async () => {
+    const { verifiers } = fakeVerifiers();
     const none = { ...verifiers, verify: null, directory: null, replayCache: null };
-    for (const [bodySha256, one, wants] of [
+    for (const [bodySha256, available, needs] of [
       [null, verifiers, "signature"],
       [body, none, "signature"],
       [body, { ...verifiers, directory: null }, "directory"],
-      [body, { ...verifiers, replayCache: null }, "nonce"],
+      [body, { ...verifiers, replayCache: null }, "replay"],
     ] as const) {
-      const decision = await verifyAssertion(signed, ALL, one, bodySha256);
-      expect([decision.needs, decision.initiator.id]).toEqual([wants, BOT.id]);
+      const decision = await verifyAssertion(signed, ALL, available, bodySha256);
+      expect([decision.needs, decision.initiator.id]).toEqual([needs, BOT.id]);
+      expect(decision.acceptedOwner).toBeNull();
     }
   });
 
-  it("A22 A23 a body that comes so slowly that its signature expires on the way is one too late", async () => {
-    // The attack: many connections that send the same signed headers in time and their body an hour later, when the
-    // replay cache has forgotten the first.
-    const { verifiers, asked } = stand();
+  it("A22 A23 reject a signature that expires while the body is being sent", async () => {
+    // The attack: many connections send the same signed headers in time and their bodies an hour later, when the replay
+    // cache has deleted the first signature.
+    const { verifiers, calls } = fakeVerifiers();
     const late = { ...verifiers, now: () => NOW + 300_001 };
-    expect((await verifyAssertion(signed, ALL, late, body)).initiator).toEqual(lost("signature_expired"));
-    expect(asked).toEqual([]);
+    const decision = await verifyAssertion(signed, ALL, late, body);
+    expect(resultOf(decision)).toEqual(rejected("signature_expired"));
+    expect(calls).toEqual([]);
   });
 
-  it("the body's hash is that of its bytes", async () => {
+  it("use a body hash that covers the exact bytes", async () => {
     expect(await sha256Hex(new Uint8Array())).toBe(
       "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
     );

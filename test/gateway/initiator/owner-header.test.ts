@@ -3,7 +3,7 @@ import { readCoderId, readOwnerHeader } from "../../../src/gateway/initiator/own
 import { between, forSeeds, seededRandom } from "../../support/rechunk.ts";
 import { OWNER } from "../../support/in-workerd/values.ts";
 
-/** The value as the header hands it on: sent once per element. */
+/** The value as `Headers` returns it after one header line per element. */
 function received(...sent: readonly string[]): string | null {
   const headers = new Headers();
   for (const value of sent) headers.append("X-Coder-Owner-Id", value);
@@ -11,12 +11,12 @@ function received(...sent: readonly string[]): string | null {
 }
 
 describe("the owner header's grammar", () => {
-  it("A1 takes a UUID of version 4", () => {
+  it("A1 accepts a version 4 UUID", () => {
     expect(readOwnerHeader(OWNER)).toEqual({ kind: "owner", id: OWNER });
   });
 
   it.each(["8", "9", "a", "b"])(
-    "A1 takes the variant nibble %s, the whole of RFC 9562's variant",
+    "A1 accepts the variant nibble %s: every value of RFC 9562's variant",
     (nibble) => {
       const id = `7f3c2a10-1234-4abc-${nibble}def-000000000001`;
       expect(readOwnerHeader(id)).toEqual({ kind: "owner", id });
@@ -24,22 +24,22 @@ describe("the owner header's grammar", () => {
   );
 
   it.each(["7F3C2A10-1234-4ABC-9DEF-000000000001", "7f3C2a10-1234-4aBc-9dEf-000000000001"])(
-    "A2 hands on %s in lower case",
+    "A2 returns %s in lower case",
     (sent) => {
       expect(readOwnerHeader(sent)).toEqual({ kind: "owner", id: OWNER });
     },
   );
 
-  it.each(["A", "B"])("A2 the variant nibble %s counts in upper case too", (nibble) => {
+  it.each(["A", "B"])("A2 accepts the variant nibble %s in upper case", (nibble) => {
     const id = `7f3c2a10-1234-4abc-${nibble}def-000000000001`;
     expect(readOwnerHeader(id)).toEqual({ kind: "owner", id: id.toLowerCase() });
   });
 
-  it("A3 an absent header is absent", () => {
+  it("A3 reports an absent header as absent", () => {
     expect(readOwnerHeader(received())).toEqual({ kind: "absent" });
   });
 
-  it.each(["", " ", "\t", " \t  \t "])("A4 a header of nothing but blanks (%j) is absent", (sent) => {
+  it.each(["", " ", "\t", " \t  \t "])("A4 reports a blank header (%j) as absent", (sent) => {
     expect(readOwnerHeader(sent)).toEqual({ kind: "absent" });
     expect(readOwnerHeader(received(sent))).toEqual({ kind: "absent" });
   });
@@ -48,16 +48,16 @@ describe("the owner header's grammar", () => {
     ["nil", "00000000-0000-0000-0000-000000000000"],
     ["max", "ffffffff-ffff-ffff-ffff-ffffffffffff"],
     ["max in upper case", "FFFFFFFF-FFFF-FFFF-FFFF-FFFFFFFFFFFF"],
-  ])("A7 the %s id never becomes an initiator", (_, sent) => {
+  ])("A7 rejects the %s id", (_, sent) => {
     expect(readOwnerHeader(sent)).toEqual({ kind: "bad", reason: "version" });
   });
 
-  it.each([..."012356789abcdef"])("A8 version %s is not taken", (version) => {
+  it.each([..."012356789abcdef"])("A8 rejects version %s", (version) => {
     const sent = `7f3c2a10-1234-${version}abc-9def-000000000001`;
     expect(readOwnerHeader(sent)).toEqual({ kind: "bad", reason: "version" });
   });
 
-  it.each([..."01234567cdefCDEF"])("A9 the variant nibble %s is not taken", (nibble) => {
+  it.each([..."01234567cdefCDEF"])("A9 rejects the variant nibble %s", (nibble) => {
     const sent = `7f3c2a10-1234-4abc-${nibble}def-000000000001`;
     expect(readOwnerHeader(sent)).toEqual({ kind: "bad", reason: "variant" });
   });
@@ -67,18 +67,18 @@ describe("the owner header's grammar", () => {
     ["a URN in upper case", `URN:UUID:${OWNER}`],
     ["braces", `{${OWNER}}`],
     ["32 hex digits", OWNER.replaceAll("-", "")],
-    ["something around it", `x${OWNER}y`],
+    ["surrounding letters", `x${OWNER}y`],
     ["quotes", `"${OWNER}"`],
     ["one digit short", OWNER.slice(1)],
     ["one digit long", `${OWNER}0`],
     ["a hyphen in the wrong place", "7f3c2a101-234-4abc-9def-000000000001"],
     ["underscores for hyphens", OWNER.replaceAll("-", "_")],
-    ["a letter that is no hex digit", `g${OWNER.slice(1)}`],
-    ["no id at all", "not-a-uuid"],
-    ["a path behind it", `${OWNER}/x`],
-    ["a line break behind it", `${OWNER}\n`],
-    ["a NUL behind it", `${OWNER}\0`],
-  ])("A10 %s is not the plain form", (_, sent) => {
+    ["a letter that is not a hex digit", `g${OWNER.slice(1)}`],
+    ["text that is not an id", "not-a-uuid"],
+    ["a path after the id", `${OWNER}/x`],
+    ["a line break after the id", `${OWNER}\n`],
+    ["a NUL after the id", `${OWNER}\0`],
+  ])("A10 rejects %s", (_, sent) => {
     expect(readOwnerHeader(sent)).toEqual({ kind: "bad", reason: "form" });
   });
 
@@ -87,25 +87,28 @@ describe("the owner header's grammar", () => {
     ["two values", [OWNER, "7f3c2a10-1234-4abc-9def-000000000002"]],
     ["an empty value first", ["", OWNER]],
     ["an empty value last", [OWNER, ""]],
-    ["rubbish beside a valid id", [OWNER, "x"]],
-  ])("A11 the header given twice is rejected: %s", (_, sent) => {
+    ["a malformed value after a valid id", [OWNER, "x"]],
+  ])("A11 rejects a repeated header: %s", (_, sent) => {
     expect(readOwnerHeader(received(...sent))).toEqual({ kind: "bad", reason: "multiple" });
   });
 
-  it.each([`, ${OWNER}`, `${OWNER},`, `${OWNER},${OWNER}`, ","])("A12 %j is rejected as several", (sent) => {
-    expect(readOwnerHeader(sent)).toEqual({ kind: "bad", reason: "multiple" });
-  });
+  it.each([`, ${OWNER}`, `${OWNER},`, `${OWNER},${OWNER}`, ","])(
+    "A12 rejects %j as multiple values",
+    (sent) => {
+      expect(readOwnerHeader(sent)).toEqual({ kind: "bad", reason: "multiple" });
+    },
+  );
 
   it.each([` ${OWNER}`, `${OWNER} `, `\t${OWNER}\t`, ` \t ${OWNER} \t `])(
-    "A13 trims the blanks of %j",
+    "A13 trims the blanks around %j",
     (sent) => {
       expect(readOwnerHeader(sent)).toEqual({ kind: "owner", id: OWNER });
     },
   );
 
   it.each([
-    ["a no-break space before it", `\u00a0${OWNER}`],
-    ["a no-break space after it", `${OWNER}\u00a0`],
+    ["a no-break space before the id", `\u00a0${OWNER}`],
+    ["a no-break space after the id", `${OWNER}\u00a0`],
     ["a byte order mark", `\ufeff${OWNER}`],
     ["a line separator", `${OWNER}\u2028`],
     ["a vertical tab", `\v${OWNER}`],
@@ -116,27 +119,27 @@ describe("the owner header's grammar", () => {
     ["Latin-1 letters", OWNER.replace("a", "\u00e4")],
     ["a minus sign for a hyphen", OWNER.replace("-", "\u2212")],
     ["a soft hyphen", `${OWNER}\u00ad`],
-  ])("A14 %s makes it no id", (_, sent) => {
+  ])("A14 rejects %s", (_, sent) => {
     expect(readOwnerHeader(sent)).toEqual({ kind: "bad", reason: "form" });
   });
 
-  // Trimming with a pattern that starts anew at each blank takes time by the square of the length: 12 s for 100 KB, and then the
-  // runner's own limit ends this test.
+  // Trimming with a regular expression that restarts at each blank takes quadratic time: 12 s for 100 KB. The runner's
+  // own timeout would then fail this test.
   it.each([
     ["letters", "x".repeat(200_000)],
     ["hex digits", "0".repeat(200_000)],
-    ["blanks behind an id", `${OWNER}${" \t".repeat(100_000)}x`],
+    ["blanks after an id", `${OWNER}${" \t".repeat(100_000)}x`],
     ["ids", OWNER.repeat(5556)],
-  ])("A15 200,000 characters of %s are rejected without a second look at any of them", (_, sent) => {
+  ])("A15 rejects 200,000 characters of %s in linear time", (_, sent) => {
     expect(readOwnerHeader(sent)).toEqual({ kind: "bad", reason: "form" });
   });
 
-  it("A15 100 KB of blanks are absent", () => {
+  it("A15 reports 100 KB of blanks as absent", () => {
     expect(readOwnerHeader(" ".repeat(100_000))).toEqual({ kind: "absent" });
   });
 });
 
-/** The same grammar once more, character by character: an id in lower case, `absent` or `bad`. */
+/** A second implementation of the grammar, character by character: the id in lower case, `absent` or `bad`. */
 function readIndependently(sent: string): string {
   let from = 0;
   let to = sent.length;
@@ -178,16 +181,16 @@ function mutated(random: () => number): string {
   for (let times = between(random, 1, 2); times > 0; times -= 1) {
     const at = between(random, 0, id.length);
     const odd = ODD[between(random, 0, ODD.length - 1)] ?? "";
-    const way = between(random, 0, 3);
-    if (way === 0) id = id.slice(0, at) + odd + id.slice(at);
-    else if (way === 1) id = id.slice(0, at) + odd + id.slice(at + 1);
-    else if (way === 2) id = id.slice(0, at) + id.slice(at + 1);
+    const change = between(random, 0, 3);
+    if (change === 0) id = id.slice(0, at) + odd + id.slice(at);
+    else if (change === 1) id = id.slice(0, at) + odd + id.slice(at + 1);
+    else if (change === 2) id = id.slice(0, at) + id.slice(at + 1);
     else id = id.slice(0, 14) + odd + id.slice(15, 19) + (ODD[between(random, 0, 40)] ?? "") + id.slice(20);
   }
   return id;
 }
 
-function random36(random: () => number): string {
+function randomText(random: () => number): string {
   let text = "";
   for (let left = between(random, 0, 40); left > 0; left -= 1)
     text += ODD[between(random, 0, ODD.length - 1)];
@@ -199,14 +202,14 @@ function blanks(random: () => number): string {
 }
 
 describe("the owner header's grammar, checked without a regular expression", () => {
-  it("A1-A14 both readings agree on 1,000,000 generated values", { timeout: 60_000 }, () => {
+  it("A1-A14 agrees with a second implementation on 1,000,000 generated values", { timeout: 60_000 }, () => {
     const seen = { owner: 0, absent: 0, bad: 0 };
     forSeeds(1000, (seed) => {
       const random = seededRandom(seed);
       const disagreements: string[] = [];
       for (let at = 0; at < 1000; at += 1) {
         const kind = random();
-        const core = kind < 0.4 ? valid(random) : kind < 0.9 ? mutated(random) : random36(random);
+        const core = kind < 0.4 ? valid(random) : kind < 0.9 ? mutated(random) : randomText(random);
         const sent = blanks(random) + core + blanks(random);
         const read = readOwnerHeader(sent);
         seen[read.kind] += 1;
@@ -215,7 +218,7 @@ describe("the owner header's grammar, checked without a regular expression", () 
       }
       expect(disagreements).toEqual([]);
     });
-    // The mix is worth its name.
+    // The generator must produce enough values of each kind.
     expect(seen.owner).toBeGreaterThan(400_000);
     expect(seen.bad).toBeGreaterThan(300_000);
     expect(seen.absent).toBeGreaterThan(1000);
@@ -226,9 +229,9 @@ describe("Coder's other ids", () => {
   it.each([
     ["7F3C2A10-1234-4ABC-9DEF-000000000001", OWNER],
     [` ${OWNER} `, OWNER],
-    // Ids of chats are Coder's affair: any version.
+    // Coder chooses the ids of chats: any UUID version is accepted.
     ["01963d2e-0000-7000-8000-000000000000", "01963d2e-0000-7000-8000-000000000000"],
-  ])("A21 %j is read as %s", (sent, id) => {
+  ])("A21 reads %j as %s", (sent, id) => {
     expect(readCoderId(sent)).toBe(id);
   });
 
@@ -240,7 +243,7 @@ describe("Coder's other ids", () => {
     `{${OWNER}}`,
     `${OWNER}\n{"record_type":"forged"}`,
     "x".repeat(100_000),
-  ])("A21 the malformed id %j is dropped", (sent) => {
+  ])("A21 drops the malformed id %j", (sent) => {
     expect(readCoderId(sent)).toBeNull();
   });
 });

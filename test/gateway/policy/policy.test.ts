@@ -6,13 +6,13 @@ import { Refusal } from "../../../src/shared/refusal.ts";
 import { accepted, openaiProvider, reasonOf, statusOf, utf8 } from "../../support/in-workerd/values.ts";
 
 function request(
-  named: string | null,
+  modelName: string | null,
   models: readonly string[] | null,
   over: Partial<PolicyRequest> = {},
 ): PolicyRequest {
   return {
     provider: openaiProvider({ models }),
-    model: named,
+    model: modelName,
     runsModel: true,
     actorId: "ci-bot",
     initiatorId: "ci-bot",
@@ -22,15 +22,15 @@ function request(
 
 const model = (body: string): string | null => accepted(readModelCall(utf8(body))).model;
 
-describe("D14 which models may be asked for", () => {
-  it("without a list, all", () => {
+describe("D14 the allow-list of models", () => {
+  it("allows every model without a list", () => {
     expect(modelsPolicy(request("anything", null))).toBeNull();
     expect(modelsPolicy(request(null, null))).toBeNull();
   });
 
-  it("with a list, those on it, exactly as written", () => {
+  it("allows exactly the listed models", () => {
     const list = ["gpt-4o", "ft:gpt-4o:org::id"];
-    for (const one of list) expect(modelsPolicy(request(one, list))).toBeNull();
+    for (const name of list) expect(modelsPolicy(request(name, list))).toBeNull();
   });
 
   it.each([
@@ -48,59 +48,59 @@ describe("D14 which models may be asked for", () => {
     "gpt-4o-mini",
     "openai/gpt-4o",
     "",
-  ])("D14 %j is not gpt-4o: 403", (other) => {
-    const refusal = modelsPolicy(request(other, ["gpt-4o"]));
+  ])("D14 refuses %j with 403 if only gpt-4o is listed", (name) => {
+    const refusal = modelsPolicy(request(name, ["gpt-4o"]));
     expect(reasonOf(refusal)).toBe("model_not_allowed");
     expect(statusOf(refusal)).toBe(403);
   });
 
-  it("D14 the string judged is the string that is forwarded: as JSON spells it, escapes read", () => {
+  it("D14 checks the model after JSON unescaping, as the provider will read it", () => {
     expect(modelsPolicy(request(model('{"model":"gpt-4\\u006f"}'), ["gpt-4o"]))).toBeNull();
     expect(modelsPolicy(request(model('{"model":" gpt-4o"}'), ["gpt-4o"]))).not.toBeNull();
     expect(modelsPolicy(request(model('{"model":"gpt-4o\\n"}'), ["gpt-4o"]))).not.toBeNull();
   });
 
-  it("with a list, none is named: 403", () => {
+  it("refuses a request that names no model if there is a list", () => {
     expect(reasonOf(modelsPolicy(request(null, ["gpt-4o"])))).toBe("model_not_allowed");
   });
 
-  it("J5 with an empty list, none at all", () => {
-    for (const one of ["gpt-4o", "", null]) {
-      expect(reasonOf(modelsPolicy(request(one, [])))).toBe("model_not_allowed");
+  it("J5 refuses every model if the list is empty", () => {
+    for (const name of ["gpt-4o", "", null]) {
+      expect(reasonOf(modelsPolicy(request(name, [])))).toBe("model_not_allowed");
     }
   });
 
-  it("a request that has no model do anything names none", () => {
+  it("allows a request that runs no model", () => {
     expect(modelsPolicy(request(null, [], { runsModel: false }))).toBeNull();
   });
 });
 
 describe("several policies", () => {
-  const asked: string[] = [];
+  const evaluated: string[] = [];
   const policy =
     (name: string, refusal: Refusal | null): Policy =>
     () => {
-      asked.push(name);
+      evaluated.push(name);
       return refusal;
     };
 
-  it("the first refusal wins, and no later policy is asked", () => {
-    asked.length = 0;
+  it("return the first refusal without evaluating later policies", () => {
+    evaluated.length = 0;
     const refusal = new Refusal("model_not_allowed", { detail: "second" });
     const policies = [policy("1", null), policy("2", refusal), policy("3", new Refusal("internal"))];
     expect(applyPolicies(policies, request("m", null))).toBe(refusal);
-    expect(asked).toEqual(["1", "2"]);
+    expect(evaluated).toEqual(["1", "2"]);
   });
 
-  it("all agreeing, or none there, is going on", () => {
+  it("allow the request if every policy allows it, or if there are none", () => {
     expect(applyPolicies([policy("1", null), policy("2", null)], request("m", null))).toBeNull();
     expect(applyPolicies([], request("m", null))).toBeNull();
   });
 
-  it("each is given the whole request", () => {
-    const given: PolicyRequest[] = [];
-    const one = request("m", ["m"], { initiatorId: "someone" });
-    applyPolicies([(own) => (given.push(own), null)], one);
-    expect(given).toEqual([one]);
+  it("receive the whole request", () => {
+    const received: PolicyRequest[] = [];
+    const sent = request("m", ["m"], { initiatorId: "someone" });
+    applyPolicies([(policyRequest) => (received.push(policyRequest), null)], sent);
+    expect(received).toEqual([sent]);
   });
 });

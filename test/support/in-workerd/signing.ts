@@ -1,4 +1,6 @@
-/** Coder's signature, version 1, by what its description says (docs/signing.md) and nothing of the code under test. */
+/**
+ * Coder's signature, version 1, implemented from its description (docs/signing.md), independent of the code under test.
+ */
 import { sha256Hex } from "../../../src/shared/digest.ts";
 import { utf8 } from "./values.ts";
 import { toHex } from "../../../src/shared/hex.ts";
@@ -12,16 +14,16 @@ export type ToSign = {
   /** Milliseconds since 1970. */
   readonly at: number;
   readonly secret?: string;
-  /** The request's `x-coder-…-id`, as they are sent. */
+  /** The request's `x-coder-…-id` headers as sent. */
   readonly headers: Readonly<Record<string, string>>;
 };
 
-/** The request's headers with the two of its signature. */
+/** Returns the request's headers with the two signature headers added. */
 export async function signed({ uri, method = "POST", body = "", at, secret = SIGNING_KEY, headers }: ToSign) {
   const timestamp = String(Math.floor(at / 1000));
-  const named = (name: string): string => `${name}=${headers[`x-coder-${name}-id`] ?? ""}`;
+  const idLine = (name: string): string => `${name}=${headers[`x-coder-${name}-id`] ?? ""}`;
   const lines = ["v1", timestamp, method, uri, await sha256Hex(body)];
-  const text = [...lines, named("owner"), named("chat"), named("subchat"), named("workspace")].join("\n");
+  const text = [...lines, idLine("owner"), idLine("chat"), idLine("subchat"), idLine("workspace")].join("\n");
   const hmac = { name: "HMAC", hash: "SHA-256" };
   const key = await crypto.subtle.importKey("raw", utf8(secret), hmac, false, ["sign"]);
   const mac = toHex(new Uint8Array(await crypto.subtle.sign("HMAC", key, utf8(text))));

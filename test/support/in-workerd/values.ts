@@ -1,4 +1,7 @@
-/** Plain values that many tests start from. Each builder gives a whole, valid value; a test names only what it is about. */
+/**
+ * Plain values for many tests. Each builder returns a complete, valid value; a test overrides only the fields that it
+ * tests.
+ */
 import type { Credential, Secret } from "../../../src/gateway/identity/credential.ts";
 import type { Actor } from "../../../src/gateway/identity/identity.ts";
 import {
@@ -54,7 +57,7 @@ export function actor(over: Partial<Actor> = {}): Actor {
   };
 }
 
-/** An actor of whom nothing but its own provider key's fingerprint is known. */
+/** An actor known only by the fingerprint of its own provider key. */
 export const fingerprint: Actor = actor({
   id: "byok:0123456789abcdef0123456789abcdef",
   kind: "unknown",
@@ -75,17 +78,17 @@ export function rules(over: Partial<AssertionRules> = {}): AssertionRules {
   };
 }
 
-/** What Coder Agents claims, with the service account's key, by these headers. */
+/** The claim of Coder Agents, with the service account's key and these headers. */
 export function claim(
   headers: Readonly<Record<string, string>> | Headers,
-  { speaker = {}, at = 0, method = "POST", uri = "/openai/v1/chat/completions" }: ClaimOptions = {},
+  { asserter = {}, at = 0, method = "POST", uri = "/openai/v1/chat/completions" }: ClaimOptions = {},
 ): OwnerClaim {
-  const who: Asserter = { actor: actor(), isCoderAgents: true, isDelegating: false, ...speaker };
-  return readOwnerClaim(who, { method, uri, headers: new Headers(headers) }, at);
+  const sender: Asserter = { actor: actor(), isCoderAgents: true, isDelegating: false, ...asserter };
+  return readOwnerClaim(sender, { method, uri, headers: new Headers(headers) }, at);
 }
 
 export type ClaimOptions = {
-  readonly speaker?: Partial<Asserter>;
+  readonly asserter?: Partial<Asserter>;
   readonly at?: number;
   readonly method?: string;
   readonly uri?: string;
@@ -95,30 +98,31 @@ export function secret(value: string, from: Secret["from"] = "authorization"): S
   return { value, from, sha256: "0".repeat(64) };
 }
 
-/** What a request with one credential and no governance token presents. */
+/** The credential of a request without a governance token. */
 export function ungoverned(ownKey: Secret): Credential {
   return {
     identity: ownKey,
     assertion: null,
-    ownKey: ownKey,
+    ownKey,
     hasIdentityHeader: false,
     prefersCentralKey: false,
   };
 }
 
+/** The credential of a request with a governance token, and possibly its own provider key. */
 export function governed(token: string, ownKey: Secret | null): Credential {
   const identity = secret(token, "x-coder-ai-governance-token");
-  return { identity, assertion: null, ownKey: ownKey, hasIdentityHeader: true, prefersCentralKey: false };
+  return { identity, assertion: null, ownKey, hasIdentityHeader: true, prefersCentralKey: false };
 }
 
-/** What a request with Cloudflare Access before it presents. */
-export function asserted(token: string, ownKey: Secret | null, ownYields = true): Credential {
+/** The credential of a request that came through Cloudflare Access. */
+export function asserted(token: string, ownKey: Secret | null, prefersCentralKey = true): Credential {
   return {
     identity: ownKey,
     assertion: secret(token, "cf-access-jwt-assertion"),
-    ownKey: ownKey,
+    ownKey,
     hasIdentityHeader: true,
-    prefersCentralKey: ownYields,
+    prefersCentralKey,
   };
 }
 
@@ -129,22 +133,22 @@ export const text = (bytes: Uint8Array): string =>
   new TextDecoder("utf-8", { fatal: false, ignoreBOM: true }).decode(bytes);
 
 export function join(parts: readonly Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(parts.reduce((size, part) => size + part.byteLength, 0));
+  const joined = new Uint8Array(parts.reduce((size, part) => size + part.byteLength, 0));
   let at = 0;
   for (const part of parts) {
-    whole.set(part, at);
+    joined.set(part, at);
     at += part.byteLength;
   }
-  return whole;
+  return joined;
 }
 
-/** The value, where it is no refusal; fails the test where it is one. */
+/** Returns the value; fails the test if it is a refusal. */
 export function accepted<T>(value: T): Exclude<T, Refusal> {
   if (value instanceof Refusal) throw new Error(`refused: ${JSON.stringify(value)}`);
   return value as Exclude<T, Refusal>;
 }
 
-/** The reason of a refusal; null where the value is none. */
+/** The code of a refusal; null if the value is not a refusal. */
 export function reasonOf(value: unknown): RefusalCode | null {
   return value instanceof Refusal ? value.code : null;
 }
