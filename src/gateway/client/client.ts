@@ -1,11 +1,13 @@
 /**
- * Which software is calling, by its own word: a hint that anyone can give, never proof of anything.
+ * Detects the client software from the request's headers. The result is a hint that any caller can spoof, never proof.
  */
+import { asObject, parseObject } from "../../shared/json.ts";
+import { truncate } from "../../shared/text.ts";
 import { CLIENTS, UNKNOWN_CLIENT, type ClientRow } from "./clients.ts";
 
 export type Client = {
   readonly name: string;
-  /** As sent, cut for records; null where there was none. */
+  /** As sent, truncated for records; null if there was none. */
   readonly userAgent: string | null;
   readonly row: ClientRow | null;
 };
@@ -13,65 +15,62 @@ export type Client = {
 const MAX_USER_AGENT = 1024;
 const RECORDED_USER_AGENT = 256;
 const MAX_SESSION_ID = 128;
+const MAX_USER_ID = 4096;
 
-/** Never fails: what matches no row, says two things at once, or is over 1,024 characters, is `Unknown`. */
+/** Never fails. A request is `Unknown` if no row matches. A repeated or over-long (1,024 characters) User-Agent matches none. */
 export function detectClient(headers: Headers): Client {
-  const sent = headers.get("user-agent");
-  const row = findRow(sent, headers);
-  // Not through the middle of a surrogate pair: half of one is no text to a strict reader of the log.
-  const cut = sent?.slice(0, RECORDED_USER_AGENT).replace(/[\ud800-\udbff]$/, "");
-  return { name: row?.name ?? UNKNOWN_CLIENT, userAgent: cut || null, row };
+  const userAgent = headers.get("user-agent");
+  const row = findRow(userAgent, headers);
+  const recorded = userAgent && truncate(userAgent, RECORDED_USER_AGENT);
+  return { name: row?.name ?? UNKNOWN_CLIENT, userAgent: recorded || null, row };
 }
 
 function findRow(sent: string | null, headers: Headers): ClientRow | null {
-  const userAgent = sent && sent.length <= MAX_USER_AGENT && !isSeveral(sent) ? sent.toLowerCase() : null;
+  const userAgent = sent && sent.length <= MAX_USER_AGENT && !isRepeated(sent) ? sent.toLowerCase() : null;
   for (const row of CLIENTS) {
-    if (userAgent !== null && row.userAgent.some((start) => userAgent.startsWith(start))) return row;
+    if (userAgent !== null && row.userAgent.some((prefix) => userAgent.startsWith(prefix))) return row;
     if (row.header && matchesHeader(headers.get(row.header.name), row.header.value)) return row;
   }
   return null;
 }
 
 /** Two User-Agent fields arrive joined by a comma; one field has commas only inside its comments (RFC 9110 §10.1.5). */
-function isSeveral(userAgent: string): boolean {
+function isRepeated(userAgent: string): boolean {
   return userAgent.includes(",") && userAgent.replace(/\([^()]*\)/g, "").includes(",");
 }
 
-function matchesHeader(sent: string | null, wanted: string | undefined): boolean {
+function matchesHeader(sent: string | null, expected: string | undefined): boolean {
   if (sent === null) return false;
-  return wanted === undefined || sent.toLowerCase() === wanted;
+  return expected === undefined || sent.toLowerCase() === expected;
 }
 
-/** The client's own id of its session, or null. Taken only as up to 128 visible ASCII characters. */
+/** The client's own session id, of at most 128 visible ASCII characters; null if the request has no valid one. */
 export function sessionId(
   client: Client,
   headers: Headers,
   body: Readonly<Record<string, unknown>>,
 ): string | null {
   for (const source of client.row?.session ?? []) {
-    const found = plainId("header" in source ? headers.get(source.header) : fromUserId(body["metadata"]));
-    if (found !== null) return found;
+    const value = "header" in source ? headers.get(source.header) : fromUserId(body["metadata"]);
+    const id = readSessionId(value);
+    if (id !== null) return id;
   }
   return null;
 }
 
-/** Claude Code's `metadata.user_id`: a JSON string that has a `session_id`, else text that ends in `_session_<id>`. */
+/** Claude Code's `metadata.user_id` is a JSON object in a string with a `session_id`, or text that ends in `_session_<id>`. */
 function fromUserId(metadata: unknown): string | null {
-  const userId = (metadata as { user_id?: unknown } | null | undefined)?.user_id;
-  if (typeof userId !== "string" || userId.length > 4096) return null;
+  const userId = asObject(metadata)?.["user_id"];
+  if (typeof userId !== "string" || userId.length > MAX_USER_ID) return null;
   if (userId.startsWith("{")) {
-    try {
-      const id = (JSON.parse(userId) as { session_id?: unknown } | null)?.session_id;
-      return typeof id === "string" ? id : null;
-    } catch {
-      return null;
-    }
+    const id = parseObject(userId)?.["session_id"];
+    return typeof id === "string" ? id : null;
   }
   const mark = userId.lastIndexOf("_session_");
   return mark < 0 ? null : userId.slice(mark + "_session_".length);
 }
 
-function plainId(value: string | null): string | null {
+function readSessionId(value: string | null): string | null {
   const id = value?.trim() ?? "";
   return id.length > 0 && id.length <= MAX_SESSION_ID && /^[\x21-\x7e]+$/.test(id) ? id : null;
 }

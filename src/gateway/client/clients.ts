@@ -1,15 +1,15 @@
 /**
- * The clients we know, one row each: how a request shows that it is theirs, and where they put their session's id.
- * The first row that matches wins. A User-Agent is compared in lower case, from its start.
+ * The known clients, one row each: how to detect the client, and where it sends its session id. The first row that
+ * matches wins. A User-Agent is compared in lowercase, by prefix.
  */
 
-/** Where a session's id is found: a header, or a place in the body. */
+/** The place of a session id: a header, or a field of the body. */
 export type SessionId = { readonly header: string } | { readonly body: "metadata.user_id" };
 
 export type ClientRow = {
   readonly name: string;
   readonly userAgent: readonly string[];
-  /** Further signs: a header that is there, or (with a value) says this. */
+  /** A header that also identifies the client, by its presence or, with `value`, by its value in lowercase. */
   readonly header?: { readonly name: string; readonly value?: string };
   /** In order of preference. */
   readonly session: readonly SessionId[];

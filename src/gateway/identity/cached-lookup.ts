@@ -1,14 +1,18 @@
 /**
- * Asks a backend about a credential, once for many requests: who is known stays known for a while, also while the
- * backend is down, and never for longer; who is refused stays refused for a shorter one; no answer is nobody's.
+ * Queries a backend about a credential and caches the result. Concurrent lookups of one credential share one query.
+ *
+ * - An actor is cached for `ttlMs`, even while the backend is down, and never for longer.
+ * - A rejection is cached for `negativeTtlMs`.
+ * - A failure of the backend is not cached.
  */
+import { TIMED_OUT } from "../../shared/deadline.ts";
 import { Refusal } from "../../shared/refusal.ts";
-import { createSingleFlight, TIMED_OUT } from "./single-flight.ts";
-import type { Actor } from "./identity.ts";
 import { createTtlCache } from "../../shared/ttl-cache.ts";
+import type { Actor } from "./identity.ts";
+import { createSingleFlight } from "./single-flight.ts";
 
 export type CachedLookupOptions = {
-  /** How long an actor is taken for known: what was revoked is refused within this time. */
+  /** TTL of an actor: a revoked credential is rejected within this time. */
   readonly ttlMs: number;
   readonly negativeTtlMs: number;
   readonly timeoutMs: number;
@@ -16,36 +20,36 @@ export type CachedLookupOptions = {
 
 export type LookupResult = Actor | Refusal;
 
-/** `ask` never rejects. Refuses what it refuses, and `identity_unavailable` where it does not answer in time. */
-export type CachedLookup = (
-  sha256: string,
-  ask: () => Promise<LookupResult>,
-) => LookupResult | Promise<LookupResult>;
+/**
+ * `query` must not reject.
+ * @returns the actor, the `Refusal` that `query` returned, or `identity_unavailable` if it takes longer than `timeoutMs`.
+ */
+export type CachedLookup = (sha256: string, query: () => Promise<LookupResult>) => Promise<LookupResult>;
 
 export function createCachedLookup(
-  { ttlMs: knownMs, negativeTtlMs: refusedMs, timeoutMs }: CachedLookupOptions,
+  { ttlMs, negativeTtlMs, timeoutMs }: CachedLookupOptions,
   now: () => number,
 ): CachedLookup {
-  // Apart, so that strangers displace only strangers.
-  const known = createTtlCache<Actor>(now);
-  const refused = createTtlCache<Refusal>(now);
-  const fly = createSingleFlight<LookupResult>(timeoutMs, now);
+  // Separate caches, so that unknown credentials evict only unknown credentials.
+  const actors = createTtlCache<Actor>(now);
+  const rejections = createTtlCache<Refusal>(now);
+  const runShared = createSingleFlight<LookupResult>(timeoutMs, now);
 
-  const find = async (sha256: string, ask: () => Promise<LookupResult>): Promise<LookupResult> => {
-    // What is revoked while we ask may still be in the answer: its time runs from the question.
-    const asked = now();
-    const verdict = await ask();
-    if (!(verdict instanceof Refusal)) known.set(sha256, verdict, asked + knownMs);
-    else if (verdict.code !== "identity_unavailable") refused.set(sha256, verdict, asked + refusedMs);
-    return verdict;
+  const queryAndCache = async (sha256: string, query: () => Promise<LookupResult>): Promise<LookupResult> => {
+    // The TTL runs from the query: a response may still hold an actor whose credential is revoked in the meantime.
+    const startedAt = now();
+    const result = await query();
+    if (!(result instanceof Refusal)) actors.set(sha256, result, startedAt + ttlMs);
+    else if (result.code !== "identity_unavailable")
+      rejections.set(sha256, result, startedAt + negativeTtlMs);
+    return result;
   };
 
-  return (sha256, ask) =>
-    known.get(sha256) ??
-    refused.get(sha256) ??
-    fly(sha256, () => find(sha256, ask)).then((verdict) =>
-      verdict === TIMED_OUT
-        ? new Refusal("identity_unavailable", { detail: `no response within ${timeoutMs} ms` })
-        : verdict,
-    );
+  return async (sha256, query) => {
+    const cached = actors.get(sha256) ?? rejections.get(sha256);
+    if (cached !== null) return cached;
+    const result = await runShared(sha256, () => queryAndCache(sha256, query));
+    if (result !== TIMED_OUT) return result;
+    return new Refusal("identity_unavailable", { detail: `no response within ${timeoutMs} ms` });
+  };
 }

@@ -1,4 +1,6 @@
-/** What is stored of a client key: whose it is, and its SHA-256, never the key. The same in the secret and in KV. */
+/** The stored entry of a client key: its actor and its SHA-256, never the key. The secret and KV use the same format. */
+import { fromHex } from "../../shared/hex.ts";
+import { asObject } from "../../shared/json.ts";
 import { ACTOR_ID, readActorId } from "./actor-id.ts";
 import type { Actor, ReportIssue } from "./identity.ts";
 
@@ -6,28 +8,30 @@ export type KeyEntry = { readonly digest: Uint8Array; readonly actor: Actor };
 
 const ENTRY_KEYS = ["sha256", "actor", "kind", "name", "assert"];
 
-/** One entry, or null after reporting all that is wrong with it. */
+/** @returns the entry, or null after reporting every issue in it. */
 export function readKeyEntry(item: unknown, report: ReportIssue): KeyEntry | null {
-  if (typeof item !== "object" || item === null || Array.isArray(item)) {
-    report("", "is not an object");
+  const fields = asObject(item);
+  if (fields === null) {
+    report("", "must be an object");
     return null;
   }
-  const { sha256, actor, kind, name, assert, ...unknown } = item as Record<string, unknown>;
-  let wrong = 0;
-  const problem = (key: string, text: string): void => {
-    wrong += 1;
-    report(key, text);
+  const { sha256, actor, kind, name, assert, ...unknown } = fields;
+  let issues = 0;
+  const addIssue = (key: string, issue: string): void => {
+    issues += 1;
+    report(key, issue);
   };
   const id = readActorId(actor);
-  for (const key of Object.keys(unknown)) problem(key, `is unknown; known are ${ENTRY_KEYS.join(", ")}`);
+  for (const key of Object.keys(unknown))
+    addIssue(key, `must not be set (known keys: ${ENTRY_KEYS.join(", ")})`);
   if (typeof sha256 !== "string" || !/^[0-9a-f]{64}$/.test(sha256))
-    problem("sha256", "is not 64 lower-case hex digits");
-  if (id === null) problem("actor", `is not an id (${ACTOR_ID.source})`);
-  if (kind !== "user" && kind !== "service") problem("kind", 'is neither "user" nor "service"');
+    addIssue("sha256", "must be 64 lowercase hex digits");
+  if (id === null) addIssue("actor", `must match ${ACTOR_ID.source} and must not start with "byok:"`);
+  if (kind !== "user" && kind !== "service") addIssue("kind", 'must be "user" or "service"');
   if (name !== undefined && (typeof name !== "string" || name.length > 200))
-    problem("name", "is not a text of up to 200 characters");
-  if (assert !== undefined && typeof assert !== "boolean") problem("assert", "is neither true nor false");
-  if (wrong > 0) return null;
+    addIssue("name", "must be a string of at most 200 characters");
+  if (assert !== undefined && typeof assert !== "boolean") addIssue("assert", "must be true or false");
+  if (issues > 0) return null;
   return {
     digest: fromHex(sha256 as string),
     actor: {
@@ -45,10 +49,4 @@ export function readKeyEntry(item: unknown, report: ReportIssue): KeyEntry | nul
 /** Compares the whole digest in constant time. */
 export function matchesKey({ digest }: KeyEntry, sha256: string): boolean {
   return crypto.subtle.timingSafeEqual(digest, fromHex(sha256));
-}
-
-function fromHex(hex: string): Uint8Array {
-  const bytes = new Uint8Array(hex.length / 2);
-  for (let at = 0; at < bytes.length; at++) bytes[at] = Number.parseInt(hex.slice(at * 2, at * 2 + 2), 16);
-  return bytes;
 }

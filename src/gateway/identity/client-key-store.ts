@@ -1,36 +1,37 @@
 /**
- * Client keys in a KV namespace: SHA-256 of the key in hex → its entry in JSON. Receives the digest, hands on the entry's
- * actor. A store that does not answer knows nobody: `identity_unavailable`.
+ * Client keys in a KV namespace, which maps the SHA-256 of a key in hex to its entry in JSON. This module only reads it.
+ * While the namespace cannot be read, lookups fail with `identity_unavailable`.
  *
- * A revoked key is refused within 60 s (KV's own caches) and `cache_ttl_s` (ours): with its default, 90 s. A new one that
- * was tried before it was stored is known within 70 s. Nothing is stored here.
+ * A revoked key is rejected after at most 60 s (KV's own caches) plus `cache_ttl_s` (this gateway's cache): 90 s with the
+ * default. A key that was tried before it was stored is accepted after at most 70 s.
  */
+import { parseJson } from "../../shared/json.ts";
 import { Refusal } from "../../shared/refusal.ts";
-import type { SourceDeps } from "./identity.ts";
-import { matchesKey, readKeyEntry } from "./client-key-entry.ts";
 import { createCachedLookup, type LookupResult } from "./cached-lookup.ts";
+import { matchesKey, readKeyEntry } from "./client-key-entry.ts";
+import type { SourceDeps } from "./identity.ts";
 
-/** Of a KV namespace what is used here, and the method by which it is known for one. */
+/** The part of a KV namespace that is used here, and the method that distinguishes it from other bindings. */
 export type KeyNamespace = {
   get(key: string, options: { readonly type: "text"; readonly cacheTtl: number }): Promise<string | null>;
   getWithMetadata: unknown;
 };
 
-/** By the whole SHA-256 in hex; null is nobody's answer here. */
-export type LookupKey = (sha256: string) => LookupResult | Promise<LookupResult>;
+/** Looks up a key by its whole SHA-256 in hex. */
+export type LookupKey = (sha256: string) => Promise<LookupResult>;
 
-/** How long KV may answer from the caches near the caller, in seconds: its own default, and the least it ever took. */
+/** TTL of KV's caches near the caller, in seconds: KV's default, and the lowest value that it ever required. */
 const KV_CACHE_S = 60;
-const REFUSED_MS = 10_000;
+const NEGATIVE_TTL_MS = 10_000;
 const TIMEOUT_MS = 5000;
 
 export function createKeyStore(
   namespace: KeyNamespace,
-  knownMs: number,
+  ttlMs: number,
   { now, logError }: SourceDeps,
 ): LookupKey {
-  const look = createCachedLookup({ ttlMs: knownMs, negativeTtlMs: REFUSED_MS, timeoutMs: TIMEOUT_MS }, now);
-  return (sha256) => look(sha256, () => queryStore(namespace, sha256, logError));
+  const lookUp = createCachedLookup({ ttlMs, negativeTtlMs: NEGATIVE_TTL_MS, timeoutMs: TIMEOUT_MS }, now);
+  return (sha256) => lookUp(sha256, () => queryStore(namespace, sha256, logError));
 }
 
 async function queryStore(
@@ -46,19 +47,11 @@ async function queryStore(
     return new Refusal("identity_unavailable", { detail: `keys: the store failed (${name})` });
   }
   if (text === null) return new Refusal("invalid_credential", { detail: "no such client key" });
-  const problems: string[] = [];
-  const entry = readKeyEntry(parse(text), (key, problem) => void problems.push(`${key} ${problem}`.trim()));
+  const issues: string[] = [];
+  const entry = readKeyEntry(parseJson(text), (key, issue) => void issues.push(`${key} ${issue}`.trim()));
   if (entry && matchesKey(entry, sha256)) return entry.actor;
-  // By the digest's beginning, as lists of keys show it.
-  const what = entry ? "is another key's" : problems.join(", ");
-  logError(`keys: the entry ${sha256.slice(0, 16)} in the store cannot be used: ${what}`);
-  return new Refusal("invalid_credential", { detail: "keys: the entry in the store cannot be used" });
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
-  }
+  const reason = entry ? "sha256 must equal the KV key of the entry" : issues.join(", ");
+  // The first 16 digits are the id that `npm run keys` lists.
+  logError(`keys: the entry ${sha256.slice(0, 16)} in the store is invalid: ${reason}`);
+  return new Refusal("invalid_credential", { detail: "keys: the entry in the store is invalid" });
 }

@@ -1,6 +1,6 @@
 /**
- * What the request presents: an identity credential, and perhaps the client's own provider key beside it. Receives the
- * headers, hands on values with their SHA-256; decides nothing about whose they are.
+ * Reads the credentials that a request presents: an identity credential, and in some requests the client's own provider
+ * key. Returns each value with its SHA-256. The identity sources decide who holds it.
  */
 import { sha256Hex } from "../../shared/digest.ts";
 import { Refusal } from "../../shared/refusal.ts";
@@ -15,111 +15,109 @@ export type Secret = {
 
 export type Credential = {
   /**
-   * What says who is calling: the governance token, else `Authorization: Bearer`, else `X-Api-Key`. null: none of them is
-   * there, only an assertion.
+   * The credential that identifies the caller: the governance token, else `Authorization: Bearer`, else `X-Api-Key`.
+   * null if the request has only an assertion.
    */
   readonly identity: Secret | null;
-  /** What Cloudflare Access says of the caller; null where it says nothing, or where no source would trust it. */
+  /** The token that Cloudflare Access added; null if there is none, or if no configured source reads it. */
   readonly assertion: Secret | null;
   /**
-   * The client's own provider key: what stands beside a header that only says who is calling, else the identity
-   * credential itself; null where it is one that a source judges.
+   * The client's own provider key: the key sent in addition to an identity header, else the identity credential itself.
+   * null if an identity source recognizes that key.
    */
   readonly ownKey: Secret | null;
-  /** Who is calling is said in a header of its own, so `Authorization`/`X-Api-Key` are the client's own provider key. */
+  /** The caller is identified by a separate header, so `Authorization`/`X-Api-Key` hold the client's own provider key. */
   readonly hasIdentityHeader: boolean;
-  /** The client's own provider key goes upstream only where the gateway has none. */
+  /** The client's own provider key is forwarded only if the gateway has no central key for the provider. */
   readonly prefersCentralKey: boolean;
 };
 
-/** What this gateway's own client keys begin with: such a key is nobody's provider key, and goes nowhere but here. */
+/** Prefix of the client keys that this gateway issues. A key with this prefix is never forwarded to a provider. */
 export const CLIENT_KEY_PREFIX = "aei_";
 
 const MAX_TOKEN = 8192;
-/** token68, RFC 9110 §11.2: no blank, comma, quote or anything a log or shell could trip over. */
+/** token68, RFC 9110 §11.2: excludes blanks, commas, quotes and every character that is special in a log or a shell. */
 const TOKEN = /^[A-Za-z0-9._~+/-]+=*$/;
 
 /**
- * Refuses `credential_missing` where there is none and `credential_malformed` where one is repeated, not a bearer, or
- * not a token. Where `Authorization` and `X-Api-Key` are both sent, the first counts and the second is dropped.
+ * Reads the credential headers. If `Authorization` and `X-Api-Key` are both sent, `Authorization` counts and `X-Api-Key`
+ * is dropped.
+ * @returns `credential_missing` if there is no credential; `credential_malformed` if a header is repeated, has another
+ * scheme than Bearer, or does not hold a token.
  */
 export async function readCredential(
   headers: Headers,
   sources: readonly SourceInstance[] = [],
 ): Promise<Credential | Refusal> {
-  const governance = await headerSecret(
-    headers,
-    "x-coder-ai-governance-token",
-    "X-Coder-AI-Governance-Token",
-  );
+  const governance = await readHeader(headers, "x-coder-ai-governance-token", "X-Coder-AI-Governance-Token");
   if (governance instanceof Refusal) return governance;
   const access = sources.find((source) => source.assertion !== undefined)?.assertion;
   const assertion = access
-    ? await headerSecret(headers, "cf-access-jwt-assertion", "Cf-Access-Jwt-Assertion")
+    ? await readHeader(headers, "cf-access-jwt-assertion", "Cf-Access-Jwt-Assertion")
     : null;
   if (assertion instanceof Refusal) return assertion;
-  const sent = await readSentKey(headers);
-  if (sent instanceof Refusal) return sent;
-  const identity = governance ?? sent;
+  const key = await readKey(headers);
+  if (key instanceof Refusal) return key;
+  const identity = governance ?? key;
   if (identity === null && assertion === null) return new Refusal("credential_missing");
   return {
     identity,
     assertion,
-    ownKey: sent && isIdentityCredential(sent, governance, sources) ? null : sent,
+    ownKey: key && isIdentityCredential(key, governance, sources) ? null : key,
     hasIdentityHeader: governance !== null || assertion !== null,
-    prefersCentralKey: governance === null && assertion !== null && access?.ownKeyYields === true,
+    prefersCentralKey: governance === null && assertion !== null && access?.prefersCentralKey === true,
   };
 }
 
-/** Whatever says who is calling is no provider key, in whichever header it stands beside itself. */
+/** An identity credential is never a provider key, even if another header identifies the caller. */
 function isIdentityCredential(
-  sent: Secret,
+  key: Secret,
   governance: Secret | null,
   sources: readonly SourceInstance[],
 ): boolean {
-  if (sent.value.startsWith(CLIENT_KEY_PREFIX) || sent.value === governance?.value) return true;
-  return sources.some((source) => source.recognizes(sent));
+  if (key.value.startsWith(CLIENT_KEY_PREFIX) || key.value === governance?.value) return true;
+  return sources.some((source) => source.recognizes(key));
 }
 
-/** A header that holds nothing but a token; null where it is absent or blank. */
-async function headerSecret(
+/** A header that holds only a token; null if it is absent or blank. */
+async function readHeader(
   headers: Headers,
   from: Secret["from"],
   name: string,
 ): Promise<Secret | Refusal | null> {
   const value = headers.get(from)?.trim() ?? "";
   if (value === "") return null;
-  return isToken(value) ? secret(value, from) : new Refusal("credential_malformed", { detail: name });
+  return isToken(value) ? toSecret(value, from) : new Refusal("credential_malformed", { detail: name });
 }
 
-async function readSentKey(headers: Headers): Promise<Secret | Refusal | null> {
+async function readKey(headers: Headers): Promise<Secret | Refusal | null> {
   const authorization = headers.get("authorization");
-  if (authorization === null) return headerSecret(headers, "x-api-key", "X-Api-Key");
+  if (authorization === null) return readHeader(headers, "x-api-key", "X-Api-Key");
   const bearer = /^bearer +(\S+)\s*$/i.exec(authorization)?.[1];
   if (bearer === undefined || !isToken(bearer))
     return new Refusal("credential_malformed", { detail: "Authorization" });
-  return secret(bearer, "authorization");
+  return toSecret(bearer, "authorization");
 }
 
 function isToken(value: string): boolean {
   return value.length <= MAX_TOKEN && TOKEN.test(value);
 }
 
-async function secret(value: string, from: Secret["from"]): Promise<Secret> {
+async function toSecret(value: string, from: Secret["from"]): Promise<Secret> {
   return { value, from, sha256: await fingerprint(value) };
 }
 
 /**
- * SHA-256 of the tokens last seen, by the whole token: the same few call again and again, and a digest costs a
- * twentieth of our share of a request. Bounded, so that strangers' tokens cannot fill memory; it grants nothing, as
- * every look-up goes on by the digest.
+ * Cache of token → SHA-256, by the whole token. The same few tokens are sent again and again, and a digest takes a
+ * twentieth of the gateway's own time per request. The cache is bounded, so an attacker's tokens cannot fill memory. It
+ * grants no access, because every lookup continues with the digest.
  */
 const fingerprints = new Map<string, string>();
 const MAX_FINGERPRINTS = 512;
 
 async function fingerprint(token: string): Promise<string> {
-  const known = fingerprints.get(token);
-  if (known !== undefined) return known;
+  const cached = fingerprints.get(token);
+  if (cached !== undefined) return cached;
   const sha256 = await sha256Hex(token);
   if (fingerprints.size >= MAX_FINGERPRINTS) fingerprints.clear();
   fingerprints.set(token, sha256);

@@ -1,65 +1,66 @@
 /**
- * The contract of an identity source: who holds the credential. One file per source implements it; `wiring.ts` lists
- * them, `IDENTITY` in the config orders them.
+ * The contract of an identity source, which verifies a credential and returns the actor that holds it. Each source is
+ * one file; `wiring.ts` lists them, and `IDENTITY` in the configuration sets their order.
  */
 import { Refusal } from "../../shared/refusal.ts";
 import type { Credential, Secret } from "./credential.ts";
 
 export type ActorKind = "user" | "service" | "unknown";
 
-/** Who really called: the holder of the credential. */
+/** The holder of the credential that authenticated the request. */
 export type Actor = {
-  /** One of its source's ids: another source may give the same to somebody else, so both are recorded. */
+  /** Unique within its source only. Two sources may use one id for different actors, so both fields are recorded. */
   readonly id: string;
   readonly kind: ActorKind;
   readonly name: string | null;
-  /** The source that vouches for it. */
+  /** The source that identified the actor. */
   readonly source: string;
-  /** Whether the source verified it; if not, the id is but a fingerprint of the key that was sent. */
+  /** Whether the source verified the credential. If not, the id is only a fingerprint of the key that was sent. */
   readonly verified: boolean;
   /** The credential's id: a prefix of its SHA-256. */
   readonly keyId: string;
-  /** What the credential itself says of the right to assert owners; null leaves it to the config. */
+  /** Whether the credential itself allows or denies owner assertions; null leaves the decision to the configuration. */
   readonly mayAssert: boolean | null;
 };
 
 /**
- * null: the credential is none of this source's. A refusal: it is, and it is not accepted, or whether it is could not be
- * found out; no other source is asked.
+ * Identifies the holder of a credential.
+ * @returns the actor; null if the source does not recognize the credential; a `Refusal` if the source rejects it or
+ * cannot verify it now. After a `Refusal`, later sources are not tried.
  */
-export type Identify = (credential: Credential) => Promise<Actor | Refusal | null> | Actor | Refusal | null;
+export type Identify = (credential: Credential) => Promise<Actor | Refusal | null>;
 
-/** Collects everything wrong with a config, each with the path of its key. */
-export type ReportIssue = (path: string, problem: string) => void;
+/** Collects the issues of a configuration. The issue continues the path of its key: "must …" or "is required …". */
+export type ReportIssue = (path: string, issue: string) => void;
 
-/** Reads the options of an entry in `IDENTITY`, each checked as it is read; those that nobody reads are refused. */
+/** Reads and checks the options of an entry in `IDENTITY`. Options that no reader requests are reported as unknown. */
 export type SourceOptions = {
-  /** A text that must be there. */
+  /** A required string. */
   required(key: string): string | null;
-  /** One text or several; there must be one. */
+  /** A required string, or a list of at least one. */
   requiredTexts(key: string): readonly string[];
   text(key: string): string | null;
   texts(key: string): readonly string[] | null;
-  /** An address to call, without a slash at its end; it must be there. */
+  /** A required URL, returned without a trailing slash. */
   url(key: string): string | null;
-  oneOf<T extends string>(key: string, allowed: readonly T[], otherwise: T): T;
-  /** A whole number from `least` to `most`. */
-  count(key: string, least: number, most: number, otherwise: number): number;
+  oneOf<T extends string>(key: string, allowed: readonly T[], fallback: T): T;
+  /** An integer from `min` to `max`. */
+  count(key: string, min: number, max: number, fallback: number): number;
 };
 
-/** What a source may touch of the world. */
+/** Everything outside of a source that it may use. */
 export type SourceDeps = {
   readonly fetch: typeof fetch;
   readonly now: () => number;
-  /** For what only the operator can mend. */
+  /** For errors that only the operator can fix. */
   readonly logError: (line: string) => void;
 };
 
 export type SourceSetup = {
   readonly options: SourceOptions;
-  /** A secret; null where it is unusable, or missing (which is reported unless it is optional). */
-  readonly secret: (name: string, whether?: "needed" | "optional") => string | null;
-  /** The binding that an option names, known by a method that only its kind has; null after reporting what is wrong. */
+  /** A secret; null if it is unusable or missing. A missing secret is reported unless it is optional. */
+  readonly secret: (name: string, need?: "needed" | "optional") => string | null;
+  /** A binding, recognized by a method that only its kind has; null after reporting what is wrong with it. */
   readonly binding: <T extends object>(name: string, method: keyof T & string, kind: string) => T | null;
   readonly report: ReportIssue;
   readonly deps: SourceDeps;
@@ -67,40 +68,42 @@ export type SourceSetup = {
 
 export type IdentitySource = {
   readonly source: string;
-  /** Verifies the credential; without any that does, `byok` alone could spend a central key. */
+  /** Whether it verifies credentials. Without a source that does, any key accepted by `byok` could use a central key. */
   readonly verifies: boolean;
-  /** Reads the options of its entry in `IDENTITY`, its secrets and bindings, reporting all that is wrong. */
+  /** Reads the options of the source's entry in `IDENTITY`, its secrets and bindings, and reports every issue. */
   readonly configure: (setup: SourceSetup) => SourceInstance;
 };
 
 export type SourceInstance = {
   readonly identify: Identify;
-  /** The secret is one that this source judges: nobody's provider key, and sent to none. */
+  /** Whether the secret is a credential of this source. Such a secret is never a provider key, and is never forwarded. */
   readonly recognizes: (secret: Secret) => boolean;
   /**
-   * Judges what Cloudflare Access put before the request, which is trusted nowhere else. `ownKeyYields`: the client's own
-   * provider key then goes upstream only where the gateway has none.
+   * Present if the source reads the token that Cloudflare Access adds; otherwise that header is ignored.
+   * `prefersCentralKey`: the client's own provider key is then forwarded only if the gateway has no central key.
    */
-  readonly assertion?: { readonly ownKeyYields: boolean };
+  readonly assertion?: { readonly prefersCentralKey: boolean };
 };
 
 /** A source with its options read. */
 export type ConfiguredSource = SourceInstance & { readonly verifies: boolean };
 
 /**
- * Asks the sources in their order; the first that knows the credential decides, and `invalid_credential` where none
- * does. A credential in a header of its own is for sources that verify: only where there is none of those is it left
- * aside, and the client's own key taken for what it is.
+ * Tries the sources in their order. The first one that recognizes the credential decides.
+ *
+ * If an identity header is present, sources that do not verify are skipped, so that an invalid token cannot fall back to
+ * the provider key sent with it. If no source verifies, the header is ignored.
+ * @returns `invalid_credential` if no source recognizes the credential.
  */
 export async function identify(
   credential: Credential,
   sources: readonly ConfiguredSource[],
 ): Promise<Actor | Refusal> {
-  const verified = credential.hasIdentityHeader && sources.some((source) => source.verifies);
+  const mustVerify = credential.hasIdentityHeader && sources.some((source) => source.verifies);
   for (const source of sources) {
-    if (verified && !source.verifies) continue;
-    const answer = await source.identify(credential);
-    if (answer !== null) return answer;
+    if (mustVerify && !source.verifies) continue;
+    const result = await source.identify(credential);
+    if (result !== null) return result;
   }
   return new Refusal("invalid_credential");
 }

@@ -1,34 +1,37 @@
 /**
- * An issuer's public keys (JWKS, RFC 7517). Receives what a token says of its key, hands on that key; asks only the one
- * configured address, whatever a token names, and that once per cool-down, whatever tokens are sent.
+ * An issuer's public keys (JWKS, RFC 7517). Finds the key that a token's header names. Keys are fetched from the one
+ * configured URL only, regardless of the token, and at most once per cool-down, regardless of the number of tokens.
  *
- * While the issuer does not answer, the keys it gave last are used for up to a day. jose's own `createRemoteJWKSet` is not
- * used: in a Worker it shares no fetch between requests, has no bound on the answer, and asks again for each request
- * while it has no keys.
+ * While the issuer does not respond, the keys fetched last remain in use for up to a day. jose's own
+ * `createRemoteJWKSet` is not used: in a Worker it shares no fetch between requests, does not bound the response, and
+ * fetches again for each request while it has no keys.
  */
 import { createLocalJWKSet, errors, type CryptoKey, type JSONWebKeySet, type LocalJWKSet } from "jose";
 import { fetchText } from "../../shared/http/fetch-text.ts";
 import { Refusal } from "../../shared/refusal.ts";
-import { createSingleFlight } from "./single-flight.ts";
 import type { SourceDeps } from "./identity.ts";
+import { createSingleFlight } from "./single-flight.ts";
 
 export type JwksOptions = {
   readonly jwksUrl: string;
+  /**
+   * Minimum interval between fetches of the key set. A newly published key may be rejected for this long.
+   */
   readonly cooldownMs: number;
   readonly timeoutMs: number;
 };
 
-/** What a token's header says of its key. */
+/** The key that a token's header names. */
 export type KeyHint = { readonly alg: string; readonly kid?: string };
 
-/** Refuses `invalid_credential` where the issuer has no such key, `identity_unavailable` where that is not known. */
+/** @returns `invalid_credential` if the issuer has no such key, `identity_unavailable` if that cannot be determined. */
 export type FindKey = (hint: KeyHint) => Promise<CryptoKey | Refusal>;
 
-/** After this the issuer is asked again, so that a key it has withdrawn does not live on. */
+/** Age at which keys are fetched again, so that a withdrawn key is rejected. */
 const REFRESH_MS = 10 * 60 * 1000;
-/** Keys older than that are used no more, even if the issuer does not answer. */
+/** Age beyond which keys are not used, even if the issuer does not respond. */
 const MAX_STALE_MS = 24 * 60 * 60 * 1000;
-/** Instead of the cool-down while there are no keys at all and so nobody can be known. */
+/** Replaces the cool-down while there are no keys, because no token can be verified then. */
 const FIRST_COOLDOWN_MS = 1000;
 const MAX_JWKS_BYTES = 256 * 1024;
 
@@ -38,32 +41,33 @@ export function createKeyFinder(
   { jwksUrl, cooldownMs, timeoutMs }: JwksOptions,
   { fetch: fetcher, now }: SourceDeps,
 ): FindKey {
-  let held: KeySet | null = null;
-  let askedAt = Number.NEGATIVE_INFINITY;
-  /** Why the last question had no answer; null where it had one. */
+  let keySet: KeySet | null = null;
+  let lastFetchAt = Number.NEGATIVE_INFINITY;
+  /** Why the last fetch failed; null if it succeeded. */
   let failure: string | null = null;
-  const fly = createSingleFlight<void>(timeoutMs, now);
+  const runShared = createSingleFlight<void>(timeoutMs, now);
 
-  const isCoolingDown = (): boolean => now() - askedAt < (held ? cooldownMs : FIRST_COOLDOWN_MS);
-  /** Waits for the question that is being asked, or asks it unless it was asked just now. */
+  const isCoolingDown = (): boolean => now() - lastFetchAt < (keySet ? cooldownMs : FIRST_COOLDOWN_MS);
+  /** Joins the pending fetch, or starts one unless the last one was too recent. */
   const refresh = (): Promise<unknown> =>
-    fly("", async () => {
+    runShared("", async () => {
       if (isCoolingDown()) return;
-      askedAt = now();
+      lastFetchAt = now();
+      // A caller's own timer may end before the fetch does.
       failure = `jwks: no response within ${timeoutMs} ms`;
-      const answer = await askForKeys(fetcher, jwksUrl, timeoutMs);
-      if (typeof answer === "string") failure = `jwks: ${answer}`;
-      else [held, failure] = [{ keys: answer, since: now() }, null];
+      const keys = await fetchKeys(fetcher, jwksUrl, timeoutMs);
+      if (typeof keys === "string") failure = `jwks: ${keys}`;
+      else [keySet, failure] = [{ keys, since: now() }, null];
     });
   const find = async (hint: KeyHint): Promise<CryptoKey | Refusal | null> => {
-    if (!held || now() - held.since >= MAX_STALE_MS) return unavailable(failure ?? "jwks: no keys");
-    return keyOf(held.keys, hint);
+    if (!keySet || now() - keySet.since >= MAX_STALE_MS) return unavailable(failure ?? "jwks: no keys");
+    return selectKey(keySet.keys, hint);
   };
 
   return async (hint) => {
-    // With keys at hand only one request waits for newer ones; without, all do.
-    const isFresh = held !== null && now() - held.since < REFRESH_MS;
-    if (!isFresh && !(held && isCoolingDown())) await refresh();
+    // If there are stale keys, only one request per cool-down waits for newer ones. If there are no keys, all requests do.
+    const isFresh = keySet !== null && now() - keySet.since < REFRESH_MS;
+    if (!isFresh && !(keySet && isCoolingDown())) await refresh();
     const key = await find(hint);
     if (key !== null) return key;
     await refresh();
@@ -78,36 +82,32 @@ export function createKeyFinder(
 
 const unavailable = (detail: string): Refusal => new Refusal("identity_unavailable", { detail });
 
-/** null: there is no such key. */
-async function keyOf(keys: LocalJWKSet, { alg, kid }: KeyHint): Promise<CryptoKey | Refusal | null> {
+/** @returns null if there is no such key. */
+async function selectKey(keys: LocalJWKSet, { alg, kid }: KeyHint): Promise<CryptoKey | Refusal | null> {
   try {
     return await keys(kid === undefined ? { alg } : { alg, kid });
   } catch (error) {
     if (error instanceof errors.JWKSNoMatchingKey) return null;
     if (error instanceof errors.JWKSMultipleMatchingKeys) {
-      return new Refusal("invalid_credential", {
-        detail: "jwks: several keys, and the token does not say which",
-      });
+      return new Refusal("invalid_credential", { detail: "jwks: several keys match the token's header" });
     }
-    return unavailable(
-      `jwks: a key that cannot be used (${error instanceof Error ? error.name : "unknown"})`,
-    );
+    return unavailable(`jwks: unusable key (${error instanceof Error ? error.name : "unknown"})`);
   }
 }
 
-/** The keys, or why there are none. */
-async function askForKeys(
+/** @returns the keys, or the reason why there are none. */
+async function fetchKeys(
   fetcher: typeof fetch,
   url: string,
   timeoutMs: number,
 ): Promise<LocalJWKSet | string> {
   const headers = { accept: "application/jwk-set+json, application/json" };
-  const found = await fetchText(fetcher, { url, headers, timeoutMs, maxBytes: MAX_JWKS_BYTES });
-  if ("failure" in found) return found.failure;
-  if (found.status !== 200) return `status ${found.status}`;
+  const response = await fetchText(fetcher, { url, headers, timeoutMs, maxBytes: MAX_JWKS_BYTES });
+  if ("failure" in response) return response.failure;
+  if (response.status !== 200) return `status ${response.status}`;
   try {
-    return createLocalJWKSet(JSON.parse(found.text) as JSONWebKeySet);
+    return createLocalJWKSet(JSON.parse(response.text) as JSONWebKeySet);
   } catch {
-    return "its answer is no key set";
+    return "the response is not a key set";
   }
 }

@@ -1,71 +1,75 @@
 /**
- * Tokens that an issuer has signed (JWT, RFC 7519): what `jwt` and `access` have in common. Receives a token, hands on
- * its claims once signature, issuer, audience and times are right; believes nothing before.
+ * Verifies tokens that an issuer signed (JWT, RFC 7519), for the sources `jwt` and `access`. The claims are used only
+ * after the signature, issuer, audience and times are verified.
  *
- * Verified claims are kept for up to a minute, and never past the token's own end.
+ * A verified token is cached for up to a minute, and never beyond its own expiry.
  */
 import { decodeJwt, decodeProtectedHeader, errors, jwtVerify, type JWTPayload } from "jose";
 import { Refusal } from "../../shared/refusal.ts";
+import { createTtlCache } from "../../shared/ttl-cache.ts";
 import type { Secret } from "./credential.ts";
 import type { Actor, SourceDeps } from "./identity.ts";
 import { createKeyFinder, type FindKey, type JwksOptions, type KeyHint } from "./jwks.ts";
-import { createTtlCache } from "../../shared/ttl-cache.ts";
 
 export type TokenOptions = JwksOptions & {
-  /** As `iss` has it, to the letter. */
+  /** Compared with `iss` exactly. */
   readonly issuer: string;
-  /** Any of these in `aud`. */
+  /** `aud` must contain at least one of these. */
   readonly audience: readonly string[];
   readonly algorithms: readonly string[];
   readonly toleranceS: number;
-  /** The greatest age by `iat`; null: only `exp` counts. */
+  /** Maximum age by `iat`; null: only `exp` limits the token. */
   readonly maxAgeS: number | null;
 };
 
-/** Those that need no secret of ours to verify. */
+/** The asymmetric algorithms: to verify them, the gateway needs no secret. */
 export const ALGORITHMS = "RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512 EdDSA Ed25519".split(" ");
 
 export type Claims = Readonly<Record<string, unknown>>;
 
 export type TokenVerifier = {
-  /** The token says that it is this issuer's: anybody can write that. */
+  /** Whether the token's `iss` is this issuer. It is no proof: any caller can write that claim. */
   readonly recognizes: (secret: Secret) => boolean;
-  /** null: it does not say so. */
-  readonly identify: (secret: Secret) => Actor | Promise<Actor | Refusal> | null;
+  /** @returns null if the token is not recognized. */
+  readonly identify: (secret: Secret) => Promise<Actor | Refusal | null>;
 };
 
 const VERIFIED_MS = 60_000;
 
-/** `toActor`: whose the claims are, or why they are nobody's. */
+/** `toActor` maps verified claims to the actor, or to a `Refusal` if they name no actor. */
 export function createTokenVerifier(
-  rules: TokenOptions,
+  options: TokenOptions,
   toActor: (claims: Claims, keyId: string) => Actor | Refusal,
-  world: SourceDeps,
+  deps: SourceDeps,
 ): TokenVerifier {
-  const findKey = createKeyFinder(rules, world);
-  const verified = createTtlCache<Actor>(world.now);
+  const findKey = createKeyFinder(options, deps);
+  const verified = createTtlCache<Actor>(deps.now);
   const verify = async ({ value, sha256 }: Secret): Promise<Actor | Refusal> => {
-    const claims = await verifiedClaims(value, rules, findKey, world.now());
+    const claims = await verifyClaims(value, options, findKey, deps.now());
     if (claims instanceof Refusal) return claims;
     const actor = toActor(claims, sha256.slice(0, 16));
     if (!(actor instanceof Refusal)) {
-      verified.set(sha256, actor, Math.min(world.now() + VERIFIED_MS, endOf(claims, rules)));
+      verified.set(sha256, actor, Math.min(deps.now() + VERIFIED_MS, expiryOf(claims, options)));
     }
     return actor;
   };
   const recognizes = ({ value, sha256 }: Secret): boolean =>
-    verified.get(sha256) !== null || issuerOf(value) === rules.issuer;
+    verified.get(sha256) !== null || issuerOf(value) === options.issuer;
   return {
-    recognizes: recognizes,
-    identify: (secret) => verified.get(secret.sha256) ?? (recognizes(secret) ? verify(secret) : null),
+    recognizes,
+    identify: async (secret) => {
+      const cached = verified.get(secret.sha256);
+      if (cached !== null) return cached;
+      return recognizes(secret) ? verify(secret) : null;
+    },
   };
 }
 
-/** Three parts in base64url, the last of them perhaps empty, as those that nobody has signed have it. */
-const FORM = /^[\w-]+\.[\w-]+\.[\w-]*$/;
+/** JWS compact serialization (RFC 7515 §7.1). The signature may be empty, as in an unsecured token. */
+const COMPACT_JWS = /^[\w-]+\.[\w-]+\.[\w-]*$/;
 
 function issuerOf(token: string): unknown {
-  if (!FORM.test(token)) return null;
+  if (!COMPACT_JWS.test(token)) return null;
   try {
     return decodeJwt(token).iss;
   } catch {
@@ -73,15 +77,15 @@ function issuerOf(token: string): unknown {
   }
 }
 
-/** When the token ends, in milliseconds since 1970. */
-function endOf({ exp, iat }: JWTPayload, { maxAgeS, toleranceS }: TokenOptions): number {
-  const ends = [exp, maxAgeS === null || iat === undefined ? undefined : iat + maxAgeS];
+/** When the token expires, in milliseconds since 1970. */
+function expiryOf({ exp, iat }: JWTPayload, { maxAgeS, toleranceS }: TokenOptions): number {
+  const limits = [exp, maxAgeS === null || iat === undefined ? undefined : iat + maxAgeS];
   return Math.min(
-    ...ends.map((end) => (end === undefined ? Number.POSITIVE_INFINITY : (end + toleranceS) * 1000)),
+    ...limits.map((limit) => (limit === undefined ? Number.POSITIVE_INFINITY : (limit + toleranceS) * 1000)),
   );
 }
 
-async function verifiedClaims(
+async function verifyClaims(
   token: string,
   { issuer, audience, algorithms, toleranceS, maxAgeS }: TokenOptions,
   findKey: FindKey,
@@ -100,44 +104,43 @@ async function verifiedClaims(
       currentDate: new Date(now),
       ...(maxAgeS !== null && { maxTokenAge: maxAgeS }),
     });
-    // jose takes 1e400, which JSON reads as infinite, for a number like others.
-    return Number.isFinite(payload.exp) ? payload : refuse("its exp is no time");
+    // jose accepts 1e400, which JSON.parse reads as Infinity: a token that never expires.
+    return Number.isFinite(payload.exp) ? payload : reject("exp is not a finite number");
   } catch (error) {
-    return refused(error);
+    return toRefusal(error);
   }
 }
 
-const refuse = (detail: string): Refusal => new Refusal("invalid_credential", { detail: `token: ${detail}` });
+const reject = (detail: string): Refusal => new Refusal("invalid_credential", { detail: `token: ${detail}` });
 
-/** By these a token brings its key along, says where to get it, or asks for rules of its own. */
+/** With these a token supplies its own key, names the place to fetch it from, or changes how it is verified. */
 const REJECTED_HEADERS = ["jwk", "jku", "x5u", "x5c", "crit", "b64"];
 
-/** Which key the token says it is signed with: one of the issuer's own, by name at most. */
+/** The key that the token names. `kid` only selects one of the issuer's published keys. */
 function readHeader(token: string, algorithms: readonly string[]): KeyHint | Refusal {
   let header: Readonly<Record<string, unknown>>;
   try {
     header = decodeProtectedHeader(token);
   } catch {
-    return refuse("its header cannot be read");
+    return reject("the header cannot be decoded");
   }
   const { alg, kid } = header;
-  if (typeof alg !== "string" || !algorithms.includes(alg))
-    return refuse("its algorithm is none of those that count");
-  const odd = REJECTED_HEADERS.find((name) => Object.hasOwn(header, name));
-  if (odd !== undefined) return refuse(`its header has ${odd}`);
+  if (typeof alg !== "string" || !algorithms.includes(alg)) return reject("the algorithm is not allowed");
+  const rejected = REJECTED_HEADERS.find((name) => Object.hasOwn(header, name));
+  if (rejected !== undefined) return reject(`the header contains ${rejected}`);
   if (kid === undefined) return { alg };
-  return typeof kid === "string" ? { alg, kid } : refuse("its kid is no name");
+  return typeof kid === "string" ? { alg, kid } : reject("kid is not a string");
 }
 
-/** The claim's name is one of RFC 7519's; nothing of the token's own is told. */
-function refused(error: unknown): Refusal {
+/** The detail names at most one of RFC 7519's claims, and never a value of the token. */
+function toRefusal(error: unknown): Refusal {
   if (!(error instanceof errors.JOSEError)) {
     const name = error instanceof Error ? error.name : "unknown";
-    return new Refusal("identity_unavailable", { detail: `token: it could not be verified (${name})` });
+    return new Refusal("identity_unavailable", { detail: `token: verification failed (${name})` });
   }
   const claim =
     error instanceof errors.JWTClaimValidationFailed || error instanceof errors.JWTExpired
       ? ` (${error.claim})`
       : "";
-  return refuse(`${error.code}${claim}`);
+  return reject(`${error.code}${claim}`);
 }

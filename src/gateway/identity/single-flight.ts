@@ -1,49 +1,45 @@
 /**
- * One flight per key: whoever wants what another request is already asking for waits for its answer.
+ * Single-flight: concurrent calls with the same key share one pending operation.
  *
- * In workerd a request may wait for another's promise: by our compatibility date (its flag
- * `handle_cross_request_promise_resolution`) each goes on in its own context. Measured in wrangler 4.155's workerd, as
- * test/sockets/identity.test.ts holds it: hundreds wait for one fetch, and it lives on when its own client has left, since
- * app.ts holds each request with `waitUntil` until it is answered. Without that, the promise of a request that is gone
- * stays unsettled for ever, and who waits for nothing else is ended by workerd, its connection closed. So each waits by a
- * timer of its own, and a flight that should long be over is not joined.
+ * In workerd a request may await a promise that another request created. Our compatibility date includes the flag
+ * `handle_cross_request_promise_resolution`, by which each request continues in its own context. Measured in the workerd
+ * of wrangler 4.155 and held by test/sockets/identity.test.ts: hundreds of requests wait for one fetch. The fetch also
+ * survives the disconnect of the client that started it, because app.ts keeps each request alive with `waitUntil` until
+ * it has a response.
+ *
+ * Without `waitUntil`, the promise of a cancelled request never settles. workerd then ends every request that waits for
+ * nothing else, and closes its connection. So each caller has a timer of its own, and a call does not join an operation
+ * that is older than the timeout.
  */
+import { withDeadline, type TIMED_OUT } from "../../shared/deadline.ts";
 
-/** The answer took too long, or the request that was asking is gone. */
-export const TIMED_OUT = Symbol("late");
-
+/**
+ * Joins the pending operation of this key, or starts one.
+ * @returns its result, or `TIMED_OUT` if there is none within the timeout. Rejects as the operation does.
+ */
 export type SingleFlight<T> = (key: string, start: () => Promise<T>) => Promise<T | typeof TIMED_OUT>;
 
-/** So many at most are remembered; past that, who asks for the same asks again. */
-const MAX_FLIGHTS = 10_000;
+/** Bounds memory. Beyond this many, the oldest operation can no longer be joined, and its key starts another. */
+const MAX_PENDING = 10_000;
 
 export function createSingleFlight<T>(timeoutMs: number, now: () => number): SingleFlight<T> {
-  const flying = new Map<string, { readonly answer: Promise<T>; readonly since: number }>();
+  const pending = new Map<string, { readonly result: Promise<T>; readonly since: number }>();
 
-  const take = (key: string, start: () => Promise<T>): Promise<T> => {
-    const [oldest] = flying.size >= MAX_FLIGHTS ? flying.keys() : [];
-    if (oldest !== undefined) flying.delete(oldest);
-    const land = (): void => {
-      if (flying.get(key) === flight) flying.delete(key);
+  const run = (key: string, start: () => Promise<T>): Promise<T> => {
+    const [oldest] = pending.size >= MAX_PENDING ? pending.keys() : [];
+    if (oldest !== undefined) pending.delete(oldest);
+    const remove = (): void => {
+      // A newer operation may have replaced this one.
+      if (pending.get(key) === operation) pending.delete(key);
     };
-    const flight = { answer: start().finally(land), since: now() };
-    flying.set(key, flight);
-    return flight.answer;
+    const operation = { result: start().finally(remove), since: now() };
+    pending.set(key, operation);
+    return operation.result;
   };
 
   return (key, start) => {
-    const flight = flying.get(key);
-    const joins = flight !== undefined && now() - flight.since < timeoutMs;
-    return inTime(joins ? flight.answer : take(key, start), timeoutMs);
+    const operation = pending.get(key);
+    const canJoin = operation !== undefined && now() - operation.since < timeoutMs;
+    return withDeadline(canJoin ? operation.result : run(key, start), timeoutMs);
   };
-}
-
-async function inTime<T>(answer: Promise<T>, timeoutMs: number): Promise<T | typeof TIMED_OUT> {
-  const { promise: late, resolve } = Promise.withResolvers<typeof TIMED_OUT>();
-  const timer = setTimeout(() => resolve(TIMED_OUT), timeoutMs);
-  try {
-    return await Promise.race([answer, late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

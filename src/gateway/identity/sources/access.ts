@@ -1,9 +1,9 @@
 /**
- * Source `access`: what Cloudflare Access says of the caller, in `Cf-Access-Jwt-Assertion`. Receives that header's token,
- * hands on the user, or the service token, that Access let through.
+ * Source `access`: the token that Cloudflare Access adds in `Cf-Access-Jwt-Assertion`. Identifies the user or the service
+ * token that Access let through.
  *
- * The header is believed for its signature and nothing else: a caller that goes round Access can send it, not sign it.
- * Where it is sent it decides: if it is wrong, no other source is asked.
+ * Only the token's signature is trusted: a caller that bypasses Access can send the header, but cannot sign it. If the
+ * header is present, this source decides. If its token is invalid, no other source is tried.
  */
 import { Refusal } from "../../../shared/refusal.ts";
 import { readActorId, readName } from "../actor-id.ts";
@@ -13,26 +13,26 @@ import { createTokenVerifier, type Claims } from "../signed-token.ts";
 export const access: IdentitySource = {
   source: "access",
   verifies: true,
-  configure: ({ options, report: problems, deps: world }) => {
+  configure: ({ options, report, deps }) => {
     const team = options.url("team_domain") ?? "";
-    if (team !== "" && team !== new URL(team).origin) problems("team_domain", "holds a path");
+    if (team !== "" && team !== new URL(team).origin) report("team_domain", "must not contain a path");
     const audience = options.requiredTexts("audience");
     const ownKeys = options.oneOf("own_keys", ["ignore", "forward"], "ignore");
     const tokens = createTokenVerifier(
-      { ...FIXED, issuer: team, jwksUrl: `${team}/cdn-cgi/access/certs`, audience },
+      { ...FIXED_OPTIONS, issuer: team, jwksUrl: `${team}/cdn-cgi/access/certs`, audience },
       toActor,
-      world,
+      deps,
     );
     return {
       recognizes: tokens.recognizes,
-      identify: ({ assertion }) => assertion && (tokens.identify(assertion) ?? NOT_OURS),
-      assertion: { ownKeyYields: ownKeys === "ignore" },
+      identify: async ({ assertion }) => assertion && ((await tokens.identify(assertion)) ?? OTHER_ISSUER),
+      assertion: { prefersCentralKey: ownKeys === "ignore" },
     };
   },
 };
 
-/** As Access signs. */
-const FIXED = {
+/** Access signs with RS256 only. */
+const FIXED_OPTIONS = {
   algorithms: ["RS256"],
   maxAgeS: null,
   toleranceS: 30,
@@ -40,13 +40,14 @@ const FIXED = {
   timeoutMs: 5000,
 } as const;
 
-const NOT_OURS = new Refusal("invalid_credential", { detail: "access: not from this team" });
+const OTHER_ISSUER = new Refusal("invalid_credential", { detail: "access: the token is not from this team" });
 
-/** `sub` is a user's UUID; of a service token it is empty, and `common_name` is its client id. */
-function toActor({ sub, common_name: service, email }: Claims, keyId: string): Actor | Refusal {
+/** `sub` is a user's UUID. For a service token `sub` is empty, and `common_name` is its client id. */
+function toActor({ sub, common_name: clientId, email }: Claims, keyId: string): Actor | Refusal {
   const kind = sub === undefined || sub === "" ? "service" : "user";
-  const id = readActorId(kind === "service" ? service : sub);
-  if (id === null) return new Refusal("invalid_credential", { detail: "access: it names nobody" });
+  const id = readActorId(kind === "service" ? clientId : sub);
+  if (id === null)
+    return new Refusal("invalid_credential", { detail: "access: the token names no valid actor id" });
   const name = kind === "user" ? readName(email) : null;
   return { id, kind, name, source: "access", verified: true, keyId, mayAssert: null };
 }

@@ -1,6 +1,6 @@
 /**
- * Source `byok`: the client brings its own provider key. Nobody vouches for it before the provider does, so the actor
- * is but a fingerprint: stable for a key, and no way back to it.
+ * Source `byok`: the client brings its own provider key. Only the provider can verify it, so the actor is a fingerprint:
+ * the same for the same key, and not reversible to it.
  */
 import type { IdentitySource } from "../identity.ts";
 
@@ -8,14 +8,14 @@ export const byok: IdentitySource = {
   source: "byok",
   verifies: false,
   configure: () => ({
-    identify: ({ ownKey: own }) =>
-      own && {
-        id: `byok:${own.sha256.slice(0, 32)}`,
+    identify: async ({ ownKey }) =>
+      ownKey && {
+        id: `byok:${ownKey.sha256.slice(0, 32)}`,
         kind: "unknown",
         name: null,
         source: "byok",
         verified: false,
-        keyId: own.sha256.slice(0, 16),
+        keyId: ownKey.sha256.slice(0, 16),
         mayAssert: null,
       },
     recognizes: () => false,

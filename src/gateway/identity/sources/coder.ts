@@ -1,37 +1,38 @@
 /**
- * Source `coder`: session tokens and API keys of a Coder deployment, which says whose they are. Receives the token, asks
- * `GET /api/v2/users/me`, hands on the user: only an active one, a service account known as such.
+ * Source `coder`: session tokens and API keys of a Coder deployment. Queries `GET /api/v2/users/me` with the token and
+ * returns the user if it is active. A service account becomes an actor of kind `service`.
  *
- * A token that was revoked, or whose user was suspended, is refused within `cache_ttl_s`. While Coder does not answer,
- * whoever was known within that time still is, and nobody else.
+ * A token that is revoked, or whose user is suspended, is rejected within `cache_ttl_s`. While Coder does not respond,
+ * only users identified within that time are accepted.
  */
 import { fetchText } from "../../../shared/http/fetch-text.ts";
+import { parseObject, type JsonObject } from "../../../shared/json.ts";
 import { Refusal } from "../../../shared/refusal.ts";
 import { readName, readUserId } from "../actor-id.ts";
-import type { Secret } from "../credential.ts";
-import type { IdentitySource, SourceOptions, SourceDeps } from "../identity.ts";
 import { createCachedLookup, type CachedLookupOptions, type LookupResult } from "../cached-lookup.ts";
+import type { Secret } from "../credential.ts";
+import type { IdentitySource, SourceDeps, SourceOptions } from "../identity.ts";
 
-/** An id and a secret, of 10 and 22 letters and digits. Tokens of another form are left to other sources. */
+/** An id of 10 and a secret of 22 letters and digits. Tokens of another form are left to other sources. */
 const TOKEN = /^[A-Za-z0-9]{10}-[A-Za-z0-9]{22}$/;
 /** A user with all its roles and organizations takes a few KB. */
-const MAX_ANSWER_BYTES = 64 * 1024;
+const MAX_RESPONSE_BYTES = 64 * 1024;
 
 const recognizes = ({ value }: Secret): boolean => TOKEN.test(value);
 
 export const coder: IdentitySource = {
   source: "coder",
   verifies: true,
-  configure: ({ options, deps: world }) => {
+  configure: ({ options, deps }) => {
     const url = options.url("url") ?? "";
-    const rules = readLookupOptions(options);
-    const look = createCachedLookup(rules, world.now);
+    const lookupOptions = readLookupOptions(options);
+    const lookUp = createCachedLookup(lookupOptions, deps.now);
     return {
-      recognizes: recognizes,
-      identify: ({ identity }) =>
-        identity && recognizes(identity)
-          ? look(identity.sha256, () => queryCoder(url, identity, rules.timeoutMs, world))
-          : null,
+      recognizes,
+      identify: async ({ identity }) => {
+        if (identity === null || !recognizes(identity)) return null;
+        return lookUp(identity.sha256, () => queryCoder(url, identity, lookupOptions.timeoutMs, deps));
+      },
     };
   },
 };
@@ -44,56 +45,49 @@ function readLookupOptions(options: SourceOptions): CachedLookupOptions {
   };
 }
 
-/** Nothing but the token goes to Coder, and only to the configured address. */
+/** Sends only the token to Coder, and only to the configured URL. */
 async function queryCoder(
   url: string,
   { value, sha256 }: Secret,
   timeoutMs: number,
   { fetch: fetcher }: SourceDeps,
 ): Promise<LookupResult> {
-  const found = await fetchText(fetcher, {
+  const response = await fetchText(fetcher, {
     url: `${url}/api/v2/users/me`,
     headers: { "coder-session-token": value, accept: "application/json" },
     timeoutMs,
-    maxBytes: MAX_ANSWER_BYTES,
+    maxBytes: MAX_RESPONSE_BYTES,
   });
-  if ("failure" in found) return unavailable(found.failure);
-  if (found.status === 401 || found.status === 403) {
-    return new Refusal("invalid_credential", { detail: `coder: status ${found.status}` });
-  }
-  return found.status === 200 ? readUser(found.text, sha256) : unavailable(`status ${found.status}`);
+  if ("failure" in response) return unavailable(response.failure);
+  const { status, text } = response;
+  if (status === 401 || status === 403)
+    return new Refusal("invalid_credential", { detail: `coder: status ${status}` });
+  return status === 200 ? readUser(text, sha256) : unavailable(`status ${status}`);
 }
 
 const unavailable = (detail: string): Refusal =>
   new Refusal("identity_unavailable", { detail: `coder: ${detail}` });
 
+/** An invalid response is `identity_unavailable`: it may come from a proxy or a login page, and says nothing of the token. */
 function readUser(text: string, sha256: string): LookupResult {
-  const { id: sent, username, status, is_service_account: service } = parse(text);
-  const id = readUserId(sent);
-  const name = readName(username);
-  if (id === null) return unavailable("its answer names no user id");
-  if (name === null) return unavailable("its answer names no user");
-  if (typeof status !== "string") return unavailable("its answer says no status");
-  if (service !== undefined && typeof service !== "boolean") return unavailable("its answer is no user");
+  const user: JsonObject = parseObject(text) ?? {};
+  const { status, is_service_account: isService } = user;
+  const id = readUserId(user["id"]);
+  const name = readName(user["username"]);
+  if (id === null) return unavailable("the response has no valid user id");
+  if (name === null) return unavailable("the response has no valid username");
+  if (typeof status !== "string") return unavailable("the response has no valid status");
+  if (isService !== undefined && typeof isService !== "boolean")
+    return unavailable("the response has no valid is_service_account");
   if (status !== "active")
     return new Refusal("invalid_credential", { detail: "coder: the user is not active" });
   return {
     id,
-    kind: service ? "service" : "user",
+    kind: isService ? "service" : "user",
     name,
     source: "coder",
     verified: true,
     keyId: sha256.slice(0, 16),
     mayAssert: null,
   };
-}
-
-/** Whatever the text is, as an object: an empty one where it is none. */
-function parse(text: string): Readonly<Record<string, unknown>> {
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : {};
-  } catch {
-    return {};
-  }
 }

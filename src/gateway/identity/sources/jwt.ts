@@ -1,39 +1,44 @@
 /**
- * Source `jwt`: tokens of any issuer that publishes its keys (OpenID Connect providers do, as `jwks_uri`). Receives a
- * token whose `iss` is the configured one, hands on the actor that its claims name.
+ * Source `jwt`: tokens of any issuer that publishes its keys, as OpenID Connect providers do under `jwks_uri`. Accepts
+ * tokens whose `iss` is the configured one, and returns the actor that their claims name.
  *
- * Where the keys are is said by the config and by nothing else: no discovery, so that no answer can move it.
+ * Only the configuration sets the URL of the keys. There is no discovery, so no response can change it.
  */
 import { Refusal } from "../../../shared/refusal.ts";
 import { readActorId, readName } from "../actor-id.ts";
-import type { Actor, IdentitySource, SourceOptions, ReportIssue } from "../identity.ts";
+import type { Actor, IdentitySource, ReportIssue, SourceOptions } from "../identity.ts";
 import { ALGORITHMS, createTokenVerifier, type Claims, type TokenOptions } from "../signed-token.ts";
 
 export const jwt: IdentitySource = {
   source: "jwt",
   verifies: true,
-  configure: ({ options, report: problems, deps: world }) => {
-    const rules = readTokenOptions(options, problems);
-    const who = readActorClaims(options, problems);
-    const tokens = createTokenVerifier(rules, (claims, keyId) => toActor(claims, keyId, who), world);
+  configure: ({ options, report, deps }) => {
+    const tokenOptions = readTokenOptions(options, report);
+    const actorClaims = readActorClaims(options, report);
+    const tokens = createTokenVerifier(
+      tokenOptions,
+      (claims, keyId) => toActor(claims, keyId, actorClaims),
+      deps,
+    );
     return {
       recognizes: tokens.recognizes,
-      identify: ({ identity }) => identity && tokens.identify(identity),
+      identify: async ({ identity }) => identity && tokens.identify(identity),
     };
   },
 };
 
 const NO_LIMIT = 0;
 
-function readTokenOptions(options: SourceOptions, problems: ReportIssue): TokenOptions {
+function readTokenOptions(options: SourceOptions, report: ReportIssue): TokenOptions {
   const algorithms = options.texts("algorithms") ?? ["RS256", "ES256"];
-  if (algorithms.length === 0) problems("algorithms", "names none");
-  for (const [at, algorithm] of algorithms.entries()) {
-    if (!ALGORITHMS.includes(algorithm)) problems(`algorithms[${at}]`, `is none of ${ALGORITHMS.join(", ")}`);
+  if (algorithms.length === 0) report("algorithms", "must list at least one algorithm");
+  for (const [index, algorithm] of algorithms.entries()) {
+    if (!ALGORITHMS.includes(algorithm))
+      report(`algorithms[${index}]`, `must be one of ${ALGORITHMS.join(", ")}`);
   }
   return {
     issuer: options.required("issuer") ?? "",
-    // As it stands: here a slash at the end counts.
+    // `url` validates it, but the text is used: a trailing slash is significant here.
     jwksUrl: (options.url("jwks_url") && options.text("jwks_url")) ?? "",
     audience: options.requiredTexts("audience"),
     algorithms,
@@ -44,24 +49,24 @@ function readTokenOptions(options: SourceOptions, problems: ReportIssue): TokenO
   };
 }
 
-/** Which claims say who it is. */
+/** The claims that describe the actor. */
 type ActorClaims = {
   readonly actorClaim: string;
   readonly nameClaim: string | null;
   readonly kind: "user" | "service";
-  /** Makes a service of whoever has it. */
-  readonly service: { readonly claim: string; readonly is: string | true } | null;
+  /** A token whose claim has this value belongs to a service. */
+  readonly service: { readonly claim: string; readonly value: string | true } | null;
 };
 
-function readActorClaims(options: SourceOptions, problems: ReportIssue): ActorClaims {
+function readActorClaims(options: SourceOptions, report: ReportIssue): ActorClaims {
   const claim = options.text("service_claim");
-  const is = options.text("service_value");
-  if (claim === null && is !== null) problems("service_value", "counts only with service_claim");
+  const value = options.text("service_value");
+  if (claim === null && value !== null) report("service_value", "must not be set without service_claim");
   return {
     actorClaim: options.text("actor_claim") ?? "sub",
     nameClaim: options.text("name_claim"),
     kind: options.oneOf("kind", ["user", "service"], "user"),
-    service: claim === null ? null : { claim, is: is ?? true },
+    service: claim === null ? null : { claim, value: value ?? true },
   };
 }
 
@@ -73,10 +78,10 @@ function toActor(
   const claim = (name: string): unknown => (Object.hasOwn(claims, name) ? claims[name] : undefined);
   const id = readActorId(claim(actorClaim));
   if (id === null)
-    return new Refusal("invalid_credential", { detail: `token: its ${actorClaim} is no actor's id` });
+    return new Refusal("invalid_credential", { detail: `token: ${actorClaim} is not a valid actor id` });
   return {
     id,
-    kind: service && claim(service.claim) === service.is ? "service" : kind,
+    kind: service && claim(service.claim) === service.value ? "service" : kind,
     name: nameClaim === null ? null : readName(claim(nameClaim)),
     source: "jwt",
     verified: true,
