@@ -1,0 +1,64 @@
+import { describe, expect, it } from "vitest";
+import { detectFlags } from "../../../src/gateway/initiator/flags.ts";
+import { readCoderIds } from "../../../src/gateway/initiator/owner-claim.ts";
+import { claim, OWNER } from "../../support/in-workerd/values.ts";
+
+const CHAT = "0a0a0a0a-0000-4000-8000-00000000000a";
+
+describe("the owner claim", () => {
+  it("carries Coder's id headers as the client sent them", () => {
+    const padded = `\t${OWNER.toUpperCase()}`;
+    expect(claim({ "x-coder-owner-id": "not-a-uuid", "x-coder-chat-id": CHAT }).sent).toEqual({
+      owner: "not-a-uuid",
+      chat: CHAT,
+      subchat: null,
+      workspace: null,
+    });
+    // `Headers` removes the blanks around a value; the case stays.
+    expect(claim({ "x-coder-owner-id": padded }).sent.owner).toBe(OWNER.toUpperCase());
+  });
+
+  it("does not parse a signature without a well-formed owner", () => {
+    const signature = { "x-coder-signature": "malformed" };
+    expect(claim(signature).signature.kind).toBe("absent");
+    expect(claim({ ...signature, "x-coder-owner-id": "not-a-uuid" }).signature.kind).toBe("absent");
+    expect(claim({ ...signature, "x-coder-owner-id": OWNER }).signature.kind).toBe("malformed");
+  });
+
+  it("gives the workspace id of a delegating gateway precedence over the client's", () => {
+    const { sent } = claim({ "x-coder-chat-id": CHAT, "x-coder-workspace-id": CHAT });
+    const delegation = { keyId: "key", source: "agents", workspaceId: OWNER } as never;
+    expect(readCoderIds(sent, null)).toMatchObject({ chat_id: CHAT, workspace_id: CHAT });
+    expect(readCoderIds(sent, delegation)).toEqual({
+      chat_id: CHAT,
+      subchat_id: null,
+      workspace_id: OWNER,
+      delegated_key_id: "key",
+      delegated_source: "agents",
+    });
+  });
+});
+
+describe("the flags of a request", () => {
+  const ACCEPTED = { rejection: null };
+
+  it("report a rejected owner", () => {
+    expect(detectFlags(claim({ "x-coder-owner-id": OWNER }), { rejection: "not_permitted" })).toEqual([
+      "owner_rejected",
+    ]);
+  });
+
+  it("report Coder Agents without an owner and without a chat", () => {
+    const flags = ["coder_agents_without_headers"];
+    expect(detectFlags(claim({}), ACCEPTED)).toEqual(flags);
+    expect(detectFlags(claim({ "x-coder-owner-id": " ", "x-coder-chat-id": "" }), ACCEPTED)).toEqual(flags);
+    expect(detectFlags(claim({ "x-coder-owner-id": OWNER }), ACCEPTED)).toEqual([]);
+    // A malformed chat id is dropped from the records, but the header was sent.
+    expect(detectFlags(claim({ "x-coder-chat-id": "not-a-chat" }), ACCEPTED)).toEqual([]);
+  });
+
+  it("do not report missing headers of another client, or of a client behind a delegating gateway", () => {
+    expect(detectFlags(claim({}, { asserter: { isCoderAgents: false } }), ACCEPTED)).toEqual([]);
+    expect(detectFlags(claim({}, { asserter: { isDelegating: true } }), ACCEPTED)).toEqual([]);
+  });
+});
