@@ -83,7 +83,7 @@ async function agreedBytes(
 async function oneAnswer(contestant: Contestant, traffic: Traffic) {
   const connection = await openRaw(contestant.port);
   connection.write(requestFor(traffic, contestant));
-  const answer = await connection.readAnswer("POST");
+  const answer = await connection.readResponse("POST");
   connection.destroy();
   if (answer.status !== 200)
     throw new Error(`${contestant.name}: ${traffic}: ${answer.status} ${answer.text()}`);

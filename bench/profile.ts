@@ -34,7 +34,7 @@ async function profile(interceptor: Contestant, traffic: Traffic): Promise<Profi
   const request = requestFor(traffic, interceptor);
   const once = await openRaw(interceptor.port);
   once.write(request);
-  const { length } = (await once.readAnswer("POST")).body;
+  const { length } = (await once.readResponse("POST")).body;
   once.destroy();
   const load = (count: number) => runLoad(interceptor.port, request, count, 8, length);
   await load(REQUESTS[traffic] / 4);

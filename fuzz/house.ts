@@ -2,7 +2,7 @@
 import { body, head, json, type Step } from "../test/support/response-steps.ts";
 import {
   startFakeUpstream,
-  type Answer,
+  type PlannedResponse,
   type FakeUpstream,
   type UpstreamRequest,
 } from "../test/support/fake-upstream.ts";
@@ -13,7 +13,7 @@ export type House = {
   readonly upstream: FakeUpstream;
   readonly interceptor: RunningInterceptor;
   /** Forgets everything so far; the provider answers all with a small JSON, or by `answer`. */
-  clear(answer?: Answer): void;
+  clear(answer?: PlannedResponse): void;
   /** A new workerd in the place of one that has gone. */
   restart(): Promise<void>;
   close(): Promise<void>;
@@ -59,7 +59,7 @@ export async function openHouse(): Promise<House> {
     clear: (answer = answerTo) => {
       interceptor.clear();
       upstream.clear();
-      upstream.answerWith(answer);
+      upstream.respondWith(answer);
     },
     restart: () => interceptor.update(options),
     close: async () => {

@@ -13,7 +13,7 @@ const queue = await startQueueEnd();
 const sent: Record<string, Sending> = {};
 const tell = (message: FromProvider): void => void process.send?.(message);
 
-provider.answerWith((request) => {
+provider.respondWith((request) => {
   const plan = JSON.parse(request.values(PLAN_HEADER)[0] ?? "") as Plan;
   const sending = { bytes: 0, crc: 0, taken: 0, over: false };
   sent[plan.id] = sending;

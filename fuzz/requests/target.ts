@@ -111,7 +111,7 @@ async function settled(
     target: "/openai/v1/models?barrier",
     headers: [["Authorization", `Bearer ${GOOD_KEYS[0]}`]],
   });
-  await barrier.readAnswer();
+  await barrier.readResponse();
   barrier.destroy();
   const open = (): number => {
     const started = new Set<string>();

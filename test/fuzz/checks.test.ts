@@ -18,7 +18,7 @@ function call(target: string, headers: readonly HeaderPair[] = [KEY]): UpstreamR
     body: () => new Uint8Array(),
     text: () => "",
     bodyComplete: true,
-    answered: true,
+    responseSent: true,
     closedAt: null,
   };
 }

@@ -10,12 +10,12 @@ import { openRaw } from "../support/raw-client.ts";
 import { seededRandom, between } from "../support/rechunk.ts";
 import { concat, toBytes, type HeaderPair } from "../support/wire.ts";
 import {
-  configured,
+  interceptorOptions,
   credentials,
   exchange,
-  freshModel,
+  uniqueModel,
   receive,
-  watchedInterceptor,
+  startCheckedInterceptor,
   type Call,
   type Received,
 } from "./exchange.ts";
@@ -31,9 +31,9 @@ const upstream = await startFakeUpstream();
 afterEach(() => upstream.clear());
 afterAll(() => upstream.close());
 
-const patient = await watchedInterceptor(configured(upstream.url));
+const patient = await startCheckedInterceptor(interceptorOptions(upstream.url));
 /** Takes no more than `LIMIT` bytes. */
-const narrow = await watchedInterceptor(configured(upstream.url, { body_bytes: LIMIT }));
+const narrow = await startCheckedInterceptor(interceptorOptions(upstream.url, { body_bytes: LIMIT }));
 
 const OK = respond.json(200, { id: "x" });
 
@@ -41,7 +41,7 @@ const OK = respond.json(200, { id: "x" });
 const forwarded = (): Buffer[] => upstream.requests.map((request) => Buffer.from(request.body()));
 
 async function ask(call: Call): Promise<Received> {
-  upstream.answerWith(OK);
+  upstream.respondWith(OK);
   return exchange(patient.port, call);
 }
 
@@ -59,7 +59,7 @@ function refusal(got: Received): object {
 
 /** Valid JSON of exactly `size` bytes. */
 function jsonOf(size: number): Uint8Array {
-  const head = `{"model":"${freshModel()}","messages":[{"role":"user","content":"`;
+  const head = `{"model":"${uniqueModel()}","messages":[{"role":"user","content":"`;
   return toBytes(`${head}${"x".repeat(size - head.length - 4)}"}]}`);
 }
 
@@ -97,7 +97,7 @@ describe("F1 bodies reach the provider byte for byte", () => {
   });
 
   it("F1 a POST without any framing of a body", async () => {
-    upstream.answerWith(OK);
+    upstream.respondWith(OK);
     const connection = await openRaw(patient.port);
     const head = credentials(FILES).map(([name, value]) => `${name}: ${value}\r\n`);
     connection.write(`POST ${FILES} HTTP/1.1\r\nHost: x\r\n${head.join("")}\r\n`);
@@ -132,7 +132,7 @@ describe("F2 bodies over the limit", () => {
         return chunked ? { target, chunks: inPieces(bytes, 999) } : { target, body: bytes };
       };
       upstream.clear();
-      upstream.answerWith(OK);
+      upstream.respondWith(OK);
       expect((await exchange(narrow.port, call(LIMIT))).status).toBe(200);
       expect(forwarded().map((body) => body.length)).toEqual([LIMIT]);
       upstream.clear();
@@ -204,7 +204,7 @@ describe("F2 bodies over the limit", () => {
   );
 
   it("F2 a length that is too small leaves a body that is no JSON, and what follows it is no second request", async () => {
-    upstream.answerWith(OK);
+    upstream.respondWith(OK);
     const connection = await begin(narrow.port, CHAT, [["Content-Length", "10"]]);
     connection.write(jsonOf(500));
     const got = await receive(connection);
@@ -431,7 +431,7 @@ describe("F8 JSON that is no call", () => {
 
 describe("F9 large bodies", () => {
   it("F9 5 MB of messages go on whole, and a process that has done nothing else keeps few copies of them", async () => {
-    upstream.answerWith(OK);
+    upstream.respondWith(OK);
     const turn = { role: "user", content: "x".repeat(5000) };
     const body = JSON.stringify({
       model: "large",
@@ -439,7 +439,7 @@ describe("F9 large bodies", () => {
       messages: Array.from({ length: 1000 }, () => turn),
     });
     const others = childProcesses();
-    const fresh = await startInterceptor(configured(upstream.url));
+    const fresh = await startInterceptor(interceptorOptions(upstream.url));
     try {
       const pid = childProcesses().find((child) => !others.includes(child));
       await exchange(fresh.port, { target: CHAT, body: { model: "small" } });

@@ -9,7 +9,7 @@ import { startFakeUpstream } from "../support/fake-upstream.ts";
 import { startInterceptor, type RunningInterceptor } from "../support/interceptor.ts";
 import { openRaw } from "../support/raw-client.ts";
 import { runsCancel, seemsWhole, workerdBinary, workerdVersion } from "../support/workerd-build.ts";
-import { hasReceived, receive, send } from "./exchange.ts";
+import { waitForBody, receive, send } from "./exchange.ts";
 
 /** Answers without end, and says what it hears of its client's leaving. */
 const ENDLESS = `export default {
@@ -83,12 +83,12 @@ it("ends an answer in chunks that has broken off as ever on this build, with non
   onTestFinished(() => upstream.close());
   const running = await start(BARE, { UPSTREAM: upstream.url });
   const received = Promise.withResolvers<void>();
-  upstream.answerWith(
+  upstream.respondWith(
     respond.sseSteps([respond.body("data: 1\n\n"), respond.waitFor(received.promise), respond.reset()]),
   );
   const connection = await send(running.port, { target: "/" });
-  await hasReceived(connection, "data: 1\n\n");
+  await waitForBody(connection, "data: 1\n\n");
   received.resolve();
-  const { whole, text } = await receive(connection);
+  const { complete: whole, text } = await receive(connection);
   expect([whole, text()]).toEqual([seemsWhole, "data: 1\n\n"]);
 });

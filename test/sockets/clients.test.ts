@@ -3,23 +3,23 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { utf8, type HeaderPair } from "../support/wire.ts";
 import { replacesBadUtf8 } from "../support/workerd-build.ts";
 import {
-  asRead,
+  decodedByWorker,
   bearer,
   BODY,
   expectForwarded,
   newOwner,
-  openHouse,
+  openCaseHarness,
   OWN,
   ownerHeader,
   type EventOf,
-  type House,
-} from "./catalogue.ts";
+  type CaseHarness,
+} from "./case-harness.ts";
 
-let house: House;
-beforeAll(async () => void (house = await openHouse()));
-beforeEach(() => house.begin());
-afterEach(() => house.check());
-afterAll(() => house.close());
+let harness: CaseHarness;
+beforeAll(async () => void (harness = await openCaseHarness()));
+beforeEach(() => harness.reset());
+afterEach(() => harness.check());
+afterAll(() => harness.close());
 
 const agent = (userAgent: string): HeaderPair => ["User-Agent", userAgent];
 
@@ -30,12 +30,12 @@ async function startWith(
 ): Promise<EventOf<"interception_start">> {
   const target = "/own-openai/v1/chat/completions";
   const forwarded = expectForwarded(
-    await house.ask({ target, headers: [bearer(OWN.openai), ...headers], body }),
+    await harness.send({ target, headers: [bearer(OWN.openai), ...headers], body }),
   );
   const sent = headers.filter(([name]) => name === "User-Agent").map(([, value]) => value);
   expect(forwarded.values("user-agent")).toEqual(sent.length > 0 ? [sent.join(", ")] : []);
-  const start = await house.event("interception_start");
-  const end = await house.event("interception_end");
+  const start = await harness.event("interception_start");
+  const end = await harness.event("interception_end");
   expect([end.client, end.user_agent, end.client_session_id]).toEqual([
     start.client,
     start.user_agent,
@@ -90,10 +90,10 @@ describe("who is calling", () => {
   it("B4 two User-Agent headers are nobody whose owner header counts", async () => {
     // The attack: a client whose own User-Agent cannot be changed gets a second one added on its way.
     const owner = newOwner();
-    house.secret(owner);
+    harness.registerSecret(owner);
     const start = await startWith([agent("coder-agents/v2"), agent("curl/8.5.0"), ownerHeader(owner)]);
     expect(start.initiator_id).toBe(start.actor_id);
-    expect((await house.event("initiator_override_rejected")).reason).toBe("client");
+    expect((await harness.event("initiator_override_rejected")).reason).toBe("client");
   });
 
   it.each([
@@ -102,8 +102,8 @@ describe("who is calling", () => {
     ["blank", [["user-agent", "   "]]],
   ] as const)("B5 %s: Unknown, and no User-Agent is recorded", async (_, headers) => {
     const target = "/own-openai/v1/chat/completions";
-    expectForwarded(await house.ask({ target, headers: [bearer(OWN.openai), ...headers], body: BODY }));
-    const start = await house.event("interception_start");
+    expectForwarded(await harness.send({ target, headers: [bearer(OWN.openai), ...headers], body: BODY }));
+    const start = await harness.event("interception_start");
     expect([start.client, start.user_agent]).toEqual(["Unknown", null]);
   });
 
@@ -119,9 +119,11 @@ describe("who is calling", () => {
     expect(start.client).toBe("Unknown");
     // Not through a pair.
     const recorded = start.user_agent as string;
-    expect(recorded).toHaveLength(asRead(userAgent).charCodeAt(255) >> 10 === 0xd800 >> 10 ? 255 : 256);
+    expect(recorded).toHaveLength(
+      decodedByWorker(userAgent).charCodeAt(255) >> 10 === 0xd800 >> 10 ? 255 : 256,
+    );
     expect(recorded.isWellFormed()).toBe(true);
-    for (const { message } of house.interceptor.lines()) expect(message.length).toBeLessThan(2500);
+    for (const { message } of harness.interceptor.lines()) expect(message.length).toBeLessThan(2500);
   });
 
   it.each([
@@ -134,8 +136,8 @@ describe("who is calling", () => {
     ...(replacesBadUtf8 ? [["a lone surrogate's bytes", "coder-agents/v2 \xed\xa0\x80"]] : []),
     ["format strings", "coder-agents/v2 %s %o %c ${jndi:ldap://x} {{7*7}}"],
   ])("B6 %s in it: each event stays one line of JSON, and says what was sent", async (_, userAgent) => {
-    expect((await startWith([agent(userAgent)])).user_agent).toBe(asRead(userAgent));
-    const types = house.interceptor.events().map((event) => event.record_type as string);
+    expect((await startWith([agent(userAgent)])).user_agent).toBe(decodedByWorker(userAgent));
+    const types = harness.interceptor.events().map((event) => event.record_type as string);
     expect(types).not.toContain("forged_event");
   });
 });

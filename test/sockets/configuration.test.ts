@@ -16,22 +16,22 @@ import {
   expectRefusal,
   KEYS,
   newOwner,
-  openHouse,
+  openCaseHarness,
   OWN,
   ownerHeader,
   PROMPT,
-  settings,
+  interceptorOptions,
   sha256,
   UUID_V7,
-  type Changes,
-  type House,
-} from "./catalogue.ts";
+  type OptionOverrides,
+  type CaseHarness,
+} from "./case-harness.ts";
 
-let house: House;
-beforeAll(async () => void (house = await openHouse()));
-beforeEach(() => house.begin());
-afterEach(() => house.check());
-afterAll(() => house.close());
+let harness: CaseHarness;
+beforeAll(async () => void (harness = await openCaseHarness()));
+beforeEach(() => harness.reset());
+afterEach(() => harness.check());
+afterAll(() => harness.close());
 
 const CHAT = "/openai/v1/chat/completions";
 const KEY = bearer(KEYS.user);
@@ -41,12 +41,12 @@ const VALUE = "vAlUe7of2a4wrong9setting";
 
 /** What the console says is wrong, after one request. */
 async function problems(): Promise<string[]> {
-  house.expectLine(/^configuration: /);
-  house.secret(VALUE);
-  const { answer, seen } = await house.ask({ target: "/healthz" });
-  expect([answer.status, seen]).toEqual([500, []]);
-  await house.interceptor.flush();
-  const lines = house.interceptor.lines();
+  harness.expectLine(/^configuration: /);
+  harness.registerSecret(VALUE);
+  const { response, forwarded } = await harness.send({ target: "/healthz" });
+  expect([response.status, forwarded]).toEqual([500, []]);
+  await harness.interceptor.flush();
+  const lines = harness.interceptor.lines();
   expect(lines.map(({ level }) => level)).toEqual(["error"]);
   return (lines[0]?.message ?? "").slice("configuration: ".length).split(" | ");
 }
@@ -54,9 +54,13 @@ async function problems(): Promise<string[]> {
 type Wrong = readonly [id: string, what: string, path: string];
 
 /** A configuration with all of these things wrong, each told by the path of its key. */
-function wrong(title: string, changes: (upstreamUrl: string) => Changes, ways: readonly Wrong[]): void {
+function wrong(
+  title: string,
+  changes: (upstreamUrl: string) => OptionOverrides,
+  ways: readonly Wrong[],
+): void {
   describe(`${title}`, () => {
-    beforeAll(() => house.configure(changes(house.upstream.url)));
+    beforeAll(() => harness.configure(changes(harness.upstream.url)));
 
     it.each(ways)("%s %s is told as %s", async (_, __, path) => {
       const found = await problems();
@@ -67,8 +71,8 @@ function wrong(title: string, changes: (upstreamUrl: string) => Changes, ways: r
     });
 
     it(`${ways[0]?.[0] ?? "J"} every request gets the same generic 500, and nothing is forwarded`, async () => {
-      house.expectLine(/^configuration: /);
-      house.secret(VALUE);
+      harness.expectLine(/^configuration: /);
+      harness.registerSecret(VALUE);
       const whole = { headers: [KEY, CODER_AGENTS_UA], body: BODY };
       for (const request of [
         { target: CHAT, ...whole },
@@ -81,14 +85,14 @@ function wrong(title: string, changes: (upstreamUrl: string) => Changes, ways: r
         { target: CHAT, body: BODY },
         { target: "/openai/v1/models/%2e%2e", headers: [["Via", "1.1 ai-edge-interceptor"]] as HeaderPair[] },
       ]) {
-        const exchange = await house.ask(request);
+        const exchange = await harness.send(request);
         expectRefusal(exchange, 500, "misconfigured");
-        const { error } = JSON.parse(exchange.answer.text()) as { error: { message: string } };
+        const { error } = JSON.parse(exchange.response.text()) as { error: { message: string } };
         expect(error.message).toBe("The gateway is not configured correctly.");
-        expect(exchange.answer.values("x-interception-id")).toEqual([expect.stringMatching(UUID_V7)]);
+        expect(exchange.response.values("x-interception-id")).toEqual([expect.stringMatching(UUID_V7)]);
       }
-      await house.interceptor.flush();
-      expect([house.interceptor.events(), house.interceptor.points()]).toEqual([[], []]);
+      await harness.interceptor.flush();
+      expect([harness.interceptor.events(), harness.interceptor.points()]).toEqual([[], []]);
     });
   });
 }
@@ -140,13 +144,13 @@ wrong(
 describe("a secret put where its name belongs", () => {
   // The slip: keys = ["sk-proj-…"] in place of keys = ["OPENAI_API_KEY"]. Naming the "missing secret" prints the key.
   beforeAll(() =>
-    house.configure({
-      providers: providers(house.upstream.url, { literal: { keys: [CENTRAL.anthropic] } }),
+    harness.configure({
+      providers: providers(harness.upstream.url, { literal: { keys: [CENTRAL.anthropic] } }),
     }),
   );
 
   it("J1 is not printed: the place is named instead", async () => {
-    house.secret(CENTRAL.anthropic);
+    harness.registerSecret(CENTRAL.anthropic);
     const found = await problems();
     expect(found.filter((problem) => problem.startsWith("PROVIDERS.literal.keys"))).not.toEqual([]);
   });
@@ -506,78 +510,82 @@ describe("lists that are empty deny all", () => {
   it("J5 no model is allowed", async () => {
     const models = {
       type: "openai",
-      base_url: `${house.upstream.url}/central-openai/v1`,
+      base_url: `${harness.upstream.url}/central-openai/v1`,
       keys: ["OPENAI_KEY"],
     };
-    await house.configure({ providers: { openai: { ...models, models: [] } } });
+    await harness.configure({ providers: { openai: { ...models, models: [] } } });
     for (const model of ["gpt-4o", "", "*"]) {
       const body = JSON.stringify({ model, messages: [{ role: "user", content: PROMPT }] });
-      expectRefusal(await house.ask({ target: CHAT, headers: [KEY], body }), 403, "model_not_allowed");
+      expectRefusal(await harness.send({ target: CHAT, headers: [KEY], body }), 403, "model_not_allowed");
     }
     for (const target of [CHAT, "/openai/v1/responses", "/openai/v1/embeddings", "/openai/v1/batches"])
-      expectRefusal(await house.ask({ target, headers: [KEY], body: "{}" }), 403, "model_not_allowed");
+      expectRefusal(await harness.send({ target, headers: [KEY], body: "{}" }), 403, "model_not_allowed");
   });
 
   it("J5 no actor may assert", async () => {
-    await house.configure({ vars: { OWNER_ASSERTION: { allow: "listed", actors: [] } } });
+    await harness.configure({ vars: { OWNER_ASSERTION: { allow: "listed", actors: [] } } });
     const owner = newOwner();
-    house.secret(owner);
+    harness.registerSecret(owner);
     const headers = [bearer(KEYS.service), CODER_AGENTS_UA, ownerHeader(owner)];
-    expectForwarded(await house.ask({ target: CHAT, headers, body: BODY }));
-    expect((await house.event("initiator_override_rejected")).reason).toBe("not_permitted");
+    expectForwarded(await harness.send({ target: CHAT, headers, body: BODY }));
+    expect((await harness.event("initiator_override_rejected")).reason).toBe("not_permitted");
   });
 
   it("J5 no client key is known", async () => {
-    await house.configure({ secrets: { CLIENT_KEYS: "[]" }, vars: { IDENTITY: [{ source: "keys" }] } });
+    await harness.configure({ secrets: { CLIENT_KEYS: "[]" }, vars: { IDENTITY: [{ source: "keys" }] } });
     for (const key of [...Object.values(KEYS), OWN.openai, ""]) {
-      const { answer, seen } = await house.ask({ target: CHAT, headers: [bearer(key)], body: BODY });
-      expect([answer.status, seen]).toEqual([401, []]);
+      const { response, forwarded } = await harness.send({
+        target: CHAT,
+        headers: [bearer(key)],
+        body: BODY,
+      });
+      expect([response.status, forwarded]).toEqual([401, []]);
     }
   });
 });
 
 describe("what is right", () => {
   it("J2 tables as JSON strings are read as tables, with blanks around secrets", async () => {
-    const { vars = {} } = settings(house.upstream);
+    const { vars = {} } = interceptorOptions(harness.upstream);
     const asText = Object.entries({
       ...vars,
       OWNER_ASSERTION: { allow: "off" },
       LIMITS: {},
       RECORDING: {},
     }).map(([name, table]) => [name, JSON.stringify(table)]);
-    await house.configure({
+    await harness.configure({
       vars: Object.fromEntries(asText) as Record<string, string>,
       secrets: { OPENAI_KEY: `  ${CENTRAL.openai}\n` },
     });
-    expectForwarded(await house.ask({ target: CHAT, headers: [KEY], body: BODY }));
-    expect((await house.ask({ target: "/healthz" })).answer.status).toBe(200);
+    expectForwarded(await harness.send({ target: CHAT, headers: [KEY], body: BODY }));
+    expect((await harness.send({ target: "/healthz" })).response.status).toBe(200);
   });
 
   it("J3 plain http is for loopback, and a slash at the end of a base URL is one too many, not wrong", async () => {
-    const { port } = house.upstream;
+    const { port } = harness.upstream;
     const bases = [
       `http://localhost:${port}/v1/`,
       `http://127.0.0.1:${port}/v1//`,
       `http://127.1:${port}/v1`,
     ];
-    await house.configure({
-      providers: providers(house.upstream.url, {
+    await harness.configure({
+      providers: providers(harness.upstream.url, {
         ...each([...bases, `http://[::1]:${port}/v1`, "https://api.openai.com/v1"], (base_url) => ({
           base_url,
         })),
         messages: { type: "anthropic", base_url: `http://127.0.0.1:${port}/` },
       }),
     });
-    expect((await house.ask({ target: "/healthz" })).answer.status).toBe(200);
+    expect((await harness.send({ target: "/healthz" })).response.status).toBe(200);
     const headers = [bearer(OWN.openai)];
-    const chat = await house.ask({ target: "/p-1/v1/chat/completions", headers, body: BODY });
+    const chat = await harness.send({ target: "/p-1/v1/chat/completions", headers, body: BODY });
     expect(expectForwarded(chat).target).toBe("/v1/chat/completions");
-    const messages = await house.ask({ target: "/messages/v1/messages", headers, body: BODY });
+    const messages = await harness.send({ target: "/messages/v1/messages", headers, body: BODY });
     expect(expectForwarded(messages).target).toBe("/v1/messages");
   });
 
   it("J1 once mended, the next start forwards again", async () => {
-    await house.configure();
-    expectForwarded(await house.ask({ target: CHAT, headers: [KEY], body: BODY }));
+    await harness.configure();
+    expectForwarded(await harness.send({ target: CHAT, headers: [KEY], body: BODY }));
   });
 });

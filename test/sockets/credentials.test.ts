@@ -4,7 +4,7 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { gzipSync } from "node:zlib";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { Fields } from "../../src/shared/config-fields.ts";
+import { Fields } from "../../src/shared/config/fields.ts";
 import { byok } from "../../src/gateway/identity/sources/byok.ts";
 import { readCredential } from "../../src/gateway/identity/credential.ts";
 import { identify } from "../../src/gateway/identity/identity.ts";
@@ -23,30 +23,30 @@ import {
   expectForwarded,
   expectRefusal,
   KEYS,
-  openHouse,
+  openCaseHarness,
   OWN,
   SERVICE,
   sha256,
   type Exchange,
-  type House,
-} from "./catalogue.ts";
+  type CaseHarness,
+} from "./case-harness.ts";
 
-let house: House;
+let harness: CaseHarness;
 const SECOND_KEY = "sk-ant-api03-SeC0nD2cEnTrAl9kEy8zXq5Wm7Rt4Yu1Io6Pa3S";
 beforeAll(async () => {
-  house = await openHouse((url) => ({
+  harness = await openCaseHarness((url) => ({
     providers: {
       drawn: { type: "anthropic", base_url: `${url}/drawn`, keys: ["ANTHROPIC_KEY", "SECOND_KEY"] },
     },
     secrets: { SECOND_KEY },
   }));
 });
-beforeEach(() => house.begin());
-afterEach(() => house.check());
-afterAll(() => house.close());
+beforeEach(() => harness.reset());
+afterEach(() => harness.check());
+afterAll(() => harness.close());
 
 const call = (target: string, headers: readonly HeaderPair[]): Promise<Exchange> =>
-  house.ask({ target, headers, body: BODY });
+  harness.send({ target, headers, body: BODY });
 const apiKey = (key: string): HeaderPair => ["X-Api-Key", key];
 const governance = (key: string): HeaderPair => ["X-Coder-AI-Governance-Token", key];
 
@@ -70,10 +70,10 @@ async function expectDenied(
   dialect: "openai" | "anthropic" = "openai",
 ): Promise<void> {
   expectRefusal(exchange, 401, reason, dialect);
-  const types = (await house.events("refusal")).map((event) => event.reason);
+  const types = (await harness.events("refusal")).map((event) => event.reason);
   expect(types).toContain(reason);
-  expect(house.interceptor.events().map((event) => event.record_type)).toEqual(types.map(() => "refusal"));
-  expect(house.interceptor.points()).toEqual([]);
+  expect(harness.interceptor.events().map((event) => event.record_type)).toEqual(types.map(() => "refusal"));
+  expect(harness.interceptor.points()).toEqual([]);
 }
 
 describe("no credential", () => {
@@ -142,7 +142,7 @@ describe("malformed credentials", () => {
     "C3 %j is a bearer",
     async (template) => {
       expectForwarded(await call(OPENAI, [["Authorization", template.replace("%", KEYS.user)]]));
-      expect((await house.event("interception_start")).actor_id).toBe(ALICE);
+      expect((await harness.event("interception_start")).actor_id).toBe(ALICE);
       const own = await call(OWN_OPENAI, [["Authorization", template.replace("%", OWN.openai)]]);
       expect(expectForwarded(own).values("authorization")).toEqual([`Bearer ${OWN.openai}`]);
     },
@@ -169,10 +169,10 @@ describe("malformed credentials", () => {
   ];
 
   it.each(METACHARACTERS)("C6 metacharacters (%s): 401, and told nowhere", async (_, token) => {
-    if (token.length > 12) house.secret(token);
+    if (token.length > 12) harness.registerSecret(token);
     for (const header of [bearer(token), apiKey(token), governance(token)]) {
       const exchange = await call(OPENAI, [header]);
-      expect([exchange.answer.status, exchange.seen]).toEqual([401, []]);
+      expect([exchange.response.status, exchange.forwarded]).toEqual([401, []]);
     }
   });
 
@@ -189,7 +189,7 @@ describe("malformed credentials", () => {
     for (const header of [bearer(token), apiKey(token), governance(token)])
       await expectDenied(await call(OPENAI, [header]), "credential_malformed");
     console.log(`C6 ${what}: three refusals in ${(performance.now() - began).toFixed(1)} ms`);
-    for (const { message } of house.interceptor.lines()) expect(message.length).toBeLessThan(1000);
+    for (const { message } of harness.interceptor.lines()) expect(message.length).toBeLessThan(1000);
   });
 
   it("C6 100 KB of blanks after Bearer: 401 in bounded time", async () => {
@@ -202,7 +202,7 @@ describe("malformed credentials", () => {
 
   it("C6 a provider key of 8,192 characters is taken, told nowhere, and goes on whole", async () => {
     const long = `sk-${"Lk9".repeat(2730)}`.slice(0, 8192);
-    house.secret(long);
+    harness.registerSecret(long);
     const forwarded = expectForwarded(await call(OWN_OPENAI, [bearer(long)]));
     expect(forwarded.values("authorization")).toEqual([`Bearer ${long}`]);
   });
@@ -219,7 +219,10 @@ describe("whose credential it is", () => {
       for (const [, value] of headers)
         expect(JSON.stringify(forwarded.headers)).not.toContain(value.replace("Bearer ", ""));
     }
-    expect((await house.events("interception_start")).map((start) => start.actor_id)).toEqual([actor, actor]);
+    expect((await harness.events("interception_start")).map((start) => start.actor_id)).toEqual([
+      actor,
+      actor,
+    ]);
   });
 
   it("C5 a bad Authorization is not mended by a good X-Api-Key", async () => {
@@ -230,10 +233,10 @@ describe("whose credential it is", () => {
   it("C5 a provider key in Authorization is not lent the identity in X-Api-Key", async () => {
     // The attack: one header to be known by, another to be charged by.
     await expectDenied(await call(OPENAI, [bearer(OWN.openai), apiKey(KEYS.user)]), "byok_not_accepted");
-    house.begin();
+    harness.reset();
     const forwarded = expectForwarded(await call(OWN_OPENAI, [bearer(OWN.openai), apiKey(KEYS.user)]));
     expect(forwarded.values("authorization")).toEqual([`Bearer ${OWN.openai}`]);
-    const start = await house.event("interception_start");
+    const start = await harness.event("interception_start");
     expect([start.actor_id, start.attribution]).toEqual([
       `byok:${sha256(OWN.openai).slice(0, 32)}`,
       "unverified",
@@ -251,7 +254,7 @@ describe("whose credential it is", () => {
     async (_, target, own, [name, value]) => {
       const forwarded = expectForwarded(await call(target, [governance(KEYS.user), own]));
       expect(forwarded.values(name)).toEqual([value]);
-      const start = await house.event("interception_start");
+      const start = await harness.event("interception_start");
       expect([start.actor_id, start.credential_kind]).toEqual([ALICE, "byok"]);
       expect(start.api_key_id).toBe(sha256(KEYS.user).slice(0, 16));
     },
@@ -271,7 +274,7 @@ describe("whose credential it is", () => {
     ["a provider key", OWN.openai],
   ])("C5 an unknown governance token is not mended by %s beside it", async (_, key) => {
     for (const token of ["aei_no-such-key-here", "someone-elses-token"]) {
-      house.begin();
+      harness.reset();
       const headers = [governance(token), bearer(key)];
       await expectDenied(await call(OWN_OPENAI, headers), "invalid_credential");
     }
@@ -281,7 +284,7 @@ describe("whose credential it is", () => {
     expectForwarded(await call(OPENAI, [governance(KEYS.user)]));
     const exchange = await call(OWN_OPENAI, [governance(KEYS.user)]);
     expectRefusal(exchange, 401, "provider_key_missing");
-    expect(exchange.answer.text()).toContain("provider's key is missing");
+    expect(exchange.response.text()).toContain("provider's key is missing");
   });
 
   it.each([
@@ -295,8 +298,8 @@ describe("whose credential it is", () => {
       [OWN_OPENAI, bearer(key)],
       [OWN_ANTHROPIC, apiKey(key)],
     ] as const) {
-      const { seen } = await call(target, [governance(KEYS.user), header]);
-      const sent = seen.flatMap((request) => [
+      const { forwarded } = await call(target, [governance(KEYS.user), header]);
+      const sent = forwarded.flatMap((request) => [
         ...request.values("authorization"),
         ...request.values("x-api-key"),
       ]);
@@ -307,13 +310,13 @@ describe("whose credential it is", () => {
   it("C5 a client key on a provider without keys is refused, not forwarded as a provider key", async () => {
     const exchange = await call(OWN_OPENAI, [bearer(KEYS.user)]);
     await expectDenied(exchange, "provider_key_missing");
-    expect(exchange.answer.text()).toContain("X-Coder-AI-Governance-Token");
+    expect(exchange.response.text()).toContain("X-Coder-AI-Governance-Token");
   });
 
   it("C5 a mistyped client key is refused, not forwarded as a provider key", async () => {
     const mistyped = `${KEYS.user.slice(0, -1)}X`;
     for (const header of [bearer(mistyped), apiKey(mistyped)]) {
-      house.begin();
+      harness.reset();
       await expectDenied(await call(OWN_OPENAI, [header]), "invalid_credential");
     }
   });
@@ -344,9 +347,9 @@ describe("whose credential it is", () => {
 
   it("C7 provider keys that share a long beginning are different actors", async () => {
     const shared = `sk-proj-${"S".repeat(120)}`;
-    house.secret(shared);
+    harness.registerSecret(shared);
     for (const end of ["a", "b", "ab"]) expectForwarded(await call(OWN_OPENAI, [bearer(shared + end)]));
-    const actors = (await house.events("interception_start")).map((start) => start.actor_id);
+    const actors = (await harness.events("interception_start")).map((start) => start.actor_id);
     expect(actors).toEqual(["a", "b", "ab"].map((end) => `byok:${sha256(shared + end).slice(0, 32)}`));
   });
 
@@ -354,9 +357,9 @@ describe("whose credential it is", () => {
     "C10 a token of %i characters is unknown, and nothing throws",
     async (length) => {
       for (const token of ["k".repeat(length), `aei_${"k".repeat(length)}`.slice(0, length)]) {
-        const { answer: got, seen } = await call(OPENAI, [bearer(token)]);
+        const { response: got, forwarded } = await call(OPENAI, [bearer(token)]);
         const [reason] = got.values("x-interceptor-error");
-        expect([got.status, seen, reason]).toEqual([
+        expect([got.status, forwarded, reason]).toEqual([
           401,
           [],
           token.startsWith("aei_") ? "invalid_credential" : "byok_not_accepted",
@@ -379,15 +382,15 @@ const noProblem = (path: string, problem: string): never => {
 
 describe("many bad tokens", () => {
   it("C9 2,000 distinct ones in a row on one connection: each 401, nothing fetched", async () => {
-    const connection = await openRaw(house.interceptor.port);
+    const connection = await openRaw(harness.interceptor.port);
     const COUNT = 2000;
     for (let at = 0; at < COUNT; at += 1)
       connection.send({ target: "/openai/v1/models", headers: [bearer(`aei_bad-${at}-${"z".repeat(32)}`)] });
     const statuses = new Set<number>();
-    for (let at = 0; at < COUNT; at += 1) statuses.add((await connection.readAnswer()).status);
+    for (let at = 0; at < COUNT; at += 1) statuses.add((await connection.readResponse()).status);
     connection.destroy();
     expect([...statuses]).toEqual([401]);
-    expect(await house.events("refusal")).toHaveLength(COUNT);
+    expect(await harness.events("refusal")).toHaveLength(COUNT);
   });
 
   it("C9 100,000 distinct ones leave nothing behind in memory", async () => {
@@ -463,8 +466,8 @@ describe("an error of the provider's that quotes the gateway's own key", () => {
         respond.finish(),
       ],
     ],
-    ["401, all but its first and last four", respond.json(401, { seen: key.slice(4, -4) })],
-    ["401, its last twenty-four", respond.json(401, { seen: `…${key.slice(-24)}` })],
+    ["401, all but its first and last four", respond.json(401, { forwarded: key.slice(4, -4) })],
+    ["401, its last twenty-four", respond.json(401, { forwarded: `…${key.slice(-24)}` })],
     ["401, in WWW-Authenticate", respond.json(401, {}, [["WWW-Authenticate", `Bearer realm="${key}"`]])],
     [
       "401, in a header of its own",
@@ -474,16 +477,16 @@ describe("an error of the provider's that quotes the gateway's own key", () => {
     ["401, in the reason phrase", [respond.raw(line)]],
     ["302, in the address", respond.json(302, {}, [["Location", `https://login.example/?key=${key}`]])],
   ])("C17 %s: the client does not get to see it", async (_, steps) => {
-    house.provide(steps, null);
-    const { wire, seen } = await chat();
-    expect(seen).toHaveLength(1);
+    harness.respondWith(steps, null);
+    const { wire, forwarded } = await chat();
+    expect(forwarded).toHaveLength(1);
     for (let at = 0; at + 16 <= key.length; at += 1) expect(wire).not.toContain(key.slice(at, at + 16));
   });
 
   it("C17 so it is on a passthrough, with X-Api-Key, and for whichever of several keys was drawn", async () => {
-    house.secret(SECOND_KEY);
+    harness.registerSecret(SECOND_KEY);
     const drawn = new Set<string>();
-    house.provide((request: UpstreamRequest) => {
+    harness.respondWith((request: UpstreamRequest) => {
       const [sent = ""] = request.values("x-api-key");
       drawn.add(sent);
       return respond.json(401, {
@@ -493,9 +496,9 @@ describe("an error of the provider's that quotes the gateway's own key", () => {
     }, null);
     // That of two keys only one is drawn in twenty calls happens, and fails nothing.
     for (let at = 0; at < 20; at += 1) {
-      const exchange = await house.ask({ target: "/drawn/v1/models", headers: [apiKey(KEYS.user)] });
-      expect([exchange.answer.status, exchange.seen.length]).toEqual([502, 1]);
-      expect(exchange.answer.values("x-interceptor-error")).toEqual(["upstream_key_rejected"]);
+      const exchange = await harness.send({ target: "/drawn/v1/models", headers: [apiKey(KEYS.user)] });
+      expect([exchange.response.status, exchange.forwarded.length]).toEqual([502, 1]);
+      expect(exchange.response.values("x-interceptor-error")).toEqual(["upstream_key_rejected"]);
     }
     for (const sent of drawn) expect([CENTRAL.anthropic, SECOND_KEY]).toContain(sent);
   });
@@ -503,17 +506,17 @@ describe("an error of the provider's that quotes the gateway's own key", () => {
   it("C17 an error that masks the key as the provider does, goes on as it came", async () => {
     const masked = `${key.slice(0, 8)}${"*".repeat(30)}${key.slice(-4)}`;
     const body = JSON.stringify({ error: { message: `Incorrect API key provided: ${masked}.` } });
-    house.provide(respond.json(401, body), body);
-    const { answer: got } = await chat();
+    harness.respondWith(respond.json(401, body), body);
+    const { response: got } = await chat();
     expect([got.status, got.text(), got.values("x-interceptor-error")]).toEqual([401, body, []]);
   });
 
   it("C17 the client's own key is its own: an error that quotes it goes on as it came", async () => {
-    house.disclose(OWN.openai);
+    harness.allowInResponse(OWN.openai);
     const body = JSON.stringify({ error: { message: `Incorrect API key provided: ${OWN.openai}.` } });
-    house.provide(respond.json(401, body), body);
-    const { answer: got } = await call(OWN_OPENAI, [bearer(OWN.openai)]);
+    harness.respondWith(respond.json(401, body), body);
+    const { response: got } = await call(OWN_OPENAI, [bearer(OWN.openai)]);
     expect([got.status, got.text()]).toEqual([401, body]);
-    expect((await house.event("interception_end")).outcome).toBe("upstream_error");
+    expect((await harness.event("interception_end")).outcome).toBe("upstream_error");
   });
 });

@@ -13,7 +13,7 @@ import {
   type InterceptorOptions,
   type RunningInterceptor,
 } from "../support/interceptor.ts";
-import { configured, freshModel, hasReceived, PROMPT, receive, send } from "./exchange.ts";
+import { interceptorOptions, uniqueModel, waitForBody, PROMPT, receive, send } from "./exchange.ts";
 
 const upstream = await startFakeUpstream();
 const running: RunningInterceptor[] = [];
@@ -33,20 +33,20 @@ const CHAT = "/openai/v1/chat/completions";
 
 /** A stream whose first event has reached its client, and of which nothing more comes. */
 async function inMidStream(queue: InterceptorOptions["queue"], asked: boolean) {
-  upstream.answerWith(respond.sseSteps([respond.body(FIRST), respond.hang()]));
-  const options: InterceptorOptions = { ...configured(upstream.url), ...(queue && { queue }) };
+  upstream.respondWith(respond.sseSteps([respond.body(FIRST), respond.hang()]));
+  const options: InterceptorOptions = { ...interceptorOptions(upstream.url), ...(queue && { queue }) };
   const interceptor = await startInterceptor(options);
   running.push(interceptor);
   const usage = asked ? { stream_options: { include_usage: true } } : {};
   const connection = await send(interceptor.port, {
     target: CHAT,
-    body: { model: freshModel(), stream: true, messages: [{ role: "user", content: PROMPT }], ...usage },
+    body: { model: uniqueModel(), stream: true, messages: [{ role: "user", content: PROMPT }], ...usage },
     headers: [
       ["User-Agent", "coder-agents/v2.30.0 (linux/amd64)"],
       ["X-Coder-Owner-Id", OWNER],
     ],
   });
-  await hasReceived(connection, FIRST);
+  await waitForBody(connection, FIRST);
   return { interceptor, connection };
 }
 
@@ -70,7 +70,7 @@ describe("killed in mid-stream", () => {
         () => "the queue was never given the start",
       );
       await interceptor.close();
-      const { whole, text } = await receive(connection);
+      const { complete: whole, text } = await receive(connection);
       expect([whole, text()]).toEqual([false, FIRST]);
       await upstream.waitForAllClosed();
       expect(typesOf(interceptor.events())).toEqual(BEGINNING);

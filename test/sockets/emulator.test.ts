@@ -20,7 +20,7 @@ const WEATHER_INPUT = { city: "emulated", unit: "celsius" };
 let emulator: Emulator;
 let openai: OpenAI;
 let anthropic: Anthropic;
-const seen: SeenRequest[] = [];
+const forwarded: SeenRequest[] = [];
 const hangUps: string[] = [];
 
 beforeAll(async () => {
@@ -28,7 +28,7 @@ beforeAll(async () => {
     port: 0,
     eventMs: 0,
     slowMs: 5,
-    onRequest: (request) => seen.push(request),
+    onRequest: (request) => forwarded.push(request),
     onHangUp: (path) => hangUps.push(path),
   });
   openai = new OpenAI({ apiKey: "sk-any", baseURL: `${emulator.url}/v1`, maxRetries: 0, logLevel: "off" });
@@ -122,13 +122,13 @@ describe("chat completions", () => {
   });
 
   it("ends the stream with [DONE]", async () => {
-    const answer = await fetch(`${emulator.url}/v1/chat/completions`, {
+    const response = await fetch(`${emulator.url}/v1/chat/completions`, {
       method: "POST",
       headers: { authorization: "Bearer any" },
       body: JSON.stringify({ model: MODEL, messages: HELLO, stream: true }),
     });
-    expect(answer.headers.get("content-type")).toContain("text/event-stream");
-    expect((await answer.text()).endsWith("\n\ndata: [DONE]\n\n")).toBe(true);
+    expect(response.headers.get("content-type")).toContain("text/event-stream");
+    expect((await response.text()).endsWith("\n\ndata: [DONE]\n\n")).toBe(true);
   });
 
   it("calls both tools that the prompt names, whole and in pieces that join by index", async () => {
@@ -344,9 +344,9 @@ describe("the other endpoints", () => {
     const { request } = await import("node:http");
     const status = await new Promise((resolve, reject) => {
       const headers = { authorization: "Bearer any", connection: "upgrade", upgrade: "websocket" };
-      const sent = request(`${emulator.url}/v1/responses`, { headers }, (answer) => {
-        answer.resume();
-        resolve(answer.statusCode);
+      const sent = request(`${emulator.url}/v1/responses`, { headers }, (response) => {
+        response.resume();
+        resolve(response.statusCode);
       });
       sent.on("error", reject).end();
     });
@@ -370,9 +370,9 @@ describe("headers and what a provider refuses by itself", () => {
     ["/v1/chat/completions", { error: { type: "invalid_request_error", code: null } }],
     ["/v1/messages", { type: "error", error: { type: "authentication_error" } }],
   ])("answers %s without a key with the provider's own 401", async (path, body) => {
-    const answer = await fetch(emulator.url + path, { method: "POST", body: "{}" });
-    expect(answer.status).toBe(401);
-    expect(await answer.json()).toMatchObject(body);
+    const response = await fetch(emulator.url + path, { method: "POST", body: "{}" });
+    expect(response.status).toBe(401);
+    expect(await response.json()).toMatchObject(body);
   });
 
   it.each([
@@ -383,21 +383,21 @@ describe("headers and what a provider refuses by itself", () => {
     ["/v1/messages", '{"model":"m"}', { error: { message: "max_tokens: Field required" } }],
   ])("answers %s with the body %s with the provider's own 400", async (path, sent, body) => {
     const headers = { authorization: "Bearer any", "anthropic-version": "2023-06-01" };
-    const answer = await fetch(emulator.url + path, { method: "POST", headers, body: sent });
-    expect(answer.status).toBe(400);
-    expect(await answer.json()).toMatchObject(body);
+    const response = await fetch(emulator.url + path, { method: "POST", headers, body: sent });
+    expect(response.status).toBe(400);
+    expect(await response.json()).toMatchObject(body);
   });
 
   it("puts the request-id header into Anthropic's error bodies", async () => {
-    const answer = await fetch(`${emulator.url}/v1/messages`, { method: "POST", body: "{}" });
-    const body = (await answer.json()) as { request_id: string };
-    expect(body.request_id).toBe(answer.headers.get("request-id"));
+    const response = await fetch(`${emulator.url}/v1/messages`, { method: "POST", body: "{}" });
+    const body = (await response.json()) as { request_id: string };
+    expect(body.request_id).toBe(response.headers.get("request-id"));
   });
 
   it("hands every request it saw to whoever asked to watch", async () => {
-    seen.length = 0;
+    forwarded.length = 0;
     await openai.models.list();
-    expect(seen).toMatchObject([
+    expect(forwarded).toMatchObject([
       { method: "GET", path: "/v1/models", headers: { authorization: "Bearer sk-any" } },
     ]);
   });

@@ -39,7 +39,7 @@ export type Limits = {
 };
 
 /** `openai` and `anthropic` are called with the client's own key, `…-central` with the gateway's. */
-export function configured(
+export function interceptorOptions(
   upstreamUrl: string,
   limits: Limits = {},
   more: Readonly<Record<string, object>> = {},
@@ -67,7 +67,7 @@ export type Recorded = {
   readonly end: InterceptionEnd;
 };
 
-export type WatchedInterceptor = RunningInterceptor & {
+export type CheckedInterceptor = RunningInterceptor & {
   /** One interception by its id or by the model asked for, as soon as it has ended. */
   recorded(key: string): Promise<Recorded>;
   /** In this test the console may also say this. */
@@ -75,7 +75,7 @@ export type WatchedInterceptor = RunningInterceptor & {
 };
 
 /** Starts an interceptor for one test file; it is checked after each test and closed after the last. */
-export async function watchedInterceptor(options: InterceptorOptions): Promise<WatchedInterceptor> {
+export async function startCheckedInterceptor(options: InterceptorOptions): Promise<CheckedInterceptor> {
   const directory = await mkdtemp(join(tmpdir(), "watched-"));
   // Every case is also counted in the ledger's queue, unless a test wants another.
   const running = await startInterceptor({ queue: "taking", ...options }, await watchedBundle(directory));
@@ -220,7 +220,7 @@ export default {
 
 let models = 0;
 /** A model's name that no other call has: by it a call's record is found even where the client got no headers. */
-export const freshModel = (): string => `model-${(models += 1)}`;
+export const uniqueModel = (): string => `model-${(models += 1)}`;
 
 export type Call = {
   /** The path, from the provider's name on. */
@@ -257,7 +257,7 @@ export type Received = {
   readonly headers: readonly HeaderPair[];
   readonly body: Uint8Array;
   /** The answer reached its end; `false`: it broke off. */
-  readonly whole: boolean;
+  readonly complete: boolean;
   values(name: string): string[];
   text(): string;
   readonly id: string;
@@ -289,7 +289,7 @@ export async function receive(connection: RawConnection): Promise<Received> {
     status: Number(firstLine.split(" ")[1] ?? 0),
     headers,
     body,
-    whole,
+    complete: whole,
     values,
     text: () => new TextDecoder().decode(body),
     id: values("x-interception-id")[0] ?? "",
@@ -302,7 +302,7 @@ export async function exchange(port: number, call: Call): Promise<Received> {
 }
 
 /** Sends a call and hands on the answer unread: for bodies of many megabytes, and for clients that do not read. */
-export function unread(port: number, { target, body, headers = [] }: Call): Promise<IncomingMessage> {
+export function openUnread(port: number, { target, body, headers = [] }: Call): Promise<IncomingMessage> {
   const all = [...credentials(target), ...headers].map(([name, value]) => [name, value]);
   return new Promise((resolve, reject) => {
     const options = { port, host: "127.0.0.1", path: target, method: "POST", agent: false };
@@ -325,7 +325,7 @@ export async function digest(
 }
 
 /** Resolves as soon as what has come of the answer's body begins with `bytes`. */
-export async function hasReceived(connection: RawConnection, bytes: Uint8Array | string): Promise<void> {
+export async function waitForBody(connection: RawConnection, bytes: Uint8Array | string): Promise<void> {
   const wanted = typeof bytes === "string" ? Buffer.from(bytes).toString("latin1") : latin1(bytes);
   await connection.readUntil(() => latin1(parse(connection.received())?.body ?? EMPTY).startsWith(wanted));
 }

@@ -15,33 +15,35 @@ import {
   expectRefusal,
   KEYS,
   newOwner,
-  openHouse,
+  openCaseHarness,
   OWN,
   ownerHeader,
   UUID_V7,
   withoutHanging,
   type Exchange,
-  type House,
-} from "./catalogue.ts";
+  type CaseHarness,
+} from "./case-harness.ts";
 
-let house: House;
-beforeAll(async () => void (house = await openHouse()));
-beforeEach(() => house.begin());
-afterEach(() => house.check());
-afterAll(() => house.close());
+let harness: CaseHarness;
+beforeAll(async () => void (harness = await openCaseHarness()));
+beforeEach(() => harness.reset());
+afterEach(() => harness.check());
+afterAll(() => harness.close());
 
 const CHAT = "/openai/v1/chat/completions";
 const OWN_CHAT = "/own-openai/v1/chat/completions";
 
 /** What the provider sees of a call with these headers. */
 async function forwarded(headers: readonly HeaderPair[], target = CHAT): Promise<UpstreamRequest> {
-  return expectForwarded(await house.ask({ target, headers: [bearer(KEYS.user), ...headers], body: BODY }));
+  return expectForwarded(
+    await harness.send({ target, headers: [bearer(KEYS.user), ...headers], body: BODY }),
+  );
 }
 
 /** What the client gets of an answer with these headers. */
-async function answered(headers: readonly HeaderPair[], status = 200, target = CHAT): Promise<Exchange> {
-  house.provide(respond.json(status, { ok: true }, headers), '{"ok":true}');
-  return house.ask({ target, headers: [bearer(KEYS.user)], body: BODY });
+async function responded(headers: readonly HeaderPair[], status = 200, target = CHAT): Promise<Exchange> {
+  harness.respondWith(respond.json(status, { ok: true }, headers), '{"ok":true}');
+  return harness.send({ target, headers: [bearer(KEYS.user)], body: BODY });
 }
 
 const names = (headers: readonly HeaderPair[]): string[] => headers.map(([name]) => name.toLowerCase());
@@ -195,7 +197,7 @@ describe("what the provider sees of a request", () => {
   ] as const)(
     "E4 from a client with %s on %s, one credential goes on",
     async (_, target, headers, [name, value]) => {
-      const request = expectForwarded(await house.ask({ target, headers, body: BODY }));
+      const request = expectForwarded(await harness.send({ target, headers, body: BODY }));
       expect(names(request.headers).toSorted()).toEqual([...ALWAYS.toSpliced(1, 1), name].toSorted());
       expect(request.values(name)).toEqual([value]);
     },
@@ -274,30 +276,30 @@ describe("F3 a Content-Encoding", () => {
     skip(!judgesHeads && value.length > 200_000, "too many bytes of headers there");
     const began = performance.now();
     const headers: HeaderPair[] = [bearer(KEYS.user), ["Content-Encoding", value]];
-    expectRefusal(await house.ask({ target: CHAT, headers, body: BODY }), 415, "body_encoded");
+    expectRefusal(await harness.send({ target: CHAT, headers, body: BODY }), 415, "body_encoded");
     console.log(`F3 100 KB of ${what}: a whole request in ${(performance.now() - began).toFixed(1)} ms`);
   });
 });
 
 describe("with forward_coder_headers", () => {
   beforeAll(() =>
-    house.configure({
+    harness.configure({
       providers: {
         coder: {
           type: "anthropic",
-          base_url: `${house.upstream.url}/central-anthropic`,
+          base_url: `${harness.upstream.url}/central-anthropic`,
           keys: ["ANTHROPIC_KEY"],
           forward_coder_headers: true,
         },
       },
     }),
   );
-  afterAll(() => house.configure());
+  afterAll(() => harness.configure());
 
   const IDS = ["X-Coder-Owner-Id", "X-Coder-Chat-Id", "X-Coder-Subchat-Id", "X-Coder-Workspace-Id"];
 
   it("E5 Coder's ids go on as they were sent", async () => {
-    house.permit(/^x-coder-(?:owner|chat|subchat|workspace)-id$/);
+    harness.allowHeader(/^x-coder-(?:owner|chat|subchat|workspace)-id$/);
     const headers = IDS.map((name): HeaderPair => [name, newOwner()]);
     const request = await forwarded([CODER_AGENTS_UA, ...headers], "/coder/v1/messages");
     for (const [name, value] of headers) expect(request.values(name)).toEqual([value]);
@@ -330,7 +332,9 @@ describe("with forward_coder_headers", () => {
       ["X-Coder-AI-Governance-Token", KEYS.user],
       ["X-Api-Key", OWN.anthropic],
     ];
-    const request = expectForwarded(await house.ask({ target: "/coder/v1/messages", headers, body: BODY }));
+    const request = expectForwarded(
+      await harness.send({ target: "/coder/v1/messages", headers, body: BODY }),
+    );
     expect(names(request.headers).filter((one) => one.includes("coder"))).toEqual([]);
   });
 });
@@ -348,13 +352,13 @@ describe("what the client gets of an answer", () => {
 
   it.each(HOP_BY_HOP)("E2 %s does not go on", async (name, value) => {
     for (const target of [CHAT, "/openai/v1/embeddings"]) {
-      const { answer: got } = await answered([[name, value]], 200, target);
+      const { response: got } = await responded([[name, value]], 200, target);
       expect(names(got.headers).toSorted()).toEqual(["content-length", "content-type", "x-interception-id"]);
     }
   });
 
   it("E2 what Connection names does not go on", async () => {
-    const { answer: got } = await answered([
+    const { response: got } = await responded([
       ["Connection", "keep-alive, X-Hop-One ,x-hop-two"],
       ["X-Hop-One", "1"],
       ["X-HOP-TWO", "2"],
@@ -372,7 +376,7 @@ describe("what the client gets of an answer", () => {
   it.each(["x hop", "X-Hop;q=1", "x-hop x-stays", '"X-Stays"'])(
     "E2 what is no header's name in Connection (%s) costs nobody the answer",
     async (value) => {
-      const { answer: got } = await answered([
+      const { response: got } = await responded([
         ["Connection", value],
         ["X-Stays", "3"],
       ]);
@@ -385,12 +389,12 @@ describe("what the client gets of an answer", () => {
   );
 
   it("E2 naming our own header in Connection takes nothing away", async () => {
-    const { answer: got } = await answered([["Connection", "x-interception-id, x-interceptor-error"]]);
+    const { response: got } = await responded([["Connection", "x-interception-id, x-interceptor-error"]]);
     expect(got.values("x-interception-id")[0]).toMatch(UUID_V7);
   });
 
   it.each([200, 401, 429, 500])("E6 cookies do not go on, with status %i", async (status) => {
-    const { answer: got } = await answered(
+    const { response: got } = await responded(
       [
         ["Set-Cookie", "__cf_bm=abc; path=/; HttpOnly"],
         ["set-cookie", "_cfuvid=def; path=/"],
@@ -433,7 +437,7 @@ describe("what the client gets of an answer", () => {
       [529, "/anthropic/v1/messages"],
       [200, "/openai/v1/models"],
     ] as const) {
-      const { answer: got } = await answered([[name, value]], status, target);
+      const { response: got } = await responded([[name, value]], status, target);
       expect([got.status, got.values(name)]).toEqual([status, [value.trim()]]);
     }
   });
@@ -443,7 +447,7 @@ describe("what the client gets of an answer", () => {
       ["X-Twice", "a"],
       ["X-Twice", "b"],
     ];
-    const { answer: got } = await answered([...KEPT, ...twice]);
+    const { response: got } = await responded([...KEPT, ...twice]);
     const always = ["content-length", "content-type", "x-interception-id"];
     expect(names(got.headers).toSorted()).toEqual(
       [...always, ...names(KEPT), "x-twice", "x-twice"].toSorted(),
@@ -456,61 +460,62 @@ describe("the interception's id", () => {
   const plain = { headers: [bearer(KEYS.user)], body: BODY };
   type Case = readonly [what: string, status: number, refused: boolean, ask: () => Promise<Exchange>];
   const CASES: readonly Case[] = [
-    ["an interception", 200, false, () => house.ask({ ...plain, target: CHAT })],
-    ["a passthrough", 200, false, () => house.ask({ ...plain, target: "/openai/v1/embeddings" })],
+    ["an interception", 200, false, () => harness.send({ ...plain, target: CHAT })],
+    ["a passthrough", 200, false, () => harness.send({ ...plain, target: "/openai/v1/embeddings" })],
     [
       "HEAD of a passthrough",
       200,
       false,
-      () => house.ask({ method: "HEAD", target: "/openai/v1/models", headers: plain.headers }),
+      () => harness.send({ method: "HEAD", target: "/openai/v1/models", headers: plain.headers }),
     ],
-    ["an error of the provider's", 429, false, () => answered([], 429)],
-    ["a health check", 200, false, () => house.ask({ target: "/healthz" })],
-    ["HEAD of a health check", 200, false, () => house.ask({ method: "HEAD", target: "/healthz" })],
-    ["the probe of a base", 200, false, () => house.ask({ method: "HEAD", target: "/" })],
-    ["an unknown route", 404, true, () => house.ask({ ...plain, target: "/nowhere" })],
-    ["a bad path", 404, true, () => house.ask({ ...plain, target: "/openai/v1/models/%2e%2e" })],
-    ["a URL too long", 414, true, () => house.ask({ ...plain, target: `${CHAT}?${"q".repeat(17_000)}` })],
-    ["a wrong method", 405, true, () => house.ask({ ...plain, method: "PUT", target: CHAT })],
-    ["HEAD of a refusal", 401, true, () => house.ask({ method: "HEAD", target: "/openai/v1/models" })],
+    ["an error of the provider's", 429, false, () => responded([], 429)],
+    ["a health check", 200, false, () => harness.send({ target: "/healthz" })],
+    ["HEAD of a health check", 200, false, () => harness.send({ method: "HEAD", target: "/healthz" })],
+    ["the probe of a base", 200, false, () => harness.send({ method: "HEAD", target: "/" })],
+    ["an unknown route", 404, true, () => harness.send({ ...plain, target: "/nowhere" })],
+    ["a bad path", 404, true, () => harness.send({ ...plain, target: "/openai/v1/models/%2e%2e" })],
+    ["a URL too long", 414, true, () => harness.send({ ...plain, target: `${CHAT}?${"q".repeat(17_000)}` })],
+    ["a wrong method", 405, true, () => harness.send({ ...plain, method: "PUT", target: CHAT })],
+    ["HEAD of a refusal", 401, true, () => harness.send({ method: "HEAD", target: "/openai/v1/models" })],
     [
       "an upgrade",
       426,
       true,
-      () => house.ask({ target: "/openai/v1/responses", headers: [["Upgrade", "websocket"]] }),
+      () => harness.send({ target: "/openai/v1/responses", headers: [["Upgrade", "websocket"]] }),
     ],
-    ["no credential", 401, true, () => house.ask({ target: CHAT, body: BODY })],
-    ["a bad body", 400, true, () => house.ask({ ...plain, target: CHAT, body: "{" })],
+    ["no credential", 401, true, () => harness.send({ target: CHAT, body: BODY })],
+    ["a bad body", 400, true, () => harness.send({ ...plain, target: CHAT, body: "{" })],
     [
       "a compressed body",
       415,
       true,
-      () => house.ask({ ...plain, target: CHAT, headers: [...plain.headers, ["Content-Encoding", "gzip"]] }),
+      () =>
+        harness.send({ ...plain, target: CHAT, headers: [...plain.headers, ["Content-Encoding", "gzip"]] }),
     ],
     [
       "a loop",
       508,
       true,
       () =>
-        house.ask({
+        harness.send({
           ...plain,
           target: CHAT,
           headers: [...plain.headers, ["Via", "1.1 ai-edge-interceptor"]],
         }),
     ],
-    ["a redirect", 502, true, () => answered([["Location", "/x"]], 302)],
+    ["a redirect", 502, true, () => responded([["Location", "/x"]], 302)],
   ];
 
   it.each(CASES)(
     "E10 is on %s (%i), and the refusal's reason is if it is one",
     async (_, status, refused, ask) => {
-      const { answer: got } = await ask();
+      const { response: got } = await ask();
       expect(got.status).toBe(status);
       const ids = got.values("x-interception-id");
       expect(ids).toEqual([expect.stringMatching(UUID_V7)]);
       expect(got.values("x-interceptor-error")).toHaveLength(refused ? 1 : 0);
       const recorded = await Promise.all(
-        (["interception_start", "passthrough", "refusal"] as const).map((type) => house.events(type)),
+        (["interception_start", "passthrough", "refusal"] as const).map((type) => harness.events(type)),
       );
       for (const { interception_id } of recorded.flat()) expect([interception_id]).toEqual(ids);
     },
@@ -519,13 +524,13 @@ describe("the interception's id", () => {
   it("E10 is one's own for each request", async () => {
     const ids = new Set<string>();
     for (let at = 0; at < 50; at += 1)
-      for (const id of (await house.ask({ target: "/healthz" })).answer.values("x-interception-id"))
+      for (const id of (await harness.send({ target: "/healthz" })).response.values("x-interception-id"))
         ids.add(id);
     expect(ids.size).toBe(50);
   });
 
   it("E10 is ours, whatever the caller or the provider say", async () => {
-    house.provide(
+    harness.respondWith(
       respond.json(200, { ok: true }, [
         ["X-Interception-Id", "the-providers-own"],
         ["X-Interceptor-Error", "credential_missing"],
@@ -537,7 +542,7 @@ describe("the interception's id", () => {
       ["X-Interception-Id", "the-callers-own"],
       ["X-Interceptor-Error", "loop"],
     ];
-    const { answer: got } = await house.ask({ target: CHAT, headers, body: BODY });
+    const { response: got } = await harness.send({ target: CHAT, headers, body: BODY });
     expect(got.values("x-interception-id")).toEqual([expect.stringMatching(UUID_V7)]);
     expect(got.values("x-interceptor-error")).toEqual([]);
   });

@@ -6,14 +6,14 @@
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { Fields } from "../../src/shared/config-fields.ts";
+import { Fields } from "../../src/shared/config/fields.ts";
 import { coder as coderSource } from "../../src/gateway/identity/sources/coder.ts";
 import { readCredential } from "../../src/gateway/identity/credential.ts";
 import { identify } from "../../src/gateway/identity/identity.ts";
 import { Refusal } from "../../src/shared/refusal.ts";
 import { coderToken, startFakeCoder, type FakeCoder } from "../support/fake-coder.ts";
 import { AUDIENCE, startFakeIssuer, type FakeIssuer } from "../support/fake-issuer.ts";
-import { byHand, hmacByHand } from "../support/issuer-tokens.ts";
+import { craftJwt, craftHmacJwt } from "../support/issuer-tokens.ts";
 import { openRaw } from "../support/raw-client.ts";
 import type { HeaderPair } from "../support/wire.ts";
 import {
@@ -24,16 +24,16 @@ import {
   expectForwarded,
   expectRefusal,
   KEYS,
-  openHouse,
+  openCaseHarness,
   OWN,
   type Exchange,
-  type House,
-} from "./catalogue.ts";
+  type CaseHarness,
+} from "./case-harness.ts";
 
 /** Long enough for any answer here, short enough to wait for when there is none. */
 const TIMEOUT_MS = 1500;
 
-let house: House;
+let harness: CaseHarness;
 let coder: FakeCoder;
 let issuer: FakeIssuer;
 let team: FakeIssuer;
@@ -62,23 +62,23 @@ beforeAll(async () => {
     startFakeIssuer("team"),
     startFakeIssuer("issuer"),
   ]);
-  house = await openHouse(() => ({ vars: { IDENTITY: sources() } }));
+  harness = await openCaseHarness(() => ({ vars: { IDENTITY: sources() } }));
 });
 beforeEach(() => {
   for (const backend of [coder, issuer, team, evil]) {
-    backend.setMood("working");
+    backend.setMode("working");
     backend.clear();
   }
-  house.begin();
+  harness.reset();
 });
 afterEach(async () => {
-  await house.check();
-  if (evil.asked.length > 0) throw new Error("somebody asked for an attacker's keys");
+  await harness.check();
+  if (evil.requests.length > 0) throw new Error("somebody asked for an attacker's keys");
 });
-afterAll(() => Promise.all([house, coder, issuer, team, evil].map((one) => one.close())));
+afterAll(() => Promise.all([harness, coder, issuer, team, evil].map((one) => one.close())));
 
 const call = (target: string, ...headers: readonly HeaderPair[]): Promise<Exchange> =>
-  house.ask({ target, headers, body: BODY });
+  harness.send({ target, headers, body: BODY });
 const governance = (token: string): HeaderPair => ["X-Coder-AI-Governance-Token", token];
 const assertion = (token: string): HeaderPair => ["Cf-Access-Jwt-Assertion", token];
 
@@ -88,9 +88,9 @@ const MESSAGES = "/anthropic/v1/messages";
 
 /** Forwarded with the central key, on the account of this actor. */
 async function expectActor(exchange: Exchange, actor: Readonly<Record<string, unknown>>): Promise<void> {
-  const seen = expectForwarded(exchange);
-  expect(seen.values("authorization")).toEqual([`Bearer ${CENTRAL.openai}`]);
-  const start = await house.event("interception_start");
+  const forwarded = expectForwarded(exchange);
+  expect(forwarded.values("authorization")).toEqual([`Bearer ${CENTRAL.openai}`]);
+  const start = await harness.event("interception_start");
   expect(start).toMatchObject({ attribution: "authenticated", ...actor });
   expect(start.initiator_id).toBe(start.actor_id);
 }
@@ -98,7 +98,7 @@ async function expectActor(exchange: Exchange, actor: Readonly<Record<string, un
 /** A new user of Coder, whose token is told nobody but Coder. */
 function addUser(over?: Parameters<FakeCoder["addUser"]>[0]): string {
   const token = coder.addUser(over);
-  house.secret(token);
+  harness.registerSecret(token);
   return token;
 }
 
@@ -115,7 +115,7 @@ describe("source coder", () => {
       actor_kind: "user",
       identity_source: "coder",
     });
-    const [asked] = coder.asked;
+    const [asked] = coder.requests;
     expect([asked?.method, asked?.path]).toEqual(["GET", "/api/v2/users/me"]);
     expect(Object.keys(asked?.headers ?? {}).toSorted()).toEqual([
       "accept",
@@ -133,15 +133,15 @@ describe("source coder", () => {
 
   it("C1 a token nobody has: E401, asked once", async () => {
     const token = coderToken();
-    house.secret(token);
+    harness.registerSecret(token);
     expectRefusal(await call(OPENAI, bearer(token)), 401, "invalid_credential");
     expectRefusal(await call(MESSAGES, governance(token)), 401, "invalid_credential", "anthropic");
-    expect(coder.asked).toHaveLength(1);
+    expect(coder.requests).toHaveLength(1);
   });
 
   it.each(["suspended", "dormant"])("a user that is %s: E401", async (status) => {
     expectRefusal(await call(OPENAI, bearer(addUser({ status }))), 401, "invalid_credential");
-    expect(await house.event("refusal")).toMatchObject({ detail: "coder: the user is not active" });
+    expect(await harness.event("refusal")).toMatchObject({ detail: "coder: the user is not active" });
   });
 
   it("its token is no provider key: on a provider without central keys it is refused, not sent", async () => {
@@ -154,8 +154,8 @@ describe("source coder", () => {
       "provider_key_missing",
     );
     expectRefusal(await call(OWN_OPENAI, governance(token), bearer(KEYS.user)), 401, "provider_key_missing");
-    const seen = expectForwarded(await call(OWN_OPENAI, governance(token), bearer(OWN.openai)));
-    expect(seen.values("authorization")).toEqual([`Bearer ${OWN.openai}`]);
+    const forwarded = expectForwarded(await call(OWN_OPENAI, governance(token), bearer(OWN.openai)));
+    expect(forwarded.values("authorization")).toEqual([`Bearer ${OWN.openai}`]);
   });
 
   it.each(["failing", "garbled", "redirecting", "hanging", "dribbling"] as const)(
@@ -163,36 +163,36 @@ describe("source coder", () => {
     async (mood) => {
       const known = addUser();
       expectForwarded(await call(OPENAI, bearer(known)));
-      coder.setMood(mood);
+      coder.setMode(mood);
       const token = addUser();
       const before = Date.now();
       expectRefusal(await call(OPENAI, bearer(token)), 503, "identity_unavailable");
       expect(Date.now() - before).toBeLessThan(TIMEOUT_MS + 2000);
       expectForwarded(await call(OPENAI, bearer(known)));
-      coder.setMood("working");
+      coder.setMode("working");
       expectForwarded(await call(OPENAI, bearer(token)));
-      expect(coder.asked.filter(({ path }) => path !== "/api/v2/users/me")).toEqual([]);
+      expect(coder.requests.filter(({ path }) => path !== "/api/v2/users/me")).toEqual([]);
     },
   );
 
   it("C18 without a Coder to connect to: E503", async () => {
     const gone = await startFakeCoder();
     await gone.close();
-    await house.configure({ vars: { IDENTITY: [{ source: "coder", url: gone.url }, { source: "keys" }] } });
+    await harness.configure({ vars: { IDENTITY: [{ source: "coder", url: gone.url }, { source: "keys" }] } });
     expectRefusal(await call(OPENAI, bearer(addUser())), 503, "identity_unavailable");
-    await house.configure({ vars: { IDENTITY: sources() } });
+    await harness.configure({ vars: { IDENTITY: sources() } });
   });
 
   it("C8 a token that is revoked is refused after cache_ttl_s", async () => {
     const [first, ...others] = sources();
-    await house.configure({ vars: { IDENTITY: [{ ...first, cache_ttl_s: 1 }, ...others] } });
+    await harness.configure({ vars: { IDENTITY: [{ ...first, cache_ttl_s: 1 }, ...others] } });
     const token = addUser();
     expectForwarded(await call(OPENAI, bearer(token)));
     coder.revoke(token);
     const known = Date.now();
     while (Date.now() <= known + 1000) await call(OPENAI, bearer(token));
     expectRefusal(await call(OPENAI, bearer(token)), 401, "invalid_credential");
-    await house.configure({ vars: { IDENTITY: sources() } });
+    await harness.configure({ vars: { IDENTITY: sources() } });
   });
 });
 
@@ -200,26 +200,26 @@ describe("source coder: one question for all who ask the same at once", () => {
   it("200 requests with one token are one", async () => {
     const token = addUser();
     const release = coder.hold();
-    const answers = house.askAtOnce(
+    const responses = harness.sendInParallel(
       Array.from({ length: 200 }, () => ({ target: OPENAI, headers: [bearer(token)], body: BODY })),
     );
-    await coder.waitForAsked(1);
+    await coder.waitForRequests(1);
     release();
-    expect(new Set((await answers).map(({ status }) => status))).toEqual(new Set([200]));
-    expect(coder.asked).toHaveLength(1);
+    expect(new Set((await responses).map(({ status }) => status))).toEqual(new Set([200]));
+    expect(coder.requests).toHaveLength(1);
   });
 
   it("others go on when the client leaves whose request it was that asked", async () => {
     const token = addUser();
     const release = coder.hold();
-    const first = await openRaw(house.interceptor.port);
+    const first = await openRaw(harness.interceptor.port);
     first.send({ target: OPENAI, headers: [bearer(token)], body: BODY });
-    await coder.waitForAsked(1);
-    const others = house.askAtOnce(
+    await coder.waitForRequests(1);
+    const others = harness.sendInParallel(
       Array.from({ length: 20 }, () => ({ target: OPENAI, headers: [bearer(token)], body: BODY })),
     );
     // One of those who wait leaves too: workerd would warn of it, if nothing held its request.
-    const second = await openRaw(house.interceptor.port);
+    const second = await openRaw(harness.interceptor.port);
     second.send({ target: OPENAI, headers: [bearer(token)], body: BODY });
     // A request of its own shows that the Worker has seen the others, and that none of them asked again.
     expectForwarded(await call(OPENAI, bearer(KEYS.user)));
@@ -228,28 +228,30 @@ describe("source coder: one question for all who ask the same at once", () => {
     expectForwarded(await call(OPENAI, bearer(KEYS.user)));
     release();
     expect(new Set((await others).map(({ status }) => status))).toEqual(new Set([200]));
-    expect(coder.asked).toHaveLength(1);
+    expect(coder.requests).toHaveLength(1);
   });
 
   it("C18 nobody waits longer than is allowed for what does not come", async () => {
     const token = addUser();
-    coder.setMood("hanging");
-    const connections = await Promise.all(Array.from({ length: 20 }, () => openRaw(house.interceptor.port)));
+    coder.setMode("hanging");
+    const connections = await Promise.all(
+      Array.from({ length: 20 }, () => openRaw(harness.interceptor.port)),
+    );
     const before = Date.now();
     for (const connection of connections)
       connection.send({ target: OPENAI, headers: [bearer(token)], body: BODY });
-    const answers = await Promise.all(connections.map((connection) => connection.readAnswer()));
+    const responses = await Promise.all(connections.map((connection) => connection.readResponse()));
     for (const connection of connections) connection.destroy();
-    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([503]));
+    expect(new Set(responses.map(({ status }) => status))).toEqual(new Set([503]));
     expect(Date.now() - before).toBeLessThan(TIMEOUT_MS + 2000);
-    expect(coder.asked).toHaveLength(1);
+    expect(coder.requests).toHaveLength(1);
   });
 });
 
 describe("source jwt", () => {
   it("knows whom the issuer names, once its keys are fetched", async () => {
     const token = await issuer.token({ email: "alice@example.com" });
-    house.secret(token);
+    harness.registerSecret(token);
     await expectActor(await call(OPENAI, bearer(token)), {
       actor_id: "alice",
       metadata: { actor_name: "alice@example.com" },
@@ -257,16 +259,16 @@ describe("source jwt", () => {
       identity_source: "jwt",
     });
     expectForwarded(await call(OPENAI, governance(await issuer.token({ sub: "bob" }, { alg: "ES256" }))));
-    expect(issuer.asked.length).toBeLessThanOrEqual(1);
-    for (const { path } of issuer.asked) expect(path).toBe("/keys");
+    expect(issuer.requests.length).toBeLessThanOrEqual(1);
+    for (const { path } of issuer.requests) expect(path).toBe("/keys");
   });
 
   it.each<[string, () => string | Promise<string>]>([
-    ["C12 alg none", () => byHand({ alg: "none" }, issuer.claims())],
-    ["C12 no alg", () => byHand({ typ: "JWT" }, issuer.claims(), "c2ln")],
+    ["C12 alg none", () => craftJwt({ alg: "none" }, issuer.claims())],
+    ["C12 no alg", () => craftJwt({ typ: "JWT" }, issuer.claims(), "c2ln")],
     [
       "C12 HS256 by the public key",
-      async () => hmacByHand({ alg: "HS256" }, issuer.claims(), await issuer.publicPem()),
+      async () => craftHmacJwt({ alg: "HS256" }, issuer.claims(), await issuer.publicPem()),
     ],
     ["C12 another's signature", () => evil.sign(issuer.claims())],
     ["C13 kid that climbs", () => evil.sign(issuer.claims(), { header: { kid: "../../dev/null" } })],
@@ -281,7 +283,7 @@ describe("source jwt", () => {
     ["C14 no exp", () => issuer.token({ exp: undefined })],
   ])("%s: E401 in both dialects, nothing fetched but the issuer's keys", async (_, make) => {
     const token = await make();
-    house.secret(token.split(".")[1] ?? "");
+    harness.registerSecret(token.split(".")[1] ?? "");
     expectRefusal(await call(OPENAI, bearer(token)), 401, "invalid_credential");
     expectRefusal(
       await call(MESSAGES, governance(token), bearer(OWN.anthropic)),
@@ -298,63 +300,63 @@ describe("source jwt", () => {
   });
 
   it("C15 1,000 unknown key ids: one question per cool-down", async () => {
-    await house.configure({ vars: { IDENTITY: sources() } });
+    await harness.configure({ vars: { IDENTITY: sources() } });
     const [, payload, signature] = (await issuer.token()).split(".");
-    const connection = await openRaw(house.interceptor.port);
+    const connection = await openRaw(harness.interceptor.port);
     for (let at = 0; at < 1000; at += 1) {
-      const header = byHand({ alg: "RS256", kid: `unknown-${at}` }, {}).split(".")[0];
+      const header = craftJwt({ alg: "RS256", kid: `unknown-${at}` }, {}).split(".")[0];
       connection.send({
         target: "/openai/v1/models",
         headers: [bearer(`${header}.${payload}.${signature}`)],
       });
     }
     const statuses = new Set<number>();
-    for (let at = 0; at < 1000; at += 1) statuses.add((await connection.readAnswer()).status);
+    for (let at = 0; at < 1000; at += 1) statuses.add((await connection.readResponse()).status);
     connection.destroy();
     expect([...statuses]).toEqual([401]);
-    expect(issuer.asked).toHaveLength(1);
+    expect(issuer.requests).toHaveLength(1);
   });
 
   it.each(["failing", "garbled", "redirecting", "hanging", "dribbling"] as const)(
     "C16 an issuer that is %s from the beginning: E503, whoever asks",
     async (mood) => {
-      issuer.setMood(mood);
-      await house.configure({ vars: { IDENTITY: sources() } });
+      issuer.setMode(mood);
+      await harness.configure({ vars: { IDENTITY: sources() } });
       expectRefusal(await call(OPENAI, bearer(await issuer.token())), 503, "identity_unavailable");
       expectRefusal(
         await call(OPENAI, bearer(await evil.sign(issuer.claims()))),
         503,
         "identity_unavailable",
       );
-      expect(issuer.asked.filter(({ path }) => path !== "/keys")).toEqual([]);
+      expect(issuer.requests.filter(({ path }) => path !== "/keys")).toEqual([]);
     },
   );
 
   it("C16 with its keys at hand an issuer may be down", async () => {
-    await house.configure({ vars: { IDENTITY: sources() } });
+    await harness.configure({ vars: { IDENTITY: sources() } });
     expectForwarded(await call(OPENAI, bearer(await issuer.token())));
-    issuer.setMood("hanging");
+    issuer.setMode("hanging");
     expectForwarded(await call(OPENAI, bearer(await issuer.token({ sub: "bob" }))));
     expectRefusal(await call(OPENAI, bearer(await evil.sign(issuer.claims()))), 401, "invalid_credential");
   });
 
   it("100 requests before there are any keys are one question", async () => {
-    await house.configure({ vars: { IDENTITY: sources() } });
+    await harness.configure({ vars: { IDENTITY: sources() } });
     const tokens = await Promise.all(
       Array.from({ length: 100 }, (_, at) => issuer.token({ sub: `user-${at}` })),
     );
-    const answers = await house.askAtOnce(
+    const responses = await harness.sendInParallel(
       tokens.map((token) => ({ target: OPENAI, headers: [bearer(token)], body: BODY })),
     );
-    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]));
-    expect(issuer.asked).toHaveLength(1);
+    expect(new Set(responses.map(({ status }) => status))).toEqual(new Set([200]));
+    expect(issuer.requests).toHaveLength(1);
   });
 });
 
 describe("source access", () => {
   it("knows a user by the header alone, and the provider sees nothing of it", async () => {
     const token = await team.token({ aud: [AUDIENCE], sub: ALICE, email: "alice@example.com", type: "app" });
-    house.secret(token);
+    harness.registerSecret(token);
     await expectActor(await call(OPENAI, assertion(token)), {
       actor_id: ALICE,
       metadata: { actor_name: "alice@example.com" },
@@ -383,7 +385,7 @@ describe("source access", () => {
 
   it.each<[string, () => string | Promise<string>]>([
     ["forged by a stranger", () => evil.sign(team.claims({ sub: ALICE }))],
-    ["C12 unsigned", () => byHand({ alg: "none" }, team.claims({ sub: ALICE }))],
+    ["C12 unsigned", () => craftJwt({ alg: "none" }, team.claims({ sub: ALICE }))],
     ["C14 another application's", () => team.token({ aud: "other" })],
     ["the other issuer's", () => issuer.token()],
     ["no token of this kind", () => "letmein"],
@@ -399,10 +401,10 @@ describe("source access", () => {
   });
 
   it("where no source reads it, it counts for nothing", async () => {
-    await house.configure({ vars: { IDENTITY: [{ source: "keys" }, { source: "byok" }] } });
+    await harness.configure({ vars: { IDENTITY: [{ source: "keys" }, { source: "byok" }] } });
     expectRefusal(await call(OPENAI, assertion(await team.token())), 401, "credential_missing");
     expectForwarded(await call(OPENAI, assertion("x y"), bearer(KEYS.user)));
-    await house.configure({ vars: { IDENTITY: sources() } });
+    await harness.configure({ vars: { IDENTITY: sources() } });
   });
 });
 
@@ -411,24 +413,24 @@ describe("which of several sources decides", () => {
     const user = addUser();
     const token = await team.token({ sub: ALICE });
     const actorOf = async (...headers: HeaderPair[]): Promise<unknown> => {
-      house.begin();
+      harness.reset();
       expectForwarded(await call(OPENAI, ...headers));
-      return (await house.event("interception_start")).identity_source;
+      return (await harness.event("interception_start")).identity_source;
     };
     expect(await actorOf(assertion(token), bearer(KEYS.user))).toBe("access");
     expect(await actorOf(assertion(token), bearer(user))).toBe("coder");
     expect(await actorOf(bearer(KEYS.user))).toBe("keys");
-    await house.configure({ vars: { IDENTITY: sources().toReversed() } });
+    await harness.configure({ vars: { IDENTITY: sources().toReversed() } });
     expect(await actorOf(assertion(token), bearer(KEYS.user))).toBe("keys");
     expect(await actorOf(bearer(user))).toBe("coder");
     expect(await actorOf(bearer(await issuer.token()))).toBe("jwt");
-    await house.configure({ vars: { IDENTITY: sources() } });
+    await harness.configure({ vars: { IDENTITY: sources() } });
   });
 
   it("byok takes what is nobody's, and pays for itself", async () => {
-    const seen = expectForwarded(await call(OWN_OPENAI, bearer(OWN.openai)));
-    expect(seen.values("authorization")).toEqual([`Bearer ${OWN.openai}`]);
-    expect(await house.event("interception_start")).toMatchObject({
+    const forwarded = expectForwarded(await call(OWN_OPENAI, bearer(OWN.openai)));
+    expect(forwarded.values("authorization")).toEqual([`Bearer ${OWN.openai}`]);
+    expect(await harness.event("interception_start")).toMatchObject({
       identity_source: "byok",
       attribution: "unverified",
     });

@@ -85,10 +85,10 @@ async function newKey(actor: string, ...more: readonly string[]): Promise<{ key:
 }
 
 async function statusOf(key: string): Promise<number> {
-  upstream.answerWith(json(200, { object: "list", data: [] }));
-  const answer = await fetch(`${url}/openai/v1/models`, { headers: { authorization: `Bearer ${key}` } });
-  await answer.body?.cancel();
-  return answer.status;
+  upstream.respondWith(json(200, { object: "list", data: [] }));
+  const response = await fetch(`${url}/openai/v1/models`, { headers: { authorization: `Bearer ${key}` } });
+  await response.body?.cancel();
+  return response.status;
 }
 
 const listed = async (): Promise<readonly StoredKey[]> =>
@@ -150,7 +150,7 @@ describe("a key's life in the store", () => {
       () => printed.find((line) => line.includes(entry.sha256.slice(0, 16))),
       () => `no complaint:\n${printed.join("\n")}`,
     );
-    expect(said).toContain('kind is neither "user" nor "service"');
+    expect(said).toContain('kind must be "user" or "service"');
     expect(printed.join("\n")).not.toContain("CANARY");
   });
 });

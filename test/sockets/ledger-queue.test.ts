@@ -14,17 +14,17 @@ import { startFakeUpstream } from "../support/fake-upstream.ts";
 import type { InterceptorOptions } from "../support/interceptor.ts";
 import type { HeaderPair } from "../support/wire.ts";
 import {
-  configured,
+  interceptorOptions,
   exchange,
-  freshModel,
-  hasReceived,
+  uniqueModel,
+  waitForBody,
   OWN_KEY,
   receive,
   send,
-  watchedInterceptor,
+  startCheckedInterceptor,
   type Call,
   type Received,
-  type WatchedInterceptor,
+  type CheckedInterceptor,
 } from "./exchange.ts";
 
 const upstream = await startFakeUpstream();
@@ -37,9 +37,9 @@ const starting = (
   queue: NonNullable<InterceptorOptions["queue"]>,
   required = false,
   url = upstream.url,
-): Promise<WatchedInterceptor> => {
-  const { vars, secrets } = configured(url);
-  return watchedInterceptor({
+): Promise<CheckedInterceptor> => {
+  const { vars, secrets } = interceptorOptions(url);
+  return startCheckedInterceptor({
     vars: { ...vars, RECORDING: { ...EVERYTHING, required } },
     ...(secrets && { secrets }),
     queue,
@@ -59,7 +59,7 @@ const GIVEN_UP_MS = 30_000;
 const FALLBACK = '{"message":"interception ledger fallback","event":';
 
 /** The events in the fallback lines. */
-function fallen(interceptor: WatchedInterceptor): InterceptorEvent[] {
+function fallen(interceptor: CheckedInterceptor): InterceptorEvent[] {
   return interceptor
     .lines()
     .filter(({ message }) => message.startsWith(FALLBACK))
@@ -69,7 +69,7 @@ function fallen(interceptor: WatchedInterceptor): InterceptorEvent[] {
 const NO_TABLE = new Set<InterceptorEvent["record_type"]>(["refusal", "passthrough"]);
 
 /** What the log has and the ledger wants, as it was before it was a line. */
-function wanted(interceptor: WatchedInterceptor): InterceptorEvent[] {
+function wanted(interceptor: CheckedInterceptor): InterceptorEvent[] {
   return interceptor
     .events()
     .filter(({ record_type }) => !NO_TABLE.has(record_type))
@@ -85,7 +85,7 @@ const byName = (events: readonly InterceptorEvent[]): InterceptorEvent[] =>
   events.toSorted((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1));
 
 /** Each line by which an interception says that the ledger failed it. */
-function complaints(interceptor: WatchedInterceptor): string[] {
+function complaints(interceptor: CheckedInterceptor): string[] {
   return interceptor
     .lines()
     .filter(({ message }) => message.startsWith("sink ledger failed"))
@@ -97,7 +97,7 @@ function complaints(interceptor: WatchedInterceptor): string[] {
  * All that the interceptor has recorded in this test is in fallback lines, each event once, and said to be by one line
  * for each interception; what was not to be told is in none of them.
  */
-async function expectAllFallen(interceptor: WatchedInterceptor, because: string): Promise<void> {
+async function expectAllFallen(interceptor: CheckedInterceptor, because: string): Promise<void> {
   await until(
     () => fallen(interceptor).length >= wanted(interceptor).length || undefined,
     () => `${fallen(interceptor).length} of ${wanted(interceptor).length} events in fallback lines`,
@@ -113,7 +113,7 @@ async function expectAllFallen(interceptor: WatchedInterceptor, because: string)
 }
 
 /** The lines that are there where a queue is not. */
-function allowLines(interceptor: WatchedInterceptor): void {
+function allowLines(interceptor: CheckedInterceptor): void {
   interceptor.expectLine(/^\{"message":"interception ledger fallback","event":\{/);
   interceptor.expectLine(/^sink ledger failed: \w+ \(interception [0-9a-f-]{36}\)$/);
 }
@@ -205,12 +205,17 @@ const KINDS: readonly Kind[] = [
 ];
 
 /** What the client gets of it, bar the interception's id. */
-async function got(interceptor: WatchedInterceptor, { kind, call }: Kind): Promise<object> {
-  upstream.answerWith(
+async function got(interceptor: CheckedInterceptor, { kind, call }: Kind): Promise<object> {
+  upstream.respondWith(
     (request) => KINDS.find((one) => one.kind === request.values("x-kind")[0])?.steps ?? [],
   );
   const headers: HeaderPair[] = [...(call.headers ?? []), ["X-Kind", kind]];
-  const { status, whole, text, headers: all } = await exchange(interceptor.port, { ...call, headers });
+  const {
+    status,
+    complete: whole,
+    text,
+    headers: all,
+  } = await exchange(interceptor.port, { ...call, headers });
   const own = all.filter(([name]) => name.toLowerCase() !== "x-interception-id");
   return { status, whole, text: text(), headers: own };
 }
@@ -231,16 +236,16 @@ describe("H5 a queue that says 429 to everything", () => {
     const { promise: held, resolve: release } = Promise.withResolvers<void>();
     const [first = "", ...rest] = STREAM;
     const later = [respond.waitFor(held), ...rest.map((event) => respond.body(event)), respond.finish()];
-    upstream.answerWith(respond.sseSteps([respond.body(first), ...later]));
-    const body = { model: freshModel(), stream: true, stream_options: { include_usage: true }, messages };
+    upstream.respondWith(respond.sseSteps([respond.body(first), ...later]));
+    const body = { model: uniqueModel(), stream: true, stream_options: { include_usage: true }, messages };
     const connection = await send(refusing.port, { target: CHAT, body });
-    await hasReceived(connection, first);
+    await waitForBody(connection, first);
     await until(
       () => complaints(refusing).length > 0 || undefined,
       () => "the sink never gave up",
     );
     release();
-    const { whole, text } = await receive(connection);
+    const { complete: whole, text } = await receive(connection);
     expect([whole, text()]).toEqual([true, STREAM.join("")]);
     await refusing.recorded(body.model);
     await expectAllFallen(refusing, "Error");
@@ -296,7 +301,7 @@ function typesOf(events: readonly InterceptorEvent[], id: string): string[] {
 
 /** 503 in these words, and a log that has it all. */
 function expectUnrecorded(
-  interceptor: WatchedInterceptor,
+  interceptor: CheckedInterceptor,
   { status, values, text, id }: Received,
   words: (id: string) => object,
 ): void {
@@ -334,7 +339,7 @@ describe("H7 where recording is required and the queue says 429", () => {
   });
 
   it("a passthrough without an owner goes on: there is nothing to record before it", async () => {
-    upstream.answerWith(respond.json(200, { data: [] }));
+    upstream.respondWith(respond.json(200, { data: [] }));
     expect((await exchange(refusingRequired.port, { target: MODELS })).status).toBe(200);
     expect(upstream.requests).toHaveLength(1);
   });
@@ -343,7 +348,7 @@ describe("H7 where recording is required and the queue says 429", () => {
 describe("H7 where recording is required and the queue never answers", () => {
   it("all is refused, the provider never asked, and a client that leaves meanwhile changes nothing", async () => {
     allowLines(hangingRequired);
-    const model = freshModel();
+    const model = uniqueModel();
     const leaving = await send(hangingRequired.port, { target: CHAT, body: { model, messages } });
     await hangingRequired.waitForEvents((all) =>
       all.some((event) => "model" in event && event.model === model),
@@ -372,14 +377,14 @@ function looking(steps: readonly Step[]): { readonly before: string[] } {
     await takingRequired.flush();
     before.push(...takingRequired.queued().map(({ record_type }) => record_type));
   };
-  upstream.answerWith([look, ...steps]);
+  upstream.respondWith([look, ...steps]);
   return { before };
 }
 
 describe("H7 where recording is required and the queue takes everything", () => {
   it("the request is forwarded once its start is in the queue, with what the user said, and the rest follows", async () => {
     const { before } = looking(respond.sse(STREAM));
-    const body = { model: freshModel(), stream: true, stream_options: { include_usage: true }, messages };
+    const body = { model: uniqueModel(), stream: true, stream_options: { include_usage: true }, messages };
     const call = { target: CHAT, body, headers: coderAgents(OWNER) };
     const { status, text, id } = await exchange(takingRequired.port, call);
     expect([status, text()]).toEqual([200, STREAM.join("")]);
@@ -432,12 +437,12 @@ describe("G23 a client that leaves between two tool calls", () => {
     async ({ target, first, second, inputs, used }) => {
       const { promise: held, resolve: release } = Promise.withResolvers<void>();
       const steps = [respond.body(first), respond.waitFor(held), respond.body(second), respond.hang()];
-      upstream.answerWith(respond.sseSteps(steps));
-      const model = freshModel();
+      upstream.respondWith(respond.sseSteps(steps));
+      const model = uniqueModel();
       const connection = await send(takingRequired.port, { target, body: { model, stream: true, messages } });
-      await hasReceived(connection, first);
+      await waitForBody(connection, first);
       release();
-      await hasReceived(connection, first + second);
+      await waitForBody(connection, first + second);
       connection.abort();
       const { end } = await takingRequired.recorded(model);
       expect([end.outcome, end.usage, end.tool_call_count]).toEqual(["cancelled", used, 2]);
@@ -513,7 +518,7 @@ function told(events: readonly InterceptorEvent[]): Told {
 describe("the SDKs' tools and words, as the queue gets them", () => {
   it("of openai, streamed: chat's parallel calls, then their results; a response's calls and its reasoning", async () => {
     const openai = new OpenAI({ baseURL: `${taking.url}/openai/v1`, apiKey: OWN_KEY, maxRetries: 0 });
-    const model = freshModel();
+    const model = uniqueModel();
     const tools = names.map((name) => ({ type: "function" as const, function: { name, parameters } }));
     const said: OpenAI.ChatCompletionMessageParam[] = [{ role: "user", content: ask }];
     const first = await openai.chat.completions
@@ -564,7 +569,7 @@ describe("the SDKs' tools and words, as the queue gets them", () => {
     const anthropic = new Anthropic({ baseURL: `${taking.url}/anthropic`, apiKey: OWN_KEY, maxRetries: 0 });
     const tools = names.map((name) => ({ name, input_schema: { ...parameters, type: "object" as const } }));
     const thinking = { type: "enabled" as const, budget_tokens: 1024 };
-    const asked = { model: freshModel(), max_tokens: 2000, tools, thinking };
+    const asked = { model: uniqueModel(), max_tokens: 2000, tools, thinking };
     const said: Anthropic.MessageParam[] = [{ role: "user", content: ask }];
     const first = await anthropic.messages.stream({ ...asked, messages: said }).finalMessage();
     const calls = first.content.flatMap((block) => (block.type === "tool_use" ? [block] : []));

@@ -112,7 +112,7 @@ const JSON_ANSWER = {
 };
 
 /** The request itself says what is to become of it: it arrives in any order. */
-function answered(request: UpstreamRequest): readonly Step[] {
+function responded(request: UpstreamRequest): readonly Step[] {
   const { n, fate, after, api } = JSON.parse(request.values("x-plan")[0] ?? "{}") as Planned;
   const clientLeft = respond.waitFor(left[n]?.promise ?? Promise.resolve());
   if (api === "json") {
@@ -158,7 +158,7 @@ async function play(planned: Planned): Promise<void> {
   });
   if (fate !== "client leaves") {
     // Whole, or broken off: both are an end here.
-    await connection.readAnswer("POST").catch(() => undefined);
+    await connection.readResponse("POST").catch(() => undefined);
   } else if (api === "json" || after === 0) {
     await upstream.waitForRequest((request) => request.values("x-plan")[0] === JSON.stringify(planned));
   } else {
@@ -193,7 +193,7 @@ const ids = (events: readonly InterceptorEvent[], kind: InterceptorEvent["record
 
 describe("H8 I1 the ledger after 2,000 mixed requests", () => {
   it(`holds one row for each start, each with the end that the log has (seed ${seed})`, async () => {
-    upstream.answerWith(answered);
+    upstream.respondWith(responded);
     const random = seededRandom(seed);
     const todo = Array.from({ length: REQUESTS }, (_, n) => plan(random, n));
     const worker = async (): Promise<void> => {

@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { startChild, type Child } from "../../tools/local/child.ts";
 import { startFakeCoder, type FakeCoder } from "../support/fake-coder.ts";
-import { rawRequest, type RawAnswer } from "../support/raw-client.ts";
+import { rawRequest, type RawResponse } from "../support/raw-client.ts";
 import type { RawRequest } from "../support/raw-request.ts";
 import { toBytes, type HeaderPair } from "../support/wire.ts";
 import { judgesHeads } from "../support/workerd-build.ts";
@@ -17,26 +17,26 @@ import {
   expectRefusal,
   KEYS,
   newOwner,
-  openHouse,
+  openCaseHarness,
   ownerHeader,
   OWN,
   SERVICE,
-  type Changes,
+  type OptionOverrides,
   type Exchange,
-  type House,
-} from "./catalogue.ts";
+  type CaseHarness,
+} from "./case-harness.ts";
 
 const SIGNING_KEY = "signing canary 6b1f0c5d2a9e47388e7d";
 const GATEWAY_KEY = "gateway-canary-0d9c8b7a6f5e4d3c2b1a";
 
-let house: House;
-beforeAll(async () => void (house = await openHouse()));
+let harness: CaseHarness;
+beforeAll(async () => void (harness = await openCaseHarness()));
 beforeEach(() => {
-  house.begin();
-  house.secret(SIGNING_KEY, GATEWAY_KEY);
+  harness.reset();
+  harness.registerSecret(SIGNING_KEY, GATEWAY_KEY);
 });
-afterEach(() => house.check());
-afterAll(() => house.close());
+afterEach(() => harness.check());
+afterAll(() => harness.close());
 
 const CHAT = "/openai/v1/chat/completions";
 
@@ -79,24 +79,27 @@ function signedCall(signing: Signing, sent: Partial<RawRequest> = {}): Promise<E
   const { method = "POST", target = CHAT, body = BODY } = signing;
   const headers = [bearer(KEYS.service), CODER_AGENTS_UA, ...signedHeaders(signing)];
   const framing = method === "GET" ? {} : { body };
-  return house.ask({ method, target, headers, ...framing, ...sent });
+  return harness.send({ method, target, headers, ...framing, ...sent });
 }
 
 async function expectSigned(owner: string, actor = SERVICE): Promise<void> {
-  const start = await house.event("interception_start");
+  const start = await harness.event("interception_start");
   expect([start.initiator_id, start.actor_id, start.attribution]).toEqual([owner, actor, "signed"]);
-  expect(await house.event("initiator_override")).toMatchObject({ owner_id: owner, signature: "valid" });
-  const [point] = house.interceptor.points("OVERRIDES");
+  expect(await harness.event("initiator_override")).toMatchObject({ owner_id: owner, signature: "valid" });
+  const [point] = harness.interceptor.points("OVERRIDES");
   expect(point?.point.blobs).toContain("signed");
 }
 
 async function expectRejected(reason: string): Promise<void> {
-  const rejected = await house.event("initiator_override_rejected");
+  const rejected = await harness.event("initiator_override_rejected");
   expect(rejected).toMatchObject({ reason, actor_id: SERVICE, initiator_id: SERVICE });
-  expect(await house.events("initiator_override")).toEqual([]);
+  expect(await harness.events("initiator_override")).toEqual([]);
 }
 
-const signing = (over: Record<string, unknown>, nonces: Changes["nonces"] = "absent"): Changes => ({
+const signing = (
+  over: Record<string, unknown>,
+  nonces: OptionOverrides["nonces"] = "absent",
+): OptionOverrides => ({
   vars: { OWNER_ASSERTION: { signature: "accept", signing_keys: ["SIGNING_KEY"], ...over } },
   secrets: { SIGNING_KEY },
   nonces,
@@ -122,7 +125,7 @@ const BAD: readonly (readonly [
 ];
 
 describe('with signature = "accept"', () => {
-  beforeAll(() => house.configure(signing({})));
+  beforeAll(() => harness.configure(signing({})));
 
   it.each([
     ["/openai/v1/chat/completions", "POST"],
@@ -154,7 +157,7 @@ describe('with signature = "accept"', () => {
         CODER_AGENTS_UA,
         ...signedHeaders({ owner }),
       ];
-      expectForwarded(await house.ask({ method: "POST", target: CHAT, headers, body: BODY }));
+      expectForwarded(await harness.send({ method: "POST", target: CHAT, headers, body: BODY }));
       await expectSigned(owner);
     },
   );
@@ -167,7 +170,7 @@ describe('with signature = "accept"', () => {
 
   it.each(BAD)("%s: rejected, and the actor stays", async (_, reason, make) => {
     const owner = newOwner();
-    house.secret(owner);
+    harness.registerSecret(owner);
     expectForwarded(await signedCall(...make(owner)));
     await expectRejected(reason);
   });
@@ -178,7 +181,7 @@ describe('with signature = "accept"', () => {
       const signedOnes = signedHeaders({ owner: newOwner(), chat: newOwner() });
       const headers = [...signedOnes.filter(([sent]) => sent !== name), [name, newOwner()] as const];
       const all = [bearer(KEYS.service), CODER_AGENTS_UA, ...headers];
-      expectForwarded(await house.ask({ target: CHAT, headers: all, body: BODY }));
+      expectForwarded(await harness.send({ target: CHAT, headers: all, body: BODY }));
       await expectRejected("signature_invalid");
     },
   );
@@ -188,11 +191,11 @@ describe('with signature = "accept"', () => {
     async (name) => {
       const headers = [bearer(KEYS.service), CODER_AGENTS_UA, ...signedHeaders({ owner: newOwner() })];
       const one = headers.find(([sent]) => sent === name) ?? ["", ""];
-      expectForwarded(await house.ask({ target: CHAT, headers: [...headers, one], body: BODY }));
+      expectForwarded(await harness.send({ target: CHAT, headers: [...headers, one], body: BODY }));
       expectForwarded(
-        await house.ask({ target: CHAT, headers: headers.filter((sent) => sent !== one), body: BODY }),
+        await harness.send({ target: CHAT, headers: headers.filter((sent) => sent !== one), body: BODY }),
       );
-      const reasons = (await house.events("initiator_override_rejected")).map(({ reason }) => reason);
+      const reasons = (await harness.events("initiator_override_rejected")).map(({ reason }) => reason);
       expect(reasons).toEqual(["signature_malformed", "signature_malformed"]);
     },
   );
@@ -200,8 +203,8 @@ describe('with signature = "accept"', () => {
   it("A22 unsigned it is asserted, as ever", async () => {
     const owner = newOwner();
     const headers = [bearer(KEYS.service), CODER_AGENTS_UA, ownerHeader(owner)];
-    expectForwarded(await house.ask({ target: CHAT, headers, body: BODY }));
-    expect(await house.event("initiator_override")).toMatchObject({
+    expectForwarded(await harness.send({ target: CHAT, headers, body: BODY }));
+    expect(await harness.event("initiator_override")).toMatchObject({
       attribution: "asserted",
       signature: "absent",
     });
@@ -214,21 +217,21 @@ describe('with signature = "accept"', () => {
   ])("A22 A24 a passthrough, %s %s, is signed likewise", async (method, target, body) => {
     const owner = newOwner();
     expectForwarded(await signedCall({ method, target, body, owner }));
-    expect(await house.event("passthrough")).toMatchObject({ initiator_id: owner, attribution: "signed" });
+    expect(await harness.event("passthrough")).toMatchObject({ initiator_id: owner, attribution: "signed" });
   });
 
   it("A23 without a replay cache the same request counts again within the window: documented", async () => {
     const owner = newOwner();
     const headers = [bearer(KEYS.service), CODER_AGENTS_UA, ...signedHeaders({ owner })];
     for (let times = 0; times < 2; times += 1)
-      expectForwarded(await house.ask({ target: CHAT, headers, body: BODY }));
-    const starts = await house.events("interception_start");
+      expectForwarded(await harness.send({ target: CHAT, headers, body: BODY }));
+    const starts = await harness.events("interception_start");
     expect(starts.map(({ attribution }) => attribution)).toEqual(["signed", "signed"]);
   });
 });
 
 describe('with signature = "require" and a replay cache', () => {
-  beforeAll(() => house.configure(signing({ signature: "require", replay_cache: true }, "bound")));
+  beforeAll(() => harness.configure(signing({ signature: "require", replay_cache: true }, "bound")));
 
   it("A22 a good signature goes on", async () => {
     const owner = newOwner();
@@ -238,10 +241,10 @@ describe('with signature = "require" and a replay cache', () => {
 
   it.each(BAD)("%s: E401, and nothing is fetched", async (_, reason, make) => {
     const owner = newOwner();
-    house.secret(owner);
+    harness.registerSecret(owner);
     expectRefusal(await signedCall(...make(owner)), 401, "signature_required");
-    expect((await house.event("initiator_override_rejected")).reason).toBe(reason);
-    expect(await house.events("interception_start")).toEqual([]);
+    expect((await harness.event("initiator_override_rejected")).reason).toBe(reason);
+    expect(await harness.events("interception_start")).toEqual([]);
   });
 
   it.each([
@@ -250,31 +253,31 @@ describe('with signature = "require" and a replay cache', () => {
     ["/openai/v1/embeddings", "openai"],
   ] as const)("A22 an unsigned owner on %s: E401 in its dialect", async (target, dialect) => {
     const headers = [bearer(KEYS.service), CODER_AGENTS_UA, ownerHeader(newOwner())];
-    expectRefusal(await house.ask({ target, headers, body: BODY }), 401, "signature_required", dialect);
+    expectRefusal(await harness.send({ target, headers, body: BODY }), 401, "signature_required", dialect);
   });
 
   it("A3 a request that names nobody needs no signature", async () => {
     const headers = [bearer(KEYS.service), CODER_AGENTS_UA];
-    expectForwarded(await house.ask({ target: CHAT, headers, body: BODY }));
-    expect((await house.event("interception_start")).initiator_id).toBe(SERVICE);
+    expectForwarded(await harness.send({ target: CHAT, headers, body: BODY }));
+    expect((await harness.event("interception_start")).initiator_id).toBe(SERVICE);
   });
 
   it("A23 of ten at once with one signature exactly one goes on", async () => {
     // The attack: what was overheard once is sent again, at the same moment on other connections.
     const owner = newOwner();
     const headers = [bearer(KEYS.service), CODER_AGENTS_UA, ...signedHeaders({ owner })];
-    const port = house.interceptor.port;
-    const answers = await Promise.all(
+    const port = harness.interceptor.port;
+    const responses = await Promise.all(
       Array.from({ length: 10 }, () => rawRequest(port, { target: CHAT, headers, body: BODY })),
     );
-    expect(answers.map(({ status }) => status).toSorted()).toEqual([
+    expect(responses.map(({ status }) => status).toSorted()).toEqual([
       200,
       ...Array.from({ length: 9 }, () => 401),
     ]);
-    const reasons = (await house.events("initiator_override_rejected")).map(({ reason }) => reason);
+    const reasons = (await harness.events("initiator_override_rejected")).map(({ reason }) => reason);
     expect(new Set(reasons)).toEqual(new Set(["replayed"]));
     expect(reasons).toHaveLength(9);
-    house.upstream.clear();
+    harness.upstream.clear();
   });
 
   it("A23 another request in the same second is another", async () => {
@@ -286,11 +289,11 @@ describe("the example signer in docs/", () => {
   let signer: Child;
   let port = 0;
   beforeAll(async () => {
-    await house.configure(signing({ signature: "require", replay_cache: true }, "bound"));
+    await harness.configure(signing({ signature: "require", replay_cache: true }, "bound"));
     const { promise: ready, resolve } = Promise.withResolvers<number>();
     signer = startChild(fileURLToPath(new URL("../../docs/sign-owner.mjs", import.meta.url)), [], {
       cwd: fileURLToPath(new URL("../..", import.meta.url)),
-      env: { GATEWAY_URL: house.interceptor.url, SIGNING_SECRET: SIGNING_KEY, PORT: "0" },
+      env: { GATEWAY_URL: harness.interceptor.url, SIGNING_SECRET: SIGNING_KEY, PORT: "0" },
       onLine: (line) => {
         const found = /http:\/\/127\.0\.0\.1:(\d+)$/.exec(line)?.[1];
         if (found !== undefined) resolve(Number(found));
@@ -312,20 +315,23 @@ describe("the example signer in docs/", () => {
       ownerHeader(owner),
       ["X-Coder-Chat-Id", newOwner()] as const,
     ];
-    const answer = await rawRequest(port, { method, target, headers, ...(body !== undefined && { body }) });
-    expect([answer.status, answer.values("x-interceptor-error")]).toEqual([200, []]);
-    expect(JSON.parse(answer.text())).toHaveProperty("id", "answer-1");
-    expect(await house.event("initiator_override")).toMatchObject({ owner_id: owner, attribution: "signed" });
-    house.upstream.clear();
+    const response = await rawRequest(port, { method, target, headers, ...(body !== undefined && { body }) });
+    expect([response.status, response.values("x-interceptor-error")]).toEqual([200, []]);
+    expect(JSON.parse(response.text())).toHaveProperty("id", "answer-1");
+    expect(await harness.event("initiator_override")).toMatchObject({
+      owner_id: owner,
+      attribution: "signed",
+    });
+    harness.upstream.clear();
   });
 
   it("A23 signs a request that is repeated at once for another second: it is no replay", async () => {
     // What an SDK does that tries again.
     const headers = [bearer(KEYS.service), CODER_AGENTS_UA, ownerHeader(newOwner())];
-    const again = (): Promise<RawAnswer> => rawRequest(port, { target: CHAT, headers, body: BODY });
-    const answers = await Promise.all(Array.from({ length: 5 }, again));
-    expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 200, 200]);
-    house.upstream.clear();
+    const again = (): Promise<RawResponse> => rawRequest(port, { target: CHAT, headers, body: BODY });
+    const responses = await Promise.all(Array.from({ length: 5 }, again));
+    expect(responses.map(({ status }) => status)).toEqual([200, 200, 200, 200, 200]);
+    harness.upstream.clear();
   });
 
   it("signs over whatever signature came with the request", async () => {
@@ -335,13 +341,13 @@ describe("the example signer in docs/", () => {
       ...signedHeaders({ owner: newOwner(), secret: "x".repeat(32) }),
     ];
     expect((await rawRequest(port, { target: CHAT, headers, body: BODY })).status).toBe(200);
-    expect((await house.event("initiator_override")).signature).toBe("valid");
-    house.upstream.clear();
+    expect((await harness.event("initiator_override")).signature).toBe("valid");
+    harness.upstream.clear();
   });
 });
 
 const named = (owner: string): Promise<Exchange> =>
-  house.ask({
+  harness.send({
     target: CHAT,
     headers: [bearer(KEYS.service), CODER_AGENTS_UA, ownerHeader(owner)],
     body: BODY,
@@ -350,7 +356,7 @@ const named = (owner: string): Promise<Exchange> =>
 describe("with a directory", () => {
   let coder: FakeCoder;
   let token = "";
-  const directory = (over: Record<string, unknown> = {}): Changes => ({
+  const directory = (over: Record<string, unknown> = {}): OptionOverrides => ({
     vars: {
       OWNER_ASSERTION: { directory: { url: coder.url, token: "LOOKUP_TOKEN", timeout_ms: 500, ...over } },
     },
@@ -359,12 +365,12 @@ describe("with a directory", () => {
   beforeAll(async () => {
     coder = await startFakeCoder();
     token = coder.addUser({ username: "lookup" });
-    await house.configure(directory());
+    await harness.configure(directory());
   });
   beforeEach(() => {
     coder.clear();
-    coder.setMood("working");
-    house.secret(token);
+    coder.setMode("working");
+    harness.registerSecret(token);
   });
   afterAll(() => coder.close());
 
@@ -372,17 +378,17 @@ describe("with a directory", () => {
     const owner = newOwner();
     coder.addUser({ id: owner, username: "alice" });
     for (let times = 0; times < 2; times += 1) expectForwarded(await named(owner));
-    const [start] = await house.events("interception_start");
+    const [start] = await harness.events("interception_start");
     expect(start).toMatchObject({
       initiator_id: owner,
       initiator_name: "alice",
       metadata: { actor_name: "Service account of Coder Agents" },
     });
-    const [override] = await house.events("initiator_override");
+    const [override] = await harness.events("initiator_override");
     expect(override).toMatchObject({ owner_username: "alice", directory: "active" });
     // The second was remembered.
-    expect(coder.asked.map(({ path }) => path)).toEqual([`/api/v2/users/${owner}`]);
-    expect(coder.asked[0]?.headers["coder-session-token"]).toBe(token);
+    expect(coder.requests.map(({ path }) => path)).toEqual([`/api/v2/users/${owner}`]);
+    expect(coder.requests[0]?.headers["coder-session-token"]).toBe(token);
   });
 
   it.each([
@@ -404,8 +410,8 @@ describe("with a directory", () => {
   it.each(["failing", "hanging", "redirecting", "garbled", "dribbling"] as const)(
     "a directory that is %s gives nobody a yes, and the console says so",
     async (mood) => {
-      house.expectLine(/^directory failed: /);
-      coder.setMood(mood);
+      harness.expectLine(/^directory failed: /);
+      coder.setMode(mood);
       expectForwarded(await named(newOwner()));
       await expectRejected("directory_down");
     },
@@ -414,7 +420,7 @@ describe("with a directory", () => {
 
 describe('with a directory that may be down (on_down = "accept")', () => {
   beforeAll(() =>
-    house.configure({
+    harness.configure({
       vars: {
         OWNER_ASSERTION: {
           directory: { url: "http://127.0.0.1:1", token: "LOOKUP_TOKEN", on_down: "accept" },
@@ -425,10 +431,10 @@ describe('with a directory that may be down (on_down = "accept")', () => {
   );
 
   it("the owner counts, and the record says that nobody vouched for it", async () => {
-    house.expectLine(/^directory failed: /);
+    harness.expectLine(/^directory failed: /);
     const owner = newOwner();
     expectForwarded(await named(owner));
-    expect(await house.event("initiator_override")).toMatchObject({
+    expect(await harness.event("initiator_override")).toMatchObject({
       owner_id: owner,
       owner_username: null,
       directory: "down",
@@ -438,7 +444,7 @@ describe('with a directory that may be down (on_down = "accept")', () => {
 
 describe("with a gateway that delegates", () => {
   beforeAll(() =>
-    house.configure({
+    harness.configure({
       vars: { DELEGATION: { keys: ["GATEWAY_KEY"] }, OWNER_ASSERTION: { allow: "service" } },
       secrets: { GATEWAY_KEY },
     }),
@@ -458,8 +464,8 @@ describe("with a gateway that delegates", () => {
       ["X-Coder-AI-Gateway-Source", "agents"],
       ["X-Coder-AI-Gateway-Workspace-ID", workspace],
     ];
-    expectForwarded(await house.ask({ target, headers, body: BODY }));
-    expect(await house.event("initiator_override")).toMatchObject({
+    expectForwarded(await harness.send({ target, headers, body: BODY }));
+    expect(await harness.event("initiator_override")).toMatchObject({
       actor_id: "coder-gateway",
       identity_source: "delegation",
       owner_id: owner,
@@ -467,13 +473,13 @@ describe("with a gateway that delegates", () => {
       attribution: "asserted",
     });
     const told = { delegated_key_id: "aBcDeF0123", delegated_source: "agents", workspace_id: workspace };
-    expect(await house.event("interception_end")).toMatchObject({ initiator_id: owner, ...told });
+    expect(await harness.event("interception_end")).toMatchObject({ initiator_id: owner, ...told });
   });
 
   it("its client's own provider key goes upstream in place of the central one", async () => {
     const headers = [key, ownerHeader(newOwner()), bearer(OWN.openai)];
-    const seen = expectForwarded(await house.ask({ target: CHAT, headers, body: BODY }));
-    expect(seen.values("authorization")).toEqual([`Bearer ${OWN.openai}`]);
+    const forwarded = expectForwarded(await harness.send({ target: CHAT, headers, body: BODY }));
+    expect(forwarded.values("authorization")).toEqual([`Bearer ${OWN.openai}`]);
   });
 
   it.each<[string, readonly HeaderPair[]]>([
@@ -490,21 +496,21 @@ describe("with a gateway that delegates", () => {
     ["a workspace that is none", [key, ["X-Coder-AI-Gateway-Workspace-ID", "not-a-workspace"]]],
   ])("%s: E401, whatever other credential is there, and nothing is fetched", async (_, headers) => {
     const all = [bearer(KEYS.service), CODER_AGENTS_UA, ownerHeader(newOwner()), ...headers];
-    expectRefusal(await house.ask({ target: CHAT, headers: all, body: BODY }), 401, "delegation_rejected");
-    expect(await house.event("refusal")).toMatchObject({ reason: "delegation_rejected", actor_id: null });
+    expectRefusal(await harness.send({ target: CHAT, headers: all, body: BODY }), 401, "delegation_rejected");
+    expect(await harness.event("refusal")).toMatchObject({ reason: "delegation_rejected", actor_id: null });
   });
 
   it("A5 with allow = service a service account's key may name an owner too, and a user's may not", async () => {
     const ask = (clientKey: string): Promise<Exchange> =>
-      house.ask({
+      harness.send({
         target: CHAT,
         headers: [bearer(clientKey), CODER_AGENTS_UA, ownerHeader(newOwner())],
         body: BODY,
       });
     expectForwarded(await ask(KEYS.service));
     expectForwarded(await ask(KEYS.user));
-    expect((await house.event("initiator_override")).rule).toBe("service");
-    expect(await house.event("initiator_override_rejected")).toMatchObject({
+    expect((await harness.event("initiator_override")).rule).toBe("service");
+    expect(await harness.event("initiator_override_rejected")).toMatchObject({
       reason: "not_permitted",
       rule: "service",
     });

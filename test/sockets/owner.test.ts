@@ -7,7 +7,7 @@ import { utf8, type HeaderPair } from "../support/wire.ts";
 import { judgesHeads } from "../support/workerd-build.ts";
 import {
   ALICE,
-  asRead,
+  decodedByWorker,
   bearer,
   BODY,
   CODER_AGENTS_UA,
@@ -15,21 +15,21 @@ import {
   expectRefusal,
   KEYS,
   newOwner,
-  openHouse,
+  openCaseHarness,
   ownerHeader,
   OWN,
   SERVICE,
   sha256,
   withoutHanging,
   type Exchange,
-  type House,
-} from "./catalogue.ts";
+  type CaseHarness,
+} from "./case-harness.ts";
 
-let house: House;
-beforeAll(async () => void (house = await openHouse()));
-beforeEach(() => house.begin());
-afterEach(() => house.check());
-afterAll(() => house.close());
+let harness: CaseHarness;
+beforeAll(async () => void (harness = await openCaseHarness()));
+beforeEach(() => harness.reset());
+afterEach(() => harness.check());
+afterAll(() => harness.close());
 
 const CHAT = "/openai/v1/chat/completions";
 
@@ -39,23 +39,23 @@ const agents = (
   target = CHAT,
   key: string = KEYS.service,
 ): Promise<Exchange> =>
-  house.ask({ target, headers: [bearer(key), CODER_AGENTS_UA, ...headers], body: BODY });
+  harness.send({ target, headers: [bearer(key), CODER_AGENTS_UA, ...headers], body: BODY });
 
 /** The initiator is the actor, and nothing was asserted. */
 async function expectActor(actor: string, attribution = "authenticated"): Promise<void> {
-  const start = await house.event("interception_start");
+  const start = await harness.event("interception_start");
   expect([start.actor_id, start.initiator_id, start.attribution]).toEqual([actor, actor, attribution]);
-  expect(await house.events("initiator_override")).toEqual([]);
+  expect(await harness.events("initiator_override")).toEqual([]);
 }
 
 async function expectOverride(owner: string, actor = SERVICE): Promise<void> {
-  const start = await house.event("interception_start");
-  const override = await house.event("initiator_override");
+  const start = await harness.event("interception_start");
+  const override = await harness.event("initiator_override");
   const who = { actor_id: actor, initiator_id: owner, attribution: "asserted" };
   expect(start).toMatchObject(who);
   expect(override).toMatchObject({ ...who, owner_id: owner, interception_id: start.interception_id });
-  expect(await house.events("initiator_override_rejected")).toEqual([]);
-  const [point] = house.interceptor.points("OVERRIDES");
+  expect(await harness.events("initiator_override_rejected")).toEqual([]);
+  const [point] = harness.interceptor.points("OVERRIDES");
   expect(point?.point.indexes).toEqual([owner]);
   expect(point?.point.blobs).toContain("asserted");
 }
@@ -63,7 +63,7 @@ async function expectOverride(owner: string, actor = SERVICE): Promise<void> {
 /** The actor stays; the event tells of the value only its length and a hash. */
 async function expectRejected(reason: string, value: string, actor = SERVICE): Promise<void> {
   await expectActor(actor);
-  expect(await house.event("initiator_override_rejected")).toMatchObject({
+  expect(await harness.event("initiator_override_rejected")).toMatchObject({
     reason,
     actor_id: actor,
     initiator_id: actor,
@@ -83,20 +83,20 @@ describe("what the upstream proposal asks for", () => {
   it("A3 Coder Agents without the header: the initiator is the actor", async () => {
     expectForwarded(await agents([]));
     await expectActor(SERVICE);
-    expect(await house.events("initiator_override_rejected")).toEqual([]);
+    expect(await harness.events("initiator_override_rejected")).toEqual([]);
   });
 
   it("A10 Coder Agents with an invalid owner id: the initiator is the actor", async () => {
-    house.secret("not-a-uuid");
+    harness.registerSecret("not-a-uuid");
     expectForwarded(await agents([ownerHeader("not-a-uuid")]));
     await expectRejected("form", "not-a-uuid");
   });
 
   it("A6 another client with a valid owner id: the initiator is the actor", async () => {
     const owner = newOwner();
-    house.secret(owner);
+    harness.registerSecret(owner);
     const headers = [bearer(KEYS.service), ownerHeader(owner), ["User-Agent", "claude-code/1.0.0"]] as const;
-    expectForwarded(await house.ask({ target: CHAT, headers, body: BODY }));
+    expectForwarded(await harness.send({ target: CHAT, headers, body: BODY }));
     await expectRejected("client", owner);
   });
 });
@@ -113,16 +113,16 @@ describe("an owner header that counts", () => {
     const owner = newOwner();
     expectForwarded(await agents([ownerHeader(owner)], target));
     await expectOverride(owner);
-    const end = await house.event("interception_end");
+    const end = await harness.event("interception_end");
     expect([end.initiator_id, end.actor_id, end.attribution]).toEqual([owner, SERVICE, "asserted"]);
   });
 
   it("A1 a passthrough is on the owner's account too", async () => {
     const owner = newOwner();
     expectForwarded(await agents([ownerHeader(owner)], "/openai/v1/embeddings"));
-    const passthrough = await house.event("passthrough");
+    const passthrough = await harness.event("passthrough");
     expect([passthrough.initiator_id, passthrough.actor_id]).toEqual([owner, SERVICE]);
-    expect(await house.event("initiator_override")).toMatchObject({ owner_id: owner, actor_id: SERVICE });
+    expect(await harness.event("initiator_override")).toMatchObject({ owner_id: owner, actor_id: SERVICE });
   });
 
   it("A1 a client's own provider key may assert where anyone may: the actor is the key's fingerprint", async () => {
@@ -150,15 +150,15 @@ describe("an owner header that counts", () => {
       const headers: HeaderPair[] = [bearer(key), CODER_AGENTS_UA, header, ["X-Coder-Chat-Id", chat]];
       return { chat, expected: [actor, initiator], request: { target: CHAT, headers, body: BODY } };
     });
-    const answers = await house.askAtOnce(calls.map(({ request }) => request));
-    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]));
-    const starts = await house.events("interception_start");
+    const responses = await harness.sendInParallel(calls.map(({ request }) => request));
+    expect(new Set(responses.map(({ status }) => status))).toEqual(new Set([200]));
+    const starts = await harness.events("interception_start");
     const recorded = new Map(starts.map((start) => [start.chat_id, [start.actor_id, start.initiator_id]]));
     expect(recorded).toEqual(new Map(calls.map(({ chat, expected }) => [chat, expected])));
-    const points = house.interceptor.points("INTERCEPTIONS").map(({ point }) => point.indexes?.[0]);
+    const points = harness.interceptor.points("INTERCEPTIONS").map(({ point }) => point.indexes?.[0]);
     expect(points.toSorted()).toEqual(calls.map(({ expected }) => expected[1]).toSorted());
-    expect(await house.events("initiator_override")).toHaveLength(30);
-    expect(await house.events("initiator_override_rejected")).toHaveLength(30);
+    expect(await harness.events("initiator_override")).toHaveLength(30);
+    expect(await harness.events("initiator_override_rejected")).toHaveLength(30);
   });
 
   it.each([
@@ -193,7 +193,7 @@ describe("an owner header that counts", () => {
     const owner = newOwner();
     expectForwarded(await agents([ownerHeader(owner)]));
     await expectOverride(owner);
-    const start = await house.event("interception_start");
+    const start = await harness.event("interception_start");
     expect(start.metadata).toEqual({ actor_name: "Service account of Coder Agents" });
     expect([start.actor_kind, start.api_key_id]).toEqual(["service", sha256(KEYS.service).slice(0, 16)]);
   });
@@ -203,7 +203,7 @@ describe("an owner header that says nothing", () => {
   it("A3 absent: the initiator is the actor, and there is no event", async () => {
     expectForwarded(await agents([]));
     await expectActor(SERVICE);
-    expect(house.interceptor.points("OVERRIDES")).toEqual([]);
+    expect(harness.interceptor.points("OVERRIDES")).toEqual([]);
   });
 
   it.each([
@@ -213,7 +213,7 @@ describe("an owner header that says nothing", () => {
   ])("A4 %s: as absent", async (_, value) => {
     expectForwarded(await agents([ownerHeader(value)]));
     await expectActor(SERVICE);
-    expect(await house.events("initiator_override_rejected")).toEqual([]);
+    expect(await harness.events("initiator_override_rejected")).toEqual([]);
   });
 
   it.each([
@@ -222,22 +222,22 @@ describe("an owner header that says nothing", () => {
   ])("A19 the actor's own id %s is no override", async (_, value) => {
     expectForwarded(await agents([ownerHeader(value)], CHAT, KEYS.user));
     await expectActor(ALICE);
-    expect(house.interceptor.points("OVERRIDES")).toEqual([]);
+    expect(harness.interceptor.points("OVERRIDES")).toEqual([]);
   });
 
   it("A17 X_Coder_Owner_Id is not read and not forwarded", async () => {
     // The attack: servers that read CGI-style names take `_` for `-`, so a caller could say one thing to us and
     // another to whatever reads the header after us.
-    house.secret(newOwner());
+    harness.registerSecret(newOwner());
     expectForwarded(await agents([["X_Coder_Owner_Id", newOwner()]]));
     await expectActor(SERVICE);
-    expect(await house.events("initiator_override_rejected")).toEqual([]);
+    expect(await harness.events("initiator_override_rejected")).toEqual([]);
   });
 
   it("A17 X_Coder_Owner_Id beside the real header changes nothing", async () => {
     const owner = newOwner();
     const other = newOwner();
-    house.secret(other);
+    harness.registerSecret(other);
     expectForwarded(await agents([["X_Coder_Owner_Id", other], ownerHeader(owner)]));
     await expectOverride(owner);
   });
@@ -330,14 +330,16 @@ const FORMS: readonly Rejected[] = [
 
 /** Sends the case's headers; what they say is from now on a secret. */
 function refused({ values, untold = values }: Rejected): Promise<Exchange> {
-  house.secret(...untold.map((value) => asRead(value).trim()).filter((value) => value.length > 2));
+  harness.registerSecret(
+    ...untold.map((value) => decodedByWorker(value).trim()).filter((value) => value.length > 2),
+  );
   return agents(values.map(ownerHeader));
 }
 
 describe("an owner header that does not count", () => {
   it.each(FORMS)("$id $what is rejected ($reason), told nowhere, and the actor stays", async (rejected) => {
     expectForwarded(await refused(rejected));
-    await expectRejected(rejected.reason, rejected.values.map(asRead).join(", "));
+    await expectRejected(rejected.reason, rejected.values.map(decodedByWorker).join(", "));
   });
 
   it.each([
@@ -348,22 +350,22 @@ describe("an owner header that does not count", () => {
     ["a browser that names it", "Mozilla/5.0 coder-agents/v2"],
   ])("A6 a valid id from another client (%s) is rejected (client)", async (_, userAgent) => {
     const owner = newOwner();
-    house.secret(owner);
+    harness.registerSecret(owner);
     const headers = [bearer(KEYS.service), ["User-Agent", userAgent], ownerHeader(owner)] as const;
-    expectForwarded(await house.ask({ target: CHAT, headers, body: BODY }));
+    expectForwarded(await harness.send({ target: CHAT, headers, body: BODY }));
     await expectRejected("client", owner);
   });
 
   it("A6 what another client sends is not even read: garbage is rejected for the client too", async () => {
-    house.secret("garbage-of-another-client");
+    harness.registerSecret("garbage-of-another-client");
     const headers = [bearer(KEYS.service), ownerHeader("garbage-of-another-client")] as const;
-    expectForwarded(await house.ask({ target: CHAT, headers, body: BODY }));
+    expectForwarded(await harness.send({ target: CHAT, headers, body: BODY }));
     await expectRejected("client", "garbage-of-another-client");
   });
 
   it("A5 a key that may never assert is rejected (not_permitted) even where anyone may", async () => {
     const owner = newOwner();
-    house.secret(owner);
+    harness.registerSecret(owner);
     expectForwarded(await agents([ownerHeader(owner)], CHAT, KEYS.never));
     await expectRejected("not_permitted", owner, "never-asserts");
   });
@@ -371,11 +373,11 @@ describe("an owner header that does not count", () => {
   it.runIf(judgesHeads)("A16 a bare CR, a NUL and a folded line never reach the Worker", async () => {
     // The attack: one header value that becomes two log lines.
     for (const value of ["a\rforged: 1", "a\0forged", "a\r\n forged"]) {
-      const { answer, seen } = await agents([ownerHeader(value)]);
-      expect([answer.status, seen]).toEqual([400, []]);
+      const { response, forwarded } = await agents([ownerHeader(value)]);
+      expect([response.status, forwarded]).toEqual([400, []]);
     }
-    await house.interceptor.flush();
-    expect(house.interceptor.lines()).toEqual([]);
+    await harness.interceptor.flush();
+    expect(harness.interceptor.lines()).toEqual([]);
   });
 });
 
@@ -412,7 +414,7 @@ describe("A15 long values", () => {
       expectForwarded(await agents([ownerHeader(value)]));
       console.log(`A15 100 KB of ${what}: a whole request in ${(performance.now() - began).toFixed(1)} ms`);
       await expectRejected("form", value);
-      for (const { message } of house.interceptor.lines()) expect(message.length).toBeLessThan(1500);
+      for (const { message } of harness.interceptor.lines()) expect(message.length).toBeLessThan(1500);
     },
   );
 });
@@ -428,7 +430,7 @@ describe("the ids of chat, subchat and workspace", () => {
     await expectOverride(owner);
     const [chat_id, subchat_id, workspace_id] = ids;
     for (const type of ["interception_start", "interception_end", "initiator_override"] as const)
-      expect(await house.event(type)).toMatchObject({ chat_id, subchat_id, workspace_id });
+      expect(await harness.event(type)).toMatchObject({ chat_id, subchat_id, workspace_id });
   });
 
   it.each([
@@ -442,7 +444,7 @@ describe("the ids of chat, subchat and workspace", () => {
     ["nothing", ""],
   ])("A21 malformed ones (%s) are dropped, and the owner is unaffected", async (_, value) => {
     const owner = newOwner();
-    if (value.length > 2) house.secret(value);
+    if (value.length > 2) harness.registerSecret(value);
     // Coder Agents' session is the chat: taken as text of up to 128 visible characters, so only subchat and workspace
     // hold what is to be told nowhere.
     const headers = NAMES.slice(1).map((name): HeaderPair => [name, value]);
@@ -450,26 +452,26 @@ describe("the ids of chat, subchat and workspace", () => {
     await expectOverride(owner);
     const nothing = { chat_id: null, subchat_id: null, workspace_id: null };
     for (const type of ["interception_start", "interception_end", "initiator_override"] as const)
-      expect(await house.event(type)).toMatchObject(nothing);
+      expect(await harness.event(type)).toMatchObject(nothing);
   });
 
   it("A21 a malformed chat id is no chat, and no owner's matter", async () => {
     const owner = newOwner();
     expectForwarded(await agents([ownerHeader(owner), ["X-Coder-Chat-Id", "c5".repeat(5120)]]));
     await expectOverride(owner);
-    const start = await house.event("interception_start");
+    const start = await harness.event("interception_start");
     expect([start.chat_id, start.client_session_id]).toEqual([null, null]);
   });
 });
 
 describe('with on_invalid = "reject"', () => {
-  beforeAll(() => house.configure({ vars: { OWNER_ASSERTION: { on_invalid: "reject" } } }));
+  beforeAll(() => harness.configure({ vars: { OWNER_ASSERTION: { on_invalid: "reject" } } }));
 
   it.each(FORMS)("$id $what is refused with 400, and nothing is fetched", async (rejected) => {
     expectRefusal(await refused(rejected), 400, "owner_rejected");
-    expect(await house.events("interception_start")).toEqual([]);
-    expect((await house.event("initiator_override_rejected")).reason).toBe(rejected.reason);
-    expect(await house.event("refusal")).toMatchObject({ reason: "owner_rejected", actor_id: SERVICE });
+    expect(await harness.events("interception_start")).toEqual([]);
+    expect((await harness.event("initiator_override_rejected")).reason).toBe(rejected.reason);
+    expect(await harness.event("refusal")).toMatchObject({ reason: "owner_rejected", actor_id: SERVICE });
   });
 
   it.each([
@@ -477,17 +479,17 @@ describe('with on_invalid = "reject"', () => {
     ["/anthropic/v1/messages/count_tokens", "anthropic"],
     ["/openai/v1/embeddings", "openai"],
   ] as const)("A10 so it is on %s, in that route's dialect", async (target, dialect) => {
-    house.secret("not-an-owner-at-all");
+    harness.registerSecret("not-an-owner-at-all");
     expectRefusal(await agents([ownerHeader("not-an-owner-at-all")], target), 400, "owner_rejected", dialect);
   });
 
   it("A5 and A6 likewise: an actor that may not, a client that is another", async () => {
     const owner = newOwner();
-    house.secret(owner);
+    harness.registerSecret(owner);
     expectRefusal(await agents([ownerHeader(owner)], CHAT, KEYS.never), 400, "owner_rejected");
     const headers = [bearer(KEYS.service), ["User-Agent", "curl/8.5.0"], ownerHeader(owner)] as const;
-    expectRefusal(await house.ask({ target: CHAT, headers, body: BODY }), 400, "owner_rejected");
-    const reasons = (await house.events("initiator_override_rejected")).map(({ reason }) => reason);
+    expectRefusal(await harness.send({ target: CHAT, headers, body: BODY }), 400, "owner_rejected");
+    const reasons = (await harness.events("initiator_override_rejected")).map(({ reason }) => reason);
     expect(reasons).toEqual(["not_permitted", "client"]);
   });
 
@@ -495,7 +497,7 @@ describe('with on_invalid = "reject"', () => {
     const owner = newOwner();
     for (const value of [owner, owner.toUpperCase(), ` ${owner} `, "", "   "])
       expectForwarded(await agents([ownerHeader(value)]));
-    const initiators = (await house.events("interception_start")).map((start) => start.initiator_id);
+    const initiators = (await harness.events("interception_start")).map((start) => start.initiator_id);
     expect(initiators).toEqual([owner, owner, owner, SERVICE, SERVICE]);
   });
 });
@@ -503,7 +505,9 @@ describe('with on_invalid = "reject"', () => {
 describe('with allow = "listed"', () => {
   const byok = `byok:${sha256(OWN.openai).slice(0, 32)}`;
   beforeAll(() =>
-    house.configure({ vars: { OWNER_ASSERTION: { allow: "listed", actors: [ALICE.toUpperCase(), byok] } } }),
+    harness.configure({
+      vars: { OWNER_ASSERTION: { allow: "listed", actors: [ALICE.toUpperCase(), byok] } },
+    }),
   );
 
   it.each([
@@ -521,37 +525,37 @@ describe('with allow = "listed"', () => {
     ["a key that says it may never", KEYS.never, "never-asserts"],
   ])("A5 %s may not: the actor stays, rejected (not_permitted)", async (_, key, actor) => {
     const owner = newOwner();
-    house.secret(owner);
+    harness.registerSecret(owner);
     expectForwarded(await agents([ownerHeader(owner)], CHAT, key));
     await expectRejected("not_permitted", owner, actor);
   });
 
   it("A5 a fingerprint that is not listed may not", async () => {
     const owner = newOwner();
-    house.secret(owner);
+    harness.registerSecret(owner);
     const key = "sk-someone-else-entirely-0123456789";
-    house.secret(key);
+    harness.registerSecret(key);
     expectForwarded(await agents([ownerHeader(owner)], "/own-openai/v1/chat/completions", key));
     await expectActor(`byok:${sha256(key).slice(0, 32)}`, "unverified");
-    expect((await house.event("initiator_override_rejected")).reason).toBe("not_permitted");
+    expect((await harness.event("initiator_override_rejected")).reason).toBe("not_permitted");
   });
 
   it("A5 who may not assert learns nothing of the value's form", async () => {
-    house.secret("garbage-by-the-unlisted");
+    harness.registerSecret("garbage-by-the-unlisted");
     expectForwarded(await agents([ownerHeader("garbage-by-the-unlisted")]));
     await expectRejected("not_permitted", "garbage-by-the-unlisted");
   });
 });
 
 describe('with allow = "off"', () => {
-  beforeAll(() => house.configure({ vars: { OWNER_ASSERTION: { allow: "off", actors: [SERVICE] } } }));
+  beforeAll(() => harness.configure({ vars: { OWNER_ASSERTION: { allow: "off", actors: [SERVICE] } } }));
 
   it.each([
     ["any actor", KEYS.service, SERVICE],
     ["a key that says it may", KEYS.permitted, "agents-permitted"],
   ])("A5 nobody may assert, %s included", async (_, key, actor) => {
     const owner = newOwner();
-    house.secret(owner);
+    harness.registerSecret(owner);
     expectForwarded(await agents([ownerHeader(owner)], CHAT, key));
     await expectRejected("not_permitted", owner, actor);
   });

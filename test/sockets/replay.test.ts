@@ -24,8 +24,8 @@ async function select(sql: string): Promise<unknown> {
   const args = ["d1", "execute", "LEDGER", "--local", "--persist-to", state, "--json", "--command", sql];
   const env = { ...process.env, WRANGLER_SEND_METRICS: "false" };
   const { stdout } = await run(process.execPath, [wrangler, ...args], { cwd: ROOT, env });
-  const [answer] = JSON.parse(stdout) as { results: unknown }[];
-  return answer?.results;
+  const [response] = JSON.parse(stdout) as { results: unknown }[];
+  return response?.results;
 }
 
 const COUNTS = `SELECT (SELECT COUNT(*) FROM interceptions) AS interceptions, (SELECT COUNT(*) FROM tool_usages) AS tools,

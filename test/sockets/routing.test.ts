@@ -17,27 +17,27 @@ import {
   expectForwarded,
   expectRefusal,
   KEYS,
-  openHouse,
+  openCaseHarness,
   OWN,
   ownerHeader,
   PROMPT,
   type Exchange,
-  type House,
-} from "./catalogue.ts";
+  type CaseHarness,
+} from "./case-harness.ts";
 
-let house: House;
-beforeAll(async () => void (house = await openHouse()));
-beforeEach(() => house.begin());
-afterEach(() => house.check());
-afterAll(() => house.close());
+let harness: CaseHarness;
+beforeAll(async () => void (harness = await openCaseHarness()));
+beforeEach(() => harness.reset());
+afterEach(() => harness.check());
+afterAll(() => harness.close());
 
 const KEY = bearer(KEYS.user);
 const CHAT = "/openai/v1/chat/completions";
 
 const get = (target: string, ...headers: HeaderPair[]): Promise<Exchange> =>
-  house.ask({ target, headers: [KEY, ...headers] });
+  harness.send({ target, headers: [KEY, ...headers] });
 const post = (target: string, body = BODY, ...headers: HeaderPair[]): Promise<Exchange> =>
-  house.ask({ target, headers: [KEY, ...headers], body });
+  harness.send({ target, headers: [KEY, ...headers], body });
 
 /** The provider's path that was asked for; the caller's key was good. */
 function expectTarget(exchange: Exchange, target: string): void {
@@ -45,15 +45,15 @@ function expectTarget(exchange: Exchange, target: string): void {
 }
 
 /** 4xx, by us or by workerd, and nothing fetched. */
-function expectFault({ answer: got, seen }: Exchange): void {
-  expect(seen).toEqual([]);
+function expectFault({ response: got, forwarded }: Exchange): void {
+  expect(forwarded).toEqual([]);
   expect(got.status).toBeGreaterThanOrEqual(400);
   expect(got.status).toBeLessThan(500);
 }
 
 /** 400 or 404, by us or by workerd, and nothing fetched. */
-function expectNowhere({ answer: got, seen, sent }: Exchange): void {
-  expect([sent.target, seen, got.status === 400 ? 404 : got.status]).toEqual([sent.target, [], 404]);
+function expectNowhere({ response: got, forwarded, request: sent }: Exchange): void {
+  expect([sent.target, forwarded, got.status === 400 ? 404 : got.status]).toEqual([sent.target, [], 404]);
 }
 
 describe("paths that lead nowhere", () => {
@@ -105,8 +105,8 @@ describe("paths that lead nowhere", () => {
     "/__proto__/v1/models",
   ])("D1 an unknown route (%s): 404, nothing fetched", async (target) => {
     for (const exchange of [await post(target), await get(target)]) {
-      expect([exchange.answer.status, exchange.seen]).toEqual([404, []]);
-      expect(exchange.answer.values("x-interceptor-error")).toEqual(["not_found"]);
+      expect([exchange.response.status, exchange.forwarded]).toEqual([404, []]);
+      expect(exchange.response.values("x-interceptor-error")).toEqual(["not_found"]);
     }
   });
 
@@ -121,9 +121,9 @@ describe("paths that lead nowhere", () => {
       ] as const;
       for (const [path, status] of paths) {
         for (const exchange of [await post(prefix + path), await get(prefix + path)])
-          expect([exchange.answer.status, exchange.seen]).toEqual([status, []]);
+          expect([exchange.response.status, exchange.forwarded]).toEqual([status, []]);
       }
-      const { answer: refused } = await get(`${prefix}/sessions`);
+      const { response: refused } = await get(`${prefix}/sessions`);
       expect([refused.status, refused.values("x-interceptor-error")]).toEqual([401, ["admin_only"]]);
     },
   );
@@ -244,7 +244,7 @@ describe("paths that lead nowhere", () => {
     "/opena\u00ef/v1/models",
   ])("D4 another spelling (%s): 404, nothing fetched", async (target) => {
     for (const exchange of [await get(utf8(target)), await post(utf8(target))])
-      expect([exchange.answer.status, exchange.seen]).toEqual([404, []]);
+      expect([exchange.response.status, exchange.forwarded]).toEqual([404, []]);
   });
 });
 
@@ -287,7 +287,7 @@ describe("paths and queries that are the provider's business", () => {
     const target = "http://x/openai/v1/models";
     for (const host of ["x/openai", "x", "y", "x/anthropic", "/openai/v1"]) {
       const exchange = await get(target, ["Host", host]);
-      if (exchange.seen.length > 0) expectTarget(exchange, "/central-openai/v1/models");
+      if (exchange.forwarded.length > 0) expectTarget(exchange, "/central-openai/v1/models");
       else expectNowhere(exchange);
     }
   });
@@ -330,20 +330,20 @@ describe("the Host header", () => {
     // The attack: `request.url` is put together of the Host and the target, so that `Host: x/own-openai/v1?` turns
     // the path that was asked for into a query.
     const exchange = await get("/openai/v1/models", ["Host", host]);
-    if (exchange.answer.status === 200) expectTarget(exchange, "/central-openai/v1/models");
+    if (exchange.response.status === 200) expectTarget(exchange, "/central-openai/v1/models");
     else expectFault(exchange);
   });
 
   it.each(HOSTS)("D6 %j makes no healthy answer of a call", async (host) => {
     expectFault(await post("/v1/unknown", BODY, ["Host", host]));
     const healthz = await get("/healthz", ["Host", host]);
-    expect(healthz.seen).toEqual([]);
-    expect(healthz.answer.status).toBeLessThan(500);
+    expect(healthz.forwarded).toEqual([]);
+    expect(healthz.response.status).toBeLessThan(500);
   });
 
   it("D6 two of them: by the real path, or 4xx", async () => {
     const exchange = await get("/openai/v1/models", ["Host", "a"], ["Host", "x/anthropic/v1?"]);
-    if (exchange.answer.status === 200) expectTarget(exchange, "/central-openai/v1/models");
+    if (exchange.response.status === 200) expectTarget(exchange, "/central-openai/v1/models");
     else expectNowhere(exchange);
   });
 });
@@ -356,8 +356,8 @@ describe("methods", () => {
     "D7 %s is not for an intercepted route: 405, not forwarded",
     async (method) => {
       for (const target of [CHAT, "/anthropic/v1/messages", "/v1/responses"]) {
-        const { answer: got, seen } = await house.ask({ method, target, headers: [KEY] });
-        expect([got.status, got.values("allow"), seen]).toEqual([405, ["POST"], []]);
+        const { response: got, forwarded } = await harness.send({ method, target, headers: [KEY] });
+        expect([got.status, got.values("allow"), forwarded]).toEqual([405, ["POST"], []]);
       }
     },
   );
@@ -366,8 +366,8 @@ describe("methods", () => {
     "D7 %s is not for a passthrough: 405, which says what is, not forwarded",
     async (method) => {
       for (const target of ["/openai/v1/models", "/anthropic/v1/files/x"]) {
-        const { answer: got, seen } = await house.ask({ method, target, headers: [KEY] });
-        expect([got.status, seen]).toEqual([405, []]);
+        const { response: got, forwarded } = await harness.send({ method, target, headers: [KEY] });
+        expect([got.status, forwarded]).toEqual([405, []]);
         expect(got.values("allow").join().split(/, */)).toEqual(
           expect.arrayContaining(["GET", "POST", "DELETE"]),
         );
@@ -378,17 +378,17 @@ describe("methods", () => {
   it.each(["FOO", "get", "POSTX", "M-SEARCH"])(
     "D7 %s is unknown to workerd, which answers 501 itself: not forwarded",
     async (method) => {
-      const { answer: got, seen } = await house.ask({ method, target: CHAT, headers: [KEY] });
-      expect([got.status, seen]).toEqual([501, []]);
+      const { response: got, forwarded } = await harness.send({ method, target: CHAT, headers: [KEY] });
+      expect([got.status, forwarded]).toEqual([501, []]);
     },
   );
 
   it("D7 CONNECT never gets to the Worker's fetch: not forwarded", async () => {
     // workerd looks for a connect() handler, finds none, says so and answers 500. Cloudflare's edge takes no CONNECT.
-    house.expectLine(/connect(?:\(\) function| event)/);
+    harness.expectLine(/connect(?:\(\) function| event)/);
     for (const target of ["evil.example:443", CHAT]) {
-      const { answer: got, seen } = await house.ask({ method: "CONNECT", target, headers: [KEY] });
-      expect([got.status >= 400, seen]).toEqual([true, []]);
+      const { response: got, forwarded } = await harness.send({ method: "CONNECT", target, headers: [KEY] });
+      expect([got.status >= 400, forwarded]).toEqual([true, []]);
     }
   });
 
@@ -396,7 +396,7 @@ describe("methods", () => {
     "D7 %s with an empty body declared is forwarded without one",
     async (method) => {
       const headers = [KEY, ["Content-Length", "0"]] as const;
-      const exchange = await house.ask({ method, target: "/openai/v1/files/file-1", headers });
+      const exchange = await harness.send({ method, target: "/openai/v1/files/file-1", headers });
       expectTarget(exchange, "/central-openai/v1/files/file-1");
     },
   );
@@ -404,7 +404,7 @@ describe("methods", () => {
   it.each(["GET", "HEAD"])("D7 %s with a body: the caller's fault, or forwarded", async (method) => {
     for (const body of [{ body: "{}" }, { chunks: ["{}"] }]) {
       const request = { method, target: "/openai/v1/models", headers: [KEY], ...body };
-      expect((await house.ask(request)).answer.status).toBeLessThan(500);
+      expect((await harness.send(request)).response.status).toBeLessThan(500);
     }
   });
 
@@ -412,14 +412,14 @@ describe("methods", () => {
     // The attack: a second request, key and all, in the body of one that is answered before its body is read.
     const inner = `GET /openai/v1/models HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${KEYS.user}\r\n\r\n`;
     for (const target of [CHAT, "/nowhere", "/openai/v1/models/%2e%2e"]) {
-      const connection = await openRaw(house.interceptor.port);
+      const connection = await openRaw(harness.interceptor.port);
       connection.send({ target, body: inner });
       connection.send({ target: "/healthz" });
-      expect((await connection.readAnswer()).status).toBeGreaterThanOrEqual(401);
-      expect((await connection.readAnswer()).text()).toBe("ok\n");
+      expect((await connection.readResponse()).status).toBeGreaterThanOrEqual(401);
+      expect((await connection.readResponse()).text()).toBe("ok\n");
       connection.destroy();
     }
-    expect(await house.events("passthrough")).toEqual([]);
+    expect(await harness.events("passthrough")).toEqual([]);
   });
 
   it.each(["websocket", "WebSocket", "h2c, websocket"])(
@@ -433,7 +433,7 @@ describe("methods", () => {
       ];
       for (const target of ["/openai/v1/responses", "/v1/responses", "/own-openai/v1/responses"]) {
         expectRefusal(await get(target, ...headers), 426, "websocket_unsupported");
-        expectRefusal(await house.ask({ target, headers }), 426, "websocket_unsupported");
+        expectRefusal(await harness.send({ target, headers }), 426, "websocket_unsupported");
       }
     },
   );
@@ -478,7 +478,7 @@ describe("what else would name a destination", () => {
   ] as const)("D9 %s has no effect on the destination", async (name, value) => {
     const exchange = await get("/openai/v1/models", [name, value]);
     expectTarget(exchange, "/central-openai/v1/models");
-    expect(exchange.seen[0]?.method).toBe("GET");
+    expect(exchange.forwarded[0]?.method).toBe("GET");
   });
 });
 
@@ -506,14 +506,14 @@ describe("a provider that redirects", () => {
         ["/own-anthropic/v1/messages", [["X-Api-Key", OWN.anthropic]]],
         ["/openai/v1/embeddings", [KEY]],
       ] as const) {
-        house.provide(respond.json(status, { moved: true }, [["Location", place()]]), null);
-        const { answer: got, seen } = await house.ask({ target, headers, body: BODY });
+        harness.respondWith(respond.json(status, { moved: true }, [["Location", place()]]), null);
+        const { response: got, forwarded } = await harness.send({ target, headers, body: BODY });
         expect([got.status, got.values("x-interceptor-error")]).toEqual([502, ["upstream_redirected"]]);
         expect(got.values("location")).toEqual([]);
-        expect(seen).toHaveLength(1);
+        expect(forwarded).toHaveLength(1);
       }
       // Three were interceptions, and each ended as the provider's error.
-      const outcomes = (await house.events("interception_end")).map((end) => [end.outcome, end.status]);
+      const outcomes = (await harness.events("interception_end")).map((end) => [end.outcome, end.status]);
       expect(outcomes).toEqual([1, 2, 3].map(() => ["upstream_error", 502]));
       expect([second.requests.length, second.openConnections()]).toEqual([0, 0]);
     },
@@ -562,13 +562,13 @@ describe("the error's dialect", () => {
   ])("D15 is the route's, whatever the body is: %s", async (_, body, reason) => {
     for (const prefix of ["", ...ROUTE_PREFIXES]) {
       for (const target of [`${prefix}/anthropic/v1/messages`, `${prefix}/v1/messages`]) {
-        const { answer: got } = await post(target, body);
+        const { response: got } = await post(target, body);
         const told = { type: "error", error: { type: "invalid_request_error" } };
         expect([got.status, got.values("x-interceptor-error")]).toEqual([400, [reason]]);
         expect(JSON.parse(got.text())).toMatchObject(told);
       }
       for (const target of [`${prefix}/openai/v1/responses`, `${prefix}/v1/chat/completions`]) {
-        const { answer: got } = await post(target, body, ["anthropic-version", "2023-06-01"]);
+        const { response: got } = await post(target, body, ["anthropic-version", "2023-06-01"]);
         expect(JSON.parse(got.text())).toMatchObject({
           error: { type: "invalid_request_error", code: reason },
         });
@@ -624,7 +624,7 @@ describe("every registered route", () => {
         for (const method of methodsOf(one)) {
           const ask = (...headers: HeaderPair[]): Promise<Exchange> => {
             const bare = method === "GET" || method === "HEAD" || method === "DELETE";
-            return house.ask({
+            return harness.send({
               method,
               target,
               headers: [...telling(one), ...headers],
@@ -637,7 +637,7 @@ describe("every registered route", () => {
             ["byok_not_accepted", await ask(bearer(type === "openai" ? OWN.openai : OWN.anthropic))],
           ] as const) {
             if (method !== "HEAD") expectRefusal(exchange, 401, reason, type as "openai" | "anthropic");
-            expect([target, method, exchange.answer.status, exchange.seen]).toEqual([
+            expect([target, method, exchange.response.status, exchange.forwarded]).toEqual([
               target,
               method,
               401,
@@ -654,7 +654,7 @@ describe("every registered route", () => {
       for (const method of methodsOf(one)) {
         const bare = method === "GET" || method === "HEAD" || method === "DELETE";
         const headers = [...telling(one), KEY];
-        const exchange = await house.ask({
+        const exchange = await harness.send({
           method,
           target: `${target}?q=1`,
           headers,
@@ -665,7 +665,7 @@ describe("every registered route", () => {
       }
     }
     const type = one.route.kind === "intercept" ? "interception_start" : "passthrough";
-    const recorded = (await house.events(type)).map(({ route, provider }) => [provider, route]);
+    const recorded = (await harness.events(type)).map(({ route, provider }) => [provider, route]);
     expect(new Set(recorded.map(String))).toEqual(new Set([`${one.dialect.type},${one.route.path}`]));
     expect(recorded).toHaveLength(targetsOf(one).length * methodsOf(one).length);
   });
@@ -676,7 +676,7 @@ describe("every registered route", () => {
       await get("/v1/models", ["anthropic-version", "2023-06-01"]),
       "/central-anthropic/v1/models",
     );
-    const byKey = await house.ask({ target: "/v1/models", headers: [["X-Api-Key", KEYS.user]] });
+    const byKey = await harness.send({ target: "/v1/models", headers: [["X-Api-Key", KEYS.user]] });
     expectTarget(byKey, "/central-anthropic/v1/models");
     expectTarget(
       await post("/v1/responses", BODY, ["anthropic-version", "2023-06-01"]),
@@ -687,25 +687,25 @@ describe("every registered route", () => {
 
   it("D12 the probes of a base answer without a key and fetch nothing", async () => {
     for (const target of ["/", "/openai", "/anthropic/", "/api/v2/aibridge", "/api/v2/ai-gateway/openai"]) {
-      const { answer: got, seen } = await house.ask({ method: "HEAD", target });
-      expect([target, got.status, seen]).toEqual([target, 200, []]);
+      const { response: got, forwarded } = await harness.send({ method: "HEAD", target });
+      expect([target, got.status, forwarded]).toEqual([target, 200, []]);
     }
   });
 });
 
 describe("with rules for owners and models", () => {
   beforeAll(() =>
-    house.configure({
+    harness.configure({
       providers: {
         openai: {
           type: "openai",
-          base_url: `${house.upstream.url}/central-openai/v1`,
+          base_url: `${harness.upstream.url}/central-openai/v1`,
           keys: ["OPENAI_KEY"],
           models: ["gpt-4o"],
         },
         anthropic: {
           type: "anthropic",
-          base_url: `${house.upstream.url}/central-anthropic`,
+          base_url: `${harness.upstream.url}/central-anthropic`,
           keys: ["ANTHROPIC_KEY"],
           models: ["claude-haiku-4-5"],
         },
@@ -719,13 +719,13 @@ describe("with rules for owners and models", () => {
       for (const method of methodsOf(one)) {
         const bare = method === "GET" || method === "HEAD" || method === "DELETE";
         const headers = [...telling(one), KEY, CODER_AGENTS_UA, ownerHeader("no-owner")];
-        const { answer: got, seen } = await house.ask({
+        const { response: got, forwarded } = await harness.send({
           method,
           target,
           headers,
           ...(!bare && { body: BODY }),
         });
-        expect([target, method, got.status, seen]).toEqual([target, method, 400, []]);
+        expect([target, method, got.status, forwarded]).toEqual([target, method, 400, []]);
       }
     }
   });
@@ -738,7 +738,7 @@ describe("with rules for owners and models", () => {
       const exchange = await post(target, body);
       expectRefusal(exchange, 403, "model_not_allowed", one.dialect.type as "openai" | "anthropic");
     }
-    const ends = (await house.events("interception_end")).map(({ outcome, status }) => [outcome, status]);
+    const ends = (await harness.events("interception_end")).map(({ outcome, status }) => [outcome, status]);
     expect(ends).toEqual(targetsOf(one).map(() => ["refused", 403]));
   });
 
@@ -768,8 +768,15 @@ describe("with rules for owners and models", () => {
   ])("D12 a list of models is not walked around by %s (%j)", async (target, body) => {
     // The attack: a key that may ask for one small model only runs any other, by the thousand, as a batch: a passthrough
     // names its models too. `models` says "the only models that may be asked for", and `[]` "denies all".
-    const { answer: got, seen } = await post(target, typeof body === "string" ? body : JSON.stringify(body));
-    expect([got.status, got.values("x-interceptor-error"), seen]).toEqual([403, ["model_not_allowed"], []]);
+    const { response: got, forwarded } = await post(
+      target,
+      typeof body === "string" ? body : JSON.stringify(body),
+    );
+    expect([got.status, got.values("x-interceptor-error"), forwarded]).toEqual([
+      403,
+      ["model_not_allowed"],
+      [],
+    ]);
   });
 
   it("D12 a passthrough that is judged is not taken compressed: what is judged is what the provider reads", async () => {
@@ -805,7 +812,7 @@ describe("with rules for owners and models", () => {
     "constructor",
   ])("D14 %j is not gpt-4o: 403, nothing fetched", async (model) => {
     expectRefusal(await post(CHAT, JSON.stringify({ model, messages: [] })), 403, "model_not_allowed");
-    const start = await house.event("interception_start");
+    const start = await harness.event("interception_start");
     expect(start.model).toBe(model);
   });
 
@@ -830,15 +837,15 @@ describe("with rules for owners and models", () => {
     String.raw`{"model":"gpt-4o","mod\u0065l":"gpt-5-pro"}`,
     String.raw`{"\u006dodel":"gpt-5-pro","model":"gpt-4o"}`,
   ])("D14 a model that is named twice (%s) is refused: readers differ in which counts", async (body) => {
-    const { answer: got, seen } = await post(CHAT, body);
-    expect([got.status, got.values("x-interceptor-error"), seen]).toEqual([400, ["field_repeated"], []]);
+    const { response: got, forwarded } = await post(CHAT, body);
+    expect([got.status, got.values("x-interceptor-error"), forwarded]).toEqual([400, ["field_repeated"], []]);
   });
 });
 
 describe("a provider that is the interceptor itself", () => {
   beforeAll(() => {
-    const at = (path: string) => `${house.interceptor.url}${path}`;
-    return house.configure({
+    const at = (path: string) => `${harness.interceptor.url}${path}`;
+    return harness.configure({
       providers: {
         self: { type: "openai", base_url: at("/self/v1"), keys: ["OPENAI_KEY"] },
         other: { type: "openai", base_url: at("/openai/v1"), keys: ["OPENAI_KEY"] },
@@ -850,19 +857,19 @@ describe("a provider that is the interceptor itself", () => {
   it.each(["/self/v1/chat/completions", "/other/v1/chat/completions", "/messages/v1/messages"])(
     "D11 %s stops after one hop: 508, one interception, no provider reached",
     async (target) => {
-      const { answer: got, seen } = await post(target);
-      expect([got.status, seen]).toEqual([508, []]);
-      const end = await house.event("interception_end");
+      const { response: got, forwarded } = await post(target);
+      expect([got.status, forwarded]).toEqual([508, []]);
+      const end = await harness.event("interception_end");
       expect([end.outcome, end.status]).toEqual(["upstream_error", 508]);
-      expect((await house.events("refusal")).map(({ reason }) => reason)).toEqual(["loop"]);
+      expect((await harness.events("refusal")).map(({ reason }) => reason)).toEqual(["loop"]);
     },
   );
 
   it("D11 a passthrough stops likewise", async () => {
-    const { answer: got, seen } = await get("/self/v1/models");
-    expect([got.status, seen]).toEqual([508, []]);
-    expect((await house.event("passthrough")).status).toBe(508);
-    expect(await house.events("refusal")).toHaveLength(1);
+    const { response: got, forwarded } = await get("/self/v1/models");
+    expect([got.status, forwarded]).toEqual([508, []]);
+    expect((await harness.event("passthrough")).status).toBe(508);
+    expect(await harness.events("refusal")).toHaveLength(1);
   });
 
   it("D11 a caller cannot have the mark removed by naming it in Connection, or by a Via of its own", async () => {
@@ -874,10 +881,10 @@ describe("a provider that is the interceptor itself", () => {
         ["Via", "1.0 fred, 1.1 p.example"],
       ],
     ] as const) {
-      const { answer: got, seen } = await post("/self/v1/chat/completions", BODY, ...headers);
-      expect([got.status, seen]).toEqual([508, []]);
+      const { response: got, forwarded } = await post("/self/v1/chat/completions", BODY, ...headers);
+      expect([got.status, forwarded]).toEqual([508, []]);
     }
-    expect(await house.events("refusal")).toHaveLength(3);
+    expect(await harness.events("refusal")).toHaveLength(3);
   });
 
   it("D11 another proxy's Via is no loop", async () => {

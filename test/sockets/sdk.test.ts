@@ -12,32 +12,32 @@ import { until } from "../support/deadline.ts";
 import {
   CENTRAL_KEY,
   CLIENT_KEY,
-  configured,
-  freshModel,
+  interceptorOptions,
+  uniqueModel,
   OWN_KEY,
   PROMPT,
-  watchedInterceptor,
+  startCheckedInterceptor,
 } from "./exchange.ts";
 
-const seen: SeenRequest[] = [];
+const forwarded: SeenRequest[] = [];
 let hangUps = 0;
 const emulator = await startEmulator({
   port: 0,
   eventMs: 0,
   slowMs: 50,
-  onRequest: (request) => void seen.push(request),
+  onRequest: (request) => void forwarded.push(request),
   onHangUp: () => void (hangUps += 1),
 });
 afterAll(() => emulator.close());
 beforeEach(() => {
-  seen.length = 0;
+  forwarded.length = 0;
   hangUps = 0;
 });
 
 const nowhere = await closedPort();
 const limited = { models: ["gpt-5.1", "claude-sonnet-5"] };
-const interceptor = await watchedInterceptor(
-  configured(
+const interceptor = await startCheckedInterceptor(
+  interceptorOptions(
     emulator.url,
     { body_bytes: 1024 * 1024 },
     {
@@ -263,7 +263,7 @@ const steady = ({ choices, usage }: OpenAI.ChatCompletionChunk): object => ({
 
 describe("the SDK gets what it gets without the interceptor, and what it is told of usage is recorded", () => {
   it.each(kinds)("G18–G20 $name", async ({ name, run }) => {
-    const model = freshModel();
+    const model = uniqueModel();
     const through = await run(ways.through, model);
     expect(through).toEqual(await run(ways.direct, model));
     const { start, end, usage } = await interceptor.recorded(model);
@@ -278,7 +278,7 @@ describe("the SDK gets what it gets without the interceptor, and what it is told
   });
 
   it("G18 a client that did not ask for usage sees none, and it is recorded all the same", async () => {
-    const model = freshModel();
+    const model = uniqueModel();
     const body = { model, messages, stream: true } as const;
     const chunks = async (client: OpenAI, more: object = {}): Promise<OpenAI.ChatCompletionChunk[]> =>
       collect(await client.chat.completions.create({ ...body, ...more }));
@@ -288,11 +288,11 @@ describe("the SDK gets what it gets without the interceptor, and what it is told
     const asked = await chunks(ways.direct.openai, include);
     const { end } = await interceptor.recorded(model);
     expect(end).toMatchObject({ outcome: "completed", usage: "final", ...chatTokens(asked.at(-1)?.usage) });
-    expect(JSON.parse(seen[0]?.body ?? "")).toEqual({ ...body, ...include });
+    expect(JSON.parse(forwarded[0]?.body ?? "")).toEqual({ ...body, ...include });
   });
 
   it("G18 a client that said no to usage sees none, and it is recorded all the same", async () => {
-    const model = freshModel();
+    const model = uniqueModel();
     const stream = await ways.through.openai.chat.completions.create({
       model,
       messages,
@@ -305,7 +305,7 @@ describe("the SDK gets what it gets without the interceptor, and what it is told
   });
 
   it("G19 a response in the background has no usage yet: unknown, not 0", async () => {
-    const model = freshModel();
+    const model = uniqueModel();
     const response = await ways.through.openai.responses.create({ model, input: ask, background: true });
     expect(response.status).toBe("queued");
     const { end, usage } = await interceptor.recorded(model);
@@ -321,14 +321,14 @@ describe("both SDKs on each base URL that a client may have", () => {
     "D12 OpenAI's on %s",
     async (base) => {
       const client = openAi(base);
-      const model = freshModel();
+      const model = uniqueModel();
       expect((await client.chat.completions.create({ model, messages })).model).toBe(model);
       expect((await client.responses.create({ model, input: ask })).model).toBe(model);
       const embedded = await client.embeddings.create({ model, input: [ask, "b"] });
       expect(embedded.data.map(({ embedding }) => embedding.length)).toEqual([8, 8]);
       expect((await client.models.list()).data.map(({ object }) => object)).toContain("model");
       expect((await client.models.retrieve("gpt-5.1")).owned_by).toBe("emulated");
-      expect(seen.map(({ method, path }) => `${method} ${path}`)).toEqual([
+      expect(forwarded.map(({ method, path }) => `${method} ${path}`)).toEqual([
         "POST /v1/chat/completions",
         "POST /v1/responses",
         "POST /v1/embeddings",
@@ -346,12 +346,12 @@ describe("both SDKs on each base URL that a client may have", () => {
     "D12 Anthropic's on '%s'",
     async (base) => {
       const client = anthropic(base);
-      const model = freshModel();
+      const model = uniqueModel();
       expect((await client.messages.create({ model, max_tokens: 99, messages })).model).toBe(model);
       expect((await client.messages.countTokens({ model, messages })).input_tokens).toBeGreaterThan(10);
       expect((await client.models.list()).data.map(({ type }) => type)).toContain("model");
       expect((await client.models.retrieve("claude-sonnet-5")).display_name).toContain("emulated");
-      expect(seen.map(({ method, path }) => `${method} ${path}`)).toEqual([
+      expect(forwarded.map(({ method, path }) => `${method} ${path}`)).toEqual([
         "POST /v1/messages",
         "POST /v1/messages/count_tokens",
         "GET /v1/models",
@@ -363,10 +363,10 @@ describe("both SDKs on each base URL that a client may have", () => {
 
 describe("keys", () => {
   it("E4 a client key is exchanged for the gateway's, with both SDKs", async () => {
-    const model = freshModel();
+    const model = uniqueModel();
     await openAi("/openai-central/v1", CLIENT_KEY).chat.completions.create({ model, messages });
     await anthropic("/anthropic-central", CLIENT_KEY).messages.create({ model, max_tokens: 99, messages });
-    expect(seen.map(({ headers }) => [headers.authorization, headers["x-api-key"]])).toEqual([
+    expect(forwarded.map(({ headers }) => [headers.authorization, headers["x-api-key"]])).toEqual([
       [`Bearer ${CENTRAL_KEY}`, undefined],
       [undefined, CENTRAL_KEY],
     ]);
@@ -377,7 +377,7 @@ describe("keys", () => {
   });
 
   it("E4 the client's own key goes on as its SDK sends it, a bearer token too", async () => {
-    const model = freshModel();
+    const model = uniqueModel();
     const byToken = { apiKey: null, authToken: OWN_KEY };
     const direct = new Anthropic({ baseURL: emulator.url, maxRetries: 0, ...byToken });
     for (const { openai, anthropic: client, tokens } of [
@@ -388,19 +388,19 @@ describe("keys", () => {
       await client.messages.create({ model, max_tokens: 99, messages });
       await tokens.messages.create({ model, max_tokens: 99, messages });
     }
-    const sent = seen.map(({ headers }) => [headers.authorization, headers["x-api-key"]]);
+    const sent = forwarded.map(({ headers }) => [headers.authorization, headers["x-api-key"]]);
     expect(sent.slice(0, 3)).toEqual(sent.slice(3));
     expect(sent.flat().filter((key) => String(key).endsWith(OWN_KEY))).toHaveLength(6);
   });
 
   it("E5 what the SDKs say of themselves and of the API goes on as it is", async () => {
     const headers = { "anthropic-beta": "a-2026-01-01,b-2026-02-02", "openai-beta": "c=v1" };
-    const model = freshModel();
+    const model = uniqueModel();
     for (const { openai, anthropic: client } of [ways.through, ways.direct]) {
       await openai.chat.completions.create({ model, messages }, { headers });
       await client.messages.create({ model, max_tokens: 99, messages }, { headers });
     }
-    const told = seen.map((request) => {
+    const told = forwarded.map((request) => {
       const all = Object.entries(request.headers);
       const own = all.filter(([name]) => /^(?:x-stainless|anthropic-|openai-|user-agent)/.test(name));
       return Object.fromEntries(own) as object;
@@ -518,7 +518,7 @@ describe("G7 a provider's errors are the SDK's own errors, with the provider's b
   it("G7 an SDK that tries again makes two interceptions, each with its end", async () => {
     const client = openAi("/openai/v1", OWN_KEY, { maxRetries: 1 });
     await thrown(client.chat.completions.create({ model: "fault-500", messages }) as Promise<unknown>);
-    expect(seen.map(({ headers }) => headers["x-stainless-retry-count"])).toEqual(["0", "1"]);
+    expect(forwarded.map(({ headers }) => headers["x-stainless-retry-count"])).toEqual(["0", "1"]);
     const events = await interceptor.waitForEvents((all) => all.length >= 4);
     expect(events.map(({ record_type }) => record_type).toSorted()).toEqual([
       "interception_end",
@@ -622,7 +622,7 @@ describe("the interceptor's refusals are the SDK's own errors, in both dialects"
       const client = openAi(`/openai${provider}/v1`, key);
       const error = await thrown(
         client.chat.completions.create({
-          model: freshModel(),
+          model: uniqueModel(),
           messages: [{ role: "user", content }],
         }) as Promise<unknown>,
       );
@@ -630,7 +630,7 @@ describe("the interceptor's refusals are the SDK's own errors, in both dialects"
       expect([error.status, error.code]).toEqual([status, reason]);
       expect(error.headers?.get("x-interceptor-error")).toBe(reason);
       expect(error.message).toMatch(/[a-z]/);
-      expect(seen).toEqual([]);
+      expect(forwarded).toEqual([]);
     },
   );
 
@@ -638,7 +638,7 @@ describe("the interceptor's refusals are the SDK's own errors, in both dialects"
     "$status $reason, with Anthropic's",
     async ({ reason, status, anthropic: type, key, provider = "", content = ask }) => {
       const client = anthropic(`/anthropic${provider}`, key);
-      const model = freshModel();
+      const model = uniqueModel();
       const error = await thrown(
         client.messages.create({
           model,
@@ -652,7 +652,7 @@ describe("the interceptor's refusals are the SDK's own errors, in both dialects"
       // An unknown route has no dialect of its own: OpenAI's stands in.
       const body = { type: "error", error: { message: expect.any(String) as string }, request_id: id };
       expect(error.error).toMatchObject(reason === "not_found" ? { error: { code: reason } } : body);
-      expect(seen).toEqual([]);
+      expect(forwarded).toEqual([]);
     },
   );
 });
@@ -713,7 +713,7 @@ describe("an SDK that is told to stop", () => {
         const call = ways.through.openai.chat.completions.create({ model, messages }, { signal });
         const settled = Promise.allSettled([call]);
         await until(
-          () => seen.length > 0 || undefined,
+          () => forwarded.length > 0 || undefined,
           () => "nothing reached the provider",
         );
         abort();
@@ -726,7 +726,7 @@ describe("an SDK that is told to stop", () => {
         const call = ways.through.anthropic.messages.create({ model, messages, max_tokens: 99 }, { signal });
         const settled = Promise.allSettled([call]);
         await until(
-          () => seen.length > 0 || undefined,
+          () => forwarded.length > 0 || undefined,
           () => "nothing reached the provider",
         );
         abort();
@@ -746,7 +746,7 @@ describe("an SDK that is told to stop", () => {
         () => hangUps > 0 || undefined,
         () => "the provider still speaks",
       );
-      expect(seen.length).toBe(1);
+      expect(forwarded.length).toBe(1);
     },
   );
 
@@ -757,7 +757,7 @@ describe("an SDK that is told to stop", () => {
       () => hangUps > 0 || undefined,
       () => "the provider still speaks",
     );
-    expect(seen.length).toBe(1);
+    expect(forwarded.length).toBe(1);
   });
 });
 

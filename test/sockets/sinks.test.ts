@@ -9,13 +9,13 @@ import { startFakeUpstream } from "../support/fake-upstream.ts";
 import { toBytes, utf8, type HeaderPair } from "../support/wire.ts";
 import {
   CLIENT_KEY,
-  configured,
+  interceptorOptions,
   exchange,
-  freshModel,
+  uniqueModel,
   PROMPT,
-  watchedInterceptor,
+  startCheckedInterceptor,
   type Call,
-  type WatchedInterceptor,
+  type CheckedInterceptor,
 } from "./exchange.ts";
 
 const upstream = await startFakeUpstream();
@@ -24,7 +24,7 @@ afterAll(() => upstream.close());
 
 const LONG_ACTOR = "a".repeat(96);
 const LONG_PROVIDER = `p${"-x".repeat(100)}-central`;
-const options = configured(
+const options = interceptorOptions(
   upstream.url,
   {},
   {
@@ -34,9 +34,9 @@ const options = configured(
 const sha256 = createHash("sha256").update(CLIENT_KEY).digest("hex");
 const keys = JSON.stringify([{ sha256, actor: LONG_ACTOR, kind: "service" }]);
 const common = { ...options, secrets: { ...options.secrets, CLIENT_KEYS: keys } };
-const working = await watchedInterceptor(common);
-const failing = await watchedInterceptor({ ...common, analytics: "failing" });
-const absent = await watchedInterceptor({ ...common, analytics: "absent" });
+const working = await startCheckedInterceptor(common);
+const failing = await startCheckedInterceptor({ ...common, analytics: "failing" });
+const absent = await startCheckedInterceptor({ ...common, analytics: "absent" });
 
 const CHAT = "/openai/v1/chat/completions";
 const MESSAGES = "/anthropic/v1/messages";
@@ -65,7 +65,7 @@ const MESSAGE_STREAM = [
 /** A row as `writeDataPoint` got it, by the names of its columns. */
 type Row = Readonly<Record<string, string | number>>;
 
-function rows(interceptor: WatchedInterceptor, binding: "INTERCEPTIONS" | "OVERRIDES"): Row[] {
+function rows(interceptor: CheckedInterceptor, binding: "INTERCEPTIONS" | "OVERRIDES"): Row[] {
   const { blobs, doubles } = binding === "OVERRIDES" ? OVERRIDE_COLUMNS : INTERCEPTION_COLUMNS;
   return interceptor.points(binding).map(({ point }) => {
     const texts = blobs.map(({ name }, at) => [name, String(point.blobs?.[at])]);
@@ -75,7 +75,7 @@ function rows(interceptor: WatchedInterceptor, binding: "INTERCEPTIONS" | "OVERR
 }
 
 /** The one row of the data set, once the interception's end is recorded. */
-async function rowOf(interceptor: WatchedInterceptor, id: string): Promise<Row> {
+async function rowOf(interceptor: CheckedInterceptor, id: string): Promise<Row> {
   await interceptor.recorded(id);
   await interceptor.flush();
   const row = rows(interceptor, "INTERCEPTIONS").find((one) => one["interception_id"] === id);
@@ -148,17 +148,17 @@ describe("where Analytics Engine is down or absent", () => {
 
   /** What the client and the log got of it, bar ids and times. */
   async function told(
-    interceptor: WatchedInterceptor,
+    interceptor: CheckedInterceptor,
     { call, steps }: (typeof kinds)[number],
   ): Promise<object> {
-    upstream.answerWith(steps);
+    upstream.respondWith(steps);
     const got = await exchange(interceptor.port, call);
     const events = await interceptor.waitForEvents((all) =>
       all.some(({ record_type }) => ["interception_end", "passthrough", "refusal"].includes(record_type)),
     );
     const headers = got.headers.filter(([name]) => name.toLowerCase() !== "x-interception-id");
     return {
-      client: { status: got.status, whole: got.whole, text: got.text(), headers },
+      client: { status: got.status, whole: got.complete, text: got.text(), headers },
       events: events.map((event) => timeless(event)),
     };
   }
@@ -208,7 +208,7 @@ describe("H2 fields over what a data point may hold are cut by bytes, between ch
   it.each(Object.entries(wide))("H2 characters %s", async (_, text) => {
     const long = text.repeat(2000);
     const headers: HeaderPair[] = [["User-Agent", utf8(`coder-agents/${text.repeat(200)}`)]];
-    upstream.answerWith(respond.json(200, { id: long, model: long, error: { type: long }, usage }));
+    upstream.respondWith(respond.json(200, { id: long, model: long, error: { type: long }, usage }));
     const target = `/${LONG_PROVIDER}/v1/chat/completions`;
     const got = await exchange(working.port, { target, body: { model: long, messages }, headers });
     expect(got.status).toBe(200);
@@ -230,12 +230,12 @@ describe("H2 fields over what a data point may hold are cut by bytes, between ch
   });
 
   it("H2 an actor's id of 96 characters is a whole index; so is an owner's", async () => {
-    upstream.answerWith(respond.json(200, WHOLE));
+    upstream.respondWith(respond.json(200, WHOLE));
     const target = "/openai-central/v1/chat/completions";
-    const mine = await exchange(working.port, { target, body: { model: freshModel(), messages } });
+    const mine = await exchange(working.port, { target, body: { model: uniqueModel(), messages } });
     const owned = await exchange(working.port, {
       target,
-      body: { model: freshModel(), messages },
+      body: { model: uniqueModel(), messages },
       headers: coderAgents(OWNER.toUpperCase()),
     });
     expect(await rowOf(working, mine.id)).toMatchObject({ index: LONG_ACTOR, initiator_id: LONG_ACTOR });
@@ -246,9 +246,9 @@ describe("H2 fields over what a data point may hold are cut by bytes, between ch
   });
 
   it("H2 an owner header of 16 KiB is written as its length and a hash", async () => {
-    upstream.answerWith(respond.json(200, WHOLE));
+    upstream.respondWith(respond.json(200, WHOLE));
     const sent = "é✓".repeat(3000);
-    const body = { model: freshModel(), messages };
+    const body = { model: uniqueModel(), messages };
     await exchange(working.port, { target: CHAT, body, headers: coderAgents(utf8(sent)) });
     await working.waitForEvents((all) => all.some(({ record_type }) => record_type === "interception_end"));
     await working.flush();
@@ -263,8 +263,8 @@ describe("H3 figures that are none", () => {
     "H3 a provider that says %s: the row's doubles are finite, and -1 where nothing is known",
     async (figure) => {
       const text = `{"id":"x","choices":[],"usage":{"prompt_tokens":${figure},"completion_tokens":${figure},"prompt_tokens_details":{"cached_tokens":${figure}}}}`;
-      upstream.answerWith(respond.json(200, text));
-      const got = await exchange(working.port, { target: CHAT, body: { model: freshModel(), messages } });
+      upstream.respondWith(respond.json(200, text));
+      const got = await exchange(working.port, { target: CHAT, body: { model: uniqueModel(), messages } });
       const row = await rowOf(working, got.id);
       expect(row).toMatchObject({
         input_tokens: -1,
@@ -276,8 +276,8 @@ describe("H3 figures that are none", () => {
   );
 
   it("H3 an answer that never came has no status of its own, no first byte and no tokens", async () => {
-    upstream.answerWith([respond.reset()]);
-    const got = await exchange(working.port, { target: CHAT, body: { model: freshModel(), messages } });
+    upstream.respondWith([respond.reset()]);
+    const got = await exchange(working.port, { target: CHAT, body: { model: uniqueModel(), messages } });
     const row = await rowOf(working, got.id);
     expect(row).toMatchObject({
       status: 502,
@@ -309,13 +309,13 @@ describe("H10 whatever stands in a field, a line is one line", () => {
 
   it.each(nasty.map((text) => [JSON.stringify(text), text] as const))("H10 %s", async (_, text) => {
     const value = `a${text}b`;
-    const model = `${freshModel()}${value}`;
+    const model = `${uniqueModel()}${value}`;
     const user_id = JSON.stringify({ session_id: value });
     const headers: HeaderPair[] = [
       ["User-Agent", utf8(`claude-cli/2 ${value.replace(/[\u0000\r\n\ud800]/g, "")}`)], // oxlint-disable-line no-control-regex -- no client can send these
     ];
     const error = { type: value, message: value };
-    upstream.answerWith(respond.json(400, { type: "error", id: value, model: value, error }));
+    upstream.respondWith(respond.json(400, { type: "error", id: value, model: value, error }));
     const body = { model, stream: true, metadata: { user_id }, messages };
     const got = await exchange(working.port, { target: MESSAGES, body, headers });
     expect(got.status).toBe(400);
@@ -387,7 +387,7 @@ describe("H11 the prompt and the answer are in no line and no row", () => {
       respond.sse([respond.event({ id: "x", choices }), respond.event("[DONE]")]),
       respond.json(400, { type: "error", error: failure }),
     ]) {
-      upstream.answerWith(steps);
+      upstream.respondWith(steps);
       const got = await exchange(working.port, call);
       expect(got.status).toBeGreaterThanOrEqual(200);
     }

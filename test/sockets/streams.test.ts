@@ -22,19 +22,19 @@ import { byteByByte, everySplit, rechunk } from "../support/rechunk.ts";
 import { chunk, concat, toBytes, type HeaderPair } from "../support/wire.ts";
 import { seemsWhole } from "../support/workerd-build.ts";
 import {
-  configured,
+  interceptorOptions,
   credentials,
   digest,
   exchange,
-  freshModel,
-  hasReceived,
+  uniqueModel,
+  waitForBody,
   PROMPT,
   receive,
   send,
-  unread,
-  watchedInterceptor,
+  openUnread,
+  startCheckedInterceptor,
   type Received,
-  type WatchedInterceptor,
+  type CheckedInterceptor,
 } from "./exchange.ts";
 
 const MIB = 1024 * 1024;
@@ -46,12 +46,16 @@ afterEach(() => upstream.clear());
 afterAll(() => upstream.close());
 
 /** The limits as they are by default. */
-const patient = await watchedInterceptor(
-  configured(upstream.url, {}, { nowhere: { type: "openai", base_url: `http://127.0.0.1:${nowhere}/v1` } }),
+const patient = await startCheckedInterceptor(
+  interceptorOptions(
+    upstream.url,
+    {},
+    { nowhere: { type: "openai", base_url: `http://127.0.0.1:${nowhere}/v1` } },
+  ),
 );
 /** Deadlines and a cap that a test can wait for. */
-const hasty = await watchedInterceptor(
-  configured(upstream.url, { headers_ms: 400, idle_ms: 400, observe_bytes: MIB }),
+const hasty = await startCheckedInterceptor(
+  interceptorOptions(upstream.url, { headers_ms: 400, idle_ms: 400, observe_bytes: MIB }),
 );
 
 /** workerd says this of each client's stream that the Worker itself breaks off, whatever it breaks it off with. */
@@ -83,7 +87,7 @@ type Way = {
   readonly ask: (model: string) => object;
   readonly events: readonly string[];
   /** Each event as the client sees it: "" where it is taken out. */
-  readonly seen: readonly string[];
+  readonly forwarded: readonly string[];
   readonly final: TokenFields;
 };
 
@@ -158,21 +162,21 @@ const ASKED: Way = {
   target: CHAT_TARGET,
   ask: askWithUsage,
   events: CHAT_EVENTS,
-  seen: CHAT_EVENTS,
+  forwarded: CHAT_EVENTS,
   final: tokens(20, 7, 10, null),
 };
 const UNASKED: Way = {
   ...ASKED,
   name: "chat, usage not asked for (usage event taken out)",
   ask: askChat,
-  seen: CHAT_EVENTS.map((event) => (event === CHAT_USAGE ? "" : event)),
+  forwarded: CHAT_EVENTS.map((event) => (event === CHAT_USAGE ? "" : event)),
 };
 const RESPONSES: Way = {
   name: "responses (piped natively)",
   target: "/openai/v1/responses",
   ask: (model) => ({ model, stream: true, input: PROMPT }),
   events: RESPONSES_EVENTS,
-  seen: RESPONSES_EVENTS,
+  forwarded: RESPONSES_EVENTS,
   final: tokens(25, 9, 20, 5),
 };
 const MESSAGES: Way = {
@@ -180,7 +184,7 @@ const MESSAGES: Way = {
   target: "/anthropic/v1/messages",
   ask: (model) => ({ model, stream: true, max_tokens: 99, messages }),
   events: MESSAGES_EVENTS,
-  seen: MESSAGES_EVENTS,
+  forwarded: MESSAGES_EVENTS,
   final: tokens(12, 61, 3, 4),
 };
 const WAYS = [ASKED, UNASKED, RESPONSES, MESSAGES];
@@ -190,17 +194,17 @@ const BOTH = [ASKED, UNASKED];
 const withEvents = (way: Way, events: readonly string[]): Way => ({
   ...way,
   events,
-  seen: way.ask === UNASKED.ask ? events.map((event) => (event === CHAT_USAGE ? "" : event)) : events,
+  forwarded: way.ask === UNASKED.ask ? events.map((event) => (event === CHAT_USAGE ? "" : event)) : events,
 });
 
-const seenText = (way: Way, count = way.events.length): string => way.seen.slice(0, count).join("");
+const seenText = (way: Way, count = way.events.length): string => way.forwarded.slice(0, count).join("");
 
 /** A call whose model is its own. */
-function call(way: Way, model = freshModel()): { model: string; target: string; body: object } {
+function call(way: Way, model = uniqueModel()): { model: string; target: string; body: object } {
   return { model, target: way.target, body: way.ask(model) };
 }
 
-async function exchanged(interceptor: WatchedInterceptor, way: Way): Promise<Received> {
+async function exchanged(interceptor: CheckedInterceptor, way: Way): Promise<Received> {
   return exchange(interceptor.port, call(way));
 }
 
@@ -256,13 +260,13 @@ async function closedPort(): Promise<number> {
  */
 async function singly(way: Way, pieces: readonly Piece[], headers: readonly HeaderPair[] = []) {
   const { steps, open } = gated(pieces);
-  upstream.answerWith(respond.sseSteps([...steps, respond.finish()], headers));
+  upstream.respondWith(respond.sseSteps([...steps, respond.finish()], headers));
   const connection = await send(patient.port, call(way));
   for (const at of way.events.keys()) {
-    await hasReceived(connection, seenText(way, at + 1));
+    await waitForBody(connection, seenText(way, at + 1));
     open(at);
   }
-  const { status, whole, text, values, id } = await receive(connection);
+  const { status, complete: whole, text, values, id } = await receive(connection);
   const { outcome, usage, input_tokens, output_tokens } = (await patient.recorded(id)).end;
   return {
     client: { status, whole, encoding: values("content-encoding"), text: text() },
@@ -299,7 +303,7 @@ describe("events arrive singly and at once: the provider sends one only after th
   });
 
   it.each(BOTH)("G14 with lines that end in CRLF: $name", async (way) => {
-    const same = { ...way, events: way.events.map(crlf), seen: way.seen.map(crlf) };
+    const same = { ...way, events: way.events.map(crlf), forwarded: way.forwarded.map(crlf) };
     expect(await singly(same, same.events)).toEqual(allOf(same));
   });
 
@@ -317,19 +321,19 @@ describe("events arrive singly and at once: the provider sends one only after th
     });
     const pieces = ["\n", " ", "\n", value.slice(0, 9), value.slice(9)];
     const { steps, open } = gated(pieces);
-    upstream.answerWith([
+    upstream.respondWith([
       respond.head({ headers: [["Content-Type", "application/json"]] }),
       ...steps,
       respond.finish(),
     ]);
-    const model = freshModel();
+    const model = uniqueModel();
     const connection = await send(patient.port, { target: CHAT_TARGET, body: { model, messages } });
     for (const at of pieces.keys()) {
-      await hasReceived(connection, pieces.slice(0, at + 1).join(""));
+      await waitForBody(connection, pieces.slice(0, at + 1).join(""));
       open(at);
     }
     const got = await receive(connection);
-    expect([got.whole, got.text()]).toEqual([true, pieces.join("")]);
+    expect([got.complete, got.text()]).toEqual([true, pieces.join("")]);
     expect((await patient.recorded(got.id)).end).toMatchObject({ outcome: "completed", ...ASKED.final });
   });
 });
@@ -359,12 +363,12 @@ describe("a provider that does not answer", () => {
   const json = { "Content-Type": "application/json" };
 
   it("G1 an upstream that refuses the connection is a 502 in the route's dialect", async () => {
-    const model = freshModel();
+    const model = uniqueModel();
     const got = await exchange(patient.port, {
       target: "/nowhere/v1/chat/completions",
       body: askChat(model),
     });
-    expect([got.status, got.whole, got.values("x-interceptor-error")]).toEqual([
+    expect([got.status, got.complete, got.values("x-interceptor-error")]).toEqual([
       502,
       true,
       ["upstream_unreachable"],
@@ -385,7 +389,7 @@ describe("a provider that does not answer", () => {
     ["does not speak HTTP", [respond.raw("SSH-2.0-OpenSSH_9.9\r\n\r\n"), respond.fin()]],
   ])("G1 a connection that %s is a 502", async (_, steps) => {
     for (const way of [UNASKED, MESSAGES]) {
-      upstream.answerWith(steps);
+      upstream.respondWith(steps);
       const got = await exchanged(patient, way);
       expect([got.status, got.values("x-interceptor-error")]).toEqual([502, ["upstream_unreachable"]]);
       expect((await patient.recorded(got.id)).end).toMatchObject({
@@ -396,7 +400,7 @@ describe("a provider that does not answer", () => {
   });
 
   it.each(WAYS)("G2 no headers by the deadline is a 504, and the upstream is closed: $name", async (way) => {
-    upstream.answerWith([respond.hang()]);
+    upstream.respondWith([respond.hang()]);
     const got = await exchanged(hasty, way);
     expect([got.status, got.values("x-interceptor-error")]).toEqual([504, ["upstream_timeout"]]);
     await closedUpstream(await onlyRequest());
@@ -420,12 +424,12 @@ describe("answers that stop short", () => {
   ])(
     "G3 silence after $after events is a stall, and what was seen is kept: $way.name",
     async ({ way, after, left }) => {
-      upstream.answerWith(
+      upstream.respondWith(
         respond.sseSteps([...way.events.slice(0, after).map(respond.body), respond.hang()]),
       );
       hasty.expectLine(BROKEN_OFF);
       const got = await exchanged(hasty, way);
-      expect([got.status, got.whole, got.text()]).toEqual([200, seemsWhole, seenText(way, after)]);
+      expect([got.status, got.complete, got.text()]).toEqual([200, seemsWhole, seenText(way, after)]);
       await closedUpstream(await onlyRequest());
       const { end, usage } = await hasty.recorded(got.id);
       expect(end).toMatchObject({ outcome: "stalled", status: 200, ...left });
@@ -438,13 +442,13 @@ describe("answers that stop short", () => {
     ["in chunks", [], "chunked" as const],
   ])("G3 silence within a JSON answer %s is a stall", async (_, length, framing) => {
     const headers: HeaderPair[] = [["Content-Type", "application/json"], ...length];
-    upstream.answerWith([respond.head({ headers, framing }), respond.body('{"id":'), respond.hang()]);
+    upstream.respondWith([respond.head({ headers, framing }), respond.body('{"id":'), respond.hang()]);
     hasty.expectLine(BROKEN_OFF);
     const got = await exchange(hasty.port, { target: CHAT_TARGET, body: { model: "stalls", messages } });
     expect((await hasty.recorded("stalls")).end).toMatchObject({ outcome: "stalled", ...NO_TOKENS });
     await closedUpstream(await onlyRequest());
     const whole = seemsWhole && framing === "chunked";
-    expect([got.status, got.whole, got.text()]).toEqual([200, whole, '{"id":']);
+    expect([got.status, got.complete, got.text()]).toEqual([200, whole, '{"id":']);
   });
 
   it.each(WAYS)(
@@ -456,12 +460,12 @@ describe("answers that stop short", () => {
         respond.waitFor(received.promise),
         respond.reset(),
       ];
-      upstream.answerWith(respond.sseSteps(steps));
+      upstream.respondWith(respond.sseSteps(steps));
       const connection = await send(patient.port, call(way));
-      await hasReceived(connection, seenText(way, 2));
+      await waitForBody(connection, seenText(way, 2));
       received.resolve();
       const got = await receive(connection);
-      expect([got.whole, got.text()]).toEqual([seemsWhole, seenText(way, 2)]);
+      expect([got.complete, got.text()]).toEqual([seemsWhole, seenText(way, 2)]);
       expect((await patient.recorded(got.id)).end).toMatchObject({ outcome: "truncated", status: 200 });
     },
   );
@@ -473,9 +477,9 @@ describe("answers that stop short", () => {
       const last = way.events[1] ?? "";
       const steps = [respond.body(way.events[0] ?? ""), respond.raw(chunk(toBytes(last))), respond.fin()];
       for (let round = 0; round < 40; round += 1) {
-        upstream.answerWith(respond.sseSteps(steps));
+        upstream.respondWith(respond.sseSteps(steps));
         const got = await exchanged(patient, way);
-        expect([got.whole, got.text()]).toEqual([seemsWhole, seenText(way, 2)]);
+        expect([got.complete, got.text()]).toEqual([seemsWhole, seenText(way, 2)]);
         expect((await patient.recorded(got.id)).end).toMatchObject({ outcome: "truncated" });
       }
     },
@@ -485,11 +489,11 @@ describe("answers that stop short", () => {
     "G4 a break within an event: what came of it goes on, and the record is truncated: $name",
     async (way) => {
       const half = (way.events[1] ?? "").slice(0, 20);
-      upstream.answerWith(
+      upstream.respondWith(
         respond.sseSteps([respond.body(way.events[0] ?? ""), respond.body(half), respond.fin()]),
       );
       const got = await exchanged(patient, way);
-      expect(got.whole).toBe(seemsWhole);
+      expect(got.complete).toBe(seemsWhole);
       expect(seenText(way, 1) + half).toContain(got.text());
       expect(got.text().startsWith(seenText(way, 1))).toBe(true);
       expect((await patient.recorded(got.id)).end).toMatchObject({ outcome: "truncated", status: 200 });
@@ -498,25 +502,25 @@ describe("answers that stop short", () => {
 
   it.each(WAYS)("G5 a clean end without the terminal event is truncated: $name", async (way) => {
     const short = withEvents(way, way.events.slice(0, -1));
-    upstream.answerWith(respond.sse(short.events));
+    upstream.respondWith(respond.sse(short.events));
     const got = await exchanged(patient, way);
-    expect([got.whole, got.text()]).toEqual([true, seenText(short)]);
+    expect([got.complete, got.text()]).toEqual([true, seenText(short)]);
     expect((await patient.recorded(got.id)).end).toMatchObject({ outcome: "truncated", status: 200 });
   });
 
   it.each(WAYS)("G5 an empty stream is truncated: $name", async (way) => {
-    upstream.answerWith(respond.sse([]));
+    upstream.respondWith(respond.sse([]));
     const got = await exchanged(patient, way);
-    expect([got.status, got.whole, got.text()]).toEqual([200, true, ""]);
+    expect([got.status, got.complete, got.text()]).toEqual([200, true, ""]);
     expect((await patient.recorded(got.id)).end).toMatchObject({ outcome: "truncated", ...NO_TOKENS });
   });
 
   it.each(WAYS)("G5 a stream's last event without its blank line still counts: $name", async (way) => {
     const last = way.events.at(-1) ?? "";
     const short = withEvents(way, [...way.events.slice(0, -1), last.trimEnd()]);
-    upstream.answerWith(respond.sse(short.events));
+    upstream.respondWith(respond.sse(short.events));
     const got = await exchanged(patient, way);
-    expect([got.whole, got.text()]).toEqual([true, seenText(short)]);
+    expect([got.complete, got.text()]).toEqual([true, seenText(short)]);
     expect((await patient.recorded(got.id)).end).toMatchObject({ outcome: "completed", ...way.final });
   });
 
@@ -524,11 +528,11 @@ describe("answers that stop short", () => {
     "G6 a stream shorter than its content-length is truncated, and breaks off for the client: $name",
     async (way) => {
       const short = withEvents(way, way.events.slice(0, -1));
-      upstream.answerWith(respond.cutShort(200, short.events.join(""), 5, "text/event-stream"));
+      upstream.respondWith(respond.truncated(200, short.events.join(""), 5, "text/event-stream"));
       const got = await exchanged(patient, way);
       // Where an event is taken out, it is not the provider's length any more: the client gets chunks.
       const whole = seemsWhole && way === UNASKED;
-      expect([got.status, got.whole, got.text()]).toEqual([200, whole, seenText(short)]);
+      expect([got.status, got.complete, got.text()]).toEqual([200, whole, seenText(short)]);
       expect((await patient.recorded(got.id)).end).toMatchObject({ outcome: "truncated", status: 200 });
     },
   );
@@ -539,8 +543,8 @@ describe("answers that stop short", () => {
   ])(
     "G6 %s shorter than its content-length is truncated: the client gets what there was, then the break",
     async (_, text) => {
-      upstream.answerWith(respond.cutShort(200, text, 7));
-      const model = freshModel();
+      upstream.respondWith(respond.truncated(200, text, 7));
+      const model = uniqueModel();
       const got = await exchange(patient.port, { target: CHAT_TARGET, body: { model, messages } });
       const { end } = await patient.recorded(model);
       expect(end).toMatchObject({
@@ -549,17 +553,17 @@ describe("answers that stop short", () => {
         response_bytes: text.length,
         ...NO_TOKENS,
       });
-      expect([got.status, got.whole, got.text()]).toEqual([200, false, text]);
+      expect([got.status, got.complete, got.text()]).toEqual([200, false, text]);
     },
   );
 
   it("G6 a JSON answer of 300 KiB shorter than its content-length is truncated, and the client gets no end", async () => {
     const text = JSON.stringify({ id: "chatcmpl-1", text: "x".repeat(300 * 1024) }).slice(0, -1);
-    upstream.answerWith(respond.cutShort(200, text, 7));
-    const model = freshModel();
+    upstream.respondWith(respond.truncated(200, text, 7));
+    const model = uniqueModel();
     const got = await exchange(patient.port, { target: CHAT_TARGET, body: { model, messages } });
     expect((await patient.recorded(model)).end).toMatchObject({ outcome: "truncated", ...NO_TOKENS });
-    expect([got.status, got.whole, got.values("content-length")]).toEqual([
+    expect([got.status, got.complete, got.values("content-length")]).toEqual([
       200,
       false,
       [`${text.length + 7}`],
@@ -570,9 +574,9 @@ describe("answers that stop short", () => {
   });
 
   it.each(WAYS)("G4 a break after the terminal event loses nothing: $name", async (way) => {
-    upstream.answerWith(respond.sseSteps([...way.events.map(respond.body), respond.fin()]));
+    upstream.respondWith(respond.sseSteps([...way.events.map(respond.body), respond.fin()]));
     const got = await exchanged(patient, way);
-    expect([got.whole, got.text()]).toEqual([seemsWhole, seenText(way)]);
+    expect([got.complete, got.text()]).toEqual([seemsWhole, seenText(way)]);
     const { end } = await patient.recorded(got.id);
     // The answer has reached its end, the stream has not: either name is true.
     expect(["completed", "truncated"]).toContain(end.outcome);
@@ -605,7 +609,7 @@ describe("G7 a provider's error goes on as it was sent: status, body, headers", 
     const dialect = provider.startsWith("openai") ? "openai" : "anthropic";
     const path = dialect === "openai" ? "chat/completions" : "messages";
     const text = bodies[dialect];
-    const answers = [
+    const responses = [
       respond.json(status, text, KEPT),
       [
         respond.head({ status, headers: [["Content-Type", "application/json"], ...KEPT] }),
@@ -614,13 +618,13 @@ describe("G7 a provider's error goes on as it was sent: status, body, headers", 
         respond.finish(),
       ],
     ];
-    for (const steps of answers) {
-      upstream.answerWith(steps);
+    for (const steps of responses) {
+      upstream.respondWith(steps);
       const got = await exchange(patient.port, {
         target: `/${provider}/v1/${path}`,
-        body: askChat(freshModel()),
+        body: askChat(uniqueModel()),
       });
-      expect([got.status, got.whole, got.text()]).toEqual([status, true, text]);
+      expect([got.status, got.complete, got.text()]).toEqual([status, true, text]);
       for (const [name, value] of KEPT) expect([name, got.values(name)]).toEqual([name, [value]]);
       expect(got.values("content-type")).toEqual(["application/json"]);
       expect(got.values("x-interceptor-error")).toEqual([]);
@@ -638,7 +642,7 @@ describe("G7 a provider's error goes on as it was sent: status, body, headers", 
     "G7 an error that is compressed all the same, by %s",
     async (provider) => {
       const zipped = new Uint8Array(await promisify(gzip)(bodies.openai));
-      upstream.answerWith([
+      upstream.respondWith([
         respond.head({
           status: 429,
           headers: [
@@ -651,7 +655,7 @@ describe("G7 a provider's error goes on as it was sent: status, body, headers", 
       ]);
       const got = await exchange(patient.port, {
         target: `/${provider}/v1/chat/completions`,
-        body: askChat(freshModel()),
+        body: askChat(uniqueModel()),
       });
       expect([got.status, got.values("content-encoding"), got.text()]).toEqual([429, [], bodies.openai]);
       expect((await patient.recorded(got.id)).end).toMatchObject({ error: "insufficient_quota" });
@@ -663,17 +667,17 @@ describe("G7 a provider's error goes on as it was sent: status, body, headers", 
       ["openai", 500],
       ["openai-central", 502],
     ] as const) {
-      upstream.answerWith([
+      upstream.respondWith([
         respond.head({ status: 500, headers: [["Content-Type", "application/json"]] }),
         respond.body(bodies.openai.slice(0, 9)),
         respond.fin(),
       ]);
-      const model = freshModel();
+      const model = uniqueModel();
       const got = await exchange(patient.port, {
         target: `/${provider}/v1/chat/completions`,
         body: askChat(model),
       });
-      expect([got.status, got.whole]).toEqual([status, seemsWhole || provider === "openai-central"]);
+      expect([got.status, got.complete]).toEqual([status, seemsWhole || provider === "openai-central"]);
       expect((await patient.recorded(model)).end).toMatchObject({ outcome: "upstream_error", status });
     }
   });
@@ -682,7 +686,7 @@ describe("G7 a provider's error goes on as it was sent: status, body, headers", 
     "G10 a 502 in HTML is passed on as it is, by %s",
     async (provider) => {
       const html = "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>nginx</body></html>\r\n";
-      upstream.answerWith([
+      upstream.respondWith([
         respond.head({
           status: 502,
           headers: [
@@ -695,7 +699,7 @@ describe("G7 a provider's error goes on as it was sent: status, body, headers", 
       ]);
       const got = await exchange(patient.port, {
         target: `/${provider}/v1/chat/completions`,
-        body: askChat(freshModel()),
+        body: askChat(uniqueModel()),
       });
       expect([got.status, got.text(), got.values("content-type")]).toEqual([502, html, ["text/html"]]);
       expect(got.values("x-interceptor-error")).toEqual([]);
@@ -708,7 +712,7 @@ describe("G7 a provider's error goes on as it was sent: status, body, headers", 
 describe("answers without a body", () => {
   it.each([204, 205, 304])("G8 %i is passed on without one", async (status) => {
     for (const way of BOTH) {
-      upstream.answerWith([
+      upstream.respondWith([
         respond.head({ status, headers: [["X-Request-Id", "r"]], framing: "content-length" }),
       ]);
       const got = await exchanged(patient, way);
@@ -718,7 +722,7 @@ describe("answers without a body", () => {
   });
 
   it("G8 HEAD is passed on without one, its content-length kept", async () => {
-    upstream.answerWith([
+    upstream.respondWith([
       respond.head({
         headers: [
           ["Content-Type", "application/json"],
@@ -754,7 +758,7 @@ describe("answers that are not of the kind that was asked for", () => {
               }
             ).response;
       if (way === MESSAGES) continue;
-      upstream.answerWith(respond.json(200, whole));
+      upstream.respondWith(respond.json(200, whole));
       const got = await exchanged(patient, way);
       expect(got.text()).toBe(JSON.stringify(whole));
       expect((await patient.recorded(got.id)).end).toMatchObject({
@@ -767,8 +771,8 @@ describe("answers that are not of the kind that was asked for", () => {
 
   it("G11 a stream where JSON was asked for: usage is read, and nothing taken out", async () => {
     for (const way of WAYS) {
-      upstream.answerWith(respond.sse(way.events));
-      const model = freshModel();
+      upstream.respondWith(respond.sse(way.events));
+      const model = uniqueModel();
       const body = { ...way.ask(model), stream: false, stream_options: undefined };
       const got = await exchange(patient.port, { target: way.target, body });
       expect(got.text()).toBe(way.events.join(""));
@@ -784,7 +788,7 @@ describe("answers that are not of the kind that was asked for", () => {
 describe("answers compressed though identity was asked for", () => {
   it.each(WAYS)("G12 br is undone, and usage read: $name", async (way) => {
     const bytes = new Uint8Array(brotliCompressSync(way.events.join("")));
-    upstream.answerWith(respond.sse([bytes], [["Content-Encoding", "br"]]));
+    upstream.respondWith(respond.sse([bytes], [["Content-Encoding", "br"]]));
     const got = await exchanged(patient, way);
     expect([got.values("content-encoding"), got.text()]).toEqual([[], seenText(way)]);
     expect((await patient.recorded(got.id)).end).toMatchObject({ outcome: "completed", ...way.final });
@@ -799,7 +803,7 @@ describe("answers compressed though identity was asked for", () => {
     async (encoding, encode) => {
       for (const way of WAYS) {
         const bytes = new Uint8Array(encode(way.events.join("")));
-        upstream.answerWith(respond.sse([bytes], [["Content-Encoding", encoding]]));
+        upstream.respondWith(respond.sse([bytes], [["Content-Encoding", encoding]]));
         const got = await exchanged(patient, way);
         const undone = got.values("content-encoding").length === 0;
         // Either decoded and not named, or as it came and named: never as it came and not named.
@@ -815,7 +819,7 @@ describe("answers compressed though identity was asked for", () => {
   it("G12 a passthrough's compressed answer can be read by the client, and has its length or none", async () => {
     const text = JSON.stringify({ data: ["Grüße ✓"] });
     const bytes = new Uint8Array(gzipSync(text));
-    upstream.answerWith([
+    upstream.respondWith([
       respond.head({
         headers: [
           ["Content-Type", "application/json"],
@@ -858,8 +862,8 @@ async function oddOnes(
   cuts: readonly (readonly Uint8Array[])[],
   expected: string,
 ): Promise<string[]> {
-  const plans = new Map(cuts.map((pieces) => [freshModel(), pieces]));
-  upstream.answerWith(({ text }) => {
+  const plans = new Map(cuts.map((pieces) => [uniqueModel(), pieces]));
+  upstream.respondWith(({ text }) => {
     const { model } = JSON.parse(text()) as { model: string };
     return respond.sse(plans.get(model) ?? []);
   });
@@ -867,7 +871,7 @@ async function oddOnes(
   const odd: string[] = [];
   const one = async (model: string, pieces: readonly Uint8Array[]): Promise<void> => {
     const got = await exchange(patient.port, { target: way.target, body: way.ask(model) });
-    if (got.whole && Buffer.from(got.body).equals(wanted)) return;
+    if (got.complete && Buffer.from(got.body).equals(wanted)) return;
     odd.push(`cut into ${pieces.map((piece) => piece.length).join()}: ${JSON.stringify(got.text())}`);
   };
   const queue = [...plans];
@@ -904,13 +908,13 @@ describe("the same bytes cut in other places", () => {
     "G14 lines that end in $ending, whole and cut at each line's end: $way.name",
     async ({ end, way }) => {
       const events = way.events.map(end);
-      const seen = way.seen.map((event, at) => (event === "" ? "" : end(event, at))).join("");
+      const forwarded = way.forwarded.map((event, at) => (event === "" ? "" : end(event, at))).join("");
       const bytes = toBytes(events.join(""));
       const atLineEnd = (at: number): boolean =>
         [10, 13].includes(bytes[at] ?? 0) || [10, 13].includes(bytes[at - 1] ?? 0);
       const cuts = [...bytes.keys()].filter((at) => at > 0 && atLineEnd(at));
       const pieces = cuts.map((at) => [bytes.subarray(0, at), bytes.subarray(at)]);
-      expect(await oddOnes(way, [[bytes], ...pieces, byteByByte(bytes)], seen)).toEqual([]);
+      expect(await oddOnes(way, [[bytes], ...pieces, byteByByte(bytes)], forwarded)).toEqual([]);
     },
   );
 
@@ -945,7 +949,7 @@ describe("odd events", () => {
       "id: 1\nretry: 10\nfoo: bar\n\n",
     ];
     const some = withEvents(way, [...bad, ...way.events.slice(0, -1), ...bad, ...way.events.slice(-1)]);
-    upstream.answerWith(respond.sse(some.events));
+    upstream.respondWith(respond.sse(some.events));
     const got = await exchanged(patient, way);
     expect(got.text()).toBe(seenText(some));
     expect((await patient.recorded(got.id)).end).toMatchObject({
@@ -957,7 +961,7 @@ describe("odd events", () => {
 
   it.each(BOTH)("G15 bytes that are not UTF-8 are passed on: $name", async (way) => {
     const odd = concat([toBytes('data: {"x":"'), new Uint8Array([0xff, 0xc3, 0x28, 0]), toBytes('"}\n\n')]);
-    upstream.answerWith(respond.sse([odd, ...way.events]));
+    upstream.respondWith(respond.sse([odd, ...way.events]));
     const got = await exchanged(patient, way);
     expect(Buffer.from(got.body).equals(concat([odd, toBytes(seenText(way))]))).toBe(true);
     expect((await patient.recorded(got.id)).end).toMatchObject({ outcome: "completed", ...way.final });
@@ -968,8 +972,8 @@ describe("odd events", () => {
     async (way) => {
       const piece = new Uint8Array(64 * 1024).fill(0x78);
       const pieces = [toBytes("data: "), ...Array.from({ length: 256 }, () => piece), toBytes("\n\n")];
-      upstream.answerWith(respond.sse([...pieces, ...way.events]));
-      const response = await unread(patient.port, call(way));
+      upstream.respondWith(respond.sse([...pieces, ...way.events]));
+      const response = await openUnread(patient.port, call(way));
       const got = await digest(response);
       const wanted = concat([...pieces, toBytes(seenText(way))]);
       expect(got).toEqual({
@@ -1001,18 +1005,18 @@ describe("odd events", () => {
           await Promise.race([pinged.promise, wire.gone]);
         }
       };
-      upstream.answerWith(respond.sseSteps([ping, ...way.events.map(respond.body), respond.finish()]));
+      upstream.respondWith(respond.sseSteps([ping, ...way.events.map(respond.body), respond.finish()]));
       const connection = await send(hasty.port, call(way));
       for (let count = 1; performance.now() < far; count += 1) {
         await until(
           () => pings >= count || performance.now() >= far || undefined,
           () => `${pings} pings`,
         );
-        await hasReceived(connection, ": ping\n\n".repeat(Math.min(count, pings)));
+        await waitForBody(connection, ": ping\n\n".repeat(Math.min(count, pings)));
         pinged.resolve();
       }
       const got = await receive(connection);
-      expect([got.whole, got.text()]).toEqual([true, ": ping\n\n".repeat(pings) + seenText(way)]);
+      expect([got.complete, got.text()]).toEqual([true, ": ping\n\n".repeat(pings) + seenText(way)]);
       expect((await hasty.recorded(got.id)).end).toMatchObject({
         outcome: "completed",
         usage: "final",
@@ -1214,9 +1218,9 @@ describe("what an answer says it used", () => {
   it.each([...chat, ...responses, ...messagesRows, ...numbers])(
     "$id $what",
     async ({ way, events, is, state, flagged, outcome, error }) => {
-      upstream.answerWith(respond.sse(events));
+      upstream.respondWith(respond.sse(events));
       const got = await exchanged(patient, way);
-      expect([got.whole, got.text()]).toEqual([true, events.join("")]);
+      expect([got.complete, got.text()]).toEqual([true, events.join("")]);
       const { end, usage: told } = await patient.recorded(got.id);
       expect(end).toMatchObject({ outcome, error, usage: state, usage_invalid: flagged, ...is });
       const event = told && { usage: told.usage, output_tokens: told.output_tokens };
@@ -1225,7 +1229,7 @@ describe("what an answer says it used", () => {
   );
 
   it("G18 a figure that is not known is null in the log and below 0 in Analytics Engine, never 0", async () => {
-    upstream.answerWith(respond.sse([DONE]));
+    upstream.respondWith(respond.sse([DONE]));
     const got = await exchanged(patient, ASKED);
     expect((await patient.recorded(got.id)).end).toMatchObject(NO_TOKENS);
     await patient.flush();
@@ -1249,13 +1253,13 @@ describe("what an answer says it used", () => {
       chatChunk({ usage: { choices: [] } } as never),
     ];
     const way = withEvents(ask === askChat ? UNASKED : ASKED, events);
-    upstream.answerWith(respond.sse(way.events));
+    upstream.respondWith(respond.sse(way.events));
     const cutOff = await exchanged(patient, way);
     expect(cutOff.text()).toBe(events.join(""));
     expect((await patient.recorded(cutOff.id)).end).toMatchObject({ outcome: "truncated", ...NO_TOKENS });
 
     const whole = withEvents(way, [...events, ...CHAT_EVENTS]);
-    upstream.answerWith(respond.sse(whole.events));
+    upstream.respondWith(respond.sse(whole.events));
     const got = await exchanged(patient, whole);
     expect(got.text()).toBe(seenText(whole));
     expect((await patient.recorded(got.id)).end).toMatchObject({ outcome: "completed", ...ASKED.final });
@@ -1286,7 +1290,7 @@ describe("what an answer says it used", () => {
         content_block: { type: "tool_use", input: inner },
       } as never);
       const some = withEvents(way, [...way.events.slice(0, 1), ...deltas, nested, ...way.events.slice(1)]);
-      upstream.answerWith(respond.sse(some.events));
+      upstream.respondWith(respond.sse(some.events));
       const got = await exchanged(patient, some);
       expect(got.text()).toBe(seenText(some));
       expect((await patient.recorded(got.id)).end).toMatchObject({
@@ -1326,7 +1330,7 @@ describe("what an answer says it used", () => {
     "G26 an error event inside a 200 is passed on and is an upstream_error: $way.name",
     async ({ way, error, after, name }) => {
       const events = [...way.events.slice(0, 2), error, ...after];
-      upstream.answerWith(respond.sse(events));
+      upstream.respondWith(respond.sse(events));
       const got = await exchanged(patient, way);
       expect([got.status, got.text()]).toEqual([200, events.join("")]);
       expect((await patient.recorded(got.id)).end).toMatchObject({
@@ -1342,7 +1346,7 @@ describe("clients that leave", () => {
   it.each(WAYS)(
     "G22 before the headers, by a reset: the upstream is closed, and the start has its one end: $name",
     async (way) => {
-      upstream.answerWith([respond.hang()]);
+      upstream.respondWith([respond.hang()]);
       const { model, ...rest } = call(way);
       const connection = await send(patient.port, rest);
       const request = await onlyRequest();
@@ -1354,8 +1358,8 @@ describe("clients that leave", () => {
   );
 
   it("G22 before the headers, by a plain close: as workerd sees no more than a FIN, the headers' deadline ends it", async () => {
-    upstream.answerWith([respond.hang()]);
-    const model = freshModel();
+    upstream.respondWith([respond.hang()]);
+    const model = uniqueModel();
     const connection = await send(hasty.port, { target: CHAT_TARGET, body: askChat(model) });
     const request = await onlyRequest();
     connection.destroy();
@@ -1374,17 +1378,17 @@ describe("clients that leave", () => {
     ["in chunks", [], "chunked" as const],
   ])("G22 after the provider's headers of a JSON answer %s: one end", async (_, length, framing) => {
     const begun = Promise.withResolvers<void>();
-    upstream.answerWith([
+    upstream.respondWith([
       respond.head({ headers: [["Content-Type", "application/json"], ...length], framing }),
       respond.body('{"id":'),
       () => begun.resolve(),
       respond.hang(),
     ]);
-    const model = freshModel();
+    const model = uniqueModel();
     const connection = await send(patient.port, { target: CHAT_TARGET, body: { model, messages } });
     const request = await onlyRequest();
     await begun.promise;
-    if (framing === "chunked") await hasReceived(connection, '{"id":');
+    if (framing === "chunked") await waitForBody(connection, '{"id":');
     connection.abort();
     await closedUpstream(request);
     expect((await patient.recorded(model)).end).toMatchObject({ outcome: "cancelled", ...NO_TOKENS });
@@ -1392,13 +1396,13 @@ describe("clients that leave", () => {
 
   it("G22 while the provider's error is still coming, with the gateway's key: one end", async () => {
     const begun = Promise.withResolvers<void>();
-    upstream.answerWith([
+    upstream.respondWith([
       respond.head({ status: 500, headers: [["Content-Type", "application/json"]] }),
       respond.body("{"),
       () => begun.resolve(),
       respond.hang(),
     ]);
-    const model = freshModel();
+    const model = uniqueModel();
     const connection = await send(patient.port, {
       target: "/openai-central/v1/chat/completions",
       body: askChat(model),
@@ -1411,7 +1415,7 @@ describe("clients that leave", () => {
   });
 
   it("G22 a passthrough before its headers: the upstream is closed, and it is counted all the same", async () => {
-    upstream.answerWith([respond.hang()]);
+    upstream.respondWith([respond.hang()]);
     const connection = await send(patient.port, {
       target: "/openai/v1/embeddings",
       body: { model: "m", input: PROMPT },
@@ -1447,9 +1451,11 @@ describe("clients that leave", () => {
   it.each(leaving)(
     "G23 $when: upstream closed, one end, what was seen is kept: $way.name",
     async ({ way, sent, left, outcomes }) => {
-      upstream.answerWith(respond.sseSteps([...way.events.slice(0, sent).map(respond.body), respond.hang()]));
+      upstream.respondWith(
+        respond.sseSteps([...way.events.slice(0, sent).map(respond.body), respond.hang()]),
+      );
       const connection = await send(patient.port, call(way));
-      await hasReceived(connection, seenText(way, sent));
+      await waitForBody(connection, seenText(way, sent));
       const id =
         /x-interception-id: (\S+)/i.exec(Buffer.from(connection.received()).toString("latin1"))?.[1] ?? "";
       connection.abort();
@@ -1466,10 +1472,10 @@ describe("clients that leave", () => {
     const first = way.events[0] ?? "";
     // The way that takes the usage event out passes on whole events: there the first byte comes with the first event.
     const before = way === UNASKED ? [first] : [first.slice(0, 1)];
-    upstream.answerWith(respond.sseSteps([...before.map(respond.body), respond.hang()]));
+    upstream.respondWith(respond.sseSteps([...before.map(respond.body), respond.hang()]));
     const { model, ...rest } = call(way);
     const connection = await send(patient.port, rest);
-    await hasReceived(connection, before.join("").slice(0, 1));
+    await waitForBody(connection, before.join("").slice(0, 1));
     connection.abort();
     await closedUpstream(await onlyRequest());
     expect((await patient.recorded(model)).end).toMatchObject({ outcome: "cancelled", ...NO_TOKENS });
@@ -1477,10 +1483,10 @@ describe("clients that leave", () => {
 
   it.each(WAYS)("G23 by a plain close while the provider still speaks: $name", async (way) => {
     const word = way.target === CHAT_TARGET ? chatChunk({ content: "x" }) : (way.events[1] ?? "");
-    upstream.answerWith(respond.sseSteps([respond.body(way.events[0] ?? ""), again(word)]));
+    upstream.respondWith(respond.sseSteps([respond.body(way.events[0] ?? ""), again(word)]));
     const { model, ...rest } = call(way);
     const connection = await send(patient.port, rest);
-    await hasReceived(connection, seenText(way, 1));
+    await waitForBody(connection, seenText(way, 1));
     connection.destroy();
     await closedUpstream(await onlyRequest());
     expect((await patient.recorded(model)).end).toMatchObject({ outcome: "cancelled", status: 200 });
@@ -1498,12 +1504,12 @@ describe("clients that leave", () => {
         respond.hang(),
       ];
       upstream.clear();
-      upstream.answerWith(respond.sseSteps(steps));
+      upstream.respondWith(respond.sseSteps(steps));
       const { model, ...rest } = call(way);
       const connection = await send(patient.port, rest);
-      await hasReceived(connection, seenText(way, 1));
+      await waitForBody(connection, seenText(way, 1));
       received.resolve();
-      await hasReceived(connection, seenText(way));
+      await waitForBody(connection, seenText(way));
       connection.abort();
       await closedUpstream(await onlyRequest());
       expect((await patient.recorded(model)).end).toMatchObject({ usage: "final", ...way.final });
@@ -1523,10 +1529,10 @@ describe("clients that leave", () => {
       };
       const plan = respond.sseSteps([flood, ...way.events.map(respond.body), respond.finish()]);
       const { model, ...rest } = call(way);
-      upstream.answerWith((request) =>
+      upstream.respondWith((request) =>
         request.text().includes(`"${model}"`) ? plan : respond.json(200, {}),
       );
-      const response = await unread(hasty.port, rest);
+      const response = await openUnread(hasty.port, rest);
       response.pause();
       // Nothing more is taken while the interceptor, through the same process, does other work.
       let before = -1;
@@ -1542,19 +1548,23 @@ describe("clients that leave", () => {
       const wanted = toBytes(seenText(way));
       const got = await digest(response);
       expect(got.bytes).toBe(64 * MIB + wanted.length);
-      const seen = { observation: "complete", usage: "final", ...way.final };
+      const forwarded = { observation: "complete", usage: "final", ...way.final };
       const unseen = { observation: "truncated", usage: "unknown", ...NO_TOKENS };
       const { end } = await hasty.recorded(model);
-      expect(end).toMatchObject({ outcome: "completed", status: 200, ...(way === ASKED ? unseen : seen) });
+      expect(end).toMatchObject({
+        outcome: "completed",
+        status: 200,
+        ...(way === ASKED ? unseen : forwarded),
+      });
     },
   );
 
   it.each(BOTH)(
     "G24 a client that reads nothing and leaves: upstream closed, one end: $name",
     async (way) => {
-      upstream.answerWith(respond.sseSteps([again(`: ${"x".repeat(64 * 1024)}\n\n`)]));
+      upstream.respondWith(respond.sseSteps([again(`: ${"x".repeat(64 * 1024)}\n\n`)]));
       const { model, ...rest } = call(way);
-      const response = await unread(patient.port, rest);
+      const response = await openUnread(patient.port, rest);
       response.pause();
       response.destroy();
       await closedUpstream(await onlyRequest());
@@ -1565,9 +1575,9 @@ describe("clients that leave", () => {
   it("G24 past what is observed, a client that leaves is still noticed, and the record says that it saw a part", async () => {
     const piece = `: ${"x".repeat(64 * 1024 - 4)}\n\n`;
     const steps = [...Array.from({ length: 64 }, () => respond.body(piece)), respond.hang()];
-    upstream.answerWith(respond.sseSteps(steps));
+    upstream.respondWith(respond.sseSteps(steps));
     const { model, ...rest } = call(ASKED);
-    const response = await unread(hasty.port, rest);
+    const response = await openUnread(hasty.port, rest);
     let bytes = 0;
     for await (const some of response) {
       bytes += (some as Uint8Array).length;
@@ -1586,9 +1596,9 @@ describe("clients that leave", () => {
   it("G24 past what is observed, an upstream that breaks off is truncated, and the record says that it saw a part", async () => {
     const piece = `: ${"x".repeat(64 * 1024 - 4)}\n\n`;
     const steps = [...Array.from({ length: 64 }, () => respond.body(piece)), respond.fin()];
-    upstream.answerWith(respond.sseSteps(steps));
+    upstream.respondWith(respond.sseSteps(steps));
     const { model, ...rest } = call(ASKED);
-    const response = await unread(hasty.port, rest);
+    const response = await openUnread(hasty.port, rest);
     const brokeOff = await digest(response).then(
       () => false,
       () => true,
@@ -1603,11 +1613,11 @@ describe("clients that leave", () => {
   it.each(WAYS)(
     "G27 in the same tick as the end, 60 times: one end each, usage final: $name",
     async (way) => {
-      upstream.answerWith(respond.sse(way.events));
+      upstream.respondWith(respond.sse(way.events));
       const left = Array.from({ length: 60 }, () => call(way));
       for (const { target, body } of left) {
         const connection = await send(patient.port, { target, body });
-        await hasReceived(connection, seenText(way));
+        await waitForBody(connection, seenText(way));
         connection.abort();
       }
       for (const { model } of left) {
@@ -1619,7 +1629,7 @@ describe("clients that leave", () => {
   );
 
   it.each(WAYS)("G27 at any moment at all, 60 times: one end each: $name", async (way) => {
-    upstream.answerWith(respond.sse(way.events));
+    upstream.respondWith(respond.sse(way.events));
     const left = Array.from({ length: 60 }, () => call(way));
     const whole = toBytes(way.events.join("")).length;
     for (const [at, { target, body }] of left.entries()) {
@@ -1633,7 +1643,8 @@ describe("clients that leave", () => {
       }
       connection.abort();
     }
-    const open = () => upstream.requests.filter(({ closedAt, answered }) => closedAt === null && !answered);
+    const open = () =>
+      upstream.requests.filter(({ closedAt, responseSent: responded }) => closedAt === null && !responded);
     await until(
       () => open().length === 0 || undefined,
       () => `${open().length} upstream connections were left open`,

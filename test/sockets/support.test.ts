@@ -18,7 +18,7 @@ afterEach(() => upstream.close());
 
 describe("what the fake provider records", () => {
   it("keeps names, repeats, order and odd bytes of headers as they were on the wire", async () => {
-    upstream.answerWith(respond.json(200, {}));
+    upstream.respondWith(respond.json(200, {}));
     await rawRequest(upstream.port, {
       target: "http://elsewhere/v1?x=%2f",
       headers: [
@@ -40,7 +40,7 @@ describe("what the fake provider records", () => {
   });
 
   it("reads bodies by length and in chunks", async () => {
-    upstream.answerWith(respond.json(200, {}));
+    upstream.respondWith(respond.json(200, {}));
     await rawRequest(upstream.port, { target: "/", body: "grüße" });
     await rawRequest(upstream.port, { target: "/", chunks: ["grü", "ße", new Uint8Array([0, 255])] });
     const [byLength, inChunks] = await upstream.waitForRequests(2);
@@ -53,7 +53,7 @@ describe("what the fake provider records", () => {
     const client = await openRaw(upstream.port);
     client.write("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n");
     client.writeChunk("half");
-    const request = await upstream.waitForRequest((seen) => seen.text() === "half");
+    const request = await upstream.waitForRequest((forwarded) => forwarded.text() === "half");
     expect(request.closedAt).toBeNull();
     client.abort();
     await upstream.waitForAllClosed();
@@ -62,12 +62,12 @@ describe("what the fake provider records", () => {
   });
 
   it("answers several requests on one connection", async () => {
-    upstream.answerWith((request, index) => respond.json(200, { index, target: request.target }));
+    upstream.respondWith((request, index) => respond.json(200, { index, target: request.target }));
     const client = await openRaw(upstream.port);
     client.send({ target: "/a" });
     client.send({ target: "/b" });
-    expect((await client.readAnswer()).text()).toBe('{"index":0,"target":"/a"}');
-    expect((await client.readAnswer()).text()).toBe('{"index":1,"target":"/b"}');
+    expect((await client.readResponse()).text()).toBe('{"index":0,"target":"/a"}');
+    expect((await client.readResponse()).text()).toBe('{"index":1,"target":"/b"}');
     expect(upstream.openConnections()).toBe(1);
     client.end();
     await upstream.waitForAllClosed();
@@ -76,7 +76,7 @@ describe("what the fake provider records", () => {
 
 describe("what the fake provider can answer", () => {
   it("any status and header, repeats apart", async () => {
-    upstream.answerWith(
+    upstream.respondWith(
       respond.json(529, "{}", [
         ["Set-Cookie", "a"],
         ["Set-Cookie", "b"],
@@ -95,44 +95,44 @@ describe("what the fake provider can answer", () => {
   it("events one by one, each held until the test lets it go", async () => {
     const { promise: held, resolve: release } = Promise.withResolvers<void>();
     const second = [respond.waitFor(held), respond.body(respond.event("[DONE]")), respond.finish()];
-    upstream.answerWith(respond.sseSteps([respond.body(respond.event({ n: 1 })), ...second]));
+    upstream.respondWith(respond.sseSteps([respond.body(respond.event({ n: 1 })), ...second]));
     const client = await openRaw(upstream.port);
     client.send({ target: "/" });
     expect(await client.readUntil((text) => text.includes('{"n":1}'))).not.toContain("[DONE]");
     release();
-    expect((await client.readAnswer()).text()).toBe('data: {"n":1}\n\ndata: [DONE]\n\n');
+    expect((await client.readResponse()).text()).toBe('data: {"n":1}\n\ndata: [DONE]\n\n');
   });
 
   it("compressed events that inflate piece by piece", async () => {
-    upstream.answerWith(respond.gzipSse(["data: 1\n\n", "data: 2\n\n"]));
+    upstream.respondWith(respond.gzipSse(["data: 1\n\n", "data: 2\n\n"]));
     const got = await rawRequest(upstream.port, { target: "/" });
     expect(got.values("content-encoding")).toEqual(["gzip"]);
     expect(gunzipSync(got.body).toString()).toBe("data: 1\n\ndata: 2\n\n");
   });
 
   it("a body that ends with the connection, and none to HEAD, 204 and 304", async () => {
-    upstream.answerWith([respond.head({ framing: "until-close" }), respond.body("all"), respond.finish()]);
+    upstream.respondWith([respond.head({ framing: "until-close" }), respond.body("all"), respond.finish()]);
     expect((await rawRequest(upstream.port, { target: "/" })).text()).toBe("all");
-    upstream.answerWith([respond.head({ headers: [["Content-Length", "9"]], framing: "content-length" })]);
+    upstream.respondWith([respond.head({ headers: [["Content-Length", "9"]], framing: "content-length" })]);
     expect((await rawRequest(upstream.port, { method: "HEAD", target: "/" })).body.length).toBe(0);
-    upstream.answerWith([respond.head({ status: 204, framing: "content-length" })]);
+    upstream.respondWith([respond.head({ status: 204, framing: "content-length" })]);
     expect((await rawRequest(upstream.port, { target: "/" })).status).toBe(204);
   });
 
   it("answers that are cut short: by length, by FIN in mid-stream, by RST", async () => {
     for (const broken of [
-      respond.cutShort(200, "{}", 5),
+      respond.truncated(200, "{}", 5),
       respond.sseSteps([respond.body("data: 1\n\n"), respond.fin()]),
       respond.sseSteps([respond.body("data: 1\n\n"), respond.reset()]),
       [respond.reset()],
     ]) {
-      upstream.answerWith(broken);
+      upstream.respondWith(broken);
       await expect(rawRequest(upstream.port, { target: "/" })).rejects.toThrow(ConnectionEnded);
     }
   });
 
   it("no answer at all, until the client leaves", async () => {
-    upstream.answerWith([respond.hang()]);
+    upstream.respondWith([respond.hang()]);
     const client = await openRaw(upstream.port);
     client.send({ target: "/" });
     const request = await upstream.waitForRequest();
@@ -143,10 +143,10 @@ describe("what the fake provider can answer", () => {
   });
 
   it("an answer before the request's body is whole", async () => {
-    upstream.answerWith(respond.json(413, {}), { at: "head" });
+    upstream.respondWith(respond.json(413, {}), { at: "head" });
     const client = await openRaw(upstream.port);
     client.write("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nhalf");
-    expect((await client.readAnswer()).status).toBe(413);
+    expect((await client.readResponse()).status).toBe(413);
     client.destroy();
     await upstream.waitForAllClosed();
   });
@@ -154,18 +154,18 @@ describe("what the fake provider can answer", () => {
 
 describe("the raw client", () => {
   it("tells an orderly end from a reset", async () => {
-    upstream.answerWith([respond.fin()]);
+    upstream.respondWith([respond.fin()]);
     const left = await openRaw(upstream.port);
     left.send({ target: "/" });
     expect(await left.closed).toBe("end");
-    upstream.answerWith([respond.reset()]);
+    upstream.respondWith([respond.reset()]);
     const broken = await openRaw(upstream.port);
     broken.send({ target: "/" });
     expect(await broken.closed).toBe("reset");
   });
 
   it("says what it had received when an answer ends too early", async () => {
-    upstream.answerWith([respond.raw("HTTP/1.1 200 O"), respond.fin()]);
+    upstream.respondWith([respond.raw("HTTP/1.1 200 O"), respond.fin()]);
     const client = await openRaw(upstream.port);
     client.send({ target: "/" });
     await expect(client.readUntil((text) => text.includes("never"))).rejects.toThrow("HTTP/1.1 200 O");

@@ -8,9 +8,9 @@ import { until } from "./deadline.ts";
  * - `failing`: 500 · `hanging`: never answers · `redirecting`: 302 to another path of its own that would say yes.
  * - `garbled`: 200 and no JSON · `dribbling`: 200, and a body that does not end.
  */
-export type Mood = "working" | "failing" | "hanging" | "redirecting" | "garbled" | "dribbling";
+export type BackendMode = "working" | "failing" | "hanging" | "redirecting" | "garbled" | "dribbling";
 
-export type Asked = {
+export type BackendRequest = {
   readonly method: string;
   readonly path: string;
   readonly headers: IncomingMessage["headers"];
@@ -21,11 +21,11 @@ export type Reply = readonly [status: number, body: unknown];
 
 export type Backend = {
   readonly url: string;
-  readonly asked: readonly Asked[];
-  setMood(mood: Mood): void;
+  readonly requests: readonly BackendRequest[];
+  setMode(mode: BackendMode): void;
   /** Answers wait until the returned function is called. */
   hold(): () => void;
-  waitForAsked(count: number): Promise<void>;
+  waitForRequests(count: number): Promise<void>;
   /** Forgets what it was asked. */
   clear(): void;
   close(): Promise<void>;
@@ -35,21 +35,21 @@ const REDIRECTED = "/redirected";
 
 /** On a port of its own, or on `port`. */
 export async function startBackend(
-  reply: (asked: Asked) => Reply | Promise<Reply>,
+  reply: (asked: BackendRequest) => Reply | Promise<Reply>,
   port = 0,
 ): Promise<Backend> {
-  const asked: Asked[] = [];
-  let mood: Mood = "working";
+  const asked: BackendRequest[] = [];
+  let mode: BackendMode = "working";
   let held: Promise<unknown> = Promise.resolve();
   const server = createServer(async ({ method = "", url = "", headers }, response) => {
     const one = { method, path: url, headers };
     asked.push(one);
     await held;
-    if (mood === "hanging") return;
-    if (mood === "failing") return void response.writeHead(500).end("CANARY of a backend");
-    if (mood === "garbled") return void response.writeHead(200).end("<html>CANARY of a backend</html>");
-    if (mood === "dribbling") return void response.writeHead(200).write("{");
-    if (mood === "redirecting") return void response.writeHead(302, { location: REDIRECTED }).end();
+    if (mode === "hanging") return;
+    if (mode === "failing") return void response.writeHead(500).end("CANARY of a backend");
+    if (mode === "garbled") return void response.writeHead(200).end("<html>CANARY of a backend</html>");
+    if (mode === "dribbling") return void response.writeHead(200).write("{");
+    if (mode === "redirecting") return void response.writeHead(302, { location: REDIRECTED }).end();
     const [status, body] = await reply(one);
     const isText = typeof body === "string";
     response
@@ -62,14 +62,14 @@ export async function startBackend(
   });
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    asked,
-    setMood: (next) => void (mood = next),
+    requests: asked,
+    setMode: (next) => void (mode = next),
     hold: () => {
       const { promise, resolve } = Promise.withResolvers<void>();
       held = promise;
       return resolve;
     },
-    waitForAsked: async (count) =>
+    waitForRequests: async (count) =>
       void (await until(
         () => asked.length >= count || undefined,
         () => `waited for ${count} questions; there are ${asked.length}`,

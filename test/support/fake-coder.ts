@@ -8,7 +8,7 @@
  *     coder.revoke(token);
  */
 import { randomBytes, randomUUID } from "node:crypto";
-import { startBackend, type Asked, type Backend, type Reply } from "./backend.ts";
+import { startBackend, type BackendRequest, type Backend, type Reply } from "./backend.ts";
 
 export type CoderUser = {
   readonly id: string;
@@ -73,7 +73,7 @@ function newUser(count: number): CoderUser {
 
 const BAD_KEY: Reply = [401, { message: "You are signed out or your session has expired." }];
 
-function answer({ method, path, headers }: Asked, users: ReadonlyMap<string, CoderUser>): Reply {
+function answer({ method, path, headers }: BackendRequest, users: ReadonlyMap<string, CoderUser>): Reply {
   // Where a redirect would lead: whoever follows one is somebody at once.
   if (path === "/redirected") return [200, { ...newUser(0), username: "redirected" }];
   const token = headers["coder-session-token"];

@@ -13,20 +13,20 @@ import { json } from "./response-steps.ts";
 import { until } from "./deadline.ts";
 import {
   serveConnection,
-  type Answer,
+  type PlannedResponse,
   type Mutable,
   type Plan,
   type UpstreamRequest,
 } from "./upstream-connection.ts";
 
-export type { Answer, UpstreamRequest } from "./upstream-connection.ts";
+export type { PlannedResponse, UpstreamRequest } from "./upstream-connection.ts";
 
 export type FakeUpstream = {
   readonly url: string;
   readonly port: number;
   readonly requests: readonly UpstreamRequest[];
   /** From now on. `at: "head"` answers before the request's body has arrived. */
-  answerWith(answer: Answer, options?: { readonly at?: "head" | "body" }): void;
+  respondWith(answer: PlannedResponse, options?: { readonly at?: "head" | "body" }): void;
   openConnections(): number;
   /** The requests, as soon as there are `count` whose bodies are whole. */
   waitForRequests(count: number): Promise<readonly UpstreamRequest[]>;
@@ -39,7 +39,7 @@ export type FakeUpstream = {
   close(): Promise<void>;
 };
 
-const NOTHING_PLANNED: Plan = { answer: json(500, { error: "no answer planned" }), at: "body" };
+const NOTHING_PLANNED: Plan = { response: json(500, { error: "no answer planned" }), at: "body" };
 
 export async function startFakeUpstream(): Promise<FakeUpstream> {
   const requests: Mutable<UpstreamRequest>[] = [];
@@ -60,7 +60,7 @@ export async function startFakeUpstream(): Promise<FakeUpstream> {
     url: `http://127.0.0.1:${port}`,
     port,
     requests,
-    answerWith: (answer, { at = "body" } = {}) => void (plan = { answer, at }),
+    respondWith: (answer, { at = "body" } = {}) => void (plan = { response: answer, at }),
     openConnections: () => sockets.size,
     waitForRequests: (count) =>
       until(

@@ -95,12 +95,12 @@ const part = (value: unknown): string =>
   base64url.encode(encoder.encode(typeof value === "string" ? value : JSON.stringify(value)));
 
 /** A token by hand: header and claims as JSON, or as the texts they are given as. */
-export function byHand(header: unknown, claims: unknown, signature: Uint8Array | string = ""): string {
+export function craftJwt(header: unknown, claims: unknown, signature: Uint8Array | string = ""): string {
   return `${part(header)}.${part(claims)}.${typeof signature === "string" ? signature : base64url.encode(signature)}`;
 }
 
 /** The same, with an HMAC over it by this secret. */
-export async function hmacByHand(header: unknown, claims: unknown, secret: string): Promise<string> {
+export async function craftHmacJwt(header: unknown, claims: unknown, secret: string): Promise<string> {
   const algorithm = { name: "HMAC", hash: "SHA-256" };
   const key = await crypto.subtle.importKey("raw", encoder.encode(secret), algorithm, false, ["sign"]);
   const signed = `${part(header)}.${part(claims)}`;
@@ -109,7 +109,7 @@ export async function hmacByHand(header: unknown, claims: unknown, secret: strin
 }
 
 /** A good token with other claims under its signature. */
-export function withOtherClaims(token: string, claims: unknown): string {
+export function replaceClaims(token: string, claims: unknown): string {
   const [header, , signature] = token.split(".");
   return `${header}.${part(claims)}.${signature}`;
 }

@@ -20,7 +20,7 @@ import {
 } from "./wire.ts";
 import type { HeaderPair } from "./wire.ts";
 
-export type RawAnswer = {
+export type RawResponse = {
   readonly status: number;
   /** In order, repeats apart. */
   readonly headers: readonly HeaderPair[];
@@ -31,11 +31,11 @@ export type RawAnswer = {
 };
 
 /** One request and its whole answer on a connection of its own. Throws `ConnectionEnded` if the answer is cut short. */
-export async function rawRequest(port: number, request: RawRequest): Promise<RawAnswer> {
+export async function rawRequest(port: number, request: RawRequest): Promise<RawResponse> {
   const connection = await openRaw(port);
   try {
     connection.write(requestBytes(port, request));
-    return await connection.readAnswer(request.method);
+    return await connection.readResponse(request.method);
   } finally {
     connection.destroy();
   }
@@ -53,7 +53,7 @@ export type RawConnection = {
   /** What was received, as Latin-1, as soon as `enough` says so. Fails if the peer ends first. */
   readUntil(enough: (received: string) => boolean): Promise<string>;
   /** The next whole answer. `HEAD` answers have no body. 1xx answers are skipped. */
-  readAnswer(method?: string): Promise<RawAnswer>;
+  readResponse(method?: string): Promise<RawResponse>;
   /** FIN: we send no more, and still read. */
   end(): void;
   /** RST. */
@@ -95,7 +95,7 @@ export async function openRaw(port: number): Promise<RawConnection> {
     writeChunk: (bytes) => write(chunk(toBytes(bytes))),
     received: () => concat(received),
     readUntil: (enough) => readUntil(enough, soFar, listeners, closed),
-    readAnswer: (method) =>
+    readResponse: (method) =>
       within(readAnswer(queue, method), () => `waited for an answer; received ${soFar()}`),
     end: () => void socket.end(),
     abort: () => void socket.resetAndDestroy(),
@@ -122,7 +122,7 @@ function readUntil(
   return within(found, () => `waited for more than ${soFar()}`).finally(() => listeners.delete(look));
 }
 
-async function readAnswer(queue: ByteQueue, method = "GET"): Promise<RawAnswer> {
+async function readAnswer(queue: ByteQueue, method = "GET"): Promise<RawResponse> {
   const { firstLine, headers } = await readHead(queue);
   const status = Number(firstLine.split(" ")[1]);
   if (status >= 100 && status < 200 && status !== 101) return readAnswer(queue, method);

@@ -103,7 +103,7 @@ export function gzipSse(events: readonly string[], headers: readonly HeaderPair[
 }
 
 /** A content-length that promises more than is sent, then FIN. */
-export function cutShort(status: number, text: string, missing: number, type = "application/json"): Step[] {
+export function truncated(status: number, text: string, missing: number, type = "application/json"): Step[] {
   const headers: HeaderPair[] = [
     ["Content-Type", type],
     ["Content-Length", String(toBytes(text).length + missing)],

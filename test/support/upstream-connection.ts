@@ -18,16 +18,17 @@ export type UpstreamRequest = {
   /** The whole body arrived. */
   readonly bodyComplete: boolean;
   /** The answer's steps have all run. */
-  readonly answered: boolean;
+  readonly responseSent: boolean;
   /** `performance.now()` when the peer left this request's connection; `null` while it is there. */
   readonly closedAt: number | null;
 };
 
 /** An answer, or a function that gives one for each request. Runs when the request's body is whole. */
-export type Answer = readonly Step[] | ((request: UpstreamRequest, index: number) => readonly Step[]);
+export type PlannedResponse =
+  readonly Step[] | ((request: UpstreamRequest, index: number) => readonly Step[]);
 
 export type Mutable<T> = { -readonly [K in keyof T]: T[K] };
-export type Plan = { answer: Answer; at: "head" | "body" };
+export type Plan = { response: PlannedResponse; at: "head" | "body" };
 
 export async function serveConnection(
   socket: Socket,
@@ -48,7 +49,7 @@ export async function serveConnection(
       const { request, pieces } = newRequest(messageHead);
       noteClosing(socket, request);
       const index = requests.push(request) - 1;
-      const { answer, at } = plan();
+      const { response: answer, at } = plan();
       const bodyRead = readBody(queue, request.headers, "empty", (piece) => pieces.push(piece));
       const whole = bodyRead.then(() => (request.bodyComplete = true));
       // Awaited below in any case; a peer that leaves during an early answer must not be an unhandled rejection.
@@ -57,7 +58,7 @@ export async function serveConnection(
       const steps = typeof answer === "function" ? answer(request, index) : answer;
       const wire = openWire(socket, gone);
       for (const step of steps) await step(wire);
-      request.answered = true;
+      request.responseSent = true;
       await whole;
     }
   } catch (error) {
@@ -78,7 +79,7 @@ function newRequest({ firstLine, headers }: MessageHead) {
     body: () => concat(pieces),
     text: () => new TextDecoder().decode(concat(pieces)),
     bodyComplete: false,
-    answered: false,
+    responseSent: false,
     closedAt: null,
   };
   return { request, pieces };

@@ -41,7 +41,7 @@ const ALLOWED: readonly Allowed[] = [
   },
   {
     in: /^test\//,
-    why: "made up: the keys of test/sockets/catalogue.ts, then one test's each",
+    why: "made up: the keys of test/sockets/case-harness.ts, then one test's each",
     marks: [
       "831c0c581acd",
       "ed4e668adbd2",

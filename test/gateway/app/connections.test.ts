@@ -6,7 +6,7 @@ import type { Sink } from "../../../src/gateway/sinks/recorder.ts";
 import { createFallbackLog, FALLBACK_MESSAGE } from "../../../src/events/fallback-log.ts";
 import { coalesceStarts } from "../../../src/gateway/sinks/coalesce-starts.ts";
 import { recordsSink, type Timing } from "../../../src/gateway/sinks/records.ts";
-import { byHand } from "../../support/issuer-tokens.ts";
+import { craftJwt } from "../../support/issuer-tokens.ts";
 import { openGateway, T0, type Gateway, type Sent } from "../../support/in-workerd/gateway-harness.ts";
 import { CENTRAL_CHAT, json, only, post, STREAM_BODY, typesOf } from "../../support/in-workerd/calls.ts";
 import { fixture } from "../../support/in-workerd/fixtures.ts";
@@ -182,7 +182,7 @@ describe("where other connections have taken all six, what is asked in vain is r
   it("an issuer's keys: likewise", async () => {
     const house = await crowdedOut({}, () => false);
     const claims = { iss: "https://issuer.example", aud: "us", sub: "alice", exp: T0 / 1000 + 60 };
-    const token = byHand({ alg: "RS256", kid: "k" }, claims);
+    const token = craftJwt({ alg: "RS256", kid: "k" }, claims);
     const { response, events } = await house.exchange(
       CENTRAL_CHAT,
       post(STREAM_BODY, { authorization: `Bearer ${token}` }),

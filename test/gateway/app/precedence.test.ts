@@ -4,7 +4,7 @@
  * that says who is calling, forwarded to a provider as if it were a key; a central key spent by nobody in particular.
  */
 import { beforeAll, describe, expect, it } from "vitest";
-import { createIssuer, withOtherClaims } from "../../support/issuer-tokens.ts";
+import { createIssuer, replaceClaims } from "../../support/issuer-tokens.ts";
 import { between, forSeedsAsync, seededRandom } from "../../support/rechunk.ts";
 import {
   CANARIES,
@@ -45,7 +45,7 @@ beforeAll(async () => {
   ] as const) {
     const value = await issuer.sign(claims(iss));
     TOKENS.push({ value, kind, good: true });
-    const forged = withOtherClaims(value, { ...claims(iss), sub: "4f0c5f6e-8a1b-4c3d-9e2f-5a6b7c8d9e0f" });
+    const forged = replaceClaims(value, { ...claims(iss), sub: "4f0c5f6e-8a1b-4c3d-9e2f-5a6b7c8d9e0f" });
     TOKENS.push({ value: forged, kind, good: false });
   }
 });

@@ -15,7 +15,7 @@ import type { InterceptorEvent } from "../../src/events/event.ts";
 import { json } from "../support/response-steps.ts";
 import {
   startFakeUpstream,
-  type Answer,
+  type PlannedResponse,
   type FakeUpstream,
   type UpstreamRequest,
 } from "../support/fake-upstream.ts";
@@ -24,7 +24,7 @@ import {
   type InterceptorOptions,
   type RunningInterceptor,
 } from "../support/interceptor.ts";
-import { openRaw, rawRequest, type RawAnswer } from "../support/raw-client.ts";
+import { openRaw, rawRequest, type RawResponse } from "../support/raw-client.ts";
 import type { RawRequest } from "../support/raw-request.ts";
 import { concat, fromLatin1, latin1, toBytes, type HeaderPair } from "../support/wire.ts";
 import { isOwnComplaint } from "../support/workerd-build.ts";
@@ -78,7 +78,7 @@ export function newOwner(): string {
 }
 
 /** How the Worker reads a header's bytes, and writes them again: as UTF-8, whatever they are. */
-export function asRead(value: string): string {
+export function decodedByWorker(value: string): string {
   return new TextDecoder("utf-8", { ignoreBOM: true }).decode(fromLatin1(value));
 }
 
@@ -102,51 +102,51 @@ const ANSWER = {
 
 /** One request, its answer, and what the provider saw of it. */
 export type Exchange = {
-  readonly sent: RawRequest;
-  readonly answer: RawAnswer;
+  readonly request: RawRequest;
+  readonly response: RawResponse;
   /** All bytes of the answer as they came, status line and headers included, as Latin-1. */
   readonly wire: string;
-  readonly seen: readonly UpstreamRequest[];
+  readonly forwarded: readonly UpstreamRequest[];
   /** The provider's body; null where a test gives an answer whose body is not to be compared. */
-  readonly provided: Uint8Array | null;
+  readonly upstreamBody: Uint8Array | null;
 };
 
 type RecordType = InterceptorEvent["record_type"];
 export type EventOf<T extends RecordType> = Extract<InterceptorEvent, { record_type: T }>;
 
 /** Tables replace the defaults key by key; a secret that is `undefined` is absent. */
-export type Changes = {
+export type OptionOverrides = {
   readonly providers?: Readonly<Record<string, unknown>>;
   readonly vars?: Readonly<Record<string, unknown>>;
   readonly secrets?: Readonly<Record<string, string | undefined>>;
   readonly nonces?: InterceptorOptions["nonces"];
 };
 
-export type House = {
+export type CaseHarness = {
   readonly upstream: FakeUpstream;
   readonly interceptor: RunningInterceptor;
   /** Restarts with these changes to the defaults. */
-  configure(changes?: Changes): Promise<void>;
+  configure(changes?: OptionOverrides): Promise<void>;
   /** Before each test. */
-  begin(): void;
+  reset(): void;
   /** After each test. */
   check(): Promise<void>;
   close(): Promise<void>;
-  ask(request: RawRequest): Promise<Exchange>;
+  send(request: RawRequest): Promise<Exchange>;
   /** All of them in parallel, each on a connection of its own; every one is to reach the provider. */
-  askAtOnce(requests: readonly RawRequest[]): Promise<RawAnswer[]>;
+  sendInParallel(requests: readonly RawRequest[]): Promise<RawResponse[]>;
   /** What the provider answers from now on; `body` is what the client is to get of it. */
-  provide(answer: Answer, body: Uint8Array | string | null): void;
+  respondWith(response: PlannedResponse, body: Uint8Array | string | null): void;
   /** The events of a type, all interceptions so far having ended. */
   events<T extends RecordType>(type: T): Promise<EventOf<T>[]>;
   /** The only event of its type. */
   event<T extends RecordType>(type: T): Promise<EventOf<T>>;
   /** Must be in no answer, line or point of this test. */
-  secret(...texts: readonly string[]): void;
+  registerSecret(...texts: readonly string[]): void;
   /** May be in the answers of this test: the provider itself told it. */
-  disclose(...texts: readonly string[]): void;
+  allowInResponse(...texts: readonly string[]): void;
   /** Headers that the provider may see in this test: lower case, `-` for `_`. */
-  permit(name: RegExp): void;
+  allowHeader(name: RegExp): void;
   /** May be printed in this test besides events. */
   expectLine(pattern: RegExp): void;
 };
@@ -162,9 +162,11 @@ const SECRETS: readonly string[] = [
  * Four providers: `openai` and `anthropic` have central keys, `own-openai` and `own-anthropic` take the client's own.
  * Each has a base path of its own at the fake provider.
  */
-export async function openHouse(changes: (upstreamUrl: string) => Changes = () => ({})): Promise<House> {
+export async function openCaseHarness(
+  changes: (upstreamUrl: string) => OptionOverrides = () => ({}),
+): Promise<CaseHarness> {
   const upstream = await startFakeUpstream();
-  const interceptor = await startInterceptor(settings(upstream, changes(upstream.url)));
+  const interceptor = await startInterceptor(interceptorOptions(upstream, changes(upstream.url)));
   const exchanges: Exchange[] = [];
   const secrets = new Set<string>();
   const disclosed = new Set<string>();
@@ -172,8 +174,8 @@ export async function openHouse(changes: (upstreamUrl: string) => Changes = () =
   const expectedLines: RegExp[] = [];
   let provided: Uint8Array | null = null;
 
-  const provide: House["provide"] = (answer, body) => {
-    upstream.answerWith(answer);
+  const respondWith: CaseHarness["respondWith"] = (response, body) => {
+    upstream.respondWith(response);
     provided = body === null ? null : toBytes(body);
   };
   const send = async (request: RawRequest): Promise<Exchange> => {
@@ -181,9 +183,15 @@ export async function openHouse(changes: (upstreamUrl: string) => Changes = () =
     const connection = await openRaw(interceptor.port);
     try {
       connection.send(request);
-      const answer = await connection.readAnswer(request.method);
+      const response = await connection.readResponse(request.method);
       const wire = latin1(connection.received());
-      return { sent: request, answer, wire, seen: upstream.requests.slice(before), provided };
+      return {
+        request: request,
+        response,
+        wire,
+        forwarded: upstream.requests.slice(before),
+        upstreamBody: provided,
+      };
     } finally {
       connection.destroy();
     }
@@ -199,14 +207,14 @@ export async function openHouse(changes: (upstreamUrl: string) => Changes = () =
     }
     return interceptor.events();
   };
-  const events: House["events"] = async <T extends RecordType>(type: T) =>
+  const events: CaseHarness["events"] = async <T extends RecordType>(type: T) =>
     (await settle()).filter((event): event is EventOf<T> => event.record_type === type);
 
-  const house: House = {
+  const harness: CaseHarness = {
     upstream,
     interceptor,
-    configure: (changed) => interceptor.update(settings(upstream, changed)),
-    begin: () => {
+    configure: (changed) => interceptor.update(interceptorOptions(upstream, changed)),
+    reset: () => {
       interceptor.clear();
       upstream.clear();
       exchanges.length = 0;
@@ -216,31 +224,34 @@ export async function openHouse(changes: (upstreamUrl: string) => Changes = () =
       disclosed.clear();
       secrets.clear();
       for (const secret of SECRETS) secrets.add(secret);
-      provide(json(200, ANSWER), JSON.stringify(ANSWER));
+      respondWith(json(200, ANSWER), JSON.stringify(ANSWER));
     },
-    ask: async (request) => {
+    send: async (request) => {
       const exchange = await send(request);
       exchanges.push(exchange);
       return exchange;
     },
-    askAtOnce: async (requests) => {
-      const answers = await Promise.all(requests.map((request) => rawRequest(interceptor.port, request)));
+    sendInParallel: async (requests) => {
+      const responses = await Promise.all(requests.map((request) => rawRequest(interceptor.port, request)));
       atOnce += requests.length;
-      return answers;
+      return responses;
     },
-    provide,
+    respondWith,
     events,
     event: async (type) => only(await events(type)),
-    secret: (...texts) => texts.forEach((text) => secrets.add(text)),
-    disclose: (...texts) => texts.forEach((text) => disclosed.add(text)),
-    permit: (name) => void permitted.push(name),
+    registerSecret: (...texts) => texts.forEach((text) => secrets.add(text)),
+    allowInResponse: (...texts) => texts.forEach((text) => disclosed.add(text)),
+    allowHeader: (name) => void permitted.push(name),
     expectLine: (pattern) => void expectedLines.push(pattern),
     check: async () => {
       // A request that follows all others: what they should not have fetched would be there before it.
-      provide(json(200, ANSWER), null);
+      respondWith(json(200, ANSWER), null);
       const barrier = await send({ target: "/openai/v1/models", headers: [bearer(KEYS.service)] });
       const all = await settle();
-      const accounted = exchanges.reduce((sum, { seen }) => sum + seen.length, barrier.seen.length + atOnce);
+      const accounted = exchanges.reduce(
+        (sum, { forwarded }) => sum + forwarded.length,
+        barrier.forwarded.length + atOnce,
+      );
       if (upstream.requests.length !== accounted) throw new Error("requests reached the provider late");
       checkEnds(all);
       checkPoints(interceptor, all);
@@ -254,7 +265,7 @@ export async function openHouse(changes: (upstreamUrl: string) => Changes = () =
         for (const { wire } of exchanges) expectUntold(wire, secret, "an answer");
       }
       for (const exchange of exchanges) {
-        for (const request of exchange.seen) checkSeen(request, exchange.sent, upstream, permitted);
+        for (const request of exchange.forwarded) checkSeen(request, exchange.request, upstream, permitted);
         checkBytes(exchange);
       }
       checkLines(interceptor, expectedLines);
@@ -264,11 +275,14 @@ export async function openHouse(changes: (upstreamUrl: string) => Changes = () =
       await upstream.close();
     },
   };
-  house.begin();
-  return house;
+  harness.reset();
+  return harness;
 }
 
-export function settings(upstream: { readonly url: string }, changes: Changes = {}): InterceptorOptions {
+export function interceptorOptions(
+  upstream: { readonly url: string },
+  changes: OptionOverrides = {},
+): InterceptorOptions {
   const { providers = {}, vars = {}, secrets = {}, nonces = "absent" } = changes;
   const at = (base: string) => `${upstream.url}/${base}`;
   const all = {
@@ -298,15 +312,15 @@ export function settings(upstream: { readonly url: string }, changes: Changes = 
 
 /** A refusal in the dialect of `/openai/…` or `/anthropic/…`, nothing fetched. */
 export function expectRefusal(
-  { answer, seen }: Exchange,
+  { response, forwarded }: Exchange,
   status: number,
   reason: string,
   dialect: "openai" | "anthropic" = "openai",
 ): void {
-  expect([answer.status, answer.values("x-interceptor-error")]).toEqual([status, [reason]]);
-  expect(seen).toEqual([]);
-  const body = JSON.parse(answer.text()) as unknown;
-  const id = answer.values("x-interception-id")[0];
+  expect([response.status, response.values("x-interceptor-error")]).toEqual([status, [reason]]);
+  expect(forwarded).toEqual([]);
+  const body = JSON.parse(response.text()) as unknown;
+  const id = response.values("x-interception-id")[0];
   expect(body).toEqual(
     dialect === "openai"
       ? { error: { message: expect.any(String), type: expect.any(String), param: null, code: reason } }
@@ -315,9 +329,13 @@ export function expectRefusal(
 }
 
 /** Forwarded once, and the provider's answer came back. */
-export function expectForwarded({ answer, seen }: Exchange, status = 200): UpstreamRequest {
-  expect([answer.status, answer.values("x-interceptor-error"), seen.length]).toEqual([status, [], 1]);
-  return only(seen);
+export function expectForwarded({ response, forwarded }: Exchange, status = 200): UpstreamRequest {
+  expect([response.status, response.values("x-interceptor-error"), forwarded.length]).toEqual([
+    status,
+    [],
+    1,
+  ]);
+  return only(forwarded);
 }
 
 function only<T>(found: readonly T[]): T {
@@ -427,14 +445,13 @@ function checkSeen(
 }
 
 /** I4: both directions. */
-function checkBytes({ sent, answer, seen, provided }: Exchange): void {
-  const forwarded = seen[0];
-  if (!forwarded) return;
-  expect(seen).toHaveLength(1);
-  const body = concat((sent.chunks ?? [sent.body ?? ""]).map(toBytes));
-  expect(forwarded.body()).toEqual(body);
-  if (provided === null || answer.values("x-interceptor-error").length > 0) return;
-  expect(answer.body).toEqual(sent.method === "HEAD" ? new Uint8Array() : provided);
+function checkBytes({ request, response, forwarded, upstreamBody }: Exchange): void {
+  const [upstreamRequest] = forwarded;
+  if (!upstreamRequest) return;
+  expect(forwarded).toHaveLength(1);
+  expect(upstreamRequest.body()).toEqual(concat((request.chunks ?? [request.body ?? ""]).map(toBytes)));
+  if (upstreamBody === null || response.values("x-interceptor-error").length > 0) return;
+  expect(response.body).toEqual(request.method === "HEAD" ? new Uint8Array() : upstreamBody);
 }
 
 /** I5, and that each event is one line of safe characters. */
