@@ -4,59 +4,59 @@ import { createPollBackoff } from "../../../src/gateway/observation/poll-backoff
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
-/** How long it waits, by the clock that the test turns. */
-async function waited(wait: () => Promise<void>): Promise<number> {
-  const from = Date.now();
-  const over = wait().then(() => Date.now() - from);
+/** The duration of one wait, by the fake clock. */
+async function durationOf(wait: () => Promise<void>): Promise<number> {
+  const startedAt = Date.now();
+  const duration = wait().then(() => Date.now() - startedAt);
   await vi.runAllTimersAsync();
-  return over;
+  return duration;
 }
 
-describe("the waits between looks at a stream", () => {
-  it("double up to the longest, as long as nothing hurries them", async () => {
+describe("poll backoff", () => {
+  it("doubles the interval up to the maximum", async () => {
     const { wait } = createPollBackoff(100, 1000, 1);
-    const all: number[] = [];
-    for (let n = 0; n < 6; n += 1) all.push(await waited(wait));
-    expect(all).toEqual([100, 200, 400, 800, 1000, 1000]);
+    const durations: number[] = [];
+    for (let n = 0; n < 6; n += 1) durations.push(await durationOf(wait));
+    expect(durations).toEqual([100, 200, 400, 800, 1000, 1000]);
   });
 
-  it("begin anew after one that found much", async () => {
-    const { wait, reset: hurry } = createPollBackoff(100, 1000, 1);
-    await waited(wait);
-    await waited(wait);
-    hurry();
-    expect([await waited(wait), await waited(wait)]).toEqual([100, 200]);
+  it("starts again at the minimum after a reset", async () => {
+    const { wait, reset } = createPollBackoff(100, 1000, 1);
+    await durationOf(wait);
+    await durationOf(wait);
+    reset();
+    expect([await durationOf(wait), await durationOf(wait)]).toEqual([100, 200]);
   });
 
-  it("are never longer than the longest, be it the shortest too", async () => {
+  it("never exceeds a maximum that equals the minimum", async () => {
     const { wait } = createPollBackoff(100, 100, 1);
-    expect([await waited(wait), await waited(wait)]).toEqual([100, 100]);
+    expect([await durationOf(wait), await durationOf(wait)]).toEqual([100, 100]);
   });
 
-  it("end at once, and for good, when there is nothing left to wait for", async () => {
-    const { wait, cancel: skip } = createPollBackoff(100, 1000, 1);
-    const over = wait();
-    skip();
-    await over;
+  it("ends the current wait and every later one after a cancel", async () => {
+    const { wait, cancel } = createPollBackoff(100, 1000, 1);
+    const current = wait();
+    cancel();
+    await current;
     await wait();
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  it("are spread, for streams that begin together, over half as long again", async () => {
-    const firsts = await Promise.all(
+  it("spreads the first waits of streams that start together evenly over 75 to 125 %", async () => {
+    const waits = await Promise.all(
       Array.from({ length: 100 }, () => {
-        const from = Date.now();
+        const startedAt = Date.now();
         return createPollBackoff(100, 1000)
           .wait()
-          .then(() => Date.now() - from);
+          .then(() => Date.now() - startedAt);
       }).concat(vi.runAllTimersAsync().then(() => 100)),
     );
-    expect(Math.min(...firsts)).toBeGreaterThanOrEqual(75);
-    expect(Math.max(...firsts)).toBeLessThanOrEqual(125);
-    // No tenth of that time has more than its share, and some.
+    expect(Math.min(...waits)).toBeGreaterThanOrEqual(75);
+    expect(Math.max(...waits)).toBeLessThanOrEqual(125);
+    // No tenth of that range has more than twice its share.
     for (let from = 75; from < 125; from += 5) {
-      const within = firsts.filter((ms) => ms >= from && ms < from + 5).length;
-      expect(within).toBeLessThan(20);
+      const count = waits.filter((ms) => ms >= from && ms < from + 5).length;
+      expect(count).toBeLessThan(20);
     }
   });
 });

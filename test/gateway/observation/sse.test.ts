@@ -8,7 +8,7 @@ import { join, utf8 } from "../../support/in-workerd/values.ts";
 
 type Event = { readonly data: string; readonly name: string };
 
-/** The events of a stream given in these pieces. */
+/** The events of a stream that arrives in these pieces. */
 function framed(pieces: readonly string[], maxEvent?: number): Event[] {
   const events: Event[] = [];
   const framer = frameEvents((data, name) => void events.push({ data, name }), maxEvent);
@@ -18,43 +18,43 @@ function framed(pieces: readonly string[], maxEvent?: number): Event[] {
 }
 
 function reportOf({ kind, reader }: Fixture, pieces: Iterable<Uint8Array>): ResponseReport {
-  const answer = createBodyParser(kind, reader());
-  for (const piece of pieces) answer.bytes(piece);
-  return answer.finish();
+  const parser = createBodyParser(kind, reader());
+  for (const piece of pieces) parser.bytes(piece);
+  return parser.finish();
 }
 
 const data = (...texts: readonly string[]): Event[] => texts.map((text) => ({ data: text, name: "" }));
 
-describe("events out of lines", () => {
+describe("frames events", () => {
   it.each([
     ["one event", "data: a\n\n", data("a")],
-    ["two", "data: a\n\ndata: b\n\n", data("a", "b")],
-    ["no blank behind the colon", "data:a\n\n", data("a")],
-    ["only one blank is taken off", "data:  a \n\n", data(" a ")],
+    ["two events", "data: a\n\ndata: b\n\n", data("a", "b")],
+    ["no space after the colon", "data:a\n\n", data("a")],
+    ["only one space is removed", "data:  a \n\n", data(" a ")],
     ["data on several lines", "data: a\ndata:\ndata: b\n\n", data("a\n\nb")],
     ["a name", "event: ping\ndata: {}\n\n", [{ data: "{}", name: "ping" }]],
-    ["a name behind the data", "data: {}\nevent:ping\n\n", [{ data: "{}", name: "ping" }]],
-    ["the last name counts", "event: a\nevent: b\ndata: x\n\n", [{ data: "x", name: "b" }]],
+    ["a name after the data", "data: {}\nevent:ping\n\n", [{ data: "{}", name: "ping" }]],
+    ["the last of two names", "event: a\nevent: b\ndata: x\n\n", [{ data: "x", name: "b" }]],
     [
-      "a name is its own event's",
+      "a name applies only to its own event",
       "event: a\ndata: x\n\ndata: y\n\n",
       [{ data: "x", name: "a" }, ...data("y")],
     ],
-    ["a name without data is none", "event: a\n\ndata: y\n\n", data("y")],
+    ["a name without data is no event", "event: a\n\ndata: y\n\n", data("y")],
     ["comments", ": ping\n\n:\n\ndata: a\n: x\n\n", data("a")],
     ["other fields", "id: 7\nretry: 5\nfoo: bar\ndata: a\n\n", data("a")],
-    ["fields are told by their whole name", "database: x\n data: y\nDATA: z\ndata: a\n\n", data("a")],
+    ["field names match completely", "database: x\n data: y\nDATA: z\ndata: a\n\n", data("a")],
     ["many blank lines", "\n\n\ndata: a\n\n\n\n\ndata: b\n\n", data("a", "b")],
-    ["an end without its blank line", "data: a\n\ndata: b\n", data("a", "b")],
+    ["an end without a blank line", "data: a\n\ndata: b\n", data("a", "b")],
     ["an end in mid-line", "data: a\n\ndata: b", data("a", "b")],
-    ["nothing", "", []],
-    ["data that is empty", "data:\n\ndata: a\n\n", data("", "a")],
+    ["an empty stream", "", []],
+    ["empty data", "data:\n\ndata: a\n\n", data("", "a")],
     ["a colon in the data", "data: a: b\n\n", data("a: b")],
-    ["a field's name alone is the field without a value", "data: a\ndata\nevent: n\nevent\n\n", data("a\n")],
-    ["data alone is data that is empty", "event: n\ndata\n\n", [{ data: "", name: "n" }]],
-    ["U+2028 and U+0085 end no line", "data: a\u2028b\u0085c\n\n", data("a\u2028b\u0085c")],
-    ["a form feed ends no line", "data: a\fb\vc\n\n", data("a\fb\vc")],
-    ["a NUL ends nothing", "data: a\0b\n\n", data("a\0b")],
+    ["a field name without a colon has an empty value", "data: a\ndata\nevent: n\nevent\n\n", data("a\n")],
+    ["data without a colon is empty data", "event: n\ndata\n\n", [{ data: "", name: "n" }]],
+    ["U+2028 and U+0085 do not end a line", "data: a\u2028b\u0085c\n\n", data("a\u2028b\u0085c")],
+    ["a form feed does not end a line", "data: a\fb\vc\n\n", data("a\fb\vc")],
+    ["a NUL does not end a line", "data: a\0b\n\n", data("a\0b")],
   ])("%s", (_, text, events) => {
     expect(framed([text])).toEqual(events);
     expect(framed(text.split(""))).toEqual(events);
@@ -66,7 +66,7 @@ describe("events out of lines", () => {
     ["CR and CRLF", "data: a\r\r\nevent: n\r\ndata: b\rdata: c\r\n\r"],
     ["LF and CR", "data: a\n\revent: n\rdata: b\ndata: c\r\n\n"],
     ["LF and CRLF", "data: a\n\r\nevent: n\ndata: b\r\ndata: c\n\r\n"],
-  ])("G14 lines that end in %s, at every split", (_, text) => {
+  ])("G14 frames lines that end in %s, at every split", (_, text) => {
     const events = [...data("a"), { data: "b\nc", name: "n" }];
     expect(framed([text])).toEqual(events);
     expect(framed(text.split(""))).toEqual(events);
@@ -77,7 +77,7 @@ describe("events out of lines", () => {
   });
 });
 
-describe("events that are too large", () => {
+describe("events over the cap", () => {
   const BIG = "x".repeat(101);
 
   it.each([
@@ -86,13 +86,13 @@ describe("events that are too large", () => {
     ["several lines", [`data: ${BIG.slice(50)}\ndata: ${BIG.slice(40)}\n\n`]],
     ["several lines in pieces", [...`data: ${BIG.slice(50)}\ndata: ${BIG.slice(40)}\n\n`]],
     ["a name that is too long", [`event: ${BIG}`, `\ndata: a\n\n`]],
-    ["more lines behind the large one", [`data: ${BIG}\ndata: a\nevent: n\ndata: ${BIG}\n\n`]],
-    ["more lines behind the large one, in pieces", [...`data: ${BIG}\ndata: a\nevent: n\n\n`]],
+    ["more lines after the large one", [`data: ${BIG}\ndata: a\nevent: n\ndata: ${BIG}\n\n`]],
+    ["more lines after the large one, in pieces", [...`data: ${BIG}\ndata: a\nevent: n\n\n`]],
     ["lines without a character", [`${"data:\n".repeat(200)}\n`]],
     ["lines without a character, in pieces", [...`${"data:\n".repeat(200)}\n`]],
-  ])("G16 an event over the cap is dropped and later ones are read: %s", (_, pieces) => {
-    const read = framed([...pieces, "data: later\n\n"], 100).map((event) => event.data);
-    expect(read.map((text) => (text.length > 100 ? `one of ${text.length} characters` : text))).toEqual([
+  ])("G16 drops an event over the cap and reads later ones: %s", (_, pieces) => {
+    const texts = framed([...pieces, "data: later\n\n"], 100).map((event) => event.data);
+    expect(texts.map((text) => (text.length > 100 ? `one of ${text.length} characters` : text))).toEqual([
       "later",
     ]);
   });
@@ -102,48 +102,45 @@ describe("events that are too large", () => {
     ["one line in pieces", ["event: n\ndata: ", ...BIG, "\n\n"]],
     ["several lines", [`event: n\ndata: ${BIG.slice(50)}\ndata: ${BIG.slice(40)}\ndata: x\n\n`]],
     ["the stream's end", ["event: n\ndata: ", ...BIG]],
-  ])(
-    "G16 of an event over the cap the name that came before is handed on, and nothing else: %s",
-    (_, pieces) => {
-      expect(framed(pieces, 100)).toEqual([{ data: "", name: "n" }]);
-    },
-  );
+  ])("G16 dispatches an event over the cap with only the name that came before: %s", (_, pieces) => {
+    expect(framed(pieces, 100)).toEqual([{ data: "", name: "n" }]);
+  });
 
-  it("G16 one that is cut short by the stream's end is dropped too", () => {
+  it("G16 drops an event over the cap that the end of the stream cuts short", () => {
     expect(framed([`data: ${BIG}`], 100)).toEqual([]);
     expect(framed([`data: a\n\ndata: ${BIG}`, BIG], 100)).toEqual(data("a"));
   });
 
-  // What an event costs was once counted otherwise for a line that came whole than for one in pieces.
+  // An earlier version counted an event's size differently for a complete line and for a line in pieces.
   it.each([
-    ["a line over the cap with its field's name alone", `data: ${"x".repeat(95)}\n\n`],
+    ["a line that only its field name takes over the cap", `data: ${"x".repeat(95)}\n\n`],
     ["a comment over the cap", `: ${BIG}\ndata: a\n\n`],
     ["another field over the cap", `data: a\nid: ${BIG}\ndata: b\n\n`],
     ["a name over the cap", `event: ${BIG}\ndata: a\n\n`],
     ["a line that its last piece takes over the cap", `data: ${"x".repeat(93)}yz\n\n`],
-  ])("G16 %s gives its event up, however it is cut", (_, text) => {
+  ])("G16 %s drops its event, at every split", (_, text) => {
     for (let at = 0; at <= text.length; at += 1) {
       expect(framed([text.slice(0, at), text.slice(at), "data: later\n\n"], 100)).toEqual(data("later"));
     }
   });
 
-  it("an event of the cap's very length is read", () => {
+  it("reads an event of exactly the cap's length", () => {
     const text = "x".repeat(100);
     expect(framed([`data: ${text}\n\n`], 106)).toEqual(data(text));
     expect(framed([...`data: ${text}\n\n`], 106)).toEqual(data(text));
   });
 
-  it("many events in one stream add up to nothing", () => {
+  it("counts each event of a stream separately", () => {
     const text = `data: ${"x".repeat(90)}\n\n`;
     expect(framed([text.repeat(50)], 100)).toHaveLength(50);
     expect(framed([...text.repeat(50)], 100)).toHaveLength(50);
   });
 
-  it("the default cap is above any event a provider sends: 1 MiB is read", () => {
+  it("reads an event of 1 MiB by default, larger than any that a provider sends", () => {
     expect(framed([`data: ${"x".repeat(1024 * 1024)}\n\n`])).toHaveLength(1);
   });
 
-  it("G16 16 MiB in a single line, in 64 KiB pieces: given up, and what follows is read", () => {
+  it("G16 drops 16 MiB in one line, in 64 KiB pieces, and reads the next event", () => {
     const piece = "x".repeat(64 * 1024);
     const events: string[] = [];
     const framer = frameEvents((text) => void events.push(text));
@@ -154,7 +151,7 @@ describe("events that are too large", () => {
     expect(events).toEqual(["after"]);
   });
 
-  it("G16 1 MiB in a million pieces is joined once", () => {
+  it("G16 joins 1 MiB in a million pieces only once", () => {
     const events: string[] = [];
     const framer = frameEvents((text) => void events.push(text));
     framer.push("data: ");
@@ -163,21 +160,21 @@ describe("events that are too large", () => {
     expect(events.map((text) => text.length)).toEqual([1_000_000]);
   });
 
-  it("G16 an answer with 16 MiB in one line still tells its usage behind it", () => {
+  it("G16 reports the usage that follows 16 MiB in one line", () => {
     const { text, report, reader } = fixture("chat/plain");
     const [head = "", ...rest] = text.split("\n\n");
-    const answer = createBodyParser("events", reader());
-    answer.bytes(utf8(`${head}\n\ndata: {"choices":[{"delta":{"content":"`));
+    const parser = createBodyParser("events", reader());
+    parser.bytes(utf8(`${head}\n\ndata: {"choices":[{"delta":{"content":"`));
     const piece = utf8("x".repeat(64 * 1024));
-    for (let at = 0; at < 256; at += 1) answer.bytes(piece);
-    answer.bytes(utf8(`"}}]}\n\n${rest.join("\n\n")}`));
-    expect(answer.finish()).toEqual(report);
+    for (let at = 0; at < 256; at += 1) parser.bytes(piece);
+    parser.bytes(utf8(`"}}]}\n\n${rest.join("\n\n")}`));
+    expect(parser.finish()).toEqual(report);
   });
 });
 
-describe("G13 G14 answers in any pieces", () => {
+describe("G13 G14 responses in any pieces", () => {
   it.each(fixtures.map((one) => [one.name, one] as const))(
-    "G13 %s tells the same at every 1-byte split and byte by byte",
+    "G13 reports the same for %s at every 1-byte split and byte by byte",
     { timeout: 60_000 },
     (_, one) => {
       const wrong: number[] = [];
@@ -211,7 +208,7 @@ describe("G13 G14 answers in any pieces", () => {
     ["CRLF after a byte order mark", (text: string) => `\ufeff${text.replaceAll("\n", "\r\n")}`],
   ] as const;
 
-  it.each(VARIANTS)("G14 every stream tells the same with lines that end in %s", (_, variant) => {
+  it.each(VARIANTS)("G14 reports the same for every stream with lines that end in %s", (_, variant) => {
     const wrong = streams.filter((one) => {
       const bytes = utf8(variant(one.text));
       const expected = JSON.stringify(reportOf(one, [one.bytes]));
@@ -223,35 +220,40 @@ describe("G13 G14 answers in any pieces", () => {
     expect(wrong.map(({ name }) => name)).toEqual([]);
   });
 
-  it("G13 G14 every stream tells the same in random pieces with any line ends", { timeout: 60_000 }, () => {
-    const variants: ((text: string) => string)[] = [
-      (text) => text,
-      ...VARIANTS.map(([, variant]) => variant),
-    ];
-    const cases = streams.flatMap((one) =>
-      variants.map((variant) => ({
-        one,
-        bytes: utf8(variant(one.text)),
-        expected: JSON.stringify(reportOf(one, [one.bytes])),
-      })),
-    );
-    expect(cases.length).toBeGreaterThan(200);
-    forSeeds(10_000, (seed) => {
-      const { one, bytes, expected } = cases[seed % cases.length] ?? cases[0] ?? { bytes: new Uint8Array() };
-      if (!one) throw new Error("there are cases");
-      const told = JSON.stringify(reportOf(one, rechunk(bytes, seed, 512)));
-      if (told !== expected) throw new Error(`${one.name}: ${told} instead of ${expected}`);
-    });
-  });
+  it(
+    "G13 G14 reports the same for every stream in random pieces with any line ends",
+    { timeout: 60_000 },
+    () => {
+      const variants: ((text: string) => string)[] = [
+        (text) => text,
+        ...VARIANTS.map(([, variant]) => variant),
+      ];
+      const cases = streams.flatMap((one) =>
+        variants.map((variant) => ({
+          one,
+          bytes: utf8(variant(one.text)),
+          expected: JSON.stringify(reportOf(one, [one.bytes])),
+        })),
+      );
+      expect(cases.length).toBeGreaterThan(200);
+      forSeeds(10_000, (seed) => {
+        const { one, bytes, expected } = cases[seed % cases.length] ??
+          cases[0] ?? { bytes: new Uint8Array() };
+        if (!one) throw new Error("no cases");
+        const actual = JSON.stringify(reportOf(one, rechunk(bytes, seed, 512)));
+        if (actual !== expected) throw new Error(`${one.name}: ${actual} instead of ${expected}`);
+      });
+    },
+  );
 
-  it("G14 a character in two pieces is one character", () => {
+  it("G14 decodes a character that is split across two pieces", () => {
     const bytes = utf8('data: {"id":"東京🗼","model":"ü","choices":[]}\n\ndata: [DONE]\n\n');
     for (const pieces of [byteByByte(bytes), ...everySplit(bytes)]) {
       expect(reportOf(fixture("chat/plain"), pieces)).toMatchObject({ id: "東京🗼", model: "ü" });
     }
   });
 
-  it("what is not UTF-8 costs no more than the event it stands in", () => {
+  it("loses only the event that contains invalid UTF-8", () => {
     const one = fixture("chat/plain");
     const broken = join([utf8('data: {"x":"'), Uint8Array.of(0xff, 0xc0, 0x80), utf8('"\n\n'), one.bytes]);
     expect(reportOf(one, [broken])).toEqual(one.report);
@@ -259,7 +261,7 @@ describe("G13 G14 answers in any pieces", () => {
   });
 });
 
-describe("what kind of answer it is", () => {
+describe("the kind of a body", () => {
   it.each([
     ["text/event-stream", "events"],
     ["text/event-stream; charset=utf-8", "events"],
@@ -278,27 +280,27 @@ describe("what kind of answer it is", () => {
     ["audio/mpeg", "opaque"],
     ["x-application/json", "opaque"],
     ["", "opaque"],
-  ])("%j is %s", (type, kind) => {
+  ])("reads %j as %s", (type, kind) => {
     expect(bodyKind(new Headers({ "content-type": type }))).toBe(kind);
   });
 
-  it("none is opaque", () => {
+  it("a response without a content type is opaque", () => {
     expect(bodyKind(new Headers())).toBe("opaque");
   });
 
-  it("G11 what is opaque is not read", () => {
+  it("G11 does not read an opaque body", () => {
     const one = fixture("chat/plain");
-    const answer = createBodyParser("opaque", one.reader());
-    answer.bytes(one.bytes);
-    expect(answer.finish().usage).toBeNull();
+    const parser = createBodyParser("opaque", one.reader());
+    parser.bytes(one.bytes);
+    expect(parser.finish().usage).toBeNull();
   });
 
   it.each(["", "{", '{"usage":', "<html>", "data: {}\n\n"])(
-    "a JSON body that is none (%j) saw no end",
+    "reports no end for a JSON body that is not JSON (%j)",
     (text) => {
-      const answer = createBodyParser("json", fixture("chat/json").reader());
-      answer.bytes(utf8(text));
-      expect(answer.finish()).toMatchObject({ usage: null, ended: false });
+      const parser = createBodyParser("json", fixture("chat/json").reader());
+      parser.bytes(utf8(text));
+      expect(parser.finish()).toMatchObject({ usage: null, ended: false });
     },
   );
 });

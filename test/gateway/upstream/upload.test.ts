@@ -6,14 +6,14 @@ import { until, within } from "../../support/in-workerd/waiting.ts";
 
 const BYTES = Uint8Array.from({ length: 100_000 }, (_, at) => (at * 167) % 256);
 
-describe("a body on its way to the provider", () => {
-  it("F1 arrives as it came, whatever its pieces", async () => {
+describe("an upload to the provider", () => {
+  it("F1 delivers the client's bytes, for any chunk sizes", async () => {
     const pieces = [BYTES.subarray(0, 1), BYTES.subarray(1, 70_000), BYTES.subarray(70_000)];
     const { body } = openUpload(wholeBody(...pieces), BYTES.length);
     expect(await drain(body)).toEqual({ bytes: BYTES, broken: false });
   });
 
-  it("comes through as it is sent: the provider waits for no end", async () => {
+  it("delivers each chunk before the body has ended", async () => {
     const client = upstreamBody();
     const { body } = openUpload(client.stream, 6);
     const reader = (body as ReadableStream<Uint8Array>).getReader();
@@ -25,7 +25,7 @@ describe("a body on its way to the provider", () => {
     expect((await reader.read()).done).toBe(true);
   });
 
-  it("F10 that the client breaks off breaks off for the provider too, and the client is to blame", async () => {
+  it("F10 breaks off for the provider if the client's side breaks, and blames the client", async () => {
     const client = upstreamBody();
     const upload = openUpload(client.stream, 10);
     const provider = drain(upload.body);
@@ -33,10 +33,10 @@ describe("a body on its way to the provider", () => {
     await until(client.isTaken, "the bytes being taken");
     client.fail();
     expect(await within(provider, "the break")).toEqual({ bytes: utf8("abc"), broken: true });
-    expect(await within(upload.brokenByClient(), "who is to blame")).toBe(true);
+    expect(await within(upload.brokenByClient(), "the side that broke")).toBe(true);
   });
 
-  it("that the provider takes no more of is not the client's fault, though it is still sending", async () => {
+  it("does not blame a client that is still sending when the provider cancels", async () => {
     const client = upstreamBody();
     const upload = openUpload(client.stream, 10);
     const reader = upload.body.getReader();
@@ -44,19 +44,19 @@ describe("a body on its way to the provider", () => {
     await reader.read();
     await reader.cancel();
     client.send("def");
-    expect(await within(upload.brokenByClient(), "who is to blame")).toBe(false);
+    expect(await within(upload.brokenByClient(), "the side that broke")).toBe(false);
   });
 
-  it("nor where the client waits, with the provider gone", async () => {
+  it("does not blame a client that is waiting when the provider has gone", async () => {
     const client = upstreamBody();
     const upload = openUpload(client.stream, 10);
     await upload.body.cancel();
-    expect(await within(upload.brokenByClient(), "who is to blame")).toBe(false);
+    expect(await within(upload.brokenByClient(), "the side that broke")).toBe(false);
   });
 
-  it("nor where it had all been sent", async () => {
+  it("does not blame a client that has sent the complete body", async () => {
     const upload = openUpload(wholeBody("abc", "def"), 6);
     expect((await drain(upload.body)).bytes).toEqual(join([utf8("abc"), utf8("def")]));
-    expect(await within(upload.brokenByClient(), "who is to blame")).toBe(false);
+    expect(await within(upload.brokenByClient(), "the side that broke")).toBe(false);
   });
 });

@@ -1,15 +1,10 @@
 import { describe, expect, it } from "vitest";
-import {
-  hasLooped,
-  toClientHeaders,
-  upstreamHeaders,
-  VIA_MARK,
-} from "../../../src/gateway/upstream/headers.ts";
+import { hasLooped, upstreamHeaders, VIA_MARK } from "../../../src/gateway/upstream/request-headers.ts";
 import { OWNER } from "../../support/in-workerd/values.ts";
 
 type Pairs = readonly (readonly [name: string, value: string])[];
 
-/** What the provider gets of these headers, without the three that it always gets. */
+/** The headers that the provider receives, without the three that it always receives. */
 function forwarded(pairs: Pairs, coderHeaders = false, owner: string | null = null): Record<string, string> {
   const to = upstreamHeaders(new Headers(pairs as [string, string][]), {
     coderHeaders,
@@ -26,14 +21,8 @@ const ALWAYS = {
   via: `1.1 ${VIA_MARK}`,
 };
 
-function answered(pairs: Pairs, reframed = false): [string, string][] {
-  const headers = new Headers(pairs as [string, string][]);
-  toClientHeaders(headers, "id-1", reframed);
-  return [...headers];
-}
-
-describe("what the provider sees of a request's headers", () => {
-  it("a request without any gets the provider's credential, our mark, and identity", () => {
+describe("the headers that the provider receives", () => {
+  it("always include the provider's credential, the gateway's Via, and identity encoding", () => {
     const credential = ["x-api-key", "provider-key"] as const;
     expect([...upstreamHeaders(new Headers(), { coderHeaders: false, owner: null, credential })]).toEqual([
       ["accept-encoding", "identity"],
@@ -54,11 +43,11 @@ describe("what the provider sees of a request's headers", () => {
     "Upgrade",
     "Host",
     "Content-Length",
-  ])("E1 %s is between two hops", (name) => {
+  ])("E1 drops the hop-by-hop field %s", (name) => {
     expect(forwarded([[name, "x"]])).toEqual({});
   });
 
-  it("E1 what Connection lists goes no further, in any case and spacing", () => {
+  it("E1 drops the fields that Connection lists, in any case and spacing", () => {
     expect(
       forwarded([
         ["connection", "close,  X-One ,x-two"],
@@ -69,7 +58,7 @@ describe("what the provider sees of a request's headers", () => {
     ).toEqual({ "x-three": "3" });
   });
 
-  it("E1 two Connection headers both count", () => {
+  it("E1 honors two Connection headers", () => {
     expect(
       forwarded([
         ["connection", "x-one"],
@@ -81,7 +70,7 @@ describe("what the provider sees of a request's headers", () => {
   });
 
   it.each(["close", "keep-alive", "Keep-Alive", " close "])(
-    "E1 Connection: %s lists nothing",
+    "E1 Connection: %s lists no field",
     (connection) => {
       expect(
         forwarded([
@@ -92,7 +81,7 @@ describe("what the provider sees of a request's headers", () => {
     },
   );
 
-  it("E1 Connection cannot take our own headers away", () => {
+  it("E1 keeps the gateway's own headers if Connection lists them", () => {
     const to = upstreamHeaders(new Headers({ connection: "authorization, via, accept-encoding" }), {
       coderHeaders: false,
       owner: null,
@@ -124,12 +113,12 @@ describe("what the provider sees of a request's headers", () => {
     "Cookie",
     "Cookie2",
     "X-Interception-Id",
-  ])("E3 D9 the caller's %s is dropped", (name) => {
+  ])("E3 D9 drops the client's %s", (name) => {
     expect(forwarded([[name, "x"]])).toEqual({});
   });
 
-  it("E3 the caller's accept-encoding and via are replaced, not joined", () => {
-    const to = upstreamHeaders(new Headers({ "accept-encoding": "gzip, br", via: "1.1 caller" }), {
+  it("E3 replaces the client's accept-encoding and via instead of joining them", () => {
+    const to = upstreamHeaders(new Headers({ "accept-encoding": "gzip, br", via: "1.1 clientHeaders" }), {
       coderHeaders: false,
       owner: null,
       credential: ["authorization", "Bearer provider-key"],
@@ -138,9 +127,9 @@ describe("what the provider sees of a request's headers", () => {
   });
 
   it.each([["authorization", "Bearer provider-key"] as const, ["x-api-key", "provider-key"] as const])(
-    "E4 credentials are replaced by the provider's one, in %s",
+    "E4 replaces the client's credentials with the provider's, in %s",
     (...credential) => {
-      const caller = new Headers({
+      const clientHeaders = new Headers({
         authorization: "Bearer CANARY",
         "x-api-key": "CANARY",
         "api-key": "CANARY",
@@ -152,12 +141,14 @@ describe("what the provider sees of a request's headers", () => {
         "accept-encoding": _,
         via: __,
         ...rest
-      } = Object.fromEntries(upstreamHeaders(caller, { coderHeaders: false, owner: null, credential }));
+      } = Object.fromEntries(
+        upstreamHeaders(clientHeaders, { coderHeaders: false, owner: null, credential }),
+      );
       expect(rest).toEqual({ [credential[0]]: credential[1] });
     },
   );
 
-  it("E4 nor do credentials with underscores for hyphens get through", () => {
+  it("E4 drops credentials in headers with underscores for hyphens", () => {
     expect(
       forwarded([
         ["x_api_key", "CANARY"],
@@ -168,7 +159,7 @@ describe("what the provider sees of a request's headers", () => {
     ).toEqual({});
   });
 
-  it("E5 what names an API, its SDK or nothing we know is forwarded verbatim", () => {
+  it("E5 forwards headers of an API, of its SDK and unknown ones verbatim", () => {
     const pairs: Pairs = [
       ["anthropic-version", "2023-06-01"],
       ["anthropic-beta", "a-2025-01-01,b-2025-02-02, c"],
@@ -198,7 +189,7 @@ describe("what the provider sees of a request's headers", () => {
     "X-Coder-AI-Gateway-Key",
     "X-Coder-Signature",
     "X-Coder-Anything-New",
-  ])("%s is not for a provider", (name) => {
+  ])("drops %s", (name) => {
     expect(forwarded([[name, OWNER]])).toEqual({});
   });
 
@@ -208,22 +199,22 @@ describe("what the provider sees of a request's headers", () => {
     "X-Coder_Owner_Id",
     "x_forwarded_for",
     "cf_connecting_ip",
-  ])("A17 %s is judged as with hyphens, whatever the switch says", (name) => {
+  ])("A17 drops %s like its spelling with hyphens, with and without forward_coder_headers", (name) => {
     expect(forwarded([[name, OWNER]])).toEqual({});
     expect(forwarded([[name, OWNER]], true)).toEqual({});
   });
 
-  it("A17 X_Coder_Owner_Id is not read as the owner either", () => {
+  it("A17 does not read X_Coder_Owner_Id as the owner", () => {
     expect(new Headers({ X_Coder_Owner_Id: OWNER }).get("x-coder-owner-id")).toBeNull();
   });
 
-  it("A18 Connection cannot make the owner unread, and it goes to no provider", () => {
+  it("A18 reads the owner even if Connection lists it, and does not forward it", () => {
     const headers = new Headers({ connection: "X-Coder-Owner-Id", "x-coder-owner-id": OWNER });
     expect(headers.get("x-coder-owner-id")).toBe(OWNER);
     expect(forwarded([...headers])).toEqual({});
   });
 
-  it("forward_coder_headers lets the ids through, and never a credential or signature", () => {
+  it("forwards the ids with forward_coder_headers, and never a credential or signature", () => {
     const ids: Pairs = [
       ["x-coder-owner-id", OWNER],
       ["x-coder-chat-id", OWNER],
@@ -245,147 +236,38 @@ describe("what the provider sees of a request's headers", () => {
     expect(forwarded([...ids, ...secrets], true, OWNER)).toEqual(Object.fromEntries(ids));
   });
 
-  // The attack: an owner that did not count, passed on to a Coder upstream beside the gateway's own key, would be
-  // believed there on our word.
+  // The attack: a rejected owner that is forwarded to a Coder upstream with the gateway's own key would be trusted there
+  // because of that key.
   it.each(["x-coder-owner-id", "X-Coder-Owner_Id", "x_coder_owner_id"])(
-    "forward_coder_headers passes on the owner that counted, never %s as it was sent",
+    "forwards the accepted owner with forward_coder_headers, never the client's %s",
     (name) => {
       expect(forwarded([[name, OWNER]], true, null)).toEqual({});
-      const counted = "0b8f3a52-5d0e-4a61-8c1f-5a9d3e7b2c10";
-      expect(forwarded([[name, OWNER]], true, counted)).toEqual({ "x-coder-owner-id": counted });
+      const accepted = "0b8f3a52-5d0e-4a61-8c1f-5a9d3e7b2c10";
+      expect(forwarded([[name, OWNER]], true, accepted)).toEqual({ "x-coder-owner-id": accepted });
     },
   );
 
-  it("Coder-Session-Token, which signs in at a Coder deployment, is not for a provider", () => {
+  it("drops Coder-Session-Token, which signs in to a Coder deployment", () => {
     expect(forwarded([["Coder-Session-Token", "CANARY"]])).toEqual({});
     expect(forwarded([["Coder-Session-Token", "CANARY"]], true)).toEqual({});
   });
 
-  it("the caller's headers are left as they were", () => {
-    const caller = new Headers({ authorization: "Bearer own", "x-one": "1" });
-    upstreamHeaders(caller, {
+  it("does not change the client's headers", () => {
+    const clientHeaders = new Headers({ authorization: "Bearer own", "x-one": "1" });
+    upstreamHeaders(clientHeaders, {
       coderHeaders: false,
       owner: null,
       credential: ["authorization", "Bearer provider-key"],
     });
-    expect([...caller]).toEqual([
+    expect([...clientHeaders]).toEqual([
       ["authorization", "Bearer own"],
       ["x-one", "1"],
     ]);
   });
 });
 
-describe("what the client sees of the answer's headers", () => {
-  const ID: [string, string] = ["x-interception-id", "id-1"];
-
-  it.each([
-    "Connection",
-    "Keep-Alive",
-    "Proxy-Authenticate",
-    "TE",
-    "Trailer",
-    "Transfer-Encoding",
-    "Upgrade",
-  ])("E2 %s is between two hops", (name) => {
-    expect(answered([[name, "x"]])).toEqual([ID]);
-  });
-
-  it("E2 what the provider's Connection lists goes no further", () => {
-    expect(
-      answered([
-        ["connection", "X-Hop, close"],
-        ["x-hop", "1"],
-        ["x-kept", "2"],
-      ]),
-    ).toEqual([ID, ["x-kept", "2"]]);
-  });
-
-  // The attack: a provider, or a proxy before it, that writes something into `Connection` that is no header's name. To
-  // take a header of an impossible name out of the answer threw: the client got 500 in the place of an answer that was
-  // there and paid for.
-  it.each([
-    ["close,", false],
-    [",", false],
-    ["x hop", false],
-    ["x-hop;q=1", false],
-    ['"x-hop"', false],
-    [", x-hop", true],
-    ["x-hop,,close", true],
-    ["x hop, x-hop", true],
-  ])("E2 what is no name in the provider's Connection (%j) takes nothing with it", (connection, names) => {
-    const kept: Pairs = [ID, ["x-kept", "2"]];
-    const sent: Pairs = [
-      ["connection", connection],
-      ["x-hop", "1"],
-      ["x-kept", "2"],
-    ];
-    expect(answered(sent)).toEqual(names ? kept : [["x-hop", "1"], ...kept]);
-  });
-
-  it("E6 the provider's cookies are dropped", () => {
-    expect(
-      answered([
-        ["set-cookie", "a=1"],
-        ["set-cookie", "b=2"],
-        ["set-cookie2", "c=3"],
-      ]),
-    ).toEqual([ID]);
-  });
-
-  it("E7 what SDKs retry and trace by is kept", () => {
-    const kept: Pairs = [
-      ["anthropic-ratelimit-requests-remaining", "99"],
-      ["anthropic-ratelimit-tokens-reset", "2026-11-23T12:00:00Z"],
-      ["cache-control", "no-cache"],
-      ["content-type", "text/event-stream; charset=utf-8"],
-      ["openai-processing-ms", "51"],
-      ["request-id", "req_1"],
-      ["retry-after", "5"],
-      ["retry-after-ms", "5000"],
-      ["x-ratelimit-limit-requests", "500"],
-      ["x-ratelimit-remaining-tokens", "1000"],
-      ["x-request-id", "req_2"],
-      ["x-should-retry", "true"],
-    ];
-    expect(answered(kept).filter(([name]) => name !== ID[0])).toEqual(kept);
-  });
-
-  it("E10 the interception's id is ours, whatever the provider says", () => {
-    expect(answered([["x-interception-id", "forged"]])).toEqual([ID]);
-  });
-
-  it("x-interceptor-error stands on our refusals only: the provider's never passes for one", () => {
-    expect(answered([["x-interceptor-error", "invalid_credential"]])).toEqual([ID]);
-  });
-
-  it("by x-coder-ai-gateway-error a delegating Coder takes a 401 for ours: the provider's never passes for one", () => {
-    expect(answered([["x-coder-ai-gateway-error", "gateway_key_mismatch"]])).toEqual([ID]);
-  });
-
-  it("content-length and content-encoding stand where the body is the provider's own", () => {
-    const pairs: Pairs = [
-      ["content-encoding", "gzip"],
-      ["content-length", "12"],
-    ];
-    expect(answered(pairs)).toEqual([...pairs, ID]);
-  });
-
-  it("F11 and are dropped where something was decoded or taken out", () => {
-    expect(
-      answered(
-        [
-          ["content-encoding", "gzip"],
-          ["content-length", "12"],
-          ["content-type", "text/event-stream"],
-        ],
-        true,
-      ),
-    ).toEqual([["content-type", "text/event-stream"], ID]);
-  });
-});
-
-describe("D11 a request that comes round again", () => {
-  it("is known by our mark", () => {
+describe("D11 a request that loops", () => {
+  it("is recognized by the gateway's Via", () => {
     const out = upstreamHeaders(new Headers(), {
       coderHeaders: false,
       owner: null,
@@ -394,11 +276,11 @@ describe("D11 a request that comes round again", () => {
     expect(hasLooped(out)).toBe(true);
   });
 
-  it("whatever proxies were between", () => {
+  it("is recognized behind other proxies", () => {
     expect(hasLooped(new Headers({ via: `1.1 edge, 1.1 ${VIA_MARK}, 2 other` }))).toBe(true);
   });
 
-  it("and others' Via is not ours", () => {
+  it("is not assumed from another proxy's Via", () => {
     expect(hasLooped(new Headers())).toBe(false);
     expect(hasLooped(new Headers({ via: "1.1 vegur, 2 cloudfront" }))).toBe(false);
   });

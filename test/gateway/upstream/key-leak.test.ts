@@ -1,30 +1,30 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { containsKey, rejectKeyEcho } from "../../../src/gateway/upstream/redact-key.ts";
+import { containsKey, rejectKeyLeak } from "../../../src/gateway/upstream/key-leak.ts";
 import { upstreamBody, wholeBody } from "../../support/in-workerd/upstream-body.ts";
 import { accepted, reasonOf, statusOf, utf8 } from "../../support/in-workerd/values.ts";
 
 const KEY = "sk-proj-Ab12Cd34Ef56Gh78Ij90Kl12Mn34Op56";
 
-type Given = { readonly status?: number; readonly headers?: Record<string, string> };
+type ResponseSetup = { readonly status?: number; readonly headers?: Record<string, string> };
 
 function check(
   body: string | ReadableStream | null,
-  { status = 401, headers = {} }: Given = {},
+  { status = 401, headers = {} }: ResponseSetup = {},
   abort = new AbortController(),
-): ReturnType<typeof rejectKeyEcho> {
+): ReturnType<typeof rejectKeyLeak> {
   const stream = typeof body === "string" ? wholeBody(...(body === "" ? [] : [body])) : body;
-  return rejectKeyEcho(new Response(stream, { status, headers }), KEY, abort, 60_000);
+  return rejectKeyLeak(new Response(stream, { status, headers }), KEY, abort, 60_000);
 }
 
-describe("C17 an error answer to a call with the gateway's own key", () => {
+describe("C17 an error response to a call with the gateway's own key", () => {
   it.each([
     ["in its text", `{"error":{"message":"Incorrect API key provided: ${KEY}. See …"}}`, {}],
-    ["with its end masked", `bad key ${KEY.slice(0, 24)}************`, {}],
-    ["with its beginning masked", `bad key ********${KEY.slice(-24)}`, {}],
+    ["with a masked end", `bad key ${KEY.slice(0, 24)}************`, {}],
+    ["with a masked beginning", `bad key ********${KEY.slice(-24)}`, {}],
     ["in a header", "{}", { "www-authenticate": `Bearer error="${KEY}"` }],
-    ["across a line break's escape", `{"a":"\\n${KEY}"}`, {}],
-    ["in what is no JSON", `<html>${KEY}</html>`, {}],
-  ])("that quotes it %s is not shown: E502", async (_, body, headers) => {
+    ["next to an escaped line break", `{"a":"\\n${KEY}"}`, {}],
+    ["in a body that is not JSON", `<html>${KEY}</html>`, {}],
+  ])("is rejected with 502 if it quotes the key %s", async (_, body, headers) => {
     for (const status of [400, 401, 403, 500, 529]) {
       const refusal = await check(body, { status, headers });
       expect(reasonOf(refusal)).toBe("upstream_key_rejected");
@@ -33,7 +33,7 @@ describe("C17 an error answer to a call with the gateway's own key", () => {
     }
   });
 
-  it("that quotes it across two pieces is not shown either", async () => {
+  it("is rejected if it quotes the key across two chunks", async () => {
     const body = wholeBody(`key ${KEY.slice(0, 20)}`, `${KEY.slice(20)} is bad`);
     expect(reasonOf(await check(body))).toBe("upstream_key_rejected");
   });
@@ -41,52 +41,52 @@ describe("C17 an error answer to a call with the gateway's own key", () => {
   it.each([
     ["masked as OpenAI does", `Incorrect API key provided: sk-proj-${"*".repeat(20)}Op56.`],
     ["another key", "bad key sk-proj-Zz99Yy88Xx77Ww66Vv55Uu44Tt33Ss22"],
-    ["nothing of it", '{"error":{"message":"overloaded"}}'],
+    ["no part of the key", '{"error":{"message":"overloaded"}}'],
     ["its public prefix", "keys begin with sk-proj-"],
     ["an empty body", ""],
-  ])("that holds %s is handed on: status, text, headers and bytes", async (_, body) => {
+  ])("passes with status, text, headers and bytes if it holds %s", async (_, body) => {
     const headers = { "content-type": "application/json", "retry-after": "5", "request-id": "r" };
-    const answer = accepted(await check(body, { status: 429, headers }));
-    expect(answer.status).toBe(429);
-    expect(await answer.text()).toBe(body);
-    expect(Object.fromEntries(answer.headers)).toEqual({
+    const response = accepted(await check(body, { status: 429, headers }));
+    expect(response.status).toBe(429);
+    expect(await response.text()).toBe(body);
+    expect(Object.fromEntries(response.headers)).toEqual({
       ...headers,
       "content-length": String(utf8(body).length),
     });
   });
 
-  it("came in chunks, it now has a length and no chunks", async () => {
-    const answer = accepted(await check("overloaded", { headers: { "transfer-encoding": "chunked" } }));
-    expect(Object.fromEntries(answer.headers)).toEqual({ "content-length": "10" });
+  it("gets a length instead of chunked encoding", async () => {
+    const response = accepted(await check("overloaded", { headers: { "transfer-encoding": "chunked" } }));
+    expect(Object.fromEntries(response.headers)).toEqual({ "content-length": "10" });
   });
 
-  it("without a body stays without one", async () => {
-    const answer = accepted(await check(null, { status: 404, headers: { "content-length": "0" } }));
-    expect(answer.body).toBeNull();
-    expect(answer.headers.get("content-length")).toBe("0");
+  it("stays without a body if it had none", async () => {
+    const response = accepted(await check(null, { status: 404, headers: { "content-length": "0" } }));
+    expect(response.body).toBeNull();
+    expect(response.headers.get("content-length")).toBe("0");
   });
 
-  it("that was compressed is no longer said to be: its bytes have been decoded", async () => {
-    const answer = accepted(
+  it("loses its content-encoding if the runtime has decoded it", async () => {
+    const response = accepted(
       await check("{}", { headers: { "content-encoding": "gzip", "content-length": "99" } }),
     );
-    expect(answer.headers.has("content-encoding")).toBe(false);
-    expect(answer.headers.get("content-length")).toBe("2");
+    expect(response.headers.has("content-encoding")).toBe(false);
+    expect(response.headers.get("content-length")).toBe("2");
   });
 
-  it.each([200, 204, 304])("a %i is not looked at, and handed on as it is", async (status) => {
+  it.each([200, 204, 304])("does not include a %i, which passes unread", async (status) => {
     const response = new Response(status === 200 ? wholeBody(KEY) : null, { status });
-    expect(await rejectKeyEcho(response, KEY, new AbortController(), 1)).toBe(response);
+    expect(await rejectKeyLeak(response, KEY, new AbortController(), 1)).toBe(response);
     expect(response.bodyUsed).toBe(false);
   });
 
-  it("over 1 MiB is E502, and 1 MiB is not", async () => {
+  it("is rejected with 502 over 1 MiB, and passes at 1 MiB", async () => {
     const mib = "x".repeat(1024 * 1024);
     expect((await accepted(await check(mib)).text()).length).toBe(mib.length);
     expect(reasonOf(await check(`${mib}x`))).toBe("upstream_unreachable");
   });
 
-  it("that breaks off is E502", async () => {
+  it("is rejected with 502 if it breaks off", async () => {
     const body = upstreamBody();
     body.send("{");
     const checking = check(body.stream);
@@ -97,12 +97,12 @@ describe("C17 an error answer to a call with the gateway's own key", () => {
   });
 });
 
-describe("an error answer that never ends", () => {
+describe("the deadline of an error response", () => {
   afterEach(() => {
     vi.useRealTimers();
   });
 
-  it("is ended at the deadline", async () => {
+  it("aborts a response that never ends", async () => {
     vi.useFakeTimers();
     const abort = new AbortController();
     const body = upstreamBody().failWith(abort.signal);
@@ -115,7 +115,7 @@ describe("an error answer that never ends", () => {
     expect(reasonOf(await checking)).toBe("upstream_unreachable");
   });
 
-  it("and one that ends leaves no timer behind, and ends nothing", async () => {
+  it("leaves no timer behind and aborts nothing if the response ends", async () => {
     vi.useFakeTimers();
     const abort = new AbortController();
     accepted(await check("{}", {}, abort));
@@ -125,7 +125,7 @@ describe("an error answer that never ends", () => {
 });
 
 describe("C17 a run of the key", () => {
-  it("any of 16 or more characters is found, wherever it begins", () => {
+  it("is found from 16 characters on, at any offset", () => {
     for (const key of [KEY, KEY.slice(0, 31), KEY.slice(0, 24), KEY.slice(0, 16)]) {
       const missed = Array.from({ length: key.length - 15 }, (_, at) => at).filter(
         (at) => !containsKey(`…${key.slice(at, at + 16)}…`, key),
@@ -134,12 +134,12 @@ describe("C17 a run of the key", () => {
     }
   });
 
-  it("none of 7 is taken for one", () => {
+  it("is not recognized in 7 characters", () => {
     for (let at = 0; at + 7 <= KEY.length; at += 1)
       expect(containsKey(KEY.slice(at, at + 7), KEY)).toBe(false);
   });
 
-  it("a short key is found whole", () => {
+  it("is the complete key if the key is short", () => {
     expect(containsKey("key abc123 is bad", "abc123")).toBe(true);
     expect(containsKey("key abc12 is bad", "abc123")).toBe(false);
     expect(containsKey("x fifteen-chars15 x", "fifteen-chars15")).toBe(true);
