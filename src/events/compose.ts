@@ -1,23 +1,10 @@
 /**
- * Builds events out of what the floors have found. Plain values in, plain records out; nothing is decided here.
+ * Builds events out of plain facts. Nothing is decided here.
  *
- * What several events share is put together once and spread as the first thing in each literal: V8 copies it as it is
- * there, and builds a hash table, dear to make and to print, where a spread comes later.
+ * The fields that several events share are built once and spread first in each literal: V8 copies them as they are. A
+ * spread after other fields makes a dictionary-mode object, which is slow to build and to print.
  */
-import type { Client } from "../gateway/client/client.ts";
-import type { Actor } from "../gateway/identity/identity.ts";
-import type { Flag } from "../gateway/initiator/flags.ts";
-import type { Decision, Initiator } from "../gateway/initiator/decision.ts";
-import type { OwnerRejection } from "../gateway/initiator/owner-header.ts";
-import type { Observation } from "../gateway/observation/observe.ts";
-import type { Outcome } from "../gateway/observation/outcome.ts";
-import type { Conversation } from "../gateway/provider/conversation.ts";
-import type { Route } from "../gateway/provider/route.ts";
-import type { Refusal } from "../shared/refusal.ts";
 import type {
-  CallFields,
-  ClientFields,
-  CoderFields,
   InitiatorOverride,
   InitiatorOverrideRejected,
   InterceptionEnd,
@@ -28,24 +15,97 @@ import type {
   RefusalEvent,
   TokenUsage,
   ToolUsage,
-  ActorFields,
 } from "./event.ts";
+import type { CallerValues, CallValues, CoderIds } from "./fields.ts";
 import { toRecordedContent, type Redact } from "./redaction.ts";
+import type {
+  ActorKind,
+  AssertionRule,
+  Attribution,
+  Candidate,
+  DirectoryResult,
+  Flag,
+  Outcome,
+  OwnerRejection,
+  SignatureResult,
+  UsageState,
+} from "./vocabulary.ts";
 
-/** Who is calling: shared by all events of one request that has an actor. */
-export type Caller = { readonly interception_id: string } & ActorFields & ClientFields & CoderFields;
+/** The caller: shared by all events of one request that has an actor. */
+export type Caller = CallerValues;
 
-/** Who is calling for what: shared by an interception's start and end. */
-export type Subject = Caller & CallFields;
+/** The caller and its call: shared by an interception's start and end. */
+export type Subject = Caller & CallValues;
 
-export function toCaller(
-  id: string,
-  actor: Actor,
-  initiator: Initiator,
-  client: Client,
-  sessionId: string | null,
-  coder: CoderFields,
-): Caller {
+export type ActorFacts = {
+  readonly id: string;
+  readonly kind: ActorKind;
+  readonly name: string | null;
+  readonly source: string;
+  /** The credential's id. */
+  readonly keyId: string;
+};
+
+export type DecisionFacts = {
+  readonly initiator: {
+    readonly id: string;
+    readonly name: string | null;
+    readonly attribution: Attribution;
+  };
+  readonly trace: {
+    readonly rule: AssertionRule | null;
+    readonly signature: SignatureResult | null;
+    readonly directory: DirectoryResult | null;
+    readonly candidates: readonly Candidate[];
+  };
+};
+
+/** What a request says of its conversation. */
+export type ConversationFacts = {
+  readonly prompt: string | null;
+  readonly correlatingToolCallId: string | null;
+};
+
+/** What was observed of a response. */
+export type ResponseFacts = {
+  readonly usageState: UsageState;
+  readonly end: { readonly bytes: number; readonly firstByteAt: number | null; readonly truncated: boolean };
+  readonly report: {
+    readonly id: string | null;
+    readonly model: string | null;
+    readonly usage: UsageFacts | null;
+    readonly finishReason: string | null;
+    readonly errorMessage: string | null;
+    readonly toolCalls: readonly ToolCallFacts[];
+    readonly toolCallCount: number;
+    readonly thoughts: readonly string[];
+    readonly thoughtCount: number;
+  };
+};
+
+type UsageFacts = Pick<
+  TokenUsage,
+  "input_tokens" | "output_tokens" | "cache_read_input_tokens" | "cache_write_input_tokens"
+> & { readonly extras: Readonly<Record<string, number>>; readonly invalid: boolean };
+
+type ToolCallFacts = {
+  readonly id: string | null;
+  readonly name: string;
+  readonly kind: string;
+  readonly input: string | null;
+  readonly error: string | null;
+};
+
+export type CallerFacts = {
+  readonly id: string;
+  readonly actor: ActorFacts;
+  readonly initiator: DecisionFacts["initiator"];
+  readonly client: { readonly name: string; readonly userAgent: string | null };
+  readonly sessionId: string | null;
+  readonly coder: CoderIds;
+};
+
+export function toCaller({ id, actor, initiator, client, sessionId, coder }: CallerFacts): Caller {
   return {
     interception_id: id,
     initiator_id: initiator.id,
@@ -64,16 +124,17 @@ export function toCaller(
   };
 }
 
-export function toSubject(caller: Caller, asked: Omit<CallFields, "started_at">, startedAt: number): Subject {
+/** `startedAt`: milliseconds since 1970, like all times here. */
+export function toSubject(caller: Caller, call: Omit<CallValues, "started_at">, startedAt: number): Subject {
   return {
     ...caller,
-    provider: asked.provider,
-    provider_type: asked.provider_type,
-    route: asked.route,
-    model: asked.model,
-    streaming: asked.streaming,
-    credential_kind: asked.credential_kind,
-    credential_hint: asked.credential_hint,
+    provider: call.provider,
+    provider_type: call.provider_type,
+    route: call.route,
+    model: call.model,
+    streaming: call.streaming,
+    credential_kind: call.credential_kind,
+    credential_hint: call.credential_hint,
     started_at: iso(startedAt),
   };
 }
@@ -81,7 +142,7 @@ export function toSubject(caller: Caller, asked: Omit<CallFields, "started_at">,
 let lastAt = Number.NaN;
 let lastIso = "";
 
-/** RFC 3339, in UTC. The events of one request often share a millisecond, and writing one out is dear. */
+/** RFC 3339 in UTC. The events of one request often share a millisecond, and formatting costs 7k instructions. */
 function iso(at: number): string {
   if (at !== lastAt) {
     lastAt = at;
@@ -93,7 +154,7 @@ function iso(at: number): string {
 /** `caller` is as the decision made it: its initiator is the owner. */
 export function overrideEvent(
   caller: Caller,
-  { initiator, trace }: Decision,
+  { initiator, trace }: DecisionFacts,
   provider: string,
   at: number,
 ): InitiatorOverride {
@@ -111,19 +172,26 @@ export function overrideEvent(
   };
 }
 
+/** An owner header that was not accepted: its value is recorded by length and hash only. */
+export type RejectedOwner = {
+  readonly reason: OwnerRejection;
+  readonly valueLength: number;
+  readonly valueSha256: string;
+  readonly provider: string;
+};
+
 export function overrideRejectedEvent(
   caller: Caller,
-  { trace }: Decision,
-  provider: string,
-  rejected: { readonly reason: OwnerRejection; readonly valueLength: number; readonly valueSha256: string },
+  { trace }: Pick<DecisionFacts, "trace">,
+  { reason, valueLength, valueSha256, provider }: RejectedOwner,
   at: number,
 ): InitiatorOverrideRejected {
   return {
     ...caller,
     record_type: "initiator_override_rejected",
-    reason: rejected.reason,
-    value_length: rejected.valueLength,
-    value_sha256: rejected.valueSha256,
+    reason,
+    value_length: valueLength,
+    value_sha256: valueSha256,
     rule: trace.rule,
     signature: trace.signature,
     directory: trace.directory,
@@ -133,12 +201,16 @@ export function overrideRejectedEvent(
   };
 }
 
+export type StartFacts = {
+  readonly actor: ActorFacts;
+  readonly initiatorName: string | null;
+  readonly flags: readonly Flag[];
+  readonly conversation: ConversationFacts;
+};
+
 export function startEvent(
   subject: Subject,
-  actor: Actor,
-  initiatorName: string | null,
-  flags: readonly Flag[],
-  ask: Conversation,
+  { actor, initiatorName, flags, conversation }: StartFacts,
 ): InterceptionStart {
   return {
     ...subject,
@@ -147,22 +219,22 @@ export function startEvent(
     metadata: actor.name === null ? {} : { actor_name: actor.name },
     initiator_name: initiatorName,
     flags,
-    correlating_tool_call_id: ask.correlatingToolCallId,
+    correlating_tool_call_id: conversation.correlatingToolCallId,
     thread_parent_id: null,
     thread_root_id: null,
-    prompt_count: ask.prompt === null ? 0 : 1,
+    prompt_count: conversation.prompt === null ? 0 : 1,
   };
 }
 
-/** null where the user said nothing in this request. */
+/** null where the request has no prompt. */
 export function promptEvent(
   caller: Caller,
-  ask: Conversation,
+  { prompt }: ConversationFacts,
   redact: Redact,
   at: number,
 ): PromptUsage | null {
-  if (ask.prompt === null) return null;
-  const { text, truncated } = toRecordedContent(ask.prompt, redact);
+  if (prompt === null) return null;
+  const { text, truncated } = toRecordedContent(prompt, redact);
   return {
     record_type: "prompt_usage",
     interception_id: caller.interception_id,
@@ -175,24 +247,23 @@ export function promptEvent(
   };
 }
 
-/** What there was of an answer: a conclusion, or nothing but an outcome where no answer came. */
+/** How an interception ended: with a response that was observed, or with an outcome alone where there was none. */
 export type InterceptionResult = {
   readonly outcome: Outcome;
   readonly status: number | null;
   readonly error: string | null;
-  readonly observation: Observation | null;
+  readonly observation: ResponseFacts | null;
 };
 
 export function endEvent(
   subject: Subject,
-  startedAt: number,
-  { outcome, status, error, observation: conclusion }: InterceptionResult,
+  { outcome, status, error, observation }: InterceptionResult,
   redact: Redact,
-  at: number,
+  { startedAt, at }: { readonly startedAt: number; readonly at: number },
 ): InterceptionEnd {
-  const report = conclusion?.report ?? null;
+  const report = observation?.report ?? null;
   const usage = report?.usage ?? null;
-  const firstByteAt = conclusion?.end.firstByteAt ?? null;
+  const firstByteAt = observation?.end.firstByteAt ?? null;
   return {
     ...subject,
     record_type: "interception_end",
@@ -207,22 +278,22 @@ export function endEvent(
     output_tokens: usage?.output_tokens ?? null,
     cache_read_input_tokens: usage?.cache_read_input_tokens ?? null,
     cache_write_input_tokens: usage?.cache_write_input_tokens ?? null,
-    usage: conclusion?.usageState ?? "unknown",
+    usage: observation?.usageState ?? "unknown",
     usage_invalid: usage?.invalid ?? false,
-    observation: conclusion?.end.truncated ? "truncated" : "complete",
+    observation: observation?.end.truncated ? "truncated" : "complete",
     msg_id: report?.id ?? null,
     response_model: report?.model ?? null,
-    response_bytes: conclusion?.end.bytes ?? 0,
+    response_bytes: observation?.end.bytes ?? 0,
     first_byte_ms: firstByteAt === null ? null : firstByteAt - startedAt,
     duration_ms: at - startedAt,
     ended_at: iso(at),
   };
 }
 
-/** null where the answer told no figure: what is not known is not recorded as nothing. */
+/** null where the response reported no figure: an unknown count is not recorded as 0. */
 export function tokenUsageEvent(
   caller: Caller,
-  { report, usageState }: Observation,
+  { report, usageState }: ResponseFacts,
   at: number,
 ): TokenUsage | null {
   const { usage } = report;
@@ -244,7 +315,7 @@ export function tokenUsageEvent(
 
 export function toolEvents(
   caller: Caller,
-  { report }: Observation,
+  { report }: ResponseFacts,
   redact: Redact,
   at: number,
 ): readonly ToolUsage[] {
@@ -271,7 +342,7 @@ export function toolEvents(
 
 export function thoughtEvents(
   caller: Caller,
-  { report }: Observation,
+  { report }: ResponseFacts,
   redact: Redact,
   at: number,
 ): readonly ModelThought[] {
@@ -291,50 +362,55 @@ export function thoughtEvents(
   });
 }
 
-export function passthroughEvent(
-  caller: Caller,
-  { provider, route }: Route,
-  request: { readonly method: string; readonly startedAt: number; readonly status: number },
-  at: number,
-): PassthroughEvent {
+export type PassthroughFacts = {
+  readonly method: string;
+  readonly provider: string;
+  readonly providerType: string;
+  readonly route: string;
+  readonly status: number;
+  readonly startedAt: number;
+};
+
+export function passthroughEvent(caller: Caller, facts: PassthroughFacts, at: number): PassthroughEvent {
   return {
     ...caller,
     record_type: "passthrough",
-    method: request.method,
-    provider: provider.name,
-    provider_type: provider.dialect.type,
-    route: route.path,
-    status: request.status,
-    duration_ms: at - request.startedAt,
+    method: facts.method,
+    provider: facts.provider,
+    provider_type: facts.providerType,
+    route: facts.route,
+    status: facts.status,
+    duration_ms: at - facts.startedAt,
     created_at: iso(at),
   };
 }
 
-/** `known`: what had been found out when it came to this. */
-export function refusalEvent(
-  id: string,
-  refusal: Refusal,
-  known: {
-    readonly method: string;
-    readonly route: Route | null;
-    readonly client: string | null;
-    readonly actor: Actor | null;
-    readonly caller: Caller | null;
-  },
-  at: number,
-): RefusalEvent {
+/** What was known when the request was refused. */
+export type RefusalFacts = {
+  readonly code: string;
+  readonly status: number;
+  readonly detail: string | null;
+  readonly method: string;
+  readonly provider: string | null;
+  readonly route: string | null;
+  readonly client: string | null;
+  readonly actorId: string | null;
+  readonly initiatorId: string | null;
+};
+
+export function refusalEvent(id: string, facts: RefusalFacts, at: number): RefusalEvent {
   return {
     record_type: "refusal",
     interception_id: id,
-    reason: refusal.code,
-    status: refusal.status,
-    detail: refusal.data.detail ?? null,
-    method: known.method.slice(0, 16),
-    provider: known.route?.provider.name ?? null,
-    route: known.route?.route.path ?? null,
-    client: known.client,
-    actor_id: known.actor?.id ?? null,
-    initiator_id: known.caller?.initiator_id ?? null,
+    reason: facts.code,
+    status: facts.status,
+    detail: facts.detail,
+    method: facts.method.slice(0, 16),
+    provider: facts.provider,
+    route: facts.route,
+    client: facts.client,
+    actor_id: facts.actorId,
+    initiator_id: facts.initiatorId,
     created_at: iso(at),
   };
 }

@@ -1,17 +1,18 @@
 /**
- * Where the ledger's events go when nothing takes them: one line each in the log, with the whole event, from where
- * `npm run replay` feeds them back.
+ * The last resort of the ledger: an event that neither queue nor database took becomes a log line that holds it whole.
+ * `npm run replay` reads such lines back into the ledger.
  */
-import type { InterceptorEvent } from "./event.ts";
 import { escapeUnsafe } from "../shared/log-line.ts";
+import type { InterceptorEvent } from "./event.ts";
+import type { RecordType } from "./fields.ts";
 
 export const FALLBACK_MESSAGE = "interception ledger fallback";
 
 /**
- * The log takes 16,384 characters of one request, so what matters most comes first: how it ended (which also says who
- * asked for what), that it began, what it used; what was said comes last.
+ * Logpush keeps 16,384 characters of one request, so the most important line comes first: the end (which also holds the
+ * caller and the call), the start, the usage; content comes last.
  */
-const ORDER: Readonly<Record<InterceptorEvent["record_type"], number>> = {
+const ORDER: Readonly<Record<RecordType, number>> = {
   interception_end: 0,
   interception_start: 1,
   initiator_override: 2,
@@ -24,17 +25,20 @@ const ORDER: Readonly<Record<InterceptorEvent["record_type"], number>> = {
   model_thought: 3,
 };
 
-/** Prints events while they take no more than `room` characters; hands back those that it had no room for. */
-export type FallbackLog = (events: readonly InterceptorEvent[], room?: number) => readonly InterceptorEvent[];
+/** Prints events within `maxCharacters` in total; returns those that did not fit. */
+export type FallbackLog = (
+  events: readonly InterceptorEvent[],
+  maxCharacters?: number,
+) => readonly InterceptorEvent[];
 
 export function createFallbackLog(print: (line: string) => void): FallbackLog {
-  return (events, room = Number.POSITIVE_INFINITY) => {
+  return (events, maxCharacters = Number.POSITIVE_INFINITY) => {
     const sorted = events.toSorted((a, b) => ORDER[a.record_type] - ORDER[b.record_type]);
-    let left = room;
+    let left = maxCharacters;
     return sorted.filter((event) => {
       const line = toFallbackLine(event);
       left -= line.length;
-      // After the first that has to wait, all do: they stay in their order.
+      // Once one event has to wait, all later ones do: they stay in order.
       if (left < 0) return true;
       print(line);
       return false;

@@ -1,26 +1,14 @@
-/** How events travel through the queue: JSON arrays of them as texts, in messages of a size that queues take. */
-import type { InterceptorEvent } from "./event.ts";
-import { toJsonWithin } from "./truncate-event.ts";
+/** The format in which events travel through the queue: JSON arrays of events, as text. Written and read here only. */
+import { parseJson } from "../shared/json.ts";
 import { byteLength } from "../shared/text.ts";
+import type { InterceptorEvent } from "./event.ts";
+import { hasEventId } from "./event-id.ts";
+import { toJsonWithin } from "./truncate-event.ts";
 
-/** Of 128,000 that a message may have with what the queue adds: https://developers.cloudflare.com/queues/platform/limits/ */
+/** Below the 128,000 that a message may have with the queue's own overhead: https://developers.cloudflare.com/queues/platform/limits/ */
 export const MESSAGE_BYTES = 120_000;
-/** Messages in one call, which may have 256,000 bytes. */
-const TOGETHER = 2;
 
-/** Resolves when the queue has taken them all; where it rejects it may have taken some, and takes them again. */
-export async function sendEvents(queue: Queue, events: readonly InterceptorEvent[]): Promise<void> {
-  const messages = toMessages(events);
-  for (let at = 0; at < messages.length; at += TOGETHER) {
-    const [first, ...others] = messages.slice(at, at + TOGETHER);
-    if (first === undefined) return;
-    // As text: what the consumer gets is what was written here, whatever may be wrong with it.
-    if (others.length === 0) await queue.send(first, { contentType: "text" });
-    else await queue.sendBatch([first, ...others].map((body) => ({ body, contentType: "text" })));
-  }
-}
-
-/** As few messages as it takes, the events in their order. */
+/** As few messages as possible, the events in their order. */
 export function toMessages(events: readonly InterceptorEvent[]): string[] {
   const messages: string[] = [];
   let open: string[] = [];
@@ -38,4 +26,21 @@ export function toMessages(events: readonly InterceptorEvent[]): string[] {
   }
   if (open.length > 0) messages.push(`[${open.join(",")}]`);
   return messages;
+}
+
+export type MessageContent = {
+  readonly events: readonly InterceptorEvent[];
+  /** How many entries of the message are not events, or 1 where it is not a list. */
+  readonly malformed: number;
+};
+
+/**
+ * The events of a message. Never throws. Only an entry's type and ids are checked; whether its other fields fit their
+ * columns is decided by the database.
+ */
+export function readMessage(body: unknown): MessageContent {
+  const values = typeof body === "string" ? parseJson(body) : undefined;
+  if (!Array.isArray(values)) return { events: [], malformed: 1 };
+  const events = values.filter(hasEventId);
+  return { events, malformed: values.length - events.length };
 }

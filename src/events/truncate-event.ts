@@ -1,34 +1,38 @@
-/**
- * An event as JSON of at most so many bytes of UTF-8. Nearly all fit as they are; where JSON's escapes blow content up
- * past that, the content is cut further and says so, rather than the event be lost.
- */
+/** An event as JSON of a bounded size: where JSON's escapes blow content up, the content is truncated, not the event lost. */
 import { byteLength, truncate } from "../shared/text.ts";
 import type { InterceptorEvent } from "./event.ts";
+import { RECORDS, type RecordDefinition } from "./fields.ts";
 
-/** Fields that hold content; nothing else in an event is long. */
-const CONTENT = new Set(["prompt", "content", "input", "invocation_error", "error_message"]);
+/** The fields that hold content; nothing else in an event is long. */
+export const CONTENT_FIELDS: ReadonlySet<string> = new Set(
+  Object.values<RecordDefinition>(RECORDS).flatMap(({ fields }) =>
+    Object.keys(fields).filter((name) => fields[name]?.content),
+  ),
+);
 
-/** Rejects what even without content is too large: none of ours. */
+/**
+ * The event as JSON of at most `maxBytes` bytes of UTF-8, its content halved until it fits.
+ * @throws RangeError where it does not fit even without content.
+ */
 export function toJsonWithin(event: InterceptorEvent, maxBytes: number): string {
   const whole = JSON.stringify(event);
   if (fits(whole, maxBytes)) return whole;
-  for (let most = 8192; most >= 1; most = most >> 1) {
-    const cut = JSON.stringify(withContent(event, most));
-    if (fits(cut, maxBytes)) return cut;
+  for (let max = 8192; max >= 1; max = max >> 1) {
+    const json = JSON.stringify(withTruncatedContent(event, max));
+    if (fits(json, maxBytes)) return json;
   }
   throw new RangeError(`an event of ${whole.length} characters does not fit into ${maxBytes} bytes`);
 }
 
 function fits(text: string, maxBytes: number): boolean {
-  // A character takes one to three bytes: most texts need not be counted.
+  // A UTF-16 unit takes one to three bytes: most texts need not be counted.
   return text.length * 3 <= maxBytes || (text.length <= maxBytes && byteLength(text) <= maxBytes);
 }
 
-function withContent(event: InterceptorEvent, most: number): object {
+function withTruncatedContent(event: InterceptorEvent, max: number): object {
   const entries = Object.entries(event).map(([name, value]: [string, unknown]) => {
     if (name === "truncated") return [name, true];
-    if (!CONTENT.has(name) || typeof value !== "string") return [name, value];
-    return [name, truncate(value, most)];
+    return [name, CONTENT_FIELDS.has(name) && typeof value === "string" ? truncate(value, max) : value];
   });
   return Object.fromEntries(entries) as object;
 }

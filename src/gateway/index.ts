@@ -1,36 +1,28 @@
-/**
- * The Worker's entry: requests, the queue that its records go through, and the cron that keeps the ledger in order.
- * Configured once per isolate; where that fails, nothing is forwarded.
- */
+/** The gateway Worker's entry: configured once per isolate. Where the config is invalid, nothing is forwarded. */
 import type { Hono } from "hono";
-import { createApp } from "./app/app.ts";
-import { readConfig, type ConfigIssues, type Env } from "./config/config.ts";
-import { consumeBatch } from "../records/ledger/write/consume.ts";
-import { ReplayCacheShard } from "./initiator/replay-cache-shard.ts";
-import type { LedgerDeps } from "../records/ledger/ledger.ts";
-import { runMaintenance } from "../records/ledger/maintain/cron.ts";
+import type { ConfigIssues, Env } from "../shared/config/environment.ts";
 import { Refusal } from "../shared/refusal.ts";
 import { uuidV7 } from "../shared/uuid.ts";
-import { registry, fallbackDialect, createLedgerDeps, createDeps } from "./wiring.ts";
-
-type Worker = { readonly app: Hono; readonly places: LedgerDeps };
+import { createApp } from "./app/app.ts";
+import { readConfig } from "./config/config.ts";
+import { ReplayCacheShard } from "./initiator/replay-cache-shard.ts";
+import { createDeps, fallbackDialect, registry } from "./wiring.ts";
 
 /** By environment: production has one per isolate. */
-const workers = new WeakMap<Env, Worker | ConfigIssues>();
+const apps = new WeakMap<Env, Hono | ConfigIssues>();
 
-function workerFor(env: Env): Worker | ConfigIssues {
-  const known = workers.get(env);
+function appFor(env: Env): Hono | ConfigIssues {
+  const known = apps.get(env);
   if (known) return known;
   const config = readConfig(env, registry);
-  const worker =
-    "issues" in config ? config : { app: createApp(createDeps(config)), places: createLedgerDeps(config) };
-  workers.set(env, worker);
-  return worker;
+  const app = "issues" in config ? config : createApp(createDeps(config));
+  apps.set(env, app);
+  return app;
 }
 
-/** Names every wrong key on the console; tells the client nothing but that it is not its fault. */
-function misconfigured({ issues: problems }: ConfigIssues): Response {
-  sayProblems(problems);
+/** Logs every issue for the operator; tells the client only that the gateway is at fault. */
+function misconfigured({ issues }: ConfigIssues): Response {
+  console.error(`configuration: ${issues.join(" | ")}`);
   const interceptionId = uuidV7(Date.now(), crypto.randomUUID());
   const { status, message, code } = new Refusal("misconfigured");
   return Response.json(fallbackDialect.errorBody({ status, message, code, param: null, interceptionId }), {
@@ -39,37 +31,15 @@ function misconfigured({ issues: problems }: ConfigIssues): Response {
   });
 }
 
-function sayProblems(problems: readonly string[]): void {
-  console.error(`configuration: ${problems.join(" | ")}`);
-}
-
-/** Records that come while the configuration is wrong wait: a hundred attempts ten minutes apart are most of a day. */
-const MISCONFIGURED_RETRY_S = 600;
-
-/** For the cron: rejects, so that its failure is seen. */
-function placesFor(env: Env): LedgerDeps {
-  const worker = workerFor(env);
-  if ("places" in worker) return worker.places;
-  sayProblems(worker.issues);
-  throw new Error("the configuration is wrong");
-}
-
-/** The replay cache's Durable Object: bound as `NONCES` where `OWNER_ASSERTION.replay_cache` is on. */
+/**
+ * The replay cache's Durable Object, bound as `NONCES` where `OWNER_ASSERTION.replay_cache` is on. It is exported under
+ * the class name that deployments have had from the first: another name would need a migration of theirs.
+ */
 export { ReplayCacheShard as NonceShard };
 
 export default {
   fetch(request, env, context) {
-    const worker = workerFor(env);
-    return "issues" in worker ? misconfigured(worker) : worker.app.fetch(request, env, context);
-  },
-  async queue(batch, env) {
-    const worker = workerFor(env);
-    if ("places" in worker) return consumeBatch(batch, worker.places);
-    // Not by throwing: that would be delivered again at once, and use all its attempts up in minutes.
-    sayProblems(worker.issues);
-    batch.retryAll({ delaySeconds: MISCONFIGURED_RETRY_S });
-  },
-  async scheduled({ scheduledTime }, env) {
-    await runMaintenance(placesFor(env), scheduledTime);
+    const app = appFor(env);
+    return "issues" in app ? misconfigured(app) : app.fetch(request, env, context);
   },
 } satisfies ExportedHandler<Env>;

@@ -1,4 +1,4 @@
-/** JSON Schema (2020-12, as OpenAPI 3.1 has it) in few words. */
+/** Short forms for JSON Schema (2020-12, the version of OpenAPI 3.1). */
 
 export type Schema = { readonly [keyword: string]: unknown };
 
@@ -10,7 +10,7 @@ export const DAY: Schema = { type: "string", format: "date" };
 export const UUID: Schema = { type: "string", format: "uuid" };
 /** From 0 to 1. */
 export const SHARE: Schema = { type: "number", minimum: 0, maximum: 1 };
-/** An object of any names. */
+/** An object with any properties. */
 export const METADATA: Schema = { type: "object", additionalProperties: true };
 
 export const withDescription = (schema: Schema, description: string): Schema => ({ ...schema, description });
@@ -19,7 +19,7 @@ export const orNull = (schema: Schema): Schema => ({ ...schema, type: [schema["t
 
 export const list = (items: Schema): Schema => ({ type: "array", items });
 
-/** With these fields and no others; all of them always there, but for those that are optional. */
+/** An object with these properties and no others. Every property is required unless `optional` lists it. */
 export function object(
   properties: Readonly<Record<string, Schema>>,
   optional: readonly string[] = [],

@@ -1,11 +1,11 @@
-/** Lines for a log that is read by programs and in terminals. */
+/** Lines for a log that programs and terminals read. */
 
-/** What JSON leaves as it is and a terminal, or a reader that splits lines or turns text around by Unicode, would act on. */
+/** Characters that JSON leaves unescaped and a terminal, a line splitter or Unicode's text direction would act on. */
 // oxlint-disable-next-line no-control-regex -- control characters are what this looks for
 const UNSAFE = /[\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]/;
 const EACH_UNSAFE = new RegExp(UNSAFE, "g");
 
-/** The same JSON without any line break, escape sequence or control character, in any reader's eyes. */
+/** The same JSON without any line break, escape sequence or control character. */
 export function escapeUnsafe(json: string): string {
   return UNSAFE.test(json) ? json.replace(EACH_UNSAFE, escapeUnit) : json;
 }
@@ -14,17 +14,19 @@ function escapeUnit(unit: string): string {
   return `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`;
 }
 
-/** The text's beginning that takes at most so many characters when it is printed; never half of a surrogate pair. */
-export function truncatePrinted(text: string, most: number): string {
-  // Each unit takes one to six characters.
-  if (text.length * 6 <= most || escapeUnsafe(JSON.stringify(text)).length - 2 <= most) return text;
+/** The beginning of the text that prints as at most `max` characters; never half of a surrogate pair. */
+export function truncatePrinted(text: string, max: number): string {
+  // Each unit prints as one to six characters.
+  if (text.length * 6 <= max || printedLength(text) <= max) return text;
   let at = 0;
-  let left = most;
-  // By code points: a pair is printed as it is, a half of one escaped.
+  let left = max;
+  // By code points: a pair prints as it is, half of one is escaped.
   for (const char of text) {
-    left -= escapeUnsafe(JSON.stringify(char)).length - 2;
+    left -= printedLength(char);
     if (left < 0) break;
     at += char.length;
   }
   return text.slice(0, at);
 }
+
+const printedLength = (text: string): number => escapeUnsafe(JSON.stringify(text)).length - 2;

@@ -59,6 +59,7 @@ const CODES = {
   filter_invalid: [400, "A query parameter is not valid."],
   filter_unknown: [400, "A query parameter is not known here."],
   ledger_unavailable: [503, "The ledger could not be read just now."],
+  records_unavailable: [503, "The records API is not available: this gateway has no records Worker bound."],
   // ourselves
   misconfigured: [500, "The gateway is not configured correctly."],
   internal: [500, "The gateway failed."],

@@ -1,10 +1,7 @@
 /**
- * An interception's record: a start, and exactly one end, whatever happens between. The first end counts; a second one
- * (the client leaves as the answer ends) is not recorded.
+ * An interception's record: one start and exactly one end. The first end is recorded; a second one (the client
+ * disconnects while the response ends) is ignored.
  */
-import type { Actor } from "../identity/identity.ts";
-import type { Flag } from "../initiator/flags.ts";
-import type { Conversation } from "../provider/conversation.ts";
 import {
   endEvent,
   promptEvent,
@@ -13,56 +10,57 @@ import {
   tokenUsageEvent,
   toolEvents,
   type InterceptionResult,
+  type StartFacts,
   type Subject,
 } from "../../events/compose.ts";
-import type { Recorder } from "../sinks/recorder.ts";
 import type { Redact } from "../../events/redaction.ts";
+import type { Recorder } from "../sinks/recorder.ts";
 
 export type Interception = {
   /** Whether every required sink took the start. */
-  readonly started: boolean | Promise<boolean>;
-  readonly end: (finish: InterceptionResult) => void;
+  readonly started: Promise<boolean>;
+  readonly end: (result: InterceptionResult) => void;
 };
 
-/** What of the conversation is recorded, and how it is cleaned. */
-export type Recording = { readonly prompts: boolean; readonly redact: Redact };
-
-/** What is known as it begins. */
-export type InterceptionContext = {
+export type InterceptionContext = StartFacts & {
   readonly subject: Subject;
-  readonly actor: Actor;
-  readonly initiatorName: string | null;
-  readonly flags: readonly Flag[];
-  readonly ask: Conversation;
+  /** Milliseconds since 1970. */
   readonly startedAt: number;
+};
+
+/** What is recorded of the conversation, and the clock of the end. */
+export type RecordingContext = {
+  readonly prompts: boolean;
+  readonly redact: Redact;
+  readonly now: () => number;
 };
 
 export function startInterception(
   { record, flush }: Recorder,
-  { subject, actor, initiatorName, flags, ask, startedAt }: InterceptionContext,
-  { prompts, redact }: Recording,
-  now: () => number,
+  context: InterceptionContext,
+  { prompts, redact, now }: RecordingContext,
 ): Interception {
-  let open = true;
-  record(startEvent(subject, actor, initiatorName, flags, ask));
-  const prompt = prompts ? promptEvent(subject, ask, redact, startedAt) : null;
+  const { subject, startedAt, conversation } = context;
+  let isOpen = true;
+  record(startEvent(subject, context));
+  const prompt = prompts ? promptEvent(subject, conversation, redact, startedAt) : null;
   if (prompt) record(prompt);
-  const begun = flush();
+  const started = flush();
 
-  const end = (finish: InterceptionResult): void => {
-    if (!open) return;
-    open = false;
+  const end = (result: InterceptionResult): void => {
+    if (!isOpen) return;
+    isOpen = false;
     const at = now();
-    const { observation: conclusion } = finish;
-    const usage = conclusion && tokenUsageEvent(subject, conclusion, at);
+    const { observation } = result;
+    const usage = observation && tokenUsageEvent(subject, observation, at);
     if (usage) record(usage);
-    // Before the tools: what is cut off a crowded log is its end.
-    record(endEvent(subject, startedAt, finish, redact, at));
-    if (conclusion) {
-      for (const event of toolEvents(subject, conclusion, redact, at)) record(event);
-      for (const event of thoughtEvents(subject, conclusion, redact, at)) record(event);
+    // Before the tool calls: Logpush drops the last lines of a request that prints too much.
+    record(endEvent(subject, result, redact, { startedAt, at }));
+    if (observation) {
+      for (const event of toolEvents(subject, observation, redact, at)) record(event);
+      for (const event of thoughtEvents(subject, observation, redact, at)) record(event);
     }
     void flush();
   };
-  return { started: begun, end };
+  return { started, end };
 }

@@ -1,25 +1,40 @@
 /**
- * The environment, checked once: unchecked bindings in, a whole Config out, or everything that is wrong with them. The
- * only reader of `env`. Names and defaults: docs/reference.md.
+ * The gateway's environment, validated once: unchecked bindings in, a whole Config out, or every issue with them. The only
+ * reader of `env` in the gateway. Keys and defaults: docs/reference.md.
  */
-import { readAssertion, readDelegation, type VerifierOptions } from "./owner-assertion.ts";
-import { asList, asTable, Fields, fromJson, isPlaceholder, type Table } from "../../shared/config-fields.ts";
-import { readProviders } from "./providers.ts";
-import type { ConfiguredSource, IdentitySource, ReportIssue, SourceDeps } from "../identity/identity.ts";
+import type { RecordsService } from "../../events/records-service.ts";
+import {
+  readEnvironment,
+  rejectMisspeltTables,
+  type ConfigIssues,
+  type Env,
+  type Environment,
+} from "../../shared/config/environment.ts";
+import {
+  asList,
+  asTable,
+  Fields,
+  fromJson,
+  oneOfIssue,
+  type ReportIssue,
+} from "../../shared/config/fields.ts";
+import type { ConfiguredSource, IdentitySource, SourceDeps } from "../identity/identity.ts";
 import type { DelegationRules } from "../initiator/delegation.ts";
 import type { AssertionRules } from "../initiator/rules.ts";
-import type { ContentOptions } from "../provider/response-reader.ts";
 import type { Dialect, Provider } from "../provider/provider.ts";
+import type { ContentOptions } from "../provider/response-reader.ts";
 import type { Dataset } from "../sinks/analytics-engine.ts";
+import { readAssertion, readDelegation, type VerifierOptions } from "./owner-assertion.ts";
+import { readProviders } from "./providers.ts";
 
 export type Limits = {
-  /** The largest request body taken, in bytes. */
+  /** The largest request body, in bytes. */
   readonly bodyBytes: number;
-  /** How long the provider may take to send its headers. */
+  /** Deadline for the provider's response headers. */
   readonly headersMs: number;
-  /** How long an answer may be silent. */
+  /** Idle timeout of a response. */
   readonly idleMs: number;
-  /** Bytes after which an answer is no longer read beside the client's stream. */
+  /** Bytes after which a teed response is no longer observed. */
   readonly observeBytes: number;
 };
 
@@ -27,126 +42,130 @@ export type Config = {
   readonly providers: ReadonlyMap<string, Provider>;
   readonly sources: readonly ConfiguredSource[];
   readonly assertion: AssertionRules;
-  readonly witnesses: VerifierOptions;
-  /** null: nobody delegates. */
+  readonly verifiers: VerifierOptions;
+  /** null where no gateway may delegate. */
   readonly delegation: DelegationRules | null;
   readonly limits: Limits;
   readonly recording: RecordingOptions;
   readonly interceptions: Dataset | null;
   readonly overrides: Dataset | null;
-  readonly ledger: LedgerBindings;
-  /** SHA-256 of the token that may ask the API, 64 hex digits; null: nobody may. */
-  readonly adminTokenSha256: string | null;
+  /** The ways to the records Worker; each is optional. */
+  readonly queue: Queue | null;
+  readonly records: RecordsService | null;
+  /** Whether the records API is served on the gateway's host. */
+  readonly forwardApi: boolean;
 };
 
-/** What is recorded of what was said, and whether anything is forwarded unrecorded. */
+/** What is recorded of the conversation, and whether a request may be forwarded unrecorded. */
 export type RecordingOptions = {
   readonly required: boolean;
+  /** Passthrough and refusal events go to the queue too, for the archive. */
+  readonly allEvents: boolean;
   readonly prompts: boolean;
   readonly content: ContentOptions;
-  /** Further forms of secrets to take out of content. */
+  /** Further patterns of secrets to redact. */
   readonly patterns: readonly RegExp[];
 };
 
-/** Where the exact record is kept: each is optional. */
-export type LedgerBindings = {
-  readonly queue: Queue | null;
-  readonly database: D1Database | null;
-  readonly archive: R2Bucket | null;
-  /** After so many days the database forgets; 0: never. */
-  readonly retentionDays: number;
-};
-
-/** One line each, `KEY.path problem`; never a value. */
-export type ConfigIssues = { readonly issues: readonly string[] };
-
-/** What there is to configure, by name: from `wiring.ts`. */
+/** The dialects and identity sources that a config can name: from `wiring.ts`. */
 export type Registry = {
   readonly dialects: readonly Dialect[];
   readonly sources: readonly IdentitySource[];
-  /** What the sources may touch of the world: tests give their own. */
+  /** Passed to the sources; tests pass their own. */
   readonly platform: SourceDeps;
 };
 
-export type Env = Readonly<Record<string, unknown>>;
-
 export const MIB = 1024 * 1024;
 
-export function readConfig(env: Env, catalogue: Registry): Config | ConfigIssues {
-  const found: string[] = [];
-  const problems: ReportIssue = (path, problem) => void found.push(`${path} ${problem}`);
-  const sources = readIdentity(env, catalogue, problems);
-  const secret = (name: string): string | null => readSecret(env, name, problems);
-  const table = (name: string): Fields => new Fields(optional(env, name, problems), name, problems);
-  const delegation = env["DELEGATION"] === undefined ? null : readDelegation(table("DELEGATION"), secret);
-  const verifies = delegation !== null || sources.some((source) => source.verifies);
-  const assertion = readAssertion(table("OWNER_ASSERTION"), {
+export function readConfig(env: Env, registry: Registry): Config | ConfigIssues {
+  const issues: string[] = [];
+  const report: ReportIssue = (path, issue) => void issues.push(`${path} ${issue}`);
+  const environment = readEnvironment(env, report);
+  const { fields, secret, binding } = environment;
+  const sources = readIdentity(environment, registry);
+  const delegation = environment.has("DELEGATION") ? readDelegation(fields("DELEGATION"), secret) : null;
+  const assertion = readAssertion(fields("OWNER_ASSERTION"), {
     secret,
-    sources: [...sourceNames(env), ...(delegation ? ["delegation"] : [])],
-    nonces: binding(env, "NONCES", "idFromName", "a Durable Object namespace", problems),
+    sources: [...sourceNames(environment), ...(delegation ? ["delegation"] : [])],
+    nonces: binding("NONCES", "idFromName", "a Durable Object namespace"),
   });
   const config: Config = {
-    providers: readProviders(env["PROVIDERS"], {
-      dialects: catalogue.dialects,
-      verifies,
-      key: (name) => readKey(env, name, problems),
-      problems,
+    providers: readProviders(environment.value("PROVIDERS"), {
+      dialects: registry.dialects,
+      verifies: delegation !== null || sources.some((source) => source.verifies),
+      key: (name) => readProviderKey(environment, name),
+      report,
     }),
     sources,
     assertion: assertion.rules,
-    witnesses: assertion.verifiers,
+    verifiers: assertion.verifiers,
     delegation,
-    limits: readLimits(env, problems),
-    recording: readRecording(env, problems),
-    interceptions: binding(env, "INTERCEPTIONS", "writeDataPoint", "an Analytics Engine data set", problems),
-    overrides: binding(env, "OVERRIDES", "writeDataPoint", "an Analytics Engine data set", problems),
-    ledger: readLedger(env, problems),
-    adminTokenSha256: readAdminToken(env, problems),
+    limits: readLimits(fields("LIMITS")),
+    recording: readRecording(fields("RECORDING")),
+    interceptions: binding("INTERCEPTIONS", "writeDataPoint", "an Analytics Engine data set"),
+    overrides: binding("OVERRIDES", "writeDataPoint", "an Analytics Engine data set"),
+    queue: binding("EVENTS", "sendBatch", "a queue"),
+    records: binding("RECORDS", "fetch", "a service binding"),
+    forwardApi: environment.flag("FORWARD_API", true),
   };
-  checkLedger(config, problems);
-  rejectMisspeltTables(env, problems);
-  return found.length > 0 ? { issues: found } : config;
+  checkRecords(config, environment);
+  rejectMisspeltTables(env, TABLES, report);
+  return issues.length > 0 ? { issues } : config;
 }
 
-function readIdentity(
-  env: Env,
-  { sources, platform: world }: Registry,
-  problems: ReportIssue,
-): ConfiguredSource[] {
-  const value = env["IDENTITY"] === undefined ? [{ source: "byok" }] : env["IDENTITY"];
-  const list = asList(value, "IDENTITY", problems) ?? [];
-  if (list.length === 0) problems("IDENTITY", "names no source");
+const TABLES: ReadonlySet<string> = new Set([
+  "PROVIDERS",
+  "IDENTITY",
+  "OWNER_ASSERTION",
+  "DELEGATION",
+  "RECORDING",
+  "LIMITS",
+]);
+
+function readIdentity(environment: Environment, { sources, platform }: Registry): ConfiguredSource[] {
+  const { report } = environment;
+  const value = environment.value("IDENTITY") ?? [{ source: "byok" }];
+  const list = asList(value, "IDENTITY", report) ?? [];
+  if (list.length === 0) report("IDENTITY", "must name a source");
   return list.flatMap((item, at) => {
     const path = `IDENTITY[${at}]`;
-    const table = asTable(item, path, problems);
+    const table = asTable(item, path, report);
     if (!table) return [];
     const source = sources.find((one) => one.source === table["source"]);
     if (!source) {
-      problems(`${path}.source`, `is none of ${sources.map((one) => `"${one.source}"`).join(", ")}`);
+      report(`${path}.source`, oneOfIssue(sources.map((one) => one.source)));
       return [];
     }
-    const options = new Fields(table, path, problems);
-    options.text("source");
-    const report: ReportIssue = (key, problem) => problems(`${path}.${key}`, problem);
-    const configured = source.configure({
-      options,
-      secret: (name, whether = "needed") =>
-        whether === "optional" && env[name] === undefined ? null : readSecret(env, name, problems),
-      binding: (name, method, kind) => {
-        if (env[name] === undefined) problems(name, "is missing: a binding that the configuration names");
-        return binding(env, name, method, kind, problems);
-      },
-      report: report,
-      deps: world,
-    });
-    options.rejectUnknown();
-    return [{ verifies: source.verifies, ...configured }];
+    return [configure(source, new Fields(table, path, report), environment, platform)];
   });
 }
 
-/** The sources that `IDENTITY` names; what is wrong with it is said where they are read. */
-function sourceNames(env: Env): readonly string[] {
-  const list = fromJson(env["IDENTITY"]);
+function configure(
+  source: IdentitySource,
+  options: Fields,
+  environment: Environment,
+  deps: SourceDeps,
+): ConfiguredSource {
+  options.text("source");
+  const configured = source.configure({
+    options,
+    secret: (name, whether = "needed") =>
+      whether === "optional" && !environment.has(name) ? null : environment.secret(name),
+    binding: (name, method, kind) => {
+      if (!environment.has(name))
+        environment.report(name, "is required: the configuration names it as a binding");
+      return environment.binding(name, method, kind);
+    },
+    report: (key, issue) => environment.report(`${options.path}.${key}`, issue),
+    deps,
+  });
+  options.rejectUnknown();
+  return { verifies: source.verifies, ...configured };
+}
+
+/** The names of the sources in `IDENTITY`. Issues with them are reported where the sources are read. */
+function sourceNames(environment: Environment): readonly string[] {
+  const list = fromJson(environment.value("IDENTITY"));
   if (!Array.isArray(list)) return [];
   return list.flatMap((item: unknown) => {
     const name = (fromJson(item) as { readonly source?: unknown } | null)?.source;
@@ -154,8 +173,7 @@ function sourceNames(env: Env): readonly string[] {
   });
 }
 
-function readLimits(env: Env, problems: ReportIssue): Limits {
-  const fields = new Fields(optional(env, "LIMITS", problems), "LIMITS", problems);
+function readLimits(fields: Fields): Limits {
   const limits: Limits = {
     bodyBytes: fields.count("body_bytes", 1, 100 * MIB, 32 * MIB),
     headersMs: fields.count("headers_ms", 1, 3_600_000, 600_000),
@@ -166,10 +184,10 @@ function readLimits(env: Env, problems: ReportIssue): Limits {
   return limits;
 }
 
-function readRecording(env: Env, problems: ReportIssue): RecordingOptions {
-  const fields = new Fields(optional(env, "RECORDING", problems), "RECORDING", problems);
-  const rules: RecordingOptions = {
+function readRecording(fields: Fields): RecordingOptions {
+  const options: RecordingOptions = {
     required: fields.flag("required", false),
+    allEvents: fields.flag("all_events", false),
     prompts: fields.flag("prompts", false),
     content: {
       toolInputs: fields.flag("tool_inputs", false),
@@ -179,124 +197,52 @@ function readRecording(env: Env, problems: ReportIssue): RecordingOptions {
     patterns: (fields.texts("redact") ?? []).flatMap((source, at) => {
       const pattern = toPattern(source);
       if (pattern === null)
-        problems(`RECORDING.redact[${at}]`, "is not a regular expression, or finds places without a text");
+        fields.report(`RECORDING.redact[${at}]`, "must be a regular expression that matches no empty text");
       return pattern ?? [];
     }),
   };
   fields.rejectUnknown();
-  return rules;
+  return options;
 }
 
-/** In one of these a form finds nothing with nothing in it, if it can at all. */
+/** A pattern that can match an empty text does so in one of these. */
 const PROBES = ["", "aA1_ -.\n"];
 
-/** null where it cannot be read, or finds places without a text: there it would take out nothing, everywhere. */
+/** null where it is not a pattern, or matches an empty text: it would redact nothing, everywhere. */
 function toPattern(source: string): RegExp | null {
   try {
     const pattern = new RegExp(source, "gu");
-    const found = PROBES.flatMap((probe) => [...probe.matchAll(pattern)]);
-    return found.some(([text]) => text === "") ? null : pattern;
+    const matches = PROBES.flatMap((probe) => [...probe.matchAll(pattern)]);
+    return matches.some(([text]) => text === "") ? null : pattern;
   } catch {
     return null;
   }
 }
 
-function readLedger(env: Env, problems: ReportIssue): LedgerBindings {
-  return {
-    queue: binding(env, "EVENTS", "sendBatch", "a queue", problems),
-    database: binding(env, "LEDGER", "prepare", "a D1 database", problems),
-    archive: binding(env, "ARCHIVE", "createMultipartUpload", "an R2 bucket", problems),
-    retentionDays: readDays(env, "RETENTION_DAYS", 60, problems),
-  };
+/** Bindings that belong to the records Worker since there are two: here nothing would read them. */
+const RECORDS_BINDINGS = ["LEDGER", "ARCHIVE"];
+
+function checkRecords({ recording, queue, records }: Config, { has, report }: Environment): void {
+  for (const name of RECORDS_BINDINGS) {
+    if (has(name)) report(name, "must be bound to the records Worker (wrangler.records.toml)");
+  }
+  if (has("RETENTION_DAYS"))
+    report("RETENTION_DAYS", "must be set in the records Worker (wrangler.records.toml)");
+  if (recording.required && !queue && !records)
+    report("RECORDING.required", "requires EVENTS or RECORDS: without them nothing stores the record");
 }
 
-/** What stands where must fit together. */
-function checkLedger({ recording, ledger }: Config, problems: ReportIssue): void {
-  const { queue, database, archive } = ledger;
-  if (queue && !database && !archive)
-    problems("EVENTS", "needs LEDGER or ARCHIVE: else nothing keeps what the queue delivers");
-  if (archive && !queue) problems("ARCHIVE", "needs EVENTS: it is written in the queue's batches");
-  if (recording.required && !queue && !database)
-    problems("RECORDING.required", "needs LEDGER or EVENTS: there is nothing that could take the record");
-}
-
-/** A whole number of days, as a number or (from `.dev.vars` and the dashboard) as its digits. */
-function readDays(env: Env, name: string, otherwise: number, problems: ReportIssue): number {
-  const value = env[name];
-  if (value === undefined) return otherwise;
-  const days = typeof value === "string" && /^\d{1,6}$/.test(value.trim()) ? Number(value) : value;
-  if (Number.isSafeInteger(days) && (days as number) >= 0 && (days as number) <= 36_500)
-    return days as number;
-  problems(name, "is not a whole number of days from 0 to 36500");
-  return otherwise;
-}
-
-function readAdminToken(env: Env, problems: ReportIssue): string | null {
-  if (env["ADMIN_TOKEN"] === undefined) return null;
-  const value = readSecret(env, "ADMIN_TOKEN", problems);
-  if (value === null || /^[0-9a-f]{64}$/.test(value)) return value;
-  // Perhaps the token itself, which has no place here.
-  problems("ADMIN_TOKEN", "is not a SHA-256 in 64 lower-case hex digits (npm run keys -- admin)");
-  return null;
-}
-
-function optional(env: Env, name: string, problems: ReportIssue): Table {
-  return env[name] === undefined ? {} : (asTable(env[name], name, problems) ?? {});
-}
-
-/** The secret's value, or null after reporting its name. */
-function readSecret(env: Env, name: string, problems: ReportIssue): string | null {
-  const value = Object.hasOwn(env, name) ? env[name] : undefined;
-  if (value === undefined) problems(name, "is missing: a secret that the configuration names");
-  else if (typeof value !== "string") problems(name, "is not a text");
-  else if (value.trim() === "") problems(name, "is empty");
-  else if (isPlaceholder(value)) problems(name, "still holds a placeholder");
-  else return value.trim();
-  return null;
-}
-
-/** A secret that is a provider key: one line of visible ASCII, as it goes into a header. */
-function readKey(env: Env, name: string, problems: ReportIssue): string | null {
-  const key = readSecret(env, name, problems);
+/** A secret that is a provider key: one line of visible ASCII, because it is sent in a header. */
+function readProviderKey({ secret, report }: Environment, name: string): string | null {
+  const key = secret(name);
   if (key === null) return null;
-  if (!/^[\x21-\x7e]+$/.test(key)) problems(name, "holds blanks or other characters that no key has");
-  else if (isExampleKey(key)) problems(name, "still holds a placeholder");
+  if (!/^[\x21-\x7e]+$/.test(key)) report(name, "must be visible ASCII without blanks");
+  else if (isExampleKey(key)) report(name, "must not be a placeholder");
   else return key;
   return null;
 }
 
-/** The same for keys, wherever in them it stands. */
+/** Whether a placeholder stands anywhere in the key. */
 function isExampleKey(key: string): boolean {
   return /\.\.\.|(?:^|[-_])(?:your|replace|change)[-_]|x{8}/i.test(key);
-}
-
-const TABLES = new Set(["PROVIDERS", "IDENTITY", "OWNER_ASSERTION", "DELEGATION", "RECORDING", "LIMITS"]);
-
-/** A table that nobody reads, under a name that begins as one of ours: a misspelt one, whose rules would not hold. */
-function rejectMisspeltTables(env: Env, problems: ReportIssue): void {
-  for (const [name, value] of Object.entries(env)) {
-    const near = [...TABLES].some((table) => name.toUpperCase().startsWith(table.slice(0, 4)));
-    if (!near || TABLES.has(name) || !isTable(fromJson(value))) continue;
-    problems(name, `is unknown (known: ${[...TABLES].join(", ")})`);
-  }
-}
-
-const isTable = (value: unknown): boolean =>
-  typeof value === "object" &&
-  value !== null &&
-  (Array.isArray(value) || Object.getPrototypeOf(value) === Object.prototype);
-
-/** A binding, known by a method that only its kind has; null where it is not bound. */
-function binding<T extends object>(
-  env: Env,
-  name: string,
-  method: keyof T & string,
-  kind: string,
-  problems: ReportIssue,
-): T | null {
-  const value = env[name];
-  if (value === undefined || value === null) return null;
-  if (typeof (value as T)[method] === "function") return value as T;
-  problems(name, `is not ${kind}`);
-  return null;
 }

@@ -1,51 +1,52 @@
-/** The config's `OWNER_ASSERTION` and `DELEGATION`, checked: whose word counts for an owner, and what else is asked. */
-import type { Fields } from "../../shared/config-fields.ts";
+/** The config's `OWNER_ASSERTION` and `DELEGATION`, validated. */
+import type { Fields } from "../../shared/config/fields.ts";
+import { canonicalId } from "../../shared/uuid.ts";
 import type { DelegationRules } from "../initiator/delegation.ts";
 import type { DirectoryOptions } from "../initiator/directory.ts";
 import type { AssertionRules, ListedActor } from "../initiator/rules.ts";
-import { canonicalId } from "../../shared/uuid.ts";
 
-/** What those who can be asked about an owner are made of. */
+/** The options of everything that verifies an owner assertion. */
 export type VerifierOptions = {
   /** Secrets of signatures; several for rotation. */
   readonly signingKeys: readonly string[];
   readonly directory: DirectoryOptions | null;
-  /** The replay cache. */
+  /** The replay cache's namespace. */
   readonly nonces: DurableObjectNamespace | null;
 };
 
 type AssertionContext = {
-  /** The value of the secret of that name; null after reporting what is wrong with it. */
+  /** The value of the secret of that name; null after reporting the issue. */
   readonly secret: (secretName: string) => string | null;
-  /** Sources that vouch for actors here: what may stand before an actor's id. */
+  /** The configured identity sources: the prefixes that an actor's id may have. */
   readonly sources: readonly string[];
   readonly nonces: DurableObjectNamespace | null;
 };
 
 export type AssertionConfig = { readonly rules: AssertionRules; readonly verifiers: VerifierOptions };
 
-export function readAssertion(fields: Fields, given: AssertionContext): AssertionConfig {
-  const wrong = (key: string, problem: string): void => fields.report(`${fields.path}.${key}`, problem);
+export function readAssertion(fields: Fields, context: AssertionContext): AssertionConfig {
+  const report = (key: string, issue: string): void => fields.report(`${fields.path}.${key}`, issue);
   const allow = fields.oneOf("allow", ["any", "service", "listed", "off"], "any");
-  const actors = (fields.texts("actors") ?? []).map((entry) => readListedActor(entry, given.sources));
+  const actors = (fields.texts("actors") ?? []).map((entry) => readListedActor(entry, context.sources));
   if ((allow === "any" || allow === "service") && actors.length > 0)
-    wrong("actors", 'counts only with allow = "listed"');
+    report("actors", 'applies only with allow = "listed"');
   const onInvalid = fields.oneOf("on_invalid", ["ignore", "reject"], "ignore");
 
   const signature = fields.oneOf("signature", ["off", "accept", "require"], "off");
   const names = fields.texts("signing_keys");
-  const signingKeys = fields.secrets("signing_keys", longSecret(given.secret, fields));
-  if (signature === "off" && names) wrong("signing_keys", "counts only where signature is not off");
-  if (signature !== "off" && !names?.length) wrong("signing_keys", "is missing: no signature could be good");
+  const signingKeys = fields.secrets("signing_keys", longSecret(context.secret, fields));
+  if (signature === "off" && names) report("signing_keys", "applies only where signature is not off");
+  if (signature !== "off" && !names?.length) report("signing_keys", 'is required unless signature is "off"');
   const once = fields.flag("replay_cache", false);
-  if (once && signature === "off") wrong("replay_cache", "counts only where signature is not off");
-  if (once && !given.nonces) wrong("replay_cache", "needs NONCES: a Durable Object namespace");
+  if (once && signature === "off") report("replay_cache", "applies only where signature is not off");
+  if (once && !context.nonces) report("replay_cache", "requires NONCES: a Durable Object namespace");
 
-  const inner = fields.nested("directory");
-  const directory = inner && readDirectory(inner, given.secret);
+  const nested = fields.nested("directory");
+  const directory = nested && readDirectory(nested, context.secret);
   fields.rejectUnknown();
   const rules = { allow, actors, onInvalid, signature, once, directory: directory?.onDown ?? "off" } as const;
-  return { rules, verifiers: { signingKeys, directory: directory?.options ?? null, nonces: given.nonces } };
+  const verifiers = { signingKeys, directory: directory?.options ?? null, nonces: context.nonces };
+  return { rules, verifiers };
 }
 
 type DirectoryRules = { readonly options: DirectoryOptions; readonly onDown: "reject" | "accept" };
@@ -65,48 +66,44 @@ function readDirectory(fields: Fields, secret: AssertionContext["secret"]): Dire
 /** At most 96 bytes, so that every id fits an Analytics Engine index whole. */
 const ACTOR_ID = /^[A-Za-z0-9][A-Za-z0-9._:@-]{0,95}$/;
 
-/** null after reporting what is wrong. */
-export function readDelegation(fields: Fields, secret: AssertionContext["secret"]): DelegationRules | null {
-  const wrong = (key: string, problem: string): void => fields.report(`${fields.path}.${key}`, problem);
+export function readDelegation(fields: Fields, secret: AssertionContext["secret"]): DelegationRules {
+  const report = (key: string, issue: string): void => fields.report(`${fields.path}.${key}`, issue);
   const names = fields.texts("keys");
-  if (!names?.length) wrong("keys", "is missing: no gateway could be known");
+  if (!names?.length) report("keys", "is required: no gateway can be verified without it");
   const keys = fields.secrets("keys", headerSecret(secret, fields));
   const actor = fields.text("actor") ?? "coder-gateway";
-  if (!ACTOR_ID.test(actor) || /^byok:/i.test(actor)) wrong("actor", `is not an id (${ACTOR_ID.source})`);
+  if (!ACTOR_ID.test(actor) || /^byok:/i.test(actor)) report("actor", `must be an id (${ACTOR_ID.source})`);
   fields.rejectUnknown();
   return { keys, actor: canonicalId(actor) };
 }
 
-/** As many characters as 128 bits have in hexadecimal: what is shorter could be guessed. */
+/** 128 bits in hexadecimal: a shorter secret could be guessed. */
 const MIN_SECRET = 32;
 
-function longSecret(
-  secret: AssertionContext["secret"],
-  { report: problems }: Fields,
-): AssertionContext["secret"] {
+function longSecret(secret: AssertionContext["secret"], { report }: Fields): AssertionContext["secret"] {
   return (name) => {
     const value = secret(name);
     if (value === null || value.length >= MIN_SECRET) return value;
-    problems(name, `is shorter than ${MIN_SECRET} characters`);
+    report(name, `must have at least ${MIN_SECRET} characters`);
     return null;
   };
 }
 
-/** One that is sent in a header, where a comma would make two of it. */
+/** A secret that is sent in a header, where a comma would separate two values. */
 function headerSecret(secret: AssertionContext["secret"], fields: Fields): AssertionContext["secret"] {
   const long = longSecret(secret, fields);
   return (name) => {
     const value = long(name);
     if (value === null || /^[\x21-\x2b\x2d-\x7e]{1,1024}$/.test(value)) return value;
-    fields.report(name, "holds a comma, blanks or other characters that no such key has, or too many");
+    fields.report(name, "must be at most 1,024 visible ASCII characters without commas");
     return null;
   };
 }
 
 /**
  * One entry of `OWNER_ASSERTION.actors`: an id, or a source's name, a colon and an id. Ids may hold colons themselves, so
- * only a source that is configured is taken for one. A fingerprint (`byok:…`) is its source's by its very form: the same
- * text from another source is not it.
+ * only a configured source is taken for a prefix. The fingerprint form (`byok:…`) belongs to its source: the same text
+ * from another source does not match.
  */
 function readListedActor(entry: string, sources: readonly string[]): ListedActor {
   const colon = entry.indexOf(":");

@@ -1,43 +1,36 @@
-/** The config's `PROVIDERS`, checked: names, types, base URLs, keys. */
-import { asTable, Fields } from "../../shared/config-fields.ts";
-import type { ReportIssue } from "../identity/identity.ts";
+/** The config's `PROVIDERS`, validated: names, dialects, base URLs and keys. */
+import { RESERVED_NAMES } from "../../shared/api-routes.ts";
+import { asTable, Fields, oneOfIssue, type ReportIssue } from "../../shared/config/fields.ts";
 import type { Dialect, Provider } from "../provider/provider.ts";
 
 const NAME = /^[a-z0-9]+(?:-[a-z0-9]+)*$/;
-/** Names that other routes have, here or in the API under `/api/v2/ai-gateway`. */
-const RESERVED = new Set(
-  "sessions interceptions overrides usage attribution explain anomalies clients models providers v1 api healthz".split(
-    " ",
-  ),
-);
 
-/** What providers are made of, and how the secrets that they name are read. */
 type ProviderContext = {
   readonly dialects: readonly Dialect[];
-  /** Some identity source verifies callers: without, nobody may spend central keys. */
+  /** Whether an identity source verifies callers: without one, any caller could spend central keys. */
   readonly verifies: boolean;
-  /** The provider key in the secret of that name; null after reporting what is wrong with it. */
+  /** The provider key in the secret of that name; null after reporting the issue. */
   readonly key: (secretName: string) => string | null;
-  readonly problems: ReportIssue;
+  readonly report: ReportIssue;
 };
 
-export function readProviders(value: unknown, given: ProviderContext): ReadonlyMap<string, Provider> {
-  const { verifies, problems } = given;
+export function readProviders(value: unknown, context: ProviderContext): ReadonlyMap<string, Provider> {
+  const { verifies, report } = context;
   const providers = new Map<string, Provider>();
-  const table = asTable(value, "PROVIDERS", problems);
+  const table = asTable(value, "PROVIDERS", report);
   if (table === null) return providers;
-  if (Object.keys(table).length === 0) problems("PROVIDERS", "names no provider");
+  if (Object.keys(table).length === 0) report("PROVIDERS", "must name a provider");
   for (const [name, entry] of Object.entries(table)) {
     const path = `PROVIDERS.${name}`;
-    if (!NAME.test(name)) problems(path, `is not a name (${NAME.source})`);
-    if (RESERVED.has(name)) problems(path, "is a reserved name");
-    const settings = asTable(entry, path, problems);
-    const provider = settings && readProvider(name, new Fields(settings, path, problems), given);
+    if (!NAME.test(name)) report(path, `must match ${NAME.source}`);
+    if (RESERVED_NAMES.has(name)) report(path, "must not be a reserved name");
+    const settings = asTable(entry, path, report);
+    const provider = settings && readProvider(name, new Fields(settings, path, report), context);
     if (provider) providers.set(name, provider);
     if (Array.isArray(settings?.["keys"]) && settings["keys"].length > 0 && !verifies) {
-      problems(
+      report(
         `${path}.keys`,
-        'needs an IDENTITY source that verifies callers: with "byok" alone anyone could spend these keys',
+        'requires an IDENTITY source that verifies callers: with "byok" alone any caller could spend these keys',
       );
     }
   }
@@ -45,24 +38,23 @@ export function readProviders(value: unknown, given: ProviderContext): ReadonlyM
 }
 
 function readProvider(name: string, fields: Fields, { dialects, key }: ProviderContext): Provider | null {
-  const { path, report: problems } = fields;
   const type = fields.text("type");
   const dialect = dialects.find((one) => one.type === type);
-  if (!dialect) problems(`${path}.type`, `is none of ${dialects.map((one) => `"${one.type}"`).join(", ")}`);
+  if (!dialect) fields.report(`${fields.path}.type`, oneOfIssue(dialects.map((one) => one.type)));
   const baseUrl = readBaseUrl(fields, dialect);
   const keys = fields.secrets("keys", key);
-  const rest = {
+  const options = {
     injectUsage: fields.flag("inject_usage", true),
     coderHeaders: fields.flag("forward_coder_headers", false),
     models: fields.texts("models"),
   };
   fields.rejectUnknown();
-  return dialect && baseUrl !== null ? { name, dialect, baseUrl, keys, ...rest } : null;
+  return dialect && baseUrl !== null ? { name, dialect, baseUrl, keys, ...options } : null;
 }
 
 function readBaseUrl(fields: Fields, dialect: Dialect | undefined): string | null {
   const url = fields.url("base_url");
   if (url === null || dialect?.mount !== "" || !url.endsWith("/v1")) return url;
-  fields.report(`${fields.path}.base_url`, "must not end in /v1: the routes of this type begin with it");
+  fields.report(`${fields.path}.base_url`, "must not end in /v1: this dialect's routes begin with it");
   return null;
 }

@@ -68,7 +68,7 @@ export type SourceSetup = {
 
 export type IdentitySource = {
   readonly source: string;
-  /** Whether it verifies credentials. Without a source that does, any key accepted by `byok` could use a central key. */
+  /** Whether it verifies credentials. Central keys require a source that does, because `byok` accepts any key. */
   readonly verifies: boolean;
   /** Reads the options of the source's entry in `IDENTITY`, its secrets and bindings, and reports every issue. */
   readonly configure: (setup: SourceSetup) => SourceInstance;

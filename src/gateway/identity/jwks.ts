@@ -14,9 +14,7 @@ import { createSingleFlight } from "./single-flight.ts";
 
 export type JwksOptions = {
   readonly jwksUrl: string;
-  /**
-   * Minimum interval between fetches of the key set. A newly published key may be rejected for this long.
-   */
+  /** Minimum interval between fetches of the key set. A newly published key may be rejected for this long. */
   readonly cooldownMs: number;
   readonly timeoutMs: number;
 };

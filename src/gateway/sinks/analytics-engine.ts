@@ -1,25 +1,24 @@
 /**
- * Sink: Workers Analytics Engine, one data set for interceptions and one for overrides, indexed by initiator.
- * A binding that is not there is a no-op.
- * https://developers.cloudflare.com/analytics/analytics-engine/
+ * Sink: Workers Analytics Engine, one data set for interceptions and one for overrides, indexed by initiator. A binding
+ * that is absent is skipped. https://developers.cloudflare.com/analytics/analytics-engine/
  */
 import type { InterceptorEvent } from "../../events/event.ts";
+import { interceptionRow, overrideRow, type DataPoint } from "./analytics-row.ts";
 import type { Sink } from "./recorder.ts";
-import { INTERCEPTION_COLUMNS, OVERRIDE_COLUMNS, toRow, type DataPoint } from "./analytics-row.ts";
 
-/** The binding. The real one returns nothing; one replaced by another Worker returns a promise. */
-export type Dataset = { readonly writeDataPoint: (point: DataPoint) => void | Promise<void> };
+/** The binding. */
+export type Dataset = { readonly writeDataPoint: (point: DataPoint) => void };
 
 export function analyticsEngineSink(interceptions: Dataset | null, overrides: Dataset | null): Sink {
-  const writeOne = (event: InterceptorEvent): void | Promise<void> => {
+  const writeOne = (event: InterceptorEvent): void => {
     switch (event.record_type) {
       case "interception_end":
       case "passthrough":
-        return interceptions?.writeDataPoint(toRow(INTERCEPTION_COLUMNS, event));
+        return interceptions?.writeDataPoint(interceptionRow(event));
       case "initiator_override":
       case "initiator_override_rejected":
-        return overrides?.writeDataPoint(toRow(OVERRIDE_COLUMNS, event));
-      // Told by the rows above, or not by initiator, or content.
+        return overrides?.writeDataPoint(overrideRow(event));
+      // In the rows above already, without an initiator, or content.
       case "interception_start":
       case "token_usage":
       case "prompt_usage":
@@ -29,25 +28,17 @@ export function analyticsEngineSink(interceptions: Dataset | null, overrides: Da
         return undefined;
     }
   };
-  const write = (events: readonly InterceptorEvent[]): void | Promise<void> => {
-    let pending: Promise<void>[] | undefined;
+  const write = (events: readonly InterceptorEvent[]): void => {
     let failure: { readonly error: unknown } | undefined;
     for (const event of events) {
       try {
-        const written = writeOne(event);
-        if (written) (pending ??= []).push(written);
+        writeOne(event);
       } catch (error) {
-        // One row that is not taken costs no other.
+        // The other rows are still written.
         failure ??= { error };
       }
     }
-    if (!pending) {
-      if (failure) throw failure.error;
-      return undefined;
-    }
-    // What is under way is waited for all the same, and its own failure handled.
-    if (failure) pending.push(Promise.reject(failure.error));
-    return Promise.all(pending).then(() => undefined);
+    if (failure) throw failure.error;
   };
-  return { name: "analytics_engine", required: false, write };
+  return { kind: "immediate", name: "analytics_engine", write };
 }

@@ -1,104 +1,52 @@
 /**
- * The columns of both Analytics Engine data sets: the one place that knows them. Append-only: a column keeps its
- * position for ever, as queries name it by position; `test/gateway/sinks/analytics-row.test.ts` pins them and docs/reference.md.
+ * The rows of both Analytics Engine data sets, as the event field table defines them. A column keeps its position for
+ * ever, because queries name columns by position.
  *
- * A count that is not known is -1 (a double has no null, and 0 would be a lie): query with `WHERE double… >= 0`.
+ * A count that is not known is -1: a double has no null, and 0 would be false. Query with `WHERE double… >= 0`.
  */
-import { truncateBytes } from "../../shared/text.ts";
 import type {
   InitiatorOverride,
   InitiatorOverrideRejected,
   InterceptionEnd,
   PassthroughEvent,
 } from "../../events/event.ts";
+import { RECORDS, type RecordDefinition } from "../../events/fields.ts";
+import { truncateBytes } from "../../shared/text.ts";
 
 /** Version of the rows, in `blob1`: raised when a column is added. */
 export const ROW_VERSION = "2";
 
-type Column<Event> = {
-  readonly name: string;
-  readonly is: string;
-  readonly of: (event: Event) => string | number | boolean | null;
-};
-type Columns<Event> = {
-  readonly blobs: readonly Column<Event>[];
-  readonly doubles: readonly Column<Event>[];
-};
+export type AnalyticsDataset = "interceptions" | "overrides";
 
-/** The value of a field that only some of a data set's events have. */
-const field =
-  <Event extends object>(name: string): Column<Event>["of"] =>
-  (event) =>
-    ((event as Record<string, unknown>)[name] as string | number | boolean | null | undefined) ?? null;
+/** Field names by position; `version` and `record_type` are the first two blobs of every data set. */
+export type AnalyticsColumns = { readonly blobs: readonly string[]; readonly doubles: readonly string[] };
 
-const column = <Event extends object>(name: string, is: string): Column<Event> => ({
-  name,
-  is,
-  of: field(name),
-});
+/** `records`: the event field table; tests pass one with a further field. */
+export function analyticsColumnsOf(
+  dataset: AnalyticsDataset,
+  records: Readonly<Record<string, RecordDefinition>> = RECORDS,
+): AnalyticsColumns {
+  const columns: { blob: string[]; double: string[] } = { blob: ["version", "record_type"], double: [] };
+  for (const record of Object.values(records)) {
+    if (record.dataset !== dataset) continue;
+    for (const [name, field] of Object.entries(record.fields)) {
+      const [, kind, position] = /^(blob|double)(\d+)$/.exec(field[dataset] ?? "") ?? [];
+      if (kind) columns[kind as "blob" | "double"][Number(position) - 1] = name;
+    }
+  }
+  return { blobs: columns.blob, doubles: columns.double };
+}
 
-/** `INTERCEPTIONS`: a row for each `interception_end` and each `passthrough`. */
-export const INTERCEPTION_COLUMNS: Columns<InterceptionEnd | PassthroughEvent> = {
-  blobs: [
-    { name: "version", is: "version of the row", of: () => ROW_VERSION },
-    column("record_type", "`interception_end` or `passthrough`"),
-    column("interception_id", "UUIDv7"),
-    column("initiator_id", "on whose account"),
-    column("actor_id", "who called"),
-    column("attribution", "how far the initiator can be believed"),
-    column("actor_kind", "`user`, `service` or `unknown`"),
-    column("identity_source", "which source vouches for the actor"),
-    column("client", "the calling software, by its own word"),
-    column("client_session_id", "its session"),
-    column("provider", "the configured provider's name"),
-    column("route", "the route under the provider"),
-    column("model", "the model asked for"),
-    column("response_model", "the model that answered"),
-    column("outcome", "how it ended; empty for a passthrough"),
-    column("usage", "`final`, `partial` or `unknown`"),
-    column("credential_kind", "`centralized` or `byok`"),
-    column("error", "refusal reason or the provider's error type"),
-  ],
-  doubles: [
-    column("status", "HTTP status the client got"),
-    column("duration_ms", "whole time"),
-    column("first_byte_ms", "time to the answer's first byte"),
-    column("response_bytes", "bytes of the answer"),
-    column("input_tokens", "cache excluded"),
-    column("output_tokens", ""),
-    column("cache_read_input_tokens", ""),
-    column("cache_write_input_tokens", ""),
-    column("streaming", "1 where a stream was asked for"),
-  ],
-};
+const INTERCEPTIONS = analyticsColumnsOf("interceptions");
+const OVERRIDES = analyticsColumnsOf("overrides");
 
-/** `OVERRIDES`: a row for each owner header, accepted or not. */
-export const OVERRIDE_COLUMNS: Columns<InitiatorOverride | InitiatorOverrideRejected> = {
-  blobs: [
-    { name: "version", is: "version of the row", of: () => ROW_VERSION },
-    column("record_type", "`initiator_override` or `initiator_override_rejected`"),
-    column("interception_id", "UUIDv7"),
-    column("initiator_id", "on whose account, after the decision"),
-    column("actor_id", "who called"),
-    column("attribution", "how far the initiator can be believed"),
-    column("actor_kind", "`user`, `service` or `unknown`"),
-    column("identity_source", "which source vouches for the actor"),
-    column("owner_id", "the owner asserted; empty where rejected"),
-    column("reason", "why it was rejected; empty where accepted"),
-    column("client", "the calling software, by its own word"),
-    column("provider", "the configured provider's name"),
-    column("chat_id", "Coder's chat"),
-    column("subchat_id", "Coder's subchat"),
-    column("workspace_id", "Coder's workspace"),
-    column("value_sha256", "16 hex digits of the rejected value's SHA-256"),
-    column("rule", "what gave the right to assert, or denied it"),
-    column("signature", "`valid`, `absent`, `off`, or what is wrong with it; empty where not looked at"),
-    column("directory", "what the directory says of the owner, or `off`; empty where not asked"),
-  ],
-  doubles: [column("value_length", "characters of the rejected value")],
-};
+export const interceptionRow = (event: InterceptionEnd | PassthroughEvent): DataPoint =>
+  toRow(INTERCEPTIONS, event);
 
-/** What `writeDataPoint` is given: https://developers.cloudflare.com/analytics/analytics-engine/limits/ */
+export const overrideRow = (event: InitiatorOverride | InitiatorOverrideRejected): DataPoint =>
+  toRow(OVERRIDES, event);
+
+/** The argument of `writeDataPoint`: https://developers.cloudflare.com/analytics/analytics-engine/limits/ */
 export type DataPoint = {
   readonly indexes: [string];
   readonly blobs: string[];
@@ -109,20 +57,21 @@ const MAX_INDEX_BYTES = 96;
 /** 20 blobs of at most 768 bytes stay under the 16,000 bytes that they may have together. */
 const MAX_BLOB_BYTES = 768;
 
-export function toRow<Event extends { readonly initiator_id: string }>(
-  { blobs, doubles }: Columns<Event>,
-  event: Event,
+export function toRow(
+  { blobs, doubles }: AnalyticsColumns,
+  event: { readonly initiator_id: string },
 ): DataPoint {
+  const values = event as Readonly<Record<string, unknown>>;
   return {
     indexes: [truncateBytes(event.initiator_id, MAX_INDEX_BYTES)],
-    blobs: blobs.map(({ of }) => truncateBytes(String(of(event) ?? ""), MAX_BLOB_BYTES)),
-    doubles: doubles.map(({ of }) => toDouble(of(event))),
+    blobs: blobs.map((name) =>
+      name === "version" ? ROW_VERSION : truncateBytes(String(values[name] ?? ""), MAX_BLOB_BYTES),
+    ),
+    doubles: doubles.map((name) => toDouble(values[name])),
   };
 }
 
-function toDouble(value: string | number | boolean | null): number {
+function toDouble(value: unknown): number {
   const number = typeof value === "boolean" ? Number(value) : value;
   return typeof number === "number" && Number.isFinite(number) ? number : -1;
 }
-
-// oxlint-disable-next-line no-control-regex -- all of ASCII

@@ -3,26 +3,28 @@
  * `wrangler tail` and Logpush.
  */
 import type { InterceptorEvent } from "../../events/event.ts";
+import { toEventLine } from "../../events/log-line.ts";
+import type { RecordType } from "../../events/fields.ts";
+import { CONTENT_FIELDS } from "../../events/truncate-event.ts";
+import { truncatePrinted } from "../../shared/log-line.ts";
+import { truncate } from "../../shared/text.ts";
 import type { Sink } from "./recorder.ts";
-import { truncatePrinted, escapeUnsafe } from "../../shared/log-line.ts";
-
-export const LOG_MESSAGE = "interception log";
 
 export function logSink(print: (line: string) => void): Sink {
   const write = (events: readonly InterceptorEvent[]): void => {
     for (const event of events) print(fitLine(truncateContent(event)));
   };
-  return { name: "log", required: false, write };
+  return { kind: "immediate", name: "log", write };
 }
 
 /**
- * So many characters of one piece of content are put into a line: all lines of one request share the 16,384 characters
- * that Logpush takes, and the records of who asked must not be crowded out by what was said.
+ * Characters of one piece of content in a line. All lines of one request share the 16,384 characters that Logpush keeps,
+ * and content must not displace the record of the caller.
  * https://developers.cloudflare.com/workers/observability/logs/logpush/
  */
 const LOGGED_CONTENT = 1024;
 
-/** The event with its content cut for a line. */
+/** The event with its content truncated for a line; `truncated` says so, where the event has it. */
 function truncateContent(event: InterceptorEvent): InterceptorEvent {
   switch (event.record_type) {
     case "prompt_usage":
@@ -45,23 +47,14 @@ function truncateContent(event: InterceptorEvent): InterceptorEvent {
   }
 }
 
-function fits(content: string | null): boolean {
-  return content === null || content.length <= LOGGED_CONTENT;
-}
-
-/** Not through the middle of a surrogate pair. */
-function cut(content: string): string {
-  const last = content.charCodeAt(LOGGED_CONTENT - 1);
-  return content.slice(0, last >= 0xd800 && last <= 0xdbff ? LOGGED_CONTENT - 1 : LOGGED_CONTENT);
-}
-
-const BEGIN = `{"message":${JSON.stringify(LOG_MESSAGE)},`;
+const fits = (content: string | null): boolean => content === null || content.length <= LOGGED_CONTENT;
+const cut = (content: string): string => truncate(content, LOGGED_CONTENT);
 
 /**
- * So long a line may be before its texts are cut by what they take printed: a control character takes six. Together they
- * leave room for the end of every request, whatever a caller or a provider wrote (test/gateway/sinks/log-budget.test.ts).
+ * Characters of a line before its texts are truncated by their printed length: a control character prints as six.
+ * Together the limits leave room for the end of every request, however hostile its texts (log-budget.test.ts).
  */
-const ROOM: Readonly<Record<InterceptorEvent["record_type"], number>> = {
+const MAX_LINE: Readonly<Record<RecordType, number>> = {
   interception_start: 2300,
   interception_end: 3200,
   initiator_override: 2300,
@@ -74,29 +67,16 @@ const ROOM: Readonly<Record<InterceptorEvent["record_type"], number>> = {
   model_thought: 1700,
 };
 
-/** What is left of a text then: of one that a caller or provider chose as a name, and of what was said. */
-const SHORT_PRINTED = 160;
-const CONTENT_PRINTED = {
-  prompt: 1024,
-  content: 1024,
-  input: 1024,
-  invocation_error: 1024,
-  error_message: 1024,
-};
+/** Printed characters that remain of a name that a caller or provider chose, and of content. */
+const PRINTED_NAME = 160;
+const PRINTED_CONTENT = 1024;
 
-const shortened = (name: string, value: unknown): unknown =>
+const shorten = (name: string, value: unknown): unknown =>
   typeof value === "string"
-    ? truncatePrinted(value, CONTENT_PRINTED[name as keyof typeof CONTENT_PRINTED] ?? SHORT_PRINTED)
+    ? truncatePrinted(value, CONTENT_FIELDS.has(name) ? PRINTED_CONTENT : PRINTED_NAME)
     : value;
 
 function fitLine(event: InterceptorEvent): string {
-  const line = toLine(event);
-  if (line.length <= ROOM[event.record_type]) return line;
-  return escapeUnsafe(BEGIN + JSON.stringify(event, shortened).slice(1));
-}
-
-/** One line of JSON that holds no line break, escape sequence or control character, in any reader's eyes. */
-export function toLine(event: InterceptorEvent): string {
-  // Put together as text: a copy of the event with one more field would cost more than writing it out.
-  return escapeUnsafe(BEGIN + JSON.stringify(event).slice(1));
+  const line = toEventLine(event);
+  return line.length <= MAX_LINE[event.record_type] ? line : toEventLine(event, shorten);
 }

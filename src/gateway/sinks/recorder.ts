@@ -1,33 +1,38 @@
 /**
- * Collects the events of one request and hands them to every sink in groups: what is known before the provider is asked,
- * and what is known at the end. A sink that fails harms neither the answer nor the other sinks, unless it is required;
- * its failure is said once per request on the console.
+ * Collects the events of one request and passes them to every sink in groups: those that are known before the provider is
+ * called, and those of the end. A sink that fails affects neither the response nor the other sinks, unless it is required;
+ * its failure is logged once per request.
  */
 import type { InterceptorEvent } from "../../events/event.ts";
 
-export type Sink = {
-  readonly name: string;
-  /** Nothing is forwarded whose start this sink did not take. */
-  readonly required: boolean;
-  /**
-   * A group of events, in their order, never empty; may return a promise, for what goes on behind the answer or, where the
-   * sink is required, before it. Throwing and rejecting are both allowed.
-   */
-  readonly write: (events: readonly InterceptorEvent[]) => void | Promise<void>;
-};
+/** A group of events, in order, never empty. */
+type Group = readonly InterceptorEvent[];
+
+export type Sink =
+  /** Writes at once. It may throw. */
+  | { readonly kind: "immediate"; readonly name: string; readonly write: (events: Group) => void }
+  /** Writes behind the response or, where `required`, before it: nothing is forwarded whose start it did not take. */
+  | {
+      readonly kind: "awaited";
+      readonly name: string;
+      readonly required: boolean;
+      readonly write: (events: Group) => Promise<void>;
+    };
 
 export type Recorder = {
   readonly record: (event: InterceptorEvent) => void;
   /**
-   * Hands on what was recorded since the last flush. Answers whether every required sink took it: at once where none is
-   * required, else as soon as that is known. Never rejects.
+   * Passes on the events recorded since the last flush. Resolves to whether every required sink took them; without a
+   * required sink it is resolved at once. Never rejects.
    */
-  readonly flush: () => boolean | Promise<boolean>;
+  readonly flush: () => Promise<boolean>;
 };
+
+const TAKEN = Promise.resolve(true);
 
 export function createRecorder(
   sinks: readonly Sink[],
-  /** Keeps the invocation alive for a sink's promise. */
+  /** Keeps the invocation alive until a sink has written. */
   waitUntil: (promise: Promise<unknown>) => void,
   onFailure: (sink: string, error: unknown) => void,
 ): Recorder {
@@ -41,29 +46,33 @@ export function createRecorder(
     return false;
   };
 
-  const flush = (): boolean | Promise<boolean> => {
-    if (collected.length === 0) return true;
+  const writeTo = (sink: Sink, events: Group): Promise<boolean> => {
+    if (sink.kind === "awaited") {
+      return sink.write(events).then(
+        () => true,
+        (error: unknown) => fail(sink.name, error),
+      );
+    }
+    try {
+      sink.write(events);
+    } catch (error) {
+      fail(sink.name, error);
+    }
+    return TAKEN;
+  };
+
+  const flush = (): Promise<boolean> => {
+    if (collected.length === 0) return TAKEN;
     const events = collected;
     collected = [];
-    let taken = true;
-    const awaited: Promise<boolean>[] = [];
-    for (const { name, required, write } of sinks) {
-      try {
-        const pending = write(events);
-        if (!pending) continue;
-        const settled = pending.then(
-          () => true,
-          (error: unknown) => fail(name, error),
-        );
-        waitUntil(settled);
-        if (required) awaited.push(settled);
-      } catch (error) {
-        fail(name, error);
-        if (required) taken = false;
-      }
+    const required: Promise<boolean>[] = [];
+    for (const sink of sinks) {
+      const written = writeTo(sink, events);
+      if (sink.kind === "immediate") continue;
+      waitUntil(written);
+      if (sink.required) required.push(written);
     }
-    if (awaited.length === 0) return taken;
-    return Promise.all(awaited).then((all) => taken && all.every(Boolean));
+    return required.length === 0 ? TAKEN : Promise.all(required).then((all) => all.every(Boolean));
   };
 
   return { record: (event) => void collected.push(event), flush };

@@ -1,72 +1,71 @@
 /**
- * Sink: the exact record. Hands each group of events on, to the queue or straight to the database; tries again a few
- * times, and where that is in vain puts every event into the log whole, from where `npm run replay` feeds it back.
+ * Sink: the ledger of the records Worker. Passes each group of events to the queue, or to the records Worker directly;
+ * retries with jitter, and when that fails prints every event whole, so that `npm run replay` can store it later.
  */
 import type { InterceptorEvent } from "../../events/event.ts";
-import type { Sink } from "./recorder.ts";
 import type { FallbackLog } from "../../events/fallback-log.ts";
+import { realTimer, TIMED_OUT, withDeadline, type After } from "../../shared/deadline.ts";
 import { isUnfinished } from "./coalesce-starts.ts";
+import type { Sink } from "./recorder.ts";
+
+export type AwaitedSink = Extract<Sink, { readonly kind: "awaited" }>;
 
 export type RecordsSinkOptions = {
   readonly required: boolean;
-  /** Whether an event is kept there at all. */
+  /** Whether an event goes to the ledger at all. */
   readonly wants: (event: InterceptorEvent) => boolean;
-  /** Takes all of them or rejects; may be given the same again after it has taken them. */
+  /** Takes all of them or rejects; may be called again with events that it has taken. */
   readonly deliver: (events: readonly InterceptorEvent[]) => Promise<unknown>;
-  /** Puts events that could not be delivered into the log. */
+  /** Prints events that could not be delivered. */
   readonly fallback: FallbackLog;
   readonly timing?: Timing;
 };
 
-/** Time and chance, which tests play themselves. */
+/** Timers and jitter; tests pass their own. */
 export type Timing = {
-  /** Calls after so many milliseconds; what it returns calls it off. */
-  readonly after: (ms: number, call: () => void) => () => void;
+  readonly after: After;
   /** From 0 to 1. */
   readonly random: () => number;
 };
 
-const REAL: Timing = {
-  after: (ms, call) => {
-    const timer = setTimeout(call, ms);
-    return () => clearTimeout(timer);
-  },
-  random: Math.random,
-};
+const REAL_TIMING: Timing = { after: realTimer, random: Math.random };
 
-/** How long one attempt may take, and the longest pause before each further one: together at most 6.3 s. */
+/** The deadline of one attempt, and the longest pause before each retry: 6.3 s in total at most. */
 const ATTEMPT_MS = 2000;
 const PAUSES_MS = [50, 250];
 
 /**
- * So many characters of an interception that has not ended go into the log at once: the line that tells its end must find
- * room among the 16,384 that the log takes of one request. What is over waits for it.
+ * Characters of an unfinished interception that are printed at once: the line of its end must fit into the 16,384
+ * characters that Logpush keeps of one request. The rest is printed with the end.
  */
-const ROOM_BEFORE_END = 4500;
-/** So many interceptions are waited for: of requests that the platform ended, nobody takes theirs out. */
+const CHARACTERS_BEFORE_END = 4500;
+/** The interceptions tracked at most: those whose request the platform ended are never removed otherwise. */
 const MAX_OPEN = 500;
 
-/** One whose start is not delivered yet, or was in vain; `waiting`: what of it has to be in the log and is not. */
+/** An interception whose start is not delivered yet, or could not be; `waiting`: events still to be printed. */
 type OpenInterception = { ended: boolean; waiting: readonly InterceptorEvent[] };
 
-export function recordsSink({ required, wants, deliver, fallback, timing = REAL }: RecordsSinkOptions): Sink {
+export function recordsSink(options: RecordsSinkOptions): AwaitedSink {
+  const { required, wants, deliver, fallback, timing = REAL_TIMING } = options;
   const open = new Map<string, OpenInterception>();
+  const deliverWithRetries = (events: readonly InterceptorEvent[]): Promise<void> =>
+    retry(() => deliver(events), timing);
 
   const begin = async (id: string, events: readonly InterceptorEvent[]): Promise<void> => {
-    const own: OpenInterception = { ended: open.size >= MAX_OPEN, waiting: [] };
-    if (!own.ended) open.set(id, own);
+    const interception: OpenInterception = { ended: open.size >= MAX_OPEN, waiting: [] };
+    if (!interception.ended) open.set(id, interception);
     try {
-      await retry(() => deliver(events), timing);
+      await deliverWithRetries(events);
     } catch (error) {
-      own.waiting = fallback(events, own.ended ? undefined : ROOM_BEFORE_END);
+      interception.waiting = fallback(events, interception.ended ? undefined : CHARACTERS_BEFORE_END);
       throw error;
     } finally {
-      if (own.waiting.length === 0) open.delete(id);
+      if (interception.waiting.length === 0) open.delete(id);
     }
   };
   const finish = async (id: string, events: readonly InterceptorEvent[]): Promise<void> => {
     try {
-      await retry(() => deliver(events), timing);
+      await deliverWithRetries(events);
     } catch (error) {
       fallback(events);
       throw error;
@@ -75,45 +74,40 @@ export function recordsSink({ required, wants, deliver, fallback, timing = REAL 
     }
   };
   const end = (id: string): void => {
-    const own = open.get(id);
-    if (!own) return;
+    const interception = open.get(id);
+    if (!interception) return;
     open.delete(id);
-    own.ended = true;
-    fallback(own.waiting);
+    interception.ended = true;
+    fallback(interception.waiting);
   };
-  const write = (events: readonly InterceptorEvent[]): void | Promise<void> => {
+  const write = async (events: readonly InterceptorEvent[]): Promise<void> => {
     const wanted = events.filter(wants);
     const id = wanted[0]?.interception_id;
-    if (id === undefined) return undefined;
-    return isUnfinished(wanted) ? begin(id, wanted) : finish(id, wanted);
+    if (id === undefined) return;
+    await (isUnfinished(wanted) ? begin(id, wanted) : finish(id, wanted));
   };
-  return { name: "ledger", required, write };
+  return { kind: "awaited", name: "ledger", required, write };
 }
 
-/** Tries, and tries again after each pause; rejects as the last attempt did. */
+/** Tries, and tries again after each pause. Rejects as the last attempt did. */
 async function retry(attempt: () => Promise<unknown>, timing: Timing): Promise<void> {
   for (const pause of PAUSES_MS) {
     try {
-      return await inTime(attempt, timing);
+      return await attemptInTime(attempt, timing);
     } catch {
-      // Between half of it and all: many requests that failed at once do not come back at once.
-      await waitFor(pause * (0.5 + timing.random() / 2), timing);
+      // Full pause or half of it: requests that failed together do not retry together.
+      await sleep(pause * (0.5 + timing.random() / 2), timing);
     }
   }
-  return inTime(attempt, timing);
+  return attemptInTime(attempt, timing);
 }
 
-/** As the attempt, or rejects when it takes too long. It goes on unheard then, and what it still does does no harm. */
-async function inTime(attempt: () => Promise<unknown>, { after }: Timing): Promise<void> {
-  const { promise: late, reject } = Promise.withResolvers<never>();
-  const callOff = after(ATTEMPT_MS, () => reject(new DOMException("not taken in time", "TimeoutError")));
-  try {
-    await Promise.race([attempt(), late]);
-  } finally {
-    callOff();
-  }
+/** Rejects when the attempt takes too long. A late attempt goes on unobserved; storing events twice changes nothing. */
+async function attemptInTime(attempt: () => Promise<unknown>, { after }: Timing): Promise<void> {
+  const result = await withDeadline(attempt(), ATTEMPT_MS, after);
+  if (result === TIMED_OUT) throw new DOMException("not taken in time", "TimeoutError");
 }
 
-function waitFor(ms: number, { after }: Timing): Promise<void> {
+function sleep(ms: number, { after }: Timing): Promise<void> {
   return new Promise((resolve) => void after(ms, resolve));
 }

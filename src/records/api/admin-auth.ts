@@ -1,28 +1,34 @@
-/** Who may ask: whoever presents the one admin token. Fails closed; says the same to everyone else. */
+/** Authorizes the holder of the admin token. Every failure gets the same response, so that it reveals nothing. */
+import { fromHex } from "../../shared/hex.ts";
 import { Refusal } from "../../shared/refusal.ts";
 
 const BEARER = /^bearer +([\x21-\x7e]+)$/i;
 const TOKEN = /^[\x21-\x7e]+$/;
+const SHA256 = /^[0-9a-f]{64}$/i;
 
-/** null: admitted. `adminTokenSha256` is 64 hex digits, or null where no token is set and nobody is. */
+/**
+ * Compares the token in `Authorization` (Bearer) or `Coder-Session-Token` with the configured digest. Fails closed.
+ * `adminTokenSha256`: 64 hex digits, or null where no token is configured.
+ * @returns null where the request is authorized; else the refusal `admin_only`.
+ */
 export async function authorizeAdmin(
   headers: Headers,
   adminTokenSha256: string | null,
 ): Promise<Refusal | null> {
   if (adminTokenSha256 === null) return reject("ADMIN_TOKEN is not set");
+  if (!SHA256.test(adminTokenSha256)) return reject("ADMIN_TOKEN is not a SHA-256 digest");
   const token = readToken(headers);
-  if (token === null) return reject("no token, or not exactly one");
+  if (token === null) return reject("the request has no admin token, or more than one");
   const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(token));
-  const wanted = fromHex(adminTokenSha256);
-  // Digests, so that neither the comparison's time nor its length tells of the token.
-  if (wanted.byteLength !== digest.byteLength || !crypto.subtle.timingSafeEqual(digest, wanted))
-    return reject("another token");
+  // Comparing digests in constant time leaks neither the token's length nor its characters.
+  if (!crypto.subtle.timingSafeEqual(digest, fromHex(adminTokenSha256)))
+    return reject("the admin token differs");
   return null;
 }
 
 const reject = (detail: string): Refusal => new Refusal("admin_only", { detail });
 
-/** The one token that is presented; null where there is none, several that differ, or something that is none. */
+/** The token that the request presents; null where there is none, one is malformed, or two differ. */
 function readToken(headers: Headers): string | null {
   const authorization = headers.get("authorization");
   const session = headers.get("coder-session-token");
@@ -32,8 +38,4 @@ function readToken(headers: Headers): string | null {
   ].filter((token) => token !== null);
   const [first = ""] = tokens;
   return first !== "" && tokens.every((token) => token === first) ? first : null;
-}
-
-function fromHex(digits: string): Uint8Array {
-  return Uint8Array.from(digits.match(/[0-9a-f]{2}/g) ?? [], (pair) => Number.parseInt(pair, 16));
 }

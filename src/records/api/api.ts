@@ -1,109 +1,115 @@
 /**
- * The API over the records, under both of Coder's prefixes. Receives a request, hands on an answer or a refusal; tells
- * nothing to anyone but the holder of the admin token, not even what it would have understood.
+ * The HTTP API over the ledger: a Hono app that serves every endpoint under both of Coder's prefixes. Authorization
+ * precedes every other check, so that only the holder of the admin token learns which paths and parameters exist.
  */
-import type { Api } from "./contract.ts";
-import { ROUTE_PREFIXES } from "../../shared/http/target.ts";
+import { Hono, type Context } from "hono";
+import { readTarget, ROUTE_PREFIXES } from "../../shared/http/target.ts";
 import { Refusal } from "../../shared/refusal.ts";
 import { authorizeAdmin } from "./admin-auth.ts";
-import { readJson } from "./kit/body.ts";
-import { methodsOf, type Endpoint } from "./kit/endpoint.ts";
 import { ENDPOINTS } from "./endpoints.ts";
-import { createQueryLedger } from "./kit/query-ledger.ts";
+import { errorBody } from "./error-body.ts";
+import { methodsOf, type Endpoint } from "./kit/endpoint.ts";
+import { createQueryLedger, type QueryLedger } from "./kit/query-ledger.ts";
 
-type Found = { readonly endpoint: Endpoint; readonly id: string };
-
-/** The first segments of the endpoints' paths: no provider's name. */
-const NAMES: ReadonlySet<string> = new Set(ENDPOINTS.map(({ path }) => path.split("/")[1] ?? ""));
-
-/** What a good value of each parameter is, and of each field of a body. */
-const RULES: ReadonlyMap<string, string> = new Map(
-  ENDPOINTS.toReversed().flatMap(({ parameters, body }) => [
-    ...Object.entries(parameters).map(([name, { rule }]) => [name, rule] as const),
-    ...Object.entries(body?.rules ?? {}),
-  ]),
-);
-
-const NOT_KNOWN = "only what the document at openapi.json has for this path";
-
-export function createApi({
-  database,
-  adminTokenSha256,
-  now,
-}: {
+export type ApiDeps = {
+  /** The ledger; null where the Worker has none. */
   readonly database: D1Database | null;
+  /** The admin token's SHA-256, 64 hex digits; null where no token is configured and every request is refused. */
   readonly adminTokenSha256: string | null;
+  /** Milliseconds since 1970. */
   readonly now: () => number;
-}): Api {
-  const ask = createQueryLedger(database);
-  return {
-    hasPath: (path) => NAMES.has(segmentsOf(path)[0] ?? ""),
-    methodsOf: methodsAt,
-    respond: async (request, target, judge) => {
-      const refusal = await authorizeAdmin(request.headers, adminTokenSha256);
-      if (refusal) return refusal;
-      const found = find(target.path);
-      if (!found) return new Refusal("not_found");
-      const { method, headers } = request;
-      if (!methodsOf(found.endpoint).includes(method)) return new Refusal("method_not_allowed");
-      const body = found.endpoint.body ? await readJson(request) : null;
-      if (body instanceof Refusal) return body;
-      const answer = await found.endpoint.respond({
-        search: target.search,
-        id: found.id,
-        accept: headers.get("accept") ?? "",
-        body: body && body.value,
-        query: ask,
-        explain: judge,
-        now: now(),
+  /** Makes the `x-interception-id` of a response. */
+  readonly newId: () => string;
+  /** Called once per refused request, before the response is returned. `id` is the response's `x-interception-id`. */
+  readonly onRefusal: (id: string, request: Request, refusal: Refusal) => void;
+};
+
+type ApiEnv = { readonly Variables: { interceptionId: string } };
+
+/** The app is called by `fetch`. It cannot be mounted in another Hono app, which would replace its `getPath`. */
+export type ApiApp = Hono<ApiEnv>;
+
+export function createApi(deps: ApiDeps): ApiApp {
+  const query = createQueryLedger(deps.database);
+  // Hono's own path comes from `request.url`, which believes the Host header, and decodes escapes.
+  const app: ApiApp = new Hono<ApiEnv>({ getPath: readPath });
+  app.use(async (context, next) => {
+    const id = deps.newId();
+    context.set("interceptionId", id);
+    await next();
+    const { headers } = context.res;
+    headers.set("x-interception-id", id);
+    headers.set("cache-control", "no-store");
+    headers.set("x-content-type-options", "nosniff");
+  });
+  app.notFound((context) => {
+    const target = readTarget(context.req.raw);
+    return refuse(context, deps, target instanceof Refusal ? target : new Refusal("not_found"));
+  });
+  // An error's message may quote a value; its name is a fixed word.
+  app.onError((error, context) => refuse(context, deps, new Refusal("internal", { detail: error.name })));
+  for (const prefix of ROUTE_PREFIXES) {
+    const routes = app.basePath(prefix);
+    routes.use(async (context, next) => {
+      const refusal = await authorizeAdmin(context.req.raw.headers, deps.adminTokenSha256);
+      if (refusal) return refuse(context, deps, refusal);
+      return next();
+    });
+    for (const endpoint of ENDPOINTS) {
+      const path = endpoint.path.replace(/\{(\w+)\}/, ":$1");
+      const methods = methodsOf(endpoint);
+      // Hono dispatches HEAD as GET and drops the body.
+      routes.on([...methods], path, async (context) => {
+        const response = await respond(endpoint, context.req.raw, query, deps.now());
+        return response instanceof Refusal ? refuse(context, deps, response) : response;
       });
-      return answer instanceof Refusal ? answer : withSafeHeaders(answer, method === "HEAD");
-    },
-    errorBody: ({ message, code, param }) => {
-      if (param === null) return { message };
-      const detail = code === "filter_unknown" ? NOT_KNOWN : (RULES.get(param) ?? "");
-      return { message, validations: [{ field: param, detail }] };
-    },
-  };
-}
-
-/** What stands behind a prefix, as it is written; nothing where the path is not under one. */
-function segmentsOf(path: string): readonly string[] {
-  const prefix = ROUTE_PREFIXES.find((one) => path.startsWith(`${one}/`));
-  return prefix === undefined ? [] : path.slice(prefix.length + 1).split("/");
-}
-
-function find(path: string): Found | null {
-  const segments = segmentsOf(path);
-  for (const endpoint of ENDPOINTS) {
-    const wanted = endpoint.path.slice(1).split("/");
-    const same = (part: string, at: number): boolean => part.startsWith("{") || part === segments[at];
-    if (wanted.length !== segments.length || !wanted.every(same)) continue;
-    const id = wanted.length > 1 ? decoded(segments.at(-1) ?? "") : "";
-    return id === null || (id === "" && wanted.length > 1) ? null : { endpoint, id };
+      routes.all(path, (context) => {
+        const response = refuse(context, deps, new Refusal("method_not_allowed"));
+        response.headers.set("allow", methods.join(", "));
+        return response;
+      });
+    }
   }
-  return null;
+  return app;
 }
 
-/** Of a path where there is nothing, those of what only reads. */
-function methodsAt(path: string): readonly string[] {
-  const found = find(path);
-  return found ? methodsOf(found.endpoint) : ["GET", "HEAD"];
+/** The path that routes are matched against. A URL that `readTarget` refuses matches none and reaches `notFound`. */
+function readPath(request: Request): string {
+  const target = readTarget(request);
+  return target instanceof Refusal ? "/" : target.path;
 }
 
-/** null where the escapes are no UTF-8. */
-function decoded(segment: string): string | null {
+/** The response in Coder's error form. Reports the refusal to the caller of `createApi`. */
+function refuse(context: Context<ApiEnv>, { onRefusal }: ApiDeps, refusal: Refusal): Response {
+  onRefusal(context.get("interceptionId"), context.req.raw, refusal);
+  return Response.json(errorBody(refusal), {
+    status: refusal.status,
+    headers: { "x-interceptor-error": refusal.code },
+  });
+}
+
+async function respond(
+  endpoint: Endpoint,
+  request: Request,
+  query: QueryLedger,
+  now: number,
+): Promise<Response | Refusal> {
+  const target = readTarget(request);
+  if (target instanceof Refusal) return target;
+  const id = endpoint.path.endsWith("}") ? decodeSegment(target.path) : "";
+  if (id === null) return new Refusal("not_found", { detail: "the path's escapes are not UTF-8" });
+  const accept = request.headers.get("accept") ?? "";
+  return endpoint.respond({ search: target.search, id, accept, query, now });
+}
+
+/**
+ * The path's last segment, decoded; null where its escapes are not UTF-8. Hono's own parameters are not used: they keep
+ * invalid escapes as they are.
+ */
+function decodeSegment(path: string): string | null {
   try {
-    return decodeURIComponent(segment);
+    return decodeURIComponent(path.slice(path.lastIndexOf("/") + 1));
   } catch {
     return null;
   }
-}
-
-/** For nobody's cache, and nothing that a browser would run. */
-function withSafeHeaders(answer: Response, isHead: boolean): Response {
-  const headers = new Headers(answer.headers);
-  headers.set("cache-control", "no-store");
-  headers.set("x-content-type-options", "nosniff");
-  return new Response(isHead ? null : answer.body, { status: answer.status, headers });
 }

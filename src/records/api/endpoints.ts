@@ -1,4 +1,4 @@
-/** What there is to ask. Another endpoint is one file and one line here. */
+/** Every endpoint of the API. A new one is one file in routes/ and one line here. */
 import { anomalies } from "./routes/anomalies.ts";
 import { attribution } from "./routes/attribution.ts";
 import type { Endpoint } from "./kit/endpoint.ts";

@@ -1,4 +1,4 @@
-/** What interceptions can be chosen by, wherever they are listed or counted. */
+/** The filters of every endpoint that lists or counts interceptions. */
 import type { Attribution } from "../../gateway/initiator/decision.ts";
 import type { Outcome } from "../../gateway/observation/outcome.ts";
 import {
@@ -14,24 +14,24 @@ import {
 } from "./kit/parameter.ts";
 import { column, sql } from "./kit/sql.ts";
 
-/** Written out with its meaning, and checked to be all of them. */
+/** The type makes the list complete. */
 const ATTRIBUTIONS: Readonly<Record<Attribution, string>> = {
   signed: "an owner header with a verified signature",
-  asserted: "an owner header from an actor that may assert, unsigned",
-  authenticated: "the actor, verified",
-  unverified: "only a fingerprint of the client's own provider key",
+  asserted: "an unsigned owner header from an actor that may assert owners",
+  authenticated: "the actor itself, verified",
+  unverified: "only the fingerprint of the client's own provider key",
 };
 
-/** `orphaned` is the ledger's own: a start whose end never came. `open` is what has none yet. */
+/** The ledger adds two: `orphaned` (the end event never arrived) and `open` (no end event yet). */
 const OUTCOMES: Readonly<Record<Outcome | "orphaned" | "open", string>> = {
-  completed: "the answer reached its end",
-  cancelled: "the client left",
-  truncated: "the provider broke off",
-  stalled: "the provider fell silent",
-  upstream_error: "the provider failed, or said so",
-  refused: "the gateway answered instead",
-  orphaned: "its end was never recorded",
-  open: "it has not ended yet",
+  completed: "the response reached its end",
+  cancelled: "the client disconnected",
+  truncated: "the provider ended the response early",
+  stalled: "the provider stopped sending (idle timeout)",
+  upstream_error: "the provider failed or returned an error",
+  refused: "the gateway refused the request",
+  orphaned: "the end event was never recorded",
+  open: "the interception has not ended",
 };
 
 const meanings = (words: Readonly<Record<string, string>>): string =>
@@ -42,35 +42,46 @@ const meanings = (words: Readonly<Record<string, string>>): string =>
 const keys = <Word extends string>(words: Readonly<Record<Word, string>>): Word[] =>
   Object.keys(words) as Word[];
 
-/** Of anything whose id begins with its time. */
+/** For tables whose ids begin with a time (UUID version 7). */
 export const TIME_FILTERS = {
   started_after: filter(STARTED_AFTER, since),
   started_before: filter(STARTED_BEFORE, until),
 } satisfies Record<string, Filter>;
 
-/** One sentence for every place where an initiator is named. */
+/** One rule for every endpoint: an error names only the parameter, so a name cannot have two rules. */
 export const INITIATOR_RULE =
-  "a text of 1 to 256 characters; needed for a session whose id several initiators have";
+  "must be 1 to 256 characters; required when sessions of several initiators share the session id";
 
-/** By anything but time. */
+/** Every filter except those on time. */
 export const PROPERTY_FILTERS = {
-  initiator: { ...equalsId("initiator_id", "On whose account: the initiator's id."), rule: INITIATOR_RULE },
-  actor: equalsId("actor_id", "Whose credential called: the actor's id."),
-  client: equals("client", "The calling software, by its own word: `Claude Code`."),
+  initiator: {
+    ...equalsId("initiator_id", "The initiator's id: the principal that the request is attributed to."),
+    rule: INITIATOR_RULE,
+  },
+  actor: equalsId("actor_id", "The actor's id: the holder of the credential."),
+  client: equals("client", "The calling software, as its headers report it: `Claude Code`."),
   provider: equals("provider", "The provider's configured name."),
-  provider_name: equals("provider", "The same as `provider`: Coder's word for it."),
+  provider_name: equals("provider", "The same as `provider`, under Coder's name."),
   provider_type: equals("provider_type", "The provider's dialect: `openai`, `anthropic`."),
-  model: equals("model", "The model as it was asked for."),
+  model: equals("model", "The requested model."),
   attribution: filter(
-    oneOf(keys(ATTRIBUTIONS), null, `How far the initiator can be believed. ${meanings(ATTRIBUTIONS)}`),
+    oneOf(
+      keys(ATTRIBUTIONS),
+      null,
+      `The strength of the evidence for the initiator. ${meanings(ATTRIBUTIONS)}`,
+    ),
     (alias, value) => sql`${column(alias, "attribution")} = ${value}`,
   ),
-  outcome: filter(oneOf(keys(OUTCOMES), null, `How it ended. ${meanings(OUTCOMES)}`), (alias, value) =>
-    value === "open" ? sql`${column(alias, "outcome")} IS NULL` : sql`${column(alias, "outcome")} = ${value}`,
+  outcome: filter(
+    oneOf(keys(OUTCOMES), null, `How the interception ended. ${meanings(OUTCOMES)}`),
+    (alias, value) =>
+      value === "open"
+        ? sql`${column(alias, "outcome")} IS NULL`
+        : sql`${column(alias, "outcome")} = ${value}`,
   ),
-  session_id: equals("session_id", "The session's id, to the letter."),
-  chat_id: equalsId("chat_id", "Coder's id of the chat."),
-  workspace_id: equalsId("workspace_id", "Coder's id of the workspace."),
+  session_id: equals("session_id", "The session's id, exactly."),
+  chat_id: equalsId("chat_id", "The id of Coder's chat."),
+  workspace_id: equalsId("workspace_id", "The id of Coder's workspace."),
 } satisfies Record<string, Filter>;
 
 export const INTERCEPTION_FILTERS = { ...PROPERTY_FILTERS, ...TIME_FILTERS };

@@ -1,6 +1,6 @@
 /**
- * Sessions as they are summed up. A session is what one initiator did under one session id: the id is the client's own
- * word, so the same under another initiator is another session, and nobody gets into somebody else's by naming it.
+ * Session summaries. A session is one initiator's interceptions under one session id. The client chooses that id, so the
+ * key includes the initiator: no client can add to another initiator's session by sending its id.
  */
 import { json, number, text, texts, textOrNull } from "./kit/row-mapper.ts";
 import type { Row } from "./kit/query-ledger.ts";
@@ -9,28 +9,31 @@ import { column, sql, type Sql } from "./kit/sql.ts";
 import { toCounts, TOKEN_FIELDS, totalsSql } from "./tokens.ts";
 import { toUserDto, USER } from "./user-dto.ts";
 
-/** A client can name a new model with every request. */
+/** The maximum number of names in a list: a client can send a new model with every request. */
 const MAX_NAMES = 20;
-/** Nor need it be short. */
+/** In characters: a client chooses the length, too. */
 const MAX_NAME = 128;
 const MAX_LAST_PROMPT = 1000;
 
-/** What is said of a session in a list and by itself. */
+/** The fields of a session both in a list and alone. */
 export const SESSION_FIELDS = {
   id: schema.TEXT,
   initiator: USER,
   providers: schema.list(schema.TEXT),
-  models: schema.withDescription(schema.list(schema.TEXT), `As they were asked for; at most ${MAX_NAMES}.`),
+  models: schema.withDescription(schema.list(schema.TEXT), `The requested models, at most ${MAX_NAMES}.`),
   client: schema.TEXT,
-  metadata: schema.withDescription(schema.METADATA, "Of the first interception's actor."),
+  metadata: schema.withDescription(schema.METADATA, "The metadata of the first interception's actor."),
   started_at: schema.TIME,
-  ended_at: schema.withDescription(schema.TIME, "Absent while an interception of it is open."),
+  ended_at: schema.withDescription(schema.TIME, "Absent while one of its interceptions is open."),
   first_interception_id: schema.withDescription(
     schema.UUID,
-    "Also finds the session, where its id is not its own or does not fit into a path.",
+    "Also a key to the session, for ids that several initiators share or that do not fit into a path.",
   ),
   interceptions: schema.COUNT,
-  usage_complete: schema.withDescription(schema.FLAG, "false: the sums leave out what was not reported."),
+  usage_complete: schema.withDescription(
+    schema.FLAG,
+    "false where the sums lack usage that was not reported.",
+  ),
   actor_ids: schema.withDescription(schema.list(schema.TEXT), `At most ${MAX_NAMES}.`),
   attributions: schema.list(schema.TEXT),
 };
@@ -43,7 +46,7 @@ export const SESSION = schema.object(
     token_usage_summary: schema.object(TOKEN_FIELDS),
     last_prompt: schema.withDescription(
       schema.TEXT,
-      `Cut at ${MAX_LAST_PROMPT} characters; absent where none was recorded.`,
+      `Truncated at ${MAX_LAST_PROMPT} characters; absent where no prompt was recorded.`,
     ),
     last_active_at: schema.withDescription(schema.TIME, "When its last interception started."),
   },
@@ -51,8 +54,8 @@ export const SESSION = schema.object(
 );
 
 /**
- * The summaries of sessions, newest first. `heads` selects id, session_id and initiator_id, one row for each session.
- * CROSS JOIN keeps SQLite from reading all interceptions first, as it would once its statistics say that sessions are long.
+ * The summaries of sessions, newest first. `heads` selects id, session_id and initiator_id, one row per session. CROSS
+ * JOIN keeps SQLite from reading all interceptions first, as it would once its statistics say that sessions are long.
  */
 export function summaries(heads: Sql): Sql {
   return sql`WITH head AS (${heads})
@@ -74,12 +77,13 @@ export function summaries(heads: Sql): Sql {
     GROUP BY h.id ORDER BY h.id DESC`;
 }
 
-/** What the session's first interception has there. */
+/** The column's value in the session's first interception. */
 function first(name: string): Sql {
   return sql`(SELECT ${column("f", name)} FROM interceptions f
     WHERE f.session_id = h.session_id AND f.initiator_id = h.initiator_id ORDER BY f.id LIMIT 1)`;
 }
 
+/** The column's distinct values in the session, as a JSON list. */
 function distinct(name: string): Sql {
   return sql`(SELECT json_group_array(value) FROM (SELECT DISTINCT SUBSTR(${column("d", name)}, 1, ${MAX_NAME}) AS value
     FROM interceptions d WHERE d.session_id = h.session_id AND d.initiator_id = h.initiator_id

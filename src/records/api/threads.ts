@@ -1,6 +1,6 @@
 /**
- * Threads in Coder's form: a thread is an interception and those that brought back results of the tools it called, and
- * so on. Receives rows, hands on what is answered; asks nothing.
+ * Threads in Coder's form. A thread is an interception, the interceptions that return results of the tools it called, the
+ * interceptions that return results of theirs, and so on. This file maps rows only; it runs no queries.
  */
 import { flag, json, text, textOrNull } from "./kit/row-mapper.ts";
 import type { Row } from "./kit/query-ledger.ts";
@@ -28,8 +28,8 @@ const AGENTIC_ACTION = schema.object({
 
 export const THREAD = schema.object(
   {
-    id: schema.withDescription(schema.UUID, "The first interception's."),
-    prompt: schema.withDescription(schema.TEXT, "Absent where none was recorded."),
+    id: schema.withDescription(schema.UUID, "The id of the first interception."),
+    prompt: schema.withDescription(schema.TEXT, "Absent where no prompt was recorded."),
     model: schema.TEXT,
     provider: schema.TEXT,
     credential_kind: schema.TEXT,
@@ -37,24 +37,24 @@ export const THREAD = schema.object(
     actor_id: schema.TEXT,
     attribution: schema.TEXT,
     started_at: schema.TIME,
-    ended_at: schema.withDescription(schema.TIME, "Absent while an interception of it is open."),
+    ended_at: schema.withDescription(schema.TIME, "Absent while one of its interceptions is open."),
     outcome: schema.withDescription(
       schema.orNull(schema.TEXT),
-      "The last interception's; null while it is open.",
+      "The last interception's outcome; null while it is open.",
     ),
     usage_complete: schema.FLAG,
     token_usage: TOKEN_USAGE,
     agentic_actions: schema.withDescription(
       schema.list(AGENTIC_ACTION),
-      "One for each interception whose answer called tools.",
+      "One action per interception whose response called tools.",
     ),
   },
   ["prompt", "ended_at"],
 );
 
-/** What there is of the threads on a page; each in the order of its ids. */
+/** The rows of the threads on a page, each list ordered by id. */
 export type ThreadRows = {
-  /** With `thread`, the id of the thread that each belongs to. */
+  /** With the column `thread`: the id of the thread that the interception belongs to. */
   readonly interceptions: readonly Row[];
   readonly usages: readonly Row[];
   readonly prompts: readonly Row[];
@@ -64,7 +64,7 @@ export type ThreadRows = {
 
 type Group = ReadonlyMap<string, readonly Row[]>;
 
-/** In the order of their ids. */
+/** Ordered by the threads' ids. */
 export function toThreads(parts: ThreadRows): Record<string, unknown>[] {
   const groups = {
     usages: grouped(parts.usages, "interception_id"),
@@ -121,7 +121,7 @@ function toToolCall(row: Row): Record<string, unknown> {
   };
 }
 
-/** The latest end; nothing while one is open. Times are all of one form, so the order of texts is that of time. */
+/** The latest end; empty while a member is open. All times have one form, so text order is time order. */
 function endOf(members: readonly Row[]): { ended_at?: string } {
   if (members.some(({ outcome }) => outcome === null)) return {};
   const latest =

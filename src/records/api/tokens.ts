@@ -1,4 +1,4 @@
-/** The four counts that every answer about usage has, by Coder's names. */
+/** The four token counts of every response about usage, under Coder's names. */
 import { json, number } from "./kit/row-mapper.ts";
 import type { Row } from "./kit/query-ledger.ts";
 import * as schema from "../../shared/json-schema.ts";
@@ -16,7 +16,7 @@ export type TokenCounts = Readonly<Record<(typeof TOKEN_COLUMNS)[number], number
 export const TOKEN_FIELDS = {
   input_tokens: schema.withDescription(
     schema.COUNT,
-    "Cache excluded. Of what is known, like the other three.",
+    "Without cached tokens. Like the other three, the sum of the known counts.",
   ),
   output_tokens: schema.COUNT,
   cache_read_input_tokens: schema.COUNT,
@@ -25,10 +25,13 @@ export const TOKEN_FIELDS = {
 
 export const TOKEN_USAGE = schema.object({
   ...TOKEN_FIELDS,
-  metadata: schema.withDescription(schema.METADATA, "Named extras of the dialects, summed."),
+  metadata: schema.withDescription(
+    schema.METADATA,
+    "Sums of the dialects' named extras, such as `web_search_requests`.",
+  ),
 });
 
-/** Sums over the usages that go by this alias. TOTAL, as SUM fails on what outgrows 64 bits. */
+/** Sums over the token usages with this alias. TOTAL, because SUM fails when a sum exceeds 64 bits. */
 export function totalsSql(alias: string): Sql {
   return joined(
     TOKEN_COLUMNS.map((name) => sql`TOTAL(${column(alias, name)}) AS ${{ text: name, values: [] }}`),
@@ -47,7 +50,7 @@ export function toCounts(row: Row | undefined): TokenCounts {
 
 export type TokenUsage = TokenCounts & { readonly metadata: Readonly<Record<string, number>> };
 
-/** What several usages come to. */
+/** The sums of several token usages. */
 export function sumUsages(usages: readonly Row[]): TokenUsage {
   const metadata: Record<string, number> = {};
   for (const usage of usages) {

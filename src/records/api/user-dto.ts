@@ -1,4 +1,4 @@
-/** A user in Coder's form. Of users nothing is known here but ids, and the actor's name where its credential has one. */
+/** Users in Coder's form. The ledger knows their ids only, and the actor's name where its credential has one. */
 import { json } from "./kit/row-mapper.ts";
 import type { Value } from "./kit/sql.ts";
 import * as schema from "../../shared/json-schema.ts";
@@ -7,13 +7,13 @@ export const USER = schema.object({
   id: schema.TEXT,
   username: schema.withDescription(
     schema.TEXT,
-    "The actor's name where the initiator is the actor, else the id.",
+    "The actor's name where the initiator is the actor; else the id.",
   ),
   name: schema.TEXT,
   avatar_url: schema.TEXT,
 });
 
-/** `metadata` is the actor's: another initiator must not go by its name. */
+/** `metadata` describes the actor, so another initiator does not get the name in it. */
 export function toUserDto(id: string, isActor: boolean, metadata: Value | undefined): Record<string, string> {
   const name = isActor ? json(metadata)["actor_name"] : null;
   return typeof name === "string"

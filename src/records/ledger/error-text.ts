@@ -1,7 +1,9 @@
+import { truncate } from "../../shared/text.ts";
+
 /**
- * What a database or a bucket says of a failure, for a line on the console. It names tables, columns and limits, never
- * values: all statements are fixed texts.
+ * The failure of a database or a bucket, for an operator log line. The message names tables, columns and limits, never
+ * values: every statement is a fixed text with bound parameters.
  */
 export function errorText(error: unknown): string {
-  return error instanceof Error ? `${error.name}: ${error.message.slice(0, 200)}` : "unknown";
+  return error instanceof Error ? `${error.name}: ${truncate(error.message, 200)}` : "unknown";
 }

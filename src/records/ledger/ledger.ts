@@ -1,13 +1,13 @@
-/** Where the exact record is kept, as the consumer and the cron need it. */
+/** The dependencies of the queue consumer and the cron. */
 import type { InterceptorEvent } from "../../events/event.ts";
 
 export type LedgerDeps = {
   readonly database: D1Database | null;
   readonly archive: R2Bucket | null;
-  /** 0: for ever. */
+  /** 0: rows are kept forever. */
   readonly retentionDays: number;
-  /** One line on the console, about ourselves. */
+  /** Writes one operator log line. */
   readonly logError: (line: string) => void;
-  /** Puts events that nothing else has taken into the log, whole. */
+  /** Writes events that could not be stored into the log, complete. */
   readonly fallback: (events: readonly InterceptorEvent[]) => void;
 };

@@ -1,59 +1,57 @@
-/**
- * What an endpoint is: one definition that its handler, its parameters' reading and the OpenAPI document are all made
- * of.
- */
+/** An endpoint is one definition: its handler, the reading of its parameters and its documentation all come from it. */
 import { Refusal } from "../../../shared/refusal.ts";
 import { toCsv, type Table } from "./csv.ts";
-import type { Explain } from "../contract.ts";
 import type { QueryLedger } from "./query-ledger.ts";
 import { oneOf, type Filter, type Parameter } from "./parameter.ts";
 import { readTexts, readValues, type Parameters, type Values } from "./query.ts";
 import type { Schema } from "../../../shared/json-schema.ts";
 import { allOf, type Condition } from "./sql.ts";
 
-/** What came in. */
+/** An authorized request, reduced to what an endpoint reads. */
 export type EndpointRequest = {
+  /** The query string, with its `?`; empty where there is none. */
   readonly search: string;
-  /** The path's last part, where the endpoint's path has a variable one; else "". */
+  /** The path's last segment, decoded, where the endpoint's path has a variable; else "". */
   readonly id: string;
   readonly accept: string;
-  /** What was sent, as JSON reads it; null where the endpoint takes no body. */
-  readonly body: unknown;
   readonly query: QueryLedger;
-  readonly explain: Explain;
+  /** Milliseconds since 1970. */
   readonly now: number;
 };
 
 export type EndpointResult = {
   readonly body: object;
-  /** The same as a table, where the endpoint has one. */
+  /** The same content as a table, where the endpoint serves CSV. */
   readonly table?: Table;
 };
 
-/** A body of JSON, its fields checked by the handler. */
+/** A JSON body. */
 export type Body = {
   readonly schema: Schema;
-  /** Field → what a good value is, for whoever sent a bad one. */
+  /** Name of a field → the rule for its value. */
   readonly rules: Readonly<Record<string, string>>;
 };
+
+type Handle<P extends Parameters> = (
+  values: Values<P>,
+  matches: Condition,
+  request: EndpointRequest,
+) => Promise<EndpointResult | Refusal>;
 
 export type Definition<P extends Parameters> = {
   readonly path: string;
   readonly summary: string;
   readonly description: string;
-  /** What leaves only some rows: read and put together here, so that no handler can forget one. */
+  /** Parameters that select rows. They become one condition here, so that a handler cannot omit one. */
   readonly filters: Readonly<Record<string, Filter>>;
   readonly parameters: P;
-  /** Can be had as CSV. */
+  /** Whether the result is also served as CSV. */
   readonly csv?: boolean;
-  /** What is asked stands in a body: by POST, and by nothing else. */
+  /** An endpoint with a body accepts POST only. */
   readonly body?: Body;
   readonly response: Schema;
-  readonly handle: (
-    values: Values<P>,
-    matches: Condition,
-    question: EndpointRequest,
-  ) => Promise<EndpointResult | Refusal> | EndpointResult;
+  /** Absent where the gateway serves the endpoint, which is then only documented here. */
+  readonly handle?: Handle<P>;
 };
 
 export type Endpoint = {
@@ -64,46 +62,38 @@ export type Endpoint = {
   readonly csv: boolean;
   readonly body: Body | null;
   readonly response: Schema;
-  readonly respond: (question: EndpointRequest) => Promise<Response | Refusal>;
+  readonly respond: (request: EndpointRequest) => Promise<Response | Refusal>;
 };
 
 const FORMAT: Parameter<"json" | "csv" | null> = oneOf(
   ["json", "csv"],
   null,
-  "JSON, unless `Accept` asks for `text/csv` and not for JSON.",
+  "The response's format. The default is JSON, unless `Accept` lists `text/csv` and not `application/json`.",
 );
 
 export function endpoint<const P extends Parameters>(definition: Definition<P>): Endpoint {
-  const {
-    path,
-    summary,
-    description,
-    filters,
-    parameters: own,
-    csv = false,
-    response: answer,
-    handle,
-  } = definition;
-  const { body = null } = definition;
-  const shape = csv ? { format: FORMAT } : {};
-  const parameters: Parameters = { ...filters, ...own, ...shape };
-  const respond: Endpoint["respond"] = async (question) => {
-    const sent = readTexts(question.search, parameters);
-    if (sent instanceof Refusal) return sent;
-    const conditions = readValues(sent, filters);
+  const { path, summary, description, filters, csv = false, body = null, response, handle } = definition;
+  const formatParameter = csv ? { format: FORMAT } : {};
+  const parameters: Parameters = { ...filters, ...definition.parameters, ...formatParameter };
+  const respond: Endpoint["respond"] = async (request) => {
+    if (!handle) return new Refusal("not_found", { detail: `the gateway serves ${path}` });
+    const texts = readTexts(request.search, parameters);
+    if (texts instanceof Refusal) return texts;
+    const conditions = readValues(texts, filters);
     if (conditions instanceof Refusal) return conditions;
-    const values = readValues(sent, own);
+    const values = readValues(texts, definition.parameters);
     if (values instanceof Refusal) return values;
-    const shaped = readValues(sent, shape);
-    if (shaped instanceof Refusal) return shaped;
-    const matches = allOf(Object.values(conditions).filter((one) => one !== null));
-    const answered = await handle(values, matches, question);
-    if (answered instanceof Refusal) return answered;
-    return toResponse(answered, shaped.format ?? (prefersCsv(question.accept) ? "csv" : "json"));
+    const format = readValues(texts, formatParameter);
+    if (format instanceof Refusal) return format;
+    const matches = allOf(Object.values(conditions).filter((condition) => condition !== null));
+    const result = await handle(values, matches, request);
+    if (result instanceof Refusal) return result;
+    return toResponse(result, format.format ?? (prefersCsv(request.accept) ? "csv" : "json"));
   };
-  return { path, summary, description, parameters, csv, body, response: answer, respond };
+  return { path, summary, description, parameters, csv, body, response, respond };
 }
 
+/** The methods that an endpoint allows. */
 export const methodsOf = ({ body }: Endpoint): readonly string[] => (body ? ["POST"] : ["GET", "HEAD"]);
 
 function toResponse({ body, table }: EndpointResult, format: "json" | "csv"): Response {

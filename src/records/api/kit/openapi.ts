@@ -1,4 +1,4 @@
-/** The OpenAPI 3.1 document, made of the definitions that the handlers are made of. */
+/** The OpenAPI 3.1 document, generated from the definitions of the endpoints. */
 import { ROUTE_PREFIXES } from "../../../shared/http/target.ts";
 import { endpoint, type Endpoint } from "./endpoint.ts";
 import * as schema from "../../../shared/json-schema.ts";
@@ -8,39 +8,40 @@ const ERROR = schema.object(
     message: schema.TEXT,
     validations: schema.withDescription(
       schema.list(schema.object({ field: schema.TEXT, detail: schema.TEXT })),
-      "The parameter at fault.",
+      "The invalid parameter or field, and the rule for its value.",
     ),
   },
   ["validations"],
 );
 
 const FAILURES = {
-  400: "A parameter is not valid, is not known, or is sent twice",
-  401: "Not the admin token",
-  404: "There is no such route, or no such session",
-  405: "Another method than GET or HEAD",
-  503: "The ledger could not be read, or there is none",
+  400: "A parameter is invalid, unknown, or sent twice",
+  401: "The admin token is missing or wrong",
+  404: "The route or the session does not exist",
+  405: "The method is not GET or HEAD",
+  503: "The ledger is not configured or could not be read",
 };
 
-/** Of what is asked in a body: it asks no ledger. */
+/** For endpoints with a body, which do not read the ledger. */
 const BODY_FAILURES = {
-  400: "The body is no JSON, or a field of it is not valid or not known",
+  400: "The body is not JSON, or one of its fields is invalid or unknown",
   401: FAILURES[401],
-  405: "Another method than POST",
+  405: "The method is not POST",
   413: "The body is too large",
   415: "The body is compressed",
 };
 
-/** `all`: every endpoint, this document's own among them. */
+/** `all`: every endpoint, including this one. */
 export function openapi(all: () => readonly Endpoint[]): Endpoint {
   return endpoint({
     path: "/openapi.json",
     summary: "This document",
-    description: "OpenAPI 3.1, made of the definitions that requests are read and answered by.",
+    description:
+      "OpenAPI 3.1, generated from the definitions that parse the requests and build the responses.",
     filters: {},
     parameters: {},
     response: { type: "object", required: ["openapi", "paths"], additionalProperties: true },
-    handle: () => ({ body: toDocument(all()) }),
+    handle: async () => ({ body: toDocument(all()) }),
   });
 }
 
@@ -50,12 +51,13 @@ export function toDocument(endpoints: readonly Endpoint[]): object {
     info: {
       title: "AI Edge Interceptor: records",
       version: "1",
-      description: "Who used which model on whose account. For the holder of the admin token only.",
+      description:
+        "The recorded model calls: who called which model, on whose account, and with which usage. Every request needs the admin token.",
     },
     servers: ROUTE_PREFIXES.map((url) => ({ url })),
     security: [{ bearer: [] }, { session_token: [] }],
     paths: Object.fromEntries(
-      endpoints.map((one) => [one.path, { [one.body ? "post" : "get"]: toOperation(one) }]),
+      endpoints.map((each) => [each.path, { [each.body ? "post" : "get"]: toOperation(each) }]),
     ),
     components: {
       securitySchemes: {
@@ -64,7 +66,7 @@ export function toDocument(endpoints: readonly Endpoint[]): object {
           type: "apiKey",
           in: "header",
           name: "Coder-Session-Token",
-          description: "The admin token, as Coder's consumers send theirs.",
+          description: "The admin token, in the header that Coder's own clients use.",
         },
       },
       schemas: { Error: ERROR },
@@ -72,15 +74,7 @@ export function toDocument(endpoints: readonly Endpoint[]): object {
   };
 }
 
-function toOperation({
-  path,
-  summary,
-  description,
-  parameters,
-  csv,
-  body,
-  response: answer,
-}: Endpoint): object {
+function toOperation({ path, summary, description, parameters, csv, body, response }: Endpoint): object {
   const variable = /\{(\w+)\}/.exec(path)?.[1];
   return {
     operationId: path.replace(/\W+/g, "_").replace(/^_|_$/g, ""),
@@ -102,9 +96,9 @@ function toOperation({
     }),
     responses: {
       200: {
-        description: "As asked for",
+        description: "Success",
         content: {
-          "application/json": { schema: answer },
+          "application/json": { schema: response },
           ...(csv ? { "text/csv": { schema: { type: "string" } } } : {}),
         },
       },

@@ -1,6 +1,6 @@
 /**
- * The kinds of query parameters. Each says what it is for the document and reads itself from text, so that what is
- * documented and what is taken cannot differ.
+ * The kinds of query parameters. Each has its documentation and its parser in one place, so that the two cannot
+ * disagree.
  */
 import { canonicalId, isUuid, firstUuidAt } from "../../../shared/uuid.ts";
 import type { Schema } from "../../../shared/json-schema.ts";
@@ -10,25 +10,25 @@ import { atOrAfter, readInstant, type Instant } from "./time.ts";
 export type Parameter<T> = {
   readonly schema: Schema;
   readonly description: string;
-  /** What a good value is, for whoever sent a bad one. */
+  /** The rule for a valid value, which the client gets with the error. */
   readonly rule: string;
-  /** What it is when it is not sent. */
+  /** The value of a parameter that is not sent. */
   readonly absent: T;
-  /** undefined: a bad value. */
+  /** Parses the text. Returns undefined where it is not valid. */
   readonly read: (text: string) => T | undefined;
 };
 
-/** A parameter that leaves only some rows. */
+/** A parameter that selects rows. */
 export type Filter = Parameter<Condition | null>;
 
 const MAX_TEXT = 256;
 
-/** A whole number in plain digits: no sign, exponent, blank or leading zero. */
-export function whole(from: number, to: number, absent: number, description: string): Parameter<number> {
+/** An integer in plain digits: no sign, exponent, whitespace or leading zero. */
+export function integer(from: number, to: number, absent: number, description: string): Parameter<number> {
   return {
     schema: { type: "integer", minimum: from, maximum: to, default: absent },
     description,
-    rule: `a whole number from ${from} to ${to}`,
+    rule: `must be an integer from ${from} to ${to}`,
     absent,
     read: (text) => {
       const value = /^(?:0|[1-9]\d{0,8})$/.test(text) ? Number(text) : -1;
@@ -41,14 +41,14 @@ export function anyText(description: string): Parameter<string | null> {
   return {
     schema: { type: "string", minLength: 1, maxLength: MAX_TEXT },
     description,
-    rule: `a text of 1 to ${MAX_TEXT} characters`,
+    rule: `must be 1 to ${MAX_TEXT} characters`,
     absent: null,
-    // Characters as JSON Schema counts them: a pair of surrogates is one.
-    read: (sent) => (sent !== "" && [...sent].length <= MAX_TEXT ? sent : undefined),
+    // JSON Schema counts characters: a surrogate pair is one.
+    read: (text) => (text !== "" && [...text].length <= MAX_TEXT ? text : undefined),
   };
 }
 
-/** A text that a list holds. */
+/** One of a fixed list of words. */
 export function oneOf<const Word extends string, Absent extends Word | null>(
   words: readonly Word[],
   absent: Absent,
@@ -57,9 +57,9 @@ export function oneOf<const Word extends string, Absent extends Word | null>(
   return {
     schema: { type: "string", enum: words, ...(absent === null ? {} : { default: absent }) },
     description,
-    rule: `one of ${words.join(", ")}`,
+    rule: `must be one of ${words.join(", ")}`,
     absent,
-    read: (sent) => words.find((word) => word === sent),
+    read: (text) => words.find((word) => word === text),
   };
 }
 
@@ -67,9 +67,9 @@ export function uuid(description: string): Parameter<string | null> {
   return {
     schema: { type: "string", format: "uuid" },
     description,
-    rule: "a UUID of 36 characters",
+    rule: "must be a UUID of 36 characters",
     absent: null,
-    read: (sent) => (isUuid(sent) ? sent.toLowerCase() : undefined),
+    read: (text) => (isUuid(text) ? text.toLowerCase() : undefined),
   };
 }
 
@@ -77,34 +77,34 @@ export function instant(description: string): Parameter<Instant | null> {
   return {
     schema: { type: "string", format: "date-time" },
     description,
-    rule: "a time as in RFC 3339, with its zone: 2026-11-23T12:00:00Z",
+    rule: "must be a time in RFC 3339 form with its zone: 2026-11-23T12:00:00Z",
     absent: null,
     read: readInstant,
   };
 }
 
-/** What another parameter reads, as a condition. */
+/** A filter whose value another parameter parses. */
 export function filter<T>(parameter: Parameter<T | null>, toSql: (alias: string, value: T) => Sql): Filter {
   return {
     ...parameter,
     absent: null,
-    read: (sent) => {
-      const value = parameter.read(sent);
+    read: (text) => {
+      const value = parameter.read(text);
       return value == null ? undefined : (alias) => toSql(alias, value);
     },
   };
 }
 
-/** Rows whose column holds exactly this. */
+/** Selects rows whose column equals the value exactly. */
 export const equals = (name: string, description: string): Filter =>
   filter(anyText(description), (alias, value) => sql`${column(alias, name)} = ${value}`);
 
-/** The same for a column of ids: a UUID in any case is one id. */
+/** The same for a column of ids: a UUID matches in any case. */
 export const equalsId = (name: string, description: string): Filter =>
   filter(anyText(description), (alias, value) => sql`${column(alias, name)} = ${canonicalId(value)}`);
 
-export const STARTED_AFTER = instant("At this time or later.");
-export const STARTED_BEFORE = instant("At this time or earlier.");
+export const STARTED_AFTER = instant("Started at this time or later.");
+export const STARTED_BEFORE = instant("Started at this time or earlier.");
 
 export const since: (alias: string, from: Instant) => Sql = (alias, from) =>
   sql`${column(alias, "id")} >= ${firstUuidAt(atOrAfter(from))}`;

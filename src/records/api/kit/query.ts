@@ -1,4 +1,4 @@
-/** Reads a request's query by the parameters that an endpoint has; refuses `filter_invalid` and `filter_unknown` by the parameter's name. */
+/** Parses a query string with an endpoint's parameters. Refuses `filter_invalid` and `filter_unknown` by parameter name. */
 import type { Refusal } from "../../../shared/refusal.ts";
 import { invalidFilter, unknownFilter } from "./invalid-filter.ts";
 import { anyText, type Parameter } from "./parameter.ts";
@@ -10,7 +10,7 @@ export type Values<P extends Parameters> = {
   readonly [Name in keyof P]: P[Name] extends Parameter<infer T> ? T : never;
 };
 
-/** What can be searched for in `q`: Coder's keys. */
+/** Coder's keys in `q`. */
 const TERM_KEYS: ReadonlySet<string> = new Set([
   "initiator",
   "provider",
@@ -27,46 +27,46 @@ const TYPES: ReadonlySet<string> = new Set(["openai", "anthropic", "copilot"]);
 
 export const SEARCH = {
   ...anyText(
-    `The same filters in Coder's form: \`key:value key:"quoted value"\`. Keys: ${[...TERM_KEYS].join(", ")}; \`provider\` is the type where it says ${[...TYPES].join(", ")}. What is given here is not given as a parameter too.`,
+    `The same filters in Coder's form: \`key:value key:"quoted value"\`. Keys: ${[...TERM_KEYS].join(", ")}. The key \`provider\` means the provider's type when its value is one of ${[...TYPES].join(", ")}. A key must not be repeated as a parameter of its own.`,
   ),
   schema: { type: "string" },
-  rule: 'terms such as key:value key:"quoted value", each key once and not beside the parameter of its name',
-  // Coder's own client sends it empty when it searches for nothing.
-  read: (sent: string): string => sent,
+  rule: 'must consist of terms such as key:value key:"quoted value", each key once and not also a parameter of its own',
+  // Coder's own client sends an empty `q` when it does not search.
+  read: (text: string): string => text,
 } satisfies Parameter<string | null>;
 
-/** The query's texts by their parameters' names: each known, none said twice. */
+/** The query's texts by parameter name: each name known, each sent once. */
 export function readTexts(search: string, parameters: Parameters): ReadonlyMap<string, string> | Refusal {
-  const sent = new Map<string, string>();
+  const texts = new Map<string, string>();
   for (const [name, value] of new URLSearchParams(search)) {
     if (!Object.hasOwn(parameters, name)) return unknownFilter(name);
-    if (sent.has(name)) return invalidFilter(name, "is sent twice");
-    sent.set(name, value);
+    if (texts.has(name)) return invalidFilter(name, "is sent twice");
+    texts.set(name, value);
   }
-  const terms = readTerms(sent.get("q") ?? "");
-  if (!terms) return invalidFilter("q", "is not made of terms");
+  const terms = readTerms(texts.get("q") ?? "");
+  if (!terms) return invalidFilter("q", "does not consist of terms");
   for (const [key, value] of terms) {
     if (!TERM_KEYS.has(key) || !Object.hasOwn(parameters, key))
-      return invalidFilter("q", "has a key that is not known");
+      return invalidFilter("q", "has an unknown key");
     const name = key === "provider" && TYPES.has(value) ? "provider_type" : key;
-    if (sent.has(key) || sent.has(name)) return invalidFilter("q", "says something twice");
-    sent.set(name, value);
+    if (texts.has(key) || texts.has(name)) return invalidFilter("q", "repeats a key or a parameter");
+    texts.set(name, value);
   }
-  return sent;
+  return texts;
 }
 
-/** The good values of these parameters; those that were not sent are as they are then. */
+/** The parsed values of these parameters. A parameter that is not sent has its `absent` value. */
 export function readValues<const P extends Parameters>(
-  sent: ReadonlyMap<string, string>,
+  texts: ReadonlyMap<string, string>,
   parameters: P,
 ): Values<P> | Refusal {
   const values: Record<string, unknown> = {};
   for (const [name, parameter] of Object.entries(parameters)) {
-    const given = sent.get(name);
-    const value = given === undefined ? parameter.absent : parameter.read(given);
-    if (value === undefined) return invalidFilter(name, "cannot be read");
+    const text = texts.get(name);
+    const value = text === undefined ? parameter.absent : parameter.read(text);
+    if (value === undefined) return invalidFilter(name, "is not valid");
     values[name] = value;
   }
-  // Read by `parameters`, name for name.
+  // One value per parameter, under its name.
   return values as Values<P>;
 }

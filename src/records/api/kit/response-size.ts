@@ -1,6 +1,6 @@
 /**
- * How much an answer may hold: what is recorded of a conversation is large, and the streams of others run in the same
- * memory. What would be larger is refused by its `limit`, before it is read.
+ * Bounds a response's size. Recorded conversations are large, and an isolate's memory is shared by all its requests. A
+ * page that would exceed the bound is refused by its `limit`, before the content is read.
  */
 import type { Refusal } from "../../../shared/refusal.ts";
 import { invalidFilter } from "./invalid-filter.ts";
@@ -8,15 +8,16 @@ import { number } from "./row-mapper.ts";
 import type { Row } from "./query-ledger.ts";
 import { column, sql, type Sql } from "./sql.ts";
 
-/** Bytes of UTF-8 as they are stored: written out as JSON, a control character takes six. */
+/** In bytes of UTF-8 as stored. In JSON, a control character takes six. */
 const MAX_SIZE = 8 * 1024 * 1024;
-/** What a row costs whatever is in it. */
+/** The size of a row apart from its content, in bytes. */
 const ROW = 512;
 
-export const TOO_LARGE = "Less where the answer would be over 8 MiB.";
+/** For the description of a `limit`. */
+export const SIZE_NOTE = "Must be smaller where the response would exceed 8 MiB.";
 
-/** `ids` selects the interceptions that are to be answered with all that belongs to them. */
-export function sizeOf(ids: Sql): Sql {
+/** The size of the interceptions that `ids` selects, with the rows that belong to them, as `size`. */
+export function sizeSql(ids: Sql): Sql {
   return sql`WITH page AS (${ids}) SELECT (SELECT 2 * ${ROW} * COUNT(*) FROM page)
     + (SELECT TOTAL(${bytes("p", "prompt")}) + ${ROW} * COUNT(*) FROM user_prompts p
        WHERE p.interception_id IN (SELECT id FROM page))
@@ -26,10 +27,11 @@ export function sizeOf(ids: Sql): Sql {
        WHERE m.interception_id IN (SELECT id FROM page)) AS size`;
 }
 
-/** As a BLOB: the length of a text ends for SQLite at its first NUL. */
+/** The length of a column in bytes. As a BLOB, because SQLite's length of a text ends at its first NUL. */
 const bytes = (alias: string, name: string): Sql => sql`LENGTH(CAST(${column(alias, name)} AS BLOB))`;
 
+/** `rows`: the result of `sizeSql`. */
 export function checkSize(rows: readonly Row[]): Refusal | null {
   const fits = number(rows[0]?.["size"]) <= MAX_SIZE;
-  return fits ? null : invalidFilter("limit", "is too much for one answer");
+  return fits ? null : invalidFilter("limit", "is too large: the response would exceed 8 MiB");
 }

@@ -1,8 +1,9 @@
 /**
- * A row as it is answered: a record's fields are one table, which says what is selected, how it is read, and what its
- * schema is.
+ * Maps ledger rows to JSON. One table of fields per record says which columns are selected, how each is read, and what
+ * its schema is.
  */
 import type { Row } from "./query-ledger.ts";
+import { parseJson, parseObject, type JsonObject } from "../../../shared/json.ts";
 import * as schema from "../../../shared/json-schema.ts";
 import type { Schema } from "../../../shared/json-schema.ts";
 import { column, joined, type Sql, type Value } from "./sql.ts";
@@ -11,31 +12,22 @@ export type Field = { readonly schema: Schema; readonly read: (value: Value | un
 export type Fields = Readonly<Record<string, Field>>;
 
 export const textOrNull = (value: Value | undefined): string | null => (value == null ? null : String(value));
-/** Where Coder's field is a text always: nothing is "". */
+/** For Coder's fields that are always texts: NULL becomes "". */
 export const text = (value: Value | undefined): string => textOrNull(value) ?? "";
 export const numberOrNull = (value: Value | undefined): number | null =>
   typeof value === "number" ? value : null;
 export const number = (value: Value | undefined): number => numberOrNull(value) ?? 0;
 export const flag = (value: Value | undefined): boolean => value === 1;
 
-/** A column that holds a JSON object; what cannot be read is an empty one, so that one bad row hides no others. */
-export function json(value: Value | undefined): Readonly<Record<string, unknown>> {
-  const read = parsed(value);
-  return typeof read === "object" && read !== null && !Array.isArray(read) ? { ...read } : {};
+/** A column that holds a JSON object. An unreadable value becomes {}, so that one bad row does not hide the others. */
+export function json(value: Value | undefined): JsonObject {
+  return (typeof value === "string" ? parseObject(value) : null) ?? {};
 }
 
-/** A column that holds a JSON array of texts, in order. */
+/** A column that holds a JSON array of texts, sorted. */
 export function texts(value: Value | undefined): string[] {
-  const read = parsed(value);
-  return Array.isArray(read) ? read.filter((one) => typeof one === "string").toSorted() : [];
-}
-
-function parsed(value: Value | undefined): unknown {
-  try {
-    return typeof value === "string" ? JSON.parse(value) : null;
-  } catch {
-    return null;
-  }
+  const list = typeof value === "string" ? parseJson(value) : null;
+  return Array.isArray(list) ? list.filter((item) => typeof item === "string").toSorted() : [];
 }
 
 export const ID: Field = { schema: schema.UUID, read: text };
@@ -48,7 +40,7 @@ export const ID_OR_NULL: Field = { schema: schema.orNull(schema.UUID), read: tex
 export const TEXT_OR_NULL: Field = { schema: schema.orNull(schema.TEXT), read: textOrNull };
 export const TIME_OR_NULL: Field = { schema: schema.orNull(schema.TIME), read: textOrNull };
 export const COUNT_OR_NULL: Field = { schema: schema.orNull(schema.COUNT), read: numberOrNull };
-/** A JSON list; one that is not there is empty. */
+/** A JSON list of texts; NULL becomes an empty list. */
 export const TEXTS: Field = { schema: schema.list(schema.TEXT), read: texts };
 export const FLAG_OR_NULL: Field = {
   schema: schema.orNull(schema.FLAG),
@@ -60,6 +52,7 @@ export const withDescription = (field: Field, description: string): Field => ({
   schema: schema.withDescription(field.schema, description),
 });
 
+/** The list of columns for SELECT. */
 export function selected(alias: string, fields: Fields): Sql {
   return joined(
     Object.keys(fields).map((name) => column(alias, name)),

@@ -1,12 +1,12 @@
 /**
- * Coder's search, as its consumers send it in `q`: `key:value key:"quoted value"`, in one blank or more. Receives the
- * text, hands on its keys and values; what the keys mean is not known here.
+ * Coder's search syntax, which its consumers send in `q`: terms `key:value` or `key:"quoted value"`, separated by spaces
+ * or tabs. This file knows the syntax only, not the keys.
  */
 
-/** Sticky: term follows term from the first character to the last. In quotes, a backslash takes the next as it is. */
+/** Sticky, so that terms follow each other without a gap. Within quotes, a backslash escapes the next character. */
 const TERM = /[ \t]*([a-z_]+):(?:"((?:[^"\\]|\\.)*)"|([^\s"]+))(?=[ \t]|$)/suy;
 
-/** undefined where anything in it is no term. */
+/** @returns the terms in order; undefined where a part of the text is not a term. */
 export function readTerms(text: string): (readonly [key: string, value: string])[] | undefined {
   const trimmed = text.trim();
   const terms: [string, string][] = [];

@@ -1,13 +1,13 @@
 /**
- * SQL with its values beside it. In the template `sql`, another piece of SQL is put in as it is and everything else is
- * bound: a caller's text is always a string, so it can only ever be bound.
+ * SQL text with its bound values. The template `sql` inserts another `Sql` as SQL and binds every other value, so a
+ * caller's text can only ever be bound.
  */
 
 export type Value = string | number | null;
 
 export type Sql = { readonly text: string; readonly values: readonly Value[] };
 
-/** A piece of a condition, about the table that goes by this alias. */
+/** A condition on the table that has this alias. */
 export type Condition = (alias: string) => Sql;
 
 export function sql(parts: TemplateStringsArray, ...inserted: readonly (Sql | Value)[]): Sql {
@@ -28,7 +28,10 @@ export function sql(parts: TemplateStringsArray, ...inserted: readonly (Sql | Va
   return { text, values };
 }
 
-/** A column's name, out of our own tables. Throws on anything that needs quoting. */
+/**
+ * A column's name, from the code's own tables.
+ * @throws Error where the name would need quoting: a caller's text must never become SQL.
+ */
 export function column(alias: string, name: string): Sql {
   if (![alias, name].every((part) => /^[a-z][a-z0-9_]*$/.test(part))) throw new Error("not a column's name");
   return { text: `${alias}.${name}`, values: [] };
@@ -41,13 +44,13 @@ export function joined(pieces: readonly Sql[], separator: " AND " | ", "): Sql {
   };
 }
 
-/** All of the conditions at once; true where there are none. */
+/** The conjunction of the conditions; true where there are none. */
 export function allOf(conditions: readonly Condition[]): Condition {
   return (alias) =>
     conditions.length === 0
       ? sql`1`
       : joined(
-          conditions.map((one) => one(alias)),
+          conditions.map((condition) => condition(alias)),
           " AND ",
         );
 }

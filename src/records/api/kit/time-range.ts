@@ -1,4 +1,4 @@
-/** The span of time that is added up: 30 days unless said otherwise, so that no default reads everything. */
+/** The time range of a sum. The default is 30 days, so that no default query reads the whole ledger. */
 import { instant, since, until } from "./parameter.ts";
 import * as schema from "../../../shared/json-schema.ts";
 import { allOf, type Condition } from "./sql.ts";
@@ -8,24 +8,27 @@ const DAYS = 30;
 const DAY_MS = 86_400_000;
 
 export const RANGE_PARAMETERS = {
-  started_after: instant(`At this time or later; unless given, ${DAYS} days before the end.`),
-  started_before: instant("At this time or earlier; unless given, now."),
+  started_after: instant(
+    `Started at this time or later. The default is ${DAYS} days before the end of the range.`,
+  ),
+  started_before: instant("Started at this time or earlier. The default is now."),
 };
 
 export const RANGE_FIELDS = { started_after: schema.TIME, started_before: schema.TIME };
 
 export type TimeRange = {
-  /** As it is answered. */
+  /** The response's fields. */
   readonly fields: { readonly started_after: string; readonly started_before: string };
   readonly matches: Condition;
 };
 
+/** `now`: milliseconds since 1970. */
 export function readTimeRange(
-  sent: { readonly started_after: Instant | null; readonly started_before: Instant | null },
+  values: { readonly started_after: Instant | null; readonly started_before: Instant | null },
   now: number,
 ): TimeRange {
-  const to = sent.started_before ?? { ms: now, whole: true };
-  const from = sent.started_after ?? { ms: Math.max(0, to.ms - DAYS * DAY_MS), whole: true };
+  const to = values.started_before ?? { ms: now, isExact: true };
+  const from = values.started_after ?? { ms: Math.max(0, to.ms - DAYS * DAY_MS), isExact: true };
   return {
     fields: { started_after: iso(from), started_before: iso(to) },
     matches: allOf([(alias) => since(alias, from), (alias) => until(alias, to)]),

@@ -1,4 +1,4 @@
-/** GET /anomalies: what the cron found odd among many requests. Each is a reason to look, and proof of nothing. */
+/** GET /anomalies: patterns across many requests that the cron detected. Each is a reason to look, not proof. */
 import type { AnomalyKind } from "../../ledger/maintain/anomalies.ts";
 import { Refusal } from "../../../shared/refusal.ts";
 import { endpoint } from "../kit/endpoint.ts";
@@ -10,7 +10,7 @@ import {
   countSql,
   LIMIT,
   OFFSET,
-  PAST_ALL,
+  AFTER_EVERY_ID,
 } from "../kit/page.ts";
 import { equalsId, filter, instant, oneOf } from "../kit/parameter.ts";
 import {
@@ -30,22 +30,21 @@ import { atOrAfter } from "../kit/time.ts";
 
 const COUNT_CAP = 10_000;
 
-/** Written out with its meaning, and checked to be all of them. */
+/** The type makes the list complete. */
 const KINDS: Readonly<Record<AnomalyKind, string>> = {
-  chat_multiple_initiators:
-    "one chat's id on the account of several (`subject`: the chat; `count`: initiators)",
+  chat_multiple_initiators: "several initiators used one chat id (`subject`: the chat; `count`: initiators)",
   actor_multiple_owners:
-    "the same, where one actor speaks for several (`subject`: the chat; `count`: initiators)",
+    "one actor asserted several owners in one chat (`subject`: the chat; `count`: initiators)",
   owner_many_actors:
-    "more than three actors assert one owner in a day (`subject`: the owner; `count`: actors)",
+    "more than three actors asserted one owner in a day (`subject`: the owner; `count`: actors)",
   coder_agents_without_headers:
-    "Coder Agents, by its own word, named neither owner nor chat (`subject`: the actor; `count`: requests)",
+    "a client that reports itself as Coder Agents sent neither owner nor chat (`subject`: the actor; `count`: requests)",
   asserted_share_spike:
-    "of an hour's requests far more are `asserted` than of the week's before (`subject`: `asserted`; `count`: requests)",
+    "the share of `asserted` requests in an hour is far above that of the week before (`subject`: `asserted`; `count`: requests)",
 };
 
 const ANOMALY = {
-  id: withDescription(ID, "Made of kind, subject and day."),
+  id: withDescription(ID, "Derived from kind, subject and day."),
   kind: withDescription(
     TEXT,
     Object.entries(KINDS)
@@ -53,12 +52,15 @@ const ANOMALY = {
       .join(" · "),
   ),
   subject: TEXT,
-  first_interception_id: withDescription(ID, "From which on it is odd."),
-  last_interception_id: withDescription(ID, "The last that is part of it, as far as has been looked."),
-  count: withDescription(COUNT, "Of initiators and actors, 10 stands for as many or more."),
-  details: withDescription(JSON_OBJECT, "Ids and figures, by kind."),
-  first_seen: withDescription(TIME, "When the first interception began."),
-  last_seen: withDescription(TIME, "When the last one did."),
+  first_interception_id: withDescription(ID, "The interception that the anomaly begins with."),
+  last_interception_id: withDescription(
+    ID,
+    "The last interception of the anomaly that the cron has read so far.",
+  ),
+  count: withDescription(COUNT, "For initiators and actors, 10 means 10 or more."),
+  details: withDescription(JSON_OBJECT, "Ids and figures; the fields depend on the kind."),
+  first_seen: withDescription(TIME, "When the first interception started."),
+  last_seen: withDescription(TIME, "When the last interception started."),
 };
 
 const kinds = Object.keys(KINDS) as AnomalyKind[];
@@ -67,15 +69,15 @@ const iso = (ms: number): string => new Date(ms).toISOString();
 
 export const anomalies = endpoint({
   path: "/anomalies",
-  summary: "What is odd among many requests, newest day first",
+  summary: "Anomalies across many requests, newest day first",
   description:
-    "One for each kind, subject and day (UTC), found by the cron some while after the requests. A reason to look, and proof of nothing.",
+    "One anomaly per kind, subject and day (UTC), detected by the cron some time after the requests. An anomaly is a reason to look, not proof.",
   filters: {
     kind: filter(
-      oneOf(kinds, null, "What is odd."),
+      oneOf(kinds, null, "The kind of anomaly."),
       (alias, value) => sql`${column(alias, "kind")} = ${value}`,
     ),
-    subject: equalsId("subject", "The chat, owner or actor that it is about."),
+    subject: equalsId("subject", "The chat, owner or actor that the anomaly is about."),
     seen_after: filter(
       instant("Seen at this time or later."),
       (alias, from) => sql`${column(alias, "last_seen")} >= ${iso(atOrAfter(from))}`,
@@ -87,17 +89,17 @@ export const anomalies = endpoint({
   },
   parameters: { limit: LIMIT, offset: OFFSET, after_id: AFTER_ID },
   response: schema.object({ ...COUNT_FIELDS, results: schema.list(schema.object(schemasOf(ANOMALY))) }),
-  handle: async ({ limit, offset, after_id }, matches, { query: ask }) => {
+  handle: async ({ limit, offset, after_id }, matches, { query }) => {
     const refusal = checkCursors({ after_id, offset });
     if (refusal) return refusal;
-    const found = await ask([
+    const result = await query([
       sql`SELECT ${selected("a", ANOMALY)} FROM anomalies a
-        WHERE a.id < ${after_id ?? PAST_ALL} AND ${matches("a")}
+        WHERE a.id < ${after_id ?? AFTER_EVERY_ID} AND ${matches("a")}
         ORDER BY a.id DESC LIMIT ${limit} OFFSET ${offset}`,
-      countSql(COUNT_CAP, sql`SELECT 1 FROM anomalies a WHERE a.id < ${PAST_ALL} AND ${matches("a")}`),
+      countSql(COUNT_CAP, sql`SELECT 1 FROM anomalies a WHERE a.id < ${AFTER_EVERY_ID} AND ${matches("a")}`),
     ]);
-    if (found instanceof Refusal) return found;
-    const [rows, count] = found;
+    if (result instanceof Refusal) return result;
+    const [rows, count] = result;
     return {
       body: { ...countFields(COUNT_CAP, count), results: rows.map((row) => toRecord(row, ANOMALY)) },
     };

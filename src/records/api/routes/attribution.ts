@@ -1,4 +1,4 @@
-/** GET /attribution: how far initiators could be believed, day by day. */
+/** GET /attribution: the strength of the evidence for initiators, day by day. */
 import { Refusal } from "../../../shared/refusal.ts";
 import { endpoint } from "../kit/endpoint.ts";
 import { PROPERTY_FILTERS } from "../filters.ts";
@@ -21,7 +21,7 @@ const COLUMNS = [
 export const attribution = endpoint({
   path: "/attribution",
   summary: "The share of requests and tokens per attribution, per day",
-  description: "Newest day first. Days are UTC's; shares are of what matches on that day.",
+  description: "Newest day first. Days are in UTC. Shares are relative to the matching requests of that day.",
   filters: PROPERTY_FILTERS,
   parameters: RANGE_PARAMETERS,
   csv: true,
@@ -32,23 +32,26 @@ export const attribution = endpoint({
         day: schema.DAY,
         attribution: schema.TEXT,
         requests: schema.COUNT,
-        tokens: schema.withDescription(schema.COUNT, "Of all four kinds, as far as they are known."),
+        tokens: schema.withDescription(
+          schema.COUNT,
+          "The sum of all four token counts, as far as they are known.",
+        ),
         share_of_requests: schema.SHARE,
         share_of_tokens: schema.withDescription(
           schema.orNull(schema.SHARE),
-          "null: none are known of that day.",
+          "null where no token counts of that day are known.",
         ),
-        unknown_usage: schema.withDescription(schema.COUNT, "Requests whose usage is not known to the end."),
+        unknown_usage: schema.withDescription(schema.COUNT, "Requests whose usage is not final."),
       }),
     ),
   }),
-  handle: async (sent, matches, { query: ask, now }) => {
-    const span = readTimeRange(sent, now);
-    const rows = await ask([
+  handle: async (values, matches, { query, now }) => {
+    const range = readTimeRange(values, now);
+    const rows = await query([
       sql`SELECT SUBSTR(i.started_at, 1, 10) AS day, i.attribution, COUNT(DISTINCT i.id) AS requests, ${totalsSql("t")},
           COUNT(DISTINCT CASE WHEN i.usage IS NOT 'final' THEN i.id END) AS unknown_usage
         FROM interceptions i LEFT JOIN token_usages t ON t.interception_id = i.id
-        WHERE ${span.matches("i")} AND ${matches("i")}
+        WHERE ${range.matches("i")} AND ${matches("i")}
         GROUP BY 1, 2 ORDER BY 1 DESC, 2`,
     ]);
     if (rows instanceof Refusal) return rows;
@@ -61,7 +64,7 @@ export const attribution = endpoint({
     }));
     const results = withShares(parts);
     return {
-      body: { ...span.fields, results },
+      body: { ...range.fields, results },
       table: { columns: COLUMNS, rows: results.map((result) => COLUMNS.map((name) => result[name])) },
     };
   },
@@ -73,9 +76,9 @@ type Shares = { readonly share_of_requests: number; readonly share_of_tokens: nu
 function withShares<P extends Part>(parts: readonly P[]): (P & Shares)[] {
   const days = Map.groupBy(parts, ({ day }) => day);
   return parts.map((part) => {
-    const ofDay = days.get(part.day) ?? [];
-    const requests = ofDay.reduce((sum, one) => sum + one.requests, 0);
-    const tokens = ofDay.reduce((sum, one) => sum + one.tokens, 0);
+    const sameDay = days.get(part.day) ?? [];
+    const requests = sameDay.reduce((sum, each) => sum + each.requests, 0);
+    const tokens = sameDay.reduce((sum, each) => sum + each.tokens, 0);
     return {
       ...part,
       share_of_requests: rounded(part.requests / requests),

@@ -1,6 +1,6 @@
-/** GET /interceptions: every interception by itself, newest first, with all that is recorded of it. */
+/** GET /interceptions: single interceptions, newest first, each with everything recorded about it. */
 import { Refusal } from "../../../shared/refusal.ts";
-import { checkSize, sizeOf, TOO_LARGE } from "../kit/response-size.ts";
+import { checkSize, sizeSql, SIZE_NOTE } from "../kit/response-size.ts";
 import { endpoint } from "../kit/endpoint.ts";
 import { INTERCEPTION, MODEL_THOUGHT, TOKEN_USAGE, TOOL_USAGE, USER_PROMPT } from "../fields.ts";
 import { INTERCEPTION_FILTERS } from "../filters.ts";
@@ -13,7 +13,7 @@ import {
   countSql,
   LIMIT,
   OFFSET,
-  PAST_ALL,
+  AFTER_EVERY_ID,
 } from "../kit/page.ts";
 import { SEARCH } from "../kit/query.ts";
 import { schemasOf, selected, text, toRecord, type Fields } from "../kit/row-mapper.ts";
@@ -36,11 +36,11 @@ export const interceptions = endpoint({
   path: "/interceptions",
   summary: "Interceptions, newest first",
   description:
-    "Each with its usage, its prompt, its tool calls and the model's thoughts, as far as those are recorded.",
+    "Each interception has its usage, prompt, tool calls and the model's thoughts, as far as those are recorded.",
   filters: INTERCEPTION_FILTERS,
   parameters: {
     q: SEARCH,
-    limit: { ...LIMIT, description: `${LIMIT.description} ${TOO_LARGE}` },
+    limit: { ...LIMIT, description: `${LIMIT.description} ${SIZE_NOTE}` },
     offset: OFFSET,
     after_id: AFTER_ID,
   },
@@ -57,23 +57,26 @@ export const interceptions = endpoint({
       }),
     ),
   }),
-  handle: async ({ limit, offset, after_id }, matches, { query: ask }) => {
+  handle: async ({ limit, offset, after_id }, matches, { query }) => {
     const refusal = checkCursors({ after_id, offset });
     if (refusal) return refusal;
-    const page = (what: Sql): Sql =>
-      sql`SELECT ${what} FROM interceptions i WHERE i.id < ${after_id ?? PAST_ALL} AND ${matches("i")}
+    const page = (columns: Sql): Sql =>
+      sql`SELECT ${columns} FROM interceptions i WHERE i.id < ${after_id ?? AFTER_EVERY_ID} AND ${matches("i")}
         ORDER BY i.id DESC LIMIT ${limit} OFFSET ${offset}`;
-    const found = await ask([
+    const result = await query([
       page(selected("i", INTERCEPTION)),
-      sizeOf(page(sql`i.id`)),
-      countSql(COUNT_CAP, sql`SELECT 1 FROM interceptions i WHERE i.id < ${PAST_ALL} AND ${matches("i")}`),
+      sizeSql(page(sql`i.id`)),
+      countSql(
+        COUNT_CAP,
+        sql`SELECT 1 FROM interceptions i WHERE i.id < ${AFTER_EVERY_ID} AND ${matches("i")}`,
+      ),
     ]);
-    if (found instanceof Refusal) return found;
-    const [rows, size, count] = found;
+    if (result instanceof Refusal) return result;
+    const [rows, size, count] = result;
     const tooLarge = checkSize(size);
     if (tooLarge) return tooLarge;
     const ids = JSON.stringify(rows.map(({ id }) => id));
-    const owned = await ask([
+    const owned = await query([
       sql`SELECT ${selected("t", TOKEN_USAGE)} FROM token_usages t WHERE ${among(ids)} ORDER BY t.id`,
       sql`SELECT ${selected("p", USER_PROMPT)} FROM user_prompts p WHERE ${among(ids)} ORDER BY p.id`,
       sql`SELECT ${selected("u", TOOL_USAGE)} FROM tool_usages u WHERE ${among(ids)} ORDER BY u.position, u.id`,
@@ -81,19 +84,19 @@ export const interceptions = endpoint({
     ]);
     if (owned instanceof Refusal) return owned;
     const [tokenUsages, userPrompts, toolUsages, modelThoughts] = owned;
-    const of = {
+    const byId = {
       token_usages: byInterception(tokenUsages, TOKEN_USAGE),
       user_prompts: byInterception(userPrompts, USER_PROMPT),
       tool_usages: byInterception(toolUsages, TOOL_USAGE),
       model_thoughts: byInterception(modelThoughts, MODEL_THOUGHT),
     };
     return {
-      body: { ...countFields(COUNT_CAP, count), results: rows.map((row) => toInterception(row, of)) },
+      body: { ...countFields(COUNT_CAP, count), results: rows.map((row) => toInterception(row, byId)) },
     };
   },
 });
 
-/** Of the page that was read: meanwhile another one may be the first. */
+/** Selects by the ids that were read: a page read again could have other rows by now. */
 const among = (ids: string): Sql => sql`interception_id IN (SELECT value FROM json_each(${ids}))`;
 
 type Owned = ReadonlyMap<string, readonly Record<string, unknown>[]>;

@@ -1,4 +1,4 @@
-/** GET /overrides: who asserted whom, and which assertions did not count. */
+/** GET /overrides: owner assertions, both accepted and rejected. */
 import type { OwnerRejection } from "../../../gateway/initiator/owner-header.ts";
 import { Refusal } from "../../../shared/refusal.ts";
 import { endpoint } from "../kit/endpoint.ts";
@@ -12,7 +12,7 @@ import {
   countSql,
   LIMIT,
   OFFSET,
-  PAST_ALL,
+  AFTER_EVERY_ID,
 } from "../kit/page.ts";
 import { equals, equalsId, filter, oneOf } from "../kit/parameter.ts";
 import { schemasOf, selected, toRecord } from "../kit/row-mapper.ts";
@@ -21,6 +21,7 @@ import { column, sql } from "../kit/sql.ts";
 
 const COUNT_CAP = 10_000;
 
+/** The type makes the list complete. */
 const REASONS: Readonly<Record<OwnerRejection, true>> = {
   client: true,
   not_permitted: true,
@@ -42,20 +43,20 @@ const REASONS: Readonly<Record<OwnerRejection, true>> = {
 export const overrides = endpoint({
   path: "/overrides",
   summary: "Owner headers, newest first: who asserted whom",
-  description: "One for each request that named an owner, whether that counted or not.",
+  description: "One entry per request that named an owner, whether the assertion was accepted or rejected.",
   filters: {
-    actor: equalsId("actor_id", "Who asserted: the actor's id."),
-    owner: equalsId("owner_id", "Who was named, where it counted."),
+    actor: equalsId("actor_id", "The id of the actor that sent the header."),
+    owner: equalsId("owner_id", "The id of the owner, where the assertion was accepted."),
     initiator: {
-      ...equalsId("initiator_id", "On whose account the request was made then."),
+      ...equalsId("initiator_id", "The id of the initiator that the request is attributed to."),
       rule: INITIATOR_RULE,
     },
     accepted: filter(
-      oneOf(["true", "false"], null, "Whether it counted."),
+      oneOf(["true", "false"], null, "Whether the assertion was accepted."),
       (alias, value) => sql`${column(alias, "accepted")} = ${value === "true" ? 1 : 0}`,
     ),
     reason: filter(
-      oneOf(Object.keys(REASONS), null, "Why it did not count."),
+      oneOf(Object.keys(REASONS), null, "Why the assertion was rejected."),
       (alias, value) => sql`${column(alias, "reason")} = ${value}`,
     ),
     provider: equals("provider", "The provider's configured name."),
@@ -63,20 +64,20 @@ export const overrides = endpoint({
   },
   parameters: { limit: LIMIT, offset: OFFSET, after_id: AFTER_ID },
   response: schema.object({ ...COUNT_FIELDS, results: schema.list(schema.object(schemasOf(OVERRIDE))) }),
-  handle: async ({ limit, offset, after_id }, matches, { query: ask }) => {
+  handle: async ({ limit, offset, after_id }, matches, { query }) => {
     const refusal = checkCursors({ after_id, offset });
     if (refusal) return refusal;
-    const found = await ask([
+    const result = await query([
       sql`SELECT ${selected("o", OVERRIDE)} FROM initiator_overrides o
-        WHERE o.id < ${after_id ?? PAST_ALL} AND ${matches("o")}
+        WHERE o.id < ${after_id ?? AFTER_EVERY_ID} AND ${matches("o")}
         ORDER BY o.id DESC LIMIT ${limit} OFFSET ${offset}`,
       countSql(
         COUNT_CAP,
-        sql`SELECT 1 FROM initiator_overrides o WHERE o.id < ${PAST_ALL} AND ${matches("o")}`,
+        sql`SELECT 1 FROM initiator_overrides o WHERE o.id < ${AFTER_EVERY_ID} AND ${matches("o")}`,
       ),
     ]);
-    if (found instanceof Refusal) return found;
-    const [rows, count] = found;
+    if (result instanceof Refusal) return result;
+    const [rows, count] = result;
     return {
       body: { ...countFields(COUNT_CAP, count), results: rows.map((row) => toRecord(row, OVERRIDE)) },
     };

@@ -1,13 +1,13 @@
-/** GET /sessions/{session_id}: one session, its threads page by page. */
+/** GET /sessions/{session_id}: one session with a page of its threads. */
 import { Refusal } from "../../../shared/refusal.ts";
 import { canonicalId } from "../../../shared/uuid.ts";
 import { invalidFilter } from "../kit/invalid-filter.ts";
-import { checkSize, sizeOf, TOO_LARGE } from "../kit/response-size.ts";
+import { checkSize, sizeSql, SIZE_NOTE } from "../kit/response-size.ts";
 import { endpoint } from "../kit/endpoint.ts";
 import { INITIATOR_RULE } from "../filters.ts";
 import type { QueryLedger, Row } from "../kit/query-ledger.ts";
 import { checkCursors, cursor, LIMIT_RULE } from "../kit/page.ts";
-import { anyText, whole } from "../kit/parameter.ts";
+import { anyText, integer } from "../kit/parameter.ts";
 import { number, text } from "../kit/row-mapper.ts";
 import * as schema from "../../../shared/json-schema.ts";
 import { SESSION_FIELDS, summaries, toSessionFields } from "../session-summary.ts";
@@ -22,16 +22,16 @@ export const session = endpoint({
   path: "/sessions/{session_id}",
   summary: "A session with its threads",
   description:
-    "By its id, or by the id of one of its interceptions. Threads are in the order of time. Where sessions of several initiators have the id, `initiator` must say whose.",
+    "The path has the session's id or the id of one of its interceptions. Threads are in chronological order. `initiator` is required when sessions of several initiators share the id.",
   filters: {},
   parameters: {
-    initiator: { ...anyText("Whose session it is."), rule: INITIATOR_RULE },
+    initiator: { ...anyText("The id of the session's initiator."), rule: INITIATOR_RULE },
     limit: {
-      ...whole(1, 200, 50, `So many threads at most. ${TOO_LARGE}`),
+      ...integer(1, 200, 50, `The maximum number of threads. ${SIZE_NOTE}`),
       rule: LIMIT_RULE,
     },
-    after_id: cursor("Cursor: threads that began after this one."),
-    before_id: cursor("Cursor: the threads next before this one."),
+    after_id: cursor("Cursor: the threads that started after this one."),
+    before_id: cursor("Cursor: the last threads that started before this one."),
   },
   response: schema.object(
     {
@@ -43,23 +43,23 @@ export const session = endpoint({
     },
     ["ended_at", "page_started_at", "page_ended_at"],
   ),
-  handle: async ({ initiator, ...page }, _, { id, query: ask }) => {
+  handle: async ({ initiator, ...page }, _, { id, query }) => {
     const refusal = checkCursors({ after_id: page.after_id, before_id: page.before_id });
     if (refusal) return refusal;
-    const key = await find(id, initiator === null ? null : canonicalId(initiator), ask);
+    const key = await findKey(id, initiator === null ? null : canonicalId(initiator), query);
     if (key instanceof Refusal) return key;
     const members = membersOf(key, page);
-    const summary = await ask([
+    const summary = await query([
       summaries(wholeSession(key)),
       extras(key),
-      sizeOf(sql`SELECT id FROM (${members})`),
+      sizeSql(sql`SELECT id FROM (${members})`),
     ]);
     if (summary instanceof Refusal) return summary;
     const [[row], extraRows, size] = summary;
     if (!row) return new Refusal("not_found");
     const tooLarge = checkSize(size);
     if (tooLarge) return tooLarge;
-    const parts = await ask(partsOf(members));
+    const parts = await query(partsOf(members));
     if (parts instanceof Refusal) return parts;
     const [interceptions, usages, prompts, tools, thoughts] = parts;
     const metadata = Object.fromEntries(extraRows.map(({ name, total }) => [text(name), number(total)]));
@@ -74,23 +74,23 @@ export const session = endpoint({
   },
 });
 
-/** The session of that id; else that of the interception of that id. */
-async function find(id: string, initiator: string | null, ask: QueryLedger): Promise<Key | Refusal> {
-  const whose = initiator === null ? sql`1` : sql`initiator_id = ${initiator}`;
-  const rows = await ask([
-    // The least and the greatest of an index's column are its ends: two look-ups, however long the session.
-    sql`SELECT (SELECT MIN(initiator_id) FROM interceptions WHERE session_id = ${id} AND ${whose}) AS first,
-      (SELECT MAX(initiator_id) FROM interceptions WHERE session_id = ${id} AND ${whose}) AS last`,
-    sql`SELECT session_id, initiator_id FROM interceptions WHERE id = ${canonicalId(id)} AND ${whose}`,
+/** The session with this id; else the session of the interception with this id. */
+async function findKey(id: string, initiator: string | null, query: QueryLedger): Promise<Key | Refusal> {
+  const matches = initiator === null ? sql`1` : sql`initiator_id = ${initiator}`;
+  const rows = await query([
+    // The minimum and maximum of an indexed column are the ends of the index: two lookups, regardless of the session's size.
+    sql`SELECT (SELECT MIN(initiator_id) FROM interceptions WHERE session_id = ${id} AND ${matches}) AS first,
+      (SELECT MAX(initiator_id) FROM interceptions WHERE session_id = ${id} AND ${matches}) AS last`,
+    sql`SELECT session_id, initiator_id FROM interceptions WHERE id = ${canonicalId(id)} AND ${matches}`,
   ]);
   if (rows instanceof Refusal) return rows;
   const [[initiators], [member]] = rows;
   if (initiators && initiators["first"] !== null) {
     return initiators["first"] === initiators["last"]
       ? { session: id, initiator: text(initiators["first"]) }
-      : invalidFilter("initiator", "is needed: sessions of several have this id");
+      : invalidFilter("initiator", "is required: sessions of several initiators have this id");
   }
-  if (!member) return new Refusal("not_found", { detail: "there is no such session" });
+  if (!member) return new Refusal("not_found", { detail: "no session has this id" });
   return { session: text(member["session_id"]), initiator: text(member["initiator_id"]) };
 }
 
@@ -99,7 +99,7 @@ function wholeSession({ session: id, initiator }: Key): Sql {
     WHERE session_id = ${id} AND initiator_id = ${initiator} ORDER BY id LIMIT 1`;
 }
 
-/** The named extras of the whole session's usage. */
+/** The sums of the dialects' named extras (usage metadata) over the whole session. */
 function extras({ session: id, initiator }: Key): Sql {
   return sql`SELECT x.key AS name, TOTAL(x.value) AS total FROM interceptions i
     JOIN token_usages t ON t.interception_id = i.id
@@ -108,7 +108,7 @@ function extras({ session: id, initiator }: Key): Sql {
     GROUP BY x.key ORDER BY x.key LIMIT 100`;
 }
 
-/** The interceptions of the page's threads, each with its thread. */
+/** The interceptions of the page's threads, each with its thread's id. */
 function membersOf({ session: id, initiator }: Key, { after_id, before_id, limit }: Cursor): Sql {
   const all = sql`SELECT id, COALESCE(thread_root_id, id) AS thread FROM interceptions
     WHERE session_id = ${id} AND initiator_id = ${initiator}`;
@@ -133,7 +133,7 @@ function partsOf(members: Sql): readonly [Sql, Sql, Sql, Sql, Sql] {
   ];
 }
 
-/** From the page's first start to its last end; neither where the page is empty. */
+/** The page's first start and last end; empty where the page is. */
 function spanOf(rows: readonly Row[]): { page_started_at?: string; page_ended_at?: string } {
   const starts = rows.map((row) => text(row["started_at"])).toSorted();
   const ends = rows.flatMap(({ ended_at: end }) => (end == null ? [] : [text(end)])).toSorted();

@@ -1,4 +1,4 @@
-/** GET /sessions: sessions, newest first. */
+/** GET /sessions: session summaries, newest first. */
 import { Refusal } from "../../../shared/refusal.ts";
 import { invalidFilter } from "../kit/invalid-filter.ts";
 import { endpoint } from "../kit/endpoint.ts";
@@ -12,7 +12,7 @@ import {
   countSql,
   LIMIT,
   OFFSET,
-  PAST_ALL,
+  AFTER_EVERY_ID,
 } from "../kit/page.ts";
 import { anyText } from "../kit/parameter.ts";
 import { SEARCH } from "../kit/query.ts";
@@ -27,7 +27,7 @@ export const sessions = endpoint({
   path: "/sessions",
   summary: "Sessions, newest first",
   description:
-    "A filter applies to interceptions: a session is listed where any of its interceptions matches, whole, and stands at the first one that does. Of two sessions of one id under two initiators each is its own.",
+    "Filters apply to interceptions. A session is listed if any of its interceptions matches; its summary covers the whole session, and its position is that of the first match. The same session id under two initiators is two sessions.",
   filters: INTERCEPTION_FILTERS,
   parameters: {
     q: SEARCH,
@@ -35,34 +35,34 @@ export const sessions = endpoint({
     offset: OFFSET,
     after_session_id: {
       ...anyText(
-        "Coder's cursor: the id of the last session on the page before. Where sessions of several initiators have that id, use `after_id`.",
+        "Coder's cursor: the id of the last session on the previous page. Use `after_id` where sessions of several initiators share the id.",
       ),
-      rule: "the id of a session that is listed, and of one only, with no other cursor beside it",
+      rule: "must be the id of exactly one listed session, and the only cursor",
     },
-    after_id: { ...AFTER_ID, description: "Cursor: the `cursor` of the last session on the page before." },
+    after_id: { ...AFTER_ID, description: "Cursor: the `cursor` of the last session on the previous page." },
   },
   response: schema.object({ ...COUNT_FIELDS, sessions: schema.list(SESSION) }),
-  handle: async ({ limit, offset, after_session_id, after_id }, matches, { query: ask }) => {
+  handle: async ({ limit, offset, after_session_id, after_id }, matches, { query }) => {
     const refusal = checkCursors({ after_id, after_session_id, offset });
     if (refusal) return refusal;
-    const after = after_session_id === null ? after_id : await headOf(after_session_id, matches, ask);
+    const after = after_session_id === null ? after_id : await headOf(after_session_id, matches, query);
     if (after instanceof Refusal) return after;
-    const page = sql`${heads(after ?? PAST_ALL, matches)} ORDER BY 1 DESC LIMIT ${limit} OFFSET ${offset}`;
-    const rows = await ask([summaries(page), countSql(COUNT_CAP, heads(PAST_ALL, matches))]);
+    const pageHeads = sql`${heads(after ?? AFTER_EVERY_ID, matches)} ORDER BY 1 DESC LIMIT ${limit} OFFSET ${offset}`;
+    const rows = await query([summaries(pageHeads), countSql(COUNT_CAP, heads(AFTER_EVERY_ID, matches))]);
     if (rows instanceof Refusal) return rows;
-    const [found, count] = rows;
-    return { body: { ...countFields(COUNT_CAP, count), sessions: found.map(toSession) } };
+    const [page, count] = rows;
+    return { body: { ...countFields(COUNT_CAP, count), sessions: page.map(toSession) } };
   },
 });
 
 /**
- * The first matching interception of each session, before a cursor. What is stored meanwhile is newer and stands before
- * the cursor, so nothing comes twice and nothing is passed over.
+ * The first matching interception (the head) of each session, before a cursor. Interceptions that are stored while a
+ * client pages have newer ids and precede the cursor, so no session is repeated or skipped.
  *
- * Where everything matches, the primary key is walked backwards until there are enough, and each session's first one is
- * found by one look into the index. With a filter that look would go through all of a session that does not match, for
- * each that does; so there the matching ones are gone through once
- * (by the primary key or the filter's index: the plus keeps SQLite from going through all sessions in their order).
+ * Without a filter, the query walks the primary key backwards until the page is full. One index lookup per row finds out
+ * whether it is its session's first. With a filter, that lookup would scan a session's other rows for each match.
+ * The matches are therefore scanned once, by the primary key or the filter's index. The unary plus keeps SQLite from
+ * scanning all sessions in index order.
  */
 function heads(before: string, matches: Condition): Sql {
   const matching = matches("i");
@@ -73,21 +73,24 @@ function heads(before: string, matches: Condition): Sql {
         WHERE e.session_id = i.session_id AND e.initiator_id = i.initiator_id AND e.id < i.id)`;
   }
   return sql`SELECT MIN(i.id) AS id, i.session_id, i.initiator_id FROM interceptions i
-    WHERE i.id < ${PAST_ALL} AND ${matching}
+    WHERE i.id < ${AFTER_EVERY_ID} AND ${matching}
     GROUP BY +i.session_id, +i.initiator_id HAVING MIN(i.id) < ${before}`;
 }
 
 const EVERYTHING = allOf([])("i").text;
 
-/** Where a session stands in the list. An id that several initiators have stands in several places: none is guessed. */
-async function headOf(id: string, matches: Condition, ask: QueryLedger): Promise<string | Refusal> {
-  const rows = await ask([
+/** A session's position in the list. An id that several initiators share has several positions and is refused. */
+async function headOf(id: string, matches: Condition, query: QueryLedger): Promise<string | Refusal> {
+  const rows = await query([
     sql`SELECT MIN(i.id) AS id FROM interceptions i
       WHERE i.session_id = ${id} AND ${matches("i")} GROUP BY i.initiator_id LIMIT 2`,
   ]);
   if (rows instanceof Refusal) return rows;
   const [[head, another]] = rows;
   if (!head || another)
-    return invalidFilter("after_session_id", head ? "is the id of several" : "is the id of none");
+    return invalidFilter(
+      "after_session_id",
+      head ? "is the id of several sessions" : "is not the id of a session",
+    );
   return text(head["id"]);
 }

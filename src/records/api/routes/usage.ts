@@ -1,4 +1,4 @@
-/** GET /usage: requests and tokens, added up by one thing. */
+/** GET /usage: requests and tokens, grouped by one key. */
 import { Refusal } from "../../../shared/refusal.ts";
 import { endpoint } from "../kit/endpoint.ts";
 import { PROPERTY_FILTERS } from "../filters.ts";
@@ -10,7 +10,7 @@ import { readTimeRange, RANGE_FIELDS, RANGE_PARAMETERS } from "../kit/time-range
 import { sql } from "../kit/sql.ts";
 import { toCounts, TOKEN_COLUMNS, TOKEN_FIELDS, totalsSql } from "../tokens.ts";
 
-/** With a plus, which does nothing but keep the planner from walking a whole index that has the groups in order. */
+/** The unary plus keeps the planner from walking a whole index only because it has the groups in order. */
 const KEYS = {
   initiator: sql`+i.initiator_id`,
   actor: sql`+i.actor_id`,
@@ -23,13 +23,13 @@ const KEYS = {
 export const usage = endpoint({
   path: "/usage",
   summary: "Requests and tokens, by initiator, actor, client, provider, model or day",
-  description: "Most requests first. Days are UTC's.",
+  description: "Most requests first. Days are in UTC.",
   filters: PROPERTY_FILTERS,
   parameters: {
     group_by: oneOf(
       ["initiator", "actor", "client", "provider", "model", "day"],
       "initiator",
-      "What is added up by.",
+      "The key to group by.",
     ),
     limit: LIMIT,
     ...RANGE_PARAMETERS,
@@ -40,24 +40,24 @@ export const usage = endpoint({
     ...RANGE_FIELDS,
     results: schema.list(
       schema.object({
-        key: schema.withDescription(schema.orNull(schema.TEXT), "null: no model was named."),
+        key: schema.withDescription(schema.orNull(schema.TEXT), "null where the request named no model."),
         requests: schema.COUNT,
         ...TOKEN_FIELDS,
         unknown_usage: schema.withDescription(
           schema.COUNT,
-          "Requests whose usage is not known to the end: the tokens are a lower bound.",
+          "Requests whose usage is not final: the token counts are a lower bound.",
         ),
       }),
     ),
-    results_are_capped: schema.withDescription(schema.FLAG, "There are more than `limit`."),
+    results_are_capped: schema.withDescription(schema.FLAG, "Whether there are more results than `limit`."),
   }),
-  handle: async ({ group_by, limit, ...sent }, matches, { query: ask, now }) => {
-    const span = readTimeRange(sent, now);
-    const rows = await ask([
+  handle: async ({ group_by, limit, ...times }, matches, { query, now }) => {
+    const range = readTimeRange(times, now);
+    const rows = await query([
       sql`SELECT ${KEYS[group_by]} AS key, COUNT(DISTINCT i.id) AS requests, ${totalsSql("t")},
           COUNT(DISTINCT CASE WHEN i.usage IS NOT 'final' THEN i.id END) AS unknown_usage
         FROM interceptions i LEFT JOIN token_usages t ON t.interception_id = i.id
-        WHERE ${span.matches("i")} AND ${matches("i")}
+        WHERE ${range.matches("i")} AND ${matches("i")}
         GROUP BY 1 ORDER BY requests DESC, key LIMIT ${limit + 1}`,
     ]);
     if (rows instanceof Refusal) return rows;
@@ -69,7 +69,7 @@ export const usage = endpoint({
     }));
     const columns = ["key", "requests", ...TOKEN_COLUMNS, "unknown_usage"] as const;
     return {
-      body: { group_by, ...span.fields, results, results_are_capped: rows[0].length > limit },
+      body: { group_by, ...range.fields, results, results_are_capped: rows[0].length > limit },
       table: {
         columns: [group_by, ...columns.slice(1)],
         rows: results.map((result) => columns.map((name) => result[name])),

@@ -1,20 +1,21 @@
+/** Aggregates a page of interceptions for the anomaly scan: by chat, by owner and actor, by hour. */
 import { uuidPrefix, uuidTime } from "../../../shared/uuid.ts";
 
-/** Of an interception, what is looked at. */
+/** The columns of an interception that the scan reads. */
 export type InterceptionRow = {
   readonly id: string;
   readonly actor_id: string;
   readonly initiator_id: string;
   readonly attribution: string;
   readonly chat_id: string | null;
-  /** A JSON list; null where the row is older than flags, or its start has not come yet. */
+  /** A JSON array; null where the row is older than flags, or its start event has not arrived yet. */
   readonly flags: string | null;
 };
 
-/** The first and the last interception in which it was seen. */
+/** The first and the last interception of a group. */
 export type IdRange = { readonly first_id: string; readonly last_id: string };
 
-/** `day` and `hour`: what the ids of their first millisecond begin with. */
+/** `day` and `hour` are the id prefix (`uuidPrefix`) of their first millisecond. */
 export type Aggregates = {
   readonly chats: readonly { readonly day: string; readonly chat_id: string }[];
   readonly owners: readonly (IdRange & {
@@ -37,10 +38,10 @@ export type Aggregates = {
 export const HOUR_MS = 3_600_000;
 export const DAY_MS = 86_400_000;
 
-const PLAIN = "[]";
+const NO_FLAGS = "[]";
 
 export function aggregate(rows: readonly InterceptionRow[]): Aggregates {
-  const chats = rows.filter(({ chat_id: chat, flags }) => chat !== null && flags === PLAIN);
+  const chats = rows.filter(({ chat_id: chat, flags }) => chat !== null && flags === NO_FLAGS);
   const owned = rows.filter(({ attribution }) => attribution === "asserted" || attribution === "signed");
   const without = rows.filter(({ flags }) => flags?.includes('"coder_agents_without_headers"'));
   return {
@@ -55,18 +56,18 @@ export function aggregate(rows: readonly InterceptionRow[]): Aggregates {
   };
 }
 
-/** One for all the rows that say the same, with the first and the last of them and how many they are. */
-function grouped<Said extends object>(
+/** One group per key, with its first and last row and the number of its rows. The rows are in the order of their ids. */
+function grouped<Key extends object>(
   rows: readonly InterceptionRow[],
-  say: (row: InterceptionRow) => Said,
-): (Said & IdRange & { readonly requests: number })[] {
-  const groups = new Map<string, Said & IdRange & { readonly requests: number }>();
+  keyOf: (row: InterceptionRow) => Key,
+): (Key & IdRange & { readonly requests: number })[] {
+  const groups = new Map<string, Key & IdRange & { readonly requests: number }>();
   for (const row of rows) {
-    const said = say(row);
-    const key = JSON.stringify(said);
+    const fields = keyOf(row);
+    const key = JSON.stringify(fields);
     const group = groups.get(key);
     groups.set(key, {
-      ...said,
+      ...fields,
       first_id: group?.first_id ?? row.id,
       last_id: row.id,
       requests: (group?.requests ?? 0) + 1,

@@ -1,43 +1,43 @@
 /**
- * What of all that was seen is odd. Receives sightings and what the ledger holds beside them; hands on anomalies, one per
- * kind, subject and day. Asks nobody, proves nothing: each is a reason to look.
+ * Detects anomalies in the aggregates of a page and their context from the ledger: one anomaly per kind, subject and day.
+ * It does no I/O. An anomaly is a reason to look, not proof.
  */
 import { sha256Hex } from "../../../shared/digest.ts";
 import { DAY_MS, dayOf, type Aggregates, type IdRange } from "./aggregate.ts";
 import { uuidPrefix, uuidTime } from "../../../shared/uuid.ts";
 
 export type AnomalyKind =
-  | "chat_multiple_initiators" // one chat's id on the account of several
-  | "actor_multiple_owners" // the same, and in the mouth of one actor
-  | "owner_many_actors" // more actors in a day than one owner has reason for
-  | "coder_agents_without_headers" // Coder Agents by its own word, naming neither owner nor chat
-  | "asserted_share_spike"; // far more of an hour's requests are asserted than in the week before
+  | "chat_multiple_initiators" // several initiators in one chat
+  | "actor_multiple_owners" // the same, asserted by one actor
+  | "owner_many_actors" // unusually many actors assert one owner in a day
+  | "coder_agents_without_headers" // a client that reports itself as Coder Agents sends neither owner nor chat
+  | "asserted_share_spike"; // far more of an hour's requests are asserted than of the week before
 
 export type Anomaly = {
   readonly id: string;
   readonly kind: AnomalyKind;
-  /** The chat's, the owner's or the actor's id; for what is nobody's, the word for it. */
+  /** The id of the chat, owner or actor; `asserted` for a share of requests. */
   readonly subject: string;
   readonly first_interception_id: string;
   readonly last_interception_id: string;
-  /** Of initiators or actors, at most as many as are read (`watch.ts`); or of requests. */
+  /** Initiators or actors, bounded by the number that `anomaly-sql.ts` reads; or requests. */
   readonly count: number;
   readonly details: object;
   readonly first_seen: string;
   readonly last_seen: string;
 };
 
-/** More than so many actors for one owner in a day. */
+/** An owner with more actors than this in a day is an anomaly. */
 export const MANY_ACTORS = 3;
-/** So many requests in the hour and in the week before it, or there is nothing to compare; and so much more of them. */
+/** Minimum requests of the hour and of the days before it, and by how much the share must grow. */
 export const SHARE_SPIKE = { requests: 50, before: 500, by: 0.25, days: 7 };
-/** Who has spoken in a chat for whom. */
+/** An actor and an initiator that occur together in a chat. */
 export type ChatPair = IdRange & {
   readonly chat_id: string;
   readonly actor_id: string;
   readonly initiator_id: string;
 };
-/** Who has asserted an owner on a day; not all of them, where they are very many. */
+/** The actors that asserted an owner on a day; bounded. */
 export type OwnerActors = {
   readonly day: string;
   readonly owner_id: string;
@@ -49,42 +49,41 @@ export type Hour = IdRange & {
   readonly requests: number;
 };
 
-/** What the ledger holds about what was seen. */
+/** Rows of the ledger about the same chats, owners and hours. */
 export type LedgerContext = {
   readonly pairs: readonly ChatPair[];
   readonly owners: readonly OwnerActors[];
-  /** Every hour that was seen, without what was seen now, and the week before each. */
+  /** The hours of the page as counted before it, and the week before each. */
   readonly hours: readonly Hour[];
 };
 
 export async function detectAnomalies(
-  seen: Aggregates,
+  aggregates: Aggregates,
   { pairs, owners, hours }: LedgerContext,
 ): Promise<Anomaly[]> {
   const byChat = Map.groupBy(pairs, ({ chat_id: chat }) => chat);
-  const touched = [...new Set(seen.hours.map(({ hour }) => hour))];
-  const added = withThese(hours, seen.hours);
+  const hoursInPage = [...new Set(aggregates.hours.map(({ hour }) => hour))];
+  const updated = addHours(hours, aggregates.hours);
   return Promise.all([
-    ...seen.chats.flatMap(({ day, chat_id: chat }) => chatAnomalies(day, chat, byChat.get(chat) ?? [])),
+    ...aggregates.chats.flatMap(({ day, chat_id: chat }) => chatAnomalies(day, chat, byChat.get(chat) ?? [])),
     ...owners.flatMap(ownerAnomalies),
-    ...seen.withoutHeaders.map(({ day, actor_id: actor, requests, ...span }) =>
-      anomaly("coder_agents_without_headers", actor, day, span, requests, {}),
+    ...aggregates.withoutHeaders.map(({ day, actor_id: subject, requests: count, ...range }) =>
+      anomaly({ kind: "coder_agents_without_headers", subject, day, range, count, details: {} }),
     ),
-    ...touched.flatMap((hour) => shareSpike(hour, added)),
+    ...hoursInPage.flatMap((hour) => shareSpike(hour, updated)),
   ]);
 }
 
 function chatAnomalies(day: string, chat: string, pairs: readonly ChatPair[]): Promise<Anomaly>[] {
-  const switching = [...Map.groupBy(pairs, ({ actor_id: actor }) => actor).values()].flatMap((own) =>
-    own.length > 1 ? own : [],
-  );
+  const byActor = [...Map.groupBy(pairs, ({ actor_id: actor }) => actor).values()];
+  const switching = byActor.flatMap((actorPairs) => (actorPairs.length > 1 ? actorPairs : []));
   return [
     multipleInitiators("chat_multiple_initiators", day, chat, pairs),
     multipleInitiators("actor_multiple_owners", day, chat, switching),
   ].flat();
 }
 
-/** It is odd from the second initiator on. */
+/** The anomaly begins with the second initiator. */
 function multipleInitiators(
   kind: AnomalyKind,
   day: string,
@@ -94,24 +93,24 @@ function multipleInitiators(
   const owners = firstOf(pairs, ({ initiator_id: initiator }) => initiator);
   const [, second] = owners;
   if (!second) return [];
-  const span = { first_id: second.first_id, last_id: lastOf(pairs) };
+  const range = { first_id: second.first_id, last_id: lastOf(pairs) };
   const details = {
     initiators: owners.map(({ initiator_id: initiator }) => initiator),
     actors: firstOf(pairs, ({ actor_id: actor }) => actor).map(({ actor_id: actor }) => actor),
   };
-  return [anomaly(kind, chat, day, span, owners.length, details)];
+  return [anomaly({ kind, subject: chat, day, range, count: owners.length, details })];
 }
 
 function ownerAnomalies({ day, owner_id: owner, actors }: OwnerActors): Promise<Anomaly>[] {
   const sorted = firstOf(actors, ({ actor_id: actor }) => actor);
-  const one = sorted[MANY_ACTORS];
-  if (!one) return [];
-  const span = { first_id: one.first_id, last_id: lastOf(actors) };
+  const excess = sorted[MANY_ACTORS];
+  if (!excess) return [];
+  const range = { first_id: excess.first_id, last_id: lastOf(actors) };
   const details = { actors: sorted.map(({ actor_id: actor }) => actor) };
-  return [anomaly("owner_many_actors", owner, day, span, actors.length, details)];
+  return [anomaly({ kind: "owner_many_actors", subject: owner, day, range, count: actors.length, details })];
 }
 
-/** The hour's share of `asserted` against that of the whole week before it. */
+/** Compares the hour's share of `asserted` with that of the whole week before it. */
 function shareSpike(hour: string, hours: readonly Hour[]): Promise<Anomaly>[] {
   const from = uuidPrefix(Math.max(0, uuidTime(hour) - SHARE_SPIKE.days * DAY_MS));
   const now = sharesOf(hours.filter((one) => one.hour === hour));
@@ -125,16 +124,18 @@ function shareSpike(hour: string, hours: readonly Hour[]): Promise<Anomaly>[] {
     share: rounded(now.share),
     share_before: rounded(before.share),
   };
+  const range = { first_id, last_id };
+  const day = dayOf(first_id);
   return [
-    anomaly("asserted_share_spike", "asserted", dayOf(first_id), { first_id, last_id }, requests, details),
+    anomaly({ kind: "asserted_share_spike", subject: "asserted", day, range, count: requests, details }),
   ];
 }
 
-/** As the ledger adds them up (`watch.ts`). */
-function withThese(hours: readonly Hour[], seen: readonly Hour[]): readonly Hour[] {
+/** The counts after this page: adds as the SQL of `attribution_hours` does (`anomaly-sql.ts`). */
+function addHours(hours: readonly Hour[], added: readonly Hour[]): readonly Hour[] {
   const key = ({ hour, attribution }: Hour): string => `${hour} ${attribution}`;
   const all = new Map(hours.map((hour) => [key(hour), hour]));
-  for (const one of seen) {
+  for (const one of added) {
     const known = all.get(key(one));
     if (!known) all.set(key(one), one);
     else if (one.first_id > known.last_id)
@@ -150,43 +151,46 @@ function sharesOf(hours: readonly Hour[]) {
   return { requests, share: requests === 0 ? 0 : sum(asserted) / requests, asserted: asserted[0] };
 }
 
-async function anomaly(
-  kind: AnomalyKind,
-  subject: string,
-  day: string,
-  { first_id: first, last_id: last }: IdRange,
-  count: number,
-  details: object,
-): Promise<Anomaly> {
+async function anomaly({
+  kind,
+  subject,
+  day,
+  range,
+  count,
+  details,
+}: Pick<Anomaly, "kind" | "subject" | "count" | "details"> & {
+  readonly day: string;
+  readonly range: IdRange;
+}): Promise<Anomaly> {
   return {
     id: await anomalyId(kind, subject, day),
     kind,
     subject,
-    first_interception_id: first,
-    last_interception_id: last,
+    first_interception_id: range.first_id,
+    last_interception_id: range.last_id,
     count,
     details,
-    first_seen: iso(first),
-    last_seen: iso(last),
+    first_seen: iso(range.first_id),
+    last_seen: iso(range.last_id),
   };
 }
 
-/** A UUID of version 8: the day's start, and 72 bits of what it is about. */
+/** A UUID of version 8: the day's start and 72 bits of the hash of kind and subject. */
 async function anomalyId(kind: AnomalyKind, subject: string, day: string): Promise<string> {
   const hash = await sha256Hex(`${kind}\n${subject}`);
   return `${day}-8${hash.slice(0, 3)}-8${hash.slice(3, 6)}-${hash.slice(6, 18)}`;
 }
 
-/** The earliest of each, in the order of time. */
-function firstOf<T extends IdRange>(spans: readonly T[], key: (span: T) => string): T[] {
+/** The earliest range of each key, in the order of time. */
+function firstOf<T extends IdRange>(ranges: readonly T[], key: (range: T) => string): T[] {
   const first = new Map<string, T>();
-  for (const span of spans.toSorted((a, b) => (a.first_id < b.first_id ? -1 : 1)))
-    if (!first.has(key(span))) first.set(key(span), span);
+  for (const range of ranges.toSorted((a, b) => (a.first_id < b.first_id ? -1 : 1)))
+    if (!first.has(key(range))) first.set(key(range), range);
   return [...first.values()];
 }
 
-const lastOf = (spans: readonly IdRange[]): string =>
-  spans.reduce((last, { last_id: id }) => (id > last ? id : last), "");
+const lastOf = (ranges: readonly IdRange[]): string =>
+  ranges.reduce((last, { last_id: id }) => (id > last ? id : last), "");
 
 const iso = (id: string): string => new Date(uuidTime(id)).toISOString();
 const rounded = (share: number): number => Math.round(share * 1e6) / 1e6;

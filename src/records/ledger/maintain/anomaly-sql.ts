@@ -1,14 +1,14 @@
 /**
- * The SQL of who watches for lies (`watch.ts`): a page of interceptions, what there is beside them, and what is written
- * down. Each finds its rows by an index, and reads no more of them than it is told.
+ * The SQL of the anomaly scan: reads a page of interceptions and their context, writes the aggregates and anomalies. Each
+ * statement finds its rows by an index and reads a bounded number of them.
  */
 
-/** Rows that are looked at together. */
+/** Interceptions per page. */
 export const PAGE_ROWS = 2000;
-/** Of a chat's pairs and an owner's actors no more are read: that it is odd is clear from fewer. */
-const CAP = 10;
-/** Of all chats of a page together: the first of each, then the second of each, and so on. */
-const PAIRS = 5 * PAGE_ROWS;
+/** Bound of the pairs that are read per chat and of the actors per owner: fewer already make an anomaly. */
+const GROUP_LIMIT = 10;
+/** Bound of the pairs that are read per page: the first pair of each chat, then the second of each, and so on. */
+const PAGE_PAIRS = 5 * PAGE_ROWS;
 
 export const ANOMALY_SQL = {
   page: `SELECT id, actor_id, initiator_id, attribution, chat_id, flags FROM interceptions
@@ -21,25 +21,25 @@ FROM json_each(?1) WHERE true
 ON CONFLICT (day, owner_id, actor_id) DO UPDATE SET
   first_id = MIN(first_id, excluded.first_id), last_id = MAX(last_id, excluded.last_id)`,
 
-  /** Only what lies behind what was counted: nothing is counted twice. */
+  /** Adds only requests after the last one counted, so that no request is counted twice. */
   hours: `INSERT INTO attribution_hours (hour, attribution, requests, first_id, last_id)
 SELECT value ->> 'hour', value ->> 'attribution', value ->> 'requests', value ->> 'first_id', value ->> 'last_id'
 FROM json_each(?1) WHERE true
 ON CONFLICT (hour, attribution) DO UPDATE SET requests = requests + excluded.requests, last_id = excluded.last_id
 WHERE excluded.first_id > attribution_hours.last_id`,
 
-  manyActors: `SELECT told.value ->> 'day' AS day, told.value ->> 'owner_id' AS owner_id, (
+  manyActors: `SELECT owners.value ->> 'day' AS day, owners.value ->> 'owner_id' AS owner_id, (
   SELECT json_group_array(json_object('actor_id', actor_id, 'first_id', first_id, 'last_id', last_id)) FROM (
     SELECT actor_id, first_id, last_id FROM owner_actors
-    WHERE day = told.value ->> 'day' AND owner_id = told.value ->> 'owner_id' LIMIT ${CAP}
+    WHERE day = owners.value ->> 'day' AND owner_id = owners.value ->> 'owner_id' LIMIT ${GROUP_LIMIT}
   )
-) AS actors FROM json_each(?1) AS told`,
+) AS actors FROM json_each(?1) AS owners`,
 
   week: `SELECT hour, attribution, requests, first_id, last_id FROM attribution_hours WHERE hour >= ?1 AND hour <= ?2`,
 
   /**
-   * From pair to pair by the index, whatever the number of rows between them. In two questions: of one with a row value,
-   * (actor_id, initiator_id) > (…), SQLite seeks only the first column and walks the rest.
+   * A loose index scan: it seeks from each pair to the next, regardless of the number of rows between them. It needs two
+   * subqueries: with a row value, (actor_id, initiator_id) > (…), SQLite seeks by the first column and scans the rest.
    */
   pairs: `WITH RECURSIVE pairs (chat_id, id, nth) AS (
   SELECT value, (
@@ -56,8 +56,8 @@ WHERE excluded.first_id > attribution_hours.last_id`,
     WHERE next.chat_id = pairs.chat_id AND next.flags = '[]' AND next.actor_id > this.actor_id
     ORDER BY next.actor_id, next.initiator_id, next.id LIMIT 1
   )), nth + 1
-  FROM pairs CROSS JOIN interceptions AS this ON this.id = pairs.id WHERE nth < ${CAP}
-  LIMIT ${PAIRS}
+  FROM pairs CROSS JOIN interceptions AS this ON this.id = pairs.id WHERE nth < ${GROUP_LIMIT}
+  LIMIT ${PAGE_PAIRS}
 )
 SELECT pairs.chat_id, first.actor_id, first.initiator_id, first.id AS first_id, (
   SELECT MAX(last.id) FROM interceptions AS last
@@ -66,7 +66,10 @@ SELECT pairs.chat_id, first.actor_id, first.initiator_id, first.id AS first_id, 
 ) AS last_id
 FROM pairs CROSS JOIN interceptions AS first ON first.id = pairs.id`,
 
-  /** Requests are added up where they lie behind those that were; whatever else is counted is counted anew each time. */
+  /**
+   * Requests without headers are added when they are newer than those counted. Each scan recomputes all other counts, so
+   * the greater one is kept.
+   */
   anomalies: `INSERT INTO anomalies (
   id, kind, subject, first_interception_id, last_interception_id, count, details, first_seen, last_seen
 ) SELECT value ->> 'id', value ->> 'kind', value ->> 'subject', value ->> 'first_interception_id',

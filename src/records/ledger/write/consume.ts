@@ -1,74 +1,88 @@
 /**
- * The queue's consumer: each batch into the database, then into the archive where there is one. A message is done with
- * once both have taken it; else it comes again, later and later, and harms no other: after two attempts together each is
- * stored by itself. What is still not stored at the last attempt goes into the log, whole, and only as much at a time as a
- * log takes.
+ * The queue consumer. This folder owns the ledger's write path: everything between a queue message and rows in D1 or
+ * objects in the archive.
  *
- * First the database and only then the archive: events come again after a failure in other batches than before, and every
- * batch is a new object. On a message's last attempt the archive gets it whatever the database does.
+ * - `consume.ts` decides what happens to each message: acknowledge, retry, or fall back to the log.
+ * - `store.ts` writes events into D1. `statements.ts` builds its statements from `insert-sql.ts` (event → row) and
+ *   `thread-sql.ts` (row → thread).
+ * - `archive.ts` writes the same events into R2.
+ * - `stored-json.ts` is the JSON encoding that both use.
+ *
+ * A batch goes into the database first and then into the archive. A message is acknowledged once both have taken it, else
+ * it is retried with backoff. After two failed attempts in a batch, each message is stored by itself, so that one bad
+ * message does not block the others. A message that still fails at its last attempt goes into the log, complete, and only
+ * as much per run as a log accepts.
+ *
+ * The order matters: after a failure, events come back in other batches, and every new batch is a new archive object. On a
+ * message's last attempt it is archived even when the database fails.
  */
 import type { InterceptorEvent } from "../../../events/event.ts";
 import { archiveEvents } from "./archive.ts";
 import { errorText } from "../error-text.ts";
 import type { LedgerDeps } from "../ledger.ts";
-import { readMessage } from "../../../events/read-message.ts";
+import { readMessage } from "../../../events/queue-message.ts";
 import { storeEvents } from "./store.ts";
 
-/** Of one message: over seven hours after its first. From then on it goes into the log as soon as that has room. */
+/** More than seven hours after a message's first attempt. From then on it goes into the log as soon as that has room. */
 export const LAST_ATTEMPT = 50;
-/** And here in any case. Below the queue's `max_retries`, after which it would be lost. */
+/** From this attempt on it goes into the log in any case. Below the queue's `max_retries`, after which it would be lost. */
 export const FINAL_ATTEMPT = 95;
 /**
- * What one run puts into the log, one message at least: after a day without a database messages come to their end by the
- * hundred, and of one run Logpush keeps 16,384 characters.
+ * Bound of the characters that one run writes into the log; one message may exceed it. After a day without a database,
+ * messages reach their last attempt by the hundred, and Logpush keeps 16,384 characters per run.
  * https://developers.cloudflare.com/workers/observability/logs/logpush/
  */
 export const MAX_LOGGED_CHARACTERS = 15_000;
 /**
- * So many characters are stored together, a message at least: a hundred of the largest messages would, unpacked and written
- * out again for database and archive, take most of an isolate's memory, from the streams in it.
+ * Bound of the characters that are stored together; one message may exceed it. A hundred of the largest messages, parsed
+ * and serialized again for database and archive, would take most of the isolate's memory from concurrent streams.
  */
 export const MAX_BATCH_CHARACTERS = 2_000_000;
-/** From this one on a message that is not stored with the others is tried alone. */
-const ALONE_FROM = 3;
+/** From this attempt on, a message that cannot be stored with the others is stored by itself. */
+const ALONE_FROM_ATTEMPT = 3;
 
 type Delivery = { readonly message: Message; readonly events: readonly InterceptorEvent[] };
-type Log = { characters: number };
+/** Characters that this run has written into the log. */
+type LogUse = { characters: number };
 
-/** Never rejects: what becomes of each message is said to the queue. */
-export async function consumeBatch(batch: MessageBatch, places: LedgerDeps): Promise<void> {
-  const log = { characters: 0 };
-  for (const messages of splitBatch(batch.messages)) await consumeTogether(messages, log, places);
+/** Never rejects: each message is acknowledged or retried. */
+export async function consumeBatch(batch: MessageBatch, deps: LedgerDeps): Promise<void> {
+  const logUse = { characters: 0 };
+  for (const messages of splitBatch(batch.messages)) await consumeTogether(messages, logUse, deps);
 }
 
 function splitBatch(messages: readonly Message[]): readonly (readonly Message[])[] {
-  const found: Message[][] = [];
+  const parts: Message[][] = [];
   let characters = Infinity;
   for (const message of messages) {
-    const length = typeof message.body === "string" ? message.body.length : 0;
+    const length = lengthOf(message);
     characters += length;
-    if (characters <= MAX_BATCH_CHARACTERS) found.at(-1)?.push(message);
+    if (characters <= MAX_BATCH_CHARACTERS) parts.at(-1)?.push(message);
     else {
-      found.push([message]);
+      parts.push([message]);
       characters = length;
     }
   }
-  return found;
+  return parts;
 }
 
-async function consumeTogether(messages: readonly Message[], log: Log, places: LedgerDeps): Promise<void> {
-  const deliveries = messages.map((message) => read(message, places));
+async function consumeTogether(
+  messages: readonly Message[],
+  logUse: LogUse,
+  deps: LedgerDeps,
+): Promise<void> {
+  const deliveries = messages.map((message) => read(message, deps));
   try {
     await storeAndArchive(
       deliveries.flatMap(({ events }) => events),
-      places,
+      deps,
     );
     deliveries.forEach(({ message }) => message.ack());
     return;
   } catch (error) {
-    places.logError(`ledger: ${deliveries.length} messages not stored: ${errorText(error)}`);
+    deps.logError(`ledger: ${deliveries.length} messages not stored: ${errorText(error)}`);
   }
-  await Promise.all(deliveries.map((delivery) => storeAlone(delivery, log, places)));
+  await Promise.all(deliveries.map((delivery) => storeAlone(delivery, logUse, deps)));
 }
 
 function read(message: Message, { logError }: LedgerDeps): Delivery {
@@ -77,7 +91,7 @@ function read(message: Message, { logError }: LedgerDeps): Delivery {
   return { message, events };
 }
 
-/** In both places or rejects; in which it is then is not known, and another time does no harm. */
+/** Resolves when both have the events. After a rejection either may have them; repeating is safe. */
 async function storeAndArchive(
   events: readonly InterceptorEvent[],
   { database, archive }: Pick<LedgerDeps, "database" | "archive">,
@@ -86,31 +100,35 @@ async function storeAndArchive(
   if (archive) await archiveEvents(archive, events);
 }
 
-async function storeAlone({ message, events }: Delivery, log: Log, places: LedgerDeps): Promise<void> {
-  const later = (): void => message.retry({ delaySeconds: delay(message.attempts) });
-  if (message.attempts < ALONE_FROM) return later();
+async function storeAlone({ message, events }: Delivery, logUse: LogUse, deps: LedgerDeps): Promise<void> {
+  const retry = (): void => message.retry({ delaySeconds: retryDelay(message.attempts) });
+  if (message.attempts < ALONE_FROM_ATTEMPT) return retry();
   try {
-    await storeAndArchive(events, places);
+    await storeAndArchive(events, deps);
     return message.ack();
   } catch (error) {
-    if (message.attempts < LAST_ATTEMPT || !hasRoom(log, message)) return later();
-    places.logError(`ledger: message ${message.id} given up: ${errorText(error)}`);
+    if (message.attempts < LAST_ATTEMPT || !reserveLog(logUse, message)) return retry();
+    deps.logError(`ledger: message ${message.id} given up: ${errorText(error)}`);
   }
-  await storeAndArchive(events, { database: null, archive: places.archive }).catch(() => undefined);
-  places.fallback(events);
+  await storeAndArchive(events, { database: null, archive: deps.archive }).catch(() => undefined);
+  deps.fallback(events);
   return message.ack();
 }
 
-/** Takes the room that it finds. */
-function hasRoom(log: Log, { body, attempts }: Message): boolean {
-  const length = typeof body === "string" ? body.length : 0;
+/** Whether the log has room for the message in this run; if so, the room is taken. */
+function reserveLog(logUse: LogUse, message: Message): boolean {
+  const length = lengthOf(message);
   const fits =
-    log.characters === 0 || log.characters + length <= MAX_LOGGED_CHARACTERS || attempts >= FINAL_ATTEMPT;
-  if (fits) log.characters += length;
+    logUse.characters === 0 ||
+    logUse.characters + length <= MAX_LOGGED_CHARACTERS ||
+    message.attempts >= FINAL_ATTEMPT;
+  if (fits) logUse.characters += length;
   return fits;
 }
 
-/** Seconds until the next attempt: 5, 10, 20 … at most ten minutes. */
-function delay(attempts: number): number {
+const lengthOf = ({ body }: Message): number => (typeof body === "string" ? body.length : 0);
+
+/** Exponential backoff in seconds: 5, 10, 20 … at most ten minutes. */
+function retryDelay(attempts: number): number {
   return Math.min(5 * 2 ** (attempts - 1), 600);
 }

@@ -1,45 +1,38 @@
 /**
- * The SQL that turns events into rows: one statement per table and call, whatever the number of rows, with one parameter,
- * the rows as JSON. A row that is there already stays as it is, or takes on what it did not know.
+ * The SQL that turns events into rows: one statement per table and call, however many rows, with one parameter that holds
+ * the rows as JSON. A row that exists stays unchanged, or gains the columns that it did not have.
  */
-import {
-  END_COLUMNS,
-  START_COLUMNS,
-  EVENT_TABLES,
-  TABLE_KEYS,
-  SHARED_COLUMNS,
-  type Columns,
-  type EventTable,
-} from "../tables.ts";
+import { TABLE_KEYS, TABLES, type Columns, type EventTable, type Tables } from "../tables.ts";
 
-/** `key`: by which a row is known again; `onConflict`: what to do then. */
-function insert(table: string, columns: Columns<never>, key: string, onConflict: string): string {
+/** `key`: the columns that identify a row; `onConflict`: what happens where it exists. */
+function insert(table: string, columns: Columns, key: string, onConflict: string): string {
   const names = Object.keys(columns).join(", ");
-  const values = Object.values(columns).map(([field]) => `value ->> '${field}'`);
+  const values = Object.values(columns).map(({ field }) => `value ->> '${field}'`);
   // Without a WHERE, SQLite would take ON for a join's: https://www.sqlite.org/lang_upsert.html#parsing_ambiguity
   return `INSERT INTO ${table} (${names}) SELECT ${values.join(", ")} FROM json_each(?1) WHERE true ON CONFLICT (${key}) ${onConflict}`;
 }
 
-const fill = (columns: Columns<never>): string =>
+const update = (columns: Columns): string =>
   `DO UPDATE SET ${Object.keys(columns)
     .map((name) => `${name} = excluded.${name}`)
     .join(", ")}`;
 
-/** Only where no start is stored yet: `api_key_id` is on every start and nothing else. */
-export const INSERT_STARTS = insert(
-  "interceptions",
-  { ...SHARED_COLUMNS, ...START_COLUMNS },
-  "id",
-  `${fill(START_COLUMNS)} WHERE interceptions.api_key_id IS NULL`,
-);
+/** Updates only where no start is stored yet: every start has `api_key_id`, and no end has it. */
+export function insertStarts({ interceptions: { shared, start } }: Tables): string {
+  const columns = { ...shared, ...start };
+  return insert("interceptions", columns, "id", `${update(start)} WHERE interceptions.api_key_id IS NULL`);
+}
 
-/** The first end counts; one that comes late takes the place of the cron's. */
-export const INSERT_ENDS = insert(
-  "interceptions",
-  { ...SHARED_COLUMNS, ...END_COLUMNS },
-  "id",
-  `${fill(END_COLUMNS)} WHERE interceptions.outcome IS NULL OR interceptions.outcome = 'orphaned'`,
-);
+/** The first end is kept; one that comes late replaces the cron's `orphaned`. */
+export function insertEnds({ interceptions: { shared, end } }: Tables): string {
+  const isOpen = "interceptions.outcome IS NULL OR interceptions.outcome = 'orphaned'";
+  return insert("interceptions", { ...shared, ...end }, "id", `${update(end)} WHERE ${isOpen}`);
+}
 
-export const insertInto = (table: EventTable): string =>
-  insert(table, EVENT_TABLES[table], TABLE_KEYS[table].join(", "), "DO NOTHING");
+export function insertEvents(table: EventTable, { events }: Tables): string {
+  return insert(table, events[table], TABLE_KEYS[table].join(", "), "DO NOTHING");
+}
+
+export const INSERT_STARTS = insertStarts(TABLES);
+export const INSERT_ENDS = insertEnds(TABLES);
+export const insertInto = (table: EventTable): string => insertEvents(table, TABLES);

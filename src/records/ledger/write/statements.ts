@@ -1,6 +1,6 @@
 /**
- * Events as the statements that store them: each a fixed SQL text and one parameter, a JSON text of under a megabyte.
- * Run in their order and all or none, any number of times: the rows are the same.
+ * Builds the statements that store events. Each has a fixed SQL text and one parameter: a JSON text under 1 MB. Run them in
+ * their order and in one transaction; repeating them does not change the rows.
  */
 import type { InterceptorEvent } from "../../../events/event.ts";
 import { eventId } from "../../../events/event-id.ts";
@@ -10,10 +10,10 @@ import { LINK_PARENTS, LINK_ROOTS, type Link } from "./thread-sql.ts";
 
 export type Statement = { readonly sql: string; readonly json: string };
 
-/** A character takes at most three bytes, and D1 a text of a million: https://developers.cloudflare.com/d1/platform/limits/ */
+/** A character takes at most three bytes; D1 accepts a text of 1,000,000 bytes: https://developers.cloudflare.com/d1/platform/limits/ */
 const MAX_CHARACTERS = 300_000;
 
-/** The SQL for what each event is stored with; null: it has no table. */
+/** The INSERT statement of each record type; null: the type has no table. */
 const INSERT_SQL: Readonly<Record<InterceptorEvent["record_type"], string | null>> = {
   interception_start: INSERT_STARTS,
   interception_end: INSERT_ENDS,
@@ -29,39 +29,41 @@ const INSERT_SQL: Readonly<Record<InterceptorEvent["record_type"], string | null
 
 export const hasTable = ({ record_type }: InterceptorEvent): boolean => INSERT_SQL[record_type] !== null;
 
-/** `maxCharacters`: of one statement's JSON; one event alone may be longer. */
+/** `maxCharacters`: bound of one statement's JSON. A single event may exceed it. */
 export function statementsFor(
   events: readonly InterceptorEvent[],
   maxCharacters = MAX_CHARACTERS,
 ): readonly Statement[] {
   const rows = new Map<string, string[]>();
-  // An answer may ask for the same tool's id a hundred times; linked is once.
+  // A response may repeat one tool call id a hundred times; one link covers them all.
   const links = new Set<string>();
   for (const event of events) {
     const sql = INSERT_SQL[event.record_type];
     if (sql === null) continue;
-    const of = rows.get(sql) ?? [];
-    rows.set(sql, of);
-    of.push(rowOf(event));
+    const inserted = rows.get(sql) ?? [];
+    rows.set(sql, inserted);
+    inserted.push(rowOf(event));
     const link = linkOf(event);
     if (link) links.add(toStoredJson(link));
   }
-  const inserts = [...rows].flatMap(([sql, of]) => chunks(of, maxCharacters).map((json) => ({ sql, json })));
-  const linked = chunks([...links], maxCharacters);
+  const inserts = [...rows].flatMap(([sql, inserted]) =>
+    chunks(inserted, maxCharacters).map((json) => ({ sql, json })),
+  );
+  const linkChunks = chunks([...links], maxCharacters);
   return [
     ...inserts,
-    ...linked.map((json) => ({ sql: LINK_PARENTS, json })),
-    ...linked.map((json) => ({ sql: LINK_ROOTS, json })),
+    ...linkChunks.map((json) => ({ sql: LINK_PARENTS, json })),
+    ...linkChunks.map((json) => ({ sql: LINK_ROOTS, json })),
   ];
 }
 
-/** The event itself, and what its row has beside it. */
+/** The event and the two computed fields of its row: `id` and `accepted`. */
 function rowOf(event: InterceptorEvent): string {
   const accepted = event.record_type === "initiator_override";
   return toStoredJson({ ...event, id: eventId(event), accepted });
 }
 
-/** What the event means to threads: somebody looks for a parent, or a tool for its children. */
+/** The event's part in a thread: an interception that needs its parent, or a tool call that may have children. */
 function linkOf(event: InterceptorEvent): Link | null {
   if (event.record_type === "interception_start") {
     const { interception_id, initiator_id, correlating_tool_call_id } = event;
@@ -72,20 +74,20 @@ function linkOf(event: InterceptorEvent): Link | null {
   return { interception_id, tool_call_id, initiator_id };
 }
 
-/** JSON arrays of these values, in their order. */
+/** The JSON values joined into JSON arrays, in their order. */
 function chunks(values: readonly string[], maxCharacters: number): string[] {
-  const found: string[] = [];
+  const arrays: string[] = [];
   let open: string[] = [];
   let characters = 0;
   for (const value of values) {
     if (open.length > 0 && characters + value.length >= maxCharacters) {
-      found.push(`[${open.join(",")}]`);
+      arrays.push(`[${open.join(",")}]`);
       open = [];
       characters = 0;
     }
     open.push(value);
     characters += value.length + 1;
   }
-  if (open.length > 0) found.push(`[${open.join(",")}]`);
-  return found;
+  if (open.length > 0) arrays.push(`[${open.join(",")}]`);
+  return arrays;
 }

@@ -1,19 +1,22 @@
 /**
- * Writes events into the ledger's database. Receives events in any order, perhaps some of them again; the rows are the
- * same whatever the order and however often. All of one call is stored, or nothing is and it rejects.
+ * Writes events into D1. Storing is idempotent and independent of order: the same events make the same rows, in any order
+ * and however often they are delivered.
  */
 import type { InterceptorEvent } from "../../../events/event.ts";
 import { hasTable, statementsFor } from "./statements.ts";
 
+/**
+ * Stores all of the events or, when it rejects, not one of them: a batch is one transaction.
+ * https://developers.cloudflare.com/d1/worker-api/d1-database/#batch
+ */
 export async function storeEvents(database: D1Database, events: readonly InterceptorEvent[]): Promise<void> {
   const statements = statementsFor(events);
-  // An empty batch is an error.
+  // D1 rejects an empty batch.
   if (statements.length === 0) return;
-  // One transaction: https://developers.cloudflare.com/d1/worker-api/d1-database/#batch
   await database.batch(statements.map(({ sql, json }) => database.prepare(sql).bind(json)));
 }
 
-/** Whether an event has a table here. */
+/** Whether the ledger has a table for this event. */
 export function storesEvent(event: InterceptorEvent): boolean {
   return hasTable(event);
 }

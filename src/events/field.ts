@@ -1,0 +1,73 @@
+/** One field of an event: its type, and where it is stored, counted and documented. */
+
+/** How a value is stored in D1, read back and described by the API. */
+export type FieldKind = "text" | "uuid" | "time" | "count" | "flag" | "texts" | "object";
+
+/** Position in an Analytics Engine data set. Positions are append-only: queries name columns by position. */
+export type AnalyticsColumn = `blob${number}` | `double${number}`;
+
+export type FieldOptions = {
+  /** Its column in D1 where that has another name; null: it is not stored. */
+  readonly column?: string | null;
+  /** Its column in the Analytics Engine data sets. */
+  readonly interceptions?: AnalyticsColumn;
+  readonly overrides?: AnalyticsColumn;
+  /** false: the API does not return it. */
+  readonly api?: false;
+  /** It holds recorded content (a prompt, a tool's input …), which may be long and is truncated first. */
+  readonly content?: true;
+};
+
+/** `T` is the type of its value in an event. */
+export type Field<T = unknown> = FieldOptions & {
+  readonly kind: FieldKind;
+  readonly nullable: boolean;
+  /** What it means, as a phrase for tables and schemas. */
+  readonly about: string;
+  /** Carries `T`; never set. */
+  readonly type?: T;
+};
+
+export type Fields = Readonly<Record<string, Field>>;
+
+/** The event type that a table of fields describes. */
+export type ValuesOf<F extends Fields> = {
+  readonly [Name in keyof F]: F[Name] extends Field<infer T> ? T : never;
+};
+
+type Make = <T>(about: string, options?: FieldOptions) => Field<T>;
+
+const make =
+  (kind: FieldKind, nullable: boolean): Make =>
+  (about, options = {}) => ({ kind, nullable, about, ...options });
+
+const required = {
+  text: make("text", false) as <T extends string = string>(about: string, options?: FieldOptions) => Field<T>,
+  uuid: make("uuid", false) as (about: string, options?: FieldOptions) => Field<string>,
+  time: make("time", false) as (about: string, options?: FieldOptions) => Field<string>,
+  count: make("count", false) as (about: string, options?: FieldOptions) => Field<number>,
+  flag: make("flag", false) as <T extends boolean = boolean>(
+    about: string,
+    options?: FieldOptions,
+  ) => Field<T>,
+  texts: make("texts", false) as <T extends string>(
+    about: string,
+    options?: FieldOptions,
+  ) => Field<readonly T[]>,
+  object: make("object", false) as <T extends object>(about: string, options?: FieldOptions) => Field<T>,
+};
+
+/** Fields that always have a value. */
+export const { text, uuid, time, count, flag, texts, object } = required;
+
+/** Fields whose value may be null: not known, or not there. */
+export const orNull = {
+  text: make("text", true) as <T extends string = string>(
+    about: string,
+    options?: FieldOptions,
+  ) => Field<T | null>,
+  uuid: make("uuid", true) as (about: string, options?: FieldOptions) => Field<string | null>,
+  count: make("count", true) as (about: string, options?: FieldOptions) => Field<number | null>,
+  /** Always null in the event: the ledger fills the column in. */
+  never: make("uuid", true) as (about: string, options?: FieldOptions) => Field<null>,
+};

@@ -1,0 +1,365 @@
+/**
+ * **The event field table**: every event, every field, once. The types of events, the ledger's columns, the API's
+ * records, the Analytics Engine columns and the tables in docs/reference.md all follow from it. A new field is one row
+ * here, its value in compose.ts, and a migration where it is stored.
+ *
+ * Names and fields of `interception_start`, `interception_end`, `token_usage`, `prompt_usage`, `tool_usage` and
+ * `model_thought` are those of Coder's interception log; fields may be added, none renamed. Times are RFC 3339 in UTC,
+ * durations whole milliseconds, sizes bytes. A value that is not known is null.
+ */
+import { count, flag, object, orNull, text, texts, time, uuid, type Fields, type ValuesOf } from "./field.ts";
+import {
+  ACTOR_KINDS,
+  CREDENTIAL_KINDS,
+  FLAGS,
+  meanings,
+  OBSERVATIONS,
+  OUTCOMES,
+  USAGE_STATES,
+  type ActorKind,
+  type AssertionRule,
+  type Attribution,
+  type Candidate,
+  type CredentialKind,
+  type DirectoryResult,
+  type Flag,
+  type ObservationExtent,
+  type Outcome,
+  type OwnerRejection,
+  type SignatureResult,
+  type UsageState,
+} from "./vocabulary.ts";
+
+const ID = {
+  interception_id: uuid("UUIDv7 of the interception", { interceptions: "blob3", overrides: "blob3" }),
+} as const satisfies Fields;
+
+/** The caller: on every event that has an actor. */
+const CALLER = {
+  ...ID,
+  initiator_id: text("the principal that the request is attributed to", {
+    interceptions: "blob4",
+    overrides: "blob4",
+  }),
+  actor_id: text("the holder of the credential", { interceptions: "blob5", overrides: "blob5" }),
+  attribution: text<Attribution>("strength of the evidence for the initiator", {
+    interceptions: "blob6",
+    overrides: "blob6",
+  }),
+  actor_kind: text<ActorKind>(meanings(ACTOR_KINDS), { interceptions: "blob7", overrides: "blob7" }),
+  identity_source: text("the identity source that verified the actor", {
+    interceptions: "blob8",
+    overrides: "blob8",
+  }),
+  client: text("the calling software, as it reports itself: a hint, never proof", {
+    interceptions: "blob9",
+    overrides: "blob11",
+  }),
+  user_agent: orNull.text("the User-Agent header, truncated at 256 characters"),
+  client_session_id: orNull.text("the client's id of its session", { interceptions: "blob10" }),
+  chat_id: orNull.uuid("Coder's id of the chat", { overrides: "blob13" }),
+  subchat_id: orNull.uuid("Coder's id of the subchat", { overrides: "blob14" }),
+  workspace_id: orNull.uuid("Coder's id of the workspace", { overrides: "blob15" }),
+  delegated_key_id: orNull.text("with delegation: the id of the API key of the user behind the gateway"),
+  delegated_source: orNull.text("with delegation: the product that the user is using"),
+} as const satisfies Fields;
+
+/** The call: the same on an interception's start and end, so that either can be read alone. */
+const CALL = {
+  provider: text("the configured provider's name", { interceptions: "blob11" }),
+  provider_type: text("the provider's dialect"),
+  route: text("the route below the provider", { interceptions: "blob12" }),
+  model: orNull.text("the model that the client requested, truncated at 256 characters", {
+    interceptions: "blob13",
+  }),
+  streaming: flag("whether the client requested a stream", { interceptions: "double9" }),
+  credential_kind: text<CredentialKind>(meanings(CREDENTIAL_KINDS), { interceptions: "blob17" }),
+  credential_hint: orNull.text("the first and last characters of the provider key"),
+  started_at: time("when the request arrived"),
+} as const satisfies Fields;
+
+const TOKENS = {
+  input_tokens: orNull.count("input tokens, cache excluded", { interceptions: "double5" }),
+  output_tokens: orNull.count("output tokens", { interceptions: "double6" }),
+  cache_read_input_tokens: orNull.count("input tokens read from the cache", { interceptions: "double7" }),
+  cache_write_input_tokens: orNull.count("input tokens written to the cache", { interceptions: "double8" }),
+} as const satisfies Fields;
+
+const USAGE_STATE = text<UsageState>(meanings(USAGE_STATES), { interceptions: "blob16" });
+const STATUS = "HTTP status that the client got; null where it disconnected before";
+const MSG_ID = orNull.text("the provider's id of the response", { column: "provider_response_id" });
+const CREATED_AT = time("when it was recorded");
+const TRUNCATED = flag("whether it was longer than is recorded");
+const POSITION = count("zero-based index within the response");
+const NO_METADATA = object<Readonly<Record<string, never>>>("empty");
+
+const INTERCEPTION_START = {
+  ...CALLER,
+  ...CALL,
+  api_key_id: text("id of the credential: the first 16 hex digits of its SHA-256"),
+  metadata: object<Readonly<Record<string, string>>>("what is known of the actor: `actor_name`"),
+  initiator_name: orNull.text(
+    "the accepted owner's user name, where the directory has one; never the actor's",
+  ),
+  flags: texts<Flag>(meanings(FLAGS)),
+  correlating_tool_call_id: orNull.text("the tool call whose result this request returns"),
+  thread_parent_id: orNull.never("the interception that requested the tool; only the ledger knows it", {
+    column: null,
+  }),
+  thread_root_id: orNull.never("the first interception of the thread; only the ledger knows it", {
+    column: null,
+  }),
+  prompt_count: count("1 where the last message is the user's, else 0"),
+} as const satisfies Fields;
+
+const INTERCEPTION_END = {
+  ...CALLER,
+  ...CALL,
+  outcome: text<Outcome>(meanings(OUTCOMES), { interceptions: "blob15" }),
+  status: orNull.count(STATUS, { interceptions: "double1" }),
+  finish_reason: orNull.text("why the model stopped, in the dialect's word"),
+  error: orNull.text("the code of the refusal, or the provider's error type", { interceptions: "blob18" }),
+  error_message: orNull.text("the provider's error message, where recorded", { content: true }),
+  tool_call_count: count("tool calls in the response, recorded or not"),
+  thought_count: count("thoughts in the response, recorded or not"),
+  input_tokens: { ...TOKENS.input_tokens, column: null },
+  output_tokens: { ...TOKENS.output_tokens, column: null },
+  cache_read_input_tokens: { ...TOKENS.cache_read_input_tokens, column: null },
+  cache_write_input_tokens: { ...TOKENS.cache_write_input_tokens, column: null },
+  usage: USAGE_STATE,
+  usage_invalid: flag("whether the provider sent a figure that is not a valid count"),
+  observation: text<ObservationExtent>(meanings(OBSERVATIONS)),
+  msg_id: MSG_ID,
+  response_model: orNull.text("the model that the provider says responded", { interceptions: "blob14" }),
+  response_bytes: count("bytes of the response's body; a lower bound where the observation is truncated", {
+    interceptions: "double4",
+  }),
+  first_byte_ms: orNull.count("from the request's arrival to the first byte of the response's body", {
+    interceptions: "double3",
+  }),
+  duration_ms: count("from the request's arrival to its end", { interceptions: "double2" }),
+  ended_at: time("when it ended"),
+} as const satisfies Fields;
+
+const TOKEN_USAGE = {
+  ...ID,
+  initiator_id: text("the principal that the request is attributed to", { api: false }),
+  msg_id: MSG_ID,
+  ...TOKENS,
+  usage: USAGE_STATE,
+  metadata: object<Readonly<Record<string, number>>>(
+    "the dialect's further figures, such as `completion_reasoning`",
+  ),
+  created_at: CREATED_AT,
+} as const satisfies Fields;
+
+const PROMPT_USAGE = {
+  ...ID,
+  initiator_id: TOKEN_USAGE.initiator_id,
+  msg_id: orNull.never("always null", { column: "provider_response_id" }),
+  prompt: text("the text that the user wrote", { content: true }),
+  truncated: TRUNCATED,
+  created_at: CREATED_AT,
+  metadata: NO_METADATA,
+} as const satisfies Fields;
+
+const TOOL_USAGE = {
+  ...ID,
+  initiator_id: TOKEN_USAGE.initiator_id,
+  msg_id: MSG_ID,
+  tool_call_id: orNull.text("the provider's id of the call", { column: "provider_tool_call_id" }),
+  tool: text("the tool's name"),
+  input: orNull.text("the call's input, where recorded", { content: true }),
+  truncated: TRUNCATED,
+  server_url: orNull.never("always null here: Coder's name for its own MCP servers"),
+  injected: flag<false>("always false here: Coder's name for its own MCP tools"),
+  invocation_error: orNull.text("the error of a tool that the provider ran, where recorded", {
+    content: true,
+  }),
+  position: POSITION,
+  created_at: CREATED_AT,
+  metadata: object<{ readonly kind: string }>("`kind`: the call's type in the dialect"),
+} as const satisfies Fields;
+
+const MODEL_THOUGHT = {
+  ...ID,
+  initiator_id: TOKEN_USAGE.initiator_id,
+  msg_id: MSG_ID,
+  content: text("the thought", { content: true }),
+  truncated: TRUNCATED,
+  position: POSITION,
+  created_at: CREATED_AT,
+  metadata: NO_METADATA,
+} as const satisfies Fields;
+
+/** How the owner assertion was decided. A check that did not run is null, because an earlier one had decided. */
+const DECISION = {
+  rule: orNull.text<AssertionRule>("the rule that permitted the assertion, or denied it", {
+    overrides: "blob17",
+  }),
+  signature: orNull.text<SignatureResult>("`valid`, `absent`, `off`, or why it was rejected", {
+    overrides: "blob18",
+  }),
+  directory: orNull.text<DirectoryResult>("the directory's result for the owner, or `off`", {
+    overrides: "blob19",
+  }),
+  candidates: object<readonly Candidate[]>(
+    "owner and actor, each with the reason why it is not the initiator",
+    {
+      api: false,
+    },
+  ),
+  provider: text("the configured provider's name", { overrides: "blob12" }),
+  created_at: CREATED_AT,
+} as const satisfies Fields;
+
+const INITIATOR_OVERRIDE = {
+  ...CALLER,
+  owner_id: text("the accepted owner", { overrides: "blob9" }),
+  owner_username: orNull.text("the owner's user name, where the directory has one"),
+  ...DECISION,
+} as const satisfies Fields;
+
+const INITIATOR_OVERRIDE_REJECTED = {
+  ...CALLER,
+  reason: text<OwnerRejection>("why the owner header was not accepted", { overrides: "blob10" }),
+  value_length: count("characters of the rejected value, which is recorded nowhere", {
+    overrides: "double1",
+  }),
+  value_sha256: text("the first 16 hex digits of the rejected value's SHA-256", { overrides: "blob16" }),
+  ...DECISION,
+} as const satisfies Fields;
+
+const REFUSAL = {
+  ...ID,
+  reason: text("the refusal's code, as in `x-interceptor-error`"),
+  status: count("HTTP status that the client got"),
+  detail: orNull.text("details for the operator; never sent to the client"),
+  method: text("the request's method, truncated at 16 characters"),
+  provider: orNull.text("the configured provider's name"),
+  route: orNull.text("the route below the provider"),
+  client: orNull.text("the calling software, as it reports itself"),
+  actor_id: orNull.text("the holder of the credential"),
+  initiator_id: orNull.text("the principal that the request is attributed to"),
+  created_at: CREATED_AT,
+} as const satisfies Fields;
+
+const PASSTHROUGH = {
+  ...CALLER,
+  method: text("the request's method"),
+  provider: CALL.provider,
+  provider_type: CALL.provider_type,
+  route: CALL.route,
+  status: count(STATUS, { interceptions: "double1" }),
+  duration_ms: count("from the request's arrival to the response's headers", { interceptions: "double2" }),
+  created_at: CREATED_AT,
+} as const satisfies Fields;
+
+/** The ledger's tables. */
+export type LedgerTable =
+  | "interceptions"
+  | "token_usages"
+  | "user_prompts"
+  | "tool_usages"
+  | "model_thoughts"
+  | "initiator_overrides";
+
+export type RecordDefinition = {
+  /** Four bits of the event's id (event-id.ts): never changed, never reused. */
+  readonly code: number;
+  /** When it is recorded. */
+  readonly when: string;
+  /** The ledger's table for it; null: it is only logged and archived. */
+  readonly table: LedgerTable | null;
+  /** The Analytics Engine data set that gets a row for it. */
+  readonly dataset: "interceptions" | "overrides" | null;
+  readonly fields: Fields;
+};
+
+/** Every record type. Its fields are beside `record_type`, which each event has. */
+export const RECORDS = {
+  interception_start: {
+    code: 0,
+    when: "before policies decide on an intercepted request and it is forwarded",
+    table: "interceptions",
+    dataset: null,
+    fields: INTERCEPTION_START,
+  },
+  interception_end: {
+    code: 1,
+    when: "once for every start, however it ended; can be read alone",
+    table: "interceptions",
+    dataset: "interceptions",
+    fields: INTERCEPTION_END,
+  },
+  token_usage: {
+    code: 2,
+    when: "with an end whose response reported usage",
+    table: "token_usages",
+    dataset: null,
+    fields: TOKEN_USAGE,
+  },
+  prompt_usage: {
+    code: 3,
+    when: "with a start, where prompts are recorded and the last message is the user's",
+    table: "user_prompts",
+    dataset: null,
+    fields: PROMPT_USAGE,
+  },
+  tool_usage: {
+    code: 4,
+    when: "with an end, for each tool that the model called or the provider ran",
+    table: "tool_usages",
+    dataset: null,
+    fields: TOOL_USAGE,
+  },
+  model_thought: {
+    code: 5,
+    when: "with an end, for each thought, where thoughts are recorded",
+    table: "model_thoughts",
+    dataset: null,
+    fields: MODEL_THOUGHT,
+  },
+  initiator_override: {
+    code: 6,
+    when: "an owner header was accepted",
+    table: "initiator_overrides",
+    dataset: "overrides",
+    fields: INITIATOR_OVERRIDE,
+  },
+  initiator_override_rejected: {
+    code: 7,
+    when: "an owner header was not accepted",
+    table: "initiator_overrides",
+    dataset: "overrides",
+    fields: INITIATOR_OVERRIDE_REJECTED,
+  },
+  refusal: {
+    code: 8,
+    when: "the gateway responded instead of the provider",
+    table: null,
+    dataset: null,
+    fields: REFUSAL,
+  },
+  passthrough: {
+    code: 9,
+    when: "a request was forwarded without being parsed",
+    table: null,
+    dataset: "interceptions",
+    fields: PASSTHROUGH,
+  },
+} as const satisfies Readonly<Record<string, RecordDefinition>>;
+
+export type RecordType = keyof typeof RECORDS;
+
+export type EventOf<Type extends RecordType> = { readonly record_type: Type } & ValuesOf<
+  (typeof RECORDS)[Type]["fields"]
+>;
+
+/** The fields of the caller, of the call, and of the ids that Coder's headers carry. */
+export type CallerValues = ValuesOf<typeof CALLER>;
+export type CallValues = ValuesOf<typeof CALL>;
+export type CoderIds = Pick<
+  CallerValues,
+  "chat_id" | "subchat_id" | "workspace_id" | "delegated_key_id" | "delegated_source"
+>;

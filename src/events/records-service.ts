@@ -1,0 +1,21 @@
+/** The RPC contract of the records Worker: what the gateway calls over its `RECORDS` service binding. */
+import type { RefusalCode, RefusalData } from "../shared/refusal.ts";
+import type { InterceptorEvent } from "./event.ts";
+
+/** The two headers that may hold the admin token, as the client sent them. */
+export type AdminHeaders = {
+  readonly authorization: string | null;
+  readonly coderSessionToken: string | null;
+};
+
+/** A refusal as it crosses the binding. */
+export type RefusalParts = { readonly code: RefusalCode; readonly data: RefusalData };
+
+export type RecordsService = {
+  /** Serves the API, the console and the metrics. */
+  readonly fetch: (request: Request) => Promise<Response>;
+  /** Stores events where there is no queue. Resolves when all are stored; storing them again changes nothing. */
+  readonly store: (events: readonly InterceptorEvent[]) => Promise<void>;
+  /** Whether the holder of these headers is the admin: null, or why not. */
+  readonly authorize: (headers: AdminHeaders) => Promise<RefusalParts | null>;
+};

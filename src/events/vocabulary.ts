@@ -1,0 +1,142 @@
+/**
+ * The closed sets of words that events, the ledger and the API use, each word with its meaning. A new word is one line
+ * here; the types follow.
+ */
+
+/** Strength of the evidence for the initiator, strongest first. */
+export const ATTRIBUTIONS = {
+  signed: "an owner header with a verified signature, from an actor that may assert",
+  asserted: "an owner header from an actor that may assert, unsigned",
+  authenticated: "the actor itself, verified by an identity source",
+  unverified: "the actor itself, known only by the fingerprint of its own provider key",
+} as const;
+export type Attribution = keyof typeof ATTRIBUTIONS;
+
+export const ACTOR_KINDS = {
+  user: "a person",
+  service: "a service account or a gateway",
+  unknown: "only a fingerprint of the provider key is known",
+} as const;
+export type ActorKind = keyof typeof ACTOR_KINDS;
+
+/** How an interception ended. */
+export const OUTCOMES = {
+  completed: "the response reached its end: its terminal event or its Content-Length",
+  cancelled:
+    "the client disconnected before the connection was over; how much of the response it got is not known",
+  truncated: "the provider's bytes ended, or the connection broke, before the response's end",
+  stalled: "the provider sent nothing for `idle_ms`",
+  upstream_error: "no connection, no headers in time, an error status, or an error event inside a 200",
+  refused: "the gateway responded instead of the provider",
+} as const;
+export type Outcome = keyof typeof OUTCOMES;
+
+export const USAGE_STATES = {
+  final: "the provider's own closing figures, input and output among them, every one a valid count",
+  partial: "the figures seen before the end, or those of the closing figures that were valid counts",
+  unknown: "no figure was seen",
+} as const;
+export type UsageState = keyof typeof USAGE_STATES;
+
+/** How much of a response was observed. */
+export const OBSERVATIONS = {
+  complete: "the response was observed to its end",
+  truncated: "the response outgrew `observe_bytes`: its end was not seen",
+} as const;
+export type ObservationExtent = keyof typeof OBSERVATIONS;
+
+/** Which provider key went upstream. */
+export const CREDENTIAL_KINDS = {
+  centralized: "a central key of the gateway",
+  byok: "the client's own key",
+} as const;
+export type CredentialKind = keyof typeof CREDENTIAL_KINDS;
+
+/** Why an owner header was not accepted. */
+export const OWNER_REJECTIONS = {
+  client: "the client is not Coder Agents",
+  not_permitted: "the actor may not assert owners",
+  multiple: "more than one value",
+  form: "not 8-4-4-4-12 hexadecimal digits",
+  version: "a UUID, but not version 4",
+  variant: "version 4, but not the variant of RFC 9562",
+  signature_required: "unsigned, where only signed owners are accepted",
+  signature_malformed: "not exactly one timestamp and one signature of version 1",
+  signature_expired: "signed more than 300 s ago, or as far ahead",
+  signature_invalid: "signed with another secret, or for another request",
+  directory_unknown: "not a user of the directory",
+  directory_inactive: "a user of the directory who is not active",
+  directory_down: "the directory could not be queried",
+  replayed: "this signature has been used before",
+  replay_unavailable: "the replay cache could not be queried",
+} as const;
+export type OwnerRejection = keyof typeof OWNER_REJECTIONS;
+
+/** The rule that permitted an owner assertion, or denied it. */
+export const ASSERTION_RULES = {
+  any: '`allow = "any"`',
+  service: '`allow = "service"`: verified services',
+  listed: '`allow = "listed"`: the actors of the list',
+  credential: "the credential itself permits or denies it",
+  delegation: "the actor is a gateway that presented a delegation key",
+  off: '`allow = "off"`',
+} as const;
+export type AssertionRule = keyof typeof ASSERTION_RULES;
+
+export const SIGNATURE_RESULTS = {
+  off: "signatures are not checked",
+  absent: "the owner was not signed",
+  valid: "the signature was verified",
+} as const;
+export type SignatureResult = keyof typeof SIGNATURE_RESULTS | OwnerRejection;
+
+export const DIRECTORY_RESULTS = {
+  off: "no directory is configured",
+  active: "an active user",
+  unknown: "not a user",
+  inactive: "a user who is not active",
+  down: "the directory could not be queried",
+} as const;
+export type DirectoryResult = keyof typeof DIRECTORY_RESULTS;
+
+/** Anomalies that one request shows by itself. */
+export const FLAGS = {
+  owner_rejected: "an owner header was sent and not accepted",
+  coder_agents_without_headers:
+    "the client reports itself as Coder Agents, without an owner and without a chat",
+} as const;
+export type Flag = keyof typeof FLAGS;
+
+/** Anomalies among many requests, found by the cron. */
+export const ANOMALY_KINDS = {
+  chat_multiple_initiators:
+    "one chat id on the accounts of several initiators (`subject`: the chat; `count`: initiators)",
+  actor_multiple_owners:
+    "the same, where one actor asserts several of them (`subject`: the chat; `count`: initiators)",
+  owner_many_actors:
+    "more than three actors assert one owner in a day (`subject`: the owner; `count`: actors)",
+  coder_agents_without_headers:
+    "Coder Agents, as it reports itself, sent neither owner nor chat (`subject`: the actor; `count`: requests)",
+  asserted_share_spike:
+    "far more of an hour's requests are `asserted` than of the week before (`subject`: `asserted`; `count`: requests)",
+} as const;
+export type AnomalyKind = keyof typeof ANOMALY_KINDS;
+
+/** A candidate for the initiator. An owner that was not accepted has no id here: its value is recorded nowhere. */
+export type Candidate = {
+  readonly who: "owner" | "actor";
+  readonly id: string | null;
+  readonly rejection_reason: OwnerRejection | "overridden" | null;
+};
+
+/** The words of a set with their meanings, for documentation: `word`: meaning · … */
+export function meanings(words: Readonly<Record<string, string>>): string {
+  return Object.entries(words)
+    .map(([word, meaning]) => `\`${word}\`: ${meaning}`)
+    .join(" · ");
+}
+
+/** The words of a set, typed. */
+export function wordsOf<Word extends string>(words: Readonly<Record<Word, string>>): readonly Word[] {
+  return Object.keys(words) as Word[];
+}

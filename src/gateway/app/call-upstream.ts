@@ -1,0 +1,76 @@
+/** The one call to the provider: it ends when the client disconnects, and no response of it leaks the central key. */
+import type { Caller } from "../../events/compose.ts";
+import type { Target } from "../../shared/http/target.ts";
+import type { Refusal } from "../../shared/refusal.ts";
+import { applyPolicies } from "../policy/policy.ts";
+import type { Route } from "../provider/route.ts";
+import type { UpstreamCredential } from "../upstream/credential.ts";
+import { CLIENT_DISCONNECTED, forward, type UpstreamRequest } from "../upstream/forward.ts";
+import { rejectKeyLeak } from "../upstream/key-leak.ts";
+import { upstreamHeaders } from "../upstream/request-headers.ts";
+import { toClientHeaders } from "../upstream/response-headers.ts";
+import { targetUrl } from "../upstream/url.ts";
+import type { Exchange } from "./exchange.ts";
+
+/** A request whose caller is known: everything that forwarding needs. */
+export type Forwardable = {
+  readonly target: Target;
+  readonly route: Route;
+  readonly caller: Caller;
+  /** The accepted owner; null where none was. */
+  readonly acceptedOwner: string | null;
+  readonly credential: UpstreamCredential;
+};
+
+export async function callUpstream(
+  { request, deps }: Exchange,
+  { target, route, acceptedOwner, credential }: Forwardable,
+  body: UpstreamRequest["body"],
+  abort: AbortController,
+): Promise<Response | Refusal | typeof CLIENT_DISCONNECTED> {
+  const { headersMs, idleMs } = deps.config.limits;
+  request.signal.addEventListener("abort", () => abort.abort(), { once: true });
+  if (request.signal.aborted) return CLIENT_DISCONNECTED;
+  const headers = upstreamHeaders(request.headers, {
+    coderHeaders: route.provider.coderHeaders,
+    owner: acceptedOwner,
+    credential: credential.header,
+  });
+  const outgoing = { url: targetUrl(route, target.search), method: request.method, headers, body };
+  const response = await forward(deps.fetch, outgoing, abort, headersMs);
+  if (!(response instanceof Response) || credential.centralKey === null) return response;
+  const clean = await rejectKeyLeak(response, credential.centralKey, abort, idleMs);
+  return !(clean instanceof Response) && request.signal.aborted ? CLIENT_DISCONNECTED : clean;
+}
+
+/** The provider's response as the client gets it. */
+export function toClientResponse(
+  upstream: Response,
+  id: string,
+  { body, isModified }: { readonly body: BodyInit | null; readonly isModified: boolean },
+): Response {
+  const response = new Response(body, upstream);
+  toClientHeaders(response.headers, id, isModified);
+  return response;
+}
+
+/** A response that no client receives. */
+export function clientDisconnected(id: string): Response {
+  return new Response(null, { status: 499, headers: { "x-interception-id": id } });
+}
+
+/** The refusal of the first policy that denies the request; null where all permit it. `model`: null where none is named. */
+export function checkPolicies(
+  { deps }: Exchange,
+  { route, caller }: Pick<Forwardable, "route" | "caller">,
+  model: string | null,
+  runsModel: boolean,
+): Refusal | null {
+  return applyPolicies(deps.policies, {
+    provider: route.provider,
+    model,
+    runsModel,
+    actorId: caller.actor_id,
+    initiatorId: caller.initiator_id,
+  });
+}

@@ -1,0 +1,36 @@
+/** Where a request goes, out of fixed tables: a provider's route, the records API, a base URL, or nowhere. */
+import { apiRouteOf } from "../../shared/api-routes.ts";
+import { readTarget, type Target } from "../../shared/http/target.ts";
+import { Refusal } from "../../shared/refusal.ts";
+import type { Dialect } from "../provider/provider.ts";
+import { findRoute, isBase, namedProvider, type Route } from "../provider/route.ts";
+import { hasLooped } from "../upstream/request-headers.ts";
+import type { Deps } from "./deps.ts";
+
+/** The method, URL and headers of a request, or of one that `explain` describes. */
+export type RequestHead = Pick<Request, "method" | "url" | "headers">;
+
+export type Destination =
+  | { readonly kind: "provider"; readonly target: Target; readonly route: Route }
+  | { readonly kind: "api" | "base"; readonly target: Target }
+  | { readonly kind: "not_found"; readonly refusal: Refusal; readonly dialect: Dialect };
+
+export function findDestination(
+  head: RequestHead,
+  { config: { providers }, fallbackDialect }: Pick<Deps, "config" | "fallbackDialect">,
+): Destination {
+  const notFound = (refusal: Refusal, dialect = fallbackDialect): Destination => ({
+    kind: "not_found",
+    refusal,
+    dialect,
+  });
+  if (hasLooped(head.headers)) return notFound(new Refusal("loop"));
+  const target = readTarget(head);
+  if (target instanceof Refusal) return notFound(target);
+  const { path } = target;
+  if (apiRouteOf(path) !== null) return { kind: "api", target };
+  const route = findRoute(path, head.headers, providers);
+  if (route) return { kind: "provider", target, route };
+  if (head.method === "HEAD" && isBase(path, providers)) return { kind: "base", target };
+  return notFound(new Refusal("not_found"), namedProvider(path, providers)?.dialect);
+}

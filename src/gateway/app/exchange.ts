@@ -1,0 +1,103 @@
+/** One request and its response: the state that every step shares, and how a refusal becomes a response. */
+import { refusalEvent, type Caller } from "../../events/compose.ts";
+import type { Target } from "../../shared/http/target.ts";
+import { Refusal } from "../../shared/refusal.ts";
+import { uuidV7 } from "../../shared/uuid.ts";
+import type { Dialect } from "../provider/provider.ts";
+import { createRecorder, type Recorder } from "../sinks/recorder.ts";
+import { emptyFindings, type Findings } from "./decide.ts";
+import type { Deps } from "./deps.ts";
+
+export type Exchange = {
+  /** The interception's id, UUIDv7. */
+  readonly id: string;
+  readonly request: Request;
+  readonly deps: Deps;
+  readonly startedAt: number;
+  readonly recorder: Recorder;
+  /** Keeps the invocation alive after the response. */
+  readonly waitUntil: (promise: Promise<unknown>) => void;
+  readonly logError: (what: string, error: unknown) => void;
+  /** What has been decided so far, for the refusal event. */
+  readonly findings: Findings;
+  /** The error body of the client's dialect, as soon as the route is known. */
+  errorBody: Dialect["errorBody"];
+  target: Target | null;
+  caller: Caller | null;
+};
+
+export function createExchange(request: Request, deps: Deps, waitUntil: Exchange["waitUntil"]): Exchange {
+  const startedAt = deps.now();
+  const id = uuidV7(startedAt, deps.randomUuid());
+  const logError = (what: string, error: unknown): void =>
+    deps.logError(`${what} failed: ${error instanceof Error ? error.name : "unknown"} (interception ${id})`);
+  return {
+    id,
+    request,
+    deps,
+    startedAt,
+    recorder: createRecorder(deps.sinks, waitUntil, (sink, error) => logError(`sink ${sink}`, error)),
+    waitUntil,
+    logError,
+    findings: emptyFindings(),
+    errorBody: deps.fallbackDialect.errorBody,
+    target: null,
+    caller: null,
+  };
+}
+
+/** Runs one step with its exchange. An unexpected error becomes the refusal `internal`. */
+export async function handle(
+  exchange: Exchange,
+  serve: (exchange: Exchange) => Promise<Response>,
+): Promise<Response> {
+  const response = serve(exchange);
+  // workerd cancels the handler when the client disconnects before the response; waitUntil keeps it alive so that the
+  // end event is recorded.
+  exchange.waitUntil(response.catch(() => undefined));
+  try {
+    return await response;
+  } catch (error) {
+    exchange.logError("interceptor", error);
+    return refuse(exchange, new Refusal("internal"));
+  } finally {
+    void exchange.recorder.flush();
+  }
+}
+
+/** Responds instead of the upstream, in the client's dialect, and records the refusal. `allow`: methods for a 405. */
+export function refuse(
+  exchange: Exchange,
+  refusal: Refusal,
+  allow: () => readonly string[] = () => [],
+): Response {
+  const { id, deps, recorder } = exchange;
+  const { code, status, message, data } = refusal;
+  recorder.record(refusalEvent(id, refusalFacts(exchange, refusal), deps.now()));
+  const body = exchange.errorBody({ status, message, code, param: data.param ?? null, interceptionId: id });
+  const headers = new Headers({ "x-interception-id": id, "x-interceptor-error": code });
+  // Required by RFC 9110 §15.5.6 and §15.5.22.
+  if (code === "method_not_allowed") headers.set("allow", allow().join(", "));
+  if (code === "websocket_unsupported") headers.set("upgrade", "HTTP/1.1");
+  return Response.json(body, { status, headers });
+}
+
+function refusalFacts({ request, findings, caller }: Exchange, { code, status, data }: Refusal) {
+  const { route, client, actor } = findings;
+  return {
+    code,
+    status,
+    detail: data.detail ?? null,
+    method: request.method,
+    provider: route?.provider.name ?? null,
+    route: route?.route.path ?? null,
+    client: client?.name ?? null,
+    actorId: actor?.id ?? null,
+    initiatorId: caller?.initiator_id ?? null,
+  };
+}
+
+/** A response of the gateway itself that is not a refusal. */
+export function ownResponse(id: string, body: string | null): Response {
+  return new Response(body, { headers: { "x-interception-id": id } });
+}

@@ -1,0 +1,72 @@
+/**
+ * `POST /explain`: decides about a described request with the same steps as about a real one. It forwards nothing,
+ * records nothing, reads no body and uses up no signature: the replay cache is assumed to see it for the first time.
+ * Identity sources and the directory are queried, and their results are cached as usual.
+ */
+import type { Explanation } from "../../../events/explanation.ts";
+import type { Target } from "../../../shared/http/target.ts";
+import { Refusal } from "../../../shared/refusal.ts";
+import { checkUnreadBody, decide, emptyFindings, type Findings } from "../decide.ts";
+import type { Deps } from "../deps.ts";
+import { findDestination, type Destination, type RequestHead } from "../destination.ts";
+import type { Exchange } from "../exchange.ts";
+import { readExplainInput, type ExplainInput } from "./input.ts";
+import { toExplanation } from "./redact.ts";
+
+/** A misspelt parameter is named in the error; any other text of the caller's is not repeated. */
+const PLAIN_WORD = /^[a-z][a-z0-9_]{0,39}$/;
+
+export async function explain(
+  { id, request, deps }: Exchange,
+  { search }: Target,
+): Promise<Response | Refusal> {
+  if (request.method !== "POST") return new Refusal("method_not_allowed");
+  const [parameter] = new URLSearchParams(search).keys();
+  if (parameter !== undefined)
+    return new Refusal("filter_unknown", { param: PLAIN_WORD.test(parameter) ? parameter : "query" });
+  const input = await readExplainInput(request);
+  if (input instanceof Refusal) return input;
+  const headers = {
+    "x-interception-id": id,
+    "cache-control": "no-store",
+    "x-content-type-options": "nosniff",
+  };
+  return Response.json(await explainRequest(input, deps), { headers });
+}
+
+/** The explanation of one described request, redacted. */
+export async function explainRequest(input: ExplainInput, deps: Deps): Promise<Explanation> {
+  const { method, path, headers } = input;
+  // As a request's URL is made: of the Host header, even a forged one, and the target.
+  const head = { method, url: `https://${headers.get("host") ?? "described.invalid"}${path}`, headers };
+  const destination = findDestination(head, deps);
+  const findings = emptyFindings();
+  const refusal = await refusalOf(head, destination, input, { deps, findings });
+  return toExplanation(findings, {
+    destination: destination.kind,
+    delegates: deps.delegate !== null,
+    refusal,
+  });
+}
+
+async function refusalOf(
+  head: RequestHead,
+  destination: Destination,
+  { bodySha256 }: ExplainInput,
+  { deps, findings }: { readonly deps: Deps; readonly findings: Findings },
+): Promise<Refusal | null> {
+  if (destination.kind === "not_found") return destination.refusal;
+  if (destination.kind !== "provider") return null;
+  const { target, route } = destination;
+  const unread = checkUnreadBody(head, route, deps.config.limits.bodyBytes);
+  const body = { sha256: async () => unread ?? bodySha256 };
+  const decided = await decide({ head, target, route, body }, withoutReplayCache(deps), findings);
+  if (decided instanceof Refusal) return decided;
+  return decided.refusal ?? (route.route.kind === "intercept" ? unread : null);
+}
+
+function withoutReplayCache(deps: Deps): Deps {
+  const { verifiers } = deps;
+  const replayCache = verifiers.replayCache && (() => Promise.resolve("first" as const));
+  return { ...deps, verifiers: { ...verifiers, replayCache } };
+}

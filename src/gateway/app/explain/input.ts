@@ -1,0 +1,90 @@
+/**
+ * The description of a request, read out of a JSON body. Its headers hold secrets: an error names the field at fault and
+ * quotes nothing.
+ */
+import { EXPLAIN_METHOD, EXPLAIN_SHA256, MAX_EXPLAIN_HEADERS } from "../../../events/explanation.ts";
+import { asObject, parseJson, type JsonObject } from "../../../shared/json.ts";
+import { Refusal } from "../../../shared/refusal.ts";
+import { readBody, rejectEncodedBody } from "../request-body.ts";
+
+export type ExplainInput = {
+  readonly method: string;
+  /** With its query. */
+  readonly path: string;
+  readonly headers: Headers;
+  /** 64 hex digits; null where it was not given. */
+  readonly bodySha256: string | null;
+};
+
+/** Twice the size that any request's headers may have. */
+const MAX_BYTES = 256 * 1024;
+
+/** Refuses `body_encoded`, `body_too_large`, `body_incomplete`, `body_invalid` and `field_invalid`. */
+export async function readExplainInput(request: Request): Promise<ExplainInput | Refusal> {
+  const bytes = rejectEncodedBody(request.headers) ?? (await readBody(request, MAX_BYTES));
+  if (bytes instanceof Refusal) return bytes;
+  const text = decode(bytes);
+  const value = text === null ? undefined : parseJson(text);
+  return value === undefined ? new Refusal("body_invalid", { detail: "not JSON in UTF-8" }) : toInput(value);
+}
+
+function decode(bytes: Uint8Array): string | null {
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: false }).decode(bytes);
+  } catch {
+    return null;
+  }
+}
+
+const FIELDS: ReadonlySet<string> = new Set(["method", "path", "headers", "body_sha256"]);
+
+const invalid = (field: string, problem: string): Refusal =>
+  new Refusal("field_invalid", { detail: `${field} ${problem}`, param: field });
+
+function toInput(value: unknown): ExplainInput | Refusal {
+  const fields = asObject(value);
+  if (!fields) return invalid("body", "must be an object");
+  if (Object.keys(fields).some((name) => !FIELDS.has(name))) return invalid("body", "has an unknown field");
+  const { method = "POST", path, headers: list, body_sha256: bodySha256 = null } = fields;
+  if (typeof method !== "string" || !new RegExp(EXPLAIN_METHOD).test(method))
+    return invalid("method", "must be a method");
+  if (typeof path !== "string" || !path.startsWith("/")) return invalid("path", "must be a path");
+  const isSha256 = typeof bodySha256 === "string" && new RegExp(EXPLAIN_SHA256).test(bodySha256);
+  if (bodySha256 !== null && !isSha256) return invalid("body_sha256", "must be a SHA-256");
+  const headers = readHeaders(list);
+  return headers instanceof Refusal
+    ? headers
+    : { method, path, headers, bodySha256: bodySha256 as string | null };
+}
+
+function readHeaders(list: unknown): Headers | Refusal {
+  const object = asObject(list);
+  const pairs = Array.isArray(list) ? list.map(readPair) : object ? pairsOf(object) : [null];
+  if (pairs.length > MAX_EXPLAIN_HEADERS) return invalid("headers", "must not be so many");
+  const headers = new Headers();
+  for (const pair of pairs) {
+    if (pair === null) return invalid("headers", "must be names and values");
+    try {
+      headers.append(...pair);
+    } catch {
+      // The error would quote the header.
+      return invalid("headers", "have a name or a value that HTTP cannot carry");
+    }
+  }
+  return headers;
+}
+
+type Pair = readonly [name: string, value: string];
+
+function readPair(entry: unknown): Pair | null {
+  if (!Array.isArray(entry) || entry.length !== 2) return null;
+  const [name, value] = entry as readonly unknown[];
+  // The platform would accept a header without a name.
+  return typeof name === "string" && name !== "" && typeof value === "string" ? [name, value] : null;
+}
+
+function pairsOf(object: JsonObject): readonly (Pair | null)[] {
+  return Object.entries(object).flatMap(([name, value]) =>
+    Array.isArray(value) ? value.map((one: unknown) => readPair([name, one])) : [readPair([name, value])],
+  );
+}

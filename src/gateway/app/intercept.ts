@@ -1,0 +1,198 @@
+/**
+ * The path of a request, top to bottom:
+ *
+ *   request → route → client → identity → initiator → policy → upstream → observation → client bytes, unmodified
+ *
+ * Each step takes plain values and returns plain values or a refusal.
+ */
+import { overrideEvent, overrideRejectedEvent, toCaller, toSubject } from "../../events/compose.ts";
+import { sha256Hex } from "../../shared/digest.ts";
+import { Refusal } from "../../shared/refusal.ts";
+import { sessionId } from "../client/client.ts";
+import { readCoderIds } from "../initiator/owner-claim.ts";
+import { observe, type Observation } from "../observation/observe.ts";
+import { injectUsageOption } from "../provider/inject-usage.ts";
+import { readModelCall, type ModelCall } from "../provider/model-call.ts";
+import type { Api } from "../provider/provider.ts";
+import { methodsOf, type Route } from "../provider/route.ts";
+import { asText } from "../provider/usage.ts";
+import { CLIENT_DISCONNECTED } from "../upstream/forward.ts";
+import {
+  callUpstream,
+  checkPolicies,
+  clientDisconnected,
+  toClientResponse,
+  type Forwardable,
+} from "./call-upstream.ts";
+import { checkUnreadBody, decide, type RequestDecision } from "./decide.ts";
+import { findDestination } from "./destination.ts";
+import { ownResponse, refuse, type Exchange } from "./exchange.ts";
+import { startInterception, type Interception } from "./interception.ts";
+import { passThrough } from "./passthrough.ts";
+import { createRequestBody } from "./request-body.ts";
+
+export async function serve(exchange: Exchange): Promise<Response> {
+  const { request, deps, id, findings } = exchange;
+
+  // Route.
+  const destination = findDestination(request, deps);
+  if (destination.kind === "not_found") {
+    exchange.errorBody = destination.dialect.errorBody;
+    return refuse(exchange, destination.refusal);
+  }
+  exchange.target = destination.target;
+  if (destination.kind !== "provider") return ownResponse(id, null);
+  const { target, route } = destination;
+  exchange.errorBody = route.provider.dialect.errorBody;
+  const stop = (refusal: Refusal): Response => refuse(exchange, refusal, () => methodsOf(route.route));
+
+  // Client, identity, initiator.
+  const { bodyBytes } = deps.config.limits;
+  const body = createRequestBody(request, bodyBytes, () => checkUnreadBody(request, route, bodyBytes));
+  const decided = await decide({ head: request, target, route, body }, deps, findings);
+  if (decided instanceof Refusal) return stop(decided);
+  const { client, actor, credential, claim, decision } = decided;
+  const caller = toCaller({
+    id,
+    actor,
+    initiator: decision.initiator,
+    client,
+    sessionId: sessionId(client, request.headers, {}),
+    coder: readCoderIds(claim.sent, decided.delegation),
+  });
+  exchange.caller = caller;
+  await recordOverride(exchange, route, decided);
+  if (decided.refusal) return stop(decided.refusal);
+
+  const forwardable = { target, route, caller, acceptedOwner: decision.acceptedOwner, credential };
+  if (route.route.kind === "passthrough") return passThrough(exchange, forwardable, body);
+  const bytes = await body.bytes();
+  if (bytes instanceof Refusal) return stop(bytes);
+  const call = readModelCall(bytes);
+  if (call instanceof Refusal) return stop(call);
+  const session = caller.client_session_id ?? sessionId(client, request.headers, call.fields);
+  return intercept(exchange, decided, {
+    ...forwardable,
+    caller: { ...caller, client_session_id: session },
+    api: route.route.api,
+    call,
+    bytes,
+  });
+}
+
+/** Records an owner header: that it was accepted, or why it was not. */
+async function recordOverride(
+  { deps, recorder, caller }: Exchange,
+  { provider }: Route,
+  { claim, decision }: RequestDecision,
+): Promise<void> {
+  if (caller === null) return;
+  if (decision.acceptedOwner !== null) {
+    recorder.record(overrideEvent(caller, decision, provider.name, deps.now()));
+  } else if (decision.rejection !== null) {
+    const sent = claim.sent.owner ?? "";
+    const rejected = {
+      reason: decision.rejection,
+      valueLength: sent.length,
+      valueSha256: (await sha256Hex(sent)).slice(0, 16),
+      provider: provider.name,
+    };
+    recorder.record(overrideRejectedEvent(caller, decision, rejected, deps.now()));
+  }
+}
+
+/** A model call: what is forwarded, and how its response is read. */
+type Intercepted = Forwardable & { readonly api: Api; readonly call: ModelCall; readonly bytes: Uint8Array };
+
+/** An interception: recorded from here to its one end, however it ends. */
+async function intercept(
+  exchange: Exchange,
+  decided: RequestDecision,
+  intercepted: Intercepted,
+): Promise<Response> {
+  const interception = start(exchange, decided, intercepted);
+  const { end } = interception;
+  const endRefused = (refusal: Refusal, outcome: "refused" | "upstream_error"): Response => {
+    end({ outcome, status: refusal.status, error: refusal.code, observation: null });
+    return refuse(exchange, refusal);
+  };
+  const abort = new AbortController();
+  try {
+    if (!(await interception.started)) return endRefused(new Refusal("recording_unavailable"), "refused");
+    const forbidden = checkPolicies(exchange, intercepted, intercepted.call.model, true);
+    if (forbidden) return endRefused(forbidden, "refused");
+
+    const { api, call, bytes, route } = intercepted;
+    const injected = api.isUsageOnly && route.provider.injectUsage ? injectUsageOption(call, bytes) : null;
+    const response = await callUpstream(exchange, intercepted, injected ?? bytes, abort);
+    if (response === CLIENT_DISCONNECTED) {
+      end({ outcome: "cancelled", status: null, error: null, observation: null });
+      return clientDisconnected(exchange.id);
+    }
+    if (response instanceof Refusal) return endRefused(response, "upstream_error");
+    const isInjectedUsage = injected && api.isUsageOnly;
+    return await observeResponse(exchange, { response, api, abort, isInjectedUsage }, end);
+  } catch (error) {
+    abort.abort();
+    end({ outcome: "refused", status: 500, error: "internal", observation: null });
+    throw error;
+  }
+}
+
+function start(
+  { deps, recorder, startedAt }: Exchange,
+  { actor, decision, flags, credential }: RequestDecision,
+  { route, caller, api, call }: Intercepted,
+): Interception {
+  const facts = {
+    provider: route.provider.name,
+    provider_type: route.provider.dialect.type,
+    route: route.route.path,
+    model: asText(call.model),
+    streaming: call.stream,
+    credential_kind: credential.kind,
+    credential_hint: credential.hint,
+  };
+  const context = {
+    subject: toSubject(caller, facts, startedAt),
+    actor,
+    initiatorName: decision.initiator.name,
+    flags,
+    conversation: api.readConversation(call.fields),
+    startedAt,
+  };
+  const { prompts } = deps.config.recording;
+  return startInterception(recorder, context, { prompts, redact: deps.redact, now: deps.now });
+}
+
+type UpstreamResponse = {
+  readonly response: Response;
+  readonly api: Api;
+  readonly abort: AbortController;
+  readonly isInjectedUsage: ((data: string) => boolean) | null;
+};
+
+/** The client's response. The interception ends when the provider's response does, or the client disconnects. */
+async function observeResponse(
+  { id, request, deps, waitUntil }: Exchange,
+  { response, api, abort, isInjectedUsage }: UpstreamResponse,
+  end: Interception["end"],
+): Promise<Response> {
+  const { idleMs, observeBytes } = deps.config.limits;
+  const observed = await observe(response, api.createReader(deps.config.recording.content), {
+    clientSignal: request.signal,
+    abort,
+    idleMs,
+    capBytes: observeBytes,
+    now: deps.now,
+    isInjectedUsage,
+  });
+  const { status } = response;
+  const ended = observed.observation.then((observation: Observation) =>
+    end({ outcome: observation.outcome, status, error: observation.report.error, observation }),
+  );
+  // A streamed body goes on after the response is returned; any other has been observed already.
+  if (observed.body instanceof ReadableStream) waitUntil(ended);
+  else await ended;
+  return toClientResponse(response, id, observed);
+}

@@ -1,0 +1,99 @@
+/** A passthrough: forwarded and recorded, its bytes not read, except for the model where only some models are allowed. */
+import { passthroughEvent } from "../../events/compose.ts";
+import { declaredLength } from "../../shared/http/body-headers.ts";
+import { Refusal } from "../../shared/refusal.ts";
+import { readModelCall } from "../provider/model-call.ts";
+import { methodsOf } from "../provider/route.ts";
+import { CLIENT_DISCONNECTED } from "../upstream/forward.ts";
+import { openUpload, type Upload } from "../upstream/upload.ts";
+import {
+  callUpstream,
+  checkPolicies,
+  clientDisconnected,
+  toClientResponse,
+  type Forwardable,
+} from "./call-upstream.ts";
+import { takesNoBody } from "./decide.ts";
+import { refuse, type Exchange } from "./exchange.ts";
+import {
+  checkDeclaredLength,
+  readBody,
+  rejectBody,
+  rejectEncodedBody,
+  type RequestBody,
+} from "./request-body.ts";
+
+export async function passThrough(
+  exchange: Exchange,
+  forwardable: Forwardable,
+  requestBody: RequestBody,
+): Promise<Response> {
+  const { id, deps, recorder, request, startedAt } = exchange;
+  const { route, caller } = forwardable;
+  const stop = (refusal: Refusal): Response => refuse(exchange, refusal, () => methodsOf(route.route));
+  // An override event is stored first, where recording is required.
+  if (!(await recorder.flush())) return stop(new Refusal("recording_unavailable"));
+  const body = await bodyToForward(exchange, forwardable, requestBody);
+  if (body instanceof Refusal) return stop(body);
+  const upload = isUpload(body) ? body : null;
+  const bytes = isUpload(body) ? body.body : body;
+  const response = await callUpstream(exchange, forwardable, bytes, new AbortController());
+  if (response instanceof Refusal) {
+    const isClients = response.code === "upstream_unreachable" && (await upload?.brokenByClient());
+    return stop(isClients ? new Refusal("body_incomplete", { detail: "while it was forwarded" }) : response);
+  }
+  const status = response === CLIENT_DISCONNECTED ? 499 : response.status;
+  const facts = {
+    method: request.method,
+    provider: route.provider.name,
+    providerType: route.provider.dialect.type,
+    route: route.route.path,
+    status,
+    startedAt,
+  };
+  recorder.record(passthroughEvent(caller, facts, deps.now()));
+  if (response === CLIENT_DISCONNECTED) return clientDisconnected(id);
+  return toClientResponse(response, id, { body: response.body, isModified: false });
+}
+
+type Body = Uint8Array | Upload | null;
+
+const isUpload = (body: Body): body is Upload => body !== null && !(body instanceof Uint8Array);
+
+/** The body to forward, once the policies permit the request. */
+async function bodyToForward(
+  exchange: Exchange,
+  forwardable: Forwardable,
+  requestBody: RequestBody,
+): Promise<Body | Refusal> {
+  const { request } = exchange;
+  const { route, provider } = forwardable.route;
+  const runsModel = route.kind === "passthrough" && request.method === "POST" ? route.runsModel : "no";
+  if (runsModel !== "no" && provider.models !== null)
+    return bodyWithAllowedModel(exchange, forwardable, requestBody, runsModel);
+  const forbidden = checkPolicies(exchange, forwardable, null, false);
+  if (forbidden) return forbidden;
+  if (takesNoBody(request.method)) return rejectBody(request.headers);
+  if (request.body === null) return null;
+  if (requestBody.isRead()) return requestBody.bytes();
+  // A body of declared length is forwarded while it arrives; one of unknown length is read and counted first.
+  const { bodyBytes } = exchange.deps.config.limits;
+  const length = declaredLength(request.headers);
+  if (length === null) return readBody(request, bodyBytes);
+  return checkDeclaredLength(request.headers, bodyBytes) ?? openUpload(request.body, length);
+}
+
+/** The whole body, once its model is one that the provider's list allows. */
+async function bodyWithAllowedModel(
+  exchange: Exchange,
+  forwardable: Forwardable,
+  requestBody: RequestBody,
+  runsModel: "named" | "hidden",
+): Promise<Uint8Array | Refusal> {
+  const bytes = rejectEncodedBody(exchange.request.headers) ?? (await requestBody.bytes());
+  if (bytes instanceof Refusal) return bytes;
+  // An empty body (to cancel a response, for example) runs no model. A body that cannot be parsed names none that is allowed.
+  const call = bytes.byteLength === 0 ? null : readModelCall(bytes);
+  const model = call instanceof Refusal || runsModel === "hidden" ? null : (call?.model ?? null);
+  return checkPolicies(exchange, forwardable, model, call !== null) ?? bytes;
+}

@@ -1,0 +1,18 @@
+/** Sends events to the queue, from which the records Worker stores them. */
+import type { InterceptorEvent } from "../../events/event.ts";
+import { toMessages } from "../../events/queue-message.ts";
+
+/** Messages in one call, which may have 256,000 bytes. */
+const MESSAGES_PER_CALL = 2;
+
+/** Resolves when the queue has taken them all. Where it rejects, it may have taken some, and may be sent all of them again. */
+export async function sendEvents(queue: Queue, events: readonly InterceptorEvent[]): Promise<void> {
+  const messages = toMessages(events);
+  for (let at = 0; at < messages.length; at += MESSAGES_PER_CALL) {
+    const [first, ...others] = messages.slice(at, at + MESSAGES_PER_CALL);
+    if (first === undefined) return;
+    // As text: the consumer gets exactly the characters that were written here.
+    if (others.length === 0) await queue.send(first, { contentType: "text" });
+    else await queue.sendBatch([first, ...others].map((body) => ({ body, contentType: "text" })));
+  }
+}

@@ -1,0 +1,41 @@
+/** The records Worker's environment, validated once. The only reader of `env` there. Keys: docs/reference.md. */
+import {
+  readEnvironment,
+  type ConfigIssues,
+  type Env,
+  type Environment,
+} from "../../shared/config/environment.ts";
+import type { ReportIssue } from "../../shared/config/fields.ts";
+
+export type Config = {
+  readonly database: D1Database | null;
+  readonly archive: R2Bucket | null;
+  /** Days after which the database deletes its rows; 0: never. */
+  readonly retentionDays: number;
+  /** SHA-256 of the admin token, 64 hex digits; null: the API is closed. */
+  readonly adminTokenSha256: string | null;
+};
+
+export function readConfig(env: Env): Config | ConfigIssues {
+  const issues: string[] = [];
+  const report: ReportIssue = (path, issue) => void issues.push(`${path} ${issue}`);
+  const environment = readEnvironment(env, report);
+  const config: Config = {
+    database: environment.binding("LEDGER", "prepare", "a D1 database"),
+    archive: environment.binding("ARCHIVE", "createMultipartUpload", "an R2 bucket"),
+    retentionDays: environment.days("RETENTION_DAYS", 60),
+    adminTokenSha256: readAdminToken(environment),
+  };
+  if (!config.database && !config.archive)
+    report("LEDGER", "is required unless ARCHIVE is bound: without them nothing stores the events");
+  return issues.length > 0 ? { issues } : config;
+}
+
+function readAdminToken({ has, secret, report }: Environment): string | null {
+  if (!has("ADMIN_TOKEN")) return null;
+  const value = secret("ADMIN_TOKEN");
+  if (value === null || /^[0-9a-f]{64}$/.test(value)) return value;
+  // Perhaps the token itself, which must not be stored here.
+  report("ADMIN_TOKEN", "must be a SHA-256 in 64 lower-case hex digits (npm run keys -- admin)");
+  return null;
+}

@@ -1,0 +1,72 @@
+/**
+ * The records Worker's entry: the API and the RPC methods that the gateway calls, the queue's consumer and the cron.
+ * Configured once per isolate.
+ */
+import { WorkerEntrypoint } from "cloudflare:workers";
+import type { InterceptorEvent } from "../events/event.ts";
+import type { AdminHeaders, RecordsService, RefusalParts } from "../events/records-service.ts";
+import type { ConfigIssues, Env } from "../shared/config/environment.ts";
+import { Refusal } from "../shared/refusal.ts";
+import { readConfig } from "./config/config.ts";
+import { createRecords, type Records } from "./wiring.ts";
+
+/** By environment: production has one per isolate. */
+const workers = new WeakMap<Env, Records | ConfigIssues>();
+
+function recordsFor(env: Env): Records | ConfigIssues {
+  const known = workers.get(env);
+  if (known) return known;
+  const config = readConfig(env);
+  const records = "issues" in config ? config : createRecords(config);
+  workers.set(env, records);
+  return records;
+}
+
+const logIssues = ({ issues }: ConfigIssues): void => console.error(`configuration: ${issues.join(" | ")}`);
+
+/** Messages wait while the config is invalid: a hundred attempts ten minutes apart last most of a day. */
+const MISCONFIGURED_RETRY_S = 600;
+
+const MISCONFIGURED = new Refusal("misconfigured");
+
+/** `fetch` and the RPC methods can be called over a service binding; the Internet reaches only `fetch`. */
+export default class RecordsWorker extends WorkerEntrypoint<Env> implements RecordsService {
+  async fetch(request: Request): Promise<Response> {
+    const records = recordsFor(this.env);
+    if (!("issues" in records)) return records.fetch(request);
+    logIssues(records);
+    const { status, message, code } = MISCONFIGURED;
+    return Response.json({ message }, { status, headers: { "x-interceptor-error": code } });
+  }
+
+  async store(events: readonly InterceptorEvent[]): Promise<void> {
+    return this.#records().store(events);
+  }
+
+  async authorize(headers: AdminHeaders): Promise<RefusalParts | null> {
+    const records = recordsFor(this.env);
+    if (!("issues" in records)) return records.authorize(headers);
+    logIssues(records);
+    return { code: MISCONFIGURED.code, data: {} };
+  }
+
+  async queue(batch: MessageBatch): Promise<void> {
+    const records = recordsFor(this.env);
+    if (!("issues" in records)) return records.consume(batch);
+    // Not by throwing: the queue would deliver again at once, and use up all attempts in minutes.
+    logIssues(records);
+    batch.retryAll({ delaySeconds: MISCONFIGURED_RETRY_S });
+  }
+
+  async scheduled({ scheduledTime }: ScheduledController): Promise<void> {
+    await this.#records().maintain(scheduledTime);
+  }
+
+  /** Throws while the config is invalid, so that the failure is visible. */
+  #records(): Records {
+    const records = recordsFor(this.env);
+    if (!("issues" in records)) return records;
+    logIssues(records);
+    throw new Error("the configuration is invalid");
+  }
+}

@@ -1,0 +1,38 @@
+/** The paths of the records API and of the gateway's own routes: no provider may have one of these names. */
+import { ROUTE_PREFIXES } from "./http/target.ts";
+
+/** The first path segments of the records API, below each of `ROUTE_PREFIXES`. */
+export const API_ROUTES = [
+  "sessions",
+  "interceptions",
+  "overrides",
+  "usage",
+  "attribution",
+  "anomalies",
+  "explain",
+  "openapi.json",
+] as const;
+
+/** The one API route that the gateway serves itself, because only the gateway can decide about a request. */
+export const EXPLAIN_ROUTE = "explain";
+
+/** Names that provider routes would hide: the API's, Coder's further ones under the same prefixes, and the gateway's. */
+export const RESERVED_NAMES: ReadonlySet<string> = new Set([
+  ...API_ROUTES,
+  "clients",
+  "models",
+  "providers",
+  "v1",
+  "api",
+  "healthz",
+  "console",
+  "metrics",
+]);
+
+/** The API route that a path names, or null where it is not the API's. `path` has been through `readTarget`. */
+export function apiRouteOf(path: string): (typeof API_ROUTES)[number] | null {
+  const prefix = ROUTE_PREFIXES.find((one) => path.startsWith(`${one}/`));
+  if (prefix === undefined) return null;
+  const name = path.slice(prefix.length + 1).split("/", 1)[0];
+  return API_ROUTES.find((route) => route === name) ?? null;
+}

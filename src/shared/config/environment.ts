@@ -1,0 +1,87 @@
+/** Reads a Worker's environment: tables, secrets and bindings by name. Both Workers' configs are read with it. */
+import { asTable, Fields, fromJson, isPlaceholder, type ReportIssue } from "./fields.ts";
+
+export type Env = Readonly<Record<string, unknown>>;
+
+/** One line each: `KEY.path issue`, never a value. */
+export type ConfigIssues = { readonly issues: readonly string[] };
+
+export type Environment = {
+  readonly report: ReportIssue;
+  readonly has: (name: string) => boolean;
+  /** The variable unchanged. */
+  readonly value: (name: string) => unknown;
+  /** The table's fields; none where the table is absent. */
+  readonly fields: (name: string) => Fields;
+  /** The secret's value, without surrounding white space; null after reporting the issue. */
+  readonly secret: (name: string) => string | null;
+  /** A binding, recognized by a method that only its kind has; null where it is not bound. */
+  readonly binding: <T extends object>(name: string, method: keyof T & string, kind: string) => T | null;
+  /** A whole number of days, as a number or (from `.dev.vars` and the dashboard) as digits. */
+  readonly days: (name: string, otherwise: number) => number;
+  /** true or false, as a boolean or (from `.dev.vars` and the dashboard) as text. */
+  readonly flag: (name: string, otherwise: boolean) => boolean;
+};
+
+export function readEnvironment(env: Env, report: ReportIssue): Environment {
+  const value = (name: string): unknown => (Object.hasOwn(env, name) ? env[name] : undefined);
+  return {
+    report,
+    has: (name) => env[name] !== undefined,
+    value: (name) => env[name],
+    fields: (name) => {
+      const table = env[name] === undefined ? {} : (asTable(env[name], name, report) ?? {});
+      return new Fields(table, name, report);
+    },
+    secret: (name) => {
+      const secret = value(name);
+      const issue = secretIssue(secret);
+      if (issue === null) return (secret as string).trim();
+      report(name, issue);
+      return null;
+    },
+    binding: <T extends object>(name: string, method: keyof T & string, kind: string): T | null => {
+      const binding = env[name];
+      if (binding === undefined || binding === null) return null;
+      if (typeof (binding as T)[method] === "function") return binding as T;
+      report(name, `must be ${kind}`);
+      return null;
+    },
+    days: (name, otherwise) => {
+      const sent = env[name];
+      if (sent === undefined) return otherwise;
+      const days = typeof sent === "string" && /^\d{1,6}$/.test(sent.trim()) ? Number(sent) : sent;
+      if (Number.isSafeInteger(days) && (days as number) >= 0 && (days as number) <= 36_500)
+        return days as number;
+      report(name, "must be a whole number of days from 0 to 36500");
+      return otherwise;
+    },
+    flag: (name, otherwise) => {
+      const sent = fromJson(env[name]);
+      if (sent === undefined || typeof sent === "boolean") return sent ?? otherwise;
+      report(name, "must be true or false");
+      return otherwise;
+    },
+  };
+}
+
+function secretIssue(secret: unknown): string | null {
+  if (secret === undefined) return "is required: the configuration names it as a secret";
+  if (typeof secret !== "string") return "must be a text";
+  if (secret.trim() === "") return "must not be empty";
+  return isPlaceholder(secret) ? "must not be a placeholder" : null;
+}
+
+/** Reports a table under a name that begins like a known one: a misspelt table, whose rules would not apply. */
+export function rejectMisspeltTables(env: Env, known: ReadonlySet<string>, report: ReportIssue): void {
+  for (const [name, value] of Object.entries(env)) {
+    const isNear = [...known].some((table) => name.toUpperCase().startsWith(table.slice(0, 4)));
+    if (!isNear || known.has(name) || !isTable(fromJson(value))) continue;
+    report(name, `is not a known key (known: ${[...known].join(", ")})`);
+  }
+}
+
+const isTable = (value: unknown): boolean =>
+  typeof value === "object" &&
+  value !== null &&
+  (Array.isArray(value) || Object.getPrototypeOf(value) === Object.prototype);
