@@ -19,7 +19,7 @@ import {
   BODY,
   CENTRAL_CHAT,
   CHAT,
-  chatAnswer,
+  chatResponse,
   CLIENT_KEY,
   json,
   MESSAGES_BODY,
@@ -333,7 +333,7 @@ describe("the usage opt-in", () => {
   });
 
   it("is not for JSON answers, nor for other APIs", async () => {
-    const house = await openGateway({ provider: chatAnswer });
+    const house = await openGateway({ provider: chatResponse });
     await house.exchange("/openai/v1/chat/completions", post(BODY));
     await house.exchange("/openai/v1/responses", post(STREAM_BODY));
     await house.exchange("/anthropic/v1/messages", post(MESSAGES_BODY));
@@ -789,7 +789,7 @@ describe("an interception that is refused or fails", () => {
 });
 
 const eventsOf = async (headers: Record<string, string>, vars: Record<string, unknown> = {}) => {
-  const house = await openGateway({ vars, provider: chatAnswer });
+  const house = await openGateway({ vars, provider: chatResponse });
   return (await house.exchange(CENTRAL_CHAT, post(BODY, headers))).events;
 };
 
@@ -957,7 +957,7 @@ describe("a passthrough", () => {
     "F1 its body of %i bytes goes on as it came, with and without a length",
     async (size) => {
       const bytes = Uint8Array.from({ length: size }, (_, index) => (index * 167) % 256);
-      const house = await openGateway({ provider: chatAnswer });
+      const house = await openGateway({ provider: chatResponse });
       await house.exchange("/openai/v1/files", post(bytes, { ...OWN_KEY, "content-length": String(size) }));
       await house.exchange("/openai/v1/files", post(wholeBody(...(size > 0 ? [bytes] : []))));
       expect(house.sent.map(({ body }) => body)).toEqual([bytes, bytes]);
@@ -991,7 +991,7 @@ describe("a passthrough", () => {
           anthropic: { ...PROVIDERS.anthropic, ...models },
         },
       };
-      const house = await openGateway({ vars, provider: chatAnswer });
+      const house = await openGateway({ vars, provider: chatResponse });
       // The attack: an allowed model on top, another one inside.
       const body = '{"model":"gpt-4o","requests":[{"params":{"model":"o9"}}]}';
       const { response } = await house.exchange(path, { method: "POST", body, headers: OWN_KEY });
@@ -1010,7 +1010,7 @@ describe("a passthrough", () => {
           anthropic: { ...PROVIDERS.anthropic, ...models },
         },
       };
-      const house = await openGateway({ vars, provider: chatAnswer });
+      const house = await openGateway({ vars, provider: chatResponse });
       const status = async (body: BodyInit | null): Promise<number> =>
         (await house.exchange(path, { method: "POST", body, headers: OWN_KEY })).response.status;
       expect(await status('{"model":"gpt-4o"}')).toBe(200);
@@ -1033,7 +1033,7 @@ describe("a passthrough", () => {
   );
 
   it("D14 without a list of models no body is looked at", async () => {
-    const house = await openGateway({ provider: chatAnswer });
+    const house = await openGateway({ provider: chatResponse });
     for (const path of modelRoutes) await house.exchange(path, post("no json"));
     expect(house.sent.map(({ body }) => text(body))).toEqual(modelRoutes.map(() => "no json"));
   });
@@ -1041,7 +1041,7 @@ describe("a passthrough", () => {
   it.each(["/openai/v1/models", "/openai/v1/files", "/openai/v1/responses/resp_1"])(
     "D14 reading %s is no matter of a list of models",
     async (path) => {
-      const house = await openGateway({ vars: LISTED, provider: chatAnswer });
+      const house = await openGateway({ vars: LISTED, provider: chatResponse });
       expect((await house.exchange(path, { headers: OWN_KEY })).response.status).toBe(200);
       expect((await house.exchange(path, { method: "DELETE", headers: OWN_KEY })).response.status).toBe(200);
     },
@@ -1063,7 +1063,7 @@ describe("a passthrough", () => {
   });
 
   it("a GET of no length goes on", async () => {
-    const house = await openGateway({ provider: chatAnswer });
+    const house = await openGateway({ provider: chatResponse });
     const headers = { ...OWN_KEY, "content-length": "0" };
     expect((await house.exchange("/openai/v1/models", { headers })).response.status).toBe(200);
   });
@@ -1076,7 +1076,7 @@ describe("a passthrough", () => {
       "/openai/v1/files",
       post(client.stream, { ...OWN_KEY, "content-length": "10" }),
     );
-    await until(client.isTaken, "the bytes being taken");
+    await until(client.isConsumed, "the bytes being taken");
     client.fail();
     const { response, events } = await visiting;
     expect(response.status).toBe(400);
@@ -1161,7 +1161,7 @@ describe("a client that leaves", () => {
     async (_, path, body, name) => {
       const client = new AbortController();
       const upstream = upstreamBody();
-      const house = await openGateway({ provider: ({ signal }) => sse(upstream.failWith(signal).stream) });
+      const house = await openGateway({ provider: ({ signal }) => sse(upstream.failOnAbort(signal).stream) });
       const { response, settled } = await house.call(path, { ...post(body), signal: client.signal });
       upstream.send(fixture(name).bytes);
       const reader = (response.body as ReadableStream<Uint8Array>).getReader();
@@ -1186,7 +1186,7 @@ describe("a client that leaves", () => {
       provider: ({ signal }) => {
         upstream.send('{"error":');
         setTimeout(() => client.abort(), 0);
-        return new Response(upstream.failWith(signal).stream, { status: 500 });
+        return new Response(upstream.failOnAbort(signal).stream, { status: 500 });
       },
     });
     const { events } = await house.exchange(CENTRAL_CHAT, {
@@ -1199,11 +1199,11 @@ describe("a client that leaves", () => {
   it("G27 in the tick of the end: still one end", async () => {
     const client = new AbortController();
     const upstream = upstreamBody();
-    const house = await openGateway({ provider: ({ signal }) => sse(upstream.failWith(signal).stream) });
+    const house = await openGateway({ provider: ({ signal }) => sse(upstream.failOnAbort(signal).stream) });
     const { response, settled } = await house.call(CHAT, { ...post(STREAM_BODY), signal: client.signal });
     const got = drain(response.body);
     upstream.send(fixture("chat/plain").bytes);
-    await until(upstream.isTaken, "the bytes being taken");
+    await until(upstream.isConsumed, "the bytes being taken");
     upstream.end();
     client.abort();
     await got;
@@ -1228,7 +1228,7 @@ describe("H1 H7 sinks that fail and are not required", () => {
   };
 
   it("harm neither the answer nor the other sinks, and are complained of once a visit each", async () => {
-    const house = await openGateway({ sinks: [throwing, rejecting], provider: chatAnswer });
+    const house = await openGateway({ sinks: [throwing, rejecting], provider: chatResponse });
     const { response, bytes, events } = await house.exchange(CHAT, post(BODY));
     expect(response.status).toBe(200);
     expect(bytes).toEqual(fixture("chat/json").bytes);
@@ -1243,7 +1243,7 @@ describe("H1 H7 sinks that fail and are not required", () => {
     const house = await openGateway({
       sinks: [throwing, rejecting],
       provider: ({ url }) =>
-        url.endsWith("/models") ? chatAnswer() : sse(wholeBody(fixture("chat/plain").bytes)),
+        url.endsWith("/models") ? chatResponse() : sse(wholeBody(fixture("chat/plain").bytes)),
     });
     expect((await house.exchange(CHAT, post(STREAM_BODY))).text).toContain("data: [DONE]");
     expect((await house.exchange(CHAT, post("no json"))).response.status).toBe(400);
@@ -1254,7 +1254,7 @@ describe("H1 H7 sinks that fail and are not required", () => {
   it("a sink that never settles holds up no answer", async () => {
     const { promise, resolve } = Promise.withResolvers<void>();
     const hanging = { name: "slow", required: false, write: () => promise };
-    const house = await openGateway({ sinks: [hanging], provider: chatAnswer });
+    const house = await openGateway({ sinks: [hanging], provider: chatResponse });
     const { response } = await house.call(CHAT, post(BODY));
     expect((await within(drain(response.body), "the answer")).bytes).toEqual(fixture("chat/json").bytes);
     resolve();
@@ -1410,7 +1410,7 @@ describe("questions about the records", () => {
 
   it("what is not the API's goes on to the providers, under the same prefix", async () => {
     const { parts, asked } = records(async () => new Response(null));
-    const house = await openGateway({ parts, provider: chatAnswer });
+    const house = await openGateway({ parts, provider: chatResponse });
     const { response } = await house.exchange(`/api/v2/ai-gateway${CHAT}`, post(BODY));
     expect(response.status).toBe(200);
     expect(asked).toEqual([]);
@@ -1429,7 +1429,7 @@ describe("requests as they come to the provider", () => {
     ["D8 a place of its own", '{"model":"gpt-4o","api_base":"https://evil.example","base_url":"x"}'],
     ["F5 __proto__", '{"model":"gpt-4o","__proto__":{"stream":true}}'],
   ])("F1 F11 %s: byte for byte, to the provider's own place", async (_, body) => {
-    const house = await openGateway({ provider: chatAnswer });
+    const house = await openGateway({ provider: chatResponse });
     await house.exchange(CHAT, post(body));
     await house.exchange(CHAT, post(wholeBody(utf8(body))));
     expect(house.sent.map((sent) => text(sent.body))).toEqual([body, body]);
@@ -1440,13 +1440,13 @@ describe("requests as they come to the provider", () => {
 
   it("F1 1 MiB is byte-identical", async () => {
     const body = `{"model":"gpt-4o","messages":["${"ü".repeat(512 * 1024)}"]}`;
-    const house = await openGateway({ provider: chatAnswer });
+    const house = await openGateway({ provider: chatResponse });
     await house.exchange(CHAT, post(body));
     expect(text(house.sent[0]?.body ?? new Uint8Array())).toBe(body);
   });
 
   it("D9 headers that name other places have no effect", async () => {
-    const house = await openGateway({ provider: chatAnswer });
+    const house = await openGateway({ provider: chatResponse });
     await house.exchange(
       CHAT,
       post(BODY, {
@@ -1461,7 +1461,7 @@ describe("requests as they come to the provider", () => {
   });
 
   it("a governance token stays here, and the client's own key goes on", async () => {
-    const house = await openGateway({ provider: chatAnswer });
+    const house = await openGateway({ provider: chatResponse });
     const { events } = await house.exchange(
       CHAT,
       post(BODY, { ...OWN_KEY, "x-coder-ai-governance-token": CANARIES.clientKey }),
@@ -1480,7 +1480,7 @@ describe("requests as they come to the provider", () => {
     const central = { ...PROVIDERS.central, keys: ["CENTRAL_KEY", "KEY_2", "KEY_3"] };
     const house = await openGateway({
       vars: { PROVIDERS: { ...PROVIDERS, central }, ...keys },
-      provider: chatAnswer,
+      provider: chatResponse,
       parts: { randomUuid: () => `${chance}-89ab-4abc-8def-0123456789ab` },
     });
     await house.exchange(CENTRAL_CHAT, post(BODY, CLIENT_KEY));
@@ -1488,13 +1488,13 @@ describe("requests as they come to the provider", () => {
   });
 
   it("the model is recorded as written, cut at 256 characters", async () => {
-    const house = await openGateway({ provider: chatAnswer });
+    const house = await openGateway({ provider: chatResponse });
     const { events } = await house.exchange(CHAT, post(`{"model":" GPT${"x".repeat(300)}"}`));
     expect(only(events, "interception_start").model).toBe(` GPT${"x".repeat(252)}`);
   });
 
   it("nor is the model cut through a surrogate pair", async () => {
-    const house = await openGateway({ provider: chatAnswer });
+    const house = await openGateway({ provider: chatResponse });
     const { events } = await house.exchange(CHAT, post(`{"model":"${"x".repeat(255)}😀"}`));
     expect(only(events, "interception_start").model).toBe("x".repeat(255));
   });

@@ -13,7 +13,7 @@ import {
   type Gateway,
   type Setup,
 } from "../../support/in-workerd/gateway-harness.ts";
-import { BODY, CENTRAL_CHAT, CHAT, chatAnswer } from "../../support/in-workerd/calls.ts";
+import { BODY, CENTRAL_CHAT, CHAT, chatResponse } from "../../support/in-workerd/calls.ts";
 import { part } from "../../support/in-workerd/api-client.ts";
 import { signed, SIGNING_KEY } from "../../support/in-workerd/signing.ts";
 import { CODER_AGENTS_UA, OWNER } from "../../support/in-workerd/values.ts";
@@ -47,7 +47,7 @@ const SIGNING = { signature: "accept", signing_keys: ["SIGNING_KEY"] };
 
 const openFor = async (vars: Record<string, unknown> = {}, setup: Setup = {}): Promise<Gateway> =>
   openGateway({
-    provider: chatAnswer,
+    provider: chatResponse,
     ...setup,
     vars: { ADMIN_TOKEN: await sha256Hex(TOKEN), ...SECRETS, ...vars },
   });
@@ -297,7 +297,7 @@ describe("an explanation agrees with what a real request records", () => {
       const directory = { url: "https://coder.example", token: "LOOKUP_TOKEN" };
       const vars = { OWNER_ASSERTION: { directory, on_invalid }, LOOKUP_TOKEN: "CANARY-lookup-token" };
       const provider = ({ url }: { url: string }): Response =>
-        url.startsWith("https://coder.example/") ? answer() : chatAnswer();
+        url.startsWith("https://coder.example/") ? answer() : chatResponse();
       const agreed = await agree({ headers: asAgents(owner(OWNER)), vars }, BODY, { provider });
       expect(part(agreed.answer, "directory")).toBe(is);
     }

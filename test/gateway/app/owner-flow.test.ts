@@ -15,7 +15,7 @@ import {
   AGENTS,
   BODY,
   CENTRAL_CHAT,
-  chatAnswer,
+  chatResponse,
   CLIENT_KEY,
   json,
   only,
@@ -33,7 +33,7 @@ const SIGNING = { signature: "accept", signing_keys: ["SIGNING_KEY"] };
 
 const openSigning = (assertion: Record<string, unknown> = {}, setup: Setup = {}): Promise<Gateway> =>
   openGateway({
-    provider: chatAnswer,
+    provider: chatResponse,
     ...setup,
     vars: { OWNER_ASSERTION: { ...SIGNING, ...assertion }, SIGNING_KEY, ...setup.vars },
   });
@@ -157,7 +157,7 @@ describe("A22 a signed owner", () => {
   });
 
   it("with signature = off the headers mean nothing", async () => {
-    const house = await openGateway({ provider: chatAnswer });
+    const house = await openGateway({ provider: chatResponse });
     const init = await signedCall({ secret: "another-secret-of-more-than-32-characters" });
     expect(initiatorOf((await house.exchange(CENTRAL_CHAT, init)).events)).toEqual([
       OWNER,
@@ -184,7 +184,7 @@ describe("A22 a signed owner", () => {
       ...(await signedCall()),
       body: client.stream,
     });
-    await until(client.isTaken, "the bytes being taken");
+    await until(client.isConsumed, "the bytes being taken");
     client.fail();
     expect(refusedWith(await visiting)).toEqual([400, "body_incomplete"]);
   });
@@ -290,7 +290,7 @@ const LOOKUP_TOKEN = "CANARY-lookup-token";
 const openDirectory = (answer: () => Response | Promise<Response>, assertion: Record<string, unknown> = {}) =>
   openGateway({
     vars: { OWNER_ASSERTION: { directory: DIRECTORY, ...assertion }, LOOKUP_TOKEN },
-    provider: ({ url }) => (url.startsWith("https://coder.example/") ? answer() : chatAnswer()),
+    provider: ({ url }) => (url.startsWith("https://coder.example/") ? answer() : chatResponse()),
   });
 const alice = (status = "active"): Response => Response.json({ id: OWNER, username: "alice", status });
 
@@ -365,7 +365,7 @@ describe("an owner that is looked up", () => {
 const GATEWAY_KEY = "CANARY-gateway-key-of-32-characters";
 const openDelegating = (assertion: Record<string, unknown> = {}, setup: Setup = {}): Promise<Gateway> =>
   openGateway({
-    provider: chatAnswer,
+    provider: chatResponse,
     ...setup,
     vars: {
       OWNER_ASSERTION: assertion,
@@ -456,7 +456,7 @@ describe("a gateway that delegates", () => {
   );
 
   it("without DELEGATION in the config its headers mean nothing, and go nowhere", async () => {
-    const house = await openGateway({ provider: chatAnswer });
+    const house = await openGateway({ provider: chatResponse });
     const { events } = await house.exchange(CENTRAL_CHAT, post(BODY, { ...DELEGATED, ...CLIENT_KEY }));
     expect(initiatorOf(events)).toEqual(["ci-bot", "authenticated", "ci-bot"]);
     expect(only(events, "initiator_override_rejected").reason).toBe("client");
@@ -539,7 +539,7 @@ describe("by who vouches", () => {
     ["listed", ["coder:ci-bot"], false],
   ])("allow=%s, actors=%j: the owner counts: %s", async (allow, actors, counts) => {
     const rules = actors.length > 0 ? { allow, actors } : { allow };
-    const house = await openGateway({ vars: { OWNER_ASSERTION: rules }, provider: chatAnswer });
+    const house = await openGateway({ vars: { OWNER_ASSERTION: rules }, provider: chatResponse });
     const { events } = await house.exchange(CENTRAL_CHAT, post(BODY, OWNED));
     expect(initiatorOf(events)[0]).toBe(counts ? OWNER : "ci-bot");
     const type = counts ? "initiator_override" : "initiator_override_rejected";

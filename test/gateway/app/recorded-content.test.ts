@@ -5,8 +5,8 @@ import { analyticsEngineSink } from "../../../src/gateway/sinks/analytics-engine
 import { logSink, toLine } from "../../../src/gateway/sinks/log.ts";
 import { StrictAnalytics } from "../../support/strict-analytics.ts";
 import { CONTENT, openGateway, type Gateway } from "../../support/in-workerd/gateway-harness.ts";
-import { CHAT, chatAnswer, json, only, post } from "../../support/in-workerd/calls.ts";
-import { SAID, type Said } from "../../support/in-workerd/content-samples.ts";
+import { CHAT, chatResponse, json, only, post } from "../../support/in-workerd/calls.ts";
+import { CONTENT_SAMPLES, type ContentSample } from "../../support/in-workerd/content-samples.ts";
 
 type Told = keyof typeof CONTENT;
 
@@ -26,7 +26,7 @@ type Records = { readonly events: readonly InterceptorEvent[]; readonly texts: r
  * Engine. The house itself fails where anything but `tells` is told (see `app-harness.ts`).
  */
 async function recordsOf(
-  { path, body, answer }: Said,
+  { path, body, response }: ContentSample,
   RECORDING: Record<string, unknown>,
   tells: readonly Told[] = [],
 ): Promise<Records & { points: string }> {
@@ -34,7 +34,7 @@ async function recordsOf(
   const set = new StrictAnalytics();
   const house = await openGateway({
     vars: { RECORDING },
-    provider: answer,
+    provider: response,
     allowedContent: tells.map((told) => CONTENT[told]),
     sinks: [logSink((line) => void lines.push(line)), analyticsEngineSink(set, set)],
   });
@@ -50,7 +50,7 @@ async function recordsOf(
 const toldIn = (text: string): Told[] =>
   (Object.keys(CONTENT) as Told[]).filter((told) => text.includes(CONTENT[told]));
 
-describe.each(SAID.map((one) => [one.name, one] as const))("%s", (_, one) => {
+describe.each(CONTENT_SAMPLES.map((one) => [one.name, one] as const))("%s", (_, one) => {
   it("H11 by default nothing of what was said is in any record", async () => {
     const { texts, points } = await recordsOf(one, {});
     expect([...texts, points].join("\n")).not.toMatch(/CANARY|SECRET/);
@@ -59,7 +59,7 @@ describe.each(SAID.map((one) => [one.name, one] as const))("%s", (_, one) => {
   it.each(SWITCHES)("with %s what it is for is recorded, nothing else, and no secret", async (key, tells) => {
     const { events, texts, points } = await recordsOf(one, { [key]: true }, tells);
     const all = texts.join("\n");
-    expect(toldIn(all).toSorted()).toEqual(one.says.filter((told) => tells.includes(told)).toSorted());
+    expect(toldIn(all).toSorted()).toEqual(one.recordable.filter((told) => tells.includes(told)).toSorted());
     expect(all).not.toContain("SECRET");
     for (const told of toldIn(all)) expect(all).toContain(`${CONTENT[told]} [redacted:provider_key]`);
     expect(points).not.toMatch(/CANARY|SECRET/);
@@ -72,7 +72,7 @@ describe.each(SAID.map((one) => [one.name, one] as const))("%s", (_, one) => {
       ALL_ON,
       SWITCHES.flatMap(([, tells]) => tells),
     );
-    expect(toldIn(texts.join("\n")).toSorted()).toEqual(one.says.toSorted());
+    expect(toldIn(texts.join("\n")).toSorted()).toEqual(one.recordable.toSorted());
     expect(texts.join("\n")).not.toContain("SECRET");
     expect(points).not.toMatch(/CANARY|SECRET/);
   });
@@ -95,7 +95,7 @@ describe.each(SAID.map((one) => [one.name, one] as const))("%s", (_, one) => {
 
 describe("every kind of content", () => {
   it("is said in some exchange above", () => {
-    const said = new Set(SAID.flatMap(({ says }) => says));
+    const said = new Set(CONTENT_SAMPLES.flatMap(({ recordable }) => recordable));
     expect(SWITCHES.flatMap(([, tells]) => tells).filter((told) => !said.has(told))).toEqual([]);
   });
 });
@@ -103,7 +103,7 @@ describe("every kind of content", () => {
 describe("the operator's own forms", () => {
   it("are taken out of every kind of content", async () => {
     const RECORDING = { ...ALL_ON, redact: ["CANARY-[a-z-]+"] };
-    for (const one of SAID) {
+    for (const one of CONTENT_SAMPLES) {
       const { texts } = await recordsOf(one, RECORDING);
       expect(texts.join("\n")).toContain("[redacted:pattern] [redacted:provider_key]");
     }
@@ -113,7 +113,7 @@ describe("the operator's own forms", () => {
 const prompt = (content: string): RequestInit =>
   post(JSON.stringify({ model: "m", messages: [{ role: "user", content }] }));
 
-async function recording(RECORDING: Record<string, unknown>, answer = chatAnswer): Promise<Gateway> {
+async function recording(RECORDING: Record<string, unknown>, answer = chatResponse): Promise<Gateway> {
   return openGateway({ vars: { RECORDING }, provider: answer });
 }
 
@@ -123,7 +123,7 @@ describe("a prompt as it is recorded", () => {
       vars: { RECORDING: { prompts: true } },
       provider: () => {
         house.clock.at += 5000;
-        return chatAnswer();
+        return chatResponse();
       },
     });
     const messages = [

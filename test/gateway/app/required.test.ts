@@ -17,7 +17,7 @@ import {
   BODY,
   CENTRAL_CHAT,
   CHAT,
-  chatAnswer,
+  chatResponse,
   MESSAGES_BODY,
   only,
   OWN_KEY,
@@ -163,7 +163,7 @@ async function waiting(setup: Setup = {}): Promise<{
     times += 1;
     return times === 1 ? answer.promise : undefined;
   };
-  const house = await openGateway({ provider: chatAnswer, ...setup, sinks: [ledger(write)] });
+  const house = await openGateway({ provider: chatResponse, ...setup, sinks: [ledger(write)] });
   return { house, isAsked: () => times > 0, answer };
 }
 
@@ -206,7 +206,7 @@ describe("H7 a required sink that takes its time", () => {
   it("is not waited for at the end: the client has its answer before", async () => {
     const end = Promise.withResolvers<void>();
     const write: Write = (events) => (typesOf(events).includes("interception_end") ? end.promise : undefined);
-    const house = await openGateway({ provider: chatAnswer, sinks: [ledger(write)] });
+    const house = await openGateway({ provider: chatResponse, sinks: [ledger(write)] });
     const { response, settled } = await house.call(CHAT, post(BODY));
     expect((await within(drain(response.body), "the answer")).bytes).toEqual(fixture("chat/json").bytes);
     end.resolve();
@@ -251,7 +251,7 @@ describe("H7 a passthrough where recording is required", () => {
       groups.push(typesOf(events));
       return groups.length === 1 ? answer.promise : undefined;
     };
-    const house = await openGateway({ provider: chatAnswer, sinks: [ledger(write)] });
+    const house = await openGateway({ provider: chatResponse, sinks: [ledger(write)] });
     const visiting = house.exchange(MODELS, { headers: OWNED });
     await until(() => groups.length > 0, "the ledger being asked");
     await turns();
@@ -263,7 +263,7 @@ describe("H7 a passthrough where recording is required", () => {
 
   it("without an owner goes on: it has no start that could be missing", async () => {
     const house = await openGateway({
-      provider: chatAnswer,
+      provider: chatResponse,
       sinks: [ledger(() => Promise.reject(new Error("down")))],
     });
     const { response, events } = await house.exchange(MODELS, { headers: AGENTS });
@@ -276,7 +276,7 @@ describe("H5 H7 where nothing is required", () => {
   it.each([...REFUSING, ["hangs", () => new Promise<void>(() => undefined)] as const])(
     "a sink that %s neither delays nor changes an answer",
     async (_, write) => {
-      const house = await openGateway({ provider: chatAnswer, sinks: [ledger(write, false)] });
+      const house = await openGateway({ provider: chatResponse, sinks: [ledger(write, false)] });
       const { response } = await house.call(CHAT, post(BODY));
       expect(response.status).toBe(200);
       expect((await within(drain(response.body), "the answer")).bytes).toEqual(fixture("chat/json").bytes);
@@ -286,7 +286,7 @@ describe("H5 H7 where nothing is required", () => {
 
   it("with every sink down a request is forwarded: 200", async () => {
     const sinks = REFUSING.map(([name, write]) => ({ ...ledger(write, false), name }));
-    const house = await openGateway({ provider: chatAnswer, sinks });
+    const house = await openGateway({ provider: chatResponse, sinks });
     expect((await house.exchange(CHAT, post(BODY))).response.status).toBe(200);
     expect(house.operatorErrors).toHaveLength(3);
   });
@@ -300,7 +300,7 @@ describe("the order in which things are recorded", () => {
       allowedContent: [CANARIES.prompt],
       provider: () => {
         before.push(...house.groups.map(typesOf));
-        return chatAnswer();
+        return chatResponse();
       },
     });
     await house.exchange(CENTRAL_CHAT, post(BODY, OWNED));

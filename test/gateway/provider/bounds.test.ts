@@ -32,34 +32,34 @@ const functionCall = (index: number, name: string, input: string): unknown => ({
   arguments: input,
 });
 
-/** For each dialect: a whole answer and a stream of these calls or thoughts, a thought being no chat's. */
-const ANSWERS = [
+/** For each dialect: its reader, and functions that write tool calls as a whole response and as a stream. */
+const DIALECTS = [
   [
     "chat",
     chatReader,
-    (calls: readonly Named[]) => ({
-      choices: [{ message: { tool_calls: calls.map((one) => call(...one)) } }],
+    (calls: readonly Call[]) => ({
+      choices: [{ message: { tool_calls: calls.map((args) => call(...args)) } }],
     }),
-    (calls: readonly Named[]) =>
-      calls.map((one) => ({ choices: [{ delta: { tool_calls: [call(...one)] } }] })),
+    (calls: readonly Call[]) =>
+      calls.map((args) => ({ choices: [{ delta: { tool_calls: [call(...args)] } }] })),
   ],
   [
     "responses",
     responsesReader,
-    (calls: readonly Named[]) => ({ output: calls.map((one) => functionCall(...one)) }),
-    (calls: readonly Named[]) =>
-      calls.flatMap((one) => [
-        { type: "response.output_item.added", output_index: one[0], item: functionCall(one[0], one[1], "") },
-        { type: "response.output_item.done", output_index: one[0], item: functionCall(...one) },
+    (calls: readonly Call[]) => ({ output: calls.map((args) => functionCall(...args)) }),
+    (calls: readonly Call[]) =>
+      calls.flatMap(([index, name, input]) => [
+        { type: "response.output_item.added", output_index: index, item: functionCall(index, name, "") },
+        { type: "response.output_item.done", output_index: index, item: functionCall(index, name, input) },
       ]),
   ],
   [
     "messages",
     messagesReader,
-    (calls: readonly Named[]) => ({
-      content: calls.map(([at, name, input]) => toolUse(at, name, { input })),
+    (calls: readonly Call[]) => ({
+      content: calls.map(([index, name, input]) => toolUse(index, name, { input })),
     }),
-    (calls: readonly Named[]) =>
+    (calls: readonly Call[]) =>
       calls.flatMap(([index, name, input]) => [
         { type: "content_block_start", index, content_block: toolUse(index, name, {}) },
         { type: "content_block_delta", index, delta: { type: "input_json_delta", partial_json: input } },
@@ -68,26 +68,26 @@ const ANSWERS = [
   ],
 ] as const;
 
-type Named = readonly [index: number, name: string, input: string];
+type Call = readonly [index: number, name: string, input: string];
 
-const many = (count: number, input = "{}"): Named[] =>
+const many = (count: number, input = "{}"): Call[] =>
   Array.from({ length: count }, (_, index) => [index, `tool_${index}`, input]);
 
-/** An answer's report, told whole and told as a stream. */
-function bothWays(
-  [, answer, whole, stream]: (typeof ANSWERS)[number],
-  calls: readonly Named[],
+/** The reports of the calls as a whole response and as a stream. */
+function bothReports(
+  [, createReader, whole, stream]: (typeof DIALECTS)[number],
+  calls: readonly Call[],
   keep = KEEP_ALL,
 ): ResponseReport[] {
-  const own = answer(keep);
-  own.body(whole(calls));
-  return [own.report(), afterEvents(answer(keep), stream(calls))];
+  const reader = createReader(keep);
+  reader.body(whole(calls));
+  return [reader.report(), afterEvents(createReader(keep), stream(calls))];
 }
 
-describe.each(ANSWERS.map((one) => [one[0], one] as const))("bounds of %s", (_, one) => {
-  it(`of many calls the first ${MAX_TOOL_CALLS} are kept, and all are counted`, () => {
+describe.each(DIALECTS.map((dialect) => [dialect[0], dialect] as const))("bounds of %s", (_, dialect) => {
+  it(`keeps the first ${MAX_TOOL_CALLS} calls and counts all`, () => {
     for (const keep of [KEEP_ALL, KEEP_NONE]) {
-      for (const report of bothWays(one, many(MAX_TOOL_CALLS + 23), keep)) {
+      for (const report of bothReports(dialect, many(MAX_TOOL_CALLS + 23), keep)) {
         expect(report.toolCallCount).toBe(MAX_TOOL_CALLS + 23);
         expect(report.toolCalls.map(({ name }) => name)).toEqual(
           many(MAX_TOOL_CALLS).map(([, name]) => name),
@@ -96,44 +96,45 @@ describe.each(ANSWERS.map((one) => [one[0], one] as const))("bounds of %s", (_, 
     }
   });
 
-  it("50,000 calls are counted in bounded time", () => {
-    for (const report of bothWays(one, many(50_000), KEEP_NONE)) expect(report.toolCallCount).toBe(50_000);
+  it("counts 50,000 calls in bounded time", () => {
+    for (const report of bothReports(dialect, many(50_000), KEEP_NONE))
+      expect(report.toolCallCount).toBe(50_000);
   });
 
-  it("names are cut to 128 characters, ids to 256", () => {
-    const own = one[1](KEEP_ALL);
-    own.body({
+  it("truncates names to 128 characters and ids to 256", () => {
+    const reader = dialect[1](KEEP_ALL);
+    reader.body({
       choices: [{ message: { tool_calls: [{ id: "i".repeat(999), function: { name: "n".repeat(999) } }] } }],
       output: [{ type: "function_call", call_id: "i".repeat(999), name: "n".repeat(999) }],
       content: [{ type: "tool_use", id: "i".repeat(999), name: "n".repeat(999) }],
     });
-    expect(own.report().toolCalls).toMatchObject([
+    expect(reader.report().toolCalls).toMatchObject([
       { id: "i".repeat(256), name: "n".repeat(128), input: null },
     ]);
   });
 
-  it("a kind of its own is cut to 128 characters, and is the name where there is none", () => {
-    const own = one[1](KEEP_ALL);
-    own.body({
+  it("truncates an unknown kind to 128 characters, and uses it as the name of a call without one", () => {
+    const reader = dialect[1](KEEP_ALL);
+    reader.body({
       choices: [{ message: { tool_calls: [{ type: "k".repeat(999) }] } }],
       output: [{ type: `${"k".repeat(999)}_call` }],
       content: [{ type: `${"k".repeat(999)}_tool_use` }],
     });
     const kind = "k".repeat(128);
-    expect(own.report().toolCalls).toEqual([{ id: null, name: kind, kind, input: null, error: null }]);
+    expect(reader.report().toolCalls).toEqual([{ id: null, name: kind, kind, input: null, error: null }]);
   });
 
-  it(`a text is cut to ${MAX_TEXT} characters`, () => {
+  it(`truncates a text to ${MAX_TEXT} characters`, () => {
     const long = "ü".repeat(MAX_TEXT + 5);
-    for (const { toolCalls } of bothWays(one, [[0, "f", long]])) {
+    for (const { toolCalls } of bothReports(dialect, [[0, "f", long]])) {
       expect(toolCalls[0]?.input).toHaveLength(MAX_TEXT);
     }
   });
 
-  it(`all texts together have ${MAX_TEXTS} characters: one that does not fit is not kept, a later one that does is`, () => {
+  it(`drops a text that exceeds ${MAX_TEXTS} characters in total, and keeps a later one that fits`, () => {
     const fit = Math.floor(MAX_TEXTS / MAX_TEXT);
-    const calls: Named[] = [...many(fit + 2, "x".repeat(MAX_TEXT)), [fit + 2, "last", "{}"]];
-    for (const { toolCalls, toolCallCount } of bothWays(one, calls)) {
+    const calls: Call[] = [...many(fit + 2, "x".repeat(MAX_TEXT)), [fit + 2, "last", "{}"]];
+    for (const { toolCalls, toolCallCount } of bothReports(dialect, calls)) {
       expect(toolCallCount).toBe(fit + 3);
       expect(toolCalls.map(({ input }) => input?.length ?? null).slice(0, fit + 2)).toEqual([
         ...Array.from({ length: fit }, () => MAX_TEXT),
@@ -145,64 +146,65 @@ describe.each(ANSWERS.map((one) => [one[0], one] as const))("bounds of %s", (_, 
   });
 });
 
-const namedAndMore = ([index, name]: Named): unknown[] =>
-  [{ name }, {}].map((more) => ({
+/** A piece with the call's name, and one without. */
+const twoPieces = ([index, name]: Call): unknown[] =>
+  [{ name }, {}].map((fields) => ({
     choices: [
-      { delta: { tool_calls: [{ index, id: `call_${index}`, function: { arguments: "x", ...more } }] } },
+      { delta: { tool_calls: [{ index, id: `call_${index}`, function: { arguments: "x", ...fields } }] } },
     ],
   }));
 
-it("chat: pieces of more calls than are told apart, each with its id, are no calls of their own", () => {
+it("chat: counts each call once, even past the limit of tracked calls", () => {
   for (const keep of [KEEP_ALL, KEEP_NONE]) {
-    expect(afterEvents(chatReader(keep), many(1100).flatMap(namedAndMore)).toolCallCount).toBe(1100);
+    expect(afterEvents(chatReader(keep), many(1100).flatMap(twoPieces)).toolCallCount).toBe(1100);
   }
 });
 
-describe("texts within bounds", () => {
+describe("createBoundedTexts", () => {
   const FIT = Math.floor(MAX_TEXTS / MAX_TEXT);
   const FULL = "x".repeat(MAX_TEXT);
 
-  it("what is replaced gives its room back", () => {
+  it("frees the room of a text that is replaced", () => {
     const open = createBoundedTexts();
     const first = open();
     for (let at = 0; at < 50; at += 1) first.set(FULL);
     const others = Array.from({ length: FIT - 1 }, () => open());
     for (const other of others) other.set(FULL);
-    expect([first, ...others].map((text) => text.value()?.length)).toEqual(
+    expect([first, ...others].map((each) => each.value()?.length)).toEqual(
       others.concat(first).map(() => MAX_TEXT),
     );
   });
 
-  it("a text that was given up is not taken up in its middle, but may be told anew", () => {
+  it("adds nothing to a dropped text until it is replaced", () => {
     const open = createBoundedTexts();
     const others = Array.from({ length: FIT }, () => open());
-    const own = open();
+    const text = open();
     for (const other of others) other.set(FULL);
-    own.add("y".repeat(MAX_TEXT));
-    expect(own.value()).toBeNull();
-    own.add("the end");
-    expect(own.value()).toBeNull();
-    own.set("told anew");
-    expect(own.value()).toBe("told anew");
+    text.add("y".repeat(MAX_TEXT));
+    expect(text.value()).toBeNull();
+    text.add("the end");
+    expect(text.value()).toBeNull();
+    text.set("replaced");
+    expect(text.value()).toBe("replaced");
   });
 
-  it("nothing follows a text's bound", () => {
-    const own = createBoundedTexts()();
-    own.add("x".repeat(MAX_TEXT - 1));
-    own.add("ab");
-    own.add("c");
-    expect(own.value()).toBe(`${"x".repeat(MAX_TEXT - 1)}a`);
+  it("adds nothing past a text's bound", () => {
+    const text = createBoundedTexts()();
+    text.add("x".repeat(MAX_TEXT - 1));
+    text.add("ab");
+    text.add("c");
+    expect(text.value()).toBe(`${"x".repeat(MAX_TEXT - 1)}a`);
   });
 
-  it("what is no string changes nothing, and a text that is empty is one", () => {
-    const own = createBoundedTexts()();
+  it("ignores values that are not strings, and accepts an empty string", () => {
+    const text = createBoundedTexts()();
     for (const value of [null, undefined, 7, {}, ["a"]]) {
-      own.add(value);
-      own.set(value);
+      text.add(value);
+      text.set(value);
     }
-    expect(own.value()).toBeNull();
-    own.add("");
-    expect(own.value()).toBe("");
+    expect(text.value()).toBeNull();
+    text.add("");
+    expect(text.value()).toBe("");
   });
 });
 
@@ -216,64 +218,68 @@ describe("bounds of thoughts", () => {
   const texts = Array.from({ length: MAX_THOUGHTS + 7 }, (_, at) => `thought ${at}`);
 
   it.each([
-    ["messages, whole", messagesReader, { content: texts.map(thinking) }],
-    ["responses, whole, of one item", responsesReader, { output: [summary(...texts)] }],
-    ["responses, whole, of many items", responsesReader, { output: texts.map((text) => summary(text)) }],
-  ] as const)("of many the first 100 are kept, and all are counted: %s", (_, answer, body) => {
-    const own = answer(KEEP_ALL);
-    own.body(body);
-    expect(own.report()).toMatchObject({
+    ["messages, not streamed", messagesReader, { content: texts.map(thinking) }],
+    ["responses, not streamed, in one item", responsesReader, { output: [summary(...texts)] }],
+    [
+      "responses, not streamed, in many items",
+      responsesReader,
+      { output: texts.map((text) => summary(text)) },
+    ],
+  ] as const)("keeps the first 100 thoughts and counts all: %s", (_, createReader, body) => {
+    const reader = createReader(KEEP_ALL);
+    reader.body(body);
+    expect(reader.report()).toMatchObject({
       thoughtCount: texts.length,
       thoughts: texts.slice(0, MAX_THOUGHTS),
     });
   });
 
-  it("one in 200,000 pieces is kept to its bound", () => {
-    const own = messagesReader(KEEP_ALL);
-    own.event(JSON.stringify({ type: "content_block_start", index: 0, content_block: thinking("") }), "");
+  it("keeps a thought of 200,000 deltas up to its bound", () => {
+    const reader = messagesReader(KEEP_ALL);
+    reader.event(JSON.stringify({ type: "content_block_start", index: 0, content_block: thinking("") }), "");
     const delta = JSON.stringify({
       type: "content_block_delta",
       index: 0,
       delta: { type: "thinking_delta", thinking: "x" },
     });
-    for (let at = 0; at < 200_000; at += 1) own.event(delta, "");
-    expect(own.report().thoughts.map((text) => text.length)).toEqual([MAX_TEXT]);
+    for (let at = 0; at < 200_000; at += 1) reader.event(delta, "");
+    expect(reader.report().thoughts.map((text) => text.length)).toEqual([MAX_TEXT]);
   });
 
-  it("thoughts and inputs share their bound", () => {
-    const own = messagesReader(KEEP_ALL);
-    own.body({
+  it("applies one total bound to thoughts and inputs", () => {
+    const reader = messagesReader(KEEP_ALL);
+    reader.body({
       content: [
         ...Array.from({ length: 20 }, () => thinking("x".repeat(MAX_TEXT))),
         toolUse(0, "f", { a: "y".repeat(MAX_TEXT) }),
       ],
     });
-    const { thoughts, thoughtCount, toolCalls } = own.report();
+    const { thoughts, thoughtCount, toolCalls } = reader.report();
     expect(thoughtCount).toBe(20);
     expect(thoughts).toHaveLength(Math.floor(MAX_TEXTS / MAX_TEXT));
     expect(toolCalls).toMatchObject([{ name: "f", input: null }]);
   });
 
-  it("a thought without a word is counted", () => {
-    const own = messagesReader(KEEP_ALL);
-    own.body({ content: [thinking(""), thinking("a"), { type: "thinking" }] });
-    expect(own.report()).toMatchObject({ thoughtCount: 3, thoughts: ["a"] });
+  it("counts a thought without text", () => {
+    const reader = messagesReader(KEEP_ALL);
+    reader.body({ content: [thinking(""), thinking("a"), { type: "thinking" }] });
+    expect(reader.report()).toMatchObject({ thoughtCount: 3, thoughts: ["a"] });
   });
 });
 
-// A pattern that begins anew at each of these, or goes back over them, would take minutes for a megabyte.
-describe.each(ANSWERS.map(([name, answer]) => [name, answer] as const))(
-  "%s: events made to be slow",
-  (_, answer) => {
+// A pattern that restarts at each repetition, or backtracks over them, would take minutes for a megabyte.
+describe.each(DIALECTS.map(([name, createReader]) => [name, createReader] as const))(
+  "%s: events that attack the patterns",
+  (_, createReader) => {
     const MIB = 1024 * 1024;
 
     it.each([
-      ["blanks behind a key", '"tool_calls"', " "],
-      ["blanks behind a colon", '"type" :', "\t"],
+      ["blanks after a key", '"tool_calls"', " "],
+      ["blanks after a colon", '"type" :', "\t"],
       ["keys", "", '"tool_calls":'],
       ["lists", "", '"tool_calls":[{"index":0,"function":{"arguments":"'],
       ["digits", '"tool_calls":[{"index":', "1"],
-      ["a long piece", '"tool_calls":[{"index":0,"function":{"arguments":"', "x"],
+      ["one long piece", '"tool_calls":[{"index":0,"function":{"arguments":"', "x"],
       ["escapes", '"tool_calls":[{"index":0,"function":{"arguments":"', '\\"'],
       ["calls", "", '"function_call":{"arguments":"'],
       ["types", "", '"type":"response.'],
@@ -282,10 +288,10 @@ describe.each(ANSWERS.map(([name, answer]) => [name, answer] as const))(
       ["backslashes", "", "\\"],
       ["usage", "", '"usage": '],
       ["errors", "", '"error" :'],
-    ])("%s", (_name, head, repeated) => {
+    ])("reads a megabyte of %s", (_name, head, repeated) => {
       const data = head + repeated.repeat(MIB / repeated.length);
       for (const keep of [KEEP_NONE, KEEP_ALL]) {
-        const reader = answer(keep);
+        const reader = createReader(keep);
         reader.event('{"id":"a","model":"m","type":"message_start"}', "");
         reader.event(data, "");
         expect(reader.report()).toMatchObject({ toolCallCount: 0, thoughtCount: 0, error: null });

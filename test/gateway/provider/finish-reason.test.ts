@@ -5,44 +5,46 @@ import { responsesReader } from "../../../src/gateway/provider/openai/responses-
 import { KEEP_ALL, KEEP_NONE } from "../../support/in-workerd/fixtures.ts";
 import { afterEvents, READERS } from "../../support/in-workerd/readers.ts";
 
-const failing = (message: unknown): readonly (readonly [string, ResponseReader])[] =>
-  READERS.map(([name, answer]) => {
-    const own = answer(KEEP_ALL);
-    own.body({ type: "error", error: { type: "server_error", message } });
-    return [name, own];
+/** A reader of each dialect after an error body with the message. */
+const readersOfError = (message: unknown): readonly ResponseReader[] =>
+  READERS.map(([, createReader]) => {
+    const reader = createReader(KEEP_ALL);
+    reader.body({ type: "error", error: { type: "server_error", message } });
+    return reader;
   });
 
-describe("what went wrong", () => {
+describe("the error message", () => {
   it.each([[undefined], [null], [7], [{ text: "a" }], [""], [["a"]]])(
-    "a message of %j is none",
+    "is null for the message %j",
     (message) => {
-      for (const [, own] of failing(message)) {
-        expect(own.report()).toMatchObject({ error: "server_error", errorMessage: null });
+      for (const reader of readersOfError(message)) {
+        expect(reader.report()).toMatchObject({ error: "server_error", errorMessage: null });
       }
     },
   );
 
-  it("a message of 1,024 characters is whole", () => {
-    for (const [, own] of failing("m".repeat(1024))) expect(own.report().errorMessage).toHaveLength(1024);
+  it("is complete up to 1,024 characters", () => {
+    for (const reader of readersOfError("m".repeat(1024)))
+      expect(reader.report().errorMessage).toHaveLength(1024);
   });
 
-  // What the cut left of a key would be too short to be known for one, and so be recorded.
-  it("a longer one is cut between words: half a key would not be known for one", () => {
-    for (const [, own] of failing(`${"word ".repeat(203)}sk-proj-0123456789abcdef and more`)) {
-      expect(own.report().errorMessage).toBe("word ".repeat(203).trimEnd());
+  // Redaction would not recognize the remaining part of a truncated key, so that part would be recorded.
+  it("is truncated between words if it is longer", () => {
+    for (const reader of readersOfError(`${"word ".repeat(203)}sk-proj-0123456789abcdef and more`)) {
+      expect(reader.report().errorMessage).toBe("word ".repeat(203).trimEnd());
     }
-    for (const [, own] of failing("k".repeat(1025))) expect(own.report().errorMessage).toBeNull();
+    for (const reader of readersOfError("k".repeat(1025))) expect(reader.report().errorMessage).toBeNull();
   });
 
-  it("responses: an error event beside a response's own error: the last one stands, whole", () => {
+  it("responses: is that of the last error, of an error event or of the response", () => {
     const failed = { type: "response.failed", response: { error: { code: "server_error", message: "a" } } };
     const error = { type: "error", code: "rate_limit_exceeded", message: "b" };
-    const own = afterEvents(responsesReader(KEEP_ALL), [failed, error]);
-    expect(own).toMatchObject({ error: "rate_limit_exceeded", errorMessage: "b" });
+    const report = afterEvents(responsesReader(KEEP_ALL), [failed, error]);
+    expect(report).toMatchObject({ error: "rate_limit_exceeded", errorMessage: "b" });
   });
 });
 
-describe("why the model stopped", () => {
+describe("the finish reason", () => {
   it.each([
     ["completed", { status: "completed" }, "completed"],
     [
@@ -54,27 +56,27 @@ describe("why the model stopped", () => {
     ["failed", { status: "failed", error: null }, "failed"],
     ["completed", {}, "completed"],
     ["failed", { status: 7 }, "failed"],
-  ])("responses: response.%s with %j: %s", (name, response, reason) => {
+  ])("responses: of response.%s with %j is %s", (name, response, reason) => {
     const event = { type: `response.${name}`, response };
     expect(afterEvents(responsesReader(KEEP_NONE), [event]).finishReason).toBe(reason);
   });
 
-  it.each(["queued", "in_progress", null, 7])("responses: a body of status %j has not stopped", (status) => {
-    const own = responsesReader(KEEP_NONE);
-    own.body({ status });
-    expect(own.report().finishReason).toBeNull();
+  it.each(["queued", "in_progress", null, 7])("responses: is null for a body of status %j", (status) => {
+    const reader = responsesReader(KEEP_NONE);
+    reader.body({ status });
+    expect(reader.report().finishReason).toBeNull();
   });
 
   it.each([["completed"], ["incomplete"], ["failed"]])(
-    "responses: response.%s too large to be read is told by its name",
+    "responses: is the event name for a response.%s event too large to be parsed",
     (name) => {
-      const own = responsesReader(KEEP_NONE);
-      own.event("", `response.${name}`);
-      expect(own.report().finishReason).toBe(name);
+      const reader = responsesReader(KEEP_NONE);
+      reader.event("", `response.${name}`);
+      expect(reader.report().finishReason).toBe(name);
     },
   );
 
-  it("chat: the first choice's, whichever ends first", () => {
+  it("chat: is that of the first choice, regardless of which ends first", () => {
     const stops = ["tool_calls", "length", "stop"].map((finish_reason, index) => ({
       choices: [{ index, delta: {}, finish_reason }],
     }));
@@ -82,19 +84,19 @@ describe("why the model stopped", () => {
     expect(afterEvents(chatReader(KEEP_NONE), stops).finishReason).toBe("tool_calls");
   });
 
-  it("chat: an empty one is none", () => {
+  it("chat: ignores an empty string", () => {
     const empty = { id: "c", choices: [{ delta: {}, finish_reason: "" }] };
     const stop = { id: "c", choices: [{ delta: {}, finish_reason: "stop" }] };
     expect(afterEvents(chatReader(KEEP_NONE), [empty]).finishReason).toBeNull();
     expect(afterEvents(chatReader(KEEP_NONE), [empty, stop, empty]).finishReason).toBe("stop");
   });
 
-  it("is cut to 128 characters", () => {
-    for (const [, answer] of READERS) {
-      const own = answer(KEEP_NONE);
+  it("is truncated to 128 characters", () => {
+    for (const [, createReader] of READERS) {
+      const reader = createReader(KEEP_NONE);
       const reason = "r".repeat(999);
-      own.body({ choices: [{ finish_reason: reason }], stop_reason: reason, status: reason });
-      expect(own.report().finishReason).toBe("r".repeat(128));
+      reader.body({ choices: [{ finish_reason: reason }], stop_reason: reason, status: reason });
+      expect(reader.report().finishReason).toBe("r".repeat(128));
     }
   });
 });

@@ -5,8 +5,8 @@ import { forSeeds, seededRandom } from "../../support/rechunk.ts";
 import { jsonObject } from "../../support/in-workerd/random-json.ts";
 import { accepted, text, utf8 } from "../../support/in-workerd/values.ts";
 
-/** The body with the opt-in, as text; null where it stays as it is. */
-function spliced(body: string): string | null {
+/** The body with the opt-in, as text; null if it stays unmodified. */
+function injected(body: string): string | null {
   const bytes = utf8(body);
   const before = bytes.slice();
   const result = injectUsageOption(accepted(readModelCall(bytes)), bytes);
@@ -61,66 +61,69 @@ describe("the usage opt-in", () => {
       '{"x":"\\"stream_options\\":null","stream":true,"stream_options":null,"y":{"stream_options":null}}',
       '{"x":"\\"stream_options\\":null","stream":true,"stream_options":{"include_usage":true},"y":{"stream_options":null}}',
     ],
-  ])("F11 %j becomes %j", (body, result) => {
-    expect(spliced(body)).toBe(result);
+  ])("F11 turns %j into %j", (body, result) => {
+    expect(injected(body)).toBe(result);
   });
 
   it.each([
-    ["no stream", "{}"],
-    ["no stream", '{"stream":false}'],
-    ["no stream", '{"stream":null,"stream_options":{}}'],
-    ["the client has asked itself", '{"stream":true,"stream_options":{"include_usage":true}}'],
-    ["the client has asked itself", '{"stream":true,"stream_options":{"x":1,"include\\u005fusage":true}}'],
-    ["a stream_options that the provider will refuse", '{"stream":true,"stream_options":"yes"}'],
-    ["a stream_options that the provider will refuse", '{"stream":true,"stream_options":[]}'],
-    ["a stream_options that the provider will refuse", '{"stream":true,"stream_options":0}'],
-    ["a stream_options that the provider will refuse", '{"stream":true,"stream_options":true}'],
-    // A lenient provider takes these for yes: the client has asked, and the usage event is the client's.
+    ["a request that does not stream", "{}"],
+    ["a request that does not stream", '{"stream":false}'],
+    ["a request that does not stream", '{"stream":null,"stream_options":{}}'],
+    ["an include_usage that the client set", '{"stream":true,"stream_options":{"include_usage":true}}'],
+    [
+      "an include_usage that the client set",
+      '{"stream":true,"stream_options":{"x":1,"include\\u005fusage":true}}',
+    ],
+    ["a stream_options that the provider rejects", '{"stream":true,"stream_options":"yes"}'],
+    ["a stream_options that the provider rejects", '{"stream":true,"stream_options":[]}'],
+    ["a stream_options that the provider rejects", '{"stream":true,"stream_options":0}'],
+    ["a stream_options that the provider rejects", '{"stream":true,"stream_options":true}'],
+    // A lenient provider takes these values for true, so the usage event belongs to the client.
     ["an include_usage of another type", '{"stream":true,"stream_options":{"include_usage":1}}'],
     ["an include_usage of another type", '{"stream":true,"stream_options":{"include_usage":"true"}}'],
     ["an include_usage of another type", '{"stream":true,"stream_options":{"include_usage":{}}}'],
-  ])("stays away for %s: %j", (_, body) => {
-    expect(spliced(body)).toBeNull();
+  ])("leaves the body unmodified for %s: %j", (_, body) => {
+    expect(injected(body)).toBeNull();
   });
 });
 
-type Form = { readonly value: string | null; readonly asked: boolean };
+type Form = { readonly value: string | null; readonly optedIn: boolean };
 
-/** `stream_options` in all its forms; null: left out. */
+/** All forms of `stream_options`; null omits it. */
 const FORMS: readonly Form[] = [
-  { value: null, asked: false },
-  { value: "null", asked: false },
-  { value: "{}", asked: false },
-  { value: "{ \n}", asked: false },
-  { value: '{"include_usage":false}', asked: false },
-  { value: '{ "include_usage"\t:\r\nfalse }', asked: false },
-  { value: '{"include_usage":null,"a":[1,2]}', asked: false },
-  { value: '{"include\\u005fusage":false}', asked: false },
-  { value: '{"other":"}","more":{"include_usage":true}}', asked: false },
-  { value: '{"ü":9007199254740993}', asked: false },
-  { value: '{"include_usage":true}', asked: true },
-  { value: '{"x":1, "include_usage" : true}', asked: true },
+  { value: null, optedIn: false },
+  { value: "null", optedIn: false },
+  { value: "{}", optedIn: false },
+  { value: "{ \n}", optedIn: false },
+  { value: '{"include_usage":false}', optedIn: false },
+  { value: '{ "include_usage"\t:\r\nfalse }', optedIn: false },
+  { value: '{"include_usage":null,"a":[1,2]}', optedIn: false },
+  { value: '{"include\\u005fusage":false}', optedIn: false },
+  { value: '{"other":"}","more":{"include_usage":true}}', optedIn: false },
+  { value: '{"ü":9007199254740993}', optedIn: false },
+  { value: '{"include_usage":true}', optedIn: true },
+  { value: '{"x":1, "include_usage" : true}', optedIn: true },
 ];
 
-/** What stands before and after the one place where two texts differ. */
-function difference(before: Uint8Array, after: Uint8Array): { taken: string; put: string } {
+/** The bytes removed and inserted at the one position where two texts differ. */
+function difference(before: Uint8Array, after: Uint8Array): { removed: string; inserted: string } {
   let from = 0;
   while (from < before.length && before[from] === after[from]) from += 1;
   let tail = 0;
-  const most = Math.min(before.length, after.length) - from;
-  while (tail < most && before.at(-1 - tail) === after.at(-1 - tail)) tail += 1;
+  const maxTail = Math.min(before.length, after.length) - from;
+  while (tail < maxTail && before.at(-1 - tail) === after.at(-1 - tail)) tail += 1;
   return {
-    taken: text(before.subarray(from, before.length - tail)),
-    put: text(after.subarray(from, after.length - tail)),
+    removed: text(before.subarray(from, before.length - tail)),
+    inserted: text(after.subarray(from, after.length - tail)),
   };
 }
 
-describe("F11 the splice on random bodies", () => {
-  it("F11 parses to the same value plus the option, and touches no other byte", () => {
-    const seen = { spliced: 0, left: 0 };
+describe("F11 the usage opt-in in random bodies", () => {
+  it("F11 adds only the option and changes no other byte", () => {
+    const counts = { injected: 0, unmodified: 0 };
     forSeeds(8000, (seed) => {
       const random = seededRandom(seed);
-      const form = FORMS[seed % FORMS.length] ?? { value: null, asked: false };
+      const form = FORMS[seed % FORMS.length] ?? { value: null, optedIn: false };
       const streaming: [string, string][] = [["stream", "true"]];
       const body = jsonObject(
         random,
@@ -129,19 +132,19 @@ describe("F11 the splice on random bodies", () => {
       const bytes = utf8(body);
       const result = injectUsageOption(accepted(readModelCall(bytes)), bytes);
       const before = JSON.parse(body) as Record<string, unknown>;
-      seen[result === null ? "left" : "spliced"] += 1;
-      expect(result === null).toBe(form.asked);
+      counts[result === null ? "unmodified" : "injected"] += 1;
+      expect(result === null).toBe(form.optedIn);
       if (result === null) return;
       const options = (before["stream_options"] ?? {}) as Record<string, unknown>;
       const after = JSON.parse(text(result)) as unknown;
       expect(after).toEqual({ ...before, stream_options: { ...options, include_usage: true } });
-      // One place differs; what was there before is a value that said no, or nothing.
-      const { taken, put } = difference(bytes, result);
-      expect("null false").toContain(taken);
-      expect(put.length).toBeLessThanOrEqual('"stream_options":{"include_usage":true},'.length);
-      expect(result.length - bytes.length).toBe(utf8(put).length - utf8(taken).length);
+      // The bodies differ at one position, where the original has null, false or nothing.
+      const { removed, inserted } = difference(bytes, result);
+      expect("null false").toContain(removed);
+      expect(inserted.length).toBeLessThanOrEqual('"stream_options":{"include_usage":true},'.length);
+      expect(result.length - bytes.length).toBe(utf8(inserted).length - utf8(removed).length);
     });
-    expect(seen.spliced).toBeGreaterThan(6000);
-    expect(seen.left).toBeGreaterThan(1000);
+    expect(counts.injected).toBeGreaterThan(6000);
+    expect(counts.unmodified).toBeGreaterThan(1000);
   });
 });

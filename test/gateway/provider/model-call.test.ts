@@ -9,8 +9,8 @@ import { accepted, join, reasonOf, statusOf, utf8 } from "../../support/in-worke
 const read = (body: string | Uint8Array): ModelCall | Refusal =>
   readModelCall(typeof body === "string" ? utf8(body) : body);
 
-describe("what an intercepted request asks for", () => {
-  it("is its model as written and whether it streams", () => {
+describe("the model call of an intercepted request", () => {
+  it("has the model unmodified and whether the request streams", () => {
     const text = ' {"messages":[],"model":" GPT-4o\\n","stream":true} ';
     const call = accepted(read(text));
     expect(call).toEqual({
@@ -27,12 +27,12 @@ describe("what an intercepted request asks for", () => {
     ['{"model":"","stream":false}', "", false],
     ['{"mod\\u0065l":"m"}', "m", false],
     ['{"metadata":{"model":"inner","stream":true}}', null, false],
-  ])("%s asks for %j, streaming: %s", (body, model, stream) => {
+  ])("reads the model and the stream flag of %s: %j, %s", (body, model, stream) => {
     expect(accepted(read(body))).toMatchObject({ model, stream });
   });
 });
 
-describe("F7 F8 a body that is no JSON object", () => {
+describe("F7 F8 a body that is not a JSON object", () => {
   it.each([
     ["nothing", ""],
     ["blanks", "  \n"],
@@ -50,7 +50,7 @@ describe("F7 F8 a body that is no JSON object", () => {
     ["null", "null"],
     ["true", "true"],
     ["a form", "model=gpt-4o"],
-  ])("F7 F8 %s is body_invalid, 400", (_, body) => {
+  ])("F7 F8 rejects %s as body_invalid, 400", (_, body) => {
     const refusal = read(body);
     expect(reasonOf(refusal)).toBe("body_invalid");
     expect(statusOf(refusal)).toBe(400);
@@ -60,22 +60,22 @@ describe("F7 F8 a body that is no JSON object", () => {
     ["a lone continuation byte", [0x80]],
     ["an overlong slash", [0xc0, 0xaf]],
     ["a surrogate", [0xed, 0xa0, 0x80]],
-    ["a cut character", [0xe2, 0x82]],
+    ["a truncated character", [0xe2, 0x82]],
     ["beyond U+10FFFF", [0xf4, 0x90, 0x80, 0x80]],
     ["a Latin-1 letter", [0xe4]],
-  ])("F7 %s in a string is no UTF-8, 400", (_, bytes) => {
+  ])("F7 rejects %s in a string as invalid UTF-8, 400", (_, bytes) => {
     const body = join([utf8('{"model":"'), Uint8Array.from(bytes), utf8('"}')]);
     expect(reasonOf(read(body))).toBe("body_invalid");
   });
 
-  it("F7 UTF-16 is no UTF-8", () => {
+  it("F7 rejects UTF-16", () => {
     const utf16 = Uint8Array.from(
       [..."\ufeff{}"].flatMap((c) => [c.charCodeAt(0) & 255, c.charCodeAt(0) >> 8]),
     );
     expect(reasonOf(read(utf16))).toBe("body_invalid");
   });
 
-  it("C6 I2 the refusal quotes nothing of the body", () => {
+  it("C6 I2 quotes nothing of the body in the refusal", () => {
     expect(JSON.stringify(read('{"model": CANARY}'))).not.toContain("CANARY");
     expect(JSON.stringify(read('{"model": ["CANARY"]}'))).not.toContain("CANARY");
   });
@@ -88,7 +88,7 @@ describe("F7 F8 a body that is no JSON object", () => {
     ['{"model":"m","stream":"true"}', "stream"],
     ['{"model":"m","stream":1}', "stream"],
     ['{"model":"m","stream":{}}', "stream"],
-  ])("F8 %s is field_invalid, 400, and says which", (body, param) => {
+  ])("F8 rejects %s as field_invalid, 400, and names the field", (body, param) => {
     const refusal = read(body) as Refusal;
     expect(reasonOf(refusal)).toBe("field_invalid");
     expect(statusOf(refusal)).toBe(400);
@@ -97,8 +97,8 @@ describe("F7 F8 a body that is no JSON object", () => {
   });
 });
 
-describe("F5 names that objects inherit", () => {
-  it("F5 __proto__ and constructor pollute nothing and are judged as nothing", () => {
+describe("F5 keys that objects inherit", () => {
+  it("F5 ignores __proto__ and constructor and pollutes no prototype", () => {
     const body = '{"__proto__":{"model":"evil","stream":true},"constructor":{"prototype":{"model":"evil"}}}';
     const call = accepted(read(body));
     expect(call.model).toBeNull();
@@ -112,7 +112,7 @@ const nested = (depth: number, open = "[", close = "]"): string =>
   `{"a":${open.repeat(depth - 1)}${close.repeat(depth - 1)}}`;
 
 describe("F6 deep nesting", () => {
-  it("F6 256 levels are taken, one more is E400", () => {
+  it("F6 accepts 256 levels and rejects one more with E400", () => {
     expect(accepted(read(nested(256))).model).toBeNull();
     expect(reasonOf(read(nested(257)))).toBe("body_invalid");
     expect(statusOf(read(nested(257)))).toBe(400);
@@ -121,21 +121,21 @@ describe("F6 deep nesting", () => {
   it.each([
     ["arrays", "[", "]"],
     ["objects", '{"a":', "}"],
-  ])("F6 100,000 levels of %s are E400 and no crash", (_, open, close) => {
+  ])("F6 rejects 100,000 levels of %s with E400 without a crash", (_, open, close) => {
     const body = `{"a":${open.repeat(100_000)}1${close.repeat(100_000)}}`;
     expect(reasonOf(read(body))).toBe("body_invalid");
   });
 
-  it("F6 brackets in strings are no levels", () => {
+  it("F6 does not count brackets in strings as levels", () => {
     expect(accepted(read(`{"model":"${"[".repeat(1000)}"}`)).model).toBe("[".repeat(1000));
   });
 
-  it("F6 breadth is no depth", () => {
+  it("F6 accepts a broad value", () => {
     expect(accepted(read(`{"a":[${"[],".repeat(50_000)}[]],"model":"m"}`)).model).toBe("m");
   });
 });
 
-describe("F4 a judged field that is given more than once", () => {
+describe("F4 a checked field that occurs more than once", () => {
   it.each([
     ['{"model":"allowed","model":"forbidden"}', "model"],
     ['{"model":"allowed","mod\\u0065l":"forbidden"}', "model"],
@@ -147,7 +147,7 @@ describe("F4 a judged field that is given more than once", () => {
     ['{"str\\u0065am":false,"stream":true}', "stream"],
     ['{"stream_options":{},"stream_options":null,"stream":true}', "stream_options"],
     ['{"stream\\u005Foptions":{},"stream_options":{"include_usage":true}}', "stream_options"],
-  ])("F4 %s is E400", (body, param) => {
+  ])("F4 rejects %s with E400", (body, param) => {
     const refusal = read(body) as Refusal;
     expect(reasonOf(refusal)).toBe("field_repeated");
     expect(statusOf(refusal)).toBe(400);
@@ -161,23 +161,23 @@ describe("F4 a judged field that is given more than once", () => {
     '{"model":"model","messages":["model","stream"]}',
     '{"model":"m\\u0065","x":"\\u0061"}',
     '{"messages":[],"messages":[1],"model":"m"}',
-  ])("F4 %s gives it once", (body) => {
+  ])("F4 accepts %s, which has each checked field once", (body) => {
     expect(accepted(read(body)).model).toMatch(/^m/);
   });
 
-  // Go's encoding/json, which some providers read with, matches keys without regard to case, and the last one counts.
+  // Go's encoding/json, which some providers use, matches keys regardless of case and uses the last one.
   it.each([
     ['{"model":"allowed","Model":"forbidden"}', "model"],
     ['{"MODEL":"forbidden","model":"allowed"}', "model"],
     ['{"model":"allowed","mode\\u004c":"forbidden"}', "model"],
     ['{"model":"m","stream":false,"Stream":true}', "stream"],
-  ])("F4 %s is E400: what is judged must be what every reader reads", (body) => {
+  ])("F4 rejects %s with E400, because JSON readers differ in the value they use", (body) => {
     const refusal = read(body);
     expect(statusOf(refusal)).toBe(400);
   });
 
-  it("F4 any repetition is found among random bodies, and none where there is none", () => {
-    const seen = { repeated: 0, single: 0 };
+  it("F4 detects a repeated key in random bodies, and only a repeated key", () => {
+    const counts = { repeated: 0, single: 0 };
     forSeeds(3000, (seed) => {
       const random = seededRandom(seed);
       const times = between(random, 0, 2);
@@ -185,17 +185,17 @@ describe("F4 a judged field that is given more than once", () => {
         random,
         Array.from({ length: times }, () => ["model", '"m"'] as const),
       );
-      seen[times > 1 ? "repeated" : "single"] += 1;
+      counts[times > 1 ? "repeated" : "single"] += 1;
       expect(reasonOf(read(body))).toBe(times > 1 ? "field_repeated" : null);
     });
-    expect(Math.min(seen.repeated, seen.single)).toBeGreaterThan(500);
+    expect(Math.min(counts.repeated, counts.single)).toBeGreaterThan(500);
   });
 });
 
 const membersOf = (text: string): [string, string][] =>
   Array.from(topLevelMembers(text), ({ key, from, to }) => [key, text.slice(from, to)]);
 
-describe("the members of a JSON object", () => {
+describe("topLevelMembers", () => {
   it.each([
     ["{}", []],
     [" { } ", []],
@@ -234,11 +234,11 @@ describe("the members of a JSON object", () => {
         ["𝒳", "[]"],
       ],
     ],
-  ] as const)("of %j", (text, members) => {
+  ] as const)("returns the members of %j", (text, members) => {
     expect(membersOf(text)).toEqual(members);
   });
 
-  it("agree with JSON.parse on random objects", () => {
+  it("agrees with JSON.parse on random objects", () => {
     forSeeds(3000, (seed) => {
       const text = jsonObject(seededRandom(seed), []);
       const values = membersOf(text).map(([key, value]) => [key, JSON.parse(value) as unknown] as const);

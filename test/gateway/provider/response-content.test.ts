@@ -11,10 +11,16 @@ import { chatReader } from "../../../src/gateway/provider/openai/chat-response.t
 import { responsesReader } from "../../../src/gateway/provider/openai/responses-response.ts";
 import { between, forSeeds, seededRandom } from "../../support/rechunk.ts";
 import { fixture, fixtures, KEEP_ALL, KEEP_NONE, streams } from "../../support/in-workerd/fixtures.ts";
-import { afterEvents, eventsOf, less, READERS, tell } from "../../support/in-workerd/readers.ts";
+import {
+  afterEvents,
+  eventsOf,
+  fixtureReport,
+  READERS,
+  withoutContent,
+} from "../../support/in-workerd/readers.ts";
 
-describe("content that is not to be kept", () => {
-  const rules: readonly ContentOptions[] = [
+describe("content that is not kept", () => {
+  const options: readonly ContentOptions[] = [
     KEEP_NONE,
     { ...KEEP_NONE, toolInputs: true },
     { ...KEEP_NONE, thoughts: true },
@@ -22,14 +28,16 @@ describe("content that is not to be kept", () => {
     KEEP_ALL,
   ];
 
-  it.each(fixtures.map((one) => [one.name, one] as const))(
-    "H11 %s tells the same but for it: names, ids, counts, figures",
-    (_, one) => {
-      for (const keep of rules) expect(tell(one, keep)).toEqual(less(one.report, keep));
+  it.each(fixtures.map((sample) => [sample.name, sample] as const))(
+    "H11 %s has the same names, ids, counts and figures without it",
+    (_, sample) => {
+      for (const keep of options) {
+        expect(fixtureReport(sample, keep)).toEqual(withoutContent(sample.report, keep));
+      }
     },
   );
 
-  it("the fixtures have content of every sort", () => {
+  it("is tested with fixtures that have every kind of content", () => {
     const kinds = new Set(fixtures.flatMap(({ report }) => report.toolCalls.map(({ kind }) => kind)));
     expect([...kinds].toSorted()).toEqual([
       "apply_patch_call",
@@ -55,17 +63,17 @@ describe("content that is not to be kept", () => {
     expect(fixtures.filter(({ report }) => report.toolCalls.some(({ error }) => error)).length).toBe(4);
   });
 
-  it("results, redacted thinking and signatures are never kept", () => {
-    const told = JSON.stringify(fixtures.map((one) => tell(one, KEEP_ALL)));
+  it("never keeps results, redacted thinking or signatures", () => {
+    const reports = JSON.stringify(fixtures.map((sample) => fixtureReport(sample, KEEP_ALL)));
     const texts = fixtures.map(({ text }) => text).join("");
     for (const canary of ["RESULT", "UkVTVUxU", "EqQB", "EmwK", "gAAAAB", "Sonnig."]) {
       expect(texts).toContain(canary);
-      expect(told).not.toContain(canary);
+      expect(reports).not.toContain(canary);
     }
   });
 });
 
-/** The event's value, where it has one. */
+/** The event's parsed value in a list, empty if the data is not JSON. */
 function parsed(data: string): unknown[] {
   try {
     return [JSON.parse(data)];
@@ -76,7 +84,7 @@ function parsed(data: string): unknown[] {
 
 const blank = (random: () => number): string => [" ", "\n\t", "", ""][between(random, 0, 3)] ?? "";
 
-/** The value as JSON with white space wherever there may be some. */
+/** The value as JSON with random white space in every position that allows it. */
 function spaced(value: unknown, random: () => number): string {
   const around = (text: string): string => blank(random) + text + blank(random);
   if (Array.isArray(value)) return around(`[${value.map((item) => spaced(item, random)).join(",")}]`);
@@ -88,23 +96,26 @@ function spaced(value: unknown, random: () => number): string {
 }
 
 describe("white space", () => {
-  it.each(streams.map((one) => [one.name, one] as const))("%s tells the same with any", (_, one) => {
-    forSeeds(20, (seed) => {
-      const random = seededRandom(seed);
-      for (const keep of [KEEP_ALL, KEEP_NONE]) {
-        const own = one.reader(keep);
-        for (const { data, name } of eventsOf(one.text)) {
-          const [value = null] = parsed(data);
-          own.event(value === null ? data : spaced(value, random), name);
+  it.each(streams.map((stream) => [stream.name, stream] as const))(
+    "does not change the report of %s",
+    (_, stream) => {
+      forSeeds(20, (seed) => {
+        const random = seededRandom(seed);
+        for (const keep of [KEEP_ALL, KEEP_NONE]) {
+          const reader = stream.reader(keep);
+          for (const { data, name } of eventsOf(stream.text)) {
+            const [value = null] = parsed(data);
+            reader.event(value === null ? data : spaced(value, random), name);
+          }
+          expect(reader.report()).toEqual(withoutContent(stream.report, keep));
         }
-        expect(own.report()).toEqual(less(one.report, keep));
-      }
-    });
-  });
+      });
+    },
+  );
 });
 
-/** How many of the events are parsed, once the stream has begun. */
-function parses(reader: ResponseReader, first: readonly unknown[], events: readonly unknown[]): number {
+/** The number of `events` that the reader parses after the first events of a stream. */
+function countParsed(reader: ResponseReader, first: readonly unknown[], events: readonly unknown[]): number {
   afterEvents(reader, first);
   const texts = events.map((event) => JSON.stringify(event));
   const parse = vi.spyOn(JSON, "parse");
@@ -137,9 +148,9 @@ const blockDelta = (index: number, type: string, key: string): unknown => ({
   delta: { type, [key]: ESCAPED },
 });
 
-describe("events that can tell nothing are not even parsed", () => {
+describe("parses only events that can change the report", () => {
   const piece = { tool_calls: [{ index: 0, function: { arguments: ESCAPED } }] };
-  const begin = {
+  const callStart = {
     tool_calls: [{ index: 0, id: "call_1", type: "function", function: { name: "f", arguments: "" } }],
   };
   const CHAT = [
@@ -151,10 +162,9 @@ describe("events that can tell nothing are not even parsed", () => {
 
   it("chat", () => {
     const all = [...CHAT, ...CHAT_PIECES];
-    expect(parses(chatReader(KEEP_NONE), [chunk(begin)], all)).toBe(0);
-    expect(parses(chatReader(KEEP_ALL), [chunk(begin)], all)).toBe(CHAT_PIECES.length);
-    // What does tell something is.
-    expect(parses(chatReader(KEEP_NONE), [chunk({})], [chunk(begin)])).toBe(1);
+    expect(countParsed(chatReader(KEEP_NONE), [chunk(callStart)], all)).toBe(0);
+    expect(countParsed(chatReader(KEEP_ALL), [chunk(callStart)], all)).toBe(CHAT_PIECES.length);
+    expect(countParsed(chatReader(KEEP_NONE), [chunk({})], [chunk(callStart)])).toBe(1);
   });
 
   it("messages", () => {
@@ -171,10 +181,10 @@ describe("events that can tell nothing are not even parsed", () => {
       { type: "ping" },
     ];
     const all = [...pieces, ...others, stop];
-    expect(parses(messagesReader(KEEP_NONE), [tool, thinking], all)).toBe(0);
-    expect(parses(messagesReader(KEEP_ALL), [tool, thinking], all)).toBe(3);
-    expect(parses(messagesReader(KEEP_ALL), [], all)).toBe(0);
-    expect(parses(messagesReader(KEEP_NONE), [], [tool, thinking])).toBe(2);
+    expect(countParsed(messagesReader(KEEP_NONE), [tool, thinking], all)).toBe(0);
+    expect(countParsed(messagesReader(KEEP_ALL), [tool, thinking], all)).toBe(3);
+    expect(countParsed(messagesReader(KEEP_ALL), [], all)).toBe(0);
+    expect(countParsed(messagesReader(KEEP_NONE), [], [tool, thinking])).toBe(2);
   });
 
   it("responses", () => {
@@ -194,19 +204,21 @@ describe("events that can tell nothing are not even parsed", () => {
       { type: "response.web_search_call.searching" },
     ];
     const all = [...inputs, ...thoughts, ...others];
-    expect(parses(responsesReader(KEEP_NONE), [], all)).toBe(0);
-    expect(parses(responsesReader(KEEP_ALL), [], all)).toBe(inputs.length + thoughts.length);
+    expect(countParsed(responsesReader(KEEP_NONE), [], all)).toBe(0);
+    expect(countParsed(responsesReader(KEEP_ALL), [], all)).toBe(inputs.length + thoughts.length);
     const item = { type: "message", role: "assistant", phase: "commentary", content: [] };
     const commentary = { type: "response.output_item.added", output_index: 0, item };
-    expect(parses(responsesReader(KEEP_ALL), [commentary], [delta("output_text")])).toBe(1);
-    const said = { ...commentary, type: "response.output_item.done" };
-    expect(parses(responsesReader(KEEP_ALL), [commentary, said], [delta("output_text")])).toBe(0);
+    expect(countParsed(responsesReader(KEEP_ALL), [commentary], [delta("output_text")])).toBe(1);
+    const commentaryDone = { ...commentary, type: "response.output_item.done" };
+    expect(countParsed(responsesReader(KEEP_ALL), [commentary, commentaryDone], [delta("output_text")])).toBe(
+      0,
+    );
   });
 });
 
-/** The same answer, read with and without its content. */
-function check(all: ResponseReport, none: ResponseReport): void {
-  expect(none).toEqual(less(all, KEEP_NONE));
+/** Checks two reports of the same response, read with and without its content. */
+function checkReports(all: ResponseReport, none: ResponseReport): void {
+  expect(none).toEqual(withoutContent(all, KEEP_NONE));
   expect(all.toolCalls.length).toBe(Math.min(all.toolCallCount, MAX_TOOL_CALLS));
   expect(all.thoughts.length).toBeLessThanOrEqual(all.thoughtCount);
   for (const { id, name, kind, input, error } of all.toolCalls) {
@@ -218,62 +230,62 @@ function check(all: ResponseReport, none: ResponseReport): void {
 
 const LEAVES = [null, 0, 1, -1, 1.5, "", "a", "function_call", "commentary", true, [], {}, [null], [[]]];
 
-/** The value with something in it exchanged: for another value's part, or for what does not belong there. */
-function exchanged(value: unknown, any: () => unknown, random: () => number): unknown {
+/** The value with one part replaced at random, by another value or by an invalid leaf. */
+function mutated(value: unknown, anyValue: () => unknown, random: () => number): unknown {
   if (typeof value !== "object" || value === null || random() < 0.1) {
-    return random() < 0.5 ? LEAVES[between(random, 0, LEAVES.length - 1)] : any();
+    return random() < 0.5 ? LEAVES[between(random, 0, LEAVES.length - 1)] : anyValue();
   }
   const keys = Object.keys(value);
   const at = keys[between(random, 0, keys.length - 1)] ?? "0";
   const inner: unknown = Reflect.get(value, at);
-  if (Array.isArray(value)) return [...value.slice(0, Number(at)), exchanged(inner, any, random)];
-  return { ...value, [random() < 0.05 ? "__proto__" : at]: exchanged(inner, any, random) };
+  if (Array.isArray(value)) return [...value.slice(0, Number(at)), mutated(inner, anyValue, random)];
+  return { ...value, [random() < 0.05 ? "__proto__" : at]: mutated(inner, anyValue, random) };
 }
 
-describe.each(READERS)("%s: answers that no provider sends", (dialect, answer) => {
-  // JSON.parse takes any depth; JSON.stringify does not in every engine, and writing such an input out again would throw.
-  it("F6 an input nested 100,000 deep harms nothing", () => {
+describe.each(READERS)("%s: responses that no provider sends", (dialect, createReader) => {
+  // JSON.parse accepts any depth. JSON.stringify does not in every engine, so writing such an input as text can throw.
+  it("F6 reads an input nested 100,000 levels deep", () => {
     const deep = `${"[".repeat(100_000)}${"]".repeat(100_000)}`;
     const body: unknown = JSON.parse(
       `{"choices":[{"message":{"tool_calls":[{"function":{"name":"f","arguments":${deep}}}]}}],` +
         `"output":[{"type":"web_search_call","name":"f","action":${deep},"error":${deep}}],` +
         `"content":[{"type":"tool_use","name":"f","input":${deep}}]}`,
     );
-    const own = answer(KEEP_ALL);
-    own.body(body);
-    expect(own.report().toolCalls.map(({ name }) => name)).toEqual(["f"]);
-    expect((own.report().toolCalls[0]?.input ?? "").length).toBeLessThanOrEqual(MAX_TEXT);
+    const reader = createReader(KEEP_ALL);
+    reader.body(body);
+    expect(reader.report().toolCalls.map(({ name }) => name)).toEqual(["f"]);
+    expect((reader.report().toolCalls[0]?.input ?? "").length).toBeLessThanOrEqual(MAX_TEXT);
 
     const stringify = vi.spyOn(JSON, "stringify").mockImplementation(() => {
       throw new RangeError("Maximum call stack size exceeded");
     });
-    const other = answer(KEEP_ALL);
+    const other = createReader(KEEP_ALL);
     other.body(body);
     stringify.mockRestore();
     expect(other.report().toolCalls).toMatchObject([{ name: "f", input: null, error: null }]);
   });
 
-  const own = fixtures.filter(({ name }) => name.startsWith(`${dialect}/`));
+  const dialectFixtures = fixtures.filter(({ name }) => name.startsWith(`${dialect}/`));
 
-  it("never throws, and tells the same with and without content, of values that were exchanged", () => {
-    const values = own.flatMap(({ kind, text }) =>
+  it("never throws, and reports the same with and without content, for mutated values", () => {
+    const values = dialectFixtures.flatMap(({ kind, text }) =>
       kind === "json" ? [JSON.parse(text) as unknown] : eventsOf(text).flatMap(({ data }) => parsed(data)),
     );
     const counts = { calls: 0, kept: 0 };
     forSeeds(6000, (seed) => {
       const random = seededRandom(seed);
-      const any = (): unknown => values[between(random, 0, values.length - 1)];
-      const all = answer(KEEP_ALL);
-      const none = answer(KEEP_NONE);
-      for (let left = between(random, 1, 12); left > 0; left -= 1) {
-        const value = random() < 0.5 ? any() : exchanged(any(), any, random);
+      const anyValue = (): unknown => values[between(random, 0, values.length - 1)];
+      const all = createReader(KEEP_ALL);
+      const none = createReader(KEEP_NONE);
+      for (let remaining = between(random, 1, 12); remaining > 0; remaining -= 1) {
+        const value = random() < 0.5 ? anyValue() : mutated(anyValue(), anyValue, random);
         const body = random() < 0.1;
         for (const reader of [all, none]) {
           if (body) reader.body(value);
           else reader.event(JSON.stringify(value), "");
         }
       }
-      check(all.report(), none.report());
+      checkReports(all.report(), none.report());
       counts.calls += all.report().toolCallCount;
       counts.kept += all.report().toolCalls.filter(({ input }) => input !== null).length;
     });
@@ -281,29 +293,30 @@ describe.each(READERS)("%s: answers that no provider sends", (dialect, answer) =
     expect(counts.kept).toBeGreaterThan(100);
   });
 
-  it("never throws, and tells the same with and without content, of streams that were damaged", () => {
-    const ownStreams = own.filter(({ kind }) => kind === "events");
-    expect(ownStreams.length).toBeGreaterThan(10);
+  it("never throws, and reports the same with and without content, for damaged streams", () => {
+    const dialectStreams = dialectFixtures.filter(({ kind }) => kind === "events");
+    expect(dialectStreams.length).toBeGreaterThan(10);
     const counts = { calls: 0 };
     forSeeds(4000, (seed) => {
       const random = seededRandom(seed);
-      const events = eventsOf((ownStreams[seed % ownStreams.length] ?? fixture("chat/plain")).text);
+      const events = eventsOf((dialectStreams[seed % dialectStreams.length] ?? fixture("chat/plain")).text);
       const at = (): number => between(random, 0, events.length - 1);
-      for (let left = between(random, 1, 3); left > 0; left -= 1) {
+      for (let remaining = between(random, 1, 3); remaining > 0; remaining -= 1) {
         const [from, to] = [at(), at()];
         const { data = "", name = "" } = events[from] ?? {};
         const cut = between(random, 0, data.length);
-        const put = ['"', "}", "]", "\\", ",", "0", "1", "x", " ", "null,", ""][between(random, 0, 10)] ?? "";
-        const damaged = data.slice(0, cut) + put + data.slice(cut + between(random, 0, 2));
-        // A piece changed, an event lost, or one that comes again elsewhere.
+        const inserted =
+          ['"', "}", "]", "\\", ",", "0", "1", "x", " ", "null,", ""][between(random, 0, 10)] ?? "";
+        const damaged = data.slice(0, cut) + inserted + data.slice(cut + between(random, 0, 2));
+        // Changes part of an event, removes an event, or repeats one elsewhere.
         const kind = between(random, 0, 3);
         if (kind < 2) events[from] = { data: damaged, name };
         else events.splice(to, kind - 2, { data, name });
       }
-      const all = answer(KEEP_ALL);
-      const none = answer(KEEP_NONE);
+      const all = createReader(KEEP_ALL);
+      const none = createReader(KEEP_NONE);
       for (const { data, name } of events) for (const reader of [all, none]) reader.event(data, name);
-      check(all.report(), none.report());
+      checkReports(all.report(), none.report());
       counts.calls += all.report().toolCallCount;
     });
     expect(counts.calls).toBeGreaterThan(100);

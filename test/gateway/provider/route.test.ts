@@ -18,25 +18,25 @@ const ANTHROPIC = anthropicProvider();
 const BOTH = providers(OPENAI, ANTHROPIC);
 const NO_HEADERS = new Headers();
 
-/** A request as a runtime hands it on: `url` is scheme, Host and target, just as they were sent. */
-function sent(target: string, host = "gateway.example"): Request {
+/** A request as the runtime passes it: `url` consists of the scheme, the Host header and the target as sent. */
+function requestTo(target: string, host = "gateway.example"): Request {
   const request = new Request("https://gateway.example/", { headers: { host } });
   return Object.defineProperty(request, "url", { value: `https://${host}${target}` });
 }
 
-const read = (target: string, host?: string): Target | Refusal => readTarget(sent(target, host));
+const read = (target: string, host?: string): Target | Refusal => readTarget(requestTo(target, host));
 const pathOf = (target: string, host?: string): string => accepted(read(target, host)).path;
 
-/** Where a target leads: `<provider> <kind> <upstream path>`, a refusal's reason, or null for no route. */
-function leadsTo(
+/** The route of a target: `<provider> <kind> <upstream path>`, a refusal's code, or null if there is none. */
+function routeOf(
   target: string,
   headers: Record<string, string> = {},
   configured = BOTH,
   host?: string,
 ): string | null {
-  const where = read(target, host);
-  if (where instanceof Refusal) return where.code;
-  const route = findRoute(where.path, new Headers(headers), configured);
+  const parsed = read(target, host);
+  if (parsed instanceof Refusal) return parsed.code;
+  const route = findRoute(parsed.path, new Headers(headers), configured);
   return route && `${route.provider.name} ${route.route.kind} ${route.upstreamPath}`;
 }
 
@@ -76,29 +76,29 @@ const ANTHROPIC_ROUTES = [
   ["passthrough", "/api/hello"],
 ] as const;
 
-const TELLS_ANTHROPIC = { "anthropic-version": "2023-06-01" };
+const ANTHROPIC_HEADERS = { "anthropic-version": "2023-06-01" };
 
 describe.each(["", ...ROUTE_PREFIXES])("the routes under %j", (prefix) => {
-  it.each(OPENAI_ROUTES)("openai %s %s by the provider's name and at the root", (kind, path) => {
-    expect(leadsTo(`${prefix}/openai/v1${path}`)).toBe(`openai ${kind} ${path}`);
-    expect(leadsTo(`${prefix}/v1${path}`)).toBe(`openai ${kind} ${path}`);
+  it.each(OPENAI_ROUTES)("finds openai %s %s by the provider's name and at the root", (kind, path) => {
+    expect(routeOf(`${prefix}/openai/v1${path}`)).toBe(`openai ${kind} ${path}`);
+    expect(routeOf(`${prefix}/v1${path}`)).toBe(`openai ${kind} ${path}`);
   });
 
-  it.each(ANTHROPIC_ROUTES)("anthropic %s %s by the provider's name and at the root", (kind, path) => {
-    expect(leadsTo(`${prefix}/anthropic${path}`)).toBe(`anthropic ${kind} ${path}`);
-    expect(leadsTo(`${prefix}${path}`, TELLS_ANTHROPIC)).toBe(`anthropic ${kind} ${path}`);
+  it.each(ANTHROPIC_ROUTES)("finds anthropic %s %s by the provider's name and at the root", (kind, path) => {
+    expect(routeOf(`${prefix}/anthropic${path}`)).toBe(`anthropic ${kind} ${path}`);
+    expect(routeOf(`${prefix}${path}`, ANTHROPIC_HEADERS)).toBe(`anthropic ${kind} ${path}`);
   });
 
-  it("a second provider of a type is reached by its name, and the root is the first one's", () => {
+  it("finds each provider of a dialect by its name, and the first at the root", () => {
     const many = providers(
       openaiProvider({ name: "groq" }),
       anthropicProvider({ name: "claude" }),
       OPENAI,
       ANTHROPIC,
     );
-    expect(leadsTo(`${prefix}/v1/chat/completions`, {}, many)).toBe("groq intercept /chat/completions");
-    expect(leadsTo(`${prefix}/v1/messages`, {}, many)).toBe("claude intercept /v1/messages");
-    expect(leadsTo(`${prefix}/openai/v1/chat/completions`, {}, many)).toBe(
+    expect(routeOf(`${prefix}/v1/chat/completions`, {}, many)).toBe("groq intercept /chat/completions");
+    expect(routeOf(`${prefix}/v1/messages`, {}, many)).toBe("claude intercept /v1/messages");
+    expect(routeOf(`${prefix}/openai/v1/chat/completions`, {}, many)).toBe(
       "openai intercept /chat/completions",
     );
   });
@@ -106,30 +106,30 @@ describe.each(["", ...ROUTE_PREFIXES])("the routes under %j", (prefix) => {
 
 describe("a root path that both dialects have", () => {
   it.each([
-    ["no header tells", {}, "openai"],
-    ["anthropic-version", TELLS_ANTHROPIC, "anthropic"],
+    ["no distinguishing header", {}, "openai"],
+    ["anthropic-version", ANTHROPIC_HEADERS, "anthropic"],
     ["x-api-key", { "x-api-key": "sk-ant" }, "anthropic"],
     ["Authorization alone", { authorization: "Bearer x" }, "openai"],
-  ])("goes to the provider that the headers tell: %s", (_, headers, name) => {
+  ])("routes by the headers: %s", (_, headers, name) => {
     const swapped = providers(ANTHROPIC, OPENAI);
     for (const path of ["/v1/models", "/v1/models/x", "/v1/files"]) {
-      expect(leadsTo(path, headers)?.split(" ")[0]).toBe(name);
-      expect(leadsTo(path, headers, swapped)?.split(" ")[0]).toBe(name);
+      expect(routeOf(path, headers)?.split(" ")[0]).toBe(name);
+      expect(routeOf(path, headers, swapped)?.split(" ")[0]).toBe(name);
     }
   });
 
-  it("goes to the only provider there is, whatever the headers tell", () => {
-    expect(leadsTo("/v1/models", TELLS_ANTHROPIC, providers(OPENAI))).toBe("openai passthrough /models");
-    expect(leadsTo("/v1/models", {}, providers(ANTHROPIC))).toBe("anthropic passthrough /v1/models");
+  it("routes to the only provider regardless of the headers", () => {
+    expect(routeOf("/v1/models", ANTHROPIC_HEADERS, providers(OPENAI))).toBe("openai passthrough /models");
+    expect(routeOf("/v1/models", {}, providers(ANTHROPIC))).toBe("anthropic passthrough /v1/models");
   });
 
-  it("a path of one dialect alone is not moved by the other's headers", () => {
-    expect(leadsTo("/v1/chat/completions", TELLS_ANTHROPIC)).toBe("openai intercept /chat/completions");
-    expect(leadsTo("/v1/messages")).toBe("anthropic intercept /v1/messages");
+  it("ignores the other dialect's headers for a path of one dialect", () => {
+    expect(routeOf("/v1/chat/completions", ANTHROPIC_HEADERS)).toBe("openai intercept /chat/completions");
+    expect(routeOf("/v1/messages")).toBe("anthropic intercept /v1/messages");
   });
 });
 
-/** The dialect's routes that no row of a table stands for. */
+/** The dialect's routes that no row of the table covers. */
 function missing(rows: readonly (readonly [string, string])[], routes: readonly DialectRoute[]): string[] {
   const paths = routes.map(({ path }) => path);
   return paths.filter(
@@ -142,46 +142,46 @@ function intercepted(routes: readonly DialectRoute[]): string[] {
 }
 
 describe("the tables above", () => {
-  it("name every route of the dialects", () => {
+  it("cover every route of the dialects", () => {
     expect(missing(OPENAI_ROUTES, OPENAI.dialect.routes)).toEqual([]);
     expect(missing(ANTHROPIC_ROUTES, ANTHROPIC.dialect.routes)).toEqual([]);
   });
 
-  it("name no intercepted route that the dialects have not, nor the other way round", () => {
+  it("have exactly the dialects' intercepted routes", () => {
     expect(intercepted(OPENAI.dialect.routes)).toEqual(["/chat/completions", "/responses"]);
     expect(intercepted(ANTHROPIC.dialect.routes)).toEqual(["/v1/messages"]);
   });
 });
 
-const running = (routes: readonly DialectRoute[], runs: "named" | "hidden"): string[] =>
+const runningModel = (routes: readonly DialectRoute[], runs: "named" | "hidden"): string[] =>
   routes.flatMap((route) => (route.kind === "passthrough" && route.runsModel === runs ? [route.path] : []));
 
-describe("D14 which passthroughs have a model do something, so that a list of models holds for them", () => {
-  it("those whose body names it", () => {
-    expect(running(OPENAI.dialect.routes, "named")).toEqual([
+describe("D14 the passthroughs that run a model, to which the allow-list of models applies", () => {
+  it("are these with the model in the body", () => {
+    expect(runningModel(OPENAI.dialect.routes, "named")).toEqual([
       "/responses/*",
       "/embeddings",
       "/images/*",
       "/audio/*",
       "/moderations",
     ]);
-    expect(running(ANTHROPIC.dialect.routes, "named")).toEqual(["/v1/messages/count_tokens"]);
+    expect(runningModel(ANTHROPIC.dialect.routes, "named")).toEqual(["/v1/messages/count_tokens"]);
   });
 
-  it("those whose body hides it: batches", () => {
-    expect(running(OPENAI.dialect.routes, "hidden")).toEqual(["/batches"]);
-    expect(running(ANTHROPIC.dialect.routes, "hidden")).toEqual(["/v1/messages/batches"]);
+  it("are batches, without the model in the body", () => {
+    expect(runningModel(OPENAI.dialect.routes, "hidden")).toEqual(["/batches"]);
+    expect(runningModel(ANTHROPIC.dialect.routes, "hidden")).toEqual(["/v1/messages/batches"]);
   });
 });
 
-describe("D1 what is no route", () => {
+describe("D1 paths without a route", () => {
   it.each([
     "/",
     "/v1",
     "/v1/",
     "/v2/chat/completions",
     "/chat/completions",
-    "/nobody/v1/chat/completions",
+    "/unknown/v1/chat/completions",
     "/openai",
     "/openai/",
     "/openai/v1",
@@ -216,18 +216,18 @@ describe("D1 what is no route", () => {
     "/api/v2/ai-gateway/api/v2/ai-gateway/openai/v1/models",
     "/constructor/v1/models",
     "/__proto__/v1/models",
-  ])("%s leads nowhere", (target) => {
-    expect(leadsTo(target)).toBeNull();
+  ])("finds no route for %s", (target) => {
+    expect(routeOf(target)).toBeNull();
   });
 
-  it("one provider's routes are not the other's", () => {
-    expect(leadsTo("/v1/messages", {}, providers(OPENAI))).toBeNull();
-    expect(leadsTo("/v1/chat/completions", {}, providers(ANTHROPIC))).toBeNull();
-    expect(leadsTo("/v1/models", {}, providers())).toBeNull();
+  it("finds no route of another dialect", () => {
+    expect(routeOf("/v1/messages", {}, providers(OPENAI))).toBeNull();
+    expect(routeOf("/v1/chat/completions", {}, providers(ANTHROPIC))).toBeNull();
+    expect(routeOf("/v1/models", {}, providers())).toBeNull();
   });
 });
 
-describe("D2-D4 paths that try to lead elsewhere", () => {
+describe("D2-D4 paths that attack the routing", () => {
   it.each([
     "//evil.example",
     "/\\evil.example",
@@ -258,7 +258,7 @@ describe("D2-D4 paths that try to lead elsewhere", () => {
     "/openai/v1/models/ünï",
     "/openai/v1/models/\u0000",
     "/openai/v1/models/\u2028",
-  ])("D2 D3 D13 %j is refused as a bad path, 404", (target) => {
+  ])("D2 D3 D13 rejects %j as bad_path, 404", (target) => {
     const refusal = read(target);
     expect(reasonOf(refusal)).toBe("bad_path");
     expect(statusOf(refusal)).toBe(404);
@@ -282,16 +282,16 @@ describe("D2-D4 paths that try to lead elsewhere", () => {
     "/openai/v1/models/a/b/",
     "/openai/v1/chat/completions%3f",
     "/openai/v1/chat/completions%20",
-  ])("D2 D4 %s leads nowhere", (target) => {
-    expect(leadsTo(target)).toBeNull();
+  ])("D2 D4 finds no route for %s", (target) => {
+    expect(routeOf(target)).toBeNull();
   });
 
-  it("what stands below a passthrough goes on as it came, its harmless escapes too", () => {
+  it("keeps the path below a passthrough unmodified, including harmless escapes", () => {
     const path = "/models/a:b@c!$&'()*+,=-._~%20%3A";
-    expect(leadsTo(`/openai/v1${path}`)).toBe(`openai passthrough ${path}`);
+    expect(routeOf(`/openai/v1${path}`)).toBe(`openai passthrough ${path}`);
   });
 
-  it("a path that leads somewhere keeps the provider's own host", () => {
+  it("keeps the provider's host for every path", () => {
     for (const path of [
       "/openai/v1/models/@evil.example",
       "/openai/v1/models/:8443",
@@ -305,7 +305,7 @@ describe("D2-D4 paths that try to lead elsewhere", () => {
   });
 });
 
-describe("D5 D6 the Host header does not lead", () => {
+describe("D5 D6 the Host header", () => {
   it.each([
     "x/openai/v1?",
     "x/openai/v1/chat/completions?",
@@ -313,28 +313,28 @@ describe("D5 D6 the Host header does not lead", () => {
     "user@evil/x?",
     "x\\y",
     "a?b",
-  ])("D6 with Host %j the path is the one that was asked for", (host) => {
+  ])("D6 does not change the path: %j", (host) => {
     expect(pathOf("/anthropic/v1/messages", host)).toBe("/anthropic/v1/messages");
-    expect(leadsTo("/nothing", {}, BOTH, host)).toBeNull();
+    expect(routeOf("/nothing", {}, BOTH, host)).toBeNull();
     expect(accepted(read("/openai/v1/models?limit=1", host)).search).toBe("?limit=1");
   });
 
   it.each(["gateway.example", "gateway.example:8443", "127.0.0.1:8787", "[::1]:8787"])(
-    "D5 with Host %s the path follows the origin",
+    "D5 is removed from the URL: %s",
     (host) => {
       expect(read("/openai/v1/models?a=b", host)).toEqual({ path: "/openai/v1/models", search: "?a=b" });
     },
   );
 
-  it("D5 an absolute-form target counts by its path only", () => {
-    // What the runtime makes of `GET https://evil.example/openai/v1/models` with another Host.
+  it("D5 uses only the path of an absolute-form target", () => {
+    // The runtime passes this for `GET https://evil.example/openai/v1/models` with another Host header.
     const request = new Request("https://evil.example/openai/v1/models", {
       headers: { host: "gateway.example" },
     });
     expect(readTarget(request)).toEqual({ path: "/openai/v1/models", search: "" });
   });
 
-  it("an empty path is the root", () => {
+  it("treats an empty path as the root", () => {
     expect(pathOf("")).toBe("/");
     expect(pathOf("?x=1")).toBe("/");
   });
@@ -342,7 +342,7 @@ describe("D5 D6 the Host header does not lead", () => {
 
 describe("the query", () => {
   it.each(["?", "?a=1&a=2", "?x=%2e%2e%2f", "?url=https://evil.example/", "?a=b?c=d", "?beta=true"])(
-    "D8 %s goes on to the provider verbatim and moves nothing",
+    "D8 forwards %s unmodified and does not change the route",
     (search) => {
       const target = accepted(read(`/openai/v1/models${search}`));
       expect(target).toEqual({ path: "/openai/v1/models", search });
@@ -352,20 +352,20 @@ describe("the query", () => {
   );
 
   it.each(["?api_base=https://evil.example", "?base_url=https://evil.example", "?host=evil.example"])(
-    "D8 %s has no effect on the destination",
+    "D8 ignores %s for the destination",
     (search) => {
-      expect(leadsTo(`/openai/v1/chat/completions${search}`)).toBe("openai intercept /chat/completions");
+      expect(routeOf(`/openai/v1/chat/completions${search}`)).toBe("openai intercept /chat/completions");
     },
   );
 
-  it("a fragment is not sent", () => {
+  it("removes a fragment", () => {
     expect(read("/openai/v1/models?a=1#frag")).toEqual({ path: "/openai/v1/models", search: "?a=1" });
     expect(read("/openai/v1/models#frag?a=1")).toEqual({ path: "/openai/v1/models", search: "" });
   });
 });
 
 describe("D13 long URLs", () => {
-  it("D13 17 KB are refused, 414, and 16 KB are not", () => {
+  it("D13 rejects 17 KB with 414, and accepts 16 KB", () => {
     const prefix = "https://gateway.example/openai/v1/models?q=".length;
     const target = (length: number): string => `/openai/v1/models?q=${"x".repeat(length - prefix)}`;
     expect(reasonOf(read(target(17_408)))).toBe("url_too_long");
@@ -373,32 +373,32 @@ describe("D13 long URLs", () => {
     expect(pathOf(target(16_384))).toBe("/openai/v1/models");
   });
 
-  it("D3 16 KB of one segment behind a passthrough, with a bad last character, leads nowhere", () => {
-    expect(leadsTo(`/openai/v1/models/${"a/".repeat(8000)};`)).toBeNull();
-    expect(leadsTo(`/openai/v1/models/${"a".repeat(16_000)};`)).toBeNull();
+  it("D3 finds no route for 16 KB below a passthrough with an invalid last character", () => {
+    expect(routeOf(`/openai/v1/models/${"a/".repeat(8000)};`)).toBeNull();
+    expect(routeOf(`/openai/v1/models/${"a".repeat(16_000)};`)).toBeNull();
   });
 });
 
-describe("where a request goes", () => {
+describe("the upstream URL", () => {
   it.each([
     ["/openai/v1/chat/completions", "https://api.openai.example/v1/chat/completions"],
     ["/openai/v1/models/gpt-4o?x=1", "https://api.openai.example/v1/models/gpt-4o?x=1"],
     ["/v1/messages?beta=true", "https://api.anthropic.example/v1/messages?beta=true"],
     ["/api/v2/aibridge/anthropic/api/hello", "https://api.anthropic.example/api/hello"],
-  ])("%s → %s", (sentTo, url) => {
-    const { path, search } = accepted(read(sentTo));
+  ])("of %s is %s", (target, url) => {
+    const { path, search } = accepted(read(target));
     const route = findRoute(path, NO_HEADERS, BOTH);
     expect(route && targetUrl(route, search)).toBe(url);
   });
 
-  it("a base URL with a path of its own keeps it", () => {
+  it("keeps the path of the base URL", () => {
     const azure = openaiProvider({ name: "azure", baseUrl: "https://x.example/openai/v1" });
     const route = findRoute("/azure/v1/responses", NO_HEADERS, providers(azure));
     expect(route && targetUrl(route, "")).toBe("https://x.example/openai/v1/responses");
   });
 });
 
-describe("what HEAD / asks of a base URL", () => {
+describe("isBase", () => {
   it.each([
     "/",
     "/openai",
@@ -406,67 +406,71 @@ describe("what HEAD / asks of a base URL", () => {
     "/anthropic",
     ...ROUTE_PREFIXES,
     ...ROUTE_PREFIXES.map((p) => `${p}/anthropic`),
-  ])("%s is a base URL", (path) => {
+  ])("is true for %s", (path) => {
     expect(isBase(path, BOTH)).toBe(true);
   });
 
   it.each([
-    "/nobody",
+    "/unknown",
     "/openai/v1/models",
     "/openai/x",
     "/api",
     "/api/v2",
     "/api/v2/ai-gatewayx",
     "/__proto__",
-  ])("%s is none", (path) => {
+  ])("is false for %s", (path) => {
     expect(isBase(path, BOTH)).toBe(false);
   });
 });
 
-const check = (route: DialectRoute, method: string, headers: Record<string, string> = {}): string | null =>
+const methodRefusal = (
+  route: DialectRoute,
+  method: string,
+  headers: Record<string, string> = {},
+): string | null =>
   reasonOf(checkMethod(route, new Request("https://gateway.example/", { method, headers })));
 
 describe("methods", () => {
   const intercept = OPENAI.dialect.routes.find(({ kind }) => kind === "intercept");
   const passthrough = OPENAI.dialect.routes.find(({ kind }) => kind === "passthrough");
   if (!intercept || !passthrough) throw new Error("the dialect has routes of both kinds");
-  it("D7 an intercepted route takes POST alone", () => {
-    expect(check(intercept, "POST")).toBeNull();
+  it("D7 accepts only POST on an intercepted route", () => {
+    expect(methodRefusal(intercept, "POST")).toBeNull();
     for (const method of ["GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND"]) {
-      expect(check(intercept, method)).toBe("method_not_allowed");
+      expect(methodRefusal(intercept, method)).toBe("method_not_allowed");
     }
   });
 
-  it("D7 a passthrough reads and manages, and takes nothing else", () => {
+  it("D7 accepts only the management methods on a passthrough", () => {
     for (const method of ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]) {
-      expect(check(passthrough, method)).toBeNull();
+      expect(methodRefusal(passthrough, method)).toBeNull();
     }
     for (const method of ["OPTIONS", "TRACE", "PROPFIND"]) {
-      expect(check(passthrough, method)).toBe("method_not_allowed");
+      expect(methodRefusal(passthrough, method)).toBe("method_not_allowed");
     }
   });
 
-  it("D7 what a route takes are the methods it can be told of", () => {
+  it("D7 lists exactly the accepted methods", () => {
     expect(methodsOf(intercept)).toEqual(["POST"]);
     expect(methodsOf(passthrough)).toEqual(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]);
   });
 
-  it("D7 is a 405", () => {
+  it("D7 rejects another method with 405", () => {
     expect(statusOf(checkMethod(intercept, new Request("https://gateway.example/")))).toBe(405);
   });
 
   it.each(["websocket", "WebSocket", "h2c, websocket"])(
-    "D16 an upgrade to %s is E426 on every route",
+    "D16 rejects an upgrade to %s with E426 on every route",
     (upgrade) => {
       for (const route of [intercept, passthrough]) {
-        expect(check(route, "GET", { upgrade, connection: "upgrade" })).toBe("websocket_unsupported");
+        expect(methodRefusal(route, "GET", { upgrade, connection: "upgrade" })).toBe("websocket_unsupported");
       }
       const request = new Request("https://gateway.example/", { headers: { upgrade } });
       expect(statusOf(checkMethod(intercept, request))).toBe(426);
     },
   );
 
-  it("another upgrade is just a header", () => {
-    expect(check(intercept, "POST", { upgrade: "h2c" })).toBeNull();
+  it("ignores another upgrade", () => {
+    expect(methodRefusal(intercept, "POST", { upgrade: "h2c" })).toBeNull();
   });
 });

@@ -6,16 +6,19 @@ import { responsesReader } from "../../../src/gateway/provider/openai/responses-
 import { KEEP_ALL, KEEP_NONE } from "../../support/in-workerd/fixtures.ts";
 import { afterEvents } from "../../support/in-workerd/readers.ts";
 
-/** The thoughts that events tell of, and how many; told without their words, they must be as many. */
+/** The number of thoughts in the events, and their texts. Checks that the number is the same if texts are not kept. */
 function thoughtsOf(
-  answer: (keep: ContentOptions) => ResponseReader,
+  createReader: (keep: ContentOptions) => ResponseReader,
   events: readonly unknown[],
 ): [number, ...string[]] {
-  const all = afterEvents(answer(KEEP_ALL), events);
-  const none = afterEvents(answer(KEEP_NONE), events);
+  const all = afterEvents(createReader(KEEP_ALL), events);
+  const none = afterEvents(createReader(KEEP_NONE), events);
   expect(none).toMatchObject({ thoughts: [], thoughtCount: all.thoughtCount });
   return [all.thoughtCount, ...all.thoughts];
 }
+
+/** The API's phase of a message that is not commentary. */
+const FINAL_PHASE = "final_answer";
 
 const item = (when: "added" | "done", output_index: number, value: object): unknown => ({
   type: `response.output_item.${when}`,
@@ -33,7 +36,7 @@ const part = (summary_index: unknown, output_index = 0): unknown => ({
   summary_index,
   part: { type: "summary_text", text: "" },
 });
-const words = (summary_index: unknown, delta: unknown, output_index = 0): unknown => ({
+const summaryDelta = (summary_index: unknown, delta: unknown, output_index = 0): unknown => ({
   type: "response.reasoning_summary_text.delta",
   item_id: `item_${output_index}`,
   output_index,
@@ -46,7 +49,7 @@ const message = (phase: unknown, ...texts: readonly unknown[]): object => ({
   phase,
   content: texts.map((text) => ({ type: "output_text", text })),
 });
-const says = (delta: string, output_index = 0): unknown => ({
+const textDelta = (delta: string, output_index = 0): unknown => ({
   type: "response.output_text.delta",
   output_index,
   content_index: 0,
@@ -54,113 +57,131 @@ const says = (delta: string, output_index = 0): unknown => ({
 });
 const completed = (...output: readonly object[]): unknown => ({
   type: "response.completed",
-  response: { output: output.map((one, at) => ({ id: `item_${at}`, ...one })) },
+  response: { output: output.map((value, at) => ({ id: `item_${at}`, ...value })) },
 });
 
-describe("responses: one thought for each part of a summary and each commentary", () => {
+describe("responses: one thought per summary part and per commentary", () => {
   it.each<[string, readonly unknown[], [number, ...string[]]]>([
-    ["as it is done", [item("done", 0, reasoning("a", "b"))], [2, "a", "b"]],
-    ["in the whole alone", [completed(reasoning("a"), reasoning("b"))], [2, "a", "b"]],
+    ["from the done item", [item("done", 0, reasoning("a", "b"))], [2, "a", "b"]],
+    ["from the whole response alone", [completed(reasoning("a"), reasoning("b"))], [2, "a", "b"]],
     [
-      "in pieces, then done, then in the whole",
+      "from deltas, the done item and the whole response",
       [
         item("added", 0, reasoning()),
         part(0),
-        words(0, "a"),
-        words(0, "b"),
+        summaryDelta(0, "a"),
+        summaryDelta(0, "b"),
         part(1),
-        words(1, "c"),
+        summaryDelta(1, "c"),
         item("done", 0, reasoning("ab", "c")),
         completed(reasoning("ab", "c")),
       ],
       [2, "ab", "c"],
     ],
     [
-      "cut in its second part",
-      [item("added", 0, reasoning()), part(0), words(0, "a"), part(1), words(1, "b")],
+      "from a stream cut off in the second part",
+      [item("added", 0, reasoning()), part(0), summaryDelta(0, "a"), part(1), summaryDelta(1, "b")],
       [2, "a", "b"],
     ],
-    ["cut before a word", [item("added", 0, reasoning()), part(0)], [1]],
-    ["a part that begins twice", [item("added", 0, reasoning()), part(0), part(0), words(0, "a")], [1, "a"]],
-    ["a part that was never said to begin", [item("added", 0, reasoning()), words(0, "a")], [0]],
+    ["from a stream cut off before the text", [item("added", 0, reasoning()), part(0)], [1]],
     [
-      "a part that only the end tells",
-      [item("added", 0, reasoning()), part(0), words(0, "a"), item("done", 0, reasoning("a", "b"))],
+      "from a part that starts twice",
+      [item("added", 0, reasoning()), part(0), part(0), summaryDelta(0, "a")],
+      [1, "a"],
+    ],
+    ["from a delta whose part never started", [item("added", 0, reasoning()), summaryDelta(0, "a")], [0]],
+    [
+      "from a part that is only in the done item",
+      [item("added", 0, reasoning()), part(0), summaryDelta(0, "a"), item("done", 0, reasoning("a", "b"))],
       [2, "a", "b"],
     ],
     [
-      "parts of two items at once",
+      "from parts of two items at once",
       [
         item("added", 0, reasoning()),
         item("added", 1, reasoning()),
         part(0, 0),
         part(0, 1),
-        words(0, "b", 1),
-        words(0, "a", 0),
+        summaryDelta(0, "b", 1),
+        summaryDelta(0, "a", 0),
       ],
       [2, "a", "b"],
     ],
     [
-      "a place that is none",
-      [item("added", 0, reasoning()), part("x"), part(null), part(-1), words("x", "a")],
+      "from invalid summary indexes",
+      [item("added", 0, reasoning()), part("x"), part(null), part(-1), summaryDelta("x", "a")],
       [0],
     ],
     [
-      "words that are none",
-      [item("added", 0, reasoning()), part(0), words(0, 7), words(0, null), words(0, ["a"])],
+      "from deltas that are not strings",
+      [
+        item("added", 0, reasoning()),
+        part(0),
+        summaryDelta(0, 7),
+        summaryDelta(0, null),
+        summaryDelta(0, ["a"]),
+      ],
       [1],
     ],
     [
-      "reasoning without a summary",
+      "from reasoning without a summary",
       [item("done", 0, { type: "reasoning", summary: [], encrypted_content: "gAAA" })],
       [0],
     ],
     [
-      "the reasoning's own text",
+      "from reasoning text outside the summary",
       [item("done", 0, { type: "reasoning", summary: [], content: [{ type: "reasoning_text", text: "a" }] })],
       [0],
     ],
     [
-      "a summary that is none",
+      "from an invalid summary",
       [item("done", 0, { type: "reasoning", summary: "a" }), item("done", 1, { type: "reasoning" })],
       [0],
     ],
     [
-      "a commentary",
+      "from a commentary",
       [
         item("added", 0, message("commentary")),
-        says("a"),
-        says("b"),
+        textDelta("a"),
+        textDelta("b"),
         item("done", 0, message("commentary", "ab")),
       ],
       [1, "ab"],
     ],
-    ["a commentary of two parts", [item("done", 0, message("commentary", "a", "b"))], [1, "ab"]],
-    ["a commentary, cut", [item("added", 0, message("commentary")), says("a")], [1, "a"]],
+    ["from a commentary of two parts", [item("done", 0, message("commentary", "a", "b"))], [1, "ab"]],
     [
-      "a commentary that calls itself so only when it is done",
-      [item("added", 0, message(null)), says("a"), item("done", 0, message("commentary", "a"))],
+      "from a commentary that is cut off",
+      [item("added", 0, message("commentary")), textDelta("a")],
       [1, "a"],
     ],
     [
-      "an answer beside a commentary",
+      "from a commentary whose phase is only in the done item",
+      [item("added", 0, message(null)), textDelta("a"), item("done", 0, message("commentary", "a"))],
+      [1, "a"],
+    ],
+    [
+      "from a commentary beside a final message",
       [
         item("added", 0, message("commentary")),
-        item("added", 1, message("final_answer")),
-        says("b", 1),
-        says("a", 0),
+        item("added", 1, message(FINAL_PHASE)),
+        textDelta("b", 1),
+        textDelta("a", 0),
       ],
       [1, "a"],
     ],
     [
-      "the answer itself",
-      [item("added", 0, message("final_answer")), says("a"), item("done", 0, message("final_answer", "a"))],
+      "from a final message",
+      [item("added", 0, message(FINAL_PHASE)), textDelta("a"), item("done", 0, message(FINAL_PHASE, "a"))],
       [0],
     ],
-    ["an answer without a phase", [item("done", 0, message(undefined, "a"))], [0]],
-    ["somebody else's message", [item("done", 0, { ...message("commentary", "a"), role: "user" })], [0]],
+    ["from a message without a phase", [item("done", 0, message(undefined, "a"))], [0]],
     [
-      "both, in their order",
+      "from a message with another role",
+      [item("done", 0, { ...message("commentary", "a"), role: "user" })],
+      [0],
+    ],
+    [
+      "from reasoning and commentary, in order",
       [
         item("done", 0, reasoning("a")),
         item("done", 1, message("commentary", "b")),
@@ -168,7 +189,7 @@ describe("responses: one thought for each part of a summary and each commentary"
       ],
       [3, "a", "b", "c"],
     ],
-  ])("%s", (_, events, thoughts) => {
+  ])("reads thoughts %s", (_, events, thoughts) => {
     expect(thoughtsOf(responsesReader, events)).toEqual(thoughts);
   });
 });
@@ -179,43 +200,57 @@ const start = (index: number, content_block: unknown): unknown => ({
   content_block,
 });
 const thinking = (text: unknown): unknown => ({ type: "thinking", thinking: text, signature: "" });
-const piece = (index: number, type: string, key: string, value: unknown): unknown => ({
+const blockDelta = (index: number, type: string, key: string, value: unknown): unknown => ({
   type: "content_block_delta",
   index,
   delta: { type, [key]: value },
 });
-const thinks = (index: number, text: unknown): unknown => piece(index, "thinking_delta", "thinking", text);
+const thinkingDelta = (index: number, text: unknown): unknown =>
+  blockDelta(index, "thinking_delta", "thinking", text);
 
-describe("messages: one thought for each block of thinking", () => {
+describe("messages: one thought per thinking block", () => {
   it.each<[string, readonly unknown[], [number, ...string[]]]>([
-    ["in pieces", [start(0, thinking("")), thinks(0, "a"), thinks(0, "b")], [1, "ab"]],
-    ["with its first words", [start(0, thinking("a")), thinks(0, "b")], [1, "ab"]],
+    ["from deltas", [start(0, thinking("")), thinkingDelta(0, "a"), thinkingDelta(0, "b")], [1, "ab"]],
+    ["from a start with text and a delta", [start(0, thinking("a")), thinkingDelta(0, "b")], [1, "ab"]],
     [
-      "its signature is no word",
-      [start(0, thinking("")), thinks(0, "a"), piece(0, "signature_delta", "signature", "EqQB")],
+      "without the signature",
+      [start(0, thinking("")), thinkingDelta(0, "a"), blockDelta(0, "signature_delta", "signature", "EqQB")],
       [1, "a"],
     ],
-    ["only a signature", [start(0, thinking("")), piece(0, "signature_delta", "signature", "EqQB")], [1]],
     [
-      "two, side by side",
-      [start(0, thinking("")), start(1, thinking("")), thinks(1, "b"), thinks(0, "a")],
+      "from a block with only a signature",
+      [start(0, thinking("")), blockDelta(0, "signature_delta", "signature", "EqQB")],
+      [1],
+    ],
+    [
+      "from two blocks side by side",
+      [start(0, thinking("")), start(1, thinking("")), thinkingDelta(1, "b"), thinkingDelta(0, "a")],
       [2, "a", "b"],
     ],
-    ["redacted", [start(0, { type: "redacted_thinking", data: "EmwK" })], [0]],
-    ["words of no block", [thinks(0, "a")], [0]],
-    ["words of a text block", [start(0, { type: "text", text: "" }), thinks(0, "a")], [0]],
+    ["from redacted thinking", [start(0, { type: "redacted_thinking", data: "EmwK" })], [0]],
+    ["from a delta of an unknown block", [thinkingDelta(0, "a")], [0]],
+    ["from a delta of a text block", [start(0, { type: "text", text: "" }), thinkingDelta(0, "a")], [0]],
     [
-      "words after its end",
-      [start(0, thinking("")), thinks(0, "a"), { type: "content_block_stop", index: 0 }, thinks(0, "b")],
+      "from a delta after the end of its block",
+      [
+        start(0, thinking("")),
+        thinkingDelta(0, "a"),
+        { type: "content_block_stop", index: 0 },
+        thinkingDelta(0, "b"),
+      ],
       [1, "a"],
     ],
-    ["words that are none", [start(0, thinking(7)), thinks(0, null), thinks(0, ["a"])], [1]],
-  ])("%s", (_, events, thoughts) => {
+    [
+      "from deltas that are not strings",
+      [start(0, thinking(7)), thinkingDelta(0, null), thinkingDelta(0, ["a"])],
+      [1],
+    ],
+  ])("reads thoughts %s", (_, events, thoughts) => {
     expect(thoughtsOf(messagesReader, events)).toEqual(thoughts);
   });
 });
 
-it("chat has no thoughts, whatever some servers call so", () => {
+it("chat: reads no thoughts from the fields in which some servers send them", () => {
   const events = [{ reasoning_content: "a" }, { reasoning: "b" }].map((delta) => ({
     choices: [{ index: 0, delta }],
   }));

@@ -11,14 +11,17 @@ import { between, forSeeds, seededRandom } from "../../support/rechunk.ts";
 import { KEEP_ALL, KEEP_NONE } from "../../support/in-workerd/fixtures.ts";
 import { afterEvents } from "../../support/in-workerd/readers.ts";
 
-type Told = readonly [id: string | null, name: string, input: string | null];
+type CallFields = readonly [id: string | null, name: string, input: string | null];
 
 const names = (calls: readonly ToolCall[]): unknown => calls.map(({ id, name, kind }) => [id, name, kind]);
 
-/** The calls that events tell of; told without their inputs, they must be the same but for these. */
-function callsOf(answer: (keep: ContentOptions) => ResponseReader, events: readonly unknown[]): Told[] {
-  const all = afterEvents(answer(KEEP_ALL), events);
-  const none = afterEvents(answer(KEEP_NONE), events);
+/** The tool calls in the events. Checks that ids, names and kinds are the same if inputs are not kept. */
+function callsOf(
+  createReader: (keep: ContentOptions) => ResponseReader,
+  events: readonly unknown[],
+): CallFields[] {
+  const all = afterEvents(createReader(KEEP_ALL), events);
+  const none = afterEvents(createReader(KEEP_NONE), events);
   expect(names(none.toolCalls)).toEqual(names(all.toolCalls));
   expect(none.toolCallCount).toBe(all.toolCallCount);
   expect(all.toolCallCount).toBe(all.toolCalls.length);
@@ -31,46 +34,53 @@ const chunk = (delta: unknown, index = 0): unknown => ({
   choices: [{ index, delta, finish_reason: null }],
 });
 const pieces = (...tool_calls: readonly unknown[]): unknown => chunk({ tool_calls });
-const begin = (index: number, id: string, name: string, args = ""): unknown => ({
+const firstPiece = (index: number, id: string, name: string, args = ""): unknown => ({
   index,
   id,
   type: "function",
   function: { name, arguments: args },
 });
-const more = (index: number, args: string): unknown => ({ index, function: { arguments: args } });
-const begun = chunk({ role: "assistant", content: null });
+const nextPiece = (index: number, args: string): unknown => ({ index, function: { arguments: args } });
+const firstChunk = chunk({ role: "assistant", content: null });
 
-describe("chat: calls out of pieces", () => {
+describe("chat: calls in pieces", () => {
   const LONG = "x".repeat(5000);
 
-  it.each<[string, readonly unknown[], readonly Told[]]>([
-    ["one", [pieces(begin(0, "a", "f")), pieces(more(0, "{")), pieces(more(0, "}"))], [["a", "f", "{}"]]],
-    ["whole at once", [pieces(begin(0, "a", "f", "{}"))], [["a", "f", "{}"]]],
+  it.each<[string, readonly unknown[], readonly CallFields[]]>([
     [
-      "two at once, then pieces of both",
-      [pieces(begin(0, "a", "f"), begin(1, "b", "g")), pieces(more(1, "2"), more(0, "1"))],
+      "one call in pieces",
+      [pieces(firstPiece(0, "a", "f")), pieces(nextPiece(0, "{")), pieces(nextPiece(0, "}"))],
+      [["a", "f", "{}"]],
+    ],
+    ["one call in one piece", [pieces(firstPiece(0, "a", "f", "{}"))], [["a", "f", "{}"]]],
+    [
+      "two calls that start in one chunk, then pieces of both",
+      [
+        pieces(firstPiece(0, "a", "f"), firstPiece(1, "b", "g")),
+        pieces(nextPiece(1, "2"), nextPiece(0, "1")),
+      ],
       [
         ["a", "f", "1"],
         ["b", "g", "2"],
       ],
     ],
     [
-      "one goes on and another begins in the same chunk",
-      [pieces(begin(0, "a", "f")), pieces(more(0, "1"), begin(1, "b", "g"))],
+      "a call that continues and one that starts in the same chunk",
+      [pieces(firstPiece(0, "a", "f")), pieces(nextPiece(0, "1"), firstPiece(1, "b", "g"))],
       [
         ["a", "f", "1"],
         ["b", "g", ""],
       ],
     ],
     [
-      "two choices in one chunk, the first going on",
+      "two choices in one chunk, of which the first continues a call",
       [
-        pieces(begin(0, "a", "f")),
+        pieces(firstPiece(0, "a", "f")),
         {
           id: "chatcmpl-1",
           choices: [
-            { index: 0, delta: { tool_calls: [more(0, "1")] } },
-            { index: 1, delta: { tool_calls: [begin(0, "b", "g", "2")] } },
+            { index: 0, delta: { tool_calls: [nextPiece(0, "1")] } },
+            { index: 1, delta: { tool_calls: [firstPiece(0, "b", "g", "2")] } },
           ],
         },
       ],
@@ -80,37 +90,40 @@ describe("chat: calls out of pieces", () => {
       ],
     ],
     [
-      "the same place in two choices",
-      [chunk({ tool_calls: [begin(0, "a", "f")] }, 0), chunk({ tool_calls: [begin(0, "b", "g")] }, 1)],
+      "the same index in two choices",
+      [
+        chunk({ tool_calls: [firstPiece(0, "a", "f")] }, 0),
+        chunk({ tool_calls: [firstPiece(0, "b", "g")] }, 1),
+      ],
       [
         ["a", "f", ""],
         ["b", "g", ""],
       ],
     ],
     [
-      "a piece too long to be looked through, with a name in it",
+      "a piece longer than the pattern matches, with a name",
       [pieces({ index: 0, function: { arguments: LONG, name: "f" } })],
       [[null, "f", LONG]],
     ],
     [
-      "a long piece, then another call",
-      [pieces(begin(0, "a", "f")), pieces(more(0, LONG)), pieces(begin(1, "b", "g"))],
+      "a long piece and then another call",
+      [pieces(firstPiece(0, "a", "f")), pieces(nextPiece(0, LONG)), pieces(firstPiece(1, "b", "g"))],
       [
         ["a", "f", LONG],
         ["b", "g", ""],
       ],
     ],
     [
-      "the id first, then the name",
+      "an id first and then the name",
       [
         pieces({ index: 0, id: "a", type: "function" }),
         pieces({ index: 0, function: { name: "f" } }),
-        pieces(more(0, "1")),
+        pieces(nextPiece(0, "1")),
       ],
       [["a", "f", "1"]],
     ],
     [
-      "the name first, then the id",
+      "a name first and then the id",
       [
         pieces({ index: 0, function: { name: "f", arguments: "" } }),
         pieces({ index: 0, id: "a", function: { arguments: "1" } }),
@@ -118,7 +131,7 @@ describe("chat: calls out of pieces", () => {
       [["a", "f", "1"]],
     ],
     [
-      "the id late, and then another call of the same index",
+      "a late id and then another call of the same index",
       [
         pieces({ index: 0, function: { name: "f", arguments: "" } }),
         pieces({ index: 0, id: "a", function: { arguments: "1" } }),
@@ -130,7 +143,7 @@ describe("chat: calls out of pieces", () => {
       ],
     ],
     [
-      "the type first, then the name",
+      "a type first and then the name",
       [
         pieces({ index: 0, type: "function", function: { arguments: "1" } }),
         pieces({ index: 0, function: { name: "f" } }),
@@ -138,19 +151,19 @@ describe("chat: calls out of pieces", () => {
       [[null, "f", "1"]],
     ],
     [
-      "id, type and name in every piece",
-      [pieces(begin(0, "a", "f", "1")), pieces(begin(0, "a", "f", "2"))],
+      "id, type and name in each piece",
+      [pieces(firstPiece(0, "a", "f", "1")), pieces(firstPiece(0, "a", "f", "2"))],
       [["a", "f", "12"]],
     ],
     [
-      "empty id and name in the pieces that follow",
-      [pieces(begin(0, "a", "f", "1")), pieces(begin(0, "", "", "2"))],
+      "an empty id and name in later pieces",
+      [pieces(firstPiece(0, "a", "f", "1")), pieces(firstPiece(0, "", "", "2"))],
       [["a", "f", "12"]],
     ],
     [
-      "null id and type in the pieces that follow",
+      "a null id and type in later pieces",
       [
-        pieces(begin(0, "a", "f", "1")),
+        pieces(firstPiece(0, "a", "f", "1")),
         pieces({ index: 0, id: null, type: null, function: { name: null, arguments: "2" } }),
       ],
       [["a", "f", "12"]],
@@ -164,20 +177,20 @@ describe("chat: calls out of pieces", () => {
       [["a", "f", "1"]],
     ],
     [
-      "whole calls of one index, told apart by their ids",
-      [pieces(begin(0, "a", "f", "1")), pieces(begin(0, "b", "f", "2"))],
+      "complete calls of one index with different ids",
+      [pieces(firstPiece(0, "a", "f", "1")), pieces(firstPiece(0, "b", "f", "2"))],
       [
         ["a", "f", "1"],
         ["b", "f", "2"],
       ],
     ],
     [
-      "whole calls of one index without ids, told apart by their names",
+      "complete calls of one index without ids, with different names",
       [
-        pieces(begin(0, "", "f", "1")),
-        pieces(begin(0, "", "", "2")),
-        pieces(begin(0, "", "g", "3")),
-        pieces(begin(0, "", "g", "4")),
+        pieces(firstPiece(0, "", "f", "1")),
+        pieces(firstPiece(0, "", "", "2")),
+        pieces(firstPiece(0, "", "g", "3")),
+        pieces(firstPiece(0, "", "g", "4")),
       ],
       [
         [null, "f", "12"],
@@ -185,11 +198,11 @@ describe("chat: calls out of pieces", () => {
       ],
     ],
     [
-      "whole calls without an index",
+      "complete calls without an index",
       [
         pieces(
-          { ...(begin(0, "a", "f", "1") as object), index: undefined },
-          { ...(begin(0, "b", "g", "2") as object), index: undefined },
+          { ...(firstPiece(0, "a", "f", "1") as object), index: undefined },
+          { ...(firstPiece(0, "b", "g", "2") as object), index: undefined },
         ),
       ],
       [
@@ -198,7 +211,7 @@ describe("chat: calls out of pieces", () => {
       ],
     ],
     [
-      "whole calls with neither index nor id",
+      "complete calls with neither index nor id",
       [
         pieces({ type: "function", function: { name: "f", arguments: "1" } }),
         pieces({ type: "function", function: { name: "f", arguments: "2" } }),
@@ -209,7 +222,7 @@ describe("chat: calls out of pieces", () => {
       ],
     ],
     [
-      "pieces without an index go on with the last call",
+      "pieces without an index, which continue the last call",
       [
         pieces({ id: "a", function: { name: "f", arguments: "" } }),
         pieces({ function: { arguments: "1" } }),
@@ -218,33 +231,33 @@ describe("chat: calls out of pieces", () => {
       [["a", "f", "12"]],
     ],
     [
-      "a piece of a call that never began",
-      [pieces(more(3, "1")), chunk({ function_call: { arguments: "1" } })],
+      "a piece of a call that never started",
+      [pieces(nextPiece(3, "1")), chunk({ function_call: { arguments: "1" } })],
       [],
     ],
     [
-      "an argument that is an object",
+      "arguments that are an object",
       [pieces({ index: 0, id: "a", function: { name: "f", arguments: { b: 1 } } })],
       [["a", "f", '{"b":1}']],
     ],
     ["no calls", [pieces(), chunk({ tool_calls: null, function_call: null }), chunk({ tool_calls: {} })], []],
-    ["entries that are none", [pieces(null, 7, "x", [begin(0, "a", "f")])], []],
+    ["entries that are not calls", [pieces(null, 7, "x", [firstPiece(0, "a", "f")])], []],
     [
-      "no name",
+      "a call without a name",
       [pieces({ index: 0, id: "a", type: "function", function: { arguments: "1" } })],
       [["a", "function", "1"]],
     ],
     [
-      "the deprecated one",
+      "a deprecated function_call",
       [chunk({ function_call: { name: "f", arguments: "" } }), chunk({ function_call: { arguments: "1" } })],
       [[null, "f", "1"]],
     ],
     [
-      "the deprecated one in two choices, beside another",
+      "a deprecated function_call in two choices, beside a tool call",
       [
         chunk({ function_call: { name: "f", arguments: "1" } }, 0),
         chunk({ function_call: { name: "g", arguments: "2" } }, 1),
-        pieces(begin(0, "a", "h", "3")),
+        pieces(firstPiece(0, "a", "h", "3")),
       ],
       [
         [null, "f", "1"],
@@ -253,12 +266,15 @@ describe("chat: calls out of pieces", () => {
       ],
     ],
     [
-      "a whole message in a chunk",
+      "a complete message in a chunk",
       [
         {
           id: "chatcmpl-1",
           choices: [
-            { index: 0, message: { tool_calls: [begin(0, "a", "f", "1"), begin(0, "a", "f", "2")] } },
+            {
+              index: 0,
+              message: { tool_calls: [firstPiece(0, "a", "f", "1"), firstPiece(0, "a", "f", "2")] },
+            },
           ],
         },
       ],
@@ -267,15 +283,15 @@ describe("chat: calls out of pieces", () => {
         ["a", "f", "2"],
       ],
     ],
-  ])("%s", (_, events, calls) => {
-    expect(callsOf(chatReader, [begun, ...events])).toEqual(calls);
+  ])("reads %s", (_, events, calls) => {
+    expect(callsOf(chatReader, [firstChunk, ...events])).toEqual(calls);
   });
 
-  it("names in a text are no calls", () => {
-    const text = JSON.stringify(pieces(begin(0, "forged", "forged")));
-    expect(callsOf(chatReader, [begun, chunk({ content: text }), pieces(begin(0, "a", "f", text))])).toEqual([
-      ["a", "f", text],
-    ]);
+  it("reads no calls from text", () => {
+    const text = JSON.stringify(pieces(firstPiece(0, "forged", "forged")));
+    expect(
+      callsOf(chatReader, [firstChunk, chunk({ content: text }), pieces(firstPiece(0, "a", "f", text))]),
+    ).toEqual([["a", "f", text]]);
   });
 });
 
@@ -296,27 +312,31 @@ const completed = (...output: readonly unknown[]): unknown => ({
   response: { output },
 });
 
-describe("responses: one call, however often it is told", () => {
+describe("responses: each call once, regardless of how often it is sent", () => {
   const whole = fn("fc_1", "call_1", "f", "{}");
 
-  it.each<[string, readonly unknown[], readonly Told[]]>([
-    ["as it begins", [item("added", 0, fn("fc_1", "call_1", "f", ""))], [["call_1", "f", ""]]],
-    ["as it is done", [item("done", 0, whole)], [["call_1", "f", "{}"]]],
-    ["in the whole alone", [completed(whole)], [["call_1", "f", "{}"]]],
+  it.each<[string, readonly unknown[], readonly CallFields[]]>([
+    ["a call from its added event", [item("added", 0, fn("fc_1", "call_1", "f", ""))], [["call_1", "f", ""]]],
+    ["a call from its done event", [item("done", 0, whole)], [["call_1", "f", "{}"]]],
+    ["a call from the whole response alone", [completed(whole)], [["call_1", "f", "{}"]]],
     [
-      "in all three",
+      "a call from all three",
       [item("added", 0, fn("fc_1", "call_1", "f", "")), item("done", 0, whole), completed(whole)],
       [["call_1", "f", "{}"]],
     ],
-    ["in the whole twice", [completed(whole), completed(whole)], [["call_1", "f", "{}"]]],
-    ["done twice", [item("done", 0, whole), item("done", 0, whole)], [["call_1", "f", "{}"]]],
+    ["a call from the whole response twice", [completed(whole), completed(whole)], [["call_1", "f", "{}"]]],
     [
-      "without a place",
+      "a call from two done events",
+      [item("done", 0, whole), item("done", 0, whole)],
+      [["call_1", "f", "{}"]],
+    ],
+    [
+      "a call without an index",
       [item("added", undefined, whole), item("done", undefined, whole), completed(whole)],
       [["call_1", "f", "{}"]],
     ],
     [
-      "with neither place nor item's id",
+      "a call with neither index nor item id",
       [
         item("added", undefined, fn(undefined, "call_1", "f", "")),
         item("done", undefined, fn(undefined, "call_1", "f", "{}")),
@@ -325,7 +345,7 @@ describe("responses: one call, however often it is told", () => {
       [["call_1", "f", "{}"]],
     ],
     [
-      "with nothing to be told by: counted as it is done",
+      "a call without any id, from its done event",
       [
         item("added", undefined, fn("", null, "f", "")),
         item("done", undefined, fn("", null, "f", "{}")),
@@ -334,7 +354,7 @@ describe("responses: one call, however often it is told", () => {
       [[null, "f", "{}"]],
     ],
     [
-      "with an id that changes",
+      "a call whose item id changes",
       [
         item("added", 0, fn("x", "call_1", "f", "")),
         item("done", 0, fn("y", "call_1", "f", "{}")),
@@ -343,12 +363,12 @@ describe("responses: one call, however often it is told", () => {
       [["call_1", "f", "{}"]],
     ],
     [
-      "with its call's id only at the end",
+      "a call whose call id is only in the done event",
       [item("added", 0, fn("fc_1", undefined, "f", "")), item("done", 0, whole)],
       [["call_1", "f", "{}"]],
     ],
     [
-      "two with one place",
+      "two calls of one index",
       [
         item("added", 0, whole),
         item("done", 0, whole),
@@ -362,7 +382,7 @@ describe("responses: one call, however often it is told", () => {
       ],
     ],
     [
-      "two, of which only one was seen before the end",
+      "two calls, of which one is only in the whole response",
       [
         item("added", 1, fn("fc_2", "call_2", "g", "")),
         item("done", 1, fn("fc_2", "call_2", "g", "1")),
@@ -374,17 +394,17 @@ describe("responses: one call, however often it is told", () => {
       ],
     ],
     [
-      "its last word lost, and told by the whole",
+      "a call without a done event, from the whole response",
       [item("added", 0, fn("fc_1", "call_1", "f", "")), completed(whole)],
       [["call_1", "f", "{}"]],
     ],
     [
-      "its last word stands, whatever the whole says",
+      "the done event rather than a different whole response",
       [item("done", 0, whole), completed(fn("fc_1", "call_1", "f", "x"))],
       [["call_1", "f", "{}"]],
     ],
     [
-      "pieces of what is done change nothing",
+      "no deltas after the done event",
       [
         item("done", 0, whole),
         { type: "response.function_call_arguments.delta", output_index: 0, delta: "x" },
@@ -392,12 +412,12 @@ describe("responses: one call, however often it is told", () => {
       [["call_1", "f", "{}"]],
     ],
     [
-      "pieces of what never began are none",
+      "no deltas of a call that never started",
       [{ type: "response.function_call_arguments.delta", output_index: 0, item_id: "fc_1", delta: "x" }],
       [],
     ],
     [
-      "pieces told by the item's id",
+      "deltas with only the item id",
       [
         item("added", undefined, fn("fc_1", "call_1", "f", "")),
         { type: "response.function_call_arguments.delta", item_id: "fc_1", delta: "x" },
@@ -405,23 +425,23 @@ describe("responses: one call, however often it is told", () => {
       [["call_1", "f", "x"]],
     ],
     [
-      "what is no call",
+      "no calls from items of other types",
       ["mcp_list_tools", "mcp_approval_request", "message", "function_call_output", "program", 7].map(
         (type, at) => item("done", at, { type, id: `x_${at}`, name: "f", arguments: "{}" }),
       ),
       [],
     ],
     [
-      "items that are none",
+      "no calls from invalid items",
       [item("done", 0, null), item("done", 0, [whole]), item("done", 0, "x"), completed(null, 7, [whole])],
       [],
     ],
     [
-      "a kind that is new",
+      "a call of an unknown kind",
       [item("done", 0, { type: "teleport_call", id: "tp_1", action: { to: "x" } })],
       [["tp_1", "teleport_call", '{"to":"x"}']],
     ],
-  ])("%s", (_, events, calls) => {
+  ])("reads %s", (_, events, calls) => {
     expect(callsOf(responsesReader, events)).toEqual(calls);
   });
 });
@@ -444,25 +464,29 @@ const json = (index: unknown, partial_json: unknown): unknown => ({
 });
 const stop = (index: unknown): unknown => ({ type: "content_block_stop", index });
 
-describe("messages: calls out of blocks", () => {
-  it.each<[string, readonly unknown[], readonly Told[]]>([
+describe("messages: calls in content blocks", () => {
+  it.each<[string, readonly unknown[], readonly CallFields[]]>([
     [
-      "in pieces",
+      "a call in deltas",
       [start(0, tool("a", "f")), json(0, ""), json(0, "{"), json(0, "}"), stop(0)],
       [["a", "f", "{}"]],
     ],
-    ["without an input", [start(0, tool("a", "f")), json(0, ""), stop(0)], [["a", "f", "{}"]]],
-    ["whole as it begins", [start(0, tool("a", "f", { b: 1 })), stop(0)], [["a", "f", '{"b":1}']]],
-    ["whole as it begins, cut", [start(0, tool("a", "f", { b: 1 }))], [["a", "f", '{"b":1}']]],
+    ["a call without an input", [start(0, tool("a", "f")), json(0, ""), stop(0)], [["a", "f", "{}"]]],
+    ["an input in the start event", [start(0, tool("a", "f", { b: 1 })), stop(0)], [["a", "f", '{"b":1}']]],
     [
-      "whole as it begins, and then in pieces",
+      "an input in the start event of a stream that is cut off",
+      [start(0, tool("a", "f", { b: 1 }))],
+      [["a", "f", '{"b":1}']],
+    ],
+    [
+      "an input in the start event and then in deltas",
       [start(0, tool("a", "f", { b: 1 })), json(0, '{"c"'), json(0, ":2}"), stop(0)],
       [["a", "f", '{"c":2}']],
     ],
-    ["cut before its input", [start(0, tool("a", "f"))], [["a", "f", null]]],
-    ["cut in its input", [start(0, tool("a", "f")), json(0, '{"b')], [["a", "f", '{"b']]],
+    ["a call cut off before its input", [start(0, tool("a", "f"))], [["a", "f", null]]],
+    ["a call cut off within its input", [start(0, tool("a", "f")), json(0, '{"b')], [["a", "f", '{"b']]],
     [
-      "side by side",
+      "two calls side by side",
       [start(0, tool("a", "f")), start(1, tool("b", "g")), json(1, "2"), json(0, "1"), stop(1), stop(0)],
       [
         ["a", "f", "1"],
@@ -470,7 +494,7 @@ describe("messages: calls out of blocks", () => {
       ],
     ],
     [
-      "one index twice",
+      "two calls of one index",
       [start(0, tool("a", "f")), json(0, "1"), start(0, tool("b", "g")), json(0, "2")],
       [
         ["a", "f", "1"],
@@ -478,36 +502,36 @@ describe("messages: calls out of blocks", () => {
       ],
     ],
     [
-      "a piece of no block",
+      "no delta of an unknown block",
       [json(0, "1"), start(0, tool("a", "f")), json(7, "1"), stop(7)],
       [["a", "f", null]],
     ],
     [
-      "a piece after the end",
+      "no delta after the end of its block",
       [start(0, tool("a", "f")), json(0, "1"), stop(0), json(0, "2")],
       [["a", "f", "1"]],
     ],
     [
-      "pieces that are no text",
+      "no deltas that are not strings",
       [start(0, tool("a", "f")), json(0, 7), json(0, null), json(0, ["x"])],
       [["a", "f", null]],
     ],
     [
-      "a kind that is new",
+      "a call of an unknown kind",
       [start(0, { type: "browser_tool_use", id: "a", name: "f", input: { b: 1 } })],
       [["a", "f", '{"b":1}']],
     ],
     [
-      "a result alone",
+      "no call from a result alone",
       [start(0, { type: "web_search_tool_result", tool_use_id: "a", content: { error_code: "x" } })],
       [],
     ],
     [
-      "blocks that are none",
+      "no calls from invalid blocks",
       [start(0, null), start(0, [tool("a", "f")]), start(0, "tool_use"), start(0, { type: 7 })],
       [],
     ],
-  ])("%s", (_, events, calls) => {
+  ])("reads %s", (_, events, calls) => {
     expect(callsOf(messagesReader, events)).toEqual(calls);
   });
 
@@ -517,19 +541,19 @@ describe("messages: calls out of blocks", () => {
       { content: { type: "web_search_tool_result_error", error_code: "max_uses_exceeded" } },
       "max_uses_exceeded",
     ],
-    ["text", { is_error: true, content: "no such tool" }, "no such tool"],
+    ["a string", { is_error: true, content: "no such tool" }, "no such tool"],
     [
-      "parts of text",
+      "text parts",
       {
         is_error: true,
         content: [{ type: "text", text: "a" }, { type: "image" }, { type: "text", text: "b" }],
       },
       "a\nb",
     ],
-    ["nothing", { is_error: true }, null],
-    ["a result", { is_error: false, content: [{ type: "text", text: "RESULT" }] }, null],
-    ["a result that does not say", { content: [{ type: "text", text: "RESULT" }] }, null],
-  ])("what went wrong with a tool of the provider's, as %s", (_, result, error) => {
+    ["an error without content", { is_error: true }, null],
+    ["no error from a result", { is_error: false, content: [{ type: "text", text: "RESULT" }] }, null],
+    ["no error from a result without is_error", { content: [{ type: "text", text: "RESULT" }] }, null],
+  ])("reads the error of a tool that the provider ran: %s", (_, result, error) => {
     const events = [
       start(0, { type: "mcp_tool_use", id: "a", name: "f", input: {} }),
       start(1, { type: "mcp_tool_result", tool_use_id: "a", ...result }),
@@ -541,7 +565,7 @@ describe("messages: calls out of blocks", () => {
   });
 });
 
-/** Texts that would be misread by anyone who does not keep to JSON's own ends. */
+/** Texts that a reader misreads if it does not parse JSON strings exactly. */
 const TEXTS = [
   "",
   "{}",
@@ -570,22 +594,22 @@ function randomCalls(random: () => number): Call[] {
   }));
 }
 
-/** Each call's own events in order, the calls' among one another at random, though they begin in theirs. */
+/** Interleaves the calls' events at random. Each call's events stay in order, and the calls start in order. */
 function shuffled(random: () => number, events: readonly (readonly unknown[])[]): unknown[] {
-  const left = events.map((own) => [...own]);
+  const remaining = events.map((ofCall) => [...ofCall]);
   const out: unknown[] = [];
-  let begunUpTo = 0;
-  while (left.some((own) => own.length > 0)) {
-    const at = between(random, 0, Math.min(begunUpTo, left.length - 1));
-    const event = left[at]?.shift();
+  let started = 0;
+  while (remaining.some((ofCall) => ofCall.length > 0)) {
+    const at = between(random, 0, Math.min(started, remaining.length - 1));
+    const event = remaining[at]?.shift();
     if (event === undefined) continue;
     out.push(event);
-    if (at === begunUpTo) begunUpTo += 1;
+    if (at === started) started += 1;
   }
   return out;
 }
 
-function cutUp(random: () => number, text: string): string[] {
+function splitAtRandom(random: () => number, text: string): string[] {
   const parts: string[] = [];
   for (let at = 0; at < text.length;) {
     const size = between(random, 1, random() < 0.5 ? 5 : 2000);
@@ -595,26 +619,27 @@ function cutUp(random: () => number, text: string): string[] {
   return parts;
 }
 
-const told = (calls: readonly Call[]): Told[] => calls.map(({ id, name, input }) => [id, name, input]);
+const fieldsOf = (calls: readonly Call[]): CallFields[] =>
+  calls.map(({ id, name, input }) => [id, name, input]);
 
-describe("calls told in any order, in pieces of any size, are the calls that were made", () => {
+describe("reads interleaved calls in pieces of random size", () => {
   it("chat", () => {
     forSeeds(1500, (seed) => {
       const random = seededRandom(seed);
       const calls = randomCalls(random);
       const styles: ((at: number, part: string) => unknown)[] = [
-        more,
+        nextPiece,
         (index, part) => ({ function: { arguments: part }, index }),
-        (index, part) => begin(index, calls[index]?.id ?? "", "", part),
+        (index, part) => firstPiece(index, calls[index]?.id ?? "", "", part),
         (index, part) => ({ index, id: null, type: "function", function: { arguments: part } }),
       ];
       const events = calls.map(({ id, name, input }, at) => {
-        const style = styles[between(random, 0, styles.length - 1)] ?? more;
-        return [begin(at, id, name), ...cutUp(random, input).map((part) => style(at, part))].map((one) =>
-          pieces(one),
+        const style = styles[between(random, 0, styles.length - 1)] ?? nextPiece;
+        return [firstPiece(at, id, name), ...splitAtRandom(random, input).map((part) => style(at, part))].map(
+          (piece) => pieces(piece),
         );
       });
-      expect(callsOf(chatReader, [begun, ...shuffled(random, events)])).toEqual(told(calls));
+      expect(callsOf(chatReader, [firstChunk, ...shuffled(random, events)])).toEqual(fieldsOf(calls));
     });
   });
 
@@ -625,7 +650,7 @@ describe("calls told in any order, in pieces of any size, are the calls that wer
       const items = calls.map(({ id, name, input }, at) => fn(`fc_${at}`, id, name, input));
       const events = calls.map(({ id, name, input }, at) => [
         item("added", at, fn(`fc_${at}`, id, name, "")),
-        ...cutUp(random, input).map((delta) => ({
+        ...splitAtRandom(random, input).map((delta) => ({
           type: "response.function_call_arguments.delta",
           output_index: at,
           item_id: `fc_${at}`,
@@ -634,7 +659,7 @@ describe("calls told in any order, in pieces of any size, are the calls that wer
         ...(random() < 0.5 ? [item("done", at, items[at])] : []),
       ]);
       const end = random() < 0.5 ? [completed(...items)] : [];
-      expect(callsOf(responsesReader, [...shuffled(random, events), ...end])).toEqual(told(calls));
+      expect(callsOf(responsesReader, [...shuffled(random, events), ...end])).toEqual(fieldsOf(calls));
     });
   });
 
@@ -645,10 +670,10 @@ describe("calls told in any order, in pieces of any size, are the calls that wer
       const events = calls.map(({ id, name, input }, at) => [
         start(at, tool(id, name)),
         json(at, ""),
-        ...cutUp(random, input).map((part) => json(at, part)),
+        ...splitAtRandom(random, input).map((part) => json(at, part)),
         stop(at),
       ]);
-      expect(callsOf(messagesReader, shuffled(random, events))).toEqual(told(calls));
+      expect(callsOf(messagesReader, shuffled(random, events))).toEqual(fieldsOf(calls));
     });
   });
 });

@@ -11,17 +11,17 @@ import { responsesReader } from "../../../src/gateway/provider/openai/responses-
 import { between, forSeeds, seededRandom } from "../../support/rechunk.ts";
 import { fixture, fixtures, KEEP_ALL, KEEP_NONE } from "../../support/in-workerd/fixtures.ts";
 
-describe("G18-G21 G25 G26 what an answer says it used", () => {
+describe("G18-G21 G25 G26 the report of a fixture", () => {
   it.each(fixtures.map(({ name, ...rest }) => [name, rest] as const))(
-    "%s",
+    "matches report.json for %s",
     (_, { kind, bytes, report, reader }) => {
-      const answer = createBodyParser(kind, reader());
-      answer.bytes(bytes);
-      expect(answer.finish()).toEqual(report);
+      const parser = createBodyParser(kind, reader());
+      parser.bytes(bytes);
+      expect(parser.finish()).toEqual(report);
     },
   );
 
-  it("the fixtures hold what they were made for", () => {
+  it("is tested with fixtures that have the intended difficulties", () => {
     expect(fixtures.length).toBeGreaterThan(50);
     expect(fixture("chat/misleading-content").text).toContain("data: [DONE]\\n");
     expect(fixture("chat/misleading-content").text).toContain('\\"usage\\":{');
@@ -30,7 +30,7 @@ describe("G18-G21 G25 G26 what an answer says it used", () => {
   });
 });
 
-/** What a reader makes of events one after another. */
+/** The reader's report after the events, in order, each with its type as its name. */
 function afterEvents(reader: ResponseReader, ...events: readonly unknown[]): ResponseReport {
   for (const event of events) {
     const name = (event as { type?: unknown } | null)?.type;
@@ -42,70 +42,70 @@ function afterEvents(reader: ResponseReader, ...events: readonly unknown[]): Res
   return reader.report();
 }
 
-const chatUsage = (keep = KEEP_NONE): ResponseReader => chatReader(keep);
-const responsesUsage = (keep = KEEP_NONE): ResponseReader => responsesReader(keep);
-const messagesUsage = (keep = KEEP_NONE): ResponseReader => messagesReader(keep);
+const newChatReader = (keep = KEEP_NONE): ResponseReader => chatReader(keep);
+const newResponsesReader = (keep = KEEP_NONE): ResponseReader => responsesReader(keep);
+const newMessagesReader = (keep = KEEP_NONE): ResponseReader => messagesReader(keep);
 
 const READERS = [
-  ["chat", chatUsage],
-  ["responses", responsesUsage],
-  ["messages", messagesUsage],
+  ["chat", newChatReader],
+  ["responses", newResponsesReader],
+  ["messages", newMessagesReader],
 ] as const;
 
-describe.each(READERS)("a reader of %s", (_, reader) => {
-  it("reports nothing of nothing", () => {
-    expect(reader().report()).toEqual(EMPTY_REPORT);
+describe.each(READERS)("a reader of %s", (_, createReader) => {
+  it("returns the empty report before any input", () => {
+    expect(createReader().report()).toEqual(EMPTY_REPORT);
   });
 
   it.each(["", "null", "[]", "7", '"text"', "{", "nonsense", "\u0000", '{"a":1}', "[DONE", "[[DONE]]"])(
-    "G15 the event %j tells no figure, id or error",
+    "G15 reads no figure, id or error from the event %j",
     (data) => {
-      const told = afterEvents(reader(), data);
-      expect({ ...told, ended: false }).toEqual(EMPTY_REPORT);
+      const report = afterEvents(createReader(), data);
+      expect({ ...report, ended: false }).toEqual(EMPTY_REPORT);
     },
   );
 
   it.each([[null], [[]], [7], ["text"], [true], [[{ usage: { input_tokens: 1, prompt_tokens: 1 } }]]])(
-    "the JSON body %j tells no figure, id or error",
+    "reads no figure, id or error from the JSON body %j",
     (value) => {
-      const own = reader();
-      own.body(value);
-      expect({ ...own.report(), ended: false }).toEqual(EMPTY_REPORT);
+      const reader = createReader();
+      reader.body(value);
+      expect({ ...reader.report(), ended: false }).toEqual(EMPTY_REPORT);
     },
   );
 
-  it("a JSON body that is no object is a whole body all the same", () => {
-    const own = reader();
-    own.body([]);
-    expect(own.report().ended).toBe(true);
+  it("ends the response at a JSON body that is not an object", () => {
+    const reader = createReader();
+    reader.body([]);
+    expect(reader.report().ended).toBe(true);
   });
 
-  it("a JSON body of an empty object is an answer that used nothing known", () => {
-    const own = reader();
-    own.body({});
-    expect(own.report()).toMatchObject({ usage: null, ended: true, error: null });
+  it("reports unknown usage for an empty JSON object", () => {
+    const reader = createReader();
+    reader.body({});
+    expect(reader.report()).toMatchObject({ usage: null, ended: true, error: null });
   });
 
-  it("ids and models are cut, and taken only as text", () => {
-    const own = reader();
-    own.body({ id: "i".repeat(5000), model: 7 });
-    expect(own.report()).toMatchObject({ id: "i".repeat(256), model: null });
+  it("truncates ids and models, and ignores values that are not strings", () => {
+    const reader = createReader();
+    reader.body({ id: "i".repeat(5000), model: 7 });
+    expect(reader.report()).toMatchObject({ id: "i".repeat(256), model: null });
   });
 
-  it("ids and models are not cut through a surrogate pair", () => {
-    const own = reader();
-    own.body({ id: `${"i".repeat(255)}😀`, model: `${"m".repeat(254)}😀` });
-    expect(own.report()).toMatchObject({ id: "i".repeat(255), model: `${"m".repeat(254)}😀` });
+  it("does not split a surrogate pair when it truncates ids and models", () => {
+    const reader = createReader();
+    reader.body({ id: `${"i".repeat(255)}😀`, model: `${"m".repeat(254)}😀` });
+    expect(reader.report()).toMatchObject({ id: "i".repeat(255), model: `${"m".repeat(254)}😀` });
   });
 
-  it("an error's type is cut to 64 characters", () => {
-    const own = reader();
-    own.body({ type: "error", error: { type: "e".repeat(5000), message: "CANARY" } });
-    expect(own.report().error).toBe("e".repeat(64));
-    expect(JSON.stringify(own.report())).not.toContain("CANARY");
+  it("truncates an error's type to 64 characters", () => {
+    const reader = createReader();
+    reader.body({ type: "error", error: { type: "e".repeat(5000), message: "CANARY" } });
+    expect(reader.report().error).toBe("e".repeat(64));
+    expect(JSON.stringify(reader.report())).not.toContain("CANARY");
   });
 
-  it("never throws and never reports a figure that is no count, whatever it is given", () => {
+  it("never throws and never reports an invalid figure for random input", () => {
     const fragments = [
       "type",
       "usage",
@@ -161,16 +161,16 @@ describe.each(READERS)("a reader of %s", (_, reader) => {
     const counts = { withUsage: 0 };
     forSeeds(2000, (seed) => {
       const random = seededRandom(seed);
-      const own = reader(seed % 2 === 0 ? KEEP_ALL : KEEP_NONE);
-      for (let left = between(random, 1, 5); left > 0; left -= 1) {
+      const reader = createReader(seed % 2 === 0 ? KEEP_ALL : KEEP_NONE);
+      for (let remaining = between(random, 1, 5); remaining > 0; remaining -= 1) {
         const value = randomValue(random, 4);
-        if (random() < 0.2) own.body(value);
-        else own.event(JSON.stringify(value), types[between(random, 0, types.length - 1)] ?? "");
+        if (random() < 0.2) reader.body(value);
+        else reader.event(JSON.stringify(value), types[between(random, 0, types.length - 1)] ?? "");
       }
-      const { usage } = own.report();
+      const { usage } = reader.report();
       if (usage === null) return;
       counts.withUsage += 1;
-      const { extras, invalid: _flagged, ...figures } = usage;
+      const { extras, invalid: _invalid, ...figures } = usage;
       for (const figure of [...Object.values(figures), ...Object.values(extras)]) {
         expect(figure === null || (Number.isSafeInteger(figure) && figure >= 0)).toBe(true);
       }
@@ -181,17 +181,17 @@ describe.each(READERS)("a reader of %s", (_, reader) => {
 
 const HOSTILE = [-1, -0.5, 1.5, 1e308, 2 ** 53, Number("9007199254740993"), "12", "", true, [], {}, [5]];
 
-describe("G21 figures that are no counts", () => {
-  it.each(HOSTILE.map((figure) => [figure]))("chat: %j is not taken, and flagged", (figure) => {
-    const { usage } = afterEvents(chatUsage(), {
+describe("G21 invalid figures", () => {
+  it.each(HOSTILE.map((figure) => [figure]))("chat: drops %j and sets invalid", (figure) => {
+    const { usage } = afterEvents(newChatReader(), {
       choices: [],
       usage: { prompt_tokens: figure, completion_tokens: 3 },
     });
     expect(usage).toMatchObject({ input_tokens: null, output_tokens: 3, invalid: true });
   });
 
-  it.each(HOSTILE.map((figure) => [figure]))("responses: %j is not taken, and flagged", (figure) => {
-    const { usage } = afterEvents(responsesUsage(), {
+  it.each(HOSTILE.map((figure) => [figure]))("responses: drops %j and sets invalid", (figure) => {
+    const { usage } = afterEvents(newResponsesReader(), {
       type: "response.completed",
       response: { usage: { input_tokens: 3, output_tokens: figure, total_tokens: figure } },
     });
@@ -199,10 +199,10 @@ describe("G21 figures that are no counts", () => {
   });
 
   it.each(HOSTILE.map((figure) => [figure]))(
-    "messages: %j is not taken, flagged, and the earlier figure stands",
+    "messages: drops %j, sets invalid and keeps the earlier figure",
     (figure) => {
       const { usage } = afterEvents(
-        messagesUsage(),
+        newMessagesReader(),
         { type: "message_start", message: { usage: { input_tokens: 3, output_tokens: 1 } } },
         { type: "message_delta", delta: { stop_reason: "end_turn" }, usage: { output_tokens: figure } },
         { type: "message_stop" },
@@ -211,9 +211,9 @@ describe("G21 figures that are no counts", () => {
     },
   );
 
-  it("G21 messages: a figure refused early stays flagged, however good the later ones are", () => {
+  it("G21 messages: keeps invalid set after an invalid figure, even if later figures are valid", () => {
     const { usage } = afterEvents(
-      messagesUsage(),
+      newMessagesReader(),
       { type: "message_start", message: { usage: { input_tokens: -3, output_tokens: 1 } } },
       {
         type: "message_delta",
@@ -224,8 +224,8 @@ describe("G21 figures that are no counts", () => {
     expect(usage).toMatchObject({ input_tokens: 3, output_tokens: 9, invalid: true });
   });
 
-  it("0 and 2^53 - 1 are counts", () => {
-    const { usage } = afterEvents(chatUsage(), {
+  it("accepts 0 and 2^53 - 1", () => {
+    const { usage } = afterEvents(newChatReader(), {
       choices: [],
       usage: { prompt_tokens: 0, completion_tokens: Number.MAX_SAFE_INTEGER },
     });
@@ -236,8 +236,8 @@ describe("G21 figures that are no counts", () => {
     });
   });
 
-  it("null and absent figures are unknown, not wrong", () => {
-    const { usage } = afterEvents(chatUsage(), {
+  it("treats null and absent figures as unknown, not invalid", () => {
+    const { usage } = afterEvents(newChatReader(), {
       choices: [],
       usage: { prompt_tokens: null, prompt_tokens_details: null },
     });
@@ -251,17 +251,17 @@ describe("G21 figures that are no counts", () => {
     });
   });
 
-  it("chat: an empty usage object does not take the place of figures", () => {
-    const told = { choices: [], usage: { prompt_tokens: 4, completion_tokens: 2 } };
-    const { usage } = afterEvents(chatUsage(), told, { choices: [], usage: {} });
+  it("chat: does not replace figures by an empty usage object", () => {
+    const first = { choices: [], usage: { prompt_tokens: 4, completion_tokens: 2 } };
+    const { usage } = afterEvents(newChatReader(), first, { choices: [], usage: {} });
     expect(usage).toMatchObject({ input_tokens: 4, output_tokens: 2 });
   });
 
-  it.each([[null], [[]], ["19"], [19], [true]])("a usage of %j is no usage", (usage) => {
-    expect(afterEvents(chatUsage(), { choices: [], usage }).usage).toBeNull();
+  it.each([[null], [[]], ["19"], [19], [true]])("ignores a usage of %j", (usage) => {
+    expect(afterEvents(newChatReader(), { choices: [], usage }).usage).toBeNull();
     const completed = { type: "response.completed", response: { usage } };
-    expect(afterEvents(responsesUsage(), completed).usage).toBeNull();
-    expect(afterEvents(messagesUsage(), { type: "message_start", message: { usage } }).usage).toBeNull();
+    expect(afterEvents(newResponsesReader(), completed).usage).toBeNull();
+    expect(afterEvents(newMessagesReader(), { type: "message_start", message: { usage } }).usage).toBeNull();
   });
 });
 
@@ -271,70 +271,73 @@ const delta = (output_tokens: number, stop_reason: string | null = null): unknow
   usage: { output_tokens },
 });
 
-describe("G20 messages: figures are cumulative", () => {
+describe("G20 messages: cumulative figures", () => {
   const start = { type: "message_start", message: { usage: { input_tokens: 5, output_tokens: 5 } } };
 
-  it("G20 the last one stands: 5 and 61 are 61, not 66", () => {
-    expect(afterEvents(messagesUsage(), start, delta(61, "end_turn")).usage).toMatchObject({
+  it("G20 reports the last figure: 5 and then 61 is 61, not 66", () => {
+    expect(afterEvents(newMessagesReader(), start, delta(61, "end_turn")).usage).toMatchObject({
       input_tokens: 5,
       output_tokens: 61,
     });
-    expect(afterEvents(messagesUsage(), start, delta(20), delta(40), delta(61)).usage).toMatchObject({
+    expect(afterEvents(newMessagesReader(), start, delta(20), delta(40), delta(61)).usage).toMatchObject({
       output_tokens: 61,
     });
   });
 
-  it("G20 a message that stops is final before its last event; one that goes on is not", () => {
-    expect(afterEvents(messagesUsage(), start, delta(20)).usageFinal).toBe(false);
-    expect(afterEvents(messagesUsage(), start, delta(61, "end_turn"))).toMatchObject({
+  it("G20 reports final usage from the stop reason on, and not before", () => {
+    expect(afterEvents(newMessagesReader(), start, delta(20)).usageFinal).toBe(false);
+    expect(afterEvents(newMessagesReader(), start, delta(61, "end_turn"))).toMatchObject({
       usageFinal: true,
       ended: false,
     });
-    expect(afterEvents(messagesUsage(), start, { type: "message_stop" })).toMatchObject({
+    expect(afterEvents(newMessagesReader(), start, { type: "message_stop" })).toMatchObject({
       usageFinal: true,
       ended: true,
     });
   });
 });
 
-describe("G19 responses: a terminal event too large to be read, known by its name alone", () => {
+describe("G19 responses: a terminal event too large to be parsed, known by its name alone", () => {
   it.each([
     ["response.completed", null],
     ["response.incomplete", null],
     ["response.failed", "failed"],
     ["error", "error"],
-  ])("%s is an end, with error %j", (name, error) => {
-    const reader = responsesUsage();
+  ])("ends the response at %s, with error %j", (name, error) => {
+    const reader = newResponsesReader();
     reader.event("", name);
     expect(reader.report()).toMatchObject({ ended: true, error, usage: null });
   });
 
-  it.each(["response.created", "response.output_text.delta", "ping", ""])("%j is none", (name) => {
-    const reader = responsesUsage();
-    reader.event("", name);
-    expect(reader.report()).toEqual(EMPTY_REPORT);
-  });
+  it.each(["response.created", "response.output_text.delta", "ping", ""])(
+    "ignores the event name %j",
+    (name) => {
+      const reader = newResponsesReader();
+      reader.event("", name);
+      expect(reader.report()).toEqual(EMPTY_REPORT);
+    },
+  );
 });
 
-describe("chat: the event that holds nothing but usage", () => {
+describe("chat: isUsageOnly", () => {
   const USAGE = { prompt_tokens: 19, completion_tokens: 10, total_tokens: 29 };
   it.each([
     ["no choices and usage", { choices: [], usage: USAGE }, true],
-    ["more fields beside them", { id: "c", object: "x", choices: [], usage: {}, obfuscation: "x" }, true],
+    ["other fields beside these", { id: "c", object: "x", choices: [], usage: {}, obfuscation: "x" }, true],
     ["usage beside content", { choices: [{ index: 0, delta: { content: "x" } }], usage: USAGE }, false],
-    ["no choices and no usage: Azure's first", { choices: [], prompt_filter_results: [] }, false],
+    ["no choices and no usage, as in Azure's first chunk", { choices: [], prompt_filter_results: [] }, false],
     ["no choices and usage null", { choices: [], usage: null }, false],
     ["choices absent", { usage: USAGE }, false],
     ["choices null", { choices: null, usage: USAGE }, false],
-    ["usage that is no object", { choices: [], usage: [USAGE] }, false],
+    ["usage that is not an object", { choices: [], usage: [USAGE] }, false],
     ["usage inside a choice", { choices: [{ usage: USAGE }] }, false],
     ["an error", { error: { type: "x" } }, false],
-  ])("%s: %j → %s", (_, value, only) => {
-    expect(isUsageOnly(JSON.stringify(value))).toBe(only);
+  ])("for %s: %j → %s", (_, value, usageOnly) => {
+    expect(isUsageOnly(JSON.stringify(value))).toBe(usageOnly);
   });
 
   it.each(["[DONE]", "", "{", '{"choices":[],"usage":{}', "null", '"usage"', '[{"choices":[],"usage":{}}]'])(
-    "%j is none",
+    "is false for %j",
     (data) => {
       expect(isUsageOnly(data)).toBe(false);
     },

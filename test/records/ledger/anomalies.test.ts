@@ -14,7 +14,7 @@ import {
   AGENTS,
   BODY,
   CENTRAL_CHAT,
-  chatAnswer,
+  chatResponse,
   CLIENT_KEY,
   only,
   post,
@@ -242,7 +242,7 @@ describe("Coder Agents without its headers", () => {
       [],
     ],
   ] as const)("is on the start's event: %s", async (_, headers, vars, flags) => {
-    const house = await openGateway({ provider: chatAnswer, vars });
+    const house = await openGateway({ provider: chatResponse, vars });
     const { events } = await house.exchange(CENTRAL_CHAT, post(BODY, { ...headers }));
     expect(only(events, "interception_start").flags).toEqual(flags);
   });

@@ -1,4 +1,4 @@
-/** What tests of the whole app send, what their provider answers, and how they find an event among others. */
+/** Requests and provider responses for tests of the whole app, and helpers to find events. */
 import type { InterceptorEvent } from "../../../src/events/event.ts";
 import { CANARIES } from "./gateway-harness.ts";
 import { fixture } from "./fixtures.ts";
@@ -33,16 +33,17 @@ export const sse = (body: ReadableStream, init: ResponseInit = {}): Response =>
     headers: { "content-type": "text/event-stream", ...(init.headers as object) },
   });
 
-export const chatAnswer = (): Response => json(fixture("chat/json").bytes);
+export const chatResponse = (): Response => json(fixture("chat/json").bytes);
 
 export const typesOf = (events: readonly InterceptorEvent[]): string[] =>
   events.map((event) => event.record_type);
 
+/** The only event of the type. @throws Error if there is none or more than one. */
 export function only<T extends InterceptorEvent["record_type"]>(
   events: readonly InterceptorEvent[],
   type: T,
 ): Extract<InterceptorEvent, { record_type: T }> {
-  const found = events.filter((event) => event.record_type === type);
-  if (found.length !== 1 || !found[0]) throw new Error(`${found.length} events of type ${type}`);
-  return found[0] as Extract<InterceptorEvent, { record_type: T }>;
+  const matches = events.filter((event) => event.record_type === type);
+  if (matches.length !== 1 || !matches[0]) throw new Error(`${matches.length} events of type ${type}`);
+  return matches[0] as Extract<InterceptorEvent, { record_type: T }>;
 }

@@ -1,6 +1,6 @@
 /**
- * The answers under `test/fixtures/<api>/<case>/`: `response.sse` or `response.json` as a provider sent it, `report.json` what
- * there is to be read out of it, with all content kept. A new case is two files.
+ * The fixtures under `test/fixtures/<api>/<case>/`. `response.sse` or `response.json` is a response as a provider sent it;
+ * `report.json` is the expected report with all content kept. A new case is two files.
  */
 import type { BodyKind } from "../../../src/gateway/observation/body-parser.ts";
 import type {
@@ -20,7 +20,7 @@ export type Fixture = {
   readonly text: string;
   readonly bytes: Uint8Array;
   readonly report: ResponseReport;
-  /** Keeps all content, unless told otherwise. */
+  /** Creates a reader, by default one that keeps all content. */
   readonly reader: (keep?: ContentOptions) => ResponseReader;
 };
 
@@ -33,7 +33,7 @@ const READERS: Readonly<Record<string, (keep: ContentOptions) => ResponseReader>
   responses: responsesReader,
 };
 
-const answers = import.meta.glob("../../fixtures/*/*/response.*", {
+const responses = import.meta.glob("../../fixtures/*/*/response.*", {
   query: "?raw",
   eager: true,
   import: "default",
@@ -44,7 +44,7 @@ const reports = import.meta.glob("../../fixtures/*/*/report.json", {
   import: "default",
 });
 
-export const fixtures: readonly Fixture[] = Object.entries(answers).map(([path, text]) => {
+export const fixtures: readonly Fixture[] = Object.entries(responses).map(([path, text]) => {
   const [, name = "", api = "", extension = ""] =
     /fixtures\/((\w+)\/[\w-]+)\/response\.(\w+)$/.exec(path) ?? [];
   const report = reports[path.replace(/response\.\w+$/, "report.json")];
@@ -64,7 +64,7 @@ export const streams = fixtures.filter(({ kind }) => kind === "events");
 export const chatStreams = streams.filter(({ name }) => name.startsWith("chat/"));
 
 export function fixture(name: string): Fixture {
-  const found = fixtures.find((one) => one.name === name);
-  if (!found) throw new Error(`there is no fixture ${name}`);
-  return found;
+  const match = fixtures.find((candidate) => candidate.name === name);
+  if (!match) throw new Error(`there is no fixture ${name}`);
+  return match;
 }

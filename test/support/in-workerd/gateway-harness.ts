@@ -35,7 +35,7 @@ export const CONTENT = {
   toolResult: "CANARY-tool-result",
   thought: "CANARY-thought",
   errorMessage: "CANARY-error-message",
-  answer: "CANARY-answer",
+  responseText: "CANARY-response-text",
 } as const;
 
 /** The prompt comes back in no answer of the tests: what holds it would be ours. */

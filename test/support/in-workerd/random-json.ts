@@ -1,15 +1,15 @@
 /**
- * Random JSON texts as no serialiser would write them: odd white space, escapes that need not be, numbers beyond 2^53,
- * repeated keys. Everything is a function of the random numbers given.
+ * Random JSON texts that no serializer writes: unusual white space, unnecessary escapes, numbers beyond 2^53, repeated
+ * keys. The texts depend only on the random number generator.
  */
 import { between } from "../rechunk.ts";
 
 type Random = () => number;
 
 const pick = <T>(random: Random, from: readonly T[]): T => {
-  const found = from[between(random, 0, from.length - 1)];
-  if (found === undefined) throw new Error("nothing to pick from");
-  return found;
+  const picked = from[between(random, 0, from.length - 1)];
+  if (picked === undefined) throw new Error("nothing to pick from");
+  return picked;
 };
 
 const blank = (random: Random): string =>
@@ -54,7 +54,7 @@ const TEXTS = [
   "/path/to",
 ];
 
-/** The text as a JSON string, with some characters escaped that need not be, each in one of its spellings. */
+/** The text as a JSON string with some unnecessary escapes, in varying spellings. */
 export function jsonString(random: Random, text: string): string {
   let out = "";
   for (const unit of text.split("")) {
@@ -64,7 +64,7 @@ export function jsonString(random: Random, text: string): string {
     else if (unit === "/" && random() < 0.5) out += "\\/";
     else out += JSON.stringify(unit + "x").slice(1, -2);
   }
-  // Halves of a pair that were escaped by the stringifier one by one are written out again.
+  // JSON.stringify escapes the halves of a surrogate pair one by one; this joins them again.
   return `"${out.replace(/\\ud[89ab][0-9a-f]{2}\\ud[c-f][0-9a-f]{2}/g, (pair) => JSON.parse(`"${pair}"`) as string)}"`;
 }
 
@@ -80,14 +80,14 @@ function value(random: Random, depth: number): string {
   return object(random, depth - 1, []);
 }
 
-type Given = readonly (readonly [key: string, value: string])[];
+type Members = readonly (readonly [key: string, value: string])[];
 
-function object(random: Random, depth: number, given: Given): string {
+function object(random: Random, depth: number, required: Members): string {
   const members = Array.from({ length: between(random, 0, 5) }, () => {
     const key = pick(random, ["messages", "temperature", "ü", "", "tools", "seed", "a b", "metadata"]);
     return [key, value(random, depth)] as const;
   });
-  for (const one of given) members.splice(between(random, 0, members.length), 0, one);
+  for (const member of required) members.splice(between(random, 0, members.length), 0, member);
   const texts = members.map(
     ([key, text]) => `${jsonString(random, key)}${blank(random)}:${blank(random)}${text}`,
   );
@@ -95,7 +95,7 @@ function object(random: Random, depth: number, given: Given): string {
   return `{${blank(random)}${inner}${blank(random)}}`;
 }
 
-/** A random object's text that has the given members (values as JSON text) at random places among others. */
-export function jsonObject(random: Random, given: Given): string {
-  return `${blank(random)}${object(random, 3, given)}${blank(random)}`;
+/** The text of a random object with the required members (values as JSON text) at random positions. */
+export function jsonObject(random: Random, required: Members): string {
+  return `${blank(random)}${object(random, 3, required)}${blank(random)}`;
 }

@@ -1,4 +1,4 @@
-/** The dialects' readers, and what they make of answers. */
+/** The dialects' readers, and helpers that return their reports. */
 import { frameEvents } from "../../../src/gateway/observation/sse.ts";
 import type {
   ResponseReader,
@@ -27,7 +27,7 @@ export function eventsOf(text: string): Event[] {
   return events;
 }
 
-/** What a reader has to report of events, one after another. */
+/** The reader's report after the events, in order. */
 export function afterEvents(reader: ResponseReader, events: Iterable<unknown>): ResponseReport {
   for (const event of events) {
     reader.event(typeof event === "string" ? event : JSON.stringify(event), "");
@@ -35,16 +35,19 @@ export function afterEvents(reader: ResponseReader, events: Iterable<unknown>): 
   return reader.report();
 }
 
-/** What a fixture tells with this kept. */
-export function tell({ kind, text, reader }: Fixture, keep: ContentOptions): ResponseReport {
-  const own = reader(keep);
-  if (kind === "json") own.body(JSON.parse(text));
-  else for (const { data, name } of eventsOf(text)) own.event(data, name);
-  return own.report();
+/** The report of a fixture's response with these content options. */
+export function fixtureReport(
+  { kind, text, reader: createReader }: Fixture,
+  keep: ContentOptions,
+): ResponseReport {
+  const reader = createReader(keep);
+  if (kind === "json") reader.body(JSON.parse(text));
+  else for (const { data, name } of eventsOf(text)) reader.event(data, name);
+  return reader.report();
 }
 
-/** A report less what is not to be kept. */
-export function less(report: ResponseReport, keep: ContentOptions): ResponseReport {
+/** The report without the content that these options do not keep. */
+export function withoutContent(report: ResponseReport, keep: ContentOptions): ResponseReport {
   const withoutInputs = report.toolCalls.map((call) => ({ ...call, input: null, error: null }));
   return {
     ...report,

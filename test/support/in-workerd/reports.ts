@@ -1,4 +1,4 @@
-/** What an answer told and how it ended, as tests start from it. Whole, valid values, as in `values.ts`. */
+/** Valid default reports, tool calls and observations for tests, as in `values.ts`. */
 import type { Observation } from "../../../src/gateway/observation/observe.ts";
 import {
   EMPTY_REPORT,
@@ -10,7 +10,7 @@ export function toolCall(over: Partial<ToolCall> = {}): ToolCall {
   return { id: "call_1", name: "read_file", kind: "function", input: null, error: null, ...over };
 }
 
-/** What a good answer told that reported its usage and called no tool. */
+/** The report of a successful response with usage and without tool calls. */
 export function report(over: Partial<ResponseReport> = {}): ResponseReport {
   return {
     ...EMPTY_REPORT,
@@ -31,7 +31,7 @@ export function report(over: Partial<ResponseReport> = {}): ResponseReport {
   };
 }
 
-/** A good answer that was seen to its end. */
+/** The observation of a successful response that was read to its end. */
 export function conclusion(over: Partial<Observation> = {}): Observation {
   return {
     outcome: "completed",
