@@ -1,8 +1,9 @@
 /** The stored entry of a client key: its actor and its SHA-256, never the key. The secret and KV use the same format. */
+import type { ReportIssue } from "../../shared/config/fields.ts";
 import { fromHex } from "../../shared/hex.ts";
 import { asObject } from "../../shared/json.ts";
 import { ACTOR_ID, readActorId } from "./actor-id.ts";
-import type { Actor, ReportIssue } from "./identity.ts";
+import type { Actor } from "./identity.ts";
 
 export type KeyEntry = { readonly digest: Uint8Array; readonly actor: Actor };
 

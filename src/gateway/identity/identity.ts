@@ -2,6 +2,7 @@
  * The contract of an identity source, which verifies a credential and returns the actor that holds it. Each source is
  * one file; `wiring.ts` lists them, and `IDENTITY` in the configuration sets their order.
  */
+import type { ReportIssue } from "../../shared/config/fields.ts";
 import { Refusal } from "../../shared/refusal.ts";
 import type { Credential, Secret } from "./credential.ts";
 
@@ -29,9 +30,6 @@ export type Actor = {
  * cannot verify it now. After a `Refusal`, later sources are not tried.
  */
 export type Identify = (credential: Credential) => Promise<Actor | Refusal | null>;
-
-/** Collects the issues of a configuration. The issue continues the path of its key: "must …" or "is required …". */
-export type ReportIssue = (path: string, issue: string) => void;
 
 /** Reads and checks the options of an entry in `IDENTITY`. Options that no reader requests are reported as unknown. */
 export type SourceOptions = {

@@ -5,7 +5,7 @@ import { CLIENTS } from "../../../src/gateway/client/clients.ts";
 const named = (headers: Record<string, string>): string => detectClient(new Headers(headers)).name;
 const byUserAgent = (userAgent: string): string => named({ "user-agent": userAgent });
 
-/** One of each sign in FACTS' table of clients, and nothing but what it names. */
+/** One case per detection rule of the client table: only the header that the rule names. */
 const DETECTED: readonly (readonly [client: string, headers: Record<string, string>])[] = [
   ["Coder Agents", { "user-agent": "coder-agents/v2.24.0 (linux/amd64)" }],
   ["Mux", { "user-agent": "mux/0.11.0" }],
@@ -31,12 +31,12 @@ const DETECTED: readonly (readonly [client: string, headers: Record<string, stri
   ["Cursor", { "user-agent": "connect-es/1.6.1", "x-cursor-client-version": "" }],
 ];
 
-describe("which client is calling", () => {
-  it.each(DETECTED)("%s is known by %j", (client, headers) => {
+describe("detectClient", () => {
+  it.each(DETECTED)("detects %s by %j", (client, headers) => {
     expect(named(headers)).toBe(client);
   });
 
-  it("every row of the table is covered by a case above", () => {
+  it("has a case above for every row of the table", () => {
     const covered = new Set(DETECTED.map(([client]) => client));
     expect(CLIENTS.map(({ name }) => name).filter((name) => !covered.has(name))).toEqual([]);
   });
@@ -45,13 +45,16 @@ describe("which client is calling", () => {
     "coder-agents/v2.24.0 (linux/amd64)",
     "coder-agents/v0.0.0-devel+abc (darwin/arm64)",
     "coder-agents/",
-  ])("B1 %j is Coder Agents", (userAgent) => {
+  ])("B1 detects Coder Agents by %j", (userAgent) => {
     expect(byUserAgent(userAgent)).toBe("Coder Agents");
   });
 
-  it.each(["Coder-Agents/v2", "CODER-AGENTS/V2.24.0"])("B2 %j is the same in any case", (userAgent) => {
-    expect(byUserAgent(userAgent)).toBe("Coder Agents");
-  });
+  it.each(["Coder-Agents/v2", "CODER-AGENTS/V2.24.0"])(
+    "B2 detects Coder Agents by %j, in any case",
+    (userAgent) => {
+      expect(byUserAgent(userAgent)).toBe("Coder Agents");
+    },
+  );
 
   it.each([
     "coder-agents",
@@ -62,7 +65,7 @@ describe("which client is calling", () => {
     "\u00a0coder-agents/v2",
     "coder\u2010agents/v2",
     "coder_agents/v2",
-  ])("B3 %j is not Coder Agents", (userAgent) => {
+  ])("B3 does not detect Coder Agents by %j", (userAgent) => {
     expect(byUserAgent(userAgent)).toBe("Unknown");
   });
 
@@ -70,24 +73,24 @@ describe("which client is calling", () => {
     ["coder-agents/v2", "curl/8"],
     ["curl/8", "coder-agents/v2"],
     ["coder-agents/v2", "coder-agents/v2"],
-  ])("B4 two User-Agents, %s and %s, are nobody", (first, second) => {
+  ])("B4 returns Unknown for two User-Agents, %s and %s", (first, second) => {
     const headers = new Headers({ "user-agent": first });
     headers.append("user-agent", second);
     expect(detectClient(headers).name).toBe("Unknown");
   });
 
-  it("B4 a comma inside a comment is no second User-Agent", () => {
+  it("B4 accepts a comma inside a comment of one User-Agent", () => {
     expect(byUserAgent("claude-cli/2.1.330 (external, cli)")).toBe("Claude Code");
     expect(byUserAgent("opencode/1.18 (KHTML, like Gecko) x/1")).toBe("OpenCode");
   });
 
-  it("B5 no User-Agent, or an empty one, is Unknown and recorded as none", () => {
-    const nobody = { name: "Unknown", userAgent: null, row: null };
-    expect(detectClient(new Headers())).toEqual(nobody);
-    expect(detectClient(new Headers({ "user-agent": "" }))).toEqual(nobody);
+  it("B5 returns Unknown and records null for a missing or empty User-Agent", () => {
+    const unknown = { name: "Unknown", userAgent: null, row: null };
+    expect(detectClient(new Headers())).toEqual(unknown);
+    expect(detectClient(new Headers({ "user-agent": "" }))).toEqual(unknown);
   });
 
-  it("B5 8 KB are Unknown, and cut to 256 characters for the record", () => {
+  it("B5 returns Unknown for a User-Agent of 8 KB and truncates it to 256 characters for records", () => {
     const { name, userAgent } = detectClient(
       new Headers({ "user-agent": `coder-agents/${"v".repeat(8192)}` }),
     );
@@ -95,17 +98,17 @@ describe("which client is calling", () => {
     expect(userAgent).toBe(`coder-agents/${"v".repeat(243)}`);
   });
 
-  it("B5 the cut for the record is not through a surrogate pair", () => {
+  it("B5 does not truncate inside a surrogate pair", () => {
     const userAgent = `${"v".repeat(255)}\u{1f600}`;
     expect(detectClient(new Headers({ "user-agent": userAgent })).userAgent).toBe("v".repeat(255));
   });
 
-  it("B5 up to 1,024 characters count, and not one more", () => {
+  it("B5 reads up to 1,024 characters, and ignores a longer User-Agent", () => {
     expect(byUserAgent("coder-agents/".padEnd(1024, "v"))).toBe("Coder Agents");
     expect(byUserAgent("coder-agents/".padEnd(1025, "v"))).toBe("Unknown");
   });
 
-  it("the User-Agent is recorded as sent", () => {
+  it("records the User-Agent as sent", () => {
     expect(detectClient(new Headers({ "user-agent": "Coder-Agents/V2" })).userAgent).toBe("Coder-Agents/V2");
   });
 
@@ -115,7 +118,7 @@ describe("which client is calling", () => {
     ["Kilo Code", { "user-agent": "roo-code/1", originator: "kilo-code" }],
     ["Unknown", { originator: "codex_exec" }],
     ["Unknown", { originator: "kilo-code, roo-code" }],
-  ])("the first row that matches wins: %s", (client, headers) => {
+  ])("returns the first row that matches: %s", (client, headers) => {
     expect(named(headers)).toBe(client);
   });
 });
@@ -135,7 +138,7 @@ function session(client: string, headers: Record<string, string>, body: Record<s
 
 const ID = "0196-session.id_1";
 
-describe("the client's own session id", () => {
+describe("sessionId", () => {
   it.each([
     ["Coder Agents", "X-Coder-Chat-Id"],
     ["Mux", "X-Mux-Workspace-Id"],
@@ -148,7 +151,7 @@ describe("the client's own session id", () => {
     ["OpenCode", "X-OpenCode-Session"],
     ["OpenCode", "x-session-affinity"],
     ["OpenCode", "x-session-id"],
-  ])("%s has it in %s", (client, header) => {
+  ])("reads the session id of %s from %s", (client, header) => {
     expect(session(client, { [header]: ID })).toBe(ID);
   });
 
@@ -156,23 +159,26 @@ describe("the client's own session id", () => {
     ["Codex", "session-id", "session_id"],
     ["OpenCode", "x-opencode-session", "x-session-affinity"],
     ["OpenCode", "x-session-affinity", "x-session-id"],
-  ])("%s prefers %s to %s", (client, first, second) => {
+  ])("reads for %s %s before %s", (client, first, second) => {
     expect(session(client, { [second]: "second", [first]: "first" })).toBe("first");
   });
 
-  it.each(["Zed", "Roo Code", "Charm Crush", "Junie", "Gemini CLI"])("%s has none", (client) => {
-    expect(
-      session(client, { "session-id": ID, "x-session-id": ID }, { metadata: { user_id: ID } }),
-    ).toBeNull();
-  });
+  it.each(["Zed", "Roo Code", "Charm Crush", "Junie", "Gemini CLI"])(
+    "returns null for %s, which sends none",
+    (client) => {
+      expect(
+        session(client, { "session-id": ID, "x-session-id": ID }, { metadata: { user_id: ID } }),
+      ).toBeNull();
+    },
+  );
 
-  it("an unknown client has none, whatever it sends", () => {
+  it("returns null for an unknown client that sends session headers", () => {
     expect(
       session("Unknown", { "user-agent": "curl/8", "x-coder-chat-id": ID, "session-id": ID }),
     ).toBeNull();
   });
 
-  it("another client's header is not its own", () => {
+  it("ignores the session header of another client", () => {
     expect(session("Codex", { "x-claude-code-session-id": ID })).toBeNull();
   });
 
@@ -181,16 +187,16 @@ describe("the client's own session id", () => {
     ["text that ends in _session_<id>", `user_abc_account_def_session_${UUID}`, UUID],
     ["the last _session_ of two", `user_session_x_account__session_${UUID}`, UUID],
     ["a JSON string", JSON.stringify({ device_id: "d", account_uuid: "", session_id: UUID }), UUID],
-    ["a JSON string with an odd order", JSON.stringify({ session_id: UUID, device_id: "d" }), UUID],
+    ["a JSON string in another order", JSON.stringify({ session_id: UUID, device_id: "d" }), UUID],
     ["a JSON string without one", JSON.stringify({ device_id: "d" }), null],
-    ["a JSON string whose session_id is no text", JSON.stringify({ session_id: 7 }), null],
+    ["a JSON string whose session_id is a number", JSON.stringify({ session_id: 7 }), null],
     ["broken JSON", `{"session_id":"${UUID}"`, null],
     ["JSON null", "null", null],
     ["text without one", "user_abc", null],
-    ["nothing behind _session_", "user_abc_session_", null],
+    ["text that ends in _session_", "user_abc_session_", null],
     ["4,097 characters", `${"u".repeat(4097 - 9 - UUID.length)}_session_${UUID}`, null],
     ["4,096 characters", `${"u".repeat(4096 - 9 - UUID.length)}_session_${UUID}`, UUID],
-  ])("Claude Code's metadata.user_id: %s", (_, userId, id) => {
+  ])("reads Claude Code's metadata.user_id: %s", (_, userId, id) => {
     expect(session("Claude Code", {}, { metadata: { user_id: userId } })).toBe(id);
   });
 
@@ -203,11 +209,11 @@ describe("the client's own session id", () => {
     [{ metadata: { user_id: null } }],
     [{ metadata: { user_id: { session_id: ID } } }],
     [{ metadata: { user_id: 12 } }],
-  ])("Claude Code's body %j has none, and harms nobody", (body) => {
+  ])("returns null for Claude Code's body %j, without throwing", (body) => {
     expect(session("Claude Code", {}, body)).toBeNull();
   });
 
-  it("Claude Code's header goes before its body", () => {
+  it("prefers Claude Code's header to its body", () => {
     const body = { metadata: { user_id: "user_session_body" } };
     expect(session("Claude Code", { "x-claude-code-session-id": ID }, body)).toBe(ID);
   });
@@ -215,21 +221,21 @@ describe("the client's own session id", () => {
   it.each([
     ["empty", ""],
     ["over 128 characters", "i".repeat(129)],
-    ["with a blank inside", "a b"],
-    ["given twice", "one, two"],
+    ["with a space inside", "a b"],
+    ["repeated", "one, two"],
     ["with a line break", "a\u2028b"],
-    ["not in ASCII", "sesión"],
+    ["not ASCII", "sesión"],
     ["100 KB long", "x".repeat(100_000)],
-  ])("an id that is %s is none", (_, value) => {
+  ])("ignores an id that is %s", (_, value) => {
     expect(session("Codex", { "session-id": value })).toBeNull();
     expect(session("Claude Code", {}, { metadata: { user_id: `u_session_${value}` } })).toBeNull();
   });
 
-  it("a malformed id leaves room for the next source", () => {
+  it("reads the next place after a malformed id", () => {
     expect(session("Codex", { "session-id": "a b", session_id: ID })).toBe(ID);
   });
 
-  it("128 visible characters are taken, and blanks around them trimmed", () => {
+  it("accepts 128 visible characters and trims spaces around them", () => {
     const id = "!~".repeat(64);
     expect(session("Codex", { "session-id": `  ${id}  ` })).toBe(id);
   });

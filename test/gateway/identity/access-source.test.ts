@@ -4,8 +4,8 @@ import { byok } from "../../../src/gateway/identity/sources/byok.ts";
 import { readCredential } from "../../../src/gateway/identity/credential.ts";
 import { identify, type Actor } from "../../../src/gateway/identity/identity.ts";
 import { Refusal } from "../../../src/shared/refusal.ts";
-import { byHand, createIssuer, type Issuer } from "../../support/issuer-tokens.ts";
-import { configure, NOON, recordingFetch, type InItsWorld } from "../../support/in-workerd/identity.ts";
+import { craftJwt, createIssuer, type Issuer } from "../../support/issuer-tokens.ts";
+import { configure, NOON, recordingFetch, type TestSource } from "../../support/in-workerd/identity.ts";
 import { actor, OWNER, reasonOf, statusOf } from "../../support/in-workerd/values.ts";
 
 const TEAM = "https://team.cloudflareaccess.example";
@@ -13,13 +13,13 @@ const AUD = "4714c1358e65fe4b408ad6d432a5f878f08194bdb4752441fd56faefa9b2b6f2";
 const NOW = NOON / 1000;
 
 let team: Issuer;
-let stranger: Issuer;
+let attacker: Issuer;
 beforeAll(async () => {
   team = await createIssuer("team");
-  stranger = await createIssuer("team");
+  attacker = await createIssuer("team");
 });
 
-/** As Access writes them for a user, with what is of no use here. */
+/** The claims that Access writes for a user, including those that the gateway does not use. */
 const userClaims = (over: Readonly<Record<string, unknown>> = {}): Readonly<Record<string, unknown>> => ({
   aud: [AUD],
   email: "alice@example.com",
@@ -33,7 +33,7 @@ const userClaims = (over: Readonly<Record<string, unknown>> = {}): Readonly<Reco
   country: "DE",
   ...over,
 });
-/** And for a service token. */
+/** The claims that Access writes for a service token. */
 const serviceClaims = (over: Readonly<Record<string, unknown>> = {}): Readonly<Record<string, unknown>> => ({
   type: "app",
   aud: AUD,
@@ -45,37 +45,40 @@ const serviceClaims = (over: Readonly<Record<string, unknown>> = {}): Readonly<R
   ...over,
 });
 
-type Behind = InItsWorld & {
-  readonly asked: readonly Request[];
-  readonly ask: (assertion: string, beside?: Record<string, string>) => Promise<Actor | Refusal | null>;
+type AccessSource = TestSource & {
+  readonly requests: readonly Request[];
+  readonly identifyAssertion: (
+    assertion: string,
+    otherHeaders?: Record<string, string>,
+  ) => Promise<Actor | Refusal | null>;
 };
 
-/** Beside the key set Access publishes its certificates, in two further forms. */
+/** Access publishes, in addition to the key set, its certificates in two further forms. */
 const certs = (): unknown => ({
   ...team.jwks(),
   public_cert: { kid: "team-1", cert: "…" },
   public_certs: [],
 });
 
-function behindAccess(options: Readonly<Record<string, unknown>> = {}): Behind {
-  const { fetch, asked } = recordingFetch(() => Response.json(certs()));
+function behindAccess(options: Readonly<Record<string, unknown>> = {}): AccessSource {
+  const { fetch, requests } = recordingFetch(async () => Response.json(certs()));
   const source = configure(access, { options: { team_domain: TEAM, audience: AUD, ...options }, fetch });
-  const ask = async (
+  const identifyAssertion = async (
     assertion: string,
-    beside: Record<string, string> = {},
+    otherHeaders: Record<string, string> = {},
   ): Promise<Actor | Refusal | null> => {
-    const headers = new Headers({ "cf-access-jwt-assertion": assertion, ...beside });
+    const headers = new Headers({ "cf-access-jwt-assertion": assertion, ...otherHeaders });
     const credential = await readCredential(headers, [source]);
     return credential instanceof Refusal ? credential : source.identify(credential);
   };
-  return { ...source, asked, ask };
+  return { ...source, requests, identifyAssertion };
 }
 
-describe("source access: whom Access let through", () => {
-  it("a user, by the UUID that Access gave", async () => {
-    const { ask, asked, problems } = behindAccess();
-    expect(problems).toEqual([]);
-    expect(await ask(await team.sign(userClaims()))).toEqual({
+describe("source access: identifying the caller", () => {
+  it("returns a user with the UUID that Access assigned", async () => {
+    const { identifyAssertion, requests, issues } = behindAccess();
+    expect(issues).toEqual([]);
+    expect(await identifyAssertion(await team.sign(userClaims()))).toEqual({
       id: OWNER,
       kind: "user",
       name: "alice@example.com",
@@ -84,11 +87,11 @@ describe("source access: whom Access let through", () => {
       keyId: expect.stringMatching(/^[0-9a-f]{16}$/),
       mayAssert: null,
     });
-    expect(asked.map(({ url }) => url)).toEqual([`${TEAM}/cdn-cgi/access/certs`]);
+    expect(requests.map(({ url }) => url)).toEqual([`${TEAM}/cdn-cgi/access/certs`]);
   });
 
-  it("a service token, by its client id", async () => {
-    expect(await behindAccess().ask(await team.sign(serviceClaims()))).toMatchObject({
+  it("returns a service token with its client id", async () => {
+    expect(await behindAccess().identifyAssertion(await team.sign(serviceClaims()))).toMatchObject({
       id: "e367826f93b8d71185e03fe518aff3b4.access",
       kind: "service",
       name: null,
@@ -101,51 +104,59 @@ describe("source access: whom Access let through", () => {
     ["a common_name that is a list", { common_name: ["x"] }],
     ["a sub that is null", { sub: null }],
     ["a sub that is a number", { sub: 7 }],
-    ["a sub with a blank", { sub: "a b" }],
-  ])("%s is nobody: E401", async (_, over) => {
-    const refusal = await behindAccess().ask(await team.sign(serviceClaims(over)));
+    ["a sub with a space", { sub: "a b" }],
+  ])("rejects %s with 401", async (_, over) => {
+    const refusal = await behindAccess().identifyAssertion(await team.sign(serviceClaims(over)));
     expect(refusal).toMatchObject({
       code: "invalid_credential",
-      data: { detail: "access: it names nobody" },
+      data: { detail: "access: the token names no valid actor id" },
     });
   });
 });
 
-describe("source access: an assertion that is wrong is refused, and no other source asked", () => {
-  it.each<[string, () => string | Promise<string>]>([
-    ["C12 unsigned", () => byHand({ alg: "none" }, userClaims())],
-    ["C12 signed by a stranger", () => stranger.sign(userClaims())],
-    ["C12 signed with ES256, which Access does not use", () => team.sign(userClaims(), { alg: "ES256" })],
+describe("source access: rejecting an assertion without trying another source", () => {
+  it.each<[string, () => Promise<string>]>([
+    ["C12 an unsigned token", async () => craftJwt({ alg: "none" }, userClaims())],
+    ["C12 a token signed by an attacker", () => attacker.sign(userClaims())],
     [
-      "C13 with a key of its own",
-      () => stranger.sign(userClaims(), { header: { jwk: stranger.jwks().keys[0] } }),
+      "C12 a token signed with ES256, which Access does not use",
+      () => team.sign(userClaims(), { alg: "ES256" }),
     ],
-    ["C14 another application's", () => team.sign(userClaims({ aud: ["0".repeat(64)] }))],
-    ["C14 of no application", () => team.sign(userClaims({ aud: undefined }))],
-    ["C14 another team's", () => team.sign(userClaims({ iss: "https://other.cloudflareaccess.example" }))],
-    ["C14 expired", () => team.sign(userClaims({ exp: NOW - 31 }))],
-    ["C14 not yet valid", () => team.sign(userClaims({ nbf: NOW + 31 }))],
-    ["C14 without an end", () => team.sign(userClaims({ exp: undefined }))],
-    ["no JWT at all", () => "letmein"],
-    ["a client key", () => "aei_0123456789abcdefghijklmnopqrstuvwxyz"],
-  ])("%s", async (_, make) => {
-    const { asListed } = behindAccess();
+    [
+      "C13 a token that contains its key",
+      () => attacker.sign(userClaims(), { header: { jwk: attacker.jwks().keys[0] } }),
+    ],
+    ["C14 a token for another application", () => team.sign(userClaims({ aud: ["0".repeat(64)] }))],
+    ["C14 a token without an audience", () => team.sign(userClaims({ aud: undefined }))],
+    [
+      "C14 a token of another team",
+      () => team.sign(userClaims({ iss: "https://other.cloudflareaccess.example" })),
+    ],
+    ["C14 an expired token", () => team.sign(userClaims({ exp: NOW - 31 }))],
+    ["C14 a token that is not yet valid", () => team.sign(userClaims({ nbf: NOW + 31 }))],
+    ["C14 a token without exp", () => team.sign(userClaims({ exp: undefined }))],
+    ["text that is not a JWT", async () => "letmein"],
+    ["a client key", async () => "aei_0123456789abcdefghijklmnopqrstuvwxyz"],
+  ])("%s: 401", async (_, make) => {
+    const { listed } = behindAccess();
     const headers = { "cf-access-jwt-assertion": await make(), authorization: "Bearer sk-own" };
-    const sources = [asListed, { verifies: true, recognizes: () => false, identify: () => actor() }];
+    const sources = [listed, { verifies: true, recognizes: () => false, identify: async () => actor() }];
     const credential = await readCredential(new Headers(headers), sources);
-    if (credential instanceof Refusal) throw new Error("it can be read");
+    if (credential instanceof Refusal) throw new Error("the credential must be readable");
     const refusal = await identify(credential, sources);
     expect(reasonOf(refusal)).toBe("invalid_credential");
     expect(statusOf(refusal)).toBe(401);
   });
 
-  it("C4 two of them", async () => {
+  it("C4 rejects two assertions", async () => {
     const token = await team.sign(userClaims());
-    expect(reasonOf(await behindAccess().ask(`${token}, ${token}`))).toBe("credential_malformed");
+    expect(reasonOf(await behindAccess().identifyAssertion(`${token}, ${token}`))).toBe(
+      "credential_malformed",
+    );
   });
 
-  it("C16 while the team's keys cannot be had: E503", async () => {
-    const { fetch } = recordingFetch(() => new Response(null, { status: 500 }));
+  it("C16 returns 503 while the team's keys cannot be fetched", async () => {
+    const { fetch } = recordingFetch(async () => new Response(null, { status: 500 }));
     const source = configure(access, { options: { team_domain: TEAM, audience: AUD }, fetch });
     const headers = new Headers({ "cf-access-jwt-assertion": await team.sign(userClaims()) });
     const credential = await readCredential(headers, [source]);
@@ -153,36 +164,40 @@ describe("source access: an assertion that is wrong is refused, and no other sou
   });
 });
 
-describe("source access beside others", () => {
-  it("without the header it knows nobody, wherever else such a token stands", async () => {
+describe("source access with other sources", () => {
+  it("returns null for an Access token in any other header", async () => {
     const source = behindAccess();
     const token = await team.sign(userClaims());
     for (const headers of [{ authorization: `Bearer ${token}` }, { "x-coder-ai-governance-token": token }]) {
       const credential = await readCredential(new Headers(headers as HeadersInit), [source]);
       expect(credential instanceof Refusal ? credential : await source.identify(credential)).toBeNull();
     }
-    expect(source.asked).toEqual([]);
+    expect(source.requests).toEqual([]);
   });
 
-  it("its token in Authorization is nobody's provider key", async () => {
+  it("never treats an Access token in Authorization as a provider key", async () => {
     const source = behindAccess();
     const token = await team.sign(userClaims());
-    const beside = { "cf-access-jwt-assertion": token, authorization: `Bearer ${token}` };
-    expect(await readCredential(new Headers(beside), [source])).toMatchObject({ ownKey: null });
+    const both = { "cf-access-jwt-assertion": token, authorization: `Bearer ${token}` };
+    expect(await readCredential(new Headers(both), [source])).toMatchObject({ ownKey: null });
     const alone = await readCredential(new Headers({ authorization: `Bearer ${token}` }), [source]);
     expect(alone).toMatchObject({ ownKey: null });
   });
 
-  it("byok knows those without the header, and never those with a wrong one", async () => {
-    const sources = [behindAccess().asListed, configure(byok).asListed];
-    const who = async (headers: Record<string, string>): Promise<unknown> => {
+  it("lets byok identify a request without the header, and not one with an invalid assertion", async () => {
+    const sources = [behindAccess().listed, configure(byok).listed];
+    const identifyHeaders = async (headers: Record<string, string>): Promise<unknown> => {
       const credential = await readCredential(new Headers(headers), sources);
       return credential instanceof Refusal ? credential : identify(credential, sources);
     };
     const own = { authorization: "Bearer sk-own" };
-    expect(await who(own)).toMatchObject({ source: "byok", verified: false });
-    expect(reasonOf(await who({ ...own, "cf-access-jwt-assertion": "x.y.z" }))).toBe("invalid_credential");
-    expect(await who({ ...own, "cf-access-jwt-assertion": await team.sign(userClaims()) })).toMatchObject({
+    expect(await identifyHeaders(own)).toMatchObject({ source: "byok", verified: false });
+    expect(reasonOf(await identifyHeaders({ ...own, "cf-access-jwt-assertion": "x.y.z" }))).toBe(
+      "invalid_credential",
+    );
+    expect(
+      await identifyHeaders({ ...own, "cf-access-jwt-assertion": await team.sign(userClaims()) }),
+    ).toMatchObject({
       id: OWNER,
     });
   });
@@ -191,12 +206,12 @@ describe("source access beside others", () => {
     [{}, true],
     [{ own_keys: "ignore" }, true],
     [{ own_keys: "forward" }, false],
-  ])("with %j the client's own key yields to a central one: %s", (options, ownKeyYields) => {
-    expect(behindAccess(options).assertion).toEqual({ ownKeyYields });
+  ])("with %j sets prefersCentralKey to %s", (options, prefersCentralKey) => {
+    expect(behindAccess(options).assertion).toEqual({ prefersCentralKey });
   });
 });
 
-describe("source access: its options", () => {
+describe("source access: options", () => {
   it.each<[Readonly<Record<string, unknown>>, string]>([
     [{ team_domain: undefined }, "team_domain"],
     [{ team_domain: "team.cloudflareaccess.com" }, "team_domain"],
@@ -207,13 +222,13 @@ describe("source access: its options", () => {
     [{ audience: "<aud tag>" }, "audience"],
     [{ own_keys: true }, "own_keys"],
     [{ algorithms: ["none"] }, "algorithms"],
-  ])("J2 J3 J4 J6 %j is refused by name", (options, name) => {
-    const named = behindAccess(options).problems.map((problem) => problem.split(" ")[0]);
+  ])("J2 J3 J4 J6 rejects %j by name", (options, name) => {
+    const named = behindAccess(options).issues.map((issue) => issue.split(" ")[0]);
     expect([...new Set(named)]).toEqual([name]);
   });
 
-  it("several audiences are taken: several applications may lead here", async () => {
-    const { ask } = behindAccess({ audience: ["0".repeat(64), AUD] });
-    expect(await ask(await team.sign(userClaims()))).toMatchObject({ id: OWNER });
+  it("accepts several audiences, because several applications may share one gateway", async () => {
+    const { identifyAssertion } = behindAccess({ audience: ["0".repeat(64), AUD] });
+    expect(await identifyAssertion(await team.sign(userClaims()))).toMatchObject({ id: OWNER });
   });
 });

@@ -4,9 +4,10 @@
  *
  * Only the configuration sets the URL of the keys. There is no discovery, so no response can change it.
  */
+import { oneOfIssue, type ReportIssue } from "../../../shared/config/fields.ts";
 import { Refusal } from "../../../shared/refusal.ts";
 import { readActorId, readName } from "../actor-id.ts";
-import type { Actor, IdentitySource, ReportIssue, SourceOptions } from "../identity.ts";
+import type { Actor, IdentitySource, SourceOptions } from "../identity.ts";
 import { ALGORITHMS, createTokenVerifier, type Claims, type TokenOptions } from "../signed-token.ts";
 
 export const jwt: IdentitySource = {
@@ -33,8 +34,7 @@ function readTokenOptions(options: SourceOptions, report: ReportIssue): TokenOpt
   const algorithms = options.texts("algorithms") ?? ["RS256", "ES256"];
   if (algorithms.length === 0) report("algorithms", "must list at least one algorithm");
   for (const [index, algorithm] of algorithms.entries()) {
-    if (!ALGORITHMS.includes(algorithm))
-      report(`algorithms[${index}]`, `must be one of ${ALGORITHMS.join(", ")}`);
+    if (!ALGORITHMS.includes(algorithm)) report(`algorithms[${index}]`, oneOfIssue(ALGORITHMS));
   }
   return {
     issuer: options.required("issuer") ?? "",

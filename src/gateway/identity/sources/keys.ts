@@ -2,12 +2,13 @@
  * Source `keys`: client keys issued by `npm run keys`. The secret `CLIENT_KEYS` holds a JSON array of entries, each with
  * the SHA-256 of a key and never the key. With `store`, a KV namespace holds further entries. The secret is read first.
  */
+import type { ReportIssue } from "../../../shared/config/fields.ts";
 import { parseJson } from "../../../shared/json.ts";
 import { Refusal } from "../../../shared/refusal.ts";
 import { matchesKey, readKeyEntry, type KeyEntry } from "../client-key-entry.ts";
 import { createKeyStore, type KeyNamespace, type LookupKey } from "../client-key-store.ts";
 import { CLIENT_KEY_PREFIX, type Secret } from "../credential.ts";
-import type { IdentitySource, ReportIssue, SourceSetup } from "../identity.ts";
+import type { IdentitySource, SourceSetup } from "../identity.ts";
 
 const SECRET_NAME = "CLIENT_KEYS";
 
