@@ -1,16 +1,16 @@
 /**
- * How the database goes about what the API asks. Over few rows every plan is fast; what is held here is that none reads
- * a table from end to end, however many rows it has.
+ * The plans of the API's queries. Over few rows every plan is fast, so these tests check that no query scans a whole
+ * table.
  *
  * Accepted are:
  * - `SEARCH … USING PRIMARY KEY (id<?)`, ordered by id and limited: a walk from the newest that stops when the page (or
  *   the count) is full;
  * - `SEARCH … USING INDEX …` and `SEARCH … USING PRIMARY KEY (id>? AND id<?)`: a range;
- * - `SCAN` of what is no table of the ledger: a page that was found before, a subquery's rows, a JSON array.
+ * - `SCAN` of anything but a ledger table: a page that was selected before, a subquery's rows, a JSON array.
  */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ENDPOINTS } from "../../../src/records/api/endpoints.ts";
-import { ask } from "../../support/in-workerd/api-client.ts";
+import { fetchApi } from "../../support/in-workerd/api-client.ts";
 import { collectStatistics, dropStatistics } from "../../support/in-workerd/ledger-database.ts";
 import {
   ALICE,
@@ -21,10 +21,10 @@ import {
   interception,
   override,
   T0,
-  throughLedger,
+  wrapLedger,
   tokenUsage,
   toolUsage,
-  type Asked,
+  type BoundQuery,
   type Row,
 } from "../../support/in-workerd/api-rows.ts";
 
@@ -53,7 +53,7 @@ async function withStatisticsOfManyRows(): Promise<void> {
   );
 }
 
-/** Every index on a session, an initiator or an actor counts as one that selects nothing. */
+/** Statistics by which an index on a session, an initiator or an actor does not narrow a search. */
 async function withStatisticsOfOneSession(): Promise<void> {
   await insertMany(() => ({}));
 }
@@ -90,14 +90,14 @@ async function insertMany(columnsOf: (n: number) => Row): Promise<void> {
 
 type Plan = { readonly text: string; readonly steps: readonly string[] };
 
-/** The plan of every query that is asked on the way to an answer. */
+/** The plan of every query that the request runs. */
 async function plansOf(path: string): Promise<Plan[]> {
-  const asked: Asked[] = [];
-  const watched = throughLedger({ onQuery: (one) => asked.push(one) });
-  const { status } = await ask(path, { database: watched });
+  const queries: BoundQuery[] = [];
+  const observed = wrapLedger({ onQuery: (query) => queries.push(query) });
+  const { status } = await fetchApi(path, { database: observed });
   expect([path, status]).toEqual([path, 200]);
   return Promise.all(
-    asked.map(async ({ text, values }) => {
+    queries.map(async ({ text, values }) => {
       const plan = await database
         .prepare(`EXPLAIN QUERY PLAN ${text}`)
         .bind(...values)
@@ -107,21 +107,22 @@ async function plansOf(path: string): Promise<Plan[]> {
   );
 }
 
-/** The names that the ledger's tables go by in the API's queries, and their own. */
+/** A scan of a ledger table, under its name or its alias in the API's queries. */
 const TABLES =
   /^SCAN (?:[a-z]|interceptions|token_usages|user_prompts|tool_usages|model_thoughts|initiator_overrides|anomalies)\b/;
-/** `h` is the page of sessions that was found before; `x` a JSON object's members. */
-const FOUND = /^SCAN (?:h|x VIRTUAL TABLE\b.*)$/;
+/** Accepted scans: `h` is the page of sessions that was selected before, `x` the members of a JSON object. */
+const ACCEPTED = /^SCAN (?:h|x VIRTUAL TABLE\b.*)$/;
 
-const scans = (plan: Plan): string[] => plan.steps.filter((step) => TABLES.test(step) && !FOUND.test(step));
+const scans = (plan: Plan): string[] =>
+  plan.steps.filter((step) => TABLES.test(step) && !ACCEPTED.test(step));
 
-/** Those that read the ledger. */
+/** The GET endpoints, which read the ledger. */
 const READING = ENDPOINTS.filter(({ body }) => !body);
 const DEFAULTS = READING.map(({ path }) => path.replace("{session_id}", "s")).filter(
   (path) => path !== "/openapi.json",
 );
 
-async function numbersOfQueries(): Promise<number[]> {
+async function queryCounts(): Promise<number[]> {
   return Promise.all(DEFAULTS.map(async (path) => (await plansOf(path)).length));
 }
 
@@ -130,7 +131,7 @@ describe.each([
   ["with statistics of an empty ledger", withStatisticsOfNoRows],
   ["with statistics of 3,000 interceptions", withStatisticsOfManyRows],
   ["with statistics of 3,000 interceptions in one session", withStatisticsOfOneSession],
-])("no query reads a table from end to end: %s", (_, fill) => {
+])("query plans %s", (_, fill) => {
   const oneSession = fill === withStatisticsOfOneSession;
   beforeAll(fill);
   // Other test files share the database.
@@ -147,14 +148,14 @@ describe.each([
     "/usage?group_by=model",
     "/usage?group_by=day",
     "/usage?format=csv",
-  ])("%s", async (path) => {
+  ])("scans no table for %s", async (path) => {
     const plans = await plansOf(path);
     expect(plans.length).toBeGreaterThan(0);
     expect(plans.flatMap(scans)).toEqual([]);
   });
 
   it.each(READING.map(({ path, parameters }) => [path.replace("{session_id}", "s"), parameters] as const))(
-    "nor one of %s with any one filter",
+    "scans no table for %s with any single filter",
     async (path, parameters) => {
       const values: Readonly<Record<string, string>> = {
         attribution: "signed",
@@ -177,7 +178,7 @@ describe.each([
         "before_id",
         "after_session_id",
       ]);
-      for (const name of Object.keys(parameters).filter((one) => !paging.has(one))) {
+      for (const name of Object.keys(parameters).filter((parameter) => !paging.has(parameter))) {
         if (path === "/sessions/s") continue;
         const plans = await plansOf(`${path}?${name}=${values[name] ?? "x"}`);
         expect([name, plans.flatMap(scans)]).toEqual([name, []]);
@@ -185,7 +186,7 @@ describe.each([
     },
   );
 
-  it("a page's walk is in the order of the key, so that the limit ends it", async () => {
+  it("walks a page in key order, so that the limit ends the walk", async () => {
     for (const path of ["/sessions", "/interceptions", "/overrides", "/anomalies"]) {
       const [page] = await plansOf(path);
       expect(page?.steps.some((step) => /^SEARCH [ioa] USING PRIMARY KEY \(id<\?\)$/.test(step))).toBe(true);
@@ -193,17 +194,17 @@ describe.each([
     }
   });
 
-  it("sums read a range of the key", async () => {
+  it("reads a range of the key for sums", async () => {
     for (const path of ["/usage", "/usage?group_by=actor", "/attribution"]) {
       const [sums] = await plansOf(path);
       expect(sums?.steps[0]).toBe("SEARCH i USING PRIMARY KEY (id>? AND id<?)");
     }
   });
 
-  it("an initiator's and an actor's own are found by their index, time included", async () => {
+  it("uses the index of an initiator or an actor, including the time", async () => {
     for (const name of ["initiator", "actor"]) {
       const [page] = await plansOf(`/interceptions?${name}=x&started_after=2026-11-01T00:00:00Z`);
-      // Where everything is one initiator's, that index selects nothing, and the time alone is the better range.
+      // Where every row has the same initiator, that index does not narrow the search; the time range does.
       const expected = oneSession
         ? "SEARCH i USING PRIMARY KEY (id>? AND id<?)"
         : `SEARCH i USING INDEX interceptions_by_${name} (${name}_id=? AND id>? AND id<?)`;
@@ -211,19 +212,19 @@ describe.each([
     }
   });
 
-  it("a fixed number of queries, however many rows there are", async () => {
-    const few = await numbersOfQueries();
+  it("runs a fixed number of queries, regardless of the number of rows", async () => {
+    const few = await queryCounts();
     await insert(
       "interceptions",
       Array.from({ length: 200 }, (__, n) =>
         interception(T0 + 7 + n, { client_session_id: n % 2 ? "s" : null }),
       ),
     );
-    expect(await numbersOfQueries()).toEqual(few);
+    expect(await queryCounts()).toEqual(few);
     expect(Math.max(...few)).toBeLessThanOrEqual(10);
   });
 
-  it("the check sees a full scan where there is one", async () => {
+  it("detects a full scan (self-check)", async () => {
     const plan = await database
       .prepare("EXPLAIN QUERY PLAN SELECT i.initiator_id, COUNT(*) FROM interceptions i GROUP BY 1")
       .all<{ detail: string }>();

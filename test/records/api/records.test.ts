@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from "vitest";
-import { good, items, part } from "../../support/in-workerd/api-client.ts";
+import { fetchOk, items, part } from "../../support/in-workerd/api-client.ts";
 import {
   ALICE,
   BOB,
@@ -19,7 +19,7 @@ import {
 beforeEach(emptyLedger);
 
 describe("GET /interceptions", () => {
-  it("has every column, in JSON's own types, and all that belongs to it", async () => {
+  it("returns every column in JSON types, and every row that belongs to the interception", async () => {
     const one = interception(T0, {
       client_session_id: "s",
       chat_id: BOB,
@@ -35,10 +35,10 @@ describe("GET /interceptions", () => {
     await insert("user_prompts", [userPrompt(one, "Hi")]);
     await insert("tool_usages", [toolUsage(one, 1), toolUsage(one, 0, { input: null, truncated: 1 })]);
     await insert("model_thoughts", [modelThought(one, 1, "then"), modelThought(one, 0, "hm")]);
-    const answer = await good("/interceptions");
+    const list = await fetchOk("/interceptions");
     const { usage_invalid: _flag, ...columns } = one;
     const owned = { interception_id: one["id"], created_at: iso(T0), provider_response_id: "msg_1" };
-    expect(items(answer, "results")[0]).toEqual({
+    expect(items(list, "results")[0]).toEqual({
       ...columns,
       session_id: "s",
       streaming: true,
@@ -81,7 +81,7 @@ describe("GET /interceptions", () => {
         injected: false,
         invocation_error: null,
       })),
-      // Also where the answer called no tool: a session shows thoughts beside tool calls only, as Coder's does.
+      // Including responses without tool calls. A session shows thoughts next to tool calls only, as Coder's does.
       model_thoughts: ["hm", "then"].map((content, position) => ({
         ...owned,
         id: modelThought(one, position, content)["id"],
@@ -91,12 +91,12 @@ describe("GET /interceptions", () => {
         truncated: false,
       })),
     });
-    const second = items(answer, "results")[1];
+    const second = items(list, "results")[1];
     for (const name of unknown)
       expect([name, part(second, name)]).toEqual([name, name === "metadata" ? {} : null]);
   });
 
-  it("newest first, by a cursor that stays where it is while rows are added", async () => {
+  it("pages newest first, by a cursor that is stable while rows are added", async () => {
     await insert(
       "interceptions",
       Array.from({ length: 23 }, (_, n) => interception(T0 + Math.floor(n / 3), {}, n)),
@@ -104,7 +104,7 @@ describe("GET /interceptions", () => {
     const seen: unknown[] = [];
     let query = "/interceptions?limit=5";
     for (let page = 0; ; page += 1) {
-      const ids = items(await good(query), "results").map((one) => part(one, "id"));
+      const ids = items(await fetchOk(query), "results").map((one) => part(one, "id"));
       if (ids.length === 0) break;
       seen.push(...ids);
       query = `/interceptions?limit=5&after_id=${String(ids.at(-1))}`;
@@ -113,32 +113,34 @@ describe("GET /interceptions", () => {
     expect(seen).toEqual(Array.from({ length: 23 }, (_, n) => idAt(T0 + Math.floor((22 - n) / 3), 22 - n)));
   });
 
-  it("what belongs to a page is of that page, though it is asked for later", async () => {
+  it("returns only rows that belong to the page's interceptions", async () => {
     const rows = [interception(T0), interception(T0 + 1)];
     await insert("interceptions", rows);
     await insert(
       "token_usages",
       rows.map((row) => tokenUsage(row)),
     );
-    const page = items(await good("/interceptions?limit=1"), "results");
+    const page = items(await fetchOk("/interceptions?limit=1"), "results");
     expect(items(page, 0, "token_usages").map((one) => part(one, "interception_id"))).toEqual([idAt(T0 + 1)]);
   });
 
-  it("a cursor whose interception was forgotten goes on all the same", async () => {
+  it("accepts a cursor whose interception was deleted", async () => {
     await insert("interceptions", [interception(T0), interception(T0 + 2)]);
-    const page = items(await good(`/interceptions?after_id=${idAt(T0 + 1).toUpperCase()}`), "results");
+    const page = items(await fetchOk(`/interceptions?after_id=${idAt(T0 + 1).toUpperCase()}`), "results");
     expect(page.map((one) => part(one, "id"))).toEqual([idAt(T0)]);
   });
 
-  it("counts up to 10,000", async () => {
+  it("caps the count at 10,000", async () => {
     await insert(
       "interceptions",
       Array.from({ length: 10_001 }, (_, n) => interception(T0, {}, n)),
     );
-    const list = await good("/interceptions?limit=1");
+    const list = await fetchOk("/interceptions?limit=1");
     expect([part(list, "count"), part(list, "count_is_capped")]).toEqual([10_000, true]);
-    const some = await good(`/interceptions?limit=1&q=${encodeURIComponent(`session_id:"${idAt(T0, 7)}"`)}`);
-    expect([part(some, "count"), part(some, "count_is_capped")]).toEqual([1, false]);
+    const single = await fetchOk(
+      `/interceptions?limit=1&q=${encodeURIComponent(`session_id:"${idAt(T0, 7)}"`)}`,
+    );
+    expect([part(single, "count"), part(single, "count_is_capped")]).toEqual([1, false]);
   });
 
   it.each([
@@ -154,19 +156,19 @@ describe("GET /interceptions", () => {
     ["session_id", "client_session_id", "s"],
     ["chat_id", "chat_id", BOB],
     ["workspace_id", "workspace_id", BOB],
-  ])("%s is of the column %s alone, to the letter", async (name, column, value) => {
+  ])("filters by %s on column %s alone, exactly", async (name, column, value) => {
     const near = ["", " ", "x"].map((more, n) => interception(T0 + n, { [column]: `${value}${more}` }));
     const elsewhere = ["client", "model", "provider", "provider_type", "client_session_id", "chat_id"]
-      .filter((one) => one !== column)
-      .map((one, n) => interception(T0 + 100 + n, { [one]: value }));
+      .filter((other) => other !== column)
+      .map((other, n) => interception(T0 + 100 + n, { [other]: value }));
     await insert("interceptions", [...near, ...elsewhere]);
-    const found = items(await good(`/interceptions?${name}=${encodeURIComponent(value)}`), "results");
-    expect(found.map((one) => part(one, "id"))).toEqual([idAt(T0)]);
+    const results = items(await fetchOk(`/interceptions?${name}=${encodeURIComponent(value)}`), "results");
+    expect(results.map((one) => part(one, "id"))).toEqual([idAt(T0)]);
   });
 
-  it("what has not ended can be asked for", async () => {
+  it("filters interceptions that have not ended", async () => {
     await insert("interceptions", [interception(T0), interception(T0 + 1, { outcome: null })]);
-    const open = items(await good("/interceptions?outcome=open"), "results");
+    const open = items(await fetchOk("/interceptions?outcome=open"), "results");
     expect(open.map((one) => part(one, "id"))).toEqual([idAt(T0 + 1)]);
   });
 });
@@ -182,9 +184,9 @@ describe("GET /overrides", () => {
     value_sha256: "0123456789abcdef",
   });
 
-  it("says who asserted whom, and what did not count, newest first", async () => {
+  it("returns accepted and rejected assertions, newest first", async () => {
     await insert("initiator_overrides", [override(T0), rejected]);
-    expect(await good("/overrides")).toEqual({
+    expect(await fetchOk("/overrides")).toEqual({
       count: 2,
       count_is_capped: false,
       results: [
@@ -207,9 +209,9 @@ describe("GET /overrides", () => {
     [`started_before=${iso(T0)}`, [idAt(T0)]],
     [`after_id=${idAt(T0 + 1)}`, [idAt(T0)]],
     ["limit=1&offset=1", [idAt(T0)]],
-  ])("by %s", async (query, ids) => {
+  ])("filters by %s", async (query, ids) => {
     await insert("initiator_overrides", [override(T0), rejected]);
-    const found = items(await good(`/overrides?${query}`), "results");
-    expect(found.map((one) => part(one, "id"))).toEqual(ids);
+    const results = items(await fetchOk(`/overrides?${query}`), "results");
+    expect(results.map((one) => part(one, "id"))).toEqual(ids);
   });
 });

@@ -1,9 +1,9 @@
-/** What the document promises, held against real answers over rows in D1. */
+/** Checks the responses over rows in D1 against the OpenAPI document. */
 import { Validator, type Schema } from "@cfworker/json-schema";
 import { beforeAll, describe, expect, it } from "vitest";
 import { ENDPOINTS } from "../../../src/records/api/endpoints.ts";
 import { toDocument } from "../../../src/records/api/kit/openapi.ts";
-import { ask, good, part } from "../../support/in-workerd/api-client.ts";
+import { fetchApi, fetchOk, part } from "../../support/in-workerd/api-client.ts";
 import {
   ALICE,
   anomaly,
@@ -23,7 +23,7 @@ import {
 
 const DAY = 86_400_000;
 
-/** Everything there is, and everything that may be missing. */
+/** Rows with every field, and rows with every optional field absent. */
 const first = interception(T0, { client_session_id: "s", chat_id: ALICE, workspace_id: ALICE });
 const second = interception(T0 + 1000, {
   client_session_id: "s",
@@ -93,8 +93,8 @@ const document = JSON.parse(JSON.stringify(toDocument(ENDPOINTS))) as {
   readonly components: unknown;
 };
 
-/** What is wrong with an answer by the document; nothing where it is as promised. */
-function wrong(path: string, status: number, body: unknown): string[] {
+/** The violations of the document's schema; empty where the body conforms. */
+function violations(path: string, status: number, body: unknown): string[] {
   const schema = part(
     document.paths,
     path,
@@ -105,54 +105,54 @@ function wrong(path: string, status: number, body: unknown): string[] {
     "application/json",
     "schema",
   );
-  const whole = { ...(schema as Schema), components: document.components } as Schema;
-  const { errors } = new Validator(whole, "2020-12", false).validate(body);
+  const withComponents = { ...(schema as Schema), components: document.components } as Schema;
+  const { errors } = new Validator(withComponents, "2020-12", false).validate(body);
   return errors.map(({ instanceLocation, error }) => `${instanceLocation} ${error}`);
 }
 
 const pathOf = (path: string, id = "s"): string => path.replace("{session_id}", id);
 
-/** Those that are asked by GET; what is asked in a body has tests of its own. */
+/** The GET endpoints. The gateway serves the endpoint with a body. */
 const READING = ENDPOINTS.filter(({ body }) => !body);
 
-describe("answers are as the document says", () => {
-  it.each(READING.map(({ path }) => path))("%s", async (path) => {
-    expect(wrong(path, 200, await good(pathOf(path)))).toEqual([]);
+describe("responses and the OpenAPI document", () => {
+  it.each(READING.map(({ path }) => path))("agree for %s", async (path) => {
+    expect(violations(path, 200, await fetchOk(pathOf(path)))).toEqual([]);
   });
 
-  it("of every session by itself, of empty lists and empty pages", async () => {
+  it("agree for every single session, empty lists and empty pages", async () => {
     for (const id of ["s", "t", String(other["id"]), String(first["id"])])
-      expect(wrong("/sessions/{session_id}", 200, await good(`/sessions/${id}`))).toEqual([]);
+      expect(violations("/sessions/{session_id}", 200, await fetchOk(`/sessions/${id}`))).toEqual([]);
     for (const path of ["/sessions", "/interceptions", "/usage", "/attribution"])
-      expect(wrong(path, 200, await good(`${path}?model=none`))).toEqual([]);
-    const past = await good(`/sessions/s?after_id=${idAt(T0 + DAY)}`);
-    expect(wrong("/sessions/{session_id}", 200, past)).toEqual([]);
-    expect(wrong("/usage", 200, await good("/usage?group_by=model"))).toEqual([]);
+      expect(violations(path, 200, await fetchOk(`${path}?model=none`))).toEqual([]);
+    const past = await fetchOk(`/sessions/s?after_id=${idAt(T0 + DAY)}`);
+    expect(violations("/sessions/{session_id}", 200, past)).toEqual([]);
+    expect(violations("/usage", 200, await fetchOk("/usage?group_by=model"))).toEqual([]);
   });
 
-  it.each<[number, string, Parameters<typeof ask>[1]]>([
+  it.each<[number, string, Parameters<typeof fetchApi>[1]]>([
     [400, "?limit=0", {}],
     [400, "?no_such=1", {}],
     [401, "", { headers: {} }],
     [404, "/no/such", {}],
     [405, "", { method: "POST" }],
     [503, "", { database: null }],
-  ])("refusals too: %i", async (status, query, asking) => {
-    const answer = await ask(`/usage${query}`, asking);
-    expect(answer.status).toBe(status);
-    expect(wrong("/usage", status, answer.json)).toEqual([]);
+  ])("agree for refusals: %i", async (status, query, options) => {
+    const response = await fetchApi(`/usage${query}`, options);
+    expect(response.status).toBe(status);
+    expect(violations("/usage", status, response.json)).toEqual([]);
   });
 
-  it("the check finds a field too many, one too few, and one of another type", async () => {
-    const body = (await good("/usage")) as Record<string, unknown>;
+  it("disagree for an extra field, a missing field, and a field of another type (self-check)", async () => {
+    const body = (await fetchOk("/usage")) as Record<string, unknown>;
     const { group_by: _, ...less } = body;
-    expect(wrong("/usage", 200, { ...body, more: 1 })).not.toEqual([]);
-    expect(wrong("/usage", 200, less)).not.toEqual([]);
-    expect(wrong("/usage", 200, { ...body, started_after: "yesterday" })).not.toEqual([]);
+    expect(violations("/usage", 200, { ...body, more: 1 })).not.toEqual([]);
+    expect(violations("/usage", 200, less)).not.toEqual([]);
+    expect(violations("/usage", 200, { ...body, started_after: "yesterday" })).not.toEqual([]);
   });
 });
 
-/** For each parameter of each endpoint, a query under which the answer is another one. */
+/** For each parameter of each endpoint, a value that changes the response. */
 const TRAITS = {
   initiator: BOB,
   actor: "coder-agents",
@@ -195,19 +195,19 @@ const CHANGES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   "/openapi.json": {},
 };
 
-/** Lets in what it names and changes nothing but where two sessions have one id. */
+/** Changes the response only where two sessions share an id. */
 const NARROWS = new Set(["/sessions/{session_id} initiator"]);
 
 describe("every documented parameter", () => {
   it.each(READING.map(({ path, parameters }) => [path, Object.keys(parameters)] as const))(
-    "of %s is taken and changes the answer",
+    "of %s is accepted and changes the response",
     async (path, names) => {
       const changes = CHANGES[path] ?? {};
       expect(Object.keys(changes).toSorted()).toEqual(names.toSorted());
-      const before = await ask(pathOf(path));
+      const before = await fetchApi(pathOf(path));
       for (const name of names) {
         const query = `${name}=${encodeURIComponent(changes[name] ?? "")}`;
-        const { status, text } = await ask(`${pathOf(path)}?${query}`);
+        const { status, text } = await fetchApi(`${pathOf(path)}?${query}`);
         expect([name, status]).toEqual([name, 200]);
         expect([name, text === before.text]).toEqual([name, NARROWS.has(`${path} ${name}`)]);
       }

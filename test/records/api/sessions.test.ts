@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { storeEvents } from "../../../src/records/ledger/write/store.ts";
-import { ask, fault, good, items, part } from "../../support/in-workerd/api-client.ts";
+import { fetchApi, fetchFault, fetchOk, items, part } from "../../support/in-workerd/api-client.ts";
 import {
   ALICE,
   BOB,
@@ -26,7 +26,7 @@ const MINUTE = 60_000;
 const idsOf = (list: unknown): unknown[] => items(list, "sessions").map((one) => part(one, "id"));
 
 describe("GET /sessions", () => {
-  it("sums a session up in Coder's fields, whole", async () => {
+  it("returns a summary of the whole session in Coder's fields", async () => {
     const session = { client_session_id: "s1" };
     const first = interception(T0, { ...session, model: "b-model", provider: "team-anthropic" });
     const second = interception(T0 + MINUTE, {
@@ -44,7 +44,7 @@ describe("GET /sessions", () => {
       tokenUsage(second, { input_tokens: 5, cache_write_input_tokens: 7, cache_read_input_tokens: null }),
     ]);
     await insert("user_prompts", [userPrompt(first, "First one"), userPrompt(second, "x".repeat(1001))]);
-    expect(await good("/sessions")).toEqual({
+    expect(await fetchOk("/sessions")).toEqual({
       count: 1,
       count_is_capped: false,
       sessions: [
@@ -77,33 +77,33 @@ describe("GET /sessions", () => {
     });
   });
 
-  // The attack: SQLite takes a text to end at its first NUL, so that what follows would be on no page.
-  it("shows what was said behind a NUL", async () => {
-    const told = { model: "\0other", client_session_id: "s" };
+  // The attack: SQLite ends a text at its first NUL, so that the rest would appear on no page.
+  it("shows the text after a NUL", async () => {
+    const fields = { model: "\0other", client_session_id: "s" };
     await storeEvents(database, [
-      { ...START, ...told },
+      { ...START, ...fields },
       { ...PROMPT, prompt: "\0delete it all" },
-      { ...END, ...told },
+      { ...END, ...fields },
     ]);
-    const [session] = items(await good("/sessions"), "sessions");
+    const [session] = items(await fetchOk("/sessions"), "sessions");
     expect(part(session, "last_prompt")).toBe("\ufffddelete it all");
     expect(part(session, "models")).toEqual(["\ufffdother"]);
   });
 
-  it("leaves out what is not known: the end of what is open, a prompt that was not recorded", async () => {
+  it("omits the end of an open session, and a prompt that was not recorded", async () => {
     await insert("interceptions", [
       interception(T0, { client_session_id: "s" }),
       interception(T0 + 1, { client_session_id: "s", outcome: null, ended_at: null, usage: null }),
     ]);
-    const [session] = items(await good("/sessions"), "sessions");
+    const [session] = items(await fetchOk("/sessions"), "sessions");
     expect(session).not.toHaveProperty("ended_at");
     expect(session).not.toHaveProperty("last_prompt");
     expect(part(session, "usage_complete")).toBe(false);
   });
 
-  it("an initiator who is not the actor does not go by the actor's name", async () => {
+  it("does not give the actor's name to another initiator", async () => {
     await insert("interceptions", [interception(T0, { initiator_id: BOB, attribution: "asserted" })]);
-    const [session] = items(await good("/sessions"), "sessions");
+    const [session] = items(await fetchOk("/sessions"), "sessions");
     expect(part(session, "initiator")).toEqual({ id: BOB, username: BOB, name: "", avatar_url: "" });
     expect(part(session, "metadata")).toEqual({ actor_name: "alice" });
   });
@@ -117,34 +117,34 @@ describe("GET /sessions", () => {
       interception(T0 + 2),
       interception(T0 + 3, { client_session_id: "s" }),
     ]);
-    expect(idsOf(await good("/sessions"))).toEqual(["s", idAt(T0 + 2), idAt(T0)]);
+    expect(idsOf(await fetchOk("/sessions"))).toEqual(["s", idAt(T0 + 2), idAt(T0)]);
   });
 
-  it("one row that cannot be read hides no others", async () => {
+  it("returns the other rows when one has unreadable metadata", async () => {
     await insert("interceptions", [
       interception(T0, { metadata: "{broken" }),
       interception(T0 + 1, { metadata: null }),
     ]);
-    const list = items(await good("/sessions"), "sessions");
+    const list = items(await fetchOk("/sessions"), "sessions");
     expect(list.map((one) => part(one, "metadata"))).toEqual([{}, {}]);
   });
 
-  it("tokens beyond 64 bits are no failure", async () => {
+  it("sums tokens beyond 64 bits", async () => {
     const rows = Array.from({ length: 3 }, (_, n) => interception(T0, { client_session_id: "s" }, n));
     await insert("interceptions", rows);
     await insert(
       "token_usages",
       rows.map((row) => tokenUsage(row, { input_tokens: 2 ** 62 })),
     );
-    const [session] = items(await good("/sessions"), "sessions");
+    const [session] = items(await fetchOk("/sessions"), "sessions");
     expect(part(session, "token_usage_summary", "input_tokens")).toBe(3 * 2 ** 62);
-    await good("/usage");
-    await good("/sessions/s");
+    await fetchOk("/usage");
+    await fetchOk("/sessions/s");
   });
 
-  // The attack: each request names another model of 256 characters, until the list of them is too large for one value
-  // and the whole page fails.
-  it("a session that names 9,000 models does not take the page down", async () => {
+  // The attack: each request names another model of 256 characters, until the list exceeds the size of one value and the
+  // whole page fails.
+  it("returns the page when a session names 9,000 models", async () => {
     const rows = Array.from({ length: 9000 }, (_, n) =>
       interception(
         T0,
@@ -153,14 +153,14 @@ describe("GET /sessions", () => {
       ),
     );
     await insert("interceptions", rows);
-    const [session] = items(await good("/sessions"), "sessions");
+    const [session] = items(await fetchOk("/sessions"), "sessions");
     expect(items(session, "models").length).toBe(20);
     expect(items(session, "actor_ids").length).toBe(20);
     expect(part(session, "interceptions")).toBe(9000);
   });
 });
 
-/** `count` sessions of two interceptions, the second long after. */
+/** Inserts `count` sessions of two interceptions each. All second interceptions are after all first ones. */
 async function fill(count: number): Promise<void> {
   const rows: Row[] = [];
   for (let n = 0; n < count; n += 1) {
@@ -170,15 +170,15 @@ async function fill(count: number): Promise<void> {
   await insert("interceptions", rows);
 }
 
-describe("the list's pages", () => {
+describe("pages of the session list", () => {
   it.each(["after_id", "after_session_id"])(
-    "by %s: nothing twice, nothing passed over, while sessions and interceptions are added",
+    "repeat and skip no session by %s while sessions and interceptions are added",
     async (cursor) => {
       await fill(25);
       const seen: unknown[] = [];
       let query = "/sessions?limit=4";
       for (let page = 0; ; page += 1) {
-        const sessions = items(await good(query), "sessions");
+        const sessions = items(await fetchOk(query), "sessions");
         if (sessions.length === 0) break;
         seen.push(...sessions.map((one) => part(one, "id")));
         const last = sessions.at(-1);
@@ -193,45 +193,45 @@ describe("the list's pages", () => {
     },
   );
 
-  it("by offset, as Coder's consumers page", async () => {
+  it("start at an offset, as Coder's consumers page", async () => {
     await fill(5);
-    expect(idsOf(await good("/sessions?limit=2&offset=3"))).toEqual(["s1", "s0"]);
+    expect(idsOf(await fetchOk("/sessions?limit=2&offset=3"))).toEqual(["s1", "s0"]);
   });
 
-  it("counts all that match, whatever the page, up to 1,000", async () => {
+  it("count the matches on all pages, up to 1,000", async () => {
     await fill(5);
-    expect(part(await good("/sessions?limit=1&offset=2"), "count")).toBe(5);
+    expect(part(await fetchOk("/sessions?limit=1&offset=2"), "count")).toBe(5);
     await insert(
       "interceptions",
       Array.from({ length: 1000 }, (_, n) => interception(T0 - 5000, { client_session_id: `m${n}` }, n)),
     );
-    const list = await good("/sessions?limit=1");
+    const list = await fetchOk("/sessions?limit=1");
     expect([part(list, "count"), part(list, "count_is_capped")]).toEqual([1000, true]);
   });
 
-  it("a cursor that is no session's is refused", async () => {
-    expect(await fault("/sessions?after_session_id=none")).toEqual([400, "after_session_id"]);
+  it("reject a cursor that is not a session's id", async () => {
+    expect(await fetchFault("/sessions?after_session_id=none")).toEqual([400, "after_session_id"]);
   });
 
-  // The attack: a session under somebody else's id, long before or after theirs. A guess at where such a cursor stands
-  // would pass over what lies between, or repeat it for ever.
-  it("a cursor that several initiators have is refused; their own cursors go on", async () => {
+  // The attack: a session under another initiator's session id, long before or after theirs. Guessing the position of
+  // such a cursor would skip the sessions between, or repeat them forever.
+  it("reject a session id that several initiators share, and accept `after_id` instead", async () => {
     await insert("interceptions", [
       interception(T0, { client_session_id: "s", initiator_id: BOB }),
       interception(T0 + 1, { client_session_id: "between" }),
       interception(T0 + 2, { client_session_id: "s" }),
     ]);
-    const [first] = items(await good("/sessions?limit=1"), "sessions");
-    expect(await fault("/sessions?limit=1&after_session_id=s")).toEqual([400, "after_session_id"]);
-    const rest = await good(`/sessions?after_id=${String(part(first, "cursor"))}`);
+    const [first] = items(await fetchOk("/sessions?limit=1"), "sessions");
+    expect(await fetchFault("/sessions?limit=1&after_session_id=s")).toEqual([400, "after_session_id"]);
+    const rest = await fetchOk(`/sessions?after_id=${String(part(first, "cursor"))}`);
     expect(idsOf(rest)).toEqual(["between", "s"]);
-    const hers = `/sessions?after_session_id=s&initiator=${ALICE}`;
-    expect(idsOf(await good(hers))).toEqual(["between"]);
+    const filtered = `/sessions?after_session_id=s&initiator=${ALICE}`;
+    expect(idsOf(await fetchOk(filtered))).toEqual(["between"]);
   });
 });
 
-describe("the list's filters", () => {
-  it("list a session where any of its interceptions matches, whole, at the first that does", async () => {
+describe("filters of the session list", () => {
+  it("list a whole session where any of its interceptions matches, at the first match", async () => {
     await insert("interceptions", [
       interception(T0, { client_session_id: "old" }),
       interception(T0 + MINUTE, { client_session_id: "other", model: "wanted" }),
@@ -239,30 +239,30 @@ describe("the list's filters", () => {
       interception(T0 + 3 * MINUTE, { client_session_id: "old" }),
       interception(T0 + 4 * MINUTE, { client_session_id: "never" }),
     ]);
-    const list = items(await good("/sessions?model=wanted"), "sessions");
+    const list = items(await fetchOk("/sessions?model=wanted"), "sessions");
     expect(list.map((one) => part(one, "id"))).toEqual(["old", "other"]);
     expect(part(list[0], "interceptions")).toBe(3);
     expect(part(list[0], "started_at")).toBe(iso(T0));
     expect(part(list[0], "cursor")).toBe(idAt(T0 + 2 * MINUTE));
-    const next = await good(`/sessions?model=wanted&limit=1&after_id=${String(part(list[0], "cursor"))}`);
+    const next = await fetchOk(`/sessions?model=wanted&limit=1&after_id=${String(part(list[0], "cursor"))}`);
     expect(idsOf(next)).toEqual(["other"]);
     expect(part(next, "count")).toBe(2);
-    expect(idsOf(await good("/sessions?model=wanted&limit=1&after_session_id=old"))).toEqual(["other"]);
+    expect(idsOf(await fetchOk("/sessions?model=wanted&limit=1&after_session_id=old"))).toEqual(["other"]);
   });
 
-  it("a span finds sessions that began before it", async () => {
+  it("list a session that started before the time range", async () => {
     await insert("interceptions", [
       interception(T0, { client_session_id: "long" }),
       interception(T0 + 60 * MINUTE, { client_session_id: "long" }),
       interception(T0, { client_session_id: "short" }, 1),
     ]);
-    expect(idsOf(await good(`/sessions?started_after=${iso(T0 + MINUTE)}`))).toEqual(["long"]);
-    expect(idsOf(await good(`/sessions?started_before=${iso(T0 + MINUTE)}`))).toEqual(["short", "long"]);
+    expect(idsOf(await fetchOk(`/sessions?started_after=${iso(T0 + MINUTE)}`))).toEqual(["long"]);
+    expect(idsOf(await fetchOk(`/sessions?started_before=${iso(T0 + MINUTE)}`))).toEqual(["short", "long"]);
   });
 });
 
 describe("GET /sessions/{session_id}", () => {
-  it("is Coder's whole session with its threads, actions, thoughts and tool calls", async () => {
+  it("returns Coder's session with its threads, actions, thoughts and tool calls", async () => {
     const session = { client_session_id: "s1" };
     const root = interception(T0, { ...session, model: null, credential_hint: null });
     const loop = interception(T0 + 1000, {
@@ -316,7 +316,7 @@ describe("GET /sessions/{session_id}", () => {
       outcome: "completed",
       usage_complete: true,
     };
-    expect(await good("/sessions/s1")).toEqual({
+    expect(await fetchOk("/sessions/s1")).toEqual({
       id: "s1",
       initiator: { id: ALICE, username: "alice", name: "alice", avatar_url: "" },
       providers: ["anthropic"],
@@ -384,7 +384,7 @@ describe("GET /sessions/{session_id}", () => {
     });
   });
 
-  it("a thread that is open has no end", async () => {
+  it("omits the end of an open thread", async () => {
     const root = interception(T0, { client_session_id: "s" });
     const open = {
       client_session_id: "s",
@@ -393,19 +393,19 @@ describe("GET /sessions/{session_id}", () => {
       ended_at: null,
     };
     await insert("interceptions", [root, interception(T0 + 1, { ...open, usage: null })]);
-    const [thread] = items(await good("/sessions/s"), "threads");
+    const [thread] = items(await fetchOk("/sessions/s"), "threads");
     expect(thread).not.toHaveProperty("ended_at");
     expect([part(thread, "outcome"), part(thread, "usage_complete")]).toEqual([null, false]);
   });
 
-  it("pages threads forwards and backwards, each whole", async () => {
+  it("pages whole threads forwards and backwards", async () => {
     const rows = Array.from({ length: 7 }, (_, n) => interception(T0 + n, { client_session_id: "s" }));
     const loops = rows.map((row, n) =>
       interception(T0 + 100 + n, { client_session_id: "s", thread_root_id: String(row["id"]) }),
     );
     await insert("interceptions", [...rows, ...loops]);
     const threads = async (query: string): Promise<unknown[]> => {
-      const page = await good(`/sessions/s?${query}`);
+      const page = await fetchOk(`/sessions/s?${query}`);
       expect(part(page, "interceptions")).toBe(14);
       return items(page, "threads").map((one) => rows.findIndex(({ id }) => id === part(one, "id")));
     };
@@ -416,23 +416,23 @@ describe("GET /sessions/{session_id}", () => {
     expect(await threads(`limit=3&after_id=${at(6)}`)).toEqual([]);
     expect(await threads(`limit=2&before_id=${at(6)}`)).toEqual([4, 5]);
     expect(await threads(`before_id=${at(0)}`)).toEqual([]);
-    const [first] = items(await good("/sessions/s?limit=1"), "threads");
+    const [first] = items(await fetchOk("/sessions/s?limit=1"), "threads");
     expect(part(first, "ended_at")).toBe(iso(T0 + 1000));
-    expect(await good(`/sessions/s?after_id=${at(6)}`)).not.toHaveProperty("page_started_at");
+    expect(await fetchOk(`/sessions/s?after_id=${at(6)}`)).not.toHaveProperty("page_started_at");
   });
 
-  it("a thread whose first interception is gone, or in another session, is still one", async () => {
+  it("returns one thread where its first interception was deleted or is in another session", async () => {
     const gone = idAt(T0 - MINUTE);
     await insert("interceptions", [
       interception(T0, { client_session_id: "s", thread_root_id: gone, model: "second" }),
       interception(T0 + 1, { client_session_id: "s", thread_root_id: gone }),
     ]);
-    const threads = items(await good("/sessions/s"), "threads");
+    const threads = items(await fetchOk("/sessions/s"), "threads");
     expect(threads.map((one) => [part(one, "id"), part(one, "model")])).toEqual([[gone, "second"]]);
   });
 
-  // The attack: Bob's client sends Alice's session id. Were a session its id alone, his requests would stand among hers.
-  it("the same id under two initiators is two sessions, and whose is meant must be said", async () => {
+  // The attack: Bob's client sends Alice's session id. If the id alone were the key, his requests would be in her session.
+  it("separates sessions of two initiators with one id, and requires `initiator`", async () => {
     const hers = interception(T0, { client_session_id: "shared" });
     const his = interception(T0 + 1, {
       client_session_id: "shared",
@@ -442,42 +442,44 @@ describe("GET /sessions/{session_id}", () => {
     });
     await insert("interceptions", [hers, his]);
     await insert("tool_usages", [toolUsage(his, 0)]);
-    const listed = items(await good("/sessions"), "sessions");
+    const listed = items(await fetchOk("/sessions"), "sessions");
     expect(listed.map((one) => part(one, "initiator", "id"))).toEqual([BOB, ALICE]);
-    expect(await fault("/sessions/shared")).toEqual([400, "initiator"]);
-    const { json } = await ask("/sessions/shared");
-    expect(part(json, "validations", 0, "detail")).toContain("whose id several initiators have");
-    const whose = await good(`/sessions/shared?initiator=${ALICE.toUpperCase()}`);
-    expect(part(whose, "interceptions")).toBe(1);
-    expect(items(whose, "threads").map((one) => part(one, "id"))).toEqual([hers["id"]]);
-    const byId = await good(`/sessions/${String(his["id"])}`);
+    expect(await fetchFault("/sessions/shared")).toEqual([400, "initiator"]);
+    const { json } = await fetchApi("/sessions/shared");
+    expect(part(json, "validations", 0, "detail")).toContain(
+      "required when sessions of several initiators share the session id",
+    );
+    const session = await fetchOk(`/sessions/shared?initiator=${ALICE.toUpperCase()}`);
+    expect(part(session, "interceptions")).toBe(1);
+    expect(items(session, "threads").map((one) => part(one, "id"))).toEqual([hers["id"]]);
+    const byId = await fetchOk(`/sessions/${String(his["id"])}`);
     expect(part(byId, "initiator", "id")).toBe(BOB);
-    expect((await ask("/sessions/shared?initiator=carol")).status).toBe(404);
+    expect((await fetchApi("/sessions/shared?initiator=carol")).status).toBe(404);
   });
 
   it.each(["a/b", "..", "%2e", "a%2Fb", "\\", "?#&", "sessions", "%"])(
-    "a session that is called %j is found by an interception of it",
+    "finds a session with id %j by the id of one of its interceptions",
     async (name) => {
       await insert("interceptions", [interception(T0, { client_session_id: name })]);
-      const [listed] = items(await good("/sessions"), "sessions");
-      const found = await good(`/sessions/${String(part(listed, "first_interception_id"))}`);
-      expect(part(found, "id")).toBe(name);
+      const [listed] = items(await fetchOk("/sessions"), "sessions");
+      const session = await fetchOk(`/sessions/${String(part(listed, "first_interception_id"))}`);
+      expect(part(session, "id")).toBe(name);
     },
   );
 
-  it("a session's id in escapes is read", async () => {
+  it("decodes the escapes of a session's id", async () => {
     await insert("interceptions", [interception(T0, { client_session_id: "a:b?c#d e" })]);
-    expect(part(await good("/sessions/a%3Ab%3Fc%23d%20e"), "interceptions")).toBe(1);
+    expect(part(await fetchOk("/sessions/a%3Ab%3Fc%23d%20e"), "interceptions")).toBe(1);
   });
 
-  it("404 for none", async () => {
-    expect((await ask("/sessions/none")).status).toBe(404);
-    expect((await ask(`/sessions/${idAt(T0)}`)).status).toBe(404);
+  it("responds 404 for an unknown session", async () => {
+    expect((await fetchApi("/sessions/none")).status).toBe(404);
+    expect((await fetchApi(`/sessions/${idAt(T0)}`)).status).toBe(404);
   });
 
-  // The attack: content by the megabyte, so that showing it takes the memory that everybody's streams run in.
-  it("nor does a NUL at its beginning, or an error in an input's place, make a text pass for a short one", async () => {
-    // SQLite ends a text's length at its first NUL: prompts that begin with one were all of length 0.
+  // The attack: megabytes of content, so that one response takes the memory that all requests of the isolate share.
+  it("counts the full size of a text that begins with a NUL, and of an error in place of an input", async () => {
+    // SQLite's length of a text ends at the first NUL: a text that begins with one has length 0.
     const rows = Array.from({ length: 40 }, (_, n) => interception(T0 + n, { client_session_id: "s" }));
     await insert("interceptions", rows);
     const hidden = `\u0000${"x".repeat(16_383)}`;
@@ -488,10 +490,10 @@ describe("GET /sessions/{session_id}", () => {
         Array.from({ length: 20 }, (_, n) => toolUsage(row, n, text)),
       );
     }
-    expect(await fault("/interceptions?limit=40")).toEqual([400, "limit"]);
+    expect(await fetchFault("/interceptions?limit=40")).toEqual([400, "limit"]);
   });
 
-  it("more than can be answered at once is refused by its limit, and had in smaller pages", async () => {
+  it("rejects a limit whose response would be too large, and serves smaller pages", async () => {
     const rows = Array.from({ length: 60 }, (_, n) => interception(T0 + n, { client_session_id: "s" }));
     await insert("interceptions", rows);
     const long = "x".repeat(16_384);
@@ -500,9 +502,9 @@ describe("GET /sessions/{session_id}", () => {
         "tool_usages",
         Array.from({ length: 20 }, (_, n) => toolUsage(row, n, { input: long })),
       );
-    expect(await fault("/sessions/s?limit=60")).toEqual([400, "limit"]);
-    expect(await fault("/interceptions?limit=60")).toEqual([400, "limit"]);
-    expect(items(await good("/sessions/s?limit=20"), "threads").length).toBe(20);
-    expect(items(await good("/interceptions?limit=20"), "results").length).toBe(20);
+    expect(await fetchFault("/sessions/s?limit=60")).toEqual([400, "limit"]);
+    expect(await fetchFault("/interceptions?limit=60")).toEqual([400, "limit"]);
+    expect(items(await fetchOk("/sessions/s?limit=20"), "threads").length).toBe(20);
+    expect(items(await fetchOk("/interceptions?limit=20"), "results").length).toBe(20);
   });
 });

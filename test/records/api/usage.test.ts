@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { toCsv } from "../../../src/records/api/kit/csv.ts";
-import { ask, good, items, NOW, part } from "../../support/in-workerd/api-client.ts";
+import { fetchApi, fetchOk, items, NOW, part } from "../../support/in-workerd/api-client.ts";
 import {
   ALICE,
   BOB,
@@ -18,7 +18,7 @@ beforeEach(emptyLedger);
 
 const DAY = 86_400_000;
 
-/** Three requests of Alice's on two days, one of Bob's that is not known to the end, one that has not ended. */
+/** Three requests by Alice on two days; two by Bob, of which one has partial usage and one has not ended. */
 async function fill(): Promise<void> {
   const rows: Row[] = [
     interception(T0 - DAY, { model: "m1" }),
@@ -54,12 +54,12 @@ const times = (factor: number): typeof TOKENS => ({
 });
 
 const modelsOf = async (query: string): Promise<unknown[]> =>
-  items(await good(`/usage?group_by=model${query}`), "results").map((one) => part(one, "key"));
+  items(await fetchOk(`/usage?group_by=model${query}`), "results").map((one) => part(one, "key"));
 
 describe("GET /usage", () => {
-  it("adds up by initiator, most requests first, and says how much is not known", async () => {
+  it("groups by initiator, most requests first, with the number of requests of unknown usage", async () => {
     await fill();
-    expect(await good("/usage")).toEqual({
+    expect(await fetchOk("/usage")).toEqual({
       group_by: "initiator",
       started_after: iso(NOW - 30 * DAY),
       started_before: iso(NOW),
@@ -90,34 +90,34 @@ describe("GET /usage", () => {
         ["2026-11-22", 1],
       ],
     ],
-  ])("by %s", async (group, rows) => {
+  ])("groups by %s", async (group, rows) => {
     await fill();
-    const results = items(await good(`/usage?group_by=${group}`), "results");
+    const results = items(await fetchOk(`/usage?group_by=${group}`), "results");
     expect(results.map((one) => [part(one, "key"), part(one, "requests")])).toEqual(rows);
   });
 
-  it("what is equal stands in the order of its keys, and a limit cuts the rest off and says so", async () => {
+  it("orders equal counts by key, and marks results that the limit truncates", async () => {
     await insert(
       "interceptions",
       ["c", "a", "b"].map((model, n) => interception(T0 + n, { model })),
     );
     expect(await modelsOf("")).toEqual(["a", "b", "c"]);
     expect(await modelsOf("&limit=2")).toEqual(["a", "b"]);
-    expect(part(await good("/usage?group_by=model&limit=2"), "results_are_capped")).toBe(true);
-    expect(part(await good("/usage?group_by=model&limit=3"), "results_are_capped")).toBe(false);
+    expect(part(await fetchOk("/usage?group_by=model&limit=2"), "results_are_capped")).toBe(true);
+    expect(part(await fetchOk("/usage?group_by=model&limit=3"), "results_are_capped")).toBe(false);
   });
 
-  it("several usages of one interception are one request", async () => {
+  it("counts several usages of one interception as one request", async () => {
     const one = interception(T0);
     await insert("interceptions", [one]);
     await insert("token_usages", [tokenUsage(one), tokenUsage(one, { id: "another" })]);
-    const [row] = items(await good("/usage"), "results");
+    const [row] = items(await fetchOk("/usage"), "results");
     expect(row).toEqual({ key: ALICE, requests: 1, ...times(2), unknown_usage: 0 });
-    const [share] = items(await good("/attribution"), "results");
+    const [share] = items(await fetchOk("/attribution"), "results");
     expect([part(share, "requests"), part(share, "tokens")]).toEqual([1, 66]);
   });
 
-  it("reads the last 30 days unless told otherwise", async () => {
+  it("reads the last 30 days by default", async () => {
     await insert("interceptions", [
       interception(NOW - 30 * DAY - 1, { model: "before" }),
       interception(NOW - 30 * DAY, { model: "first" }),
@@ -133,9 +133,9 @@ describe("GET /usage", () => {
 });
 
 describe("GET /attribution", () => {
-  it("gives each attribution's share of requests and tokens, day by day", async () => {
+  it("returns each attribution's share of requests and tokens per day", async () => {
     await fill();
-    expect(await good("/attribution")).toEqual({
+    expect(await fetchOk("/attribution")).toEqual({
       started_after: iso(NOW - 30 * DAY),
       started_before: iso(NOW),
       results: [
@@ -170,9 +170,9 @@ describe("GET /attribution", () => {
     });
   });
 
-  it("has no share of tokens where none are known", async () => {
+  it("returns a null share of tokens where no counts are known", async () => {
     await insert("interceptions", [interception(T0, { usage: "unknown" })]);
-    const [row] = items(await good("/attribution"), "results");
+    const [row] = items(await fetchOk("/attribution"), "results");
     expect([part(row, "tokens"), part(row, "share_of_tokens"), part(row, "unknown_usage")]).toEqual([
       0,
       null,
@@ -180,17 +180,17 @@ describe("GET /attribution", () => {
     ]);
   });
 
-  it("shares are of what matches", async () => {
+  it("calculates shares of the matching requests", async () => {
     await fill();
-    const rows = items(await good(`/attribution?initiator=${BOB}`), "results");
+    const rows = items(await fetchOk(`/attribution?initiator=${BOB}`), "results");
     expect(rows.map((row) => part(row, "share_of_requests"))).toEqual([1]);
   });
 });
 
 describe("CSV", () => {
-  it("holds the same as JSON, line for line", async () => {
+  it("has the same content as JSON", async () => {
     await fill();
-    const { text, headers } = await ask("/usage?format=csv");
+    const { text, headers } = await fetchApi("/usage?format=csv");
     expect(headers.get("content-type")).toBe("text/csv; charset=utf-8; header=present");
     expect(text).toBe(
       [
@@ -200,11 +200,11 @@ describe("CSV", () => {
         "",
       ].join("\r\n"),
     );
-    expect((await ask("/attribution?format=csv")).text.split("\r\n").slice(0, 2)).toEqual([
+    expect((await fetchApi("/attribution?format=csv")).text.split("\r\n").slice(0, 2)).toEqual([
       "day,attribution,requests,tokens,share_of_requests,share_of_tokens,unknown_usage",
       "2026-11-23,asserted,2,33,0.5,0.333333,2",
     ]);
-    expect((await ask("/usage?group_by=model&format=csv")).text.split("\r\n")[3]).toBe(",1,0,0,0,0,1");
+    expect((await fetchApi("/usage?group_by=model&format=csv")).text.split("\r\n")[3]).toBe(",1,0,0,0,0,1");
   });
 
   it.each([
@@ -216,15 +216,15 @@ describe("CSV", () => {
     [{}, "", "application/json"],
     [{ accept: "text/csv" }, "format=json", "application/json"],
     [{ accept: "application/json" }, "format=csv", "text/csv"],
-  ])("%j with ?%s is %s", async (accept, query, type) => {
+  ])("is chosen by %j with ?%s: %s", async (accept, query, type) => {
     const headers = { authorization: "Bearer admin-token-0123456789", ...accept };
-    const answer = await ask(`/usage?${query}`, { headers });
-    expect(answer.headers.get("content-type")).toContain(type);
-    expect(answer.headers.get("vary")).toBe("accept");
+    const response = await fetchApi(`/usage?${query}`, { headers });
+    expect(response.headers.get("content-type")).toContain(type);
+    expect(response.headers.get("vary")).toBe("accept");
   });
 
-  // The attack: a model called =HYPERLINK(…) runs when the auditor opens the file in a spreadsheet.
-  it("no cell is a formula", async () => {
+  // The attack: a model named =HYPERLINK(…) runs when the auditor opens the file in a spreadsheet.
+  it("has no cell that is a formula", async () => {
     const models = [
       "=1+1",
       "+1",
@@ -239,7 +239,7 @@ describe("CSV", () => {
       "interceptions",
       models.map((model, n) => interception(T0 + n, { model })),
     );
-    const { text } = await ask("/usage?group_by=model&format=csv");
+    const { text } = await fetchApi("/usage?group_by=model&format=csv");
     const cells = text
       .split(/\r\n(?=["'])|\r\n$/)
       .slice(1, -1)
@@ -249,12 +249,12 @@ describe("CSV", () => {
     expect(text).toContain(`"'=HYPERLINK(""http://evil.example"")"`);
   });
 
-  // The attack: a NUL in a model's name ends the file for a reader in C, and Python's refuses all of it.
-  it("no cell has a NUL", () => {
+  // The attack: a NUL in a model's name ends the file for readers in C, and Python's reader rejects the whole file.
+  it("has no cell with a NUL", () => {
     expect(toCsv({ columns: ["a"], rows: [["m\0n"], ["\0=1+1"]] })).toBe("a\r\nm\ufffdn\r\n\ufffd=1+1\r\n");
   });
 
-  it("is RFC 4180: quotes where they are needed, CRLF at every line's end", () => {
+  it("conforms to RFC 4180: quotes where they are needed, CRLF after every line", () => {
     const rows = [
       ["a,b", 'say "hi"', "two\r\nlines", null, 0.5],
       ["", " plain ", "ü", 1, "don't"],
@@ -264,15 +264,15 @@ describe("CSV", () => {
     );
   });
 
-  it("holds nothing of what was said", async () => {
+  it("contains no prompt", async () => {
     await fill();
     await insert("user_prompts", [userPrompt(interception(T0), "CANARY-prompt")]);
     for (const path of ["/usage?format=csv", "/attribution?format=csv", "/usage", "/attribution"])
-      expect((await ask(path)).text).not.toContain("CANARY");
+      expect((await fetchApi(path)).text).not.toContain("CANARY");
   });
 
-  it("is had of sums only", async () => {
+  it("is served for sums only", async () => {
     for (const path of ["/sessions", "/interceptions", "/overrides"])
-      expect((await ask(`${path}?format=csv`)).status).toBe(400);
+      expect((await fetchApi(`${path}?format=csv`)).status).toBe(400);
   });
 });

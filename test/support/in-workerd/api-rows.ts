@@ -1,6 +1,6 @@
 /**
- * Rows of a ledger, written by SQL of the tests' own. Each builder gives a whole row; a test names only what it is
- * about.
+ * Ledger rows, inserted by the tests' own SQL. Each builder returns a complete row; a test overrides only the columns that
+ * it is about.
  */
 import { env } from "cloudflare:workers";
 import { uuidV7 } from "../../../src/shared/uuid.ts";
@@ -33,19 +33,19 @@ export type TableName = (typeof TABLES)[number];
 
 export const database = (env as { readonly LEDGER: D1Database }).LEDGER;
 
-export type Asked = { readonly text: string; readonly values: readonly unknown[] };
+export type BoundQuery = { readonly text: string; readonly values: readonly unknown[] };
 
-/** The tests' ledger, watched, its queries changed on the way, or failing. */
-export function throughLedger({
+/** The tests' ledger, with its queries observed or changed, or failing. */
+export function wrapLedger({
   onQuery = () => undefined,
   change = (text) => text,
   failure = null,
 }: {
-  readonly onQuery?: (asked: Asked) => void;
+  readonly onQuery?: (query: BoundQuery) => void;
   readonly change?: (text: string) => string;
   readonly failure?: Error | null;
 }): D1Database {
-  const whole: Pick<D1Database, "prepare" | "batch"> = {
+  const wrapped: Pick<D1Database, "prepare" | "batch"> = {
     prepare: (text) => {
       const statement = database.prepare(change(text));
       const bind = (...values: unknown[]): D1PreparedStatement => {
@@ -59,14 +59,14 @@ export function throughLedger({
       return database.batch(statements);
     },
   };
-  // Of a database, the API uses these two.
-  return whole as D1Database;
+  // The API uses only these two methods.
+  return wrapped as D1Database;
 }
 
-/** The ledger as it is after its migrations, without a row. */
+/** Applies the migrations where they are missing, and deletes every row. */
 export async function emptyLedger(): Promise<void> {
-  const known = await database.prepare("SELECT name FROM sqlite_schema WHERE name = 'interceptions'").all();
-  if (known.results.length === 0) {
+  const tables = await database.prepare("SELECT name FROM sqlite_schema WHERE name = 'interceptions'").all();
+  if (tables.results.length === 0) {
     for (const path of Object.keys(MIGRATIONS).toSorted()) {
       const statements = (MIGRATIONS[path] ?? "")
         .replace(/--.*$/gm, "")
@@ -83,23 +83,23 @@ export async function insert(table: TableName, rows: readonly Row[]): Promise<vo
     await database.batch(
       rows.slice(at, at + 500).map((row) => {
         const names = Object.keys(row);
-        const marks = names.map(() => "?").join(", ");
+        const placeholders = names.map(() => "?").join(", ");
         return database
-          .prepare(`INSERT INTO ${table} (${names.join(", ")}) VALUES (${marks})`)
+          .prepare(`INSERT INTO ${table} (${names.join(", ")}) VALUES (${placeholders})`)
           .bind(...Object.values(row));
       }),
     );
   }
 }
 
-/** The id of the `n`th of its millisecond, as the interceptor makes them. */
+/** The id of the `n`th interception in a millisecond (UUID version 7). */
 export function idAt(at: number, n = 0): string {
   return uuidV7(at, `00000000-0000-4000-8000-${n.toString(16).padStart(12, "0")}`);
 }
 
 export const iso = (at: number): string => new Date(at).toISOString();
 
-/** One that is over and whose usage is known, by Alice herself, in no session but its own. */
+/** A completed interception with final usage, by Alice herself, without a client session id. */
 export function interception(at: number, over: Row = {}, n = 0): Row {
   return {
     id: idAt(at, n),
@@ -152,10 +152,10 @@ export function interception(at: number, over: Row = {}, n = 0): Row {
   };
 }
 
-/** What belongs to an interception: an id of its own in the same millisecond, told apart by `n`. */
+/** The common columns of a row that belongs to an interception. Its id has the same millisecond and differs by `n`. */
 function owned({ id, initiator_id: initiator, started_at: at }: Row, n: number): Row {
-  const from = `${String(id).slice(0, 14)}8${String(id).slice(15, 24)}${n.toString(16).padStart(4, "0")}${String(id).slice(28)}`;
-  return { id: from, interception_id: id ?? null, initiator_id: initiator ?? null, created_at: at ?? null };
+  const ownId = `${String(id).slice(0, 14)}8${String(id).slice(15, 24)}${n.toString(16).padStart(4, "0")}${String(id).slice(28)}`;
+  return { id: ownId, interception_id: id ?? null, initiator_id: initiator ?? null, created_at: at ?? null };
 }
 
 export function tokenUsage(of: Row, over: Row = {}): Row {
@@ -204,7 +204,7 @@ export function modelThought(of: Row, position: number, content: string): Row {
   };
 }
 
-/** The service account asserted Alice, and that counted. */
+/** An accepted assertion: a service account named Alice as the owner. */
 export function override(at: number, over: Row = {}, n = 0): Row {
   return {
     id: idAt(at, n),
@@ -237,7 +237,7 @@ export function override(at: number, over: Row = {}, n = 0): Row {
   };
 }
 
-/** Two spoke for each other in a chat. */
+/** Two initiators used one chat id. */
 export function anomaly(at: number, over: Row = {}, n = 0): Row {
   return {
     id: idAt(at, n),
