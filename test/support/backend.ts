@@ -1,12 +1,15 @@
-/** A small HTTP server on 127.0.0.1 that stands in for somebody else's API, keeps what it was asked, and can fail. */
+/** An HTTP server on 127.0.0.1 that stands in for a third-party API, keeps its requests and can simulate failures. */
 import { createServer, type IncomingMessage } from "node:http";
 import type { AddressInfo } from "node:net";
 import { until } from "./deadline.ts";
 
 /**
- * - `working`: answers by its routes.
- * - `failing`: 500 · `hanging`: never answers · `redirecting`: 302 to another path of its own that would say yes.
- * - `garbled`: 200 and no JSON · `dribbling`: 200, and a body that does not end.
+ * - `working`: responds according to its routes.
+ * - `failing`: 500.
+ * - `hanging`: never responds.
+ * - `redirecting`: 302 to another of its paths, which would accept the credential.
+ * - `garbled`: 200 with a body that is not JSON.
+ * - `dribbling`: 200 with a body that never ends.
  */
 export type BackendMode = "working" | "failing" | "hanging" | "redirecting" | "garbled" | "dribbling";
 
@@ -16,41 +19,41 @@ export type BackendRequest = {
   readonly headers: IncomingMessage["headers"];
 };
 
-/** Status and body: a text as it is, anything else as JSON. */
+/** Status and body. A string is sent unchanged, any other value as JSON. */
 export type Reply = readonly [status: number, body: unknown];
 
 export type Backend = {
   readonly url: string;
   readonly requests: readonly BackendRequest[];
   setMode(mode: BackendMode): void;
-  /** Answers wait until the returned function is called. */
+  /** Delays responses until the returned function is called. */
   hold(): () => void;
   waitForRequests(count: number): Promise<void>;
-  /** Forgets what it was asked. */
+  /** Discards the recorded requests. */
   clear(): void;
   close(): Promise<void>;
 };
 
-const REDIRECTED = "/redirected";
+const REDIRECT_PATH = "/redirected";
 
-/** On a port of its own, or on `port`. */
+/** Listens on `port`, by default on a free one. */
 export async function startBackend(
-  reply: (asked: BackendRequest) => Reply | Promise<Reply>,
+  reply: (request: BackendRequest) => Promise<Reply>,
   port = 0,
 ): Promise<Backend> {
-  const asked: BackendRequest[] = [];
+  const requests: BackendRequest[] = [];
   let mode: BackendMode = "working";
   let held: Promise<unknown> = Promise.resolve();
   const server = createServer(async ({ method = "", url = "", headers }, response) => {
-    const one = { method, path: url, headers };
-    asked.push(one);
+    const request = { method, path: url, headers };
+    requests.push(request);
     await held;
     if (mode === "hanging") return;
     if (mode === "failing") return void response.writeHead(500).end("CANARY of a backend");
     if (mode === "garbled") return void response.writeHead(200).end("<html>CANARY of a backend</html>");
     if (mode === "dribbling") return void response.writeHead(200).write("{");
-    if (mode === "redirecting") return void response.writeHead(302, { location: REDIRECTED }).end();
-    const [status, body] = await reply(one);
+    if (mode === "redirecting") return void response.writeHead(302, { location: REDIRECT_PATH }).end();
+    const [status, body] = await reply(request);
     const isText = typeof body === "string";
     response
       .writeHead(status, { "content-type": isText ? "text/plain" : "application/json" })
@@ -62,7 +65,7 @@ export async function startBackend(
   });
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    requests: asked,
+    requests,
     setMode: (next) => void (mode = next),
     hold: () => {
       const { promise, resolve } = Promise.withResolvers<void>();
@@ -71,10 +74,10 @@ export async function startBackend(
     },
     waitForRequests: async (count) =>
       void (await until(
-        () => asked.length >= count || undefined,
-        () => `waited for ${count} questions; there are ${asked.length}`,
+        () => requests.length >= count || undefined,
+        () => `waited for ${count} requests; there are ${requests.length}`,
       )),
-    clear: () => void (asked.length = 0),
+    clear: () => void (requests.length = 0),
     close: async () => {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));

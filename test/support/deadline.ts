@@ -1,33 +1,33 @@
 /**
- * Waiting for a condition. Bounds here never decide how fast something must be; they only turn a hang into a failure
- * that says what was being waited for and what there was instead.
+ * Waiting for a condition. The timeouts here set no performance requirement. They turn a hang into a failure that names
+ * the expected condition and the actual state.
  */
-const GENEROUS_MS = 10_000;
+const TIMEOUT_MS = 10_000;
 const POLL_MS = 5;
 
-/** Resolves as `promise` does, or fails after the bound with `describe()`. */
-export async function within<T>(promise: Promise<T>, describe: () => string, ms = GENEROUS_MS): Promise<T> {
+/** Settles as `promise` does. @throws an error with `describe()` after `ms`. */
+export async function within<T>(promise: Promise<T>, describe: () => string, ms = TIMEOUT_MS): Promise<T> {
   let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<never>((_, reject) => {
+  const timeout = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(new Error(`after ${ms} ms: ${describe()}`)), ms);
   });
   try {
-    return await Promise.race([promise, late]);
+    return await Promise.race([promise, timeout]);
   } finally {
     clearTimeout(timer);
   }
 }
 
-/** Looks again and again until `look` gives something other than `undefined`, and gives that. */
+/** Polls `read` and returns its first result that is not `undefined`. @throws an error with `describe()` after `ms`. */
 export async function until<T>(
-  look: () => T | undefined | Promise<T | undefined>,
+  read: () => T | undefined | Promise<T | undefined>,
   describe: () => string,
-  ms = GENEROUS_MS,
+  ms = TIMEOUT_MS,
 ): Promise<T> {
   const deadline = performance.now() + ms;
   for (;;) {
-    const found = await look();
-    if (found !== undefined) return found;
+    const result = await read();
+    if (result !== undefined) return result;
     if (performance.now() > deadline) throw new Error(`after ${ms} ms: ${describe()}`);
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }

@@ -1,6 +1,6 @@
 /**
- * The dialects that `wiring.ts` has, for tests over sockets, which cannot read it: it is written for the Worker's own
- * types. test/gateway/app/every-route.test.ts fails where a dialect is missing here.
+ * The dialects of `wiring.ts`. Socket tests run in Node and cannot import that file, which needs the Worker's types.
+ * test/gateway/app/every-route.test.ts fails if a dialect is missing here.
  */
 import { anthropic } from "../../src/gateway/provider/anthropic/dialect.ts";
 import { openai } from "../../src/gateway/provider/openai/dialect.ts";

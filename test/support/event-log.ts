@@ -1,6 +1,6 @@
 /**
- * What a running interceptor printed: raw lines, the events among them, and the Analytics Engine points (which the
- * fake data sets print as marked lines, in order with everything else).
+ * The output of a running interceptor: raw lines, the events among them, and Analytics Engine points. The fake data
+ * sets print points as marked lines, in order with the rest of the output.
  */
 import type { InterceptorEvent } from "../../src/events/event.ts";
 import { until } from "./deadline.ts";
@@ -9,17 +9,17 @@ import type { DataPoint } from "./strict-analytics.ts";
 export type LogLine = { readonly level: string; readonly message: string };
 export type WrittenPoint = { readonly dataset: string; readonly point: DataPoint };
 
-/** Begins the message of a line that is the fakes' own and not the Worker's. */
+/** Prefixes of lines that the fakes print, not the Worker. */
 export const POINT_MARK = "analytics point: ";
 export const FLUSH_MARK = "flush mark: ";
 export const QUEUE_MARK = "queue message: ";
 
-/** Of a long log, this much of its end says what went wrong. */
-const PRINTED_LINES = 60;
+/** Failure messages show this many lines from the end of the log. */
+const PRINTOUT_LINES = 60;
 
 export class EventLog {
   #lines: LogLine[] = [];
-  /** Events are parsed once: whoever waits for the last of thousands looks again and again. */
+  /** Each event is parsed once, because `waitForEvents` polls a log that can hold thousands of lines. */
   #events: InterceptorEvent[] = [];
   #parsedLines = 0;
 
@@ -39,13 +39,13 @@ export class EventLog {
 
   /** Every line the Worker or the runtime printed. */
   lines(): LogLine[] {
-    return this.#lines.filter(isTheWorkers);
+    return this.#lines.filter(isFromWorker);
   }
 
-  /** The interception log. A line that looks like an event and is not one JSON object is an error. */
+  /** The interception log. Throws on a line that looks like an event but is not valid JSON. */
   events(): InterceptorEvent[] {
     for (const line of this.#lines.slice(this.#parsedLines)) {
-      if (isTheWorkers(line) && line.message.includes('"interception log"')) {
+      if (isFromWorker(line) && line.message.includes('"interception log"')) {
         this.#events.push(JSON.parse(line.message) as InterceptorEvent);
       }
       this.#parsedLines += 1;
@@ -60,32 +60,32 @@ export class EventLog {
       .filter((written) => dataset === undefined || written.dataset === dataset);
   }
 
-  /** What went into the queue, message by message, each a list of events. */
+  /** The events of all queue messages, in order. */
   queued(): InterceptorEvent[] {
     return this.#lines
       .filter(({ message }) => message.startsWith(QUEUE_MARK))
       .flatMap(({ message }) => JSON.parse(message.slice(QUEUE_MARK.length)) as InterceptorEvent[]);
   }
 
-  /** The events, as soon as they satisfy. Fails with all that was printed. */
+  /** The events, as soon as `isDone` accepts them. A timeout fails with the end of the log. */
   static async waitForEvents(
     read: () => EventLog,
-    enough: (events: readonly InterceptorEvent[]) => boolean,
+    isDone: (events: readonly InterceptorEvent[]) => boolean,
   ): Promise<InterceptorEvent[]> {
-    const look = () => {
+    const poll = () => {
       const events = read().events();
-      return enough(events) ? events : undefined;
+      return isDone(events) ? events : undefined;
     };
-    return until(look, () => `the events never satisfied\n  ${enough.toString()}\n${read().printout()}`);
+    return until(poll, () => `the events never satisfied\n  ${isDone.toString()}\n${read().printout()}`);
   }
 
   printout(): string {
-    const shown = this.#lines.slice(-PRINTED_LINES).map(({ level, message }) => `  ${level}: ${message}`);
+    const shown = this.#lines.slice(-PRINTOUT_LINES).map(({ level, message }) => `  ${level}: ${message}`);
     const hidden = this.#lines.length - shown.length;
     return [...(hidden > 0 ? [`  … ${hidden} lines before`] : []), ...shown].join("\n");
   }
 }
 
-function isTheWorkers({ message }: LogLine): boolean {
+function isFromWorker({ message }: LogLine): boolean {
   return ![POINT_MARK, FLUSH_MARK, QUEUE_MARK].some((mark) => message.startsWith(mark));
 }

@@ -1,6 +1,6 @@
 /**
- * A Coder deployment on 127.0.0.1, as far as it says who somebody is: `GET /api/v2/users/me` and `/api/v2/users/{id or
- * name}`, with the shapes and statuses that are documented.
+ * The user endpoints of a Coder deployment on 127.0.0.1: `GET /api/v2/users/me` and `/api/v2/users/{id or name}`, with
+ * the documented shapes and statuses.
  *
  *     const coder = await startFakeCoder();
  *     const token = coder.addUser({ username: "alice" });
@@ -23,14 +23,14 @@ export type CoderUser = {
 };
 
 export type FakeCoder = Backend & {
-  /** A user and a token of its own. */
+  /** Adds a user and returns its token. */
   addUser(over?: Partial<CoderUser>, token?: string): string;
   user(token: string): CoderUser;
   changeUser(token: string, over: Partial<CoderUser>): void;
   revoke(token: string): void;
 };
 
-/** A token of Coder's form that is nobody's, unless it is given to a user. */
+/** A token in Coder's format, which belongs to no user until `addUser` gets it. */
 export function coderToken(): string {
   const letters = randomBytes(64).toString("base64").replace(/[+/=]/g, "0");
   return `${letters.slice(0, 10)}-${letters.slice(10, 32)}`;
@@ -38,11 +38,11 @@ export function coderToken(): string {
 
 export async function startFakeCoder(port?: number): Promise<FakeCoder> {
   const users = new Map<string, CoderUser>();
-  const backend = await startBackend((asked) => answer(asked, users), port);
+  const backend = await startBackend(async (request) => reply(request, users), port);
   const user = (token: string): CoderUser => {
-    const found = users.get(token);
-    if (!found) throw new Error("there is no such token");
-    return found;
+    const owner = users.get(token);
+    if (!owner) throw new Error("there is no such token");
+    return owner;
   };
   return {
     ...backend,
@@ -73,8 +73,8 @@ function newUser(count: number): CoderUser {
 
 const BAD_KEY: Reply = [401, { message: "You are signed out or your session has expired." }];
 
-function answer({ method, path, headers }: BackendRequest, users: ReadonlyMap<string, CoderUser>): Reply {
-  // Where a redirect would lead: whoever follows one is somebody at once.
+function reply({ method, path, headers }: BackendRequest, users: ReadonlyMap<string, CoderUser>): Reply {
+  // The target of a redirect accepts every request, so a client that follows redirects gets an identity here.
   if (path === "/redirected") return [200, { ...newUser(0), username: "redirected" }];
   const token = headers["coder-session-token"];
   const caller = typeof token === "string" ? users.get(token) : undefined;

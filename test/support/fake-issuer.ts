@@ -1,6 +1,6 @@
 /**
- * An issuer of signed tokens on 127.0.0.1: publishes its keys at `/keys`, and at `/cdn-cgi/access/certs` as Cloudflare
- * Access does, and at `/login?email=…` logs in whoever asks, as Access does after it has asked for more.
+ * An issuer of signed tokens on 127.0.0.1. It publishes its keys at `/keys` and, like Cloudflare Access, at
+ * `/cdn-cgi/access/certs`. `/login?email=…` returns a token for any address, whereas Access authenticates the user first.
  *
  *     const issuer = await startFakeIssuer();
  *     const token = await issuer.token({ sub: "alice" });
@@ -11,9 +11,9 @@ import { createIssuer, type Claims, type Issuer, type SignOptions } from "./issu
 
 export type FakeIssuer = Backend &
   Issuer & {
-    /** A token of this issuer for `AUDIENCE`, of an hour from now, with these claims besides. */
+    /** A token of this issuer for `AUDIENCE`, valid for one hour. `over` replaces or adds claims. */
     token(over?: Claims, options?: SignOptions): Promise<string>;
-    /** Its claims, for tokens made by hand. */
+    /** The claims of such a token, for handcrafted JWTs. */
     claims(over?: Claims): Claims;
   };
 
@@ -36,7 +36,7 @@ export async function startFakeIssuer(name?: string, port?: number): Promise<Fak
   return { ...backend, ...issuer, claims, token: (over, options) => issuer.sign(claims(over), options) };
 }
 
-/** One and the same UUID for an address, whenever it logs in. */
+/** The same UUID for each login of an address. */
 function userOf(email: string): Claims {
   const hash = createHash("sha256").update(email).digest("hex");
   return {

@@ -1,9 +1,9 @@
 /**
- * A provider on 127.0.0.1 that answers whatever a test tells it to, however broken, and keeps each request exactly as
- * it came on the wire.
+ * A provider on 127.0.0.1 that sends any response a test plans, including malformed ones, and keeps each request
+ * exactly as it was on the wire.
  *
  *     const upstream = await startFakeUpstream();
- *     upstream.answerWith(json(200, { ok: true }));
+ *     upstream.respondWith(json(200, { ok: true }));
  *     …
  *     const [request] = await upstream.waitForRequests(1);
  */
@@ -25,26 +25,26 @@ export type FakeUpstream = {
   readonly url: string;
   readonly port: number;
   readonly requests: readonly UpstreamRequest[];
-  /** From now on. `at: "head"` answers before the request's body has arrived. */
-  respondWith(answer: PlannedResponse, options?: { readonly at?: "head" | "body" }): void;
+  /** Plans the response to all later requests. `at: "head"` responds before the request's body is received. */
+  respondWith(response: PlannedResponse, options?: { readonly at?: "head" | "body" }): void;
   openConnections(): number;
-  /** The requests, as soon as there are `count` whose bodies are whole. */
+  /** The requests, as soon as `count` of them have complete bodies. */
   waitForRequests(count: number): Promise<readonly UpstreamRequest[]>;
-  /** The first request, which may still be sending its body. */
+  /** The first matching request, whose body may still be incomplete. */
   waitForRequest(matches?: (request: UpstreamRequest) => boolean): Promise<UpstreamRequest>;
-  /** No connection is open, not even an idle one. */
+  /** Resolves when no connection is open, including idle ones. */
   waitForAllClosed(): Promise<void>;
-  /** Forgets requests and the answer. */
+  /** Discards the requests and the planned response. */
   clear(): void;
   close(): Promise<void>;
 };
 
-const NOTHING_PLANNED: Plan = { response: json(500, { error: "no answer planned" }), at: "body" };
+const DEFAULT_PLAN: Plan = { response: json(500, { error: "no response planned" }), at: "body" };
 
 export async function startFakeUpstream(): Promise<FakeUpstream> {
   const requests: Mutable<UpstreamRequest>[] = [];
   const sockets = new Set<Socket>();
-  let plan = NOTHING_PLANNED;
+  let plan = DEFAULT_PLAN;
 
   const server = createServer({ noDelay: true }, (socket) => {
     sockets.add(socket);
@@ -54,18 +54,18 @@ export async function startFakeUpstream(): Promise<FakeUpstream> {
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as AddressInfo;
   const describe = () =>
-    `${requests.length} requests, ${sockets.size} connections: ${requests.map(line).join("; ")}`;
+    `${requests.length} requests, ${sockets.size} connections: ${requests.map(summary).join("; ")}`;
 
   return {
     url: `http://127.0.0.1:${port}`,
     port,
     requests,
-    respondWith: (answer, { at = "body" } = {}) => void (plan = { response: answer, at }),
+    respondWith: (response, { at = "body" } = {}) => void (plan = { response, at }),
     openConnections: () => sockets.size,
     waitForRequests: (count) =>
       until(
         () => (requests.filter((request) => request.bodyComplete).length >= count ? requests : undefined),
-        () => `waited for ${count} whole requests; there are ${describe()}`,
+        () => `waited for ${count} complete requests; there are ${describe()}`,
       ),
     waitForRequest: (matches = () => true) =>
       until(
@@ -79,7 +79,7 @@ export async function startFakeUpstream(): Promise<FakeUpstream> {
       )),
     clear: () => {
       requests.length = 0;
-      plan = NOTHING_PLANNED;
+      plan = DEFAULT_PLAN;
     },
     close: async () => {
       for (const socket of sockets) socket.destroy();
@@ -88,6 +88,6 @@ export async function startFakeUpstream(): Promise<FakeUpstream> {
   };
 }
 
-function line(request: UpstreamRequest): string {
-  return `${request.method} ${request.target}${request.bodyComplete ? "" : " (body unfinished)"}`;
+function summary(request: UpstreamRequest): string {
+  return `${request.method} ${request.target}${request.bodyComplete ? "" : " (body incomplete)"}`;
 }

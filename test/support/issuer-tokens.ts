@@ -1,6 +1,6 @@
 /**
- * An issuer of signed tokens without a network: keys, the set it would publish, good tokens by `jose`, and bad ones by
- * hand, as no library would make them. Runs in Node and in workerd.
+ * An issuer of signed tokens without a network: its keys, its JWKS, valid tokens made by `jose`, and handcrafted
+ * invalid tokens that no library would produce. Runs in Node and in workerd.
  */
 import {
   base64url,
@@ -18,22 +18,22 @@ export type Claims = Readonly<Record<string, unknown>>;
 
 export type SignOptions = {
   readonly alg?: "RS256" | "ES256";
-  /** Instead of, or beside, `alg` and `kid`. */
+  /** Header parameters that replace or extend `alg` and `kid`. */
   readonly header?: Readonly<Record<string, unknown>>;
 };
 
 export type Issuer = {
-  /** Signed with the newest key of its algorithm. */
+  /** Signs with the newest key of the algorithm. */
   sign(claims: Claims, options?: SignOptions): Promise<string>;
-  /** Signs a payload as it stands: what no claims can be. */
+  /** Signs a payload unchanged, for payloads that are not a JSON object of claims. */
   signText(payload: string): Promise<string>;
-  /** The public keys, newest last, as the issuer publishes them. */
+  /** The published public keys, newest last. */
   jwks(): JSONWebKeySet;
-  /** A new key, published beside the old ones, with which it signs from now on. */
+  /** Adds and publishes a new key, and signs with it from now on. */
   rotate(alg?: "RS256" | "ES256"): Promise<void>;
-  /** Publishes none of its keys any more but the newest. */
+  /** Withdraws all keys except the newest from the JWKS. */
   withdraw(): void;
-  /** The newest RSA key in PEM: what an attacker takes for an HMAC secret. */
+  /** The newest RSA public key in PEM, which an attacker would try as an HMAC secret. */
   publicPem(): Promise<string>;
 };
 
@@ -46,17 +46,17 @@ type Key = {
 
 const encoder = new TextEncoder();
 
-/** `name` begins each `kid`. */
+/** `name` is the prefix of each `kid`. */
 export async function createIssuer(name = "key"): Promise<Issuer> {
   let keys: Key[] = [];
-  let made = 0;
+  let keyCount = 0;
   const rotate = async (alg = "RS256"): Promise<void> => {
     const { privateKey, publicKey } = await generateKeyPair(alg, { extractable: true });
-    const jwk = { ...(await exportJWK(publicKey)), alg, use: "sig", kid: `${name}-${(made += 1)}` };
+    const jwk = { ...(await exportJWK(publicKey)), alg, use: "sig", kid: `${name}-${(keyCount += 1)}` };
     keys.push({ alg, privateKey, publicKey, jwk });
   };
   const newest = (alg: string): Key => {
-    const key = keys.findLast((one) => one.alg === alg);
+    const key = keys.findLast((candidate) => candidate.alg === alg);
     if (!key) throw new Error(`the issuer has no key for ${alg}`);
     return key;
   };
@@ -82,34 +82,34 @@ export async function createIssuer(name = "key"): Promise<Issuer> {
   };
 }
 
-/** A header that is `undefined` is one that is not there. */
+/** Drops header parameters that are `undefined`. */
 function withoutUndefined(header: {
   readonly alg: string;
   readonly kid: string | undefined;
 }): JWTHeaderParameters {
-  const there = Object.entries(header).filter(([, value]) => value !== undefined);
-  return { alg: header.alg, ...Object.fromEntries(there) };
+  const present = Object.entries(header).filter(([, value]) => value !== undefined);
+  return { alg: header.alg, ...Object.fromEntries(present) };
 }
 
-const part = (value: unknown): string =>
+const segment = (value: unknown): string =>
   base64url.encode(encoder.encode(typeof value === "string" ? value : JSON.stringify(value)));
 
-/** A token by hand: header and claims as JSON, or as the texts they are given as. */
+/** A handcrafted JWT. Header and claims are encoded as JSON, strings unchanged. */
 export function craftJwt(header: unknown, claims: unknown, signature: Uint8Array | string = ""): string {
-  return `${part(header)}.${part(claims)}.${typeof signature === "string" ? signature : base64url.encode(signature)}`;
+  return `${segment(header)}.${segment(claims)}.${typeof signature === "string" ? signature : base64url.encode(signature)}`;
 }
 
-/** The same, with an HMAC over it by this secret. */
+/** A handcrafted JWT, signed with an HMAC by `secret`. */
 export async function craftHmacJwt(header: unknown, claims: unknown, secret: string): Promise<string> {
   const algorithm = { name: "HMAC", hash: "SHA-256" };
   const key = await crypto.subtle.importKey("raw", encoder.encode(secret), algorithm, false, ["sign"]);
-  const signed = `${part(header)}.${part(claims)}`;
-  const mac = await crypto.subtle.sign("HMAC", key, encoder.encode(signed));
-  return `${signed}.${base64url.encode(new Uint8Array(mac))}`;
+  const signingInput = `${segment(header)}.${segment(claims)}`;
+  const mac = await crypto.subtle.sign("HMAC", key, encoder.encode(signingInput));
+  return `${signingInput}.${base64url.encode(new Uint8Array(mac))}`;
 }
 
-/** A good token with other claims under its signature. */
+/** Replaces the claims of a valid token and keeps its signature. */
 export function replaceClaims(token: string, claims: unknown): string {
   const [header, , signature] = token.split(".");
-  return `${header}.${part(claims)}.${signature}`;
+  return `${header}.${segment(claims)}.${signature}`;
 }

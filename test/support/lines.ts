@@ -1,4 +1,4 @@
-/** Lines of a byte stream, cut at LF alone: `node:readline` also cuts at U+2028, which a log line may hold. */
+/** Splits a byte stream at LF only. `node:readline` also splits at U+2028, which a log line may contain. */
 import type { Readable } from "node:stream";
 
 export function onLines(stream: Readable, onLine: (line: string) => void): void {

@@ -1,8 +1,8 @@
 /**
- * An HTTP/1.1 client that sends exactly the bytes it is given: what `fetch` refuses to send, and what only a broken or
- * hostile client would. Strings in the head are Latin-1, one character per byte; `utf8()` gives other texts.
+ * An HTTP/1.1 client that sends exactly the given bytes, including requests that `fetch` cannot send and only a broken
+ * or hostile client would. Strings in the head are Latin-1, one character per byte; `utf8()` encodes other text.
  *
- *     const answer = await rawRequest(port, { target: "/v1/models", headers: [["X-A", "1"], ["X-A", "2"]] });
+ *     const response = await rawRequest(port, { target: "/v1/models", headers: [["X-A", "1"], ["X-A", "2"]] });
  */
 import { connect } from "node:net";
 import { within } from "./deadline.ts";
@@ -22,15 +22,15 @@ import type { HeaderPair } from "./wire.ts";
 
 export type RawResponse = {
   readonly status: number;
-  /** In order, repeats apart. */
+  /** In order; repeated headers stay separate. */
   readonly headers: readonly HeaderPair[];
   readonly body: Uint8Array;
-  /** All values of one header, the name in any case. */
+  /** All values of one header. The name matches in any case. */
   values(name: string): string[];
   text(): string;
 };
 
-/** One request and its whole answer on a connection of its own. Throws `ConnectionEnded` if the answer is cut short. */
+/** Sends one request on a new connection and reads its response. @throws ConnectionEnded if that is truncated. */
 export async function rawRequest(port: number, request: RawRequest): Promise<RawResponse> {
   const connection = await openRaw(port);
   try {
@@ -42,24 +42,24 @@ export async function rawRequest(port: number, request: RawRequest): Promise<Raw
 }
 
 export type RawConnection = {
-  /** Bytes as they are; text is Latin-1. */
+  /** Writes bytes unchanged. Text is Latin-1. */
   write(bytes: Uint8Array | string): void;
   /** Writes a request's head and body. */
   send(request: RawRequest): void;
-  /** One HTTP chunk; the empty one ends the body. */
+  /** Writes one HTTP chunk. The empty chunk ends the body. */
   writeChunk(bytes: Uint8Array | string): void;
-  /** Everything received so far, head and framing included. */
+  /** All bytes received so far, including head and framing. */
   received(): Uint8Array;
-  /** What was received, as Latin-1, as soon as `enough` says so. Fails if the peer ends first. */
-  readUntil(enough: (received: string) => boolean): Promise<string>;
-  /** The next whole answer. `HEAD` answers have no body. 1xx answers are skipped. */
+  /** The received bytes as Latin-1, as soon as `isDone` accepts them. @throws if the peer ends first. */
+  readUntil(isDone: (received: string) => boolean): Promise<string>;
+  /** The next complete response. A response to `HEAD` has no body. 1xx responses are skipped. */
   readResponse(method?: string): Promise<RawResponse>;
-  /** FIN: we send no more, and still read. */
+  /** Sends FIN. The connection can still read. */
   end(): void;
-  /** RST. */
+  /** Sends RST. */
   abort(): void;
   destroy(): void;
-  /** How the peer left. */
+  /** How the peer closed the connection. */
   readonly closed: Promise<"end" | "reset">;
 };
 
@@ -68,12 +68,12 @@ export async function openRaw(port: number): Promise<RawConnection> {
   const queue = new ByteQueue();
   const received: Uint8Array[] = [];
   const listeners = new Set<() => void>();
-  const tell = () => listeners.forEach((listener) => listener());
+  const notify = () => listeners.forEach((listener) => listener());
   socket.on("data", (bytes: Buffer) => {
     const piece = new Uint8Array(bytes);
     received.push(piece);
     queue.push(piece);
-    tell();
+    notify();
   });
   const closed = new Promise<"end" | "reset">((resolve) => {
     socket.once("end", () => resolve("end"));
@@ -82,21 +82,21 @@ export async function openRaw(port: number): Promise<RawConnection> {
   });
   void closed.then((how) => {
     queue.end(`the peer's side closed: ${how}`);
-    tell();
+    notify();
   });
   await new Promise<void>((resolve, reject) => socket.once("connect", resolve).once("error", reject));
 
   const write = (bytes: Uint8Array | string) =>
     void socket.write(typeof bytes === "string" ? fromLatin1(bytes) : bytes);
-  const soFar = () => latin1(concat(received));
+  const receivedText = () => latin1(concat(received));
   return {
     write,
     send: (request) => write(requestBytes(port, request)),
     writeChunk: (bytes) => write(chunk(toBytes(bytes))),
     received: () => concat(received),
-    readUntil: (enough) => readUntil(enough, soFar, listeners, closed),
+    readUntil: (isDone) => readUntil({ isDone, text: receivedText, listeners, closed }),
     readResponse: (method) =>
-      within(readAnswer(queue, method), () => `waited for an answer; received ${soFar()}`),
+      within(readResponse(queue, method), () => `waited for a response; received ${receivedText()}`),
     end: () => void socket.end(),
     abort: () => void socket.resetAndDestroy(),
     destroy: () => void socket.destroy(),
@@ -104,31 +104,33 @@ export async function openRaw(port: number): Promise<RawConnection> {
   };
 }
 
-function readUntil(
-  enough: (received: string) => boolean,
-  soFar: () => string,
-  listeners: Set<() => void>,
-  closed: Promise<unknown>,
-): Promise<string> {
-  const { promise: found, resolve, reject } = Promise.withResolvers<string>();
-  const look = () => (enough(soFar()) ? resolve(soFar()) : undefined);
-  listeners.add(look);
-  look();
+type PendingRead = {
+  readonly isDone: (received: string) => boolean;
+  readonly text: () => string;
+  readonly listeners: Set<() => void>;
+  readonly closed: Promise<unknown>;
+};
+
+function readUntil({ isDone, text, listeners, closed }: PendingRead): Promise<string> {
+  const { promise, resolve, reject } = Promise.withResolvers<string>();
+  const check = () => (isDone(text()) ? resolve(text()) : undefined);
+  listeners.add(check);
+  check();
   void closed.then((how) => {
-    // The last bytes and the end can come together: look once more before giving up.
-    look();
-    reject(new Error(`the peer's side closed (${String(how)}) after ${soFar()}`));
+    // The last bytes and the end can arrive together, so check once more before the rejection.
+    check();
+    reject(new Error(`the peer's side closed (${String(how)}) after ${text()}`));
   });
-  return within(found, () => `waited for more than ${soFar()}`).finally(() => listeners.delete(look));
+  return within(promise, () => `waited for more than ${text()}`).finally(() => listeners.delete(check));
 }
 
-async function readAnswer(queue: ByteQueue, method = "GET"): Promise<RawResponse> {
+async function readResponse(queue: ByteQueue, method = "GET"): Promise<RawResponse> {
   const { firstLine, headers } = await readHead(queue);
   const status = Number(firstLine.split(" ")[1]);
-  if (status >= 100 && status < 200 && status !== 101) return readAnswer(queue, method);
+  if (status >= 100 && status < 200 && status !== 101) return readResponse(queue, method);
   const pieces: Uint8Array[] = [];
-  const bodiless = method === "HEAD" || status === 204 || status === 304 || status === 101;
-  if (!bodiless) await readBody(queue, headers, "until-close", (piece) => pieces.push(piece));
+  const hasNoBody = method === "HEAD" || status === 204 || status === 304 || status === 101;
+  if (!hasNoBody) await readBody(queue, headers, "until-close", (piece) => pieces.push(piece));
   const body = concat(pieces);
   return {
     status,

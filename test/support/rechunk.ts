@@ -1,9 +1,9 @@
 /**
- * The same bytes, cut in other places. Everything is a function of a seed, and a failure names its seed. Runs in Node
- * and in workerd.
+ * Splits the same bytes at other positions. Every result is a function of a seed, and a failure names its seed. Runs in
+ * Node and in workerd.
  */
 
-/** A small deterministic generator (mulberry32): each call gives a number in [0, 1). */
+/** A small deterministic generator (mulberry32). Each call returns a number in [0, 1). */
 export function seededRandom(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
@@ -20,8 +20,8 @@ export function between(random: () => number, from: number, to: number): number 
 }
 
 /**
- * Random pieces of 1 to `longest` bytes. Half of the seeds favour tiny pieces: splits inside a CRLF or a character are
- * where framing breaks.
+ * Random pieces of 1 to `longest` bytes. Half of the seeds use tiny pieces, because framing bugs show up at splits
+ * inside a CRLF or a character.
  */
 export function rechunk(bytes: Uint8Array, seed: number, longest = 64): Uint8Array[] {
   const random = seededRandom(seed);
@@ -35,7 +35,7 @@ export function rechunk(bytes: Uint8Array, seed: number, longest = 64): Uint8Arr
   return pieces;
 }
 
-/** Each way to cut the bytes in two, at every position from 0 to the end (so one piece may be empty). */
+/** Every split of the bytes in two, at each position from 0 to the end, so one piece may be empty. */
 export function* everySplit(bytes: Uint8Array): Generator<[Uint8Array, Uint8Array]> {
   for (let at = 0; at <= bytes.length; at += 1) yield [bytes.subarray(0, at), bytes.subarray(at)];
 }
@@ -45,18 +45,18 @@ export function byteByByte(bytes: Uint8Array): Uint8Array[] {
   return Array.from(bytes, (_, at) => bytes.subarray(at, at + 1));
 }
 
-/** Runs `check` for `count` seeds from `first`; a failure's message begins with the seed that repeats it. */
+/** Runs `check` for `count` seeds from `first`. A failure message starts with the seed that reproduces it. */
 export function forSeeds(count: number, check: (seed: number) => void, first = 1): void {
   for (let seed = first; seed < first + count; seed += 1) {
     try {
       check(seed);
     } catch (error) {
-      throw named(seed, error);
+      throw withSeed(seed, error);
     }
   }
 }
 
-/** As `forSeeds`, for checks that wait; one after another. */
+/** As `forSeeds`, for asynchronous checks, which run one after another. */
 export async function forSeedsAsync(
   count: number,
   check: (seed: number) => Promise<void>,
@@ -66,13 +66,13 @@ export async function forSeedsAsync(
     try {
       await check(seed);
     } catch (error) {
-      throw named(seed, error);
+      throw withSeed(seed, error);
     }
   }
 }
 
-/** Assertion errors keep their class and their diff: test runners print them better than a wrapper. */
-function named(seed: number, error: unknown): unknown {
+/** Changes the message in place, because test runners print an assertion error with its diff and a wrapper without. */
+function withSeed(seed: number, error: unknown): unknown {
   if (!(error instanceof Error)) return new Error(`seed ${seed}: ${String(error)}`);
   error.message = `seed ${seed}: ${error.message}`;
   return error;

@@ -1,32 +1,33 @@
 /**
- * What a fake provider answers: a list of steps, run one after another against one connection. A test can write steps
- * of its own; each is only a function of the `Wire`.
+ * A fake provider's response: a list of steps that run one after another on one connection. A step is a function of the
+ * `Wire`, so a test can write its own.
  *
- * Waits are on promises that the test resolves, never on time.
+ * Steps wait on promises that the test resolves, never on time.
  */
 import { gzipSync } from "node:zlib";
 import { toBytes, type HeaderPair } from "./wire.ts";
 
 export type Framing = "content-length" | "chunked" | "until-close";
 
-/** One connection as a step sees it. All writes settle once the bytes have left, or the peer has. */
+/** One connection as a step sees it. A write settles when its bytes are sent or the peer disconnects. */
 export type Wire = {
   /** Status line and headers; `framing` only says how later `body()` calls are framed. */
   head(status: number, headers: readonly HeaderPair[], framing: Framing): Promise<void>;
-  /** A piece of the body in the head's framing. Text is UTF-8. */
+  /** A piece of the body, framed as `head()` declared. Text is UTF-8. */
   body(piece: Uint8Array | string): Promise<void>;
-  /** Bytes as they are, outside any framing. Text is Latin-1. */
+  /** Bytes without any framing. Text is Latin-1. */
   raw(piece: Uint8Array | string): Promise<void>;
-  /** The body's proper end: the last chunk, or FIN for `until-close`; nothing for a content-length. */
+  /** Ends the body as its framing requires: the last chunk, FIN for `until-close`, nothing for a content-length. */
   finish(): Promise<void>;
-  /** FIN, wherever the answer is. */
+  /** Sends FIN at any point of the response. */
   fin(): void;
-  /** RST, wherever the answer is. */
+  /** Sends RST at any point of the response. */
   reset(): void;
-  /** Settles when the peer has gone. */
+  /** Settles when the peer has disconnected. */
   readonly gone: Promise<void>;
 };
 
+/** Synchronous steps are allowed, so that a load test can write without a turn of the event loop per step. */
 export type Step = (wire: Wire) => void | Promise<void>;
 
 export type HeadOptions = {
@@ -35,7 +36,7 @@ export type HeadOptions = {
   readonly framing?: Framing;
 };
 
-/** Status line and headers; `transfer-encoding: chunked` is added for that framing, nothing else. */
+/** Status line and headers. Only `transfer-encoding: chunked` is added, for that framing. */
 export const head =
   ({ status = 200, headers = [], framing = "chunked" }: HeadOptions): Step =>
   (wire) =>
@@ -51,20 +52,20 @@ export const raw =
   (wire) =>
     wire.raw(piece);
 
-/** Holds the answer until the promise settles, or the peer goes. */
+/** Pauses the response until the promise settles or the peer disconnects. */
 export const waitFor =
   (promise: Promise<unknown>): Step =>
   async (wire) => {
     await Promise.race([promise, wire.gone]);
   };
 
-/** Says nothing more until the peer goes. As the only step: no headers, ever. */
+/** Sends nothing more until the peer disconnects. As the only step, it sends no headers. */
 export const hang = (): Step => (wire) => wire.gone;
 export const finish = (): Step => (wire) => wire.finish();
 export const fin = (): Step => (wire) => wire.fin();
 export const reset = (): Step => (wire) => wire.reset();
 
-/** A whole JSON answer with its length. A string is sent as it is, anything else through `JSON.stringify`. */
+/** A complete JSON response with its length. A string is sent unchanged; other values go through `JSON.stringify`. */
 export function json(status: number, value: unknown, headers: readonly HeaderPair[] = []): Step[] {
   const bytes = toBytes(typeof value === "string" ? value : JSON.stringify(value));
   const all: HeaderPair[] = [
@@ -77,23 +78,23 @@ export function json(status: number, value: unknown, headers: readonly HeaderPai
 
 const EVENT_STREAM: HeaderPair = ["Content-Type", "text/event-stream; charset=utf-8"];
 
-/** A whole event stream, one HTTP chunk per event. Each event is given as it goes on the wire, blank line and all. */
+/** A complete event stream, one HTTP chunk per event. Each event includes its closing blank line. */
 export function sse(events: readonly (string | Uint8Array)[], headers: readonly HeaderPair[] = []): Step[] {
   return [...sseSteps(events.map(body), headers), finish()];
 }
 
-/** An event stream of steps: between events it can wait, break off or hang. Without `finish()` it stays open. */
+/** An event stream of steps, which can pause, abort or hang between events. Without `finish()` it stays open. */
 export function sseSteps(steps: readonly Step[], headers: readonly HeaderPair[] = []): Step[] {
   return [head({ headers: [EVENT_STREAM, ...headers] }), ...steps];
 }
 
-/** One event whose data is a value as JSON, or a string as it is (`[DONE]`). */
+/** One event. Its data is a value as JSON, or a string unchanged (`[DONE]`). */
 export function event(data: unknown, name?: string): string {
   const text = typeof data === "string" ? data : JSON.stringify(data);
   return `${name === undefined ? "" : `event: ${name}\n`}data: ${text}\n\n`;
 }
 
-/** An event stream compressed by a provider that was asked not to; each event can be inflated as it arrives. */
+/** A compressed event stream from a provider that ignores `Accept-Encoding`. Each event can be inflated on arrival. */
 export function gzipSse(events: readonly string[], headers: readonly HeaderPair[] = []): Step[] {
   // Members of a multi-member gzip file: RFC 1952, section 2.2.
   return sse(
@@ -102,7 +103,7 @@ export function gzipSse(events: readonly string[], headers: readonly HeaderPair[
   );
 }
 
-/** A content-length that promises more than is sent, then FIN. */
+/** A body `missing` bytes shorter than its content-length, then FIN. */
 export function truncated(status: number, text: string, missing: number, type = "application/json"): Step[] {
   const headers: HeaderPair[] = [
     ["Content-Type", type],

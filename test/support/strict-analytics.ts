@@ -1,8 +1,8 @@
 /**
- * An Analytics Engine data set that refuses what the real one refuses. The binding of local runtimes takes anything,
- * so a point that is too large would first fail in production, by throwing in the middle of a request.
+ * An Analytics Engine data set with the limits of the real one. The binding of local runtimes accepts any point, so a
+ * point that is too large would first fail in production, where the call throws in the middle of a request.
  *
- * Runs in Node and in workerd; imports nothing, so that it can also be handed to workerd as source text.
+ * Runs in Node and in workerd. It imports nothing, so that workerd can also load it as source text.
  */
 export type DataPoint = {
   readonly indexes?: readonly (string | ArrayBuffer | null)[];
@@ -10,26 +10,26 @@ export type DataPoint = {
   readonly doubles?: readonly number[];
 };
 
-const MOST_BLOBS = 20;
-const MOST_DOUBLES = 20;
-const MOST_INDEX_BYTES = 96;
-const MOST_BLOB_BYTES = 16_000;
+const MAX_BLOBS = 20;
+const MAX_DOUBLES = 20;
+const MAX_INDEX_BYTES = 96;
+const MAX_BLOB_BYTES = 16_000;
 
-/** What is wrong with a point, or `null`. */
+/** The first limit that the point violates, or `null`. */
 export function pointProblem(point: DataPoint): string | null {
   const { indexes = [], blobs = [], doubles = [] } = point;
   if (indexes.length > 1) return `${indexes.length} indexes, at most 1`;
-  if (blobs.length > MOST_BLOBS) return `${blobs.length} blobs, at most ${MOST_BLOBS}`;
-  if (doubles.length > MOST_DOUBLES) return `${doubles.length} doubles, at most ${MOST_DOUBLES}`;
+  if (blobs.length > MAX_BLOBS) return `${blobs.length} blobs, at most ${MAX_BLOBS}`;
+  if (doubles.length > MAX_DOUBLES) return `${doubles.length} doubles, at most ${MAX_DOUBLES}`;
   const texts: readonly unknown[] = [...indexes, ...blobs];
-  const odd = texts.findIndex((value) => !isText(value));
-  if (odd !== -1) return `a ${typeof texts[odd]} where a string belongs`;
+  const invalid = texts.findIndex((value) => !isText(value));
+  if (invalid !== -1) return `a ${typeof texts[invalid]} instead of a string`;
   const notFinite = doubles.findIndex((value) => typeof value !== "number" || !Number.isFinite(value));
   if (notFinite !== -1) return `double${notFinite + 1} is ${String(doubles[notFinite])}`;
   const indexBytes = byteLength(indexes[0] ?? "");
-  if (indexBytes > MOST_INDEX_BYTES) return `an index of ${indexBytes} bytes, at most ${MOST_INDEX_BYTES}`;
+  if (indexBytes > MAX_INDEX_BYTES) return `an index of ${indexBytes} bytes, at most ${MAX_INDEX_BYTES}`;
   const blobBytes = blobs.reduce((sum: number, blob) => sum + byteLength(blob), 0);
-  if (blobBytes > MOST_BLOB_BYTES) return `${blobBytes} bytes of blobs, at most ${MOST_BLOB_BYTES}`;
+  if (blobBytes > MAX_BLOB_BYTES) return `${blobBytes} bytes of blobs, at most ${MAX_BLOB_BYTES}`;
   return null;
 }
 
@@ -42,13 +42,13 @@ function byteLength(value: string | ArrayBuffer | null): number {
   return typeof value === "string" ? new TextEncoder().encode(value).length : value.byteLength;
 }
 
-/** Throws the TypeError that `writeDataPoint` throws. */
+/** @throws the TypeError that the real `writeDataPoint` throws. */
 export function assertPoint(point: DataPoint): void {
   const problem = pointProblem(point);
   if (problem !== null) throw new TypeError(`writeDataPoint(): ${problem}`);
 }
 
-/** In memory, for tests inside workerd: keeps the points, throws at once on a bad one, or on every one if told to. */
+/** In memory, for tests inside workerd. Throws on an invalid point, and on every point while `failing`. */
 export class StrictAnalytics {
   readonly points: DataPoint[] = [];
   failing = false;

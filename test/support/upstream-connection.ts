@@ -1,4 +1,4 @@
-/** One connection of the fake provider: requests in, kept as they came; the planned answers out. */
+/** One connection of the fake provider: it keeps each request as received and sends the planned responses. */
 import type { Socket } from "node:net";
 import type { Step } from "./response-steps.ts";
 import { openWire } from "./upstream-wire.ts";
@@ -8,22 +8,22 @@ import type { HeaderPair, MessageHead } from "./wire.ts";
 export type UpstreamRequest = {
   readonly method: string;
   readonly target: string;
-  /** As sent: order, case and repeats. */
+  /** As received: order, case and repeats. */
   readonly headers: readonly HeaderPair[];
-  /** All values of one header, the name in any case. */
+  /** All values of one header. The name matches in any case. */
   values(name: string): string[];
-  /** What has arrived of the body, without its framing. */
+  /** The part of the body received so far, without its framing. */
   body(): Uint8Array;
   text(): string;
-  /** The whole body arrived. */
+  /** The complete body was received. */
   readonly bodyComplete: boolean;
-  /** The answer's steps have all run. */
+  /** All steps of the response have run. */
   readonly responseSent: boolean;
-  /** `performance.now()` when the peer left this request's connection; `null` while it is there. */
+  /** `performance.now()` when the peer disconnected; `null` while it is connected. */
   readonly closedAt: number | null;
 };
 
-/** An answer, or a function that gives one for each request. Runs when the request's body is whole. */
+/** A response, or a function that returns one per request. Runs when the request's body is complete. */
 export type PlannedResponse =
   readonly Step[] | ((request: UpstreamRequest, index: number) => readonly Step[]);
 
@@ -36,7 +36,7 @@ export async function serveConnection(
   plan: () => Plan,
 ): Promise<void> {
   const queue = new ByteQueue();
-  // Each request of a connection listens for its end.
+  // Each request on the connection adds a listener for its end.
   socket.setMaxListeners(0);
   const gone = new Promise<void>((resolve) => socket.once("close", () => resolve()));
   socket.on("data", (bytes) => queue.push(new Uint8Array(bytes)));
@@ -47,19 +47,19 @@ export async function serveConnection(
     while (!socket.destroyed) {
       const messageHead = await readHead(queue);
       const { request, pieces } = newRequest(messageHead);
-      noteClosing(socket, request);
+      recordClose(socket, request);
       const index = requests.push(request) - 1;
-      const { response: answer, at } = plan();
+      const { response, at } = plan();
       const bodyRead = readBody(queue, request.headers, "empty", (piece) => pieces.push(piece));
-      const whole = bodyRead.then(() => (request.bodyComplete = true));
-      // Awaited below in any case; a peer that leaves during an early answer must not be an unhandled rejection.
-      whole.catch(() => {});
-      if (at === "body") await whole;
-      const steps = typeof answer === "function" ? answer(request, index) : answer;
+      const bodyComplete = bodyRead.then(() => (request.bodyComplete = true));
+      // Awaited below. A disconnect during an early response must not become an unhandled rejection.
+      bodyComplete.catch(() => {});
+      if (at === "body") await bodyComplete;
+      const steps = typeof response === "function" ? response(request, index) : response;
       const wire = openWire(socket, gone);
       for (const step of steps) await step(wire);
       request.responseSent = true;
-      await whole;
+      await bodyComplete;
     }
   } catch (error) {
     if (error instanceof ConnectionEnded) return;
@@ -85,9 +85,9 @@ function newRequest({ firstLine, headers }: MessageHead) {
   return { request, pieces };
 }
 
-/** FIN or RST, whichever is first: a peer that has gone does not always say so twice. */
-function noteClosing(socket: Socket, request: Mutable<UpstreamRequest>): void {
-  const note = () => void (request.closedAt ??= performance.now());
-  socket.once("end", note);
-  socket.once("close", note);
+/** Records the first of FIN and RST, because a peer does not always send both. */
+function recordClose(socket: Socket, request: Mutable<UpstreamRequest>): void {
+  const record = () => void (request.closedAt ??= performance.now());
+  socket.once("end", record);
+  socket.once("close", record);
 }

@@ -1,4 +1,4 @@
-/** The fake provider's side of one connection: what the steps of an answer write through. */
+/** The fake provider's side of one connection. The steps of a response write to it. */
 import type { Socket } from "node:net";
 import { chunk, fromLatin1, toBytes } from "./wire.ts";
 import type { Framing, Wire } from "./response-steps.ts";
@@ -9,9 +9,9 @@ export function openWire(socket: Socket, gone: Promise<void>): Wire {
   let framing: Framing = "chunked";
   const write = (bytes: Uint8Array): Promise<void> => {
     if (socket.destroyed || !socket.writable) return Promise.resolve();
-    // A peer that stops reading holds the answer here, as it would a real provider's; one that leaves releases it.
-    const left = new Promise<void>((resolve) => socket.write(bytes, () => resolve()));
-    return Promise.race([left, gone]);
+    // Backpressure: a peer that stops reading blocks the response here until it reads again or disconnects.
+    const sent = new Promise<void>((resolve) => socket.write(bytes, () => resolve()));
+    return Promise.race([sent, gone]);
   };
   return {
     gone,

@@ -1,16 +1,16 @@
 /**
- * HTTP/1.1 as bytes: what the fake provider and the raw client share. Nothing is normalised: header names keep their
- * case, pairs their order, repeats stay apart, and every byte from 0x80 up is one character (Latin-1), so that what a
- * test sees is what was on the wire.
+ * HTTP/1.1 as bytes, for the fake provider and the raw client. Nothing is normalized, so that a test sees the bytes on
+ * the wire: header names keep their case, pairs keep their order, and repeated headers stay separate. Every byte from
+ * 0x80 up is one character (Latin-1).
  */
 export type HeaderPair = readonly [name: string, value: string];
 
-/** The peer ended or broke the connection before the message was whole. */
+/** The peer ended or aborted the connection before the message was complete. */
 export class ConnectionEnded extends Error {
   override name = "ConnectionEnded";
 }
 
-/** Bytes that have arrived and not been read yet. */
+/** Received bytes that have not been read yet. */
 export class ByteQueue {
   #pieces: Uint8Array[] = [];
   #ended: ConnectionEnded | null = null;
@@ -21,12 +21,12 @@ export class ByteQueue {
     this.#wake?.();
   }
 
-  end(why: string): void {
-    this.#ended ??= new ConnectionEnded(why);
+  end(reason: string): void {
+    this.#ended ??= new ConnectionEnded(reason);
     this.#wake?.();
   }
 
-  /** At least one byte and at most `limit`, or `null` once the peer has ended and everything was read. */
+  /** At least one byte and at most `limit`; `null` once the peer has ended and everything is read. */
   async readSome(limit = Number.POSITIVE_INFINITY): Promise<Uint8Array | null> {
     for (;;) {
       const piece = this.#pieces.shift();
@@ -69,12 +69,12 @@ export async function readHead(queue: ByteQueue): Promise<MessageHead> {
   return { firstLine, headers };
 }
 
-/** All values of a header, in order; the name in any case. */
+/** All values of a header, in order. The name matches in any case. */
 export function headerValues(headers: readonly HeaderPair[], name: string): string[] {
   return headers.filter(([key]) => key.toLowerCase() === name.toLowerCase()).map(([, value]) => value);
 }
 
-/** Reads one body by its framing and hands on each piece as it arrives. Throws `ConnectionEnded` if it is cut short. */
+/** Reads one body by its framing and passes each piece to `onPiece`. @throws ConnectionEnded if it is truncated. */
 export async function readBody(
   queue: ByteQueue,
   headers: readonly HeaderPair[],
@@ -108,7 +108,7 @@ async function readChunked(queue: ByteQueue, onPiece: (piece: Uint8Array) => voi
   while ((await queue.readLine()) !== "");
 }
 
-/** One HTTP/1.1 chunk; the empty chunk ends a body. */
+/** One HTTP/1.1 chunk. The empty chunk ends a body. */
 export function chunk(bytes: Uint8Array): Uint8Array {
   return concat([fromLatin1(`${bytes.length.toString(16)}\r\n`), bytes, fromLatin1("\r\n")]);
 }
@@ -121,15 +121,15 @@ export function latin1(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1");
 }
 
-/** Each character is one byte. A character above U+00FF has no such byte: write `utf8("…")` for its UTF-8 bytes. */
+/** One byte per character. @throws on a character above U+00FF; use `utf8("…")` for its UTF-8 bytes. */
 export function fromLatin1(text: string): Uint8Array {
   const wide = [...text].find((char) => char.charCodeAt(0) > 0xff);
   if (wide !== undefined)
-    throw new Error(`U+${wide.codePointAt(0)?.toString(16)} is not one byte; use utf8()`);
+    throw new Error(`U+${wide.codePointAt(0)?.toString(16)} does not fit in one byte; use utf8()`);
   return new Uint8Array(Buffer.from(text, "latin1"));
 }
 
-/** The UTF-8 bytes of a text as Latin-1 characters, for header values: `utf8("а")` is `"Ð°"`. */
+/** The UTF-8 bytes of a text as Latin-1 characters, for header values: `utf8("а")` returns `"Ð°"`. */
 export function utf8(text: string): string {
   return Buffer.from(text, "utf8").toString("latin1");
 }
