@@ -1,6 +1,6 @@
 /**
- * The ledger's queue down, hanging or there, through the production bundle: what a client gets of that (nothing, unless
- * recording is required), and where its events are then.
+ * The ledger's queue absent, failing, hanging or working, through the production bundle. The queue's state changes a
+ * client's response only when recording is required. The tests also check where the events end up.
  */
 import Anthropic from "@anthropic-ai/sdk";
 import OpenAI from "openai";
@@ -32,34 +32,34 @@ const emulator = await startEmulator({ port: 0, eventMs: 0, slowMs: 50 });
 afterEach(() => upstream.clear());
 afterAll(() => Promise.all([upstream.close(), emulator.close()]));
 
-const EVERYTHING = { prompts: true, tool_inputs: true, thoughts: true, error_messages: true };
-const starting = (
+const ALL_CONTENT = { prompts: true, tool_inputs: true, thoughts: true, error_messages: true };
+const startWith = (
   queue: NonNullable<InterceptorOptions["queue"]>,
   required = false,
   url = upstream.url,
 ): Promise<CheckedInterceptor> => {
   const { vars, secrets } = interceptorOptions(url);
   return startCheckedInterceptor({
-    vars: { ...vars, RECORDING: { ...EVERYTHING, required } },
+    vars: { ...vars, RECORDING: { ...ALL_CONTENT, required } },
     ...(secrets && { secrets }),
     queue,
   });
 };
-const without = await starting("absent");
-const refusing = await starting("refusing");
-const hanging = await starting("hanging");
-const refusingRequired = await starting("refusing", true);
-const hangingRequired = await starting("hanging", true);
-const takingRequired = await starting("taking", true);
-const taking = await starting("taking", false, emulator.url);
+const withoutQueue = await startWith("absent");
+const refusing = await startWith("refusing");
+const hanging = await startWith("hanging");
+const refusingRequired = await startWith("refusing", true);
+const hangingRequired = await startWith("hanging", true);
+const takingRequired = await startWith("taking", true);
+const taking = await startWith("taking", false, emulator.url);
 
-/** Longer than a sink goes on trying, twice over. */
+/** Twice as long as the ledger sink retries. */
 const GIVEN_UP_MS = 30_000;
 
 const FALLBACK = '{"message":"interception ledger fallback","event":';
 
 /** The events in the fallback lines. */
-function fallen(interceptor: CheckedInterceptor): InterceptorEvent[] {
+function fallbackEvents(interceptor: CheckedInterceptor): InterceptorEvent[] {
   return interceptor
     .lines()
     .filter(({ message }) => message.startsWith(FALLBACK))
@@ -68,14 +68,14 @@ function fallen(interceptor: CheckedInterceptor): InterceptorEvent[] {
 
 const NO_TABLE = new Set<InterceptorEvent["record_type"]>(["refusal", "passthrough"]);
 
-/** What the log has and the ledger wants, as it was before it was a line. */
-function wanted(interceptor: CheckedInterceptor): InterceptorEvent[] {
+/** The logged events that the ledger stores, without the field that marks a log line. */
+function ledgerEvents(interceptor: CheckedInterceptor): InterceptorEvent[] {
   return interceptor
     .events()
     .filter(({ record_type }) => !NO_TABLE.has(record_type))
     .map((event) => {
-      const { message: _, ...own } = event as InterceptorEvent & { readonly message: string };
-      return own as InterceptorEvent;
+      const { message: _, ...fields } = event as InterceptorEvent & { readonly message: string };
+      return fields as InterceptorEvent;
     });
 }
 
@@ -84,8 +84,8 @@ const nameOf = (event: InterceptorEvent): string =>
 const byName = (events: readonly InterceptorEvent[]): InterceptorEvent[] =>
   events.toSorted((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1));
 
-/** Each line by which an interception says that the ledger failed it. */
-function complaints(interceptor: CheckedInterceptor): string[] {
+/** The error lines of the ledger sink, sorted. */
+function sinkErrors(interceptor: CheckedInterceptor): string[] {
   return interceptor
     .lines()
     .filter(({ message }) => message.startsWith("sink ledger failed"))
@@ -94,33 +94,34 @@ function complaints(interceptor: CheckedInterceptor): string[] {
 }
 
 /**
- * All that the interceptor has recorded in this test is in fallback lines, each event once, and said to be by one line
- * for each interception; what was not to be told is in none of them.
+ * Checks that each event of this test is in exactly one fallback line, that each interception has one error line, and
+ * that no line contains the secret.
  */
-async function expectAllFallen(interceptor: CheckedInterceptor, because: string): Promise<void> {
+async function expectAllInFallback(interceptor: CheckedInterceptor, errorName: string): Promise<void> {
   await until(
-    () => fallen(interceptor).length >= wanted(interceptor).length || undefined,
-    () => `${fallen(interceptor).length} of ${wanted(interceptor).length} events in fallback lines`,
+    () => fallbackEvents(interceptor).length >= ledgerEvents(interceptor).length || undefined,
+    () =>
+      `${fallbackEvents(interceptor).length} of ${ledgerEvents(interceptor).length} events in fallback lines`,
     GIVEN_UP_MS,
   );
   await interceptor.flush();
-  expect(byName(fallen(interceptor))).toEqual(byName(wanted(interceptor)));
-  const ids = new Set(wanted(interceptor).map(({ interception_id }) => interception_id));
-  expect(complaints(interceptor)).toEqual(
-    [...ids].map((id) => `sink ledger failed: ${because} (interception ${id})`).toSorted(),
+  expect(byName(fallbackEvents(interceptor))).toEqual(byName(ledgerEvents(interceptor)));
+  const ids = new Set(ledgerEvents(interceptor).map(({ interception_id }) => interception_id));
+  expect(sinkErrors(interceptor)).toEqual(
+    [...ids].map((id) => `sink ledger failed: ${errorName} (interception ${id})`).toSorted(),
   );
   expect(JSON.stringify(interceptor.lines())).not.toContain(SECRET);
 }
 
-/** The lines that are there where a queue is not. */
-function allowLines(interceptor: CheckedInterceptor): void {
+/** Allows the lines that a failing queue causes. */
+function allowFallbackLines(interceptor: CheckedInterceptor): void {
   interceptor.expectLine(/^\{"message":"interception ledger fallback","event":\{/);
   interceptor.expectLine(/^sink ledger failed: \w+ \(interception [0-9a-f-]{36}\)$/);
 }
 
-/** Said by everybody, beside the client's own key: neither may be told. */
+/** A key in prompts, tool inputs, thoughts and errors. No record may contain it, nor the client's own key. */
 const SECRET = "sk-said-5d4c3b2a19087f6e";
-const SAYS = `Use ${OWN_KEY} or ${SECRET}, please.`;
+const USER_TEXT = `Use ${OWN_KEY} or ${SECRET}, please.`;
 const REDACTED = "Use [redacted:provider_key] or [redacted:provider_key], please.";
 
 const CHAT = "/openai/v1/chat/completions";
@@ -131,7 +132,7 @@ const coderAgents = (owner: string): HeaderPair[] => [
   ["User-Agent", "coder-agents/v2.24.0 (linux/amd64)"],
   ["X-Coder-Owner-Id", owner],
 ];
-const messages = [{ role: "user", content: SAYS }];
+const messages = [{ role: "user", content: USER_TEXT }];
 
 const input = JSON.stringify({ text: `with ${SECRET}` });
 const toolCall = { id: "call_1", type: "function", function: { name: "write_file", arguments: input } };
@@ -172,7 +173,7 @@ const KINDS: readonly Kind[] = [
     steps: respond.sse(STREAM, [["X-Request-Id", "req_1"]]),
   },
   {
-    kind: "a stream whose usage is taken out",
+    kind: "a stream whose usage event is removed",
     call: { target: CHAT, body: { model: "m", stream: true, messages } },
     steps: respond.sse(STREAM),
   },
@@ -192,7 +193,7 @@ const KINDS: readonly Kind[] = [
     steps: respond.json(200, WHOLE),
   },
   {
-    kind: "an owner that is rejected, on a passthrough",
+    kind: "a rejected owner, on a passthrough",
     call: { target: "/openai/v1/embeddings", body: { model: "m" }, headers: coderAgents("no") },
     steps: respond.json(200, { data: [] }),
   },
@@ -204,73 +205,68 @@ const KINDS: readonly Kind[] = [
   { kind: "a refusal", call: { target: CHAT, body: "{" }, steps: [] },
 ];
 
-/** What the client gets of it, bar the interception's id. */
-async function got(interceptor: CheckedInterceptor, { kind, call }: Kind): Promise<object> {
+/** The client's response without the interception id. */
+async function responseFrom(interceptor: CheckedInterceptor, { kind, call }: Kind): Promise<object> {
   upstream.respondWith(
-    (request) => KINDS.find((one) => one.kind === request.values("x-kind")[0])?.steps ?? [],
+    (request) => KINDS.find((candidate) => candidate.kind === request.values("x-kind")[0])?.steps ?? [],
   );
   const headers: HeaderPair[] = [...(call.headers ?? []), ["X-Kind", kind]];
-  const {
-    status,
-    complete: whole,
-    text,
-    headers: all,
-  } = await exchange(interceptor.port, { ...call, headers });
-  const own = all.filter(([name]) => name.toLowerCase() !== "x-interception-id");
-  return { status, whole, text: text(), headers: own };
+  const { status, complete, text, headers: all } = await exchange(interceptor.port, { ...call, headers });
+  const others = all.filter(([name]) => name.toLowerCase() !== "x-interception-id");
+  return { status, complete, text: text(), headers: others };
 }
 
-describe("H5 a queue that says 429 to everything", () => {
-  it.each(KINDS)("changes nothing for the client, and loses no event: $kind", async (kind) => {
-    allowLines(refusing);
-    const expected = await got(without, kind);
-    expect(await got(refusing, kind)).toEqual(expected);
+describe("H5 a queue that responds 429 to every send", () => {
+  it.each(KINDS)("leaves the response unchanged and loses no event: $kind", async (kind) => {
+    allowFallbackLines(refusing);
+    const expected = await responseFrom(withoutQueue, kind);
+    expect(await responseFrom(refusing, kind)).toEqual(expected);
     await refusing.waitForEvents((events) =>
       events.some(({ record_type }) => ["interception_end", "passthrough", "refusal"].includes(record_type)),
     );
-    await expectAllFallen(refusing, "Error");
+    await expectAllInFallback(refusing, "Error");
   });
 
-  it("is given up in the middle of a stream, which goes on", async () => {
-    allowLines(refusing);
-    const { promise: held, resolve: release } = Promise.withResolvers<void>();
+  it("does not interrupt a stream in whose middle the sink gives up", async () => {
+    allowFallbackLines(refusing);
+    const { promise: released, resolve: release } = Promise.withResolvers<void>();
     const [first = "", ...rest] = STREAM;
-    const later = [respond.waitFor(held), ...rest.map((event) => respond.body(event)), respond.finish()];
+    const later = [respond.waitFor(released), ...rest.map((event) => respond.body(event)), respond.finish()];
     upstream.respondWith(respond.sseSteps([respond.body(first), ...later]));
     const body = { model: uniqueModel(), stream: true, stream_options: { include_usage: true }, messages };
     const connection = await send(refusing.port, { target: CHAT, body });
     await waitForBody(connection, first);
     await until(
-      () => complaints(refusing).length > 0 || undefined,
+      () => sinkErrors(refusing).length > 0 || undefined,
       () => "the sink never gave up",
     );
     release();
-    const { complete: whole, text } = await receive(connection);
-    expect([whole, text()]).toEqual([true, STREAM.join("")]);
+    const { complete, text } = await receive(connection);
+    expect([complete, text()]).toEqual([true, STREAM.join("")]);
     await refusing.recorded(body.model);
-    await expectAllFallen(refusing, "Error");
+    await expectAllInFallback(refusing, "Error");
   });
 });
 
-describe("H5 a queue that never answers", () => {
-  it("changes nothing for the client, who has all before it is given up, and loses no event", async () => {
-    allowLines(hanging);
-    const expected = await Promise.all(KINDS.map((kind) => got(without, kind)));
-    expect(await Promise.all(KINDS.map((kind) => got(hanging, kind)))).toEqual(expected);
+describe("H5 a queue that never responds", () => {
+  it("completes every response before the sink gives up, and loses no event", async () => {
+    allowFallbackLines(hanging);
+    const expected = await Promise.all(KINDS.map((kind) => responseFrom(withoutQueue, kind)));
+    expect(await Promise.all(KINDS.map((kind) => responseFrom(hanging, kind)))).toEqual(expected);
     await hanging.flush();
-    expect([fallen(hanging), complaints(hanging)]).toEqual([[], []]);
-    // Two passthroughs and a refusal are no interceptions.
+    expect([fallbackEvents(hanging), sinkErrors(hanging)]).toEqual([[], []]);
+    // Two passthroughs and a refusal are not interceptions.
     const ends = KINDS.length - 3;
     await hanging.waitForEvents(
       (events) => events.filter(({ record_type }) => record_type === "interception_end").length >= ends,
     );
-    await expectAllFallen(hanging, "TimeoutError");
+    await expectAllInFallback(hanging, "TimeoutError");
   });
 });
 
 const UNRECORDED = "The request could not be recorded, and nothing is forwarded unrecorded here.";
 
-/** In the words of each API. */
+/** A call and the body of its refusal, by API. */
 const REQUIRED: readonly (readonly [string, Call, (id: string) => object])[] = [
   [
     "chat",
@@ -299,14 +295,14 @@ function typesOf(events: readonly InterceptorEvent[], id: string): string[] {
   return events.filter(({ interception_id }) => interception_id === id).map(({ record_type }) => record_type);
 }
 
-/** 503 in these words, and a log that has it all. */
+/** Checks for a 503 with this body, and for the complete log of the refused interception. */
 function expectUnrecorded(
   interceptor: CheckedInterceptor,
   { status, values, text, id }: Received,
-  words: (id: string) => object,
+  expectedBody: (id: string) => object,
 ): void {
   expect([status, values("x-interceptor-error")]).toEqual([503, ["recording_unavailable"]]);
-  expect(JSON.parse(text())).toEqual(words(id));
+  expect(JSON.parse(text())).toEqual(expectedBody(id));
   const types = typesOf(interceptor.events(), id).filter((type) => type !== "initiator_override");
   expect(types).toEqual(["interception_start", "prompt_usage", "interception_end", "refusal"]);
   const end = interceptor
@@ -315,75 +311,75 @@ function expectUnrecorded(
   expect(end).toMatchObject({ outcome: "refused", status: 503, usage: "unknown", input_tokens: null });
 }
 
-describe("H7 where recording is required and the queue says 429", () => {
+describe("H7 when recording is required and the queue responds 429", () => {
   it.each(REQUIRED)(
-    "%s is refused in its own words, and the provider never asked",
-    async (_, call, words) => {
-      allowLines(refusingRequired);
+    "refuses %s in its dialect and sends the provider nothing",
+    async (_, call, expectedBody) => {
+      allowFallbackLines(refusingRequired);
       const received = await exchange(refusingRequired.port, call);
       await refusingRequired.waitForEvents((all) => typesOf(all, received.id).includes("refusal"));
-      expectUnrecorded(refusingRequired, received, words);
-      await expectAllFallen(refusingRequired, "Error");
+      expectUnrecorded(refusingRequired, received, expectedBody);
+      await expectAllInFallback(refusingRequired, "Error");
       expect(upstream.requests).toEqual([]);
     },
   );
 
-  it("a passthrough for an owner is refused, as who was named could not be recorded", async () => {
-    allowLines(refusingRequired);
+  it("refuses a passthrough for an owner, because the owner cannot be recorded", async () => {
+    allowFallbackLines(refusingRequired);
     const { status, id } = await exchange(refusingRequired.port, OWNED_MODELS);
     expect(status).toBe(503);
     const events = await refusingRequired.waitForEvents((all) => typesOf(all, id).includes("refusal"));
     expect(typesOf(events, id)).toEqual(["initiator_override", "refusal"]);
-    await expectAllFallen(refusingRequired, "Error");
+    await expectAllInFallback(refusingRequired, "Error");
     expect(upstream.requests).toEqual([]);
   });
 
-  it("a passthrough without an owner goes on: there is nothing to record before it", async () => {
+  it("forwards a passthrough without an owner, which has nothing to record first", async () => {
     upstream.respondWith(respond.json(200, { data: [] }));
     expect((await exchange(refusingRequired.port, { target: MODELS })).status).toBe(200);
     expect(upstream.requests).toHaveLength(1);
   });
 });
 
-describe("H7 where recording is required and the queue never answers", () => {
-  it("all is refused, the provider never asked, and a client that leaves meanwhile changes nothing", async () => {
-    allowLines(hangingRequired);
+describe("H7 when recording is required and the queue never responds", () => {
+  it("refuses every request and sends the provider nothing, although one client disconnects meanwhile", async () => {
+    allowFallbackLines(hangingRequired);
     const model = uniqueModel();
-    const leaving = await send(hangingRequired.port, { target: CHAT, body: { model, messages } });
+    const disconnecting = await send(hangingRequired.port, { target: CHAT, body: { model, messages } });
     await hangingRequired.waitForEvents((all) =>
       all.some((event) => "model" in event && event.model === model),
     );
-    leaving.abort();
-    const [owned, ...received] = await Promise.all(
+    disconnecting.abort();
+    const [forOwner, ...received] = await Promise.all(
       [OWNED_MODELS, ...REQUIRED.map(([, call]) => call)].map((call) => exchange(hangingRequired.port, call)),
     );
-    expect(owned?.status).toBe(503);
+    expect(forOwner?.status).toBe(503);
     const { start, end } = await hangingRequired.recorded(model);
-    for (const [at, [, , words]] of REQUIRED.entries()) {
-      const one = received[at];
-      if (one) expectUnrecorded(hangingRequired, one, words);
+    for (const [at, [, , expectedBody]] of REQUIRED.entries()) {
+      const response = received[at];
+      if (response) expectUnrecorded(hangingRequired, response, expectedBody);
     }
     expect(received).toHaveLength(REQUIRED.length);
     expect([start.prompt_count, end.outcome, end.usage]).toEqual([1, "refused", "unknown"]);
-    await expectAllFallen(hangingRequired, "TimeoutError");
+    await expectAllInFallback(hangingRequired, "TimeoutError");
     expect(upstream.requests).toEqual([]);
   });
 });
 
-/** Answers, having looked at what the queue has by then. */
-function looking(steps: readonly Step[]): { readonly before: string[] } {
+/** Responds with these steps after it has noted the types of the events in the queue. */
+function respondAfterSnapshot(steps: readonly Step[]): { readonly before: string[] } {
   const before: string[] = [];
-  const look: Step = async () => {
+  const snapshot: Step = async () => {
     await takingRequired.flush();
     before.push(...takingRequired.queued().map(({ record_type }) => record_type));
   };
-  upstream.respondWith([look, ...steps]);
+  upstream.respondWith([snapshot, ...steps]);
   return { before };
 }
 
-describe("H7 where recording is required and the queue takes everything", () => {
-  it("the request is forwarded once its start is in the queue, with what the user said, and the rest follows", async () => {
-    const { before } = looking(respond.sse(STREAM));
+describe("H7 when recording is required and the queue accepts everything", () => {
+  it("forwards a request once its start and prompt are in the queue, and queues the other events later", async () => {
+    const { before } = respondAfterSnapshot(respond.sse(STREAM));
     const body = { model: uniqueModel(), stream: true, stream_options: { include_usage: true }, messages };
     const call = { target: CHAT, body, headers: coderAgents(OWNER) };
     const { status, text, id } = await exchange(takingRequired.port, call);
@@ -401,26 +397,32 @@ describe("H7 where recording is required and the queue takes everything", () => 
     expect(JSON.stringify(queued)).not.toMatch(new RegExp(`${SECRET}|${OWN_KEY}`));
   });
 
-  it("a passthrough is forwarded once its owner is in the queue", async () => {
-    const { before } = looking(respond.json(200, { data: [] }));
+  it("forwards a passthrough once its owner is in the queue", async () => {
+    const { before } = respondAfterSnapshot(respond.json(200, { data: [] }));
     expect((await exchange(takingRequired.port, OWNED_MODELS)).status).toBe(200);
     expect(before).toEqual(["initiator_override"]);
   });
 });
 
-const called = (id: string): object => ({ ...toolCall, index: id === "call_1" ? 0 : 1, id });
+const callDelta = (id: string): object => ({ ...toolCall, index: id === "call_1" ? 0 : 1, id });
 const toolBlock = (index: number, id: string): string =>
   respond.event({ type: "content_block_start", index, content_block: { type: "tool_use", id, name: "f" } });
 const inputPiece = (index: number, partial_json: string): string =>
   respond.event({ type: "content_block_delta", index, delta: { type: "input_json_delta", partial_json } });
 
-describe("G23 a client that leaves between two tool calls", () => {
+describe("G23 a client that disconnects after two tool calls", () => {
   it.each([
     {
       kind: "chat",
       target: CHAT,
-      first: respond.event({ id: "x", choices: [{ index: 0, delta: { tool_calls: [called("call_1")] } }] }),
-      second: respond.event({ id: "x", choices: [{ index: 0, delta: { tool_calls: [called("call_2")] } }] }),
+      first: respond.event({
+        id: "x",
+        choices: [{ index: 0, delta: { tool_calls: [callDelta("call_1")] } }],
+      }),
+      second: respond.event({
+        id: "x",
+        choices: [{ index: 0, delta: { tool_calls: [callDelta("call_2")] } }],
+      }),
       inputs: ['{"text":"with [redacted:provider_key]"}', '{"text":"with [redacted:provider_key]"}'],
       used: "unknown",
     },
@@ -433,10 +435,10 @@ describe("G23 a client that leaves between two tool calls", () => {
       used: "partial",
     },
   ])(
-    "$kind: both are in the queue, with what had come of them",
+    "queues both calls with the input received so far: $kind",
     async ({ target, first, second, inputs, used }) => {
-      const { promise: held, resolve: release } = Promise.withResolvers<void>();
-      const steps = [respond.body(first), respond.waitFor(held), respond.body(second), respond.hang()];
+      const { promise: released, resolve: release } = Promise.withResolvers<void>();
+      const steps = [respond.body(first), respond.waitFor(released), respond.body(second), respond.hang()];
       upstream.respondWith(respond.sseSteps(steps));
       const model = uniqueModel();
       const connection = await send(takingRequired.port, { target, body: { model, stream: true, messages } });
@@ -461,12 +463,12 @@ describe("G23 a client that leaves between two tool calls", () => {
   );
 });
 
-const ask = `Call get_weather and get_time. ${SECRET} opens the door.`;
-const ASKED = "Call get_weather and get_time. [redacted:provider_key] opens the door.";
+const prompt = `Call get_weather and get_time. ${SECRET} opens the door.`;
+const RECORDED_PROMPT = "Call get_weather and get_time. [redacted:provider_key] opens the door.";
 const parameters = { type: "object", properties: { place: { type: "string" }, days: { type: "integer" } } };
 const names = ["get_weather", "get_time"];
 
-/** The events of one interception, by the provider's id of its answer, as the queue has them. */
+/** The queued events of one interception, found by the id of the provider's response. */
 async function queuedOf(messageId: string): Promise<InterceptorEvent[]> {
   const find = () => {
     const all = taking.queued();
@@ -476,17 +478,18 @@ async function queuedOf(messageId: string): Promise<InterceptorEvent[]> {
   return until(find, () => `no end of ${messageId} in the queue\n${JSON.stringify(taking.queued())}`);
 }
 
-type Told = {
+type Conversation = {
   readonly prompt: string | null;
-  readonly brings: string | null;
+  /** The tool call whose result the request brings. */
+  readonly resultOf: string | null;
   readonly finish: string | null;
   /** Id, name and input of each. */
   readonly calls: readonly (readonly [string | null, string, unknown])[];
   readonly thoughts: readonly string[];
 };
 
-/** What an interception's events in the queue tell of the conversation. */
-function told(events: readonly InterceptorEvent[]): Told {
+/** The part of the conversation that an interception's queued events record. */
+function conversationIn(events: readonly InterceptorEvent[]): Conversation {
   const of = <T extends InterceptorEvent["record_type"]>(type: T) =>
     events.filter(
       (event): event is Extract<InterceptorEvent, { record_type: T }> => event.record_type === type,
@@ -504,58 +507,64 @@ function told(events: readonly InterceptorEvent[]): Told {
   expect(of("token_usage")).toHaveLength(1);
   return {
     prompt: of("prompt_usage")[0]?.prompt ?? null,
-    brings: start?.correlating_tool_call_id ?? null,
+    resultOf: start?.correlating_tool_call_id ?? null,
     finish: end?.finish_reason ?? null,
-    calls: tools.map(({ tool_call_id, tool, input: written }) => [
+    calls: tools.map(({ tool_call_id, tool, input: toolInput }) => [
       tool_call_id,
       tool,
-      JSON.parse(written ?? "null") as unknown,
+      JSON.parse(toolInput ?? "null") as unknown,
     ]),
     thoughts: thoughts.map(({ content }) => content),
   };
 }
 
-describe("the SDKs' tools and words, as the queue gets them", () => {
-  it("of openai, streamed: chat's parallel calls, then their results; a response's calls and its reasoning", async () => {
+describe("the SDKs' tool calls and prompts in the queue", () => {
+  it("records openai's streams: parallel chat tool calls, their results, a response's calls and reasoning", async () => {
     const openai = new OpenAI({ baseURL: `${taking.url}/openai/v1`, apiKey: OWN_KEY, maxRetries: 0 });
     const model = uniqueModel();
     const tools = names.map((name) => ({ type: "function" as const, function: { name, parameters } }));
-    const said: OpenAI.ChatCompletionMessageParam[] = [{ role: "user", content: ask }];
+    const conversation: OpenAI.ChatCompletionMessageParam[] = [{ role: "user", content: prompt }];
     const first = await openai.chat.completions
-      .stream({ model, messages: said, tools })
+      .stream({ model, messages: conversation, tools })
       .finalChatCompletion();
     const { message, finish_reason } = first.choices[0] ?? {};
     const calls = (message?.tool_calls ?? []).flatMap((call) => (call.type === "function" ? [call] : []));
     expect(calls.map((call) => call.function.name)).toEqual(names);
-    expect(told(await queuedOf(first.id))).toEqual({
-      prompt: ASKED,
-      brings: null,
+    expect(conversationIn(await queuedOf(first.id))).toEqual({
+      prompt: RECORDED_PROMPT,
+      resultOf: null,
       finish: finish_reason,
       calls: calls.map(({ id, function: { name, arguments: written } }) => [id, name, JSON.parse(written)]),
       thoughts: [],
     });
 
-    if (message) said.push(message);
-    for (const { id } of calls) said.push({ role: "tool", tool_call_id: id, content: "rain" });
+    if (message) conversation.push(message);
+    for (const { id } of calls) conversation.push({ role: "tool", tool_call_id: id, content: "rain" });
     const second = await openai.chat.completions
-      .stream({ model, messages: said, tools })
+      .stream({ model, messages: conversation, tools })
       .finalChatCompletion();
-    const brought = { prompt: null, brings: calls.at(-1)?.id, finish: "stop", calls: [], thoughts: [] };
-    expect(told(await queuedOf(second.id))).toEqual(brought);
+    const afterResults = {
+      prompt: null,
+      resultOf: calls.at(-1)?.id,
+      finish: "stop",
+      calls: [],
+      thoughts: [],
+    };
+    expect(conversationIn(await queuedOf(second.id))).toEqual(afterResults);
 
     const response = await openai.responses
       .stream({
         model,
-        input: ask,
+        input: prompt,
         tools: names.map((name) => ({ type: "function" as const, name, parameters, strict: false })),
         reasoning: { summary: "auto" },
       })
       .finalResponse();
     const thoughts = response.output.flatMap((item) => (item.type === "reasoning" ? item.summary : []));
     expect(thoughts.length).toBeGreaterThan(0);
-    expect(told(await queuedOf(response.id))).toEqual({
-      prompt: ASKED,
-      brings: null,
+    expect(conversationIn(await queuedOf(response.id))).toEqual({
+      prompt: RECORDED_PROMPT,
+      resultOf: null,
       finish: "completed",
       calls: response.output.flatMap((item) =>
         item.type === "function_call" ? [[item.call_id, item.name, JSON.parse(item.arguments)]] : [],
@@ -565,20 +574,20 @@ describe("the SDKs' tools and words, as the queue gets them", () => {
     expect(JSON.stringify(taking.queued())).not.toContain(SECRET);
   });
 
-  it("of @anthropic-ai/sdk, streamed: thinking and parallel calls, then their results", async () => {
+  it("records @anthropic-ai/sdk's streams: thinking and parallel calls, then their results", async () => {
     const anthropic = new Anthropic({ baseURL: `${taking.url}/anthropic`, apiKey: OWN_KEY, maxRetries: 0 });
     const tools = names.map((name) => ({ name, input_schema: { ...parameters, type: "object" as const } }));
     const thinking = { type: "enabled" as const, budget_tokens: 1024 };
-    const asked = { model: uniqueModel(), max_tokens: 2000, tools, thinking };
-    const said: Anthropic.MessageParam[] = [{ role: "user", content: ask }];
-    const first = await anthropic.messages.stream({ ...asked, messages: said }).finalMessage();
+    const options = { model: uniqueModel(), max_tokens: 2000, tools, thinking };
+    const conversation: Anthropic.MessageParam[] = [{ role: "user", content: prompt }];
+    const first = await anthropic.messages.stream({ ...options, messages: conversation }).finalMessage();
     const calls = first.content.flatMap((block) => (block.type === "tool_use" ? [block] : []));
     expect(calls.map(({ name }) => name)).toEqual(names);
-    expect(told(await queuedOf(first.id))).toEqual({
-      prompt: ASKED,
-      brings: null,
+    expect(conversationIn(await queuedOf(first.id))).toEqual({
+      prompt: RECORDED_PROMPT,
+      resultOf: null,
       finish: first.stop_reason,
-      calls: calls.map(({ id, name, input: written }) => [id, name, written]),
+      calls: calls.map(({ id, name, input: toolInput }) => [id, name, toolInput]),
       thoughts: first.content.flatMap((block) => (block.type === "thinking" ? [block.thinking] : [])),
     });
 
@@ -587,11 +596,11 @@ describe("the SDKs' tools and words, as the queue gets them", () => {
       tool_use_id: id,
       content: "rain",
     }));
-    said.push({ role: "assistant", content: first.content }, { role: "user", content: results });
-    const second = await anthropic.messages.stream({ ...asked, messages: said }).finalMessage();
-    expect(told(await queuedOf(second.id))).toMatchObject({
+    conversation.push({ role: "assistant", content: first.content }, { role: "user", content: results });
+    const second = await anthropic.messages.stream({ ...options, messages: conversation }).finalMessage();
+    expect(conversationIn(await queuedOf(second.id))).toMatchObject({
       prompt: null,
-      brings: calls.at(-1)?.id,
+      resultOf: calls.at(-1)?.id,
       finish: second.stop_reason,
       calls: [],
     });

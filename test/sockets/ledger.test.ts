@@ -1,5 +1,5 @@
 /**
- * The ledger under traffic: what the API says was recorded is what happened, though clients leave, the provider resets
+ * The ledger under load: the API's records match the log although clients disconnect, the provider resets connections
  * and the database fails.
  */
 import { afterAll, describe, expect, it } from "vitest";
@@ -14,7 +14,7 @@ import { between, seededRandom } from "../support/rechunk.ts";
 
 const REQUESTS = 2000;
 const AT_ONCE = 40;
-/** Long past the last redelivery, on a machine that is busy. */
+/** Much longer than the last redelivery takes on a busy machine. */
 const DELIVERED_WITHIN_MS = 240_000;
 
 const seed = Number(process.env["SEED"] ?? 20_261_123);
@@ -30,32 +30,32 @@ afterAll(async () => {
   await upstream.close();
 });
 
-type Fate = "whole" | "client leaves" | "provider resets";
+type Fate = "complete" | "client disconnects" | "provider resets";
 
-/** What becomes of each request, and what it is. */
+/** A planned request: its API and its fate. */
 type Planned = {
   readonly n: number;
   readonly fate: Fate;
-  /** So many events before it. */
+  /** Number of events before the disconnect or reset. */
   readonly after: number;
   readonly api: "chat" | "json" | "messages" | "responses";
 };
 
 function plan(random: () => number, n: number): Planned {
   const draw = random();
-  const fate: Fate = draw < 0.3 ? "client leaves" : draw < 0.4 ? "provider resets" : "whole";
+  const fate: Fate = draw < 0.3 ? "client disconnects" : draw < 0.4 ? "provider resets" : "complete";
   const api = (["chat", "json", "messages", "responses"] as const)[between(random, 0, 3)] ?? "chat";
   return { n, fate, after: between(random, 0, 3), api };
 }
 
-/** Resolved when the client of a request has left. */
-const left = Array.from({ length: REQUESTS }, () => Promise.withResolvers<void>());
+/** Resolved when the client of a request has disconnected. */
+const disconnected = Array.from({ length: REQUESTS }, () => Promise.withResolvers<void>());
 
 /**
- * More events, until somebody notices: wrangler's proxy knows that its client has left when it has something for it, and
- * not even then if it left before the answer's head; a reset ends those.
+ * Repeats an event until the interceptor disconnects. wrangler's proxy detects a client disconnect only when it has data
+ * to send, and not at all before the response's head. The reset at the end covers that case.
  */
-const dripping =
+const repeatUntilDisconnect =
   (event: string): Step =>
   async (wire) => {
     let gone = false;
@@ -98,35 +98,35 @@ const RESPONSES = [
     },
   },
 ];
-/** Each with the event that says nothing new. */
+/** Each with an event that can repeat without changing the record. */
 const STREAMS = {
-  chat: { events: CHAT, silent: CHAT[0] },
-  messages: { events: MESSAGES, silent: MESSAGES[2] },
-  responses: { events: RESPONSES, silent: RESPONSES[1] },
+  chat: { events: CHAT, repeatable: CHAT[0] },
+  messages: { events: MESSAGES, repeatable: MESSAGES[2] },
+  responses: { events: RESPONSES, repeatable: RESPONSES[1] },
 } as const;
-const JSON_ANSWER = {
+const JSON_RESPONSE = {
   id: "j",
   model: "gpt-9",
   choices: [{ index: 0, message: { role: "assistant", content: "one" }, finish_reason: "stop" }],
   usage: { prompt_tokens: 11, completion_tokens: 5 },
 };
 
-/** The request itself says what is to become of it: it arrives in any order. */
-function responded(request: UpstreamRequest): readonly Step[] {
+/** The response to a request. The plan is in a header, because requests arrive in any order. */
+function plannedResponse(request: UpstreamRequest): readonly Step[] {
   const { n, fate, after, api } = JSON.parse(request.values("x-plan")[0] ?? "{}") as Planned;
-  const clientLeft = respond.waitFor(left[n]?.promise ?? Promise.resolve());
+  const clientDisconnected = respond.waitFor(disconnected[n]?.promise ?? Promise.resolve());
   if (api === "json") {
     if (fate === "provider resets") return [respond.reset()];
-    const whole = respond.json(200, JSON_ANSWER);
-    return fate === "client leaves" ? [clientLeft, ...whole] : whole;
+    const complete = respond.json(200, JSON_RESPONSE);
+    return fate === "client disconnects" ? [clientDisconnected, ...complete] : complete;
   }
   const stream = STREAMS[api];
   const events = stream.events.map((data) => respond.body(respond.event(data)));
-  if (fate === "whole") return respond.sseSteps([...events, respond.finish()]);
+  if (fate === "complete") return respond.sseSteps([...events, respond.finish()]);
   const before = events.slice(0, Math.max(after, 1));
   if (fate === "provider resets") return respond.sseSteps([...before, respond.reset()]);
-  const rest = respond.sseSteps([...before, dripping(respond.event(stream.silent))]);
-  return after === 0 ? [clientLeft, ...rest] : rest;
+  const rest = respond.sseSteps([...before, repeatUntilDisconnect(respond.event(stream.repeatable))]);
+  return after === 0 ? [clientDisconnected, ...rest] : rest;
 }
 
 const TARGETS: Readonly<Record<Planned["api"], string>> = {
@@ -136,11 +136,11 @@ const TARGETS: Readonly<Record<Planned["api"], string>> = {
   responses: "/openai/v1/responses",
 };
 
-/** One request, played to its end on a connection of its own. */
+/** Sends one request on its own connection and plays it to its end. */
 async function play(planned: Planned): Promise<void> {
   const { fate, after, api } = planned;
   const connection = await openRaw(stack.port);
-  const said = [{ role: "user", content: "hello" }];
+  const messages = [{ role: "user", content: "hello" }];
   connection.send({
     method: "POST",
     target: TARGETS[api],
@@ -151,22 +151,22 @@ async function play(planned: Planned): Promise<void> {
     ],
     body: JSON.stringify({
       model: "m",
-      ...(api === "responses" ? { input: said } : { messages: said }),
+      ...(api === "responses" ? { input: messages } : { messages }),
       ...(api !== "json" && { stream: true }),
       ...(api === "chat" && { stream_options: { include_usage: true } }),
     }),
   });
-  if (fate !== "client leaves") {
-    // Whole, or broken off: both are an end here.
+  if (fate !== "client disconnects") {
+    // A complete and a broken response both end the request.
     await connection.readResponse("POST").catch(() => undefined);
   } else if (api === "json" || after === 0) {
     await upstream.waitForRequest((request) => request.values("x-plan")[0] === JSON.stringify(planned));
   } else {
     await connection.readUntil((received) => received.includes("data: ")).catch(() => undefined);
   }
-  if (fate === "client leaves") connection.abort();
+  if (fate === "client disconnects") connection.abort();
   else connection.destroy();
-  left[planned.n]?.resolve();
+  disconnected[planned.n]?.resolve();
 }
 
 type Row = {
@@ -192,19 +192,19 @@ const ids = (events: readonly InterceptorEvent[], kind: InterceptorEvent["record
     .toSorted();
 
 describe("H8 I1 the ledger after 2,000 mixed requests", () => {
-  it(`holds one row for each start, each with the end that the log has (seed ${seed})`, async () => {
-    upstream.respondWith(responded);
+  it(`holds one row per start, with the logged outcome (seed ${seed})`, async () => {
+    upstream.respondWith(plannedResponse);
     const random = seededRandom(seed);
-    const todo = Array.from({ length: REQUESTS }, (_, n) => plan(random, n));
+    const remaining = Array.from({ length: REQUESTS }, (_, n) => plan(random, n));
     const worker = async (): Promise<void> => {
-      for (let next = todo.pop(); next; next = todo.pop()) await play(next);
+      for (let next = remaining.pop(); next; next = remaining.pop()) await play(next);
     };
     await Promise.all(Array.from({ length: AT_ONCE }, worker));
 
-    const told = () => `${stack.events.length} events\n${stack.notices.slice(-20).join("\n")}`;
+    const describeState = () => `${stack.events.length} events\n${stack.notices.slice(-20).join("\n")}`;
     await until(
       () => ids(stack.events, "interception_end").length >= REQUESTS || undefined,
-      told,
+      describeState,
       DELIVERED_WITHIN_MS,
     );
     const starts = ids(stack.events, "interception_start");
@@ -214,27 +214,28 @@ describe("H8 I1 the ledger after 2,000 mixed requests", () => {
 
     const rows = await until(
       async () => {
-        const now = await allRows();
-        return now.length >= REQUESTS && now.every(({ outcome }) => outcome !== null) ? now : undefined;
+        const current = await allRows();
+        const complete = current.length >= REQUESTS && current.every(({ outcome }) => outcome !== null);
+        return complete ? current : undefined;
       },
-      told,
+      describeState,
       DELIVERED_WITHIN_MS,
     );
     expect(rows.map(({ id }) => id).toSorted()).toEqual(starts);
     const outcomes = new Map(ends.map((end) => [end.interception_id, end.outcome]));
     expect(rows.filter(({ id, outcome }) => outcomes.get(id) !== outcome)).toEqual([]);
-    const used = await until(
+    const withUsage = await until(
       async () => {
-        const now = (await allRows()).filter(({ token_usages }) => token_usages.length > 0);
-        return now.length >= ids(stack.events, "token_usage").length ? now : undefined;
+        const current = (await allRows()).filter(({ token_usages }) => token_usages.length > 0);
+        return current.length >= ids(stack.events, "token_usage").length ? current : undefined;
       },
-      told,
+      describeState,
       DELIVERED_WITHIN_MS,
     );
-    expect(used.map(({ id }) => id).toSorted()).toEqual(ids(stack.events, "token_usage"));
-    expect(used.length).toBeGreaterThan(REQUESTS / 3);
+    expect(withUsage.map(({ id }) => id).toSorted()).toEqual(ids(stack.events, "token_usage"));
+    expect(withUsage.length).toBeGreaterThan(REQUESTS / 3);
 
-    // The story was what it was meant to be: every fate was met, and the consumer did fail.
+    // The run covered the plan: every fate occurred, and the consumer failed.
     const counts = Object.groupBy(ends, ({ outcome }) => outcome);
     expect(counts.completed?.length).toBeGreaterThan(REQUESTS * 0.5);
     expect(counts.cancelled?.length).toBeGreaterThan(REQUESTS * 0.1);

@@ -1,5 +1,5 @@
-/* oxlint-disable vitest/expect-expect -- expectForwarded, expectRefusal and their like are assertions */
-/** Part A of the catalogue, over real sockets: owners that are signed, looked up, or named by a delegating gateway. */
+/* oxlint-disable vitest/expect-expect -- expectForwarded, expectRefusal and similar helpers are assertions */
+/** Part A of the catalogue over sockets: owners that are signed, looked up, or named by a delegating gateway. */
 import { createHash, createHmac } from "node:crypto";
 import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
@@ -51,7 +51,7 @@ type Signing = {
   readonly at?: number;
 };
 
-/** The headers of a signed owner, by Node's own HMAC. */
+/** The headers of a signed owner assertion, computed with Node's HMAC. */
 function signedHeaders(signing: Signing): HeaderPair[] {
   const {
     method = "POST",
@@ -74,8 +74,8 @@ function signedHeaders(signing: Signing): HeaderPair[] {
   ];
 }
 
-/** A signed call by Coder Agents with the service account's key; `sent` is what is sent in place of what was signed. */
-function signedCall(signing: Signing, sent: Partial<RawRequest> = {}): Promise<Exchange> {
+/** Sends a signed request as Coder Agents with the service account's key. `sent` replaces fields after signing. */
+function sendSigned(signing: Signing, sent: Partial<RawRequest> = {}): Promise<Exchange> {
   const { method = "POST", target = CHAT, body = BODY } = signing;
   const headers = [bearer(KEYS.service), CODER_AGENTS_UA, ...signedHeaders(signing)];
   const framing = method === "GET" ? {} : { body };
@@ -96,90 +96,92 @@ async function expectRejected(reason: string): Promise<void> {
   expect(await harness.events("initiator_override")).toEqual([]);
 }
 
-const signing = (
-  over: Record<string, unknown>,
+const signatureConfig = (
+  options: Record<string, unknown>,
   nonces: OptionOverrides["nonces"] = "absent",
 ): OptionOverrides => ({
-  vars: { OWNER_ASSERTION: { signature: "accept", signing_keys: ["SIGNING_KEY"], ...over } },
+  vars: { OWNER_ASSERTION: { signature: "accept", signing_keys: ["SIGNING_KEY"], ...options } },
   secrets: { SIGNING_KEY },
   nonces,
 });
 
-/** What is wrong with a signed request, by what is signed and what is sent. */
-const BAD: readonly (readonly [
+/** Invalid requests: the case, the expected reason, and the signed and the sent fields. */
+const INVALID: readonly (readonly [
   string,
   string,
   (owner: string) => readonly [Signing, Partial<RawRequest>],
 ])[] = [
-  ["A22 another secret's", "signature_invalid", (owner) => [{ owner, secret: "x".repeat(32) }, {}]],
-  ["A22 301 s old", "signature_expired", (owner) => [{ owner, at: -302 }, {}]],
-  ["A22 301 s ahead", "signature_expired", (owner) => [{ owner, at: 302 }, {}]],
-  ["A24 another body", "signature_invalid", (owner) => [{ owner, body: `${BODY} ` }, { body: BODY }]],
-  ["A24 another path", "signature_invalid", (owner) => [{ owner }, { target: "/openai/v1/responses" }]],
-  ["A24 a query", "signature_invalid", (owner) => [{ owner }, { target: `${CHAT}?a` }]],
   [
-    "A24 the provider's own path",
+    "A22 a signature by another secret",
+    "signature_invalid",
+    (owner) => [{ owner, secret: "x".repeat(32) }, {}],
+  ],
+  ["A22 a timestamp 301 s old", "signature_expired", (owner) => [{ owner, at: -302 }, {}]],
+  ["A22 a timestamp 301 s ahead", "signature_expired", (owner) => [{ owner, at: 302 }, {}]],
+  ["A24 a changed body", "signature_invalid", (owner) => [{ owner, body: `${BODY} ` }, { body: BODY }]],
+  ["A24 a changed path", "signature_invalid", (owner) => [{ owner }, { target: "/openai/v1/responses" }]],
+  ["A24 an added query", "signature_invalid", (owner) => [{ owner }, { target: `${CHAT}?a` }]],
+  [
+    "A24 a signature over the provider's own path",
     "signature_invalid",
     (owner) => [{ owner, target: "/v1/chat/completions" }, { target: CHAT }],
   ],
 ];
 
 describe('with signature = "accept"', () => {
-  beforeAll(() => harness.configure(signing({})));
+  beforeAll(() => harness.configure(signatureConfig({})));
 
   it.each([
     ["/openai/v1/chat/completions", "POST"],
     ["/anthropic/v1/messages?beta=true", "POST"],
     ["/v1/responses?x=%7E&y=a+b&z=%C3%A4", "POST"],
     ["/api/v2/ai-gateway/openai/v1/chat/completions", "POST"],
-  ])("A22 a good signature on %s makes its owner signed", async (target) => {
+  ])("A22 accepts a valid signature on %s with attribution signed", async (target) => {
     const owner = newOwner();
-    expectForwarded(await signedCall({ owner, target, chat: newOwner() }));
+    expectForwarded(await sendSigned({ owner, target, chat: newOwner() }));
     await expectSigned(owner);
   });
 
-  it("A22 so it does for a body in chunks, and for one of 1 MiB: what is signed are its bytes", async () => {
+  it("A22 accepts a signature over the bytes of a chunked body of 1 MiB", async () => {
     const owner = newOwner();
     const body = JSON.stringify({ model: "gpt-4o", messages: [], pad: "x".repeat(2 ** 20) });
     const chunks = [body.slice(0, 7), body.slice(7, 70_000), body.slice(70_000)];
-    expectForwarded(await signedCall({ owner, body }, { body: "", chunks }));
+    expectForwarded(await sendSigned({ owner, body }, { body: "", chunks }));
     await expectSigned(owner);
   });
 
-  it.runIf(judgesHeads)(
-    "A24 the target is that of the request line, wherever Host would move it",
-    async () => {
-      // The attack: a Host that holds a path, so that a gateway that trusts the joined URL checks another target than is routed.
-      const owner = newOwner();
-      const headers = [
-        ["Host", "x/openai/v1/responses?"] as const,
-        bearer(KEYS.service),
-        CODER_AGENTS_UA,
-        ...signedHeaders({ owner }),
-      ];
-      expectForwarded(await harness.send({ method: "POST", target: CHAT, headers, body: BODY }));
-      await expectSigned(owner);
-    },
-  );
-
-  it("A2 the owner is signed as it is sent, and recorded in its one form", async () => {
+  it.runIf(judgesHeads)("A24 verifies the target of the request line when Host contains a path", async () => {
+    // The attack: a Host that contains a path, so that a gateway that trusts the joined URL verifies a target other than
+    // the routed one.
     const owner = newOwner();
-    expectForwarded(await signedCall({ owner: owner.toUpperCase() }));
+    const headers = [
+      ["Host", "x/openai/v1/responses?"] as const,
+      bearer(KEYS.service),
+      CODER_AGENTS_UA,
+      ...signedHeaders({ owner }),
+    ];
+    expectForwarded(await harness.send({ method: "POST", target: CHAT, headers, body: BODY }));
     await expectSigned(owner);
   });
 
-  it.each(BAD)("%s: rejected, and the actor stays", async (_, reason, make) => {
+  it("A2 verifies the owner as sent and records it in lower case", async () => {
+    const owner = newOwner();
+    expectForwarded(await sendSigned({ owner: owner.toUpperCase() }));
+    await expectSigned(owner);
+  });
+
+  it.each(INVALID)("%s: rejects the owner and keeps the actor", async (_, reason, make) => {
     const owner = newOwner();
     harness.registerSecret(owner);
-    expectForwarded(await signedCall(...make(owner)));
+    expectForwarded(await sendSigned(...make(owner)));
     await expectRejected(reason);
   });
 
   it.each(["X-Coder-Owner-Id", "X-Coder-Chat-Id", "X-Coder-Subchat-Id", "X-Coder-Workspace-Id"])(
-    "A24 with another %s than was signed: rejected",
+    "A24 rejects a %s that differs from the signed one",
     async (name) => {
-      const signedOnes = signedHeaders({ owner: newOwner(), chat: newOwner() });
-      const headers = [...signedOnes.filter(([sent]) => sent !== name), [name, newOwner()] as const];
+      const signed = signedHeaders({ owner: newOwner(), chat: newOwner() });
+      const headers = [...signed.filter(([sent]) => sent !== name), [name, newOwner()] as const];
       const all = [bearer(KEYS.service), CODER_AGENTS_UA, ...headers];
       expectForwarded(await harness.send({ target: CHAT, headers: all, body: BODY }));
       await expectRejected("signature_invalid");
@@ -187,7 +189,7 @@ describe('with signature = "accept"', () => {
   );
 
   it.each(["X-Coder-Signature", "X-Coder-Signature-Timestamp"])(
-    "A22 %s twice, or not at all: rejected",
+    "A22 rejects a repeated or missing %s",
     async (name) => {
       const headers = [bearer(KEYS.service), CODER_AGENTS_UA, ...signedHeaders({ owner: newOwner() })];
       const one = headers.find(([sent]) => sent === name) ?? ["", ""];
@@ -200,7 +202,7 @@ describe('with signature = "accept"', () => {
     },
   );
 
-  it("A22 unsigned it is asserted, as ever", async () => {
+  it("A22 accepts an unsigned owner with attribution asserted", async () => {
     const owner = newOwner();
     const headers = [bearer(KEYS.service), CODER_AGENTS_UA, ownerHeader(owner)];
     expectForwarded(await harness.send({ target: CHAT, headers, body: BODY }));
@@ -214,13 +216,13 @@ describe('with signature = "accept"', () => {
     ["POST", "/openai/v1/files", "\0\xff any bytes"],
     ["GET", "/openai/v1/models?limit=2", ""],
     ["DELETE", "/openai/v1/files/file-1", ""],
-  ])("A22 A24 a passthrough, %s %s, is signed likewise", async (method, target, body) => {
+  ])("A22 A24 accepts a signed passthrough, %s %s", async (method, target, body) => {
     const owner = newOwner();
-    expectForwarded(await signedCall({ method, target, body, owner }));
+    expectForwarded(await sendSigned({ method, target, body, owner }));
     expect(await harness.event("passthrough")).toMatchObject({ initiator_id: owner, attribution: "signed" });
   });
 
-  it("A23 without a replay cache the same request counts again within the window: documented", async () => {
+  it("A23 accepts the same request again within the window when there is no replay cache, as documented", async () => {
     const owner = newOwner();
     const headers = [bearer(KEYS.service), CODER_AGENTS_UA, ...signedHeaders({ owner })];
     for (let times = 0; times < 2; times += 1)
@@ -231,18 +233,18 @@ describe('with signature = "accept"', () => {
 });
 
 describe('with signature = "require" and a replay cache', () => {
-  beforeAll(() => harness.configure(signing({ signature: "require", replay_cache: true }, "bound")));
+  beforeAll(() => harness.configure(signatureConfig({ signature: "require", replay_cache: true }, "bound")));
 
-  it("A22 a good signature goes on", async () => {
+  it("A22 forwards a request with a valid signature", async () => {
     const owner = newOwner();
-    expectForwarded(await signedCall({ owner }));
+    expectForwarded(await sendSigned({ owner }));
     await expectSigned(owner);
   });
 
-  it.each(BAD)("%s: E401, and nothing is fetched", async (_, reason, make) => {
+  it.each(INVALID)("%s: refuses with 401 and fetches nothing", async (_, reason, make) => {
     const owner = newOwner();
     harness.registerSecret(owner);
-    expectRefusal(await signedCall(...make(owner)), 401, "signature_required");
+    expectRefusal(await sendSigned(...make(owner)), 401, "signature_required");
     expect((await harness.event("initiator_override_rejected")).reason).toBe(reason);
     expect(await harness.events("interception_start")).toEqual([]);
   });
@@ -251,19 +253,22 @@ describe('with signature = "require" and a replay cache', () => {
     [CHAT, "openai"],
     ["/anthropic/v1/messages", "anthropic"],
     ["/openai/v1/embeddings", "openai"],
-  ] as const)("A22 an unsigned owner on %s: E401 in its dialect", async (target, dialect) => {
-    const headers = [bearer(KEYS.service), CODER_AGENTS_UA, ownerHeader(newOwner())];
-    expectRefusal(await harness.send({ target, headers, body: BODY }), 401, "signature_required", dialect);
-  });
+  ] as const)(
+    "A22 refuses an unsigned owner on %s with 401 in the route's dialect",
+    async (target, dialect) => {
+      const headers = [bearer(KEYS.service), CODER_AGENTS_UA, ownerHeader(newOwner())];
+      expectRefusal(await harness.send({ target, headers, body: BODY }), 401, "signature_required", dialect);
+    },
+  );
 
-  it("A3 a request that names nobody needs no signature", async () => {
+  it("A3 requires no signature when the request names no owner", async () => {
     const headers = [bearer(KEYS.service), CODER_AGENTS_UA];
     expectForwarded(await harness.send({ target: CHAT, headers, body: BODY }));
     expect((await harness.event("interception_start")).initiator_id).toBe(SERVICE);
   });
 
-  it("A23 of ten at once with one signature exactly one goes on", async () => {
-    // The attack: what was overheard once is sent again, at the same moment on other connections.
+  it("A23 forwards exactly one of ten concurrent requests with the same signature", async () => {
+    // The attack: a captured request is replayed at the same moment on other connections.
     const owner = newOwner();
     const headers = [bearer(KEYS.service), CODER_AGENTS_UA, ...signedHeaders({ owner })];
     const port = harness.interceptor.port;
@@ -280,8 +285,8 @@ describe('with signature = "require" and a replay cache', () => {
     harness.upstream.clear();
   });
 
-  it("A23 another request in the same second is another", async () => {
-    for (let times = 0; times < 3; times += 1) expectForwarded(await signedCall({ owner: newOwner() }));
+  it("A23 accepts different requests signed in the same second", async () => {
+    for (let times = 0; times < 3; times += 1) expectForwarded(await sendSigned({ owner: newOwner() }));
   });
 });
 
@@ -289,14 +294,14 @@ describe("the example signer in docs/", () => {
   let signer: Child;
   let port = 0;
   beforeAll(async () => {
-    await harness.configure(signing({ signature: "require", replay_cache: true }, "bound"));
+    await harness.configure(signatureConfig({ signature: "require", replay_cache: true }, "bound"));
     const { promise: ready, resolve } = Promise.withResolvers<number>();
     signer = startChild(fileURLToPath(new URL("../../docs/sign-owner.mjs", import.meta.url)), [], {
       cwd: fileURLToPath(new URL("../..", import.meta.url)),
       env: { GATEWAY_URL: harness.interceptor.url, SIGNING_SECRET: SIGNING_KEY, PORT: "0" },
       onLine: (line) => {
-        const found = /http:\/\/127\.0\.0\.1:(\d+)$/.exec(line)?.[1];
-        if (found !== undefined) resolve(Number(found));
+        const printedPort = /http:\/\/127\.0\.0\.1:(\d+)$/.exec(line)?.[1];
+        if (printedPort !== undefined) resolve(Number(printedPort));
       },
     });
     port = await ready;
@@ -307,7 +312,7 @@ describe("the example signer in docs/", () => {
     ["POST", `${CHAT}?x=%7E`, BODY],
     ["GET", "/openai/v1/models", undefined],
     ["POST", "/openai/v1/files", "\xff\0"],
-  ])("signs %s %s so that it counts, and passes the answer on", async (method, target, body) => {
+  ])("signs %s %s so that the gateway accepts it, and returns the response", async (method, target, body) => {
     const owner = newOwner();
     const headers = [
       bearer(KEYS.service),
@@ -325,8 +330,8 @@ describe("the example signer in docs/", () => {
     harness.upstream.clear();
   });
 
-  it("A23 signs a request that is repeated at once for another second: it is no replay", async () => {
-    // What an SDK does that tries again.
+  it("A23 signs an immediate retry with another timestamp, so that it is not a replay", async () => {
+    // An SDK's retry sends the same request again.
     const headers = [bearer(KEYS.service), CODER_AGENTS_UA, ownerHeader(newOwner())];
     const again = (): Promise<RawResponse> => rawRequest(port, { target: CHAT, headers, body: BODY });
     const responses = await Promise.all(Array.from({ length: 5 }, again));
@@ -334,7 +339,7 @@ describe("the example signer in docs/", () => {
     harness.upstream.clear();
   });
 
-  it("signs over whatever signature came with the request", async () => {
+  it("replaces a signature that came with the request", async () => {
     const headers = [
       bearer(KEYS.service),
       CODER_AGENTS_UA,
@@ -346,7 +351,7 @@ describe("the example signer in docs/", () => {
   });
 });
 
-const named = (owner: string): Promise<Exchange> =>
+const sendWithOwner = (owner: string): Promise<Exchange> =>
   harness.send({
     target: CHAT,
     headers: [bearer(KEYS.service), CODER_AGENTS_UA, ownerHeader(owner)],
@@ -356,16 +361,16 @@ const named = (owner: string): Promise<Exchange> =>
 describe("with a directory", () => {
   let coder: FakeCoder;
   let token = "";
-  const directory = (over: Record<string, unknown> = {}): OptionOverrides => ({
+  const directoryConfig = (): OptionOverrides => ({
     vars: {
-      OWNER_ASSERTION: { directory: { url: coder.url, token: "LOOKUP_TOKEN", timeout_ms: 500, ...over } },
+      OWNER_ASSERTION: { directory: { url: coder.url, token: "LOOKUP_TOKEN", timeout_ms: 500 } },
     },
     secrets: { LOOKUP_TOKEN: token },
   });
   beforeAll(async () => {
     coder = await startFakeCoder();
     token = coder.addUser({ username: "lookup" });
-    await harness.configure(directory());
+    await harness.configure(directoryConfig());
   });
   beforeEach(() => {
     coder.clear();
@@ -374,10 +379,10 @@ describe("with a directory", () => {
   });
   afterAll(() => coder.close());
 
-  it("A1 A20 an active user counts, and is recorded by name beside the actor's", async () => {
+  it("A1 A20 accepts an active user and records the user's name next to the actor's", async () => {
     const owner = newOwner();
     coder.addUser({ id: owner, username: "alice" });
-    for (let times = 0; times < 2; times += 1) expectForwarded(await named(owner));
+    for (let times = 0; times < 2; times += 1) expectForwarded(await sendWithOwner(owner));
     const [start] = await harness.events("interception_start");
     expect(start).toMatchObject({
       initiator_id: owner,
@@ -386,15 +391,15 @@ describe("with a directory", () => {
     });
     const [override] = await harness.events("initiator_override");
     expect(override).toMatchObject({ owner_username: "alice", directory: "active" });
-    // The second was remembered.
+    // The second request used the cached lookup.
     expect(coder.requests.map(({ path }) => path)).toEqual([`/api/v2/users/${owner}`]);
     expect(coder.requests[0]?.headers["coder-session-token"]).toBe(token);
   });
 
   it.each([
-    ["nobody's id", () => newOwner(), "directory_unknown"],
+    ["an unknown user's id", () => newOwner(), "directory_unknown"],
     [
-      "a suspended user's",
+      "a suspended user's id",
       () => {
         const id = newOwner();
         coder.addUser({ id, status: "suspended" });
@@ -402,23 +407,23 @@ describe("with a directory", () => {
       },
       "directory_inactive",
     ],
-  ])("%s does not count", async (_, make, reason) => {
-    expectForwarded(await named(make()));
+  ])("rejects %s", async (_, make, reason) => {
+    expectForwarded(await sendWithOwner(make()));
     await expectRejected(reason);
   });
 
   it.each(["failing", "hanging", "redirecting", "garbled", "dribbling"] as const)(
-    "a directory that is %s gives nobody a yes, and the console says so",
+    "rejects the owner and logs an error when the directory is %s",
     async (mood) => {
       harness.expectLine(/^directory failed: /);
       coder.setMode(mood);
-      expectForwarded(await named(newOwner()));
+      expectForwarded(await sendWithOwner(newOwner()));
       await expectRejected("directory_down");
     },
   );
 });
 
-describe('with a directory that may be down (on_down = "accept")', () => {
+describe('with an unreachable directory and on_down = "accept"', () => {
   beforeAll(() =>
     harness.configure({
       vars: {
@@ -430,10 +435,10 @@ describe('with a directory that may be down (on_down = "accept")', () => {
     }),
   );
 
-  it("the owner counts, and the record says that nobody vouched for it", async () => {
+  it("accepts the owner and records that the directory did not confirm it", async () => {
     harness.expectLine(/^directory failed: /);
     const owner = newOwner();
-    expectForwarded(await named(owner));
+    expectForwarded(await sendWithOwner(owner));
     expect(await harness.event("initiator_override")).toMatchObject({
       owner_id: owner,
       owner_username: null,
@@ -442,7 +447,7 @@ describe('with a directory that may be down (on_down = "accept")', () => {
   });
 });
 
-describe("with a gateway that delegates", () => {
+describe("with a delegating gateway", () => {
   beforeAll(() =>
     harness.configure({
       vars: { DELEGATION: { keys: ["GATEWAY_KEY"] }, OWNER_ASSERTION: { allow: "service" } },
@@ -455,28 +460,35 @@ describe("with a gateway that delegates", () => {
     "/openai/v1/chat/completions",
     "/api/v2/ai-gateway/anthropic/v1/messages",
     "/api/v2/aibridge/openai/v1/responses",
-  ])("its key makes it the actor, and the user it names the initiator, on %s", async (target) => {
-    const [owner, workspace] = [newOwner(), newOwner()];
-    const headers: HeaderPair[] = [
-      key,
-      ownerHeader(owner),
-      ["X-Coder-AI-Gateway-Delegated-Key-ID", "aBcDeF0123"],
-      ["X-Coder-AI-Gateway-Source", "agents"],
-      ["X-Coder-AI-Gateway-Workspace-ID", workspace],
-    ];
-    expectForwarded(await harness.send({ target, headers, body: BODY }));
-    expect(await harness.event("initiator_override")).toMatchObject({
-      actor_id: "coder-gateway",
-      identity_source: "delegation",
-      owner_id: owner,
-      rule: "delegation",
-      attribution: "asserted",
-    });
-    const told = { delegated_key_id: "aBcDeF0123", delegated_source: "agents", workspace_id: workspace };
-    expect(await harness.event("interception_end")).toMatchObject({ initiator_id: owner, ...told });
-  });
+  ])(
+    "takes the delegating gateway as the actor and the user it names as the initiator, on %s",
+    async (target) => {
+      const [owner, workspace] = [newOwner(), newOwner()];
+      const headers: HeaderPair[] = [
+        key,
+        ownerHeader(owner),
+        ["X-Coder-AI-Gateway-Delegated-Key-ID", "aBcDeF0123"],
+        ["X-Coder-AI-Gateway-Source", "agents"],
+        ["X-Coder-AI-Gateway-Workspace-ID", workspace],
+      ];
+      expectForwarded(await harness.send({ target, headers, body: BODY }));
+      expect(await harness.event("initiator_override")).toMatchObject({
+        actor_id: "coder-gateway",
+        identity_source: "delegation",
+        owner_id: owner,
+        rule: "delegation",
+        attribution: "asserted",
+      });
+      const delegation = {
+        delegated_key_id: "aBcDeF0123",
+        delegated_source: "agents",
+        workspace_id: workspace,
+      };
+      expect(await harness.event("interception_end")).toMatchObject({ initiator_id: owner, ...delegation });
+    },
+  );
 
-  it("its client's own provider key goes upstream in place of the central one", async () => {
+  it("sends the client's own provider key upstream in place of the central key", async () => {
     const headers = [key, ownerHeader(newOwner()), bearer(OWN.openai)];
     const forwarded = expectForwarded(await harness.send({ target: CHAT, headers, body: BODY }));
     expect(forwarded.values("authorization")).toEqual([`Bearer ${OWN.openai}`]);
@@ -484,31 +496,31 @@ describe("with a gateway that delegates", () => {
 
   it.each<[string, readonly HeaderPair[]]>([
     ["another key", [["X-Coder-AI-Gateway-Key", `${GATEWAY_KEY}x`]]],
-    ["an empty one", [["X-Coder-AI-Gateway-Key", ""]]],
+    ["an empty key", [["X-Coder-AI-Gateway-Key", ""]]],
     ["the key twice", [key, key]],
-    ["the key and another", [key, ["X-Coder-AI-Gateway-Key", "x"]]],
-    ["a key of odd bytes", [["X-Coder-AI-Gateway-Key", "\xff\xfe"]]],
+    ["the key and another key", [key, ["X-Coder-AI-Gateway-Key", "x"]]],
+    ["a key of bytes that are not UTF-8", [["X-Coder-AI-Gateway-Key", "\xff\xfe"]]],
     [
       "two key ids",
       [key, ["X-Coder-AI-Gateway-Delegated-Key-ID", "a"], ["X-Coder-AI-Gateway-Delegated-Key-ID", "b"]],
     ],
-    ["a source of blanks and braces", [key, ["X-Coder-AI-Gateway-Source", "{ agents }"]]],
-    ["a workspace that is none", [key, ["X-Coder-AI-Gateway-Workspace-ID", "not-a-workspace"]]],
-  ])("%s: E401, whatever other credential is there, and nothing is fetched", async (_, headers) => {
+    ["a source with spaces and braces", [key, ["X-Coder-AI-Gateway-Source", "{ agents }"]]],
+    ["an invalid workspace id", [key, ["X-Coder-AI-Gateway-Workspace-ID", "not-a-workspace"]]],
+  ])("refuses %s with 401 despite another valid credential, and fetches nothing", async (_, headers) => {
     const all = [bearer(KEYS.service), CODER_AGENTS_UA, ownerHeader(newOwner()), ...headers];
     expectRefusal(await harness.send({ target: CHAT, headers: all, body: BODY }), 401, "delegation_rejected");
     expect(await harness.event("refusal")).toMatchObject({ reason: "delegation_rejected", actor_id: null });
   });
 
-  it("A5 with allow = service a service account's key may name an owner too, and a user's may not", async () => {
-    const ask = (clientKey: string): Promise<Exchange> =>
+  it("A5 accepts an owner from a service account's key and rejects one from a user's key when allow = service", async () => {
+    const sendWithKey = (clientKey: string): Promise<Exchange> =>
       harness.send({
         target: CHAT,
         headers: [bearer(clientKey), CODER_AGENTS_UA, ownerHeader(newOwner())],
         body: BODY,
       });
-    expectForwarded(await ask(KEYS.service));
-    expectForwarded(await ask(KEYS.user));
+    expectForwarded(await sendWithKey(KEYS.service));
+    expectForwarded(await sendWithKey(KEYS.user));
     expect((await harness.event("initiator_override")).rule).toBe("service");
     expect(await harness.event("initiator_override_rejected")).toMatchObject({
       reason: "not_permitted",

@@ -1,5 +1,5 @@
-/* oxlint-disable vitest/expect-expect -- expectForwarded, expectRefusal and their like are assertions */
-/** Part A of the catalogue: the owner header, as Coder Agents sends it unless said otherwise. */
+/* oxlint-disable vitest/expect-expect -- expectForwarded, expectRefusal and similar helpers are assertions */
+/** Part A of the catalogue: the owner header. Requests come from Coder Agents unless a case states otherwise. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { readOwnerHeader } from "../../src/gateway/initiator/owner-header.ts";
 import { between, seededRandom } from "../support/rechunk.ts";
@@ -33,15 +33,15 @@ afterAll(() => harness.close());
 
 const CHAT = "/openai/v1/chat/completions";
 
-/** A call by Coder Agents with the service account's key. */
-const agents = (
+/** Sends a request as Coder Agents, with the service account's key by default. */
+const sendAsAgents = (
   headers: readonly HeaderPair[],
   target = CHAT,
   key: string = KEYS.service,
 ): Promise<Exchange> =>
   harness.send({ target, headers: [bearer(key), CODER_AGENTS_UA, ...headers], body: BODY });
 
-/** The initiator is the actor, and nothing was asserted. */
+/** Checks that the initiator is the actor and that no override was recorded. */
 async function expectActor(actor: string, attribution = "authenticated"): Promise<void> {
   const start = await harness.event("interception_start");
   expect([start.actor_id, start.initiator_id, start.attribution]).toEqual([actor, actor, attribution]);
@@ -51,16 +51,16 @@ async function expectActor(actor: string, attribution = "authenticated"): Promis
 async function expectOverride(owner: string, actor = SERVICE): Promise<void> {
   const start = await harness.event("interception_start");
   const override = await harness.event("initiator_override");
-  const who = { actor_id: actor, initiator_id: owner, attribution: "asserted" };
-  expect(start).toMatchObject(who);
-  expect(override).toMatchObject({ ...who, owner_id: owner, interception_id: start.interception_id });
+  const attributed = { actor_id: actor, initiator_id: owner, attribution: "asserted" };
+  expect(start).toMatchObject(attributed);
+  expect(override).toMatchObject({ ...attributed, owner_id: owner, interception_id: start.interception_id });
   expect(await harness.events("initiator_override_rejected")).toEqual([]);
   const [point] = harness.interceptor.points("OVERRIDES");
   expect(point?.point.indexes).toEqual([owner]);
   expect(point?.point.blobs).toContain("asserted");
 }
 
-/** The actor stays; the event tells of the value only its length and a hash. */
+/** Checks that the actor stays the initiator. The event holds only the length and a hash of the rejected value. */
 async function expectRejected(reason: string, value: string, actor = SERVICE): Promise<void> {
   await expectActor(actor);
   expect(await harness.event("initiator_override_rejected")).toMatchObject({
@@ -73,26 +73,26 @@ async function expectRejected(reason: string, value: string, actor = SERVICE): P
 }
 
 /** The four cases of https://github.com/coder/aibridge/pull/244. */
-describe("what the upstream proposal asks for", () => {
-  it("A1 Coder Agents with a valid owner id: the owner is the initiator, and the override is recorded", async () => {
+describe("the cases of the upstream proposal", () => {
+  it("A1 takes the owner as the initiator and records the override when Coder Agents sends a valid owner id", async () => {
     const owner = newOwner();
-    expectForwarded(await agents([ownerHeader(owner)]));
+    expectForwarded(await sendAsAgents([ownerHeader(owner)]));
     await expectOverride(owner);
   });
 
-  it("A3 Coder Agents without the header: the initiator is the actor", async () => {
-    expectForwarded(await agents([]));
+  it("A3 takes the actor as the initiator when Coder Agents sends no owner header", async () => {
+    expectForwarded(await sendAsAgents([]));
     await expectActor(SERVICE);
     expect(await harness.events("initiator_override_rejected")).toEqual([]);
   });
 
-  it("A10 Coder Agents with an invalid owner id: the initiator is the actor", async () => {
+  it("A10 takes the actor as the initiator when Coder Agents sends an invalid owner id", async () => {
     harness.registerSecret("not-a-uuid");
-    expectForwarded(await agents([ownerHeader("not-a-uuid")]));
+    expectForwarded(await sendAsAgents([ownerHeader("not-a-uuid")]));
     await expectRejected("form", "not-a-uuid");
   });
 
-  it("A6 another client with a valid owner id: the initiator is the actor", async () => {
+  it("A6 takes the actor as the initiator when another client sends a valid owner id", async () => {
     const owner = newOwner();
     harness.registerSecret(owner);
     const headers = [bearer(KEYS.service), ownerHeader(owner), ["User-Agent", "claude-code/1.0.0"]] as const;
@@ -101,7 +101,7 @@ describe("what the upstream proposal asks for", () => {
   });
 });
 
-describe("an owner header that counts", () => {
+describe("an accepted owner header", () => {
   it.each([
     "/openai/v1/chat/completions",
     "/openai/v1/responses",
@@ -109,30 +109,30 @@ describe("an owner header that counts", () => {
     "/v1/chat/completions",
     "/api/v2/ai-gateway/openai/v1/chat/completions",
     "/api/v2/aibridge/anthropic/v1/messages",
-  ])("A1 a valid id by an actor that may assert is the initiator, on %s", async (target) => {
+  ])("A1 accepts a valid id from an actor that may assert, on %s", async (target) => {
     const owner = newOwner();
-    expectForwarded(await agents([ownerHeader(owner)], target));
+    expectForwarded(await sendAsAgents([ownerHeader(owner)], target));
     await expectOverride(owner);
     const end = await harness.event("interception_end");
     expect([end.initiator_id, end.actor_id, end.attribution]).toEqual([owner, SERVICE, "asserted"]);
   });
 
-  it("A1 a passthrough is on the owner's account too", async () => {
+  it("A1 attributes a passthrough to the owner too", async () => {
     const owner = newOwner();
-    expectForwarded(await agents([ownerHeader(owner)], "/openai/v1/embeddings"));
+    expectForwarded(await sendAsAgents([ownerHeader(owner)], "/openai/v1/embeddings"));
     const passthrough = await harness.event("passthrough");
     expect([passthrough.initiator_id, passthrough.actor_id]).toEqual([owner, SERVICE]);
     expect(await harness.event("initiator_override")).toMatchObject({ owner_id: owner, actor_id: SERVICE });
   });
 
-  it("A1 a client's own provider key may assert where anyone may: the actor is the key's fingerprint", async () => {
+  it("A1 accepts an assertion by a client's own provider key, whose fingerprint is the actor, when any actor may assert", async () => {
     const owner = newOwner();
-    expectForwarded(await agents([ownerHeader(owner)], "/own-openai/v1/chat/completions", OWN.openai));
+    expectForwarded(await sendAsAgents([ownerHeader(owner)], "/own-openai/v1/chat/completions", OWN.openai));
     await expectOverride(owner, `byok:${sha256(OWN.openai).slice(0, 32)}`);
   });
 
-  it("A1 of many at once, each keeps its own: by several actors, with an owner, a bad one, and none", async () => {
-    // The attack: an answer's worth of state that two requests share, so that one is charged to the other's owner.
+  it("A1 keeps concurrent requests apart: several actors, with a valid owner, an invalid owner and none", async () => {
+    // The attack: per-request state that two concurrent requests share, so that one is charged to the other's owner.
     const actors = [
       [KEYS.service, SERVICE],
       [KEYS.permitted, "agents-permitted"],
@@ -164,34 +164,34 @@ describe("an owner header that counts", () => {
   it.each([
     ["upper case", (id: string) => id.toUpperCase()],
     ["mixed case", (id: string) => [...id].map((c, at) => (at % 2 ? c.toUpperCase() : c)).join("")],
-  ])("A2 %s is the same initiator as lower case, in lower case", async (_, spell) => {
+  ])("A2 records an id in %s as the same initiator, in lower case", async (_, spell) => {
     const owner = newOwner();
     expect(spell(owner)).not.toBe(owner);
-    expectForwarded(await agents([ownerHeader(spell(owner))]));
+    expectForwarded(await sendAsAgents([ownerHeader(spell(owner))]));
     await expectOverride(owner);
   });
 
   it.each([
-    ["blanks before", "  %"],
-    ["blanks behind", "%   "],
+    ["leading spaces", "  %"],
+    ["trailing spaces", "%   "],
     ["a tab on either side", "\t%\t"],
-    ["blanks and tabs", " \t %\t \t"],
-  ])("A13 %s are trimmed", async (_, template) => {
+    ["spaces and tabs", " \t %\t \t"],
+  ])("A13 trims %s", async (_, template) => {
     const owner = newOwner();
-    expectForwarded(await agents([ownerHeader(template.replace("%", owner))]));
+    expectForwarded(await sendAsAgents([ownerHeader(template.replace("%", owner))]));
     await expectOverride(owner);
   });
 
-  it("A18 naming the header in Connection does not make the owner disappear", async () => {
-    // The attack: a caller that has its own owner header dropped as hop-by-hop spends on the shared account, unseen.
+  it("A18 keeps the owner when the client names the header in Connection", async () => {
+    // The attack: a caller that gets its own owner header dropped as hop-by-hop spends on the shared account, unnoticed.
     const owner = newOwner();
-    expectForwarded(await agents([["Connection", "keep-alive, X-Coder-Owner-Id"], ownerHeader(owner)]));
+    expectForwarded(await sendAsAgents([["Connection", "keep-alive, X-Coder-Owner-Id"], ownerHeader(owner)]));
     await expectOverride(owner);
   });
 
-  it("A20 the actor's name stays with the actor: nothing says that it is the owner's", async () => {
+  it("A20 records the actor's name for the actor and not for the owner", async () => {
     const owner = newOwner();
-    expectForwarded(await agents([ownerHeader(owner)]));
+    expectForwarded(await sendAsAgents([ownerHeader(owner)]));
     await expectOverride(owner);
     const start = await harness.event("interception_start");
     expect(start.metadata).toEqual({ actor_name: "Service account of Coder Agents" });
@@ -199,19 +199,19 @@ describe("an owner header that counts", () => {
   });
 });
 
-describe("an owner header that says nothing", () => {
-  it("A3 absent: the initiator is the actor, and there is no event", async () => {
-    expectForwarded(await agents([]));
+describe("an absent or empty owner header", () => {
+  it("A3 takes the actor as the initiator and records no override when the header is absent", async () => {
+    expectForwarded(await sendAsAgents([]));
     await expectActor(SERVICE);
     expect(harness.interceptor.points("OVERRIDES")).toEqual([]);
   });
 
   it.each([
-    ["empty", ""],
-    ["blanks", "    "],
+    ["an empty value", ""],
+    ["spaces", "    "],
     ["tabs", "\t\t"],
-  ])("A4 %s: as absent", async (_, value) => {
-    expectForwarded(await agents([ownerHeader(value)]));
+  ])("A4 treats %s as absent", async (_, value) => {
+    expectForwarded(await sendAsAgents([ownerHeader(value)]));
     await expectActor(SERVICE);
     expect(await harness.events("initiator_override_rejected")).toEqual([]);
   });
@@ -219,136 +219,151 @@ describe("an owner header that says nothing", () => {
   it.each([
     ["in lower case", ALICE],
     ["in upper case", ALICE.toUpperCase()],
-  ])("A19 the actor's own id %s is no override", async (_, value) => {
-    expectForwarded(await agents([ownerHeader(value)], CHAT, KEYS.user));
+  ])("A19 records no override for the actor's own id %s", async (_, value) => {
+    expectForwarded(await sendAsAgents([ownerHeader(value)], CHAT, KEYS.user));
     await expectActor(ALICE);
     expect(harness.interceptor.points("OVERRIDES")).toEqual([]);
   });
 
-  it("A17 X_Coder_Owner_Id is not read and not forwarded", async () => {
-    // The attack: servers that read CGI-style names take `_` for `-`, so a caller could say one thing to us and
-    // another to whatever reads the header after us.
+  it("A17 neither reads nor forwards X_Coder_Owner_Id", async () => {
+    // The attack: servers that read CGI-style names treat `_` as `-`, so a caller could send one owner to the gateway
+    // and another to the next reader of the header.
     harness.registerSecret(newOwner());
-    expectForwarded(await agents([["X_Coder_Owner_Id", newOwner()]]));
+    expectForwarded(await sendAsAgents([["X_Coder_Owner_Id", newOwner()]]));
     await expectActor(SERVICE);
     expect(await harness.events("initiator_override_rejected")).toEqual([]);
   });
 
-  it("A17 X_Coder_Owner_Id beside the real header changes nothing", async () => {
+  it("A17 ignores X_Coder_Owner_Id next to the real header", async () => {
     const owner = newOwner();
     const other = newOwner();
     harness.registerSecret(other);
-    expectForwarded(await agents([["X_Coder_Owner_Id", other], ownerHeader(owner)]));
+    expectForwarded(await sendAsAgents([["X_Coder_Owner_Id", other], ownerHeader(owner)]));
     await expectOverride(owner);
   });
 });
 
-/** One case; `values` are those of one header each. */
-type Rejected = {
+/** A case of rejection. Each of `values` is sent in a header of its own. */
+type RejectedCase = {
   readonly id: string;
-  readonly what: string;
+  readonly label: string;
   readonly values: readonly string[];
   readonly reason: string;
-  /** What must be told nowhere; the values, unless a piece of them stands in every event. */
-  readonly untold?: readonly string[];
+  /** The texts that no record may contain: the values, unless every event contains part of them anyway. */
+  readonly secrets?: readonly string[];
 };
 
-const once = (id: string, what: string, value: string, reason: string, ...untold: string[]): Rejected => ({
+const single = (
+  id: string,
+  label: string,
+  value: string,
+  reason: string,
+  ...secrets: string[]
+): RejectedCase => ({
   id,
-  what,
+  label,
   values: [value],
   reason,
-  ...(untold.length > 0 && { untold }),
+  ...(secrets.length > 0 && { secrets }),
 });
-const twice = (what: string, ...values: string[]): Rejected => ({
+const repeated = (label: string, ...values: string[]): RejectedCase => ({
   id: "A11",
-  what,
+  label,
   values,
   reason: "multiple",
 });
-/** The id with another character at `at`. */
-const put = (at: number, char: string, id = newOwner()): string => id.slice(0, at) + char + id.slice(at + 1);
+/** An id whose character at `at` is replaced. */
+const replaceAt = (at: number, char: string, id = newOwner()): string =>
+  id.slice(0, at) + char + id.slice(at + 1);
 
 const VERSIONS = ["1", "3", "5", "6", "7", "8", "0", "2", "9", "a", "f"].map((version) =>
-  once("A8", `version ${version}`, put(14, version), "version"),
+  single("A8", `version ${version}`, replaceAt(14, version), "version"),
 );
 const VARIANTS = ["0", "7", "c", "e", "C", "f"].map((nibble) =>
-  once("A9", `variant nibble ${nibble}`, put(19, nibble), "variant"),
+  single("A9", `variant nibble ${nibble}`, replaceAt(19, nibble), "variant"),
 );
 const first = newOwner();
 const second = newOwner();
 
-const FORMS: readonly Rejected[] = [
-  once("A7", "the nil id", "00000000-0000-0000-0000-000000000000", "version"),
-  once("A7", "the max id", "ffffffff-ffff-ffff-ffff-ffffffffffff", "version"),
+const REJECTED: readonly RejectedCase[] = [
+  single("A7", "the nil id", "00000000-0000-0000-0000-000000000000", "version"),
+  single("A7", "the max id", "ffffffff-ffff-ffff-ffff-ffffffffffff", "version"),
   ...VERSIONS,
   ...VARIANTS,
-  once("A10", "a URN", `urn:uuid:${newOwner()}`, "form"),
-  once("A10", "braces", `{${newOwner()}}`, "form"),
-  once("A10", "bare digits", newOwner().replaceAll("-", ""), "form"),
-  once("A10", "a letter on either side", `x${newOwner()}y`, "form"),
-  once("A10", "quotes", `"${newOwner()}"`, "form"),
-  once("A10", "a digit too many", `${newOwner()}0`, "form"),
-  once("A10", "a digit too few", newOwner().slice(0, -1), "form"),
-  once("A10", "a hyphen in another place", `${newOwner().replaceAll("-", "").slice(0, 32)}----`, "form"),
-  once("A10", "a name", "alice@example.com (owner)", "form"),
-  once("A10", "a parameter", `${newOwner()};v=1`, "form"),
-  twice("the header twice, the same", first, first),
-  twice("the header twice, different", first, second),
-  twice("the header twice, once empty", "", second),
-  twice("the header three times", first, "", second),
-  once("A12", "a comma before", `, ${newOwner()}`, "multiple"),
-  once("A12", "a comma behind", `${newOwner()},`, "multiple"),
-  once("A12", "a comma alone", ",", "multiple"),
-  once("A14", "a no-break space before (UTF-8)", utf8(`\u00a0${newOwner()}`), "form"),
-  once("A14", "a no-break space behind (Latin-1)", `${newOwner()}\xa0`, "form"),
-  once("A14", "a zero-width space behind", utf8(`${newOwner()}\u200b`), "form"),
-  once("A14", "a byte order mark before", utf8(`\ufeff${newOwner()}`), "form"),
-  once("A14", "a tab inside", put(13, "\t"), "form"),
-  once("A14", "a vertical tab before", `\v${newOwner()}`, "form"),
-  once("A14", "a full-width digit", utf8(put(3, "\uff11")), "form"),
-  once("A14", "a Cyrillic а", utf8(put(19, "\u0430")), "form"),
-  once("A14", "a letter that upper-cases to a digit's neighbour", utf8(put(2, "\u0131")), "form"),
-  once("A14", "Latin-1 bytes", put(3, "\xe9"), "form"),
-  once("A14", "bytes that are no UTF-8", put(5, "\xff\xfe"), "form"),
-  once("A15", "1 KB", "a1".repeat(512), "form"),
-  once("A15", "16 KB", newOwner().repeat(455), "form"),
-  once("A15", "100 KB", newOwner().repeat(2778), "form"),
-  once("A16", "JSON that would close the record", `x"};{"forged":"owner"}`, "form"),
-  once(
+  single("A10", "a URN", `urn:uuid:${newOwner()}`, "form"),
+  single("A10", "braces", `{${newOwner()}}`, "form"),
+  single("A10", "bare digits", newOwner().replaceAll("-", ""), "form"),
+  single("A10", "a letter on either side", `x${newOwner()}y`, "form"),
+  single("A10", "quotes", `"${newOwner()}"`, "form"),
+  single("A10", "a digit too many", `${newOwner()}0`, "form"),
+  single("A10", "a digit too few", newOwner().slice(0, -1), "form"),
+  single(
+    "A10",
+    "hyphens in the wrong positions",
+    `${newOwner().replaceAll("-", "").slice(0, 32)}----`,
+    "form",
+  ),
+  single("A10", "a name", "alice@example.com (owner)", "form"),
+  single("A10", "a parameter", `${newOwner()};v=1`, "form"),
+  repeated("the header twice, the same", first, first),
+  repeated("the header twice, different", first, second),
+  repeated("the header twice, once empty", "", second),
+  repeated("the header three times", first, "", second),
+  single("A12", "a leading comma", `, ${newOwner()}`, "multiple"),
+  single("A12", "a trailing comma", `${newOwner()},`, "multiple"),
+  single("A12", "only a comma", ",", "multiple"),
+  single("A14", "a leading no-break space (UTF-8)", utf8(`\u00a0${newOwner()}`), "form"),
+  single("A14", "a trailing no-break space (Latin-1)", `${newOwner()}\xa0`, "form"),
+  single("A14", "a trailing zero-width space", utf8(`${newOwner()}\u200b`), "form"),
+  single("A14", "a leading byte order mark", utf8(`\ufeff${newOwner()}`), "form"),
+  single("A14", "a tab inside", replaceAt(13, "\t"), "form"),
+  single("A14", "a leading vertical tab", `\v${newOwner()}`, "form"),
+  single("A14", "a full-width digit", utf8(replaceAt(3, "\uff11")), "form"),
+  single("A14", "a Cyrillic а", utf8(replaceAt(19, "\u0430")), "form"),
+  single("A14", "a letter that upper-cases to a digit's neighbor", utf8(replaceAt(2, "\u0131")), "form"),
+  single("A14", "Latin-1 bytes", replaceAt(3, "\xe9"), "form"),
+  single("A14", "bytes that are not UTF-8", replaceAt(5, "\xff\xfe"), "form"),
+  single("A15", "1 KB", "a1".repeat(512), "form"),
+  single("A15", "16 KB", newOwner().repeat(455), "form"),
+  single("A15", "100 KB", newOwner().repeat(2778), "form"),
+  single("A16", "JSON that would close the record", `x"};{"forged":"owner"}`, "form"),
+  single(
     "A16",
     "a whole event",
     '{"message":"interception log","record_type":"initiator_override","owner_id":"forged"}',
     "multiple",
     "forged",
   ),
-  once("A16", "escaped line ends", "%0d%0a\\r\\n{forged-event-line}", "form"),
-  once("A16", "terminal escapes", "\x1b[2K\x1b[1Aforged-terminal\x07\x08", "form"),
-  once("A16", "Unicode line ends", utf8("forged\u2028event\u2029line\u0085end-of-it"), "form"),
-  once("A16", "bidirectional overrides", utf8("\u202eforged-right-to-left\u202c"), "form"),
+  single("A16", "escaped line breaks", "%0d%0a\\r\\n{forged-event-line}", "form"),
+  single("A16", "terminal escapes", "\x1b[2K\x1b[1Aforged-terminal\x07\x08", "form"),
+  single("A16", "Unicode line separators", utf8("forged\u2028event\u2029line\u0085end-of-it"), "form"),
+  single("A16", "bidirectional overrides", utf8("\u202eforged-right-to-left\u202c"), "form"),
 ];
 
-/** Sends the case's headers; what they say is from now on a secret. */
-function refused({ values, untold = values }: Rejected): Promise<Exchange> {
+/** Sends the case's headers. The later checks treat their values as secrets. */
+function sendRejected({ values, secrets = values }: RejectedCase): Promise<Exchange> {
   harness.registerSecret(
-    ...untold.map((value) => decodedByWorker(value).trim()).filter((value) => value.length > 2),
+    ...secrets.map((value) => decodedByWorker(value).trim()).filter((value) => value.length > 2),
   );
-  return agents(values.map(ownerHeader));
+  return sendAsAgents(values.map(ownerHeader));
 }
 
-describe("an owner header that does not count", () => {
-  it.each(FORMS)("$id $what is rejected ($reason), told nowhere, and the actor stays", async (rejected) => {
-    expectForwarded(await refused(rejected));
-    await expectRejected(rejected.reason, rejected.values.map(decodedByWorker).join(", "));
-  });
+describe("a rejected owner header", () => {
+  it.each(REJECTED)(
+    "$id rejects $label ($reason), records its value nowhere and keeps the actor",
+    async (rejected) => {
+      expectForwarded(await sendRejected(rejected));
+      await expectRejected(rejected.reason, rejected.values.map(decodedByWorker).join(", "));
+    },
+  );
 
   it.each([
     ["Claude Code", "claude-cli/2.1.0 (external, cli)"],
     ["Codex", "codex_exec/0.169.0"],
     ["OpenCode", "opencode/1.18"],
     ["curl", "curl/8.5.0"],
-    ["a browser that names it", "Mozilla/5.0 coder-agents/v2"],
-  ])("A6 a valid id from another client (%s) is rejected (client)", async (_, userAgent) => {
+    ["a browser that mentions Coder Agents", "Mozilla/5.0 coder-agents/v2"],
+  ])("A6 rejects a valid id from another client (%s) with reason client", async (_, userAgent) => {
     const owner = newOwner();
     harness.registerSecret(owner);
     const headers = [bearer(KEYS.service), ["User-Agent", userAgent], ownerHeader(owner)] as const;
@@ -356,24 +371,24 @@ describe("an owner header that does not count", () => {
     await expectRejected("client", owner);
   });
 
-  it("A6 what another client sends is not even read: garbage is rejected for the client too", async () => {
+  it("A6 rejects an invalid id from another client with reason client, without parsing it", async () => {
     harness.registerSecret("garbage-of-another-client");
     const headers = [bearer(KEYS.service), ownerHeader("garbage-of-another-client")] as const;
     expectForwarded(await harness.send({ target: CHAT, headers, body: BODY }));
     await expectRejected("client", "garbage-of-another-client");
   });
 
-  it("A5 a key that may never assert is rejected (not_permitted) even where anyone may", async () => {
+  it("A5 rejects an assertion by a key with assert = false (not_permitted), even when any other actor may assert", async () => {
     const owner = newOwner();
     harness.registerSecret(owner);
-    expectForwarded(await agents([ownerHeader(owner)], CHAT, KEYS.never));
+    expectForwarded(await sendAsAgents([ownerHeader(owner)], CHAT, KEYS.never));
     await expectRejected("not_permitted", owner, "never-asserts");
   });
 
-  it.runIf(judgesHeads)("A16 a bare CR, a NUL and a folded line never reach the Worker", async () => {
+  it.runIf(judgesHeads)("A16 refuses a bare CR, a NUL and a folded line before the Worker runs", async () => {
     // The attack: one header value that becomes two log lines.
     for (const value of ["a\rforged: 1", "a\0forged", "a\r\n forged"]) {
-      const { response, forwarded } = await agents([ownerHeader(value)]);
+      const { response, forwarded } = await sendAsAgents([ownerHeader(value)]);
       expect([response.status, forwarded]).toEqual([400, []]);
     }
     await harness.interceptor.flush();
@@ -382,8 +397,8 @@ describe("an owner header that does not count", () => {
 });
 
 describe("A15 long values", () => {
-  // The attack: a pattern that looks for blanks at the end begins anew at each blank of a run in the middle, so that
-  // its time grows with the square of the run's length. 100 KB of blanks then cost seconds of CPU per request.
+  // The attack: a pattern that matches trailing spaces restarts at each space of a run in the middle. Its time grows
+  // with the square of the run's length: 100 KB of spaces then cost seconds of CPU per request.
   const SHAPES: readonly [string, (size: number) => string][] = [
     ["letters", (size) => "a".repeat(size)],
     [
@@ -393,40 +408,37 @@ describe("A15 long values", () => {
           .repeat(Math.ceil(size / 36))
           .slice(0, size),
     ],
-    ["blanks between two letters", (size) => `x${" ".repeat(size - 2)}y`],
+    ["spaces between two letters", (size) => `x${" ".repeat(size - 2)}y`],
     ["tabs between two letters", (size) => `x${"\t".repeat(size - 2)}y`],
-    ["blanks and letters in turn", (size) => "x ".repeat(size / 2)],
+    ["alternating letters and spaces", (size) => "x ".repeat(size / 2)],
     ["hyphens", (size) => "-".repeat(size)],
   ];
-  it.each(SHAPES)("A15 a mebibyte of %s is refused without hanging on it", (what, shape) => {
+  it.each(SHAPES)("A15 rejects 1 MiB of %s without a long computation", (name, shape) => {
     const value = shape(2 ** 20);
     const began = performance.now();
     const { kind } = withoutHanging(readOwnerHeader, value);
-    console.log(`A15 1 MiB of ${what}: refused in ${(performance.now() - began).toFixed(1)} ms`);
+    console.log(`A15 1 MiB of ${name}: rejected in ${(performance.now() - began).toFixed(1)} ms`);
     expect(kind).toBe("bad");
   });
 
-  it.each(SHAPES)(
-    "A15 100 KB of %s are rejected, in a record no longer than any other",
-    async (what, shape) => {
-      const value = shape(102_400).trim();
-      const began = performance.now();
-      expectForwarded(await agents([ownerHeader(value)]));
-      console.log(`A15 100 KB of ${what}: a whole request in ${(performance.now() - began).toFixed(1)} ms`);
-      await expectRejected("form", value);
-      for (const { message } of harness.interceptor.lines()) expect(message.length).toBeLessThan(1500);
-    },
-  );
+  it.each(SHAPES)("A15 rejects 100 KB of %s in a record of the usual length", async (name, shape) => {
+    const value = shape(102_400).trim();
+    const began = performance.now();
+    expectForwarded(await sendAsAgents([ownerHeader(value)]));
+    console.log(`A15 100 KB of ${name}: the request took ${(performance.now() - began).toFixed(1)} ms`);
+    await expectRejected("form", value);
+    for (const { message } of harness.interceptor.lines()) expect(message.length).toBeLessThan(1500);
+  });
 });
 
-describe("the ids of chat, subchat and workspace", () => {
+describe("the chat, subchat and workspace ids", () => {
   const NAMES = ["X-Coder-Chat-Id", "X-Coder-Subchat-Id", "X-Coder-Workspace-Id"] as const;
 
-  it("A21 well-formed ones are recorded in lower case, beside the owner", async () => {
+  it("A21 records well-formed ids in lower case, next to the owner", async () => {
     const owner = newOwner();
     const ids = NAMES.map(() => newOwner());
     const headers = NAMES.map((name, at): HeaderPair => [name, (ids[at] ?? "").toUpperCase()]);
-    expectForwarded(await agents([ownerHeader(owner), ...headers]));
+    expectForwarded(await sendAsAgents([ownerHeader(owner), ...headers]));
     await expectOverride(owner);
     const [chat_id, subchat_id, workspace_id] = ids;
     for (const type of ["interception_start", "interception_end", "initiator_override"] as const)
@@ -440,24 +452,24 @@ describe("the ids of chat, subchat and workspace", () => {
     ["braces", `{${newOwner()}}`],
     ["JSON", '{"$gt":"forged-chat-id"}'],
     ["terminal escapes", "\x1b]0;forged-title\x07"],
-    ["odd bytes", "\xff\xfe\xfd forged-chat"],
-    ["nothing", ""],
-  ])("A21 malformed ones (%s) are dropped, and the owner is unaffected", async (_, value) => {
+    ["invalid UTF-8", "\xff\xfe\xfd forged-chat"],
+    ["an empty value", ""],
+  ])("A21 drops malformed ids (%s) and still accepts the owner", async (_, value) => {
     const owner = newOwner();
     if (value.length > 2) harness.registerSecret(value);
-    // Coder Agents' session is the chat: taken as text of up to 128 visible characters, so only subchat and workspace
-    // hold what is to be told nowhere.
+    // Coder Agents' session id is the chat id, recorded as text of up to 128 visible characters. So only the subchat and
+    // workspace headers can carry a text that must not be recorded.
     const headers = NAMES.slice(1).map((name): HeaderPair => [name, value]);
-    expectForwarded(await agents([ownerHeader(owner), ...headers]));
+    expectForwarded(await sendAsAgents([ownerHeader(owner), ...headers]));
     await expectOverride(owner);
     const nothing = { chat_id: null, subchat_id: null, workspace_id: null };
     for (const type of ["interception_start", "interception_end", "initiator_override"] as const)
       expect(await harness.event(type)).toMatchObject(nothing);
   });
 
-  it("A21 a malformed chat id is no chat, and no owner's matter", async () => {
+  it("A21 drops a malformed chat id and still accepts the owner", async () => {
     const owner = newOwner();
-    expectForwarded(await agents([ownerHeader(owner), ["X-Coder-Chat-Id", "c5".repeat(5120)]]));
+    expectForwarded(await sendAsAgents([ownerHeader(owner), ["X-Coder-Chat-Id", "c5".repeat(5120)]]));
     await expectOverride(owner);
     const start = await harness.event("interception_start");
     expect([start.chat_id, start.client_session_id]).toEqual([null, null]);
@@ -467,8 +479,8 @@ describe("the ids of chat, subchat and workspace", () => {
 describe('with on_invalid = "reject"', () => {
   beforeAll(() => harness.configure({ vars: { OWNER_ASSERTION: { on_invalid: "reject" } } }));
 
-  it.each(FORMS)("$id $what is refused with 400, and nothing is fetched", async (rejected) => {
-    expectRefusal(await refused(rejected), 400, "owner_rejected");
+  it.each(REJECTED)("$id refuses $label with 400 and fetches nothing", async (rejected) => {
+    expectRefusal(await sendRejected(rejected), 400, "owner_rejected");
     expect(await harness.events("interception_start")).toEqual([]);
     expect((await harness.event("initiator_override_rejected")).reason).toBe(rejected.reason);
     expect(await harness.event("refusal")).toMatchObject({ reason: "owner_rejected", actor_id: SERVICE });
@@ -478,25 +490,30 @@ describe('with on_invalid = "reject"', () => {
     ["/anthropic/v1/messages", "anthropic"],
     ["/anthropic/v1/messages/count_tokens", "anthropic"],
     ["/openai/v1/embeddings", "openai"],
-  ] as const)("A10 so it is on %s, in that route's dialect", async (target, dialect) => {
+  ] as const)("A10 refuses an invalid owner id on %s in the route's dialect", async (target, dialect) => {
     harness.registerSecret("not-an-owner-at-all");
-    expectRefusal(await agents([ownerHeader("not-an-owner-at-all")], target), 400, "owner_rejected", dialect);
+    expectRefusal(
+      await sendAsAgents([ownerHeader("not-an-owner-at-all")], target),
+      400,
+      "owner_rejected",
+      dialect,
+    );
   });
 
-  it("A5 and A6 likewise: an actor that may not, a client that is another", async () => {
+  it("A5 and A6: refuses an actor that may not assert, and another client", async () => {
     const owner = newOwner();
     harness.registerSecret(owner);
-    expectRefusal(await agents([ownerHeader(owner)], CHAT, KEYS.never), 400, "owner_rejected");
+    expectRefusal(await sendAsAgents([ownerHeader(owner)], CHAT, KEYS.never), 400, "owner_rejected");
     const headers = [bearer(KEYS.service), ["User-Agent", "curl/8.5.0"], ownerHeader(owner)] as const;
     expectRefusal(await harness.send({ target: CHAT, headers, body: BODY }), 400, "owner_rejected");
     const reasons = (await harness.events("initiator_override_rejected")).map(({ reason }) => reason);
     expect(reasons).toEqual(["not_permitted", "client"]);
   });
 
-  it("A1 to A4 and A13 are taken as ever", async () => {
+  it("A1 to A4 and A13: forwards valid, padded and empty values", async () => {
     const owner = newOwner();
     for (const value of [owner, owner.toUpperCase(), ` ${owner} `, "", "   "])
-      expectForwarded(await agents([ownerHeader(value)]));
+      expectForwarded(await sendAsAgents([ownerHeader(value)]));
     const initiators = (await harness.events("interception_start")).map((start) => start.initiator_id);
     expect(initiators).toEqual([owner, owner, owner, SERVICE, SERVICE]);
   });
@@ -512,37 +529,37 @@ describe('with allow = "listed"', () => {
 
   it.each([
     ["a listed actor, listed in upper case", KEYS.user, ALICE, CHAT],
-    ["a key that says it may", KEYS.permitted, "agents-permitted", CHAT],
+    ["a key with assert = true", KEYS.permitted, "agents-permitted", CHAT],
     ["a listed fingerprint", OWN.openai, byok, "/own-openai/v1/chat/completions"],
-  ])("A1 %s may assert", async (_, key, actor, target) => {
+  ])("A1 accepts an assertion by %s", async (_, key, actor, target) => {
     const owner = newOwner();
-    expectForwarded(await agents([ownerHeader(owner)], target, key));
+    expectForwarded(await sendAsAgents([ownerHeader(owner)], target, key));
     await expectOverride(owner, actor);
   });
 
   it.each([
-    ["an actor that is not listed", KEYS.service, SERVICE],
-    ["a key that says it may never", KEYS.never, "never-asserts"],
-  ])("A5 %s may not: the actor stays, rejected (not_permitted)", async (_, key, actor) => {
+    ["an unlisted actor", KEYS.service, SERVICE],
+    ["a key with assert = false", KEYS.never, "never-asserts"],
+  ])("A5 rejects an assertion by %s (not_permitted) and keeps the actor", async (_, key, actor) => {
     const owner = newOwner();
     harness.registerSecret(owner);
-    expectForwarded(await agents([ownerHeader(owner)], CHAT, key));
+    expectForwarded(await sendAsAgents([ownerHeader(owner)], CHAT, key));
     await expectRejected("not_permitted", owner, actor);
   });
 
-  it("A5 a fingerprint that is not listed may not", async () => {
+  it("A5 rejects an assertion by an unlisted fingerprint", async () => {
     const owner = newOwner();
     harness.registerSecret(owner);
     const key = "sk-someone-else-entirely-0123456789";
     harness.registerSecret(key);
-    expectForwarded(await agents([ownerHeader(owner)], "/own-openai/v1/chat/completions", key));
+    expectForwarded(await sendAsAgents([ownerHeader(owner)], "/own-openai/v1/chat/completions", key));
     await expectActor(`byok:${sha256(key).slice(0, 32)}`, "unverified");
     expect((await harness.event("initiator_override_rejected")).reason).toBe("not_permitted");
   });
 
-  it("A5 who may not assert learns nothing of the value's form", async () => {
+  it("A5 rejects an invalid id from an unlisted actor as not_permitted, which reveals nothing about the value's form", async () => {
     harness.registerSecret("garbage-by-the-unlisted");
-    expectForwarded(await agents([ownerHeader("garbage-by-the-unlisted")]));
+    expectForwarded(await sendAsAgents([ownerHeader("garbage-by-the-unlisted")]));
     await expectRejected("not_permitted", "garbage-by-the-unlisted");
   });
 });
@@ -552,11 +569,11 @@ describe('with allow = "off"', () => {
 
   it.each([
     ["any actor", KEYS.service, SERVICE],
-    ["a key that says it may", KEYS.permitted, "agents-permitted"],
-  ])("A5 nobody may assert, %s included", async (_, key, actor) => {
+    ["a key with assert = true", KEYS.permitted, "agents-permitted"],
+  ])("A5 rejects an assertion by %s", async (_, key, actor) => {
     const owner = newOwner();
     harness.registerSecret(owner);
-    expectForwarded(await agents([ownerHeader(owner)], CHAT, key));
+    expectForwarded(await sendAsAgents([ownerHeader(owner)], CHAT, key));
     await expectRejected("not_permitted", owner, actor);
   });
 });
@@ -564,8 +581,8 @@ describe('with allow = "off"', () => {
 describe("a million generated values", () => {
   const DIGITS = "0123456789abcdef";
 
-  /** What the header may say, written down again without a pattern: the owner's id, or null. */
-  function expected(sent: string): string | null {
+  /** A second parser for the header, without a regular expression. Returns the owner id, or null. */
+  function expectedOwner(sent: string): string | null {
     let from = 0;
     let to = sent.length;
     const blank = (at: number): boolean => sent[at] === " " || sent[at] === "\t";
@@ -586,10 +603,10 @@ describe("a million generated values", () => {
     return id;
   }
 
-  const LOOKED_AT = [8, 13, 14, 18, 19, 23];
+  const CHECKED_POSITIONS = [8, 13, 14, 18, 19, 23];
   const ODD = " \t,-{}:xgGzZ\u00a0\u0430\uff11\u0131\u212a\u017f\n\r\0\u2028é";
 
-  /** Mostly ids, most of them with a flaw or two; half of the flaws at the places that are looked at. */
+  /** Mostly ids, most of them with one or two flaws. Half of the flaws are at the positions that the parser checks. */
   function generate(random: () => number): string {
     const digit = () => DIGITS.charAt(between(random, 0, 15));
     let id = "";
@@ -600,7 +617,8 @@ describe("a million generated values", () => {
       else id += random() < 0.2 ? digit().toUpperCase() : digit();
     }
     for (let flaws = between(random, 0, 2); flaws > 0; flaws -= 1) {
-      const at = random() < 0.5 ? (LOOKED_AT.at(between(random, 0, 5)) ?? 0) : between(random, 0, id.length);
+      const at =
+        random() < 0.5 ? (CHECKED_POSITIONS.at(between(random, 0, 5)) ?? 0) : between(random, 0, id.length);
       const char = random() < 0.5 ? digit() : ODD.charAt(between(random, 0, ODD.length - 1));
       const kind = random();
       const past = kind < 0.6 ? at + 1 : kind < 0.8 ? at : at + 1;
@@ -614,19 +632,19 @@ describe("a million generated values", () => {
         : `${ODD.charAt(between(random, 0, ODD.length - 1))}${id} `;
   }
 
-  it("A1 to A14: the header's reader agrees with an independent check that uses no regular expression", () => {
+  it("A1 to A14: agrees with an independent parser that uses no regular expression", () => {
     const random = seededRandom(20_261_123);
-    let taken = 0;
+    let accepted = 0;
     for (let count = 0; count < 1_000_000; count += 1) {
       const sent = generate(random);
       const read = readOwnerHeader(sent);
       const id = read.kind === "owner" ? read.id : null;
-      // Not expect() a million times over: it would take minutes.
-      if (id !== expected(sent))
+      // A million calls of expect() would take minutes.
+      if (id !== expectedOwner(sent))
         throw new Error(`${JSON.stringify(sent)} was read as ${JSON.stringify(read)}`);
-      if (id !== null) taken += 1;
+      if (id !== null) accepted += 1;
     }
-    expect(taken).toBeGreaterThan(300_000);
-    expect(taken).toBeLessThan(700_000);
+    expect(accepted).toBeGreaterThan(300_000);
+    expect(accepted).toBeLessThan(700_000);
   });
 });

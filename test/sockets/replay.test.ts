@@ -1,4 +1,4 @@
-/** The replay command as it is run, against a local database of its own. */
+/** Runs the replay command against a separate local database. */
 import { execFile } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -24,8 +24,8 @@ async function select(sql: string): Promise<unknown> {
   const args = ["d1", "execute", "LEDGER", "--local", "--persist-to", state, "--json", "--command", sql];
   const env = { ...process.env, WRANGLER_SEND_METRICS: "false" };
   const { stdout } = await run(process.execPath, [wrangler, ...args], { cwd: ROOT, env });
-  const [response] = JSON.parse(stdout) as { results: unknown }[];
-  return response?.results;
+  const [statement] = JSON.parse(stdout) as { results: unknown }[];
+  return statement?.results;
 }
 
 const COUNTS = `SELECT (SELECT COUNT(*) FROM interceptions) AS interceptions, (SELECT COUNT(*) FROM tool_usages) AS tools,
@@ -34,7 +34,7 @@ const COUNTS = `SELECT (SELECT COUNT(*) FROM interceptions) AS interceptions, (S
 describe("npm run replay", () => {
   const log = join(state, "worker.log");
 
-  it("feeds a log's fallback lines back, as often as one likes", async () => {
+  it("stores the events of a log's fallback lines, and is idempotent", async () => {
     const prompt = { ...PROMPT, prompt: "it's; -- BEGIN TRANSACTION;\n'東京' \u0000" };
     writeFileSync(
       log,
@@ -51,7 +51,7 @@ describe("npm run replay", () => {
     expect(await select("SELECT prompt FROM user_prompts")).toEqual([{ prompt: stored }]);
   });
 
-  it("says where there was nothing to feed back, and what it cannot read", async () => {
+  it("reports a log without events, unreadable lines and invalid options", async () => {
     writeFileSync(log, toFallbackLine(START).slice(0, 200));
     expect(await replay("--persist-to", state, log)).toEqual({
       stdout: "0 events replayed.\n",
@@ -64,7 +64,7 @@ describe("npm run replay", () => {
     await expect(replay(join(state, "nothing.log"))).rejects.toMatchObject({ code: 1 });
   });
 
-  it("fails where wrangler does, and says what wrangler said", async () => {
+  it("fails when wrangler fails, with wrangler's error message", async () => {
     writeFileSync(log, toFallbackLine(START));
     const empty = join(state, "empty");
     await expect(replay("--persist-to", empty, log)).rejects.toMatchObject({

@@ -1,5 +1,5 @@
-/* oxlint-disable vitest/expect-expect -- expectForwarded, expectRefusal and their like are assertions */
-/** Part D of the catalogue: where a request goes, and everything that would have it go elsewhere. */
+/* oxlint-disable vitest/expect-expect -- expectForwarded, expectRefusal and similar helpers are assertions */
+/** Part D of the catalogue: the destination of a request, and the inputs that try to change it. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { ROUTE_PREFIXES } from "../../src/shared/http/target.ts";
 import { anthropic } from "../../src/gateway/provider/anthropic/dialect.ts";
@@ -39,24 +39,28 @@ const get = (target: string, ...headers: HeaderPair[]): Promise<Exchange> =>
 const post = (target: string, body = BODY, ...headers: HeaderPair[]): Promise<Exchange> =>
   harness.send({ target, headers: [KEY, ...headers], body });
 
-/** The provider's path that was asked for; the caller's key was good. */
+/** Checks that the request was forwarded, and to this path of the provider. */
 function expectTarget(exchange: Exchange, target: string): void {
   expect(expectForwarded(exchange).target).toBe(target);
 }
 
-/** 4xx, by us or by workerd, and nothing fetched. */
-function expectFault({ response: got, forwarded }: Exchange): void {
+/** Checks for a 4xx, from the gateway or from workerd, without a fetch. */
+function expectClientError({ response, forwarded }: Exchange): void {
   expect(forwarded).toEqual([]);
-  expect(got.status).toBeGreaterThanOrEqual(400);
-  expect(got.status).toBeLessThan(500);
+  expect(response.status).toBeGreaterThanOrEqual(400);
+  expect(response.status).toBeLessThan(500);
 }
 
-/** 400 or 404, by us or by workerd, and nothing fetched. */
-function expectNowhere({ response: got, forwarded, request: sent }: Exchange): void {
-  expect([sent.target, forwarded, got.status === 400 ? 404 : got.status]).toEqual([sent.target, [], 404]);
+/** Checks for a 400 or 404, from the gateway or from workerd, without a fetch. */
+function expectNotFound({ response, forwarded, request }: Exchange): void {
+  expect([request.target, forwarded, response.status === 400 ? 404 : response.status]).toEqual([
+    request.target,
+    [],
+    404,
+  ]);
 }
 
-describe("paths that lead nowhere", () => {
+describe("paths without a route", () => {
   it.each([
     "/",
     "/v1",
@@ -103,7 +107,7 @@ describe("paths that lead nowhere", () => {
     "/cdn-cgi/trace",
     "/constructor/v1/models",
     "/__proto__/v1/models",
-  ])("D1 an unknown route (%s): 404, nothing fetched", async (target) => {
+  ])("D1 refuses an unknown route (%s) with 404 and fetches nothing", async (target) => {
     for (const exchange of [await post(target), await get(target)]) {
       expect([exchange.response.status, exchange.forwarded]).toEqual([404, []]);
       expect(exchange.response.values("x-interceptor-error")).toEqual(["not_found"]);
@@ -111,7 +115,7 @@ describe("paths that lead nowhere", () => {
   });
 
   it.each(ROUTE_PREFIXES)(
-    "D1 the records under %s are the admin's alone, and no provider's",
+    "D1 restricts the records API under %s to the admin and forwards nothing",
     async (prefix) => {
       const paths = [
         ["/sessions", 401],
@@ -153,9 +157,9 @@ describe("paths that lead nowhere", () => {
     "/openai/v1/models\\..\\..\\admin",
     "/anthropic/v1/messages//evil.example",
     "/anthropic@evil.example/v1/messages",
-  ])("D2 %s: 400 or 404, nothing fetched", async (target) => {
-    expectNowhere(await post(target));
-    expectNowhere(await get(target));
+  ])("D2 refuses %s with 400 or 404 and fetches nothing", async (target) => {
+    expectNotFound(await post(target));
+    expectNotFound(await get(target));
   });
 
   it.each([
@@ -163,11 +167,14 @@ describe("paths that lead nowhere", () => {
     ["/openai/v1/models/:8443", "/central-openai/v1/models/:8443"],
     ["/openai/v1/models/.evil", "/central-openai/v1/models/.evil"],
     ["/openai/v1/files/https:", "/central-openai/v1/files/https:"],
-  ])("D2 below a route that takes an id, %s is an id: the destination stays", async (target, wanted) => {
-    expectTarget(await get(target), wanted);
-  });
+  ])(
+    "D2 treats %s as an id below a route that takes ids, and keeps the destination",
+    async (target, wanted) => {
+      expectTarget(await get(target), wanted);
+    },
+  );
 
-  const CLIMBS = [
+  const TRAVERSALS = [
     "/openai/v1/../../admin",
     "/openai/v1/models/../../admin",
     "/openai/v1/models/..",
@@ -193,9 +200,9 @@ describe("paths that lead nowhere", () => {
     "/openai/v1/models/%u002e%u002e/admin",
   ];
 
-  it.each(CLIMBS)("D3 %s: 400 or 404, nothing fetched", async (target) => {
-    expectNowhere(await get(target));
-    expectNowhere(await post(target));
+  it.each(TRAVERSALS)("D3 refuses %s with 400 or 404 and fetches nothing", async (target) => {
+    expectNotFound(await get(target));
+    expectNotFound(await post(target));
   });
 
   it.each([
@@ -210,8 +217,8 @@ describe("paths that lead nowhere", () => {
     "//healthz",
     "/\\healthz",
     "/HEALTHZ",
-  ])("D3 another spelling of /healthz (%s) is not it", async (target) => {
-    expectNowhere(await get(target));
+  ])("D3 refuses another spelling of /healthz (%s)", async (target) => {
+    expectNotFound(await get(target));
   });
 
   it.each([
@@ -242,13 +249,13 @@ describe("paths that lead nowhere", () => {
     "/api/v2/ai%2dgateway/openai/v1/models",
     "/api/v2//ai-gateway/openai/v1/models",
     "/opena\u00ef/v1/models",
-  ])("D4 another spelling (%s): 404, nothing fetched", async (target) => {
+  ])("D4 refuses another spelling of a route (%s) with 404 and fetches nothing", async (target) => {
     for (const exchange of [await get(utf8(target)), await post(utf8(target))])
       expect([exchange.response.status, exchange.forwarded]).toEqual([404, []]);
   });
 });
 
-describe("paths and queries that are the provider's business", () => {
+describe("paths and queries that pass through", () => {
   it.each([
     "/models/ft:gpt-4o-mini:org::AbC123",
     "/files/file-1/content",
@@ -260,7 +267,7 @@ describe("paths and queries that are the provider's business", () => {
     "/audio/speech",
     "/images/edits",
     "/models/!$&'()*+,=~",
-  ])("D12 what stands below a route goes on as it was written: %s", async (path) => {
+  ])("D12 forwards the path below a route unmodified: %s", async (path) => {
     expectTarget(await get(`/openai/v1${path}`), `/central-openai/v1${path}`);
   });
 
@@ -271,31 +278,31 @@ describe("paths and queries that are the provider's business", () => {
     "?q=//evil.example/..//x\\y",
     "?a?b/c:d@e;f",
     "?beta=true",
-  ])("D8 a query goes on as it was written: %s", async (query) => {
+  ])("D8 forwards a query unmodified: %s", async (query) => {
     expectTarget(await get(`/openai/v1/models${query}`), `/central-openai/v1/models${query}`);
   });
 
-  it("D5 an absolute-form target counts by its path only", async () => {
+  it("D5 uses only the path of an absolute-form target", async () => {
     for (const origin of ["http://evil.example", "https://evil.example:8443", "http://u:p@evil.example"])
       expectTarget(await get(`${origin}/openai/v1/models?limit=1`), "/central-openai/v1/models?limit=1");
-    expectNowhere(await get("http://openai/v1/modelsx"));
-    expectNowhere(await get("http://evil.example/../openai/v1/models"));
-    expectNowhere(await get("http://evil.example//openai/v1/models"));
+    expectNotFound(await get("http://openai/v1/modelsx"));
+    expectNotFound(await get("http://evil.example/../openai/v1/models"));
+    expectNotFound(await get("http://evil.example//openai/v1/models"));
   });
 
-  it("D5 an absolute-form target and another Host: the target's path counts", async () => {
+  it("D5 uses the target's path when an absolute-form target and Host differ", async () => {
     const target = "http://x/openai/v1/models";
     for (const host of ["x/openai", "x", "y", "x/anthropic", "/openai/v1"]) {
       const exchange = await get(target, ["Host", host]);
       if (exchange.forwarded.length > 0) expectTarget(exchange, "/central-openai/v1/models");
-      else expectNowhere(exchange);
+      else expectNotFound(exchange);
     }
   });
 
   it.each(["evil.example", "*", "openai/v1/models", "?/openai/v1/models", "#/openai/v1/models", ""])(
-    "D5 a target of another form (%j) leads nowhere",
+    "D5 refuses a target of another form (%j)",
     async (target) => {
-      expectFault(await get(target));
+      expectClientError(await get(target));
     },
   );
 });
@@ -326,49 +333,49 @@ describe("the Host header", () => {
     "",
   ];
 
-  it.each(HOSTS)("D6 %j moves nothing: by the real path, or 4xx", async (host) => {
-    // The attack: `request.url` is put together of the Host and the target, so that `Host: x/own-openai/v1?` turns
-    // the path that was asked for into a query.
+  it.each(HOSTS)("D6 routes by the request line's path, or responds 4xx, for Host %j", async (host) => {
+    // The attack: `request.url` joins Host and target, so that `Host: x/own-openai/v1?` turns the requested path into
+    // a query.
     const exchange = await get("/openai/v1/models", ["Host", host]);
     if (exchange.response.status === 200) expectTarget(exchange, "/central-openai/v1/models");
-    else expectFault(exchange);
+    else expectClientError(exchange);
   });
 
-  it.each(HOSTS)("D6 %j makes no healthy answer of a call", async (host) => {
-    expectFault(await post("/v1/unknown", BODY, ["Host", host]));
+  it.each(HOSTS)("D6 does not respond to a model call with the health check for Host %j", async (host) => {
+    expectClientError(await post("/v1/unknown", BODY, ["Host", host]));
     const healthz = await get("/healthz", ["Host", host]);
     expect(healthz.forwarded).toEqual([]);
     expect(healthz.response.status).toBeLessThan(500);
   });
 
-  it("D6 two of them: by the real path, or 4xx", async () => {
+  it("D6 routes by the request line's path, or responds 4xx, for two Host headers", async () => {
     const exchange = await get("/openai/v1/models", ["Host", "a"], ["Host", "x/anthropic/v1?"]);
     if (exchange.response.status === 200) expectTarget(exchange, "/central-openai/v1/models");
-    else expectNowhere(exchange);
+    else expectNotFound(exchange);
   });
 });
 
 describe("methods", () => {
-  /** Known to workerd, and of no use to a model API. */
-  const OTHERS = ["OPTIONS", "TRACE", "PROPFIND", "MKCOL", "COPY", "LOCK", "PURGE", "REPORT"];
+  /** Methods that workerd knows and no model API uses. */
+  const UNUSED_METHODS = ["OPTIONS", "TRACE", "PROPFIND", "MKCOL", "COPY", "LOCK", "PURGE", "REPORT"];
 
-  it.each([...OTHERS, "GET", "PUT", "PATCH", "DELETE", "HEAD"])(
-    "D7 %s is not for an intercepted route: 405, not forwarded",
+  it.each([...UNUSED_METHODS, "GET", "PUT", "PATCH", "DELETE", "HEAD"])(
+    "D7 refuses %s on an intercepted route with 405",
     async (method) => {
       for (const target of [CHAT, "/anthropic/v1/messages", "/v1/responses"]) {
-        const { response: got, forwarded } = await harness.send({ method, target, headers: [KEY] });
-        expect([got.status, got.values("allow"), forwarded]).toEqual([405, ["POST"], []]);
+        const { response, forwarded } = await harness.send({ method, target, headers: [KEY] });
+        expect([response.status, response.values("allow"), forwarded]).toEqual([405, ["POST"], []]);
       }
     },
   );
 
-  it.each(OTHERS)(
-    "D7 %s is not for a passthrough: 405, which says what is, not forwarded",
+  it.each(UNUSED_METHODS)(
+    "D7 refuses %s on a passthrough with 405 and lists the accepted methods in Allow",
     async (method) => {
       for (const target of ["/openai/v1/models", "/anthropic/v1/files/x"]) {
-        const { response: got, forwarded } = await harness.send({ method, target, headers: [KEY] });
-        expect([got.status, forwarded]).toEqual([405, []]);
-        expect(got.values("allow").join().split(/, */)).toEqual(
+        const { response, forwarded } = await harness.send({ method, target, headers: [KEY] });
+        expect([response.status, forwarded]).toEqual([405, []]);
+        expect(response.values("allow").join().split(/, */)).toEqual(
           expect.arrayContaining(["GET", "POST", "DELETE"]),
         );
       }
@@ -376,24 +383,24 @@ describe("methods", () => {
   );
 
   it.each(["FOO", "get", "POSTX", "M-SEARCH"])(
-    "D7 %s is unknown to workerd, which answers 501 itself: not forwarded",
+    "D7 does not forward %s, to which workerd itself responds 501",
     async (method) => {
-      const { response: got, forwarded } = await harness.send({ method, target: CHAT, headers: [KEY] });
-      expect([got.status, forwarded]).toEqual([501, []]);
+      const { response, forwarded } = await harness.send({ method, target: CHAT, headers: [KEY] });
+      expect([response.status, forwarded]).toEqual([501, []]);
     },
   );
 
-  it("D7 CONNECT never gets to the Worker's fetch: not forwarded", async () => {
-    // workerd looks for a connect() handler, finds none, says so and answers 500. Cloudflare's edge takes no CONNECT.
+  it("D7 does not forward CONNECT, which never reaches the Worker's fetch", async () => {
+    // workerd finds no connect() handler, logs that and responds 500. Cloudflare's edge accepts no CONNECT.
     harness.expectLine(/connect(?:\(\) function| event)/);
     for (const target of ["evil.example:443", CHAT]) {
-      const { response: got, forwarded } = await harness.send({ method: "CONNECT", target, headers: [KEY] });
-      expect([got.status >= 400, forwarded]).toEqual([true, []]);
+      const { response, forwarded } = await harness.send({ method: "CONNECT", target, headers: [KEY] });
+      expect([response.status >= 400, forwarded]).toEqual([true, []]);
     }
   });
 
   it.each(["GET", "HEAD", "DELETE"])(
-    "D7 %s with an empty body declared is forwarded without one",
+    "D7 forwards %s with Content-Length: 0 without a body",
     async (method) => {
       const headers = [KEY, ["Content-Length", "0"]] as const;
       const exchange = await harness.send({ method, target: "/openai/v1/files/file-1", headers });
@@ -401,17 +408,17 @@ describe("methods", () => {
     },
   );
 
-  it.each(["GET", "HEAD"])("D7 %s with a body: the caller's fault, or forwarded", async (method) => {
+  it.each(["GET", "HEAD"])("D7 forwards %s with a body, or responds 4xx", async (method) => {
     for (const body of [{ body: "{}" }, { chunks: ["{}"] }]) {
       const request = { method, target: "/openai/v1/models", headers: [KEY], ...body };
       expect((await harness.send(request)).response.status).toBeLessThan(500);
     }
   });
 
-  it("D7 the body of a request that is refused is not taken for the next one", async () => {
-    // The attack: a second request, key and all, in the body of one that is answered before its body is read.
+  it("D7 does not parse the body of a refused request as the next request", async () => {
+    // The attack: a second request, with its key, in the body of a request that is refused before its body is read.
     const inner = `GET /openai/v1/models HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${KEYS.user}\r\n\r\n`;
-    for (const target of [CHAT, "/nowhere", "/openai/v1/models/%2e%2e"]) {
+    for (const target of [CHAT, "/unknown", "/openai/v1/models/%2e%2e"]) {
       const connection = await openRaw(harness.interceptor.port);
       connection.send({ target, body: inner });
       connection.send({ target: "/healthz" });
@@ -423,7 +430,7 @@ describe("methods", () => {
   });
 
   it.each(["websocket", "WebSocket", "h2c, websocket"])(
-    "D16 an upgrade to %s: 426, with a key and without, nothing fetched",
+    "D16 refuses an upgrade to %s with 426, with and without a key, and fetches nothing",
     async (upgrade) => {
       const headers: HeaderPair[] = [
         ["Connection", "Upgrade"],
@@ -439,7 +446,7 @@ describe("methods", () => {
   );
 });
 
-describe("what else would name a destination", () => {
+describe("other inputs that name a destination", () => {
   const EVIL = "http://127.0.0.1:9/evil";
   const FIELDS = [
     "api_base",
@@ -453,7 +460,7 @@ describe("what else would name a destination", () => {
     "provider",
   ];
 
-  it("D8 fields of the query and of the body have no effect on the destination", async () => {
+  it("D8 ignores destination fields in the query and in the body", async () => {
     const query = `?${FIELDS.map((name) => `${name}=${encodeURIComponent(EVIL)}`).join("&")}`;
     const fields = Object.fromEntries(FIELDS.map((name) => [name, EVIL]));
     const body = JSON.stringify({ model: "gpt-4o", messages: [], ...fields });
@@ -475,7 +482,7 @@ describe("what else would name a destination", () => {
     ["CF-Worker", "evil.example"],
     ["X-Host", "evil.example"],
     ["X-HTTP-Method-Override", "DELETE"],
-  ] as const)("D9 %s has no effect on the destination", async (name, value) => {
+  ] as const)("D9 ignores %s when it selects the destination", async (name, value) => {
     const exchange = await get("/openai/v1/models", [name, value]);
     expectTarget(exchange, "/central-openai/v1/models");
     expect(exchange.forwarded[0]?.method).toBe("GET");
@@ -487,32 +494,37 @@ describe("a provider that redirects", () => {
   beforeAll(async () => void (second = await startFakeUpstream()));
   afterAll(() => second.close());
 
-  const PLACES: readonly (readonly [string, () => string])[] = [
+  const LOCATIONS: readonly (readonly [string, () => string])[] = [
     ["another host", () => `${second.url}/v1/chat/completions`],
     ["another host, without a scheme", () => `//127.0.0.1:${second.port}/v1`],
     ["itself", () => "/v1/elsewhere"],
   ];
   const STATUSES = [301, 302, 303, 307, 308];
-  const CASES = STATUSES.flatMap((status) => PLACES.map(([where, place]) => [status, where, place] as const));
+  const CASES = STATUSES.flatMap((status) =>
+    LOCATIONS.map(([where, location]) => [status, where, location] as const),
+  );
 
   it.each(CASES)(
-    "D10 %i to %s: 502, no second fetch, and the address is not handed on",
-    async (status, _, place) => {
-      // The attack: an upstream that has been taken over collects keys for another host. A followed redirect would drop
-      // Authorization across origins, and send X-Api-Key along.
+    "D10 responds 502 to a %i to %s, without a second fetch and without the address",
+    async (status, _, location) => {
+      // The attack: a compromised upstream collects keys for another host. A followed redirect would drop Authorization
+      // across origins, but still send X-Api-Key.
       for (const [target, headers] of [
         [CHAT, [KEY]],
         ["/anthropic/v1/messages", [KEY]],
         ["/own-anthropic/v1/messages", [["X-Api-Key", OWN.anthropic]]],
         ["/openai/v1/embeddings", [KEY]],
       ] as const) {
-        harness.respondWith(respond.json(status, { moved: true }, [["Location", place()]]), null);
-        const { response: got, forwarded } = await harness.send({ target, headers, body: BODY });
-        expect([got.status, got.values("x-interceptor-error")]).toEqual([502, ["upstream_redirected"]]);
-        expect(got.values("location")).toEqual([]);
+        harness.respondWith(respond.json(status, { moved: true }, [["Location", location()]]), null);
+        const { response, forwarded } = await harness.send({ target, headers, body: BODY });
+        expect([response.status, response.values("x-interceptor-error")]).toEqual([
+          502,
+          ["upstream_redirected"],
+        ]);
+        expect(response.values("location")).toEqual([]);
         expect(forwarded).toHaveLength(1);
       }
-      // Three were interceptions, and each ended as the provider's error.
+      // Three of the requests are interceptions, and each ends with outcome upstream_error.
       const outcomes = (await harness.events("interception_end")).map((end) => [end.outcome, end.status]);
       expect(outcomes).toEqual([1, 2, 3].map(() => ["upstream_error", 502]));
       expect([second.requests.length, second.openConnections()]).toEqual([0, 0]);
@@ -520,7 +532,7 @@ describe("a provider that redirects", () => {
   );
 });
 
-describe("odd bytes in the path", () => {
+describe("unusual bytes in the path", () => {
   it.each([
     "/openai/v1/models/%00",
     "/openai/v1/models/a%00b",
@@ -541,11 +553,11 @@ describe("odd bytes in the path", () => {
     "/openai/v1/models/^`|",
     "/%00",
     "/%zz",
-  ])("D13 %j: 4xx, nothing fetched", async (target) => {
-    expectFault(await get(target));
+  ])("D13 refuses %j with 4xx and fetches nothing", async (target) => {
+    expectClientError(await get(target));
   });
 
-  it("D13 a URL of 17 KB: 414, in the path and in the query, nothing fetched", async () => {
+  it("D13 refuses a URL of 17 KB with 414, in the path and in the query, and fetches nothing", async () => {
     for (const target of [
       `/openai/v1/models/${"m".repeat(17_408)}`,
       `/openai/v1/models?q=${"m".repeat(17_408)}`,
@@ -555,21 +567,21 @@ describe("odd bytes in the path", () => {
   });
 });
 
-describe("the error's dialect", () => {
+describe("the dialect of an error", () => {
   it.each([
     ["an OpenAI body", JSON.stringify({ model: 5, messages: [] }), "field_invalid"],
-    ["no JSON", "prompt=hello", "body_invalid"],
-  ])("D15 is the route's, whatever the body is: %s", async (_, body, reason) => {
+    ["a body that is not JSON", "prompt=hello", "body_invalid"],
+  ])("D15 uses the route's dialect for %s", async (_, body, reason) => {
     for (const prefix of ["", ...ROUTE_PREFIXES]) {
       for (const target of [`${prefix}/anthropic/v1/messages`, `${prefix}/v1/messages`]) {
-        const { response: got } = await post(target, body);
-        const told = { type: "error", error: { type: "invalid_request_error" } };
-        expect([got.status, got.values("x-interceptor-error")]).toEqual([400, [reason]]);
-        expect(JSON.parse(got.text())).toMatchObject(told);
+        const { response } = await post(target, body);
+        const expected = { type: "error", error: { type: "invalid_request_error" } };
+        expect([response.status, response.values("x-interceptor-error")]).toEqual([400, [reason]]);
+        expect(JSON.parse(response.text())).toMatchObject(expected);
       }
       for (const target of [`${prefix}/openai/v1/responses`, `${prefix}/v1/chat/completions`]) {
-        const { response: got } = await post(target, body, ["anthropic-version", "2023-06-01"]);
-        expect(JSON.parse(got.text())).toMatchObject({
+        const { response } = await post(target, body, ["anthropic-version", "2023-06-01"]);
+        expect(JSON.parse(response.text())).toMatchObject({
           error: { type: "invalid_request_error", code: reason },
         });
       }
@@ -577,7 +589,7 @@ describe("the error's dialect", () => {
   });
 });
 
-/** One of the routes of the dialects that there are, with a path that it takes. */
+/** A route of one of the dialects, with a path that it matches. */
 type Registered = { readonly dialect: Dialect; readonly route: DialectRoute; readonly path: string };
 
 const ROUTES: readonly Registered[] = DIALECTS.flatMap((dialect) =>
@@ -588,9 +600,9 @@ const ROUTES: readonly Registered[] = DIALECTS.flatMap((dialect) =>
     return paths.map((path) => ({ dialect, route, path }));
   }),
 );
-const NAMED = ROUTES.map((one) => [`${one.dialect.type} ${one.path}`, one] as const);
+const NAMED_ROUTES = ROUTES.map((entry) => [`${entry.dialect.type} ${entry.path}`, entry] as const);
 
-/** Every way to write the route: under its provider's name and on the root, under each prefix. */
+/** All paths of the route: under the provider's name and on the root, under each prefix. */
 function targetsOf({ dialect, path }: Registered): string[] {
   return ["", ...ROUTE_PREFIXES].flatMap((prefix) => [
     `${prefix}/${dialect.type}${dialect.mount}${path}`,
@@ -598,15 +610,15 @@ function targetsOf({ dialect, path }: Registered): string[] {
   ]);
 }
 
-/** Tells the dialect where a root path is of both; harmless elsewhere. */
-const telling = ({ dialect }: Registered): HeaderPair[] =>
+/** Selects the dialect of a root path that both have. These headers have no effect elsewhere. */
+const dialectHeaders = ({ dialect }: Registered): HeaderPair[] =>
   dialect === anthropic ? [["anthropic-version", "2023-06-01"]] : [];
 const upstreamTarget = ({ dialect, path }: Registered): string =>
   `/central-${dialect.type}${dialect.mount}${path}`;
 const methodsOf = ({ route }: Registered): readonly string[] => methodsOfRoute(route);
 
 describe("every registered route", () => {
-  it("D12 there are routes to enumerate, of both dialects and both kinds", () => {
+  it("D12 enumerates routes of both dialects and both kinds", () => {
     const kinds = new Set(ROUTES.map(({ dialect, route }) => `${dialect.type} ${route.kind}`));
     expect([...kinds].toSorted()).toEqual([
       "anthropic intercept",
@@ -616,25 +628,25 @@ describe("every registered route", () => {
     ]);
   });
 
-  it.each(NAMED)(
-    "D12 %s: 401 and nothing fetched without a key, with a wrong one, with a provider's",
-    async (_, one) => {
-      const { type } = one.dialect;
-      for (const target of targetsOf(one)) {
-        for (const method of methodsOf(one)) {
-          const ask = (...headers: HeaderPair[]): Promise<Exchange> => {
-            const bare = method === "GET" || method === "HEAD" || method === "DELETE";
+  it.each(NAMED_ROUTES)(
+    "D12 %s: refuses a missing key, an invalid key and a provider key with 401 and fetches nothing",
+    async (_, entry) => {
+      const { type } = entry.dialect;
+      for (const target of targetsOf(entry)) {
+        for (const method of methodsOf(entry)) {
+          const send = (...headers: HeaderPair[]): Promise<Exchange> => {
+            const bodiless = method === "GET" || method === "HEAD" || method === "DELETE";
             return harness.send({
               method,
               target,
-              headers: [...telling(one), ...headers],
-              ...(!bare && { body: BODY }),
+              headers: [...dialectHeaders(entry), ...headers],
+              ...(!bodiless && { body: BODY }),
             });
           };
           for (const [reason, exchange] of [
-            ["credential_missing", await ask()],
-            ["invalid_credential", await ask(bearer("aei_wrong-key-wrong-key-wrong-key-wrong-key-000"))],
-            ["byok_not_accepted", await ask(bearer(type === "openai" ? OWN.openai : OWN.anthropic))],
+            ["credential_missing", await send()],
+            ["invalid_credential", await send(bearer("aei_wrong-key-wrong-key-wrong-key-wrong-key-000"))],
+            ["byok_not_accepted", await send(bearer(type === "openai" ? OWN.openai : OWN.anthropic))],
           ] as const) {
             if (method !== "HEAD") expectRefusal(exchange, 401, reason, type as "openai" | "anthropic");
             expect([target, method, exchange.response.status, exchange.forwarded]).toEqual([
@@ -649,28 +661,31 @@ describe("every registered route", () => {
     },
   );
 
-  it.each(NAMED)("D12 %s: with a good key, forwarded to exactly base_url and path", async (_, one) => {
-    for (const target of targetsOf(one)) {
-      for (const method of methodsOf(one)) {
-        const bare = method === "GET" || method === "HEAD" || method === "DELETE";
-        const headers = [...telling(one), KEY];
-        const exchange = await harness.send({
-          method,
-          target: `${target}?q=1`,
-          headers,
-          ...(!bare && { body: BODY }),
-        });
-        const { method: sentMethod, target: sentTarget } = expectForwarded(exchange);
-        expect([sentMethod, sentTarget]).toEqual([method, `${upstreamTarget(one)}?q=1`]);
+  it.each(NAMED_ROUTES)(
+    "D12 %s: forwards a request with a valid key to exactly base_url and path",
+    async (_, entry) => {
+      for (const target of targetsOf(entry)) {
+        for (const method of methodsOf(entry)) {
+          const bodiless = method === "GET" || method === "HEAD" || method === "DELETE";
+          const headers = [...dialectHeaders(entry), KEY];
+          const exchange = await harness.send({
+            method,
+            target: `${target}?q=1`,
+            headers,
+            ...(!bodiless && { body: BODY }),
+          });
+          const { method: sentMethod, target: sentTarget } = expectForwarded(exchange);
+          expect([sentMethod, sentTarget]).toEqual([method, `${upstreamTarget(entry)}?q=1`]);
+        }
       }
-    }
-    const type = one.route.kind === "intercept" ? "interception_start" : "passthrough";
-    const recorded = (await harness.events(type)).map(({ route, provider }) => [provider, route]);
-    expect(new Set(recorded.map(String))).toEqual(new Set([`${one.dialect.type},${one.route.path}`]));
-    expect(recorded).toHaveLength(targetsOf(one).length * methodsOf(one).length);
-  });
+      const type = entry.route.kind === "intercept" ? "interception_start" : "passthrough";
+      const recorded = (await harness.events(type)).map(({ route, provider }) => [provider, route]);
+      expect(new Set(recorded.map(String))).toEqual(new Set([`${entry.dialect.type},${entry.route.path}`]));
+      expect(recorded).toHaveLength(targetsOf(entry).length * methodsOf(entry).length);
+    },
+  );
 
-  it("D12 a root path of both dialects goes by the headers, else to OpenAI", async () => {
+  it("D12 selects the dialect of a shared root path by the headers, and OpenAI without them", async () => {
     expectTarget(await get("/v1/models"), "/central-openai/v1/models");
     expectTarget(
       await get("/v1/models", ["anthropic-version", "2023-06-01"]),
@@ -685,10 +700,10 @@ describe("every registered route", () => {
     expectTarget(await post("/v1/messages"), "/central-anthropic/v1/messages");
   });
 
-  it("D12 the probes of a base answer without a key and fetch nothing", async () => {
+  it("D12 responds to probes of a base URL without a key and fetches nothing", async () => {
     for (const target of ["/", "/openai", "/anthropic/", "/api/v2/aibridge", "/api/v2/ai-gateway/openai"]) {
-      const { response: got, forwarded } = await harness.send({ method: "HEAD", target });
-      expect([target, got.status, forwarded]).toEqual([target, 200, []]);
+      const { response, forwarded } = await harness.send({ method: "HEAD", target });
+      expect([target, response.status, forwarded]).toEqual([target, 200, []]);
     }
   });
 });
@@ -714,32 +729,32 @@ describe("with rules for owners and models", () => {
     }),
   );
 
-  it.each(NAMED)("D12 %s: an owner header that does not count is refused", async (_, one) => {
-    for (const target of targetsOf(one)) {
-      for (const method of methodsOf(one)) {
-        const bare = method === "GET" || method === "HEAD" || method === "DELETE";
-        const headers = [...telling(one), KEY, CODER_AGENTS_UA, ownerHeader("no-owner")];
-        const { response: got, forwarded } = await harness.send({
+  it.each(NAMED_ROUTES)("D12 %s: refuses an invalid owner header", async (_, entry) => {
+    for (const target of targetsOf(entry)) {
+      for (const method of methodsOf(entry)) {
+        const bodiless = method === "GET" || method === "HEAD" || method === "DELETE";
+        const headers = [...dialectHeaders(entry), KEY, CODER_AGENTS_UA, ownerHeader("no-owner")];
+        const { response, forwarded } = await harness.send({
           method,
           target,
           headers,
-          ...(!bare && { body: BODY }),
+          ...(!bodiless && { body: BODY }),
         });
-        expect([target, method, got.status, forwarded]).toEqual([target, method, 400, []]);
+        expect([target, method, response.status, forwarded]).toEqual([target, method, 400, []]);
       }
     }
   });
 
-  const INTERCEPTED = NAMED.filter(([, { route }]) => route.kind === "intercept");
+  const INTERCEPTED = NAMED_ROUTES.filter(([, { route }]) => route.kind === "intercept");
 
-  it.each(INTERCEPTED)("D12 %s: a model that is not on the list is refused", async (_, one) => {
+  it.each(INTERCEPTED)("D12 %s: refuses an unlisted model", async (_, entry) => {
     const body = JSON.stringify({ model: "gpt-5-pro", messages: [{ role: "user", content: PROMPT }] });
-    for (const target of targetsOf(one)) {
+    for (const target of targetsOf(entry)) {
       const exchange = await post(target, body);
-      expectRefusal(exchange, 403, "model_not_allowed", one.dialect.type as "openai" | "anthropic");
+      expectRefusal(exchange, 403, "model_not_allowed", entry.dialect.type as "openai" | "anthropic");
     }
     const ends = (await harness.events("interception_end")).map(({ outcome, status }) => [outcome, status]);
-    expect(ends).toEqual(targetsOf(one).map(() => ["refused", 403]));
+    expect(ends).toEqual(targetsOf(entry).map(() => ["refused", 403]));
   });
 
   const BIG = { model: "claude-opus-4-5" };
@@ -757,7 +772,7 @@ describe("with rules for owners and models", () => {
     ["/openai/v1/responses/compact", { model: "gpt-5-pro", input: PROMPT }],
     ["/openai/v1/embeddings", '{"model":"gpt-4o","model":"text-embedding-3-large"}'],
     ["/openai/v1/batches", FILE],
-    // A batch runs what stands in its file or its requests, whatever it says of a model itself.
+    // A batch runs the models of its file or its requests, regardless of its own model field.
     ["/openai/v1/batches", { ...FILE, model: "gpt-4o" }],
     ["/anthropic/v1/messages/count_tokens", { ...BIG, messages: [] }],
     ["/anthropic/v1/messages/batches", { requests: [{ custom_id: "1", params: BIG }] }],
@@ -765,28 +780,29 @@ describe("with rules for owners and models", () => {
       "/anthropic/v1/messages/batches",
       { model: "claude-haiku-4-5", requests: [{ custom_id: "1", params: BIG }] },
     ],
-  ])("D12 a list of models is not walked around by %s (%j)", async (target, body) => {
-    // The attack: a key that may ask for one small model only runs any other, by the thousand, as a batch: a passthrough
-    // names its models too. `models` says "the only models that may be asked for", and `[]` "denies all".
-    const { response: got, forwarded } = await post(
+  ])("D12 applies the model list to %s (%j)", async (target, body) => {
+    // The attack: a key that may use only one small model runs any other model, by the thousand, as a batch. A
+    // passthrough names its models too. `models` lists the only models that clients may request, and `[]` denies all.
+    const { response, forwarded } = await post(
       target,
       typeof body === "string" ? body : JSON.stringify(body),
     );
-    expect([got.status, got.values("x-interceptor-error"), forwarded]).toEqual([
+    expect([response.status, response.values("x-interceptor-error"), forwarded]).toEqual([
       403,
       ["model_not_allowed"],
       [],
     ]);
   });
 
-  it("D12 a passthrough that is judged is not taken compressed: what is judged is what the provider reads", async () => {
-    // The attack: bytes that are one JSON as they stand, and another once they are inflated.
+  it("D12 refuses a compressed passthrough body when a model list applies", async () => {
+    // The attack: bytes that are one JSON text as sent, and another after decompression. The gateway must check the
+    // bytes that the provider reads.
     const body = JSON.stringify({ model: "gpt-4o", input: PROMPT });
     for (const encoding of ["gzip", "deflate", "br", "x-made-up"])
-      expectFault(await post("/openai/v1/embeddings", body, ["Content-Encoding", encoding]));
+      expectClientError(await post("/openai/v1/embeddings", body, ["Content-Encoding", encoding]));
   });
 
-  it("D12 a passthrough that asks for a model on the list is forwarded, to the byte", async () => {
+  it("D12 forwards a passthrough for a listed model byte for byte", async () => {
     const body = '{ "input" : "x", "model":"gpt-4o" }';
     expect(expectForwarded(await post("/openai/v1/embeddings", body)).text()).toBe(body);
     expectForwarded(await get("/openai/v1/models"));
@@ -810,15 +826,18 @@ describe("with rules for owners and models", () => {
     "gpt-4",
     "",
     "constructor",
-  ])("D14 %j is not gpt-4o: 403, nothing fetched", async (model) => {
+  ])("D14 refuses the model %j with 403 when only gpt-4o is listed", async (model) => {
     expectRefusal(await post(CHAT, JSON.stringify({ model, messages: [] })), 403, "model_not_allowed");
     const start = await harness.event("interception_start");
     expect(start.model).toBe(model);
   });
 
-  it.each(["{}", '{"model":null}', '{"messages":[]}'])("D14 no model (%s) is not gpt-4o", async (body) => {
-    expectRefusal(await post(CHAT, body), 403, "model_not_allowed");
-  });
+  it.each(["{}", '{"model":null}', '{"messages":[]}'])(
+    "D14 refuses a body without a model (%s) with 403",
+    async (body) => {
+      expectRefusal(await post(CHAT, body), 403, "model_not_allowed");
+    },
+  );
 
   it.each([
     '{"model":"gpt-4o","messages":[]}',
@@ -826,7 +845,7 @@ describe("with rules for owners and models", () => {
     String.raw`{"mod\u0065l":"gpt-4\u006f","messages":[]}`,
     '{"metadata":{"model":"gpt-5-pro"},"model":"gpt-4o"}',
     String.raw`{"messages":[{"role":"user","content":"\",\"model\":\"gpt-5-pro\""}],"model":"gpt-4o"}`,
-  ])("D14 what is judged is what is forwarded, to the byte: %s", async (body) => {
+  ])("D14 forwards the checked body byte for byte: %s", async (body) => {
     const forwarded = expectForwarded(await post(CHAT, body));
     expect(forwarded.text()).toBe(body);
   });
@@ -836,10 +855,17 @@ describe("with rules for owners and models", () => {
     '{"model":"gpt-5-pro","messages":[],"model":"gpt-4o"}',
     String.raw`{"model":"gpt-4o","mod\u0065l":"gpt-5-pro"}`,
     String.raw`{"\u006dodel":"gpt-5-pro","model":"gpt-4o"}`,
-  ])("D14 a model that is named twice (%s) is refused: readers differ in which counts", async (body) => {
-    const { response: got, forwarded } = await post(CHAT, body);
-    expect([got.status, got.values("x-interceptor-error"), forwarded]).toEqual([400, ["field_repeated"], []]);
-  });
+  ])(
+    "D14 refuses a repeated model field (%s), because JSON parsers differ in which one they use",
+    async (body) => {
+      const { response, forwarded } = await post(CHAT, body);
+      expect([response.status, response.values("x-interceptor-error"), forwarded]).toEqual([
+        400,
+        ["field_repeated"],
+        [],
+      ]);
+    },
+  );
 });
 
 describe("a provider that is the interceptor itself", () => {
@@ -855,24 +881,24 @@ describe("a provider that is the interceptor itself", () => {
   });
 
   it.each(["/self/v1/chat/completions", "/other/v1/chat/completions", "/messages/v1/messages"])(
-    "D11 %s stops after one hop: 508, one interception, no provider reached",
+    "D11 stops %s after one hop with 508 and one interception, and reaches no provider",
     async (target) => {
-      const { response: got, forwarded } = await post(target);
-      expect([got.status, forwarded]).toEqual([508, []]);
+      const { response, forwarded } = await post(target);
+      expect([response.status, forwarded]).toEqual([508, []]);
       const end = await harness.event("interception_end");
       expect([end.outcome, end.status]).toEqual(["upstream_error", 508]);
       expect((await harness.events("refusal")).map(({ reason }) => reason)).toEqual(["loop"]);
     },
   );
 
-  it("D11 a passthrough stops likewise", async () => {
-    const { response: got, forwarded } = await get("/self/v1/models");
-    expect([got.status, forwarded]).toEqual([508, []]);
+  it("D11 stops a passthrough after one hop with 508", async () => {
+    const { response, forwarded } = await get("/self/v1/models");
+    expect([response.status, forwarded]).toEqual([508, []]);
     expect((await harness.event("passthrough")).status).toBe(508);
     expect(await harness.events("refusal")).toHaveLength(1);
   });
 
-  it("D11 a caller cannot have the mark removed by naming it in Connection, or by a Via of its own", async () => {
+  it("D11 detects the loop when the client names Via in Connection or sends its own Via", async () => {
     for (const headers of [
       [["Connection", "keep-alive, Via"]],
       [["Via", "1.1 corporate-proxy"]],
@@ -881,13 +907,13 @@ describe("a provider that is the interceptor itself", () => {
         ["Via", "1.0 fred, 1.1 p.example"],
       ],
     ] as const) {
-      const { response: got, forwarded } = await post("/self/v1/chat/completions", BODY, ...headers);
-      expect([got.status, forwarded]).toEqual([508, []]);
+      const { response, forwarded } = await post("/self/v1/chat/completions", BODY, ...headers);
+      expect([response.status, forwarded]).toEqual([508, []]);
     }
     expect(await harness.events("refusal")).toHaveLength(3);
   });
 
-  it("D11 another proxy's Via is no loop", async () => {
+  it("D11 forwards a request with another proxy's Via", async () => {
     expectForwarded(await post(CHAT, BODY, ["Via", "1.1 corporate-proxy"]));
   });
 });

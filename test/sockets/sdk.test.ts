@@ -1,12 +1,11 @@
 /**
- * The providers' own SDKs through the interceptor, against the emulated provider: what works without it must work with
- * it, and what the SDK is told of usage is what is recorded. Promises 1 and 2 as a client sees them.
+ * The providers' own SDKs through the interceptor, against the emulated provider. A call that works without the
+ * interceptor must work with it. The recorded usage must be the usage that the SDK gets. These are promises 1 and 2
+ * from the client's side.
  */
 import Anthropic from "@anthropic-ai/sdk";
 import OpenAI from "openai";
-import { createServer, type AddressInfo } from "node:net";
 import { afterAll, beforeEach, describe, expect, it } from "vitest";
-import type { TokenFields } from "../../src/events/event.ts";
 import { startEmulator, type SeenRequest } from "../../tools/emulator/server.ts";
 import { until } from "../support/deadline.ts";
 import {
@@ -18,6 +17,8 @@ import {
   PROMPT,
   startCheckedInterceptor,
 } from "./exchange.ts";
+import type { TokenCounts } from "./token-counts.ts";
+import { findUnusedPort } from "./unused-port.ts";
 
 const forwarded: SeenRequest[] = [];
 let hangUps = 0;
@@ -34,7 +35,7 @@ beforeEach(() => {
   hangUps = 0;
 });
 
-const nowhere = await closedPort();
+const unusedPort = await findUnusedPort();
 const limited = { models: ["gpt-5.1", "claude-sonnet-5"] };
 const interceptor = await startCheckedInterceptor(
   interceptorOptions(
@@ -43,28 +44,26 @@ const interceptor = await startCheckedInterceptor(
     {
       "openai-limited": { type: "openai", base_url: `${emulator.url}/v1`, ...limited },
       "anthropic-limited": { type: "anthropic", base_url: emulator.url, ...limited },
-      "openai-nowhere": { type: "openai", base_url: `http://127.0.0.1:${nowhere}/v1` },
-      "anthropic-nowhere": { type: "anthropic", base_url: `http://127.0.0.1:${nowhere}` },
+      "openai-unreachable": { type: "openai", base_url: `http://127.0.0.1:${unusedPort}/v1` },
+      "anthropic-unreachable": { type: "anthropic", base_url: `http://127.0.0.1:${unusedPort}` },
     },
   ),
 );
 
-const openAi = (base: string, apiKey = OWN_KEY, more: object = {}): OpenAI =>
-  new OpenAI({ baseURL: `${interceptor.url}${base}`, apiKey, maxRetries: 0, ...more });
-const anthropic = (base: string, apiKey = OWN_KEY, more: object = {}): Anthropic =>
-  new Anthropic({ baseURL: `${interceptor.url}${base}`, apiKey, maxRetries: 0, ...more });
-const ways = {
-  through: { openai: openAi("/openai/v1"), anthropic: anthropic("/anthropic") },
-  /** Without the interceptor: what it is compared with. */
-  direct: {
-    openai: new OpenAI({ baseURL: `${emulator.url}/v1`, apiKey: OWN_KEY, maxRetries: 0 }),
-    anthropic: new Anthropic({ baseURL: emulator.url, apiKey: OWN_KEY, maxRetries: 0 }),
-  },
+const openAi = (base: string, apiKey = OWN_KEY, options: object = {}): OpenAI =>
+  new OpenAI({ baseURL: `${interceptor.url}${base}`, apiKey, maxRetries: 0, ...options });
+const anthropic = (base: string, apiKey = OWN_KEY, options: object = {}): Anthropic =>
+  new Anthropic({ baseURL: `${interceptor.url}${base}`, apiKey, maxRetries: 0, ...options });
+type Clients = { readonly openai: OpenAI; readonly anthropic: Anthropic };
+const intercepted: Clients = { openai: openAi("/openai/v1"), anthropic: anthropic("/anthropic") };
+/** Clients without the interceptor, for comparison. */
+const direct: Clients = {
+  openai: new OpenAI({ baseURL: `${emulator.url}/v1`, apiKey: OWN_KEY, maxRetries: 0 }),
+  anthropic: new Anthropic({ baseURL: emulator.url, apiKey: OWN_KEY, maxRetries: 0 }),
 };
-type Clients = (typeof ways)["direct"];
 
-const ask = `${PROMPT} Call get_weather and get_time.`;
-const messages = [{ role: "user" as const, content: ask }];
+const prompt = `${PROMPT} Call get_weather and get_time.`;
+const messages = [{ role: "user" as const, content: prompt }];
 const parameters = { type: "object", properties: { place: { type: "string" }, days: { type: "integer" } } };
 const names = ["get_weather", "get_time"];
 const chatTools = names.map((name) => ({ type: "function" as const, function: { name, parameters } }));
@@ -74,7 +73,7 @@ const messageTools = names.map((name) => ({
   input_schema: { ...parameters, type: "object" as const },
 }));
 
-const chatTokens = (usage: OpenAI.CompletionUsage | null | undefined): TokenFields => {
+const chatTokens = (usage: OpenAI.CompletionUsage | null | undefined): TokenCounts => {
   const cached = usage?.prompt_tokens_details?.cached_tokens ?? 0;
   return {
     input_tokens: (usage?.prompt_tokens ?? Number.NaN) - cached,
@@ -83,7 +82,7 @@ const chatTokens = (usage: OpenAI.CompletionUsage | null | undefined): TokenFiel
     cache_write_input_tokens: null,
   };
 };
-const responseTokens = (usage: OpenAI.Responses.ResponseUsage | null | undefined): TokenFields => {
+const responseTokens = (usage: OpenAI.Responses.ResponseUsage | null | undefined): TokenCounts => {
   const { cached_tokens: read = 0, cache_write_tokens: written = 0 } = usage?.input_tokens_details ?? {};
   return {
     input_tokens: (usage?.input_tokens ?? Number.NaN) - read - written,
@@ -92,26 +91,26 @@ const responseTokens = (usage: OpenAI.Responses.ResponseUsage | null | undefined
     cache_write_input_tokens: written,
   };
 };
-const messageTokens = (usage: Anthropic.Usage): TokenFields => ({
+const messageTokens = (usage: Anthropic.Usage): TokenCounts => ({
   input_tokens: usage.input_tokens,
   output_tokens: usage.output_tokens,
   cache_read_input_tokens: usage.cache_read_input_tokens,
   cache_write_input_tokens: usage.cache_creation_input_tokens,
 });
 
-/** What a call came to: all that does not change from call to call, and what the SDK was told of usage. */
-type Said = { readonly said: unknown; readonly tokens: TokenFields };
+/** The parts of a result that do not differ between calls, and the usage that the SDK reports. */
+type Result = { readonly content: unknown; readonly tokens: TokenCounts };
 
-const chatSaid = ({ choices, usage }: OpenAI.ChatCompletion): Said => ({
-  said: choices.map(({ message, finish_reason }) => ({
+const chatResult = ({ choices, usage }: OpenAI.ChatCompletion): Result => ({
+  content: choices.map(({ message, finish_reason }) => ({
     finish_reason,
     content: message.content,
     calls: message.tool_calls?.map((call) => (call.type === "function" ? call.function : call.type)),
   })),
   tokens: chatTokens(usage),
 });
-const responseSaid = ({ output, status, usage }: OpenAI.Responses.Response): Said => ({
-  said: {
+const responseResult = ({ output, status, usage }: OpenAI.Responses.Response): Result => ({
+  content: {
     status,
     output: output.map((item) => {
       if (item.type === "message")
@@ -122,8 +121,8 @@ const responseSaid = ({ output, status, usage }: OpenAI.Responses.Response): Sai
   },
   tokens: responseTokens(usage),
 });
-const messageSaid = ({ content, stop_reason, usage }: Anthropic.Message): Said => ({
-  said: {
+const messageResult = ({ content, stop_reason, usage }: Anthropic.Message): Result => ({
+  content: {
     stop_reason,
     content: content.map((block) => {
       if (block.type === "text") return block.text;
@@ -134,23 +133,23 @@ const messageSaid = ({ content, stop_reason, usage }: Anthropic.Message): Said =
   tokens: messageTokens(usage),
 });
 
-type Kind = { readonly name: string; readonly run: (clients: Clients, model: string) => Promise<Said> };
+type Kind = { readonly name: string; readonly run: (clients: Clients, model: string) => Promise<Result> };
 
 const include = { stream_options: { include_usage: true } };
 const kinds: Kind[] = [
   {
     name: "chat",
-    run: async ({ openai }, model) => chatSaid(await openai.chat.completions.create({ model, messages })),
+    run: async ({ openai }, model) => chatResult(await openai.chat.completions.create({ model, messages })),
   },
   {
     name: "chat with tools",
     run: async ({ openai }, model) =>
-      chatSaid(await openai.chat.completions.create({ model, messages, tools: chatTools })),
+      chatResult(await openai.chat.completions.create({ model, messages, tools: chatTools })),
   },
   {
-    name: "chat that reasons, cut by its limit",
+    name: "chat with reasoning, truncated by its token limit",
     run: async ({ openai }, model) =>
-      chatSaid(
+      chatResult(
         await openai.chat.completions.create({
           model,
           messages,
@@ -162,12 +161,12 @@ const kinds: Kind[] = [
   {
     name: "chat stream",
     run: async ({ openai }, model) =>
-      chatSaid(await openai.chat.completions.stream({ model, messages, ...include }).finalChatCompletion()),
+      chatResult(await openai.chat.completions.stream({ model, messages, ...include }).finalChatCompletion()),
   },
   {
     name: "chat stream with tools",
     run: async ({ openai }, model) =>
-      chatSaid(
+      chatResult(
         await openai.chat.completions
           .stream({ model, messages, tools: chatTools, ...include })
           .finalChatCompletion(),
@@ -175,51 +174,58 @@ const kinds: Kind[] = [
   },
   {
     name: "responses",
-    run: async ({ openai }, model) => responseSaid(await openai.responses.create({ model, input: ask })),
+    run: async ({ openai }, model) => responseResult(await openai.responses.create({ model, input: prompt })),
   },
   {
     name: "responses with tools",
     run: async ({ openai }, model) =>
-      responseSaid(await openai.responses.create({ model, input: ask, tools: responseTools })),
+      responseResult(await openai.responses.create({ model, input: prompt, tools: responseTools })),
   },
   {
-    name: "responses stream that reasons",
+    name: "responses stream with reasoning",
     run: async ({ openai }, model) =>
-      responseSaid(
-        await openai.responses.stream({ model, input: ask, reasoning: { summary: "auto" } }).finalResponse(),
+      responseResult(
+        await openai.responses
+          .stream({ model, input: prompt, reasoning: { summary: "auto" } })
+          .finalResponse(),
       ),
   },
   {
     name: "responses stream with tools",
     run: async ({ openai }, model) =>
-      responseSaid(
-        await openai.responses.stream({ model, input: ask, tools: responseTools }).finalResponse(),
+      responseResult(
+        await openai.responses.stream({ model, input: prompt, tools: responseTools }).finalResponse(),
       ),
   },
   {
-    name: "responses stream cut by its limit",
+    name: "responses stream truncated by its token limit",
     run: async ({ openai }, model) => {
-      const stream = await openai.responses.create({ model, input: ask, stream: true, max_output_tokens: 3 });
+      const stream = await openai.responses.create({
+        model,
+        input: prompt,
+        stream: true,
+        max_output_tokens: 3,
+      });
       let last: OpenAI.Responses.Response | undefined;
       for await (const event of stream) if (event.type === "response.incomplete") last = event.response;
       if (!last) throw new Error("no response.incomplete");
-      return responseSaid(last);
+      return responseResult(last);
     },
   },
   {
     name: "messages",
     run: async ({ anthropic: client }, model) =>
-      messageSaid(await client.messages.create({ model, max_tokens: 999, messages })),
+      messageResult(await client.messages.create({ model, max_tokens: 999, messages })),
   },
   {
     name: "messages with tools",
     run: async ({ anthropic: client }, model) =>
-      messageSaid(await client.messages.create({ model, max_tokens: 999, messages, tools: messageTools })),
+      messageResult(await client.messages.create({ model, max_tokens: 999, messages, tools: messageTools })),
   },
   {
-    name: "messages that think",
+    name: "messages with thinking",
     run: async ({ anthropic: client }, model) =>
-      messageSaid(
+      messageResult(
         await client.messages.create({
           model,
           max_tokens: 2000,
@@ -229,9 +235,9 @@ const kinds: Kind[] = [
       ),
   },
   {
-    name: "messages stream that thinks and calls tools",
+    name: "messages stream with thinking and tool calls",
     run: async ({ anthropic: client }, model) =>
-      messageSaid(
+      messageResult(
         await client.messages
           .stream({
             model,
@@ -244,28 +250,28 @@ const kinds: Kind[] = [
       ),
   },
   {
-    name: "messages stream cut by its limit",
+    name: "messages stream truncated by its token limit",
     run: async ({ anthropic: client }, model) =>
-      messageSaid(await client.messages.stream({ model, max_tokens: 3, messages }).finalMessage()),
+      messageResult(await client.messages.stream({ model, max_tokens: 3, messages }).finalMessage()),
   },
 ];
 
 async function collect<T>(stream: AsyncIterable<T>): Promise<T[]> {
   const all: T[] = [];
-  for await (const one of stream) all.push(one);
+  for await (const item of stream) all.push(item);
   return all;
 }
 
-const steady = ({ choices, usage }: OpenAI.ChatCompletionChunk): object => ({
+const stableChunk = ({ choices, usage }: OpenAI.ChatCompletionChunk): object => ({
   choices,
   usage: usage ?? null,
 });
 
-describe("the SDK gets what it gets without the interceptor, and what it is told of usage is recorded", () => {
+describe("an SDK gets the same result as without the interceptor, and its usage is recorded", () => {
   it.each(kinds)("G18–G20 $name", async ({ name, run }) => {
     const model = uniqueModel();
-    const through = await run(ways.through, model);
-    expect(through).toEqual(await run(ways.direct, model));
+    const through = await run(intercepted, model);
+    expect(through).toEqual(await run(direct, model));
     const { start, end, usage } = await interceptor.recorded(model);
     expect(start).toMatchObject({ model, streaming: name.includes("stream"), credential_kind: "byok" });
     expect(end).toMatchObject({
@@ -277,23 +283,27 @@ describe("the SDK gets what it gets without the interceptor, and what it is told
     expect(usage).toMatchObject({ usage: "final", ...through.tokens });
   });
 
-  it("G18 a client that did not ask for usage sees none, and it is recorded all the same", async () => {
+  it("G18 records the usage and hides it from a client that did not request it", async () => {
     const model = uniqueModel();
     const body = { model, messages, stream: true } as const;
-    const chunks = async (client: OpenAI, more: object = {}): Promise<OpenAI.ChatCompletionChunk[]> =>
-      collect(await client.chat.completions.create({ ...body, ...more }));
-    const through = await chunks(ways.through.openai);
-    expect(through.map(steady)).toEqual((await chunks(ways.direct.openai)).map(steady));
+    const chunks = async (client: OpenAI, options: object = {}): Promise<OpenAI.ChatCompletionChunk[]> =>
+      collect(await client.chat.completions.create({ ...body, ...options }));
+    const through = await chunks(intercepted.openai);
+    expect(through.map(stableChunk)).toEqual((await chunks(direct.openai)).map(stableChunk));
     expect(through.filter(({ usage, choices }) => usage || choices.length === 0)).toEqual([]);
-    const asked = await chunks(ways.direct.openai, include);
+    const withUsage = await chunks(direct.openai, include);
     const { end } = await interceptor.recorded(model);
-    expect(end).toMatchObject({ outcome: "completed", usage: "final", ...chatTokens(asked.at(-1)?.usage) });
+    expect(end).toMatchObject({
+      outcome: "completed",
+      usage: "final",
+      ...chatTokens(withUsage.at(-1)?.usage),
+    });
     expect(JSON.parse(forwarded[0]?.body ?? "")).toEqual({ ...body, ...include });
   });
 
-  it("G18 a client that said no to usage sees none, and it is recorded all the same", async () => {
+  it("G18 records the usage and hides it from a client that set include_usage to false", async () => {
     const model = uniqueModel();
-    const stream = await ways.through.openai.chat.completions.create({
+    const stream = await intercepted.openai.chat.completions.create({
       model,
       messages,
       stream: true,
@@ -304,9 +314,9 @@ describe("the SDK gets what it gets without the interceptor, and what it is told
     expect((await interceptor.recorded(model)).end).toMatchObject({ outcome: "completed", usage: "final" });
   });
 
-  it("G19 a response in the background has no usage yet: unknown, not 0", async () => {
+  it("G19 records unknown usage, not 0, for a background response", async () => {
     const model = uniqueModel();
-    const response = await ways.through.openai.responses.create({ model, input: ask, background: true });
+    const response = await intercepted.openai.responses.create({ model, input: prompt, background: true });
     expect(response.status).toBe("queued");
     const { end, usage } = await interceptor.recorded(model);
     expect(end).toMatchObject({ usage: "unknown", input_tokens: null, output_tokens: null });
@@ -314,17 +324,17 @@ describe("the SDK gets what it gets without the interceptor, and what it is told
   });
 });
 
-describe("both SDKs on each base URL that a client may have", () => {
+describe("both SDKs on each supported base URL", () => {
   const prefixes = ["", "/api/v2/ai-gateway", "/api/v2/aibridge"];
 
   it.each(prefixes.flatMap((prefix) => [`${prefix}/openai/v1`, `${prefix}/v1`]))(
-    "D12 OpenAI's on %s",
+    "D12 serves OpenAI's SDK on %s",
     async (base) => {
       const client = openAi(base);
       const model = uniqueModel();
       expect((await client.chat.completions.create({ model, messages })).model).toBe(model);
-      expect((await client.responses.create({ model, input: ask })).model).toBe(model);
-      const embedded = await client.embeddings.create({ model, input: [ask, "b"] });
+      expect((await client.responses.create({ model, input: prompt })).model).toBe(model);
+      const embedded = await client.embeddings.create({ model, input: [prompt, "b"] });
       expect(embedded.data.map(({ embedding }) => embedding.length)).toEqual([8, 8]);
       expect((await client.models.list()).data.map(({ object }) => object)).toContain("model");
       expect((await client.models.retrieve("gpt-5.1")).owned_by).toBe("emulated");
@@ -343,7 +353,7 @@ describe("both SDKs on each base URL that a client may have", () => {
   );
 
   it.each(prefixes.flatMap((prefix) => [`${prefix}/anthropic`, prefix]))(
-    "D12 Anthropic's on '%s'",
+    "D12 serves Anthropic's SDK on '%s'",
     async (base) => {
       const client = anthropic(base);
       const model = uniqueModel();
@@ -362,7 +372,7 @@ describe("both SDKs on each base URL that a client may have", () => {
 });
 
 describe("keys", () => {
-  it("E4 a client key is exchanged for the gateway's, with both SDKs", async () => {
+  it("E4 replaces a client key with the gateway's key, with both SDKs", async () => {
     const model = uniqueModel();
     await openAi("/openai-central/v1", CLIENT_KEY).chat.completions.create({ model, messages });
     await anthropic("/anthropic-central", CLIENT_KEY).messages.create({ model, max_tokens: 99, messages });
@@ -376,13 +386,13 @@ describe("keys", () => {
     });
   });
 
-  it("E4 the client's own key goes on as its SDK sends it, a bearer token too", async () => {
+  it("E4 forwards the client's own key as its SDK sends it, bearer tokens included", async () => {
     const model = uniqueModel();
     const byToken = { apiKey: null, authToken: OWN_KEY };
-    const direct = new Anthropic({ baseURL: emulator.url, maxRetries: 0, ...byToken });
+    const directByToken = new Anthropic({ baseURL: emulator.url, maxRetries: 0, ...byToken });
     for (const { openai, anthropic: client, tokens } of [
-      { ...ways.through, tokens: anthropic("/anthropic", undefined, byToken) },
-      { ...ways.direct, tokens: direct },
+      { ...intercepted, tokens: anthropic("/anthropic", undefined, byToken) },
+      { ...direct, tokens: directByToken },
     ]) {
       await openai.chat.completions.create({ model, messages });
       await client.messages.create({ model, max_tokens: 99, messages });
@@ -393,20 +403,22 @@ describe("keys", () => {
     expect(sent.flat().filter((key) => String(key).endsWith(OWN_KEY))).toHaveLength(6);
   });
 
-  it("E5 what the SDKs say of themselves and of the API goes on as it is", async () => {
+  it("E5 forwards the SDKs' own headers unmodified", async () => {
     const headers = { "anthropic-beta": "a-2026-01-01,b-2026-02-02", "openai-beta": "c=v1" };
     const model = uniqueModel();
-    for (const { openai, anthropic: client } of [ways.through, ways.direct]) {
+    for (const { openai, anthropic: client } of [intercepted, direct]) {
       await openai.chat.completions.create({ model, messages }, { headers });
       await client.messages.create({ model, max_tokens: 99, messages }, { headers });
     }
-    const told = forwarded.map((request) => {
-      const all = Object.entries(request.headers);
-      const own = all.filter(([name]) => /^(?:x-stainless|anthropic-|openai-|user-agent)/.test(name));
-      return Object.fromEntries(own) as object;
-    });
-    const [chat, message] = told;
-    expect(told.slice(0, 2)).toEqual(told.slice(2));
+    const sdkHeaders = forwarded.map((request) =>
+      Object.fromEntries(
+        Object.entries(request.headers).filter(([name]) =>
+          /^(?:x-stainless|anthropic-|openai-|user-agent)/.test(name),
+        ),
+      ),
+    );
+    const [chat, message] = sdkHeaders;
+    expect(sdkHeaders.slice(0, 2)).toEqual(sdkHeaders.slice(2));
     expect(chat).toMatchObject({ ...headers, "x-stainless-lang": "js" });
     expect(message).toMatchObject({
       ...headers,
@@ -415,8 +427,8 @@ describe("keys", () => {
   });
 });
 
-/** What an SDK throws. */
-async function thrown(call: Promise<unknown>): Promise<InstanceType<typeof OpenAI.APIError>> {
+/** The error that an SDK's call throws. */
+async function errorOf(call: Promise<unknown>): Promise<InstanceType<typeof OpenAI.APIError>> {
   const error: unknown = await call.then(
     () => undefined,
     (reason: unknown) => reason,
@@ -425,37 +437,37 @@ async function thrown(call: Promise<unknown>): Promise<InstanceType<typeof OpenA
   return error as InstanceType<typeof OpenAI.APIError>;
 }
 
-/** An error's body without the id that each answer has of its own. */
-function steadyBody({ error }: { readonly error: unknown }): unknown {
+/** An error's body without the request id, which differs per response. */
+function stableBody({ error }: { readonly error: unknown }): unknown {
   const text = JSON.stringify(error);
-  return JSON.parse(text, (key, value: unknown) => (key === "request_id" ? "its own" : value));
+  return JSON.parse(text, (key, value: unknown) => (key === "request_id" ? "any" : value));
 }
 
-/** How many pieces a stream has, and what it ends with. */
+/** The number of events of a stream, and the kind of error that ended it. */
 async function drain(
   stream: PromiseLike<AsyncIterable<unknown>>,
-): Promise<{ pieces: number; error: string }> {
-  const end = { pieces: 0, error: "none" };
+): Promise<{ events: number; error: string }> {
+  const result = { events: 0, error: "none" };
   try {
-    for await (const _ of await stream) end.pieces += 1;
+    for await (const _ of await stream) result.events += 1;
   } catch (error) {
     const typed = error instanceof OpenAI.APIError || error instanceof Anthropic.APIError;
-    end.error = typed ? "the SDK's" : "the connection's";
+    result.error = typed ? "the SDK's" : "the connection's";
   }
-  return end;
+  return result;
 }
 
-const faulty: readonly ((clients: Clients, model: string) => PromiseLike<AsyncIterable<unknown>>)[] = [
-  // Usage is asked for: else the interceptor asks for it, and half of the stream is another half.
+const faultyStreams: readonly ((clients: Clients, model: string) => PromiseLike<AsyncIterable<unknown>>)[] = [
+  // The client requests usage. Otherwise the interceptor would, and the two streams would break at different events.
   ({ openai }, model) => openai.chat.completions.create({ model, messages, stream: true, ...include }),
-  ({ openai }, model) => openai.responses.create({ model, input: ask, stream: true }),
+  ({ openai }, model) => openai.responses.create({ model, input: prompt, stream: true }),
   ({ anthropic: client }, model) => client.messages.create({ model, max_tokens: 99, messages, stream: true }),
 ];
 
 const KEPT = ["content-type", "retry-after", "openai-version", "x-ratelimit-limit-requests"];
 const kept = (headers: Headers | undefined): unknown[] => KEPT.map((name) => headers?.get(name));
 
-describe("G7 a provider's errors are the SDK's own errors, with the provider's body and headers", () => {
+describe("G7 a provider's error becomes the SDK's error type, with the provider's body and headers", () => {
   type Fault = {
     readonly status: number;
     readonly model: string;
@@ -487,7 +499,7 @@ describe("G7 a provider's errors are the SDK's own errors, with the provider's b
     {
       api: "responses",
       call: ({ openai }: Clients, model: string, stream: boolean) =>
-        openai.responses.create({ model, input: ask, stream }),
+        openai.responses.create({ model, input: prompt, stream }),
     },
     {
       api: "messages",
@@ -500,14 +512,14 @@ describe("G7 a provider's errors are the SDK's own errors, with the provider's b
   );
 
   it.each(table)(
-    "G7 $status of $api (stream: $stream)",
+    "G7 passes on $status of $api (stream: $stream)",
     async ({ status, model, api, call, stream, ...classes }) => {
-      const error = await thrown(call(ways.through, model, stream) as Promise<unknown>);
-      const direct = await thrown(call(ways.direct, model, stream) as Promise<unknown>);
+      const error = await errorOf(call(intercepted, model, stream) as Promise<unknown>);
+      const expected = await errorOf(call(direct, model, stream) as Promise<unknown>);
       expect(error).toBeInstanceOf(api === "messages" ? classes.anthropic : classes.openai);
       expect(error.status).toBe(status);
-      expect(steadyBody(error)).toEqual(steadyBody(direct));
-      expect(kept(error.headers)).toEqual(kept(direct.headers));
+      expect(stableBody(error)).toEqual(stableBody(expected));
+      expect(kept(error.headers)).toEqual(kept(expected.headers));
       expect(error.requestID ?? error.headers?.get("request-id")).toMatch(/^req_/);
       expect(error.headers?.get("x-interceptor-error")).toBeNull();
       const { end } = await interceptor.recorded(error.headers?.get("x-interception-id") ?? "");
@@ -515,9 +527,9 @@ describe("G7 a provider's errors are the SDK's own errors, with the provider's b
     },
   );
 
-  it("G7 an SDK that tries again makes two interceptions, each with its end", async () => {
+  it("G7 records two interceptions, each with its end, when an SDK retries", async () => {
     const client = openAi("/openai/v1", OWN_KEY, { maxRetries: 1 });
-    await thrown(client.chat.completions.create({ model: "fault-500", messages }) as Promise<unknown>);
+    await errorOf(client.chat.completions.create({ model: "fault-500", messages }) as Promise<unknown>);
     expect(forwarded.map(({ headers }) => headers["x-stainless-retry-count"])).toEqual(["0", "1"]);
     const events = await interceptor.waitForEvents((all) => all.length >= 4);
     expect(events.map(({ record_type }) => record_type).toSorted()).toEqual([
@@ -533,14 +545,14 @@ describe("G7 a provider's errors are the SDK's own errors, with the provider's b
     { fault: "fault-reset", outcome: "truncated" },
     { fault: "fault-truncate", outcome: "truncated" },
   ])(
-    "G4, G5, G26 $fault in mid-stream is for the SDK what it is without the interceptor",
+    "G4, G5, G26 gives the SDK the same result as without the interceptor for $fault in mid-stream",
     async ({ fault, outcome }) => {
-      for (const stream of faulty) {
-        const through = await drain(stream(ways.through, fault));
-        const direct = await drain(stream(ways.direct, fault));
-        // A reset may take with it what is still on its way.
-        if (fault === "fault-reset") through.pieces = direct.pieces;
-        expect(through).toEqual(direct);
+      for (const stream of faultyStreams) {
+        const actual = await drain(stream(intercepted, fault));
+        const expected = await drain(stream(direct, fault));
+        // A reset may discard data that is still in transit.
+        if (fault === "fault-reset") actual.events = expected.events;
+        expect(actual).toEqual(expected);
       }
       const events = await interceptor.waitForEvents(
         (all) => all.filter(({ record_type }) => record_type === "interception_end").length >= 3,
@@ -553,7 +565,7 @@ describe("G7 a provider's errors are the SDK's own errors, with the provider's b
   );
 });
 
-describe("the interceptor's refusals are the SDK's own errors, in both dialects", () => {
+describe("the interceptor's refusals become the SDK's error types, in both dialects", () => {
   const large = "x".repeat(1024 * 1024);
   type Refused = {
     readonly reason: string;
@@ -596,7 +608,7 @@ describe("the interceptor's refusals are the SDK's own errors, in both dialects"
     {
       reason: "not_found",
       status: 404,
-      provider: "-nobody",
+      provider: "-unknown",
       openai: OpenAI.NotFoundError,
       anthropic: Anthropic.NotFoundError,
     },
@@ -610,17 +622,17 @@ describe("the interceptor's refusals are the SDK's own errors, in both dialects"
     {
       reason: "upstream_unreachable",
       status: 502,
-      provider: "-nowhere",
+      provider: "-unreachable",
       openai: OpenAI.InternalServerError,
       anthropic: Anthropic.InternalServerError,
     },
   ];
 
   it.each(refusals)(
-    "$status $reason, with OpenAI's",
-    async ({ reason, status, openai, key, provider = "", content = ask }) => {
+    "throws OpenAI's error for $status $reason",
+    async ({ reason, status, openai, key, provider = "", content = prompt }) => {
       const client = openAi(`/openai${provider}/v1`, key);
-      const error = await thrown(
+      const error = await errorOf(
         client.chat.completions.create({
           model: uniqueModel(),
           messages: [{ role: "user", content }],
@@ -635,11 +647,11 @@ describe("the interceptor's refusals are the SDK's own errors, in both dialects"
   );
 
   it.each(refusals)(
-    "$status $reason, with Anthropic's",
-    async ({ reason, status, anthropic: type, key, provider = "", content = ask }) => {
+    "throws Anthropic's error for $status $reason",
+    async ({ reason, status, anthropic: type, key, provider = "", content = prompt }) => {
       const client = anthropic(`/anthropic${provider}`, key);
       const model = uniqueModel();
-      const error = await thrown(
+      const error = await errorOf(
         client.messages.create({
           model,
           max_tokens: 9,
@@ -649,7 +661,7 @@ describe("the interceptor's refusals are the SDK's own errors, in both dialects"
       expect(error).toBeInstanceOf(type);
       expect([error.status, error.headers?.get("x-interceptor-error")]).toEqual([status, reason]);
       const id = error.headers?.get("x-interception-id");
-      // An unknown route has no dialect of its own: OpenAI's stands in.
+      // An unknown route has no dialect, so the refusal uses OpenAI's.
       const body = { type: "error", error: { message: expect.any(String) as string }, request_id: id };
       expect(error.error).toMatchObject(reason === "not_found" ? { error: { code: reason } } : body);
       expect(forwarded).toEqual([]);
@@ -661,8 +673,8 @@ const stopAtFirst = async (stream: AsyncIterable<unknown>, abort: () => void): P
   for await (const _ of stream) abort();
 };
 
-describe("an SDK that is told to stop", () => {
-  // One event each 50 ms, so that there is a middle to stop in.
+describe("an SDK call that is aborted", () => {
+  // The emulator sends one event every 50 ms, so that the abort happens in mid-stream.
   const model = "fault-slow";
   type Stopping = {
     readonly name: string;
@@ -671,23 +683,23 @@ describe("an SDK that is told to stop", () => {
   const body = { model, messages, stream: true } as const;
   const stopping: Stopping[] = [
     {
-      name: "chat stream, usage asked for",
+      name: "chat stream with usage requested",
       stop: async (signal, abort) =>
         stopAtFirst(
-          await ways.through.openai.chat.completions.create({ ...body, ...include }, { signal }),
+          await intercepted.openai.chat.completions.create({ ...body, ...include }, { signal }),
           abort,
         ),
     },
     {
       name: "chat stream",
       stop: async (signal, abort) =>
-        stopAtFirst(await ways.through.openai.chat.completions.create(body, { signal }), abort),
+        stopAtFirst(await intercepted.openai.chat.completions.create(body, { signal }), abort),
     },
     {
       name: "responses stream",
       stop: async (signal, abort) =>
         stopAtFirst(
-          await ways.through.openai.responses.create({ model, input: ask, stream: true }, { signal }),
+          await intercepted.openai.responses.create({ model, input: prompt, stream: true }, { signal }),
           abort,
         ),
     },
@@ -695,14 +707,14 @@ describe("an SDK that is told to stop", () => {
       name: "messages stream",
       stop: async (signal, abort) =>
         stopAtFirst(
-          await ways.through.anthropic.messages.create({ ...body, max_tokens: 99 }, { signal }),
+          await intercepted.anthropic.messages.create({ ...body, max_tokens: 99 }, { signal }),
           abort,
         ),
     },
     {
-      name: "messages stream, by its helper",
+      name: "messages stream through the SDK's helper",
       stop: (signal, abort) =>
-        ways.through.anthropic.messages
+        intercepted.anthropic.messages
           .stream({ model, messages, max_tokens: 99 }, { signal })
           .on("text", abort)
           .finalMessage(),
@@ -710,7 +722,7 @@ describe("an SDK that is told to stop", () => {
     {
       name: "chat without a stream",
       stop: async (signal, abort) => {
-        const call = ways.through.openai.chat.completions.create({ model, messages }, { signal });
+        const call = intercepted.openai.chat.completions.create({ model, messages }, { signal });
         const settled = Promise.allSettled([call]);
         await until(
           () => forwarded.length > 0 || undefined,
@@ -723,7 +735,7 @@ describe("an SDK that is told to stop", () => {
     {
       name: "messages without a stream",
       stop: async (signal, abort) => {
-        const call = ways.through.anthropic.messages.create({ model, messages, max_tokens: 99 }, { signal });
+        const call = intercepted.anthropic.messages.create({ model, messages, max_tokens: 99 }, { signal });
         const settled = Promise.allSettled([call]);
         await until(
           () => forwarded.length > 0 || undefined,
@@ -736,7 +748,7 @@ describe("an SDK that is told to stop", () => {
   ];
 
   it.each(stopping)(
-    "G23 by an AbortController: $name: one end, cancelled, and the provider is left too",
+    "G23 records one cancelled end and disconnects from the provider after an AbortController aborts: $name",
     async ({ stop }) => {
       const controller = new AbortController();
       await stop(controller.signal, () => controller.abort()).catch(() => undefined);
@@ -744,27 +756,19 @@ describe("an SDK that is told to stop", () => {
       expect(end.outcome).toBe("cancelled");
       await until(
         () => hangUps > 0 || undefined,
-        () => "the provider still speaks",
+        () => "the provider's connection is still open",
       );
       expect(forwarded.length).toBe(1);
     },
   );
 
-  it("G23 by leaving its loop: one end, cancelled, and the provider is left too", async () => {
-    for await (const _ of await ways.through.openai.chat.completions.create(body)) break;
+  it("G23 records one cancelled end and disconnects from the provider when the client leaves its loop", async () => {
+    for await (const _ of await intercepted.openai.chat.completions.create(body)) break;
     expect((await interceptor.recorded(model)).end.outcome).toBe("cancelled");
     await until(
       () => hangUps > 0 || undefined,
-      () => "the provider still speaks",
+      () => "the provider's connection is still open",
     );
     expect(forwarded.length).toBe(1);
   });
 });
-
-async function closedPort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}

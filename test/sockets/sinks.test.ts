@@ -1,8 +1,8 @@
-/** Part H of the catalogue: what becomes of events where a sink is down, absent or particular, and what they may hold. */
+/** Part H of the catalogue: events when a sink fails, is absent or has limits, and the contents that they may have. */
 import { createHash } from "node:crypto";
 import { afterAll, afterEach, describe, expect, it } from "vitest";
 import type { InterceptionEnd } from "../../src/events/event.ts";
-import { INTERCEPTION_COLUMNS, OVERRIDE_COLUMNS } from "../../src/gateway/sinks/analytics-row.ts";
+import { analyticsColumnsOf } from "../../src/gateway/sinks/analytics-row.ts";
 import * as respond from "../support/response-steps.ts";
 import type { Step } from "../support/response-steps.ts";
 import { startFakeUpstream } from "../support/fake-upstream.ts";
@@ -62,28 +62,28 @@ const MESSAGE_STREAM = [
   respond.event({ type: "message_stop" }),
 ];
 
-/** A row as `writeDataPoint` got it, by the names of its columns. */
+/** A data point as `writeDataPoint` received it, keyed by column name. */
 type Row = Readonly<Record<string, string | number>>;
 
 function rows(interceptor: CheckedInterceptor, binding: "INTERCEPTIONS" | "OVERRIDES"): Row[] {
-  const { blobs, doubles } = binding === "OVERRIDES" ? OVERRIDE_COLUMNS : INTERCEPTION_COLUMNS;
+  const { blobs, doubles } = analyticsColumnsOf(binding === "OVERRIDES" ? "overrides" : "interceptions");
   return interceptor.points(binding).map(({ point }) => {
-    const texts = blobs.map(({ name }, at) => [name, String(point.blobs?.[at])]);
-    const numbers = doubles.map(({ name }, at) => [name, point.doubles?.[at] ?? Number.NaN]);
+    const texts = blobs.map((name, at) => [name, String(point.blobs?.[at])]);
+    const numbers = doubles.map((name, at) => [name, point.doubles?.[at] ?? Number.NaN]);
     return Object.fromEntries([...texts, ...numbers, ["index", String(point.indexes?.[0])]]) as Row;
   });
 }
 
-/** The one row of the data set, once the interception's end is recorded. */
+/** The interception's row in the data set, once its end is recorded. */
 async function rowOf(interceptor: CheckedInterceptor, id: string): Promise<Row> {
   await interceptor.recorded(id);
   await interceptor.flush();
-  const row = rows(interceptor, "INTERCEPTIONS").find((one) => one["interception_id"] === id);
+  const row = rows(interceptor, "INTERCEPTIONS").find((candidate) => candidate["interception_id"] === id);
   if (!row) throw new Error(`no row for ${id}`);
   return row;
 }
 
-describe("where Analytics Engine is down or absent", () => {
+describe("when Analytics Engine fails or is absent", () => {
   const error = { error: { message: "slow down", type: "rate_limit", param: null, code: null } };
   const kinds: { kind: string; call: Call; steps: Step[]; writes: boolean }[] = [
     {
@@ -102,7 +102,7 @@ describe("where Analytics Engine is down or absent", () => {
       writes: true,
     },
     {
-      kind: "a stream whose usage is taken out",
+      kind: "a stream whose usage event is removed",
       call: { target: CHAT, body: { model: "m", stream: true, messages } },
       steps: respond.sse(STREAM),
       writes: true,
@@ -126,7 +126,7 @@ describe("where Analytics Engine is down or absent", () => {
       writes: true,
     },
     {
-      kind: "an owner that is rejected",
+      kind: "a rejected owner",
       call: { target: CHAT, body: { model: "m", messages }, headers: coderAgents("not-a-uuid") },
       steps: respond.json(200, WHOLE),
       writes: true,
@@ -146,20 +146,20 @@ describe("where Analytics Engine is down or absent", () => {
     { kind: "a refusal", call: { target: CHAT, body: "{" }, steps: respond.json(200, WHOLE), writes: false },
   ];
 
-  /** What the client and the log got of it, bar ids and times. */
-  async function told(
+  /** The client's response and the logged events, without ids and times. */
+  async function observe(
     interceptor: CheckedInterceptor,
     { call, steps }: (typeof kinds)[number],
   ): Promise<object> {
     upstream.respondWith(steps);
-    const got = await exchange(interceptor.port, call);
+    const response = await exchange(interceptor.port, call);
     const events = await interceptor.waitForEvents((all) =>
       all.some(({ record_type }) => ["interception_end", "passthrough", "refusal"].includes(record_type)),
     );
-    const headers = got.headers.filter(([name]) => name.toLowerCase() !== "x-interception-id");
+    const headers = response.headers.filter(([name]) => name.toLowerCase() !== "x-interception-id");
     return {
-      client: { status: got.status, whole: got.complete, text: got.text(), headers },
-      events: events.map((event) => timeless(event)),
+      client: { status: response.status, complete: response.complete, text: response.text(), headers },
+      events: events.map((event) => withoutTimes(event)),
     };
   }
 
@@ -171,57 +171,57 @@ describe("where Analytics Engine is down or absent", () => {
     "duration_ms",
     "first_byte_ms",
   ]);
-  function timeless(event: object): object {
+  function withoutTimes(event: object): object {
     return Object.fromEntries(Object.entries(event).filter(([name]) => !TIMES.has(name)));
   }
 
   it.each(kinds)(
-    "H1 that throws: $kind is answered and logged as if nothing were, and one line says so",
+    "H1 responds and logs as usual for $kind when the binding throws, and logs one error",
     async (kind) => {
       failing.expectLine(/^sink analytics_engine failed: Error \(interception [0-9a-f-]{36}\)$/);
-      const expected = await told(working, kind);
-      expect(await told(failing, kind)).toEqual(expected);
+      const expected = await observe(working, kind);
+      expect(await observe(failing, kind)).toEqual(expected);
       await failing.flush();
-      const complaints = failing.lines().filter(({ message }) => message.startsWith("sink "));
-      expect(complaints.map(({ level }) => level)).toEqual(kind.writes ? ["error"] : []);
+      const errorLines = failing.lines().filter(({ message }) => message.startsWith("sink "));
+      expect(errorLines.map(({ level }) => level)).toEqual(kind.writes ? ["error"] : []);
     },
   );
 
   it.each(kinds)(
-    "H4 that is not bound: $kind is answered and logged as if it were, and no line says so",
+    "H4 responds and logs as usual for $kind when the binding is absent, and logs no error",
     async (kind) => {
-      const expected = await told(working, kind);
-      expect(await told(absent, kind)).toEqual(expected);
+      const expected = await observe(working, kind);
+      expect(await observe(absent, kind)).toEqual(expected);
     },
   );
 });
 
-describe("H2 fields over what a data point may hold are cut by bytes, between characters", () => {
-  const wide = {
+describe("H2 fields above the limits of a data point are truncated by bytes, between characters", () => {
+  const characters = {
     "of four bytes": "😀",
-    "of three": "✓",
-    "of two": "é",
-    "of one": "x",
-    "of four bytes, at odds": "a😀",
+    "of three bytes": "✓",
+    "of two bytes": "é",
+    "of one byte": "x",
+    "of four bytes, at an odd offset": "a😀",
   };
 
-  it.each(Object.entries(wide))("H2 characters %s", async (_, text) => {
+  it.each(Object.entries(characters))("H2 truncates characters %s", async (_, text) => {
     const long = text.repeat(2000);
     const headers: HeaderPair[] = [["User-Agent", utf8(`coder-agents/${text.repeat(200)}`)]];
     upstream.respondWith(respond.json(200, { id: long, model: long, error: { type: long }, usage }));
     const target = `/${LONG_PROVIDER}/v1/chat/completions`;
-    const got = await exchange(working.port, { target, body: { model: long, messages }, headers });
-    expect(got.status).toBe(200);
-    const row = await rowOf(working, got.id);
+    const response = await exchange(working.port, { target, body: { model: long, messages }, headers });
+    expect(response.status).toBe(200);
+    const row = await rowOf(working, response.id);
     const { model = "", response_model = "", provider = "", error = "" } = row;
-    for (const cut of [model, response_model, error].map(String)) {
-      expect(cut.length).toBeGreaterThan(50);
-      expect(long.startsWith(cut)).toBe(true);
-      expect(cut.isWellFormed()).toBe(true);
-      expect(toBytes(cut).length).toBeLessThanOrEqual(768);
+    for (const truncated of [model, response_model, error].map(String)) {
+      expect(truncated.length).toBeGreaterThan(50);
+      expect(long.startsWith(truncated)).toBe(true);
+      expect(truncated.isWellFormed()).toBe(true);
+      expect(toBytes(truncated).length).toBeLessThanOrEqual(768);
     }
     expect(LONG_PROVIDER.startsWith(String(provider))).toBe(true);
-    const { end } = await working.recorded(got.id);
+    const { end } = await working.recorded(response.id);
     expect([end.model, end.response_model, end.error].map((value) => value?.isWellFormed())).toEqual([
       true,
       true,
@@ -229,23 +229,23 @@ describe("H2 fields over what a data point may hold are cut by bytes, between ch
     ]);
   });
 
-  it("H2 an actor's id of 96 characters is a whole index; so is an owner's", async () => {
+  it("H2 writes an actor id of 96 characters, or an owner id, as a whole index", async () => {
     upstream.respondWith(respond.json(200, WHOLE));
     const target = "/openai-central/v1/chat/completions";
-    const mine = await exchange(working.port, { target, body: { model: uniqueModel(), messages } });
-    const owned = await exchange(working.port, {
+    const byActor = await exchange(working.port, { target, body: { model: uniqueModel(), messages } });
+    const forOwner = await exchange(working.port, {
       target,
       body: { model: uniqueModel(), messages },
       headers: coderAgents(OWNER.toUpperCase()),
     });
-    expect(await rowOf(working, mine.id)).toMatchObject({ index: LONG_ACTOR, initiator_id: LONG_ACTOR });
-    expect(await rowOf(working, owned.id)).toMatchObject({ index: OWNER, actor_id: LONG_ACTOR });
+    expect(await rowOf(working, byActor.id)).toMatchObject({ index: LONG_ACTOR, initiator_id: LONG_ACTOR });
+    expect(await rowOf(working, forOwner.id)).toMatchObject({ index: OWNER, actor_id: LONG_ACTOR });
     expect(rows(working, "OVERRIDES")).toMatchObject([
       { index: OWNER, owner_id: OWNER, actor_id: LONG_ACTOR },
     ]);
   });
 
-  it("H2 an owner header of 16 KiB is written as its length and a hash", async () => {
+  it("H2 writes the length and a hash of an owner header of 16 KiB", async () => {
     upstream.respondWith(respond.json(200, WHOLE));
     const sent = "é✓".repeat(3000);
     const body = { model: uniqueModel(), messages };
@@ -258,14 +258,17 @@ describe("H2 fields over what a data point may hold are cut by bytes, between ch
   });
 });
 
-describe("H3 figures that are none", () => {
+describe("H3 invalid token counts", () => {
   it.each(["1e999", "-1e999", "-1", "1e308", '"7"', "null", "[]", "9007199254740993", "0.5"])(
-    "H3 a provider that says %s: the row's doubles are finite, and -1 where nothing is known",
+    "H3 writes finite doubles, and -1 for unknown counts, when a provider reports %s",
     async (figure) => {
       const text = `{"id":"x","choices":[],"usage":{"prompt_tokens":${figure},"completion_tokens":${figure},"prompt_tokens_details":{"cached_tokens":${figure}}}}`;
       upstream.respondWith(respond.json(200, text));
-      const got = await exchange(working.port, { target: CHAT, body: { model: uniqueModel(), messages } });
-      const row = await rowOf(working, got.id);
+      const response = await exchange(working.port, {
+        target: CHAT,
+        body: { model: uniqueModel(), messages },
+      });
+      const row = await rowOf(working, response.id);
       expect(row).toMatchObject({
         input_tokens: -1,
         output_tokens: -1,
@@ -275,10 +278,10 @@ describe("H3 figures that are none", () => {
     },
   );
 
-  it("H3 an answer that never came has no status of its own, no first byte and no tokens", async () => {
+  it("H3 writes 502, no first byte and no tokens when the provider resets before a response", async () => {
     upstream.respondWith([respond.reset()]);
-    const got = await exchange(working.port, { target: CHAT, body: { model: uniqueModel(), messages } });
-    const row = await rowOf(working, got.id);
+    const response = await exchange(working.port, { target: CHAT, body: { model: uniqueModel(), messages } });
+    const row = await rowOf(working, response.id);
     expect(row).toMatchObject({
       status: 502,
       first_byte_ms: -1,
@@ -292,8 +295,8 @@ describe("H3 figures that are none", () => {
   });
 });
 
-describe("H10 whatever stands in a field, a line is one line", () => {
-  const nasty = [
+describe("H10 a log line stays one line for any field content", () => {
+  const unsafeTexts = [
     "\n",
     "\r\n",
     '\n{"message":"interception log","record_type":"interception_end"}\n',
@@ -307,36 +310,39 @@ describe("H10 whatever stands in a field, a line is one line", () => {
   // oxlint-disable-next-line no-control-regex -- control characters are what this looks for
   const UNSAFE = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/;
 
-  it.each(nasty.map((text) => [JSON.stringify(text), text] as const))("H10 %s", async (_, text) => {
-    const value = `a${text}b`;
-    const model = `${uniqueModel()}${value}`;
-    const user_id = JSON.stringify({ session_id: value });
-    const headers: HeaderPair[] = [
-      ["User-Agent", utf8(`claude-cli/2 ${value.replace(/[\u0000\r\n\ud800]/g, "")}`)], // oxlint-disable-line no-control-regex -- no client can send these
-    ];
-    const error = { type: value, message: value };
-    upstream.respondWith(respond.json(400, { type: "error", id: value, model: value, error }));
-    const body = { model, stream: true, metadata: { user_id }, messages };
-    const got = await exchange(working.port, { target: MESSAGES, body, headers });
-    expect(got.status).toBe(400);
-    const { end } = await working.recorded(got.id);
-    expect(end).toMatchObject({ outcome: "upstream_error", status: 400 });
-    await working.flush();
-    const lines = working.lines().map(({ message }) => message);
-    expect(lines.filter((line) => UNSAFE.test(line))).toEqual([]);
-    expect(lines.map((line) => (JSON.parse(line) as InterceptionEnd).record_type)).toEqual([
-      "interception_start",
-      "interception_end",
-    ]);
-  });
+  it.each(unsafeTexts.map((text) => [JSON.stringify(text), text] as const))(
+    "H10 writes single lines for %s",
+    async (_, text) => {
+      const value = `a${text}b`;
+      const model = `${uniqueModel()}${value}`;
+      const user_id = JSON.stringify({ session_id: value });
+      const headers: HeaderPair[] = [
+        ["User-Agent", utf8(`claude-cli/2 ${value.replace(/[\u0000\r\n\ud800]/g, "")}`)], // oxlint-disable-line no-control-regex -- no client can send these
+      ];
+      const error = { type: value, message: value };
+      upstream.respondWith(respond.json(400, { type: "error", id: value, model: value, error }));
+      const body = { model, stream: true, metadata: { user_id }, messages };
+      const response = await exchange(working.port, { target: MESSAGES, body, headers });
+      expect(response.status).toBe(400);
+      const { end } = await working.recorded(response.id);
+      expect(end).toMatchObject({ outcome: "upstream_error", status: 400 });
+      await working.flush();
+      const lines = working.lines().map(({ message }) => message);
+      expect(lines.filter((line) => UNSAFE.test(line))).toEqual([]);
+      expect(lines.map((line) => (JSON.parse(line) as InterceptionEnd).record_type)).toEqual([
+        "interception_start",
+        "interception_end",
+      ]);
+    },
+  );
 });
 
-describe("H11 the prompt and the answer are in no line and no row", () => {
+describe("H11 no line and no row contains the prompt or the response", () => {
   const tool = {
     type: "function",
     function: { name: "f", description: PROMPT, parameters: { title: PROMPT } },
   };
-  const everywhere: readonly (readonly [string, Call])[] = [
+  const promptPositions: readonly (readonly [string, Call])[] = [
     [
       "chat",
       {
@@ -370,29 +376,29 @@ describe("H11 the prompt and the answer are in no line and no row", () => {
     ],
     ["embeddings", { target: "/openai/v1/embeddings", body: { model: "m", input: [PROMPT] } }],
     ["a query", { target: `/openai/v1/models?note=${encodeURIComponent(PROMPT)}`, body: {} }],
-    ["no JSON", { target: CHAT, body: `{"model":"m","messages":"${PROMPT}` }],
+    ["a body that is not JSON", { target: CHAT, body: `{"model":"m","messages":"${PROMPT}` }],
     ["a field of the wrong type", { target: CHAT, body: { model: { note: PROMPT } } }],
     ["a path", { target: `/openai/v1/${PROMPT.replaceAll(" ", "-")}`, body: {} }],
   ];
 
-  it.each(everywhere)("H11 %s", async (_, call) => {
+  it.each(promptPositions)("H11 records no prompt text for %s", async (_, call) => {
     const content = [
       { type: "thinking", thinking: PROMPT },
       { type: "text", text: PROMPT },
     ];
     const choices = [{ index: 0, message: { role: "assistant", content: PROMPT, refusal: PROMPT } }];
-    const failure = { message: PROMPT, type: "invalid_request_error", param: PROMPT, code: null };
+    const error = { message: PROMPT, type: "invalid_request_error", param: PROMPT, code: null };
     for (const steps of [
       respond.json(200, { id: "x", type: "message", content, choices, output: content, usage }),
       respond.sse([respond.event({ id: "x", choices }), respond.event("[DONE]")]),
-      respond.json(400, { type: "error", error: failure }),
+      respond.json(400, { type: "error", error }),
     ]) {
       upstream.respondWith(steps);
-      const got = await exchange(working.port, call);
-      expect(got.status).toBeGreaterThanOrEqual(200);
+      const response = await exchange(working.port, call);
+      expect(response.status).toBeGreaterThanOrEqual(200);
     }
     await working.flush();
-    // The check after each test looks for the whole prompt; here, for any telling piece of it.
+    // The check after each test searches for the whole prompt. This one searches for recognizable parts of it.
     const printed = JSON.stringify([working.lines(), working.points()]);
     expect(printed).not.toMatch(/heron|canary/i);
   });

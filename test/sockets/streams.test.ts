@@ -1,5 +1,7 @@
-/** Part G of the catalogue: answers that stream, break, stall, lie or are left, through the production bundle. */
-import { createServer, type AddressInfo } from "node:net";
+/**
+ * Part G of the catalogue, through the production bundle: responses that stream, break off, stall, report invalid usage
+ * or lose their client.
+ */
 import { createHash } from "node:crypto";
 import { promisify } from "node:util";
 import {
@@ -12,7 +14,7 @@ import {
   zstdCompressSync,
 } from "node:zlib";
 import { afterAll, afterEach, describe, expect, it } from "vitest";
-import type { InterceptionEnd, InterceptorEvent, TokenFields } from "../../src/events/event.ts";
+import type { InterceptionEnd, InterceptorEvent } from "../../src/events/event.ts";
 import * as respond from "../support/response-steps.ts";
 import type { Step } from "../support/response-steps.ts";
 import { until } from "../support/deadline.ts";
@@ -36,33 +38,35 @@ import {
   type Received,
   type CheckedInterceptor,
 } from "./exchange.ts";
+import type { TokenCounts } from "./token-counts.ts";
+import { findUnusedPort } from "./unused-port.ts";
 
 const MIB = 1024 * 1024;
 
-/** Where nobody listens. */
-const nowhere = await closedPort();
+/** A port without a listener. */
+const unusedPort = await findUnusedPort();
 const upstream = await startFakeUpstream();
 afterEach(() => upstream.clear());
 afterAll(() => upstream.close());
 
-/** The limits as they are by default. */
-const patient = await startCheckedInterceptor(
+/** An interceptor with the default limits. */
+const standard = await startCheckedInterceptor(
   interceptorOptions(
     upstream.url,
     {},
-    { nowhere: { type: "openai", base_url: `http://127.0.0.1:${nowhere}/v1` } },
+    { unreachable: { type: "openai", base_url: `http://127.0.0.1:${unusedPort}/v1` } },
   ),
 );
-/** Deadlines and a cap that a test can wait for. */
-const hasty = await startCheckedInterceptor(
+/** An interceptor with short deadlines and a low cap, so that a test can reach them. */
+const limited = await startCheckedInterceptor(
   interceptorOptions(upstream.url, { headers_ms: 400, idle_ms: 400, observe_bytes: MIB }),
 );
 
-/** workerd says this of each client's stream that the Worker itself breaks off, whatever it breaks it off with. */
-const BROKEN_OFF = /^Uncaught exception: workerd\/\S+ failed: remote\.jsg\./;
+/** workerd logs this for each client stream that the Worker aborts, regardless of the error. */
+const ABORTED_STREAM = /^Uncaught exception: workerd\/\S+ failed: remote\.jsg\./;
 
 const CHAT_TARGET = "/openai/v1/chat/completions";
-const NO_TOKENS: TokenFields = {
+const NO_TOKENS: TokenCounts = {
   input_tokens: null,
   output_tokens: null,
   cache_read_input_tokens: null,
@@ -73,22 +77,22 @@ const tokens = (
   output: number | null,
   read: number | null,
   write: number | null,
-): TokenFields => ({
+): TokenCounts => ({
   input_tokens: input,
   output_tokens: output,
   cache_read_input_tokens: read,
   cache_write_input_tokens: write,
 });
 
-/** An API's stream as the provider sends it, and what a client and the record get of it. */
-type Way = {
+/** An API's request and its stream, as the provider sends it, as the client receives it and as it is recorded. */
+type ApiStream = {
   readonly name: string;
   readonly target: string;
-  readonly ask: (model: string) => object;
+  readonly request: (model: string) => object;
   readonly events: readonly string[];
-  /** Each event as the client sees it: "" where it is taken out. */
-  readonly forwarded: readonly string[];
-  readonly final: TokenFields;
+  /** Each event as the client receives it: "" where the gateway removes it. */
+  readonly clientEvents: readonly string[];
+  readonly final: TokenCounts;
 };
 
 const chatChunk = (delta: object, finish: string | null = null): string =>
@@ -99,25 +103,32 @@ const CHAT_USAGE = respond.event({
   usage: { prompt_tokens: 30, completion_tokens: 7, prompt_tokens_details: { cached_tokens: 10 } },
 });
 const DONE = respond.event("[DONE]");
-const CHAT_WORDS = [
+const CHAT_CONTENT = [
   chatChunk({ role: "assistant", content: "" }),
   chatChunk({ content: "Grü" }),
   chatChunk({ content: "ße ✓" }),
   chatChunk({}, "stop"),
 ];
-const CHAT_EVENTS = [...CHAT_WORDS, CHAT_USAGE, DONE];
+const CHAT_EVENTS = [...CHAT_CONTENT, CHAT_USAGE, DONE];
 const messages = [{ role: "user", content: PROMPT }];
-const askChat = (model: string, more: object = {}): object => ({ model, stream: true, messages, ...more });
-const askWithUsage = (model: string): object => askChat(model, { stream_options: { include_usage: true } });
+const chatRequest = (model: string, fields: object = {}): object => ({
+  model,
+  stream: true,
+  messages,
+  ...fields,
+});
+const chatRequestWithUsage = (model: string): object =>
+  chatRequest(model, { stream_options: { include_usage: true } });
 
-const named = (value: { readonly type: string }): string => respond.event(value, value.type);
+const named = (value: { readonly type: string; readonly [field: string]: unknown }): string =>
+  respond.event(value, value.type);
 const RESPONSES_EVENTS = [
   named({
     type: "response.created",
     response: { id: "resp_1", model: "gpt-9", status: "in_progress" },
-  } as never),
-  named({ type: "response.output_text.delta", delta: "Grü" } as never),
-  named({ type: "response.output_text.delta", delta: "ße ✓" } as never),
+  }),
+  named({ type: "response.output_text.delta", delta: "Grü" }),
+  named({ type: "response.output_text.delta", delta: "ße ✓" }),
   named({
     type: "response.completed",
     response: {
@@ -131,7 +142,7 @@ const RESPONSES_EVENTS = [
         total_tokens: 59,
       },
     },
-  } as never),
+  }),
 ];
 
 const MESSAGE_START = named({
@@ -141,75 +152,79 @@ const MESSAGE_START = named({
     model: "claude-9",
     usage: { input_tokens: 12, cache_read_input_tokens: 3, cache_creation_input_tokens: 4, output_tokens: 1 },
   },
-} as never);
+});
 const textDelta = (text: string): string =>
-  named({ type: "content_block_delta", index: 0, delta: { type: "text_delta", text } } as never);
+  named({ type: "content_block_delta", index: 0, delta: { type: "text_delta", text } });
 const messageDelta = (usage: object, stop: string | null = "end_turn"): string =>
-  named({ type: "message_delta", delta: { stop_reason: stop }, usage } as never);
+  named({ type: "message_delta", delta: { stop_reason: stop }, usage });
 const MESSAGE_STOP = named({ type: "message_stop" });
 const MESSAGES_EVENTS = [
   MESSAGE_START,
-  named({ type: "content_block_start", index: 0, content_block: { type: "text", text: "" } } as never),
+  named({ type: "content_block_start", index: 0, content_block: { type: "text", text: "" } }),
   textDelta("Grü"),
   textDelta("ße ✓"),
-  named({ type: "content_block_stop", index: 0 } as never),
+  named({ type: "content_block_stop", index: 0 }),
   messageDelta({ output_tokens: 61 }),
   MESSAGE_STOP,
 ];
 
-const ASKED: Way = {
-  name: "chat, usage asked for (piped natively)",
+const CHAT_WITH_USAGE: ApiStream = {
+  name: "chat, usage requested by the client (piped natively)",
   target: CHAT_TARGET,
-  ask: askWithUsage,
+  request: chatRequestWithUsage,
   events: CHAT_EVENTS,
-  forwarded: CHAT_EVENTS,
+  clientEvents: CHAT_EVENTS,
   final: tokens(20, 7, 10, null),
 };
-const UNASKED: Way = {
-  ...ASKED,
-  name: "chat, usage not asked for (usage event taken out)",
-  ask: askChat,
-  forwarded: CHAT_EVENTS.map((event) => (event === CHAT_USAGE ? "" : event)),
+const CHAT_USAGE_INJECTED: ApiStream = {
+  ...CHAT_WITH_USAGE,
+  name: "chat, usage requested by the gateway (usage event removed)",
+  request: chatRequest,
+  clientEvents: CHAT_EVENTS.map((event) => (event === CHAT_USAGE ? "" : event)),
 };
-const RESPONSES: Way = {
+const RESPONSES: ApiStream = {
   name: "responses (piped natively)",
   target: "/openai/v1/responses",
-  ask: (model) => ({ model, stream: true, input: PROMPT }),
+  request: (model) => ({ model, stream: true, input: PROMPT }),
   events: RESPONSES_EVENTS,
-  forwarded: RESPONSES_EVENTS,
+  clientEvents: RESPONSES_EVENTS,
   final: tokens(25, 9, 20, 5),
 };
-const MESSAGES: Way = {
+const MESSAGES: ApiStream = {
   name: "messages (piped natively)",
   target: "/anthropic/v1/messages",
-  ask: (model) => ({ model, stream: true, max_tokens: 99, messages }),
+  request: (model) => ({ model, stream: true, max_tokens: 99, messages }),
   events: MESSAGES_EVENTS,
-  forwarded: MESSAGES_EVENTS,
+  clientEvents: MESSAGES_EVENTS,
   final: tokens(12, 61, 3, 4),
 };
-const WAYS = [ASKED, UNASKED, RESPONSES, MESSAGES];
-const BOTH = [ASKED, UNASKED];
+const APIS = [CHAT_WITH_USAGE, CHAT_USAGE_INJECTED, RESPONSES, MESSAGES];
+const CHATS = [CHAT_WITH_USAGE, CHAT_USAGE_INJECTED];
 
-/** A way with other events. The usage event is taken out of what the client sees where it is of `UNASKED`. */
-const withEvents = (way: Way, events: readonly string[]): Way => ({
-  ...way,
+/** The API with other events. The client of `CHAT_USAGE_INJECTED` does not receive the usage event. */
+const withEvents = (api: ApiStream, events: readonly string[]): ApiStream => ({
+  ...api,
   events,
-  forwarded: way.ask === UNASKED.ask ? events.map((event) => (event === CHAT_USAGE ? "" : event)) : events,
+  clientEvents:
+    api.request === CHAT_USAGE_INJECTED.request
+      ? events.map((event) => (event === CHAT_USAGE ? "" : event))
+      : events,
 });
 
-const seenText = (way: Way, count = way.events.length): string => way.forwarded.slice(0, count).join("");
+const clientText = (api: ApiStream, count = api.events.length): string =>
+  api.clientEvents.slice(0, count).join("");
 
-/** A call whose model is its own. */
-function call(way: Way, model = uniqueModel()): { model: string; target: string; body: object } {
-  return { model, target: way.target, body: way.ask(model) };
+/** A call with a model name that no other call has. */
+function call(api: ApiStream, model = uniqueModel()): { model: string; target: string; body: object } {
+  return { model, target: api.target, body: api.request(model) };
 }
 
-async function exchanged(interceptor: CheckedInterceptor, way: Way): Promise<Received> {
-  return exchange(interceptor.port, call(way));
+async function exchanged(interceptor: CheckedInterceptor, api: ApiStream): Promise<Received> {
+  return exchange(interceptor.port, call(api));
 }
 
-/** The upstream saw its connection closed from the other side, or closes it itself: a bound for a hang, not a measure. */
-async function closedUpstream(request: UpstreamRequest): Promise<void> {
+/** Waits until either side has closed the upstream's connection. The deadline only bounds a hang. */
+async function upstreamClosed(request: UpstreamRequest): Promise<void> {
   await until(
     () => request.closedAt ?? undefined,
     () => "the upstream's connection was never closed",
@@ -234,8 +249,8 @@ function gated(pieces: readonly (string | Uint8Array)[]): { steps: Step[]; open:
 
 const crlf = (text: string): string => text.replaceAll("\n", "\r\n");
 
-/** The same piece again and again, until the other side has gone. */
-const again =
+/** Sends the same piece repeatedly until the peer disconnects. */
+const repeat =
   (piece: string | Uint8Array): Step =>
   async (wire) => {
     let gone = false;
@@ -246,74 +261,69 @@ const again =
     }
   };
 
-async function closedPort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
-
 /**
- * An answer whose provider sends each piece only once the client has had the one before; `pieces` are the way's events
- * as they are on the wire. Hands on what the client got and what was recorded.
+ * One exchange whose provider sends each piece only after the client has received the previous one. `pieces` are the
+ * API's events as they are encoded on the wire. Returns the client's response and the recorded end.
  */
-async function singly(way: Way, pieces: readonly Piece[], headers: readonly HeaderPair[] = []) {
+async function exchangeSingly(api: ApiStream, pieces: readonly Piece[], headers: readonly HeaderPair[] = []) {
   const { steps, open } = gated(pieces);
   upstream.respondWith(respond.sseSteps([...steps, respond.finish()], headers));
-  const connection = await send(patient.port, call(way));
-  for (const at of way.events.keys()) {
-    await waitForBody(connection, seenText(way, at + 1));
+  const connection = await send(standard.port, call(api));
+  for (const at of api.events.keys()) {
+    await waitForBody(connection, clientText(api, at + 1));
     open(at);
   }
-  const { status, complete: whole, text, values, id } = await receive(connection);
-  const { outcome, usage, input_tokens, output_tokens } = (await patient.recorded(id)).end;
+  const { status, complete, text, values, id } = await receive(connection);
+  const { outcome, usage, input_tokens, output_tokens } = (await standard.recorded(id)).end;
   return {
-    client: { status, whole, encoding: values("content-encoding"), text: text() },
+    client: { status, complete, encoding: values("content-encoding"), text: text() },
     record: { outcome, usage, input_tokens, output_tokens },
   };
 }
 
-/** What `singly` has for a stream that is whole. */
-const allOf = (way: Way): object => ({
-  client: { status: 200, whole: true, encoding: [], text: seenText(way) },
+/** The result of `exchangeSingly` for a complete stream. */
+const completeOf = (api: ApiStream): object => ({
+  client: { status: 200, complete: true, encoding: [], text: clientText(api) },
   record: {
     outcome: "completed",
     usage: "final",
-    input_tokens: way.final.input_tokens,
-    output_tokens: way.final.output_tokens,
+    input_tokens: api.final.input_tokens,
+    output_tokens: api.final.output_tokens,
   },
 });
 
 type Piece = string | Uint8Array;
 const GZIP: HeaderPair = ["Content-Encoding", "gzip"];
 
-describe("events arrive singly and at once: the provider sends one only after the client has the one before", () => {
-  it.each(WAYS)("G12 as they come: $name", async (way) => {
-    expect(await singly(way, way.events)).toEqual(allOf(way));
+describe("each event arrives immediately: the provider sends it only after the client has received the previous one", () => {
+  it.each(APIS)("G12 passes on uncompressed events: $name", async (api) => {
+    expect(await exchangeSingly(api, api.events)).toEqual(completeOf(api));
   });
 
-  it.each(WAYS)("G12 out of one gzip stream that the provider flushes at each event: $name", async (way) => {
-    expect(await singly(way, await flushedPieces(way.events), [GZIP])).toEqual(allOf(way));
+  it.each(APIS)(
+    "G12 passes on events of one gzip stream that the provider flushes after each event: $name",
+    async (api) => {
+      expect(await exchangeSingly(api, await flushedPieces(api.events), [GZIP])).toEqual(completeOf(api));
+    },
+  );
+
+  it.each(CHATS)("G12 passes on events of gzip members, one per event: $name", async (api) => {
+    const members = api.events.map((event) => new Uint8Array(gzipSync(event)));
+    expect(await exchangeSingly(api, members, [GZIP])).toEqual(completeOf(api));
   });
 
-  it.each(BOTH)("G12 out of gzip members, one for each event: $name", async (way) => {
-    const members = way.events.map((event) => new Uint8Array(gzipSync(event)));
-    expect(await singly(way, members, [GZIP])).toEqual(allOf(way));
+  it.each(CHATS)("G14 passes on events whose lines end in CRLF: $name", async (api) => {
+    const withCrlf = { ...api, events: api.events.map(crlf), clientEvents: api.clientEvents.map(crlf) };
+    expect(await exchangeSingly(withCrlf, withCrlf.events)).toEqual(completeOf(withCrlf));
   });
 
-  it.each(BOTH)("G14 with lines that end in CRLF: $name", async (way) => {
-    const same = { ...way, events: way.events.map(crlf), forwarded: way.forwarded.map(crlf) };
-    expect(await singly(same, same.events)).toEqual(allOf(same));
-  });
-
-  it("G17 pings and comments among them", async () => {
+  it("G17 passes on pings and comments between events", async () => {
     const pings = [": hello\n\n", 'event: ping\ndata: {"type": "ping"}\n\n', ":\n", "\n"];
-    const way = withEvents(MESSAGES, [...pings, ...MESSAGES_EVENTS]);
-    expect(await singly(way, way.events)).toEqual(allOf(way));
+    const api = withEvents(MESSAGES, [...pings, ...MESSAGES_EVENTS]);
+    expect(await exchangeSingly(api, api.events)).toEqual(completeOf(api));
   });
 
-  it("G11 white space that keeps a slow JSON answer alive, then the answer", async () => {
+  it("G11 passes on whitespace that keeps a slow JSON response alive, then the response", async () => {
     const value = JSON.stringify({
       id: "chatcmpl-1",
       choices: [],
@@ -327,18 +337,21 @@ describe("events arrive singly and at once: the provider sends one only after th
       respond.finish(),
     ]);
     const model = uniqueModel();
-    const connection = await send(patient.port, { target: CHAT_TARGET, body: { model, messages } });
+    const connection = await send(standard.port, { target: CHAT_TARGET, body: { model, messages } });
     for (const at of pieces.keys()) {
       await waitForBody(connection, pieces.slice(0, at + 1).join(""));
       open(at);
     }
-    const got = await receive(connection);
-    expect([got.complete, got.text()]).toEqual([true, pieces.join("")]);
-    expect((await patient.recorded(got.id)).end).toMatchObject({ outcome: "completed", ...ASKED.final });
+    const response = await receive(connection);
+    expect([response.complete, response.text()]).toEqual([true, pieces.join("")]);
+    expect((await standard.recorded(response.id)).end).toMatchObject({
+      outcome: "completed",
+      ...CHAT_WITH_USAGE.final,
+    });
   });
 });
 
-/** One gzip stream in as many pieces as there are events, each of which inflates as soon as it has come. */
+/** One gzip stream in one piece per event. Each piece can be decompressed as soon as it arrives. */
 async function flushedPieces(events: readonly string[]): Promise<Uint8Array[]> {
   const zip = createGzip();
   const out: Uint8Array[] = [];
@@ -359,232 +372,255 @@ async function flushedPieces(events: readonly string[]): Promise<Uint8Array[]> {
   return pieces.map((piece, at) => (at === pieces.length - 1 ? concat([piece, trailer]) : piece));
 }
 
-describe("a provider that does not answer", () => {
+describe("a provider that does not respond", () => {
   const json = { "Content-Type": "application/json" };
 
-  it("G1 an upstream that refuses the connection is a 502 in the route's dialect", async () => {
+  it("G1 responds 502 in the route's dialect when the upstream refuses the connection", async () => {
     const model = uniqueModel();
-    const got = await exchange(patient.port, {
-      target: "/nowhere/v1/chat/completions",
-      body: askChat(model),
+    const response = await exchange(standard.port, {
+      target: "/unreachable/v1/chat/completions",
+      body: chatRequest(model),
     });
-    expect([got.status, got.complete, got.values("x-interceptor-error")]).toEqual([
+    expect([response.status, response.complete, response.values("x-interceptor-error")]).toEqual([
       502,
       true,
       ["upstream_unreachable"],
     ]);
-    expect(got.values("content-type")[0]).toContain(json["Content-Type"]);
-    expect(JSON.parse(got.text())).toMatchObject({
+    expect(response.values("content-type")[0]).toContain(json["Content-Type"]);
+    expect(JSON.parse(response.text())).toMatchObject({
       error: { type: "server_error", code: "upstream_unreachable" },
     });
-    const { end, usage } = await patient.recorded(model);
+    const { end, usage } = await standard.recorded(model);
     expect(end).toMatchObject({ outcome: "upstream_error", status: 502, error: "upstream_unreachable" });
     expect(usage).toBeNull();
   });
 
   it.each([
-    ["is reset before an answer", [respond.reset()]],
-    ["ends before an answer", [respond.fin()]],
-    ["ends within its head", [respond.raw("HTTP/1.1 200 OK\r\nContent-Ty"), respond.fin()]],
+    ["is reset before a response", [respond.reset()]],
+    ["ends before a response", [respond.fin()]],
+    ["ends within the response's head", [respond.raw("HTTP/1.1 200 OK\r\nContent-Ty"), respond.fin()]],
     ["does not speak HTTP", [respond.raw("SSH-2.0-OpenSSH_9.9\r\n\r\n"), respond.fin()]],
-  ])("G1 a connection that %s is a 502", async (_, steps) => {
-    for (const way of [UNASKED, MESSAGES]) {
+  ])("G1 responds 502 when the connection %s", async (_, steps) => {
+    for (const api of [CHAT_USAGE_INJECTED, MESSAGES]) {
       upstream.respondWith(steps);
-      const got = await exchanged(patient, way);
-      expect([got.status, got.values("x-interceptor-error")]).toEqual([502, ["upstream_unreachable"]]);
-      expect((await patient.recorded(got.id)).end).toMatchObject({
+      const response = await exchanged(standard, api);
+      expect([response.status, response.values("x-interceptor-error")]).toEqual([
+        502,
+        ["upstream_unreachable"],
+      ]);
+      expect((await standard.recorded(response.id)).end).toMatchObject({
         outcome: "upstream_error",
         usage: "unknown",
       });
     }
   });
 
-  it.each(WAYS)("G2 no headers by the deadline is a 504, and the upstream is closed: $name", async (way) => {
-    upstream.respondWith([respond.hang()]);
-    const got = await exchanged(hasty, way);
-    expect([got.status, got.values("x-interceptor-error")]).toEqual([504, ["upstream_timeout"]]);
-    await closedUpstream(await onlyRequest());
-    const { end } = await hasty.recorded(got.id);
-    expect(end).toMatchObject({
-      outcome: "upstream_error",
-      status: 504,
-      error: "upstream_timeout",
-      ...NO_TOKENS,
-    });
-  });
+  it.each(APIS)(
+    "G2 responds 504 and closes the upstream when no headers arrive by the deadline: $name",
+    async (api) => {
+      upstream.respondWith([respond.hang()]);
+      const response = await exchanged(limited, api);
+      expect([response.status, response.values("x-interceptor-error")]).toEqual([504, ["upstream_timeout"]]);
+      await upstreamClosed(await onlyRequest());
+      const { end } = await limited.recorded(response.id);
+      expect(end).toMatchObject({
+        outcome: "upstream_error",
+        status: 504,
+        error: "upstream_timeout",
+        ...NO_TOKENS,
+      });
+    },
+  );
 });
 
-describe("answers that stop short", () => {
+describe("responses that end early", () => {
   it.each([
-    { way: ASKED, after: 2, left: { usage: "unknown", ...NO_TOKENS } },
-    { way: UNASKED, after: 2, left: { usage: "unknown", ...NO_TOKENS } },
-    { way: UNASKED, after: 5, left: { usage: "final", ...UNASKED.final } },
-    { way: RESPONSES, after: 2, left: { usage: "unknown", ...NO_TOKENS } },
-    { way: MESSAGES, after: 3, left: { usage: "partial", ...tokens(12, 1, 3, 4) } },
+    { api: CHAT_WITH_USAGE, after: 2, recorded: { usage: "unknown", ...NO_TOKENS } },
+    { api: CHAT_USAGE_INJECTED, after: 2, recorded: { usage: "unknown", ...NO_TOKENS } },
+    { api: CHAT_USAGE_INJECTED, after: 5, recorded: { usage: "final", ...CHAT_USAGE_INJECTED.final } },
+    { api: RESPONSES, after: 2, recorded: { usage: "unknown", ...NO_TOKENS } },
+    { api: MESSAGES, after: 3, recorded: { usage: "partial", ...tokens(12, 1, 3, 4) } },
   ])(
-    "G3 silence after $after events is a stall, and what was seen is kept: $way.name",
-    async ({ way, after, left }) => {
+    "G3 records stalled with the usage so far when the provider is silent after $after events: $api.name",
+    async ({ api, after, recorded }) => {
       upstream.respondWith(
-        respond.sseSteps([...way.events.slice(0, after).map(respond.body), respond.hang()]),
+        respond.sseSteps([...api.events.slice(0, after).map(respond.body), respond.hang()]),
       );
-      hasty.expectLine(BROKEN_OFF);
-      const got = await exchanged(hasty, way);
-      expect([got.status, got.complete, got.text()]).toEqual([200, seemsWhole, seenText(way, after)]);
-      await closedUpstream(await onlyRequest());
-      const { end, usage } = await hasty.recorded(got.id);
-      expect(end).toMatchObject({ outcome: "stalled", status: 200, ...left });
-      expect(usage === null).toBe(left.usage === "unknown");
+      limited.expectLine(ABORTED_STREAM);
+      const response = await exchanged(limited, api);
+      expect([response.status, response.complete, response.text()]).toEqual([
+        200,
+        seemsWhole,
+        clientText(api, after),
+      ]);
+      await upstreamClosed(await onlyRequest());
+      const { end, usage } = await limited.recorded(response.id);
+      expect(end).toMatchObject({ outcome: "stalled", status: 200, ...recorded });
+      expect(usage === null).toBe(recorded.usage === "unknown");
     },
   );
 
   it.each([
     ["of declared length", [["Content-Length", "70"]] as HeaderPair[], "content-length" as const],
     ["in chunks", [], "chunked" as const],
-  ])("G3 silence within a JSON answer %s is a stall", async (_, length, framing) => {
-    const headers: HeaderPair[] = [["Content-Type", "application/json"], ...length];
-    upstream.respondWith([respond.head({ headers, framing }), respond.body('{"id":'), respond.hang()]);
-    hasty.expectLine(BROKEN_OFF);
-    const got = await exchange(hasty.port, { target: CHAT_TARGET, body: { model: "stalls", messages } });
-    expect((await hasty.recorded("stalls")).end).toMatchObject({ outcome: "stalled", ...NO_TOKENS });
-    await closedUpstream(await onlyRequest());
-    const whole = seemsWhole && framing === "chunked";
-    expect([got.status, got.complete, got.text()]).toEqual([200, whole, '{"id":']);
-  });
+  ])(
+    "G3 records stalled when the provider is silent within a JSON response %s",
+    async (_, length, framing) => {
+      const headers: HeaderPair[] = [["Content-Type", "application/json"], ...length];
+      upstream.respondWith([respond.head({ headers, framing }), respond.body('{"id":'), respond.hang()]);
+      limited.expectLine(ABORTED_STREAM);
+      const response = await exchange(limited.port, {
+        target: CHAT_TARGET,
+        body: { model: "stalls", messages },
+      });
+      expect((await limited.recorded("stalls")).end).toMatchObject({ outcome: "stalled", ...NO_TOKENS });
+      await upstreamClosed(await onlyRequest());
+      const complete = seemsWhole && framing === "chunked";
+      expect([response.status, response.complete, response.text()]).toEqual([200, complete, '{"id":']);
+    },
+  );
 
-  it.each(WAYS)(
-    "G4 a reset in mid-stream is seen as a break, without a [DONE] of ours: $name",
-    async (way) => {
+  it.each(APIS)(
+    "G4 breaks off the client's stream after a reset in mid-stream, without an added [DONE]: $name",
+    async (api) => {
       const received = Promise.withResolvers<void>();
       const steps = [
-        ...way.events.slice(0, 2).map(respond.body),
+        ...api.events.slice(0, 2).map(respond.body),
         respond.waitFor(received.promise),
         respond.reset(),
       ];
       upstream.respondWith(respond.sseSteps(steps));
-      const connection = await send(patient.port, call(way));
-      await waitForBody(connection, seenText(way, 2));
+      const connection = await send(standard.port, call(api));
+      await waitForBody(connection, clientText(api, 2));
       received.resolve();
-      const got = await receive(connection);
-      expect([got.complete, got.text()]).toEqual([seemsWhole, seenText(way, 2)]);
-      expect((await patient.recorded(got.id)).end).toMatchObject({ outcome: "truncated", status: 200 });
+      const response = await receive(connection);
+      expect([response.complete, response.text()]).toEqual([seemsWhole, clientText(api, 2)]);
+      expect((await standard.recorded(response.id)).end).toMatchObject({ outcome: "truncated", status: 200 });
     },
   );
 
-  it.each(WAYS)(
-    "G4 a FIN on the heels of an event, many times: the event still arrives, then the break: $name",
-    async (way) => {
-      // In one write with the last event, so that both are often read at once.
-      const last = way.events[1] ?? "";
-      const steps = [respond.body(way.events[0] ?? ""), respond.raw(chunk(toBytes(last))), respond.fin()];
+  it.each(APIS)(
+    "G4 delivers an event that a FIN follows immediately, then breaks off, 40 times: $name",
+    async (api) => {
+      // The FIN follows the last event immediately, so that both are often read at once.
+      const last = api.events[1] ?? "";
+      const steps = [respond.body(api.events[0] ?? ""), respond.raw(chunk(toBytes(last))), respond.fin()];
       for (let round = 0; round < 40; round += 1) {
         upstream.respondWith(respond.sseSteps(steps));
-        const got = await exchanged(patient, way);
-        expect([got.complete, got.text()]).toEqual([seemsWhole, seenText(way, 2)]);
-        expect((await patient.recorded(got.id)).end).toMatchObject({ outcome: "truncated" });
+        const response = await exchanged(standard, api);
+        expect([response.complete, response.text()]).toEqual([seemsWhole, clientText(api, 2)]);
+        expect((await standard.recorded(response.id)).end).toMatchObject({ outcome: "truncated" });
       }
     },
   );
 
-  it.each(WAYS)(
-    "G4 a break within an event: what came of it goes on, and the record is truncated: $name",
-    async (way) => {
-      const half = (way.events[1] ?? "").slice(0, 20);
+  it.each(APIS)(
+    "G4 passes on the received part of an event that breaks off and records truncated: $name",
+    async (api) => {
+      const half = (api.events[1] ?? "").slice(0, 20);
       upstream.respondWith(
-        respond.sseSteps([respond.body(way.events[0] ?? ""), respond.body(half), respond.fin()]),
+        respond.sseSteps([respond.body(api.events[0] ?? ""), respond.body(half), respond.fin()]),
       );
-      const got = await exchanged(patient, way);
-      expect(got.complete).toBe(seemsWhole);
-      expect(seenText(way, 1) + half).toContain(got.text());
-      expect(got.text().startsWith(seenText(way, 1))).toBe(true);
-      expect((await patient.recorded(got.id)).end).toMatchObject({ outcome: "truncated", status: 200 });
+      const response = await exchanged(standard, api);
+      expect(response.complete).toBe(seemsWhole);
+      expect(clientText(api, 1) + half).toContain(response.text());
+      expect(response.text().startsWith(clientText(api, 1))).toBe(true);
+      expect((await standard.recorded(response.id)).end).toMatchObject({ outcome: "truncated", status: 200 });
     },
   );
 
-  it.each(WAYS)("G5 a clean end without the terminal event is truncated: $name", async (way) => {
-    const short = withEvents(way, way.events.slice(0, -1));
+  it.each(APIS)("G5 records truncated for a clean end without the terminal event: $name", async (api) => {
+    const short = withEvents(api, api.events.slice(0, -1));
     upstream.respondWith(respond.sse(short.events));
-    const got = await exchanged(patient, way);
-    expect([got.complete, got.text()]).toEqual([true, seenText(short)]);
-    expect((await patient.recorded(got.id)).end).toMatchObject({ outcome: "truncated", status: 200 });
+    const response = await exchanged(standard, api);
+    expect([response.complete, response.text()]).toEqual([true, clientText(short)]);
+    expect((await standard.recorded(response.id)).end).toMatchObject({ outcome: "truncated", status: 200 });
   });
 
-  it.each(WAYS)("G5 an empty stream is truncated: $name", async (way) => {
+  it.each(APIS)("G5 records truncated for an empty stream: $name", async (api) => {
     upstream.respondWith(respond.sse([]));
-    const got = await exchanged(patient, way);
-    expect([got.status, got.complete, got.text()]).toEqual([200, true, ""]);
-    expect((await patient.recorded(got.id)).end).toMatchObject({ outcome: "truncated", ...NO_TOKENS });
+    const response = await exchanged(standard, api);
+    expect([response.status, response.complete, response.text()]).toEqual([200, true, ""]);
+    expect((await standard.recorded(response.id)).end).toMatchObject({ outcome: "truncated", ...NO_TOKENS });
   });
 
-  it.each(WAYS)("G5 a stream's last event without its blank line still counts: $name", async (way) => {
-    const last = way.events.at(-1) ?? "";
-    const short = withEvents(way, [...way.events.slice(0, -1), last.trimEnd()]);
+  it.each(APIS)("G5 records completed when the last event lacks its blank line: $name", async (api) => {
+    const last = api.events.at(-1) ?? "";
+    const short = withEvents(api, [...api.events.slice(0, -1), last.trimEnd()]);
     upstream.respondWith(respond.sse(short.events));
-    const got = await exchanged(patient, way);
-    expect([got.complete, got.text()]).toEqual([true, seenText(short)]);
-    expect((await patient.recorded(got.id)).end).toMatchObject({ outcome: "completed", ...way.final });
+    const response = await exchanged(standard, api);
+    expect([response.complete, response.text()]).toEqual([true, clientText(short)]);
+    expect((await standard.recorded(response.id)).end).toMatchObject({ outcome: "completed", ...api.final });
   });
 
-  it.each(WAYS)(
-    "G6 a stream shorter than its content-length is truncated, and breaks off for the client: $name",
-    async (way) => {
-      const short = withEvents(way, way.events.slice(0, -1));
+  it.each(APIS)(
+    "G6 breaks off a stream that is shorter than its content-length and records truncated: $name",
+    async (api) => {
+      const short = withEvents(api, api.events.slice(0, -1));
       upstream.respondWith(respond.truncated(200, short.events.join(""), 5, "text/event-stream"));
-      const got = await exchanged(patient, way);
-      // Where an event is taken out, it is not the provider's length any more: the client gets chunks.
-      const whole = seemsWhole && way === UNASKED;
-      expect([got.status, got.complete, got.text()]).toEqual([200, whole, seenText(short)]);
-      expect((await patient.recorded(got.id)).end).toMatchObject({ outcome: "truncated", status: 200 });
+      const response = await exchanged(standard, api);
+      // If the gateway removes an event, the provider's length no longer applies and the client gets chunks.
+      const complete = seemsWhole && api === CHAT_USAGE_INJECTED;
+      expect([response.status, response.complete, response.text()]).toEqual([
+        200,
+        complete,
+        clientText(short),
+      ]);
+      expect((await standard.recorded(response.id)).end).toMatchObject({ outcome: "truncated", status: 200 });
     },
   );
 
   it.each([
-    ["a small JSON answer", JSON.stringify({ id: "chatcmpl-1", choices: [] }).slice(0, -1)],
-    ["a JSON answer without a byte", ""],
+    ["a small JSON response", JSON.stringify({ id: "chatcmpl-1", choices: [] }).slice(0, -1)],
+    ["an empty JSON response", ""],
   ])(
-    "G6 %s shorter than its content-length is truncated: the client gets what there was, then the break",
+    "G6 passes on %s that is shorter than its content-length, breaks off and records truncated",
     async (_, text) => {
       upstream.respondWith(respond.truncated(200, text, 7));
       const model = uniqueModel();
-      const got = await exchange(patient.port, { target: CHAT_TARGET, body: { model, messages } });
-      const { end } = await patient.recorded(model);
+      const response = await exchange(standard.port, { target: CHAT_TARGET, body: { model, messages } });
+      const { end } = await standard.recorded(model);
       expect(end).toMatchObject({
         outcome: "truncated",
         status: 200,
         response_bytes: text.length,
         ...NO_TOKENS,
       });
-      expect([got.status, got.complete, got.text()]).toEqual([200, false, text]);
+      expect([response.status, response.complete, response.text()]).toEqual([200, false, text]);
     },
   );
 
-  it("G6 a JSON answer of 300 KiB shorter than its content-length is truncated, and the client gets no end", async () => {
+  it("G6 breaks off a JSON response of 300 KiB that is shorter than its content-length and records truncated", async () => {
     const text = JSON.stringify({ id: "chatcmpl-1", text: "x".repeat(300 * 1024) }).slice(0, -1);
     upstream.respondWith(respond.truncated(200, text, 7));
     const model = uniqueModel();
-    const got = await exchange(patient.port, { target: CHAT_TARGET, body: { model, messages } });
-    expect((await patient.recorded(model)).end).toMatchObject({ outcome: "truncated", ...NO_TOKENS });
-    expect([got.status, got.complete, got.values("content-length")]).toEqual([
+    const response = await exchange(standard.port, { target: CHAT_TARGET, body: { model, messages } });
+    expect((await standard.recorded(model)).end).toMatchObject({ outcome: "truncated", ...NO_TOKENS });
+    expect([response.status, response.complete, response.values("content-length")]).toEqual([
       200,
       false,
       [`${text.length + 7}`],
     ]);
-    // Where an upstream breaks off, workerd drops what its native pipes have read of the last block (up to 64 KiB).
-    expect(got.body.length).toBeGreaterThan(text.length - 64 * 1024);
-    expect(text.startsWith(got.text())).toBe(true);
+    // When an upstream breaks off, workerd's native pipes drop the last block that they have read (up to 64 KiB).
+    expect(response.body.length).toBeGreaterThan(text.length - 64 * 1024);
+    expect(text.startsWith(response.text())).toBe(true);
   });
 
-  it.each(WAYS)("G4 a break after the terminal event loses nothing: $name", async (way) => {
-    upstream.respondWith(respond.sseSteps([...way.events.map(respond.body), respond.fin()]));
-    const got = await exchanged(patient, way);
-    expect([got.complete, got.text()]).toEqual([seemsWhole, seenText(way)]);
-    const { end } = await patient.recorded(got.id);
-    // The answer has reached its end, the stream has not: either name is true.
-    expect(["completed", "truncated"]).toContain(end.outcome);
-    expect(end).toMatchObject({ usage: "final", ...way.final });
-  });
+  it.each(APIS)(
+    "G4 loses nothing when the connection breaks after the terminal event: $name",
+    async (api) => {
+      upstream.respondWith(respond.sseSteps([...api.events.map(respond.body), respond.fin()]));
+      const response = await exchanged(standard, api);
+      expect([response.complete, response.text()]).toEqual([seemsWhole, clientText(api)]);
+      const { end } = await standard.recorded(response.id);
+      // The response is complete, but its stream is not: both outcomes are correct.
+      expect(["completed", "truncated"]).toContain(end.outcome);
+      expect(end).toMatchObject({ usage: "final", ...api.final });
+    },
+  );
 });
 
-describe("G7 a provider's error goes on as it was sent: status, body, headers", () => {
+describe("G7 a provider's error passes through unmodified: status, body, headers", () => {
   const KEPT: HeaderPair[] = [
     ["request-id", "req_011"],
     ["x-request-id", "req_abc"],
@@ -594,7 +630,7 @@ describe("G7 a provider's error goes on as it was sent: status, body, headers", 
     ["anthropic-ratelimit-requests-remaining", "0"],
     ["x-ratelimit-reset-tokens", "6m0s"],
   ];
-  // Spaced, ordered and worded as no encoder of ours would.
+  // Spacing, key order and escapes that the gateway's JSON encoder would not produce.
   const bodies = {
     openai:
       '{\n    "error": {\n  "message": "Grüße ✓ \\u00e9",  "type":"insufficient_quota", "param":null }}\n',
@@ -605,11 +641,11 @@ describe("G7 a provider's error goes on as it was sent: status, body, headers", 
     ["openai", "openai-central", "anthropic", "anthropic-central"].map((provider) => ({ status, provider })),
   );
 
-  it.each(table)("G7 $status by $provider", async ({ status, provider }) => {
+  it.each(table)("G7 passes on $status by $provider", async ({ status, provider }) => {
     const dialect = provider.startsWith("openai") ? "openai" : "anthropic";
     const path = dialect === "openai" ? "chat/completions" : "messages";
     const text = bodies[dialect];
-    const responses = [
+    const framings = [
       respond.json(status, text, KEPT),
       [
         respond.head({ status, headers: [["Content-Type", "application/json"], ...KEPT] }),
@@ -618,17 +654,17 @@ describe("G7 a provider's error goes on as it was sent: status, body, headers", 
         respond.finish(),
       ],
     ];
-    for (const steps of responses) {
+    for (const steps of framings) {
       upstream.respondWith(steps);
-      const got = await exchange(patient.port, {
+      const response = await exchange(standard.port, {
         target: `/${provider}/v1/${path}`,
-        body: askChat(uniqueModel()),
+        body: chatRequest(uniqueModel()),
       });
-      expect([got.status, got.complete, got.text()]).toEqual([status, true, text]);
-      for (const [name, value] of KEPT) expect([name, got.values(name)]).toEqual([name, [value]]);
-      expect(got.values("content-type")).toEqual(["application/json"]);
-      expect(got.values("x-interceptor-error")).toEqual([]);
-      const { end } = await patient.recorded(got.id);
+      expect([response.status, response.complete, response.text()]).toEqual([status, true, text]);
+      for (const [name, value] of KEPT) expect([name, response.values(name)]).toEqual([name, [value]]);
+      expect(response.values("content-type")).toEqual(["application/json"]);
+      expect(response.values("x-interceptor-error")).toEqual([]);
+      const { end } = await standard.recorded(response.id);
       expect(end).toMatchObject({
         outcome: "upstream_error",
         status,
@@ -639,7 +675,7 @@ describe("G7 a provider's error goes on as it was sent: status, body, headers", 
   });
 
   it.each(["openai", "openai-central"])(
-    "G7 an error that is compressed all the same, by %s",
+    "G7 decompresses an error although identity was requested, by %s",
     async (provider) => {
       const zipped = new Uint8Array(await promisify(gzip)(bodies.openai));
       upstream.respondWith([
@@ -653,16 +689,20 @@ describe("G7 a provider's error goes on as it was sent: status, body, headers", 
         respond.body(zipped),
         respond.finish(),
       ]);
-      const got = await exchange(patient.port, {
+      const response = await exchange(standard.port, {
         target: `/${provider}/v1/chat/completions`,
-        body: askChat(uniqueModel()),
+        body: chatRequest(uniqueModel()),
       });
-      expect([got.status, got.values("content-encoding"), got.text()]).toEqual([429, [], bodies.openai]);
-      expect((await patient.recorded(got.id)).end).toMatchObject({ error: "insufficient_quota" });
+      expect([response.status, response.values("content-encoding"), response.text()]).toEqual([
+        429,
+        [],
+        bodies.openai,
+      ]);
+      expect((await standard.recorded(response.id)).end).toMatchObject({ error: "insufficient_quota" });
     },
   );
 
-  it("G7 an error that breaks off breaks off for the caller with a key of its own, and is a 502 with the gateway's", async () => {
+  it("G7 breaks off a broken error for a client with its own key, and responds 502 with the gateway's key", async () => {
     for (const [provider, status] of [
       ["openai", 500],
       ["openai-central", 502],
@@ -673,55 +713,63 @@ describe("G7 a provider's error goes on as it was sent: status, body, headers", 
         respond.fin(),
       ]);
       const model = uniqueModel();
-      const got = await exchange(patient.port, {
+      const response = await exchange(standard.port, {
         target: `/${provider}/v1/chat/completions`,
-        body: askChat(model),
+        body: chatRequest(model),
       });
-      expect([got.status, got.complete]).toEqual([status, seemsWhole || provider === "openai-central"]);
-      expect((await patient.recorded(model)).end).toMatchObject({ outcome: "upstream_error", status });
+      expect([response.status, response.complete]).toEqual([
+        status,
+        seemsWhole || provider === "openai-central",
+      ]);
+      expect((await standard.recorded(model)).end).toMatchObject({ outcome: "upstream_error", status });
     }
   });
 
-  it.each(["openai", "openai-central"])(
-    "G10 a 502 in HTML is passed on as it is, by %s",
-    async (provider) => {
-      const html = "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>nginx</body></html>\r\n";
-      upstream.respondWith([
-        respond.head({
-          status: 502,
-          headers: [
-            ["Content-Type", "text/html"],
-            ["Content-Length", String(html.length)],
-          ],
-          framing: "content-length",
-        }),
-        respond.body(html),
-      ]);
-      const got = await exchange(patient.port, {
-        target: `/${provider}/v1/chat/completions`,
-        body: askChat(uniqueModel()),
-      });
-      expect([got.status, got.text(), got.values("content-type")]).toEqual([502, html, ["text/html"]]);
-      expect(got.values("x-interceptor-error")).toEqual([]);
-      const { end } = await patient.recorded(got.id);
-      expect(end).toMatchObject({ outcome: "upstream_error", status: 502, error: null, ...NO_TOKENS });
-    },
-  );
+  it.each(["openai", "openai-central"])("G10 passes on a 502 in HTML unmodified, by %s", async (provider) => {
+    const html = "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>nginx</body></html>\r\n";
+    upstream.respondWith([
+      respond.head({
+        status: 502,
+        headers: [
+          ["Content-Type", "text/html"],
+          ["Content-Length", String(html.length)],
+        ],
+        framing: "content-length",
+      }),
+      respond.body(html),
+    ]);
+    const response = await exchange(standard.port, {
+      target: `/${provider}/v1/chat/completions`,
+      body: chatRequest(uniqueModel()),
+    });
+    expect([response.status, response.text(), response.values("content-type")]).toEqual([
+      502,
+      html,
+      ["text/html"],
+    ]);
+    expect(response.values("x-interceptor-error")).toEqual([]);
+    const { end } = await standard.recorded(response.id);
+    expect(end).toMatchObject({ outcome: "upstream_error", status: 502, error: null, ...NO_TOKENS });
+  });
 });
 
-describe("answers without a body", () => {
-  it.each([204, 205, 304])("G8 %i is passed on without one", async (status) => {
-    for (const way of BOTH) {
+describe("responses without a body", () => {
+  it.each([204, 205, 304])("G8 passes on %i without a body", async (status) => {
+    for (const api of CHATS) {
       upstream.respondWith([
         respond.head({ status, headers: [["X-Request-Id", "r"]], framing: "content-length" }),
       ]);
-      const got = await exchanged(patient, way);
-      expect([got.status, got.body.length, got.values("x-request-id")]).toEqual([status, 0, ["r"]]);
-      expect((await patient.recorded(got.id)).end).toMatchObject({ status, ...NO_TOKENS });
+      const response = await exchanged(standard, api);
+      expect([response.status, response.body.length, response.values("x-request-id")]).toEqual([
+        status,
+        0,
+        ["r"],
+      ]);
+      expect((await standard.recorded(response.id)).end).toMatchObject({ status, ...NO_TOKENS });
     }
   });
 
-  it("G8 HEAD is passed on without one, its content-length kept", async () => {
+  it("G8 passes on the response to HEAD without a body and with its content-length", async () => {
     upstream.respondWith([
       respond.head({
         headers: [
@@ -732,17 +780,25 @@ describe("answers without a body", () => {
       }),
     ]);
     const target = "/openai/v1/models/gpt-9";
-    const got = await rawRequest(patient.port, { method: "HEAD", target, headers: credentials(target) });
-    expect([got.status, got.body.length, got.values("content-length")]).toEqual([200, 0, ["321"]]);
-    await patient.waitForEvents((events) => events.some((event) => event.record_type === "passthrough"));
+    const response = await rawRequest(standard.port, {
+      method: "HEAD",
+      target,
+      headers: credentials(target),
+    });
+    expect([response.status, response.body.length, response.values("content-length")]).toEqual([
+      200,
+      0,
+      ["321"],
+    ]);
+    await standard.waitForEvents((events) => events.some((event) => event.record_type === "passthrough"));
   });
 });
 
-describe("answers that are not of the kind that was asked for", () => {
-  it("G11 JSON where a stream was asked for: usage is read, and nothing taken out", async () => {
-    for (const way of WAYS) {
-      const whole =
-        way.target === CHAT_TARGET
+describe("responses of another kind than requested", () => {
+  it("G11 reads the usage and removes nothing when JSON arrives in place of a stream", async () => {
+    for (const api of [CHAT_WITH_USAGE, CHAT_USAGE_INJECTED, RESPONSES]) {
+      const value =
+        api.target === CHAT_TARGET
           ? {
               id: "x",
               choices: [],
@@ -757,41 +813,40 @@ describe("answers that are not of the kind that was asked for", () => {
                 response: object;
               }
             ).response;
-      if (way === MESSAGES) continue;
-      upstream.respondWith(respond.json(200, whole));
-      const got = await exchanged(patient, way);
-      expect(got.text()).toBe(JSON.stringify(whole));
-      expect((await patient.recorded(got.id)).end).toMatchObject({
+      upstream.respondWith(respond.json(200, value));
+      const response = await exchanged(standard, api);
+      expect(response.text()).toBe(JSON.stringify(value));
+      expect((await standard.recorded(response.id)).end).toMatchObject({
         outcome: "completed",
         usage: "final",
-        ...way.final,
+        ...api.final,
       });
     }
   });
 
-  it("G11 a stream where JSON was asked for: usage is read, and nothing taken out", async () => {
-    for (const way of WAYS) {
-      upstream.respondWith(respond.sse(way.events));
+  it("G11 reads the usage and removes nothing when a stream arrives in place of JSON", async () => {
+    for (const api of APIS) {
+      upstream.respondWith(respond.sse(api.events));
       const model = uniqueModel();
-      const body = { ...way.ask(model), stream: false, stream_options: undefined };
-      const got = await exchange(patient.port, { target: way.target, body });
-      expect(got.text()).toBe(way.events.join(""));
-      expect((await patient.recorded(got.id)).end).toMatchObject({
+      const body = { ...api.request(model), stream: false, stream_options: undefined };
+      const response = await exchange(standard.port, { target: api.target, body });
+      expect(response.text()).toBe(api.events.join(""));
+      expect((await standard.recorded(response.id)).end).toMatchObject({
         outcome: "completed",
         usage: "final",
-        ...way.final,
+        ...api.final,
       });
     }
   });
 });
 
-describe("answers compressed though identity was asked for", () => {
-  it.each(WAYS)("G12 br is undone, and usage read: $name", async (way) => {
-    const bytes = new Uint8Array(brotliCompressSync(way.events.join("")));
+describe("compressed responses although identity was requested", () => {
+  it.each(APIS)("G12 decompresses br and reads the usage: $name", async (api) => {
+    const bytes = new Uint8Array(brotliCompressSync(api.events.join("")));
     upstream.respondWith(respond.sse([bytes], [["Content-Encoding", "br"]]));
-    const got = await exchanged(patient, way);
-    expect([got.values("content-encoding"), got.text()]).toEqual([[], seenText(way)]);
-    expect((await patient.recorded(got.id)).end).toMatchObject({ outcome: "completed", ...way.final });
+    const response = await exchanged(standard, api);
+    expect([response.values("content-encoding"), response.text()]).toEqual([[], clientText(api)]);
+    expect((await standard.recorded(response.id)).end).toMatchObject({ outcome: "completed", ...api.final });
   });
 
   it.each([
@@ -799,24 +854,24 @@ describe("answers compressed though identity was asked for", () => {
     ["zstd", (text: string) => zstdCompressSync(text)],
     ["x-gzip", (text: string) => gzipSync(text)],
   ] as const)(
-    "G12 %s, which workerd does not undo, reaches the client as it came, and named as what it is",
+    "G12 passes on %s, which workerd does not decompress, with its content-encoding",
     async (encoding, encode) => {
-      for (const way of WAYS) {
-        const bytes = new Uint8Array(encode(way.events.join("")));
+      for (const api of APIS) {
+        const bytes = new Uint8Array(encode(api.events.join("")));
         upstream.respondWith(respond.sse([bytes], [["Content-Encoding", encoding]]));
-        const got = await exchanged(patient, way);
-        const undone = got.values("content-encoding").length === 0;
-        // Either decoded and not named, or as it came and named: never as it came and not named.
+        const response = await exchanged(standard, api);
+        const decompressed = response.values("content-encoding").length === 0;
+        // Either decompressed without content-encoding, or unmodified with it; never unmodified without it.
         expect([
-          way.name,
-          undone ? got.text() === seenText(way) : Buffer.from(got.body).equals(bytes),
-        ]).toEqual([way.name, true]);
-        await patient.recorded(got.id);
+          api.name,
+          decompressed ? response.text() === clientText(api) : Buffer.from(response.body).equals(bytes),
+        ]).toEqual([api.name, true]);
+        await standard.recorded(response.id);
       }
     },
   );
 
-  it("G12 a passthrough's compressed answer can be read by the client, and has its length or none", async () => {
+  it("G12 passes on a passthrough's compressed response unmodified, with its content-encoding", async () => {
     const text = JSON.stringify({ data: ["Grüße ✓"] });
     const bytes = new Uint8Array(gzipSync(text));
     upstream.respondWith([
@@ -831,10 +886,10 @@ describe("answers compressed though identity was asked for", () => {
       respond.body(bytes),
     ]);
     const target = "/openai/v1/models";
-    const got = await rawRequest(patient.port, { target, headers: credentials(target) });
-    expect([got.status, got.values("content-encoding")]).toEqual([200, ["gzip"]]);
-    expect(Buffer.from(got.body).equals(bytes)).toBe(true);
-    await patient.waitForEvents((events) => events.some((event) => event.record_type === "passthrough"));
+    const response = await rawRequest(standard.port, { target, headers: credentials(target) });
+    expect([response.status, response.values("content-encoding")]).toEqual([200, ["gzip"]]);
+    expect(Buffer.from(response.body).equals(bytes)).toBe(true);
+    await standard.waitForEvents((events) => events.some((event) => event.record_type === "passthrough"));
   });
 });
 
@@ -842,103 +897,110 @@ const starts = (events: readonly InterceptorEvent[]): number =>
   events.filter((event) => event.record_type === "interception_start").length;
 const isEnd = (event: InterceptorEvent): event is InterceptionEnd => event.record_type === "interception_end";
 
-/** Ends recorded otherwise than as completed with this usage. */
-async function oddEnds(plans: ReadonlyMap<string, unknown>, final: TokenFields): Promise<string[]> {
-  const ends = (await patient.waitForEvents((all) => all.filter(isEnd).length >= plans.size)).filter(isEnd);
-  const wanted = { outcome: "completed", usage: "final", usage_invalid: false, ...final };
+/** The ends that are not recorded as completed with this usage. */
+async function unexpectedEnds(plans: ReadonlyMap<string, unknown>, final: TokenCounts): Promise<string[]> {
+  const ends = (await standard.waitForEvents((all) => all.filter(isEnd).length >= plans.size)).filter(isEnd);
+  const expected = { outcome: "completed", usage: "final", usage_invalid: false, ...final };
   return ends
     .map((end) =>
-      Object.entries(wanted).filter(([key, value]) => end[key as keyof InterceptionEnd] !== value),
+      Object.entries(expected).filter(([key, value]) => end[key as keyof InterceptionEnd] !== value),
     )
-    .flatMap((wrong, at) => (wrong.length > 0 ? [JSON.stringify(ends[at])] : []));
+    .flatMap((differing, at) => (differing.length > 0 ? [JSON.stringify(ends[at])] : []));
 }
 
 /**
- * A way's stream cut in each of these manners, several at a time: says what the client saw otherwise than `expected`,
- * and what was recorded otherwise than as completed with the way's usage.
+ * Sends the API's stream in each of these divisions, several at a time. Returns the bodies that differ from `expected`
+ * and the ends that are not recorded as completed with the API's usage.
  */
-async function oddOnes(
-  way: Way,
-  cuts: readonly (readonly Uint8Array[])[],
+async function findDifferences(
+  api: ApiStream,
+  divisions: readonly (readonly Uint8Array[])[],
   expected: string,
 ): Promise<string[]> {
-  const plans = new Map(cuts.map((pieces) => [uniqueModel(), pieces]));
+  const plans = new Map(divisions.map((pieces) => [uniqueModel(), pieces]));
   upstream.respondWith(({ text }) => {
     const { model } = JSON.parse(text()) as { model: string };
     return respond.sse(plans.get(model) ?? []);
   });
-  const wanted = toBytes(expected);
-  const odd: string[] = [];
-  const one = async (model: string, pieces: readonly Uint8Array[]): Promise<void> => {
-    const got = await exchange(patient.port, { target: way.target, body: way.ask(model) });
-    if (got.complete && Buffer.from(got.body).equals(wanted)) return;
-    odd.push(`cut into ${pieces.map((piece) => piece.length).join()}: ${JSON.stringify(got.text())}`);
+  const expectedBytes = toBytes(expected);
+  const differences: string[] = [];
+  const compare = async (model: string, pieces: readonly Uint8Array[]): Promise<void> => {
+    const response = await exchange(standard.port, { target: api.target, body: api.request(model) });
+    if (response.complete && Buffer.from(response.body).equals(expectedBytes)) return;
+    differences.push(
+      `split into ${pieces.map((piece) => piece.length).join()}: ${JSON.stringify(response.text())}`,
+    );
   };
   const queue = [...plans];
-  const lane = async (): Promise<void> => {
-    for (let next = queue.shift(); next; next = queue.shift()) await one(...next);
+  const worker = async (): Promise<void> => {
+    for (let next = queue.shift(); next; next = queue.shift()) await compare(...next);
   };
-  // All are waited for, also where one fails: none may run on into the next test.
-  const lanes = await Promise.allSettled(Array.from({ length: 8 }, lane));
-  odd.push(...lanes.flatMap((result) => (result.status === "rejected" ? [String(result.reason)] : [])));
-  return [...odd, ...(await oddEnds(plans, way.final))];
+  // Wait for every worker even if one fails, so that no exchange continues during the next test.
+  const workers = await Promise.allSettled(Array.from({ length: 8 }, worker));
+  differences.push(
+    ...workers.flatMap((result) => (result.status === "rejected" ? [String(result.reason)] : [])),
+  );
+  return [...differences, ...(await unexpectedEnds(plans, api.final))];
 }
 
-describe("the same bytes cut in other places", () => {
-  it.each(WAYS)("G13 at every byte: $name", async (way) => {
-    const splits = [...everySplit(toBytes(way.events.join("")))];
-    expect(await oddOnes(way, splits, seenText(way))).toEqual([]);
+describe("the same bytes in other chunks", () => {
+  it.each(APIS)("G13 reads a stream that is split at any byte: $name", async (api) => {
+    const splits = [...everySplit(toBytes(api.events.join("")))];
+    expect(await findDifferences(api, splits, clientText(api))).toEqual([]);
   });
 
-  it.each(WAYS)("G13 into single bytes, and at random 40 times: $name", async (way) => {
-    const bytes = toBytes(way.events.join(""));
-    const cuts = [byteByByte(bytes), ...Array.from({ length: 40 }, (_, seed) => rechunk(bytes, seed))];
-    expect(await oddOnes(way, cuts, seenText(way))).toEqual([]);
-  });
+  it.each(APIS)(
+    "G13 reads a stream that is split into single bytes, or at random 40 times: $name",
+    async (api) => {
+      const bytes = toBytes(api.events.join(""));
+      const cuts = [byteByByte(bytes), ...Array.from({ length: 40 }, (_, seed) => rechunk(bytes, seed))];
+      expect(await findDifferences(api, cuts, clientText(api))).toEqual([]);
+    },
+  );
 
   const endings: readonly [name: string, end: (event: string, at: number) => string][] = [
     ["CRLF", crlf],
     ["CR", (event) => event.replaceAll("\n", "\r")],
-    ["LF and CRLF by turns", (event, at) => (at % 2 === 0 ? event : crlf(event))],
+    ["alternating LF and CRLF", (event, at) => (at % 2 === 0 ? event : crlf(event))],
     ["a CR and a CRLF", (event) => event.replace(/\n\n$/, "\r\r\n")],
   ];
-  const table = endings.flatMap(([name, end]) => WAYS.map((way) => ({ ending: name, end, way })));
+  const table = endings.flatMap(([name, end]) => APIS.map((api) => ({ ending: name, end, api })));
 
   it.each(table)(
-    "G14 lines that end in $ending, whole and cut at each line's end: $way.name",
-    async ({ end, way }) => {
-      const events = way.events.map(end);
-      const forwarded = way.forwarded.map((event, at) => (event === "" ? "" : end(event, at))).join("");
+    "G14 reads lines that end in $ending, in one piece and split at each line end: $api.name",
+    async ({ end, api }) => {
+      const events = api.events.map(end);
+      const received = api.clientEvents.map((event, at) => (event === "" ? "" : end(event, at))).join("");
       const bytes = toBytes(events.join(""));
       const atLineEnd = (at: number): boolean =>
         [10, 13].includes(bytes[at] ?? 0) || [10, 13].includes(bytes[at - 1] ?? 0);
       const cuts = [...bytes.keys()].filter((at) => at > 0 && atLineEnd(at));
       const pieces = cuts.map((at) => [bytes.subarray(0, at), bytes.subarray(at)]);
-      expect(await oddOnes(way, [[bytes], ...pieces, byteByByte(bytes)], forwarded)).toEqual([]);
+      expect(await findDifferences(api, [[bytes], ...pieces, byteByByte(bytes)], received)).toEqual([]);
     },
   );
 
-  it.each(WAYS)("G14 a byte order mark at the start: $name", async (way) => {
-    const bytes = toBytes(`\uFEFF${way.events.join("")}`);
+  it.each(APIS)("G14 reads a stream that starts with a byte order mark: $name", async (api) => {
+    const bytes = toBytes(`\uFEFF${api.events.join("")}`);
     const cuts = [[bytes], [bytes.subarray(0, 1), bytes.subarray(1)], byteByByte(bytes)];
-    expect(await oddOnes(way, cuts, `\uFEFF${seenText(way)}`)).toEqual([]);
+    expect(await findDifferences(api, cuts, `\uFEFF${clientText(api)}`)).toEqual([]);
   });
 
   it.each([10, 16_000, 16_384, 20_000, 40_000])(
-    "G14 the usage event is taken out wherever the blank line before it is cut, behind an event of %i characters",
+    "G14 removes the usage event when the blank line before it is split, after an event of %i characters",
     async (size) => {
       const long = chatChunk({ content: "x".repeat(size) });
       const bytes = toBytes(long + CHAT_USAGE + DONE);
       const end = toBytes(long).length;
       const cuts = [-2, -1, 0, 1].map((by) => [bytes.subarray(0, end + by), bytes.subarray(end + by)]);
-      expect(await oddOnes(UNASKED, cuts, long + DONE)).toEqual([]);
+      expect(await findDifferences(CHAT_USAGE_INJECTED, cuts, long + DONE)).toEqual([]);
     },
   );
 });
 
-describe("odd events", () => {
-  it.each(WAYS)("G15 malformed ones are passed on, and usage comes from the rest: $name", async (way) => {
-    const bad = [
+describe("unusual events", () => {
+  it.each(APIS)("G15 passes on malformed events and reads the usage from the others: $name", async (api) => {
+    const malformed = [
       "data: {\n\n",
       'data: {"usage":{"prompt_tokens":\n\n',
       'event: message_delta\ndata: {"type":"message_delta",\n\n',
@@ -948,79 +1010,92 @@ describe("odd events", () => {
       "data: null\n\ndata: 7\n\ndata: []\n\n",
       "id: 1\nretry: 10\nfoo: bar\n\n",
     ];
-    const some = withEvents(way, [...bad, ...way.events.slice(0, -1), ...bad, ...way.events.slice(-1)]);
-    upstream.respondWith(respond.sse(some.events));
-    const got = await exchanged(patient, way);
-    expect(got.text()).toBe(seenText(some));
-    expect((await patient.recorded(got.id)).end).toMatchObject({
+    const altered = withEvents(api, [
+      ...malformed,
+      ...api.events.slice(0, -1),
+      ...malformed,
+      ...api.events.slice(-1),
+    ]);
+    upstream.respondWith(respond.sse(altered.events));
+    const response = await exchanged(standard, api);
+    expect(response.text()).toBe(clientText(altered));
+    expect((await standard.recorded(response.id)).end).toMatchObject({
       outcome: "completed",
       usage: "final",
-      ...way.final,
+      ...api.final,
     });
   });
 
-  it.each(BOTH)("G15 bytes that are not UTF-8 are passed on: $name", async (way) => {
-    const odd = concat([toBytes('data: {"x":"'), new Uint8Array([0xff, 0xc3, 0x28, 0]), toBytes('"}\n\n')]);
-    upstream.respondWith(respond.sse([odd, ...way.events]));
-    const got = await exchanged(patient, way);
-    expect(Buffer.from(got.body).equals(concat([odd, toBytes(seenText(way))]))).toBe(true);
-    expect((await patient.recorded(got.id)).end).toMatchObject({ outcome: "completed", ...way.final });
+  it.each(CHATS)("G15 passes on bytes that are not UTF-8: $name", async (api) => {
+    const invalid = concat([
+      toBytes('data: {"x":"'),
+      new Uint8Array([0xff, 0xc3, 0x28, 0]),
+      toBytes('"}\n\n'),
+    ]);
+    upstream.respondWith(respond.sse([invalid, ...api.events]));
+    const response = await exchanged(standard, api);
+    expect(Buffer.from(response.body).equals(concat([invalid, toBytes(clientText(api))]))).toBe(true);
+    expect((await standard.recorded(response.id)).end).toMatchObject({ outcome: "completed", ...api.final });
   });
 
-  it.each(BOTH)(
-    "G16 a line of 16 MiB passes whole, and the observer gives up past its cap: $name",
-    async (way) => {
+  it.each(CHATS)(
+    "G16 passes on a line of 16 MiB in full and stops the tee's observer past its cap: $name",
+    async (api) => {
       const piece = new Uint8Array(64 * 1024).fill(0x78);
       const pieces = [toBytes("data: "), ...Array.from({ length: 256 }, () => piece), toBytes("\n\n")];
-      upstream.respondWith(respond.sse([...pieces, ...way.events]));
-      const response = await openUnread(patient.port, call(way));
-      const got = await digest(response);
-      const wanted = concat([...pieces, toBytes(seenText(way))]);
-      expect(got).toEqual({
-        bytes: wanted.length,
-        sha256: createHash("sha256").update(wanted).digest("hex"),
+      upstream.respondWith(respond.sse([...pieces, ...api.events]));
+      const response = await openUnread(standard.port, call(api));
+      const received = await digest(response);
+      const expected = concat([...pieces, toBytes(clientText(api))]);
+      expect(received).toEqual({
+        bytes: expected.length,
+        sha256: createHash("sha256").update(expected).digest("hex"),
       });
-      const { end } = await patient.recorded(String(response.headers["x-interception-id"]));
+      const { end } = await standard.recorded(String(response.headers["x-interception-id"]));
       expect(end.outcome).toBe("completed");
-      // Beside the stream the end is not seen past the cap; what is carried is all seen, but the long event not kept.
-      const unseen = { observation: "truncated", usage: "unknown", ...NO_TOKENS };
+      // The tee's observer misses an end past the cap. The usage filter reads the whole stream, but does not keep the
+      // long event.
+      const truncated = { observation: "truncated", usage: "unknown", ...NO_TOKENS };
       expect(end).toMatchObject(
-        way === ASKED ? unseen : { observation: "complete", usage: "final", ...way.final },
+        api === CHAT_WITH_USAGE ? truncated : { observation: "complete", usage: "final", ...api.final },
       );
     },
   );
 
-  it.each(BOTH)(
-    "G17 nothing but comments for many times the idle deadline: the stream stays open: $name",
-    async (way) => {
-      const far = performance.now() + 3 * 400;
+  it.each(CHATS)(
+    "G17 keeps a stream open that sends only comments for three times the idle timeout: $name",
+    async (api) => {
+      const deadline = performance.now() + 3 * 400;
       let pings = 0;
       let pinged = Promise.withResolvers<void>();
-      // Each comment goes out when the client has the one before, so the stream is never silent for long.
+      // Each comment is sent when the client has received the previous one, so the stream is never silent for long.
       const ping: Step = async (wire) => {
-        while (performance.now() < far) {
+        while (performance.now() < deadline) {
           pinged = Promise.withResolvers();
           await wire.body(": ping\n\n");
           pings += 1;
           await Promise.race([pinged.promise, wire.gone]);
         }
       };
-      upstream.respondWith(respond.sseSteps([ping, ...way.events.map(respond.body), respond.finish()]));
-      const connection = await send(hasty.port, call(way));
-      for (let count = 1; performance.now() < far; count += 1) {
+      upstream.respondWith(respond.sseSteps([ping, ...api.events.map(respond.body), respond.finish()]));
+      const connection = await send(limited.port, call(api));
+      for (let count = 1; performance.now() < deadline; count += 1) {
         await until(
-          () => pings >= count || performance.now() >= far || undefined,
+          () => pings >= count || performance.now() >= deadline || undefined,
           () => `${pings} pings`,
         );
         await waitForBody(connection, ": ping\n\n".repeat(Math.min(count, pings)));
         pinged.resolve();
       }
-      const got = await receive(connection);
-      expect([got.complete, got.text()]).toEqual([true, ": ping\n\n".repeat(pings) + seenText(way)]);
-      expect((await hasty.recorded(got.id)).end).toMatchObject({
+      const response = await receive(connection);
+      expect([response.complete, response.text()]).toEqual([
+        true,
+        ": ping\n\n".repeat(pings) + clientText(api),
+      ]);
+      expect((await limited.recorded(response.id)).end).toMatchObject({
         outcome: "completed",
         usage: "final",
-        ...way.final,
+        ...api.final,
       });
     },
   );
@@ -1029,120 +1104,132 @@ describe("odd events", () => {
 const usageEvent = (value: unknown, more: object = { choices: [] }): string =>
   respond.event({ id: "chatcmpl-1", ...more, usage: value });
 
-describe("what an answer says it used", () => {
-  const beside = { choices: [{ index: 0, delta: { content: "x" }, finish_reason: null }] };
-  const completed = (type: string, response: object): string => named({ type, response } as never);
-  const counted = { input_tokens: 5, output_tokens: 2 };
+describe("the usage that a response reports", () => {
+  const withContent = { choices: [{ index: 0, delta: { content: "x" }, finish_reason: null }] };
+  const completed = (type: string, response: object): string => named({ type, response });
+  const reported = { input_tokens: 5, output_tokens: 2 };
   const start = RESPONSES_EVENTS[0] ?? "";
 
   const chat = [
     {
-      what: "null, then final",
-      events: [usageEvent(null, beside), usageEvent({ prompt_tokens: 5, completion_tokens: 2 }), DONE],
-      is: tokens(5, 2, null, null),
+      label: "null, then final",
+      events: [usageEvent(null, withContent), usageEvent({ prompt_tokens: 5, completion_tokens: 2 }), DONE],
+      counts: tokens(5, 2, null, null),
       state: "final",
     },
-    { what: "absent", events: [chatChunk({ content: "x" }), DONE], is: NO_TOKENS, state: "unknown" },
-    { what: "null to the end", events: [usageEvent(null, beside), DONE], is: NO_TOKENS, state: "unknown" },
+    { label: "absent", events: [chatChunk({ content: "x" }), DONE], counts: NO_TOKENS, state: "unknown" },
     {
-      what: "twice: the last counts",
+      label: "null in every event",
+      events: [usageEvent(null, withContent), DONE],
+      counts: NO_TOKENS,
+      state: "unknown",
+    },
+    {
+      label: "twice: the last report is used",
       events: [
         usageEvent({ prompt_tokens: 5, completion_tokens: 1 }),
         usageEvent({ prompt_tokens: 5, completion_tokens: 2 }),
         DONE,
       ],
-      is: tokens(5, 2, null, null),
+      counts: tokens(5, 2, null, null),
       state: "final",
     },
     {
-      what: "beside content, growing",
+      label: "next to content, increasing",
       events: [
-        usageEvent({ prompt_tokens: 5, completion_tokens: 1 }, beside),
-        usageEvent({ prompt_tokens: 5, completion_tokens: 2 }, beside),
+        usageEvent({ prompt_tokens: 5, completion_tokens: 1 }, withContent),
+        usageEvent({ prompt_tokens: 5, completion_tokens: 2 }, withContent),
         DONE,
       ],
-      is: tokens(5, 2, null, null),
+      counts: tokens(5, 2, null, null),
       state: "final",
     },
     {
-      what: "more cached than there was: none is left, and flagged",
+      label: "more cached tokens than input tokens: 0 input tokens, flagged as invalid",
       events: [
         usageEvent({ prompt_tokens: 5, completion_tokens: 2, prompt_tokens_details: { cached_tokens: 9 } }),
         DONE,
       ],
-      is: tokens(0, 2, 9, null),
+      counts: tokens(0, 2, 9, null),
       state: "partial",
       flagged: true,
     },
-  ].map((row) => ({ flagged: false, outcome: "completed", error: null, ...row, way: ASKED, id: "G18" }));
+  ].map((row) => ({
+    flagged: false,
+    outcome: "completed",
+    error: null,
+    ...row,
+    api: CHAT_WITH_USAGE,
+    id: "G18",
+  }));
 
   const responses = [
-    { what: "completed", events: RESPONSES_EVENTS, is: RESPONSES.final, state: "final" },
+    { label: "completed", events: RESPONSES_EVENTS, counts: RESPONSES.final, state: "final" },
     {
-      what: "incomplete",
-      events: [start, completed("response.incomplete", { status: "incomplete", usage: counted })],
-      is: tokens(5, 2, null, null),
+      label: "incomplete",
+      events: [start, completed("response.incomplete", { status: "incomplete", usage: reported })],
+      counts: tokens(5, 2, null, null),
       state: "final",
     },
     {
-      what: "failed, with usage",
+      label: "failed, with usage",
       events: [
         start,
         completed("response.failed", {
           status: "failed",
           error: { code: "server_error", message: "m" },
-          usage: counted,
+          usage: reported,
         }),
       ],
-      is: tokens(5, 2, null, null),
+      counts: tokens(5, 2, null, null),
       state: "final",
       outcome: "upstream_error",
       error: "server_error",
     },
     {
-      what: "failed, without",
+      label: "failed, without usage",
       events: [start, completed("response.failed", { status: "failed", error: null, usage: null })],
-      is: NO_TOKENS,
+      counts: NO_TOKENS,
       state: "unknown",
       outcome: "upstream_error",
       error: "failed",
     },
     {
-      what: "an error event",
-      events: [start, named({ type: "error", code: "server_error", message: "m", param: null } as never)],
-      is: NO_TOKENS,
+      label: "an error event",
+      events: [start, named({ type: "error", code: "server_error", message: "m", param: null })],
+      counts: NO_TOKENS,
       state: "unknown",
       outcome: "upstream_error",
       error: "server_error",
     },
     {
-      what: "a stray [DONE] after the end",
+      label: "a stray [DONE] after the end",
       events: [...RESPONSES_EVENTS, DONE],
-      is: RESPONSES.final,
+      counts: RESPONSES.final,
       state: "final",
     },
-  ].map((row) => ({ flagged: false, outcome: "completed", error: null, ...row, way: RESPONSES, id: "G19" }));
+  ].map((row) => ({ flagged: false, outcome: "completed", error: null, ...row, api: RESPONSES, id: "G19" }));
 
   const messagesRows = [
     {
-      what: "start and delta: cumulative, not summed",
+      label: "start and delta: cumulative, not summed",
       events: MESSAGES_EVENTS,
-      is: MESSAGES.final,
+      counts: MESSAGES.final,
       state: "final",
     },
     {
-      what: "several deltas: the last counts",
+      label: "several deltas: the last report is used",
       events: [
         MESSAGE_START,
         messageDelta({ output_tokens: 20 }, null),
         messageDelta({ output_tokens: 61 }),
         MESSAGE_STOP,
       ],
-      is: MESSAGES.final,
+      counts: MESSAGES.final,
       state: "final",
     },
     {
-      what: "a delta that repeats the input and corrects the cache",
+      label: "a delta that repeats the input and corrects the cache",
       events: [
         MESSAGE_START,
         messageDelta({
@@ -1153,57 +1240,57 @@ describe("what an answer says it used", () => {
         }),
         MESSAGE_STOP,
       ],
-      is: tokens(13, 61, 5, 0),
+      counts: tokens(13, 61, 5, 0),
       state: "final",
     },
     {
-      what: "a delta with nulls: what was said before stands",
+      label: "a delta with nulls: the earlier counts are kept",
       events: [
         MESSAGE_START,
         messageDelta({ input_tokens: null, cache_read_input_tokens: null, output_tokens: 61 }),
         MESSAGE_STOP,
       ],
-      is: MESSAGES.final,
+      counts: MESSAGES.final,
       state: "final",
     },
     {
-      what: "an error event after the start",
+      label: "an error event after the start",
       events: [
         MESSAGE_START,
-        named({ type: "error", error: { type: "overloaded_error", message: "Overloaded" } } as never),
+        named({ type: "error", error: { type: "overloaded_error", message: "Overloaded" } }),
       ],
-      is: tokens(12, 1, 3, 4),
+      counts: tokens(12, 1, 3, 4),
       state: "partial",
       outcome: "upstream_error",
       error: "overloaded_error",
     },
-  ].map((row) => ({ flagged: false, outcome: "completed", error: null, ...row, way: MESSAGES, id: "G20" }));
+  ].map((row) => ({ flagged: false, outcome: "completed", error: null, ...row, api: MESSAGES, id: "G20" }));
 
   const numbers = ["-1", "1e308", "1e999", '"5"', "9007199254740993", "1.5", "true", "[]", "{}"]
     .flatMap((figure) => [
       {
-        what: `chat says ${figure}`,
+        label: `chat reports ${figure}`,
         events: [`data: {"choices":[],"usage":{"prompt_tokens":${figure},"completion_tokens":2}}\n\n`, DONE],
-        is: tokens(null, 2, null, null),
-        way: ASKED,
+        counts: tokens(null, 2, null, null),
+        api: CHAT_WITH_USAGE,
       },
       {
-        what: `responses says ${figure}`,
+        label: `responses reports ${figure}`,
         events: [
           `data: {"type":"response.completed","response":{"usage":{"input_tokens":5,"output_tokens":${figure}}}}\n\n`,
         ],
-        is: tokens(5, null, null, null),
-        way: RESPONSES,
+        counts: tokens(5, null, null, null),
+        api: RESPONSES,
       },
       {
-        what: `messages says ${figure}`,
+        label: `messages reports ${figure}`,
         events: [
           MESSAGE_START,
           `data: {"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":${figure}}}\n\n`,
           MESSAGE_STOP,
         ],
-        is: tokens(12, 1, 3, 4),
-        way: MESSAGES,
+        counts: tokens(12, 1, 3, 4),
+        api: MESSAGES,
       },
     ])
     .map((row) => ({
@@ -1216,31 +1303,32 @@ describe("what an answer says it used", () => {
     }));
 
   it.each([...chat, ...responses, ...messagesRows, ...numbers])(
-    "$id $what",
-    async ({ way, events, is, state, flagged, outcome, error }) => {
+    "$id reads the usage: $label",
+    async ({ api, events, counts, state, flagged, outcome, error }) => {
       upstream.respondWith(respond.sse(events));
-      const got = await exchanged(patient, way);
-      expect([got.complete, got.text()]).toEqual([true, events.join("")]);
-      const { end, usage: told } = await patient.recorded(got.id);
-      expect(end).toMatchObject({ outcome, error, usage: state, usage_invalid: flagged, ...is });
-      const event = told && { usage: told.usage, output_tokens: told.output_tokens };
-      expect(event).toEqual(state === "unknown" ? null : { usage: state, output_tokens: is.output_tokens });
+      const response = await exchanged(standard, api);
+      expect([response.complete, response.text()]).toEqual([true, events.join("")]);
+      const { end, usage } = await standard.recorded(response.id);
+      expect(end).toMatchObject({ outcome, error, usage: state, usage_invalid: flagged, ...counts });
+      const event = usage && { usage: usage.usage, output_tokens: usage.output_tokens };
+      const expected = { usage: state, output_tokens: counts.output_tokens };
+      expect(event).toEqual(state === "unknown" ? null : expected);
     },
   );
 
-  it("G18 a figure that is not known is null in the log and below 0 in Analytics Engine, never 0", async () => {
+  it("G18 records an unknown count as null in the log and as -1 in Analytics Engine", async () => {
     upstream.respondWith(respond.sse([DONE]));
-    const got = await exchanged(patient, ASKED);
-    expect((await patient.recorded(got.id)).end).toMatchObject(NO_TOKENS);
-    await patient.flush();
-    const [row] = patient.points("INTERCEPTIONS");
+    const response = await exchanged(standard, CHAT_WITH_USAGE);
+    expect((await standard.recorded(response.id)).end).toMatchObject(NO_TOKENS);
+    await standard.flush();
+    const [row] = standard.points("INTERCEPTIONS");
     expect(row?.point.doubles?.slice(4, 8)).toEqual([-1, -1, -1, -1]);
   });
 
   it.each([
-    ["message", askWithUsage],
-    ["message, usage taken out", askChat],
-  ])("G25 text that looks like an end or like usage is not taken for it: %s", async (_, ask) => {
+    ["usage requested by the client", chatRequestWithUsage],
+    ["usage requested by the gateway", chatRequest],
+  ])("G25 ignores content that looks like an end or like usage: %s", async (_, request) => {
     const tricks = [
       "data: [DONE]",
       "\n\ndata: [DONE]\n\n",
@@ -1250,90 +1338,88 @@ describe("what an answer says it used", () => {
     ];
     const events = [
       ...tricks.map((content) => chatChunk({ content })),
-      chatChunk({ usage: { choices: [] } } as never),
+      chatChunk({ usage: { choices: [] } }),
     ];
-    const way = withEvents(ask === askChat ? UNASKED : ASKED, events);
-    upstream.respondWith(respond.sse(way.events));
-    const cutOff = await exchanged(patient, way);
+    const api = withEvents(request === chatRequest ? CHAT_USAGE_INJECTED : CHAT_WITH_USAGE, events);
+    upstream.respondWith(respond.sse(api.events));
+    const cutOff = await exchanged(standard, api);
     expect(cutOff.text()).toBe(events.join(""));
-    expect((await patient.recorded(cutOff.id)).end).toMatchObject({ outcome: "truncated", ...NO_TOKENS });
+    expect((await standard.recorded(cutOff.id)).end).toMatchObject({ outcome: "truncated", ...NO_TOKENS });
 
-    const whole = withEvents(way, [...events, ...CHAT_EVENTS]);
-    upstream.respondWith(respond.sse(whole.events));
-    const got = await exchanged(patient, whole);
-    expect(got.text()).toBe(seenText(whole));
-    expect((await patient.recorded(got.id)).end).toMatchObject({ outcome: "completed", ...ASKED.final });
+    const complete = withEvents(api, [...events, ...CHAT_EVENTS]);
+    upstream.respondWith(respond.sse(complete.events));
+    const response = await exchanged(standard, complete);
+    expect(response.text()).toBe(clientText(complete));
+    expect((await standard.recorded(response.id)).end).toMatchObject({
+      outcome: "completed",
+      ...CHAT_WITH_USAGE.final,
+    });
   });
 
-  it.each([RESPONSES, MESSAGES])(
-    "G25 text that looks like an event is not taken for one: $name",
-    async (way) => {
-      const looks = [
-        `"type":"message_stop"`,
-        `"type":"error","error":{"type":"overloaded_error"}`,
-        `"type":"response.completed","response":{"usage":{"input_tokens":999}}`,
-      ];
-      const deltas = looks.map((text) =>
-        way === MESSAGES
-          ? textDelta(text)
-          : named({ type: "response.output_text.delta", delta: text } as never),
-      );
-      // The same as keys and values of an object further in.
-      const inner = {
-        type: "message_delta",
-        usage: { output_tokens: 999, input_tokens: 999 },
-        delta: { stop_reason: "x" },
-      };
-      const nested = named({
-        type: "content_block_start",
-        index: 1,
-        content_block: { type: "tool_use", input: inner },
-      } as never);
-      const some = withEvents(way, [...way.events.slice(0, 1), ...deltas, nested, ...way.events.slice(1)]);
-      upstream.respondWith(respond.sse(some.events));
-      const got = await exchanged(patient, some);
-      expect(got.text()).toBe(seenText(some));
-      expect((await patient.recorded(got.id)).end).toMatchObject({
-        outcome: "completed",
-        error: null,
-        ...way.final,
-      });
-    },
-  );
+  it.each([RESPONSES, MESSAGES])("G25 ignores content that looks like an event: $name", async (api) => {
+    const texts = [
+      `"type":"message_stop"`,
+      `"type":"error","error":{"type":"overloaded_error"}`,
+      `"type":"response.completed","response":{"usage":{"input_tokens":999}}`,
+    ];
+    const deltas = texts.map((text) =>
+      api === MESSAGES ? textDelta(text) : named({ type: "response.output_text.delta", delta: text }),
+    );
+    // The same keys and values in a nested object.
+    const inner = {
+      type: "message_delta",
+      usage: { output_tokens: 999, input_tokens: 999 },
+      delta: { stop_reason: "x" },
+    };
+    const nested = named({
+      type: "content_block_start",
+      index: 1,
+      content_block: { type: "tool_use", input: inner },
+    });
+    const altered = withEvents(api, [...api.events.slice(0, 1), ...deltas, nested, ...api.events.slice(1)]);
+    upstream.respondWith(respond.sse(altered.events));
+    const response = await exchanged(standard, altered);
+    expect(response.text()).toBe(clientText(altered));
+    expect((await standard.recorded(response.id)).end).toMatchObject({
+      outcome: "completed",
+      error: null,
+      ...api.final,
+    });
+  });
 
   it.each([
     {
-      way: ASKED,
+      api: CHAT_WITH_USAGE,
       error: respond.event({ error: { message: "m", type: "server_error", param: null, code: null } }),
       after: [DONE],
       name: "server_error",
     },
     {
-      way: UNASKED,
+      api: CHAT_USAGE_INJECTED,
       error: respond.event({ error: { message: "m", type: "server_error", param: null, code: null } }),
       after: [],
       name: "server_error",
     },
     {
-      way: RESPONSES,
-      error: named({ type: "error", code: "rate_limit_exceeded", message: "m" } as never),
+      api: RESPONSES,
+      error: named({ type: "error", code: "rate_limit_exceeded", message: "m" }),
       after: [],
       name: "rate_limit_exceeded",
     },
     {
-      way: MESSAGES,
-      error: named({ type: "error", error: { type: "overloaded_error", message: "m" } } as never),
+      api: MESSAGES,
+      error: named({ type: "error", error: { type: "overloaded_error", message: "m" } }),
       after: [],
       name: "overloaded_error",
     },
   ])(
-    "G26 an error event inside a 200 is passed on and is an upstream_error: $way.name",
-    async ({ way, error, after, name }) => {
-      const events = [...way.events.slice(0, 2), error, ...after];
+    "G26 passes on an error event in a 200 response and records upstream_error: $api.name",
+    async ({ api, error, after, name }) => {
+      const events = [...api.events.slice(0, 2), error, ...after];
       upstream.respondWith(respond.sse(events));
-      const got = await exchanged(patient, way);
-      expect([got.status, got.text()]).toEqual([200, events.join("")]);
-      expect((await patient.recorded(got.id)).end).toMatchObject({
+      const response = await exchanged(standard, api);
+      expect([response.status, response.text()]).toEqual([200, events.join("")]);
+      expect((await standard.recorded(response.id)).end).toMatchObject({
         outcome: "upstream_error",
         status: 200,
         error: name,
@@ -1342,161 +1428,160 @@ describe("what an answer says it used", () => {
   );
 });
 
-describe("clients that leave", () => {
-  it.each(WAYS)(
-    "G22 before the headers, by a reset: the upstream is closed, and the start has its one end: $name",
-    async (way) => {
+describe("clients that disconnect", () => {
+  it.each(APIS)(
+    "G22 closes the upstream and records one end after a reset before the headers: $name",
+    async (api) => {
       upstream.respondWith([respond.hang()]);
-      const { model, ...rest } = call(way);
-      const connection = await send(patient.port, rest);
+      const { model, ...rest } = call(api);
+      const connection = await send(standard.port, rest);
       const request = await onlyRequest();
       connection.abort();
-      await closedUpstream(request);
-      const { end } = await patient.recorded(model);
+      await upstreamClosed(request);
+      const { end } = await standard.recorded(model);
       expect(end).toMatchObject({ outcome: "cancelled", status: null, usage: "unknown", ...NO_TOKENS });
     },
   );
 
-  it("G22 before the headers, by a plain close: as workerd sees no more than a FIN, the headers' deadline ends it", async () => {
+  it("G22 closes the upstream at the headers deadline after a plain close before the headers", async () => {
+    // workerd sees only a FIN, which it does not treat as a disconnect.
     upstream.respondWith([respond.hang()]);
     const model = uniqueModel();
-    const connection = await send(hasty.port, { target: CHAT_TARGET, body: askChat(model) });
+    const connection = await send(limited.port, { target: CHAT_TARGET, body: chatRequest(model) });
     const request = await onlyRequest();
     connection.destroy();
-    await closedUpstream(request);
-    const { end } = await hasty.recorded(model);
+    await upstreamClosed(request);
+    const { end } = await limited.recorded(model);
     expect(["cancelled", "upstream_error"]).toContain(end.outcome);
     expect(end).toMatchObject(NO_TOKENS);
   });
 
   it.each([
-    [
-      "of declared length, before its body is whole",
-      [["Content-Length", "70"]] as HeaderPair[],
-      "content-length" as const,
-    ],
+    ["of declared length", [["Content-Length", "70"]] as HeaderPair[], "content-length" as const],
     ["in chunks", [], "chunked" as const],
-  ])("G22 after the provider's headers of a JSON answer %s: one end", async (_, length, framing) => {
+  ])("G22 records one end after a disconnect within a JSON response %s", async (_, length, framing) => {
     const begun = Promise.withResolvers<void>();
     upstream.respondWith([
       respond.head({ headers: [["Content-Type", "application/json"], ...length], framing }),
       respond.body('{"id":'),
-      () => begun.resolve(),
+      async () => begun.resolve(),
       respond.hang(),
     ]);
     const model = uniqueModel();
-    const connection = await send(patient.port, { target: CHAT_TARGET, body: { model, messages } });
+    const connection = await send(standard.port, { target: CHAT_TARGET, body: { model, messages } });
     const request = await onlyRequest();
     await begun.promise;
     if (framing === "chunked") await waitForBody(connection, '{"id":');
     connection.abort();
-    await closedUpstream(request);
-    expect((await patient.recorded(model)).end).toMatchObject({ outcome: "cancelled", ...NO_TOKENS });
+    await upstreamClosed(request);
+    expect((await standard.recorded(model)).end).toMatchObject({ outcome: "cancelled", ...NO_TOKENS });
   });
 
-  it("G22 while the provider's error is still coming, with the gateway's key: one end", async () => {
+  it("G22 records one end after a disconnect within a provider's error, with the gateway's key", async () => {
     const begun = Promise.withResolvers<void>();
     upstream.respondWith([
       respond.head({ status: 500, headers: [["Content-Type", "application/json"]] }),
       respond.body("{"),
-      () => begun.resolve(),
+      async () => begun.resolve(),
       respond.hang(),
     ]);
     const model = uniqueModel();
-    const connection = await send(patient.port, {
+    const connection = await send(standard.port, {
       target: "/openai-central/v1/chat/completions",
-      body: askChat(model),
+      body: chatRequest(model),
     });
     const request = await onlyRequest();
     await begun.promise;
     connection.abort();
-    await closedUpstream(request);
-    expect((await patient.recorded(model)).end).toMatchObject({ outcome: "cancelled", ...NO_TOKENS });
+    await upstreamClosed(request);
+    expect((await standard.recorded(model)).end).toMatchObject({ outcome: "cancelled", ...NO_TOKENS });
   });
 
-  it("G22 a passthrough before its headers: the upstream is closed, and it is counted all the same", async () => {
+  it("G22 closes the upstream and records a passthrough after a disconnect before the headers", async () => {
     upstream.respondWith([respond.hang()]);
-    const connection = await send(patient.port, {
+    const connection = await send(standard.port, {
       target: "/openai/v1/embeddings",
       body: { model: "m", input: PROMPT },
     });
     const request = await onlyRequest();
     connection.abort();
-    await closedUpstream(request);
-    const events = await patient.waitForEvents((all) => all.length > 0);
+    await upstreamClosed(request);
+    const events = await standard.waitForEvents((all) => all.length > 0);
     expect(events).toMatchObject([{ record_type: "passthrough", route: "/embeddings" }]);
   });
 
-  type Left = { readonly usage: string } & TokenFields;
-  const unknown: Left = { usage: "unknown", ...NO_TOKENS };
-  const leaving: { way: Way; when: string; sent: number; left: Left; outcomes: string[] }[] = WAYS.flatMap(
-    (way) => {
-      const started: Left = way === MESSAGES ? { usage: "partial", ...tokens(12, 1, 3, 4) } : unknown;
-      const all: Left = { usage: "final", ...way.final };
+  type Usage = { readonly usage: string } & TokenCounts;
+  const unknown: Usage = { usage: "unknown", ...NO_TOKENS };
+  const disconnects: { api: ApiStream; when: string; sent: number; recorded: Usage; outcomes: string[] }[] =
+    APIS.flatMap((api) => {
+      const started: Usage = api === MESSAGES ? { usage: "partial", ...tokens(12, 1, 3, 4) } : unknown;
+      const all: Usage = { usage: "final", ...api.final };
       return [
-        { way, when: "after the first event", sent: 1, left: started, outcomes: ["cancelled"] },
-        { way, when: "in the middle", sent: 3, left: started, outcomes: ["cancelled"] },
-        // The answer has reached its end, the stream has not: either name is true.
+        { api, when: "after the first event", sent: 1, recorded: started, outcomes: ["cancelled"] },
+        { api, when: "in the middle", sent: 3, recorded: started, outcomes: ["cancelled"] },
+        // The response is complete, but its stream is not: both outcomes are correct.
         {
-          way,
+          api,
           when: "after the last event",
-          sent: way.events.length,
-          left: all,
+          sent: api.events.length,
+          recorded: all,
           outcomes: ["cancelled", "completed"],
         },
       ];
-    },
-  );
+    });
 
-  it.each(leaving)(
-    "G23 $when: upstream closed, one end, what was seen is kept: $way.name",
-    async ({ way, sent, left, outcomes }) => {
+  it.each(disconnects)(
+    "G23 closes the upstream and records one end with the usage so far, $when: $api.name",
+    async ({ api, sent, recorded, outcomes }) => {
       upstream.respondWith(
-        respond.sseSteps([...way.events.slice(0, sent).map(respond.body), respond.hang()]),
+        respond.sseSteps([...api.events.slice(0, sent).map(respond.body), respond.hang()]),
       );
-      const connection = await send(patient.port, call(way));
-      await waitForBody(connection, seenText(way, sent));
+      const connection = await send(standard.port, call(api));
+      await waitForBody(connection, clientText(api, sent));
       const id =
         /x-interception-id: (\S+)/i.exec(Buffer.from(connection.received()).toString("latin1"))?.[1] ?? "";
       connection.abort();
-      await closedUpstream(await onlyRequest());
-      const { end, usage } = await patient.recorded(id);
+      await upstreamClosed(await onlyRequest());
+      const { end, usage } = await standard.recorded(id);
       expect(outcomes).toContain(end.outcome);
-      expect(end).toMatchObject({ status: 200, ...left });
-      expect(end.response_bytes).toBe(toBytes(way.events.slice(0, sent).join("")).length);
-      expect(usage === null).toBe(left.usage === "unknown");
+      expect(end).toMatchObject({ status: 200, ...recorded });
+      expect(end.response_bytes).toBe(toBytes(api.events.slice(0, sent).join("")).length);
+      expect(usage === null).toBe(recorded.usage === "unknown");
     },
   );
 
-  it.each(WAYS)("G23 after the very first byte: $name", async (way) => {
-    const first = way.events[0] ?? "";
-    // The way that takes the usage event out passes on whole events: there the first byte comes with the first event.
-    const before = way === UNASKED ? [first] : [first.slice(0, 1)];
-    upstream.respondWith(respond.sseSteps([...before.map(respond.body), respond.hang()]));
-    const { model, ...rest } = call(way);
-    const connection = await send(patient.port, rest);
-    await waitForBody(connection, before.join("").slice(0, 1));
+  it.each(APIS)("G23 records cancelled after a disconnect at the first byte: $name", async (api) => {
+    const first = api.events[0] ?? "";
+    // The usage filter passes on whole events, so the client's first byte arrives with the whole first event.
+    const pieces = api === CHAT_USAGE_INJECTED ? [first] : [first.slice(0, 1)];
+    upstream.respondWith(respond.sseSteps([...pieces.map(respond.body), respond.hang()]));
+    const { model, ...rest } = call(api);
+    const connection = await send(standard.port, rest);
+    await waitForBody(connection, pieces.join("").slice(0, 1));
     connection.abort();
-    await closedUpstream(await onlyRequest());
-    expect((await patient.recorded(model)).end).toMatchObject({ outcome: "cancelled", ...NO_TOKENS });
+    await upstreamClosed(await onlyRequest());
+    expect((await standard.recorded(model)).end).toMatchObject({ outcome: "cancelled", ...NO_TOKENS });
   });
 
-  it.each(WAYS)("G23 by a plain close while the provider still speaks: $name", async (way) => {
-    const word = way.target === CHAT_TARGET ? chatChunk({ content: "x" }) : (way.events[1] ?? "");
-    upstream.respondWith(respond.sseSteps([respond.body(way.events[0] ?? ""), again(word)]));
-    const { model, ...rest } = call(way);
-    const connection = await send(patient.port, rest);
-    await waitForBody(connection, seenText(way, 1));
-    connection.destroy();
-    await closedUpstream(await onlyRequest());
-    expect((await patient.recorded(model)).end).toMatchObject({ outcome: "cancelled", status: 200 });
-  });
+  it.each(APIS)(
+    "G23 records cancelled after a plain close while the provider still sends: $name",
+    async (api) => {
+      const piece = api.target === CHAT_TARGET ? chatChunk({ content: "x" }) : (api.events[1] ?? "");
+      upstream.respondWith(respond.sseSteps([respond.body(api.events[0] ?? ""), repeat(piece)]));
+      const { model, ...rest } = call(api);
+      const connection = await send(standard.port, rest);
+      await waitForBody(connection, clientText(api, 1));
+      connection.destroy();
+      await upstreamClosed(await onlyRequest());
+      expect((await standard.recorded(model)).end).toMatchObject({ outcome: "cancelled", status: 200 });
+    },
+  );
 
-  it("G23 what has come and not been looked at when the client leaves is counted: each event in a burst of its own", async () => {
-    for (const way of WAYS) {
-      // The first look comes with the first event, the next a pace later: the rest waits unread when the client leaves.
+  it("G23 counts events that have arrived but are unread when the client disconnects", async () => {
+    for (const api of APIS) {
+      // The observer reads the first event, then waits for its poll interval: the others are unread at the disconnect.
       const received = Promise.withResolvers<void>();
-      const [first = "", ...others] = way.events;
+      const [first = "", ...others] = api.events;
       const steps = [
         respond.body(first),
         respond.waitFor(received.promise),
@@ -1505,20 +1590,20 @@ describe("clients that leave", () => {
       ];
       upstream.clear();
       upstream.respondWith(respond.sseSteps(steps));
-      const { model, ...rest } = call(way);
-      const connection = await send(patient.port, rest);
-      await waitForBody(connection, seenText(way, 1));
+      const { model, ...rest } = call(api);
+      const connection = await send(standard.port, rest);
+      await waitForBody(connection, clientText(api, 1));
       received.resolve();
-      await waitForBody(connection, seenText(way));
+      await waitForBody(connection, clientText(api));
       connection.abort();
-      await closedUpstream(await onlyRequest());
-      expect((await patient.recorded(model)).end).toMatchObject({ usage: "final", ...way.final });
+      await upstreamClosed(await onlyRequest());
+      expect((await standard.recorded(model)).end).toMatchObject({ usage: "final", ...api.final });
     }
   });
 
-  it.each(BOTH)(
-    "G24 a client that reads nothing: what is taken from the provider stays bounded: $name",
-    async (way) => {
+  it.each(CHATS)(
+    "G24 bounds the bytes taken from the provider when the client reads nothing: $name",
+    async (api) => {
       const piece = toBytes(`: ${"x".repeat(64 * 1024 - 4)}\n\n`);
       let taken = 0;
       const flood: Step = async (wire) => {
@@ -1527,129 +1612,131 @@ describe("clients that leave", () => {
           taken += piece.length;
         }
       };
-      const plan = respond.sseSteps([flood, ...way.events.map(respond.body), respond.finish()]);
-      const { model, ...rest } = call(way);
+      const plan = respond.sseSteps([flood, ...api.events.map(respond.body), respond.finish()]);
+      const { model, ...rest } = call(api);
       upstream.respondWith((request) =>
         request.text().includes(`"${model}"`) ? plan : respond.json(200, {}),
       );
-      const response = await openUnread(hasty.port, rest);
+      const response = await openUnread(limited.port, rest);
       response.pause();
-      // Nothing more is taken while the interceptor, through the same process, does other work.
+      // Waits until the interceptor takes no more bytes during 40 other exchanges.
       let before = -1;
-      for (let still = 0; still < 40;) {
+      for (let unchanged = 0; unchanged < 40;) {
         const other = { target: CHAT_TARGET, body: { model: "other", messages } };
-        await exchange(hasty.port, other);
-        still = taken === before ? still + 1 : 0;
+        await exchange(limited.port, other);
+        unchanged = taken === before ? unchanged + 1 : 0;
         before = taken;
       }
-      console.log(`G24 ${way.name}: taken ${(taken / MIB).toFixed(1)} MiB of 64 with nobody reading`);
-      // 1 MiB is observed; the kernel's own buffers on the way (four of them, some MiB each) take the rest.
+      console.log(
+        `G24 ${api.name}: taken ${(taken / MIB).toFixed(1)} MiB of 64 while the client reads nothing`,
+      );
+      // 1 MiB is observed. The kernel's four socket buffers hold the rest, some MiB each.
       expect(taken).toBeLessThan(32 * MIB);
-      const wanted = toBytes(seenText(way));
-      const got = await digest(response);
-      expect(got.bytes).toBe(64 * MIB + wanted.length);
-      const forwarded = { observation: "complete", usage: "final", ...way.final };
-      const unseen = { observation: "truncated", usage: "unknown", ...NO_TOKENS };
-      const { end } = await hasty.recorded(model);
+      const expected = toBytes(clientText(api));
+      const received = await digest(response);
+      expect(received.bytes).toBe(64 * MIB + expected.length);
+      const complete = { observation: "complete", usage: "final", ...api.final };
+      const truncated = { observation: "truncated", usage: "unknown", ...NO_TOKENS };
+      const { end } = await limited.recorded(model);
       expect(end).toMatchObject({
         outcome: "completed",
         status: 200,
-        ...(way === ASKED ? unseen : forwarded),
+        ...(api === CHAT_WITH_USAGE ? truncated : complete),
       });
     },
   );
 
-  it.each(BOTH)(
-    "G24 a client that reads nothing and leaves: upstream closed, one end: $name",
-    async (way) => {
-      upstream.respondWith(respond.sseSteps([again(`: ${"x".repeat(64 * 1024)}\n\n`)]));
-      const { model, ...rest } = call(way);
-      const response = await openUnread(patient.port, rest);
+  it.each(CHATS)(
+    "G24 closes the upstream and records one end when a client that reads nothing disconnects: $name",
+    async (api) => {
+      upstream.respondWith(respond.sseSteps([repeat(`: ${"x".repeat(64 * 1024)}\n\n`)]));
+      const { model, ...rest } = call(api);
+      const response = await openUnread(standard.port, rest);
       response.pause();
       response.destroy();
-      await closedUpstream(await onlyRequest());
-      expect((await patient.recorded(model)).end).toMatchObject({ outcome: "cancelled", ...NO_TOKENS });
+      await upstreamClosed(await onlyRequest());
+      expect((await standard.recorded(model)).end).toMatchObject({ outcome: "cancelled", ...NO_TOKENS });
     },
   );
 
-  it("G24 past what is observed, a client that leaves is still noticed, and the record says that it saw a part", async () => {
+  it("G24 detects a disconnect past the observed part and records a truncated observation", async () => {
     const piece = `: ${"x".repeat(64 * 1024 - 4)}\n\n`;
     const steps = [...Array.from({ length: 64 }, () => respond.body(piece)), respond.hang()];
     upstream.respondWith(respond.sseSteps(steps));
-    const { model, ...rest } = call(ASKED);
-    const response = await openUnread(hasty.port, rest);
+    const { model, ...rest } = call(CHAT_WITH_USAGE);
+    const response = await openUnread(limited.port, rest);
     let bytes = 0;
-    for await (const some of response) {
-      bytes += (some as Uint8Array).length;
-      // With all that there is, and nothing more to come.
+    for await (const received of response) {
+      bytes += (received as Uint8Array).length;
+      // Disconnects after all bytes have arrived, while the provider is silent.
       if (bytes < 64 * piece.length) continue;
       response.socket.resetAndDestroy();
       break;
     }
-    await closedUpstream(await onlyRequest());
-    expect((await hasty.recorded(model)).end).toMatchObject({
+    await upstreamClosed(await onlyRequest());
+    expect((await limited.recorded(model)).end).toMatchObject({
       outcome: "cancelled",
       observation: "truncated",
     });
   });
 
-  it("G24 past what is observed, an upstream that breaks off is truncated, and the record says that it saw a part", async () => {
+  it("G24 records truncated and a truncated observation when the upstream breaks off past the observed part", async () => {
     const piece = `: ${"x".repeat(64 * 1024 - 4)}\n\n`;
     const steps = [...Array.from({ length: 64 }, () => respond.body(piece)), respond.fin()];
     upstream.respondWith(respond.sseSteps(steps));
-    const { model, ...rest } = call(ASKED);
-    const response = await openUnread(hasty.port, rest);
+    const { model, ...rest } = call(CHAT_WITH_USAGE);
+    const response = await openUnread(limited.port, rest);
     const brokeOff = await digest(response).then(
       () => false,
       () => true,
     );
     expect(brokeOff).toBe(!seemsWhole);
-    expect((await hasty.recorded(model)).end).toMatchObject({
+    expect((await limited.recorded(model)).end).toMatchObject({
       outcome: "truncated",
       observation: "truncated",
     });
   });
 
-  it.each(WAYS)(
-    "G27 in the same tick as the end, 60 times: one end each, usage final: $name",
-    async (way) => {
-      upstream.respondWith(respond.sse(way.events));
-      const left = Array.from({ length: 60 }, () => call(way));
-      for (const { target, body } of left) {
-        const connection = await send(patient.port, { target, body });
-        await waitForBody(connection, seenText(way));
+  it.each(APIS)(
+    "G27 records one end with final usage after a disconnect in the same tick as the end, 60 times: $name",
+    async (api) => {
+      upstream.respondWith(respond.sse(api.events));
+      const calls = Array.from({ length: 60 }, () => call(api));
+      for (const { target, body } of calls) {
+        const connection = await send(standard.port, { target, body });
+        await waitForBody(connection, clientText(api));
         connection.abort();
       }
-      for (const { model } of left) {
-        const { end } = await patient.recorded(model);
+      for (const { model } of calls) {
+        const { end } = await standard.recorded(model);
         expect(["completed", "cancelled"]).toContain(end.outcome);
-        expect(end).toMatchObject({ usage: "final", ...way.final });
+        expect(end).toMatchObject({ usage: "final", ...api.final });
       }
     },
   );
 
-  it.each(WAYS)("G27 at any moment at all, 60 times: one end each: $name", async (way) => {
-    upstream.respondWith(respond.sse(way.events));
-    const left = Array.from({ length: 60 }, () => call(way));
-    const whole = toBytes(way.events.join("")).length;
-    for (const [at, { target, body }] of left.entries()) {
-      const connection = await send(patient.port, { target, body });
-      // After some part of the answer; and for some, without waiting for any of it.
+  it.each(APIS)("G27 records one end after a disconnect at any moment, 60 times: $name", async (api) => {
+    upstream.respondWith(respond.sse(api.events));
+    const calls = Array.from({ length: 60 }, () => call(api));
+    const total = toBytes(api.events.join("")).length;
+    for (const [at, { target, body }] of calls.entries()) {
+      const connection = await send(standard.port, { target, body });
+      // Most clients disconnect after part of the response, and every fourth one before any of it.
       if (at % 4 !== 0) {
-        const wanted = Math.floor((whole * at) / left.length / 2);
+        const wanted = Math.floor((total * at) / calls.length / 2);
         await connection.readUntil((text) => text.length >= wanted);
       } else {
-        await upstream.waitForRequest((request) => request.text().includes(`"${left[at]?.model ?? ""}"`));
+        await upstream.waitForRequest((request) => request.text().includes(`"${calls[at]?.model ?? ""}"`));
       }
       connection.abort();
     }
     const open = () =>
-      upstream.requests.filter(({ closedAt, responseSent: responded }) => closedAt === null && !responded);
+      upstream.requests.filter(({ closedAt, responseSent }) => closedAt === null && !responseSent);
     await until(
       () => open().length === 0 || undefined,
-      () => `${open().length} upstream connections were left open`,
+      () => `${open().length} upstream connections are still open`,
     );
-    const events = await patient.waitForEvents((all) => all.filter(isEnd).length === starts(all));
+    const events = await standard.waitForEvents((all) => all.filter(isEnd).length === starts(all));
     const outcomes = new Set(events.filter(isEnd).map(({ outcome }) => outcome));
     expect(["completed", "cancelled"]).toEqual(expect.arrayContaining([...outcomes]));
   });

@@ -1,4 +1,4 @@
-/** The fake provider and the raw client against each other: what the other tests over sockets stand on. */
+/** The fake provider and the raw client, on which the other socket tests depend. */
 import { mkdtemp, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -16,8 +16,8 @@ let upstream: FakeUpstream;
 beforeEach(async () => void (upstream = await startFakeUpstream()));
 afterEach(() => upstream.close());
 
-describe("what the fake provider records", () => {
-  it("keeps names, repeats, order and odd bytes of headers as they were on the wire", async () => {
+describe("the requests that the fake provider records", () => {
+  it("keeps the names, repetitions, order and raw bytes of headers", async () => {
     upstream.respondWith(respond.json(200, {}));
     await rawRequest(upstream.port, {
       target: "http://elsewhere/v1?x=%2f",
@@ -39,7 +39,7 @@ describe("what the fake provider records", () => {
     expect(request.values("x-A")).toEqual(["1", "\xe9\xa0"]);
   });
 
-  it("reads bodies by length and in chunks", async () => {
+  it("reads bodies with a content-length and chunked bodies", async () => {
     upstream.respondWith(respond.json(200, {}));
     await rawRequest(upstream.port, { target: "/", body: "grüße" });
     await rawRequest(upstream.port, { target: "/", chunks: ["grü", "ße", new Uint8Array([0, 255])] });
@@ -49,7 +49,7 @@ describe("what the fake provider records", () => {
     expect(inChunks?.body()).toEqual(new Uint8Array([...new TextEncoder().encode("grüße"), 0, 255]));
   });
 
-  it("sees a client that leaves in mid-upload", async () => {
+  it("detects a client that disconnects in mid-upload", async () => {
     const client = await openRaw(upstream.port);
     client.write("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n");
     client.writeChunk("half");
@@ -61,7 +61,7 @@ describe("what the fake provider records", () => {
     expect(request.closedAt).not.toBeNull();
   });
 
-  it("answers several requests on one connection", async () => {
+  it("responds to several requests on one connection", async () => {
     upstream.respondWith((request, index) => respond.json(200, { index, target: request.target }));
     const client = await openRaw(upstream.port);
     client.send({ target: "/a" });
@@ -74,8 +74,8 @@ describe("what the fake provider records", () => {
   });
 });
 
-describe("what the fake provider can answer", () => {
-  it("any status and header, repeats apart", async () => {
+describe("the responses of the fake provider", () => {
+  it("sends any status and header, and repeated headers separately", async () => {
     upstream.respondWith(
       respond.json(529, "{}", [
         ["Set-Cookie", "a"],
@@ -83,18 +83,15 @@ describe("what the fake provider can answer", () => {
         ["X-L", "\xe9"],
       ]),
     );
-    const got = await rawRequest(upstream.port, { target: "/" });
-    expect([got.status, got.text(), got.values("set-cookie"), got.values("x-l")]).toEqual([
-      529,
-      "{}",
-      ["a", "b"],
-      ["\xe9"],
-    ]);
+    const response = await rawRequest(upstream.port, { target: "/" });
+    expect([response.status, response.text(), response.values("set-cookie"), response.values("x-l")]).toEqual(
+      [529, "{}", ["a", "b"], ["\xe9"]],
+    );
   });
 
-  it("events one by one, each held until the test lets it go", async () => {
-    const { promise: held, resolve: release } = Promise.withResolvers<void>();
-    const second = [respond.waitFor(held), respond.body(respond.event("[DONE]")), respond.finish()];
+  it("sends events one by one, each when the test releases it", async () => {
+    const { promise: released, resolve: release } = Promise.withResolvers<void>();
+    const second = [respond.waitFor(released), respond.body(respond.event("[DONE]")), respond.finish()];
     upstream.respondWith(respond.sseSteps([respond.body(respond.event({ n: 1 })), ...second]));
     const client = await openRaw(upstream.port);
     client.send({ target: "/" });
@@ -103,14 +100,14 @@ describe("what the fake provider can answer", () => {
     expect((await client.readResponse()).text()).toBe('data: {"n":1}\n\ndata: [DONE]\n\n');
   });
 
-  it("compressed events that inflate piece by piece", async () => {
+  it("sends compressed events that decompress one by one", async () => {
     upstream.respondWith(respond.gzipSse(["data: 1\n\n", "data: 2\n\n"]));
-    const got = await rawRequest(upstream.port, { target: "/" });
-    expect(got.values("content-encoding")).toEqual(["gzip"]);
-    expect(gunzipSync(got.body).toString()).toBe("data: 1\n\ndata: 2\n\n");
+    const response = await rawRequest(upstream.port, { target: "/" });
+    expect(response.values("content-encoding")).toEqual(["gzip"]);
+    expect(gunzipSync(response.body).toString()).toBe("data: 1\n\ndata: 2\n\n");
   });
 
-  it("a body that ends with the connection, and none to HEAD, 204 and 304", async () => {
+  it("sends a body that ends with the connection, and no body for HEAD and 204", async () => {
     upstream.respondWith([respond.head({ framing: "until-close" }), respond.body("all"), respond.finish()]);
     expect((await rawRequest(upstream.port, { target: "/" })).text()).toBe("all");
     upstream.respondWith([respond.head({ headers: [["Content-Length", "9"]], framing: "content-length" })]);
@@ -119,7 +116,7 @@ describe("what the fake provider can answer", () => {
     expect((await rawRequest(upstream.port, { target: "/" })).status).toBe(204);
   });
 
-  it("answers that are cut short: by length, by FIN in mid-stream, by RST", async () => {
+  it("breaks responses off: short of the content-length, by FIN in mid-stream and by RST", async () => {
     for (const broken of [
       respond.truncated(200, "{}", 5),
       respond.sseSteps([respond.body("data: 1\n\n"), respond.fin()]),
@@ -131,7 +128,7 @@ describe("what the fake provider can answer", () => {
     }
   });
 
-  it("no answer at all, until the client leaves", async () => {
+  it("sends nothing until the client disconnects", async () => {
     upstream.respondWith([respond.hang()]);
     const client = await openRaw(upstream.port);
     client.send({ target: "/" });
@@ -142,7 +139,7 @@ describe("what the fake provider can answer", () => {
     expect(request.closedAt).not.toBeNull();
   });
 
-  it("an answer before the request's body is whole", async () => {
+  it("responds before the request's body is complete", async () => {
     upstream.respondWith(respond.json(413, {}), { at: "head" });
     const client = await openRaw(upstream.port);
     client.write("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nhalf");
@@ -153,30 +150,30 @@ describe("what the fake provider can answer", () => {
 });
 
 describe("the raw client", () => {
-  it("tells an orderly end from a reset", async () => {
+  it("distinguishes an orderly end from a reset", async () => {
     upstream.respondWith([respond.fin()]);
-    const left = await openRaw(upstream.port);
-    left.send({ target: "/" });
-    expect(await left.closed).toBe("end");
+    const ended = await openRaw(upstream.port);
+    ended.send({ target: "/" });
+    expect(await ended.closed).toBe("end");
     upstream.respondWith([respond.reset()]);
-    const broken = await openRaw(upstream.port);
-    broken.send({ target: "/" });
-    expect(await broken.closed).toBe("reset");
+    const reset = await openRaw(upstream.port);
+    reset.send({ target: "/" });
+    expect(await reset.closed).toBe("reset");
   });
 
-  it("says what it had received when an answer ends too early", async () => {
+  it("reports the received bytes when a response ends early", async () => {
     upstream.respondWith([respond.raw("HTTP/1.1 200 O"), respond.fin()]);
     const client = await openRaw(upstream.port);
     client.send({ target: "/" });
     await expect(client.readUntil((text) => text.includes("never"))).rejects.toThrow("HTTP/1.1 200 O");
   });
 
-  it("refuses characters that are not one byte", async () => {
+  it("rejects characters above one byte", async () => {
     await expect(rawRequest(upstream.port, { target: "/", headers: [["x", "а"]] })).rejects.toThrow("utf8()");
   });
 });
 
-/** Stands in for the interceptor: says what it was given, and writes the point it is sent. */
+/** Replaces the interceptor: logs its bindings, and writes the data point in the request's body. */
 const STAND_IN = `export default {
   async fetch(request, env) {
     const { PROVIDERS, TEXT, SECRET } = env;
@@ -190,7 +187,7 @@ const STAND_IN = `export default {
   },
 };`;
 
-describe("the interceptor in a workerd of its own", () => {
+describe("the interceptor in its own workerd", () => {
   let running: RunningInterceptor;
   const write = async (point: object) =>
     (await rawRequest(running.port, { target: "/", body: JSON.stringify(point) })).text();
@@ -211,15 +208,15 @@ describe("the interceptor in a workerd of its own", () => {
   afterEach(() => running.clear());
   afterAll(() => running.close());
 
-  it("binds vars and secrets as wrangler does, and gives back the events", async () => {
+  it("binds vars and secrets as wrangler does, and returns the logged events", async () => {
     await write({});
     const [event] = await running.waitForEvents((events) => events.length === 1);
     expect(event).toMatchObject({ PROVIDERS: { a: { n: 1 } }, TEXT: 'a"b\\c\né\u2028', SECRET: "s" });
   });
 
-  it("keeps points, and throws from the call at those the real binding refuses", async () => {
+  it("keeps valid points, and throws for points that the real binding rejects", async () => {
     expect(await write({ indexes: ["i"], blobs: ["b", null], doubles: [1] })).toBe("written");
-    for (const refused of [
+    for (const invalid of [
       { indexes: ["i", "j"] },
       { indexes: ["é".repeat(49)] },
       { blobs: Array.from({ length: 21 }, () => "") },
@@ -228,7 +225,7 @@ describe("the interceptor in a workerd of its own", () => {
       { doubles: Array.from({ length: 21 }, () => 0) },
       { doubles: [null] },
     ]) {
-      expect(await write(refused)).toMatch(/^TypeError: writeDataPoint/);
+      expect(await write(invalid)).toMatch(/^TypeError: writeDataPoint/);
     }
     await running.flush();
     expect(running.points()).toEqual([
@@ -238,7 +235,7 @@ describe("the interceptor in a workerd of its own", () => {
     expect(running.lines()).toHaveLength(8);
   });
 
-  it("restarts on the same port with other options, even with data sets that fail or are absent", async () => {
+  it("restarts on the same port with other options, including failing and absent data sets", async () => {
     await running.update({ analytics: "failing" });
     expect(await write({})).toBe("Error: Analytics Engine is down");
     await running.update({ analytics: "absent" });
@@ -250,28 +247,32 @@ describe("the interceptor in a workerd of its own", () => {
 });
 
 describe("the interceptor under wrangler's harness", () => {
-  it("has its data sets replaced by as strict ones, read over fetch", { timeout: 60_000 }, async () => {
-    const harness = await startHarness({ vars: { LIMITS: { idle_ms: 5 } }, secrets: { SECRET: "s" } });
-    onTestFinished(() => harness.close());
-    expect((await fetch(`${harness.url}/healthz`)).status).toBe(200);
-    const env = await harness.server.getWorker().getEnv();
-    expect([env.LIMITS, env.SECRET]).toEqual([{ idle_ms: 5 }, "s"]);
-    const write = async (point: object) => void (await env.OVERRIDES.writeDataPoint(point));
-    await write({ indexes: ["i"] });
-    await expect(write({ doubles: [Number.NaN] })).rejects.toThrow("double1 is NaN");
-    expect(await harness.points("OVERRIDES")).toEqual([{ indexes: ["i"] }]);
-    expect(await harness.points("INTERCEPTIONS")).toEqual([]);
-    await harness.setAnalyticsFailing(true);
-    await expect(write({})).rejects.toThrow("down");
-    await harness.clear();
-    expect(await harness.points("OVERRIDES")).toEqual([]);
-  });
+  it(
+    "replaces its data sets with equally strict ones, which the test reads over fetch",
+    { timeout: 60_000 },
+    async () => {
+      const harness = await startHarness({ vars: { LIMITS: { idle_ms: 5 } }, secrets: { SECRET: "s" } });
+      onTestFinished(() => harness.close());
+      expect((await fetch(`${harness.url}/healthz`)).status).toBe(200);
+      const env = await harness.server.getWorker().getEnv();
+      expect([env.LIMITS, env.SECRET]).toEqual([{ idle_ms: 5 }, "s"]);
+      const write = async (point: object) => void (await env.OVERRIDES.writeDataPoint(point));
+      await write({ indexes: ["i"] });
+      await expect(write({ doubles: [Number.NaN] })).rejects.toThrow("double1 is NaN");
+      expect(await harness.points("OVERRIDES")).toEqual([{ indexes: ["i"] }]);
+      expect(await harness.points("INTERCEPTIONS")).toEqual([]);
+      await harness.setAnalyticsFailing(true);
+      await expect(write({})).rejects.toThrow("down");
+      await harness.clear();
+      expect(await harness.points("OVERRIDES")).toEqual([]);
+    },
+  );
 });
 
-describe("cutting bytes", () => {
+describe("rechunking bytes", () => {
   const bytes = new TextEncoder().encode("data: é\r\n\r\ndata: 2\n\n");
 
-  it("gives the same bytes for every seed, the same pieces for the same seed, and names a failing seed", () => {
+  it("keeps the bytes for every seed, repeats the pieces of a seed, and reports a failing seed", () => {
     forSeeds(200, (seed) => {
       expect(concat(rechunk(bytes, seed))).toEqual(bytes);
       expect(rechunk(bytes, seed)).toEqual(rechunk(bytes, seed));
