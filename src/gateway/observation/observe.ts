@@ -19,10 +19,7 @@ export type Observation = {
 
 export type ObservedResponse = {
   readonly body: Uint8Array | ReadableStream | null;
-  /**
-   * Resolves when the response has ended; never rejects. For a response that is buffered or has no body it is already
-   * resolved, so its first callback runs before the response returned by an async caller.
-   */
+  /** Resolves when the response has ended; never rejects. Already resolved if the response is buffered or has no body. */
   readonly observation: Promise<Observation>;
   /** The client's body differs from the one that the provider's length and encoding headers describe. */
   readonly isModified: boolean;

@@ -1,6 +1,6 @@
 /** Six connections of one request may wait for headers: how many ours needs, and what is recorded where there are none. */
 import { describe, expect, it } from "vitest";
-import { sendEvents } from "../../../src/events/queue-message.ts";
+import { sendEvents } from "../../../src/gateway/sinks/queue.ts";
 import type { InterceptorEvent } from "../../../src/events/event.ts";
 import type { Sink } from "../../../src/gateway/sinks/recorder.ts";
 import { createFallbackLog, FALLBACK_MESSAGE } from "../../../src/events/fallback-log.ts";
@@ -10,7 +10,11 @@ import { craftJwt } from "../../support/issuer-tokens.ts";
 import { openGateway, T0, type Gateway, type Sent } from "../../support/in-workerd/gateway-harness.ts";
 import { CENTRAL_CHAT, json, only, post, STREAM_BODY, typesOf } from "../../support/in-workerd/calls.ts";
 import { fixture } from "../../support/in-workerd/fixtures.ts";
-import { turnstile, MOST_WAITING, type Turnstile } from "../../support/in-workerd/gate.ts";
+import {
+  connectionLimit,
+  MAX_WAITING,
+  type ConnectionLimit,
+} from "../../support/in-workerd/connection-limit.ts";
 import { CODER_AGENTS_UA, OWNER } from "../../support/in-workerd/values.ts";
 import { until } from "../../support/in-workerd/waiting.ts";
 
@@ -42,7 +46,7 @@ const AGENTS = {
 const ME = { id: "0a0a0a0a-0000-4000-8000-00000000000a", username: "agents", status: "active" };
 
 /** Answers of Coder's two questions; the provider's is the test's. */
-function backends(gate: Turnstile, provider: (sent: Sent) => Promise<Response>) {
+function backends(gate: ConnectionLimit, provider: (sent: Sent) => Promise<Response>) {
   return (sent: Sent): Promise<Response> => {
     const { pathname, host } = new URL(sent.url);
     const answer = (): Promise<Response> => {
@@ -51,7 +55,7 @@ function backends(gate: Turnstile, provider: (sent: Sent) => Promise<Response>) 
         return Promise.resolve(Response.json({ ...ME, id: OWNER, username: "alice" }));
       return provider(sent);
     };
-    return gate.pass(`${host}${pathname}`, answer, sent.signal);
+    return gate.run(`${host}${pathname}`, answer, sent.signal);
   };
 }
 
@@ -72,13 +76,13 @@ function timers(): Timing & { readonly goOff: () => void } {
   };
 }
 
-/** The ledger as it is wired, to a queue behind the same turnstile that takes what it is sent, or never answers. */
-function ledger(gate: Turnstile, timing: Timing, hangs: boolean, required: boolean) {
+/** The ledger as it is wired, to a queue behind the same connection limit that takes what it is sent, or never answers. */
+function ledger(gate: ConnectionLimit, timing: Timing, hangs: boolean, required: boolean) {
   const lines: string[] = [];
   let sends = 0;
   const settled = (): Promise<unknown> =>
     hangs ? new Promise<never>(() => undefined) : Promise.resolve(undefined);
-  const send = (): Promise<unknown> => gate.pass(`queue ${(sends += 1)}`, settled);
+  const send = (): Promise<unknown> => gate.run(`queue ${(sends += 1)}`, settled);
   const queue = { send, sendBatch: send } as unknown as Queue;
   const sink: Sink = recordsSink({
     required,
@@ -94,7 +98,7 @@ const isQueue = (what: string): boolean => what.startsWith("queue");
 
 describe("a request that asks everybody", () => {
   it("has one connection waiting at a time, where everybody answers", async () => {
-    const gate = turnstile();
+    const gate = connectionLimit();
     const { sink } = ledger(gate, timers(), false, true);
     const house = await openGateway({
       vars: VARS,
@@ -110,11 +114,11 @@ describe("a request that asks everybody", () => {
       "central.example",
     ]);
     expect(typesOf(events)).toContain("initiator_override");
-    expect(gate.most()).toBe(1);
+    expect(gate.peak()).toBe(1);
   });
 
   it("needs six and no more, where the provider takes its time and the queue never answers", async () => {
-    const gate = turnstile();
+    const gate = connectionLimit();
     const timing = timers();
     const { sink, sends, lines } = ledger(gate, timing, true, false);
     const headers = Promise.withResolvers<Response>();
@@ -128,15 +132,15 @@ describe("a request that asks everybody", () => {
     // The held start, then its three attempts, each given up and none of them ever done with.
     for (let attempt = 1; attempt <= 3; attempt += 1) await goOffUntil(timing, () => sends() === attempt);
     await goOffUntil(timing, () => lines.length > 0);
-    expect(gate.within().filter(isQueue)).toHaveLength(3);
-    expect(gate.within()).toHaveLength(4);
+    expect(gate.waiting().filter(isQueue)).toHaveLength(3);
+    expect(gate.waiting()).toHaveLength(4);
     headers.resolve(json(fixture("chat/json").bytes));
     await until(() => typesOf(house.events).includes("interception_end"), "the end");
     const started = lines.length;
     await goOffUntil(timing, () => lines.length > started);
     const { events } = await visit;
     expect(only(events, "interception_end")).toMatchObject({ outcome: "completed" });
-    expect([gate.most(), gate.before()]).toEqual([MOST_WAITING, 0]);
+    expect([gate.peak(), gate.queued()]).toEqual([MAX_WAITING, 0]);
     const fallen = lines.map((line) => JSON.parse(line) as { message: string; event: InterceptorEvent });
     expect(fallen.every(({ message }) => message === FALLBACK_MESSAGE)).toBe(true);
     expect(new Set(typesOf(fallen.map(({ event }) => event)))).toEqual(new Set(typesOf(events)));
@@ -152,10 +156,10 @@ async function goOffUntil(timing: { readonly goOff: () => void }, isSo: () => bo
   }, "what time would bring");
 }
 
-/** A house whose fetches find the turnstile's room taken, but for those that `lets` lets through beside it. */
+/** A house whose fetches find the connection limit's room taken, but for those that `lets` lets through beside it. */
 async function crowdedOut(vars: Record<string, unknown>, lets: (url: string) => boolean): Promise<Gateway> {
-  const full = turnstile(0);
-  const free = turnstile();
+  const full = connectionLimit(0);
+  const free = connectionLimit();
   const through = backends(free, () => Promise.resolve(json(fixture("chat/json").bytes)));
   const never = backends(full, () => Promise.reject(new Error("never")));
   return openGateway({

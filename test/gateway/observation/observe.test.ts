@@ -40,7 +40,7 @@ async function watch(
 ): Promise<Watched> {
   const abort = new AbortController();
   const client = new AbortController();
-  const stream = body && "failWith" in body ? body.failWith(abort.signal).stream : body;
+  const stream = body && "failOnAbort" in body ? body.failOnAbort(abort.signal).stream : body;
   const response = new Response(stream, { status, headers: { "content-type": type, ...headers } });
   const observed = await observe(response, reader, {
     clientSignal: client.signal,
@@ -58,7 +58,7 @@ async function concluded({ observed }: Watched): Promise<Observation> {
   return within(observed.observation, "the observation");
 }
 
-/** The observation if it is resolved already. An async caller then records the end before it returns the response. */
+/** The observation, if it is resolved already: its end can be recorded before the response is returned. */
 async function resolved({ observed }: Watched): Promise<Observation> {
   const observation = await Promise.race([observed.observation, Promise.resolve(null)]);
   if (observation === null) throw new Error("the observation is still pending");
@@ -373,7 +373,7 @@ describe("the outcome of a response", () => {
     const watched = await watch(upstream, setup);
     const client = drain(watched.observed.body);
     upstream.send(`${ONE}data: {"choices":[{"del`);
-    await until(upstream.isTaken, "the bytes being taken");
+    await until(upstream.isConsumed, "the bytes to be read");
     upstream.fail();
     const { bytes, broken } = await client;
     expect(broken).toBe(true);
@@ -481,7 +481,7 @@ describe("the cap on the bytes that are observed", () => {
     const watched = await watch(upstream, { options: { capBytes: 1000 } });
     const client = drain(watched.observed.body);
     upstream.send(events);
-    await until(upstream.isTaken, "the bytes being taken");
+    await until(upstream.isConsumed, "the bytes to be read");
     upstream.send(tail);
     upstream.end();
     expect(text((await client).bytes)).toBe(events + tail);
@@ -658,7 +658,7 @@ describe("G23 a client disconnect", () => {
     for (let at = 0; at < 20; at += 1) upstream.send(`data: ${"x".repeat(16 * 1024)}\n\n`);
     upstream.send(DONE);
     upstream.end();
-    await until(upstream.isTaken, "the bytes being taken");
+    await until(upstream.isConsumed, "the bytes to be read");
     await (watched.observed.body as ReadableStream).cancel();
     expect(await concluded(watched)).toMatchObject({ outcome: "cancelled" });
   });
@@ -669,7 +669,7 @@ describe("G23 a client disconnect", () => {
       const upstream = upstreamBody();
       const watched = await watch(upstream, setup);
       upstream.send(ONE + RUNNING);
-      await until(upstream.isTaken, "the bytes being taken");
+      await until(upstream.isConsumed, "the bytes to be read");
       watched.client.abort();
       expect(await concluded(watched)).toMatchObject({ outcome: "cancelled", end: { how: "client" } });
       expect(watched.abort.signal.aborted).toBe(true);
@@ -680,7 +680,7 @@ describe("G23 a client disconnect", () => {
       const watched = await watch(upstream, setup);
       upstream.send(ONE + RUNNING + DONE);
       upstream.end();
-      await until(upstream.isTaken, "the bytes being taken");
+      await until(upstream.isConsumed, "the bytes to be read");
       watched.client.abort();
       expect(await concluded(watched)).toMatchObject({ outcome: "cancelled", end: { how: "client" } });
     });
@@ -689,7 +689,7 @@ describe("G23 a client disconnect", () => {
       const upstream = upstreamBody();
       const watched = await watch(upstream, { options: { capBytes: 100 } });
       upstream.send(ONE.repeat(10));
-      await until(upstream.isTaken, "the bytes being taken");
+      await until(upstream.isConsumed, "the bytes to be read");
       watched.client.abort();
       expect(await concluded(watched)).toMatchObject({
         outcome: "cancelled",

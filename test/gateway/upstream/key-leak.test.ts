@@ -105,7 +105,7 @@ describe("the deadline of an error response", () => {
   it("aborts a response that never ends", async () => {
     vi.useFakeTimers();
     const abort = new AbortController();
-    const body = upstreamBody().failWith(abort.signal);
+    const body = upstreamBody().failOnAbort(abort.signal);
     body.send("{");
     const checking = check(body.stream, {}, abort);
     await vi.advanceTimersByTimeAsync(59_999);

@@ -30,7 +30,7 @@ describe("an upload to the provider", () => {
     const upload = openUpload(client.stream, 10);
     const provider = drain(upload.body);
     client.send("abc");
-    await until(client.isTaken, "the bytes being taken");
+    await until(client.isConsumed, "the bytes to be read");
     client.fail();
     expect(await within(provider, "the break")).toEqual({ bytes: utf8("abc"), broken: true });
     expect(await within(upload.brokenByClient(), "the side that broke")).toBe(true);

@@ -1,6 +1,6 @@
 /**
- * A provider's body under the test's hand: a byte stream that says what it is told, when it is told. It can be read with
- * a byob reader, as the bodies of real fetches can.
+ * A provider's body that the test controls: a byte stream that sends, ends and fails on request. A byob reader can read
+ * it, as it can read the body of a real fetch.
  */
 import { utf8 } from "./values.ts";
 
@@ -9,39 +9,39 @@ export type UpstreamBody = {
   readonly send: (piece: string | Uint8Array) => void;
   readonly end: () => void;
   readonly fail: (error?: Error) => void;
-  /** Whether all that was sent has been taken out of the stream. */
-  readonly isTaken: () => boolean;
-  /** Breaks off once the signal fires, as a fetch's body does. */
-  readonly failWith: (signal: AbortSignal) => UpstreamBody;
+  /** Whether all sent bytes have been read from the stream. */
+  readonly isConsumed: () => boolean;
+  /** Makes the stream fail when the signal is aborted, as a fetch's body does. */
+  readonly failOnAbort: (signal: AbortSignal) => UpstreamBody;
 };
 
 export function upstreamBody(): UpstreamBody {
   let controller: ReadableByteStreamController | undefined;
   const stream = new ReadableStream({
     type: "bytes",
-    start(own) {
-      controller = own as ReadableByteStreamController;
+    start(byteController) {
+      controller = byteController as ReadableByteStreamController;
     },
   });
-  const own: UpstreamBody = {
+  const body: UpstreamBody = {
     stream,
-    // A copy: an enqueued array is taken over by the stream.
+    // A copy, because enqueueing detaches the array's buffer.
     send: (piece) => controller?.enqueue(typeof piece === "string" ? utf8(piece) : piece.slice()),
     end: () => {
       controller?.close();
       controller?.byobRequest?.respond(0);
     },
     fail: (error = new Error("connection reset")) => controller?.error(error),
-    isTaken: () => (controller?.desiredSize ?? 0) >= 0,
-    failWith: (signal) => {
+    isConsumed: () => (controller?.desiredSize ?? 0) >= 0,
+    failOnAbort: (signal) => {
       signal.addEventListener("abort", () => controller?.error(new Error("aborted")));
-      return own;
+      return body;
     },
   };
-  return own;
+  return body;
 }
 
-/** A body that holds these pieces and then ends. */
+/** A body that contains these pieces and has ended. */
 export function wholeBody(...pieces: readonly (string | Uint8Array)[]): ReadableStream<Uint8Array> {
   const body = upstreamBody();
   for (const piece of pieces) body.send(piece);
@@ -49,7 +49,7 @@ export function wholeBody(...pieces: readonly (string | Uint8Array)[]): Readable
   return body.stream;
 }
 
-/** What the client got of a body: all bytes up to its end or its break. */
+/** The bytes of a body up to its end, or to the point where it broke off. */
 export async function drain(
   body: ReadableStream | Uint8Array | null,
 ): Promise<{ readonly bytes: Uint8Array; readonly broken: boolean }> {

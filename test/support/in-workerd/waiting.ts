@@ -1,14 +1,11 @@
-/**
- * Waiting for a condition. The bounds decide nothing about speed: they only turn a hang into a failure that says what
- * there was to wait for.
- */
-const GENEROUS_MS = 4000;
+/** Waits for a condition. The time limit does not test speed: it only turns a hang into a failure with a message. */
+const TIMEOUT_MS = 4000;
 
-/** As the promise, or fails with the text where it does not settle. */
-export async function within<T>(promise: Promise<T>, waitedFor: string): Promise<T> {
+/** The promise's value. Fails with `description` if the promise does not settle in time. */
+export async function within<T>(promise: Promise<T>, description: string): Promise<T> {
   let timer = 0;
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`never: ${waitedFor}`)), GENEROUS_MS);
+    timer = setTimeout(() => reject(new Error(`timed out: ${description}`)), TIMEOUT_MS);
   });
   try {
     return await Promise.race([promise, late]);
@@ -17,11 +14,11 @@ export async function within<T>(promise: Promise<T>, waitedFor: string): Promise
   }
 }
 
-/** Looks again and again until it is so. */
-export async function until(isSo: () => boolean, waitedFor: string): Promise<void> {
-  const deadline = Date.now() + GENEROUS_MS;
-  while (!isSo()) {
-    if (Date.now() > deadline) throw new Error(`never: ${waitedFor}`);
+/** Polls the condition every millisecond until it holds. Fails with `description` if it does not hold in time. */
+export async function until(condition: () => boolean, description: string): Promise<void> {
+  const deadline = Date.now() + TIMEOUT_MS;
+  while (!condition()) {
+    if (Date.now() > deadline) throw new Error(`timed out: ${description}`);
     await new Promise((resolve) => setTimeout(resolve, 1));
   }
 }
