@@ -1,12 +1,12 @@
 /**
- * The stage for the catalogue's cases: a fake provider, the interceptor before it, the cast of keys, and the checks
- * that hold in every case (`check`, after each test):
+ * The harness for the cases of the test catalogue: a fake provider, the interceptor in front of it, keys for each role,
+ * and the invariants that every case checks after each test (`check`):
  *
  * - I1 each `interception_start` has exactly one `interception_end`.
- * - I2 no secret, prompt or refused value is in an answer, a log line or an Analytics Engine point.
- * - I3 the provider sees one credential, the right one, and no header that was the caller's own business.
- * - I4 the client's bytes are the provider's, and the provider's are the client's, unless we refuse.
- * - I5 no uncaught exception, unhandled rejection or complaint is printed.
+ * - I2 no secret, prompt or rejected value is in a response, a log line or an Analytics Engine point.
+ * - I3 the provider receives exactly one credential, the right one, and no header meant for the gateway only.
+ * - I4 request and response bodies pass unmodified, unless the gateway refuses the request.
+ * - I5 no uncaught exception, unhandled rejection or error line is printed.
  */
 import { createHash } from "node:crypto";
 import { runInNewContext } from "node:vm";
@@ -27,27 +27,28 @@ import {
 import { openRaw, rawRequest, type RawResponse } from "../support/raw-client.ts";
 import type { RawRequest } from "../support/raw-request.ts";
 import { concat, fromLatin1, latin1, toBytes, type HeaderPair } from "../support/wire.ts";
-import { isOwnComplaint } from "../support/workerd-build.ts";
+import { isRuntimeErrorLine } from "../support/workerd-build.ts";
 
-/** Client keys as `npm run keys` mints them: `aei_` and 43 characters. */
+/** Client keys in the format of `npm run keys`: `aei_` and 43 characters. */
 export const KEYS = {
   service: "aei_Vv8sZ1qk0dTgq7Y2mBz5RrWcNn4XxJj6HhLl3PpUu9E",
   permitted: "aei_Qe2wR4tY6uI8oP0aS1dF3gH5jK7lZ9xC2vB4nM6qW8e",
   never: "aei_Mn7bV5cX3zL1kJ9hG8fD6sA4pO2iU0yT7rE5wQ3mN1b",
   user: "aei_Zx1cV3bN5mQ7wE9rT2yU4iO6pA8sD0fG1hJ3kL5zX7c",
 } as const;
-/** The gateway's own provider keys, and the clients' own ones. */
+/** Central keys: provider keys that the gateway holds. */
 export const CENTRAL = {
   openai: "sk-proj-Ce7NtRaL4oPeNaI2kEy9mXw6QzTb1Hd8Ys3Gf5Vj0K",
   anthropic: "sk-ant-api03-Ce5NtRaL8aNtHr0PiC3kEy7bWq2Zm9Xd4Fh6Gj1K",
 } as const;
+/** Own keys: provider keys that the clients hold. */
 export const OWN = {
   openai: "sk-proj-Ow6nKeY2oPeNaI9zQm4Xc8Vb1Nw7Er3Ty5Ui0Op2As",
   anthropic: "sk-ant-api03-Ow3nKeY7aNtHr1Po5Iu9Yt2Re6Wq8Zx4Cv0Bn",
 } as const;
 export const PROMPT = "prompt canary: the heron flies at dusk over Lake Vatnshlidarvatn";
 
-/** A Coder user, given to CLIENT_KEYS in upper case: an actor's id has the one form that owners have. */
+/** A Coder user. CLIENT_KEYS has the id in upper case, because actor ids are normalized like owner ids. */
 export const ALICE = "3d6f0b1e-9a57-4c28-b1f4-5e7a9c2d8f60";
 export const SERVICE = "coder-agents";
 const ENTRIES = [
@@ -64,10 +65,10 @@ export const CODER_AGENTS_UA: HeaderPair = ["User-Agent", "coder-agents/v2.24.0 
 export const bearer = (key: string): HeaderPair => ["Authorization", `Bearer ${key}`];
 export const ownerHeader = (value: string): HeaderPair => ["X-Coder-Owner-Id", value];
 
-/** Ids of version 4 that no other test has: what a test sends must not turn up in another's events. */
-let owners = 0;
+let ownerCount = 0;
+/** A version 4 UUID that no other test uses, so that an id in another test's events is noticed. */
 export function newOwner(): string {
-  const digits = sha256(`owner ${(owners += 1)}`);
+  const digits = sha256(`owner ${(ownerCount += 1)}`);
   return [
     digits.slice(0, 8),
     digits.slice(8, 12),
@@ -77,7 +78,7 @@ export function newOwner(): string {
   ].join("-");
 }
 
-/** How the Worker reads a header's bytes, and writes them again: as UTF-8, whatever they are. */
+/** A header value after the Worker has decoded its bytes, which it always does as UTF-8. */
 export function decodedByWorker(value: string): string {
   return new TextDecoder("utf-8", { ignoreBOM: true }).decode(fromLatin1(value));
 }
@@ -86,35 +87,35 @@ export function sha256(text: string): string {
   return createHash("sha256").update(text).digest("hex");
 }
 
-/** Fits every intercepted API, as far as the interceptor reads it. */
+/** Valid for every intercepted API in the fields that the interceptor reads. */
 export const BODY: string = JSON.stringify({
   model: "gpt-4o",
   max_tokens: 16,
   messages: [{ role: "user", content: PROMPT }],
 });
 /** Likewise. */
-const ANSWER = {
-  id: "answer-1",
+const RESPONSE = {
+  id: "response-1",
   model: "gpt-4o-2024-08-06",
   choices: [{ index: 0, message: { role: "assistant", content: "At dusk." }, finish_reason: "stop" }],
   usage: { prompt_tokens: 12, completion_tokens: 3, input_tokens: 12, output_tokens: 3 },
 };
 
-/** One request, its answer, and what the provider saw of it. */
+/** One request, its response, and the requests that the provider received meanwhile. */
 export type Exchange = {
   readonly request: RawRequest;
   readonly response: RawResponse;
-  /** All bytes of the answer as they came, status line and headers included, as Latin-1. */
+  /** All bytes of the response including status line and headers, as Latin-1. */
   readonly wire: string;
   readonly forwarded: readonly UpstreamRequest[];
-  /** The provider's body; null where a test gives an answer whose body is not to be compared. */
+  /** The body that the provider sent; `null` if a test does not compare it. */
   readonly upstreamBody: Uint8Array | null;
 };
 
 type RecordType = InterceptorEvent["record_type"];
 export type EventOf<T extends RecordType> = Extract<InterceptorEvent, { record_type: T }>;
 
-/** Tables replace the defaults key by key; a secret that is `undefined` is absent. */
+/** Tables replace the defaults key by key. A secret that is `undefined` is absent. */
 export type OptionOverrides = {
   readonly providers?: Readonly<Record<string, unknown>>;
   readonly vars?: Readonly<Record<string, unknown>>;
@@ -125,7 +126,7 @@ export type OptionOverrides = {
 export type CaseHarness = {
   readonly upstream: FakeUpstream;
   readonly interceptor: RunningInterceptor;
-  /** Restarts with these changes to the defaults. */
+  /** Restarts the interceptor with these overrides of the defaults. */
   configure(changes?: OptionOverrides): Promise<void>;
   /** Before each test. */
   reset(): void;
@@ -133,21 +134,21 @@ export type CaseHarness = {
   check(): Promise<void>;
   close(): Promise<void>;
   send(request: RawRequest): Promise<Exchange>;
-  /** All of them in parallel, each on a connection of its own; every one is to reach the provider. */
+  /** Sends all requests in parallel, each on its own connection. Each must reach the provider. */
   sendInParallel(requests: readonly RawRequest[]): Promise<RawResponse[]>;
-  /** What the provider answers from now on; `body` is what the client is to get of it. */
+  /** Plans the provider's later responses. `body` is the body that the client must receive. */
   respondWith(response: PlannedResponse, body: Uint8Array | string | null): void;
-  /** The events of a type, all interceptions so far having ended. */
+  /** The events of a type, once all interceptions so far have ended. */
   events<T extends RecordType>(type: T): Promise<EventOf<T>[]>;
   /** The only event of its type. */
   event<T extends RecordType>(type: T): Promise<EventOf<T>>;
-  /** Must be in no answer, line or point of this test. */
+  /** These texts must be in no response, line or point of this test. */
   registerSecret(...texts: readonly string[]): void;
-  /** May be in the answers of this test: the provider itself told it. */
+  /** These texts may be in the responses of this test, because the provider itself sends them. */
   allowInResponse(...texts: readonly string[]): void;
-  /** Headers that the provider may see in this test: lower case, `-` for `_`. */
+  /** The provider may receive these headers in this test. Names are in lower case with `-` for `_`. */
   allowHeader(name: RegExp): void;
-  /** May be printed in this test besides events. */
+  /** Lines that match may be printed in this test in addition to events. */
   expectLine(pattern: RegExp): void;
 };
 
@@ -158,57 +159,39 @@ const SECRETS: readonly string[] = [
   PROMPT,
 ];
 
+/** The exchanges of one test, and the exceptions that the test has registered. */
+class CaseState {
+  readonly exchanges: Exchange[] = [];
+  readonly secrets = new Set<string>(SECRETS);
+  readonly allowedInResponse = new Set<string>();
+  readonly allowedHeaders: RegExp[] = [];
+  readonly expectedLines: RegExp[] = [];
+  upstreamBody: Uint8Array | null = null;
+  /** Requests that reached the provider outside an exchange. */
+  parallelRequests = 0;
+}
+
 /**
- * Four providers: `openai` and `anthropic` have central keys, `own-openai` and `own-anthropic` take the client's own.
- * Each has a base path of its own at the fake provider.
+ * Four providers: `openai` and `anthropic` have central keys, `own-openai` and `own-anthropic` forward the client's own
+ * key. Each has its own base path at the fake provider.
  */
 export async function openCaseHarness(
-  changes: (upstreamUrl: string) => OptionOverrides = () => ({}),
+  overrides: (upstreamUrl: string) => OptionOverrides = () => ({}),
 ): Promise<CaseHarness> {
   const upstream = await startFakeUpstream();
-  const interceptor = await startInterceptor(interceptorOptions(upstream, changes(upstream.url)));
-  const exchanges: Exchange[] = [];
-  const secrets = new Set<string>();
-  const disclosed = new Set<string>();
-  const permitted: RegExp[] = [];
-  const expectedLines: RegExp[] = [];
-  let provided: Uint8Array | null = null;
+  const interceptor = await startInterceptor(interceptorOptions(upstream, overrides(upstream.url)));
+  let state = new CaseState();
 
   const respondWith: CaseHarness["respondWith"] = (response, body) => {
     upstream.respondWith(response);
-    provided = body === null ? null : toBytes(body);
+    state.upstreamBody = body === null ? null : toBytes(body);
   };
   const send = async (request: RawRequest): Promise<Exchange> => {
-    const before = upstream.requests.length;
-    const connection = await openRaw(interceptor.port);
-    try {
-      connection.send(request);
-      const response = await connection.readResponse(request.method);
-      const wire = latin1(connection.received());
-      return {
-        request: request,
-        response,
-        wire,
-        forwarded: upstream.requests.slice(before),
-        upstreamBody: provided,
-      };
-    } finally {
-      connection.destroy();
-    }
-  };
-  /** Requests that reached the provider outside an exchange. */
-  let atOnce = 0;
-  /** The events, once all there are have been read and every start among them has its end. */
-  const settle = async (): Promise<InterceptorEvent[]> => {
-    await interceptor.flush();
-    if (!allEnded(interceptor.events())) {
-      await interceptor.waitForEvents(allEnded);
-      await interceptor.flush();
-    }
-    return interceptor.events();
+    const { upstreamBody } = state;
+    return { ...(await sendThrough(interceptor, upstream, request)), upstreamBody };
   };
   const events: CaseHarness["events"] = async <T extends RecordType>(type: T) =>
-    (await settle()).filter((event): event is EventOf<T> => event.record_type === type);
+    (await settledEvents(interceptor)).filter((event): event is EventOf<T> => event.record_type === type);
 
   const harness: CaseHarness = {
     upstream,
@@ -217,58 +200,31 @@ export async function openCaseHarness(
     reset: () => {
       interceptor.clear();
       upstream.clear();
-      exchanges.length = 0;
-      atOnce = 0;
-      permitted.length = 0;
-      expectedLines.length = 0;
-      disclosed.clear();
-      secrets.clear();
-      for (const secret of SECRETS) secrets.add(secret);
-      respondWith(json(200, ANSWER), JSON.stringify(ANSWER));
+      state = new CaseState();
+      respondWith(json(200, RESPONSE), JSON.stringify(RESPONSE));
     },
     send: async (request) => {
       const exchange = await send(request);
-      exchanges.push(exchange);
+      state.exchanges.push(exchange);
       return exchange;
     },
     sendInParallel: async (requests) => {
       const responses = await Promise.all(requests.map((request) => rawRequest(interceptor.port, request)));
-      atOnce += requests.length;
+      state.parallelRequests += requests.length;
       return responses;
     },
     respondWith,
     events,
     event: async (type) => only(await events(type)),
-    registerSecret: (...texts) => texts.forEach((text) => secrets.add(text)),
-    allowInResponse: (...texts) => texts.forEach((text) => disclosed.add(text)),
-    allowHeader: (name) => void permitted.push(name),
-    expectLine: (pattern) => void expectedLines.push(pattern),
+    registerSecret: (...texts) => texts.forEach((text) => state.secrets.add(text)),
+    allowInResponse: (...texts) => texts.forEach((text) => state.allowedInResponse.add(text)),
+    allowHeader: (name) => void state.allowedHeaders.push(name),
+    expectLine: (pattern) => void state.expectedLines.push(pattern),
     check: async () => {
-      // A request that follows all others: what they should not have fetched would be there before it.
-      respondWith(json(200, ANSWER), null);
+      // This request comes after all others, so anything they should not have fetched is recorded before it.
+      respondWith(json(200, RESPONSE), null);
       const barrier = await send({ target: "/openai/v1/models", headers: [bearer(KEYS.service)] });
-      const all = await settle();
-      const accounted = exchanges.reduce(
-        (sum, { forwarded }) => sum + forwarded.length,
-        barrier.forwarded.length + atOnce,
-      );
-      if (upstream.requests.length !== accounted) throw new Error("requests reached the provider late");
-      checkEnds(all);
-      checkPoints(interceptor, all);
-      const texts = [
-        ...interceptor.lines().map(({ message }) => message),
-        ...interceptor.points().map((written) => JSON.stringify(written)),
-      ];
-      for (const secret of secrets) {
-        for (const text of texts) expectUntold(text, secret, "a line or point");
-        if (disclosed.has(secret)) continue;
-        for (const { wire } of exchanges) expectUntold(wire, secret, "an answer");
-      }
-      for (const exchange of exchanges) {
-        for (const request of exchange.forwarded) checkSeen(request, exchange.request, upstream, permitted);
-        checkBytes(exchange);
-      }
-      checkLines(interceptor, expectedLines);
+      await checkInvariants({ upstream, interceptor, state, barrier });
     },
     close: async () => {
       await interceptor.close();
@@ -279,11 +235,71 @@ export async function openCaseHarness(
   return harness;
 }
 
+async function sendThrough(
+  interceptor: RunningInterceptor,
+  upstream: FakeUpstream,
+  request: RawRequest,
+): Promise<Omit<Exchange, "upstreamBody">> {
+  const before = upstream.requests.length;
+  const connection = await openRaw(interceptor.port);
+  try {
+    connection.send(request);
+    const response = await connection.readResponse(request.method);
+    const wire = latin1(connection.received());
+    return { request, response, wire, forwarded: upstream.requests.slice(before) };
+  } finally {
+    connection.destroy();
+  }
+}
+
+/** All events, once every start among them has its end. */
+async function settledEvents(interceptor: RunningInterceptor): Promise<InterceptorEvent[]> {
+  await interceptor.flush();
+  if (!allEnded(interceptor.events())) {
+    await interceptor.waitForEvents(allEnded);
+    await interceptor.flush();
+  }
+  return interceptor.events();
+}
+
+type CheckedCase = {
+  readonly upstream: FakeUpstream;
+  readonly interceptor: RunningInterceptor;
+  readonly state: CaseState;
+  readonly barrier: Exchange;
+};
+
+/** I1 to I5. */
+async function checkInvariants({ upstream, interceptor, state, barrier }: CheckedCase): Promise<void> {
+  const { exchanges, secrets, allowedInResponse, allowedHeaders, expectedLines } = state;
+  const all = await settledEvents(interceptor);
+  const ofExchanges = [...exchanges, barrier].reduce((sum, { forwarded }) => sum + forwarded.length, 0);
+  if (upstream.requests.length !== ofExchanges + state.parallelRequests)
+    throw new Error("requests reached the provider late");
+  checkEnds(all);
+  checkPoints(interceptor, all);
+  const texts = [
+    ...interceptor.lines().map(({ message }) => message),
+    ...interceptor.points().map((written) => JSON.stringify(written)),
+  ];
+  for (const secret of secrets) {
+    for (const text of texts) expectNoSecret(text, secret, "a line or point");
+    if (allowedInResponse.has(secret)) continue;
+    for (const { wire } of exchanges) expectNoSecret(wire, secret, "a response");
+  }
+  for (const exchange of exchanges) {
+    for (const received of exchange.forwarded)
+      checkForwarded(received, exchange.request, upstream, allowedHeaders);
+    checkBytes(exchange);
+  }
+  checkLines(interceptor, expectedLines);
+}
+
 export function interceptorOptions(
   upstream: { readonly url: string },
-  changes: OptionOverrides = {},
+  overrides: OptionOverrides = {},
 ): InterceptorOptions {
-  const { providers = {}, vars = {}, secrets = {}, nonces = "absent" } = changes;
+  const { providers = {}, vars = {}, secrets = {}, nonces = "absent" } = overrides;
   const at = (base: string) => `${upstream.url}/${base}`;
   const all = {
     OPENAI_KEY: CENTRAL.openai,
@@ -310,7 +326,7 @@ export function interceptorOptions(
   };
 }
 
-/** A refusal in the dialect of `/openai/…` or `/anthropic/…`, nothing fetched. */
+/** Expects a refusal in the dialect of `/openai/…` or `/anthropic/…`, and no request to the provider. */
 export function expectRefusal(
   { response, forwarded }: Exchange,
   status: number,
@@ -328,7 +344,7 @@ export function expectRefusal(
   );
 }
 
-/** Forwarded once, and the provider's answer came back. */
+/** Expects one forwarded request and the provider's response. */
 export function expectForwarded({ response, forwarded }: Exchange, status = 200): UpstreamRequest {
   expect([response.status, response.values("x-interceptor-error"), forwarded.length]).toEqual([
     status,
@@ -338,18 +354,18 @@ export function expectForwarded({ response, forwarded }: Exchange, status = 200)
   return only(forwarded);
 }
 
-function only<T>(found: readonly T[]): T {
-  const [first] = found;
-  if (first === undefined || found.length > 1) throw new Error(`${found.length} where one was expected`);
+function only<T>(items: readonly T[]): T {
+  const [first] = items;
+  if (first === undefined || items.length > 1) throw new Error(`expected one item, got ${items.length}`);
   return first;
 }
 
-/** For what takes a hundredth of it when time grows with the length, and an hour when it grows with its square. */
-const HANGS_MS = 5_000;
+/** A linear parser needs a hundredth of this for the tested inputs; a quadratic one needs an hour. */
+const HANG_MS = 5_000;
 
-/** What `read` gives for `value`; fails where it hangs on it. A pattern at work holds the thread: only the engine can interrupt it. */
+/** Returns `read(value)`. @throws if it hangs. Only `vm` can interrupt a regular expression, which blocks the thread. */
 export function withoutHanging<T>(read: (value: string) => T, value: string): T {
-  return runInNewContext("read(value)", { read, value }, { timeout: HANGS_MS }) as T;
+  return runInNewContext("read(value)", { read, value }, { timeout: HANG_MS }) as T;
 }
 
 export const UUID_V7: RegExp = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
@@ -363,7 +379,7 @@ function allEnded(all: readonly InterceptorEvent[]): boolean {
   return all.every((event) => event.record_type !== "interception_start" || ended.has(event.interception_id));
 }
 
-/** I1, and that all events of one interception agree on whose account it was. */
+/** I1; also, all events of one interception agree on actor, initiator and attribution. */
 function checkEnds(all: readonly InterceptorEvent[]): void {
   const idsOf = (type: RecordType) =>
     all.filter((event) => event.record_type === type).map((event) => event.interception_id);
@@ -379,7 +395,7 @@ function checkEnds(all: readonly InterceptorEvent[]): void {
   }
 }
 
-/** The Analytics Engine has what the log has, under the same initiator. */
+/** Analytics Engine has the same events as the log, with the same initiator. */
 function checkPoints(interceptor: RunningInterceptor, all: readonly InterceptorEvent[]): void {
   const inPoints = (dataset: string) =>
     interceptor.points(dataset).map(({ point }) => [point.indexes?.[0], point.blobs?.[1], point.blobs?.[2]]);
@@ -395,14 +411,14 @@ function checkPoints(interceptor: RunningInterceptor, all: readonly InterceptorE
   expect(inPoints("OVERRIDES")).toEqual(inLog("initiator_override", "initiator_override_rejected"));
 }
 
-const RUN = 12;
+const PIECE_LENGTH = 12;
 
-/** I2: neither the whole secret nor a piece of it. A run of 23 characters holds one of the aligned dozens. */
-function expectUntold(text: string, secret: string, where: string): void {
-  for (let at = 0; at === 0 || at + RUN <= secret.length; at += RUN) {
-    const piece = secret.slice(at, at + RUN);
+/** I2, for pieces of a secret too: any 23 characters of it contain one of the aligned pieces of 12. */
+function expectNoSecret(text: string, secret: string, where: string): void {
+  for (let at = 0; at === 0 || at + PIECE_LENGTH <= secret.length; at += PIECE_LENGTH) {
+    const piece = secret.slice(at, at + PIECE_LENGTH);
     if (text.includes(piece))
-      expect.fail(`I2 ${where} tells ${JSON.stringify(piece)}: ${text.slice(0, 2000)}`);
+      expect.fail(`I2 ${where} contains ${JSON.stringify(piece)}: ${text.slice(0, 2000)}`);
   }
 }
 
@@ -417,34 +433,36 @@ const NEVER_SENT = new Set(
 const NEVER_SENT_PREFIX = /^(?:x-coder-|cf-|x-forwarded-|coder-session-token$)/;
 
 /** I3. */
-function checkSeen(
+function checkForwarded(
   { headers, values, target, method }: UpstreamRequest,
   sent: RawRequest,
   upstream: FakeUpstream,
-  permitted: readonly RegExp[],
+  allowedHeaders: readonly RegExp[],
 ): void {
-  const broken = (how: string): Error => new Error(`I3 ${method} ${target} ${how}`);
+  const violation = (how: string): Error => new Error(`I3 ${method} ${target} ${how}`);
   for (const [name] of headers) {
     const lower = name.toLowerCase();
     const plain = lower.replaceAll("_", "-");
-    if (permitted.some((pattern) => pattern.test(plain))) continue;
-    if (NEVER_SENT.has(plain) || NEVER_SENT_PREFIX.test(plain)) throw broken(`has ${name}`);
-    if (plain !== lower && CREDENTIALS.includes(plain)) throw broken(`has ${name}`);
+    if (allowedHeaders.some((pattern) => pattern.test(plain))) continue;
+    if (NEVER_SENT.has(plain) || NEVER_SENT_PREFIX.test(plain)) throw violation(`has ${name}`);
+    if (plain !== lower && CREDENTIALS.includes(plain)) throw violation(`has ${name}`);
   }
   expect(values("host")).toEqual([`127.0.0.1:${upstream.port}`]);
   expect(values("transfer-encoding").join() || "chunked").toBe("chunked");
   const credentials = CREDENTIALS.flatMap(values);
-  if (credentials.length !== 1) throw broken(`has ${credentials.length} credentials`);
-  const governed =
+  if (credentials.length !== 1) throw violation(`has ${credentials.length} credentials`);
+  const hasGovernanceToken =
     sent.headers?.some(([name]) => /^x-coder-ai-(?:governance-token|gateway-key)$/i.test(name)) ?? false;
   const [base] = target.slice(1).split("/");
-  if (!governed && base === "central-openai") expect(credentials).toEqual([`Bearer ${CENTRAL.openai}`]);
-  if (!governed && base === "central-anthropic") expect(credentials).toEqual([CENTRAL.anthropic]);
+  if (!hasGovernanceToken && base === "central-openai")
+    expect(credentials).toEqual([`Bearer ${CENTRAL.openai}`]);
+  if (!hasGovernanceToken && base === "central-anthropic") expect(credentials).toEqual([CENTRAL.anthropic]);
   const head = headers.map(([name, value]) => `${name}: ${value}`).join("\n");
-  for (const key of Object.values(KEYS)) expectUntold(`${target}\n${head}`, key, "a request to the provider");
+  for (const key of Object.values(KEYS))
+    expectNoSecret(`${target}\n${head}`, key, "a request to the provider");
 }
 
-/** I4: both directions. */
+/** I4, in both directions. */
 function checkBytes({ request, response, forwarded, upstreamBody }: Exchange): void {
   const [upstreamRequest] = forwarded;
   if (!upstreamRequest) return;
@@ -454,11 +472,11 @@ function checkBytes({ request, response, forwarded, upstreamBody }: Exchange): v
   expect(response.body).toEqual(request.method === "HEAD" ? new Uint8Array() : upstreamBody);
 }
 
-/** I5, and that each event is one line of safe characters. */
+/** I5; also, each event is one line without control characters. */
 function checkLines(interceptor: RunningInterceptor, expected: readonly RegExp[]): void {
   for (const { level, message } of interceptor.lines()) {
-    if (isOwnComplaint(message)) continue;
-    // oxlint-disable-next-line no-control-regex -- control characters are what this looks for
+    if (isRuntimeErrorLine(message)) continue;
+    // oxlint-disable-next-line no-control-regex -- the check is for control characters
     expect(message).not.toMatch(/[\x00-\x1f\x7f-\x9f\u2028\u2029]/);
     if (level === "log" && message.startsWith('{"message":"interception log",')) continue;
     if (!expected.some((pattern) => pattern.test(message))) expect.fail(`I5 printed as ${level}: ${message}`);

@@ -1,6 +1,6 @@
 /**
- * What `sdk`, `bodies`, `streams` and `sinks` share: an interceptor before a provider, calls to it by a raw client, and
- * what must hold in every case (I1, I2, I5), checked after each test over all that the interceptor has printed.
+ * Shared by `sdk`, `bodies`, `streams`, `sinks` and others: an interceptor in front of a provider, calls to it by a raw
+ * client, and the invariants I1, I2 and I5. They are checked after each test over the interceptor's whole output.
  */
 import { createHash } from "node:crypto";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
@@ -22,9 +22,9 @@ import {
 } from "../support/interceptor.ts";
 import { openRaw, type RawConnection } from "../support/raw-client.ts";
 import { fromLatin1, headerValues, latin1, type HeaderPair } from "../support/wire.ts";
-import { isOwnComplaint } from "../support/workerd-build.ts";
+import { isRuntimeErrorLine } from "../support/workerd-build.ts";
 
-/** Canaries: nothing the interceptor prints or writes may hold one, nor a client see one. */
+/** Canaries: no output of the interceptor and no response to a client may contain one. */
 export const OWN_KEY = "sk-own-canary-5e1f0a7c9b3d2e64";
 export const CENTRAL_KEY = "sk-proj-canary-d1c2b3a4f5e69788";
 export const CLIENT_KEY = "aei_canary_0f1e2d3c4b5a69788796";
@@ -38,7 +38,7 @@ export type Limits = {
   readonly observe_bytes?: number;
 };
 
-/** `openai` and `anthropic` are called with the client's own key, `…-central` with the gateway's. */
+/** `openai` and `anthropic` are called with the client's own key, `…-central` with the central key. */
 export function interceptorOptions(
   upstreamUrl: string,
   limits: Limits = {},
@@ -68,25 +68,28 @@ export type Recorded = {
 };
 
 export type CheckedInterceptor = RunningInterceptor & {
-  /** One interception by its id or by the model asked for, as soon as it has ended. */
+  /** The events of one interception, found by id or requested model, as soon as it has ended. */
   recorded(key: string): Promise<Recorded>;
-  /** In this test the console may also say this. */
+  /** Lines that match may be printed in this test in addition to events. */
   expectLine(pattern: RegExp): void;
 };
 
-/** Starts an interceptor for one test file; it is checked after each test and closed after the last. */
+/** Starts an interceptor for one test file. It is checked after each test and closed after the last. */
 export async function startCheckedInterceptor(options: InterceptorOptions): Promise<CheckedInterceptor> {
-  const directory = await mkdtemp(join(tmpdir(), "watched-"));
-  // Every case is also counted in the ledger's queue, unless a test wants another.
-  const running = await startInterceptor({ queue: "taking", ...options }, await watchedBundle(directory));
-  const ledger = new Ledger();
+  const directory = await mkdtemp(join(tmpdir(), "checked-"));
+  // By default, every case also checks the events in the queue to the ledger.
+  const running = await startInterceptor(
+    { queue: "taking", ...options },
+    await instrumentedBundle(directory),
+  );
+  const pairing = new PairingCheck();
   let expected: RegExp[] = [];
   afterEach(async ({ task }) => {
     try {
-      // A test that has failed has told what is wrong; what it left unfinished is neither waited for nor told twice.
-      if (task.result?.state !== "fail") await check(running, ledger, expected, options.queue ?? "taking");
+      // A failed test is not checked: its unfinished interceptions would cost a timeout and hide the cause.
+      if (task.result?.state !== "fail") await check(running, pairing, expected, options.queue ?? "taking");
     } finally {
-      ledger.close(running.events());
+      pairing.endTest(running.events());
       expected = [];
       running.clear();
     }
@@ -103,32 +106,32 @@ export async function startCheckedInterceptor(options: InterceptorOptions): Prom
 }
 
 async function recorded(running: RunningInterceptor, key: string): Promise<Recorded> {
-  const isIt = (event: InterceptorEvent): event is InterceptionEnd =>
+  const matches = (event: InterceptorEvent): event is InterceptionEnd =>
     event.record_type === "interception_end" && (event.interception_id === key || event.model === key);
-  const events = await running.waitForEvents((all) => all.some(isIt));
-  const end = events.find(isIt) as InterceptionEnd;
-  const own = events.filter((event) => event.interception_id === end.interception_id);
-  const start = own.find((event) => event.record_type === "interception_start") as InterceptionStart;
-  const usage = own.find((event) => event.record_type === "token_usage") as TokenUsage | undefined;
+  const events = await running.waitForEvents((all) => all.some(matches));
+  const end = events.find(matches) as InterceptionEnd;
+  const related = events.filter((event) => event.interception_id === end.interception_id);
+  const start = related.find((event) => event.record_type === "interception_start") as InterceptionStart;
+  const usage = related.find((event) => event.record_type === "token_usage") as TokenUsage | undefined;
   return { start, usage: usage ?? null, end };
 }
 
-/** I1 over all tests of a file: an end that comes a test too late is a second end all the same. */
-class Ledger {
+/** I1 over all tests of a file, so that a second end is noticed even if it comes during a later test. */
+class PairingCheck {
   #past = new Map<string, readonly string[]>();
-  readonly #told = new Set<string>();
+  readonly #reported = new Set<string>();
 
-  /** Interceptions that, with these events, do not have one end for one start, or have several usages. */
-  uneven(events: readonly InterceptorEvent[]): string[] {
+  /** Interceptions that do not have one end for one start, or that have several usages. */
+  unpaired(events: readonly InterceptorEvent[]): string[] {
     return [...this.#add(events)]
-      .filter(([id, types]) => !this.#told.has(id) && !isEven(types))
+      .filter(([id, types]) => !this.#reported.has(id) && !isPaired(types))
       .map(([id, types]) => `${id}: ${types.join(", ")}`);
   }
 
-  /** Keeps these events for the tests to come; what is uneven now has been told. */
-  close(events: readonly InterceptorEvent[]): void {
+  /** Keeps these events for later tests. Interceptions that are unpaired now are not reported again. */
+  endTest(events: readonly InterceptorEvent[]): void {
     this.#past = this.#add(events);
-    for (const [id, types] of this.#past) if (!isEven(types)) this.#told.add(id);
+    for (const [id, types] of this.#past) if (!isPaired(types)) this.#reported.add(id);
   }
 
   #add(events: readonly InterceptorEvent[]): Map<string, readonly string[]> {
@@ -139,45 +142,45 @@ class Ledger {
   }
 }
 
-function isEven(types: readonly string[]): boolean {
-  const of = (type: string): number => types.filter((one) => one === type).length;
-  const starts = of("interception_start");
-  return starts <= 1 && starts === of("interception_end") && of("token_usage") <= starts;
+function isPaired(types: readonly string[]): boolean {
+  const count = (type: string): number => types.filter((each) => each === type).length;
+  const starts = count("interception_start");
+  return starts <= 1 && starts === count("interception_end") && count("token_usage") <= starts;
 }
 
 async function check(
   running: RunningInterceptor,
-  ledger: Ledger,
+  pairing: PairingCheck,
   expected: readonly RegExp[],
   queue: InterceptorOptions["queue"],
 ): Promise<void> {
-  // What is still uneven after the wait is said below.
-  await running.waitForEvents((events) => ledger.uneven(events).length === 0).catch(() => undefined);
+  // The assertion below reports interceptions that are still unpaired after the timeout.
+  await running.waitForEvents((events) => pairing.unpaired(events).length === 0).catch(() => undefined);
   await running.flush();
-  expect(ledger.uneven(running.events()), "I1: each start has exactly one end").toEqual([]);
+  expect(pairing.unpaired(running.events()), "I1: each start has exactly one end").toEqual([]);
 
   if (queue === "taking") await checkQueue(running);
 
   const printed = [...running.lines().map(({ message }) => message), JSON.stringify(running.points())];
-  const told = [...SECRETS, PROMPT].filter((secret) => printed.some((text) => text.includes(secret)));
-  expect(told, "I2: no secret and no prompt is printed or written").toEqual([]);
+  const leaked = [...SECRETS, PROMPT].filter((secret) => printed.some((text) => text.includes(secret)));
+  expect(leaked, "I2: no secret and no prompt is printed or written").toEqual([]);
 
   const others = printed
     .slice(0, -1)
-    .filter((text) => !text.includes('"interception log"') && !isOwnComplaint(text));
-  const odd = others.filter((text) => !expected.some((pattern) => pattern.test(text)));
-  expect(odd, "I5: nothing is printed but events").toEqual([]);
+    .filter((text) => !text.includes('"interception log"') && !isRuntimeErrorLine(text));
+  const unexpected = others.filter((text) => !expected.some((pattern) => pattern.test(text)));
+  expect(unexpected, "I5: only events are printed").toEqual([]);
 }
 
-/** The queue has taken what the log says, each event once. */
+/** The queue has accepted the events of the log, each event once. */
 async function checkQueue(running: RunningInterceptor): Promise<void> {
   const logged = ledgerNames(running.events());
-  // The queue's word comes after the log's; what is missing after the wait is said below.
+  // The queue receives events after the log. The assertion below reports those still missing after the timeout.
   await running.waitForEvents(() => running.queued().length >= logged.length).catch(() => undefined);
   expect(ledgerNames(running.queued()), "I1 in the ledger: the queue has what the log has").toEqual(logged);
 }
 
-/** All but what the ledger has no table for. */
+/** All events except those that the ledger has no table for. */
 function ledgerNames(events: readonly InterceptorEvent[]): string[] {
   return events
     .filter(({ record_type }) => record_type !== "refusal" && record_type !== "passthrough")
@@ -188,29 +191,29 @@ function ledgerNames(events: readonly InterceptorEvent[]): string[] {
     .toSorted();
 }
 
-/** The production bundle, and a line on the console for each rejection that nobody handles: workerd itself says nothing. */
-async function watchedBundle(directory: string): Promise<Bundle> {
+/** The production bundle with a console line per unhandled rejection, because workerd itself prints none. */
+async function instrumentedBundle(directory: string): Promise<Bundle> {
   const { script, settings } = await productionBundle();
   const source = await readFile(script, "utf8");
-  // Beside the Worker a Durable Object's class may be exported; it stays as it is.
+  // The bundle may also export a Durable Object class, which stays unchanged.
   const exported = /export\s*\{((?:[^}]*,)?)\s*([\w$]+) as default\s*\};?/;
-  const watched = source.replace(
+  const instrumented = source.replace(
     exported,
-    (_, others: string, app: string) => `export {${others}};${watch(app)}`,
+    (_, others: string, app: string) => `export {${others}};${instrumentation(app)}`,
   );
-  if (watched === source) throw new Error("the bundle's default export has another form");
+  if (instrumented === source) throw new Error("the bundle's default export has an unexpected form");
   const path = join(directory, "index.js");
-  await writeFile(path, watched);
+  await writeFile(path, instrumented);
   return { script: path, settings };
 }
 
-const watch = (app: string): string => `
-const complainOf = (what) => (reason) => console.error(what + ": " + (reason?.stack ?? reason));
-addEventListener("unhandledrejection", ({ reason }) => complainOf("unhandled rejection")(reason));
+const instrumentation = (app: string): string => `
+const logError = (kind) => (reason) => console.error(kind + ": " + (reason?.stack ?? reason));
+addEventListener("unhandledrejection", ({ reason }) => logError("unhandled rejection")(reason));
 export default {
   fetch(request, env, context) {
     const waitUntil = (promise) => {
-      Promise.resolve(promise).catch(complainOf("waitUntil rejected"));
+      Promise.resolve(promise).catch(logError("waitUntil rejected"));
       context.waitUntil(promise);
     };
     return ${app}.fetch(request, env, { waitUntil });
@@ -218,33 +221,33 @@ export default {
 };
 `;
 
-let models = 0;
-/** A model's name that no other call has: by it a call's record is found even where the client got no headers. */
-export const uniqueModel = (): string => `model-${(models += 1)}`;
+let modelCount = 0;
+/** A model name that no other call uses. It identifies a call's events even if the client received no headers. */
+export const uniqueModel = (): string => `model-${(modelCount += 1)}`;
 
 export type Call = {
-  /** The path, from the provider's name on. */
+  /** The path, starting with the provider's name. */
   readonly target: string;
-  /** Any other value goes as JSON. */
+  /** Other values are sent as JSON. */
   readonly body?: Uint8Array | string | object;
-  /** Instead of `body`: one HTTP chunk each. */
+  /** HTTP chunks to send instead of `body`. */
   readonly chunks?: readonly (Uint8Array | string)[];
   readonly headers?: readonly HeaderPair[];
 };
 
-/** Sends a call with the key that its provider wants, on a connection of its own. */
+/** Sends a call with the key that its provider expects, on a new connection. */
 export async function send(
   port: number,
   { target, body = "", chunks, headers = [] }: Call,
 ): Promise<RawConnection> {
   const connection = await openRaw(port);
   const bytes = typeof body === "string" || body instanceof Uint8Array ? body : JSON.stringify(body);
-  const what = chunks ? { chunks } : { body: bytes };
-  connection.send({ method: "POST", target, headers: [...credentials(target), ...headers], ...what });
+  const content = chunks ? { chunks } : { body: bytes };
+  connection.send({ method: "POST", target, headers: [...credentials(target), ...headers], ...content });
   return connection;
 }
 
-/** The key in the form that the dialect's clients send. */
+/** The key in the headers that the dialect's clients send. */
 export function credentials(target: string): HeaderPair[] {
   const key = target.includes("-central/") ? CLIENT_KEY : OWN_KEY;
   const json: HeaderPair = ["Content-Type", "application/json"];
@@ -256,17 +259,17 @@ export type Received = {
   readonly status: number;
   readonly headers: readonly HeaderPair[];
   readonly body: Uint8Array;
-  /** The answer reached its end; `false`: it broke off. */
+  /** `false` if the response was truncated. */
   readonly complete: boolean;
   values(name: string): string[];
   text(): string;
   readonly id: string;
 };
 
-/** The answer, when it is whole or has broken off. Broken off before the head was whole: the status is 0. */
+/** The response, once it is complete or truncated. The status is 0 if the head was truncated. */
 export async function receive(connection: RawConnection): Promise<Received> {
-  const done = () => parse(connection.received())?.whole === true;
-  const whole = await connection.readUntil(done).then(
+  const done = () => parse(connection.received())?.complete === true;
+  const complete = await connection.readUntil(done).then(
     () => true,
     (error: unknown) => {
       if (String(error).includes("the peer's side closed")) return false;
@@ -289,19 +292,19 @@ export async function receive(connection: RawConnection): Promise<Received> {
     status: Number(firstLine.split(" ")[1] ?? 0),
     headers,
     body,
-    complete: whole,
+    complete,
     values,
     text: () => new TextDecoder().decode(body),
     id: values("x-interception-id")[0] ?? "",
   };
 }
 
-/** Sends a call and receives its answer. */
+/** Sends a call and receives its response. */
 export async function exchange(port: number, call: Call): Promise<Received> {
   return receive(await send(port, call));
 }
 
-/** Sends a call and hands on the answer unread: for bodies of many megabytes, and for clients that do not read. */
+/** Sends a call and returns the unread response, for bodies of many megabytes and for clients that do not read. */
 export function openUnread(port: number, { target, body, headers = [] }: Call): Promise<IncomingMessage> {
   const all = [...credentials(target), ...headers].map(([name, value]) => [name, value]);
   return new Promise((resolve, reject) => {
@@ -311,7 +314,7 @@ export function openUnread(port: number, { target, body, headers = [] }: Call): 
   });
 }
 
-/** Reads an answer to its end without keeping it. */
+/** Reads a response to its end without keeping it. */
 export async function digest(
   pieces: AsyncIterable<Uint8Array>,
 ): Promise<{ readonly bytes: number; readonly sha256: string }> {
@@ -324,17 +327,17 @@ export async function digest(
   return { bytes, sha256: hash.digest("hex") };
 }
 
-/** Resolves as soon as what has come of the answer's body begins with `bytes`. */
+/** Resolves as soon as the received part of the response body starts with `bytes`. */
 export async function waitForBody(connection: RawConnection, bytes: Uint8Array | string): Promise<void> {
-  const wanted = typeof bytes === "string" ? Buffer.from(bytes).toString("latin1") : latin1(bytes);
-  await connection.readUntil(() => latin1(parse(connection.received())?.body ?? EMPTY).startsWith(wanted));
+  const expected = typeof bytes === "string" ? Buffer.from(bytes).toString("latin1") : latin1(bytes);
+  await connection.readUntil(() => latin1(parse(connection.received())?.body ?? EMPTY).startsWith(expected));
 }
 
 const EMPTY = new Uint8Array();
 
-type Parsed = { readonly head: string; readonly body: Uint8Array; readonly whole: boolean };
+type Parsed = { readonly head: string; readonly body: Uint8Array; readonly complete: boolean };
 
-/** What has come of one answer, its framing taken away; null where the head is not whole. */
+/** The received part of one response without its framing; `null` if the head is incomplete. */
 export function parse(received: Uint8Array): Parsed | null {
   const text = latin1(received);
   const headEnd = text.indexOf("\r\n\r\n");
@@ -343,25 +346,25 @@ export function parse(received: Uint8Array): Parsed | null {
   const from = headEnd + 4;
   if (/^transfer-encoding: *chunked$/im.test(head)) return { head, ...dechunk(text, from) };
   const length = Number(/^content-length: *(\d+)$/im.exec(head)?.[1] ?? 0);
-  const bodiless = /^HTTP\/1\.1 (?:1\d\d|204|304)/.test(head);
+  const hasNoBody = /^HTTP\/1\.1 (?:1\d\d|204|304)/.test(head);
   const body = received.slice(from, from + length);
-  return { head, body, whole: bodiless || body.length === length };
+  return { head, body, complete: hasNoBody || body.length === length };
 }
 
 function dechunk(text: string, from: number): Omit<Parsed, "head"> {
   const parts: string[] = [];
-  let whole = false;
+  let complete = false;
   for (let at = from; ;) {
     const lineEnd = text.indexOf("\r\n", at);
     if (lineEnd < 0) break;
     const size = Number.parseInt(text.slice(at, lineEnd), 16);
     if (size === 0) {
-      whole = text.startsWith("\r\n", lineEnd + 2);
+      complete = text.startsWith("\r\n", lineEnd + 2);
       break;
     }
     parts.push(text.slice(lineEnd + 2, lineEnd + 2 + size));
     at = lineEnd + 2 + size + 2;
     if (at > text.length) break;
   }
-  return { body: fromLatin1(parts.join("")), whole };
+  return { body: fromLatin1(parts.join("")), complete };
 }

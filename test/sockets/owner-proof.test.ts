@@ -8,7 +8,7 @@ import { startFakeCoder, type FakeCoder } from "../support/fake-coder.ts";
 import { rawRequest, type RawResponse } from "../support/raw-client.ts";
 import type { RawRequest } from "../support/raw-request.ts";
 import { toBytes, type HeaderPair } from "../support/wire.ts";
-import { judgesHeads } from "../support/workerd-build.ts";
+import { validatesHeads } from "../support/workerd-build.ts";
 import {
   bearer,
   BODY,
@@ -150,7 +150,7 @@ describe('with signature = "accept"', () => {
     await expectSigned(owner);
   });
 
-  it.runIf(judgesHeads)("A24 verifies the target of the request line when Host contains a path", async () => {
+  it.runIf(validatesHeads)("A24 verifies the target of the request line when Host contains a path", async () => {
     // The attack: a Host that contains a path, so that a gateway that trusts the joined URL verifies a target other than
     // the routed one.
     const owner = newOwner();

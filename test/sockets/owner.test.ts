@@ -4,7 +4,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { readOwnerHeader } from "../../src/gateway/initiator/owner-header.ts";
 import { between, seededRandom } from "../support/rechunk.ts";
 import { utf8, type HeaderPair } from "../support/wire.ts";
-import { judgesHeads } from "../support/workerd-build.ts";
+import { validatesHeads } from "../support/workerd-build.ts";
 import {
   ALICE,
   decodedByWorker,
@@ -385,7 +385,7 @@ describe("a rejected owner header", () => {
     await expectRejected("not_permitted", owner, "never-asserts");
   });
 
-  it.runIf(judgesHeads)("A16 refuses a bare CR, a NUL and a folded line before the Worker runs", async () => {
+  it.runIf(validatesHeads)("A16 refuses a bare CR, a NUL and a folded line before the Worker runs", async () => {
     // The attack: one header value that becomes two log lines.
     for (const value of ["a\rforged: 1", "a\0forged", "a\r\n forged"]) {
       const { response, forwarded } = await sendAsAgents([ownerHeader(value)]);

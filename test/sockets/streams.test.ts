@@ -22,7 +22,7 @@ import { startFakeUpstream, type UpstreamRequest } from "../support/fake-upstrea
 import { rawRequest } from "../support/raw-client.ts";
 import { byteByByte, everySplit, rechunk } from "../support/rechunk.ts";
 import { chunk, concat, toBytes, type HeaderPair } from "../support/wire.ts";
-import { seemsWhole } from "../support/workerd-build.ts";
+import { hidesTruncation } from "../support/workerd-build.ts";
 import {
   interceptorOptions,
   credentials,
@@ -450,7 +450,7 @@ describe("responses that end early", () => {
       const response = await exchanged(limited, api);
       expect([response.status, response.complete, response.text()]).toEqual([
         200,
-        seemsWhole,
+        hidesTruncation,
         clientText(api, after),
       ]);
       await upstreamClosed(await onlyRequest());
@@ -475,7 +475,7 @@ describe("responses that end early", () => {
       });
       expect((await limited.recorded("stalls")).end).toMatchObject({ outcome: "stalled", ...NO_TOKENS });
       await upstreamClosed(await onlyRequest());
-      const complete = seemsWhole && framing === "chunked";
+      const complete = hidesTruncation && framing === "chunked";
       expect([response.status, response.complete, response.text()]).toEqual([200, complete, '{"id":']);
     },
   );
@@ -494,7 +494,7 @@ describe("responses that end early", () => {
       await waitForBody(connection, clientText(api, 2));
       received.resolve();
       const response = await receive(connection);
-      expect([response.complete, response.text()]).toEqual([seemsWhole, clientText(api, 2)]);
+      expect([response.complete, response.text()]).toEqual([hidesTruncation, clientText(api, 2)]);
       expect((await standard.recorded(response.id)).end).toMatchObject({ outcome: "truncated", status: 200 });
     },
   );
@@ -508,7 +508,7 @@ describe("responses that end early", () => {
       for (let round = 0; round < 40; round += 1) {
         upstream.respondWith(respond.sseSteps(steps));
         const response = await exchanged(standard, api);
-        expect([response.complete, response.text()]).toEqual([seemsWhole, clientText(api, 2)]);
+        expect([response.complete, response.text()]).toEqual([hidesTruncation, clientText(api, 2)]);
         expect((await standard.recorded(response.id)).end).toMatchObject({ outcome: "truncated" });
       }
     },
@@ -522,7 +522,7 @@ describe("responses that end early", () => {
         respond.sseSteps([respond.body(api.events[0] ?? ""), respond.body(half), respond.fin()]),
       );
       const response = await exchanged(standard, api);
-      expect(response.complete).toBe(seemsWhole);
+      expect(response.complete).toBe(hidesTruncation);
       expect(clientText(api, 1) + half).toContain(response.text());
       expect(response.text().startsWith(clientText(api, 1))).toBe(true);
       expect((await standard.recorded(response.id)).end).toMatchObject({ outcome: "truncated", status: 200 });
@@ -560,7 +560,7 @@ describe("responses that end early", () => {
       upstream.respondWith(respond.truncated(200, short.events.join(""), 5, "text/event-stream"));
       const response = await exchanged(standard, api);
       // If the gateway removes an event, the provider's length no longer applies and the client gets chunks.
-      const complete = seemsWhole && api === CHAT_USAGE_INJECTED;
+      const complete = hidesTruncation && api === CHAT_USAGE_INJECTED;
       expect([response.status, response.complete, response.text()]).toEqual([
         200,
         complete,
@@ -611,7 +611,7 @@ describe("responses that end early", () => {
     async (api) => {
       upstream.respondWith(respond.sseSteps([...api.events.map(respond.body), respond.fin()]));
       const response = await exchanged(standard, api);
-      expect([response.complete, response.text()]).toEqual([seemsWhole, clientText(api)]);
+      expect([response.complete, response.text()]).toEqual([hidesTruncation, clientText(api)]);
       const { end } = await standard.recorded(response.id);
       // The response is complete, but its stream is not: both outcomes are correct.
       expect(["completed", "truncated"]).toContain(end.outcome);
@@ -719,7 +719,7 @@ describe("G7 a provider's error passes through unmodified: status, body, headers
       });
       expect([response.status, response.complete]).toEqual([
         status,
-        seemsWhole || provider === "openai-central",
+        hidesTruncation || provider === "openai-central",
       ]);
       expect((await standard.recorded(model)).end).toMatchObject({ outcome: "upstream_error", status });
     }
@@ -1690,7 +1690,7 @@ describe("clients that disconnect", () => {
       () => false,
       () => true,
     );
-    expect(brokeOff).toBe(!seemsWhole);
+    expect(brokeOff).toBe(!hidesTruncation);
     expect((await limited.recorded(model)).end).toMatchObject({
       outcome: "truncated",
       observation: "truncated",

@@ -38,20 +38,20 @@ export const runsCancel = !isOlder;
  * How an answer in chunks reaches the client that the provider or the Worker has broken off: the older build ends it as
  * if it were whole, with a bare `return fetch(…)` too. Only one of declared length breaks off there.
  */
-export const seemsWhole = isOlder;
+export const hidesTruncation = isOlder;
 
 /**
  * Whether heads are judged before the Worker is asked as today. The older build makes one URL of Host and target by
  * itself (500 where that fails, `/./` and `/../` gone before we see them), takes a bare CR for a line's end and 200 KB of
  * headers for too many. What is skipped for it rests on this; test/sockets/routing.test.ts, nothing but this, is not run.
  */
-export const judgesHeads = !isOlder;
+export const validatesHeads = !isOlder;
 
 /** Whether header bytes that are no UTF-8 are read as U+FFFD. The older build reads them as Latin-1. */
 export const replacesBadUtf8 = !isOlder;
 
 /** What workerd itself prints where a peer speaks no HTTP or has left: the older build, with a stack of addresses. */
-export function isOwnComplaint(line: string): boolean {
+export function isRuntimeErrorLine(line: string): boolean {
   return (
     isOlder && /^(?:Uncaught exception: |e = |kj::getCaughtExceptionAsKj\(\) = )kj\/[^]*\nstack: /.test(line)
   );
