@@ -3,20 +3,18 @@
  * collected so far (step 4). It returns the initiator, the attribution, how both were decided, and the proof that is
  * still needed. It performs no I/O, logs nothing and refuses nothing.
  */
+import type {
+  AssertionRule,
+  Attribution,
+  Candidate,
+  DirectoryResult,
+  OwnerRejection,
+  SignatureResult,
+} from "../../events/vocabulary.ts";
 import type { OwnerClaim } from "./owner-claim.ts";
 import type { DirectoryLookup } from "./directory.ts";
-import type { OwnerRejection } from "./owner-header.ts";
-import { checkPermission, type AssertionRules, type Rule } from "./rules.ts";
+import { checkPermission, type AssertionRules } from "./rules.ts";
 import { isFresh } from "./signature.ts";
-
-/**
- * The strength of the evidence for the initiator.
- * - `signed`: an owner header with a verified signature, from an actor that may assert.
- * - `asserted`: a valid, unsigned owner header from an actor that may assert. The actor's word is the only evidence.
- * - `authenticated`: the actor itself, verified by an identity source.
- * - `unverified`: the actor itself, known only by a fingerprint of its own provider key.
- */
-export type Attribution = "signed" | "asserted" | "authenticated" | "unverified";
 
 export type Initiator = {
   readonly id: string;
@@ -27,17 +25,10 @@ export type Initiator = {
 
 /** How the decision was made. A check is null if an earlier check had already decided. */
 export type Trace = {
-  readonly rule: Rule | null;
-  readonly signature: "off" | "absent" | "valid" | OwnerRejection | null;
-  readonly directory: "off" | DirectoryLookup["status"] | null;
+  readonly rule: AssertionRule | null;
+  readonly signature: SignatureResult | null;
+  readonly directory: DirectoryResult | null;
   readonly candidates: readonly Candidate[];
-};
-
-/** A possible initiator. A rejected owner has no id here: its value is never recorded. */
-export type Candidate = {
-  readonly who: "owner" | "actor";
-  readonly id: string | null;
-  readonly rejection_reason: OwnerRejection | "overridden" | null;
 };
 
 /** The results of the checks that need more than the headers. A result is absent until its check has run. */

@@ -1,8 +1,8 @@
 /**
  * After the owner decision: whether a request whose owner was rejected is refused, or continues on the actor's account.
  */
+import type { OwnerRejection } from "../../events/vocabulary.ts";
 import { Refusal } from "../../shared/refusal.ts";
-import type { OwnerRejection } from "./owner-header.ts";
 import type { AssertionRules } from "./rules.ts";
 
 const SIGNATURE_REJECTIONS: ReadonlySet<OwnerRejection> = new Set<OwnerRejection>([

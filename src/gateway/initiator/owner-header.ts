@@ -2,25 +2,8 @@
  * The grammar of the owner header and of Coder's other id headers. `readOwnerHeader` returns the owner's id in its one
  * canonical form, or the reason why the value is not one. Whether an actor may name an owner is decided in `rules.ts`.
  */
+import type { OwnerRejection } from "../../events/vocabulary.ts";
 import { isRfcVariant, isUuid, isVersion4 } from "../../shared/uuid.ts";
-
-/** Why an owner header was not accepted. */
-export type OwnerRejection =
-  | "client" // the client is not Coder Agents
-  | "not_permitted" // this actor may not assert owners
-  | "multiple" // more than one value
-  | "form" // not 8-4-4-4-12 hexadecimal digits
-  | "version" // a UUID, but not version 4
-  | "variant" // version 4, but not the variant of RFC 9562
-  | "signature_required" // unsigned, and the rules accept only signed owners
-  | "signature_malformed" // not exactly one timestamp and one signature of version 1
-  | "signature_expired" // signed more than 300 s ago, or more than 300 s in the future
-  | "signature_invalid" // made with another secret, or for another request
-  | "directory_unknown" // the directory has no such user
-  | "directory_inactive" // the user is not active
-  | "directory_down" // the directory could not be queried
-  | "replayed" // the same signature was accepted before
-  | "replay_unavailable"; // the replay cache could not be queried
 
 /** Coder's id headers as the client sent them; null where a header is absent. */
 export type CoderIdHeaders = {

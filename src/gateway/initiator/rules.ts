@@ -2,6 +2,7 @@
  * The owner decision, step 2 of 4: permission. `OWNER_ASSERTION` as the gateway applies it: which actors may assert an
  * owner, and which further checks (signature, directory, replay cache) an owner must pass.
  */
+import type { AssertionRule } from "../../events/vocabulary.ts";
 import type { Actor } from "../identity/identity.ts";
 
 export type AssertionRules = {
@@ -24,9 +25,6 @@ export type ListedActor = {
   readonly source: string | null;
 };
 
-/** The rule that permitted the actor to assert an owner, or denied it. */
-export type Rule = "any" | "service" | "listed" | "credential" | "delegation" | "off";
-
 /**
  * Decides whether the actor may assert an owner. The credential's own `mayAssert` restricts `any` and `service`, and
  * counts as an entry of the list. Nothing overrides `off`. A gateway with a valid delegation key counts as
@@ -43,7 +41,7 @@ export function checkPermission(
   actor: Actor,
   isDelegating: boolean,
   { allow, actors }: AssertionRules,
-): { readonly permitted: boolean; readonly rule: Rule } {
+): { readonly permitted: boolean; readonly rule: AssertionRule } {
   if (allow === "off") return { permitted: false, rule: "off" };
   if (actor.mayAssert === false) return { permitted: false, rule: "credential" };
   if (isDelegating) return { permitted: true, rule: "delegation" };

@@ -1,5 +1,5 @@
 /** The filters of every endpoint that lists or counts interceptions. */
-import type { Attribution } from "../../gateway/initiator/decision.ts";
+import type { Attribution } from "../../events/vocabulary.ts";
 import type { Outcome } from "../../gateway/observation/outcome.ts";
 import {
   equals,

@@ -12,7 +12,7 @@ import {
   type Proof,
   type Initiator,
 } from "../../../src/gateway/initiator/decision.ts";
-import type { OwnerRejection } from "../../../src/gateway/initiator/owner-header.ts";
+import type { OwnerRejection } from "../../../src/events/vocabulary.ts";
 import { checkPermission, type AssertionRules } from "../../../src/gateway/initiator/rules.ts";
 import { verifyAssertion, type Verifiers } from "../../../src/gateway/initiator/verify-assertion.ts";
 import { actor, claim, CODER_AGENTS_UA, fingerprint, OWNER, rules } from "../../support/in-workerd/values.ts";

@@ -1,5 +1,5 @@
 /** GET /overrides: owner assertions, both accepted and rejected. */
-import type { OwnerRejection } from "../../../gateway/initiator/owner-header.ts";
+import type { OwnerRejection } from "../../../events/vocabulary.ts";
 import { Refusal } from "../../../shared/refusal.ts";
 import { endpoint } from "../kit/endpoint.ts";
 import { OVERRIDE } from "../fields.ts";
