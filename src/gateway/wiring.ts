@@ -72,7 +72,7 @@ export function createVerifiers(
 ): Verifiers {
   return {
     verify: signingKeys.length > 0 ? createSignatureVerifier(signingKeys) : null,
-    directory: directory && createCoderDirectory(directory, platform),
+    directory: directory && createCoderDirectory(directory, platform.fetch, platform.now, platform.logError),
     replayCache: nonces && durableReplayCache(nonces, platform.logError),
     now: platform.now,
   };

@@ -31,7 +31,7 @@ const MISCONFIGURED = new Refusal("misconfigured");
 
 /** `fetch` and the RPC methods can be called over a service binding; the Internet reaches only `fetch`. */
 export default class RecordsWorker extends WorkerEntrypoint<Env> implements RecordsService {
-  async fetch(request: Request): Promise<Response> {
+  override async fetch(request: Request): Promise<Response> {
     const records = recordsFor(this.env);
     if (!("issues" in records)) return records.fetch(request);
     logIssues(records);
@@ -50,7 +50,7 @@ export default class RecordsWorker extends WorkerEntrypoint<Env> implements Reco
     return { code: MISCONFIGURED.code, data: {} };
   }
 
-  async queue(batch: MessageBatch): Promise<void> {
+  override async queue(batch: MessageBatch): Promise<void> {
     const records = recordsFor(this.env);
     if (!("issues" in records)) return records.consume(batch);
     // Not by throwing: the queue would deliver again at once, and use up all attempts in minutes.
@@ -58,7 +58,7 @@ export default class RecordsWorker extends WorkerEntrypoint<Env> implements Reco
     batch.retryAll({ delaySeconds: MISCONFIGURED_RETRY_S });
   }
 
-  async scheduled({ scheduledTime }: ScheduledController): Promise<void> {
+  override async scheduled({ scheduledTime }: ScheduledController): Promise<void> {
     await this.#records().maintain(scheduledTime);
   }
 
