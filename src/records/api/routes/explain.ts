@@ -2,7 +2,8 @@
  * POST /explain: documented here with the rest of the API, and served by the gateway, because only the gateway can decide
  * about a request.
  */
-import { EXPLAIN_INPUT_SCHEMA, EXPLAIN_RULES, EXPLANATION_SCHEMA } from "../../../events/explanation.ts";
+import { EXPLAIN_INPUT_SCHEMA, EXPLANATION_SCHEMA } from "../../../events/explanation-schema.ts";
+import { EXPLAIN_RULES } from "../../../events/explanation.ts";
 import { endpoint } from "../kit/endpoint.ts";
 
 export const explain = endpoint({
