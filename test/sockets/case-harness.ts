@@ -363,7 +363,7 @@ function only<T>(items: readonly T[]): T {
 /** A linear parser needs a hundredth of this for the tested inputs; a quadratic one needs an hour. */
 const HANG_MS = 5_000;
 
-/** Returns `read(value)`. @throws if it hangs. Only `vm` can interrupt a regular expression, which blocks the thread. */
+/** Returns `read(value)`. @throws if it hangs. A regular expression blocks the thread; only `vm` can interrupt it. */
 export function withoutHanging<T>(read: (value: string) => T, value: string): T {
   return runInNewContext("read(value)", { read, value }, { timeout: HANG_MS }) as T;
 }

@@ -1,4 +1,4 @@
-/** Part B of the catalogue: which software is calling, by its own word, and where its session's id is found. */
+/** Part B of the catalogue: detection of the client from its headers, and of its session id. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { utf8, type HeaderPair } from "../support/wire.ts";
 import { replacesBadUtf8 } from "../support/workerd-build.ts";
@@ -23,7 +23,7 @@ afterAll(() => harness.close());
 
 const agent = (userAgent: string): HeaderPair => ["User-Agent", userAgent];
 
-/** The start of an interception with these headers; the provider gets the User-Agent as it was sent. */
+/** The start event of an interception with these headers. The provider must receive the User-Agent unmodified. */
 async function startWith(
   headers: readonly HeaderPair[],
   body = BODY,
@@ -44,7 +44,7 @@ async function startWith(
   return start;
 }
 
-describe("who is calling", () => {
+describe("the client", () => {
   it.each([
     ["B1", "coder-agents/v2.24.0 (linux/amd64)"],
     ["B1", "coder-agents/v0.0.0-devel"],
@@ -53,7 +53,7 @@ describe("who is calling", () => {
     ["B1", "coder-agents/v2.24.0 (linux/amd64, static)"],
     ["B2", "Coder-Agents/v2.24.0 (linux/amd64)"],
     ["B2", "CODER-AGENTS/V2.24.0"],
-  ])("%s %j is Coder Agents", async (_, userAgent) => {
+  ])("%s detects Coder Agents from %j", async (_, userAgent) => {
     const start = await startWith([agent(userAgent)]);
     expect([start.client, start.user_agent]).toEqual(["Coder Agents", userAgent]);
   });
@@ -74,7 +74,7 @@ describe("who is calling", () => {
     ["B4", "coder-agents/v2,"],
     ["B4", ", coder-agents/v2"],
     ["B4", "coder-agents/v2 (linux), curl/8.5.0 (linux)"],
-  ])("%s %j is not: Unknown", async (_, userAgent) => {
+  ])("%s does not detect a client from %j", async (_, userAgent) => {
     expect((await startWith([agent(utf8(userAgent))])).client).toBe("Unknown");
   });
 
@@ -83,12 +83,12 @@ describe("who is calling", () => {
     [["curl/8.5.0", "coder-agents/v2"]],
     [["coder-agents/v2", "coder-agents/v2"]],
     [["claude-cli/2.1.0", "coder-agents/v2"]],
-  ])("B4 two User-Agent headers (%j) are nobody: Unknown", async (userAgents) => {
+  ])("B4 detects no client from two User-Agent headers (%j)", async (userAgents) => {
     expect((await startWith(userAgents.map(agent))).client).toBe("Unknown");
   });
 
-  it("B4 two User-Agent headers are nobody whose owner header counts", async () => {
-    // The attack: a client whose own User-Agent cannot be changed gets a second one added on its way.
+  it("B4 rejects the owner header of a request with two User-Agent headers", async () => {
+    // The attack: a proxy adds a second User-Agent to the requests of a client that cannot change its own.
     const owner = newOwner();
     harness.registerSecret(owner);
     const start = await startWith([agent("coder-agents/v2"), agent("curl/8.5.0"), ownerHeader(owner)]);
@@ -100,7 +100,7 @@ describe("who is calling", () => {
     ["missing", []],
     ["empty", [agent("")]],
     ["blank", [["user-agent", "   "]]],
-  ] as const)("B5 %s: Unknown, and no User-Agent is recorded", async (_, headers) => {
+  ] as const)("B5 detects no client and records no User-Agent if it is %s", async (_, headers) => {
     const target = "/own-openai/v1/chat/completions";
     expectForwarded(await harness.send({ target, headers: [bearer(OWN.openai), ...headers], body: BODY }));
     const start = await harness.event("interception_start");
@@ -109,15 +109,15 @@ describe("who is calling", () => {
 
   it.each([
     ["8 KB of a name", "x".repeat(8192)],
-    ["8 KB that begin as Coder Agents", `coder-agents/v2 ${"x".repeat(8192)}`],
+    ["8 KB that start like Coder Agents", `coder-agents/v2 ${"x".repeat(8192)}`],
     ["8 KB of comments", `coder-agents/v2 ${"(a, b) ".repeat(1170)}`.trim()],
     ["8 KB of open brackets", "(".repeat(8192)],
     ["8 KB of two-byte letters", utf8("é".repeat(4096))],
     ["8 KB of surrogate pairs", utf8(`x${"😀".repeat(2048)}`)],
-  ])("B5 %s: Unknown, cut short in the record", async (_, userAgent) => {
+  ])("B5 detects no client from %s, and truncates the recorded User-Agent", async (_, userAgent) => {
     const start = await startWith([agent(userAgent)]);
     expect(start.client).toBe("Unknown");
-    // Not through a pair.
+    // The cut must not split a surrogate pair.
     const recorded = start.user_agent as string;
     expect(recorded).toHaveLength(
       decodedByWorker(userAgent).charCodeAt(255) >> 10 === 0xd800 >> 10 ? 255 : 256,
@@ -135,14 +135,17 @@ describe("who is calling", () => {
     ["Unicode line ends", utf8("coder-agents/v2 \u2028forged\u2029")],
     ...(replacesBadUtf8 ? [["a lone surrogate's bytes", "coder-agents/v2 \xed\xa0\x80"]] : []),
     ["format strings", "coder-agents/v2 %s %o %c ${jndi:ldap://x} {{7*7}}"],
-  ])("B6 %s in it: each event stays one line of JSON, and says what was sent", async (_, userAgent) => {
-    expect((await startWith([agent(userAgent)])).user_agent).toBe(decodedByWorker(userAgent));
-    const types = harness.interceptor.events().map((event) => event.record_type as string);
-    expect(types).not.toContain("forged_event");
-  });
+  ])(
+    "B6 keeps each event one line of JSON and records the User-Agent unmodified if it contains %s",
+    async (_, userAgent) => {
+      expect((await startWith([agent(userAgent)])).user_agent).toBe(decodedByWorker(userAgent));
+      const types = harness.interceptor.events().map((event) => event.record_type as string);
+      expect(types).not.toContain("forged_event");
+    },
+  );
 });
 
-/** The table of clients as it stands in the project's notes: User-Agents as the clients send them. */
+/** One row per known client, with headers as the client sends them. */
 const SESSION = "sess-0f6b2a44";
 type Known = readonly [client: string, headers: readonly HeaderPair[], session: string | null];
 const KNOWN: readonly Known[] = [
@@ -177,29 +180,29 @@ const KNOWN: readonly Known[] = [
 ];
 
 describe("the known clients", () => {
-  it.each(KNOWN)("B1 %s is told by %j, its session likewise", async (client, headers, session) => {
+  it.each(KNOWN)("B1 detects %s and its session id from %j", async (client, headers, session) => {
     const start = await startWith(headers);
     expect([start.client, start.client_session_id]).toEqual([client, session]);
   });
 
   it.each([
     ["a JSON string", JSON.stringify({ device_id: "d", session_id: SESSION }), SESSION],
-    ["text that ends in it", `user_0a1b_account__session_${SESSION}`, SESSION],
-    ["text that holds it twice", `user_session_0_session_${SESSION}`, SESSION],
+    ["text that ends with it", `user_0a1b_account__session_${SESSION}`, SESSION],
+    ["text that contains it twice", `user_session_0_session_${SESSION}`, SESSION],
     ["JSON without it", JSON.stringify({ device_id: "d" }), null],
     ["JSON with a number", JSON.stringify({ session_id: 5 }), null],
     ["broken JSON", '{"session_id":', null],
     ["JSON null", "null", null],
     ["text without it", "user_0a1b", null],
     ["over 4 KB", `${"u".repeat(4096)}_session_${SESSION}`, null],
-  ])("B1 Claude Code's session is found in metadata.user_id: %s", async (_, user_id, session) => {
+  ])("B1 reads Claude Code's session id from metadata.user_id: %s", async (_, user_id, session) => {
     const body = JSON.stringify({ model: "claude", messages: [], metadata: { user_id } });
     const start = await startWith([agent("claude-cli/2.1.330")], body);
     expect([start.client, start.client_session_id]).toEqual(["Claude Code", session]);
   });
 
   it.each([[{ user_id: 5 }], [{ user_id: { session_id: "x" } }], [null], [[]], ["_session_x"], [{}]])(
-    "B1 metadata of another shape (%j) holds no session",
+    "B1 finds no session id in metadata of another shape (%j)",
     async (metadata) => {
       const body = JSON.stringify({ model: "claude", messages: [], metadata });
       expect((await startWith([agent("claude-cli/2.1.330")], body)).client_session_id).toBeNull();
@@ -208,16 +211,16 @@ describe("the known clients", () => {
 
   it.each([
     ["10 KB", "s".repeat(10_240)],
-    ["a blank inside", "a b"],
+    ["a space inside", "a b"],
     ["control characters", "a\x1b[31mb"],
     ["other letters", utf8("sitzung-ü")],
     ["nothing", ""],
-  ])("B6 a session id of another form (%s) is not recorded", async (_, session) => {
+  ])("B6 does not record a session id of an invalid form (%s)", async (_, session) => {
     const start = await startWith([agent("codex_exec/0.169.0"), ["session-id", session]]);
     expect([start.client, start.client_session_id]).toEqual(["Codex", null]);
   });
 
-  it("B6 a session id made to forge a record stays a piece of text in it", async () => {
+  it("B6 records a session id that tries to forge fields as plain text", async () => {
     const session = '","initiator_id":"forged"}{';
     const start = await startWith([agent("codex_exec/0.169.0"), ["session-id", session]]);
     expect(start.client_session_id).toBe(session);

@@ -1,7 +1,7 @@
 /**
  * An isolate that dies: the process of the production bundle is killed in the middle of a stream, or as soon as the log
- * has the end of a client that has left. What is there by then is all there ever is. The moments that no process can be
- * caught in for certain are test/gateway/app/cut-off.test.ts's.
+ * has the end event after a client disconnect. Only events written by then survive. test/gateway/app/cut-off.test.ts
+ * covers the moments at which a process cannot be killed reliably.
  */
 import { afterAll, afterEach, describe, expect, it } from "vitest";
 import type { InterceptionEnd, InterceptorEvent } from "../../src/events/event.ts";
@@ -31,13 +31,13 @@ const FIRST = respond.event({
 const OWNER = "7f3c2a10-1234-4abc-9def-000000000001";
 const CHAT = "/openai/v1/chat/completions";
 
-/** A stream whose first event has reached its client, and of which nothing more comes. */
-async function inMidStream(queue: InterceptorOptions["queue"], asked: boolean) {
+/** A stream that hangs after its first event has reached the client. */
+async function openHangingStream(queue: InterceptorOptions["queue"], clientRequestsUsage: boolean) {
   upstream.respondWith(respond.sseSteps([respond.body(FIRST), respond.hang()]));
   const options: InterceptorOptions = { ...interceptorOptions(upstream.url), ...(queue && { queue }) };
   const interceptor = await startInterceptor(options);
   running.push(interceptor);
-  const usage = asked ? { stream_options: { include_usage: true } } : {};
+  const usage = clientRequestsUsage ? { stream_options: { include_usage: true } } : {};
   const connection = await send(interceptor.port, {
     target: CHAT,
     body: { model: uniqueModel(), stream: true, messages: [{ role: "user", content: PROMPT }], ...usage },
@@ -53,27 +53,28 @@ async function inMidStream(queue: InterceptorOptions["queue"], asked: boolean) {
 const typesOf = (events: readonly InterceptorEvent[]): string[] =>
   events.map(({ record_type }) => record_type);
 const END = "interception_end";
-const BEGINNING = ["initiator_override", "interception_start"];
+const START_EVENTS = ["initiator_override", "interception_start"];
 
-const WAYS = [
-  ["watched beside", true],
-  ["carried through", false],
+/** The gateway observes a copy of the stream if the client requests usage, else it removes the usage event itself. */
+const OBSERVATION_MODES = [
+  ["observed by tee", true],
+  ["coalesced", false],
 ] as const;
 
-describe("killed in mid-stream", () => {
-  it.each(WAYS)(
-    "the log and the queue have who asked, for whom and for what; nothing has an end, and nobody a whole answer: %s",
-    async (_, asked) => {
-      const { interceptor, connection } = await inMidStream("taking", asked);
+describe("killed in the middle of a stream", () => {
+  it.each(OBSERVATION_MODES)(
+    "log and queue have the override and the start, no sink has an end, and the client response is truncated: %s",
+    async (_, clientRequestsUsage) => {
+      const { interceptor, connection } = await openHangingStream("taking", clientRequestsUsage);
       await until(
-        () => interceptor.queued().length >= BEGINNING.length || undefined,
-        () => "the queue was never given the start",
+        () => interceptor.queued().length >= START_EVENTS.length || undefined,
+        () => "the queue never received the start",
       );
       await interceptor.close();
-      const { complete: whole, text } = await receive(connection);
-      expect([whole, text()]).toEqual([false, FIRST]);
+      const { complete, text } = await receive(connection);
+      expect([complete, text()]).toEqual([false, FIRST]);
       await upstream.waitForAllClosed();
-      expect(typesOf(interceptor.events())).toEqual(BEGINNING);
+      expect(typesOf(interceptor.events())).toEqual(START_EVENTS);
       expect(interceptor.queued()).toEqual(
         interceptor.events().map(({ message: _message, ...event }: Logged) => event),
       );
@@ -82,22 +83,22 @@ describe("killed in mid-stream", () => {
   );
 });
 
-/** A line of the log has its message beside the event. */
+/** A log line has `message` in addition to the event's fields. */
 type Logged = InterceptorEvent & { readonly message?: string };
 
-describe("killed as soon as the log has the end of a client that has left", () => {
-  it.each(WAYS)(
-    "though the queue never answers, log and Analytics Engine have it whole: %s",
-    async (_, asked) => {
-      const { interceptor, connection } = await inMidStream("hanging", asked);
+describe("killed as soon as the log has the end after a client disconnect", () => {
+  it.each(OBSERVATION_MODES)(
+    "log and Analytics Engine have the complete end although the queue hangs: %s",
+    async (_, clientRequestsUsage) => {
+      const { interceptor, connection } = await openHangingStream("hanging", clientRequestsUsage);
       connection.abort();
       const events = await interceptor.waitForEvents((all) =>
         all.some(({ record_type }) => record_type === END),
       );
-      // Both are written in the same turn: what has been printed since is on its way to us.
+      // Both are written in the same turn of the event loop, so the point is already printed or about to be.
       await until(
         () => interceptor.points("INTERCEPTIONS").length > 0 || undefined,
-        () => "Analytics Engine never had the end",
+        () => "Analytics Engine never received the end",
       );
       await interceptor.close();
       const end = events.find((event): event is InterceptionEnd => event.record_type === END);
@@ -113,12 +114,12 @@ describe("killed as soon as the log has the end of a client that has left", () =
     },
   );
 
-  it("where the queue answers, it has what the log has", async () => {
-    const { interceptor, connection } = await inMidStream("taking", true);
+  it("the queue has the same events as the log if it accepts them", async () => {
+    const { interceptor, connection } = await openHangingStream("taking", true);
     connection.abort();
     await until(
       () => typesOf(interceptor.queued()).includes(END) || undefined,
-      () => "the queue never had the end",
+      () => "the queue never received the end",
     );
     await interceptor.close();
     expect(typesOf(interceptor.queued()).toSorted()).toEqual(typesOf(interceptor.events()).toSorted());

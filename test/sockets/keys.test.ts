@@ -1,4 +1,4 @@
-/** `npm run keys` with a store, as a person runs it, and a Worker under `wrangler dev` that reads the same store. */
+/** `npm run keys` with a store, run as a command, and a Worker under `wrangler dev` that reads the same store. */
 import { execFile } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -15,7 +15,7 @@ import { until } from "../support/deadline.ts";
 import { startFakeUpstream, type FakeUpstream } from "../support/fake-upstream.ts";
 
 let folder: string;
-let place: readonly string[];
+let storeOptions: readonly string[];
 let upstream: FakeUpstream;
 let url: string;
 let stop: () => Promise<void>;
@@ -28,7 +28,7 @@ beforeAll(async () => {
   upstream = await startFakeUpstream();
   const config = join(folder, "wrangler.json");
   await writeFile(config, JSON.stringify(wranglerConfig(upstream.url)));
-  place = ["--config", config, "--persist-to", join(folder, "state")];
+  storeOptions = ["--config", config, "--persist-to", join(folder, "state")];
   const [port] = await twoFreePorts();
   url = `http://127.0.0.1:${port}`;
   const worker = startWorker({
@@ -58,7 +58,7 @@ function wranglerConfig(upstreamUrl: string): object {
     kv_namespaces: [{ binding: "KEYS" }],
     vars: {
       PROVIDERS: { openai: { type: "openai", base_url, keys: ["CENTRAL_KEY"] } },
-      // What KV itself may keep is not played by wrangler: here a revoked key is refused at once.
+      // wrangler does not emulate KV's own cache, so a revoked key is rejected at once here.
       IDENTITY: [{ source: "keys", store: "KEYS", cache_ttl_s: 0 }],
       CENTRAL_KEY: CENTRAL,
     },
@@ -67,7 +67,7 @@ function wranglerConfig(upstreamUrl: string): object {
 
 type Run = { readonly code: number; readonly stdout: string; readonly stderr: string };
 
-/** Runs `npm run keys` with these arguments, as people get it. */
+/** Runs `npm run keys` with these arguments, through its launcher. */
 function keys(...args: readonly string[]): Promise<Run> {
   const command = [join(PROJECT, "tools/run.mjs"), "keys", ...args];
   return new Promise((resolve) => {
@@ -76,7 +76,7 @@ function keys(...args: readonly string[]): Promise<Run> {
     );
   });
 }
-const inStore = (...args: readonly string[]): Promise<Run> => keys(...args, ...place);
+const inStore = (...args: readonly string[]): Promise<Run> => keys(...args, ...storeOptions);
 
 async function newKey(actor: string, ...more: readonly string[]): Promise<{ key: string; entry: KeyEntry }> {
   const { stdout, stderr } = await inStore("new", "--actor", actor, ...more, "--store", "--json");
@@ -94,11 +94,11 @@ async function statusOf(key: string): Promise<number> {
 const listed = async (): Promise<readonly StoredKey[]> =>
   JSON.parse((await inStore("list", "--json")).stdout) as StoredKey[];
 
-/** The longest there may be, in characters that take three bytes each. */
+/** A name of the maximum length, in characters of three bytes each. */
 const NAME = "語".repeat(200);
 
-describe("a key's life in the store", () => {
-  it("made, it opens; listed, it is named and not told; revoked, it does not open", async () => {
+describe("the lifecycle of a key in the store", () => {
+  it("accepts a new key, lists its entry without the key, and rejects it once revoked", async () => {
     const { key, entry } = await newKey("alice", "--name", NAME, "--may-assert");
     expect(entry).toEqual({ sha256: sha256(key), actor: "alice", kind: "user", name: NAME, assert: true });
     expect(await statusOf(key)).toBe(200);
@@ -121,43 +121,43 @@ describe("a key's life in the store", () => {
     expect(await statusOf(key)).toBe(401);
   });
 
-  it("an actor's keys are revoked together, and nobody else's", async () => {
+  it("revokes all keys of one actor and no keys of other actors", async () => {
     const [first, second, other] = [await newKey("bob"), await newKey("bob"), await newKey("bobby")];
     expect((await inStore("revoke", "bob")).code).toBe(0);
-    expect((await listed()).map((one) => one.sha256)).toEqual([other.entry.sha256]);
+    expect((await listed()).map((entryInStore) => entryInStore.sha256)).toEqual([other.entry.sha256]);
     expect([await statusOf(first.key), await statusOf(second.key), await statusOf(other.key)]).toEqual([
       401, 401, 200,
     ]);
   });
 
-  it("an entry that somebody spoiled is refused, and the Worker says which", async () => {
+  it("rejects a key whose entry is invalid, and logs an error that names the entry", async () => {
     const { key, entry } = await newKey("erin");
-    const spoiled = JSON.stringify({ ...entry, kind: "CANARY" });
+    const invalid = JSON.stringify({ ...entry, kind: "CANARY" });
     const run = await runWrangler([
       "kv",
       "key",
       "put",
       entry.sha256,
-      spoiled,
+      invalid,
       "--binding",
       "KEYS",
       "--local",
-      ...place,
+      ...storeOptions,
     ]);
     expect(run.ok).toBe(true);
     expect(await statusOf(key)).toBe(401);
-    const said = await until(
+    const error = await until(
       () => printed.find((line) => line.includes(entry.sha256.slice(0, 16))),
-      () => `no complaint:\n${printed.join("\n")}`,
+      () => `no error line:\n${printed.join("\n")}`,
     );
-    expect(said).toContain('kind must be "user" or "service"');
+    expect(error).toContain('kind must be "user" or "service"');
     expect(printed.join("\n")).not.toContain("CANARY");
   });
 });
 
-describe("what cannot be done is said in a sentence, and a status", () => {
+describe("a failing command prints one line on stderr and sets the exit code", () => {
   it.each([
-    [["revoke", "nobody"], 1, /^No key has that id .*nobody\.\n$/],
+    [["revoke", "mallory"], 1, /^No key has that id .*mallory\.\n$/],
     [["revoke", "0123abc"], 1, /^No key has that id/],
     [["revoke"], 2, /^Revoke which\?/],
     [["revoke", "a", "b"], 2, /^There is nothing to do with "b"\./],
@@ -166,17 +166,17 @@ describe("what cannot be done is said in a sentence, and a status", () => {
     [["list", "--binding", "NOPE"], 1, /KV namespace NOPE/],
     [["new", "--actor", "a", "--local"], 2, /go with --store/],
     [["new", "--actor", "byok:0"], 2, /is no actor's id/],
-    [[], 2, /^Ask for /],
+    [[], 2, /"new", "list", "revoke" or "admin"/],
     [["--nope"], 2, /--nope/],
-  ])("%j", async (args, code, sentence) => {
+  ])("%j", async (args, code, message) => {
     const run = await inStore(...args);
     expect([run.code, run.stdout]).toEqual([code, ""]);
-    expect(run.stderr).toMatch(sentence);
+    expect(run.stderr).toMatch(message);
     expect(run.stderr).not.toContain("\u001B");
     expect(run.stderr.trimEnd().split("\n")).toHaveLength(1);
   });
 
-  it("a key that could not be stored is not shown", async () => {
+  it("does not print a key that could not be stored", async () => {
     const { code, stdout, stderr } = await keys("new", "--actor", "a", "--store", "--binding", "NOPE");
     expect([code, stdout]).toEqual([1, ""]);
     expect(stderr).not.toContain("aei_");
@@ -188,10 +188,10 @@ const stored = (key: string, actor: string): StoredKey => {
   return { sha256: digest, about: { ...about, created: "2026-11-23T12:00:00.000Z" } };
 };
 
-describe("which keys are meant", () => {
+describe("chooseKeys", () => {
   const [a, b] = [stored("aei_a", "alice"), stored("aei_b", "bob")];
 
-  it("an id that is ambiguous, or an actor's too, is none", () => {
+  it("rejects an id that is ambiguous or is also an actor", () => {
     const twin = { ...b, sha256: a.sha256.slice(0, 12) + b.sha256.slice(12) };
     expect(chooseKeys(a.sha256.slice(0, 12), [a, twin])).toMatch(/begins several ids/);
     expect(chooseKeys(a.sha256.slice(0, 16), [a, twin])).toEqual([a]);
@@ -199,12 +199,12 @@ describe("which keys are meant", () => {
     expect(chooseKeys(a.sha256.slice(0, 8), [a, named])).toMatch(/is an actor and begins/);
   });
 
-  it("a Coder user's id is one however it is typed", () => {
+  it("matches a Coder user id in any case", () => {
     const user = stored("aei_u", "7f3c2a10-1234-4abc-9def-000000000001");
     expect(chooseKeys("7F3C2A10-1234-4ABC-9DEF-000000000001", [a, user])).toEqual([user]);
   });
 
-  it("an entry that tells nothing of itself can still be named by its id", () => {
+  it("finds an entry without metadata by its id", () => {
     const bare = { ...a, about: null };
     expect(chooseKeys(a.sha256.slice(0, 8), [bare, b])).toEqual([bare]);
   });
