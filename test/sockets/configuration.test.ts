@@ -1,9 +1,9 @@
-/* oxlint-disable vitest/expect-expect -- expectForwarded, expectRefusal and their like are assertions */
+/* oxlint-disable vitest/expect-expect -- helpers such as expectForwarded and expectRefusal assert */
 /**
- * Part J of the catalogue, as the deployed Worker answers: whatever is wrong, clients get a generic 500, nothing is
- * forwarded, and the console names every wrong key and no value.
+ * Part J of the catalogue, against the production bundle. With any invalid configuration, clients get a generic 500,
+ * nothing is forwarded, and the console names every invalid key but no value.
  *
- * Each block starts the Worker once with a configuration that is wrong in many ways, and has a test for each way.
+ * Each block starts the Worker once with a configuration that has many issues, and has one test per issue.
  */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { HeaderPair } from "../support/wire.ts";
@@ -36,11 +36,11 @@ afterAll(() => harness.close());
 const CHAT = "/openai/v1/chat/completions";
 const KEY = bearer(KEYS.user);
 
-/** In every value that is wrong here: must be printed nowhere. */
+/** Part of every invalid value here. It must not be printed. */
 const VALUE = "vAlUe7of2a4wrong9setting";
 
-/** What the console says is wrong, after one request. */
-async function problems(): Promise<string[]> {
+/** The issues that the console lists after one request. */
+async function loggedIssues(): Promise<string[]> {
   harness.expectLine(/^configuration: /);
   harness.registerSecret(VALUE);
   const { response, forwarded } = await harness.send({ target: "/healthz" });
@@ -51,33 +51,33 @@ async function problems(): Promise<string[]> {
   return (lines[0]?.message ?? "").slice("configuration: ".length).split(" | ");
 }
 
-type Wrong = readonly [id: string, what: string, path: string];
+type Issue = readonly [id: string, description: string, path: string];
 
-/** A configuration with all of these things wrong, each told by the path of its key. */
-function wrong(
+/** Tests a configuration with all of these issues. Each must be reported with the path of its key. */
+function testInvalid(
   title: string,
-  changes: (upstreamUrl: string) => OptionOverrides,
-  ways: readonly Wrong[],
+  overrides: (upstreamUrl: string) => OptionOverrides,
+  issues: readonly Issue[],
 ): void {
-  describe(`${title}`, () => {
-    beforeAll(() => harness.configure(changes(harness.upstream.url)));
+  describe(title, () => {
+    beforeAll(() => harness.configure(overrides(harness.upstream.url)));
 
-    it.each(ways)("%s %s is told as %s", async (_, __, path) => {
-      const found = await problems();
-      // What a source reads is told below the source: IDENTITY[0].CLIENT_KEYS[1] and so on.
+    it.each(issues)("%s reports %s at %s", async (_, __, path) => {
+      const logged = await loggedIssues();
+      // Issues of a source's secrets are reported below the source: IDENTITY[0].CLIENT_KEYS[1] and so on.
       expect(
-        found.filter((problem) => ` ${problem}`.replace(/ IDENTITY\[\d\]\.C/, " C").startsWith(` ${path} `)),
+        logged.filter((issue) => ` ${issue}`.replace(/ IDENTITY\[\d\]\.C/, " C").startsWith(` ${path} `)),
       ).not.toEqual([]);
     });
 
-    it(`${ways[0]?.[0] ?? "J"} every request gets the same generic 500, and nothing is forwarded`, async () => {
+    it(`${issues[0]?.[0] ?? "J"} returns the same generic 500 for every request and forwards nothing`, async () => {
       harness.expectLine(/^configuration: /);
       harness.registerSecret(VALUE);
-      const whole = { headers: [KEY, CODER_AGENTS_UA], body: BODY };
+      const complete = { headers: [KEY, CODER_AGENTS_UA], body: BODY };
       for (const request of [
-        { target: CHAT, ...whole },
+        { target: CHAT, ...complete },
         { target: "/own-openai/v1/chat/completions", headers: [bearer(OWN.openai)], body: BODY },
-        { target: "/anthropic/v1/messages", ...whole },
+        { target: "/anthropic/v1/messages", ...complete },
         { target: "/openai/v1/models", headers: [KEY] },
         { target: "/healthz" },
         { target: "/" },
@@ -97,19 +97,19 @@ function wrong(
   });
 }
 
-/** Providers by name, each with a `base_url` that is right unless it says otherwise. */
+/** Providers by name. `type` and `base_url` are valid unless the table replaces them. */
 function providers(url: string, tables: Readonly<Record<string, object>>): Record<string, unknown> {
-  const right = { type: "openai", base_url: `${url}/v1` };
-  return Object.fromEntries(Object.entries(tables).map(([name, table]) => [name, { ...right, ...table }]));
+  const valid = { type: "openai", base_url: `${url}/v1` };
+  return Object.fromEntries(Object.entries(tables).map(([name, table]) => [name, { ...valid, ...table }]));
 }
 
-/** One provider for each of the values, `p-0`, `p-1` and so on. */
+/** One provider per value: `p-0`, `p-1` and so on. */
 function each<T>(values: readonly T[], table: (value: T, at: number) => object): Record<string, object> {
   return Object.fromEntries(values.map((value, at) => [`p-${at}`, table(value, at)]));
 }
 
-wrong(
-  "secrets that are not there",
+testInvalid(
+  "missing secrets",
   (url) => ({
     providers: providers(url, {
       absent: { keys: ["ABSENT_KEY"] },
@@ -129,49 +129,49 @@ wrong(
     },
   }),
   [
-    ["J1", "a secret that is missing", "ABSENT_KEY"],
-    ["J1", "one that is empty", "EMPTY_KEY"],
-    ["J1", "one that is blank", "BLANK_KEY"],
-    ["J1", "a second one that is missing", "SECOND_ABSENT_KEY"],
-    ["J1", "the name of something that every object has", "PROVIDERS.inherited.keys[0]"],
-    ["J2", "a number where a secret belongs", "NUMBER_KEY"],
-    ["J2", "a table where a secret belongs", "TABLE_KEY"],
-    // Else the call fails, each one, when the header is built.
-    ["J1", "a secret with a line end inside, which no header can hold", "SPLIT_KEY"],
+    ["J1", "a missing secret", "ABSENT_KEY"],
+    ["J1", "an empty secret", "EMPTY_KEY"],
+    ["J1", "a blank secret", "BLANK_KEY"],
+    ["J1", "a second missing secret", "SECOND_ABSENT_KEY"],
+    ["J1", "the name of an inherited property", "PROVIDERS.inherited.keys[0]"],
+    ["J2", "a number instead of a secret", "NUMBER_KEY"],
+    ["J2", "a table instead of a secret", "TABLE_KEY"],
+    // Without this check, every call fails when the header is built.
+    ["J1", "a secret with a line end inside, which is invalid in a header", "SPLIT_KEY"],
   ],
 );
 
-describe("a secret put where its name belongs", () => {
-  // The slip: keys = ["sk-proj-…"] in place of keys = ["OPENAI_API_KEY"]. Naming the "missing secret" prints the key.
+describe("a secret in place of its name", () => {
+  // The mistake: keys = ["sk-proj-…"] instead of keys = ["OPENAI_API_KEY"]. Naming the missing secret prints the key.
   beforeAll(() =>
     harness.configure({
       providers: providers(harness.upstream.url, { literal: { keys: [CENTRAL.anthropic] } }),
     }),
   );
 
-  it("J1 is not printed: the place is named instead", async () => {
+  it("J1 is reported by its path without printing it", async () => {
     harness.registerSecret(CENTRAL.anthropic);
-    const found = await problems();
-    expect(found.filter((problem) => problem.startsWith("PROVIDERS.literal.keys"))).not.toEqual([]);
+    const logged = await loggedIssues();
+    expect(logged.filter((issue) => issue.startsWith("PROVIDERS.literal.keys"))).not.toEqual([]);
   });
 });
 
-for (const [what, secret] of [
+for (const [state, secret] of [
   ["missing", undefined],
   ["empty", ""],
   ["blank", "   "],
-  ["no JSON", VALUE],
+  ["not JSON", VALUE],
   ["an object", JSON.stringify({ sha256: VALUE })],
   ["a JSON string", JSON.stringify(VALUE)],
 ] as const) {
-  wrong(`with CLIENT_KEYS ${what}`, () => ({ secrets: { CLIENT_KEYS: secret } }), [
-    ["J1", `CLIENT_KEYS ${what}`, "CLIENT_KEYS"],
+  testInvalid(`with CLIENT_KEYS ${state}`, () => ({ secrets: { CLIENT_KEYS: secret } }), [
+    ["J1", `CLIENT_KEYS ${state}`, "CLIENT_KEYS"],
   ]);
 }
 
 const DIGEST = sha256("some key");
 
-wrong(
+testInvalid(
   "entries of CLIENT_KEYS",
   () => ({
     secrets: {
@@ -184,7 +184,7 @@ wrong(
         { sha256: VALUE, actor: "a", kind: "user" },
         { sha256: DIGEST.toUpperCase(), actor: "a", kind: "user" },
         { sha256: sha256("8"), kind: "user" },
-        { sha256: sha256("9"), actor: `${VALUE} with blanks`, kind: "user" },
+        { sha256: sha256("9"), actor: `${VALUE} with spaces`, kind: "user" },
         { sha256: sha256("10"), actor: "", kind: "user" },
         { sha256: sha256("11"), actor: "a".repeat(97), kind: "user" },
         { sha256: sha256("12"), actor: "a", kind: VALUE },
@@ -200,21 +200,21 @@ wrong(
     ["J2", "a list", "CLIENT_KEYS[2]"],
     ["J2", "null", "CLIENT_KEYS[3]"],
     ["J1", "an entry without a digest", "CLIENT_KEYS[4].sha256"],
-    ["J2", "a digest that is none", "CLIENT_KEYS[5].sha256"],
+    ["J2", "an invalid digest", "CLIENT_KEYS[5].sha256"],
     ["J2", "a digest in upper case", "CLIENT_KEYS[6].sha256"],
     ["J1", "an entry without an actor", "CLIENT_KEYS[7].actor"],
     ["J2", "an actor of another form", "CLIENT_KEYS[8].actor"],
     ["J2", "an empty actor", "CLIENT_KEYS[9].actor"],
     ["J2", "an actor too long", "CLIENT_KEYS[10].actor"],
     ["J2", "an unknown kind", "CLIENT_KEYS[11].kind"],
-    ["J2", "a number for a name", "CLIENT_KEYS[12].name"],
-    ["J2", "a text for a boolean", "CLIENT_KEYS[13].assert"],
+    ["J2", "a number as a name", "CLIENT_KEYS[12].name"],
+    ["J2", "a string instead of a boolean", "CLIENT_KEYS[13].assert"],
     ["J6", "an unknown key, with the client key itself in it", "CLIENT_KEYS[14].key"],
     ["J2", "a digest listed twice", "CLIENT_KEYS[15].sha256"],
   ],
 );
 
-wrong(
+testInvalid(
   "values of another type",
   (url) => ({
     providers: {
@@ -261,81 +261,85 @@ wrong(
     },
   }),
   [
-    ...["p-text", "p-number", "p-list", "p-null"].map((name): Wrong => [
+    ...["p-text", "p-number", "p-list", "p-null"].map((name): Issue => [
       "J2",
-      "no table",
+      "an invalid table",
       `PROVIDERS.${name}`,
     ]),
-    ...["type-number", "type-none", "type-other", "type-list", "type-case"].map((name): Wrong => [
+    ...["type-number", "type-none", "type-other", "type-list", "type-case"].map((name): Issue => [
       "J2",
-      "no type",
+      "an invalid type",
       `PROVIDERS.${name}.type`,
     ]),
-    ...["url-number", "url-list"].map((name): Wrong => ["J2", "no URL", `PROVIDERS.${name}.base_url`]),
-    ...["keys-text", "keys-number", "keys-boolean", "keys-empty", "keys-table"].map((name): Wrong => [
+    ...["url-number", "url-list"].map((name): Issue => [
       "J2",
-      "no list of names",
+      "an invalid URL",
+      `PROVIDERS.${name}.base_url`,
+    ]),
+    ...["keys-text", "keys-number", "keys-boolean", "keys-empty", "keys-table"].map((name): Issue => [
+      "J2",
+      "an invalid list of names",
       `PROVIDERS.${name}.keys`,
     ]),
-    ...["models-text", "models-boolean", "models-null"].map((name): Wrong => [
+    ...["models-text", "models-boolean", "models-null"].map((name): Issue => [
       "J2",
-      "no list of models",
+      "an invalid list of models",
       `PROVIDERS.${name}.models`,
     ]),
-    ["J2", "a text for a boolean", "PROVIDERS.inject-text.inject_usage"],
-    ["J2", "a number for a boolean", "PROVIDERS.inject-number.inject_usage"],
-    ["J2", "a text for a boolean", "PROVIDERS.coder-text.forward_coder_headers"],
-    ["J2", "a number for a source", "IDENTITY[1]"],
-    ["J2", "a text for a source", "IDENTITY[2]"],
-    ["J2", "a list for a source", "IDENTITY[3]"],
+    ["J2", "a string instead of a boolean", "PROVIDERS.inject-text.inject_usage"],
+    ["J2", "a number instead of a boolean", "PROVIDERS.inject-number.inject_usage"],
+    ["J2", "a string instead of a boolean", "PROVIDERS.coder-text.forward_coder_headers"],
+    ["J2", "a number instead of a source", "IDENTITY[1]"],
+    ["J2", "a string instead of a source", "IDENTITY[2]"],
+    ["J2", "a list instead of a source", "IDENTITY[3]"],
     ["J2", "a source that is a number", "IDENTITY[4].source"],
     ["J2", "a source without a name", "IDENTITY[5].source"],
     ["J2", "an unknown source", "IDENTITY[6].source"],
     ["J2", "a source that is a list", "IDENTITY[7].source"],
-    ["J2", "a boolean for a text", "OWNER_ASSERTION.allow"],
-    ["J2", "a text for a list", "OWNER_ASSERTION.actors"],
-    ["J2", "a number for a text", "OWNER_ASSERTION.on_invalid"],
-    ["J2", "a boolean for a text", "OWNER_ASSERTION.signature"],
-    ["J2", "a text for a number", "LIMITS.body_bytes"],
-    ["J2", "nought", "LIMITS.headers_ms"],
+    ["J2", "a boolean instead of a string", "OWNER_ASSERTION.allow"],
+    ["J2", "a string instead of a list", "OWNER_ASSERTION.actors"],
+    ["J2", "a number instead of a string", "OWNER_ASSERTION.on_invalid"],
+    ["J2", "a boolean instead of a string", "OWNER_ASSERTION.signature"],
+    ["J2", "a string instead of a number", "LIMITS.body_bytes"],
+    ["J2", "zero", "LIMITS.headers_ms"],
     ["J2", "a fraction", "LIMITS.idle_ms"],
     ["J2", "a negative number", "LIMITS.observe_bytes"],
-    ["J2", "a text for a boolean", "RECORDING.required"],
-    ["J2", "a number for a boolean", "RECORDING.prompts"],
+    ["J2", "a string instead of a boolean", "RECORDING.required"],
+    ["J2", "a number instead of a boolean", "RECORDING.prompts"],
   ],
 );
 
-/** The tables themselves, each of these shapes; `PROVIDERS` and the others are all wrong at once. */
-const SHAPES: readonly (readonly [what: string, value: unknown])[] = [
+/** Invalid values for the tables themselves. All tables get the same value at once. */
+const SHAPES: readonly (readonly [description: string, value: unknown])[] = [
   ["a number", 5],
   ["a boolean", true],
   ["null", null],
-  ["a text", VALUE],
-  ["a text that is nearly JSON", `{"${VALUE}":`],
+  ["a string", VALUE],
+  ["a string of truncated JSON", `{"${VALUE}":`],
   ["JSON null", "null"],
   ["a JSON number", "5"],
 ];
 const TABLES = ["PROVIDERS", "IDENTITY", "OWNER_ASSERTION", "LIMITS", "RECORDING"];
 
-for (const [what, value] of SHAPES) {
-  wrong(
-    `with ${what} for each table`,
+for (const [description, value] of SHAPES) {
+  testInvalid(
+    `with ${description} instead of each table`,
     () => ({ vars: Object.fromEntries(TABLES.map((name) => [name, value])) }),
-    TABLES.map((name): Wrong => ["J2", `${what} for a table`, name]),
+    TABLES.map((name): Issue => ["J2", `${description} instead of a table`, name]),
   );
 }
 
-wrong(
-  "with lists for tables and a table for a list",
+testInvalid(
+  "with lists instead of tables and a table instead of a list",
   () => ({
     vars: { PROVIDERS: [], IDENTITY: { source: "byok" }, OWNER_ASSERTION: [], LIMITS: "[]", RECORDING: [] },
   }),
-  TABLES.map((name): Wrong => ["J2", "a list or table in place of the other", name]),
+  TABLES.map((name): Issue => ["J2", "a list or table instead of the other", name]),
 );
 
-wrong("with nothing in them", () => ({ vars: { PROVIDERS: {}, IDENTITY: [] } }), [
-  ["J2", "no provider", "PROVIDERS"],
-  ["J5", "no source", "IDENTITY"],
+testInvalid("with empty tables", () => ({ vars: { PROVIDERS: {}, IDENTITY: [] } }), [
+  ["J2", "a missing provider", "PROVIDERS"],
+  ["J5", "a missing source", "IDENTITY"],
 ]);
 
 const URLS = [
@@ -372,7 +376,7 @@ const URLS = [
   "https://api.openai.com/v1#",
   "https://api.openai.com:99999/v1",
 ];
-wrong(
+testInvalid(
   "base URLs",
   (url) => ({
     providers: providers(url, {
@@ -382,13 +386,13 @@ wrong(
     }),
   }),
   [
-    ...URLS.map((url, at): Wrong => ["J3", JSON.stringify(url), `PROVIDERS.p-${at}.base_url`]),
-    ["J3", "an Anthropic one that ends in /v1", "PROVIDERS.messages-v1.base_url"],
-    ["J3", "an Anthropic one that ends in /v1/", "PROVIDERS.messages-v1-slash.base_url"],
+    ...URLS.map((url, at): Issue => ["J3", JSON.stringify(url), `PROVIDERS.p-${at}.base_url`]),
+    ["J3", "an Anthropic base URL that ends in /v1", "PROVIDERS.messages-v1.base_url"],
+    ["J3", "an Anthropic base URL that ends in /v1/", "PROVIDERS.messages-v1-slash.base_url"],
   ],
 );
 
-/** Where a key belongs, in examples of ours, of the SDKs, and of half the internet. */
+/** Placeholders for keys in examples of this project, of the SDKs and on the web. */
 const PLACEHOLDERS = [
   "<your OpenAI key>",
   "<OPENAI_API_KEY>",
@@ -413,7 +417,7 @@ const PLACEHOLDERS = [
   "todo",
   "TODO",
 ];
-wrong(
+testInvalid(
   "placeholders",
   (url) => ({
     providers: providers(url, {
@@ -424,13 +428,13 @@ wrong(
     secrets: Object.fromEntries(PLACEHOLDERS.map((value, at) => [`PLACEHOLDER_${at}_KEY`, value])),
   }),
   [
-    ...PLACEHOLDERS.map((value, at): Wrong => ["J4", JSON.stringify(value), `PLACEHOLDER_${at}_KEY`]),
-    ["J4", "one in a URL", "PROVIDERS.url-angle.base_url"],
-    ["J4", "another in a URL", "PROVIDERS.url-dots.base_url"],
+    ...PLACEHOLDERS.map((value, at): Issue => ["J4", JSON.stringify(value), `PLACEHOLDER_${at}_KEY`]),
+    ["J4", "a placeholder in a URL", "PROVIDERS.url-angle.base_url"],
+    ["J4", "another placeholder in a URL", "PROVIDERS.url-dots.base_url"],
   ],
 );
 
-wrong(
+testInvalid(
   "unknown keys",
   (url) => ({
     providers: providers(url, {
@@ -450,20 +454,20 @@ wrong(
     },
   }),
   [
-    ["J6", "a key of a provider", "PROVIDERS.openai.api_key"],
-    ["J6", "one in another spelling", "PROVIDERS.openai.baseURL"],
-    ["J6", "one in upper case", "PROVIDERS.openai.Models"],
-    ["J6", "one without its s", "PROVIDERS.openai.key"],
-    ["J6", "an option of keys", "IDENTITY[0].secret"],
-    ["J6", "an option of byok", "IDENTITY[1].allow"],
-    ["J6", "a rule for owners", "OWNER_ASSERTION.alow"],
-    ["J6", "one in upper case", "OWNER_ASSERTION.Allow"],
-    ["J6", "a limit", "LIMITS.body_byte"],
-    ["J6", "what is recorded", "RECORDING.prompt"],
-    // The slip: a table that is misspelt is read by nobody, and its rules are the defaults, which permit more.
-    ["J6", "a table nobody reads", "OWNER_ASSERTIONS"],
-    ["J6", "another", "PROVIDER"],
-    ["J6", "a third", "LIMIT"],
+    ["J6", "an unknown key of a provider", "PROVIDERS.openai.api_key"],
+    ["J6", "a key in another spelling", "PROVIDERS.openai.baseURL"],
+    ["J6", "a key in upper case", "PROVIDERS.openai.Models"],
+    ["J6", "a key in the singular", "PROVIDERS.openai.key"],
+    ["J6", "an unknown option of keys", "IDENTITY[0].secret"],
+    ["J6", "an unknown option of byok", "IDENTITY[1].allow"],
+    ["J6", "an unknown rule for owners", "OWNER_ASSERTION.alow"],
+    ["J6", "a rule in upper case", "OWNER_ASSERTION.Allow"],
+    ["J6", "an unknown limit", "LIMITS.body_byte"],
+    ["J6", "an unknown key of RECORDING", "RECORDING.prompt"],
+    // The mistake: a misspelled table is ignored, so that the defaults apply, which permit more.
+    ["J6", "an unknown table", "OWNER_ASSERTIONS"],
+    ["J6", "another unknown table", "PROVIDER"],
+    ["J6", "a third unknown table", "LIMIT"],
   ],
 );
 
@@ -482,32 +486,44 @@ const RESERVED = [
   "api",
   "healthz",
 ];
-const MISNAMED = ["OpenAI", "open_ai", "open ai", "-x", "x-", "a--b", "a/b", "a.b", "..", "é", "__proto__"];
-wrong(
+const INVALID_NAMES = [
+  "OpenAI",
+  "open_ai",
+  "open ai",
+  "-x",
+  "x-",
+  "a--b",
+  "a/b",
+  "a.b",
+  "..",
+  "é",
+  "__proto__",
+];
+testInvalid(
   "names of providers",
   (url) => {
-    const tables = Object.fromEntries([...RESERVED, ...MISNAMED].map((name) => [name, {}]));
-    // As text: an object literal takes `__proto__` for something else.
+    const tables = Object.fromEntries([...RESERVED, ...INVALID_NAMES].map((name) => [name, {}]));
+    // As a JSON string, because `__proto__` in an object literal sets the prototype.
     const json = JSON.stringify(providers(url, tables));
     const proto = JSON.stringify(providers(url, { proto: {} }))
       .slice(1, -1)
       .replace('"proto"', '"__proto__"');
     return { vars: { PROVIDERS: `${json.slice(0, -1)},${proto}}` } };
   },
-  [...RESERVED, ...MISNAMED].map((name): Wrong => [
+  [...RESERVED, ...INVALID_NAMES].map((name): Issue => [
     "J2",
     `the name ${JSON.stringify(name)}`,
     `PROVIDERS.${name}`,
   ]),
 );
 
-wrong("central keys that anyone could spend", () => ({ vars: { IDENTITY: [{ source: "byok" }] } }), [
-  ["J5", "a provider with keys, and byok alone", "PROVIDERS.openai.keys"],
-  ["J5", "another", "PROVIDERS.anthropic.keys"],
+testInvalid("central keys that any caller could use", () => ({ vars: { IDENTITY: [{ source: "byok" }] } }), [
+  ["J5", "a provider with keys and byok as the only source", "PROVIDERS.openai.keys"],
+  ["J5", "another such provider", "PROVIDERS.anthropic.keys"],
 ]);
 
-describe("lists that are empty deny all", () => {
-  it("J5 no model is allowed", async () => {
+describe("empty lists deny everything", () => {
+  it("J5 rejects every model if models is empty", async () => {
     const models = {
       type: "openai",
       base_url: `${harness.upstream.url}/central-openai/v1`,
@@ -522,7 +538,7 @@ describe("lists that are empty deny all", () => {
       expectRefusal(await harness.send({ target, headers: [KEY], body: "{}" }), 403, "model_not_allowed");
   });
 
-  it("J5 no actor may assert", async () => {
+  it("J5 accepts no owner assertion if actors is empty", async () => {
     await harness.configure({ vars: { OWNER_ASSERTION: { allow: "listed", actors: [] } } });
     const owner = newOwner();
     harness.registerSecret(owner);
@@ -531,7 +547,7 @@ describe("lists that are empty deny all", () => {
     expect((await harness.event("initiator_override_rejected")).reason).toBe("not_permitted");
   });
 
-  it("J5 no client key is known", async () => {
+  it("J5 rejects every client key if CLIENT_KEYS is empty", async () => {
     await harness.configure({ secrets: { CLIENT_KEYS: "[]" }, vars: { IDENTITY: [{ source: "keys" }] } });
     for (const key of [...Object.values(KEYS), OWN.openai, ""]) {
       const { response, forwarded } = await harness.send({
@@ -544,24 +560,24 @@ describe("lists that are empty deny all", () => {
   });
 });
 
-describe("what is right", () => {
-  it("J2 tables as JSON strings are read as tables, with blanks around secrets", async () => {
+describe("a valid configuration", () => {
+  it("J2 reads tables given as JSON strings, and trims secrets", async () => {
     const { vars = {} } = interceptorOptions(harness.upstream);
-    const asText = Object.entries({
+    const asJson = Object.entries({
       ...vars,
       OWNER_ASSERTION: { allow: "off" },
       LIMITS: {},
       RECORDING: {},
     }).map(([name, table]) => [name, JSON.stringify(table)]);
     await harness.configure({
-      vars: Object.fromEntries(asText) as Record<string, string>,
+      vars: Object.fromEntries(asJson) as Record<string, string>,
       secrets: { OPENAI_KEY: `  ${CENTRAL.openai}\n` },
     });
     expectForwarded(await harness.send({ target: CHAT, headers: [KEY], body: BODY }));
     expect((await harness.send({ target: "/healthz" })).response.status).toBe(200);
   });
 
-  it("J3 plain http is for loopback, and a slash at the end of a base URL is one too many, not wrong", async () => {
+  it("J3 accepts plain http for loopback addresses, and ignores slashes at the end of a base URL", async () => {
     const { port } = harness.upstream;
     const bases = [
       `http://localhost:${port}/v1/`,
@@ -584,7 +600,7 @@ describe("what is right", () => {
     expect(expectForwarded(messages).target).toBe("/v1/messages");
   });
 
-  it("J1 once mended, the next start forwards again", async () => {
+  it("J1 forwards again after a restart with a fixed configuration", async () => {
     await harness.configure();
     expectForwarded(await harness.send({ target: CHAT, headers: [KEY], body: BODY }));
   });

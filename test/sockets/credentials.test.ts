@@ -1,5 +1,5 @@
-/* oxlint-disable vitest/expect-expect -- expectForwarded, expectRefusal and their like are assertions */
-/** Part C of the catalogue, as far as the sources `byok` and `keys` go: whose credential it is, and who gets which key. */
+/* oxlint-disable vitest/expect-expect -- helpers such as expectForwarded and expectRefusal assert */
+/** Part C of the catalogue for `byok` and `keys`: which credential decides, and which provider key is used. */
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { gzipSync } from "node:zlib";
@@ -53,7 +53,7 @@ const governance = (key: string): HeaderPair => ["X-Coder-AI-Governance-Token", 
 const OPENAI = "/openai/v1/chat/completions";
 const OWN_OPENAI = "/own-openai/v1/chat/completions";
 const OWN_ANTHROPIC = "/own-anthropic/v1/messages";
-/** An API of each dialect, intercepted and not, with central keys and without. */
+/** APIs of each dialect: intercepted and passthrough, with and without central keys. */
 const TARGETS = [
   [OPENAI, "openai"],
   ["/openai/v1/embeddings", "openai"],
@@ -63,7 +63,7 @@ const TARGETS = [
   [OWN_ANTHROPIC, "anthropic"],
 ] as const;
 
-/** E401, and nothing of it counted: no interception, no passthrough, no point. */
+/** Expects a 401 that leaves a refusal event only: no interception, no passthrough, no point. */
 async function expectDenied(
   exchange: Exchange,
   reason: string,
@@ -78,14 +78,14 @@ async function expectDenied(
 
 describe("no credential", () => {
   it.each(TARGETS)(
-    "C1 none: 401 on %s in its dialect (%s), nothing fetched, nothing written",
+    "C1 rejects a request without a credential on %s in its dialect (%s), and fetches and writes nothing",
     async (target, dialect) => {
       await expectDenied(await call(target, []), "credential_missing", dialect);
     },
   );
 
   it.each([
-    ["an empty Authorization (workerd leaves it out)", [["Authorization", ""]]],
+    ["an empty Authorization (workerd drops it)", [["Authorization", ""]]],
     ["an empty X-Api-Key", [apiKey("")]],
     ["a blank X-Api-Key", [apiKey("   ")]],
     ["a blank governance token", [governance("  ")]],
@@ -94,11 +94,11 @@ describe("no credential", () => {
     ["Api-Key", [["Api-Key", KEYS.user]]],
     ["X_Api_Key", [["X_Api_Key", KEYS.user]]],
     ["Coder's session header", [["Coder-Session-Token", KEYS.user]]],
-  ] as const)("C1 %s is none", async (_, headers) => {
+  ] as const)("C1 does not accept %s as a credential", async (_, headers) => {
     await expectDenied(await call(OPENAI, headers), "credential_missing");
   });
 
-  it("C1 a key in the query is none", async () => {
+  it("C1 does not accept a key in the query as a credential", async () => {
     await expectDenied(
       await call(`${OPENAI}?api_key=${KEYS.user}&key=${KEYS.user}`, []),
       "credential_missing",
@@ -111,35 +111,35 @@ describe("malformed credentials", () => {
     ["C2", "Basic", [["Authorization", "Basic dXNlcjpwYXNzd29yZA=="]]],
     ["C2", "a bare token", [["Authorization", KEYS.user]]],
     ["C2", "Bearer alone", [["Authorization", "Bearer"]]],
-    ["C2", "Bearer and a blank", [["Authorization", "Bearer "]]],
+    ["C2", "Bearer and a space", [["Authorization", "Bearer "]]],
     ["C2", "two words", [["Authorization", "Bearer a b"]]],
     ["C2", "a key and a second word", [["Authorization", `Bearer ${KEYS.user} x`]]],
     ["C2", "Bearer twice", [["Authorization", `Bearer Bearer ${KEYS.user}`]]],
-    ["C2", "a tab for the blank", [["Authorization", `Bearer\t${KEYS.user}`]]],
+    ["C2", "a tab instead of the space", [["Authorization", `Bearer\t${KEYS.user}`]]],
     ["C2", "a colon", [["Authorization", `Bearer: ${KEYS.user}`]]],
     ["C2", "a parameter", [["Authorization", `Bearer token="${KEYS.user}"`]]],
     ["C2", "Digest", [["Authorization", `Digest username="${KEYS.user}"`]]],
-    ["C2", "Basic beside a good X-Api-Key", [["Authorization", "Basic dTpw"], apiKey(KEYS.user)]],
+    ["C2", "Basic with a valid X-Api-Key", [["Authorization", "Basic dTpw"], apiKey(KEYS.user)]],
     ["C2", "two words in X-Api-Key", [apiKey(`${KEYS.user} x`)]],
     ["C2", "Bearer in X-Api-Key", [apiKey(`Bearer ${KEYS.user}`)]],
     ["C2", "Bearer in the governance token", [governance(`Bearer ${KEYS.user}`)]],
-    ["C2", "Basic beside a good governance token", [governance(KEYS.user), ["Authorization", "Basic dTpw"]]],
+    ["C2", "Basic with a valid governance token", [governance(KEYS.user), ["Authorization", "Basic dTpw"]]],
     ["C4", "two bearers in one header", [["Authorization", `Bearer ${KEYS.user}, Bearer ${KEYS.service}`]]],
     ["C4", "two Authorization headers", [bearer(KEYS.user), bearer(KEYS.service)]],
-    ["C4", "the same one twice", [bearer(KEYS.user), bearer(KEYS.user)]],
+    ["C4", "the same bearer twice", [bearer(KEYS.user), bearer(KEYS.user)]],
     ["C4", "a bearer and Basic", [bearer(KEYS.user), ["authorization", "Basic dTpw"]]],
-    ["C4", "a bearer and an empty one", [bearer(KEYS.user), ["AUTHORIZATION", ""]]],
+    ["C4", "a bearer and an empty Authorization", [bearer(KEYS.user), ["AUTHORIZATION", ""]]],
     ["C4", "two keys with a comma", [bearer(`${KEYS.user},${KEYS.service}`)]],
     ["C4", "two X-Api-Key headers", [apiKey(KEYS.user), apiKey(KEYS.service)]],
     ["C4", "the same X-Api-Key twice", [apiKey(KEYS.user), apiKey(KEYS.user)]],
     ["C4", "two governance tokens", [governance(KEYS.user), governance(KEYS.service)]],
-  ] as const)("%s %s: 401, with central keys and without", async (_, __, headers) => {
+  ] as const)("%s rejects %s with 401, with and without central keys", async (_, __, headers) => {
     for (const target of [OPENAI, OWN_OPENAI])
       await expectDenied(await call(target, headers), "credential_malformed");
   });
 
   it.each(["bEaReR %", "bearer %", "BEARER %", "Bearer    %", "Bearer % ", " Bearer %"])(
-    "C3 %j is a bearer",
+    "C3 accepts %j as a bearer token",
     async (template) => {
       expectForwarded(await call(OPENAI, [["Authorization", template.replace("%", KEYS.user)]]));
       expect((await harness.event("interception_start")).actor_id).toBe(ALICE);
@@ -152,7 +152,7 @@ describe("malformed credentials", () => {
     ["SQL", "aei_'OR'1'='1"],
     ["a comment", "aei_x--;/*"],
     ["a path", "aei_../../../../etc/passwd%00"],
-    ["line ends, escaped", "aei_x%0d%0aX-Forged:1"],
+    ["escaped line ends", "aei_x%0d%0aX-Forged:1"],
     ["a template", "aei_${jndi:ldap://x}{{7*7}}"],
     ["a glob", "aei_*"],
     ["quotes", `aei_"'\`\\`],
@@ -162,45 +162,48 @@ describe("malformed credentials", () => {
     ["a no-break space", `${KEYS.user}\xa0`],
     ["another alphabet", utf8(KEYS.user.replace("a", "\u0430"))],
     ["full-width letters", utf8("ａｅｉ＿ｘｘｘｘ")],
-    ["bytes that are no UTF-8", `${KEYS.user}\xff`],
+    ["bytes that are not UTF-8", `${KEYS.user}\xff`],
     ["a prototype's key", "__proto__"],
-    ["another", "constructor"],
+    ["another prototype's key", "constructor"],
     ["padding inside", "aei_a=b"],
   ];
 
-  it.each(METACHARACTERS)("C6 metacharacters (%s): 401, and told nowhere", async (_, token) => {
-    if (token.length > 12) harness.registerSecret(token);
-    for (const header of [bearer(token), apiKey(token), governance(token)]) {
-      const exchange = await call(OPENAI, [header]);
-      expect([exchange.response.status, exchange.forwarded]).toEqual([401, []]);
-    }
-  });
+  it.each(METACHARACTERS)(
+    "C6 rejects a token with metacharacters (%s), and neither returns nor logs it",
+    async (_, token) => {
+      if (token.length > 12) harness.registerSecret(token);
+      for (const header of [bearer(token), apiKey(token), governance(token)]) {
+        const exchange = await call(OPENAI, [header]);
+        expect([exchange.response.status, exchange.forwarded]).toEqual([401, []]);
+      }
+    },
+  );
 
   it.each([
     ["100 KB of letters", "k".repeat(102_400)],
-    ["100 KB that begin as a good key", KEYS.user.padEnd(102_400, "k")],
+    ["100 KB that start with a valid key", KEYS.user.padEnd(102_400, "k")],
     ["100 KB of padding", `k${"=".repeat(102_400)}`],
     ["100 KB of padding, then a letter", `k${"=".repeat(102_400)}k`],
-    ["100 KB of blanks between two letters", `k${" ".repeat(102_400)}k`],
+    ["100 KB of spaces between two letters", `k${" ".repeat(102_400)}k`],
     ["100 KB of vertical tabs between two letters", `k${"\v".repeat(102_400)}k`],
     ["8,193 characters", "k".repeat(8193)],
-  ])("C6 %s: 401 in bounded time", async (what, token) => {
-    const began = performance.now();
+  ])("C6 rejects %s in bounded time", async (description, token) => {
+    const startedAt = performance.now();
     for (const header of [bearer(token), apiKey(token), governance(token)])
       await expectDenied(await call(OPENAI, [header]), "credential_malformed");
-    console.log(`C6 ${what}: three refusals in ${(performance.now() - began).toFixed(1)} ms`);
+    console.log(`C6 ${description}: three refusals in ${(performance.now() - startedAt).toFixed(1)} ms`);
     for (const { message } of harness.interceptor.lines()) expect(message.length).toBeLessThan(1000);
   });
 
-  it("C6 100 KB of blanks after Bearer: 401 in bounded time", async () => {
-    const blanks = " ".repeat(102_400);
+  it("C6 rejects 100 KB of spaces after Bearer in bounded time", async () => {
+    const spaces = " ".repeat(102_400);
     await expectDenied(
-      await call(OPENAI, [["Authorization", `Bearer${blanks}a${blanks}b`]]),
+      await call(OPENAI, [["Authorization", `Bearer${spaces}a${spaces}b`]]),
       "credential_malformed",
     );
   });
 
-  it("C6 a provider key of 8,192 characters is taken, told nowhere, and goes on whole", async () => {
+  it("C6 forwards a provider key of 8,192 characters unmodified, and neither returns nor logs it", async () => {
     const long = `sk-${"Lk9".repeat(2730)}`.slice(0, 8192);
     harness.registerSecret(long);
     const forwarded = expectForwarded(await call(OWN_OPENAI, [bearer(long)]));
@@ -208,12 +211,12 @@ describe("malformed credentials", () => {
   });
 });
 
-describe("whose credential it is", () => {
+describe("precedence of credentials", () => {
   it.each([
-    ["X-Api-Key of garbage beside it is dropped", [bearer(KEYS.user), apiKey("garbage-api-key-0001")], ALICE],
+    ["an invalid X-Api-Key is dropped", [bearer(KEYS.user), apiKey("garbage-api-key-0001")], ALICE],
     ["another client key in X-Api-Key is dropped", [bearer(KEYS.user), apiKey(KEYS.service)], ALICE],
     ["a provider key in X-Api-Key is dropped", [bearer(KEYS.service), apiKey(OWN.anthropic)], SERVICE],
-  ] as const)("C5 Authorization counts before X-Api-Key: %s", async (_, headers, actor) => {
+  ] as const)("C5 prefers Authorization to X-Api-Key: %s", async (_, headers, actor) => {
     for (const target of [OPENAI, "/anthropic/v1/messages"]) {
       const forwarded = expectForwarded(await call(target, headers));
       for (const [, value] of headers)
@@ -225,13 +228,13 @@ describe("whose credential it is", () => {
     ]);
   });
 
-  it("C5 a bad Authorization is not mended by a good X-Api-Key", async () => {
+  it("C5 rejects an invalid Authorization although X-Api-Key is valid", async () => {
     const headers = [bearer("aei_no-such-key-here"), apiKey(KEYS.user)];
     await expectDenied(await call(OPENAI, headers), "invalid_credential");
   });
 
-  it("C5 a provider key in Authorization is not lent the identity in X-Api-Key", async () => {
-    // The attack: one header to be known by, another to be charged by.
+  it("C5 does not combine a provider key in Authorization with the identity in X-Api-Key", async () => {
+    // The attack: one header identifies the caller, another is charged.
     await expectDenied(await call(OPENAI, [bearer(OWN.openai), apiKey(KEYS.user)]), "byok_not_accepted");
     harness.reset();
     const forwarded = expectForwarded(await call(OWN_OPENAI, [bearer(OWN.openai), apiKey(KEYS.user)]));
@@ -250,7 +253,7 @@ describe("whose credential it is", () => {
     ["X-Api-Key", OWN_ANTHROPIC, apiKey(OWN.anthropic), ["x-api-key", OWN.anthropic]],
     ["Authorization", OPENAI, bearer(OWN.openai), ["authorization", `Bearer ${OWN.openai}`]],
   ] as const)(
-    "C5 beside a governance token, %s on %s is the client's own provider key",
+    "C5 forwards %s on %s as the client's own provider key if a governance token is present",
     async (_, target, own, [name, value]) => {
       const forwarded = expectForwarded(await call(target, [governance(KEYS.user), own]));
       expect(forwarded.values(name)).toEqual([value]);
@@ -260,7 +263,7 @@ describe("whose credential it is", () => {
     },
   );
 
-  it("C5 beside a governance token, of two own keys Authorization's counts and the other is dropped", async () => {
+  it("C5 forwards Authorization and drops X-Api-Key if both come with a governance token", async () => {
     const headers = [governance(KEYS.user), bearer(OWN.openai), apiKey(OWN.anthropic)];
     const forwarded = expectForwarded(await call(OWN_ANTHROPIC, headers));
     expect([forwarded.values("authorization"), forwarded.values("x-api-key")]).toEqual([
@@ -270,17 +273,17 @@ describe("whose credential it is", () => {
   });
 
   it.each([
-    ["a good client key", KEYS.user],
+    ["a valid client key", KEYS.user],
     ["a provider key", OWN.openai],
-  ])("C5 an unknown governance token is not mended by %s beside it", async (_, key) => {
-    for (const token of ["aei_no-such-key-here", "someone-elses-token"]) {
+  ])("C5 rejects an unknown governance token although %s is present", async (_, key) => {
+    for (const token of ["aei_no-such-key-here", "another-users-token"]) {
       harness.reset();
       const headers = [governance(token), bearer(key)];
       await expectDenied(await call(OWN_OPENAI, headers), "invalid_credential");
     }
   });
 
-  it("C5 a governance token alone: the central key, or none to forward with", async () => {
+  it("C5 forwards the central key for a governance token alone, and refuses if there is no central key", async () => {
     expectForwarded(await call(OPENAI, [governance(KEYS.user)]));
     const exchange = await call(OWN_OPENAI, [governance(KEYS.user)]);
     expectRefusal(exchange, 401, "provider_key_missing");
@@ -288,11 +291,11 @@ describe("whose credential it is", () => {
   });
 
   it.each([
-    ["the same one", KEYS.user],
-    ["another's", KEYS.service],
-  ])("C5 a client key (%s) beside a governance token is nobody's provider key", async (_, key) => {
-    // The attack, or the slip: a client set up with its client key in both places. What is sent to the provider as its
-    // key is a credential of this gateway, in the hands of whoever reads the provider's logs.
+    ["the same", KEYS.user],
+    ["of another actor", KEYS.service],
+  ])("C5 does not forward a client key (%s) as the provider key of a governance token", async (_, key) => {
+    // The attack, or the mistake: a client configured with its client key in both headers. Forwarding that key would
+    // expose a credential of this gateway to everyone who can read the provider's logs.
     for (const [target, header] of [
       [OPENAI, bearer(key)],
       [OWN_OPENAI, bearer(key)],
@@ -307,13 +310,13 @@ describe("whose credential it is", () => {
     }
   });
 
-  it("C5 a client key on a provider without keys is refused, not forwarded as a provider key", async () => {
+  it("C5 rejects a client key on a provider without central keys instead of forwarding it", async () => {
     const exchange = await call(OWN_OPENAI, [bearer(KEYS.user)]);
     await expectDenied(exchange, "provider_key_missing");
     expect(exchange.response.text()).toContain("X-Coder-AI-Governance-Token");
   });
 
-  it("C5 a mistyped client key is refused, not forwarded as a provider key", async () => {
+  it("C5 rejects a mistyped client key instead of forwarding it as a provider key", async () => {
     const mistyped = `${KEYS.user.slice(0, -1)}X`;
     for (const header of [bearer(mistyped), apiKey(mistyped)]) {
       harness.reset();
@@ -321,11 +324,11 @@ describe("whose credential it is", () => {
     }
   });
 
-  it("C5 a provider key never gets a central key", async () => {
+  it("C5 does not use a central key for a request with a provider key", async () => {
     await expectDenied(await call(OPENAI, [bearer(OWN.openai)]), "byok_not_accepted");
   });
 
-  it("C7 keys that share a long beginning are different keys, also right after the known one was let in", async () => {
+  it("C7 rejects keys that share a long prefix with a valid key, also right after that key was accepted", async () => {
     const known = [bearer(KEYS.user)];
     expectForwarded(await call(OPENAI, known));
     for (const other of [
@@ -345,7 +348,7 @@ describe("whose credential it is", () => {
     expectForwarded(await call(OPENAI, known));
   });
 
-  it("C7 provider keys that share a long beginning are different actors", async () => {
+  it("C7 derives different actors from provider keys with a long common prefix", async () => {
     const shared = `sk-proj-${"S".repeat(120)}`;
     harness.registerSecret(shared);
     for (const end of ["a", "b", "ab"]) expectForwarded(await call(OWN_OPENAI, [bearer(shared + end)]));
@@ -354,12 +357,12 @@ describe("whose credential it is", () => {
   });
 
   it.each([1, 2, 4, 5, 43, 46, 48, 64, 1000, 8192])(
-    "C10 a token of %i characters is unknown, and nothing throws",
+    "C10 rejects an unknown token of %i characters without throwing",
     async (length) => {
       for (const token of ["k".repeat(length), `aei_${"k".repeat(length)}`.slice(0, length)]) {
-        const { response: got, forwarded } = await call(OPENAI, [bearer(token)]);
-        const [reason] = got.values("x-interceptor-error");
-        expect([got.status, forwarded, reason]).toEqual([
+        const { response, forwarded } = await call(OPENAI, [bearer(token)]);
+        const [reason] = response.values("x-interceptor-error");
+        expect([response.status, forwarded, reason]).toEqual([
           401,
           [],
           token.startsWith("aei_") ? "invalid_credential" : "byok_not_accepted",
@@ -370,18 +373,18 @@ describe("whose credential it is", () => {
 });
 
 declare global {
-  /** workerd's own, called for keys that are known only: here none is. */
+  /** Provided by workerd and called only for known keys, of which this test has none. */
   interface SubtleCrypto {
     timingSafeEqual(a: ArrayBufferView, b: ArrayBufferView): boolean;
   }
 }
 
-const noProblem = (path: string, problem: string): never => {
-  throw new Error(`${path} ${problem}`);
+const failOnIssue = (path: string, issue: string): never => {
+  throw new Error(`${path} ${issue}`);
 };
 
-describe("many bad tokens", () => {
-  it("C9 2,000 distinct ones in a row on one connection: each 401, nothing fetched", async () => {
+describe("many invalid tokens", () => {
+  it("C9 rejects 2,000 distinct tokens in a row on one connection, and fetches nothing", async () => {
     const connection = await openRaw(harness.interceptor.port);
     const COUNT = 2000;
     for (let at = 0; at < COUNT; at += 1)
@@ -393,34 +396,34 @@ describe("many bad tokens", () => {
     expect(await harness.events("refusal")).toHaveLength(COUNT);
   });
 
-  it("C9 100,000 distinct ones leave nothing behind in memory", async () => {
+  it("C9 keeps nothing of 100,000 distinct tokens in memory", async () => {
     setFlagsFromString("--expose-gc");
     const collect = runInNewContext("gc") as () => void;
     const sources = [keys, byok].map(({ configure, source, verifies }) => ({
       verifies,
       ...configure({
-        options: new Fields({}, source, noProblem),
+        options: new Fields({}, source, failOnIssue),
         secret: () => CLIENT_KEYS,
         binding: () => null,
-        report: noProblem,
+        report: failOnIssue,
         deps: { fetch, now: Date.now, logError: () => undefined },
       }),
     }));
-    const present = async (count: number): Promise<number> => {
+    const heapAfter = async (count: number): Promise<number> => {
       for (let at = 0; at < count; at += 1) {
         const headers = new Headers({ authorization: `Bearer aei_${count}-${at}-${"z".repeat(40)}` });
         const credential = await readCredential(headers);
         if (credential instanceof Refusal || !((await identify(credential, sources)) instanceof Refusal))
-          throw new Error("an unknown token was known");
+          throw new Error("an unknown token was accepted");
       }
       collect();
       return process.memoryUsage().heapUsed;
     };
-    const before = await present(2000);
-    const grown = (await present(100_000)) - before;
-    console.log(`C9 the heap grew by ${(grown / 1024).toFixed(0)} KiB over 100,000 tokens`);
-    // A set of their digests alone would hold ten times that.
-    expect(grown).toBeLessThan(1024 * 1024);
+    const before = await heapAfter(2000);
+    const growth = (await heapAfter(100_000)) - before;
+    console.log(`C9 the heap grew by ${(growth / 1024).toFixed(0)} KiB over 100,000 tokens`);
+    // Keeping only the digests would take ten times this bound.
+    expect(growth).toBeLessThan(1024 * 1024);
   });
 });
 
@@ -431,7 +434,7 @@ const text = (status: number, type: string, body: string): respond.Step[] => [
   respond.finish(),
 ];
 
-describe("an error of the provider's that quotes the gateway's own key", () => {
+describe("a provider error that contains the central key", () => {
   const key = CENTRAL.openai;
   const message = { error: { message: `Incorrect API key provided: ${key}.`, code: "invalid_api_key" } };
   const line = `HTTP/1.1 401 Bad key ${key}\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}`;
@@ -466,57 +469,61 @@ describe("an error of the provider's that quotes the gateway's own key", () => {
         respond.finish(),
       ],
     ],
-    ["401, all but its first and last four", respond.json(401, { forwarded: key.slice(4, -4) })],
-    ["401, its last twenty-four", respond.json(401, { forwarded: `…${key.slice(-24)}` })],
+    ["401, without its first and last four characters", respond.json(401, { received: key.slice(4, -4) })],
+    ["401, its last 24 characters", respond.json(401, { received: `…${key.slice(-24)}` })],
     ["401, in WWW-Authenticate", respond.json(401, {}, [["WWW-Authenticate", `Bearer realm="${key}"`]])],
     [
-      "401, in a header of its own",
+      "401, in a separate header",
       respond.json(401, {}, [["X-Debug-Request", `authorization=Bearer ${key}`]]),
     ],
     ["401, in a cookie", respond.json(401, {}, [["Set-Cookie", `last=${key}`]])],
     ["401, in the reason phrase", [respond.raw(line)]],
-    ["302, in the address", respond.json(302, {}, [["Location", `https://login.example/?key=${key}`]])],
-  ])("C17 %s: the client does not get to see it", async (_, steps) => {
+    ["302, in Location", respond.json(302, {}, [["Location", `https://login.example/?key=${key}`]])],
+  ])("C17 does not return the key to the client: %s", async (_, steps) => {
     harness.respondWith(steps, null);
     const { wire, forwarded } = await chat();
     expect(forwarded).toHaveLength(1);
     for (let at = 0; at + 16 <= key.length; at += 1) expect(wire).not.toContain(key.slice(at, at + 16));
   });
 
-  it("C17 so it is on a passthrough, with X-Api-Key, and for whichever of several keys was drawn", async () => {
+  it("C17 does not return the key on a passthrough, in X-Api-Key, and from a pool of several keys", async () => {
     harness.registerSecret(SECOND_KEY);
-    const drawn = new Set<string>();
+    const usedKeys = new Set<string>();
     harness.respondWith((request: UpstreamRequest) => {
       const [sent = ""] = request.values("x-api-key");
-      drawn.add(sent);
+      usedKeys.add(sent);
       return respond.json(401, {
         type: "error",
         error: { type: "authentication_error", message: `bad ${sent}` },
       });
     }, null);
-    // That of two keys only one is drawn in twenty calls happens, and fails nothing.
+    // Twenty calls may use only one of the two keys by chance, which does not fail the test.
     for (let at = 0; at < 20; at += 1) {
       const exchange = await harness.send({ target: "/drawn/v1/models", headers: [apiKey(KEYS.user)] });
       expect([exchange.response.status, exchange.forwarded.length]).toEqual([502, 1]);
       expect(exchange.response.values("x-interceptor-error")).toEqual(["upstream_key_rejected"]);
     }
-    for (const sent of drawn) expect([CENTRAL.anthropic, SECOND_KEY]).toContain(sent);
+    for (const sent of usedKeys) expect([CENTRAL.anthropic, SECOND_KEY]).toContain(sent);
   });
 
-  it("C17 an error that masks the key as the provider does, goes on as it came", async () => {
+  it("C17 returns an error unmodified if it masks the key the way the provider does", async () => {
     const masked = `${key.slice(0, 8)}${"*".repeat(30)}${key.slice(-4)}`;
     const body = JSON.stringify({ error: { message: `Incorrect API key provided: ${masked}.` } });
     harness.respondWith(respond.json(401, body), body);
-    const { response: got } = await chat();
-    expect([got.status, got.text(), got.values("x-interceptor-error")]).toEqual([401, body, []]);
+    const { response } = await chat();
+    expect([response.status, response.text(), response.values("x-interceptor-error")]).toEqual([
+      401,
+      body,
+      [],
+    ]);
   });
 
-  it("C17 the client's own key is its own: an error that quotes it goes on as it came", async () => {
+  it("C17 returns an error unmodified if it contains the client's own key", async () => {
     harness.allowInResponse(OWN.openai);
     const body = JSON.stringify({ error: { message: `Incorrect API key provided: ${OWN.openai}.` } });
     harness.respondWith(respond.json(401, body), body);
-    const { response: got } = await call(OWN_OPENAI, [bearer(OWN.openai)]);
-    expect([got.status, got.text()]).toEqual([401, body]);
+    const { response } = await call(OWN_OPENAI, [bearer(OWN.openai)]);
+    expect([response.status, response.text()]).toEqual([401, body]);
     expect((await harness.event("interception_end")).outcome).toBe("upstream_error");
   });
 });

@@ -1,5 +1,5 @@
-/* oxlint-disable vitest/expect-expect -- expectForwarded, expectRefusal and their like are assertions */
-/** Part E of the catalogue: which headers go on, each way, on real sockets. */
+/* oxlint-disable vitest/expect-expect -- helpers such as expectForwarded and expectRefusal assert */
+/** Part E of the catalogue: which request and response headers are forwarded, over real sockets. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { rejectEncodedBody } from "../../src/gateway/app/request-body.ts";
 import * as respond from "../support/response-steps.ts";
@@ -33,34 +33,38 @@ afterAll(() => harness.close());
 const CHAT = "/openai/v1/chat/completions";
 const OWN_CHAT = "/own-openai/v1/chat/completions";
 
-/** What the provider sees of a call with these headers. */
-async function forwarded(headers: readonly HeaderPair[], target = CHAT): Promise<UpstreamRequest> {
+/** The request that the provider receives for a call with these headers. */
+async function forward(headers: readonly HeaderPair[], target = CHAT): Promise<UpstreamRequest> {
   return expectForwarded(
     await harness.send({ target, headers: [bearer(KEYS.user), ...headers], body: BODY }),
   );
 }
 
-/** What the client gets of an answer with these headers. */
-async function responded(headers: readonly HeaderPair[], status = 200, target = CHAT): Promise<Exchange> {
+/** The exchange for a provider response with these headers. */
+async function respondWithHeaders(
+  headers: readonly HeaderPair[],
+  status = 200,
+  target = CHAT,
+): Promise<Exchange> {
   harness.respondWith(respond.json(status, { ok: true }, headers), '{"ok":true}');
   return harness.send({ target, headers: [bearer(KEYS.user)], body: BODY });
 }
 
 const names = (headers: readonly HeaderPair[]): string[] => headers.map(([name]) => name.toLowerCase());
 
-/** All that a plain call needs, and nothing else. */
+/** The only headers of a minimal call. */
 const ALWAYS = ["accept-encoding", "authorization", "content-length", "host", "via"];
 
-describe("what the provider sees of a request", () => {
-  it("E4 a call with nothing but its key: five headers, none of them the caller's", async () => {
-    const request = await forwarded([]);
+describe("request headers", () => {
+  it("E4 sends five headers for a call with only a key, and not one of them is from the client", async () => {
+    const request = await forward([]);
     expect(names(request.headers).toSorted()).toEqual(ALWAYS);
     expect(request.values("accept-encoding")).toEqual(["identity"]);
     expect(request.values("via")).toEqual(["1.1 ai-edge-interceptor"]);
     expect(request.values("content-length")).toEqual([String(BODY.length)]);
   });
 
-  const GONE: readonly (readonly [id: string, name: string, value: string])[] = [
+  const REMOVED: readonly (readonly [id: string, name: string, value: string])[] = [
     ["E1", "Keep-Alive", "timeout=5"],
     ["E1", "TE", "trailers"],
     ["E1", "Trailer", "X-Checksum"],
@@ -112,16 +116,16 @@ describe("what the provider sees of a request", () => {
     ["E4", "Coder-Session-Token", "aBcDeFgHiJ-kLmNoPqRsTuVwXyZaBcDeF"],
   ];
 
-  it.each(GONE)("%s %s does not go on", async (_, name, value) => {
+  it.each(REMOVED)("%s removes %s", async (_, name, value) => {
     for (const target of [CHAT, "/anthropic/v1/messages", "/openai/v1/embeddings"]) {
-      const request = await forwarded([[name, value]], target);
+      const request = await forward([[name, value]], target);
       const expected = target.startsWith("/anthropic") ? ALWAYS.with(1, "x-api-key").toSorted() : ALWAYS;
       expect(names(request.headers).toSorted()).toEqual(expected);
     }
   });
 
-  it("E1 what Connection names does not go on", async () => {
-    const request = await forwarded([
+  it("E1 removes the headers that Connection lists", async () => {
+    const request = await forward([
       ["Connection", "keep-alive, X-Hop-One ,x-hop-two"],
       ["X-Hop-One", "1"],
       ["X-HOP-TWO", "2"],
@@ -130,8 +134,8 @@ describe("what the provider sees of a request", () => {
     expect(names(request.headers).toSorted()).toEqual([...ALWAYS, "x-stays"].toSorted());
   });
 
-  it("E1 what two Connection headers name does not go on", async () => {
-    const request = await forwarded([
+  it("E1 removes the headers that two Connection headers list", async () => {
+    const request = await forward([
       ["Connection", "x-hop-one"],
       ["X-Hop-One", "1"],
       ["connection", "X-Hop-Two"],
@@ -140,19 +144,19 @@ describe("what the provider sees of a request", () => {
     expect(names(request.headers).toSorted()).toEqual(ALWAYS);
   });
 
-  it("E1 naming our own headers in Connection takes nothing away: not the key, not the mark, not the length", async () => {
-    // The attack: a caller that has the provider's credential, or the loop's mark, dropped on the way.
+  it("E1 keeps the gateway's key, Via and Content-Length although Connection lists them", async () => {
+    // The attack: the client lists headers in Connection to remove the provider credential or the loop mark (Via).
     const listed = "authorization, x-api-key, via, accept-encoding, content-length, host";
-    const openai = await forwarded([["Connection", listed]]);
+    const openai = await forward([["Connection", listed]]);
     expect(openai.values("authorization")).toEqual([`Bearer ${CENTRAL.openai}`]);
     expect(names(openai.headers).toSorted()).toEqual(ALWAYS);
-    const anthropic = await forwarded([["Connection", listed]], "/anthropic/v1/messages");
+    const anthropic = await forward([["Connection", listed]], "/anthropic/v1/messages");
     expect(anthropic.values("x-api-key")).toEqual([CENTRAL.anthropic]);
   });
 
-  it("E3 all but credentials at once, twice each, do not go on", async () => {
-    const all = GONE.filter(([id, name]) => id !== "E4" && name !== "Upgrade" && name !== "Expect");
-    const request = await forwarded([...all, ...all].map(([, name, value]): HeaderPair => [name, value]));
+  it("E3 removes all of them except credentials when each is sent twice", async () => {
+    const all = REMOVED.filter(([id, name]) => id !== "E4" && name !== "Upgrade" && name !== "Expect");
+    const request = await forward([...all, ...all].map(([, name, value]): HeaderPair => [name, value]));
     expect(names(request.headers).toSorted()).toEqual(ALWAYS);
   });
 
@@ -195,7 +199,7 @@ describe("what the provider sees of a request", () => {
       ["authorization", `Bearer ${OWN.openai}`],
     ],
   ] as const)(
-    "E4 from a client with %s on %s, one credential goes on",
+    "E4 forwards one credential from a client with %s on %s",
     async (_, target, headers, [name, value]) => {
       const request = expectForwarded(await harness.send({ target, headers, body: BODY }));
       expect(names(request.headers).toSorted()).toEqual([...ALWAYS.toSpliced(1, 1), name].toSorted());
@@ -234,50 +238,52 @@ describe("what the provider sees of a request", () => {
     ["X-MiXeD-CaSe", "VaLuE"],
   ];
 
-  it.each(VERBATIM)("E5 %s goes on as it was sent", async (name, value) => {
+  it.each(VERBATIM)("E5 forwards %s unmodified", async (name, value) => {
     for (const target of [CHAT, "/anthropic/v1/messages", "/openai/v1/embeddings"])
-      expect((await forwarded([[name, value]], target)).values(name)).toEqual([value.trim()]);
+      expect((await forward([[name, value]], target)).values(name)).toEqual([value.trim()]);
   });
 
-  it("E5 all of them together, and nothing else", async () => {
-    const request = await forwarded(VERBATIM);
+  it("E5 forwards all of them together and adds nothing", async () => {
+    const request = await forward(VERBATIM);
     expect(names(request.headers).toSorted()).toEqual([...ALWAYS, ...names(VERBATIM)].toSorted());
   });
 
-  it("E5 a header that is sent twice goes on with both values, in their order", async () => {
+  it("E5 forwards both values of a repeated header in order", async () => {
     const betas: HeaderPair[] = ["a-2025-01-01", "b-2025-01-01"].map((beta) => ["anthropic-beta", beta]);
-    const request = await forwarded(betas, "/anthropic/v1/messages");
+    const request = await forward(betas, "/anthropic/v1/messages");
     expect(request.values("anthropic-beta").join(", ")).toBe("a-2025-01-01, b-2025-01-01");
   });
 
-  it("E5 bytes that are no UTF-8 go on as they came, although nobody here can read them", async () => {
-    expect((await forwarded([["x-latin-1", "caf\xe9"]])).values("x-latin-1")).toEqual(["caf\xe9"]);
+  it("E5 forwards header bytes that are not UTF-8 unmodified", async () => {
+    expect((await forward([["x-latin-1", "caf\xe9"]])).values("x-latin-1")).toEqual(["caf\xe9"]);
   });
 });
 
 describe("F3 a Content-Encoding", () => {
-  // The attack: `^\s*…\s*$` on a header of blanks that are none to HTTP (vertical tabs, no-break spaces) tries every way
-  // to share them out: its time grows with the square of their number, seconds of CPU for 100 KB.
+  // The attack (ReDoS): `^\s*…\s*$` backtracks over a header of spaces that HTTP does not trim (vertical tabs,
+  // no-break spaces). Its time grows with the square of their number, to seconds of CPU for 100 KB.
   const SHAPES: readonly [string, (size: number) => string][] = [
     ["letters", (size) => "g".repeat(size)],
     ["vertical tabs, then a letter", (size) => `${"\v".repeat(size - 1)}x`],
     ["no-break spaces, then a letter", (size) => `${"\u00a0".repeat(size - 1)}x`],
-    ["blanks between identity and a letter", (size) => `identity${" ".repeat(size - 9)}x`],
+    ["spaces between identity and a letter", (size) => `identity${" ".repeat(size - 9)}x`],
   ];
 
-  it.each(SHAPES)("F3 of a mebibyte of %s is refused without hanging on it", (_, shape) => {
+  it.each(SHAPES)("F3 rejects one of a mebibyte of %s without hanging", (_, shape) => {
     const headers = { get: () => shape(2 ** 20) } as Pick<Headers, "get"> as Headers;
     const refusal = withoutHanging(() => rejectEncodedBody(headers), "");
     expect(refusal?.code).toBe("body_encoded");
   });
 
-  it.for(SHAPES)("F3 of 100 KB of %s is refused with 415", async ([what, shape], { skip }) => {
+  it.for(SHAPES)("F3 rejects one of 100 KB of %s with 415", async ([description, shape], { skip }) => {
     const value = utf8(shape(102_400));
-    skip(!validatesHeads && value.length > 200_000, "too many bytes of headers there");
-    const began = performance.now();
+    skip(!validatesHeads && value.length > 200_000, "this build rejects headers of that size");
+    const startedAt = performance.now();
     const headers: HeaderPair[] = [bearer(KEYS.user), ["Content-Encoding", value]];
     expectRefusal(await harness.send({ target: CHAT, headers, body: BODY }), 415, "body_encoded");
-    console.log(`F3 100 KB of ${what}: a whole request in ${(performance.now() - began).toFixed(1)} ms`);
+    console.log(
+      `F3 100 KB of ${description}: a complete request in ${(performance.now() - startedAt).toFixed(1)} ms`,
+    );
   });
 });
 
@@ -298,15 +304,15 @@ describe("with forward_coder_headers", () => {
 
   const IDS = ["X-Coder-Owner-Id", "X-Coder-Chat-Id", "X-Coder-Subchat-Id", "X-Coder-Workspace-Id"];
 
-  it("E5 Coder's ids go on as they were sent", async () => {
+  it("E5 forwards Coder's ids unmodified", async () => {
     harness.allowHeader(/^x-coder-(?:owner|chat|subchat|workspace)-id$/);
     const headers = IDS.map((name): HeaderPair => [name, newOwner()]);
-    const request = await forwarded([CODER_AGENTS_UA, ...headers], "/coder/v1/messages");
+    const request = await forward([CODER_AGENTS_UA, ...headers], "/coder/v1/messages");
     for (const [name, value] of headers) expect(request.values(name)).toEqual([value]);
   });
 
-  it("E3 only where it is set: another provider does not see them", async () => {
-    const request = await forwarded([CODER_AGENTS_UA, ownerHeader(newOwner())], "/anthropic/v1/messages");
+  it("E3 does not forward them to a provider without the option", async () => {
+    const request = await forward([CODER_AGENTS_UA, ownerHeader(newOwner())], "/anthropic/v1/messages");
     expect(names(request.headers).filter((name) => name.includes("coder"))).toEqual([]);
   });
 
@@ -321,13 +327,13 @@ describe("with forward_coder_headers", () => {
     "X-Coder-AI_Governance-Token",
     "X-Coder_Signature",
     "X_Coder_Owner_Id",
-  ])("E4 %s does not go on even there: tokens and signatures never do", async (name) => {
-    // The mixed spellings: whoever reads names as CGI does takes X-Coder-AI_Governance-Token for the real one.
-    const request = await forwarded([[name, "a-token-or-signature-01"]], "/coder/v1/messages");
-    expect(names(request.headers).filter((one) => one.includes("coder"))).toEqual([]);
+  ])("E4 removes %s even there, as it does all tokens and signatures", async (name) => {
+    // Mixed spellings: a server that maps names the CGI way reads X-Coder-AI_Governance-Token as the real header.
+    const request = await forward([[name, "a-token-or-signature-01"]], "/coder/v1/messages");
+    expect(names(request.headers).filter((header) => header.includes("coder"))).toEqual([]);
   });
 
-  it("E4 X-Coder-AI-Governance-Token does not go on even there", async () => {
+  it("E4 removes X-Coder-AI-Governance-Token even there", async () => {
     const headers: HeaderPair[] = [
       ["X-Coder-AI-Governance-Token", KEYS.user],
       ["X-Api-Key", OWN.anthropic],
@@ -335,11 +341,11 @@ describe("with forward_coder_headers", () => {
     const request = expectForwarded(
       await harness.send({ target: "/coder/v1/messages", headers, body: BODY }),
     );
-    expect(names(request.headers).filter((one) => one.includes("coder"))).toEqual([]);
+    expect(names(request.headers).filter((header) => header.includes("coder"))).toEqual([]);
   });
 });
 
-describe("what the client gets of an answer", () => {
+describe("response headers", () => {
   const HOP_BY_HOP: readonly HeaderPair[] = [
     ["Keep-Alive", "timeout=5"],
     ["Proxy-Authenticate", "Basic"],
@@ -350,21 +356,25 @@ describe("what the client gets of an answer", () => {
     ["Upgrade", "h2c"],
   ];
 
-  it.each(HOP_BY_HOP)("E2 %s does not go on", async (name, value) => {
+  it.each(HOP_BY_HOP)("E2 removes %s", async (name, value) => {
     for (const target of [CHAT, "/openai/v1/embeddings"]) {
-      const { response: got } = await responded([[name, value]], 200, target);
-      expect(names(got.headers).toSorted()).toEqual(["content-length", "content-type", "x-interception-id"]);
+      const { response } = await respondWithHeaders([[name, value]], 200, target);
+      expect(names(response.headers).toSorted()).toEqual([
+        "content-length",
+        "content-type",
+        "x-interception-id",
+      ]);
     }
   });
 
-  it("E2 what Connection names does not go on", async () => {
-    const { response: got } = await responded([
+  it("E2 removes the headers that Connection lists", async () => {
+    const { response } = await respondWithHeaders([
       ["Connection", "keep-alive, X-Hop-One ,x-hop-two"],
       ["X-Hop-One", "1"],
       ["X-HOP-TWO", "2"],
       ["X-Stays", "3"],
     ]);
-    expect(names(got.headers).toSorted()).toEqual([
+    expect(names(response.headers).toSorted()).toEqual([
       "content-length",
       "content-type",
       "x-interception-id",
@@ -372,15 +382,15 @@ describe("what the client gets of an answer", () => {
     ]);
   });
 
-  // The attack: a provider that writes there what is no header's name, and the client got 500 for an answer paid for.
+  // The attack: a provider lists an invalid header name there, and the client gets 500 instead of the paid response.
   it.each(["x hop", "X-Hop;q=1", "x-hop x-stays", '"X-Stays"'])(
-    "E2 what is no header's name in Connection (%s) costs nobody the answer",
+    "E2 returns the response although Connection lists an invalid header name (%s)",
     async (value) => {
-      const { response: got } = await responded([
+      const { response } = await respondWithHeaders([
         ["Connection", value],
         ["X-Stays", "3"],
       ]);
-      expect([got.status, got.values("x-stays"), got.values("x-interceptor-error")]).toEqual([
+      expect([response.status, response.values("x-stays"), response.values("x-interceptor-error")]).toEqual([
         200,
         ["3"],
         [],
@@ -388,13 +398,13 @@ describe("what the client gets of an answer", () => {
     },
   );
 
-  it("E2 naming our own header in Connection takes nothing away", async () => {
-    const { response: got } = await responded([["Connection", "x-interception-id, x-interceptor-error"]]);
-    expect(got.values("x-interception-id")[0]).toMatch(UUID_V7);
+  it("E2 keeps x-interception-id although Connection lists it", async () => {
+    const { response } = await respondWithHeaders([["Connection", "x-interception-id, x-interceptor-error"]]);
+    expect(response.values("x-interception-id")[0]).toMatch(UUID_V7);
   });
 
-  it.each([200, 401, 429, 500])("E6 cookies do not go on, with status %i", async (status) => {
-    const { response: got } = await responded(
+  it.each([200, 401, 429, 500])("E6 removes cookies with status %i", async (status) => {
+    const { response } = await respondWithHeaders(
       [
         ["Set-Cookie", "__cf_bm=abc; path=/; HttpOnly"],
         ["set-cookie", "_cfuvid=def; path=/"],
@@ -402,7 +412,9 @@ describe("what the client gets of an answer", () => {
       ],
       status,
     );
-    expect([got.status, ...got.values("set-cookie"), ...got.values("set-cookie2")]).toEqual([status]);
+    expect([response.status, ...response.values("set-cookie"), ...response.values("set-cookie2")]).toEqual([
+      status,
+    ]);
   });
 
   const KEPT: readonly HeaderPair[] = [
@@ -430,52 +442,52 @@ describe("what the client gets of an answer", () => {
     ["www-authenticate", 'Bearer realm="api"'],
   ];
 
-  it.each(KEPT)("E7 %s goes on as it was sent", async (name, value) => {
+  it.each(KEPT)("E7 returns %s unmodified", async (name, value) => {
     for (const [status, target] of [
       [200, CHAT],
       [429, CHAT],
       [529, "/anthropic/v1/messages"],
       [200, "/openai/v1/models"],
     ] as const) {
-      const { response: got } = await responded([[name, value]], status, target);
-      expect([got.status, got.values(name)]).toEqual([status, [value.trim()]]);
+      const { response } = await respondWithHeaders([[name, value]], status, target);
+      expect([response.status, response.values(name)]).toEqual([status, [value.trim()]]);
     }
   });
 
-  it("E7 all of them together, and nothing else; one sent twice stays two", async () => {
+  it("E7 returns all of them together, adds nothing, and keeps repeated headers separate", async () => {
     const twice: HeaderPair[] = [
       ["X-Twice", "a"],
       ["X-Twice", "b"],
     ];
-    const { response: got } = await responded([...KEPT, ...twice]);
+    const { response } = await respondWithHeaders([...KEPT, ...twice]);
     const always = ["content-length", "content-type", "x-interception-id"];
-    expect(names(got.headers).toSorted()).toEqual(
+    expect(names(response.headers).toSorted()).toEqual(
       [...always, ...names(KEPT), "x-twice", "x-twice"].toSorted(),
     );
-    expect(got.values("x-twice")).toEqual(["a", "b"]);
+    expect(response.values("x-twice")).toEqual(["a", "b"]);
   });
 });
 
-describe("the interception's id", () => {
-  const plain = { headers: [bearer(KEYS.user)], body: BODY };
-  type Case = readonly [what: string, status: number, refused: boolean, ask: () => Promise<Exchange>];
+describe("the interception id", () => {
+  const base = { headers: [bearer(KEYS.user)], body: BODY };
+  type Case = readonly [title: string, status: number, refused: boolean, send: () => Promise<Exchange>];
   const CASES: readonly Case[] = [
-    ["an interception", 200, false, () => harness.send({ ...plain, target: CHAT })],
-    ["a passthrough", 200, false, () => harness.send({ ...plain, target: "/openai/v1/embeddings" })],
+    ["an interception", 200, false, () => harness.send({ ...base, target: CHAT })],
+    ["a passthrough", 200, false, () => harness.send({ ...base, target: "/openai/v1/embeddings" })],
     [
       "HEAD of a passthrough",
       200,
       false,
-      () => harness.send({ method: "HEAD", target: "/openai/v1/models", headers: plain.headers }),
+      () => harness.send({ method: "HEAD", target: "/openai/v1/models", headers: base.headers }),
     ],
-    ["an error of the provider's", 429, false, () => responded([], 429)],
+    ["a provider error", 429, false, () => respondWithHeaders([], 429)],
     ["a health check", 200, false, () => harness.send({ target: "/healthz" })],
     ["HEAD of a health check", 200, false, () => harness.send({ method: "HEAD", target: "/healthz" })],
-    ["the probe of a base", 200, false, () => harness.send({ method: "HEAD", target: "/" })],
-    ["an unknown route", 404, true, () => harness.send({ ...plain, target: "/nowhere" })],
-    ["a bad path", 404, true, () => harness.send({ ...plain, target: "/openai/v1/models/%2e%2e" })],
-    ["a URL too long", 414, true, () => harness.send({ ...plain, target: `${CHAT}?${"q".repeat(17_000)}` })],
-    ["a wrong method", 405, true, () => harness.send({ ...plain, method: "PUT", target: CHAT })],
+    ["the probe of a base URL", 200, false, () => harness.send({ method: "HEAD", target: "/" })],
+    ["an unknown route", 404, true, () => harness.send({ ...base, target: "/nowhere" })],
+    ["an invalid path", 404, true, () => harness.send({ ...base, target: "/openai/v1/models/%2e%2e" })],
+    ["a URL too long", 414, true, () => harness.send({ ...base, target: `${CHAT}?${"q".repeat(17_000)}` })],
+    ["a wrong method", 405, true, () => harness.send({ ...base, method: "PUT", target: CHAT })],
     ["HEAD of a refusal", 401, true, () => harness.send({ method: "HEAD", target: "/openai/v1/models" })],
     [
       "an upgrade",
@@ -484,13 +496,12 @@ describe("the interception's id", () => {
       () => harness.send({ target: "/openai/v1/responses", headers: [["Upgrade", "websocket"]] }),
     ],
     ["no credential", 401, true, () => harness.send({ target: CHAT, body: BODY })],
-    ["a bad body", 400, true, () => harness.send({ ...plain, target: CHAT, body: "{" })],
+    ["an invalid body", 400, true, () => harness.send({ ...base, target: CHAT, body: "{" })],
     [
       "a compressed body",
       415,
       true,
-      () =>
-        harness.send({ ...plain, target: CHAT, headers: [...plain.headers, ["Content-Encoding", "gzip"]] }),
+      () => harness.send({ ...base, target: CHAT, headers: [...base.headers, ["Content-Encoding", "gzip"]] }),
     ],
     [
       "a loop",
@@ -498,22 +509,22 @@ describe("the interception's id", () => {
       true,
       () =>
         harness.send({
-          ...plain,
+          ...base,
           target: CHAT,
-          headers: [...plain.headers, ["Via", "1.1 ai-edge-interceptor"]],
+          headers: [...base.headers, ["Via", "1.1 ai-edge-interceptor"]],
         }),
     ],
-    ["a redirect", 502, true, () => responded([["Location", "/x"]], 302)],
+    ["a redirect", 502, true, () => respondWithHeaders([["Location", "/x"]], 302)],
   ];
 
   it.each(CASES)(
-    "E10 is on %s (%i), and the refusal's reason is if it is one",
-    async (_, status, refused, ask) => {
-      const { response: got } = await ask();
-      expect(got.status).toBe(status);
-      const ids = got.values("x-interception-id");
+    "E10 is on the response to %s (%i), with the reason if that is a refusal",
+    async (_, status, refused, send) => {
+      const { response } = await send();
+      expect(response.status).toBe(status);
+      const ids = response.values("x-interception-id");
       expect(ids).toEqual([expect.stringMatching(UUID_V7)]);
-      expect(got.values("x-interceptor-error")).toHaveLength(refused ? 1 : 0);
+      expect(response.values("x-interceptor-error")).toHaveLength(refused ? 1 : 0);
       const recorded = await Promise.all(
         (["interception_start", "passthrough", "refusal"] as const).map((type) => harness.events(type)),
       );
@@ -521,7 +532,7 @@ describe("the interception's id", () => {
     },
   );
 
-  it("E10 is one's own for each request", async () => {
+  it("E10 is unique for each request", async () => {
     const ids = new Set<string>();
     for (let at = 0; at < 50; at += 1)
       for (const id of (await harness.send({ target: "/healthz" })).response.values("x-interception-id"))
@@ -529,21 +540,21 @@ describe("the interception's id", () => {
     expect(ids.size).toBe(50);
   });
 
-  it("E10 is ours, whatever the caller or the provider say", async () => {
+  it("E10 replaces the values that the client and the provider send", async () => {
     harness.respondWith(
       respond.json(200, { ok: true }, [
-        ["X-Interception-Id", "the-providers-own"],
+        ["X-Interception-Id", "from-the-provider"],
         ["X-Interceptor-Error", "credential_missing"],
       ]),
       '{"ok":true}',
     );
     const headers: HeaderPair[] = [
       bearer(KEYS.user),
-      ["X-Interception-Id", "the-callers-own"],
+      ["X-Interception-Id", "from-the-client"],
       ["X-Interceptor-Error", "loop"],
     ];
-    const { response: got } = await harness.send({ target: CHAT, headers, body: BODY });
-    expect(got.values("x-interception-id")).toEqual([expect.stringMatching(UUID_V7)]);
-    expect(got.values("x-interceptor-error")).toEqual([]);
+    const { response } = await harness.send({ target: CHAT, headers, body: BODY });
+    expect(response.values("x-interception-id")).toEqual([expect.stringMatching(UUID_V7)]);
+    expect(response.values("x-interceptor-error")).toEqual([]);
   });
 });

@@ -1,7 +1,7 @@
-/* oxlint-disable vitest/expect-expect -- expectForwarded, expectRefusal and their like are assertions */
+/* oxlint-disable vitest/expect-expect -- helpers such as expectForwarded and expectRefusal assert */
 /**
- * Part C of the catalogue for the sources that ask somebody else: a fake Coder and fake issuers over real sockets, the
- * production bundle between them and the provider.
+ * Part C of the catalogue for the identity sources that query an external service: a fake Coder and fake issuers over
+ * real sockets, with the production bundle between them and the provider.
  */
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
@@ -30,15 +30,15 @@ import {
   type CaseHarness,
 } from "./case-harness.ts";
 
-/** Long enough for any answer here, short enough to wait for when there is none. */
+/** Long enough for every response here, and short enough to wait for where none comes. */
 const TIMEOUT_MS = 1500;
 
 let harness: CaseHarness;
 let coder: FakeCoder;
 let issuer: FakeIssuer;
 let team: FakeIssuer;
-/** Whom tokens point to that say where their key is: nobody may ask it. */
-let evil: FakeIssuer;
+/** The attacker's issuer, to which forged tokens point. It must receive no request. */
+let attacker: FakeIssuer;
 
 const sources = (): readonly Readonly<Record<string, unknown>>[] => [
   { source: "coder", url: coder.url, timeout_ms: TIMEOUT_MS, cache_ttl_s: 300 },
@@ -56,7 +56,7 @@ const sources = (): readonly Readonly<Record<string, unknown>>[] => [
 ];
 
 beforeAll(async () => {
-  [coder, issuer, team, evil] = await Promise.all([
+  [coder, issuer, team, attacker] = await Promise.all([
     startFakeCoder(),
     startFakeIssuer("issuer"),
     startFakeIssuer("team"),
@@ -65,7 +65,7 @@ beforeAll(async () => {
   harness = await openCaseHarness(() => ({ vars: { IDENTITY: sources() } }));
 });
 beforeEach(() => {
-  for (const backend of [coder, issuer, team, evil]) {
+  for (const backend of [coder, issuer, team, attacker]) {
     backend.setMode("working");
     backend.clear();
   }
@@ -73,9 +73,9 @@ beforeEach(() => {
 });
 afterEach(async () => {
   await harness.check();
-  if (evil.requests.length > 0) throw new Error("somebody asked for an attacker's keys");
+  if (attacker.requests.length > 0) throw new Error("the attacker's issuer received a request");
 });
-afterAll(() => Promise.all([harness, coder, issuer, team, evil].map((one) => one.close())));
+afterAll(() => Promise.all([harness, coder, issuer, team, attacker].map((each) => each.close())));
 
 const call = (target: string, ...headers: readonly HeaderPair[]): Promise<Exchange> =>
   harness.send({ target, headers, body: BODY });
@@ -86,7 +86,7 @@ const OPENAI = "/openai/v1/chat/completions";
 const OWN_OPENAI = "/own-openai/v1/chat/completions";
 const MESSAGES = "/anthropic/v1/messages";
 
-/** Forwarded with the central key, on the account of this actor. */
+/** Expects a request forwarded with the central key and attributed to this actor. */
 async function expectActor(exchange: Exchange, actor: Readonly<Record<string, unknown>>): Promise<void> {
   const forwarded = expectForwarded(exchange);
   expect(forwarded.values("authorization")).toEqual([`Bearer ${CENTRAL.openai}`]);
@@ -95,7 +95,7 @@ async function expectActor(exchange: Exchange, actor: Readonly<Record<string, un
   expect(start.initiator_id).toBe(start.actor_id);
 }
 
-/** A new user of Coder, whose token is told nobody but Coder. */
+/** Adds a Coder user. Its token must not leak to any system but Coder. */
 function addUser(over?: Parameters<FakeCoder["addUser"]>[0]): string {
   const token = coder.addUser(over);
   harness.registerSecret(token);
@@ -107,7 +107,7 @@ describe("source coder", () => {
     ["the governance header", governance],
     ["Authorization", bearer],
     ["X-Api-Key", (token) => ["X-Api-Key", token]],
-  ])("knows a user by a token in %s, and tells the provider nothing of it", async (_, header) => {
+  ])("identifies a user by a token in %s, and does not forward the token", async (_, header) => {
     const token = addUser();
     await expectActor(await call(OPENAI, header(token)), {
       actor_id: coder.user(token).id,
@@ -115,9 +115,9 @@ describe("source coder", () => {
       actor_kind: "user",
       identity_source: "coder",
     });
-    const [asked] = coder.requests;
-    expect([asked?.method, asked?.path]).toEqual(["GET", "/api/v2/users/me"]);
-    expect(Object.keys(asked?.headers ?? {}).toSorted()).toEqual([
+    const [lookup] = coder.requests;
+    expect([lookup?.method, lookup?.path]).toEqual(["GET", "/api/v2/users/me"]);
+    expect(Object.keys(lookup?.headers ?? {}).toSorted()).toEqual([
       "accept",
       "cache-control",
       "coder-session-token",
@@ -126,12 +126,12 @@ describe("source coder", () => {
     ]);
   });
 
-  it("knows a service account for one", async () => {
+  it("records a service account as an actor of kind service", async () => {
     const token = addUser({ is_service_account: true, login_type: "none" });
     await expectActor(await call(OPENAI, bearer(token)), { actor_kind: "service" });
   });
 
-  it("C1 a token nobody has: E401, asked once", async () => {
+  it("C1 rejects an unknown token with 401, and queries Coder once", async () => {
     const token = coderToken();
     harness.registerSecret(token);
     expectRefusal(await call(OPENAI, bearer(token)), 401, "invalid_credential");
@@ -139,12 +139,12 @@ describe("source coder", () => {
     expect(coder.requests).toHaveLength(1);
   });
 
-  it.each(["suspended", "dormant"])("a user that is %s: E401", async (status) => {
+  it.each(["suspended", "dormant"])("rejects a user that is %s with 401", async (status) => {
     expectRefusal(await call(OPENAI, bearer(addUser({ status }))), 401, "invalid_credential");
     expect(await harness.event("refusal")).toMatchObject({ detail: "coder: the user is not active" });
   });
 
-  it("its token is no provider key: on a provider without central keys it is refused, not sent", async () => {
+  it("rejects its token on a provider without central keys instead of forwarding it", async () => {
     const token = addUser();
     expectRefusal(await call(OWN_OPENAI, bearer(token)), 401, "provider_key_missing");
     expectRefusal(await call(OWN_OPENAI, governance(token), bearer(addUser())), 401, "provider_key_missing");
@@ -159,45 +159,47 @@ describe("source coder", () => {
   });
 
   it.each(["failing", "garbled", "redirecting", "hanging", "dribbling"] as const)(
-    "C18 while Coder is %s: E503 for strangers, and who was known stays so",
-    async (mood) => {
-      const known = addUser();
-      expectForwarded(await call(OPENAI, bearer(known)));
-      coder.setMode(mood);
+    "C18 rejects unknown tokens with 503 and accepts cached ones while Coder is %s",
+    async (mode) => {
+      const cached = addUser();
+      expectForwarded(await call(OPENAI, bearer(cached)));
+      coder.setMode(mode);
       const token = addUser();
-      const before = Date.now();
+      const startedAt = Date.now();
       expectRefusal(await call(OPENAI, bearer(token)), 503, "identity_unavailable");
-      expect(Date.now() - before).toBeLessThan(TIMEOUT_MS + 2000);
-      expectForwarded(await call(OPENAI, bearer(known)));
+      expect(Date.now() - startedAt).toBeLessThan(TIMEOUT_MS + 2000);
+      expectForwarded(await call(OPENAI, bearer(cached)));
       coder.setMode("working");
       expectForwarded(await call(OPENAI, bearer(token)));
       expect(coder.requests.filter(({ path }) => path !== "/api/v2/users/me")).toEqual([]);
     },
   );
 
-  it("C18 without a Coder to connect to: E503", async () => {
-    const gone = await startFakeCoder();
-    await gone.close();
-    await harness.configure({ vars: { IDENTITY: [{ source: "coder", url: gone.url }, { source: "keys" }] } });
+  it("C18 returns 503 if the connection to Coder fails", async () => {
+    const closed = await startFakeCoder();
+    await closed.close();
+    await harness.configure({
+      vars: { IDENTITY: [{ source: "coder", url: closed.url }, { source: "keys" }] },
+    });
     expectRefusal(await call(OPENAI, bearer(addUser())), 503, "identity_unavailable");
     await harness.configure({ vars: { IDENTITY: sources() } });
   });
 
-  it("C8 a token that is revoked is refused after cache_ttl_s", async () => {
+  it("C8 rejects a revoked token after cache_ttl_s", async () => {
     const [first, ...others] = sources();
     await harness.configure({ vars: { IDENTITY: [{ ...first, cache_ttl_s: 1 }, ...others] } });
     const token = addUser();
     expectForwarded(await call(OPENAI, bearer(token)));
     coder.revoke(token);
-    const known = Date.now();
-    while (Date.now() <= known + 1000) await call(OPENAI, bearer(token));
+    const revokedAt = Date.now();
+    while (Date.now() <= revokedAt + 1000) await call(OPENAI, bearer(token));
     expectRefusal(await call(OPENAI, bearer(token)), 401, "invalid_credential");
     await harness.configure({ vars: { IDENTITY: sources() } });
   });
 });
 
-describe("source coder: one question for all who ask the same at once", () => {
-  it("200 requests with one token are one", async () => {
+describe("source coder coalesces concurrent lookups of one token", () => {
+  it("sends one lookup for 200 requests", async () => {
     const token = addUser();
     const release = coder.hold();
     const responses = harness.sendInParallel(
@@ -209,7 +211,7 @@ describe("source coder: one question for all who ask the same at once", () => {
     expect(coder.requests).toHaveLength(1);
   });
 
-  it("others go on when the client leaves whose request it was that asked", async () => {
+  it("completes the other requests after the client that triggered the lookup disconnects", async () => {
     const token = addUser();
     const release = coder.hold();
     const first = await openRaw(harness.interceptor.port);
@@ -218,10 +220,10 @@ describe("source coder: one question for all who ask the same at once", () => {
     const others = harness.sendInParallel(
       Array.from({ length: 20 }, () => ({ target: OPENAI, headers: [bearer(token)], body: BODY })),
     );
-    // One of those who wait leaves too: workerd would warn of it, if nothing held its request.
+    // A waiting client disconnects too. workerd prints a warning unless `waitUntil` keeps its request alive.
     const second = await openRaw(harness.interceptor.port);
     second.send({ target: OPENAI, headers: [bearer(token)], body: BODY });
-    // A request of its own shows that the Worker has seen the others, and that none of them asked again.
+    // This request proves that the Worker has received the others, which sent no second lookup.
     expectForwarded(await call(OPENAI, bearer(KEYS.user)));
     first.abort();
     second.abort();
@@ -231,25 +233,25 @@ describe("source coder: one question for all who ask the same at once", () => {
     expect(coder.requests).toHaveLength(1);
   });
 
-  it("C18 nobody waits longer than is allowed for what does not come", async () => {
+  it("C18 fails all waiting requests after the timeout", async () => {
     const token = addUser();
     coder.setMode("hanging");
     const connections = await Promise.all(
       Array.from({ length: 20 }, () => openRaw(harness.interceptor.port)),
     );
-    const before = Date.now();
+    const startedAt = Date.now();
     for (const connection of connections)
       connection.send({ target: OPENAI, headers: [bearer(token)], body: BODY });
     const responses = await Promise.all(connections.map((connection) => connection.readResponse()));
     for (const connection of connections) connection.destroy();
     expect(new Set(responses.map(({ status }) => status))).toEqual(new Set([503]));
-    expect(Date.now() - before).toBeLessThan(TIMEOUT_MS + 2000);
+    expect(Date.now() - startedAt).toBeLessThan(TIMEOUT_MS + 2000);
     expect(coder.requests).toHaveLength(1);
   });
 });
 
 describe("source jwt", () => {
-  it("knows whom the issuer names, once its keys are fetched", async () => {
+  it("identifies the subject of a token after one fetch of the keys", async () => {
     const token = await issuer.token({ email: "alice@example.com" });
     harness.registerSecret(token);
     await expectActor(await call(OPENAI, bearer(token)), {
@@ -263,43 +265,52 @@ describe("source jwt", () => {
     for (const { path } of issuer.requests) expect(path).toBe("/keys");
   });
 
-  it.each<[string, () => string | Promise<string>]>([
-    ["C12 alg none", () => craftJwt({ alg: "none" }, issuer.claims())],
-    ["C12 no alg", () => craftJwt({ typ: "JWT" }, issuer.claims(), "c2ln")],
+  it.each<[string, () => Promise<string>]>([
+    ["C12 alg none", async () => craftJwt({ alg: "none" }, issuer.claims())],
+    ["C12 no alg", async () => craftJwt({ typ: "JWT" }, issuer.claims(), "c2ln")],
     [
-      "C12 HS256 by the public key",
+      "C12 HS256 with the public key as secret",
       async () => craftHmacJwt({ alg: "HS256" }, issuer.claims(), await issuer.publicPem()),
     ],
-    ["C12 another's signature", () => evil.sign(issuer.claims())],
-    ["C13 kid that climbs", () => evil.sign(issuer.claims(), { header: { kid: "../../dev/null" } })],
-    ["C13 jku", () => evil.sign(issuer.claims(), { header: { jku: `${evil.url}/keys` } })],
-    ["C13 x5u", () => evil.sign(issuer.claims(), { header: { x5u: `${evil.url}/keys` } })],
-    ["C13 jwk", () => evil.sign(issuer.claims(), { header: { jwk: evil.jwks().keys[0] } })],
-    ["C13 kid that is a URL", () => evil.sign(issuer.claims(), { header: { kid: `${evil.url}/keys` } })],
+    ["C12 a signature of another issuer", () => attacker.sign(issuer.claims())],
+    [
+      "C13 a kid with path traversal",
+      () => attacker.sign(issuer.claims(), { header: { kid: "../../dev/null" } }),
+    ],
+    ["C13 a jku", () => attacker.sign(issuer.claims(), { header: { jku: `${attacker.url}/keys` } })],
+    ["C13 an x5u", () => attacker.sign(issuer.claims(), { header: { x5u: `${attacker.url}/keys` } })],
+    ["C13 a jwk", () => attacker.sign(issuer.claims(), { header: { jwk: attacker.jwks().keys[0] } })],
+    [
+      "C13 a kid that is a URL",
+      () => attacker.sign(issuer.claims(), { header: { kid: `${attacker.url}/keys` } }),
+    ],
     ["C14 another audience", () => issuer.token({ aud: "other" })],
     ["C14 expired", () => issuer.token({ exp: 1_700_000_000 })],
     ["C14 not yet valid", () => issuer.token({ nbf: 4_000_000_000 })],
-    ["C14 exp that is a text", () => issuer.token({ exp: "4000000000" })],
+    ["C14 an exp that is a string", () => issuer.token({ exp: "4000000000" })],
     ["C14 no exp", () => issuer.token({ exp: undefined })],
-  ])("%s: E401 in both dialects, nothing fetched but the issuer's keys", async (_, make) => {
-    const token = await make();
-    harness.registerSecret(token.split(".")[1] ?? "");
-    expectRefusal(await call(OPENAI, bearer(token)), 401, "invalid_credential");
-    expectRefusal(
-      await call(MESSAGES, governance(token), bearer(OWN.anthropic)),
-      401,
-      "invalid_credential",
-      "anthropic",
-    );
-  });
+  ])(
+    "%s: rejects the token with 401 in both dialects, and fetches only the issuer's keys",
+    async (_, make) => {
+      const token = await make();
+      harness.registerSecret(token.split(".")[1] ?? "");
+      expectRefusal(await call(OPENAI, bearer(token)), 401, "invalid_credential");
+      expectRefusal(
+        await call(MESSAGES, governance(token), bearer(OWN.anthropic)),
+        401,
+        "invalid_credential",
+        "anthropic",
+      );
+    },
+  );
 
-  it("C14 another issuer's token is no source's: byok alone takes it, for a provider key", async () => {
-    const token = await evil.token();
+  it("C14 only byok recognizes a token of an unknown issuer, and treats it as a provider key", async () => {
+    const token = await attacker.token();
     expectRefusal(await call(OPENAI, bearer(token)), 401, "byok_not_accepted");
     expectRefusal(await call(OPENAI, governance(token)), 401, "invalid_credential");
   });
 
-  it("C15 1,000 unknown key ids: one question per cool-down", async () => {
+  it("C15 fetches the keys once per cool-down for 1,000 unknown key ids", async () => {
     await harness.configure({ vars: { IDENTITY: sources() } });
     const [, payload, signature] = (await issuer.token()).split(".");
     const connection = await openRaw(harness.interceptor.port);
@@ -318,13 +329,13 @@ describe("source jwt", () => {
   });
 
   it.each(["failing", "garbled", "redirecting", "hanging", "dribbling"] as const)(
-    "C16 an issuer that is %s from the beginning: E503, whoever asks",
-    async (mood) => {
-      issuer.setMode(mood);
+    "C16 returns 503 for every token if the issuer is %s from the start",
+    async (mode) => {
+      issuer.setMode(mode);
       await harness.configure({ vars: { IDENTITY: sources() } });
       expectRefusal(await call(OPENAI, bearer(await issuer.token())), 503, "identity_unavailable");
       expectRefusal(
-        await call(OPENAI, bearer(await evil.sign(issuer.claims()))),
+        await call(OPENAI, bearer(await attacker.sign(issuer.claims()))),
         503,
         "identity_unavailable",
       );
@@ -332,15 +343,19 @@ describe("source jwt", () => {
     },
   );
 
-  it("C16 with its keys at hand an issuer may be down", async () => {
+  it("C16 verifies tokens with cached keys while the issuer is down", async () => {
     await harness.configure({ vars: { IDENTITY: sources() } });
     expectForwarded(await call(OPENAI, bearer(await issuer.token())));
     issuer.setMode("hanging");
     expectForwarded(await call(OPENAI, bearer(await issuer.token({ sub: "bob" }))));
-    expectRefusal(await call(OPENAI, bearer(await evil.sign(issuer.claims()))), 401, "invalid_credential");
+    expectRefusal(
+      await call(OPENAI, bearer(await attacker.sign(issuer.claims()))),
+      401,
+      "invalid_credential",
+    );
   });
 
-  it("100 requests before there are any keys are one question", async () => {
+  it("fetches the keys once for 100 concurrent requests", async () => {
     await harness.configure({ vars: { IDENTITY: sources() } });
     const tokens = await Promise.all(
       Array.from({ length: 100 }, (_, at) => issuer.token({ sub: `user-${at}` })),
@@ -354,7 +369,7 @@ describe("source jwt", () => {
 });
 
 describe("source access", () => {
-  it("knows a user by the header alone, and the provider sees nothing of it", async () => {
+  it("identifies a user by the header alone, and does not forward the header", async () => {
     const token = await team.token({ aud: [AUDIENCE], sub: ALICE, email: "alice@example.com", type: "app" });
     harness.registerSecret(token);
     await expectActor(await call(OPENAI, assertion(token)), {
@@ -365,7 +380,7 @@ describe("source access", () => {
     });
   });
 
-  it("knows a service token by its client id", async () => {
+  it("identifies a service token by its client id", async () => {
     const token = await team.token({ sub: "", common_name: "e367826f93b8d71185e03fe518aff3b4.access" });
     await expectActor(await call(OPENAI, assertion(token)), {
       actor_id: "e367826f93b8d71185e03fe518aff3b4.access",
@@ -373,7 +388,7 @@ describe("source access", () => {
     });
   });
 
-  it("beside it Authorization is the client's own key: it yields to a central one, and goes on without", async () => {
+  it("uses Authorization next to it as the client's own key, only on providers without central keys", async () => {
     const token = await team.token({ sub: ALICE });
     const central = expectForwarded(await call(OPENAI, assertion(token), bearer(OWN.openai)));
     expect(central.values("authorization")).toEqual([`Bearer ${CENTRAL.openai}`]);
@@ -383,24 +398,24 @@ describe("source access", () => {
     expectRefusal(await call(OWN_OPENAI, assertion(token), bearer(token)), 401, "provider_key_missing");
   });
 
-  it.each<[string, () => string | Promise<string>]>([
-    ["forged by a stranger", () => evil.sign(team.claims({ sub: ALICE }))],
-    ["C12 unsigned", () => craftJwt({ alg: "none" }, team.claims({ sub: ALICE }))],
-    ["C14 another application's", () => team.token({ aud: "other" })],
-    ["the other issuer's", () => issuer.token()],
-    ["no token of this kind", () => "letmein"],
-  ])("one that is %s: E401, though the key beside it would be good by itself", async (_, make) => {
+  it.each<[string, () => Promise<string>]>([
+    ["signed by an attacker", () => attacker.sign(team.claims({ sub: ALICE }))],
+    ["C12 unsigned", async () => craftJwt({ alg: "none" }, team.claims({ sub: ALICE }))],
+    ["C14 for another application", () => team.token({ aud: "other" })],
+    ["of the other issuer", () => issuer.token()],
+    ["not a JWT", async () => "letmein"],
+  ])("rejects a token that is %s with 401, although the key next to it is valid", async (_, make) => {
     const token = await make();
     expectRefusal(await call(OPENAI, assertion(token)), 401, "invalid_credential");
     expectRefusal(await call(OWN_OPENAI, assertion(token), bearer(OWN.openai)), 401, "invalid_credential");
   });
 
-  it("C4 twice in one request: E401", async () => {
+  it("C4 rejects a request with two of these headers", async () => {
     const token = await team.token({ sub: ALICE });
     expectRefusal(await call(OPENAI, assertion(token), assertion(token)), 401, "credential_malformed");
   });
 
-  it("where no source reads it, it counts for nothing", async () => {
+  it("ignores the header if no source reads it", async () => {
     await harness.configure({ vars: { IDENTITY: [{ source: "keys" }, { source: "byok" }] } });
     expectRefusal(await call(OPENAI, assertion(await team.token())), 401, "credential_missing");
     expectForwarded(await call(OPENAI, assertion("x y"), bearer(KEYS.user)));
@@ -408,8 +423,8 @@ describe("source access", () => {
   });
 });
 
-describe("which of several sources decides", () => {
-  it("the first in the configured order that knows its credential", async () => {
+describe("several sources", () => {
+  it("the first source in the configured order that recognizes a credential decides", async () => {
     const user = addUser();
     const token = await team.token({ sub: ALICE });
     const actorOf = async (...headers: HeaderPair[]): Promise<unknown> => {
@@ -427,7 +442,7 @@ describe("which of several sources decides", () => {
     await harness.configure({ vars: { IDENTITY: sources() } });
   });
 
-  it("byok takes what is nobody's, and pays for itself", async () => {
+  it("byok accepts a credential that no other source recognizes, and forwards it", async () => {
     const forwarded = expectForwarded(await call(OWN_OPENAI, bearer(OWN.openai)));
     expect(forwarded.values("authorization")).toEqual([`Bearer ${OWN.openai}`]);
     expect(await harness.event("interception_start")).toMatchObject({
@@ -437,39 +452,45 @@ describe("which of several sources decides", () => {
   });
 });
 
-const problem = (path: string, what: string): never => {
-  throw new Error(`${path} ${what}`);
+const failOnIssue = (path: string, issue: string): never => {
+  throw new Error(`${path} ${issue}`);
 };
 
 describe("memory", () => {
-  it("C9 100,000 distinct tokens that Coder does not know leave it as it was after 20,000", async () => {
+  it("C9 does not grow from 20,000 to 120,000 distinct tokens that Coder does not know", async () => {
     setFlagsFromString("--expose-gc");
     const collect = runInNewContext("gc") as () => void;
     const source = coderSource.configure({
-      options: new Fields({ url: coder.url }, "coder", problem),
+      options: new Fields({ url: coder.url }, "coder", failOnIssue),
       secret: () => null,
       binding: () => null,
-      report: problem,
+      report: failOnIssue,
       deps: {
         fetch: async () => new Response(null, { status: 401 }),
         now: Date.now,
         logError: () => undefined,
       },
     });
-    const listed = [{ verifies: true, ...source }];
-    const present = async (from: number, to: number): Promise<number> => {
+    const configuredSources = [{ verifies: true, ...source }];
+    const heapAfter = async (from: number, to: number): Promise<number> => {
       for (let at = from; at < to; at += 1) {
-        const token = `strangers0-${String(at).padStart(22, "0")}`;
-        const credential = await readCredential(new Headers({ authorization: `Bearer ${token}` }), listed);
-        if (credential instanceof Refusal || !((await identify(credential, listed)) instanceof Refusal))
-          throw new Error("a stranger was known");
+        const token = `unknown000-${String(at).padStart(22, "0")}`;
+        const credential = await readCredential(
+          new Headers({ authorization: `Bearer ${token}` }),
+          configuredSources,
+        );
+        if (
+          credential instanceof Refusal ||
+          !((await identify(credential, configuredSources)) instanceof Refusal)
+        )
+          throw new Error("an unknown token was accepted");
       }
       collect();
       return process.memoryUsage().heapUsed;
     };
-    const before = await present(0, 20_000);
-    const grown = (await present(20_000, 120_000)) - before;
-    console.log(`C9 the heap grew by ${(grown / 1024).toFixed(0)} KiB over 100,000 tokens`);
-    expect(grown).toBeLessThan(1024 * 1024);
+    const before = await heapAfter(0, 20_000);
+    const growth = (await heapAfter(20_000, 120_000)) - before;
+    console.log(`C9 the heap grew by ${(growth / 1024).toFixed(0)} KiB over 100,000 tokens`);
+    expect(growth).toBeLessThan(1024 * 1024);
   });
 });
