@@ -322,7 +322,7 @@ describe("the example signer in docs/", () => {
     ];
     const response = await rawRequest(port, { method, target, headers, ...(body !== undefined && { body }) });
     expect([response.status, response.values("x-interceptor-error")]).toEqual([200, []]);
-    expect(JSON.parse(response.text())).toHaveProperty("id", "answer-1");
+    expect(JSON.parse(response.text())).toHaveProperty("id", "response-1");
     expect(await harness.event("initiator_override")).toMatchObject({
       owner_id: owner,
       attribution: "signed",
