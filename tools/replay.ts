@@ -6,7 +6,7 @@ import { text } from "node:stream/consumers";
 import { parseArgs } from "node:util";
 import { startChild } from "./local/child.ts";
 import { sentenceOf, StartFailure } from "./local/start-failure.ts";
-import { ROOT } from "./local/wrangler.ts";
+import { ROOT } from "./deploy/generated-config.ts";
 import { findEvents } from "./replay/logged-events.ts";
 import { toSql } from "./replay/sql.ts";
 

@@ -8,7 +8,7 @@ import { entryFor, sha256, type KeyEntry } from "../../tools/client-key.ts";
 import { chooseKeys } from "../../tools/keys/choose.ts";
 import type { StoredKey } from "../../tools/keys/store.ts";
 import { twoFreePorts } from "../../tools/local/ports.ts";
-import { runWrangler, startWorker, waitUntilHealthy } from "../../tools/local/wrangler.ts";
+import { runWrangler, startWorkers, waitUntilHealthy } from "../../tools/local/wrangler.ts";
 import { json } from "../support/response-steps.ts";
 import { PROJECT } from "../support/bundle.ts";
 import { until } from "../support/deadline.ts";
@@ -31,10 +31,10 @@ beforeAll(async () => {
   storeOptions = ["--config", config, "--persist-to", join(folder, "state")];
   const [port] = await twoFreePorts();
   url = `http://127.0.0.1:${port}`;
-  const worker = startWorker({
+  const worker = startWorkers({
     port,
     envFiles: [],
-    config,
+    configs: [config],
     persistTo: join(folder, "state"),
     onEvent: () => undefined,
     onNotice: (line) => void printed.push(line),

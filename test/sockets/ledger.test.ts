@@ -4,6 +4,7 @@
  */
 import { afterAll, describe, expect, it } from "vitest";
 import type { InterceptorEvent } from "../../src/events/event.ts";
+import { ROUTE_PREFIXES } from "../../src/shared/http/target.ts";
 import * as respond from "../support/response-steps.ts";
 import type { Step } from "../support/response-steps.ts";
 import { until } from "../support/deadline.ts";
@@ -179,7 +180,7 @@ async function allRows(): Promise<readonly Row[]> {
   const rows: Row[] = [];
   for (;;) {
     const after = rows.length === 0 ? "" : `&after_id=${rows.at(-1)?.id}`;
-    const page = (await stack.ask(`interceptions?limit=1000${after}`)) as { results: readonly Row[] };
+    const page = (await stack.fetchApi(`interceptions?limit=1000${after}`)) as { results: readonly Row[] };
     rows.push(...page.results);
     if (page.results.length < 1000) return rows;
   }
@@ -190,6 +191,19 @@ const ids = (events: readonly InterceptorEvent[], kind: InterceptorEvent["record
     .filter((event) => event.record_type === kind)
     .map((event) => event.interception_id)
     .toSorted();
+
+describe("the records API on the gateway's host", () => {
+  it.each(ROUTE_PREFIXES)("D1 requires the admin token for every path under %s", async (prefix) => {
+    for (const path of ["/sessions", "/interceptions/v1/models", "/usage?group_by=model"]) {
+      for (const method of ["GET", "POST"]) {
+        const response = await fetch(`http://127.0.0.1:${stack.port}${prefix}${path}`, { method });
+        const code = response.headers.get("x-interceptor-error");
+        expect([path, method, response.status, code]).toEqual([path, method, 401, "admin_only"]);
+      }
+    }
+    expect(upstream.requests).toEqual([]);
+  });
+});
 
 describe("H8 I1 the ledger after 2,000 mixed requests", () => {
   it(`holds one row per start, with the logged outcome (seed ${seed})`, async () => {

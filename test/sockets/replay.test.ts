@@ -6,7 +6,8 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { toFallbackLine } from "../../src/events/fallback-log.ts";
-import { migrateLedger, ROOT } from "../../tools/local/wrangler.ts";
+import { ROOT } from "../../tools/deploy/generated-config.ts";
+import { migrateLedger } from "../../tools/local/wrangler.ts";
 import { END, OVERRIDE, PROMPT, START, TOKENS, TOOL } from "../support/in-workerd/events.ts";
 
 const run = promisify(execFile);
@@ -21,7 +22,19 @@ async function replay(...args: readonly string[]): Promise<{ stdout: string; std
 
 async function select(sql: string): Promise<unknown> {
   const wrangler = join(ROOT, "node_modules", "wrangler", "bin", "wrangler.js");
-  const args = ["d1", "execute", "LEDGER", "--local", "--persist-to", state, "--json", "--command", sql];
+  const args = [
+    "d1",
+    "execute",
+    "LEDGER",
+    "--local",
+    "-c",
+    "wrangler.records.toml",
+    "--persist-to",
+    state,
+    "--json",
+    "--command",
+    sql,
+  ];
   const env = { ...process.env, WRANGLER_SEND_METRICS: "false" };
   const { stdout } = await run(process.execPath, [wrangler, ...args], { cwd: ROOT, env });
   const [statement] = JSON.parse(stdout) as { results: unknown }[];
@@ -41,7 +54,9 @@ describe("npm run replay", () => {
       ["ready", ...[START, END, TOKENS, TOOL, OVERRIDE, prompt].map(toFallbackLine)].join("\n"),
     );
     for (const _ of [1, 2]) {
-      expect((await replay("--persist-to", state, log)).stdout).toBe("6 events replayed.\n");
+      expect((await replay("-c", "wrangler.records.toml", "--persist-to", state, log)).stdout).toBe(
+        "6 events replayed.\n",
+      );
       expect(await select(COUNTS)).toEqual([{ interceptions: 1, tools: 1, tokens: 1, overrides: 1 }]);
     }
     expect(await select("SELECT outcome, session_id FROM interceptions")).toEqual([
@@ -53,7 +68,7 @@ describe("npm run replay", () => {
 
   it("reports a log without events, unreadable lines and invalid options", async () => {
     writeFileSync(log, toFallbackLine(START).slice(0, 200));
-    expect(await replay("--persist-to", state, log)).toEqual({
+    expect(await replay("-c", "wrangler.records.toml", "--persist-to", state, log)).toEqual({
       stdout: "0 events replayed.\n",
       stderr: "1 lines hold no whole event and are left out.\n",
     });

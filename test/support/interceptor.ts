@@ -1,16 +1,16 @@
 /**
- * The interceptor's production bundle in a workerd process of its own.
+ * The gateway's production bundle in its own workerd process.
  *
  *     const interceptor = await startInterceptor({
  *       vars: { PROVIDERS: { openai: { type: "openai", base_url: `${upstream.url}/v1` } } },
  *     });
- *     const answer = await rawRequest(interceptor.port, { target: "/openai/v1/models" });
+ *     const response = await rawRequest(interceptor.port, { target: "/openai/v1/models" });
  *     await interceptor.waitForEvents((events) => events.some((e) => e.record_type === "interception_end"));
  */
 import type { InterceptorEvent } from "../../src/events/event.ts";
 import { analyticsBinding, analyticsModules } from "./analytics-binding.ts";
 import { productionBundle, type Bundle } from "./bundle.ts";
-import { varBindings, workerdConfig, type Binding } from "./capnp.ts";
+import { varBindings, workerdConfig } from "./capnp.ts";
 import { until } from "./deadline.ts";
 import { EventLog, FLUSH_MARK, QUEUE_MARK, type LogLine, type WrittenPoint } from "./event-log.ts";
 import { startWorkerd, type Workerd } from "./workerd.ts";
@@ -22,7 +22,7 @@ export type InterceptorOptions = {
   readonly secrets?: Readonly<Record<string, string>>;
   /** `strict` (the default) refuses what the real binding refuses, as it does: by throwing from the call. */
   readonly analytics?: "strict" | "failing" | "absent";
-  /** The ledger's queue: takes every message, answers 429, never answers, or (the default) is not bound. */
+  /** The queue: takes every message, responds 429, never responds, or (the default) is not bound. */
   readonly queue?: "taking" | "refusing" | "hanging" | "absent";
   /** The replay cache: its Durable Object is bound, or (the default) not. */
   readonly nonces?: "bound" | "absent";
@@ -34,13 +34,13 @@ export type RunningInterceptor = {
   /** The interception log so far. */
   events(): InterceptorEvent[];
   waitForEvents(enough: (events: readonly InterceptorEvent[]) => boolean): Promise<InterceptorEvent[]>;
-  /** Everything printed, the events included. */
+  /** Everything printed, including the events. */
   lines(): LogLine[];
   /** Points written to the data set of a binding (`INTERCEPTIONS`, `OVERRIDES`), or to all. */
   points(binding?: string): WrittenPoint[];
   /** The events that the queue has taken. */
   queued(): InterceptorEvent[];
-  /** All that was printed before this call can now be read: for saying that something was *not* printed. */
+  /** Resolves when everything printed before this call can be read: for assertions that a line was *not* printed. */
   flush(): Promise<void>;
   clear(): void;
   /** Restarts on the same port with these options in place of the old ones. */
@@ -48,7 +48,7 @@ export type RunningInterceptor = {
   close(): Promise<void>;
 };
 
-/** `bundle` is the project's own unless another Worker is to stand in for it. */
+/** `bundle`: another Worker in place of the gateway. */
 export async function startInterceptor(
   options: InterceptorOptions = {},
   bundle?: Bundle,
@@ -105,8 +105,7 @@ async function start(
           ...varBindings({ ...settings.vars, ...vars }, secrets),
           ...(analytics === "absent" ? {} : Object.fromEntries(datasets)),
           ...(nonces === "absent" ? {} : { NONCES: { durableObject: "NonceShard" } }),
-          // What the queue delivers is not played here; a database that is never asked makes the configuration whole.
-          ...(queue === "absent" ? {} : { EVENTS: { queue: "queue" }, LEDGER: NO_DATABASE }),
+          ...(queue === "absent" ? {} : { EVENTS: { queue: "queue" } }),
         },
       },
       {
@@ -118,20 +117,17 @@ async function start(
       { name: "mark", module: { source: MARK }, compatibilityDate },
     ],
     sockets: { http: "interceptor", mark: "mark" },
-    internalModules: { ...(await analyticsModules()), "fake:database": DATABASE },
+    internalModules: await analyticsModules(),
     structuredLogging: true,
   });
   const output = (line: string) => log.take(parseLine(line));
   return startWorkerd({ config, sockets: { http: port, mark: undefined }, output });
 }
 
-const NO_DATABASE: Binding = { wrapped: "fake:database", inner: {} };
-const DATABASE = `export default () => ({ prepare() { throw new Error("there is no database here"); } });`;
-
 const QUEUE = `export default {
   async fetch(request, { MODE }) {
     if (MODE === "hanging") return new Promise((resolve) => setTimeout(resolve, 2147483647));
-    // Read in any case: a send whose message nobody reads hangs, whatever it is answered.
+    // Read in any case: a send whose message is not read hangs, regardless of the response.
     const message = await request.text();
     if (MODE === "refusing") return new Response("Too Many Requests", { status: 429 });
     console.debug(${JSON.stringify(QUEUE_MARK)} + message);
@@ -141,13 +137,13 @@ const QUEUE = `export default {
 
 const MARK = `export default { async fetch(request) { console.log(await request.text()); return new Response(); } };`;
 
-/** Console lines are JSON objects; what workerd itself has to say may not be. */
+/** Console lines are JSON objects; workerd's own lines may not be. */
 function parseLine(line: string): LogLine {
   try {
     const { level, message } = JSON.parse(line) as LogLine;
     if (typeof level === "string" && typeof message === "string") return { level, message };
   } catch {
-    // Falls through: kept as it is.
+    // Falls through: kept unchanged.
   }
   return { level: "runtime", message: line };
 }

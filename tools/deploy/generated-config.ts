@@ -15,7 +15,8 @@ const BLOCK = /^# >>> records\n(?<block>(?:#.*\n)+?)# <<< records$/m;
 
 /** The text of wrangler.toml with the marked block uncommented. Throws where there is no such block. */
 export function withRecordsBindings(text: string): string {
-  if (!BLOCK.test(text)) throw new Error("wrangler.toml has no block between '# >>> records' and '# <<< records'");
+  if (!BLOCK.test(text))
+    throw new Error("wrangler.toml has no block between '# >>> records' and '# <<< records'");
   return text.replace(BLOCK, (_, block: string) => block.replace(/^# ?/gm, "").trimEnd());
 }
 

@@ -48,7 +48,7 @@ function isAbout(metadata: unknown): metadata is About {
   return [actor, kind, created].every((text) => typeof text === "string");
 }
 
-/** What wrangler printed; fails with what it said, where it fails. */
+/** What wrangler printed; fails with what it lines, where it fails. */
 async function kv(
   { remote, binding, config, persistTo }: StorePlace,
   [command = "", ...rest]: readonly string[],
@@ -57,9 +57,9 @@ async function kv(
     ? ["--remote", ...placeArgs({ config, persistTo: undefined })]
     : ["--local", ...placeArgs({ config, persistTo })];
   const args = ["kv", "key", command, ...rest, "--binding", binding, ...where];
-  const { ok, stdout, said } = await runWrangler(args, remote);
+  const { ok, stdout, lines } = await runWrangler(args, remote);
   if (ok) return stdout;
-  const plain = said.map(stripVTControlCharacters);
+  const plain = lines.map(stripVTControlCharacters);
   const reason = plain.find((line) => line.includes("ERROR"))?.replace(/^.*\[ERROR\]\s*/, "");
   throw new StartFailure(
     `The store could not be used (is the KV namespace ${binding} bound in wrangler.toml?). ${reason ?? plain.join(" ")}`,

@@ -1,4 +1,4 @@
-/** Child processes that never outlive this one, nor leave children of their own behind. */
+/** Child processes that never outlive this process, with their own children. */
 import { spawn, type ChildProcess } from "node:child_process";
 import { createInterface } from "node:readline";
 
@@ -7,25 +7,25 @@ export type ChildOptions = {
   readonly env: NodeJS.ProcessEnv;
   /** Every line the child prints, on either stream. */
   readonly onLine: (line: string, stream: "stdout" | "stderr") => void;
-  /** What the child sends with process.send(). */
+  /** Messages that the child sends with process.send(). */
   readonly onMessage?: (message: unknown) => void;
 };
 
 export type Child = {
-  /** Resolves when the process has ended, with how: "exit code 1", "SIGKILL". */
+  /** Resolves when the process has ended, with "exit code 1" or "SIGKILL", for example. */
   readonly ended: Promise<string>;
-  /** Ends it and its children; resolves when it is gone. */
+  /** Ends it and its children; resolves when it has exited. */
   readonly end: () => Promise<void>;
 };
 
-/** How long a child may take to end by itself. */
+/** Time that a child has to exit after SIGTERM. */
 const GRACE_MS = 3000;
 const TETHER = new URL("tether.ts", import.meta.url).href;
 const HAS_PROCESS_GROUPS = process.platform !== "win32";
 
 const running = new Set<ChildProcess>();
 
-// The last resort, if this process ends without ending its children first: what it can still do is send signals.
+// The last resort where this process exits without ending its children first: only signals can still be sent.
 process.on("exit", () => running.forEach((child) => signalGroup(child, "SIGKILL")));
 
 /** Runs a Node program. */
@@ -35,7 +35,7 @@ export function startChild(program: string, args: readonly string[], options: Ch
     env: options.env,
     stdio: ["ignore", "pipe", "pipe", "ipc"],
     // A process group of its own: a signal to it reaches grandchildren such as workerd, and Ctrl-C in the terminal
-    // reaches only us, so that we end them in order.
+    // reaches only this process, which then stops them in order.
     detached: HAS_PROCESS_GROUPS,
   });
   running.add(child);
@@ -45,7 +45,7 @@ export function startChild(program: string, args: readonly string[], options: Ch
     child.once("error", (error) => resolve(error.message));
     child.once("close", (code, signal) => resolve(signal ?? `exit code ${code}`));
   }).finally(() => {
-    // Its group may still have members when the leader died by itself.
+    // The group may still have members after its leader has died.
     signalGroup(child, "SIGKILL");
     running.delete(child);
   });
@@ -59,9 +59,9 @@ function readLines(child: ChildProcess, onLine: ChildOptions["onLine"]): void {
 
 async function endChild(child: ChildProcess, ended: Promise<string>): Promise<void> {
   signalGroup(child, "SIGTERM");
-  const impatient = setTimeout(() => signalGroup(child, "SIGKILL"), GRACE_MS);
+  const killTimer = setTimeout(() => signalGroup(child, "SIGKILL"), GRACE_MS);
   await ended;
-  clearTimeout(impatient);
+  clearTimeout(killTimer);
 }
 
 function signalGroup(child: ChildProcess, signal: NodeJS.Signals): void {

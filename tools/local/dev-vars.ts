@@ -1,4 +1,7 @@
-/** Which variables and secrets the Worker runs with: what `.dev.vars` says, and for the rest what this run needs. */
+/**
+ * The variables and secrets of a local run. `.dev.vars` belongs to the gateway, `.dev.vars.records` to the records Worker;
+ * this fills in what they leave open.
+ */
 import { readFileSync } from "node:fs";
 import { parseEnv } from "node:util";
 import { entryFor, mintAdminToken, mintKey, sha256 } from "../client-key.ts";
@@ -7,10 +10,13 @@ import { sentenceOf, StartFailure } from "./start-failure.ts";
 
 export type Vars = Readonly<Record<string, string>>;
 
+/** The variables of both Workers. */
+export type WorkerVars = { readonly gateway: Vars; readonly records: Vars };
+
 /**
  * - `emulated`: the provider is the emulator.
- * - `real`: `.dev.vars` has provider keys, so the providers are the real ones.
- * - `own`: `.dev.vars` says itself which providers there are.
+ * - `real`: `.dev.vars` has provider keys, so the real providers are used.
+ * - `own`: `.dev.vars` sets `PROVIDERS` itself.
  */
 export type Mode = "emulated" | "real" | "own";
 
@@ -18,62 +24,83 @@ export type Providers = Readonly<Record<string, { readonly type: string }>>;
 
 export type Setup = {
   readonly mode: Mode;
-  /** What `.dev.vars` leaves open, filled in for this run. */
-  readonly vars: Vars;
-  /** Name and type of each provider; empty when `.dev.vars` sets something that cannot be read here. */
+  /** The variables that the files leave open, filled in for this run. */
+  readonly vars: WorkerVars;
+  /** Name and type of each provider; empty where `PROVIDERS` in `.dev.vars` cannot be read here. */
   readonly providers: Providers;
-  /** The client keys are those of `.dev.vars`, which only who wrote them knows. */
+  /** Whether the client keys are those of `.dev.vars`, which only their author knows. */
   readonly ownClientKeys: boolean;
-  /** Who may call, by `.dev.vars` or as each mode has it: whoever has a client key, and whoever has any key at all. */
-  readonly takes: { readonly keys: boolean; readonly byok: boolean };
-  /** A client key made for this run; absent when the keys are the local ones or those of `.dev.vars`. */
+  /** Which credentials are accepted: client keys, and any provider key. */
+  readonly accepts: { readonly keys: boolean; readonly byok: boolean };
+  /** A client key minted for this run; absent where the keys are the local ones or those of `.dev.vars`. */
   readonly clientKey?: string;
-  /** Opens the API over the records; absent when `.dev.vars` has its own. */
+  /** The token for the records API; absent where `.dev.vars.records` has its own. */
   readonly adminToken?: string;
 };
 
-/** The lines of `.dev.vars` that set something to other than nothing. */
-export function readDevVars(path: string): Vars {
+/** The variables of a file that are set and not empty; none where the file is missing. */
+export function readDevVars(path: string, name = ".dev.vars"): Vars {
   let text: string;
   try {
     text = readFileSync(path, "utf8");
   } catch (error) {
     if (error instanceof Error && "code" in error && error.code === "ENOENT") return {};
-    throw new StartFailure(`.dev.vars cannot be read: ${sentenceOf(error)}`);
+    throw new StartFailure(`${name} cannot be read: ${sentenceOf(error)}`);
   }
   const set = Object.entries(parseEnv(text)).filter(([, value]) => value !== undefined && value !== "");
   return Object.fromEntries(set as [string, string][]);
 }
 
-export function chooseSetup(devVars: Vars, providerUrl: string): Setup {
-  const own = devVars["PROVIDERS"];
-  const providers = own !== undefined ? ownSetup(own) : (realSetup(devVars) ?? emulatedSetup(providerUrl));
-  const chosen = withAdminToken(providers, devVars["ADMIN_TOKEN"] !== undefined);
-  const identity = devVars["IDENTITY"] ?? chosen.vars["IDENTITY"] ?? "";
-  const named = (source: string): boolean => identity.includes(`"${source}"`);
-  const open = Object.entries(chosen.vars).filter(([name]) => devVars[name] === undefined);
+/** Read by the records Worker since there are two Workers. */
+const RECORDS_KEYS = ["ADMIN_TOKEN", "RETENTION_DAYS"];
+
+/** Throws a sentence where `.dev.vars`, perhaps from before the split, sets a variable of the records Worker. */
+export function checkDevVars({ gateway }: WorkerVars): void {
+  const misplaced = RECORDS_KEYS.filter((name) => gateway[name] !== undefined);
+  if (misplaced.length === 0) return;
+  throw new StartFailure(
+    `.dev.vars sets ${misplaced.join(" and ")}, which the records Worker reads: move it to .dev.vars.records.`,
+  );
+}
+
+export function chooseSetup(devVars: WorkerVars, providerUrl: string): Setup {
+  const own = devVars.gateway["PROVIDERS"];
+  const providers =
+    own !== undefined ? ownSetup(own) : (realSetup(devVars.gateway) ?? emulatedSetup(providerUrl));
+  const chosen = withAdminToken(providers, devVars.records["ADMIN_TOKEN"] !== undefined);
+  const identity = devVars.gateway["IDENTITY"] ?? chosen.vars.gateway["IDENTITY"] ?? "";
+  const accepts = (source: string): boolean => identity.includes(`"${source}"`);
   const setup = {
     ...chosen,
-    vars: Object.fromEntries(open),
-    ownClientKeys: devVars["CLIENT_KEYS"] !== undefined,
-    takes: { keys: named("keys"), byok: named("byok") },
+    vars: {
+      gateway: without(chosen.vars.gateway, devVars.gateway),
+      records: without(chosen.vars.records, devVars.records),
+    },
+    ownClientKeys: devVars.gateway["CLIENT_KEYS"] !== undefined,
+    accepts: { keys: accepts("keys"), byok: accepts("byok") },
   };
   if (!setup.ownClientKeys) return setup;
   const { clientKey: _unused, ...rest } = setup;
   return rest;
 }
 
-/** With the public token where nothing real is recorded, with one for this run alone otherwise. */
+const without = (vars: Vars, set: Vars): Vars =>
+  Object.fromEntries(Object.entries(vars).filter(([name]) => set[name] === undefined));
+
+/** With the public token where only emulated calls are recorded, with one minted for this run otherwise. */
 function withAdminToken(chosen: Chosen, ownToken: boolean): Chosen {
   if (ownToken) return chosen;
   const adminToken = chosen.mode === "emulated" ? LOCAL_ADMIN_TOKEN : mintAdminToken();
-  return { ...chosen, vars: { ...chosen.vars, ADMIN_TOKEN: sha256(adminToken) }, adminToken };
+  const records = { ...chosen.vars.records, ADMIN_TOKEN: sha256(adminToken) };
+  return { ...chosen, vars: { ...chosen.vars, records }, adminToken };
 }
 
-/** A setup before what `.dev.vars` sets is taken out of it. */
-type Chosen = Omit<Setup, "ownClientKeys" | "takes">;
+/** A setup before the variables that the files set are removed from it. */
+type Chosen = Omit<Setup, "ownClientKeys" | "accepts">;
 
 const KEYS_THEN_BYOK = JSON.stringify([{ source: "keys" }, { source: "byok" }]);
+
+const forGateway = (gateway: Vars): WorkerVars => ({ gateway, records: {} });
 
 function emulatedSetup(providerUrl: string): Chosen {
   const openai = { type: "openai", base_url: `${providerUrl}/v1` };
@@ -85,12 +112,12 @@ function emulatedSetup(providerUrl: string): Chosen {
     "team-openai": { ...openai, keys },
     "team-anthropic": { ...anthropic, keys },
   };
-  const vars = {
+  const vars = forGateway({
     PROVIDERS: JSON.stringify(providers),
     IDENTITY: KEYS_THEN_BYOK,
     EMULATED_PROVIDER_KEY: "emulated-provider-key",
     CLIENT_KEYS: JSON.stringify(localKeyEntries()),
-  };
+  });
   return { mode: "emulated", vars, providers };
 }
 
@@ -99,29 +126,29 @@ const REAL_PROVIDERS = {
   anthropic: { type: "anthropic", base_url: "https://api.anthropic.com", keys: ["ANTHROPIC_API_KEY"] },
 };
 
-/** Undefined when `.dev.vars` has no provider's key. */
+/** Undefined where `.dev.vars` has no provider key. */
 function realSetup(devVars: Vars): Chosen | undefined {
   const withKey = Object.entries(REAL_PROVIDERS).filter(([, { keys }]) =>
     keys.every((name) => devVars[name]),
   );
   if (withKey.length === 0) return undefined;
-  const minted = mintedKey();
+  const minted = mintClientKey();
   const providers = Object.fromEntries(withKey);
-  const vars = {
+  const vars = forGateway({
     PROVIDERS: JSON.stringify(providers),
     IDENTITY: JSON.stringify([{ source: "keys" }]),
     CLIENT_KEYS: minted.entries,
-  };
+  });
   return { mode: "real", vars, providers, clientKey: minted.key };
 }
 
 function ownSetup(providers: string): Chosen {
-  const minted = mintedKey();
-  const vars = { IDENTITY: KEYS_THEN_BYOK, CLIENT_KEYS: minted.entries };
+  const minted = mintClientKey();
+  const vars = forGateway({ IDENTITY: KEYS_THEN_BYOK, CLIENT_KEYS: minted.entries });
   return { mode: "own", vars, providers: readProviders(providers), clientKey: minted.key };
 }
 
-/** Only to print what to try: whether it is right is for the Worker to say. */
+/** Only for the printed examples: the gateway validates `PROVIDERS` itself. */
 function readProviders(text: string): Providers {
   try {
     const value: unknown = JSON.parse(text);
@@ -137,7 +164,7 @@ function readProviders(text: string): Providers {
   }
 }
 
-function mintedKey(): { readonly key: string; readonly entries: string } {
+function mintClientKey(): { readonly key: string; readonly entries: string } {
   const key = mintKey();
   return {
     key,

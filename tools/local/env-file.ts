@@ -1,4 +1,4 @@
-/** Hands variables to wrangler in a file: on a command line every user of the machine could read the keys. */
+/** Passes variables to wrangler in a file: every user of the machine can read a command line. */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -6,7 +6,7 @@ import type { Vars } from "./dev-vars.ts";
 
 export type EnvFile = {
   readonly path: string;
-  /** A folder for whatever else lives only as long as this run. */
+  /** A folder for files that exist only during this run. */
   readonly folder: string;
   readonly remove: () => void;
 };

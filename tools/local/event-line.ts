@@ -1,13 +1,14 @@
-/** One event of the Worker as one line for a person. */
+/** One event as one line for a person. */
 import { styleText } from "node:util";
-import type { InterceptorEvent, ActorFields } from "../../src/events/event.ts";
+import type { InterceptorEvent } from "../../src/events/event.ts";
+import type { CallerValues, EventOf } from "../../src/events/fields.ts";
 
 type Style = Parameters<typeof styleText>[0];
 type Line = { readonly label: string; readonly style: Style; readonly text: string };
 
 const LABEL_WIDTH = 14;
 
-/** `styleText` leaves colours out by itself where NO_COLOR is set or stdout is no terminal. */
+/** `styleText` omits colors where NO_COLOR is set or stdout is not a terminal. */
 export function eventLine(event: InterceptorEvent): string {
   const { label, style, text } = describe(event);
   const head = `${clock(event)}  ${tail(event.interception_id)}`;
@@ -18,19 +19,19 @@ function describe(event: InterceptorEvent): Line {
   switch (event.record_type) {
     case "interception_start": {
       const what = `${event.model ?? "?"} at ${event.provider}${event.streaming ? ", streamed" : ""}`;
-      return { label: "start", style: "cyan", text: `${event.client} asks ${what} · ${account(event)}` };
+      return { label: "start", style: "cyan", text: `${event.client} calls ${what} · ${account(event)}` };
     }
     case "initiator_override":
       return {
         label: "override",
         style: ["bold", "magenta"],
-        text: `${event.actor_id} speaks for ${shortId(event.owner_id)}: initiator is the owner`,
+        text: `${event.actor_id} asserts ${shortId(event.owner_id)}: the initiator is the owner`,
       };
     case "initiator_override_rejected":
       return {
         label: "rejected",
         style: ["bold", "yellow"],
-        text: `owner header of ${event.client} by ${shortId(event.actor_id)} does not count: ${event.reason}`,
+        text: `owner header of ${event.client} by ${shortId(event.actor_id)} was not accepted: ${event.reason}`,
       };
     case "prompt_usage":
       return { label: "prompt", style: "dim", text: shown(event.prompt) };
@@ -58,24 +59,23 @@ function describe(event: InterceptorEvent): Line {
       return { label: "passthrough", style: "dim", text: `${event.client} · ${what} · ${account(event)}` };
     }
     default:
-      return unforeseen(event);
+      return unknown(event);
   }
 }
 
-/** The Worker may know more kinds of events than this file. */
-function unforeseen(event: { readonly record_type?: unknown }): Line {
+/** A record type that this file does not know yet. */
+function unknown(event: { readonly record_type?: unknown }): Line {
   return { label: String(event.record_type), style: "dim", text: JSON.stringify(event) };
 }
 
-function account({ actor_id, initiator_id, attribution }: ActorFields): string {
+function account({
+  actor_id,
+  initiator_id,
+  attribution,
+}: Pick<CallerValues, "actor_id" | "initiator_id" | "attribution">): string {
   const by = actor_id === initiator_id ? "" : ` by ${shortId(actor_id)}`;
   return `for ${shortId(initiator_id)} (${attribution}${by})`;
 }
-
-type EventOf<K extends InterceptorEvent["record_type"]> = Extract<
-  InterceptorEvent,
-  { readonly record_type: K }
->;
 
 function usageText(event: EventOf<"token_usage">): string {
   const figures: [string, number | null][] = [
@@ -95,25 +95,25 @@ function endText(event: EventOf<"interception_end">): string {
 
 const LONGEST_ID = 24;
 
-/** UUIDs and fingerprints by their beginning; they are told apart by that, and the line stays one line. */
+/** The beginning of a UUID or fingerprint: enough to distinguish them, and short enough for one line. */
 export function shortId(id: string): string {
   return id.length > LONGEST_ID ? `${id.slice(0, 13)}…` : id;
 }
 
-/** Interception ids begin with the time, so it is their ends that differ. */
+/** Interception ids begin with the time: their ends differ. */
 function tail(id: string): string {
   return `…${id.slice(-6)}`;
 }
 
 const LONGEST_CONTENT = 60;
 
-/** What somebody wrote, by its beginning, in quotation marks. */
+/** The beginning of recorded content, in quotation marks. */
 function shown(content: string): string {
   const line = plain(content);
   return line.length > LONGEST_CONTENT ? `“${line.slice(0, LONGEST_CONTENT)}…”` : `“${line}”`;
 }
 
-/** On one line, and without anything that a terminal acts on. */
+/** On one line, without characters that a terminal acts on. */
 function plain(text: string): string {
   return text.replace(/[\p{C}\p{Z}]+/gu, " ").trim();
 }

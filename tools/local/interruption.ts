@@ -1,16 +1,16 @@
-/** Ctrl-C and its like, as something to wait for: whoever runs children ends them first. */
+/** SIGINT, SIGTERM and SIGHUP as a promise, so that a command stops its children before it exits. */
 
 export type Interruption = {
   readonly signal: AbortSignal;
-  /** Resolves (with nothing) at the first of the signals. */
+  /** Resolves with undefined at the first signal. */
   readonly happened: Promise<undefined>;
 };
 
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 const IMPATIENT_EXIT_CODE = 130;
-const LOOK_FOR_PARENT_MS = 500;
+const PARENT_POLL_MS = 500;
 
-/** Takes the signals over from Node for the rest of the process; the second one ends it at once. */
+/** Handles the signals for the rest of the process; a second signal exits at once. */
 export function interruption(): Interruption {
   const controller = new AbortController();
   const { promise, resolve } = Promise.withResolvers<undefined>();
@@ -28,13 +28,13 @@ export function interruption(): Interruption {
   return { signal: controller.signal, happened: promise };
 }
 
-/** A signal sent to npm ends npm and the shell between it and us, and never reaches us. */
+/** A signal sent to npm ends npm and its shell, and never reaches this process. */
 function onOrphaned(interrupt: () => void): void {
   const parentId = process.ppid;
   const timer = setInterval(() => {
     if (process.ppid === parentId) return;
     clearInterval(timer);
     interrupt();
-  }, LOOK_FOR_PARENT_MS);
+  }, PARENT_POLL_MS);
   timer.unref();
 }

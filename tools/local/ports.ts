@@ -2,17 +2,17 @@
 import { createServer } from "node:net";
 import { StartFailure } from "./start-failure.ts";
 
-/** The port that an option names; throws a sentence where it names none. */
+/** The port that an option names. Throws a StartFailure where it is not a port number. */
 export function portNumber(option: string, text: string): number {
   const port = Number(text);
   if (/^\d+$/.test(text) && port >= 1 && port <= 65_535) return port;
   throw new StartFailure(`${option} must be a number from 1 to 65535, not ${JSON.stringify(text)}.`);
 }
 
-/** Rejects with a sentence that names the port and the option that chooses another. */
+/** Rejects with a StartFailure that names the port and the option for another one. */
 export async function requireFree(port: number, option: string, what: string): Promise<void> {
   try {
-    await (await hold(port)).release();
+    await (await bindPort(port)).release();
   } catch (error) {
     const code = error instanceof Error && "code" in error ? error.code : undefined;
     const why = code === "EADDRINUSE" ? "is in use" : `cannot be used (${String(code)})`;
@@ -20,17 +20,17 @@ export async function requireFree(port: number, option: string, what: string): P
   }
 }
 
-/** Two different ports that were free a moment ago. */
+/** Two different ports that are free now. */
 export async function twoFreePorts(): Promise<readonly [number, number]> {
-  const first = await hold(0);
-  const second = await hold(0);
+  const first = await bindPort(0);
+  const second = await bindPort(0);
   await Promise.all([first.release(), second.release()]);
   return [first.port, second.port];
 }
 
-type Held = { readonly port: number; readonly release: () => Promise<void> };
+type BoundPort = { readonly port: number; readonly release: () => Promise<void> };
 
-function hold(port: number): Promise<Held> {
+function bindPort(port: number): Promise<BoundPort> {
   return new Promise((resolve, reject) => {
     const server = createServer();
     const release = (): Promise<void> => new Promise((done) => server.close(() => done()));

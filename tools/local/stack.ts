@@ -1,74 +1,99 @@
-/** Provider and Worker together: started in order, ended together, and never one without the other. */
+/** Provider and Workers together: started in order, stopped together. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { ROOT, writeGeneratedConfig } from "../deploy/generated-config.ts";
 import type { Child } from "./child.ts";
-import { chooseSetup, readDevVars, type Setup, type Vars } from "./dev-vars.ts";
+import {
+  checkDevVars,
+  chooseSetup,
+  readDevVars,
+  type Setup,
+  type Vars,
+  type WorkerVars,
+} from "./dev-vars.ts";
 import { writeEnvFile } from "./env-file.ts";
 import { startProvider } from "./provider.ts";
+import { writeRecordsConfig } from "./records-config.ts";
 import { StartFailure } from "./start-failure.ts";
-import { migrateLedger, ROOT, startWorker, waitUntilHealthy } from "./wrangler.ts";
+import { migrateLedger, startWorkers, waitUntilHealthy } from "./wrangler.ts";
 import type { OutputReaders } from "./wrangler-output.ts";
 
 export type StackOptions = OutputReaders & {
   readonly port: number;
   readonly providerPort: number;
-  /** Leave `.dev.vars` and earlier runs out of it, and leave nothing behind. */
+  /** Ignores `.dev.vars` and the state of earlier runs, and leaves nothing behind. */
   readonly isolated: boolean;
 };
 
 export type Stack = {
   readonly url: string;
   readonly setup: Setup;
-  /** Resolves with one sentence when a part of it ends by itself. */
+  /** Resolves with one sentence when a part of it ends unexpectedly. */
   readonly broken: Promise<string>;
   readonly stop: () => Promise<void>;
 };
 
 const DEV_VARS = join(ROOT, ".dev.vars");
+const RECORDS_DEV_VARS = join(ROOT, ".dev.vars.records");
 
-type Where = Pick<StackOptions, "providerPort" | "isolated">;
-
-export function chooseLocalSetup({ providerPort, isolated }: Where): Setup {
+export function chooseLocalSetup({
+  providerPort,
+  isolated,
+}: Pick<StackOptions, "providerPort" | "isolated">): Setup {
   const url = `http://127.0.0.1:${providerPort}`;
-  if (!isolated) return chooseSetup(readDevVars(DEV_VARS), url);
-  const setup = chooseSetup({}, url);
-  return { ...setup, vars: { ...setup.vars, ...DEFAULT_RULES } };
+  if (!isolated) {
+    const devVars = readFiles();
+    checkDevVars(devVars);
+    return chooseSetup(devVars, url);
+  }
+  const setup = chooseSetup({ gateway: {}, records: {} }, url);
+  const { gateway, records } = setup.vars;
+  const vars = {
+    gateway: { ...gateway, ...DEFAULT_RULES.gateway },
+    records: { ...records, ...DEFAULT_RULES.records },
+  };
+  return { ...setup, vars };
 }
 
-/** As if wrangler.toml left these as they are from the start: it may say otherwise for the owner's own deployment. */
-const DEFAULT_RULES: Vars = { OWNER_ASSERTION: "{}", RECORDING: "{}", RETENTION_DAYS: "60" };
+const readFiles = (): WorkerVars => ({
+  gateway: readDevVars(DEV_VARS),
+  records: readDevVars(RECORDS_DEV_VARS, ".dev.vars.records"),
+});
 
-/** Rejects with a StartFailure, having ended what it had started, when a part does not start or `signal` aborts. */
+/** The shipped defaults: the operator may have changed them in the configuration for a deployment. */
+const DEFAULT_RULES: WorkerVars = {
+  gateway: { OWNER_ASSERTION: "{}", RECORDING: "{}" },
+  records: { RETENTION_DAYS: "60" },
+};
+
+/** Rejects with a StartFailure, after stopping all it started, where a part does not start or `signal` aborts. */
 export async function startStack(options: StackOptions, setup: Setup, signal: AbortSignal): Promise<Stack> {
   const children: Child[] = [];
-  const envFile = writeEnvFile(setup.vars);
+  const envFile = writeEnvFile(setup.vars.gateway);
   const stop = async (): Promise<void> => {
     await Promise.all(children.map((child) => child.end()));
     envFile.remove();
   };
   try {
     const broken: Promise<string>[] = [];
+    const watch = (child: Child, describe: (how: string) => string): void => {
+      children.push(child);
+      broken.push(child.ended.then(describe));
+    };
     if (setup.mode === "emulated") {
       const provider = await startProvider(options.providerPort);
-      children.push(provider);
-      broken.push(provider.ended.then((how) => `The emulated provider ended by itself (${how}).`));
+      watch(provider, (how) => `The emulated provider ended unexpectedly (${how}).`);
     }
-    const ownVars = options.isolated || !existsSync(DEV_VARS) ? [] : [DEV_VARS];
-    const { onEvent, onNotice, port } = options;
-    const place = options.isolated ? { persistTo: join(envFile.folder, "state") } : {};
-    await migrateLedger(place, onNotice);
+    const { onEvent, onNotice, port, isolated } = options;
+    const persistTo = isolated ? join(envFile.folder, "state") : undefined;
+    const recordsVars: Vars = { ...setup.vars.records, ...(isolated ? {} : readFiles().records) };
+    const records = writeRecordsConfig(envFile.folder, recordsVars);
+    await migrateLedger({ persistTo }, onNotice);
     signal.throwIfAborted();
-    const worker = startWorker({
-      onEvent,
-      onNotice,
-      port,
-      envFiles: [...ownVars, envFile.path],
-      ...place,
-    });
-    children.push(worker);
-    broken.push(
-      worker.ended.then((how) => `Wrangler ended by itself (${how}); what it printed above says why.`),
-    );
+    const configs = [writeGeneratedConfig(), records];
+    const envFiles = [...(isolated || !existsSync(DEV_VARS) ? [] : [DEV_VARS]), envFile.path];
+    const workers = startWorkers({ onEvent, onNotice, port, configs, envFiles, persistTo });
+    watch(workers, (how) => `Wrangler ended unexpectedly (${how}); its output above has the reason.`);
     const url = `http://127.0.0.1:${port}`;
     await healthyUnlessBroken(url, Promise.race(broken), signal);
     return { url, setup, broken: Promise.race(broken), stop };
@@ -87,7 +112,7 @@ async function healthyUnlessBroken(url: string, broken: Promise<string>, signal:
     await Promise.race([waitUntilHealthy(url, AbortSignal.any([signal, over.signal])), failed]);
   } finally {
     over.abort();
-    // Once the Worker is up, its end is no longer this function's news.
+    // Once the gateway is up, a later end is reported by `broken`.
     failed.catch(() => undefined);
   }
 }

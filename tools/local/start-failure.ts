@@ -1,7 +1,7 @@
-/** Something went wrong that a person can mend: shown as its one sentence, never with a stack. */
+/** A failure that the user can fix: printed as one sentence, without a stack. */
 export class StartFailure extends Error {}
 
-/** The sentence for whatever was thrown. */
+/** The message of anything that was thrown. */
 export function sentenceOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }

@@ -1,27 +1,27 @@
-/** What `npm start` prints once everything runs: commands and settings that work as they stand. */
+/** The text that `npm start` prints once everything runs: commands and settings that work as printed. */
 import { styleText } from "node:util";
 import { LOCAL_ADMIN_TOKEN, LOCAL_KEYS } from "../local-keys.ts";
 import type { Setup } from "./dev-vars.ts";
 
-/** A user's id as Coder would send it. */
+/** A user's id as Coder sends it. */
 const SOME_OWNER = "5f0c1d2e-3a4b-4c5d-8e6f-708192a3b4c5";
 
-/** Where a client calls and with which key. */
-type Way = { readonly base: string; readonly key: string };
+/** A base URL and a key for it. */
+type Endpoint = { readonly base: string; readonly key: string };
 
 export function whatToTry(url: string, setup: Setup): string {
   const emulated = setup.mode === "emulated";
-  const anyKey = emulated && setup.takes.byok;
-  const to = (type: string): Way | undefined => {
+  const anyKey = emulated && setup.accepts.byok;
+  const to = (type: string): Endpoint | undefined => {
     const named = Object.keys(setup.providers).filter((name) => setup.providers[name]?.type === type);
-    // Behind the second of the emulated ones stands a central key, for those who bring none of their own.
+    // The second emulated provider has a central key, for clients without a provider key.
     const name = emulated && !anyKey ? named[1] : named[0];
     const key = anyKey ? "any-key" : credentialOf(setup);
     return name === undefined ? undefined : { base: `${url}/${name}`, key };
   };
   const openai = to("openai");
   const anthropic = to("anthropic");
-  // With the emulated provider the commands show a client key at work, the clients below any key.
+  // With the emulated provider the commands use a client key, the clients below any key.
   const shown = emulated ? { base: `${url}/team-openai`, key: credentialOf(setup) } : openai;
   const clients = [openai && openAiClients(openai), anthropic && anthropicClients(anthropic)];
   const sections = [
@@ -31,7 +31,7 @@ export function whatToTry(url: string, setup: Setup): string {
     !shown && anthropic && titled("Messages, streamed", messagesCurl(anthropic)),
     titled("Clients", clients.filter(Boolean).join("\n")),
     titled("The records", records(url, setup)),
-    styleText("dim", "Every event follows here as it happens. Ctrl-C ends everything."),
+    styleText("dim", "Every event is printed below. Ctrl-C stops everything."),
   ];
   return `\n${sections.filter(Boolean).join("\n\n")}\n`;
 }
@@ -40,9 +40,9 @@ function titled(title: string, text: string): string {
   return `${styleText("bold", title)}\n${text}`;
 }
 
-/** What opens a provider with a central key. */
-function credentialOf({ mode, takes, ownClientKeys, clientKey }: Setup): string {
-  if (!takes.keys) return "<credential>";
+/** The credential for a provider with a central key. */
+function credentialOf({ mode, accepts, ownClientKeys, clientKey }: Setup): string {
+  if (!accepts.keys) return "<credential>";
   if (ownClientKeys) return "<client key>";
   return clientKey ?? (mode === "emulated" ? LOCAL_KEYS.coderAgents.key : "<client key>");
 }
@@ -52,9 +52,9 @@ function introduction(setup: Setup): string {
   switch (setup.mode) {
     case "emulated": {
       const anyKey =
-        "On openai and anthropic any key works and stands for itself; the team- ones want a client key.\n";
-      const what = `The provider is emulated: no AI model is asked. Providers: ${names}.\n`;
-      return `${what}${setup.takes.byok ? anyKey : ""}${clientKeys(setup)}`;
+        "openai and anthropic accept any key as its own actor; the team- providers require a client key.\n";
+      const what = `The provider is emulated: no AI model is called. Providers: ${names}.\n`;
+      return `${what}${setup.accepts.byok ? anyKey : ""}${clientKeys(setup)}`;
     }
     case "real":
       return `The real providers, with the keys of .dev.vars: ${names}. What you send costs money.\n${clientKeys(setup)}`;
@@ -63,8 +63,8 @@ function introduction(setup: Setup): string {
   }
 }
 
-function clientKeys({ takes, ownClientKeys, clientKey }: Setup): string {
-  if (!takes.keys) return "Who may call: IDENTITY of .dev.vars says.";
+function clientKeys({ accepts, ownClientKeys, clientKey }: Setup): string {
+  if (!accepts.keys) return "Accepted credentials: see IDENTITY in .dev.vars.";
   if (ownClientKeys) return "Client keys: those of .dev.vars.";
   if (clientKey !== undefined) return `Client key, for this run only: ${clientKey}`;
   const local = Object.values(LOCAL_KEYS).map(({ key, does }) => `  ${key}  ${does}`);
@@ -72,31 +72,32 @@ function clientKeys({ takes, ownClientKeys, clientKey }: Setup): string {
 }
 
 function records(url: string, { adminToken }: Setup): string {
-  const ask = `curl ${url}/api/v2/ai-gateway/sessions -H "Authorization: Bearer ${adminToken ?? "<admin token>"}"`;
-  if (adminToken === undefined) return `${ask}\nThe admin token is the one whose SHA-256 is in .dev.vars.`;
-  // The report knows the local token by itself.
+  const curl = `curl ${url}/api/v2/ai-gateway/sessions -H "Authorization: Bearer ${adminToken ?? "<admin token>"}"`;
+  if (adminToken === undefined)
+    return `${curl}\nThe admin token is the one whose SHA-256 is in .dev.vars.records.`;
+  // The report knows the local token.
   const token = adminToken === LOCAL_ADMIN_TOKEN ? "" : `INTERCEPTOR_ADMIN_TOKEN=${adminToken} `;
-  return `${token}npm run report -- --url ${url}\n${ask}\nThe queue delivers after up to five seconds.`;
+  return `${token}npm run report -- --url ${url}\n${curl}\nThe queue delivers within five seconds.`;
 }
 
-function chatCurl({ base, key }: Way): string {
+function chatCurl({ base, key }: Endpoint): string {
   return `curl -N ${base}/v1/chat/completions \\
   -H "Authorization: Bearer ${key}" -H "Content-Type: application/json" \\
   -d '{"model":"gpt-5.1","stream":true,"messages":[{"role":"user","content":"Hello there"}]}'`;
 }
 
-function messagesCurl({ base, key }: Way): string {
+function messagesCurl({ base, key }: Endpoint): string {
   return `curl -N ${base}/v1/messages \\
   -H "X-Api-Key: ${key}" -H "Anthropic-Version: 2023-06-01" -H "Content-Type: application/json" \\
   -d '{"model":"claude-haiku-4-5","max_tokens":200,"stream":true,"messages":[{"role":"user","content":"Hello there"}]}'`;
 }
 
-function agentsCurl(way: Way): string {
-  return `${chatCurl(way)} \\
+function agentsCurl(endpoint: Endpoint): string {
+  return `${chatCurl(endpoint)} \\
   -A "coder-agents/v2.30.0 (linux/amd64)" -H "X-Coder-Owner-Id: ${SOME_OWNER}"`;
 }
 
-function openAiClients({ base, key }: Way): string {
+function openAiClients({ base, key }: Endpoint): string {
   return `OpenAI SDK     Python  OpenAI(base_url="${base}/v1", api_key="${key}")
                JS      new OpenAI({ baseURL: "${base}/v1", apiKey: "${key}" })
 Codex          in ~/.codex/config.toml, and OPENAI_API_KEY=${key}
@@ -108,7 +109,7 @@ Codex          in ~/.codex/config.toml, and OPENAI_API_KEY=${key}
                env_key = "OPENAI_API_KEY"`;
 }
 
-function anthropicClients({ base, key }: Way): string {
+function anthropicClients({ base, key }: Endpoint): string {
   return `Anthropic SDK  Python  Anthropic(base_url="${base}", api_key="${key}")
                JS      new Anthropic({ baseURL: "${base}", apiKey: "${key}" })
 Claude Code    ANTHROPIC_BASE_URL=${base} ANTHROPIC_API_KEY=${key} claude`;

@@ -1,16 +1,17 @@
 /**
- * Reads what `wrangler dev` prints: the Worker's log events, what a person must see (errors, warnings, whatever the
- * Worker itself prints), and noise, which goes nowhere.
+ * Reads the output of `wrangler dev`: the Workers' log events, notices that a person must see (errors, warnings, anything
+ * else that a Worker prints), and noise, which is dropped.
  */
 import { stripVTControlCharacters } from "node:util";
 import type { InterceptorEvent } from "../../src/events/event.ts";
+import { LOG_MESSAGE } from "../../src/events/log-line.ts";
 
 export type OutputReaders = {
   readonly onEvent: (event: InterceptorEvent) => void;
   readonly onNotice: (line: string) => void;
 };
 
-/** What wrangler says on every start and with every request. A line that is not known is shown, not dropped. */
+/** Lines that wrangler prints on every start and with every request. An unknown line is shown, not dropped. */
 const NOISE = [
   /^\s*$/,
   /^─+$/,
@@ -18,24 +19,30 @@ const NOISE = [
   /^Cloudflare collects anonymous telemetry/,
   /wrangler \d+\.\d+\.\d+/,
   /^Using (secrets|vars|variables) defined in /i,
-  /^Your Worker has access to the following bindings/,
+  /^(?:Your Worker has|[\w-]+ has) access to the following bindings/,
   /^Binding\s+Resource/,
   /^env\.\S+ /,
+  /^Service bindings, Durable Object bindings, and Tail consumers connect to other/,
   /^⎔ /,
   /^\[wrangler:info\]/,
-  // The cron, which a local run can do without.
+  // The cron, which a local run does not need.
   /Scheduled Workers are not automatically triggered/,
   /^\s*To manually trigger a scheduled event, run:/,
   /^\s*curl "http:\/\/[\d.:]+\/cdn-cgi\//,
   /^\s*For more details, see \S+cron-triggers/,
-  // The queue's own account of what it has delivered.
+  // The queue's own line about a delivered batch.
   /^QUEUE \S+ \d+\/\d+/,
-  // Where inside workerd an error was thrown; the line before it says which.
+  // The stack inside workerd of an error; the line before it has the message.
   /^\s*stack: \S*workerd\S*@/,
 ];
 
+/** With several Workers in one run, wrangler marks the lines of all but the first. */
+const WORKER_MARK = /^\[[\w-]+\] /;
+
 export function readOutput(line: string, { onEvent, onNotice }: OutputReaders): void {
-  const text = stripVTControlCharacters(line);
+  const text = stripVTControlCharacters(line).replace(WORKER_MARK, (mark) =>
+    mark === "[wrangler:info] " ? mark : "",
+  );
   const event = readEvent(text);
   if (event !== undefined) onEvent(event);
   else if (!NOISE.some((pattern) => pattern.test(text))) onNotice(text);
@@ -43,7 +50,7 @@ export function readOutput(line: string, { onEvent, onNotice }: OutputReaders): 
 
 /** The event that a log line holds, if it holds one. */
 function readEvent(line: string): InterceptorEvent | undefined {
-  if (!line.startsWith("{") || !line.includes('"interception log"')) return undefined;
+  if (!line.startsWith("{") || !line.includes(`"${LOG_MESSAGE}"`)) return undefined;
   try {
     const value: unknown = JSON.parse(line);
     return isEvent(value) ? value : undefined;
@@ -52,8 +59,8 @@ function readEvent(line: string): InterceptorEvent | undefined {
   }
 }
 
-/** The Worker's own events are taken at their word beyond this. */
+/** The Worker's own events are trusted beyond this. */
 function isEvent(value: unknown): value is InterceptorEvent {
   if (typeof value !== "object" || value === null || !("message" in value)) return false;
-  return value.message === "interception log" && "record_type" in value && "interception_id" in value;
+  return value.message === LOG_MESSAGE && "record_type" in value && "interception_id" in value;
 }

@@ -1,14 +1,14 @@
-/** Runs the Worker in `wrangler dev`, offline and quietly. */
+/** Runs both Workers in one `wrangler dev`, offline and without telemetry. */
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
+import { RECORDS_CONFIG, ROOT } from "../deploy/generated-config.ts";
 import { startChild, type Child } from "./child.ts";
 import { StartFailure } from "./start-failure.ts";
 import { readOutput, type OutputReaders } from "./wrangler-output.ts";
 
-export const ROOT = join(import.meta.dirname, "..", "..");
 const WRANGLER = join(ROOT, "node_modules", "wrangler", "bin", "wrangler.js");
 
-/** Nothing is asked, reported, or written outside the project. */
+/** No questions, no reports, no files outside the project. */
 const QUIET = {
   WRANGLER_SEND_METRICS: "false",
   WRANGLER_SEND_ERROR_REPORTS: "false",
@@ -16,25 +16,23 @@ const QUIET = {
   WRANGLER_WRITE_LOGS: "false",
   NO_COLOR: "1",
 };
-/** And nothing fetched from the network. */
+/** And no network. */
 const QUIET_AND_OFFLINE = { ...QUIET, CLOUDFLARE_CF_FETCH_ENABLED: "false" };
 
 export type WorkerOptions = OutputReaders & {
   readonly port: number;
-  /** Later files win. */
+  /** Configurations of the Workers. The first one listens on the port. */
+  readonly configs: readonly string[];
+  /** Files with variables of the first Worker. Later files override earlier ones. */
   readonly envFiles: readonly string[];
-} & Place;
-
-export type Place = {
-  /** Where databases and the like are kept; absent: `.wrangler/state` of the project. */
-  readonly persistTo?: string;
-  /** Another configuration than the project's `wrangler.toml`. */
-  readonly config?: string;
+  /** Where databases and queues are stored; absent: `.wrangler/state` of the project. */
+  readonly persistTo?: string | undefined;
 };
 
-export function startWorker({ port, envFiles, persistTo, config, ...readers }: WorkerOptions): Child {
+export function startWorkers({ port, configs, envFiles, persistTo, ...readers }: WorkerOptions): Child {
   const args = ["dev", "--ip", "127.0.0.1", "--port", String(port), "--inspector-port", "0"];
-  args.push("--show-interactive-dev-session=false", ...placeArgs({ persistTo, config }));
+  args.push("--show-interactive-dev-session=false", ...persistArgs(persistTo));
+  for (const config of configs) args.push("--config", config);
   for (const file of envFiles) args.push("--env-file", file);
   const { FORCE_COLOR: _, ...env } = process.env;
   return startChild(WRANGLER, args, {
@@ -44,81 +42,89 @@ export function startWorker({ port, envFiles, persistTo, config, ...readers }: W
   });
 }
 
-/** Brings the local ledger's tables up to date. Rejects with a StartFailure, having printed what wrangler said. */
-export async function migrateLedger(place: Place, onNotice: (line: string) => void): Promise<void> {
-  const args = ["d1", "migrations", "apply", "LEDGER", "--local", ...placeArgs(place)];
-  const { ok, said } = await runWrangler(args);
+export type LedgerPlace = {
+  readonly persistTo?: string | undefined;
+  /** The records Worker's configuration; absent: the project's. */
+  readonly config?: string | undefined;
+};
+
+/** Applies the migrations to the local ledger. Rejects with a StartFailure, after printing what wrangler reported. */
+export async function migrateLedger(place: LedgerPlace, onNotice: (line: string) => void): Promise<void> {
+  const where = placeArgs({ ...place, config: place.config ?? RECORDS_CONFIG });
+  const args = ["d1", "migrations", "apply", "LEDGER", "--local", ...where];
+  const { ok, lines } = await runWrangler(args);
   if (ok) return;
-  said.forEach(onNotice);
-  throw new StartFailure("The ledger's tables could not be made; what wrangler said above says why.");
+  lines.forEach(onNotice);
+  throw new StartFailure("The ledger's migrations failed; wrangler's output above has the reason.");
 }
 
 export type WranglerRun = {
   readonly ok: boolean;
   readonly stdout: string;
-  /** Every line, of either stream. */
-  readonly said: readonly string[];
+  /** Every line of both streams. */
+  readonly lines: readonly string[];
 };
 
-/** One command of wrangler's, which asks nothing and, but for `remote`, nobody. */
+/** One wrangler command, without prompts; without network unless `remote`. */
 export async function runWrangler(args: readonly string[], remote = false): Promise<WranglerRun> {
-  const said: string[] = [];
+  const lines: string[] = [];
   const stdout: string[] = [];
   const { FORCE_COLOR: _, ...env } = process.env;
   const child = startChild(WRANGLER, args, {
     cwd: ROOT,
-    // Not a terminal: wrangler asks nothing.
+    // CI: wrangler prompts only in an interactive terminal.
     env: { ...env, ...(remote ? QUIET : QUIET_AND_OFFLINE), CI: "true" },
     onLine: (line, stream) => {
-      said.push(line);
+      lines.push(line);
       if (stream === "stdout") stdout.push(line);
     },
   });
   const ok = (await child.ended) === "exit code 0";
-  return { ok, stdout: stdout.join("\n"), said };
+  return { ok, stdout: stdout.join("\n"), lines };
 }
 
-export function placeArgs({ persistTo, config }: { [K in keyof Place]: Place[K] | undefined }): string[] {
-  return [
-    ...(persistTo === undefined ? [] : ["--persist-to", persistTo]),
-    ...(config === undefined ? [] : ["--config", config]),
-  ];
+const persistArgs = (persistTo: string | undefined): string[] =>
+  persistTo === undefined ? [] : ["--persist-to", persistTo];
+
+/** The arguments for a configuration and a place for local state, where they are given. */
+export function placeArgs({ config, persistTo }: LedgerPlace): string[] {
+  return [...(config === undefined ? [] : ["--config", config]), ...persistArgs(persistTo)];
 }
 
 const READY_WITHIN_MS = 60_000;
-const ASK_EVERY_MS = 100;
-/** Answers other than 200 before we believe them: wrangler itself gives some while it builds, for seconds on a busy machine. */
-const BAD_ANSWERS = 100;
+const POLL_MS = 100;
+/** Responses other than 200 before the Worker counts as broken: wrangler itself sends some while it builds. */
+const MAX_BAD_RESPONSES = 100;
 
-/** Resolves when the Worker answers `GET /healthz` with 200. */
+/** Resolves when the gateway responds to `GET /healthz` with 200. */
 export async function waitUntilHealthy(url: string, signal: AbortSignal): Promise<void> {
   const deadline = Date.now() + READY_WITHIN_MS;
   let bad = 0;
   while (Date.now() < deadline) {
     signal.throwIfAborted();
-    const answer = await askHealth(url, signal);
-    if (answer?.ok) return;
-    // This header is the Worker's own: it runs, and its configuration is what is wrong.
-    if (answer?.headers.has("x-interceptor-error")) {
-      throw new StartFailure("The Worker's configuration is wrong; what it printed above says where.");
+    const response = await fetchHealth(url, signal);
+    if (response?.ok) return;
+    // Only the Worker itself sets this header: it runs, and its configuration is invalid.
+    if (response?.headers.has("x-interceptor-error")) {
+      throw new StartFailure("The gateway's configuration is invalid; its output above names each key.");
     }
-    if (answer && ++bad >= BAD_ANSWERS) {
+    if (response && ++bad >= MAX_BAD_RESPONSES) {
       throw new StartFailure(
-        `The Worker answers /healthz with ${answer.status}; what it printed above says why.`,
+        `The gateway responds to /healthz with ${response.status}; see its output above.`,
       );
     }
-    await wait(ASK_EVERY_MS);
+    await wait(POLL_MS);
   }
-  throw new StartFailure(`The Worker was not ready after ${READY_WITHIN_MS / 1000} s.`);
+  throw new StartFailure(`The gateway was not ready after ${READY_WITHIN_MS / 1000} s.`);
 }
 
-/** Undefined while nobody answers. */
-async function askHealth(url: string, signal: AbortSignal): Promise<Response | undefined> {
+/** Undefined while no server responds. */
+async function fetchHealth(url: string, signal: AbortSignal): Promise<Response | undefined> {
   try {
-    const patience = AbortSignal.any([signal, AbortSignal.timeout(5000)]);
-    const answer = await fetch(`${url}/healthz`, { signal: patience });
-    await answer.body?.cancel();
-    return answer;
+    const timeout = AbortSignal.any([signal, AbortSignal.timeout(5000)]);
+    const response = await fetch(`${url}/healthz`, { signal: timeout });
+    await response.body?.cancel();
+    return response;
   } catch {
     return undefined;
   }

@@ -1,26 +1,31 @@
-/** The interceptor, with a database that is down for every third batch of its queue. */
-import interceptor from "../../../src/gateway/index.ts";
+/** The records Worker with a database that is down for every third batch of its queue. */
+import RecordsWorker from "../../../src/records/index.ts";
+import { createRecords } from "../../../src/records/wiring.ts";
 
 let batches = 0;
 
-export default {
-  ...interceptor,
-  async queue(batch, env) {
+export default class extends RecordsWorker {
+  override async queue(batch: MessageBatch): Promise<void> {
     batches += 1;
-    const failing = batches % 3 === 0;
-    const soon: MessageBatch = {
+    const database = this.env["LEDGER"] as D1Database;
+    const records = createRecords({
+      database: batches % 3 === 0 ? (broken(database) as D1Database) : database,
+      archive: null,
+      retentionDays: 0,
+      adminTokenSha256: null,
+    });
+    await records.consume({
       queue: batch.queue,
       metadata: batch.metadata,
       messages: batch.messages.map(impatient),
       ackAll: () => batch.ackAll(),
       retryAll: (options) => batch.retryAll(options),
-    };
-    await interceptor.queue(soon, failing ? { ...env, LEDGER: broken(env["LEDGER"] as D1Database) } : env);
-  },
-} satisfies ExportedHandler<Readonly<Record<string, unknown>>>;
+    });
+  }
+}
 
-/** Some message is in every third batch many times over: it is not to wait for minutes then. */
-const PATIENCE_S = 5;
+/** A message may be in every third batch many times in a row; the test does not wait minutes for it. */
+const MAX_DELAY_S = 5;
 
 function impatient(message: Message): Message {
   const { id, timestamp, attempts, body } = message;
@@ -30,11 +35,12 @@ function impatient(message: Message): Message {
     attempts,
     body,
     ack: () => message.ack(),
-    retry: ({ delaySeconds = 0 } = {}) => message.retry({ delaySeconds: Math.min(delaySeconds, PATIENCE_S) }),
+    retry: ({ delaySeconds = 0 } = {}) =>
+      message.retry({ delaySeconds: Math.min(delaySeconds, MAX_DELAY_S) }),
   };
 }
 
-/** Prepares as ever, stores nothing. */
+/** Prepares statements and stores nothing. */
 function broken(database: D1Database): Partial<D1Database> {
   return {
     prepare: (query) => database.prepare(query),

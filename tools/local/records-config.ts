@@ -1,0 +1,33 @@
+/**
+ * The records Worker's configuration for a local run: wrangler.records.toml with variables added. Wrangler passes
+ * `--env-file` to the first Worker only, so that the variables of the second one stand in a configuration of its own.
+ */
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { experimental_readRawConfig } from "wrangler";
+import { RECORDS_CONFIG, ROOT } from "../deploy/generated-config.ts";
+import type { Vars } from "./dev-vars.ts";
+
+type RawConfig = {
+  readonly main?: string;
+  readonly vars?: Readonly<Record<string, unknown>>;
+  readonly d1_databases?: readonly { readonly migrations_dir?: string }[];
+};
+
+/** Writes the configuration into `folder` and returns its path. Only this user can read it. */
+export function writeRecordsConfig(folder: string, vars: Vars, changes: object = {}): string {
+  const raw = experimental_readRawConfig({ config: RECORDS_CONFIG }).rawConfig as RawConfig;
+  const config = {
+    ...raw,
+    main: join(ROOT, raw.main ?? ""),
+    vars: { ...raw.vars, ...vars },
+    d1_databases: raw.d1_databases?.map((database) => ({
+      ...database,
+      migrations_dir: join(ROOT, database.migrations_dir ?? ""),
+    })),
+    ...changes,
+  };
+  const path = join(folder, "wrangler.records.json");
+  writeFileSync(path, JSON.stringify(config), { mode: 0o600 });
+  return path;
+}
