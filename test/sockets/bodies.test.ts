@@ -1,4 +1,4 @@
-/** Part F of the catalogue: what clients send as bodies, and what a provider gets of it. */
+/** Part F of the catalogue: request bodies, and the bytes of them that reach the provider. */
 import { readdirSync, readFileSync } from "node:fs";
 import { brotliCompressSync, deflateSync, gzipSync } from "node:zlib";
 import { afterAll, afterEach, describe, expect, it } from "vitest";
@@ -31,26 +31,26 @@ const upstream = await startFakeUpstream();
 afterEach(() => upstream.clear());
 afterAll(() => upstream.close());
 
-const patient = await startCheckedInterceptor(interceptorOptions(upstream.url));
-/** Takes no more than `LIMIT` bytes. */
-const narrow = await startCheckedInterceptor(interceptorOptions(upstream.url, { body_bytes: LIMIT }));
+const defaults = await startCheckedInterceptor(interceptorOptions(upstream.url));
+/** Accepts bodies of at most `LIMIT` bytes. */
+const limited = await startCheckedInterceptor(interceptorOptions(upstream.url, { body_bytes: LIMIT }));
 
 const OK = respond.json(200, { id: "x" });
 
 /** The bodies that reached the provider. */
-const forwarded = (): Buffer[] => upstream.requests.map((request) => Buffer.from(request.body()));
+const forwardedBodies = (): Buffer[] => upstream.requests.map((request) => Buffer.from(request.body()));
 
-async function ask(call: Call): Promise<Received> {
+async function send(call: Call): Promise<Received> {
   upstream.respondWith(OK);
-  return exchange(patient.port, call);
+  return exchange(defaults.port, call);
 }
 
-/** What a client sees of a refusal, the body's shape included. */
-function refusal(got: Received): object {
-  const body = JSON.parse(got.text()) as { type?: string; error?: { type?: string; param?: unknown } };
+/** A refusal as the client receives it, including the shape of its body. */
+function refusal(response: Received): object {
+  const body = JSON.parse(response.text()) as { type?: string; error?: { type?: string; param?: unknown } };
   return {
-    status: got.status,
-    reason: got.values("x-interceptor-error")[0],
+    status: response.status,
+    reason: response.values("x-interceptor-error")[0],
     shape: body.type === "error" ? "anthropic" : "openai",
     type: body.error?.type,
     fetched: upstream.requests.length,
@@ -63,59 +63,59 @@ function jsonOf(size: number): Uint8Array {
   return toBytes(`${head}${"x".repeat(size - head.length - 4)}"}]}`);
 }
 
-/** Bytes of every value, in an order that repeats itself late. */
+/** Pseudorandom bytes of every value. */
 function noise(size: number): Uint8Array {
   const random = seededRandom(size);
   return Uint8Array.from({ length: size }, () => between(random, 0, 255));
 }
 
-function inPieces(bytes: Uint8Array, size: number): Uint8Array[] {
+function split(bytes: Uint8Array, size: number): Uint8Array[] {
   const count = Math.ceil(bytes.length / size);
   return Array.from({ length: count }, (_, at) => bytes.subarray(at * size, (at + 1) * size));
 }
 
-describe("F1 bodies reach the provider byte for byte", () => {
+describe("F1 forwards bodies unmodified", () => {
   const table = [
-    { what: "1 MiB of JSON", target: CHAT, bytes: jsonOf(MIB) },
-    { what: "1 MiB of JSON", target: MESSAGES, bytes: jsonOf(MIB) },
-    { what: "1 MiB of anything", target: FILES, bytes: noise(MIB) },
-    { what: "nothing", target: FILES, bytes: new Uint8Array() },
+    { title: "1 MiB of JSON", target: CHAT, bytes: jsonOf(MIB) },
+    { title: "1 MiB of JSON", target: MESSAGES, bytes: jsonOf(MIB) },
+    { title: "1 MiB of binary data", target: FILES, bytes: noise(MIB) },
+    { title: "an empty body", target: FILES, bytes: new Uint8Array() },
   ];
 
-  it.each(table)("F1 $what by length to $target", async ({ target, bytes }) => {
-    const got = await ask({ target, body: bytes });
-    expect([got.status, got.text()]).toEqual([200, '{"id":"x"}']);
-    expect(forwarded().map((body) => body.equals(bytes))).toEqual([true]);
+  it.each(table)("F1 $title with Content-Length to $target", async ({ target, bytes }) => {
+    const response = await send({ target, body: bytes });
+    expect([response.status, response.text()]).toEqual([200, '{"id":"x"}']);
+    expect(forwardedBodies().map((body) => body.equals(bytes))).toEqual([true]);
   });
 
-  it.each(table)("F1 $what in chunks to $target", async ({ target, bytes }) => {
+  it.each(table)("F1 $title in chunks to $target", async ({ target, bytes }) => {
     for (const size of [MIB, 1000, 65_537]) {
       upstream.clear();
-      expect((await ask({ target, chunks: inPieces(bytes, size) })).status).toBe(200);
-      expect(forwarded().map((body) => body.equals(bytes))).toEqual([true]);
+      expect((await send({ target, chunks: split(bytes, size) })).status).toBe(200);
+      expect(forwardedBodies().map((body) => body.equals(bytes))).toEqual([true]);
     }
   });
 
-  it("F1 a POST without any framing of a body", async () => {
+  it("F1 a POST without Content-Length and Transfer-Encoding", async () => {
     upstream.respondWith(OK);
-    const connection = await openRaw(patient.port);
+    const connection = await openRaw(defaults.port);
     const head = credentials(FILES).map(([name, value]) => `${name}: ${value}\r\n`);
     connection.write(`POST ${FILES} HTTP/1.1\r\nHost: x\r\n${head.join("")}\r\n`);
     expect((await receive(connection)).status).toBe(200);
-    expect(forwarded().map((body) => body.length)).toEqual([0]);
+    expect(forwardedBodies().map((body) => body.length)).toEqual([0]);
   });
 
-  it.each([CHAT, MESSAGES])("F1 nothing at all to %s is a 400", async (target) => {
+  it.each([CHAT, MESSAGES])("F1 rejects an empty body to %s with 400", async (target) => {
     for (const call of [
       { target, body: "" },
       { target, chunks: [] },
     ]) {
-      expect(refusal(await ask(call))).toMatchObject({ status: 400, reason: "body_invalid", fetched: 0 });
+      expect(refusal(await send(call))).toMatchObject({ status: 400, reason: "body_invalid", fetched: 0 });
     }
   });
 });
 
-describe("F2 bodies over the limit", () => {
+describe("F2 the body limit", () => {
   const tooLarge = { status: 413, reason: "body_too_large", fetched: 0 };
   const shapes: Record<string, object> = {
     [CHAT]: { shape: "openai", type: "invalid_request_error" },
@@ -125,50 +125,56 @@ describe("F2 bodies over the limit", () => {
   const bodyOf = (target: string, size: number): Uint8Array =>
     target === FILES ? noise(size) : jsonOf(size);
 
-  it.each(ROUTES)("F2 up to the limit goes on, one byte more is a 413: %s", async (target) => {
-    for (const chunked of [false, true]) {
-      const call = (size: number): Call => {
-        const bytes = bodyOf(target, size);
-        return chunked ? { target, chunks: inPieces(bytes, 999) } : { target, body: bytes };
-      };
-      upstream.clear();
-      upstream.respondWith(OK);
-      expect((await exchange(narrow.port, call(LIMIT))).status).toBe(200);
-      expect(forwarded().map((body) => body.length)).toEqual([LIMIT]);
-      upstream.clear();
-      expect(refusal(await exchange(narrow.port, call(LIMIT + 1)))).toEqual({
-        ...tooLarge,
-        ...shapes[target],
-      });
-    }
-  });
+  it.each(ROUTES)(
+    "F2 forwards a body of the limit and rejects one more byte with 413: %s",
+    async (target) => {
+      for (const chunked of [false, true]) {
+        const call = (size: number): Call => {
+          const bytes = bodyOf(target, size);
+          return chunked ? { target, chunks: split(bytes, 999) } : { target, body: bytes };
+        };
+        upstream.clear();
+        upstream.respondWith(OK);
+        expect((await exchange(limited.port, call(LIMIT))).status).toBe(200);
+        expect(forwardedBodies().map((body) => body.length)).toEqual([LIMIT]);
+        upstream.clear();
+        expect(refusal(await exchange(limited.port, call(LIMIT + 1)))).toEqual({
+          ...tooLarge,
+          ...shapes[target],
+        });
+      }
+    },
+  );
 
-  it.each(ROUTES)("F2 by its declared length, before a byte of it is there: %s", async (target) => {
-    for (const [port, length] of [
-      [narrow.port, LIMIT + 1],
-      [narrow.port, 10 ** 15 - 1],
-      [patient.port, 32 * MIB + 1],
-    ] as const) {
-      const connection = await begin(port, target, [["Content-Length", String(length)]]);
-      expect(refusal(await receive(connection))).toEqual({ ...tooLarge, ...shapes[target] });
-    }
-  });
+  it.each(ROUTES)(
+    "F2 rejects a declared length over the limit before any body byte arrives: %s",
+    async (target) => {
+      for (const [port, length] of [
+        [limited.port, LIMIT + 1],
+        [limited.port, 10 ** 15 - 1],
+        [defaults.port, 32 * MIB + 1],
+      ] as const) {
+        const connection = await sendHead(port, target, [["Content-Length", String(length)]]);
+        expect(refusal(await receive(connection))).toEqual({ ...tooLarge, ...shapes[target] });
+      }
+    },
+  );
 
-  it.each(ROUTES)("F2 in chunks, refused while it is still coming: %s", async (target) => {
-    const connection = await begin(narrow.port, target, [["Transfer-Encoding", "chunked"]]);
+  it.each(ROUTES)("F2 rejects a chunked body over the limit before its end: %s", async (target) => {
+    const connection = await sendHead(limited.port, target, [["Transfer-Encoding", "chunked"]]);
     connection.writeChunk(noise(LIMIT));
     connection.writeChunk(noise(1));
     expect(refusal(await receive(connection))).toEqual({ ...tooLarge, ...shapes[target] });
   });
 
   it.each([
-    ["no number", [["Content-Length", "12abc"]]],
+    ["not a number", [["Content-Length", "12abc"]]],
     ["negative", [["Content-Length", "-1"]]],
     ["signed", [["Content-Length", "+5"]]],
     ["hexadecimal", [["Content-Length", "0x10"]]],
     ["beyond 2^64", [["Content-Length", "99999999999999999999"]]],
     [
-      "given twice, differently",
+      "sent twice with different values",
       [
         ["Content-Length", "5"],
         ["Content-Length", "6"],
@@ -176,44 +182,45 @@ describe("F2 bodies over the limit", () => {
     ],
     ["a list", [["Content-Length", "5, 6"]]],
   ] as [string, HeaderPair[]][])(
-    "F2 a length that is %s is refused, and nothing fetched",
+    "F2 rejects a Content-Length that is %s, and fetches nothing",
     async (_, headers) => {
       for (const target of ROUTES) {
-        const connection = await begin(narrow.port, target, headers);
+        const connection = await sendHead(limited.port, target, headers);
         connection.write("{}{}{}");
-        const got = await receive(connection);
-        expect(got.status).toBeGreaterThanOrEqual(400);
+        const response = await receive(connection);
+        expect(response.status).toBeGreaterThanOrEqual(400);
         expect(upstream.requests.length).toBe(0);
       }
     },
   );
 
   it.each(ROUTES)(
-    "F2 in chunks beside a small length, refused while it is still coming: %s",
+    "F2 rejects a chunked body over the limit although a small Content-Length is present: %s",
     async (target) => {
-      // RFC 9112, section 6.3: the chunks count. A gateway that believes the length reads without a bound.
+      // RFC 9112, section 6.3: Transfer-Encoding overrides Content-Length. A gateway that trusts the length would
+      // read without a bound.
       const headers: HeaderPair[] = [
         ["Content-Length", "10"],
         ["Transfer-Encoding", "chunked"],
       ];
-      const connection = await begin(narrow.port, target, headers);
+      const connection = await sendHead(limited.port, target, headers);
       connection.writeChunk(noise(LIMIT));
       connection.writeChunk(noise(1));
       expect(refusal(await receive(connection))).toEqual({ ...tooLarge, ...shapes[target] });
     },
   );
 
-  it("F2 a length that is too small leaves a body that is no JSON, and what follows it is no second request", async () => {
+  it("F2 rejects the JSON truncated by a small Content-Length, and parses no second request", async () => {
     upstream.respondWith(OK);
-    const connection = await begin(narrow.port, CHAT, [["Content-Length", "10"]]);
+    const connection = await sendHead(limited.port, CHAT, [["Content-Length", "10"]]);
     connection.write(jsonOf(500));
-    const got = await receive(connection);
-    expect(refusal(got)).toMatchObject({ status: 400, reason: "body_invalid", fetched: 0 });
+    const response = await receive(connection);
+    expect(refusal(response)).toMatchObject({ status: 400, reason: "body_invalid", fetched: 0 });
   });
 });
 
-/** A request's head; its body, or none of it, is up to the test. */
-async function begin(port: number, target: string, headers: readonly HeaderPair[]) {
+/** Sends a request's head. The test sends the body. */
+async function sendHead(port: number, target: string, headers: readonly HeaderPair[]) {
   const connection = await openRaw(port);
   const all = [...credentials(target), ...headers].map(([name, value]) => `${name}: ${value}\r\n`);
   connection.write(`POST ${target} HTTP/1.1\r\nHost: x\r\n${all.join("")}\r\n`);
@@ -233,45 +240,45 @@ describe("F3 compressed bodies", () => {
     ["nonsense", Buffer.from(plain)],
   ] as const;
 
-  it.each(table)("F3 %s is a 415, never inflated", async (encoding, bytes) => {
+  it.each(table)("F3 rejects %s with 415 without decompressing it", async (encoding, bytes) => {
     for (const target of [CHAT, MESSAGES]) {
-      const got = await ask({
+      const response = await send({
         target,
         body: new Uint8Array(bytes),
         headers: [["Content-Encoding", encoding]],
       });
-      expect(refusal(got)).toMatchObject({ status: 415, reason: "body_encoded", fetched: 0 });
+      expect(refusal(response)).toMatchObject({ status: 415, reason: "body_encoded", fetched: 0 });
     }
   });
 
-  it("F3 a body of 32 MiB that was zeros before it was compressed costs nothing: it is not looked at", async () => {
+  it("F3 rejects a decompression bomb of 32 MiB without decompressing it", async () => {
     const bomb = new Uint8Array(gzipSync(new Uint8Array(32 * MIB)));
-    const got = await ask({ target: CHAT, body: bomb, headers: [["Content-Encoding", "gzip"]] });
-    expect(refusal(got)).toMatchObject({ status: 415, fetched: 0 });
+    const response = await send({ target: CHAT, body: bomb, headers: [["Content-Encoding", "gzip"]] });
+    expect(refusal(response)).toMatchObject({ status: 415, fetched: 0 });
   });
 
-  it.each(["identity", ""])("F3 the encoding %j is none", async (encoding) => {
-    const got = await ask({ target: CHAT, body: plain, headers: [["Content-Encoding", encoding]] });
-    expect(got.status).toBe(200);
-    expect(forwarded().map((body) => body.equals(plain))).toEqual([true]);
+  it.each(["identity", ""])("F3 accepts the encoding %j as no encoding", async (encoding) => {
+    const response = await send({ target: CHAT, body: plain, headers: [["Content-Encoding", encoding]] });
+    expect(response.status).toBe(200);
+    expect(forwardedBodies().map((body) => body.equals(plain))).toEqual([true]);
   });
 
-  it("F3 a passthrough's goes on as it came, with its encoding's name", async () => {
+  it("F3 forwards the compressed body and Content-Encoding of a passthrough unmodified", async () => {
     const zipped = gzipSync(plain);
     const call = {
       target: FILES,
       body: new Uint8Array(zipped),
       headers: [["Content-Encoding", "gzip"]] as HeaderPair[],
     };
-    expect((await ask(call)).status).toBe(200);
-    expect(forwarded().map((body) => body.equals(zipped))).toEqual([true]);
+    expect((await send(call)).status).toBe(200);
+    expect(forwardedBodies().map((body) => body.equals(zipped))).toEqual([true]);
     expect(upstream.requests[0]?.values("content-encoding")).toEqual(["gzip"]);
   });
 });
 
-describe("F4 a field that is judged and given twice", () => {
+describe("F4 a repeated field that the gateway reads", () => {
   const twice = [
-    // Some readers take keys in any case, and the last one counts.
+    // Some JSON parsers match keys in any case, and the last one wins.
     '{"model":"a","Model":"b"}',
     '{"MODEL":"a"}',
     '{"model":"a","model":"b"}',
@@ -283,9 +290,9 @@ describe("F4 a field that is judged and given twice", () => {
     '{"stream":false,"model":"a","stream":true}',
     '{"model":"a","stream":true,"stream_options":{},"stream\\u005Foptions":{"include_usage":false}}',
   ];
-  it.each(twice)("F4 is a 400: %s", async (body) => {
+  it.each(twice)("F4 rejects it with 400: %s", async (body) => {
     for (const target of [CHAT, MESSAGES]) {
-      expect(refusal(await ask({ target, body }))).toMatchObject({
+      expect(refusal(await send({ target, body }))).toMatchObject({
         status: 400,
         reason: "field_repeated",
         fetched: 0,
@@ -301,14 +308,14 @@ describe("F4 a field that is judged and given twice", () => {
     '{"model":"a","models":"b","model ":"c"}',
     '{"model":"a","x":{"stream":true,"stream":false}}',
   ];
-  it.each(once)("F4 is forwarded, as it is given once: %s", async (body) => {
-    expect((await ask({ target: CHAT, body })).status).toBe(200);
-    expect(forwarded().map(String)).toEqual([body]);
-    expect((await patient.recorded("a")).end).toMatchObject({ model: "a", streaming: false });
+  it.each(once)("F4 forwards a body that has the field once: %s", async (body) => {
+    expect((await send({ target: CHAT, body })).status).toBe(200);
+    expect(forwardedBodies().map(String)).toEqual([body]);
+    expect((await defaults.recorded("a")).end).toMatchObject({ model: "a", streaming: false });
   });
 });
 
-describe("F5 names that objects have of their own", () => {
+describe("F5 names of inherited properties", () => {
   const bodies = [
     '{"__proto__":{"model":"evil","stream":true,"stream_options":{}},"model":"plain"}',
     '{"constructor":{"prototype":{"stream":true}},"model":"plain"}',
@@ -317,20 +324,20 @@ describe("F5 names that objects have of their own", () => {
     '{"model":"plain","stream":false,"stream_options":{"__proto__":{"include_usage":true}}}',
   ];
 
-  it.each(bodies)("F5 are names like any others: %s", async (body) => {
+  it.each(bodies)("F5 handles them like any other name: %s", async (body) => {
     const claude: HeaderPair[] = [["User-Agent", "claude-cli/2.1.330"]];
-    expect((await ask({ target: CHAT, body, headers: claude })).status).toBe(200);
-    expect(forwarded().map(String)).toEqual([body]);
-    const { end } = await patient.recorded("plain");
+    expect((await send({ target: CHAT, body, headers: claude })).status).toBe(200);
+    expect(forwardedBodies().map(String)).toEqual([body]);
+    const { end } = await defaults.recorded("plain");
     expect(end).toMatchObject({ model: "plain", streaming: false, client_session_id: null });
   });
 
-  it("F5 leave nothing behind for the next call", async () => {
-    for (const body of bodies) await ask({ target: CHAT, body });
+  it("F5 does not carry anything over to the next call", async () => {
+    for (const body of bodies) await send({ target: CHAT, body });
     upstream.clear();
-    await ask({ target: CHAT, body: "{}" });
-    expect(forwarded().map(String)).toEqual(["{}"]);
-    const events = await patient.waitForEvents((all) =>
+    await send({ target: CHAT, body: "{}" });
+    expect(forwardedBodies().map(String)).toEqual(["{}"]);
+    const events = await defaults.waitForEvents((all) =>
       all.some((event) => "model" in event && event.model === null),
     );
     const last = events.findLast((event) => event.record_type === "interception_start");
@@ -348,23 +355,23 @@ describe("F6 nesting", () => {
     ["both", '[{"a":', "}]", 50_000],
     ["arrays", "[", "]", 1_000_000],
     ["arrays that are never closed", "[", "", 100_000],
-  ] as const)("F6 %s %s…%s, %i deep, are a 400", async (_, open, close, depth) => {
+  ] as const)("F6 rejects %s %s…%s, %i deep, with 400", async (_, open, close, depth) => {
     for (const target of [CHAT, MESSAGES]) {
-      const got = await ask({ target, body: nested(open, close, depth) });
-      expect(refusal(got)).toMatchObject({ status: 400, reason: "body_invalid", fetched: 0 });
+      const response = await send({ target, body: nested(open, close, depth) });
+      expect(refusal(response)).toMatchObject({ status: 400, reason: "body_invalid", fetched: 0 });
     }
   });
 
-  it("F6 as deep as real tools nest is forwarded, also with the usage opt-in", async () => {
+  it("F6 forwards the nesting depth of real tools, also with the usage opt-in", async () => {
     const body = `{"stream":true,${nested('{"properties":[', "]}", 100).slice(1)}`;
-    expect((await ask({ target: CHAT, body })).status).toBe(200);
+    expect((await send({ target: CHAT, body })).status).toBe(200);
     expect(
-      forwarded().map((sent) => String(sent).replace('"stream_options":{"include_usage":true},', "")),
+      forwardedBodies().map((bytes) => String(bytes).replace('"stream_options":{"include_usage":true},', "")),
     ).toEqual([body]);
   });
 });
 
-describe("F7 what is no JSON in UTF-8", () => {
+describe("F7 bodies that are not JSON in UTF-8", () => {
   const valid = `{"model":"m","messages":[{"role":"user","content":"Grüße"}]}`;
   const latin1 = new Uint8Array(Buffer.from(valid, "latin1"));
   const table: readonly (readonly [string, Uint8Array])[] = [
@@ -376,9 +383,9 @@ describe("F7 what is no JSON in UTF-8", () => {
       concat([toBytes('{"model":"'), new Uint8Array([0xed, 0xa0, 0x80]), toBytes('"}')]),
     ],
     ["an overlong slash", concat([toBytes('{"model":"'), new Uint8Array([0xc0, 0xaf]), toBytes('"}')])],
-    ["a character cut short", toBytes(valid).subarray(0, toBytes(valid).indexOf(0xc3) + 1)],
-    ["JSON cut short", toBytes(valid.slice(0, -2))],
-    ["JSON and more", toBytes(`${valid}{}`)],
+    ["a truncated character", toBytes(valid).subarray(0, toBytes(valid).indexOf(0xc3) + 1)],
+    ["truncated JSON", toBytes(valid.slice(0, -2))],
+    ["JSON with trailing data", toBytes(`${valid}{}`)],
     ["a NUL at the end", toBytes(`${valid}\0`)],
     ["single quotes", toBytes("{'model':'m'}")],
     ["a comment", toBytes('{"model":"m"/* c */}')],
@@ -386,51 +393,54 @@ describe("F7 what is no JSON in UTF-8", () => {
     ["NaN", toBytes('{"model":"m","temperature":NaN}')],
     ["a raw line feed in a string", toBytes('{"model":"m\n"}')],
     ["a form", toBytes("model=m&stream=true")],
-    ["blanks", toBytes("  \n ")],
+    ["spaces", toBytes("  \n ")],
   ];
 
-  it.each(table)("F7 %s is a 400, and the parser's words about it are told to nobody", async (_, bytes) => {
+  it.each(table)("F7 rejects %s with 400, and does not return the parser's message", async (_, bytes) => {
     for (const target of [CHAT, MESSAGES]) {
-      const got = await ask({ target, body: bytes });
-      expect(refusal(got)).toMatchObject({ status: 400, reason: "body_invalid", fetched: 0 });
-      expect(got.text()).not.toMatch(/position|token|line 1/i);
+      const response = await send({ target, body: bytes });
+      expect(refusal(response)).toMatchObject({ status: 400, reason: "body_invalid", fetched: 0 });
+      expect(response.text()).not.toMatch(/position|token|line 1/i);
     }
   });
 });
 
-describe("F8 JSON that is no call", () => {
-  it.each(["[]", '[{"model":"m"}]', '"{}"', "7", "null", "true", '""'])("F8 %s is a 400", async (body) => {
-    for (const target of [CHAT, MESSAGES]) {
-      expect(refusal(await ask({ target, body }))).toMatchObject({
-        status: 400,
-        reason: "body_invalid",
-        fetched: 0,
-      });
-    }
-  });
+describe("F8 JSON that is not a model call", () => {
+  it.each(["[]", '[{"model":"m"}]', '"{}"', "7", "null", "true", '""'])(
+    "F8 rejects %s with 400",
+    async (body) => {
+      for (const target of [CHAT, MESSAGES]) {
+        expect(refusal(await send({ target, body }))).toMatchObject({
+          status: 400,
+          reason: "body_invalid",
+          fetched: 0,
+        });
+      }
+    },
+  );
 
   it.each([
     ...["1", "true", "[]", "{}", '["m"]'].map((value) => ["model", `{"model":${value}}`]),
     ...['"true"', "1", "0", "[]", "{}"].map((value) => ["stream", `{"model":"m","stream":${value}}`]),
-  ] as [string, string][])("F8 a wrong type of %s is a 400: %s", async (field, body) => {
-    const got = await ask({ target: CHAT, body });
-    expect(refusal(got)).toMatchObject({ status: 400, reason: "field_invalid", fetched: 0 });
-    expect(JSON.parse(got.text())).toMatchObject({ error: { param: field } });
-    const claude = await ask({ target: MESSAGES, body });
+  ] as [string, string][])("F8 rejects a wrong type of %s with 400: %s", async (field, body) => {
+    const response = await send({ target: CHAT, body });
+    expect(refusal(response)).toMatchObject({ status: 400, reason: "field_invalid", fetched: 0 });
+    expect(JSON.parse(response.text())).toMatchObject({ error: { param: field } });
+    const claude = await send({ target: MESSAGES, body });
     expect(refusal(claude)).toMatchObject({ status: 400, shape: "anthropic", type: "invalid_request_error" });
   });
 
   it.each(['{"model":null}', "{}", '{"messages":[]}', '{"model":"","stream":null}'])(
-    "F8 what is only missing is the provider's to logError of: %s",
+    "F8 forwards a body with missing fields, which the provider validates: %s",
     async (body) => {
-      expect((await ask({ target: CHAT, body })).status).toBe(200);
-      expect(forwarded().map(String)).toEqual([body]);
+      expect((await send({ target: CHAT, body })).status).toBe(200);
+      expect(forwardedBodies().map(String)).toEqual([body]);
     },
   );
 });
 
 describe("F9 large bodies", () => {
-  it("F9 5 MB of messages go on whole, and a process that has done nothing else keeps few copies of them", async () => {
+  it("F9 forwards 5 MB of messages unmodified, and a new process keeps few copies of them", async () => {
     upstream.respondWith(OK);
     const turn = { role: "user", content: "x".repeat(5000) };
     const body = JSON.stringify({
@@ -438,25 +448,27 @@ describe("F9 large bodies", () => {
       stream: true,
       messages: Array.from({ length: 1000 }, () => turn),
     });
-    const others = childProcesses();
+    const before = childProcesses();
     const fresh = await startInterceptor(interceptorOptions(upstream.url));
     try {
-      const pid = childProcesses().find((child) => !others.includes(child));
+      const pid = childProcesses().find((child) => !before.includes(child));
       await exchange(fresh.port, { target: CHAT, body: { model: "small" } });
-      const before = memory(pid, "VmRSS");
+      const baseline = memory(pid, "VmRSS");
       expect((await exchange(fresh.port, { target: CHAT, body })).status).toBe(200);
-      const grown = (memory(pid, "VmHWM") - before) / body.length;
-      console.log(`F9 a body of ${body.length} bytes: peak memory grew by ${grown.toFixed(1)} times that`);
-      expect(String(forwarded().at(-1))).toBe(`{"stream_options":{"include_usage":true},${body.slice(1)}`);
-      // Measured: 9. A Worker that only reads, parses and forwards: 6. Nothing is collected before the peak.
-      expect(grown).toBeLessThan(14);
+      const growth = (memory(pid, "VmHWM") - baseline) / body.length;
+      console.log(`F9 a body of ${body.length} bytes: peak memory grew by ${growth.toFixed(1)} times that`);
+      expect(String(forwardedBodies().at(-1))).toBe(
+        `{"stream_options":{"include_usage":true},${body.slice(1)}`,
+      );
+      // Measured: 9. A Worker that only reads, parses and forwards needs 6. No garbage is collected before the peak.
+      expect(growth).toBeLessThan(14);
     } finally {
       await fresh.close();
     }
   });
 });
 
-/** Resident memory of a process in bytes, now or at its peak; 0 where there is no /proc to tell. */
+/** Resident memory of a process in bytes, current or peak; 0 on systems without /proc. */
 function memory(pid: string | undefined, field: "VmRSS" | "VmHWM"): number {
   if (pid === undefined) return 0;
   const text = readFileSync(`/proc/${pid}/status`, "utf8");
@@ -471,44 +483,46 @@ function childProcesses(): string[] {
   );
 }
 
-describe("F10 clients that leave in mid-upload", () => {
+describe("F10 clients that disconnect during the upload", () => {
   const half = jsonOf(1000).subarray(0, 500);
   const framings: readonly (readonly [string, HeaderPair])[] = [
-    ["by length", ["Content-Length", "1000"]],
+    ["with Content-Length", ["Content-Length", "1000"]],
     ["in chunks", ["Transfer-Encoding", "chunked"]],
   ];
-  const ways = framings.flatMap(([framing, header]) =>
+  const cases = framings.flatMap(([framing, header]) =>
     (["reset", "close"] as const).map((how) => ({ framing, header, how })),
   );
 
-  it.each(ways)(
-    "F10 $framing, by a $how: no call is begun, no provider left hanging or blamed",
-    async (way) => {
+  it.each(cases)(
+    "F10 $framing, by a $how: starts no call, and leaves no request to the provider open",
+    async ({ framing, header, how }) => {
       for (const target of ROUTES) {
-        const connection = await begin(patient.port, target, [way.header]);
-        if (way.framing === "by length") connection.write(half);
+        const connection = await sendHead(defaults.port, target, [header]);
+        if (framing === "with Content-Length") connection.write(half);
         else connection.writeChunk(half);
-        // The interceptor has the half when it has answered someone who came later.
-        await ask({ target: FILES, body: "later" });
-        if (way.how === "reset") connection.abort();
+        // Once a later request has its response, the interceptor has received the half.
+        await send({ target: FILES, body: "later" });
+        if (how === "reset") connection.abort();
         else connection.destroy();
-        await ask({ target: FILES, body: "later still" });
+        await send({ target: FILES, body: "later still" });
       }
-      const begun = upstream.requests.filter((request) => !request.text().startsWith("later"));
-      const left = () => begun.filter(({ closedAt }) => closedAt === null);
+      const started = upstream.requests.filter((request) => !request.text().startsWith("later"));
+      const open = () => started.filter(({ closedAt }) => closedAt === null);
       await until(
-        () => left().length === 0 || undefined,
-        () => "the provider was left hanging",
+        () => open().length === 0 || undefined,
+        () => "a request to the provider stayed open",
       );
-      expect(begun.filter(({ bodyComplete }) => bodyComplete)).toEqual([]);
-      await patient.flush();
-      const told = patient.events().map((event) => ("reason" in event ? event.reason : event.record_type));
-      expect(["body_incomplete", "passthrough"]).toEqual(expect.arrayContaining([...new Set(told)]));
+      expect(started.filter(({ bodyComplete }) => bodyComplete)).toEqual([]);
+      await defaults.flush();
+      const recorded = defaults
+        .events()
+        .map((event) => ("reason" in event ? event.reason : event.record_type));
+      expect(["body_incomplete", "passthrough"]).toEqual(expect.arrayContaining([...new Set(recorded)]));
     },
   );
 });
 
-describe("F11 the usage opt-in changes nothing but what it adds", () => {
+describe("F11 the usage opt-in changes only the option that it adds", () => {
   const ADDED = '"stream_options":{"include_usage":true},';
   const rest = '"messages":[]';
   const untouched: readonly (readonly [string, string])[] = [
@@ -517,9 +531,9 @@ describe("F11 the usage opt-in changes nothing but what it adds", () => {
       '{"seed":9007199254740993,"model":"m","stream":true,"x":1.0000000000000000001,"y":1E400,"z":-0}',
     ],
     ["escapes", '{"model":"\\u006d","stream":true,"x":"\\/\\u00e9\\ud83d\\ude00\\b\\f","\\u0078":1}'],
-    ["white space and order", ' \n{\t"z" : 1 ,\r\n"stream":\ttrue,\n\n  "a":[ 1,2 , 3 ] , "model":"m"\n}\n '],
+    ["whitespace and order", ' \n{\t"z" : 1 ,\r\n"stream":\ttrue,\n\n  "a":[ 1,2 , 3 ] , "model":"m"\n}\n '],
     ["characters of every length", '{"model":"m","stream":true,"x":"aé✓😀","é":"\u2028"}'],
-    ["other keys given twice", '{"model":"m","x":1,"stream":true,"x":2}'],
+    ["other repeated keys", '{"model":"m","x":1,"stream":true,"x":2}'],
     [
       "the option's name elsewhere",
       '{"model":"m","stream":true,"x":{"stream_options":{"include_usage":false}},"y":"\\"stream_options\\":null"}',
@@ -527,10 +541,10 @@ describe("F11 the usage opt-in changes nothing but what it adds", () => {
     ["braces in strings", '{"a{":"}{","model":"m","stream":true}'],
   ];
 
-  it.each(untouched)("F11 where the option is not there, %s stay as they were", async (_, body) => {
-    expect((await ask({ target: CHAT, body })).status).toBe(200);
+  it.each(untouched)("F11 keeps %s unmodified when it adds the option", async (_, body) => {
+    expect((await send({ target: CHAT, body })).status).toBe(200);
     const at = body.indexOf("{") + 1;
-    expect(forwarded().map(String)).toEqual([`${body.slice(0, at)}${ADDED}${body.slice(at)}`]);
+    expect(forwardedBodies().map(String)).toEqual([`${body.slice(0, at)}${ADDED}${body.slice(at)}`]);
   });
 
   it.each([
@@ -552,41 +566,45 @@ describe("F11 the usage opt-in changes nothing but what it adds", () => {
       '"é":"😀\\\\\\"","stream_options":{"include_obfuscation":false}',
       '"é":"😀\\\\\\"","stream_options":{"include_usage":true,"include_obfuscation":false}',
     ],
-  ])("F11 where it is there: %s", async (given, sent) => {
-    for (const body of [`{"model":"m","stream":true,${given},${rest}}`, `{${given},"stream":true,${rest}}`]) {
+  ])("F11 changes an option that is present: %s", async (original, changed) => {
+    for (const body of [
+      `{"model":"m","stream":true,${original},${rest}}`,
+      `{${original},"stream":true,${rest}}`,
+    ]) {
       upstream.clear();
-      expect((await ask({ target: CHAT, body })).status).toBe(200);
-      expect(forwarded().map(String)).toEqual([body.replace(given, sent)]);
+      expect((await send({ target: CHAT, body })).status).toBe(200);
+      expect(forwardedBodies().map(String)).toEqual([body.replace(original, changed)]);
     }
   });
 
   it.each([
-    ["asked for", CHAT, '{"stream":true,"stream_options":{"include_usage":true}}'],
+    ["already requested", CHAT, '{"stream":true,"stream_options":{"include_usage":true}}'],
     ["no stream", CHAT, '{"model":"m"}'],
-    ["no stream, said so", CHAT, '{"stream":false,"stream_options":null}'],
-    ["of a type that the provider refuses", CHAT, '{"stream":true,"stream_options":[]}'],
+    ["stream is false", CHAT, '{"stream":false,"stream_options":null}'],
+    ["of a type that the provider rejects", CHAT, '{"stream":true,"stream_options":[]}'],
     ["responses", "/openai/v1/responses", '{"stream":true,"input":"x"}'],
     ["messages", MESSAGES, '{"stream":true,"messages":[]}'],
     ["a passthrough", "/openai/v1/embeddings", '{"stream":true}'],
-  ])("F11 nothing is added where there is nothing to ask: %s", async (_, target, body) => {
-    expect((await ask({ target, body })).status).toBe(200);
-    expect(forwarded().map(String)).toEqual([body]);
+  ])("F11 adds nothing if there is nothing to request: %s", async (_, target, body) => {
+    expect((await send({ target, body })).status).toBe(200);
+    expect(forwardedBodies().map(String)).toEqual([body]);
   });
 
-  it("F11 300 bodies at random, each with the option somewhere or not at all, come back when it is taken out", async () => {
+  it("F11 changes only the option in 300 random bodies", async () => {
     for (let seed = 1; seed <= 300; seed += 1) {
       upstream.clear();
-      const { body, sent } = randomBody(seed);
-      expect((await ask({ target: CHAT, body })).status).toBe(200);
-      expect([seed, forwarded().map(String)]).toEqual([seed, [sent]]);
+      const { body, expected } = randomBody(seed);
+      expect((await send({ target: CHAT, body })).status).toBe(200);
+      expect([seed, forwardedBodies().map(String)]).toEqual([seed, [expected]]);
     }
   });
 
-  /** A body of odd members and blanks, and what is to go on of it. */
-  function randomBody(seed: number): { body: string; sent: string } {
+  /** A body of unusual members and whitespace, and the body that must be forwarded. */
+  function randomBody(seed: number): { body: string; expected: string } {
     const random = seededRandom(seed);
-    const pick = <T>(of: readonly [T, ...T[]]): T => of[between(random, 0, of.length - 1)] ?? of[0];
-    const blank = (): string => pick(["", "", " ", "\n", "\t ", "\r\n"]);
+    const pick = <T>(items: readonly [T, ...T[]]): T =>
+      items[between(random, 0, items.length - 1)] ?? items[0];
+    const space = (): string => pick(["", "", " ", "\n", "\t ", "\r\n"]);
     const values = [
       "1e5",
       "-0.0",
@@ -598,9 +616,9 @@ describe("F11 the usage opt-in changes nothing but what it adds", () => {
       "null",
       "9007199254740993",
     ] as const;
-    const odd = Array.from(
+    const extra = Array.from(
       { length: between(random, 0, 6) },
-      (_, at) => `"k${at}é ✓"${blank()}:${blank()}${pick(values)}`,
+      (_, at) => `"k${at}é ✓"${space()}:${space()}${pick(values)}`,
     );
     const options: [[string, string], ...[string, string][]] = [
       ["", ""],
@@ -609,15 +627,15 @@ describe("F11 the usage opt-in changes nothing but what it adds", () => {
       ['"stream_options":{"a":[{"b":"}"}]}', '"stream_options":{"include_usage":true,"a":[{"b":"}"}]}'],
     ];
     const option = pick(options);
-    const members = [...odd, '"stream":true', option[0]].filter((member) => member !== "");
+    const members = [...extra, '"stream":true', option[0]].filter((member) => member !== "");
     const keys = members.map((member) => ({ member, order: random() })).toSorted((a, b) => a.order - b.order);
-    const start = `${blank()}{`;
-    const inner = keys.map(({ member }) => `${blank()}${member}${blank()}`).join(",");
-    const body = `${start}${inner}}${blank()}`;
-    const sent =
+    const start = `${space()}{`;
+    const inner = keys.map(({ member }) => `${space()}${member}${space()}`).join(",");
+    const body = `${start}${inner}}${space()}`;
+    const expected =
       option[0] === ""
         ? `${start}${ADDED}${inner}${body.slice(start.length + inner.length)}`
         : body.replace(option[0], option[1]);
-    return { body, sent };
+    return { body, expected };
   }
 });

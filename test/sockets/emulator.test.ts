@@ -1,6 +1,4 @@
-/**
- * The official SDKs against the emulated provider: whatever they can read from it, they would read from the real one.
- */
+/** The official SDKs against the emulated provider. A response that they can parse has the format of the real API. */
 import Anthropic from "@anthropic-ai/sdk";
 import OpenAI from "openai";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -20,7 +18,7 @@ const WEATHER_INPUT = { city: "emulated", unit: "celsius" };
 let emulator: Emulator;
 let openai: OpenAI;
 let anthropic: Anthropic;
-const forwarded: SeenRequest[] = [];
+const observed: SeenRequest[] = [];
 const hangUps: string[] = [];
 
 beforeAll(async () => {
@@ -28,7 +26,7 @@ beforeAll(async () => {
     port: 0,
     eventMs: 0,
     slowMs: 5,
-    onRequest: (request) => forwarded.push(request),
+    onRequest: (request) => observed.push(request),
     onHangUp: (path) => hangUps.push(path),
   });
   openai = new OpenAI({ apiKey: "sk-any", baseURL: `${emulator.url}/v1`, maxRetries: 0, logLevel: "off" });
@@ -51,7 +49,7 @@ const STREAMS: [string, Create][] = [
 ];
 
 /** A chat completion in JSON. */
-function ask(model: string): Promise<OpenAI.Chat.ChatCompletion> {
+function complete(model: string): Promise<OpenAI.Chat.ChatCompletion> {
   return openai.chat.completions.create({ model, messages: HELLO });
 }
 
@@ -69,19 +67,19 @@ async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
   return all;
 }
 
-/** What arrived before the stream failed, and how it failed. */
-async function untilFailure<T>(items: AsyncIterable<T>): Promise<{ got: T[]; error: unknown }> {
-  const got: T[] = [];
+/** The items before the stream failed, and its error. */
+async function collectUntilError<T>(items: AsyncIterable<T>): Promise<{ received: T[]; error: unknown }> {
+  const received: T[] = [];
   try {
-    for await (const item of items) got.push(item);
+    for await (const item of items) received.push(item);
   } catch (error) {
-    return { got, error };
+    return { received, error };
   }
-  return { got, error: undefined };
+  return { received, error: undefined };
 }
 
 describe("chat completions", () => {
-  it("answers in JSON with text and full usage figures", async () => {
+  it("responds in JSON with text and all usage figures", async () => {
     const completion = await openai.chat.completions.create({ model: MODEL, messages: HELLO });
     const choice = completion.choices[0];
     expect(choice?.message.content).toContain(ECHO);
@@ -95,7 +93,7 @@ describe("chat completions", () => {
     });
   });
 
-  it("streams the same text and, without the opt-in, no usage field at all", async () => {
+  it("streams the same text, and no usage field without the opt-in", async () => {
     const chunks = await collect(
       await openai.chat.completions.create({ model: MODEL, messages: HELLO, stream: true }),
     );
@@ -106,7 +104,7 @@ describe("chat completions", () => {
     expect(chunks.at(-1)?.choices[0]?.finish_reason).toBe("stop");
   });
 
-  it("with include_usage sends usage null on every chunk and one last chunk with usage and no choices", async () => {
+  it("sends usage null on every chunk and a last chunk with usage and no choices if include_usage is set", async () => {
     const chunks = await collect(
       await openai.chat.completions.create({
         model: MODEL,
@@ -131,17 +129,17 @@ describe("chat completions", () => {
     expect((await response.text()).endsWith("\n\ndata: [DONE]\n\n")).toBe(true);
   });
 
-  it("calls both tools that the prompt names, whole and in pieces that join by index", async () => {
+  it("calls both tools that the prompt names, in JSON and in stream pieces joined by index", async () => {
     const tools = ["get_weather", "get_time"].map((name) => ({
       type: "function" as const,
       function: { name, parameters: WEATHER },
     }));
     const messages = [{ role: "user" as const, content: "Use get_weather and get_time." }];
-    const whole = await openai.chat.completions.create({ model: MODEL, messages, tools });
+    const completion = await openai.chat.completions.create({ model: MODEL, messages, tools });
     const streamed = await openai.chat.completions
       .stream({ model: MODEL, messages, tools })
       .finalChatCompletion();
-    for (const { choices } of [whole, streamed]) {
+    for (const { choices } of [completion, streamed]) {
       const calls = choices[0]?.message.tool_calls ?? [];
       expect(choices[0]?.finish_reason).toBe("tool_calls");
       expect(calls.map((call) => call.type === "function" && call.function.name)).toEqual([
@@ -155,7 +153,7 @@ describe("chat completions", () => {
     }
   });
 
-  it("answers in words once it is given a tool's result", async () => {
+  it("responds with text after a tool result", async () => {
     const completion = await openai.chat.completions.create({
       model: MODEL,
       tools: [{ type: "function", function: { name: "get_time" } }],
@@ -171,7 +169,7 @@ describe("chat completions", () => {
     expect(completion.choices[0]?.finish_reason).toBe("stop");
   });
 
-  it("counts reasoning when it is asked for, and stops at the token limit", async () => {
+  it("counts requested reasoning tokens, and stops at the token limit", async () => {
     const params = {
       model: MODEL,
       messages: HELLO,
@@ -188,7 +186,7 @@ describe("chat completions", () => {
 });
 
 describe("the Responses API", () => {
-  it("answers in JSON with text and full usage figures", async () => {
+  it("responds in JSON with text and all usage figures", async () => {
     const response = await openai.responses.create({ model: MODEL, input: "Hello there" });
     expect(response.output_text).toContain(ECHO);
     expect(response.usage).toMatchObject({
@@ -240,7 +238,7 @@ describe("the Responses API", () => {
     });
   });
 
-  it("queues a background answer without output or usage", async () => {
+  it("queues a background response without output or usage", async () => {
     const response = await openai.responses.create({ model: MODEL, input: "Hello there", background: true });
     expect(response).toMatchObject({ status: "queued", output: [] });
     expect(response.usage).toBeUndefined();
@@ -250,7 +248,7 @@ describe("the Responses API", () => {
 describe("messages", () => {
   const params = { model: "claude-sonnet-5", max_tokens: 500, messages: HELLO };
 
-  it("answers in JSON with text and full usage figures", async () => {
+  it("responds in JSON with text and all usage figures", async () => {
     const message = await anthropic.messages.create(params);
     expect(message.content).toMatchObject([{ type: "text", text: expect.stringContaining(ECHO) as string }]);
     expect(message.stop_reason).toBe("end_turn");
@@ -262,7 +260,7 @@ describe("messages", () => {
     });
   });
 
-  it("streams first figures in message_start and cumulative ones in message_delta", async () => {
+  it("streams initial figures in message_start and cumulative ones in message_delta", async () => {
     const events = await collect(await anthropic.messages.create({ ...params, stream: true }));
     const start = events.find((event) => event.type === "message_start");
     const delta = events.find((event) => event.type === "message_delta");
@@ -272,12 +270,12 @@ describe("messages", () => {
     expect(events.at(-1)?.type).toBe("message_stop");
   });
 
-  it("streams what the SDK puts together to the same message", async () => {
-    const { id: _id, ...whole } = await anthropic.messages.create(params);
-    expect(await anthropic.messages.stream(params).finalMessage()).toMatchObject(whole);
+  it("streams events from which the SDK rebuilds the same message", async () => {
+    const { id: _id, ...message } = await anthropic.messages.create(params);
+    expect(await anthropic.messages.stream(params).finalMessage()).toMatchObject(message);
   });
 
-  it("thinks first, with a signature, when thinking is enabled", async () => {
+  it("sends a signed thinking block first if thinking is enabled", async () => {
     const stream = anthropic.messages.stream({
       ...params,
       thinking: { type: "enabled", budget_tokens: 1024 },
@@ -307,7 +305,7 @@ describe("messages", () => {
 });
 
 describe("the other endpoints", () => {
-  it("lists models in the shape of whoever asks, the faults among them", async () => {
+  it("lists models, including the faults, in the shape of the requesting API", async () => {
     const ofOpenAi = await collect(openai.models.list());
     const ofAnthropic = await collect(anthropic.models.list());
     expect(ofOpenAi[0]).toMatchObject({ id: MODEL, object: "model", owned_by: "emulated" });
@@ -317,7 +315,7 @@ describe("the other endpoints", () => {
     }
   });
 
-  it("describes one model, and says which does not exist", async () => {
+  it("describes one model, and rejects an unknown one with 404", async () => {
     expect(await openai.models.retrieve(MODEL)).toMatchObject({ id: MODEL });
     expect(await anthropic.models.retrieve("claude-sonnet-5")).toMatchObject({ id: "claude-sonnet-5" });
     await expect(openai.models.retrieve("none")).rejects.toMatchObject({
@@ -327,7 +325,7 @@ describe("the other endpoints", () => {
     await expect(anthropic.models.retrieve("none")).rejects.toBeInstanceOf(Anthropic.NotFoundError);
   });
 
-  it("embeds texts as floats and as base64, the same way each time", async () => {
+  it("returns the same embeddings as floats and as base64", async () => {
     const floats = await embed("float");
     const decoded = await embed();
     expect(floats.data).toHaveLength(2);
@@ -336,25 +334,25 @@ describe("the other endpoints", () => {
     expect(floats.usage).toEqual({ prompt_tokens: 2, total_tokens: 2 });
   });
 
-  it("answers HEAD /api/hello without credentials", async () => {
+  it("responds to HEAD /api/hello without credentials", async () => {
     expect((await fetch(`${emulator.url}/api/hello`, { method: "HEAD" })).status).toBe(200);
   });
 
-  it("refuses a WebSocket with 426", async () => {
+  it("rejects a WebSocket with 426", async () => {
     const { request } = await import("node:http");
     const status = await new Promise((resolve, reject) => {
       const headers = { authorization: "Bearer any", connection: "upgrade", upgrade: "websocket" };
-      const sent = request(`${emulator.url}/v1/responses`, { headers }, (response) => {
+      const upgrade = request(`${emulator.url}/v1/responses`, { headers }, (response) => {
         response.resume();
         resolve(response.statusCode);
       });
-      sent.on("error", reject).end();
+      upgrade.on("error", reject).end();
     });
     expect(status).toBe(426);
   });
 });
 
-describe("headers and what a provider refuses by itself", () => {
+describe("headers and errors of the provider", () => {
   it("sends the rate-limit and request-id headers of each provider", async () => {
     const chat = await openai.chat.completions.create({ model: MODEL, messages: HELLO }).withResponse();
     expect(chat.request_id).toMatch(/^req_[0-9a-f]{32}$/);
@@ -369,7 +367,7 @@ describe("headers and what a provider refuses by itself", () => {
   it.each([
     ["/v1/chat/completions", { error: { type: "invalid_request_error", code: null } }],
     ["/v1/messages", { type: "error", error: { type: "authentication_error" } }],
-  ])("answers %s without a key with the provider's own 401", async (path, body) => {
+  ])("responds to %s without a key with the provider's own 401", async (path, body) => {
     const response = await fetch(emulator.url + path, { method: "POST", body: "{}" });
     expect(response.status).toBe(401);
     expect(await response.json()).toMatchObject(body);
@@ -381,7 +379,7 @@ describe("headers and what a provider refuses by itself", () => {
     ["/v1/responses", '{"model":"m"}', { error: { param: "input" } }],
     ["/v1/messages", "{", { error: { type: "invalid_request_error" } }],
     ["/v1/messages", '{"model":"m"}', { error: { message: "max_tokens: Field required" } }],
-  ])("answers %s with the body %s with the provider's own 400", async (path, sent, body) => {
+  ])("responds to %s with the body %s with the provider's own 400", async (path, sent, body) => {
     const headers = { authorization: "Bearer any", "anthropic-version": "2023-06-01" };
     const response = await fetch(emulator.url + path, { method: "POST", headers, body: sent });
     expect(response.status).toBe(400);
@@ -394,46 +392,49 @@ describe("headers and what a provider refuses by itself", () => {
     expect(body.request_id).toBe(response.headers.get("request-id"));
   });
 
-  it("hands every request it saw to whoever asked to watch", async () => {
-    forwarded.length = 0;
+  it("passes every request to onRequest", async () => {
+    observed.length = 0;
     await openai.models.list();
-    expect(forwarded).toMatchObject([
+    expect(observed).toMatchObject([
       { method: "GET", path: "/v1/models", headers: { authorization: "Bearer sk-any" } },
     ]);
   });
 });
 
-describe("faults, switched on by the model's name", () => {
-  it.each([429, 500, 529])("fault-%i answers that status in the provider's own format", async (status) => {
-    await expect(chatStream(`fault-${status}`)).rejects.toMatchObject({ status });
-    await expect(messageStream(`fault-${status}`)).rejects.toMatchObject({
-      status,
-      error: { type: "error" },
-    });
-  });
+describe("faults, selected by the model name", () => {
+  it.each([429, 500, 529])(
+    "fault-%i responds with that status in the provider's own format",
+    async (status) => {
+      await expect(chatStream(`fault-${status}`)).rejects.toMatchObject({ status });
+      await expect(messageStream(`fault-${status}`)).rejects.toMatchObject({
+        status,
+        error: { type: "error" },
+      });
+    },
+  );
 
-  it("fault-429 says when to try again", async () => {
+  it("fault-429 sends Retry-After", async () => {
     const error: unknown = await chatStream("fault-429").catch((caught: unknown) => caught);
     expect(error instanceof OpenAI.RateLimitError && error.headers.get("retry-after")).toBe("1");
   });
 
-  it.each(STREAMS)("fault-reset breaks the connection in the middle of %s", async (_name, create) => {
-    const { got, error } = await untilFailure(await create("fault-reset"));
-    expect(got.length).toBeGreaterThan(3);
+  it.each(STREAMS)("fault-reset aborts the connection in the middle of %s", async (_name, create) => {
+    const { received, error } = await collectUntilError(await create("fault-reset"));
+    expect(received.length).toBeGreaterThan(3);
     expect(error).toBeInstanceOf(Error);
   });
 
   it("fault-truncate ends cleanly without the terminal event", async () => {
-    const { got, error } = await untilFailure(await responsesStream("fault-truncate"));
+    const { received, error } = await collectUntilError(await responsesStream("fault-truncate"));
     expect(error).toBeUndefined();
-    expect(got.length).toBeGreaterThan(3);
-    expect(got.at(-1)?.type).toBe("response.output_text.delta");
+    expect(received.length).toBeGreaterThan(3);
+    expect(received.at(-1)?.type).toBe("response.output_text.delta");
     await expect(
       anthropic.messages.stream({ model: "fault-truncate", max_tokens: 500, messages: HELLO }).finalMessage(),
     ).rejects.toThrow("ended without");
   });
 
-  it("fault-stall stops sending and notices when the client leaves", async () => {
+  it("fault-stall stops sending and notices a client disconnect", async () => {
     hangUps.length = 0;
     const stream = await chatStream("fault-stall");
     const iterator = stream[Symbol.asyncIterator]();
@@ -445,28 +446,28 @@ describe("faults, switched on by the model's name", () => {
   });
 
   it.each(STREAMS)("fault-error-event puts an error into a 200 stream of %s", async (_name, create) => {
-    const { got, error } = await untilFailure(await create("fault-error-event"));
-    expect(got.length).toBeGreaterThan(3);
-    // An error that an SDK read from an event has no status of its own.
+    const { received, error } = await collectUntilError(await create("fault-error-event"));
+    expect(received.length).toBeGreaterThan(3);
+    // An SDK error parsed from an event has no status.
     expect(error).toBeInstanceOf(create === messageStream ? Anthropic.APIError : OpenAI.APIError);
     expect(error).toHaveProperty("status", undefined);
   });
 
-  it("fault-slow takes its time but completes", async () => {
-    const began = performance.now();
+  it("fault-slow delays the stream but completes it", async () => {
+    const startedAt = performance.now();
     const chunks = await collect(await chatStream("fault-slow"));
-    expect(performance.now() - began).toBeGreaterThan(chunks.length * 4);
+    expect(performance.now() - startedAt).toBeGreaterThan(chunks.length * 4);
   });
 
-  it("a JSON answer is broken in the middle as well", async () => {
-    await expect(ask("fault-reset")).rejects.toBeInstanceOf(Error);
-    await expect(ask("fault-truncate")).rejects.toBeInstanceOf(Error);
-    await expect(ask("fault-error-event")).rejects.toMatchObject({ status: 500 });
-    expect((await ask("fault-slow")).choices[0]?.message.content).toContain(ECHO);
+  it("faults also apply to JSON responses", async () => {
+    await expect(complete("fault-reset")).rejects.toBeInstanceOf(Error);
+    await expect(complete("fault-truncate")).rejects.toBeInstanceOf(Error);
+    await expect(complete("fault-error-event")).rejects.toMatchObject({ status: 500 });
+    expect((await complete("fault-slow")).choices[0]?.message.content).toContain(ECHO);
   });
 });
 
-const SILENT = Symbol("nothing came");
+const SILENT = Symbol("no event arrived");
 
 function silence(ms: number): Promise<typeof SILENT> {
   return new Promise((resolve) => setTimeout(() => resolve(SILENT), ms));
