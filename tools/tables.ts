@@ -1,22 +1,31 @@
 /**
- * `npm run tables`: writes the tables of the documentation that the code knows better, each between its own pair of
- * markers. test/docs/tables.test.ts fails where a page has fallen behind.
+ * `npm run tables`: writes the tables of the documentation that are generated from the code, each between its own pair of
+ * markers. test/docs/tables.test.ts fails when a page is out of date.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import prettier from "prettier";
-import { ENDPOINTS } from "../src/records/api/endpoints.ts";
 import { CLIENTS } from "../src/gateway/client/clients.ts";
-import { REFUSALS } from "../src/shared/refusal.ts";
-import { INTERCEPTION_COLUMNS, OVERRIDE_COLUMNS } from "../src/gateway/sinks/analytics-row.ts";
 import { registry } from "../src/gateway/wiring.ts";
+import { ENDPOINTS } from "../src/records/api/endpoints.ts";
+import { REFUSALS } from "../src/shared/refusal.ts";
 import { CONFIG_KEYS } from "./tables/config-keys.ts";
-import { EVENT_KINDS, sampleEvents } from "./tables/sample-events.ts";
+import { analyticsTable, eventsTable, fieldsTable, valuesTable } from "./tables/events.ts";
+import { code, table } from "./tables/markdown.ts";
 
-/** Which page has which tables. */
+/** The tables of each page. */
 export const PAGES = {
   "README.md": ["routes", "api"],
-  "docs/reference.md": ["config", "events", "interceptions", "overrides", "clients", "refusals"],
+  "docs/reference.md": [
+    "config",
+    "events",
+    "fields",
+    "values",
+    "interceptions",
+    "overrides",
+    "clients",
+    "refusals",
+  ],
 } as const satisfies Readonly<Record<string, readonly string[]>>;
 
 export type Page = keyof typeof PAGES;
@@ -24,114 +33,100 @@ type TableName = (typeof PAGES)[Page][number];
 
 const pathOf = (page: Page): string => fileURLToPath(import.meta.resolve(`../${page}`));
 
-type Row = readonly string[];
-
-function table(head: Row, rows: readonly Row[]): string {
-  const line = (cells: Row): string => `| ${cells.join(" | ")} |`;
-  return [line(head), line(head.map(() => "---")), ...rows.map(line)].join("\n");
+function configTable(): string {
+  return table(
+    ["key", "read by", "default", "meaning"],
+    CONFIG_KEYS.map(({ key, worker, fallback, does }) => [code(key), worker, fallback, does]),
+  );
 }
 
-const code = (text: string): string => `\`${text}\``;
+type DialectRoute = (typeof registry)["dialects"][number]["routes"][number];
 
-const rows = (kind: string, columns: readonly { name: string; is: string }[]): Row[] =>
-  columns.map(({ name, is }, at) => [code(`${kind}${at + 1}`), code(name), is]);
+/** The path with `/*` where the route accepts subpaths only, and `[/*]` where it accepts them too. */
+function routePath(mount: string, route: DialectRoute): string {
+  const acceptsSubpaths = route.kind === "passthrough" && route.below && !route.path.endsWith("/*");
+  return code(`${mount}${route.path}${acceptsSubpaths ? "[/*]" : ""}`);
+}
 
-function columnRows({ blobs, doubles }: typeof INTERCEPTION_COLUMNS | typeof OVERRIDE_COLUMNS): Row[] {
-  return [
-    ["`index1`", "`initiator_id`", "at most 96 bytes"],
-    ...rows("blob", blobs),
-    ...rows("double", doubles),
-  ];
+function routesTable(): string {
+  return table(
+    ["type", "intercepted", "passed through"],
+    registry.dialects.map(({ type, mount, routes }) => {
+      const paths = (kind: DialectRoute["kind"]): string =>
+        routes
+          .filter((route) => route.kind === kind)
+          .map((route) => routePath(mount, route))
+          .join(" ");
+      return [code(type), paths("intercept"), paths("passthrough")];
+    }),
+  );
+}
+
+function clientsTable(): string {
+  return table(
+    ["client", "User-Agent begins with", "or header", "session id"],
+    CLIENTS.map(({ name, userAgent, header, session }) => [
+      name,
+      userAgent.map(code).join(" ") || "–",
+      header ? code(header.value === undefined ? header.name : `${header.name}: ${header.value}`) : "–",
+      session
+        .map((source) => code("header" in source ? source.header : `body ${source.body}`))
+        .join(", else ") || "–",
+    ]),
+  );
+}
+
+function apiTable(): string {
+  return table(
+    ["endpoint", "response", "parameters"],
+    ENDPOINTS.map(({ path, summary, parameters, csv, body }) => {
+      const names = [...Object.keys(parameters), ...Object.keys(body?.schema["properties"] ?? {})];
+      return [
+        code(`${body ? "POST" : "GET"} ${path}`),
+        `${summary}${csv ? "; also as CSV" : ""}`,
+        names.map(code).join(" ") || "–",
+      ];
+    }),
+  );
+}
+
+function refusalsTable(): string {
+  return table(
+    ["`x-interceptor-error`", "status", "message to the client"],
+    Object.entries(REFUSALS).map(([reason, [status, message]]) => [code(reason), String(status), message]),
+  );
 }
 
 /** Each table by the name in its markers. */
 export const TABLES: Readonly<Record<TableName, () => string>> = {
-  config: () =>
-    table(
-      ["key", "default", "what it does"],
-      CONFIG_KEYS.map(({ key, otherwise, does }) => [code(key), otherwise, does]),
-    ),
-  routes: () =>
-    table(
-      ["type", "intercepted", "passed through"],
-      registry.dialects.map(({ type, mount, routes }) => {
-        const paths = (kind: string): string =>
-          routes
-            .filter((route) => route.kind === kind)
-            .map((route) => {
-              const below = route.kind === "passthrough" && route.below && !route.path.endsWith("/*");
-              return code(`${mount}${route.path}${below ? "[/*]" : ""}`);
-            })
-            .join(" ");
-        return [code(type), paths("intercept"), paths("passthrough")];
-      }),
-    ),
-  clients: () =>
-    table(
-      ["client", "User-Agent begins with", "or header", "session id"],
-      CLIENTS.map(({ name, userAgent, header, session }) => [
-        name,
-        userAgent.map(code).join(" ") || "–",
-        header ? code(header.value === undefined ? header.name : `${header.name}: ${header.value}`) : "–",
-        session
-          .map((source) => code("header" in source ? source.header : `body ${source.body}`))
-          .join(", else ") || "–",
-      ]),
-    ),
-  events: () => {
-    const events = sampleEvents().map((event) => ({ event, fields: Object.keys(event) }));
-    const lists = events.map(({ fields }) => fields).filter((fields) => fields.includes("user_agent"));
-    const caller = (lists[0] ?? []).filter((field) => lists.every((fields) => fields.includes(field)));
-    const own = (fields: readonly string[]): readonly string[] => {
-      const isCaller = fields.includes("user_agent");
-      const rest = fields.filter((field) => field !== "record_type" && !(isCaller && caller.includes(field)));
-      return [...(isCaller ? ["_the caller_"] : []), ...rest.map(code)];
-    };
-    const shared = caller.filter((field) => field !== "record_type").map(code);
-    return table(
-      ["record_type", "when", "fields"],
-      [
-        ["_the caller_", "in each event below that says so", shared.join(" ")],
-        ...events.map(({ event, fields }) => [
-          code(event.record_type),
-          EVENT_KINDS[event.record_type],
-          own(fields).join(" "),
-        ]),
-      ],
-    );
-  },
-  api: () =>
-    table(
-      ["", "what it answers", "parameters"],
-      ENDPOINTS.map(({ path, summary, parameters, csv, body }) => [
-        code(`${body ? "POST" : "GET"} ${path}`),
-        `${summary}${csv ? "; also as CSV" : ""}`,
-        [...Object.keys(parameters), ...Object.keys(body?.schema["properties"] ?? {})].map(code).join(" ") ||
-          "–",
-      ]),
-    ),
-  interceptions: () => table(["column", "name", "what it holds"], columnRows(INTERCEPTION_COLUMNS)),
-  overrides: () => table(["column", "name", "what it holds"], columnRows(OVERRIDE_COLUMNS)),
-  refusals: () =>
-    table(
-      ["`x-interceptor-error`", "status", "what the client is told"],
-      Object.entries(REFUSALS).map(([reason, [status, message]]) => [code(reason), String(status), message]),
-    ),
+  config: configTable,
+  routes: routesTable,
+  clients: clientsTable,
+  events: eventsTable,
+  fields: fieldsTable,
+  values: valuesTable,
+  api: apiTable,
+  interceptions: () => analyticsTable("interceptions"),
+  overrides: () => analyticsTable("overrides"),
+  refusals: refusalsTable,
 };
 
-/** The page's text with each of its tables between its markers written anew, and formatted. Throws where one is missing. */
+/**
+ * Generates each table of the page between its markers, and formats the page.
+ * @throws when a marker is missing.
+ */
 export async function withTables(page: Page, text: string): Promise<string> {
-  const written = PAGES[page].reduce((whole, name) => {
+  const generated = PAGES[page].reduce((pageSoFar, name) => {
     const [begin, end] = [`<!-- table: ${name} -->`, `<!-- end: ${name} -->`];
-    const [from, to] = [whole.indexOf(begin), whole.indexOf(end)];
+    const [from, to] = [pageSoFar.indexOf(begin), pageSoFar.indexOf(end)];
     if (from < 0 || to < from) throw new Error(`${page} has no table ${name}`);
-    return `${whole.slice(0, from + begin.length)}\n\n${TABLES[name]()}\n\n${whole.slice(to)}`;
+    return `${pageSoFar.slice(0, from + begin.length)}\n\n${TABLES[name]()}\n\n${pageSoFar.slice(to)}`;
   }, text);
   const options = await prettier.resolveConfig(pathOf(page));
-  return prettier.format(written, { ...options, parser: "markdown" });
+  return prettier.format(generated, { ...options, parser: "markdown" });
 }
 
-/** The page as it stands. */
+/** The page as it is stored. */
 export const pageText = (page: Page): string => readFileSync(pathOf(page), "utf8");
 
 export async function main(): Promise<number> {

@@ -1,74 +1,126 @@
 import { describe, expect, it } from "vitest";
+import { RECORDS } from "../../src/events/fields.ts";
 import { readConfig } from "../../src/gateway/config/config.ts";
 import { registry } from "../../src/gateway/wiring.ts";
-import { CONFIG_KEYS } from "../../tools/tables/config-keys.ts";
-import { EVENT_KINDS, sampleEvents } from "../../tools/tables/sample-events.ts";
+import { readConfig as readRecordsConfig } from "../../src/records/config/config.ts";
+import { CONFIG_KEYS, type ConfigKey } from "../../tools/tables/config-keys.ts";
 import { PAGES, pageText, TABLES, withTables, type Page } from "../../tools/tables.ts";
 
-const STRANGE = "zz_no_such_key";
+const UNKNOWN_KEY = "zz_no_such_key";
+const PROVIDERS = { a: { type: "openai", base_url: "https://a.example/v1" } };
 
-/** What the code says it knows, from its complaint about a key that it does not. */
-function knownKeys(): string[] {
+const keysReadBy = (worker: ConfigKey["worker"]): readonly string[] =>
+  CONFIG_KEYS.filter((entry) => entry.worker === worker).map(({ key }) => key);
+
+/** The keys of the gateway's tables, from the issue that each table reports about an unknown key. */
+function tableKeys(): string[] {
   const env = {
-    PROVIDERS: { a: { type: "openai", base_url: "https://a.example/v1", [STRANGE]: 1 } },
-    OWNER_ASSERTION: { [STRANGE]: 1, directory: { [STRANGE]: 1 } },
-    DELEGATION: { [STRANGE]: 1 },
-    RECORDING: { [STRANGE]: 1 },
-    LIMITS: { [STRANGE]: 1 },
+    PROVIDERS: { a: { ...PROVIDERS.a, [UNKNOWN_KEY]: 1 } },
+    OWNER_ASSERTION: { [UNKNOWN_KEY]: 1, directory: { [UNKNOWN_KEY]: 1 } },
+    DELEGATION: { [UNKNOWN_KEY]: 1 },
+    RECORDING: { [UNKNOWN_KEY]: 1 },
+    LIMITS: { [UNKNOWN_KEY]: 1 },
   };
-  const read = readConfig(env, registry);
-  if (!("issues" in read)) throw new Error("strange keys were taken");
-  const keys = read.issues.flatMap((problem) => {
-    const [, path, known] = /^(.+)\.zz_no_such_key is unknown \(known: (.+)\)$/.exec(problem) ?? [];
+  const config = readConfig(env, registry);
+  if (!("issues" in config)) throw new Error("unknown keys were accepted");
+  const keys = config.issues.flatMap((issue) => {
+    const [, path, known] = /^(.+)\.zz_no_such_key is not a known key \(known: (.+)\)$/.exec(issue) ?? [];
     if (path !== undefined && known !== undefined) {
       return known.split(", ").map((key) => `${path === "PROVIDERS.a" ? "PROVIDERS.<name>" : path}.${key}`);
     }
-    // These two tables have keys that must be there.
-    if (/^(?:OWNER_ASSERTION\.directory|DELEGATION)\./.test(problem)) return [];
-    throw new Error(`unexpected: ${problem}`);
+    // These two tables have required keys.
+    if (/^(?:OWNER_ASSERTION\.directory|DELEGATION)\./.test(issue)) return [];
+    throw new Error(`unexpected issue: ${issue}`);
   });
-  // A table within a table is known by its keys.
+  // A nested table is represented by its keys.
   return keys.filter((key) => !keys.some((other) => other.startsWith(`${key}.`)));
 }
 
-/** The variables, secrets and bindings that the code looks at by themselves: none of them is a table of keys. */
-function namesRead(): string[] {
-  const read = new Set<string>();
-  const note = (name: string | symbol): void => void (typeof name === "string" && read.add(name));
-  const env = new Proxy<Record<string, unknown>>(
-    { PROVIDERS: { a: { type: "openai", base_url: "https://a.example/v1" } }, ADMIN_TOKEN: "0".repeat(64) },
-    { get: (target, name, self): unknown => (note(name), Reflect.get(target, name, self)) },
+/** The names that `read` reads from an environment. */
+function namesRead(
+  env: Readonly<Record<string, unknown>>,
+  read: (env: Readonly<Record<string, unknown>>) => object,
+): string[] {
+  const names = new Set<string>();
+  const recording = new Proxy(env, {
+    get: (target, name, self): unknown => {
+      if (typeof name === "string") names.add(name);
+      return Reflect.get(target, name, self);
+    },
+  });
+  read(recording);
+  return [...names];
+}
+
+/** The variables, secrets and bindings that the gateway reads, without the tables and what belongs to the records Worker. */
+function gatewayNames(): string[] {
+  const env = { PROVIDERS, IDENTITY: [{ source: "keys" }], CLIENT_KEYS: "[]" };
+  const tables = new Set(keysReadBy("gateway").map((key) => /^([A-Z_]+)(?:\[|\.)/.exec(key)?.[1]));
+  const isRejected = (name: string): boolean => {
+    const config = readConfig({ ...env, [name]: {} }, registry);
+    return "issues" in config && config.issues.some((issue) => issue.includes("the records Worker"));
+  };
+  return namesRead(env, (read) => readConfig(read, registry)).filter(
+    (name) => !tables.has(name) && !isRejected(name),
   );
-  const config = readConfig(env, registry);
+}
+
+/** The config of an environment that must be valid. */
+function gatewayConfig(env: Readonly<Record<string, unknown>> = {}) {
+  const config = readConfig({ PROVIDERS, ...env }, registry);
   if ("issues" in config) throw new Error(config.issues.join());
-  const tables = new Set(CONFIG_KEYS.map(({ key }) => /^([A-Z_]+)(?:\[\])?\./.exec(key)?.[1]));
-  return [...read].filter((name) => !tables.has(name));
+  return config;
+}
+
+const documentedDefault = (name: string): string | undefined =>
+  CONFIG_KEYS.find(({ key }) => key === name)?.fallback;
+
+/** Compares the documented defaults with those of the code. */
+function expectDefaults(defaults: Readonly<Record<string, unknown>>): void {
+  for (const [name, value] of Object.entries(defaults))
+    expect([name, documentedDefault(name)]).toEqual([name, `\`${String(value)}\``]);
 }
 
 describe("the documentation's tables", () => {
-  it.each(Object.keys(PAGES) as Page[])(
-    "%s: are what the code says (npm run tables writes them)",
-    async (page) => {
-      expect(await withTables(page, pageText(page))).toBe(pageText(page));
-    },
-  );
+  it.each(Object.keys(PAGES) as Page[])("match the code in %s (npm run tables)", async (page) => {
+    expect(await withTables(page, pageText(page))).toBe(pageText(page));
+  });
 
-  it("are each on one page", () => {
+  it("appear on one page each", () => {
     expect(Object.values(PAGES).flat().toSorted()).toEqual(Object.keys(TABLES).toSorted());
   });
 
-  it("name every configuration key that is read, and no other", () => {
-    const documented = CONFIG_KEYS.map(({ key }) => key).filter((key) => !key.startsWith("IDENTITY"));
-    expect(documented.toSorted()).toEqual([...knownKeys(), ...namesRead()].toSorted());
+  it("list every record type with its fields", () => {
+    for (const [type, { when }] of Object.entries(RECORDS)) {
+      expect(TABLES.events()).toContain(`\`${type}\` | ${when} |`);
+    }
+    const documented = new Set(
+      Array.from(TABLES.fields().matchAll(/^\| `(\w+)`/gm), ([, name = ""]) => name),
+    );
+    const names = Object.values(RECORDS).flatMap(({ fields }) => Object.keys(fields));
+    expect(documented).toEqual(new Set(names));
+  });
+});
+
+describe("the table of configuration keys", () => {
+  it("lists every key that the gateway reads, and no others", () => {
+    const documented = keysReadBy("gateway").filter((key) => !key.startsWith("IDENTITY"));
+    expect(documented.toSorted()).toEqual([...tableKeys(), ...gatewayNames()].toSorted());
   });
 
-  it("name every option of an identity source, and no other", () => {
-    // A store, as there the source reads what goes with one.
+  it("lists every key that the records Worker reads, and no others", () => {
+    const names = namesRead({ ADMIN_TOKEN: "0".repeat(64) }, readRecordsConfig);
+    expect(keysReadBy("records").toSorted()).toEqual(names.toSorted());
+  });
+
+  it("lists every option of each identity source, and no others", () => {
+    // With a store, because the source reads some options only then.
     const known = registry.sources.flatMap(({ source }) => {
-      const IDENTITY = [{ source, [STRANGE]: 1, ...(source === "keys" && { store: "KEYS" }) }];
-      const read = readConfig({ IDENTITY, CLIENT_KEYS: "[]" }, registry);
-      const problems = "issues" in read ? read.issues.join("\n") : "";
-      const options = /zz_no_such_key is unknown \(known: (.+)\)$/m.exec(problems)?.[1]?.split(", ") ?? [];
+      const IDENTITY = [{ source, [UNKNOWN_KEY]: 1, ...(source === "keys" && { store: "KEYS" }) }];
+      const config = readConfig({ IDENTITY, CLIENT_KEYS: "[]" }, registry);
+      const issues = "issues" in config ? config.issues.join("\n") : "";
+      const options =
+        /zz_no_such_key is not a known key \(known: (.+)\)$/m.exec(issues)?.[1]?.split(", ") ?? [];
       return options.map((option) =>
         option === "source" ? "IDENTITY[].source" : `IDENTITY[${source}].${option}`,
       );
@@ -77,73 +129,50 @@ describe("the documentation's tables", () => {
     expect(documented.toSorted()).toEqual([...new Set(known)].toSorted());
   });
 
-  it("give the defaults of OWNER_ASSERTION and DELEGATION as they are", () => {
-    const config = readConfig(
-      {
-        PROVIDERS: { a: { type: "openai", base_url: "https://a.example/v1" } },
-        OWNER_ASSERTION: { directory: { url: "https://coder.example", token: "TOKEN" } },
-        DELEGATION: { keys: ["TOKEN"] },
-        TOKEN: "t".repeat(32),
-      },
-      registry,
-    );
-    if ("issues" in config) throw new Error(config.issues.join());
-    const { allow, onInvalid, signature, once, directory } = config.assertion;
-    const asked = config.witnesses.directory;
-    const documented = {
+  it("has the defaults of OWNER_ASSERTION and DELEGATION", () => {
+    const { assertion, verifiers, delegation } = gatewayConfig({
+      OWNER_ASSERTION: { directory: { url: "https://coder.example", token: "TOKEN" } },
+      DELEGATION: { keys: ["TOKEN"] },
+      TOKEN: "t".repeat(32),
+    });
+    const { allow, onInvalid, signature, once, directory } = assertion;
+    expectDefaults({
       "OWNER_ASSERTION.allow": allow,
       "OWNER_ASSERTION.on_invalid": onInvalid,
       "OWNER_ASSERTION.signature": signature,
       "OWNER_ASSERTION.replay_cache": once,
-      "OWNER_ASSERTION.directory.cache_ttl_s": (asked?.cacheMs ?? 0) / 1000,
-      "OWNER_ASSERTION.directory.negative_ttl_s": (asked?.negativeMs ?? 0) / 1000,
-      "OWNER_ASSERTION.directory.timeout_ms": asked?.timeoutMs,
+      "OWNER_ASSERTION.directory.cache_ttl_s": (verifiers.directory?.cacheMs ?? 0) / 1000,
+      "OWNER_ASSERTION.directory.negative_ttl_s": (verifiers.directory?.negativeMs ?? 0) / 1000,
+      "OWNER_ASSERTION.directory.timeout_ms": verifiers.directory?.timeoutMs,
       "OWNER_ASSERTION.directory.on_down": directory,
-      "DELEGATION.actor": config.delegation?.actor,
-    };
-    for (const [name, value] of Object.entries(documented)) {
-      const written = CONFIG_KEYS.find(({ key }) => key === name)?.otherwise;
-      expect([name, written]).toEqual([name, `\`${value}\``]);
-    }
+      "DELEGATION.actor": delegation?.actor,
+    });
   });
 
-  it("give the limits' defaults as they are", () => {
-    const config = readConfig(
-      { PROVIDERS: { a: { type: "openai", base_url: "https://a.example/v1" } } },
-      registry,
-    );
+  it("has the defaults of LIMITS, RECORDING and FORWARD_API", () => {
+    const { limits, recording, forwardApi } = gatewayConfig();
+    const { required, allEvents, prompts, content, patterns } = recording;
+    expectDefaults({
+      "LIMITS.body_bytes": limits.bodyBytes,
+      "LIMITS.headers_ms": limits.headersMs,
+      "LIMITS.idle_ms": limits.idleMs,
+      "LIMITS.observe_bytes": limits.observeBytes,
+      "RECORDING.required": required,
+      "RECORDING.all_events": allEvents,
+      "RECORDING.prompts": prompts,
+      "RECORDING.tool_inputs": content.toolInputs,
+      "RECORDING.thoughts": content.thoughts,
+      "RECORDING.error_messages": content.errorMessages,
+      FORWARD_API: forwardApi,
+    });
+    expect([patterns.length, documentedDefault("RECORDING.redact")]).toEqual([0, "none"]);
+    const defaults = keysReadBy("gateway").filter((key) => /^(?:LIMITS|RECORDING)\./.test(key));
+    expect(defaults).toHaveLength(Object.keys(limits).length + 7);
+  });
+
+  it("has the default of RETENTION_DAYS", () => {
+    const config = readRecordsConfig({ LEDGER: { prepare: () => null } });
     if ("issues" in config) throw new Error(config.issues.join());
-    const { bodyBytes, headersMs, idleMs, observeBytes } = config.limits;
-    const documented = CONFIG_KEYS.filter(({ key }) => key.startsWith("LIMITS")).map(
-      ({ otherwise }) => otherwise,
-    );
-    expect(documented).toEqual([bodyBytes, headersMs, idleMs, observeBytes].map((value) => `\`${value}\``));
-  });
-
-  it("give the defaults of RECORDING and RETENTION_DAYS as they are", () => {
-    const config = readConfig(
-      { PROVIDERS: { a: { type: "openai", base_url: "https://a.example/v1" } } },
-      registry,
-    );
-    if ("issues" in config) throw new Error(config.issues.join());
-    const { required, prompts, content, patterns } = config.recording;
-    const documented = CONFIG_KEYS.filter(({ key }) => /^RE(?:CORDING|TENTION)/.test(key)).map(
-      ({ otherwise }) => otherwise,
-    );
-    expect(documented).toEqual([
-      ...[required, prompts, content.toolInputs, content.thoughts, content.errorMessages].map(
-        (flag) => `\`${flag}\``,
-      ),
-      patterns.length === 0 ? "none" : "some",
-      `\`${config.ledger.retentionDays}\``,
-    ]);
-  });
-
-  it("name every kind of event", () => {
-    expect(
-      sampleEvents()
-        .map((event) => event.record_type)
-        .toSorted(),
-    ).toEqual(Object.keys(EVENT_KINDS).toSorted());
+    expectDefaults({ RETENTION_DAYS: config.retentionDays });
   });
 });

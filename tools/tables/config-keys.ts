@@ -1,225 +1,274 @@
-/** What each configuration key does, for docs/reference.md. A test holds the keys and defaults against the code that reads them. */
+/**
+ * Every configuration key for docs/reference.md: which Worker reads it, its default and its effect.
+ * test/docs/tables.test.ts compares the keys and defaults with the code that reads them.
+ */
 
-export type ConfigKey = { readonly key: string; readonly otherwise: string; readonly does: string };
+export type ConfigKey = {
+  readonly key: string;
+  /** The Worker whose environment has the key. */
+  readonly worker: "gateway" | "records";
+  /** The default, in Markdown. */
+  readonly fallback: string;
+  readonly does: string;
+};
 
-const key = (name: string, otherwise: string, does: string): ConfigKey => ({ key: name, otherwise, does });
+type Entry = readonly [name: string, fallback: string, does: string];
 
-export const CONFIG_KEYS: readonly ConfigKey[] = [
-  key("PROVIDERS.<name>.type", "required", "the API's dialect: `openai` or `anthropic`"),
-  key(
-    "PROVIDERS.<name>.base_url",
+const keysOf = (worker: ConfigKey["worker"], prefix: string, entries: readonly Entry[]): ConfigKey[] =>
+  entries.map(([name, fallback, does]) => ({ key: `${prefix}${name}`, worker, fallback, does }));
+
+const PROVIDERS = keysOf("gateway", "PROVIDERS.<name>.", [
+  ["type", "required", "The API's dialect: `openai` or `anthropic`."],
+  [
+    "base_url",
     "required",
-    "`https://…` (plain `http` only on loopback); what the routes hang under: for `openai` as a rule with `/v1` at its end, for `anthropic` without",
-  ),
-  key(
-    "PROVIDERS.<name>.keys",
+    "`https://…` (plain `http` only on loopback). The routes are appended to it. For `openai` it usually ends in `/v1`; for `anthropic` it must not.",
+  ],
+  [
+    "keys",
     "none",
-    "names of secrets with the gateway's own provider keys, one drawn per request; without it the client's own provider key is forwarded",
-  ),
-  key(
-    "PROVIDERS.<name>.models",
-    "all",
-    "the only models that may be asked for, to the letter; `[]` denies all",
-  ),
-  key(
-    "PROVIDERS.<name>.inject_usage",
+    "Names of secrets that hold central provider keys; one is picked at random per request. Without it the client's own provider key is forwarded.",
+  ],
+  ["models", "all", "Allow-list of model names, compared exactly. `[]` denies all models."],
+  [
+    "inject_usage",
     "`true`",
-    "ask for usage in chat streams whose client did not, and take that one event out again",
-  ),
-  key(
-    "PROVIDERS.<name>.forward_coder_headers",
+    "Requests usage figures in chat streams when the client did not, and removes that one event from the client's stream.",
+  ],
+  [
+    "forward_coder_headers",
     "`false`",
-    "forward `X-Coder-*` (never tokens or signatures): only for an upstream that is Coder itself",
-  ),
-  key(
-    "IDENTITY[].source",
+    "Forwards `X-Coder-*` headers (never tokens or signatures). Use it only when the upstream is Coder itself.",
+  ],
+]);
+
+const IDENTITY = keysOf("gateway", "IDENTITY", [
+  [
+    "[].source",
     "`byok`",
-    "`byok`, `keys`, `coder`, `jwt` or `access`, in the order in which they are asked: the first that knows the credential decides, and where it refuses, no other is asked; what follows belongs to the source in brackets",
-  ),
-  key(
-    "IDENTITY[keys].store",
+    "`byok`, `keys`, `coder`, `jwt` or `access`, tried in this order of the list. The first source that recognizes the credential decides; if it rejects the credential, later sources are not tried. The keys below belong to the source in brackets.",
+  ],
+  [
+    "[keys].store",
     "none",
-    "name of a KV namespace with further client keys (`npm run keys -- new … --store`), asked after the secret `CLIENT_KEYS`, which may then be absent",
-  ),
-  key(
-    "IDENTITY[keys].cache_ttl_s",
+    "Name of a KV namespace with further client keys (`npm run keys -- new … --store`). It is read after the secret `CLIENT_KEYS`, which is then optional.",
+  ],
+  [
+    "[keys].cache_ttl_s",
     "`30`",
-    "only with `store`: how long a key found there is taken for known, at most 300; with the 60 s of KV's own caches this is how soon a revoked key is refused",
-  ),
-  key(
-    "IDENTITY[coder].url",
+    "Only with `store`: TTL of the cache of keys read from it, at most 300. A revoked key is rejected after at most this time plus 60 s of KV's own caches.",
+  ],
+  [
+    "[coder].url",
     "required",
-    "a Coder deployment, whose session tokens and API keys are accepted: only of active users",
-  ),
-  key(
-    "IDENTITY[coder].cache_ttl_s",
+    "Base URL of a Coder deployment. Its session tokens and API keys are accepted, of active users only.",
+  ],
+  [
+    "[coder].cache_ttl_s",
     "`60`",
-    "how long a token is taken for known, at most 300: a revoked one, or a suspended user's, is refused within this time; while Coder does not answer, who is known stays so for as long and no longer",
-  ),
-  key(
-    "IDENTITY[coder].negative_ttl_s",
+    "TTL of the cache of valid tokens, at most 300. A token that is revoked, or whose user is suspended, is rejected within this time. While Coder does not respond, only cached tokens are accepted.",
+  ],
+  [
+    "[coder].negative_ttl_s",
     "`10`",
-    "how long a token that Coder refused stays refused, at most 300",
-  ),
-  key("IDENTITY[coder].timeout_ms", "`5000`", "how long Coder may take to answer; then 503"),
-  key(
-    "IDENTITY[jwt].issuer",
+    "TTL of the negative cache for tokens that Coder rejected, at most 300.",
+  ],
+  ["[coder].timeout_ms", "`5000`", "Timeout of a request to Coder. After it the client gets a 503."],
+  [
+    "[jwt].issuer",
     "required",
-    "whose tokens are accepted: to the letter what they have as `iss`, a slash at its end included",
-  ),
-  key(
-    "IDENTITY[jwt].jwks_url",
+    "The issuer whose tokens are accepted. It must equal the token's `iss` exactly, including a trailing slash.",
+  ],
+  [
+    "[jwt].jwks_url",
     "required",
-    "where the issuer publishes its keys (`jwks_uri` of its `/.well-known/openid-configuration`); asked every 10 minutes, and if it does not answer, its last keys are used for a day",
-  ),
-  key("IDENTITY[jwt].audience", "required", "a text or a list, one of which must be in `aud`"),
-  key(
-    "IDENTITY[jwt].algorithms",
+    "URL of the issuer's keys (`jwks_uri` in its `/.well-known/openid-configuration`). The keys are fetched again after 10 minutes. While the issuer does not respond, the last keys are used for up to a day.",
+  ],
+  ["[jwt].audience", "required", "A text or a list of texts, one of which must be in `aud`."],
+  [
+    "[jwt].algorithms",
     '`["RS256", "ES256"]`',
-    "of RS, PS and ES with 256, 384 and 512, `EdDSA` and `Ed25519`; no other can be named",
-  ),
-  key(
-    "IDENTITY[jwt].actor_claim",
+    "Accepted algorithms: RS, PS and ES with 256, 384 or 512, `EdDSA` and `Ed25519`. No others are supported.",
+  ],
+  [
+    "[jwt].actor_claim",
     "`sub`",
-    "the claim that is the actor's id: up to 96 of A-Z a-z 0-9 . _ : @ -, the first a letter or digit",
-  ),
-  key(
-    "IDENTITY[jwt].name_claim",
-    "none",
-    "the claim that is the actor's name, recorded with each interception",
-  ),
-  key("IDENTITY[jwt].kind", "`user`", "whose tokens these are: a `user`'s or a `service`'s"),
-  key("IDENTITY[jwt].service_claim", "none", "a claim that makes a service of whoever has it as `true`"),
-  key("IDENTITY[jwt].service_value", "none", "or as this text"),
-  key(
-    "IDENTITY[jwt].max_age_s",
-    "none",
-    "the greatest age by `iat`, which is then required; `exp` always is",
-  ),
-  key("IDENTITY[jwt].clock_tolerance_s", "`30`", "how far the issuer's clock may be off, at most 300"),
-  key(
-    "IDENTITY[jwt].cooldown_s",
+    "The claim that holds the actor's id: up to 96 of A-Z a-z 0-9 . _ : @ -, starting with a letter or digit.",
+  ],
+  ["[jwt].name_claim", "none", "The claim that holds the actor's name, recorded with each interception."],
+  ["[jwt].kind", "`user`", "The kind of actor that the tokens belong to: `user` or `service`."],
+  ["[jwt].service_claim", "none", "A claim that marks a token of a service when its value is `true`."],
+  ["[jwt].service_value", "none", "The text that `service_claim` must have instead of `true`."],
+  ["[jwt].max_age_s", "none", "Maximum age by `iat`, which is then required. `exp` is always required."],
+  ["[jwt].clock_tolerance_s", "`30`", "Accepted deviation of the issuer's clock, at most 300."],
+  [
+    "[jwt].cooldown_s",
     "`30`",
-    "how often at most the issuer is asked for a key that is not known: so late may a new one count",
-  ),
-  key(
-    "IDENTITY[jwt].timeout_ms",
+    "Minimum interval between fetches of the key set that an unknown `kid` triggers. A newly published key may be rejected for this long.",
+  ],
+  [
+    "[jwt].timeout_ms",
     "`5000`",
-    "how long the issuer may take to answer; without any keys then 503",
-  ),
-  key(
-    "IDENTITY[access].team_domain",
+    "Timeout of a fetch of the key set. If no keys are cached, the client then gets a 503.",
+  ],
+  [
+    "[access].team_domain",
     "required",
-    "`https://<team>.cloudflareaccess.com`: whose `Cf-Access-Jwt-Assertion` is believed; where that header is sent, it decides, unless a source before this one knows the caller",
-  ),
-  key("IDENTITY[access].audience", "required", "the Access application's AUD tag, or a list of them"),
-  key(
-    "IDENTITY[access].own_keys",
+    "`https://<team>.cloudflareaccess.com`: the team whose `Cf-Access-Jwt-Assertion` is accepted. If that header is present, this source decides, unless an earlier source recognizes the credential.",
+  ],
+  ["[access].audience", "required", "The Access application's AUD tag, or a list of them."],
+  [
+    "[access].own_keys",
     "`ignore`",
-    "the client's own provider key beside it goes only to providers without `keys` (`ignore`), or to all (`forward`)",
-  ),
-  key(
-    "OWNER_ASSERTION.allow",
+    "Where the client's own provider key goes that is sent with the assertion: only to providers without `keys` (`ignore`), or to all (`forward`).",
+  ],
+]);
+
+const OWNER_ASSERTION = keysOf("gateway", "OWNER_ASSERTION.", [
+  [
+    "allow",
     "`any`",
-    "who may assert an owner: `any` actor, verified `service` accounts, those `listed`, or nobody (`off`); a client key's own `assert` narrows `any` and `service`, and counts as listed",
-  ),
-  key(
-    "OWNER_ASSERTION.actors",
+    "Actors that may assert an owner: `any` actor, verified `service` accounts, `listed` actors, or no actor (`off`). A client key's own `assert` restricts `any` and `service`, and counts as listed.",
+  ],
+  [
+    "actors",
     "none",
-    "actor ids that count as listed: of any source that verifies, or, as `<source>:<id>`, of that source of `IDENTITY` alone; a fingerprint (`byok:…`) is written whole",
-  ),
-  key(
-    "OWNER_ASSERTION.on_invalid",
+    "Actor ids that count as listed. A plain id matches any source that verifies; `<source>:<id>` matches that source of `IDENTITY` only. A fingerprint (`byok:…`) is written in full.",
+  ],
+  [
+    "on_invalid",
     "`ignore`",
-    "`ignore`: the actor stays, the rejection is recorded · `reject`: 400 as well",
-  ),
-  key(
-    "OWNER_ASSERTION.signature",
+    "`ignore`: the actor remains the initiator and the rejection is recorded. `reject`: the request is also refused with 400.",
+  ],
+  [
+    "signature",
     "`off`",
-    "`accept`: an owner that comes with a signature counts only if it is good, as `signed` · `require`: 401 for any other owner ([signing](signing.md))",
-  ),
-  key(
-    "OWNER_ASSERTION.signing_keys",
+    "`accept`: an owner that is sent with a signature is accepted only if the signature is valid, as `signed`. `require`: an owner without a valid signature is refused with 401 ([signing](signing.md)).",
+  ],
+  [
+    "signing_keys",
     "none",
-    "names of secrets of at least 32 characters, any of which may have signed: several for rotation",
-  ),
-  key("OWNER_ASSERTION.replay_cache", "`false`", "each signature counts once; needs the binding `NONCES`"),
-  key(
-    "OWNER_ASSERTION.directory.url",
+    "Names of secrets of at least 32 characters. A signature by any of them is valid, which allows rotation.",
+  ],
+  ["replay_cache", "`false`", "Accepts each signature only once. Requires the binding `NONCES`."],
+  [
+    "directory.url",
     "none",
-    "a Coder deployment whose active users alone may be owners; without the table nobody is looked up",
-  ),
-  key(
-    "OWNER_ASSERTION.directory.token",
-    "required",
-    "name of the secret with a token that may read its users",
-  ),
-  key(
-    "OWNER_ASSERTION.directory.cache_ttl_s",
+    "Base URL of a Coder deployment. Only its active users are accepted as owners. Without this table owners are not looked up.",
+  ],
+  ["directory.token", "required", "Name of the secret that holds a token with permission to read its users."],
+  [
+    "directory.cache_ttl_s",
     "`300`",
-    "how long an active user is taken for one: who is suspended stops counting within this time",
-  ),
-  key("OWNER_ASSERTION.directory.negative_ttl_s", "`30`", "how long anybody else is taken for none"),
-  key("OWNER_ASSERTION.directory.timeout_ms", "`3000`", "how long it may take to answer"),
-  key(
-    "OWNER_ASSERTION.directory.on_down",
+    "TTL of the cache of active users. A suspended user is rejected within this time.",
+  ],
+  ["directory.negative_ttl_s", "`30`", "TTL of the negative cache for unknown and inactive users."],
+  ["directory.timeout_ms", "`3000`", "Timeout of a lookup."],
+  [
+    "directory.on_down",
     "`reject`",
-    "while it does not answer an owner does not count (`reject`), or counts, recorded as `directory: down` (`accept`)",
-  ),
-  key(
-    "DELEGATION.keys",
+    "While the directory is down, an owner is rejected (`reject`), or accepted and recorded with `directory: down` (`accept`).",
+  ],
+]);
+
+const DELEGATION = keysOf("gateway", "DELEGATION.", [
+  [
+    "keys",
     "none",
-    "names of secrets of at least 32 characters: whoever sends one in `X-Coder-AI-Gateway-Key` is the actor below and may name owners; another key is 401",
-  ),
-  key("DELEGATION.actor", "`coder-gateway`", "the actor's id, a service account of the source `delegation`"),
-  key(
-    "RECORDING.required",
+    "Names of secrets of at least 32 characters. A request with one of them in `X-Coder-AI-Gateway-Key` has the actor below, which may assert owners. Any other key is refused with 401.",
+  ],
+  ["actor", "`coder-gateway`", "The actor's id: a service account of the source `delegation`."],
+]);
+
+const RECORDING = keysOf("gateway", "RECORDING.", [
+  [
+    "required",
     "`false`",
-    "forward nothing whose start the ledger, or its queue, has not taken: 503 instead; needs `LEDGER` or `EVENTS`",
-  ),
-  key("RECORDING.prompts", "`false`", "record what the user wrote; that something was written always is"),
-  key(
-    "RECORDING.tool_inputs",
+    "Refuses an interception with 503 unless the queue or the records Worker has stored its start. Requires `EVENTS` or `RECORDS`.",
+  ],
+  [
+    "all_events",
     "`false`",
-    "record what tools are called with and, of those that the provider runs, what went wrong; their names always are",
-  ),
-  key("RECORDING.thoughts", "`false`", "record the model's thoughts as far as the provider tells them"),
-  key(
-    "RECORDING.error_messages",
+    "Also sends `passthrough` and `refusal` events to the queue, for the archive. The ledger has no table for them.",
+  ],
+  [
+    "prompts",
     "`false`",
-    "record the provider's words about an error; its type always is",
-  ),
-  key(
-    "RECORDING.redact",
+    "Records the user's prompts. Whether a request has one (`prompt_count`) is always recorded.",
+  ],
+  [
+    "tool_inputs",
+    "`false`",
+    "Records the inputs of tool calls, and the errors of tools that the provider ran. The tools' names are always recorded.",
+  ],
+  ["thoughts", "`false`", "Records the model's thoughts as far as the provider returns them."],
+  [
+    "error_messages",
+    "`false`",
+    "Records the provider's error messages. The type of an error is always recorded.",
+  ],
+  [
+    "redact",
     "none",
-    "regular expressions (JavaScript's, `u`): what they find is taken out of all that is recorded of the above, beside the forms of secrets that always are; trusted to be quick on 20,000 characters",
-  ),
-  key("LIMITS.body_bytes", "`33554432`", "largest request body"),
-  key("LIMITS.headers_ms", "`600000`", "how long a provider may take to send its headers"),
-  key("LIMITS.idle_ms", "`300000`", "how long an intercepted answer may be silent"),
-  key(
-    "LIMITS.observe_bytes",
+    "Regular expressions (JavaScript, flag `u`). Matches are redacted from the content above, in addition to the built-in patterns of secrets. They must be fast on 20,000 characters.",
+  ],
+]);
+
+const LIMITS = keysOf("gateway", "LIMITS.", [
+  ["body_bytes", "`33554432`", "Maximum size of a request body."],
+  ["headers_ms", "`600000`", "Deadline for the provider's response headers."],
+  ["idle_ms", "`300000`", "Idle timeout of an intercepted response."],
+  [
+    "observe_bytes",
     "`8388608`",
-    "bytes of an answer that are read beside the client's stream; what is larger is forwarded whole, its end not looked at",
-  ),
-  key("INTERCEPTIONS", "none", "Analytics Engine data set: a row for each interception and passthrough"),
-  key("OVERRIDES", "none", "Analytics Engine data set: a row for each owner header"),
-  key("LEDGER", "none", "D1 database: the exact record, and what the API answers from"),
-  key(
-    "EVENTS",
+    "Bytes of a response that are observed beside the client's stream. A larger response is forwarded completely, but its end is not observed.",
+  ],
+]);
+
+const GATEWAY = keysOf("gateway", "", [
+  ["FORWARD_API", "`true`", "Serves the records API on the gateway's host, through `RECORDS`."],
+  ["INTERCEPTIONS", "none", "Analytics Engine data set: one row for each interception and passthrough."],
+  ["OVERRIDES", "none", "Analytics Engine data set: one row for each owner header."],
+  ["EVENTS", "none", "Queue producer: sends events to the records Worker."],
+  [
+    "RECORDS",
     "none",
-    "queue by which events come into `LEDGER` and `ARCHIVE`; without it they are written to `LEDGER` straight after the answer",
-  ),
-  key("ARCHIVE", "none", "R2 bucket: the same as NDJSON for years, in the queue's batches; needs `EVENTS`"),
-  key(
-    "NONCES",
+    "Service binding to the records Worker: serves its API and, without `EVENTS`, stores events after each response.",
+  ],
+  ["NONCES", "none", "Durable Object namespace of the class `NonceShard`, for `replay_cache`."],
+  [
+    "CLIENT_KEYS",
+    "required with the source `keys`",
+    "Secret: a JSON array with one entry for each client key (`npm run keys -- new`).",
+  ],
+]);
+
+const RECORDS = keysOf("records", "", [
+  [
+    "LEDGER",
+    "required unless `ARCHIVE` is bound",
+    "D1 database: the complete, queryable record, which the API reads.",
+  ],
+  [
+    "ARCHIVE",
     "none",
-    "Durable Object namespace of the class `NonceShard`: remembers signatures for `replay_cache`",
-  ),
-  key("RETENTION_DAYS", "`60`", "days after which `LEDGER` forgets; `0` is never"),
-  key(
+    "R2 bucket: the queue's batches as gzipped NDJSON, for long-term storage. Without `RECORDING.all_events` it gets the events that `LEDGER` has a table for.",
+  ],
+  ["RETENTION_DAYS", "`60`", "Age in days after which rows of `LEDGER` are deleted. `0`: never."],
+  [
     "ADMIN_TOKEN",
     "none",
-    "secret: the SHA-256, in lower-case hex, of the token that may ask the API (`npm run keys -- admin`); without it nobody may",
-  ),
+    "Secret: the SHA-256, in lowercase hex, of the token that the API requires (`npm run keys -- admin`). Without it the API refuses every request.",
+  ],
+]);
+
+export const CONFIG_KEYS: readonly ConfigKey[] = [
+  ...PROVIDERS,
+  ...IDENTITY,
+  ...OWNER_ASSERTION,
+  ...DELEGATION,
+  ...RECORDING,
+  ...LIMITS,
+  ...GATEWAY,
+  ...RECORDS,
 ];

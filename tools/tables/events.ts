@@ -1,0 +1,175 @@
+/** The tables about events in docs/reference.md, generated from the event field table and the vocabulary. */
+import type { Field, FieldKind } from "../../src/events/field.ts";
+import { RECORDS, type LedgerTable, type RecordDefinition } from "../../src/events/fields.ts";
+import * as vocabulary from "../../src/events/vocabulary.ts";
+import { analyticsColumnsOf, type AnalyticsDataset } from "../../src/gateway/sinks/analytics-row.ts";
+import { TABLES } from "../../src/records/ledger/tables.ts";
+import { code, table, type Row } from "./markdown.ts";
+
+type Words = Readonly<Record<string, string>>;
+
+/** Each closed set of words, by the field that holds one of them. */
+const WORDS: readonly (readonly [field: string, words: Words])[] = [
+  ["attribution", vocabulary.ATTRIBUTIONS],
+  ["actor_kind", vocabulary.ACTOR_KINDS],
+  ["credential_kind", vocabulary.CREDENTIAL_KINDS],
+  ["outcome", vocabulary.OUTCOMES],
+  ["usage", vocabulary.USAGE_STATES],
+  ["observation", vocabulary.OBSERVATIONS],
+  ["flags", vocabulary.FLAGS],
+  ["reason", vocabulary.OWNER_REJECTIONS],
+  ["rule", vocabulary.ASSERTION_RULES],
+  ["signature", vocabulary.SIGNATURE_RESULTS],
+  ["directory", vocabulary.DIRECTORY_RESULTS],
+];
+
+const CALLER = "_the caller_";
+
+const records: readonly (readonly [type: string, record: RecordDefinition])[] = Object.entries(RECORDS);
+const fieldNames = ({ fields }: RecordDefinition): readonly string[] => Object.keys(fields);
+
+/** The fields that every event with an actor has. */
+function callerFields(): readonly string[] {
+  const lists = records
+    .map(([, record]) => fieldNames(record))
+    .filter((names) => names.includes("user_agent"));
+  return (lists[0] ?? []).filter((name) => lists.every((names) => names.includes(name)));
+}
+
+/** Each record type: when it is recorded, the ledger's table for it and its fields. */
+export function eventsTable(): string {
+  const caller = callerFields();
+  const listOf = (names: readonly string[]): string => {
+    const hasCaller = caller.every((name) => names.includes(name));
+    const others = names.filter((name) => !(hasCaller && caller.includes(name))).map(code);
+    return [...(hasCaller ? [CALLER] : []), ...others].join(" ");
+  };
+  return table(
+    ["record_type", "recorded", "D1 table", "fields"],
+    [
+      [CALLER, "in each event below that lists it", "", caller.map(code).join(" ")],
+      ...records.map(([type, record]) => [
+        code(type),
+        record.when,
+        record.table === null ? "–" : code(record.table),
+        listOf(fieldNames(record)),
+      ]),
+    ],
+  );
+}
+
+const KINDS: Readonly<Record<FieldKind, string>> = {
+  text: "text",
+  uuid: "UUID",
+  time: "time",
+  count: "integer",
+  flag: "boolean",
+  texts: "list of texts",
+  object: "object",
+};
+
+/** Fields of one name, type and meaning, with every place where they are stored. */
+type Definition = {
+  readonly name: string;
+  readonly type: string;
+  readonly about: string;
+  readonly records: Set<string>;
+  readonly d1: Set<string>;
+  readonly analytics: Set<string>;
+};
+
+function newDefinition(name: string, type: string, about: string): Definition {
+  return { name, type, about, records: new Set(), d1: new Set(), analytics: new Set() };
+}
+
+function definitions(): readonly Definition[] {
+  const found = new Map<string, Definition>();
+  for (const [type, record] of records) {
+    for (const [name, field] of Object.entries(record.fields)) {
+      const about = aboutOf(field);
+      const fieldType = `${KINDS[field.kind]}${field.nullable ? " or null" : ""}`;
+      const key = JSON.stringify([name, fieldType, about]);
+      const definition = found.get(key) ?? newDefinition(name, fieldType, about);
+      found.set(key, definition);
+      definition.records.add(type);
+      const column = columnOf(name, record.table);
+      if (column !== null) definition.d1.add(column);
+      const position = record.dataset && field[record.dataset];
+      if (position) definition.analytics.add(`${record.dataset} ${position}`);
+    }
+  }
+  return [...found.values()];
+}
+
+/** The name of the field's column in the ledger's table; null where it has none. */
+function columnOf(name: string, ledgerTable: LedgerTable | null): string | null {
+  if (ledgerTable === null) return null;
+  const { shared, start, end } = TABLES.interceptions;
+  const columns =
+    ledgerTable === "interceptions" ? { ...shared, ...start, ...end } : TABLES.events[ledgerTable];
+  return Object.entries(columns).find(([, { field }]) => field === name)?.[0] ?? null;
+}
+
+/** Meanings that are a list of words are left to the table of values. */
+function aboutOf({ about }: Field): string {
+  return WORDS.some(([, words]) => about === vocabulary.meanings(words))
+    ? "one of the [values](#values)"
+    : about;
+}
+
+/** Each event field: its type, its meaning, its D1 column and its Analytics Engine columns. */
+export function fieldsTable(): string {
+  /** The events are named where most events with this field have another definition of it. */
+  const label = ({ name, records: types }: Definition): string => {
+    const count = records.filter(([, { fields }]) => name in fields).length;
+    return types.size > count / 2 ? code(name) : `${code(name)} of ${[...types].map(code).join(", ")}`;
+  };
+  const cells = (texts: Iterable<string>): string => [...texts].map(code).join(" ") || "–";
+  return table(
+    ["field", "type", "meaning", "D1 column", "Analytics Engine column"],
+    definitions().map((definition) => [
+      label(definition),
+      definition.type,
+      definition.about,
+      cells(definition.d1),
+      cells(definition.analytics),
+    ]),
+  );
+}
+
+/** Each word of the vocabulary by the field that holds it. */
+export function valuesTable(): string {
+  return table(
+    ["field", "value", "meaning"],
+    WORDS.flatMap(([field, words]) =>
+      Object.entries(words).map(([word, meaning], index) => [
+        index === 0 ? code(field) : "",
+        code(word),
+        meaning,
+      ]),
+    ),
+  );
+}
+
+/** The columns of an Analytics Engine data set. */
+export function analyticsTable(dataset: AnalyticsDataset): string {
+  const { blobs, doubles } = analyticsColumnsOf(dataset);
+  const rows = (kind: string, names: readonly string[]): Row[] =>
+    names.map((name, index) => [code(`${kind}${index + 1}`), code(name), columnMeaning(dataset, name)]);
+  return table(
+    ["column", "field", "meaning"],
+    [
+      [code("index1"), code("initiator_id"), "truncated at 96 bytes"],
+      ...rows("blob", blobs),
+      ...rows("double", doubles),
+    ],
+  );
+}
+
+function columnMeaning(dataset: AnalyticsDataset, name: string): string {
+  const ofDataset = records.filter(([, record]) => record.dataset === dataset);
+  if (name === "version") return "version of the row's layout";
+  if (name === "record_type") return ofDataset.map(([type]) => code(type)).join(" or ");
+  const field = ofDataset.map(([, { fields }]) => fields[name]).find((one) => one !== undefined);
+  return field ? aboutOf(field) : "";
+}
