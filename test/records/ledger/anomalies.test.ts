@@ -1,7 +1,7 @@
-/** Watching for lies: what the cron finds odd in what the ledger holds, and how it goes about it. */
+/** The anomaly scan of the cron: the anomalies that it detects, and its behavior over several runs. */
 import { beforeEach, describe, expect, it } from "vitest";
 import type { InterceptionStart, InterceptorEvent } from "../../../src/events/event.ts";
-import { detectFlags, type Flag } from "../../../src/gateway/initiator/flags.ts";
+import type { Flag } from "../../../src/events/vocabulary.ts";
 import { MANY_ACTORS, SHARE_SPIKE } from "../../../src/records/ledger/maintain/anomalies.ts";
 import { ANOMALY_SQL, PAGE_ROWS } from "../../../src/records/ledger/maintain/anomaly-sql.ts";
 import { storeEvents } from "../../../src/records/ledger/write/store.ts";
@@ -22,7 +22,7 @@ import {
 import { END, START } from "../../support/in-workerd/events.ts";
 import { emptyLedger } from "../../support/in-workerd/ledger-database.ts";
 import { shuffled, T0 } from "../../support/in-workerd/ledger-events.ts";
-import { places } from "../../support/in-workerd/ledger-places.ts";
+import { ledgerDeps } from "../../support/in-workerd/ledger-deps.ts";
 import { OWNER } from "../../support/in-workerd/values.ts";
 
 const MINUTE = 60_000;
@@ -38,20 +38,21 @@ beforeEach(async () => {
   database = await emptyLedger();
 });
 
-type Said = Partial<Omit<InterceptionStart, "record_type">>;
+type StartFields = Partial<Omit<InterceptionStart, "record_type">>;
 
 let count = 0;
-/** An interception of the service's for Alice, begun at a time: another one each time it is called. */
-function began(at: number, over: Said = {}): InterceptionStart {
+/** The start of an interception by the service account for Alice. Each call returns another interception. */
+function startAt(at: number, over: StartFields = {}): InterceptionStart {
   count += 1;
   const id = uuidV7(at, `00000000-0000-4abc-8def-${count.toString(16).padStart(12, "0")}`);
   return { ...START, chat_id: null, interception_id: id, started_at: new Date(at).toISOString(), ...over };
 }
 
-const itself: Said = { initiator_id: "ci-bot", attribution: "authenticated" };
-const flagged = (...flags: Flag[]): Said => ({ flags });
+/** The service account on its own account. */
+const ownAccount: StartFields = { initiator_id: "ci-bot", attribution: "authenticated" };
+const flagged = (...flags: Flag[]): StartFields => ({ flags });
 
-type Found = {
+type AnomalyRow = {
   readonly id: string;
   readonly kind: string;
   readonly subject: string;
@@ -63,32 +64,33 @@ type Found = {
   readonly last_seen: string;
 };
 
-async function found(): Promise<readonly Found[]> {
-  return (await database.prepare("SELECT * FROM anomalies ORDER BY id").all<Found>()).results;
+async function anomalyRows(): Promise<readonly AnomalyRow[]> {
+  return (await database.prepare("SELECT * FROM anomalies ORDER BY id").all<AnomalyRow>()).results;
 }
 
-/** Stores them, lets the cron look, and hands on what it found. */
-async function look(events: readonly InterceptorEvent[], now = T0 + DAY): Promise<readonly Found[]> {
+/** Stores the events, runs the scan, and returns all anomalies. */
+async function scan(events: readonly InterceptorEvent[], now = T0 + DAY): Promise<readonly AnomalyRow[]> {
   await storeEvents(database, events);
   await scanForAnomalies(database, now, () => undefined);
-  return found();
+  return anomalyRows();
 }
 
-const kinds = (all: readonly Found[]): string[] => all.map(({ kind }) => kind).toSorted();
+/** The kinds in alphabetical order. */
+const kinds = (all: readonly AnomalyRow[]): string[] => all.map(({ kind }) => kind).toSorted();
 
-describe("a chat", () => {
-  it("of one owner is as it should be, however many requests and actors it has", async () => {
-    const events = [0, 1, 2].map((n) => began(T0 + n, { chat_id: CHAT, actor_id: `bot-${n % 2}` }));
-    expect(await look(events)).toEqual([]);
+describe("anomalies of a chat", () => {
+  it("reports no anomaly for one owner with several requests and actors", async () => {
+    const events = [0, 1, 2].map((n) => startAt(T0 + n, { chat_id: CHAT, actor_id: `bot-${n % 2}` }));
+    expect(await scan(events)).toEqual([]);
   });
 
-  it("of two owners, each named by another actor", async () => {
+  it("reports two owners that different actors assert", async () => {
     const events = [
-      began(T0, { chat_id: CHAT }),
-      began(T0 + 1000, { chat_id: CHAT, actor_id: "other-bot", initiator_id: BOB }),
-      began(T0 + 2000, { chat_id: CHAT }),
+      startAt(T0, { chat_id: CHAT }),
+      startAt(T0 + 1000, { chat_id: CHAT, actor_id: "other-bot", initiator_id: BOB }),
+      startAt(T0 + 2000, { chat_id: CHAT }),
     ];
-    expect(await look(events)).toEqual([
+    expect(await scan(events)).toEqual([
       {
         id: expect.stringMatching(new RegExp(`^${uuidPrefix(T0 - (T0 % DAY))}-8[0-9a-f]{3}-8[0-9a-f]{3}-`)),
         kind: "chat_multiple_initiators",
@@ -103,19 +105,19 @@ describe("a chat", () => {
     ]);
   });
 
-  // The attack: whoever calls with a key of their own puts their requests into somebody else's chat.
-  it("of which somebody else speaks on their own account", async () => {
+  // The attack: a caller with a key of their own puts requests into another user's chat.
+  it("reports a request on another actor's own account", async () => {
     const mallory = { actor_id: "mallory", initiator_id: "mallory", attribution: "authenticated" } as const;
-    const all = await look([began(T0, { chat_id: CHAT }), began(T0 + 1, { chat_id: CHAT, ...mallory })]);
+    const all = await scan([startAt(T0, { chat_id: CHAT }), startAt(T0 + 1, { chat_id: CHAT, ...mallory })]);
     expect(kinds(all)).toEqual(["chat_multiple_initiators"]);
     expect(all[0]?.details).toContain("mallory");
   });
 
-  it("whose owner one actor switches, also to nobody", async () => {
-    for (const other of [{ initiator_id: BOB }, itself]) {
+  it("reports an actor that changes the owner, or omits it", async () => {
+    for (const other of [{ initiator_id: BOB }, ownAccount]) {
       database = await emptyLedger();
-      const all = await look([began(T0, { chat_id: CHAT }), began(T0 + 1, { chat_id: CHAT, ...other })]);
-      expect(kinds(all)).toEqual(["chat_multiple_initiators", "actor_multiple_owners"]);
+      const all = await scan([startAt(T0, { chat_id: CHAT }), startAt(T0 + 1, { chat_id: CHAT, ...other })]);
+      expect(kinds(all)).toEqual(["actor_multiple_owners", "chat_multiple_initiators"]);
       expect(all.map(({ subject, count: owners }) => [subject, owners])).toEqual([
         [CHAT, 2],
         [CHAT, 2],
@@ -123,93 +125,90 @@ describe("a chat", () => {
     }
   });
 
-  it("whose owner did not count for a while is no other's", async () => {
-    const all = await look([
-      began(T0, { chat_id: CHAT }),
-      began(T0 + 1, { chat_id: CHAT, ...itself, ...flagged("owner_rejected") }),
-      began(T0 + 2, { chat_id: CHAT }),
+  it("reports no anomaly for a request whose owner was rejected", async () => {
+    const all = await scan([
+      startAt(T0, { chat_id: CHAT }),
+      startAt(T0 + 1, { chat_id: CHAT, ...ownAccount, ...flagged("owner_rejected") }),
+      startAt(T0 + 2, { chat_id: CHAT }),
     ]);
     expect(all).toEqual([]);
   });
 
-  it("is not told anew by a request whose owner did not count", async () => {
-    await look([began(T0, { chat_id: CHAT }), began(T0 + 1, { chat_id: CHAT, initiator_id: BOB })]);
-    const rejected = began(T0 + DAY, { chat_id: CHAT, ...itself, ...flagged("owner_rejected") });
-    expect(await look([rejected], T0 + 2 * DAY)).toHaveLength(2);
+  it("reports no further anomaly for a later request whose owner was rejected", async () => {
+    await scan([startAt(T0, { chat_id: CHAT }), startAt(T0 + 1, { chat_id: CHAT, initiator_id: BOB })]);
+    const rejected = startAt(T0 + DAY, { chat_id: CHAT, ...ownAccount, ...flagged("owner_rejected") });
+    expect(await scan([rejected], T0 + 2 * DAY)).toHaveLength(2);
   });
 
-  it("is known again days later, and told anew on each day on which it goes on", async () => {
-    expect(await look([began(T0, { chat_id: CHAT })])).toEqual([]);
-    const next = await look([began(T0 + 3 * DAY, { chat_id: CHAT, initiator_id: BOB })], T0 + 4 * DAY);
-    expect(kinds(next)).toEqual(["chat_multiple_initiators", "actor_multiple_owners"]);
-    const last = await look([began(T0 + 4 * DAY, { chat_id: CHAT })], T0 + 5 * DAY);
+  it("detects a second owner days later, and reports one anomaly per day on which the chat continues", async () => {
+    expect(await scan([startAt(T0, { chat_id: CHAT })])).toEqual([]);
+    const next = await scan([startAt(T0 + 3 * DAY, { chat_id: CHAT, initiator_id: BOB })], T0 + 4 * DAY);
+    expect(kinds(next)).toEqual(["actor_multiple_owners", "chat_multiple_initiators"]);
+    const last = await scan([startAt(T0 + 4 * DAY, { chat_id: CHAT })], T0 + 5 * DAY);
     expect(new Set(last.map(({ id }) => id)).size).toBe(4);
   });
 
-  it("of very many owners is looked at no further than need be", async () => {
+  it("counts at most ten of very many owners", async () => {
     const owners = Array.from({ length: 60 }, (_, n) => BOB.replace(/..$/, String(n + 10)));
-    const all = await look(owners.map((initiator_id, n) => began(T0 + n, { chat_id: CHAT, initiator_id })));
-    expect(all.map(({ kind, count: seen }) => [kind, seen]).toSorted()).toEqual([
-      ["chat_multiple_initiators", 10],
+    const all = await scan(owners.map((initiator_id, n) => startAt(T0 + n, { chat_id: CHAT, initiator_id })));
+    expect(all.map(({ kind, count: initiators }) => [kind, initiators]).toSorted()).toEqual([
       ["actor_multiple_owners", 10],
+      ["chat_multiple_initiators", 10],
     ]);
   });
 
-  it("is nobody's where only an end has come, or the row is older than flags", async () => {
+  it("ignores rows without flags: only the end event has arrived, or the row is older than flags", async () => {
     const ends = [OWNER, BOB].map((initiator_id, n) => {
-      const { interception_id, started_at } = began(T0 + n);
+      const { interception_id, started_at } = startAt(T0 + n);
       return { ...END, interception_id, started_at, initiator_id, chat_id: CHAT };
     });
-    expect(await look(ends)).toEqual([]);
+    expect(await scan(ends)).toEqual([]);
   });
 });
 
-const asserting = (actors: number, at = T0, over: Said = {}): InterceptionStart[] =>
-  Array.from({ length: actors }, (_, n) => began(at + n, { actor_id: `bot-${n}`, ...over }));
+const assertions = (actors: number, at = T0, over: StartFields = {}): InterceptionStart[] =>
+  Array.from({ length: actors }, (_, n) => startAt(at + n, { actor_id: `bot-${n}`, ...over }));
 
-describe("an owner", () => {
-  it(`is odd from the ${MANY_ACTORS + 1}th actor of a day on`, async () => {
-    expect(await look(asserting(MANY_ACTORS))).toEqual([]);
-    const events = asserting(MANY_ACTORS + 1, T0 + 1000);
-    const [one, ...more] = await look(events, T0 + DAY + HOUR);
-    expect(more).toEqual([]);
-    expect(one).toMatchObject({
+describe("anomalies of an owner", () => {
+  it(`reports an owner from actor ${MANY_ACTORS + 1} of a day on`, async () => {
+    expect(await scan(assertions(MANY_ACTORS))).toEqual([]);
+    const events = assertions(MANY_ACTORS + 1, T0 + 1000);
+    const [anomaly, ...others] = await scan(events, T0 + DAY + HOUR);
+    expect(others).toEqual([]);
+    expect(anomaly).toMatchObject({
       kind: "owner_many_actors",
       subject: OWNER,
       count: MANY_ACTORS + 1,
       first_interception_id: events.at(-1)?.interception_id,
       last_interception_id: events.at(-1)?.interception_id,
     });
-    expect(JSON.parse(one?.details ?? "")).toEqual({ actors: ["bot-0", "bot-1", "bot-2", "bot-3"] });
+    expect(JSON.parse(anomaly?.details ?? "")).toEqual({ actors: ["bot-0", "bot-1", "bot-2", "bot-3"] });
   });
 
-  it("also where each assertion is signed, and where they come in bit by bit", async () => {
-    for (const event of asserting(MANY_ACTORS + 1, T0, { attribution: "signed" })) await look([event]);
-    expect(kinds(await found())).toEqual(["owner_many_actors"]);
+  it("reports signed assertions that arrive one per run", async () => {
+    for (const event of assertions(MANY_ACTORS + 1, T0, { attribution: "signed" })) await scan([event]);
+    expect(kinds(await anomalyRows())).toEqual(["owner_many_actors"]);
   });
 
-  it("is not, where those are days apart, or each on its own account", async () => {
-    const days = asserting(6).map((event, n) => {
-      const { interception_id, started_at } = began(T0 + n * DAY);
+  it("reports no anomaly for assertions on different days, or for actors on their own account", async () => {
+    const days = assertions(6).map((event, n) => {
+      const { interception_id, started_at } = startAt(T0 + n * DAY);
       return { ...event, interception_id, started_at };
     });
-    expect(await look(days, T0 + 6 * DAY)).toEqual([]);
-    expect(await look(asserting(9, T0, { attribution: "authenticated" }), T0 + 6 * DAY)).toEqual([]);
+    expect(await scan(days, T0 + 6 * DAY)).toEqual([]);
+    expect(await scan(assertions(9, T0, { attribution: "authenticated" }), T0 + 6 * DAY)).toEqual([]);
   });
 });
 
-const agents = (headers: Record<string, string>): readonly Flag[] =>
-  detectFlags(true, new Headers(headers), { owner: "none" });
+describe("anomalies of Coder Agents without its headers", () => {
+  const withoutHeaders = { ...ownAccount, ...flagged("coder_agents_without_headers") };
 
-describe("Coder Agents without its headers", () => {
-  const naked = { ...itself, ...flagged("coder_agents_without_headers") };
-
-  it("is counted by actor and day, each request once, however often and in how many steps it is looked at", async () => {
-    const events = [0, 1, 2].map((n) => began(T0 + n, naked));
-    await look(events.slice(0, 1));
-    await look(events.slice(1), T0 + DAY + 1);
+  it("counts each request once per actor and day, in several runs and after a reset of the cursor", async () => {
+    const events = [0, 1, 2].map((n) => startAt(T0 + n, withoutHeaders));
+    await scan(events.slice(0, 1));
+    await scan(events.slice(1), T0 + DAY + 1);
     await database.prepare("DELETE FROM upkeep_cursors").run();
-    const all = await look([], T0 + DAY + 2);
+    const all = await scan([], T0 + DAY + 2);
     expect(all.map(({ kind, subject, count: requests }) => [kind, subject, requests])).toEqual([
       ["coder_agents_without_headers", "ci-bot", 3],
     ]);
@@ -219,51 +218,41 @@ describe("Coder Agents without its headers", () => {
     expect(hours).toEqual({ requests: 3 });
   });
 
-  it("is a flag of a request that names neither owner nor chat", () => {
-    expect(agents({})).toEqual(["coder_agents_without_headers"]);
-    expect(agents({ "x-coder-owner-id": " ", "x-coder-chat-id": "" })).toEqual([
-      "coder_agents_without_headers",
-    ]);
-    expect(agents({ "x-coder-chat-id": "no-chat" })).toEqual([]);
-    expect(detectFlags(true, new Headers({ "x-coder-owner-id": OWNER }), { owner: "overrides" })).toEqual([]);
-    expect(detectFlags(false, new Headers(), { owner: "none" })).toEqual([]);
-  });
-
   it.each([
-    ["Coder Agents, naming nobody", AGENTS, {}, ["coder_agents_without_headers"]],
+    ["Coder Agents without both headers", AGENTS, {}, ["coder_agents_without_headers"]],
     ["Coder Agents with a chat", { ...AGENTS, "x-coder-chat-id": CHAT }, {}, []],
     ["Coder Agents with an owner", { ...AGENTS, "x-coder-owner-id": OWNER }, {}, []],
-    ["an owner that does not count", { ...AGENTS, "x-coder-owner-id": "x" }, {}, ["owner_rejected"]],
+    ["a rejected owner", { ...AGENTS, "x-coder-owner-id": "x" }, {}, ["owner_rejected"]],
     ["another client", CLIENT_KEY, {}, []],
     [
-      "one that a gateway speaks for",
+      "a request with a delegation key",
       { ...AGENTS, "x-coder-ai-gateway-key": "k".repeat(32) },
       { DELEGATION: { keys: ["GATEWAY_KEY"] }, GATEWAY_KEY: "k".repeat(32) },
       [],
     ],
-  ] as const)("is on the start's event: %s", async (_, headers, vars, flags) => {
-    const house = await openGateway({ provider: chatResponse, vars });
-    const { events } = await house.exchange(CENTRAL_CHAT, post(BODY, { ...headers }));
+  ] as const)("writes the flags of the start event: %s", async (_, headers, vars, flags) => {
+    const gateway = await openGateway({ provider: chatResponse, vars });
+    const { events } = await gateway.exchange(CENTRAL_CHAT, post(BODY, { ...headers }));
     expect(only(events, "interception_start").flags).toEqual(flags);
   });
 });
 
-describe("a sudden rise of asserted owners", () => {
+describe("a spike of asserted owners", () => {
   const hourAt = T0 - (T0 % HOUR);
-  const own = { attribution: "authenticated", initiator_id: "ci-bot" } as const;
+  const ownFields = { attribution: "authenticated", initiator_id: "ci-bot" } as const;
 
-  /** Hours of requests, from so many ago on, a share of them asserted. */
+  /** `each` requests in each of the `hours` before this one, a share of them asserted. */
   const before = (hours: number, each: number, share: number): InterceptionStart[] =>
     Array.from({ length: hours * each }, (_, n) => {
       const at = hourAt - hours * HOUR + Math.floor(n / each) * HOUR + (n % each);
-      return began(at, n % each < each * share ? {} : own);
+      return startAt(at, n % each < each * share ? {} : ownFields);
     });
   const now = (asserted: number, others: number): InterceptionStart[] =>
-    Array.from({ length: asserted + others }, (_, n) => began(hourAt + n, n < asserted ? {} : own));
+    Array.from({ length: asserted + others }, (_, n) => startAt(hourAt + n, n < asserted ? {} : ownFields));
 
-  it("over the week before is told, with both shares", async () => {
-    await look(before(60, 10, 0.1), hourAt);
-    const all = await look(now(40, 10), hourAt + HOUR);
+  it("reports a higher share than in the week before, with both shares", async () => {
+    await scan(before(60, 10, 0.1), hourAt);
+    const all = await scan(now(40, 10), hourAt + HOUR);
     expect(all).toHaveLength(1);
     expect(all[0]).toMatchObject({ kind: "asserted_share_spike", subject: "asserted", count: 40 });
     expect(JSON.parse(all[0]?.details ?? "")).toEqual({
@@ -279,188 +268,191 @@ describe("a sudden rise of asserted owners", () => {
     ["no week to compare with", 60, 8, 0.1, 40, 10],
     ["too few requests in the hour", 60, 10, 0.1, 39, 10],
     ["a fall", 60, 10, 0.9, 10, 40],
-  ])("is none where there is %s", async (_, hours, each, share, asserted, others) => {
+  ])("reports no anomaly with %s", async (_, hours, each, share, asserted, others) => {
     expect(SHARE_SPIKE.requests).toBe(50);
-    await look(before(hours, each, share), hourAt);
-    expect(await look(now(asserted, others), hourAt + HOUR)).toEqual([]);
+    await scan(before(hours, each, share), hourAt);
+    expect(await scan(now(asserted, others), hourAt + HOUR)).toEqual([]);
   });
 
-  it("is told of an hour as soon as it is odd, and counted on", async () => {
-    await look(before(60, 10, 0.1), hourAt);
-    await look(now(50, 0), hourAt + 20 * MINUTE);
-    const more = Array.from({ length: 10 }, (_, n) => began(hourAt + 30 * MINUTE + n));
-    const all = await look(more, hourAt + HOUR);
+  it("reports an hour as soon as its share spikes, and updates the count", async () => {
+    await scan(before(60, 10, 0.1), hourAt);
+    await scan(now(50, 0), hourAt + 20 * MINUTE);
+    const more = Array.from({ length: 10 }, (_, n) => startAt(hourAt + 30 * MINUTE + n));
+    const all = await scan(more, hourAt + HOUR);
     expect(all.map(({ count: requests }) => requests)).toEqual([60]);
   });
 
-  it("signed owners are no rise: they are what it should be", async () => {
-    await look(before(60, 10, 0.1), hourAt);
+  it("ignores signed owners", async () => {
+    await scan(before(60, 10, 0.1), hourAt);
     const signed = now(50, 0).map((event) => ({ ...event, attribution: "signed" as const }));
-    expect(await look(signed, hourAt + HOUR)).toEqual([]);
+    expect(await scan(signed, hourAt + HOUR)).toEqual([]);
   });
 });
 
-const keyOf = ({ id, count: seen }: Found): string => `${id} ${seen}`;
+const keyOf = ({ id, count: value }: AnomalyRow): string => `${id} ${value}`;
 
-/** Several of everything. */
-function story(random: () => number): InterceptionStart[] {
-  const pick = <T>(some: readonly T[]): T => some[between(random, 0, some.length - 1)] as T;
+/** Random interceptions with all kinds of anomalies. */
+function randomStarts(random: () => number): InterceptionStart[] {
+  const pick = <T>(values: readonly T[]): T => values[between(random, 0, values.length - 1)] as T;
   return Array.from({ length: 120 }, () => {
     const owner = pick([OWNER, BOB, CAROL]);
     const actor_id = pick(["a", "b", "c", "d", "e"]);
     const chat_id = pick([null, CHAT, OTHER_CHAT]);
     const at = T0 + between(random, 0, 2 * DAY);
     const flags: readonly Flag[] = random() < 0.2 ? ["coder_agents_without_headers"] : [];
-    return began(
+    return startAt(
       at,
-      random() < 0.5 ? { initiator_id: owner, actor_id, chat_id } : { ...itself, actor_id, chat_id, flags },
+      random() < 0.5
+        ? { initiator_id: owner, actor_id, chat_id }
+        : { ...ownAccount, actor_id, chat_id, flags },
     );
   });
 }
 
-describe("the cron's way through the ledger", () => {
-  it("finds the same however it is cut into runs, and however often it begins anew", async () => {
+describe("a scan in several runs", () => {
+  it("finds the same anomalies in any number of runs, and after resets of the cursor", async () => {
     await forSeedsAsync(6, async (seed) => {
       const random = seededRandom(seed);
-      const events = story(random);
+      const events = randomStarts(random);
       database = await emptyLedger();
-      const wanted = await look(events, T0 + 3 * DAY);
-      expect(wanted.length).toBeGreaterThan(5);
+      const expected = await scan(events, T0 + 3 * DAY);
+      expect(expected.length).toBeGreaterThan(5);
 
       database = await emptyLedger();
-      // In the order of time, as the ledger fills: in each run a piece, and now and then all from the beginning.
+      // In the order of time, as the ledger fills: each run adds some rows, and some runs start from the beginning.
       const sorted = events.toSorted((a, b) => (a.interception_id < b.interception_id ? -1 : 1));
       while (sorted.length > 0) {
         const piece = sorted.splice(0, between(random, 1, 40));
         const last = uuidTime(piece.at(-1)?.interception_id ?? "");
-        await look(piece, last + SETTLED_AFTER_MS + 1);
+        await scan(piece, last + SETTLED_AFTER_MS + 1);
         if (random() < 0.3) await database.prepare("DELETE FROM upkeep_cursors").run();
       }
-      // Days on which a chat went on before it was odd are not told in hindsight.
-      const again = await look([], T0 + 3 * DAY);
-      expect(wanted.map(keyOf)).toEqual(expect.arrayContaining(again.map(keyOf)));
-      const ofOwners = (all: readonly Found[]): string[] =>
-        all.filter(({ kind }) => /^(?:owner_of|coder_agents)/.test(kind)).map(keyOf);
-      expect(ofOwners(again)).toEqual(ofOwners(wanted));
+      // A run does not report earlier days on which the chat continued before its anomaly began.
+      const again = await scan([], T0 + 3 * DAY);
+      expect(expected.map(keyOf)).toEqual(expect.arrayContaining(again.map(keyOf)));
+      const withoutChats = (all: readonly AnomalyRow[]): string[] =>
+        all.filter(({ kind }) => /^(?:owner_many_actors|coder_agents)/.test(kind)).map(keyOf);
+      expect(withoutChats(expected)).not.toEqual([]);
+      expect(withoutChats(again)).toEqual(withoutChats(expected));
     });
   });
 
-  it("leaves alone what may not have arrived yet, and looks at it when it has", async () => {
-    const events = [began(T0, { chat_id: CHAT }), began(T0, { chat_id: CHAT, initiator_id: BOB })];
-    expect(await look(shuffled(events, seededRandom(1)), T0 + SETTLED_AFTER_MS)).toEqual([]);
-    expect(await look([], T0 + SETTLED_AFTER_MS + 1)).toHaveLength(2);
+  it("skips rows that are too recent, and scans them in a later run", async () => {
+    const events = [startAt(T0, { chat_id: CHAT }), startAt(T0, { chat_id: CHAT, initiator_id: BOB })];
+    expect(await scan(shuffled(events, seededRandom(1)), T0 + SETTLED_AFTER_MS)).toEqual([]);
+    expect(await scan([], T0 + SETTLED_AFTER_MS + 1)).toHaveLength(2);
   });
 
-  it("looks at what comes late when its chat goes on", async () => {
-    await look([began(T0 + HOUR, { chat_id: CHAT })]);
-    await look([began(T0, { chat_id: CHAT, initiator_id: BOB })]);
-    expect(await found()).toEqual([]);
-    expect(await look([began(T0 + 2 * HOUR, { chat_id: CHAT })], T0 + 2 * DAY)).toHaveLength(2);
+  it("scans a late row with the next request of its chat", async () => {
+    await scan([startAt(T0 + HOUR, { chat_id: CHAT })]);
+    await scan([startAt(T0, { chat_id: CHAT, initiator_id: BOB })]);
+    expect(await anomalyRows()).toEqual([]);
+    expect(await scan([startAt(T0 + 2 * HOUR, { chat_id: CHAT })], T0 + 2 * DAY)).toHaveLength(2);
   });
 
-  it("goes on where it stopped, in pages, and does so much at most in one run", async () => {
-    const many = Array.from({ length: 2 * PAGE_ROWS + 10 }, (_, n) => began(T0 + n, { chat_id: null }));
+  it("continues after its cursor, page by page, with a bounded number of statements", async () => {
+    const many = Array.from({ length: 2 * PAGE_ROWS + 10 }, (_, n) => startAt(T0 + n, { chat_id: null }));
     await storeEvents(database, many);
-    const asked: string[] = [];
-    const counting = through((sql) => void asked.push(sql));
+    const statements: string[] = [];
+    const counting = observed((sql) => void statements.push(sql));
     await scanForAnomalies(counting, T0 + DAY, () => undefined);
-    expect(asked.filter((sql) => sql === ANOMALY_SQL.page)).toHaveLength(3);
-    expect(asked.length).toBeLessThan(25);
+    expect(statements.filter((sql) => sql === ANOMALY_SQL.page)).toHaveLength(3);
+    expect(statements.length).toBeLessThan(25);
     const cursor = await database.prepare("SELECT cursor FROM upkeep_cursors").first("cursor");
     expect(cursor).toBe(many.at(-1)?.interception_id);
-    asked.length = 0;
+    statements.length = 0;
     await scanForAnomalies(counting, T0 + DAY, () => undefined);
-    expect(asked).toEqual([ANOMALY_SQL.page]);
+    expect(statements).toEqual([ANOMALY_SQL.page]);
   });
 
-  it("says so where it stood still, and begins no earlier than a week ago", async () => {
-    const events = [began(T0, { chat_id: CHAT }), began(T0, { chat_id: CHAT, initiator_id: BOB })];
-    expect(await look(events, T0 + SHARE_SPIKE.days * DAY + 1)).toEqual([]);
-    expect(await look([], T0 + SHARE_SPIKE.days * DAY)).toHaveLength(2);
+  it("starts no earlier than a week ago", async () => {
+    const events = [startAt(T0, { chat_id: CHAT }), startAt(T0, { chat_id: CHAT, initiator_id: BOB })];
+    expect(await scan(events, T0 + SHARE_SPIKE.days * DAY + 1)).toEqual([]);
+    expect(await scan([], T0 + SHARE_SPIKE.days * DAY)).toHaveLength(2);
   });
 
-  // The attack: rows that make the run fail would hide whatever comes behind them.
-  it("gets past a page in which everything is odd", async () => {
+  // The attack: rows that make a run fail would hide all later rows.
+  it("completes a page in which every row is part of an anomaly", async () => {
     const events = Array.from({ length: PAGE_ROWS }, (_, n) => {
       const chat_id = CHAT.replace(/.{4}$/, (n >> 1).toString(16).padStart(4, "0"));
       const initiator_id = OWNER.replace(/.{4}$/, n.toString(16).padStart(4, "0"));
-      return began(T0 + n, { chat_id, initiator_id, actor_id: "x".repeat(96) });
+      return startAt(T0 + n, { chat_id, initiator_id, actor_id: "x".repeat(96) });
     });
-    const all = await look(events);
+    const all = await scan(events);
     expect(all).toHaveLength(PAGE_ROWS);
-    expect(await look([began(T0 + DAY, { chat_id: CHAT })], T0 + 2 * DAY)).not.toHaveLength(0);
+    expect(await scan([startAt(T0 + DAY, { chat_id: CHAT })], T0 + 2 * DAY)).not.toHaveLength(0);
   });
 
-  it("reads no more of a page's chats than fits, and the first two of each before the third of any", async () => {
+  it("reads a bounded number of pairs per page, the first pairs of every chat before further ones", async () => {
     const chats = Array.from({ length: PAGE_ROWS }, (_, n) =>
       CHAT.replace(/.{4}$/, n.toString(16).padStart(4, "0")),
     );
-    const speakers = ["a", "b", "c", "d", "e", "f"];
-    for (const [nth, actor_id] of speakers.entries())
+    const actors = ["a", "b", "c", "d", "e", "f"];
+    for (const [nth, actor_id] of actors.entries())
       await storeEvents(
         database,
-        chats.map((chat_id) => began(T0 + nth, { chat_id, actor_id })),
+        chats.map((chat_id) => startAt(T0 + nth, { chat_id, actor_id })),
       );
-    const asked = database.prepare(ANOMALY_SQL.pairs).bind(JSON.stringify(chats));
-    const { results } = await asked.all<{ readonly chat_id: string }>();
+    const query = database.prepare(ANOMALY_SQL.pairs).bind(JSON.stringify(chats));
+    const { results } = await query.all<{ readonly chat_id: string }>();
     expect(results.length).toBeLessThanOrEqual(5 * PAGE_ROWS);
     const each = [...Map.groupBy(results, ({ chat_id: chat }) => chat).values()].map(({ length }) => length);
     expect([each.length, Math.min(...each), Math.max(...each)]).toEqual([PAGE_ROWS, 5, 5]);
   });
 
-  it("writes nothing of a page that it cannot write whole", async () => {
+  it("rolls back a page that it cannot store completely", async () => {
     const events = [
-      began(T0, itself),
-      began(T0 + 1, { ...itself, ...flagged("coder_agents_without_headers") }),
+      startAt(T0, ownAccount),
+      startAt(T0 + 1, { ...ownAccount, ...flagged("coder_agents_without_headers") }),
     ];
     await storeEvents(database, events);
-    const broken = through((sql) => {
+    const broken = observed((sql) => {
       if (sql === ANOMALY_SQL.cursor) throw new Error("D1_ERROR: overloaded");
     });
     await expect(scanForAnomalies(broken, T0 + DAY, () => undefined)).rejects.toThrow("overloaded");
-    expect(await found()).toEqual([]);
+    expect(await anomalyRows()).toEqual([]);
     expect((await database.prepare("SELECT * FROM attribution_hours").all()).results).toEqual([]);
-    expect(await look([])).toHaveLength(1);
+    expect(await scan([])).toHaveLength(1);
   });
 
-  it("is part of the upkeep; its failure is seen, and keeps nothing else from its work", async () => {
-    const events = [began(T0, { chat_id: CHAT }), began(T0 + 1, { chat_id: CHAT, initiator_id: BOB })];
+  it("runs in the cron; its failure is logged, and the other parts still run", async () => {
+    const events = [startAt(T0, { chat_id: CHAT }), startAt(T0 + 1, { chat_id: CHAT, initiator_id: BOB })];
     await storeEvents(database, events);
-    const to = places({ database });
-    await runMaintenance(to, T0 + HOUR);
-    expect(kinds(await found())).toEqual(["chat_multiple_initiators", "actor_multiple_owners"]);
-    const broken = through((sql) => {
+    const deps = ledgerDeps({ database });
+    await runMaintenance(deps, T0 + HOUR);
+    expect(kinds(await anomalyRows())).toEqual(["actor_multiple_owners", "chat_multiple_initiators"]);
+    const broken = observed((sql) => {
       if (sql === ANOMALY_SQL.page) throw new Error("D1_ERROR: no such table: upkeep_cursors");
     });
-    const failing = places({ database: broken, retentionDays: 1 });
+    const failing = ledgerDeps({ database: broken, retentionDays: 1 });
     await expect(runMaintenance(failing, T0 + 10 * DAY)).rejects.toThrow("no such table");
-    expect(failing.complaints).toContain(
-      "ledger: upkeep failed: Error: D1_ERROR: no such table: upkeep_cursors",
+    expect(failing.errorLines).toContain(
+      "ledger: maintenance failed: Error: D1_ERROR: no such table: upkeep_cursors",
     );
-    expect(await found()).toEqual([]);
+    expect(await anomalyRows()).toEqual([]);
   });
 
-  it("RETENTION_DAYS forgets its tables with the rest, a day at a time", async () => {
-    const events = story(seededRandom(7));
-    await look(events, T0 + 3 * DAY);
-    await runMaintenance(places({ database, retentionDays: 60 }), T0 + 61 * DAY);
-    const days = new Set((await found()).map(({ id }) => id.slice(0, 13)));
-    // That day has begun before then, and goes whole.
+  it("RETENTION_DAYS deletes its tables too, one day at a time", async () => {
+    const events = randomStarts(seededRandom(7));
+    await scan(events, T0 + 3 * DAY);
+    await runMaintenance(ledgerDeps({ database, retentionDays: 60 }), T0 + 61 * DAY);
+    const days = new Set((await anomalyRows()).map(({ id }) => id.slice(0, 13)));
+    // A day is deleted as a whole once its beginning has expired.
     expect([...days]).toEqual([uuidPrefix(T0 - (T0 % DAY) + 2 * DAY)]);
-    await runMaintenance(places({ database, retentionDays: 60 }), T0 + 70 * DAY);
+    await runMaintenance(ledgerDeps({ database, retentionDays: 60 }), T0 + 70 * DAY);
     for (const table of ["anomalies", "owner_actors", "attribution_hours"])
       expect((await database.prepare(`SELECT 1 FROM ${table}`).all()).results).toEqual([]);
   });
 });
 
-/** The database, with each statement's text told before it is prepared. */
-function through(told: (sql: string) => void): D1Database {
+/** The database; `onPrepare` receives each statement before it is prepared. */
+function observed(onPrepare: (sql: string) => void): D1Database {
   return new Proxy(database, {
     get: (target, name) => {
       const value: unknown = Reflect.get(target, name);
       if (name === "prepare")
         return (sql: string) => {
-          told(sql);
+          onPrepare(sql);
           return target.prepare(sql);
         };
       return typeof value === "function" ? (value.bind(target) as unknown) : value;
@@ -468,42 +460,10 @@ function through(told: (sql: string) => void): D1Database {
   });
 }
 
-describe("each look finds its rows by an index", () => {
-  const PARAMETERS: Readonly<Record<keyof typeof ANOMALY_SQL, readonly string[]>> = {
-    page: ["01", "02"],
-    owners: ["[]"],
-    hours: ["[]"],
-    manyActors: [JSON.stringify([{ day: "a", owner_id: "b" }])],
-    week: ["01", "02"],
-    pairs: [JSON.stringify([CHAT])],
-    anomalies: ["[]"],
-    cursor: ["01"],
-  };
-  /** Lists that were handed in or made on the way. */
-  const OWN = /^(?:SCAN|SEARCH) (?:json_each|told|pairs|\(subquery)/;
-  const NARROW = /^SEARCH \w+ USING (?:PRIMARY KEY|(?:COVERING )?INDEX \w+) \(.*[=<>]/;
-
-  async function broad(name: keyof typeof ANOMALY_SQL): Promise<string[]> {
-    const statement = database.prepare(`EXPLAIN QUERY PLAN ${ANOMALY_SQL[name]}`).bind(...PARAMETERS[name]);
-    const { results } = await statement.all<{ detail: string }>();
-    const steps = results.map(({ detail }) => detail);
-    return steps.filter((step) => /^(?:SCAN|SEARCH) /.test(step) && !OWN.test(step) && !NARROW.test(step));
-  }
-  const names = Object.keys(ANOMALY_SQL) as (keyof typeof ANOMALY_SQL)[];
-
-  it.each(names)("%s", async (name) => {
-    expect(await broad(name)).toEqual([]);
-  });
-
-  it("also once SQLite has counted what there is", async () => {
-    await look(story(seededRandom(3)), T0 + 3 * DAY);
-    await database.prepare("ANALYZE").run();
-    for (const name of names) expect([name, await broad(name)]).toEqual([name, []]);
-  });
-
-  it("and of a chat as many rows as it has speakers, not as many as it has requests", async () => {
+describe("the query of a chat's pairs", () => {
+  it("reads as many rows as the chat has pairs, not as many as it has requests", async () => {
     const events = Array.from({ length: 3000 }, (_, n) =>
-      began(T0 + n, { chat_id: CHAT, initiator_id: n % 2 ? OWNER : BOB }),
+      startAt(T0 + n, { chat_id: CHAT, initiator_id: n % 2 ? OWNER : BOB }),
     );
     await storeEvents(database, events);
     const { results, meta } = await database

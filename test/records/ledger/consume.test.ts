@@ -1,6 +1,6 @@
 import { createExecutionContext, createMessageBatch, getQueueResult } from "cloudflare:test";
 import { beforeEach, describe, expect, it, vi } from "vitest";
-import type { InterceptorEvent } from "../../../src/events/event.ts";
+import { isStored, type InterceptorEvent } from "../../../src/events/event.ts";
 import {
   consumeBatch,
   LAST_ATTEMPT,
@@ -8,21 +8,27 @@ import {
   MAX_BATCH_CHARACTERS,
   FINAL_ATTEMPT,
 } from "../../../src/records/ledger/write/consume.ts";
-import { sendEvents, toMessages } from "../../../src/events/queue-message.ts";
+import { toMessages } from "../../../src/events/queue-message.ts";
+import { sendEvents } from "../../../src/gateway/sinks/queue.ts";
 import type { LedgerDeps } from "../../../src/records/ledger/ledger.ts";
-import { storeEvents, storesEvent } from "../../../src/records/ledger/write/store.ts";
-import wranglerToml from "../../../wrangler.toml?raw";
+import { storeEvents } from "../../../src/records/ledger/write/store.ts";
+import recordsToml from "../../../wrangler.records.toml?raw";
 import { END, everyEvent, REFUSED, START, TOOL } from "../../support/in-workerd/events.ts";
 import { allRows, emptyLedger, type Rows } from "../../support/in-workerd/ledger-database.ts";
 import { eventsOf } from "../../support/in-workerd/ledger-events.ts";
-import { failingDatabase, keptBucket, linesOf, places } from "../../support/in-workerd/ledger-places.ts";
+import {
+  failingDatabase,
+  memoryBucket,
+  readLines,
+  ledgerDeps,
+} from "../../support/in-workerd/ledger-deps.ts";
 
 let database: D1Database;
 beforeEach(async () => {
   database = await emptyLedger();
 });
 
-type Given = {
+type TestMessage = {
   readonly events?: readonly InterceptorEvent[];
   readonly body?: unknown;
   readonly attempts?: number;
@@ -32,19 +38,19 @@ type Result = {
   readonly retried: Readonly<Record<string, number | undefined>>;
 };
 
-/** One delivery of these messages, named m0, m1, …, as the queue sees its end. */
-async function deliver(given: readonly Given[], to: LedgerDeps): Promise<Result> {
-  const messages = given.map(({ events = [], body = JSON.stringify(events), attempts = 1 }, at) => ({
+/** Delivers the messages m0, m1, … in one batch, and returns their acknowledgements and retries. */
+async function deliver(testMessages: readonly TestMessage[], deps: LedgerDeps): Promise<Result> {
+  const messages = testMessages.map(({ events = [], body = JSON.stringify(events), attempts = 1 }, at) => ({
     id: `m${at}`,
     timestamp: 0,
     attempts,
     body,
   }));
   const batch = createMessageBatch("ai-events", messages);
-  // The result tells who is to come again, but not when.
+  // The queue result lists the retries without their delays.
   const retries = batch.messages.map((message) => vi.spyOn(message, "retry"));
   const context = createExecutionContext();
-  await consumeBatch(batch, to);
+  await consumeBatch(batch, deps);
   const { ackAll, retryBatch, explicitAcks, retryMessages } = await getQueueResult(batch, context);
   expect([ackAll, retryBatch.retry]).toEqual([false, false]);
   const delays = retries.map((retry) => retry.mock.calls[0]?.[0]?.delaySeconds);
@@ -54,7 +60,7 @@ async function deliver(given: readonly Given[], to: LedgerDeps): Promise<Result>
   };
 }
 
-/** The rows that these events make when they are stored without further ado. The ledger is empty after. */
+/** The rows that these events make when stored directly. Leaves the ledger empty. */
 async function rowsFor(events: readonly InterceptorEvent[]): Promise<Rows> {
   await storeEvents(database, events);
   const rows = await allRows(database);
@@ -62,80 +68,82 @@ async function rowsFor(events: readonly InterceptorEvent[]): Promise<Rows> {
   return rows;
 }
 
-const EVENTS = [0, 1, 2].map((n) => eventsOf({ n, asks: [`c${n}`], brings: `c${n - 1}` }));
-/** Whole in form, and yet no row: its tool has no name. */
+const EVENTS = [0, 1, 2].map((n) => eventsOf({ n, toolCalls: [`c${n}`], resultOf: `c${n - 1}` }));
+/** A valid event that D1 rejects: its tool has no name. */
 const POISON = { ...TOOL, tool: null as unknown as string };
 
 describe("a batch", () => {
-  it("is stored, archived and done with", async () => {
-    const { bucket, objects } = keptBucket();
-    const wanted = await rowsFor(EVENTS.flat());
-    const to = places({ database, archive: bucket });
+  it("is stored, archived and acknowledged", async () => {
+    const { bucket, objects } = memoryBucket();
+    const expected = await rowsFor(EVENTS.flat());
+    const deps = ledgerDeps({ database, archive: bucket });
     const result = await deliver(
       EVENTS.map((events) => ({ events })),
-      to,
+      deps,
     );
     expect(result).toEqual({ acked: ["m0", "m1", "m2"], retried: {} });
-    expect(await allRows(database)).toEqual(wanted);
-    expect(await Promise.all(Array.from(objects.values(), linesOf))).toEqual([
+    expect(await allRows(database)).toEqual(expected);
+    expect(await Promise.all(Array.from(objects.values(), readLines))).toEqual([
       expect.arrayContaining(EVENTS.flat().map((event) => expect.objectContaining(event) as unknown)),
     ]);
-    expect(to.complaints).toEqual([]);
+    expect(deps.errorLines).toEqual([]);
   });
 
-  it("H8 is the same rows when it comes again, and when its messages come with others", async () => {
-    const wanted = await rowsFor(EVENTS.flat());
-    const to = places({ database });
+  it("H8 makes the same rows when it is redelivered, alone or with other messages", async () => {
+    const expected = await rowsFor(EVENTS.flat());
+    const deps = ledgerDeps({ database });
     const [a, b, c] = EVENTS.map((events) => ({ events }));
     if (!a || !b || !c) throw new Error("no events");
-    await deliver([a, b], to);
-    await deliver([a, b], to);
-    await deliver([b, c, a, c], to);
-    expect(await allRows(database)).toEqual(wanted);
+    await deliver([a, b], deps);
+    await deliver([a, b], deps);
+    await deliver([b, c, a, c], deps);
+    expect(await allRows(database)).toEqual(expected);
   });
 
-  it("is only archived where there is no database", async () => {
-    const { bucket, objects } = keptBucket();
-    const result = await deliver([{ events: everyEvent }], places({ archive: bucket }));
+  it("is only archived without a database", async () => {
+    const { bucket, objects } = memoryBucket();
+    const result = await deliver([{ events: everyEvent }], ledgerDeps({ archive: bucket }));
     expect(result.acked).toEqual(["m0"]);
-    expect((await Promise.all(Array.from(objects.values(), linesOf))).flat()).toHaveLength(everyEvent.length);
+    expect((await Promise.all(Array.from(objects.values(), readLines))).flat()).toHaveLength(
+      everyEvent.length,
+    );
   });
 
-  it("of events that have no table is done with", async () => {
-    const result = await deliver([{ events: [REFUSED] }], places({ database }));
+  it("of events without a table is acknowledged", async () => {
+    const result = await deliver([{ events: [REFUSED] }], ledgerDeps({ database }));
     expect(result.acked).toEqual(["m0"]);
   });
 });
 
 describe("a malformed message", () => {
   it.each([
-    ["no JSON", "{"],
-    ["no text", { record_type: "interception_start" }],
-    ["no list", JSON.stringify(START)],
-    ["a list of something else", JSON.stringify([{ secret: "sk-canary" }])],
+    ["not JSON", "{"],
+    ["not a text", { record_type: "interception_start" }],
+    ["not an array", JSON.stringify(START)],
+    ["an array of other objects", JSON.stringify([{ secret: "sk-canary" }])],
     ["an id that is a path", JSON.stringify([{ ...START, interception_id: "../../sk-canary" }])],
-  ])("(%s) is complained of without its content, dropped, and harms no other", async (_, body) => {
-    const wanted = await rowsFor([START, END]);
-    const to = places({ database });
-    const result = await deliver([{ events: [START] }, { body }, { events: [END] }], to);
+  ])("(%s) is logged without its content and dropped; the others are stored", async (_, body) => {
+    const expected = await rowsFor([START, END]);
+    const deps = ledgerDeps({ database });
+    const result = await deliver([{ events: [START] }, { body }, { events: [END] }], deps);
     expect(result).toEqual({ acked: ["m0", "m1", "m2"], retried: {} });
-    expect(await allRows(database)).toEqual(wanted);
-    expect(to.complaints).toEqual(["ledger: 1 malformed in message m1, dropped"]);
+    expect(await allRows(database)).toEqual(expected);
+    expect(deps.errorLines).toEqual(["ledger: 1 malformed in message m1, dropped"]);
   });
 
-  it("loses only what in it is no event", async () => {
-    const to = places({ database });
-    await deliver([{ body: JSON.stringify([START, 7, END]) }], to);
+  it("loses only the entries that are not events", async () => {
+    const deps = ledgerDeps({ database });
+    await deliver([{ body: JSON.stringify([START, 7, END]) }], deps);
     const { interceptions = [] } = await allRows(database);
     expect(interceptions).toMatchObject([{ outcome: "completed", api_key_id: START.api_key_id }]);
-    expect(to.complaints).toHaveLength(1);
+    expect(deps.errorLines).toHaveLength(1);
   });
 });
 
-/** A statement that is its parameter. */
+/** A statement whose binding is the parameter itself. */
 const BINDS = { bind: (json: string): string => json };
 
-/** How many statements, and how many characters of parameters, each of the database's batches has. */
+/** A database that counts the statements and the parameter characters of each batch. */
 function countingDatabase(fails: boolean) {
   const batches: { readonly statements: number; readonly characters: number }[] = [];
   const batch = (bound: readonly string[]): Promise<readonly []> => {
@@ -146,28 +154,28 @@ function countingDatabase(fails: boolean) {
   return { database: { prepare: () => BINDS, batch } as unknown as D1Database, batches };
 }
 
-describe("a batch of a hundred messages, each as large as they come", () => {
+describe("a batch of a hundred messages of the maximum size", () => {
   const input = "x".repeat(16_384);
   const events = Array.from({ length: 100 }, (_, n) =>
-    eventsOf({ n, asks: ["a", "b", "c", "d", "e", "f"] }).map((event) =>
+    eventsOf({ n, toolCalls: ["a", "b", "c", "d", "e", "f"] }).map((event) =>
       event.record_type === "tool_usage" ? { ...event, input } : event,
     ),
   );
-  const bodies = events.map((own) => ({ body: toMessages(own)[0] ?? "", attempts: 3 }));
+  const bodies = events.map((group) => ({ body: toMessages(group)[0] ?? "", attempts: 3 }));
 
-  it("is stored in portions, each far smaller than an isolate's memory", async () => {
+  it("is stored in parts, each far smaller than an isolate's memory", async () => {
     expect(bodies[0]?.body.length).toBeGreaterThan(100_000);
     const counting = countingDatabase(false);
-    const { acked } = await deliver(bodies, places({ database: counting.database }));
+    const { acked } = await deliver(bodies, ledgerDeps({ database: counting.database }));
     expect(acked).toHaveLength(100);
     expect(counting.batches.length).toBeGreaterThan(4);
-    // What a row has beside its event is little.
+    // The computed fields add little to the events.
     for (const { characters } of counting.batches)
       expect(characters).toBeLessThan(MAX_BATCH_CHARACTERS * 1.1);
   });
 
   it("has a row for each event", async () => {
-    await deliver(bodies, places({ database }));
+    await deliver(bodies, ledgerDeps({ database }));
     const { interceptions = [], tool_usages: tools = [] } = await allRows(database);
     expect(interceptions).toHaveLength(100);
     expect(interceptions.every(({ outcome }) => outcome === "completed")).toBe(true);
@@ -176,178 +184,182 @@ describe("a batch of a hundred messages, each as large as they come", () => {
   });
 
   // https://developers.cloudflare.com/d1/platform/limits/
-  it("takes under 1,000 statements also where each is stored by itself", async () => {
+  it("takes fewer than 1,000 statements when each message is stored by itself", async () => {
     const counting = countingDatabase(true);
-    const { acked } = await deliver(bodies, places({ database: counting.database }));
+    const { acked } = await deliver(bodies, ledgerDeps({ database: counting.database }));
     expect(acked).toEqual([]);
-    const statements = counting.batches.reduce((sum, { statements: own }) => sum + own, 0);
+    const statements = counting.batches.reduce((sum, batch) => sum + batch.statements, 0);
     expect(statements).toBeGreaterThan(500);
     expect(statements).toBeLessThan(1000);
   });
 });
 
-describe("H5 where the database fails", () => {
-  it("twice and then does not, the batch is stored with its third delivery", async () => {
-    const wanted = await rowsFor(EVENTS.flat());
-    const to = places({ database: failingDatabase(database, 2) });
-    const given = (attempts: number): Given[] => EVENTS.map((events) => ({ events, attempts }));
-    expect(await deliver(given(1), to)).toEqual({ acked: [], retried: { m0: 5, m1: 5, m2: 5 } });
-    expect(await deliver(given(2), to)).toEqual({ acked: [], retried: { m0: 10, m1: 10, m2: 10 } });
-    expect(await deliver(given(3), to)).toEqual({ acked: ["m0", "m1", "m2"], retried: {} });
-    expect(await allRows(database)).toEqual(wanted);
-    expect(to.complaints).toEqual([
+describe("H5 when the database fails", () => {
+  it("twice, the batch is stored by its third delivery", async () => {
+    const expected = await rowsFor(EVENTS.flat());
+    const deps = ledgerDeps({ database: failingDatabase(database, 2) });
+    const messagesAt = (attempts: number): TestMessage[] => EVENTS.map((events) => ({ events, attempts }));
+    expect(await deliver(messagesAt(1), deps)).toEqual({ acked: [], retried: { m0: 5, m1: 5, m2: 5 } });
+    expect(await deliver(messagesAt(2), deps)).toEqual({ acked: [], retried: { m0: 10, m1: 10, m2: 10 } });
+    expect(await deliver(messagesAt(3), deps)).toEqual({ acked: ["m0", "m1", "m2"], retried: {} });
+    expect(await allRows(database)).toEqual(expected);
+    expect(deps.errorLines).toEqual([
       "ledger: 3 messages not stored: Error: D1_ERROR: overloaded",
       "ledger: 3 messages not stored: Error: D1_ERROR: overloaded",
     ]);
-    expect(to.fallen).toEqual([]);
+    expect(deps.fallbackEvents).toEqual([]);
   });
 
-  it("for long, messages come again ever later, but never later than ten minutes", async () => {
-    const to = places({ database: failingDatabase(database, Infinity) });
+  it("for long, messages are retried with exponential backoff up to ten minutes", async () => {
+    const deps = ledgerDeps({ database: failingDatabase(database, Infinity) });
     const delays = [];
     for (let attempts = 1; attempts < LAST_ATTEMPT; attempts += 1) {
-      const { acked, retried } = await deliver([{ events: [START], attempts }], to);
+      const { acked, retried } = await deliver([{ events: [START], attempts }], deps);
       expect(acked).toEqual([]);
       delays.push(retried["m0"]);
     }
     expect(delays.slice(0, 8)).toEqual([5, 10, 20, 40, 80, 160, 320, 600]);
     expect(new Set(delays.slice(8))).toEqual(new Set([600]));
-    expect(to.fallen).toEqual([]);
+    expect(deps.fallbackEvents).toEqual([]);
   });
 
-  it("until the last attempt, the events go into the log and the archive, and the message is done with", async () => {
-    const { bucket, objects } = keptBucket();
-    const to = places({ database: failingDatabase(database, Infinity), archive: bucket });
+  it("until the last attempt, the events go into the log and the archive, and the message is acknowledged", async () => {
+    const { bucket, objects } = memoryBucket();
+    const deps = ledgerDeps({ database: failingDatabase(database, Infinity), archive: bucket });
     const result = await deliver(
       [
         { events: everyEvent, attempts: LAST_ATTEMPT },
         { events: [END], attempts: 49 },
       ],
-      to,
+      deps,
     );
     expect(result).toEqual({ acked: ["m0"], retried: { m1: 600 } });
-    expect(to.fallen).toEqual(everyEvent);
-    expect((await Promise.all(Array.from(objects.values(), linesOf))).flat()).toHaveLength(everyEvent.length);
-    expect(to.complaints).toContain("ledger: message m0 given up: Error: D1_ERROR: overloaded");
+    expect(deps.fallbackEvents).toEqual(everyEvent);
+    expect((await Promise.all(Array.from(objects.values(), readLines))).flat()).toHaveLength(
+      everyEvent.length,
+    );
+    expect(deps.errorLines).toContain("ledger: message m0 given up: Error: D1_ERROR: overloaded");
   });
 
-  it("nothing is archived before: each delivery would be an object of its own", async () => {
-    const { bucket, objects } = keptBucket();
-    const to = places({ database: failingDatabase(database, 2), archive: bucket });
-    await deliver([{ events: [START], attempts: 5 }], to);
+  it("before the last attempt, nothing is archived: each delivery would be another object", async () => {
+    const { bucket, objects } = memoryBucket();
+    const deps = ledgerDeps({ database: failingDatabase(database, 2), archive: bucket });
+    await deliver([{ events: [START], attempts: 5 }], deps);
     expect(objects.size).toBe(0);
   });
 });
 
-describe("where the archive fails", () => {
-  it("the database has the rows, and the message comes again for the archive", async () => {
+describe("when the archive fails", () => {
+  it("the database has the rows, and the message is retried for the archive", async () => {
     const failing = { times: 2 };
-    const { bucket, objects } = keptBucket(failing);
-    const wanted = await rowsFor([START, END]);
-    const to = places({ database, archive: bucket });
-    expect((await deliver([{ events: [START, END] }], to)).retried).toEqual({ m0: 5 });
-    expect(await allRows(database)).toEqual(wanted);
-    expect((await deliver([{ events: [START, END], attempts: 2 }], to)).retried).toEqual({ m0: 10 });
-    expect((await deliver([{ events: [START, END], attempts: 3 }], to)).acked).toEqual(["m0"]);
+    const { bucket, objects } = memoryBucket(failing);
+    const expected = await rowsFor([START, END]);
+    const deps = ledgerDeps({ database, archive: bucket });
+    expect((await deliver([{ events: [START, END] }], deps)).retried).toEqual({ m0: 5 });
+    expect(await allRows(database)).toEqual(expected);
+    expect((await deliver([{ events: [START, END], attempts: 2 }], deps)).retried).toEqual({ m0: 10 });
+    expect((await deliver([{ events: [START, END], attempts: 3 }], deps)).acked).toEqual(["m0"]);
     expect(objects.size).toBe(1);
-    expect(await allRows(database)).toEqual(wanted);
+    expect(await allRows(database)).toEqual(expected);
   });
 
-  it("to the last, the events go into the log", async () => {
-    const { bucket } = keptBucket({ times: Infinity });
-    const to = places({ database, archive: bucket });
-    const result = await deliver([{ events: [START], attempts: LAST_ATTEMPT }], to);
+  it("until the last attempt, the events go into the log", async () => {
+    const { bucket } = memoryBucket({ times: Infinity });
+    const deps = ledgerDeps({ database, archive: bucket });
+    const result = await deliver([{ events: [START], attempts: LAST_ATTEMPT }], deps);
     expect(result.acked).toEqual(["m0"]);
-    expect(to.fallen).toEqual([START]);
+    expect(deps.fallbackEvents).toEqual([START]);
   });
 });
 
 describe("a poisoned message", () => {
-  it("holds up those delivered with it twice at most, and then only itself", async () => {
-    const wanted = await rowsFor([...(EVENTS[0] ?? []), ...(EVENTS[1] ?? [])]);
-    const to = places({ database });
-    const given = (attempts: number): Given[] => [
+  it("delays the messages of its batch for two attempts, then only itself", async () => {
+    const expected = await rowsFor([...(EVENTS[0] ?? []), ...(EVENTS[1] ?? [])]);
+    const deps = ledgerDeps({ database });
+    const messagesAt = (attempts: number): TestMessage[] => [
       { events: EVENTS[0] ?? [], attempts },
       { events: [POISON], attempts },
       { events: EVENTS[1] ?? [], attempts },
     ];
-    expect((await deliver(given(1), to)).acked).toEqual([]);
-    expect((await deliver(given(2), to)).acked).toEqual([]);
-    const third = await deliver(given(3), to);
+    expect((await deliver(messagesAt(1), deps)).acked).toEqual([]);
+    expect((await deliver(messagesAt(2), deps)).acked).toEqual([]);
+    const third = await deliver(messagesAt(3), deps);
     expect(third.acked).toEqual(["m0", "m2"]);
     expect(third.retried).toEqual({ m1: 20 });
-    expect(await allRows(database)).toEqual(wanted);
+    expect(await allRows(database)).toEqual(expected);
   });
 
-  it("ends in the log", async () => {
-    const to = places({ database });
+  it("goes into the log at its last attempt", async () => {
+    const deps = ledgerDeps({ database });
     const last = await deliver(
       [
         { events: [POISON], attempts: LAST_ATTEMPT },
         { events: [START], attempts: 3 },
       ],
-      to,
+      deps,
     );
     expect(last.acked).toEqual(["m0", "m1"]);
-    expect(to.fallen).toEqual([POISON]);
-    expect(to.complaints.join()).not.toContain(String(POISON.input));
+    expect(deps.fallbackEvents).toEqual([POISON]);
+    expect(deps.errorLines.join()).not.toContain(String(POISON.input));
   });
 });
 
 describe("the last attempt", () => {
-  it("comes before the queue's own, after which a message would be lost", () => {
-    const [, retries] = /^max_retries = (\d+)$/m.exec(wranglerToml) ?? [];
-    // The first delivery is no retry, and what is said in the last one must still count.
+  it("comes before the last delivery of the queue, after which a message would be lost", () => {
+    const [, retries] = /^max_retries = (\d+)$/m.exec(recordsToml) ?? [];
+    // The first delivery is not a retry, and the outcome of the last one must still count.
     expect(FINAL_ATTEMPT).toBeLessThan(Number(retries));
   });
 
-  // The failure: after a day without a database messages come to their end by the hundred, all in one run's log.
-  it("of many messages puts no more into one run's log than it takes; the others come again, and end there too", async () => {
-    const to = places({ database: failingDatabase(database, Infinity) });
+  // The failure: after a day without a database, messages reach their last attempt by the hundred, all in one run's log.
+  it("writes no more into one run's log than it accepts; the other messages are retried and logged later", async () => {
+    const deps = ledgerDeps({ database: failingDatabase(database, Infinity) });
     const all = Array.from({ length: 30 }, (_, n) => eventsOf({ n }));
     let waiting = all;
     let runs = 0;
     for (let attempts = LAST_ATTEMPT; waiting.length > 0; attempts += 1) {
-      const before = to.fallen.length;
+      const before = deps.fallbackEvents.length;
       const { acked, retried } = await deliver(
         waiting.map((events) => ({ events, attempts })),
-        to,
+        deps,
       );
       runs += 1;
       expect(acked.length).toBeGreaterThan(0);
-      expect(JSON.stringify(to.fallen.slice(before)).length).toBeLessThanOrEqual(MAX_LOGGED_CHARACTERS);
+      expect(JSON.stringify(deps.fallbackEvents.slice(before)).length).toBeLessThanOrEqual(
+        MAX_LOGGED_CHARACTERS,
+      );
       expect(Object.values(retried).every((delay) => delay === 600)).toBe(true);
       waiting = waiting.filter((_, at) => `m${at}` in retried);
     }
-    expect(to.fallen).toEqual(all.flat());
+    expect(deps.fallbackEvents).toEqual(all.flat());
     expect(runs).toBeGreaterThan(2);
   });
 
-  it("of a message that is larger than that is its last all the same, and so is the very last of each", async () => {
-    const to = places({ database: failingDatabase(database, Infinity) });
+  it("logs a message larger than that bound, and every message at its final attempt", async () => {
+    const deps = ledgerDeps({ database: failingDatabase(database, Infinity) });
     const large = [{ ...TOOL, input: "x".repeat(MAX_LOGGED_CHARACTERS + 1) }];
-    expect((await deliver([{ events: large, attempts: LAST_ATTEMPT }], to)).acked).toEqual(["m0"]);
+    expect((await deliver([{ events: large, attempts: LAST_ATTEMPT }], deps)).acked).toEqual(["m0"]);
     const last = { events: large, attempts: FINAL_ATTEMPT };
-    expect((await deliver([last, last, last], to)).acked).toEqual(["m0", "m1", "m2"]);
+    expect((await deliver([last, last, last], deps)).acked).toEqual(["m0", "m1", "m2"]);
   });
 });
 
-describe("what the sink's end sends", () => {
-  it("the consumer stores", async () => {
+describe("messages of the records sink", () => {
+  it("are stored by the consumer", async () => {
     const bodies: unknown[] = [];
     const queue = {
       send: (body: unknown) => void bodies.push(body),
       sendBatch: (messages: Iterable<MessageSendRequest>) =>
         void bodies.push(...Array.from(messages, ({ body }) => body)),
     } as unknown as Queue;
-    const events = everyEvent.filter(storesEvent);
-    const wanted = await rowsFor(events);
+    const events = everyEvent.filter(isStored);
+    const expected = await rowsFor(events);
     await sendEvents(queue, events);
     const result = await deliver(
       bodies.map((body) => ({ body })),
-      places({ database }),
+      ledgerDeps({ database }),
     );
     expect(result.acked).toHaveLength(bodies.length);
-    expect(await allRows(database)).toEqual(wanted);
+    expect(await allRows(database)).toEqual(expected);
   });
 });

@@ -1,10 +1,11 @@
 import { beforeEach, describe, expect, it } from "vitest";
-import type { InterceptorEvent } from "../../../src/events/event.ts";
+import { isStored, type InterceptorEvent } from "../../../src/events/event.ts";
 import { MAX_CONTENT } from "../../../src/events/redaction.ts";
 import { eventId } from "../../../src/events/event-id.ts";
-import { storeEvents, storesEvent } from "../../../src/records/ledger/write/store.ts";
+import { storeEvents } from "../../../src/records/ledger/write/store.ts";
 import { toFallbackLine } from "../../../src/events/fallback-log.ts";
-import { logSink, toLine } from "../../../src/gateway/sinks/log.ts";
+import { toEventLine } from "../../../src/events/log-line.ts";
+import { logSink } from "../../../src/gateway/sinks/log.ts";
 import { findEvents } from "../../../tools/replay/logged-events.ts";
 import { toSql } from "../../../tools/replay/sql.ts";
 import {
@@ -18,14 +19,14 @@ import {
   withTexts,
 } from "../../support/in-workerd/events.ts";
 import { allRows, emptyLedger } from "../../support/in-workerd/ledger-database.ts";
-import { eventsOf, idOf, wholeEventsOf } from "../../support/in-workerd/ledger-events.ts";
+import { eventsOf, idOf, allEventsOf } from "../../support/in-workerd/ledger-events.ts";
 
 let database: D1Database;
 beforeEach(async () => {
   database = await emptyLedger();
 });
 
-/** Runs a file of SQL as wrangler does: all its statements as one batch. */
+/** Runs a SQL file as Wrangler does: all its statements in one batch. */
 async function run(sql: string): Promise<readonly string[]> {
   const statements = sql.split(/;\n(?=INSERT|WITH|$)/).filter((statement) => statement !== "");
   await database.batch(statements.map((statement) => database.prepare(statement)));
@@ -34,12 +35,12 @@ async function run(sql: string): Promise<readonly string[]> {
 
 const lines = (events: readonly InterceptorEvent[]): string[] => events.map(toFallbackLine);
 
-/** The same lines as each kind of log has them, among others. */
+/** Log formats, each as a function of the printed lines. */
 const LOGS: readonly (readonly [string, (printed: readonly string[]) => string])[] = [
   ["the Worker's own lines", (printed) => printed.join("\n")],
   ["lines with CRLF", (printed) => printed.join("\r\n")],
   [
-    "lines with the time before them",
+    "lines with a timestamp prefix",
     (printed) => printed.map((line) => `2026-11-23T12:00:00.000Z stdout F ${line}`).join("\n"),
   ],
   [
@@ -69,10 +70,10 @@ const LOGS: readonly (readonly [string, (printed: readonly string[]) => string])
 const byId = (one: InterceptorEvent, other: InterceptorEvent): number =>
   eventId(one) < eventId(other) ? -1 : 1;
 
-describe("the events of fallback lines", () => {
-  it.each(LOGS)("are found in %s, each once and no others", (_, toLog) => {
+describe("finding the events of fallback lines", () => {
+  it.each(LOGS)("finds each once in %s, and no others", (_, toLog) => {
     const printed = [
-      ...everyEvent.map(toLine),
+      ...everyEvent.map((event) => toEventLine(event)),
       ...lines(everyEvent),
       "ready",
       "",
@@ -81,66 +82,69 @@ describe("the events of fallback lines", () => {
     expect(findEvents(toLog(printed))).toEqual({ events: everyEvent, broken: 0 });
   });
 
-  it.each(LOGS)("are found in %s whatever their texts hold", (_, toLog) => {
+  it.each(LOGS)("finds them in %s with hostile texts", (_, toLog) => {
     const events = HOSTILE_TEXTS.map((text, n) => ({ ...withTexts(TOOL, text), interception_id: idOf(n) }));
     expect(findEvents(toLog(lines(events)))).toEqual({ events, broken: 0 });
   });
 
-  it.each(LOGS)("are found in %s, and where asked the log's own lines too", (_, toLog) => {
-    const printed = [...everyEvent.map(toLine), "ready", ...lines(everyEvent.slice(0, 2))];
+  it.each(LOGS)("finds them in %s with the log's own lines, if requested", (_, toLog) => {
+    const printed = [
+      ...everyEvent.map((event) => toEventLine(event)),
+      "ready",
+      ...lines(everyEvent.slice(0, 2)),
+    ];
     const { events, broken } = findEvents(toLog(printed), true);
     expect(broken).toBe(0);
     expect(events.toSorted(byId)).toEqual(everyEvent.toSorted(byId));
   });
 
-  it("are whole where a fallback line tells them, before or behind the cut line of the log's own", () => {
+  it("prefers the complete fallback line to the truncated line of the log sink, in either order", () => {
     const long = { ...PROMPT, prompt: "p".repeat(MAX_CONTENT) };
-    let own = "";
-    void logSink((line) => void (own = line)).write([long]);
+    let ownLine = "";
+    void logSink((line) => void (ownLine = line)).write([long]);
     const fallback = toFallbackLine(long);
-    expect(own.length).toBeLessThan(fallback.length);
-    for (const log of [`${own}\n${fallback}`, `${fallback}\n${own}`]) {
+    expect(ownLine.length).toBeLessThan(fallback.length);
+    for (const log of [`${ownLine}\n${fallback}`, `${fallback}\n${ownLine}`]) {
       expect(findEvents(log, true).events).toEqual([long]);
     }
-    const shown = findEvents(own, true).events;
+    const shown = findEvents(ownLine, true).events;
     expect(shown).toEqual([{ ...long, prompt: expect.any(String) as string, truncated: true }]);
-    expect(findEvents(own).events).toEqual([]);
+    expect(findEvents(ownLine).events).toEqual([]);
   });
 
-  it("are counted as broken where the log's own line was cut off, if those are asked for", () => {
-    const cut = toLine(START).slice(0, -10);
+  it("counts a truncated line of the log sink as broken, if those lines are requested", () => {
+    const cut = toEventLine(START).slice(0, -10);
     expect(findEvents(cut, true)).toEqual({ events: [], broken: 1 });
     expect(findEvents(cut)).toEqual({ events: [], broken: 0 });
   });
 
-  it("are those of every log that is given, cut off or not", () => {
+  it("finds those of several logs, truncated or not", () => {
     const [, , , tail, logpush] = LOGS.map(([, toLog]) => toLog(lines([START])));
     const cut = (tail ?? "").split("\n").slice(0, 5).join("\n");
     const log = [tail, cut, ...lines([END]), cut, logpush, tail].join("\n");
     expect(findEvents(log)).toEqual({ events: [START, END], broken: 0 });
   });
 
-  it.each(LOGS)("are counted as broken in %s where the log cut a line off", (_, toLog) => {
-    const [whole = "", other = ""] = lines([START, END]);
-    const log = toLog([whole.slice(0, 300), other]);
+  it.each(LOGS)("counts a line that the log truncated as broken in %s", (_, toLog) => {
+    const [line = "", other = ""] = lines([START, END]);
+    const log = toLog([line.slice(0, 300), other]);
     expect(findEvents(log)).toEqual({ events: [END], broken: 1 });
   });
 
-  it("are none where the line holds no event", () => {
+  it("counts a line without an event as broken", () => {
     const [line = ""] = lines([START]);
     expect(findEvents(line.replace(START.interception_id, "x"))).toEqual({ events: [], broken: 1 });
   });
 });
 
-// The attack: whoever may write a prompt, or only a header, writes the text of a fallback line into it, with an
-// interception that never was or in another user's name. It stands in the log then, quoted, and the next replay of that
-// log would make a record of it.
+// The attack: a client writes the text of a fallback line into a prompt or a header, with an interception that never was or
+// with another user's id. The log then contains it, quoted, and the next replay of that log would store it as a record.
 describe("the text of a fallback line that a client wrote", () => {
-  const [forged = ""] = lines([{ ...END, initiator_id: "somebody-else" }]);
+  const [forged = ""] = lines([{ ...END, initiator_id: "another-user" }]);
   const inContent = [
-    toLine({ ...PROMPT, prompt: forged }),
-    toLine({ ...PROMPT, prompt: `\n${forged}\n` }),
-    toLine({ ...START, user_agent: forged }),
+    toEventLine({ ...PROMPT, prompt: forged }),
+    toEventLine({ ...PROMPT, prompt: `\n${forged}\n` }),
+    toEventLine({ ...START, user_agent: forged }),
     ...lines([{ ...PROMPT, prompt: forged }]),
   ];
 
@@ -157,7 +161,7 @@ describe("the text of a fallback line that a client wrote", () => {
       "Logpush's own fields",
       { Logs: [], Event: { RequestURL: forged }, Exceptions: [{ Message: [forged] }] },
     ],
-    ["what was printed beside it", { logs: [{ message: [`path: ${forged}`, { a: forged }] }] }],
+    ["other values of the same log call", { logs: [{ message: [`path: ${forged}`, { a: forged }] }] }],
   ])("is no record in %s, over one line or several", (_, record) => {
     for (const indent of [0, 4]) {
       expect(findEvents(JSON.stringify(record, null, indent)).events).toEqual([]);
@@ -170,29 +174,29 @@ describe("the text of a fallback line that a client wrote", () => {
 });
 
 describe("the SQL of a replay", () => {
-  it("makes the rows that the events make by themselves", async () => {
-    const events = [1, 2, 3].flatMap((n) => wholeEventsOf({ n, asks: [`c${n}`], brings: `c${n - 1}` }));
+  it("makes the same rows as storing the events", async () => {
+    const events = [1, 2, 3].flatMap((n) => allEventsOf({ n, toolCalls: [`c${n}`], resultOf: `c${n - 1}` }));
     await storeEvents(database, events);
-    const wanted = await allRows(database);
+    const expected = await allRows(database);
     await emptyLedger();
     await run(toSql(findEvents(lines(events).join("\n")).events));
-    expect(await allRows(database)).toEqual(wanted);
+    expect(await allRows(database)).toEqual(expected);
   });
 
-  it("changes nothing where the ledger has the events already, and completes what it has not", async () => {
-    const events = wholeEventsOf({ n: 1, asks: ["a"] });
+  it("changes no rows of events that the ledger has, and adds the others", async () => {
+    const events = allEventsOf({ n: 1, toolCalls: ["a"] });
     await storeEvents(database, events);
-    const wanted = await allRows(database);
+    const expected = await allRows(database);
     await run(toSql(events));
-    expect(await allRows(database)).toEqual(wanted);
+    expect(await allRows(database)).toEqual(expected);
     await emptyLedger();
     await storeEvents(database, events.slice(0, 1));
     await run(toSql(events.slice(1)));
-    expect(await allRows(database)).toEqual(wanted);
+    expect(await allRows(database)).toEqual(expected);
   });
 
-  // The attack: content that ends the text it stands in and goes on as SQL.
-  it("holds hostile texts as texts", async () => {
+  // The attack: content that closes its SQL string and continues as SQL.
+  it("stores hostile texts as texts", async () => {
     const texts = [
       ...HOSTILE_TEXTS.filter(({ length }) => length < 1000),
       "'); DROP TABLE interceptions; --",
@@ -208,7 +212,7 @@ describe("the SQL of a replay", () => {
     expect(rows["tool_usages"]).toHaveLength(texts.length);
     await emptyLedger();
     const sql = toSql(events);
-    // Wrangler looks for these words, wherever they stand, and refuses the file or takes them out.
+    // Wrangler searches for these words anywhere in the file, and rejects the file or removes them.
     expect(sql).not.toContain("BEGIN TRANSACTION");
     await run(sql);
     expect(await allRows(database)).toEqual(rows);
@@ -219,7 +223,7 @@ describe("the SQL of a replay", () => {
     ["three bytes a character", "東"],
     ["escapes", "\u0001"],
     ["escapes and quotes", "'\u0001"],
-  ])("has no statement over 100,000 bytes, with content of nothing but %s", async (_, unit) => {
+  ])("has no statement over 100,000 bytes when all content is %s", async (_, unit) => {
     const worst = unit.repeat(MAX_CONTENT / unit.length);
     const events = [0, 1, 2].flatMap((n) => [
       ...eventsOf({ n }),
@@ -232,9 +236,9 @@ describe("the SQL of a replay", () => {
     expect((await allRows(database))["tool_usages"]).toHaveLength(3);
   });
 
-  it("of nothing, or of events without a table, is nothing", () => {
+  it("is empty without events, and for events without a table", () => {
     expect(toSql([])).toBe("");
-    expect(toSql(everyEvent.filter((event) => !storesEvent(event)))).toBe("");
+    expect(toSql(everyEvent.filter((event) => !isStored(event)))).toBe("");
     expect(toSql([TOKENS])).toMatch(/^INSERT INTO token_usages .*;\n$/);
   });
 });

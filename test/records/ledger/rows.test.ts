@@ -1,23 +1,23 @@
 /**
- * From a request and the provider's bytes to the rows in the database, through all of the app and the ledger: every table
- * compared whole, with rows that are written down by hand.
+ * From a request and the provider's bytes to the rows in D1, through the complete app and ledger. All rows of every table
+ * are compared with expected rows that are written by hand.
  */
 import { describe, expect, it } from "vitest";
 import { rechunk } from "../../support/rechunk.ts";
 import { checkPairs, T0 } from "../../support/in-workerd/gateway-harness.ts";
 import { AGENTS, CENTRAL_CHAT, post, sse } from "../../support/in-workerd/calls.ts";
 import { fixtures, type Fixture } from "../../support/in-workerd/fixtures.ts";
-import { ask, CHAT, CHAT_ASK } from "../../support/in-workerd/row-answers.ts";
-import { apiOf, BROUGHT, PROMPT } from "../../support/in-workerd/row-apis.ts";
-import { RECORDED, whole } from "../../support/in-workerd/row-case.ts";
+import { jsonPost, CHAT, CHAT_REQUEST } from "../../support/in-workerd/row-responses.ts";
+import { apiOf, RESULT_CALL_ID, PROMPT } from "../../support/in-workerd/row-apis.ts";
+import { RECORDED, jsonResponse } from "../../support/in-workerd/row-case.ts";
 import {
-  EVERYTHING,
+  RECORD_ALL,
   openGatewayWithLedger,
   type GatewayWithLedger,
-} from "../../support/in-workerd/ledgered-app.ts";
-import { LEAVINGS, LEFT } from "../../support/in-workerd/row-leaving.ts";
+} from "../../support/in-workerd/ledger-gateway.ts";
+import { DISCONNECTS, CANCELLED } from "../../support/in-workerd/row-disconnects.ts";
 import { LOOPS, type CallId } from "../../support/in-workerd/row-loops.ts";
-import { rowsOf, type Story } from "../../support/in-workerd/row-report.ts";
+import { expectedRows, type RecordedExchange } from "../../support/in-workerd/row-report.ts";
 import { REQUEST_CASES } from "../../support/in-workerd/row-requests.ts";
 import { TOOL_CASES } from "../../support/in-workerd/row-tools.ts";
 import {
@@ -33,7 +33,7 @@ import { upstreamBody, wholeBody } from "../../support/in-workerd/upstream-body.
 import { OWNER } from "../../support/in-workerd/values.ts";
 import { until } from "../../support/in-workerd/waiting.ts";
 
-/** Errors that a provider sends as its whole answer have a status that says so. */
+/** The status of responses that are an error; all others have 200. */
 const STATUS: Readonly<Record<string, number>> = {
   "chat/json-error": 429,
   "chat/json-error-text": 404,
@@ -41,50 +41,50 @@ const STATUS: Readonly<Record<string, number>> = {
   "responses/json-error": 400,
 };
 
-type Way = {
+type Variant = {
   readonly name: string;
   readonly recording: object;
   readonly content: boolean;
-  /** The request brings a tool's result, else what the user says. */
-  readonly brings: boolean;
-  /** The answer comes in many pieces and without a length, else at once. */
+  /** Whether the request carries a tool's result instead of a prompt. */
+  readonly hasToolResult: boolean;
+  /** Whether the response arrives in many pieces without a content length, or in one piece. */
   readonly inPieces: boolean;
   readonly body: (body: object, fixture: Fixture) => object;
 };
 
-const asIs = (body: object): object => body;
-/** Its usage event is then the client's own, and nothing is taken out of the stream. */
-const askingForUsage = (body: object, { name, kind }: Fixture): object =>
+const unchanged = (body: object): object => body;
+/** The client requests the usage event itself, so the gateway removes nothing from the stream. */
+const withUsageRequested = (body: object, { name, kind }: Fixture): object =>
   name.startsWith("chat/") && kind === "events" ? { ...body, stream_options: { include_usage: true } } : body;
 
-const WAYS: readonly Way[] = [
+const VARIANTS: readonly Variant[] = [
   {
     name: "everything recorded",
-    recording: EVERYTHING,
+    recording: RECORD_ALL,
     content: true,
-    brings: false,
+    hasToolResult: false,
     inPieces: false,
-    body: asIs,
+    body: unchanged,
   },
   {
-    name: "nothing of what was said",
+    name: "no content recorded",
     recording: {},
     content: false,
-    brings: false,
+    hasToolResult: false,
     inPieces: false,
-    body: asIs,
+    body: unchanged,
   },
   {
-    name: "in pieces, after a tool's result",
-    recording: EVERYTHING,
+    name: "in pieces, with a tool result",
+    recording: RECORD_ALL,
     content: true,
-    brings: true,
+    hasToolResult: true,
     inPieces: true,
-    body: askingForUsage,
+    body: withUsageRequested,
   },
 ];
 
-function answer({ kind, bytes, name }: Fixture, inPieces: boolean): Response {
+function responseTo({ kind, bytes, name }: Fixture, inPieces: boolean): Response {
   const pieces = inPieces ? rechunk(bytes, bytes.length, 200) : [bytes];
   const status = STATUS[name] ?? 200;
   if (kind === "events") return sse(wholeBody(...pieces), { status });
@@ -95,69 +95,72 @@ function answer({ kind, bytes, name }: Fixture, inPieces: boolean): Response {
   });
 }
 
-describe.each(WAYS)("the rows of every recorded exchange: $name", (way) => {
-  it.each(fixtures.map((one) => [one.name, one] as const))("%s", async (name, fixture) => {
-    const { brings, content } = way;
-    const api = apiOf(name);
-    const house: GatewayWithLedger = await openGatewayWithLedger({
-      vars: { RECORDING: way.recording },
-      provider: () => {
-        house.clock.at += 40;
-        return answer(fixture, way.inPieces);
-      },
+describe.each(VARIANTS)(
+  "the rows of every recorded exchange: $name",
+  ({ recording, content, hasToolResult, inPieces, body: bodyOf }) => {
+    it.each(fixtures.map((one) => [one.name, one] as const))("%s", async (name, fixture) => {
+      const api = apiOf(name);
+      const gateway: GatewayWithLedger = await openGatewayWithLedger({
+        vars: { RECORDING: recording },
+        provider: () => {
+          gateway.clock.at += 40;
+          return responseTo(fixture, inPieces);
+        },
+      });
+      const streaming = fixture.kind === "events";
+      const body = bodyOf((hasToolResult ? api.result : api.prompt)(streaming), fixture);
+      await gateway.exchange(api.path, post(JSON.stringify(body), api.headers));
+      const exchange: RecordedExchange = {
+        report: fixture.report,
+        status: STATUS[name] ?? 200,
+        bytes: fixture.bytes.length,
+        requestColumns: api.columns,
+        streaming,
+        prompt: hasToolResult && !api.promptWithResult ? null : PROMPT,
+        resultOf: hasToolResult ? RESULT_CALL_ID : null,
+      };
+      expect(await gateway.rows()).toEqual(expectedRows(exchange, content));
     });
-    const streaming = fixture.kind === "events";
-    const body = way.body((brings ? api.result : api.prompt)(streaming), fixture);
-    await house.exchange(api.path, post(JSON.stringify(body), api.headers));
-    const story: Story = {
-      report: fixture.report,
-      status: STATUS[name] ?? 200,
-      bytes: fixture.bytes.length,
-      asked: api.asked,
-      streaming,
-      prompt: brings && !api.saysBesideResult ? null : PROMPT,
-      brings: brings ? BROUGHT : null,
-    };
-    expect(await house.rows()).toEqual(rowsOf(story, content));
-  });
-});
+  },
+);
 
-describe("the rows of exchanges written out by hand", () => {
+describe("the ledger, for exchanges written by hand,", () => {
   const cases = [...TOOL_CASES, ...REQUEST_CASES];
   it.each(cases.map((one) => [one.name, one] as const))("%s", async (_, { vars, exchanges, rows }) => {
-    let answering: (() => Response) | null = null;
-    const house: GatewayWithLedger = await openGatewayWithLedger({
+    let nextResponse: (() => Response) | null = null;
+    const gateway: GatewayWithLedger = await openGatewayWithLedger({
       vars,
       provider: () => {
-        if (!answering) throw new Error("the provider was asked");
-        house.clock.at += 40;
-        return answering();
+        if (!nextResponse) throw new Error("the gateway called the provider");
+        gateway.clock.at += 40;
+        return nextResponse();
       },
     });
-    for (const { at = 0, path, init, answer: one } of exchanges) {
-      house.clock.at = T0 + at;
-      answering = one;
-      await house.exchange(path, init);
+    for (const { at = 0, path, init, response } of exchanges) {
+      gateway.clock.at = T0 + at;
+      nextResponse = response;
+      await gateway.exchange(path, init);
     }
-    expect(house.sent).toHaveLength(exchanges.filter((one) => one.answer).length);
-    expect(await house.rows()).toEqual(rows);
+    expect(gateway.sent).toHaveLength(exchanges.filter(({ response }) => response).length);
+    expect(await gateway.rows()).toEqual(rows);
   });
 });
 
-describe("an agent that goes on for three requests", () => {
+describe("an agent's loop of three requests", () => {
   it.each(LOOPS.map((one) => [one.api, one] as const))(
-    "in %s is one thread and one session, each request below the one before",
-    async (_, { path, request, answer: answerOf }) => {
-      const asked: CallId[] = ["call_1", "call_2", "call_3"];
-      const house: GatewayWithLedger = await openGatewayWithLedger({
+    "is one thread and one session in %s, each request the child of the one before",
+    async (_, { path, request, response: loopResponse }) => {
+      const callIds: CallId[] = ["call_1", "call_2", "call_3"];
+      const gateway: GatewayWithLedger = await openGatewayWithLedger({
         vars: RECORDED,
-        provider: () => whole(JSON.stringify(answerOf(asked[house.sent.length - 1] ?? "call_1")))(),
+        provider: () =>
+          jsonResponse(JSON.stringify(loopResponse(callIds[gateway.sent.length - 1] ?? "call_1")))(),
       });
-      for (const brings of [null, "call_1", "call_2"] as const) {
-        await house.exchange(path, ask(request(brings)));
-        house.clock.at += 1000;
+      for (const resultOf of [null, "call_1", "call_2"] as const) {
+        await gateway.exchange(path, jsonPost(request(resultOf)));
+        gateway.clock.at += 1000;
       }
-      const { interceptions = [], tool_usages = [], user_prompts = [] } = await house.rows();
+      const { interceptions = [], tool_usages = [], user_prompts = [] } = await gateway.rows();
       expect(
         interceptions.map((row) => [
           row["id"],
@@ -181,109 +184,116 @@ describe("an agent that goes on for three requests", () => {
   );
 });
 
-describe("the rows of a client that leaves", () => {
-  const unheard = { usage: "unknown", provider_response_id: null, response_model: null } as const;
+describe("the rows of a client that disconnects", () => {
+  const noResponse = { usage: "unknown", provider_response_id: null, response_model: null } as const;
   const prompts = { user_prompts: [promptRow()] };
 
   it.each([
     ["of known length", { "content-length": "1000" }],
     ["of unknown length", {}],
   ])(
-    "F10 before its upload, %s, has ended: none but its owner's, as nothing was asked of anybody",
+    "F10 during an upload %s: only the override, because the gateway called no provider",
     async (_, length) => {
-      const house = await openGatewayWithLedger({ vars: RECORDED });
+      const gateway = await openGatewayWithLedger({ vars: RECORDED });
       const upload = upstreamBody();
       upload.send('{"model":"gpt-4o","messages":[{"role":"user","content":"Whe');
       const headers = { ...AGENTS, ...length, "x-coder-owner-id": OWNER };
-      const visiting = house.exchange(CENTRAL_CHAT, post(upload.stream, headers));
-      await until(upload.isTaken, "the bytes being taken");
+      const pending = gateway.exchange(CENTRAL_CHAT, post(upload.stream, headers));
+      await until(upload.isConsumed, "the gateway to read the bytes");
       upload.fail();
-      expect((await visiting).response.status).toBe(400);
-      expect(house.sent).toEqual([]);
+      expect((await pending).response.status).toBe(400);
+      expect(gateway.sent).toEqual([]);
       const owner = { initiator_id: OWNER, attribution: "asserted", owner_id: OWNER };
-      expect(await house.rows()).toEqual(tables({ initiator_overrides: [overrideRow(owner)] }));
+      expect(await gateway.rows()).toEqual(tables({ initiator_overrides: [overrideRow(owner)] }));
     },
   );
 
-  it("G22 before the provider is asked: cancelled, and nothing is fetched", async () => {
-    const house = await openGatewayWithLedger({ vars: RECORDED });
-    await house.exchange(CHAT, { ...ask(CHAT_ASK), signal: AbortSignal.abort() });
-    expect(house.sent).toEqual([]);
-    const at = { ended_at: "2026-11-23T12:00:00.000Z", duration_ms: 0 };
-    const gone = { ...LEFT, ...unheard, ...at, status: null, response_bytes: 0, first_byte_ms: null };
-    expect(await house.rows()).toEqual(tables({ interceptions: [interceptionRow(gone)], ...prompts }));
+  it("G22 before the request to the provider: cancelled, without a fetch", async () => {
+    const gateway = await openGatewayWithLedger({ vars: RECORDED });
+    await gateway.exchange(CHAT, { ...jsonPost(CHAT_REQUEST), signal: AbortSignal.abort() });
+    expect(gateway.sent).toEqual([]);
+    const end = { ended_at: "2026-11-23T12:00:00.000Z", duration_ms: 0 };
+    const cancelled = {
+      ...CANCELLED,
+      ...noResponse,
+      ...end,
+      status: null,
+      response_bytes: 0,
+      first_byte_ms: null,
+    };
+    expect(await gateway.rows()).toEqual(tables({ interceptions: [interceptionRow(cancelled)], ...prompts }));
   });
 
-  it("G22 before the headers: cancelled, without a status or a figure", async () => {
+  it("G22 before the response headers: cancelled, without status and usage", async () => {
     const client = new AbortController();
-    const house: GatewayWithLedger = await openGatewayWithLedger({
+    const gateway: GatewayWithLedger = await openGatewayWithLedger({
       vars: RECORDED,
       provider: ({ signal }) =>
         new Promise((_, reject) => {
           signal.addEventListener("abort", () => reject(new Error("aborted")));
-          house.clock.at += 700;
+          gateway.clock.at += 700;
           client.abort();
         }),
     });
-    await house.exchange(CHAT, { ...ask(CHAT_ASK), signal: client.signal });
-    expect(house.sent).toHaveLength(1);
-    const gone = { ...LEFT, ...unheard, status: null, response_bytes: 0, first_byte_ms: null };
-    expect(await house.rows()).toEqual(tables({ interceptions: [interceptionRow(gone)], ...prompts }));
+    await gateway.exchange(CHAT, { ...jsonPost(CHAT_REQUEST), signal: client.signal });
+    expect(gateway.sent).toHaveLength(1);
+    const cancelled = { ...CANCELLED, ...noResponse, status: null, response_bytes: 0, first_byte_ms: null };
+    expect(await gateway.rows()).toEqual(tables({ interceptions: [interceptionRow(cancelled)], ...prompts }));
   });
 
-  it.each(LEAVINGS.map((one) => [one.name, one] as const))(
+  it.each(DISCONNECTS.map((one) => [one.name, one] as const))(
     "G23 in mid-stream, %s",
-    async (_, { path, body, came, rows }) => {
+    async (_, { path, body, received, rows }) => {
       const client = new AbortController();
       const upstream = upstreamBody();
-      const house: GatewayWithLedger = await openGatewayWithLedger({
+      const gateway: GatewayWithLedger = await openGatewayWithLedger({
         vars: RECORDED,
         provider: ({ signal }) => {
-          house.clock.at += 40;
-          upstream.send(came);
-          return sse(upstream.failWith(signal).stream);
+          gateway.clock.at += 40;
+          upstream.send(received);
+          return sse(upstream.failOnAbort(signal).stream);
         },
       });
-      const { response, settled } = await house.call(path, { ...ask(body), signal: client.signal });
-      const got = (response.body as ReadableStream<Uint8Array>).getReader();
-      await got.read();
-      house.clock.at += 660;
+      const { response, settled } = await gateway.call(path, { ...jsonPost(body), signal: client.signal });
+      const reader = (response.body as ReadableStream<Uint8Array>).getReader();
+      await reader.read();
+      gateway.clock.at += 660;
       client.abort();
-      expect(house.sent[0]?.signal.aborted).toBe(true);
+      expect(gateway.sent[0]?.signal.aborted).toBe(true);
       await settled();
-      checkPairs(house.events);
-      expect(await house.rows()).toEqual(rows);
+      checkPairs(gateway.events);
+      expect(await gateway.rows()).toEqual(rows);
     },
   );
 
   it.each([
-    ["of known length, read before it is handed on", 1000],
-    ["of known length, handed on as it comes", 300_000],
+    ["of known length, buffered", 1000],
+    ["of known length, streamed", 300_000],
     ["of unknown length", null],
-  ])("G23 in a JSON answer %s: cancelled, and no figure is made up", async (_, length) => {
+  ])("G23 during a JSON response %s: cancelled, with unknown usage", async (_, length) => {
     const client = new AbortController();
     const upstream = upstreamBody();
-    const came = '{"id":"x","model":"m","usage":{"prompt_tokens":7},"choi';
-    const house: GatewayWithLedger = await openGatewayWithLedger({
+    const received = '{"id":"x","model":"m","usage":{"prompt_tokens":7},"choi';
+    const gateway: GatewayWithLedger = await openGatewayWithLedger({
       vars: RECORDED,
       provider: ({ signal }) => {
-        house.clock.at += 40;
-        upstream.send(came);
+        gateway.clock.at += 40;
+        upstream.send(received);
         const headers = length === null ? {} : { "content-length": String(length) };
-        return new Response(upstream.failWith(signal).stream, {
+        return new Response(upstream.failOnAbort(signal).stream, {
           headers: { "content-type": "application/json", ...headers },
         });
       },
     });
-    const visiting = house.exchange(CHAT, {
-      ...ask({ ...CHAT_ASK, stream: false }),
+    const pending = gateway.exchange(CHAT, {
+      ...jsonPost({ ...CHAT_REQUEST, stream: false }),
       signal: client.signal,
     });
-    await until(() => house.sent.length > 0 && upstream.isTaken(), "the bytes being taken");
-    house.clock.at += 660;
+    await until(() => gateway.sent.length > 0 && upstream.isConsumed(), "the gateway to read the bytes");
+    gateway.clock.at += 660;
     client.abort();
-    expect((await visiting).broken).toBe(true);
-    const gone = { ...LEFT, ...unheard, streaming: 0, response_bytes: came.length };
-    expect(await house.rows()).toEqual(tables({ interceptions: [interceptionRow(gone)], ...prompts }));
+    expect((await pending).broken).toBe(true);
+    const cancelled = { ...CANCELLED, ...noResponse, streaming: 0, response_bytes: received.length };
+    expect(await gateway.rows()).toEqual(tables({ interceptions: [interceptionRow(cancelled)], ...prompts }));
   });
 });

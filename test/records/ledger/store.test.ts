@@ -1,9 +1,9 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { forSeedsAsync, seededRandom } from "../../support/rechunk.ts";
-import type { InterceptorEvent } from "../../../src/events/event.ts";
+import { isStored, type InterceptorEvent } from "../../../src/events/event.ts";
 import { eventId } from "../../../src/events/event-id.ts";
 import { statementsFor } from "../../../src/records/ledger/write/statements.ts";
-import { storeEvents, storesEvent } from "../../../src/records/ledger/write/store.ts";
+import { storeEvents } from "../../../src/records/ledger/write/store.ts";
 import {
   END,
   everyEvent,
@@ -16,9 +16,9 @@ import {
   withTexts,
 } from "../../support/in-workerd/events.ts";
 import { allRows, emptyLedger, rowsOf, type Row } from "../../support/in-workerd/ledger-database.ts";
-import { deliveries, wholeEventsOf } from "../../support/in-workerd/ledger-events.ts";
+import { deliveries, allEventsOf } from "../../support/in-workerd/ledger-events.ts";
 
-/** Hundreds of orders each: a bound for a hang, not for speed. */
+/** For hundreds of orders per test: turns a hang into a failure; not a measure of speed. */
 const GENEROUS_MS = 60_000;
 
 let database: D1Database;
@@ -28,7 +28,7 @@ beforeEach(async () => {
 
 const ID = START.interception_id;
 
-/** What an event's row holds of it: booleans are numbers, objects texts. */
+/** The event's fields as SQLite stores them: booleans as numbers, objects as texts. */
 function asStored(event: InterceptorEvent): Record<string, unknown> {
   const { record_type: _, ...fields } = event;
   const entries = Object.entries(fields).map(([name, value]: [string, unknown]) => {
@@ -41,13 +41,13 @@ function asStored(event: InterceptorEvent): Record<string, unknown> {
 const withoutNulls = (row: Row | undefined): Row =>
   Object.fromEntries(Object.entries(row ?? {}).filter(([, value]) => value !== null));
 
-describe("a stored event", () => {
-  it("is one row that holds every field of it, under the ledger's names", async () => {
+describe("storing events", () => {
+  it("makes one row with every field, under the ledger's column names", async () => {
     await storeEvents(database, everyEvent);
     const rows = await allRows(database);
-    const { msg_id: answered, tool_call_id, ...tool } = asStored(TOOL);
+    const { msg_id: responseId, tool_call_id, ...tool } = asStored(TOOL);
     expect(rows["tool_usages"]).toEqual([
-      { ...tool, id: eventId(TOOL), provider_response_id: answered, provider_tool_call_id: tool_call_id },
+      { ...tool, id: eventId(TOOL), provider_response_id: responseId, provider_tool_call_id: tool_call_id },
     ]);
     const { msg_id, ...thought } = asStored(THOUGHT);
     expect(rows["model_thoughts"]).toEqual([
@@ -61,7 +61,7 @@ describe("a stored event", () => {
     expect(rows["user_prompts"]).toHaveLength(1);
   });
 
-  it("is one row of an interception with both its start and its end", async () => {
+  it("fills one interception row from its start and its end", async () => {
     await storeEvents(database, [START, END]);
     const { thread_parent_id: _, thread_root_id: _root, interception_id: _id, ...start } = asStored(START);
     const {
@@ -86,29 +86,29 @@ describe("a stored event", () => {
     ]);
   });
 
-  it("is not there for refusals and passthroughs, which have no table", async () => {
-    const without = everyEvent.filter((event) => !storesEvent(event));
+  it("leaves no row for refusals and passthroughs, which have no table", async () => {
+    const without = everyEvent.filter((event) => !isStored(event));
     expect(without.map((event) => event.record_type)).toEqual(["refusal", "passthrough"]);
     await storeEvents(database, without);
     expect(Object.values(await allRows(database)).flat()).toEqual([]);
   });
 
-  it("of an interception without a start says what the end knows", async () => {
+  it("fills the row of an interception without a start from its end", async () => {
     await storeEvents(database, [END]);
     const [row] = await rowsOf(database, "interceptions");
     expect(row).toMatchObject({ id: ID, initiator_id: END.initiator_id, outcome: "completed" });
     expect(row).toMatchObject({ api_key_id: null, metadata: null, prompt_count: null });
   });
 
-  it("of an interception without an end is open", async () => {
+  it("leaves an interception without an end open", async () => {
     await storeEvents(database, [START]);
     const [row] = await rowsOf(database, "interceptions");
     expect(row).toMatchObject({ id: ID, outcome: null, ended_at: null, usage: null, prompt_count: 1 });
   });
 });
 
-describe("the first end counts", () => {
-  it("and a second changes nothing, nor does a start that comes again", async () => {
+describe("the first end of an interception", () => {
+  it("stays when a second end or another start arrives", async () => {
     await storeEvents(database, [START, END]);
     const before = await allRows(database);
     await storeEvents(database, [{ ...END, outcome: "cancelled", duration_ms: 1 }]);
@@ -116,7 +116,7 @@ describe("the first end counts", () => {
     expect(await allRows(database)).toEqual(before);
   });
 
-  it("but takes the place of the cron's", async () => {
+  it("replaces the outcome that the cron set", async () => {
     await storeEvents(database, [START]);
     await database.prepare("UPDATE interceptions SET outcome = 'orphaned', usage = 'unknown'").run();
     await storeEvents(database, [END]);
@@ -125,42 +125,42 @@ describe("the first end counts", () => {
   });
 });
 
-describe("H8 the rows", { timeout: GENEROUS_MS }, () => {
-  it("are the same in whatever order, how often and with what others their events come", async () => {
+describe("H8 the rows of events", { timeout: GENEROUS_MS }, () => {
+  it("are the same for any order, repetition and grouping of their events", async () => {
     const events = [1, 2, 3].flatMap((n) =>
-      wholeEventsOf({ n, asks: ["call_a", null], brings: n === 1 ? null : "call_a" }),
+      allEventsOf({ n, toolCalls: ["call_a", null], resultOf: n === 1 ? null : "call_a" }),
     );
     await storeEvents(database, events);
-    const wanted = await allRows(database);
-    expect(wanted["interceptions"]).toHaveLength(3);
-    expect(wanted["tool_usages"]).toHaveLength(6);
+    const expected = await allRows(database);
+    expect(expected["interceptions"]).toHaveLength(3);
+    expect(expected["tool_usages"]).toHaveLength(6);
     await forSeedsAsync(60, async (seed) => {
       await emptyLedger();
       for (const call of deliveries(events, seededRandom(seed))) await storeEvents(database, call);
-      expect(await allRows(database)).toEqual(wanted);
+      expect(await allRows(database)).toEqual(expected);
     });
   });
 
-  it("are the same however many statements the events are cut into", async () => {
-    const events = [1, 2, 3, 4].flatMap((n) => wholeEventsOf({ n, asks: ["call_a"], brings: "call_a" }));
+  it("are the same for any number of statements", async () => {
+    const events = [1, 2, 3, 4].flatMap((n) => allEventsOf({ n, toolCalls: ["call_a"], resultOf: "call_a" }));
     await storeEvents(database, events);
-    const wanted = await allRows(database);
-    for (const most of [1, 500, 2000]) {
+    const expected = await allRows(database);
+    for (const maxCharacters of [1, 500, 2000]) {
       await emptyLedger();
-      const statements = statementsFor(events, most);
+      const statements = statementsFor(events, maxCharacters);
       expect(statements.length).toBeGreaterThan(statementsFor(events).length);
       await database.batch(statements.map(({ sql, json }) => database.prepare(sql).bind(json)));
-      expect(await allRows(database)).toEqual(wanted);
+      expect(await allRows(database)).toEqual(expected);
     }
   });
 
-  it("of hostile texts are those texts", async () => {
+  it("contain hostile texts unchanged, except lone surrogates and NUL", async () => {
     for (const [n, text] of HOSTILE_TEXTS.entries()) {
       await emptyLedger();
       const hostile = { ...withTexts(TOOL, text), interception_id: ID };
       await storeEvents(database, [hostile]);
       const [row] = await rowsOf(database, "tool_usages");
-      // What is no character cannot be stored as text, and nothing hides behind a NUL; everything else is as it was.
+      // SQLite cannot store a lone surrogate as UTF-8 text, and a NUL would hide the rest of the text.
       const stored = text.toWellFormed().replaceAll("\0", "\ufffd");
       expect(row, `text ${n}`).toMatchObject({ tool: stored, input: stored, provider_tool_call_id: stored });
       expect(Object.values(JSON.parse(String(row?.["metadata"])) as object)).toEqual([stored]);
@@ -168,10 +168,10 @@ describe("H8 the rows", { timeout: GENEROUS_MS }, () => {
   });
 });
 
-describe("one call", () => {
-  it("is one statement for each table, with one parameter, whatever the number of events", () => {
+describe("the statements of one call", () => {
+  it("are one per table with one parameter, for any number of events", () => {
     const events = Array.from({ length: 100 }, (_, n) =>
-      wholeEventsOf({ n, asks: ["a"], brings: "b" }),
+      allEventsOf({ n, toolCalls: ["a"], resultOf: "b" }),
     ).flat();
     const statements = statementsFor(events);
     expect(new Set(statements.map(({ sql }) => sql)).size).toBe(statements.length);
@@ -180,7 +180,7 @@ describe("one call", () => {
     for (const { sql } of statements) expect(sql.match(/\?\d*/g)).toEqual(["?1"]);
   });
 
-  it("keeps every parameter under the megabyte that a text may have", () => {
+  it("keep every parameter below the 1 MB that D1 accepts", () => {
     const text = "東".repeat(16_384);
     const events = Array.from({ length: 100 }, (_, n) => ({
       ...TOOL,
@@ -195,16 +195,16 @@ describe("one call", () => {
     expect(rows.flatMap(({ json }) => JSON.parse(json) as unknown[])).toHaveLength(100);
   });
 
-  it("stores all or nothing", async () => {
+  it("store all events or not one of them", async () => {
     const broken = { ...TOOL, tool: null as unknown as string };
     await expect(storeEvents(database, [START, END, broken])).rejects.toThrow(/NOT NULL/);
     expect(Object.values(await allRows(database)).flat()).toEqual([]);
   });
 
-  it("with nothing to store asks the database nothing", async () => {
+  it("do not touch the database when there is nothing to store", async () => {
     const untouched = new Proxy(database, {
       get: () => {
-        throw new Error("asked");
+        throw new Error("the database was used");
       },
     });
     await expect(storeEvents(untouched, [])).resolves.toBeUndefined();

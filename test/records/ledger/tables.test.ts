@@ -1,12 +1,5 @@
 import { beforeAll, describe, expect, it } from "vitest";
-import {
-  END_COLUMNS,
-  START_COLUMNS,
-  EVENT_TABLES,
-  TABLE_KEYS,
-  SHARED_COLUMNS,
-  ANOMALY_TABLE_KEYS,
-} from "../../../src/records/ledger/tables.ts";
+import { ANOMALY_TABLE_KEYS, TABLE_KEYS, TABLES, type Columns } from "../../../src/records/ledger/tables.ts";
 import { emptyLedger } from "../../support/in-workerd/ledger-database.ts";
 
 type Info = { readonly name: string; readonly type: string };
@@ -21,25 +14,26 @@ async function columnsOf(table: string): Promise<Record<string, string>> {
   return Object.fromEntries(results.map(({ name, type }) => [name, type]));
 }
 
-const typesIn = (columns: Readonly<Record<string, readonly [string, string]>>): Record<string, string> =>
-  Object.fromEntries(Object.entries(columns).map(([name, [, type]]) => [name, type]));
+const typesIn = (columns: Columns): Record<string, string> =>
+  Object.fromEntries(Object.entries(columns).map(([name, { type }]) => [name, type]));
 
-describe("the ledger's tables in the code", () => {
-  it.each(Object.entries(EVENT_TABLES))(
-    "%s has the columns and types of the migrations, all of them",
+describe("the tables in the code", () => {
+  it.each(Object.entries(TABLES.events))(
+    "%s has exactly the columns and types of the migrations",
     async (table, columns) => {
       expect(typesIn(columns)).toEqual(await columnsOf(table));
     },
   );
 
-  it("interceptions has them too, beside the two that only the ledger itself can fill", async () => {
+  it("interceptions has them too, without the two that only the ledger fills", async () => {
+    const { shared, start, end } = TABLES.interceptions;
     const linked = { thread_parent_id: "TEXT", thread_root_id: "TEXT" };
-    expect({ ...typesIn({ ...SHARED_COLUMNS, ...START_COLUMNS, ...END_COLUMNS }), ...linked }).toEqual(
+    expect({ ...typesIn({ ...shared, ...start, ...end }), ...linked }).toEqual(
       await columnsOf("interceptions"),
     );
   });
 
-  it("are all the tables there are", async () => {
+  it("are all tables of the database", async () => {
     const { results } = await database
       .prepare("SELECT name FROM sqlite_schema WHERE type = 'table'")
       .all<Info>();

@@ -1,4 +1,4 @@
-/** The ledger's own database inside workerd, with its migrations applied: the same for all tests of a file. */
+/** The ledger's D1 database inside workerd, with its migrations applied. All tests of a file share it. */
 import { applyD1Migrations, type D1Migration } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { inject } from "vitest";
@@ -13,7 +13,7 @@ declare module "vitest" {
 }
 
 export type Row = Readonly<Record<string, unknown>>;
-/** Table → its rows, whole, by id. */
+/** Table → its complete rows, sorted by id. */
 export type Rows = Readonly<Record<string, readonly Row[]>>;
 
 let migrated: Promise<void> | undefined;
@@ -65,7 +65,7 @@ export async function dropStatistics(database: D1Database): Promise<void> {
   await database.batch(statements.map((statement) => database.prepare(statement)));
 }
 
-/** All that is stored, to be compared whole. */
+/** All rows of the tables that events fill. */
 export async function allRows(database: D1Database): Promise<Rows> {
   const results = await database.batch<Row>(
     TABLE_NAMES.map((table) => database.prepare(`SELECT * FROM ${table} ORDER BY id`)),

@@ -1,30 +1,27 @@
-/**
- * The three APIs as the ledger's tests ask them: requests that fit, each by another client, and what an interception's row
- * says of who asked and for what.
- */
+/** Requests to the three APIs, each by another client, and the columns that an interception's row takes from them. */
 import { CANARIES } from "./gateway-harness.ts";
 import { OWN_KEY } from "./calls.ts";
 import type { Row } from "./ledger-database.ts";
 
 export const PROMPT = 'Grüße 🗼: which files changed on "Tuesday"?\n';
-/** The call whose result a request brings back. */
-export const BROUGHT = "call_of-the-request-before";
+/** The tool call whose result a request carries. */
+export const RESULT_CALL_ID = "call_of-the-request-before";
 
-export type AskedApi = {
+export type ApiRequests = {
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
-  /** What the user says. */
+  /** A request with the user's prompt. */
   readonly prompt: (stream: boolean) => object;
-  /** A tool's result. */
+  /** A request with a tool's result. */
   readonly result: (stream: boolean) => object;
-  /** Whether the user says something beside the tool's result, as Messages can. */
-  readonly saysBesideResult: boolean;
-  /** The columns that tell of it. */
-  readonly asked: Row;
+  /** Whether the request with the tool's result has a prompt too, as Messages allows. */
+  readonly promptWithResult: boolean;
+  /** The row's columns that depend on the request. */
+  readonly columns: Row;
 };
 
 const system = { role: "system", content: "Be brief." };
-const chat: AskedApi = {
+const chat: ApiRequests = {
   path: "/openai/v1/chat/completions",
   headers: OWN_KEY,
   prompt: (stream) => ({
@@ -36,15 +33,15 @@ const chat: AskedApi = {
     model: "gpt-4o",
     messages: [
       { role: "user", content: PROMPT },
-      { role: "tool", tool_call_id: BROUGHT, content: "a.ts" },
+      { role: "tool", tool_call_id: RESULT_CALL_ID, content: "a.ts" },
     ],
     stream,
   }),
-  saysBesideResult: false,
-  asked: {},
+  promptWithResult: false,
+  columns: {},
 };
 
-const messages: AskedApi = {
+const messages: ApiRequests = {
   path: "/anthropic/v1/messages?beta=true",
   headers: {
     "x-api-key": CANARIES.ownKey,
@@ -65,15 +62,15 @@ const messages: AskedApi = {
       {
         role: "user",
         content: [
-          { type: "tool_result", tool_use_id: BROUGHT, content: "a.ts" },
+          { type: "tool_result", tool_use_id: RESULT_CALL_ID, content: "a.ts" },
           { type: "text", text: PROMPT },
         ],
       },
     ],
     stream,
   }),
-  saysBesideResult: true,
-  asked: {
+  promptWithResult: true,
+  columns: {
     client: "Claude Code",
     user_agent: "claude-cli/2.1.330 (external, cli)",
     client_session_id: "session-of-claude-code",
@@ -85,7 +82,7 @@ const messages: AskedApi = {
   },
 };
 
-const responses: AskedApi = {
+const responses: ApiRequests = {
   path: "/openai/v1/responses",
   headers: { ...OWN_KEY, "user-agent": "codex_exec/0.169.0", "session-id": "session-of-codex" },
   prompt: (stream) => ({ model: "gpt-5.2", instructions: "Be brief.", input: PROMPT, stream }),
@@ -93,12 +90,12 @@ const responses: AskedApi = {
     model: "gpt-5.2",
     input: [
       { role: "user", content: [{ type: "input_text", text: PROMPT }] },
-      { type: "function_call_output", call_id: BROUGHT, output: "a.ts" },
+      { type: "function_call_output", call_id: RESULT_CALL_ID, output: "a.ts" },
     ],
     stream,
   }),
-  saysBesideResult: false,
-  asked: {
+  promptWithResult: false,
+  columns: {
     client: "Codex",
     user_agent: "codex_exec/0.169.0",
     client_session_id: "session-of-codex",
@@ -108,10 +105,10 @@ const responses: AskedApi = {
   },
 };
 
-const APIS: Readonly<Record<string, AskedApi>> = { chat, messages, responses };
+const APIS: Readonly<Record<string, ApiRequests>> = { chat, messages, responses };
 
-/** By a fixture's name, which begins with its API's. */
-export function apiOf(name: string): AskedApi {
+/** The API of a fixture, whose name begins with the API's. */
+export function apiOf(name: string): ApiRequests {
   const api = APIS[name.split("/")[0] ?? ""];
   if (!api) throw new Error(`no requests for ${name}`);
   return api;

@@ -1,16 +1,15 @@
-/** One or several exchanges, played one after another, and the rows that there are in the ledger then. */
+/** Exchanges that run one after another, and the rows that they leave in the ledger. */
 import { json, sse } from "./calls.ts";
 import type { Rows } from "./ledger-database.ts";
-import { EVERYTHING } from "./ledgered-app.ts";
+import { RECORD_ALL } from "./ledger-gateway.ts";
 import { wholeBody } from "./upstream-body.ts";
-import { utf8 } from "./values.ts";
 
 export type Exchange = {
   readonly path: string;
   readonly init: RequestInit;
-  /** Comes 40 ms after the request; null: nobody is to be asked. */
-  readonly answer: (() => Response) | null;
-  /** When the request comes, in milliseconds after 12:00. */
+  /** The provider's response, 40 ms after the request. null: the gateway must not call the provider. */
+  readonly response: (() => Response) | null;
+  /** Arrival of the request, in milliseconds after 12:00. */
   readonly at?: number;
 };
 
@@ -21,11 +20,10 @@ export type Case = {
   readonly rows: Rows;
 };
 
-export const RECORDED = { RECORDING: EVERYTHING };
+export const RECORDED = { RECORDING: RECORD_ALL };
 
-export const streamed = (text: string) => (): Response => sse(wholeBody(text));
-export const whole =
+export const eventStream = (text: string) => (): Response => sse(wholeBody(text));
+export const jsonResponse =
   (text: string, status = 200) =>
   (): Response =>
     json(text, { status });
-export const size = (text: string): number => utf8(text).length;

@@ -1,30 +1,32 @@
-/** An agent's loop in each API: the user's words, then twice the result of the tool that the last answer asked for. */
-import { CHAT, MESSAGES, RESPONSES, where } from "./row-answers.ts";
+/** An agent's loop in each API: the user's prompt, then twice the result of the tool call in the last response. */
+import { CHAT, MESSAGES, RESPONSES, userMessage } from "./row-responses.ts";
 
-/** The call that each answer asks for. */
+/** The tool call of each response. */
 export type CallId = "call_1" | "call_2" | "call_3";
 
 export type Loop = {
   readonly api: string;
   readonly path: string;
-  /** null: the user's words. */
-  readonly request: (brings: CallId | null) => object;
-  readonly answer: (asks: CallId) => object;
+  /** null: the request carries the user's prompt. */
+  readonly request: (resultOf: CallId | null) => object;
+  readonly response: (callId: CallId) => object;
 };
 
 export const LOOPS: readonly Loop[] = [
   {
     api: "chat",
     path: CHAT,
-    request: (brings) => ({
+    request: (resultOf) => ({
       model: "m",
-      messages: brings ? [where, { role: "tool", tool_call_id: brings, content: "a" }] : [where],
+      messages: resultOf
+        ? [userMessage, { role: "tool", tool_call_id: resultOf, content: "a" }]
+        : [userMessage],
     }),
-    answer: (asks) => ({
+    response: (callId) => ({
       choices: [
         {
           message: {
-            tool_calls: [{ id: asks, type: "function", function: { name: "f", arguments: "{}" } }],
+            tool_calls: [{ id: callId, type: "function", function: { name: "f", arguments: "{}" } }],
           },
           finish_reason: "tool_calls",
         },
@@ -34,28 +36,28 @@ export const LOOPS: readonly Loop[] = [
   {
     api: "messages",
     path: MESSAGES,
-    request: (brings) => ({
+    request: (resultOf) => ({
       model: "m",
-      messages: brings
-        ? [where, { role: "user", content: [{ type: "tool_result", tool_use_id: brings }] }]
-        : [where],
+      messages: resultOf
+        ? [userMessage, { role: "user", content: [{ type: "tool_result", tool_use_id: resultOf }] }]
+        : [userMessage],
     }),
-    answer: (asks) => ({
+    response: (callId) => ({
       type: "message",
-      content: [{ type: "tool_use", id: asks, name: "f", input: {} }],
+      content: [{ type: "tool_use", id: callId, name: "f", input: {} }],
       stop_reason: "tool_use",
     }),
   },
   {
     api: "responses",
     path: RESPONSES,
-    request: (brings) => ({
+    request: (resultOf) => ({
       model: "m",
-      input: brings ? [{ type: "function_call_output", call_id: brings, output: "a" }] : "Where?",
+      input: resultOf ? [{ type: "function_call_output", call_id: resultOf, output: "a" }] : "Where?",
     }),
-    answer: (asks) => ({
+    response: (callId) => ({
       status: "completed",
-      output: [{ type: "function_call", call_id: asks, name: "f", arguments: "{}" }],
+      output: [{ type: "function_call", call_id: callId, name: "f", arguments: "{}" }],
     }),
   },
 ];

@@ -1,30 +1,30 @@
 /**
- * The rows that an answer makes, by its report (`test/fixtures/…/report.json`): column by column, as the ledger promises
- * them to who reads it. What an answer tells is held against its bytes elsewhere; here, what of it is stored and where.
+ * The expected rows of an exchange, column by column, from the report of its response (`test/fixtures/…/report.json`).
+ * Other tests hold the report against the response's bytes; these rows show which of its fields are stored, and where.
  */
 import type { ResponseReport } from "../../../src/gateway/provider/response-reader.ts";
 import type { Row, Rows } from "./ledger-database.ts";
 import { interceptionRow, promptRow, tables, thoughtRow, tokenRow, toolRow } from "./row-values.ts";
 
-export type Story = {
+export type RecordedExchange = {
   readonly report: ResponseReport;
   readonly status: number;
   readonly bytes: number;
-  /** Columns of who asked and for what. */
-  readonly asked: Row;
+  /** The columns that depend on the request. */
+  readonly requestColumns: Row;
   readonly streaming: boolean;
-  /** null: the user said nothing. */
+  /** null: the request has no prompt. */
   readonly prompt: string | null;
-  /** The tool call whose result the request brings back. */
-  readonly brings: string | null;
+  /** The tool call whose result the request carries. */
+  readonly resultOf: string | null;
 };
 
-/** `content`: whether what was said is recorded, all of it or nothing. */
-export function rowsOf(story: Story, content: boolean): Rows {
-  const { report, prompt } = story;
+/** `content`: whether all content is recorded, or not any. */
+export function expectedRows(exchange: RecordedExchange, content: boolean): Rows {
+  const { report, prompt } = exchange;
   const { id, usage } = report;
   return tables({
-    interceptions: [interceptionOf(story, content)],
+    interceptions: [interceptionOf(exchange, content)],
     token_usages:
       usage && usageOf(report) !== "unknown"
         ? [
@@ -59,12 +59,12 @@ export function rowsOf(story: Story, content: boolean): Rows {
   });
 }
 
-function interceptionOf(story: Story, content: boolean): Row {
-  const { report, status, bytes, asked, streaming, prompt, brings } = story;
+function interceptionOf(exchange: RecordedExchange, content: boolean): Row {
+  const { report, status, bytes, requestColumns, streaming, prompt, resultOf } = exchange;
   return interceptionRow({
-    ...asked,
+    ...requestColumns,
     streaming: streaming ? 1 : 0,
-    correlating_tool_call_id: brings,
+    correlating_tool_call_id: resultOf,
     prompt_count: prompt === null ? 0 : 1,
     outcome: outcomeOf(report, status),
     status,
@@ -88,9 +88,9 @@ function outcomeOf({ ended, error }: ResponseReport, status: number): string {
 
 function usageOf({ usage, usageFinal }: ResponseReport): string {
   if (usage === null) return "unknown";
-  const { extras, invalid: flagged, ...counts } = usage;
-  const told = [...Object.values(counts), ...Object.values(extras)].filter((figure) => figure !== null);
-  if (told.length === 0) return "unknown";
-  const complete = usage.input_tokens !== null && usage.output_tokens !== null && !flagged;
+  const { extras, invalid, ...counts } = usage;
+  const figures = [...Object.values(counts), ...Object.values(extras)].filter((figure) => figure !== null);
+  if (figures.length === 0) return "unknown";
+  const complete = usage.input_tokens !== null && usage.output_tokens !== null && !invalid;
   return usageFinal && complete ? "final" : "partial";
 }

@@ -1,11 +1,12 @@
 /**
- * Requests that are told by more than their answer, each with the rows that it must leave, to the last column: an agent's
- * loop, owners, a refusal, a provider's error, and what is no interception.
+ * Exchanges whose rows depend on more than the response, each with its expected rows in every column: an agent's loop, owner
+ * assertions, a refusal, a provider error, and requests that are no interceptions.
  */
+import { byteLength } from "../../../src/shared/text.ts";
 import { PROVIDERS } from "./gateway-harness.ts";
 import { AGENTS, OWN_KEY, post } from "./calls.ts";
-import { ask, CHAT, CHAT_ASK, where } from "./row-answers.ts";
-import { RECORDED, size, whole, type Case } from "./row-case.ts";
+import { jsonPost, CHAT, CHAT_REQUEST, userMessage } from "./row-responses.ts";
+import { RECORDED, jsonResponse, type Case } from "./row-case.ts";
 import {
   ID,
   interceptionRow,
@@ -36,27 +37,39 @@ const LOOP_CALL = JSON.stringify({
   ],
   usage: { prompt_tokens: 10, completion_tokens: 4 },
 });
-const LOOP_WORDS = JSON.stringify({
+const LOOP_TEXT = JSON.stringify({
   id: "y",
   model: "m",
   choices: [{ index: 0, message: { role: "assistant", content: "There." }, finish_reason: "stop" }],
   usage: { prompt_tokens: 30, completion_tokens: 2 },
 });
-const asked = { role: "assistant", content: null, tool_calls: [{ id: "call_1", type: "function" }] };
+const assistantMessage = {
+  role: "assistant",
+  content: null,
+  tool_calls: [{ id: "call_1", type: "function" }],
+};
 
 const agentLoop: Case = {
-  name: "an agent that is asked for a tool and brings its result back: one thread of two, one session",
+  name: "puts a tool call and the request with its result into one thread and one session",
   vars: RECORDED,
   exchanges: [
-    { path: CHAT, init: ask({ model: "gpt-4o", messages: [where] }), answer: whole(LOOP_CALL) },
+    {
+      path: CHAT,
+      init: jsonPost({ model: "gpt-4o", messages: [userMessage] }),
+      response: jsonResponse(LOOP_CALL),
+    },
     {
       at: 1000,
       path: CHAT,
-      init: ask({
+      init: jsonPost({
         model: "gpt-4o",
-        messages: [where, asked, { role: "tool", tool_call_id: "call_1", content: "RESULT" }],
+        messages: [
+          userMessage,
+          assistantMessage,
+          { role: "tool", tool_call_id: "call_1", content: "RESULT" },
+        ],
       }),
-      answer: whole(LOOP_WORDS),
+      response: jsonResponse(LOOP_TEXT),
     },
   ],
   rows: tables({
@@ -65,7 +78,7 @@ const agentLoop: Case = {
         streaming: 0,
         finish_reason: "tool_calls",
         tool_call_count: 1,
-        response_bytes: size(LOOP_CALL),
+        response_bytes: byteLength(LOOP_CALL),
       }),
       interceptionRow({
         id: SECOND_ID,
@@ -75,7 +88,7 @@ const agentLoop: Case = {
         correlating_tool_call_id: "call_1",
         prompt_count: 0,
         provider_response_id: "y",
-        response_bytes: size(LOOP_WORDS),
+        response_bytes: byteLength(LOOP_TEXT),
         thread_parent_id: ID,
         thread_root_id: ID,
         session_id: ID,
@@ -108,8 +121,8 @@ const agentLoop: Case = {
 const CENTRAL = "/central/v1/chat/completions";
 const CHAT_ID = "0a0a0a0a-0000-4000-8000-00000000000a";
 const WORKSPACE_ID = "0b0b0b0b-0000-4000-8000-00000000000b";
-/** Of the gateway's own key, called with a client key of the gateway's. */
-const CENTRALLY = {
+/** The columns of a request with a client key, forwarded with the gateway's central key. */
+const CENTRAL_COLUMNS = {
   actor_id: "ci-bot",
   actor_kind: "service",
   identity_source: "keys",
@@ -125,13 +138,13 @@ const CENTRALLY = {
 const CHAT_IDS = { chat_id: CHAT_ID, subchat_id: null, workspace_id: WORKSPACE_ID };
 
 const overrides: Case = {
-  name: "an owner that counts, and one that does not: on whose account, and who says so",
+  name: "records the initiator and the override of an accepted and of a rejected owner assertion",
   vars: RECORDED,
   exchanges: [
     {
       path: CENTRAL,
-      init: ask(
-        { model: "gpt-4o", messages: [where] },
+      init: jsonPost(
+        { model: "gpt-4o", messages: [userMessage] },
         {
           ...AGENTS,
           "x-coder-owner-id": OWNER.toUpperCase(),
@@ -139,30 +152,33 @@ const overrides: Case = {
           "x-coder-workspace-id": WORKSPACE_ID,
         },
       ),
-      answer: whole(LOOP_WORDS),
+      response: jsonResponse(LOOP_TEXT),
     },
     {
       at: 1000,
       path: CENTRAL,
-      init: ask({ model: "gpt-4o", messages: [where] }, { ...AGENTS, "x-coder-owner-id": "not-a-uuid" }),
-      answer: whole(LOOP_WORDS),
+      init: jsonPost(
+        { model: "gpt-4o", messages: [userMessage] },
+        { ...AGENTS, "x-coder-owner-id": "not-a-uuid" },
+      ),
+      response: jsonResponse(LOOP_TEXT),
     },
   ],
   rows: tables({
     interceptions: [
       interceptionRow({
-        ...CENTRALLY,
+        ...CENTRAL_COLUMNS,
         ...CHAT_IDS,
         initiator_id: OWNER,
         attribution: "asserted",
         client_session_id: CHAT_ID,
         session_id: CHAT_ID,
         provider_response_id: "y",
-        response_bytes: size(LOOP_WORDS),
+        response_bytes: byteLength(LOOP_TEXT),
       }),
       interceptionRow({
         flags: '["owner_rejected"]',
-        ...CENTRALLY,
+        ...CENTRAL_COLUMNS,
         id: SECOND_ID,
         initiator_id: "ci-bot",
         attribution: "authenticated",
@@ -170,7 +186,7 @@ const overrides: Case = {
         ended_at: "2026-11-23T12:00:01.040Z",
         session_id: SECOND_ID,
         provider_response_id: "y",
-        response_bytes: size(LOOP_WORDS),
+        response_bytes: byteLength(LOOP_TEXT),
       }),
     ],
     token_usages: [
@@ -223,7 +239,7 @@ const overrides: Case = {
   }),
 };
 
-const NO_ANSWER = {
+const NO_RESPONSE = {
   finish_reason: null,
   usage: "unknown",
   provider_response_id: null,
@@ -233,13 +249,13 @@ const NO_ANSWER = {
 } as const;
 
 const refused: Case = {
-  name: "what policy refuses: began, was asked, and ended as refused, with nothing used",
+  name: "records a request that policy refuses as refused, with its prompt and without usage",
   vars: { ...RECORDED, PROVIDERS: { openai: { ...PROVIDERS.openai, models: ["gpt-5.2"] } } },
-  exchanges: [{ path: CHAT, init: ask(CHAT_ASK), answer: null }],
+  exchanges: [{ path: CHAT, init: jsonPost(CHAT_REQUEST), response: null }],
   rows: tables({
     interceptions: [
       interceptionRow({
-        ...NO_ANSWER,
+        ...NO_RESPONSE,
         outcome: "refused",
         status: 403,
         error: "model_not_allowed",
@@ -251,23 +267,23 @@ const refused: Case = {
   }),
 };
 
-/** Providers quote what they were sent. */
+/** Providers quote credentials in their error messages. */
 const TOO_MANY =
   '{"error":{"message":"Rate limit reached for sk-proj-abcdefgh12345678 in Grüße 🗼.","type":"tokens","param":null,"code":"rate_limit_exceeded"}}';
 
 const tooMany: Case = {
-  name: "a provider's 429: its type and its words, without the key in them, and no figures",
+  name: "records a provider's 429 with its error type and its message, the key in it redacted, and without usage",
   vars: RECORDED,
-  exchanges: [{ path: CHAT, init: ask(CHAT_ASK), answer: whole(TOO_MANY, 429) }],
+  exchanges: [{ path: CHAT, init: jsonPost(CHAT_REQUEST), response: jsonResponse(TOO_MANY, 429) }],
   rows: tables({
     interceptions: [
       interceptionRow({
-        ...NO_ANSWER,
+        ...NO_RESPONSE,
         outcome: "upstream_error",
         status: 429,
         error: "tokens",
         error_message: "Rate limit reached for [redacted:provider_key] in Grüße 🗼.",
-        response_bytes: size(TOO_MANY),
+        response_bytes: byteLength(TOO_MANY),
         first_byte_ms: 40,
       }),
     ],
@@ -276,18 +292,23 @@ const tooMany: Case = {
 };
 
 const noInterception: Case = {
-  name: "what is no interception leaves nothing but what was said of the owner",
+  name: "records only the owner override of requests that are no interceptions",
   vars: RECORDED,
   exchanges: [
-    { path: CHAT, init: ask(CHAT_ASK, {}), answer: null },
-    { at: 1000, path: CHAT, init: post("no json"), answer: null },
-    { at: 2000, path: "/openai/v1/models", init: { headers: OWN_KEY }, answer: whole('{"data":[]}') },
-    { at: 3000, path: "/nothing", init: ask(CHAT_ASK), answer: null },
+    { path: CHAT, init: jsonPost(CHAT_REQUEST, {}), response: null },
+    { at: 1000, path: CHAT, init: post("no json"), response: null },
+    {
+      at: 2000,
+      path: "/openai/v1/models",
+      init: { headers: OWN_KEY },
+      response: jsonResponse('{"data":[]}'),
+    },
+    { at: 3000, path: "/nothing", init: jsonPost(CHAT_REQUEST), response: null },
     {
       at: 4000,
       path: "/central/v1/models",
       init: { headers: { ...AGENTS, "x-coder-owner-id": OWNER } },
-      answer: whole('{"data":[]}'),
+      response: jsonResponse('{"data":[]}'),
     },
   ],
   rows: tables({

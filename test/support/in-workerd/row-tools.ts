@@ -1,14 +1,15 @@
 /**
- * Answers with tools that others count wrongly, each with the rows that it must leave, to the last column: parallel calls
- * in a chat stream, a call that is cut by a limit, figures that are cumulative.
+ * Responses with tools that are easily counted wrong, each with its expected rows in every column: parallel calls in a chat
+ * stream, a call cut by the token limit, cumulative usage figures.
  */
+import { byteLength } from "../../../src/shared/text.ts";
 import {
-  ask,
+  jsonPost,
   block,
   blockStop,
   calls,
   CHAT,
-  CHAT_ASK,
+  CHAT_REQUEST,
   chatUsage,
   chunk,
   delta,
@@ -17,18 +18,18 @@ import {
   MESSAGE_STOP,
   messageDelta,
   MESSAGES,
-  MESSAGES_ASK,
-  MESSAGES_ASKED,
+  MESSAGES_REQUEST,
+  MESSAGES_COLUMNS,
   named,
   RESPONSE_CREATED,
   RESPONSES,
-  RESPONSES_ASK,
-  RESPONSES_ASKED,
-} from "./row-answers.ts";
-import { RECORDED, size, streamed, type Case } from "./row-case.ts";
+  RESPONSES_REQUEST,
+  RESPONSES_COLUMNS,
+} from "./row-responses.ts";
+import { RECORDED, eventStream, type Case } from "./row-case.ts";
 import { interceptionRow, promptRow, tables, thoughtRow, tokenRow, toolRow } from "./row-values.ts";
 
-/** The pieces of the calls come in turn, as of a model that writes them at once. */
+/** The deltas of the calls are interleaved. */
 const PARALLEL_TOOLS = [
   chunk({ role: "assistant", content: null }),
   calls({ index: 0, id: "call_a", type: "function", function: { name: "read_file", arguments: "" } }),
@@ -48,15 +49,15 @@ const PARALLEL_TOOLS = [
 ].join("");
 
 const parallelTools: Case = {
-  name: "a chat stream whose parallel tool calls come in turn: all three, each whole",
+  name: "records all three parallel tool calls of a chat stream whose deltas are interleaved",
   vars: RECORDED,
-  exchanges: [{ path: CHAT, init: ask(CHAT_ASK), answer: streamed(PARALLEL_TOOLS) }],
+  exchanges: [{ path: CHAT, init: jsonPost(CHAT_REQUEST), response: eventStream(PARALLEL_TOOLS) }],
   rows: tables({
     interceptions: [
       interceptionRow({
         finish_reason: "tool_calls",
         tool_call_count: 3,
-        response_bytes: size(PARALLEL_TOOLS),
+        response_bytes: byteLength(PARALLEL_TOOLS),
       }),
     ],
     token_usages: [
@@ -127,17 +128,17 @@ const INCOMPLETE = [
 ].join("");
 
 const incomplete: Case = {
-  name: "a response that is cut by its limit in a tool call: its figures, and what came of the call",
+  name: "records usage and the partial tool call of a response cut by its token limit",
   vars: RECORDED,
-  exchanges: [{ path: RESPONSES, init: ask(RESPONSES_ASK), answer: streamed(INCOMPLETE) }],
+  exchanges: [{ path: RESPONSES, init: jsonPost(RESPONSES_REQUEST), response: eventStream(INCOMPLETE) }],
   rows: tables({
     interceptions: [
       interceptionRow({
-        ...RESPONSES_ASKED,
+        ...RESPONSES_COLUMNS,
         finish_reason: "max_output_tokens",
         tool_call_count: 1,
         thought_count: 1,
-        response_bytes: size(INCOMPLETE),
+        response_bytes: byteLength(INCOMPLETE),
       }),
     ],
     token_usages: [
@@ -163,7 +164,7 @@ const incomplete: Case = {
   }),
 };
 
-/** Figures that come three times, each with all that came before in it: 61 is what it was, not 1 + 30 + 61. */
+/** Cumulative figures in three events: the output is 61 tokens, not 1 + 30 + 61. */
 const CUMULATIVE = [
   MESSAGE_START,
   block(0, { type: "thinking", thinking: "" }),
@@ -182,17 +183,17 @@ const CUMULATIVE = [
 ].join("");
 
 const cumulative: Case = {
-  name: "Anthropic's cumulative figures around tools: the last ones, not their sum",
+  name: "records the last of Anthropic's cumulative usage figures, not their sum",
   vars: RECORDED,
-  exchanges: [{ path: MESSAGES, init: ask(MESSAGES_ASK), answer: streamed(CUMULATIVE) }],
+  exchanges: [{ path: MESSAGES, init: jsonPost(MESSAGES_REQUEST), response: eventStream(CUMULATIVE) }],
   rows: tables({
     interceptions: [
       interceptionRow({
-        ...MESSAGES_ASKED,
+        ...MESSAGES_COLUMNS,
         finish_reason: "tool_use",
         tool_call_count: 2,
         thought_count: 1,
-        response_bytes: size(CUMULATIVE),
+        response_bytes: byteLength(CUMULATIVE),
       }),
     ],
     token_usages: [

@@ -1,12 +1,12 @@
 /**
- * Rows of the ledger as tests write them down by hand, every column of them: what the database is held against knows
- * nothing of `src/ledger`. Each is a whole row of one plain request and its answer; a test names what is other.
+ * Expected rows of the ledger, written by hand in every column and independent of `src/records/ledger`. Each builder
+ * returns the complete row of one plain exchange; a test names only the columns that differ.
  */
 import type { Row, Rows } from "./ledger-database.ts";
 
-/** Of the one interception that begins at 12:00:00.000, made of its time and the house's fixed randomness. */
+/** The id of an interception that begins at 12:00:00.000, made of its time and the test gateway's fixed UUID. */
 export const ID = "01a20846-fe00-7abc-8def-0123456789ab";
-/** The same of those that begin one and two seconds later. */
+/** The ids of interceptions that begin one and two seconds later. */
 export const SECOND_ID = "01a20847-01e8-7abc-8def-0123456789ab";
 export const THIRD_ID = "01a20847-05d0-7abc-8def-0123456789ab";
 
@@ -15,8 +15,8 @@ const ACTOR = "byok:35394ca1cef557f8732235c2823860c2";
 
 const STARTED = "2026-11-23T12:00:00.000Z";
 const ENDED = "2026-11-23T12:00:00.040Z";
-/** Of every row but the prompt's, which is as old as the request. */
-const OF_ANSWER = { interception_id: ID, initiator_id: ACTOR, created_at: ENDED };
+/** The prompt's row has the time of the request, every other row that of the response. */
+const RESPONSE_COLUMNS = { interception_id: ID, initiator_id: ACTOR, created_at: ENDED };
 
 const INTERCEPTION = {
   id: ID,
@@ -69,7 +69,7 @@ const INTERCEPTION = {
 } as const satisfies Row;
 
 const TOKENS = {
-  ...OF_ANSWER,
+  ...RESPONSE_COLUMNS,
   id: "01a20846-fe00-8200-8def-0123456789ab",
   provider_response_id: "x",
   input_tokens: null,
@@ -81,7 +81,7 @@ const TOKENS = {
 } as const satisfies Row;
 
 const PROMPT = {
-  ...OF_ANSWER,
+  ...RESPONSE_COLUMNS,
   id: "01a20846-fe00-8300-8def-0123456789ab",
   provider_response_id: null,
   prompt: "Where?",
@@ -91,7 +91,7 @@ const PROMPT = {
 } as const satisfies Row;
 
 const TOOL = {
-  ...OF_ANSWER,
+  ...RESPONSE_COLUMNS,
   provider_response_id: "x",
   input: null,
   truncated: 0,
@@ -101,7 +101,7 @@ const TOOL = {
 } as const satisfies Row;
 
 const THOUGHT = {
-  ...OF_ANSWER,
+  ...RESPONSE_COLUMNS,
   provider_response_id: "x",
   truncated: 0,
   metadata: "{}",
@@ -133,38 +133,41 @@ const OVERRIDE = {
   created_at: STARTED,
 } as const satisfies Row;
 
-/** What a row has beside the columns that are mostly the same. */
-type Own<Default, Always extends string = never> = Readonly<Record<Always, unknown>> & {
+/** The columns that differ from the default row, and those that every test must name. */
+type Columns<Default, Always extends string = never> = Readonly<Record<Always, unknown>> & {
   readonly [Column in keyof Default]?: unknown;
 };
 
-export const interceptionRow = (own: Own<typeof INTERCEPTION>): Row => ({ ...INTERCEPTION, ...own });
-export const tokenRow = (own: Own<typeof TOKENS>): Row => ({ ...TOKENS, ...own });
-export const promptRow = (own: Own<typeof PROMPT> = {}): Row => ({ ...PROMPT, ...own });
+export const interceptionRow = (columns: Columns<typeof INTERCEPTION>): Row => ({
+  ...INTERCEPTION,
+  ...columns,
+});
+export const tokenRow = (columns: Columns<typeof TOKENS>): Row => ({ ...TOKENS, ...columns });
+export const promptRow = (columns: Columns<typeof PROMPT> = {}): Row => ({ ...PROMPT, ...columns });
 type OverrideColumn = "initiator_id" | "attribution" | "owner_id";
-/** Of an owner that counted, unless told otherwise. */
+/** The override of an accepted owner assertion by default. */
 export const overrideRow = (
-  own: Own<typeof OVERRIDE, OverrideColumn> & { readonly candidates?: string },
+  columns: Columns<typeof OVERRIDE, OverrideColumn> & { readonly candidates?: string },
 ): Row => ({
   ...OVERRIDE,
-  candidates: `[{"who":"owner","id":"${String(own.owner_id)}","rejection_reason":null},{"who":"actor","id":"ci-bot","rejection_reason":"overridden"}]`,
-  ...own,
+  candidates: `[{"who":"owner","id":"${String(columns.owner_id)}","rejection_reason":null},{"who":"actor","id":"ci-bot","rejection_reason":"overridden"}]`,
+  ...columns,
 });
 
-/** The how-manieth of its answer is in the id too, in hexadecimal. */
+/** The id of a tool call or thought contains its zero-based index within the response, in hexadecimal. */
 const hex = (position: number): string => position.toString(16).padStart(2, "0");
 
 type ToolColumn = "position" | "provider_tool_call_id" | "tool" | "metadata";
 export const toolRow = (
-  own: Own<typeof TOOL, ToolColumn> & { readonly position: number; readonly id?: string },
+  columns: Columns<typeof TOOL, ToolColumn> & { readonly position: number; readonly id?: string },
 ): Row => ({
   ...TOOL,
-  id: `01a20846-fe00-84${hex(own.position)}-8def-0123456789ab`,
-  ...own,
+  id: `01a20846-fe00-84${hex(columns.position)}-8def-0123456789ab`,
+  ...columns,
 });
 export const thoughtRow = (
-  own: Own<typeof THOUGHT, "position" | "content"> & { readonly position: number },
-): Row => ({ ...THOUGHT, id: `01a20846-fe00-85${hex(own.position)}-8def-0123456789ab`, ...own });
+  columns: Columns<typeof THOUGHT, "position" | "content"> & { readonly position: number },
+): Row => ({ ...THOUGHT, id: `01a20846-fe00-85${hex(columns.position)}-8def-0123456789ab`, ...columns });
 
 const EMPTY = {
   interceptions: [],
@@ -175,8 +178,8 @@ const EMPTY = {
   initiator_overrides: [],
 } as const satisfies Rows;
 
-/** All tables; what is not named has no row. */
-export const tables = (own: { readonly [Table in keyof typeof EMPTY]?: readonly Row[] }): Rows => ({
+/** All tables; those not named have no rows. */
+export const tables = (columns: { readonly [Table in keyof typeof EMPTY]?: readonly Row[] }): Rows => ({
   ...EMPTY,
-  ...own,
+  ...columns,
 });

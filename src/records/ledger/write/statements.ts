@@ -4,6 +4,7 @@
  */
 import type { InterceptorEvent } from "../../../events/event.ts";
 import { eventId } from "../../../events/event-id.ts";
+import { RECORDS, type LedgerTable, type RecordType } from "../../../events/fields.ts";
 import { INSERT_ENDS, INSERT_STARTS, insertInto } from "./insert-sql.ts";
 import { toStoredJson } from "./stored-json.ts";
 import { LINK_PARENTS, LINK_ROOTS, type Link } from "./thread-sql.ts";
@@ -13,21 +14,18 @@ export type Statement = { readonly sql: string; readonly json: string };
 /** A character takes at most three bytes; D1 accepts a text of 1,000,000 bytes: https://developers.cloudflare.com/d1/platform/limits/ */
 const MAX_CHARACTERS = 300_000;
 
-/** The INSERT statement of each record type; null: the type has no table. */
-const INSERT_SQL: Readonly<Record<InterceptorEvent["record_type"], string | null>> = {
-  interception_start: INSERT_STARTS,
-  interception_end: INSERT_ENDS,
-  token_usage: insertInto("token_usages"),
-  prompt_usage: insertInto("user_prompts"),
-  tool_usage: insertInto("tool_usages"),
-  model_thought: insertInto("model_thoughts"),
-  initiator_override: insertInto("initiator_overrides"),
-  initiator_override_rejected: insertInto("initiator_overrides"),
-  refusal: null,
-  passthrough: null,
-};
+/** The INSERT statement of each record type that has a table. */
+const INSERT_SQL: ReadonlyMap<RecordType, string> = new Map(
+  (Object.keys(RECORDS) as RecordType[]).flatMap((type) => {
+    const { table } = RECORDS[type];
+    return table === null ? [] : [[type, insertSqlOf(type, table)] as const];
+  }),
+);
 
-export const hasTable = ({ record_type }: InterceptorEvent): boolean => INSERT_SQL[record_type] !== null;
+function insertSqlOf(type: RecordType, table: LedgerTable): string {
+  if (table !== "interceptions") return insertInto(table);
+  return type === "interception_start" ? INSERT_STARTS : INSERT_ENDS;
+}
 
 /** `maxCharacters`: bound of one statement's JSON. A single event may exceed it. */
 export function statementsFor(
@@ -38,8 +36,8 @@ export function statementsFor(
   // A response may repeat one tool call id a hundred times; one link covers them all.
   const links = new Set<string>();
   for (const event of events) {
-    const sql = INSERT_SQL[event.record_type];
-    if (sql === null) continue;
+    const sql = INSERT_SQL.get(event.record_type);
+    if (sql === undefined) continue;
     const inserted = rows.get(sql) ?? [];
     rows.set(sql, inserted);
     inserted.push(rowOf(event));

@@ -3,7 +3,7 @@
  * and however often they are delivered.
  */
 import type { InterceptorEvent } from "../../../events/event.ts";
-import { hasTable, statementsFor } from "./statements.ts";
+import { statementsFor } from "./statements.ts";
 
 /**
  * Stores all of the events or, when it rejects, not one of them: a batch is one transaction.
@@ -14,9 +14,4 @@ export async function storeEvents(database: D1Database, events: readonly Interce
   // D1 rejects an empty batch.
   if (statements.length === 0) return;
   await database.batch(statements.map(({ sql, json }) => database.prepare(sql).bind(json)));
-}
-
-/** Whether the ledger has a table for this event. */
-export function storesEvent(event: InterceptorEvent): boolean {
-  return hasTable(event);
 }

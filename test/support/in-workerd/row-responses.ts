@@ -1,4 +1,4 @@
-/** The pieces of answers that the ledger's tests write out by hand, in the dialects' own words, and requests for them. */
+/** Pieces of provider responses in the three dialects, and requests for them. */
 import { OWN_KEY, post } from "./calls.ts";
 
 export const data = (value: object | string): string =>
@@ -7,14 +7,14 @@ export const data = (value: object | string): string =>
 type Named = { readonly type: string; readonly [key: string]: unknown };
 export const named = (value: Named): string => `event: ${value.type}\n${data(value)}`;
 
-export const ask = (body: object, headers: Record<string, string> = OWN_KEY): RequestInit =>
+export const jsonPost = (body: object, headers: Record<string, string> = OWN_KEY): RequestInit =>
   post(JSON.stringify(body), headers);
 
-/** What the user says in each of them. */
-export const where = { role: "user", content: "Where?" };
+/** The user's message in each request. */
+export const userMessage = { role: "user", content: "Where?" };
 
 export const CHAT = "/openai/v1/chat/completions";
-export const CHAT_ASK = { model: "gpt-4o", stream: true, messages: [where] };
+export const CHAT_REQUEST = { model: "gpt-4o", stream: true, messages: [userMessage] };
 export const chunk = (value: object, finish_reason: string | null = null): string =>
   data({ id: "x", model: "m", choices: [{ index: 0, delta: value, finish_reason }] });
 export const calls = (...tool_calls: readonly object[]): string => chunk({ tool_calls });
@@ -22,16 +22,21 @@ export const chatUsage = (usage: object): string => data({ id: "x", choices: [],
 export const DONE = data("[DONE]");
 
 export const RESPONSES = "/openai/v1/responses";
-export const RESPONSES_ASK = { model: "gpt-5.2", stream: true, input: "Where?" };
-export const RESPONSES_ASKED = { route: "/responses", model: "gpt-5.2" } as const;
+export const RESPONSES_REQUEST = { model: "gpt-5.2", stream: true, input: "Where?" };
+export const RESPONSES_COLUMNS = { route: "/responses", model: "gpt-5.2" } as const;
 export const RESPONSE_CREATED = named({
   type: "response.created",
   response: { id: "x", model: "m", status: "in_progress", usage: null },
 });
 
 export const MESSAGES = "/anthropic/v1/messages";
-export const MESSAGES_ASK = { model: "claude-opus-4-6", max_tokens: 99, stream: true, messages: [where] };
-export const MESSAGES_ASKED = {
+export const MESSAGES_REQUEST = {
+  model: "claude-opus-4-6",
+  max_tokens: 99,
+  stream: true,
+  messages: [userMessage],
+};
+export const MESSAGES_COLUMNS = {
   provider: "anthropic",
   provider_type: "anthropic",
   route: "/v1/messages",

@@ -1,26 +1,26 @@
-/** The ledger's places for the consumer and the cron: what they say is kept, and each can be made to fail. */
+/** Dependencies for the queue consumer and the cron. They keep the log lines and events, and each can be made to fail. */
 import type { InterceptorEvent } from "../../../src/events/event.ts";
 import type { LedgerDeps } from "../../../src/records/ledger/ledger.ts";
 
-export type Kept = { readonly bytes: ArrayBuffer; readonly contentType: string | undefined };
+export type StoredObject = { readonly bytes: ArrayBuffer; readonly contentType: string | undefined };
 
-/** A bucket in memory, as far as the archive uses one. `failing` counts down its failures. */
-export function keptBucket(failing = { times: 0 }): {
+/** A bucket in memory with the one method that the archive uses. The first `failing.times` writes fail. */
+export function memoryBucket(failing = { times: 0 }): {
   readonly bucket: R2Bucket;
-  readonly objects: Map<string, Kept>;
+  readonly objects: Map<string, StoredObject>;
 } {
-  const objects = new Map<string, Kept>();
+  const objects = new Map<string, StoredObject>();
   const put = (key: string, bytes: ArrayBuffer, options?: R2PutOptions): Promise<void> => {
     if (failing.times-- > 0) return Promise.reject(new Error("put: internal error (10001)"));
     const metadata = options?.httpMetadata as R2HTTPMetadata | undefined;
-    if (metadata?.contentEncoding !== undefined) throw new Error("an encoding that clients would undo");
+    if (metadata?.contentEncoding !== undefined) throw new Error("HTTP clients would decode this encoding");
     objects.set(key, { bytes, contentType: metadata?.contentType });
     return Promise.resolve();
   };
   return { bucket: { put } as unknown as R2Bucket, objects };
 }
 
-/** The database, whose next batches fail. */
+/** The database, whose next batches fail this many times. */
 export function failingDatabase(database: D1Database, times: number): D1Database {
   let left = times;
   return new Proxy(database, {
@@ -32,31 +32,32 @@ export function failingDatabase(database: D1Database, times: number): D1Database
   });
 }
 
-export type Places = LedgerDeps & {
-  readonly complaints: string[];
-  readonly fallen: InterceptorEvent[];
+export type TestLedgerDeps = LedgerDeps & {
+  /** The operator log lines. */
+  readonly errorLines: string[];
+  readonly fallbackEvents: InterceptorEvent[];
 };
 
-export function places(over: Partial<LedgerDeps> = {}): Places {
-  const complaints: string[] = [];
-  const fallen: InterceptorEvent[] = [];
+export function ledgerDeps(over: Partial<LedgerDeps> = {}): TestLedgerDeps {
+  const errorLines: string[] = [];
+  const fallbackEvents: InterceptorEvent[] = [];
   return {
     database: null,
     archive: null,
     retentionDays: 60,
-    logError: (line) => void complaints.push(line),
-    fallback: (events) => void fallen.push(...events),
+    logError: (line) => void errorLines.push(line),
+    fallback: (events) => void fallbackEvents.push(...events),
     ...over,
-    complaints,
-    fallen,
+    errorLines,
+    fallbackEvents,
   };
 }
 
-/** The lines of a gzipped NDJSON object, parsed. */
-export async function linesOf({ bytes }: Kept): Promise<unknown[]> {
+/** The parsed lines of a gzipped NDJSON object. */
+export async function readLines({ bytes }: StoredObject): Promise<unknown[]> {
   const unpacked = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
   const text = await new Response(unpacked).text();
-  if (!text.endsWith("\n")) throw new Error("the last line has no end");
+  if (!text.endsWith("\n")) throw new Error("the last line has no line break");
   return text
     .slice(0, -1)
     .split("\n")

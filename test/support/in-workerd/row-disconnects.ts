@@ -1,14 +1,15 @@
 /**
- * Clients that leave while the answer comes, each with what had come of it by then and the rows that it must leave. A
- * figure that nobody gave is null there, never 0, and has no row of its own.
+ * Clients that disconnect in mid-stream, each with the bytes received so far and the expected rows. A figure that the
+ * provider did not report is null, never 0, and has no row of its own.
  */
+import { byteLength } from "../../../src/shared/text.ts";
 import type { Row, Rows } from "./ledger-database.ts";
 import {
   block,
   blockStop,
   calls,
   CHAT,
-  CHAT_ASK,
+  CHAT_REQUEST,
   chatUsage,
   chunk,
   delta,
@@ -17,47 +18,46 @@ import {
   MESSAGE_STOP,
   messageDelta,
   MESSAGES,
-  MESSAGES_ASK,
-  MESSAGES_ASKED,
+  MESSAGES_REQUEST,
+  MESSAGES_COLUMNS,
   named,
   RESPONSE_CREATED,
   RESPONSES,
-  RESPONSES_ASK,
-  RESPONSES_ASKED,
-} from "./row-answers.ts";
-import { size } from "./row-case.ts";
+  RESPONSES_REQUEST,
+  RESPONSES_COLUMNS,
+} from "./row-responses.ts";
 import { interceptionRow, promptRow, tables, tokenRow, toolRow } from "./row-values.ts";
 
-export type Leaving = {
+export type Disconnect = {
   readonly name: string;
   readonly path: string;
   readonly body: object;
-  /** What has come of the stream when the client leaves. */
-  readonly came: string;
+  /** The bytes of the stream before the client disconnects. */
+  readonly received: string;
   readonly rows: Rows;
 };
 
-/** The first byte comes after 40 ms; the client leaves after 700. */
-export const LEFT = {
+/** The first byte arrives after 40 ms; the client disconnects after 700. */
+export const CANCELLED = {
   outcome: "cancelled",
   finish_reason: null,
   ended_at: "2026-11-23T12:00:00.700Z",
   duration_ms: 700,
 } as const;
-const created_at = LEFT.ended_at;
+const created_at = CANCELLED.ended_at;
 
-const left = (came: string, own: Parameters<typeof interceptionRow>[0]): Row =>
-  interceptionRow({ ...LEFT, response_bytes: size(came), ...own });
+const cancelledRow = (received: string, columns: Parameters<typeof interceptionRow>[0]): Row =>
+  interceptionRow({ ...CANCELLED, response_bytes: byteLength(received), ...columns });
 
-/** Where the client asked for usage itself its stream flows beside the observer, else through it. */
+/** If the client requests usage itself, the observer tees the stream; otherwise the stream flows through the observer. */
 const CHATS = [
-  ["chat, its usage taken out", CHAT_ASK],
-  ["chat", { ...CHAT_ASK, stream_options: { include_usage: true } }],
+  ["chat, with its usage event removed", CHAT_REQUEST],
+  ["chat", { ...CHAT_REQUEST, stream_options: { include_usage: true } }],
 ] as const;
 
-const CHAT_BEGUN = chunk({ role: "assistant", content: "" });
+const CHAT_FIRST_EVENT = chunk({ role: "assistant", content: "" });
 const CHAT_IN_TOOL =
-  CHAT_BEGUN +
+  CHAT_FIRST_EVENT +
   calls({ index: 0, id: "call_a", type: "function", function: { name: "read_file", arguments: "{}" } }) +
   calls({
     index: 1,
@@ -65,27 +65,27 @@ const CHAT_IN_TOOL =
     type: "function",
     function: { name: "edit", arguments: '{"path":"src/in' },
   });
-const CHAT_WHOLE =
-  CHAT_BEGUN + chunk({}, "stop") + chatUsage({ prompt_tokens: 9, completion_tokens: 2 }) + DONE;
+const CHAT_COMPLETE =
+  CHAT_FIRST_EVENT + chunk({}, "stop") + chatUsage({ prompt_tokens: 9, completion_tokens: 2 }) + DONE;
 
-const chats: readonly Leaving[] = CHATS.flatMap(([name, body]) => [
+const chats: readonly Disconnect[] = CHATS.flatMap(([name, body]) => [
   {
     name: `${name}: after the first event`,
     path: CHAT,
     body,
-    came: CHAT_BEGUN,
+    received: CHAT_FIRST_EVENT,
     rows: tables({
-      interceptions: [left(CHAT_BEGUN, { usage: "unknown" })],
+      interceptions: [cancelledRow(CHAT_FIRST_EVENT, { usage: "unknown" })],
       user_prompts: [promptRow()],
     }),
   },
   {
-    name: `${name}: in the second of two tool calls`,
+    name: `${name}: within the second of two tool calls`,
     path: CHAT,
     body,
-    came: CHAT_IN_TOOL,
+    received: CHAT_IN_TOOL,
     rows: tables({
-      interceptions: [left(CHAT_IN_TOOL, { usage: "unknown", tool_call_count: 2 })],
+      interceptions: [cancelledRow(CHAT_IN_TOOL, { usage: "unknown", tool_call_count: 2 })],
       user_prompts: [promptRow()],
       tool_usages: [
         toolRow({
@@ -111,9 +111,9 @@ const chats: readonly Leaving[] = CHATS.flatMap(([name, body]) => [
     name: `${name}: after the terminal event`,
     path: CHAT,
     body,
-    came: CHAT_WHOLE,
+    received: CHAT_COMPLETE,
     rows: tables({
-      interceptions: [left(CHAT_WHOLE, { finish_reason: "stop" })],
+      interceptions: [cancelledRow(CHAT_COMPLETE, { finish_reason: "stop" })],
       token_usages: [tokenRow({ input_tokens: 9, output_tokens: 2, created_at })],
       user_prompts: [promptRow()],
     }),
@@ -121,34 +121,36 @@ const chats: readonly Leaving[] = CHATS.flatMap(([name, body]) => [
 ]);
 
 const INPUT_FIGURES = { input_tokens: 5, cache_read_input_tokens: 3, cache_write_input_tokens: 4 };
-const WORDS = block(0, { type: "text", text: "" }) + delta(0, { type: "text_delta", text: "Dort." });
+const TEXT = block(0, { type: "text", text: "" }) + delta(0, { type: "text_delta", text: "Dort." });
 const MESSAGES_IN_TOOL =
   MESSAGE_START +
-  WORDS +
+  TEXT +
   blockStop(0) +
   block(1, { type: "tool_use", id: "toolu_1", name: "Write", input: {} }) +
   delta(1, { type: "input_json_delta", partial_json: '{"file_path": "a' });
-const MESSAGES_WHOLE = MESSAGE_START + WORDS + blockStop(0) + messageDelta(61, "end_turn") + MESSAGE_STOP;
+const MESSAGES_COMPLETE = MESSAGE_START + TEXT + blockStop(0) + messageDelta(61, "end_turn") + MESSAGE_STOP;
 
-const messages: readonly Leaving[] = [
+const messages: readonly Disconnect[] = [
   {
-    name: "messages: after the first event, which has first figures",
+    name: "messages: after the first event, which reports usage",
     path: MESSAGES,
-    body: MESSAGES_ASK,
-    came: MESSAGE_START,
+    body: MESSAGES_REQUEST,
+    received: MESSAGE_START,
     rows: tables({
-      interceptions: [left(MESSAGE_START, { ...MESSAGES_ASKED, usage: "partial" })],
+      interceptions: [cancelledRow(MESSAGE_START, { ...MESSAGES_COLUMNS, usage: "partial" })],
       token_usages: [tokenRow({ ...INPUT_FIGURES, output_tokens: 1, usage: "partial", created_at })],
       user_prompts: [promptRow()],
     }),
   },
   {
-    name: "messages: in a tool's input",
+    name: "messages: within a tool's input",
     path: MESSAGES,
-    body: MESSAGES_ASK,
-    came: MESSAGES_IN_TOOL,
+    body: MESSAGES_REQUEST,
+    received: MESSAGES_IN_TOOL,
     rows: tables({
-      interceptions: [left(MESSAGES_IN_TOOL, { ...MESSAGES_ASKED, usage: "partial", tool_call_count: 1 })],
+      interceptions: [
+        cancelledRow(MESSAGES_IN_TOOL, { ...MESSAGES_COLUMNS, usage: "partial", tool_call_count: 1 }),
+      ],
       token_usages: [tokenRow({ ...INPUT_FIGURES, output_tokens: 1, usage: "partial", created_at })],
       user_prompts: [promptRow()],
       tool_usages: [
@@ -166,10 +168,10 @@ const messages: readonly Leaving[] = [
   {
     name: "messages: after the terminal event",
     path: MESSAGES,
-    body: MESSAGES_ASK,
-    came: MESSAGES_WHOLE,
+    body: MESSAGES_REQUEST,
+    received: MESSAGES_COMPLETE,
     rows: tables({
-      interceptions: [left(MESSAGES_WHOLE, { ...MESSAGES_ASKED, finish_reason: "end_turn" })],
+      interceptions: [cancelledRow(MESSAGES_COMPLETE, { ...MESSAGES_COLUMNS, finish_reason: "end_turn" })],
       token_usages: [tokenRow({ ...INPUT_FIGURES, output_tokens: 61, created_at })],
       user_prompts: [promptRow()],
     }),
@@ -181,7 +183,7 @@ const RESPONSES_IN_TOOL =
   RESPONSE_CREATED +
   named({ type: "response.output_item.added", output_index: 0, item: { ...shell, arguments: "" } }) +
   named({ type: "response.function_call_arguments.delta", output_index: 0, delta: '{"command":["l' });
-const RESPONSES_WHOLE =
+const RESPONSES_COMPLETE =
   RESPONSE_CREATED +
   named({
     type: "response.completed",
@@ -194,24 +196,26 @@ const RESPONSES_WHOLE =
     },
   });
 
-const responses: readonly Leaving[] = [
+const responses: readonly Disconnect[] = [
   {
     name: "responses: after the first event",
     path: RESPONSES,
-    body: RESPONSES_ASK,
-    came: RESPONSE_CREATED,
+    body: RESPONSES_REQUEST,
+    received: RESPONSE_CREATED,
     rows: tables({
-      interceptions: [left(RESPONSE_CREATED, { ...RESPONSES_ASKED, usage: "unknown" })],
+      interceptions: [cancelledRow(RESPONSE_CREATED, { ...RESPONSES_COLUMNS, usage: "unknown" })],
       user_prompts: [promptRow()],
     }),
   },
   {
-    name: "responses: in a tool's input",
+    name: "responses: within a tool's input",
     path: RESPONSES,
-    body: RESPONSES_ASK,
-    came: RESPONSES_IN_TOOL,
+    body: RESPONSES_REQUEST,
+    received: RESPONSES_IN_TOOL,
     rows: tables({
-      interceptions: [left(RESPONSES_IN_TOOL, { ...RESPONSES_ASKED, usage: "unknown", tool_call_count: 1 })],
+      interceptions: [
+        cancelledRow(RESPONSES_IN_TOOL, { ...RESPONSES_COLUMNS, usage: "unknown", tool_call_count: 1 }),
+      ],
       user_prompts: [promptRow()],
       tool_usages: [
         toolRow({
@@ -228,10 +232,10 @@ const responses: readonly Leaving[] = [
   {
     name: "responses: after the terminal event",
     path: RESPONSES,
-    body: RESPONSES_ASK,
-    came: RESPONSES_WHOLE,
+    body: RESPONSES_REQUEST,
+    received: RESPONSES_COMPLETE,
     rows: tables({
-      interceptions: [left(RESPONSES_WHOLE, { ...RESPONSES_ASKED, finish_reason: "completed" })],
+      interceptions: [cancelledRow(RESPONSES_COMPLETE, { ...RESPONSES_COLUMNS, finish_reason: "completed" })],
       token_usages: [
         tokenRow({ input_tokens: 50, output_tokens: 9, metadata: '{"total_tokens":59}', created_at }),
       ],
@@ -240,5 +244,4 @@ const responses: readonly Leaving[] = [
   },
 ];
 
-/** In the middle of a stream. */
-export const LEAVINGS: readonly Leaving[] = [...chats, ...messages, ...responses];
+export const DISCONNECTS: readonly Disconnect[] = [...chats, ...messages, ...responses];

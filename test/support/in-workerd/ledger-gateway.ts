@@ -1,0 +1,35 @@
+/**
+ * A gateway with a ledger: the records sink writes its events into the test's D1 database, whose rows can then be read.
+ */
+import { expect } from "vitest";
+import { isStored, type InterceptorEvent } from "../../../src/events/event.ts";
+import { storeEvents } from "../../../src/records/ledger/write/store.ts";
+import { recordsSink } from "../../../src/gateway/sinks/records.ts";
+import { openGateway, type Gateway, type Setup } from "./gateway-harness.ts";
+import { allRows, emptyLedger, type Rows } from "./ledger-database.ts";
+
+/** `RECORDING` with all content on. */
+export const RECORD_ALL = { prompts: true, tool_inputs: true, thoughts: true, error_messages: true };
+
+export type GatewayWithLedger = Gateway & {
+  /** All rows. Fails where an event could not be stored. */
+  readonly rows: () => Promise<Rows>;
+};
+
+/** Empties the ledger first. */
+export async function openGatewayWithLedger(setup: Setup): Promise<GatewayWithLedger> {
+  const database = await emptyLedger();
+  const fallbackEvents: InterceptorEvent[] = [];
+  const sink = recordsSink({
+    required: false,
+    wants: isStored,
+    deliver: (events) => storeEvents(database, events),
+    fallback: (events) => (fallbackEvents.push(...events), []),
+  });
+  const gateway = await openGateway({ ...setup, sinks: [sink] });
+  const rows = async (): Promise<Rows> => {
+    expect([fallbackEvents, gateway.operatorErrors], "the ledger stored every event").toEqual([[], []]);
+    return allRows(database);
+  };
+  return { ...gateway, rows };
+}
