@@ -1,33 +1,33 @@
 /**
- * What stands between content and every record: secrets are taken out of a text before it is recorded anywhere, then it
- * is cut. Receives text that a caller or a model wrote, hands on text with each secret replaced by `[redacted:<kind>]`.
+ * Redacts and truncates content before any sink records it. Each secret in a text of the caller or the model is replaced
+ * by `[redacted:<kind>]`.
  *
- * It finds what looks like a secret by its form. A password in a sentence has no form; see SECURITY.md.
+ * Secrets are recognized by their form. A password within a sentence has none and is not found; see SECURITY.md.
  */
 
 export type Redact = (text: string) => string;
 
-/** So many characters of one prompt, input, thought or message are recorded. */
+/** The maximum number of characters recorded of one prompt, input, thought or message. */
 export const MAX_CONTENT = 16_384;
-/** A secret that begins before the cut is found if it ends within so many characters after it. */
+/** A secret that begins before the cut is found if it ends within this many characters after it. */
 const MARGIN = 4096;
-/** So many are looked at; a text of this length may have been cut already (`MAX_TEXT` in `provider/answer.ts`). */
+/** Characters that are searched. A text of this length may be truncated already (`MAX_TEXT`, bounded-text.ts). */
 const TAKEN = MAX_CONTENT + MARGIN;
 
 /**
- * Before a secret stands no letter or digit, unless it belongs to an escape: a tool's input is JSON as the model wrote it,
- * where a key on a line of its own follows the `n` of a `\n`, and in a URL it follows a `%3D`.
+ * A secret does not follow a letter or digit, unless that ends an escape. A tool's input is JSON as the model wrote it: a
+ * key at the start of a line follows the `n` of a `\n`, and in a URL a key can follow a `%3D`.
  */
 const APART = String.raw`(?:(?<![A-Za-z0-9])|(?<=\\[bfnrt]|\\u[\da-fA-F]{4}|%[\da-fA-F]{2}))`;
 
-/** Between a scheme and its token, in a header, in JSON, in a URL. */
+/** The blanks between a scheme and its token in a header, in JSON or in a URL. */
 const BLANKS = String.raw`(?:[ \t]|\\t|%20)+`;
-/** The same over a folded line, in a form, in settings: only before what holds a digit. */
+/** The same in a folded line, a form or a settings file. The token must then hold a digit. */
 const WIDE = String.raw`(?:[\s:=+]|\\[nrt]|%20|%3[ADad])+(?=[\w.~+/-]{0,64}\d)`;
 
 /** OpenAI, Anthropic, OpenRouter (sk-…), this gateway (aei_…), GitHub, GitLab, Slack, AWS, Google, xAI, Groq, Hugging Face. */
 const PROVIDER_KEYS = [
-  // Not `sk-learn-contrib-extras`: a key has a digit or a capital, and soon, or is longer than words are.
+  // A key has an early digit or capital, or is longer than words are: `sk-learn-contrib-extras` is not one.
   String.raw`sk-(?=[\w-]{0,80}[\dA-Z]|\w{24})[\w-]{16,}`,
   String.raw`aei_[\w-]{16,}`,
   String.raw`gh[pousr]_\w{20,}`,
@@ -37,23 +37,23 @@ const PROVIDER_KEYS = [
   String.raw`(?:AKIA|ASIA)[A-Z0-9]{16}(?![A-Z0-9])`,
   String.raw`AIza[\w-]{30,}`,
   String.raw`xai-[A-Za-z0-9]{20,}`,
-  // Without `_`, as the names of functions begin like these too.
+  // Without `_`: names of functions have the same prefixes.
   String.raw`(?:gsk|hf)_[A-Za-z0-9]{20,}`,
 ];
 
-/** Vercel, NVIDIA, Perplexity, Google's access tokens. By themselves: a longer list above makes all of it ten times as dear. */
+/** Vercel, NVIDIA, Perplexity, Google's access tokens. Within the list above they would make it ten times slower. */
 const FURTHER_KEYS = String.raw`(?:vck_|nvapi-|pplx-|ya29\.)[\w.-]{20,}`;
 
 /**
- * A key without a form of its own (Azure's, AWS's secret one), by the name that stands `before` it. Forwards from the name:
- * looked for backwards from each place where a key could begin, it would cost ten times as much.
+ * A key without a form of its own (Azure's keys, AWS's secret key) is recognized by the name `before` it. The pattern begins
+ * with the name: a lookbehind from every possible start of a key is ten times slower.
  */
 const NAMED_KEY =
   /(?<before>(?:(?:api|access|subscription)[-_ ]?key|(?:access|auth)[-_ ]?token)(?:\\{0,3}["'])?(?:\s{0,8}[:=]\s{0,8}|\s{1,8})(?:\\{0,3}["'])?)(?=[\w.~+/-]{0,64}\d)[\w.~+/-]{20,}=*/gi;
 
 /**
- * What to take out. Where a text does not have `needle` in it, the form need not be looked for. Of what it finds, `keeps`
- * stays.
+ * A kind of secret. A text without `needle` cannot match `form`, which saves the search. `keeps` is the part of the match
+ * that stays in the text.
  */
 export type SecretPattern = {
   readonly kind: string;
@@ -63,23 +63,23 @@ export type SecretPattern = {
 };
 
 /**
- * What is taken out without being told; `npm run secrets` looks for the same in this repository. Each is linear in the
- * text's length: what a form scans to the end of a run of characters, it begins only once in that run.
+ * The patterns that are always redacted; `npm run secrets` searches this repository for the same. Each takes time linear in
+ * the text's length: a form that scans to the end of a run of characters begins only once in that run.
  */
 export const BUILT_IN_PATTERNS: readonly SecretPattern[] = [
-  // PEM (RFC 7468) and SSH2's form of it, to its end line or, where that was cut off, to the end of the text.
+  // PEM (RFC 7468) and SSH2's variant, up to the end line or, where that was cut off, the end of the text.
   {
     kind: "private_key",
     form: /-----? ?BEGIN (?:[A-Z\d]{1,20} ){0,4}PRIVATE KEY(?: BLOCK)? ?-----?[^]*?(?:-----? ?END (?:[A-Z\d]{1,20} ){0,4}PRIVATE KEY(?: BLOCK)? ?-----?|$)/g,
   },
-  // Three parts, or five where it is encrypted (RFC 7519 §3). Begins with its run of characters, escapes apart: begun at
-  // each `eyJ` in it, a run of `eyJ-eyJ-…` would be scanned as often as it has any.
+  // Three parts, or five where it is encrypted (RFC 7519 §3). A match begins at the start of a run of characters or after
+  // an escape. If it could begin at each `eyJ`, a run of `eyJ-eyJ-…` would take quadratic time.
   {
     kind: "jwt",
     needle: "eyJ",
     form: /(?:(?<![\w\\-])|(?<=\\[bfnrt"/\\]|\\u[\da-fA-F]{4}))(?=[\w-]+\.[\w-]*\.)[\w-]*?eyJ[\w-]{8,}\.[\w-]*\.[\w-]*(?:\.[\w-]+){0,2}/g,
   },
-  // After `token` only what holds a digit or a capital: people write of token internationalization.
+  // After `token` a digit or a capital is required: "token internationalization" is prose.
   {
     kind: "bearer",
     form: new RegExp(
@@ -92,7 +92,7 @@ export const BUILT_IN_PATTERNS: readonly SecretPattern[] = [
   { kind: "provider_key", form: NAMED_KEY, keeps: "$<before>" },
 ];
 
-/** `patterns`: further forms, the operator's own. They must be as linear as ours: a text may be 20,000 characters. */
+/** `patterns`: the operator's patterns. They too should take linear time: a text may have 20,000 characters. */
 export function createRedactor(patterns: readonly RegExp[]): Redact {
   const own = patterns.map((form) => ({ kind: "pattern", form: new RegExp(form.source, withG(form.flags)) }));
   const forms: readonly SecretPattern[] = [...BUILT_IN_PATTERNS, ...own];
@@ -108,7 +108,7 @@ function withG(flags: string): string {
   return flags.includes("g") ? flags : `${flags}g`;
 }
 
-/** What is recorded of a text: redacted, then cut between characters. */
+/** Redacts the text, then truncates it between characters. */
 export function toRecordedContent(
   text: string,
   redact: Redact,
@@ -117,14 +117,14 @@ export function toRecordedContent(
   const wasCut = text.length >= TAKEN;
   const end = Math.min(MAX_CONTENT, wasCut ? knownLength(clean) : clean.length);
   if (end === clean.length) return { text: clean, truncated: wasCut };
-  // Not through the middle of a surrogate pair.
+  // A cut within a surrogate pair would leave half a character.
   const last = clean.charCodeAt(end - 1);
   return { text: clean.slice(0, last >= 0xd800 && last <= 0xdbff ? end - 1 : end), truncated: true };
 }
 
 /**
- * How much of a text that was cut is known to be clean. At its end may stand a piece of a secret that has no form any
- * more; where much was taken out before, that end would come to stand before our own cut.
+ * The length of a truncated text's beginning that is known to be clean. A piece of a secret at the end of the searched text
+ * no longer has a recognizable form. Long redactions before it would move that piece in front of the recording limit.
  */
 function knownLength(clean: string): number {
   const marker = clean.lastIndexOf("[redacted:");

@@ -5,7 +5,8 @@ import { MAX_THOUGHTS, MAX_TOOL_CALLS } from "../../src/gateway/provider/respons
 import { isUuid, uuidV7 } from "../../src/shared/uuid.ts";
 import { everyEvent, START, THOUGHT, TOOL } from "../support/in-workerd/events.ts";
 
-const of = (interception_id: string): InterceptorEvent[] => [
+/** Every event that one interception can have. */
+const allEventsOf = (interception_id: string): InterceptorEvent[] => [
   ...everyEvent.map((event) => ({ ...event, interception_id })),
   ...Array.from({ length: MAX_TOOL_CALLS }, (_, position) => ({ ...TOOL, interception_id, position })).slice(
     1,
@@ -30,31 +31,31 @@ describe("an event's id", () => {
     }
   });
 
-  it("is another for every event that one interception, or another of the same millisecond, can have", () => {
+  it("differs for all events of one interception and of others in the same millisecond", () => {
     const now = 1_795_000_000_000;
     const uuids = Array.from({ length: 20 }, () => uuidV7(now, crypto.randomUUID()));
-    const ids = uuids.flatMap(of).map(eventId);
+    const ids = uuids.flatMap(allEventsOf).map(eventId);
     expect(new Set([...ids, ...uuids]).size).toBe(ids.length + uuids.length);
   });
 
-  it("stays what it is: tables and archives hold it", () => {
+  it("is pinned, because tables and archives hold it", () => {
     expect(START.interception_id).toBe("01a20846-fe00-7abc-8def-0123456789ab");
     expect(everyEvent.map(eventId)).toEqual(
-      Array.from("0123456789", (kind) => `01a20846-fe00-8${kind}00-8def-0123456789ab`),
+      Array.from("0123456789", (code) => `01a20846-fe00-8${code}00-8def-0123456789ab`),
     );
     expect(eventId({ ...TOOL, position: 99 })).toBe("01a20846-fe00-8463-8def-0123456789ab");
   });
 
-  it("sorts by the interception's time, as the interception's own does", () => {
+  it("sorts by the interception's time, like the interception's own id", () => {
     const times = [0, 1, 2 ** 31, 1_795_000_000_000, 1_795_000_000_001, 2 ** 48 - 1];
     const ids = times.map((now) => uuidV7(now, crypto.randomUUID()));
-    const each = ids.map((id) => of(id).map(eventId).concat(id).toSorted());
+    const each = ids.map((id) => allEventsOf(id).map(eventId).concat(id).toSorted());
     expect(each.flat()).toEqual(each.flat().toSorted());
   });
 });
 
-describe("a value has what an id is made of", () => {
-  it.each(everyEvent.map((event) => [event.record_type, event] as const))("%s", (_, event) => {
+describe("hasEventId", () => {
+  it.each(everyEvent.map((event) => [event.record_type, event] as const))("accepts %s", (_, event) => {
     expect(hasEventId(event)).toBe(true);
   });
 
@@ -64,17 +65,17 @@ describe("a value has what an id is made of", () => {
     ["a list", [START]],
     ["no type", { ...START, record_type: undefined }],
     ["an unknown type", { ...START, record_type: "interception" }],
-    ["a type that every object has", { ...START, record_type: "constructor" }],
+    ["a type that every object inherits", { ...START, record_type: "constructor" }],
     ["no interception", { ...START, interception_id: undefined }],
-    ["an id that is no text", { ...START, interception_id: 7 }],
-    ["an id that is no UUID", { ...START, interception_id: "../../etc/passwd" }],
+    ["an id that is not a text", { ...START, interception_id: 7 }],
+    ["an id that is not a UUID", { ...START, interception_id: "../../etc/passwd" }],
     ["an id in upper case", { ...START, interception_id: START.interception_id.toUpperCase() }],
     ["a line break after the id", { ...START, interception_id: `${START.interception_id}\n` }],
-    ["a tool without position", { ...TOOL, position: undefined }],
-    ["a thought before the first", { ...THOUGHT, position: -1 }],
-    ["a tool at half a position", { ...TOOL, position: 0.5 }],
-    ["a tool past the last position", { ...TOOL, position: 256 }],
-  ])("but not %s", (_, value) => {
+    ["a tool without a position", { ...TOOL, position: undefined }],
+    ["a thought at a negative position", { ...THOUGHT, position: -1 }],
+    ["a tool at a fractional position", { ...TOOL, position: 0.5 }],
+    ["a tool at position 256", { ...TOOL, position: 256 }],
+  ])("rejects %s", (_, value) => {
     expect(hasEventId(value)).toBe(false);
   });
 });

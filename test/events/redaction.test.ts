@@ -8,7 +8,7 @@ const redact = createRedactor([]);
 const PEM_BODY = "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSj\nAgEAAoIBAQC7VJTUt9Us8cKj==";
 const pem = (label: string): string => `-----BEGIN ${label}-----\n${PEM_BODY}\n-----END ${label}-----`;
 
-/** A form of a secret, its kind, and what of it no record may hold. */
+/** A form of a secret, its kind, and the text that must not be recorded. */
 type Form = readonly [name: string, kind: string, secret: string];
 
 const FORMS: readonly Form[] = [
@@ -37,12 +37,12 @@ const FORMS: readonly Form[] = [
   ["a Google access token", "provider_key", "ya29.a0AfH6SMB-0123456789_abcdef"],
   ["a bearer token", "bearer", "Bearer 0123456789abcdef"],
   ["a bearer token on the next line", "bearer", "Bearer\n 0123456789abcdef"],
-  ["a bearer token behind a blank of another width", "bearer", "Bearer\u00a00123456789abcdef"],
+  ["a bearer token after a no-break space", "bearer", "Bearer\u00a00123456789abcdef"],
   ["a bearer token in a form", "bearer", "Bearer+0123456789abcdef"],
   ["a bearer token in settings", "bearer", "bearer: 0123456789abcdef"],
   ["a bearer token of letters alone", "bearer", "Bearer abcdefghijklmnopqrst"],
-  ["a bearer in odd case, with its padding", "bearer", "bEaReR \t abcdef0123456789.~+/-_=="],
-  ["a token after that word", "bearer", "token 0123456789abcdefABCDEF"],
+  ["a bearer token with a scheme in mixed case, and padding", "bearer", "bEaReR \t abcdef0123456789.~+/-_=="],
+  ["a token after the word token", "bearer", "token 0123456789abcdefABCDEF"],
   ["a JWT", "jwt", "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl-_"],
   ["an unsigned JWT", "jwt", "eyJhbGciOiJub25lIn0.eyJzdWIiOiIxIn0."],
   ["an encrypted JWT", "jwt", "eyJhbGciOiJkaXIiLCJlbmMiOiJBMjU2R0NNIn0..aXYtaXYtaXY.Y2lwaGVydGV4dA.dGFn"],
@@ -51,7 +51,7 @@ const FORMS: readonly Form[] = [
   ["an encrypted private key", "private_key", pem("ENCRYPTED PRIVATE KEY")],
   ["an OpenSSH private key", "private_key", pem("OPENSSH PRIVATE KEY")],
   ["a PGP private key", "private_key", pem("PGP PRIVATE KEY BLOCK")],
-  ["a private key with a digit in its name", "private_key", pem("ED25519 PRIVATE KEY")],
+  ["a private key with a digit in its label", "private_key", pem("ED25519 PRIVATE KEY")],
   [
     "an SSH2 private key",
     "private_key",
@@ -59,11 +59,11 @@ const FORMS: readonly Form[] = [
   ],
 ];
 
-/** Keys without a form of their own are known by what they are called. */
+/** Keys without a form of their own are recognized by the name before them. */
 const AZURE = "0123456789abcdef0123456789ABCDEF";
 const AWS_SECRET = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
 
-/** Where a secret may stand, and what stands around it. `%` is the secret. */
+/** Texts around a secret. `%` is the secret. */
 const PLACES: readonly (readonly [name: string, text: string])[] = [
   ["alone", "%"],
   ["at the start", "% is the key"],
@@ -72,50 +72,51 @@ const PLACES: readonly (readonly [name: string, text: string])[] = [
   ["in parentheses", "(see %)"],
   ["in Markdown", "The key `%` is *not* for you."],
   ["on a line of its own", "first line\n%\nlast line"],
-  ["on a line of Windows", "first line\r\n%\r\nlast line"],
-  ["behind a tab", "key\t%\tend"],
+  ["on a line with CRLF", "first line\r\n%\r\nlast line"],
+  ["after a tab", "key\t%\tend"],
   ["in an environment file", "PORT=8787\nAPI_KEY=%\nDEBUG=1"],
   ["in a header", "x-api-key: %"],
   ["in a URL", "https://h.example/?key=%&x=1"],
-  ["beside non-ASCII text", "ключ %、東京 🗼"],
+  ["next to non-ASCII text", "ключ %、東京 🗼"],
 ];
 
 describe("each form of a secret", () => {
-  it.each(FORMS)("%s is taken out, wherever it stands", (_, kind, secret) => {
+  it.each(FORMS)("redacts %s in any surrounding text", (_, kind, secret) => {
     for (const [, place] of PLACES) {
       expect(redact(place.replace("%", secret))).toBe(place.replace("%", `[redacted:${kind}]`));
     }
   });
 
-  it.each(FORMS)("%s is taken out of JSON, as a tool is given it", (_, kind, secret) => {
+  it.each(FORMS)("redacts %s in a tool's JSON input, which stays valid JSON", (_, kind, secret) => {
     for (const text of [secret, `a ${secret} b`, `a\n${secret}\nb`, `a\t${secret}`, `"${secret}"`]) {
       const input = JSON.stringify({ path: ".env", content: text, list: [text, { deep: text }] });
       const clean = redact(input);
       expect(clean).not.toContain(JSON.stringify(secret).slice(1, -1));
-      const said = text.replace(secret, `[redacted:${kind}]`);
-      expect(JSON.parse(clean)).toEqual({ path: ".env", content: said, list: [said, { deep: said }] });
+      const expected = text.replace(secret, `[redacted:${kind}]`);
+      expect(JSON.parse(clean)).toEqual({
+        path: ".env",
+        content: expected,
+        list: [expected, { deep: expected }],
+      });
     }
   });
 
-  it.each(FORMS)(
-    "%s is taken out of Markdown's italics, and of a name that ends in it",
-    (_, kind, secret) => {
-      for (const text of [`_${secret}_`, `**_${secret}_**`, `prod_${secret}`, `prod-${secret}`]) {
-        const clean = redact(text);
-        expect(clean).not.toContain(secret);
-        expect(clean).toContain(`[redacted:${kind}]`);
-      }
-    },
-  );
+  it.each(FORMS)("redacts %s in Markdown italics and after a name's prefix", (_, kind, secret) => {
+    for (const text of [`_${secret}_`, `**_${secret}_**`, `prod_${secret}`, `prod-${secret}`]) {
+      const clean = redact(text);
+      expect(clean).not.toContain(secret);
+      expect(clean).toContain(`[redacted:${kind}]`);
+    }
+  });
 
-  it.each(FORMS)("%s is taken out each time it stands there", (_, kind, secret) => {
+  it.each(FORMS)("redacts every occurrence of %s", (_, kind, secret) => {
     const marker = `[redacted:${kind}]`;
     expect(redact(`${secret} and ${secret}\n${secret}`)).toBe(`${marker} and ${marker}\n${marker}`);
   });
 
-  // The attack: in JSON a line's end is written `\n`, so that the key on the next line follows a letter.
+  // The attack: JSON writes a line break as `\n`, so a key on the next line follows a letter.
   it.each(["\\n", "\\r\\n", "\\t", "\\u000a", "\\u003D", "%3D", "%0a"])(
-    "a key behind the escape %s is taken out",
+    "redacts a key after the escape %s",
     (escape) => {
       for (const secret of ["sk-proj-0123456789abcdef", "AKIAIOSFODNN7EXAMPLE", "Bearer 0123456789abcdef"]) {
         const clean = redact(`{"content":"KEY${escape}${secret}"}`);
@@ -136,19 +137,19 @@ describe("each form of a secret", () => {
     `Ocp-Apim-Subscription-Key: ${AZURE}`,
     `aws_secret_access_key = ${AWS_SECRET}`,
     `{"access_token":"${AZURE}","expires_in":3599}`,
-  ])("a key without a form is taken out by its name: %s", (text) => {
+  ])("redacts a key without a form by its name: %s", (text) => {
     const secret = text.includes(AZURE) ? AZURE : AWS_SECRET;
     expect(redact(text)).toBe(text.replace(secret, "[redacted:provider_key]"));
   });
 
-  it("several of several kinds are taken out of one text", () => {
+  it("redacts several secrets of several kinds in one text", () => {
     const all = FORMS.map(([, , secret]) => secret);
     const clean = redact(all.join("\n--\n"));
     for (const secret of all) expect(clean).not.toContain(secret);
     expect(clean).toBe(FORMS.map(([, kind]) => `[redacted:${kind}]`).join("\n--\n"));
   });
 
-  it("a secret within another leaves nothing of either", () => {
+  it("leaves no part of a secret within another secret", () => {
     const jwt = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl";
     expect(redact(`Authorization: Bearer ${jwt}`)).not.toMatch(/eyJ|c2ln/);
     expect(redact("Bearer sk-proj-0123456789abcdef")).not.toContain("0123");
@@ -157,22 +158,22 @@ describe("each form of a secret", () => {
     );
   });
 
-  it("a private key whose end was cut off is taken out to the end of the text", () => {
+  it("redacts a private key without its end line to the end of the text", () => {
     expect(redact(`before ${pem("RSA PRIVATE KEY").slice(0, 90)}`)).toBe("before [redacted:private_key]");
     expect(redact("-----BEGIN PRIVATE KEY-----")).toBe("[redacted:private_key]");
   });
 
-  it("of two private keys what stands between them stays", () => {
+  it("keeps the text between two private keys", () => {
     const key = pem("EC PRIVATE KEY");
     expect(redact(`${key}\nand\n${key}`)).toBe("[redacted:private_key]\nand\n[redacted:private_key]");
   });
 
-  it("what is taken out once stays as it is", () => {
+  it("is idempotent", () => {
     const once = redact(FORMS.map(([, , secret]) => secret).join(" "));
     expect(redact(once)).toBe(once);
   });
 
-  it("random secrets at random places leave no piece of themselves", () => {
+  it("leaves no piece of random secrets in random texts", () => {
     const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
     const around = [" ", "\n", '"', "=", ": ", "(", "\\n", "、", "`", ","];
     forSeeds(2000, (seed) => {
@@ -198,10 +199,10 @@ describe("each form of a secret", () => {
   });
 });
 
-describe("ordinary text", () => {
+describe("redaction of ordinary text", () => {
   it.each([
     ["", ""],
-    ["prose", "Please refactor the token bucket; bearer of good news, sk-eptics may ask why."],
+    ["prose", "Please refactor the token bucket; bearer of good news, sk-eptics may wonder why."],
     ["a UUID", "7f3c2a10-1234-4abc-9def-000000000001"],
     ["a SHA-256", "sha256:2184a32a3bae6ad70000000000000000aaaaaaaaaaaaaaaabbbbbbbbbbbbbbbb"],
     ["a commit", "commit 9fceb02d0ae598e95dc970b74767f19372d61af8"],
@@ -227,35 +228,35 @@ describe("ordinary text", () => {
     ["code", "const { readFile } = await import('node:fs/promises'); // eyJ"],
     ["an interception's id", "01a20846-fe00-7abc-8def-0123456789ab"],
     ["tool ids", "call_AbCdEfGhIjKlMnOpQrStUvWx toolu_01A09q90qw90lq917835lq9 resp_0123456789abcdef"],
-  ])("%s stays as it is", (_, text) => {
+  ])("leaves %s unchanged", (_, text) => {
     expect(redact(text)).toBe(text);
   });
 });
 
-describe("the operator's own forms", () => {
-  it("are taken out too, with or without the flag for all", () => {
+describe("the operator's patterns", () => {
+  it("match every occurrence, with or without the flag g", () => {
     for (const flags of ["", "g", "u", "gu", "gi"]) {
-      const own = createRedactor([new RegExp("corp-[a-z]{4}", flags)]);
-      expect(own("corp-abcd, corp-efgh")).toBe("[redacted:pattern], [redacted:pattern]");
+      const withPattern = createRedactor([new RegExp("corp-[a-z]{4}", flags)]);
+      expect(withPattern("corp-abcd, corp-efgh")).toBe("[redacted:pattern], [redacted:pattern]");
     }
   });
 
-  it("come after the built-in ones, which still hold", () => {
-    const own = createRedactor([/employee \d+/u, /bericht/u]);
-    expect(own("employee 12 has sk-proj-0123456789abcdef, bericht")).toBe(
+  it("apply after the built-in patterns", () => {
+    const withPattern = createRedactor([/employee \d+/u, /bericht/u]);
+    expect(withPattern("employee 12 has sk-proj-0123456789abcdef, bericht")).toBe(
       "[redacted:pattern] has [redacted:provider_key], [redacted:pattern]",
     );
   });
 
-  it("with groups and dollars are no templates", () => {
+  it("with groups do not expand dollars in the text", () => {
     expect(createRedactor([/(a)(b)/u])("$1 ab $&")).toBe("$1 [redacted:pattern] $&");
   });
 
-  it("that are sticky or have been used before begin at the text's start each time", () => {
+  it("begin at the text's start each time, regardless of lastIndex", () => {
     const form = /x\d/gu;
     form.lastIndex = 5;
-    const own = createRedactor([form]);
-    expect([own("x1 x2"), own("x1")]).toEqual([
+    const withPattern = createRedactor([form]);
+    expect([withPattern("x1 x2"), withPattern("x1")]).toEqual([
       "[redacted:pattern] [redacted:pattern]",
       "[redacted:pattern]",
     ]);
@@ -265,23 +266,23 @@ describe("the operator's own forms", () => {
 const plain = (text: string) => toRecordedContent(text, redact);
 const KEY = "sk-proj-0123456789abcdef0123456789";
 
-describe("what is recorded of a text", () => {
-  it("takes as much as the readers keep of one", () => {
+describe("toRecordedContent", () => {
+  it("searches as many characters as the readers keep", () => {
     expect(MAX_TEXT).toBe(MAX_CONTENT + 4096);
   });
 
-  it.each([0, 1, MAX_CONTENT - 1, MAX_CONTENT])("of %i characters is all of it", (length) => {
+  it.each([0, 1, MAX_CONTENT - 1, MAX_CONTENT])("records all of %i characters", (length) => {
     expect(plain("x".repeat(length))).toEqual({ text: "x".repeat(length), truncated: false });
   });
 
   it.each([MAX_CONTENT + 1, MAX_TEXT - 1, MAX_TEXT, MAX_TEXT + 1, 100_000])(
-    "of %i characters is its beginning",
+    "records the beginning of %i characters",
     (length) => {
       expect(plain("x".repeat(length))).toEqual({ text: "x".repeat(MAX_CONTENT), truncated: true });
     },
   );
 
-  it("a surrogate pair at the cut is left out whole, one before it stays", () => {
+  it("drops a surrogate pair at the cut and keeps one before it", () => {
     const x = "x".repeat(MAX_CONTENT - 2);
     expect(plain(`${x}x🗼 and more`)).toEqual({ text: `${x}x`, truncated: true });
     expect(plain(`${x}🗼 and more`)).toEqual({ text: `${x}🗼`, truncated: true });
@@ -292,12 +293,12 @@ describe("what is recorded of a text", () => {
     }
   });
 
-  it("a text that was cut in the middle of a pair where it is read is recorded without that half", () => {
+  it("drops half of a surrogate pair that the reader left at the text's end", () => {
     const { text } = plain(`${pem("PRIVATE KEY")}${"x".repeat(MAX_TEXT - 1 - pem("PRIVATE KEY").length)}🗼`);
     expect(text.isWellFormed()).toBe(true);
   });
 
-  it("a secret on the cut is taken out first, wherever on it", () => {
+  it("redacts a secret at the cut before truncating", () => {
     for (let before = MAX_CONTENT - KEY.length - 2; before <= MAX_CONTENT + 1; before += 1) {
       const { text, truncated } = plain(`${"x".repeat(before - 1)} ${KEY} ${"y".repeat(5000)}`);
       expect(text).not.toContain("sk-");
@@ -308,7 +309,7 @@ describe("what is recorded of a text", () => {
     }
   });
 
-  it.each(FORMS)("%s that begins just before the cut leaves no piece of itself", (_, kind, secret) => {
+  it.each(FORMS)("leaves no piece of %s that begins just before the cut", (_, kind, secret) => {
     const marker = `[redacted:${kind}]`;
     for (const before of [2, 6, 12, 20]) {
       const filler = "x ".repeat((MAX_CONTENT - before) / 2);
@@ -318,21 +319,21 @@ describe("what is recorded of a text", () => {
     }
   });
 
-  it("a private key of many lines that begins before the cut is taken out whole", () => {
+  it("redacts a long private key that begins before the cut", () => {
     const key = `-----BEGIN RSA PRIVATE KEY-----\n${`${"A1b2".repeat(16)}\n`.repeat(200)}-----END RSA PRIVATE KEY-----`;
     const { text } = plain(`${"x".repeat(MAX_CONTENT - 100)}\n${key}`);
     expect(text).toBe(`${"x".repeat(MAX_CONTENT - 100)}\n[redacted:private_key]`);
   });
 
-  // The attack: a long secret first makes room for the end of what is looked at, where another stands cut in two.
+  // The attack: a long redacted secret moves the end of the searched text, with half of another secret, before the cut.
   it.each([1, 5, 10, 15, 18, 30])(
-    "where much was taken out before, the first %i characters of a key that was cut off are not let in",
+    "drops the first %i characters of a cut-off key after a long redaction",
     (kept) => {
       const first = `${pem("PRIVATE KEY").replace(PEM_BODY, "A1b2".repeat(2000))}\n`;
       const filler = "x ".repeat(MAX_TEXT).slice(0, MAX_TEXT - kept - first.length);
       const whole = `${first}${filler}`.slice(0, MAX_TEXT - kept) + KEY;
       expect(whole.slice(0, MAX_TEXT).endsWith(KEY.slice(0, kept))).toBe(true);
-      // As it is said, and as a reader hands it on that keeps no more.
+      // The complete text, and the text as a reader truncates it.
       for (const text of [`${whole} and more`, whole.slice(0, MAX_TEXT)]) {
         const recorded = plain(text);
         expect(recorded.text.startsWith("[redacted:private_key]\nx x x")).toBe(true);
@@ -342,15 +343,15 @@ describe("what is recorded of a text", () => {
     },
   );
 
-  it("a text that is one long secret is recorded as that", () => {
+  it("records a text that is one long secret as its marker", () => {
     const key = `-----BEGIN PRIVATE KEY-----\n${"A1b2".repeat(9000)}`;
     expect(plain(key)).toEqual({ text: "[redacted:private_key]", truncated: true });
   });
 });
 
-describe("texts made to be slow to look through", () => {
-  // The attack: a form that is begun again at each place and scanned to the end each time takes 200 ms for 20,000
-  // characters, as one for JWTs did, and minutes for a megabyte. Of such a length these are, so that one would hang.
+describe("redaction of texts made to be slow", () => {
+  // The attack: a pattern that begins at every position and scans to the end each time is quadratic. One for JWTs took
+  // 200 ms for 20,000 characters, which is minutes for a megabyte. These texts are long enough to hang such a pattern.
   const LENGTH = 200_000;
   const UNITS = [
     "eyJ-",
@@ -386,7 +387,7 @@ describe("texts made to be slow to look through", () => {
     "AIza-",
   ];
 
-  it.each(UNITS)("%j again and again is looked through", (unit) => {
+  it.each(UNITS)("completes for repetitions of %j", (unit) => {
     const text = unit.repeat(Math.ceil(LENGTH / unit.length));
     for (const before of ["", "-----BEGIN PRIVATE KEY", "eyJaaaaaaaa.", "bearer ", "sk-"])
       expect(redact(before + text).length).toBeGreaterThan(0);

@@ -1,10 +1,13 @@
 import { describe, expect, it } from "vitest";
 import {
-  INTERCEPTION_COLUMNS,
-  OVERRIDE_COLUMNS,
+  analyticsColumnsOf,
+  interceptionRow,
+  overrideRow,
   ROW_VERSION,
   toRow,
+  type AnalyticsDataset,
 } from "../../../src/gateway/sinks/analytics-row.ts";
+import { RECORDS, type RecordDefinition } from "../../../src/events/fields.ts";
 import { StrictAnalytics } from "../../support/strict-analytics.ts";
 import {
   END,
@@ -14,15 +17,15 @@ import {
   REJECTED,
   withTexts,
 } from "../../support/in-workerd/events.ts";
-import { utf8 } from "../../support/in-workerd/values.ts";
-import { truncateBytes } from "../../../src/shared/text.ts";
 
-const names = (columns: readonly { readonly name: string }[]): string[] => columns.map(({ name }) => name);
+const INTERCEPTIONS = analyticsColumnsOf("interceptions");
+const OVERRIDES = analyticsColumnsOf("overrides");
+const DATASETS: readonly AnalyticsDataset[] = ["interceptions", "overrides"];
 
-describe("the columns, by position", () => {
-  // Queries name columns by position. A column keeps its position for ever; new ones go behind the last.
-  it("INTERCEPTIONS, blob1 and on", () => {
-    expect(names(INTERCEPTION_COLUMNS.blobs)).toEqual([
+describe("the columns by position", () => {
+  // Queries name columns by position. A column keeps its position for ever; new ones go after the last.
+  it("INTERCEPTIONS has these blobs", () => {
+    expect(INTERCEPTIONS.blobs).toEqual([
       /* blob1 */ "version",
       /* blob2 */ "record_type",
       /* blob3 */ "interception_id",
@@ -44,8 +47,8 @@ describe("the columns, by position", () => {
     ]);
   });
 
-  it("INTERCEPTIONS, double1 and on", () => {
-    expect(names(INTERCEPTION_COLUMNS.doubles)).toEqual([
+  it("INTERCEPTIONS has these doubles", () => {
+    expect(INTERCEPTIONS.doubles).toEqual([
       /* double1 */ "status",
       /* double2 */ "duration_ms",
       /* double3 */ "first_byte_ms",
@@ -58,8 +61,8 @@ describe("the columns, by position", () => {
     ]);
   });
 
-  it("OVERRIDES, blob1 and on", () => {
-    expect(names(OVERRIDE_COLUMNS.blobs)).toEqual([
+  it("OVERRIDES has these blobs", () => {
+    expect(OVERRIDES.blobs).toEqual([
       /* blob1 */ "version",
       /* blob2 */ "record_type",
       /* blob3 */ "interception_id",
@@ -82,35 +85,90 @@ describe("the columns, by position", () => {
     ]);
   });
 
-  it("OVERRIDES, double1 and on", () => {
-    expect(names(OVERRIDE_COLUMNS.doubles)).toEqual([/* double1 */ "value_length"]);
+  it("OVERRIDES has these doubles", () => {
+    expect(OVERRIDES.doubles).toEqual([/* double1 */ "value_length"]);
   });
 
-  it.each([
-    ["INTERCEPTIONS", INTERCEPTION_COLUMNS],
-    ["OVERRIDES", OVERRIDE_COLUMNS],
-  ])("%s has at most 20 of each, named once, the version first", (_, { blobs, doubles }) => {
+  it.each(DATASETS)("%s has at most 20 of each kind, each name once, the version first", (dataset) => {
+    const { blobs, doubles } = analyticsColumnsOf(dataset);
     expect(blobs.length).toBeLessThanOrEqual(20);
     expect(doubles.length).toBeLessThanOrEqual(20);
-    const all = names([...blobs, ...doubles]);
+    const all = [...blobs, ...doubles];
     expect(new Set(all).size).toBe(all.length);
     expect(all[0]).toBe("version");
   });
 
-  it("the version is that of these columns: raise it with the lists above", () => {
+  it("the version is pinned: raise it with the lists above", () => {
     expect(ROW_VERSION).toBe("2");
   });
 });
 
+type Position = { readonly type: string; readonly name: string; readonly position: string };
+
+/** Every position that a record type of the data set gives to one of its fields. */
+function positionsOf(dataset: AnalyticsDataset): Position[] {
+  return Object.entries<RecordDefinition>(RECORDS)
+    .filter(([, record]) => record.dataset === dataset)
+    .flatMap(([type, { fields }]) =>
+      Object.entries(fields).flatMap(([name, field]) => {
+        const position = field[dataset];
+        return position === undefined ? [] : [{ type, name, position }];
+      }),
+    );
+}
+
+/** `numbers` from 1, without a gap. */
+const upTo = (count: number): number[] => Array.from({ length: count }, (_, at) => at + 1);
+
+describe("the positions in the event field table", () => {
+  it.each(DATASETS)("of %s are those of one field in every record type", (dataset) => {
+    const byPosition = Object.groupBy(positionsOf(dataset), ({ position }) => position);
+    for (const uses of Object.values(byPosition)) {
+      expect(new Set(uses?.map(({ name }) => name)).size).toBe(1);
+      // Within one record type the position occurs once.
+      expect(new Set(uses?.map(({ type }) => type)).size).toBe(uses?.length);
+    }
+    const byName = Object.groupBy(positionsOf(dataset), ({ name }) => name);
+    for (const uses of Object.values(byName))
+      expect(new Set(uses?.map(({ position }) => position)).size).toBe(1);
+  });
+
+  it.each(DATASETS)("of %s are contiguous; two blobs precede the fields", (dataset) => {
+    const numbers = (kind: string): number[] => {
+      const matches = positionsOf(dataset).flatMap(
+        ({ position }) => new RegExp(`^${kind}(\\d+)$`).exec(position)?.[1] ?? [],
+      );
+      return [...new Set(matches.map(Number))].toSorted((a, b) => a - b);
+    };
+    const { blobs, doubles } = analyticsColumnsOf(dataset);
+    expect(blobs.slice(0, 2)).toEqual(["version", "record_type"]);
+    expect([1, 2, ...numbers("blob")]).toEqual(upTo(blobs.length));
+    expect(numbers("double")).toEqual(upTo(doubles.length));
+  });
+
+  it.each(DATASETS)("of %s have the form blob or double and a number", (dataset) => {
+    for (const { position } of positionsOf(dataset)) expect(position).toMatch(/^(?:blob|double)[1-9]\d?$/);
+  });
+
+  it("belong to a record type of their data set, in each field that has one", () => {
+    for (const dataset of DATASETS) {
+      const filled = new Set(positionsOf(dataset).map(({ position }) => position));
+      for (const { fields } of Object.values<RecordDefinition>(RECORDS))
+        for (const { [dataset]: position } of Object.values(fields))
+          if (position !== undefined) expect(filled).toContain(position);
+    }
+  });
+});
+
 function index(id: string): string {
-  return toRow(INTERCEPTION_COLUMNS, { ...END, initiator_id: id }).indexes[0];
+  return interceptionRow({ ...END, initiator_id: id }).indexes[0];
 }
 
 describe("a row", () => {
   const OWNER = OVERRIDE.owner_id;
 
-  it("of an interception's end", () => {
-    expect(toRow(INTERCEPTION_COLUMNS, END)).toEqual({
+  it("of an end has every field at its position", () => {
+    expect(interceptionRow(END)).toEqual({
       indexes: [OWNER],
       blobs: [
         "2",
@@ -136,8 +194,8 @@ describe("a row", () => {
     });
   });
 
-  it("of a passthrough: what it has not is empty, or -1", () => {
-    expect(toRow(INTERCEPTION_COLUMNS, PASSED)).toEqual({
+  it("of a passthrough has empty blobs and -1 for the fields of an end", () => {
+    expect(interceptionRow(PASSED)).toEqual({
       indexes: [OWNER],
       blobs: [
         "2",
@@ -163,10 +221,10 @@ describe("a row", () => {
     });
   });
 
-  it("of an override, and of a rejected one", () => {
+  it("of an accepted and of a rejected owner has every field at its position", () => {
     const id = "01a20846-fe00-7abc-8def-0123456789ab";
     const coder = [OVERRIDE.chat_id, OVERRIDE.subchat_id, OVERRIDE.workspace_id];
-    expect(toRow(OVERRIDE_COLUMNS, OVERRIDE)).toEqual({
+    expect(overrideRow(OVERRIDE)).toEqual({
       indexes: [OWNER],
       blobs: [
         "2",
@@ -189,7 +247,7 @@ describe("a row", () => {
       ],
       doubles: [-1],
     });
-    expect(toRow(OVERRIDE_COLUMNS, REJECTED)).toEqual({
+    expect(overrideRow(REJECTED)).toEqual({
       indexes: ["ci-bot"],
       blobs: [
         "2",
@@ -214,8 +272,8 @@ describe("a row", () => {
     });
   });
 
-  it("a count that is not known is -1, never 0; a known 0 is 0", () => {
-    const { doubles } = toRow(INTERCEPTION_COLUMNS, {
+  it("has -1, not 0, for an unknown count, and 0 for a known 0", () => {
+    const { doubles } = interceptionRow({
       ...END,
       status: null,
       first_byte_ms: null,
@@ -229,75 +287,42 @@ describe("a row", () => {
   });
 
   it.each([Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, undefined])(
-    "H3 %s is no double: -1",
-    (odd) => {
-      const event = { ...END, duration_ms: odd as number, response_bytes: odd as number };
-      expect(toRow(INTERCEPTION_COLUMNS, event).doubles.slice(0, 4)).toEqual([200, -1, 40, -1]);
+    "H3 has -1 for %s, which is not a double",
+    (value) => {
+      const event = { ...END, duration_ms: value as number, response_bytes: value as number };
+      expect(interceptionRow(event).doubles.slice(0, 4)).toEqual([200, -1, 40, -1]);
     },
   );
 
-  it("H3 undefined and null are no text: empty", () => {
+  it("H3 has an empty blob for undefined and for null", () => {
     const event = { ...END, error: null, model: undefined as unknown as null };
-    const { blobs } = toRow(INTERCEPTION_COLUMNS, event);
+    const { blobs } = interceptionRow(event);
     expect([blobs[12], blobs[17]]).toEqual(["", ""]);
   });
 
-  it("H2 an actor of 96 bytes is the index whole; a longer one is cut between characters", () => {
+  it("H2 has an initiator of 96 bytes as its index, and truncates a longer one between characters", () => {
     expect(index("a".repeat(96))).toBe("a".repeat(96));
     expect(index("a".repeat(97))).toBe("a".repeat(96));
     expect(index(`a${"é".repeat(96)}`)).toBe(`a${"é".repeat(47)}`);
   });
 
-  it("H2 H3 the real data set takes every row, however hostile its texts", () => {
+  it("H2 H3 is within the real data set's limits, with any hostile text", () => {
     const dataset = new StrictAnalytics();
     for (const text of HOSTILE_TEXTS) {
-      dataset.writeDataPoint(toRow(INTERCEPTION_COLUMNS, withTexts(END, text)));
-      dataset.writeDataPoint(toRow(INTERCEPTION_COLUMNS, withTexts(PASSED, text)));
-      dataset.writeDataPoint(toRow(OVERRIDE_COLUMNS, withTexts(OVERRIDE, text)));
-      dataset.writeDataPoint(toRow(OVERRIDE_COLUMNS, withTexts(REJECTED, text)));
+      dataset.writeDataPoint(interceptionRow(withTexts(END, text)));
+      dataset.writeDataPoint(interceptionRow(withTexts(PASSED, text)));
+      dataset.writeDataPoint(overrideRow(withTexts(OVERRIDE, text)));
+      dataset.writeDataPoint(overrideRow(withTexts(REJECTED, text)));
     }
     expect(dataset.points).toHaveLength(4 * HOSTILE_TEXTS.length);
   });
 
-  it("H2 a full row of the longest blobs there may ever be fits: 20 of them", () => {
+  it("H2 with 20 of the longest blobs is within the real data set's limits", () => {
     const dataset = new StrictAnalytics();
-    const [column] = INTERCEPTION_COLUMNS.blobs.slice(2);
-    const blobs = Array.from({ length: 20 }, () => column ?? INTERCEPTION_COLUMNS.blobs[0]).filter(
-      (one) => !!one,
-    );
-    dataset.writeDataPoint(toRow({ blobs, doubles: [] }, withTexts(END, "🗼".repeat(500))));
+    const blobs = Array.from({ length: 20 }, () => "initiator_id");
+    const event = withTexts(END, "🗼".repeat(500));
+    dataset.writeDataPoint(toRow({ blobs, doubles: [] }, event));
     expect(dataset.points[0]?.blobs).toHaveLength(20);
-  });
-});
-
-describe("H2 text cut by bytes", () => {
-  it.each([
-    ["", 5, ""],
-    ["abc", 5, "abc"],
-    ["abcde", 5, "abcde"],
-    ["abcdef", 5, "abcde"],
-    ["abcdé", 5, "abcd"],
-    ["abcdé", 6, "abcdé"],
-    ["東京", 3, "東"],
-    ["東京", 5, "東"],
-    ["東京", 2, ""],
-    ["🗼🗼", 4, "🗼"],
-    ["🗼🗼", 7, "🗼"],
-    ["a🗼", 4, "a"],
-    ["x\ud800y", 4, "x\ud800"],
-    ["x\ud800y", 3, "x"],
-  ])("%j in %i bytes is %j", (text, max, cut) => {
-    expect(truncateBytes(text, max)).toBe(cut);
-  });
-
-  it("is a beginning of the text that fits, and the longest one between characters", () => {
-    const text = "aé東🗼\ud800".repeat(20);
-    for (let max = 0; max <= utf8(text).length + 3; max += 1) {
-      const cut = truncateBytes(text, max);
-      expect(text.startsWith(cut)).toBe(true);
-      expect(utf8(cut).length).toBeLessThanOrEqual(max);
-      const next = String.fromCodePoint(text.codePointAt(cut.length) ?? 0x41);
-      expect(cut === text || utf8(cut + next).length > max).toBe(true);
-    }
+    expect(new TextEncoder().encode(String(dataset.points[0]?.blobs?.[0])).length).toBe(768);
   });
 });

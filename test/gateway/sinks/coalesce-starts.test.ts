@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { InterceptorEvent } from "../../../src/events/event.ts";
-import type { Sink } from "../../../src/gateway/sinks/recorder.ts";
 import { coalesceStarts } from "../../../src/gateway/sinks/coalesce-starts.ts";
+import { recordsSink, type AwaitedSink } from "../../../src/gateway/sinks/records.ts";
 import {
   END,
   OVERRIDE,
@@ -13,12 +13,13 @@ import {
   TOOL,
 } from "../../support/in-workerd/events.ts";
 
-/** Timers that go off when told, and a sink that keeps what it is given. */
-function setUp(write?: Sink["write"]) {
+/** Timers that fire on demand, and a sink that keeps the groups that it takes. */
+function setUp(write?: AwaitedSink["write"]) {
   const timers = new Set<() => void>();
-  const given: (readonly InterceptorEvent[])[] = [];
+  const taken: (readonly InterceptorEvent[])[] = [];
+  const keep: AwaitedSink["write"] = async (events) => void taken.push(events);
   const sink = coalesceStarts(
-    { name: "ledger", required: false, write: write ?? ((events) => void given.push(events)) },
+    { kind: "awaited", name: "ledger", required: false, write: write ?? keep },
     (_, call) => {
       timers.add(call);
       return () => void timers.delete(call);
@@ -29,79 +30,86 @@ function setUp(write?: Sink["write"]) {
     timers.clear();
     for (const call of due) call();
   };
-  return { sink, given, timers, passTime };
+  return { sink, taken, timers, passTime };
 }
 
 const other = <T extends InterceptorEvent>(event: T): T => ({ ...event, interception_id: "another" });
 
-describe("a start that is held back", () => {
-  it("goes with its end as one group, in their order", async () => {
-    const { sink, given, timers } = setUp();
+describe("coalescing a start", () => {
+  it("writes start and end as one group, in order", async () => {
+    const { sink, taken, timers } = setUp();
     const started = sink.write([OVERRIDE, START, PROMPT]);
-    expect(given).toEqual([]);
+    expect(taken).toEqual([]);
     await sink.write([TOKENS, END, TOOL]);
     await started;
-    expect(given).toEqual([[OVERRIDE, START, PROMPT, TOKENS, END, TOOL]]);
+    expect(taken).toEqual([[OVERRIDE, START, PROMPT, TOKENS, END, TOOL]]);
     expect(timers.size).toBe(0);
   });
 
-  it("goes by itself after its moment, and its end then does too", async () => {
-    const { sink, given, passTime } = setUp();
+  it("writes the start alone after the delay, and then the end alone", async () => {
+    const { sink, taken, passTime } = setUp();
     const started = sink.write([START]);
     passTime();
     await started;
-    expect(given).toEqual([[START]]);
+    expect(taken).toEqual([[START]]);
     await sink.write([END]);
-    expect(given).toEqual([[START], [END]]);
+    expect(taken).toEqual([[START], [END]]);
   });
 
-  it("waits for no other interception's end", async () => {
-    const { sink, given, passTime } = setUp();
+  it("keeps the start when another interception ends", async () => {
+    const { sink, taken, passTime } = setUp();
     const started = sink.write([START]);
     await sink.write([other(END)]);
-    expect(given).toEqual([[other(END)]]);
+    expect(taken).toEqual([[other(END)]]);
     passTime();
     await started;
-    expect(given).toEqual([[other(END)], [START]]);
+    expect(taken).toEqual([[other(END)], [START]]);
   });
 
   it.each<[string, readonly InterceptorEvent[]]>([
-    ["begins and ends nothing", [PASSED]],
-    ["only refuses", [REFUSED]],
-    ["begins and ends at once", [START, END]],
-    ["ends what was not held", [END]],
-  ])("is no group that %s", (_, events) => {
-    const { sink, given, timers } = setUp();
+    ["has neither start nor end", [PASSED]],
+    ["has a refusal only", [REFUSED]],
+    ["has start and end", [START, END]],
+    ["has an end whose start is not delayed", [END]],
+  ])("writes a group at once that %s", (_, events) => {
+    const { sink, taken, timers } = setUp();
     void sink.write(events);
-    expect(given).toEqual([events]);
+    expect(taken).toEqual([events]);
     expect(timers.size).toBe(0);
   });
 
-  it("says so where it is not taken, by itself or with its end", async () => {
+  it("rejects when the sink rejects: the start's promise when alone, else the end's", async () => {
     const down = setUp(() => Promise.reject(new Error("down")));
     const alone = down.sink.write([START]);
     down.passTime();
     await expect(alone).rejects.toThrow("down");
     const started = down.sink.write([START]);
     await expect(down.sink.write([END])).rejects.toThrow("down");
-    // The end has said it for both.
+    // The end's promise has rejected for both.
     await expect(started).resolves.toBeUndefined();
   });
 
-  it("that a sink throws at once after its moment is a rejection, not an error out of a timer", async () => {
-    const broken = setUp(() => {
-      throw new Error("broken");
+  it("rejects, instead of throwing from its timer, when the records sink's delivery throws", async () => {
+    const { write } = recordsSink({
+      required: false,
+      wants: () => true,
+      deliver: () => {
+        throw new Error("broken");
+      },
+      fallback: () => [],
+      timing: { after: (_, call) => (setTimeout(call, 0), () => undefined), random: () => 1 },
     });
+    const broken = setUp(write);
     const started = broken.sink.write([START]);
     expect(broken.passTime).not.toThrow();
     await expect(started).rejects.toThrow("broken");
   });
 
-  it("is one of ten thousand at most: those of requests that the platform ended stay", () => {
-    const { sink, given } = setUp();
+  it("delays at most 10,000 starts: those of requests that the platform ended are never removed", () => {
+    const { sink, taken } = setUp();
     for (let n = 0; n < 10_000; n += 1) void sink.write([{ ...START, interception_id: `${n}` }]);
-    expect(given).toEqual([]);
+    expect(taken).toEqual([]);
     void sink.write([START]);
-    expect(given).toEqual([[START]]);
+    expect(taken).toEqual([[START]]);
   });
 });

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { InterceptorEvent } from "../../../src/events/event.ts";
-import { LOG_MESSAGE, logSink, toLine } from "../../../src/gateway/sinks/log.ts";
+import { LOG_MESSAGE, toEventLine } from "../../../src/events/log-line.ts";
+import { logSink } from "../../../src/gateway/sinks/log.ts";
 import {
   END,
   everyEvent,
@@ -14,7 +15,7 @@ import {
   withTexts,
 } from "../../support/in-workerd/events.ts";
 
-/** Code points that end a line or steer a terminal somewhere, however they are written in an event. */
+/** The code points of the line that end a line or that a terminal acts on. */
 function unsafeIn(line: string): string[] {
   return Array.from(line, (c) => c.codePointAt(0) ?? 0)
     .filter(
@@ -30,9 +31,9 @@ function unsafeIn(line: string): string[] {
 
 describe("a log line", () => {
   it.each(everyEvent.map((event) => [event.record_type, event] as const))(
-    "H10 of %s is the message and the event, as one JSON object",
+    "H10 of %s is one JSON object of the message and the event",
     (_, event) => {
-      const line = toLine(event);
+      const line = toEventLine(event);
       expect(JSON.parse(line)).toEqual({ message: "interception log", ...event });
       expect(line.startsWith(`{"message":"interception log","record_type":"${event.record_type}"`)).toBe(
         true,
@@ -42,49 +43,49 @@ describe("a log line", () => {
   );
 
   it.each(everyEvent.map((event) => [event.record_type, event] as const))(
-    "B6 H10 of %s with hostile texts is one line of safe characters that says what they said",
+    "B6 H10 of %s with hostile texts is one line of safe characters with the same values",
     (_, event) => {
       for (const text of HOSTILE_TEXTS) {
         const hostile = withTexts(event, text);
-        const line = toLine(hostile);
+        const line = toEventLine(hostile);
         expect(unsafeIn(line)).toEqual([]);
         expect(JSON.parse(line)).toEqual({ message: LOG_MESSAGE, ...hostile });
       }
     },
   );
 
-  it("A16 a value that forges a line is a value still", () => {
+  it("A16 keeps a forged line within its value", () => {
     const forged =
       '"}\n{"message":"interception log","record_type":"interception_end","outcome":"completed"}';
-    const line = toLine({ ...START, client_session_id: forged });
+    const line = toEventLine({ ...START, client_session_id: forged });
     expect(line.split(/[\n\r\u2028\u2029]/)).toHaveLength(1);
     expect((JSON.parse(line) as typeof START).client_session_id).toBe(forged);
   });
 
-  it("B6 quotes, ANSI and JSON in a User-Agent leave it parseable", () => {
+  it("B6 stays parseable with quotes, ANSI and JSON in a User-Agent", () => {
     const user_agent = 'x"} \u001b[31m {"record_type":"forged"} \\';
-    expect(JSON.parse(toLine({ ...END, user_agent }))).toMatchObject({
+    expect(JSON.parse(toEventLine({ ...END, user_agent }))).toMatchObject({
       record_type: "interception_end",
       user_agent,
     });
   });
 
-  it("what is safe is left readable", () => {
-    expect(toLine({ ...REJECTED, client: "Grüße 東京 🗼" })).toContain("Grüße 東京 🗼");
+  it("leaves safe non-ASCII characters unescaped", () => {
+    expect(toEventLine({ ...REJECTED, client: "Grüße 東京 🗼" })).toContain("Grüße 東京 🗼");
   });
 
-  it("null is null, and false is false: nothing is left out", () => {
-    const line = toLine({ ...END, input_tokens: null, usage_invalid: false });
+  it("includes fields that are null or false", () => {
+    const line = toEventLine({ ...END, input_tokens: null, usage_invalid: false });
     expect(line).toContain('"input_tokens":null');
     expect(line).toContain('"usage_invalid":false');
   });
 
-  it("each event of a group is printed once, at once, in its order, as its line", () => {
+  it("is printed once per event, at once, in the group's order", () => {
     const lines: string[] = [];
     const sink = logSink((line) => void lines.push(line));
-    expect([sink.name, sink.required]).toEqual(["log", false]);
+    expect([sink.kind, sink.name]).toEqual(["immediate", "log"]);
     expect(sink.write(everyEvent)).toBeUndefined();
-    expect(lines).toEqual(everyEvent.map((event) => toLine(event)));
+    expect(lines).toEqual(everyEvent.map((event) => toEventLine(event)));
   });
 });
 
@@ -103,11 +104,11 @@ function printed(...events: readonly InterceptorEvent[]): InterceptorEvent[] {
 const LONG = "x".repeat(20_000);
 const CUT = "x".repeat(1024);
 
-describe("a log line of who asked or how it ended", () => {
+describe("a log line of an override, a start or an end", () => {
   const names = "x".repeat(256);
   const ids = { user_agent: names, client_session_id: "s".repeat(128), model: names };
 
-  it("is left as it is where its texts are as long as they are let in", () => {
+  it("is unchanged when its texts have their maximum length", () => {
     const events = [
       { ...START, ...ids },
       { ...OVERRIDE, user_agent: names },
@@ -118,11 +119,11 @@ describe("a log line of who asked or how it ended", () => {
 
   it.each([
     ["control characters", "\u0001", 26],
-    ["what only terminals act on", "\u2028", 26],
+    ["line separators that only terminals act on", "\u2028", 26],
     ["halves of surrogate pairs", "\ud800", 26],
     ["quotes", '"', 80],
-    ["pairs", "🗼", 80],
-  ])("that %s make too long has its names cut by what they take printed", (_, unit, left) => {
+    ["surrogate pairs", "🗼", 80],
+  ])("has its names truncated by printed length when %s make it too long", (_, unit, left) => {
     const model = unit.repeat(256);
     const [start] = printed({ ...START, model, user_agent: model, metadata: { actor_name: model } });
     expect(start).toEqual({
@@ -141,7 +142,7 @@ describe("content in a log line", () => {
     ["a thought", { ...THOUGHT, content: LONG }, { ...THOUGHT, content: CUT, truncated: true }],
     ["H9 a tool's error", { ...TOOL, invocation_error: LONG }, { ...TOOL, invocation_error: CUT }],
     ["H9 an exception's message", { ...END, error_message: LONG }, { ...END, error_message: CUT }],
-  ])("%s of 20 KB is cut at 1,024 characters, and the line is whole", (_, event, line) => {
+  ])("%s of 20 KB is truncated at 1,024 characters, and the line is complete", (_, event, line) => {
     expect(printed(event)).toEqual([line]);
   });
 
@@ -154,16 +155,16 @@ describe("content in a log line", () => {
     ["a thought", { ...THOUGHT, content: CUT }],
     ["an exception's message", { ...END, error_message: CUT }],
     ["no message", { ...END, error_message: null }],
-  ])("%s that fits stays whole", (_, event) => {
+  ])("%s that fits is unchanged", (_, event) => {
     expect(printed(event)).toEqual([event]);
   });
 
-  it("an empty input beside a long error stays empty, and is not said to be cut", () => {
+  it("an empty input with a long error stays empty and is not marked as truncated", () => {
     const event = { ...TOOL, input: "", invocation_error: LONG };
     expect(printed(event)).toEqual([{ ...event, invocation_error: CUT }]);
   });
 
-  it("what was cut before it came here is still said to be", () => {
+  it("keeps `truncated` of content that was truncated earlier", () => {
     const events = [
       { ...PROMPT, truncated: true },
       { ...TOOL, truncated: true, invocation_error: LONG },
@@ -171,7 +172,7 @@ describe("content in a log line", () => {
     expect(printed(...events)).toMatchObject([{ truncated: true }, { truncated: true }]);
   });
 
-  it("a surrogate pair is not cut in two: a strict reader of JSON refuses half of one", () => {
+  it("is never cut within a surrogate pair, because strict JSON readers reject half of one", () => {
     for (const before of ["", "x"]) {
       const text = before + "🗼".repeat(2000);
       const [prompt, tool, thought, end] = printed(
@@ -188,23 +189,23 @@ describe("content in a log line", () => {
     }
   });
 
-  it("H9 H10 the lines of who asked fit into what Logpush takes of one request, whatever was said", () => {
+  it("H9 H10 leaves the lines of start and end within Logpush's limit, with hostile content", () => {
     // https://developers.cloudflare.com/workers/observability/logs/logpush/: 16,384 characters.
-    const said = "\u2028\u001b".repeat(10_000);
+    const content = "\u2028\u001b".repeat(10_000);
     const lines: string[] = [];
     const sink = logSink((line) => void lines.push(line));
-    void sink.write([START, { ...PROMPT, prompt: said }]);
-    void sink.write([{ ...END, error_message: said }]);
+    void sink.write([START, { ...PROMPT, prompt: content }]);
+    void sink.write([{ ...END, error_message: content }]);
     expect(lines.join("").length).toBeLessThan(16_384);
   });
 
-  it("H10 newlines, ANSI and U+2028 in it leave one line that says what they said", () => {
-    const said = "a\nb\r\n\u001b[31mred\u2028c\u2029d\u0085e";
+  it("H10 with newlines, ANSI and U+2028 is one line with the same values", () => {
+    const content = "a\nb\r\n\u001b[31mred\u2028c\u2029d\u0085e";
     const events = [
-      { ...PROMPT, prompt: said },
-      { ...TOOL, input: said, invocation_error: said },
-      { ...THOUGHT, content: said },
-      { ...END, error_message: said },
+      { ...PROMPT, prompt: content },
+      { ...TOOL, input: content, invocation_error: content },
+      { ...THOUGHT, content },
+      { ...END, error_message: content },
     ];
     expect(printed(...events)).toEqual(events);
   });

@@ -1,7 +1,6 @@
 import { describe, expect, it } from "vitest";
-import type { InterceptorEvent } from "../../../src/events/event.ts";
+import { isStored, type InterceptorEvent } from "../../../src/events/event.ts";
 import { createRecorder } from "../../../src/gateway/sinks/recorder.ts";
-import { storesEvent } from "../../../src/records/ledger/write/store.ts";
 import { FALLBACK_MESSAGE, createFallbackLog, toFallbackLine } from "../../../src/events/fallback-log.ts";
 import { recordsSink, type Timing } from "../../../src/gateway/sinks/records.ts";
 import {
@@ -19,7 +18,7 @@ import { within } from "../../support/in-workerd/waiting.ts";
 const DOWN = new Error("Too Many Requests");
 const hang = (): Promise<never> => new Promise<never>(() => undefined);
 
-/** A clock that only jumps: whoever waits is called as soon as nothing else is left to do. */
+/** A clock that jumps to the next timer as soon as no other work is left. */
 function jumpingClock(
   random = 1,
 ): Timing & { readonly passed: () => number; readonly waiting: () => number } {
@@ -37,7 +36,7 @@ function jumpingClock(
   const after = (ms: number, call: () => void): (() => void) => {
     const id = next++;
     timers.set(id, { at: now + ms, call });
-    // A whole turn later, so that an attempt that settles by itself calls its deadline off before.
+    // A macrotask later, so that an attempt that settles by itself cancels its deadline first.
     setTimeout(jump, 0);
     return () => void timers.delete(id);
   };
@@ -46,24 +45,24 @@ function jumpingClock(
 
 type Attempt = (events: readonly InterceptorEvent[]) => Promise<unknown>;
 
-/** A sink whose attempts go one after another as listed, the last for ever. */
+/** A sink whose delivery attempts behave as listed; later ones behave like the last. */
 function setUp(attempts: readonly Attempt[], required = false, random = 1) {
   const clock = jumpingClock(random);
   const lines: string[] = [];
-  const given: (readonly InterceptorEvent[])[] = [];
+  const attempted: (readonly InterceptorEvent[])[] = [];
   const sink = recordsSink({
     required,
-    wants: storesEvent,
+    wants: isStored,
     deliver: (events) => {
-      given.push(events);
-      return (attempts[given.length - 1] ?? attempts.at(-1) ?? hang)(events);
+      attempted.push(events);
+      return (attempts[attempted.length - 1] ?? attempts.at(-1) ?? hang)(events);
     },
     fallback: createFallbackLog((line) => void lines.push(line)),
     timing: clock,
   });
   const write = async (events: readonly InterceptorEvent[]): Promise<void> =>
-    within(Promise.resolve(sink.write(events)), "the sink's answer");
-  return { sink, write, clock, lines, given };
+    within(sink.write(events), "the sink's write");
+  return { sink, write, clock, lines, attempted };
 }
 
 const take: Attempt = () => Promise.resolve();
@@ -72,40 +71,41 @@ const throws: Attempt = () => {
   throw DOWN;
 };
 
-describe("the ledger's sink", () => {
-  it("hands a group on as it is, once, without what the ledger does not keep", async () => {
-    const { write, given, lines, clock } = setUp([take]);
+describe("the records sink", () => {
+  it("delivers a group once, without the events that the ledger does not store", async () => {
+    const { write, attempted, lines, clock } = setUp([take]);
     await write([START, REFUSED, END]);
-    expect(given).toEqual([[START, END]]);
+    expect(attempted).toEqual([[START, END]]);
     expect(lines).toEqual([]);
     expect(clock.passed()).toBe(0);
     expect(clock.waiting()).toBe(0);
   });
 
-  it("begins at once, so that a required start costs no turn more than its delivery", () => {
-    const { sink, given } = setUp([take]);
+  it("calls the delivery synchronously, so that a required start waits for nothing else", () => {
+    const { sink, attempted } = setUp([take]);
     void sink.write([START]);
-    expect(given).toHaveLength(1);
+    expect(attempted).toHaveLength(1);
   });
 
-  it("does nothing at all where there is nothing to keep", () => {
-    const { sink, given } = setUp([take]);
-    expect(sink.write([REFUSED, PASSED])).toBeUndefined();
-    expect(given).toEqual([]);
+  it("delivers nothing when the ledger stores no event of the group", async () => {
+    const { write, attempted, clock } = setUp([take]);
+    await write([REFUSED, PASSED]);
+    expect(clock.waiting()).toBe(0);
+    expect(attempted).toEqual([]);
   });
 });
 
-describe("H5 where the queue", () => {
+describe("H5 when the queue", () => {
   it.each<[string, readonly Attempt[], number, number]>([
     ["rejects once", [reject, take], 2, 50],
     ["throws once", [throws, take], 2, 50],
     ["rejects twice", [reject, reject, take], 3, 300],
     ["hangs once", [hang, take], 2, 2050],
     ["hangs, then rejects", [hang, reject, take], 3, 2300],
-  ])("%s, the events are delivered all the same", async (_, attempts, count, passed) => {
-    const { write, given, lines, clock } = setUp(attempts);
+  ])("%s, the sink retries and delivers the events", async (_, attempts, count, passed) => {
+    const { write, attempted, lines, clock } = setUp(attempts);
     await write([START, TOOL]);
-    expect(given).toEqual(Array.from({ length: count }, () => [START, TOOL]));
+    expect(attempted).toEqual(Array.from({ length: count }, () => [START, TOOL]));
     expect(lines).toEqual([]);
     expect(clock.passed()).toBe(passed);
     expect(clock.waiting()).toBe(0);
@@ -115,19 +115,16 @@ describe("H5 where the queue", () => {
     ["always rejects", [reject], 300, /Too Many Requests/],
     ["always throws", [throws], 300, /Too Many Requests/],
     ["always hangs", [hang], 6300, /not taken in time/],
-  ])(
-    "%s, each event is one whole line in the log after three attempts",
-    async (_, attempts, passed, said) => {
-      const { write, given, lines, clock } = setUp(attempts);
-      await expect(write([START, TOOL, REFUSED, END])).rejects.toThrow(said);
-      expect(given).toHaveLength(3);
-      expect(clock.passed()).toBe(passed);
-      expect(clock.waiting()).toBe(0);
-      expect(lines).toEqual([END, START, TOOL].map(toFallbackLine));
-    },
-  );
+  ])("%s, the sink prints each event whole after three attempts", async (_, attempts, passed, error) => {
+    const { write, attempted, lines, clock } = setUp(attempts);
+    await expect(write([START, TOOL, REFUSED, END])).rejects.toThrow(error);
+    expect(attempted).toHaveLength(3);
+    expect(clock.passed()).toBe(passed);
+    expect(clock.waiting()).toBe(0);
+    expect(lines).toEqual([END, START, TOOL].map(toFallbackLine));
+  });
 
-  it("comes back between two attempts, those that failed together come back apart", async () => {
+  it("rejects, the pauses between attempts have jitter", async () => {
     for (const [random, passed] of [
       [0, 150],
       [0.5, 225],
@@ -140,11 +137,14 @@ describe("H5 where the queue", () => {
 });
 
 describe("a fallback line", () => {
-  it.each(everyEvent.map((event) => [event.record_type, event] as const))("holds %s whole", (_, event) => {
-    expect(JSON.parse(toFallbackLine(event))).toEqual({ message: FALLBACK_MESSAGE, event });
-  });
+  it.each(everyEvent.map((event) => [event.record_type, event] as const))(
+    "holds every field of %s",
+    (_, event) => {
+      expect(JSON.parse(toFallbackLine(event))).toEqual({ message: FALLBACK_MESSAGE, event });
+    },
+  );
 
-  it("H10 is one line of safe characters whatever the event says", () => {
+  it("H10 is one line of safe characters with any hostile text", () => {
     for (const event of everyEvent) {
       for (const text of HOSTILE_TEXTS) {
         const line = toFallbackLine(withTexts(event, text));
@@ -154,7 +154,7 @@ describe("a fallback line", () => {
     }
   });
 
-  it("comes the earlier the more it matters: ends, starts, and content last", () => {
+  it("is ordered by importance: ends, starts, and content last", () => {
     const lines: string[] = [];
     createFallbackLog((line) => void lines.push(line))(everyEvent);
     const types = lines.map((line) => (JSON.parse(line) as { event: InterceptorEvent }).event.record_type);
@@ -164,35 +164,36 @@ describe("a fallback line", () => {
   });
 });
 
-/** Records a start and an end: whether the start was taken, and what was said of failures. */
+/** Records a start and an end. Returns whether the start was taken, and the reported failures. */
 async function record(required: boolean, attempts: readonly Attempt[]): Promise<[boolean, string[]]> {
   const { sink } = setUp(attempts, required);
-  const said: string[] = [];
+  const failures: string[] = [];
   const waited: Promise<unknown>[] = [];
   const recorder = createRecorder(
     [sink],
     (promise) => void waited.push(promise),
-    (name, error) => void said.push(`${name}: ${String(error)}`),
+    (name, error) => void failures.push(`${name}: ${String(error)}`),
   );
   recorder.record(START);
-  const taken = await within(Promise.resolve(recorder.flush()), "whether it was taken");
+  const taken = await within(recorder.flush(), "the start's flush");
   recorder.record(END);
-  await within(Promise.resolve(recorder.flush()), "the end");
-  await within(Promise.all(waited), "what goes on behind the answer");
-  return [taken, said];
+  await within(recorder.flush(), "the end's flush");
+  await within(Promise.all(waited), "the writes behind the response");
+  return [taken, failures];
 }
 
-describe("H7 with the recorder, where nothing takes the events,", () => {
-  it("a required sink says no, and it is said once", async () => {
+describe("H7 with the recorder, when the delivery fails,", () => {
+  it("a required sink makes the flush false, and the failure is reported once", async () => {
     expect(await record(true, [reject])).toEqual([false, ["ledger: Error: Too Many Requests"]]);
+    expect(await record(true, [throws])).toEqual([false, ["ledger: Error: Too Many Requests"]]);
     expect(await record(true, [hang])).toEqual([false, ["ledger: TimeoutError: not taken in time"]]);
   });
 
-  it("a sink that is not required holds nobody up, and it is said once", async () => {
+  it("a sink that is not required leaves the flush true, and the failure is reported once", async () => {
     expect(await record(false, [reject])).toEqual([true, ["ledger: Error: Too Many Requests"]]);
   });
 
-  it("and where it is taken at last, nothing is said", async () => {
+  it("and a later attempt succeeds, no failure is reported", async () => {
     expect(await record(true, [hang, reject, take])).toEqual([true, []]);
   });
 });

@@ -1,4 +1,4 @@
-/** One of each event, whole; and events in which every text is hostile. */
+/** One complete event of every record type, and events in which every text is hostile. */
 import type {
   InitiatorOverride,
   InitiatorOverrideRejected,
@@ -34,7 +34,7 @@ const caller = {
   delegated_source: "agents",
 } as const;
 
-const asked = {
+const call = {
   provider: "openai-prod",
   provider_type: "openai",
   route: "/chat/completions",
@@ -55,7 +55,7 @@ const tokens = {
 export const START: InterceptionStart = {
   record_type: "interception_start",
   ...caller,
-  ...asked,
+  ...call,
   api_key_id: "0123456789abcdef",
   metadata: { actor_name: "CI bot" },
   initiator_name: "alice",
@@ -69,7 +69,7 @@ export const START: InterceptionStart = {
 export const END: InterceptionEnd = {
   record_type: "interception_end",
   ...caller,
-  ...asked,
+  ...call,
   ...tokens,
   ended_at: AT,
   outcome: "completed",
@@ -133,7 +133,7 @@ export const THOUGHT: ModelThought = {
   interception_id: ID,
   initiator_id: OWNER,
   msg_id: "chatcmpl-1",
-  content: "The user asks for a list.",
+  content: "The user wants a list.",
   truncated: false,
   position: 0,
   created_at: AT,
@@ -217,7 +217,7 @@ const ALL = {
 
 export const everyEvent: readonly InterceptorEvent[] = Object.values(ALL);
 
-/** Texts that break out of lines, terminals, JSON, SQL or byte limits. */
+/** Texts that attack lines, terminals, JSON, SQL or byte limits. */
 export const HOSTILE_TEXTS: readonly string[] = [
   "a\nb",
   "a\r\nb",
@@ -240,7 +240,7 @@ export const HOSTILE_TEXTS: readonly string[] = [
   "",
 ];
 
-/** The event with every text in it but its type replaced. */
+/** The event with every text except its type replaced. */
 export function withTexts<T extends InterceptorEvent>(event: T, text: string): T {
   const replaced = Object.entries(event).map(([key, value]: [string, unknown]) => {
     if (typeof value === "string" && key !== "record_type") return [key, text];
