@@ -59,7 +59,7 @@ function testInvalid(
   overrides: (upstreamUrl: string) => OptionOverrides,
   issues: readonly Issue[],
 ): void {
-  describe(title, () => {
+  describe(`${title}`, () => {
     beforeAll(() => harness.configure(overrides(harness.upstream.url)));
 
     it.each(issues)("%s reports %s at %s", async (_, __, path) => {

@@ -445,7 +445,7 @@ describe("a provider error that contains the central key", () => {
     ["400", respond.json(400, message)],
     ["429", respond.json(429, message)],
     ["500", respond.json(500, message)],
-    ["502 in HTML", text(502, "text/html", `<p>upstream said: bad key ${key}</p>`)],
+    ["502 in HTML", text(502, "text/html", `<p>upstream error: bad key ${key}</p>`)],
     ["401 in an event stream", text(401, "text/event-stream", `event: error\ndata: ${key}\n\n`)],
     ["401 without a type", [respond.head({ status: 401 }), respond.body(`bad ${key}`), respond.finish()]],
     [

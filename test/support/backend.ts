@@ -43,11 +43,11 @@ export async function startBackend(
 ): Promise<Backend> {
   const requests: BackendRequest[] = [];
   let mode: BackendMode = "working";
-  let held: Promise<unknown> = Promise.resolve();
+  let released: Promise<unknown> = Promise.resolve();
   const server = createServer(async ({ method = "", url = "", headers }, response) => {
     const request = { method, path: url, headers };
     requests.push(request);
-    await held;
+    await released;
     if (mode === "hanging") return;
     if (mode === "failing") return void response.writeHead(500).end("CANARY of a backend");
     if (mode === "garbled") return void response.writeHead(200).end("<html>CANARY of a backend</html>");
@@ -69,7 +69,7 @@ export async function startBackend(
     setMode: (next) => void (mode = next),
     hold: () => {
       const { promise, resolve } = Promise.withResolvers<void>();
-      held = promise;
+      released = promise;
       return resolve;
     },
     waitForRequests: async (count) =>

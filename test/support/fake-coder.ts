@@ -82,8 +82,8 @@ function reply({ method, path, headers }: BackendRequest, users: ReadonlyMap<str
   const wanted = /^\/api\/v2\/users\/([\w-]+)$/.exec(path)?.[1];
   if (method !== "GET" || wanted === undefined) return [404, { message: "Route not found." }];
   if (wanted === "me") return [200, caller];
-  const found = [...users.values()].find(({ id, username }) => id === wanted || username === wanted);
-  return found
-    ? [200, found]
+  const user = [...users.values()].find(({ id, username }) => id === wanted || username === wanted);
+  return user
+    ? [200, user]
     : [404, { message: "Resource not found or you do not have access to this resource" }];
 }
