@@ -75,11 +75,13 @@ function gatewayConfig(env: Readonly<Record<string, unknown>> = {}) {
 const documentedDefault = (name: string): string | undefined =>
   CONFIG_KEYS.find(({ key }) => key === name)?.fallback;
 
-/** Compares the documented defaults with those of the code. */
-function expectDefaults(defaults: Readonly<Record<string, unknown>>): void {
-  for (const [name, value] of Object.entries(defaults))
-    expect([name, documentedDefault(name)]).toEqual([name, `\`${String(value)}\``]);
-}
+/** The documented default of each key that has one in `defaults`. */
+const documentedDefaults = (defaults: Readonly<Record<string, unknown>>) =>
+  Object.fromEntries(Object.keys(defaults).map((name) => [name, documentedDefault(name)]));
+
+/** The defaults as the table formats them. */
+const formatted = (defaults: Readonly<Record<string, unknown>>) =>
+  Object.fromEntries(Object.entries(defaults).map(([name, value]) => [name, `\`${String(value)}\``]));
 
 describe("the documentation's tables", () => {
   it.each(Object.keys(PAGES) as Page[])("match the code in %s (npm run tables)", async (page) => {
@@ -136,7 +138,7 @@ describe("the table of configuration keys", () => {
       TOKEN: "t".repeat(32),
     });
     const { allow, onInvalid, signature, once, directory } = assertion;
-    expectDefaults({
+    const defaults = {
       "OWNER_ASSERTION.allow": allow,
       "OWNER_ASSERTION.on_invalid": onInvalid,
       "OWNER_ASSERTION.signature": signature,
@@ -146,13 +148,14 @@ describe("the table of configuration keys", () => {
       "OWNER_ASSERTION.directory.timeout_ms": verifiers.directory?.timeoutMs,
       "OWNER_ASSERTION.directory.on_down": directory,
       "DELEGATION.actor": delegation?.actor,
-    });
+    };
+    expect(documentedDefaults(defaults)).toEqual(formatted(defaults));
   });
 
   it("has the defaults of LIMITS, RECORDING and FORWARD_API", () => {
     const { limits, recording, forwardApi } = gatewayConfig();
     const { required, allEvents, prompts, content, patterns } = recording;
-    expectDefaults({
+    const defaults = {
       "LIMITS.body_bytes": limits.bodyBytes,
       "LIMITS.headers_ms": limits.headersMs,
       "LIMITS.idle_ms": limits.idleMs,
@@ -164,15 +167,18 @@ describe("the table of configuration keys", () => {
       "RECORDING.thoughts": content.thoughts,
       "RECORDING.error_messages": content.errorMessages,
       FORWARD_API: forwardApi,
-    });
+    };
+    expect(documentedDefaults(defaults)).toEqual(formatted(defaults));
     expect([patterns.length, documentedDefault("RECORDING.redact")]).toEqual([0, "none"]);
-    const defaults = keysReadBy("gateway").filter((key) => /^(?:LIMITS|RECORDING)\./.test(key));
-    expect(defaults).toHaveLength(Object.keys(limits).length + 7);
+    const keys = keysReadBy("gateway").filter((key) => /^(?:LIMITS|RECORDING)\./.test(key));
+    expect(keys.toSorted()).toEqual(
+      [...Object.keys(defaults), "RECORDING.redact"].filter((key) => key.includes(".")).toSorted(),
+    );
   });
 
   it("has the default of RETENTION_DAYS", () => {
     const config = readRecordsConfig({ LEDGER: { prepare: () => null } });
     if ("issues" in config) throw new Error(config.issues.join());
-    expectDefaults({ RETENTION_DAYS: config.retentionDays });
+    expect(documentedDefault("RETENTION_DAYS")).toBe(`\`${config.retentionDays}\``);
   });
 });

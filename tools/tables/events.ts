@@ -117,22 +117,24 @@ function aboutOf({ about }: Field): string {
     : about;
 }
 
+/** The field's name; with its events where most events with a field of this name have another definition of it. */
+function labelOf({ name, records: types }: Definition): string {
+  const count = records.filter(([, { fields }]) => name in fields).length;
+  return types.size > count / 2 ? code(name) : `${code(name)} of ${[...types].map(code).join(", ")}`;
+}
+
+const codeList = (texts: Iterable<string>): string => [...texts].map(code).join(" ") || "–";
+
 /** Each event field: its type, its meaning, its D1 column and its Analytics Engine columns. */
 export function fieldsTable(): string {
-  /** The events are named where most events with this field have another definition of it. */
-  const label = ({ name, records: types }: Definition): string => {
-    const count = records.filter(([, { fields }]) => name in fields).length;
-    return types.size > count / 2 ? code(name) : `${code(name)} of ${[...types].map(code).join(", ")}`;
-  };
-  const cells = (texts: Iterable<string>): string => [...texts].map(code).join(" ") || "–";
   return table(
     ["field", "type", "meaning", "D1 column", "Analytics Engine column"],
     definitions().map((definition) => [
-      label(definition),
+      labelOf(definition),
       definition.type,
       definition.about,
-      cells(definition.d1),
-      cells(definition.analytics),
+      codeList(definition.d1),
+      codeList(definition.analytics),
     ]),
   );
 }
