@@ -1,5 +1,5 @@
 /** GET /anomalies: patterns across many requests that the cron detected. Each is a reason to look, not proof. */
-import type { AnomalyKind } from "../../ledger/maintain/anomalies.ts";
+import type { AnomalyKind } from "../../../events/vocabulary.ts";
 import { Refusal } from "../../../shared/refusal.ts";
 import { endpoint } from "../kit/endpoint.ts";
 import {

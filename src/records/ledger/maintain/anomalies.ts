@@ -3,15 +3,9 @@
  * It does no I/O. An anomaly is a reason to look, not proof.
  */
 import { sha256Hex } from "../../../shared/digest.ts";
+import type { AnomalyKind } from "../../../events/vocabulary.ts";
 import { DAY_MS, dayOf, type Aggregates, type IdRange } from "./aggregate.ts";
 import { uuidPrefix, uuidTime } from "../../../shared/uuid.ts";
-
-export type AnomalyKind =
-  | "chat_multiple_initiators" // several initiators in one chat
-  | "actor_multiple_owners" // the same, asserted by one actor
-  | "owner_many_actors" // unusually many actors assert one owner in a day
-  | "coder_agents_without_headers" // a client that reports itself as Coder Agents sends neither owner nor chat
-  | "asserted_share_spike"; // far more of an hour's requests are asserted than of the week before
 
 export type Anomaly = {
   readonly id: string;
