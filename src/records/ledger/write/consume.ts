@@ -3,8 +3,9 @@
  * objects in the archive.
  *
  * - `consume.ts` decides what happens to each message: acknowledge, retry, or fall back to the log.
- * - `store.ts` writes events into D1. `statements.ts` builds its statements from `insert-sql.ts` (event → row) and
- *   `thread-sql.ts` (row → thread).
+ * - `store.ts` writes events into D1. Without a queue, the records Worker's RPC method calls it directly, and nothing is
+ *   archived.
+ * - `statements.ts` builds its statements from `insert-sql.ts` (event → row) and `thread-sql.ts` (row → thread).
  * - `archive.ts` writes the same events into R2.
  * - `stored-json.ts` is the JSON encoding that both use.
  *
