@@ -27,7 +27,7 @@ beforeAll(async () => {
     eventMs: 0,
     slowMs: 5,
     onRequest: (request) => observed.push(request),
-    onHangUp: (path) => hangUps.push(path),
+    onDisconnect: (path) => hangUps.push(path),
   });
   openai = new OpenAI({ apiKey: "sk-any", baseURL: `${emulator.url}/v1`, maxRetries: 0, logLevel: "off" });
   anthropic = new Anthropic({ apiKey: "sk-ant-any", baseURL: emulator.url, maxRetries: 0, logLevel: "off" });

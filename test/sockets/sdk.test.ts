@@ -27,7 +27,7 @@ const emulator = await startEmulator({
   eventMs: 0,
   slowMs: 50,
   onRequest: (request) => void forwarded.push(request),
-  onHangUp: () => void (hangUps += 1),
+  onDisconnect: () => void (hangUps += 1),
 });
 afterAll(() => emulator.close());
 beforeEach(() => {

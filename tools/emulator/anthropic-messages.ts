@@ -1,6 +1,6 @@
 /** `POST /v1/messages` and `POST /v1/messages/count_tokens`. */
 import type Anthropic from "@anthropic-ai/sdk";
-import { composeAnswer, type Answer } from "./answer.ts";
+import { composeOutput, type ModelOutput } from "./model-output.ts";
 import { readConversation } from "./conversation.ts";
 import { numberAt, objectAt, stringAt, type JsonObject } from "./json.ts";
 import { json, namedEvent, type JsonReply, type Reply, type SseEvent } from "./reply.ts";
@@ -9,19 +9,19 @@ import { countTokens, freshId, streamPieces, type Figures } from "./tokens.ts";
 type Block = Anthropic.TextBlock | Anthropic.ThinkingBlock | Anthropic.ToolUseBlock;
 type StreamEvent = Anthropic.RawMessageStreamEvent;
 
-export function answerMessages(body: JsonObject, model: string): Reply {
+export function createMessage(body: JsonObject, model: string): Reply {
   const thinking = stringAt(objectAt(body, "thinking"), "type");
-  const answer = composeAnswer(body, {
+  const output = composeOutput(body, {
     model,
     think: thinking === "enabled" || thinking === "adaptive",
     maxTokens: numberAt(body, "max_tokens"),
   });
-  const blocks = contentBlocks(answer);
-  const message = messageOf(model, answer, blocks);
+  const blocks = contentBlocks(output);
+  const message = messageOf(model, output, blocks);
   if (body["stream"] !== true) return json(message);
   return {
     kind: "stream",
-    events: messageEvents(message, answer, blocks),
+    events: messageEvents(message, output, blocks),
     failure: namedEvent({ type: "error", error: { type: "overloaded_error", message: "Overloaded" } }),
   };
 }
@@ -31,19 +31,19 @@ export function countMessageTokens(body: JsonObject): JsonReply {
   return json({ input_tokens: countTokens(text) } satisfies Anthropic.MessageTokensCount);
 }
 
-function contentBlocks(answer: Answer): readonly Block[] {
-  const thought: Block = { type: "thinking", thinking: answer.thought, signature: freshId("", 64) };
+function contentBlocks(output: ModelOutput): readonly Block[] {
+  const thought: Block = { type: "thinking", thinking: output.thought, signature: freshId("", 64) };
   return [
-    ...(answer.thought === "" ? [] : [thought]),
-    { type: "text", text: answer.text, citations: null },
-    ...answer.calls.map((call): Block => {
+    ...(output.thought === "" ? [] : [thought]),
+    { type: "text", text: output.text, citations: null },
+    ...output.calls.map((call): Block => {
       const { name, input } = call;
       return { type: "tool_use", id: freshId("toolu_01", 22), name, input, caller: { type: "direct" } };
     }),
   ];
 }
 
-function messageOf(model: string, answer: Answer, blocks: readonly Block[]): Anthropic.Message {
+function messageOf(model: string, output: ModelOutput, blocks: readonly Block[]): Anthropic.Message {
   return {
     id: freshId("msg_01", 22),
     type: "message",
@@ -52,16 +52,16 @@ function messageOf(model: string, answer: Answer, blocks: readonly Block[]): Ant
     content: [...blocks],
     container: null,
     diagnostics: null,
-    stop_reason: stopReason(answer),
+    stop_reason: stopReason(output),
     stop_sequence: null,
     stop_details: null,
-    usage: usageOf(answer.figures, answer.figures.output),
+    usage: usageOf(output.figures, output.figures.output),
   };
 }
 
-function stopReason(answer: Answer): Anthropic.StopReason {
-  if (answer.calls.length > 0) return "tool_use";
-  return answer.cut ? "max_tokens" : "end_turn";
+function stopReason(output: ModelOutput): Anthropic.StopReason {
+  if (output.calls.length > 0) return "tool_use";
+  return output.truncated ? "max_tokens" : "end_turn";
 }
 
 function usageOf({ fresh, cached, written, reasoning }: Figures, output: number): Anthropic.Usage {
@@ -80,20 +80,20 @@ function usageOf({ fresh, cached, written, reasoning }: Figures, output: number)
 }
 
 /**
- * `message_start` has the input figures and one output token; `message_delta` repeats the input and has the whole
- * output: cumulative, so a reader that adds the two counts too much.
+ * `message_start` has the input figures and one output token. `message_delta` repeats the input and has the total
+ * output: the figures are cumulative, so a reader must not add the two.
  */
 function messageEvents(
-  whole: Anthropic.Message,
-  answer: Answer,
+  message: Anthropic.Message,
+  output: ModelOutput,
   blocks: readonly Block[],
 ): readonly SseEvent[] {
-  const { usage, stop_reason, stop_sequence, stop_details } = whole;
+  const { usage, stop_reason, stop_sequence, stop_details } = message;
   const start = {
-    ...whole,
+    ...message,
     content: [],
     stop_reason: null,
-    usage: usageOf({ ...answer.figures, reasoning: 0 }, 1),
+    usage: usageOf({ ...output.figures, reasoning: 0 }, 1),
   };
   const end: StreamEvent = {
     type: "message_delta",

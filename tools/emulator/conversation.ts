@@ -1,12 +1,12 @@
-/** What a request body says, whichever of the three APIs it is for: their conversations differ only in field names. */
+/** Reads the conversation of a request body. The three APIs' conversations differ only in field names. */
 import { arrayAt, isObject, stringAt, type JsonObject } from "./json.ts";
 
 export type Conversation = {
-  /** Everything that counts as prompt. */
+  /** All text that counts as the prompt. */
   readonly text: string;
-  /** What the user said last: the last text part of the last user message. */
+  /** The last text part of the last user message. */
   readonly lastUserText: string;
-  /** The request brings a tool's result, so the answer is words and not another call. */
+  /** Whether the request carries a tool's result. The output is then text, not another call. */
   readonly afterTool: boolean;
 };
 
@@ -17,7 +17,7 @@ export function readConversation(body: JsonObject): Conversation {
   const lastUser = turns.findLast((turn) => stringAt(turn, "role") === "user");
   return {
     text: allText(body),
-    lastUserText: stringAt(body, "input") ?? ownText(lastUser),
+    lastUserText: stringAt(body, "input") ?? textOfTurn(lastUser),
     afterTool: isToolResult(turns.at(-1)),
   };
 }
@@ -29,11 +29,11 @@ function allText(value: unknown): string {
   return TEXT_FIELDS.map((name) => allText(value[name])).join("");
 }
 
-function ownText(turn: unknown): string {
-  const whole = stringAt(turn, "content");
-  if (whole !== undefined) return whole;
+function textOfTurn(turn: unknown): string {
+  const text = stringAt(turn, "content");
+  if (text !== undefined) return text;
   const parts = arrayAt(turn, "content").map((part) => stringAt(part, "text"));
-  return parts.findLast((text) => text !== undefined) ?? "";
+  return parts.findLast((part) => part !== undefined) ?? "";
 }
 
 function isToolResult(turn: unknown): boolean {

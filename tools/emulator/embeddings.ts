@@ -1,4 +1,4 @@
-/** `POST /v1/embeddings`: vectors that depend only on the text and are as good as meaningless. */
+/** `POST /v1/embeddings`: vectors derived from a hash of the text, without meaning. */
 import type OpenAI from "openai";
 import { createHash } from "node:crypto";
 import { arrayAt, numberAt, stringAt, type JsonObject } from "./json.ts";
@@ -7,11 +7,11 @@ import { countTokens } from "./tokens.ts";
 
 const DEFAULT_DIMENSIONS = 8;
 
-export function answerEmbeddings(body: JsonObject, model: string): JsonReply {
-  const one = stringAt(body, "input");
-  const texts = one === undefined ? arrayAt(body, "input").map(textOf) : [one];
+export function createEmbeddings(body: JsonObject, model: string): JsonReply {
+  const single = stringAt(body, "input");
+  const texts = single === undefined ? arrayAt(body, "input").map(textOf) : [single];
   const dimensions = numberAt(body, "dimensions") ?? DEFAULT_DIMENSIONS;
-  // The SDK asks for base64 unless told otherwise, and decodes it.
+  // The SDK requests base64 by default, and decodes it.
   const base64 = body["encoding_format"] === "base64";
   const tokens = texts.reduce((sum, text) => sum + countTokens(text), 0);
   const data = texts.map((text, index) => {

@@ -1,4 +1,4 @@
-/** Each provider's own error bodies, worded like the originals: clients match on the wording. */
+/** Each provider's own error bodies, with the original wording: clients match on it. */
 import type { Dialect, JsonReply } from "./reply.ts";
 import { json } from "./reply.ts";
 
@@ -18,7 +18,7 @@ export function openAiError(status: number, message: string, fields: OpenAiError
   return json({ error: { message, type, param: fields.param ?? null, code: fields.code ?? null } }, status);
 }
 
-/** `request_id` is filled in when the reply is sent: it repeats the `request-id` header. */
+/** `request_id` is added when the reply is sent, because it repeats the `request-id` header. */
 export function anthropicError(status: number, message: string): JsonReply {
   const type = ANTHROPIC_TYPES[status] ?? "api_error";
   return json({ type: "error", error: { type, message } }, status);
@@ -37,7 +37,7 @@ export function badJson(dialect: Dialect): JsonReply {
   return openAiError(400, "We could not parse the JSON body of your request.");
 }
 
-/** The first of `names` that the request lacks, in the provider's words. */
+/** `name`: the required field that the request lacks. */
 export function missingField(dialect: Dialect, name: string): JsonReply {
   if (dialect === "anthropic") return anthropicError(400, `${name}: Field required`);
   return openAiError(400, `Missing required parameter: '${name}'.`, {

@@ -1,17 +1,17 @@
-/** The headers that the real providers put on every answer. */
+/** The headers that the real providers put on every response. */
 import type { Dialect } from "./reply.ts";
 import { freshId } from "./tokens.ts";
 
-export type AnswerHeaders = {
+export type ResponseHeaders = {
   readonly requestId: string;
   readonly headers: Readonly<Record<string, string>>;
 };
 
-export function answerHeaders(dialect: Dialect): AnswerHeaders {
+export function responseHeaders(dialect: Dialect): ResponseHeaders {
   return dialect === "anthropic" ? anthropicHeaders() : openAiHeaders();
 }
 
-function openAiHeaders(): AnswerHeaders {
+function openAiHeaders(): ResponseHeaders {
   const requestId = freshId("req_", 32);
   return {
     requestId,
@@ -30,7 +30,7 @@ function openAiHeaders(): AnswerHeaders {
   };
 }
 
-function anthropicHeaders(): AnswerHeaders {
+function anthropicHeaders(): ResponseHeaders {
   const requestId = freshId("req_01", 22);
   const inAMinute = new Date(Date.now() + 60_000).toISOString().replace(/\.\d+Z$/, "Z");
   const limits = {

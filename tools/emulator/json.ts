@@ -1,4 +1,4 @@
-/** Reading request bodies whose shape is not known: nothing here throws, what is absent reads as `undefined` or empty. */
+/** Reads request bodies of unknown shape. No function throws; an absent field reads as `undefined` or empty. */
 
 export type JsonObject = { readonly [name: string]: unknown };
 

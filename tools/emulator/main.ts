@@ -11,7 +11,7 @@ Usage: node tools/emulator/main.ts [--port 8788] [--event-ms 20] [--slow-ms 1000
   --event-ms  milliseconds between two events of a stream
   --slow-ms   the same for the model fault-slow
 
-Any API key and any model's name will do. These models' names switch on a fault:
+Any API key and any model's name are accepted. These model names trigger a fault:
 
 ${faultTable()}
 `;
@@ -53,13 +53,13 @@ try {
     slowMs: wholeNumber("slow-ms", values["slow-ms"]),
   });
   process.stdout.write(`Emulated AI provider on ${url} (OpenAI: ${url}/v1, Anthropic: ${url})\n`);
-  // Tells the command that started it, if one did.
+  // Notifies the command that started this process, if there is one.
   process.send?.({ url });
 } catch (error) {
   const busy = error instanceof Error && "code" in error && error.code === "EADDRINUSE";
   fail(
     busy
       ? `Port ${port} is in use; choose another with --port.`
-      : `The emulated provider did not start: ${error}`,
+      : `The emulated provider could not start: ${error}`,
   );
 }

@@ -1,6 +1,6 @@
 /** `POST /v1/chat/completions`, in JSON and as a stream. */
 import type OpenAI from "openai";
-import { composeAnswer, type Answer } from "./answer.ts";
+import { composeOutput, type ModelOutput } from "./model-output.ts";
 import { objectAt, numberAt, stringAt, type JsonObject } from "./json.ts";
 import { json, type Reply, type SseEvent } from "./reply.ts";
 import { freshId, streamPieces, type Figures } from "./tokens.ts";
@@ -11,25 +11,25 @@ type Finish = OpenAI.Chat.ChatCompletion["choices"][number]["finish_reason"];
 type Head = { readonly id: string; readonly created: number; readonly model: string };
 type Call = { readonly id: string; readonly name: string; readonly arguments: string };
 
-export function answerChat(body: JsonObject, model: string): Reply {
+export function createChatCompletion(body: JsonObject, model: string): Reply {
   const effort = stringAt(body, "reasoning_effort");
-  const answer = composeAnswer(body, {
+  const output = composeOutput(body, {
     model,
     think: effort !== undefined && effort !== "none",
     maxTokens: numberAt(body, "max_completion_tokens") ?? numberAt(body, "max_tokens"),
   });
   const head = { id: freshId("chatcmpl-", 29), created: Math.floor(Date.now() / 1000), model };
-  const allCalls = answer.calls.map((call) => ({
+  const allCalls = output.calls.map((call) => ({
     id: freshId("call_"),
     name: call.name,
     arguments: JSON.stringify(call.input),
   }));
   const calls = body["parallel_tool_calls"] === false ? allCalls.slice(0, 1) : allCalls;
-  if (body["stream"] !== true) return json(completion(head, answer, calls));
+  if (body["stream"] !== true) return json(completion(head, output, calls));
   const withUsage = objectAt(body, "stream_options")?.["include_usage"] === true;
   return {
     kind: "stream",
-    events: chatEvents(head, answer, calls, withUsage),
+    events: chatEvents(head, output, calls, withUsage),
     failure: { data: JSON.stringify({ error: SERVER_ERROR }) },
   };
 }
@@ -41,7 +41,7 @@ const SERVER_ERROR = {
   code: null,
 };
 
-function completion(head: Head, answer: Answer, calls: readonly Call[]): OpenAI.Chat.ChatCompletion {
+function completion(head: Head, output: ModelOutput, calls: readonly Call[]): OpenAI.Chat.ChatCompletion {
   const toolCalls = calls.map(({ id, name, arguments: input }) => ({
     id,
     type: "function" as const,
@@ -49,7 +49,7 @@ function completion(head: Head, answer: Answer, calls: readonly Call[]): OpenAI.
   }));
   const message = {
     role: "assistant" as const,
-    content: calls.length > 0 ? null : answer.text,
+    content: calls.length > 0 ? null : output.text,
     refusal: null,
     annotations: [],
     ...(calls.length > 0 && { tool_calls: toolCalls }),
@@ -57,8 +57,8 @@ function completion(head: Head, answer: Answer, calls: readonly Call[]): OpenAI.
   return {
     ...head,
     object: "chat.completion",
-    choices: [{ index: 0, message, logprobs: null, finish_reason: finishReason(answer, calls) }],
-    usage: chatUsage(answer.figures),
+    choices: [{ index: 0, message, logprobs: null, finish_reason: finishReason(output, calls) }],
+    usage: chatUsage(output.figures),
     service_tier: "default",
     system_fingerprint: FINGERPRINT,
   };
@@ -66,10 +66,10 @@ function completion(head: Head, answer: Answer, calls: readonly Call[]): OpenAI.
 
 const FINGERPRINT = "fp_emulated";
 
-/** With `withUsage`, `usage` is null on every chunk but one more at the end; without it no chunk has the field. */
+/** With `withUsage`, `usage` is null on every chunk except an additional last one; without it no chunk has the field. */
 function chatEvents(
   head: Head,
-  answer: Answer,
+  output: ModelOutput,
   calls: readonly Call[],
   withUsage: boolean,
 ): readonly SseEvent[] {
@@ -86,18 +86,18 @@ function chatEvents(
   };
   const part = (delta: Delta, finish: Finish | null = null): SseEvent =>
     chunk([{ index: 0, delta, logprobs: null, finish_reason: finish }]);
-  const words = calls.length > 0 ? [] : streamPieces(answer.text);
+  const words = calls.length > 0 ? [] : streamPieces(output.text);
   return [
     part({ role: "assistant", content: calls.length > 0 ? null : "", refusal: null }),
     ...words.map((content) => part({ content })),
     ...calls.flatMap(callDeltas).map((call) => part({ tool_calls: [call] })),
-    part({}, finishReason(answer, calls)),
-    ...(withUsage ? [chunk([], chatUsage(answer.figures))] : []),
+    part({}, finishReason(output, calls)),
+    ...(withUsage ? [chunk([], chatUsage(output.figures))] : []),
     { data: "[DONE]" },
   ];
 }
 
-/** The first delta of a call names it, the rest only carry its index and more of its arguments. */
+/** The first delta of a call has its id and name; the others have only its index and more of its arguments. */
 function callDeltas({ id, name, arguments: input }: Call, index: number): NonNullable<Delta["tool_calls"]> {
   const pieces = input.match(/.{1,8}/gs) ?? [];
   return [
@@ -106,12 +106,12 @@ function callDeltas({ id, name, arguments: input }: Call, index: number): NonNul
   ];
 }
 
-function finishReason(answer: Answer, calls: readonly Call[]): Finish {
+function finishReason(output: ModelOutput, calls: readonly Call[]): Finish {
   if (calls.length > 0) return "tool_calls";
-  return answer.cut ? "length" : "stop";
+  return output.truncated ? "length" : "stop";
 }
 
-/** Chat completions reports no cache writes; its prompt count includes what came from the cache. */
+/** Chat completions reports no cache writes. Its prompt count includes the cached tokens. */
 function chatUsage({ fresh, cached, output, reasoning }: Figures): OpenAI.CompletionUsage {
   return {
     prompt_tokens: fresh + cached,

@@ -1,9 +1,9 @@
-/** A finished response taken apart into the events that stream it. */
+/** Splits a complete response into the events of its stream. */
 import type OpenAI from "openai";
 import { namedEvent, type SseEvent } from "./reply.ts";
 import { streamPieces } from "./tokens.ts";
 
-/** `output_text` is the SDK's own shortcut; the API does not send it. */
+/** The SDK adds `output_text`; the API does not send it. */
 export type WireResponse = Omit<OpenAI.Responses.Response, "output_text">;
 
 type Api = OpenAI.Responses.ResponseStreamEvent;
@@ -12,53 +12,53 @@ type Message = OpenAI.Responses.ResponseOutputMessage;
 type Reasoning = OpenAI.Responses.ResponseReasoningItem;
 type Call = OpenAI.Responses.ResponseFunctionToolCall & { readonly id?: string };
 
-/** An event as the API sends it, but for its number, which depends on its place. */
+/** An event as the API sends it, without its number, which depends on its position. */
 type Unnumbered<E> = E extends { readonly response: unknown }
   ? Omit<E, "sequence_number" | "response"> & { readonly response: WireResponse }
   : Omit<E, "sequence_number">;
 type Event = Unnumbered<Api>;
 
-export function responseEvents(whole: WireResponse): readonly SseEvent[] {
-  const { usage: _usage, completed_at: _completedAt, ...rest } = whole;
+export function responseEvents(complete: WireResponse): readonly SseEvent[] {
+  const { usage: _usage, completed_at: _completedAt, ...rest } = complete;
   const start: WireResponse = { ...rest, status: "in_progress", incomplete_details: null, output: [] };
   const end: Event =
-    whole.status === "incomplete"
-      ? { type: "response.incomplete", response: whole }
-      : { type: "response.completed", response: whole };
+    complete.status === "incomplete"
+      ? { type: "response.incomplete", response: complete }
+      : { type: "response.completed", response: complete };
   const events: Event[] = [
     { type: "response.created", response: start },
     { type: "response.in_progress", response: start },
-    ...whole.output.flatMap(itemEvents),
+    ...complete.output.flatMap(itemEvents),
     end,
   ];
   return events.map((event, sequence_number) => namedEvent({ ...event, sequence_number }));
 }
 
 function itemEvents(item: Item, output_index: number): readonly Event[] {
-  const { opening, between } = openedItem(item, output_index);
+  const { added, between } = itemParts(item, output_index);
   return [
-    { type: "response.output_item.added", item: opening, output_index },
+    { type: "response.output_item.added", item: added, output_index },
     ...between,
     { type: "response.output_item.done", item, output_index },
   ];
 }
 
-function openedItem(item: Item, output_index: number): { opening: Item; between: readonly Event[] } {
+function itemParts(item: Item, output_index: number): { added: Item; between: readonly Event[] } {
   switch (item.type) {
     case "message":
       return {
-        opening: { ...item, status: "in_progress", content: [] },
+        added: { ...item, status: "in_progress", content: [] },
         between: messageEvents(item, output_index),
       };
     case "reasoning":
-      return { opening: { ...item, summary: [] }, between: summaryEvents(item, output_index) };
+      return { added: { ...item, summary: [] }, between: summaryEvents(item, output_index) };
     case "function_call":
       return {
-        opening: { ...item, status: "in_progress", arguments: "" },
+        added: { ...item, status: "in_progress", arguments: "" },
         between: argumentEvents(item, output_index),
       };
     default:
-      return { opening: item, between: [] };
+      return { added: item, between: [] };
   }
 }
 

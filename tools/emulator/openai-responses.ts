@@ -1,6 +1,6 @@
-/** `POST /v1/responses`: the response object. Its stream is in `openai-responses-stream.ts`. */
+/** `POST /v1/responses`: the response object. `openai-responses-stream.ts` builds its stream. */
 import type OpenAI from "openai";
-import { composeAnswer, type Answer } from "./answer.ts";
+import { composeOutput, type ModelOutput } from "./model-output.ts";
 import { arrayAt, numberAt, objectAt, stringAt, type JsonObject } from "./json.ts";
 import { responseEvents, type WireResponse } from "./openai-responses-stream.ts";
 import { json, namedEvent, type Reply } from "./reply.ts";
@@ -8,16 +8,17 @@ import { freshId, type Figures } from "./tokens.ts";
 
 type Item = OpenAI.Responses.ResponseOutputItem;
 
-export function answerResponses(body: JsonObject, model: string): Reply {
+export function createResponse(body: JsonObject, model: string): Reply {
   const reasoning = objectAt(body, "reasoning");
-  const answer = composeAnswer(body, {
+  const output = composeOutput(body, {
     model,
     think: reasoning !== undefined && reasoning["effort"] !== "none",
     maxTokens: numberAt(body, "max_output_tokens"),
   });
-  const response = finished(begun(body, model), answer, outputItems(answer, summaryWanted(reasoning)));
-  // A background answer is fetched later; this first reply has neither output nor usage.
-  if (body["background"] === true) return json({ ...begun(body, model), status: "queued", background: true });
+  const response = ended(inProgress(body, model), output, outputItems(output, summaryWanted(reasoning)));
+  // The client fetches a background response later; this first reply has neither output nor usage.
+  if (body["background"] === true)
+    return json({ ...inProgress(body, model), status: "queued", background: true });
   if (body["stream"] !== true) return json(response);
   const events = responseEvents(response);
   const failure = {
@@ -37,7 +38,7 @@ function summaryWanted(reasoning: JsonObject | undefined): boolean {
   return summary !== undefined && summary !== "none";
 }
 
-function begun(body: JsonObject, model: string): WireResponse {
+function inProgress(body: JsonObject, model: string): WireResponse {
   return {
     id: freshId("resp_", 48),
     object: "response",
@@ -58,7 +59,7 @@ function begun(body: JsonObject, model: string): WireResponse {
     temperature: 1,
     text: { format: { type: "text" } },
     tool_choice: "auto",
-    // Echoed as they came: the emulator does not check them.
+    // Echoed unchanged: the emulator does not validate them.
     tools: arrayAt(body, "tools") as OpenAI.Responses.Tool[],
     top_p: 1,
     truncation: "disabled",
@@ -66,26 +67,26 @@ function begun(body: JsonObject, model: string): WireResponse {
   };
 }
 
-function finished(start: WireResponse, answer: Answer, output: Item[]): WireResponse {
-  const end = { ...start, output, usage: responsesUsage(answer.figures) };
-  if (answer.cut && answer.calls.length === 0) {
+function ended(start: WireResponse, output: ModelOutput, items: Item[]): WireResponse {
+  const end = { ...start, output: items, usage: responsesUsage(output.figures) };
+  if (output.truncated && output.calls.length === 0) {
     return { ...end, status: "incomplete", incomplete_details: { reason: "max_output_tokens" } };
   }
   return { ...end, status: "completed", completed_at: start.created_at };
 }
 
-function outputItems(answer: Answer, withSummary: boolean): Item[] {
-  const summary = withSummary ? [{ type: "summary_text" as const, text: answer.thought }] : [];
+function outputItems(output: ModelOutput, withSummary: boolean): Item[] {
+  const summary = withSummary ? [{ type: "summary_text" as const, text: output.thought }] : [];
   const reasoning: Item = { type: "reasoning", id: freshId("rs_", 48), summary };
-  const status = answer.cut ? "incomplete" : "completed";
+  const status = output.truncated ? "incomplete" : "completed";
   const message: Item = {
     type: "message",
     id: freshId("msg_", 48),
     role: "assistant",
     status,
-    content: [{ type: "output_text", text: answer.text, annotations: [], logprobs: [] }],
+    content: [{ type: "output_text", text: output.text, annotations: [], logprobs: [] }],
   };
-  const calls = answer.calls.map(({ name, input }): Item => ({
+  const calls = output.calls.map(({ name, input }): Item => ({
     type: "function_call",
     id: freshId("fc_", 48),
     call_id: freshId("call_"),
@@ -93,10 +94,10 @@ function outputItems(answer: Answer, withSummary: boolean): Item[] {
     arguments: JSON.stringify(input),
     status: "completed",
   }));
-  return [...(answer.thought === "" ? [] : [reasoning]), ...(calls.length > 0 ? calls : [message])];
+  return [...(output.thought === "" ? [] : [reasoning]), ...(calls.length > 0 ? calls : [message])];
 }
 
-/** `input_tokens` is the whole prompt here: what came from the cache and what went into it included. */
+/** `input_tokens` is the whole prompt here, cache reads and cache writes included. */
 function responsesUsage({
   fresh,
   cached,

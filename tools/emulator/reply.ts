@@ -1,8 +1,8 @@
-/** What an endpoint answers: plain data. Sending it, at what pace and with which fault, is `send.ts`. */
+/** The reply of an endpoint as plain data. `send.ts` sends it, with its pace and fault. */
 
 export type Dialect = "openai" | "anthropic";
 
-/** One server-sent event; `data` is JSON text or a bare word such as `[DONE]`. */
+/** One server-sent event; `data` is JSON text or a literal such as `[DONE]`. */
 export type SseEvent = { readonly event?: string; readonly data: string };
 
 export type JsonReply = { readonly kind: "json"; readonly status: number; readonly body: unknown };
@@ -20,7 +20,7 @@ export function json(body: unknown, status = 200): JsonReply {
   return { kind: "json", status, body };
 }
 
-/** An event named after its `type`, the way Anthropic and OpenAI's Responses API name theirs. */
+/** An event named after its `type`, as in Anthropic's API and OpenAI's Responses API. */
 export function namedEvent<T extends { readonly type: string }>(payload: T): SseEvent {
   return { event: payload.type, data: JSON.stringify(payload) };
 }

@@ -1,17 +1,17 @@
-/** Sends a reply at a pace that a person can watch, and breaks it where a fault says so. */
+/** Sends a reply at a visible pace, with its fault. */
 import type { ServerResponse } from "node:http";
 import { setTimeout as wait } from "node:timers/promises";
-import type { Fault, MidAnswer } from "./faults.ts";
+import type { Fault, NextAfterHalf } from "./faults.ts";
 import { encodeEvent, type Reply } from "./reply.ts";
 
-/** Milliseconds between two events of a stream, usually and under `fault-slow`. */
+/** Milliseconds between two events of a stream: by default, and with `fault-slow`. */
 export type Pace = { readonly eventMs: number; readonly slowMs: number };
 
-/** In how many pieces a JSON answer leaves when a fault breaks or slows it. */
+/** Number of pieces of a JSON response that a fault breaks or slows. */
 const JSON_PIECES = 10;
 
 /**
- * Resolves when the answer has been sent, broken off, or abandoned by the client; never rejects.
+ * Resolves when the response has been sent, aborted, or abandoned by the client; never rejects.
  * Headers other than the content type must already be set on `response`.
  */
 export async function sendReply(
@@ -47,13 +47,13 @@ export async function sendReply(
   finish(response, half, "");
 }
 
-function finish(response: ServerResponse, half: MidAnswer | undefined, failure: string): void {
+function finish(response: ServerResponse, half: NextAfterHalf | undefined, failure: string): void {
   switch (half) {
     case "reset":
       response.socket?.resetAndDestroy();
       return;
     case "stall":
-      // Says nothing more: only the client or the emulator's close() ends this connection.
+      // Sends nothing more: only the client or the emulator's close() ends this connection.
       return;
     case "error-event":
       response.end(failure);
@@ -64,14 +64,14 @@ function finish(response: ServerResponse, half: MidAnswer | undefined, failure: 
   }
 }
 
-/** Each piece reaches the socket before the next is due, so a reset afterwards takes none of them back. */
+/** Each piece reaches the socket before the next is due, so a later reset does not discard any of them. */
 async function sendPieces(response: ServerResponse, pieces: readonly string[], gapMs: number): Promise<void> {
-  const gone = new AbortController();
-  response.once("close", () => gone.abort());
+  const closed = new AbortController();
+  response.once("close", () => closed.abort());
   for (const piece of pieces) {
-    if (gone.signal.aborted) return;
+    if (closed.signal.aborted) return;
     await new Promise<void>((resolve) => response.write(piece, () => resolve()));
-    if (gapMs > 0) await wait(gapMs, undefined, { signal: gone.signal }).catch(() => undefined);
+    if (gapMs > 0) await wait(gapMs, undefined, { signal: closed.signal }).catch(() => undefined);
   }
 }
 

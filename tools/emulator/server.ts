@@ -7,13 +7,13 @@ import {
   type ServerResponse,
 } from "node:http";
 import { buffer } from "node:stream/consumers";
-import { answerRequest, dialectOf } from "./answer-request.ts";
-import { answerHeaders } from "./headers.ts";
+import { respond, dialectOf } from "./respond.ts";
+import { responseHeaders } from "./headers.ts";
 import { isObject } from "./json.ts";
 import type { Dialect, Reply } from "./reply.ts";
 import { sendReply, type Pace } from "./send.ts";
 
-/** A request as the provider got it, to check what reaches a provider and what does not. */
+/** A request as the provider received it, for checks of what reaches a provider. */
 export type SeenRequest = {
   readonly method: string;
   readonly path: string;
@@ -28,25 +28,25 @@ export type EmulatorOptions = {
   readonly eventMs?: number;
   /** The same under `fault-slow`; 1,000 when absent. */
   readonly slowMs?: number;
-  readonly onRequest?: (seen: SeenRequest) => void;
-  /** A client closed the connection before its answer was complete. */
-  readonly onHangUp?: (path: string) => void;
+  readonly onRequest?: (request: SeenRequest) => void;
+  /** A client closed the connection before its response was complete. */
+  readonly onDisconnect?: (path: string) => void;
 };
 
 export type Emulator = {
   readonly url: string;
   readonly port: number;
-  /** Ends open answers too; resolves when the port is free again. */
+  /** Also ends open responses; resolves when the port is free again. */
   readonly close: () => Promise<void>;
 };
 
-/** Rejects with the system's error when the port cannot be had. */
+/** Rejects with the system's error when the port is not available. */
 export async function startEmulator(options: EmulatorOptions): Promise<Emulator> {
   const pace = { eventMs: options.eventMs ?? 20, slowMs: options.slowMs ?? 1000 };
   const server = createServer((request, response) => {
     const path = request.url ?? "/";
-    response.once("close", () => response.writableFinished || options.onHangUp?.(path));
-    // A client that leaves while it still sends its request makes reading reject: nobody is left to tell.
+    response.once("close", () => response.writableFinished || options.onDisconnect?.(path));
+    // Reading rejects when the client disconnects while it sends its request: there is no client to respond to.
     handle(request, response, pace, options.onRequest).catch(() => response.destroy());
   });
   await listen(server, options.port);
@@ -80,15 +80,15 @@ async function handle(
   onRequest?.({ method, path: url, headers, body });
   const path = url.split("?", 1)[0] ?? "/";
   const dialect = dialectOf(headers, path);
-  const { reply, fault } = answerRequest({ method, path, headers, dialect }, body);
-  const { requestId, headers: own } = answerHeaders(dialect);
-  for (const [name, value] of Object.entries(own)) response.setHeader(name, value);
+  const { reply, fault } = respond({ method, path, headers, dialect }, body);
+  const { requestId, headers: providerHeaders } = responseHeaders(dialect);
+  for (const [name, value] of Object.entries(providerHeaders)) response.setHeader(name, value);
   if (fault?.kind === "status" && fault.retryAfter !== undefined)
     response.setHeader("retry-after", fault.retryAfter);
   await sendReply(response, withRequestId(reply, dialect, requestId), fault, pace);
 }
 
-/** Anthropic's error bodies repeat the id that the `request-id` header has. */
+/** Anthropic's error bodies repeat the id of the `request-id` header. */
 function withRequestId(reply: Reply, dialect: Dialect, request_id: string): Reply {
   if (dialect !== "anthropic" || reply.kind !== "json" || reply.status < 400 || !isObject(reply.body))
     return reply;

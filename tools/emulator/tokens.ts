@@ -1,14 +1,14 @@
-/** Token figures that anyone can work out by hand: one token is four characters, rounded up. */
+/** Token figures that can be computed by hand: one token is four characters, rounded up. */
 import { randomBytes } from "node:crypto";
 
 const CHARACTERS_PER_TOKEN = 4;
 
-/** As if the model's prompt opened with a cached prefix: 1,024 is the least that OpenAI caches. */
+/** The prompt's emulated cached prefix: OpenAI caches 1,024 tokens at least. */
 const CACHED_TOKENS = 1024;
-/** Tokens that this request put into the cache, for the APIs that report it. */
+/** Tokens that this request writes to the cache, for the APIs that report it. */
 const CACHE_WRITE_TOKENS = 128;
 
-/** What one request used. `fresh` is the input outside the cache; the whole prompt is `fresh + cached + written`. */
+/** The usage of one request. `fresh` is the uncached input; the whole prompt is `fresh + cached + written`. */
 export type Figures = {
   readonly fresh: number;
   readonly cached: number;
@@ -22,29 +22,32 @@ export function countTokens(text: string): number {
   return Math.ceil(text.length / CHARACTERS_PER_TOKEN);
 }
 
-export function figuresFor(prompt: string, answer: string, thought: string): Figures {
+export function figuresFor(prompt: string, output: string, thought: string): Figures {
   const reasoning = countTokens(thought);
   return {
     fresh: countTokens(prompt),
     cached: CACHED_TOKENS,
     written: CACHE_WRITE_TOKENS,
-    output: countTokens(answer) + reasoning,
+    output: countTokens(output) + reasoning,
     reasoning,
   };
 }
 
-/** The part of `text` that fits into `limit` tokens. */
-export function cutToTokens(text: string, limit: number | undefined): { text: string; cut: boolean } {
-  const room = limit === undefined ? text.length : Math.max(0, limit) * CHARACTERS_PER_TOKEN;
-  return { text: text.slice(0, room), cut: text.length > room };
+/** The beginning of `text` that fits into `limit` tokens. */
+export function truncateToTokens(
+  text: string,
+  limit: number | undefined,
+): { text: string; truncated: boolean } {
+  const maxLength = limit === undefined ? text.length : Math.max(0, limit) * CHARACTERS_PER_TOKEN;
+  return { text: text.slice(0, maxLength), truncated: text.length > maxLength };
 }
 
-/** The pieces a stream sends one by one; joined they are `text` again. */
+/** The pieces that a stream sends one by one; joined they equal `text`. */
 export function streamPieces(text: string): readonly string[] {
   return text.match(/\s*\S+\s*$|\s*\S+/g) ?? (text === "" ? [] : [text]);
 }
 
-/** `prefix` and random hex digits, as long as the ids that the real APIs hand out. */
+/** `prefix` and random hex digits, as long as the ids of the real APIs. */
 export function freshId(prefix: string, digits = 24): string {
   return (
     prefix +

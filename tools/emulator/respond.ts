@@ -1,4 +1,4 @@
-/** From a request to the reply it gets: credentials, endpoint, required fields, fault. Nothing is sent here. */
+/** Maps a request to its reply: credentials, endpoint, required fields, fault. Sends nothing. */
 import type { IncomingHttpHeaders } from "node:http";
 import { ENDPOINTS, type Endpoint } from "./endpoints.ts";
 import * as errors from "./errors.ts";
@@ -7,24 +7,24 @@ import { isObject, stringAt, type JsonObject } from "./json.ts";
 import { listModels, oneModel } from "./models.ts";
 import { json, type Dialect, type Reply } from "./reply.ts";
 
-/** A request, but for its body. */
-export type Asked = {
+/** A request without its body. */
+export type RequestHead = {
   readonly method: string;
   readonly path: string;
   readonly headers: IncomingHttpHeaders;
   readonly dialect: Dialect;
 };
-export type Answered = { readonly reply: Reply; readonly fault?: Fault };
+export type ReplyWithFault = { readonly reply: Reply; readonly fault?: Fault };
 
-export function answerRequest({ method, path, headers, dialect }: Asked, body: string): Answered {
-  // What Claude Code asks before its first message, without credentials.
+export function respond({ method, path, headers, dialect }: RequestHead, body: string): ReplyWithFault {
+  // Claude Code sends this probe before its first message, without credentials.
   if (path === "/" || path === "/api/hello") return { reply: json({ message: "hello" }) };
   if (!hasCredentials(headers, dialect)) return { reply: errors.missingCredentials(dialect) };
-  // Codex asks for a WebSocket first; this status makes it fall back to a plain request at once.
+  // Codex tries a WebSocket first; this status makes it fall back to a plain request at once.
   if (headers.upgrade !== undefined)
-    return { reply: errors.openAiError(426, "This endpoint has no WebSocket here.") };
+    return { reply: errors.openAiError(426, "This endpoint does not support WebSocket here.") };
   const endpoint = ENDPOINTS[path];
-  if (endpoint !== undefined && method === "POST") return answerEndpoint(endpoint, headers, body);
+  if (endpoint !== undefined && method === "POST") return respondAt(endpoint, headers, body);
   if (path === "/v1/models" && method === "GET") return { reply: listModels(dialect) };
   const model = /^\/v1\/models\/([^/]+)$/.exec(path)?.[1];
   if (model !== undefined && method === "GET") return { reply: oneModel(dialect, decodeURIComponent(model)) };
@@ -32,7 +32,7 @@ export function answerRequest({ method, path, headers, dialect }: Asked, body: s
   return { reply: errors.notFound(dialect, method, path) };
 }
 
-function answerEndpoint(endpoint: Endpoint, headers: IncomingHttpHeaders, text: string): Answered {
+function respondAt(endpoint: Endpoint, headers: IncomingHttpHeaders, text: string): ReplyWithFault {
   const { dialect, required } = endpoint;
   if (dialect === "anthropic" && headers["anthropic-version"] === undefined) {
     return { reply: errors.anthropicError(400, "anthropic-version: header is required") };
@@ -44,7 +44,7 @@ function answerEndpoint(endpoint: Endpoint, headers: IncomingHttpHeaders, text: 
   if (missing !== undefined) return { reply: errors.missingField(dialect, missing) };
   const fault = faultOf(model);
   if (fault?.kind === "status") return { reply: errors.statusFault(dialect, fault.status, model), fault };
-  const reply = endpoint.answer(body, model);
+  const reply = endpoint.respond(body, model);
   if (reply.kind === "json" && fault?.kind === "half" && fault.next === "error-event") {
     return { reply: errors.statusFault(dialect, 500, model) };
   }
@@ -65,7 +65,7 @@ function hasCredentials(headers: IncomingHttpHeaders, dialect: Dialect): boolean
   return dialect === "anthropic" && (headers["x-api-key"] ?? "") !== "";
 }
 
-/** `/v1/models` belongs to both APIs; Anthropic's clients are known by their headers. */
+/** `/v1/models` belongs to both APIs; Anthropic's clients are recognized by their headers. */
 export function dialectOf(headers: IncomingHttpHeaders, path: string): Dialect {
   const endpoint = ENDPOINTS[path];
   if (endpoint !== undefined) return endpoint.dialect;
