@@ -1,0 +1,133 @@
+import { describe, expect, it } from "vitest";
+import { API_ROUTES, RESERVED_NAMES } from "../../../src/shared/api-routes.ts";
+import { CANARY, CLIENT_KEYS, issuesOf, keysWithIssues, OPENAI, provider, read } from "./read-config.ts";
+
+describe("J2 J3 a provider's settings", () => {
+  it.each([
+    ["type", 5],
+    ["type", true],
+    ["type", ["openai"]],
+    ["type", "openAI"],
+    ["type", "copilot"],
+    ["type", ""],
+    ["type", undefined],
+    ["base_url", 5],
+    ["base_url", ["https://h/v1"]],
+    ["base_url", undefined],
+    ["base_url", ""],
+    ["keys", "OPENAI_KEY"],
+    ["keys", [5]],
+    ["keys", [""]],
+    ["keys", {}],
+    ["models", "gpt-4o"],
+    ["models", [null]],
+    ["models", true],
+    ["inject_usage", "false"],
+    ["inject_usage", 0],
+    ["forward_coder_headers", "yes"],
+  ])("J2 reject %s = %j", (key, value) => {
+    expect(keysWithIssues(provider({ [key]: value }))).toEqual([`PROVIDERS.openai.${key}`]);
+  });
+
+  it.each([
+    "api.openai.com/v1",
+    "//api.openai.com/v1",
+    "https://",
+    "https:///v1 x",
+    "http://api.openai.com/v1",
+    "http://localhost.evil.example/v1",
+    "http://127.0.0.1.evil.example/v1",
+    "http://10.0.0.1/v1",
+    "ftp://api.openai.com/v1",
+    "javascript:alert(1)",
+    "file:///etc/passwd",
+    "https://user@api.openai.com/v1",
+    "https://user:CANARY@api.openai.com/v1",
+    "https://api.openai.com@evil.example/v1",
+    "https://api.openai.com/v1?key=CANARY",
+    "https://api.openai.com/v1?",
+    "https://api.openai.com/v1#x",
+    "https://<your-resource>.example/v1",
+    "<your base url>",
+  ])("J3 J4 reject base_url %j without quoting it", (base_url) => {
+    const issues = issuesOf(provider({ base_url }));
+    expect(issues).toHaveLength(1);
+    expect(issues[0]).toMatch(/^PROVIDERS\.openai\.base_url must /);
+    expect(issues[0]).not.toContain(CANARY);
+  });
+
+  it.each([
+    ["https://api.openai.com/v1", "https://api.openai.com/v1"],
+    ["https://api.openai.com/v1/", "https://api.openai.com/v1"],
+    ["https://api.openai.com//", "https://api.openai.com"],
+    ["HTTPS://API.OpenAI.com/v1", "https://api.openai.com/v1"],
+    ["https://h.example:8443/a/b", "https://h.example:8443/a/b"],
+    ["http://localhost:8787/v1", "http://localhost:8787/v1"],
+    ["http://127.0.0.1/v1", "http://127.0.0.1/v1"],
+    ["http://[::1]:1/v1", "http://[::1]:1/v1"],
+  ])("J3 read base_url %s as %s", (base_url, baseUrl) => {
+    expect(read(provider({ base_url })).providers.get("openai")?.baseUrl).toBe(baseUrl);
+  });
+
+  it("J3 reject an Anthropic base_url that ends in /v1, because the routes begin with it", () => {
+    for (const base_url of ["https://api.anthropic.com/v1", "https://api.anthropic.com/v1/"]) {
+      expect(keysWithIssues({ PROVIDERS: { claude: { type: "anthropic", base_url } } })).toEqual([
+        "PROVIDERS.claude.base_url",
+      ]);
+    }
+  });
+
+  it.each(["toString", "constructor", "__proto__", "openai_key", "", " "])(
+    "reject %j as a secret's name, also where objects inherit it",
+    (name) => {
+      const vars = { ...provider({ keys: [name] }), IDENTITY: [{ source: "keys" }], CLIENT_KEYS };
+      const [path = ""] = keysWithIssues(vars);
+      expect(path).toMatch(/^PROVIDERS\.openai\.keys(\[0\])?$/);
+    },
+  );
+});
+
+describe("J6 a provider's name", () => {
+  it.each(["OpenAI", "open_ai", "-openai", "openai-", "open--ai", "open ai", "open/ai", "", "ünï", "a.b"])(
+    "J6 rejects %j",
+    (name) => {
+      const issues = issuesOf({ PROVIDERS: { [name]: OPENAI } });
+      expect(issues).toEqual([`PROVIDERS.${name} must match ^[a-z0-9]+(?:-[a-z0-9]+)*$`]);
+    },
+  );
+
+  const RESERVED = [
+    "sessions",
+    "interceptions",
+    "overrides",
+    "usage",
+    "attribution",
+    "explain",
+    "anomalies",
+    "clients",
+    "models",
+    "providers",
+    "v1",
+    "api",
+    "healthz",
+    "console",
+    "metrics",
+  ];
+
+  it.each(RESERVED)("rejects the reserved name %s", (name) => {
+    expect(issuesOf({ PROVIDERS: { [name]: OPENAI } })).toEqual([
+      `PROVIDERS.${name} must not be a reserved name`,
+    ]);
+  });
+
+  it("is reserved for the names above and openapi.json, which no provider can have", () => {
+    expect([...RESERVED_NAMES].toSorted()).toEqual([...RESERVED, "openapi.json"].toSorted());
+    for (const route of API_ROUTES) expect(RESERVED_NAMES).toContain(route);
+  });
+
+  it("F5 rejects __proto__, which changes no prototype", () => {
+    const PROVIDERS = `{"openai":${JSON.stringify(OPENAI)},"__proto__":${JSON.stringify(OPENAI)}}`;
+    expect(keysWithIssues({ PROVIDERS })).toEqual(["PROVIDERS.__proto__"]);
+    expect(({} as { type?: unknown }).type).toBeUndefined();
+  });
+});

@@ -1,0 +1,67 @@
+import { describe, expect, it } from "vitest";
+import { CANARY, CLIENT_KEYS, issuesOf, keysWithIssues, provider, read, type Vars } from "./read-config.ts";
+
+const KEY = `sk-${CANARY}-0123456789abcdef`;
+
+const withKey = (secrets: Vars): Vars => ({
+  ...provider({ keys: ["OPENAI_KEY"] }),
+  IDENTITY: [{ source: "keys" }],
+  CLIENT_KEYS,
+  ...secrets,
+});
+
+describe("J1 secrets", () => {
+  it.each([
+    ["missing", {}, "is required: the configuration names it as a secret"],
+    ["empty", { OPENAI_KEY: "" }, "must not be empty"],
+    ["blank", { OPENAI_KEY: " \n" }, "must not be empty"],
+    ["not a text", { OPENAI_KEY: { value: KEY } }, "must be a text"],
+  ])("J1 reports a secret that is %s by its name", (_, secrets, issue) => {
+    expect(issuesOf(withKey(secrets))).toEqual([`OPENAI_KEY ${issue}`]);
+  });
+
+  it("J1 reports missing CLIENT_KEYS when IDENTITY has keys", () => {
+    expect(keysWithIssues({ IDENTITY: [{ source: "keys" }] })).toEqual(["CLIENT_KEYS"]);
+  });
+
+  it.each([
+    "<your key>",
+    "<OPENAI_API_KEY>",
+    "your-key",
+    "your-api-key",
+    "your_api_key_here",
+    "YOUR_OPENAI_API_KEY",
+    "replace-me",
+    "replace-with-your-key",
+    "changeme",
+    "change-me",
+    "sk-...",
+    "sk-ant-...",
+    "xxx",
+    "XXXXXXXXXXXX",
+    "TODO",
+  ])("J4 rejects the placeholder %j by the secret's name", (value) => {
+    expect(issuesOf(withKey({ OPENAI_KEY: value }))).toEqual(["OPENAI_KEY must not be a placeholder"]);
+  });
+
+  it.each(["sk-proj-Ab_9", "sk-ant-api03-x", "xai-123", "yonder", "gsk_1"])(
+    "J4 accepts %j, which is not a placeholder",
+    (value) => {
+      expect(read(withKey({ OPENAI_KEY: value })).providers.get("openai")?.keys).toEqual([value]);
+    },
+  );
+
+  it.each(["sk-one\nsk-two", "sk one", "sk-\u0000", "sk-é", "sk-\u2028x", "“sk-one”"])(
+    "J2 rejects the provider key %j, which no header can hold",
+    (value) => {
+      expect(issuesOf(withKey({ OPENAI_KEY: value }))).toEqual([
+        "OPENAI_KEY must be visible ASCII without blanks",
+      ]);
+    },
+  );
+
+  it("J1 does not print a key in the place of its secret's name", () => {
+    const vars = { ...provider({ keys: [KEY] }), IDENTITY: [{ source: "keys" }], CLIENT_KEYS };
+    expect(keysWithIssues(vars)).toEqual(["PROVIDERS.openai.keys[0]"]);
+  });
+});

@@ -1,0 +1,23 @@
+/** A valid config with every key of every table. */
+import { CLIENT_KEYS, OPENAI } from "./read-config.ts";
+
+export const TABLES = {
+  PROVIDERS: {
+    openai: { ...OPENAI, keys: ["OPENAI_KEY", "OPENAI_KEY_2"], models: ["gpt-4o"], inject_usage: false },
+    claude: { type: "anthropic", base_url: "https://api.anthropic.example", forward_coder_headers: true },
+  },
+  IDENTITY: [{ source: "keys" }, { source: "byok" }],
+  OWNER_ASSERTION: { allow: "listed", actors: ["ci-bot"], on_invalid: "reject", signature: "off" },
+  RECORDING: {
+    required: false,
+    all_events: true,
+    prompts: true,
+    tool_inputs: true,
+    thoughts: true,
+    error_messages: true,
+    redact: ["corp-[a-z]{8}", "(?i:employee) \\d+"],
+  },
+  LIMITS: { body_bytes: 1, headers_ms: 2, idle_ms: 3, observe_bytes: 0 },
+};
+
+export const TABLE_SECRETS = { OPENAI_KEY: " sk-one ", OPENAI_KEY_2: "sk-two", CLIENT_KEYS };
