@@ -150,19 +150,22 @@ describe('with signature = "accept"', () => {
     await expectSigned(owner);
   });
 
-  it.runIf(validatesHeads)("A24 verifies the target of the request line when Host contains a path", async () => {
-    // The attack: a Host that contains a path, so that a gateway that trusts the joined URL verifies a target other than
-    // the routed one.
-    const owner = newOwner();
-    const headers = [
-      ["Host", "x/openai/v1/responses?"] as const,
-      bearer(KEYS.service),
-      CODER_AGENTS_UA,
-      ...signedHeaders({ owner }),
-    ];
-    expectForwarded(await harness.send({ method: "POST", target: CHAT, headers, body: BODY }));
-    await expectSigned(owner);
-  });
+  it.runIf(validatesHeads)(
+    "A24 verifies the target of the request line when Host contains a path",
+    async () => {
+      // The attack: a Host that contains a path, so that a gateway that trusts the joined URL verifies a target other than
+      // the routed one.
+      const owner = newOwner();
+      const headers = [
+        ["Host", "x/openai/v1/responses?"] as const,
+        bearer(KEYS.service),
+        CODER_AGENTS_UA,
+        ...signedHeaders({ owner }),
+      ];
+      expectForwarded(await harness.send({ method: "POST", target: CHAT, headers, body: BODY }));
+      await expectSigned(owner);
+    },
+  );
 
   it("A2 verifies the owner as sent and records it in lower case", async () => {
     const owner = newOwner();
@@ -333,8 +336,8 @@ describe("the example signer in docs/", () => {
   it("A23 signs an immediate retry with another timestamp, so that it is not a replay", async () => {
     // An SDK's retry sends the same request again.
     const headers = [bearer(KEYS.service), CODER_AGENTS_UA, ownerHeader(newOwner())];
-    const again = (): Promise<RawResponse> => rawRequest(port, { target: CHAT, headers, body: BODY });
-    const responses = await Promise.all(Array.from({ length: 5 }, again));
+    const resend = (): Promise<RawResponse> => rawRequest(port, { target: CHAT, headers, body: BODY });
+    const responses = await Promise.all(Array.from({ length: 5 }, resend));
     expect(responses.map(({ status }) => status)).toEqual([200, 200, 200, 200, 200]);
     harness.upstream.clear();
   });

@@ -385,15 +385,18 @@ describe("a rejected owner header", () => {
     await expectRejected("not_permitted", owner, "never-asserts");
   });
 
-  it.runIf(validatesHeads)("A16 refuses a bare CR, a NUL and a folded line before the Worker runs", async () => {
-    // The attack: one header value that becomes two log lines.
-    for (const value of ["a\rforged: 1", "a\0forged", "a\r\n forged"]) {
-      const { response, forwarded } = await sendAsAgents([ownerHeader(value)]);
-      expect([response.status, forwarded]).toEqual([400, []]);
-    }
-    await harness.interceptor.flush();
-    expect(harness.interceptor.lines()).toEqual([]);
-  });
+  it.runIf(validatesHeads)(
+    "A16 refuses a bare CR, a NUL and a folded line before the Worker runs",
+    async () => {
+      // The attack: one header value that becomes two log lines.
+      for (const value of ["a\rforged: 1", "a\0forged", "a\r\n forged"]) {
+        const { response, forwarded } = await sendAsAgents([ownerHeader(value)]);
+        expect([response.status, forwarded]).toEqual([400, []]);
+      }
+      await harness.interceptor.flush();
+      expect(harness.interceptor.lines()).toEqual([]);
+    },
+  );
 });
 
 describe("A15 long values", () => {
@@ -413,7 +416,7 @@ describe("A15 long values", () => {
     ["alternating letters and spaces", (size) => "x ".repeat(size / 2)],
     ["hyphens", (size) => "-".repeat(size)],
   ];
-  it.each(SHAPES)("A15 rejects 1 MiB of %s without a long computation", (name, shape) => {
+  it.each(SHAPES)("A15 rejects 1 MiB of %s within the time limit", (name, shape) => {
     const value = shape(2 ** 20);
     const began = performance.now();
     const { kind } = withoutHanging(readOwnerHeader, value);
@@ -462,9 +465,9 @@ describe("the chat, subchat and workspace ids", () => {
     const headers = NAMES.slice(1).map((name): HeaderPair => [name, value]);
     expectForwarded(await sendAsAgents([ownerHeader(owner), ...headers]));
     await expectOverride(owner);
-    const nothing = { chat_id: null, subchat_id: null, workspace_id: null };
+    const dropped = { chat_id: null, subchat_id: null, workspace_id: null };
     for (const type of ["interception_start", "interception_end", "initiator_override"] as const)
-      expect(await harness.event(type)).toMatchObject(nothing);
+      expect(await harness.event(type)).toMatchObject(dropped);
   });
 
   it("A21 drops a malformed chat id and still accepts the owner", async () => {

@@ -1605,11 +1605,11 @@ describe("clients that disconnect", () => {
     "G24 bounds the bytes taken from the provider when the client reads nothing: $name",
     async (api) => {
       const piece = toBytes(`: ${"x".repeat(64 * 1024 - 4)}\n\n`);
-      let taken = 0;
+      let bytesTaken = 0;
       const flood: Step = async (wire) => {
         for (let n = 0; n < 1024; n += 1) {
           await wire.body(piece);
-          taken += piece.length;
+          bytesTaken += piece.length;
         }
       };
       const plan = respond.sseSteps([flood, ...api.events.map(respond.body), respond.finish()]);
@@ -1624,14 +1624,14 @@ describe("clients that disconnect", () => {
       for (let unchanged = 0; unchanged < 40;) {
         const other = { target: CHAT_TARGET, body: { model: "other", messages } };
         await exchange(limited.port, other);
-        unchanged = taken === before ? unchanged + 1 : 0;
-        before = taken;
+        unchanged = bytesTaken === before ? unchanged + 1 : 0;
+        before = bytesTaken;
       }
       console.log(
-        `G24 ${api.name}: taken ${(taken / MIB).toFixed(1)} MiB of 64 while the client reads nothing`,
+        `G24 ${api.name}: taken ${(bytesTaken / MIB).toFixed(1)} MiB of 64 while the client reads nothing`,
       );
       // 1 MiB is observed. The kernel's four socket buffers hold the rest, some MiB each.
-      expect(taken).toBeLessThan(32 * MIB);
+      expect(bytesTaken).toBeLessThan(32 * MIB);
       const expected = toBytes(clientText(api));
       const received = await digest(response);
       expect(received.bytes).toBe(64 * MIB + expected.length);
