@@ -1,11 +1,11 @@
 import { LOCAL_ADMIN_TOKEN } from "./local-keys.ts";
 
-export const NO_ADMIN_TOKEN = "INTERCEPTOR_ADMIN_TOKEN is not set: the API is the admin's alone.";
+export const NO_ADMIN_TOKEN = "INTERCEPTOR_ADMIN_TOKEN is not set: the API requires the admin token.";
 
-/** For the API at this address; null where there is none. The public local token is sent nowhere but to this machine. */
+/** The admin token for the API at this address; null where none is set. The public local token is sent to loopback only. */
 export function adminToken(url: string): string | null {
-  const set = process.env["INTERCEPTOR_ADMIN_TOKEN"] ?? "";
-  return set || (isLoopback(url) ? LOCAL_ADMIN_TOKEN : null);
+  const token = process.env["INTERCEPTOR_ADMIN_TOKEN"] ?? "";
+  return token || (isLoopback(url) ? LOCAL_ADMIN_TOKEN : null);
 }
 
 function isLoopback(url: string): boolean {

@@ -1,9 +1,9 @@
 /**
- * `npm run keys`: mints client keys and the token for the API over the records, and keeps the store of client keys. What
- * it prints of a key it prints once; nothing that is stored can be used to call.
+ * `npm run keys`: creates client keys and the token of the records API, and manages the store of client keys. A key is
+ * printed once. Only its SHA-256 is stored, which cannot be used to call.
  */
 import { entryFor, mintAdminToken, mintKey, sha256 } from "./client-key.ts";
-import { readArguments, USAGE, type Wanted } from "./keys/arguments.ts";
+import { readArguments, USAGE, type Command } from "./keys/arguments.ts";
 import { chooseKeys } from "./keys/choose.ts";
 import { listEntries, removeEntry, storeEntry } from "./keys/store.ts";
 import { explain, explainAdmin, explainRevoked, explainStored, keyTable } from "./keys/texts.ts";
@@ -16,13 +16,13 @@ export async function main(args: readonly string[]): Promise<number> {
     process.stdout.write(USAGE);
     return 0;
   }
-  const wanted = readArguments(args);
-  if (typeof wanted === "string") {
-    process.stderr.write(`${wanted} (--help shows how.)\n`);
+  const command = readArguments(args);
+  if (typeof command === "string") {
+    process.stderr.write(`${command} (See --help.)\n`);
     return BAD_USAGE;
   }
   try {
-    process.stdout.write(await answer(wanted));
+    process.stdout.write(await run(command));
     return 0;
   } catch (error) {
     if (!(error instanceof StartFailure)) throw error;
@@ -31,30 +31,30 @@ export async function main(args: readonly string[]): Promise<number> {
   }
 }
 
-/** Does it, and says what there is to say. */
-async function answer(wanted: Wanted): Promise<string> {
-  switch (wanted.verb) {
+/** Runs the command and returns its output. */
+async function run(command: Command): Promise<string> {
+  switch (command.verb) {
     case "admin": {
       const token = mintAdminToken();
       const stored = { token, sha256: sha256(token) };
-      return wanted.asJson ? asLine(stored) : explainAdmin(token, stored.sha256);
+      return command.asJson ? asLine(stored) : explainAdmin(token, stored.sha256);
     }
     case "new": {
       const key = mintKey();
-      const entry = entryFor(key, wanted.holder);
-      if (wanted.store) await storeEntry(wanted.store, entry, new Date().toISOString());
-      if (wanted.asJson) return asLine({ key, entry });
-      return wanted.store ? explainStored(key, entry, wanted.store) : explain(key, entry);
+      const entry = entryFor(key, command.holder);
+      if (command.store) await storeEntry(command.store, entry, new Date().toISOString());
+      if (command.asJson) return asLine({ key, entry });
+      return command.store ? explainStored(key, entry, command.store) : explain(key, entry);
     }
     case "list": {
-      const keys = await listEntries(wanted.store);
-      return wanted.asJson ? asLine(keys) : keyTable(keys, wanted.store);
+      const keys = await listEntries(command.store);
+      return command.asJson ? asLine(keys) : keyTable(keys, command.store);
     }
     case "revoke": {
-      const chosen = chooseKeys(wanted.what, await listEntries(wanted.store));
+      const chosen = chooseKeys(command.selector, await listEntries(command.store));
       if (typeof chosen === "string") throw new StartFailure(chosen);
-      for (const { sha256: digest } of chosen) await removeEntry(wanted.store, digest);
-      return explainRevoked(chosen, wanted.store);
+      for (const { sha256: digest } of chosen) await removeEntry(command.store, digest);
+      return explainRevoked(chosen, command.store);
     }
   }
 }

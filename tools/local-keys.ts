@@ -1,6 +1,6 @@
 /**
- * The client keys of `npm start` and `npm run demo` with the emulated provider. They are public and open nothing else:
- * they are accepted only where this file's entries are configured, which a deployment never does.
+ * The client keys of `npm start` and `npm run demo` with the emulated provider. They are public. They are accepted only
+ * where this file's entries are configured, which no deployment does.
  */
 import { entryFor, type KeyEntry, type KeyHolder } from "./client-key.ts";
 
@@ -33,5 +33,5 @@ export function localKeyEntries(): readonly KeyEntry[] {
   return Object.values(LOCAL_KEYS).map(({ key, holder }) => entryFor(key, holder));
 }
 
-/** Opens the API over the records of such a run. */
+/** The token of the records API in such a run. */
 export const LOCAL_ADMIN_TOKEN = "aei_admin-local-token-that-opens-only-local-records";

@@ -157,15 +157,15 @@ describe("the lifecycle of a key in the store", () => {
 
 describe("a failing command prints one line on stderr and sets the exit code", () => {
   it.each([
-    [["revoke", "mallory"], 1, /^No key has that id .*mallory\.\n$/],
-    [["revoke", "0123abc"], 1, /^No key has that id/],
-    [["revoke"], 2, /^Revoke which\?/],
-    [["revoke", "a", "b"], 2, /^There is nothing to do with "b"\./],
-    [["list", "x"], 2, /^There is nothing to do with "x"\./],
+    [["revoke", "mallory"], 1, /^No key has this id .*mallory\.\n$/],
+    [["revoke", "0123abc"], 1, /^No key has this id/],
+    [["revoke"], 2, /^revoke requires the id/],
+    [["revoke", "a", "b"], 2, /^Unexpected argument "b"\./],
+    [["list", "x"], 2, /^Unexpected argument "x"\./],
     [["list", "--local", "--remote"], 2, /exclude each other/],
     [["list", "--binding", "NOPE"], 1, /KV namespace NOPE/],
-    [["new", "--actor", "a", "--local"], 2, /go with --store/],
-    [["new", "--actor", "byok:0"], 2, /is no actor's id/],
+    [["new", "--actor", "a", "--local"], 2, /require --store/],
+    [["new", "--actor", "byok:0"], 2, /is not a valid actor id/],
     [[], 2, /"new", "list", "revoke" or "admin"/],
     [["--nope"], 2, /--nope/],
   ])("%j", async (args, code, message) => {
@@ -193,10 +193,10 @@ describe("chooseKeys", () => {
 
   it("rejects an id that is ambiguous or is also an actor", () => {
     const twin = { ...b, sha256: a.sha256.slice(0, 12) + b.sha256.slice(12) };
-    expect(chooseKeys(a.sha256.slice(0, 12), [a, twin])).toMatch(/begins several ids/);
+    expect(chooseKeys(a.sha256.slice(0, 12), [a, twin])).toMatch(/beginning of several ids/);
     expect(chooseKeys(a.sha256.slice(0, 16), [a, twin])).toEqual([a]);
     const named = stored("aei_c", a.sha256.slice(0, 8));
-    expect(chooseKeys(a.sha256.slice(0, 8), [a, named])).toMatch(/is an actor and begins/);
+    expect(chooseKeys(a.sha256.slice(0, 8), [a, named])).toMatch(/is an actor and also the beginning/);
   });
 
   it("matches a Coder user id in any case", () => {

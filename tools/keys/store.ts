@@ -1,21 +1,21 @@
 /**
- * The store of client keys, a KV namespace, through wrangler's own commands: SHA-256 of the key in hex → its entry in
- * JSON, as src/gateway/identity/client-key-store.ts reads it, with as much of the entry beside it as a list needs.
+ * The store of client keys in a KV namespace, through wrangler's commands. It maps the SHA-256 of a key in hex to its
+ * entry in JSON, which src/gateway/identity/client-key-store.ts reads. The metadata repeats the entry for `list`.
  */
 import { stripVTControlCharacters } from "node:util";
 import type { KeyEntry } from "../client-key.ts";
 import { StartFailure } from "../local/start-failure.ts";
 import { placeArgs, runWrangler } from "../local/wrangler.ts";
 
-export type StorePlace = {
-  /** The deployed one; else the one on this machine. */
+export type StoreLocation = {
+  /** Whether it is the deployed store; otherwise the one on this machine. */
   readonly remote: boolean;
   readonly binding: string;
   readonly config?: string | undefined;
   readonly persistTo?: string | undefined;
 };
 
-/** What a list shows of a key; null where the entry was put there without it. */
+/** A key as `list` shows it; `about` is null where the entry was stored without metadata. */
 export type StoredKey = { readonly sha256: string; readonly about: About | null };
 
 export type About = Omit<KeyEntry, "sha256"> & {
@@ -23,24 +23,24 @@ export type About = Omit<KeyEntry, "sha256"> & {
   readonly created: string;
 };
 
-export async function storeEntry(place: StorePlace, entry: KeyEntry, created: string): Promise<void> {
+export async function storeEntry(location: StoreLocation, entry: KeyEntry, created: string): Promise<void> {
   const { sha256, ...about } = entry;
   const metadata = JSON.stringify({ ...about, created });
-  await kv(place, ["put", sha256, JSON.stringify(entry), "--metadata", metadata, "--preview", "false"]);
+  await kv(location, ["put", sha256, JSON.stringify(entry), "--metadata", metadata, "--preview", "false"]);
 }
 
-export async function listEntries(place: StorePlace): Promise<readonly StoredKey[]> {
-  const listed: unknown = parse(await kv(place, ["list"]));
-  if (!Array.isArray(listed)) throw new StartFailure("What wrangler listed is no list of keys.");
-  return listed.flatMap((one: { readonly name?: unknown; readonly metadata?: unknown }) => {
-    const { name, metadata } = one;
+export async function listEntries(location: StoreLocation): Promise<readonly StoredKey[]> {
+  const list: unknown = parse(await kv(location, ["list"]));
+  if (!Array.isArray(list)) throw new StartFailure("Wrangler printed no list of keys.");
+  return list.flatMap((item: { readonly name?: unknown; readonly metadata?: unknown }) => {
+    const { name, metadata } = item;
     if (typeof name !== "string" || !/^[0-9a-f]{64}$/.test(name)) return [];
     return { sha256: name, about: isAbout(metadata) ? metadata : null };
   });
 }
 
-export async function removeEntry(place: StorePlace, sha256: string): Promise<void> {
-  await kv(place, ["delete", sha256, "--preview", "false"]);
+export async function removeEntry(location: StoreLocation, sha256: string): Promise<void> {
+  await kv(location, ["delete", sha256, "--preview", "false"]);
 }
 
 function isAbout(metadata: unknown): metadata is About {
@@ -48,9 +48,9 @@ function isAbout(metadata: unknown): metadata is About {
   return [actor, kind, created].every((text) => typeof text === "string");
 }
 
-/** What wrangler printed; fails with what it lines, where it fails. */
+/** The output of a `wrangler kv key` command. Rejects with a StartFailure that has its error message. */
 async function kv(
-  { remote, binding, config, persistTo }: StorePlace,
+  { remote, binding, config, persistTo }: StoreLocation,
   [command = "", ...rest]: readonly string[],
 ): Promise<string> {
   const where = remote
@@ -62,7 +62,7 @@ async function kv(
   const plain = lines.map(stripVTControlCharacters);
   const reason = plain.find((line) => line.includes("ERROR"))?.replace(/^.*\[ERROR\]\s*/, "");
   throw new StartFailure(
-    `The store could not be used (is the KV namespace ${binding} bound in wrangler.toml?). ${reason ?? plain.join(" ")}`,
+    `The store failed (is the KV namespace ${binding} bound in wrangler.toml?). ${reason ?? plain.join(" ")}`,
   );
 }
 
