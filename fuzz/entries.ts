@@ -1,56 +1,73 @@
-/** All targets: how many cases of each a full run makes, and how many the test suite does. Another target is one line. */
-import { WAYS } from "./answers/case.ts";
-import { framing } from "./answers/framing.ts";
-import { answers } from "./answers/reading.ts";
-import { removal } from "./answers/removal.ts";
+/** All targets, with the number of inputs in a full run and in the test suite. A new target is one line here. */
 import { bodies } from "./bodies/target.ts";
 import { configs } from "./config/target.ts";
+import type { Gateway } from "./gateway.ts";
 import { headers } from "./headers/target.ts";
-import type { House } from "./house.ts";
-import { CROWD, requests } from "./requests/target.ts";
-import { runTarget, type Span } from "./run.ts";
-import { FLEET, streams } from "./streams/target.ts";
+import { CONNECTIONS_PER_CASE, requests } from "./requests/target.ts";
+import { SPLITS_PER_CASE } from "./responses/case.ts";
+import { framing } from "./responses/framing.ts";
+import { responses } from "./responses/parsing.ts";
+import { usageRemoval } from "./responses/usage-removal.ts";
+import { runTarget, type Range } from "./run.ts";
+import { STREAMS_PER_CASE, streams } from "./streams/target.ts";
 import type { Result, Target } from "./target.ts";
 
 export type Entry = {
   readonly name: string;
-  /** What is counted, and how many of it one case holds. */
+  /** The unit that is counted, and the number of units in one case. */
   readonly unit: string;
-  readonly each: number;
-  /** So many units. */
+  readonly unitsPerCase: number;
+  /** Units in a full run. */
   readonly full: number;
+  /** Units in the test suite. */
   readonly inSuite: number;
-  /** Needs the production bundle in workerd. */
-  readonly housed: boolean;
-  readonly run: (span: Span, house: House | null) => Promise<Result>;
+  /** Whether `run` needs the production bundle in workerd. */
+  readonly needsGateway: boolean;
+  readonly run: (range: Range, gateway: Gateway | null) => Promise<Result>;
 };
 
-type Counts = readonly [unit: string, each: number, full: number, inSuite: number];
+type Counts = Pick<Entry, "unit" | "unitsPerCase" | "full" | "inSuite">;
 
-function inProcess<Case>(target: Target<Case>, [unit, each, full, inSuite]: Counts): Entry {
-  const run = (span: Span): Promise<Result> => runTarget(target, span);
-  return { name: target.name, unit, each, full, inSuite, housed: false, run };
+function inProcess<Case>(target: Target<Case>, counts: Counts): Entry {
+  const run = (range: Range): Promise<Result> => runTarget(target, range);
+  return { name: target.name, ...counts, needsGateway: false, run };
 }
 
-function housed<Case>(
-  name: string,
-  make: (house: House) => Target<Case>,
-  [unit, each, full, inSuite]: Counts,
-): Entry {
-  const run = (span: Span, house: House | null): Promise<Result> => {
-    if (!house) throw new Error(`${name} needs a house`);
-    return runTarget(make(house), span);
+function overSockets<Case>(name: string, make: (gateway: Gateway) => Target<Case>, counts: Counts): Entry {
+  const run = (range: Range, gateway: Gateway | null): Promise<Result> => {
+    if (!gateway) throw new Error(`${name} needs a running gateway`);
+    return runTarget(make(gateway), range);
   };
-  return { name, unit, each, full, inSuite, housed: true, run };
+  return { name, ...counts, needsGateway: true, run };
 }
 
 export const ENTRIES: readonly Entry[] = [
-  inProcess(answers, ["readings", WAYS, 1_000_000, 6000]),
-  inProcess(removal, ["streams", WAYS, 200_000, 1000]),
-  inProcess(framing, ["texts", 1, 1_000_000, 10_000]),
-  inProcess(bodies, ["bodies", 1, 200_000, 2000]),
-  inProcess(headers, ["header sets", 1, 200_000, 3000]),
-  inProcess(configs, ["configurations", 1, 100_000, 2000]),
-  housed("streams", streams, ["answers", FLEET, 10_000, 200]),
-  housed("requests", requests, ["connections", CROWD, 100_000, 5000]),
+  inProcess(responses, {
+    unit: "parses",
+    unitsPerCase: SPLITS_PER_CASE,
+    full: 1_000_000,
+    inSuite: 6000,
+  }),
+  inProcess(usageRemoval, {
+    unit: "streams",
+    unitsPerCase: SPLITS_PER_CASE,
+    full: 200_000,
+    inSuite: 1000,
+  }),
+  inProcess(framing, { unit: "texts", unitsPerCase: 1, full: 1_000_000, inSuite: 10_000 }),
+  inProcess(bodies, { unit: "bodies", unitsPerCase: 1, full: 200_000, inSuite: 2000 }),
+  inProcess(headers, { unit: "header sets", unitsPerCase: 1, full: 200_000, inSuite: 3000 }),
+  inProcess(configs, { unit: "configurations", unitsPerCase: 1, full: 100_000, inSuite: 2000 }),
+  overSockets("streams", streams, {
+    unit: "responses",
+    unitsPerCase: STREAMS_PER_CASE,
+    full: 10_000,
+    inSuite: 200,
+  }),
+  overSockets("requests", requests, {
+    unit: "connections",
+    unitsPerCase: CONNECTIONS_PER_CASE,
+    full: 100_000,
+    inSuite: 5000,
+  }),
 ];

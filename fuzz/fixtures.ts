@@ -1,4 +1,4 @@
-/** The answers under `test/fixtures` as Node reads them: `response.sse` or `response.json`, and what is to be read in it. */
+/** Loads the responses under `test/fixtures`: `response.sse` or `response.json`, and the report expected of each. */
 import { existsSync, readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import type {
@@ -25,21 +25,21 @@ export type Fixture = {
   readonly api: ApiName;
   readonly kind: "events" | "json";
   readonly text: string;
-  /** With all content kept. */
+  /** The report with all content kept. */
   readonly report: ResponseReport;
 };
 
 const ROOT = join(import.meta.dirname, "..", "test", "fixtures");
 
 function load(api: ApiName, name: string): Fixture {
-  const at = (file: string): string => join(ROOT, api, name, file);
-  const kind = existsSync(at("response.sse")) ? "events" : "json";
+  const pathOf = (file: string): string => join(ROOT, api, name, file);
+  const kind = existsSync(pathOf("response.sse")) ? "events" : "json";
   return {
     name: `${api}/${name}`,
     api,
     kind,
-    text: readFileSync(at(kind === "events" ? "response.sse" : "response.json"), "utf8"),
-    report: JSON.parse(readFileSync(at("report.json"), "utf8")) as ResponseReport,
+    text: readFileSync(pathOf(kind === "events" ? "response.sse" : "response.json"), "utf8"),
+    report: JSON.parse(readFileSync(pathOf("report.json"), "utf8")) as ResponseReport,
   };
 }
 
@@ -49,5 +49,5 @@ export const FIXTURES: readonly Fixture[] = APIS.flatMap((api) =>
     .map((name) => load(api, name)),
 );
 
-/** Longer ones take most of the time there is and show no more: drawn twice in a thousand times. */
+/** Longer fixtures take most of the run time and add no coverage, so 0.2% of the cases may draw them. */
 export const LONG = 16 * 1024;

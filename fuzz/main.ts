@@ -1,79 +1,80 @@
 /**
- * Random cases against what must hold for all of them.
+ * Runs random cases against properties that must hold for every input.
  *
- *     npm run fuzz                                        all targets, some minutes
- *     npm run fuzz -- --seed 7 --only answers,requests    the same cases as any other run with seed 7
- *     npm run fuzz -- --answers 40000000 --only answers   more of one
- *     npm run fuzz -- --seed 7 --only answers --case 123  one case again: what a finding prints
+ *     npm run fuzz                                          all targets, some minutes
+ *     npm run fuzz -- --seed 7 --only responses,requests    the same cases as any other run with seed 7
+ *     npm run fuzz -- --responses 40000000 --only responses more inputs for one target
+ *     npm run fuzz -- --seed 7 --only responses --case 123  one case; each finding prints this command
  *
- * Ends with a table of what was tried, and with 1 where anything was found.
+ * Prints a table of the cases at the end. Exits with 1 if there is a finding.
  */
 import { parseArgs } from "node:util";
 import { ENTRIES, type Entry } from "./entries.ts";
-import { openHouse, type House } from "./house.ts";
+import { startGateway, type Gateway } from "./gateway.ts";
 import { findingText, table, type Row } from "./report.ts";
 
 const MAX_FINDINGS = 3;
 
 type Options = {
   readonly seed: number;
-  readonly chosen: readonly Entry[];
-  /** The number of the one case to run; null: all. */
-  readonly only: number | null;
+  readonly entries: readonly Entry[];
+  /** The number of the one case to run; null: all cases. */
+  readonly onlyCase: number | null;
   /** Units by target. */
   readonly counts: ReadonlyMap<string, number>;
 };
 
-function whole(text: string, what: string): number {
-  if (!/^\d{1,15}$/.test(text)) throw new Error(`${what} takes a whole number`);
+function wholeNumber(text: string, option: string): number {
+  if (!/^\d{1,15}$/.test(text)) throw new Error(`${option} must be a whole number`);
   return Number(text);
 }
 
 function readOptions(args: readonly string[]): Options {
   const text = { type: "string" } as const;
-  const named = Object.fromEntries(ENTRIES.map(({ name }) => [name, text]));
+  const countOptions = Object.fromEntries(ENTRIES.map(({ name }) => [name, text]));
   const { values } = parseArgs({
     args: [...args],
-    options: { seed: text, only: text, case: text, ...named },
+    options: { seed: text, only: text, case: text, ...countOptions },
   });
-  const given = values as Readonly<Record<string, string | undefined>>;
-  const only = given["only"]?.split(",") ?? ENTRIES.map(({ name }) => name);
-  const unknown = only.find((name) => !ENTRIES.some((entry) => entry.name === name));
-  if (unknown !== undefined) throw new Error(`--only knows ${ENTRIES.map(({ name }) => name).join(", ")}`);
+  const options = values as Readonly<Record<string, string | undefined>>;
+  const allNames = ENTRIES.map(({ name }) => name);
+  const only = options["only"]?.split(",") ?? allNames;
+  const unknown = only.find((name) => !allNames.includes(name));
+  if (unknown !== undefined) throw new Error(`--only must be a list of ${allNames.join(", ")}`);
   const counts = ENTRIES.map(({ name, full }): [string, number] => {
-    const count = given[name];
-    return [name, count === undefined ? full : whole(count, `--${name}`)];
+    const count = options[name];
+    return [name, count === undefined ? full : wholeNumber(count, `--${name}`)];
   });
   return {
     seed:
-      given["seed"] === undefined
+      options["seed"] === undefined
         ? Math.floor(Math.random() * 1_000_000_000)
-        : whole(given["seed"], "--seed"),
-    chosen: ENTRIES.filter(({ name }) => only.includes(name)),
-    only: given["case"] === undefined ? null : whole(given["case"], "--case"),
+        : wholeNumber(options["seed"], "--seed"),
+    entries: ENTRIES.filter(({ name }) => only.includes(name)),
+    onlyCase: options["case"] === undefined ? null : wholeNumber(options["case"], "--case"),
     counts: new Map(counts),
   };
 }
 
 async function main(args: readonly string[]): Promise<number> {
-  const { seed, chosen, only, counts } = readOptions(args);
+  const { seed, entries, onlyCase, counts } = readOptions(args);
   console.log(`seed ${seed}`);
-  let house: House | null = null;
+  let gateway: Gateway | null = null;
   const rows: Row[] = [];
   try {
-    for (const entry of chosen) {
-      if (entry.housed) house ??= await openHouse();
-      const cases = only === null ? Math.ceil((counts.get(entry.name) ?? 0) / entry.each) : 1;
+    for (const entry of entries) {
+      if (entry.needsGateway) gateway ??= await startGateway();
+      const cases = onlyCase === null ? Math.ceil((counts.get(entry.name) ?? 0) / entry.unitsPerCase) : 1;
       const began = performance.now();
-      const span = { seed, from: only ?? 0, cases, maxFindings: MAX_FINDINGS };
-      const result = await entry.run(span, house);
+      const range = { seed, from: onlyCase ?? 0, cases, maxFindings: MAX_FINDINGS };
+      const result = await entry.run(range, gateway);
       const seconds = (performance.now() - began) / 1000;
       rows.push({ entry, result, seconds });
-      console.log(`${entry.name}: ${result.findings.length} found in ${seconds.toFixed(0)} s`);
+      console.log(`${entry.name}: ${result.findings.length} findings in ${seconds.toFixed(0)} s`);
       for (const finding of result.findings) console.log(findingText(finding));
     }
   } finally {
-    await house?.close();
+    await gateway?.close();
   }
   console.log(`\n${table(rows)}`);
   return rows.some(({ result }) => result.findings.length > 0) ? 1 : 0;

@@ -1,4 +1,4 @@
-/** Choices out of random numbers. Everything here is a function of the numbers given. */
+/** Choices made from random numbers. Each function's result depends on its arguments only. */
 import { between, seededRandom } from "../test/support/rechunk.ts";
 
 export type Random = () => number;
@@ -10,7 +10,7 @@ export function pick<T>(random: Random, from: readonly T[]): T {
   return from[between(random, 0, from.length - 1)] as T;
 }
 
-/** From `least` to `most` of what `make` gives. */
+/** A list of `least` to `most` elements, each made by `make`. */
 export function several<T>(random: Random, least: number, most: number, make: (at: number) => T): T[] {
   return Array.from({ length: between(random, least, most) }, (_, at) => make(at));
 }
@@ -27,10 +27,10 @@ export function shuffled<T>(random: Random, list: readonly T[]): T[] {
   return all;
 }
 
-/** A seed of its own for one part of a case. */
+/** A separate seed for one part of a case. */
 export const newSeed = (random: Random): number => Math.floor(random() * 4_294_967_296);
 
-/** The random numbers of one case: neighbouring cases and seeds have nothing in common. */
+/** The random numbers of one case. Mixing the bits keeps neighboring cases and seeds independent. */
 export function randomFor(seed: number, at: number): Random {
   let mixed = Math.imul((seed ^ Math.imul(at + 1, 0x9e3779b1)) >>> 0, 0x85ebca6b);
   mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35);

@@ -1,15 +1,15 @@
-/** What a run tells: each finding as it can be seen again, and a table of what was tried. */
+/** The output of a run: each finding with the command that reproduces it, and a table of the cases. */
 import type { Entry } from "./entries.ts";
 import type { Finding, Result } from "./target.ts";
 
 export type Row = { readonly entry: Entry; readonly result: Result; readonly seconds: number };
 
-export function findingText({ target, seed, at, wrong, smallest }: Finding): string {
+export function findingText({ target, seed, at, failure, smallest }: Finding): string {
   return [
     "",
     `FOUND by ${target}: npm run fuzz -- --seed ${seed} --only ${target} --case ${at}`,
-    wrong.slice(0, 2000),
-    "the smallest that is still wrong:",
+    failure.slice(0, 2000),
+    "the smallest case that still fails:",
     smallest,
     "",
   ].join("\n");
@@ -17,13 +17,13 @@ export function findingText({ target, seed, at, wrong, smallest }: Finding): str
 
 const grouped = (count: number): string => count.toLocaleString("en-US");
 
-/** As Markdown, so that it can stand in a page as it is. */
+/** A Markdown table, which docs/fuzzing.md includes unchanged. */
 export function table(rows: readonly Row[]): string {
   const lines = rows.map(({ entry, result }) => {
-    const sorts = [...result.sorts].toSorted(([one], [other]) => (one < other ? -1 : 1));
-    const seen = sorts.map(([name, count]) => `${name} ${grouped(count)}`).join(" · ");
-    const tried = `${grouped(result.cases * entry.each)} ${entry.unit}`;
-    return `| \`${entry.name}\` | ${tried} | ${result.findings.length} | ${seen} |`;
+    const categories = [...result.categories].toSorted(([one], [other]) => (one < other ? -1 : 1));
+    const counts = categories.map(([name, count]) => `${name} ${grouped(count)}`).join(" · ");
+    const tried = `${grouped(result.cases * entry.unitsPerCase)} ${entry.unit}`;
+    return `| \`${entry.name}\` | ${tried} | ${result.findings.length} | ${counts} |`;
   });
-  return ["| target | tried | found | of which |", "| --- | --- | --- | --- |", ...lines].join("\n");
+  return ["| target | tried | findings | by category |", "| --- | --- | --- | --- |", ...lines].join("\n");
 }

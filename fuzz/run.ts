@@ -1,68 +1,61 @@
-/** Runs one target over so many cases, and makes each finding as small as it can be made. */
+/** Runs one target over a range of cases and shrinks each finding. */
 import { randomFor } from "./random.ts";
 import type { Finding, Result, Target, Verdict } from "./target.ts";
 
-export type Span = {
+export type Range = {
   readonly seed: number;
-  /** The first case's number; a finding's is enough to see it again. */
+  /** The number of the first case. A finding's own number is enough to reproduce it. */
   readonly from: number;
   readonly cases: number;
-  /** After so many findings a target is given up: they are likely one. */
+  /** The run stops after this many findings, because they probably share one cause. */
   readonly maxFindings: number;
 };
 
-/** So many smaller cases are tried for one finding. */
+/** The maximum number of smaller cases that are tried per finding. */
 const MAX_TRIES = 20_000;
 
-export async function runTarget<Case>(target: Target<Case>, span: Span): Promise<Result> {
-  const { seed, from, cases, maxFindings } = span;
-  const sorts = new Map<string, number>();
+export async function runTarget<Case>(target: Target<Case>, range: Range): Promise<Result> {
+  const { seed, from, cases, maxFindings } = range;
+  const categories = new Map<string, number>();
   const findings: Finding[] = [];
   let at = from;
   for (; at < from + cases && findings.length < maxFindings; at += 1) {
     const one = target.generate(randomFor(seed, at));
-    const judged = judge(target, one);
-    // Most targets answer at once: a turn of the loop for each of a million cases would cost more than the case.
-    const { wrong, sort } = judged instanceof Promise ? await judged : judged;
-    for (const [name, count] of typeof sort === "string" ? [[sort, 1] as const] : sort)
-      sorts.set(name, (sorts.get(name) ?? 0) + count);
-    if (wrong === null) continue;
-    const smallest = await minimise(target, one);
-    findings.push({ target: target.name, seed, at, wrong, smallest });
+    const { failure, category } = await check(target, one);
+    for (const [name, count] of typeof category === "string" ? [[category, 1] as const] : category)
+      categories.set(name, (categories.get(name) ?? 0) + count);
+    if (failure === null) continue;
+    const smallest = await shrink(target, one);
+    findings.push({ target: target.name, seed, at, failure, smallest });
   }
-  return { target: target.name, cases: at - from, sorts, findings };
+  return { target: target.name, cases: at - from, categories, findings };
 }
 
-const thrown = (error: unknown): Verdict => ({
-  wrong: `threw ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
-  sort: "thrown",
-});
-
-function judge<Case>(target: Target<Case>, one: Case): Verdict | Promise<Verdict> {
+async function check<Case>(target: Target<Case>, one: Case): Promise<Verdict> {
   try {
-    const verdict = target.check(one);
-    return verdict instanceof Promise ? verdict.catch(thrown) : verdict;
+    return await target.check(one);
   } catch (error) {
-    return thrown(error);
+    const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    return { failure: `threw ${text}`, category: "thrown" };
   }
 }
 
-/** Takes the first smaller case that is still wrong, again and again, until none is. */
-async function minimise<Case>(target: Target<Case>, first: Case): Promise<string> {
+/** Replaces the case with its first smaller case that still fails, until no smaller case fails. */
+async function shrink<Case>(target: Target<Case>, first: Case): Promise<string> {
   let smallest = first;
-  let { wrong } = await judge(target, first);
+  let { failure } = await check(target, first);
   let tries = 0;
-  for (let found = true; found && tries < MAX_TRIES;) {
-    found = false;
+  for (let shrunk = true; shrunk && tries < MAX_TRIES;) {
+    shrunk = false;
     for (const candidate of target.smaller(smallest)) {
       if ((tries += 1) > MAX_TRIES) break;
-      const verdict = await judge(target, candidate);
-      if (verdict.wrong === null) continue;
+      const verdict = await check(target, candidate);
+      if (verdict.failure === null) continue;
       smallest = candidate;
-      wrong = verdict.wrong;
-      found = true;
+      failure = verdict.failure;
+      shrunk = true;
       break;
     }
   }
-  return `${wrong ?? "not seen a second time"}\n${target.show(smallest)}`;
+  return `${failure ?? "did not fail a second time"}\n${target.show(smallest)}`;
 }

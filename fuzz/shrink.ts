@@ -1,13 +1,13 @@
-/** Lists and texts with something left out, the boldest first: what smaller cases are made of. */
+/** Lists and texts with a part removed, the largest part first. Targets build their smaller cases with these. */
 
-/** The list without a half, a quarter, … of itself, down to without one. */
+/** The list without one half, without one quarter, and so on down to without one element. */
 export function* shorter<T>(list: readonly T[]): Generator<T[]> {
   for (let size = Math.ceil(list.length / 2); size >= 1; size = size === 1 ? 0 : Math.ceil(size / 2)) {
     for (let at = 0; at < list.length; at += size) yield [...list.slice(0, at), ...list.slice(at + size)];
   }
 }
 
-/** The text without some of its lines, and then, where it is short, without some of its characters. */
+/** The text without some of its lines; a short text also without some of its characters. */
 export function* shorterText(text: string): Generator<string> {
   const lines = text.split(/(?<=[\r\n])/);
   if (lines.length > 1) for (const fewer of shorter(lines)) yield fewer.join("");

@@ -1,43 +1,43 @@
 /**
- * What can be fuzzed: a target makes cases out of random numbers and says of each what is wrong with it. A case is plain
- * data, so that it can be made smaller and shown.
+ * The contract of a fuzz target. A target generates cases from random numbers and reports the failure of each.
+ * A case is plain data, so the runner can shrink and print it.
  */
 import type { Random } from "./random.ts";
 
 export type Verdict = {
-  /** What is wrong, in one line; null where nothing is. */
-  readonly wrong: string | null;
+  /** The failure in one line; null if the case passes. */
+  readonly failure: string | null;
   /**
-   * What sort of case it turned out to be, for the table: a run that sees only one sort shows little. Of a case that is a
-   * crowd, how many of each sort.
+   * The category of the case, for the table: a run that covers one category proves little. A case that holds several
+   * inputs returns the number of inputs per category.
    */
-  readonly sort: string | ReadonlyMap<string, number>;
+  readonly category: string | ReadonlyMap<string, number>;
 };
 
 export type Target<Case> = {
   readonly name: string;
   readonly generate: (random: Random) => Case;
-  /** May throw: that too is a finding. */
-  readonly check: (one: Case) => Verdict | Promise<Verdict>;
-  /** Cases that are smaller than this one, the boldest first. */
+  /** A throw or a rejection is a failure too. */
+  readonly check: (one: Case) => Promise<Verdict>;
+  /** Smaller cases than this one, in descending order of the part removed. */
   readonly smaller: (one: Case) => Iterable<Case>;
-  /** The case so that somebody can try it by hand. */
+  /** The case as text, complete enough to reproduce it by hand. */
   readonly show: (one: Case) => string;
 };
 
 export type Finding = {
   readonly target: string;
-  /** `--seed`, `--only` and `--case` of these give it again. */
+  /** `--seed`, `--only` and `--case` with these values reproduce the finding. */
   readonly seed: number;
   readonly at: number;
-  readonly wrong: string;
-  /** The smallest case found that is still wrong, and what is wrong with that. */
+  readonly failure: string;
+  /** The smallest case that still fails, with its own failure. */
   readonly smallest: string;
 };
 
 export type Result = {
   readonly target: string;
   readonly cases: number;
-  readonly sorts: ReadonlyMap<string, number>;
+  readonly categories: ReadonlyMap<string, number>;
   readonly findings: readonly Finding[];
 };

@@ -1,11 +1,10 @@
-/** Random request bodies: sound, wrong in a known way, or broken. */
+/** Random request bodies: valid, invalid in a known way, or damaged. */
 import { between } from "../../test/support/rechunk.ts";
 import { jsonObject, jsonString } from "../../test/support/in-workerd/random-json.ts";
 import { chance, pick, type Random } from "../random.ts";
 
-/** `told`: what the generator put in; null once nobody knows any more. */
-export type BodyCase = { readonly bytes: Uint8Array; readonly told: Told | null };
-export type Told = { readonly refused: boolean };
+/** `expected`: whether the gateway must accept the body; null: unknown, because the bytes are damaged. */
+export type BodyCase = { readonly bytes: Uint8Array; readonly expected: "accepted" | "refused" | null };
 
 const OPTIONS = [
   "null",
@@ -38,42 +37,42 @@ const MODELS = ['"gpt-4o"', '"\\u0067pt-4o"', '" gpt-4o\\n"', "null", '""', '"æ
 const BAD_MODELS = ["7", "{}", "[]", "true"];
 const STREAMS = ["true", "true", "true", "true", "false", "null"];
 const BAD_STREAMS = ["1", '"true"', "[]"];
-/** Another spelling of a judged key that a lenient reader may take for it. */
-const STRANGE = ["Model", "STREAM", "Stream_Options"];
+/** Other spellings of keys that the gateway reads. A lenient parser could take them for the key. */
+const MISSPELT = ["Model", "STREAM", "Stream_Options"];
 
-type Given = readonly [key: string, value: string];
+type Member = readonly [key: string, value: string];
 
 export function randomBody(random: Random): BodyCase {
-  const wrong = chance(random, 0.1);
-  const given: Given[] = [];
-  if (chance(random, 0.9)) given.push(["model", pick(random, MODELS)]);
-  if (chance(random, 0.95)) given.push(["stream", pick(random, STREAMS)]);
-  if (chance(random, 0.7)) given.push(["stream_options", pick(random, OPTIONS)]);
+  const invalid = chance(random, 0.1);
+  const members: Member[] = [];
+  if (chance(random, 0.9)) members.push(["model", pick(random, MODELS)]);
+  if (chance(random, 0.95)) members.push(["stream", pick(random, STREAMS)]);
+  if (chance(random, 0.7)) members.push(["stream_options", pick(random, OPTIONS)]);
   if (chance(random, 0.1))
-    given.push(["messages", jsonObject(random, [["stream_options", pick(random, OPTIONS)]])]);
-  if (chance(random, 0.05)) given.push(["__proto__", pick(random, OPTIONS)]);
-  const text = jsonObject(random, wrong ? flawed(random, given) : given);
-  if (chance(random, 0.9)) return { bytes: utf8(text), told: { refused: wrong } };
-  return { bytes: damaged(random, text), told: null };
+    members.push(["messages", jsonObject(random, [["stream_options", pick(random, OPTIONS)]])]);
+  if (chance(random, 0.05)) members.push(["__proto__", pick(random, OPTIONS)]);
+  const text = jsonObject(random, invalid ? addFlaw(random, members) : members);
+  if (chance(random, 0.9)) return { bytes: utf8(text), expected: invalid ? "refused" : "accepted" };
+  return { bytes: damaged(random, text), expected: null };
 }
 
-/** With something that `readCall` has to refuse. */
-function flawed(random: Random, given: readonly Given[]): Given[] {
-  const instead = (key: string, wrong: readonly string[]): Given[] => [
-    ...given.filter(([other]) => other !== key),
-    [key, pick(random, wrong)],
+/** Adds a flaw that `readModelCall` must refuse. */
+function addFlaw(random: Random, members: readonly Member[]): Member[] {
+  const replace = (key: string, values: readonly string[]): Member[] => [
+    ...members.filter(([other]) => other !== key),
+    [key, pick(random, values)],
   ];
   const flaw = between(random, 0, 3);
-  if (flaw === 0) return instead("model", BAD_MODELS);
-  if (flaw === 1) return instead("stream", BAD_STREAMS);
-  if (flaw === 2) return [...given, [pick(random, STRANGE), "true"]];
-  const twice = pick(random, ["model", "stream", "stream_options"]);
-  return [...given, [twice, "null"], [twice, "null"]];
+  if (flaw === 0) return replace("model", BAD_MODELS);
+  if (flaw === 1) return replace("stream", BAD_STREAMS);
+  if (flaw === 2) return [...members, [pick(random, MISSPELT), "true"]];
+  const repeated = pick(random, ["model", "stream", "stream_options"]);
+  return [...members, [repeated, "null"], [repeated, "null"]];
 }
 
 const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text);
 
-/** No JSON any more, as a rule; or nested as nobody nests. */
+/** Usually not JSON any more, or nested deeper than real bodies. */
 function damaged(random: Random, text: string): Uint8Array {
   const bytes = utf8(text);
   const at = between(random, 0, bytes.length);

@@ -1,62 +1,69 @@
-/** One connection: its bytes, which may be several requests, and how the client leaves it. */
+/** One connection: its bytes, which may hold several requests, and how the client closes it. */
 import { between } from "../../test/support/rechunk.ts";
 import { chance, several, type Random } from "../random.ts";
 import { jsonBody } from "./body.ts";
-import { holdsGoodKey, tellsItself } from "./cast.ts";
-import { badCredentials, goodCredentials, misplacedKey } from "./credentials.ts";
+import { canaryIsRecorded, holdsValidKey } from "./canaries.ts";
+import { invalidCredentials, misplacedKey, validCredentials } from "./credentials.ts";
 import { path } from "./line.ts";
-import { mutated } from "./mutation.ts";
-import { request, written } from "./request.ts";
+import { mutate } from "./mutation.ts";
+import { request, serialize } from "./request.ts";
 import { smuggler } from "./smuggling.ts";
 
 /**
- * `stranger`: no good key anywhere in it · `misplaced`: one that must not count · `known`: one that may · `smuggler`: a
- * good key in a request, and in its body or behind it another request without.
+ * - `unauthenticated`: no valid key anywhere in the bytes.
+ * - `misplaced`: a valid key in a place that must not count.
+ * - `authenticated`: a valid key that may count.
+ * - `smuggler`: a request with a valid key, and in its body or after it a request without one.
  */
-export type Family = "stranger" | "misplaced" | "known" | "smuggler";
+export type Family = "unauthenticated" | "misplaced" | "authenticated" | "smuggler";
 
 export type Connection = {
   readonly family: Family;
   /** Each character is one byte. */
   readonly bytes: string;
-  /** Where the client pauses for the bytes to leave. */
+  /** The position at which the client pauses until the bytes before it are sent. */
   readonly cut: number;
-  /** Ends its side and reads on, or breaks off. */
-  readonly leaves: "end" | "reset";
+  /** `end`: sends FIN and reads on. `reset`: sends RST. */
+  readonly closes: "end" | "reset";
 };
 
+function randomFamily(random: Random): Family {
+  const draw = random();
+  if (draw < 0.6) return "unauthenticated";
+  if (draw < 0.7) return "misplaced";
+  return draw < 0.9 ? "authenticated" : "smuggler";
+}
+
 export function connection(random: Random): Connection {
-  const way = random();
-  const family: Family = way < 0.6 ? "stranger" : way < 0.7 ? "misplaced" : way < 0.9 ? "known" : "smuggler";
+  const family = randomFamily(random);
   for (;;) {
-    const bytes = FAMILIES[family](random);
-    // A mutation may have made something else of it.
-    if (tellsItself(bytes) || (family === "stranger" && holdsGoodKey(bytes))) continue;
-    const leaves = chance(random, 0.03) ? "reset" : "end";
-    return { family, bytes, cut: between(random, 0, bytes.length), leaves };
+    const bytes = GENERATORS[family](random);
+    // A mutation can move a canary or complete a key, and so change the family.
+    if (canaryIsRecorded(bytes) || (family === "unauthenticated" && holdsValidKey(bytes))) continue;
+    const closes = chance(random, 0.03) ? "reset" : "end";
+    return { family, bytes, cut: between(random, 0, bytes.length), closes };
   }
 }
 
-const FAMILIES: Readonly<Record<Family, (random: Random) => string>> = {
-  stranger: (random) =>
-    mutated(
-      random,
-      several(random, 1, chance(random, 0.15) ? 3 : 1, () => request(random, badCredentials(random))).join(
-        "",
-      ),
-    ),
+const GENERATORS: Readonly<Record<Family, (random: Random) => string>> = {
+  unauthenticated: (random) => {
+    const requests = several(random, 1, chance(random, 0.15) ? 3 : 1, () =>
+      request(random, invalidCredentials(random)),
+    );
+    return mutate(random, requests.join(""));
+  },
   misplaced: (random) => {
-    // Nothing that a parser could read in two ways beside it.
+    // Well-formed, so that parsers cannot disagree about the place of the key.
     const plain = path(random);
     const body = jsonBody(random);
     const search = chance(random, 0.3) ? "?x=1" : "";
-    return written(
-      `POST ${plain}${search} HTTP/1.1`,
-      [["Host", "127.0.0.1"], ...misplacedKey(random), ["Content-Length", String(body.length)]],
+    return serialize({
+      first: `POST ${plain}${search} HTTP/1.1`,
+      lines: [["Host", "127.0.0.1"], ...misplacedKey(random), ["Content-Length", String(body.length)]],
       body,
-    );
+    });
   },
-  known: (random) => mutated(random, request(random, goodCredentials(random))),
+  authenticated: (random) => mutate(random, request(random, validCredentials(random))),
   smuggler,
 };
 

@@ -1,113 +1,138 @@
-/** What must hold after any number of connections, whatever they sent. Each check gives what is wrong, or null. */
+/** Properties that must hold after any set of connections. Each check returns the failure, or null. */
 import type { InterceptorEvent } from "../../src/events/event.ts";
-import type { UpstreamRequest } from "../../test/support/fake-upstream.ts";
 import type { LogLine, WrittenPoint } from "../../test/support/event-log.ts";
+import type { UpstreamRequest } from "../../test/support/fake-upstream.ts";
+import { CANARY, CENTRAL_ANTHROPIC, CENTRAL_OPENAI, SMUGGLED, VALID_KEYS } from "./canaries.ts";
 import type { Connection } from "./case.ts";
-import { CANARY, CENTRAL_ANTHROPIC, CENTRAL_OPENAI, GOOD_KEYS, SMUGGLED } from "./cast.ts";
 
-export type Seen = {
+export type Observed = {
   readonly sent: readonly Connection[];
-  /** What each connection got, as Latin-1. */
+  /** The bytes that each connection received, as Latin-1. */
   readonly received: readonly string[];
-  /** The barrier's own request left out. */
+  /** Without the barrier's request. */
   readonly upstream: readonly UpstreamRequest[];
   readonly lines: readonly LogLine[];
   readonly events: readonly InterceptorEvent[];
   readonly points: readonly WrittenPoint[];
 };
 
-/**
- * What workerd itself prints about connections that break its protocol's rules; the Worker has then not been asked, or
- * its answer has nobody to go to.
- */
-const OF_WORKERD: readonly RegExp[] = [
+/** Lines that workerd itself prints. CONNECT is a separate event in workerd, and the Worker has no handler for it. */
+const WORKERD_LINES: readonly RegExp[] = [
   /^Received a connect event but we lack a handler\. Did you remember to export a connect\(\) function\?$/,
-  // CONNECT is an event of its own to workerd, for which no Worker of ours has a handler.
   /^Uncaught exception: workerd\/api\/global-scope\.c\+\+:\d+: failed: remote\.jsg\.Error: Handler does not export a connect\(\) function\.$/,
 ];
 
-export function wrongWith(seen: Seen): string | null {
-  for (const check of [upstreamCalls, recorded, ends, lines, canaries, answers]) {
-    const wrong = check(seen);
-    if (wrong !== null) return wrong;
+export function findFailure(observed: Observed): string | null {
+  for (const check of [
+    checkUpstreamCalls,
+    checkAttribution,
+    checkEnds,
+    checkLines,
+    checkCanaries,
+    checkResponses,
+  ]) {
+    const failure = check(observed);
+    if (failure !== null) return failure;
   }
   return null;
 }
 
 const CREDENTIALS = ["authorization", "x-api-key", "api-key", "x-goog-api-key", "coder-session-token"];
-const NEVER =
+const FORBIDDEN_HEADERS =
   /^(?:connection|keep-alive|proxy-.*|te|trailer|upgrade|forwarded|x-real-ip|true-client-ip|cdn-loop|cookie|expect|x-interception-id|x-coder-.*|cf-.*|x-forwarded-.*)$/;
-/** The configured bases and the dialects' routes, below some of which ids may stand: no caller can name another place. */
-const PLACES =
+/** The configured base URLs with the dialects' routes, some followed by ids. A caller cannot choose any other target. */
+const ALLOWED_TARGETS =
   /^\/(?:central-openai\/v1|central-anthropic|own-openai\/v1)\/(?:chat\/completions|responses|models|files|v1\/messages|v1\/models)(?:\/[\w.~:@!$&'()*+,=%-]+)*(?:\?[^#]*)?$/;
-/** What a later hop might read as another place: dot segments, and escapes of `%`, `.`, `/`, `\` and control characters. */
+/** Targets that a later hop may normalize: dot segments, and escapes of `%`, `.`, `/`, `\` and control characters. */
 const AMBIGUOUS = /^[^?]*(?:\/\.\.?(?:[/?]|$)|%(?:2[5ef]|5c|[01]|7f))/i;
 
-function upstreamCalls({ upstream, sent }: Seen): string | null {
-  const strangersOnly = sent.every(({ family }) => family === "stranger" || family === "misplaced");
-  for (const { method, target, headers, values } of upstream) {
-    const what = `${method} ${target.slice(0, 200)} went to the provider`;
-    if (target.includes(SMUGGLED)) return `a smuggled ${what}`;
-    if (!PLACES.test(target) || AMBIGUOUS.test(target)) return `${what}: there is no such place`;
-    const central = target.startsWith("/central-");
-    if (central && strangersOnly) return `${what} without an identity`;
-    const bad = headers.find(([name]) => NEVER.test(name.toLowerCase().replaceAll("_", "-")));
-    if (bad) return `${what} with ${bad[0]}`;
-    const credentials = CREDENTIALS.flatMap(values);
-    const [credential = ""] = credentials;
-    if (credentials.length !== 1) return `${what} with ${credentials.length} credentials`;
-    const wanted = target.startsWith("/central-openai") ? `Bearer ${CENTRAL_OPENAI}` : CENTRAL_ANTHROPIC;
-    if (central && credential !== wanted) return `${what} with another's credential`;
-    const token = credential.replace(/^Bearer /, "");
-    if (!central && !sent.some(({ bytes }) => bytes.includes(token)))
-      return `${what} with a credential of nobody's`;
-    const whole = `${target}\n${headers.map((pair) => pair.join(": ")).join("\n")}`;
-    if (
-      GOOD_KEYS.some((key) => whole.includes(key)) &&
-      !sent.some(({ bytes }) => GOOD_KEYS.some((key) => bytes.split(/[\r\n]/, 1)[0]?.includes(key)))
-    )
-      return `${what} with a client key`;
+function checkUpstreamCalls({ upstream, sent }: Observed): string | null {
+  for (const request of upstream) {
+    const failure =
+      checkTarget(request, sent) ?? checkUpstreamHeaders(request) ?? checkUpstreamKeys(request, sent);
+    if (failure !== null) return failure;
   }
   return null;
 }
 
-/** Each call to the provider is somebody's: as many as there are records of one. */
-function recorded({ upstream, events }: Seen): string | null {
+const describe = ({ method, target }: UpstreamRequest): string =>
+  `${method} ${target.slice(0, 200)} reached the provider`;
+
+const isCentral = ({ target }: UpstreamRequest): boolean => target.startsWith("/central-");
+
+function checkTarget(request: UpstreamRequest, sent: readonly Connection[]): string | null {
+  const { target } = request;
+  if (target.includes(SMUGGLED)) return `smuggled: ${describe(request)}`;
+  if (!ALLOWED_TARGETS.test(target) || AMBIGUOUS.test(target))
+    return `${describe(request)}: the target is not allowed`;
+  const hasIdentity = sent.some(({ family }) => family === "authenticated" || family === "smuggler");
+  return isCentral(request) && !hasIdentity ? `${describe(request)} without an identity` : null;
+}
+
+function checkUpstreamHeaders(request: UpstreamRequest): string | null {
+  const forbidden = request.headers.find(([name]) =>
+    FORBIDDEN_HEADERS.test(name.toLowerCase().replaceAll("_", "-")),
+  );
+  return forbidden ? `${describe(request)} with ${forbidden[0]}` : null;
+}
+
+function checkUpstreamKeys(request: UpstreamRequest, sent: readonly Connection[]): string | null {
+  const { target, headers, values } = request;
+  const credentials = CREDENTIALS.flatMap(values);
+  const [credential = ""] = credentials;
+  if (credentials.length !== 1) return `${describe(request)} with ${credentials.length} credentials`;
+  const expected = target.startsWith("/central-openai") ? `Bearer ${CENTRAL_OPENAI}` : CENTRAL_ANTHROPIC;
+  if (isCentral(request) && credential !== expected)
+    return `${describe(request)} with another provider's credential`;
+  const token = credential.replace(/^Bearer /, "");
+  if (!isCentral(request) && !sent.some(({ bytes }) => bytes.includes(token)))
+    return `${describe(request)} with a credential that no client sent`;
+  const text = `${target}\n${headers.map((pair) => pair.join(": ")).join("\n")}`;
+  const hasKey = VALID_KEYS.some((key) => text.includes(key));
+  return hasKey && !sent.some(hasKeyInRequestLine) ? `${describe(request)} with a client key` : null;
+}
+
+/** A client may put a key into its own target; the gateway forwards the target unchanged. */
+const hasKeyInRequestLine = ({ bytes }: Connection): boolean =>
+  VALID_KEYS.some((key) => bytes.split(/[\r\n]/, 1)[0]?.includes(key));
+
+/** Each call to a provider is recorded with an actor: there are as many records as calls. */
+function checkAttribution({ upstream, events }: Observed): string | null {
   const calls = events.filter(
     (event) =>
       event.record_type === "passthrough" ||
       (event.record_type === "interception_end" && event.outcome !== "refused"),
   );
-  const nobody = calls.find((event) => !("actor_id" in event) || event.actor_id === "");
-  if (nobody) return `a call of nobody's: ${JSON.stringify(nobody)}`;
-  // The barrier is recorded too.
+  const anonymous = calls.find((event) => !("actor_id" in event) || event.actor_id === "");
+  if (anonymous) return `a call without an actor: ${JSON.stringify(anonymous)}`;
+  // The barrier is recorded too, so there must be at least one more record.
   return upstream.length < calls.length
     ? null
-    : `${upstream.length} calls went to the provider, ${calls.length} are recorded`;
+    : `${upstream.length} calls reached the provider, ${calls.length} are recorded`;
 }
 
-function ends({ events }: Seen): string | null {
+function checkEnds({ events }: Observed): string | null {
   const ids = (type: string): string[] =>
     events
       .filter((event) => event.record_type === type)
       .map((event) => event.interception_id)
       .toSorted();
   const starts = ids("interception_start");
-  const closed = ids("interception_end");
-  return starts.join() === closed.join() && new Set(starts).size === starts.length
+  const ends = ids("interception_end");
+  return starts.join() === ends.join() && new Set(starts).size === starts.length
     ? null
-    : `${starts.length} starts and ${closed.length} ends`;
+    : `${starts.length} starts and ${ends.length} ends`;
 }
 
 // oxlint-disable-next-line no-control-regex -- control characters are what this looks for
 const UNSAFE = /[\x00-\x1f\x7f-\x9f\u2028\u2029]/;
 
-function lines({ lines: printed }: Seen): string | null {
-  for (const { level, message } of printed) {
-    if (OF_WORKERD.some((pattern) => pattern.test(message))) continue;
-    const wrong =
+function checkLines({ lines }: Observed): string | null {
+  for (const { level, message } of lines) {
+    if (WORKERD_LINES.some((pattern) => pattern.test(message))) continue;
+    const isWrong =
       UNSAFE.test(message) || !message.startsWith('{"message":"interception log",') || !isObject(message);
-    if (wrong) return `printed as ${level}: ${JSON.stringify(message)}`;
+    if (isWrong) return `printed as ${level}: ${JSON.stringify(message)}`;
   }
   return null;
 }
@@ -121,22 +146,22 @@ function isObject(text: string): boolean {
   }
 }
 
-function canaries({ lines: printed, points, received }: Seen): string | null {
-  const line = printed.find(({ message }) => message.includes(CANARY));
+function checkCanaries({ lines, points, received }: Observed): string | null {
+  const line = lines.find(({ message }) => message.includes(CANARY));
   if (line) return `a canary is printed: ${line.message}`;
   const point = points.map((one) => JSON.stringify(one)).find((text) => text.includes(CANARY));
   if (point !== undefined) return `a canary is in a point: ${point}`;
-  const answer = received.find((text) => text.includes(CANARY));
-  return answer === undefined ? null : `a canary is in an answer: ${JSON.stringify(answer)}`;
+  const response = received.find((text) => text.includes(CANARY));
+  return response === undefined ? null : `a canary is in a response: ${JSON.stringify(response)}`;
 }
 
-/** The provider answers everything, and the configuration is sound. */
-const OURS = /^x-interceptor-error: (?:internal|misconfigured|upstream_|recording_)/im;
+/** Errors that cannot occur here, because the provider always responds and the configuration is valid. */
+const GATEWAY_ERROR = /^x-interceptor-error: (?:internal|misconfigured|upstream_|recording_)/im;
 
-/** Nothing, or answers in HTTP; none of them says that the interceptor itself, or its call, failed. */
-function answers({ received }: Seen): string | null {
-  const odd = received.find((text) => text !== "" && !/^HTTP\/1\.[01] [1-5]\d\d /.test(text));
-  if (odd !== undefined) return `no answer in HTTP: ${JSON.stringify(odd.slice(0, 500))}`;
-  const failed = received.find((text) => OURS.test(text));
-  return failed === undefined ? null : `the interceptor failed: ${JSON.stringify(failed)}`;
+/** Each connection receives nothing, or HTTP without an error of the gateway itself. */
+function checkResponses({ received }: Observed): string | null {
+  const invalid = received.find((text) => text !== "" && !/^HTTP\/1\.[01] [1-5]\d\d /.test(text));
+  if (invalid !== undefined) return `the response is not HTTP: ${JSON.stringify(invalid.slice(0, 500))}`;
+  const failed = received.find((text) => GATEWAY_ERROR.test(text));
+  return failed === undefined ? null : `the gateway failed: ${JSON.stringify(failed)}`;
 }

@@ -1,20 +1,20 @@
-/** Credentials: good ones, ones that are none, and good keys in the wrong place. */
+/** Credentials: valid, invalid, and valid keys in the wrong place. */
 import { between } from "../../test/support/rechunk.ts";
 import { pick, type Random } from "../random.ts";
-import { CANARY, GOOD_KEYS, OWN_KEY } from "./cast.ts";
+import { CANARY, VALID_KEYS, OWN_KEY } from "./canaries.ts";
 import type { Line } from "./fields.ts";
 
-/** Credentials that are none: malformed, unknown, cut, nearly right. None holds a good key whole. */
-export function badCredentials(random: Random): Line[] {
-  const good = pick(random, GOOD_KEYS);
-  const nearly = pick(random, [
-    good.slice(0, -1),
-    good.slice(1),
-    good.replace("Z", "z").replace("N5", "n5").replace("aei_", "aei-"),
+/** Invalid credentials: malformed, unknown, truncated, or close to a valid key. They never contain a complete valid key. */
+export function invalidCredentials(random: Random): Line[] {
+  const key = pick(random, VALID_KEYS);
+  const nearMiss = pick(random, [
+    key.slice(0, -1),
+    key.slice(1),
+    key.replace("Z", "z").replace("N5", "n5").replace("aei_", "aei-"),
     `aei_${CANARY}unknown`,
-    good.slice(0, 20),
-    `${good.slice(0, 20)} ${good.slice(20)}`,
-    `${good.slice(0, 20)}\0${good.slice(20)}`,
+    key.slice(0, 20),
+    `${key.slice(0, 20)} ${key.slice(20)}`,
+    `${key.slice(0, 20)}\0${key.slice(20)}`,
     OWN_KEY,
   ]);
   const scheme = pick(random, [
@@ -31,11 +31,11 @@ export function badCredentials(random: Random): Line[] {
     "Token ",
   ]);
   const value = pick(random, [
-    nearly,
+    nearMiss,
     "",
-    `${nearly}, Bearer ${nearly}`,
-    `"${nearly}"`,
-    `${nearly}==x`,
+    `${nearMiss}, Bearer ${nearMiss}`,
+    `"${nearMiss}"`,
+    `${nearMiss}==x`,
     `${CANARY}é`,
     `${CANARY}${"x".repeat(between(random, 100, 9000))}`,
   ]);
@@ -44,7 +44,7 @@ export function badCredentials(random: Random): Line[] {
     [["Authorization", scheme + value]],
     [
       ["Authorization", scheme + value],
-      ["Authorization", `Bearer ${nearly}`],
+      ["Authorization", `Bearer ${nearMiss}`],
     ],
     [["X-Api-Key", value]],
     [
@@ -66,43 +66,43 @@ export function badCredentials(random: Random): Line[] {
   ]);
 }
 
-/** A good key where no identity is looked for, or in more than is one. */
+/** A valid key in a header that carries no identity, or as part of a malformed credential. */
 export function misplacedKey(random: Random): Line[] {
-  const good = pick(random, GOOD_KEYS);
+  const key = pick(random, VALID_KEYS);
   return pick<Line[]>(random, [
-    [["Cookie", `key=${good}`]],
-    [["X-Goog-Api-Key", good]],
-    [["Api-Key", good]],
-    [["Coder-Session-Token", good]],
-    [["Proxy-Authorization", `Bearer ${good}`]],
-    [["X_Api_Key", good]],
-    [["Authorization", `Basic ${good}`]],
-    [["Authorization", good]],
-    [["Authorization", `Bearer ${good}x`]],
-    [["Authorization", `Bearer ${good} ${good}`]],
+    [["Cookie", `key=${key}`]],
+    [["X-Goog-Api-Key", key]],
+    [["Api-Key", key]],
+    [["Coder-Session-Token", key]],
+    [["Proxy-Authorization", `Bearer ${key}`]],
+    [["X_Api_Key", key]],
+    [["Authorization", `Basic ${key}`]],
+    [["Authorization", key]],
+    [["Authorization", `Bearer ${key}x`]],
+    [["Authorization", `Bearer ${key} ${key}`]],
     [
-      ["Authorization", `Bearer ${good}`],
-      ["Authorization", `Bearer ${good}`],
+      ["Authorization", `Bearer ${key}`],
+      ["Authorization", `Bearer ${key}`],
     ],
-    [["Authorization", `Bearer ${good},`]],
-    [["X-Api-Key", `${good}, ${good}`]],
-    [["X-Forwarded-Authorization", `Bearer ${good}`]],
+    [["Authorization", `Bearer ${key},`]],
+    [["X-Api-Key", `${key}, ${key}`]],
+    [["X-Forwarded-Authorization", `Bearer ${key}`]],
     [
       ["X-Coder-AI-Governance-Token", `${CANARY}x`],
-      ["Authorization", `Bearer ${good}`],
+      ["Authorization", `Bearer ${key}`],
     ],
-    [["X-Coder-AI-Gateway-Key", good]],
+    [["X-Coder-AI-Gateway-Key", key]],
   ]);
 }
 
-export function goodCredentials(random: Random): Line[] {
-  const good = pick(random, GOOD_KEYS);
+export function validCredentials(random: Random): Line[] {
+  const key = pick(random, VALID_KEYS);
   return pick<Line[]>(random, [
-    [["Authorization", `Bearer ${good}`]],
-    [["X-Api-Key", good]],
-    [["X-Coder-AI-Governance-Token", good]],
+    [["Authorization", `Bearer ${key}`]],
+    [["X-Api-Key", key]],
+    [["X-Coder-AI-Governance-Token", key]],
     [
-      ["Authorization", `Bearer ${good}`],
+      ["Authorization", `Bearer ${key}`],
       ["X-Api-Key", `${CANARY}other`],
     ],
   ]);

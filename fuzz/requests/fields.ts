@@ -1,8 +1,8 @@
-/** Headers that parsers, proxies and people differ about; and owners, well and badly named. */
+/** Headers that parsers and proxies interpret differently; valid and invalid owner assertions. */
 import { between } from "../../test/support/rechunk.ts";
 import { utf8 } from "../../test/support/wire.ts";
 import { chance, pick, several, type Random } from "../random.ts";
-import { CANARY, OWNER } from "./cast.ts";
+import { CANARY, OWNER } from "./canaries.ts";
 
 export type Line = readonly [name: string, value: string];
 
@@ -26,7 +26,7 @@ export function hosts(random: Random): Line[] {
   return several(random, 0, 2, () => ["Host", pick(random, HOSTS)]);
 }
 
-/** In UTF-8: a line separator, a terminal's escape in one character, text turned around. */
+/** In UTF-8: a line separator, a C1 terminal escape, a right-to-left override and a zero-width space. */
 export const UNSAFE: string = utf8('\u2028\u009b31m\u202e\u200b{"}');
 
 export function owners(random: Random): Line[] {

@@ -1,4 +1,4 @@
-/** How a body is said to be framed, and how it is: lengths that lie, codings that parsers read differently, chunks. */
+/** Body framing: false lengths, transfer codings that parsers read differently, valid and broken chunks. */
 import { between } from "../../test/support/rechunk.ts";
 import { chance, pick, type Random } from "../random.ts";
 import type { Line } from "./fields.ts";
@@ -17,7 +17,7 @@ export function framed(random: Random, body: string): Framed {
 }
 
 function lengths(random: Random, length: number): Line[] {
-  const said = pick(random, [
+  const value = pick(random, [
     "0",
     String(length + 1),
     String(length + 1000),
@@ -39,9 +39,11 @@ function lengths(random: Random, length: number): Line[] {
   ]);
   const line: Line = [
     pick(random, ["Content-Length", "content-length", "Content-Length ", "Content_Length"]),
-    said,
+    value,
   ];
-  return chance(random, 0.3) ? [line, ["Content-Length", pick(random, [String(length), "0", said])]] : [line];
+  return chance(random, 0.3)
+    ? [line, ["Content-Length", pick(random, [String(length), "0", value])]]
+    : [line];
 }
 
 const CODINGS = [
@@ -85,15 +87,15 @@ function both(random: Random, length: number): Line[] {
 export function chunked(random: Random, body: string): string {
   const half = between(random, 0, body.length);
   const pieces = [body.slice(0, half), body.slice(half)].filter((piece) => piece !== "");
-  const sound = random() < 0.6;
-  const chunks = pieces.map((piece) => chunk(random, piece, sound));
-  return chunks.join("") + (sound ? "0\r\n\r\n" : lastChunk(random));
+  const valid = random() < 0.6;
+  const chunks = pieces.map((piece) => chunk(random, piece, valid));
+  return chunks.join("") + (valid ? "0\r\n\r\n" : lastChunk(random));
 }
 
-function chunk(random: Random, piece: string, sound: boolean): string {
+function chunk(random: Random, piece: string, valid: boolean): string {
   const size = piece.length.toString(16);
-  if (sound) return `${size}\r\n${piece}\r\n`;
-  const said = pick(random, [
+  if (valid) return `${size}\r\n${piece}\r\n`;
+  const declared = pick(random, [
     size.toUpperCase(),
     `0${size}`,
     `${size};x=y`,
@@ -107,7 +109,7 @@ function chunk(random: Random, piece: string, sound: boolean): string {
     `${size}\0`,
     `1${size}`,
   ]);
-  return `${said}${pick(random, ["\r\n", "\r\n", "\n", "\r", ""])}${piece}${pick(random, ["\r\n", "\n", "", "x\r\n"])}`;
+  return `${declared}${pick(random, ["\r\n", "\r\n", "\n", "\r", ""])}${piece}${pick(random, ["\r\n", "\n", "", "x\r\n"])}`;
 }
 
 const lastChunk = (random: Random): string =>

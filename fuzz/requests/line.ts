@@ -1,7 +1,7 @@
-/** Request lines as hostile or broken clients write them. */
+/** Request lines of hostile or broken clients. */
 import { between } from "../../test/support/rechunk.ts";
 import { chance, pick, type Random } from "../random.ts";
-import { CANARY } from "./cast.ts";
+import { CANARY } from "./canaries.ts";
 
 export const INTERCEPTED = [
   "/openai/v1/chat/completions",
@@ -67,7 +67,7 @@ export const version = (random: Random): string =>
 
 export const path = (random: Random): string => pick(random, chance(random, 0.7) ? INTERCEPTED : OTHERS);
 
-/** Where the path goes, told in another way. */
+/** The path in another form, or a target that is not a path. */
 export function target(random: Random, plain: string): string {
   const long = "a".repeat(between(random, 1000, chance(random, 0.1) ? 100_000 : 18_000));
   return pick(random, [

@@ -1,115 +1,114 @@
 /**
- * Target `requests`: malformed HTTP over TCP to the production bundle in plain workerd, so many connections at a time. A
- * case is one such crowd; a finding is made smaller to the one connection, and the few bytes of it, that it takes.
+ * Target `requests`: malformed HTTP over TCP to the production bundle in plain workerd. A case is a set of concurrent
+ * connections. Shrinking reduces a finding to the one connection, and the bytes of it, that cause the failure.
  */
 import { within } from "../../test/support/deadline.ts";
 import { openRaw } from "../../test/support/raw-client.ts";
 import { latin1 } from "../../test/support/wire.ts";
+import type { Gateway } from "../gateway.ts";
 import type { Random } from "../random.ts";
 import { shorter, shorterText } from "../shrink.ts";
 import type { Target, Verdict } from "../target.ts";
+import { holdsValidKey, VALID_KEYS } from "./canaries.ts";
 import { connection, shown, type Connection, type Family } from "./case.ts";
-import { GOOD_KEYS, holdsGoodKey } from "./cast.ts";
-import { wrongWith, type Seen } from "./checks.ts";
-import type { House } from "../house.ts";
+import { findFailure, type Observed } from "./checks.ts";
 
-/** Connections to a case. */
-export const CROWD = 100;
-const AT_ONCE = 20;
+export const CONNECTIONS_PER_CASE = 100;
+const CONCURRENCY = 20;
 /** Turns a hang into a finding. */
-const HANGS_MS = 30_000;
+const HANG_TIMEOUT_MS = 30_000;
 
-const STRANGERS: ReadonlySet<Family> = new Set(["stranger", "misplaced"]);
+const WITHOUT_IDENTITY: ReadonlySet<Family> = new Set(["unauthenticated", "misplaced"]);
 
-export const requests = (house: House): Target<readonly Connection[]> => ({
+export const requests = (gateway: Gateway): Target<readonly Connection[]> => ({
   name: "requests",
-  // Strangers among themselves: of such a crowd no call may reach a provider with central keys at all.
-  generate: (random) => crowd(random, random() < 0.65),
-  check: (sent) => check(house, sent),
+  // Connections without an identity are a case of their own, so that any call with a central key is a failure.
+  generate: (random) => randomConnections(random, random() < 0.65),
+  check: (sent) => check(gateway, sent),
   smaller: function* (sent) {
     yield* shorter(sent);
     const [only] = sent;
     if (sent.length !== 1 || !only) return;
     if (only.cut > 0) yield [{ ...only, cut: 0 }];
     for (const bytes of shorterText(only.bytes))
-      if (holdsGoodKey(bytes) === holdsGoodKey(only.bytes)) yield [{ ...only, bytes, cut: 0 }];
+      if (holdsValidKey(bytes) === holdsValidKey(only.bytes)) yield [{ ...only, bytes, cut: 0 }];
   },
   show: (sent) =>
-    sent.map(({ family, bytes, leaves }) => `${family}, then ${leaves}: ${shown(bytes)}`).join("\n"),
+    sent.map(({ family, bytes, closes }) => `${family}, then ${closes}: ${shown(bytes)}`).join("\n"),
 });
 
-function crowd(random: Random, strangers: boolean): Connection[] {
+function randomConnections(random: Random, withoutIdentity: boolean): Connection[] {
   const all: Connection[] = [];
-  while (all.length < CROWD) {
+  while (all.length < CONNECTIONS_PER_CASE) {
     const one = connection(random);
-    if (STRANGERS.has(one.family) === strangers) all.push(one);
+    if (WITHOUT_IDENTITY.has(one.family) === withoutIdentity) all.push(one);
   }
   return all;
 }
 
-async function check(house: House, sent: readonly Connection[]): Promise<Verdict> {
-  house.clear();
+async function check(gateway: Gateway, sent: readonly Connection[]): Promise<Verdict> {
+  gateway.clear();
   const received: string[] = [];
   const queue = [...sent];
-  const sender = async (): Promise<void> => {
-    for (let one = queue.shift(); one; one = queue.shift()) received.push(await send(house, one));
+  const worker = async (): Promise<void> => {
+    for (let one = queue.shift(); one; one = queue.shift()) received.push(await send(gateway, one));
   };
   try {
-    await Promise.all(Array.from({ length: AT_ONCE }, sender));
-    const seen = await settled(house, sent, received);
-    return { wrong: wrongWith(seen), sort: sorts(seen) };
+    await Promise.all(Array.from({ length: CONCURRENCY }, worker));
+    const observed = await collect(gateway, sent, received);
+    return { failure: findFailure(observed), category: categories(observed) };
   } catch (error) {
-    // Gone, or no longer answering: the next case needs another.
-    await house.restart();
+    // workerd crashed or hangs, so the next case needs a new process.
+    await gateway.restart();
     return {
-      wrong: `workerd: ${error instanceof Error ? error.message : String(error)}`,
-      sort: "broken off",
+      failure: `workerd: ${error instanceof Error ? error.message : String(error)}`,
+      category: "workerd failed",
     };
   }
 }
 
-/** What became of all these requests, by who answered. */
-function sorts({ sent, received, upstream }: Seen): Map<string, number> {
+/** The number of connections by family and by response. */
+function categories({ sent, received, upstream }: Observed): Map<string, number> {
   const counts = new Map<string, number>();
   const count = (name: string, by = 1): void => void counts.set(name, (counts.get(name) ?? 0) + by);
   for (const { family } of sent) count(`sent: ${family}`);
   for (const text of received) {
-    if (text === "") count("closed without an answer");
+    if (text === "") count("closed without a response");
     for (const [head, status] of text.matchAll(/^HTTP\/1\.[01] (\d{3}) [^]*?\r\n\r\n/gm)) {
-      const refused = /^x-interceptor-error: (\S+)/im.exec(head)?.[1];
-      const ours = /^x-interception-id:/im.test(head);
-      count(`answered: ${status} ${refused ?? (ours ? "forwarded, or ours" : "by workerd")}`);
+      const refusal = /^x-interceptor-error: (\S+)/im.exec(head)?.[1];
+      const isFromGateway = /^x-interception-id:/im.test(head);
+      count(`response: ${status} ${refusal ?? (isFromGateway ? "forwarded or gateway" : "workerd")}`);
     }
   }
   count("calls that reached the provider", upstream.length);
   return counts;
 }
 
-/** Sends what there is to send and gives what came back until the other side closed. */
-async function send({ interceptor }: House, { bytes, cut, leaves }: Connection): Promise<string> {
+/** Sends the connection's bytes. Returns the bytes received until the gateway closed. */
+async function send({ interceptor }: Gateway, { bytes, cut, closes }: Connection): Promise<string> {
   const client = await openRaw(interceptor.port);
   client.write(bytes.slice(0, cut));
   if (cut > 0) await new Promise((resolve) => setImmediate(resolve));
   client.write(bytes.slice(cut));
-  if (leaves === "reset") client.abort();
+  if (closes === "reset") client.abort();
   else client.end();
-  await within(client.closed, () => `a connection stays open after ${shown(bytes)}`, HANGS_MS);
+  await within(client.closed, () => `a connection stays open after ${shown(bytes)}`, HANG_TIMEOUT_MS);
   client.destroy();
   return latin1(client.received());
 }
 
-/** All that these connections led to, once nothing is under way any more. */
-async function settled(
-  house: House,
+/** Everything that the connections caused, once no request is in progress. */
+async function collect(
+  gateway: Gateway,
   sent: readonly Connection[],
   received: readonly string[],
-): Promise<Seen> {
-  const { interceptor, upstream } = house;
-  // What came before has reached the provider, if it ever does, before this has.
+): Promise<Observed> {
+  const { interceptor, upstream } = gateway;
+  // A barrier: any earlier request that reaches the provider has reached it before this one.
   const barrier = await openRaw(interceptor.port);
   barrier.send({
     target: "/openai/v1/models?barrier",
-    headers: [["Authorization", `Bearer ${GOOD_KEYS[0]}`]],
+    headers: [["Authorization", `Bearer ${VALID_KEYS[0]}`]],
   });
   await barrier.readResponse();
   barrier.destroy();
@@ -122,7 +121,7 @@ async function settled(
     return started.size;
   };
   await interceptor.flush();
-  // What never ends is told by the checks.
+  // A timeout is not an error here: `checkEnds` reports the missing end.
   if (open() > 0) await interceptor.waitForEvents(() => open() === 0).catch(() => undefined);
   await interceptor.flush();
   return {

@@ -1,60 +1,64 @@
-/** `npm run fuzz` with fewer cases: the same targets, always the same seed. */
+/** Runs every target of `npm run fuzz` with fewer cases and a fixed seed. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ENTRIES } from "../../fuzz/entries.ts";
-import { openHouse, type House } from "../../fuzz/house.ts";
+import { startGateway, type Gateway } from "../../fuzz/gateway.ts";
 import { findingText } from "../../fuzz/report.ts";
 
 const SEED = 20_261_126;
 
-let house: House | null = null;
-beforeAll(async () => void (house = await openHouse()));
-afterAll(async () => house?.close());
+let gateway: Gateway | null = null;
+beforeAll(async () => void (gateway = await startGateway()));
+afterAll(async () => gateway?.close());
 
-/** What each target must have come across: a run that sees only one sort of case shows little. */
-const SORTS: Readonly<Record<string, readonly string[]>> = {
-  answers: ["chat", "messages", "responses"].flatMap((api) =>
-    ["events, whole", "events, broken", "json, whole", "json, broken"].map((sort) => `${api} ${sort}`),
+/** The categories that each target must cover: a run that covers one category proves little. */
+const CATEGORIES: Readonly<Record<string, readonly string[]>> = {
+  responses: ["chat", "messages", "responses"].flatMap((api) =>
+    ["events, intact", "events, damaged", "json, intact", "json, damaged"].map((kind) => `${api} ${kind}`),
   ),
-  removal: [
-    "nothing to take out, whole",
-    "nothing to take out, broken",
-    "one taken out, whole",
-    "one taken out, broken",
-    "several taken out, whole",
+  "usage-removal": [
+    "none removed, intact",
+    "none removed, damaged",
+    "one removed, intact",
+    "one removed, damaged",
+    "several removed, intact",
   ],
   framing: ["no cap", "narrow cap"],
-  bodies: ["spliced", "left as it is", "body_invalid", "field_invalid", "field_repeated"],
+  bodies: ["usage injected", "unchanged", "body_invalid", "field_invalid", "field_repeated"],
   headers: ["to the provider", "to the client"],
-  configs: ["sound, taken", "wrong in known places, refused", "any values, refused"],
-  streams: ["chat events, whole", "messages events, broken", "responses events, whole"],
+  configs: ["gateway", "records"].flatMap((worker) =>
+    ["valid, accepted", "known faults, rejected", "arbitrary values, rejected"].map(
+      (kind) => `${worker}, ${kind}`,
+    ),
+  ),
+  streams: ["chat events, intact", "messages events, damaged", "responses events, intact"],
   requests: [
-    "sent: stranger",
+    "sent: unauthenticated",
     "sent: misplaced",
-    "sent: known",
+    "sent: authenticated",
     "sent: smuggler",
     "calls that reached the provider",
-    "answered: 200 forwarded, or ours",
-    "answered: 400 by workerd",
-    "answered: 400 body_incomplete",
-    "answered: 401 credential_malformed",
-    "answered: 401 credential_missing",
-    "answered: 401 invalid_credential",
-    "answered: 404 bad_path",
-    "answered: 413 body_too_large",
-    "closed without an answer",
+    "response: 200 forwarded or gateway",
+    "response: 400 workerd",
+    "response: 400 body_incomplete",
+    "response: 401 credential_malformed",
+    "response: 401 credential_missing",
+    "response: 401 invalid_credential",
+    "response: 404 bad_path",
+    "response: 413 body_too_large",
+    "closed without a response",
   ],
 };
 
 describe(`random cases, seed ${SEED}`, () => {
   it.each(ENTRIES.map((entry) => [entry.name, entry] as const))(
-    "%s: nothing is wrong with any, and there are all sorts",
+    "%s: finds no failure and covers every category",
     { timeout: 120_000 },
-    async (name, { run, inSuite, each }) => {
-      const span = { seed: SEED, from: 0, cases: inSuite / each, maxFindings: 1 };
-      const { cases, sorts, findings } = await run(span, house);
+    async (name, { run, inSuite, unitsPerCase }) => {
+      const range = { seed: SEED, from: 0, cases: inSuite / unitsPerCase, maxFindings: 1 };
+      const { cases, categories, findings } = await run(range, gateway);
       expect(findings.map(findingText).join("\n")).toBe("");
-      expect(cases).toBe(inSuite / each);
-      expect(SORTS[name]?.filter((sort) => (sorts.get(sort) ?? 0) === 0)).toEqual([]);
+      expect(cases).toBe(inSuite / unitsPerCase);
+      expect(CATEGORIES[name]?.filter((category) => (categories.get(category) ?? 0) === 0)).toEqual([]);
     },
   );
 });

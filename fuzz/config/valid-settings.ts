@@ -1,14 +1,15 @@
-/** Sound configurations, with every var there is and canaries for secrets: random, and each to be taken without a word. */
+/** Random valid environments of both Workers, with all their variables and with canaries as secrets. */
 import { chance, pick, type Random } from "../random.ts";
 
-/** Not of the form of a secret's name, which a problem may quote. */
+/** Not in the form of a secret's name, because a config issue may quote a name. */
 export const CANARY = "Canary";
 const secret = (name: string): string => `sk-${CANARY}-${name}-0123456789abcdef0123456789`;
 
-/** Values by the path that a problem would name; tables and lists nest. */
+/** Values by the path that a config issue names. Tables and lists are nested. */
 export type Settings = { [name: string]: unknown };
 
-const binding = (method: string): object => ({ [method]: () => undefined });
+/** The method is inherited, as a real binding's is: an object without a prototype of its own would count as a table. */
+const binding = (method: string): object => Object.create({ [method]: () => undefined }) as object;
 const some = (random: Random, settings: Settings): Settings =>
   Object.fromEntries(Object.entries(settings).filter(() => chance(random, 0.8)));
 
@@ -63,17 +64,7 @@ function assertion(random: Random): Settings {
   };
 }
 
-const bindings = (): Settings => ({
-  INTERCEPTIONS: binding("writeDataPoint"),
-  OVERRIDES: binding("writeDataPoint"),
-  LEDGER: binding("prepare"),
-  EVENTS: binding("sendBatch"),
-  ARCHIVE: binding("createMultipartUpload"),
-  NONCES: binding("idFromName"),
-});
-
-const secrets = (): Settings => ({
-  ADMIN_TOKEN: "a".repeat(64),
+const gatewaySecrets = (): Settings => ({
   OPENAI_KEY: secret("openai"),
   OPENAI_KEY_2: secret("openai-2"),
   SIGNING_KEY: secret("signing"),
@@ -84,7 +75,8 @@ const secrets = (): Settings => ({
   ]),
 });
 
-export function soundSettings(random: Random): Settings {
+/** The gateway's environment. */
+export function gatewaySettings(random: Random): Settings {
   return {
     PROVIDERS: providers(random),
     IDENTITY: identity(random),
@@ -92,6 +84,7 @@ export function soundSettings(random: Random): Settings {
     DELEGATION: { keys: ["GATEWAY_KEY"], actor: "coder-gateway" },
     RECORDING: some(random, {
       required: true,
+      all_events: true,
       prompts: true,
       tool_inputs: true,
       thoughts: true,
@@ -99,8 +92,22 @@ export function soundSettings(random: Random): Settings {
       redact: ["acme-\\d+"],
     }),
     LIMITS: some(random, { body_bytes: 1024, headers_ms: 1000, idle_ms: 1000, observe_bytes: 0 }),
+    FORWARD_API: pick<unknown>(random, [true, false, "true"]),
+    INTERCEPTIONS: binding("writeDataPoint"),
+    OVERRIDES: binding("writeDataPoint"),
+    EVENTS: binding("sendBatch"),
+    RECORDS: binding("fetch"),
+    NONCES: binding("idFromName"),
+    ...gatewaySecrets(),
+  };
+}
+
+/** The environment of the records Worker. */
+export function recordsSettings(random: Random): Settings {
+  return {
+    LEDGER: binding("prepare"),
+    ARCHIVE: binding("createMultipartUpload"),
     RETENTION_DAYS: pick<unknown>(random, [0, 60, "30"]),
-    ...bindings(),
-    ...secrets(),
+    ADMIN_TOKEN: "a".repeat(64),
   };
 }

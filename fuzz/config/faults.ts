@@ -1,24 +1,27 @@
 /**
- * Ways to make a sound configuration wrong, each with the path that must then be named. Two that touch the same place
- * are never put together: the one could hide the other.
+ * Faults that make a valid configuration invalid, each with the path that a config issue must name. A case never combines
+ * two faults of one path, because one could hide the other.
  */
 import { chance, pick, type Random } from "../random.ts";
-import { CANARY, type Settings } from "./sound.ts";
+import { CANARY, type Settings } from "./valid-settings.ts";
 
-export type Spoiler = {
-  /** What a problem has to begin with. */
+export type Fault = {
+  /** The start of the config issue. */
   readonly path: string;
-  readonly spoil: (settings: Settings, random: Random) => void;
-  /** Where that path is wrong, nobody comes as far as this. */
+  readonly apply: (settings: Settings, random: Random) => void;
+  /** A fault at this path, or around it, stops the reader before it reaches `path`. */
   readonly through: string;
 };
 
 type Table = Record<string, unknown>;
 
-/** Values that hold a canary and are right nowhere; `odd` are those of other types. */
+/** Invalid values by the kind of value that the key requires. Several contain a canary. */
 const NO_TEXT: readonly unknown[] = [7, true, [CANARY], { [`x${CANARY}`]: 1 }, null, ""];
 const NO_COUNT: readonly unknown[] = [-1, 1.5, 1e300, Number.NaN, CANARY, "12", [CANARY], {}, null, true];
 const NO_FLAG: readonly unknown[] = [0, 1, "true", CANARY, [], {}, null];
+/** A flag that is a variable may also be the text "true" or "false". */
+const NO_FLAG_OR_TEXT: readonly unknown[] = [0, 1, "yes", CANARY, [], {}, null];
+const NO_DAYS: readonly unknown[] = [-1, 1.5, CANARY, "x", [], {}, null, true, 1e9, ""];
 const NO_WORD: readonly unknown[] = [CANARY, 7, "", [], {}, null, " any"];
 const NO_LIST: readonly unknown[] = [CANARY, 7, {}, [7], [""], [null], [{ a: CANARY }], null];
 const NO_URL: readonly unknown[] = [
@@ -42,26 +45,26 @@ function tableAt(settings: Settings, path: string): Table | null {
   return table as Table | null;
 }
 
-/** A field of a table; `path` may hold indices. */
-const field = (path: string, wrong: readonly unknown[], through = path): Spoiler => {
+/** A field of a table. `path` may contain indices. */
+const field = (path: string, values: readonly unknown[], through = path): Fault => {
   const dot = path.lastIndexOf(".");
   return {
     path,
     through,
-    spoil: (settings, random) => {
+    apply: (settings, random) => {
       const table = dot < 0 ? settings : tableAt(settings, path.slice(0, dot));
-      if (table) table[path.slice(dot + 1)] = pick(random, wrong);
+      if (table) table[path.slice(dot + 1)] = pick(random, values);
     },
   };
 };
 
-const unknownKey = (path: string): Spoiler =>
+const unknownKey = (path: string): Fault =>
   field(`${path}.surplus`, [CANARY, 1, null, { a: CANARY }, [CANARY]]);
-const fields = (path: string, names: string, wrong: readonly unknown[]): Spoiler[] =>
-  names.split(" ").map((name) => field(`${path}.${name}`, wrong));
+const fields = (path: string, names: string, values: readonly unknown[]): Fault[] =>
+  names.split(" ").map((name) => field(`${path}.${name}`, values));
 
 const NO_SECRET: readonly unknown[] = ["", " \n", 7, { a: CANARY }, [CANARY], "<your key>", "xxx", undefined];
-/** A line break, a blank: no header could hold it. */
+/** A header cannot hold a line break; a key cannot hold a space. */
 const NO_KEY: readonly unknown[] = [
   ...NO_SECRET,
   `sk ${CANARY}`,
@@ -70,8 +73,8 @@ const NO_KEY: readonly unknown[] = [
   `your-${CANARY}`,
 ];
 
-/** Of fields deep inside; none can hide another. */
-export const FIELD_SPOILERS: readonly Spoiler[] = [
+/** Faults of single fields. No fault here can hide another. */
+const FIELD_FAULTS: readonly Fault[] = [
   field("PROVIDERS.openai.type", NO_WORD),
   field("PROVIDERS.openai.base_url", NO_URL),
   field("PROVIDERS.openai.keys", NO_NAMES),
@@ -109,16 +112,16 @@ export const FIELD_SPOILERS: readonly Spoiler[] = [
   field("DELEGATION.keys", [[], ...NO_NAMES]),
   field("DELEGATION.actor", [`${CANARY} with blanks`, "byok:abc", "-x", ...NO_TEXT]),
   unknownKey("DELEGATION"),
-  ...fields("RECORDING", "required prompts tool_inputs thoughts error_messages", NO_FLAG),
+  ...fields("RECORDING", "required all_events prompts tool_inputs thoughts error_messages", NO_FLAG),
   field("RECORDING.redact", [["("], [`${CANARY}(`], [""], ["x*"], ...NO_LIST]),
   unknownKey("RECORDING"),
   ...fields("LIMITS", "body_bytes headers_ms idle_ms observe_bytes", NO_COUNT),
   unknownKey("LIMITS"),
-  ...["INTERCEPTIONS", "OVERRIDES", "LEDGER", "EVENTS", "ARCHIVE", "NONCES"].map((name) =>
-    field(name, NO_BINDING),
-  ),
-  field("RETENTION_DAYS", [-1, 1.5, CANARY, "x", [], {}, null, true, 1e9, ""]),
-  field("ADMIN_TOKEN", [CANARY, "A".repeat(64), "a".repeat(63), "", 7, `${"a".repeat(64)} ${CANARY}`]),
+  ...["INTERCEPTIONS", "OVERRIDES", "EVENTS", "RECORDS", "NONCES"].map((name) => field(name, NO_BINDING)),
+  field("FORWARD_API", NO_FLAG_OR_TEXT),
+  // Keys of the records Worker: the gateway rejects them with any value.
+  ...["LEDGER", "ARCHIVE"].map((name) => field(name, [{ prepare: () => CANARY }, ...NO_BINDING])),
+  field("RETENTION_DAYS", [30, "30", ...NO_DAYS]),
   ...["OPENAI_KEY", "OPENAI_KEY_2"].map((name) => field(name, NO_KEY, "PROVIDERS.openai.keys")),
   field("GATEWAY_KEY", [...NO_SECRET, CANARY, `${CANARY},${"x".repeat(40)}`], "DELEGATION.keys"),
   field("COREDIR_TOKEN", NO_SECRET, "OWNER_ASSERTION.directory.token"),
@@ -131,8 +134,8 @@ export const FIELD_SPOILERS: readonly Spoiler[] = [
   field("PROVIDER", [{ [CANARY.toLowerCase()]: {} }]),
 ];
 
-/** In the place of a whole table: what stood in it is read no more. */
-export const TABLE_SPOILERS: readonly Spoiler[] = [
+/** Faults that replace a whole table, so that its fields are no longer read. */
+const TABLE_FAULTS: readonly Fault[] = [
   ...["PROVIDERS", "OWNER_ASSERTION", "DELEGATION", "RECORDING", "LIMITS"].map((name) =>
     field(name, NO_TABLE),
   ),
@@ -140,12 +143,25 @@ export const TABLE_SPOILERS: readonly Spoiler[] = [
   field("IDENTITY", [CANARY, 7, {}, [], `{"a":"${CANARY}"}`, null, "[]"]),
 ];
 
-/** One per place; whole tables seldom, and then nothing that is reached through them. */
-export function drawSpoilers(random: Random): Spoiler[] {
-  const most = chance(random, 0.1) ? 0.5 : 0.06;
+export type Faults = { readonly tables: readonly Fault[]; readonly fields: readonly Fault[] };
+
+export const GATEWAY_FAULTS: Faults = { tables: TABLE_FAULTS, fields: FIELD_FAULTS };
+
+export const RECORDS_FAULTS: Faults = {
+  tables: [],
+  fields: [
+    ...["LEDGER", "ARCHIVE"].map((name) => field(name, NO_BINDING)),
+    field("RETENTION_DAYS", NO_DAYS),
+    field("ADMIN_TOKEN", [CANARY, "A".repeat(64), "a".repeat(63), "", 7, `${"a".repeat(64)} ${CANARY}`]),
+  ],
+};
+
+/** At most one fault per path. A table's fault is rare, and excludes the faults of its fields. */
+export function drawFaults(random: Random, { tables, fields: single }: Faults): Fault[] {
+  const share = chance(random, 0.1) ? 0.5 : 0.06;
   const drawn = [
-    ...(chance(random, 0.2) ? [pick(random, TABLE_SPOILERS)] : []),
-    ...FIELD_SPOILERS.filter(() => chance(random, most)),
+    ...(tables.length > 0 && chance(random, 0.2) ? [pick(random, tables)] : []),
+    ...single.filter(() => chance(random, share)),
   ];
   return drawn.filter((one) => !drawn.some((other) => other !== one && isWithin(one.through, other.path)));
 }

@@ -1,16 +1,16 @@
 /**
- * Ways to write an answer otherwise that change nothing of what it says: a stream is the same to every reader that
- * follows the standards. Each takes and gives text whose lines end in LF, but for the last ones.
+ * Edits that change the form of a response and keep its content, so a parser that follows the standards reads the same.
+ * Each edit takes and returns text with LF line ends, except the last ones in the list.
  */
 import { between } from "../../test/support/rechunk.ts";
 import type { ApiName } from "../fixtures.ts";
 import { chance, pick, several, type Random } from "../random.ts";
-import { inAnotherOrder, oneLine, rebuilt, respelled, withStrangeMembers } from "./json.ts";
+import { addUnknownMembers, oneLine, rebuild, reorderMembers, respell } from "./json.ts";
 import { lookAlike } from "./look-alikes.ts";
 
 export type Edit = (random: Random, text: string, api: ApiName) => string;
 
-/** Some data lines, each as JSON, through `change`. What then has several lines becomes several data lines. */
+/** Changes the JSON of some data lines. Several lines of JSON become several data lines. */
 const dataLines =
   (change: (random: Random, json: string) => string): Edit =>
   (random, text) => {
@@ -46,7 +46,7 @@ const FIELDS = [
   "\uff44ata: x",
 ];
 
-/** Lines that say nothing, anywhere: also between the data lines of one event. */
+/** Inserts lines without effect at random positions, including between the data lines of one event. */
 const insertLines =
   (make: (random: Random) => string): Edit =>
   (random, text) => {
@@ -62,20 +62,20 @@ const insertComments = insertLines((random) => {
 });
 const insertFields = insertLines((random) => pick(random, FIELDS));
 
-/** Whole events, each between two others. */
+/** Inserts complete events between others. */
 const insertEvents: Edit = (random, text, api) => {
   const lines = text.split("\n");
   for (let left = between(random, 1, 3); left > 0; left -= 1) {
-    const places = lines.flatMap((_, at) => (at === 0 || lines[at - 1] === "" ? at : []));
+    const positions = lines.flatMap((_, at) => (at === 0 || lines[at - 1] === "" ? at : []));
     const data = lookAlike(random, api).replaceAll(/\r\n|\r/g, "\n");
     const name = chance(random, 0.3) ? [`event: ${pick(random, ["ping", "message", "x", ""])}`] : [];
     const block = [...name, ...data.split("\n").map((line) => `data: ${line}`), ""];
-    lines.splice(pick(random, places), 0, ...block);
+    lines.splice(pick(random, positions), 0, ...block);
   }
   return lines.join("\n");
 };
 
-/** Names for events; where one has a name, that follows and counts. */
+/** Names some events. Where an event has a name, its own line follows and takes precedence. */
 const insertNames: Edit = (random, text) => {
   const lines = text.split("\n").flatMap((line, at, all) => {
     const first = line !== "" && (at === 0 || all[at - 1] === "");
@@ -84,62 +84,62 @@ const insertNames: Edit = (random, text) => {
   return lines.join("\n");
 };
 
-/** With or without the blank behind the colon: a text that begins with a blank needs it. */
-const unblanked: Edit = (random, text) => {
+/** Removes the space after some colons. A value that starts with a space keeps it. */
+const removeColonSpaces: Edit = (random, text) => {
   const share = random();
-  return text.replaceAll(/^(data|event): (?! )/gm, (whole, field: string) =>
-    chance(random, share) ? whole : `${field}:`,
+  return text.replaceAll(/^(data|event): (?! )/gm, (matched, field: string) =>
+    chance(random, share) ? matched : `${field}:`,
   );
 };
 
-const moreBlankLines: Edit = (random, text) =>
+const addBlankLines: Edit = (random, text) =>
   text.replaceAll("\n\n", () => `\n\n${"\n".repeat(chance(random, 0.3) ? between(random, 1, 3) : 0)}`);
 
-/** The stream ends with the last character of its last event. */
-const withoutLastLineEnd: Edit = (random, text) =>
+/** Removes some or all line ends at the end of the stream. */
+const removeLastLineEnds: Edit = (random, text) =>
   text.replace(/\n+$/, (ends) => ends.slice(0, between(random, 0, ends.length)));
 
-/** Each line ends in its own way. A CR that an LF followed would be one line end with it. */
-const lineEnds: Edit = (random, text) => {
-  const all = pick(random, [["\r"], ["\r\n"], ["\r", "\n", "\r\n"]]);
+/** Gives each line its own line end. A CR before an LF would be one CRLF with it. */
+const changeLineEnds: Edit = (random, text) => {
+  const choices = pick(random, [["\r"], ["\r\n"], ["\r", "\n", "\r\n"]]);
   const lines = text.split("\n");
   const last = lines.pop() ?? "";
   let before = "";
-  const turned = lines.map((line) => {
-    const end = pick(random, all);
+  const changed = lines.map((line) => {
+    const end = pick(random, choices);
     before = line === "" && before === "\r" && end === "\n" ? "\r\n" : end;
     if (line === "" && before === "\r\n" && end === "\n") return before;
     return line + end;
   });
-  return turned.join("") + last;
+  return changed.join("") + last;
 };
 
-const byteOrderMark: Edit = (_, text) => (text.startsWith("\ufeff") ? text : `\ufeff${text}`);
+const addByteOrderMark: Edit = (_, text) => (text.startsWith("\ufeff") ? text : `\ufeff${text}`);
 
-/** In the order in which they can follow each other. */
+/** The order matters: an edit relies on the line ends that the edits before it keep. */
 export const STREAM_EDITS: readonly (readonly [name: string, edit: Edit])[] = [
-  ["key order", dataLines((random, json) => rebuilt(random, json, inAnotherOrder))],
-  ["more members", dataLines((random, json) => rebuilt(random, json, withStrangeMembers))],
-  ["white space, split data lines, other spellings", dataLines(respelled)],
+  ["key order", dataLines((random, json) => rebuild(random, json, reorderMembers))],
+  ["more members", dataLines((random, json) => rebuild(random, json, addUnknownMembers))],
+  ["white space, split data lines, other spellings", dataLines(respell)],
   ["look-alike events", insertEvents],
   ["names", insertNames],
   ["comments", insertComments],
   ["other fields", insertFields],
-  ["blanks behind colons", unblanked],
-  ["blank lines", moreBlankLines],
-  ["last line end", withoutLastLineEnd],
-  ["line ends", lineEnds],
-  ["byte order mark", byteOrderMark],
+  ["spaces after colons", removeColonSpaces],
+  ["blank lines", addBlankLines],
+  ["last line end", removeLastLineEnds],
+  ["line ends", changeLineEnds],
+  ["byte order mark", addByteOrderMark],
 ];
 
 export const JSON_EDITS: readonly (readonly [name: string, edit: Edit])[] = [
-  ["key order", (random, text) => rebuilt(random, text, inAnotherOrder)],
-  ["more members", (random, text) => rebuilt(random, text, withStrangeMembers)],
-  ["white space and other spellings", respelled],
+  ["key order", (random, text) => rebuild(random, text, reorderMembers)],
+  ["more members", (random, text) => rebuild(random, text, addUnknownMembers)],
+  ["white space and other spellings", respell],
   ["one line", (_, text) => oneLine(text)],
   [
     "white space around",
     (random, text) => several(random, 0, 3, () => pick(random, [" ", "\n", "\r\n", "\t"])).join("") + text,
   ],
-  ["byte order mark", byteOrderMark],
+  ["byte order mark", addByteOrderMark],
 ];

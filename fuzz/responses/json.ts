@@ -1,7 +1,6 @@
 /**
- * The same JSON written otherwise: white space, key order, escapes, numbers, members that nobody knows. Keys and the
- * values of `type` keep their spelling: readers that look before they parse look for these as every provider writes
- * them.
+ * Edits that keep the meaning of JSON: white space, key order, escapes, number formats, unknown members. Keys and the
+ * values of `type` keep their spelling, because the readers search for them as text before they parse.
  */
 import { between } from "../../test/support/rechunk.ts";
 import { jsonObject } from "../../test/support/in-workerd/random-json.ts";
@@ -9,26 +8,28 @@ import { chance, pick, shuffled, type Random } from "../random.ts";
 
 const TOKEN = /"(?:[^"\\]|\\.)*"|[{}[\]:,]|[^\s{}[\]:,"]+/g;
 
-/** White space between tokens, other spellings of values. What is no JSON comes back as it was. */
-export function respelled(random: Random, text: string): string {
+/** Adds white space between tokens and changes the spelling of values. Returns text that is not JSON unchanged. */
+export function respell(random: Random, text: string): string {
   if (!isJson(text)) return text;
   const tokens = text.match(TOKEN) ?? [];
-  const dense = random();
+  const density = random();
   let key = "";
   return tokens
     .map((token, at) => {
       const isKey = tokens[at + 1] === ":" && token.startsWith('"');
-      const kept = isKey || (key === '"type"' && token !== ":");
+      const keepsSpelling = isKey || (key === '"type"' && token !== ":");
       if (isKey) key = token;
       else if (token !== ":") key = "";
-      const blank = chance(random, dense * 0.2) ? pick(random, [" ", "  ", "\t", "\n", " \n ", "\n\n"]) : "";
-      return `${kept ? token : respelledValue(random, token)}${blank}`;
+      const blank = chance(random, density * 0.2)
+        ? pick(random, [" ", "  ", "\t", "\n", " \n ", "\n\n"])
+        : "";
+      return `${keepsSpelling ? token : respellValue(random, token)}${blank}`;
     })
     .join("");
 }
 
-function respelledValue(random: Random, token: string): string {
-  if (token.startsWith('"')) return chance(random, 0.2) ? escapedMore(random, token) : token;
+function respellValue(random: Random, token: string): string {
+  if (token.startsWith('"')) return chance(random, 0.2) ? escapeSome(random, token) : token;
   if (!/^[1-9]\d{0,14}$/.test(token) || chance(random, 0.7)) return token;
   const zeros = between(random, 0, 3);
   return pick(random, [
@@ -40,20 +41,20 @@ function respelledValue(random: Random, token: string): string {
   ]);
 }
 
-/** Some characters as escapes; never half of a pair. */
-function escapedMore(random: Random, token: string): string {
+/** Escapes some characters, but never half of a surrogate pair. */
+function escapeSome(random: Random, token: string): string {
   return token.replace(/\\u[\da-f]{4}|\\.|[ -~]|[\u00a0-\ud7ff]/gi, (unit, at: number) => {
     if (at === 0 || at === token.length - 1 || unit.length > 1 || chance(random, 0.8)) return unit;
     return `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`;
   });
 }
 
-/** Objects whose members may be shuffled and added to: what lies in others is content, which is told as it was written. */
-const SHELLS =
+/** Objects whose members may be reordered and added to. All other objects are content, which is recorded unchanged. */
+const CONTAINERS =
   /^(?:response|message|usage|choices|error|incomplete_details|.*_tokens_details|cache_creation|server_tool_use)$/;
 
-/** A new order, or more members, in the shells of an event. What cannot be written out again as it was is left alone. */
-export function rebuilt(
+/** Changes the members of an event's containers. Returns text unchanged if `JSON.stringify` cannot reproduce it. */
+export function rebuild(
   random: Random,
   text: string,
   change: (random: Random, members: Member[]) => Member[],
@@ -61,30 +62,30 @@ export function rebuilt(
   const value = parse(text);
   if (typeof value !== "object" || value === null) return text;
   if (JSON.stringify(value) !== (text.match(TOKEN) ?? []).join("")) return text;
-  return written(random, value, change);
+  return serialize(random, value, change);
 }
 
 export type Member = readonly [key: string, json: string];
 
-function written(
+function serialize(
   random: Random,
   value: unknown,
   change: (random: Random, members: Member[]) => Member[],
 ): string {
-  if (Array.isArray(value)) return `[${value.map((item) => written(random, item, change)).join(",")}]`;
+  if (Array.isArray(value)) return `[${value.map((item) => serialize(random, item, change)).join(",")}]`;
   if (typeof value !== "object" || value === null) return JSON.stringify(value);
   const members = Object.entries(value).map(([key, inner]): Member => [
     key,
-    SHELLS.test(key) ? written(random, inner, change) : JSON.stringify(inner),
+    CONTAINERS.test(key) ? serialize(random, inner, change) : JSON.stringify(inner),
   ]);
   const texts = change(random, members).map(([key, json]) => `${JSON.stringify(key)}:${json}`);
   return `{${texts.join(",")}}`;
 }
 
-export const inAnotherOrder = (random: Random, members: Member[]): Member[] => shuffled(random, members);
+export const reorderMembers = (random: Random, members: Member[]): Member[] => shuffled(random, members);
 
-/** Names that no reader reads, some of them nearly one that it does, with values that look like what it wants. */
-const STRANGE_NAMES = [
+/** Names that no reader reads, some close to a known name, and values that resemble expected ones. */
+const UNKNOWN_NAMES = [
   "x_fuzz",
   "usages",
   "Usage",
@@ -95,7 +96,7 @@ const STRANGE_NAMES = [
   "types",
   "INPUT_TOKENS",
 ];
-const STRANGE_VALUES = [
+const UNKNOWN_VALUES = [
   "null",
   "7",
   '{"prompt_tokens":999,"completion_tokens":999}',
@@ -107,16 +108,16 @@ const STRANGE_VALUES = [
   "1e400",
 ];
 
-export function withStrangeMembers(random: Random, members: Member[]): Member[] {
+export function addUnknownMembers(random: Random, members: Member[]): Member[] {
   const all = [...members];
   for (let left = between(random, 0, 2); left > 0; left -= 1) {
-    const json = chance(random, 0.2) ? oneLine(jsonObject(random, [])) : pick(random, STRANGE_VALUES);
-    all.splice(between(random, 0, all.length), 0, [pick(random, STRANGE_NAMES), json]);
+    const json = chance(random, 0.2) ? oneLine(jsonObject(random, [])) : pick(random, UNKNOWN_VALUES);
+    all.splice(between(random, 0, all.length), 0, [pick(random, UNKNOWN_NAMES), json]);
   }
   return all;
 }
 
-/** Line breaks between tokens as blanks; in strings there are none. */
+/** Replaces line breaks between tokens with spaces. JSON strings hold no raw line breaks. */
 export const oneLine = (json: string): string => json.replace(/[\r\n]+/g, " ");
 
 export function isJson(text: string): boolean {

@@ -1,11 +1,10 @@
 /**
- * What an answer says, read the slow and obvious way: the whole stream at once, lines by the HTML standard's words,
- * every event parsed. Shares no code with `src`, and is what "readable" means here: a figure that this finds must be
- * found.
+ * The test oracle: reads a response in the slow, obvious way. It splits the whole stream into lines as the HTML standard
+ * defines, and parses every event. It shares no code with `src`. The Worker must find every token count that this finds.
  */
 import type { ApiName } from "../fixtures.ts";
 
-export type Told = { readonly usage: Usage | null; readonly ended: boolean };
+export type OracleReport = { readonly usage: Usage | null; readonly ended: boolean };
 
 type Usage = {
   input_tokens: number | null;
@@ -13,14 +12,14 @@ type Usage = {
   cache_read_input_tokens: number | null;
   cache_write_input_tokens: number | null;
   extras: Record<string, number>;
-  flagged: boolean;
+  invalid: boolean;
 };
 
-export type PlainEvent = { readonly data: string; readonly name: string };
+export type OracleEvent = { readonly data: string; readonly name: string };
 
-/** HTML standard §9.2.6, and of a last event without its blank line as if it had one. */
-export function plainEvents(text: string): PlainEvent[] {
-  const events: PlainEvent[] = [];
+/** HTML standard §9.2.6, except that a last event without a blank line counts as complete. */
+export function oracleEvents(text: string): OracleEvent[] {
+  const events: OracleEvent[] = [];
   let data: string[] = [];
   let name = "";
   for (const line of [...text.split(/\r\n|\n|\r/), ""]) {
@@ -39,10 +38,10 @@ export function plainEvents(text: string): PlainEvent[] {
   return events;
 }
 
-type Plain = { readonly [key: string]: unknown };
+type JsonObject = { readonly [key: string]: unknown };
 
-function object(value: unknown): Plain | null {
-  return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Plain) : null;
+function object(value: unknown): JsonObject | null {
+  return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as JsonObject) : null;
 }
 
 function parse(text: string): unknown {
@@ -53,36 +52,36 @@ function parse(text: string): unknown {
   }
 }
 
-/** Reads bytes as the API's answer. */
-export function plainlyTold(api: ApiName, kind: "events" | "json", bytes: Uint8Array): Told {
+/** Reads the bytes as a response of the API. */
+export function oracleReport(api: ApiName, kind: "events" | "json", bytes: Uint8Array): OracleReport {
   const text = new TextDecoder().decode(bytes);
   if (kind === "json") {
     const value = parse(text);
     if (value === undefined) return { usage: null, ended: false };
     const isError = api === "messages" && object(value)?.["type"] === "error";
     const usage = object(object(value)?.["usage"]);
-    return { usage: usage && !isError ? FIGURES[api](usage) : null, ended: true };
+    return { usage: usage && !isError ? COUNTS[api](usage) : null, ended: true };
   }
-  return EVENTS[api](plainEvents(text));
+  return EVENTS[api](oracleEvents(text));
 }
 
-const EVENTS: Readonly<Record<ApiName, (events: readonly PlainEvent[]) => Told>> = {
+const EVENTS: Readonly<Record<ApiName, (events: readonly OracleEvent[]) => OracleReport>> = {
   chat: (events) => {
     const usages = events.map(({ data }) => object(object(parse(data))?.["usage"]));
     const last = usages.findLast((usage) => usage !== null);
-    return { usage: last ? FIGURES.chat(last) : null, ended: events.some(({ data }) => data === "[DONE]") };
+    return { usage: last ? COUNTS.chat(last) : null, ended: events.some(({ data }) => data === "[DONE]") };
   },
   responses: (events) => {
     let usage: Usage | null = null;
     let ended = false;
     for (const { data, name } of events) {
       const value = object(parse(data));
-      // With no data it is an event that was too large to be read.
+      // The framer reports an event above its cap without its data.
       const type = data === "" ? name : value?.["type"];
       const ends = /^(?:response\.(?:completed|incomplete|failed)|error)$/.test(String(type));
       if (typeof type !== "string" || (!ends && type !== "response.created")) continue;
       const reported = object(object(value?.["response"])?.["usage"]);
-      if (reported) usage = FIGURES.responses(reported);
+      if (reported) usage = COUNTS.responses(reported);
       ended ||= ends;
     }
     return { usage, ended };
@@ -97,54 +96,54 @@ const EVENTS: Readonly<Record<ApiName, (events: readonly PlainEvent[]) => Told>>
       const from =
         type === "message_start" ? object(value?.["message"]) : type === "message_delta" ? value : null;
       const reported = object(from?.["usage"]);
-      if (reported) usage = replaced(usage, FIGURES.messages(reported));
+      if (reported) usage = merge(usage, COUNTS.messages(reported));
     }
     return { usage, ended };
   },
 };
 
-/** Figures are cumulative: later ones stand in the place of earlier ones. */
-function replaced(before: Usage | null, after: Usage): Usage {
+/** Token counts are cumulative, so later ones replace earlier ones. */
+function merge(before: Usage | null, after: Usage): Usage {
   if (!before) return after;
   const known = Object.entries(after).filter(([, value]) => value !== null);
   return {
     ...before,
     ...Object.fromEntries(known),
     extras: { ...before.extras, ...after.extras },
-    flagged: before.flagged || after.flagged,
+    invalid: before.invalid || after.invalid,
   };
 }
 
-/** Takes the figure at a path; whatever is there and no count flags the whole. */
-function taker(usage: Plain): {
+/** Reads the count at a path. Any other value there, except null, makes the usage invalid. */
+function countReader(usage: JsonObject): {
   readonly at: (...path: string[]) => number | null;
-  readonly flag: () => boolean;
+  readonly isInvalid: () => boolean;
 } {
-  let flagged = false;
+  let invalid = false;
   return {
     at: (...path) => {
       const last = path.pop() ?? "";
-      const from = path.reduce<Plain | null>((inner, key) => object(inner?.[key]), usage);
+      const from = path.reduce<JsonObject | null>((inner, key) => object(inner?.[key]), usage);
       const value = from?.[last] ?? null;
       if (value === null) return null;
       if (typeof value === "number" && value >= 0 && value <= 2 ** 53 - 1 && value % 1 === 0) return value;
-      flagged = true;
+      invalid = true;
       return null;
     },
-    flag: () => flagged,
+    isInvalid: () => invalid,
   };
 }
 
-/** Each name with its figure, less those of which there is none. */
+/** The names that have a count. */
 function extras(named: Readonly<Record<string, number | null>>): Record<string, number> {
   return Object.fromEntries(
     Object.entries(named).filter((entry): entry is [string, number] => entry[1] !== null),
   );
 }
 
-const FIGURES: Readonly<Record<ApiName, (usage: Plain) => Usage>> = {
+const COUNTS: Readonly<Record<ApiName, (usage: JsonObject) => Usage>> = {
   chat: (usage) => {
-    const { at, flag } = taker(usage);
+    const { at, isInvalid } = countReader(usage);
     const prompt = at("prompt_tokens");
     const cached = at("prompt_tokens_details", "cached_tokens");
     const rest = prompt === null ? null : prompt - (cached ?? 0);
@@ -160,11 +159,11 @@ const FIGURES: Readonly<Record<ApiName, (usage: Plain) => Usage>> = {
         completion_accepted_prediction: at("completion_tokens_details", "accepted_prediction_tokens"),
         completion_rejected_prediction: at("completion_tokens_details", "rejected_prediction_tokens"),
       }),
-      flagged: flag() || (rest ?? 0) < 0,
+      invalid: isInvalid() || (rest ?? 0) < 0,
     };
   },
   responses: (usage) => {
-    const { at, flag } = taker(usage);
+    const { at, isInvalid } = countReader(usage);
     const input = at("input_tokens");
     const cached = at("input_tokens_details", "cached_tokens");
     const written = at("input_tokens_details", "cache_write_tokens");
@@ -178,11 +177,11 @@ const FIGURES: Readonly<Record<ApiName, (usage: Plain) => Usage>> = {
         output_reasoning: at("output_tokens_details", "reasoning_tokens"),
         total_tokens: at("total_tokens"),
       }),
-      flagged: flag() || (rest ?? 0) < 0,
+      invalid: isInvalid() || (rest ?? 0) < 0,
     };
   },
   messages: (usage) => {
-    const { at, flag } = taker(usage);
+    const { at, isInvalid } = countReader(usage);
     return {
       input_tokens: at("input_tokens"),
       output_tokens: at("output_tokens"),
@@ -193,7 +192,7 @@ const FIGURES: Readonly<Record<ApiName, (usage: Plain) => Usage>> = {
         cache_ephemeral_5m_input: at("cache_creation", "ephemeral_5m_input_tokens"),
         cache_ephemeral_1h_input: at("cache_creation", "ephemeral_1h_input_tokens"),
       }),
-      flagged: flag(),
+      invalid: isInvalid(),
     };
   },
 };

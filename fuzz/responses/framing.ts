@@ -1,7 +1,9 @@
 /**
- * Target `framing`: texts out of the pieces that framing is about, with and without a cap. Checked: under a wide cap the
- * events are the standard's; under a narrow one they are the same however the text is cut, each is one of the standard's
- * or without data, and none is longer than the cap.
+ * Target `framing`: texts built from the tokens that matter to SSE framing, with and without a cap. Checks:
+ *
+ * - Without a cap, the events equal those of the HTML standard.
+ * - With a cap, the events do not depend on the split. Each is an event of the standard or has no data.
+ * - An event is never longer than the cap.
  */
 import { isDeepStrictEqual } from "node:util";
 import { frameEvents } from "../../src/gateway/observation/sse.ts";
@@ -9,11 +11,11 @@ import { between, seededRandom } from "../../test/support/rechunk.ts";
 import { chance, newSeed, pick, several, type Random } from "../random.ts";
 import { shorter } from "../shrink.ts";
 import type { Target } from "../target.ts";
-import { plainEvents, type PlainEvent } from "./oracle.ts";
+import { oracleEvents, type OracleEvent } from "./oracle.ts";
 
 type Case = {
   readonly text: string;
-  /** The most characters of an event; Infinity: no cap. */
+  /** The maximum number of characters of an event; Infinity: no cap. */
   readonly cap: number;
   /** Ascending. */
   readonly cuts: readonly number[];
@@ -51,9 +53,9 @@ export const framing: Target<Case> = {
     const cap = chance(random, 0.5) ? Number.POSITIVE_INFINITY : between(random, 1, 80);
     return { text, cap, cuts: positions(random, text.length) };
   },
-  check: (one) => ({
-    wrong: wrongWith(one),
-    sort: one.cap === Number.POSITIVE_INFINITY ? "no cap" : "narrow cap",
+  check: async (one) => ({
+    failure: findFailure(one),
+    category: one.cap === Number.POSITIVE_INFINITY ? "no cap" : "narrow cap",
   }),
   smaller: function* (one) {
     const { text, cuts, cap } = one;
@@ -74,31 +76,31 @@ export const framing: Target<Case> = {
 
 function positions(random: Random, length: number): number[] {
   if (chance(random, 0.1)) return Array.from({ length }, (_, at) => at);
-  const own = seededRandom(newSeed(random));
-  return several(random, 1, 8, () => between(own, 0, length)).toSorted((one, other) => one - other);
+  const cutsRandom = seededRandom(newSeed(random));
+  return several(random, 1, 8, () => between(cutsRandom, 0, length)).toSorted((one, other) => one - other);
 }
 
 function inPieces(text: string, cuts: readonly number[]): string[] {
   return [...cuts, text.length].map((at, index) => text.slice(index === 0 ? 0 : cuts[index - 1], at));
 }
 
-function framed(pieces: readonly string[], cap: number): PlainEvent[] {
-  const events: PlainEvent[] = [];
+function framed(pieces: readonly string[], cap: number): OracleEvent[] {
+  const events: OracleEvent[] = [];
   const framer = frameEvents((data, name) => void events.push({ data, name }), cap);
   for (const piece of pieces) framer.push(piece);
   framer.end();
   return events;
 }
 
-function wrongWith({ text, cap, cuts }: Case): string | null {
-  const found = framed(inPieces(text, cuts), cap);
-  const all = plainEvents(text);
+function findFailure({ text, cap, cuts }: Case): string | null {
+  const actual = framed(inPieces(text, cuts), cap);
+  const all = oracleEvents(text);
   const expected = cap === Number.POSITIVE_INFINITY ? all : framed([text], cap);
-  if (!isDeepStrictEqual(found, expected))
-    return `expected ${JSON.stringify(expected)}, found ${JSON.stringify(found)}`;
-  const long = found.find(({ data, name }) => data.length > cap || name.length > cap);
-  if (long) return `longer than its cap: ${JSON.stringify(long)}`;
+  if (!isDeepStrictEqual(actual, expected))
+    return `expected ${JSON.stringify(expected)}, got ${JSON.stringify(actual)}`;
+  const long = actual.find(({ data, name }) => data.length > cap || name.length > cap);
+  if (long) return `longer than the cap: ${JSON.stringify(long)}`;
   const known = new Set(all.map(({ data, name }) => JSON.stringify([data, name])));
-  const strange = found.find(({ data, name }) => !known.has(JSON.stringify([data, name])) && data !== "");
-  return strange ? `no event of the stream: ${JSON.stringify(strange)}` : null;
+  const unknown = actual.find(({ data, name }) => !known.has(JSON.stringify([data, name])) && data !== "");
+  return unknown ? `not an event of the stream: ${JSON.stringify(unknown)}` : null;
 }

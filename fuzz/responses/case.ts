@@ -1,4 +1,4 @@
-/** One answer to be read: a fixture, written otherwise or broken, and where it is cut. */
+/** One response as a case: a fixture, its edits and damage, and the positions at which it is split. */
 import { seededRandom } from "../../test/support/rechunk.ts";
 import { latin1 } from "../../test/support/wire.ts";
 import { FIXTURES, LONG, type Fixture } from "../fixtures.ts";
@@ -10,36 +10,39 @@ import { JSON_EDITS, STREAM_EDITS } from "./edits.ts";
 
 export type Step = { readonly name: string; readonly seed: number };
 
-export type AnswerCase = {
+export type ResponseCase = {
   readonly fixture: Fixture;
-  /** What is written otherwise or broken; null: the fixture's text. */
+  /** The bytes before edits and damage; null: the fixture's text. */
   readonly base: Uint8Array | null;
   readonly edits: readonly Step[];
   readonly damage: readonly Step[];
-  /** Ways to cut the same bytes: making them costs more than reading them once more. */
-  readonly ways: readonly Cuts[];
+  /** Several splits of the same bytes, because making the bytes costs more than parsing them once more. */
+  readonly splits: readonly Cuts[];
 };
 
-export const WAYS = 4;
+export const SPLITS_PER_CASE = 4;
 
 const SHORT = FIXTURES.filter(({ text }) => text.length <= LONG);
 
-export function randomAnswer(random: Random, among: (fixture: Fixture) => boolean = () => true): AnswerCase {
-  const fixture = pick(random, (chance(random, 0.002) ? FIXTURES : SHORT).filter(among));
+export function randomResponse(
+  random: Random,
+  select: (fixture: Fixture) => boolean = () => true,
+): ResponseCase {
+  const fixture = pick(random, (chance(random, 0.002) ? FIXTURES : SHORT).filter(select));
   const edits = fixture.kind === "events" ? STREAM_EDITS : JSON_EDITS;
   const share = chance(random, 0.2) ? 0 : random() * 0.6;
   const step = ([name]: readonly [string, unknown]): Step | [] =>
     chance(random, share) ? { name, seed: newSeed(random) } : [];
-  const broken = chance(random, 0.4);
+  const damaged = chance(random, 0.4);
   return {
     fixture,
     base: null,
     edits: edits.flatMap(step),
-    damage: several(random, broken ? 1 : 0, broken ? 2 : 0, () => ({
+    damage: several(random, damaged ? 1 : 0, damaged ? 2 : 0, () => ({
       name: pick(random, DAMAGE)[0],
       seed: newSeed(random),
     })),
-    ways: Array.from({ length: WAYS }, () => newSeed(random)),
+    splits: Array.from({ length: SPLITS_PER_CASE }, () => newSeed(random)),
   };
 }
 
@@ -49,8 +52,8 @@ const EDITS = {
 } as const;
 const DAMAGES = new Map(DAMAGE);
 
-/** The answer as it is sent. */
-export function answerBytes({ fixture, base, edits, damage }: AnswerCase): Uint8Array {
+/** The response as the provider sends it. */
+export function responseBytes({ fixture, base, edits, damage }: ResponseCase): Uint8Array {
   let bytes = base;
   if (bytes === null) {
     let { text } = fixture;
@@ -65,36 +68,36 @@ export function answerBytes({ fixture, base, edits, damage }: AnswerCase): Uint8
 export const inPieces = (bytes: Uint8Array, cuts: Cuts): Uint8Array[] =>
   cutAt(bytes, cutPositions(bytes, cuts));
 
-/** Still says what its fixture says. */
-export const isWhole = ({ base, damage }: AnswerCase): boolean => base === null && damage.length === 0;
+/** Whether the response still has its fixture's content. */
+export const isIntact = ({ base, damage }: ResponseCase): boolean => base === null && damage.length === 0;
 
-export function* smallerAnswers(one: AnswerCase): Generator<AnswerCase> {
-  if (one.ways.length > 1) {
-    for (const cuts of one.ways) yield { ...one, ways: [cuts] };
+export function* smallerResponses(one: ResponseCase): Generator<ResponseCase> {
+  if (one.splits.length > 1) {
+    for (const cuts of one.splits) yield { ...one, splits: [cuts] };
     return;
   }
-  const bytes = answerBytes(one);
+  const bytes = responseBytes(one);
   for (const edits of shorter(one.edits)) yield { ...one, edits };
   for (const damage of shorter(one.damage)) yield { ...one, damage };
-  const positions = cutPositions(bytes, one.ways[0] ?? []);
-  for (const cuts of shorter(positions)) yield { ...one, ways: [cuts] };
-  // From here on only the oracle can say what is right.
+  const positions = cutPositions(bytes, one.splits[0] ?? []);
+  for (const cuts of shorter(positions)) yield { ...one, splits: [cuts] };
+  // The cases below have no fixture's report any more, so only the oracle can check them.
   const raw = { ...one, edits: [], damage: [] };
-  if (one.edits.length + one.damage.length > 0) yield { ...raw, base: bytes, ways: [positions] };
+  if (one.edits.length + one.damage.length > 0) yield { ...raw, base: bytes, splits: [positions] };
   const text = new TextDecoder("utf-8", { fatal: false, ignoreBOM: true }).decode(bytes);
   for (const fewer of shorterText(text)) {
     const base = new TextEncoder().encode(fewer);
-    yield { ...raw, base, ways: [positions] };
+    yield { ...raw, base, splits: [positions] };
     // The same cuts, counted from the end.
-    const lost = bytes.length - base.length;
-    yield { ...raw, base, ways: [positions.map((at) => Math.max(0, at - lost))] };
+    const removed = bytes.length - base.length;
+    yield { ...raw, base, splits: [positions.map((at) => Math.max(0, at - removed))] };
   }
 }
 
-export function showAnswer(one: AnswerCase): string {
-  const bytes = answerBytes(one);
-  const steps = [...one.edits, ...one.damage].map(({ name }) => name).join(", ") || "as it is";
-  const pieces = inPieces(bytes, one.ways[0] ?? []).map((piece) => JSON.stringify(latin1(piece)));
+export function showResponse(one: ResponseCase): string {
+  const bytes = responseBytes(one);
+  const steps = [...one.edits, ...one.damage].map(({ name }) => name).join(", ") || "unchanged";
+  const pieces = inPieces(bytes, one.splits[0] ?? []).map((piece) => JSON.stringify(latin1(piece)));
   return `${one.fixture.name} (${steps}) in ${pieces.length} pieces, as Latin-1:\n${brief(pieces.join(" "))}`;
 }
 

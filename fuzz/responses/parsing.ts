@@ -1,0 +1,104 @@
+/**
+ * Target `responses`: framing and response readers over fixtures that are edited, damaged and split at random. Checks:
+ *
+ * - The report does not depend on the split.
+ * - An intact response gives its fixture's report.
+ * - Usage and end equal the oracle's for every response.
+ * - The kept content stays within its bounds.
+ * - The bytes of the response do not change.
+ */
+import { isDeepStrictEqual } from "node:util";
+import { createBodyParser } from "../../src/gateway/observation/body-parser.ts";
+import { MAX_TEXT, MAX_TEXTS } from "../../src/gateway/provider/bounded-text.ts";
+import {
+  MAX_THOUGHTS,
+  MAX_TOOL_CALLS,
+  type ContentOptions,
+  type ResponseReport,
+} from "../../src/gateway/provider/response-reader.ts";
+import { READERS } from "../fixtures.ts";
+import type { Target } from "../target.ts";
+import {
+  inPieces,
+  isIntact,
+  randomResponse,
+  responseBytes,
+  showResponse,
+  smallerResponses,
+  type ResponseCase,
+} from "./case.ts";
+import { oracleReport } from "./oracle.ts";
+
+const ALL_CONTENT: ContentOptions = { toolInputs: true, thoughts: true, errorMessages: true };
+const NO_CONTENT: ContentOptions = { toolInputs: false, thoughts: false, errorMessages: false };
+
+type Case = ResponseCase & { readonly keep: ContentOptions };
+
+export const responses: Target<Case> = {
+  name: "responses",
+  generate: (random) => ({ ...randomResponse(random), keep: random() < 0.5 ? ALL_CONTENT : NO_CONTENT }),
+  check: async (one) => {
+    const bytes = responseBytes(one);
+    const before = Buffer.from(bytes);
+    const reports = one.splits.map((cuts) => read(one, inPieces(bytes, cuts)));
+    const changed = before.equals(bytes) ? null : "the response's bytes were changed";
+    return {
+      failure: changed ?? findFailure(one, bytes, reports),
+      category: `${one.fixture.api} ${one.fixture.kind}, ${isIntact(one) ? "intact" : "damaged"}`,
+    };
+  },
+  smaller: function* (one) {
+    for (const smaller of smallerResponses(one)) yield { ...smaller, keep: one.keep };
+  },
+  show: (one) => `${one.keep.toolInputs ? "all content kept" : "no content kept"}; ${showResponse(one)}`,
+};
+
+function read({ fixture, keep }: Case, pieces: readonly Uint8Array[]): ResponseReport {
+  const parser = createBodyParser(fixture.kind, READERS[fixture.api](keep));
+  for (const piece of pieces) parser.bytes(piece);
+  return parser.finish();
+}
+
+function findFailure(one: Case, bytes: Uint8Array, reports: readonly ResponseReport[]): string | null {
+  const { fixture, keep } = one;
+  const fixtureReport = keep.toolInputs ? fixture.report : withoutContent(fixture.report);
+  // A damaged response has no known report except its usage, so the unsplit response is the reference.
+  const expected = isIntact(one) ? fixtureReport : read(one, [bytes]);
+  const reference = isIntact(one) ? "the fixture's report" : "the unsplit response's report";
+  const different = reports.find((report) => !isDeepStrictEqual(report, expected));
+  if (different) return difference(reference, expected, different);
+  const { usage, ended } = expected;
+  const oracle = oracleReport(fixture.api, fixture.kind, bytes);
+  if (!isDeepStrictEqual({ usage, ended }, oracle))
+    return difference("the oracle's report", oracle, { usage, ended });
+  return outOfBounds(expected);
+}
+
+const difference = (what: string, expected: unknown, actual: unknown): string =>
+  `${what} is ${JSON.stringify(expected)}, but the reader reported ${JSON.stringify(actual)}`;
+
+const withoutContent = (report: ResponseReport): ResponseReport => ({
+  ...report,
+  errorMessage: null,
+  toolCalls: report.toolCalls.map((call) => ({ ...call, input: null, error: null })),
+  thoughts: [],
+});
+
+function outOfBounds({ id, model, finishReason, error, toolCalls, thoughts }: ResponseReport): string | null {
+  const names = [
+    id,
+    model,
+    finishReason,
+    error,
+    ...toolCalls.flatMap((call) => [call.id, call.name, call.kind]),
+  ];
+  const texts = [...thoughts, ...toolCalls.flatMap((call) => [call.input, call.error])];
+  const lengths = texts.map((text) => text?.length ?? 0);
+  if (toolCalls.length > MAX_TOOL_CALLS || thoughts.length > MAX_THOUGHTS)
+    return "more tool calls or thoughts are kept than the maximum";
+  if (names.some((name) => (name?.length ?? 0) > 256)) return "a name is above the maximum length";
+  if (lengths.some((length) => length > MAX_TEXT)) return "a text is above the maximum length";
+  return lengths.reduce((sum, length) => sum + length, 0) > MAX_TEXTS
+    ? "all texts together are above the maximum length"
+    : null;
+}
