@@ -1,7 +1,7 @@
 /** The routes of the records API on the gateway's host: forwarded to the records Worker, except `explain`. */
 import { EXPLAIN_RULES } from "../../events/explanation.ts";
-import { apiRouteOf, EXPLAIN_ROUTE } from "../../shared/api-routes.ts";
-import { readTarget } from "../../shared/http/target.ts";
+import { EXPLAIN_ROUTE } from "../../shared/api-routes.ts";
+import { readTarget, ROUTE_PREFIXES } from "../../shared/http/target.ts";
 import { Refusal } from "../../shared/refusal.ts";
 import type { Dialect } from "../provider/provider.ts";
 import { hasLooped } from "../upstream/request-headers.ts";
@@ -16,7 +16,7 @@ export async function serveApi(exchange: Exchange): Promise<Response> {
   if (deps.records === null) return refuse(exchange, new Refusal("records_unavailable"));
   const target = readTarget(request);
   if (target instanceof Refusal) return refuse(exchange, target);
-  if (apiRouteOf(target.path) !== EXPLAIN_ROUTE) return deps.records.fetch(request);
+  if (!isExplain(target.path)) return deps.records.fetch(request);
   const { headers } = request;
   const denied = await deps.records.authorize({
     authorization: headers.get("authorization"),
@@ -26,6 +26,10 @@ export async function serveApi(exchange: Exchange): Promise<Response> {
   const response = await explain(exchange, target);
   return response instanceof Refusal ? refuse(exchange, response, () => ["POST"]) : response;
 }
+
+/** Not a path below it, which the API refuses. */
+const isExplain = (path: string): boolean =>
+  ROUTE_PREFIXES.some((prefix) => path === `${prefix}/${EXPLAIN_ROUTE}`);
 
 /** Coder's API error: `message`, and `validations` where a field is at fault. */
 const apiErrorBody: Dialect["errorBody"] = ({ message, code, param }) => {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import type { Api } from "../../../src/records/api/contract.ts";
+import type { RecordsService } from "../../../src/events/records-service.ts";
 import type { Deps } from "../../../src/gateway/app/deps.ts";
-import { ROUTE_PREFIXES, type Target } from "../../../src/shared/http/target.ts";
+import { ROUTE_PREFIXES } from "../../../src/shared/http/target.ts";
 import { Refusal, REFUSALS, type RefusalCode } from "../../../src/shared/refusal.ts";
 import { registry } from "../../../src/gateway/wiring.ts";
 import {
@@ -39,21 +39,21 @@ const CHAT_ID = "0a0a0a0a-0000-4000-8000-00000000000a";
 const WORKSPACE_ID = "0b0b0b0b-0000-4000-8000-00000000000b";
 const NOT_DELEGATED = { delegated_key_id: null, delegated_source: null };
 const NO_CODER_IDS = { chat_id: null, subchat_id: null, workspace_id: null, ...NOT_DELEGATED };
-const NOTHING_WRONG = { error: null, error_message: null };
+const NO_ERROR = { error: null, error_message: null };
 const NO_CONTENT = { tool_call_count: 0, thought_count: 0 };
 const AT = (ms: number): string => new Date(T0 + ms).toISOString();
 
-describe("one interception, from its first event to its last", () => {
-  it("of Coder Agents for an owner, with a central key and a JSON answer", async () => {
-    const house: Gateway = await openGateway({
+describe("the events of one interception", () => {
+  it("of Coder Agents for an owner, with a central key and a JSON response", async () => {
+    const gateway: Gateway = await openGateway({
       provider: () => {
-        house.clock.at += 40;
+        gateway.clock.at += 40;
         return json(fixture("chat/json").bytes, {
           headers: { "x-request-id": "req_1", "set-cookie": "a=1" },
         });
       },
     });
-    const { response, bytes, events } = await house.exchange(
+    const { response, bytes, events } = await gateway.exchange(
       CENTRAL_CHAT,
       post(BODY, {
         ...AGENTS,
@@ -62,16 +62,16 @@ describe("one interception, from its first event to its last", () => {
         "x-coder-workspace-id": WORKSPACE_ID,
       }),
     );
-    const who = {
+    const principals = {
       actor_id: "ci-bot",
       actor_kind: "service",
       initiator_id: OWNER,
       attribution: "asserted",
       identity_source: "keys",
     };
-    const hints = { client: "Coder Agents", user_agent: CODER_AGENTS_UA, client_session_id: CHAT_ID };
+    const clientFields = { client: "Coder Agents", user_agent: CODER_AGENTS_UA, client_session_id: CHAT_ID };
     const coder = { chat_id: CHAT_ID, subchat_id: null, workspace_id: WORKSPACE_ID, ...NOT_DELEGATED };
-    const asked = {
+    const call = {
       provider: "central",
       provider_type: "openai",
       route: "/chat/completions",
@@ -91,7 +91,7 @@ describe("one interception, from its first event to its last", () => {
       {
         record_type: "initiator_override",
         interception_id: ID,
-        ...who,
+        ...principals,
         owner_id: OWNER,
         owner_username: null,
         rule: "any",
@@ -101,7 +101,7 @@ describe("one interception, from its first event to its last", () => {
           { who: "owner", id: OWNER, rejection_reason: null },
           { who: "actor", id: "ci-bot", rejection_reason: "overridden" },
         ],
-        ...hints,
+        ...clientFields,
         ...coder,
         provider: "central",
         created_at: AT(0),
@@ -109,12 +109,12 @@ describe("one interception, from its first event to its last", () => {
       {
         record_type: "interception_start",
         interception_id: ID,
-        ...who,
+        ...principals,
         // printf %s aei_CANARY-client-key-0123456789 | sha256sum
         api_key_id: "2f9492882e36c476",
-        ...hints,
+        ...clientFields,
         ...coder,
-        ...asked,
+        ...call,
         // A20: the name is the actor's, never the owner's.
         metadata: { actor_name: "CI bot" },
         initiator_name: null,
@@ -137,14 +137,14 @@ describe("one interception, from its first event to its last", () => {
       {
         record_type: "interception_end",
         interception_id: ID,
-        ...who,
-        ...hints,
+        ...principals,
+        ...clientFields,
         ...coder,
-        ...asked,
+        ...call,
         outcome: "completed",
         status: 200,
         finish_reason: "stop",
-        ...NOTHING_WRONG,
+        ...NO_ERROR,
         ...NO_CONTENT,
         ...tokens,
         usage: "final",
@@ -165,9 +165,9 @@ describe("one interception, from its first event to its last", () => {
       ["x-interception-id", ID],
       ["x-request-id", "req_1"],
     ]);
-    expect(house.operatorErrors).toEqual([]);
-    expect(house.sent).toHaveLength(1);
-    const [sent] = house.sent;
+    expect(gateway.operatorErrors).toEqual([]);
+    expect(gateway.sent).toHaveLength(1);
+    const [sent] = gateway.sent;
     expect(sent?.url).toBe("https://central.example/v1/chat/completions");
     expect(text(sent?.body ?? new Uint8Array())).toBe(BODY);
     expect([...(sent?.headers ?? [])]).toEqual([
@@ -179,31 +179,31 @@ describe("one interception, from its first event to its last", () => {
     ]);
   });
 
-  it("of an unknown client with its own key and a stream", async () => {
-    const { bytes: answer, text: whole } = fixture("messages/cache");
-    const house: Gateway = await openGateway({
+  it("of an unknown client with its own key and a streamed response", async () => {
+    const { bytes: upstreamBytes, text: upstreamText } = fixture("messages/cache");
+    const gateway: Gateway = await openGateway({
       provider: () => {
-        house.clock.at += 65;
-        return sse(wholeBody(answer), { headers: { "request-id": "req_2" } });
+        gateway.clock.at += 65;
+        return sse(wholeBody(upstreamBytes), { headers: { "request-id": "req_2" } });
       },
     });
     const {
       response,
-      text: got,
+      text: clientText,
       events,
-    } = await house.exchange(
+    } = await gateway.exchange(
       "/anthropic/v1/messages?beta=true",
       post(MESSAGES_BODY, { "x-api-key": CANARIES.ownKey, "anthropic-version": "2023-06-01" }),
     );
-    const who = {
+    const principals = {
       actor_id: "byok:35394ca1cef557f8732235c2823860c2",
       actor_kind: "unknown",
       initiator_id: "byok:35394ca1cef557f8732235c2823860c2",
       attribution: "unverified",
       identity_source: "byok",
     };
-    const hints = { client: "Unknown", user_agent: null, client_session_id: null };
-    const asked = {
+    const clientFields = { client: "Unknown", user_agent: null, client_session_id: null };
+    const call = {
       provider: "anthropic",
       provider_type: "anthropic",
       route: "/v1/messages",
@@ -223,11 +223,11 @@ describe("one interception, from its first event to its last", () => {
       {
         record_type: "interception_start",
         interception_id: ID,
-        ...who,
+        ...principals,
         api_key_id: "35394ca1cef557f8",
-        ...hints,
+        ...clientFields,
         ...NO_CODER_IDS,
-        ...asked,
+        ...call,
         metadata: {},
         initiator_name: null,
         flags: [],
@@ -249,14 +249,14 @@ describe("one interception, from its first event to its last", () => {
       {
         record_type: "interception_end",
         interception_id: ID,
-        ...who,
-        ...hints,
+        ...principals,
+        ...clientFields,
         ...NO_CODER_IDS,
-        ...asked,
+        ...call,
         outcome: "completed",
         status: 200,
         finish_reason: "end_turn",
-        ...NOTHING_WRONG,
+        ...NO_ERROR,
         ...NO_CONTENT,
         ...tokens,
         usage: "final",
@@ -264,22 +264,22 @@ describe("one interception, from its first event to its last", () => {
         observation: "complete",
         msg_id: "msg_01XFDUDYJgAACzvnptvVoYEL",
         response_model: "claude-opus-4-6-20260205",
-        response_bytes: answer.length,
+        response_bytes: upstreamBytes.length,
         first_byte_ms: 65,
         duration_ms: 65,
         ended_at: AT(65),
       },
     ]);
-    expect(got).toBe(whole);
+    expect(clientText).toBe(upstreamText);
     expect(response.headers.get("request-id")).toBe("req_2");
-    const [sent] = house.sent;
+    const [sent] = gateway.sent;
     expect(sent?.url).toBe("https://api.anthropic.example/v1/messages?beta=true");
     expect(sent?.headers.get("x-api-key")).toBe(CANARIES.ownKey);
     expect(sent?.headers.get("anthropic-version")).toBe("2023-06-01");
     expect(text(sent?.body ?? new Uint8Array())).toBe(MESSAGES_BODY);
   });
 
-  it("that reports no usage has no token_usage event, and nulls for figures", async () => {
+  it("with a response that reports no usage have no token_usage, and null for each figure", async () => {
     const { events } = await (
       await openGateway({ provider: () => json(fixture("chat/json-without-usage").bytes) })
     ).exchange("/openai/v1/chat/completions", post(BODY));
@@ -296,21 +296,21 @@ describe("one interception, from its first event to its last", () => {
 describe("the usage opt-in", () => {
   const usageChunk = /data: \{[^\n]*"choices":\[\],"usage"[^\n]*\n\n/;
 
-  it("asks for usage where the client did not, records it, and hides the one event from the client", async () => {
-    const { bytes, text: whole } = fixture("chat/plain");
-    const house = await openGateway({
+  it("requests usage where the client did not, records it, and removes the usage event from the response", async () => {
+    const { bytes, text: upstreamText } = fixture("chat/plain");
+    const gateway = await openGateway({
       provider: () => sse(wholeBody(bytes), { headers: { "content-length": "5" } }),
     });
     const {
-      text: got,
+      text: clientText,
       response,
       events,
-    } = await house.exchange("/openai/v1/chat/completions", post(STREAM_BODY));
-    expect(text(house.sent[0]?.body ?? new Uint8Array())).toBe(
+    } = await gateway.exchange("/openai/v1/chat/completions", post(STREAM_BODY));
+    expect(text(gateway.sent[0]?.body ?? new Uint8Array())).toBe(
       STREAM_BODY.replace("{", '{"stream_options":{"include_usage":true},'),
     );
-    expect(whole).toMatch(usageChunk);
-    expect(got).toBe(whole.replace(usageChunk, ""));
+    expect(upstreamText).toMatch(usageChunk);
+    expect(clientText).toBe(upstreamText.replace(usageChunk, ""));
     expect(response.headers.has("content-length")).toBe(false);
     expect(only(events, "token_usage")).toMatchObject({
       input_tokens: 19,
@@ -320,24 +320,28 @@ describe("the usage opt-in", () => {
   });
 
   it.each([
-    ["the client asked itself", STREAM_BODY.replace("{", '{"stream_options":{"include_usage":true},'), {}],
-    ["the provider's switch is off", STREAM_BODY, { ...PROVIDERS.openai, inject_usage: false }],
-  ])("stays away where %s: both ways byte for byte", async (_, body, openai) => {
-    const { bytes, text: whole } = fixture("chat/plain");
+    [
+      "the client requests usage itself",
+      STREAM_BODY.replace("{", '{"stream_options":{"include_usage":true},'),
+      {},
+    ],
+    ["inject_usage is off", STREAM_BODY, { ...PROVIDERS.openai, inject_usage: false }],
+  ])("changes neither request nor response where %s", async (_, body, openai) => {
+    const { bytes, text: upstreamText } = fixture("chat/plain");
     const vars = { PROVIDERS: { ...PROVIDERS, openai: { ...PROVIDERS.openai, ...openai } } };
-    const house = await openGateway({ vars, provider: () => sse(wholeBody(bytes)) });
-    const { text: got, events } = await house.exchange("/openai/v1/chat/completions", post(body));
-    expect(text(house.sent[0]?.body ?? new Uint8Array())).toBe(body);
-    expect(got).toBe(whole);
+    const gateway = await openGateway({ vars, provider: () => sse(wholeBody(bytes)) });
+    const { text: clientText, events } = await gateway.exchange("/openai/v1/chat/completions", post(body));
+    expect(text(gateway.sent[0]?.body ?? new Uint8Array())).toBe(body);
+    expect(clientText).toBe(upstreamText);
     expect(only(events, "token_usage").usage).toBe("final");
   });
 
-  it("is not for JSON answers, nor for other APIs", async () => {
-    const house = await openGateway({ provider: chatResponse });
-    await house.exchange("/openai/v1/chat/completions", post(BODY));
-    await house.exchange("/openai/v1/responses", post(STREAM_BODY));
-    await house.exchange("/anthropic/v1/messages", post(MESSAGES_BODY));
-    expect(house.sent.map(({ body }) => text(body))).toEqual([BODY, STREAM_BODY, MESSAGES_BODY]);
+  it("does not change requests for JSON responses or to other APIs", async () => {
+    const gateway = await openGateway({ provider: chatResponse });
+    await gateway.exchange("/openai/v1/chat/completions", post(BODY));
+    await gateway.exchange("/openai/v1/responses", post(STREAM_BODY));
+    await gateway.exchange("/anthropic/v1/messages", post(MESSAGES_BODY));
+    expect(gateway.sent.map(({ body }) => text(body))).toEqual([BODY, STREAM_BODY, MESSAGES_BODY]);
   });
 });
 
@@ -346,12 +350,12 @@ type Refused = {
   readonly path?: string;
   readonly init?: RequestInit;
   readonly setup?: Setup;
-  /** What the event says beyond the reason. */
+  /** Further fields of the refusal event. */
   readonly event?: Record<string, unknown>;
   readonly param?: string;
 };
 
-const at = (path: string) => ({
+const routeOf = (path: string) => ({
   provider: path.split("/")[1] ?? "",
   route: path.replace(/^\/\w+(\/v1)?/, ""),
 });
@@ -367,8 +371,8 @@ const routesThat = (runsModel: "named" | "hidden") =>
     ),
   );
 
-/** Refusals before an interception begins: nothing is fetched, and there is nothing but the refusal to tell. */
-const BEFORE: readonly Refused[] = [
+/** Refusals before an interception begins: nothing is fetched, and the refusal is the only event. */
+const EARLY_REFUSALS: readonly Refused[] = [
   { reason: "loop", init: post(BODY, { ...OWN_KEY, via: "1.1 ai-edge-interceptor" }) },
   { reason: "not_found", path: "/nothing", init: post(BODY) },
   { reason: "not_found", path: "/openai/v1/fine_tuning/jobs", init: { headers: OWN_KEY } },
@@ -378,39 +382,39 @@ const BEFORE: readonly Refused[] = [
     reason: "method_not_allowed",
     path: CHAT,
     init: { headers: OWN_KEY },
-    event: { ...at(CHAT), client: null },
+    event: { ...routeOf(CHAT), client: null },
   },
   {
     reason: "websocket_unsupported",
     path: "/openai/v1/responses",
     init: { headers: { ...OWN_KEY, upgrade: "websocket" } },
-    event: { ...at("/openai/v1/responses"), client: null },
+    event: { ...routeOf("/openai/v1/responses"), client: null },
   },
-  { reason: "credential_missing", path: CHAT, init: post(BODY, {}), event: { ...at(CHAT), ...UNKNOWN } },
+  { reason: "credential_missing", path: CHAT, init: post(BODY, {}), event: { ...routeOf(CHAT), ...UNKNOWN } },
   {
     reason: "credential_malformed",
     path: CHAT,
     init: post(BODY, { authorization: "Basic CANARY" }),
-    event: { ...at(CHAT), ...UNKNOWN, detail: "Authorization" },
+    event: { ...routeOf(CHAT), ...UNKNOWN, detail: "Authorization" },
   },
   {
     reason: "invalid_credential",
     path: CHAT,
     init: post(BODY, { authorization: "Bearer aei_unknown" }),
-    event: { ...at(CHAT), ...UNKNOWN, detail: "no such client key" },
+    event: { ...routeOf(CHAT), ...UNKNOWN, detail: "no such client key" },
   },
   {
     reason: "invalid_credential",
     path: CHAT,
     init: post(BODY, { ...OWN_KEY, "x-coder-ai-governance-token": "CANARY-wrong" }),
-    event: { ...at(CHAT), ...UNKNOWN },
+    event: { ...routeOf(CHAT), ...UNKNOWN },
   },
   {
     reason: "byok_not_accepted",
     path: CENTRAL_CHAT,
     init: post(BODY),
     event: {
-      ...at(CENTRAL_CHAT),
+      ...routeOf(CENTRAL_CHAT),
       ...UNKNOWN,
       actor_id: "byok:35394ca1cef557f8732235c2823860c2",
     },
@@ -419,17 +423,17 @@ const BEFORE: readonly Refused[] = [
     reason: "provider_key_missing",
     path: CHAT,
     init: post(BODY, CLIENT_KEY),
-    event: { ...at(CHAT), ...UNKNOWN, actor_id: "ci-bot" },
+    event: { ...routeOf(CHAT), ...UNKNOWN, actor_id: "ci-bot" },
   },
 ];
 
-const BYOK_WHO = {
+const BYOK_PRINCIPALS = {
   actor_id: "byok:35394ca1cef557f8732235c2823860c2",
   initiator_id: "byok:35394ca1cef557f8732235c2823860c2",
 };
 
-/** Refusals of the body: the caller is known by then. */
-const OF_BODY: readonly Refused[] = [
+/** Refusals of the body: the caller is known already. */
+const BODY_REFUSALS: readonly Refused[] = [
   { reason: "body_encoded", init: post(BODY, { ...OWN_KEY, "content-encoding": "gzip" }) },
   {
     reason: "body_too_large",
@@ -448,15 +452,20 @@ const OF_BODY: readonly Refused[] = [
   { reason: "field_invalid", init: post('{"model":["CANARY"]}'), param: "model" },
   { reason: "field_repeated", init: post('{"model":"a","model":"CANARY"}'), param: "model" },
 ].map(
-  (one) => ({ ...one, path: CHAT, event: { ...at(CHAT), ...UNKNOWN, ...BYOK_WHO, ...one.event } }) as Refused,
+  (one) =>
+    ({
+      ...one,
+      path: CHAT,
+      event: { ...routeOf(CHAT), ...UNKNOWN, ...BYOK_PRINCIPALS, ...one.event },
+    }) as Refused,
 );
 
 describe("refusals before an interception begins", () => {
-  it.each([...BEFORE, ...OF_BODY].map((one) => [one.reason, one] as const))(
-    "%s: the dialect's body, both headers, one event, nothing fetched",
+  it.each([...EARLY_REFUSALS, ...BODY_REFUSALS].map((one) => [one.reason, one] as const))(
+    "%s responds in the dialect with both headers, records one event and fetches nothing",
     async (reason, { path = CHAT, init, setup, event, param = null }) => {
-      const house = await openGateway(setup);
-      const { response, text: body, events } = await house.exchange(path, init);
+      const gateway = await openGateway(setup);
+      const { response, text: body, events } = await gateway.exchange(path, init);
       const [status, message] = REFUSALS[reason];
       expect(response.status).toBe(status);
       expect(response.headers.get("x-interceptor-error")).toBe(reason);
@@ -482,14 +491,14 @@ describe("refusals before an interception begins", () => {
           ...event,
         },
       ]);
-      expect(house.sent).toEqual([]);
-      expect(house.operatorErrors).toEqual([]);
+      expect(gateway.sent).toEqual([]);
+      expect(gateway.operatorErrors).toEqual([]);
     },
   );
 
-  it("D15 speak the dialect of the route, whatever the body is", async () => {
-    const house = await openGateway();
-    const { response, text: body } = await house.exchange("/anthropic/v1/messages", post("no json"));
+  it("D15 are in the route's dialect also with an invalid body", async () => {
+    const gateway = await openGateway();
+    const { response, text: body } = await gateway.exchange("/anthropic/v1/messages", post("no json"));
     expect(response.status).toBe(400);
     expect(JSON.parse(body)).toEqual({
       type: "error",
@@ -504,23 +513,23 @@ describe("refusals before an interception begins", () => {
   it.each([
     [CHAT, "POST"],
     ["/openai/v1/models", "GET, HEAD, POST, PUT, PATCH, DELETE"],
-  ])("D7 405 on %s names the methods that the route takes", async (path, allowed) => {
+  ])("D7 405 on %s lists exactly the accepted methods in Allow", async (path, allowed) => {
     const { response } = await (await openGateway()).exchange(path, { method: "OPTIONS", headers: OWN_KEY });
     expect(response.status).toBe(405);
-    const named = (response.headers.get("allow") ?? "").split(",").map((method) => method.trim());
-    expect(named.toSorted()).toEqual(allowed.split(", ").toSorted());
+    const listed = (response.headers.get("allow") ?? "").split(",").map((method) => method.trim());
+    expect(listed.toSorted()).toEqual(allowed.split(", ").toSorted());
   });
 
-  it("D16 426 says what to come back with", async () => {
-    const house = await openGateway();
+  it("D16 426 names HTTP/1.1 in Upgrade", async () => {
+    const gateway = await openGateway();
     const init = { headers: { ...OWN_KEY, upgrade: "websocket" } };
-    const { response } = await house.exchange("/openai/v1/responses", init);
+    const { response } = await gateway.exchange("/openai/v1/responses", init);
     expect(response.status).toBe(426);
     expect(response.headers.get("upgrade")).toBe("HTTP/1.1");
   });
 });
 
-/** Every route of every dialect by every path that leads to it: a provider's name, the root, Coder's prefixes before either. */
+/** Every route of every dialect, by every path: below a provider's name or at the root, with and without Coder's prefixes. */
 const EVERY_PATH = ["", ...ROUTE_PREFIXES]
   .flatMap((prefix) =>
     registry.dialects.flatMap(({ type, mount, routes }) =>
@@ -533,7 +542,7 @@ const EVERY_PATH = ["", ...ROUTE_PREFIXES]
       }),
     ),
   )
-  // At the root two dialects may have the same.
+  // At the root two dialects may have the same path.
   .filter(([, path], index, all) => all.findIndex((one) => one[1] === path) === index);
 
 const methodsFor = (kind: string): readonly string[] =>
@@ -542,7 +551,7 @@ const initFor = (method: string, headers: Record<string, string>): RequestInit =
   method === "POST" ? post(BODY, headers) : { method, headers };
 
 describe("D12 every route of every dialect", () => {
-  it("is among those paths, under each prefix", () => {
+  it("is in the list of paths, under each prefix", () => {
     const paths = EVERY_PATH.map(([, path]) => path);
     for (const { type, mount, routes } of registry.dialects) {
       for (const { path } of routes) {
@@ -553,70 +562,76 @@ describe("D12 every route of every dialect", () => {
     expect(paths.length).toBeGreaterThan(100);
   });
 
-  it.each(EVERY_PATH)("%s %s: by no method without a credential: 401, no fetch", async (kind, path) => {
-    const house = await openGateway();
-    for (const method of methodsFor(kind)) {
-      const { response, events } = await house.exchange(path, initFor(method, {}));
-      expect([method, response.status, typesOf(events)]).toEqual([method, 401, ["refusal"]]);
-    }
-    expect(house.sent).toEqual([]);
-  });
+  it.each(EVERY_PATH)(
+    "%s %s responds 401 without a credential, by every method, and fetches nothing",
+    async (kind, path) => {
+      const gateway = await openGateway();
+      for (const method of methodsFor(kind)) {
+        const { response, events } = await gateway.exchange(path, initFor(method, {}));
+        expect([method, response.status, typesOf(events)]).toEqual([method, 401, ["refusal"]]);
+      }
+      expect(gateway.sent).toEqual([]);
+    },
+  );
 
-  it.each(EVERY_PATH)("%s %s: passes identity, initiator and policy", async (kind, path) => {
-    const asked: unknown[] = [];
+  it.each(EVERY_PATH)("%s %s passes identity, initiator and policy", async (kind, path) => {
+    const policyRequests: unknown[] = [];
     const policy: Deps["policies"][number] = (request) => {
-      asked.push([request.actorId, request.initiatorId]);
+      policyRequests.push([request.actorId, request.initiatorId]);
       return new Refusal("model_not_allowed");
     };
-    const house = await openGateway({ parts: { policies: [policy] } });
+    const gateway = await openGateway({ parts: { policies: [policy] } });
     const headers = { ...OWN_KEY, "user-agent": CODER_AGENTS_UA, "x-coder-owner-id": OWNER };
     const methods = methodsFor(kind);
     for (const method of methods) {
-      const { response, events } = await house.exchange(path, initFor(method, headers));
+      const { response, events } = await gateway.exchange(path, initFor(method, headers));
       expect([method, response.status]).toEqual([method, 403]);
       expect(only(events, "initiator_override").initiator_id).toBe(OWNER);
     }
-    expect(asked).toEqual(methods.map(() => [BYOK_WHO.actor_id, OWNER]));
-    expect(house.sent).toEqual([]);
+    expect(policyRequests).toEqual(methods.map(() => [BYOK_PRINCIPALS.actor_id, OWNER]));
+    expect(gateway.sent).toEqual([]);
   });
 
-  it.each(EVERY_PATH)("%s %s: takes no unsigned owner where owners must be signed", async (kind, path) => {
+  it.each(EVERY_PATH)("%s %s refuses an unsigned owner with signature = require", async (kind, path) => {
     const signing = { signature: "require", signing_keys: ["SIGNING_KEY"] };
-    const house = await openGateway({ vars: { OWNER_ASSERTION: signing, SIGNING_KEY: "s".repeat(32) } });
+    const gateway = await openGateway({ vars: { OWNER_ASSERTION: signing, SIGNING_KEY: "s".repeat(32) } });
     const headers = { ...OWN_KEY, "user-agent": CODER_AGENTS_UA, "x-coder-owner-id": OWNER };
     for (const method of methodsFor(kind)) {
-      const { response } = await house.exchange(path, initFor(method, headers));
+      const { response } = await gateway.exchange(path, initFor(method, headers));
       expect([response.status, response.headers.get("x-interceptor-error")]).toEqual([
         401,
         "signature_required",
       ]);
     }
-    expect(house.sent).toEqual([]);
+    expect(gateway.sent).toEqual([]);
   });
 
-  it.each(EVERY_PATH)("%s %s: refuses another gateway's key, whatever else is sent", async (kind, path) => {
-    const house = await openGateway({
-      vars: { DELEGATION: { keys: ["GATEWAY_KEY"] }, GATEWAY_KEY: "g".repeat(32) },
-    });
-    const headers = { ...OWN_KEY, "x-coder-ai-gateway-key": "h".repeat(32) };
-    for (const method of methodsFor(kind)) {
-      const { response } = await house.exchange(path, initFor(method, headers));
-      expect([response.status, response.headers.get("x-interceptor-error")]).toEqual([
-        401,
-        "delegation_rejected",
-      ]);
-    }
-    expect(house.sent).toEqual([]);
-  });
+  it.each(EVERY_PATH)(
+    "%s %s refuses an unknown gateway key, regardless of other credentials",
+    async (kind, path) => {
+      const gateway = await openGateway({
+        vars: { DELEGATION: { keys: ["GATEWAY_KEY"] }, GATEWAY_KEY: "g".repeat(32) },
+      });
+      const headers = { ...OWN_KEY, "x-coder-ai-gateway-key": "h".repeat(32) };
+      for (const method of methodsFor(kind)) {
+        const { response } = await gateway.exchange(path, initFor(method, headers));
+        expect([response.status, response.headers.get("x-interceptor-error")]).toEqual([
+          401,
+          "delegation_rejected",
+        ]);
+      }
+      expect(gateway.sent).toEqual([]);
+    },
+  );
 });
 
-const failing = async (setup: Setup, path = CHAT, init = post(BODY)) => {
-  const house = await openGateway(setup);
-  const visited = await house.exchange(path, init);
-  return { house, ...visited, end: only(visited.events, "interception_end") };
+const exchangeAndEnd = async (setup: Setup, path = CHAT, init = post(BODY)) => {
+  const gateway = await openGateway(setup);
+  const exchange = await gateway.exchange(path, init);
+  return { gateway, ...exchange, end: only(exchange.events, "interception_end") };
 };
 
-/** Parts that fail, with a message that nobody is to see. */
+/** A policy and an identity source that throw. The errors' message must not reach the client or the operator. */
 const brokenPolicy: Deps["policies"][number] = () => {
   throw new RangeError(CANARIES.prompt);
 };
@@ -625,9 +640,9 @@ const brokenSource = (): never => {
 };
 
 describe("an interception that is refused or fails", () => {
-  it("D14 J5 by policy: begins, ends as refused, and nothing is fetched", async () => {
+  it("D14 J5 by policy has a start and an end as refused, and nothing is fetched", async () => {
     const vars = { PROVIDERS: { openai: { ...PROVIDERS.openai, models: [] } } };
-    const { response, events, end, house } = await failing({ vars });
+    const { response, events, end, gateway } = await exchangeAndEnd({ vars });
     expect(typesOf(events)).toEqual(["interception_start", "interception_end", "refusal"]);
     expect(end).toMatchObject({
       outcome: "refused",
@@ -638,16 +653,16 @@ describe("an interception that is refused or fails", () => {
       response_bytes: 0,
     });
     expect(response.status).toBe(403);
-    expect(house.sent).toEqual([]);
+    expect(gateway.sent).toEqual([]);
   });
 
-  it("G1 by a fetch that throws: E502, upstream_error", async () => {
+  it("G1 by a fetch that throws is E502, upstream_error", async () => {
     const {
       response,
       events,
       end,
       text: body,
-    } = await failing({
+    } = await exchangeAndEnd({
       provider: () => {
         throw new TypeError("CANARY https://api.openai.example/v1 refused");
       },
@@ -660,14 +675,14 @@ describe("an interception that is refused or fails", () => {
     expect(JSON.parse(body)).toMatchObject({ error: { type: "server_error" } });
   });
 
-  it("G1 by a fetch that rejects with nothing at all", async () => {
-    const { response, events } = await failing({ provider: () => Promise.reject() });
+  it("G1 by a fetch that rejects without an error is E502", async () => {
+    const { response, events } = await exchangeAndEnd({ provider: () => Promise.reject() });
     expect(response.status).toBe(502);
     expect(only(events, "refusal").detail).toBe("unknown");
   });
 
-  it("G2 by headers that never come: E504, and the upstream is closed", async () => {
-    const { response, end, house } = await failing({
+  it("G2 by headers that do not arrive is E504, and the upstream is aborted", async () => {
+    const { response, end, gateway } = await exchangeAndEnd({
       vars: { LIMITS: { headers_ms: 1 } },
       provider: ({ signal }) =>
         new Promise((_, reject) => {
@@ -675,22 +690,25 @@ describe("an interception that is refused or fails", () => {
         }),
     });
     expect(response.status).toBe(504);
-    expect(house.sent[0]?.signal.aborted).toBe(true);
+    expect(gateway.sent[0]?.signal.aborted).toBe(true);
     expect(end).toMatchObject({ outcome: "upstream_error", status: 504, error: "upstream_timeout" });
   });
 
-  it.each([301, 302, 303, 307, 308])("D10 by a %i: E502 and no second fetch", async (status) => {
-    const { response, end, house } = await failing({
-      provider: () => new Response(null, { status, headers: { location: "https://evil.example/CANARY" } }),
-    });
-    expect(response.status).toBe(502);
-    expect(response.headers.get("location")).toBeNull();
-    expect(house.sent).toHaveLength(1);
-    expect(end).toMatchObject({ outcome: "upstream_error", error: "upstream_redirected" });
-  });
+  it.each([301, 302, 303, 307, 308])(
+    "D10 by a redirect with %i is E502, without a second fetch",
+    async (status) => {
+      const { response, end, gateway } = await exchangeAndEnd({
+        provider: () => new Response(null, { status, headers: { location: "https://evil.example/CANARY" } }),
+      });
+      expect(response.status).toBe(502);
+      expect(response.headers.get("location")).toBeNull();
+      expect(gateway.sent).toHaveLength(1);
+      expect(end).toMatchObject({ outcome: "upstream_error", error: "upstream_redirected" });
+    },
+  );
 
-  it("C17 by a provider that quotes the central key: the client does not see it", async () => {
-    const { response, end, events } = await failing(
+  it("C17 by a provider error that contains the central key is E502 without the key", async () => {
+    const { response, end, events } = await exchangeAndEnd(
       {
         provider: () => json(`{"error":{"message":"bad key ${CANARIES.centralKey}"}}`, { status: 401 }),
       },
@@ -703,48 +721,48 @@ describe("an interception that is refused or fails", () => {
     expect(only(events, "refusal").detail).toBe("status 401");
   });
 
-  it("by an error in ourselves: E500, refused, and the console is told no more than its name", async () => {
+  it("by an error of the gateway is E500, refused; the operator reads no more than the error's name", async () => {
     const {
       response,
       events,
       end,
-      house,
+      gateway,
       text: body,
-    } = await failing({ parts: { policies: [brokenPolicy] } });
+    } = await exchangeAndEnd({ parts: { policies: [brokenPolicy] } });
     expect(response.status).toBe(500);
     expect(JSON.parse(body)).toEqual({
       error: { message: "The gateway failed.", type: "server_error", param: null, code: "internal" },
     });
     expect(typesOf(events)).toEqual(["interception_start", "interception_end", "refusal"]);
     expect(end).toMatchObject({ outcome: "refused", status: 500, error: "internal" });
-    expect(house.operatorErrors).toEqual([`interceptor failed: RangeError (interception ${ID})`]);
-    expect(house.sent).toEqual([]);
+    expect(gateway.operatorErrors).toEqual([`interceptor failed: RangeError (interception ${ID})`]);
+    expect(gateway.sent).toEqual([]);
   });
 
-  it("by an error in ourselves before there is an interception: E500 and a refusal", async () => {
-    const house = await openGateway({
+  it("by an error of the gateway before an interception begins is E500, with a refusal event only", async () => {
+    const gateway = await openGateway({
       sources: [{ verifies: true, recognizes: () => false, identify: brokenSource }],
     });
-    const { response, events } = await house.exchange(CHAT, post(BODY));
+    const { response, events } = await gateway.exchange(CHAT, post(BODY));
     expect(response.status).toBe(500);
     expect(typesOf(events)).toEqual(["refusal"]);
-    expect(house.operatorErrors).toEqual([`interceptor failed: SyntaxError (interception ${ID})`]);
+    expect(gateway.operatorErrors).toEqual([`interceptor failed: SyntaxError (interception ${ID})`]);
   });
 
   it.each([400, 401, 403, 404, 429, 500, 503, 529])(
-    "G7 by the provider's own %i: status, body and headers as they were sent",
+    "G7 by the provider's own %i keeps status, body and headers",
     async (status) => {
-      const answer = fixture("chat/json-error").bytes;
+      const upstreamBytes = fixture("chat/json-error").bytes;
       const headers = {
         "retry-after": "7",
         "x-should-retry": "false",
         "x-ratelimit-remaining-requests": "0",
       };
-      const { response, bytes, events, end } = await failing({
-        provider: () => json(answer, { status, headers }),
+      const { response, bytes, events, end } = await exchangeAndEnd({
+        provider: () => json(upstreamBytes, { status, headers }),
       });
       expect(response.status).toBe(status);
-      expect(bytes).toEqual(answer);
+      expect(bytes).toEqual(upstreamBytes);
       expect(Object.fromEntries(response.headers)).toMatchObject(headers);
       expect(response.headers.get("x-interceptor-error")).toBeNull();
       expect(typesOf(events)).toEqual(["interception_start", "interception_end"]);
@@ -753,13 +771,13 @@ describe("an interception that is refused or fails", () => {
   );
 
   it.each(["application/json", "text/event-stream", "text/html"])(
-    "G7 G10 by the provider's own 503 in %s, to a call with the central key: as it was sent",
+    "G7 G10 by the provider's own 503 in %s keeps status, body and headers, also with the central key",
     async (type) => {
-      const answer = utf8('data: {"error":{"type":"overloaded"}}\n\n');
-      const { bytes, response, end } = await failing(
+      const upstreamBytes = utf8('data: {"error":{"type":"overloaded"}}\n\n');
+      const { bytes, response, end } = await exchangeAndEnd(
         {
           provider: () =>
-            new Response(wholeBody(answer), {
+            new Response(wholeBody(upstreamBytes), {
               status: 503,
               headers: { "content-type": type, "retry-after": "1" },
             }),
@@ -769,13 +787,13 @@ describe("an interception that is refused or fails", () => {
       );
       expect(response.status).toBe(503);
       expect(response.headers.get("retry-after")).toBe("1");
-      expect(bytes).toEqual(answer);
+      expect(bytes).toEqual(upstreamBytes);
       expect(end).toMatchObject({ outcome: "upstream_error", status: 503 });
     },
   );
 
-  it("by a stream that breaks off: truncated, and the client's breaks too", async () => {
-    const { broken, end } = await failing({
+  it("by a stream that breaks off is truncated, and the client's stream breaks off too", async () => {
+    const { broken, end } = await exchangeAndEnd({
       provider: () => {
         const body = upstreamBody();
         body.send("data: {}\n\n");
@@ -789,14 +807,14 @@ describe("an interception that is refused or fails", () => {
 });
 
 const eventsOf = async (headers: Record<string, string>, vars: Record<string, unknown> = {}) => {
-  const house = await openGateway({ vars, provider: chatResponse });
-  return (await house.exchange(CENTRAL_CHAT, post(BODY, headers))).events;
+  const gateway = await openGateway({ vars, provider: chatResponse });
+  return (await gateway.exchange(CENTRAL_CHAT, post(BODY, headers))).events;
 };
 
-describe("on whose account", () => {
+describe("the initiator", () => {
   const OWNED = { ...AGENTS, "x-coder-owner-id": OWNER };
 
-  it("A3 without an owner header there is no override event", async () => {
+  it("A3 has no override event without an owner header", async () => {
     expect(typesOf(await eventsOf(AGENTS))).toEqual([
       "interception_start",
       "token_usage",
@@ -811,7 +829,7 @@ describe("on whose account", () => {
     ["A9 variant", { ...AGENTS, "x-coder-owner-id": OWNER.replace("9def", "cdef") }, {}, "variant"],
     ["A10 form", { ...AGENTS, "x-coder-owner-id": "CANARY-not-a-uuid" }, {}, "form"],
     ["A11 several", { ...AGENTS, "x-coder-owner-id": `${OWNER}, ${OWNER}` }, {}, "multiple"],
-  ])("%s: the actor stays, and the rejection is told", async (_, headers, vars, reason) => {
+  ])("%s: is the actor, and the rejection is recorded", async (_, headers, vars, reason) => {
     const all = await eventsOf(headers, vars);
     expect(typesOf(all)).toEqual([
       "initiator_override_rejected",
@@ -830,7 +848,7 @@ describe("on whose account", () => {
     for (const event of all) expect(event).toMatchObject({ initiator_id: "ci-bot" });
   });
 
-  it("A14 the rejected value is told by length and hash alone, whole event", async () => {
+  it("A14 the rejection event has the value's length and hash only", async () => {
     const all = await eventsOf({ ...AGENTS, "x-coder-owner-id": "not-a-uuid", "x-coder-chat-id": CHAT_ID });
     expect(only(all, "initiator_override_rejected")).toEqual({
       record_type: "initiator_override_rejected",
@@ -866,10 +884,10 @@ describe("on whose account", () => {
     ["A6", { ...OWNED, "user-agent": "curl/8" }, {}, "client"],
     ["A10", { ...AGENTS, "x-coder-owner-id": "CANARY" }, {}, "form"],
   ])(
-    "%s with on_invalid = reject it is E400, told twice over, and nothing is fetched",
+    "%s with on_invalid = reject is E400, with the rejection and the refusal as events, and nothing is fetched",
     async (_, headers, rules, reason) => {
-      const house = await openGateway({ vars: { OWNER_ASSERTION: { ...rules, on_invalid: "reject" } } });
-      const { response, text: body, events: all } = await house.exchange(CENTRAL_CHAT, post(BODY, headers));
+      const gateway = await openGateway({ vars: { OWNER_ASSERTION: { ...rules, on_invalid: "reject" } } });
+      const { response, text: body, events: all } = await gateway.exchange(CENTRAL_CHAT, post(BODY, headers));
       expect(response.status).toBe(400);
       expect(response.headers.get("x-interceptor-error")).toBe("owner_rejected");
       expect(JSON.parse(body)).toMatchObject({ error: { message: "X-Coder-Owner-Id was not accepted." } });
@@ -879,26 +897,26 @@ describe("on whose account", () => {
         actor_id: "ci-bot",
         initiator_id: "ci-bot",
       });
-      expect(house.sent).toEqual([]);
+      expect(gateway.sent).toEqual([]);
     },
   );
 
-  it("A1 with on_invalid = reject a valid owner goes on", async () => {
+  it("A1 is a valid owner with on_invalid = reject too", async () => {
     const all = await eventsOf(OWNED, { OWNER_ASSERTION: { on_invalid: "reject" } });
     expect(only(all, "initiator_override").initiator_id).toBe(OWNER);
   });
 
-  it("A17 X_Coder_Owner_Id is nobody's", async () => {
+  it("A17 is not read from X_Coder_Owner_Id", async () => {
     const all = await eventsOf({ ...AGENTS, x_coder_owner_id: OWNER });
     expect(only(all, "interception_start").initiator_id).toBe("ci-bot");
   });
 
-  it("A18 Connection: X-Coder-Owner-Id takes nothing away", async () => {
+  it("A18 is the owner although Connection names X-Coder-Owner-Id", async () => {
     const all = await eventsOf({ ...OWNED, connection: "X-Coder-Owner-Id" });
     expect(only(all, "initiator_override").owner_id).toBe(OWNER);
   });
 
-  it("A21 malformed ids beside the owner are dropped, and the owner stands", async () => {
+  it("A21 is the owner although the other ids are malformed and dropped", async () => {
     const all = await eventsOf({
       ...OWNED,
       "x-coder-chat-id": "CANARY chat",
@@ -912,21 +930,21 @@ describe("on whose account", () => {
 });
 
 describe("a passthrough", () => {
-  it("is forwarded, counted by one event, and its bytes are not looked at", async () => {
-    const answer = utf8('{"object":"list","data":[],"usage":{"prompt_tokens":5}}');
-    const house: Gateway = await openGateway({
+  it("is forwarded and recorded by one event, and its body is not parsed", async () => {
+    const upstreamBytes = utf8('{"object":"list","data":[],"usage":{"prompt_tokens":5}}');
+    const gateway: Gateway = await openGateway({
       provider: () => {
-        house.clock.at += 30;
-        return json(answer, { headers: { "x-request-id": "r", "set-cookie": "a=1" } });
+        gateway.clock.at += 30;
+        return json(upstreamBytes, { headers: { "x-request-id": "r", "set-cookie": "a=1" } });
       },
     });
-    const { response, bytes, events } = await house.exchange("/openai/v1/models/gpt-4o?limit=5", {
+    const { response, bytes, events } = await gateway.exchange("/openai/v1/models/gpt-4o?limit=5", {
       headers: { ...OWN_KEY, "user-agent": "curl/8" },
     });
-    expect(bytes).toEqual(answer);
+    expect(bytes).toEqual(upstreamBytes);
     expect(response.headers.get("x-request-id")).toBe("r");
     expect(response.headers.has("set-cookie")).toBe(false);
-    expect(house.sent[0]).toMatchObject({
+    expect(gateway.sent[0]).toMatchObject({
       url: "https://api.openai.example/v1/models/gpt-4o?limit=5",
       method: "GET",
     });
@@ -934,7 +952,7 @@ describe("a passthrough", () => {
       {
         record_type: "passthrough",
         interception_id: ID,
-        ...BYOK_WHO,
+        ...BYOK_PRINCIPALS,
         actor_kind: "unknown",
         attribution: "unverified",
         identity_source: "byok",
@@ -954,35 +972,35 @@ describe("a passthrough", () => {
   });
 
   it.each([0, 1, 1024 * 1024])(
-    "F1 its body of %i bytes goes on as it came, with and without a length",
+    "F1 forwards a body of %i bytes unchanged, with and without a length",
     async (size) => {
       const bytes = Uint8Array.from({ length: size }, (_, index) => (index * 167) % 256);
-      const house = await openGateway({ provider: chatResponse });
-      await house.exchange("/openai/v1/files", post(bytes, { ...OWN_KEY, "content-length": String(size) }));
-      await house.exchange("/openai/v1/files", post(wholeBody(...(size > 0 ? [bytes] : []))));
-      expect(house.sent.map(({ body }) => body)).toEqual([bytes, bytes]);
+      const gateway = await openGateway({ provider: chatResponse });
+      await gateway.exchange("/openai/v1/files", post(bytes, { ...OWN_KEY, "content-length": String(size) }));
+      await gateway.exchange("/openai/v1/files", post(wholeBody(...(size > 0 ? [bytes] : []))));
+      expect(gateway.sent.map(({ body }) => body)).toEqual([bytes, bytes]);
     },
   );
 
   it.each([
     ["by its declared length", { "content-length": "11" }],
-    ["while counting", {}],
-  ])("F2 its body over the limit is refused %s", async (_, headers) => {
-    const house = await openGateway({ vars: { LIMITS: { body_bytes: 10 } } });
-    const { response, events } = await house.exchange(
+    ["counted while reading", {}],
+  ])("F2 is refused with a body over the limit, %s", async (_, headers) => {
+    const gateway = await openGateway({ vars: { LIMITS: { body_bytes: 10 } } });
+    const { response, events } = await gateway.exchange(
       "/openai/v1/files",
       post("x".repeat(11), { ...OWN_KEY, ...headers }),
     );
     expect(response.status).toBe(413);
     expect(typesOf(events)).toEqual(["refusal"]);
-    expect(house.sent).toEqual([]);
+    expect(gateway.sent).toEqual([]);
   });
 
   const LISTED = { PROVIDERS: { ...PROVIDERS, openai: { ...PROVIDERS.openai, models: ["gpt-4o"] } } };
   const modelRoutes = routesThat("named");
 
   it.each(routesThat("hidden"))(
-    "D14 POST %s runs models that its body does not name, so a list of models refuses it",
+    "D14 POST %s runs models that its body does not name, so a model list refuses it",
     async (path) => {
       const models = { models: ["gpt-4o"] };
       const vars = {
@@ -991,59 +1009,58 @@ describe("a passthrough", () => {
           anthropic: { ...PROVIDERS.anthropic, ...models },
         },
       };
-      const house = await openGateway({ vars, provider: chatResponse });
-      // The attack: an allowed model on top, another one inside.
+      const gateway = await openGateway({ vars, provider: chatResponse });
+      // The attack: an allowed model at the top level, another one nested.
       const body = '{"model":"gpt-4o","requests":[{"params":{"model":"o9"}}]}';
-      const { response } = await house.exchange(path, { method: "POST", body, headers: OWN_KEY });
+      const { response } = await gateway.exchange(path, { method: "POST", body, headers: OWN_KEY });
       expect(response.status).toBe(403);
-      expect(house.sent).toEqual([]);
+      expect(gateway.sent).toEqual([]);
     },
   );
 
-  it.each(modelRoutes)(
-    "D14 POST %s has a model do something, so a list of models holds for it",
-    async (path) => {
-      const models = { models: ["gpt-4o"] };
-      const vars = {
-        PROVIDERS: {
-          openai: { ...PROVIDERS.openai, ...models },
-          anthropic: { ...PROVIDERS.anthropic, ...models },
-        },
-      };
-      const house = await openGateway({ vars, provider: chatResponse });
-      const status = async (body: BodyInit | null): Promise<number> =>
-        (await house.exchange(path, { method: "POST", body, headers: OWN_KEY })).response.status;
-      expect(await status('{"model":"gpt-4o"}')).toBe(200);
-      // To cancel something has no body and no model do anything.
-      expect(await status(null)).toBe(200);
-      for (const body of [
-        '{"model":"GPT-4o"}',
-        '{"model":"gpt-4o","model":"o9"}',
-        '{"input_file_id":"file-1"}',
-        "{}",
-        "no json",
-        '--b\r\ncontent-disposition: form-data; name="model"\r\n\r\ngpt-4o\r\n--b--',
-        Uint8Array.of(0x1f, 0x8b, 0x08),
-        " ",
-      ]) {
-        expect(await status(body)).toBe(403);
-      }
-      expect(house.sent.map(({ body }) => text(body))).toEqual(['{"model":"gpt-4o"}', ""]);
-    },
-  );
+  it.each(modelRoutes)("D14 POST %s runs a model, so a model list applies to it", async (path) => {
+    const models = { models: ["gpt-4o"] };
+    const vars = {
+      PROVIDERS: {
+        openai: { ...PROVIDERS.openai, ...models },
+        anthropic: { ...PROVIDERS.anthropic, ...models },
+      },
+    };
+    const gateway = await openGateway({ vars, provider: chatResponse });
+    const status = async (body: BodyInit | null): Promise<number> =>
+      (await gateway.exchange(path, { method: "POST", body, headers: OWN_KEY })).response.status;
+    expect(await status('{"model":"gpt-4o"}')).toBe(200);
+    // A request to cancel has no body and runs no model.
+    expect(await status(null)).toBe(200);
+    for (const body of [
+      '{"model":"GPT-4o"}',
+      '{"model":"gpt-4o","model":"o9"}',
+      '{"input_file_id":"file-1"}',
+      "{}",
+      "no json",
+      '--b\r\ncontent-disposition: form-data; name="model"\r\n\r\ngpt-4o\r\n--b--',
+      Uint8Array.of(0x1f, 0x8b, 0x08),
+      " ",
+    ]) {
+      expect(await status(body)).toBe(403);
+    }
+    expect(gateway.sent.map(({ body }) => text(body))).toEqual(['{"model":"gpt-4o"}', ""]);
+  });
 
-  it("D14 without a list of models no body is looked at", async () => {
-    const house = await openGateway({ provider: chatResponse });
-    for (const path of modelRoutes) await house.exchange(path, post("no json"));
-    expect(house.sent.map(({ body }) => text(body))).toEqual(modelRoutes.map(() => "no json"));
+  it("D14 does not parse its body without a model list", async () => {
+    const gateway = await openGateway({ provider: chatResponse });
+    for (const path of modelRoutes) await gateway.exchange(path, post("no json"));
+    expect(gateway.sent.map(({ body }) => text(body))).toEqual(modelRoutes.map(() => "no json"));
   });
 
   it.each(["/openai/v1/models", "/openai/v1/files", "/openai/v1/responses/resp_1"])(
-    "D14 reading %s is no matter of a list of models",
+    "D14 may read and delete %s regardless of a model list",
     async (path) => {
-      const house = await openGateway({ vars: LISTED, provider: chatResponse });
-      expect((await house.exchange(path, { headers: OWN_KEY })).response.status).toBe(200);
-      expect((await house.exchange(path, { method: "DELETE", headers: OWN_KEY })).response.status).toBe(200);
+      const gateway = await openGateway({ vars: LISTED, provider: chatResponse });
+      expect((await gateway.exchange(path, { headers: OWN_KEY })).response.status).toBe(200);
+      expect((await gateway.exchange(path, { method: "DELETE", headers: OWN_KEY })).response.status).toBe(
+        200,
+      );
     },
   );
 
@@ -1051,34 +1068,34 @@ describe("a passthrough", () => {
     ["GET", { "content-length": "5" }],
     ["HEAD", { "content-length": "1" }],
     ["GET", { "transfer-encoding": "chunked" }],
-  ])("a %s that says it has a body, by %j, is refused: 400", async (method, headers) => {
-    const house = await openGateway();
-    const { response } = await house.exchange("/openai/v1/models", {
+  ])("is refused with 400 on a %s that declares a body by %j", async (method, headers) => {
+    const gateway = await openGateway();
+    const { response } = await gateway.exchange("/openai/v1/models", {
       method,
       headers: { ...OWN_KEY, ...headers },
     });
     expect(response.status).toBe(400);
     expect(response.headers.get("x-interceptor-error")).toBe("body_unexpected");
-    expect(house.sent).toEqual([]);
+    expect(gateway.sent).toEqual([]);
   });
 
-  it("a GET of no length goes on", async () => {
-    const house = await openGateway({ provider: chatResponse });
+  it("is forwarded on a GET with Content-Length: 0", async () => {
+    const gateway = await openGateway({ provider: chatResponse });
     const headers = { ...OWN_KEY, "content-length": "0" };
-    expect((await house.exchange("/openai/v1/models", { headers })).response.status).toBe(200);
+    expect((await gateway.exchange("/openai/v1/models", { headers })).response.status).toBe(200);
   });
 
-  it("F10 whose body the client breaks off is refused as incomplete: not the provider's fault", async () => {
+  it("F10 is refused as body_incomplete where the client disconnects while it sends the body", async () => {
     const client = upstreamBody();
     client.send("abc");
-    const house = await openGateway();
-    const visiting = house.exchange(
+    const gateway = await openGateway();
+    const pending = gateway.exchange(
       "/openai/v1/files",
       post(client.stream, { ...OWN_KEY, "content-length": "10" }),
     );
-    await until(client.isConsumed, "the bytes being taken");
+    await until(client.isConsumed, "the bytes being consumed");
     client.fail();
-    const { response, events } = await visiting;
+    const { response, events } = await pending;
     expect(response.status).toBe(400);
     expect(only(events, "refusal")).toMatchObject({
       reason: "body_incomplete",
@@ -1086,7 +1103,7 @@ describe("a passthrough", () => {
     });
   });
 
-  it("G1 D10 a failed one is refused, with no other event", async () => {
+  it("G1 D10 has the refusal as its only event where the fetch fails", async () => {
     for (const provider of [
       () => Promise.reject(new Error("x")),
       () => Response.redirect("https://evil.example"),
@@ -1099,23 +1116,23 @@ describe("a passthrough", () => {
     }
   });
 
-  it("G7 the provider's error is its answer, and the event has its status", async () => {
-    const house = await openGateway({ provider: () => json("{}", { status: 404 }) });
-    const { response, events } = await house.exchange("/openai/v1/models/none", { headers: OWN_KEY });
+  it("G7 returns the provider's error, and the event has its status", async () => {
+    const gateway = await openGateway({ provider: () => json("{}", { status: 404 }) });
+    const { response, events } = await gateway.exchange("/openai/v1/models/none", { headers: OWN_KEY });
     expect(response.status).toBe(404);
     expect(only(events, "passthrough").status).toBe(404);
   });
 
-  it("E10 G22 a client that leaves before the headers is counted once, as 499", async () => {
+  it("E10 G22 is recorded once, as 499, where the client disconnects before the headers", async () => {
     const client = new AbortController();
-    const house = await openGateway({
+    const gateway = await openGateway({
       provider: ({ signal }) =>
         new Promise((_, reject) => {
           signal.addEventListener("abort", () => reject(new Error("aborted")));
           client.abort();
         }),
     });
-    const { response, events } = await house.exchange("/openai/v1/models", {
+    const { response, events } = await gateway.exchange("/openai/v1/models", {
       headers: OWN_KEY,
       signal: client.signal,
     });
@@ -1124,19 +1141,19 @@ describe("a passthrough", () => {
   });
 });
 
-describe("a client that leaves", () => {
-  it("G22 before the headers: the upstream is aborted; one end, cancelled, without a status", async () => {
+describe("a client that disconnects", () => {
+  it("G22 before the headers aborts the upstream: one end, cancelled, without a status", async () => {
     const client = new AbortController();
-    const house = await openGateway({
+    const gateway = await openGateway({
       provider: ({ signal }) =>
         new Promise((_, reject) => {
           signal.addEventListener("abort", () => reject(new Error("aborted")));
           client.abort();
         }),
     });
-    const { response, events } = await house.exchange(CHAT, { ...post(BODY), signal: client.signal });
+    const { response, events } = await gateway.exchange(CHAT, { ...post(BODY), signal: client.signal });
     expect(response.status).toBe(499);
-    expect(house.sent[0]?.signal.aborted).toBe(true);
+    expect(gateway.sent[0]?.signal.aborted).toBe(true);
     expect(typesOf(events)).toEqual(["interception_start", "interception_end"]);
     expect(only(events, "interception_end")).toMatchObject({
       outcome: "cancelled",
@@ -1146,142 +1163,140 @@ describe("a client that leaves", () => {
     });
   });
 
-  it("before it was looked at: nothing is fetched", async () => {
-    const house = await openGateway();
-    const { events } = await house.exchange(CHAT, { ...post(BODY), signal: AbortSignal.abort() });
-    expect(house.sent).toEqual([]);
+  it("before its request is handled causes no fetch", async () => {
+    const gateway = await openGateway();
+    const { events } = await gateway.exchange(CHAT, { ...post(BODY), signal: AbortSignal.abort() });
+    expect(gateway.sent).toEqual([]);
     expect(only(events, "interception_end")).toMatchObject({ outcome: "cancelled", status: null });
   });
 
   it.each([
-    ["beside", "/anthropic/v1/messages", MESSAGES_BODY, "messages/cut"],
-    ["through", CHAT, STREAM_BODY, "chat/usage-beside-content-cut"],
-  ])(
-    "G23 in mid-stream (%s): the upstream is aborted; partial usage, one end",
-    async (_, path, body, name) => {
-      const client = new AbortController();
-      const upstream = upstreamBody();
-      const house = await openGateway({ provider: ({ signal }) => sse(upstream.failOnAbort(signal).stream) });
-      const { response, settled } = await house.call(path, { ...post(body), signal: client.signal });
-      upstream.send(fixture(name).bytes);
-      const reader = (response.body as ReadableStream<Uint8Array>).getReader();
-      await reader.read();
-      client.abort();
-      expect(house.sent[0]?.signal.aborted).toBe(true);
-      await settled();
-      checkPairs(house.events);
-      expect(only(house.events, "interception_end")).toMatchObject({
-        outcome: "cancelled",
-        status: 200,
-        usage: "partial",
-      });
-      expect(only(house.events, "token_usage").usage).toBe("partial");
-    },
-  );
-
-  it("while the provider's error is looked through for the central key: cancelled, not the provider's fault", async () => {
+    ["teed", "/anthropic/v1/messages", MESSAGES_BODY, "messages/cut"],
+    ["coalesced", CHAT, STREAM_BODY, "chat/usage-beside-content-cut"],
+  ])("G23 in a %s stream aborts the upstream: one end, with partial usage", async (_, path, body, name) => {
     const client = new AbortController();
     const upstream = upstreamBody();
-    const house = await openGateway({
+    const gateway = await openGateway({ provider: ({ signal }) => sse(upstream.failOnAbort(signal).stream) });
+    const { response, settled } = await gateway.call(path, { ...post(body), signal: client.signal });
+    upstream.send(fixture(name).bytes);
+    const reader = (response.body as ReadableStream<Uint8Array>).getReader();
+    await reader.read();
+    client.abort();
+    expect(gateway.sent[0]?.signal.aborted).toBe(true);
+    await settled();
+    checkPairs(gateway.events);
+    expect(only(gateway.events, "interception_end")).toMatchObject({
+      outcome: "cancelled",
+      status: 200,
+      usage: "partial",
+    });
+    expect(only(gateway.events, "token_usage").usage).toBe("partial");
+  });
+
+  it("while the provider's error is searched for the central key is cancelled, not an upstream error", async () => {
+    const client = new AbortController();
+    const upstream = upstreamBody();
+    const gateway = await openGateway({
       provider: ({ signal }) => {
         upstream.send('{"error":');
         setTimeout(() => client.abort(), 0);
         return new Response(upstream.failOnAbort(signal).stream, { status: 500 });
       },
     });
-    const { events } = await house.exchange(CENTRAL_CHAT, {
+    const { events } = await gateway.exchange(CENTRAL_CHAT, {
       ...post(BODY, CLIENT_KEY),
       signal: client.signal,
     });
     expect(only(events, "interception_end").outcome).toBe("cancelled");
   });
 
-  it("G27 in the tick of the end: still one end", async () => {
+  it("G27 in the same tick as the stream's end causes one end", async () => {
     const client = new AbortController();
     const upstream = upstreamBody();
-    const house = await openGateway({ provider: ({ signal }) => sse(upstream.failOnAbort(signal).stream) });
-    const { response, settled } = await house.call(CHAT, { ...post(STREAM_BODY), signal: client.signal });
-    const got = drain(response.body);
+    const gateway = await openGateway({ provider: ({ signal }) => sse(upstream.failOnAbort(signal).stream) });
+    const { response, settled } = await gateway.call(CHAT, { ...post(STREAM_BODY), signal: client.signal });
+    const drained = drain(response.body);
     upstream.send(fixture("chat/plain").bytes);
-    await until(upstream.isConsumed, "the bytes being taken");
+    await until(upstream.isConsumed, "the bytes being consumed");
     upstream.end();
     client.abort();
-    await got;
+    await drained;
     await settled();
-    checkPairs(house.events);
-    expect(["completed", "cancelled"]).toContain(only(house.events, "interception_end").outcome);
+    checkPairs(gateway.events);
+    expect(["completed", "cancelled"]).toContain(only(gateway.events, "interception_end").outcome);
   });
 });
 
 describe("H1 H7 sinks that fail and are not required", () => {
   const throwing = {
+    kind: "immediate" as const,
     name: "broken",
-    required: false,
     write: () => {
       throw new TypeError(CANARIES.prompt);
     },
   };
   const rejecting = {
+    kind: "awaited" as const,
     name: "down",
     required: false,
     write: () => Promise.reject(new RangeError(CANARIES.prompt)),
   };
 
-  it("harm neither the answer nor the other sinks, and are complained of once a visit each", async () => {
-    const house = await openGateway({ sinks: [throwing, rejecting], provider: chatResponse });
-    const { response, bytes, events } = await house.exchange(CHAT, post(BODY));
+  it("affect neither the response nor the other sinks, and are logged once per request each", async () => {
+    const gateway = await openGateway({ sinks: [throwing, rejecting], provider: chatResponse });
+    const { response, bytes, events } = await gateway.exchange(CHAT, post(BODY));
     expect(response.status).toBe(200);
     expect(bytes).toEqual(fixture("chat/json").bytes);
     expect(typesOf(events)).toEqual(["interception_start", "token_usage", "interception_end"]);
-    expect(house.operatorErrors.toSorted()).toEqual([
+    expect(gateway.operatorErrors.toSorted()).toEqual([
       `sink broken failed: TypeError (interception ${ID})`,
       `sink down failed: RangeError (interception ${ID})`,
     ]);
   });
 
-  it("harm no stream, no refusal and no passthrough either", async () => {
-    const house = await openGateway({
+  it("affect no stream, refusal or passthrough either", async () => {
+    const gateway = await openGateway({
       sinks: [throwing, rejecting],
       provider: ({ url }) =>
         url.endsWith("/models") ? chatResponse() : sse(wholeBody(fixture("chat/plain").bytes)),
     });
-    expect((await house.exchange(CHAT, post(STREAM_BODY))).text).toContain("data: [DONE]");
-    expect((await house.exchange(CHAT, post("no json"))).response.status).toBe(400);
-    expect((await house.exchange("/openai/v1/models", { headers: OWN_KEY })).response.status).toBe(200);
-    expect(house.operatorErrors).toHaveLength(6);
+    expect((await gateway.exchange(CHAT, post(STREAM_BODY))).text).toContain("data: [DONE]");
+    expect((await gateway.exchange(CHAT, post("no json"))).response.status).toBe(400);
+    expect((await gateway.exchange("/openai/v1/models", { headers: OWN_KEY })).response.status).toBe(200);
+    expect(gateway.operatorErrors).toHaveLength(6);
   });
 
-  it("a sink that never settles holds up no answer", async () => {
+  it("delay no response where a sink never settles", async () => {
     const { promise, resolve } = Promise.withResolvers<void>();
-    const hanging = { name: "slow", required: false, write: () => promise };
-    const house = await openGateway({ sinks: [hanging], provider: chatResponse });
-    const { response } = await house.call(CHAT, post(BODY));
-    expect((await within(drain(response.body), "the answer")).bytes).toEqual(fixture("chat/json").bytes);
+    const hanging = { kind: "awaited", name: "slow", required: false, write: () => promise } as const;
+    const gateway = await openGateway({ sinks: [hanging], provider: chatResponse });
+    const { response } = await gateway.call(CHAT, post(BODY));
+    expect((await within(drain(response.body), "the response")).bytes).toEqual(fixture("chat/json").bytes);
     resolve();
   });
 });
 
-describe("what is ours to answer", () => {
-  it("GET /healthz, without a credential, an event or a fetch", async () => {
-    const house = await openGateway();
-    const { response, text: body, events } = await house.exchange("/healthz");
+describe("the gateway's own responses", () => {
+  it("include GET /healthz, without a credential, an event or a fetch", async () => {
+    const gateway = await openGateway();
+    const { response, text: body, events } = await gateway.exchange("/healthz");
     expect([response.status, body]).toEqual([200, "ok\n"]);
     expect(events).toEqual([]);
   });
 
-  it.each(["POST", "DELETE"])("and no %s there", async (method) => {
+  it.each(["POST", "DELETE"])("refuse %s /healthz", async (method) => {
     const { response } = await (await openGateway()).exchange("/healthz", { method, headers: OWN_KEY });
     expect(response.status).toBe(404);
   });
 
   it.each(["/", "/openai", "/anthropic/", "/api/v2/ai-gateway", "/api/v2/aibridge/anthropic"])(
-    "HEAD %s, a base URL, without a credential",
+    "include HEAD %s, a base URL, without a credential",
     async (path) => {
-      const house = await openGateway();
-      const { response, events } = await house.exchange(path, { method: "HEAD" });
+      const gateway = await openGateway();
+      const { response, events } = await gateway.exchange(path, { method: "HEAD" });
       expect(response.status).toBe(200);
       expect(events).toEqual([]);
-      expect(house.sent).toEqual([]);
+      expect(gateway.sent).toEqual([]);
     },
   );
 
@@ -1289,165 +1304,157 @@ describe("what is ours to answer", () => {
     ["HEAD", "/nothing"],
     ["GET", "/"],
     ["GET", "/openai"],
-  ])("%s %s is none", async (method, path) => {
+  ])("do not include %s %s", async (method, path) => {
     expect((await (await openGateway()).exchange(path, { method })).response.status).toBe(404);
   });
 
-  it("HEAD /api/hello, which Claude Code probes, goes to the provider", async () => {
-    const house = await openGateway({ provider: () => new Response(null) });
-    await house.exchange("/api/hello", { method: "HEAD", headers: OWN_KEY });
-    expect(house.sent[0]).toMatchObject({ url: "https://api.anthropic.example/api/hello", method: "HEAD" });
+  it("do not include HEAD /api/hello, a probe of Claude Code, which goes to the provider", async () => {
+    const gateway = await openGateway({ provider: () => new Response(null) });
+    await gateway.exchange("/api/hello", { method: "HEAD", headers: OWN_KEY });
+    expect(gateway.sent[0]).toMatchObject({ url: "https://api.anthropic.example/api/hello", method: "HEAD" });
   });
 });
 
 const SESSIONS = "/api/v2/ai-gateway/sessions";
 
-/** An API over the records that takes one path, and answers as it is told. */
-function records(answer: Api["respond"]): { parts: Partial<Deps>; asked: [Request, Target][] } {
-  const asked: [Request, Target][] = [];
-  const api: Api = {
-    hasPath: (path) => path === SESSIONS,
-    methodsOf: () => ["GET", "HEAD"],
-    respond: async (request, target, judge) => {
-      asked.push([request, target]);
-      return answer(request, target, judge);
+/** A records Worker with this `fetch`. */
+function fakeRecords(fetch: RecordsService["fetch"]): { parts: Partial<Deps>; requests: Request[] } {
+  const requests: Request[] = [];
+  const records: RecordsService = {
+    fetch: async (request) => {
+      requests.push(request);
+      return fetch(request);
     },
-    // As Coder's API says it.
-    errorBody: ({ message, param }) =>
-      param === null ? { message } : { message, validations: [{ field: param, detail: "" }] },
+    store: () => Promise.reject(new Error("nothing is stored here")),
+    authorize: () => Promise.resolve({ code: "admin_only", data: { detail: "another token" } }),
   };
-  return { parts: { api }, asked };
+  return { parts: { records }, requests };
 }
 
-describe("questions about the records", () => {
-  it("go to the API, with path and query as they were sent, and no identity, route or provider", async () => {
-    const { parts, asked } = records(async () => Response.json({ count: 0 }, { headers: { etag: '"1"' } }));
-    const house = await openGateway({ parts });
-    const { response, text: body, events } = await house.exchange(`${SESSIONS}?limit=5&q=a%20b`);
+const fromRecords = (init: ResponseInit = {}): Response =>
+  Response.json({ count: 0 }, { ...init, headers: { "x-interception-id": ID, etag: '"1"' } });
+
+describe("the records API on the gateway's host", () => {
+  it("forwards path, query, method and headers to the records Worker unchanged, without an event or a fetch", async () => {
+    const { parts, requests } = fakeRecords(async () => fromRecords());
+    const gateway = await openGateway({ parts });
+    const path = `${SESSIONS}?limit=5&q=a%20b`;
+    const { response, text: body, events } = await gateway.exchange(path, { headers: CLIENT_KEY });
     expect([response.status, body]).toEqual([200, '{"count":0}']);
-    expect(response.headers.get("x-interception-id")).toBe(ID);
     expect(response.headers.get("etag")).toBe('"1"');
-    expect(asked.map(([{ method }, target]) => [method, target])).toEqual([
-      ["GET", { path: SESSIONS, search: "?limit=5&q=a%20b" }],
+    expect(requests.map(({ method, url }) => [method, new URL(url).pathname + new URL(url).search])).toEqual([
+      ["GET", path],
     ]);
+    expect(requests[0]?.headers.get("authorization")).toBe(CLIENT_KEY.authorization);
     expect(events).toEqual([]);
-    expect(house.sent).toEqual([]);
+    expect(gateway.sent).toEqual([]);
   });
 
   it.each(["GET", "HEAD", "POST", "DELETE", "OPTIONS"])(
-    "a %s there is the API's to judge",
+    "forwards %s and leaves it to the API",
     async (method) => {
-      const { parts, asked } = records(async () => new Response(null));
-      await (await openGateway({ parts })).exchange(SESSIONS, { method });
-      expect(asked.map(([request]) => request.method)).toEqual([method]);
+      const { parts, requests } = fakeRecords(async () => fromRecords());
+      await (await openGateway({ parts })).exchange(`${SESSIONS}/some-id`, { method });
+      expect(requests.map((request) => request.method)).toEqual([method]);
     },
   );
 
-  it.each([
-    [new Refusal("admin_only", { detail: "another token" }), { message: REFUSALS.admin_only[1] }],
-    [
-      new Refusal("filter_invalid", { param: "started_after" }),
-      {
-        message: "A query parameter is not valid. (started_after)",
-        validations: [{ field: "started_after", detail: "" }],
-      },
-    ],
-    [new Refusal("ledger_unavailable"), { message: REFUSALS.ledger_unavailable[1] }],
-    [new Refusal("not_found"), { message: REFUSALS.not_found[1] }],
-  ])("%o is said in Coder's words, and is an event", async (refusal, body) => {
-    const { parts } = records(async () => refusal);
-    const house = await openGateway({ parts });
-    const { response, text: got, events } = await house.exchange(SESSIONS, { headers: CLIENT_KEY });
-    expect(response.status).toBe(refusal.status);
-    expect(response.headers.get("x-interceptor-error")).toBe(refusal.code);
-    expect(response.headers.get("x-interception-id")).toBe(ID);
-    expect(JSON.parse(got)).toEqual(body);
-    expect(events).toEqual([
-      {
-        record_type: "refusal",
-        interception_id: ID,
-        reason: refusal.code,
-        status: refusal.status,
-        detail: refusal.data.detail ?? null,
-        method: "GET",
-        provider: null,
-        route: null,
-        client: null,
-        actor_id: null,
-        initiator_id: null,
-        created_at: AT(0),
-      },
-    ]);
-    expect(house.operatorErrors).toEqual([]);
+  it("returns the API's refusal as it is, and records no second event", async () => {
+    const headers = { "x-interception-id": ID, "x-interceptor-error": "admin_only" };
+    const { parts } = fakeRecords(async () => Response.json({ message: "no" }, { status: 401, headers }));
+    const { response, text: body, events } = await (await openGateway({ parts })).exchange(SESSIONS);
+    expect([response.status, body]).toEqual([401, '{"message":"no"}']);
+    expect(response.headers.get("x-interceptor-error")).toBe("admin_only");
+    expect(events).toEqual([]);
   });
 
-  it("D7 405 names the methods that the records take", async () => {
-    const { parts } = records(async () => new Refusal("method_not_allowed"));
-    const { response } = await (await openGateway({ parts })).exchange(SESSIONS, { method: "POST" });
-    expect(response.status).toBe(405);
-    expect(response.headers.get("allow")).toBe("GET, HEAD");
-  });
-
-  it("an API that fails is E500 in its own words; the console is told no more than the error's name", async () => {
-    const { parts } = records(() => Promise.reject(new RangeError(CANARIES.prompt)));
-    const house = await openGateway({ parts });
-    const { response, text: body, events } = await house.exchange(SESSIONS);
-    expect(response.status).toBe(500);
-    expect(JSON.parse(body)).toEqual({ message: "The gateway failed." });
+  it("responds 503 in the API's error form where no records Worker is bound", async () => {
+    const { response, text: body, events } = await (await openGateway()).exchange(SESSIONS);
+    expect([response.status, JSON.parse(body)]).toEqual([503, { message: REFUSALS.records_unavailable[1] }]);
     expect(typesOf(events)).toEqual(["refusal"]);
-    expect(house.operatorErrors).toEqual([`interceptor failed: RangeError (interception ${ID})`]);
+  });
+
+  it("responds 404 where FORWARD_API is off, and does not call the records Worker", async () => {
+    const { parts, requests } = fakeRecords(async () => fromRecords());
+    const gateway = await openGateway({ parts, vars: { FORWARD_API: false } });
+    for (const path of [SESSIONS, "/api/v2/aibridge/explain"])
+      expect((await gateway.exchange(path, { method: "POST" })).response.status).toBe(404);
+    expect(requests).toEqual([]);
+  });
+
+  // The attack: a Host header or an escape makes a provider's route look like the API's, or the reverse.
+  it("is reached by the real path only", async () => {
+    const { parts, requests } = fakeRecords(async () => fromRecords());
+    const gateway = await openGateway({ parts });
+    for (const path of [
+      "/api/v2/ai-gateway/%73essions",
+      "/api/v2/ai-gateway//sessions",
+      "/api/v2/ai-gateway/x%2fsessions",
+      "/sessions",
+    ])
+      expect([path, (await gateway.exchange(path)).response.status]).toEqual([path, 404]);
+    expect([requests, gateway.sent]).toEqual([[], []]);
   });
 
   it.each([
-    ["/api/v2/ai-gateway/sessions/%2e%2e", 404],
-    ["/api/v2/ai-gateway/sessions//x", 404],
+    [`${SESSIONS}/%2e%2e`, 404],
+    [`${SESSIONS}//x`, 404],
     [`${SESSIONS}?q=${"x".repeat(17_000)}`, 414],
-  ])("D3 D13 %.50s is refused before the API sees it", async (path, status) => {
-    const { parts, asked } = records(async () => new Response(null));
+  ])("D3 D13 refuses %.50s before the records Worker sees it", async (path, status) => {
+    const { parts, requests } = fakeRecords(async () => fromRecords());
     expect((await (await openGateway({ parts })).exchange(path)).response.status).toBe(status);
-    expect(asked).toEqual([]);
+    expect(requests).toEqual([]);
   });
 
-  it("what is not the API's goes on to the providers, under the same prefix", async () => {
-    const { parts, asked } = records(async () => new Response(null));
-    const house = await openGateway({ parts, provider: chatResponse });
-    const { response } = await house.exchange(`/api/v2/ai-gateway${CHAT}`, post(BODY));
+  it("leaves the providers' routes under the same prefix to the providers", async () => {
+    const { parts, requests } = fakeRecords(async () => fromRecords());
+    const gateway = await openGateway({ parts, provider: chatResponse });
+    const { response } = await gateway.exchange(`/api/v2/ai-gateway${CHAT}`, post(BODY));
     expect(response.status).toBe(200);
-    expect(asked).toEqual([]);
-    expect(house.sent).toHaveLength(1);
+    expect(requests).toEqual([]);
+    expect(gateway.sent).toHaveLength(1);
+  });
+
+  it("is E500 where the records Worker fails; the operator reads no more than the error's name", async () => {
+    const { parts } = fakeRecords(() => Promise.reject(new RangeError(CANARIES.prompt)));
+    const gateway = await openGateway({ parts });
+    const { response, text: body, events } = await gateway.exchange(SESSIONS);
+    expect([response.status, JSON.parse(body)]).toEqual([500, { message: REFUSALS.internal[1] }]);
+    expect(typesOf(events)).toEqual(["refusal"]);
+    expect(gateway.operatorErrors).toEqual([`interceptor failed: RangeError (interception ${ID})`]);
   });
 });
 
-describe("requests as they come to the provider", () => {
+describe("the forwarded request", () => {
   it.each([
     [
-      "numbers beyond 2^53 and odd white space",
+      "numbers beyond 2^53 and unusual white space",
       '{ "model" :"gpt-4o",\t"seed":9007199254740993 , "x":1.0e+2}\n',
     ],
     ["escapes and key order", '{"z":"\\u00fc\\/","model":"gpt-4o","a":"ü"}'],
-    ["repeated keys that are not judged", '{"model":"gpt-4o","x":1,"x":2}'],
-    ["D8 a place of its own", '{"model":"gpt-4o","api_base":"https://evil.example","base_url":"x"}'],
+    ["repeated keys that the gateway does not check", '{"model":"gpt-4o","x":1,"x":2}'],
+    ["D8 a base URL of its own", '{"model":"gpt-4o","api_base":"https://evil.example","base_url":"x"}'],
     ["F5 __proto__", '{"model":"gpt-4o","__proto__":{"stream":true}}'],
-  ])("F1 F11 %s: byte for byte, to the provider's own place", async (_, body) => {
-    const house = await openGateway({ provider: chatResponse });
-    await house.exchange(CHAT, post(body));
-    await house.exchange(CHAT, post(wholeBody(utf8(body))));
-    expect(house.sent.map((sent) => text(sent.body))).toEqual([body, body]);
-    expect(house.sent.map(({ url }) => new URL(url).origin)).toEqual(
+  ])("F1 F11 has the same bytes and the provider's own host with %s", async (_, body) => {
+    const gateway = await openGateway({ provider: chatResponse });
+    await gateway.exchange(CHAT, post(body));
+    await gateway.exchange(CHAT, post(wholeBody(utf8(body))));
+    expect(gateway.sent.map((sent) => text(sent.body))).toEqual([body, body]);
+    expect(gateway.sent.map(({ url }) => new URL(url).origin)).toEqual(
       Array(2).fill("https://api.openai.example"),
     );
   });
 
-  it("F1 1 MiB is byte-identical", async () => {
+  it("F1 has the same bytes with a body of 1 MiB", async () => {
     const body = `{"model":"gpt-4o","messages":["${"ü".repeat(512 * 1024)}"]}`;
-    const house = await openGateway({ provider: chatResponse });
-    await house.exchange(CHAT, post(body));
-    expect(text(house.sent[0]?.body ?? new Uint8Array())).toBe(body);
+    const gateway = await openGateway({ provider: chatResponse });
+    await gateway.exchange(CHAT, post(body));
+    expect(text(gateway.sent[0]?.body ?? new Uint8Array())).toBe(body);
   });
 
-  it("D9 headers that name other places have no effect", async () => {
-    const house = await openGateway({ provider: chatResponse });
-    await house.exchange(
+  it("D9 has the provider's own URL although headers name other hosts", async () => {
+    const gateway = await openGateway({ provider: chatResponse });
+    await gateway.exchange(
       CHAT,
       post(BODY, {
         ...OWN_KEY,
@@ -1457,16 +1464,16 @@ describe("requests as they come to the provider", () => {
         "x-original-url": "https://evil.example/",
       }),
     );
-    expect(house.sent.map(({ url }) => url)).toEqual(["https://api.openai.example/v1/chat/completions"]);
+    expect(gateway.sent.map(({ url }) => url)).toEqual(["https://api.openai.example/v1/chat/completions"]);
   });
 
-  it("a governance token stays here, and the client's own key goes on", async () => {
-    const house = await openGateway({ provider: chatResponse });
-    const { events } = await house.exchange(
+  it("has the client's own key, and not the governance token", async () => {
+    const gateway = await openGateway({ provider: chatResponse });
+    const { events } = await gateway.exchange(
       CHAT,
       post(BODY, { ...OWN_KEY, "x-coder-ai-governance-token": CANARIES.clientKey }),
     );
-    expect(house.sent[0]?.headers.get("authorization")).toBe(`Bearer ${CANARIES.ownKey}`);
+    expect(gateway.sent[0]?.headers.get("authorization")).toBe(`Bearer ${CANARIES.ownKey}`);
     expect(only(events, "interception_start")).toMatchObject({ actor_id: "ci-bot", credential_kind: "byok" });
   });
 
@@ -1475,33 +1482,33 @@ describe("requests as they come to the provider", () => {
     ["55555555", "CENTRAL_KEY"],
     ["55555556", "KEY_2"],
     ["ffffffff", "KEY_3"],
-  ])("several central keys take turns: chance %s is %s", async (chance, name) => {
+  ])("has one of several central keys at random: %s selects %s", async (random, name) => {
     const keys: Record<string, string> = { KEY_2: "sk-second", KEY_3: "sk-third" };
     const central = { ...PROVIDERS.central, keys: ["CENTRAL_KEY", "KEY_2", "KEY_3"] };
-    const house = await openGateway({
+    const gateway = await openGateway({
       vars: { PROVIDERS: { ...PROVIDERS, central }, ...keys },
       provider: chatResponse,
-      parts: { randomUuid: () => `${chance}-89ab-4abc-8def-0123456789ab` },
+      parts: { randomUuid: () => `${random}-89ab-4abc-8def-0123456789ab` },
     });
-    await house.exchange(CENTRAL_CHAT, post(BODY, CLIENT_KEY));
-    expect(house.sent[0]?.headers.get("authorization")).toBe(`Bearer ${keys[name] ?? CANARIES.centralKey}`);
+    await gateway.exchange(CENTRAL_CHAT, post(BODY, CLIENT_KEY));
+    expect(gateway.sent[0]?.headers.get("authorization")).toBe(`Bearer ${keys[name] ?? CANARIES.centralKey}`);
   });
 
-  it("the model is recorded as written, cut at 256 characters", async () => {
-    const house = await openGateway({ provider: chatResponse });
-    const { events } = await house.exchange(CHAT, post(`{"model":" GPT${"x".repeat(300)}"}`));
+  it("has its model recorded as written, truncated to 256 characters", async () => {
+    const gateway = await openGateway({ provider: chatResponse });
+    const { events } = await gateway.exchange(CHAT, post(`{"model":" GPT${"x".repeat(300)}"}`));
     expect(only(events, "interception_start").model).toBe(` GPT${"x".repeat(252)}`);
   });
 
-  it("nor is the model cut through a surrogate pair", async () => {
-    const house = await openGateway({ provider: chatResponse });
-    const { events } = await house.exchange(CHAT, post(`{"model":"${"x".repeat(255)}😀"}`));
+  it("has its model truncated before a surrogate pair, not inside it", async () => {
+    const gateway = await openGateway({ provider: chatResponse });
+    const { events } = await gateway.exchange(CHAT, post(`{"model":"${"x".repeat(255)}😀"}`));
     expect(only(events, "interception_start").model).toBe("x".repeat(255));
   });
 
-  it("the session's id in Claude Code's body is found", async () => {
-    const house = await openGateway({ provider: () => json(fixture("messages/json").bytes) });
-    const { events } = await house.exchange(
+  it("has its session id recorded from Claude Code's body", async () => {
+    const gateway = await openGateway({ provider: () => json(fixture("messages/json").bytes) });
+    const { events } = await gateway.exchange(
       "/anthropic/v1/messages",
       post('{"model":"m","metadata":{"user_id":"user_x_session_S1"}}', {
         ...OWN_KEY,

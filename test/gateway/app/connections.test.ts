@@ -1,4 +1,7 @@
-/** Six connections of one request may wait for headers: how many ours needs, and what is recorded where there are none. */
+/**
+ * A request may have six connections that wait for response headers. These tests count the ones that the gateway needs,
+ * and check the records where no connection is free.
+ */
 import { describe, expect, it } from "vitest";
 import { sendEvents } from "../../../src/gateway/sinks/queue.ts";
 import type { InterceptorEvent } from "../../../src/events/event.ts";
@@ -21,7 +24,7 @@ import { until } from "../../support/in-workerd/waiting.ts";
 const CODER = "https://coder.example";
 const TOKEN = "abcdefghij-0123456789abcdefghijkl";
 const JWKS = "https://issuer.example/keys";
-/** What a time-out takes here: whoever waits for it waits for nothing else. */
+/** Every timeout of these tests; no test waits for anything else meanwhile. */
 const SOON_MS = 30;
 
 const VARS = {
@@ -45,22 +48,22 @@ const AGENTS = {
 
 const ME = { id: "0a0a0a0a-0000-4000-8000-00000000000a", username: "agents", status: "active" };
 
-/** Answers of Coder's two questions; the provider's is the test's. */
-function backends(gate: ConnectionLimit, provider: (sent: Sent) => Promise<Response>) {
+/** Coder's responses to both of its requests; the test supplies the provider's. */
+function backends(limit: ConnectionLimit, provider: (sent: Sent) => Promise<Response>) {
   return (sent: Sent): Promise<Response> => {
     const { pathname, host } = new URL(sent.url);
-    const answer = (): Promise<Response> => {
+    const respond = (): Promise<Response> => {
       if (pathname.endsWith("/users/me")) return Promise.resolve(Response.json(ME));
       if (host === "coder.example")
         return Promise.resolve(Response.json({ ...ME, id: OWNER, username: "alice" }));
       return provider(sent);
     };
-    return gate.run(`${host}${pathname}`, answer, sent.signal);
+    return limit.run(`${host}${pathname}`, respond, sent.signal);
   };
 }
 
-/** Timers that go off when told. */
-function timers(): Timing & { readonly goOff: () => void } {
+/** Timers that fire when the test says so. */
+function timers(): Timing & { readonly fire: () => void } {
   const waiting = new Set<() => void>();
   return {
     random: () => 1,
@@ -68,7 +71,7 @@ function timers(): Timing & { readonly goOff: () => void } {
       waiting.add(call);
       return () => void waiting.delete(call);
     },
-    goOff: () => {
+    fire: () => {
       const due = [...waiting];
       waiting.clear();
       for (const call of due) call();
@@ -76,13 +79,16 @@ function timers(): Timing & { readonly goOff: () => void } {
   };
 }
 
-/** The ledger as it is wired, to a queue behind the same connection limit that takes what it is sent, or never answers. */
-function ledger(gate: ConnectionLimit, timing: Timing, hangs: boolean, required: boolean) {
+/** The records sink as wired, with a queue behind the same connection limit. The queue takes every message, or hangs. */
+function createLedger(
+  limit: ConnectionLimit,
+  { timing, hangs, required }: { timing: Timing; hangs: boolean; required: boolean },
+) {
   const lines: string[] = [];
   let sends = 0;
   const settled = (): Promise<unknown> =>
     hangs ? new Promise<never>(() => undefined) : Promise.resolve(undefined);
-  const send = (): Promise<unknown> => gate.run(`queue ${(sends += 1)}`, settled);
+  const send = (): Promise<unknown> => limit.run(`queue ${(sends += 1)}`, settled);
   const queue = { send, sendBatch: send } as unknown as Queue;
   const sink: Sink = recordsSink({
     required,
@@ -96,85 +102,88 @@ function ledger(gate: ConnectionLimit, timing: Timing, hangs: boolean, required:
 
 const isQueue = (what: string): boolean => what.startsWith("queue");
 
-describe("a request that asks everybody", () => {
-  it("has one connection waiting at a time, where everybody answers", async () => {
-    const gate = connectionLimit();
-    const { sink } = ledger(gate, timers(), false, true);
-    const house = await openGateway({
+describe("a request that needs identity, directory, provider and queue", () => {
+  it("has one waiting connection at a time where every backend responds", async () => {
+    const limit = connectionLimit();
+    const { sink } = createLedger(limit, { timing: timers(), hangs: false, required: true });
+    const gateway = await openGateway({
       vars: VARS,
       sinks: [sink],
-      provider: backends(gate, () => Promise.resolve(json(fixture("chat/json").bytes))),
+      provider: backends(limit, () => Promise.resolve(json(fixture("chat/json").bytes))),
       allowedContent: ["CANARY-prompt"],
     });
-    const { events, response } = await house.exchange(CENTRAL_CHAT, post(STREAM_BODY, AGENTS));
+    const { events, response } = await gateway.exchange(CENTRAL_CHAT, post(STREAM_BODY, AGENTS));
     expect(response.status).toBe(200);
-    expect(house.sent.map(({ url }) => new URL(url).host)).toEqual([
+    expect(gateway.sent.map(({ url }) => new URL(url).host)).toEqual([
       "coder.example",
       "coder.example",
       "central.example",
     ]);
     expect(typesOf(events)).toContain("initiator_override");
-    expect(gate.peak()).toBe(1);
+    expect(limit.peak()).toBe(1);
   });
 
-  it("needs six and no more, where the provider takes its time and the queue never answers", async () => {
-    const gate = connectionLimit();
+  it("needs at most six connections where the provider is slow and the queue hangs", async () => {
+    const limit = connectionLimit();
     const timing = timers();
-    const { sink, sends, lines } = ledger(gate, timing, true, false);
+    const { sink, sends, lines } = createLedger(limit, { timing, hangs: true, required: false });
     const headers = Promise.withResolvers<Response>();
-    const house = await openGateway({
+    const gateway = await openGateway({
       vars: VARS,
       sinks: [sink],
-      provider: backends(gate, () => headers.promise),
+      provider: backends(limit, () => headers.promise),
       allowedContent: ["CANARY-prompt"],
     });
-    const visit = house.exchange(CENTRAL_CHAT, post(STREAM_BODY, AGENTS));
-    // The held start, then its three attempts, each given up and none of them ever done with.
-    for (let attempt = 1; attempt <= 3; attempt += 1) await goOffUntil(timing, () => sends() === attempt);
-    await goOffUntil(timing, () => lines.length > 0);
-    expect(gate.waiting().filter(isQueue)).toHaveLength(3);
-    expect(gate.waiting()).toHaveLength(4);
+    const exchange = gateway.exchange(CENTRAL_CHAT, post(STREAM_BODY, AGENTS));
+    // The delayed start, then its three attempts. Each one times out, but its connection stays open.
+    for (let attempt = 1; attempt <= 3; attempt += 1) await fireUntil(timing, () => sends() === attempt);
+    await fireUntil(timing, () => lines.length > 0);
+    expect(limit.waiting().filter(isQueue)).toHaveLength(3);
+    expect(limit.waiting()).toHaveLength(4);
     headers.resolve(json(fixture("chat/json").bytes));
-    await until(() => typesOf(house.events).includes("interception_end"), "the end");
+    await until(() => typesOf(gateway.events).includes("interception_end"), "the end");
     const started = lines.length;
-    await goOffUntil(timing, () => lines.length > started);
-    const { events } = await visit;
+    await fireUntil(timing, () => lines.length > started);
+    const { events } = await exchange;
     expect(only(events, "interception_end")).toMatchObject({ outcome: "completed" });
-    expect([gate.peak(), gate.queued()]).toEqual([MAX_WAITING, 0]);
+    expect([limit.peak(), limit.queued()]).toEqual([MAX_WAITING, 0]);
     const fallen = lines.map((line) => JSON.parse(line) as { message: string; event: InterceptorEvent });
     expect(fallen.every(({ message }) => message === FALLBACK_MESSAGE)).toBe(true);
     expect(new Set(typesOf(fallen.map(({ event }) => event)))).toEqual(new Set(typesOf(events)));
   });
 });
 
-/** Lets time pass, turn by turn, as long as it takes. */
-async function goOffUntil(timing: { readonly goOff: () => void }, isSo: () => boolean): Promise<void> {
+/** Fires the timers again and again until the condition holds. */
+async function fireUntil(timing: { readonly fire: () => void }, condition: () => boolean): Promise<void> {
   await until(() => {
-    if (isSo()) return true;
-    timing.goOff();
-    return isSo();
-  }, "what time would bring");
+    if (condition()) return true;
+    timing.fire();
+    return condition();
+  }, "the effect of a timer");
 }
 
-/** A house whose fetches find the connection limit's room taken, but for those that `lets` lets through beside it. */
-async function crowdedOut(vars: Record<string, unknown>, lets: (url: string) => boolean): Promise<Gateway> {
+/** A gateway without a free connection, except for fetches of URLs that `isExempt` names. */
+async function openWithoutConnections(
+  vars: Record<string, unknown>,
+  isExempt: (url: string) => boolean,
+): Promise<Gateway> {
   const full = connectionLimit(0);
   const free = connectionLimit();
-  const through = backends(free, () => Promise.resolve(json(fixture("chat/json").bytes)));
-  const never = backends(full, () => Promise.reject(new Error("never")));
+  const connected = backends(free, () => Promise.resolve(json(fixture("chat/json").bytes)));
+  const blocked = backends(full, () => Promise.reject(new Error("never")));
   return openGateway({
     vars: { ...VARS, RECORDING: {}, LIMITS: { headers_ms: SOON_MS }, ...vars },
-    provider: (sent) => (lets(sent.url) ? through(sent) : never(sent)),
+    provider: (sent) => (isExempt(sent.url) ? connected(sent) : blocked(sent)),
   });
 }
 
-const isOwnLookUp = (url: string): boolean => url.endsWith("/users/me");
+const isIdentityLookup = (url: string): boolean => url.endsWith("/users/me");
 const isDirectory = (url: string): boolean => url.includes(`/users/${OWNER}`);
 
-describe("where other connections have taken all six, what is asked in vain is recorded", () => {
-  it("who calls: nobody is let in, and the refusal says that the source does not answer", async () => {
-    const house = await crowdedOut({}, () => false);
-    const { response, events } = await house.exchange(CENTRAL_CHAT, post(STREAM_BODY, AGENTS));
+describe("where other connections occupy all six", () => {
+  it("the identity source times out: the request is refused, and the refusal names the source", async () => {
+    const gateway = await openWithoutConnections({}, () => false);
+    const { response, events } = await gateway.exchange(CENTRAL_CHAT, post(STREAM_BODY, AGENTS));
     expect(response.status).toBe(503);
     expect(only(events, "refusal")).toMatchObject({
       reason: "identity_unavailable",
@@ -183,11 +192,11 @@ describe("where other connections have taken all six, what is asked in vain is r
     expect(typesOf(events)).toEqual(["refusal"]);
   });
 
-  it("an issuer's keys: likewise", async () => {
-    const house = await crowdedOut({}, () => false);
+  it("the fetch of an issuer's keys times out: the request is refused", async () => {
+    const gateway = await openWithoutConnections({}, () => false);
     const claims = { iss: "https://issuer.example", aud: "us", sub: "alice", exp: T0 / 1000 + 60 };
     const token = craftJwt({ alg: "RS256", kid: "k" }, claims);
-    const { response, events } = await house.exchange(
+    const { response, events } = await gateway.exchange(
       CENTRAL_CHAT,
       post(STREAM_BODY, { authorization: `Bearer ${token}` }),
     );
@@ -195,27 +204,27 @@ describe("where other connections have taken all six, what is asked in vain is r
     expect(only(events, "refusal")).toMatchObject({ reason: "identity_unavailable" });
   });
 
-  it("the directory: as it is configured, the owner counts and the record says that it was down", async () => {
-    const house = await crowdedOut({}, (url) => !isDirectory(url));
-    const { events } = await house.exchange(CENTRAL_CHAT, post(STREAM_BODY, AGENTS));
+  it("the directory times out with on_down = accept: the owner is accepted, and the record has directory = down", async () => {
+    const gateway = await openWithoutConnections({}, (url) => !isDirectory(url));
+    const { events } = await gateway.exchange(CENTRAL_CHAT, post(STREAM_BODY, AGENTS));
     expect(only(events, "initiator_override")).toMatchObject({ owner_id: OWNER, directory: "down" });
-    expect(house.operatorErrors).toEqual([`directory failed: no response within ${SOON_MS} ms`]);
+    expect(gateway.operatorErrors).toEqual([`directory failed: no response within ${SOON_MS} ms`]);
   });
 
-  it("the directory: or the actor stays, and the record says why", async () => {
+  it("the directory times out with on_down = reject: the actor remains the initiator, and the record has directory = down", async () => {
     const directory = { ...VARS.OWNER_ASSERTION.directory, on_down: "reject" };
-    const house = await crowdedOut(
+    const gateway = await openWithoutConnections(
       { OWNER_ASSERTION: { ...VARS.OWNER_ASSERTION, directory } },
       (url) => !isDirectory(url),
     );
-    const { events } = await house.exchange(CENTRAL_CHAT, post(STREAM_BODY, AGENTS));
+    const { events } = await gateway.exchange(CENTRAL_CHAT, post(STREAM_BODY, AGENTS));
     expect(only(events, "initiator_override_rejected")).toMatchObject({ directory: "down" });
     expect(only(events, "interception_end")).toMatchObject({ outcome: "completed" });
   });
 
-  it("the provider: 504, and an end that says that no headers came", async () => {
-    const house = await crowdedOut({}, (url) => isOwnLookUp(url) || isDirectory(url));
-    const { response, events } = await house.exchange(CENTRAL_CHAT, post(STREAM_BODY, AGENTS));
+  it("the provider times out: 504, and the end has upstream_timeout", async () => {
+    const gateway = await openWithoutConnections({}, (url) => isIdentityLookup(url) || isDirectory(url));
+    const { response, events } = await gateway.exchange(CENTRAL_CHAT, post(STREAM_BODY, AGENTS));
     expect(response.status).toBe(504);
     expect(only(events, "interception_end")).toMatchObject({
       outcome: "upstream_error",

@@ -1,12 +1,12 @@
 /**
- * What is cut off in the middle. The platform ends what a request has left to do (`waitUntil`) thirty seconds after its
- * client has left, and an isolate can end at any moment; local runtimes do neither. Here everything that can be seen of a
- * request goes dark when the test says so: nothing is printed, written or sent any more, and no timer goes off.
+ * Work that the platform cuts off. It ends a request's `waitUntil` work 30 s after the client has disconnected, and an
+ * isolate can end at any moment; local runtimes do neither. The tests simulate it: after `cutOff` nothing is printed,
+ * written or sent any more, and no timer fires.
  */
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import type { InterceptorEvent } from "../../../src/events/event.ts";
-import { sendEvents } from "../../../src/events/queue-message.ts";
-import { storeEvents, storesEvent } from "../../../src/records/ledger/write/store.ts";
+import { isStored, type InterceptorEvent } from "../../../src/events/event.ts";
+import { sendEvents } from "../../../src/gateway/sinks/queue.ts";
+import { storeEvents } from "../../../src/records/ledger/write/store.ts";
 import { runMaintenance, ORPHANED_AFTER_MS } from "../../../src/records/ledger/maintain/cron.ts";
 import { analyticsEngineSink } from "../../../src/gateway/sinks/analytics-engine.ts";
 import { createFallbackLog } from "../../../src/events/fallback-log.ts";
@@ -27,27 +27,27 @@ import {
 } from "../../support/in-workerd/calls.ts";
 import { fixture } from "../../support/in-workerd/fixtures.ts";
 import { emptyLedger, rowsOf } from "../../support/in-workerd/ledger-database.ts";
-import { places } from "../../support/in-workerd/ledger-places.ts";
+import { ledgerDeps } from "../../support/in-workerd/ledger-deps.ts";
 import { upstreamBody, type UpstreamBody } from "../../support/in-workerd/upstream-body.ts";
 import { OWNER } from "../../support/in-workerd/values.ts";
 
-/** The one that nothing here fakes. */
+/** Not replaced by the fake timers. */
 const realSetTimeout = setTimeout;
-const MOST_TURNS = 5000;
+const MAX_TURNS = 5000;
 
-/** Turn by turn of the event loop, in which no time passes for whoever waits by a timer. */
-async function turnsUntil(isSo: () => boolean, waitedFor: string): Promise<void> {
-  for (let turn = 0; !isSo(); turn += 1) {
-    if (turn > MOST_TURNS) throw new Error(`never: ${waitedFor}`);
+/** Runs the event loop until the condition holds. No fake timer advances meanwhile. */
+async function turnsUntil(condition: () => boolean, description: string): Promise<void> {
+  for (let turn = 0; !condition(); turn += 1) {
+    if (turn > MAX_TURNS) throw new Error(`never: ${description}`);
     await new Promise((resolve) => realSetTimeout(resolve, 0));
   }
 }
 
-type QueueMood = "taking" | "hanging";
+type QueueBehavior = "accepts" | "hangs";
 
-/** All that can be seen of a request, until it goes dark. */
-function stage(mood: QueueMood) {
-  let dark = false;
+/** All sinks of production, their outputs collected until `cutOff`. */
+function createSinks(queueBehavior: QueueBehavior) {
+  let isCutOff = false;
   const lines: string[] = [];
   const queued: InterceptorEvent[] = [];
   const data = { interceptions: new StrictAnalytics(), overrides: new StrictAnalytics() };
@@ -56,22 +56,25 @@ function stage(mood: QueueMood) {
     timers.add(call);
     return () => void timers.delete(call);
   };
-  const print = (line: string): void => void (dark || lines.push(line));
-  let offered = 0;
+  const print = (line: string): void => void (isCutOff || lines.push(line));
+  let sendCount = 0;
   const send = (text: string): Promise<void> => {
-    offered += 1;
-    if (dark || mood === "hanging") return new Promise<never>(() => undefined);
+    sendCount += 1;
+    if (isCutOff || queueBehavior === "hangs") return new Promise<never>(() => undefined);
     queued.push(...(JSON.parse(text) as InterceptorEvent[]));
     return Promise.resolve();
   };
-  const queue = { send, sendBatch: () => Promise.reject(new Error("no such size here")) } as unknown as Queue;
-  const written = (to: StrictAnalytics) => ({
+  const queue = {
+    send,
+    sendBatch: () => Promise.reject(new Error("no batch is that large here")),
+  } as unknown as Queue;
+  const untilCutOff = (dataset: StrictAnalytics) => ({
     writeDataPoint: (point: Parameters<StrictAnalytics["writeDataPoint"]>[0]) =>
-      void (dark || to.writeDataPoint(point)),
+      void (isCutOff || dataset.writeDataPoint(point)),
   });
   const ledger = recordsSink({
     required: false,
-    wants: storesEvent,
+    wants: isStored,
     deliver: (events) => sendEvents(queue, events),
     fallback: createFallbackLog(print),
     timing: { after, random: () => 1 },
@@ -79,20 +82,20 @@ function stage(mood: QueueMood) {
   return {
     sinks: [
       logSink(print),
-      analyticsEngineSink(written(data.interceptions), written(data.overrides)),
+      analyticsEngineSink(untilCutOff(data.interceptions), untilCutOff(data.overrides)),
       coalesceStarts(ledger, after),
     ],
-    goDark: () => void (dark = true),
-    /** All timers go off once, unless it is dark. */
-    goOff: () => {
-      const due = dark ? [] : [...timers];
+    cutOff: () => void (isCutOff = true),
+    /** Fires all timers once, unless cut off. */
+    fireTimers: () => {
+      const due = isCutOff ? [] : [...timers];
       for (const call of due) {
         timers.delete(call);
         call();
       }
     },
     queued,
-    offered: () => offered,
+    sendCount: () => sendCount,
     lines,
     logged: () =>
       lines
@@ -103,112 +106,108 @@ function stage(mood: QueueMood) {
   };
 }
 
-type Leaving = {
+type Disconnect = {
   readonly name: string;
   readonly path: string;
   readonly body: string;
-  readonly answer: (upstream: UpstreamBody) => Response;
-  /** What has come of the answer when the client leaves; null: not even its headers. */
+  readonly respond: (upstream: UpstreamBody) => Response;
+  /** The part of the body that the provider has sent when the client disconnects; null: not even the headers. */
   readonly sent: string | Uint8Array | null;
   readonly read: boolean;
 };
 
 const stream = (upstream: UpstreamBody): Response => sse(upstream.stream);
-const LEAVING: readonly Leaving[] = [
+const DISCONNECTS: readonly Disconnect[] = [
   {
-    name: "beside",
+    name: "in a teed stream",
     path: "/anthropic/v1/messages",
     body: MESSAGES_BODY,
-    answer: stream,
+    respond: stream,
     sent: fixture("messages/cut").bytes,
     read: true,
   },
   {
-    name: "beside, unread",
+    name: "in a teed stream that the client has not read",
     path: "/anthropic/v1/messages",
     body: MESSAGES_BODY,
-    answer: stream,
+    respond: stream,
     sent: fixture("messages/cut").bytes,
     read: false,
   },
   {
-    name: "through",
+    name: "in a coalesced stream",
     path: CENTRAL_CHAT,
     body: STREAM_BODY,
-    answer: stream,
+    respond: stream,
     sent: fixture("chat/cut").bytes,
     read: true,
   },
   {
-    name: "through, unread",
+    name: "in a coalesced stream that the client has not read",
     path: CENTRAL_CHAT,
     body: STREAM_BODY,
-    answer: stream,
+    respond: stream,
     sent: fixture("chat/cut").bytes,
     read: false,
   },
   {
-    name: "in a JSON answer that is read whole first",
+    name: "in a JSON response that is buffered",
     path: CENTRAL_CHAT,
     body: BODY,
-    answer: ({ stream: body }) =>
+    respond: ({ stream: body }) =>
       new Response(body, { headers: { "content-type": "application/json", "content-length": "999" } }),
     sent: '{"id":',
     read: false,
   },
   {
-    name: "in an error that is looked through for a key",
+    name: "in an error response that is searched for the central key",
     path: CENTRAL_CHAT,
     body: BODY,
-    answer: ({ stream: body }) =>
+    respond: ({ stream: body }) =>
       new Response(body, { status: 500, headers: { "content-type": "application/json" } }),
     sent: '{"error":',
     read: false,
   },
-  { name: "before the headers", path: CENTRAL_CHAT, body: BODY, answer: stream, sent: null, read: false },
+  { name: "before the headers", path: CENTRAL_CHAT, body: BODY, respond: stream, sent: null, read: false },
 ];
 
-/** A client of Coder Agents that has asked, and got what there was. */
-async function atTheMoment(own: ReturnType<typeof stage>, leaving: Leaving) {
+/** Sends a request of Coder Agents and returns when the client may disconnect. */
+async function sendUpTo(observed: ReturnType<typeof createSinks>, disconnect: Disconnect) {
   const client = new AbortController();
   const upstream = upstreamBody();
-  const asked = Promise.withResolvers<void>();
+  const fetched = Promise.withResolvers<void>();
   const provider: Provider = ({ signal }) => {
-    asked.resolve();
-    upstream.failWith(signal);
-    if (leaving.sent !== null) return leaving.answer(upstream);
+    fetched.resolve();
+    upstream.failOnAbort(signal);
+    if (disconnect.sent !== null) return disconnect.respond(upstream);
     return new Promise((_, reject) => {
       signal.addEventListener("abort", () => reject(new Error("aborted")));
     });
   };
-  const house = await openGateway({ provider, sinks: own.sinks });
-  const headers = { ...AGENTS, "x-coder-owner-id": OWNER };
-  const key: Record<string, string> = leaving.path.startsWith("/anthropic")
-    ? {
-        ...headers,
-        "x-coder-ai-governance-token": headers.authorization.slice(7),
-        authorization: "",
-        "x-api-key": "sk-CANARY-own",
-      }
-    : headers;
-  if (key["authorization"] === "") delete key["authorization"];
-  const called = house.call(leaving.path, { ...post(leaving.body, key), signal: client.signal });
+  const gateway = await openGateway({ provider, sinks: observed.sinks });
+  const { authorization, ...agent } = AGENTS;
+  const credentials: Record<string, string> = disconnect.path.startsWith("/anthropic")
+    ? { "x-coder-ai-governance-token": authorization.slice(7), "x-api-key": "sk-CANARY-own" }
+    : { authorization };
+  const init = post(disconnect.body, { ...agent, ...credentials, "x-coder-owner-id": OWNER });
+  const called = gateway.call(disconnect.path, { ...init, signal: client.signal });
   called.catch(() => undefined);
-  await asked.promise;
-  if (leaving.sent !== null) upstream.send(leaving.sent);
-  if (leaving.read) {
+  await fetched.promise;
+  if (disconnect.sent !== null) upstream.send(disconnect.sent);
+  if (disconnect.read) {
     const { response } = await called;
     await (response.body as ReadableStream<Uint8Array>).getReader().read();
   } else {
-    await turnsUntil(() => leaving.sent === null || upstream.isTaken(), "the bytes being taken");
+    await turnsUntil(() => disconnect.sent === null || upstream.isConsumed(), "the bytes being consumed");
   }
   return { client };
 }
 
-const hasEnd = (own: ReturnType<typeof stage>) => (): boolean => own.logged().includes("interception_end");
-const [MID_STREAM] = LEAVING as [Leaving];
+const hasEnd = (observed: ReturnType<typeof createSinks>) => (): boolean =>
+  observed.logged().includes("interception_end");
+const [MID_STREAM] = DISCONNECTS as [Disconnect];
 
-describe("when a client has left, its end waits for no time to pass", () => {
+describe("the end of an interception whose client disconnects needs no timer", () => {
   beforeEach(() => {
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "setInterval"] });
   });
@@ -216,91 +215,91 @@ describe("when a client has left, its end waits for no time to pass", () => {
     vi.useRealTimers();
   });
 
-  it.each(LEAVING)("in the log, in Analytics Engine and on its way to the ledger: $name", async (leaving) => {
-    const own = stage("taking");
-    const { client } = await atTheMoment(own, leaving);
+  it.each(DISCONNECTS)("to reach the log, Analytics Engine and the queue: $name", async (disconnect) => {
+    const observed = createSinks("accepts");
+    const { client } = await sendUpTo(observed, disconnect);
     client.abort();
-    await turnsUntil(hasEnd(own), "the end, with every timer standing still");
-    expect(own.logged().filter((type) => type === "interception_end")).toHaveLength(1);
-    expect(own.points()).toEqual([1, 1]);
-    await turnsUntil(() => own.queued.length > 0, "the queue being given it");
-    const ends = own.queued.filter((event) => event.record_type === "interception_end");
+    await turnsUntil(hasEnd(observed), "the end, while no timer fires");
+    expect(observed.logged().filter((type) => type === "interception_end")).toHaveLength(1);
+    expect(observed.points()).toEqual([1, 1]);
+    await turnsUntil(() => observed.queued.length > 0, "the queue's first message");
+    const ends = observed.queued.filter((event) => event.record_type === "interception_end");
     expect(ends).toMatchObject([{ outcome: "cancelled" }]);
   });
 });
 
-/** What the ledger makes of what its queue was given, and the cron of that, after the longest stream's time. */
+/** The ledger's rows of these events, after the cron has run once no stream can still be open. */
 async function ledgerOf(events: readonly InterceptorEvent[]) {
   const database = await emptyLedger();
   await storeEvents(database, events);
-  await runMaintenance(places({ database }), T0 + ORPHANED_AFTER_MS + 1);
+  await runMaintenance(ledgerDeps({ database }), T0 + ORPHANED_AFTER_MS + 1);
   return rowsOf(database, "interceptions");
 }
 
-describe("when everything goes dark", () => {
-  it("in a stream's first second, the log has the start and Analytics Engine the owner; the ledger has nothing", async () => {
-    const own = stage("taking");
-    await atTheMoment(own, MID_STREAM);
-    own.goDark();
-    own.goOff();
-    expect(own.logged()).toEqual(["initiator_override", "interception_start"]);
-    expect(own.points()).toEqual([1, 0]);
-    expect(await ledgerOf(own.queued)).toEqual([]);
+describe("when the platform cuts the request off", () => {
+  it("in a stream's first second, the log has the start, Analytics Engine the override and the ledger nothing", async () => {
+    const observed = createSinks("accepts");
+    await sendUpTo(observed, MID_STREAM);
+    observed.cutOff();
+    observed.fireTimers();
+    expect(observed.logged()).toEqual(["initiator_override", "interception_start"]);
+    expect(observed.points()).toEqual([1, 0]);
+    expect(await ledgerOf(observed.queued)).toEqual([]);
   });
 
-  it("later in a stream, the ledger has its start, which the cron closes as orphaned, its usage unknown", async () => {
-    const own = stage("taking");
-    await atTheMoment(own, MID_STREAM);
-    own.goOff();
-    own.goDark();
-    expect(own.logged()).toEqual(["initiator_override", "interception_start"]);
-    expect(own.points()).toEqual([1, 0]);
-    expect(await ledgerOf(own.queued)).toMatchObject([
+  it("later in a stream, the ledger has the start, and the cron ends it as orphaned with unknown usage", async () => {
+    const observed = createSinks("accepts");
+    await sendUpTo(observed, MID_STREAM);
+    observed.fireTimers();
+    observed.cutOff();
+    expect(observed.logged()).toEqual(["initiator_override", "interception_start"]);
+    expect(observed.points()).toEqual([1, 0]);
+    expect(await ledgerOf(observed.queued)).toMatchObject([
       { outcome: "orphaned", usage: "unknown", initiator_id: OWNER, actor_id: "ci-bot" },
     ]);
   });
 
-  it("as soon as the end of a client that has left is in the log, nothing is lost where the queue takes it", async () => {
-    const own = stage("taking");
-    const { client } = await atTheMoment(own, MID_STREAM);
+  it("after the end is in the log, the ledger has it too where the queue accepts messages", async () => {
+    const observed = createSinks("accepts");
+    const { client } = await sendUpTo(observed, MID_STREAM);
     client.abort();
-    await turnsUntil(hasEnd(own), "the end");
-    own.goDark();
-    expect(own.points()).toEqual([1, 1]);
-    expect(await ledgerOf(own.queued)).toMatchObject([{ outcome: "cancelled", usage: "partial" }]);
+    await turnsUntil(hasEnd(observed), "the end");
+    observed.cutOff();
+    expect(observed.points()).toEqual([1, 1]);
+    expect(await ledgerOf(observed.queued)).toMatchObject([{ outcome: "cancelled", usage: "partial" }]);
   });
 
-  it("while the queue is still being tried, the log and Analytics Engine have the end, and the ledger has not", async () => {
-    const own = stage("hanging");
-    const { client } = await atTheMoment(own, MID_STREAM);
+  it("while the queue is retried, the log and Analytics Engine have the end, and the ledger does not", async () => {
+    const observed = createSinks("hangs");
+    const { client } = await sendUpTo(observed, MID_STREAM);
     client.abort();
-    await turnsUntil(hasEnd(own), "the end");
-    own.goDark();
-    own.goOff();
-    expect(own.logged()).toContain("token_usage");
-    expect(own.points()).toEqual([1, 1]);
-    expect(own.offered()).toBe(1);
-    expect(findEvents(own.lines.join("\n")).events).toEqual([]);
-    expect(await ledgerOf(own.queued)).toEqual([]);
-    // … until the log's own lines are replayed.
-    const { events } = findEvents(own.lines.join("\n"), true);
+    await turnsUntil(hasEnd(observed), "the end");
+    observed.cutOff();
+    observed.fireTimers();
+    expect(observed.logged()).toContain("token_usage");
+    expect(observed.points()).toEqual([1, 1]);
+    expect(observed.sendCount()).toBe(1);
+    expect(findEvents(observed.lines.join("\n")).events).toEqual([]);
+    expect(await ledgerOf(observed.queued)).toEqual([]);
+    // The ledger has it once the log's own lines are replayed.
+    const { events } = findEvents(observed.lines.join("\n"), true);
     expect(await ledgerOf(events)).toMatchObject([{ outcome: "cancelled", usage: "partial" }]);
   });
 
-  it("after the queue has been given up, the log has all that the ledger needs, and replay puts it there", async () => {
-    const own = stage("hanging");
-    const { client } = await atTheMoment(own, MID_STREAM);
+  it("after the last retry, the fallback lines hold every event, and replay stores them", async () => {
+    const observed = createSinks("hangs");
+    const { client } = await sendUpTo(observed, MID_STREAM);
     client.abort();
-    await turnsUntil(hasEnd(own), "the end");
-    const fallen = () => findEvents(own.lines.join("\n"));
+    await turnsUntil(hasEnd(observed), "the end");
+    const fallback = () => findEvents(observed.lines.join("\n"));
     await turnsUntil(() => {
-      own.goOff();
-      return fallen().events.some((event) => event.record_type === "interception_end");
+      observed.fireTimers();
+      return fallback().events.some((event) => event.record_type === "interception_end");
     }, "the fallback lines");
-    own.goDark();
-    expect(own.offered()).toBe(3);
-    expect(fallen().broken).toBe(0);
-    expect(await ledgerOf(fallen().events)).toMatchObject([
+    observed.cutOff();
+    expect(observed.sendCount()).toBe(3);
+    expect(fallback().broken).toBe(0);
+    expect(await ledgerOf(fallback().events)).toMatchObject([
       { outcome: "cancelled", usage: "partial", initiator_id: OWNER },
     ]);
   });

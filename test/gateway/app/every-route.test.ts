@@ -1,24 +1,33 @@
 /**
- * D12: nothing reaches a provider but by way of identity, initiator and policy. The routes are those of the code's own
- * tables (`catalogue.dialects`, `ENDPOINTS`, what Hono has), so that a new one is tried as soon as it is there.
+ * D12: no request reaches a provider without passing identity, initiator and policy. The routes come from the code's own
+ * tables (the registry's dialects, `ENDPOINTS`, `API_ROUTES`, Hono's routes), so that a new one is tested at once.
  */
-import { beforeAll, describe, expect, it } from "vitest";
-import { ENDPOINTS } from "../../../src/records/api/endpoints.ts";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { createApp } from "../../../src/gateway/app/app.ts";
-import { ROUTE_PREFIXES } from "../../../src/shared/http/target.ts";
 import type { ConfiguredSource } from "../../../src/gateway/identity/identity.ts";
 import type { Policy, PolicyRequest } from "../../../src/gateway/policy/policy.ts";
 import type { Dialect, DialectRoute } from "../../../src/gateway/provider/provider.ts";
 import { methodsOf } from "../../../src/gateway/provider/route.ts";
+import { createDeps, registry } from "../../../src/gateway/wiring.ts";
+import { ENDPOINTS } from "../../../src/records/api/endpoints.ts";
+import { createRecords } from "../../../src/records/wiring.ts";
+import { API_ROUTES } from "../../../src/shared/api-routes.ts";
+import { sha256Hex } from "../../../src/shared/digest.ts";
+import { ROUTE_PREFIXES } from "../../../src/shared/http/target.ts";
 import { Refusal } from "../../../src/shared/refusal.ts";
-import { registry, createDeps } from "../../../src/gateway/wiring.ts";
 import { DIALECTS } from "../../support/dialects.ts";
-import { configOf, openGateway, type Gateway, type Setup } from "../../support/in-workerd/gateway-harness.ts";
 import { AGENTS, BODY, CLIENT_KEY, json, typesOf } from "../../support/in-workerd/calls.ts";
+import {
+  configOf,
+  openGateway,
+  type Exchange,
+  type Gateway,
+  type Setup,
+} from "../../support/in-workerd/gateway-harness.ts";
 import { actor, OWNER } from "../../support/in-workerd/values.ts";
 
-/** One way to write one route, with one of its methods. */
-type Way = {
+/** One spelling of one route, with one method. */
+type Variant = {
   readonly dialect: Dialect;
   readonly route: DialectRoute;
   readonly method: string;
@@ -26,16 +35,16 @@ type Way = {
   readonly upstream: string;
 };
 
-const EVERY = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND", "QUERY"];
+const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND", "QUERY"];
 const HOST = "https://central.example";
 
-const WAYS: readonly Way[] = registry.dialects.flatMap((dialect) =>
+const VARIANTS: readonly Variant[] = registry.dialects.flatMap((dialect) =>
   dialect.routes.flatMap((route) =>
     pathsOf(route).flatMap((path) =>
       ["", ...ROUTE_PREFIXES]
         .flatMap((prefix) => [`${prefix}/${dialect.type}`, prefix])
         .flatMap((base) =>
-          EVERY.map((method) => ({
+          METHODS.map((method) => ({
             dialect,
             route,
             method,
@@ -46,151 +55,217 @@ const WAYS: readonly Way[] = registry.dialects.flatMap((dialect) =>
     ),
   ),
 );
-const TAKEN = WAYS.filter(({ route, method }) => methodsOf(route).includes(method));
+const ALLOWED = VARIANTS.filter(({ route, method }) => methodsOf(route).includes(method));
 
 function pathsOf(route: DialectRoute): readonly string[] {
   if (route.path.endsWith("/*")) return [route.path.replace("*", "one/two")];
   return route.kind === "passthrough" && route.below ? [route.path, `${route.path}/one`] : [route.path];
 }
 
-/** By which a root path that several dialects have is known for this one's; one that tells nothing is the first. */
-const telling = ({ distinguishingHeaders: [name] }: Dialect): Record<string, string> =>
+/**
+ * The header by which a root path that several dialects share is recognized as this dialect's; the first dialect needs
+ * none.
+ */
+const distinguishing = ({ distinguishingHeaders: [name] }: Dialect): Record<string, string> =>
   name ? { [name]: "2023-06-01" } : {};
 
-function request({ method, dialect }: Way, headers: Record<string, string>): RequestInit {
-  const body = method === "GET" || method === "HEAD" ? null : BODY;
-  return { method, body, headers: { ...telling(dialect), ...headers } };
+const hasNoBody = (method: string): boolean => method === "GET" || method === "HEAD";
+
+function initOf({ method, dialect }: Variant, headers: Record<string, string>): RequestInit {
+  const body = hasNoBody(method) ? null : BODY;
+  return { method, body, headers: { ...distinguishing(dialect), ...headers } };
 }
 
-const named = registry.dialects.map(({ type }) => [
-  type,
-  { type, base_url: `${HOST}/${type}`, keys: ["CENTRAL_KEY"] },
-]);
-const VARS = { PROVIDERS: Object.fromEntries(named) };
+const PROVIDERS = Object.fromEntries(
+  registry.dialects.map(({ type }) => [type, { type, base_url: `${HOST}/${type}`, keys: ["CENTRAL_KEY"] }]),
+);
 
-const house = ({ vars, ...setup }: Setup = {}): Promise<Gateway> =>
-  openGateway({ ...setup, vars: { ...VARS, IDENTITY: [{ source: "keys" }], ...vars } });
+const open = ({ vars, ...setup }: Setup = {}): Promise<Gateway> =>
+  openGateway({ ...setup, vars: { PROVIDERS, IDENTITY: [{ source: "keys" }], ...vars } });
 
-/** Lets nobody on, and remembers who was asked about. */
-function refusingPolicy(): { readonly asked: PolicyRequest[]; readonly policy: Policy } {
-  const asked: PolicyRequest[] = [];
-  return { asked, policy: (one) => (asked.push(one), new Refusal("model_not_allowed")) };
+/** A policy that denies every request and keeps a list of them. */
+function denyingPolicy(): { readonly requests: PolicyRequest[]; readonly policy: Policy } {
+  const requests: PolicyRequest[] = [];
+  return { requests, policy: (request) => (requests.push(request), new Refusal("model_not_allowed")) };
 }
+
+const refusedWith = ({ response, events }: Exchange): readonly unknown[] => [
+  response.status,
+  response.headers.get("x-interceptor-error"),
+  typesOf(events),
+];
 
 const OWNED = { ...AGENTS, "x-coder-owner-id": OWNER };
 
 describe("D12 every registered route", () => {
-  it("is one that the tests over sockets try as well", () => {
+  it("is one that the tests over sockets cover too", () => {
     expect(registry.dialects).toEqual(DIALECTS);
   });
 
-  it("is one of Hono's two: health, and everything else", async () => {
-    const app = createApp(createDeps(await configOf(VARS)));
+  it("is Hono's route for health, for the records API under both prefixes, or for everything else", async () => {
+    const app = createApp(createDeps(await configOf({ PROVIDERS })));
+    const api = ROUTE_PREFIXES.flatMap((prefix) => API_ROUTES.map((route) => `${prefix}/${route}`));
     expect(app.routes.map(({ method, path }) => [method, path])).toEqual([
       ["GET", "/healthz"],
+      ...api.flatMap((path) => [
+        ["ALL", path],
+        ["ALL", `${path}/*`],
+      ]),
       ["ALL", "/*"],
     ]);
   });
 
-  it("is really a route: with a good key and nothing against it, it is forwarded, to the path in the table", async () => {
-    const opened = await house({ provider: () => json("{}") });
-    for (const way of TAKEN) {
-      const before = opened.sent.length;
-      await opened.exchange(way.path, request(way, CLIENT_KEY));
-      const sent = opened.sent.slice(before).map(({ method, url }) => [method, url]);
-      expect([way.path, sent]).toEqual([way.path, [[way.method, way.upstream]]]);
+  it("is forwarded to the path in the table where the key is valid and no policy denies it", async () => {
+    const gateway = await open({ provider: () => json("{}") });
+    for (const variant of ALLOWED) {
+      const before = gateway.sent.length;
+      await gateway.exchange(variant.path, initOf(variant, CLIENT_KEY));
+      const sent = gateway.sent.slice(before).map(({ method, url }) => [method, url]);
+      expect([variant.path, sent]).toEqual([variant.path, [[variant.method, variant.upstream]]]);
     }
-    expect(new Set(TAKEN.map(({ route }) => route))).toEqual(
+    expect(new Set(ALLOWED.map(({ route }) => route))).toEqual(
       new Set(registry.dialects.flatMap(({ routes }) => routes)),
     );
   });
 
-  it("passes identity: where that refuses nothing is fetched, nor anything recorded but the refusal", async () => {
-    let asked = 0;
-    const nobody: ConfiguredSource = {
+  it("passes identity: where that rejects the credential, nothing is fetched and only the refusal is recorded", async () => {
+    let identified = 0;
+    const rejecting: ConfiguredSource = {
       verifies: true,
       recognizes: () => true,
-      identify: () => ((asked += 1), new Refusal("invalid_credential")),
+      identify: () => ((identified += 1), Promise.resolve(new Refusal("invalid_credential"))),
     };
-    const { asked: judged, policy } = refusingPolicy();
-    const closed = await house({ sources: [nobody], parts: { policies: [policy] } });
-    for (const way of TAKEN) {
-      const { response, events } = await closed.exchange(way.path, request(way, OWNED));
-      const got = [response.status, response.headers.get("x-interceptor-error"), typesOf(events)];
-      expect([way.path, ...got]).toEqual([way.path, 401, "invalid_credential", ["refusal"]]);
+    const { requests, policy } = denyingPolicy();
+    const gateway = await open({ sources: [rejecting], parts: { policies: [policy] } });
+    for (const variant of ALLOWED) {
+      const exchange = await gateway.exchange(variant.path, initOf(variant, OWNED));
+      const refused = [401, "invalid_credential", ["refusal"]];
+      expect([variant.path, ...refusedWith(exchange)]).toEqual([variant.path, ...refused]);
     }
-    expect([asked, judged, closed.sent]).toEqual([TAKEN.length, [], []]);
+    expect([identified, requests, gateway.sent]).toEqual([ALLOWED.length, [], []]);
   });
 
-  it("passes identity also where there is no credential at all", async () => {
-    const closed = await house();
-    for (const way of TAKEN) {
-      const { response } = await closed.exchange(way.path, request(way, {}));
-      const got = [response.status, response.headers.get("x-interceptor-error")];
-      expect([way.path, ...got]).toEqual([way.path, 401, "credential_missing"]);
+  it("passes identity also without any credential", async () => {
+    const gateway = await open();
+    for (const variant of ALLOWED) {
+      const exchange = await gateway.exchange(variant.path, initOf(variant, {}));
+      const refused = [401, "credential_missing", ["refusal"]];
+      expect([variant.path, ...refusedWith(exchange)]).toEqual([variant.path, ...refused]);
     }
-    expect(closed.sent).toEqual([]);
+    expect(gateway.sent).toEqual([]);
   });
 
-  it("passes initiator: an owner that does not count is refused before policy is asked, and nothing is fetched", async () => {
-    const { asked, policy } = refusingPolicy();
+  it("passes initiator: a rejected owner is refused before policy runs, and nothing is fetched", async () => {
+    const { requests, policy } = denyingPolicy();
     const vars = { OWNER_ASSERTION: { allow: "off", on_invalid: "reject" } };
-    const closed = await house({ vars, parts: { policies: [policy] } });
-    for (const way of TAKEN) {
-      const { response, events } = await closed.exchange(way.path, request(way, OWNED));
-      const got = [response.status, response.headers.get("x-interceptor-error"), typesOf(events)];
-      const both = ["initiator_override_rejected", "refusal"];
-      expect([way.path, ...got]).toEqual([way.path, 400, "owner_rejected", both]);
+    const gateway = await open({ vars, parts: { policies: [policy] } });
+    for (const variant of ALLOWED) {
+      const exchange = await gateway.exchange(variant.path, initOf(variant, OWNED));
+      const refused = [400, "owner_rejected", ["initiator_override_rejected", "refusal"]];
+      expect([variant.path, ...refusedWith(exchange)]).toEqual([variant.path, ...refused]);
     }
-    expect([asked, closed.sent]).toEqual([[], []]);
+    expect([requests, gateway.sent]).toEqual([[], []]);
   });
 
-  it("passes policy, with the actor and the initiator that were found: where that refuses nothing is fetched", async () => {
-    const { asked, policy } = refusingPolicy();
-    const closed = await house({ parts: { policies: [policy] } });
-    for (const way of TAKEN) {
-      const { response } = await closed.exchange(way.path, request(way, OWNED));
-      expect([way.path, response.status]).toEqual([way.path, 403]);
+  it("passes policy with the decided actor and initiator: where that denies it, nothing is fetched", async () => {
+    const { requests, policy } = denyingPolicy();
+    const gateway = await open({ parts: { policies: [policy] } });
+    for (const variant of ALLOWED) {
+      const { response } = await gateway.exchange(variant.path, initOf(variant, OWNED));
+      expect([variant.path, response.status]).toEqual([variant.path, 403]);
     }
-    const who = asked.map(({ provider, actorId, initiatorId }) => [provider.name, actorId, initiatorId]);
-    expect(who).toEqual(TAKEN.map(({ dialect }) => [dialect.type, "ci-bot", OWNER]));
-    expect(closed.sent).toEqual([]);
+    const principals = requests.map(({ provider, actorId, initiatorId }) => [
+      provider.name,
+      actorId,
+      initiatorId,
+    ]);
+    expect(principals).toEqual(ALLOWED.map(({ dialect }) => [dialect.type, "ci-bot", OWNER]));
+    expect(gateway.sent).toEqual([]);
   });
 
-  it("takes no method but its own", async () => {
-    const closed = await house();
-    for (const way of WAYS.filter((one) => !TAKEN.includes(one))) {
-      const { response } = await closed.exchange(way.path, request(way, CLIENT_KEY));
-      expect([way.method, way.path, response.status]).toEqual([way.method, way.path, 405]);
+  it("accepts only its own methods", async () => {
+    const gateway = await open();
+    for (const variant of VARIANTS.filter((one) => !ALLOWED.includes(one))) {
+      const { response } = await gateway.exchange(variant.path, initOf(variant, CLIENT_KEY));
+      expect([variant.method, variant.path, response.status]).toEqual([variant.method, variant.path, 405]);
     }
-    expect(closed.sent).toEqual([]);
+    expect(gateway.sent).toEqual([]);
   });
 });
 
-describe("D12 every endpoint of the API", () => {
-  let closed: Gateway;
-  const asked: string[] = [];
-  const curious: ConfiguredSource = {
+const ADMIN_TOKEN = "CANARY-admin-token-0123456789";
+const ADMIN = { authorization: `Bearer ${ADMIN_TOKEN}` };
+
+/** Every endpoint's path, a path below each, and one below each API route that no endpoint has. */
+const API_PATHS = [
+  ...new Set(
+    [...ENDPOINTS.map(({ path }) => path.replace(/\{.*\}/, "one")), ...API_ROUTES.map((route) => `/${route}`)]
+      .flatMap((path) => [path, `${path}/no/such`])
+      .flatMap((path) => ROUTE_PREFIXES.map((prefix) => prefix + path)),
+  ),
+];
+
+const typesIn = (lines: readonly string[]): string[] =>
+  lines.map((line) => (JSON.parse(line) as { record_type: string }).record_type);
+
+describe("D12 every route of the records API", () => {
+  const identified: string[] = [];
+  const source: ConfiguredSource = {
     verifies: true,
     recognizes: () => true,
-    identify: () => (asked.push("identity"), actor()),
+    identify: () => (identified.push("identity"), Promise.resolve(actor())),
   };
-  beforeAll(async () => void (closed = await house({ sources: [curious] })));
+  let gateway: Gateway;
+  /** The records Worker's refusal events, which it prints itself. */
+  let printed: string[];
 
-  it.each(ENDPOINTS.map(({ path }) => path))(
-    "%s is the admin's alone, by whatever method: a caller that may call asks nobody and gets nothing",
+  beforeEach(async () => {
+    identified.length = 0;
+    printed = [];
+    vi.spyOn(console, "log").mockImplementation((line: string) => void printed.push(line));
+    // The harness recognizes the id of a response by these digits (E10).
+    vi.spyOn(crypto, "randomUUID").mockReturnValue("01234567-89ab-4abc-8def-0123456789ab");
+    const adminTokenSha256 = await sha256Hex(ADMIN_TOKEN);
+    const records = createRecords({ database: null, archive: null, retentionDays: 60, adminTokenSha256 });
+    gateway = await open({ sources: [source], parts: { records } });
+  });
+  afterEach(() => {
+    vi.restoreAllMocks();
+  });
+
+  // The attack: a caller with a good key of its own reads the records, or maps the rules by explain.
+  it.each(API_PATHS)(
+    "%s is the admin's alone, by any method: any other caller gets 401, and no source identifies it",
     async (path) => {
-      for (const prefix of ROUTE_PREFIXES)
-        for (const method of EVERY) {
-          const init = { method, headers: OWNED, body: method === "GET" || method === "HEAD" ? null : "{}" };
-          const { response, events } = await closed.exchange(
-            `${prefix}${path.replace(/\{.*\}/, "one")}`,
-            init,
-          );
-          const got = [response.status, response.headers.get("x-interceptor-error"), typesOf(events)];
-          expect([method, ...got]).toEqual([method, 401, "admin_only", ["refusal"]]);
-        }
-      expect([asked, closed.sent]).toEqual([[], []]);
+      for (const method of METHODS) {
+        printed.length = 0;
+        const init = { method, headers: OWNED, body: hasNoBody(method) ? null : "{}" };
+        const { response, events } = await gateway.exchange(path, init);
+        const refused = [response.status, response.headers.get("x-interceptor-error")];
+        expect([method, ...refused]).toEqual([method, 401, "admin_only"]);
+        // One event, of the Worker that refused.
+        expect([...typesOf(events), ...typesIn(printed)]).toEqual(["refusal"]);
+      }
+      expect([identified, gateway.sent]).toEqual([[], []]);
     },
   );
+
+  it.each(API_PATHS)("%s fetches no provider for the admin either", async (path) => {
+    for (const method of METHODS) {
+      const init = { method, headers: ADMIN, body: hasNoBody(method) ? null : "{}" };
+      const { events } = await gateway.exchange(path, init);
+      expect(typesOf(events).filter((type) => type !== "refusal")).toEqual([]);
+    }
+    expect([identified, gateway.sent]).toEqual([[], []]);
+  });
+
+  it.each(API_PATHS)("%s is not served without a records Worker", async (path) => {
+    const alone = await open({ sources: [source] });
+    for (const method of METHODS) {
+      const init = { method, headers: ADMIN, body: hasNoBody(method) ? null : "{}" };
+      const exchange = await alone.exchange(path, init);
+      expect([method, ...refusedWith(exchange)]).toEqual([method, 503, "records_unavailable", ["refusal"]]);
+    }
+    expect([identified, alone.sent]).toEqual([[], []]);
+  });
 });

@@ -1,13 +1,16 @@
-/** POST /explain: it agrees with what a real request records, and gives nothing away that stood in a header. */
+/** POST /explain: it agrees with the records of a real request, and its response contains no header value. */
 import { Validator, type Schema } from "@cfworker/json-schema";
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import { explain } from "../../../src/records/api/routes/explain.ts";
+import { createRecords } from "../../../src/records/wiring.ts";
 import { sha256Hex } from "../../../src/shared/digest.ts";
 import type { InterceptorEvent } from "../../../src/events/event.ts";
+import type { Deps } from "../../../src/gateway/app/deps.ts";
 import { between, forSeedsAsync, seededRandom } from "../../support/rechunk.ts";
 import {
   CANARIES,
+  ID,
   openGateway,
   T0,
   type Gateway,
@@ -45,35 +48,59 @@ const asAgents = (...more: readonly Pair[]): readonly Pair[] => [SERVICE, AGENTS
 const SECRETS = { GATEWAY_KEY, SIGNING_KEY, NEXT_KEY: "CANARY-next-signing-secret-of-32-chars" };
 const SIGNING = { signature: "accept", signing_keys: ["SIGNING_KEY"] };
 
-const openFor = async (vars: Record<string, unknown> = {}, setup: Setup = {}): Promise<Gateway> =>
+/** A real records Worker, without a ledger, that knows the admin token. */
+const records = createRecords({
+  database: null,
+  archive: null,
+  retentionDays: 60,
+  adminTokenSha256: await sha256Hex(TOKEN),
+});
+
+const openFor = (vars: Record<string, unknown> = {}, setup: Setup = {}): Promise<Gateway> =>
   openGateway({
     provider: chatResponse,
+    parts: { records },
     ...setup,
-    vars: { ADMIN_TOKEN: await sha256Hex(TOKEN), ...SECRETS, ...vars },
+    vars: { ...SECRETS, ...vars },
   });
+
+/** The same, with the requests that the gateway forwards to it. */
+function spyOnRecords(): { readonly parts: Partial<Deps>; readonly requests: Request[] } {
+  const requests: Request[] = [];
+  const fetch = (request: Request): Promise<Response> => {
+    requests.push(request);
+    // The id is the one by which the harness recognizes a response (E10).
+    return Promise.resolve(new Response(null, { status: 404, headers: { "x-interception-id": ID } }));
+  };
+  return { parts: { records: { ...records, fetch } }, requests };
+}
 
 const admin = { authorization: `Bearer ${TOKEN}`, "content-type": "application/json" };
 
-/** What the endpoint says of a description, having held that it tells, records and forwards nothing. */
-async function ask(house: Gateway, described: unknown): Promise<{ status: number; json: unknown }> {
-  const before = house.sent.length;
-  const init = { method: "POST", headers: admin, body: JSON.stringify(described) };
-  const { response, text, events } = await house.exchange(EXPLAIN, init);
+/** Calls explain with a description. Checks that it repeats no secret, records no event and forwards nothing. */
+async function callExplain(
+  gateway: Gateway,
+  description: unknown,
+): Promise<{ status: number; json: unknown }> {
+  const before = gateway.sent.length;
+  const init = { method: "POST", headers: admin, body: JSON.stringify(description) };
+  const { response, text, events } = await gateway.exchange(EXPLAIN, init);
   expect(text).not.toContain("CANARY");
   expect(events.filter((event) => event.record_type !== "refusal")).toEqual([]);
-  const forwarded = house.sent.slice(before).filter(({ url }) => !url.startsWith("https://coder.example/"));
+  const forwarded = gateway.sent.slice(before).filter(({ url }) => !url.startsWith("https://coder.example/"));
   expect(forwarded).toEqual([]);
   return { status: response.status, json: JSON.parse(text) };
 }
 
-async function explained(house: Gateway, described: unknown): Promise<unknown> {
-  const { status, json } = await ask(house, described);
+/** The explanation of a valid description. */
+async function explanationOf(gateway: Gateway, description: unknown): Promise<unknown> {
+  const { status, json } = await callExplain(gateway, description);
   expect([status, json]).toEqual([200, json]);
   return json;
 }
 
-/** Who, for whom, how and why not, as the events of a real request have it. */
-function recorded(events: readonly InterceptorEvent[]): Record<string, unknown> {
+/** The decision as the events of a real request record it. */
+function decisionOfEvents(events: readonly InterceptorEvent[]): Record<string, unknown> {
   const of = <T extends InterceptorEvent["record_type"]>(type: T) =>
     events.find(
       (event): event is Extract<InterceptorEvent, { record_type: T }> => event.record_type === type,
@@ -81,16 +108,16 @@ function recorded(events: readonly InterceptorEvent[]): Record<string, unknown> 
   const start = of("interception_start");
   const refusal = of("refusal");
   const override = of("initiator_override") ?? of("initiator_override_rejected");
-  const who = start ?? override ?? of("passthrough");
+  const subject = start ?? override ?? of("passthrough");
   return {
     destination: refusal && refusal.provider === null ? "not_found" : "provider",
-    provider: who?.provider ?? refusal?.provider ?? null,
-    client: who?.client ?? refusal?.client ?? null,
-    actor: who?.actor_id ?? refusal?.actor_id ?? null,
-    kind: who?.actor_kind,
-    source: who?.identity_source,
-    initiator: who?.initiator_id ?? refusal?.initiator_id ?? null,
-    attribution: who?.attribution,
+    provider: subject?.provider ?? refusal?.provider ?? null,
+    client: subject?.client ?? refusal?.client ?? null,
+    actor: subject?.actor_id ?? refusal?.actor_id ?? null,
+    kind: subject?.actor_kind,
+    source: subject?.identity_source,
+    initiator: subject?.initiator_id ?? refusal?.initiator_id ?? null,
+    attribution: subject?.attribution,
     rejected: of("initiator_override_rejected")?.reason ?? null,
     refusal: refusal ? [refusal.reason, refusal.status, refusal.detail] : null,
     ...(override && {
@@ -108,18 +135,21 @@ function recorded(events: readonly InterceptorEvent[]): Record<string, unknown> 
   };
 }
 
-/** The same out of an explanation; what the events could not say is left out of it. */
-function told(answer: unknown, wanted: Record<string, unknown>): Record<string, unknown> {
-  const one = answer as Record<string, Record<string, unknown> | null>;
-  const { actor, initiator, refusal, route } = one;
-  const candidates = one["candidates"] as unknown as readonly {
+/** The decision as an explanation states it, without the fields that the events do not have. */
+function decisionOfExplanation(
+  explanation: unknown,
+  expected: Record<string, unknown>,
+): Record<string, unknown> {
+  const fields = explanation as Record<string, Record<string, unknown> | null>;
+  const { actor, initiator, refusal, route } = fields;
+  const candidates = fields["candidates"] as unknown as readonly {
     who: string;
     rejection_reason: string | null;
   }[];
   const all: Record<string, unknown> = {
-    destination: one["destination"],
+    destination: fields["destination"],
     provider: route?.["provider"] ?? null,
-    client: one["client"],
+    client: fields["client"],
     actor: actor?.["id"] ?? null,
     kind: actor?.["kind"],
     source: actor?.["source"],
@@ -127,23 +157,23 @@ function told(answer: unknown, wanted: Record<string, unknown>): Record<string, 
     attribution: initiator?.["attribution"],
     rejected: candidates.find(({ who }) => who === "owner")?.rejection_reason ?? null,
     refusal: refusal ? [refusal["reason"], refusal["status"], refusal["detail"]] : null,
-    rule: one["rule"],
-    signature: one["signature"],
-    directory: one["directory"],
+    rule: fields["rule"],
+    signature: fields["signature"],
+    directory: fields["directory"],
     candidates,
     key_id: actor?.["key_id"],
-    flags: one["flags"],
-    credential: one["upstream_key"]?.["kind"],
+    flags: fields["flags"],
+    credential: fields["upstream_key"]?.["kind"],
     initiator_name: initiator?.["name"] ?? null,
   };
-  // A refusal's event knows less of who it was than the explanation.
+  // A refusal event has fewer facts about the caller than the explanation.
   return Object.fromEntries(
-    Object.entries(wanted).map(([name, value]) => [name, value === undefined ? undefined : all[name]]),
+    Object.entries(expected).map(([name, value]) => [name, value === undefined ? undefined : all[name]]),
   );
 }
 
-/** A real request and the explanation of it, each in a house of its own. */
-async function agree(
+/** Sends a request and explains it, each in a separate gateway, and checks that both decisions agree. */
+async function checkAgreement(
   { headers, method = "POST", path = CENTRAL_CHAT, vars }: Case,
   body = BODY,
   setup: Setup = {},
@@ -153,16 +183,16 @@ async function agree(
   const real = await openFor(vars, setup);
   const init = { method, headers: sent, ...(method === "GET" || method === "HEAD" ? {} : { body }) };
   const { events } = await real.exchange(path, init);
-  const wanted = recorded(events);
-  const described = { method, path, headers, body_sha256: await sha256Hex(method === "GET" ? "" : body) };
-  const answer = await explained(await openFor(vars, setup), described);
-  expect(told(answer, wanted)).toEqual(wanted);
-  return { wanted, answer };
+  const expected = decisionOfEvents(events);
+  const description = { method, path, headers, body_sha256: await sha256Hex(method === "GET" ? "" : body) };
+  const explanation = await explanationOf(await openFor(vars, setup), description);
+  expect(decisionOfExplanation(explanation, expected)).toEqual(expected);
+  return { expected, explanation };
 }
 
 const OFF = { OWNER_ASSERTION: { allow: "off" } };
 
-/** The catalogue's part A, by what the owner header says and who sends it. */
+/** Part A of the test catalogue: owner headers and their senders. */
 const VALUES: readonly (readonly [id: string, Case])[] = [
   ["A1 a valid owner", { headers: asAgents(owner(OWNER)) }],
   ["A2 in upper case", { headers: asAgents(owner(OWNER.toUpperCase())) }],
@@ -216,14 +246,17 @@ const VALUES: readonly (readonly [id: string, Case])[] = [
   ["A21 malformed ids beside", { headers: [SERVICE, AGENTS, owner(OWNER), ["x-coder-chat-id", "no-chat"]] }],
 ];
 
-/** Who else may call, and what else may be refused before a body is read. */
+/** Other callers, and other refusals before a body is read. */
 const OTHERS: readonly (readonly [name: string, Case])[] = [
   ["C1 no credential", { headers: [AGENTS] }],
   ["C2 basic", { headers: [["authorization", "Basic CANARY"]] }],
   ["C4 two bearers", { headers: [["authorization", "Bearer CANARY"], SERVICE] }],
   ["an unknown key", { headers: [["authorization", "Bearer aei_CANARY"]] }],
-  ["a fingerprint on its own provider", { headers: [OWN, AGENTS, owner(OWNER)], path: CHAT }],
-  ["a fingerprint on a central provider", { headers: [OWN], path: CENTRAL_CHAT }],
+  [
+    "a provider key of the client's on a provider without central keys",
+    { headers: [OWN, AGENTS, owner(OWNER)], path: CHAT },
+  ],
+  ["a provider key of the client's on a provider with a central key", { headers: [OWN], path: CENTRAL_CHAT }],
   ["a client key without a provider key", { headers: [SERVICE], path: CHAT }],
   ["BYOK beside a governance token", { headers: [OWN, governance(CANARIES.clientKey)] }],
   ["no route", { headers: [SERVICE], path: "/nothing" }],
@@ -243,7 +276,7 @@ const OTHERS: readonly (readonly [name: string, Case])[] = [
     },
   ],
   [
-    "one with another key",
+    "a gateway that delegates with another key",
     {
       headers: [SERVICE, ["x-coder-ai-gateway-key", "CANARY"]],
       vars: { DELEGATION: { keys: ["GATEWAY_KEY"] } },
@@ -251,20 +284,23 @@ const OTHERS: readonly (readonly [name: string, Case])[] = [
   ],
 ];
 
-describe("an explanation agrees with what a real request records", () => {
-  it.each(VALUES)("%s", async (_, one) => {
-    expect((await agree(one)).wanted).toMatchObject({ destination: "provider", actor: expect.any(String) });
+describe("an explanation agrees with the events of a real request", () => {
+  it.each(VALUES)("%s", async (_, testCase) => {
+    expect((await checkAgreement(testCase)).expected).toMatchObject({
+      destination: "provider",
+      actor: expect.any(String),
+    });
   });
 
-  it.each(VALUES)("with on_invalid = reject: %s", async (_, one) => {
-    const OWNER_ASSERTION = { on_invalid: "reject", ...assertionOf(one) };
-    const { wanted } = await agree({ ...one, vars: { ...one.vars, OWNER_ASSERTION } });
-    expect(wanted["refusal"] === null).toBe(wanted["rejected"] === null);
+  it.each(VALUES)("with on_invalid = reject: %s", async (_, testCase) => {
+    const OWNER_ASSERTION = { on_invalid: "reject", ...assertionOf(testCase) };
+    const { expected } = await checkAgreement({ ...testCase, vars: { ...testCase.vars, OWNER_ASSERTION } });
+    expect(expected["refusal"] === null).toBe(expected["rejected"] === null);
   });
 
-  it.each(OTHERS)("%s", async (_, one) => {
-    const { wanted } = await agree(one);
-    expect(wanted["refusal"] ?? wanted["attribution"]).toBeTruthy();
+  it.each(OTHERS)("%s", async (_, testCase) => {
+    const { expected } = await checkAgreement(testCase);
+    expect(expected["refusal"] ?? expected["attribution"]).toBeTruthy();
   });
 
   it.each([
@@ -276,14 +312,14 @@ describe("an explanation agrees with what a real request records", () => {
     ["A24 of another path", { uri: "/v1/chat/completions" }, "signature_invalid"],
     ["A24 of a query", { uri: `${CENTRAL_CHAT}?a=1` }, "signature_invalid"],
     ["A24 of another chat", { headers: { "x-coder-owner-id": OWNER } }, "signature_invalid"],
-  ] as const)("%s, with accept and with require", async (_, over, is) => {
+  ] as const)("%s, with accept and with require", async (_, over, result) => {
     const named = { "x-coder-owner-id": OWNER, "x-coder-chat-id": CHAT_ID };
     const headers = await signed({ uri: CENTRAL_CHAT, body: BODY, at: T0, headers: named, ...over });
     const pairs = Object.entries({ ...headers, ...named }) as readonly Pair[];
     for (const signature of ["accept", "require"]) {
       const vars = { OWNER_ASSERTION: { ...SIGNING, signature } };
-      const { answer } = await agree({ headers: [SERVICE, AGENTS, ...pairs], vars });
-      expect(part(answer, "signature")).toBe(is);
+      const { explanation } = await checkAgreement({ headers: [SERVICE, AGENTS, ...pairs], vars });
+      expect(part(explanation, "signature")).toBe(result);
     }
   });
 
@@ -292,18 +328,20 @@ describe("an explanation agrees with what a real request records", () => {
     ["inactive", () => Response.json({ id: OWNER, username: "alice", status: "suspended" })],
     ["unknown", () => new Response(null, { status: 404 })],
     ["down", () => new Response(null, { status: 500 })],
-  ])("an owner whom the directory calls %s", async (is, answer) => {
+  ])("an owner for whom the directory reports %s", async (result, lookup) => {
     for (const on_invalid of ["ignore", "reject"]) {
       const directory = { url: "https://coder.example", token: "LOOKUP_TOKEN" };
       const vars = { OWNER_ASSERTION: { directory, on_invalid }, LOOKUP_TOKEN: "CANARY-lookup-token" };
       const provider = ({ url }: { url: string }): Response =>
-        url.startsWith("https://coder.example/") ? answer() : chatResponse();
-      const agreed = await agree({ headers: asAgents(owner(OWNER)), vars }, BODY, { provider });
-      expect(part(agreed.answer, "directory")).toBe(is);
+        url.startsWith("https://coder.example/") ? lookup() : chatResponse();
+      const { explanation } = await checkAgreement({ headers: asAgents(owner(OWNER)), vars }, BODY, {
+        provider,
+      });
+      expect(part(explanation, "directory")).toBe(result);
     }
   });
 
-  it("whatever headers there are, under whatever rules", async () => {
+  it("random headers under random rules", async () => {
     const pools: readonly (readonly (readonly Pair[])[])[] = [
       [[], [owner(OWNER)], [owner(OWNER.toUpperCase())], [owner("CANARY")], [owner(OWNER), owner(OWNER)]],
       [[], [SERVICE], [SERVICE], [OWN], [["x-api-key", CANARIES.clientKey]], [["authorization", "CANARY"]]],
@@ -332,10 +370,11 @@ describe("an explanation agrees with what a real request records", () => {
       };
       const path = pick([CENTRAL_CHAT, CHAT, "/v1/models", "/nothing"]);
       const method = path === "/v1/models" ? "GET" : "POST";
-      const { attribution, rejected, refusal } = (await agree({ headers, vars, path, method })).wanted;
+      const { attribution, rejected, refusal } = (await checkAgreement({ headers, vars, path, method }))
+        .expected;
       outcomes.add(JSON.stringify([attribution, rejected, refusal]));
     });
-    // That they were not all one.
+    // The random requests had many different outcomes.
     expect(outcomes.size).toBeGreaterThan(15);
   });
 });
@@ -344,18 +383,18 @@ function assertionOf({ vars }: Case): Record<string, unknown> {
   return (vars?.["OWNER_ASSERTION"] ?? {}) as Record<string, unknown>;
 }
 
-const answerIsDocumented = (answer: unknown): string[] =>
+const schemaErrors = (explanation: unknown): string[] =>
   new Validator(explain.response as Schema, "2020-12", false)
-    .validate(answer)
+    .validate(explanation)
     .errors.map(({ error }) => error);
 
-describe("what an explanation says", () => {
-  it("of an owner that counts, whole, by ids and never by what was sent", async () => {
-    const answer = await explained(await openFor(), {
+describe("an explanation", () => {
+  it("describes an accepted owner completely, by ids and without sent values", async () => {
+    const explanation = await explanationOf(await openFor(), {
       path: CENTRAL_CHAT,
       headers: asAgents(owner(OWNER.toUpperCase())),
     });
-    expect(answer).toEqual({
+    expect(explanation).toEqual({
       destination: "provider",
       route: {
         provider: "central",
@@ -393,27 +432,31 @@ describe("what an explanation says", () => {
       refusal: null,
       upstream_key: { kind: "centralized", header: "authorization", key_id: null },
     });
-    expect(answerIsDocumented(answer)).toEqual([]);
+    expect(schemaErrors(explanation)).toEqual([]);
   });
 
-  it("of a key of the client's own: which one goes on, by its id", async () => {
-    const answer = await explained(await openFor(), {
+  it("names the client's own key that would be forwarded, by its id", async () => {
+    const explanation = await explanationOf(await openFor(), {
       path: CHAT,
       headers: { ...Object.fromEntries([OWN]), "X-Coder-AI-Governance-Token": CANARIES.clientKey },
     });
     const keyId = (await sha256Hex(CANARIES.ownKey)).slice(0, 16);
-    expect(part(answer, "upstream_key")).toEqual({ kind: "byok", header: "authorization", key_id: keyId });
-    expect(part(answer, "actor", "id")).toBe("ci-bot");
-    expect(answerIsDocumented(answer)).toEqual([]);
+    expect(part(explanation, "upstream_key")).toEqual({
+      kind: "byok",
+      header: "authorization",
+      key_id: keyId,
+    });
+    expect(part(explanation, "actor", "id")).toBe("ci-bot");
+    expect(schemaErrors(explanation)).toEqual([]);
   });
 
-  it("of a signature without the body's hash: that it cannot be judged, and nothing that would follow", async () => {
+  it("leaves a signature undecided without the body's hash, and everything that depends on it", async () => {
     const named = { "x-coder-owner-id": OWNER };
     const headers = await signed({ uri: CENTRAL_CHAT, body: BODY, at: T0, headers: named });
-    const house = await openFor({ OWNER_ASSERTION: { ...SIGNING, signature: "require" } });
-    const described = { path: CENTRAL_CHAT, headers: [SERVICE, AGENTS, ...Object.entries(headers)] };
-    const answer = await explained(house, described);
-    expect(answer).toMatchObject({
+    const gateway = await openFor({ OWNER_ASSERTION: { ...SIGNING, signature: "require" } });
+    const description = { path: CENTRAL_CHAT, headers: [SERVICE, AGENTS, ...Object.entries(headers)] };
+    const explanation = await explanationOf(gateway, description);
+    expect(explanation).toMatchObject({
       undecided: "signature",
       initiator: null,
       refusal: null,
@@ -421,8 +464,8 @@ describe("what an explanation says", () => {
       flags: [],
       actor: { id: "ci-bot" },
     });
-    expect(answerIsDocumented(answer)).toEqual([]);
-    const decided = await explained(house, { ...described, body_sha256: await sha256Hex(BODY) });
+    expect(schemaErrors(explanation)).toEqual([]);
+    const decided = await explanationOf(gateway, { ...description, body_sha256: await sha256Hex(BODY) });
     expect(decided).toMatchObject({ undecided: null, initiator: { id: OWNER, attribution: "signed" } });
   });
 
@@ -431,15 +474,18 @@ describe("what an explanation says", () => {
     ["/api/v2/aibridge/sessions", "GET", "api", null],
     ["/", "HEAD", "base", null],
     ["/nothing", "GET", "not_found", "not_found"],
-  ])("of %s: that it leads to no provider, and so to no judgement", async (path, method, where, reason) => {
-    const answer = await explained(await openFor(), { path, method, headers: [SERVICE] });
-    expect(answer).toMatchObject({ destination: where, route: null, actor: null, initiator: null });
-    expect((answer as { refusal: { reason: string } | null }).refusal?.reason ?? null).toBe(reason);
-    expect(answerIsDocumented(answer)).toEqual([]);
-  });
+  ])(
+    "of %s has a destination that is no provider, and no decision",
+    async (path, method, destination, reason) => {
+      const explanation = await explanationOf(await openFor(), { path, method, headers: [SERVICE] });
+      expect(explanation).toMatchObject({ destination, route: null, actor: null, initiator: null });
+      expect((explanation as { refusal: { reason: string } | null }).refusal?.reason ?? null).toBe(reason);
+      expect(schemaErrors(explanation)).toEqual([]);
+    },
+  );
 
-  it("of headers in either form, a name several times in any case: joined as they would arrive", async () => {
-    const house = await openFor();
+  it("joins headers of one name, in either form and in any case, as they would arrive", async () => {
+    const gateway = await openFor();
     const forms: readonly unknown[] = [
       asAgents(owner(OWNER), owner(OWNER)),
       { ...Object.fromEntries(asAgents()), "X-Coder-Owner-Id": OWNER, "x-coder-owner-id": OWNER },
@@ -447,18 +493,28 @@ describe("what an explanation says", () => {
       { ...Object.fromEntries(asAgents()), "x-coder-owner-id": `${OWNER}, ${OWNER}` },
     ];
     for (const headers of forms) {
-      const answer = await explained(house, { path: CENTRAL_CHAT, headers });
-      expect(part(answer, "candidates", 0, "rejection_reason")).toBe("multiple");
+      const explanation = await explanationOf(gateway, { path: CENTRAL_CHAT, headers });
+      expect(part(explanation, "candidates", 0, "rejection_reason")).toBe("multiple");
     }
   });
 
-  it("where there is no ledger too", async () => {
-    const house = await openFor({ LEDGER: undefined });
-    expect((await ask(house, { path: CHAT, headers: [OWN] })).status).toBe(200);
+  it("is at its own path only: the records Worker refuses paths below it", async () => {
+    const init = { method: "POST", headers: admin, body: JSON.stringify({ path: CHAT, headers: [OWN] }) };
+    const { parts, requests } = spyOnRecords();
+    for (const path of [`${EXPLAIN}/`, `${EXPLAIN}/one`]) {
+      const { response } = await (await openFor({}, { parts })).exchange(path, init);
+      expect([path, response.status]).toEqual([path, 404]);
+    }
+    expect(requests.map(({ url }) => new URL(url).pathname)).toEqual([`${EXPLAIN}/`, `${EXPLAIN}/one`]);
+  });
+
+  it("needs no ledger", async () => {
+    // `records` has none.
+    expect((await callExplain(await openFor(), { path: CHAT, headers: [OWN] })).status).toBe(200);
   });
 });
 
-describe("a description that cannot be read", () => {
+describe("an invalid description", () => {
   const good = { path: CHAT, headers: [OWN] };
 
   it.each<[string, unknown]>([
@@ -484,12 +540,12 @@ describe("a description that cannot be read", () => {
     ["headers", { ...good, headers: { a: { CANARY: 1 } } }],
     ["headers", { ...good, headers: { "CANARY a": "b" } }],
     ["headers", { ...good, headers: { "": "CANARY" } }],
-    // Header injection: what follows the line break would be a header, or a request, of its own.
+    // Header injection: the text after the line break would be a header or a request of its own.
     ["headers", { ...good, headers: { a: "CANARY\r\nx-coder-owner-id: CANARY" } }],
     ["headers", { ...good, headers: { a: "CANARY\u0000" } }],
     ["headers", { ...good, headers: Array.from({ length: 513 }, () => ["a", "CANARY"]) }],
-  ])("is refused by %s alone: %j", async (field, described) => {
-    const { status, json } = await ask(await openFor(), described);
+  ])("is refused by the name of its field %s, without a value: %j", async (field, description) => {
+    const { status, json } = await callExplain(await openFor(), description);
     expect(status).toBe(400);
     expect(part(json, "validations", 0, "field")).toBe(field);
     expect(part(json, "validations", 0, "detail")).not.toBe("");
@@ -499,7 +555,7 @@ describe("a description that cannot be read", () => {
     [400, "body_invalid", { body: '{"CANARY' }],
     [400, "body_invalid", { body: "" }],
     [400, "body_invalid", { body: new Uint8Array([0x22, 0xff, 0x22]) }],
-    // Nested as deep as fits: the parser's own stack must hold, or refuse.
+    // Nested as deeply as fits: the parser must not overflow its stack.
     [400, "body_invalid", { body: "[".repeat(200_000) }],
     [413, "body_too_large", { body: `"${"x".repeat(256 * 1024)}"` }],
     [415, "body_encoded", { body: "{}", headers: { ...admin, "content-encoding": "gzip" } }],
@@ -512,7 +568,7 @@ describe("a description that cannot be read", () => {
     expect(events.map(({ record_type: type }) => type)).toEqual(["refusal"]);
   });
 
-  it("by GET: 405, and by which method it is asked", async () => {
+  it("is refused by GET with 405 and Allow: POST", async () => {
     const { response } = await (await openFor()).exchange(EXPLAIN, { headers: admin });
     expect([response.status, response.headers.get("allow")]).toEqual([405, "POST"]);
   });
@@ -520,10 +576,10 @@ describe("a description that cannot be read", () => {
 
 const { NONCES } = env as unknown as { readonly NONCES: DurableObjectNamespace };
 
-describe("what an explanation does not do", () => {
-  // The attack: a client with a good key of its own maps the rules, or tries credentials without a trace.
-  it("answer anybody but the admin: no source is asked, whatever is described", async () => {
-    const house = await openFor(
+describe("explain does not", () => {
+  // The attack: a client with a valid key maps the rules, or tries credentials without a trace.
+  it("respond to any caller but the admin, and queries no identity source for others", async () => {
+    const gateway = await openFor(
       {},
       {
         sources: [
@@ -531,7 +587,7 @@ describe("what an explanation does not do", () => {
             verifies: true,
             recognizes: () => true,
             identify: () => {
-              throw new Error("asked");
+              throw new Error("queried");
             },
           },
         ],
@@ -539,34 +595,36 @@ describe("what an explanation does not do", () => {
     );
     for (const headers of [{}, Object.fromEntries([SERVICE]), { authorization: "Bearer CANARY" }]) {
       const body = JSON.stringify({ path: CENTRAL_CHAT, headers: asAgents(owner(OWNER)) });
-      const { response, events } = await house.exchange(EXPLAIN, { method: "POST", headers, body });
+      const { response, events } = await gateway.exchange(EXPLAIN, { method: "POST", headers, body });
       expect(response.headers.get("x-interceptor-error")).toBe("admin_only");
       expect(events).toMatchObject([{ record_type: "refusal", reason: "admin_only", actor_id: null }]);
     }
-    expect(house.operatorErrors).toEqual([]);
+    expect(gateway.operatorErrors).toEqual([]);
   });
 
-  // The attack: who explains a signed request that is on its way makes the real one a replay.
+  // The attack: explaining a signed request before it arrives makes the real one a replay.
   it("use up a signature", async () => {
     const at = T0 + 299_000;
     const vars = { OWNER_ASSERTION: { ...SIGNING, signature: "require", replay_cache: true }, NONCES };
-    const house = await openFor(vars);
+    const gateway = await openFor(vars);
     const named = { "x-coder-owner-id": OWNER };
     const headers = await signed({ uri: CENTRAL_CHAT, body: BODY, at, headers: named });
     const pairs = [SERVICE, AGENTS, ...Object.entries(headers)];
-    const described = { path: CENTRAL_CHAT, headers: pairs, body_sha256: await sha256Hex(BODY) };
+    const description = { path: CENTRAL_CHAT, headers: pairs, body_sha256: await sha256Hex(BODY) };
     for (let times = 0; times < 2; times += 1)
-      expect(await explained(house, described)).toMatchObject({ initiator: { attribution: "signed" } });
+      expect(await explanationOf(gateway, description)).toMatchObject({
+        initiator: { attribution: "signed" },
+      });
     const init = { method: "POST", headers: Object.fromEntries(pairs) as Record<string, string>, body: BODY };
-    expect((await house.exchange(CENTRAL_CHAT, init)).response.status).toBe(200);
-    expect((await house.exchange(CENTRAL_CHAT, init)).response.status).toBe(401);
-    // What it does not know it says nothing of: the same is explained as it was.
-    expect(await explained(house, described)).toMatchObject({ initiator: { attribution: "signed" } });
+    expect((await gateway.exchange(CENTRAL_CHAT, init)).response.status).toBe(200);
+    expect((await gateway.exchange(CENTRAL_CHAT, init)).response.status).toBe(401);
+    // The replay cache is not consulted, so the explanation does not change.
+    expect(await explanationOf(gateway, description)).toMatchObject({ initiator: { attribution: "signed" } });
   });
 
-  // The attack: a described request is sent where its Host header says.
-  it("fetch anything but what identity takes", async () => {
-    const house = await openFor(
+  // The attack: a described request is sent to the host that its Host header names.
+  it("fetch anything but the identity lookup", async () => {
+    const gateway = await openFor(
       {
         IDENTITY: [{ source: "coder", url: "https://coder.example" }],
         PROVIDERS: {
@@ -580,7 +638,7 @@ describe("what an explanation does not do", () => {
       },
     );
     const token = "aBcDeF0123-aBcDeFgHiJkLmNoPqRsTuV";
-    const answer = await explained(house, {
+    const explanation = await explanationOf(gateway, {
       path: CENTRAL_CHAT,
       headers: {
         authorization: `Bearer ${token}`,
@@ -588,13 +646,13 @@ describe("what an explanation does not do", () => {
         "x-forwarded-host": "evil.example",
       },
     });
-    expect(answer).toMatchObject({ actor: { id: OWNER, name: "alice", source: "coder" } });
-    expect(JSON.stringify(answer)).not.toContain(token.slice(11));
-    expect(house.sent.map(({ url }) => url)).toEqual(["https://coder.example/api/v2/users/me"]);
+    expect(explanation).toMatchObject({ actor: { id: OWNER, name: "alice", source: "coder" } });
+    expect(JSON.stringify(explanation)).not.toContain(token.slice(11));
+    expect(gateway.sent.map(({ url }) => url)).toEqual(["https://coder.example/api/v2/users/me"]);
   });
 
-  it("fail where who is calling cannot be established: it says that a request would", async () => {
-    const house = await openFor(
+  it("fail where identity is unavailable: the explanation has the refusal that a request would get", async () => {
+    const gateway = await openFor(
       {
         IDENTITY: [{ source: "coder", url: "https://coder.example" }],
         PROVIDERS: {
@@ -604,19 +662,19 @@ describe("what an explanation does not do", () => {
       },
       { provider: () => new Response("CANARY", { status: 500 }) },
     );
-    const answer = await explained(house, {
+    const explanation = await explanationOf(gateway, {
       path: CENTRAL_CHAT,
       headers: { authorization: "Bearer aBcDeF0123-aBcDeFgHiJkLmNoPqRsTuV" },
     });
-    expect(answer).toMatchObject({
+    expect(explanation).toMatchObject({
       actor: null,
       initiator: null,
       refusal: { reason: "identity_unavailable", status: 503, detail: "coder: status 500" },
     });
   });
 
-  it("fail with the source that fails, nor tell what it said", async () => {
-    const house = await openFor(
+  it("repeat the error of an identity source that throws", async () => {
+    const gateway = await openFor(
       {},
       {
         sources: [
@@ -628,8 +686,8 @@ describe("what an explanation does not do", () => {
         ],
       },
     );
-    const { status } = await ask(house, { path: CENTRAL_CHAT, headers: [SERVICE] });
+    const { status } = await callExplain(gateway, { path: CENTRAL_CHAT, headers: [SERVICE] });
     expect(status).toBe(500);
-    expect(house.operatorErrors).toHaveLength(1);
+    expect(gateway.operatorErrors).toHaveLength(1);
   });
 });

@@ -22,26 +22,26 @@ const {
   thread_parent_id: _parent,
   thread_root_id: _root,
   prompt_count: _count,
-  ...asked
+  ...startSubject
 } = START;
-const subject = { ...asked, started_at: STARTED };
+const subject = { ...startSubject, started_at: STARTED };
 
-type Begun = Interception & {
+type Started = Interception & {
   readonly recorder: Recorder;
   readonly groups: (readonly InterceptorEvent[])[];
   readonly clock: { at: number };
 };
 
-const NOTHING_SAID: Conversation = { prompt: null, correlatingToolCallId: null };
+const NO_CONVERSATION: Conversation = { prompt: null, correlatingToolCallId: null };
 
-function begin(
-  ask: Conversation = NOTHING_SAID,
+function start(
+  conversation: Conversation = NO_CONVERSATION,
   { prompts = false, before = [], sinks = [] }: Partial<Options> = {},
-): Begun {
+): Started {
   const groups: (readonly InterceptorEvent[])[] = [];
   const collect: Sink = {
+    kind: "immediate",
     name: "collect",
-    required: false,
     write: (events) => void groups.push(structuredClone(events)),
   };
   const recorder = createRecorder(
@@ -58,11 +58,10 @@ function begin(
       actor: actor({ keyId: api_key_id, name: null }),
       initiatorName: START.initiator_name,
       flags: START.flags,
-      ask,
+      conversation,
       startedAt: 1000,
     },
-    { prompts, redact: createRedactor([]) },
-    () => clock.at,
+    { prompts, redact: createRedactor([]), now: () => clock.at },
   );
   clock.at = 1500;
   return { ...interception, recorder, groups, clock };
@@ -79,8 +78,8 @@ const typesOf = (events: readonly InterceptorEvent[] = []): string[] =>
   events.map(({ record_type }) => record_type);
 
 describe("an interception's start", () => {
-  it("is handed on at once, at the request's own time, with what is known of the asking", () => {
-    const { groups } = begin({ prompt: "Where?", correlatingToolCallId: "call_7" });
+  it("is passed to the sinks at once, with the request's time and the facts of its conversation", () => {
+    const { groups } = start({ prompt: "Where?", correlatingToolCallId: "call_7" });
     expect(groups).toEqual([
       [
         {
@@ -94,15 +93,15 @@ describe("an interception's start", () => {
     ]);
   });
 
-  it("counts no prompt where the user said nothing", () => {
-    const { groups } = begin();
+  it("counts no prompt where the request has none", () => {
+    const { groups } = start();
     expect(groups).toEqual([
       [{ ...START, started_at: STARTED, metadata: {}, correlating_tool_call_id: null, prompt_count: 0 }],
     ]);
   });
 
-  it("comes in one group with the owner's override before it and the prompt behind it", () => {
-    const { groups } = begin(
+  it("is in one group with the override event before it and the prompt after it", () => {
+    const { groups } = start(
       { prompt: "Where?", correlatingToolCallId: null },
       { prompts: true, before: [OVERRIDE] },
     );
@@ -110,22 +109,22 @@ describe("an interception's start", () => {
     expect(groups[0]?.[2]).toEqual({ ...PROMPT, prompt: "Where?", created_at: STARTED });
   });
 
-  it("H11 has no prompt with it unless prompts are recorded, or the user said none", () => {
-    expect(begin({ prompt: "Where?", correlatingToolCallId: null }).groups.map(typesOf)).toEqual([
+  it("H11 has no prompt event where prompts are not recorded, or the request has none", () => {
+    expect(start({ prompt: "Where?", correlatingToolCallId: null }).groups.map(typesOf)).toEqual([
       ["interception_start"],
     ]);
-    expect(begin(NOTHING_SAID, { prompts: true }).groups.map(typesOf)).toEqual([["interception_start"]]);
+    expect(start(NO_CONVERSATION, { prompts: true }).groups.map(typesOf)).toEqual([["interception_start"]]);
   });
 
-  it("an empty prompt is one: the user said so", () => {
-    const { groups } = begin({ prompt: "", correlatingToolCallId: null }, { prompts: true });
+  it("counts and records an empty prompt", () => {
+    const { groups } = start({ prompt: "", correlatingToolCallId: null }, { prompts: true });
     expect(groups[0]?.[0]).toMatchObject({ prompt_count: 1 });
     expect(groups[0]?.[1]).toMatchObject({ prompt: "" });
   });
 
-  it("a prompt is redacted before it is recorded, and cut", () => {
+  it("redacts and truncates a prompt before it is recorded", () => {
     const prompt = `use ${SECRET} please ${"x".repeat(30_000)}`;
-    const { groups } = begin({ prompt, correlatingToolCallId: null }, { prompts: true });
+    const { groups } = start({ prompt, correlatingToolCallId: null }, { prompts: true });
     const recorded = groups[0]?.[1];
     expect(recorded).toMatchObject({ record_type: "prompt_usage", truncated: true });
     const { prompt: text } = recorded as typeof PROMPT;
@@ -134,20 +133,24 @@ describe("an interception's start", () => {
     expect(text.length).toBeLessThanOrEqual(16_384);
   });
 
-  it.each<[string, Sink["write"], boolean]>([
-    ["takes it", () => undefined, true],
-    ["rejects", () => Promise.reject(new Error("down")), false],
-    ["resolves", () => Promise.resolve(), true],
-  ])("H7 has begun, or not, as a required sink that %s says", async (_says, write, begun) => {
-    expect(await begin(NOTHING_SAID, { sinks: [{ name: "ledger", required: true, write }] }).started).toBe(
-      begun,
-    );
+  it.each<[string, boolean, () => Promise<void>, boolean]>([
+    ["a required sink rejects", true, () => Promise.reject(new Error("down")), false],
+    ["a required sink resolves", true, () => Promise.resolve(), true],
+    ["a sink that is not required rejects", false, () => Promise.reject(new Error("down")), true],
+    ["a sink that is not required never settles", false, () => new Promise(() => undefined), true],
+  ])("H7 reports whether the required sinks took it: %s", async (_case, required, write, isStarted) => {
+    const sink: Sink = { kind: "awaited", name: "ledger", required, write };
+    expect(await start(NO_CONVERSATION, { sinks: [sink] }).started).toBe(isStarted);
+  });
+
+  it("H7 has started where no sink is awaited", async () => {
+    expect(await start().started).toBe(true);
   });
 });
 
 describe("I1 an interception's end", () => {
-  it("comes once, behind its usage and before its tools and thoughts, in one group", () => {
-    const { groups, end } = begin();
+  it("is recorded once, after the usage and before the tool calls and thoughts, in one group", () => {
+    const { groups, end } = start();
     end({
       ...completed,
       observation: conclusion({
@@ -198,8 +201,8 @@ describe("I1 an interception's end", () => {
     ]);
   });
 
-  it("the first one counts, whatever comes after it", () => {
-    const { groups, end, clock } = begin();
+  it("is the first one; later ends are ignored", () => {
+    const { groups, end, clock } = start();
     end({ ...completed, observation: conclusion() });
     clock.at = 9000;
     end({ outcome: "cancelled", status: null, error: null, observation: null });
@@ -214,8 +217,8 @@ describe("I1 an interception's end", () => {
     });
   });
 
-  it("without a conclusion knows nothing of what was used or said, whole event", () => {
-    const { groups, end } = begin();
+  it("has unknown usage and no content where no response was observed", () => {
+    const { groups, end } = start();
     end({ outcome: "cancelled", status: null, error: null, observation: null });
     expect(groups[1]).toEqual([
       {
@@ -245,8 +248,8 @@ describe("I1 an interception's end", () => {
     ]);
   });
 
-  it("says that an answer was capped, and that a figure was refused", () => {
-    const { groups, end } = begin();
+  it("states that the observation was truncated and that a usage figure was invalid", () => {
+    const { groups, end } = start();
     const { usage } = report();
     end({
       ...completed,
@@ -262,16 +265,16 @@ describe("I1 an interception's end", () => {
     });
   });
 
-  it("an answer that reported no usage has no usage event, and its tools all the same", () => {
-    const { groups, end } = begin();
-    const told = report({ usage: null, toolCalls: [toolCall()], toolCallCount: 1 });
-    end({ ...completed, observation: conclusion({ report: told, usageState: "unknown" }) });
+  it("has tool calls but no usage event where the response reported no usage", () => {
+    const { groups, end } = start();
+    const reported = report({ usage: null, toolCalls: [toolCall()], toolCallCount: 1 });
+    end({ ...completed, observation: conclusion({ report: reported, usageState: "unknown" }) });
     expect(typesOf(groups[1])).toEqual(["interception_end", "tool_usage"]);
     expect(groups[1]?.[1]).toMatchObject({ tool: "read_file", input: null, truncated: false });
   });
 
-  it("what a tool was given, what went wrong there, a thought and an error's message are redacted and cut", () => {
-    const { groups, end } = begin();
+  it("redacts and truncates a tool's input and error, a thought and an error message", () => {
+    const { groups, end } = start();
     const long = `${SECRET} ${"x".repeat(20_000)}`;
     end({
       outcome: "upstream_error",
@@ -294,15 +297,15 @@ describe("I1 an interception's end", () => {
     expect(JSON.stringify(groups)).not.toContain(SECRET);
   });
 
-  it("what is not whole though it fits says so: only its tool's input decides for a tool", () => {
-    const { groups, end } = begin();
-    const told = report({ toolCalls: [toolCall({ input: "{}", error: "x".repeat(20_000) })] });
-    end({ ...completed, observation: conclusion({ report: told }) });
+  it("marks a tool call as truncated by its input only, not by its error", () => {
+    const { groups, end } = start();
+    const reported = report({ toolCalls: [toolCall({ input: "{}", error: "x".repeat(20_000) })] });
+    end({ ...completed, observation: conclusion({ report: reported }) });
     expect(groups[1]?.[2]).toMatchObject({ input: "{}", truncated: false });
   });
 
-  it("what else was recorded meanwhile goes with it", () => {
-    const { groups, end, recorder } = begin();
+  it("is in one group with the events that were recorded since the start", () => {
+    const { groups, end, recorder } = start();
     recorder.record(OVERRIDE);
     end({ ...completed, observation: null });
     expect(groups.map(typesOf)).toEqual([["interception_start"], ["initiator_override", "interception_end"]]);

@@ -1,7 +1,8 @@
 /**
- * Whose word counts, whatever is sent together: random orders of `IDENTITY`, random credentials in random headers, against
- * an independent reading of the rules. The attacks: a credential that its own source refuses and the next one takes; one
- * that says who is calling, forwarded to a provider as if it were a key; a central key spent by nobody in particular.
+ * Precedence of identity sources and credentials: random orders of `IDENTITY` and random credentials in random headers,
+ * compared with an independent implementation of the rules. The attacks: a credential that its own source rejects and the
+ * next source accepts; an identity credential forwarded to a provider as if it were a key; a central key used by a caller
+ * without an identity.
  */
 import { beforeAll, describe, expect, it } from "vitest";
 import { createIssuer, replaceClaims } from "../../support/issuer-tokens.ts";
@@ -21,13 +22,13 @@ const TEAM = "https://team.example";
 const SOURCES = ["keys", "coder", "jwt", "access", "byok"] as const;
 type Source = (typeof SOURCES)[number];
 
-/** A credential, whose it is by its form, and whether its source takes it. */
+/** A credential, the source that its form belongs to, and whether that source accepts it. */
 type Token = { readonly value: string; readonly kind: Source; readonly good: boolean };
 
 const CODER_TOKEN = "aBcDeF0123-aBcDeFgHiJkLmNoPqRsTuV";
 const TOKENS: Token[] = [
   { value: CANARIES.clientKey, kind: "keys", good: true },
-  { value: "aei_CANARY-nobodys-client-key", kind: "keys", good: false },
+  { value: "aei_CANARY-unknown-client-key", kind: "keys", good: false },
   { value: CODER_TOKEN, kind: "coder", good: true },
   { value: "zZyYxX9876-aBcDeFgHiJkLmNoPqRsTuV", kind: "coder", good: false },
   { value: CANARIES.ownKey, kind: "byok", good: true },
@@ -58,15 +59,15 @@ const IDENTITY: Readonly<Record<Source, object>> = {
   byok: { source: "byok" },
 };
 
-/** Coder, the issuer, the team, and the providers. */
-function world({ url, headers }: Sent): Response {
+/** Coder, the issuer, the Access team and the providers. */
+function backends({ url, headers }: Sent): Response {
   if (url === `${ISSUER}/keys` || url === `${TEAM}/cdn-cgi/access/certs`) return json(JSON.stringify(jwks));
   if (url !== "https://coder.example/api/v2/users/me") return json("{}");
   if (headers.get("coder-session-token") !== CODER_TOKEN) return new Response(null, { status: 401 });
   return Response.json({ id: OWNER, username: "alice", status: "active", is_service_account: false });
 }
 
-/** What stands in which header; null: it is not there. */
+/** The credential in each header; null where the header is absent. */
 type Case = {
   readonly governance: Token | null;
   readonly authorization: Token | null;
@@ -76,30 +77,32 @@ type Case = {
 
 type Outcome = { readonly refused: string } | { readonly source: Source; readonly key: "central" | "own" };
 
-/** Says who is calling, so no provider may hear of it; a key of ours never, whatever the sources. */
-const isJudged = (order: readonly Source[], kind: Source): boolean =>
+/** Whether it is an identity credential, which no provider may receive. A client key always is, regardless of the sources. */
+const isIdentity = (order: readonly Source[], kind: Source): boolean =>
   kind === "keys" || (kind !== "byok" && order.includes(kind));
 
-/** The rules, read once more: README "Point your client at it", SECURITY.md "Who could pass for another actor". */
+/** The rules, implemented again from README "Point your client at it" and SECURITY.md "Who could pass for another actor". */
 function expected(order: readonly Source[], central: boolean, sent: Case): Outcome {
   const assertion = order.includes("access") ? sent.assertion : null;
   const key = sent.authorization ?? sent.apiKey;
   const identity = sent.governance ?? key;
   if (!identity && !assertion) return { refused: "credential_missing" };
-  const own = key && !isJudged(order, key.kind) && key.value !== sent.governance?.value ? key : null;
+  const own = key && !isIdentity(order, key.kind) && key.value !== sent.governance?.value ? key : null;
   const apart = sent.governance !== null || assertion !== null;
-  const asked = order.filter((one) => one !== "byok" || !apart || order.every((other) => other === "byok"));
-  const judge = asked.find((one) => {
+  const consulted = order.filter(
+    (one) => one !== "byok" || !apart || order.every((other) => other === "byok"),
+  );
+  const source = consulted.find((one) => {
     if (one === "access") return assertion !== null;
     return one === "byok" ? own !== null : identity?.kind === one;
   });
-  if (!judge) return { refused: "invalid_credential" };
-  if (judge === "byok") return central ? { refused: "byok_not_accepted" } : { source: judge, key: "own" };
-  const token = judge === "access" ? assertion : identity;
-  if (!token?.good || token.kind !== judge) return { refused: "invalid_credential" };
+  if (!source) return { refused: "invalid_credential" };
+  if (source === "byok") return central ? { refused: "byok_not_accepted" } : { source, key: "own" };
+  const token = source === "access" ? assertion : identity;
+  if (!token?.good || token.kind !== source) return { refused: "invalid_credential" };
   const yields = sent.governance === null && central;
-  if (apart && own && !yields) return { source: judge, key: "own" };
-  return central ? { source: judge, key: "central" } : { refused: "provider_key_missing" };
+  if (apart && own && !yields) return { source, key: "own" };
+  return central ? { source, key: "central" } : { refused: "provider_key_missing" };
 }
 
 function headersOf({ governance, authorization, apiKey, assertion }: Case): Record<string, string> {
@@ -113,23 +116,23 @@ function headersOf({ governance, authorization, apiKey, assertion }: Case): Reco
 
 const PROVIDER = /^https:\/\/(?:central|api\.openai)\.example\//;
 
-/** What came of it: the refusal, or who was recorded and which key the provider got. */
-async function happened(
-  house: Gateway,
-  order: readonly Source[],
-  central: boolean,
-  sent: Case,
+/** The actual outcome: the refusal, or the recorded source and the key that the provider got. */
+async function actual(
+  gateway: Gateway,
+  { order, central, sent }: { order: readonly Source[]; central: boolean; sent: Case },
 ): Promise<Outcome> {
-  const before = house.sent.length;
+  const before = gateway.sent.length;
   const path = `/${central ? "central" : "openai"}/v1/chat/completions`;
-  const { response, events } = await house.exchange(path, {
+  const { response, events } = await gateway.exchange(path, {
     method: "POST",
     body: BODY,
     headers: headersOf(sent),
   });
-  const forwarded = house.sent.slice(before).filter(({ url }) => PROVIDER.test(url));
-  const told = forwarded.map(({ headers }) => [...headers.values()].join("\n")).join("\n");
-  const leaked = TOKENS.filter(({ kind, value }) => told.includes(value) && isJudged(order, kind));
+  const forwarded = gateway.sent.slice(before).filter(({ url }) => PROVIDER.test(url));
+  const forwardedHeaders = forwarded.map(({ headers }) => [...headers.values()].join("\n")).join("\n");
+  const leaked = TOKENS.filter(
+    ({ kind, value }) => forwardedHeaders.includes(value) && isIdentity(order, kind),
+  );
   expect(leaked).toEqual([]);
   const reason = response.headers.get("x-interceptor-error");
   expect(forwarded).toHaveLength(reason === null ? 1 : 0);
@@ -139,13 +142,13 @@ async function happened(
   return { source: only(events, "interception_start").identity_source as Source, key };
 }
 
-describe("whose word counts", () => {
-  it("is as the rules say, for any order of sources and whatever is sent together", async () => {
+describe("precedence of credentials", () => {
+  it("follows the rules for every order of sources and combination of credentials", async () => {
     const seen = new Set<string>();
     await forSeedsAsync(60, async (seed) => {
       const random = seededRandom(seed);
-      const some = SOURCES.filter(() => random() < 0.6).toSorted(() => random() - 0.5);
-      const order = some.length > 0 ? some : SOURCES;
+      const chosen = SOURCES.filter(() => random() < 0.6).toSorted(() => random() - 0.5);
+      const order = chosen.length > 0 ? chosen : SOURCES;
       const central = order.some((one) => one !== "byok") && random() < 0.5;
       const vars = {
         IDENTITY: order.map((one) => IDENTITY[one]),
@@ -156,12 +159,12 @@ describe("whose word counts", () => {
           }),
         },
       };
-      const house = await openGateway({ vars, provider: world });
+      const gateway = await openGateway({ vars, provider: backends });
       const maybe = (): Token | null =>
         random() < 0.5 ? (TOKENS[between(random, 0, TOKENS.length - 1)] ?? null) : null;
       for (let nth = 0; nth < 20; nth += 1) {
         const sent = { governance: maybe(), authorization: maybe(), apiKey: maybe(), assertion: maybe() };
-        const outcome = await happened(house, order, central, sent);
+        const outcome = await actual(gateway, { order, central, sent });
         expect({ order, central, sent, outcome }).toEqual({
           order,
           central,
@@ -171,7 +174,7 @@ describe("whose word counts", () => {
         seen.add("refused" in outcome ? outcome.refused : `${outcome.source} ${outcome.key}`);
       }
     });
-    // Each way to end was among them.
+    // Every outcome occurred.
     expect([...seen].toSorted()).toEqual(
       [
         ...["access", "coder", "jwt", "keys"].flatMap((source) => [`${source} central`, `${source} own`]),

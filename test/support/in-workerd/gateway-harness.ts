@@ -1,6 +1,6 @@
 /**
- * The app with nothing of the world in it: a fake provider, a clock that only moves when told, fixed randomness, and
- * sinks that collect. Every visit is checked for the promises that hold in every case (the catalogue's I1-I3).
+ * The gateway's app with a fake provider, a clock that the test sets, fixed randomness and a collecting sink. Every
+ * exchange is checked for the promises that hold in all cases (I1 to I3, E10).
  */
 import { createExecutionContext, waitOnExecutionContext } from "cloudflare:test";
 import { createApp } from "../../../src/gateway/app/app.ts";
@@ -16,10 +16,10 @@ import { within } from "./waiting.ts";
 
 /** 2026-11-23T12:00:00.000Z. */
 export const T0 = Date.UTC(2026, 10, 23, 12);
-/** The id of every interception, as long as the clock is not moved before one begins: its time, and the fixed randomness. */
+/** The id of every interception that begins at `T0`: that time and the fixed randomness. */
 export const ID = "01a20846-fe00-7abc-8def-0123456789ab";
 
-/** What no event, complaint, answer or foreign host may ever hold. */
+/** Secrets and a prompt. No event, operator log line, response or other host may contain them. */
 export const CANARIES = {
   clientKey: "aei_CANARY-client-key-0123456789",
   ownKey: "sk-CANARY-own-key-0123456789abcdef",
@@ -27,7 +27,7 @@ export const CANARIES = {
   prompt: "CANARY-prompt",
 } as const;
 
-/** What was said: in the client's own bytes, and in no record unless it is asked for. */
+/** Content of a conversation. Records contain it only where `RECORDING` turns it on. */
 export const CONTENT = {
   prompt: CANARIES.prompt,
   toolInput: "CANARY-tool-input",
@@ -38,8 +38,8 @@ export const CONTENT = {
   responseText: "CANARY-response-text",
 } as const;
 
-/** The prompt comes back in no answer of the tests: what holds it would be ours. */
-const SAID_BY_PROVIDER = Object.values(CONTENT).filter((said) => said !== CONTENT.prompt);
+/** No fake provider repeats the prompt, so a response that contains it would have it from the gateway. */
+const PROVIDER_CONTENT = Object.values(CONTENT).filter((content) => content !== CONTENT.prompt);
 
 export type Sent = {
   readonly url: string;
@@ -56,19 +56,19 @@ export type Exchange = {
   readonly bytes: Uint8Array;
   readonly text: string;
   readonly broken: boolean;
-  /** The events of this visit. */
+  /** The events of this exchange. */
   readonly events: readonly InterceptorEvent[];
 };
 
 export type Setup = {
-  /** Beside the two providers and the client key that there always are. */
+  /** Variables beside the providers and the client key that every gateway has. */
   readonly vars?: Record<string, unknown>;
   readonly provider?: Provider;
   readonly parts?: Partial<Deps>;
   readonly sinks?: readonly Sink[];
-  /** Instead of the configured ones. */
+  /** Identity sources instead of the configured ones. */
   readonly sources?: readonly ConfiguredSource[];
-  /** Of `CONTENT`, what the records of this house may hold. */
+  /** The values of `CONTENT` that the records may contain. */
   readonly allowedContent?: readonly string[];
 };
 
@@ -76,12 +76,12 @@ export type Gateway = {
   readonly clock: { at: number };
   readonly sent: readonly Sent[];
   readonly events: readonly InterceptorEvent[];
-  /** The same in the groups in which the sinks got them. */
+  /** The same events in the groups that the sinks received. */
   readonly groups: readonly (readonly InterceptorEvent[])[];
   readonly operatorErrors: readonly string[];
-  /** A whole visit: the answer read to its end, and everything that waits for it done. */
+  /** Sends a request, reads the response to its end and waits for everything that goes on after it. */
   readonly exchange: (path: string, init?: RequestInit) => Promise<Exchange>;
-  /** The answer as soon as there is one; `settled` waits for what goes on behind it. */
+  /** Sends a request and returns at the response's headers; `settled` waits for everything that goes on after them. */
   readonly call: (
     path: string,
     init?: RequestInit,
@@ -94,10 +94,10 @@ export const PROVIDERS = {
   anthropic: { type: "anthropic", base_url: "https://api.anthropic.example" },
 };
 
-/** The config of a house; of the world at large where there is no other. */
+/** The config of a test gateway with these further variables. */
 export async function configOf(
   vars: Record<string, unknown>,
-  world: Platform = registry.platform,
+  platform: Platform = registry.platform,
 ): Promise<Config> {
   const entry = {
     sha256: await sha256Hex(CANARIES.clientKey),
@@ -105,7 +105,7 @@ export async function configOf(
     kind: "service",
     name: "CI bot",
   };
-  const read = readConfig(
+  const config = readConfig(
     {
       PROVIDERS,
       IDENTITY: [{ source: "keys" }, { source: "byok" }],
@@ -113,59 +113,58 @@ export async function configOf(
       CENTRAL_KEY: CANARIES.centralKey,
       ...vars,
     },
-    { ...registry, platform: world },
+    { ...registry, platform },
   );
-  if ("issues" in read) throw new Error(read.issues.join("\n"));
-  return read;
+  if ("issues" in config) throw new Error(config.issues.join("\n"));
+  return config;
 }
 
-/** E10: the interception's id is on everything. */
+/** E10: every response has the interception's id. */
 const checkId = ({ headers }: Response): void => {
   if (!headers.get("x-interception-id")?.endsWith(ID.slice(14)))
-    throw new Error("E10: an answer without its interception's id");
+    throw new Error("E10: a response without its interception's id");
 };
 
-/** An app in a house of its own. */
 export async function openGateway({
   vars = {},
   provider,
   parts = {},
   sinks = [],
   sources,
-  allowedContent: mayTell = [],
+  allowedContent = [],
 }: Setup = {}): Promise<Gateway> {
   const clock = { at: T0 };
   const sent: Sent[] = [];
   const events: InterceptorEvent[] = [];
   const groups: (readonly InterceptorEvent[])[] = [];
-  const complaints: string[] = [];
+  const operatorErrors: string[] = [];
   const write = (group: readonly InterceptorEvent[]): void => {
     groups.push(structuredClone(group));
     events.push(...structuredClone(group));
   };
-  const collect: Sink = { name: "collect", required: false, write };
+  const collect: Sink = { kind: "immediate", name: "collect", write };
 
-  const world: Platform = {
+  const platform: Platform = {
     fetch: async (input, init) => {
-      const one: Sent = {
+      const request: Sent = {
         url: String(input),
         method: init?.method ?? "GET",
         headers: new Headers(init?.headers),
         body: await new Response(init?.body as BodyInit | null).bytes(),
         signal: init?.signal ?? new AbortController().signal,
       };
-      if (init?.redirect !== "manual") throw new Error("no fetch follows a redirect");
-      sent.push(one);
-      checkSent(one);
-      if (!provider) throw new Error("no fetch was expected");
-      return provider(one);
+      if (init?.redirect !== "manual") throw new Error("a fetch would follow redirects");
+      sent.push(request);
+      checkSent(request);
+      if (!provider) throw new Error("an unexpected fetch");
+      return provider(request);
     },
     now: () => clock.at,
-    logError: (line) => void complaints.push(line),
+    logError: (line) => void operatorErrors.push(line),
   };
-  const read = await configOf(vars, world);
+  const config = await configOf(vars, platform);
   const app = createApp({
-    ...createDeps(sources ? { ...read, sources } : read, world),
+    ...createDeps(sources ? { ...config, sources } : config, platform),
     fallbackDialect,
     sinks: [...sinks, collect],
     randomUuid: () => "01234567-89ab-4abc-8def-0123456789ab",
@@ -177,23 +176,23 @@ export async function openGateway({
     const request = new Request(`https://gateway.example${path}`, init as never);
     const response = await app.fetch(request as never, {}, context);
     checkId(response);
-    return { response, settled: () => within(waitOnExecutionContext(context), "the visit's end") };
+    return { response, settled: () => within(waitOnExecutionContext(context), "the end of the exchange") };
   };
 
-  const visit: Gateway["exchange"] = async (path, init) => {
+  const exchange: Gateway["exchange"] = async (path, init) => {
     const before = events.length;
     const { response, settled } = await call(path, init);
-    const { bytes, broken } = await within(drain(response.body), "the client's bytes");
+    const { bytes, broken } = await within(drain(response.body), "the response's body");
     await settled();
-    const own = events.slice(before);
+    const recorded = events.slice(before);
     const text = new TextDecoder().decode(bytes);
-    checkPairs(own);
-    checkCanaries([...own.map((event) => JSON.stringify(event)), ...complaints], mayTell);
-    checkCanaries([text, [...response.headers].join()], SAID_BY_PROVIDER);
-    return { response, bytes, text, broken, events: own };
+    checkPairs(recorded);
+    checkCanaries([...recorded.map((event) => JSON.stringify(event)), ...operatorErrors], allowedContent);
+    checkCanaries([text, [...response.headers].join()], PROVIDER_CONTENT);
+    return { response, bytes, text, broken, events: recorded };
   };
 
-  return { clock, sent, events, groups, operatorErrors: complaints, exchange: visit, call };
+  return { clock, sent, events, groups, operatorErrors, exchange, call };
 }
 
 /** I1: each `interception_start` has exactly one `interception_end`, which comes after it. */
@@ -206,11 +205,11 @@ export function checkPairs(events: readonly InterceptorEvent[]): void {
   if (!isPaired) throw new Error(`I1: ${starts.length} starts and ${ends.length} ends`);
 }
 
-/** I2: no secret, and of what was said only what may be told. */
-function checkCanaries(texts: readonly string[], mayTell: readonly string[]): void {
-  const isTold = (text: string): boolean =>
-    mayTell.reduce((rest, said) => rest.replaceAll(said, ""), text).includes("CANARY");
-  const leak = texts.find(isTold);
+/** I2: the texts contain no secret, and no content but the allowed. */
+function checkCanaries(texts: readonly string[], allowed: readonly string[]): void {
+  const isLeak = (text: string): boolean =>
+    allowed.reduce((rest, content) => rest.replaceAll(content, ""), text).includes("CANARY");
+  const leak = texts.find(isLeak);
   if (leak !== undefined) throw new Error(`I2: a canary in ${leak}`);
 }
 
@@ -224,7 +223,7 @@ const HOP_BY_HOP = new Set([
   "proxy-authorization",
 ]);
 
-/** I3: the provider sees one credential, and nothing that the caller set about Coder, the network or the hop. */
+/** I3: the provider receives one credential, and no header of the client's about Coder, the network or the hop. */
 function checkSent({ url, headers }: Sent): void {
   const all = [...headers].map(([name, value]) => `${name}: ${value}`).join("\n");
   if (all.includes(CANARIES.clientKey)) throw new Error(`I3: the client key went to ${url}`);
