@@ -7,6 +7,7 @@ import type { InterceptorEvent } from "../events/event.ts";
 import type { AdminHeaders, RecordsService, RefusalParts } from "../events/records-service.ts";
 import type { ConfigIssues, Env } from "../shared/config/environment.ts";
 import { Refusal } from "../shared/refusal.ts";
+import { uuidV7 } from "../shared/uuid.ts";
 import { readConfig } from "./config/config.ts";
 import { createRecords, type Records } from "./wiring.ts";
 
@@ -36,7 +37,9 @@ export default class RecordsWorker extends WorkerEntrypoint<Env> implements Reco
     if (!("issues" in records)) return records.fetch(request);
     logIssues(records);
     const { status, message, code } = MISCONFIGURED;
-    return Response.json({ message }, { status, headers: { "x-interceptor-error": code } });
+    const interceptionId = uuidV7(Date.now(), crypto.randomUUID());
+    const headers = { "x-interception-id": interceptionId, "x-interceptor-error": code };
+    return Response.json({ message }, { status, headers });
   }
 
   async store(events: readonly InterceptorEvent[]): Promise<void> {

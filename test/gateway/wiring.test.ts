@@ -1,17 +1,11 @@
-import {
-  createExecutionContext,
-  createMessageBatch,
-  createScheduledController,
-  waitOnExecutionContext,
-} from "cloudflare:test";
+import { createExecutionContext, waitOnExecutionContext } from "cloudflare:test";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { ENDPOINTS } from "../../src/records/api/endpoints.ts";
-import { readConfig } from "../../src/gateway/config/config.ts";
-import { sha256Hex } from "../../src/shared/digest.ts";
 import type { InterceptorEvent } from "../../src/events/event.ts";
-import { ROUTE_PREFIXES } from "../../src/shared/http/target.ts";
+import type { RecordsService } from "../../src/events/records-service.ts";
 import worker from "../../src/gateway/index.ts";
 import { registry } from "../../src/gateway/wiring.ts";
+import { API_ROUTES } from "../../src/shared/api-routes.ts";
+import { ROUTE_PREFIXES } from "../../src/shared/http/target.ts";
 import { StrictAnalytics } from "../support/strict-analytics.ts";
 import { fixture } from "../support/in-workerd/fixtures.ts";
 import { drain, wholeBody } from "../support/in-workerd/upstream-body.ts";
@@ -26,7 +20,10 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-async function call(env: Record<string, unknown>, path: string, init: RequestInit = {}) {
+type Call = { readonly response: Response; readonly text: string };
+
+/** Calls the gateway and waits for its response and for everything behind it. */
+async function call(env: Record<string, unknown>, path: string, init: RequestInit = {}): Promise<Call> {
   const context = createExecutionContext();
   const request = new Request(`https://gateway.example${path}`, init as never);
   const response = await worker.fetch(request as never, env, context);
@@ -35,8 +32,32 @@ async function call(env: Record<string, unknown>, path: string, init: RequestIni
   return { response, text: text(bytes) };
 }
 
-describe("the Worker as it is wired", () => {
-  it("fetches, prints its log lines and writes its rows, and tells the client what the provider said", async () => {
+type Spies = {
+  /** The lines of the interception log, parsed. */
+  readonly logged: () => Record<string, unknown>[];
+  readonly errors: () => string;
+  readonly fetched: () => number;
+};
+
+/** Replaces the console and the network. The provider responds to every request. */
+function spies(): Spies {
+  const fetched = vi.spyOn(globalThis, "fetch").mockImplementation(
+    async () =>
+      new Response(wholeBody(fixture("chat/json").bytes), {
+        headers: { "content-type": "application/json" },
+      }),
+  );
+  const printed = vi.spyOn(console, "log").mockImplementation(() => undefined);
+  const errors = vi.spyOn(console, "error").mockImplementation(() => undefined);
+  return {
+    logged: () => printed.mock.calls.map(([line]) => JSON.parse(String(line)) as Record<string, unknown>),
+    errors: () => errors.mock.calls.flat().join("\n"),
+    fetched: () => fetched.mock.calls.length,
+  };
+}
+
+describe("the gateway as it is wired", () => {
+  it("forwards a call, prints its log lines, writes its rows and returns the provider's bytes", async () => {
     const fetched = vi.spyOn(globalThis, "fetch").mockImplementation(
       async () =>
         new Response(wholeBody(fixture("chat/plain").bytes), {
@@ -44,12 +65,12 @@ describe("the Worker as it is wired", () => {
         }),
     );
     const printed = vi.spyOn(console, "log").mockImplementation(() => undefined);
-    const complained = vi.spyOn(console, "error").mockImplementation(() => undefined);
+    const errors = vi.spyOn(console, "error").mockImplementation(() => undefined);
     const interceptions = new StrictAnalytics();
     const overrides = new StrictAnalytics();
     const env = { PROVIDERS, INTERCEPTIONS: interceptions, OVERRIDES: overrides };
 
-    const { response, text: got } = await call(env, "/v1/chat/completions", {
+    const { response, text: body } = await call(env, "/v1/chat/completions", {
       method: "POST",
       body: '{"model":"gpt-4o","stream":true,"stream_options":{"include_usage":true}}',
       headers: {
@@ -59,7 +80,7 @@ describe("the Worker as it is wired", () => {
       },
     });
 
-    expect(got).toBe(fixture("chat/plain").text);
+    expect(body).toBe(fixture("chat/plain").text);
     expect(response.status).toBe(200);
     const id = response.headers.get("x-interception-id");
     expect(id).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
@@ -82,27 +103,21 @@ describe("the Worker as it is wired", () => {
     expect(overrides.points.map(({ indexes, blobs }) => [indexes, blobs?.[1]])).toEqual([
       [[OWNER], "initiator_override"],
     ]);
-    expect(complained).not.toHaveBeenCalled();
+    expect(errors).not.toHaveBeenCalled();
   });
 
-  it("H1 says on the console that a sink failed, and answers all the same", async () => {
-    vi.spyOn(globalThis, "fetch").mockImplementation(
-      async () => new Response(wholeBody("{}"), { headers: { "content-type": "application/json" } }),
-    );
-    vi.spyOn(console, "log").mockImplementation(() => undefined);
-    const complained = vi.spyOn(console, "error").mockImplementation(() => undefined);
+  it("H1 logs the failure of a sink and still returns the response", async () => {
+    const { errors } = spies();
     const broken = new StrictAnalytics();
     broken.failing = true;
     const { response } = await call({ PROVIDERS, INTERCEPTIONS: broken }, "/openai/v1/models", {
       headers: { authorization: "Bearer sk-own" },
     });
     expect(response.status).toBe(200);
-    expect(complained.mock.calls.flat().join()).toMatch(
-      /^sink analytics_engine failed: Error \(interception /,
-    );
+    expect(errors()).toMatch(/^sink analytics_engine failed: Error \(interception /);
   });
 
-  it("reads its configuration once for each environment", async () => {
+  it("reads its configuration once per environment", async () => {
     vi.spyOn(console, "log").mockImplementation(() => undefined);
     let times = 0;
     const env = {
@@ -119,7 +134,7 @@ describe("the Worker as it is wired", () => {
     expect((await call({ PROVIDERS: { other: PROVIDERS.openai } }, "/healthz")).response.status).toBe(200);
   });
 
-  it("gives each interception another id", async () => {
+  it("gives each interception its own id", async () => {
     vi.spyOn(console, "log").mockImplementation(() => undefined);
     const env = { PROVIDERS };
     const ids = new Set<string | null>();
@@ -128,7 +143,7 @@ describe("the Worker as it is wired", () => {
     expect(ids.size).toBe(20);
   });
 
-  it("knows what the contract names, by its name", () => {
+  it("registers the dialects and identity sources of the contract", () => {
     expect(registry.dialects.map(({ type }) => type)).toEqual(["openai", "anthropic"]);
     expect(registry.sources.map(({ source, verifies }) => [source, verifies])).toEqual([
       ["byok", false],
@@ -140,8 +155,10 @@ describe("the Worker as it is wired", () => {
   });
 });
 
-/** A queue that keeps what it takes, or takes nothing. */
-function queue(isDown = false): { binding: object; types: () => string[]; texts: string[] } {
+type FakeQueue = { readonly binding: object; readonly types: () => string[]; readonly texts: string[] };
+
+/** A queue that keeps its messages, or rejects all of them. */
+function fakeQueue(isDown = false): FakeQueue {
   const texts: string[] = [];
   const take = async (message: unknown): Promise<void> => {
     if (isDown) throw new Error("Too Many Requests");
@@ -158,180 +175,202 @@ function queue(isDown = false): { binding: object; types: () => string[]; texts:
   return { binding, types, texts };
 }
 
-/** A database that is never asked. */
-const DATABASE = {
-  prepare: () => {
-    throw new Error("nobody asks here");
-  },
-};
-const BUCKET = { createMultipartUpload: () => undefined };
+/** A records Worker that keeps what it receives. Its prototype differs from a table's, as a service binding's does. */
+class FakeRecords implements RecordsService {
+  readonly stored: InterceptorEvent[] = [];
+  readonly requests: Request[] = [];
+  /** The arguments of `authorize`. */
+  readonly authorized: unknown[] = [];
+  readonly isDown: boolean;
+
+  constructor(isDown = false) {
+    this.isDown = isDown;
+  }
+
+  async fetch(request: Request): Promise<Response> {
+    this.requests.push(request);
+    return Response.json({ served: true }, { headers: { "x-interception-id": "from-records" } });
+  }
+
+  async store(events: readonly InterceptorEvent[]): Promise<void> {
+    if (this.isDown) throw new Error("the records Worker is down");
+    this.stored.push(...events);
+  }
+
+  async authorize(headers: unknown): Promise<null> {
+    this.authorized.push(headers);
+    return null;
+  }
+}
 
 const SECRET = "sk-proj-SECRET-0123456789abcdef";
-const ASK: RequestInit = {
+const CHAT: RequestInit = {
   method: "POST",
   body: JSON.stringify({ model: "gpt-4o", messages: [{ role: "user", content: `corp-7 ${SECRET}` }] }),
   headers: { authorization: "Bearer sk-own" },
 };
+const OWN_KEY = { headers: { authorization: "Bearer sk-own" } };
 
-/** What the console got, with a provider that answers. */
-function listening(): {
-  logged: () => Record<string, unknown>[];
-  complaints: () => string;
-  fetched: () => number;
-} {
-  const fetched = vi.spyOn(globalThis, "fetch").mockImplementation(
-    async () =>
-      new Response(wholeBody(fixture("chat/json").bytes), {
-        headers: { "content-type": "application/json" },
-      }),
-  );
-  const printed = vi.spyOn(console, "log").mockImplementation(() => undefined);
-  const complained = vi.spyOn(console, "error").mockImplementation(() => undefined);
-  return {
-    logged: () => printed.mock.calls.map(([line]) => JSON.parse(String(line)) as Record<string, unknown>),
-    complaints: () => complained.mock.calls.flat().join("\n"),
-    fetched: () => fetched.mock.calls.length,
-  };
+/** A model call, a passthrough and a refusal. */
+async function callEach(env: Record<string, unknown>): Promise<void> {
+  await call(env, "/v1/chat/completions", CHAT);
+  await call(env, "/v1/models", OWN_KEY);
+  await call(env, "/nothing");
 }
 
-describe("the ledger as it is wired", () => {
-  const TYPES = ["interception_start", "token_usage", "interception_end"];
+const downQueue = (): object => ({ EVENTS: fakeQueue(true).binding });
+const downRecords = (): object => ({ RECORDS: new FakeRecords(true) });
 
-  it("gets through the queue what the log gets, but for what it has no table for", async () => {
-    const { logged, complaints } = listening();
-    const { binding, types } = queue();
-    const env = { PROVIDERS, LEDGER: DATABASE, EVENTS: binding };
-    await call(env, "/v1/chat/completions", ASK);
-    await call(env, "/v1/models", { headers: { authorization: "Bearer sk-own" } });
-    await call(env, "/nothing");
-    expect(types()).toEqual(TYPES);
-    expect(logged().map((event) => event["record_type"])).toEqual([...TYPES, "passthrough", "refusal"]);
-    expect(complaints()).toBe("");
+describe("the events to the records Worker as they are wired", () => {
+  const STORED = ["interception_start", "token_usage", "interception_end"];
+
+  it("the queue gets the events that the ledger stores; the log gets all", async () => {
+    const { logged, errors } = spies();
+    const { binding, types } = fakeQueue();
+    await callEach({ PROVIDERS, EVENTS: binding });
+    expect(types()).toEqual(STORED);
+    expect(logged().map((event) => event["record_type"])).toEqual([...STORED, "passthrough", "refusal"]);
+    expect(errors()).toBe("");
   });
 
-  it("with an archive the queue gets all of it", async () => {
-    listening();
-    const { binding, types } = queue();
-    const env = { PROVIDERS, EVENTS: binding, ARCHIVE: BUCKET };
-    await call(env, "/v1/chat/completions", ASK);
-    await call(env, "/v1/models", { headers: { authorization: "Bearer sk-own" } });
-    await call(env, "/nothing");
-    expect(types()).toEqual([...TYPES, "passthrough", "refusal"]);
+  it("the queue gets all events with RECORDING.all_events", async () => {
+    spies();
+    const { binding, types } = fakeQueue();
+    await callEach({ PROVIDERS, EVENTS: binding, RECORDING: { all_events: true } });
+    expect(types()).toEqual([...STORED, "passthrough", "refusal"]);
   });
 
-  it("H11 has no prompt by default; with it, it is cleaned of what is built in and what the operator names", async () => {
-    listening();
-    const [quiet, loud] = [queue(), queue()];
-    await call({ PROVIDERS, LEDGER: DATABASE, EVENTS: quiet.binding }, "/v1/chat/completions", ASK);
-    const RECORDING = { prompts: true, redact: ["corp-\\d"] };
-    await call({ PROVIDERS, LEDGER: DATABASE, EVENTS: loud.binding, RECORDING }, "/v1/chat/completions", ASK);
-    expect(quiet.texts.join()).not.toMatch(/SECRET|corp-/);
-    expect(loud.texts.join()).not.toMatch(/SECRET|corp-/);
-    expect(loud.texts.join()).toContain('"prompt":"[redacted:pattern] [redacted:provider_key]"');
-  });
-
-  it.each([
-    ["required", { required: true }, 503, 0],
-    ["not required", {}, 200, 1],
-  ])(
-    "H5 H7 where it is %s, a queue that takes nothing: after some attempts the log has all of it",
-    async (_, RECORDING, status, fetches) => {
-      const { logged, complaints, fetched } = listening();
-      const env = { PROVIDERS, LEDGER: DATABASE, EVENTS: queue(true).binding, RECORDING };
-      const { response } = await call(env, "/v1/chat/completions", ASK);
-      expect(response.status).toBe(status);
-      expect(fetched()).toBe(fetches);
-      const fallback = logged().filter(({ message }) => message === "interception ledger fallback");
-      const kept = fallback.map(({ event }) => (event as InterceptorEvent).record_type);
-      expect(kept.filter((type) => type.startsWith("interception_")).toSorted()).toEqual([
-        "interception_end",
-        "interception_start",
-      ]);
-      expect(complaints()).toMatch(/^sink ledger failed: Error \(interception [0-9a-f-]{36}\)$/);
+  it.each([{}, { all_events: true }])(
+    "the records Worker gets the events that its ledger stores, without a queue and with RECORDING %j",
+    async (RECORDING) => {
+      const { logged, errors } = spies();
+      const records = new FakeRecords();
+      await callEach({ PROVIDERS, RECORDS: records, RECORDING });
+      expect(records.stored.map((event) => event.record_type)).toEqual(STORED);
+      expect(logged().map((event) => event["record_type"])).toEqual([...STORED, "passthrough", "refusal"]);
+      expect(errors()).toBe("");
     },
   );
 
-  it("H7 a database that takes nothing is as good as a queue that does", async () => {
-    const { fetched } = listening();
-    const env = { PROVIDERS, LEDGER: DATABASE, RECORDING: { required: true } };
-    const { response } = await call(env, "/v1/chat/completions", ASK);
-    expect(response.headers.get("x-interceptor-error")).toBe("recording_unavailable");
-    expect(fetched()).toBe(0);
+  it("the queue gets the events, and not the records Worker, when both are bound", async () => {
+    spies();
+    const { binding, types } = fakeQueue();
+    const records = new FakeRecords();
+    await callEach({ PROVIDERS, EVENTS: binding, RECORDS: records });
+    expect(types()).toEqual(STORED);
+    expect(records.stored).toEqual([]);
   });
+
+  it("the gateway alone only logs", async () => {
+    const { logged, errors } = spies();
+    await callEach({ PROVIDERS });
+    expect(logged().map((event) => event["record_type"])).toEqual([...STORED, "passthrough", "refusal"]);
+    expect(errors()).toBe("");
+  });
+
+  it("H11 records no prompt by default, and redacts built-in and configured patterns in recorded prompts", async () => {
+    spies();
+    const [byDefault, withPrompts] = [fakeQueue(), fakeQueue()];
+    await call({ PROVIDERS, EVENTS: byDefault.binding }, "/v1/chat/completions", CHAT);
+    const RECORDING = { prompts: true, redact: ["corp-\\d"] };
+    await call({ PROVIDERS, EVENTS: withPrompts.binding, RECORDING }, "/v1/chat/completions", CHAT);
+    expect(byDefault.texts.join()).not.toMatch(/SECRET|corp-/);
+    expect(withPrompts.texts.join()).not.toMatch(/SECRET|corp-/);
+    expect(withPrompts.texts.join()).toContain('"prompt":"[redacted:pattern] [redacted:provider_key]"');
+  });
+
+  const REQUIRED = [503, "recording_unavailable", 0] as const;
+  const NOT_REQUIRED = [200, null, 1] as const;
+
+  it.each([
+    ["required", "the queue", downQueue, { required: true }, REQUIRED],
+    ["not required", "the queue", downQueue, {}, NOT_REQUIRED],
+    ["required", "the records Worker", downRecords, { required: true }, REQUIRED],
+    ["not required", "the records Worker", downRecords, {}, NOT_REQUIRED],
+  ] as const)(
+    "H5 H7 when recording is %s and %s is down, the fallback log gets start and end",
+    async (_, __, bindings, RECORDING, [status, error, fetches]) => {
+      const { logged, errors, fetched } = spies();
+      const { response } = await call({ PROVIDERS, ...bindings(), RECORDING }, "/v1/chat/completions", CHAT);
+      expect(response.status).toBe(status);
+      expect(response.headers.get("x-interceptor-error")).toBe(error);
+      expect(fetched()).toBe(fetches);
+      const fallback = logged().filter(({ message }) => message === "interception ledger fallback");
+      const types = fallback.map(({ event }) => (event as InterceptorEvent).record_type);
+      expect(types.filter((type) => type.startsWith("interception_")).toSorted()).toEqual([
+        "interception_end",
+        "interception_start",
+      ]);
+      expect(errors()).toMatch(/^sink ledger failed: Error \(interception [0-9a-f-]{36}\)$/);
+    },
+  );
 });
 
-describe("the API over the records as it is wired", () => {
-  const names = [...new Set(ENDPOINTS.map(({ path }) => path.split("/")[1] ?? ""))];
-
-  it.each(names)("%s is asked under both prefixes, and admits nobody where no token is set", async (name) => {
-    listening();
+describe("the records API as it is wired", () => {
+  it.each(API_ROUTES)("%s is refused without a records Worker, under both prefixes", async (route) => {
+    spies();
     for (const prefix of ROUTE_PREFIXES) {
-      const { response, text: body } = await call({ PROVIDERS }, `${prefix}/${name}`, {
-        headers: { authorization: "Bearer sk-own" },
-      });
-      expect(response.status).toBe(401);
-      expect(response.headers.get("x-interceptor-error")).toBe("admin_only");
+      const { response, text: body } = await call({ PROVIDERS }, `${prefix}/${route}`, OWN_KEY);
+      expect(response.status).toBe(503);
+      expect(response.headers.get("x-interceptor-error")).toBe("records_unavailable");
       expect(response.headers.get("x-interception-id")).toMatch(/^[0-9a-f-]{36}$/);
       expect(JSON.parse(body)).toHaveProperty("message");
     }
   });
 
-  it("admits the holder of the token whose hash is set, and says where there is no ledger", async () => {
-    listening();
-    const token = "aei_admin-0123456789";
-    const env = { PROVIDERS, ADMIN_TOKEN: await sha256Hex(token) };
-    const ask = (presented: string) =>
-      call(env, "/api/v2/ai-gateway/sessions", { headers: { authorization: `Bearer ${presented}` } });
-    expect((await ask(token)).response.headers.get("x-interceptor-error")).toBe("ledger_unavailable");
-    expect((await ask(`${token}x`)).response.headers.get("x-interceptor-error")).toBe("admin_only");
+  it.each(API_ROUTES.filter((route) => route !== "explain"))(
+    "%s is forwarded to the records Worker, under both prefixes, and no provider is called",
+    async (route) => {
+      const { fetched } = spies();
+      const records = new FakeRecords();
+      for (const prefix of ROUTE_PREFIXES) {
+        const { response, text: body } = await call(
+          { PROVIDERS, RECORDS: records },
+          `${prefix}/${route}?limit=1`,
+        );
+        expect(response.status).toBe(200);
+        expect(JSON.parse(body)).toEqual({ served: true });
+      }
+      expect(records.requests.map(({ url }) => new URL(url).pathname)).toEqual(
+        ROUTE_PREFIXES.map((prefix) => `${prefix}/${route}`),
+      );
+      expect(fetched()).toBe(0);
+    },
+  );
+
+  it("explain is authorized by the records Worker and served by the gateway", async () => {
+    spies();
+    const records = new FakeRecords();
+    const { response, text: body } = await call(
+      { PROVIDERS, RECORDS: records },
+      `${ROUTE_PREFIXES[0]}/explain`,
+      {
+        method: "POST",
+        body: JSON.stringify({ path: "/v1/models", headers: { authorization: "Bearer sk-own" } }),
+        headers: {
+          authorization: "Bearer admin",
+          "coder-session-token": "admin",
+          "content-type": "application/json",
+        },
+      },
+    );
+    expect(response.status).toBe(200);
+    expect(JSON.parse(body)).toMatchObject({ destination: "provider", route: { kind: "passthrough" } });
+    expect(records.authorized).toEqual([{ authorization: "Bearer admin", coderSessionToken: "admin" }]);
+    expect(records.requests).toEqual([]);
   });
 
-  it("no provider can have one of its names: it would never be asked under a prefix", () => {
-    const possible = names.filter((name) => /^[a-z0-9-]+$/.test(name));
-    expect(possible.length).toBeGreaterThanOrEqual(5);
-    for (const name of possible) {
-      const read = readConfig({ PROVIDERS: { [name]: PROVIDERS.openai } }, registry);
-      expect(read).toEqual({ issues: [`PROVIDERS.${name} is a reserved name`] });
+  it("no API route is forwarded with FORWARD_API off", async () => {
+    spies();
+    const records = new FakeRecords();
+    for (const route of API_ROUTES) {
+      const { response } = await call(
+        { PROVIDERS, RECORDS: records, FORWARD_API: false },
+        `${ROUTE_PREFIXES[0]}/${route}`,
+      );
+      expect(response.status).toBe(404);
+      expect(response.headers.get("x-interceptor-error")).toBe("not_found");
     }
-  });
-});
-
-describe("what no client waits for", () => {
-  it("an empty batch of the queue is done with at once", async () => {
-    const { complaints } = listening();
-    const env = { PROVIDERS, LEDGER: DATABASE, EVENTS: queue().binding };
-    await expect(worker.queue(createMessageBatch("ai-events", []), env)).resolves.toBeUndefined();
-    expect(complaints()).toBe("");
-  });
-
-  it("the cron has nothing to do without a database", async () => {
-    const { complaints } = listening();
-    const controller = createScheduledController({ scheduledTime: new Date(0) });
-    await expect(worker.scheduled(controller, { PROVIDERS })).resolves.toBeUndefined();
-    expect(complaints()).toBe("");
-  });
-
-  it("the cron's failure is seen", async () => {
-    const { complaints } = listening();
-    const controller = createScheduledController({ scheduledTime: new Date(0) });
-    await expect(worker.scheduled(controller, { PROVIDERS, LEDGER: DATABASE })).rejects.toThrow(
-      "nobody asks here",
-    );
-    expect(complaints()).toContain("upkeep");
-  });
-
-  it("with a config that is wrong waits: the queue's messages for ten minutes, the cron for its next run", async () => {
-    const { complaints } = listening();
-    const env = { PROVIDERS: {}, RETENTION_DAYS: "CANARY" };
-    const batch = createMessageBatch("ai-events", []);
-    const retried = vi.spyOn(batch, "retryAll");
-    // Not by throwing: messages would be delivered again at once, and be lost after a hundred attempts in two minutes.
-    await worker.queue(batch, env);
-    expect(retried.mock.calls).toEqual([[{ delaySeconds: 600 }]]);
-    await expect(worker.scheduled(createScheduledController(), env)).rejects.toThrow(
-      "the configuration is wrong",
-    );
-    expect(complaints()).toContain("PROVIDERS names no provider | RETENTION_DAYS is not");
-    expect(complaints()).not.toContain("CANARY");
+    expect([records.requests, records.authorized]).toEqual([[], []]);
   });
 });

@@ -1,0 +1,214 @@
+import { env } from "cloudflare:workers";
+import { describe, expect, it } from "vitest";
+import { readConfig, type Config } from "../../src/records/config/config.ts";
+import { between, forSeeds, seededRandom } from "../support/rechunk.ts";
+
+type Vars = Record<string, unknown>;
+
+const SHA = "a".repeat(64);
+
+/** Bindings with the methods that identify their kind. */
+const DATABASE = { prepare: () => undefined, batch: () => undefined };
+const BUCKET = { put: () => undefined, createMultipartUpload: () => undefined };
+const QUEUE = { send: () => undefined, sendBatch: () => undefined };
+
+/** @throws with the issues of an invalid config. */
+function read(vars: Vars): Config {
+  const config = readConfig({ LEDGER: DATABASE, ...vars });
+  if ("issues" in config) throw new Error(config.issues.join("\n"));
+  return config;
+}
+
+function issuesOf(vars: Vars): readonly string[] {
+  const config = readConfig({ LEDGER: DATABASE, ...vars });
+  return "issues" in config ? config.issues : [];
+}
+
+describe("the records Worker's config", () => {
+  it("has defaults", () => {
+    expect(read({})).toEqual({
+      database: DATABASE,
+      archive: null,
+      retentionDays: 60,
+      adminTokenSha256: null,
+    });
+  });
+
+  it.each<[string, Vars]>([
+    ["a database", { LEDGER: DATABASE }],
+    ["an archive", { LEDGER: null, ARCHIVE: BUCKET }],
+    ["both", { LEDGER: DATABASE, ARCHIVE: BUCKET }],
+  ])("accepts %s and passes the bindings on unchanged", (_, vars) => {
+    const { database, archive } = read(vars);
+    expect(database).toBe(vars["LEDGER"] ?? null);
+    expect(archive).toBe(vars["ARCHIVE"] ?? null);
+  });
+
+  it("accepts a binding whose methods belong to its class", () => {
+    class Database {
+      prepare(): void {}
+    }
+    const LEDGER = new Database();
+    expect(read({ LEDGER }).database).toBe(LEDGER);
+  });
+
+  it.each([{ LEDGER: null }, { LEDGER: undefined }, { LEDGER: undefined, ARCHIVE: null }])(
+    "J6 rejects %o, because nothing would store the events",
+    (vars) => {
+      expect(issuesOf(vars)).toEqual([
+        "LEDGER is required unless ARCHIVE is bound: without them nothing stores the events",
+      ]);
+    },
+  );
+
+  it.each([
+    [{ LEDGER: "ai-ledger" }, "LEDGER must be a D1 database"],
+    [{ LEDGER: {} }, "LEDGER must be a D1 database"],
+    [{ LEDGER: { prepare: "text" } }, "LEDGER must be a D1 database"],
+    [{ LEDGER: QUEUE }, "LEDGER must be a D1 database"],
+    [{ ARCHIVE: "ai-archive" }, "ARCHIVE must be an R2 bucket"],
+    [{ ARCHIVE: DATABASE }, "ARCHIVE must be an R2 bucket"],
+  ])("J2 rejects %o", (vars, issue) => {
+    expect(issuesOf(vars)).toContain(issue);
+  });
+
+  it("reports every wrong key at once", () => {
+    const keys = issuesOf({ LEDGER: {}, ARCHIVE: "x", RETENTION_DAYS: -1, ADMIN_TOKEN: "token" }).map(
+      (issue) => issue.split(" ", 1)[0],
+    );
+    expect(new Set(keys)).toEqual(new Set(["LEDGER", "ARCHIVE", "RETENTION_DAYS", "ADMIN_TOKEN"]));
+  });
+
+  it("is valid for the bindings of wrangler.records.toml", () => {
+    const config = readConfig(env as unknown as Vars);
+    expect(config).toMatchObject({ archive: null, retentionDays: 60, adminTokenSha256: null });
+    expect((config as Config).database).not.toBeNull();
+  });
+});
+
+describe("RETENTION_DAYS", () => {
+  it.each([
+    [0, 0],
+    [1, 1],
+    [60, 60],
+    [36_500, 36_500],
+    ["0", 0],
+    ["30", 30],
+    [" 7 \n", 7],
+    ["0090", 90],
+    [undefined, 60],
+  ])("reads %j as %i days", (RETENTION_DAYS, days) => {
+    expect(read({ RETENTION_DAYS }).retentionDays).toBe(days);
+  });
+
+  it.each([
+    -1,
+    1.5,
+    36_501,
+    Number.NaN,
+    Number.POSITIVE_INFINITY,
+    1e20,
+    "-1",
+    "1.5",
+    "abc",
+    "60 days",
+    "",
+    " ",
+    "1e2",
+    "0x10",
+    "٣٠",
+    "9999999",
+    null,
+    true,
+    [30],
+    {},
+  ])("J2 rejects %j", (RETENTION_DAYS) => {
+    expect(issuesOf({ RETENTION_DAYS })).toEqual([
+      "RETENTION_DAYS must be a whole number of days from 0 to 36500",
+    ]);
+  });
+});
+
+describe("ADMIN_TOKEN", () => {
+  it("is the token's SHA-256, with or without a line break after it", () => {
+    expect(read({ ADMIN_TOKEN: SHA }).adminTokenSha256).toBe(SHA);
+    expect(read({ ADMIN_TOKEN: `${SHA}\n` }).adminTokenSha256).toBe(SHA);
+    expect(read({ ADMIN_TOKEN: undefined }).adminTokenSha256).toBeNull();
+  });
+
+  const NOT_A_DIGEST = "must be a SHA-256 in 64 lower-case hex digits (npm run keys -- admin)";
+
+  it.each([
+    ["empty", "", "must not be empty"],
+    ["blank", " ", "must not be empty"],
+    ["the token itself", "aei_admin-CANARY0123456789CANARY0123456789CANARY012", NOT_A_DIGEST],
+    ["in capitals", "A".repeat(64), NOT_A_DIGEST],
+    ["too short", "a".repeat(63), NOT_A_DIGEST],
+    ["too long", "a".repeat(65), NOT_A_DIGEST],
+    ["not hexadecimal", `${"a".repeat(63)}g`, NOT_A_DIGEST],
+    ["two digests", `${SHA},${SHA}`, NOT_A_DIGEST],
+    ["in base64", "CANARYqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq=", NOT_A_DIGEST],
+    ["a placeholder", "<sha256>", "must not be a placeholder"],
+    ["a number", 5, "must be a text"],
+    ["a table", { sha256: SHA }, "must be a text"],
+    ["null", null, "must be a text"],
+  ])("J1 J2 rejects a value that is %s by its name, without printing it", (_, ADMIN_TOKEN, issue) => {
+    const issues = issuesOf({ ADMIN_TOKEN });
+    expect(issues).toEqual([`ADMIN_TOKEN ${issue}`]);
+    const value = typeof ADMIN_TOKEN === "string" ? ADMIN_TOKEN.trim() : "";
+    expect(value !== "" && issues.join().includes(value)).toBe(false);
+  });
+});
+
+const HOSTILE: readonly unknown[] = [
+  undefined,
+  null,
+  "",
+  " ",
+  -1,
+  1.5,
+  Number.NaN,
+  true,
+  [],
+  {},
+  "0",
+  "CANARY",
+  "CANARY".repeat(20),
+  () => "called",
+  Symbol("s"),
+  10n,
+  new Date(0),
+  { toString: null },
+  DATABASE,
+  BUCKET,
+  QUEUE,
+  SHA,
+];
+
+/** The rules of a valid config that this one breaks. */
+function faultsOf({ database, archive, retentionDays, adminTokenSha256 }: Config): string[] {
+  const faults: string[] = [];
+  if (!database && !archive) faults.push("nothing stores the events");
+  if (database && typeof database.prepare !== "function") faults.push("database");
+  if (archive && typeof archive.createMultipartUpload !== "function") faults.push("archive");
+  if (!Number.isSafeInteger(retentionDays) || retentionDays < 0) faults.push("retention");
+  if (!/^[0-9a-f]{64}$/.test(adminTokenSha256 ?? SHA)) faults.push("admin token");
+  return faults;
+}
+
+it("no hostile value makes readConfig throw, print it, or return a config that breaks its own rules", () => {
+  const counts = { valid: 0, rejected: 0 };
+  forSeeds(2000, (seed) => {
+    const random = seededRandom(seed);
+    const vars: Vars = { LEDGER: DATABASE, ARCHIVE: BUCKET, RETENTION_DAYS: "30", ADMIN_TOKEN: SHA };
+    for (const name of Object.keys(vars))
+      if (random() < 0.4) vars[name] = HOSTILE[between(random, 0, HOSTILE.length - 1)];
+    const config = readConfig(vars);
+    counts["issues" in config ? "rejected" : "valid"] += 1;
+    const faults =
+      "issues" in config ? config.issues.filter((issue) => issue.includes("CANARY")) : faultsOf(config);
+    expect(faults).toEqual([]);
+  });
+  expect(counts.valid).toBeGreaterThan(100);
+  expect(counts.rejected).toBeGreaterThan(1000);
+});

@@ -1,0 +1,411 @@
+import {
+  createExecutionContext,
+  createMessageBatch,
+  createScheduledController,
+  getQueueResult,
+} from "cloudflare:test";
+import { exports } from "cloudflare:workers";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import type { InterceptorEvent } from "../../src/events/event.ts";
+import { toMessages } from "../../src/events/queue-message.ts";
+import type { AdminHeaders, RecordsService } from "../../src/events/records-service.ts";
+import { ENDPOINTS } from "../../src/records/api/endpoints.ts";
+import type { Config } from "../../src/records/config/config.ts";
+import RecordsWorker from "../../src/records/index.ts";
+import { createRecords } from "../../src/records/wiring.ts";
+import { sha256Hex } from "../../src/shared/digest.ts";
+import { ROUTE_PREFIXES } from "../../src/shared/http/target.ts";
+import { everyEvent, START, THOUGHT } from "../support/in-workerd/events.ts";
+import { allRows, emptyLedger, type Rows } from "../support/in-workerd/ledger-database.ts";
+import { memoryBucket } from "../support/in-workerd/ledger-deps.ts";
+
+const UUID_V7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
+const TOKEN = "aei_admin-CANARY-0123456789";
+const QUEUE_NAME = "ai-events";
+
+/** A database whose every statement fails. */
+const FAILING_DATABASE = {
+  prepare: () => {
+    throw new Error("D1_ERROR: overloaded");
+  },
+} as unknown as D1Database;
+
+let database: D1Database;
+beforeEach(async () => {
+  database = await emptyLedger();
+});
+afterEach(() => {
+  vi.restoreAllMocks();
+});
+
+function configWith(over: Partial<Config> = {}): Config {
+  return { database, archive: null, retentionDays: 60, adminTokenSha256: null, ...over };
+}
+
+type Spies = {
+  /** The printed lines, parsed. */
+  readonly logged: () => Record<string, unknown>[];
+  readonly errors: () => string;
+};
+
+function consoleSpies(): Spies {
+  const printed = vi.spyOn(console, "log").mockImplementation(() => undefined);
+  const errors = vi.spyOn(console, "error").mockImplementation(() => undefined);
+  return {
+    logged: () => printed.mock.calls.map(([line]) => JSON.parse(String(line)) as Record<string, unknown>),
+    errors: () => errors.mock.calls.flat().join("\n"),
+  };
+}
+
+type QueueMessage = Parameters<typeof createMessageBatch>[1][number];
+
+function batchOf(events: readonly InterceptorEvent[]): MessageBatch {
+  const messages = toMessages(events).map((body, at): QueueMessage => ({
+    id: `m${at}`,
+    timestamp: new Date(0),
+    attempts: 1,
+    body,
+  }));
+  return createMessageBatch(QUEUE_NAME, messages);
+}
+
+const rowCounts = (rows: Rows): Record<string, number> =>
+  Object.fromEntries(Object.entries(rows).map(([table, { length }]) => [table, length]));
+
+/** The rows of one event of every type: start and end share a row, and refusals and passthroughs have none. */
+const EVERY_EVENT_ROWS = {
+  interceptions: 1,
+  token_usages: 1,
+  user_prompts: 1,
+  tool_usages: 1,
+  model_thoughts: 1,
+  initiator_overrides: 2,
+};
+
+describe("the RPC method store", () => {
+  it("stores every event that has a table, each once when it is called again", async () => {
+    const { logged, errors } = consoleSpies();
+    const { store } = createRecords(configWith());
+    await store(everyEvent);
+    const first = await allRows(database);
+    expect(rowCounts(first)).toEqual(EVERY_EVENT_ROWS);
+    await store(everyEvent);
+    expect(await allRows(database)).toEqual(first);
+    expect([logged(), errors()]).toEqual([[], ""]);
+  });
+
+  it("stores the events next to a value that is not one", async () => {
+    const { store } = createRecords(configWith());
+    const other = { record_type: "from_a_later_version", interception_id: START.interception_id };
+    await store([START, other as unknown as InterceptorEvent, null as unknown as InterceptorEvent, THOUGHT]);
+    expect(rowCounts(await allRows(database))).toMatchObject({ interceptions: 1, model_thoughts: 1 });
+  });
+
+  it("accepts no events", async () => {
+    await expect(createRecords(configWith()).store([])).resolves.toBeUndefined();
+  });
+
+  it("rejects when the database fails, so that the gateway retries", async () => {
+    const { store } = createRecords(configWith({ database: FAILING_DATABASE }));
+    await expect(store([START])).rejects.toThrow("D1_ERROR: overloaded");
+  });
+
+  it("stores events that cross a service binding", async () => {
+    const { default: binding } = exports as unknown as { readonly default: RecordsService };
+    await binding.store(everyEvent);
+    expect(rowCounts(await allRows(database))).toEqual(EVERY_EVENT_ROWS);
+  });
+});
+
+const headersOf = (authorization: string | null, coderSessionToken: string | null): AdminHeaders => ({
+  authorization,
+  coderSessionToken,
+});
+
+describe("the RPC method authorize", () => {
+  it.each([
+    ["Authorization", headersOf(`Bearer ${TOKEN}`, null)],
+    ["Coder-Session-Token", headersOf(null, TOKEN)],
+    ["both headers", headersOf(`Bearer ${TOKEN}`, TOKEN)],
+  ])("accepts the admin token in %s", async (_, headers) => {
+    const { authorize } = createRecords(configWith({ adminTokenSha256: await sha256Hex(TOKEN) }));
+    expect(await authorize(headers)).toBeNull();
+  });
+
+  it.each([
+    ["no header", headersOf(null, null)],
+    ["another token", headersOf(`Bearer ${TOKEN}x`, null)],
+    ["another session token", headersOf(null, `${TOKEN}x`)],
+    ["a token without its scheme", headersOf(TOKEN, null)],
+    ["another scheme", headersOf(`Basic ${TOKEN}`, null)],
+    ["an empty token", headersOf("Bearer ", "")],
+    ["two different tokens", headersOf(`Bearer ${TOKEN}`, `${TOKEN}x`)],
+    ["the token twice", headersOf(`Bearer ${TOKEN}, Bearer ${TOKEN}`, null)],
+    ["the token's digest", headersOf("Bearer DIGEST", null)],
+  ])("rejects %s, and quotes no token", async (_, headers) => {
+    const digest = await sha256Hex(TOKEN);
+    const { authorize } = createRecords(configWith({ adminTokenSha256: digest }));
+    const sent = { ...headers, authorization: headers.authorization?.replace("DIGEST", digest) ?? null };
+    const refusal = await authorize(sent);
+    expect(refusal).toMatchObject({ code: "admin_only" });
+    expect(JSON.stringify(refusal)).not.toContain("CANARY");
+  });
+
+  it("rejects every token when none is configured", async () => {
+    const { authorize } = createRecords(configWith());
+    const refusal = { code: "admin_only", data: { detail: "ADMIN_TOKEN is not set" } };
+    expect(await authorize(headersOf(`Bearer ${TOKEN}`, null))).toEqual(refusal);
+    expect(await authorize(headersOf(null, null))).toEqual(refusal);
+  });
+
+  it("returns a refusal that crosses a service binding", async () => {
+    const { default: binding } = exports as unknown as { readonly default: RecordsService };
+    expect(await binding.authorize(headersOf(`Bearer ${TOKEN}`, null))).toEqual({
+      code: "admin_only",
+      data: { detail: "ADMIN_TOKEN is not set" },
+    });
+  });
+});
+
+const get = (path: string, token?: string): Request =>
+  new Request(
+    `https://records.example${path}`,
+    token ? { headers: { authorization: `Bearer ${token}` } } : {},
+  );
+
+describe("the API", () => {
+  const routes = [...new Set(ENDPOINTS.map(({ path }) => path.split("/")[1] ?? ""))];
+
+  it.each(routes)("refuses %s under both prefixes when no token is set", async (route) => {
+    const { logged } = consoleSpies();
+    const { fetch: serve } = createRecords(configWith());
+    for (const prefix of ROUTE_PREFIXES) {
+      const response = await serve(get(`${prefix}/${route}`, "sk-own"));
+      expect(response.status).toBe(401);
+      expect(response.headers.get("x-interceptor-error")).toBe("admin_only");
+      expect(response.headers.get("x-interception-id")).toMatch(UUID_V7);
+      expect(await response.json()).toHaveProperty("message");
+    }
+    expect(logged()).toHaveLength(ROUTE_PREFIXES.length);
+  });
+
+  it("serves the holder of the configured token, from the configured database", async () => {
+    const { logged, errors } = consoleSpies();
+    const { fetch: serve, store } = createRecords(configWith({ adminTokenSha256: await sha256Hex(TOKEN) }));
+    await store(everyEvent);
+    const response = await serve(get("/api/v2/ai-gateway/interceptions", TOKEN));
+    expect(response.status).toBe(200);
+    expect(await response.text()).toContain(START.interception_id);
+    expect([logged(), errors()]).toEqual([[], ""]);
+  });
+
+  it("reports a missing ledger to the holder of the token only", async () => {
+    consoleSpies();
+    const config = configWith({ database: null, adminTokenSha256: await sha256Hex(TOKEN) });
+    const { fetch: serve } = createRecords(config);
+    const errorOf = async (token: string): Promise<string | null> =>
+      (await serve(get("/api/v2/ai-gateway/sessions", token))).headers.get("x-interceptor-error");
+    expect(await errorOf(TOKEN)).toBe("ledger_unavailable");
+    expect(await errorOf(`${TOKEN}x`)).toBe("admin_only");
+  });
+
+  it.each([
+    ["/api/v2/ai-gateway/sessions", "GET", `${TOKEN}x`, 401, "admin_only", "the admin token differs"],
+    ["/api/v2/aibridge/nothing", "GET", TOKEN, 404, "not_found", null],
+    ["/v1/chat/completions", "POST", TOKEN, 404, "not_found", null],
+    ["/api/v2/ai-gateway/sessions", "DELETE", TOKEN, 405, "method_not_allowed", null],
+  ])(
+    "prints the refusal of %s as a line of the interception log",
+    async (path, method, token, status, reason, detail) => {
+      const { logged, errors } = consoleSpies();
+      const { fetch: serve } = createRecords(configWith({ adminTokenSha256: await sha256Hex(TOKEN) }));
+      const before = Date.now();
+      const request = new Request(get(path, token), { method });
+      const response = await serve(request);
+      expect(response.status).toBe(status);
+      const [line, ...others] = logged();
+      expect(others).toEqual([]);
+      expect(line).toEqual({
+        message: "interception log",
+        record_type: "refusal",
+        interception_id: response.headers.get("x-interception-id"),
+        reason,
+        status,
+        detail,
+        method,
+        provider: null,
+        route: null,
+        client: null,
+        actor_id: null,
+        initiator_id: null,
+        created_at: expect.any(String) as string,
+      });
+      const at = Date.parse(String(line?.["created_at"]));
+      expect(at).toBeGreaterThanOrEqual(before);
+      expect(at).toBeLessThanOrEqual(Date.now());
+      expect(JSON.stringify(line)).not.toContain("CANARY");
+      expect(errors()).toBe("");
+    },
+  );
+});
+
+describe("the queue consumer", () => {
+  it("stores a batch's events and acknowledges its messages", async () => {
+    const { errors } = consoleSpies();
+    const batch = batchOf(everyEvent);
+    await createRecords(configWith()).consume(batch);
+    expect(rowCounts(await allRows(database))).toEqual(EVERY_EVENT_ROWS);
+    const result = await getQueueResult(batch, createExecutionContext());
+    expect([result.explicitAcks, result.retryMessages]).toEqual([["m0"], []]);
+    expect(errors()).toBe("");
+  });
+
+  it("writes a batch's events to the archive when one is bound", async () => {
+    const { bucket, objects } = memoryBucket();
+    await createRecords(configWith({ archive: bucket })).consume(batchOf(everyEvent));
+    expect(objects.size).toBe(1);
+    expect(rowCounts(await allRows(database))).toEqual(EVERY_EVENT_ROWS);
+  });
+
+  it("retries messages that the database did not store, and logs the error", async () => {
+    const { errors } = consoleSpies();
+    const batch = batchOf([START]);
+    await createRecords(configWith({ database: FAILING_DATABASE })).consume(batch);
+    const result = await getQueueResult(batch, createExecutionContext());
+    expect(result.explicitAcks).toEqual([]);
+    expect(result.retryMessages).toEqual([{ msgId: "m0" }]);
+    expect(errors()).toContain("ledger: 1 messages not stored: ");
+  });
+
+  it("accepts an empty batch", async () => {
+    const { errors } = consoleSpies();
+    await expect(createRecords(configWith()).consume(batchOf([]))).resolves.toBeUndefined();
+    expect(errors()).toBe("");
+  });
+});
+
+describe("the cron", () => {
+  it("closes interceptions that never ended and deletes expired rows", async () => {
+    consoleSpies();
+    const { store, maintain } = createRecords(configWith({ retentionDays: 1 }));
+    await store([START]);
+    const startedAt = Date.parse(START.started_at);
+    await maintain(startedAt + 7 * 3_600_000);
+    expect((await allRows(database))["interceptions"]).toMatchObject([{ outcome: "orphaned" }]);
+    await maintain(startedAt + 2 * 86_400_000);
+    expect((await allRows(database))["interceptions"]).toEqual([]);
+  });
+
+  it("does nothing without a database", async () => {
+    const { errors } = consoleSpies();
+    const records = createRecords(configWith({ database: null, archive: memoryBucket().bucket }));
+    await expect(records.maintain(0)).resolves.toBeUndefined();
+    expect(errors()).toBe("");
+  });
+
+  it("rejects and logs when the database fails", async () => {
+    const { errors } = consoleSpies();
+    const { maintain } = createRecords(configWith({ database: FAILING_DATABASE }));
+    await expect(maintain(0)).rejects.toThrow("D1_ERROR: overloaded");
+    expect(errors()).toContain("ledger: maintenance failed: ");
+  });
+});
+
+const workerWith = (env: Record<string, unknown>): RecordsWorker =>
+  new RecordsWorker(createExecutionContext(), env);
+
+describe("the records Worker's entry", () => {
+  it("passes requests, events, batches and the cron's time on", async () => {
+    consoleSpies();
+    const env = { LEDGER: database, ADMIN_TOKEN: await sha256Hex(TOKEN) };
+    const worker = workerWith(env);
+    await worker.store([START]);
+    const response = await worker.fetch(get("/api/v2/ai-gateway/interceptions", TOKEN));
+    expect(await response.text()).toContain(START.interception_id);
+    expect(await worker.authorize(headersOf(null, TOKEN))).toBeNull();
+    await worker.queue(batchOf(everyEvent));
+    expect(rowCounts(await allRows(database))).toEqual(EVERY_EVENT_ROWS);
+    const scheduledTime = new Date(Date.parse(START.started_at) + 61 * 86_400_000);
+    await worker.scheduled(createScheduledController({ scheduledTime }));
+    expect((await allRows(database))["interceptions"]).toEqual([]);
+  });
+
+  it("reads its configuration once per environment, across instances", async () => {
+    let times = 0;
+    const env = {
+      get LEDGER() {
+        times += 1;
+        return database;
+      },
+    };
+    await workerWith(env).store([]);
+    const once = times;
+    expect(once).toBeGreaterThan(0);
+    await workerWith(env).store([]);
+    await workerWith(env).authorize(headersOf(null, null));
+    expect(times).toBe(once);
+  });
+
+  it("lets the cron's failure reject, so that Cloudflare shows the run as failed", async () => {
+    const { errors } = consoleSpies();
+    const worker = workerWith({ LEDGER: FAILING_DATABASE });
+    await expect(worker.scheduled(createScheduledController())).rejects.toThrow("D1_ERROR: overloaded");
+    expect(errors()).toContain("maintenance");
+  });
+});
+
+describe("the records Worker's entry with an invalid config", () => {
+  const env = { RETENTION_DAYS: "CANARY" };
+  const ISSUES = /^configuration: RETENTION_DAYS must be .* \| LEDGER is required /;
+
+  it("retries the queue's messages after 600 s", async () => {
+    const { errors } = consoleSpies();
+    const batch = batchOf([START]);
+    const retried = vi.spyOn(batch, "retryAll");
+    // Not by throwing: the queue would deliver again at once, and drop the messages after 100 attempts in two minutes.
+    await workerWith(env).queue(batch);
+    expect(retried.mock.calls).toEqual([[{ delaySeconds: 600 }]]);
+    const { explicitAcks, retryBatch } = await getQueueResult(batch, createExecutionContext());
+    expect([explicitAcks, retryBatch]).toEqual([[], { retry: true }]);
+    expect(errors()).toMatch(ISSUES);
+    expect(errors()).not.toContain("CANARY");
+  });
+
+  it("rejects the cron", async () => {
+    const { errors } = consoleSpies();
+    const controller = createScheduledController();
+    await expect(workerWith(env).scheduled(controller)).rejects.toThrow("the configuration is invalid");
+    expect(errors()).toMatch(ISSUES);
+  });
+
+  it("responds with 500, an interception id and no issue", async () => {
+    const { errors } = consoleSpies();
+    const ids = new Set<string | null>();
+    for (const path of ["/api/v2/ai-gateway/sessions", "/healthz", "/"]) {
+      const response = await workerWith(env).fetch(get(path, TOKEN));
+      expect(response.status).toBe(500);
+      expect(response.headers.get("x-interceptor-error")).toBe("misconfigured");
+      expect(response.headers.get("x-interception-id")).toMatch(UUID_V7);
+      ids.add(response.headers.get("x-interception-id"));
+      expect(await response.json()).toEqual({ message: "The gateway is not configured correctly." });
+    }
+    expect(ids.size).toBe(3);
+    expect(errors()).toMatch(ISSUES);
+    expect(errors()).not.toContain("CANARY");
+  });
+
+  it("rejects the RPC method store, so that the gateway keeps the events", async () => {
+    const { errors } = consoleSpies();
+    await expect(workerWith(env).store([START])).rejects.toThrow("the configuration is invalid");
+    expect(errors()).toMatch(ISSUES);
+  });
+
+  it("refuses the RPC method authorize, for every token", async () => {
+    const { errors } = consoleSpies();
+    expect(await workerWith(env).authorize(headersOf(`Bearer ${TOKEN}`, TOKEN))).toEqual({
+      code: "misconfigured",
+      data: {},
+    });
+    expect(errors()).toMatch(ISSUES);
+  });
+});
