@@ -1,0 +1,32 @@
+/** The avoided words of word-list.ts in the project's files. */
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { ownFiles, ROOT } from "../supply/tree.ts";
+import { avoidedWords } from "./word-list.ts";
+
+/** The files that the rule covers: code, its tests and its tools. The list itself has to name the words. */
+export function coveredFiles(files: readonly string[]): string[] {
+  return files.filter(
+    (path) =>
+      /^(?:src|test|tools|bench|fuzz)\/.*\.(?:ts|mjs)$/.test(path) &&
+      path !== "tools/language/word-list.ts" &&
+      existsSync(join(ROOT, path)),
+  );
+}
+
+/**
+ * One line of text for each use in the files whose path starts with a prefix, in their paths and in their contents.
+ * Without prefixes, in all covered files.
+ */
+export function findUses(prefixes: readonly string[] = []): string[] {
+  const isSelected = (path: string): boolean =>
+    prefixes.length === 0 || prefixes.some((prefix) => path.startsWith(prefix));
+  return coveredFiles(ownFiles())
+    .filter(isSelected)
+    .flatMap((path) => [
+      ...avoidedWords(path).map(({ use }) => `${path}: the file's path   [use: ${use}]`),
+      ...avoidedWords(readFileSync(join(ROOT, path), "utf8")).map(
+        ({ line, text, use }) => `${path}:${line}: ${text}   [use: ${use}]`,
+      ),
+    ]);
+}
