@@ -71,3 +71,7 @@ export const orNull = {
   /** Always null in the event: the ledger fills the column in. */
   never: make("uuid", true) as (about: string, options?: FieldOptions) => Field<null>,
 };
+
+/** The name of the column that stores a field; null where it is not stored. */
+export const columnName = (name: string, { column }: Field): string | null =>
+  column === undefined ? name : column;

@@ -46,7 +46,8 @@ export function createRecords(config: Config): Records {
   return {
     fetch: async (request) => api.fetch(request),
     store: async (events) => {
-      if (database) await storeEvents(database, events.filter(hasEventId));
+      if (!database) throw new Error("LEDGER is not bound");
+      await storeEvents(database, events.filter(hasEventId));
     },
     authorize: async ({ authorization, coderSessionToken }) => {
       const headers = new Headers();

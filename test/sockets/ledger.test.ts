@@ -215,7 +215,8 @@ describe("H8 I1 the ledger after 2,000 mixed requests", () => {
     };
     await Promise.all(Array.from({ length: AT_ONCE }, worker));
 
-    const describeState = () => `${stack.events.length} events\n${stack.notices.slice(-20).join("\n")}`;
+    const describeState = () =>
+      `${ids(stack.events, "interception_start").length} starts, ${ids(stack.events, "interception_end").length} ends, ${stack.events.length} events\n${stack.notices.slice(-20).join("\n")}`;
     await until(
       () => ids(stack.events, "interception_end").length >= REQUESTS || undefined,
       describeState,

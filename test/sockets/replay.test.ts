@@ -54,7 +54,7 @@ describe("npm run replay", () => {
       ["ready", ...[START, END, TOKENS, TOOL, OVERRIDE, prompt].map(toFallbackLine)].join("\n"),
     );
     for (const _ of [1, 2]) {
-      expect((await replay("-c", "wrangler.records.toml", "--persist-to", state, log)).stdout).toBe(
+      expect((await replay("--persist-to", state, log)).stdout).toBe(
         "6 events replayed.\n",
       );
       expect(await select(COUNTS)).toEqual([{ interceptions: 1, tools: 1, tokens: 1, overrides: 1 }]);
@@ -68,7 +68,7 @@ describe("npm run replay", () => {
 
   it("reports a log without events, unreadable lines and invalid options", async () => {
     writeFileSync(log, toFallbackLine(START).slice(0, 200));
-    expect(await replay("-c", "wrangler.records.toml", "--persist-to", state, log)).toEqual({
+    expect(await replay("--persist-to", state, log)).toEqual({
       stdout: "0 events replayed.\n",
       stderr: "1 lines hold no whole event and are left out.\n",
     });

@@ -1,95 +1,95 @@
 /**
- * Finds the ledger's fallback lines in a log, and where asked the interception log's own lines beside them: as the Worker
- * printed them, in what `wrangler tail --format json` shows, or in Logpush's records. Receives the log's text, hands on
- * the events in those lines, each once.
+ * Finds events in a log: the ledger's fallback lines and, on request, the lines of the interception log. A log holds the
+ * Worker's own lines, the output of `wrangler tail --format json`, or Logpush's records. Each event is returned once.
  *
- * It looks only where a log holds what the Worker printed, never into anything else: a prompt or a header may well hold
- * the text of such a line, and would then be taken for a record.
+ * Only the positions where a log holds the Worker's output are searched. A prompt or a header can contain the text of such
+ * a line, and must not be taken for a record.
  */
 import type { InterceptorEvent } from "../../src/events/event.ts";
 import { eventId, hasEventId } from "../../src/events/event-id.ts";
 import { FALLBACK_MESSAGE } from "../../src/events/fallback-log.ts";
-import { LOG_MESSAGE } from "../../src/gateway/sinks/log.ts";
+import { LOG_MESSAGE } from "../../src/events/log-line.ts";
 
-export type Found = {
+export type LoggedEvents = {
   readonly events: readonly InterceptorEvent[];
-  /** How many of those lines hold no whole event: the log cut them off. */
+  /** Number of matching lines without a complete event: the log truncated them. */
   readonly broken: number;
 };
 
-/** `plain`: of an event that no fallback line tells, its own line will do, with its content as that shows it, cut. */
-export function findEvents(log: string, plain = false): Found {
-  const events = new Map<string, InterceptorEvent>();
-  const shown = new Map<string, InterceptorEvent>();
+/** `plain`: an event without a fallback line is read from its line in the interception log, with truncated content. */
+export function findEvents(log: string, plain = false): LoggedEvents {
+  const fallbackEvents = new Map<string, InterceptorEvent>();
+  const plainEvents = new Map<string, InterceptorEvent>();
   let broken = 0;
+  const kinds = KINDS.filter(({ isPlain }) => plain || !isPlain);
   for (const record of records(log)) {
-    if (!KINDS.some(({ message, into }) => (plain || into === "fallback") && record.includes(message)))
-      continue;
-    for (const line of printedIn(record)) {
-      const kind = KINDS.find(({ begin }) => line.startsWith(begin));
-      if (!kind || (kind.into === "plain" && !plain)) continue;
+    if (!kinds.some(({ message }) => record.includes(message))) continue;
+    for (const line of workerLines(record)) {
+      const kind = kinds.find(({ prefix }) => line.startsWith(prefix));
+      if (!kind) continue;
       const event = kind.eventOf(parse(line));
       if (event === null) broken += 1;
-      else (kind.into === "plain" ? shown : events).set(eventId(event), event);
+      else (kind.isPlain ? plainEvents : fallbackEvents).set(eventId(event), event);
     }
   }
-  for (const [id, event] of shown) if (!events.has(id)) events.set(id, event);
-  return { events: [...events.values()], broken };
+  // The fallback line has the complete content.
+  const onlyPlain = [...plainEvents].filter(([id]) => !fallbackEvents.has(id)).map(([, event]) => event);
+  return { events: [...fallbackEvents.values(), ...onlyPlain], broken };
 }
 
 type Kind = {
   readonly message: string;
-  /** What such a line begins with. */
-  readonly begin: string;
-  readonly into: "fallback" | "plain";
+  readonly prefix: string;
+  /** Whether it is a line of the interception log, whose content may be truncated. */
+  readonly isPlain: boolean;
   readonly eventOf: (line: unknown) => InterceptorEvent | null;
 };
 
-const kind = (message: string, rest: Pick<Kind, "into" | "eventOf">): Kind => ({
+const kind = (message: string, rest: Pick<Kind, "isPlain" | "eventOf">): Kind => ({
   message,
-  begin: `{"message":${JSON.stringify(message)},`,
+  prefix: `{"message":${JSON.stringify(message)},`,
   ...rest,
 });
 
-const whole = (value: unknown): InterceptorEvent | null => (hasEventId(value) ? value : null);
+const completeEvent = (value: unknown): InterceptorEvent | null => (hasEventId(value) ? value : null);
 
 const KINDS: readonly Kind[] = [
   kind(FALLBACK_MESSAGE, {
-    into: "fallback",
-    eventOf: (line) => whole((line as { readonly event?: unknown } | null)?.event),
+    isPlain: false,
+    eventOf: (line) => completeEvent((line as { readonly event?: unknown } | null)?.event),
   }),
   kind(LOG_MESSAGE, {
-    into: "plain",
+    isPlain: true,
     eventOf: (line) => {
       const { message: _, ...event } = (line ?? {}) as Readonly<Record<string, unknown>>;
-      return whole(event);
+      return completeEvent(event);
     },
   }),
 ];
 
-/** Lines, but an object over several lines, as `wrangler tail` prints it, as one. */
+/** The log's lines. An object over several lines, as `wrangler tail` prints it, is one record. */
 function records(log: string): string[] {
-  const found: string[] = [];
+  const complete: string[] = [];
   let open: string[] | null = null;
   for (const line of log.split(/\r?\n/)) {
-    // All between its first line and its last is indented. What is not follows one that was cut off: no record, then.
+    // The lines within an object are indented. A line that is not follows a truncated object, which is dropped.
     const inside: boolean = open !== null && (line.startsWith(" ") || line === "}");
     if (!inside) open = line === "{" ? [] : null;
-    if (open === null) found.push(line);
+    if (open === null) complete.push(line);
     else open.push(line);
     if (open !== null && line === "}") {
-      found.push(open.join("\n"));
+      complete.push(open.join("\n"));
       open = null;
     }
   }
-  return found;
+  return complete;
 }
 
-/** What the Worker printed, as this record tells it. */
-function printedIn(record: string): string[] {
-  // Whatever a log puts before a line, such as the time, holds neither quotes nor braces.
+/** The lines that the Worker printed, from one record of the log. */
+function workerLines(record: string): string[] {
+  // A log's own prefix, such as the time, has neither quotes nor braces.
   const line = record.replace(/^[^"{]*/, "").trimEnd();
-  if (KINDS.some(({ begin }) => line.startsWith(begin))) return [line];
+  if (KINDS.some(({ prefix }) => line.startsWith(prefix))) return [line];
   const { logs, Logs } = (parse(line) ?? {}) as { readonly logs?: unknown; readonly Logs?: unknown };
   const messages = [...members(logs, "message"), ...members(Logs, "Message")];
   return messages.flat().filter((message) => typeof message === "string");

@@ -124,7 +124,7 @@ const TABLES: ReadonlySet<string> = new Set([
 
 function readIdentity(environment: Environment, { sources, platform }: Registry): ConfiguredSource[] {
   const { report } = environment;
-  const value = environment.value("IDENTITY") ?? [{ source: "byok" }];
+  const value = environment.has("IDENTITY") ? environment.value("IDENTITY") : [{ source: "byok" }];
   const list = asList(value, "IDENTITY", report) ?? [];
   if (list.length === 0) report("IDENTITY", "must name a source");
   return list.flatMap((item, at) => {

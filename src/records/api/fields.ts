@@ -2,9 +2,8 @@
  * The API's records, as the event field table (src/events/fields.ts) defines them: the columns that are selected, how each
  * is read, and its schema.
  */
-import type { Field as EventField, FieldKind } from "../../events/field.ts";
+import { columnName, type Field as EventField, type FieldKind } from "../../events/field.ts";
 import { RECORDS, type RecordDefinition } from "../../events/fields.ts";
-import { columnName } from "../ledger/tables.ts";
 import * as row from "./kit/row-mapper.ts";
 
 type Records = Readonly<Record<string, RecordDefinition>>;

@@ -2,7 +2,7 @@
  * The ledger's tables as the event field table (src/events/fields.ts) defines them: each column and the event field that
  * fills it. test/records/ledger/tables.test.ts holds them against the migrations.
  */
-import type { Field, FieldKind, Fields } from "../../events/field.ts";
+import { columnName, type FieldKind, type Fields } from "../../events/field.ts";
 import { RECORDS, type LedgerTable, type RecordDefinition } from "../../events/fields.ts";
 
 export type Column = {
@@ -32,10 +32,6 @@ const SQL_TYPES: Readonly<Record<FieldKind, Column["type"]>> = {
   count: "INTEGER",
   flag: "INTEGER",
 };
-
-/** The name of a field's column; null where it is not stored. */
-export const columnName = (name: string, { column }: Field): string | null =>
-  column === undefined ? name : column;
 
 function columnsOf(fields: Fields): Record<string, Column> {
   const columns: Record<string, Column> = {};
