@@ -1,6 +1,6 @@
 /**
- * `npm run audit`: asks the registry which of the installed packages have known weaknesses. Exits with 0 where it knows of
- * none, 1 where it does, 2 where it did not answer: then nothing is known, and nothing is claimed.
+ * `npm run audit`: queries the registry for known vulnerabilities of the installed packages. Exit code 0: none. 1: at least
+ * one. 2: the registry did not respond with a report, so the result is unknown.
  */
 import { spawnSync } from "node:child_process";
 import { ROOT } from "./supply/tree.ts";
@@ -16,23 +16,25 @@ type Report = {
   readonly error?: { readonly summary?: string };
 };
 
-/** What `npm audit --json` printed, in a sentence or a line for each package. */
+/** `printed`: the output of `npm audit --json`. The verdict has one sentence, or one line per package. */
 export function verdict(printed: string): Verdict {
   const report = parse(printed);
   const total = report?.metadata?.vulnerabilities?.["total"];
   if (total === undefined) {
-    const said = report?.message ?? report?.error?.summary ?? printed.trim().slice(0, 200);
+    const reason = report?.message ?? report?.error?.summary ?? printed.trim().slice(0, 200);
     return {
       code: 2,
-      lines: [`The registry did not answer the audit, so nothing is known. It said: ${said || "nothing"}`],
+      lines: [
+        `The registry returned no audit report, so the result is unknown: ${reason || "empty response"}`,
+      ],
     };
   }
-  if (total === 0) return { code: 0, lines: ["The registry knows of no weakness in what is installed."] };
+  if (total === 0) return { code: 0, lines: ["No known vulnerabilities in the installed packages."] };
   const lines = Object.entries(report?.vulnerabilities ?? {}).map(
     ([name, { severity, range, isDirect }]) =>
-      `${severity}: ${name} ${range}${isDirect ? "" : " (by way of another)"}`,
+      `${severity}: ${name} ${range}${isDirect ? "" : " (indirect)"}`,
   );
-  return { code: 1, lines: [`The registry knows of ${total}:`, ...lines] };
+  return { code: 1, lines: [`Known vulnerabilities: ${total}`, ...lines] };
 }
 
 function parse(printed: string): Report | null {

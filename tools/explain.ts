@@ -1,6 +1,6 @@
 /**
- * `npm run explain`: asks an interceptor what would become of a request of these headers, and why. The headers go to its
- * API and nowhere else, and are not printed.
+ * `npm run explain`: queries a gateway how it would decide on a request with these headers, and why. The headers are sent to
+ * its API only, and are not printed.
  */
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
@@ -13,25 +13,26 @@ import { createApiClient } from "./report/api-client.ts";
 const USAGE = `Usage: npm run -s explain -- --header "Name: value" … [--path /v1/chat/completions] [--method POST]
          [--body file | --body-sha256 hex] [--url http://127.0.0.1:8787] [--json]
 
-  --header       one header, or @file with one on each line (@- reads them from the standard input), so that
-                 credentials need not stand on the command line
-  --path         where the request would go, with its query
-  --body         the file that would be its body: only for a signature, and only its SHA-256 is sent
-  --body-sha256  the same, where the file is not at hand
-  --url          the interceptor's address
-  --json         the API's answer as it is
+  --header       one header, or @file with one per line (@- reads standard input), which keeps credentials off
+                 the command line
+  --path         path and query of the request
+  --body         file with the request's body, for a signature; only its SHA-256 is sent
+  --body-sha256  the body's SHA-256 instead of the file
+  --url          the gateway's address
+  --json         print the API's response unchanged
 
-The admin token is read from INTERCEPTOR_ADMIN_TOKEN; npm start with the emulated provider needs none.
+The admin token is read from INTERCEPTOR_ADMIN_TOKEN. npm start with the emulated provider requires none.
 `;
 
 const BAD_USAGE = 2;
 
 type Pair = readonly [name: string, value: string];
 
-type Wanted = {
+type Command = {
   readonly url: string;
   readonly json: boolean;
-  readonly described: {
+  /** The body of the API call. */
+  readonly request: {
     readonly method: string;
     readonly path: string;
     readonly headers: readonly Pair[];
@@ -40,23 +41,23 @@ type Wanted = {
 };
 
 export async function main(args: readonly string[]): Promise<number> {
-  const wanted = readArguments(args);
-  if (wanted === undefined) {
+  const command = readArguments(args);
+  if (command === undefined) {
     process.stdout.write(USAGE);
     return 0;
   }
-  if (typeof wanted === "string") {
-    process.stderr.write(`${wanted} (--help shows how.)\n`);
+  if (typeof command === "string") {
+    process.stderr.write(`${command} (See --help.)\n`);
     return BAD_USAGE;
   }
-  const token = adminToken(wanted.url);
+  const token = adminToken(command.url);
   if (token === null) {
     process.stderr.write(`${NO_ADMIN_TOKEN}\n`);
     return 1;
   }
   try {
-    const answer = await createApiClient(wanted.url, token).post("explain", wanted.described);
-    const text = wanted.json ? JSON.stringify(answer, null, 2) : toText(answer as Explanation);
+    const response = await createApiClient(command.url, token).post("explain", command.request);
+    const text = command.json ? JSON.stringify(response, null, 2) : toText(response as Explanation);
     process.stdout.write(`${text}\n`);
     return 0;
   } catch (error) {
@@ -65,28 +66,29 @@ export async function main(args: readonly string[]): Promise<number> {
   }
 }
 
-/** What is asked for, one sentence on why that cannot be known, or undefined where help is. */
-export function readArguments(args: readonly string[]): Wanted | string | undefined {
+/** @returns the command; one sentence that says why the arguments are invalid; undefined for `--help`. */
+export function readArguments(args: readonly string[]): Command | string | undefined {
   const parsed = parse(args);
   if (typeof parsed === "string") return parsed;
-  const { header, url, path, method, json, body, "body-sha256": given, help } = parsed;
+  const { header, url, path, method, json, body, "body-sha256": bodySha256, help } = parsed;
   if (help) return undefined;
-  if (!URL.canParse(url)) return "--url is not a URL.";
-  if (!path.startsWith("/")) return "--path begins with a slash.";
-  if (body !== undefined && given !== undefined) return "--body and --body-sha256 exclude each other.";
-  if (given !== undefined && !/^[0-9a-f]{64}$/i.test(given)) return "--body-sha256 is 64 hex digits.";
+  if (!URL.canParse(url)) return "--url must be a URL.";
+  if (!path.startsWith("/")) return "--path must begin with a slash.";
+  if (body !== undefined && bodySha256 !== undefined) return "--body and --body-sha256 exclude each other.";
+  if (bodySha256 !== undefined && !/^[0-9a-f]{64}$/i.test(bodySha256))
+    return "--body-sha256 must be 64 hex digits.";
   const lines = header.map(linesOf);
-  const failed = lines.find((line) => typeof line === "string");
-  if (failed !== undefined) return failed;
+  const failure = lines.find((line) => typeof line === "string");
+  if (failure !== undefined) return failure;
   const headers = lines.flat().map(toPair);
-  // Not the header itself: it may be a credential whose name was left out.
-  if (headers.some((pair) => pair === null)) return "A header is a name, a colon and a value.";
-  const sha256 = body === undefined ? given?.toLowerCase() : sha256Of(body);
+  // The message omits the header: it may be a credential whose name is missing.
+  if (headers.some((pair) => pair === null)) return "A header must be a name, a colon and a value.";
+  const sha256 = body === undefined ? bodySha256?.toLowerCase() : sha256Of(body);
   if (sha256 === null) return "--body cannot be read.";
   return {
     url: url.replace(/\/+$/, ""),
     json,
-    described: {
+    request: {
       method: method.toUpperCase(),
       path,
       headers: headers.filter((pair) => pair !== null),
@@ -95,7 +97,7 @@ export function readArguments(args: readonly string[]): Wanted | string | undefi
   };
 }
 
-/** The header itself, or those in the file that it names; a sentence where that cannot be read. */
+/** The header, or those in the file that it names; one sentence where the file cannot be read. */
 function linesOf(header: string): readonly string[] | string {
   if (!header.startsWith("@")) return [header];
   try {
@@ -136,7 +138,7 @@ function parse(args: readonly string[]) {
     });
     return values;
   } catch (error) {
-    // Of what does not fit only its place is told: it may be a credential without its option.
+    // The message omits an unexpected argument: it may be a credential without its option.
     const { code } = error as { readonly code?: unknown };
     return code === "ERR_PARSE_ARGS_UNEXPECTED_POSITIONAL"
       ? "There is an argument without an option."

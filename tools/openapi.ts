@@ -1,6 +1,6 @@
 /**
- * `npm run openapi`: writes docs/openapi.json, the API's document, out of the definitions that requests are read and
- * answered by. test/docs/openapi.test.ts fails where the file has fallen behind.
+ * `npm run openapi`: generates docs/openapi.json, the OpenAPI document, from the endpoint definitions of the records API.
+ * test/docs/openapi.test.ts fails when the file is out of date.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -10,16 +10,16 @@ import { toDocument } from "../src/records/api/kit/openapi.ts";
 
 const FILE = fileURLToPath(import.meta.resolve("../docs/openapi.json"));
 
-/** As the code has it, formatted. */
-export async function written(): Promise<string> {
+/** The document as the code defines it, formatted. */
+export async function generatedDocument(): Promise<string> {
   const options = await prettier.resolveConfig(FILE);
   return prettier.format(JSON.stringify(toDocument(ENDPOINTS)), { ...options, parser: "json" });
 }
 
-/** As it stands. */
-export const stored = (): string => readFileSync(FILE, "utf8");
+/** The document as it is stored. */
+export const storedDocument = (): string => readFileSync(FILE, "utf8");
 
 export async function main(): Promise<number> {
-  writeFileSync(FILE, await written());
+  writeFileSync(FILE, await generatedDocument());
   return 0;
 }

@@ -1,6 +1,6 @@
 /**
- * `npm run sbom`, after `npm run build`: two bills of materials (CycloneDX) in `dist/`. `sbom.json` is npm's own, of all
- * that is installed to build and test; `sbom-bundle.json` has only the packages whose code is deployed.
+ * `npm run sbom`, after `npm run build`: writes two bills of materials (CycloneDX) to `dist/`. `sbom.json` is npm's own, of
+ * every package that is installed to build and test. `sbom-bundle.json` has only the packages in the gateway's bundle.
  */
 import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { packageOf, readBuilt } from "./supply/bundle.ts";
 import { ROOT } from "./supply/tree.ts";
 
-/** As far as it is looked into here. */
+/** A CycloneDX document, with the fields that are read here. */
 export type Bom = {
   readonly metadata: { readonly component: { readonly name: string; readonly purl: string } };
   readonly components: readonly {
@@ -19,38 +19,43 @@ export type Bom = {
   readonly dependencies: readonly { readonly ref: string; readonly dependsOn: readonly string[] }[];
 };
 
-/** Every package that is installed. */
-export function installed(): Bom {
+/** The bill of every installed package. */
+export function installedBom(): Bom {
   const options = ["sbom", "--sbom-format", "cyclonedx", "--sbom-type", "application"];
   const shell = process.platform === "win32";
   const printed = execFileSync("npm", options, { cwd: ROOT, encoding: "utf8", shell, maxBuffer: 2 ** 26 });
   const bom = JSON.parse(printed) as Bom;
-  // npm calls the project by its folder's name.
+  // npm names the project after its folder; `purl` has the name of package.json.
   const { purl } = bom.metadata.component;
   const component = { ...bom.metadata.component, name: purl.replace(/^pkg:npm\/|@[^@]*$/g, "") };
   return { ...bom, metadata: { ...bom.metadata, component } };
 }
 
-/** The same bill with these packages only. Throws where one of them is not in it. */
-export function onlyOf<T extends Bom>(bom: T, names: readonly string[]): T {
+/**
+ * The bill reduced to these packages.
+ * @throws when one of them is not in it.
+ */
+export function onlyPackages<T extends Bom>(bom: T, names: readonly string[]): T {
   const components = bom.components.filter(({ name }) => names.includes(name));
-  const missing = names.filter((name) => !components.some((one) => one.name === name));
-  if (missing.length > 0) throw new Error(`not installed, but in the bundle: ${missing.join(", ")}`);
-  const refs = new Set(components.map((one) => one["bom-ref"]));
-  const root = bom.dependencies.filter(({ ref }) => !bom.components.some((one) => one["bom-ref"] === ref));
+  const missing = names.filter((name) => !components.some((component) => component.name === name));
+  if (missing.length > 0) throw new Error(`in the bundle, but not installed: ${missing.join(", ")}`);
+  const refs = new Set(components.map((component) => component["bom-ref"]));
+  const root = bom.dependencies.filter(
+    ({ ref }) => !bom.components.some((component) => component["bom-ref"] === ref),
+  );
   const kept = [...root, ...bom.dependencies.filter(({ ref }) => refs.has(ref))];
   const dependencies = kept.map(({ ref, dependsOn }) => ({
     ref,
-    dependsOn: dependsOn.filter((one) => refs.has(one)),
+    dependsOn: dependsOn.filter((dependency) => refs.has(dependency)),
   }));
   return { ...bom, components, dependencies };
 }
 
 export async function main(): Promise<number> {
   const packages = readBuilt().sources.flatMap(([path]) => packageOf(path) ?? []);
-  const all = installed();
-  const deployed = onlyOf(all, [...new Set(packages)]);
-  for (const [name, bom] of Object.entries({ "sbom.json": all, "sbom-bundle.json": deployed })) {
+  const installed = installedBom();
+  const deployed = onlyPackages(installed, [...new Set(packages)]);
+  for (const [name, bom] of Object.entries({ "sbom.json": installed, "sbom-bundle.json": deployed })) {
     writeFileSync(join(ROOT, "dist", name), `${JSON.stringify(bom, null, 2)}\n`);
     console.log(`dist/${name}: ${bom.components.length} packages`);
   }

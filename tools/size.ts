@@ -1,20 +1,20 @@
 /**
- * `npm run size`, after `npm run build`: how large the bundle is, of what, and whether it keeps to its budget. Exits with 1
- * where it does not, or where code of a package is in it that should not be.
+ * `npm run size`, after `npm run build`: prints the size of the gateway's bundle, by layer and by package. Exit code 1 if it
+ * exceeds its budget or contains code of a package that is not listed.
  */
 import { BUDGET, DEPLOYED } from "./supply/budget.ts";
 import { packageOf, partsOf, readBuilt, type Built } from "./supply/bundle.ts";
 
 const kib = (bytes: number): string => `${(bytes / 1024).toFixed(1)} KiB`;
 
-/** What is wrong with a bundle, one line each. */
+/** The problems with a bundle, one line each. */
 export function sizeProblems(built: Built): string[] {
-  const over = (["bytes", "gzipBytes"] as const)
-    .filter((of) => built[of] > BUDGET[of])
-    .map((of) => `${of}: ${built[of]} is over the budget of ${BUDGET[of]}`);
+  const exceeded = (["bytes", "gzipBytes"] as const)
+    .filter((measure) => built[measure] > BUDGET[measure])
+    .map((measure) => `${measure}: ${built[measure]} exceeds the budget of ${BUDGET[measure]}`);
   const packages = new Set(built.sources.map(([path]) => packageOf(path)).filter((name) => name !== null));
-  const strangers = [...packages].filter((name) => !DEPLOYED.includes(name));
-  return [...over, ...strangers.map((name) => `${name} is in the bundle and not in DEPLOYED`)];
+  const unlisted = [...packages].filter((name) => !DEPLOYED.includes(name));
+  return [...exceeded, ...unlisted.map((name) => `${name} is in the bundle, but not in DEPLOYED`)];
 }
 
 export async function main(): Promise<number> {

@@ -1,6 +1,6 @@
 /**
- * `npm run stand-ins`: a Coder deployment and a Cloudflare Access team on this machine, as far as an interceptor asks
- * them, so that every recipe of docs/recipes.md can be tried without either. Everybody here is made up.
+ * `npm run stand-ins`: a fake Coder deployment and a fake Cloudflare Access team on this machine, with the endpoints that
+ * the gateway queries. Every recipe of docs/recipes.md can be tried with them. All users are made up.
  */
 import { parseArgs } from "node:util";
 import { startFakeCoder, type CoderUser } from "../test/support/fake-coder.ts";
@@ -11,27 +11,31 @@ import { sentenceOf } from "./local/start-failure.ts";
 
 const HELP = `Usage: npm run -s stand-ins -- [--coder-port 8791] [--access-port 8792]
 
-A made-up Coder deployment and a made-up Cloudflare Access team, for the recipes in docs/recipes.md. Ctrl-C ends both.
+Runs a fake Coder deployment and a fake Cloudflare Access team, for the recipes in docs/recipes.md. Ctrl-C stops both.
 `;
 
-type Resident = { readonly token: string; readonly user: Partial<CoderUser>; readonly is: string };
+type FakeUser = {
+  readonly token: string;
+  readonly user: Partial<CoderUser>;
+  readonly description: string;
+};
 
-/** Their tokens are public and open nothing but this stand-in. */
-const RESIDENTS: readonly Resident[] = [
+/** The users of the fake Coder. Their tokens are public, and no other service accepts them. */
+const USERS: readonly FakeUser[] = [
   {
     token: "LocalAgent-coderagentscoderagents",
     user: { id: "0a6e2c14-5d7b-4e1f-9a3c-2b4d6f8091a2", username: "coder-agents", is_service_account: true },
-    is: "a service account",
+    description: "a service account",
   },
   {
     token: "LocalAlice-alicealicealicealiceal",
     user: { id: "5f0c1d2e-3a4b-4c5d-8e6f-708192a3b4c5", username: "alice" },
-    is: "a user",
+    description: "a user",
   },
   {
     token: "LocalBobby-bobbybobbybobbybobbybo",
     user: { id: "91b7d3f5-2468-4ace-b135-790246813579", username: "bob", status: "suspended" },
-    is: "a user who is suspended",
+    description: "a user who is suspended",
   },
 ];
 
@@ -44,11 +48,11 @@ export async function main(args: readonly string[]): Promise<number> {
       process.stdout.write(HELP);
       return 0;
     }
-    await requireFree(ports.coder, "--coder-port", "the stand-in of Coder");
-    await requireFree(ports.access, "--access-port", "the stand-in of Access");
+    await requireFree(ports.coder, "--coder-port", "the fake Coder");
+    await requireFree(ports.access, "--access-port", "the fake Access team");
     const coder = await startFakeCoder(ports.coder);
     const access = await startFakeIssuer("team", ports.access);
-    for (const { token, user } of RESIDENTS) coder.addUser(user, token);
+    for (const { token, user } of USERS) coder.addUser(user, token);
     process.stdout.write(introduction(coder.url, access.url));
     await interrupted.happened;
     await Promise.all([coder.close(), access.close()]);
@@ -59,7 +63,7 @@ export async function main(args: readonly string[]): Promise<number> {
   }
 }
 
-/** Undefined when help is asked for. */
+/** @returns the ports; undefined for `--help`. */
 function readArguments(
   args: readonly string[],
 ): { readonly coder: number; readonly access: number } | undefined {
@@ -79,14 +83,14 @@ function readArguments(
 }
 
 function introduction(coder: string, access: string): string {
-  const residents = RESIDENTS.map(
-    ({ token, user, is }) => `  ${token}  ${user.username}, ${is}\n    id ${user.id}\n`,
+  const users = USERS.map(
+    ({ token, user, description }) => `  ${token}  ${user.username}, ${description}\n    id ${user.id}\n`,
   );
-  return `A stand-in of Coder on ${coder}. Session tokens:
-${residents.join("")}
-A stand-in of a Cloudflare Access team on ${access}, for the audience ${AUDIENCE}.
-Whoever asks is logged in: curl "${access}/login?email=alice@example.com"
+  return `A fake Coder deployment on ${coder}. Session tokens:
+${users.join("")}
+A fake Cloudflare Access team on ${access}, for the audience ${AUDIENCE}.
+To log in as any user: curl "${access}/login?email=alice@example.com"
 
-Ctrl-C ends both.
+Ctrl-C stops both.
 `;
 }

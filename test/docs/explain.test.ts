@@ -15,15 +15,15 @@ function file(name: string, text: string): string {
   return path;
 }
 
-const described = (...args: readonly string[]): unknown => {
-  const wanted = readArguments(args);
-  return typeof wanted === "object" ? wanted.described : wanted;
+const requestOf = (...args: readonly string[]): unknown => {
+  const command = readArguments(args);
+  return typeof command === "object" ? command.request : command;
 };
 
-describe("npm run explain reads", () => {
-  it("headers from the command line and from files, as they stand, each as often as it is there", () => {
+describe("the arguments of npm run explain", () => {
+  it("takes headers from the command line and from files, unchanged and in order", () => {
     const headers = file("headers", "Authorization: Bearer CANARY\r\nA:b:c\n\n");
-    expect(described("-H", "X-Y:  z ", "--header", `@${headers}`, "-H", "X-Y: w")).toEqual({
+    expect(requestOf("-H", "X-Y:  z ", "--header", `@${headers}`, "-H", "X-Y: w")).toEqual({
       method: "POST",
       path: "/v1/chat/completions",
       headers: [
@@ -35,13 +35,13 @@ describe("npm run explain reads", () => {
     });
   });
 
-  it("a body, of which nothing but the SHA-256 is sent", () => {
+  it("takes a body and sends only its SHA-256", () => {
     const body = '{"model":"CANARY"}';
     const sha256 = createHash("sha256").update(body).digest("hex");
-    const wanted = described("--body", file("body", body), "--path", "/x/v1/messages?a=1");
-    expect(wanted).toMatchObject({ path: "/x/v1/messages?a=1", body_sha256: sha256 });
-    expect(JSON.stringify(wanted)).not.toContain("CANARY");
-    expect(described("--body-sha256", sha256.toUpperCase())).toMatchObject({ body_sha256: sha256 });
+    const request = requestOf("--body", file("body", body), "--path", "/x/v1/messages?a=1");
+    expect(request).toMatchObject({ path: "/x/v1/messages?a=1", body_sha256: sha256 });
+    expect(JSON.stringify(request)).not.toContain("CANARY");
+    expect(requestOf("--body-sha256", sha256.toUpperCase())).toMatchObject({ body_sha256: sha256 });
   });
 
   it.each([
@@ -54,18 +54,18 @@ describe("npm run explain reads", () => {
     [["--body", "/no/such/CANARY"]],
     [["--body", "a", "--body-sha256", "0".repeat(64)]],
     [["--body-sha256", "CANARY"]],
-  ])("not what it cannot: %j, and repeats none of it, as it may be a credential", (args) => {
+  ])("rejects %j without repeating the argument, which may be a credential", (args) => {
     const sentence = readArguments(args);
     expect(sentence).toMatch(/^[^\n]+\.$/);
     expect(sentence).not.toContain("CANARY");
   });
 
-  it("help", () => {
+  it("returns undefined for --help", () => {
     expect(readArguments(["--help"])).toBeUndefined();
   });
 });
 
-const ANSWER: Explanation = {
+const EXPLANATION: Explanation = {
   destination: "provider",
   route: { provider: "central", provider_type: "openai", route: "/chat/completions", kind: "intercept" },
   client: "Coder Agents",
@@ -98,41 +98,46 @@ const ANSWER: Explanation = {
   refusal: null,
 };
 
-describe("npm run explain prints", () => {
-  it("who, for whom, why, and who lost", () => {
-    const text = toText(ANSWER);
-    for (const said of [
+describe("the output of npm run explain", () => {
+  it("names the actor, the initiator, the decision and the other candidate", () => {
+    const text = toText(EXPLANATION);
+    for (const line of [
       "central (openai) /chat/completions, intercepted",
       'ci-bot "CI bot" (service), verified by keys',
       "owner-1",
       "rule any · signature off · directory –",
-      "actor ci-bot lost: overridden",
-      "one of the gateway's own",
+      "owner owner-1 accepted",
+      "actor ci-bot not the initiator: overridden",
+      "a central key, in authorization",
       "coder_agents_without_headers",
     ])
-      expect(text).toContain(said);
+      expect(text).toContain(line);
   });
 
-  it("what is refused, and what is still to be known", () => {
+  it("names the refusal, and the input that is missing", () => {
     const refusal = { reason: "owner_rejected", status: 400, message: "No.", detail: "form" };
-    const text = toText({ ...ANSWER, refusal, undecided: "signature", initiator: null });
-    for (const said of ["400 owner_rejected", "the operator: form", "--body-sha256"])
-      expect(text).toContain(said);
+    const text = toText({ ...EXPLANATION, refusal, undecided: "signature", initiator: null });
+    for (const line of ["400 owner_rejected", "detail for the operator: form", "--body-sha256"])
+      expect(text).toContain(line);
   });
 
-  it("what leads to no provider", () => {
+  it.each([
+    ["api", "the records API: not forwarded"],
+    ["base", "a base URL: the gateway responds itself"],
+    ["not_found", "no route"],
+  ])("describes a destination that is no provider: %s", (destination, line) => {
     const nothing = { route: null, client: null, presented: null, actor: null, initiator: null };
-    const text = toText({ ...ANSWER, ...nothing, destination: "api", candidates: [], upstream_key: null });
-    expect(text).toContain("no provider is asked");
+    const text = toText({ ...EXPLANATION, ...nothing, destination, candidates: [], upstream_key: null });
+    expect(text).toContain(line);
   });
 
   // The attack: an actor's name is an issuer's text; `ESC [2J` in it would clear the auditor's screen.
-  it("no name that moves the terminal's cursor", () => {
+  it("escapes a name that moves the terminal's cursor", () => {
     const name = "\u001b[2Jevil\u202E\n";
-    const text = toText({ ...ANSWER, actor: { ...ANSWER.actor, name } });
+    const text = toText({ ...EXPLANATION, actor: { ...EXPLANATION.actor, name } });
     expect(text).toContain("evil");
     expect(text).not.toContain("\u001b[2J");
     expect(text).not.toContain("\u202E");
-    expect(text.split("\n")).toHaveLength(toText(ANSWER).split("\n").length);
+    expect(text.split("\n")).toHaveLength(toText(EXPLANATION).split("\n").length);
   });
 });

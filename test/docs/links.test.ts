@@ -1,4 +1,4 @@
-/** Whatever the documentation links to or names is there. */
+/** The targets of the documentation's links and the files that it names exist. */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -12,7 +12,7 @@ const PAGES = [
 ].filter((name) => name.endsWith(".md"));
 const read = (page: string): string => readFileSync(join(ROOT, page), "utf8");
 
-/** Headings' anchors, as the usual renderers make them. */
+/** The anchors of the headings, as GitHub generates them. */
 const anchorsOf = (page: string): readonly string[] =>
   [...read(page).matchAll(/^#{1,6} (.+)$/gm)].map(([, title = ""]) =>
     title
@@ -21,7 +21,7 @@ const anchorsOf = (page: string): readonly string[] =>
       .replaceAll(" ", "-"),
   );
 
-/** What is linked to within the project, as page and anchor; examples in code are none. */
+/** The targets of links within the project, as page and anchor. Code blocks are skipped. */
 function linksOf(page: string): readonly (readonly [path: string, anchor: string])[] {
   const prose = read(page).replaceAll(/^ *```[\s\S]*?^ *```$/gm, "");
   return [...prose.matchAll(/\]\(([^()\s]+)\)/g)]
@@ -34,7 +34,7 @@ function linksOf(page: string): readonly (readonly [path: string, anchor: string
 }
 
 describe("the documentation", () => {
-  it.each(PAGES)("%s links to pages and headings that there are", (page) => {
+  it.each(PAGES)("%s links to existing pages and headings", (page) => {
     const broken = linksOf(page).filter(
       ([path, anchor]) =>
         !existsSync(join(ROOT, path)) || (anchor !== "" && !anchorsOf(path).includes(anchor)),
@@ -42,7 +42,7 @@ describe("the documentation", () => {
     expect(broken).toEqual([]);
   });
 
-  it.each(PAGES)("%s names files of the project that there are", (page) => {
+  it.each(PAGES)("%s names existing files", (page) => {
     const named = [...read(page).matchAll(/`((?:src|test|tools|bench|docs)\/[\w./-]+\.\w+)`/g)];
     expect(named.map(([, path = ""]) => path).filter((path) => !existsSync(join(ROOT, path)))).toEqual([]);
   });

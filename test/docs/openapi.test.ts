@@ -2,7 +2,7 @@ import { Validator } from "@seriousme/openapi-schema-validator";
 import { describe, expect, it } from "vitest";
 import { ENDPOINTS } from "../../src/records/api/endpoints.ts";
 import { toDocument } from "../../src/records/api/kit/openapi.ts";
-import { stored, written } from "../../tools/openapi.ts";
+import { generatedDocument, storedDocument } from "../../tools/openapi.ts";
 
 type Operation = {
   readonly operationId: string;
@@ -19,8 +19,8 @@ const operations = (): [string, Operation][] =>
   );
 
 describe("the API's OpenAPI document", () => {
-  it("is what the code says (npm run openapi writes it)", async () => {
-    expect(stored()).toBe(await written());
+  it("matches the code (npm run openapi)", async () => {
+    expect(storedDocument()).toBe(await generatedDocument());
   });
 
   it("is valid OpenAPI 3.1", async () => {
@@ -31,20 +31,20 @@ describe("the API's OpenAPI document", () => {
     expect(validator.version).toBe("3.1");
   });
 
-  it("a broken one would not pass for valid", async () => {
-    const broken = { ...structuredClone(document), info: { title: "no version" } };
-    expect((await new Validator().validate(broken)).valid).toBe(false);
+  it("is checked by a validator that rejects an invalid document", async () => {
+    const invalid = { ...structuredClone(document), info: { title: "no version" } };
+    expect((await new Validator().validate(invalid)).valid).toBe(false);
   });
 
-  it("has every endpoint with every parameter it reads, and no other", () => {
+  it("has every endpoint with its parameters, and no others", () => {
     const documented = operations().map(([path, { parameters }]) => [
       path,
-      parameters.filter((one) => one.in === "query").map(({ name }) => name),
+      parameters.filter((parameter) => parameter.in === "query").map(({ name }) => name),
     ]);
     expect(documented).toEqual(ENDPOINTS.map(({ path, parameters }) => [path, Object.keys(parameters)]));
   });
 
-  it("names each operation once", () => {
+  it("has a unique operationId per operation", () => {
     const ids = operations().map(([, { operationId }]) => operationId);
     expect(new Set(ids).size).toBe(ENDPOINTS.length);
   });

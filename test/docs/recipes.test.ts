@@ -1,4 +1,4 @@
-/** docs/recipes.md: what it says to write into `.dev.vars` or wrangler.toml is a configuration that holds. */
+/** docs/recipes.md: the `.dev.vars` and wrangler.toml of each recipe are valid configurations. */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -6,22 +6,24 @@ import { fileURLToPath } from "node:url";
 import { parseEnv } from "node:util";
 import { describe, expect, it } from "vitest";
 import { unstable_readConfig } from "wrangler";
-import { readConfig, type Env } from "../../src/gateway/config/config.ts";
+import { readConfig } from "../../src/gateway/config/config.ts";
 import { registry } from "../../src/gateway/wiring.ts";
+import type { Env } from "../../src/shared/config/environment.ts";
 import { chooseSetup } from "../../tools/local/dev-vars.ts";
 
 const TEXT = readFileSync(fileURLToPath(import.meta.resolve("../../docs/recipes.md")), "utf8");
 
-/** By its number and title. */
+/** The recipes as pairs of title, with number, and text. */
 const RECIPES = TEXT.split(/^## (?=\d)/m)
   .slice(1)
   .map((recipe) => [recipe.slice(0, recipe.indexOf("\n")), recipe] as const);
 
-const found = (text: string, form: RegExp): string[] =>
-  [...text.matchAll(form)].map(([, part]) => part ?? "");
+/** The first group of every match. */
+const matches = (text: string, pattern: RegExp): string[] =>
+  [...text.matchAll(pattern)].map(([, group]) => group ?? "");
 
-/** What a recipe leaves to whoever follows it: keys that were printed, secrets, bindings. */
-const GIVEN: Env = {
+/** The values that a recipe's reader adds: printed keys, secrets, bindings. */
+const READER_VALUES: Env = {
   CLIENT_KEYS: "[]",
   OPENAI_API_KEY: "sk-of-the-test",
   DIRECTORY_TOKEN: "LocalAgent-coderagentscoderagents",
@@ -31,14 +33,14 @@ const GIVEN: Env = {
   NONCES: { get: () => null, idFromName: () => null },
 };
 
-const problemsOf = (env: Env): readonly string[] => {
-  const read = readConfig(env, registry);
-  return "issues" in read ? read.issues : [];
+const issuesOf = (env: Env): readonly string[] => {
+  const config = readConfig(env, registry);
+  return "issues" in config ? config.issues : [];
 };
 
 describe("docs/recipes.md", () => {
-  it("has the recipes that its table names", () => {
-    const linked = found(TEXT.split("\n## ")[0] ?? "", /\(#(\d[\w-]*)\)/g);
+  it("links to each of its recipes from its table", () => {
+    const linked = matches(TEXT.split("\n## ")[0] ?? "", /\(#(\d[\w-]*)\)/g);
     const anchors = RECIPES.map(([title]) =>
       title
         .toLowerCase()
@@ -49,36 +51,35 @@ describe("docs/recipes.md", () => {
     expect(anchors.length).toBeGreaterThanOrEqual(6);
   });
 
-  it.each(RECIPES)("%s: its .dev.vars is a good configuration beside npm start's", (_, recipe) => {
-    const written = found(recipe, /^cat > \.dev\.vars <<'?END'?\n([\s\S]*?)^END$/gm);
-    expect(written).toHaveLength(1);
-    const own = parseEnv((written[0] ?? "").replace("$SECRET", String(GIVEN["SIGNING_KEY"]))) as Record<
-      string,
-      string
-    >;
-    const { vars } = chooseSetup(own, "http://127.0.0.1:8788");
-    expect(problemsOf({ ...GIVEN, ...vars, ...own })).toEqual([]);
-  });
-
   it.each(RECIPES)(
-    "%s: its wrangler.toml is a good configuration beside providers with keys",
+    "%s: has a .dev.vars that is valid together with the variables of npm start",
     (_, recipe) => {
-      const written = found(recipe, /^```toml\n([\s\S]*?)^```$/gm);
-      expect(written).toHaveLength(1);
-      const folder = mkdtempSync(join(tmpdir(), "recipe-"));
-      try {
-        const config = join(folder, "wrangler.toml");
-        writeFileSync(config, `name = "recipe"\ncompatibility_date = "2026-10-01"\n${written[0]}`);
-        const { vars } = unstable_readConfig({ config }, { hideWarnings: true });
-        const providers = {
-          openai: { type: "openai", base_url: "https://api.openai.com/v1", keys: ["OPENAI_API_KEY"] },
-        };
-        // A placeholder is refused, which is what it is for.
-        const env = JSON.parse(JSON.stringify(vars).replaceAll("<AUD tag>", "0".repeat(64))) as Env;
-        expect(problemsOf({ ...GIVEN, PROVIDERS: providers, ...env })).toEqual([]);
-      } finally {
-        rmSync(folder, { recursive: true });
-      }
+      const blocks = matches(recipe, /^cat > \.dev\.vars <<'?END'?\n([\s\S]*?)^END$/gm);
+      expect(blocks).toHaveLength(1);
+      const devVars = parseEnv(
+        (blocks[0] ?? "").replace("$SECRET", String(READER_VALUES["SIGNING_KEY"])),
+      ) as Record<string, string>;
+      const { vars } = chooseSetup({ gateway: devVars, records: {} }, "http://127.0.0.1:8788");
+      expect(issuesOf({ ...READER_VALUES, ...vars.gateway, ...devVars })).toEqual([]);
     },
   );
+
+  it.each(RECIPES)("%s: has a wrangler.toml that is valid together with providers with keys", (_, recipe) => {
+    const blocks = matches(recipe, /^```toml\n([\s\S]*?)^```$/gm);
+    expect(blocks).toHaveLength(1);
+    const folder = mkdtempSync(join(tmpdir(), "recipe-"));
+    try {
+      const config = join(folder, "wrangler.toml");
+      writeFileSync(config, `name = "recipe"\ncompatibility_date = "2026-10-01"\n${blocks[0]}`);
+      const { vars } = unstable_readConfig({ config }, { hideWarnings: true });
+      const providers = {
+        openai: { type: "openai", base_url: "https://api.openai.com/v1", keys: ["OPENAI_API_KEY"] },
+      };
+      // The config rejects placeholders, so the test replaces this one.
+      const env = JSON.parse(JSON.stringify(vars).replaceAll("<AUD tag>", "0".repeat(64))) as Env;
+      expect(issuesOf({ ...READER_VALUES, PROVIDERS: providers, ...env })).toEqual([]);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
 });

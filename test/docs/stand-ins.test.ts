@@ -1,4 +1,4 @@
-/** `npm run stand-ins`: who is printed is there, and so is whoever docs/recipes.md speaks of. */
+/** `npm run stand-ins`: the printed users exist, and so do the users of docs/recipes.md. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
@@ -24,8 +24,8 @@ beforeAll(async () => {
   const [coderPort, accessPort] = await twoFreePorts();
   child = start(["--coder-port", String(coderPort), "--access-port", String(accessPort)]);
   [coder, access] = [`http://127.0.0.1:${coderPort}`, `http://127.0.0.1:${accessPort}`];
-  for await (const piece of child.stdout) {
-    printed += String(piece);
+  for await (const chunk of child.stdout) {
+    printed += String(chunk);
     if (printed.includes("Ctrl-C")) break;
   }
 });
@@ -35,10 +35,10 @@ const user = async (token: string): Promise<unknown> =>
   (await fetch(`${coder}/api/v2/users/me`, { headers: { "coder-session-token": token } })).json();
 
 describe("the stand-ins", () => {
-  it("know everyone that they print, by token and id", async () => {
-    const residents = [...printed.matchAll(/^ {2}(\S+) {2}([\w-]+), .*\n {4}id (\S+)$/gm)];
-    expect(residents.map(([, , name]) => name)).toEqual(["coder-agents", "alice", "bob"]);
-    for (const [, token = "", username, id] of residents)
+  it("return each printed user for its token", async () => {
+    const users = [...printed.matchAll(/^ {2}(\S+) {2}([\w-]+), .*\n {4}id (\S+)$/gm)];
+    expect(users.map(([, , name]) => name)).toEqual(["coder-agents", "alice", "bob"]);
+    for (const [, token = "", username, id] of users)
       expect(await user(token)).toMatchObject({
         id,
         username,
@@ -46,7 +46,7 @@ describe("the stand-ins", () => {
       });
   });
 
-  it("are those of docs/recipes.md", () => {
+  it("have the users of docs/recipes.md", () => {
     const tokens = new Set(RECIPES.match(/\bLocal\w{5}-\w{22}\b/g));
     expect(tokens.size).toBe(3);
     for (const token of tokens) expect(printed).toContain(token);
@@ -55,7 +55,7 @@ describe("the stand-ins", () => {
     for (const id of owners) expect(printed).toContain(id);
   });
 
-  it("log in whoever asks, as one and the same user each time, for the audience that they print", async () => {
+  it("issue a token for the printed audience, with the same user id for the same email address", async () => {
     const login = async (): Promise<string> =>
       (await fetch(`${access}/login?email=alice@example.com`)).text();
     const [first, second] = [decodeJwt(await login()), decodeJwt(await login())];
@@ -64,13 +64,13 @@ describe("the stand-ins", () => {
     expect(RECIPES).toContain(`"audience":"${String(first.aud)}"`);
   });
 
-  it("say which port is taken", async () => {
-    const taken = start(["--coder-port", coder.split(":")[2] ?? ""]);
-    const [code] = (await once(taken, "exit")) as [number];
+  it("fail if a port is in use", async () => {
+    const second = start(["--coder-port", coder.split(":")[2] ?? ""]);
+    const [code] = (await once(second, "exit")) as [number];
     expect(code).toBe(1);
   });
 
-  it("end when they are told to", async () => {
+  it("exit with 0 on SIGINT", async () => {
     const ended = once(child, "exit");
     child.kill("SIGINT");
     expect(await ended).toEqual([0, null]);

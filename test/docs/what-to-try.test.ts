@@ -1,20 +1,20 @@
-/** What `npm start` prints is true of the run that it is printed for. */
+/** The text that `npm start` prints matches the configuration of the run. */
 import { describe, expect, it } from "vitest";
 import { chooseSetup, type Vars } from "../../tools/local/dev-vars.ts";
 import { whatToTry } from "../../tools/local/what-to-try.ts";
 
 const printed = (devVars: Vars): string =>
-  whatToTry("http://127.0.0.1:8787", chooseSetup(devVars, "http://127.0.0.1:8788"));
+  whatToTry("http://127.0.0.1:8787", chooseSetup({ gateway: devVars, records: {} }, "http://127.0.0.1:8788"));
 
-describe("npm start tells", () => {
-  it("that any key works on the emulated providers, and which keys the others want", () => {
+describe("the text that npm start prints", () => {
+  it("offers any key for the emulated providers, and a client key for the others", () => {
     const text = printed({});
-    expect(text).toContain("On openai and anthropic any key works");
+    expect(text).toContain("openai and anthropic accept any key");
     expect(text).toContain('OpenAI(base_url="http://127.0.0.1:8787/openai/v1", api_key="any-key")');
     expect(text).toContain("aei_local-alice-a-user-with-a-key-of-her-own-00");
   });
 
-  it("a client key alone where .dev.vars takes nothing else", () => {
+  it("offers only a client key if .dev.vars accepts nothing else", () => {
     const text = printed({ IDENTITY: '[{"source":"keys"}]' });
     expect(text).toContain("aei_local-alice-a-user-with-a-key-of-her-own-00");
     expect(text).toContain('api_key="aei_local-coder-agents-service-may-assert-owner"');
@@ -22,9 +22,9 @@ describe("npm start tells", () => {
     expect(printed({ IDENTITY: '[{"source":"keys"}]', CLIENT_KEYS: "[]" })).not.toMatch(/any.key|aei_local/);
   });
 
-  it("nothing of the sort where .dev.vars says who may call: then a credential, and where a central key is", () => {
+  it("offers a placeholder and a provider with a central key if .dev.vars sets IDENTITY", () => {
     const text = printed({ IDENTITY: '[{"source":"coder","url":"http://127.0.0.1:8791"}]' });
-    expect(text).toContain("IDENTITY of .dev.vars");
+    expect(text).toContain("IDENTITY in .dev.vars");
     expect(text).toContain('api_key="<credential>"');
     expect(text).toContain("ANTHROPIC_BASE_URL=http://127.0.0.1:8787/team-anthropic");
     expect(text).not.toMatch(/any.key|aei_local|7\/openai|7\/anthropic/);

@@ -2,20 +2,20 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { onlyOf, type Bom } from "../../tools/sbom.ts";
+import { onlyPackages, type Bom } from "../../tools/sbom.ts";
 import { sizeProblems } from "../../tools/size.ts";
 import { BUDGET } from "../../tools/supply/budget.ts";
-import { packageOf, partsOf, readBuilt, type Built } from "../../tools/supply/bundle.ts";
+import { layerOf, packageOf, partsOf, readBuilt, type Built } from "../../tools/supply/bundle.ts";
 
-const built = (over: Partial<Built> = {}): Built => ({
+const built = (changes: Partial<Built> = {}): Built => ({
   bytes: 100,
   gzipBytes: 50,
   sources: [["src/gateway/app/app.ts", 60]],
-  ...over,
+  ...changes,
 });
 
 describe("the bundle's size", () => {
-  it("is read as it was built, and the same bytes are as large gzipped each time", () => {
+  it("reads the bundle and its sources, with the same gzipped size each time", () => {
     const dist = mkdtempSync(join(tmpdir(), "dist-"));
     onTestFinished(() => rmSync(dist, { recursive: true }));
     expect(() => readBuilt(dist)).toThrow("run `npm run build` first");
@@ -31,32 +31,38 @@ describe("the bundle's size", () => {
     expect(first.gzipBytes).toBeLessThan(100);
   });
 
-  it("may be the budget's to the byte, and no more", () => {
+  it("accepts a bundle of exactly the budget and rejects one byte more", () => {
     expect(sizeProblems(built(BUDGET))).toEqual([]);
     expect(sizeProblems(built({ bytes: BUDGET.bytes + 1 }))).toHaveLength(1);
     expect(sizeProblems(built({ gzipBytes: BUDGET.gzipBytes + 1 }))).toHaveLength(1);
   });
 
-  it("code of a package that should not be deployed is a problem, however small", () => {
+  it("reports a package that is not in DEPLOYED, regardless of its size", () => {
     expect(sizeProblems(built({ sources: [["node_modules/hono/a.js", 1]] }))).toEqual([]);
     expect(sizeProblems(built({ sources: [["node_modules/a/node_modules/@b/c/d.js", 0]] }))).toEqual([
-      "@b/c is in the bundle and not in DEPLOYED",
+      "@b/c is in the bundle, but not in DEPLOYED",
     ]);
   });
 
-  it("is told by floor and by package", () => {
+  it("groups the bytes by layer and by package", () => {
     const sources = [
       ["src/gateway/app/app.ts", 5],
       ["src/gateway/app/decide.ts", 6],
-      ["src/shared/config-fields.ts", 3],
-      ["src/api/a.ts", 0],
+      ["src/gateway/wiring.ts", 1],
+      ["src/shared/config/fields.ts", 3],
+      ["src/shared/text.ts", 1],
+      ["src/events/compose.ts", 2],
+      ["src/gateway/policy/policy.ts", 0],
       ["node_modules/jose/dist/a.js", 20],
     ] as const;
     expect(partsOf(built({ sources }))).toEqual([
       ["jose", 20],
-      ["src/app", 11],
-      ["src/config", 3],
+      ["src/gateway/app", 11],
+      ["src/shared", 4],
+      ["src/events", 2],
+      ["src/gateway/wiring.ts", 1],
     ]);
+    expect(layerOf("src/gateway/identity/sources/jwt.ts")).toBe("src/gateway/identity");
     expect(packageOf("src/gateway/app/app.ts")).toBeNull();
   });
 });
@@ -67,7 +73,7 @@ const component = (name: string): Bom["components"][number] => ({
   version: "1",
 });
 
-describe("the bill of what is deployed", () => {
+describe("the bill of materials of the bundle", () => {
   const bom: Bom = {
     metadata: { component: { name: "p", purl: "pkg:npm/p@0" } },
     components: [component("a"), component("b"), component("c")],
@@ -79,8 +85,8 @@ describe("the bill of what is deployed", () => {
     ],
   };
 
-  it("has what is in the bundle and nothing else", () => {
-    const { components, dependencies } = onlyOf(bom, ["a", "b"]);
+  it("has the packages of the bundle and no others", () => {
+    const { components, dependencies } = onlyPackages(bom, ["a", "b"]);
     expect(components.map(({ name }) => name)).toEqual(["a", "b"]);
     expect(dependencies).toEqual([
       { ref: "p@0", dependsOn: ["a@1"] },
@@ -89,7 +95,7 @@ describe("the bill of what is deployed", () => {
     ]);
   });
 
-  it("is not written where something in the bundle is not known", () => {
-    expect(() => onlyOf(bom, ["a", "x"])).toThrow("not installed, but in the bundle: x");
+  it("rejects a package of the bundle that is not installed", () => {
+    expect(() => onlyPackages(bom, ["a", "x"])).toThrow("in the bundle, but not installed: x");
   });
 });

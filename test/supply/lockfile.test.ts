@@ -9,8 +9,8 @@ const read = <T>(path: string): T => JSON.parse(readFileSync(join(ROOT, path), "
 const HASH = `sha512-${"a".repeat(86)}==`;
 const GOOD: Lockfile["packages"][string] = { version: "1.2.3", integrity: HASH };
 
-/** A lockfile with this one package, or with what the project depends on. */
-const locked = (
+/** The problems of a lockfile with these packages. */
+const problemsOf = (
   packages: Lockfile["packages"],
   manifest: Manifest = {},
   lockfileVersion = 3,
@@ -19,11 +19,11 @@ const locked = (
 const lockfiles = ownFiles().filter((path) => path.endsWith("package-lock.json"));
 
 describe("the lockfiles", () => {
-  it("are two", () => {
+  it("are those of the project and of the older workerd", () => {
     expect(lockfiles).toEqual(["package-lock.json", "test/older-workerd/package-lock.json"]);
   });
 
-  it.each(lockfiles)("%s installs only what was reviewed, from the registry, by its hash", (path) => {
+  it.each(lockfiles)("%s installs only packages of the registry, by their hashes", (path) => {
     const lockfile = read<Lockfile>(path);
     const manifest = read<Manifest>(path.replace("package-lock.json", "package.json"));
     expect(Object.keys(lockfile.packages).length).toBeGreaterThan(5);
@@ -31,18 +31,18 @@ describe("the lockfiles", () => {
   });
 });
 
-describe("the lockfile check's own checks", () => {
+describe("lockfileProblems", () => {
   it.each<readonly [string, Lockfile["packages"]]>([
     ["a package", { "node_modules/a": GOOD }],
-    ["one within another", { "node_modules/a/node_modules/@b/c": GOOD }],
+    ["a nested package", { "node_modules/a/node_modules/@b/c": GOOD }],
     ["ranges", { "": { dependencies: { a: "^1.2.3", b: ">=1 <3 || ~4.5.x", c: "*", d: "1.0.0-beta.1+x" } } }],
-    ["another name for a package", { "": { devDependencies: { a: "npm:@b/c@1.2.3" } } }],
-  ])("allow %s", (_, packages) => {
-    expect(locked(packages)).toEqual([]);
+    ["an alias of a package", { "": { devDependencies: { a: "npm:@b/c@1.2.3" } } }],
+  ])("accepts %s", (_, packages) => {
+    expect(problemsOf(packages)).toEqual([]);
   });
 
   it.each<readonly [string, Lockfile["packages"]]>([
-    ["a registry of its own", { "node_modules/a": { ...GOOD, resolved: "https://packages.example/a.tgz" } }],
+    ["another registry", { "node_modules/a": { ...GOOD, resolved: "https://packages.example/a.tgz" } }],
     ["git", { "node_modules/a": { ...GOOD, resolved: "git+ssh://git@github.com/a/b.git#abc" } }],
     ["a file", { "node_modules/a": { ...GOOD, resolved: "file:../a.tgz" } }],
     ["a link", { "node_modules/a": { ...GOOD, link: true } }],
@@ -57,21 +57,21 @@ describe("the lockfile check's own checks", () => {
       { "node_modules/a": { ...GOOD, dependencies: { b: "https://evil.example/b.tgz" } } },
     ],
     ["an optional dependency from a file", { "": { optionalDependencies: { a: "file:../a" } } }],
-    ["an install script nobody allowed", { "node_modules/a": { ...GOOD, hasInstallScript: true } }],
-  ])("refuse %s", (_, packages) => {
-    expect(locked(packages)).toHaveLength(1);
+    ["an install script that is not allowed", { "node_modules/a": { ...GOOD, hasInstallScript: true } }],
+  ])("rejects %s", (_, packages) => {
+    expect(problemsOf(packages)).toHaveLength(1);
   });
 
-  it("refuse an older form of lockfile, and an allowed script that is not there", () => {
-    expect(locked({}, {}, 2)).toHaveLength(1);
-    expect(locked({ "node_modules/a": GOOD }, { allowScripts: { a: true } })).toEqual([
+  it("rejects an older lockfile version, and an allowed script of a package without one", () => {
+    expect(problemsOf({}, {}, 2)).toHaveLength(1);
+    expect(problemsOf({ "node_modules/a": GOOD }, { allowScripts: { a: true } })).toEqual([
       "a: in allowScripts, but has no install script",
     ]);
   });
 
-  it("an install script may be allowed or denied by name, within another package too", () => {
+  it("accepts an install script that is allowed or denied by name, also of a nested package", () => {
     const packages = { "node_modules/b/node_modules/a": { ...GOOD, hasInstallScript: true } };
-    expect(locked(packages, { allowScripts: { a: true } })).toEqual([]);
-    expect(locked(packages, { allowScripts: { a: false } })).toEqual([]);
+    expect(problemsOf(packages, { allowScripts: { a: true } })).toEqual([]);
+    expect(problemsOf(packages, { allowScripts: { a: false } })).toEqual([]);
   });
 });

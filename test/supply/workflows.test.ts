@@ -5,7 +5,7 @@ import { ROOT } from "../../tools/supply/tree.ts";
 
 const FOLDER = join(ROOT, ".github/workflows");
 
-/** File name → its text, without comments on lines of their own. */
+/** File name → its text, without comment lines. */
 const workflows = new Map(
   readdirSync(FOLDER).map((name) => [
     name,
@@ -13,7 +13,7 @@ const workflows = new Map(
   ]),
 );
 
-/** The blocks of a workflow's jobs: what stands four or more blanks deep below each name. */
+/** The blocks of a workflow's jobs: the lines below each name, indented by four or more spaces. */
 function jobsOf(text: string): Map<string, string> {
   const [, jobs = ""] = text.split(/^jobs:\n/m);
   return new Map(
@@ -30,7 +30,7 @@ const jobs = [...workflows].flatMap(([file, text]) =>
 const texts = [...workflows];
 
 describe("the workflows", () => {
-  it("are read here, every job of them", () => {
+  it("have these jobs", () => {
     expect(jobs.map(([name]) => name).toSorted()).toEqual([
       "ci.yml: check",
       "ci.yml: dependency-review",
@@ -41,14 +41,14 @@ describe("the workflows", () => {
     ]);
   });
 
-  it.each(texts)("%s runs actions by a whole commit's hash only, with the version beside it", (_, text) => {
+  it.each(texts)("%s pins actions by commit hash, with the version in a comment", (_, text) => {
     const uses = text.split("\n").filter((line) => /\buses:/.test(line));
     const pinned = /^\s+- uses: [\w-]+\/[\w-]+(?:\/[\w-]+)*@[0-9a-f]{40} # v\d+\.\d+\.\d+$/;
     expect(uses.length).toBeGreaterThan(0);
     expect(uses.filter((line) => !pinned.test(line))).toEqual([]);
   });
 
-  it("name one version and one hash for each action", () => {
+  it("pin each action to one version and one hash", () => {
     const pins = texts.flatMap(([, text]) =>
       Array.from(
         text.matchAll(/uses: ([\w-]+\/[\w-]+)\S*@(\w+ # \S+)/g),
@@ -60,7 +60,7 @@ describe("the workflows", () => {
   });
 
   it.each(texts)(
-    "%s gives nothing to all jobs, sees no secret, and is not run with a fork's code and our rights",
+    "%s grants no default permissions, uses no secret, and never runs a fork's code with the repository's permissions",
     (_, text) => {
       expect(text).toMatch(/^permissions: \{\}$/m);
       expect(text).toMatch(/^concurrency:$/m);
@@ -69,11 +69,11 @@ describe("the workflows", () => {
   );
 
   it.each(jobs)(
-    "%s has a time limit and rights of its own, and leaves no credential behind",
+    "%s has a timeout and its own permissions, and does not persist credentials",
     (name, body) => {
       expect(body).toMatch(/^ {4}timeout-minutes: \d+$/m);
-      const [, rights = ""] = /^ {4}permissions:\n((?: {6}.*\n)+)/m.exec(body) ?? [];
-      const granted = rights.trim().split(/\n\s+/);
+      const [, permissions = ""] = /^ {4}permissions:\n((?: {6}.*\n)+)/m.exec(body) ?? [];
+      const granted = permissions.trim().split(/\n\s+/);
       expect(granted).toEqual(
         name === "codeql.yml: analyze" ? ["contents: read", "security-events: write"] : ["contents: read"],
       );
@@ -82,7 +82,7 @@ describe("the workflows", () => {
     },
   );
 
-  it.each(jobs)("%s puts nothing that a caller wrote into a command", (_, body) => {
+  it.each(jobs)("%s puts no expression into a command", (_, body) => {
     const commands = body.split("\n").filter((line) => /^\s+(?:- )?run:/.test(line));
     expect(commands.filter((line) => line.includes("${{"))).toEqual([]);
     expect(body).not.toMatch(/run: [|>]/);

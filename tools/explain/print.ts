@@ -1,10 +1,10 @@
-/** An explanation as lines for people. What callers wrote is nowhere in it but in ids and names. */
+/** Formats an explanation for a terminal. Only its ids and names contain text that callers sent. */
 import { styleText } from "node:util";
 import { plainText } from "../local/plain-text.ts";
 
 type Named = Readonly<Record<string, unknown>>;
 
-/** As the API's document has it, of which only what is printed is named here. */
+/** The API's response (docs/openapi.json), with the fields that are printed. */
 export type Explanation = {
   readonly destination: string;
   readonly route: Named | null;
@@ -23,10 +23,10 @@ export type Explanation = {
   readonly refusal: Named | null;
 };
 
-const LEADS_TO: Readonly<Record<string, string>> = {
-  api: "the API over the records: no provider is asked",
-  base: "a base URL: answered here, no provider is asked",
-  nowhere: "no route",
+const DESTINATIONS: Readonly<Record<string, string>> = {
+  api: "the records API: not forwarded to a provider",
+  base: "a base URL: the gateway responds itself, not forwarded to a provider",
+  not_found: "no route",
 };
 
 export function toText(explanation: Explanation): string {
@@ -38,13 +38,13 @@ export function toText(explanation: Explanation): string {
     ["delegation", [explanation.delegation]],
     ["actor", [actorOf(explanation)]],
     ["initiator", [initiatorOf(explanation)]],
-    ["decided by", [decidedBy(explanation)]],
+    ["decision", [decisionOf(explanation)]],
     ["candidates", explanation.candidates.map(candidateOf)],
     ["upstream key", [keyOf(explanation)]],
     ["flags", explanation.flags.map(shown)],
     [
       "undecided",
-      undecided === null ? [] : [`${shown(undecided)}: send the body's SHA-256 (--body, --body-sha256)`],
+      undecided === null ? [] : [`${shown(undecided)}: requires the body's SHA-256 (--body, --body-sha256)`],
     ],
     ["refused", refusal === null ? [] : refusalOf(refusal)],
   ];
@@ -57,31 +57,31 @@ export function toText(explanation: Explanation): string {
     .join("\n");
 }
 
-/** What is null was not looked at, or there is none. */
+/** null: the check did not run, or there is no value. */
 function shown(value: unknown): string {
   return value === null || value === undefined ? "–" : plainText(String(value));
 }
 
-function routeOf({ destination: to, route }: Explanation): string {
-  if (route === null) return LEADS_TO[to] ?? shown(to);
+function routeOf({ destination, route }: Explanation): string {
+  if (route === null) return DESTINATIONS[destination] ?? shown(destination);
   const { provider, provider_type: type, route: path, kind } = route;
   return `${shown(provider)} (${shown(type)}) ${shown(path)}, ${kind === "intercept" ? "intercepted" : "passed through"}`;
 }
 
 function presentedOf({ presented }: Explanation): string[] {
-  return Object.entries(presented ?? {}).flatMap(([what, secret]) =>
-    secret ? [`${what}: ${shown(secret["header"])}, key id ${shown(secret["key_id"])}`] : [],
+  return Object.entries(presented ?? {}).flatMap(([kind, secret]) =>
+    secret ? [`${kind}: ${shown(secret["header"])}, key id ${shown(secret["key_id"])}`] : [],
   );
 }
 
 function actorOf({ actor }: Explanation): string {
   if (actor === null) return "–";
-  const { id, kind, name, source, verified, key_id: keyId, may_assert: may } = actor;
+  const { id, kind, name, source, verified, key_id: keyId, may_assert: mayAssert } = actor;
   return [
     `${shown(id)}${name === null ? "" : ` "${shown(name)}"`} (${shown(kind)})`,
     `${verified ? "verified" : "not verified"} by ${shown(source)}`,
     `key id ${shown(keyId)}`,
-    ...(may === null ? [] : [may ? "may assert" : "may not assert"]),
+    ...(mayAssert === null ? [] : [mayAssert ? "may assert" : "may not assert"]),
   ].join(", ");
 }
 
@@ -91,25 +91,26 @@ function initiatorOf({ initiator }: Explanation): string {
   return `${styleText("bold", shown(id))}${name === null ? "" : ` "${shown(name)}"`}, ${shown(attribution)}`;
 }
 
-function decidedBy({ rule, signature, directory }: Explanation): string {
+function decisionOf({ rule, signature, directory }: Explanation): string {
   return `rule ${shown(rule)} · signature ${shown(signature)} · directory ${shown(directory)}`;
 }
 
-function candidateOf({ who, id, rejection_reason: why }: Named): string {
-  return `${shown(who)} ${shown(id)}${why === null ? styleText("green", " counts") : ` lost: ${shown(why)}`}`;
+function candidateOf({ who, id, rejection_reason: reason }: Named): string {
+  const result = reason === null ? styleText("green", "accepted") : `not the initiator: ${shown(reason)}`;
+  return `${shown(who)} ${shown(id)} ${result}`;
 }
 
 function keyOf({ upstream_key: key }: Explanation): string {
   if (key === null) return "–";
   return key["kind"] === "centralized"
-    ? `one of the gateway's own, in ${shown(key["header"])}`
-    : `the client's own, in ${shown(key["header"])}, key id ${shown(key["key_id"])}`;
+    ? `a central key, in ${shown(key["header"])}`
+    : `the client's own key, in ${shown(key["header"])}, key id ${shown(key["key_id"])}`;
 }
 
 function refusalOf({ reason, status, message, detail }: Named): string[] {
   return [
     styleText("red", `${shown(status)} ${shown(reason)}`),
-    `the caller is told: ${shown(message)}`,
-    ...(detail === null ? [] : [`the operator: ${shown(detail)}`]),
+    `message to the client: ${shown(message)}`,
+    ...(detail === null ? [] : [`detail for the operator: ${shown(detail)}`]),
   ];
 }

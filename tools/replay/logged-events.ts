@@ -2,8 +2,8 @@
  * Finds events in a log: the ledger's fallback lines and, on request, the lines of the interception log. A log holds the
  * Worker's own lines, the output of `wrangler tail --format json`, or Logpush's records. Each event is returned once.
  *
- * Only the positions where a log holds the Worker's output are searched. A prompt or a header can contain the text of such
- * a line, and must not be taken for a record.
+ * Only the positions where a log holds the Worker's output are searched: a prompt or a header can contain the text of such
+ * a line, which must not become a record.
  */
 import type { InterceptorEvent } from "../../src/events/event.ts";
 import { eventId, hasEventId } from "../../src/events/event-id.ts";

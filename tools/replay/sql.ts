@@ -1,28 +1,30 @@
 /**
- * Events as a file of SQL for `wrangler d1 execute`: the Worker's own statements, their parameter written out as text.
- * No statement is longer than the 100,000 bytes that D1 takes.
+ * Events as a SQL file for `wrangler d1 execute`: the records Worker's own statements, with their parameter inlined. No
+ * statement exceeds D1's limit of 100,000 bytes.
  */
 import type { InterceptorEvent } from "../../src/events/event.ts";
 import { toJsonWithin } from "../../src/events/truncate-event.ts";
 import { statementsFor } from "../../src/records/ledger/write/statements.ts";
 
 /**
- * A statement's own text is under 3,000 bytes, a character three at most; and the largest event alone may have content
- * of nothing but quotes, which are written double.
+ * A statement's own text is under 3,000 bytes, and a character takes three bytes at most. The content of the largest event
+ * may consist of quotes only, which are doubled.
  */
 const MAX_CHARACTERS = 30_000;
 const MAX_EVENT_BYTES = 60_000;
 
 export function toSql(events: readonly InterceptorEvent[]): string {
-  const fitting = events.map((event) => JSON.parse(toJsonWithin(event, MAX_EVENT_BYTES)) as InterceptorEvent);
-  return statementsFor(fitting, MAX_CHARACTERS)
+  const shortened = events.map(
+    (event) => JSON.parse(toJsonWithin(event, MAX_EVENT_BYTES)) as InterceptorEvent,
+  );
+  return statementsFor(shortened, MAX_CHARACTERS)
     .map(({ sql, json }) => `${sql.replace("?1", () => quoted(json))};\n`)
     .join("");
 }
 
-/** JSON as a text in SQL: it holds no line break or NUL, so that quotes are all there is to write otherwise. */
+/** JSON as a SQL string literal. It holds no line break and no NUL, so only quotes need escaping. */
 function quoted(json: string): string {
-  // Wrangler takes these two words for a transaction's, wherever they stand. JSON says the same so.
-  const plain = json.replaceAll("BEGIN TRANSACTION", String.raw`BEGIN\u0020TRANSACTION`);
-  return `'${plain.replaceAll("'", "''")}'`;
+  // Wrangler rejects these two words anywhere in the file. The JSON escape is equivalent.
+  const escaped = json.replaceAll("BEGIN TRANSACTION", String.raw`BEGIN\u0020TRANSACTION`);
+  return `'${escaped.replaceAll("'", "''")}'`;
 }

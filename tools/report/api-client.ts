@@ -1,27 +1,27 @@
-/** Asks the API; an error is one sentence. */
+/** A client of the records API. Errors have a message of one sentence. */
 
 export type Query = Readonly<Record<string, string>>;
 
 export type ApiClient = {
   readonly get: (path: string, query: Query) => Promise<unknown>;
-  /** A question that stands in a body of JSON. */
+  /** Sends the body as JSON. */
   readonly post: (path: string, body: object) => Promise<unknown>;
 };
 
-const PATIENCE_MS = 30_000;
+const TIMEOUT_MS = 30_000;
 
 export function createApiClient(url: string, token: string): ApiClient {
-  const ask = async (path: string, init: RequestInit): Promise<unknown> => {
-    const answer = await send(`${url}/api/v2/ai-gateway/${path}`, token, init).catch((error: unknown) => {
+  const request = async (path: string, init: RequestInit): Promise<unknown> => {
+    const response = await send(`${url}/api/v2/ai-gateway/${path}`, token, init).catch((error: unknown) => {
       throw new Error(`${url} could not be reached: ${causeOf(error)}`);
     });
-    const text = await answer.text();
-    if (!answer.ok) throw new Error(`${url} answered ${answer.status}: ${messageOf(text)}`);
+    const text = await response.text();
+    if (!response.ok) throw new Error(`${url} responded with ${response.status}: ${messageOf(text)}`);
     return JSON.parse(text) as unknown;
   };
   return {
-    get: (path, query) => ask(`${path}?${new URLSearchParams(query).toString()}`, {}),
-    post: (path, body) => ask(path, { method: "POST", body: JSON.stringify(body) }),
+    get: (path, query) => request(`${path}?${new URLSearchParams(query).toString()}`, {}),
+    post: (path, body) => request(path, { method: "POST", body: JSON.stringify(body) }),
   };
 }
 
@@ -33,9 +33,9 @@ function send(address: string, token: string, init: RequestInit): Promise<Respon
       accept: "application/json",
       ...(init.body ? { "content-type": "application/json" } : {}),
     },
-    // A redirect would take the token to another host.
+    // A redirect would send the token to another host.
     redirect: "error",
-    signal: AbortSignal.timeout(PATIENCE_MS),
+    signal: AbortSignal.timeout(TIMEOUT_MS),
   });
 }
 
@@ -53,6 +53,6 @@ function messageOf(body: string): string {
     const fields = validations?.map(({ field }) => String(field)).join(", ");
     return `${String(message)}${fields ? ` (${fields})` : ""}`;
   } catch {
-    return "no answer of an interceptor's";
+    return "not a response of the records API";
   }
 }

@@ -1,4 +1,4 @@
-/** What can be reported: where it is asked, and how an answer becomes rows. */
+/** The views of `npm run report`: the endpoint of each, and how its response becomes rows. */
 
 export type Cell = string | number | null;
 export type Table = {
@@ -9,16 +9,16 @@ export type Table = {
 export type Row = readonly Cell[];
 export type Column = {
   readonly name: string;
-  /** Drawn as a bar beside the figures. */
+  /** Also drawn as a bar after the figures. */
   readonly bar?: true;
 };
 
 export type View = {
-  /** Below the API's prefix. */
+  /** The endpoint's path below the API's prefix. */
   readonly path: string;
-  /** What of the command's options the endpoint takes. */
-  readonly takes: readonly string[];
-  readonly table: (answer: unknown, by: string) => Table;
+  /** The command's options that the endpoint accepts. */
+  readonly options: readonly string[];
+  readonly table: (response: unknown, by: string) => Table;
 };
 
 type Item = Readonly<Record<string, unknown>>;
@@ -30,16 +30,15 @@ const cell = (value: unknown): Cell => {
   return Array.isArray(value) ? value.join(" ") : JSON.stringify(value);
 };
 
-/** The list under `key` as rows of the named fields; a name with a dot goes one deeper. */
-function rowsOf(answer: unknown, key: string, fields: readonly string[]): readonly Row[] {
-  const list = (answer as Item | null)?.[key];
-  if (!Array.isArray(list))
-    throw new Error(`The answer has no ${key}: is this an interceptor of this version?`);
+/** The list in the field `key` as rows of the named fields. A dot in a name selects a field of an object. */
+function rowsOf(response: unknown, key: string, fields: readonly string[]): readonly Row[] {
+  const list = (response as Item | null)?.[key];
+  if (!Array.isArray(list)) throw new Error(`The response has no ${key}: is the gateway of this version?`);
   return (list as readonly Item[]).map((item) =>
     fields.map((field) => {
-      const [first = "", second] = field.split(".");
-      const value = item[first];
-      return cell(second === undefined ? value : (value as Item | null | undefined)?.[second]);
+      const [outer = "", inner] = field.split(".");
+      const value = item[outer];
+      return cell(inner === undefined ? value : (value as Item | null | undefined)?.[inner]);
     }),
   );
 }
@@ -83,46 +82,46 @@ const OVERRIDE = ["created_at", "accepted", "actor_id", "owner_id", "reason", "a
 
 const listed =
   (key: string, title: string, fields: readonly string[]): View["table"] =>
-  (answer) => ({
+  (response) => ({
     title,
     columns: columns(fields.map((field) => field.replace(/^token_usage_summary\.|\.id$/, ""))),
-    rows: rowsOf(answer, key, fields),
+    rows: rowsOf(response, key, fields),
   });
 
-const TRAITS = ["started_after", "initiator", "actor", "client", "model"];
+const FILTERS = ["started_after", "initiator", "actor", "client", "model"];
 
 export const VIEWS: Readonly<Record<string, View>> = {
   attribution: {
     path: "attribution",
-    takes: TRAITS,
-    table: (answer) => ({
-      title: "How far initiators can be believed, by day",
+    options: FILTERS,
+    table: (response) => ({
+      title: "Attribution of initiators, by day",
       columns: columns(ATTRIBUTION, ["share_of_requests"]),
-      rows: rowsOf(answer, "results", ATTRIBUTION),
+      rows: rowsOf(response, "results", ATTRIBUTION),
     }),
   },
   usage: {
     path: "usage",
-    takes: [...TRAITS, "limit"],
-    table: (answer, by) => ({
+    options: [...FILTERS, "limit"],
+    table: (response, by) => ({
       title: `Usage by ${by}`,
       columns: columns([by, ...USAGE], ["output_tokens"]),
-      rows: rowsOf(answer, "results", ["key", ...USAGE]),
+      rows: rowsOf(response, "results", ["key", ...USAGE]),
     }),
   },
   overrides: {
     path: "overrides",
-    takes: ["started_after", "initiator", "actor", "limit"],
-    table: listed("results", "Who asserted whom", OVERRIDE),
+    options: ["started_after", "initiator", "actor", "limit"],
+    table: listed("results", "Owner headers, newest first", OVERRIDE),
   },
   sessions: {
     path: "sessions",
-    takes: [...TRAITS, "limit"],
+    options: [...FILTERS, "limit"],
     table: listed("sessions", "Sessions, newest first", SESSION),
   },
   interceptions: {
     path: "interceptions",
-    takes: [...TRAITS, "limit"],
+    options: [...FILTERS, "limit"],
     table: listed("results", "Interceptions, newest first", INTERCEPTION),
   },
 };

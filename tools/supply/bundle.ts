@@ -1,11 +1,10 @@
-/** What `npm run build` left in `dist/`: the bundle, and esbuild's account of what went into it. */
+/** Reads the output of `npm run build` in `dist/`: the gateway's bundle, and esbuild's metafile with its sources. */
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
-import { floorOf } from "../house/floors.ts";
 import { ROOT } from "./tree.ts";
 
-/** esbuild's metafile, as far as it is used here. */
+/** esbuild's metafile, with the fields that are read here. */
 type Metafile = {
   readonly outputs: Readonly<
     Record<string, { readonly inputs: Readonly<Record<string, { readonly bytesInOutput: number }>> }>
@@ -14,7 +13,7 @@ type Metafile = {
 
 export type Built = {
   readonly bytes: number;
-  /** At gzip's level 9, without names and times: the same bytes give the same number. */
+  /** With gzip level 9 and no file name or time, so equal bundles have equal sizes. */
   readonly gzipBytes: number;
   /** Each source by its path from the project's root, with its bytes in the bundle. */
   readonly sources: readonly (readonly [path: string, bytes: number])[];
@@ -22,11 +21,11 @@ export type Built = {
 
 export function readBuilt(dist = join(ROOT, "dist")): Built {
   const script = join(dist, "index.js");
-  const account = join(dist, "meta.json");
-  if (!existsSync(script) || !existsSync(account))
+  const metafile = join(dist, "meta.json");
+  if (!existsSync(script) || !existsSync(metafile))
     throw new Error("There is no bundle; run `npm run build` first.");
   const bytes = readFileSync(script);
-  const { outputs } = JSON.parse(readFileSync(account, "utf8")) as Metafile;
+  const { outputs } = JSON.parse(readFileSync(metafile, "utf8")) as Metafile;
   const inputs = Object.entries(outputs).find(([path]) => path.endsWith("index.js"))?.[1].inputs ?? {};
   return {
     bytes: bytes.length,
@@ -35,17 +34,23 @@ export function readBuilt(dist = join(ROOT, "dist")): Built {
   };
 }
 
-/** The package that a source is of; null for our own. */
+/** The package that a source belongs to; null for the project's own sources. */
 export function packageOf(path: string): string | null {
   const [, name] = /.*(?:^|\/)node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(path) ?? [];
   return name ?? null;
 }
 
-/** By package, or by floor. Largest first; the bundler's own glue is not in it. */
+/** The layer of one of the project's sources: `src/gateway/<layer>`, `src/events` or `src/shared`. */
+export function layerOf(path: string): string {
+  const depth = path.startsWith("src/gateway/") ? 3 : 2;
+  return path.split("/").slice(0, depth).join("/");
+}
+
+/** Bytes per package and per layer, largest first, without the bundler's own code. */
 export function partsOf({ sources }: Built): (readonly [part: string, bytes: number])[] {
   const parts = new Map<string, number>();
   for (const [path, bytes] of sources) {
-    const part = packageOf(path) ?? `src/${floorOf(path.replace(/^src\//, ""))}`;
+    const part = packageOf(path) ?? layerOf(path);
     parts.set(part, (parts.get(part) ?? 0) + bytes);
   }
   return [...parts].filter(([, bytes]) => bytes > 0).toSorted((a, b) => b[1] - a[1]);

@@ -1,6 +1,6 @@
 /**
- * What a lockfile must be for `npm ci` to install only what was reviewed: every package from the registry and by its hash
- * (a place of its own names none: `.npmrc`), and install scripts only where package.json allows them by name.
+ * The rules for a lockfile, so that `npm ci` installs only reviewed code: every package comes from the registry and has a
+ * hash (`.npmrc` omits the URLs), and install scripts run only where package.json allows them by name.
  */
 
 export type Manifest = { readonly allowScripts?: Readonly<Record<string, boolean>> };
@@ -22,20 +22,20 @@ type Locked = {
   readonly optionalDependencies?: Readonly<Record<string, string>>;
 };
 
-/** A range of versions, or another package of the registry under this name: nothing that names a place. */
-const PLAIN = /^(?:npm:(?:@[\w.-]+\/)?[\w.-]+@)?[\w\s.^~<>=|*+-]+$/;
+/** A range of versions, or an alias of another package of the registry; no URL, path or repository. */
+const REGISTRY_RANGE = /^(?:npm:(?:@[\w.-]+\/)?[\w.-]+@)?[\w\s.^~<>=|*+-]+$/;
 
 const SHA512 = /^sha512-[A-Za-z0-9+/]{86}==$/;
 
-/** All that is wrong, one line each. */
+/** Every violation, one line each. */
 export function lockfileProblems(manifest: Manifest, { lockfileVersion, packages }: Lockfile): string[] {
   const problems = lockfileVersion === 3 ? [] : [`lockfileVersion is ${lockfileVersion}, not 3`];
   for (const [path, locked] of Object.entries(packages)) {
     const name = path === "" ? "the project" : nameOf(path);
-    problems.push(...dependenciesOf(locked).map((problem) => `${name}: ${problem}`));
-    if (path !== "") problems.push(...placeOf(path, locked).map((problem) => `${name}: ${problem}`));
+    problems.push(...dependencyProblems(locked).map((problem) => `${name}: ${problem}`));
+    if (path !== "") problems.push(...packageProblems(path, locked).map((problem) => `${name}: ${problem}`));
   }
-  return [...problems, ...scriptsOf(manifest, packages)];
+  return [...problems, ...scriptProblems(manifest, packages)];
 }
 
 /** `node_modules/a/node_modules/@b/c` is `@b/c`. */
@@ -43,13 +43,13 @@ function nameOf(path: string): string {
   return path.split("node_modules/").at(-1) ?? path;
 }
 
-function dependenciesOf({ dependencies, devDependencies, optionalDependencies }: Locked): string[] {
+function dependencyProblems({ dependencies, devDependencies, optionalDependencies }: Locked): string[] {
   return Object.entries({ ...dependencies, ...devDependencies, ...optionalDependencies })
-    .filter(([, range]) => !PLAIN.test(range))
+    .filter(([, range]) => !REGISTRY_RANGE.test(range))
     .map(([name, range]) => `depends on ${name} from ${range}`);
 }
 
-function placeOf(path: string, { version, resolved, integrity, link }: Locked): string[] {
+function packageProblems(path: string, { version, resolved, integrity, link }: Locked): string[] {
   const problems: string[] = [];
   if (link === true || !path.startsWith("node_modules/")) problems.push("is a folder, not a package");
   if (version === undefined) problems.push("has no version");
@@ -58,17 +58,17 @@ function placeOf(path: string, { version, resolved, integrity, link }: Locked): 
   return problems;
 }
 
-/** The list says what runs, and nothing that does not. */
-function scriptsOf({ allowScripts = {} }: Manifest, packages: Lockfile["packages"]): string[] {
-  const running = new Set(
+/** allowScripts must list exactly the packages that have install scripts. */
+function scriptProblems({ allowScripts = {} }: Manifest, packages: Lockfile["packages"]): string[] {
+  const withScript = new Set(
     Object.entries(packages)
       .filter(([, { hasInstallScript }]) => hasInstallScript === true)
       .map(([path]) => nameOf(path)),
   );
-  const unlisted = [...running].filter((name) => allowScripts[name] === undefined);
-  const idle = Object.keys(allowScripts).filter((name) => !running.has(name));
+  const unlisted = [...withScript].filter((name) => allowScripts[name] === undefined);
+  const superfluous = Object.keys(allowScripts).filter((name) => !withScript.has(name));
   return [
     ...unlisted.map((name) => `${name}: has an install script that allowScripts neither allows nor denies`),
-    ...idle.map((name) => `${name}: in allowScripts, but has no install script`),
+    ...superfluous.map((name) => `${name}: in allowScripts, but has no install script`),
   ];
 }

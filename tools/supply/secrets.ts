@@ -1,6 +1,6 @@
 /**
- * Secrets that stand in this repository: what `src/events/redaction.ts` would take out of a record must not stand in a
- * file either. Tests need keys that look real; each is allowed below, by what shows that it was made up.
+ * Finds secrets in files, with the patterns that `src/events/redaction.ts` redacts from records. Tests need keys that look
+ * real: the allow-list below has each, with the property that shows that it was made up.
  */
 import { createHash } from "node:crypto";
 import { BUILT_IN_PATTERNS } from "../../src/events/redaction.ts";
@@ -9,7 +9,7 @@ export type Finding = {
   readonly file: string;
   readonly line: number;
   readonly kind: string;
-  /** What an allow-list entry names it by: never the secret itself. */
+  /** Identifies the secret in the allow-list: a prefix of its SHA-256, never the secret itself. */
   readonly mark: string;
 };
 
@@ -18,30 +18,30 @@ type Allowed = { readonly in: RegExp; readonly why: string } & (
 );
 
 const ALLOWED: readonly Allowed[] = [
-  { in: /^test\/worker\/redaction\.test\.ts$/, form: /^/, why: "the table of what is taken out" },
+  { in: /^test\/events\/redaction\.test\.ts$/, form: /^/, why: "the table of redacted texts" },
   {
     in: /^(?:test|fuzz)\//,
     form: /canary|secret|no[-_]such|wrong-key|the-provider-key|x{16}/i,
-    why: "says itself that it is none",
+    why: "its text says that it is not a secret",
   },
   {
     in: /^(?:test|bench|fuzz)\//,
     form: /0123456789|abcdefgh12345678|aBcDeF0123-/,
-    why: "counts; no key that was drawn does",
+    why: "a sequence, which no random key contains",
   },
   {
     in: /^docs\/recipes\.md$/,
     form: /Local(?:Alice|Bobby)-/,
-    why: "the stand-in's tokens, which open nothing else",
+    why: "the tokens of the stand-ins, which no other service accepts",
   },
   {
     in: /^(?:tools|README\.md|docs|test\/docs)/,
     form: /aei_(?:admin-)?local-/,
-    why: "the keys of `npm start`, which open nothing else",
+    why: "the keys of `npm start`, which no other deployment accepts",
   },
   {
     in: /^test\//,
-    why: "made up: the keys of test/sockets/case-harness.ts, then one test's each",
+    why: "made up: the keys of test/sockets/case-harness.ts, then keys of single tests",
     marks: [
       "831c0c581acd",
       "ed4e668adbd2",
@@ -64,17 +64,17 @@ const ALLOWED: readonly Allowed[] = [
 
 const markOf = (secret: string): string => createHash("sha256").update(secret).digest("hex").slice(0, 12);
 
-/** What looks like a secret in a text and is not allowed there, in order. */
+/** Every possible secret in a text that the allow-list does not cover, in order. */
 export function findSecrets(file: string, text: string): Finding[] {
-  const found: Finding[] = [];
+  const findings: Finding[] = [];
   for (const { kind, form } of BUILT_IN_PATTERNS) {
     for (const { 0: secret, index } of text.matchAll(form)) {
       const mark = markOf(secret);
       if (isAllowed(file, secret, mark)) continue;
-      found.push({ file, line: text.slice(0, index).split("\n").length, kind, mark });
+      findings.push({ file, line: text.slice(0, index).split("\n").length, kind, mark });
     }
   }
-  return found.toSorted((a, b) => a.line - b.line);
+  return findings.toSorted((a, b) => a.line - b.line);
 }
 
 function isAllowed(file: string, secret: string, mark: string): boolean {

@@ -1,4 +1,4 @@
-/** The project's own files: those that git tracks or, where there is no git (an archive, an image), all but what is made. */
+/** The project's own files: those that git tracks or, without git (an archive, an image), all except generated ones. */
 import { execFileSync } from "node:child_process";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 
 export const ROOT = fileURLToPath(import.meta.resolve("../../"));
 
-const MADE = new Set([".git", "node_modules", "dist", "coverage", ".wrangler"]);
+const GENERATED = new Set([".git", "node_modules", "dist", "coverage", ".wrangler"]);
 
 /** Paths from the project's root, with slashes. */
 export function ownFiles(root = ROOT): string[] {
@@ -15,12 +15,12 @@ export function ownFiles(root = ROOT): string[] {
 
 function trackedFiles(root: string): string[] | null {
   try {
-    const listed = execFileSync("git", ["ls-files", "-z", "--cached", "--others", "--exclude-standard"], {
+    const list = execFileSync("git", ["ls-files", "-z", "--cached", "--others", "--exclude-standard"], {
       cwd: root,
       encoding: "utf8",
       stdio: ["ignore", "pipe", "ignore"],
     });
-    return listed.split("\0").filter((path) => path !== "");
+    return list.split("\0").filter((path) => path !== "");
   } catch {
     return null;
   }
@@ -29,7 +29,7 @@ function trackedFiles(root: string): string[] | null {
 function walk(root: string, below: string): string[] {
   return readdirSync(join(root, below), { withFileTypes: true }).flatMap((entry) => {
     const path = below === "" ? entry.name : `${below}/${entry.name}`;
-    if (entry.isDirectory()) return MADE.has(entry.name) ? [] : walk(root, path);
+    if (entry.isDirectory()) return GENERATED.has(entry.name) ? [] : walk(root, path);
     return entry.isFile() ? [path] : [];
   });
 }
