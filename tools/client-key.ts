@@ -1,6 +1,6 @@
 /** Client keys, the admin token, and the entries of the secret CLIENT_KEYS. */
 import { createHash, randomBytes } from "node:crypto";
-import { readActorId as readId } from "../src/gateway/identity/actor-id.ts";
+import { readActorId as readId } from "../src/shared/actor-id.ts";
 import { CLIENT_KEY_PREFIX } from "../src/gateway/identity/credential.ts";
 
 const KEY_BYTES = 32;

@@ -1,4 +1,5 @@
 /** The config's `OWNER_ASSERTION` and `DELEGATION`, validated. */
+import { ACTOR_ID, readActorId } from "../../shared/actor-id.ts";
 import type { Fields } from "../../shared/config/fields.ts";
 import { canonicalId } from "../../shared/uuid.ts";
 import type { DelegationRules } from "../initiator/delegation.ts";
@@ -63,18 +64,16 @@ function readDirectory(fields: Fields, secret: AssertionContext["secret"]): Dire
   return { options: { url, token, cacheMs, negativeMs, timeoutMs }, onDown };
 }
 
-/** At most 96 bytes, so that every id fits an Analytics Engine index whole. */
-const ACTOR_ID = /^[A-Za-z0-9][A-Za-z0-9._:@-]{0,95}$/;
-
-export function readDelegation(fields: Fields, secret: AssertionContext["secret"]): DelegationRules {
+export function readDelegation(fields: Fields, secret: AssertionContext["secret"]): DelegationRules | null {
   const report = (key: string, issue: string): void => fields.report(`${fields.path}.${key}`, issue);
   const names = fields.texts("keys");
   if (!names?.length) report("keys", "is required: no gateway can be verified without it");
   const keys = fields.secrets("keys", headerSecret(secret, fields));
-  const actor = fields.text("actor") ?? "coder-gateway";
-  if (!ACTOR_ID.test(actor) || /^byok:/i.test(actor)) report("actor", `must be an id (${ACTOR_ID.source})`);
+  const text = fields.text("actor") ?? "coder-gateway";
+  const actor = readActorId(text);
+  if (actor === null) report("actor", `must match ${ACTOR_ID.source} and must not start with "byok:"`);
   fields.rejectUnknown();
-  return { keys, actor: canonicalId(actor) };
+  return actor === null ? null : { keys, actor };
 }
 
 /** 128 bits in hexadecimal: a shorter secret could be guessed. */
@@ -102,7 +101,7 @@ function headerSecret(secret: AssertionContext["secret"], fields: Fields): Asser
 
 /**
  * One entry of `OWNER_ASSERTION.actors`: an id, or a source's name, a colon and an id. Ids may hold colons themselves, so
- * only a configured source is taken for a prefix. The fingerprint form (`byok:…`) belongs to its source: the same text
+ * only the name of a configured source counts as a prefix. The fingerprint form (`byok:…`) belongs to its source: the same text
  * from another source does not match.
  */
 function readListedActor(entry: string, sources: readonly string[]): ListedActor {

@@ -2,7 +2,7 @@
 import type { ReportIssue } from "../../shared/config/fields.ts";
 import { fromHex } from "../../shared/hex.ts";
 import { asObject } from "../../shared/json.ts";
-import { ACTOR_ID, readActorId } from "./actor-id.ts";
+import { ACTOR_ID, readActorId } from "../../shared/actor-id.ts";
 import type { Actor } from "./identity.ts";
 
 export type KeyEntry = { readonly digest: Uint8Array; readonly actor: Actor };

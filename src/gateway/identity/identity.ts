@@ -2,11 +2,10 @@
  * The contract of an identity source, which verifies a credential and returns the actor that holds it. Each source is
  * one file; `wiring.ts` lists them, and `IDENTITY` in the configuration sets their order.
  */
+import type { ActorKind } from "../../events/vocabulary.ts";
 import type { ReportIssue } from "../../shared/config/fields.ts";
 import { Refusal } from "../../shared/refusal.ts";
 import type { Credential, Secret } from "./credential.ts";
-
-export type ActorKind = "user" | "service" | "unknown";
 
 /** The holder of the credential that authenticated the request. */
 export type Actor = {

@@ -1,9 +1,10 @@
 /** Observes a provider's response while the client receives it: buffered, coalesced or teed. */
+import type { Outcome, UsageState } from "../../events/vocabulary.ts";
 import type { ResponseReader, ResponseReport } from "../provider/response-reader.ts";
 import { bodyKind, createBodyParser, type BodyParser, type BodyKind } from "./body-parser.ts";
 import { observeTee } from "./tee.ts";
 import type { StreamEnd, ObservationOptions } from "./stream-end.ts";
-import { decideOutcome, usageState, type Outcome, type UsageState } from "./outcome.ts";
+import { decideOutcome, usageState } from "./outcome.ts";
 import { observeCoalesced } from "./coalesce.ts";
 import { createUsageEventFilter } from "./remove-usage-event.ts";
 import { observeBuffered, MAX_BUFFERED_BYTES } from "./buffered.ts";

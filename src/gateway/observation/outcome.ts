@@ -1,28 +1,7 @@
+import type { Outcome, UsageState } from "../../events/vocabulary.ts";
 import type { ResponseReport } from "../provider/response-reader.ts";
 import type { BodyKind } from "./body-parser.ts";
 import type { StreamEnd } from "./stream-end.ts";
-
-/**
- * How an interception ended.
- *
- * - `completed`: the upstream's response reached its proper end (its terminal event, its content-length).
- * - `cancelled`: the client disconnected before the connection was over, even if the response's end had been received:
- *   how much of it the client got is not known.
- * - `truncated`: the upstream's bytes ended, or the connection broke, before the response's end.
- * - `stalled`: the upstream sent nothing for the idle timeout.
- * - `upstream_error`: no connection, no headers in time, an error status, or an error event inside a 200.
- * - `refused`: the gateway responded instead of the upstream.
- */
-export type Outcome = "completed" | "cancelled" | "truncated" | "stalled" | "upstream_error" | "refused";
-
-/**
- * How complete the usage figures are.
- *
- * - `final`: the provider's own closing figures; input and output are among them, and every figure is a valid count.
- * - `partial`: figures from before the end, or closing figures of which some are missing or invalid.
- * - `unknown`: no figures.
- */
-export type UsageState = "final" | "partial" | "unknown";
 
 /** The single outcome of a response, from how its bytes ended, its content (`report`) and its status. */
 export function decideOutcome(

@@ -1,6 +1,5 @@
 /** The filters of every endpoint that lists or counts interceptions. */
-import type { Attribution } from "../../events/vocabulary.ts";
-import type { Outcome } from "../../gateway/observation/outcome.ts";
+import { ATTRIBUTIONS, meanings, OUTCOMES, wordsOf } from "../../events/vocabulary.ts";
 import {
   equals,
   equalsId,
@@ -14,33 +13,12 @@ import {
 } from "./kit/parameter.ts";
 import { column, sql } from "./kit/sql.ts";
 
-/** The type makes the list complete. */
-const ATTRIBUTIONS: Readonly<Record<Attribution, string>> = {
-  signed: "an owner header with a verified signature",
-  asserted: "an unsigned owner header from an actor that may assert owners",
-  authenticated: "the actor itself, verified",
-  unverified: "only the fingerprint of the client's own provider key",
-};
-
-/** The ledger adds two: `orphaned` (the end event never arrived) and `open` (no end event yet). */
-const OUTCOMES: Readonly<Record<Outcome | "orphaned" | "open", string>> = {
-  completed: "the response reached its end",
-  cancelled: "the client disconnected",
-  truncated: "the provider ended the response early",
-  stalled: "the provider stopped sending (idle timeout)",
-  upstream_error: "the provider failed or returned an error",
-  refused: "the gateway refused the request",
+/** The ledger adds two outcomes to those of the end events. */
+const LEDGER_OUTCOMES = {
+  ...OUTCOMES,
   orphaned: "the end event was never recorded",
   open: "the interception has not ended",
 };
-
-const meanings = (words: Readonly<Record<string, string>>): string =>
-  Object.entries(words)
-    .map(([word, meaning]) => `\`${word}\`: ${meaning}`)
-    .join(" · ");
-
-const keys = <Word extends string>(words: Readonly<Record<Word, string>>): Word[] =>
-  Object.keys(words) as Word[];
 
 /** For tables whose ids begin with a time (UUID version 7). */
 export const TIME_FILTERS = {
@@ -66,14 +44,14 @@ export const PROPERTY_FILTERS = {
   model: equals("model", "The requested model."),
   attribution: filter(
     oneOf(
-      keys(ATTRIBUTIONS),
+      wordsOf(ATTRIBUTIONS),
       null,
       `The strength of the evidence for the initiator. ${meanings(ATTRIBUTIONS)}`,
     ),
     (alias, value) => sql`${column(alias, "attribution")} = ${value}`,
   ),
   outcome: filter(
-    oneOf(keys(OUTCOMES), null, `How the interception ended. ${meanings(OUTCOMES)}`),
+    oneOf(wordsOf(LEDGER_OUTCOMES), null, `How the interception ended. ${meanings(LEDGER_OUTCOMES)}`),
     (alias, value) =>
       value === "open"
         ? sql`${column(alias, "outcome")} IS NULL`

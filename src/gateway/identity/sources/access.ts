@@ -6,7 +6,7 @@
  * header is present, this source decides. If its token is invalid, no other source is tried.
  */
 import { Refusal } from "../../../shared/refusal.ts";
-import { readActorId, readName } from "../actor-id.ts";
+import { readActorId, readName } from "../../../shared/actor-id.ts";
 import type { Actor, IdentitySource } from "../identity.ts";
 import { createTokenVerifier, type Claims } from "../signed-token.ts";
 

@@ -8,7 +8,7 @@
 import { fetchText } from "../../../shared/http/fetch-text.ts";
 import { parseObject, type JsonObject } from "../../../shared/json.ts";
 import { Refusal } from "../../../shared/refusal.ts";
-import { readName, readUserId } from "../actor-id.ts";
+import { readName, readUserId } from "../../../shared/actor-id.ts";
 import { createCachedLookup, type CachedLookupOptions, type LookupResult } from "../cached-lookup.ts";
 import type { Secret } from "../credential.ts";
 import type { IdentitySource, SourceDeps, SourceOptions } from "../identity.ts";

@@ -6,7 +6,7 @@
  */
 import { oneOfIssue, type ReportIssue } from "../../../shared/config/fields.ts";
 import { Refusal } from "../../../shared/refusal.ts";
-import { readActorId, readName } from "../actor-id.ts";
+import { readActorId, readName } from "../../../shared/actor-id.ts";
 import type { Actor, IdentitySource, SourceOptions } from "../identity.ts";
 import { ALGORITHMS, createTokenVerifier, type Claims, type TokenOptions } from "../signed-token.ts";
 

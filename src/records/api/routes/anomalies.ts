@@ -1,5 +1,5 @@
 /** GET /anomalies: patterns across many requests that the cron detected. Each is a reason to look, not proof. */
-import type { AnomalyKind } from "../../../events/vocabulary.ts";
+import { ANOMALY_KINDS, meanings, wordsOf } from "../../../events/vocabulary.ts";
 import { Refusal } from "../../../shared/refusal.ts";
 import { endpoint } from "../kit/endpoint.ts";
 import {
@@ -30,27 +30,9 @@ import { atOrAfter } from "../kit/time.ts";
 
 const COUNT_CAP = 10_000;
 
-/** The type makes the list complete. */
-const KINDS: Readonly<Record<AnomalyKind, string>> = {
-  chat_multiple_initiators: "several initiators used one chat id (`subject`: the chat; `count`: initiators)",
-  actor_multiple_owners:
-    "one actor asserted several owners in one chat (`subject`: the chat; `count`: initiators)",
-  owner_many_actors:
-    "more than three actors asserted one owner in a day (`subject`: the owner; `count`: actors)",
-  coder_agents_without_headers:
-    "a client that reports itself as Coder Agents sent neither owner nor chat (`subject`: the actor; `count`: requests)",
-  asserted_share_spike:
-    "the share of `asserted` requests in an hour is far above that of the week before (`subject`: `asserted`; `count`: requests)",
-};
-
 const ANOMALY = {
   id: withDescription(ID, "Derived from kind, subject and day."),
-  kind: withDescription(
-    TEXT,
-    Object.entries(KINDS)
-      .map(([kind, meaning]) => `\`${kind}\`: ${meaning}`)
-      .join(" · "),
-  ),
+  kind: withDescription(TEXT, meanings(ANOMALY_KINDS)),
   subject: TEXT,
   first_interception_id: withDescription(ID, "The interception that the anomaly begins with."),
   last_interception_id: withDescription(
@@ -63,8 +45,6 @@ const ANOMALY = {
   last_seen: withDescription(TIME, "When the last interception started."),
 };
 
-const kinds = Object.keys(KINDS) as AnomalyKind[];
-
 const iso = (ms: number): string => new Date(ms).toISOString();
 
 export const anomalies = endpoint({
@@ -74,7 +54,7 @@ export const anomalies = endpoint({
     "One anomaly per kind, subject and day (UTC), detected by the cron some time after the requests. An anomaly is a reason to look, not proof.",
   filters: {
     kind: filter(
-      oneOf(kinds, null, "The kind of anomaly."),
+      oneOf(wordsOf(ANOMALY_KINDS), null, "The kind of anomaly."),
       (alias, value) => sql`${column(alias, "kind")} = ${value}`,
     ),
     subject: equalsId("subject", "The chat, owner or actor that the anomaly is about."),

@@ -1,5 +1,5 @@
 /** GET /overrides: owner assertions, both accepted and rejected. */
-import type { OwnerRejection } from "../../../events/vocabulary.ts";
+import { OWNER_REJECTIONS, wordsOf } from "../../../events/vocabulary.ts";
 import { Refusal } from "../../../shared/refusal.ts";
 import { endpoint } from "../kit/endpoint.ts";
 import { OVERRIDE } from "../fields.ts";
@@ -21,25 +21,6 @@ import { column, sql } from "../kit/sql.ts";
 
 const COUNT_CAP = 10_000;
 
-/** The type makes the list complete. */
-const REASONS: Readonly<Record<OwnerRejection, true>> = {
-  client: true,
-  not_permitted: true,
-  multiple: true,
-  form: true,
-  version: true,
-  variant: true,
-  signature_required: true,
-  signature_malformed: true,
-  signature_expired: true,
-  signature_invalid: true,
-  directory_unknown: true,
-  directory_inactive: true,
-  directory_down: true,
-  replayed: true,
-  replay_unavailable: true,
-};
-
 export const overrides = endpoint({
   path: "/overrides",
   summary: "Owner headers, newest first: who asserted whom",
@@ -56,7 +37,7 @@ export const overrides = endpoint({
       (alias, value) => sql`${column(alias, "accepted")} = ${value === "true" ? 1 : 0}`,
     ),
     reason: filter(
-      oneOf(Object.keys(REASONS), null, "Why the assertion was rejected."),
+      oneOf(wordsOf(OWNER_REJECTIONS), null, "Why the assertion was rejected."),
       (alias, value) => sql`${column(alias, "reason")} = ${value}`,
     ),
     provider: equals("provider", "The provider's configured name."),

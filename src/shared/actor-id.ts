@@ -1,5 +1,5 @@
 /** The ids and names that a verifying source may give an actor. Every source uses the same grammar and form. */
-import { canonicalId, isRfcVariant, isUuid, isVersion4 } from "../../shared/uuid.ts";
+import { canonicalId, isRfcVariant, isUuid, isVersion4 } from "./uuid.ts";
 
 /** At most 96 bytes, so that every id fits an Analytics Engine index without truncation. */
 export const ACTOR_ID = /^[A-Za-z0-9][A-Za-z0-9._:@-]{0,95}$/;
