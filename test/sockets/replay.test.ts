@@ -54,9 +54,7 @@ describe("npm run replay", () => {
       ["ready", ...[START, END, TOKENS, TOOL, OVERRIDE, prompt].map(toFallbackLine)].join("\n"),
     );
     for (const _ of [1, 2]) {
-      expect((await replay("--persist-to", state, log)).stdout).toBe(
-        "6 events replayed.\n",
-      );
+      expect((await replay("--persist-to", state, log)).stdout).toBe("6 events replayed.\n");
       expect(await select(COUNTS)).toEqual([{ interceptions: 1, tools: 1, tokens: 1, overrides: 1 }]);
     }
     expect(await select("SELECT outcome, session_id FROM interceptions")).toEqual([
@@ -70,11 +68,11 @@ describe("npm run replay", () => {
     writeFileSync(log, toFallbackLine(START).slice(0, 200));
     expect(await replay("--persist-to", state, log)).toEqual({
       stdout: "0 events replayed.\n",
-      stderr: "1 lines hold no whole event and are left out.\n",
+      stderr: "1 lines hold no complete event and are skipped.\n",
     });
     await expect(replay("--remote", "--local", log)).rejects.toMatchObject({
       code: 2,
-      stderr: "--remote stands alone. (--help shows how.)\n",
+      stderr: "--remote excludes --local and --persist-to. (See --help.)\n",
     });
     await expect(replay(join(state, "nothing.log"))).rejects.toMatchObject({ code: 1 });
   });
