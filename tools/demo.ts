@@ -5,9 +5,9 @@
  */
 import { styleText } from "node:util";
 import { createEventLog, type EventLog } from "./demo/event-log.ts";
-import { ask, delivered } from "./demo/questions.ts";
+import { delivered, runQueries } from "./demo/queries.ts";
 import { differences, find, isComplete, rowOf } from "./demo/row.ts";
-import { ADA, GRACE, interceptionsIn, QUESTIONS, story, type Step } from "./demo/story.ts";
+import { ADA, GRACE, interceptionCount, QUERIES, story, type Step } from "./demo/story.ts";
 import { table } from "./demo/table.ts";
 import { shortId } from "./local/event-line.ts";
 import { interruption } from "./local/interruption.ts";
@@ -73,8 +73,8 @@ async function tell(steps: readonly Step[], log: EventLog, api: ApiClient): Prom
 /** The ledger is asked what an auditor would ask. */
 async function wrongInLedger(steps: readonly Step[], api: ApiClient): Promise<readonly string[]> {
   print(`\n${styleText("bold", "The records are asked, as soon as the queue has delivered them …")}`);
-  const all = await delivered(api, interceptionsIn(steps));
-  const wrong = await ask(api, QUESTIONS, print);
+  const all = await delivered(api, interceptionCount(steps));
+  const wrong = await runQueries(api, QUERIES, print);
   return all ? wrong : ["The ledger has not got every interception with its end.", ...wrong];
 }
 

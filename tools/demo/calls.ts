@@ -1,24 +1,22 @@
-/** The clients of the story: the official SDKs, dressed as the clients that use them. */
+/** The demonstration's clients: the official SDKs, with the headers of the clients that use them. */
 import Anthropic from "@anthropic-ai/sdk";
 import OpenAI from "openai";
 
-/** Where a client calls, with which key, and what it says of itself. */
+/** A client's base URL, its key, and the headers that identify it. */
 export type Caller = {
   readonly baseURL: string;
   readonly key: string;
   readonly headers: Record<string, string>;
 };
 
-type Answered = { readonly headers: Headers };
-
 function openai({ baseURL, key, headers }: Caller): OpenAI {
   return new OpenAI({ baseURL, apiKey: key, defaultHeaders: headers, maxRetries: 0 });
 }
 
-/** Each call reads its answer to the end and resolves with the interception's id, which every answer carries. */
-function interceptionId({ headers }: Answered): string {
+/** The interception's id, which every response carries. */
+function interceptionId({ headers }: { readonly headers: Headers }): string {
   const id = headers.get("x-interception-id");
-  if (id === null) throw new Error("The answer has no x-interception-id.");
+  if (id === null) throw new Error("The response has no x-interception-id.");
   return id;
 }
 
@@ -26,6 +24,7 @@ async function drain(stream: AsyncIterable<unknown>): Promise<void> {
   for await (const _ of stream);
 }
 
+/** Like the calls below: reads the whole response and resolves with the interception's id. */
 export async function chat(caller: Caller, prompt: string): Promise<string> {
   const messages = [{ role: "user" as const, content: prompt }];
   const { data, response } = await openai(caller)
@@ -55,8 +54,8 @@ export async function message(caller: Caller, prompt: string): Promise<string> {
   return interceptionId(response);
 }
 
-/** Leaves after the first event of a stream that would go on for a long time. */
-export async function hangUp(caller: Caller, input: string): Promise<string> {
+/** Disconnects after the first event of a long stream. */
+export async function disconnect(caller: Caller, input: string): Promise<string> {
   const { data, response } = await openai(caller)
     .responses.create({ model: "fault-slow", input, stream: true })
     .withResponse();
@@ -65,8 +64,8 @@ export async function hangUp(caller: Caller, input: string): Promise<string> {
   return interceptionId(response);
 }
 
-/** Resolves with the id of the refusal; rejects if there is none. */
-export async function beRefused(caller: Caller, prompt: string): Promise<string> {
+/** Resolves with the id of the refused interception; rejects if the request was not refused. */
+export async function expectRefusal(caller: Caller, prompt: string): Promise<string> {
   const error: unknown = await chat(caller, prompt).then(
     () => new Error("The request was not refused."),
     (caught: unknown) => caught,

@@ -1,11 +1,11 @@
-/** The events that the Worker has logged so far, and waiting for more of them. */
+/** Collects the events that the gateway logs, and waits for further ones. */
 import { setTimeout as wait } from "node:timers/promises";
 import type { InterceptorEvent } from "../../src/events/event.ts";
 
 export type EventLog = {
   readonly add: (event: InterceptorEvent) => void;
   readonly of: (interceptionId: string) => readonly InterceptorEvent[];
-  /** Resolves with true as soon as `condition` holds, with false if it still does not after `ms`. */
+  /** Resolves with true once `condition` holds, with false if it does not hold within `ms`. */
   readonly until: (condition: () => boolean, ms: number) => Promise<boolean>;
 };
 
@@ -21,12 +21,12 @@ export function createEventLog(): EventLog {
     of: (interceptionId) => events.filter((event) => event.interception_id === interceptionId),
     until: async (condition, ms) => {
       const timer = new AbortController();
-      let late = false;
+      let timedOut = false;
       const timeout = wait(ms, undefined, { signal: timer.signal }).then(
-        () => void (late = true),
+        () => void (timedOut = true),
         () => undefined,
       );
-      while (!condition() && !late) await Promise.race([next(), timeout]);
+      while (!condition() && !timedOut) await Promise.race([next(), timeout]);
       timer.abort();
       return condition();
     },

@@ -1,10 +1,6 @@
-/** One interception as the Worker's events tell it, and how it compares with what should have come of it. */
+/** One interception as a row, from the gateway's events, and its comparison with the expected row. */
 import type { InterceptorEvent } from "../../src/events/event.ts";
-
-type EventOf<K extends InterceptorEvent["record_type"]> = Extract<
-  InterceptorEvent,
-  { readonly record_type: K }
->;
+import type { EventOf, RecordType } from "../../src/events/fields.ts";
 
 export type Row = {
   readonly client: string;
@@ -12,18 +8,18 @@ export type Row = {
   readonly initiator: string;
   readonly attribution: string;
   readonly model: string;
-  /** Tokens; `?` where they are not known. */
+  /** Tokens; `?` where they are unknown. */
   readonly input: string;
   readonly output: string;
   readonly outcome: string;
-  /** What became of the owner header: `override`, the reason why it does not count, or nothing. */
+  /** The decision about the owner header: `override`, the reason for its rejection, or empty without one. */
   readonly owner: string;
 };
 
 export const UNKNOWN = "?";
 const NONE = "–";
 
-/** Whether the Worker has said all it has to say of an interception: its end comes last, a refusal alone. */
+/** Whether all events of an interception are there. Its end comes last; a refusal without a start is the only event. */
 export function isComplete(events: readonly InterceptorEvent[]): boolean {
   if (find(events, "interception_start") === undefined) return find(events, "refusal") !== undefined;
   return find(events, "interception_end") !== undefined;
@@ -53,22 +49,22 @@ function ownerColumn(events: readonly InterceptorEvent[]): string {
   return rejection ? `rejected: ${rejection.reason}` : "";
 }
 
-export function find<K extends InterceptorEvent["record_type"]>(
+export function find<Type extends RecordType>(
   events: readonly InterceptorEvent[],
-  kind: K,
-): EventOf<K> | undefined {
-  return events.find((event): event is EventOf<K> => event.record_type === kind);
+  type: Type,
+): EventOf<Type> | undefined {
+  return events.find((event) => event.record_type === type) as EventOf<Type> | undefined;
 }
 
-/** A RegExp where the exact text is not for the story to know, such as a key's fingerprint. */
+/** A RegExp where the exact text is not fixed, such as a key's fingerprint. */
 export type Expected = { readonly [K in keyof Row]: string | RegExp };
 
-/** One sentence for each column that is not as expected. */
+/** One sentence per column that differs from the expected row. */
 export function differences(row: Row, expected: Expected): readonly string[] {
   const columns = Object.keys(expected) as (keyof Row)[];
   return columns.flatMap((column) => {
-    const [is, should] = [row[column], expected[column]];
-    const same = typeof should === "string" ? is === should : should.test(is);
-    return same ? [] : [`${column} is ${JSON.stringify(is)}, expected ${String(should)}`];
+    const [actual, wanted] = [row[column], expected[column]];
+    const matches = typeof wanted === "string" ? actual === wanted : wanted.test(actual);
+    return matches ? [] : [`${column} is ${JSON.stringify(actual)}, expected ${String(wanted)}`];
   });
 }

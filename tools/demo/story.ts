@@ -1,31 +1,31 @@
-/** What happens in the demonstration, and what the Worker must have recorded of it. */
+/** The demonstration's requests, and the records that are expected of them. */
 import { LOCAL_KEYS } from "../local-keys.ts";
-import { beRefused, chat, hangUp, message, respond, type Caller } from "./calls.ts";
-import { counts, type Question } from "./questions.ts";
+import { chat, disconnect, expectRefusal, message, respond, type Caller } from "./calls.ts";
+import { countDifferences, type DemoQuery } from "./queries.ts";
 import { UNKNOWN, type Expected } from "./row.ts";
 
 export type Step = {
   readonly title: string;
-  /** Which of the four cases of the proposal (aibridge #244) this is. */
+  /** The case of the proposal (aibridge #244) that this step shows. */
   readonly proposal?: 1 | 2 | 3 | 4;
   /** Resolves with the id of the interception. */
   readonly send: () => Promise<string>;
   readonly expected: Expected;
 };
 
-/** Ids of two users as Coder hands them out. */
+/** Ids of two users, in Coder's format. */
 export const ADA = "ada10000-1815-4a10-8a00-00000000ada1";
 export const GRACE = "c0b01000-1906-4c0b-9c0b-00000000c0b0";
 
 const AGENTS = { "User-Agent": "coder-agents/v2.30.0 (linux/amd64)" };
 const CHAT_ID = "3f2a6c1e-8d47-4b5a-9c10-2e6f7a8b9c0d";
 const MARY_KEY = "sk-ant-a-key-of-her-own";
-const NOBODYS_KEY = "aei_local-nobody-has-this-key-and-it-opens-noth";
+const UNKNOWN_KEY = "aei_local-an-unknown-key-that-is-never-accepted";
 
 const NUMBER = /^\d+$/;
 const FINGERPRINT = /^byok:[0-9a-f]+$/;
 
-/** What is expected of most steps. */
+/** The expected row of most steps. */
 const completed = { model: "gpt-5.1", input: NUMBER, output: NUMBER, outcome: "completed", owner: "" };
 const byTheService = {
   ...completed,
@@ -77,7 +77,7 @@ export function story(url: string): readonly Step[] {
       expected: { ...byTheService, client: "Claude Code", owner: "rejected: client" },
     },
     {
-      title: "A key that may not assert passes for Coder Agents",
+      title: "A key that may not assert pretends to be Coder Agents",
       send: () => chat(team(reports.key, { ...AGENTS, "X-Coder-Owner-Id": ADA }), "Charge this to Ada."),
       expected: {
         ...byTheService,
@@ -86,95 +86,102 @@ export function story(url: string): readonly Step[] {
         owner: "rejected: not_permitted",
       },
     },
-    ...othersIn(url, team(alice.key, { "User-Agent": "codex_exec/0.169.0 (Linux)" }), team(NOBODYS_KEY, {})),
+    withOwnKey(url),
+    interrupted(team(alice.key, { "User-Agent": "codex_exec/0.169.0 (Linux)" })),
+    refused(team(UNKNOWN_KEY, {})),
   ];
 }
 
-function othersIn(url: string, codex: Caller, nobody: Caller): readonly Step[] {
+function withOwnKey(url: string): Step {
   const claudeCode = {
     baseURL: `${url}/anthropic`,
     key: MARY_KEY,
     headers: { "User-Agent": "claude-cli/2.1.330" },
   };
-  return [
-    {
-      title: "Claude Code with its own key: messages, streamed",
-      send: () => message(claudeCode, "Explain this stack trace."),
-      expected: {
-        ...completed,
-        client: "Claude Code",
-        actor: FINGERPRINT,
-        initiator: FINGERPRINT,
-        attribution: "unverified",
-        model: "claude-sonnet-5",
-      },
+  return {
+    title: "Claude Code with its own key: messages, streamed",
+    send: () => message(claudeCode, "Explain this stack trace."),
+    expected: {
+      ...completed,
+      client: "Claude Code",
+      actor: FINGERPRINT,
+      initiator: FINGERPRINT,
+      attribution: "unverified",
+      model: "claude-sonnet-5",
     },
-    {
-      title: "Codex hangs up in mid-stream",
-      send: () => hangUp(codex, "Write a long story."),
-      expected: {
-        client: "Codex",
-        actor: "alice",
-        initiator: "alice",
-        attribution: "authenticated",
-        model: "fault-slow",
-        input: UNKNOWN,
-        output: UNKNOWN,
-        outcome: "cancelled",
-        owner: "",
-      },
-    },
-    {
-      title: "A key that nobody has",
-      send: () => beRefused(nobody, "Let me in."),
-      expected: {
-        client: /./,
-        actor: "–",
-        initiator: "–",
-        attribution: "–",
-        model: "–",
-        input: "–",
-        output: "–",
-        outcome: "refused 401 invalid_credential",
-        owner: "",
-      },
-    },
-  ];
+  };
 }
 
-/** Whoever was refused at the door asked for nothing that a provider saw. */
-export function interceptionsIn(steps: readonly Step[]): number {
+function interrupted(codex: Caller): Step {
+  return {
+    title: "Codex disconnects during the stream",
+    send: () => disconnect(codex, "Write a long story."),
+    expected: {
+      client: "Codex",
+      actor: "alice",
+      initiator: "alice",
+      attribution: "authenticated",
+      model: "fault-slow",
+      input: UNKNOWN,
+      output: UNKNOWN,
+      outcome: "cancelled",
+      owner: "",
+    },
+  };
+}
+
+function refused(caller: Caller): Step {
+  return {
+    title: "An unknown key",
+    send: () => expectRefusal(caller, "Let me in."),
+    expected: {
+      client: /./,
+      actor: "–",
+      initiator: "–",
+      attribution: "–",
+      model: "–",
+      input: "–",
+      output: "–",
+      outcome: "refused 401 invalid_credential",
+      owner: "",
+    },
+  };
+}
+
+/** Number of interceptions in the ledger. A request with an unknown key starts none. */
+export function interceptionCount(steps: readonly Step[]): number {
   return steps.filter(({ expected }) => !String(expected.outcome).startsWith("refused")).length;
 }
 
-export const QUESTIONS: readonly Question[] = [
+export const QUERIES: readonly DemoQuery[] = [
   {
-    text: "What did Ada's agents do, and who says that it was for Ada?",
+    title: "Which requests were made on Ada's account, and by which actor?",
     view: "interceptions",
-    query: { initiator: ADA },
+    parameters: { initiator: ADA },
     check: (table) => [
-      ...counts(table, "initiator", { [ADA]: 1 }),
-      ...counts(table, "actor_id", { "coder-agents-service": 1 }),
-      ...counts(table, "attribution", { asserted: 1 }),
+      ...countDifferences(table, "initiator", { [ADA]: 1 }),
+      ...countDifferences(table, "actor_id", { "coder-agents-service": 1 }),
+      ...countDifferences(table, "attribution", { asserted: 1 }),
     ],
   },
   {
-    text: "Who asserted whom, and who tried to?",
+    title: "Which owner headers were accepted, and which rejected?",
     view: "overrides",
-    query: {},
-    check: (table) => counts(table, "accepted", { true: 2, false: 3 }),
+    parameters: {},
+    check: (table) => countDifferences(table, "accepted", { true: 2, false: 3 }),
   },
   {
-    text: "Who used what?",
+    title: "How much did each initiator use?",
     view: "usage",
-    query: { group_by: "initiator" },
+    parameters: { group_by: "initiator" },
     check: (table) =>
-      counts(table, "initiator", { [ADA]: 1, [GRACE]: 1, "coder-agents-service": 1, alice: 1 }),
+      countDifferences(table, "initiator", { [ADA]: 1, [GRACE]: 1, "coder-agents-service": 1, alice: 1 }),
   },
   {
-    text: "How far can all this be believed?",
+    title: "How strong is the evidence for the initiators?",
     view: "attribution",
-    query: {},
-    check: (table) => counts(table, "attribution", { asserted: 1, authenticated: 1, unverified: 1 }),
+    parameters: {},
+    check: (table) =>
+      countDifferences(table, "attribution", { asserted: 1, authenticated: 1, unverified: 1 }),
   },
 ];

@@ -1,4 +1,4 @@
-/** The demonstration's result as a table for a terminal. */
+/** Formats the demonstration's rows as a table for a terminal. */
 import { styleText } from "node:util";
 import { shortId } from "../local/event-line.ts";
 import type { Row } from "./row.ts";
@@ -16,14 +16,16 @@ const COLUMNS: readonly (readonly [heading: string, cell: (row: Row) => string, 
 
 export type TableLine = { readonly mark: string; readonly row: Row };
 
-/** One line per interception, with its `mark` in front. */
+/** One line per interception, prefixed with its `mark`. */
 export function table(lines: readonly TableLine[]): string {
-  const heads = ["", ...COLUMNS.map(([heading]) => heading)];
+  const headings = ["", ...COLUMNS.map(([heading]) => heading)];
   const rows = lines.map(({ mark, row }) => [mark, ...COLUMNS.map(([, cell]) => cell(row))]);
-  const widths = heads.map((_, at) => Math.max(...[heads, ...rows].map((cells) => cells[at]?.length ?? 0)));
+  const widths = headings.map((_, at) =>
+    Math.max(...[headings, ...rows].map((cells) => cells[at]?.length ?? 0)),
+  );
   const format = (cells: readonly string[]): string =>
     cells.map((cell, at) => pad(cell, widths[at] ?? 0, COLUMNS[at - 1]?.[2] === "right")).join("  ");
-  return [styleText("bold", format(heads)), ...rows.map(format)].map((line) => line.trimEnd()).join("\n");
+  return [styleText("bold", format(headings)), ...rows.map(format)].map((line) => line.trimEnd()).join("\n");
 }
 
 function pad(cell: string, width: number, right: boolean): string {
