@@ -5,7 +5,7 @@ import { Refusal, REFUSALS, type RefusalCode } from "../../src/shared/refusal.ts
 
 const ID = "01a20846-fe00-7abc-8def-0123456789ab";
 
-/** Reason, status, and the error's type in OpenAI's and in Anthropic's words. */
+/** Code, status, and the error's type in OpenAI's and in Anthropic's dialect. */
 const TABLE: readonly (readonly [RefusalCode, number, string, string])[] = [
   ["not_found", 404, "not_found_error", "not_found_error"],
   ["bad_path", 404, "not_found_error", "not_found_error"],
@@ -39,20 +39,21 @@ const TABLE: readonly (readonly [RefusalCode, number, string, string])[] = [
   ["filter_invalid", 400, "invalid_request_error", "invalid_request_error"],
   ["filter_unknown", 400, "invalid_request_error", "invalid_request_error"],
   ["ledger_unavailable", 503, "server_error", "api_error"],
+  ["records_unavailable", 503, "server_error", "api_error"],
   ["misconfigured", 500, "server_error", "api_error"],
   ["internal", 500, "server_error", "api_error"],
 ];
+
 function body(dialect: typeof openai, { status, message, code, data }: Refusal): unknown {
-  return dialect.errorBody({ status, message, code, param: data.param ?? null, interceptionId: ID });
   return dialect.errorBody({ status, message, code, param: data.param ?? null, interceptionId: ID });
 }
 
 describe("a refusal", () => {
-  it.each(TABLE)("%s is a %i, in each dialect's shape", (reason, status, openaiType, anthropicType) => {
-    const refusal = new Refusal(reason, { detail: "for the operator alone" });
+  it.each(TABLE)("%s has status %i and each dialect's body", (code, status, openaiType, anthropicType) => {
+    const refusal = new Refusal(code, { detail: "for the operator only" });
     expect(refusal.status).toBe(status);
     expect(body(openai, refusal)).toEqual({
-      error: { message: refusal.message, type: openaiType, param: null, code: reason },
+      error: { message: refusal.message, type: openaiType, param: null, code },
     });
     expect(body(anthropic, refusal)).toEqual({
       type: "error",
@@ -61,32 +62,32 @@ describe("a refusal", () => {
     });
   });
 
-  it("the table above has every reason, once", () => {
-    expect(TABLE.map(([reason]) => reason).toSorted()).toEqual(Object.keys(REFUSALS).toSorted());
+  it("is in the table above, each code once", () => {
+    expect(TABLE.map(([code]) => code).toSorted()).toEqual(Object.keys(REFUSALS).toSorted());
   });
 
   it.each([
     [429, "rate_limit_error", "rate_limit_error"],
     [529, "server_error", "overloaded_error"],
-  ])("a status of %i has its own type, for limits to come", (status, openaiType, anthropicType) => {
+  ])("with status %i has its own type, for future limits", (status, openaiType, anthropicType) => {
     const error = { status, message: "m", code: "c", param: null, interceptionId: ID };
     expect(openai.errorBody(error)).toMatchObject({ error: { type: openaiType } });
     expect(anthropic.errorBody(error)).toMatchObject({ error: { type: anthropicType } });
   });
 
-  it("says what the table says, and the field concerned: never the detail", () => {
+  it("has the table's message and the field at fault, never the detail", () => {
     const refusal = new Refusal("field_invalid", { detail: "CANARY", param: "stream" });
-    const [, sentence] = REFUSALS.field_invalid;
-    expect(refusal.message).toBe(`${sentence} (stream)`);
+    const [, message] = REFUSALS.field_invalid;
+    expect(refusal.message).toBe(`${message} (stream)`);
     expect(refusal.data.param).toBe("stream");
     expect(refusal.data.detail).toBe("CANARY");
     expect(JSON.stringify([body(openai, refusal), body(anthropic, refusal)])).not.toContain("CANARY");
   });
 
-  it("every public sentence is one: it ends in a full stop and quotes nothing", () => {
-    for (const [status, sentence] of Object.values(REFUSALS)) {
-      expect(sentence).toMatch(/^[A-Z].*\.$/);
-      expect(sentence).not.toMatch(/[`"{}<>$]/);
+  it("has a message that is a sentence and quotes nothing", () => {
+    for (const [status, message] of Object.values(REFUSALS)) {
+      expect(message).toMatch(/^[A-Z].*\.$/);
+      expect(message).not.toMatch(/[`"{}<>$]/);
       expect(status).toBeGreaterThanOrEqual(400);
     }
   });
