@@ -21,18 +21,18 @@ import type { TokenCounts } from "./token-counts.ts";
 import { findUnusedPort } from "./unused-port.ts";
 
 const forwarded: SeenRequest[] = [];
-let hangUps = 0;
+let disconnects = 0;
 const emulator = await startEmulator({
   port: 0,
   eventMs: 0,
   slowMs: 50,
   onRequest: (request) => void forwarded.push(request),
-  onDisconnect: () => void (hangUps += 1),
+  onDisconnect: () => void (disconnects += 1),
 });
 afterAll(() => emulator.close());
 beforeEach(() => {
   forwarded.length = 0;
-  hangUps = 0;
+  disconnects = 0;
 });
 
 const unusedPort = await findUnusedPort();
@@ -755,7 +755,7 @@ describe("an SDK call that is aborted", () => {
       const { end } = await interceptor.recorded(model);
       expect(end.outcome).toBe("cancelled");
       await until(
-        () => hangUps > 0 || undefined,
+        () => disconnects > 0 || undefined,
         () => "the provider's connection is still open",
       );
       expect(forwarded.length).toBe(1);
@@ -766,7 +766,7 @@ describe("an SDK call that is aborted", () => {
     for await (const _ of await intercepted.openai.chat.completions.create(body)) break;
     expect((await interceptor.recorded(model)).end.outcome).toBe("cancelled");
     await until(
-      () => hangUps > 0 || undefined,
+      () => disconnects > 0 || undefined,
       () => "the provider's connection is still open",
     );
     expect(forwarded.length).toBe(1);
