@@ -1,7 +1,7 @@
-/** What the kernel says a process has cost. Linux only. */
+/** A process's processor time and memory, as the kernel counts them. Linux only. */
 import { readFileSync, readdirSync } from "node:fs";
 
-/** Processor time of all threads so far, in microseconds, to the nanosecond where the kernel keeps that. */
+/** Processor time of all threads so far, in microseconds. The kernel's resolution is a nanosecond. */
 export function cpuMicros(pid: number): number {
   const tasks = readdirSync(`/proc/${pid}/task`);
   let nanos = 0;

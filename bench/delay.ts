@@ -1,24 +1,24 @@
-/** Time that is added: to the headers of an answer, and to each event of a paced stream. */
-import type { Contestant } from "./contestants.ts";
+/** Added latency: until the headers of a response, and for each event of a paced stream. */
 import { Line } from "./load.ts";
 import { percentile } from "./numbers.ts";
 import { requestFor, type Traffic } from "./traffic.ts";
+import type { Variant } from "./variants.ts";
 
 export type Spread = { readonly p50: number; readonly p99: number };
 export type Delay = { readonly name: string; readonly spread: Spread };
 export type DelayRow = { readonly what: string; readonly delays: readonly Delay[] };
 
-/** One request at a time, all in turn. Milliseconds. */
+/** Milliseconds until the headers. Sends one request at a time to each variant in turn. */
 export async function measureHeaders(
-  contestants: readonly Contestant[],
+  variants: readonly Variant[],
   traffic: Traffic,
   count: number,
 ): Promise<DelayRow> {
-  const times = timesOf(contestants);
+  const times = timesOf(variants);
   const lines = await Promise.all(
-    contestants.map(async (contestant) => {
-      const { name, port } = contestant;
-      return { name, line: await Line.open(port), request: requestFor(traffic, contestant) };
+    variants.map(async (variant) => {
+      const { name, port } = variant;
+      return { name, line: await Line.open(port), request: requestFor(traffic, variant) };
     }),
   );
   for (let n = 0; n < count; n += 1) {
@@ -27,35 +27,38 @@ export async function measureHeaders(
     }
   }
   lines.forEach(({ line }) => line.close());
-  for (const contestant of contestants) await contestant.recorded(count, traffic);
+  for (const variant of variants) await variant.recorded(count, traffic);
   return row(`to headers, ${traffic === "json" ? "JSON" : "stream"}`, times);
 }
 
-/** Streams that say when each event was sent, at once, all in turn. Milliseconds from the provider's writing to our reading. */
+/**
+ * Milliseconds from the provider's write of an event to the client's read. Each event carries the time of its write. The
+ * variants take turns with `streams` concurrent streams.
+ */
 export async function measureEvents(
-  contestants: readonly Contestant[],
+  variants: readonly Variant[],
   traffic: "paced" | "slow",
   streams: number,
   rounds: number,
 ): Promise<DelayRow> {
-  const times = timesOf(contestants);
+  const times = timesOf(variants);
   for (let round = 0; round < rounds; round += 1) {
-    for (const contestant of contestants) {
-      const own = times.get(contestant.name) ?? [];
-      await Promise.all(Array.from({ length: streams }, () => oneStream(contestant, traffic, own)));
-      await contestant.recorded(streams, traffic);
+    for (const variant of variants) {
+      const delays = times.get(variant.name) ?? [];
+      await Promise.all(Array.from({ length: streams }, () => readStream(variant, traffic, delays)));
+      await variant.recorded(streams, traffic);
     }
   }
   return row(`per event, ${streams} streams`, times);
 }
 
-async function oneStream(contestant: Contestant, traffic: Traffic, delays: number[]): Promise<void> {
-  const line = await Line.open(contestant.port);
+async function readStream(variant: Variant, traffic: Traffic, delays: number[]): Promise<void> {
+  const line = await Line.open(variant.port);
   let rest = "";
-  await line.exchange(requestFor(traffic, contestant), (piece) => {
+  await line.exchange(requestFor(traffic, variant), (piece) => {
     const now = process.hrtime.bigint();
     rest += piece.toString("latin1");
-    // A time stamp that a piece's end cuts in two is whole with the next piece.
+    // A time stamp that is split between two pieces is complete with the second one.
     let read = 0;
     for (const match of rest.matchAll(/"sent":"(\d+)"/g)) {
       delays.push(Number(now - BigInt(match[1] ?? 0)) / 1e6);
@@ -68,8 +71,8 @@ async function oneStream(contestant: Contestant, traffic: Traffic, delays: numbe
 
 type Times = ReadonlyMap<string, number[]>;
 
-function timesOf(contestants: readonly Contestant[]): Times {
-  return new Map(contestants.map(({ name }) => [name, []]));
+function timesOf(variants: readonly Variant[]): Times {
+  return new Map(variants.map(({ name }) => [name, []]));
 }
 
 function row(what: string, times: Times): DelayRow {

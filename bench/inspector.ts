@@ -1,8 +1,8 @@
-/** The little of V8's inspector protocol that is needed, as workerd serves it. */
+/** A minimal client of V8's inspector protocol, as workerd serves it. */
 import { setTimeout as wait } from "node:timers/promises";
 import { within } from "../test/support/deadline.ts";
 
-const NUDGE_MS = 10;
+const NUDGE_INTERVAL_MS = 10;
 
 export type Inspector = {
   readonly call: (method: string, params?: object) => Promise<unknown>;
@@ -24,31 +24,28 @@ export async function openInspector(port: number): Promise<Inspector> {
   await new Promise((resolve) => socket.addEventListener("open", resolve));
   let calls = 0;
   const call = (method: string, params: object = {}): Promise<unknown> => {
-    const answered = new Promise<unknown>((resolve) => waiting.set((calls += 1), resolve));
+    const response = new Promise<unknown>((resolve) => waiting.set((calls += 1), resolve));
     socket.send(JSON.stringify({ id: calls, method, params }));
-    return within(answered, () => `the inspector did not answer ${method}`, 30_000);
+    return within(response, () => `the inspector did not respond to ${method}`, 30_000);
   };
   return { call, close: () => socket.close() };
 }
 
 export type Heap = {
-  /** JavaScript's objects, in bytes. */
+  /** The bytes of JavaScript objects. */
   readonly used: number;
-  /** What array buffers hold outside of V8's own heap, in bytes. */
+  /** The bytes of array buffers outside V8's own heap. */
   readonly buffers: number;
 };
 
-/**
- * After a full collection: what is still reachable. workerd collects when the isolate next has something to do, so
- * `nudge` gives it something.
- */
+/** The reachable heap after a full collection. workerd collects when the isolate next runs, so `nudge` sends a request. */
 export async function heapAfterCollection({ call }: Inspector, nudge: () => Promise<void>): Promise<Heap> {
-  // The second collection takes what the first one's finalizers have let go of.
+  // The second collection frees the objects that the first one's finalizers released.
   for (let times = 0; times < 2; times += 1) {
     let settled = false;
     const collected = call("HeapProfiler.collectGarbage").finally(() => (settled = true));
-    // Each call until it has: the inspector hears of it beside the requests, perhaps after one.
-    while (!settled) await Promise.all([nudge(), wait(NUDGE_MS)]);
+    // One nudge may not be enough: workerd reads inspector messages concurrently with requests.
+    while (!settled) await Promise.all([nudge(), wait(NUDGE_INTERVAL_MS)]);
     await collected;
   }
   const usage = (await call("Runtime.getHeapUsage")) as { usedSize: number; backingStorageSize?: number };

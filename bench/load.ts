@@ -1,22 +1,22 @@
-/** Closed-loop load: N keep-alive connections, each sending its next request when the last answer is whole. */
+/** Closed-loop load: each keep-alive connection sends its next request when the last response is complete. */
 import { connect, type Socket } from "node:net";
 import { once } from "node:events";
-import { AnswerCounter } from "./answer-counter.ts";
+import { ResponseCounter } from "./response-counter.ts";
 
-/** Nothing here is slow: an answer that takes this long never comes. */
-const STUCK_MS = 30_000;
+/** Far above every expected response time, so it only ends a run that hangs. */
+const IDLE_TIMEOUT_MS = 30_000;
 
 export type Exchange = {
   readonly status: number;
   readonly bodyBytes: number;
-  /** From the request's writing to the first bytes of the answer. */
+  /** From writing the request to the first bytes of the response. */
   readonly headersMs: number;
 };
 
 /** One keep-alive connection. */
 export class Line {
   readonly #socket: Socket;
-  readonly #counter = new AnswerCounter();
+  readonly #counter = new ResponseCounter();
   #onPiece: ((piece: Buffer) => void) | null = null;
   #fail: (error: Error) => void = () => {};
 
@@ -24,8 +24,9 @@ export class Line {
     this.#socket = socket;
     socket.on("data", (piece: Buffer) => this.#onPiece?.(piece));
     socket.on("error", (error) => this.#fail(error));
-    socket.on("close", () => this.#fail(new Error("the connection was closed in mid-answer")));
-    socket.setTimeout(STUCK_MS, () => socket.destroy(new Error(`nothing arrived for ${STUCK_MS} ms`)));
+    socket.on("close", () => this.#fail(new Error("the connection was closed before the response ended")));
+    const timeout = () => socket.destroy(new Error(`nothing arrived for ${IDLE_TIMEOUT_MS} ms`));
+    socket.setTimeout(IDLE_TIMEOUT_MS, timeout);
   }
 
   static async open(port: number): Promise<Line> {
@@ -34,7 +35,7 @@ export class Line {
     return new Line(socket);
   }
 
-  /** `tap` sees each piece as it arrives, before anything else is done with it. */
+  /** `tap` receives each piece on arrival, before any other processing. */
   exchange(request: Uint8Array, tap?: (piece: Buffer) => void): Promise<Exchange> {
     return new Promise((resolve, reject) => {
       const counter = this.#counter;
@@ -59,23 +60,25 @@ export class Line {
   }
 }
 
-/** Sends `count` requests over `connections`; every answer has to be 200 with `bodyBytes` bytes. */
-export async function runLoad(
-  port: number,
-  request: Uint8Array,
-  count: number,
-  connections: number,
-  bodyBytes: number,
-) {
+export type Load = {
+  readonly request: Uint8Array;
+  readonly count: number;
+  readonly connections: number;
+  /** The expected size of every response body. */
+  readonly bodyBytes: number;
+};
+
+/** Sends `count` requests. Throws unless every response is a 200 with `bodyBytes` bytes. */
+export async function runLoad(port: number, { request, count, connections, bodyBytes }: Load): Promise<void> {
   const lines = await Promise.all(Array.from({ length: connections }, () => Line.open(port)));
   let left = count;
   const work = async (line: Line) => {
     while (left > 0) {
       left -= 1;
-      const answer = await line.exchange(request);
-      if (answer.status !== 200 || answer.bodyBytes !== bodyBytes) {
+      const response = await line.exchange(request);
+      if (response.status !== 200 || response.bodyBytes !== bodyBytes) {
         throw new Error(
-          `an answer of status ${answer.status} with ${answer.bodyBytes} bytes instead of ${bodyBytes}`,
+          `a response with status ${response.status} and ${response.bodyBytes} bytes instead of ${bodyBytes}`,
         );
       }
     }

@@ -1,17 +1,17 @@
 /**
- * Where the interceptor's time goes: V8's sampling profile of one kind of traffic, by function.
+ * V8's sampling profile of the gateway under one kind of traffic, by function.
  *
- *     npm run bench:profile -- [json|tools|burst|burst-unasked] [--ledger] [--project <folder>]
+ *     npm run bench:profile -- [json|tools|burst|burst-no-usage] [--ledger] [--project <folder>]
  *
- * `(program)` is everything that is not JavaScript: sockets, HTTP, streams, waking up; the bare Worker has that too.
+ * `(program)` is all native code: sockets, HTTP, streams, wake-ups. The bare Worker has that cost too.
  */
 import { parseArgs } from "node:util";
 import { productionBundle } from "../test/support/bundle.ts";
-import { startInterceptor, startProvider, type Contestant } from "./contestants.ts";
 import { openInspector } from "./inspector.ts";
 import { runLoad } from "./load.ts";
 import { openRaw } from "../test/support/raw-client.ts";
 import { requestFor, type Traffic } from "./traffic.ts";
+import { startInterceptor, startProvider, type Variant } from "./variants.ts";
 
 type Profile = {
   nodes: { id: number; callFrame: { functionName: string; url: string; lineNumber: number } }[];
@@ -23,20 +23,21 @@ const REQUESTS: Readonly<Record<Traffic, number>> = {
   json: 4_000,
   tools: 2_000,
   burst: 100,
-  "burst-unasked": 100,
+  "burst-no-usage": 100,
   steady: 0,
   paced: 0,
   slow: 0,
 };
 const SHOWN = 40;
 
-async function profile(interceptor: Contestant, traffic: Traffic): Promise<Profile> {
+async function profile(interceptor: Variant, traffic: Traffic): Promise<Profile> {
   const request = requestFor(traffic, interceptor);
   const once = await openRaw(interceptor.port);
   once.write(request);
   const { length } = (await once.readResponse("POST")).body;
   once.destroy();
-  const load = (count: number) => runLoad(interceptor.port, request, count, 8, length);
+  const load = (count: number) =>
+    runLoad(interceptor.port, { request, count, connections: 8, bodyBytes: length });
   await load(REQUESTS[traffic] / 4);
   const { call } = await openInspector(interceptor.inspector ?? 0);
   await call("Profiler.enable");

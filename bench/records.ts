@@ -1,21 +1,21 @@
-/** What the interceptor recorded, so that a broken one is not measured. */
+/** Checks the gateway's log lines, so that a gateway with missing records fails the bench. */
 import { readSync } from "node:fs";
 import { until } from "../test/support/deadline.ts";
 import type { Traffic } from "./traffic.ts";
 
-/** What each request has to leave, exactly: lines by their type. */
+/** The log lines of each request by record type. */
 const EXPECTED: Readonly<Record<string, number>> = {
   interception_start: 1,
   initiator_override: 1,
   token_usage: 1,
   interception_end: 1,
 };
-/** … and those whose answer asks for tools. */
+/** The log lines of a request whose response contains tool calls. */
 const EXPECTED_WITH_TOOLS = { ...EXPECTED, tool_usage: 2 };
 
 /**
- * Reads the console's file as it grows. The function that is given back waits until `requests` more requests have been
- * recorded whole since its last call, and throws if anything is missing, double or not expected.
+ * Reads the console's file as it grows. The returned function waits until `requests` more requests are completely recorded
+ * since its last call. It throws if a line is missing, repeated or unexpected.
  */
 export function countRecords(printed: number): (requests: number, traffic: Traffic) => Promise<void> {
   const counts = new Map<string, number>();
@@ -33,15 +33,16 @@ export function countRecords(printed: number): (requests: number, traffic: Traff
   };
   return async (requests, traffic) => {
     const expected = Object.entries(traffic === "tools" ? EXPECTED_WITH_TOOLS : EXPECTED);
-    const due = new Map(expected.map(([type, each]) => [type, each * requests]));
+    const expectedCounts = new Map(expected.map(([type, each]) => [type, each * requests]));
     const enough = () => (
       readMore(),
-      [...due].every(([type, count]) => (counts.get(type) ?? 0) >= count) || undefined
+      [...expectedCounts].every(([type, count]) => (counts.get(type) ?? 0) >= count) || undefined
     );
-    const found = () => JSON.stringify(Object.fromEntries(counts));
-    await until(enough, () => `the interceptor did not record ${requests} requests: ${found()}\n${rest}`);
-    const wrong = [...counts].filter(([type, count]) => count !== (due.get(type) ?? 0));
-    if (wrong.length > 0) throw new Error(`of ${requests} requests the interceptor recorded ${found()}`);
+    const counted = () => JSON.stringify(Object.fromEntries(counts));
+    await until(enough, () => `the interceptor did not record ${requests} requests: ${counted()}\n${rest}`);
+    const mismatches = [...counts].filter(([type, count]) => count !== (expectedCounts.get(type) ?? 0));
+    if (mismatches.length > 0)
+      throw new Error(`of ${requests} requests the interceptor recorded ${counted()}`);
     counts.clear();
   };
 }

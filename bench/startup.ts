@@ -1,11 +1,11 @@
 /**
- * What a cold start costs: instructions that workerd needs until it listens, with the Worker as it is deployed and with
- * one of a line, counted by callgrind. Counts, not times: the same to a thousandth on a busy machine, and all of the
- * difference is reading the bundle and running its top level.
+ * The cost of a cold start: the instructions that workerd executes until it listens, with the gateway's production bundle
+ * and with a one-line Worker. The difference is loading the bundle and running its top level. callgrind's counts repeat to
+ * 0.1% even on a busy machine, unlike times.
  *
  *     npm run bench:startup
  *
- * Needs valgrind. `npx wrangler check startup` draws a profile of the same, with times.
+ * Needs valgrind. `npx wrangler check startup` records a CPU profile of the start, with times.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -21,8 +21,8 @@ import { workerdBinary } from "../test/support/workerd-build.ts";
 
 const ONE_LINE = `export default { fetch: (request) => fetch(request) };`;
 const ROUNDS = 2;
-/** Under callgrind everything is some fifty times slower. */
-const PATIENCE_MS = 120_000;
+/** callgrind slows the process down about fifty times. */
+const TIMEOUT_MS = 120_000;
 
 async function instructions(module: WorkerService["module"], settings: WorkerSettings): Promise<number> {
   const directory = await mkdtemp(join(tmpdir(), "startup-"));
@@ -39,20 +39,20 @@ async function instructions(module: WorkerService["module"], settings: WorkerSet
     stdio: ["ignore", "ignore", "pipe", "pipe"],
     cwd: directory,
   });
-  let said = "";
-  child.stderr?.on("data", (text: Buffer) => void (said += text.toString()));
+  let output = "";
+  child.stderr?.on("data", (text: Buffer) => void (output += text.toString()));
   const closed = once(child, "close");
   try {
-    await within(Promise.race([listening(child.stdio[3] as Readable), closed]), () => said, PATIENCE_MS);
+    await within(Promise.race([listening(child.stdio[3] as Readable), closed]), () => output, TIMEOUT_MS);
     child.kill("SIGTERM");
-    await within(closed, () => said, PATIENCE_MS);
+    await within(closed, () => output, TIMEOUT_MS);
   } finally {
     child.kill("SIGKILL");
     await rm(directory, { recursive: true, force: true });
   }
-  const collected = Number(/Collected : (\d+)/.exec(said)?.[1]);
-  if (!Number.isFinite(collected)) throw new Error(`callgrind counted nothing:\n${said}`);
-  return collected;
+  const count = Number(/Collected : (\d+)/.exec(output)?.[1]);
+  if (!Number.isFinite(count)) throw new Error(`callgrind printed no count:\n${output}`);
+  return count;
 }
 
 async function listening(control: Readable): Promise<void> {
@@ -63,8 +63,8 @@ const { script, settings } = await productionBundle();
 const millions = (count: number): string => (count / 1e6).toFixed(1);
 for (let round = 0; round < ROUNDS; round += 1) {
   const bare = await instructions({ source: ONE_LINE }, settings);
-  const here = await instructions({ path: script }, settings);
+  const gateway = await instructions({ path: script }, settings);
   console.log(
-    `bare ${millions(bare)} M, here ${millions(here)} M instructions: ${millions(here - bare)} M for the Worker`,
+    `one-line Worker ${millions(bare)} M, gateway ${millions(gateway)} M instructions: ${millions(gateway - bare)} M more`,
   );
 }

@@ -1,22 +1,22 @@
-/** What is sent: the same bytes to the bare Worker and to the interceptor. */
+/** The requests of the bench. Every variant receives the same bytes. */
 import { createHash } from "node:crypto";
 import { requestBytes } from "../test/support/raw-request.ts";
 import type { HeaderPair } from "../test/support/wire.ts";
 
 /**
- * - `json`: 2 KB of chat, a small answer in one piece.
- * - `tools`: 40 KB of chat with tools, an answer in one piece that asks for two of them.
- * - `burst`: 2,000 events as fast as they go, usage asked for by the client.
- * - `burst-unasked`: the same without the client's asking, so that the interceptor asks and takes the answer out again.
- * - `steady`: 100 events, 50 a second.
- * - `paced`: the same, each with the time it was sent; `slow`: 30 of those, 5 a second.
+ * - `json`: a chat of 2 KB with a small JSON response.
+ * - `tools`: a chat of 40 KB with tools, with a JSON response that calls two of them.
+ * - `burst`: 2,000 events without delay; the client requests usage.
+ * - `burst-no-usage`: the same events, but only the gateway requests usage, and it removes the usage event.
+ * - `steady`: 100 events at 50 per second.
+ * - `paced`: as `steady`, each event with its time of writing. `slow`: 30 such events at 5 per second.
  */
-export type Traffic = "json" | "tools" | "burst" | "burst-unasked" | "steady" | "paced" | "slow";
+export type Traffic = "json" | "tools" | "burst" | "burst-no-usage" | "steady" | "paced" | "slow";
 
-/** Where a request goes, and what it shows of who sends it. */
+/** The address of a variant, and the credentials for it. */
 export type Target = {
   readonly port: number;
-  /** Where its chat completions are. */
+  /** The path of its chat completions. */
   readonly path: string;
   readonly headers: readonly HeaderPair[];
 };
@@ -33,10 +33,10 @@ export const CLIENT_KEYS = JSON.stringify([
   },
 ]);
 
-/** Tells the fake provider what to answer; unknown `x-` headers are forwarded as they are. */
+/** Selects the fake provider's response. The gateway forwards unknown `x-` headers unchanged. */
 export const TRAFFIC_HEADER = "x-bench-traffic";
 
-/** One whole request with an owner who is to be preferred to the credential's holder. */
+/** One complete request with an owner assertion. */
 export function requestFor(traffic: Traffic, { port, path, headers: credentials }: Target): Uint8Array {
   const headers: HeaderPair[] = [
     ...credentials,
@@ -50,7 +50,7 @@ export function requestFor(traffic: Traffic, { port, path, headers: credentials 
   return requestBytes(port, { method: "POST", target: path, headers, body });
 }
 
-const SYSTEM = { role: "system", content: "You answer questions about a code base. ".repeat(12) };
+const SYSTEM = { role: "system", content: "You handle questions about a code base. ".repeat(12) };
 const QUESTION = 'Where is the retry delay computed, and "why" is it capped?\n';
 
 function chat(traffic: Traffic): object {
@@ -59,17 +59,17 @@ function chat(traffic: Traffic): object {
     model: "gpt-5-mini",
     messages: [SYSTEM, { role: "user", content: QUESTION.repeat(22) }],
     temperature: 0.2,
-    ...(traffic === "json" ? {} : traffic === "burst-unasked" ? { stream: true } : streaming),
+    ...(traffic === "json" ? {} : traffic === "burst-no-usage" ? { stream: true } : streaming),
   };
 }
 
-/** A coding agent in the middle of its work: twenty tools, and what the last of them have said. */
+/** A coding agent's request: twenty tools, and the results of the last twelve calls. */
 function longChat(): object {
   const tools = Array.from({ length: 20 }, (_, n) => ({
     type: "function",
     function: {
       name: `workspace_tool_${n}`,
-      description: "Reads a file of the workspace and gives back the lines that were asked for. ".repeat(4),
+      description: "Reads a file of the workspace and gives back the lines that were requested. ".repeat(4),
       parameters: {
         type: "object",
         properties: Object.fromEntries(

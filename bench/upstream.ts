@@ -1,22 +1,21 @@
 /**
- * The fake provider of the bench, and the queue that the ledger's events go to, in a process of their own so that their
- * work is on nobody's account. Answers are made
- * beforehand and written whole; each event of a stream is an HTTP chunk of its own, as providers send them.
+ * The bench's fake provider and fake queue. They run in a separate process, so that their processor time is not counted.
+ * Responses are prepared in advance and written at once. Each event of a stream is one HTTP chunk, as real providers send
+ * it.
  *
- * Prints its port as the first line.
+ * The first line of the output is the port.
  */
-import { createServer, type Socket } from "node:net";
-import type { AddressInfo } from "node:net";
+import { createServer, type AddressInfo, type Socket } from "node:net";
 import { chunk, concat, toBytes } from "../test/support/wire.ts";
 import {
-  JSON_ANSWER,
+  JSON_RESPONSE,
   PACES,
-  TOOLS_ANSWER,
+  TOOLS_RESPONSE,
   burstEvents,
   closingEvents,
   contentEvent,
   type Pace,
-} from "./answers.ts";
+} from "./responses.ts";
 import { TRAFFIC_HEADER } from "./traffic.ts";
 
 const STREAM_HEAD =
@@ -32,15 +31,15 @@ const asJson = (text: string) =>
   toBytes(
     `HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: ${text.length}\r\n\r\n${text}`,
   );
-const JSON_BYTES = asJson(JSON_ANSWER);
-const TOOLS_BYTES = asJson(TOOLS_ANSWER);
+const JSON_BYTES = asJson(JSON_RESPONSE);
+const TOOLS_BYTES = asJson(TOOLS_RESPONSE);
 
-/** What a queue says to each message that it takes. */
-const TAKEN_BYTES = asJson('{"metadata":{"metrics":{"backlogCount":0,"backlogBytes":0}}}');
+/** The queue's response to each message. */
+const QUEUE_RESPONSE = asJson('{"metadata":{"metrics":{"backlogCount":0,"backlogBytes":0}}}');
 
-function answer(socket: Socket, head: string, body: string): void {
+function respond(socket: Socket, head: string, body: string): void {
   if (/^POST \/(?:message|batch) /.test(head)) {
-    socket.write(TAKEN_BYTES);
+    socket.write(QUEUE_RESPONSE);
     return;
   }
   const traffic = new RegExp(`^${TRAFFIC_HEADER}: (.*)$`, "im").exec(head)?.[1];
@@ -51,7 +50,7 @@ function answer(socket: Socket, head: string, body: string): void {
   else socket.write(withUsage ? BURST.withUsage : BURST.without);
 }
 
-/** Where asked, each event says when it was sent, on the clock that all processes of a machine share. */
+/** Time stamps come from the monotonic clock, which all processes of a machine share. */
 function pace(socket: Socket, { everyMs, events, stamped }: Pace): void {
   let sent = 0;
   socket.write(STREAM_HEAD);
@@ -69,29 +68,29 @@ function pace(socket: Socket, { everyMs, events, stamped }: Pace): void {
   socket.once("close", () => clearInterval(timer));
 }
 
-/** Requests come one at a time per connection, by length or in chunks. */
+/** A connection has one request at a time, with a content length or in chunks. */
 function serve(socket: Socket): void {
-  let held = "";
+  let buffered = "";
   socket.setNoDelay();
   socket.setEncoding("latin1");
   socket.on("error", () => socket.destroy());
   socket.on("data", (text: string) => {
-    held += text;
-    const headEnd = held.indexOf("\r\n\r\n");
+    buffered += text;
+    const headEnd = buffered.indexOf("\r\n\r\n");
     if (headEnd === -1) return;
-    const head = held.slice(0, headEnd);
+    const head = buffered.slice(0, headEnd);
     const length = /^content-length: (\d+)/im.exec(head)?.[1];
     const bodyStart = headEnd + 4;
-    const whole =
-      length === undefined ? held.endsWith(LAST_CHUNK) : held.length >= bodyStart + Number(length);
-    if (!whole) return;
-    const body = held.slice(bodyStart);
-    held = "";
-    answer(socket, head, body);
+    const isComplete =
+      length === undefined ? buffered.endsWith(LAST_CHUNK) : buffered.length >= bodyStart + Number(length);
+    if (!isComplete) return;
+    const body = buffered.slice(bodyStart);
+    buffered = "";
+    respond(socket, head, body);
   });
 }
 
 const server = createServer(serve);
 server.listen(0, "127.0.0.1", () => console.log((server.address() as AddressInfo).port));
-// The bench's end is ours too.
+// The parent's exit closes stdin.
 process.stdin.on("end", () => process.exit()).resume();

@@ -1,14 +1,14 @@
-/** One client: a raw socket, one request, and of its answer a checksum, a count and, of paced events, their delays. */
+/** One client: a raw socket with one request. It keeps the response's checksum and size, and the delays of paced events. */
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { crc32 } from "node:zlib";
 import { requestBytes } from "../../test/support/raw-request.ts";
-import { AnswerCounter } from "../answer-counter.ts";
+import { ResponseCounter } from "../response-counter.ts";
 import { CLIENT_KEY } from "../traffic.ts";
 import { PLAN_HEADER, type Plan } from "./plan.ts";
 
 export type Target = { readonly port: number; readonly path: string; readonly pid: number };
-export type Leaving = "fin" | "reset";
+export type Disconnect = "fin" | "reset";
 
 export type OnBody = (bytes: Buffer, client: Client) => void;
 
@@ -19,14 +19,14 @@ export class Client {
   bytes = 0;
   crc = 0;
   status = 0;
-  /** The answer came to its proper end. */
-  whole = false;
-  /** Settles when the answer is whole or the connection is over. */
+  /** Whether the response ended as its framing requires. */
+  complete = false;
+  /** Settles when the response is complete or the connection is closed. */
   readonly over: Promise<void>;
-  /** Settles with the first byte of the answer's body, or when all is over. */
+  /** Settles with the first byte of the response's body, or when the connection is closed. */
   readonly begun: Promise<void>;
   readonly #socket: Socket;
-  readonly #counter: AnswerCounter;
+  readonly #counter: ResponseCounter;
   readonly #onBody: OnBody | null;
   #begin: () => void = () => {};
   #rest = "";
@@ -35,21 +35,21 @@ export class Client {
     this.plan = plan;
     this.#socket = socket;
     this.#onBody = onBody;
-    this.#counter = new AnswerCounter((bytes) => this.#take(bytes));
+    this.#counter = new ResponseCounter((bytes) => this.#take(bytes));
     this.begun = new Promise((resolve) => (this.#begin = resolve));
     this.over = new Promise((resolve) => {
       socket.on("data", (piece: Buffer) => {
-        this.whole ||= this.#counter.take(piece);
+        this.complete ||= this.#counter.take(piece);
         this.status = this.#counter.status;
-        if (this.whole) resolve();
+        if (this.complete) resolve();
       });
-      // What breaks a connection is told by what is missing of its answer.
+      // A broken connection shows as an incomplete response.
       socket.on("error", () => socket.destroy());
       socket.on("close", () => (this.#begin(), resolve()));
     });
   }
 
-  /** `onBody` sees each piece of the answer's body as it comes. `reads: false`: not a byte is taken from the socket. */
+  /** `onBody` receives each piece of the body on arrival. `reads: false`: the client never reads from the socket. */
   static async open(
     { port, path }: Pick<Target, "port" | "path">,
     plan: Plan,
@@ -63,7 +63,7 @@ export class Client {
     return client;
   }
 
-  leave(how: Leaving): void {
+  disconnect(how: Disconnect): void {
     if (how === "reset") this.#socket.resetAndDestroy();
     else this.#socket.destroy();
   }
@@ -75,29 +75,32 @@ export class Client {
     this.#onBody?.(bytes, this);
   }
 
-  /** Milliseconds since each event that is whole with these bytes was sent, on the clock that all processes share. */
+  /**
+   * The delay of each event that these bytes complete, in milliseconds. The time stamps come from the monotonic clock,
+   * which all processes share.
+   */
   delays(bytes: Buffer): number[] {
     const now = process.hrtime.bigint();
     const text = this.#rest + bytes.toString("latin1");
-    const found: number[] = [];
+    const delays: number[] = [];
     let at = text.indexOf(SENT);
     let read = 0;
     while (at !== -1) {
       const end = text.indexOf('"', at + SENT.length);
       if (end === -1) break;
-      found.push(Number(now - BigInt(text.slice(at + SENT.length, end))) / 1e6);
+      delays.push(Number(now - BigInt(text.slice(at + SENT.length, end))) / 1e6);
       read = end;
       at = text.indexOf(SENT, end);
     }
-    // Of a piece without a whole event, its end may be the beginning of one.
+    // The end of a piece may hold the start of a time stamp.
     this.#rest = at === -1 ? text.slice(Math.max(read, text.length - SENT.length)) : text.slice(at);
-    return found;
+    return delays;
   }
 }
 
-/** 2 KB of chat with an owner who is to be preferred to the credential's holder. */
+/** A chat of 2 KB with an owner assertion. */
 function requestFor(port: number, path: string, plan: Plan): Uint8Array {
-  const asking = plan.asked ? { stream_options: { include_usage: true } } : {};
+  const options = plan.requestsUsage ? { stream_options: { include_usage: true } } : {};
   const content = 'Where is the retry delay computed, and "why" is it capped?\n'.repeat(32);
   return requestBytes(port, {
     method: "POST",
@@ -114,7 +117,7 @@ function requestFor(port: number, path: string, plan: Plan): Uint8Array {
       model: "gpt-5-mini",
       messages: [{ role: "user", content }],
       stream: true,
-      ...asking,
+      ...options,
     }),
   });
 }

@@ -1,16 +1,16 @@
-/** The rows as tables, and as a page. */
+/** The rows as tables, and as the page docs/load.md. */
 import type { Row, Scenario } from "./scenario.ts";
 
 export type Result = { readonly scenario: Scenario; readonly rows: readonly Row[] };
 
 export function rowsTable(rows: readonly Row[]): string {
-  const lines = rows.map(({ what, figure, must, held }) => [
+  const lines = rows.map(({ what, figure, bound, passed }) => [
     what,
     figure,
-    must,
-    held === null ? "" : held ? "yes" : "NO",
+    bound,
+    passed === null ? "" : passed ? "yes" : "NO",
   ]);
-  const head = ["figure", "is", "must be", "holds"];
+  const head = ["figure", "value", "bound", "passed"];
   const widths = head.map((_, at) => Math.max(...[head, ...lines].map((cells) => cells[at]?.length ?? 0)));
   const text = (cells: readonly string[]): string =>
     `| ${cells.map((cell, at) => cell.padEnd(widths[at] ?? 0)).join(" | ")} |`;
@@ -25,18 +25,18 @@ export function page(results: readonly Result[], scale: number): string {
   );
   return `# Under load
 
-Written by \`npm run load -- --write${part}\`: the production bundle in a plain workerd, with client keys, a central
-provider key, an owner to prefer, log lines, both Analytics Engine points and the ledger's queue, before a provider on
-loopback that does as each request tells it. Half of the clients ask for usage themselves (their stream is watched
-beside), half do not (theirs is carried through, and the usage event taken out). A row with a bound decides the
-command's exit code; milliseconds and memory that is only told are this machine's and decide nothing.
+\`npm run load -- --write${part}\` wrote this page. It runs the gateway's production bundle in plain workerd with client
+keys, a central provider key, an owner assertion, log lines, both Analytics Engine data sets and the queue. A fake provider
+on loopback sends the response that each request's plan defines.
 
-The delay at the 99th percentile of the first section varies: five runs on one day added 33 to 69 ms, and the table has one of
-them. A likely cause is V8: in one of those runs, with its flag \`--trace-gc\` set by hand, it collected everything about every six
-seconds and stood still for 60 to 90 ms.
-
-The ledger is its queue here: it tells what it was given, one by one, and what it does not take is in the log, whole. From
-the queue into the database is \`test/sockets/ledger.test.ts\`'s.
+- Half of the clients request usage, and the gateway tees their streams. For the other half the gateway requests usage,
+  coalesces the stream and removes the usage event.
+- A row with a bound decides the command's exit code. Milliseconds and memory without a bound depend on the machine.
+- The p99 delay of the first section varies: five runs on one day added 33 to 69 ms, and the table has one of them. The
+  likely cause is V8's garbage collection. One run with the V8 flag \`--trace-gc\` showed a full collection about every six
+  seconds with a pause of 60 to 90 ms.
+- The queue is a fake that lists every event it accepts. The log holds the events that it refuses, completely.
+  \`test/sockets/ledger.test.ts\` covers the way from the queue into the database.
 
 ${sections.join("\n")}`;
 }

@@ -1,72 +1,72 @@
-/** What is asked of the provider: each request carries it in a header, so that both ends know what must become of it. */
+/** The plan of one stream. Each request carries it in a header, so the provider and the client expect the same. */
 
 /**
- * - `end`: the answer is closed as it should be.
- * - `reset`: the connection breaks.
- * - `hang`: nothing more comes, and nothing ends.
- * - `drip`: an event a beat, until the client has left.
- * - `flood`: events as fast as they are taken, until the client has left.
- * - `line`: one event of 16 MiB, then the proper end.
+ * - `end`: the response ends normally.
+ * - `reset`: the provider resets the connection.
+ * - `hang`: the provider sends nothing more and keeps the connection open.
+ * - `drip`: the provider sends one event per beat until the client disconnects.
+ * - `flood`: the provider sends events as fast as they are read until the client disconnects.
+ * - `line`: the provider sends one event of 16 MiB and then ends normally.
  */
-export type Fate = "end" | "reset" | "hang" | "drip" | "flood" | "line";
+export type Ending = "end" | "reset" | "hang" | "drip" | "flood" | "line";
 
 export type Plan = {
   readonly id: string;
-  /** The client asks for usage itself; else the interceptor does, and takes the answer to that out again. */
-  readonly asked: boolean;
-  /** Events before its fate; -1: not even a head. */
+  /** Whether the client requests usage. Otherwise the gateway requests it and removes the usage event. */
+  readonly requestsUsage: boolean;
+  /** The number of events before the ending; -1: not even headers. */
   readonly events: number;
-  /** One a beat, each with the time it was sent, or all at once. */
+  /** One event per beat, each with its time of writing; otherwise all at once. */
   readonly paced: boolean;
-  readonly fate: Fate;
+  readonly ending: Ending;
 };
 
-/** Unknown `x-` headers are forwarded as they are. */
+/** The gateway forwards unknown `x-` headers unchanged. */
 export const PLAN_HEADER = "x-endurance-plan";
 
 export const BEATS_PER_SECOND = 5;
 export const LINE_BYTES = 16 * 1024 * 1024;
 
-/** The provider's side of a stream: its body as the client must see it. */
+/** The provider's side of a stream: the body that the client must receive. */
 export type Sent = {
   readonly bytes: number;
   readonly crc: number;
-  /** What the interceptor has taken of it. */
-  readonly taken: number;
+  /** The bytes that the gateway has read. */
+  readonly read: number;
   readonly over: boolean;
 };
 
 export type QueueReport = {
   readonly messages: number;
-  /** Interceptions whose messages the queue refuses, every time. */
+  /** The number of interceptions whose messages the queue always refuses. */
   readonly refused: number;
-  /** Event names (`<interception> <record type>`), each as often as it was taken. */
+  /** One name (`<interception> <record type>`) for each time that the queue accepted an event. */
   readonly events: readonly string[];
 };
 
-/** What the provider's process can be asked. */
-export type Answers = {
-  /** Of each stream, by its plan's id. */
+/** The queries that the provider's process responds to, with the type of each result. */
+export type Queries = {
+  /** By the plan's id. */
   readonly sent: Readonly<Record<string, Sent>>;
-  /** Open ones, of the provider; the queue's are not among them. */
+  /** Open connections to the provider, without those to the queue. */
   readonly connections: number;
-  /** Different starts and ends that the queue has taken, together. */
+  /** The number of distinct starts and ends that the queue has accepted. */
   readonly pairs: number;
-  /** Messages that the queue is being sent just now. */
+  /** The number of messages in transit to the queue. */
   readonly busy: number;
   readonly queue: QueueReport;
 };
 
 export type FromProvider =
-  | { readonly is: "ports"; readonly provider: number; readonly queue: number }
-  | { readonly is: "arrived"; readonly id: string }
-  | { readonly is: "answer"; readonly to: number; readonly answer: unknown };
-export type ToProvider = { readonly ask: keyof Answers; readonly number: number };
+  | { readonly type: "ports"; readonly provider: number; readonly queue: number }
+  | { readonly type: "arrived"; readonly id: string }
+  | { readonly type: "result"; readonly number: number; readonly result: unknown };
+export type ToProvider = { readonly query: keyof Queries; readonly number: number };
 
-/** What every interception has one of each of. */
+/** Every interception has one event of each of these types. */
 export const PAIR: readonly string[] = ["interception_start", "interception_end"];
 
-/** Who is one of the twentieth that a failing sink does not take: by the end of the id, which is random. */
-export function isUnlucky(interceptionId: string): boolean {
+/** Selects 5% of the interceptions, whose messages a failing queue refuses. The end of an id is random. */
+export function isRefusedByQueue(interceptionId: string): boolean {
   return Number.parseInt(interceptionId.slice(-8), 16) % 20 === 0;
 }

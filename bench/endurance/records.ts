@@ -1,9 +1,11 @@
-/** What a running interceptor has recorded, out of its console's file: counted by interception, never by sum alone. */
+/** The records of a running gateway, read from its console file. They are counted per interception, not only in total. */
 import { closeSync, openSync, readSync } from "node:fs";
+import type { Outcome } from "../../src/events/vocabulary.ts";
 import { until } from "../../test/support/deadline.ts";
-import type { Outcome } from "../../src/gateway/observation/outcome.ts";
 
 export const POINT_MARK = "analytics point: ";
+
+const SETTLE_TIMEOUT_MS = 120_000;
 
 type Line = {
   readonly message: string;
@@ -25,14 +27,15 @@ export type End = {
 };
 
 export class Records {
-  /** How often each interception began, and ended. */
+  /** The number of starts and of ends per interception. */
   readonly starts = new Map<string, number>();
   readonly ends = new Map<string, number>();
+  /** The last end event per interception. */
   readonly last = new Map<string, End>();
-  /** Event names of the ledger that went into the log whole, as nothing took them. */
+  /** The names of events that the log holds completely, because the queue refused them. */
   readonly fallback: string[] = [];
   readonly points: Point[] = [];
-  /** Everything else that was printed. */
+  /** All other lines. */
   readonly others: string[] = [];
   readonly #file: number;
   readonly #buffer = Buffer.alloc(1 << 20);
@@ -50,10 +53,10 @@ export class Records {
     }
   }
 
-  /** When so many have begun and ended; what is missing after a long wait is the caller's to say. */
+  /** Waits for this many starts and ends. A timeout is not an error here, because the caller counts what is missing. */
   async settled(count: number): Promise<void> {
-    const look = () => (this.read(), this.starts.size >= count && this.ends.size >= count) || undefined;
-    await until(look, () => "", 120_000).catch(() => undefined);
+    const poll = async () => (this.read(), this.starts.size >= count && this.ends.size >= count) || undefined;
+    await until(poll, () => "", SETTLE_TIMEOUT_MS).catch(() => undefined);
   }
 
   outcomes(): Readonly<Record<string, number>> {

@@ -1,38 +1,44 @@
-/** What a scenario is and what it hands on. */
+/** A scenario and the rows that it returns. */
 
 /**
- * A figure of a run. `held`: whether what must hold does; null where the figure is only told, as everything is that
- * depends on the machine's speed.
+ * One figure of a run. `passed`: whether the figure meets its bound; null for a figure without a bound, such as every
+ * figure that depends on the machine's speed.
  */
 export type Row = {
   readonly what: string;
   readonly figure: string;
-  readonly must: string;
-  readonly held: boolean | null;
+  readonly bound: string;
+  readonly passed: boolean | null;
 };
 
 export type Scenario = {
   readonly name: string;
   readonly title: string;
-  /** `scale`: 1 is the whole run; a part of it takes as small a part of streams and time. */
+  /** `scale`: 1 is the complete run. A fraction reduces the streams and the duration by that factor. */
   readonly run: (scale: number) => Promise<readonly Row[]>;
 };
 
-export const told = (what: string, figure: string, must = ""): Row => ({ what, figure, must, held: null });
+/** A figure without a bound. `target` is printed only. */
+export const report = (what: string, figure: string, target = ""): Row => ({
+  what,
+  figure,
+  bound: target,
+  passed: null,
+});
 
-export function mustBe(what: string, figure: number, wanted: number): Row {
+export function mustBe(what: string, figure: number, expected: number): Row {
   return {
     what,
     figure: figure.toLocaleString("en"),
-    must: wanted.toLocaleString("en"),
-    held: figure === wanted,
+    bound: expected.toLocaleString("en"),
+    passed: figure === expected,
   };
 }
 
 export function mustNotExceed(what: string, figure: number, most: number, unit: string): Row {
   const [shown, bound] = [figure, most].map((value) => `${value.toFixed(unit === "×" ? 2 : 1)} ${unit}`);
-  return { what, figure: shown ?? "", must: `≤ ${bound}`, held: figure <= most };
+  return { what, figure: shown ?? "", bound: `≤ ${bound}`, passed: figure <= most };
 }
 
-export const scaled = (whole: number, scale: number, least: number): number =>
-  Math.max(least, Math.round(whole * scale));
+export const scaled = (full: number, scale: number, least: number): number =>
+  Math.max(least, Math.round(full * scale));

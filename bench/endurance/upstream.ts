@@ -1,28 +1,28 @@
 /**
- * The provider of the endurance runs, and the queue that the ledger's events go to, in a process of their own. Is asked
- * by messages, tells of each request as it comes, and ends with whoever started it.
+ * The process of the endurance runs' fake provider and fake queue. It responds to queries by messages, reports each
+ * request on arrival, and exits with its parent.
  */
 import { startFakeUpstream } from "../../test/support/fake-upstream.ts";
-import { PLAN_HEADER, type Answers, type FromProvider, type Plan, type ToProvider } from "./plan.ts";
-import { startQueueEnd } from "./queue-end.ts";
-import { answerFor, Metronome, type Sending } from "./stream-answer.ts";
+import { startFakeQueue } from "./fake-queue.ts";
+import { PLAN_HEADER, type FromProvider, type Plan, type Queries, type ToProvider } from "./plan.ts";
+import { Metronome, responseFor, type MutableSent } from "./stream-response.ts";
 
 const metronome = new Metronome();
 const provider = await startFakeUpstream();
-const queue = await startQueueEnd();
-const sent: Record<string, Sending> = {};
-const tell = (message: FromProvider): void => void process.send?.(message);
+const queue = await startFakeQueue();
+const sent: Record<string, MutableSent> = {};
+const send = (message: FromProvider): void => void process.send?.(message);
 
 provider.respondWith((request) => {
   const plan = JSON.parse(request.values(PLAN_HEADER)[0] ?? "") as Plan;
-  const sending = { bytes: 0, crc: 0, taken: 0, over: false };
-  sent[plan.id] = sending;
-  if (plan.events <= 0) tell({ is: "arrived", id: plan.id });
-  return answerFor(plan, sending, metronome);
+  const state = { bytes: 0, crc: 0, read: 0, over: false };
+  sent[plan.id] = state;
+  if (plan.events <= 0) send({ type: "arrived", id: plan.id });
+  return responseFor(plan, state, metronome);
 });
 metronome.start();
 
-const answers: { readonly [K in keyof Answers]: () => Answers[K] } = {
+const queries: { readonly [K in keyof Queries]: () => Queries[K] } = {
   sent: () => sent,
   connections: () => provider.openConnections(),
   pairs: () => queue.pairs(),
@@ -30,8 +30,8 @@ const answers: { readonly [K in keyof Answers]: () => Answers[K] } = {
   queue: () => queue.report(),
 };
 
-process.on("message", ({ ask, number }: ToProvider) =>
-  tell({ is: "answer", to: number, answer: answers[ask]() }),
+process.on("message", ({ query, number }: ToProvider) =>
+  send({ type: "result", number, result: queries[query]() }),
 );
 process.on("disconnect", () => process.exit());
-tell({ is: "ports", provider: provider.port, queue: queue.port });
+send({ type: "ports", provider: provider.port, queue: queue.port });

@@ -1,12 +1,12 @@
 /**
- * How fast the API answers over many interceptions, before and after the indices, and by which plans. Writes
+ * Measures the API's queries over many interceptions, with and without the indices, and prints their plans. Writes
  * docs/queries.md.
  *
  *     npm run bench:ledger                 100,000 interceptions, some minutes
- *     npm run bench:ledger -- --rows 5000  quicker; prints only
+ *     npm run bench:ledger -- --rows 5000  faster; prints only
  *
- * The database is wrangler's local D1. Times are SQLite's own, as D1 reports them (the median of a few), without the way
- * to it; rows read are what D1 bills.
+ * The database is wrangler's local D1. Times are SQLite's own, as D1 reports them: the median of five runs, without the
+ * network. D1 bills the rows read.
  */
 import { mkdtemp, readFile, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -18,20 +18,22 @@ import { ENDPOINTS } from "../../src/records/api/endpoints.ts";
 import type { Endpoint } from "../../src/records/api/kit/endpoint.ts";
 import { createQueryLedger } from "../../src/records/api/kit/query-ledger.ts";
 import type { Sql } from "../../src/records/api/kit/sql.ts";
-import { Refusal } from "../../src/shared/refusal.ts";
 import { storeEvents } from "../../src/records/ledger/write/store.ts";
+import { Refusal } from "../../src/shared/refusal.ts";
 import { median } from "../numbers.ts";
-import { page, type Asked } from "./page.ts";
+import { page, type MeasuredQuery } from "./page.ts";
 import { ADA, NOW, someSession, traffic } from "./traffic.ts";
 
 const ROOT = join(import.meta.dirname, "..", "..");
-const PER_STORE = 250;
-const TIMES = 5;
+const INTERCEPTIONS_PER_STORE = 250;
+const REPEATS = 5;
+/** A query slower than this is measured once. */
+const SLOW_MS = 2000;
 
-/** What an auditor asks: each endpoint's default query first. */
-type Question = readonly [path: string, search: string, id?: string];
+type ApiQuery = readonly [path: string, search: string, id?: string];
 
-const questions = (all: number): readonly Question[] => [
+/** An auditor's queries. The default query of each endpoint is first. */
+const apiQueries = (all: number): readonly ApiQuery[] => [
   ["/sessions", ""],
   ["/sessions", `initiator=${ADA}`],
   ["/sessions/{session_id}", "", someSession(all)],
@@ -49,14 +51,20 @@ const questions = (all: number): readonly Question[] => [
   ["/anomalies", ""],
 ];
 
-type Measured = { readonly ms: number; readonly rowsRead: number };
+type Cost = { readonly ms: number; readonly rowsRead: number };
+type Measured = Cost & { readonly queries: readonly Sql[] };
 
-/** One question through the endpoint's own code, with every query that it puts kept. */
-async function ask(database: D1Database, endpoint: Endpoint, search: string, id: string) {
+/** Runs one query through the endpoint's own code. Returns its cost and every SQL query that it made. */
+async function runQuery(
+  database: D1Database,
+  endpoint: Endpoint,
+  search: string,
+  id: string,
+): Promise<Measured> {
   const queries: Sql[] = [];
   let ms = 0;
   let rowsRead = 0;
-  const watched = {
+  const measuring = {
     prepare: (text: string) => database.prepare(text),
     batch: async (statements: D1PreparedStatement[]) => {
       const results = await database.batch(statements);
@@ -67,51 +75,40 @@ async function ask(database: D1Database, endpoint: Endpoint, search: string, id:
       return results;
     },
   } as unknown as D1Database;
-  const put = createQueryLedger(watched);
-  const answer = await endpoint.respond({
+  const query = createQueryLedger(measuring);
+  const response = await endpoint.respond({
     search: search === "" ? "" : `?${search}`,
     id,
     accept: "application/json",
-    body: null,
-    explain: () => Promise.reject(new Error("there is no app to ask")),
     query: (all) => {
       queries.push(...all);
-      return put(all);
+      return query(all);
     },
     now: NOW,
   });
-  if (answer instanceof Refusal)
-    throw new Error(`${endpoint.path}?${search}: ${answer.code} ${answer.data.detail ?? ""}`);
-  await answer.arrayBuffer();
-  return { queries, measured: { ms, rowsRead } };
+  if (response instanceof Refusal)
+    throw new Error(`${endpoint.path}?${search}: ${response.code} ${response.data.detail ?? ""}`);
+  await response.arrayBuffer();
+  return { queries, ms, rowsRead };
 }
 
-/** Without indices these look at every pair of interceptions: with many of them they are not waited for. */
-const HOPELESS = /^\/sessions(?:$|\?initiator)/;
+/** Without indices these queries compare every pair of interceptions, which takes too long for many of them. */
+const QUADRATIC = /^\/sessions(?:$|\?initiator)/;
 const MANY = 20_000;
 
-async function measure(
-  database: D1Database,
-  isIndexed: boolean,
-): Promise<Map<string, Measured & { readonly queries: readonly Sql[] }>> {
-  const found = new Map<string, Measured & { readonly queries: readonly Sql[] }>();
-  for (const [path, search, id = ""] of questions(rows)) {
-    if (!isIndexed && rows > MANY && HOPELESS.test(search === "" ? path : `${path}?${search}`)) continue;
+async function measure(database: D1Database, isIndexed: boolean): Promise<Map<string, Measured>> {
+  const measured = new Map<string, Measured>();
+  for (const [path, search, id = ""] of apiQueries(rows)) {
+    if (!isIndexed && rows > MANY && QUADRATIC.test(search === "" ? path : `${path}?${search}`)) continue;
     const endpoint = ENDPOINTS.find((one) => one.path === path);
     if (!endpoint) throw new Error(`there is no endpoint ${path}`);
-    const times: Measured[] = [];
-    let queries: readonly Sql[] = [];
-    for (let time = 0; time < TIMES; time += 1) {
-      const asked = await ask(database, endpoint, search, id);
-      times.push(asked.measured);
-      queries = asked.queries;
-      // What takes seconds need not be measured often.
-      if (asked.measured.ms > 2000) break;
-    }
-    const ms = median(times.map((one) => one.ms));
-    found.set(`${path}?${search}`, { ms, rowsRead: times[0]?.rowsRead ?? 0, queries });
+    const first = await runQuery(database, endpoint, search, id);
+    const times = [first.ms];
+    while (times.length < REPEATS && (times.at(-1) ?? 0) <= SLOW_MS)
+      times.push((await runQuery(database, endpoint, search, id)).ms);
+    measured.set(`${path}?${search}`, { ...first, ms: median(times) });
   }
-  return found;
+  return measured;
 }
 
 async function plansOf(database: D1Database, queries: readonly Sql[]): Promise<string[]> {
@@ -126,11 +123,31 @@ async function plansOf(database: D1Database, queries: readonly Sql[]): Promise<s
   return plans;
 }
 
-/** Statement by statement: D1's own `exec` wants one on each line. */
-async function run(database: D1Database, file: string): Promise<void> {
+/** Runs a migration statement by statement, because D1's `exec` needs each statement on one line. */
+async function migrate(database: D1Database, file: string): Promise<void> {
   const text = await readFile(join(ROOT, "migrations", file), "utf8");
   const statements = text.replace(/--.*$/gm, "").split(";");
   for (const statement of statements) if (statement.trim() !== "") await database.prepare(statement).run();
+}
+
+/** Stores the traffic. Returns the number of interceptions stored per second. */
+async function fill(database: D1Database): Promise<number> {
+  for (const file of (await readdir(join(ROOT, "migrations"))).toSorted()) await migrate(database, file);
+  console.log(`storing ${rows} interceptions …`);
+  const began = performance.now();
+  for (let at = 0; at < rows; at += INTERCEPTIONS_PER_STORE) {
+    await storeEvents(database, traffic(at, Math.min(INTERCEPTIONS_PER_STORE, rows - at), rows));
+  }
+  const perSecond = rows / ((performance.now() - began) / 1000);
+  console.log(`stored ${perSecond.toFixed(0)} per second`);
+  return perSecond;
+}
+
+async function dropIndices(database: D1Database): Promise<void> {
+  const { results: indices } = await database
+    .prepare("SELECT name FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL")
+    .all<{ name: string }>();
+  for (const { name } of indices) await database.prepare(`DROP INDEX ${name}`).run();
 }
 
 const { values: flags } = parseArgs({ options: { rows: { type: "string", default: "100000" } } });
@@ -138,36 +155,23 @@ const rows = Number(flags.rows);
 const folder = await mkdtemp(join(tmpdir(), "ledger-bench-"));
 process.env["CLOUDFLARE_CF_FETCH_ENABLED"] = "false";
 const proxy = await getPlatformProxy<{ LEDGER: D1Database }>({
-  configPath: join(ROOT, "wrangler.toml"),
+  configPath: join(ROOT, "wrangler.records.toml"),
   persist: { path: folder },
 });
 try {
   const database = proxy.env.LEDGER;
-  for (const file of (await readdir(join(ROOT, "migrations"))).toSorted()) await run(database, file);
-  console.log(`storing ${rows} interceptions …`);
-  const began = performance.now();
-  for (let at = 0; at < rows; at += PER_STORE) {
-    await storeEvents(database, traffic(at, Math.min(PER_STORE, rows - at), rows));
-  }
-  const perSecond = rows / ((performance.now() - began) / 1000);
-  console.log(`stored ${perSecond.toFixed(0)} a second`);
-  const after = await measure(database, true);
-  const { results: indices } = await database
-    .prepare("SELECT name FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL")
-    .all<{ name: string }>();
-  const asked: Asked[] = [];
-  for (const [path, search] of questions(rows)) {
-    const found = after.get(`${path}?${search}`);
-    if (found)
-      asked.push({ path, search, before: null, after: found, plans: await plansOf(database, found.queries) });
-  }
-  for (const { name } of indices) await database.prepare(`DROP INDEX ${name}`).run();
-  const before = await measure(database, false);
+  const perSecond = await fill(database);
+  const withIndices = await measure(database, true);
+  const plans = new Map<string, string[]>();
+  for (const [name, { queries }] of withIndices) plans.set(name, await plansOf(database, queries));
+  await dropIndices(database);
+  const without = await measure(database, false);
   const { meta } = await database.prepare("SELECT 1").run();
-  const text = page(
-    asked.map((one) => ({ ...one, before: before.get(`${one.path}?${one.search}`) ?? null })),
-    { rows, perSecond, bytes: meta.size_after },
-  );
+  const measured = Array.from(withIndices, ([name, after]): MeasuredQuery => {
+    const [path = "", search = ""] = name.split("?");
+    return { path, search, before: without.get(name) ?? null, after, plans: plans.get(name) ?? [] };
+  });
+  const text = page(measured, { rows, perSecond, bytes: meta.size_after });
   if (rows === 100_000) {
     const file = join(ROOT, "docs", "queries.md");
     const style = await prettier.resolveConfig(file);

@@ -1,47 +1,49 @@
-/** The figures and plans as a page. */
+/** The costs and plans as a Markdown page. */
 
-type Figures = { readonly ms: number; readonly rowsRead: number };
+type Cost = { readonly ms: number; readonly rowsRead: number };
 
-export type Asked = {
+export type MeasuredQuery = {
   readonly path: string;
   readonly search: string;
-  readonly after: Figures;
-  /** null: it was not waited for. */
-  readonly before: Figures | null;
-  /** One for each query that it takes, in SQLite's words. */
+  /** With the indices. */
+  readonly after: Cost;
+  /** Without the indices; null: too slow to measure. */
+  readonly before: Cost | null;
+  /** SQLite's plan of each SQL query. */
   readonly plans: readonly string[];
 };
 
-export function page(
-  asked: readonly Asked[],
-  { rows, perSecond, bytes }: { readonly rows: number; readonly perSecond: number; readonly bytes: number },
-): string {
-  const perRow = (bytes / rows).toFixed(0);
-  const lines = asked.map(({ path, search, before, after }) => {
-    const cells = [`\`${path}${search === "" ? "" : `?${search}`}\``];
-    for (const figures of [before, after]) cells.push(time(figures), count(figures));
+type Database = { readonly rows: number; readonly perSecond: number; readonly bytes: number };
+
+export function page(queries: readonly MeasuredQuery[], { rows, perSecond, bytes }: Database): string {
+  const bytesPerRow = (bytes / rows).toFixed(0);
+  const lines = queries.map((query) => {
+    const cells = [`\`${urlOf(query)}\``];
+    for (const cost of [query.before, query.after]) cells.push(time(cost), count(cost));
     return `| ${cells.join(" | ")} |`;
   });
-  const plans = asked.map(
-    ({ path, search, plans: all }) =>
-      `### \`${path}${search === "" ? "" : `?${search}`}\`\n\n${all.map((plan) => `\`\`\`\n${plan}\n\`\`\``).join("\n\n")}`,
+  const plans = queries.map(
+    (query) =>
+      `### \`${urlOf(query)}\`\n\n${query.plans.map((plan) => `\`\`\`\n${plan}\n\`\`\``).join("\n\n")}`,
   );
   return `# The API's queries
 
-Written by \`npm run bench:ledger\`: ${rows.toLocaleString("en")} interceptions with what belongs to them in wrangler's local D1,
-before the indices of the migrations and with them. Times are SQLite's own, in milliseconds, all queries
-of an answer together, the median of five; rows read are what D1 bills. Milliseconds are this machine's, ratios and rows
-are not.
+\`npm run bench:ledger\` wrote this page. It stores ${rows.toLocaleString("en")} interceptions with their other events
+in wrangler's local D1, and measures without and with the indices of the migrations.
 
-Stored ${perSecond.toFixed(0)} interceptions a second, ${perRow} bytes each without the indices.
+- Times are SQLite's own, in milliseconds: all SQL queries of one response together, the median of five runs. They depend
+  on the machine; the ratios and the rows read do not.
+- D1 bills the rows read.
 
-| question | before, ms | rows read | with indices, ms | rows read |
+The database stored ${perSecond.toFixed(0)} interceptions per second, with ${bytesPerRow} bytes each without the indices.
+
+| query | without indices, ms | rows read | with indices, ms | rows read |
 | --- | ---: | ---: | ---: | ---: |
 ${lines.join("\n")}
 
-A default query reads a page, or the span of time that it adds up (30 days unless told), never the whole of a table:
-\`SEARCH … USING PRIMARY KEY (id<?)\` walks back from the newest until a page is full, \`(id>? AND id<?)\` reads a span.
-\`test/records/api/query-plans.test.ts\` holds that.
+A default query reads one page or one time range (30 days by default), never a whole table.
+\`SEARCH … USING PRIMARY KEY (id<?)\` reads backwards from the newest row until a page is full. \`(id>? AND id<?)\` reads a
+range. \`test/records/api/query-plans.test.ts\` checks this.
 
 ## Plans
 
@@ -49,7 +51,7 @@ ${plans.join("\n\n")}
 `;
 }
 
-const time = (figures: Figures | null): string =>
-  figures === null ? "not waited for" : figures.ms.toFixed(figures.ms < 10 ? 1 : 0);
-const count = (figures: Figures | null): string =>
-  figures === null ? "–" : figures.rowsRead.toLocaleString("en");
+const urlOf = ({ path, search }: MeasuredQuery): string => (search === "" ? path : `${path}?${search}`);
+const time = (cost: Cost | null): string =>
+  cost === null ? "not measured" : cost.ms.toFixed(cost.ms < 10 ? 1 : 0);
+const count = (cost: Cost | null): string => (cost === null ? "–" : cost.rowsRead.toLocaleString("en"));

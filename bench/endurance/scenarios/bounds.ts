@@ -1,52 +1,52 @@
-/** Memory where a side does not play along: a client that never reads, a provider that never ends, a line of 16 MiB. */
+/** Memory bounds with misbehaving peers: clients that never read, providers that never end, a line of 16 MiB. */
 import { setTimeout as wait } from "node:timers/promises";
 import type { Client } from "../client.ts";
-import { compareEnds, compareRecords, openAll } from "../crowd.ts";
-import { LINE_BYTES, type Fate, type Plan, type Sent } from "../plan.ts";
-import { mustBe, mustNotExceed, scaled, told, type Row, type Scenario } from "../scenario.ts";
-import { onStage, type Stage } from "../stage.ts";
+import { compareEnds, compareRecords, openAll } from "../many-clients.ts";
+import { LINE_BYTES, type Ending, type Plan, type Sent } from "../plan.ts";
+import { mustBe, mustNotExceed, report, scaled, type Row, type Scenario } from "../scenario.ts";
+import { withSetup, type Setup } from "../setup.ts";
 
 const MIB = 1024 * 1024;
-/** `LIMITS.observe_bytes` as it is by default. */
+/** The default of `LIMITS.observe_bytes`. */
 const OBSERVED_MIB = 8;
-/** What two sockets' buffers may hold beside it. */
+/** The allowance for the buffers of two sockets. */
 const BUFFERED_MIB = 16;
-/** Of the 256 MiB that go through a stream that never ends, so much may be in memory; code and heap are in it. */
+/** The allowance per stream that forwards 256 MiB, including code and heap. */
 const ENDLESS_MIB = 48;
 const POLL_MS = 250;
-/** So many looks without a change, and a stream is taken to stand still. */
-const STILL_LOOKS = 8;
-const MOST_LOOKS = 480;
+/** A stream counts as stalled after this many polls without a change. */
+const STALLED_POLLS = 8;
+const MAX_POLLS = 480;
 
-const plans = (count: number, fate: Fate): Plan[] =>
+const plans = (count: number, ending: Ending): Plan[] =>
   Array.from({ length: count }, (_, n) => ({
-    id: `${fate}-${n}`,
-    asked: n % 2 === 0,
+    id: `${ending}-${n}`,
+    requestsUsage: n % 2 === 0,
     events: 1,
     paced: false,
-    fate,
+    ending,
   }));
 
-const takenMiB = (sent: Readonly<Record<string, Sent>>): number[] =>
-  Object.values(sent).map(({ taken }) => taken / MIB);
+const readMiB = (sent: Readonly<Record<string, Sent>>): number[] =>
+  Object.values(sent).map(({ read }) => read / MIB);
 
-/** The most memory seen until `done`. */
-async function watchMemory({ interceptor }: Stage, done: () => Promise<boolean>): Promise<number> {
+/** Polls until `done`. Returns the maximum of resident memory. */
+async function peakMemory({ interceptor }: Setup, done: () => Promise<boolean>): Promise<number> {
   let most = interceptor.resident();
-  for (let look = 0; look < MOST_LOOKS && !(await done()); look += 1) {
+  for (let poll = 0; poll < MAX_POLLS && !(await done()); poll += 1) {
     await wait(POLL_MS);
     most = Math.max(most, interceptor.resident());
   }
   return most;
 }
 
-async function leaveAll({ provider, interceptor }: Stage, clients: readonly Client[]): Promise<Row[]> {
-  clients.forEach((client) => client.leave("reset"));
-  const left = await provider.allClosed();
+async function disconnectAll({ provider, interceptor }: Setup, clients: readonly Client[]): Promise<Row[]> {
+  clients.forEach((client) => client.disconnect("reset"));
+  const open = await provider.allClosed();
   const { records } = interceptor;
   await records.settled(clients.length);
   return [
-    mustBe("connections left at the provider once the clients have gone", left, 0),
+    mustBe("open connections to the provider after the clients disconnected", open, 0),
     ...compareRecords(records, clients.length),
     mustBe("cancelled", records.outcomes()["cancelled"] ?? 0, clients.length),
   ];
@@ -56,31 +56,31 @@ export const unread: Scenario = {
   name: "unread",
   title: "clients that never read",
   run: (scale) =>
-    onStage({}, async (stage) => {
+    withSetup({}, async (setup) => {
       const count = scaled(20, scale, 4);
-      const before = stage.interceptor.resident();
-      const clients = await openAll(stage.interceptor, plans(count, "flood"), () => ({ reads: false }));
-      let still = 0;
+      const before = setup.interceptor.resident();
+      const clients = await openAll(setup.interceptor, plans(count, "flood"), () => ({ reads: false }));
+      let stalledPolls = 0;
       let last = -1;
-      const most = await watchMemory(stage, async () => {
-        const taken = takenMiB(await stage.provider.ask("sent")).reduce((sum, one) => sum + one, 0);
-        still = taken === last && taken > 0 ? still + 1 : 0;
-        last = taken;
-        return still >= STILL_LOOKS;
+      const most = await peakMemory(setup, async () => {
+        const total = readMiB(await setup.provider.query("sent")).reduce((sum, one) => sum + one, 0);
+        stalledPolls = total === last && total > 0 ? stalledPolls + 1 : 0;
+        last = total;
+        return stalledPolls >= STALLED_POLLS;
       });
-      const taken = takenMiB(await stage.provider.ask("sent"));
+      const read = readMiB(await setup.provider.query("sent"));
       const bound = OBSERVED_MIB + BUFFERED_MIB;
       return [
-        told("clients", String(count)),
+        report("clients", String(count)),
         {
-          what: "the provider's streams stand still",
-          figure: String(still >= STILL_LOOKS),
-          must: "true",
-          held: still >= STILL_LOOKS,
+          what: "the provider's streams stall (backpressure)",
+          figure: String(stalledPolls >= STALLED_POLLS),
+          bound: "true",
+          passed: stalledPolls >= STALLED_POLLS,
         },
-        mustNotExceed("taken of one stream, at most", Math.max(...taken), bound, "MiB"),
-        mustNotExceed("resident memory added, for each client", (most - before) / count, bound, "MiB"),
-        ...(await leaveAll(stage, clients)),
+        mustNotExceed("read from one stream, maximum", Math.max(...read), bound, "MiB"),
+        mustNotExceed("resident memory added, per client", (most - before) / count, bound, "MiB"),
+        ...(await disconnectAll(setup, clients)),
       ];
     }),
 };
@@ -89,30 +89,30 @@ export const endless: Scenario = {
   name: "endless",
   title: "providers that never end",
   run: (scale) =>
-    onStage({}, async (stage) => {
+    withSetup({}, async (setup) => {
       const count = 4;
       const each = scaled(256, scale, 96) * MIB;
-      const before = stage.interceptor.resident();
-      const clients = await openAll(stage.interceptor, plans(count, "flood"));
-      const most = await watchMemory(stage, () =>
+      const before = setup.interceptor.resident();
+      const clients = await openAll(setup.interceptor, plans(count, "flood"));
+      const most = await peakMemory(setup, () =>
         Promise.resolve(clients.every(({ bytes }) => bytes >= each)),
       );
       const least = Math.min(...clients.map(({ bytes }) => bytes)) / MIB;
-      const rows = await leaveAll(stage, clients);
-      const ends = [...stage.interceptor.records.last.values()];
-      const capped = ends.filter(({ observation }) => observation === "truncated");
-      const observed = Math.max(...capped.map((end) => end.response_bytes)) / MIB;
+      const rows = await disconnectAll(setup, clients);
+      const ends = [...setup.interceptor.records.last.values()];
+      const truncated = ends.filter(({ observation }) => observation === "truncated");
+      const observed = Math.max(...truncated.map((end) => end.response_bytes)) / MIB;
       return [
-        told("streams, read of each", `${count}, at least ${least.toFixed(0)} MiB`),
+        report("streams, bytes read from each", `${count}, at least ${least.toFixed(0)} MiB`),
         {
-          what: "read of the slowest stream",
+          what: "read from the slowest stream",
           figure: `${least.toFixed(1)} MiB`,
-          must: `≥ ${each / MIB} MiB`,
-          held: least >= each / MIB,
+          bound: `≥ ${each / MIB} MiB`,
+          passed: least >= each / MIB,
         },
-        mustBe("capped: those watched beside the client's stream", capped.length, count / 2),
-        mustNotExceed("observed of these, at most", observed, OBSERVED_MIB + 1, "MiB"),
-        mustNotExceed("resident memory added, for each stream", (most - before) / count, ENDLESS_MIB, "MiB"),
+        mustBe("truncated observations: the teed streams", truncated.length, count / 2),
+        mustNotExceed("observed in these, maximum", observed, OBSERVED_MIB + 1, "MiB"),
+        mustNotExceed("resident memory added, per stream", (most - before) / count, ENDLESS_MIB, "MiB"),
         ...rows,
       ];
     }),
@@ -122,20 +122,20 @@ export const line: Scenario = {
   name: "line",
   title: "a single line of 16 MiB",
   run: () =>
-    onStage({}, async (stage) => {
-      const before = stage.interceptor.resident();
-      const clients = await openAll(stage.interceptor, plans(2, "line"));
-      const most = await watchMemory(stage, () => Promise.resolve(clients.every(({ whole }) => whole)));
+    withSetup({}, async (setup) => {
+      const before = setup.interceptor.resident();
+      const clients = await openAll(setup.interceptor, plans(2, "line"));
+      const most = await peakMemory(setup, () => Promise.resolve(clients.every(({ complete }) => complete)));
       await Promise.all(clients.map(({ over }) => over));
-      const rows = compareEnds(clients, await stage.provider.ask("sent"));
-      clients.forEach((client) => client.leave("fin"));
-      const { records } = stage.interceptor;
+      const rows = compareEnds(clients, await setup.provider.query("sent"));
+      clients.forEach((client) => client.disconnect("fin"));
+      const { records } = setup.interceptor;
       await records.settled(2);
       const least = Math.min(...clients.map(({ bytes }) => bytes));
       return [
-        told(
-          "streams, bytes of each",
-          `2, ${least.toLocaleString("en")} (the line: ${LINE_BYTES.toLocaleString("en")})`,
+        report(
+          "streams, bytes in each",
+          `2, ${least.toLocaleString("en")} (the line has ${LINE_BYTES.toLocaleString("en")})`,
         ),
         ...rows,
         ...compareRecords(records, 2),

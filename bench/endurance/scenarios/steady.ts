@@ -1,71 +1,75 @@
-/** A thousand streams of five events a second, for a minute and a half: nothing lost, nothing changed, what is added. */
+/** A thousand streams with five events per second for 90 seconds: no loss, no change, and the added delay. */
 import { availableParallelism, loadavg } from "node:os";
 import { cpuMicros } from "../../cpu.ts";
 import { percentile } from "../../numbers.ts";
 import type { Target } from "../client.ts";
-import { compareEnds, compareRecords, openAll } from "../crowd.ts";
+import { compareEnds, compareRecords, openAll } from "../many-clients.ts";
 import { BEATS_PER_SECOND, type Plan } from "../plan.ts";
-import { mustBe, scaled, told, type Row, type Scenario } from "../scenario.ts";
-import { onStage, type Stage } from "../stage.ts";
+import { mustBe, report, scaled, type Row, type Scenario } from "../scenario.ts";
+import { withSetup, type Setup } from "../setup.ts";
 
 const STREAMS = 1_000;
 const SECONDS = 90;
 
-type Played = {
+type Usage = "requested" | "removed";
+
+type Measured = {
   readonly rows: readonly Row[];
-  readonly delays: Readonly<Record<Way, readonly number[]>>;
-  /** Processor time for each event, opening and closing included. */
+  /** Delays by whether the client requests usage, or the gateway requests and removes it. */
+  readonly delays: Readonly<Record<Usage, readonly number[]>>;
+  /** Processor time per event, including opening and closing the streams. */
   readonly micros: number;
 };
-type Way = "asked" | "unasked";
 
-async function playOn(
-  { provider }: Stage,
+type Load = { readonly prefix: string; readonly streams: number; readonly seconds: number };
+
+async function measure(
+  { provider }: Setup,
   target: Target,
-  prefix: string,
-  streams: number,
-  seconds: number,
-): Promise<Played> {
+  { prefix, streams, seconds }: Load,
+): Promise<Measured> {
   const plans = Array.from({ length: streams }, (_, n): Plan => {
-    const asked = n % 2 === 0;
-    return { id: `${prefix}-${n}`, asked, events: seconds * BEATS_PER_SECOND, paced: true, fate: "end" };
+    const requestsUsage = n % 2 === 0;
+    const events = seconds * BEATS_PER_SECOND;
+    return { id: `${prefix}-${n}`, requestsUsage, events, paced: true, ending: "end" };
   });
   const before = cpuMicros(target.pid);
-  const delays = { asked: [] as number[], unasked: [] as number[] };
-  const clients = await openAll(target, plans, ({ asked }) => {
-    const own = asked ? delays.asked : delays.unasked;
-    return { onBody: (bytes, client) => own.push(...client.delays(bytes)) };
+  const delays = { requested: [] as number[], removed: [] as number[] };
+  const clients = await openAll(target, plans, ({ requestsUsage }) => {
+    const list = requestsUsage ? delays.requested : delays.removed;
+    return { onBody: (bytes, client) => list.push(...client.delays(bytes)) };
   });
   await Promise.all(clients.map(({ over }) => over));
-  const rows = compareEnds(clients, await provider.ask("sent"));
-  clients.forEach((client) => client.leave("fin"));
+  const rows = compareEnds(clients, await provider.query("sent"));
+  clients.forEach((client) => client.disconnect("fin"));
   const events = streams * seconds * BEATS_PER_SECOND;
+  const received = delays.requested.length + delays.removed.length;
   return {
     delays,
     micros: (cpuMicros(target.pid) - before) / events,
-    rows: [...rows, mustBe("events that arrived", delays.asked.length + delays.unasked.length, events)],
+    rows: [...rows, mustBe("received events", received, events)],
   };
 }
 
-/** Where other work waits for the processors too, a delay tells of that work. */
-function delayRows(bare: Played, own: Played, [busy = 0]: readonly number[]): Row[] {
+/** Not reported on a busy machine, where the delays would measure the other work. */
+function delayRows(bare: Measured, gateway: Measured, [load = 0]: readonly number[]): Row[] {
   const processors = availableParallelism();
-  if (busy > processors / 2) {
-    const why = `the machine was busy before this began (load ${busy.toFixed(1)} on ${processors} processors)`;
-    return [told("added delay per event", `not told: ${why}`, "target ≤ 25 ms")];
+  if (load > processors / 2) {
+    const reason = `the machine was busy before the run (load ${load.toFixed(1)} on ${processors} processors)`;
+    return [report("added delay per event", `not reported: ${reason}`, "target ≤ 25 ms")];
   }
-  const ways = [
-    ["usage asked for", "asked"],
-    ["usage event taken out", "unasked"],
-  ] as const;
-  return ways.flatMap(([name, way]) =>
+  const modes: readonly (readonly [string, Usage])[] = [
+    ["usage requested by the client", "requested"],
+    ["usage event removed", "removed"],
+  ];
+  return modes.flatMap(([name, mode]) =>
     [0.5, 0.99].map((share) => {
-      const [least, ours] = [bare, own].map(({ delays }) => percentile(delays[way], share));
-      const figures = `${ours?.toFixed(2)} − ${least?.toFixed(2)} ms of the bare Worker's`;
-      const added = (ours ?? 0) - (least ?? 0);
-      return told(
+      const reference = percentile(bare.delays[mode], share);
+      const delay = percentile(gateway.delays[mode], share);
+      const details = `${delay.toFixed(2)} ms, bare Worker ${reference.toFixed(2)} ms`;
+      return report(
         `added delay per event, p${share * 100}, ${name}`,
-        `${added.toFixed(2)} ms (${figures})`,
+        `${(delay - reference).toFixed(2)} ms (${details})`,
         share > 0.5 ? "target ≤ 25 ms" : "",
       );
     }),
@@ -76,28 +80,30 @@ export const steady: Scenario = {
   name: "steady",
   title: "1,000 streams × 5 events/s",
   run: (scale) =>
-    onStage({}, async (stage) => {
-      const busy = loadavg();
+    withSetup({}, async (setup) => {
+      const load = loadavg();
       const streams = scaled(STREAMS, scale, 20);
       const seconds = scaled(SECONDS, scale, 4);
-      const bare = await playOn(stage, await stage.startBare(), "bare", streams, Math.ceil(seconds / 3));
-      const own = await playOn(stage, stage.interceptor, "own", streams, seconds);
-      const { records } = stage.interceptor;
+      const bareSeconds = Math.ceil(seconds / 3);
+      const bareTarget = await setup.startBare();
+      const bare = await measure(setup, bareTarget, { prefix: "bare", streams, seconds: bareSeconds });
+      const gateway = await measure(setup, setup.interceptor, { prefix: "gateway", streams, seconds });
+      const { records } = setup.interceptor;
       await records.settled(streams);
       const final = [...records.last.values()].filter(
         ({ outcome, usage }) => outcome === "completed" && usage === "final",
       );
       return [
-        told("streams, seconds", `${streams}, ${seconds} (bare: ${Math.ceil(seconds / 3)})`),
-        ...own.rows,
+        report("streams, seconds", `${streams}, ${seconds} (bare Worker: ${bareSeconds})`),
+        ...gateway.rows,
         ...compareRecords(records, streams),
         mustBe("completed with final usage", final.length, streams),
-        told(
-          "processor time per event, against the bare Worker's",
-          `${(own.micros / bare.micros).toFixed(2)}× (${own.micros.toFixed(0)} and ${bare.micros.toFixed(0)} µs)`,
+        report(
+          "processor time per event relative to the bare Worker",
+          `${(gateway.micros / bare.micros).toFixed(2)}× (${gateway.micros.toFixed(0)} and ${bare.micros.toFixed(0)} µs)`,
         ),
-        ...delayRows(bare, own, busy),
-        mustBe("connections left at the provider", await stage.provider.allClosed(), 0),
+        ...delayRows(bare, gateway, load),
+        mustBe("open connections to the provider", await setup.provider.allClosed(), 0),
       ];
     }),
 };

@@ -1,4 +1,4 @@
-/** The least a Worker can do that has Hono: what `bare` does, behind one route. */
+/** The minimal Worker with Hono: the bare Worker behind one route. */
 import { Hono } from "hono";
 
 type Env = { readonly Bindings: { readonly UPSTREAM: string } };

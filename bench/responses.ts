@@ -1,7 +1,7 @@
-/** What the fake provider answers: OpenAI chat completions, whole and as events. */
+/** The fake provider's responses: OpenAI chat completions, as JSON and as events. */
 
 export const EVENTS = 2_000;
-/** How the events of a stream come where they do not come at once. */
+/** The pace of a stream's events. `stamped`: each event carries its time of writing. */
 export type Pace = { readonly everyMs: number; readonly events: number; readonly stamped: boolean };
 export const PACES = {
   steady: { everyMs: 20, events: 100, stamped: false },
@@ -20,7 +20,7 @@ const USAGE = {
 const COMMON = { created: 1_790_000_000, model: "gpt-5-mini-2026-08-07", service_tier: "default" };
 
 /** About 700 bytes. */
-export const JSON_ANSWER = JSON.stringify({
+export const JSON_RESPONSE = JSON.stringify({
   id: "chatcmpl-BenchBenchBenchBenchBenchBench",
   object: "chat.completion",
   ...COMMON,
@@ -36,8 +36,8 @@ export const JSON_ANSWER = JSON.stringify({
   system_fingerprint: "fp_0123456789",
 });
 
-/** About 1 KB: asks for two tools. */
-export const TOOLS_ANSWER = JSON.stringify({
+/** About 1 KB with two tool calls. */
+export const TOOLS_RESPONSE = JSON.stringify({
   id: "chatcmpl-BenchBenchBenchBenchBenchBench",
   object: "chat.completion",
   ...COMMON,
@@ -62,7 +62,7 @@ export const TOOLS_ANSWER = JSON.stringify({
   system_fingerprint: "fp_0123456789",
 });
 
-/** One event of an answer; every event but the usage event has `usage: null`, as the provider's own have. */
+/** One event of a response. As with the real provider, every event except the usage event has `usage: null`. */
 export function contentEvent(content: string, extra: object = {}): string {
   const choices = [{ index: 0, delta: { content }, logprobs: null, finish_reason: null }];
   return dataEvent({ ...chunkHead, ...extra, choices, usage: null });
@@ -75,7 +75,7 @@ const chunkHead = {
   system_fingerprint: "fp_0123456789",
 };
 
-/** How a stream ends: the finish, the usage if it was asked for, the sentinel. */
+/** The end of a stream: the finish event, the usage event if the request includes usage, and `[DONE]`. */
 export function closingEvents(withUsage: boolean): string[] {
   const finish = {
     ...chunkHead,

@@ -1,4 +1,4 @@
-/** What a scenario plays on: the provider, and the production bundle in a plain workerd with everything on. */
+/** The processes of a scenario: the fake provider, and the gateway's production bundle in plain workerd. */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -7,7 +7,7 @@ import { productionBundle } from "../../test/support/bundle.ts";
 import { analyticsModules } from "../../test/support/analytics-binding.ts";
 import { varBindings, workerdConfig, type Binding } from "../../test/support/capnp.ts";
 import { startWorkerd } from "../../test/support/workerd.ts";
-import { startBare as startBareWorker } from "../contestants.ts";
+import { startBare as startBareWorker } from "../variants.ts";
 import { residentMiB } from "../cpu.ts";
 import { heapAfterCollection, openInspector, type Heap } from "../inspector.ts";
 import { CLIENT_KEYS } from "../traffic.ts";
@@ -17,23 +17,23 @@ import { POINT_MARK, Records } from "./records.ts";
 
 export type Interceptor = Target & {
   readonly records: Records;
-  /** Of its process, in MiB. */
+  /** Resident memory of its process, in MiB. */
   readonly resident: () => number;
-  /** After a full collection, as soon as it no longer shrinks. */
+  /** The heap after full collections, once it no longer shrinks. */
   readonly heap: () => Promise<Heap>;
 };
 
-export type Stage = {
+export type Setup = {
   readonly provider: Provider;
   readonly interceptor: Interceptor;
-  /** A Worker that only forwards, before the same provider. */
+  /** Starts a Worker that only forwards to the same provider. */
   readonly startBare: () => Promise<Target>;
 };
 
-/** `failing`: Analytics Engine throws for every twentieth point; see also `Provider.failQueue`. */
-export async function onStage<T>(
+/** `failing`: Analytics Engine throws for every twentieth point. See also `Provider.failQueue`. */
+export async function withSetup<T>(
   { failing = false }: { readonly failing?: boolean },
-  play: (stage: Stage) => Promise<T>,
+  run: (setup: Setup) => Promise<T>,
 ): Promise<T> {
   const closing: (() => unknown)[] = [];
   try {
@@ -58,7 +58,7 @@ export async function onStage<T>(
       closing.push(() => bare.stop());
       return bare;
     };
-    return await play({
+    return await run({
       provider,
       interceptor: {
         port: workerd.port("http"),
@@ -66,7 +66,7 @@ export async function onStage<T>(
         path: "/openai/v1/chat/completions",
         records,
         resident: () => residentMiB(workerd.pid),
-        heap: () => atRest(() => heapAfterCollection(inspector, () => nudge(workerd.port("http")))),
+        heap: () => settledHeap(() => heapAfterCollection(inspector, () => nudge(workerd.port("http")))),
       },
       startBare,
     });
@@ -79,24 +79,24 @@ async function nudge(port: number): Promise<void> {
   await fetch(`http://127.0.0.1:${port}/healthz`);
 }
 
-/** Longer than the ledger's sink waits for anything: what two looks so far apart find is not on its way out. */
-const APART_MS = 2_500;
-const MOST_LOOKS = 12;
+/** Longer than the longest wait of the queue's sink, so that two equal samples mean that no event is in transit. */
+const SAMPLE_INTERVAL_MS = 2_500;
+const MAX_SAMPLES = 12;
 
-/** The heap once it no longer shrinks. */
-async function atRest(look: () => Promise<Heap>): Promise<Heap> {
-  let least = await look();
-  for (let looks = 1; looks < MOST_LOOKS; looks += 1) {
-    await wait(APART_MS);
-    const next = await look();
-    const isStill = next.used > 0.98 * least.used;
+/** Samples the heap until it no longer shrinks. Returns the smallest sample. */
+async function settledHeap(sample: () => Promise<Heap>): Promise<Heap> {
+  let least = await sample();
+  for (let samples = 1; samples < MAX_SAMPLES; samples += 1) {
+    await wait(SAMPLE_INTERVAL_MS);
+    const next = await sample();
+    const isSettled = next.used > 0.98 * least.used;
     least = next.used < least.used ? next : least;
-    if (isStill) break;
+    if (isSettled) break;
   }
   return least;
 }
 
-/** As in the bench: client keys, a central key, an owner to prefer, log, Analytics Engine, the ledger's queue. */
+/** As in the bench: client keys, a central provider key, log lines, Analytics Engine and the queue. */
 async function interceptorConfig({ url, queue }: Provider, failing: boolean): Promise<string> {
   const { script, settings } = await productionBundle();
   const vars = {
@@ -114,7 +114,6 @@ async function interceptorConfig({ url, queue }: Provider, failing: boolean): Pr
       ...varBindings(vars, { CLIENT_KEYS, PROVIDER_KEY: "sk-bench-provider-key" }),
       ...Object.fromEntries(settings.analytics.map((name) => [name, dataset])),
       EVENTS: { queue: "queue" },
-      LEDGER: { wrapped: "fake:database", inner: {} },
     },
   };
   return workerdConfig({
@@ -124,13 +123,12 @@ async function interceptorConfig({ url, queue }: Provider, failing: boolean): Pr
     internalModules: {
       ...(await analyticsModules()),
       "fake:counted-analytics": COUNTED_ANALYTICS,
-      "fake:database": NO_DATABASE,
     },
     structuredLogging: false,
   });
 }
 
-/** As strict as the real one; says of each point whose it was, and whether it was taken. Its columns: sinks/columns.ts. */
+/** As strict as the real binding. Prints each point's interception, and whether the call threw. */
 const COUNTED_ANALYTICS = `
 import { assertPoint } from "fake:strict-analytics";
 let calls = 0;
@@ -145,5 +143,3 @@ export default ({ failing }) => ({
   },
 });
 `;
-/** What the queue delivers is not played here; a database that is never asked makes the configuration whole. */
-const NO_DATABASE = `export default () => ({ prepare() { throw new Error("there is no database here"); } });`;

@@ -1,22 +1,22 @@
-/** Finds the end of HTTP/1.1 answers in what a socket delivers, and counts their bodies: the load's inner loop. */
+/** Finds the end of HTTP/1.1 responses in a socket's bytes and counts their bodies. This is the load's inner loop. */
 
 /** Longer than any chunk size line with its CRLF. */
 const SIZE_LINE = 20;
 
-export class AnswerCounter {
+export class ResponseCounter {
   status = 0;
   bodyBytes = 0;
   #reading: "head" | "size" | "bytes" = "head";
-  /** The beginning of a head or size line that the end of a piece had cut. */
+  /** The part of a head or size line that earlier pieces held. */
   #text = "";
-  /** Bytes to skip: a body by its length, a chunk with its CRLF, or the last CRLF. */
+  /** Bytes to skip: a body with a content length, a chunk with its CRLF, or the last CRLF. */
   #left = 0;
   #endsAfter = false;
-  /** Of what is left to skip, so many bytes at its end are framing. */
+  /** The number of framing bytes at the end of the bytes to skip. */
   #framing = 0;
   readonly #onBody: ((bytes: Buffer) => void) | null;
 
-  /** `onBody` gets the body's bytes without their framing, in pieces that are only lent. */
+  /** `onBody` receives the body's bytes without framing. A piece is valid only during the call. */
   constructor(onBody: ((bytes: Buffer) => void) | null = null) {
     this.#onBody = onBody;
   }
@@ -27,7 +27,7 @@ export class AnswerCounter {
     this.#reading = "head";
   }
 
-  /** Takes what arrived; true when that ended the answer. */
+  /** Reads a piece. Returns true if it ends the response. */
   take(piece: Buffer): boolean {
     let at = 0;
     while (at < piece.length) {

@@ -1,4 +1,4 @@
-/** Those that are compared, each in a workerd process of its own, and the provider behind them all. */
+/** The Workers under measurement, each in its own workerd process, and the fake provider that all of them call. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { closeSync, openSync } from "node:fs";
@@ -10,27 +10,30 @@ import { productionBundle, type Bundle } from "../test/support/bundle.ts";
 import { varBindings, workerdConfig, type Binding } from "../test/support/capnp.ts";
 import { onLines } from "../test/support/lines.ts";
 import { startWorkerd, type Workerd } from "../test/support/workerd.ts";
-import { FLOORS } from "./floors.ts";
+import { BASELINES } from "./baselines.ts";
 import { countRecords } from "./records.ts";
 import { CLIENT_KEYS, KEY_HEADERS, type Target, type Traffic } from "./traffic.ts";
 
-export type Contestant = Target & {
+export type Variant = Target & {
   readonly name: string;
   readonly pid: number;
-  /** Of the inspector, if it was started with one. */
+  /** The inspector's port, if the process has one. */
   readonly inspector?: number;
-  /** Waits until `requests` more requests have been recorded whole since the last call: work goes on after an answer. */
+  /**
+   * Waits until `requests` more requests are completely recorded since the last call, because the Worker goes on after
+   * the response.
+   */
   recorded(requests: number, traffic: Traffic): Promise<void>;
   stop(): Promise<void>;
 };
 
 export type Provider = { readonly url: string; stop(): void };
 
-/** How a contestant's workerd is run. */
-export type Running = {
+/** How a variant's workerd runs. */
+export type ProcessOptions = {
   /** With an inspector, for profiles and heap sizes. */
   readonly inspected?: boolean;
-  /** Under this command, which counts instructions. */
+  /** A command that runs workerd, such as valgrind with its options. */
   readonly under?: readonly string[];
 };
 
@@ -39,12 +42,12 @@ export async function startProvider(): Promise<Provider> {
   const child = spawn(process.execPath, [script], { stdio: ["pipe", "pipe", "inherit"] });
   const port = await new Promise<string>((resolve, reject) => {
     onLines(child.stdout, resolve);
-    void once(child, "exit").then(() => reject(new Error("the fake provider ended")));
+    void once(child, "exit").then(() => reject(new Error("the fake provider exited")));
   });
   return { url: `http://127.0.0.1:${port}`, stop: () => void child.kill() };
 }
 
-/** The least a Worker can do. */
+/** A Worker that only forwards. */
 const BARE = `export default {
   fetch(request, env) {
     const { pathname } = new URL(request.url);
@@ -52,38 +55,44 @@ const BARE = `export default {
   },
 };`;
 
-export function startBare(provider: Provider, { settings }: Bundle, running: Running = {}) {
-  return startForwarder("bare", { source: BARE }, provider, settings, running);
+type Settings = Bundle["settings"];
+
+export function startBare(provider: Provider, { settings }: Bundle, options: ProcessOptions = {}) {
+  return startForwarder({ name: "bare", module: { source: BARE }, settings }, provider, options);
 }
 
-/** One of those in between (`floors.ts`). */
-export function startFloor(
+/** One of the forwarders of `baselines.ts`. */
+export function startBaseline(
   name: string,
   provider: Provider,
   { settings }: Bundle,
-  running: Running = {},
-): Promise<Contestant> {
-  return startForwarder(name, { source: FLOORS[name] ?? "" }, provider, settings, running);
+  options: ProcessOptions = {},
+): Promise<Variant> {
+  return startForwarder({ name, module: { source: BASELINES[name] ?? "" }, settings }, provider, options);
 }
 
-/** The same behind one route of Hono's. */
-export async function startHono(provider: Provider, running: Running = {}): Promise<Contestant> {
+/** The bare Worker behind one route of Hono. */
+export async function startHono(provider: Provider, options: ProcessOptions = {}): Promise<Variant> {
   const { script, settings } = await productionBundle(fileURLToPath(new URL("hono", import.meta.url)));
-  return startForwarder("bare + Hono", { path: script }, provider, settings, running);
+  return startForwarder({ name: "bare + Hono", module: { path: script }, settings }, provider, options);
 }
+
+type Forwarder = {
+  readonly name: string;
+  readonly module: Worker["module"];
+  readonly settings: Settings;
+};
 
 async function startForwarder(
-  name: string,
-  module: Worker["module"],
+  { name, module, settings }: Forwarder,
   provider: Provider,
-  settings: Bundle["settings"],
-  running: Running,
-): Promise<Contestant> {
+  options: ProcessOptions,
+): Promise<Variant> {
   const worker = { module, bindings: { UPSTREAM: { text: provider.url } } };
-  const workerd = await start(worker, settings, "/dev/null", running);
+  const workerd = await start(worker, settings, "/dev/null", options);
   return {
     name,
-    ...placeOf(workerd, running),
+    ...addressOf(workerd, options),
     path: "/v1/chat/completions",
     headers: KEY_HEADERS,
     recorded: () => Promise.resolve(),
@@ -91,50 +100,32 @@ async function startForwarder(
   };
 }
 
-export type InterceptorOptions = Running & {
+export type InterceptorOptions = ProcessOptions & {
   readonly name?: string;
-  /** With a queue that takes every event of the ledger. */
+  /** With the queue `EVENTS`, which accepts every event. */
   readonly ledger?: boolean;
-  /** In place of client keys: another identity, and the headers by which its holder calls. */
+  /** Replaces the identity source, together with the headers of its caller. */
   readonly vars?: Readonly<Record<string, unknown>>;
   readonly headers?: Target["headers"];
-  /** What a KV namespace, bound as `KEYS`, answers for any key. */
+  /** The value of every key in a KV namespace that is bound as `KEYS`. */
   readonly kv?: string;
 };
 
 /**
- * Everything on: client keys, a central provider key, an owner to prefer, log lines, Analytics Engine points, and with
- * `ledger` a queue that takes every event of the ledger.
+ * The gateway with all its features: client keys, a central provider key, an owner assertion, log lines and Analytics
+ * Engine points. With `ledger` it also sends every event to a queue.
  */
 export async function startInterceptor(
   provider: Provider,
   { script, settings }: Bundle,
   options: InterceptorOptions = {},
-): Promise<Contestant> {
+): Promise<Variant> {
   const { ledger = false, name = ledger ? "with ledger" : "interceptor" } = options;
-  const vars = {
-    ...settings.vars,
-    PROVIDERS: { openai: { type: "openai", base_url: `${provider.url}/v1`, keys: ["PROVIDER_KEY"] } },
-    IDENTITY: [{ source: "keys" }],
-    ...options.vars,
-  };
-  const secrets = { CLIENT_KEYS, PROVIDER_KEY: "sk-bench-provider-key" };
-  const dataset: Binding = { wrapped: "fake:analytics", inner: {} };
-  const datasets = Object.fromEntries(settings.analytics.map((one) => [one, dataset]));
   const directory = await mkdtemp(join(tmpdir(), "bench-"));
   const log = join(directory, "console.log");
-  // The queue's own end is not played here; a database that is never asked makes the configuration whole.
-  const queue: Record<string, Binding> = ledger
-    ? { EVENTS: { queue: "queue" }, LEDGER: { wrapped: "fake:database", inner: {} } }
-    : {};
   const worker = {
     module: { path: script },
-    bindings: {
-      ...varBindings(vars, secrets),
-      ...datasets,
-      ...queue,
-      ...(options.kv === undefined ? {} : { KEYS: { kv: "kv" } }),
-    },
+    bindings: interceptorBindings(provider, settings, options),
     externals: { queue: new URL(provider.url).host },
     kv: options.kv ?? "",
   };
@@ -142,7 +133,7 @@ export async function startInterceptor(
   const printed = openSync(log, "r");
   return {
     name,
-    ...placeOf(workerd, options),
+    ...addressOf(workerd, options),
     path: "/openai/v1/chat/completions",
     headers: options.headers ?? KEY_HEADERS,
     recorded: countRecords(printed),
@@ -154,15 +145,35 @@ export async function startInterceptor(
   };
 }
 
-const placeOf = (workerd: Workerd, { inspected = false }: Running) => ({
+function interceptorBindings(
+  provider: Provider,
+  settings: Settings,
+  options: InterceptorOptions,
+): Record<string, Binding> {
+  const vars = {
+    ...settings.vars,
+    PROVIDERS: { openai: { type: "openai", base_url: `${provider.url}/v1`, keys: ["PROVIDER_KEY"] } },
+    IDENTITY: [{ source: "keys" }],
+    ...options.vars,
+  };
+  const secrets = { CLIENT_KEYS, PROVIDER_KEY: "sk-bench-provider-key" };
+  const dataset: Binding = { wrapped: "fake:analytics", inner: {} };
+  return {
+    ...varBindings(vars, secrets),
+    ...Object.fromEntries(settings.analytics.map((one) => [one, dataset])),
+    ...(options.ledger ? { EVENTS: { queue: "queue" } as const } : {}),
+    ...(options.kv === undefined ? {} : { KEYS: { kv: "kv" } as const }),
+  };
+}
+
+const addressOf = (workerd: Workerd, { inspected = false }: ProcessOptions) => ({
   pid: workerd.pid,
   port: workerd.port("http"),
   ...(inspected ? { inspector: workerd.port("inspector") } : {}),
 });
 
-/** The real binding's call returns at once; a wrapped one costs as little. */
+/** The real binding's call returns at once, and a wrapped binding costs as little. */
 const NO_OP_ANALYTICS = `export default () => ({ writeDataPoint() {} });`;
-const NO_DATABASE = `export default () => ({ prepare() { throw new Error("not in the bench"); } });`;
 
 const KV = `export default { fetch: (_, { VALUE }) => new Response(VALUE) };`;
 
@@ -170,15 +181,15 @@ type Worker = {
   module: { path: string } | { source: string };
   bindings: Record<string, Binding>;
   externals?: Record<string, string>;
-  /** What a KV namespace answers, whatever it is asked for. */
+  /** The value of every key in the KV namespace. */
   kv?: string;
 };
 
 function start(
   { externals = {}, kv = "", ...worker }: Worker,
-  settings: Bundle["settings"],
+  settings: Settings,
   output: string,
-  { inspected = false, under = [] }: Running,
+  { inspected = false, under = [] }: ProcessOptions,
 ) {
   const { compatibilityDate, compatibilityFlags } = settings;
   const config = workerdConfig({
@@ -188,7 +199,7 @@ function start(
     ],
     sockets: { http: "main" },
     externals,
-    internalModules: { "fake:analytics": NO_OP_ANALYTICS, "fake:database": NO_DATABASE },
+    internalModules: { "fake:analytics": NO_OP_ANALYTICS },
     structuredLogging: false,
   });
   return startWorkerd({
