@@ -64,7 +64,7 @@ const AZURE = "0123456789abcdef0123456789ABCDEF";
 const AWS_SECRET = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
 
 /** Texts around a secret. `%` is the secret. */
-const PLACES: readonly (readonly [name: string, text: string])[] = [
+const SURROUNDINGS: readonly (readonly [name: string, text: string])[] = [
   ["alone", "%"],
   ["at the start", "% is the key"],
   ["at the end", "the key is %"],
@@ -82,8 +82,8 @@ const PLACES: readonly (readonly [name: string, text: string])[] = [
 
 describe("each form of a secret", () => {
   it.each(FORMS)("redacts %s in any surrounding text", (_, kind, secret) => {
-    for (const [, place] of PLACES) {
-      expect(redact(place.replace("%", secret))).toBe(place.replace("%", `[redacted:${kind}]`));
+    for (const [, surrounding] of SURROUNDINGS) {
+      expect(redact(surrounding.replace("%", secret))).toBe(surrounding.replace("%", `[redacted:${kind}]`));
     }
   });
 
@@ -328,11 +328,11 @@ describe("toRecordedContent", () => {
   // The attack: a long redacted secret moves the end of the searched text, with half of another secret, before the cut.
   it.each([1, 5, 10, 15, 18, 30])(
     "drops the first %i characters of a cut-off key after a long redaction",
-    (kept) => {
+    (length) => {
       const first = `${pem("PRIVATE KEY").replace(PEM_BODY, "A1b2".repeat(2000))}\n`;
-      const filler = "x ".repeat(MAX_TEXT).slice(0, MAX_TEXT - kept - first.length);
-      const whole = `${first}${filler}`.slice(0, MAX_TEXT - kept) + KEY;
-      expect(whole.slice(0, MAX_TEXT).endsWith(KEY.slice(0, kept))).toBe(true);
+      const filler = "x ".repeat(MAX_TEXT).slice(0, MAX_TEXT - length - first.length);
+      const whole = `${first}${filler}`.slice(0, MAX_TEXT - length) + KEY;
+      expect(whole.slice(0, MAX_TEXT).endsWith(KEY.slice(0, length))).toBe(true);
       // The complete text, and the text as a reader truncates it.
       for (const text of [`${whole} and more`, whole.slice(0, MAX_TEXT)]) {
         const recorded = plain(text);

@@ -22,7 +22,7 @@ afterEach(() => {
 
 type Call = { readonly response: Response; readonly text: string };
 
-/** Calls the gateway and waits for its response and for everything behind it. */
+/** Calls the gateway and waits for its response and for the work that continues after it. */
 async function call(env: Record<string, unknown>, path: string, init: RequestInit = {}): Promise<Call> {
   const context = createExecutionContext();
   const request = new Request(`https://gateway.example${path}`, init as never);

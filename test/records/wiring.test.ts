@@ -101,7 +101,16 @@ describe("the RPC method store", () => {
     expect(rowCounts(await allRows(database))).toMatchObject({ interceptions: 1, model_thoughts: 1 });
   });
 
-  it("accepts no events", async () => {
+  it("drops no event without a database: it rejects, and the gateway prints the events", async () => {
+    const { bucket, objects } = memoryBucket();
+    for (const archive of [null, bucket]) {
+      const { store } = createRecords(configWith({ database: null, archive }));
+      await expect(store([START])).rejects.toThrow("LEDGER is not bound");
+    }
+    expect(objects.size).toBe(0);
+  });
+
+  it("accepts an empty list", async () => {
     await expect(createRecords(configWith()).store([])).resolves.toBeUndefined();
   });
 

@@ -124,6 +124,11 @@ describe("tables and JSON strings", () => {
     expect(keysWithIssues({ IDENTITY })).toEqual(["IDENTITY"]);
   });
 
+  it("rejects IDENTITY = null, which is not the default", () => {
+    expect(keysWithIssues({ IDENTITY: null })).toEqual(["IDENTITY"]);
+    expect(read({ IDENTITY: undefined }).sources).toHaveLength(1);
+  });
+
   it.each(["OWNER_ASSERTION", "LIMITS", "RECORDING"])("rejects %s that is not a table", (name) => {
     for (const value of ["off", "[]", [], true, 7, null])
       expect(keysWithIssues({ [name]: value })).toEqual([name]);

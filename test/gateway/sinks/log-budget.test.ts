@@ -91,7 +91,7 @@ function largest(unit: string): { readonly start: InterceptorEvent[]; readonly e
 type Printed = { readonly message: string; readonly record_type?: string; readonly event?: InterceptorEvent };
 
 /** The lines that Logpush keeps of an invocation. A line that exceeds the limit is not parsed. */
-function kept(lines: readonly string[]): Printed[] {
+function linesInBudget(lines: readonly string[]): Printed[] {
   const printed: Printed[] = [];
   let left = LOG_CHARACTERS;
   for (const line of lines) {
@@ -183,7 +183,7 @@ describe("H9 Logpush, for the largest request with all content recorded and the 
       record(end);
       await passTime();
       expect(lines.join("").length).toBeGreaterThan(LOG_CHARACTERS);
-      expect(logged(kept(lines)).slice(0, CALLER_LINES.length)).toEqual(CALLER_LINES);
+      expect(logged(linesInBudget(lines)).slice(0, CALLER_LINES.length)).toEqual(CALLER_LINES);
       // Other readers of the console get all events, also those past Logpush's limit.
       expect(fallbackEvents(lines)).toHaveLength(start.length + end.length);
     }
@@ -197,7 +197,7 @@ describe("H9 Logpush, for the largest request with all content recorded and the 
       record(start);
       record(end);
       await passTime();
-      expect(logged(kept(lines)).slice(0, CALLER_LINES.length)).toEqual(CALLER_LINES);
+      expect(logged(linesInBudget(lines)).slice(0, CALLER_LINES.length)).toEqual(CALLER_LINES);
       expect(fallbackEvents(lines)).toHaveLength(start.length + end.length);
     },
   );
@@ -210,7 +210,7 @@ describe("H9 Logpush, for the largest request with all content recorded and the 
     await passTime();
     record(end);
     await passTime();
-    expect(logged(kept(lines)).slice(0, CALLER_LINES.length)).toEqual([
+    expect(logged(linesInBudget(lines)).slice(0, CALLER_LINES.length)).toEqual([
       "initiator_override_rejected",
       ...CALLER_LINES.slice(1),
     ]);

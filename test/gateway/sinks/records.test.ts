@@ -115,7 +115,7 @@ describe("H5 when the queue", () => {
     ["always rejects", [reject], 300, /Too Many Requests/],
     ["always throws", [throws], 300, /Too Many Requests/],
     ["always hangs", [hang], 6300, /not taken in time/],
-  ])("%s, the sink prints each event whole after three attempts", async (_, attempts, passed, error) => {
+  ])("%s, the sink prints each complete event after three attempts", async (_, attempts, passed, error) => {
     const { write, attempted, lines, clock } = setUp(attempts);
     await expect(write([START, TOOL, REFUSED, END])).rejects.toThrow(error);
     expect(attempted).toHaveLength(3);
@@ -178,7 +178,7 @@ async function record(required: boolean, attempts: readonly Attempt[]): Promise<
   const taken = await within(recorder.flush(), "the start's flush");
   recorder.record(END);
   await within(recorder.flush(), "the end's flush");
-  await within(Promise.all(waited), "the writes behind the response");
+  await within(Promise.all(waited), "the writes after the response");
   return [taken, failures];
 }
 
