@@ -1,76 +1,123 @@
+/** docs/ARCHITECTURE.md and the tree in README.md agree with the sources. */
 import { readdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
-import { drawn, stands, stored } from "../../tools/architecture.ts";
-import { COMPOSES, GROUND, NAMES } from "../../tools/house/floors.ts";
+import {
+  importsWithin,
+  layerImports,
+  storedPage,
+  withDrawings,
+  type LayerImport,
+} from "../../tools/architecture.ts";
+import { COMMON, COMPOSES, LAYERS, NAMES } from "../../tools/structure/layers.ts";
 import { pageText } from "../../tools/tables.ts";
 
-/** The arrows of the picture as it stands on the page. */
-function arrows(): { readonly from: string; readonly to: string; readonly isType: boolean }[] {
-  const lines = stored().matchAll(/^\s+(\w+) (-\.->|==>) (\w+)$/gm);
-  return Array.from(lines, ([, from = "", arrow, to = ""]) => ({ from, to, isType: arrow === "-.->" }));
+const WORKERS = ["gateway", "records"] as const;
+type Worker = (typeof WORKERS)[number];
+
+/** The arrows of a Worker's picture on the page, without the one to the common layers. */
+function arrowsOf(worker: Worker): LayerImport[] {
+  const [, rest = ""] = storedPage().split(`<!-- drawn: ${worker} -->`);
+  const [picture = ""] = rest.split(`<!-- end: ${worker} -->`);
+  return Array.from(
+    picture.matchAll(/^\s+(\w+) (-\.->|==>) (\w+)$/gm),
+    ([, from = "", arrow, to = ""]): LayerImport => ({
+      from: `${worker}/${from}`,
+      to: to === "common" ? to : `${worker}/${to}`,
+      isType: arrow === "-.->",
+    }),
+  ).filter(({ to }) => to !== "common");
 }
 
-const house = NAMES.filter((name) => !GROUND.has(name));
-
-describe("the picture in docs/ARCHITECTURE.md", () => {
-  it("is what the sources' imports say (npm run architecture draws it)", async () => {
-    expect(await drawn(stored())).toBe(stored());
+describe("the pictures in docs/ARCHITECTURE.md", () => {
+  it("match the imports of the sources (npm run architecture draws them)", async () => {
+    expect(await withDrawings(storedPage())).toBe(storedPage());
   });
 
-  it("has an arrow for each import between floors, and no other", () => {
-    expect(arrows().filter(({ to }) => to !== "ground")).toEqual(stands());
-    expect(stands().length).toBeGreaterThan(30);
+  it.each(WORKERS)("have an arrow for each import between two layers of %s, and no other", (worker) => {
+    expect(arrowsOf(worker)).toEqual(importsWithin(worker));
   });
 
-  it("points down only: from a floor to one before it in the order that the import rule holds", () => {
-    const up = arrows().filter(({ from, to }) => house.indexOf(to) >= house.indexOf(from));
-    expect(up).toEqual([]);
+  it("have the arrows of both Workers", () => {
+    expect(arrowsOf("gateway").length).toBeGreaterThan(20);
+    expect(arrowsOf("records").length).toBeGreaterThan(3);
   });
 
-  it("has a whole arrow only from those who compose, but for the entry's Durable Objects", () => {
-    const whole = arrows().filter(({ isType, to }) => !isType && to !== "ground");
-    const odd = whole.filter(({ from, to }) => !COMPOSES[from]?.(to)).map(({ from, to }) => `${from} ${to}`);
-    expect(odd).toEqual(["index initiator"]);
+  it.each(WORKERS)("point from a layer of %s to an earlier one", (worker) => {
+    const upward = arrowsOf(worker).filter(({ from, to }) => NAMES.indexOf(to) >= NAMES.indexOf(from));
+    expect(upward).toEqual([]);
+  });
+
+  it("have solid arrows only from layers that compose, apart from the entry's Durable Object", () => {
+    const solid = WORKERS.flatMap(arrowsOf).filter(({ isType }) => !isType);
+    const others = solid
+      .filter(({ from, to }) => !COMPOSES[from]?.(to))
+      .map(({ from, to }) => `${from} ${to}`);
+    expect(others).toEqual(["gateway/index gateway/initiator"]);
+  });
+
+  it("leave out only imports of the common layers", () => {
+    const drawn = WORKERS.flatMap((worker) => importsWithin(worker));
+    const leftOut = layerImports().filter(
+      ({ from, to }) => !drawn.some((one) => one.from === from && one.to === to),
+    );
+    expect(leftOut.filter(({ to }) => !COMMON.has(to))).toEqual([]);
+  });
+
+  it("are followed by a table with one row per layer", () => {
+    for (const { name, does } of LAYERS) {
+      const row = new RegExp(`^\\| \`src/${name}(?:/|\\.ts)\` +\\| (.+?) +\\|$`, "m").exec(storedPage());
+      expect([name, row?.[1]]).toEqual([name, does]);
+    }
   });
 });
 
-/** Every file below a folder of the project, as `below/it.ts`. */
+/** The path of every file below a folder of the project, relative to that folder. */
 function filesIn(folder: string): string[] {
   const root = fileURLToPath(import.meta.resolve(`../../${folder}`));
   return readdirSync(root, { recursive: true, encoding: "utf8" }).map((path) => path.replaceAll("\\", "/"));
 }
 
-/** A test's name on the page, as a pattern of its file's. */
-const testFile = (name: string): RegExp =>
-  new RegExp(`^${name.replace(/<\w+>/, "[a-z]+").replace("*", "[a-z-]*")}\\.test\\.ts$`);
+/** Whether the page's name of a file, `<dialect>` and `*` standing for any word, ends a path. */
+function endsPath(name: string, path: string): boolean {
+  const pattern = name.replaceAll(".", "\\.").replace(/<\w+>/, "[a-z]+").replace("*", "[a-z-]*");
+  return new RegExp(`(?:^|/)${pattern}$`).test(path);
+}
 
-describe("the page around it", () => {
-  const spans = Array.from(stored().matchAll(/`([^`\n]+)`/g), ([, text = ""]) => text);
+describe("the text of docs/ARCHITECTURE.md", () => {
+  const spans = Array.from(storedPage().matchAll(/`([^`\n]+)`/g), ([, text = ""]) => text);
 
-  it("names no source file that is not there", () => {
+  it("names only source files that exist", () => {
     const all = ["src", "tools", "test"].flatMap((folder) =>
       filesIn(folder).map((path) => `${folder}/${path}`),
     );
-    const named = spans.filter((text) => /^[\w/.-]+\.ts$/.test(text));
-    expect(named.length).toBeGreaterThan(40);
-    expect(named.filter((path) => !all.some((real) => `/${real}`.endsWith(`/${path}`)))).toEqual([]);
+    const named = spans.filter((text) => /^[\w/.<>*-]+\.ts$/.test(text));
+    expect(named.length).toBeGreaterThan(80);
+    expect(named.filter((name) => !all.some((path) => endsPath(name, path)))).toEqual([]);
   });
 
-  it("names no tests that are not there", () => {
+  it("names only tests that exist", () => {
     const all = filesIn("test");
-    const named = spans.filter((text) => /^(?:worker|sockets|docs)\/[\w*<>-]+$/.test(text));
-    expect(named.length).toBeGreaterThan(30);
-    expect(named.filter((text) => !all.some((path) => testFile(text).test(path)))).toEqual([]);
+    const named = spans.filter((text) =>
+      /^(?:gateway|records|events|shared|sockets|docs)\/[\w*<>/-]+$/.test(text),
+    );
+    const tests = named.filter((text) => !NAMES.includes(text));
+    expect(tests.length).toBeGreaterThan(30);
+    expect(
+      tests.filter((name) => !all.some((path) => path.endsWith(".ts") && endsPath(`${name}.test.ts`, path))),
+    ).toEqual([]);
   });
 });
 
-describe("README.md's Structure", () => {
-  it("names every floor", () => {
+describe("README.md", () => {
+  it("names every layer in its project tree", () => {
     const [, structure = ""] = pageText("README.md").split("\n## Structure\n");
-    const named = new Set(
-      Array.from(structure.matchAll(/(?<=^ {2}|`)(\w+)(?=\/|\*?\.ts|`)/gm), ([name]) => name),
-    );
-    expect(NAMES.filter((name) => !named.has(name))).toEqual([]);
+    const named = new Set(Array.from(structure.matchAll(/[\w-]+(?=\/|\.ts)/g), ([name]) => name));
+    const layers = NAMES.map((name) => name.split("/").at(-1) ?? "");
+    expect(layers.filter((name) => !named.has(name))).toEqual([]);
+  });
+
+  it("has at most 120 lines", () => {
+    expect(pageText("README.md").trimEnd().split("\n").length).toBeLessThanOrEqual(120);
   });
 });
