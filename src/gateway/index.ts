@@ -1,6 +1,7 @@
 /** The gateway Worker's entry: configured once per isolate. Where the config is invalid, nothing is forwarded. */
 import type { Hono } from "hono";
 import type { ConfigIssues, Env } from "../shared/config/environment.ts";
+import { logOperatorEvent } from "../shared/operator-log.ts";
 import { Refusal } from "../shared/refusal.ts";
 import { uuidV7 } from "../shared/uuid.ts";
 import { createApp } from "./app/app.ts";
@@ -22,7 +23,7 @@ function appFor(env: Env): Hono | ConfigIssues {
 
 /** Logs every issue for the operator; tells the client only that the gateway is at fault. */
 function misconfigured({ issues }: ConfigIssues): Response {
-  console.error(`configuration: ${issues.join(" | ")}`);
+  logOperatorEvent({ event: "configuration_invalid", issues });
   const interceptionId = uuidV7(Date.now(), crypto.randomUUID());
   const { status, message, code } = new Refusal("misconfigured");
   return Response.json(fallbackDialect.errorBody({ status, message, code, param: null, interceptionId }), {

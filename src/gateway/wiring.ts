@@ -6,6 +6,7 @@ import type { InterceptorEvent } from "../events/event.ts";
 import { isStored } from "../events/event.ts";
 import { createFallbackLog } from "../events/fallback-log.ts";
 import { createRedactor } from "../events/redaction.ts";
+import { logOperatorEvent } from "../shared/operator-log.ts";
 import type { Deps } from "./app/deps.ts";
 import type { Config, Registry } from "./config/config.ts";
 import { access } from "./identity/sources/access.ts";
@@ -15,7 +16,7 @@ import { jwt } from "./identity/sources/jwt.ts";
 import { keys } from "./identity/sources/keys.ts";
 import { createDelegationVerifier } from "./initiator/delegation.ts";
 import { createCoderDirectory } from "./initiator/directory.ts";
-import { durableReplayCache } from "./initiator/replay-cache.ts";
+import { createReplayCache } from "./initiator/replay-cache.ts";
 import { createSignatureVerifier } from "./initiator/signature.ts";
 import type { Verifiers } from "./initiator/verify-assertion.ts";
 import { modelsPolicy } from "./policy/models.ts";
@@ -29,12 +30,15 @@ import type { Sink } from "./sinks/recorder.ts";
 import { recordsSink } from "./sinks/records.ts";
 
 const print = (line: string): void => console.log(line);
-const logError = (line: string): void => console.error(line);
 
 /** Clock, network and error log; tests pass their own. */
 export type Platform = Pick<Deps, "fetch" | "now" | "logError">;
 
-const PLATFORM: Platform = { fetch: (input, init) => fetch(input, init), now: () => Date.now(), logError };
+const PLATFORM: Platform = {
+  fetch: (input, init) => fetch(input, init),
+  now: () => Date.now(),
+  logError: logOperatorEvent,
+};
 
 /** The dialects and identity sources that `PROVIDERS` and `IDENTITY` can name. */
 export const registry: Registry = {
@@ -72,8 +76,8 @@ export function createVerifiers(
 ): Verifiers {
   return {
     verify: signingKeys.length > 0 ? createSignatureVerifier(signingKeys) : null,
-    directory: directory && createCoderDirectory(directory, platform.fetch, platform.now, platform.logError),
-    replayCache: nonces && durableReplayCache(nonces, platform.logError),
+    directory: directory && createCoderDirectory(directory, platform),
+    replayCache: nonces && createReplayCache(nonces, platform.logError),
     now: platform.now,
   };
 }

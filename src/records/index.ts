@@ -6,6 +6,7 @@ import { WorkerEntrypoint } from "cloudflare:workers";
 import type { InterceptorEvent } from "../events/event.ts";
 import type { AdminHeaders, RecordsService, RefusalParts } from "../events/records-service.ts";
 import type { ConfigIssues, Env } from "../shared/config/environment.ts";
+import { logOperatorEvent } from "../shared/operator-log.ts";
 import { Refusal } from "../shared/refusal.ts";
 import { uuidV7 } from "../shared/uuid.ts";
 import { readConfig } from "./config/config.ts";
@@ -23,7 +24,8 @@ function recordsFor(env: Env): Records | ConfigIssues {
   return records;
 }
 
-const logIssues = ({ issues }: ConfigIssues): void => console.error(`configuration: ${issues.join(" | ")}`);
+const logIssues = ({ issues }: ConfigIssues): void =>
+  logOperatorEvent({ event: "configuration_invalid", issues });
 
 /** Messages wait while the config is invalid: a hundred attempts ten minutes apart last most of a day. */
 const MISCONFIGURED_RETRY_S = 600;

@@ -4,6 +4,7 @@ import { createFallbackLog } from "../events/fallback-log.ts";
 import type { RecordsService } from "../events/records-service.ts";
 import { toEventLine } from "../events/log-line.ts";
 import { hasEventId } from "../events/event-id.ts";
+import { logOperatorEvent } from "../shared/operator-log.ts";
 import { uuidV7 } from "../shared/uuid.ts";
 import { authorizeAdmin } from "./api/admin-auth.ts";
 import { createApi } from "./api/api.ts";
@@ -14,7 +15,6 @@ import { consumeBatch } from "./ledger/write/consume.ts";
 import { storeEvents } from "./ledger/write/store.ts";
 
 const print = (line: string): void => console.log(line);
-const logError = (line: string): void => console.error(line);
 
 /** Everything that the Worker serves. */
 export type Records = RecordsService & {
@@ -29,7 +29,7 @@ export function createRecords(config: Config): Records {
     database,
     archive,
     retentionDays,
-    logError,
+    logError: logOperatorEvent,
     fallback: createFallbackLog(print),
   };
   const now = (): number => Date.now();
@@ -47,7 +47,12 @@ export function createRecords(config: Config): Records {
     fetch: async (request) => api.fetch(request),
     store: async (events) => {
       if (!database) throw new Error("LEDGER is not bound");
-      await storeEvents(database, events.filter(hasEventId));
+      const known = events.filter(hasEventId);
+      // A newer gateway may send record types that this Worker does not know.
+      if (known.length < events.length) {
+        logOperatorEvent({ event: "events_malformed", events: events.length - known.length });
+      }
+      await storeEvents(database, known);
     },
     authorize: async ({ authorization, coderSessionToken }) => {
       const headers = new Headers();

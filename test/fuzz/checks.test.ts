@@ -74,7 +74,7 @@ describe("checks of raw requests", () => {
       "1 starts and 0 ends",
       { events: [...PASSING.events, event({ record_type: "interception_start", interception_id: "a" })] },
     ],
-    ["printed as error", { lines: [line("interceptor failed: TypeError", "error")] }],
+    ["printed as error", { lines: [line('{"event":"request_failed","error":"TypeError"}', "error")] }],
     ["printed as log", { lines: [line('{"message":"interception log","a":"\u2028"}')] }],
     ["printed as log", { lines: [line('{"message":"interception log","a":')] }],
     ["a canary is printed", { lines: [line(`{"message":"interception log","a":"${CANARY}"}`)] }],

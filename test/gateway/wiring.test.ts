@@ -114,7 +114,9 @@ describe("the gateway as it is wired", () => {
       headers: { authorization: "Bearer sk-own" },
     });
     expect(response.status).toBe(200);
-    expect(errors()).toMatch(/^sink analytics_engine failed: Error \(interception /);
+    expect(errors()).toMatch(
+      /^\{"event":"sink_failed","sink":"analytics_engine","interception_id":"[0-9a-f-]{36}","error":"Error"\}$/,
+    );
   });
 
   it("reads its configuration once per environment", async () => {
@@ -301,7 +303,9 @@ describe("the events to the records Worker as they are wired", () => {
         "interception_end",
         "interception_start",
       ]);
-      expect(errors()).toMatch(/^sink ledger failed: Error \(interception [0-9a-f-]{36}\)$/);
+      expect(errors()).toMatch(
+        /^\{"event":"sink_failed","sink":"ledger","interception_id":"[0-9a-f-]{36}","error":"Error"\}$/,
+      );
     },
   );
 });

@@ -283,7 +283,7 @@ describe("the queue consumer", () => {
     const result = await getQueueResult(batch, createExecutionContext());
     expect(result.explicitAcks).toEqual([]);
     expect(result.retryMessages).toEqual([{ msgId: "m0" }]);
-    expect(errors()).toContain("ledger: 1 messages not stored: ");
+    expect(errors()).toContain('{"event":"messages_not_stored","messages":1,"error":"');
   });
 
   it("accepts an empty batch", async () => {
@@ -316,7 +316,7 @@ describe("the cron", () => {
     const { errors } = consoleSpies();
     const { maintain } = createRecords(configWith({ database: FAILING_DATABASE }));
     await expect(maintain(0)).rejects.toThrow("D1_ERROR: overloaded");
-    expect(errors()).toContain("ledger: maintenance failed: ");
+    expect(errors()).toContain('{"event":"maintenance_failed","error":"');
   });
 });
 
@@ -365,7 +365,8 @@ describe("the records Worker's entry", () => {
 
 describe("the records Worker's entry with an invalid config", () => {
   const env = { RETENTION_DAYS: "CANARY" };
-  const ISSUES = /^configuration: RETENTION_DAYS must be .* \| LEDGER is required /;
+  const ISSUES =
+    /^\{"event":"configuration_invalid","issues":\["RETENTION_DAYS must be .*","LEDGER is required /;
 
   it("retries the queue's messages after 600 s", async () => {
     const { errors } = consoleSpies();

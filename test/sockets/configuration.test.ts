@@ -39,16 +39,19 @@ const KEY = bearer(KEYS.user);
 /** Part of every invalid value here. It must not be printed. */
 const VALUE = "vAlUe7of2a4wrong9setting";
 
+const CONFIGURATION_INVALID = /^\{"event":"configuration_invalid","issues":\[/;
+
 /** The issues that the console lists after one request. */
 async function loggedIssues(): Promise<string[]> {
-  harness.expectLine(/^configuration: /);
+  harness.expectLine(CONFIGURATION_INVALID);
   harness.registerSecret(VALUE);
   const { response, forwarded } = await harness.send({ target: "/healthz" });
   expect([response.status, forwarded]).toEqual([500, []]);
   await harness.interceptor.flush();
   const lines = harness.interceptor.lines();
   expect(lines.map(({ level }) => level)).toEqual(["error"]);
-  return (lines[0]?.message ?? "").slice("configuration: ".length).split(" | ");
+  const { issues } = JSON.parse(lines[0]?.message ?? "{}") as { readonly issues?: string[] };
+  return issues ?? [];
 }
 
 type Issue = readonly [id: string, description: string, path: string];
@@ -71,7 +74,7 @@ function testInvalid(
     });
 
     it(`${issues[0]?.[0] ?? "J"} returns the same generic 500 for every request and forwards nothing`, async () => {
-      harness.expectLine(/^configuration: /);
+      harness.expectLine(CONFIGURATION_INVALID);
       harness.registerSecret(VALUE);
       const complete = { headers: [KEY, CODER_AGENTS_UA], body: BODY };
       for (const request of [

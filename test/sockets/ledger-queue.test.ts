@@ -84,11 +84,13 @@ const nameOf = (event: InterceptorEvent): string =>
 const byName = (events: readonly InterceptorEvent[]): InterceptorEvent[] =>
   events.toSorted((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1));
 
+const SINK_FAILED = '{"event":"sink_failed","sink":"ledger",';
+
 /** The error lines of the ledger sink, sorted. */
 function sinkErrors(interceptor: CheckedInterceptor): string[] {
   return interceptor
     .lines()
-    .filter(({ message }) => message.startsWith("sink ledger failed"))
+    .filter(({ message }) => message.startsWith(SINK_FAILED))
     .map(({ message }) => message)
     .toSorted();
 }
@@ -108,7 +110,7 @@ async function expectAllInFallback(interceptor: CheckedInterceptor, errorName: s
   expect(byName(fallbackEvents(interceptor))).toEqual(byName(ledgerEvents(interceptor)));
   const ids = new Set(ledgerEvents(interceptor).map(({ interception_id }) => interception_id));
   expect(sinkErrors(interceptor)).toEqual(
-    [...ids].map((id) => `sink ledger failed: ${errorName} (interception ${id})`).toSorted(),
+    [...ids].map((id) => `${SINK_FAILED}"interception_id":"${id}","error":"${errorName}"}`).toSorted(),
   );
   expect(JSON.stringify(interceptor.lines())).not.toContain(SECRET);
 }
@@ -116,7 +118,9 @@ async function expectAllInFallback(interceptor: CheckedInterceptor, errorName: s
 /** Allows the lines that a failing queue causes. */
 function allowFallbackLines(interceptor: CheckedInterceptor): void {
   interceptor.expectLine(/^\{"message":"interception ledger fallback","event":\{/);
-  interceptor.expectLine(/^sink ledger failed: \w+ \(interception [0-9a-f-]{36}\)$/);
+  interceptor.expectLine(
+    /^\{"event":"sink_failed","sink":"ledger","interception_id":"[0-9a-f-]{36}","error":"\w+"\}$/,
+  );
 }
 
 /** A key in prompts, tool inputs, thoughts and errors. No record may contain it, nor the client's own key. */

@@ -24,7 +24,7 @@ import { checkDeclaredLength, rejectBody, rejectEncodedBody, type RequestBody } 
 
 export type DecideDeps = Pick<Deps, "config" | "delegate" | "verifiers" | "now" | "randomUuid">;
 
-/** What has been decided so far, filled in step by step. A refusal leaves the later ones null. */
+/** The decisions so far, filled in step by step. A refusal leaves the later ones null. */
 export type Findings = {
   route: Route | null;
   client: Client | null;

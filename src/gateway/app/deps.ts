@@ -1,6 +1,7 @@
 /** Everything that the app is made of. `wiring.ts` puts it together; tests replace parts of it. */
 import type { RecordsService } from "../../events/records-service.ts";
 import type { Redact } from "../../events/redaction.ts";
+import type { LogOperatorEvent } from "../../shared/operator-log.ts";
 import type { Config } from "../config/config.ts";
 import type { VerifyDelegation } from "../initiator/delegation.ts";
 import type { Verifiers } from "../initiator/verify-assertion.ts";
@@ -28,5 +29,5 @@ export type Deps = {
   /** A new UUID of version 4: the only source of randomness. */
   readonly randomUuid: () => string;
   /** Reports a failure of the gateway itself to the operator. */
-  readonly logError: (line: string) => void;
+  readonly logError: LogOperatorEvent;
 };

@@ -12,7 +12,8 @@ export type RequestHead = Pick<Request, "method" | "url" | "headers">;
 
 export type Destination =
   | { readonly kind: "provider"; readonly target: Target; readonly route: Route }
-  | { readonly kind: "api" | "base"; readonly target: Target }
+  | { readonly kind: "api"; readonly target: Target }
+  | { readonly kind: "base"; readonly target: Target }
   | { readonly kind: "not_found"; readonly refusal: Refusal; readonly dialect: Dialect };
 
 export function findDestination(

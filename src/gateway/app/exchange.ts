@@ -1,6 +1,6 @@
 /** One request and its response: the state that every step shares, and how a refusal becomes a response. */
 import { refusalEvent, type Caller } from "../../events/compose.ts";
-import type { Target } from "../../shared/http/target.ts";
+import { errorName } from "../../shared/operator-log.ts";
 import { Refusal } from "../../shared/refusal.ts";
 import { uuidV7 } from "../../shared/uuid.ts";
 import type { Dialect } from "../provider/provider.ts";
@@ -17,31 +17,27 @@ export type Exchange = {
   readonly recorder: Recorder;
   /** Keeps the invocation alive after the response. */
   readonly waitUntil: (promise: Promise<unknown>) => void;
-  readonly logError: (what: string, error: unknown) => void;
-  /** What has been decided so far, for the refusal event. */
+  /** The decisions so far, for the refusal event. */
   readonly findings: Findings;
   /** The error body of the client's dialect, as soon as the route is known. */
   errorBody: Dialect["errorBody"];
-  target: Target | null;
   caller: Caller | null;
 };
 
 export function createExchange(request: Request, deps: Deps, waitUntil: Exchange["waitUntil"]): Exchange {
   const startedAt = deps.now();
   const id = uuidV7(startedAt, deps.randomUuid());
-  const logError = (what: string, error: unknown): void =>
-    deps.logError(`${what} failed: ${error instanceof Error ? error.name : "unknown"} (interception ${id})`);
+  const onSinkFailure = (sink: string, error: unknown): void =>
+    deps.logError({ event: "sink_failed", sink, interception_id: id, error: errorName(error) });
   return {
     id,
     request,
     deps,
     startedAt,
-    recorder: createRecorder(deps.sinks, waitUntil, (sink, error) => logError(`sink ${sink}`, error)),
+    recorder: createRecorder(deps.sinks, waitUntil, onSinkFailure),
     waitUntil,
-    logError,
     findings: emptyFindings(),
     errorBody: deps.fallbackDialect.errorBody,
-    target: null,
     caller: null,
   };
 }
@@ -58,7 +54,8 @@ export async function handle(
   try {
     return await response;
   } catch (error) {
-    exchange.logError("interceptor", error);
+    const { deps, id } = exchange;
+    deps.logError({ event: "request_failed", interception_id: id, error: errorName(error) });
     return refuse(exchange, new Refusal("internal"));
   } finally {
     void exchange.recorder.flush();

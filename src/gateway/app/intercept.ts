@@ -40,8 +40,9 @@ export async function serve(exchange: Exchange): Promise<Response> {
     exchange.errorBody = destination.dialect.errorBody;
     return refuse(exchange, destination.refusal);
   }
-  exchange.target = destination.target;
-  if (destination.kind !== "provider") return ownResponse(id, null);
+  if (destination.kind === "base") return ownResponse(id, null);
+  // `app.ts` routes the records API's paths elsewhere.
+  if (destination.kind === "api") return refuse(exchange, new Refusal("not_found"));
   const { target, route } = destination;
   exchange.errorBody = route.provider.dialect.errorBody;
   const stop = (refusal: Refusal): Response => refuse(exchange, refusal, () => methodsOf(route.route));

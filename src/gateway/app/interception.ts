@@ -28,7 +28,7 @@ export type InterceptionContext = StartFacts & {
   readonly startedAt: number;
 };
 
-/** What is recorded of the conversation, and the clock of the end. */
+/** The rules for recording the conversation, and the clock of the end. */
 export type RecordingContext = {
   readonly prompts: boolean;
   readonly redact: Redact;

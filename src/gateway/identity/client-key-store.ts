@@ -6,6 +6,7 @@
  * default. A key that was tried before it was stored is accepted after at most 70 s.
  */
 import { parseJson } from "../../shared/json.ts";
+import { errorName } from "../../shared/operator-log.ts";
 import { Refusal } from "../../shared/refusal.ts";
 import { createCachedLookup, type LookupResult } from "./cached-lookup.ts";
 import { matchesKey, readKeyEntry } from "./client-key-entry.ts";
@@ -43,8 +44,7 @@ async function queryStore(
   try {
     text = await namespace.get(sha256, { type: "text", cacheTtl: KV_CACHE_S });
   } catch (error) {
-    const name = error instanceof Error ? error.name : "unknown";
-    return new Refusal("identity_unavailable", { detail: `keys: the store failed (${name})` });
+    return new Refusal("identity_unavailable", { detail: `keys: the store failed (${errorName(error)})` });
   }
   if (text === null) return new Refusal("invalid_credential", { detail: "no such client key" });
   const issues: string[] = [];
@@ -52,6 +52,6 @@ async function queryStore(
   if (entry && matchesKey(entry, sha256)) return entry.actor;
   const reason = entry ? "sha256 must equal the KV key of the entry" : issues.join(", ");
   // The first 16 digits are the id that `npm run keys` lists.
-  logError(`keys: the entry ${sha256.slice(0, 16)} in the store is invalid: ${reason}`);
+  logError({ event: "client_key_invalid", key_id: sha256.slice(0, 16), reason });
   return new Refusal("invalid_credential", { detail: "keys: the entry in the store is invalid" });
 }

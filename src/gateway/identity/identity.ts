@@ -4,6 +4,7 @@
  */
 import type { ActorKind } from "../../events/vocabulary.ts";
 import type { ReportIssue } from "../../shared/config/fields.ts";
+import type { LogOperatorEvent } from "../../shared/operator-log.ts";
 import { Refusal } from "../../shared/refusal.ts";
 import type { Credential, Secret } from "./credential.ts";
 
@@ -50,7 +51,7 @@ export type SourceDeps = {
   readonly fetch: typeof fetch;
   readonly now: () => number;
   /** For errors that only the operator can fix. */
-  readonly logError: (line: string) => void;
+  readonly logError: LogOperatorEvent;
 };
 
 export type SourceSetup = {

@@ -5,6 +5,7 @@
  */
 import { fetchText } from "../../shared/http/fetch-text.ts";
 import { parseObject } from "../../shared/json.ts";
+import type { LogOperatorEvent } from "../../shared/operator-log.ts";
 import { createTtlCache } from "../../shared/ttl-cache.ts";
 
 export type DirectoryOptions = {
@@ -28,12 +29,17 @@ export type Directory = (id: string) => Promise<DirectoryLookup>;
 /** A user with all its roles and organizations takes a few KB. */
 export const MAX_RESPONSE_BYTES = 256 * 1024;
 
-/** `logError` receives each failure of the directory. */
+export type DirectoryDeps = {
+  readonly fetch: typeof fetch;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+  /** Receives each failure of the directory. */
+  readonly logError: LogOperatorEvent;
+};
+
 export function createCoderDirectory(
   options: DirectoryOptions,
-  fetcher: typeof fetch,
-  now: () => number,
-  logError: (line: string) => void,
+  { fetch: fetcher, now, logError }: DirectoryDeps,
 ): Directory {
   // Separate caches: lookups of made-up ids evict other negative entries, never an active user.
   const active = createTtlCache<DirectoryLookup>(now);
@@ -45,7 +51,7 @@ export function createCoderDirectory(
     const queriedAt = now();
     const lookup = await fetchUser(id, options, fetcher);
     if (typeof lookup === "string") {
-      logError(`directory failed: ${lookup}`);
+      logError({ event: "directory_failed", reason: lookup });
       return { status: "down" };
     }
     if (lookup.status === "active") active.set(id, lookup, queriedAt + options.cacheMs);

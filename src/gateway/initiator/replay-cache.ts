@@ -4,6 +4,7 @@
  * use. KV is eventually consistent and would report both as the first.
  */
 import { abortAfter } from "../../shared/deadline.ts";
+import { errorName, type LogOperatorEvent } from "../../shared/operator-log.ts";
 
 /**
  * Records the signature's MAC and returns whether this is its first use. `until`: the time, in milliseconds since 1970,
@@ -14,12 +15,12 @@ export type ReplayCache = (mac: string, until: number) => Promise<"first" | "aga
 const TIMEOUT_MS = 2000;
 
 /** Shards by the MAC's first byte: 256 shards with equal load. `logError` receives each failure of the cache. */
-export function durableReplayCache(
+export function createReplayCache(
   namespace: DurableObjectNamespace,
-  logError: (line: string) => void,
+  logError: LogOperatorEvent,
 ): ReplayCache {
   const down = (reason: string): "down" => {
-    logError(`replay cache failed: ${reason}`);
+    logError({ event: "replay_cache_failed", reason });
     return "down";
   };
   return async (mac, until) => {
@@ -33,7 +34,7 @@ export function durableReplayCache(
       return status === ALREADY_USED ? "again" : down(`status ${status}`);
     } catch (error) {
       if (deadline.hasExpired()) return down(`no response within ${TIMEOUT_MS} ms`);
-      return down(error instanceof Error ? error.name : "unknown");
+      return down(errorName(error));
     } finally {
       deadline.clear();
     }

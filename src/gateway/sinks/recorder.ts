@@ -47,18 +47,18 @@ export function createRecorder(
   };
 
   const writeTo = (sink: Sink, events: Group): Promise<boolean> => {
-    if (sink.kind === "awaited") {
-      return sink.write(events).then(
-        () => true,
-        (error: unknown) => fail(sink.name, error),
-      );
-    }
     try {
+      if (sink.kind === "awaited") {
+        return sink.write(events).then(
+          () => true,
+          (error: unknown) => fail(sink.name, error),
+        );
+      }
       sink.write(events);
+      return TAKEN;
     } catch (error) {
-      fail(sink.name, error);
+      return Promise.resolve(fail(sink.name, error));
     }
-    return TAKEN;
   };
 
   const flush = (): Promise<boolean> => {

@@ -1,13 +1,13 @@
 /** The dependencies of the queue consumer and the cron. */
 import type { InterceptorEvent } from "../../events/event.ts";
+import type { LogOperatorEvent } from "../../shared/operator-log.ts";
 
 export type LedgerDeps = {
   readonly database: D1Database | null;
   readonly archive: R2Bucket | null;
   /** 0: rows are kept forever. */
   readonly retentionDays: number;
-  /** Writes one operator log line. */
-  readonly logError: (line: string) => void;
+  readonly logError: LogOperatorEvent;
   /** Writes events that could not be stored into the log, complete. */
   readonly fallback: (events: readonly InterceptorEvent[]) => void;
 };

@@ -735,7 +735,9 @@ describe("an interception that is refused or fails", () => {
     });
     expect(typesOf(events)).toEqual(["interception_start", "interception_end", "refusal"]);
     expect(end).toMatchObject({ outcome: "refused", status: 500, error: "internal" });
-    expect(gateway.operatorErrors).toEqual([`interceptor failed: RangeError (interception ${ID})`]);
+    expect(gateway.operatorErrors).toEqual([
+      { event: "request_failed", interception_id: ID, error: "RangeError" },
+    ]);
     expect(gateway.sent).toEqual([]);
   });
 
@@ -746,7 +748,9 @@ describe("an interception that is refused or fails", () => {
     const { response, events } = await gateway.exchange(CHAT, post(BODY));
     expect(response.status).toBe(500);
     expect(typesOf(events)).toEqual(["refusal"]);
-    expect(gateway.operatorErrors).toEqual([`interceptor failed: SyntaxError (interception ${ID})`]);
+    expect(gateway.operatorErrors).toEqual([
+      { event: "request_failed", interception_id: ID, error: "SyntaxError" },
+    ]);
   });
 
   it.each([400, 401, 403, 404, 429, 500, 503, 529])(
@@ -1248,9 +1252,9 @@ describe("H1 H7 sinks that fail and are not required", () => {
     expect(response.status).toBe(200);
     expect(bytes).toEqual(fixture("chat/json").bytes);
     expect(typesOf(events)).toEqual(["interception_start", "token_usage", "interception_end"]);
-    expect(gateway.operatorErrors.toSorted()).toEqual([
-      `sink broken failed: TypeError (interception ${ID})`,
-      `sink down failed: RangeError (interception ${ID})`,
+    expect(gateway.operatorErrors).toEqual([
+      { event: "sink_failed", sink: "broken", interception_id: ID, error: "TypeError" },
+      { event: "sink_failed", sink: "down", interception_id: ID, error: "RangeError" },
     ]);
   });
 
@@ -1421,7 +1425,9 @@ describe("the records API on the gateway's host", () => {
     const { response, text: body, events } = await gateway.exchange(SESSIONS);
     expect([response.status, JSON.parse(body)]).toEqual([500, { message: REFUSALS.internal[1] }]);
     expect(typesOf(events)).toEqual(["refusal"]);
-    expect(gateway.operatorErrors).toEqual([`interceptor failed: RangeError (interception ${ID})`]);
+    expect(gateway.operatorErrors).toEqual([
+      { event: "request_failed", interception_id: ID, error: "RangeError" },
+    ]);
   });
 });
 

@@ -208,7 +208,9 @@ describe("where other connections occupy all six", () => {
     const gateway = await openWithoutConnections({}, (url) => !isDirectory(url));
     const { events } = await gateway.exchange(CENTRAL_CHAT, post(STREAM_BODY, AGENTS));
     expect(only(events, "initiator_override")).toMatchObject({ owner_id: OWNER, directory: "down" });
-    expect(gateway.operatorErrors).toEqual([`directory failed: no response within ${SOON_MS} ms`]);
+    expect(gateway.operatorErrors).toEqual([
+      { event: "directory_failed", reason: `no response within ${SOON_MS} ms` },
+    ]);
   });
 
   it("the directory times out with on_down = reject: the actor remains the initiator, and the record has directory = down", async () => {

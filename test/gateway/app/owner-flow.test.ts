@@ -357,7 +357,7 @@ describe("an owner that is looked up in the directory", () => {
       owner_username: null,
       directory: "down",
     });
-    expect(gateway.operatorErrors).toEqual(["directory failed: status 500"]);
+    expect(gateway.operatorErrors).toEqual([{ event: "directory_failed", reason: "status 500" }]);
   });
 
   it("is cached, and not looked up where the request has no owner or an owner that the rules reject", async () => {

@@ -97,7 +97,9 @@ describe("H7 a required sink that does not take the start", () => {
         actor_id: "ci-bot",
         initiator_id: OWNER,
       });
-      expect(gateway.operatorErrors).toEqual([`sink ledger failed: TypeError (interception ${ID})`]);
+      expect(gateway.operatorErrors).toEqual([
+        { event: "sink_failed", sink: "ledger", interception_id: ID, error: "TypeError" },
+      ]);
     },
   );
 
@@ -229,7 +231,9 @@ describe("H7 a slow required sink", () => {
     const { response, text, broken } = await gateway.exchange(CHAT, post(STREAM_BODY));
     expect([response.status, broken]).toEqual([200, false]);
     expect(text).toContain("data: [DONE]");
-    expect(gateway.operatorErrors).toEqual([`sink ledger failed: Error (interception ${ID})`]);
+    expect(gateway.operatorErrors).toEqual([
+      { event: "sink_failed", sink: "ledger", interception_id: ID, error: "Error" },
+    ]);
   });
 });
 

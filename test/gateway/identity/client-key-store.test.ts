@@ -197,9 +197,13 @@ describe("source keys: invalid entries in the store", () => {
     expect(reasonOf(refusal)).toBe("invalid_credential");
     const digest = await sha256Hex(KEY);
     expect(operatorErrors).toEqual([
-      expect.stringContaining(`keys: the entry ${digest.slice(0, 16)} in the store is invalid: ${issue}`),
+      {
+        event: "client_key_invalid",
+        key_id: digest.slice(0, 16),
+        reason: expect.stringContaining(issue) as string,
+      },
     ]);
-    expect(operatorErrors.join()).not.toContain("CANARY");
+    expect(JSON.stringify(operatorErrors)).not.toContain("CANARY");
     await identifyKey();
     expect(operatorErrors).toHaveLength(1);
   });

@@ -1,3 +1,4 @@
+import type { OperatorEvent } from "../../../src/shared/operator-log.ts";
 import { describe, expect, it } from "vitest";
 import {
   createCoderDirectory,
@@ -17,7 +18,7 @@ function fakeCoder(
   over: Partial<DirectoryOptions> = {},
 ) {
   const queries: Query[] = [];
-  const errors: string[] = [];
+  const errors: OperatorEvent[] = [];
   const clock = { at: 0 };
   const fetcher = (async (input, init = {}) => {
     const query = { url: String(input), init: init as RequestInit };
@@ -32,12 +33,11 @@ function fakeCoder(
     timeoutMs: 1000,
     ...over,
   };
-  const lookUp = createCoderDirectory(
-    options,
-    fetcher,
-    () => clock.at,
-    (line) => void errors.push(line),
-  );
+  const lookUp = createCoderDirectory(options, {
+    fetch: fetcher,
+    now: () => clock.at,
+    logError: (event) => void errors.push(event),
+  });
   return { lookUp, queries, errors, clock };
 }
 
@@ -124,7 +124,7 @@ describe("a directory that cannot be queried", () => {
   ])("is down, never a pass, after %s, and logs a fixed text", async (_, respond, reason) => {
     const { lookUp, errors } = fakeCoder(respond, { timeoutMs: 5 });
     expect(await lookUp(OWNER)).toEqual({ status: "down" });
-    expect(errors).toEqual([`directory failed: ${reason}`]);
+    expect(errors).toEqual([{ event: "directory_failed", reason }]);
   });
 
   it("is down if a response stalls in its middle: the deadline covers the body", async () => {
@@ -141,7 +141,7 @@ describe("a directory that cannot be queried", () => {
       { timeoutMs: 5 },
     );
     expect(await lookUp(OWNER)).toEqual({ status: "down" });
-    expect(errors).toEqual(["directory failed: no response within 5 ms"]);
+    expect(errors).toEqual([{ event: "directory_failed", reason: "no response within 5 ms" }]);
   });
 
   it("is queried again by the next lookup: a failure is not cached", async () => {

@@ -1,13 +1,14 @@
+import type { LogOperatorEvent, OperatorEvent } from "../../../src/shared/operator-log.ts";
 import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { durableReplayCache } from "../../../src/gateway/initiator/replay-cache.ts";
+import { createReplayCache } from "../../../src/gateway/initiator/replay-cache.ts";
 import type { ReplayCacheShard } from "../../../src/gateway/initiator/replay-cache-shard.ts";
 
 const { NONCES } = env as unknown as { readonly NONCES: DurableObjectNamespace };
-const errors: string[] = [];
-const logError = (line: string): void => void errors.push(line);
-const replayCache = durableReplayCache(NONCES, logError);
+const errors: OperatorEvent[] = [];
+const logError: LogOperatorEvent = (event) => void errors.push(event);
+const replayCache = createReplayCache(NONCES, logError);
 
 /** Unique MACs; `shard` is their first byte. */
 let macs = 0;
@@ -123,8 +124,8 @@ describe("a replay cache that cannot be queried", () => {
     ["status 200", async () => new Response("first"), "status 200"],
     ["status 400", async () => new Response(null, { status: 400 }), "status 400"],
   ])("is down, never a pass, after %s, and logs a fixed text", async (_, respond, reason) => {
-    expect(await durableReplayCache(fakeNamespace(respond), logError)(newMac(), soon())).toBe("down");
-    expect(errors).toEqual([`replay cache failed: ${reason}`]);
+    expect(await createReplayCache(fakeNamespace(respond), logError)(newMac(), soon())).toBe("down");
+    expect(errors).toEqual([{ event: "replay_cache_failed", reason }]);
   });
 
   it("is down if the namespace does not exist", async () => {
@@ -134,13 +135,13 @@ describe("a replay cache that cannot be queried", () => {
       },
     };
     expect(
-      await durableReplayCache(broken as unknown as DurableObjectNamespace, logError)(newMac(), soon()),
+      await createReplayCache(broken as unknown as DurableObjectNamespace, logError)(newMac(), soon()),
     ).toBe("down");
   });
 
   it("is down after 2 seconds without a response", async () => {
     vi.useFakeTimers();
-    const result = durableReplayCache(fakeNamespace(hanging), logError)(newMac(), soon());
+    const result = createReplayCache(fakeNamespace(hanging), logError)(newMac(), soon());
     await vi.advanceTimersByTimeAsync(2000);
     expect(await result).toBe("down");
   });

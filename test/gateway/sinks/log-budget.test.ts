@@ -4,6 +4,7 @@
  * down.
  * https://developers.cloudflare.com/workers/observability/logs/logpush/
  */
+import { toOperatorLine } from "../../../src/shared/operator-log.ts";
 import { describe, expect, it } from "vitest";
 import type { InterceptorEvent } from "../../../src/events/event.ts";
 import { FALLBACK_MESSAGE, createFallbackLog } from "../../../src/events/fallback-log.ts";
@@ -124,12 +125,20 @@ function manualTimers() {
 }
 
 const failure = (sink: string): string =>
-  `sink ${sink} failed: TimeoutError (interception ${START.interception_id})`;
+  toOperatorLine({
+    event: "sink_failed",
+    sink,
+    interception_id: START.interception_id,
+    error: "TimeoutError",
+  });
 
 /** The console of one request, with the sinks in production's order and a queue that is down until `recover`. */
 function openConsole({ required = false }: { readonly required?: boolean } = {}) {
   // Other errors of the same request are already printed.
-  const lines = ["directory failed: no response within 2000 ms", failure("analytics_engine")];
+  const lines = [
+    toOperatorLine({ event: "directory_failed", reason: "no response within 2000 ms" }),
+    failure("analytics_engine"),
+  ];
   const print = (line: string): void => void lines.push(line);
   const { after, passTime } = manualTimers();
   let isUp = false;

@@ -426,9 +426,10 @@ describe("a scan in several runs", () => {
     });
     const failing = ledgerDeps({ database: broken, retentionDays: 1 });
     await expect(runMaintenance(failing, T0 + 10 * DAY)).rejects.toThrow("no such table");
-    expect(failing.errorLines).toContain(
-      "ledger: maintenance failed: Error: D1_ERROR: no such table: upkeep_cursors",
-    );
+    expect(failing.operatorErrors).toContainEqual({
+      event: "maintenance_failed",
+      error: "Error: D1_ERROR: no such table: upkeep_cursors",
+    });
     expect(await anomalyRows()).toEqual([]);
   });
 

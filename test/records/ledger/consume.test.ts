@@ -86,7 +86,7 @@ describe("a batch", () => {
     expect(await Promise.all(Array.from(objects.values(), readLines))).toEqual([
       expect.arrayContaining(EVENTS.flat().map((event) => expect.objectContaining(event) as unknown)),
     ]);
-    expect(deps.errorLines).toEqual([]);
+    expect(deps.operatorErrors).toEqual([]);
   });
 
   it("H8 makes the same rows when it is redelivered, alone or with other messages", async () => {
@@ -128,7 +128,7 @@ describe("a malformed message", () => {
     const result = await deliver([{ events: [START] }, { body }, { events: [END] }], deps);
     expect(result).toEqual({ acked: ["m0", "m1", "m2"], retried: {} });
     expect(await allRows(database)).toEqual(expected);
-    expect(deps.errorLines).toEqual(["ledger: 1 malformed in message m1, dropped"]);
+    expect(deps.operatorErrors).toEqual([{ event: "events_malformed", message_id: "m1", events: 1 }]);
   });
 
   it("loses only the entries that are not events", async () => {
@@ -136,7 +136,7 @@ describe("a malformed message", () => {
     await deliver([{ body: JSON.stringify([START, 7, END]) }], deps);
     const { interceptions = [] } = await allRows(database);
     expect(interceptions).toMatchObject([{ outcome: "completed", api_key_id: START.api_key_id }]);
-    expect(deps.errorLines).toHaveLength(1);
+    expect(deps.operatorErrors).toHaveLength(1);
   });
 });
 
@@ -203,9 +203,9 @@ describe("H5 when the database fails", () => {
     expect(await deliver(messagesAt(2), deps)).toEqual({ acked: [], retried: { m0: 10, m1: 10, m2: 10 } });
     expect(await deliver(messagesAt(3), deps)).toEqual({ acked: ["m0", "m1", "m2"], retried: {} });
     expect(await allRows(database)).toEqual(expected);
-    expect(deps.errorLines).toEqual([
-      "ledger: 3 messages not stored: Error: D1_ERROR: overloaded",
-      "ledger: 3 messages not stored: Error: D1_ERROR: overloaded",
+    expect(deps.operatorErrors).toEqual([
+      { event: "messages_not_stored", messages: 3, error: "Error: D1_ERROR: overloaded" },
+      { event: "messages_not_stored", messages: 3, error: "Error: D1_ERROR: overloaded" },
     ]);
     expect(deps.fallbackEvents).toEqual([]);
   });
@@ -238,7 +238,11 @@ describe("H5 when the database fails", () => {
     expect((await Promise.all(Array.from(objects.values(), readLines))).flat()).toHaveLength(
       everyEvent.length,
     );
-    expect(deps.errorLines).toContain("ledger: message m0 given up: Error: D1_ERROR: overloaded");
+    expect(deps.operatorErrors).toContainEqual({
+      event: "message_given_up",
+      message_id: "m0",
+      error: "Error: D1_ERROR: overloaded",
+    });
   });
 
   it("before the last attempt, nothing is archived: each delivery would be another object", async () => {
@@ -300,7 +304,7 @@ describe("a poisoned message", () => {
     );
     expect(last.acked).toEqual(["m0", "m1"]);
     expect(deps.fallbackEvents).toEqual([POISON]);
-    expect(deps.errorLines.join()).not.toContain(String(POISON.input));
+    expect(JSON.stringify(deps.operatorErrors)).not.toContain(String(POISON.input));
   });
 });
 

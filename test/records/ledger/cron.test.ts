@@ -35,7 +35,7 @@ describe("closing orphaned interceptions", () => {
     await runMaintenance(deps, T0 + ORPHANED_AFTER_MS + 1);
     const [after] = await rowsOf(database, "interceptions");
     expect(after).toEqual({ ...before, outcome: "orphaned", usage: "unknown" });
-    expect(deps.errorLines).toEqual(["ledger: 1 interceptions without an end closed as orphaned"]);
+    expect(deps.operatorErrors).toEqual([{ event: "orphans_closed", interceptions: 1 }]);
   });
 
   it("stores a late end as if it had arrived in time", async () => {
@@ -63,7 +63,7 @@ describe("closing orphaned interceptions", () => {
     const deps = ledgerDeps({ database });
     await runMaintenance(deps, T0 + DAY);
     expect(new Set(await outcomes())).toEqual(new Set(["orphaned"]));
-    expect(deps.errorLines).toEqual(["ledger: 2500 interceptions without an end closed as orphaned"]);
+    expect(deps.operatorErrors).toEqual([{ event: "orphans_closed", interceptions: 2500 }]);
   });
 });
 
@@ -116,7 +116,7 @@ describe("a run of the cron", () => {
   it("logs nothing when it changed nothing", async () => {
     const deps = ledgerDeps({ database });
     await runMaintenance(deps, T0);
-    expect(deps.errorLines).toEqual([]);
+    expect(deps.operatorErrors).toEqual([]);
   });
 
   it("runs every part when one fails, logs the failure and rejects", async () => {
@@ -132,8 +132,8 @@ describe("a run of the cron", () => {
     });
     const deps = ledgerDeps({ database: broken, retentionDays: 1 });
     await expect(runMaintenance(deps, T0 + 10 * DAY)).rejects.toThrow("no such table");
-    expect(deps.errorLines).toEqual([
-      "ledger: maintenance failed: Error: D1_ERROR: no such table: interceptions",
+    expect(deps.operatorErrors).toEqual([
+      { event: "maintenance_failed", error: "Error: D1_ERROR: no such table: interceptions" },
     ]);
     expect(new Set(Object.values(await counts()))).toEqual(new Set([0]));
   });

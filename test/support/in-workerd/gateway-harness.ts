@@ -2,6 +2,7 @@
  * The gateway's app with a fake provider, a clock that the test sets, fixed randomness and a collecting sink. Every
  * exchange is checked for the promises that hold in all cases (I1 to I3, E10).
  */
+import type { OperatorEvent } from "../../../src/shared/operator-log.ts";
 import { createExecutionContext, waitOnExecutionContext } from "cloudflare:test";
 import { createApp } from "../../../src/gateway/app/app.ts";
 import type { Deps } from "../../../src/gateway/app/deps.ts";
@@ -78,7 +79,7 @@ export type Gateway = {
   readonly events: readonly InterceptorEvent[];
   /** The same events in the groups that the sinks received. */
   readonly groups: readonly (readonly InterceptorEvent[])[];
-  readonly operatorErrors: readonly string[];
+  readonly operatorErrors: readonly OperatorEvent[];
   /** Sends a request, reads the response to its end and waits for everything that goes on after it. */
   readonly exchange: (path: string, init?: RequestInit) => Promise<Exchange>;
   /** Sends a request and returns at the response's headers; `settled` waits for everything that goes on after them. */
@@ -137,7 +138,7 @@ export async function openGateway({
   const sent: Sent[] = [];
   const events: InterceptorEvent[] = [];
   const groups: (readonly InterceptorEvent[])[] = [];
-  const operatorErrors: string[] = [];
+  const operatorErrors: OperatorEvent[] = [];
   const write = (group: readonly InterceptorEvent[]): void => {
     groups.push(structuredClone(group));
     events.push(...structuredClone(group));
@@ -160,7 +161,7 @@ export async function openGateway({
       return provider(request);
     },
     now: () => clock.at,
-    logError: (line) => void operatorErrors.push(line),
+    logError: (event) => void operatorErrors.push(event),
   };
   const config = await configOf(vars, platform);
   const app = createApp({
@@ -187,7 +188,10 @@ export async function openGateway({
     const recorded = events.slice(before);
     const text = new TextDecoder().decode(bytes);
     checkPairs(recorded);
-    checkCanaries([...recorded.map((event) => JSON.stringify(event)), ...operatorErrors], allowedContent);
+    checkCanaries(
+      [...recorded, ...operatorErrors].map((event) => JSON.stringify(event)),
+      allowedContent,
+    );
     checkCanaries([text, [...response.headers].join()], PROVIDER_CONTENT);
     return { response, bytes, text, broken, events: recorded };
   };

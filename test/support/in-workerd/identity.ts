@@ -1,4 +1,5 @@
 /** Configures an identity source with test options, secrets, bindings, fetch and clock. */
+import type { OperatorEvent } from "../../../src/shared/operator-log.ts";
 import type { Secret } from "../../../src/gateway/identity/credential.ts";
 import type {
   ConfiguredSource,
@@ -22,7 +23,7 @@ export type TestSource = SourceInstance & {
   /** The source as the configuration lists it. */
   readonly listed: ConfiguredSource;
   readonly issues: readonly string[];
-  readonly operatorErrors: readonly string[];
+  readonly operatorErrors: readonly OperatorEvent[];
   /** Milliseconds since 1970. It moves only when a test sets it. */
   readonly clock: { at: number };
 };
@@ -34,7 +35,7 @@ const noFetch: typeof fetch = () => {
 export function configure(source: IdentitySource, inputs: SourceInputs = {}): TestSource {
   const { options = {}, secrets = {}, bindings = {}, fetch = noFetch } = inputs;
   const issues: string[] = [];
-  const operatorErrors: string[] = [];
+  const operatorErrors: OperatorEvent[] = [];
   const clock = { at: NOON };
   const report = (path: string, issue: string): void => void issues.push(`${path} ${issue}`);
   const fields = new Fields(options, "", (path, issue) => report(path.slice(1), issue));
@@ -51,7 +52,7 @@ export function configure(source: IdentitySource, inputs: SourceInputs = {}): Te
       return null;
     },
     report,
-    deps: { fetch, now: () => clock.at, logError: (line) => void operatorErrors.push(line) },
+    deps: { fetch, now: () => clock.at, logError: (event) => void operatorErrors.push(event) },
   });
   fields.rejectUnknown();
   return { ...instance, listed: { verifies: source.verifies, ...instance }, issues, operatorErrors, clock };

@@ -1,4 +1,5 @@
 /** Dependencies for the queue consumer and the cron. They keep the log lines and events, and each can be made to fail. */
+import type { OperatorEvent } from "../../../src/shared/operator-log.ts";
 import type { InterceptorEvent } from "../../../src/events/event.ts";
 import type { LedgerDeps } from "../../../src/records/ledger/ledger.ts";
 
@@ -34,21 +35,21 @@ export function failingDatabase(database: D1Database, times: number): D1Database
 
 export type TestLedgerDeps = LedgerDeps & {
   /** The operator log lines. */
-  readonly errorLines: string[];
+  readonly operatorErrors: OperatorEvent[];
   readonly fallbackEvents: InterceptorEvent[];
 };
 
 export function ledgerDeps(over: Partial<LedgerDeps> = {}): TestLedgerDeps {
-  const errorLines: string[] = [];
+  const operatorErrors: OperatorEvent[] = [];
   const fallbackEvents: InterceptorEvent[] = [];
   return {
     database: null,
     archive: null,
     retentionDays: 60,
-    logError: (line) => void errorLines.push(line),
+    logError: (event) => void operatorErrors.push(event),
     fallback: (events) => void fallbackEvents.push(...events),
     ...over,
-    errorLines,
+    operatorErrors,
     fallbackEvents,
   };
 }

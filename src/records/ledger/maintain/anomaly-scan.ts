@@ -12,6 +12,7 @@ import {
 } from "./anomalies.ts";
 import { ANOMALY_SQL, PAGE_ROWS } from "./anomaly-sql.ts";
 import { DAY_MS, aggregate, type InterceptionRow, type Aggregates } from "./aggregate.ts";
+import type { LogOperatorEvent } from "../../../shared/operator-log.ts";
 import { uuidPrefix, uuidTime } from "../../../shared/uuid.ts";
 
 /** A row that the queue delivers later than this is not scanned by itself, only with the next request of its chat. */
@@ -26,7 +27,7 @@ const ROWS_PER_WRITE = 200;
 export async function scanForAnomalies(
   database: D1Database,
   now: number,
-  logError: (line: string) => void,
+  logError: LogOperatorEvent,
 ): Promise<void> {
   const from = uuidPrefix(Math.max(0, now - MAX_LOOKBACK_DAYS * DAY_MS));
   const to = uuidPrefix(Math.max(0, now - SETTLED_AFTER_MS));
@@ -37,7 +38,7 @@ export async function scanForAnomalies(
     if (rows.length > 0) left -= await scanPage(database, rows);
     if (rows.length < PAGE_ROWS) return;
   }
-  logError("ledger: anomaly scan stopped at its statement limit; the next run continues");
+  logError({ event: "maintenance_unfinished", task: "anomaly scan" });
 }
 
 /** Returns the number of statements that it ran. */

@@ -2,6 +2,7 @@
  * The cron's maintenance run: closes interceptions whose end never arrived, scans for anomalies, deletes expired rows. It
  * works in bounded steps, so that no statement holds the database for long. The next run continues where this one stopped.
  */
+import type { LogOperatorEvent } from "../../../shared/operator-log.ts";
 import { firstUuidAt } from "../../../shared/uuid.ts";
 import { errorText } from "../error-text.ts";
 import type { LedgerDeps } from "../ledger.ts";
@@ -51,15 +52,11 @@ export async function runMaintenance(deps: LedgerDeps, now: number): Promise<voi
     deleteExpired(database, deps.retentionDays, now, logError),
   ];
   const failed = (await Promise.allSettled(parts)).filter((part) => part.status === "rejected");
-  for (const { reason } of failed) logError(`ledger: maintenance failed: ${errorText(reason)}`);
+  for (const { reason } of failed) logError({ event: "maintenance_failed", error: errorText(reason) });
   if (failed[0]) throw failed[0].reason;
 }
 
-async function closeOrphans(
-  database: D1Database,
-  now: number,
-  logError: (line: string) => void,
-): Promise<void> {
+async function closeOrphans(database: D1Database, now: number, logError: LogOperatorEvent): Promise<void> {
   const before = new Date(now - ORPHANED_AFTER_MS).toISOString();
   let closed = 0;
   for (let step = 0; step < ORPHANS.steps; step += 1) {
@@ -67,7 +64,7 @@ async function closeOrphans(
     closed += changed;
     if (changed < ORPHANS.rows) break;
   }
-  if (closed > 0) logError(`ledger: ${closed} interceptions without an end closed as orphaned`);
+  if (closed > 0) logError({ event: "orphans_closed", interceptions: closed });
 }
 
 /** Deletes from the dependent tables first, so that a run that stops early leaves no row without its interception. */
@@ -75,7 +72,7 @@ async function deleteExpired(
   database: D1Database,
   days: number,
   now: number,
-  logError: (line: string) => void,
+  logError: LogOperatorEvent,
 ): Promise<void> {
   if (days === 0) return;
   // Every id begins with its time, so all older ids are below the first id of that millisecond.
@@ -87,8 +84,7 @@ async function deleteExpired(
       full = (await changes(database, sql, boundary)) >= DELETE_STEPS.rows;
     }
   }
-  if (steps === 0)
-    logError("ledger: deletion of expired rows stopped at its step limit; the next run continues");
+  if (steps === 0) logError({ event: "maintenance_unfinished", task: "deletion of expired rows" });
 }
 
 async function changes(database: D1Database, sql: string, parameter: string): Promise<number> {

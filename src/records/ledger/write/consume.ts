@@ -81,14 +81,14 @@ async function consumeTogether(
     deliveries.forEach(({ message }) => message.ack());
     return;
   } catch (error) {
-    deps.logError(`ledger: ${deliveries.length} messages not stored: ${errorText(error)}`);
+    deps.logError({ event: "messages_not_stored", messages: deliveries.length, error: errorText(error) });
   }
   await Promise.all(deliveries.map((delivery) => storeAlone(delivery, logUse, deps)));
 }
 
 function read(message: Message, { logError }: LedgerDeps): Delivery {
   const { events, malformed } = readMessage(message.body);
-  if (malformed > 0) logError(`ledger: ${malformed} malformed in message ${message.id}, dropped`);
+  if (malformed > 0) logError({ event: "events_malformed", message_id: message.id, events: malformed });
   return { message, events };
 }
 
@@ -109,7 +109,7 @@ async function storeAlone({ message, events }: Delivery, logUse: LogUse, deps: L
     return message.ack();
   } catch (error) {
     if (message.attempts < LAST_ATTEMPT || !reserveLog(logUse, message)) return retry();
-    deps.logError(`ledger: message ${message.id} given up: ${errorText(error)}`);
+    deps.logError({ event: "message_given_up", message_id: message.id, error: errorText(error) });
   }
   await storeAndArchive(events, { database: null, archive: deps.archive }).catch(() => undefined);
   deps.fallback(events);

@@ -1,0 +1,49 @@
+/**
+ * The operator's log: failures of a Worker itself, one line of JSON each, written by `console.error`. A line has a stable
+ * code in `event` and the fields of that code, so that an alert can match on both.
+ */
+import { escapeUnsafe } from "./log-line.ts";
+
+/** The codes, each with its meaning and its fields. */
+export const OPERATOR_EVENTS = {
+  configuration_invalid: "The configuration has issues, and every request is refused: `issues`.",
+  request_failed:
+    "An unexpected error ended a request, and the client got the refusal `internal`: `interception_id`, `error`.",
+  sink_failed: "A sink did not take the events of a request: `sink`, `interception_id`, `error`.",
+  directory_failed: "The directory could not be queried: `reason`.",
+  replay_cache_failed: "The replay cache could not be queried: `reason`.",
+  client_key_invalid:
+    "An entry of the client key store is invalid, and its key is rejected: `key_id` (as `npm run keys` lists it), `reason`.",
+  messages_not_stored:
+    "Messages of the queue could not be stored together, and are stored one by one or retried: `messages`, `error`.",
+  events_malformed:
+    "A message of the queue held events that cannot be read, which are lost: `message_id`, `events`.",
+  message_given_up:
+    "A message could not be stored at its last attempt, and its events are in the log: `message_id`, `error`.",
+  orphans_closed: "Interceptions without an end were closed as `orphaned`: `interceptions`.",
+  maintenance_failed: "A part of the cron's maintenance failed: `error`.",
+  maintenance_unfinished: "A part of the maintenance reached its limit, and the next run continues: `task`.",
+} as const;
+
+export type OperatorEventCode = keyof typeof OPERATOR_EVENTS;
+
+/** No field holds a secret, nor content of a request. */
+export type OperatorEvent = {
+  readonly event: OperatorEventCode;
+  readonly [field: string]: string | number | readonly string[];
+};
+
+export type LogOperatorEvent = (event: OperatorEvent) => void;
+
+/** One line of JSON without line breaks, escape sequences or control characters. */
+export function toOperatorLine(event: OperatorEvent): string {
+  return escapeUnsafe(JSON.stringify(event));
+}
+
+/** Writes the line into the Worker's log. */
+export const logOperatorEvent: LogOperatorEvent = (event) => console.error(toOperatorLine(event));
+
+/** The name of an error's class. Its message may hold content of a request. */
+export function errorName(error: unknown): string {
+  return error instanceof Error ? error.name : "unknown";
+}
