@@ -1,5 +1,8 @@
 import { cloudflareTest, readD1Migrations } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
+import { dropExpectedWarnings } from "./test/support/quiet.ts";
+
+dropExpectedWarnings();
 
 /** Long enough for a busy machine: a time limit never decides what passes. */
 const LIMITS = { testTimeout: 300_000, hookTimeout: 300_000 };

@@ -60,13 +60,13 @@ export type DecisionFacts = {
   };
 };
 
-/** What a request says of its conversation. */
+/** The conversation, as the request holds it. */
 export type ConversationFacts = {
   readonly prompt: string | null;
   readonly correlatingToolCallId: string | null;
 };
 
-/** What was observed of a response. */
+/** The observation of a response. */
 export type ResponseFacts = {
   readonly usageState: UsageState;
   readonly end: { readonly bytes: number; readonly firstByteAt: number | null; readonly truncated: boolean };
@@ -385,7 +385,7 @@ export function passthroughEvent(caller: Caller, facts: PassthroughFacts, at: nu
   };
 }
 
-/** What was known when the request was refused. */
+/** The decisions before the refusal. */
 export type RefusalFacts = {
   readonly code: string;
   readonly status: number;

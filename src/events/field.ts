@@ -22,7 +22,7 @@ export type FieldOptions = {
 export type Field<T = unknown> = FieldOptions & {
   readonly kind: FieldKind;
   readonly nullable: boolean;
-  /** What it means, as a phrase for tables and schemas. */
+  /** The meaning, as a phrase for tables and schemas. */
   readonly about: string;
   /** Carries `T`; never set. */
   readonly type?: T;

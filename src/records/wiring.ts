@@ -15,6 +15,7 @@ import { consumeBatch } from "./ledger/write/consume.ts";
 import { storeEvents } from "./ledger/write/store.ts";
 
 const print = (line: string): void => console.log(line);
+const now = (): number => Date.now();
 
 /** Everything that the Worker serves. */
 export type Records = RecordsService & {
@@ -32,7 +33,6 @@ export function createRecords(config: Config): Records {
     logError: logOperatorEvent,
     fallback: createFallbackLog(print),
   };
-  const now = (): number => Date.now();
   const api = createApi({
     database,
     adminTokenSha256,

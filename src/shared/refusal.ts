@@ -1,76 +1,86 @@
 /**
- * Why we answer instead of the upstream. A refusal is a value that floors return: rich inside (`detail`, for the
- * operator's log), vague outside (the table's sentence, the same for every caller).
- *
- * The body's shape is the dialect's business (`provider/`); this file holds reason, status and sentence.
+ * Why the gateway or the records Worker responds itself. A refusal is a value that steps return. Its message is the same
+ * for every caller; its `detail` is for the operator's log only. The dialect (`gateway/provider/`) gives the body its form.
  */
 
 const CODES = {
-  // routing
-  not_found: [404, "There is no such route here."],
-  bad_path: [404, "There is no such route here."],
-  url_too_long: [414, "The request's URL is too long."],
-  method_not_allowed: [405, "This route does not take that method."],
-  websocket_unsupported: [426, "WebSocket is not supported here; send the request over HTTP."],
-  loop: [508, "This request has already been through an interceptor."],
-  // identity
+  // Route
+  not_found: [404, "This gateway has no such route. Check the base URL."],
+  bad_path: [404, "This gateway has no such route. Send the path without encoded or doubled separators."],
+  url_too_long: [414, "The URL is too long. Shorten the query."],
+  method_not_allowed: [405, "This route does not accept the method. The Allow header lists the methods."],
+  websocket_unsupported: [426, "WebSocket is not supported. Send the request over HTTP."],
+  loop: [
+    508,
+    "This request has already passed through an interceptor. The base URL of a provider points to the gateway itself.",
+  ],
+  // Identity
   credential_missing: [
     401,
-    "No credential: send it in X-Coder-AI-Governance-Token, Authorization (Bearer) or X-Api-Key.",
+    "No credential was sent. Send it in X-Coder-AI-Governance-Token, Authorization (Bearer) or X-Api-Key.",
   ],
   credential_malformed: [
     401,
-    "The credential is malformed: send exactly one, as a bearer token or in X-Api-Key.",
+    "The credential is malformed. Send exactly one, as a bearer token or in X-Api-Key.",
   ],
-  invalid_credential: [401, "The credential is not known here."],
+  invalid_credential: [401, "The credential is not valid. Check that it was issued for this gateway."],
   byok_not_accepted: [
     401,
-    "This provider is called with the gateway's own key: send a client key issued for this gateway, not a provider key.",
+    "This provider is called with the gateway's own key. Send a client key of this gateway, not a provider key.",
   ],
   provider_key_missing: [
     401,
-    "You are known here, but the provider's key is missing: the gateway holds none for this provider, so send your identity in X-Coder-AI-Governance-Token and your own provider key in Authorization or X-Api-Key.",
+    "The credential is valid, but the gateway holds no key for this provider. Send the credential in X-Coder-AI-Governance-Token and your own provider key in Authorization or X-Api-Key.",
   ],
-  delegation_rejected: [401, "The gateway that speaks for you was not accepted here."],
-  identity_unavailable: [503, "Who is calling could not be established just now."],
-  owner_rejected: [400, "X-Coder-Owner-Id was not accepted."],
-  signature_required: [401, "X-Coder-Owner-Id must come with a good signature."],
-  // body
-  body_too_large: [413, "The request's body is too large."],
-  body_encoded: [415, "The request's body must not be compressed (no Content-Encoding)."],
-  body_unexpected: [400, "A request of this method takes no body."],
-  body_incomplete: [400, "The request's body could not be read to its end."],
-  body_invalid: [400, "The request's body is not a JSON object in UTF-8, or nests too deeply."],
-  field_invalid: [400, "A field of the request's body has the wrong type."],
-  field_repeated: [400, "A field of the request's body is given more than once."],
-  // policy
-  model_not_allowed: [403, "This model is not allowed here."],
-  // upstream
-  upstream_unreachable: [502, "The provider could not be reached."],
-  upstream_redirected: [502, "The provider answered with a redirect, which is not followed."],
-  upstream_key_rejected: [502, "The provider did not accept the gateway's own key."],
-  upstream_timeout: [504, "The provider did not answer in time."],
-  // the ledger and the API over it
-  recording_unavailable: [
-    503,
-    "The request could not be recorded, and nothing is forwarded unrecorded here.",
+  delegation_rejected: [401, "The delegating gateway was rejected. Check its delegation key and headers."],
+  identity_unavailable: [503, "The credential could not be verified. Retry later."],
+  owner_rejected: [
+    400,
+    "X-Coder-Owner-Id was rejected. Send one UUID of version 4, from a client that may set it.",
   ],
-  admin_only: [401, "Send the admin token in Authorization (Bearer) or Coder-Session-Token."],
-  filter_invalid: [400, "A query parameter is not valid."],
-  filter_unknown: [400, "A query parameter is not known here."],
-  ledger_unavailable: [503, "The ledger could not be read just now."],
-  records_unavailable: [503, "The records API is not available: this gateway has no records Worker bound."],
-  // ourselves
-  misconfigured: [500, "The gateway is not configured correctly."],
-  internal: [500, "The gateway failed."],
+  signature_required: [401, "X-Coder-Owner-Id must be signed. Send it with a valid signature."],
+  // Body
+  body_too_large: [413, "The request body is too large. Send a shorter one."],
+  body_encoded: [415, "The request body is compressed. Send it without Content-Encoding."],
+  body_unexpected: [400, "This method takes no body. Send the request without one."],
+  body_incomplete: [400, "The request body ended early. Send it again."],
+  body_invalid: [400, "The request body must be a JSON object in UTF-8, and must not nest too deeply."],
+  field_invalid: [400, "A field of the request body has the wrong type. Correct the field."],
+  field_repeated: [400, "A field of the request body is repeated. Send each field once."],
+  // Policy
+  model_not_allowed: [
+    403,
+    "This model is not allowed. Use another model, or have the gateway's administrator allow it.",
+  ],
+  // Provider
+  upstream_unreachable: [502, "The provider could not be reached. Retry later."],
+  upstream_redirected: [502, "The provider sent a redirect, which the gateway does not follow."],
+  upstream_key_rejected: [
+    502,
+    "The provider rejected the gateway's own key. Report it to the gateway's administrator.",
+  ],
+  upstream_timeout: [504, "The provider sent no response in time. Retry later."],
+  // Records
+  recording_unavailable: [503, "The request could not be recorded, so it was not forwarded. Retry later."],
+  admin_only: [
+    401,
+    "The admin token is missing or not valid. Send it in Authorization (Bearer) or Coder-Session-Token.",
+  ],
+  filter_invalid: [400, "A query parameter is not valid. Correct its value."],
+  filter_unknown: [400, "A query parameter is not known. Remove it."],
+  ledger_unavailable: [503, "The ledger could not be read. Retry later."],
+  records_unavailable: [503, "The records API is not available: no records Worker is bound to this gateway."],
+  // The Workers themselves
+  misconfigured: [500, "The gateway's configuration is not valid. Report it to the gateway's administrator."],
+  internal: [500, "The gateway failed. Report the interception id to the gateway's administrator."],
 } as const satisfies Record<string, readonly [status: number, message: string]>;
 
 export type RefusalCode = keyof typeof CODES;
 
-/** Every reason with its status and public sentence, for docs/reference.md. */
+/** Each code with its status and message, for docs/reference.md. */
 export const REFUSALS: Readonly<Record<RefusalCode, readonly [number, string]>> = CODES;
 
-/** What a refusal knows beyond its code. */
+/** Details of one refusal beyond its code. */
 export type RefusalData = {
   /** For the operator's log: never sent to the client, and never a secret, because logs have many readers. */
   readonly detail?: string;

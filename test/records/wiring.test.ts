@@ -1,3 +1,4 @@
+import { REFUSALS } from "../../src/shared/refusal.ts";
 import {
   createExecutionContext,
   createMessageBatch,
@@ -95,10 +96,12 @@ describe("the RPC method store", () => {
   });
 
   it("stores the events next to a value that is not one", async () => {
+    const { errors } = consoleSpies();
     const { store } = createRecords(configWith());
     const other = { record_type: "from_a_later_version", interception_id: START.interception_id };
     await store([START, other as unknown as InterceptorEvent, null as unknown as InterceptorEvent, THOUGHT]);
     expect(rowCounts(await allRows(database))).toMatchObject({ interceptions: 1, model_thoughts: 1 });
+    expect(errors()).toBe('{"event":"events_malformed","events":2}');
   });
 
   it("drops no event without a database: it rejects, and the gateway prints the events", async () => {
@@ -397,7 +400,7 @@ describe("the records Worker's entry with an invalid config", () => {
       expect(response.headers.get("x-interceptor-error")).toBe("misconfigured");
       expect(response.headers.get("x-interception-id")).toMatch(UUID_V7);
       ids.add(response.headers.get("x-interception-id"));
-      expect(await response.json()).toEqual({ message: "The gateway is not configured correctly." });
+      expect(await response.json()).toEqual({ message: REFUSALS.misconfigured[1] });
     }
     expect(ids.size).toBe(3);
     expect(errors()).toMatch(ISSUES);

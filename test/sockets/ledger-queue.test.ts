@@ -268,7 +268,7 @@ describe("H5 a queue that never responds", () => {
   });
 });
 
-const UNRECORDED = "The request could not be recorded, and nothing is forwarded unrecorded here.";
+const UNRECORDED = "The request could not be recorded, so it was not forwarded. Retry later.";
 
 /** A call and the body of its refusal, by API. */
 const REQUIRED: readonly (readonly [string, Call, (id: string) => object])[] = [

@@ -56,7 +56,7 @@ export type Config = {
   readonly forwardApi: boolean;
 };
 
-/** What is recorded of the conversation, and whether a request may be forwarded unrecorded. */
+/** The rules for recording the conversation, and whether a request may be forwarded unrecorded. */
 export type RecordingOptions = {
   readonly required: boolean;
   /** Passthrough and refusal events go to the queue too, for the archive. */

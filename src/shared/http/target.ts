@@ -12,22 +12,22 @@ const AMBIGUOUS = /%(?:2[ef5]|5c|[01][0-9a-f]|7f)|\\|\/\/|\/\.\.?(?:\/|$)|[^\x21
 const BROKEN_ESCAPE = /%(?![0-9a-f]{2})/i;
 
 /**
- * Reads the path that was asked for, not the one the Host header would like it to be.
+ * Reads the path of the request line. The Host header cannot change it.
  *
  * `request.url` is `scheme://` + Host + target, unchecked: with `Host: x/openai/v1?` the real path moves into the
- * query. So the origin is cut off by the Host's own length, and nothing is normalised: a path that would need it is
- * refused (`bad_path`), as is a URL over 16 KiB (`url_too_long`).
+ * query. So the origin is removed by the Host's own length. Nothing is normalized: a path that would need it is refused
+ * (`bad_path`), as is a URL over 16 KiB (`url_too_long`).
  */
-export function readTarget(asked: RequestHead): Target | Refusal {
-  const known = targets.get(asked);
+export function readTarget(head: RequestHead): Target | Refusal {
+  const known = targets.get(head);
   if (known) return known;
-  const target = read(asked);
-  targets.set(asked, target);
+  const target = read(head);
+  targets.set(head, target);
   return target;
 }
 
 type RequestHead = Pick<Request, "url" | "headers">;
-/** Each request is read twice: for Hono, and for us. */
+/** Each request is read twice: by Hono and by the app. */
 const targets = new WeakMap<RequestHead, Target | Refusal>();
 
 function read({ url, headers }: RequestHead): Target | Refusal {

@@ -504,7 +504,7 @@ describe("refusals before an interception begins", () => {
       type: "error",
       error: {
         type: "invalid_request_error",
-        message: "The request's body is not a JSON object in UTF-8, or nests too deeply.",
+        message: "The request body must be a JSON object in UTF-8, and must not nest too deeply.",
       },
       request_id: ID,
     });
@@ -731,7 +731,12 @@ describe("an interception that is refused or fails", () => {
     } = await exchangeAndEnd({ parts: { policies: [brokenPolicy] } });
     expect(response.status).toBe(500);
     expect(JSON.parse(body)).toEqual({
-      error: { message: "The gateway failed.", type: "server_error", param: null, code: "internal" },
+      error: {
+        message: "The gateway failed. Report the interception id to the gateway's administrator.",
+        type: "server_error",
+        param: null,
+        code: "internal",
+      },
     });
     expect(typesOf(events)).toEqual(["interception_start", "interception_end", "refusal"]);
     expect(end).toMatchObject({ outcome: "refused", status: 500, error: "internal" });
@@ -894,7 +899,7 @@ describe("the initiator", () => {
       const { response, text: body, events: all } = await gateway.exchange(CENTRAL_CHAT, post(BODY, headers));
       expect(response.status).toBe(400);
       expect(response.headers.get("x-interceptor-error")).toBe("owner_rejected");
-      expect(JSON.parse(body)).toMatchObject({ error: { message: "X-Coder-Owner-Id was not accepted." } });
+      expect(JSON.parse(body)).toMatchObject({ error: { message: REFUSALS.owner_rejected[1] } });
       expect(typesOf(all)).toEqual(["initiator_override_rejected", "refusal"]);
       expect(only(all, "refusal")).toMatchObject({
         detail: reason,

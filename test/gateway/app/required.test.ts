@@ -72,7 +72,7 @@ describe("H7 a required sink that does not take the start", () => {
       expect(response.headers.get("x-interceptor-error")).toBe("recording_unavailable");
       expect(JSON.parse(text)).toEqual({
         error: {
-          message: "The request could not be recorded, and nothing is forwarded unrecorded here.",
+          message: "The request could not be recorded, so it was not forwarded. Retry later.",
           type: "server_error",
           param: null,
           code: "recording_unavailable",
@@ -111,7 +111,7 @@ describe("H7 a required sink that does not take the start", () => {
       type: "error",
       error: {
         type: "api_error",
-        message: "The request could not be recorded, and nothing is forwarded unrecorded here.",
+        message: "The request could not be recorded, so it was not forwarded. Retry later.",
       },
       request_id: ID,
     });

@@ -27,7 +27,7 @@ describe("the gateway with an invalid config", () => {
       expect(response.headers.get("x-interception-id")).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-7/);
       expect(await response.json()).toEqual({
         error: {
-          message: "The gateway is not configured correctly.",
+          message: "The gateway's configuration is not valid. Report it to the gateway's administrator.",
           type: "server_error",
           param: null,
           code: "misconfigured",
