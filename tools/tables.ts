@@ -8,6 +8,7 @@ import prettier from "prettier";
 import { CLIENTS } from "../src/gateway/client/clients.ts";
 import { registry } from "../src/gateway/wiring.ts";
 import { ENDPOINTS } from "../src/records/api/endpoints.ts";
+import { OPERATOR_EVENTS } from "../src/shared/operator-log.ts";
 import { REFUSALS } from "../src/shared/refusal.ts";
 import { CONFIG_KEYS } from "./tables/config-keys.ts";
 import { analyticsTable, eventsTable, fieldsTable, valuesTable } from "./tables/events.ts";
@@ -25,6 +26,7 @@ export const PAGES = {
     "overrides",
     "clients",
     "refusals",
+    "operator-events",
   ],
 } as const satisfies Readonly<Record<string, readonly string[]>>;
 
@@ -97,6 +99,13 @@ function refusalsTable(): string {
   );
 }
 
+function operatorEventsTable(): string {
+  return table(
+    ["`event`", "meaning"],
+    Object.entries(OPERATOR_EVENTS).map(([event, meaning]) => [code(event), meaning]),
+  );
+}
+
 /** Each table by the name in its markers. */
 export const TABLES: Readonly<Record<TableName, () => string>> = {
   config: configTable,
@@ -109,6 +118,7 @@ export const TABLES: Readonly<Record<TableName, () => string>> = {
   interceptions: () => analyticsTable("interceptions"),
   overrides: () => analyticsTable("overrides"),
   refusals: refusalsTable,
+  "operator-events": operatorEventsTable,
 };
 
 /**

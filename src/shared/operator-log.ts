@@ -17,7 +17,7 @@ export const OPERATOR_EVENTS = {
   messages_not_stored:
     "Messages of the queue could not be stored together, and are stored one by one or retried: `messages`, `error`.",
   events_malformed:
-    "A message of the queue held events that cannot be read, which are lost: `message_id`, `events`.",
+    "Events from the gateway cannot be read and are lost: `events` (their number), `message_id` (from the queue only).",
   message_given_up:
     "A message could not be stored at its last attempt, and its events are in the log: `message_id`, `error`.",
   orphans_closed: "Interceptions without an end were closed as `orphaned`: `interceptions`.",
