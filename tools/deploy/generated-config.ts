@@ -4,6 +4,7 @@
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { StartFailure } from "../local/start-failure.ts";
 
 export const ROOT = join(import.meta.dirname, "..", "..");
 export const GATEWAY_CONFIG = join(ROOT, "wrangler.toml");
@@ -11,21 +12,21 @@ export const RECORDS_CONFIG = join(ROOT, "wrangler.records.toml");
 /** Git ignores it. It stands beside wrangler.toml because its paths are relative to it. */
 export const GENERATED_CONFIG = join(ROOT, "wrangler.generated.toml");
 
-const BLOCK = /^# >>> records\n(?<block>(?:#.*\n)+?)# <<< records$/m;
+const BLOCK = /^# >>> records\r?\n(?<block>[^]*?)^# <<< records\r?$/m;
 
 /** The text of wrangler.toml with the marked block uncommented. Throws where there is no such block. */
 export function withRecordsBindings(text: string): string {
   if (!BLOCK.test(text))
-    throw new Error("wrangler.toml has no block between '# >>> records' and '# <<< records'");
+    throw new StartFailure("wrangler.toml must have a block between '# >>> records' and '# <<< records'.");
   return text.replace(BLOCK, (_, block: string) => block.replace(/^# ?/gm, "").trimEnd());
 }
 
 /** Writes the generated configuration and returns its path. */
-export function writeGeneratedConfig(): string {
-  const text = withRecordsBindings(readFileSync(GATEWAY_CONFIG, "utf8"));
+export function writeGeneratedConfig(source = GATEWAY_CONFIG, target = GENERATED_CONFIG): string {
+  const text = withRecordsBindings(readFileSync(source, "utf8"));
   writeFileSync(
-    GENERATED_CONFIG,
+    target,
     `# Generated from wrangler.toml by tools/deploy/generated-config.ts; do not edit.\n${text}`,
   );
-  return GENERATED_CONFIG;
+  return target;
 }

@@ -1,0 +1,66 @@
+/** `npm run deploy`: checks both Workers, prepares queue and database, and deploys the records Worker, then the gateway. */
+import { parseArgs } from "node:util";
+import { deployWorkers, type DeployOptions } from "./deploy/deployment.ts";
+import { ROOT } from "./deploy/generated-config.ts";
+import { sentenceOf, StartFailure } from "./local/start-failure.ts";
+import { runWrangler } from "./local/wrangler.ts";
+
+const USAGE = `Usage: npm run deploy -- [--dry-run] [--gateway-only]
+
+Checks the configuration of both Workers, then: creates the queues that are missing, removes the consumer of a deployment
+from before there were two Workers, applies the ledger's migrations, deploys the records Worker (wrangler.records.toml),
+and deploys the gateway (wrangler.toml, with its bindings to the records Worker). It stops at the first step that fails,
+and can be run again.
+
+  --dry-run       checks and bundles both Workers and prints the steps; needs no account and changes nothing there
+  --gateway-only  deploys wrangler.toml as it is: log lines and Analytics Engine, without queue and records Worker
+
+Wrangler must be logged in (npx wrangler login), or CLOUDFLARE_API_TOKEN set; with several accounts also
+CLOUDFLARE_ACCOUNT_ID. Wrangler does not prompt.
+`;
+
+const BAD_USAGE = 2;
+
+export async function main(args: readonly string[]): Promise<number> {
+  const options = readArguments(args);
+  if (options === undefined) {
+    process.stdout.write(USAGE);
+    return 0;
+  }
+  if (typeof options === "string") {
+    process.stderr.write(`${options} (See --help.)\n`);
+    return BAD_USAGE;
+  }
+  try {
+    await deployWorkers(options, {
+      run: (command) => runWrangler(command, !options.dryRun),
+      print: (text) => void process.stdout.write(text),
+      printError: (text) => void process.stderr.write(text),
+      folder: ROOT,
+    });
+    return 0;
+  } catch (error) {
+    if (!(error instanceof StartFailure)) throw error;
+    process.stderr.write(`${error.message}\n`);
+    return 1;
+  }
+}
+
+/** @returns the options; one sentence that says why the arguments are invalid; undefined for `--help`. */
+function readArguments(args: readonly string[]): DeployOptions | string | undefined {
+  try {
+    const { values } = parseArgs({
+      args: [...args],
+      options: {
+        "dry-run": { type: "boolean", default: false },
+        "gateway-only": { type: "boolean", default: false },
+        help: { type: "boolean", short: "h", default: false },
+      },
+    });
+    if (values.help) return undefined;
+    return { dryRun: values["dry-run"], gatewayOnly: values["gateway-only"] };
+  } catch (error) {
+    // Node adds a second sentence, about positional arguments, which does not apply here.
+    return sentenceOf(error).replace(/(?:\. (?:To specify|This command).*|\.)?$/s, ".");
+  }
+}

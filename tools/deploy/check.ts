@@ -1,0 +1,116 @@
+/** Checks of both configurations that need no account: each Worker's own validation, and the names that they share. */
+import { readConfig as readGatewayConfig } from "../../src/gateway/config/config.ts";
+import { registry } from "../../src/gateway/wiring.ts";
+import { readConfig as readRecordsConfig } from "../../src/records/config/config.ts";
+import type { WorkerConfig, Workers } from "./worker-configs.ts";
+
+export type Check = {
+  /** One sentence for each problem. With any of them nothing is deployed. */
+  readonly problems: readonly string[];
+  /** The secrets that the gateway's configuration names. Without one of them it rejects every request. */
+  readonly requiredSecrets: readonly string[];
+};
+
+/** How `secret()` of src/shared/config/environment.ts reports a secret that is not set. */
+const MISSING_SECRET = /^(\w+) is required: the configuration names it as a secret$/;
+
+export function checkWorkers({ gateway, records }: Workers): Check {
+  const issues = issuesOf(readGatewayConfig(environmentOf(gateway), registry));
+  const requiredSecrets = issues.flatMap((issue) => MISSING_SECRET.exec(issue)?.[1] ?? []);
+  const problems = [
+    ...issues.filter((issue) => !MISSING_SECRET.test(issue)).map((issue) => `wrangler.toml: ${issue}.`),
+    ...checkGatewayTriggers(gateway),
+    ...(records === null ? [] : [...checkRecords(records), ...checkNames(gateway, records)]),
+  ];
+  return { problems, requiredSecrets: [...new Set(requiredSecrets)] };
+}
+
+const issuesOf = (config: object): readonly string[] =>
+  "issues" in config ? (config.issues as readonly string[]) : [];
+
+/** The methods by which the configurations recognize each kind of binding. */
+const KINDS = {
+  analytics_engine_datasets: ["writeDataPoint"],
+  d1_databases: ["prepare", "batch"],
+  kv_namespaces: ["get", "getWithMetadata", "put"],
+  r2_buckets: ["createMultipartUpload", "put"],
+  services: ["fetch"],
+} as const;
+
+/** Without a prototype: a plain object counts as a table of the configuration. */
+function stub(methods: readonly string[]): object {
+  const binding: Record<string, () => void> = Object.create(null);
+  for (const method of methods) binding[method] = () => undefined;
+  return binding;
+}
+
+/** The environment that the Worker will see, without its secrets. */
+function environmentOf(config: WorkerConfig): Record<string, unknown> {
+  const kinds = Object.entries(KINDS) as [keyof typeof KINDS, readonly string[]][];
+  return {
+    ...config.vars,
+    ...Object.fromEntries(
+      kinds.flatMap(([kind, methods]) => (config[kind] ?? []).map(({ binding }) => [binding, stub(methods)])),
+    ),
+    ...Object.fromEntries(
+      config.durable_objects.bindings.map(({ name }) => [name, stub(["idFromName", "get"])]),
+    ),
+    ...Object.fromEntries(
+      (config.queues.producers ?? []).map(({ binding }) => [binding, stub(["send", "sendBatch"])]),
+    ),
+  };
+}
+
+/** The gateway has no handler for queues and schedules; a file from before the split gives it both. */
+function checkGatewayTriggers({ queues, triggers }: WorkerConfig): string[] {
+  const moved = "must be moved to wrangler.records.toml: the records Worker handles it.";
+  return [
+    ...(queues.consumers?.length ? [`wrangler.toml: [[queues.consumers]] ${moved}`] : []),
+    ...(triggers.crons?.length ? [`wrangler.toml: triggers.crons must be empty; it ${moved}`] : []),
+  ];
+}
+
+const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+
+function checkRecords(records: WorkerConfig): string[] {
+  const issues = issuesOf(readRecordsConfig(environmentOf(records)));
+  const databases = records.d1_databases.flatMap(({ binding, database_id: id, database_name: name }) => {
+    if (id !== undefined && !UUID.test(id))
+      return `the database_id of ${binding} must be the UUID that \`npx wrangler d1 create\` printed.`;
+    return id === undefined && name === undefined
+      ? `${binding} must have a database_name or a database_id.`
+      : [];
+  });
+  return [...issues.map((issue) => `${issue}.`), ...databases].map(
+    (text) => `wrangler.records.toml: ${text}`,
+  );
+}
+
+function checkNames(gateway: WorkerConfig, records: WorkerConfig): string[] {
+  const problems: string[] = [];
+  if (gateway.name === records.name)
+    problems.push(`wrangler.records.toml: name must differ from the gateway's, "${gateway.name}".`);
+  const consumed = (records.queues.consumers ?? []).map(({ queue }) => queue);
+  const sent = (gateway.queues.producers ?? []).filter(({ binding }) => binding === "EVENTS");
+  for (const { queue } of sent) {
+    if (queue === undefined) problems.push("wrangler.toml: EVENTS must name its queue.");
+    else if (!consumed.includes(queue))
+      problems.push(
+        `wrangler.records.toml must consume the queue "${queue}", to which EVENTS in wrangler.toml sends; ` +
+          `it consumes ${consumed.map((name) => `"${name}"`).join(", ") || "no queue"}.`,
+      );
+  }
+  const referenced = [
+    ...(gateway.services ?? []).filter(({ binding }) => binding === "RECORDS").map(({ service }) => service),
+    ...gateway.durable_objects.bindings.flatMap(({ script_name }) => script_name ?? []),
+  ];
+  for (const name of new Set(referenced)) {
+    if (name !== records.name && name !== gateway.name)
+      problems.push(
+        `wrangler.toml binds the Worker "${name}", but the name in wrangler.records.toml is "${records.name}".`,
+      );
+  }
+  if (sent.length === 0 && referenced.length === 0)
+    problems.push("wrangler.toml: the records block must bind EVENTS or RECORDS.");
+  return problems;
+}

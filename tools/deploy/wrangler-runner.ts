@@ -1,0 +1,54 @@
+/** Wrangler's commands as a deployment runs them. */
+import { stripVTControlCharacters } from "node:util";
+import { StartFailure } from "../local/start-failure.ts";
+import type { WranglerRun } from "../local/wrangler.ts";
+
+/** Runs wrangler in the project's folder. Tests pass their own. */
+export type RunWrangler = (args: readonly string[]) => Promise<WranglerRun>;
+
+/** Wrangler's output without colors and empty lines, indented under the line of its step. */
+export const outputOf = ({ lines }: WranglerRun): string =>
+  lines
+    .map((line) => stripVTControlCharacters(line).trimEnd())
+    .filter((line) => line !== "")
+    .map((line) => `    ${line}\n`)
+    .join("");
+
+/** The command as a person would type it. */
+export const commandLine = (args: readonly string[]): string => `npx wrangler ${args.join(" ")}`;
+
+/**
+ * Runs a command that prints a JSON array and changes nothing.
+ * @returns the array; null where wrangler fails with a text that matches `absent`.
+ * @throws StartFailure with wrangler's output where it fails otherwise.
+ */
+export async function readList(
+  run: RunWrangler,
+  args: readonly string[],
+  absent?: RegExp,
+): Promise<readonly Readonly<Record<string, unknown>>[] | null> {
+  const result = await run(args);
+  if (result.ok) {
+    const list = parseArray(result.stdout);
+    if (list !== null) return list;
+    throw unreadable(args, "printed no JSON array", result);
+  }
+  if (absent?.test(outputOf(result))) return null;
+  throw unreadable(args, "failed", result);
+}
+
+function unreadable(args: readonly string[], how: string, result: WranglerRun): StartFailure {
+  const failure = `The account cannot be read, and nothing was deployed: \`${commandLine(args)}\` ${how}.`;
+  return new StartFailure(`${failure}\n${outputOf(result)}`.trimEnd());
+}
+
+/** Wrangler may print notices before the array. */
+function parseArray(stdout: string): readonly Readonly<Record<string, unknown>>[] | null {
+  const start = stdout.search(/^\[/m);
+  try {
+    const value: unknown = JSON.parse(start < 0 ? "" : stdout.slice(start));
+    return Array.isArray(value) ? value : null;
+  } catch {
+    return null;
+  }
+}
