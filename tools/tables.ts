@@ -16,7 +16,8 @@ import { code, table } from "./tables/markdown.ts";
 
 /** The tables of each page. */
 export const PAGES = {
-  "README.md": ["routes", "api"],
+  "docs/clients.md": ["routes"],
+  "docs/records.md": ["api"],
   "docs/reference.md": [
     "config",
     "events",

@@ -1,5 +1,6 @@
 /** docs/ARCHITECTURE.md and the tree in README.md agree with the sources. */
-import { readdirSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import {
@@ -10,7 +11,7 @@ import {
   type LayerImport,
 } from "../../tools/architecture.ts";
 import { COMMON, COMPOSES, LAYERS, NAMES } from "../../tools/structure/layers.ts";
-import { pageText } from "../../tools/tables.ts";
+import { ROOT } from "../../tools/supply/tree.ts";
 
 const WORKERS = ["gateway", "records"] as const;
 type Worker = (typeof WORKERS)[number];
@@ -110,14 +111,16 @@ describe("the text of docs/ARCHITECTURE.md", () => {
 });
 
 describe("README.md", () => {
+  const readme = readFileSync(join(ROOT, "README.md"), "utf8");
+
   it("names every layer in its project tree", () => {
-    const [, structure = ""] = pageText("README.md").split("\n## Structure\n");
+    const [, structure = ""] = readme.split("\n## Structure\n");
     const named = new Set(Array.from(structure.matchAll(/[\w-]+(?=\/|\.ts)/g), ([name]) => name));
     const layers = NAMES.map((name) => name.split("/").at(-1) ?? "");
     expect(layers.filter((name) => !named.has(name))).toEqual([]);
   });
 
   it("has at most 120 lines", () => {
-    expect(pageText("README.md").trimEnd().split("\n").length).toBeLessThanOrEqual(120);
+    expect(readme.trimEnd().split("\n").length).toBeLessThanOrEqual(120);
   });
 });
