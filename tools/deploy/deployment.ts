@@ -51,10 +51,10 @@ function warn(warnings: readonly string[], { printError }: DeployDeps): void {
 
 /** Runs the steps in order. Throws a StartFailure at the first one that fails. */
 async function runSteps(steps: readonly Step[], { run, print }: DeployDeps): Promise<void> {
-  for (const [at, { title, args }] of steps.entries()) {
+  for (const [at, { title, args, showsOutput }] of steps.entries()) {
     print(`${at + 1}/${steps.length} ${title}\n`);
     const result = await run(args);
-    print(outputOf(result));
+    if (showsOutput || !result.ok) print(outputOf(result));
     if (!result.ok) throw new StartFailure(failure(steps, at));
   }
 }

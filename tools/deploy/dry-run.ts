@@ -17,6 +17,7 @@ const bundle = (what: string, name: string, file: string): Step => ({
   title: `Bundle the ${what} ${name}`,
   args: ["deploy", "--dry-run", "-c", file],
   done: `the ${what} ${name} was bundled`,
+  showsOutput: true,
 });
 
 /** The steps of a deployment, as far as the configuration alone determines them. */

@@ -9,6 +9,8 @@ export type Step = {
   readonly args: readonly string[];
   /** "the queue ai-events was created" */
   readonly done: string;
+  /** Whether wrangler's output is printed when it succeeds, too. */
+  readonly showsOutput: boolean;
   /** A sentence about the state after this step, where it lasts until the records Worker is deployed. */
   readonly untilRecords?: string;
 };
@@ -34,12 +36,14 @@ export const createQueue = (name: string): Step => ({
   title: `Create the queue ${name}`,
   args: ["queues", "create", name, "-c", FILES.records],
   done: `the queue ${name} was created`,
+  showsOutput: false,
 });
 
 export const takeOver = (queue: string, script: string): Step => ({
   title: `Remove the old consumer ${script} from the queue ${queue}`,
   args: removeConsumer(queue, script),
   done: `the consumer ${script} was removed from the queue ${queue}`,
+  showsOutput: false,
   untilRecords: `The queue ${queue} has no consumer now. It keeps the events, for four days by default, until the records Worker is deployed.`,
 });
 
@@ -47,12 +51,14 @@ export const migrate = (binding: string): Step => ({
   title: `Apply the migrations of ${binding}`,
   args: ["d1", "migrations", "apply", binding, "--remote", "-c", FILES.records],
   done: `the migrations of ${binding} were applied`,
+  showsOutput: false,
 });
 
 export const deploy = (what: string, name: string, file: string): Step => ({
   title: `Deploy the ${what} ${name}`,
   args: ["deploy", "-c", file],
   done: `the ${what} ${name} was deployed`,
+  showsOutput: true,
 });
 
 export const removeConsumer = (queue: string, script: string): readonly string[] => [
