@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, it, onTestFinished } from "vitest";
 import { ROOT } from "../../tools/deploy/generated-config.ts";
+import { checkDevVars } from "../../tools/local/dev-vars.ts";
 import { writeRecordsConfig } from "../../tools/local/records-config.ts";
 import { migrateLedger, runWrangler } from "../../tools/local/wrangler.ts";
 
@@ -22,6 +23,19 @@ const OLD_ROWS = `
 
 const JOINED = `SELECT observation, usage_invalid, candidates
   FROM interceptions i JOIN initiator_overrides o ON o.interception_id = i.id`;
+
+it.each([
+  [
+    { ADMIN_TOKEN: "0" },
+    "sets ADMIN_TOKEN, which only the records Worker reads: move it to .dev.vars.records.",
+  ],
+  [
+    { ADMIN_TOKEN: "0", RETENTION_DAYS: "5" },
+    "sets ADMIN_TOKEN and RETENTION_DAYS, which only the records Worker reads: move them to .dev.vars.records.",
+  ],
+])("refuses a .dev.vars that sets %j", (gateway, sentence) => {
+  expect(() => checkDevVars({ gateway, records: {} })).toThrow(sentence);
+});
 
 it("migrates the ledger in place: old rows have the public names of today", async () => {
   const folder = mkdtempSync(join(tmpdir(), "local-state-"));

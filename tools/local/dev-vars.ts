@@ -59,7 +59,8 @@ export function checkDevVars({ gateway }: WorkerVars): void {
   const misplaced = RECORDS_KEYS.filter((name) => gateway[name] !== undefined);
   if (misplaced.length === 0) return;
   throw new StartFailure(
-    `.dev.vars sets ${misplaced.join(" and ")}, which the records Worker reads: move it to .dev.vars.records.`,
+    `.dev.vars sets ${misplaced.join(" and ")}, which only the records Worker reads: ` +
+      `move ${misplaced.length > 1 ? "them" : "it"} to .dev.vars.records.`,
   );
 }
 
