@@ -1,18 +1,18 @@
 /**
- * A proxy that stands beside Coder and signs what Coder Agents says of its users (docs/signing.md). Node 22 or newer,
- * nothing to install:
+ * A proxy beside Coder that signs the owner headers of Coder Agents (docs/signing.md). It needs Node 22 or newer and no
+ * packages:
  *
  *     GATEWAY_URL=https://ai.your-company.com SIGNING_SECRET=… PORT=8790 node docs/sign-owner.mjs
  *
- * In Coder, the providers' base URLs then name this proxy in place of the gateway. Whoever can reach it can have any
- * owner signed: it listens on loopback only, and belongs on Coder's own machine or pod.
+ * In Coder, set the providers' base URLs to this proxy. Any client that can reach it can have any owner signed, so it
+ * listens on loopback only: run it on Coder's own machine or pod.
  */
 import { createHash, createHmac } from "node:crypto";
 import { createServer, request as plainRequest } from "node:http";
 import { request as tlsRequest } from "node:https";
 import { pathToFileURL } from "node:url";
 
-/** The two headers of a signature, for a request with these parts. `target`: path and query, as they are sent. */
+/** Returns the two headers of a signature for a request. `target`: path and query, exactly as sent. */
 export function sign(secret, { method, target, body, headers, now = Date.now() }) {
   const timestamp = String(Math.floor(now / 1000));
   const lines = [
@@ -45,8 +45,8 @@ const HOP_BY_HOP = [
 const used = new Set();
 
 /**
- * As `sign`, but never the same twice: a request that is repeated within a second (an SDK tries again) is signed a second
- * ahead, so that the gateway's replay cache does not take it for one that was overheard.
+ * Like `sign`, but never returns a signature twice: a request that is repeated within a second (a retry of an SDK) is signed
+ * for the next second, because the gateway's replay cache would otherwise reject it.
  */
 function signOnce(secret, request) {
   for (let now = Date.now(); ; now += 1000) {
@@ -59,12 +59,12 @@ function signOnce(secret, request) {
   }
 }
 
-/** Signs and forwards one request, and passes the answer on as it comes. */
+/** Signs and forwards one request, and streams the response back. */
 async function forward(gateway, secret, incoming, outgoing) {
   const chunks = [];
   for await (const chunk of incoming) chunks.push(chunk);
   const body = Buffer.concat(chunks);
-  // What is signed is what is sent: below the gateway's own path, if it has one.
+  // The signature covers the target as sent to the gateway, below the path of its URL if there is one.
   const target = gateway.pathname.replace(/\/$/, "") + incoming.url;
   const headers = { ...incoming.headers };
   for (const name of HOP_BY_HOP) delete headers[name];
