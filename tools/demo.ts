@@ -1,7 +1,7 @@
 /**
- * `npm run demo`: a short story sent through a Worker and an emulated provider of its own, then a table of what the
- * Worker itself logged of it, then questions to the Worker's API about it. Exit code 0 only if log and answers are what
- * they should be.
+ * `npm run demo`: sends a short sequence of requests through both Workers and an emulated provider, prints a table of the
+ * events that the gateway logged, then queries the records API. The exit code is 0 only if the log and the API's responses
+ * are as expected.
  */
 import { styleText } from "node:util";
 import { createEventLog, type EventLog } from "./demo/event-log.ts";
@@ -17,10 +17,11 @@ import { sentenceOf } from "./local/start-failure.ts";
 import { LOCAL_ADMIN_TOKEN } from "./local-keys.ts";
 import { createApiClient, type ApiClient } from "./report/api-client.ts";
 
-/** For the Worker's last events, after the last request has ended. */
+/** For the gateway's last events, after the last request has ended. */
 const EVENTS_WITHIN_MS = 10_000;
 
-type Told = { readonly step: Step; readonly id: string };
+/** A step and the id of its interception. */
+type SentStep = { readonly step: Step; readonly id: string };
 
 /** Resolves with the exit code. */
 export async function main(): Promise<number> {
@@ -35,7 +36,7 @@ export async function main(): Promise<number> {
       const broken = stack.broken.then((sentence) => Promise.reject(new Error(sentence)));
       const stopped = interrupted.happened.then(() => Promise.reject(new Error("Interrupted.")));
       const api = createApiClient(stack.url, LOCAL_ADMIN_TOKEN);
-      return await Promise.race([tell(story(stack.url), log, api), broken, stopped]);
+      return await Promise.race([runSteps(story(stack.url), log, api), broken, stopped]);
     } finally {
       await stack.stop();
     }
@@ -49,70 +50,68 @@ function print(line: string): void {
   process.stdout.write(`${line}\n`);
 }
 
-async function tell(steps: readonly Step[], log: EventLog, api: ApiClient): Promise<number> {
-  const told: Told[] = [];
+async function runSteps(steps: readonly Step[], log: EventLog, api: ApiClient): Promise<number> {
+  const sent: SentStep[] = [];
   for (const step of steps) {
     print(`${mark(steps.indexOf(step))} ${step.title}`);
     const id = await step.send().catch((error: unknown) => {
-      throw new Error(
-        `Step ${mark(steps.indexOf(step))} got no answer that it can read: ${sentenceOf(error)}`,
-      );
+      throw new Error(`Step ${mark(steps.indexOf(step))} got no readable response: ${sentenceOf(error)}`);
     });
-    told.push({ step, id });
+    sent.push({ step, id });
   }
-  await log.until(() => told.every(({ id }) => isComplete(log.of(id))), EVENTS_WITHIN_MS);
-  print(`\n${table(told.map(({ id }, at) => ({ mark: mark(at), row: rowOf(log.of(id)) })))}`);
+  await log.until(() => sent.every(({ id }) => isComplete(log.of(id))), EVENTS_WITHIN_MS);
+  print(`\n${table(sent.map(({ id }, at) => ({ mark: mark(at), row: rowOf(log.of(id)) })))}`);
   print(
     `\n${shortId(ADA)} is Ada and ${shortId(GRACE)} is Grace: users' ids in Coder. Tokens exclude the cache.`,
   );
   print(`\n${styleText("bold", "Whose account: overrides and rejected owner headers")}`);
-  told.forEach(({ id, step }, at) => ownerLines(log, id, step, at).forEach(print));
-  return judge([...wrongInLog(told, log), ...(await wrongInLedger(steps, api))], told.length);
+  sent.forEach(({ id, step }, at) => ownerLines(log, id, step, at).forEach(print));
+  return report([...errorsInLog(sent, log), ...(await errorsInLedger(steps, api))], sent.length);
 }
 
-/** The ledger is asked what an auditor would ask. */
-async function wrongInLedger(steps: readonly Step[], api: ApiClient): Promise<readonly string[]> {
-  print(`\n${styleText("bold", "The records are asked, as soon as the queue has delivered them …")}`);
+/** Queries the ledger as an auditor would. */
+async function errorsInLedger(steps: readonly Step[], api: ApiClient): Promise<readonly string[]> {
+  print(`\n${styleText("bold", "Queries of the records API, once the queue has delivered the events …")}`);
   const all = await delivered(api, interceptionCount(steps));
-  const wrong = await runQueries(api, QUERIES, print);
-  return all ? wrong : ["The ledger has not got every interception with its end.", ...wrong];
+  const errors = await runQueries(api, QUERIES, print);
+  return all ? errors : ["The ledger lacks an interception or its end.", ...errors];
 }
 
 function mark(index: number): string {
   return `${index + 1}`;
 }
 
-/** The override or rejection that was recorded, and which case of the proposal it answers. */
+/** The recorded override or rejection, and the case of the proposal that it belongs to. */
 function ownerLines(log: EventLog, id: string, step: Step, at: number): readonly string[] {
   const events = log.of(id);
   const override = find(events, "initiator_override");
   const rejected = find(events, "initiator_override_rejected");
-  const what = override
+  const text = override
     ? `${override.actor_id} → ${override.owner_id}`
     : rejected
       ? `rejected (${rejected.reason}): ${rejected.value_length} characters, SHA-256 ${rejected.value_sha256}; stays ${rejected.initiator_id}`
       : step.proposal && "no owner header; stays the actor";
-  if (what === undefined) return [];
+  if (text === undefined) return [];
   return [
-    `${mark(at)}  ${what}${step.proposal ? styleText("cyan", `  [proposal, case ${step.proposal}]`) : ""}`,
+    `${mark(at)}  ${text}${step.proposal ? styleText("cyan", `  [proposal, case ${step.proposal}]`) : ""}`,
   ];
 }
 
-function wrongInLog(told: readonly Told[], log: EventLog): readonly string[] {
-  return told.flatMap(({ step, id }, at) => {
+function errorsInLog(sent: readonly SentStep[], log: EventLog): readonly string[] {
+  return sent.flatMap(({ step, id }, at) => {
     const events = log.of(id);
     if (!isComplete(events)) return [`${mark(at)} ${step.title}: events are missing`];
     return differences(rowOf(events), step.expected).map((text) => `${mark(at)} ${step.title}: ${text}`);
   });
 }
 
-function judge(wrong: readonly string[], steps: number): number {
-  if (wrong.length === 0) {
+function report(errors: readonly string[], steps: number): number {
+  if (errors.length === 0) {
     print(
-      styleText("green", `\nAll ${steps} were recorded as they should be, in the log and in the ledger.`),
+      styleText("green", `\nAll ${steps} requests were recorded as expected, in the log and in the ledger.`),
     );
     return 0;
   }
-  print(styleText("red", `\nNot recorded as they should be:\n${wrong.join("\n")}`));
+  print(styleText("red", `\nNot recorded as expected:\n${errors.join("\n")}`));
   return 1;
 }

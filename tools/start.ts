@@ -1,4 +1,4 @@
-/** `npm start`: the Worker on this machine with an emulated provider (or the real ones), and every event as it happens. */
+/** `npm start`: both Workers on this machine with an emulated provider (or the real ones); prints each event. */
 import { parseArgs } from "node:util";
 import { faultTable } from "./emulator/faults.ts";
 import { eventLine } from "./local/event-line.ts";
@@ -10,10 +10,11 @@ import { whatToTry } from "./local/what-to-try.ts";
 
 const HELP = `Usage: npm start -- [--port 8787] [--provider-port 8788]
 
-Runs the Worker with an emulated AI provider. If .dev.vars has OPENAI_API_KEY or ANTHROPIC_API_KEY, the real providers
-are used with those keys instead; if it sets PROVIDERS, those are. Whatever else it sets also holds.
+Runs the gateway and the records Worker with an emulated AI provider. If .dev.vars has OPENAI_API_KEY or
+ANTHROPIC_API_KEY, the gateway calls the real providers with those keys. If it sets PROVIDERS, the gateway calls those. Other
+variables of .dev.vars apply too; those of the records Worker are in .dev.vars.records.
 
-These models of the emulated provider switch on a fault:
+These models of the emulated provider cause a fault:
 
 ${faultTable()}
 `;
@@ -61,7 +62,7 @@ async function start({ port, providerPort }: Ports, signal: AbortSignal): Promis
   return stack;
 }
 
-/** Undefined when help is asked for. */
+/** Undefined for `--help`. */
 function readArguments(args: readonly string[]): Ports | undefined {
   const { values } = parseArgs({
     args: [...args],

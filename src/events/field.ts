@@ -1,5 +1,7 @@
 /** One field of an event: its type, and where it is stored, counted and documented. */
 
+import { meanings, type Words } from "./vocabulary.ts";
+
 /** How a value is stored in D1, read back and described by the API. */
 export type FieldKind = "text" | "uuid" | "time" | "count" | "flag" | "texts" | "object";
 
@@ -18,12 +20,14 @@ export type FieldOptions = {
   readonly content?: true;
 };
 
+/** The meaning, as a phrase for tables and schemas; or the closed set of words, each with its meaning. */
+export type About = string | Words;
+
 /** `T` is the type of its value in an event. */
 export type Field<T = unknown> = FieldOptions & {
   readonly kind: FieldKind;
   readonly nullable: boolean;
-  /** The meaning, as a phrase for tables and schemas. */
-  readonly about: string;
+  readonly about: About;
   /** Carries `T`; never set. */
   readonly type?: T;
 };
@@ -35,26 +39,26 @@ export type ValuesOf<F extends Fields> = {
   readonly [Name in keyof F]: F[Name] extends Field<infer T> ? T : never;
 };
 
-type Make = <T>(about: string, options?: FieldOptions) => Field<T>;
+type Make = <T>(about: About, options?: FieldOptions) => Field<T>;
 
 const make =
   (kind: FieldKind, nullable: boolean): Make =>
   (about, options = {}) => ({ kind, nullable, about, ...options });
 
 const required = {
-  text: make("text", false) as <T extends string = string>(about: string, options?: FieldOptions) => Field<T>,
-  uuid: make("uuid", false) as (about: string, options?: FieldOptions) => Field<string>,
-  time: make("time", false) as (about: string, options?: FieldOptions) => Field<string>,
-  count: make("count", false) as (about: string, options?: FieldOptions) => Field<number>,
+  text: make("text", false) as <T extends string = string>(about: About, options?: FieldOptions) => Field<T>,
+  uuid: make("uuid", false) as (about: About, options?: FieldOptions) => Field<string>,
+  time: make("time", false) as (about: About, options?: FieldOptions) => Field<string>,
+  count: make("count", false) as (about: About, options?: FieldOptions) => Field<number>,
   flag: make("flag", false) as <T extends boolean = boolean>(
-    about: string,
+    about: About,
     options?: FieldOptions,
   ) => Field<T>,
   texts: make("texts", false) as <T extends string>(
-    about: string,
+    about: About,
     options?: FieldOptions,
   ) => Field<readonly T[]>,
-  object: make("object", false) as <T extends object>(about: string, options?: FieldOptions) => Field<T>,
+  object: make("object", false) as <T extends object>(about: About, options?: FieldOptions) => Field<T>,
 };
 
 /** Fields that always have a value. */
@@ -63,14 +67,17 @@ export const { text, uuid, time, count, flag, texts, object } = required;
 /** Fields whose value may be null: not known, or not there. */
 export const orNull = {
   text: make("text", true) as <T extends string = string>(
-    about: string,
+    about: About,
     options?: FieldOptions,
   ) => Field<T | null>,
-  uuid: make("uuid", true) as (about: string, options?: FieldOptions) => Field<string | null>,
-  count: make("count", true) as (about: string, options?: FieldOptions) => Field<number | null>,
+  uuid: make("uuid", true) as (about: About, options?: FieldOptions) => Field<string | null>,
+  count: make("count", true) as (about: About, options?: FieldOptions) => Field<number | null>,
   /** Always null in the event: the ledger fills the column in. */
-  never: make("uuid", true) as (about: string, options?: FieldOptions) => Field<null>,
+  never: make("uuid", true) as (about: About, options?: FieldOptions) => Field<null>,
 };
+
+/** The meaning of a field as one text. */
+export const aboutOf = ({ about }: Field): string => (typeof about === "string" ? about : meanings(about));
 
 /** The name of the column that stores a field; null where it is not stored. */
 export const columnName = (name: string, { column }: Field): string | null =>

@@ -12,7 +12,6 @@ import {
   ACTOR_KINDS,
   CREDENTIAL_KINDS,
   FLAGS,
-  meanings,
   OBSERVATIONS,
   OUTCOMES,
   USAGE_STATES,
@@ -46,7 +45,7 @@ const CALLER = {
     interceptions: "blob6",
     overrides: "blob6",
   }),
-  actor_kind: text<ActorKind>(meanings(ACTOR_KINDS), { interceptions: "blob7", overrides: "blob7" }),
+  actor_kind: text<ActorKind>(ACTOR_KINDS, { interceptions: "blob7", overrides: "blob7" }),
   identity_source: text("the identity source that verified the actor", {
     interceptions: "blob8",
     overrides: "blob8",
@@ -73,7 +72,7 @@ const CALL = {
     interceptions: "blob13",
   }),
   streaming: flag("whether the client requested a stream", { interceptions: "double9" }),
-  credential_kind: text<CredentialKind>(meanings(CREDENTIAL_KINDS), { interceptions: "blob17" }),
+  credential_kind: text<CredentialKind>(CREDENTIAL_KINDS, { interceptions: "blob17" }),
   credential_hint: orNull.text("the first and last characters of the provider key"),
   started_at: time("when the request arrived"),
 } as const satisfies Fields;
@@ -85,7 +84,7 @@ const TOKENS = {
   cache_write_input_tokens: orNull.count("input tokens written to the cache", { interceptions: "double8" }),
 } as const satisfies Fields;
 
-const USAGE_STATE = text<UsageState>(meanings(USAGE_STATES), { interceptions: "blob16" });
+const USAGE_STATE = text<UsageState>(USAGE_STATES, { interceptions: "blob16" });
 const STATUS = "HTTP status that the client got; null where it disconnected before";
 const MSG_ID = orNull.text("the provider's id of the response", { column: "provider_response_id" });
 const CREATED_AT = time("when it was recorded");
@@ -101,7 +100,7 @@ const INTERCEPTION_START = {
   initiator_name: orNull.text(
     "the accepted owner's user name, where the directory has one; never the actor's",
   ),
-  flags: texts<Flag>(meanings(FLAGS)),
+  flags: texts<Flag>(FLAGS),
   correlating_tool_call_id: orNull.text("the tool call whose result this request returns"),
   thread_parent_id: orNull.never("the interception that requested the tool; only the ledger knows it", {
     column: null,
@@ -115,7 +114,7 @@ const INTERCEPTION_START = {
 const INTERCEPTION_END = {
   ...CALLER,
   ...CALL,
-  outcome: text<Outcome>(meanings(OUTCOMES), { interceptions: "blob15" }),
+  outcome: text<Outcome>(OUTCOMES, { interceptions: "blob15" }),
   status: orNull.count(STATUS, { interceptions: "double1" }),
   finish_reason: orNull.text("why the model stopped, in the dialect's word"),
   error: orNull.text("the code of the refusal, or the provider's error type", { interceptions: "blob18" }),
@@ -128,7 +127,7 @@ const INTERCEPTION_END = {
   cache_write_input_tokens: { ...TOKENS.cache_write_input_tokens, column: null },
   usage: USAGE_STATE,
   usage_invalid: flag("whether the provider sent a figure that is not a valid count"),
-  observation: text<ObservationExtent>(meanings(OBSERVATIONS)),
+  observation: text<ObservationExtent>(OBSERVATIONS),
   msg_id: MSG_ID,
   response_model: orNull.text("the model that the provider says responded", { interceptions: "blob14" }),
   response_bytes: count("bytes of the response's body; a lower bound where the observation is truncated", {

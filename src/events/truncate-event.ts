@@ -1,14 +1,13 @@
 /** An event as JSON of a bounded size: where JSON's escapes blow content up, the content is truncated, not the event lost. */
 import { byteLength, truncate } from "../shared/text.ts";
 import type { InterceptorEvent } from "./event.ts";
-import { RECORDS, type RecordDefinition } from "./fields.ts";
+import { RECORDS, type RecordDefinition, type RecordType } from "./fields.ts";
 
-/** The fields that hold content; nothing else in an event is long. */
-export const CONTENT_FIELDS: ReadonlySet<string> = new Set(
-  Object.values<RecordDefinition>(RECORDS).flatMap(({ fields }) =>
-    Object.keys(fields).filter((name) => fields[name]?.content),
-  ),
-);
+/** Whether the field holds content; nothing else in an event is long. */
+export function isContent(type: RecordType, name: string): boolean {
+  const { fields }: RecordDefinition = RECORDS[type];
+  return fields[name]?.content === true;
+}
 
 /**
  * The event as JSON of at most `maxBytes` bytes of UTF-8, its content halved until it fits.
@@ -32,7 +31,10 @@ function fits(text: string, maxBytes: number): boolean {
 function withTruncatedContent(event: InterceptorEvent, max: number): object {
   const entries = Object.entries(event).map(([name, value]: [string, unknown]) => {
     if (name === "truncated") return [name, true];
-    return [name, CONTENT_FIELDS.has(name) && typeof value === "string" ? truncate(value, max) : value];
+    return [
+      name,
+      isContent(event.record_type, name) && typeof value === "string" ? truncate(value, max) : value,
+    ];
   });
   return Object.fromEntries(entries) as object;
 }

@@ -129,8 +129,11 @@ export type Candidate = {
   readonly rejection_reason: OwnerRejection | "overridden" | null;
 };
 
+/** A closed set of words, each with its meaning. */
+export type Words = Readonly<Record<string, string>>;
+
 /** The words of a set with their meanings, for documentation: `word`: meaning · … */
-export function meanings(words: Readonly<Record<string, string>>): string {
+export function meanings(words: Words): string {
   return Object.entries(words)
     .map(([word, meaning]) => `\`${word}\`: ${meaning}`)
     .join(" · ");

@@ -1,5 +1,5 @@
 /** The gateway Worker's entry: configured once per isolate. Where the config is invalid, nothing is forwarded. */
-import type { Hono } from "hono";
+import type { Hono } from "hono/tiny";
 import type { ConfigIssues, Env } from "../shared/config/environment.ts";
 import { logOperatorEvent } from "../shared/operator-log.ts";
 import { Refusal } from "../shared/refusal.ts";

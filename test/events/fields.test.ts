@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { FieldKind } from "../../src/events/field.ts";
+import { aboutOf, type FieldKind } from "../../src/events/field.ts";
 import { RECORDS, type RecordDefinition } from "../../src/events/fields.ts";
 import { isStored } from "../../src/events/event.ts";
 import { isUuid } from "../../src/shared/uuid.ts";
@@ -110,7 +110,8 @@ describe("the fields", () => {
   it.each(RECORD_LIST)(
     "of %s have names of lower-case words, and a phrase as their meaning",
     (_, { fields }) => {
-      for (const [name, { about }] of Object.entries(fields)) {
+      for (const [name, field] of Object.entries(fields)) {
+        const about = aboutOf(field);
         expect(name).toMatch(/^[a-z0-9]+(?:_[a-z0-9]+)*$/);
         expect(about).not.toBe("");
         expect(about).not.toMatch(/\.$|^\s|\s$/);

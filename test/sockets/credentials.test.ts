@@ -287,7 +287,7 @@ describe("precedence of credentials", () => {
     expectForwarded(await call(OPENAI, [governance(KEYS.user)]));
     const exchange = await call(OWN_OPENAI, [governance(KEYS.user)]);
     expectRefusal(exchange, 401, "provider_key_missing");
-    expect(exchange.response.text()).toContain("provider's key is missing");
+    expect(exchange.response.text()).toContain("the gateway holds no key for this provider");
   });
 
   it.each([

@@ -19,7 +19,7 @@ let emulator: Emulator;
 let openai: OpenAI;
 let anthropic: Anthropic;
 const observed: SeenRequest[] = [];
-const hangUps: string[] = [];
+const disconnects: string[] = [];
 
 beforeAll(async () => {
   emulator = await startEmulator({
@@ -27,7 +27,7 @@ beforeAll(async () => {
     eventMs: 0,
     slowMs: 5,
     onRequest: (request) => observed.push(request),
-    onDisconnect: (path) => hangUps.push(path),
+    onDisconnect: (path) => disconnects.push(path),
   });
   openai = new OpenAI({ apiKey: "sk-any", baseURL: `${emulator.url}/v1`, maxRetries: 0, logLevel: "off" });
   anthropic = new Anthropic({ apiKey: "sk-ant-any", baseURL: emulator.url, maxRetries: 0, logLevel: "off" });
@@ -435,14 +435,14 @@ describe("faults, selected by the model name", () => {
   });
 
   it("fault-stall stops sending and notices a client disconnect", async () => {
-    hangUps.length = 0;
+    disconnects.length = 0;
     const stream = await chatStream("fault-stall");
     const iterator = stream[Symbol.asyncIterator]();
     let next = iterator.next();
     while ((await Promise.race([next, silence(100)])) !== SILENT) next = iterator.next();
     stream.controller.abort();
     await next.catch(() => undefined);
-    await expect.poll(() => hangUps).toEqual(["/v1/chat/completions"]);
+    await expect.poll(() => disconnects).toEqual(["/v1/chat/completions"]);
   });
 
   it.each(STREAMS)("fault-error-event puts an error into a 200 stream of %s", async (_name, create) => {

@@ -150,7 +150,7 @@ describe("the lifecycle of a key in the store", () => {
       () => printed.find((line) => line.includes(entry.sha256.slice(0, 16))),
       () => `no error line:\n${printed.join("\n")}`,
     );
-    expect(error).toContain('kind must be "user" or "service"');
+    expect(error).toContain(String.raw`kind must be \"user\" or \"service\"`);
     expect(printed.join("\n")).not.toContain("CANARY");
   });
 });

@@ -182,7 +182,9 @@ describe("when Analytics Engine fails or is absent", () => {
       const expected = await observe(working, kind);
       expect(await observe(failing, kind)).toEqual(expected);
       await failing.flush();
-      const errorLines = failing.lines().filter(({ message }) => message.startsWith("sink "));
+      const errorLines = failing
+        .lines()
+        .filter(({ message }) => message.startsWith('{"event":"sink_failed"'));
       expect(errorLines.map(({ level }) => level)).toEqual(kind.writes ? ["error"] : []);
     },
   );

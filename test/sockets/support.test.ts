@@ -3,10 +3,9 @@ import { mkdtemp, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import * as respond from "../support/response-steps.ts";
 import { startFakeUpstream, type FakeUpstream } from "../support/fake-upstream.ts";
-import { startHarness } from "../support/harness.ts";
 import { startInterceptor, type RunningInterceptor } from "../support/interceptor.ts";
 import { openRaw, rawRequest } from "../support/raw-client.ts";
 import { byteByByte, everySplit, forSeeds, rechunk } from "../support/rechunk.ts";
@@ -244,29 +243,6 @@ describe("the interceptor in its own workerd", () => {
     expect(events[1]).toMatchObject({ TEXT: "kept" });
     expect(running.points()).toEqual([]);
   });
-});
-
-describe("the interceptor under wrangler's harness", () => {
-  it(
-    "replaces its data sets with equally strict ones, which the test reads over fetch",
-    { timeout: 60_000 },
-    async () => {
-      const harness = await startHarness({ vars: { LIMITS: { idle_ms: 5 } }, secrets: { SECRET: "s" } });
-      onTestFinished(() => harness.close());
-      expect((await fetch(`${harness.url}/healthz`)).status).toBe(200);
-      const env = await harness.server.getWorker().getEnv();
-      expect([env.LIMITS, env.SECRET]).toEqual([{ idle_ms: 5 }, "s"]);
-      const write = async (point: object) => void (await env.OVERRIDES.writeDataPoint(point));
-      await write({ indexes: ["i"] });
-      await expect(write({ doubles: [Number.NaN] })).rejects.toThrow("double1 is NaN");
-      expect(await harness.points("OVERRIDES")).toEqual([{ indexes: ["i"] }]);
-      expect(await harness.points("INTERCEPTIONS")).toEqual([]);
-      await harness.setAnalyticsFailing(true);
-      await expect(write({})).rejects.toThrow("down");
-      await harness.clear();
-      expect(await harness.points("OVERRIDES")).toEqual([]);
-    },
-  );
 });
 
 describe("rechunking bytes", () => {

@@ -88,7 +88,7 @@ describe("the import rule's own checks", () => {
     [
       "app to call the layers, and Hono",
       "gateway/app/x.ts",
-      'import { a } from "../policy/policy.ts";\nimport { b } from "../sinks/recorder.ts";\nimport { Hono } from "hono";',
+      'import { a } from "../policy/policy.ts";\nimport { b } from "../sinks/recorder.ts";\nimport { Hono } from "hono/tiny";',
     ],
     ["identity to use jose", "gateway/identity/x.ts", 'import { jwtVerify } from "jose";'],
     [
@@ -99,7 +99,7 @@ describe("the import rule's own checks", () => {
     [
       "the entry to read env and the config",
       "gateway/index.ts",
-      'import { a } from "./config/config.ts";\nimport type { Hono } from "hono";\nlet env: Env;',
+      'import { a } from "./config/config.ts";\nimport type { Hono } from "hono/tiny";\nlet env: Env;',
     ],
     [
       "the entry to export a Durable Object",

@@ -21,7 +21,7 @@ export type Bundle = {
   readonly settings: WorkerSettings;
 };
 
-/** What wrangler.toml says, as far as it is used here. */
+/** The settings of wrangler.toml that are used here. */
 export type WorkerSettings = {
   readonly compatibilityDate: string;
   readonly compatibilityFlags: readonly string[];

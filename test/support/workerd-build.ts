@@ -6,12 +6,12 @@ import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 
-/** A package of its own, with a lockfile of its own: nobody needs it for anything else. */
+/** A separate package with its own lockfile: only these tests need the older build. */
 export const OLDER = join(import.meta.dirname, "../older-workerd/");
 
 /**
  * The last build whose streams' `cancel` callbacks never run (cloudflare/workerd#6832), and the newest compatibility
- * date that it knows, as it says itself of any later one.
+ * date that it accepts.
  */
 const OLDER_DATE = "2026-07-31";
 
@@ -31,26 +31,27 @@ export function workerdVersion(): string {
   return version;
 }
 
-/** Whether it runs the `cancel` callback of a stream whose reader has left. */
+/** Whether it runs the `cancel` callback of a stream whose reader has disconnected. */
 export const runsCancel = !isOlder;
 
 /**
- * How an answer in chunks reaches the client that the provider or the Worker has broken off: the older build ends it as
- * if it were whole, with a bare `return fetch(…)` too. Only one of declared length breaks off there.
+ * Whether a chunked response that the provider or the Worker aborts reaches the client as a complete one. The older build
+ * does that, even for a bare `return fetch(…)`. There, only a response with a Content-Length shows that it was cut off.
  */
 export const hidesTruncation = isOlder;
 
 /**
- * Whether heads are judged before the Worker is asked as today. The older build makes one URL of Host and target by
- * itself (500 where that fails, `/./` and `/../` gone before we see them), takes a bare CR for a line's end and 200 KB of
- * headers for too many. What is skipped for it rests on this; test/sockets/routing.test.ts, nothing but this, is not run.
+ * Whether workerd checks request heads as it does today. The older build joins Host and target into one URL itself: it
+ * responds 500 where that fails, and removes `/./` and `/../` before the Worker sees them. It accepts a bare CR as a line
+ * end, and rejects 200 KB of headers. Tests that depend on these checks are skipped there; test/sockets/routing.test.ts
+ * depends on nothing else, and is not run.
  */
 export const validatesHeads = !isOlder;
 
-/** Whether header bytes that are no UTF-8 are read as U+FFFD. The older build reads them as Latin-1. */
+/** Whether header bytes that are not UTF-8 are read as U+FFFD. The older build reads them as Latin-1. */
 export const replacesBadUtf8 = !isOlder;
 
-/** What workerd itself prints where a peer speaks no HTTP or has left: the older build, with a stack of addresses. */
+/** Whether workerd printed the line itself. The older build prints a stack of addresses when a peer disconnects or sends no HTTP. */
 export function isRuntimeErrorLine(line: string): boolean {
   return (
     isOlder && /^(?:Uncaught exception: |e = |kj::getCaughtExceptionAsKj\(\) = )kj\/[^]*\nstack: /.test(line)

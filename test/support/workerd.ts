@@ -2,7 +2,7 @@
  * Plain workerd with a generated configuration: the Worker between real sockets with nothing else in the way.
  *
  * Why not only wrangler's harness: it puts a proxy Worker before the Worker and Node's `fetch` behind it. Headers then
- * arrive renamed and joined, an upstream reset reaches the client as a clean end, and a client that leaves goes unseen.
+ * arrive renamed and joined, an upstream reset reaches the client as a clean end, and disconnects of clients are not seen.
  */
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
@@ -59,10 +59,10 @@ export async function startWorkerd(options: WorkerdOptions): Promise<Workerd> {
     const onLine = options.output;
     onLines(stream, (line) => (early.push(line), onLine(line)));
   }
-  const said = () => `workerd is not listening; it said:\n${early.join("\n")}`;
+  const failure = () => `workerd is not listening; its output:\n${early.join("\n")}`;
   const ports = await within(
-    readPorts(child, Object.keys(options.sockets), said),
-    said,
+    readPorts(child, Object.keys(options.sockets), failure),
+    failure,
     options.under && SLOW_START_MS,
   );
   return {

@@ -57,7 +57,7 @@ function introduction(setup: Setup): string {
       return `${what}${setup.accepts.byok ? anyKey : ""}${clientKeys(setup)}`;
     }
     case "real":
-      return `The real providers, with the keys of .dev.vars: ${names}. What you send costs money.\n${clientKeys(setup)}`;
+      return `The real providers, with the keys of .dev.vars: ${names}. Requests cost money.\n${clientKeys(setup)}`;
     case "own":
       return `The providers of PROVIDERS in .dev.vars: ${names}.\n${clientKeys(setup)}`;
   }

@@ -86,7 +86,7 @@ function definitions(): readonly Definition[] {
   const found = new Map<string, Definition>();
   for (const [type, record] of records) {
     for (const [name, field] of Object.entries(record.fields)) {
-      const about = aboutOf(field);
+      const about = meaningOf(field);
       const fieldType = `${KINDS[field.kind]}${field.nullable ? " or null" : ""}`;
       const key = JSON.stringify([name, fieldType, about]);
       const definition = found.get(key) ?? newDefinition(name, fieldType, about);
@@ -110,11 +110,9 @@ function columnOf(name: string, ledgerTable: LedgerTable | null): string | null 
   return Object.entries(columns).find(([, { field }]) => field === name)?.[0] ?? null;
 }
 
-/** Meanings that are a list of words are left to the table of values. */
-function aboutOf({ about }: Field): string {
-  return WORDS.some(([, words]) => about === vocabulary.meanings(words))
-    ? "one of the [values](#values)"
-    : about;
+/** A closed set of words is in the table of values. */
+function meaningOf({ about }: Field): string {
+  return typeof about === "string" ? about : "one of the [values](#values)";
 }
 
 /** The field's name; with its events where most events with a field of this name have another definition of it. */
@@ -173,5 +171,5 @@ function columnMeaning(dataset: AnalyticsDataset, name: string): string {
   if (name === "version") return "version of the row's layout";
   if (name === "record_type") return ofDataset.map(([type]) => code(type)).join(" or ");
   const field = ofDataset.map(([, { fields }]) => fields[name]).find((one) => one !== undefined);
-  return field ? aboutOf(field) : "";
+  return field ? meaningOf(field) : "";
 }

@@ -5,6 +5,7 @@ import { Refusal } from "../../shared/refusal.ts";
 import type { Dialect } from "../provider/provider.ts";
 import { findRoute, isBase, namedProvider, type Route } from "../provider/route.ts";
 import { hasLooped } from "../upstream/request-headers.ts";
+import { API_DIALECT } from "./api-dialect.ts";
 import type { Deps } from "./deps.ts";
 
 /** The method, URL and headers of a request, or of one that `explain` describes. */
@@ -14,22 +15,31 @@ export type Destination =
   | { readonly kind: "provider"; readonly target: Target; readonly route: Route }
   | { readonly kind: "api"; readonly target: Target }
   | { readonly kind: "base"; readonly target: Target }
-  | { readonly kind: "not_found"; readonly refusal: Refusal; readonly dialect: Dialect };
+  | {
+      readonly kind: "not_found";
+      readonly refusal: Refusal;
+      /** Of the dialect, or API, that the path names. */
+      readonly errorBody: Dialect["errorBody"];
+    };
 
 export function findDestination(
   head: RequestHead,
   { config: { providers }, fallbackDialect }: Pick<Deps, "config" | "fallbackDialect">,
 ): Destination {
-  const notFound = (refusal: Refusal, dialect = fallbackDialect): Destination => ({
+  const notFound = (
+    refusal: Refusal,
+    { errorBody }: Pick<Dialect, "errorBody"> = fallbackDialect,
+  ): Destination => ({
     kind: "not_found",
     refusal,
-    dialect,
+    errorBody,
   });
-  if (hasLooped(head.headers)) return notFound(new Refusal("loop"));
   const target = readTarget(head);
+  const isApi = !(target instanceof Refusal) && apiRouteOf(target.path) !== null;
+  if (hasLooped(head.headers)) return notFound(new Refusal("loop"), isApi ? API_DIALECT : fallbackDialect);
   if (target instanceof Refusal) return notFound(target);
+  if (isApi) return { kind: "api", target };
   const { path } = target;
-  if (apiRouteOf(path) !== null) return { kind: "api", target };
   const route = findRoute(path, head.headers, providers);
   if (route) return { kind: "provider", target, route };
   if (head.method === "HEAD" && isBase(path, providers)) return { kind: "base", target };

@@ -29,6 +29,7 @@ import { findDestination } from "./destination.ts";
 import { ownResponse, refuse, type Exchange } from "./exchange.ts";
 import { startInterception, type Interception } from "./interception.ts";
 import { passThrough } from "./passthrough.ts";
+import { serveApi } from "./records-api.ts";
 import { createRequestBody } from "./request-body.ts";
 
 export async function serve(exchange: Exchange): Promise<Response> {
@@ -37,12 +38,11 @@ export async function serve(exchange: Exchange): Promise<Response> {
   // Route.
   const destination = findDestination(request, deps);
   if (destination.kind === "not_found") {
-    exchange.errorBody = destination.dialect.errorBody;
+    exchange.errorBody = destination.errorBody;
     return refuse(exchange, destination.refusal);
   }
   if (destination.kind === "base") return ownResponse(id, null);
-  // `app.ts` routes the records API's paths elsewhere.
-  if (destination.kind === "api") return refuse(exchange, new Refusal("not_found"));
+  if (destination.kind === "api") return serveApi(exchange, destination.target);
   const { target, route } = destination;
   exchange.errorBody = route.provider.dialect.errorBody;
   const stop = (refusal: Refusal): Response => refuse(exchange, refusal, () => methodsOf(route.route));

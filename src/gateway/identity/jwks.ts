@@ -6,7 +6,8 @@
  * `createRemoteJWKSet` is not used: in a Worker it shares no fetch between requests, does not bound the response, and
  * fetches again for each request while it has no keys.
  */
-import { createLocalJWKSet, errors, type CryptoKey, type JSONWebKeySet, type LocalJWKSet } from "jose";
+import { createLocalJWKSet, type CryptoKey, type JSONWebKeySet, type LocalJWKSet } from "jose";
+import { JWKSMultipleMatchingKeys, JWKSNoMatchingKey } from "jose/errors";
 import { fetchText } from "../../shared/http/fetch-text.ts";
 import { Refusal } from "../../shared/refusal.ts";
 import type { SourceDeps } from "./identity.ts";
@@ -85,8 +86,8 @@ async function selectKey(keys: LocalJWKSet, { alg, kid }: KeyHint): Promise<Cryp
   try {
     return await keys(kid === undefined ? { alg } : { alg, kid });
   } catch (error) {
-    if (error instanceof errors.JWKSNoMatchingKey) return null;
-    if (error instanceof errors.JWKSMultipleMatchingKeys) {
+    if (error instanceof JWKSNoMatchingKey) return null;
+    if (error instanceof JWKSMultipleMatchingKeys) {
       return new Refusal("invalid_credential", { detail: "jwks: several keys match the token's header" });
     }
     return unavailable(`jwks: unusable key (${error instanceof Error ? error.name : "unknown"})`);

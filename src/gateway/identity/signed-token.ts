@@ -4,7 +4,8 @@
  *
  * A verified token is cached for up to a minute, and never beyond its own expiry.
  */
-import { decodeJwt, decodeProtectedHeader, errors, jwtVerify, type JWTPayload } from "jose";
+import { decodeJwt, decodeProtectedHeader, jwtVerify, type JWTPayload } from "jose";
+import { JOSEError, JWTClaimValidationFailed, JWTExpired } from "jose/errors";
 import { Refusal } from "../../shared/refusal.ts";
 import { createTtlCache } from "../../shared/ttl-cache.ts";
 import type { Secret } from "./credential.ts";
@@ -134,12 +135,12 @@ function readHeader(token: string, algorithms: readonly string[]): KeyHint | Ref
 
 /** The detail names at most one of RFC 7519's claims, and never a value of the token. */
 function toRefusal(error: unknown): Refusal {
-  if (!(error instanceof errors.JOSEError)) {
+  if (!(error instanceof JOSEError)) {
     const name = error instanceof Error ? error.name : "unknown";
     return new Refusal("identity_unavailable", { detail: `token: verification failed (${name})` });
   }
   const claim =
-    error instanceof errors.JWTClaimValidationFailed || error instanceof errors.JWTExpired
+    error instanceof JWTClaimValidationFailed || error instanceof JWTExpired
       ? ` (${error.claim})`
       : "";
   return reject(`${error.code}${claim}`);

@@ -26,15 +26,20 @@ export function analyticsColumnsOf(
   dataset: AnalyticsDataset,
   records: Readonly<Record<string, RecordDefinition>> = RECORDS,
 ): AnalyticsColumns {
-  const columns: { blob: string[]; double: string[] } = { blob: ["version", "record_type"], double: [] };
-  for (const record of Object.values(records)) {
-    if (record.dataset !== dataset) continue;
-    for (const [name, field] of Object.entries(record.fields)) {
-      const [, kind, position] = /^(blob|double)(\d+)$/.exec(field[dataset] ?? "") ?? [];
-      if (kind) columns[kind as "blob" | "double"][Number(position) - 1] = name;
+  const blobs = ["version", "record_type"];
+  const doubles: string[] = [];
+  // At every start of an isolate: without arrays of entries.
+  for (const { dataset: recordDataset, fields } of Object.values(records)) {
+    if (recordDataset !== dataset) continue;
+    for (const name in fields) {
+      const column = fields[name]?.[dataset];
+      if (column === undefined) continue;
+      // `blob1` is the first position.
+      if (column.startsWith("blob")) blobs[Number(column.slice(4)) - 1] = name;
+      else doubles[Number(column.slice(6)) - 1] = name;
     }
   }
-  return { blobs: columns.blob, doubles: columns.double };
+  return { blobs, doubles };
 }
 
 const INTERCEPTIONS = analyticsColumnsOf("interceptions");

@@ -5,7 +5,7 @@
 import type { InterceptorEvent } from "../../events/event.ts";
 import { toEventLine } from "../../events/log-line.ts";
 import type { RecordType } from "../../events/fields.ts";
-import { CONTENT_FIELDS } from "../../events/truncate-event.ts";
+import { isContent } from "../../events/truncate-event.ts";
 import { truncatePrinted } from "../../shared/log-line.ts";
 import { truncate } from "../../shared/text.ts";
 import type { Sink } from "./recorder.ts";
@@ -71,12 +71,13 @@ const MAX_LINE: Readonly<Record<RecordType, number>> = {
 const PRINTED_NAME = 160;
 const PRINTED_CONTENT = 1024;
 
-const shorten = (name: string, value: unknown): unknown =>
-  typeof value === "string"
-    ? truncatePrinted(value, CONTENT_FIELDS.has(name) ? PRINTED_CONTENT : PRINTED_NAME)
-    : value;
-
 function fitLine(event: InterceptorEvent): string {
+  const { record_type: type } = event;
   const line = toEventLine(event);
-  return line.length <= MAX_LINE[event.record_type] ? line : toEventLine(event, shorten);
+  if (line.length <= MAX_LINE[type]) return line;
+  return toEventLine(event, (name, value) =>
+    typeof value === "string"
+      ? truncatePrinted(value, isContent(type, name) ? PRINTED_CONTENT : PRINTED_NAME)
+      : value,
+  );
 }

@@ -2,7 +2,7 @@
  * The API's records, as the event field table (src/events/fields.ts) defines them: the columns that are selected, how each
  * is read, and its schema.
  */
-import { columnName, type Field as EventField, type FieldKind } from "../../events/field.ts";
+import { aboutOf, columnName, type Field as EventField, type FieldKind } from "../../events/field.ts";
 import { RECORDS, type RecordDefinition } from "../../events/fields.ts";
 import * as row from "./kit/row-mapper.ts";
 
@@ -32,7 +32,7 @@ const sentence = (about: string): string => `${about.charAt(0).toUpperCase()}${a
 
 function toField(field: EventField, mayBeAbsent: boolean): row.Field {
   const base = (field.nullable || mayBeAbsent ? NULLABLE : REQUIRED)[field.kind];
-  return row.withDescription(base, sentence(field.about));
+  return row.withDescription(base, sentence(aboutOf(field)));
 }
 
 /** The columns of these records' rows. A column that not every record type fills may be null. */

@@ -666,7 +666,7 @@ describe("chooseCredential", () => {
     const refusal = chooseCredential(open, actor(), credential, zero);
     expect(reasonOf(refusal)).toBe("provider_key_missing");
     expect(statusOf(refusal)).toBe(401);
-    expect((refusal as Refusal).message).toContain("the provider's key is missing");
+    expect((refusal as Refusal).message).toContain("the gateway holds no key for this provider");
   });
 
   it("never returns a governance token as a provider key", () => {

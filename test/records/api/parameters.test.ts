@@ -3,6 +3,7 @@ import { ENDPOINTS } from "../../../src/records/api/endpoints.ts";
 import { readTerms } from "../../../src/records/api/kit/search-terms.ts";
 import { allOf, column, joined, sql } from "../../../src/records/api/kit/sql.ts";
 import { readInstant } from "../../../src/records/api/kit/time.ts";
+import { REFUSALS } from "../../../src/shared/refusal.ts";
 import { uuidV7, firstUuidAt } from "../../../src/shared/uuid.ts";
 import { between, forSeeds, seededRandom } from "../../support/rechunk.ts";
 import { fetchApi, BASE, fetchFault, fetchOk, part } from "../../support/in-workerd/api-client.ts";
@@ -81,7 +82,7 @@ describe("parameters", () => {
     const { status, text, json, refusal } = await fetchApi("/interceptions?after_id=CANARY");
     expect(status).toBe(400);
     expect(json).toEqual({
-      message: "A query parameter is not valid. (after_id)",
+      message: `${REFUSALS.filter_invalid[1]} (after_id)`,
       validations: [{ field: "after_id", detail: "must be a UUID of 36 characters, and the only cursor" }],
     });
     expect(`${text} ${refusal?.data.detail}`).not.toContain("CANARY");

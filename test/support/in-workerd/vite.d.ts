@@ -1,4 +1,4 @@
-/** What Vite adds to modules, as far as the tests use it: https://vite.dev/guide/features.html#glob-import */
+/** The additions of Vite to modules that the tests use: https://vite.dev/guide/features.html#glob-import */
 interface ImportMeta {
   /** The text of every matching file, by its path from here. */
   glob(
