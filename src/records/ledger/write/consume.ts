@@ -7,6 +7,7 @@
  *   archived.
  * - `statements.ts` builds its statements from `insert-sql.ts` (event → row) and `thread-sql.ts` (row → thread).
  * - `archive.ts` writes the same events into R2.
+ * - `previous-names.ts` renames the fields of events from before migration 0005.
  * - `stored-json.ts` is the JSON encoding that both use.
  *
  * A batch goes into the database first and then into the archive. A message is acknowledged once both have taken it, else
@@ -22,6 +23,7 @@ import { archiveEvents } from "./archive.ts";
 import { errorText } from "../error-text.ts";
 import type { LedgerDeps } from "../ledger.ts";
 import { readMessage } from "../../../events/queue-message.ts";
+import { withPublicNames } from "./previous-names.ts";
 import { storeEvents } from "./store.ts";
 
 /** More than seven hours after a message's first attempt. From then on it goes into the log as soon as that has room. */
@@ -89,7 +91,7 @@ async function consumeTogether(
 function read(message: Message, { logError }: LedgerDeps): Delivery {
   const { events, malformed } = readMessage(message.body);
   if (malformed > 0) logError({ event: "events_malformed", message_id: message.id, events: malformed });
-  return { message, events };
+  return { message, events: events.map(withPublicNames) };
 }
 
 /** Resolves when both have the events. After a rejection either may have them; repeating is safe. */
