@@ -5,11 +5,13 @@ import { dropExpectedWarnings } from "./test/support/quiet.ts";
 dropExpectedWarnings();
 
 /** Long enough for a busy machine: a time limit never decides what passes. */
-const LIMITS = { testTimeout: 300_000, hookTimeout: 300_000 };
+export const LIMITS = { testTimeout: 300_000, hookTimeout: 300_000 };
+
+export const REPORTERS = ["default", "./test/support/closing-line.ts"];
 
 export default defineConfig({
   test: {
-    reporters: ["default", "./test/support/closing-line.ts"],
+    reporters: REPORTERS,
     projects: [
       {
         // Layer by layer, inside workerd.
@@ -26,7 +28,7 @@ export default defineConfig({
           }),
         ],
         test: {
-          name: "worker",
+          name: "workerd",
           include: ["gateway", "records", "events", "shared"].map((folder) => `test/${folder}/**/*.test.ts`),
           provide: { migrations: await readD1Migrations("migrations") },
           // One isolate for all files: a third of the time. Storage is shared too; each file empties what it uses.
@@ -37,7 +39,7 @@ export default defineConfig({
       {
         // In Node: over real sockets with the production bundle and the real SDKs, the tools, the docs, the structure.
         test: {
-          name: "sockets",
+          name: "node",
           include: ["sockets", "structure", "docs", "fuzz", "supply", "tools"].map(
             (folder) => `test/${folder}/**/*.test.ts`,
           ),

@@ -91,7 +91,9 @@ function testInvalid(
         const exchange = await harness.send(request);
         expectRefusal(exchange, 500, "misconfigured");
         const { error } = JSON.parse(exchange.response.text()) as { error: { message: string } };
-        expect(error.message).toBe("The gateway's configuration is not valid. Report it to the gateway's administrator.");
+        expect(error.message).toBe(
+          "The gateway's configuration is not valid. Report it to the gateway's administrator.",
+        );
         expect(exchange.response.values("x-interception-id")).toEqual([expect.stringMatching(UUID_V7)]);
       }
       await harness.interceptor.flush();

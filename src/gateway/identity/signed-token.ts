@@ -140,8 +140,6 @@ function toRefusal(error: unknown): Refusal {
     return new Refusal("identity_unavailable", { detail: `token: verification failed (${name})` });
   }
   const claim =
-    error instanceof JWTClaimValidationFailed || error instanceof JWTExpired
-      ? ` (${error.claim})`
-      : "";
+    error instanceof JWTClaimValidationFailed || error instanceof JWTExpired ? ` (${error.claim})` : "";
   return reject(`${error.code}${claim}`);
 }

@@ -6,7 +6,7 @@ import { ROOT } from "../../tools/deploy/generated-config.ts";
 import { createQueue, takeOver } from "../../tools/deploy/plan.ts";
 import { readWorkers } from "../../tools/deploy/worker-configs.ts";
 import { runWrangler } from "../../tools/local/wrangler.ts";
-import { startFakeApi } from "./fake-cloudflare-api.ts";
+import { startFakeApi } from "../tools/fake-cloudflare-api.ts";
 import {
   emptyAccount,
   GATEWAY,
@@ -14,7 +14,7 @@ import {
   RECORDS,
   singleWorkerAccount,
   type FakeAccount,
-} from "./fake-wrangler.ts";
+} from "../tools/fake-wrangler.ts";
 
 const run = (args: readonly string[]) => runWrangler(args, true);
 const databases = [{ id: LEDGER.uuid, name: LEDGER.name }];
