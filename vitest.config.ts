@@ -12,6 +12,10 @@ export const REPORTERS = ["default", "./test/support/closing-line.ts"];
 export default defineConfig({
   test: {
     reporters: REPORTERS,
+    // Logs of passing tests are dropped.
+    silent: "passed-only",
+    // One for the tests inside workerd, one for those in Node.
+    maxWorkers: 2,
     projects: [
       {
         // Layer by layer, inside workerd.

@@ -100,7 +100,7 @@ describe("the text of docs/ARCHITECTURE.md", () => {
   it("names only tests that exist", () => {
     const all = filesIn("test");
     const named = spans.filter((text) =>
-      /^(?:gateway|records|events|shared|sockets|docs)\/[\w*<>/-]+$/.test(text),
+      /^(?:gateway|records|events|shared|sockets|slow|docs|tools|structure)\/[\w*<>/-]+$/.test(text),
     );
     const tests = named.filter((text) => !NAMES.includes(text));
     expect(tests.length).toBeGreaterThan(30);

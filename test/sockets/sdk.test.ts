@@ -35,12 +35,15 @@ beforeEach(() => {
   disconnects = 0;
 });
 
+/** A body of twice this length fits the socket buffers: the client has sent it before the refusal arrives. */
+const BODY_LIMIT = 32 * 1024;
+
 const unusedPort = await findUnusedPort();
 const limited = { models: ["gpt-5.1", "claude-sonnet-5"] };
 const interceptor = await startCheckedInterceptor(
   interceptorOptions(
     emulator.url,
-    { body_bytes: 1024 * 1024 },
+    { body_bytes: BODY_LIMIT },
     {
       "openai-limited": { type: "openai", base_url: `${emulator.url}/v1`, ...limited },
       "anthropic-limited": { type: "anthropic", base_url: emulator.url, ...limited },
@@ -566,7 +569,7 @@ describe("G7 a provider's error becomes the SDK's error type, with the provider'
 });
 
 describe("the interceptor's refusals become the SDK's error types, in both dialects", () => {
-  const large = "x".repeat(1024 * 1024);
+  const large = "x".repeat(BODY_LIMIT);
   type Refused = {
     readonly reason: string;
     readonly status: number;
