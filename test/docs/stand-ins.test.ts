@@ -17,7 +17,7 @@ let [coder, access] = ["", ""];
 const start = (args: readonly string[]) =>
   spawn(process.execPath, ["tools/run.mjs", "stand-ins", ...args], {
     cwd: ROOT,
-    stdio: ["ignore", "pipe", "inherit"],
+    stdio: ["ignore", "pipe", "pipe"],
   });
 
 beforeAll(async () => {
@@ -66,8 +66,10 @@ describe("the stand-ins", () => {
 
   it("fail if a port is in use", async () => {
     const second = start(["--coder-port", coder.split(":")[2] ?? ""]);
-    const [code] = (await once(second, "exit")) as [number];
-    expect(code).toBe(1);
+    let errors = "";
+    second.stderr.on("data", (chunk) => (errors += String(chunk)));
+    const [code] = (await once(second, "close")) as [number];
+    expect([code, errors]).toEqual([1, expect.stringContaining("for the fake Coder is in use")]);
   });
 
   it("exit with 0 on SIGINT", async () => {
