@@ -16,7 +16,7 @@ import { jwt } from "./identity/sources/jwt.ts";
 import { keys } from "./identity/sources/keys.ts";
 import { createDelegationVerifier } from "./initiator/delegation.ts";
 import { createCoderDirectory } from "./initiator/directory.ts";
-import { createReplayCache } from "./initiator/replay-cache.ts";
+import { createReplayCache } from "./initiator/replay-cache-client.ts";
 import { createSignatureVerifier } from "./initiator/signature.ts";
 import type { Verifiers } from "./initiator/verify-assertion.ts";
 import { modelsPolicy } from "./policy/models.ts";

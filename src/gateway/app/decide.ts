@@ -1,7 +1,8 @@
 /**
- * Everything that is decided from a request's method, path and headers: which client, whose credential, which provider
- * key, and on whose account. Real requests and described ones (`explain/`) take the same steps, so an explanation cannot
- * differ from what happens. Records nothing, forwards nothing.
+ * Everything that is decided about a request before it is forwarded: which client, whose credential, which provider key,
+ * and on whose account. Method, path and headers decide; only a signature needs the body's hash. Real requests and
+ * described ones (`explain/`) take the same steps, so an explanation cannot differ from what happens. It writes no event
+ * and forwards nothing; an accepted signature is entered into the replay cache.
  */
 import type { Flag } from "../../events/vocabulary.ts";
 import type { Target } from "../../shared/http/target.ts";
@@ -56,7 +57,7 @@ export type ProviderRequest = {
   readonly body: Pick<RequestBody, "sha256">;
 };
 
-/** The same as the findings, once every step has succeeded. */
+/** The decisions, once every step has succeeded. */
 export type RequestDecision = {
   readonly client: Client;
   readonly actor: Actor;

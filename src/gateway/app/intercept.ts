@@ -5,7 +5,13 @@
  *
  * Each step takes plain values and returns plain values or a refusal.
  */
-import { overrideEvent, overrideRejectedEvent, toCaller, toSubject } from "../../events/compose.ts";
+import {
+  overrideEvent,
+  overrideRejectedEvent,
+  toCaller,
+  toSubject,
+  type Caller,
+} from "../../events/compose.ts";
 import { sha256Hex } from "../../shared/digest.ts";
 import { Refusal } from "../../shared/refusal.ts";
 import { sessionId } from "../client/client.ts";
@@ -62,7 +68,7 @@ export async function serve(exchange: Exchange): Promise<Response> {
     coder: readCoderIds(claim.sent, decided.delegation),
   });
   exchange.caller = caller;
-  await recordOverride(exchange, route, decided);
+  await recordOverride(exchange, caller, route, decided);
   if (decided.refusal) return stop(decided.refusal);
 
   const forwardable = { target, route, caller, acceptedOwner: decision.acceptedOwner, credential };
@@ -83,11 +89,11 @@ export async function serve(exchange: Exchange): Promise<Response> {
 
 /** Records an owner header: that it was accepted, or why it was not. */
 async function recordOverride(
-  { deps, recorder, caller }: Exchange,
+  { deps, recorder }: Exchange,
+  caller: Caller,
   { provider }: Route,
   { claim, decision }: RequestDecision,
 ): Promise<void> {
-  if (caller === null) return;
   if (decision.acceptedOwner !== null) {
     recorder.record(overrideEvent(caller, decision, provider.name, deps.now()));
   } else if (decision.rejection !== null) {

@@ -16,11 +16,11 @@ export type Secret = {
 export type Credential = {
   /**
    * The credential that identifies the caller: the governance token, else `Authorization: Bearer`, else `X-Api-Key`.
-   * null if the request has only an assertion.
+   * null if the request has only an access token of Cloudflare Access.
    */
   readonly identity: Secret | null;
   /** The token that Cloudflare Access added; null if there is none, or if no configured source reads it. */
-  readonly assertion: Secret | null;
+  readonly accessToken: Secret | null;
   /**
    * The client's own provider key: the key sent in addition to an identity header, else the identity credential itself.
    * null if an identity source recognizes that key.
@@ -51,21 +51,21 @@ export async function readCredential(
 ): Promise<Credential | Refusal> {
   const governance = await readHeader(headers, "x-coder-ai-governance-token", "X-Coder-AI-Governance-Token");
   if (governance instanceof Refusal) return governance;
-  const access = sources.find((source) => source.assertion !== undefined)?.assertion;
-  const assertion = access
+  const access = sources.find((source) => source.accessToken !== undefined)?.accessToken;
+  const accessToken = access
     ? await readHeader(headers, "cf-access-jwt-assertion", "Cf-Access-Jwt-Assertion")
     : null;
-  if (assertion instanceof Refusal) return assertion;
+  if (accessToken instanceof Refusal) return accessToken;
   const key = await readKey(headers);
   if (key instanceof Refusal) return key;
   const identity = governance ?? key;
-  if (identity === null && assertion === null) return new Refusal("credential_missing");
+  if (identity === null && accessToken === null) return new Refusal("credential_missing");
   return {
     identity,
-    assertion,
+    accessToken,
     ownKey: key && isIdentityCredential(key, governance, sources) ? null : key,
-    hasIdentityHeader: governance !== null || assertion !== null,
-    prefersCentralKey: governance === null && assertion !== null && access?.prefersCentralKey === true,
+    hasIdentityHeader: governance !== null || accessToken !== null,
+    prefersCentralKey: governance === null && accessToken !== null && access?.prefersCentralKey === true,
   };
 }
 

@@ -80,7 +80,7 @@ export type SourceInstance = {
    * Present if the source reads the token that Cloudflare Access adds; otherwise that header is ignored.
    * `prefersCentralKey`: the client's own provider key is then forwarded only if the gateway has no central key.
    */
-  readonly assertion?: { readonly prefersCentralKey: boolean };
+  readonly accessToken?: { readonly prefersCentralKey: boolean };
 };
 
 /** A source with its options read. */

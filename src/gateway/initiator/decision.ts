@@ -23,7 +23,7 @@ export type Initiator = {
   readonly attribution: Attribution;
 };
 
-/** How the decision was made. A check is null if an earlier check had already decided. */
+/** How the decision was made. A check is null if an earlier check decided, or while its proof is missing (`needs`). */
 export type Trace = {
   readonly rule: AssertionRule | null;
   readonly signature: SignatureResult | null;
@@ -84,7 +84,8 @@ export function decideInitiator(claim: OwnerClaim, rules: AssertionRules, proof:
   const allChecked: Checks = { ...signatureChecked, directory: directory.result };
   if (directory.rejection)
     return { ...reject(directory.rejection, allChecked), needs: directory.needs ?? null };
-  // The replay check comes last, so that only a request that passes all other checks uses up its signature.
+  // The replay check comes last, so that only an owner that passes all other checks uses up its signature. A request that
+  // is refused later (by its body, a policy, a failing provider) has used it up too.
   const isSigned = signature.result === "valid";
   if (isSigned && rules.once && proof.replay !== "first") {
     const reason = proof.replay === "again" ? "replayed" : "replay_unavailable";

@@ -91,7 +91,7 @@ function readDelegationHeaders(
 
 const NO_CREDENTIAL: Credential = {
   identity: null,
-  assertion: null,
+  accessToken: null,
   ownKey: null,
   hasIdentityHeader: true,
   prefersCentralKey: false,

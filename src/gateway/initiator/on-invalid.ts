@@ -19,10 +19,11 @@ const GATEWAY_FAILURES: ReadonlySet<OwnerRejection> = new Set<OwnerRejection>([
 ]);
 
 /**
- * Returns null if the request continues on the actor's account. Otherwise returns one of these refusals:
+ * Returns null if the request continues on the actor's account. With `on_invalid = "ignore"` it always does, except under
+ * `signature = "require"` for a defect of the signature or a failing replay cache. Otherwise returns one of these refusals:
  * - `identity_unavailable` (503) if a dependency of the gateway failed.
  * - `signature_required` (401) if owners must be signed, for every defect of the signature.
- * - `owner_rejected` (400) for the other rejections, if `on_invalid` is `reject`.
+ * - `owner_rejected` (400) for the other rejections.
  */
 export function refusalOnInvalid(
   reason: OwnerRejection,

@@ -28,7 +28,7 @@ export type OwnerClaim = Asserter & {
   readonly sent: CoderIdHeaders;
   readonly owner: OwnerHeader;
   readonly signature: SignatureHeader;
-  /** When the request arrived, in milliseconds since 1970. */
+  /** When the claim was read, after identification: milliseconds since 1970. A signature is checked against it. */
   readonly at: number;
 };
 

@@ -3,7 +3,7 @@
  * of the object runs at a time, and its storage is written before its response is sent. So exactly one of several
  * requests with the same signature is the first, even after a crash.
  */
-import { FIRST_USE, ALREADY_USED } from "./replay-cache.ts";
+import { FIRST_USE, ALREADY_USED } from "./replay-cache-client.ts";
 
 /** The clock skew allowed between machines: a signature is deleted only when every machine considers it expired. */
 const SKEW_MS = 60_000;

@@ -9,7 +9,10 @@ export type AssertionRules = {
   readonly allow: "any" | "service" | "listed" | "off";
   /** The actors that `listed` allows. */
   readonly actors: readonly ListedActor[];
-  /** `ignore`: an owner that is not accepted is only recorded. `reject`: the request is also refused. */
+  /**
+   * `ignore`: an owner that is not accepted is only recorded, except that under `signature = "require"` a defect of the
+   * signature refuses the request. `reject`: the request is refused too.
+   */
   readonly onInvalid: "ignore" | "reject";
   /** `accept`: a signature that is sent must be valid. `require`: a valid one must be sent. */
   readonly signature: "off" | "accept" | "require";

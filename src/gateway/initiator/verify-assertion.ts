@@ -6,7 +6,7 @@
 import type { OwnerClaim } from "./owner-claim.ts";
 import type { Directory } from "./directory.ts";
 import { decideInitiator, type Decision, type Proof } from "./decision.ts";
-import type { ReplayCache } from "./replay-cache.ts";
+import type { ReplayCache } from "./replay-cache-client.ts";
 import type { AssertionRules } from "./rules.ts";
 import { isFresh, WINDOW_MS, type VerifySignature } from "./signature.ts";
 

@@ -2,6 +2,7 @@
  * The one fetch of a provider. Returns the response as soon as its headers have arrived, or the reason why there is
  * none. It neither follows redirects nor retries.
  */
+import { errorName } from "../../shared/operator-log.ts";
 import { Refusal } from "../../shared/refusal.ts";
 import { abortAfter } from "../../shared/deadline.ts";
 
@@ -46,9 +47,4 @@ export async function forward(
   } finally {
     deadline.clear();
   }
-}
-
-/** Only the error's kind: its message may contain the URL. A rejection may carry no value at all. */
-function errorName(error: unknown): string {
-  return error instanceof Error ? error.name : "unknown";
 }

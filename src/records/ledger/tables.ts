@@ -70,8 +70,8 @@ export function tablesOf(records: Readonly<Record<string, RecordDefinition>>): T
 export const TABLES: Tables = tablesOf(RECORDS);
 
 /**
- * Each table's primary key, those with the interceptions' own rows first. The first column begins with the time, so that
- * everything older than a moment is a range of it.
+ * Each table's primary key, in the order of deletion: dependent tables first, `interceptions` last. The first column
+ * begins with the time, so that everything older than a moment is a range of it.
  */
 export const TABLE_KEYS = {
   token_usages: ["interception_id", "id"],

@@ -207,7 +207,7 @@ describe("source access with other sources", () => {
     [{ own_keys: "ignore" }, true],
     [{ own_keys: "forward" }, false],
   ])("with %j sets prefersCentralKey to %s", (options, prefersCentralKey) => {
-    expect(behindAccess(options).assertion).toEqual({ prefersCentralKey });
+    expect(behindAccess(options).accessToken).toEqual({ prefersCentralKey });
   });
 });
 

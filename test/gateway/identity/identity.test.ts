@@ -128,7 +128,7 @@ describe("readCredential", () => {
     const credential = accepted(await read(headers));
     expect(credential).toEqual({
       identity: { value: "gov", from: "x-coder-ai-governance-token", sha256: await sha256Hex("gov") },
-      assertion: null,
+      accessToken: null,
       prefersCentralKey: false,
       ownKey: { value: "own", from: "authorization", sha256: await sha256Hex("own") },
       hasIdentityHeader: true,
@@ -203,20 +203,20 @@ describe("readCredential", () => {
 });
 
 const access = (prefersCentralKey = true): ConfiguredSource =>
-  sourceReturning(null, { assertion: { prefersCentralKey } });
+  sourceReturning(null, { accessToken: { prefersCentralKey } });
 const recognizing = (token: string): ConfiguredSource =>
   sourceReturning(null, { recognizes: ({ value }) => value === token });
 
 describe("readCredential with the header of Cloudflare Access", () => {
   const ASSERTION = { "cf-access-jwt-assertion": " e30.e30.c2ln " };
 
-  it("reads the assertion if a source uses it, and Authorization as the client's own provider key", async () => {
+  it("reads the access token if a source uses it, and Authorization as the client's own provider key", async () => {
     const alone = accepted(await read(ASSERTION, [access()]));
     const value = "e30.e30.c2ln";
-    const assertion = { value, from: "cf-access-jwt-assertion", sha256: await sha256Hex(value) };
+    const accessToken = { value, from: "cf-access-jwt-assertion", sha256: await sha256Hex(value) };
     expect(alone).toEqual({
       identity: null,
-      assertion,
+      accessToken,
       ownKey: null,
       hasIdentityHeader: true,
       prefersCentralKey: true,
@@ -234,7 +234,7 @@ describe("readCredential with the header of Cloudflare Access", () => {
     expect(reasonOf(await read(ASSERTION, [sourceReturning(null)]))).toBe("credential_missing");
     const malformed = { "cf-access-jwt-assertion": "a b", authorization: "Bearer sk-own" };
     expect(accepted(await read(malformed))).toMatchObject({
-      assertion: null,
+      accessToken: null,
       hasIdentityHeader: false,
       prefersCentralKey: false,
     });

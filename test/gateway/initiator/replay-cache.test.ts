@@ -2,7 +2,7 @@ import type { LogOperatorEvent, OperatorEvent } from "../../../src/shared/operat
 import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { createReplayCache } from "../../../src/gateway/initiator/replay-cache.ts";
+import { createReplayCache } from "../../../src/gateway/initiator/replay-cache-client.ts";
 import type { ReplayCacheShard } from "../../../src/gateway/initiator/replay-cache-shard.ts";
 
 const { NONCES } = env as unknown as { readonly NONCES: DurableObjectNamespace };

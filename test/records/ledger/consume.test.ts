@@ -3,10 +3,10 @@ import { beforeEach, describe, expect, it, vi } from "vitest";
 import { isStored, type InterceptorEvent } from "../../../src/events/event.ts";
 import {
   consumeBatch,
-  LAST_ATTEMPT,
+  LOG_IF_ROOM_FROM_ATTEMPT,
   MAX_LOGGED_CHARACTERS,
   MAX_BATCH_CHARACTERS,
-  FINAL_ATTEMPT,
+  LOG_ALWAYS_FROM_ATTEMPT,
 } from "../../../src/records/ledger/write/consume.ts";
 import { toMessages } from "../../../src/events/queue-message.ts";
 import { sendEvents } from "../../../src/gateway/sinks/queue.ts";
@@ -213,7 +213,7 @@ describe("H5 when the database fails", () => {
   it("for long, messages are retried with exponential backoff up to ten minutes", async () => {
     const deps = ledgerDeps({ database: failingDatabase(database, Infinity) });
     const delays = [];
-    for (let attempts = 1; attempts < LAST_ATTEMPT; attempts += 1) {
+    for (let attempts = 1; attempts < LOG_IF_ROOM_FROM_ATTEMPT; attempts += 1) {
       const { acked, retried } = await deliver([{ events: [START], attempts }], deps);
       expect(acked).toEqual([]);
       delays.push(retried["m0"]);
@@ -228,7 +228,7 @@ describe("H5 when the database fails", () => {
     const deps = ledgerDeps({ database: failingDatabase(database, Infinity), archive: bucket });
     const result = await deliver(
       [
-        { events: everyEvent, attempts: LAST_ATTEMPT },
+        { events: everyEvent, attempts: LOG_IF_ROOM_FROM_ATTEMPT },
         { events: [END], attempts: 49 },
       ],
       deps,
@@ -270,7 +270,7 @@ describe("when the archive fails", () => {
   it("until the last attempt, the events go into the log", async () => {
     const { bucket } = memoryBucket({ times: Infinity });
     const deps = ledgerDeps({ database, archive: bucket });
-    const result = await deliver([{ events: [START], attempts: LAST_ATTEMPT }], deps);
+    const result = await deliver([{ events: [START], attempts: LOG_IF_ROOM_FROM_ATTEMPT }], deps);
     expect(result.acked).toEqual(["m0"]);
     expect(deps.fallbackEvents).toEqual([START]);
   });
@@ -297,7 +297,7 @@ describe("a poisoned message", () => {
     const deps = ledgerDeps({ database });
     const last = await deliver(
       [
-        { events: [POISON], attempts: LAST_ATTEMPT },
+        { events: [POISON], attempts: LOG_IF_ROOM_FROM_ATTEMPT },
         { events: [START], attempts: 3 },
       ],
       deps,
@@ -312,7 +312,7 @@ describe("the last attempt", () => {
   it("comes before the last delivery of the queue, after which a message would be lost", () => {
     const [, retries] = /^max_retries = (\d+)$/m.exec(recordsToml) ?? [];
     // The first delivery is not a retry, and the outcome of the last one must still count.
-    expect(FINAL_ATTEMPT).toBeLessThan(Number(retries));
+    expect(LOG_ALWAYS_FROM_ATTEMPT).toBeLessThan(Number(retries));
   });
 
   // The failure: after a day without a database, messages reach their last attempt by the hundred, all in one run's log.
@@ -321,7 +321,7 @@ describe("the last attempt", () => {
     const all = Array.from({ length: 30 }, (_, n) => eventsOf({ n }));
     let waiting = all;
     let runs = 0;
-    for (let attempts = LAST_ATTEMPT; waiting.length > 0; attempts += 1) {
+    for (let attempts = LOG_IF_ROOM_FROM_ATTEMPT; waiting.length > 0; attempts += 1) {
       const before = deps.fallbackEvents.length;
       const { acked, retried } = await deliver(
         waiting.map((events) => ({ events, attempts })),
@@ -342,8 +342,10 @@ describe("the last attempt", () => {
   it("logs a message larger than that bound, and every message at its final attempt", async () => {
     const deps = ledgerDeps({ database: failingDatabase(database, Infinity) });
     const large = [{ ...TOOL, input: "x".repeat(MAX_LOGGED_CHARACTERS + 1) }];
-    expect((await deliver([{ events: large, attempts: LAST_ATTEMPT }], deps)).acked).toEqual(["m0"]);
-    const last = { events: large, attempts: FINAL_ATTEMPT };
+    expect((await deliver([{ events: large, attempts: LOG_IF_ROOM_FROM_ATTEMPT }], deps)).acked).toEqual([
+      "m0",
+    ]);
+    const last = { events: large, attempts: LOG_ALWAYS_FROM_ATTEMPT };
     expect((await deliver([last, last, last], deps)).acked).toEqual(["m0", "m1", "m2"]);
   });
 });

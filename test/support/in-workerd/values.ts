@@ -102,7 +102,7 @@ export function secret(value: string, from: Secret["from"] = "authorization"): S
 export function ungoverned(ownKey: Secret): Credential {
   return {
     identity: ownKey,
-    assertion: null,
+    accessToken: null,
     ownKey,
     hasIdentityHeader: false,
     prefersCentralKey: false,
@@ -112,14 +112,14 @@ export function ungoverned(ownKey: Secret): Credential {
 /** The credential of a request with a governance token, and possibly its own provider key. */
 export function governed(token: string, ownKey: Secret | null): Credential {
   const identity = secret(token, "x-coder-ai-governance-token");
-  return { identity, assertion: null, ownKey, hasIdentityHeader: true, prefersCentralKey: false };
+  return { identity, accessToken: null, ownKey, hasIdentityHeader: true, prefersCentralKey: false };
 }
 
 /** The credential of a request that came through Cloudflare Access. */
 export function asserted(token: string, ownKey: Secret | null, prefersCentralKey = true): Credential {
   return {
     identity: ownKey,
-    assertion: secret(token, "cf-access-jwt-assertion"),
+    accessToken: secret(token, "cf-access-jwt-assertion"),
     ownKey,
     hasIdentityHeader: true,
     prefersCentralKey,

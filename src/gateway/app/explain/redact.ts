@@ -72,7 +72,7 @@ function delegationOf({ delegation }: Findings, { delegates, refusal }: Context)
   return refusal?.code === "delegation_rejected" ? "rejected" : "absent";
 }
 
-function toPresented({ identity, assertion, ownKey }: Credential): Explanation["presented"] {
+function toPresented({ identity, accessToken: assertion, ownKey }: Credential): Explanation["presented"] {
   return { identity: toCredential(identity), assertion: toCredential(assertion), own: toCredential(ownKey) };
 }
 

@@ -25,8 +25,9 @@ export const access: IdentitySource = {
     );
     return {
       recognizes: tokens.recognizes,
-      identify: async ({ assertion }) => assertion && ((await tokens.identify(assertion)) ?? OTHER_ISSUER),
-      assertion: { prefersCentralKey: ownKeys === "ignore" },
+      identify: async ({ accessToken: assertion }) =>
+        assertion && ((await tokens.identify(assertion)) ?? OTHER_ISSUER),
+      accessToken: { prefersCentralKey: ownKeys === "ignore" },
     };
   },
 };

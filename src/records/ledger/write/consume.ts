@@ -27,9 +27,9 @@ import { withPublicNames } from "./previous-names.ts";
 import { storeEvents } from "./store.ts";
 
 /** More than seven hours after a message's first attempt. From then on it goes into the log as soon as that has room. */
-export const LAST_ATTEMPT = 50;
+export const LOG_IF_ROOM_FROM_ATTEMPT = 50;
 /** From this attempt on it goes into the log in any case. Below the queue's `max_retries`, after which it would be lost. */
-export const FINAL_ATTEMPT = 95;
+export const LOG_ALWAYS_FROM_ATTEMPT = 95;
 /**
  * Bound of the characters that one run writes into the log; one message may exceed it. After a day without a database,
  * messages reach their last attempt by the hundred, and Logpush keeps 16,384 characters per run.
@@ -110,7 +110,7 @@ async function storeAlone({ message, events }: Delivery, logUse: LogUse, deps: L
     await storeAndArchive(events, deps);
     return message.ack();
   } catch (error) {
-    if (message.attempts < LAST_ATTEMPT || !reserveLog(logUse, message)) return retry();
+    if (message.attempts < LOG_IF_ROOM_FROM_ATTEMPT || !reserveLog(logUse, message)) return retry();
     deps.logError({ event: "message_given_up", message_id: message.id, error: errorText(error) });
   }
   await storeAndArchive(events, { database: null, archive: deps.archive }).catch(() => undefined);
@@ -124,7 +124,7 @@ function reserveLog(logUse: LogUse, message: Message): boolean {
   const fits =
     logUse.characters === 0 ||
     logUse.characters + length <= MAX_LOGGED_CHARACTERS ||
-    message.attempts >= FINAL_ATTEMPT;
+    message.attempts >= LOG_ALWAYS_FROM_ATTEMPT;
   if (fits) logUse.characters += length;
   return fits;
 }
