@@ -4,13 +4,23 @@
  */
 import { sha256Hex } from "../../shared/digest.ts";
 import { Refusal } from "../../shared/refusal.ts";
-import type { SourceInstance } from "./identity.ts";
 
 export type Secret = {
   readonly value: string;
   readonly from: "x-coder-ai-governance-token" | "cf-access-jwt-assertion" | "authorization" | "x-api-key";
   /** SHA-256 of the whole value, 64 hex digits. */
   readonly sha256: string;
+};
+
+/** The credentials that one identity source accepts. */
+export type AcceptedCredentials = {
+  /** Whether the secret is a credential of this source. Such a secret is never a provider key, and is never forwarded. */
+  readonly recognizes: (secret: Secret) => boolean;
+  /**
+   * Present if the source reads the token that Cloudflare Access adds; otherwise that header is ignored.
+   * `prefersCentralKey`: the client's own provider key is then forwarded only if the gateway has no central key.
+   */
+  readonly accessToken?: { readonly prefersCentralKey: boolean };
 };
 
 export type Credential = {
@@ -47,7 +57,7 @@ const TOKEN = /^[A-Za-z0-9._~+/-]+=*$/;
  */
 export async function readCredential(
   headers: Headers,
-  sources: readonly SourceInstance[] = [],
+  sources: readonly AcceptedCredentials[] = [],
 ): Promise<Credential | Refusal> {
   const governance = await readHeader(headers, "x-coder-ai-governance-token", "X-Coder-AI-Governance-Token");
   if (governance instanceof Refusal) return governance;
@@ -73,7 +83,7 @@ export async function readCredential(
 function isIdentityCredential(
   key: Secret,
   governance: Secret | null,
-  sources: readonly SourceInstance[],
+  sources: readonly AcceptedCredentials[],
 ): boolean {
   if (key.value.startsWith(CLIENT_KEY_PREFIX) || key.value === governance?.value) return true;
   return sources.some((source) => source.recognizes(key));

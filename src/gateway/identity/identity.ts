@@ -6,7 +6,7 @@ import type { ActorKind } from "../../events/vocabulary.ts";
 import type { ReportIssue } from "../../shared/config/fields.ts";
 import type { LogOperatorEvent } from "../../shared/operator-log.ts";
 import { Refusal } from "../../shared/refusal.ts";
-import type { Credential, Secret } from "./credential.ts";
+import type { AcceptedCredentials, Credential } from "./credential.ts";
 
 /** The holder of the credential that authenticated the request. */
 export type Actor = {
@@ -72,18 +72,10 @@ export type IdentitySource = {
   readonly configure: (setup: SourceSetup) => SourceInstance;
 };
 
-export type SourceInstance = {
-  readonly identify: Identify;
-  /** Whether the secret is a credential of this source. Such a secret is never a provider key, and is never forwarded. */
-  readonly recognizes: (secret: Secret) => boolean;
-  /**
-   * Present if the source reads the token that Cloudflare Access adds; otherwise that header is ignored.
-   * `prefersCentralKey`: the client's own provider key is then forwarded only if the gateway has no central key.
-   */
-  readonly accessToken?: { readonly prefersCentralKey: boolean };
-};
-
 /** A source with its options read. */
+export type SourceInstance = AcceptedCredentials & { readonly identify: Identify };
+
+/** The same with whether it verifies, as the app uses it. */
 export type ConfiguredSource = SourceInstance & { readonly verifies: boolean };
 
 /**

@@ -7,7 +7,7 @@
  */
 import type { InterceptorEvent } from "../../events/event.ts";
 import { realTimer, type After } from "../../shared/deadline.ts";
-import type { AwaitedSink } from "./records.ts";
+import type { AwaitedSink } from "./recorder.ts";
 
 /** Longer than most responses that do not stream. */
 const DELAY_MS = 1000;

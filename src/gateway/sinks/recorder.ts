@@ -19,6 +19,9 @@ export type Sink =
       readonly write: (events: Group) => Promise<void>;
     };
 
+/** A sink that writes asynchronously. */
+export type AwaitedSink = Extract<Sink, { readonly kind: "awaited" }>;
+
 export type Recorder = {
   readonly record: (event: InterceptorEvent) => void;
   /**

@@ -6,9 +6,7 @@ import type { InterceptorEvent } from "../../events/event.ts";
 import type { FallbackLog } from "../../events/fallback-log.ts";
 import { realTimer, TIMED_OUT, withDeadline, type After } from "../../shared/deadline.ts";
 import { isUnfinished } from "./coalesce-starts.ts";
-import type { Sink } from "./recorder.ts";
-
-export type AwaitedSink = Extract<Sink, { readonly kind: "awaited" }>;
+import type { AwaitedSink } from "./recorder.ts";
 
 export type RecordsSinkOptions = {
   readonly required: boolean;

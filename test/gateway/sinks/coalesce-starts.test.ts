@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import type { InterceptorEvent } from "../../../src/events/event.ts";
 import { coalesceStarts } from "../../../src/gateway/sinks/coalesce-starts.ts";
-import { recordsSink, type AwaitedSink } from "../../../src/gateway/sinks/records.ts";
+import type { AwaitedSink } from "../../../src/gateway/sinks/recorder.ts";
+import { recordsSink } from "../../../src/gateway/sinks/records.ts";
 import {
   END,
   OVERRIDE,

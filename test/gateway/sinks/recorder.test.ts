@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { InterceptorEvent } from "../../../src/events/event.ts";
 import { createRecorder, type Recorder, type Sink } from "../../../src/gateway/sinks/recorder.ts";
-import type { AwaitedSink } from "../../../src/gateway/sinks/records.ts";
+import type { AwaitedSink } from "../../../src/gateway/sinks/recorder.ts";
 import { between, forSeedsAsync, seededRandom } from "../../support/rechunk.ts";
 import { END, everyEvent, PROMPT, START, TOKENS } from "../../support/in-workerd/events.ts";
 import { within } from "../../support/in-workerd/waiting.ts";
