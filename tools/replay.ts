@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { parseArgs } from "node:util";
 import { RECORDS_CONFIG } from "./deploy/generated-config.ts";
+import { isStored } from "../src/events/event.ts";
 import { sentenceOf, StartFailure } from "./local/start-failure.ts";
 import { runWrangler } from "./local/wrangler.ts";
 import { findEvents } from "./replay/logged-events.ts";
@@ -79,8 +80,11 @@ async function replay(command: Command): Promise<void> {
     logs.push(file === "-" ? await text(process.stdin) : readFileSync(file, "utf8"));
   const { events, broken } = findEvents(logs.join("\n"), command.plain);
   if (broken > 0) process.stderr.write(`${broken} lines hold no complete event and are skipped.\n`);
-  if (events.length > 0) await execute(toSql(events), command);
-  process.stdout.write(`${events.length} events replayed.\n`);
+  const stored = events.filter(isStored);
+  const others = events.length - stored.length;
+  if (others > 0) process.stderr.write(`${others} events have no table in the ledger and are skipped.\n`);
+  if (stored.length > 0) await execute(toSql(stored), command);
+  process.stdout.write(`${stored.length} events replayed.\n`);
 }
 
 /** Runs the SQL in the ledger's database. Rejects with a StartFailure, after printing wrangler's output. */

@@ -3,7 +3,7 @@ import { parseJson } from "../shared/json.ts";
 import { byteLength } from "../shared/text.ts";
 import type { InterceptorEvent } from "./event.ts";
 import { hasEventId } from "./event-id.ts";
-import { toJsonWithin } from "./truncate-event.ts";
+import { toJsonWithin } from "./json-within.ts";
 
 /** Below the 128,000 that a message may have with the queue's own overhead: https://developers.cloudflare.com/queues/platform/limits/ */
 export const MESSAGE_BYTES = 120_000;

@@ -12,7 +12,7 @@ export type AdminHeaders = {
 export type RefusalParts = { readonly code: RefusalCode; readonly data: RefusalData };
 
 export type RecordsService = {
-  /** Serves the API, the console and the metrics. */
+  /** Serves the records API. */
   readonly fetch: (request: Request) => Promise<Response>;
   /** Stores events where there is no queue. Resolves when all are stored; storing them again changes nothing. */
   readonly store: (events: readonly InterceptorEvent[]) => Promise<void>;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { InterceptorEvent } from "../../src/events/event.ts";
 import { MAX_CONTENT } from "../../src/events/redaction.ts";
-import { toJsonWithin } from "../../src/events/truncate-event.ts";
+import { toJsonWithin } from "../../src/events/json-within.ts";
 import { MESSAGE_BYTES, readMessage, toMessages } from "../../src/events/queue-message.ts";
 import {
   END,

@@ -4,7 +4,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { ROUTE_PREFIXES } from "../../src/shared/http/target.ts";
 import { anthropic } from "../../src/gateway/provider/anthropic/dialect.ts";
 import type { Dialect, DialectRoute } from "../../src/gateway/provider/provider.ts";
-import { methodsOf as methodsOfRoute } from "../../src/gateway/provider/route.ts";
+import { methodsOf as methodsOfRoute } from "../../src/gateway/provider/method.ts";
 import * as respond from "../support/response-steps.ts";
 import { DIALECTS } from "../support/dialects.ts";
 import { startFakeUpstream, type FakeUpstream } from "../support/fake-upstream.ts";

@@ -100,17 +100,23 @@ function checkNames(gateway: WorkerConfig, records: WorkerConfig): string[] {
           `it consumes ${consumed.map((name) => `"${name}"`).join(", ") || "no queue"}.`,
       );
   }
-  const referenced = [
-    ...(gateway.services ?? []).filter(({ binding }) => binding === "RECORDS").map(({ service }) => service),
-    ...gateway.durable_objects.bindings.flatMap(({ script_name }) => script_name ?? []),
-  ];
-  for (const name of new Set(referenced)) {
-    if (name !== records.name && name !== gateway.name)
+  const services = (gateway.services ?? [])
+    .filter(({ binding }) => binding === "RECORDS")
+    .map(({ service }) => service);
+  const scripts = gateway.durable_objects.bindings
+    .flatMap(({ script_name }) => script_name ?? [])
+    .filter((name) => name !== gateway.name);
+  // A gateway that is bound to itself would forward API requests to itself for ever.
+  for (const name of new Set([...services, ...scripts])) {
+    if (name !== records.name)
       problems.push(
         `wrangler.toml binds the Worker "${name}", but the name in wrangler.records.toml is "${records.name}".`,
       );
   }
-  if (sent.length === 0 && referenced.length === 0)
+  if (sent.length === 0 && services.length === 0)
     problems.push("wrangler.toml: the records block must bind EVENTS or RECORDS.");
+  // Without a queue, events go to the records Worker by RPC, which writes into the database only.
+  if (sent.length === 0 && !records.d1_databases.some(({ binding }) => binding === "LEDGER"))
+    problems.push("wrangler.records.toml must bind LEDGER, because wrangler.toml binds no EVENTS.");
   return problems;
 }

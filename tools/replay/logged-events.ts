@@ -9,6 +9,7 @@ import type { InterceptorEvent } from "../../src/events/event.ts";
 import { eventId, hasEventId } from "../../src/events/event-id.ts";
 import { FALLBACK_MESSAGE } from "../../src/events/fallback-log.ts";
 import { LOG_MESSAGE } from "../../src/events/log-line.ts";
+import { withPublicNames } from "../../src/records/ledger/write/previous-names.ts";
 
 export type LoggedEvents = {
   readonly events: readonly InterceptorEvent[];
@@ -29,7 +30,7 @@ export function findEvents(log: string, plain = false): LoggedEvents {
       if (!kind) continue;
       const event = kind.eventOf(parse(line));
       if (event === null) broken += 1;
-      else (kind.isPlain ? plainEvents : fallbackEvents).set(eventId(event), event);
+      else (kind.isPlain ? plainEvents : fallbackEvents).set(eventId(event), withPublicNames(event));
     }
   }
   // The fallback line has the complete content.

@@ -3,7 +3,7 @@
  * statement exceeds D1's limit of 100,000 bytes.
  */
 import type { InterceptorEvent } from "../../src/events/event.ts";
-import { toJsonWithin } from "../../src/events/truncate-event.ts";
+import { toJsonWithin } from "../../src/events/json-within.ts";
 import { statementsFor } from "../../src/records/ledger/write/statements.ts";
 
 /**

@@ -1,7 +1,7 @@
 /**
  * Everything that is decided about a request before it is forwarded: which client, whose credential, which provider key,
  * and on whose account. Method, path and headers decide; only a signature needs the body's hash. Real requests and
- * described ones (`explain/`) take the same steps, so an explanation cannot differ from what happens. It writes no event
+ * described ones (`explain/`) take the same steps, so an explanation of these decisions cannot differ. It writes no event
  * and forwards nothing; an accepted signature is entered into the replay cache.
  */
 import type { Flag } from "../../events/vocabulary.ts";
@@ -17,7 +17,8 @@ import { detectFlags } from "../initiator/flags.ts";
 import { refusalOnInvalid } from "../initiator/on-invalid.ts";
 import { readOwnerClaim, type OwnerClaim } from "../initiator/owner-claim.ts";
 import { verifyAssertion } from "../initiator/verify-assertion.ts";
-import { checkMethod, type Route } from "../provider/route.ts";
+import { checkMethod } from "../provider/method.ts";
+import type { Route } from "../provider/route.ts";
 import { chooseCredential, type UpstreamCredential } from "../upstream/credential.ts";
 import type { Deps } from "./deps.ts";
 import type { RequestHead } from "./destination.ts";

@@ -20,7 +20,8 @@ import { observe, type Observation } from "../observation/observe.ts";
 import { injectUsageOption } from "../provider/inject-usage.ts";
 import { readModelCall, type ModelCall } from "../provider/model-call.ts";
 import type { Api } from "../provider/provider.ts";
-import { methodsOf, type Route } from "../provider/route.ts";
+import { methodsOf } from "../provider/method.ts";
+import type { Route } from "../provider/route.ts";
 import { asText } from "../provider/usage.ts";
 import { CLIENT_DISCONNECTED } from "../upstream/forward.ts";
 import {

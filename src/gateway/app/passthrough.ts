@@ -3,7 +3,7 @@ import { passthroughEvent } from "../../events/compose.ts";
 import { declaredLength } from "../../shared/http/body-headers.ts";
 import { Refusal } from "../../shared/refusal.ts";
 import { readModelCall } from "../provider/model-call.ts";
-import { methodsOf } from "../provider/route.ts";
+import { methodsOf } from "../provider/method.ts";
 import { CLIENT_DISCONNECTED } from "../upstream/forward.ts";
 import { openUpload, type Upload } from "../upstream/upload.ts";
 import {

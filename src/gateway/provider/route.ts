@@ -3,7 +3,6 @@
  * path that reaches an upstream URL is the part below a route that accepts subpaths, and that part is validated.
  */
 import { ROUTE_PREFIXES } from "../../shared/http/target.ts";
-import { Refusal } from "../../shared/refusal.ts";
 import type { Dialect, DialectRoute, Provider } from "./provider.ts";
 
 export type Route = {
@@ -92,19 +91,4 @@ function matches(route: DialectRoute, path: string): boolean {
  */
 function isValidSubpath(subpath: string): boolean {
   return /^(?:(?:[\w.~:@!$&'()*+,=-]|%[2-7][0-9a-f])+(?:\/|$))+$/i.test(subpath) && !subpath.endsWith("/");
-}
-
-/** The methods that a route accepts: POST for a model call, and those of management requests for a passthrough. */
-export function methodsOf(route: DialectRoute): readonly string[] {
-  return route.kind === "intercept" ? ["POST"] : ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
-}
-
-/** A refusal for a WebSocket upgrade or a method that the route does not accept; otherwise null. */
-export function checkMethod(
-  route: DialectRoute,
-  { method, headers }: Pick<Request, "method" | "headers">,
-): Refusal | null {
-  // On 426, Codex falls back to HTTP immediately; any other status costs it seven attempts.
-  if (/\bwebsocket\b/i.test(headers.get("upgrade") ?? "")) return new Refusal("websocket_unsupported");
-  return methodsOf(route).includes(method) ? null : new Refusal("method_not_allowed");
 }

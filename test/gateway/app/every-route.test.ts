@@ -7,7 +7,7 @@ import { createApp } from "../../../src/gateway/app/app.ts";
 import type { ConfiguredSource } from "../../../src/gateway/identity/identity.ts";
 import type { Policy, PolicyRequest } from "../../../src/gateway/policy/policy.ts";
 import type { Dialect, DialectRoute } from "../../../src/gateway/provider/provider.ts";
-import { methodsOf } from "../../../src/gateway/provider/route.ts";
+import { methodsOf } from "../../../src/gateway/provider/method.ts";
 import { createDeps, registry } from "../../../src/gateway/wiring.ts";
 import { ENDPOINTS } from "../../../src/records/api/endpoints.ts";
 import { createRecords } from "../../../src/records/wiring.ts";

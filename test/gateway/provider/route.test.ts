@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { ROUTE_PREFIXES, readTarget, type Target } from "../../../src/shared/http/target.ts";
 import type { DialectRoute } from "../../../src/gateway/provider/provider.ts";
-import { checkMethod, findRoute, isBase, methodsOf } from "../../../src/gateway/provider/route.ts";
+import { checkMethod, methodsOf } from "../../../src/gateway/provider/method.ts";
+import { findRoute, isBase } from "../../../src/gateway/provider/route.ts";
 import { Refusal } from "../../../src/shared/refusal.ts";
 import { targetUrl } from "../../../src/gateway/upstream/url.ts";
 import {

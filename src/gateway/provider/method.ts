@@ -1,0 +1,18 @@
+/** The methods that a route accepts, and the refusal of others and of WebSocket upgrades. */
+import { Refusal } from "../../shared/refusal.ts";
+import type { DialectRoute } from "./provider.ts";
+
+/** The methods that a route accepts: POST for a model call, and those of management requests for a passthrough. */
+export function methodsOf(route: DialectRoute): readonly string[] {
+  return route.kind === "intercept" ? ["POST"] : ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
+}
+
+/** A refusal for a WebSocket upgrade or a method that the route does not accept; otherwise null. */
+export function checkMethod(
+  route: DialectRoute,
+  { method, headers }: Pick<Request, "method" | "headers">,
+): Refusal | null {
+  // On 426, Codex falls back to HTTP immediately; any other status costs it seven attempts.
+  if (/\bwebsocket\b/i.test(headers.get("upgrade") ?? "")) return new Refusal("websocket_unsupported");
+  return methodsOf(route).includes(method) ? null : new Refusal("method_not_allowed");
+}
