@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { toFallbackLine } from "../../src/events/fallback-log.ts";
 import { ROOT } from "../../tools/deploy/generated-config.ts";
 import { migrateLedger } from "../../tools/local/wrangler.ts";
-import { END, OVERRIDE, PROMPT, START, TOKENS, TOOL } from "../support/in-workerd/events.ts";
+import { END, everyEvent, OVERRIDE, PROMPT, START, TOKENS, TOOL } from "../support/in-workerd/events.ts";
 
 const run = promisify(execFile);
 const state = mkdtempSync(join(tmpdir(), "replay-test-"));
@@ -62,6 +62,15 @@ describe("npm run replay", () => {
     ]);
     const stored = prompt.prompt.replace("\0", "\ufffd");
     expect(await select("SELECT prompt FROM user_prompts")).toEqual([{ prompt: stored }]);
+  });
+
+  it("skips events that the ledger has no table for", async () => {
+    const refusal = everyEvent.find((event) => event.record_type === "refusal");
+    writeFileSync(log, toFallbackLine(refusal ?? START));
+    expect(await replay("--persist-to", state, log)).toEqual({
+      stdout: "0 events replayed.\n",
+      stderr: "1 events have no table in the ledger and are skipped.\n",
+    });
   });
 
   it("reports a log without events, unreadable lines and invalid options", async () => {

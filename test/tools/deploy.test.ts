@@ -226,6 +226,20 @@ describe("npm run deploy deploys nothing", () => {
       `wrangler.toml binds the Worker "other-records", but the name in wrangler.records.toml is "${RECORDS}".`,
     ],
     [
+      // Such a gateway would forward each API request to itself.
+      "when the service binding names the gateway itself",
+      { gateway: [['# service = "ai-edge-interceptor-records"', `# service = "${GATEWAY}"`]] },
+      `wrangler.toml binds the Worker "${GATEWAY}", but the name in wrangler.records.toml is "${RECORDS}".`,
+    ],
+    [
+      "when events go by RPC to a records Worker without a database",
+      {
+        gateway: [[/# \[\[queues\.producers\]\]\n# binding = "EVENTS"\n# queue = "ai-events"\n/, ""]],
+        records: [['binding = "LEDGER"', 'binding = "DATABASE"']],
+      },
+      "wrangler.records.toml must bind LEDGER, because wrangler.toml binds no EVENTS.",
+    ],
+    [
       "when both Workers have one name",
       { records: [[`name = "${RECORDS}"`, `name = "${GATEWAY}"`]] },
       "wrangler.records.toml: name must differ from the gateway's",

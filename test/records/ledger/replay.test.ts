@@ -131,6 +131,14 @@ describe("finding the events of fallback lines", () => {
     expect(findEvents(log)).toEqual({ events: [END], broken: 1 });
   });
 
+  it("has the public names of today in lines from before migration 0005", () => {
+    const { usage_invalid, observation, ...rest } = END;
+    const old = { ...rest, usage_flagged: usage_invalid, observation: "whole" };
+    const { events } = findEvents(toFallbackLine(old as unknown as InterceptorEvent));
+    expect(observation).toBe("complete");
+    expect(events).toEqual([END]);
+  });
+
   it("counts a line without an event as broken", () => {
     const [line = ""] = lines([START]);
     expect(findEvents(line.replace(START.interception_id, "x"))).toEqual({ events: [], broken: 1 });
