@@ -2,7 +2,7 @@
  * The gateway's configuration with its bindings to the records Worker switched on. wrangler.toml keeps them commented out
  * between two markers, so that it deploys alone on an empty account.
  */
-import { readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { StartFailure } from "../local/start-failure.ts";
 
@@ -21,12 +21,17 @@ export function withRecordsBindings(text: string): string {
   return text.replace(BLOCK, (_, block: string) => block.replace(/^# ?/gm, "").trimEnd());
 }
 
-/** Writes the generated configuration and returns its path. */
+/**
+ * Writes the generated configuration and returns its path. A running `npm start` watches the file: it is replaced only if
+ * its text changes, and as a whole, so that wrangler never reads a part of it.
+ */
 export function writeGeneratedConfig(source = GATEWAY_CONFIG, target = GENERATED_CONFIG): string {
   const text = withRecordsBindings(readFileSync(source, "utf8"));
-  writeFileSync(
-    target,
-    `# Generated from wrangler.toml by tools/deploy/generated-config.ts; do not edit.\n${text}`,
-  );
+  const generated = `# Generated from wrangler.toml by tools/deploy/generated-config.ts; do not edit.\n${text}`;
+  if (!existsSync(target) || readFileSync(target, "utf8") !== generated) {
+    const draft = `${target}.${process.pid}`;
+    writeFileSync(draft, generated);
+    renameSync(draft, target);
+  }
   return target;
 }
