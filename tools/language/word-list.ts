@@ -24,25 +24,25 @@ const WORDS: readonly Avoided[] = [
   {
     pattern: /\b(?:any|every|no|some)bod(?:y(?:'s)?|ys)\b/i,
     use: "no client, any caller, each reader",
-    examples: ["nobody's header", "somebody decided", "nobodysHeader"],
+    examples: ["nobodysHeader", "somebodyDecided", "anybodyElse", "everybodyMayRead"],
   },
   { pattern: /\bnone of\b/i, use: "not one of, must be one of", examples: ["it matches none of them"] },
-  { pattern: /\bhow-manieth\b/i, use: "zero-based index", examples: ["the how-manieth of them"] },
+  { pattern: /\bhow[- ]manieth\b/i, use: "zero-based index", examples: ["howManiethCall"] },
   {
     pattern: /\bmend(?:s|ed|ing)?\b/i,
     use: "fix",
-    examples: ["until it is mended"],
+    examples: ["isMendedBy(entry)"],
     allowed: ["a recommended value"],
   },
   {
     pattern: /\bcomplain(?:s|ed|ing|ts?)?\b/i,
     use: "log an error",
-    examples: ["complain(line)", "complaints"],
+    examples: ["complainTo(line)", "complaintsOf(entry)"],
   },
   {
     pattern: /\bliars?\b|\blie(?:s|d)?\b|\blying\b/i,
     use: "attacker, spoof, false",
-    examples: ["a length that lies", "liar"],
+    examples: ["lengthLiesAbout(body)", "liarsHeader"],
     allowed: ["a client supplies it", "underlying"],
   },
   {
