@@ -1,25 +1,34 @@
-/** The gateway's routes: health, and everything else, whose destination `destination.ts` finds. */
+/** The gateway's own routes (health, the records API) and the one handler behind them, for requests to providers. */
+import type { Context } from "hono";
 import { Hono } from "hono/tiny";
-import { readTarget } from "../../shared/http/target.ts";
+import { API_ROUTES } from "../../shared/api-routes.ts";
+import { readTarget, ROUTE_PREFIXES } from "../../shared/http/target.ts";
 import { Refusal } from "../../shared/refusal.ts";
 import { uuidV7 } from "../../shared/uuid.ts";
 import type { Deps } from "./deps.ts";
-import { createExchange, handle, ownResponse } from "./exchange.ts";
+import { createExchange, handle, ownResponse, type Exchange } from "./exchange.ts";
 import { serve } from "./intercept.ts";
+import { serveApi } from "./records-api.ts";
+
+/** A route of the records API and the paths below it, as a pattern of Hono's. */
+const API_PATTERN = `:route{${API_ROUTES.map((route) => route.replace(".", "\\.")).join("|")}}/*`;
 
 export function createApp(deps: Deps): Hono {
   // Hono decodes paths and trusts the Host header; `readTarget` does neither.
   const app = new Hono({ getPath: pathOf });
+  const run =
+    (step: (exchange: Exchange) => Promise<Response>) =>
+    ({ req, executionCtx }: Context): Promise<Response> =>
+      handle(
+        createExchange(req.raw, deps, (promise) => executionCtx.waitUntil(promise)),
+        step,
+      );
   app.get("/healthz", async ({ req }, next) =>
     // The router also matches `/healthz/`, which is not a route.
     req.path === "/healthz" ? ownResponse(uuidV7(deps.now(), deps.randomUuid()), "ok\n") : next(),
   );
-  app.all("*", ({ req, executionCtx }) =>
-    handle(
-      createExchange(req.raw, deps, (promise) => executionCtx.waitUntil(promise)),
-      serve,
-    ),
-  );
+  for (const prefix of ROUTE_PREFIXES) app.all(`${prefix}/${API_PATTERN}`, run(serveApi));
+  app.all("*", run(serve));
   return app;
 }
 

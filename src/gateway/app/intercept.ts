@@ -36,7 +36,6 @@ import { findDestination } from "./destination.ts";
 import { ownResponse, refuse, type Exchange } from "./exchange.ts";
 import { startInterception, type Interception } from "./interception.ts";
 import { passThrough } from "./passthrough.ts";
-import { serveApi } from "./records-api.ts";
 import { createRequestBody } from "./request-body.ts";
 
 export async function serve(exchange: Exchange): Promise<Response> {
@@ -49,7 +48,8 @@ export async function serve(exchange: Exchange): Promise<Response> {
     return refuse(exchange, destination.refusal);
   }
   if (destination.kind === "base") return ownResponse(id, null);
-  if (destination.kind === "api") return serveApi(exchange, destination.target);
+  // Hono routes the API's paths to `serveApi`.
+  if (destination.kind === "api") return refuse(exchange, new Refusal("not_found"));
   const { target, route } = destination;
   exchange.errorBody = route.provider.dialect.errorBody;
   const stop = (refusal: Refusal): Response => refuse(exchange, refusal, () => methodsOf(route.route));

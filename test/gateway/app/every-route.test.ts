@@ -102,10 +102,14 @@ describe("D12 every registered route", () => {
     expect(registry.dialects).toEqual(DIALECTS);
   });
 
-  it("is Hono's route for health, or the one whose destination findDestination finds", async () => {
+  it("is Hono's route for health, for the records API under both prefixes, or for everything else", async () => {
     const app = createApp(createDeps(await configOf({ PROVIDERS })));
     expect(app.routes.map(({ method, path }) => [method, path])).toEqual([
       ["GET", "/healthz"],
+      ...ROUTE_PREFIXES.map((prefix) => [
+        "ALL",
+        `${prefix}/:route{${API_ROUTES.join("|").replace(".", "\\.")}}/*`,
+      ]),
       ["ALL", "/*"],
     ]);
   });
