@@ -2,7 +2,7 @@
 import type { Context } from "hono";
 import { Hono } from "hono/tiny";
 import { API_ROUTES } from "../../shared/api-routes.ts";
-import { readTarget, ROUTE_PREFIXES } from "../../shared/http/target.ts";
+import { GATEWAY_NAMES, readTarget } from "../../shared/http/target.ts";
 import { Refusal } from "../../shared/refusal.ts";
 import { uuidV7 } from "../../shared/uuid.ts";
 import type { Deps } from "./deps.ts";
@@ -10,8 +10,10 @@ import { createExchange, handle, ownResponse, type Exchange } from "./exchange.t
 import { serve } from "./intercept.ts";
 import { serveApi } from "./records-api.ts";
 
-/** A route of the records API and the paths below it, as a pattern of Hono's. */
-const API_PATTERN = `:route{${API_ROUTES.map((route) => route.replace(".", "\\.")).join("|")}}/*`;
+const oneOf = (names: readonly string[]): string => names.join("|").replaceAll(".", "\\.");
+
+/** The routes of the records API under both prefixes, and the paths below them, as one pattern of Hono's. */
+const API_PATTERN = `/api/v2/:gateway{${oneOf(GATEWAY_NAMES)}}/:route{${oneOf(API_ROUTES)}}/*`;
 
 export function createApp(deps: Deps): Hono {
   // Hono decodes paths and trusts the Host header; `readTarget` does neither.
@@ -27,7 +29,7 @@ export function createApp(deps: Deps): Hono {
     // The router also matches `/healthz/`, which is not a route.
     req.path === "/healthz" ? ownResponse(uuidV7(deps.now(), deps.randomUuid()), "ok\n") : next(),
   );
-  for (const prefix of ROUTE_PREFIXES) app.all(`${prefix}/${API_PATTERN}`, run(serveApi));
+  app.all(API_PATTERN, run(serveApi));
   app.all("*", run(serve));
   return app;
 }

@@ -4,7 +4,8 @@ import { Refusal } from "../refusal.ts";
 export type Target = { readonly path: string; readonly search: string };
 
 /** Where Coder's own gateway has the same routes and the same API, so that its clients need only another host name. */
-export const ROUTE_PREFIXES = ["/api/v2/ai-gateway", "/api/v2/aibridge"];
+export const GATEWAY_NAMES = ["ai-gateway", "aibridge"] as const;
+export const ROUTE_PREFIXES = GATEWAY_NAMES.map((name) => `/api/v2/${name}`);
 
 const MAX_URL = 16_384;
 /** Spellings of `/`, `\`, `.`, `%`, and control characters that a later hop might read as something else (RFC 3986 §6.2.2). */

@@ -106,10 +106,7 @@ describe("D12 every registered route", () => {
     const app = createApp(createDeps(await configOf({ PROVIDERS })));
     expect(app.routes.map(({ method, path }) => [method, path])).toEqual([
       ["GET", "/healthz"],
-      ...ROUTE_PREFIXES.map((prefix) => [
-        "ALL",
-        `${prefix}/:route{${API_ROUTES.join("|").replace(".", "\\.")}}/*`,
-      ]),
+      ["ALL", `/api/v2/:gateway{ai-gateway|aibridge}/:route{${API_ROUTES.join("|").replace(".", "\\.")}}/*`],
       ["ALL", "/*"],
     ]);
   });
