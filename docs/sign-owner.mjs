@@ -75,9 +75,9 @@ async function forward(gateway, secret, incoming, outgoing) {
 
   const send = gateway.protocol === "https:" ? tlsRequest : plainRequest;
   const { hostname, port, protocol } = gateway;
-  const call = send({ protocol, hostname, port, method, path: target, headers }, (answer) => {
-    outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
-    answer.pipe(outgoing);
+  const call = send({ protocol, hostname, port, method, path: target, headers }, (response) => {
+    outgoing.writeHead(response.statusCode ?? 502, response.headers);
+    response.pipe(outgoing);
   });
   call.on("error", () => (outgoing.headersSent ? outgoing.destroy() : outgoing.writeHead(502).end()));
   outgoing.on("close", () => call.destroy());
@@ -86,7 +86,7 @@ async function forward(gateway, secret, incoming, outgoing) {
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) {
   const { GATEWAY_URL, SIGNING_SECRET, PORT = "8790" } = process.env;
-  if (!GATEWAY_URL || !SIGNING_SECRET) throw new Error("GATEWAY_URL and SIGNING_SECRET are needed");
+  if (!GATEWAY_URL || !SIGNING_SECRET) throw new Error("GATEWAY_URL and SIGNING_SECRET are required");
   const gateway = new URL(GATEWAY_URL);
   const server = createServer((incoming, outgoing) => {
     forward(gateway, SIGNING_SECRET, incoming, outgoing).catch(() => outgoing.destroy());

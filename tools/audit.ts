@@ -3,7 +3,7 @@
  * one. 2: the registry did not respond with a report, so the result is unknown.
  */
 import { spawnSync } from "node:child_process";
-import { ROOT } from "./supply/tree.ts";
+import { ROOT } from "./root.ts";
 
 export type Verdict = { readonly code: 0 | 1 | 2; readonly lines: readonly string[] };
 

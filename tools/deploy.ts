@@ -1,8 +1,8 @@
 /** `npm run deploy`: checks both Workers, prepares queue and database, and deploys the records Worker, then the gateway. */
 import { parseArgs } from "node:util";
 import { deployWorkers, type DeployOptions } from "./deploy/deployment.ts";
-import { ROOT } from "./deploy/generated-config.ts";
-import { sentenceOf, StartFailure } from "./local/start-failure.ts";
+import { ROOT } from "./root.ts";
+import { argumentError, BAD_USAGE, StartFailure } from "./local/start-failure.ts";
 import { runWrangler } from "./local/wrangler.ts";
 
 const USAGE = `Usage: npm run deploy -- [--dry-run] [--gateway-only]
@@ -18,8 +18,6 @@ and can be run again.
 Wrangler must be logged in (npx wrangler login), or CLOUDFLARE_API_TOKEN set; with several accounts also
 CLOUDFLARE_ACCOUNT_ID. Wrangler does not prompt.
 `;
-
-const BAD_USAGE = 2;
 
 export async function main(args: readonly string[]): Promise<number> {
   const options = readArguments(args);
@@ -60,7 +58,6 @@ function readArguments(args: readonly string[]): DeployOptions | string | undefi
     if (values.help) return undefined;
     return { dryRun: values["dry-run"], gatewayOnly: values["gateway-only"] };
   } catch (error) {
-    // Node adds a second sentence, about positional arguments, which does not apply here.
-    return sentenceOf(error).replace(/(?:\. (?:To specify|This command).*|\.)?$/s, ".");
+    return argumentError(error);
   }
 }

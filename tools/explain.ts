@@ -1,5 +1,5 @@
 /**
- * `npm run explain`: queries a gateway how it would decide on a request with these headers, and why. The headers are sent to
+ * `npm run explain`: reports how a gateway would decide on a request with these headers, and why. The headers are sent to
  * its API only, and are not printed.
  */
 import { createHash } from "node:crypto";
@@ -7,7 +7,7 @@ import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { adminToken, NO_ADMIN_TOKEN } from "./admin-token.ts";
 import { toText, type Explanation } from "./explain/print.ts";
-import { sentenceOf } from "./local/start-failure.ts";
+import { argumentError, BAD_USAGE, sentenceOf } from "./local/start-failure.ts";
 import { createApiClient } from "./report/api-client.ts";
 
 const USAGE = `Usage: npm run -s explain -- --header "Name: value" … [--path /v1/chat/completions] [--method POST]
@@ -23,8 +23,6 @@ const USAGE = `Usage: npm run -s explain -- --header "Name: value" … [--path /
 
 The admin token is read from INTERCEPTOR_ADMIN_TOKEN. npm start with the emulated provider requires none.
 `;
-
-const BAD_USAGE = 2;
 
 type Pair = readonly [name: string, value: string];
 
@@ -142,6 +140,6 @@ function parse(args: readonly string[]) {
     const { code } = error as { readonly code?: unknown };
     return code === "ERR_PARSE_ARGS_UNEXPECTED_POSITIONAL"
       ? "There is an argument without an option."
-      : sentenceOf(error).replace(/\. To specify.*$/s, ".");
+      : argumentError(error);
   }
 }

@@ -7,9 +7,7 @@ import { readArguments, USAGE, type Command } from "./keys/arguments.ts";
 import { chooseKeys } from "./keys/choose.ts";
 import { listEntries, removeEntry, storeEntry } from "./keys/store.ts";
 import { explain, explainAdmin, explainRevoked, explainStored, keyTable } from "./keys/texts.ts";
-import { StartFailure } from "./local/start-failure.ts";
-
-const BAD_USAGE = 2;
+import { BAD_USAGE, StartFailure } from "./local/start-failure.ts";
 
 export async function main(args: readonly string[]): Promise<number> {
   if (args.includes("--help") || args.includes("-h")) {

@@ -6,8 +6,8 @@ import { text } from "node:stream/consumers";
 import { parseArgs } from "node:util";
 import { RECORDS_CONFIG } from "./deploy/generated-config.ts";
 import { isStored } from "../src/events/event.ts";
-import { sentenceOf, StartFailure } from "./local/start-failure.ts";
-import { runWrangler } from "./local/wrangler.ts";
+import { argumentError, BAD_USAGE, sentenceOf, StartFailure } from "./local/start-failure.ts";
+import { placeArgs, runWrangler } from "./local/wrangler.ts";
 import { findEvents } from "./replay/logged-events.ts";
 import { toSql } from "./replay/sql.ts";
 
@@ -23,8 +23,6 @@ Existing rows stay unchanged, so a log can be replayed any number of times.
   --plain       also reads the lines of the interception log: for events that never reached the ledger, for example
                 because the platform ended the Worker; such a line may hold truncated content
 `;
-
-const BAD_USAGE = 2;
 
 type Command = {
   readonly files: readonly string[];
@@ -70,7 +68,7 @@ function readArguments(args: readonly string[]): Command | string {
       return "--remote excludes --local and --persist-to.";
     return { files: positionals.length > 0 ? positionals : ["-"], remote, persistTo, plain };
   } catch (error) {
-    return sentenceOf(error).replace(/\. To specify.*$/s, ".");
+    return argumentError(error);
   }
 }
 
@@ -94,13 +92,11 @@ async function execute(sql: string, { remote, persistTo }: Command): Promise<voi
   try {
     const file = join(directory, "events.sql");
     writeFileSync(file, sql, { mode: 0o600 });
-    const state = persistTo === undefined ? [] : ["--persist-to", persistTo];
-    const target = remote ? ["--remote", "--yes"] : ["--local", ...state];
-    const database = ["LEDGER", "--config", RECORDS_CONFIG];
-    const { ok, lines } = await runWrangler(
-      ["d1", "execute", ...database, "--file", file, ...target],
-      remote,
-    );
+    const target = [
+      ...placeArgs({ config: RECORDS_CONFIG, persistTo }),
+      ...(remote ? ["--remote", "--yes"] : ["--local"]),
+    ];
+    const { ok, lines } = await runWrangler(["d1", "execute", "LEDGER", ...target, "--file", file], remote);
     if (ok) return;
     process.stderr.write(`${lines.join("\n")}\n`);
     throw new StartFailure("The events could not be stored; wrangler's output above has the reason.");

@@ -2,7 +2,7 @@
 import { parseArgs } from "node:util";
 import { adminToken, NO_ADMIN_TOKEN } from "./admin-token.ts";
 import { plainText } from "./local/plain-text.ts";
-import { sentenceOf } from "./local/start-failure.ts";
+import { argumentError, BAD_USAGE, sentenceOf } from "./local/start-failure.ts";
 import { createApiClient, type ApiClient, type Query } from "./report/api-client.ts";
 import { VIEWS, type View } from "./report/views.ts";
 import { toCsv, toText } from "./report/print.ts";
@@ -23,7 +23,6 @@ const USAGE = `Usage: npm run -s report -- [view] [--url http://127.0.0.1:8787] 
 The admin token is read from INTERCEPTOR_ADMIN_TOKEN. npm start with the emulated provider requires none.
 `;
 
-const BAD_USAGE = 2;
 const OVERVIEW = ["attribution", "usage", "overrides", "sessions"];
 const FILTERS = ["initiator", "actor", "client", "model"] as const;
 
@@ -136,6 +135,6 @@ function parse(args: readonly string[]) {
       },
     });
   } catch (error) {
-    return sentenceOf(error).replace(/\. To specify.*$/s, ".");
+    return argumentError(error);
   }
 }

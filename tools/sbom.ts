@@ -6,7 +6,7 @@ import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { packageOf, readBuilt } from "./supply/bundle.ts";
-import { ROOT } from "./supply/tree.ts";
+import { ROOT } from "./root.ts";
 
 /** A CycloneDX document, with the fields that are read here. */
 export type Bom = {
@@ -20,7 +20,7 @@ export type Bom = {
 };
 
 /** The bill of every installed package. */
-export function installedBom(): Bom {
+function installedBom(): Bom {
   const options = ["sbom", "--sbom-format", "cyclonedx", "--sbom-type", "application"];
   const shell = process.platform === "win32";
   const printed = execFileSync("npm", options, { cwd: ROOT, encoding: "utf8", shell, maxBuffer: 2 ** 26 });

@@ -5,7 +5,8 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { findSecrets, type Finding } from "./supply/secrets.ts";
-import { ownFiles, ROOT } from "./supply/tree.ts";
+import { ownFiles } from "./supply/tree.ts";
+import { ROOT } from "./root.ts";
 
 /** Scans the project's files. A deleted file that git still tracks is skipped. */
 export function scan(root = ROOT): { readonly files: number; readonly findings: readonly Finding[] } {

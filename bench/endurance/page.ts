@@ -36,7 +36,7 @@ on loopback sends the response that each request's plan defines.
   likely cause is V8's garbage collection. One run with the V8 flag \`--trace-gc\` showed a full collection about every six
   seconds with a pause of 60 to 90 ms.
 - The queue is a fake that lists every event it accepts. The log holds the events that it refuses, completely.
-  \`test/sockets/ledger.test.ts\` covers the way from the queue into the database.
+  \`test/slow/ledger.test.ts\` covers the way from the queue into the database.
 
 ${sections.join("\n")}`;
 }

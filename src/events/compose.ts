@@ -385,7 +385,7 @@ export function passthroughEvent(caller: Caller, facts: PassthroughFacts, at: nu
   };
 }
 
-/** The decisions before the refusal. */
+/** A refusal, and the decisions before it; null where there is none. */
 export type RefusalFacts = {
   readonly code: string;
   readonly status: number;

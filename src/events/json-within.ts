@@ -1,4 +1,4 @@
-/** An event as JSON of a bounded size: where JSON's escapes blow content up, the content is truncated, not the event lost. */
+/** An event as JSON of a bounded size. If JSON's escapes make it too large, its content is truncated. */
 import { byteLength, truncate } from "../shared/text.ts";
 import type { InterceptorEvent } from "./event.ts";
 import { RECORDS, type RecordDefinition, type RecordType } from "./fields.ts";

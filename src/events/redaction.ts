@@ -4,6 +4,7 @@
  *
  * Secrets are recognized by their form. A password within a sentence has none and is not found; see SECURITY.md.
  */
+import { truncate } from "../shared/text.ts";
 
 export type Redact = (text: string) => string;
 
@@ -117,9 +118,7 @@ export function toRecordedContent(
   const wasCut = text.length >= TAKEN;
   const end = Math.min(MAX_CONTENT, wasCut ? knownLength(clean) : clean.length);
   if (end === clean.length) return { text: clean, truncated: wasCut };
-  // A cut within a surrogate pair would leave half a character.
-  const last = clean.charCodeAt(end - 1);
-  return { text: clean.slice(0, last >= 0xd800 && last <= 0xdbff ? end - 1 : end), truncated: true };
+  return { text: truncate(clean, end), truncated: true };
 }
 
 /**

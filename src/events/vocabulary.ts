@@ -21,7 +21,8 @@ export type ActorKind = keyof typeof ACTOR_KINDS;
 
 /** How an interception ended. */
 export const OUTCOMES = {
-  completed: "the response reached its end: its terminal event or its Content-Length",
+  completed:
+    "the response reached its end: its terminal event, a complete JSON body or, where its end is not observed, its last byte",
   cancelled:
     "the client disconnected before the connection was over; how much of the response it got is not known",
   truncated: "the provider's bytes ended, or the connection broke, before the response's end",

@@ -34,7 +34,7 @@ function misconfigured({ issues }: ConfigIssues): Response {
 
 /**
  * The replay cache's Durable Object, bound as `NONCES` where `OWNER_ASSERTION.replay_cache` is on. It is exported under
- * the class name that deployments have had from the first: another name would need a migration of theirs.
+ * the class name of existing deployments. Another name would require a Durable Object migration in each of them.
  */
 export { ReplayCacheShard as NonceShard };
 

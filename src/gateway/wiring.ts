@@ -70,7 +70,7 @@ function recordsSinks({ queue, records, recording: { required, allEvents } }: Co
   return [required ? sink : coalesceStarts(sink)];
 }
 
-export function createVerifiers(
+function createVerifiers(
   { verifiers: { signingKeys, directory, nonces } }: Config,
   platform: Platform,
 ): Verifiers {

@@ -7,3 +7,14 @@ export async function sha256Hex(input: string | Uint8Array): Promise<string> {
     typeof input === "string" ? new TextEncoder().encode(input) : (input as Uint8Array<ArrayBuffer>);
   return toHex(new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)));
 }
+
+/** The id of a credential: the first 16 hex digits of its SHA-256. */
+export const keyIdOf = (sha256: string): string => sha256.slice(0, 16);
+
+/** Compares two digests of 64 hex digits, in either case and in constant time. */
+export function isSameDigest(a: string, b: string): boolean {
+  const encoder = new TextEncoder();
+  const first = encoder.encode(a.toLowerCase());
+  const second = encoder.encode(b.toLowerCase());
+  return first.length === second.length && crypto.subtle.timingSafeEqual(first, second);
+}

@@ -11,7 +11,7 @@ import {
   type LayerImport,
 } from "../../tools/architecture.ts";
 import { COMMON, COMPOSES, LAYERS, NAMES } from "../../tools/structure/layers.ts";
-import { ROOT } from "../../tools/supply/tree.ts";
+import { ROOT } from "../../tools/root.ts";
 
 const WORKERS = ["gateway", "records"] as const;
 type Worker = (typeof WORKERS)[number];

@@ -6,7 +6,7 @@ import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { violations } from "../../tools/structure/rule.ts";
-import { ROOT } from "../../tools/supply/tree.ts";
+import { ROOT } from "../../tools/root.ts";
 
 const PAGE = readFileSync(join(ROOT, "CONTRIBUTING.md"), "utf8");
 

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { readAccount } from "../../tools/deploy/account.ts";
 import { deployWorkers } from "../../tools/deploy/deployment.ts";
-import { ROOT } from "../../tools/deploy/generated-config.ts";
+import { ROOT } from "../../tools/root.ts";
 import { createQueue, takeOver } from "../../tools/deploy/plan.ts";
 import { readWorkers } from "../../tools/deploy/worker-configs.ts";
 import { runWrangler } from "../../tools/local/wrangler.ts";

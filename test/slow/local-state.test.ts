@@ -3,7 +3,7 @@ import { cpSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, it, onTestFinished } from "vitest";
-import { ROOT } from "../../tools/deploy/generated-config.ts";
+import { ROOT } from "../../tools/root.ts";
 import { checkDevVars } from "../../tools/local/dev-vars.ts";
 import { writeRecordsConfig } from "../../tools/local/records-config.ts";
 import { migrateLedger, runWrangler } from "../../tools/local/wrangler.ts";

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { toFallbackLine } from "../../src/events/fallback-log.ts";
-import { ROOT } from "../../tools/deploy/generated-config.ts";
+import { ROOT } from "../../tools/root.ts";
 import { migrateLedger } from "../../tools/local/wrangler.ts";
 import { END, everyEvent, OVERRIDE, PROMPT, START, TOKENS, TOOL } from "../support/in-workerd/events.ts";
 

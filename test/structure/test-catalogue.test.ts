@@ -2,7 +2,8 @@
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { ownFiles, ROOT } from "../../tools/supply/tree.ts";
+import { ownFiles } from "../../tools/supply/tree.ts";
+import { ROOT } from "../../tools/root.ts";
 
 const PAGE = "docs/test-catalogue.md";
 const SELF = "test/structure/test-catalogue.test.ts";

@@ -2,7 +2,8 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { lockfileProblems, type Lockfile, type Manifest } from "../../tools/supply/lockfile.ts";
-import { ownFiles, ROOT } from "../../tools/supply/tree.ts";
+import { ownFiles } from "../../tools/supply/tree.ts";
+import { ROOT } from "../../tools/root.ts";
 
 const read = <T>(path: string): T => JSON.parse(readFileSync(join(ROOT, path), "utf8")) as T;
 

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { ROOT } from "../../tools/supply/tree.ts";
+import { ROOT } from "../../tools/root.ts";
 
 const FOLDER = join(ROOT, ".github/workflows");
 

@@ -16,7 +16,7 @@ const MAX_INDEX_BYTES = 96;
 const MAX_BLOB_BYTES = 16_000;
 
 /** The first limit that the point violates, or `null`. */
-export function pointProblem(point: DataPoint): string | null {
+function pointProblem(point: DataPoint): string | null {
   const { indexes = [], blobs = [], doubles = [] } = point;
   if (indexes.length > 1) return `${indexes.length} indexes, at most 1`;
   if (blobs.length > MAX_BLOBS) return `${blobs.length} blobs, at most ${MAX_BLOBS}`;

@@ -3,7 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { deployWorkers, type DeployOptions } from "../../tools/deploy/deployment.ts";
-import { ROOT, withRecordsBindings } from "../../tools/deploy/generated-config.ts";
+import { withRecordsBindings } from "../../tools/deploy/generated-config.ts";
+import { ROOT } from "../../tools/root.ts";
 import { sentenceOf } from "../../tools/local/start-failure.ts";
 import {
   emptyAccount,

@@ -4,13 +4,13 @@
  */
 import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { ROOT } from "../root.ts";
 import { StartFailure } from "../local/start-failure.ts";
 
-export const ROOT = join(import.meta.dirname, "..", "..");
 export const GATEWAY_CONFIG = join(ROOT, "wrangler.toml");
 export const RECORDS_CONFIG = join(ROOT, "wrangler.records.toml");
 /** Git ignores it. It stands beside wrangler.toml because its paths are relative to it. */
-export const GENERATED_CONFIG = join(ROOT, "wrangler.generated.toml");
+const GENERATED_CONFIG = join(ROOT, "wrangler.generated.toml");
 
 const BLOCK = /^# >>> records\r?\n(?<block>[^]*?)^# <<< records\r?$/m;
 

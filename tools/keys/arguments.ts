@@ -1,7 +1,7 @@
 /** The command line of `npm run keys`. */
 import { parseArgs } from "node:util";
 import { readActorId, type ActorKind, type KeyHolder } from "../client-key.ts";
-import { sentenceOf } from "../local/start-failure.ts";
+import { argumentError } from "../local/start-failure.ts";
 import type { StoreLocation } from "./store.ts";
 
 export const USAGE = `Usage: npm run -s keys -- new --actor <id> [--kind user|service] [--name "…"] [--may-assert|--never-assert]
@@ -126,8 +126,7 @@ function parse(args: readonly string[]) {
       },
     });
   } catch (error) {
-    // Node adds a second sentence, about positional arguments, which does not apply here.
-    return sentenceOf(error).replace(/\. To specify.*$/s, ".");
+    return argumentError(error);
   }
 }
 

@@ -1,7 +1,8 @@
 /** The avoided words of word-list.ts in the project's files. */
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { ownFiles, ROOT } from "../supply/tree.ts";
+import { ownFiles } from "../supply/tree.ts";
+import { ROOT } from "../root.ts";
 import { avoidedWords } from "./word-list.ts";
 
 /** The files that the rule covers: code, its tests and its tools. The list itself has to name the words. */

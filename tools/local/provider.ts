@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { startChild, type Child } from "./child.ts";
 import { StartFailure } from "./start-failure.ts";
-import { ROOT } from "../deploy/generated-config.ts";
+import { ROOT } from "../root.ts";
 
 /** Resolves when it listens; rejects with its last error line where it exits instead. */
 export async function startProvider(port: number): Promise<Child> {

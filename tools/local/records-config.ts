@@ -5,7 +5,8 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { experimental_readRawConfig } from "wrangler";
-import { RECORDS_CONFIG, ROOT } from "../deploy/generated-config.ts";
+import { RECORDS_CONFIG } from "../deploy/generated-config.ts";
+import { ROOT } from "../root.ts";
 import type { Vars } from "./dev-vars.ts";
 
 type RawConfig = {

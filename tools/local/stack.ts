@@ -1,7 +1,8 @@
 /** Provider and Workers together: started in order, stopped together. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { ROOT, writeGeneratedConfig } from "../deploy/generated-config.ts";
+import { writeGeneratedConfig } from "../deploy/generated-config.ts";
+import { ROOT } from "../root.ts";
 import type { Child } from "./child.ts";
 import {
   checkDevVars,
@@ -27,7 +28,6 @@ export type StackOptions = OutputReaders & {
 
 export type Stack = {
   readonly url: string;
-  readonly setup: Setup;
   /** Resolves with one sentence when a part of it ends unexpectedly. */
   readonly broken: Promise<string>;
   readonly stop: () => Promise<void>;
@@ -96,7 +96,7 @@ export async function startStack(options: StackOptions, setup: Setup, signal: Ab
     watch(workers, (how) => `Wrangler ended unexpectedly (${how}); its output above has the reason.`);
     const url = `http://127.0.0.1:${port}`;
     await healthyUnlessBroken(url, Promise.race(broken), signal);
-    return { url, setup, broken: Promise.race(broken), stop };
+    return { url, broken: Promise.race(broken), stop };
   } catch (error) {
     await stop();
     throw error;

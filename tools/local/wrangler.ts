@@ -1,7 +1,8 @@
 /** Runs both Workers in one `wrangler dev`, offline and without telemetry. */
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
-import { RECORDS_CONFIG, ROOT } from "../deploy/generated-config.ts";
+import { RECORDS_CONFIG } from "../deploy/generated-config.ts";
+import { ROOT } from "../root.ts";
 import { startChild, type Child } from "./child.ts";
 import { StartFailure } from "./start-failure.ts";
 import { readOutput, type OutputReaders } from "./wrangler-output.ts";

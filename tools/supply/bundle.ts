@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
-import { ROOT } from "./tree.ts";
+import { ROOT } from "../root.ts";
 
 /** esbuild's metafile, with the fields that are read here. */
 type Metafile = {

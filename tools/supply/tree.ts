@@ -2,9 +2,7 @@
 import { execFileSync } from "node:child_process";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
-
-export const ROOT = fileURLToPath(import.meta.resolve("../../"));
+import { ROOT } from "../root.ts";
 
 const GENERATED = new Set([".git", "node_modules", "dist", "coverage", ".wrangler"]);
 

@@ -3,7 +3,7 @@
  * queue refuse 5% of points and messages. The log, Analytics Engine and the ledger must have the same starts and ends.
  *
  * The ledger is represented by its queue, a fake that lists every event it accepts. The log holds the events that it
- * refuses, completely. test/sockets/ledger.test.ts covers the way from the queue into the database: wrangler's local
+ * refuses, completely. test/slow/ledger.test.ts covers the way from the queue into the database: wrangler's local
  * stack has both, but hides client disconnects from the Worker and is six times slower than workerd alone.
  */
 import { between, seededRandom } from "../../../test/support/rechunk.ts";

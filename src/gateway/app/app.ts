@@ -2,8 +2,7 @@
 import type { Context } from "hono";
 import { Hono } from "hono/tiny";
 import { API_ROUTES } from "../../shared/api-routes.ts";
-import { GATEWAY_NAMES, readTarget } from "../../shared/http/target.ts";
-import { Refusal } from "../../shared/refusal.ts";
+import { GATEWAY_NAMES, routablePath } from "../../shared/http/target.ts";
 import { uuidV7 } from "../../shared/uuid.ts";
 import type { Deps } from "./deps.ts";
 import { createExchange, handle, ownResponse, type Exchange } from "./exchange.ts";
@@ -16,8 +15,8 @@ const oneOf = (names: readonly string[]): string => names.join("|").replaceAll("
 const API_PATTERN = `/api/v2/:gateway{${oneOf(GATEWAY_NAMES)}}/:route{${oneOf(API_ROUTES)}}/*`;
 
 export function createApp(deps: Deps): Hono {
-  // Hono decodes paths and trusts the Host header; `readTarget` does neither.
-  const app = new Hono({ getPath: pathOf });
+  // Hono decodes paths and trusts the Host header; `routablePath` does neither.
+  const app = new Hono({ getPath: routablePath });
   const run =
     (step: (exchange: Exchange) => Promise<Response>) =>
     ({ req, executionCtx }: Context): Promise<Response> =>
@@ -32,9 +31,4 @@ export function createApp(deps: Deps): Hono {
   app.all(API_PATTERN, run(serveApi));
   app.all("*", run(serve));
   return app;
-}
-
-function pathOf(request: Request): string {
-  const target = readTarget(request);
-  return target instanceof Refusal ? "/" : target.path;
 }

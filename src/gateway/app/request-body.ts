@@ -18,11 +18,12 @@ export type RequestBody = {
 };
 
 /**
- * `check` runs before the first byte is read and may refuse the body by its headers. `limit`: the largest body in bytes.
+ * `check` runs before the first byte is read. It refuses the body by its headers, its declared length included. `limit`: the
+ * largest body in bytes.
  */
 export function createRequestBody(request: Request, limit: number, check: () => Refusal | null): RequestBody {
   let whole: Promise<Uint8Array | Refusal> | null = null;
-  const read = async (): Promise<Uint8Array | Refusal> => check() ?? readBody(request, limit);
+  const read = async (): Promise<Uint8Array | Refusal> => check() ?? readWithin(request, limit);
   const bytes = (): Promise<Uint8Array | Refusal> => (whole ??= read());
   return {
     bytes,
@@ -39,8 +40,11 @@ export function createRequestBody(request: Request, limit: number, check: () => 
  * by the real length in any case, and `body_incomplete` (400) where the client stops sending.
  */
 export async function readBody(request: Request, limit: number): Promise<Uint8Array | Refusal> {
-  const tooLarge = checkDeclaredLength(request.headers, limit);
-  if (tooLarge) return tooLarge;
+  return checkDeclaredLength(request.headers, limit) ?? readWithin(request, limit);
+}
+
+/** The same for a body whose declared length has been checked. */
+async function readWithin(request: Request, limit: number): Promise<Uint8Array | Refusal> {
   if (request.body === null) return new Uint8Array();
   try {
     // With a declared length one native read is enough; without, the bytes are counted while reading.

@@ -1,11 +1,11 @@
 /** The stored entry of a client key: its actor and its SHA-256, never the key. The secret and KV use the same format. */
+import { isSameDigest, keyIdOf } from "../../shared/digest.ts";
 import type { ReportIssue } from "../../shared/config/fields.ts";
-import { fromHex } from "../../shared/hex.ts";
 import { asObject } from "../../shared/json.ts";
 import { ACTOR_ID, readActorId } from "../../shared/actor-id.ts";
 import type { Actor } from "./identity.ts";
 
-export type KeyEntry = { readonly digest: Uint8Array; readonly actor: Actor };
+export type KeyEntry = { readonly sha256: string; readonly actor: Actor };
 
 const ENTRY_KEYS = ["sha256", "actor", "kind", "name", "assert"];
 
@@ -34,20 +34,20 @@ export function readKeyEntry(item: unknown, report: ReportIssue): KeyEntry | nul
   if (assert !== undefined && typeof assert !== "boolean") addIssue("assert", "must be true or false");
   if (issues > 0) return null;
   return {
-    digest: fromHex(sha256 as string),
+    sha256: sha256 as string,
     actor: {
       id: id as string,
       kind: kind as "user" | "service",
       name: (name as string | undefined) ?? null,
       source: "keys",
       verified: true,
-      keyId: (sha256 as string).slice(0, 16),
+      keyId: keyIdOf(sha256 as string),
       mayAssert: (assert as boolean | undefined) ?? null,
     },
   };
 }
 
 /** Compares the whole digest in constant time. */
-export function matchesKey({ digest }: KeyEntry, sha256: string): boolean {
-  return crypto.subtle.timingSafeEqual(digest, fromHex(sha256));
+export function matchesKey(entry: KeyEntry, sha256: string): boolean {
+  return isSameDigest(entry.sha256, sha256);
 }

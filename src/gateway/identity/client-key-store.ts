@@ -5,6 +5,7 @@
  * A revoked key is rejected after at most 60 s (KV's own caches) plus `cache_ttl_s` (this gateway's cache): 90 s with the
  * default. A key that was tried before it was stored is accepted after at most 70 s.
  */
+import { keyIdOf } from "../../shared/digest.ts";
 import { parseJson } from "../../shared/json.ts";
 import { errorName } from "../../shared/operator-log.ts";
 import { Refusal } from "../../shared/refusal.ts";
@@ -52,6 +53,6 @@ async function queryStore(
   if (entry && matchesKey(entry, sha256)) return entry.actor;
   const reason = entry ? "sha256 must equal the KV key of the entry" : issues.join(", ");
   // The first 16 digits are the id that `npm run keys` lists.
-  logError({ event: "client_key_invalid", key_id: sha256.slice(0, 16), reason });
+  logError({ event: "client_key_invalid", key_id: keyIdOf(sha256), reason });
   return new Refusal("invalid_credential", { detail: "keys: the entry in the store is invalid" });
 }

@@ -6,6 +6,7 @@
  * `createRemoteJWKSet` is not used: in a Worker it shares no fetch between requests, does not bound the response, and
  * fetches again for each request while it has no keys.
  */
+import { errorName } from "../../shared/operator-log.ts";
 import { createLocalJWKSet, type CryptoKey, type JSONWebKeySet, type LocalJWKSet } from "jose";
 import { JWKSMultipleMatchingKeys, JWKSNoMatchingKey } from "jose/errors";
 import { fetchText } from "../../shared/http/fetch-text.ts";
@@ -90,7 +91,7 @@ async function selectKey(keys: LocalJWKSet, { alg, kid }: KeyHint): Promise<Cryp
     if (error instanceof JWKSMultipleMatchingKeys) {
       return new Refusal("invalid_credential", { detail: "jwks: several keys match the token's header" });
     }
-    return unavailable(`jwks: unusable key (${error instanceof Error ? error.name : "unknown"})`);
+    return unavailable(`jwks: unusable key (${errorName(error)})`);
   }
 }
 

@@ -4,6 +4,8 @@
  *
  * A verified token is cached for up to a minute, and never beyond its own expiry.
  */
+import { keyIdOf } from "../../shared/digest.ts";
+import { errorName } from "../../shared/operator-log.ts";
 import { decodeJwt, decodeProtectedHeader, jwtVerify, type JWTPayload } from "jose";
 import { JOSEError, JWTClaimValidationFailed, JWTExpired } from "jose/errors";
 import { Refusal } from "../../shared/refusal.ts";
@@ -48,7 +50,7 @@ export function createTokenVerifier(
   const verify = async ({ value, sha256 }: Secret): Promise<Actor | Refusal> => {
     const claims = await verifyClaims(value, options, findKey, deps.now());
     if (claims instanceof Refusal) return claims;
-    const actor = toActor(claims, sha256.slice(0, 16));
+    const actor = toActor(claims, keyIdOf(sha256));
     if (!(actor instanceof Refusal)) {
       verified.set(sha256, actor, Math.min(deps.now() + VERIFIED_MS, expiryOf(claims, options)));
     }
@@ -136,8 +138,9 @@ function readHeader(token: string, algorithms: readonly string[]): KeyHint | Ref
 /** The detail names at most one of RFC 7519's claims, and never a value of the token. */
 function toRefusal(error: unknown): Refusal {
   if (!(error instanceof JOSEError)) {
-    const name = error instanceof Error ? error.name : "unknown";
-    return new Refusal("identity_unavailable", { detail: `token: verification failed (${name})` });
+    return new Refusal("identity_unavailable", {
+      detail: `token: verification failed (${errorName(error)})`,
+    });
   }
   const claim =
     error instanceof JWTClaimValidationFailed || error instanceof JWTExpired ? ` (${error.claim})` : "";

@@ -5,7 +5,7 @@
  * If a key is sent, nothing falls back. The key must be valid, sent once, and accompanied by well-formed headers.
  * Otherwise the request is refused, regardless of its other credentials.
  */
-import { sha256Hex } from "../../shared/digest.ts";
+import { isSameDigest, keyIdOf, sha256Hex } from "../../shared/digest.ts";
 import type { Credential } from "../identity/credential.ts";
 import type { Actor } from "../identity/identity.ts";
 import { Refusal } from "../../shared/refusal.ts";
@@ -52,7 +52,7 @@ export function createDelegationVerifier({ keys, actor }: DelegationRules): Veri
     if (caller instanceof Refusal) return caller;
     const gateway = { id: actor, kind: "service", name: null, source: "delegation" } as const;
     return {
-      actor: { ...gateway, verified: true, keyId: sha256.slice(0, 16), mayAssert: true },
+      actor: { ...gateway, verified: true, keyId: keyIdOf(sha256), mayAssert: true },
       key,
       ...caller,
     };
@@ -63,9 +63,7 @@ const reject = (detail: string): Refusal => new Refusal("delegation_rejected", {
 
 /** Compares with every digest, each in constant time. */
 function isOneOf(sha256: string, digests: readonly string[]): boolean {
-  const encoder = new TextEncoder();
-  const sent = encoder.encode(sha256);
-  const matches = digests.map((digest) => crypto.subtle.timingSafeEqual(sent, encoder.encode(digest)));
+  const matches = digests.map((digest) => isSameDigest(sha256, digest));
   return matches.includes(true);
 }
 

@@ -2,6 +2,7 @@
  * Parses a response body by its kind (an event stream, a JSON body, or neither) and passes the content to the dialect's
  * reader. It never throws and never changes a byte.
  */
+import { parseJson } from "../../shared/json.ts";
 import type { ResponseReader, ResponseReport } from "../provider/response-reader.ts";
 import { frameEvents } from "./sse.ts";
 
@@ -55,19 +56,10 @@ function jsonParser(reader: ResponseReader): TextParser {
   return {
     push: (text) => void (buffer += text),
     end: () => {
-      parseJson(buffer, reader);
+      // A body that is not JSON adds nothing to the report, which then states that no end was seen.
+      const value = parseJson(buffer);
+      if (value !== undefined) reader.body(value);
       buffer = "";
     },
   };
-}
-
-/** A body that is not JSON adds nothing to the report, which then states that no end was seen. */
-function parseJson(text: string, reader: ResponseReader): void {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    return;
-  }
-  reader.body(value);
 }

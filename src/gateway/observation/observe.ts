@@ -65,17 +65,17 @@ export async function observe(
 }
 
 /**
- * If a stream was requested, a successful response of unknown type is read as an event stream. A body that nothing here
- * can decode is opaque.
+ * If the gateway injected the usage opt-in, a successful response of unknown type is read as an event stream, so that the
+ * usage event is removed. A body that cannot be decoded here is opaque.
  */
 function observedKind(
   { status, headers }: Response,
   encoding: ContentEncoding,
-  isStreamRequested: boolean,
+  isUsageInjected: boolean,
 ): BodyKind {
   if (encoding === "encoded") return "opaque";
   const kind = bodyKind(headers);
-  return kind === "opaque" && isStreamRequested && status < 400 ? "events" : kind;
+  return kind === "opaque" && isUsageInjected && status < 400 ? "events" : kind;
 }
 
 /** An error never streams, regardless of its type, and it may already be in memory (`upstream/key-leak.ts`). */

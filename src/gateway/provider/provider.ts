@@ -36,7 +36,6 @@ export type DialectRoute =
 
 /** One intercepted API: how to read its requests and responses, and whether its streams need the usage opt-in. */
 export type Api = {
-  readonly name: string;
   /** Reads a request's parsed body; never throws. */
   readonly readConversation: (fields: JsonObject) => Conversation;
   readonly createReader: (keep: ContentOptions) => ResponseReader;

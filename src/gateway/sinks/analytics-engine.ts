@@ -18,7 +18,7 @@ export function analyticsEngineSink(interceptions: Dataset | null, overrides: Da
       case "initiator_override":
       case "initiator_override_rejected":
         return overrides?.writeDataPoint(overrideRow(event));
-      // In the rows above already, without an initiator, or content.
+      // Not written: part of the rows above, without an initiator, or content.
       case "interception_start":
       case "token_usage":
       case "prompt_usage":

@@ -28,7 +28,7 @@ export function analyticsColumnsOf(
 ): AnalyticsColumns {
   const blobs = ["version", "record_type"];
   const doubles: string[] = [];
-  // At every start of an isolate: without arrays of entries.
+  // Runs at every isolate start, so it allocates no arrays of entries.
   for (const { dataset: recordDataset, fields } of Object.values(records)) {
     if (recordDataset !== dataset) continue;
     for (const name in fields) {

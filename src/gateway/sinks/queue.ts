@@ -5,7 +5,7 @@ import { toMessages } from "../../events/queue-message.ts";
 /** Messages in one call, which may have 256,000 bytes. */
 const MESSAGES_PER_CALL = 2;
 
-/** Resolves when the queue has taken them all. Where it rejects, it may have taken some, and may be sent all of them again. */
+/** Resolves when the queue has taken them all. Where it rejects, it may have taken some; sending all of them again is safe. */
 export async function sendEvents(queue: Queue, events: readonly InterceptorEvent[]): Promise<void> {
   const messages = toMessages(events);
   for (let at = 0; at < messages.length; at += MESSAGES_PER_CALL) {

@@ -11,7 +11,7 @@ type Group = readonly InterceptorEvent[];
 export type Sink =
   /** Writes at once. It may throw. */
   | { readonly kind: "immediate"; readonly name: string; readonly write: (events: Group) => void }
-  /** Writes behind the response or, where `required`, before it: nothing is forwarded whose start it did not take. */
+  /** Writes behind the response. Where `required`, a request is forwarded only once the sink has taken its start. */
   | {
       readonly kind: "awaited";
       readonly name: string;

@@ -3,7 +3,7 @@
  * precedes every other check, so that only the holder of the admin token learns which paths and parameters exist.
  */
 import { Hono, type Context } from "hono";
-import { readTarget, ROUTE_PREFIXES } from "../../shared/http/target.ts";
+import { readTarget, routablePath, ROUTE_PREFIXES } from "../../shared/http/target.ts";
 import { Refusal } from "../../shared/refusal.ts";
 import { authorizeAdmin } from "./admin-auth.ts";
 import { ENDPOINTS } from "./endpoints.ts";
@@ -32,7 +32,7 @@ export type ApiApp = Hono<ApiEnv>;
 export function createApi(deps: ApiDeps): ApiApp {
   const query = createQueryLedger(deps.database);
   // Hono's own path comes from `request.url`, which believes the Host header, and decodes escapes.
-  const app: ApiApp = new Hono<ApiEnv>({ getPath: readPath });
+  const app: ApiApp = new Hono<ApiEnv>({ getPath: routablePath });
   app.use(async (context, next) => {
     const id = deps.newId();
     context.set("interceptionId", id);
@@ -71,12 +71,6 @@ export function createApi(deps: ApiDeps): ApiApp {
     }
   }
   return app;
-}
-
-/** The path that routes are matched against. A URL that `readTarget` refuses matches none and reaches `notFound`. */
-function readPath(request: Request): string {
-  const target = readTarget(request);
-  return target instanceof Refusal ? "/" : target.path;
 }
 
 /** The response in Coder's error form. Reports the refusal to the caller of `createApi`. */

@@ -2,6 +2,7 @@
  * A bounded GET to an API that the configuration names: no redirect is followed, no more is read than `maxBytes`, and it
  * ends at its deadline.
  */
+import { errorName } from "../operator-log.ts";
 import { readBounded } from "../bounded-read.ts";
 import { abortAfter } from "../deadline.ts";
 
@@ -33,7 +34,7 @@ export async function fetchText(fetcher: typeof fetch, request: TextRequest): Pr
     return { status, text: "" };
   } catch (error) {
     if (deadline.hasExpired()) return { failure: `no response within ${timeoutMs} ms` };
-    return { failure: error instanceof Error ? error.name : "unknown" };
+    return { failure: errorName(error) };
   } finally {
     deadline.clear();
   }

@@ -3,8 +3,9 @@ import { Refusal } from "../refusal.ts";
 /** The request's path and query as they are routed: `path` is safe to compare with fixed tables, `search` is verbatim. */
 export type Target = { readonly path: string; readonly search: string };
 
-/** Where Coder's own gateway has the same routes and the same API, so that its clients need only another host name. */
+/** Coder's names for its own gateway. */
 export const GATEWAY_NAMES = ["ai-gateway", "aibridge"] as const;
+/** Where Coder's own gateway has the same routes and the same API, so that its clients need only another host name. */
 export const ROUTE_PREFIXES = GATEWAY_NAMES.map((name) => `/api/v2/${name}`);
 
 const MAX_URL = 16_384;
@@ -25,6 +26,12 @@ export function readTarget(head: RequestHead): Target | Refusal {
   const target = read(head);
   targets.set(head, target);
   return target;
+}
+
+/** The path that Hono's routes are matched against. A URL that `readTarget` refuses matches no route but `/`. */
+export function routablePath(request: RequestHead): string {
+  const target = readTarget(request);
+  return target instanceof Refusal ? "/" : target.path;
 }
 
 type RequestHead = Pick<Request, "url" | "headers">;

@@ -3,7 +3,8 @@ import { authorizeAdmin } from "../../../src/records/api/admin-auth.ts";
 import { ENDPOINTS } from "../../../src/records/api/endpoints.ts";
 import { sha256Hex } from "../../../src/shared/digest.ts";
 import { fetchApi, TOKEN } from "../../support/in-workerd/api-client.ts";
-import { emptyLedger, insert, interception, T0 } from "../../support/in-workerd/api-rows.ts";
+import { insert, interception, T0 } from "../../support/in-workerd/api-rows.ts";
+import { emptyLedger } from "../../support/in-workerd/ledger-database.ts";
 
 beforeEach(async () => {
   await emptyLedger();

@@ -5,14 +5,8 @@ import { ENDPOINTS } from "../../../src/records/api/endpoints.ts";
 import { sha256Hex } from "../../../src/shared/digest.ts";
 import { ROUTE_PREFIXES } from "../../../src/shared/http/target.ts";
 import { fetchApi, fetchOk, part } from "../../support/in-workerd/api-client.ts";
-import {
-  database,
-  emptyLedger,
-  insert,
-  interception,
-  T0,
-  wrapLedger,
-} from "../../support/in-workerd/api-rows.ts";
+import { database, insert, interception, T0, wrapLedger } from "../../support/in-workerd/api-rows.ts";
+import { emptyLedger } from "../../support/in-workerd/ledger-database.ts";
 
 beforeEach(async () => {
   await emptyLedger();

@@ -11,7 +11,6 @@ import {
   anomaly,
   ALICE,
   database,
-  emptyLedger,
   idAt,
   insert,
   interception,
@@ -19,6 +18,7 @@ import {
   T0,
   wrapLedger,
 } from "../../support/in-workerd/api-rows.ts";
+import { emptyLedger } from "../../support/in-workerd/ledger-database.ts";
 
 beforeAll(async () => {
   await emptyLedger();

@@ -11,11 +11,10 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ENDPOINTS } from "../../../src/records/api/endpoints.ts";
 import { fetchApi } from "../../support/in-workerd/api-client.ts";
-import { collectStatistics, dropStatistics } from "../../support/in-workerd/ledger-database.ts";
+import { collectStatistics, dropStatistics, emptyLedger } from "../../support/in-workerd/ledger-database.ts";
 import {
   ALICE,
   database,
-  emptyLedger,
   idAt,
   insert,
   interception,

@@ -3,7 +3,6 @@ import { fetchOk, items, part } from "../../support/in-workerd/api-client.ts";
 import {
   ALICE,
   BOB,
-  emptyLedger,
   idAt,
   insert,
   interception,
@@ -15,6 +14,7 @@ import {
   toolUsage,
   userPrompt,
 } from "../../support/in-workerd/api-rows.ts";
+import { emptyLedger } from "../../support/in-workerd/ledger-database.ts";
 
 beforeEach(emptyLedger);
 

@@ -8,7 +8,6 @@ import {
   ALICE,
   anomaly,
   BOB,
-  emptyLedger,
   idAt,
   insert,
   interception,
@@ -20,6 +19,7 @@ import {
   toolUsage,
   userPrompt,
 } from "../../support/in-workerd/api-rows.ts";
+import { emptyLedger } from "../../support/in-workerd/ledger-database.ts";
 
 const DAY = 86_400_000;
 

@@ -5,7 +5,6 @@ import {
   ALICE,
   BOB,
   database,
-  emptyLedger,
   idAt,
   insert,
   interception,
@@ -18,6 +17,7 @@ import {
   type Row,
 } from "../../support/in-workerd/api-rows.ts";
 import { END, PROMPT, START } from "../../support/in-workerd/events.ts";
+import { emptyLedger } from "../../support/in-workerd/ledger-database.ts";
 
 beforeEach(emptyLedger);
 

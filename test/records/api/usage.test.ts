@@ -4,7 +4,6 @@ import { fetchApi, fetchOk, items, NOW, part } from "../../support/in-workerd/ap
 import {
   ALICE,
   BOB,
-  emptyLedger,
   insert,
   interception,
   iso,
@@ -13,6 +12,7 @@ import {
   userPrompt,
   type Row,
 } from "../../support/in-workerd/api-rows.ts";
+import { emptyLedger } from "../../support/in-workerd/ledger-database.ts";
 
 beforeEach(emptyLedger);
 

@@ -5,12 +5,6 @@
 import { env } from "cloudflare:workers";
 import { uuidV7 } from "../../../src/shared/uuid.ts";
 
-const MIGRATIONS = import.meta.glob("../../../migrations/*.sql", {
-  query: "?raw",
-  eager: true,
-  import: "default",
-});
-
 /** 2026-11-23T12:00:00.000Z. */
 export const T0 = Date.UTC(2026, 10, 23, 12);
 
@@ -20,16 +14,14 @@ export const BOB = "7f3c2a10-1234-4abc-9def-000000000002";
 type Cell = string | number | null;
 export type Row = Readonly<Record<string, Cell>>;
 
-const TABLES = [
-  "interceptions",
-  "token_usages",
-  "user_prompts",
-  "tool_usages",
-  "model_thoughts",
-  "initiator_overrides",
-  "anomalies",
-] as const;
-export type TableName = (typeof TABLES)[number];
+export type TableName =
+  | "interceptions"
+  | "token_usages"
+  | "user_prompts"
+  | "tool_usages"
+  | "model_thoughts"
+  | "initiator_overrides"
+  | "anomalies";
 
 export const database = (env as { readonly LEDGER: D1Database }).LEDGER;
 
@@ -61,21 +53,6 @@ export function wrapLedger({
   };
   // The API uses only these two methods.
   return wrapped as D1Database;
-}
-
-/** Applies the migrations where they are missing, and deletes every row. */
-export async function emptyLedger(): Promise<void> {
-  const tables = await database.prepare("SELECT name FROM sqlite_schema WHERE name = 'interceptions'").all();
-  if (tables.results.length === 0) {
-    for (const path of Object.keys(MIGRATIONS).toSorted()) {
-      const statements = (MIGRATIONS[path] ?? "")
-        .replace(/--.*$/gm, "")
-        .split(";")
-        .filter((statement) => statement.trim() !== "");
-      await database.batch(statements.map((statement) => database.prepare(statement)));
-    }
-  }
-  await database.batch(TABLES.map((table) => database.prepare(`DELETE FROM ${table}`)));
 }
 
 export async function insert(table: TableName, rows: readonly Row[]): Promise<void> {

@@ -21,16 +21,11 @@ let migrated: Promise<void> | undefined;
 /** The database with every table empty, and without statistics for the query planner. */
 export async function emptyLedger(): Promise<D1Database> {
   const { LEDGER: database } = env as unknown as { readonly LEDGER: D1Database };
-  await (migrated ??= migrate(database));
+  await (migrated ??= applyD1Migrations(database, inject("migrations")));
   const tables = [...TABLE_NAMES, ...Object.keys(ANOMALY_TABLE_KEYS), "upkeep_cursors"];
   await database.batch(tables.map((table) => database.prepare(`DELETE FROM ${table}`)));
   await dropStatistics(database);
   return database;
-}
-
-/** With `--no-isolate`, a file of API tests may have created the tables before, without D1's list of migrations. */
-async function migrate(database: D1Database): Promise<void> {
-  if (!(await hasTable(database, "interceptions"))) await applyD1Migrations(database, inject("migrations"));
 }
 
 async function hasTable(database: D1Database, name: string): Promise<boolean> {

@@ -6,6 +6,7 @@
 import type { Explanation } from "../../../events/explanation.ts";
 import type { Target } from "../../../shared/http/target.ts";
 import { Refusal } from "../../../shared/refusal.ts";
+import { unknownFilter } from "../../../shared/unknown-filter.ts";
 import { checkUnreadBody, decide, emptyFindings, type Findings } from "../decide.ts";
 import type { Deps } from "../deps.ts";
 import { findDestination, type Destination, type RequestHead } from "../destination.ts";
@@ -13,17 +14,13 @@ import type { Exchange } from "../exchange.ts";
 import { readExplainInput, type ExplainInput } from "./input.ts";
 import { toExplanation } from "./redact.ts";
 
-/** A misspelt parameter is named in the error; any other text of the caller's is not repeated. */
-const PLAIN_WORD = /^[a-z][a-z0-9_]{0,39}$/;
-
 export async function explain(
   { id, request, deps }: Exchange,
   { search }: Target,
 ): Promise<Response | Refusal> {
   if (request.method !== "POST") return new Refusal("method_not_allowed");
   const [parameter] = new URLSearchParams(search).keys();
-  if (parameter !== undefined)
-    return new Refusal("filter_unknown", { param: PLAIN_WORD.test(parameter) ? parameter : "query" });
+  if (parameter !== undefined) return unknownFilter(parameter);
   const input = await readExplainInput(request);
   if (input instanceof Refusal) return input;
   const headers = {
@@ -35,7 +32,7 @@ export async function explain(
 }
 
 /** The explanation of one described request, redacted. */
-export async function explainRequest(input: ExplainInput, deps: Deps): Promise<Explanation> {
+async function explainRequest(input: ExplainInput, deps: Deps): Promise<Explanation> {
   const { method, path, headers } = input;
   // As a request's URL is made: of the Host header, even a forged one, and the target.
   const head = { method, url: `https://${headers.get("host") ?? "described.invalid"}${path}`, headers };

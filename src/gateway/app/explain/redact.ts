@@ -1,4 +1,5 @@
 /** Findings as an explanation: who, by which rule and with which kind of key, without any key, credential or header value. */
+import { keyIdOf } from "../../../shared/digest.ts";
 import type { ExplainedCredential, Explanation } from "../../../events/explanation.ts";
 import type { Refusal } from "../../../shared/refusal.ts";
 import type { Credential, Secret } from "../../identity/credential.ts";
@@ -80,7 +81,7 @@ const toCredential = (secret: Secret | null): ExplainedCredential | null =>
   secret && { header: secret.from, key_id: keyId(secret) };
 
 /** As `api_key_id` has it in the records. */
-const keyId = ({ sha256 }: Secret): string => sha256.slice(0, 16);
+const keyId = ({ sha256 }: Secret): string => keyIdOf(sha256);
 
 function toKey({ credential, presented }: Findings): Explanation["upstream_key"] {
   if (!credential) return null;

@@ -2,6 +2,7 @@
  * Source `byok`: the client brings its own provider key. Only the provider can verify it, so the actor is a fingerprint:
  * the same for the same key, and not reversible to it.
  */
+import { keyIdOf } from "../../../shared/digest.ts";
 import type { IdentitySource } from "../identity.ts";
 
 export const byok: IdentitySource = {
@@ -15,7 +16,7 @@ export const byok: IdentitySource = {
         name: null,
         source: "byok",
         verified: false,
-        keyId: ownKey.sha256.slice(0, 16),
+        keyId: keyIdOf(ownKey.sha256),
         mayAssert: null,
       },
     recognizes: () => false,

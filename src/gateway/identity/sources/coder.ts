@@ -5,6 +5,7 @@
  * A token that is revoked, or whose user is suspended, is rejected within `cache_ttl_s`. While Coder does not respond,
  * only users identified within that time are accepted.
  */
+import { keyIdOf } from "../../../shared/digest.ts";
 import { fetchText } from "../../../shared/http/fetch-text.ts";
 import { parseObject, type JsonObject } from "../../../shared/json.ts";
 import { Refusal } from "../../../shared/refusal.ts";
@@ -87,7 +88,7 @@ function readUser(text: string, sha256: string): LookupResult {
     name,
     source: "coder",
     verified: true,
-    keyId: sha256.slice(0, 16),
+    keyId: keyIdOf(sha256),
     mayAssert: null,
   };
 }

@@ -2,6 +2,7 @@
  * Source `keys`: client keys issued by `npm run keys`. The secret `CLIENT_KEYS` holds a JSON array of entries, each with
  * the SHA-256 of a key and never the key. With `store`, a KV namespace holds further entries. The secret is read first.
  */
+import { keyIdOf } from "../../../shared/digest.ts";
 import type { ReportIssue } from "../../../shared/config/fields.ts";
 import { parseJson } from "../../../shared/json.ts";
 import { Refusal } from "../../../shared/refusal.ts";
@@ -22,7 +23,7 @@ export const keys: IdentitySource = {
     const entries = readEntries(text, setup.report);
     const findListed = memoize(({ sha256 }): KeyEntry | null => {
       // The timing of this lookup can reveal only a prefix of a stored SHA-256, which does not help to find a key.
-      const entry = entries.get(sha256.slice(0, 16));
+      const entry = entries.get(keyIdOf(sha256));
       return entry && matchesKey(entry, sha256) ? entry : null;
     });
     return {

@@ -20,7 +20,6 @@ export const anthropic: Dialect = {
       kind: "intercept",
       path: "/v1/messages",
       api: {
-        name: "messages",
         readConversation: messagesConversation,
         createReader: messagesReader,
         isUsageOnly: null,

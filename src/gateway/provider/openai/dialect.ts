@@ -27,7 +27,6 @@ export const openai: Dialect = {
       kind: "intercept",
       path: "/chat/completions",
       api: {
-        name: "chat_completions",
         readConversation: chatConversation,
         createReader: chatReader,
         isUsageOnly,
@@ -37,7 +36,6 @@ export const openai: Dialect = {
       kind: "intercept",
       path: "/responses",
       api: {
-        name: "responses",
         readConversation: responsesConversation,
         createReader: responsesReader,
         isUsageOnly: null,

@@ -6,7 +6,6 @@ import type { ResponseReader, ContentOptions } from "../response-reader.ts";
 import { collectContent } from "../response-content.ts";
 import { ResponsesFields } from "./responses-fields.ts";
 import { createOutputItems } from "./responses-items.ts";
-import { asText } from "../usage.ts";
 import { asObject, parseObject, type JsonObject } from "../../../shared/json.ts";
 
 const TERMINAL = new Set(["response.completed", "response.incomplete", "response.failed", "error"]);
@@ -45,8 +44,8 @@ export function responsesReader(keep: ContentOptions): ResponseReader {
       }
       if (!terminal && !RELEVANT.test(data) && !items.mayBeDelta(data)) return;
       const value = parseObject(data);
-      const type = asText(value?.["type"]);
-      if (value && type !== null) readEvent(type, value);
+      const type = value?.["type"];
+      if (value && typeof type === "string") readEvent(type, value);
     },
     body(value) {
       fields.ended = true;

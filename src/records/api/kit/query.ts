@@ -1,6 +1,7 @@
 /** Parses a query string with an endpoint's parameters. Refuses `filter_invalid` and `filter_unknown` by parameter name. */
 import type { Refusal } from "../../../shared/refusal.ts";
-import { invalidFilter, unknownFilter } from "./invalid-filter.ts";
+import { unknownFilter } from "../../../shared/unknown-filter.ts";
+import { invalidFilter } from "./invalid-filter.ts";
 import { anyText, type Parameter } from "./parameter.ts";
 import { readTerms } from "./search-terms.ts";
 

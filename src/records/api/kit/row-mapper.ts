@@ -14,8 +14,7 @@ export type Fields = Readonly<Record<string, Field>>;
 export const textOrNull = (value: Value | undefined): string | null => (value == null ? null : String(value));
 /** For Coder's fields that are always texts: NULL becomes "". */
 export const text = (value: Value | undefined): string => textOrNull(value) ?? "";
-export const numberOrNull = (value: Value | undefined): number | null =>
-  typeof value === "number" ? value : null;
+const numberOrNull = (value: Value | undefined): number | null => (typeof value === "number" ? value : null);
 export const number = (value: Value | undefined): number => numberOrNull(value) ?? 0;
 export const flag = (value: Value | undefined): boolean => value === 1;
 

@@ -35,7 +35,7 @@ export type Aggregates = {
   })[];
 };
 
-export const HOUR_MS = 3_600_000;
+const HOUR_MS = 3_600_000;
 export const DAY_MS = 86_400_000;
 
 const NO_FLAGS = "[]";

@@ -7,11 +7,11 @@ import { firstUuidAt } from "../../../shared/uuid.ts";
 import { errorText } from "../error-text.ts";
 import type { LedgerDeps } from "../ledger.ts";
 import { TABLE_KEYS, ANOMALY_TABLE_KEYS } from "../tables.ts";
+import { DAY_MS } from "./aggregate.ts";
 import { scanForAnomalies } from "./anomaly-scan.ts";
 
 /** Longer than any stream, and than the queue's delay on most days. A later end still replaces the cron's outcome. */
 export const ORPHANED_AFTER_MS = 6 * 3_600_000;
-const DAY_MS = 86_400_000;
 
 const ORPHANS = { rows: 1000, steps: 20 };
 /**
@@ -26,7 +26,7 @@ const CLOSE_ORPHANS = `UPDATE interceptions SET outcome = 'orphaned', usage = 'u
 )`;
 
 /** One statement per table: deletes its oldest rows before an id. */
-export const DELETE_EXPIRED: readonly string[] = [
+const DELETE_EXPIRED: readonly string[] = [
   ...Object.entries(TABLE_KEYS).map(([table, [key]]) => deleteExpiredFrom(table, [key])),
   ...Object.entries(ANOMALY_TABLE_KEYS).map(([table, key]) => deleteExpiredFrom(table, key)),
 ];
