@@ -26,21 +26,21 @@ type AssertionContext = {
 export type AssertionConfig = { readonly rules: AssertionRules; readonly verifiers: VerifierOptions };
 
 export function readAssertion(fields: Fields, context: AssertionContext): AssertionConfig {
-  const report = (key: string, issue: string): void => fields.report(`${fields.path}.${key}`, issue);
   const allow = fields.oneOf("allow", ["any", "service", "listed", "off"], "any");
   const actors = (fields.texts("actors") ?? []).map((entry) => readListedActor(entry, context.sources));
   if ((allow === "any" || allow === "service") && actors.length > 0)
-    report("actors", 'applies only with allow = "listed"');
+    fields.reject("actors", 'applies only with allow = "listed"');
   const onInvalid = fields.oneOf("on_invalid", ["ignore", "reject"], "ignore");
 
   const signature = fields.oneOf("signature", ["off", "accept", "require"], "off");
   const names = fields.texts("signing_keys");
   const signingKeys = fields.secrets("signing_keys", longSecret(context.secret, fields));
-  if (signature === "off" && names) report("signing_keys", "applies only where signature is not off");
-  if (signature !== "off" && !names?.length) report("signing_keys", 'is required unless signature is "off"');
+  if (signature === "off" && names) fields.reject("signing_keys", "applies only where signature is not off");
+  if (signature !== "off" && !names?.length)
+    fields.reject("signing_keys", 'is required unless signature is "off"');
   const once = fields.flag("replay_cache", false);
-  if (once && signature === "off") report("replay_cache", "applies only where signature is not off");
-  if (once && !context.nonces) report("replay_cache", "requires NONCES: a Durable Object namespace");
+  if (once && signature === "off") fields.reject("replay_cache", "applies only where signature is not off");
+  if (once && !context.nonces) fields.reject("replay_cache", "requires NONCES: a Durable Object namespace");
 
   const nested = fields.nested("directory");
   const directory = nested && readDirectory(nested, context.secret);
@@ -65,13 +65,12 @@ function readDirectory(fields: Fields, secret: AssertionContext["secret"]): Dire
 }
 
 export function readDelegation(fields: Fields, secret: AssertionContext["secret"]): DelegationRules | null {
-  const report = (key: string, issue: string): void => fields.report(`${fields.path}.${key}`, issue);
   const names = fields.texts("keys");
-  if (!names?.length) report("keys", "is required: no gateway can be verified without it");
+  if (!names?.length) fields.reject("keys", "is required: no gateway can be verified without it");
   const keys = fields.secrets("keys", headerSecret(secret, fields));
   const text = fields.text("actor") ?? "coder-gateway";
   const actor = readActorId(text);
-  if (actor === null) report("actor", `must match ${ACTOR_ID.source} and must not start with "byok:"`);
+  if (actor === null) fields.reject("actor", `must match ${ACTOR_ID.source} and must not start with "byok:"`);
   fields.rejectUnknown();
   return actor === null ? null : { keys, actor };
 }

@@ -45,6 +45,7 @@ export class Fields {
   readonly path: string;
   readonly report: ReportIssue;
   readonly #known = new Set<string>();
+  readonly #rejected = new Set<string>();
 
   constructor(table: Table, path: string, report: ReportIssue) {
     this.table = table;
@@ -57,7 +58,7 @@ export class Fields {
     const value = this.#take(key);
     if (value === undefined) return null;
     if (typeof value === "string" && value.trim() !== "") return value;
-    this.#reject(key, "must be a non-empty text");
+    this.reject(key, "must be a non-empty text");
     return null;
   }
 
@@ -66,7 +67,7 @@ export class Fields {
     const value = this.#take(key);
     const issue = value === undefined ? "is required" : textIssue(value);
     if (issue === null) return value as string;
-    this.#reject(key, issue);
+    this.reject(key, issue);
     return null;
   }
 
@@ -74,11 +75,11 @@ export class Fields {
   requiredTexts(key: string): readonly string[] {
     const value = this.#take(key);
     if (!Array.isArray(value)) return [this.required(key) ?? []].flat();
-    if (value.length === 0) this.#reject(key, "must not be empty");
+    if (value.length === 0) this.reject(key, "must not be empty");
     return value.flatMap((entry: unknown, at) => {
       const issue = textIssue(entry);
       if (issue === null) return entry as string;
-      this.#reject(`${key}[${at}]`, issue);
+      this.reject(`${key}[${at}]`, issue);
       return [];
     });
   }
@@ -87,14 +88,14 @@ export class Fields {
     const value = this.#take(key);
     if (value === undefined) return otherwise;
     const match = allowed.find((word) => word === value);
-    if (match === undefined) this.#reject(key, oneOfIssue(allowed));
+    if (match === undefined) this.reject(key, oneOfIssue(allowed));
     return match ?? otherwise;
   }
 
   flag(key: string, otherwise: boolean): boolean {
     const value = this.#take(key);
     if (value === undefined) return otherwise;
-    if (typeof value !== "boolean") this.#reject(key, "must be true or false");
+    if (typeof value !== "boolean") this.reject(key, "must be true or false");
     return value === true;
   }
 
@@ -104,7 +105,7 @@ export class Fields {
     if (value === undefined) return otherwise;
     if (Number.isSafeInteger(value) && (value as number) >= min && (value as number) <= max)
       return value as number;
-    this.#reject(key, `must be a whole number from ${min} to ${max}`);
+    this.reject(key, `must be a whole number from ${min} to ${max}`);
     return otherwise;
   }
 
@@ -114,7 +115,7 @@ export class Fields {
     if (value === undefined) return null;
     if (Array.isArray(value) && value.every((one) => typeof one === "string" && one !== ""))
       return value as string[];
-    this.#reject(key, "must be a list of texts");
+    this.reject(key, "must be a list of texts");
     return [];
   }
 
@@ -141,7 +142,7 @@ export class Fields {
   secret(key: string, read: (secretName: string) => string | null): string | null {
     const name = this.text(key);
     if (name !== null && SECRET_NAME.test(name)) return read(name);
-    this.#reject(key, `must be the name of a secret (${SECRET_NAME.source})`);
+    this.reject(key, `must be the name of a secret (${SECRET_NAME.source})`);
     return null;
   }
 
@@ -149,7 +150,7 @@ export class Fields {
   url(key: string): string | null {
     const text = this.text(key);
     const reject = (issue: string): null => {
-      this.#reject(key, issue);
+      this.reject(key, issue);
       return null;
     };
     if (text === null) return reject("is required");
@@ -167,7 +168,7 @@ export class Fields {
   rejectUnknown(): void {
     for (const key of Object.keys(this.table)) {
       if (!this.#known.has(key))
-        this.#reject(key, `is not a known key (known: ${[...this.#known].join(", ")})`);
+        this.reject(key, `is not a known key (known: ${[...this.#known].join(", ")})`);
     }
   }
 
@@ -176,7 +177,10 @@ export class Fields {
     return Object.hasOwn(this.table, key) ? this.table[key] : undefined;
   }
 
-  #reject(key: string, issue: string): void {
+  /** Reports the first issue of a key. Later ones follow from it, such as a missing value after one that cannot be read. */
+  reject(key: string, issue: string): void {
+    if (this.#rejected.has(key)) return;
+    this.#rejected.add(key);
     this.report(`${this.path}.${key}`, issue);
   }
 }

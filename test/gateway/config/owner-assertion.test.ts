@@ -209,6 +209,16 @@ describe("DELEGATION", () => {
   });
 
   it.each([
+    [{ DELEGATION: { keys: "ONE" } }, "DELEGATION.keys must be a list of texts"],
+    [
+      { OWNER_ASSERTION: { signature: "accept", signing_keys: "ONE" } },
+      "OWNER_ASSERTION.signing_keys must be a list of texts",
+    ],
+  ])("reports one issue for one mistake: %o", (vars, issue) => {
+    expect(issuesOf(vars)).toEqual([issue]);
+  });
+
+  it.each([
     [{}, "DELEGATION.keys is required: no gateway can be verified without it"],
     [{ keys: [] }, "DELEGATION.keys is required: no gateway can be verified without it"],
     [{ keys: "ONE" }, "DELEGATION.keys must be a list of texts"],
