@@ -54,8 +54,9 @@ describe("wrangler.toml", () => {
     expect(flags).toContain('"enable_request_signal"');
   });
 
-  it("J7 turns Node's modules off, because the bundle does not need them", () => {
+  it("J7 turns version 1 of Node's compatibility off and leaves version 2 on, for node:zlib", () => {
     expect(flags).toContain('"no_nodejs_compat"');
+    expect(flags).not.toContain("no_nodejs_compat_v2");
   });
 
   it("is a valid config of the gateway alone", () => {
