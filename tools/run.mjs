@@ -5,7 +5,7 @@
 import { existsSync } from "node:fs";
 
 const COMMANDS = ["start", "demo", "keys", "report", "explain", "stand-ins", "replay"].concat(
-  ["deploy", "openapi", "tables", "architecture", "language"],
+  ["deploy", "probe", "openapi", "tables", "architecture", "language"],
   ["secrets", "size", "sbom", "audit"],
 );
 const command = process.argv[2] ?? "";
