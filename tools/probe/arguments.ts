@@ -91,12 +91,16 @@ function readSecret(secret: string, isOptional: boolean): string | null {
   return secret.length >= MIN_SECRET_LENGTH && /^[\w.~-]+$/.test(secret) ? secret : null;
 }
 
+/** The names that wrangler.toml gives to real providers. */
+const REAL_PROVIDERS = new Set(["openai", "anthropic"]);
+
 function readTarget(values: Values, plan: Plan, env: Env): Command | string {
   const gateway = readOrigin(values.url ?? "");
   if (gateway === null) return "--url must be https://… or http://… on this machine, without a path.";
   const echo = values["echo-url"] === undefined ? undefined : readOrigin(values["echo-url"]);
   if (echo === null) return "--echo-url must be https://… or http://… on this machine, without a path.";
   if (!/^[a-z0-9]+(?:-[a-z0-9]+)*$/.test(values.provider)) return "--provider must be a provider's name.";
+  if (REAL_PROVIDERS.has(values.provider)) return "--provider must name the echo, not an AI provider.";
   const target: Target = {
     gateway: { url: gateway },
     echo: echo === undefined ? null : { url: echo },

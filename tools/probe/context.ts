@@ -1,6 +1,4 @@
 /** Everything that the measurements of one run share. */
-import type { Clock, Endpoint } from "./client/http.ts";
-import type { Sender } from "./client/sender.ts";
 import type { Echo } from "./echo-client.ts";
 import type { Bindings } from "./echo/protocol.ts";
 import type { Offset } from "./clock-offset.ts";
@@ -20,11 +18,4 @@ export type Context = {
   /** Null without an admin token. */
   readonly records: RecordsReader | null;
   readonly sleep: (ms: number) => Promise<void>;
-  readonly now: Clock;
-};
-
-export type Connections = {
-  readonly gateway: Endpoint;
-  readonly direct: Endpoint | null;
-  readonly sender: Sender;
 };

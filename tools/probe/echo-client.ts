@@ -117,6 +117,16 @@ export function parse<T>(received: Received): T {
   return JSON.parse(bodyOf(received).toString()) as T;
 }
 
+function parseHello(response: Received): Hello {
+  try {
+    return parse<Hello>(response);
+  } catch (cause) {
+    const reason = cause instanceof UnexpectedStatus ? cause.message : "not a response of the echo";
+    const advice = "The gateway needs a provider whose base_url is the echo's (docs/probe.md).";
+    throw new Error(`The first request got ${reason}. ${advice}`, { cause });
+  }
+}
+
 export type Introduction = {
   readonly hello: Hello;
   /** The gateway's response, for its headers. */
@@ -130,9 +140,9 @@ export type Introduction = {
 export async function introduce(echo: Echo, secret: string): Promise<Introduction> {
   const nonce = randomUUID();
   const response = await (await echo.open("hello", { params: { nonce } })).received;
-  const hello = parse<Hello>(response);
+  const hello = parseHello(response);
   const proof = createHmac("sha256", secret).update(nonce).digest("hex");
   if (hello.echo !== ECHO_NAME || hello.proof !== proof)
-    throw new Error("the provider did not prove that it is the echo: no further request was sent");
+    throw new Error("The provider did not prove that it is the echo: no further request was sent.");
   return { hello, response };
 }

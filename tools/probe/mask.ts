@@ -21,6 +21,7 @@ export function mask(text: string, { secrets, hosts }: Masked): string {
 
 /** The host, and the zones above it: `CF-Worker` holds the zone. Not its last label, which is no zone of its own. */
 function maskHost(text: string, host: string, name: string): string {
+  if (isIP(host) !== 0) return text;
   const labels = host.split(".");
   const zones = labels.map((_, at) => labels.slice(at).join(".")).slice(0, -1);
   const names = zones.length === 0 ? [host] : zones;

@@ -9,24 +9,26 @@ import type { Alive } from "./protocol.ts";
 
 const MAX_MS = 300_000;
 const TICK_MS = 1000;
+const EVENT_MS = 250;
 
 export const grace: Action = async (exchange) => {
   const { params, request, ctx, run } = exchange;
   const forMs = count(exchange, "for_ms", MAX_MS);
   const after = params.get("after");
   if (after === "disconnect") {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    request.signal.addEventListener("abort", () => resolve(), { once: true });
-    ctx.waitUntil(promise.then(() => stayAlive(exchange, forMs)));
-    return openStream();
+    const { readable, writable } = new IdentityTransformStream();
+    ctx.waitUntil(sendUntilDisconnect(writable, request.signal).then(() => stayAlive(exchange, forMs)));
+    return new Response(readable, { headers: EVENTS });
   }
   ctx.waitUntil(stayAlive(exchange, forMs));
   if (after !== "native") return Response.json({ run });
   const journal = journalOf(exchange);
   if (!journal) return Response.json({ error: { message: "no binding JOURNAL" } }, { status: 501 });
   const { body } = await journal.fetch(`https://journal/?for_ms=${forMs}`);
-  return new Response(body, { headers: { "content-type": "text/event-stream" } });
+  return new Response(body, { headers: EVENTS });
 };
+
+const EVENTS = { "content-type": "text/event-stream" };
 
 async function stayAlive(exchange: Exchange, forMs: number): Promise<void> {
   const from = Date.now();
@@ -38,10 +40,16 @@ async function stayAlive(exchange: Exchange, forMs: number): Promise<void> {
   }
 }
 
-/** A stream of one event that stays open. */
-function openStream(): Response {
-  const { readable, writable } = new IdentityTransformStream();
+/** Resolves when the client has disconnected: the signal fires, or a write fails. */
+async function sendUntilDisconnect(writable: WritableStream, signal: AbortSignal): Promise<void> {
   const writer = writable.getWriter();
-  writer.write(new TextEncoder().encode(": open\n\n")).catch(() => undefined);
-  return new Response(readable, { headers: { "content-type": "text/event-stream" } });
+  const event = new TextEncoder().encode(": open\n\n");
+  try {
+    while (!signal.aborted) {
+      await writer.write(event);
+      await scheduler.wait(EVENT_MS, { signal });
+    }
+  } catch {
+    // Disconnected.
+  }
 }

@@ -106,6 +106,8 @@ export const disconnects = (plan: Plan): readonly Measurement[] =>
       question: `${protocol}${name}: when is a disconnect ${STATES[state]} noticed?`,
       assumed: `${assumed.join("; ")} (docs/limits.md)`,
       phase: "slow",
+      // wrangler dev has a proxy of its own in front of each Worker, which notices less than plain workerd.
+      isNetworkOnly: true,
       requests: MANNERS[protocol].length + 1,
       unavailable: (context) => unavailable(one, context),
       measure: (context) => measure(one, context, plan),
