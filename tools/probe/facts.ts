@@ -39,4 +39,4 @@ export function locations({ headers }: Head, echoColo: string | null): string {
 }
 
 export const clockText = ({ ms, errorMs }: Offset): string =>
-  `the echo's is ${Math.round(ms)} ms ahead of the probe's (± ${Math.ceil(errorMs)} ms); times across both have this error`;
+  `the echo's is ${Math.abs(Math.round(ms))} ms ${ms < 0 ? "behind" : "ahead of"} the probe's (± ${Math.ceil(errorMs)} ms); times across both have this error`;

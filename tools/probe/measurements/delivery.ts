@@ -29,8 +29,8 @@ export type DeliveryResult = {
   readonly offsetMs: number;
 };
 
-/** A busy network or machine joins a few events now and then. */
-const SINGLE_SHARE = 0.75;
+/** A busy machine joins the events of one stall; a buffer joins nearly all. */
+const SINGLE_SHARE = 0.6;
 
 const gaps = (times: readonly number[]): readonly number[] =>
   times.slice(1).map((time, at) => time - (times[at] ?? 0));
