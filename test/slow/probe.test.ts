@@ -8,7 +8,7 @@ import { DEFAULT_PLAN, MAX_REQUESTS, type Plan } from "../../tools/probe/plan.ts
 import { probe, type SessionResult, type Target } from "../../tools/probe/session.ts";
 import { startTlsFront, type TlsFront } from "../support/tls-front.ts";
 
-/** The default plan with shorter times: what is tested is that each measurement works, not what it measures here. */
+/** The default plan with shorter times. The test checks that each measurement works, not its values here. */
 const SHORT: Plan = {
   ...DEFAULT_PLAN,
   silencesMs: [2000],

@@ -45,7 +45,7 @@ export async function startTlsFront(target: URL): Promise<TlsFront> {
 const withoutPseudo = (headers: IncomingHttpHeaders): IncomingHttpHeaders =>
   Object.fromEntries(Object.entries(headers).filter(([name]) => !name.startsWith(":")));
 
-/** HTTP/2 has none of these (RFC 9113 §8.2.2). */
+/** Headers that HTTP/2 does not allow (RFC 9113 §8.2.2). */
 const CONNECTION = new Set(["connection", "keep-alive", "transfer-encoding"]);
 const withoutConnection = (headers: IncomingHttpHeaders): IncomingHttpHeaders =>
   Object.fromEntries(Object.entries(headers).filter(([name]) => !CONNECTION.has(name)));

@@ -1,4 +1,5 @@
 /** The probe's report and bounds: the number of requests, failures, and what is never printed. */
+import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { offsetOf } from "../../../tools/probe/clock-offset.ts";
 import type { Context } from "../../../tools/probe/context.ts";
@@ -128,6 +129,18 @@ describe("the report", () => {
     expect(locations({ status: 200, headers }, "FRA")).toBe(
       "Cloudflare; gateway reached at AMS, placement local-AMS; echo at FRA",
     );
+  });
+});
+
+describe("the example in docs/probe.md", () => {
+  it("has a row for each measurement of the default plan, with its assumption", () => {
+    const page = readFileSync("docs/probe.md", "utf8");
+    const rows = page.split("\n").filter((text) => /^\| (?:D|Is|Are|Which|H)/.test(text));
+    const expected = measurementsOf(DEFAULT_PLAN);
+    expect(rows.map((row) => row.split(" | ")[0]?.slice(2))).toEqual(
+      expected.map(({ question }) => question),
+    );
+    expect(rows.map((row) => row.split(" | ")[2])).toEqual(expected.map(({ assumed }) => assumed));
   });
 });
 
