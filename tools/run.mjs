@@ -6,7 +6,7 @@ import { existsSync } from "node:fs";
 
 const COMMANDS = ["start", "demo", "keys", "report", "explain", "stand-ins", "replay"].concat(
   ["deploy", "probe", "openapi", "tables", "architecture", "language"],
-  ["secrets", "size", "sbom", "audit"],
+  ["secrets", "size", "sbom", "audit", "notices", "release"],
 );
 const command = process.argv[2] ?? "";
 
