@@ -67,10 +67,17 @@ export function readEnvironment(env: Env, report: ReportIssue): Environment {
 
 function secretIssue(secret: unknown): string | null {
   if (secret === undefined) return "is required: the configuration names it as a secret";
+  if (isSecretsStore(secret)) return "must be a text secret: Secrets Store bindings are not supported";
   if (typeof secret !== "string") return "must be a text";
   if (secret.trim() === "") return "must not be empty";
   return isPlaceholder(secret) ? "must not be a placeholder" : null;
 }
+
+/** Such a binding is read asynchronously on each request, while a configuration is read once. */
+const isSecretsStore = (secret: unknown): boolean =>
+  typeof secret === "object" &&
+  secret !== null &&
+  typeof (secret as Readonly<Record<string, unknown>>)["get"] === "function";
 
 /** Reports a table under a name that begins like a known one: a misspelt table, whose rules would not apply. */
 export function rejectMisspeltTables(env: Env, known: ReadonlySet<string>, report: ReportIssue): void {

@@ -16,6 +16,11 @@ describe("J1 secrets", () => {
     ["empty", { OPENAI_KEY: "" }, "must not be empty"],
     ["blank", { OPENAI_KEY: " \n" }, "must not be empty"],
     ["not a text", { OPENAI_KEY: { value: KEY } }, "must be a text"],
+    [
+      "a Secrets Store binding",
+      { OPENAI_KEY: { get: async () => KEY } },
+      "must be a text secret: Secrets Store bindings are not supported",
+    ],
   ])("J1 reports a secret that is %s by its name", (_, secrets, issue) => {
     expect(issuesOf(withKey(secrets))).toEqual([`OPENAI_KEY ${issue}`]);
   });
