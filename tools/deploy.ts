@@ -1,18 +1,21 @@
 /** `npm run deploy`: checks both Workers, prepares queue and database, and deploys the records Worker, then the gateway. */
 import { parseArgs } from "node:util";
 import { deployWorkers, type DeployOptions } from "./deploy/deployment.ts";
+import { environmentIssue } from "./deploy/files.ts";
 import { ROOT } from "./root.ts";
 import { argumentError, BAD_USAGE, StartFailure } from "./local/start-failure.ts";
 import { runWrangler } from "./local/wrangler.ts";
 
-const USAGE = `Usage: npm run deploy -- [--dry-run] [--gateway-only]
+const USAGE = `Usage: npm run deploy -- [--env <name>] [--dry-run] [--gateway-only]
 
-Checks the configuration of both Workers, then: creates the queues that are missing, removes the consumer of a deployment
-from before there were two Workers, applies the ledger's migrations, deploys the records Worker (wrangler.records.toml),
-and deploys the gateway (wrangler.toml, with its bindings to the records Worker). It stops at the first step that fails,
-and can be run again.
+Checks the configuration of both Workers, then: creates the queues that are missing, and on a first deployment the
+database; removes the consumer of a deployment from before there were two Workers; applies the ledger's migrations; deploys
+the records Worker (wrangler.records.toml); and deploys the gateway (wrangler.toml, with its bindings to the records
+Worker). It stops at the first step that fails, and can be run again.
 
-  --dry-run       checks and bundles both Workers and prints the steps; needs no account and changes nothing there
+  --env <name>    deploys both Workers under names of their own, apart from production: script, queues, database, data
+                  sets and bucket end in -<name>; settings of [env.<name>] in the two files replace what is derived
+  --dry-run       checks and bundles both Workers and prints the commands; needs no account and changes nothing there
   --gateway-only  deploys wrangler.toml as it is: log lines and Analytics Engine, without queue and records Worker
 
 Wrangler must be logged in (npx wrangler login), or CLOUDFLARE_API_TOKEN set; with several accounts also
@@ -52,11 +55,14 @@ function readArguments(args: readonly string[]): DeployOptions | string | undefi
       options: {
         "dry-run": { type: "boolean", default: false },
         "gateway-only": { type: "boolean", default: false },
+        env: { type: "string" },
         help: { type: "boolean", short: "h", default: false },
       },
     });
     if (values.help) return undefined;
-    return { dryRun: values["dry-run"], gatewayOnly: values["gateway-only"] };
+    const { env = null } = values;
+    const issue = env === null ? null : environmentIssue(env);
+    return issue ?? { dryRun: values["dry-run"], gatewayOnly: values["gateway-only"], environment: env };
   } catch (error) {
     return argumentError(error);
   }

@@ -1,90 +1,44 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { describe, expect, it, onTestFinished } from "vitest";
-import { deployWorkers, type DeployOptions } from "../../tools/deploy/deployment.ts";
+import { describe, expect, it } from "vitest";
 import { withRecordsBindings } from "../../tools/deploy/generated-config.ts";
 import { ROOT } from "../../tools/root.ts";
-import { sentenceOf } from "../../tools/local/start-failure.ts";
+import { CENTRAL_KEYS, CONSUMERS, deployWith, type Edit, type Edits } from "./deploy-with.ts";
 import {
+  deployedWorker,
   emptyAccount,
-  fakeWrangler,
   GATEWAY,
-  LEDGER,
+  ledger,
   RECORDS,
   singleWorkerAccount,
   type FakeAccount,
-  type FakeWrangler,
-} from "./fake-wrangler.ts";
-
-/** Replacements in the two configurations; each must match. */
-type Edits = { readonly gateway?: readonly Edit[]; readonly records?: readonly Edit[] };
-type Edit = readonly [find: string | RegExp, replacement: string];
+} from "./fake-account.ts";
+import { fakeWrangler } from "./fake-wrangler.ts";
 
 const CREATE = "queues create ai-events -c wrangler.records.toml";
 const REMOVE = `queues consumer remove ai-events ${GATEWAY} -c wrangler.records.toml`;
+const CREATE_DATABASE = "d1 create ai-ledger -c wrangler.records.toml --update-config=false";
 const MIGRATE = "d1 migrations apply LEDGER --remote -c wrangler.records.toml";
 const DEPLOY_RECORDS = "deploy -c wrangler.records.toml";
 const DEPLOY_GATEWAY = "deploy -c wrangler.generated.toml";
 
-/** A folder with copies of the project's configurations. */
-function folderWith({ gateway = [], records = [] }: Edits): string {
-  const folder = mkdtempSync(join(tmpdir(), "deploy-"));
-  onTestFinished(() => rmSync(folder, { recursive: true }));
-  for (const [file, edits] of [
-    ["wrangler.toml", gateway],
-    ["wrangler.records.toml", records],
-  ] as const) {
-    const text = edits.reduce(
-      (edited, [find, replacement]) => {
-        const result = edited.replace(find, () => replacement);
-        if (result === edited) throw new Error(`${file} does not contain ${find}`);
-        return result;
-      },
-      readFileSync(join(ROOT, file), "utf8"),
-    );
-    writeFileSync(join(folder, file), text);
-  }
-  return folder;
-}
+/** A consumer of the dead-letter queue, which has a dead-letter queue of its own. */
+const DEAD_LETTERS = `[[queues.consumers]]
+queue = "ai-events"
+dead_letter_queue = "ai-events-dead"
 
-/** Central keys, for which the client must be identified. */
-const CENTRAL_KEYS: readonly Edit[] = [
-  ['type = "openai"\n', 'type = "openai"\nkeys = ["OPENAI_API_KEY", "OPENAI_API_KEY_2"]\n'],
-  ["[vars.PROVIDERS.openai]", '[vars]\nIDENTITY = [{ source = "keys" }]\n[vars.PROVIDERS.openai]'],
-];
-
-type Result = { readonly failure: string | null; readonly printed: string; readonly warnings: string };
-
-async function deployWith(
-  wrangler: FakeWrangler,
-  edits: Edits = {},
-  options: Partial<DeployOptions> = {},
-): Promise<Result> {
-  let printed = "";
-  let warnings = "";
-  const failure = await deployWorkers(
-    { dryRun: false, gatewayOnly: false, ...options },
-    {
-      run: wrangler.run,
-      print: (text) => void (printed += text),
-      printError: (text) => void (warnings += text),
-      folder: folderWith(edits),
-    },
-  ).then(
-    () => null,
-    (error: unknown) => sentenceOf(error),
-  );
-  return { failure, printed, warnings };
-}
+[[queues.consumers]]
+queue = "ai-events-dead"
+dead_letter_queue = "ai-events-lost"
+`;
 
 describe("npm run deploy", () => {
-  it("creates the queue, migrates and deploys the records Worker before the gateway on an empty account", async () => {
+  it("creates queue and database, migrates, and deploys the records Worker before the gateway on an empty account", async () => {
     const wrangler = fakeWrangler(emptyAccount());
     const { failure, printed } = await deployWith(wrangler);
     expect(failure).toBeNull();
-    expect(wrangler.changes).toEqual([CREATE, MIGRATE, DEPLOY_RECORDS, DEPLOY_GATEWAY]);
-    expect(printed).toContain("1/4 Create the queue ai-events\n");
+    expect(wrangler.changes).toEqual([CREATE, CREATE_DATABASE, MIGRATE, DEPLOY_RECORDS, DEPLOY_GATEWAY]);
+    expect(printed).toContain("1/5 Create the queue ai-events\n");
     expect(printed).toMatch(new RegExp(`^Deployed ${RECORDS} and ${GATEWAY}\\.$`, "m"));
   });
 
@@ -104,22 +58,37 @@ describe("npm run deploy", () => {
     expect(account.queues.get("ai-events")).toEqual([{ type: "worker", script: RECORDS }]);
   });
 
-  it("creates the dead-letter queue that the consumer names", async () => {
+  it("creates every queue that is consumed and every dead-letter queue, each once", async () => {
     const wrangler = fakeWrangler(emptyAccount());
-    const records = [
-      ["max_retries = 100", 'max_retries = 100\ndead_letter_queue = "ai-events-dead"'],
-    ] as const;
-    await deployWith(wrangler, { records });
-    expect(wrangler.changes.slice(0, 2)).toEqual([
+    await deployWith(wrangler, { records: [[CONSUMERS, DEAD_LETTERS]] });
+    expect(wrangler.changes.filter((command) => command.startsWith("queues"))).toEqual([
       CREATE,
       "queues create ai-events-dead -c wrangler.records.toml",
+      "queues create ai-events-lost -c wrangler.records.toml",
     ]);
+  });
+
+  it("removes the old consumer only from the queues that it consumes", async () => {
+    const account = singleWorkerAccount();
+    const wrangler = fakeWrangler(account);
+    account.queues.set("ai-events-dead", []);
+    await deployWith(wrangler, { records: [[CONSUMERS, DEAD_LETTERS]] });
+    expect(wrangler.changes.filter((command) => command.startsWith("queues"))).toEqual([
+      "queues create ai-events-lost -c wrangler.records.toml",
+      REMOVE,
+    ]);
+  });
+
+  it("uses a database that exists, for example in a location that was chosen", async () => {
+    const wrangler = fakeWrangler({ ...emptyAccount(), databases: [ledger()] });
+    expect((await deployWith(wrangler)).failure).toBeNull();
+    expect(wrangler.changes).toEqual([CREATE, MIGRATE, DEPLOY_RECORDS, DEPLOY_GATEWAY]);
   });
 
   it("needs neither queue nor database where the configurations have none", async () => {
     const wrangler = fakeWrangler(emptyAccount());
     const queue: Edit = [/# \[\[queues\.producers\]\]\n# binding.*\n# queue.*\n/, ""];
-    const consumer: Edit = [/\[\[queues\.consumers\]\][^[]*?(?=\n# Object)/, ""];
+    const consumer: Edit = [CONSUMERS, ""];
     const archive: Edit = ["# [[r2_buckets]]\n# binding", "[[r2_buckets]]\nbinding"];
     const noLedger: Edit = [/\[\[d1_databases\]\]\n(?:\w.*\n)*/, ""];
     await deployWith(wrangler, { gateway: [queue], records: [consumer, archive, noLedger] });
@@ -151,7 +120,7 @@ describe("npm run deploy stops at the first step that fails", () => {
 
   it("the creation of the queue", async () => {
     const wrangler = fakeWrangler(emptyAccount(), (command) => command === CREATE);
-    expect((await deployWith(wrangler)).failure).toContain("Step 1 of 4 failed: Create the queue ai-events");
+    expect((await deployWith(wrangler)).failure).toContain("Step 1 of 5 failed: Create the queue ai-events");
     expect(wrangler.changes).toEqual([]);
   });
 
@@ -179,6 +148,36 @@ describe("npm run deploy deploys nothing", () => {
       "when the gateway's configuration is invalid",
       { gateway: [['type = "openai"', 'type = "opnai"']] },
       "wrangler.toml: PROVIDERS.openai.type must be",
+    ],
+    [
+      "when a secret is bound to the Secrets Store",
+      {
+        gateway: [
+          ...CENTRAL_KEYS,
+          [
+            /$/,
+            '\n[[secrets_store_secrets]]\nbinding = "OPENAI_API_KEY"\nstore_id = "1"\nsecret_name = "k"\n',
+          ],
+        ],
+      },
+      "wrangler.toml: OPENAI_API_KEY must be a text secret: Secrets Store bindings are not supported.",
+    ],
+    [
+      "when a table of the gateway is larger than a variable may be",
+      {
+        gateway: [
+          [
+            "[vars.PROVIDERS.openai]",
+            `[vars]\nNOTE = { text = "${"é".repeat(2560)}" }\n[vars.PROVIDERS.openai]`,
+          ],
+        ],
+      },
+      "wrangler.toml: NOTE must have at most 5120 bytes, Cloudflare's limit for a variable; it has 5131.",
+    ],
+    [
+      "when a variable of the records Worker is larger than one may be",
+      { records: [[/$/, `\n[vars]\nNOTE = "${"x".repeat(5121)}"\n`]] },
+      "wrangler.records.toml: NOTE must have at most 5120 bytes, Cloudflare's limit for a variable; it has 5121.",
     ],
     [
       "when a variable of the records Worker is in wrangler.toml",
@@ -210,6 +209,11 @@ describe("npm run deploy deploys nothing", () => {
       "when the records Worker has no database and no archive",
       { records: [['binding = "LEDGER"', 'binding = "DATABASE"']] },
       "wrangler.records.toml: LEDGER is required unless ARCHIVE is bound",
+    ],
+    [
+      "when the id of a KV namespace is a placeholder",
+      { gateway: [[/$/, '\n[[kv_namespaces]]\nbinding = "KEYS"\nid = "…"\n']] },
+      "wrangler.toml: the id of KEYS must be the 32 hex digits",
     ],
     [
       "when database_id is a placeholder",
@@ -257,20 +261,28 @@ describe("npm run deploy deploys nothing", () => {
     [
       "when a secret of the gateway is missing",
       { gateway: CENTRAL_KEYS },
-      { workers: new Map([[GATEWAY, ["OPENAI_API_KEY", "CLIENT_KEYS"]]]) },
+      { workers: new Map([[GATEWAY, deployedWorker(["OPENAI_API_KEY", "CLIENT_KEYS"])]]) },
       "The gateway has no secret OPENAI_API_KEY_2: set it with `npx wrangler secret put OPENAI_API_KEY_2`.",
     ],
-    [
-      "when the database does not exist",
-      {},
-      { databases: [] },
-      "The database ai-ledger of wrangler.records.toml does not exist in this account: create it with `npx wrangler d1 create ai-ledger`.",
-    ],
+    // Otherwise a mistyped or forgotten name would split the ledger in two.
+    ...[
+      ["a records Worker", { workers: new Map([[RECORDS, deployedWorker()]]) }],
+      ["a gateway with a token", { workers: new Map([[GATEWAY, deployedWorker(["ADMIN_TOKEN"])]]) }],
+      ["a gateway that consumes the queue", { queues: singleWorkerAccount().queues }],
+    ].map(
+      ([deployed, account]) =>
+        [
+          `when the database does not exist beside ${String(deployed)}`,
+          {},
+          account as Partial<FakeAccount>,
+          "The database ai-ledger of wrangler.records.toml does not exist in this account, which has an earlier deployment: name the database of that deployment, or create a new one with `npx wrangler d1 create ai-ledger`.",
+        ] as const,
+    ),
     [
       "when database_id is that of no database",
       {
         records: [
-          ['binding = "LEDGER"', `binding = "LEDGER"\ndatabase_id = "${LEDGER.uuid.replace("0a", "0b")}"`],
+          ['binding = "LEDGER"', `binding = "LEDGER"\ndatabase_id = "${ledger().uuid.replace("0a", "0b")}"`],
         ],
       },
       {},
@@ -296,10 +308,16 @@ describe("npm run deploy deploys nothing", () => {
     expect(wrangler.changes).toEqual([]);
   });
 
+  it("accepts a variable of the largest size", async () => {
+    const records: Edit = [/$/, `\n[vars]\nNOTE = "${"x".repeat(5120)}"\n`];
+    expect((await deployWith(fakeWrangler(emptyAccount()), { records: [records] })).failure).toBeNull();
+  });
+
   it("accepts secrets that are set and a database by its id", async () => {
-    const workers = new Map([[GATEWAY, ["OPENAI_API_KEY", "OPENAI_API_KEY_2", "CLIENT_KEYS"]]]);
-    const wrangler = fakeWrangler({ ...emptyAccount(), workers });
-    const byId: Edit = ['binding = "LEDGER"', `binding = "LEDGER"\ndatabase_id = "${LEDGER.uuid}"`];
+    const secrets = ["OPENAI_API_KEY", "OPENAI_API_KEY_2", "CLIENT_KEYS"];
+    const workers = new Map([[GATEWAY, deployedWorker(secrets)]]);
+    const wrangler = fakeWrangler({ ...emptyAccount(), workers, databases: [ledger()] });
+    const byId: Edit = ['binding = "LEDGER"', `binding = "LEDGER"\ndatabase_id = "${ledger().uuid}"`];
     expect((await deployWith(wrangler, { gateway: CENTRAL_KEYS, records: [byId] })).failure).toBeNull();
   });
 });
@@ -348,9 +366,10 @@ describe("the warnings of npm run deploy", () => {
   });
 
   it("does not warn where the records Worker has its ADMIN_TOKEN and the gateway a route", async () => {
-    const workers = new Map([[RECORDS, ["ADMIN_TOKEN"]]]);
+    const workers = new Map([[RECORDS, deployedWorker(["ADMIN_TOKEN"])]]);
+    const account = { ...emptyAccount(), workers, databases: [ledger()] };
     const gateway: Edit[] = [["# routes = ", "routes = "]];
-    const { warnings } = await deployWith(fakeWrangler({ ...emptyAccount(), workers }), { gateway });
+    const { warnings } = await deployWith(fakeWrangler(account), { gateway });
     expect(warnings).toBe("");
   });
 
@@ -365,42 +384,12 @@ describe("npm run deploy -- --gateway-only", () => {
   it("deploys wrangler.toml as it is and reads only the gateway's secrets", async () => {
     const account = singleWorkerAccount();
     const wrangler = fakeWrangler(account, (command) => command.startsWith("queues"));
-    account.workers.set(RECORDS, []);
+    account.workers.set(RECORDS, deployedWorker());
     account.queues.set("ai-events", []);
     const { failure, warnings } = await deployWith(wrangler, {}, { gatewayOnly: true });
     expect(failure).toBeNull();
     expect(wrangler.commands).toEqual(["secret list -c wrangler.toml", "deploy -c wrangler.toml"]);
     expect(warnings).toContain("events go to log lines and Analytics Engine only");
-  });
-});
-
-describe("npm run deploy -- --dry-run", () => {
-  it("runs only wrangler's own dry run, and prints the steps", async () => {
-    const wrangler = fakeWrangler(emptyAccount());
-    const { failure, printed } = await deployWith(wrangler, {}, { dryRun: true });
-    expect(failure).toBeNull();
-    expect(wrangler.commands).toEqual([
-      "deploy --dry-run -c wrangler.records.toml",
-      "deploy --dry-run -c wrangler.generated.toml",
-    ]);
-    for (const step of [CREATE, REMOVE, MIGRATE, DEPLOY_RECORDS, DEPLOY_GATEWAY])
-      expect(printed).toContain(`npx wrangler ${step}\n`);
-  });
-
-  it("prints the secrets that the gateway requires", async () => {
-    const { printed } = await deployWith(
-      fakeWrangler(emptyAccount()),
-      { gateway: CENTRAL_KEYS },
-      { dryRun: true },
-    );
-    expect(printed).toContain("Require the gateway's secret OPENAI_API_KEY\n");
-  });
-
-  it("bundles only the gateway with --gateway-only", async () => {
-    const wrangler = fakeWrangler(emptyAccount());
-    const { printed } = await deployWith(wrangler, {}, { dryRun: true, gatewayOnly: true });
-    expect(wrangler.commands).toEqual(["deploy --dry-run -c wrangler.toml"]);
-    expect(printed).toContain("npx wrangler deploy -c wrangler.toml\n");
   });
 });
 

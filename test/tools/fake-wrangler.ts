@@ -1,40 +1,6 @@
 /** A fake wrangler over a fake account. It prints what the pinned wrangler prints, as far as the deployment reads it. */
 import type { WranglerRun } from "../../tools/local/wrangler.ts";
-
-export const GATEWAY = "ai-edge-interceptor";
-export const RECORDS = "ai-edge-interceptor-records";
-
-/** The Worker of each configuration. */
-const WORKERS: Readonly<Record<string, string>> = {
-  "wrangler.toml": GATEWAY,
-  "wrangler.generated.toml": GATEWAY,
-  "wrangler.records.toml": RECORDS,
-};
-
-export type Consumer = { readonly type: "worker" | "http_pull"; readonly script?: string };
-
-export type FakeAccount = {
-  /** The secrets of each deployed Worker. */
-  readonly workers: Map<string, readonly string[]>;
-  readonly queues: Map<string, Consumer[]>;
-  readonly databases: readonly { readonly uuid: string; readonly name: string }[];
-};
-
-export const LEDGER = { uuid: "0a1b2c3d-0000-4000-8000-0123456789ab", name: "ai-ledger" };
-
-/** An account with an empty database only. */
-export const emptyAccount = (): FakeAccount => ({
-  workers: new Map(),
-  queues: new Map(),
-  databases: [LEDGER],
-});
-
-/** An account with a deployment from before there were two Workers: one Worker that also consumes the queue. */
-export const singleWorkerAccount = (): FakeAccount => ({
-  workers: new Map([[GATEWAY, ["ADMIN_TOKEN"]]]),
-  queues: new Map([["ai-events", [{ type: "worker", script: GATEWAY }]]]),
-  databases: [LEDGER],
-});
+import { attachConsumer, GATEWAY, ledger, RECORDS, uploadWorker, type FakeAccount } from "./fake-account.ts";
 
 export type FakeWrangler = {
   readonly run: (args: readonly string[]) => Promise<WranglerRun>;
@@ -67,20 +33,41 @@ const succeeded = (stdout: string): WranglerRun => ({ ok: true, stdout, lines: s
 const failed = (error: string): WranglerRun => ({ ok: false, stdout: "", lines: [`✘ [ERROR] ${error}`] });
 const json = (value: unknown): WranglerRun => succeeded(JSON.stringify(value, null, 2));
 
+/** The names of an environment end in its name; those of production end in nothing. */
+type Selected = { readonly isRecords: boolean; readonly suffix: string };
+
+/** The Worker of a configuration, by the file's name. */
+function select(args: readonly string[]): Selected | null {
+  const file = args.at(args.indexOf("-c") + 1) ?? "";
+  if (file === "wrangler.toml" || file === "wrangler.generated.toml") return { isRecords: false, suffix: "" };
+  if (file === "wrangler.records.toml") return { isRecords: true, suffix: "" };
+  const [, environment, records] = /^wrangler\.generated\.([a-z0-9-]+)(\.records)?\.jsonc$/.exec(file) ?? [];
+  return environment === undefined ? null : { isRecords: records !== undefined, suffix: `-${environment}` };
+}
+
 function execute(account: FakeAccount, args: readonly string[]): WranglerRun {
-  const worker = WORKERS[args.at(args.indexOf("-c") + 1) ?? ""];
-  if (worker === undefined) return failed(`No configuration in ${args.join(" ")}`);
-  const [group, verb = ""] = args;
+  const selected = select(args);
+  if (selected === null) return failed(`No configuration in ${args.join(" ")}`);
+  const worker = (selected.isRecords ? RECORDS : GATEWAY) + selected.suffix;
+  const [group, verb = "", name = ""] = args;
   if (group === "queues") return executeQueues(account, args.slice(1));
   if (group === "secret") {
-    const secrets = account.workers.get(worker);
-    if (secrets === undefined) return failed(`Worker "${worker}" not found.`);
-    return json(secrets.map((name) => ({ name, type: "secret_text" })));
+    const deployed = account.workers.get(worker);
+    if (deployed === undefined) return failed(`Worker "${worker}" not found.`);
+    return json(deployed.secrets.map((secret) => ({ name: secret, type: "secret_text" })));
+  }
+  if (group === "d1" && verb === "create") {
+    account.databases.push(ledger(name, `${account.databases.length}`));
+    return succeeded(`✅ Successfully created DB '${name}'`);
   }
   if (group === "d1")
-    return verb === "list" ? json(account.databases) : succeeded("✅ No migrations to apply!");
+    return verb === "list"
+      ? json(account.databases.map(({ uuid, name: database }) => ({ uuid, name: database })))
+      : succeeded("✅ No migrations to apply!");
   if (group !== "deploy") return failed(`Unknown command ${args.join(" ")}`);
-  return args.includes("--dry-run") ? succeeded("--dry-run: exiting now.") : executeDeploy(account, worker);
+  return args.includes("--dry-run")
+    ? succeeded("--dry-run: exiting now.")
+    : executeDeploy(account, worker, selected);
 }
 
 function executeQueues({ queues }: FakeAccount, args: readonly string[]): WranglerRun {
@@ -99,21 +86,20 @@ function executeQueues({ queues }: FakeAccount, args: readonly string[]): Wrangl
   return succeeded(`Removed consumer from queue ${name}.`);
 }
 
-/** The API's own rules: what a Worker binds must exist, and a queue has one consumer. */
-function executeDeploy({ workers, queues }: FakeAccount, worker: string): WranglerRun {
-  const consumers = queues.get("ai-events");
-  if (consumers === undefined) return failed('Queue "ai-events" does not exist.');
-  if (worker === RECORDS) {
-    if (consumers.some(({ script }) => script !== RECORDS))
-      return failed("Queue consumer already exists. [code: 11004]");
-    if (consumers.length === 0) consumers.push({ type: "worker", script: RECORDS });
-  } else if (!workers.has(RECORDS)) {
-    return failed(
-      `Could not resolve service binding 'RECORDS'. Target script '${RECORDS}' not found. [code: 10144]`,
-    );
-  } else if (consumers.some(({ script }) => script === GATEWAY)) {
-    return failed("Queue handler is missing. [code: 11001]");
-  }
-  workers.set(worker, workers.get(worker) ?? []);
-  return succeeded(`Uploaded ${worker}`);
+/** With the bindings that the shipped configurations have. */
+function executeDeploy(account: FakeAccount, worker: string, { isRecords, suffix }: Selected): WranglerRun {
+  const queue = `ai-events${suffix}`;
+  const bindings = isRecords
+    ? []
+    : [
+        { name: "EVENTS", type: "queue", queue_name: queue },
+        { name: "RECORDS", type: "service", service: RECORDS + suffix },
+        { name: "INTERCEPTIONS", type: "analytics_engine" },
+      ];
+  const code =
+    uploadWorker(account, worker, { bindings, handlesQueue: isRecords }) ??
+    (isRecords ? attachConsumer(account, queue, worker) : null);
+  return code === null
+    ? succeeded(`Uploaded ${worker}`)
+    : failed(`A request to the Cloudflare API failed.\n\n  Error [code: ${code}]`);
 }

@@ -1,5 +1,5 @@
 /** Reads the state of the Cloudflare account that a deployment depends on, and changes nothing there. */
-import { FILES, type WorkerConfig, type Workers } from "./worker-configs.ts";
+import type { WorkerConfig, Workers } from "./worker-configs.ts";
 import { readList, type RunWrangler } from "./wrangler-runner.ts";
 
 export type QueueState = {
@@ -13,21 +13,28 @@ export type QueueState = {
 export type Account = {
   /** The names of the secrets; none where the Worker is not deployed yet. */
   readonly gatewaySecrets: readonly string[];
-  readonly recordsSecrets: readonly string[];
+  /** null where the records Worker does not exist. */
+  readonly recordsSecrets: readonly string[] | null;
   readonly queues: readonly QueueState[];
   readonly databases: readonly { readonly id: string; readonly name: string }[];
 };
 
+/** Whether no earlier deployment of these Workers can have a ledger. One Worker that held everything had the token. */
+export const mayCreateDatabases = (
+  { gatewaySecrets, recordsSecrets, queues }: Account,
+  gateway: WorkerConfig,
+): boolean =>
+  recordsSecrets === null &&
+  !gatewaySecrets.includes("ADMIN_TOKEN") &&
+  !queues.some(({ consumers }) => consumers.includes(gateway.name));
+
 export async function readAccount(run: RunWrangler, { gateway, records }: Workers): Promise<Account> {
-  if (records === null) {
-    const gatewaySecrets = await readSecrets(run, FILES.gateway);
-    return { gatewaySecrets, recordsSecrets: [], queues: [], databases: [] };
-  }
-  const gatewaySecrets = await readSecrets(run, FILES.generated);
-  const recordsSecrets = await readSecrets(run, FILES.records);
+  const gatewaySecrets = (await readSecrets(run, gateway)) ?? [];
+  if (records === null) return { gatewaySecrets, recordsSecrets: null, queues: [], databases: [] };
+  const recordsSecrets = await readSecrets(run, records);
   const queues: QueueState[] = [];
-  for (const name of queueNames(gateway, records)) queues.push(await readQueue(run, name));
-  const databases = records.d1_databases.length === 0 ? [] : await readDatabases(run);
+  for (const name of queueNames(gateway, records)) queues.push(await readQueue(run, name, records));
+  const databases = records.d1_databases.length === 0 ? [] : await readDatabases(run, records);
   return { gatewaySecrets, recordsSecrets, queues, databases };
 }
 
@@ -44,14 +51,15 @@ export function queueNames(gateway: WorkerConfig, records: WorkerConfig): readon
   ];
 }
 
-async function readSecrets(run: RunWrangler, file: string): Promise<readonly string[]> {
-  const secrets = await readList(run, ["secret", "list", "-c", file], /Worker ".*" not found/);
-  return (secrets ?? []).map(({ name }) => String(name));
+/** @returns null where the Worker does not exist. */
+async function readSecrets(run: RunWrangler, { args }: WorkerConfig): Promise<readonly string[] | null> {
+  const secrets = await readList(run, ["secret", "list", ...args], /Worker ".*" not found/);
+  return secrets?.map(({ name }) => String(name)) ?? null;
 }
 
-async function readQueue(run: RunWrangler, name: string): Promise<QueueState> {
-  const args = ["queues", "consumer", "list", name, "--json", "-c", FILES.records];
-  const consumers = await readList(run, args, /Queue ".*" does not exist/);
+async function readQueue(run: RunWrangler, name: string, { args }: WorkerConfig): Promise<QueueState> {
+  const command = ["queues", "consumer", "list", name, "--json", ...args];
+  const consumers = await readList(run, command, /Queue ".*" does not exist/);
   const workers = (consumers ?? []).filter(({ type }) => type === "worker");
   return {
     name,
@@ -61,7 +69,7 @@ async function readQueue(run: RunWrangler, name: string): Promise<QueueState> {
   };
 }
 
-async function readDatabases(run: RunWrangler): Promise<Account["databases"]> {
-  const databases = await readList(run, ["d1", "list", "--json", "-c", FILES.records]);
+async function readDatabases(run: RunWrangler, { args }: WorkerConfig): Promise<Account["databases"]> {
+  const databases = await readList(run, ["d1", "list", "--json", ...args]);
   return (databases ?? []).map(({ uuid, name }) => ({ id: String(uuid), name: String(name) }));
 }

@@ -1,5 +1,5 @@
 /** Checks of the account: with any of these problems nothing is deployed. */
-import type { Account, QueueState } from "./account.ts";
+import { mayCreateDatabases, type Account, type QueueState } from "./account.ts";
 import { removeConsumer } from "./plan.ts";
 import type { WorkerConfig, Workers } from "./worker-configs.ts";
 import { commandLine } from "./wrangler-runner.ts";
@@ -11,30 +11,39 @@ export function checkAccount(
 ): readonly string[] {
   const secrets = requiredSecrets
     .filter((name) => !account.gatewaySecrets.includes(name))
-    .map((name) => `The gateway has no secret ${name}: set it with \`npx wrangler secret put ${name}\`.`);
+    .map((name) => `The gateway has no secret ${name}: set it with \`${putSecret(name, gateway)}\`.`);
   if (records === null) return secrets;
   const consumed = new Set((records.queues.consumers ?? []).map(({ queue }) => queue));
   const queues = account.queues.filter(({ name }) => consumed.has(name));
-  const workers = [gateway.name, records.name];
+  const mayCreate = mayCreateDatabases(account, gateway);
   return [
     ...secrets,
-    ...queues.flatMap((queue) => consumerProblems(queue, workers)),
-    ...records.d1_databases.flatMap((database) => databaseProblems(database, account)),
+    ...queues.flatMap((queue) => consumerProblems(queue, gateway, records)),
+    ...records.d1_databases.flatMap((database) => databaseProblems(database, account, records, mayCreate)),
   ];
 }
+
+/** The command by which an operator stores a secret. */
+export const putSecret = (name: string, { operatorArgs }: WorkerConfig): string =>
+  commandLine(["secret", "put", name, ...operatorArgs]);
+
+/** The command that creates the token of the records API, of which ADMIN_TOKEN is the hash. */
+export const createToken = ({ environment }: Workers): string =>
+  `npm run -s keys -- admin${environment === null ? "" : ` --env ${environment}`}`;
 
 /** A queue has at most one consumer. Only the gateway's own, from before there were two Workers, is removed unasked. */
 function consumerProblems(
   { name, consumers, hasPullConsumer }: QueueState,
-  workers: readonly string[],
+  gateway: WorkerConfig,
+  records: WorkerConfig,
 ): readonly string[] {
-  const others = consumers.filter((consumer) => !workers.includes(consumer));
+  const others = consumers.filter((consumer) => consumer !== gateway.name && consumer !== records.name);
   const pull = commandLine(["queues", "consumer", "http", "remove", name]);
   return [
     ...others.map(
       (other) =>
         `The queue ${name} is consumed by the Worker ${other}. If it is an earlier deployment of this gateway, ` +
-        `remove it with \`${commandLine(removeConsumer(name, other))}\`; otherwise choose another queue.`,
+        `remove it with \`${commandLine(removeConsumer(name, other, records))}\`; otherwise choose another queue.`,
     ),
     ...(hasPullConsumer ? [`The queue ${name} has a pull consumer: remove it with \`${pull}\`.`] : []),
   ];
@@ -43,12 +52,15 @@ function consumerProblems(
 function databaseProblems(
   { database_id: id, database_name: name = id }: WorkerConfig["d1_databases"][number],
   { databases }: Account,
+  { source }: WorkerConfig,
+  mayCreate: boolean,
 ): readonly string[] {
   if (databases.some((one) => (id === undefined ? one.name === name : one.id === id))) return [];
-  const missing = `The database ${id ?? name} of wrangler.records.toml does not exist in this account`;
+  const missing = `The database ${id ?? name} of ${source} does not exist in this account`;
   if (id !== undefined) return [`${missing}: correct its database_id.`];
+  if (mayCreate) return [];
   return [
-    `${missing}: create it with \`npx wrangler d1 create ${name}\`. ` +
-      "Its location (--location, --jurisdiction) cannot be changed later.",
+    `${missing}, which has an earlier deployment: name the database of that deployment, or create a new one with ` +
+      `\`npx wrangler d1 create ${name}\`. Its location (--location, --jurisdiction) cannot be changed later.`,
   ];
 }

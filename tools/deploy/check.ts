@@ -2,6 +2,7 @@
 import { readConfig as readGatewayConfig } from "../../src/gateway/config/config.ts";
 import { registry } from "../../src/gateway/wiring.ts";
 import { readConfig as readRecordsConfig } from "../../src/records/config/config.ts";
+import { checkNamespaces, checkSizes } from "./check-values.ts";
 import type { WorkerConfig, Workers } from "./worker-configs.ts";
 
 export type Check = {
@@ -18,9 +19,13 @@ export function checkWorkers({ gateway, records }: Workers): Check {
   const issues = issuesOf(readGatewayConfig(environmentOf(gateway), registry));
   const requiredSecrets = issues.flatMap((issue) => MISSING_SECRET.exec(issue)?.[1] ?? []);
   const problems = [
-    ...issues.filter((issue) => !MISSING_SECRET.test(issue)).map((issue) => `wrangler.toml: ${issue}.`),
+    ...issues.filter((issue) => !MISSING_SECRET.test(issue)).map((issue) => `${gateway.source}: ${issue}.`),
     ...checkGatewayTriggers(gateway),
-    ...(records === null ? [] : [...checkRecords(records), ...checkNames(gateway, records)]),
+    ...checkSizes(gateway),
+    ...checkNamespaces(gateway),
+    ...(records === null
+      ? []
+      : [...checkRecords(records), ...checkSizes(records), ...checkNames(gateway, records)]),
   ];
   return { problems, requiredSecrets: [...new Set(requiredSecrets)] };
 }
@@ -34,6 +39,7 @@ const KINDS = {
   d1_databases: ["prepare", "batch"],
   kv_namespaces: ["get", "getWithMetadata", "put"],
   r2_buckets: ["createMultipartUpload", "put"],
+  secrets_store_secrets: ["get"],
   services: ["fetch"],
 } as const;
 
@@ -62,11 +68,11 @@ function environmentOf(config: WorkerConfig): Record<string, unknown> {
 }
 
 /** The gateway has no handler for queues and schedules; a file from before the split gives it both. */
-function checkGatewayTriggers({ queues, triggers }: WorkerConfig): string[] {
+function checkGatewayTriggers({ queues, triggers, source }: WorkerConfig): string[] {
   const moved = "must be moved to wrangler.records.toml: the records Worker handles it.";
   return [
-    ...(queues.consumers?.length ? [`wrangler.toml: [[queues.consumers]] ${moved}`] : []),
-    ...(triggers.crons?.length ? [`wrangler.toml: triggers.crons must be empty; it ${moved}`] : []),
+    ...(queues.consumers?.length ? [`${source}: [[queues.consumers]] ${moved}`] : []),
+    ...(triggers.crons?.length ? [`${source}: triggers.crons must be empty; it ${moved}`] : []),
   ];
 }
 
@@ -81,22 +87,20 @@ function checkRecords(records: WorkerConfig): string[] {
       ? `${binding} must have a database_name or a database_id.`
       : [];
   });
-  return [...issues.map((issue) => `${issue}.`), ...databases].map(
-    (text) => `wrangler.records.toml: ${text}`,
-  );
+  return [...issues.map((issue) => `${issue}.`), ...databases].map((text) => `${records.source}: ${text}`);
 }
 
 function checkNames(gateway: WorkerConfig, records: WorkerConfig): string[] {
   const problems: string[] = [];
   if (gateway.name === records.name)
-    problems.push(`wrangler.records.toml: name must differ from the gateway's, "${gateway.name}".`);
+    problems.push(`${records.source}: name must differ from the gateway's, "${gateway.name}".`);
   const consumed = (records.queues.consumers ?? []).map(({ queue }) => queue);
   const sent = (gateway.queues.producers ?? []).filter(({ binding }) => binding === "EVENTS");
   for (const { queue } of sent) {
-    if (queue === undefined) problems.push("wrangler.toml: EVENTS must name its queue.");
+    if (queue === undefined) problems.push(`${gateway.source}: EVENTS must name its queue.`);
     else if (!consumed.includes(queue))
       problems.push(
-        `wrangler.records.toml must consume the queue "${queue}", to which EVENTS in wrangler.toml sends; ` +
+        `${records.source} must consume the queue "${queue}", to which EVENTS in ${gateway.source} sends; ` +
           `it consumes ${consumed.map((name) => `"${name}"`).join(", ") || "no queue"}.`,
       );
   }
@@ -110,13 +114,13 @@ function checkNames(gateway: WorkerConfig, records: WorkerConfig): string[] {
   for (const name of new Set([...services, ...scripts])) {
     if (name !== records.name)
       problems.push(
-        `wrangler.toml binds the Worker "${name}", but the name in wrangler.records.toml is "${records.name}".`,
+        `${gateway.source} binds the Worker "${name}", but the name in ${records.source} is "${records.name}".`,
       );
   }
   if (sent.length === 0 && services.length === 0)
-    problems.push("wrangler.toml: the records block must bind EVENTS or RECORDS.");
+    problems.push(`${gateway.source}: the records block must bind EVENTS or RECORDS.`);
   // Without a queue, events go to the records Worker by RPC, which writes into the database only.
   if (sent.length === 0 && !records.d1_databases.some(({ binding }) => binding === "LEDGER"))
-    problems.push("wrangler.records.toml must bind LEDGER, because wrangler.toml binds no EVENTS.");
+    problems.push(`${records.source} must bind LEDGER, because ${gateway.source} binds no EVENTS.`);
   return problems;
 }

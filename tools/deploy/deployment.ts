@@ -3,13 +3,14 @@ import { StartFailure } from "../local/start-failure.ts";
 import { readAccount } from "./account.ts";
 import { checkAccount } from "./check-account.ts";
 import { checkWorkers } from "./check.ts";
-import { describeRest, dryRunSteps } from "./dry-run.ts";
+import { describeCommands, dryRunSteps } from "./dry-run.ts";
+import { adviceFor } from "./failure.ts";
 import { planSteps, type Step } from "./plan.ts";
 import { warningsFor } from "./warnings.ts";
-import { FILES, readWorkers, type Workers } from "./worker-configs.ts";
+import { readWorkers, type Target, type Workers } from "./worker-configs.ts";
 import { commandLine, outputOf, type RunWrangler } from "./wrangler-runner.ts";
 
-export type DeployOptions = { readonly dryRun: boolean; readonly gatewayOnly: boolean };
+export type DeployOptions = Target & { readonly dryRun: boolean };
 
 export type DeployDeps = {
   readonly run: RunWrangler;
@@ -21,13 +22,13 @@ export type DeployDeps = {
 
 /** @throws StartFailure with the reason where the deployment did not happen, or stopped at a step. */
 export async function deployWorkers(options: DeployOptions, deps: DeployDeps): Promise<void> {
-  const workers = readWorkers(deps.folder, options.gatewayOnly);
+  const workers = readWorkers(deps.folder, options);
   const { problems, requiredSecrets } = checkWorkers(workers);
   stopAt(problems);
   deps.print(`Checked the configuration of ${namesOf(workers)}.\n`);
   if (options.dryRun) {
     await runSteps(dryRunSteps(workers), deps);
-    deps.print(`${describeRest(workers, requiredSecrets)}\n`);
+    deps.print(`${describeCommands(workers, requiredSecrets)}\n`);
     return warn(warningsFor(workers, null), deps);
   }
   const account = await readAccount(deps.run, workers);
@@ -55,18 +56,19 @@ async function runSteps(steps: readonly Step[], { run, print }: DeployDeps): Pro
     print(`${at + 1}/${steps.length} ${title}\n`);
     const result = await run(args);
     if (showsOutput || !result.ok) print(outputOf(result));
-    if (!result.ok) throw new StartFailure(failure(steps, at));
+    if (!result.ok) throw new StartFailure(failure(steps, at, adviceFor(outputOf(result))));
   }
 }
 
-function failure(steps: readonly Step[], at: number): string {
+function failure(steps: readonly Step[], at: number, advice: string | null): string {
   const { title, args } = steps[at] as Step;
   const before = steps.slice(0, at);
   const done = before.map((step) => step.done).join("; ");
-  const recordsDeployed = before.some((step) => step.args.join(" ") === `deploy -c ${FILES.records}`);
+  const recordsDeployed = before.some(({ deploysRecords }) => deploysRecords);
   const pending = recordsDeployed ? [] : before.flatMap(({ untilRecords }) => untilRecords ?? []);
   return [
     `Step ${at + 1} of ${steps.length} failed: ${title} (\`${commandLine(args)}\`). Wrangler's output above has the reason.`,
+    ...(advice === null ? [] : [advice]),
     done === "" ? "Nothing was changed before it." : `Done before it: ${done}.`,
     ...pending,
     "Fix the cause and run the same command again: steps that are done are skipped, or repeated without effect.",

@@ -1,43 +1,107 @@
-/** `--dry-run`: bundles the Workers without an account, and describes the rest. */
-import { queueNames } from "./account.ts";
-import { createQueue, deploy, migrate, takeOver, type Step } from "./plan.ts";
-import { FILES, type Workers } from "./worker-configs.ts";
+/** `--dry-run`: bundles the Workers without an account, and prints the commands of a deployment. */
+import { queueNames, type Account, type QueueState } from "./account.ts";
+import { createToken } from "./check-account.ts";
+import { planSteps, type Step } from "./plan.ts";
+import type { WorkerConfig, Workers } from "./worker-configs.ts";
 import { commandLine } from "./wrangler-runner.ts";
 
 /** Bundles the Workers without uploading them. */
 export function dryRunSteps({ gateway, records }: Workers): readonly Step[] {
-  if (records === null) return [bundle("gateway", gateway.name, FILES.gateway)];
-  return [
-    bundle("records Worker", records.name, FILES.records),
-    bundle("gateway", gateway.name, FILES.generated),
-  ];
+  return [...(records === null ? [] : [bundle("records Worker", records)]), bundle("gateway", gateway)];
 }
 
-const bundle = (what: string, name: string, file: string): Step => ({
+const bundle = (what: string, { name, args }: WorkerConfig): Step => ({
   title: `Bundle the ${what} ${name}`,
-  args: ["deploy", "--dry-run", "-c", file],
+  args: ["deploy", "--dry-run", ...args],
   done: `the ${what} ${name} was bundled`,
   showsOutput: true,
 });
 
-/** The steps of a deployment, as far as the configuration alone determines them. */
-export function describeRest({ gateway, records }: Workers, requiredSecrets: readonly string[]): string {
-  const secrets = requiredSecrets.map((name) => `  Require the gateway's secret ${name}`);
-  const consumed = records?.queues.consumers ?? [];
-  const preparation =
+type Command = Pick<Step, "title" | "note" | "args">;
+
+/** The commands in each situation, one a line, as a shell takes them. */
+export function describeCommands(workers: Workers, requiredSecrets: readonly string[]): string {
+  const { gateway, records } = workers;
+  const store = requiredSecrets.map((name) => storeSecret(name, "gateway", gateway));
+  const alone = planSteps(NEW, workers);
+  const situations: readonly (readonly [title: string, commands: readonly Command[]])[] =
     records === null
-      ? []
+      ? [["The gateway alone", [...store, ...alone]]]
       : [
-          ...queueNames(gateway, records).map((name) => describe(createQueue(name), ", if it is missing")),
-          ...consumed.map(({ queue }) => describe(takeOver(queue, gateway.name), ", if it is attached")),
-          ...records.d1_databases.map(({ binding }) => describe(migrate(binding))),
-          describe(deploy("records Worker", records.name, FILES.records)),
+          [EMPTY_ACCOUNT, onEmptyAccount(workers, records, store)],
+          ["Upgrading a deployment from before there were two Workers", upgrade(workers, records)],
+          ["Later deployments", planSteps(deployedAccount(workers, records), workers)],
         ];
-  const last = describe(deploy("gateway", gateway.name, records ? FILES.generated : FILES.gateway));
-  return ["Nothing was deployed. Without --dry-run, the command would:"]
-    .concat(secrets, preparation, last)
-    .join("\n");
+  const blocks = [...situations, ["Rolling back the last deployment", rollback(workers)] as const];
+  return [INTRODUCTION, ...blocks.map(([title, commands]) => `${title}:\n\n${listed(commands)}`)].join(
+    "\n\n",
+  );
 }
 
-const describe = ({ title, args }: Step, condition = ""): string =>
-  `  ${title}${condition}: ${commandLine(args)}`;
+const EMPTY_ACCOUNT = "On an empty account (with the plan Workers Paid, and Analytics Engine enabled)";
+
+const INTRODUCTION = `Nothing was deployed. Without --dry-run, the command reads the account and runs those of these commands that
+apply, in this order. It stores and deletes no secrets, and rolls nothing back.`;
+
+const listed = (commands: readonly Command[]): string =>
+  commands
+    .map(({ title, note, args }) => `  # ${title}${note ? `. ${note}` : ""}\n  ${commandLine(args)}`)
+    .join("\n");
+
+const NEW: Account = { gatewaySecrets: [], recordsSecrets: null, queues: [], databases: [] };
+
+function onEmptyAccount(
+  workers: Workers,
+  records: WorkerConfig,
+  store: readonly Command[],
+): readonly Command[] {
+  const queues = queueNames(workers.gateway, records).map((name) => queueState(name, false));
+  return [...store, ...planSteps({ ...NEW, queues }, workers), storeAdminToken(workers, records)];
+}
+
+/** One Worker consumed the queue to which the gateway sends now. Other queues, such as a dead-letter queue, are new. */
+function upgrade(workers: Workers, records: WorkerConfig): readonly Command[] {
+  const { gateway } = workers;
+  const existing = new Set((gateway.queues.producers ?? []).map(({ queue }) => queue));
+  const queues = queueNames(gateway, records).map((name) =>
+    queueState(name, existing.has(name), existing.has(name) ? [gateway.name] : []),
+  );
+  const account = { ...deployedAccount(workers, records), queues };
+  const deleteToken = {
+    title: "Delete the gateway's secret ADMIN_TOKEN, which the records Worker has now",
+    args: ["secret", "delete", "ADMIN_TOKEN", ...gateway.operatorArgs],
+  };
+  return [...planSteps(account, workers), storeAdminToken(workers, records), deleteToken];
+}
+
+function deployedAccount({ gateway }: Workers, records: WorkerConfig): Account {
+  const queues = queueNames(gateway, records).map((name) => queueState(name, true));
+  return { ...NEW, recordsSecrets: ["ADMIN_TOKEN"], queues };
+}
+
+const queueState = (name: string, exists: boolean, consumers: readonly string[] = []): QueueState => ({
+  name,
+  exists,
+  consumers,
+  hasPullConsumer: false,
+});
+
+/** The gateway first: an older records Worker may not know what a newer gateway sends. */
+const rollback = ({ gateway, records }: Workers): readonly Command[] =>
+  [
+    { what: "gateway", worker: gateway },
+    ...(records === null ? [] : [{ what: "records Worker", worker: records }]),
+  ].map(({ what, worker }) => ({
+    title: `Roll back the ${what} ${worker.name}`,
+    args: ["rollback", ...worker.args],
+  }));
+
+const storeSecret = (name: string, what: string, { operatorArgs }: WorkerConfig): Command => ({
+  title: `Store the ${what}'s secret ${name}`,
+  args: ["secret", "put", name, ...operatorArgs],
+});
+
+const storeAdminToken = (workers: Workers, records: WorkerConfig): Command => ({
+  ...storeSecret("ADMIN_TOKEN", "records Worker", records),
+  note: `Its value: ${createToken(workers)}`,
+});

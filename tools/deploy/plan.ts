@@ -1,10 +1,12 @@
 /** The steps of a deployment, in order. Each may be repeated without effect, so that a failed deployment is run again. */
-import type { Account } from "./account.ts";
-import { FILES, type Workers } from "./worker-configs.ts";
+import { mayCreateDatabases, type Account } from "./account.ts";
+import type { WorkerConfig, Workers } from "./worker-configs.ts";
 
 export type Step = {
   /** "Create the queue ai-events" */
   readonly title: string;
+  /** A sentence that an operator should read before the step. */
+  readonly note?: string;
   /** Wrangler's arguments. */
   readonly args: readonly string[];
   /** "the queue ai-events was created" */
@@ -13,60 +15,84 @@ export type Step = {
   readonly showsOutput: boolean;
   /** A sentence about the state after this step, where it lasts until the records Worker is deployed. */
   readonly untilRecords?: string;
+  /** Whether it deploys the records Worker. */
+  readonly deploysRecords?: true;
 };
 
 /**
- * The old consumer is removed before the migrations: its code may not fit the new columns. The queue keeps the events
- * until the records Worker consumes them. The gateway comes last: it cannot bind a Worker that does not exist.
+ * Queues and databases that are missing are created first: a failure there leaves the old consumer attached. The consumer
+ * is removed before the migrations: its code may not fit the new columns. The queue keeps the events until the records
+ * Worker consumes them. The gateway comes last: it cannot bind a Worker that does not exist.
  */
-export function planSteps(account: Account, { gateway, records }: Workers): readonly Step[] {
-  if (records === null) return [deploy("gateway", gateway.name, FILES.gateway)];
+export function planSteps(account: Account, workers: Workers): readonly Step[] {
+  const { gateway, records } = workers;
+  const deployGateway = deploy("gateway", gateway);
+  if (records === null) return [deployGateway];
   return [
-    ...account.queues.filter(({ exists }) => !exists).map(({ name }) => createQueue(name)),
+    ...account.queues.filter(({ exists }) => !exists).map(({ name }) => createQueue(name, records)),
+    ...missingDatabases(account, workers).map((name) => createDatabase(name, records)),
     ...account.queues
       .filter(({ consumers }) => consumers.includes(gateway.name))
-      .map(({ name }) => takeOver(name, gateway.name)),
-    ...records.d1_databases.map(({ binding }) => migrate(binding)),
-    deploy("records Worker", records.name, FILES.records),
-    deploy("gateway", gateway.name, FILES.generated),
+      .map(({ name }) => takeOver(name, gateway, records)),
+    ...records.d1_databases.map(({ binding }) => migrate(binding, records)),
+    { ...deploy("records Worker", records), deploysRecords: true },
+    deployGateway,
   ];
 }
 
-export const createQueue = (name: string): Step => ({
+/** Only on a first deployment: later, a name that is not found is more likely a mistake, and would split the ledger. */
+function missingDatabases(account: Account, { gateway, records }: Workers): readonly string[] {
+  if (!mayCreateDatabases(account, gateway)) return [];
+  return (records?.d1_databases ?? []).flatMap(({ database_id: id, database_name: name }) =>
+    id === undefined && name !== undefined && !account.databases.some((one) => one.name === name)
+      ? [name]
+      : [],
+  );
+}
+
+const createQueue = (name: string, { args }: WorkerConfig): Step => ({
   title: `Create the queue ${name}`,
-  args: ["queues", "create", name, "-c", FILES.records],
+  args: ["queues", "create", name, ...args],
   done: `the queue ${name} was created`,
   showsOutput: false,
 });
 
-export const takeOver = (queue: string, script: string): Step => ({
-  title: `Remove the old consumer ${script} from the queue ${queue}`,
-  args: removeConsumer(queue, script),
-  done: `the consumer ${script} was removed from the queue ${queue}`,
+const createDatabase = (name: string, { args }: WorkerConfig): Step => ({
+  title: `Create the database ${name}`,
+  note: "Its location cannot be changed later. To choose it, run this first, with --location or --jurisdiction.",
+  // Wrangler would offer to write the id into the configuration, which names the database already.
+  args: ["d1", "create", name, ...args, "--update-config=false"],
+  done: `the database ${name} was created`,
+  showsOutput: false,
+});
+
+const takeOver = (queue: string, { name }: WorkerConfig, records: WorkerConfig): Step => ({
+  title: `Remove the old consumer ${name} from the queue ${queue}`,
+  args: removeConsumer(queue, name, records),
+  done: `the consumer ${name} was removed from the queue ${queue}`,
   showsOutput: false,
   untilRecords: `The queue ${queue} has no consumer now. It keeps the events, for four days by default, until the records Worker is deployed.`,
 });
 
-export const migrate = (binding: string): Step => ({
+const migrate = (binding: string, { args }: WorkerConfig): Step => ({
   title: `Apply the migrations of ${binding}`,
-  args: ["d1", "migrations", "apply", binding, "--remote", "-c", FILES.records],
+  args: ["d1", "migrations", "apply", binding, "--remote", ...args],
   done: `the migrations of ${binding} were applied`,
   showsOutput: false,
 });
 
-export const deploy = (what: string, name: string, file: string): Step => ({
+const deploy = (what: string, { name, args }: WorkerConfig): Step => ({
   title: `Deploy the ${what} ${name}`,
-  args: ["deploy", "-c", file],
+  args: ["deploy", ...args],
   done: `the ${what} ${name} was deployed`,
   showsOutput: true,
 });
 
-export const removeConsumer = (queue: string, script: string): readonly string[] => [
+export const removeConsumer = (queue: string, script: string, { args }: WorkerConfig): readonly string[] => [
   "queues",
   "consumer",
   "remove",
   queue,
   script,
-  "-c",
-  FILES.records,
+  ...args,
 ];

@@ -1,21 +1,24 @@
 /** Warnings about a configuration that deploys, but may not do all that the operator expects. */
 import type { Account } from "./account.ts";
+import { createToken, putSecret } from "./check-account.ts";
 import type { WorkerConfig, Workers } from "./worker-configs.ts";
+import { commandLine } from "./wrangler-runner.ts";
 
 /** One sentence or two each; those about secrets only where the account was read. */
-export function warningsFor({ gateway, records }: Workers, account: Account | null): string[] {
+export function warningsFor(workers: Workers, account: Account | null): string[] {
+  const { gateway, records } = workers;
   return [
     ...routeWarnings(gateway),
     ...(records === null ? aloneWarnings() : archiveWarnings(gateway, records)),
-    ...(account === null || records === null ? [] : secretWarnings(account)),
+    ...(account === null || records === null ? [] : secretWarnings(account, workers, records)),
   ];
 }
 
-const routeWarnings = ({ routes, workers_dev }: WorkerConfig): string[] =>
+const routeWarnings = ({ routes, workers_dev, source }: WorkerConfig): string[] =>
   routes?.length || workers_dev
     ? []
     : [
-        "wrangler.toml has no routes and workers_dev is false: no client can reach the gateway, unless a route was added in the dashboard.",
+        `${source} has no routes and workers_dev is false: no client can reach the gateway, unless a route was added in the dashboard.`,
       ];
 
 const aloneWarnings = (): string[] => [
@@ -37,21 +40,24 @@ function recordsAllEvents(recording: unknown): boolean {
   return String((table as { readonly all_events?: unknown } | undefined)?.all_events) === "true";
 }
 
-const NEW_TOKEN = "`npm run -s keys -- admin` creates a token and prints the command that stores it";
-
-function secretWarnings({ gatewaySecrets, recordsSecrets }: Account): string[] {
+function secretWarnings(
+  { gatewaySecrets, recordsSecrets }: Account,
+  workers: Workers,
+  records: WorkerConfig,
+): string[] {
   const leftover = gatewaySecrets.includes("ADMIN_TOKEN");
+  const deletion = commandLine(["secret", "delete", "ADMIN_TOKEN", ...workers.gateway.operatorArgs]);
   return [
-    ...(recordsSecrets.includes("ADMIN_TOKEN")
+    ...(recordsSecrets?.includes("ADMIN_TOKEN")
       ? []
       : [
           "The records Worker has no ADMIN_TOKEN, so that its API rejects every request: set it with " +
-            `\`npx wrangler secret put ADMIN_TOKEN -c wrangler.records.toml\` (${NEW_TOKEN}).`,
+            `\`${putSecret("ADMIN_TOKEN", records)}\` (\`${createToken(workers)}\` creates a token and prints its hash).`,
         ]),
     ...(leftover
       ? [
           "The gateway still has the secret ADMIN_TOKEN, which only the records Worker reads: remove it with " +
-            "`npx wrangler secret delete ADMIN_TOKEN`.",
+            `\`${deletion}\`.`,
         ]
       : []),
   ];

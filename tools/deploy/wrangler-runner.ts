@@ -2,6 +2,7 @@
 import { stripVTControlCharacters } from "node:util";
 import { StartFailure } from "../local/start-failure.ts";
 import type { WranglerRun } from "../local/wrangler.ts";
+import { adviceFor } from "./failure.ts";
 
 /** Runs wrangler in the project's folder. Tests pass their own. */
 export type RunWrangler = (args: readonly string[]) => Promise<WranglerRun>;
@@ -39,7 +40,8 @@ export async function readList(
 
 function unreadable(args: readonly string[], how: string, result: WranglerRun): StartFailure {
   const failure = `The account cannot be read, and nothing was deployed: \`${commandLine(args)}\` ${how}.`;
-  return new StartFailure(`${failure}\n${outputOf(result)}`.trimEnd());
+  const output = outputOf(result);
+  return new StartFailure(`${failure}\n${output}${adviceFor(output) ?? ""}`.trimEnd());
 }
 
 /** Wrangler may print notices before the array. */
