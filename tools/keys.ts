@@ -3,11 +3,14 @@
  * printed once. Only its SHA-256 is stored, which cannot be used to call.
  */
 import { entryFor, mintAdminToken, mintKey, sha256 } from "./client-key.ts";
+import { readWorkers } from "./deploy/worker-configs.ts";
 import { readArguments, USAGE, type Command } from "./keys/arguments.ts";
 import { chooseKeys } from "./keys/choose.ts";
 import { listEntries, removeEntry, storeEntry } from "./keys/store.ts";
+import { listWarning, readKeyList } from "./keys/list-size.ts";
 import { explain, explainAdmin, explainRevoked, explainStored, keyTable } from "./keys/texts.ts";
 import { BAD_USAGE, StartFailure } from "./local/start-failure.ts";
+import { ROOT } from "./root.ts";
 
 export async function main(args: readonly string[]): Promise<number> {
   if (args.includes("--help") || args.includes("-h")) {
@@ -31,18 +34,23 @@ export async function main(args: readonly string[]): Promise<number> {
 
 /** Runs the command and returns its output. */
 async function run(command: Command): Promise<string> {
+  const environment = "environment" in command ? command.environment : command.store.environment;
+  // Writes the configurations of the environment, which the commands below name.
+  if (environment !== null) readWorkers(ROOT, { gatewayOnly: false, environment });
   switch (command.verb) {
     case "admin": {
       const token = mintAdminToken();
       const stored = { token, sha256: sha256(token) };
-      return command.asJson ? asLine(stored) : explainAdmin(token, stored.sha256);
+      return command.asJson ? asLine(stored) : explainAdmin(token, stored.sha256, environment);
     }
     case "new": {
       const key = mintKey();
       const entry = entryFor(key, command.holder);
       if (command.store) await storeEntry(command.store, entry, new Date().toISOString());
+      const warning = command.store ? null : listWarning(readKeyList(environment), entry);
+      if (warning !== null) process.stderr.write(`Warning: ${warning}\n`);
       if (command.asJson) return asLine({ key, entry });
-      return command.store ? explainStored(key, entry, command.store) : explain(key, entry);
+      return command.store ? explainStored(key, entry, command.store) : explain(key, entry, environment);
     }
     case "list": {
       const keys = await listEntries(command.store);

@@ -4,14 +4,16 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { parseArgs } from "node:util";
-import { RECORDS_CONFIG } from "./deploy/generated-config.ts";
 import { isStored } from "../src/events/event.ts";
+import { deployedFiles, environmentIssue } from "./deploy/files.ts";
+import { readWorkers } from "./deploy/worker-configs.ts";
 import { argumentError, BAD_USAGE, sentenceOf, StartFailure } from "./local/start-failure.ts";
 import { placeArgs, runWrangler } from "./local/wrangler.ts";
 import { findEvents } from "./replay/logged-events.ts";
 import { toSql } from "./replay/sql.ts";
+import { ROOT } from "./root.ts";
 
-const USAGE = `Usage: npm run -s replay -- [--local | --remote] [--persist-to <directory>] [--plain] [log file … | -]
+const USAGE = `Usage: npm run -s replay -- [--local | --remote] [--env <name>] [--persist-to <directory>] [--plain] [log file … | -]
 
 Reads logs from files or standard input, finds the lines "interception ledger fallback" in them, and stores their events
 in the ledger. A log can contain the Worker's own lines, the output of wrangler tail --format json, or Logpush's records.
@@ -19,6 +21,7 @@ Existing rows stay unchanged, so a log can be replayed any number of times.
 
   --local       the database of wrangler dev and npm start (default)
   --remote      the deployed database, which does not respond to other queries during the import
+  --env         the database of \`npm run deploy -- --env <name>\`
   --persist-to  the directory of wrangler dev's local state
   --plain       also reads the lines of the interception log: for events that never reached the ledger, for example
                 because the platform ended the Worker; such a line may hold truncated content
@@ -27,6 +30,7 @@ Existing rows stay unchanged, so a log can be replayed any number of times.
 type Command = {
   readonly files: readonly string[];
   readonly remote: boolean;
+  readonly environment: string | null;
   readonly persistTo: string | undefined;
   readonly plain: boolean;
 };
@@ -59,14 +63,17 @@ function readArguments(args: readonly string[]): Command | string {
       options: {
         local: { type: "boolean", default: false },
         remote: { type: "boolean", default: false },
+        env: { type: "string" },
         "persist-to": { type: "string" },
         plain: { type: "boolean", default: false },
       },
     });
-    const { remote, plain, "persist-to": persistTo } = values;
+    const { remote, plain, env: environment = null, "persist-to": persistTo } = values;
+    const issue = environment === null ? null : environmentIssue(environment);
+    if (issue !== null) return issue;
     if (remote && (values.local || persistTo !== undefined))
       return "--remote excludes --local and --persist-to.";
-    return { files: positionals.length > 0 ? positionals : ["-"], remote, persistTo, plain };
+    return { files: positionals.length > 0 ? positionals : ["-"], remote, environment, persistTo, plain };
   } catch (error) {
     return argumentError(error);
   }
@@ -86,14 +93,16 @@ async function replay(command: Command): Promise<void> {
 }
 
 /** Runs the SQL in the ledger's database. Rejects with a StartFailure, after printing wrangler's output. */
-async function execute(sql: string, { remote, persistTo }: Command): Promise<void> {
+async function execute(sql: string, { remote, environment, persistTo }: Command): Promise<void> {
+  // Writes the configurations of the environment.
+  if (environment !== null) readWorkers(ROOT, { gatewayOnly: false, environment });
   // Readable by this user only, because the file holds recorded content.
   const directory = mkdtempSync(join(tmpdir(), "ledger-replay-"));
   try {
     const file = join(directory, "events.sql");
     writeFileSync(file, sql, { mode: 0o600 });
     const target = [
-      ...placeArgs({ config: RECORDS_CONFIG, persistTo }),
+      ...placeArgs({ config: join(ROOT, deployedFiles(environment).records), persistTo }),
       ...(remote ? ["--remote", "--yes"] : ["--local"]),
     ];
     const { ok, lines } = await runWrangler(["d1", "execute", "LEDGER", ...target, "--file", file], remote);

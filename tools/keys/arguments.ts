@@ -1,7 +1,10 @@
 /** The command line of `npm run keys`. */
+import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { readActorId, type ActorKind, type KeyHolder } from "../client-key.ts";
+import { deployedFiles, environmentIssue } from "../deploy/files.ts";
 import { argumentError } from "../local/start-failure.ts";
+import { ROOT } from "../root.ts";
 import type { StoreLocation } from "./store.ts";
 
 export const USAGE = `Usage: npm run -s keys -- new --actor <id> [--kind user|service] [--name "…"] [--may-assert|--never-assert]
@@ -28,18 +31,20 @@ export const USAGE = `Usage: npm run -s keys -- new --actor <id> [--kind user|se
 
   Creates a token for the records API; --json prints only {"token", "sha256"}.
 
+  --env <name>    for the Workers of \`npm run deploy -- --env <name>\`: their store, and commands that name them
   --local         the store of \`npm start\` and \`wrangler dev\` on this machine (default)
   --remote        the deployed store; requires wrangler to be logged in, or CLOUDFLARE_API_TOKEN
   --binding       another namespace than KEYS · --config, --persist-to as in wrangler
 `;
 
 export type Command =
-  | { readonly verb: "admin"; readonly asJson: boolean }
+  | { readonly verb: "admin"; readonly asJson: boolean; readonly environment: string | null }
   | {
       readonly verb: "new";
       readonly holder: KeyHolder;
       readonly store: StoreLocation | null;
       readonly asJson: boolean;
+      readonly environment: string | null;
     }
   | { readonly verb: "list"; readonly store: StoreLocation; readonly asJson: boolean }
   | { readonly verb: "revoke"; readonly selector: string; readonly store: StoreLocation };
@@ -55,16 +60,23 @@ export function readArguments(args: readonly string[]): Command | string {
   const extra = verb === "revoke" ? more[0] : selector;
   if (extra !== undefined) return `Unexpected argument ${JSON.stringify(extra)}.`;
   if (values.local && values.remote) return "--local and --remote exclude each other.";
+  const environment = values.env ?? null;
+  if (environment !== null) {
+    const issue = environmentIssue(environment);
+    if (issue !== null) return issue;
+    if (values.config !== undefined) return "--env and --config exclude each other.";
+  }
   const store: StoreLocation = {
     remote: values.remote,
     binding: values.binding,
-    config: values.config,
+    config: environment === null ? values.config : join(ROOT, deployedFiles(environment).gateway),
+    environment,
     persistTo: values["persist-to"],
   };
   const asJson = values.json;
   switch (verb) {
     case "admin":
-      return { verb, asJson };
+      return { verb, asJson, environment };
     case "list":
       return { verb, store, asJson };
     case "revoke":
@@ -75,7 +87,7 @@ export function readArguments(args: readonly string[]): Command | string {
       const holder = readHolder(values);
       if (typeof holder === "string") return holder;
       if (!values.store && (values.local || values.remote)) return "--local and --remote require --store.";
-      return { verb, holder, store: values.store ? store : null, asJson };
+      return { verb, holder, store: values.store ? store : null, asJson, environment };
     }
     default:
       return 'The command must be "new", "list", "revoke" or "admin".';
@@ -121,6 +133,7 @@ function parse(args: readonly string[]) {
         remote: flag,
         binding: { type: "string", default: "KEYS" },
         config: { type: "string" },
+        env: { type: "string" },
         "persist-to": { type: "string" },
         json: flag,
       },

@@ -12,6 +12,8 @@ export type StoreLocation = {
   readonly remote: boolean;
   readonly binding: string;
   readonly config?: string | undefined;
+  /** The name given to `--env`, whose configuration `config` is then. */
+  readonly environment: string | null;
   readonly persistTo?: string | undefined;
 };
 

@@ -1,6 +1,8 @@
 /** The texts that `npm run keys` prints. */
 import type { KeyEntry } from "../client-key.ts";
+import { deployedFiles } from "../deploy/files.ts";
 import { singleQuoted } from "../local/env-file.ts";
+import { listFile } from "./list-size.ts";
 import type { StoredKey, StoreLocation } from "./store.ts";
 
 /** The id of a key in interceptions: `api_key_id`. */
@@ -9,10 +11,11 @@ export const idOf = (sha256: string): string => sha256.slice(0, 16);
 /** TTL of KV's own caches plus the default of the gateway's (src/gateway/identity/client-key-store.ts). */
 const REVOKED_WITHIN = "90 s";
 
-export function explain(key: string, entry: KeyEntry): string {
+export function explain(key: string, entry: KeyEntry, environment: string | null): string {
   // Quoted for the shell and for .dev.vars.
   const array = singleQuoted(JSON.stringify([entry]));
   const json = array.slice(2, -2);
+  const file = listFile(environment);
   return `${keyText(key, entry)}
 
 CLIENT_KEYS is a secret of the gateway: a JSON array with all entries. The entry for this key:
@@ -25,16 +28,16 @@ For local runs, add this line to .dev.vars if this is the first key; otherwise a
 
 For a deployment, keep the array in a file outside git, because a secret cannot be read back. For the first key:
 
-  printf %s ${array} > client-keys.json
-  npx wrangler secret put CLIENT_KEYS < client-keys.json
+  printf %s ${array} > ${file}
+  npx wrangler secret put CLIENT_KEYS${selected(environment, "gateway")} < ${file}
 
-For a further key, add the entry to the array in client-keys.json and run the second command again. It replaces
+For a further key, add the entry to the array in ${file} and run the second command again. It replaces
 the whole array: a key whose entry is missing is rejected.
 `;
 }
 
 export function explainStored(key: string, entry: KeyEntry, location: StoreLocation): string {
-  const flag = location.remote ? " --remote" : "";
+  const flag = (location.remote ? " --remote" : "") + flagOf(location.environment);
   return `${keyText(key, entry)}
 
 It is in ${storeName(location)}, and is accepted where IDENTITY has { source = "keys", store = "${location.binding}" }. To revoke it:
@@ -51,7 +54,13 @@ const keyText = (key: string, { actor, kind }: KeyEntry): string =>
 const storeName = ({ remote, binding }: StoreLocation): string =>
   `the ${remote ? "deployed" : "local"} store ${binding}`;
 
-export function explainAdmin(token: string, sha256: string): string {
+const flagOf = (environment: string | null): string => (environment === null ? "" : ` --env ${environment}`);
+
+/** Wrangler's arguments for a Worker's configuration. It finds wrangler.toml, the gateway's, by itself. */
+const selected = (environment: string | null, worker: "gateway" | "records"): string =>
+  environment === null && worker === "gateway" ? "" : ` -c ${deployedFiles(environment)[worker]}`;
+
+export function explainAdmin(token: string, sha256: string, environment: string | null): string {
   return `The token of the records API. It is shown only once: only its SHA-256 is stored.
 
   ${token}
@@ -62,7 +71,7 @@ ADMIN_TOKEN is a secret of the records Worker. For local runs, add this line to 
 
 For a deployment (this replaces the previous token):
 
-  printf %s ${sha256} | npx wrangler secret put ADMIN_TOKEN -c wrangler.records.toml
+  printf %s ${sha256} | npx wrangler secret put ADMIN_TOKEN${selected(environment, "records")}
 
 To use it, for example: INTERCEPTOR_ADMIN_TOKEN=… npm run report -- --url https://your-host
 `;
