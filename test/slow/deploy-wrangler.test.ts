@@ -2,7 +2,7 @@
 import { copyFileSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from "vitest";
 import { readAccount } from "../../tools/deploy/account.ts";
 import { deployWorkers, type DeployOptions } from "../../tools/deploy/deployment.ts";
 import { adviceFor } from "../../tools/deploy/failure.ts";
@@ -23,6 +23,9 @@ import {
 import { deployWith } from "../tools/deploy-with.ts";
 import { startFakeApi, type FakeApi } from "../tools/fake-cloudflare-api.ts";
 import { fakeWrangler } from "../tools/fake-wrangler.ts";
+
+// A test runs up to a dozen commands, of 3 s each on an idle machine and 20 s on a busy one.
+vi.setConfig({ testTimeout: 1_200_000 });
 
 const PRODUCTION = { gatewayOnly: false, environment: null } as const;
 const STAGING = { gatewayOnly: false, environment: "staging" } as const;
