@@ -93,6 +93,7 @@ const requestFields = (at: number, startedAt: string) =>
     credential_kind: "centralized",
     credential_hint: "sk-p...f4c1",
     started_at: startedAt,
+    worker_version: null,
   }) as const;
 
 const tokens = (at: number) => ({
@@ -133,6 +134,9 @@ function endEvent(values: Interception): InterceptorEvent {
     ...values.request,
     ...values.tokens,
     ended_at: values.endedAt,
+    provider_request_id: null,
+    provider_ray: null,
+    response_encoding: null,
     outcome: values.outcome,
     status: 200,
     first_byte_ms: 400,

@@ -16,10 +16,10 @@ export const CREDENTIALS =
   "authorization x-api-key api-key x-goog-api-key coder-session-token cookie cookie2".split(" ");
 /** Headers about the caller's address, the request's route, or a rewritten method or URL. */
 export const ABOUT_CALLER =
-  "host content-length accept-encoding expect forwarded forwarded-for x-forwarded x-original-forwarded-for x-original-host x-remote-ip x-remote-addr x-envoy-external-address fastly-client-ip x-http-method-override x-method-override via cdn-loop x-real-ip true-client-ip x-client-ip x-cluster-client-ip x-original-url x-rewrite-url x-interception-id".split(
+  "host content-length accept-encoding expect forwarded forwarded-for x-forwarded x-original-forwarded-for x-original-host x-remote-ip x-remote-addr x-envoy-external-address fastly-client-ip x-http-method-override x-method-override via cdn-loop x-real-ip true-client-ip x-client-ip x-cluster-client-ip x-original-url x-rewrite-url x-interception-id exposed-credential-check malicious-uploads-detection".split(
     " ",
   );
-export const PREFIXES = ["cf-", "x-forwarded-", "x-coder-"];
+export const PREFIXES = ["cf-", "cloudflare-workers-", "x-forwarded-", "x-coder-"];
 export const TO_CLIENT = ["set-cookie", "set-cookie2", "x-interceptor-error", "x-coder-ai-gateway-error"];
 const FORWARDED =
   "accept content-type user-agent anthropic-version anthropic-beta openai-organization openai-project openai-beta x-stainless-os x-stainless-retry-count x-request-id request-id retry-after retry-after-ms x-should-retry x-ratelimit-limit-requests anthropic-ratelimit-tokens-reset idempotency-key traceparent x-app session_id session-id originator content-encoding date server etag".split(

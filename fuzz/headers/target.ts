@@ -69,6 +69,7 @@ function checkUpstream({ pairs, reframed }: HeaderCase): string | null {
   const expected = new Map<string, string>([
     ["accept-encoding", "identity"],
     ["via", "1.1 ai-edge-interceptor"],
+    ["x-real-ip", "192.0.2.1"],
     [...CREDENTIAL],
   ]);
   if (coderHeaders) expected.set("x-coder-owner-id", OWNER);

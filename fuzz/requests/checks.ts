@@ -39,7 +39,9 @@ export function findFailure(observed: Observed): string | null {
 
 const CREDENTIALS = ["authorization", "x-api-key", "api-key", "x-goog-api-key", "coder-session-token"];
 const FORBIDDEN_HEADERS =
-  /^(?:connection|keep-alive|proxy-.*|te|trailer|upgrade|forwarded|x-real-ip|true-client-ip|cdn-loop|cookie|expect|x-interception-id|x-coder-.*|cf-.*|x-forwarded-.*)$/;
+  /^(?:connection|keep-alive|proxy-.*|te|trailer|upgrade|forwarded|true-client-ip|cdn-loop|cookie|expect|x-interception-id|x-coder-.*|cf-.*|cloudflare-workers-.*|x-forwarded-.*)$/;
+/** An address that is no host's (RFC 5737), in place of the client's. */
+const REAL_IP = "192.0.2.1";
 /** The configured base URLs with the dialects' routes, some followed by ids. A caller cannot choose any other target. */
 const ALLOWED_TARGETS =
   /^\/(?:central-openai\/v1|central-anthropic|own-openai\/v1)\/(?:chat\/completions|responses|models|files|v1\/messages|v1\/models)(?:\/[\w.~:@!$&'()*+,=%-]+)*(?:\?[^#]*)?$/;
@@ -73,7 +75,11 @@ function checkUpstreamHeaders(request: UpstreamRequest): string | null {
   const forbidden = request.headers.find(([name]) =>
     FORBIDDEN_HEADERS.test(name.toLowerCase().replaceAll("_", "-")),
   );
-  return forbidden ? `${describe(request)} with ${forbidden[0]}` : null;
+  if (forbidden) return `${describe(request)} with ${forbidden[0]}`;
+  const realIps = request.headers.filter(([name]) => name.toLowerCase().replaceAll("_", "-") === "x-real-ip");
+  const areFixed =
+    realIps.length === 1 && realIps[0]?.[0].toLowerCase() === "x-real-ip" && realIps[0][1] === REAL_IP;
+  return areFixed ? null : `${describe(request)} with the x-real-ip ${JSON.stringify(realIps)}`;
 }
 
 function checkUpstreamKeys(request: UpstreamRequest, sent: readonly Connection[]): string | null {

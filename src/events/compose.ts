@@ -24,6 +24,7 @@ import type {
   Attribution,
   Candidate,
   DirectoryResult,
+  EdgeError,
   Flag,
   Outcome,
   OwnerRejection,
@@ -136,6 +137,7 @@ export function toSubject(caller: Caller, call: Omit<CallValues, "started_at">, 
     credential_kind: call.credential_kind,
     credential_hint: call.credential_hint,
     started_at: iso(startedAt),
+    worker_version: call.worker_version,
   };
 }
 
@@ -247,17 +249,25 @@ export function promptEvent(
   };
 }
 
+/** What the headers of the provider's response say about it; all null where there is no response. */
+export type ProviderHeaderFacts = {
+  readonly requestId: string | null;
+  readonly ray: string | null;
+  readonly encoding: string | null;
+};
+
 /** How an interception ended: with a response that was observed, or with an outcome alone where there was none. */
 export type InterceptionResult = {
   readonly outcome: Outcome;
   readonly status: number | null;
   readonly error: string | null;
+  readonly providerHeaders: ProviderHeaderFacts;
   readonly observation: ResponseFacts | null;
 };
 
 export function endEvent(
   subject: Subject,
-  { outcome, status, error, observation }: InterceptionResult,
+  { outcome, status, error, providerHeaders, observation }: InterceptionResult,
   redact: Redact,
   { startedAt, at }: { readonly startedAt: number; readonly at: number },
 ): InterceptionEnd {
@@ -287,6 +297,9 @@ export function endEvent(
     first_byte_ms: firstByteAt === null ? null : firstByteAt - startedAt,
     duration_ms: at - startedAt,
     ended_at: iso(at),
+    provider_request_id: providerHeaders.requestId,
+    provider_ray: providerHeaders.ray,
+    response_encoding: providerHeaders.encoding,
   };
 }
 
@@ -368,7 +381,10 @@ export type PassthroughFacts = {
   readonly providerType: string;
   readonly route: string;
   readonly status: number;
+  readonly error: EdgeError | null;
   readonly startedAt: number;
+  readonly workerVersion: string | null;
+  readonly providerHeaders: ProviderHeaderFacts;
 };
 
 export function passthroughEvent(caller: Caller, facts: PassthroughFacts, at: number): PassthroughEvent {
@@ -380,8 +396,13 @@ export function passthroughEvent(caller: Caller, facts: PassthroughFacts, at: nu
     provider_type: facts.providerType,
     route: facts.route,
     status: facts.status,
+    error: facts.error,
     duration_ms: at - facts.startedAt,
     created_at: iso(at),
+    worker_version: facts.workerVersion,
+    provider_request_id: facts.providerHeaders.requestId,
+    provider_ray: facts.providerHeaders.ray,
+    response_encoding: facts.providerHeaders.encoding,
   };
 }
 
@@ -396,6 +417,7 @@ export type RefusalFacts = {
   readonly client: string | null;
   readonly actorId: string | null;
   readonly initiatorId: string | null;
+  readonly workerVersion: string | null;
 };
 
 export function refusalEvent(id: string, facts: RefusalFacts, at: number): RefusalEvent {
@@ -412,5 +434,6 @@ export function refusalEvent(id: string, facts: RefusalFacts, at: number): Refus
     actor_id: facts.actorId,
     initiator_id: facts.initiatorId,
     created_at: iso(at),
+    worker_version: facts.workerVersion,
   };
 }

@@ -11,6 +11,7 @@ import { count, flag, object, orNull, text, texts, time, uuid, type Fields, type
 import {
   ACTOR_KINDS,
   CREDENTIAL_KINDS,
+  EDGE_ERRORS,
   FLAGS,
   OBSERVATIONS,
   OUTCOMES,
@@ -21,6 +22,7 @@ import {
   type Candidate,
   type CredentialKind,
   type DirectoryResult,
+  type EdgeError,
   type Flag,
   type ObservationExtent,
   type Outcome,
@@ -75,7 +77,22 @@ const CALL = {
   credential_kind: text<CredentialKind>(CREDENTIAL_KINDS, { interceptions: "blob17" }),
   credential_hint: orNull.text("the first and last characters of the provider key"),
   started_at: time("when the request arrived"),
+  worker_version: orNull.text("the gateway's Worker version; null where `CF_VERSION_METADATA` is not bound"),
 } as const satisfies Fields;
+
+/** What the headers of the provider's response say about it. The client does not get all of them. */
+const PROVIDER_HEADERS = {
+  provider_request_id: orNull.text(
+    "the provider's id of the request, from its response's headers, truncated at 128 characters",
+  ),
+  provider_ray: orNull.text("the `cf-ray` of the provider's response; the client gets that of the gateway"),
+  response_encoding: orNull.text(
+    "the content encoding of the provider's response, which was requested without one; null where it had none",
+  ),
+} as const satisfies Fields;
+
+const ERROR =
+  "the code of the refusal, the provider's error type, or which network in front of the provider responded (`upstream_challenged`, `upstream_html`, `edge_520` … `edge_530`)";
 
 const TOKENS = {
   input_tokens: orNull.count("input tokens, cache excluded", { interceptions: "double5" }),
@@ -117,7 +134,7 @@ const INTERCEPTION_END = {
   outcome: text<Outcome>(OUTCOMES, { interceptions: "blob15" }),
   status: orNull.count(STATUS, { interceptions: "double1" }),
   finish_reason: orNull.text("why the model stopped, in the dialect's word"),
-  error: orNull.text("the code of the refusal, or the provider's error type", { interceptions: "blob18" }),
+  error: orNull.text(ERROR, { interceptions: "blob18" }),
   error_message: orNull.text("the provider's error message, where recorded", { content: true }),
   tool_call_count: count("tool calls in the response, recorded or not"),
   thought_count: count("thoughts in the response, recorded or not"),
@@ -138,6 +155,7 @@ const INTERCEPTION_END = {
   }),
   duration_ms: count("from the request's arrival to its end", { interceptions: "double2" }),
   ended_at: time("when it ended"),
+  ...PROVIDER_HEADERS,
 } as const satisfies Fields;
 
 const TOKEN_USAGE = {
@@ -241,6 +259,7 @@ const REFUSAL = {
   actor_id: orNull.text("the holder of the credential"),
   initiator_id: orNull.text("the principal that the request is attributed to"),
   created_at: CREATED_AT,
+  worker_version: CALL.worker_version,
 } as const satisfies Fields;
 
 const PASSTHROUGH = {
@@ -250,8 +269,11 @@ const PASSTHROUGH = {
   provider_type: CALL.provider_type,
   route: CALL.route,
   status: count(STATUS, { interceptions: "double1" }),
+  error: orNull.text<EdgeError>(EDGE_ERRORS, { interceptions: "blob18" }),
   duration_ms: count("from the request's arrival to the response's headers", { interceptions: "double2" }),
   created_at: CREATED_AT,
+  worker_version: CALL.worker_version,
+  ...PROVIDER_HEADERS,
 } as const satisfies Fields;
 
 /** The ledger's tables. */

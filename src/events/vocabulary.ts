@@ -27,7 +27,8 @@ export const OUTCOMES = {
     "the client disconnected before the connection was over; how much of the response it got is not known",
   truncated: "the provider's bytes ended, or the connection broke, before the response's end",
   stalled: "the provider sent nothing for `idle_ms`",
-  upstream_error: "no connection, no headers in time, an error status, or an error event inside a 200",
+  upstream_error:
+    "no connection, no headers in time, an error status, an error event inside a 200, or an HTML page instead of an API response",
   refused: "the gateway responded instead of the provider",
 } as const;
 export type Outcome = keyof typeof OUTCOMES;
@@ -45,6 +46,26 @@ export const OBSERVATIONS = {
   truncated: "the response outgrew `observe_bytes`: its end was not seen",
 } as const;
 export type ObservationExtent = keyof typeof OBSERVATIONS;
+
+/**
+ * Errors of a network in front of the provider that responded in its place. 520 to 526 and 530 are Cloudflare's own
+ * statuses; a fetch of a Worker can also get them from Cloudflare's egress, without a Cloudflare zone at the provider.
+ * https://developers.cloudflare.com/support/troubleshooting/http-status-codes/cloudflare-5xx-errors/
+ */
+export const EDGE_ERRORS = {
+  upstream_challenged:
+    "bot protection, a firewall or a rate limit in front of the provider: Cloudflare's challenge or block page, or another HTML page with status 403",
+  upstream_html: "any other HTML page, which no AI API sends",
+  edge_520: "Cloudflare: the provider's server sent an empty or invalid response",
+  edge_521: "Cloudflare: the provider's server refused the connection",
+  edge_522: "Cloudflare: the connection to the provider's server timed out",
+  edge_523: "Cloudflare: the provider's server could not be reached",
+  edge_524: "Cloudflare: the provider's server sent no response in time",
+  edge_525: "Cloudflare: the TLS handshake with the provider's server failed",
+  edge_526: "Cloudflare: the certificate of the provider's server is invalid",
+  edge_530: "Cloudflare: the provider's host name could not be resolved, or another error of the 1xxx series",
+} as const;
+export type EdgeError = keyof typeof EDGE_ERRORS;
 
 /** Which provider key went upstream. */
 export const CREDENTIAL_KINDS = {

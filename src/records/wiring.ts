@@ -66,5 +66,12 @@ export function createRecords(config: Config): Records {
   };
 }
 
-/** The facts of a refusal that only a request to a provider has. */
-const NOT_DECIDED = { provider: null, route: null, client: null, actorId: null, initiatorId: null };
+/** The facts of a refusal that only a request to a provider, through the gateway, has. */
+const NOT_DECIDED = {
+  provider: null,
+  route: null,
+  client: null,
+  actorId: null,
+  initiatorId: null,
+  workerVersion: null,
+};

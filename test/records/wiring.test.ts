@@ -251,6 +251,7 @@ describe("the API", () => {
         actor_id: null,
         initiator_id: null,
         created_at: expect.any(String) as string,
+        worker_version: null,
       });
       const at = Date.parse(String(line?.["created_at"]));
       expect(at).toBeGreaterThanOrEqual(before);

@@ -425,12 +425,15 @@ function expectNoSecret(text: string, secret: string, where: string): void {
 const CREDENTIALS = ["authorization", "x-api-key", "api-key"];
 const NEVER_SENT = new Set(
   `connection keep-alive proxy-authenticate proxy-authorization proxy-connection te trailer upgrade
-   forwarded x-real-ip true-client-ip cdn-loop cookie expect x-interception-id x-original-url x-rewrite-url`.split(
+   forwarded true-client-ip cdn-loop cookie expect x-interception-id x-original-url x-rewrite-url`.split(
     /\s+/,
   ),
 );
 
-const NEVER_SENT_PREFIX = /^(?:x-coder-|cf-|x-forwarded-|coder-session-token$)/;
+const NEVER_SENT_PREFIX = /^(?:x-coder-|cf-|cloudflare-workers-|x-forwarded-|coder-session-token$)/;
+
+/** An address that is no host's (RFC 5737), in place of the client's. */
+const REAL_IP = ["192.0.2.1"];
 
 /** I3. */
 function checkForwarded(
@@ -445,8 +448,9 @@ function checkForwarded(
     const plain = lower.replaceAll("_", "-");
     if (allowedHeaders.some((pattern) => pattern.test(plain))) continue;
     if (NEVER_SENT.has(plain) || NEVER_SENT_PREFIX.test(plain)) throw violation(`has ${name}`);
-    if (plain !== lower && CREDENTIALS.includes(plain)) throw violation(`has ${name}`);
+    if (plain !== lower && [...CREDENTIALS, "x-real-ip"].includes(plain)) throw violation(`has ${name}`);
   }
+  expect(values("x-real-ip")).toEqual(REAL_IP);
   expect(values("host")).toEqual([`127.0.0.1:${upstream.port}`]);
   expect(values("transfer-encoding").join() || "chunked").toBe("chunked");
   const credentials = CREDENTIALS.flatMap(values);

@@ -14,6 +14,7 @@ const WORDS: readonly (readonly [field: string, words: Words])[] = [
   ["actor_kind", vocabulary.ACTOR_KINDS],
   ["credential_kind", vocabulary.CREDENTIAL_KINDS],
   ["outcome", vocabulary.OUTCOMES],
+  ["error", vocabulary.EDGE_ERRORS],
   ["usage", vocabulary.USAGE_STATES],
   ["observation", vocabulary.OBSERVATIONS],
   ["flags", vocabulary.FLAGS],

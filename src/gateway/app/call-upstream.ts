@@ -1,12 +1,13 @@
 /** The one call to the provider: it ends when the client disconnects, and no response of it leaks the central key. */
-import type { Caller } from "../../events/compose.ts";
+import type { Caller, ProviderHeaderFacts } from "../../events/compose.ts";
 import type { Target } from "../../shared/http/target.ts";
 import type { Refusal } from "../../shared/refusal.ts";
 import { applyPolicies } from "../policy/policy.ts";
 import type { Route } from "../provider/route.ts";
 import type { UpstreamCredential } from "../upstream/credential.ts";
 import { CLIENT_DISCONNECTED, forward, type UpstreamRequest } from "../upstream/forward.ts";
-import { rejectKeyLeak } from "../upstream/key-leak.ts";
+import { containsKey, rejectKeyLeak } from "../upstream/key-leak.ts";
+import { NO_PROVIDER_HEADERS, readProviderHeaders } from "../upstream/provider-headers.ts";
 import { upstreamHeaders } from "../upstream/request-headers.ts";
 import { toClientHeaders } from "../upstream/response-headers.ts";
 import { targetUrl } from "../upstream/url.ts";
@@ -22,15 +23,21 @@ export type Forwardable = {
   readonly credential: UpstreamCredential;
 };
 
+/** The end of the call: the response that may be passed on or why there is none, and the headers that are recorded. */
+export type UpstreamResult = {
+  readonly response: Response | Refusal | typeof CLIENT_DISCONNECTED;
+  readonly providerHeaders: ProviderHeaderFacts;
+};
+
 export async function callUpstream(
   { request, deps }: Exchange,
   { target, route, acceptedOwner, credential }: Forwardable,
   body: UpstreamRequest["body"],
   abort: AbortController,
-): Promise<Response | Refusal | typeof CLIENT_DISCONNECTED> {
+): Promise<UpstreamResult> {
   const { headersMs, idleMs } = deps.config.limits;
   request.signal.addEventListener("abort", () => abort.abort(), { once: true });
-  if (request.signal.aborted) return CLIENT_DISCONNECTED;
+  if (request.signal.aborted) return { response: CLIENT_DISCONNECTED, providerHeaders: NO_PROVIDER_HEADERS };
   const headers = upstreamHeaders(request.headers, {
     coderHeaders: route.provider.coderHeaders,
     owner: acceptedOwner,
@@ -38,10 +45,20 @@ export async function callUpstream(
   });
   const outgoing = { url: targetUrl(route, target.search), method: request.method, headers, body };
   const response = await forward(deps.fetch, outgoing, abort, headersMs);
-  if (!(response instanceof Response) || credential.centralKey === null) return response;
-  const clean = await rejectKeyLeak(response, credential.centralKey, abort, idleMs);
-  return !(clean instanceof Response) && request.signal.aborted ? CLIENT_DISCONNECTED : clean;
+  if (!(response instanceof Response)) return { response, providerHeaders: NO_PROVIDER_HEADERS };
+  const { centralKey } = credential;
+  const providerHeaders = readProviderHeaders(response.headers);
+  if (centralKey === null || response.status < 400) return { response, providerHeaders };
+  const clean = await rejectKeyLeak(response, centralKey, abort, idleMs);
+  return {
+    response: !(clean instanceof Response) && request.signal.aborted ? CLIENT_DISCONNECTED : clean,
+    // A provider that quotes the key may do so in its id of the request, and the record must not have it either.
+    providerHeaders: quotes(providerHeaders, centralKey) ? NO_PROVIDER_HEADERS : providerHeaders,
+  };
 }
+
+const quotes = (facts: ProviderHeaderFacts, key: string): boolean =>
+  Object.values(facts).some((value) => value !== null && containsKey(value, key));
 
 /** The provider's response as the client gets it. */
 export function toClientResponse(

@@ -79,7 +79,7 @@ export function refuse(
   return Response.json(body, { status, headers });
 }
 
-function refusalFacts({ request, findings, caller }: Exchange, { code, status, data }: Refusal) {
+function refusalFacts({ request, deps, findings, caller }: Exchange, { code, status, data }: Refusal) {
   const { route, client, actor } = findings;
   return {
     code,
@@ -91,6 +91,7 @@ function refusalFacts({ request, findings, caller }: Exchange, { code, status, d
     client: client?.name ?? null,
     actorId: actor?.id ?? null,
     initiatorId: caller?.initiator_id ?? null,
+    workerVersion: deps.config.workerVersion,
   };
 }
 

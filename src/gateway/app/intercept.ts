@@ -11,6 +11,7 @@ import {
   toCaller,
   toSubject,
   type Caller,
+  type ProviderHeaderFacts,
 } from "../../events/compose.ts";
 import { sha256Hex } from "../../shared/digest.ts";
 import { Refusal } from "../../shared/refusal.ts";
@@ -24,6 +25,7 @@ import { methodsOf } from "../provider/method.ts";
 import type { Route } from "../provider/route.ts";
 import { asText } from "../provider/usage.ts";
 import { CLIENT_DISCONNECTED } from "../upstream/forward.ts";
+import { NO_PROVIDER_HEADERS } from "../upstream/provider-headers.ts";
 import {
   callUpstream,
   checkPolicies,
@@ -120,8 +122,13 @@ async function intercept(
 ): Promise<Response> {
   const interception = start(exchange, decided, intercepted);
   const { end } = interception;
-  const endRefused = (refusal: Refusal, outcome: "refused" | "upstream_error"): Response => {
-    end({ outcome, status: refusal.status, error: refusal.code, observation: null });
+  const endRefused = (
+    refusal: Refusal,
+    outcome: "refused" | "upstream_error",
+    providerHeaders = NO_PROVIDER_HEADERS,
+  ): Response => {
+    const { status, code: error } = refusal;
+    end({ outcome, status, error, providerHeaders, observation: null }, "refusal");
     return refuse(exchange, refusal);
   };
   const abort = new AbortController();
@@ -132,17 +139,19 @@ async function intercept(
 
     const { api, call, bytes, route } = intercepted;
     const injected = api.isUsageOnly && route.provider.injectUsage ? injectUsageOption(call, bytes) : null;
-    const response = await callUpstream(exchange, intercepted, injected ?? bytes, abort);
+    const { response, providerHeaders } = await callUpstream(exchange, intercepted, injected ?? bytes, abort);
     if (response === CLIENT_DISCONNECTED) {
-      end({ outcome: "cancelled", status: null, error: null, observation: null });
+      end({ outcome: "cancelled", status: null, error: null, providerHeaders, observation: null });
       return clientDisconnected(exchange.id);
     }
-    if (response instanceof Refusal) return endRefused(response, "upstream_error");
+    if (response instanceof Refusal) return endRefused(response, "upstream_error", providerHeaders);
     const isInjectedUsage = injected && api.isUsageOnly;
-    return await observeResponse(exchange, { response, api, abort, isInjectedUsage }, end);
+    const upstream = { response, providerHeaders, api, abort, isInjectedUsage };
+    return await observeResponse(exchange, upstream, end);
   } catch (error) {
     abort.abort();
-    end({ outcome: "refused", status: 500, error: "internal", observation: null });
+    const providerHeaders = NO_PROVIDER_HEADERS;
+    end({ outcome: "refused", status: 500, error: "internal", providerHeaders, observation: null });
     throw error;
   }
 }
@@ -160,6 +169,7 @@ function start(
     streaming: call.stream,
     credential_kind: credential.kind,
     credential_hint: credential.hint,
+    worker_version: deps.config.workerVersion,
   };
   const context = {
     subject: toSubject(caller, facts, startedAt),
@@ -175,6 +185,7 @@ function start(
 
 type UpstreamResponse = {
   readonly response: Response;
+  readonly providerHeaders: ProviderHeaderFacts;
   readonly api: Api;
   readonly abort: AbortController;
   readonly isInjectedUsage: ((data: string) => boolean) | null;
@@ -183,7 +194,7 @@ type UpstreamResponse = {
 /** The client's response. The interception ends when the provider's response does, or the client disconnects. */
 async function observeResponse(
   { id, request, deps, waitUntil }: Exchange,
-  { response, api, abort, isInjectedUsage }: UpstreamResponse,
+  { response, providerHeaders, api, abort, isInjectedUsage }: UpstreamResponse,
   end: Interception["end"],
 ): Promise<Response> {
   const { idleMs, observeBytes } = deps.config.limits;
@@ -197,7 +208,13 @@ async function observeResponse(
   });
   const { status } = response;
   const ended = observed.observation.then((observation: Observation) =>
-    end({ outcome: observation.outcome, status, error: observation.report.error, observation }),
+    end({
+      outcome: observation.outcome,
+      status,
+      error: observation.report.error,
+      providerHeaders,
+      observation,
+    }),
   );
   // A streamed body goes on after the response is returned; any other has been observed already.
   if (observed.body instanceof ReadableStream) waitUntil(ended);

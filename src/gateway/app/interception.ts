@@ -19,7 +19,11 @@ import type { Recorder } from "../sinks/recorder.ts";
 export type Interception = {
   /** Whether every required sink took the start. */
   readonly started: Promise<boolean>;
-  readonly end: (result: InterceptionResult) => void;
+  /**
+   * `followedBy`: a refusal is recorded next, and goes to the sinks in the same group. A queue that hangs keeps three
+   * connections of each group open, and one request has six.
+   */
+  readonly end: (result: InterceptionResult, followedBy?: "refusal") => void;
 };
 
 export type InterceptionContext = StartFacts & {
@@ -47,7 +51,7 @@ export function startInterception(
   if (prompt) record(prompt);
   const started = flush();
 
-  const end = (result: InterceptionResult): void => {
+  const end: Interception["end"] = (result, followedBy) => {
     if (!isOpen) return;
     isOpen = false;
     const at = now();
@@ -60,7 +64,7 @@ export function startInterception(
       for (const event of toolEvents(subject, observation, redact, at)) record(event);
       for (const event of thoughtEvents(subject, observation, redact, at)) record(event);
     }
-    void flush();
+    if (followedBy === undefined) void flush();
   };
   return { started, end };
 }

@@ -4,6 +4,7 @@ import { declaredLength } from "../../shared/http/body-headers.ts";
 import { Refusal } from "../../shared/refusal.ts";
 import { readModelCall } from "../provider/model-call.ts";
 import { methodsOf } from "../provider/method.ts";
+import { edgeErrorOf } from "../observation/edge-error.ts";
 import { CLIENT_DISCONNECTED } from "../upstream/forward.ts";
 import { openUpload, type Upload } from "../upstream/upload.ts";
 import {
@@ -37,22 +38,30 @@ export async function passThrough(
   if (body instanceof Refusal) return stop(body);
   const upload = isUpload(body) ? body : null;
   const bytes = isUpload(body) ? body.body : body;
-  const response = await callUpstream(exchange, forwardable, bytes, new AbortController());
+  const { response, providerHeaders } = await callUpstream(
+    exchange,
+    forwardable,
+    bytes,
+    new AbortController(),
+  );
   if (response instanceof Refusal) {
     const isClients = response.code === "upstream_unreachable" && (await upload?.brokenByClient());
     return stop(isClients ? new Refusal("body_incomplete", { detail: "while it was forwarded" }) : response);
   }
-  const status = response === CLIENT_DISCONNECTED ? 499 : response.status;
+  const isDisconnected = response === CLIENT_DISCONNECTED;
   const facts = {
     method: request.method,
     provider: route.provider.name,
     providerType: route.provider.dialect.type,
     route: route.route.path,
-    status,
+    status: isDisconnected ? 499 : response.status,
+    error: isDisconnected ? null : edgeErrorOf(response.status, response.headers),
     startedAt,
+    workerVersion: deps.config.workerVersion,
+    providerHeaders,
   };
   recorder.record(passthroughEvent(caller, facts, deps.now()));
-  if (response === CLIENT_DISCONNECTED) return clientDisconnected(id);
+  if (isDisconnected) return clientDisconnected(id);
   return toClientResponse(response, id, { body: response.body, isModified: false });
 }
 

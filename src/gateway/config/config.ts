@@ -54,6 +54,8 @@ export type Config = {
   readonly records: RecordsService | null;
   /** Whether the records API is served on the gateway's host. */
   readonly forwardApi: boolean;
+  /** The id of this version of the Worker, which tells two deployed versions apart; null where it is not bound. */
+  readonly workerVersion: string | null;
 };
 
 /** The rules for recording the conversation, and whether a request may be forwarded unrecorded. */
@@ -107,6 +109,7 @@ export function readConfig(env: Env, registry: Registry): Config | ConfigIssues 
     queue: binding("EVENTS", "sendBatch", "a queue"),
     records: binding("RECORDS", "fetch", "a service binding"),
     forwardApi: environment.flag("FORWARD_API", true),
+    workerVersion: readWorkerVersion(environment),
   };
   checkRecords(config, environment);
   rejectMisspeltTables(env, TABLES, report);
@@ -217,6 +220,18 @@ function toPattern(source: string): RegExp | null {
   } catch {
     return null;
   }
+}
+
+const VERSION_METADATA = "CF_VERSION_METADATA";
+
+/** https://developers.cloudflare.com/workers/runtime-apis/bindings/version-metadata/: `{ id, tag, timestamp }`. */
+function readWorkerVersion({ value, report }: Environment): string | null {
+  const metadata = value(VERSION_METADATA);
+  if (metadata === undefined || metadata === null) return null;
+  const { id } = metadata as { readonly id?: unknown };
+  if (typeof id === "string" && /^[\x21-\x7e]{1,64}$/.test(id)) return id;
+  report(VERSION_METADATA, "must be a version metadata binding");
+  return null;
 }
 
 /** Bindings that belong to the records Worker since there are two: here nothing would read them. */

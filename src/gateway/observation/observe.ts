@@ -2,6 +2,7 @@
 import type { Outcome, UsageState } from "../../events/vocabulary.ts";
 import type { ResponseReader, ResponseReport } from "../provider/response-reader.ts";
 import { bodyKind, createBodyParser, type BodyParser, type BodyKind } from "./body-parser.ts";
+import { watchForEdgeError, type WatchedBody } from "./edge-error.ts";
 import { observeTee } from "./tee.ts";
 import type { StreamEnd, ObservationOptions } from "./stream-end.ts";
 import { decideOutcome, usageState } from "./outcome.ts";
@@ -42,8 +43,13 @@ export async function observe(
   const { body, headers, status } = response;
   const { isInjectedUsage } = options;
   const encoding = contentEncoding(headers);
-  const parser = createBodyParser(observedKind(response, encoding, isInjectedUsage !== null), reader);
-  const conclude = (end: StreamEnd): Observation => toObservation(parser, end, status);
+  const declaredKind = bodyKind(headers);
+  const kind = observedKind(declaredKind, status, encoding, isInjectedUsage !== null);
+  const unwatched = createBodyParser(kind, reader);
+  // Only such a response can be of a network in front of the provider.
+  const watched = status >= 400 || declaredKind === "opaque" ? watchForEdgeError(response, unwatched) : null;
+  const parser = watched?.parser ?? unwatched;
+  const conclude = (end: StreamEnd): Observation => toObservation(parser, end, status, watched);
   if (body === null)
     return { body: null, observation: Promise.resolve(conclude(NO_BYTES)), isModified: false };
 
@@ -69,12 +75,12 @@ export async function observe(
  * usage event is removed. A body that cannot be decoded here is opaque.
  */
 function observedKind(
-  { status, headers }: Response,
+  kind: BodyKind,
+  status: number,
   encoding: ContentEncoding,
   isUsageInjected: boolean,
 ): BodyKind {
   if (encoding === "encoded") return "opaque";
-  const kind = bodyKind(headers);
   return kind === "opaque" && isUsageInjected && status < 400 ? "events" : kind;
 }
 
@@ -84,8 +90,14 @@ function isBuffered(length: number, kind: BodyKind, status: number): boolean {
   return kind !== "events" && length <= MAX_BUFFERED_BYTES;
 }
 
-function toObservation(parser: BodyParser, end: StreamEnd, status: number): Observation {
-  const report = parser.finish();
+function toObservation(
+  parser: BodyParser,
+  end: StreamEnd,
+  status: number,
+  watched: WatchedBody | null,
+): Observation {
+  const read = parser.finish();
+  const report = watched ? { ...read, error: watched.errorOf(read.error) } : read;
   const outcome = decideOutcome(end, parser.kind, report, status);
   return { outcome, usageState: usageState(report), report, end };
 }

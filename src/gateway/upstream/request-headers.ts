@@ -35,14 +35,29 @@ const DROPPED_HEADERS = new Set([
   "x-original-url",
   "x-rewrite-url",
   "x-interception-id",
+  // Added by managed transforms of the gateway's zone, and about the client:
+  // https://developers.cloudflare.com/rules/transform/managed-transforms/reference/
+  "exposed-credential-check",
+  "malicious-uploads-detection",
 ]);
 
-const DROPPED_PREFIX = /^(?:cf-|x-forwarded-|x-coder-)/;
+/** `cloudflare-workers-*`: by these a caller of a Worker chooses its version (gradual deployments). */
+const DROPPED_PREFIX = /^(?:cf-|cloudflare-workers-|x-forwarded-|x-coder-)/;
 /**
  * The `X-Coder-*` headers for an upstream that is Coder itself. Tokens and signatures are never forwarded, nor is the
  * owner as the client sent it, which may have been rejected.
  */
 const CODER_FORWARDED = /^x-coder-(?!owner-id$|ai-g|signature|.*token)/;
+
+/**
+ * Towards a destination that is not a Cloudflare zone, the platform adds the client's address as `x-real-ip` unless the
+ * Worker sets that header. `CF-Connecting-IP`, which it adds too, cannot be set.
+ * https://developers.cloudflare.com/fundamentals/reference/http-headers/#cf-connecting-ip-in-worker-subrequests
+ *
+ * An address for documentation (RFC 5737): it is no host's, so no provider's rule can match it, unlike an unspecified,
+ * loopback or private address, which some servers trust.
+ */
+export const REAL_IP = "192.0.2.1";
 
 /** The gateway's entry in `Via` (RFC 9110 §7.6.3), which reveals a request that loops back to a gateway. */
 export const VIA_MARK = "ai-edge-interceptor";
@@ -68,6 +83,7 @@ export function upstreamHeaders(clientHeaders: Headers, options: UpstreamHeaderO
   if (options.coderHeaders && options.owner !== null) headers.set("x-coder-owner-id", options.owner);
   headers.set("accept-encoding", "identity");
   headers.set("via", `1.1 ${VIA_MARK}`);
+  headers.set("x-real-ip", REAL_IP);
   headers.set(options.credential[0], options.credential[1]);
   return headers;
 }

@@ -80,6 +80,7 @@ describe("the events of one interception", () => {
       credential_kind: "centralized",
       credential_hint: "sk-c...cdef",
       started_at: AT(0),
+      worker_version: null,
     };
     const tokens = {
       input_tokens: 20,
@@ -156,6 +157,9 @@ describe("the events of one interception", () => {
         first_byte_ms: 40,
         duration_ms: 40,
         ended_at: AT(40),
+        provider_request_id: "req_1",
+        provider_ray: null,
+        response_encoding: null,
       },
     ]);
     expect(bytes).toEqual(fixture("chat/json").bytes);
@@ -176,6 +180,7 @@ describe("the events of one interception", () => {
       ["content-type", "application/json"],
       ["user-agent", CODER_AGENTS_UA],
       ["via", "1.1 ai-edge-interceptor"],
+      ["x-real-ip", "192.0.2.1"],
     ]);
   });
 
@@ -212,6 +217,7 @@ describe("the events of one interception", () => {
       credential_kind: "byok",
       credential_hint: "sk-C...cdef",
       started_at: AT(0),
+      worker_version: null,
     };
     const tokens = {
       input_tokens: 4,
@@ -268,6 +274,9 @@ describe("the events of one interception", () => {
         first_byte_ms: 65,
         duration_ms: 65,
         ended_at: AT(65),
+        provider_request_id: "req_2",
+        provider_ray: null,
+        response_encoding: null,
       },
     ]);
     expect(clientText).toBe(upstreamText);
@@ -488,6 +497,7 @@ describe("refusals before an interception begins", () => {
           actor_id: null,
           initiator_id: null,
           created_at: AT(0),
+          worker_version: null,
           ...event,
         },
       ]);
@@ -983,8 +993,13 @@ describe("a passthrough", () => {
         provider_type: "openai",
         route: "/models",
         status: 200,
+        error: null,
         duration_ms: 30,
         created_at: AT(30),
+        worker_version: null,
+        provider_request_id: "r",
+        provider_ray: null,
+        response_encoding: null,
       },
     ]);
   });

@@ -4,7 +4,16 @@ import { startInterception, type Interception } from "../../../src/gateway/app/i
 import { createRecorder, type Recorder, type Sink } from "../../../src/gateway/sinks/recorder.ts";
 import { createRedactor } from "../../../src/events/redaction.ts";
 import type { Conversation } from "../../../src/gateway/provider/conversation.ts";
-import { END, OVERRIDE, PROMPT, START, THOUGHT, TOKENS, TOOL } from "../../support/in-workerd/events.ts";
+import {
+  END,
+  OVERRIDE,
+  PROMPT,
+  REFUSED,
+  START,
+  THOUGHT,
+  TOKENS,
+  TOOL,
+} from "../../support/in-workerd/events.ts";
 import { conclusion, report, toolCall } from "../../support/in-workerd/reports.ts";
 import { actor } from "../../support/in-workerd/values.ts";
 
@@ -73,7 +82,12 @@ type Options = {
   readonly sinks: readonly Sink[];
 };
 
-const completed = { outcome: "completed", status: 200, error: null } as const;
+const providerHeaders = {
+  requestId: END.provider_request_id,
+  ray: END.provider_ray,
+  encoding: END.response_encoding,
+};
+const completed = { outcome: "completed", status: 200, error: null, providerHeaders } as const;
 const typesOf = (events: readonly InterceptorEvent[] = []): string[] =>
   events.map(({ record_type }) => record_type);
 
@@ -205,7 +219,7 @@ describe("I1 an interception's end", () => {
     const { groups, end, clock } = start();
     end({ ...completed, observation: conclusion() });
     clock.at = 9000;
-    end({ outcome: "cancelled", status: null, error: null, observation: null });
+    end({ outcome: "cancelled", status: null, error: null, providerHeaders, observation: null });
     end({ ...completed, observation: conclusion() });
     expect(groups.map(typesOf)).toEqual([["interception_start"], ["token_usage", "interception_end"]]);
     expect(groups[1]?.[1]).toMatchObject({
@@ -219,7 +233,7 @@ describe("I1 an interception's end", () => {
 
   it("has unknown usage and no content where no response was observed", () => {
     const { groups, end } = start();
-    end({ outcome: "cancelled", status: null, error: null, observation: null });
+    end({ outcome: "cancelled", status: null, error: null, providerHeaders, observation: null });
     expect(groups[1]).toEqual([
       {
         ...END,
@@ -280,6 +294,7 @@ describe("I1 an interception's end", () => {
       outcome: "upstream_error",
       status: 400,
       error: "invalid_request_error",
+      providerHeaders,
       observation: conclusion({
         report: report({
           toolCalls: [toolCall({ input: long, error: long })],
@@ -302,6 +317,21 @@ describe("I1 an interception's end", () => {
     const reported = report({ toolCalls: [toolCall({ input: "{}", error: "x".repeat(20_000) })] });
     end({ ...completed, observation: conclusion({ report: reported }) });
     expect(groups[1]?.[2]).toMatchObject({ input: "{}", truncated: false });
+  });
+
+  it("waits for the refusal that follows it, and is in one group with it", async () => {
+    const { groups, end, recorder } = start();
+    const refused = {
+      ...completed,
+      outcome: "refused",
+      error: "model_not_allowed",
+      observation: null,
+    } as const;
+    end(refused, "refusal");
+    expect(groups.map(typesOf)).toEqual([["interception_start"]]);
+    recorder.record(REFUSED);
+    await recorder.flush();
+    expect(groups.map(typesOf)).toEqual([["interception_start"], ["interception_end", "refusal"]]);
   });
 
   it("is in one group with the events that were recorded since the start", () => {

@@ -125,7 +125,7 @@ describe("H7 a required sink that does not take the start", () => {
     };
     const gateway = await openGateway({ sinks: [ledger(write)] });
     await gateway.exchange(CHAT, post(BODY));
-    expect(groups).toEqual([["interception_start"], ["interception_end"], ["refusal"]]);
+    expect(groups).toEqual([["interception_start"], ["interception_end", "refusal"]]);
   });
 
   it("causes a 503 also where another required sink takes the start, in either order", async () => {
@@ -339,11 +339,11 @@ describe("the order of recorded events", () => {
     ]);
   });
 
-  it("a request that policy refuses has one group each for start, end and refusal", async () => {
+  it("a request that policy refuses has one group for its start, and one for its end and the refusal", async () => {
     const vars = { PROVIDERS: { openai: { ...PROVIDERS.openai, models: [] } } };
     const gateway = await openGateway({ vars });
     await gateway.exchange(CHAT, post(BODY));
-    expect(gateway.groups.map(typesOf)).toEqual([["interception_start"], ["interception_end"], ["refusal"]]);
+    expect(gateway.groups.map(typesOf)).toEqual([["interception_start"], ["interception_end", "refusal"]]);
   });
 
   it("an owner rejected with on_invalid = reject is in one group with the refusal", async () => {

@@ -316,6 +316,38 @@ describe("central keys without an identity source that verifies callers", () => 
   });
 });
 
+describe("CF_VERSION_METADATA", () => {
+  const ID = "dc8dcd28-271b-4367-9840-6c244f84cb40";
+
+  it("names the version of the Worker", () => {
+    const metadata = { id: ID, tag: "", timestamp: "2026-11-23T12:00:00.000Z" };
+    expect(read({ CF_VERSION_METADATA: metadata }).workerVersion).toBe(ID);
+  });
+
+  it.each([[{}], [{ CF_VERSION_METADATA: undefined }], [{ CF_VERSION_METADATA: null }]])(
+    "is optional: without it the version is null (%j)",
+    (vars) => {
+      expect(read(vars).workerVersion).toBeNull();
+    },
+  );
+
+  it.each([
+    "CANARY",
+    1,
+    true,
+    {},
+    { id: "" },
+    { id: 1 },
+    { id: "CANARY with blanks" },
+    { id: "CANARY".repeat(11) },
+    ["CANARY"],
+  ])("must be a version metadata binding, not %j", (metadata) => {
+    expect(issuesOf({ CF_VERSION_METADATA: metadata })).toEqual([
+      "CF_VERSION_METADATA must be a version metadata binding",
+    ]);
+  });
+});
+
 describe("a config with many issues", () => {
   const vars = {
     PROVIDERS: {
@@ -339,6 +371,7 @@ describe("a config with many issues", () => {
       redact: ["("],
       more: 1,
     },
+    CF_VERSION_METADATA: "CANARY",
     INTERCEPTIONS: 1,
     OVERRIDES: {},
     EVENTS: 1,
@@ -386,6 +419,7 @@ describe("a config with many issues", () => {
         "RECORDING.error_messages",
         "RECORDING.redact[0]",
         "RECORDING.more",
+        "CF_VERSION_METADATA",
         "INTERCEPTIONS",
         "OVERRIDES",
         "EVENTS",

@@ -4,14 +4,20 @@ import { OWNER } from "../../support/in-workerd/values.ts";
 
 type Pairs = readonly (readonly [name: string, value: string])[];
 
-/** The headers that the provider receives, without the three that it always receives. */
+/** The headers that the provider receives, without the four that it always receives. */
 function forwarded(pairs: Pairs, coderHeaders = false, owner: string | null = null): Record<string, string> {
   const to = upstreamHeaders(new Headers(pairs as [string, string][]), {
     coderHeaders,
     owner,
     credential: ["authorization", "Bearer provider-key"],
   });
-  const { "accept-encoding": _, via: __, authorization: ___, ...rest } = Object.fromEntries(to);
+  const {
+    "accept-encoding": _,
+    via: __,
+    "x-real-ip": ___,
+    authorization: ____,
+    ...rest
+  } = Object.fromEntries(to);
   return rest;
 }
 
@@ -19,15 +25,17 @@ const ALWAYS = {
   "accept-encoding": "identity",
   authorization: "Bearer provider-key",
   via: `1.1 ${VIA_MARK}`,
+  "x-real-ip": "192.0.2.1",
 };
 
 describe("the headers that the provider receives", () => {
-  it("always include the provider's credential, the gateway's Via, and identity encoding", () => {
+  it("always include the provider's credential, the gateway's Via, identity encoding, and no client's address", () => {
     const credential = ["x-api-key", "provider-key"] as const;
     expect([...upstreamHeaders(new Headers(), { coderHeaders: false, owner: null, credential })]).toEqual([
       ["accept-encoding", "identity"],
       ["via", `1.1 ${VIA_MARK}`],
       ["x-api-key", "provider-key"],
+      ["x-real-ip", "192.0.2.1"],
     ]);
   });
 
@@ -113,9 +121,44 @@ describe("the headers that the provider receives", () => {
     "Cookie",
     "Cookie2",
     "X-Interception-Id",
+    "CF-EW-Via",
+    "CF-IPCountry",
+    "CF-Visitor",
+    "CF-Connecting-IPv6",
+    "CF-Pseudo-IPv4",
+    "CF-Cert-Subject-DN",
+    "CF-Bot-Score",
+    "Exposed-Credential-Check",
+    "Malicious-Uploads-Detection",
   ])("E3 D9 drops the client's %s", (name) => {
     expect(forwarded([[name, "x"]])).toEqual({});
   });
+
+  // The attack: a caller names the version of the provider's Worker, or of another Worker on the way, that serves it; one
+  // from before a security fix, for example.
+  it.each([
+    "Cloudflare-Workers-Version-Overrides",
+    "Cloudflare-Workers-Version-Key",
+    "CLOUDFLARE-WORKERS-VERSION-KEY",
+    "cloudflare_workers_version_overrides",
+    "Cloudflare-Workers_Version-Key",
+    "Cloudflare-Workers-Anything-New",
+  ])("drops the client's choice of a Worker's version, %s", (name) => {
+    expect(forwarded([[name, 'ai-edge-interceptor="dc8dcd28-271b-4367-9840-6c244f84cb40"']])).toEqual({});
+    expect(forwarded([[name, "x"]], true)).toEqual({});
+  });
+
+  it.each(["X-Real-IP", "x_real_ip", "x-Real_ip"])(
+    "replaces the client's %s with an address that is no host's",
+    (name) => {
+      const to = upstreamHeaders(new Headers({ [name]: "203.0.113.7" }), {
+        coderHeaders: false,
+        owner: null,
+        credential: ["authorization", "Bearer provider-key"],
+      });
+      expect(Object.fromEntries(to)).toEqual(ALWAYS);
+    },
+  );
 
   it("E3 replaces the client's accept-encoding and via instead of joining them", () => {
     const to = upstreamHeaders(new Headers({ "accept-encoding": "gzip, br", via: "1.1 clientHeaders" }), {
@@ -140,6 +183,7 @@ describe("the headers that the provider receives", () => {
       const {
         "accept-encoding": _,
         via: __,
+        "x-real-ip": ___,
         ...rest
       } = Object.fromEntries(
         upstreamHeaders(clientHeaders, { coderHeaders: false, owner: null, credential }),

@@ -28,7 +28,19 @@ describe("GET /interceptions", () => {
       initiator_id: BOB,
       attribution: "asserted",
     });
-    const unknown = ["outcome", "ended_at", "usage", "usage_invalid", "status", "model", "metadata"];
+    const unknown = [
+      "outcome",
+      "ended_at",
+      "usage",
+      "usage_invalid",
+      "status",
+      "model",
+      "metadata",
+      // Null too in the rows from before migration 0006.
+      "worker_version",
+      "provider_request_id",
+      "provider_ray",
+    ];
     const open = interception(T0 - 1, Object.fromEntries(unknown.map((name) => [name, null])));
     await insert("interceptions", [one, open]);
     await insert("token_usages", [tokenUsage(one)]);

@@ -43,6 +43,13 @@ const call = {
   credential_kind: "centralized",
   credential_hint: "sk-p...9f3c",
   started_at: AT,
+  worker_version: "0d0d0d0d-0000-4000-8000-00000000000d",
+} as const;
+
+const providerHeaders = {
+  provider_request_id: "req_0123456789abcdef",
+  provider_ray: "8a1b2c3d4e5f6071-FRA",
+  response_encoding: "gzip",
 } as const;
 
 const tokens = {
@@ -87,6 +94,7 @@ export const END: InterceptionEnd = {
   error_message: "Overloaded",
   tool_call_count: 1,
   thought_count: 1,
+  ...providerHeaders,
 };
 
 export const TOKENS: TokenUsage = {
@@ -188,6 +196,7 @@ export const REFUSED: RefusalEvent = {
   actor_id: null,
   initiator_id: null,
   created_at: AT,
+  worker_version: call.worker_version,
 };
 
 export const PASSED: PassthroughEvent = {
@@ -198,8 +207,11 @@ export const PASSED: PassthroughEvent = {
   provider_type: "openai",
   route: "/models",
   status: 200,
+  error: null,
   duration_ms: 30,
   created_at: AT,
+  worker_version: call.worker_version,
+  ...providerHeaders,
 };
 
 const ALL = {

@@ -1,0 +1,7 @@
+-- The gateway's version that served an interception, and what the headers of the provider's response say: its id of the
+-- request and its `cf-ray`, which its support asks for, and a content encoding that nobody requested.
+
+ALTER TABLE interceptions ADD COLUMN worker_version TEXT;
+ALTER TABLE interceptions ADD COLUMN provider_request_id TEXT;
+ALTER TABLE interceptions ADD COLUMN provider_ray TEXT;
+ALTER TABLE interceptions ADD COLUMN response_encoding TEXT;

@@ -1,0 +1,54 @@
+/**
+ * The headers of the provider's response that are recorded. The client does not get them all: Cloudflare's network
+ * replaces `cf-ray` with its own. The provider's support asks for these ids.
+ * https://developers.cloudflare.com/fundamentals/reference/http-headers/#response-headers
+ */
+import type { ProviderHeaderFacts } from "../../events/compose.ts";
+import { truncate } from "../../shared/text.ts";
+
+export const NO_PROVIDER_HEADERS: ProviderHeaderFacts = { requestId: null, ray: null, encoding: null };
+
+/** By frequency, because each absent one costs a lookup: OpenAI and most others, Anthropic, Azure, Azure, Bedrock. */
+const REQUEST_ID_HEADERS = [
+  "x-request-id",
+  "request-id",
+  "apim-request-id",
+  "x-ms-request-id",
+  "x-amzn-requestid",
+];
+
+const MAX_REQUEST_ID = 128;
+const MAX_RAY = 64;
+const MAX_ENCODING = 32;
+
+export function readProviderHeaders(headers: Headers): ProviderHeaderFacts {
+  return {
+    requestId: readRequestId(headers),
+    ray: printable(headers.get("cf-ray"), MAX_RAY),
+    encoding: readEncoding(headers),
+  };
+}
+
+/** The first id that is printable: a header that no provider would send does not hide the next one. */
+function readRequestId(headers: Headers): string | null {
+  for (const name of REQUEST_ID_HEADERS) {
+    const id = printable(headers.get(name), MAX_REQUEST_ID);
+    if (id !== null) return id;
+  }
+  return null;
+}
+
+/** `identity` is the encoding that the gateway requested: none. */
+function readEncoding(headers: Headers): string | null {
+  const encoding = printable(headers.get("content-encoding"), MAX_ENCODING)?.toLowerCase() ?? null;
+  return encoding === "identity" ? null : encoding;
+}
+
+const PRINTABLE = /^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$/;
+
+/** The value without surrounding blanks, truncated; null where it is absent, empty or not printable ASCII. */
+function printable(value: string | null, max: number): string | null {
+  if (value === null) return null;
+  const text = value.trim();
+  return PRINTABLE.test(text) ? truncate(text, max) : null;
+}
