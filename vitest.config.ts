@@ -28,6 +28,7 @@ export default defineConfig({
               compatibilityFlags: ["enable_request_signal", "no_nodejs_compat"],
               durableObjects: { NONCES: { className: "NonceShard", useSQLite: true } },
               queueProducers: { EVENTS: "ai-events" },
+              versionMetadata: "CF_VERSION_METADATA",
             },
           }),
         ],

@@ -34,6 +34,8 @@ const print = (line: string): void => console.log(line);
 /** Clock, network and error log; tests pass their own. */
 export type Platform = Pick<Deps, "fetch" | "now" | "logError">;
 
+const randomUuid = (): string => crypto.randomUUID();
+
 const PLATFORM: Platform = {
   fetch: (input, init) => fetch(input, init),
   now: () => Date.now(),
@@ -77,7 +79,7 @@ function createVerifiers(
   return {
     verify: signingKeys.length > 0 ? createSignatureVerifier(signingKeys) : null,
     directory: directory && createCoderDirectory(directory, platform),
-    replayCache: nonces && createReplayCache(nonces, platform.logError),
+    replayCache: nonces && createReplayCache(nonces, { logError: platform.logError, randomUuid }),
     now: platform.now,
   };
 }
@@ -94,6 +96,6 @@ export function createDeps(config: Config, platform: Platform = PLATFORM): Deps 
     redact: createRedactor(config.recording.patterns),
     records: config.records,
     fallbackDialect,
-    randomUuid: () => crypto.randomUUID(),
+    randomUuid,
   };
 }

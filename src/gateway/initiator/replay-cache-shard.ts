@@ -16,23 +16,36 @@ export class ReplayCacheShard implements DurableObject {
   constructor({ storage }: DurableObjectState) {
     this.#storage = storage;
     storage.sql.exec(
-      "CREATE TABLE IF NOT EXISTS seen (mac TEXT NOT NULL PRIMARY KEY, until INTEGER NOT NULL) WITHOUT ROWID",
+      "CREATE TABLE IF NOT EXISTS seen (mac TEXT NOT NULL PRIMARY KEY, until INTEGER NOT NULL, token TEXT) WITHOUT ROWID",
     );
+    // Objects from before the token. Code from before it still works with the column: it may be null.
+    const columns = storage.sql.exec<{ name: string }>("PRAGMA table_info(seen)").toArray();
+    if (!columns.some(({ name }) => name === "token"))
+      storage.sql.exec("ALTER TABLE seen ADD COLUMN token TEXT");
   }
 
-  /** `POST ?mac=…&until=…`: 201 for the first use of the MAC, 409 for every later one, 400 for a malformed query. */
+  /**
+   * `POST ?mac=…&until=…&token=…`: 201 for the first use of the MAC and for a repetition of that query, known by its token;
+   * 409 for every other use; 400 for a malformed query. During a gradual deployment a gateway may send no token.
+   */
   async fetch({ url }: Request): Promise<Response> {
     const { searchParams } = new URL(url);
     const [mac, until] = [searchParams.get("mac"), Number(searchParams.get("until") ?? Number.NaN)];
     if (!mac || !Number.isSafeInteger(until)) return new Response(null, { status: 400 });
-    const inserted = this.#storage.sql.exec(
-      "INSERT INTO seen (mac, until) VALUES (?, ?) ON CONFLICT (mac) DO NOTHING RETURNING mac",
-      mac,
-      until,
-    );
-    if (inserted.toArray().length === 0) return new Response(null, { status: ALREADY_USED });
+    if (!this.#isFirstUse(mac, until, searchParams.get("token")))
+      return new Response(null, { status: ALREADY_USED });
+    // Also for a repetition: the first try may have ended between its row and its alarm.
     if ((await this.#storage.getAlarm()) === null) await this.#storage.setAlarm(Date.now() + SWEEP_MS);
     return new Response(null, { status: FIRST_USE });
+  }
+
+  #isFirstUse(mac: string, until: number, token: string | null): boolean {
+    const { sql } = this.#storage;
+    const insert =
+      "INSERT INTO seen (mac, until, token) VALUES (?, ?, ?) ON CONFLICT (mac) DO NOTHING RETURNING mac";
+    if (sql.exec(insert, mac, until, token || null).toArray().length > 0) return true;
+    if (!token) return false;
+    return sql.exec("SELECT 1 FROM seen WHERE mac = ? AND token = ?", mac, token).toArray().length > 0;
   }
 
   async alarm(): Promise<void> {
