@@ -8,7 +8,12 @@ import { headerValues, type HeaderPair } from "../support/wire.ts";
 
 const KEY: HeaderPair = ["Authorization", `Bearer ${CENTRAL_OPENAI}`];
 
-function call(target: string, headers: readonly HeaderPair[] = [KEY]): UpstreamRequest {
+function call(
+  target: string,
+  sentHeaders: readonly HeaderPair[] = [KEY],
+  realIp: readonly HeaderPair[] = [["X-Real-IP", "192.0.2.1"]],
+): UpstreamRequest {
+  const headers = [...sentHeaders, ...realIp];
   const values = (name: string): string[] => headerValues(headers, name);
   return {
     method: "GET",
@@ -57,6 +62,14 @@ describe("checks of raw requests", () => {
     ["the target is not allowed", { upstream: [call("/central-openai/v1/models/%2e%2e/admin")] }],
     ["the target is not allowed", { upstream: [call("/central-openai/v1/models//evil")] }],
     ["with X-Coder_Owner-Id", { upstream: [call(MODELS, [KEY, ["X-Coder_Owner-Id", "x"]])] }],
+    [
+      "with Cloudflare-Workers-Version-Key",
+      { upstream: [call(MODELS, [KEY, ["Cloudflare-Workers-Version-Key", "x"]])] },
+    ],
+    ["with the x-real-ip []", { upstream: [call(MODELS, [KEY], [])] }],
+    ["with the x-real-ip", { upstream: [call(MODELS, [KEY], [["X-Real-IP", "203.0.113.7"]])] }],
+    ["with the x-real-ip", { upstream: [call(MODELS, [KEY], [["X_Real_IP", "192.0.2.1"]])] }],
+    ["with the x-real-ip", { upstream: [call(MODELS, [KEY, ["X_Real_IP", "203.0.113.7"]])] }],
     ["with 0 credentials", { upstream: [call(MODELS, [])] }],
     ["with 2 credentials", { upstream: [call(MODELS, [KEY, ["X-Api-Key", "x"]])] }],
     [

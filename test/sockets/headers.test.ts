@@ -53,14 +53,15 @@ async function respondWithHeaders(
 const names = (headers: readonly HeaderPair[]): string[] => headers.map(([name]) => name.toLowerCase());
 
 /** The only headers of a minimal call. */
-const ALWAYS = ["accept-encoding", "authorization", "content-length", "host", "via"];
+const ALWAYS = ["accept-encoding", "authorization", "content-length", "host", "via", "x-real-ip"];
 
 describe("request headers", () => {
-  it("E4 sends five headers for a call with only a key, and not one of them is from the client", async () => {
+  it("E4 sends six headers for a call with only a key, and not one of them is from the client", async () => {
     const request = await forward([]);
     expect(names(request.headers).toSorted()).toEqual(ALWAYS);
     expect(request.values("accept-encoding")).toEqual(["identity"]);
     expect(request.values("via")).toEqual(["1.1 ai-edge-interceptor"]);
+    expect(request.values("x-real-ip")).toEqual(["192.0.2.1"]);
     expect(request.values("content-length")).toEqual([String(BODY.length)]);
   });
 
@@ -87,6 +88,12 @@ describe("request headers", () => {
     ["E3", "CF-Ray", "0000000000000000-XXX"],
     ["E3", "CF-Visitor", '{"scheme":"https"}'],
     ["E3", "CF-Worker", "example.com"],
+    ["E3", "CF-EW-Via", "15"],
+    ["E3", "Cloudflare-Workers-Version-Key", "anything"],
+    ["E3", "Cloudflare-Workers-Version-Overrides", 'gateway="dc8dcd28-271b-4367-9840-6c244f84cb40"'],
+    ["E3", "cloudflare_workers_version_overrides", 'gateway="dc8dcd28-271b-4367-9840-6c244f84cb40"'],
+    ["E3", "Exposed-Credential-Check", "4"],
+    ["E3", "Malicious-Uploads-Detection", "1"],
     ["E3", "CF-Access-Jwt-Assertion", "a.b.c"],
     ["E3", "CF-Access-Client-Secret", "an-access-secret"],
     ["E3", "cf_connecting_ip", "203.0.113.7"],

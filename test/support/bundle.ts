@@ -21,10 +21,18 @@ export type Bundle = {
   readonly settings: WorkerSettings;
 };
 
+/** What the platform binds for `[version_metadata]`. */
+const VERSION_METADATA = {
+  id: "dc8dcd28-271b-4367-9840-6c244f84cb40",
+  tag: "",
+  timestamp: "2026-11-23T12:00:00.000Z",
+};
+
 /** The settings of wrangler.toml that are used here. */
 export type WorkerSettings = {
   readonly compatibilityDate: string;
   readonly compatibilityFlags: readonly string[];
+  /** With the version metadata, which is a JSON value like a table. */
   readonly vars: Readonly<Record<string, unknown>>;
   /** Names of the Analytics Engine bindings. */
   readonly analytics: readonly string[];
@@ -66,10 +74,11 @@ async function build(root: string, outdir: string, more: readonly string[]): Pro
   // Imported late: wrangler costs a second to load, and a kept bundle does without.
   const { unstable_readConfig } = await import("wrangler");
   const config = unstable_readConfig({ config: join(root, "wrangler.toml") }, { hideWarnings: true });
+  const metadata = config.version_metadata?.binding;
   const settings: WorkerSettings = {
     compatibilityDate: config.compatibility_date ?? "",
     compatibilityFlags: config.compatibility_flags,
-    vars: config.vars,
+    vars: { ...config.vars, ...(metadata ? { [metadata]: VERSION_METADATA } : {}) },
     analytics: config.analytics_engine_datasets.map((dataset: { binding: string }) => dataset.binding),
   };
   await writeFile(join(outdir, "settings.json"), JSON.stringify(settings));

@@ -78,5 +78,6 @@ function gatewayConfig(vars: Readonly<Record<string, unknown>>): object {
     vars,
     queues: { producers: [{ binding: "EVENTS", queue: "ai-events" }] },
     services: [{ binding: "RECORDS", service: "ai-edge-interceptor-records" }],
+    version_metadata: { binding: "CF_VERSION_METADATA" },
   };
 }

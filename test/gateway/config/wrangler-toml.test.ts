@@ -1,8 +1,9 @@
+import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import { readConfig, type Config } from "../../../src/gateway/config/config.ts";
 import { registry } from "../../../src/gateway/wiring.ts";
 import wranglerToml from "../../../wrangler.toml?raw";
-import { DATASET, QUEUE, SERVICE } from "./read-config.ts";
+import { DATASET, QUEUE, read, SERVICE } from "./read-config.ts";
 
 /** The `[vars.…]` tables. Their values in this file are texts; any other value fails the test. */
 function varsOf(toml: string): Record<string, unknown> {
@@ -57,6 +58,12 @@ describe("wrangler.toml", () => {
   it("J7 turns version 1 of Node's compatibility off and leaves version 2 on, for node:zlib", () => {
     expect(flags).toContain('"no_nodejs_compat"');
     expect(flags).not.toContain("no_nodejs_compat_v2");
+  });
+
+  it("binds the Worker's version, as the runtime has it", () => {
+    const [, name = ""] = /^\[version_metadata\]\nbinding = "(\w+)"$/m.exec(wranglerToml) ?? [];
+    const metadata = (env as Readonly<Record<string, unknown>>)[name];
+    expect(read({ [name]: metadata }).workerVersion).toMatch(/^[0-9a-f-]{36}$/);
   });
 
   it("is a valid config of the gateway alone", () => {
