@@ -1,16 +1,37 @@
 /**
- * A request may have six connections that wait for response headers. These tests count the ones that the gateway needs,
- * and check the records where no connection is free.
+ * A request may have six connections that wait for response headers, and those of the records Worker count with the
+ * gateway's. These tests count the ones that both need, and check the records where no connection is free.
  */
-import { describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it } from "vitest";
+import { env } from "cloudflare:workers";
 import { sendEvents } from "../../../src/gateway/sinks/queue.ts";
 import type { InterceptorEvent } from "../../../src/events/event.ts";
 import type { Sink } from "../../../src/gateway/sinks/recorder.ts";
 import { createFallbackLog, FALLBACK_MESSAGE } from "../../../src/events/fallback-log.ts";
 import { coalesceStarts } from "../../../src/gateway/sinks/coalesce-starts.ts";
 import { recordsSink, type Timing } from "../../../src/gateway/sinks/records.ts";
+import type { Records } from "../../../src/records/wiring.ts";
+import { isStored } from "../../../src/events/event.ts";
+import { API_ROUTES } from "../../../src/shared/api-routes.ts";
+import { sha256Hex } from "../../../src/shared/digest.ts";
 import { craftJwt } from "../../support/issuer-tokens.ts";
-import { openGateway, T0, type Gateway, type Sent } from "../../support/in-workerd/gateway-harness.ts";
+import { TOKEN as ADMIN_TOKEN } from "../../support/in-workerd/api-client.ts";
+import {
+  limitedNamespace,
+  limitedQueue,
+  limitedRecords,
+  type Backend,
+} from "../../support/in-workerd/limited-bindings.ts";
+import { emptyLedger } from "../../support/in-workerd/ledger-database.ts";
+import { signed, SIGNING_KEY } from "../../support/in-workerd/signing.ts";
+import {
+  ID,
+  openGateway,
+  T0,
+  type Exchange,
+  type Gateway,
+  type Sent,
+} from "../../support/in-workerd/gateway-harness.ts";
 import { CENTRAL_CHAT, json, only, post, STREAM_BODY, typesOf } from "../../support/in-workerd/calls.ts";
 import { fixture } from "../../support/in-workerd/fixtures.ts";
 import {
@@ -79,77 +100,244 @@ function timers(): Timing & { readonly fire: () => void } {
   };
 }
 
-/** The records sink as wired, with a queue behind the same connection limit. The queue takes every message, or hangs. */
-function createLedger(
-  limit: ConnectionLimit,
-  { timing, hangs, required }: { timing: Timing; hangs: boolean; required: boolean },
-) {
+type Way = "queue" | "rpc";
+const WAYS: readonly Way[] = ["queue", "rpc"];
+
+type LedgerOptions = {
+  readonly timing: Timing;
+  readonly way: Way;
+  readonly backend: Backend;
+  readonly required: boolean;
+};
+
+/** The records sink as wired, over the queue or the records Worker's RPC, behind the same connection limit. */
+async function createLedger(limit: ConnectionLimit, { timing, way, backend, required }: LedgerOptions) {
   const lines: string[] = [];
-  let sends = 0;
-  const settled = (): Promise<unknown> =>
-    hangs ? new Promise<never>(() => undefined) : Promise.resolve(undefined);
-  const send = (): Promise<unknown> => limit.run(`queue ${(sends += 1)}`, settled);
-  const queue = { send, sendBatch: send } as unknown as Queue;
+  const queue = limitedQueue(limit, backend);
+  const records = await limitedRecords(limit, backend);
   const sink: Sink = recordsSink({
     required,
-    wants: () => true,
-    deliver: (events) => sendEvents(queue, events),
+    // Without a queue there is no archive, which alone takes refusals and passthroughs.
+    wants: way === "queue" ? () => true : isStored,
+    deliver: (events) => (way === "queue" ? sendEvents(queue, events) : records.store(events)),
     fallback: createFallbackLog((line) => void lines.push(line)),
     timing,
   });
-  return { lines, sends: () => sends, sink: required ? sink : coalesceStarts(sink, timing.after) };
+  return { lines, sink: required ? sink : coalesceStarts(sink, timing.after) };
 }
 
-const isQueue = (what: string): boolean => what.startsWith("queue");
+const isStore = (what: string): boolean => what.startsWith("store");
 
-describe("a request that needs identity, directory, provider and queue", () => {
-  it("has one waiting connection at a time where every backend responds", async () => {
-    const limit = connectionLimit();
-    const { sink } = createLedger(limit, { timing: timers(), hangs: false, required: true });
-    const gateway = await openGateway({
-      vars: VARS,
-      sinks: [sink],
-      provider: backends(limit, () => Promise.resolve(json(fixture("chat/json").bytes))),
-      allowedContent: ["CANARY-prompt"],
+const storing = (limit: ConnectionLimit): number => limit.waiting().filter(isStore).length;
+
+let signatures = 0;
+/** Headers of a signed owner, each time with another signature: identity, directory and replay cache are all needed. */
+function signedAgents(): Promise<Record<string, string>> {
+  signatures += 1;
+  return signed({ uri: CENTRAL_CHAT, body: STREAM_BODY, at: T0 + signatures * 1000, headers: AGENTS });
+}
+
+const { NONCES } = env as unknown as { readonly NONCES: DurableObjectNamespace };
+
+const signing = (limit: ConnectionLimit, backend: Backend = "responds") => ({
+  ...VARS,
+  OWNER_ASSERTION: {
+    ...VARS.OWNER_ASSERTION,
+    signature: "require",
+    signing_keys: ["SIGNING_KEY"],
+    replay_cache: true,
+  },
+  SIGNING_KEY,
+  NONCES: limitedNamespace(NONCES, limit, backend),
+});
+
+describe.each(WAYS)(
+  "a request that needs identity, directory, replay cache, provider and ledger (%s)",
+  (way) => {
+    beforeEach(emptyLedger);
+
+    it.each([true, false])(
+      "has one waiting connection at a time where every backend responds (required: %s)",
+      async (required) => {
+        const limit = connectionLimit();
+        const timing = timers();
+        const { sink, lines } = await createLedger(limit, { timing, way, backend: "responds", required });
+        const gateway = await openGateway({
+          vars: signing(limit),
+          sinks: [sink],
+          provider: backends(limit, () => Promise.resolve(json(fixture("chat/json").bytes))),
+          allowedContent: ["CANARY-prompt"],
+        });
+        const { events, response } = await gateway.exchange(
+          CENTRAL_CHAT,
+          post(STREAM_BODY, await signedAgents()),
+        );
+        expect(response.status).toBe(200);
+        expect(typesOf(events)).toContain("initiator_override");
+        const store = way === "queue" ? "store: queue" : "store: database";
+        expect(limit.started()).toEqual([
+          "coder.example/api/v2/users/me",
+          `coder.example/api/v2/users/${OWNER}`,
+          "replay cache",
+          ...(required ? [`${store} 1`] : []),
+          "central.example/v1/chat/completions",
+          required ? `${store} 2` : `${store} 1`,
+        ]);
+        expect([limit.peak(), lines]).toEqual([1, []]);
+      },
+    );
+
+    it("needs at most six connections where the provider is slow and the ledger hangs", async () => {
+      const limit = connectionLimit(Number.POSITIVE_INFINITY);
+      const timing = timers();
+      const { sink, lines } = await createLedger(limit, { timing, way, backend: "hangs", required: false });
+      const headers = Promise.withResolvers<Response>();
+      const gateway = await openGateway({
+        vars: VARS,
+        sinks: [sink],
+        provider: backends(limit, () => headers.promise),
+        allowedContent: ["CANARY-prompt"],
+      });
+      const exchange = gateway.exchange(CENTRAL_CHAT, post(STREAM_BODY, AGENTS));
+      // The delayed start, then its three attempts. Each one times out, but its connection stays open.
+      for (let attempt = 1; attempt <= 3; attempt += 1)
+        await fireUntil(timing, () => storing(limit) === attempt);
+      await fireUntil(timing, () => lines.length > 0);
+      expect(storing(limit)).toBe(3);
+      expect(limit.waiting()).toHaveLength(4);
+      headers.resolve(json(fixture("chat/json").bytes));
+      await until(() => typesOf(gateway.events).includes("interception_end"), "the end");
+      const started = lines.length;
+      await fireUntil(timing, () => lines.length > started);
+      const { events } = await exchange;
+      expect(only(events, "interception_end")).toMatchObject({ outcome: "completed" });
+      expect(limit.peak()).toBe(MAX_WAITING);
+      const fallen = lines.map((line) => JSON.parse(line) as { message: string; event: InterceptorEvent });
+      expect(fallen.every(({ message }) => message === FALLBACK_MESSAGE)).toBe(true);
+      expect(new Set(typesOf(fallen.map(({ event }) => event)))).toEqual(new Set(typesOf(events)));
     });
-    const { events, response } = await gateway.exchange(CENTRAL_CHAT, post(STREAM_BODY, AGENTS));
-    expect(response.status).toBe(200);
-    expect(gateway.sent.map(({ url }) => new URL(url).host)).toEqual([
-      "coder.example",
-      "coder.example",
-      "central.example",
-    ]);
-    expect(typesOf(events)).toContain("initiator_override");
+
+    it.each([true, false])(
+      "needs at most six connections where it is refused and the ledger hangs (required: %s)",
+      async (required) => {
+        const limit = connectionLimit(Number.POSITIVE_INFINITY);
+        const timing = timers();
+        const { sink, lines } = await createLedger(limit, { timing, way, backend: "hangs", required });
+        const gateway = await openGateway({
+          vars: VARS,
+          sinks: [sink],
+          provider: backends(limit, () => Promise.reject(new Error("refused"))),
+          allowedContent: ["CANARY-prompt"],
+        });
+        let result: Exchange | null = null;
+        const exchange = gateway
+          .exchange(CENTRAL_CHAT, post(STREAM_BODY, AGENTS))
+          .then((one) => (result = one));
+        await fireUntil(timing, () => result !== null);
+        const { events } = await exchange;
+        expect(only(events, "interception_end").error).toBe(
+          required ? "recording_unavailable" : "upstream_unreachable",
+        );
+        expect(typesOf(events)).toContain("refusal");
+        // One group with three attempts; two where the start had to be stored first.
+        expect([storing(limit), limit.peak()]).toEqual(required ? [6, 6] : [3, 3]);
+        expect(lines.length).toBeGreaterThan(0);
+      },
+    );
+
+    it("needs at most six connections as a passthrough with a rejected owner, where the ledger hangs", async () => {
+      const limit = connectionLimit(Number.POSITIVE_INFINITY);
+      const timing = timers();
+      const { sink } = await createLedger(limit, { timing, way, backend: "hangs", required: false });
+      const headers = Promise.withResolvers<Response>();
+      const gateway = await openGateway({
+        vars: VARS,
+        sinks: [sink],
+        provider: backends(limit, () => headers.promise),
+      });
+      const exchange = gateway.exchange("/central/v1/models", {
+        headers: { ...AGENTS, "x-coder-owner-id": "no" },
+      });
+      for (let attempt = 1; attempt <= 3; attempt += 1)
+        await fireUntil(timing, () => storing(limit) === attempt);
+      await until(() => limit.waiting().some((one) => one.includes("/models")), "the provider's connection");
+      expect(limit.waiting()).toHaveLength(4);
+      headers.resolve(json("{}"));
+      await until(() => typesOf(gateway.events).includes("passthrough"), "the passthrough");
+      let isDone = false;
+      const done = exchange.then(() => (isDone = true));
+      await fireUntil(timing, () => isDone);
+      await done;
+      // The passthrough itself is stored by a queue only.
+      expect(limit.peak()).toBe(way === "queue" ? MAX_WAITING : 4);
+    });
+  },
+);
+
+describe("a replay cache that hangs", () => {
+  it("has one connection, which ends with its deadline of 2 seconds", async () => {
+    const limit = connectionLimit();
+    const gateway = await openGateway({
+      vars: signing(limit, "hangs"),
+      provider: backends(limit, () => Promise.resolve(json(fixture("chat/json").bytes))),
+    });
+    const { events } = await gateway.exchange(CENTRAL_CHAT, post(STREAM_BODY, await signedAgents()));
+    expect(only(events, "initiator_override_rejected").reason).toBe("replay_unavailable");
     expect(limit.peak()).toBe(1);
   });
+});
 
-  it("needs at most six connections where the provider is slow and the queue hangs", async () => {
-    const limit = connectionLimit();
-    const timing = timers();
-    const { sink, sends, lines } = createLedger(limit, { timing, hangs: true, required: false });
-    const headers = Promise.withResolvers<Response>();
+describe("a request to the records API through the gateway", () => {
+  const ADMIN = { authorization: `Bearer ${ADMIN_TOKEN}` };
+
+  /** The records Worker with the interception id that the gateway harness expects: its own ids are not fixed. */
+  async function recordsOf(limit: ConnectionLimit): Promise<Records> {
+    const records = await limitedRecords(limit, "responds");
+    const fetchWithId = async (request: Request): Promise<Response> => {
+      const response = await records.fetch(request);
+      const copy = new Response(await response.text(), response);
+      copy.headers.set("x-interception-id", ID);
+      return copy;
+    };
+    return { ...records, fetch: fetchWithId };
+  }
+
+  it.each(API_ROUTES.filter((route) => route !== "explain"))(
+    "has one connection at a time: %s",
+    async (route) => {
+      await emptyLedger();
+      const limit = connectionLimit(Number.POSITIVE_INFINITY);
+      const gateway = await openGateway({ parts: { records: await recordsOf(limit) } });
+      for (const path of [route, ...(route === "sessions" ? ["sessions/none"] : [])]) {
+        const { response } = await gateway.call(`/api/v2/ai-gateway/${path}`, { headers: ADMIN });
+        expect([200, 404]).toContain(response.status);
+        await response.text();
+      }
+      expect(limit.peak()).toBeLessThanOrEqual(1);
+      expect(limit.started().every(isStore)).toBe(true);
+    },
+  );
+
+  it("explain has one at a time too, and none to the replay cache or the database", async () => {
+    const limit = connectionLimit(Number.POSITIVE_INFINITY);
     const gateway = await openGateway({
-      vars: VARS,
-      sinks: [sink],
-      provider: backends(limit, () => headers.promise),
-      allowedContent: ["CANARY-prompt"],
+      vars: signing(limit),
+      parts: { records: await recordsOf(limit) },
+      provider: backends(limit, () => Promise.reject(new Error("never"))),
     });
-    const exchange = gateway.exchange(CENTRAL_CHAT, post(STREAM_BODY, AGENTS));
-    // The delayed start, then its three attempts. Each one times out, but its connection stays open.
-    for (let attempt = 1; attempt <= 3; attempt += 1) await fireUntil(timing, () => sends() === attempt);
-    await fireUntil(timing, () => lines.length > 0);
-    expect(limit.waiting().filter(isQueue)).toHaveLength(3);
-    expect(limit.waiting()).toHaveLength(4);
-    headers.resolve(json(fixture("chat/json").bytes));
-    await until(() => typesOf(gateway.events).includes("interception_end"), "the end");
-    const started = lines.length;
-    await fireUntil(timing, () => lines.length > started);
-    const { events } = await exchange;
-    expect(only(events, "interception_end")).toMatchObject({ outcome: "completed" });
-    expect([limit.peak(), limit.queued()]).toEqual([MAX_WAITING, 0]);
-    const fallen = lines.map((line) => JSON.parse(line) as { message: string; event: InterceptorEvent });
-    expect(fallen.every(({ message }) => message === FALLBACK_MESSAGE)).toBe(true);
-    expect(new Set(typesOf(fallen.map(({ event }) => event)))).toEqual(new Set(typesOf(events)));
+    const described = {
+      method: "POST",
+      path: CENTRAL_CHAT,
+      headers: Object.entries(await signedAgents()),
+      body_sha256: await sha256Hex(STREAM_BODY),
+    };
+    const { response, text } = await gateway.exchange(
+      "/api/v2/ai-gateway/explain",
+      post(JSON.stringify(described), ADMIN),
+    );
+    expect([response.status, text]).toEqual([200, expect.stringContaining(OWNER)]);
+    expect(limit.started()).toEqual(["coder.example/api/v2/users/me", `coder.example/api/v2/users/${OWNER}`]);
+    expect(limit.peak()).toBe(1);
   });
 });
 

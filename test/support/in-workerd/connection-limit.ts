@@ -14,12 +14,15 @@ export type ConnectionLimit = {
   readonly queued: () => number;
   /** The largest number that have waited for headers at once. */
   readonly peak: () => number;
+  /** The names of the connections that have started, in their order. */
+  readonly started: () => readonly string[];
 };
 
 /** `capacity`: the number of connections that may wait at once. */
 export function connectionLimit(capacity = MAX_WAITING): ConnectionLimit {
   const waiting: string[] = [];
   const queue: (() => void)[] = [];
+  const started: string[] = [];
   let peak = 0;
   const startQueued = (): void => {
     while (waiting.length < capacity && queue.length > 0) queue.shift()?.();
@@ -28,14 +31,19 @@ export function connectionLimit(capacity = MAX_WAITING): ConnectionLimit {
     waiting: () => [...waiting],
     queued: () => queue.length,
     peak: () => peak,
+    started: () => [...started],
     run: (name, start, signal) =>
       new Promise((resolve, reject) => {
+        let isOpen = false;
         const finish = (): void => {
-          const at = waiting.indexOf(name);
-          if (at >= 0) waiting.splice(at, 1);
+          if (!isOpen) return;
+          isOpen = false;
+          waiting.splice(waiting.indexOf(name), 1);
           startQueued();
         };
         const begin = (): void => {
+          isOpen = true;
+          started.push(name);
           waiting.push(name);
           peak = Math.max(peak, waiting.length);
           start().then(resolve, reject).finally(finish);
@@ -43,6 +51,7 @@ export function connectionLimit(capacity = MAX_WAITING): ConnectionLimit {
         signal?.addEventListener("abort", () => {
           const at = queue.indexOf(begin);
           if (at >= 0) queue.splice(at, 1);
+          finish();
           reject(new DOMException("aborted", "AbortError"));
         });
         queue.push(begin);
