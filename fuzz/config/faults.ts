@@ -115,7 +115,11 @@ const FIELD_FAULTS: readonly Fault[] = [
   ...fields("RECORDING", "required all_events prompts tool_inputs thoughts error_messages", NO_FLAG),
   field("RECORDING.redact", [["("], [`${CANARY}(`], [""], ["x*"], ...NO_LIST]),
   unknownKey("RECORDING"),
-  ...fields("LIMITS", "body_bytes headers_ms idle_ms observe_bytes", NO_COUNT),
+  ...fields(
+    "LIMITS",
+    "body_bytes upload_bytes bodies_bytes body_ms body_min_rate headers_ms idle_ms observe_bytes",
+    NO_COUNT,
+  ),
   unknownKey("LIMITS"),
   ...["INTERCEPTIONS", "OVERRIDES", "EVENTS", "RECORDS", "NONCES"].map((name) => field(name, NO_BINDING)),
   field("FORWARD_API", NO_FLAG_OR_TEXT),

@@ -6,6 +6,7 @@ import type { InterceptorEvent } from "../events/event.ts";
 import { isStored } from "../events/event.ts";
 import { createFallbackLog } from "../events/fallback-log.ts";
 import { createRedactor } from "../events/redaction.ts";
+import { ByteBudget } from "../shared/byte-budget.ts";
 import { logOperatorEvent } from "../shared/operator-log.ts";
 import type { Deps } from "./app/deps.ts";
 import type { Config, Registry } from "./config/config.ts";
@@ -84,6 +85,15 @@ function createVerifiers(
   };
 }
 
+function bodyReading({ limits }: Config, { now }: Platform): Deps["bodies"] {
+  return {
+    pace: { graceMs: limits.bodyMs, minRate: limits.bodyMinRate },
+    budget: new ByteBudget(limits.bodiesBytes, now),
+    neededMs: limits.headersMs,
+    now,
+  };
+}
+
 /** The app's dependencies as they are in production. */
 export function createDeps(config: Config, platform: Platform = PLATFORM): Deps {
   return {
@@ -95,6 +105,7 @@ export function createDeps(config: Config, platform: Platform = PLATFORM): Deps 
     sinks: sinks(config),
     redact: createRedactor(config.recording.patterns),
     records: config.records,
+    bodies: bodyReading(config, platform),
     fallbackDialect,
     randomUuid,
   };

@@ -44,6 +44,7 @@ const CODES = {
   body_encoded: [415, "The request body is compressed. Send it without Content-Encoding."],
   body_unexpected: [400, "This method takes no body. Send the request without one."],
   body_incomplete: [400, "The request body ended early. Send it again."],
+  body_timeout: [408, "The request body arrived too slowly. Send it again."],
   body_invalid: [400, "The request body must be a JSON object in UTF-8, and must not nest too deeply."],
   field_invalid: [400, "A field of the request body has the wrong type. Correct the field."],
   field_repeated: [400, "A field of the request body is repeated. Send each field once."],
@@ -71,6 +72,7 @@ const CODES = {
   ledger_unavailable: [503, "The ledger could not be read. Retry later."],
   records_unavailable: [503, "The records API is not available: no records Worker is bound to this gateway."],
   // The Workers themselves
+  gateway_busy: [503, "The gateway holds too many request bodies at the moment. Retry in a few seconds."],
   misconfigured: [500, "The gateway's configuration is not valid. Report it to the gateway's administrator."],
   internal: [500, "The gateway failed. Report the interception id to the gateway's administrator."],
 } as const satisfies Record<string, readonly [status: number, message: string]>;

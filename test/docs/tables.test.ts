@@ -157,6 +157,10 @@ describe("the table of configuration keys", () => {
     const { required, allEvents, prompts, content, patterns } = recording;
     const defaults = {
       "LIMITS.body_bytes": limits.bodyBytes,
+      "LIMITS.upload_bytes": limits.uploadBytes,
+      "LIMITS.bodies_bytes": limits.bodiesBytes,
+      "LIMITS.body_ms": limits.bodyMs,
+      "LIMITS.body_min_rate": limits.bodyMinRate,
       "LIMITS.headers_ms": limits.headersMs,
       "LIMITS.idle_ms": limits.idleMs,
       "LIMITS.observe_bytes": limits.observeBytes,

@@ -26,6 +26,7 @@ const TABLE: readonly (readonly [RefusalCode, number, string, string])[] = [
   ["body_encoded", 415, "invalid_request_error", "invalid_request_error"],
   ["body_unexpected", 400, "invalid_request_error", "invalid_request_error"],
   ["body_incomplete", 400, "invalid_request_error", "invalid_request_error"],
+  ["body_timeout", 408, "invalid_request_error", "invalid_request_error"],
   ["body_invalid", 400, "invalid_request_error", "invalid_request_error"],
   ["field_invalid", 400, "invalid_request_error", "invalid_request_error"],
   ["field_repeated", 400, "invalid_request_error", "invalid_request_error"],
@@ -40,6 +41,7 @@ const TABLE: readonly (readonly [RefusalCode, number, string, string])[] = [
   ["filter_unknown", 400, "invalid_request_error", "invalid_request_error"],
   ["ledger_unavailable", 503, "server_error", "api_error"],
   ["records_unavailable", 503, "server_error", "api_error"],
+  ["gateway_busy", 503, "server_error", "api_error"],
   ["misconfigured", 500, "server_error", "api_error"],
   ["internal", 500, "server_error", "api_error"],
 ];

@@ -35,6 +35,10 @@ export type Limits = {
   readonly headers_ms?: number;
   readonly idle_ms?: number;
   readonly body_bytes?: number;
+  readonly upload_bytes?: number;
+  readonly bodies_bytes?: number;
+  readonly body_ms?: number;
+  readonly body_min_rate?: number;
   readonly observe_bytes?: number;
 };
 

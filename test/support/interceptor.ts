@@ -31,6 +31,8 @@ export type InterceptorOptions = {
 export type RunningInterceptor = {
   readonly url: string;
   readonly port: number;
+  /** Of the workerd process. */
+  readonly pid: number;
   /** The interception log so far. */
   events(): InterceptorEvent[];
   waitForEvents(enough: (events: readonly InterceptorEvent[]) => boolean): Promise<InterceptorEvent[]>;
@@ -60,6 +62,9 @@ export async function startInterceptor(
   return {
     url: `http://127.0.0.1:${port}`,
     port,
+    get pid() {
+      return workerd.pid;
+    },
     events: () => log.events(),
     waitForEvents: (enough) => EventLog.waitForEvents(() => log, enough),
     lines: () => log.lines(),

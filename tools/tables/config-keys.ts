@@ -215,7 +215,27 @@ const RECORDING = keysOf("gateway", "RECORDING.", [
 ]);
 
 const LIMITS = keysOf("gateway", "LIMITS.", [
-  ["body_bytes", "`33554432`", "Maximum size of a request body."],
+  [
+    "body_bytes",
+    "`8388608`",
+    "Maximum size of a request body that is read into memory: of a model call, of a signed request, and of any request without `Content-Length`.",
+  ],
+  [
+    "upload_bytes",
+    "`104857600`",
+    "Maximum size of a request body that is only streamed through: of a passthrough with `Content-Length`. Default: `body_bytes` where that is set.",
+  ],
+  [
+    "bodies_bytes",
+    "`33554432`",
+    "Request bodies that one isolate holds at once, until the provider's headers arrive. Past it: 503. At least twice `body_bytes`, which is also the default where that is more. A quarter is kept for bodies up to 256 KiB.",
+  ],
+  [
+    "body_ms",
+    "`30000`",
+    "How far a client may fall behind `body_min_rate` while it sends a body. A silence of this length ends the request: 408.",
+  ],
+  ["body_min_rate", "`16384`", "Minimum rate of a request body, in bytes per second."],
   ["headers_ms", "`600000`", "Deadline for the provider's response headers."],
   ["idle_ms", "`300000`", "Idle timeout of an intercepted response."],
   [

@@ -5,7 +5,7 @@ import type { Refusal } from "../../shared/refusal.ts";
 import { applyPolicies } from "../policy/policy.ts";
 import type { Route } from "../provider/route.ts";
 import type { UpstreamCredential } from "../upstream/credential.ts";
-import { CLIENT_DISCONNECTED, forward, type UpstreamRequest } from "../upstream/forward.ts";
+import { CLIENT_DISCONNECTED, forward, type UpstreamBody } from "../upstream/forward.ts";
 import { containsKey, rejectKeyLeak } from "../upstream/key-leak.ts";
 import { NO_PROVIDER_HEADERS, readProviderHeaders } from "../upstream/provider-headers.ts";
 import { upstreamHeaders } from "../upstream/request-headers.ts";
@@ -29,32 +29,47 @@ export type UpstreamResult = {
   readonly providerHeaders: ProviderHeaderFacts;
 };
 
+/** A body on its way to the provider. The call takes it out, so that nothing holds it once the headers have arrived. */
+export type Outgoing = { body: UpstreamBody };
+
 export async function callUpstream(
-  { request, deps }: Exchange,
-  { target, route, acceptedOwner, credential }: Forwardable,
-  body: UpstreamRequest["body"],
+  exchange: Exchange,
+  forwardable: Forwardable,
+  outgoing: Outgoing,
   abort: AbortController,
 ): Promise<UpstreamResult> {
-  const { headersMs, idleMs } = deps.config.limits;
+  const { request, deps, holding } = exchange;
+  const { centralKey } = forwardable.credential;
   request.signal.addEventListener("abort", () => abort.abort(), { once: true });
   if (request.signal.aborted) return { response: CLIENT_DISCONNECTED, providerHeaders: NO_PROVIDER_HEADERS };
-  const headers = upstreamHeaders(request.headers, {
-    coderHeaders: route.provider.coderHeaders,
-    owner: acceptedOwner,
-    credential: credential.header,
-  });
-  const outgoing = { url: targetUrl(route, target.search), method: request.method, headers, body };
-  const response = await forward(deps.fetch, outgoing, abort, headersMs);
+  const response = await send(exchange, forwardable, outgoing, abort);
+  deps.bodies.budget.release(holding);
   if (!(response instanceof Response)) return { response, providerHeaders: NO_PROVIDER_HEADERS };
-  const { centralKey } = credential;
   const providerHeaders = readProviderHeaders(response.headers);
   if (centralKey === null || response.status < 400) return { response, providerHeaders };
-  const clean = await rejectKeyLeak(response, centralKey, abort, idleMs);
+  const clean = await rejectKeyLeak(response, centralKey, abort, deps.config.limits.idleMs);
   return {
     response: !(clean instanceof Response) && request.signal.aborted ? CLIENT_DISCONNECTED : clean,
     // A provider that quotes the key may do so in its id of the request, and the record must not have it either.
     providerHeaders: quotes(providerHeaders, centralKey) ? NO_PROVIDER_HEADERS : providerHeaders,
   };
+}
+
+function send(
+  { request, deps }: Exchange,
+  { target, route, acceptedOwner, credential }: Forwardable,
+  outgoing: Outgoing,
+  abort: AbortController,
+): ReturnType<typeof forward> {
+  const headers = upstreamHeaders(request.headers, {
+    coderHeaders: route.provider.coderHeaders,
+    owner: acceptedOwner,
+    credential: credential.header,
+  });
+  const { body } = outgoing;
+  outgoing.body = null;
+  const sent = { url: targetUrl(route, target.search), method: request.method, headers, body };
+  return forward(deps.fetch, sent, abort, deps.config.limits.headersMs);
 }
 
 const quotes = (facts: ProviderHeaderFacts, key: string): boolean =>

@@ -1,7 +1,10 @@
 /** Everything that the app is made of. `wiring.ts` puts it together; tests replace parts of it. */
 import type { RecordsService } from "../../events/records-service.ts";
 import type { Redact } from "../../events/redaction.ts";
+import type { ByteBudget } from "../../shared/byte-budget.ts";
+import type { After } from "../../shared/deadline.ts";
 import type { LogOperatorEvent } from "../../shared/operator-log.ts";
+import type { Pace } from "../../shared/send-deadline.ts";
 import type { Config } from "../config/config.ts";
 import type { VerifyDelegation } from "../initiator/delegation.ts";
 import type { Verifiers } from "../initiator/verify-assertion.ts";
@@ -23,6 +26,8 @@ export type Deps = {
   readonly records: RecordsService | null;
   /** The dialect of error bodies where no route names a provider. */
   readonly fallbackDialect: Dialect;
+  /** How request bodies are read; its budget is shared by all requests of the isolate. */
+  readonly bodies: BodyReading;
   readonly fetch: typeof fetch;
   /** Milliseconds since 1970. */
   readonly now: () => number;
@@ -30,4 +35,14 @@ export type Deps = {
   readonly randomUuid: () => string;
   /** Reports a failure of the gateway itself to the operator. */
   readonly logError: LogOperatorEvent;
+};
+
+/** How the bodies of all requests are read. */
+export type BodyReading = {
+  readonly pace: Pace;
+  readonly budget: ByteBudget;
+  /** How long a request may need its body once it is read. After that the budget takes the request for dead. */
+  readonly neededMs: number;
+  readonly now: () => number;
+  readonly after?: After;
 };

@@ -1,5 +1,6 @@
 /** One request and its response: the state that every step shares, and how a refusal becomes a response. */
 import { refusalEvent, type Caller } from "../../events/compose.ts";
+import { emptyHolding, type Holding } from "../../shared/byte-budget.ts";
 import { errorName } from "../../shared/operator-log.ts";
 import { Refusal } from "../../shared/refusal.ts";
 import { uuidV7 } from "../../shared/uuid.ts";
@@ -15,6 +16,8 @@ export type Exchange = {
   readonly deps: Deps;
   readonly startedAt: number;
   readonly recorder: Recorder;
+  /** The body's part of the bytes that the isolate may hold. */
+  readonly holding: Holding;
   /** Keeps the invocation alive after the response. */
   readonly waitUntil: (promise: Promise<unknown>) => void;
   /** The decisions so far, for the refusal event. */
@@ -35,6 +38,7 @@ export function createExchange(request: Request, deps: Deps, waitUntil: Exchange
     deps,
     startedAt,
     recorder: createRecorder(deps.sinks, waitUntil, onSinkFailure),
+    holding: emptyHolding(),
     waitUntil,
     findings: emptyFindings(),
     errorBody: deps.fallbackDialect.errorBody,
@@ -58,9 +62,13 @@ export async function handle(
     deps.logError({ event: "request_failed", interception_id: id, error: errorName(error) });
     return refuse(exchange, new Refusal("internal"));
   } finally {
+    exchange.deps.bodies.budget.release(exchange.holding);
     void exchange.recorder.flush();
   }
 }
+
+/** Bodies are held until the provider's headers arrive, which for a stream takes about this long. */
+const BUSY_RETRY_S = 2;
 
 /** Responds instead of the upstream, in the client's dialect, and records the refusal. `allow`: methods for a 405. */
 export function refuse(
@@ -76,6 +84,7 @@ export function refuse(
   // Required by RFC 9110 §15.5.6 and §15.5.22.
   if (code === "method_not_allowed") headers.set("allow", allow().join(", "));
   if (code === "websocket_unsupported") headers.set("upgrade", "HTTP/1.1");
+  if (code === "gateway_busy") headers.set("retry-after", String(BUSY_RETRY_S));
   return Response.json(body, { status, headers });
 }
 

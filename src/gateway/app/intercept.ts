@@ -32,13 +32,15 @@ import {
   clientDisconnected,
   toClientResponse,
   type Forwardable,
+  type Outgoing,
 } from "./call-upstream.ts";
 import { checkUnreadBody, decide, type RequestDecision } from "./decide.ts";
 import { findDestination } from "./destination.ts";
 import { ownResponse, refuse, type Exchange } from "./exchange.ts";
 import { startInterception, type Interception } from "./interception.ts";
 import { passThrough } from "./passthrough.ts";
-import { createRequestBody } from "./request-body.ts";
+import { createRequestBody } from "./read-body.ts";
+import type { RequestBody } from "./request-body.ts";
 
 export async function serve(exchange: Exchange): Promise<Response> {
   const { request, deps, id, findings } = exchange;
@@ -57,8 +59,9 @@ export async function serve(exchange: Exchange): Promise<Response> {
   const stop = (refusal: Refusal): Response => refuse(exchange, refusal, () => methodsOf(route.route));
 
   // Client, identity, initiator.
-  const { bodyBytes } = deps.config.limits;
-  const body = createRequestBody(request, bodyBytes, () => checkUnreadBody(request, route, bodyBytes));
+  const maxBytes = deps.config.limits.bodyBytes;
+  const reading = { ...deps.bodies, maxBytes, holding: exchange.holding };
+  const body = createRequestBody(request, reading, () => checkUnreadBody(request, route, maxBytes));
   const decided = await decide({ head: request, target, route, body }, deps, findings);
   if (decided instanceof Refusal) return stop(decided);
   const { client, actor, credential, claim, decision } = decided;
@@ -76,18 +79,7 @@ export async function serve(exchange: Exchange): Promise<Response> {
 
   const forwardable = { target, route, caller, acceptedOwner: decision.acceptedOwner, credential };
   if (route.route.kind === "passthrough") return passThrough(exchange, forwardable, body);
-  const bytes = await body.bytes();
-  if (bytes instanceof Refusal) return stop(bytes);
-  const call = readModelCall(bytes);
-  if (call instanceof Refusal) return stop(call);
-  const session = caller.client_session_id ?? sessionId(client, request.headers, call.fields);
-  return intercept(exchange, decided, {
-    ...forwardable,
-    caller: { ...caller, client_session_id: session },
-    api: route.route.api,
-    call,
-    bytes,
-  });
+  return intercept(exchange, decided, { ...forwardable, api: route.route.api }, body);
 }
 
 /** Records an owner header: that it was accepted, or why it was not. */
@@ -111,16 +103,19 @@ async function recordOverride(
   }
 }
 
-/** A model call: what is forwarded, and how its response is read. */
-type Intercepted = Forwardable & { readonly api: Api; readonly call: ModelCall; readonly bytes: Uint8Array };
+/** A model call before its body is read. */
+type Intercepted = Forwardable & { readonly api: Api };
 
 /** An interception: recorded from here to its one end, however it ends. */
 async function intercept(
   exchange: Exchange,
   decided: RequestDecision,
   intercepted: Intercepted,
+  body: RequestBody,
 ): Promise<Response> {
-  const interception = start(exchange, decided, intercepted);
+  const started = await start(exchange, decided, intercepted, body);
+  if (started instanceof Refusal) return refuse(exchange, started);
+  const { interception, model, outgoing, isInjectedUsage } = started;
   const { end } = interception;
   const endRefused = (
     refusal: Refusal,
@@ -134,19 +129,16 @@ async function intercept(
   const abort = new AbortController();
   try {
     if (!(await interception.started)) return endRefused(new Refusal("recording_unavailable"), "refused");
-    const forbidden = checkPolicies(exchange, intercepted, intercepted.call.model, true);
+    const forbidden = checkPolicies(exchange, intercepted, model, true);
     if (forbidden) return endRefused(forbidden, "refused");
 
-    const { api, call, bytes, route } = intercepted;
-    const injected = api.isUsageOnly && route.provider.injectUsage ? injectUsageOption(call, bytes) : null;
-    const { response, providerHeaders } = await callUpstream(exchange, intercepted, injected ?? bytes, abort);
+    const { response, providerHeaders } = await callUpstream(exchange, intercepted, outgoing, abort);
     if (response === CLIENT_DISCONNECTED) {
       end({ outcome: "cancelled", status: null, error: null, providerHeaders, observation: null });
       return clientDisconnected(exchange.id);
     }
     if (response instanceof Refusal) return endRefused(response, "upstream_error", providerHeaders);
-    const isInjectedUsage = injected && api.isUsageOnly;
-    const upstream = { response, providerHeaders, api, abort, isInjectedUsage };
+    const upstream = { response, providerHeaders, api: intercepted.api, abort, isInjectedUsage };
     return await observeResponse(exchange, upstream, end);
   } catch (error) {
     abort.abort();
@@ -156,10 +148,45 @@ async function intercept(
   }
 }
 
-function start(
+/** The parts of a model call that outlive its parsed body. Nothing else of it is held while the provider is called. */
+type Started = {
+  readonly interception: Interception;
+  readonly model: ModelCall["model"];
+  readonly outgoing: Outgoing;
+  readonly isInjectedUsage: UpstreamResponse["isInjectedUsage"];
+};
+
+/**
+ * Reads, parses and records the call. The parsed form takes up to fourteen times the body's bytes: everything that needs
+ * it happens here, between two awaits, so that only one body is parsed at a time.
+ */
+async function start(
+  exchange: Exchange,
+  decided: RequestDecision,
+  { api, route, caller, ...rest }: Intercepted,
+  body: RequestBody,
+): Promise<Started | Refusal> {
+  const bytes = await body.take();
+  if (bytes instanceof Refusal) return bytes;
+  const call = readModelCall(bytes);
+  if (call instanceof Refusal) return call;
+  const injected = api.isUsageOnly && route.provider.injectUsage ? injectUsageOption(call, bytes) : null;
+  const session =
+    caller.client_session_id ?? sessionId(decided.client, exchange.request.headers, call.fields);
+  const intercepted = { ...rest, api, route, caller: { ...caller, client_session_id: session } };
+  return {
+    interception: record(exchange, decided, intercepted, call),
+    model: call.model,
+    outgoing: { body: injected ?? bytes },
+    isInjectedUsage: injected && api.isUsageOnly,
+  };
+}
+
+function record(
   { deps, recorder, startedAt }: Exchange,
   { actor, decision, flags, credential }: RequestDecision,
-  { route, caller, api, call }: Intercepted,
+  { route, caller, api }: Intercepted,
+  call: ModelCall,
 ): Interception {
   const facts = {
     provider: route.provider.name,

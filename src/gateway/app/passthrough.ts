@@ -1,12 +1,13 @@
 /** A passthrough: forwarded and recorded, its bytes not read, except for the model where only some models are allowed. */
 import { passthroughEvent } from "../../events/compose.ts";
+import { SMALL_BYTES } from "../../shared/byte-budget.ts";
 import { declaredLength } from "../../shared/http/body-headers.ts";
 import { Refusal } from "../../shared/refusal.ts";
 import { readModelCall } from "../provider/model-call.ts";
 import { methodsOf } from "../provider/method.ts";
 import { edgeErrorOf } from "../observation/edge-error.ts";
-import { CLIENT_DISCONNECTED } from "../upstream/forward.ts";
-import { openUpload, type Upload } from "../upstream/upload.ts";
+import { CLIENT_DISCONNECTED, type UpstreamBody } from "../upstream/forward.ts";
+import { openUpload } from "../upstream/upload.ts";
 import {
   callUpstream,
   checkPolicies,
@@ -16,13 +17,8 @@ import {
 } from "./call-upstream.ts";
 import { takesNoBody } from "./decide.ts";
 import { refuse, type Exchange } from "./exchange.ts";
-import {
-  checkDeclaredLength,
-  readBody,
-  rejectBody,
-  rejectEncodedBody,
-  type RequestBody,
-} from "./request-body.ts";
+import { readBody } from "./read-body.ts";
+import { checkDeclaredLength, rejectBody, rejectEncodedBody, type RequestBody } from "./request-body.ts";
 
 export async function passThrough(
   exchange: Exchange,
@@ -36,18 +32,13 @@ export async function passThrough(
   if (!(await recorder.flush())) return stop(new Refusal("recording_unavailable"));
   const body = await bodyToForward(exchange, forwardable, requestBody);
   if (body instanceof Refusal) return stop(body);
-  const upload = isUpload(body) ? body : null;
-  const bytes = isUpload(body) ? body.body : body;
   const { response, providerHeaders } = await callUpstream(
     exchange,
     forwardable,
-    bytes,
+    { body },
     new AbortController(),
   );
-  if (response instanceof Refusal) {
-    const isClients = response.code === "upstream_unreachable" && (await upload?.brokenByClient());
-    return stop(isClients ? new Refusal("body_incomplete", { detail: "while it was forwarded" }) : response);
-  }
+  if (response instanceof Refusal) return stop(response);
   const isDisconnected = response === CLIENT_DISCONNECTED;
   const facts = {
     method: request.method,
@@ -65,17 +56,13 @@ export async function passThrough(
   return toClientResponse(response, id, { body: response.body, isModified: false });
 }
 
-type Body = Uint8Array | Upload | null;
-
-const isUpload = (body: Body): body is Upload => body !== null && !(body instanceof Uint8Array);
-
 /** The body to forward, once the policies permit the request. */
 async function bodyToForward(
   exchange: Exchange,
   forwardable: Forwardable,
   requestBody: RequestBody,
-): Promise<Body | Refusal> {
-  const { request } = exchange;
+): Promise<UpstreamBody | Refusal> {
+  const { request, deps } = exchange;
   const { route, provider } = forwardable.route;
   const runsModel = route.kind === "passthrough" && request.method === "POST" ? route.runsModel : "no";
   if (runsModel !== "no" && provider.models !== null)
@@ -84,12 +71,19 @@ async function bodyToForward(
   if (forbidden) return forbidden;
   if (takesNoBody(request.method)) return rejectBody(request.headers);
   if (request.body === null) return null;
-  if (requestBody.isRead()) return requestBody.bytes();
-  // A body of declared length is forwarded while it arrives; one of unknown length is read and counted first.
-  const { bodyBytes } = exchange.deps.config.limits;
+  if (requestBody.isRead()) return requestBody.take();
+  const { bodyBytes, uploadBytes, headersMs } = deps.config.limits;
   const length = declaredLength(request.headers);
-  if (length === null) return readBody(request, bodyBytes);
-  return checkDeclaredLength(request.headers, bodyBytes) ?? openUpload(request.body, length);
+  // A body of unknown length is read and counted first. A small one is held for a moment, which costs less than a stream.
+  if (length === null || length <= Math.min(SMALL_BYTES, bodyBytes))
+    return readBody(request, { ...deps.bodies, maxBytes: bodyBytes, holding: exchange.holding });
+  const tooLarge = checkDeclaredLength(request.headers, uploadBytes);
+  if (tooLarge) return tooLarge;
+  const { pace, now } = deps.bodies;
+  const upload = openUpload(request.body, { length, pace, acceptMs: headersMs, now });
+  // A provider may respond before it has the whole body, and the rest of it goes on beside the response.
+  exchange.waitUntil(upload.sent);
+  return upload;
 }
 
 /** The whole body, once its model is one that the provider's list allows. */
@@ -99,7 +93,7 @@ async function bodyWithAllowedModel(
   requestBody: RequestBody,
   runsModel: "named" | "hidden",
 ): Promise<Uint8Array | Refusal> {
-  const bytes = rejectEncodedBody(exchange.request.headers) ?? (await requestBody.bytes());
+  const bytes = rejectEncodedBody(exchange.request.headers) ?? (await requestBody.take());
   if (bytes instanceof Refusal) return bytes;
   // An empty body (to cancel a response, for example) runs no model. A body that cannot be parsed names none that is allowed.
   const call = bytes.byteLength === 0 ? null : readModelCall(bytes);

@@ -28,8 +28,16 @@ import { readAssertion, readDelegation, type VerifierOptions } from "./owner-ass
 import { readProviders } from "./providers.ts";
 
 export type Limits = {
-  /** The largest request body, in bytes. */
+  /** The largest request body that is read into memory, in bytes. */
   readonly bodyBytes: number;
+  /** The largest request body that is only streamed through, in bytes. */
+  readonly uploadBytes: number;
+  /** The bytes of request bodies that one isolate holds at once. */
+  readonly bodiesBytes: number;
+  /** How far a client may fall behind `bodyMinRate` while it sends a body. */
+  readonly bodyMs: number;
+  /** Bytes per second. */
+  readonly bodyMinRate: number;
   /** Deadline for the provider's response headers. */
   readonly headersMs: number;
   /** Idle timeout of a response. */
@@ -176,9 +184,28 @@ function sourceNames(environment: Environment): readonly string[] {
   });
 }
 
+const DEFAULT_BODY_BYTES = 8 * MIB;
+/** The edge's limit for zones on the plans Free and Pro; a zone on Enterprise can have 5 GB. */
+const DEFAULT_UPLOAD_BYTES = 100 * MIB;
+const MAX_UPLOAD_BYTES = 5 * 1024 * MIB;
+const DEFAULT_BODIES_BYTES = 32 * MIB;
+const MAX_BODIES_BYTES = 1024 * MIB;
+
 function readLimits(fields: Fields): Limits {
+  // Where it is set, it also bounds uploads, as it did before uploads had a limit of their own.
+  const setBodyBytes = fields.count("body_bytes", 1, 100 * MIB, 0);
+  const bodyBytes = setBodyBytes || DEFAULT_BODY_BYTES;
   const limits: Limits = {
-    bodyBytes: fields.count("body_bytes", 1, 100 * MIB, 32 * MIB),
+    bodyBytes,
+    uploadBytes: fields.count("upload_bytes", 1, MAX_UPLOAD_BYTES, setBodyBytes || DEFAULT_UPLOAD_BYTES),
+    bodiesBytes: fields.count(
+      "bodies_bytes",
+      2 * bodyBytes,
+      MAX_BODIES_BYTES,
+      Math.max(DEFAULT_BODIES_BYTES, 2 * bodyBytes),
+    ),
+    bodyMs: fields.count("body_ms", 1, 3_600_000, 30_000),
+    bodyMinRate: fields.count("body_min_rate", 1, 100 * MIB, 16 * 1024),
     headersMs: fields.count("headers_ms", 1, 3_600_000, 600_000),
     idleMs: fields.count("idle_ms", 1, 3_600_000, 300_000),
     observeBytes: fields.count("observe_bytes", 0, 64 * MIB, 8 * MIB),

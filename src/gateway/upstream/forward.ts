@@ -4,13 +4,17 @@
  */
 import { errorName } from "../../shared/operator-log.ts";
 import { Refusal } from "../../shared/refusal.ts";
-import { abortAfter } from "../../shared/deadline.ts";
+import { abortAfter, type Deadline } from "../../shared/deadline.ts";
+import type { Upload } from "./upload.ts";
+
+/** In memory, or streamed while the client sends it. */
+export type UpstreamBody = Uint8Array | Upload | null;
 
 export type UpstreamRequest = {
   readonly url: string;
   readonly method: string;
   readonly headers: Headers;
-  readonly body: Uint8Array | ReadableStream | null;
+  readonly body: UpstreamBody;
 };
 
 /** The client disconnected before the provider's headers arrived. */
@@ -20,7 +24,8 @@ const REDIRECTS = new Set([301, 302, 303, 307, 308]);
 
 /**
  * `abort` ends the request at any time, before or after the headers; it is aborted here if the headers have not arrived
- * within `deadlineMs`. Refuses `upstream_unreachable` (502), `upstream_redirected` (502) and `upstream_timeout` (504).
+ * within `deadlineMs`, counted from the end of an upload. Refuses `upstream_unreachable` (502), `upstream_redirected` (502)
+ * and `upstream_timeout` (504), and where the upload fails also `body_incomplete` (400) and `body_timeout` (408).
  */
 export async function forward(
   fetcher: typeof fetch,
@@ -28,14 +33,21 @@ export async function forward(
   abort: AbortController,
   deadlineMs: number,
 ): Promise<Response | Refusal | typeof CLIENT_DISCONNECTED> {
-  const deadline = abortAfter(deadlineMs, abort);
+  const upload = body === null || body instanceof Uint8Array ? null : body;
+  const deadline = upload ? abortAfterUpload(upload, deadlineMs, abort) : abortAfter(deadlineMs, abort);
+  const sent = upload ? upload.body : (body as Uint8Array | null);
+  let hasFailed = true;
   try {
-    const response = await fetcher(url, { method, headers, body, redirect: "manual", signal: abort.signal });
+    const init = { method, headers, body: sent, redirect: "manual", signal: abort.signal } as const;
+    const response = await fetcher(url, init);
     if (response.status < 200 || response.status > 599) {
       abort.abort();
       return new Refusal("upstream_unreachable", { detail: `invalid status ${response.status}` });
     }
-    if (!REDIRECTS.has(response.status)) return response;
+    if (!REDIRECTS.has(response.status)) {
+      hasFailed = false;
+      return response;
+    }
     response.body?.cancel().catch(() => undefined);
     return new Refusal("upstream_redirected", { detail: `status ${response.status}` });
   } catch (error) {
@@ -43,8 +55,25 @@ export async function forward(
       return new Refusal("upstream_timeout", { detail: `no headers within ${deadlineMs} ms` });
     }
     if (abort.signal.aborted) return CLIENT_DISCONNECTED;
-    return new Refusal("upstream_unreachable", { detail: errorName(error) });
+    return upload?.failure() ?? new Refusal("upstream_unreachable", { detail: errorName(error) });
   } finally {
     deadline.clear();
+    if (hasFailed) upload?.cancel();
   }
+}
+
+/** The deadline of a provider that cannot respond before it has the whole body: it begins when the upload has ended. */
+function abortAfterUpload({ sent }: Upload, ms: number, abort: AbortController): Deadline {
+  let deadline: Deadline | null = null;
+  let isCleared = false;
+  void sent.then((isComplete) => {
+    if (isComplete && !isCleared) deadline = abortAfter(ms, abort);
+  });
+  return {
+    hasExpired: () => deadline?.hasExpired() ?? false,
+    clear: () => {
+      isCleared = true;
+      deadline?.clear();
+    },
+  };
 }

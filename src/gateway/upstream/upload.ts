@@ -1,31 +1,94 @@
 /**
- * Streams a request body to the provider as it arrives. If the upload fails, it determines which side broke: the failed
- * fetch rejects in the same way for both.
+ * Streams a request body to the provider as it arrives, a piece at a time: 64 KiB of it are in memory, however large it
+ * is. Between the pieces JavaScript knows which side the upload waits for: only the client's time counts against the
+ * client, and only the provider's against the provider.
  */
+import { realTimer, TIMED_OUT, withDeadline, type After } from "../../shared/deadline.ts";
+import { Refusal } from "../../shared/refusal.ts";
+import { pieceBytes, startSendDeadline, type Pace } from "../../shared/send-deadline.ts";
+
 export type Upload = {
   readonly body: ReadableStream;
-  /** Call it after the fetch has failed: whether the client's side of the body broke. */
-  readonly brokenByClient: () => Promise<boolean>;
+  /** Resolves when nothing is left to send: to true where the provider has taken the whole body. Never rejects. */
+  readonly sent: Promise<boolean>;
+  /** Why the gateway broke the upload off; null where it did not, or the provider did. Known before the fetch fails. */
+  readonly failure: () => Refusal | null;
+  /** Ends the upload once there is no provider to send it to. */
+  readonly cancel: () => void;
 };
 
-/** `length`: the body's declared length, which is sent to the provider. */
-export function openUpload(source: ReadableStream, length: number): Upload {
-  const through = new FixedLengthStream(length);
-  // If the provider's side breaks, the source is not cancelled, so that its state can still be read.
-  const piped = source.pipeTo(through.writable, { preventCancel: true }).catch(() => undefined);
+export type UploadOptions = {
+  /** The body's declared length, which is sent to the provider. */
+  readonly length: number;
+  readonly pace: Pace;
+  /** How long the provider may take to accept a piece. */
+  readonly acceptMs: number;
+  readonly now: () => number;
+  readonly after?: After;
+};
+
+const PIECE_BYTES = 64 * 1024;
+const CANCELLED = Symbol("cancelled");
+const BROKEN = Symbol("the client's side broke");
+
+export function openUpload(source: ReadableStream<Uint8Array>, options: UploadOptions): Upload {
+  const through = new FixedLengthStream(options.length);
+  const writer = through.writable.getWriter();
+  const { promise: cancelled, resolve: cancel } = Promise.withResolvers<typeof CANCELLED>();
+  let failure: Refusal | null = null;
+  const send = async (): Promise<boolean> => {
+    failure = await sendPieces(source, writer, cancelled, options);
+    if (failure === null) return true;
+    writer.abort(new Error(failure.code)).catch(() => undefined);
+    return false;
+  };
   return {
     body: through.readable,
-    brokenByClient: () => {
-      const broken = piped
-        .then(() => source.getReader().read())
-        .then(
-          () => false,
-          () => true,
-        );
-      // A broken source has ended the pipe. An intact one may keep the pipe, or the read, pending.
-      return Promise.race([broken, nextTurn().then(() => false)]);
-    },
+    sent: send().catch(() => false),
+    failure: () => failure,
+    cancel: () => cancel(CANCELLED),
   };
 }
 
-const nextTurn = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 0));
+/** Null once the provider has the whole body. Rejects where the provider's side breaks, or the upload is cancelled. */
+async function sendPieces(
+  source: ReadableStream<Uint8Array>,
+  writer: WritableStreamDefaultWriter<Uint8Array>,
+  cancelled: Promise<typeof CANCELLED>,
+  { length, pace, acceptMs, now, after = realTimer }: UploadOptions,
+): Promise<Refusal | null> {
+  const { promise: late, resolve: setLate } = Promise.withResolvers<typeof TIMED_OUT>();
+  const deadline = startSendDeadline(pace, now, () => setLate(TIMED_OUT), after);
+  const reader = source.getReader({ mode: "byob" });
+  let buffer = new ArrayBuffer(pieceBytes(pace, PIECE_BYTES));
+  let size = 0;
+  try {
+    while (size < length) {
+      const view = new Uint8Array(buffer, 0, Math.min(buffer.byteLength, length - size));
+      const read = await Promise.race([
+        reader.readAtLeast(view.byteLength, view).catch((): typeof BROKEN => BROKEN),
+        late,
+        cancelled,
+      ]);
+      if (read === CANCELLED) throw CANCELLED;
+      if (read === TIMED_OUT) return new Refusal("body_timeout", { detail: `after ${size} bytes` });
+      if (read === BROKEN || read.done)
+        return new Refusal("body_incomplete", { detail: "while it was forwarded" });
+      size += read.value.byteLength;
+      deadline.received(read.value.byteLength);
+      deadline.pause();
+      const written = await withDeadline(writer.write(read.value), acceptMs, after);
+      if (written === TIMED_OUT)
+        return new Refusal("upstream_timeout", { detail: `took no byte for ${acceptMs} ms` });
+      deadline.resume();
+      buffer = read.value.buffer as ArrayBuffer;
+    }
+    // Not awaited: it resolves only when the fetch reads past the declared length.
+    writer.close().catch(() => undefined);
+    return null;
+  } finally {
+    deadline.stop();
+    // Without this, a client that goes on sending would keep the reader's buffer.
+    reader.cancel().catch(() => undefined);
+  }
+}

@@ -1,12 +1,14 @@
 import { describe, expect, it } from "vitest";
 import type { RecordsService } from "../../../src/events/records-service.ts";
 import type { Deps } from "../../../src/gateway/app/deps.ts";
+import { ByteBudget, emptyHolding } from "../../../src/shared/byte-budget.ts";
 import { ROUTE_PREFIXES } from "../../../src/shared/http/target.ts";
 import { Refusal, REFUSALS, type RefusalCode } from "../../../src/shared/refusal.ts";
-import { registry } from "../../../src/gateway/wiring.ts";
+import { createDeps, registry } from "../../../src/gateway/wiring.ts";
 import {
   checkPairs,
   CANARIES,
+  configOf,
   ID,
   openGateway,
   PROVIDERS,
@@ -505,6 +507,20 @@ describe("refusals before an interception begins", () => {
       expect(gateway.operatorErrors).toEqual([]);
     },
   );
+
+  it("gateway_busy says when to retry", async () => {
+    const used = new ByteBudget(4, () => T0);
+    used.resize(emptyHolding(), 1, 1);
+    const bodies = { ...createDeps(await configOf({})).bodies, budget: used };
+    const gateway = await openGateway({ parts: { bodies } });
+    for (const path of [CHAT, "/anthropic/v1/messages", "/openai/v1/files"]) {
+      const init = post(BODY, { ...OWN_KEY, "content-length": String(BODY.length) });
+      const { response, events } = await gateway.exchange(path, init);
+      expect([response.status, response.headers.get("x-interceptor-error")]).toEqual([503, "gateway_busy"]);
+      expect(response.headers.get("retry-after")).toBe("2");
+      expect(events).toMatchObject([{ record_type: "refusal", reason: "gateway_busy", ...BYOK_PRINCIPALS }]);
+    }
+  });
 
   it("D15 are in the route's dialect also with an invalid body", async () => {
     const gateway = await openGateway();
@@ -1119,21 +1135,51 @@ describe("a passthrough", () => {
   });
 
   it("F10 is refused as body_incomplete where the client disconnects while it sends the body", async () => {
-    const client = upstreamBody();
-    client.send("abc");
-    const gateway = await openGateway();
-    const pending = gateway.exchange(
-      "/openai/v1/files",
-      post(client.stream, { ...OWN_KEY, "content-length": "10" }),
-    );
-    await until(client.isConsumed, "the bytes being consumed");
-    client.fail();
-    const { response, events } = await pending;
-    expect(response.status).toBe(400);
-    expect(only(events, "refusal")).toMatchObject({
-      reason: "body_incomplete",
-      detail: "while it was forwarded",
-    });
+    for (const [length, detail] of [
+      ["100000", null],
+      ["1000000", "while it was forwarded"],
+    ] as const) {
+      const client = upstreamBody();
+      client.send(new Uint8Array(65_536));
+      const gateway = await openGateway();
+      const pending = gateway.exchange(
+        "/openai/v1/files",
+        post(client.stream, { ...OWN_KEY, "content-length": length }),
+      );
+      await until(client.isConsumed, "the bytes being consumed");
+      client.fail();
+      const { response, events } = await pending;
+      expect(response.status).toBe(400);
+      expect(only(events, "refusal")).toMatchObject({ reason: "body_incomplete", detail });
+    }
+  });
+
+  it("is refused as body_timeout where the client stops sending, with one event that names its caller", async () => {
+    for (const [length, detail] of [
+      ["100000", /^not complete after \d+ ms$/],
+      ["1000000", /^after 65536 bytes$/],
+    ] as const) {
+      const client = upstreamBody();
+      client.send(new Uint8Array(65_536));
+      const gateway = await openGateway({
+        vars: { LIMITS: { body_ms: 50, body_min_rate: 10 * 1024 * 1024 } },
+      });
+      const init = post(client.stream, { ...OWN_KEY, "content-length": length });
+      const pending = gateway.exchange("/openai/v1/files", init);
+      await until(client.isConsumed, "the bytes being consumed");
+      gateway.clock.at += 1000;
+      const { response, events } = await pending;
+      expect([response.status, response.headers.get("x-interceptor-error")]).toEqual([408, "body_timeout"]);
+      expect(typesOf(events)).toEqual(["refusal"]);
+      expect(only(events, "refusal")).toMatchObject({
+        reason: "body_timeout",
+        status: 408,
+        detail: expect.stringMatching(detail),
+        provider: "openai",
+        route: "/files",
+        ...BYOK_PRINCIPALS,
+      });
+    }
   });
 
   it("G1 D10 has the refusal as its only event where the fetch fails", async () => {

@@ -38,7 +38,11 @@ describe("defaults", () => {
     expect(config.verifiers).toEqual({ signingKeys: [], directory: null, nonces: null });
     expect(config.delegation).toBeNull();
     expect(config.limits).toEqual({
-      bodyBytes: 32 * MIB,
+      bodyBytes: 8 * MIB,
+      uploadBytes: 100 * MIB,
+      bodiesBytes: 32 * MIB,
+      bodyMs: 30_000,
+      bodyMinRate: 16_384,
       headersMs: 600_000,
       idleMs: 300_000,
       observeBytes: 8 * MIB,
@@ -97,7 +101,16 @@ describe("tables and JSON strings", () => {
     ],
     verifies: [true, false],
     assertion: rules({ allow: "listed", actors: [{ id: "ci-bot", source: null }], onInvalid: "reject" }),
-    limits: { bodyBytes: 1, headersMs: 2, idleMs: 3, observeBytes: 0 },
+    limits: {
+      bodyBytes: 1,
+      uploadBytes: 4,
+      bodiesBytes: 2,
+      bodyMs: 5,
+      bodyMinRate: 6,
+      headersMs: 2,
+      idleMs: 3,
+      observeBytes: 0,
+    },
     recording: {
       required: false,
       allEvents: true,
@@ -178,6 +191,11 @@ describe("J2 J6 wrong values", () => {
     [{ LIMITS: { headers_ms: Number.NaN } }, "LIMITS.headers_ms"],
     [{ LIMITS: { body_bytes: 0 } }, "LIMITS.body_bytes"],
     [{ LIMITS: { body_bytes: 100 * MIB + 1 } }, "LIMITS.body_bytes"],
+    [{ LIMITS: { upload_bytes: 0 } }, "LIMITS.upload_bytes"],
+    [{ LIMITS: { bodies_bytes: 16 * MIB - 1 } }, "LIMITS.bodies_bytes"],
+    [{ LIMITS: { body_bytes: 20 * MIB, bodies_bytes: 39 * MIB } }, "LIMITS.bodies_bytes"],
+    [{ LIMITS: { body_ms: 0 } }, "LIMITS.body_ms"],
+    [{ LIMITS: { body_min_rate: 0 } }, "LIMITS.body_min_rate"],
     [{ LIMITS: { observe_bytes: 64 * MIB + 1 } }, "LIMITS.observe_bytes"],
     [{ LIMITS: { streams: 5 } }, "LIMITS.streams"],
     [provider({ baseurl: "https://h/v1" }), "PROVIDERS.openai.baseurl"],
@@ -345,6 +363,22 @@ describe("CF_VERSION_METADATA", () => {
     expect(issuesOf({ CF_VERSION_METADATA: metadata })).toEqual([
       "CF_VERSION_METADATA must be a version metadata binding",
     ]);
+  });
+});
+
+const limitsOf = (LIMITS: object): Config["limits"] => read({ LIMITS }).limits;
+
+describe("the limits of request bodies", () => {
+  it("bounds uploads by body_bytes where only that is set, as before upload_bytes existed", () => {
+    expect(limitsOf({ body_bytes: 100 })).toMatchObject({ bodyBytes: 100, uploadBytes: 100 });
+    expect(limitsOf({ body_bytes: 100 * MIB })).toMatchObject({ uploadBytes: 100 * MIB });
+    expect(limitsOf({ body_bytes: 100, upload_bytes: 7 })).toMatchObject({ bodyBytes: 100, uploadBytes: 7 });
+  });
+
+  it("lets an isolate hold at least two bodies of the largest size", () => {
+    expect(limitsOf({ body_bytes: 16 * MIB }).bodiesBytes).toBe(32 * MIB);
+    expect(limitsOf({ body_bytes: 32 * MIB }).bodiesBytes).toBe(64 * MIB);
+    expect(limitsOf({ body_bytes: 100, bodies_bytes: 200 }).bodiesBytes).toBe(200);
   });
 });
 

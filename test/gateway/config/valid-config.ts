@@ -17,7 +17,16 @@ export const TABLES = {
     error_messages: true,
     redact: ["corp-[a-z]{8}", "(?i:employee) \\d+"],
   },
-  LIMITS: { body_bytes: 1, headers_ms: 2, idle_ms: 3, observe_bytes: 0 },
+  LIMITS: {
+    body_bytes: 1,
+    upload_bytes: 4,
+    bodies_bytes: 2,
+    body_ms: 5,
+    body_min_rate: 6,
+    headers_ms: 2,
+    idle_ms: 3,
+    observe_bytes: 0,
+  },
 };
 
 export const TABLE_SECRETS = { OPENAI_KEY: " sk-one ", OPENAI_KEY_2: "sk-two", CLIENT_KEYS };

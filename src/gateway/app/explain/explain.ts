@@ -14,14 +14,12 @@ import type { Exchange } from "../exchange.ts";
 import { readExplainInput, type ExplainInput } from "./input.ts";
 import { toExplanation } from "./redact.ts";
 
-export async function explain(
-  { id, request, deps }: Exchange,
-  { search }: Target,
-): Promise<Response | Refusal> {
+export async function explain(exchange: Exchange, { search }: Target): Promise<Response | Refusal> {
+  const { id, request, deps } = exchange;
   if (request.method !== "POST") return new Refusal("method_not_allowed");
   const [parameter] = new URLSearchParams(search).keys();
   if (parameter !== undefined) return unknownFilter(parameter);
-  const input = await readExplainInput(request);
+  const input = await readExplainInput(exchange);
   if (input instanceof Refusal) return input;
   const headers = {
     "x-interception-id": id,

@@ -5,7 +5,9 @@
 import { EXPLAIN_METHOD, EXPLAIN_SHA256, MAX_EXPLAIN_HEADERS } from "../../../events/explanation.ts";
 import { asObject, parseJson, type JsonObject } from "../../../shared/json.ts";
 import { Refusal } from "../../../shared/refusal.ts";
-import { readBody, rejectEncodedBody } from "../request-body.ts";
+import type { Exchange } from "../exchange.ts";
+import { readBody } from "../read-body.ts";
+import { rejectEncodedBody } from "../request-body.ts";
 
 export type ExplainInput = {
   readonly method: string;
@@ -19,9 +21,14 @@ export type ExplainInput = {
 /** Twice the size that any request's headers may have. */
 const MAX_BYTES = 256 * 1024;
 
-/** Refuses `body_encoded`, `body_too_large`, `body_incomplete`, `body_invalid` and `field_invalid`. */
-export async function readExplainInput(request: Request): Promise<ExplainInput | Refusal> {
-  const bytes = rejectEncodedBody(request.headers) ?? (await readBody(request, MAX_BYTES));
+/** Refuses `body_encoded`, `body_invalid`, `field_invalid`, and what `readBody` refuses. */
+export async function readExplainInput({
+  request,
+  deps,
+  holding,
+}: Exchange): Promise<ExplainInput | Refusal> {
+  const options = { ...deps.bodies, maxBytes: MAX_BYTES, holding };
+  const bytes = rejectEncodedBody(request.headers) ?? (await readBody(request, options));
   if (bytes instanceof Refusal) return bytes;
   const text = decode(bytes);
   const value = text === null ? undefined : parseJson(text);

@@ -1,0 +1,159 @@
+/**
+ * Reads a request's body into memory: at most once, only when a step needs it, bounded in bytes, in time, and in the sum
+ * over all requests of the isolate. Bytes are exactly as the client sent them.
+ */
+import { SMALL_BYTES, type Holding } from "../../shared/byte-budget.ts";
+import { realTimer, TIMED_OUT } from "../../shared/deadline.ts";
+import { sha256Hex } from "../../shared/digest.ts";
+import { declaredLength } from "../../shared/http/body-headers.ts";
+import { Refusal } from "../../shared/refusal.ts";
+import { pieceBytes, sendingMs, startSendDeadline } from "../../shared/send-deadline.ts";
+import type { BodyReading } from "./deps.ts";
+import { checkDeclaredLength, type RequestBody } from "./request-body.ts";
+
+/** How one request's body is read. */
+export type ReadOptions = BodyReading & {
+  /** The largest body, in bytes. */
+  readonly maxBytes: number;
+  /** The request's part of the budget. The reader adds to it; the caller releases it, after a refusal too. */
+  readonly holding: Holding;
+};
+
+/** A large body, or one of unknown length, is read into a buffer that begins with this size and grows as bytes arrive. */
+const FIRST_BYTES = 4 * 1024;
+/** JavaScript is woken once per piece. */
+const PIECE_BYTES = 128 * 1024;
+/** Added to every expiry: the deadlines end a request before the budget takes it for dead. */
+const MARGIN_MS = 60_000;
+
+/** `check` runs before the first byte is read. It refuses the body by its headers, its declared length included. */
+export function createRequestBody(
+  request: Request,
+  options: ReadOptions,
+  check: () => Refusal | null,
+): RequestBody {
+  let isRead = false;
+  let whole: Promise<Uint8Array | Refusal> | null = null;
+  const read = async (): Promise<Uint8Array | Refusal> => check() ?? readWithin(request, options);
+  const bytes = (): Promise<Uint8Array | Refusal> => {
+    isRead = true;
+    return (whole ??= read());
+  };
+  return {
+    take: () => {
+      const taken = bytes();
+      whole = TAKEN;
+      return taken;
+    },
+    sha256: async () => {
+      const body = await bytes();
+      return body instanceof Refusal ? body : sha256Hex(body);
+    },
+    isRead: () => isRead,
+  };
+}
+
+const TAKEN = Promise.resolve(new Refusal("internal", { detail: "a body that is already taken" }));
+
+/** The whole body, once `checkDeclaredLength` and `readWithin` find nothing to refuse. */
+export async function readBody(request: Request, options: ReadOptions): Promise<Uint8Array | Refusal> {
+  return checkDeclaredLength(request.headers, options.maxBytes) ?? readWithin(request, options);
+}
+
+/**
+ * The whole body. Refuses `body_too_large` (413) by its real length, `body_incomplete` (400) where the client stops
+ * sending, `body_timeout` (408) where it sends too slowly, and `gateway_busy` (503) where the budget is used up. The
+ * declared length must have been checked.
+ */
+async function readWithin(request: Request, options: ReadOptions): Promise<Uint8Array | Refusal> {
+  if (request.body === null) return new Uint8Array();
+  const length = declaredLength(request.headers);
+  try {
+    if (length !== null && length <= SMALL_BYTES) {
+      const { budget, holding, pace } = options;
+      const readMs = pace.graceMs + sendingMs(length, pace.minRate);
+      // Where many announce bodies and send nothing, small bodies are read as the large ones are.
+      if (budget.announce(holding, length, readMs + MARGIN_MS))
+        return await readNatively(request, readMs, options);
+    }
+    return await readGrowing(request.body, length, options);
+  } catch {
+    return new Refusal("body_incomplete");
+  }
+}
+
+/** In one native read: 36,000 instructions less than a byob reader needs. Written without `await`, which costs more. */
+function readNatively(
+  request: Request,
+  readMs: number,
+  { maxBytes, budget, holding, neededMs, after = realTimer }: ReadOptions,
+): Promise<Uint8Array | Refusal> {
+  return new Promise((resolve, reject) => {
+    const cancel = after(readMs, () =>
+      resolve(new Refusal("body_timeout", { detail: `not complete after ${Math.ceil(readMs)} ms` })),
+    );
+    const take = (read: ArrayBuffer): void => {
+      cancel();
+      if (read.byteLength > maxBytes) resolve(new Refusal("body_too_large"));
+      else if (budget.resize(holding, read.byteLength, neededMs + MARGIN_MS)) resolve(new Uint8Array(read));
+      else resolve(new Refusal("gateway_busy"));
+    };
+    request.arrayBuffer().then(take, (error: unknown) => {
+      cancel();
+      reject(error);
+    });
+  });
+}
+
+/** `length`: null where it is not declared. The buffer, and not only the bytes in it, counts in the budget. */
+async function readGrowing(
+  body: ReadableStream<Uint8Array>,
+  length: number | null,
+  { maxBytes, pace, budget, holding, neededMs, now, after = realTimer }: ReadOptions,
+): Promise<Uint8Array | Refusal> {
+  const resize = (bytes: number, forMs = pace.graceMs): boolean =>
+    budget.resize(holding, bytes, forMs + MARGIN_MS);
+  // One byte more than the limit shows that a body of unknown length exceeds it.
+  const end = length ?? maxBytes + 1;
+  let capacity = Math.min(FIRST_BYTES, end);
+  if (!resize(capacity)) return new Refusal("gateway_busy");
+  let buffer = new ArrayBuffer(capacity);
+  let size = 0;
+
+  const { promise: late, resolve: setLate } = Promise.withResolvers<typeof TIMED_OUT>();
+  const deadline = startSendDeadline(pace, now, () => setLate(TIMED_OUT), after);
+  const reader = body.getReader({ mode: "byob" });
+  const stop = (refusal: Refusal): Refusal => {
+    reader.cancel().catch(() => undefined);
+    return refusal;
+  };
+  try {
+    const piece = pieceBytes(pace, PIECE_BYTES);
+    while (size < end) {
+      if (size === capacity) {
+        capacity = Math.min(end, grown(capacity));
+        if (!resize(capacity)) return stop(new Refusal("gateway_busy", { detail: `after ${size} bytes` }));
+        buffer = buffer.transfer(capacity);
+      }
+      const view = new Uint8Array(buffer, size, Math.min(piece, capacity - size));
+      const read = await Promise.race([reader.readAtLeast(view.byteLength, view), late]);
+      if (read === TIMED_OUT) return stop(new Refusal("body_timeout", { detail: `after ${size} bytes` }));
+      // A read moves the buffer's memory into the view that it returns, at the end of the body too.
+      const { buffer: moved, byteLength } = read.value ?? new Uint8Array();
+      buffer = moved as ArrayBuffer;
+      if (read.done) break;
+      size += byteLength;
+      deadline.received(byteLength);
+    }
+  } finally {
+    deadline.stop();
+  }
+  if (length === null && size > maxBytes)
+    return stop(new Refusal("body_too_large", { detail: "counted while reading" }));
+  if (length !== null && size < length) return new Refusal("body_incomplete");
+  if (size < capacity) buffer = buffer.transfer(size);
+  return resize(size, neededMs) ? new Uint8Array(buffer) : new Refusal("gateway_busy");
+}
+
+/** Four times the bytes so far, and twice as many once they are not small. */
+const grown = (bytes: number): number => bytes * (bytes < SMALL_BYTES ? 4 : 2);
