@@ -29,6 +29,8 @@ export default defineConfig({
               durableObjects: { NONCES: { className: "NonceShard", useSQLite: true } },
               queueProducers: { EVENTS: "ai-events" },
               versionMetadata: "CF_VERSION_METADATA",
+              // Not as ARCHIVE: wrangler.records.toml has none, and the Worker would archive.
+              r2Buckets: { ARCHIVE_OF_TEST: "archive-of-test" },
             },
           }),
         ],

@@ -9,11 +9,12 @@ import { deployedFiles, environmentIssue } from "./deploy/files.ts";
 import { readWorkers } from "./deploy/worker-configs.ts";
 import { argumentError, BAD_USAGE, sentenceOf, StartFailure } from "./local/start-failure.ts";
 import { placeArgs, runWrangler } from "./local/wrangler.ts";
-import { findEvents } from "./replay/logged-events.ts";
+import { findEvents, readQueueMessage } from "./replay/logged-events.ts";
 import { toSql } from "./replay/sql.ts";
 import { ROOT } from "./root.ts";
 
-const USAGE = `Usage: npm run -s replay -- [--local | --remote] [--env <name>] [--persist-to <directory>] [--plain] [log file … | -]
+const USAGE = `Usage: npm run -s replay -- [--local | --remote] [--env <name>] [--persist-to <directory>] [--plain | --messages]
+                              [log file … | -]
 
 Reads logs from files or standard input, finds the lines "interception ledger fallback" in them, and stores their events
 in the ledger. A log can contain the Worker's own lines, the output of wrangler tail --format json, or Logpush's records.
@@ -23,6 +24,7 @@ Existing rows stay unchanged, so a log can be replayed any number of times.
   --remote      the deployed database, which does not respond to other queries during the import
   --env         the database of \`npm run deploy -- --env <name>\`
   --persist-to  the directory of wrangler dev's local state
+  --messages    each file is an unmodified queue message, from the archive's folder unread/
   --plain       also reads the lines of the interception log: for events that never reached the ledger, for example
                 because the platform ended the Worker; such a line may hold truncated content
 `;
@@ -33,6 +35,7 @@ type Command = {
   readonly environment: string | null;
   readonly persistTo: string | undefined;
   readonly plain: boolean;
+  readonly messages: boolean;
 };
 
 export async function main(args: readonly string[]): Promise<number> {
@@ -66,25 +69,36 @@ function readArguments(args: readonly string[]): Command | string {
         env: { type: "string" },
         "persist-to": { type: "string" },
         plain: { type: "boolean", default: false },
+        messages: { type: "boolean", default: false },
       },
     });
-    const { remote, plain, env: environment = null, "persist-to": persistTo } = values;
+    const { remote, plain, messages, env: environment = null, "persist-to": persistTo } = values;
     const issue = environment === null ? null : environmentIssue(environment);
     if (issue !== null) return issue;
     if (remote && (values.local || persistTo !== undefined))
       return "--remote excludes --local and --persist-to.";
-    return { files: positionals.length > 0 ? positionals : ["-"], remote, environment, persistTo, plain };
+    if (plain && messages) return "--messages excludes --plain.";
+    const files = positionals.length > 0 ? positionals : ["-"];
+    return { files, remote, environment, persistTo, plain, messages };
   } catch (error) {
     return argumentError(error);
   }
 }
 
 async function replay(command: Command): Promise<void> {
-  const logs = [];
+  const texts: string[] = [];
   for (const file of command.files)
-    logs.push(file === "-" ? await text(process.stdin) : readFileSync(file, "utf8"));
-  const { events, broken } = findEvents(logs.join("\n"), command.plain);
-  if (broken > 0) process.stderr.write(`${broken} lines hold no complete event and are skipped.\n`);
+    texts.push(file === "-" ? await text(process.stdin) : readFileSync(file, "utf8"));
+  const found = command.messages
+    ? texts.map(readQueueMessage)
+    : [findEvents(texts.join("\n"), command.plain)];
+  const events = found.flatMap((each) => each.events);
+  const broken = found.reduce((sum, each) => sum + each.broken, 0);
+  const unknown = found.reduce((sum, each) => sum + each.unknown, 0);
+  if (broken > 0)
+    process.stderr.write(`${broken} lines or messages hold no complete event and are skipped.\n`);
+  if (unknown > 0)
+    process.stderr.write(`${unknown} entries are not events of this version and are skipped.\n`);
   const stored = events.filter(isStored);
   const others = events.length - stored.length;
   if (others > 0) process.stderr.write(`${others} events have no table in the ledger and are skipped.\n`);

@@ -42,7 +42,7 @@ export async function startFakeQueue(): Promise<FakeQueue> {
     response.once("close", () => (busy -= 1));
     void text(request).then((body) => {
       if (request.url === "/failing") failing = body === "yes";
-      else if (!take(JSON.parse(body) as readonly QueuedEvent[])) {
+      else if (!take((JSON.parse(body) as { readonly events: readonly QueuedEvent[] }).events)) {
         response.writeHead(429).end();
         return;
       }

@@ -6,6 +6,7 @@
  * are in the order of time. Version 7's twelve bits `rand_a` are replaced: four bits of record type and eight bits of
  * position. 62 random bits remain: two interceptions of one millisecond share them once in 2^62.
  */
+import { asObject, type JsonObject } from "../shared/json.ts";
 import { isUuid } from "../shared/uuid.ts";
 import type { InterceptorEvent } from "./event.ts";
 import { RECORDS, type RecordType } from "./fields.ts";
@@ -19,15 +20,23 @@ export function eventId(event: InterceptorEvent): string {
   return `${event.interception_id.slice(0, 14)}8${code}${position}${event.interception_id.slice(18)}`;
 }
 
-/** Whether a value of any origin has all parts of an event id: without them it is not an event of this product. */
+/** Whether a value of any origin has all parts of an event id: without them it is not an event of this version. */
 export function hasEventId(value: unknown): value is InterceptorEvent {
-  if (typeof value !== "object" || value === null) return false;
-  const { record_type: type, interception_id: id, position } = value as Readonly<Record<string, unknown>>;
-  if (!isRecordType(type)) return false;
-  // In lower case, as all ids here are: ids are ordered by their characters.
-  if (typeof id !== "string" || !isUuid(id) || /[A-F]/.test(id)) return false;
+  const { record_type: type, interception_id: id, position } = partsOf(value);
+  if (!isRecordType(type) || !isInterceptionId(id)) return false;
   return !("position" in RECORDS[type].fields) || isPosition(position);
 }
+
+/** Whether a value of any origin looks like an event of a type that a newer version records. */
+export function isOfUnknownType(value: unknown): boolean {
+  const { record_type: type, interception_id: id } = partsOf(value);
+  return typeof type === "string" && !isRecordType(type) && isInterceptionId(id);
+}
+
+const partsOf = (value: unknown): JsonObject => asObject(value) ?? {};
+
+/** In lower case, as all ids here are: ids are ordered by their characters. */
+const isInterceptionId = (id: unknown): boolean => typeof id === "string" && isUuid(id) && !/[A-F]/.test(id);
 
 const isRecordType = (type: unknown): type is RecordType =>
   typeof type === "string" && Object.hasOwn(RECORDS, type);

@@ -9,8 +9,8 @@ import type { ConfigIssues, Env } from "../shared/config/environment.ts";
 import { logOperatorEvent } from "../shared/operator-log.ts";
 import { Refusal } from "../shared/refusal.ts";
 import { uuidV7 } from "../shared/uuid.ts";
-import { readConfig } from "./config/config.ts";
-import { createRecords, type Records } from "./wiring.ts";
+import { deadLetterQueueOf, readConfig } from "./config/config.ts";
+import { consumeUnconfigured, createRecords, type Records } from "./wiring.ts";
 
 /** By environment: production has one per isolate. */
 const workers = new WeakMap<Env, Records | ConfigIssues>();
@@ -27,9 +27,6 @@ function recordsFor(env: Env): Records | ConfigIssues {
 const logIssues = ({ issues }: ConfigIssues): void =>
   logOperatorEvent({ event: "configuration_invalid", issues });
 
-/** Messages wait while the config is invalid: a hundred attempts ten minutes apart last most of a day. */
-const MISCONFIGURED_RETRY_S = 600;
-
 const MISCONFIGURED = new Refusal("misconfigured");
 
 /** `fetch` and the RPC methods can be called over a service binding; the Internet reaches only `fetch`. */
@@ -45,7 +42,11 @@ export default class RecordsWorker extends WorkerEntrypoint<Env> implements Reco
   }
 
   async store(events: readonly InterceptorEvent[]): Promise<void> {
-    return this.#records().store(events);
+    const stored = this.#records().store(events);
+    // Held by this Worker too: a call ends with its caller's context, for example at the end of the gateway's `waitUntil`.
+    // https://developers.cloudflare.com/workers/runtime-apis/rpc/lifecycle/
+    this.ctx.waitUntil(stored.catch(() => undefined));
+    return stored;
   }
 
   async authorize(headers: AdminHeaders): Promise<RefusalParts | null> {
@@ -58,9 +59,8 @@ export default class RecordsWorker extends WorkerEntrypoint<Env> implements Reco
   override async queue(batch: MessageBatch): Promise<void> {
     const records = recordsFor(this.env);
     if (!("issues" in records)) return records.consume(batch);
-    // Not by throwing: the queue would deliver again at once, and use up all attempts in minutes.
     logIssues(records);
-    batch.retryAll({ delaySeconds: MISCONFIGURED_RETRY_S });
+    consumeUnconfigured(batch, deadLetterQueueOf(this.env));
   }
 
   override async scheduled({ scheduledTime }: ScheduledController): Promise<void> {

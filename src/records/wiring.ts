@@ -3,7 +3,7 @@ import { refusalEvent } from "../events/compose.ts";
 import { createFallbackLog } from "../events/fallback-log.ts";
 import type { RecordsService } from "../events/records-service.ts";
 import { toEventLine } from "../events/log-line.ts";
-import { hasEventId } from "../events/event-id.ts";
+import { isReadWhole, sortEntries, type MessageContent } from "../events/queue-message.ts";
 import { logOperatorEvent } from "../shared/operator-log.ts";
 import { uuidV7 } from "../shared/uuid.ts";
 import { authorizeAdmin } from "./api/admin-auth.ts";
@@ -12,6 +12,12 @@ import type { Config } from "./config/config.ts";
 import type { LedgerDeps } from "./ledger/ledger.ts";
 import { runMaintenance } from "./ledger/maintain/cron.ts";
 import { consumeBatch } from "./ledger/write/consume.ts";
+import {
+  consumeDeadLetters,
+  isDeadLetterQueue,
+  printDeadLetter,
+  PRINT_UNCONFIGURED_FROM_ATTEMPT,
+} from "./ledger/write/dead-letter.ts";
 import { storeEvents } from "./ledger/write/store.ts";
 
 const print = (line: string): void => console.log(line);
@@ -25,13 +31,14 @@ export type Records = RecordsService & {
 };
 
 export function createRecords(config: Config): Records {
-  const { database, archive, retentionDays, adminTokenSha256 } = config;
+  const { database, archive, retentionDays, adminTokenSha256, deadLetterQueue } = config;
   const ledger: LedgerDeps = {
     database,
     archive,
     retentionDays,
     logError: logOperatorEvent,
     fallback: createFallbackLog(print),
+    print,
   };
   const api = createApi({
     database,
@@ -47,12 +54,9 @@ export function createRecords(config: Config): Records {
     fetch: async (request) => api.fetch(request),
     store: async (events) => {
       if (!database) throw new Error("LEDGER is not bound");
-      const known = events.filter(hasEventId);
-      // A newer gateway may send record types that this Worker does not know.
-      if (known.length < events.length) {
-        logOperatorEvent({ event: "events_malformed", events: events.length - known.length });
-      }
-      await storeEvents(database, known);
+      const content = sortEntries(events);
+      await storeEvents(database, content.events);
+      if (!isReadWhole(content)) throw unreadEvents(content);
     },
     authorize: async ({ authorization, coderSessionToken }) => {
       const headers = new Headers();
@@ -61,9 +65,37 @@ export function createRecords(config: Config): Records {
       const refusal = await authorizeAdmin(headers, adminTokenSha256);
       return refusal && { code: refusal.code, data: refusal.data };
     },
-    consume: (batch) => consumeBatch(batch, ledger),
+    consume: (batch) =>
+      isDeadLetterQueue(batch.queue, deadLetterQueue)
+        ? consumeDeadLetters(batch, ledger)
+        : consumeBatch(batch, ledger),
     maintain: (at) => runMaintenance(ledger, at),
   };
+}
+
+/** Logs what cannot be stored. The caller gets an error, so that the gateway prints all events of the call. */
+function unreadEvents({ unknown, malformed }: MessageContent): Error {
+  if (unknown > 0) logOperatorEvent({ event: "events_unknown", events: unknown });
+  if (malformed > 0) logOperatorEvent({ event: "events_malformed", events: malformed });
+  return new Error(`${unknown + malformed} values are not events of this version; the others are stored`);
+}
+
+/** A hundred attempts ten minutes apart last most of a day. */
+const UNCONFIGURED_RETRY_S = 600;
+
+/**
+ * What happens to messages while the configuration is invalid: they wait. Behind the dead-letter queue there is no other
+ * one, so that its messages are printed at last.
+ */
+export function consumeUnconfigured({ queue, messages }: MessageBatch, deadLetterQueue: string | null): void {
+  const isLast = isDeadLetterQueue(queue, deadLetterQueue);
+  for (const message of messages) {
+    const deliveries = message.attempts - PRINT_UNCONFIGURED_FROM_ATTEMPT;
+    if (isLast && deliveries >= 0)
+      printDeadLetter(message, deliveries, { logError: logOperatorEvent, print });
+    // Not by throwing: the queue would deliver again after `retry_delay`, and use up all attempts in two hours.
+    else message.retry({ delaySeconds: UNCONFIGURED_RETRY_S });
+  }
 }
 
 /** The facts of a refusal that only a request to a provider, through the gateway, has. */

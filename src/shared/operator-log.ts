@@ -16,8 +16,17 @@ export const OPERATOR_EVENTS = {
     "An entry of the client key store is invalid, and its key is rejected: `key_id` (as `npm run keys` lists it), `reason`.",
   messages_not_stored:
     "Messages of the queue could not be stored together, and are stored one by one or retried: `messages`, `error`.",
+  events_unknown:
+    "Events are of a newer version than this Worker, and are kept in their message or by the gateway: `events` (their number), `message_id` (from the queue only).",
   events_malformed:
-    "Events from the gateway cannot be read and are lost: `events` (their number), `message_id` (from the queue only).",
+    "Entries from the gateway or the queue are not events, and are kept in their message or by the gateway: `events` (their number), `message_id` (from the queue only).",
+  message_archived: "A message was archived unmodified: `message_id`, `key` (of the object).",
+  message_not_archived: "A message could not be archived unmodified: `message_id`, `error`.",
+  message_printed:
+    "A message was printed unmodified, for `npm run replay`: `message_id`, `pieces` (the number of its lines).",
+  dead_letter_stored: "A message of the dead-letter queue was stored: `message_id`.",
+  dead_letter_not_stored:
+    "A message of the dead-letter queue could not be stored completely, and is archived or printed next: `message_id`, `error`.",
   message_given_up:
     "A message could not be stored at its last attempt, and its events are in the log: `message_id`, `error`.",
   orphans_closed: "Interceptions without an end were closed as `orphaned`: `interceptions`.",

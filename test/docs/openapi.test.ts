@@ -7,7 +7,9 @@ import { generatedDocument, storedDocument } from "../../tools/openapi.ts";
 type Operation = {
   readonly operationId: string;
   readonly parameters: readonly { readonly name: string; readonly in: string }[];
+  readonly responses: Readonly<Record<string, { readonly headers?: Readonly<Record<string, Header>> }>>;
 };
+type Header = { readonly schema: object };
 type Document = { readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>> };
 
 const document = JSON.parse(JSON.stringify(toDocument(ENDPOINTS))) as Document;
@@ -34,6 +36,13 @@ describe("the API's OpenAPI document", () => {
   it("is checked by a validator that rejects an invalid document", async () => {
     const invalid = { ...structuredClone(document), info: { title: "no version" } };
     expect((await new Validator().validate(invalid)).valid).toBe(false);
+  });
+
+  it("says that a response with 503 has Retry-After", () => {
+    const unavailable = operations().flatMap(([, { responses }]) => responses["503"] ?? []);
+    expect(unavailable).not.toEqual([]);
+    for (const { headers } of unavailable)
+      expect(headers?.["Retry-After"]?.schema).toEqual({ type: "integer" });
   });
 
   it("has every endpoint with its parameters, and no others", () => {

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { InterceptorEvent } from "../../src/events/event.ts";
 import { MAX_CONTENT } from "../../src/events/redaction.ts";
 import { toJsonWithin } from "../../src/events/json-within.ts";
-import { MESSAGE_BYTES, readMessage, toMessages } from "../../src/events/queue-message.ts";
+import { isReadWhole, MESSAGE_BYTES, readMessage, toMessages } from "../../src/events/queue-message.ts";
 import {
   END,
   everyEvent,
@@ -23,7 +23,7 @@ const manyTools = (count: number, input: string): InterceptorEvent[] =>
 
 describe("the messages of a group of events", () => {
   it("are one text that holds the events in their order", () => {
-    expect(toMessages(everyEvent)).toEqual([JSON.stringify(everyEvent)]);
+    expect(toMessages(everyEvent)).toEqual([JSON.stringify({ version: 1, events: everyEvent })]);
     expect(readAll(toMessages(everyEvent))).toEqual(everyEvent);
   });
 
@@ -111,18 +111,48 @@ describe("toJsonWithin", () => {
 
 describe("readMessage", () => {
   it.each([
-    ["not a text", { events: [START] }],
+    ["not a text", { version: 1, events: [START] }],
     ["not JSON", "{"],
     ["empty", ""],
     ["null", "null"],
-    ["an object", JSON.stringify(START)],
+    ["an event", JSON.stringify(START)],
     ["a text", JSON.stringify(JSON.stringify([START]))],
+    ["an object without a version", JSON.stringify({ events: [START] })],
+    ["an object whose version is not a positive integer", JSON.stringify({ version: "2", events: [START] })],
+    ["version 1 without a list", JSON.stringify({ version: 1, events: START })],
   ])("returns no events and one malformed entry for a body that is %s", (_, body) => {
-    expect(readMessage(body)).toEqual({ events: [], malformed: 1 });
+    expect(readMessage(body)).toEqual({ events: [], unknown: 0, malformed: 1 });
   });
 
-  it("returns the entries that are events and counts the others", () => {
-    const body = JSON.stringify([START, null, 7, { record_type: "interception_end" }, END]);
-    expect(readMessage(body)).toEqual({ events: [START, END], malformed: 3 });
+  // A message of a gateway from before the version was added, which may be in the queue at the upgrade.
+  it("reads a plain array", () => {
+    expect(readMessage(JSON.stringify(everyEvent))).toEqual({ events: everyEvent, unknown: 0, malformed: 0 });
+  });
+
+  const later = { record_type: "cost_settled", interception_id: START.interception_id, micros: 7 };
+
+  it("returns the entries that are events, and counts those of a newer version and the others", () => {
+    const entries = [
+      START,
+      null,
+      7,
+      { record_type: "interception_end" },
+      END,
+      later,
+      { ...TOOL, position: -1 },
+    ];
+    for (const body of [JSON.stringify(entries), JSON.stringify({ version: 1, events: entries })])
+      expect(readMessage(body)).toEqual({ events: [START, END], unknown: 1, malformed: 4 });
+  });
+
+  it.each([
+    ["known events only", { version: 2, events: [START, END] }, [START, END], 1],
+    ["events of both kinds", { version: 3, events: [START, later, later] }, [START], 2],
+    ["entries of another form", { version: 2, events: [["start"]] }, [], 1],
+    ["no list", { version: 2, records: "…" }, [], 1],
+  ])("never calls a message of a newer version complete, with %s", (_, message, events, unknown) => {
+    const content = readMessage(JSON.stringify(message));
+    expect(content).toEqual({ events, unknown, malformed: 0 });
+    expect(isReadWhole(content)).toBe(false);
   });
 });

@@ -31,7 +31,14 @@ describe("the records Worker's config", () => {
       archive: null,
       retentionDays: 60,
       adminTokenSha256: null,
+      deadLetterQueue: null,
     });
+  });
+
+  it("accepts the name of the dead-letter queue, and no other value", () => {
+    expect(read({ DEAD_LETTER_QUEUE: "llm-log-failed" }).deadLetterQueue).toBe("llm-log-failed");
+    for (const DEAD_LETTER_QUEUE of ["", "Dead", "a b", "-x", 7, true, ["dead"]])
+      expect(issuesOf({ DEAD_LETTER_QUEUE })).toEqual(["DEAD_LETTER_QUEUE must be the name of a queue"]);
   });
 
   it.each<[string, Vars]>([

@@ -4,6 +4,7 @@ import {
   createMessageBatch,
   createScheduledController,
   getQueueResult,
+  waitOnExecutionContext,
 } from "cloudflare:test";
 import { exports } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
@@ -18,6 +19,7 @@ import { sha256Hex } from "../../src/shared/digest.ts";
 import { ROUTE_PREFIXES } from "../../src/shared/http/target.ts";
 import { everyEvent, START, THOUGHT } from "../support/in-workerd/events.ts";
 import { allRows, emptyLedger, type Rows } from "../support/in-workerd/ledger-database.ts";
+import { toMessageBatch } from "../support/in-workerd/message-batch.ts";
 import { memoryBucket } from "../support/in-workerd/ledger-deps.ts";
 
 const UUID_V7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
@@ -40,7 +42,14 @@ afterEach(() => {
 });
 
 function configWith(over: Partial<Config> = {}): Config {
-  return { database, archive: null, retentionDays: 60, adminTokenSha256: null, ...over };
+  return {
+    database,
+    archive: null,
+    retentionDays: 60,
+    adminTokenSha256: null,
+    deadLetterQueue: null,
+    ...over,
+  };
 }
 
 type Spies = {
@@ -57,6 +66,8 @@ function consoleSpies(): Spies {
     errors: () => errors.mock.calls.flat().join("\n"),
   };
 }
+
+const MESSAGE = { id: "m", timestamp: 0, attempts: 1, body: toMessages([START])[0] ?? "" };
 
 type QueueMessage = Parameters<typeof createMessageBatch>[1][number];
 
@@ -95,13 +106,22 @@ describe("the RPC method store", () => {
     expect([logged(), errors()]).toEqual([[], ""]);
   });
 
-  it("stores the events next to a value that is not one", async () => {
+  // A deployment in progress: the gateway is newer. It prints all events of the call, and replay stores them again.
+  it("stores the events next to those of a newer version and other values, and rejects", async () => {
     const { errors } = consoleSpies();
     const { store } = createRecords(configWith());
     const other = { record_type: "from_a_later_version", interception_id: START.interception_id };
-    await store([START, other as unknown as InterceptorEvent, null as unknown as InterceptorEvent, THOUGHT]);
+    const events = [
+      START,
+      other as unknown as InterceptorEvent,
+      null as unknown as InterceptorEvent,
+      THOUGHT,
+    ];
+    await expect(store(events)).rejects.toThrow(
+      "2 values are not events of this version; the others are stored",
+    );
     expect(rowCounts(await allRows(database))).toMatchObject({ interceptions: 1, model_thoughts: 1 });
-    expect(errors()).toBe('{"event":"events_malformed","events":2}');
+    expect(errors()).toBe('{"event":"events_unknown","events":1}\n{"event":"events_malformed","events":1}');
   });
 
   it("drops no event without a database: it rejects, and the gateway prints the events", async () => {
@@ -120,6 +140,24 @@ describe("the RPC method store", () => {
   it("rejects when the database fails, so that the gateway retries", async () => {
     const { store } = createRecords(configWith({ database: FAILING_DATABASE }));
     await expect(store([START])).rejects.toThrow("D1_ERROR: overloaded");
+  });
+
+  // A call over the binding ends with its caller's context: the gateway's `waitUntil` has 30 seconds.
+  it("is held by the records Worker's own waitUntil until the events are stored", async () => {
+    const context = createExecutionContext();
+    const held = vi.spyOn(context, "waitUntil");
+    const worker = new RecordsWorker(context, { LEDGER: database });
+    void worker.store(everyEvent);
+    expect(held).toHaveBeenCalledTimes(1);
+    await waitOnExecutionContext(context);
+    expect(rowCounts(await allRows(database))).toEqual(EVERY_EVENT_ROWS);
+  });
+
+  it("rejects once, and leaves no unhandled rejection behind, when the database fails", async () => {
+    const context = createExecutionContext();
+    const worker = new RecordsWorker(context, { LEDGER: FAILING_DATABASE });
+    await expect(worker.store([START])).rejects.toThrow("D1_ERROR: overloaded");
+    await expect(waitOnExecutionContext(context)).resolves.toBeUndefined();
   });
 
   it("stores events that cross a service binding", async () => {
@@ -290,6 +328,23 @@ describe("the queue consumer", () => {
     expect(errors()).toContain('{"event":"messages_not_stored","messages":1,"error":"');
   });
 
+  it.each([
+    ["ai-events", {}, false],
+    ["ai-events-staging", {}, false],
+    ["deadlines", {}, false],
+    ["ai-events-dead", {}, true],
+    ["ai-events-dead-staging", {}, true],
+    ["llm-log-dlq", {}, true],
+    ["dead-sea-events", { deadLetterQueue: "dead-sea-lost" }, false],
+    ["dead-sea-lost", { deadLetterQueue: "dead-sea-lost" }, true],
+  ])("recognizes whether %s is the dead-letter queue, with %o", async (queue, over, isDead) => {
+    consoleSpies();
+    const { batch, calls } = toMessageBatch({ queue, messages: [MESSAGE] });
+    await createRecords(configWith({ database: FAILING_DATABASE, ...over })).consume(batch);
+    // The consumer of events backs off; a dead letter is kept with its next delivery.
+    expect(calls).toEqual({ m: { retry: isDead ? 0 : 30 } });
+  });
+
   it("accepts an empty batch", async () => {
     const { errors } = consoleSpies();
     await expect(createRecords(configWith()).consume(batchOf([]))).resolves.toBeUndefined();
@@ -374,16 +429,36 @@ describe("the records Worker's entry with an invalid config", () => {
 
   it("retries the queue's messages after 600 s", async () => {
     const { errors } = consoleSpies();
-    const batch = batchOf([START]);
-    const retried = vi.spyOn(batch, "retryAll");
-    // Not by throwing: the queue would deliver again at once, and drop the messages after 100 attempts in two minutes.
-    await workerWith(env).queue(batch);
-    expect(retried.mock.calls).toEqual([[{ delaySeconds: 600 }]]);
-    const { explicitAcks, retryBatch } = await getQueueResult(batch, createExecutionContext());
-    expect([explicitAcks, retryBatch]).toEqual([[], { retry: true }]);
+    for (const attempts of [1, 99]) {
+      const { batch, calls } = toMessageBatch({ queue: QUEUE_NAME, messages: [{ ...MESSAGE, attempts }] });
+      // Not by throwing: the queue would deliver again after `retry_delay`, and use up 100 attempts in two hours.
+      await workerWith(env).queue(batch);
+      expect(calls).toEqual({ m: { retry: 600 } });
+    }
     expect(errors()).toMatch(ISSUES);
     expect(errors()).not.toContain("CANARY");
   });
+
+  // Nothing is behind the dead-letter queue: a message that exhausts its retries there would be deleted.
+  it.each([
+    ["its name", env, "ai-events-dead-staging"],
+    ["DEAD_LETTER_QUEUE", { ...env, DEAD_LETTER_QUEUE: "failed" }, "failed"],
+  ])(
+    "prints the dead letters of a queue known by %s before they would be deleted",
+    async (_, vars, queue) => {
+      const { errors, logged } = consoleSpies();
+      const deliver = async (attempts: number): Promise<unknown> => {
+        const { batch, calls } = toMessageBatch({ queue, messages: [{ ...MESSAGE, attempts }] });
+        await workerWith(vars).queue(batch);
+        return calls["m"];
+      };
+      expect(await deliver(39)).toEqual({ retry: 600 });
+      expect(logged()).toEqual([]);
+      expect(await deliver(40)).toBe("ack");
+      expect(logged()).toMatchObject([{ queue_message: "m", text: MESSAGE.body }]);
+      expect(errors()).toContain('{"event":"message_printed","message_id":"m","pieces":1}');
+    },
+  );
 
   it("rejects the cron", async () => {
     const { errors } = consoleSpies();

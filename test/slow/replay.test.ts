@@ -8,6 +8,9 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { toFallbackLine } from "../../src/events/fallback-log.ts";
 import { ROOT } from "../../tools/root.ts";
 import { migrateLedger } from "../../tools/local/wrangler.ts";
+import { toPieceLine, toPieces } from "../../src/events/message-pieces.ts";
+import { toMessages } from "../../src/events/queue-message.ts";
+import { idOf } from "../support/in-workerd/ledger-events.ts";
 import { END, everyEvent, OVERRIDE, PROMPT, START, TOKENS, TOOL } from "../support/in-workerd/events.ts";
 
 const run = promisify(execFile);
@@ -41,6 +44,8 @@ async function select(sql: string): Promise<unknown> {
   return statement?.results;
 }
 
+const idStart = (n: number): typeof START => ({ ...START, interception_id: idOf(n) });
+
 const COUNTS = `SELECT (SELECT COUNT(*) FROM interceptions) AS interceptions, (SELECT COUNT(*) FROM tool_usages) AS tools,
   (SELECT COUNT(*) FROM token_usages) AS tokens, (SELECT COUNT(*) FROM initiator_overrides) AS overrides`;
 
@@ -73,15 +78,36 @@ describe("npm run replay", () => {
     });
   });
 
+  it("stores the events of messages as they were archived, and of messages in pieces", async () => {
+    const later = { record_type: "cost_settled", interception_id: START.interception_id };
+    const archived = ["a.json", "b.json"].map((name) => join(state, name));
+    writeFileSync(archived[0] ?? "", JSON.stringify({ version: 1, events: [idStart(1), later] }));
+    writeFileSync(archived[1] ?? "", toMessages([idStart(2)])[0] ?? "");
+    expect(await replay("--persist-to", state, "--messages", ...archived)).toEqual({
+      stdout: "2 events replayed.\n",
+      stderr: "1 entries are not events of this version and are skipped.\n",
+    });
+    const pieces = toPieces("m", toMessages([idStart(3)])[0] ?? "", 100).map(toPieceLine);
+    writeFileSync(log, pieces.join("\n"));
+    expect((await replay("--persist-to", state, log)).stdout).toBe("1 events replayed.\n");
+    expect(
+      await select(`SELECT id FROM interceptions WHERE id IN ('${idOf(1)}', '${idOf(2)}', '${idOf(3)}')`),
+    ).toEqual([1, 2, 3].map((n) => ({ id: idOf(n) })));
+  });
+
   it("reports a log without events, unreadable lines and invalid options", async () => {
     writeFileSync(log, toFallbackLine(START).slice(0, 200));
     expect(await replay("--persist-to", state, log)).toEqual({
       stdout: "0 events replayed.\n",
-      stderr: "1 lines hold no complete event and are skipped.\n",
+      stderr: "1 lines or messages hold no complete event and are skipped.\n",
     });
     await expect(replay("--remote", "--local", log)).rejects.toMatchObject({
       code: 2,
       stderr: "--remote excludes --local and --persist-to. (See --help.)\n",
+    });
+    await expect(replay("--plain", "--messages", log)).rejects.toMatchObject({
+      code: 2,
+      stderr: "--messages excludes --plain. (See --help.)\n",
     });
     await expect(replay(join(state, "nothing.log"))).rejects.toMatchObject({ code: 1 });
   });

@@ -3,6 +3,7 @@
  * sets print points as marked lines, in order with the rest of the output.
  */
 import type { InterceptorEvent } from "../../src/events/event.ts";
+import { readMessage } from "../../src/events/queue-message.ts";
 import { until } from "./deadline.ts";
 import type { DataPoint } from "./strict-analytics.ts";
 
@@ -64,7 +65,7 @@ export class EventLog {
   queued(): InterceptorEvent[] {
     return this.#lines
       .filter(({ message }) => message.startsWith(QUEUE_MARK))
-      .flatMap(({ message }) => JSON.parse(message.slice(QUEUE_MARK.length)) as InterceptorEvent[]);
+      .flatMap(({ message }) => readMessage(message.slice(QUEUE_MARK.length)).events);
   }
 
   /** The events, as soon as `isDone` accepts them. A timeout fails with the end of the log. */

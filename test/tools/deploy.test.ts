@@ -16,6 +16,7 @@ import {
 import { fakeWrangler } from "./fake-wrangler.ts";
 
 const CREATE = "queues create ai-events -c wrangler.records.toml";
+const CREATE_DEAD = "queues create ai-events-dead -c wrangler.records.toml";
 const REMOVE = `queues consumer remove ai-events ${GATEWAY} -c wrangler.records.toml`;
 const CREATE_DATABASE = "d1 create ai-ledger -c wrangler.records.toml --update-config=false";
 const MIGRATE = "d1 migrations apply LEDGER --remote -c wrangler.records.toml";
@@ -37,8 +38,15 @@ describe("npm run deploy", () => {
     const wrangler = fakeWrangler(emptyAccount());
     const { failure, printed } = await deployWith(wrangler);
     expect(failure).toBeNull();
-    expect(wrangler.changes).toEqual([CREATE, CREATE_DATABASE, MIGRATE, DEPLOY_RECORDS, DEPLOY_GATEWAY]);
-    expect(printed).toContain("1/5 Create the queue ai-events\n");
+    expect(wrangler.changes).toEqual([
+      CREATE,
+      CREATE_DEAD,
+      CREATE_DATABASE,
+      MIGRATE,
+      DEPLOY_RECORDS,
+      DEPLOY_GATEWAY,
+    ]);
+    expect(printed).toContain("1/6 Create the queue ai-events\n");
     expect(printed).toMatch(new RegExp(`^Deployed ${RECORDS} and ${GATEWAY}\\.$`, "m"));
   });
 
@@ -54,7 +62,7 @@ describe("npm run deploy", () => {
     const account = singleWorkerAccount();
     const wrangler = fakeWrangler(account);
     expect((await deployWith(wrangler)).failure).toBeNull();
-    expect(wrangler.changes).toEqual([REMOVE, MIGRATE, DEPLOY_RECORDS, DEPLOY_GATEWAY]);
+    expect(wrangler.changes).toEqual([CREATE_DEAD, REMOVE, MIGRATE, DEPLOY_RECORDS, DEPLOY_GATEWAY]);
     expect(account.queues.get("ai-events")).toEqual([{ type: "worker", script: RECORDS }]);
   });
 
@@ -82,7 +90,7 @@ describe("npm run deploy", () => {
   it("uses a database that exists, for example in a location that was chosen", async () => {
     const wrangler = fakeWrangler({ ...emptyAccount(), databases: [ledger()] });
     expect((await deployWith(wrangler)).failure).toBeNull();
-    expect(wrangler.changes).toEqual([CREATE, MIGRATE, DEPLOY_RECORDS, DEPLOY_GATEWAY]);
+    expect(wrangler.changes).toEqual([CREATE, CREATE_DEAD, MIGRATE, DEPLOY_RECORDS, DEPLOY_GATEWAY]);
   });
 
   it("needs neither queue nor database where the configurations have none", async () => {
@@ -103,6 +111,7 @@ describe("npm run deploy stops at the first step that fails", () => {
 
   it.each(steps.map((step, at) => [step, at] as const))("%s", async (step, at) => {
     const account = singleWorkerAccount();
+    account.queues.set("ai-events-dead", []);
     const wrangler = fakeWrangler(account, (command) => command === step);
     const { failure, printed } = await deployWith(wrangler);
     expect(wrangler.changes).toEqual(steps.slice(0, at));
@@ -120,7 +129,7 @@ describe("npm run deploy stops at the first step that fails", () => {
 
   it("the creation of the queue", async () => {
     const wrangler = fakeWrangler(emptyAccount(), (command) => command === CREATE);
-    expect((await deployWith(wrangler)).failure).toContain("Step 1 of 5 failed: Create the queue ai-events");
+    expect((await deployWith(wrangler)).failure).toContain("Step 1 of 6 failed: Create the queue ai-events");
     expect(wrangler.changes).toEqual([]);
   });
 
@@ -223,7 +232,7 @@ describe("npm run deploy deploys nothing", () => {
     [
       "when the records Worker consumes another queue",
       { records: [['queue = "ai-events"', 'queue = "ai-event"']] },
-      'wrangler.records.toml must consume the queue "ai-events", to which EVENTS in wrangler.toml sends; it consumes "ai-event".',
+      'wrangler.records.toml must consume the queue "ai-events", to which EVENTS in wrangler.toml sends; it consumes "ai-event", "ai-events-dead".',
     ],
     [
       "when the service binding names another Worker",

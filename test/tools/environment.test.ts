@@ -262,6 +262,7 @@ describe("npm run deploy -- --env", () => {
     expect(failure).toBeNull();
     expect(wrangler.changes.map((command) => command.replace(/-c \S+/, "…"))).toEqual([
       "queues create ai-events-staging …",
+      "queues create ai-events-dead-staging …",
       "d1 create ai-ledger-staging … --update-config=false",
       "d1 migrations apply LEDGER --remote …",
       "deploy …",

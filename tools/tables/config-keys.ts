@@ -274,6 +274,11 @@ const RECORDS = keysOf("records", "", [
     "none",
     "R2 bucket: the queue's batches as gzipped NDJSON, for long-term storage. Without `RECORDING.all_events` it gets the events that `LEDGER` has a table for.",
   ],
+  [
+    "DEAD_LETTER_QUEUE",
+    "a queue whose name has the word `dead` or `dlq`",
+    "Name of the queue that `dead_letter_queue` of the consumer names, where it has neither word: `ai-events-dead` and `ai-events-staging-dlq` need no setting.",
+  ],
   ["RETENTION_DAYS", "`60`", "Age in days after which rows of `LEDGER` are deleted. `0`: never."],
   [
     "ADMIN_TOKEN",

@@ -3,6 +3,7 @@
  * precedes every other check, so that only the holder of the admin token learns which paths and parameters exist.
  */
 import { Hono, type Context } from "hono";
+import { databaseFailure } from "../../shared/database-error.ts";
 import { readTarget, routablePath, ROUTE_PREFIXES } from "../../shared/http/target.ts";
 import { Refusal } from "../../shared/refusal.ts";
 import { authorizeAdmin } from "./admin-auth.ts";
@@ -23,6 +24,9 @@ export type ApiDeps = {
   /** Called once per refused request, before the response is returned. `id` is the response's `x-interception-id`. */
   readonly onRefusal: (id: string, request: Request, refusal: Refusal) => void;
 };
+
+/** A database that was reset is back within seconds; one that is overloaded needs a pause. */
+const RETRY_AFTER_S = "10";
 
 type ApiEnv = { readonly Variables: { interceptionId: string } };
 
@@ -47,7 +51,10 @@ export function createApi(deps: ApiDeps): ApiApp {
     return refuse(context, deps, target instanceof Refusal ? target : new Refusal("not_found"));
   });
   // An error's message may quote a value; its name is a fixed word.
-  app.onError((error, context) => refuse(context, deps, new Refusal("internal", { detail: error.name })));
+  app.onError((error, context) => {
+    const code = databaseFailure(error) === null ? "internal" : "ledger_unavailable";
+    return refuse(context, deps, new Refusal(code, { detail: error.name }));
+  });
   for (const prefix of ROUTE_PREFIXES) {
     const routes = app.basePath(prefix);
     routes.use(async (context, next) => {
@@ -78,7 +85,10 @@ function refuse(context: Context<ApiEnv>, { onRefusal }: ApiDeps, refusal: Refus
   onRefusal(context.get("interceptionId"), context.req.raw, refusal);
   return Response.json(errorBody(refusal), {
     status: refusal.status,
-    headers: { "x-interceptor-error": refusal.code },
+    headers: {
+      "x-interceptor-error": refusal.code,
+      ...(refusal.code === "ledger_unavailable" && { "retry-after": RETRY_AFTER_S }),
+    },
   });
 }
 

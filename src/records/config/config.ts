@@ -14,6 +14,8 @@ export type Config = {
   readonly retentionDays: number;
   /** SHA-256 of the admin token, 64 hex digits; null: the API is closed. */
   readonly adminTokenSha256: string | null;
+  /** The name of the dead-letter queue; null: the word `dead` or `dlq` in a queue's name tells. */
+  readonly deadLetterQueue: string | null;
 };
 
 export function readConfig(env: Env): Config | ConfigIssues {
@@ -25,11 +27,26 @@ export function readConfig(env: Env): Config | ConfigIssues {
     archive: environment.binding("ARCHIVE", "createMultipartUpload", "an R2 bucket"),
     retentionDays: environment.days("RETENTION_DAYS", 60),
     adminTokenSha256: readAdminToken(environment),
+    deadLetterQueue: readDeadLetterQueue(environment),
   };
   if (!config.database && !config.archive)
     report("LEDGER", "is required unless ARCHIVE is bound: without them nothing stores the events");
   return issues.length > 0 ? { issues } : config;
 }
+
+const QUEUE_NAME = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
+
+function readDeadLetterQueue({ has, value, report }: Environment): string | null {
+  if (!has("DEAD_LETTER_QUEUE")) return null;
+  const name = value("DEAD_LETTER_QUEUE");
+  if (typeof name === "string" && QUEUE_NAME.test(name)) return name;
+  report("DEAD_LETTER_QUEUE", "must be the name of a queue");
+  return null;
+}
+
+/** The configured name of the dead-letter queue where the rest of the config is invalid. */
+export const deadLetterQueueOf = (env: Env): string | null =>
+  readDeadLetterQueue(readEnvironment(env, () => undefined));
 
 function readAdminToken({ has, secret, report }: Environment): string | null {
   if (!has("ADMIN_TOKEN")) return null;

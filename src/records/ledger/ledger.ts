@@ -10,4 +10,6 @@ export type LedgerDeps = {
   readonly logError: LogOperatorEvent;
   /** Writes events that could not be stored into the log, complete. */
   readonly fallback: (events: readonly InterceptorEvent[]) => void;
+  /** Writes one line into the log. */
+  readonly print: (line: string) => void;
 };

@@ -222,7 +222,13 @@ describe("D12 every route of the records API", () => {
     // The harness recognizes the id of a response by these digits (E10).
     vi.spyOn(crypto, "randomUUID").mockReturnValue("01234567-89ab-4abc-8def-0123456789ab");
     const adminTokenSha256 = await sha256Hex(ADMIN_TOKEN);
-    const records = createRecords({ database: null, archive: null, retentionDays: 60, adminTokenSha256 });
+    const records = createRecords({
+      database: null,
+      archive: null,
+      retentionDays: 60,
+      adminTokenSha256,
+      deadLetterQueue: null,
+    });
     gateway = await open({ sources: [source], parts: { records } });
   });
   afterEach(() => {

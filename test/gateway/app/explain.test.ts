@@ -53,6 +53,7 @@ const records = createRecords({
   database: null,
   archive: null,
   retentionDays: 60,
+  deadLetterQueue: null,
   adminTokenSha256: await sha256Hex(TOKEN),
 });
 

@@ -28,7 +28,9 @@ describe("sendEvents", () => {
   it("sends a small group as one text message", async () => {
     const { queue, calls } = recordingQueue();
     await sendEvents(queue, everyEvent);
-    expect(calls).toEqual([[{ body: JSON.stringify(everyEvent), contentType: "text" }]]);
+    expect(calls).toEqual([
+      [{ body: JSON.stringify({ version: 1, events: everyEvent }), contentType: "text" }],
+    ]);
   });
 
   it("sends nothing for no events", async () => {

@@ -6,6 +6,7 @@ import { sha256Hex } from "../../../src/shared/digest.ts";
 import { ROUTE_PREFIXES } from "../../../src/shared/http/target.ts";
 import { fetchApi, fetchOk, part } from "../../support/in-workerd/api-client.ts";
 import { database, insert, interception, T0, wrapLedger } from "../../support/in-workerd/api-rows.ts";
+import { D1_FAILURES } from "../../support/in-workerd/d1-failures.ts";
 import { emptyLedger } from "../../support/in-workerd/ledger-database.ts";
 
 beforeEach(async () => {
@@ -244,6 +245,29 @@ describe("an unavailable ledger", () => {
     const { status, text, refusal } = await fetchApi("/sessions", { database: withoutTables });
     expect([status, refusal?.code]).toEqual([503, "ledger_unavailable"]);
     expect(text).not.toContain("no_such_table");
+  });
+
+  it.each(D1_FAILURES)("gives 503 with Retry-After on every path for %j", async (message) => {
+    const failure = new Error(`D1_ERROR: ${message}`);
+    const throwsFailure = (): never => {
+      throw failure;
+    };
+    for (const path of ledgerPaths) {
+      const inQuery = await fetchApi(path, { database: wrapLedger({ failure }) });
+      // An error that no handler caught.
+      const escaped = await fetchApi(path, { now: throwsFailure });
+      for (const { status, headers, refusal, text } of [inQuery, escaped]) {
+        expect([status, refusal?.code]).toEqual([503, "ledger_unavailable"]);
+        expect(headers.get("retry-after")).toMatch(/^[1-9]\d*$/);
+        expect(text).not.toContain("D1");
+      }
+    }
+  });
+
+  it("gives 503 with Retry-After where no ledger is bound; no other refusal has it", async () => {
+    expect((await fetchApi("/usage", { database: null })).headers.get("retry-after")).toBe("10");
+    for (const path of ["/usage?limit=0", "/nothing"])
+      expect((await fetchApi(path)).headers.get("retry-after")).toBeNull();
   });
 
   it("still rejects an invalid filter", async () => {

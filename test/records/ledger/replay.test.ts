@@ -79,12 +79,12 @@ describe("finding the events of fallback lines", () => {
       "",
       ...lines(everyEvent.slice(0, 2)),
     ];
-    expect(findEvents(toLog(printed))).toEqual({ events: everyEvent, broken: 0 });
+    expect(findEvents(toLog(printed))).toEqual({ events: everyEvent, broken: 0, unknown: 0 });
   });
 
   it.each(LOGS)("finds them in %s with hostile texts", (_, toLog) => {
     const events = HOSTILE_TEXTS.map((text, n) => ({ ...withTexts(TOOL, text), interception_id: idOf(n) }));
-    expect(findEvents(toLog(lines(events)))).toEqual({ events, broken: 0 });
+    expect(findEvents(toLog(lines(events)))).toEqual({ events, broken: 0, unknown: 0 });
   });
 
   it.each(LOGS)("finds them in %s with the log's own lines, if requested", (_, toLog) => {
@@ -114,21 +114,21 @@ describe("finding the events of fallback lines", () => {
 
   it("counts a truncated line of the log sink as broken, if those lines are requested", () => {
     const cut = toEventLine(START).slice(0, -10);
-    expect(findEvents(cut, true)).toEqual({ events: [], broken: 1 });
-    expect(findEvents(cut)).toEqual({ events: [], broken: 0 });
+    expect(findEvents(cut, true)).toEqual({ events: [], broken: 1, unknown: 0 });
+    expect(findEvents(cut)).toEqual({ events: [], broken: 0, unknown: 0 });
   });
 
   it("finds those of several logs, truncated or not", () => {
     const [, , , tail, logpush] = LOGS.map(([, toLog]) => toLog(lines([START])));
     const cut = (tail ?? "").split("\n").slice(0, 5).join("\n");
     const log = [tail, cut, ...lines([END]), cut, logpush, tail].join("\n");
-    expect(findEvents(log)).toEqual({ events: [START, END], broken: 0 });
+    expect(findEvents(log)).toEqual({ events: [START, END], broken: 0, unknown: 0 });
   });
 
   it.each(LOGS)("counts a line that the log truncated as broken in %s", (_, toLog) => {
     const [line = "", other = ""] = lines([START, END]);
     const log = toLog([line.slice(0, 300), other]);
-    expect(findEvents(log)).toEqual({ events: [END], broken: 1 });
+    expect(findEvents(log)).toEqual({ events: [END], broken: 1, unknown: 0 });
   });
 
   it("has the public names of today in lines from before migration 0005", () => {
@@ -141,7 +141,11 @@ describe("finding the events of fallback lines", () => {
 
   it("counts a line without an event as broken", () => {
     const [line = ""] = lines([START]);
-    expect(findEvents(line.replace(START.interception_id, "x"))).toEqual({ events: [], broken: 1 });
+    expect(findEvents(line.replace(START.interception_id, "x"))).toEqual({
+      events: [],
+      broken: 1,
+      unknown: 0,
+    });
   });
 });
 

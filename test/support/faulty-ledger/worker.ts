@@ -13,6 +13,7 @@ export default class extends RecordsWorker {
       archive: null,
       retentionDays: 0,
       adminTokenSha256: null,
+      deadLetterQueue: null,
     });
     await records.consume({
       queue: batch.queue,

@@ -5,28 +5,45 @@ import type { LedgerDeps } from "../../../src/records/ledger/ledger.ts";
 
 export type StoredObject = { readonly bytes: ArrayBuffer; readonly contentType: string | undefined };
 
-/** A bucket in memory with the one method that the archive uses. The first `failing.times` writes fail. */
+/**
+ * A bucket in memory with the methods that the archive uses. The first `failing.times` writes fail. An object that exists is
+ * never overwritten: R2 would do so without the condition, which the archive must therefore always send.
+ */
 export function memoryBucket(failing = { times: 0 }): {
   readonly bucket: R2Bucket;
   readonly objects: Map<string, StoredObject>;
 } {
   const objects = new Map<string, StoredObject>();
-  const put = (key: string, bytes: ArrayBuffer, options?: R2PutOptions): Promise<void> => {
+  const put = (
+    key: string,
+    content: ArrayBuffer | string,
+    options?: R2PutOptions,
+  ): Promise<object | null> => {
+    const bytes =
+      typeof content === "string" ? (new TextEncoder().encode(content).buffer as ArrayBuffer) : content;
     if (failing.times-- > 0) return Promise.reject(new Error("put: internal error (10001)"));
     const metadata = options?.httpMetadata as R2HTTPMetadata | undefined;
     if (metadata?.contentEncoding !== undefined) throw new Error("HTTP clients would decode this encoding");
+    if ((options?.onlyIf as Headers | undefined)?.get("if-none-match") !== "*")
+      throw new Error("may overwrite");
+    if (objects.has(key)) return Promise.resolve(null);
     objects.set(key, { bytes, contentType: metadata?.contentType });
-    return Promise.resolve();
+    return Promise.resolve({ key });
   };
-  return { bucket: { put } as unknown as R2Bucket, objects };
+  const head = (key: string): Promise<object | null> => Promise.resolve(objects.has(key) ? { key } : null);
+  return { bucket: { put, head } as unknown as R2Bucket, objects };
 }
 
 /** The database, whose next batches fail this many times. */
-export function failingDatabase(database: D1Database, times: number): D1Database {
+export function failingDatabase(
+  database: D1Database,
+  times: number,
+  message = "D1_ERROR: Network connection lost.",
+): D1Database {
   let left = times;
   return new Proxy(database, {
     get: (target, name) => {
-      if (name === "batch" && left-- > 0) return () => Promise.reject(new Error("D1_ERROR: overloaded"));
+      if (name === "batch" && left-- > 0) return () => Promise.reject(new Error(message));
       const value: unknown = Reflect.get(target, name);
       return typeof value === "function" ? (value.bind(target) as unknown) : value;
     },
@@ -37,20 +54,24 @@ export type TestLedgerDeps = LedgerDeps & {
   /** The operator log lines. */
   readonly operatorErrors: OperatorEvent[];
   readonly fallbackEvents: InterceptorEvent[];
+  readonly printed: string[];
 };
 
 export function ledgerDeps(over: Partial<LedgerDeps> = {}): TestLedgerDeps {
   const operatorErrors: OperatorEvent[] = [];
   const fallbackEvents: InterceptorEvent[] = [];
+  const printed: string[] = [];
   return {
     database: null,
     archive: null,
     retentionDays: 60,
     logError: (event) => void operatorErrors.push(event),
     fallback: (events) => void fallbackEvents.push(...events),
+    print: (line) => void printed.push(line),
     ...over,
     operatorErrors,
     fallbackEvents,
+    printed,
   };
 }
 

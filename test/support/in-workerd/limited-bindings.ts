@@ -36,6 +36,7 @@ export async function limitedRecords(limit: ConnectionLimit, backend: Backend): 
     database: limited as D1Database,
     archive: null,
     retentionDays: 0,
+    deadLetterQueue: null,
     adminTokenSha256: await sha256Hex(TOKEN),
   });
 }

@@ -22,6 +22,13 @@ const FAILURES = {
   503: "The ledger is not configured or could not be read",
 };
 
+const RETRY_AFTER = {
+  "Retry-After": {
+    description: "Seconds to wait before the request is sent again.",
+    schema: { type: "integer" },
+  },
+};
+
 /** For endpoints with a body, which do not read the ledger. */
 const BODY_FAILURES = {
   400: "The body is not JSON, or one of its fields is invalid or unknown",
@@ -107,6 +114,7 @@ function toOperation({ path, summary, description, parameters, csv, body, respon
           status,
           {
             description: reason,
+            ...(status === "503" && { headers: RETRY_AFTER }),
             content: { "application/json": { schema: { $ref: "#/components/schemas/Error" } } },
           },
         ]),

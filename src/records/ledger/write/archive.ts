@@ -2,13 +2,17 @@
  * Writes events into object storage as gzipped NDJSON, one event per line with its `event_id`. An object holds events of
  * one hour (UTC): `dt=2026-11-23/hour=12/<hash>.ndjson.gz`, the layout that query engines read as partitions.
  *
- * The object name is a hash of the lines, so redelivery of the same events overwrites the same object. A message that is
+ * The object name is a hash of the lines, so redelivery of the same events finds the same object. A message that is
  * redelivered in another batch leaves its events in two objects: readers must deduplicate by `event_id`.
+ *
+ * Objects are only created, never overwritten: a bucket lock would reject that, and the messages would never be
+ * acknowledged.
  */
 import { sha256Hex } from "../../../shared/digest.ts";
 import { uuidTime } from "../../../shared/uuid.ts";
 import type { InterceptorEvent } from "../../../events/event.ts";
 import { eventId } from "../../../events/event-id.ts";
+import { messageText } from "./message-text.ts";
 import { toStoredJson } from "./stored-json.ts";
 
 /** Resolves when every object is written. Rejects with the first failure of the bucket. */
@@ -31,14 +35,46 @@ async function writeHour(archive: R2Bucket, hour: string, lines: ReadonlyMap<str
   const name = (await sha256Hex(text)).slice(0, 32);
   // Content-Type, not Content-Encoding: HTTP clients would decompress an encoding in transit, and a reader that goes by
   // the file name would then try to decompress plain text.
-  const httpMetadata = { contentType: "application/gzip" };
-  await archive.put(`${hour}/${name}.ndjson.gz`, await gzip(text), { httpMetadata });
+  await createObject(archive, `${hour}/${name}.ndjson.gz`, await gzip(text), "application/gzip");
+}
+
+/**
+ * Writes a queue message unmodified: `unread/dt=2026-11-23/hour=12/<hash>.json`, in the partition of its arrival.
+ * @returns the object's key.
+ */
+export async function archiveMessage(archive: R2Bucket, { body, timestamp }: Message): Promise<string> {
+  const text = messageText(body);
+  const key = `unread/${partitionOf(timestamp)}/${(await sha256Hex(text)).slice(0, 32)}.json`;
+  await createObject(archive, key, text, "application/json");
+  return key;
+}
+
+/** Every key is a hash of its content, so an object that exists already has this content. */
+async function createObject(
+  archive: R2Bucket,
+  key: string,
+  content: ArrayBuffer | string,
+  contentType: string,
+): Promise<void> {
+  try {
+    // As headers: `onlyIf.etagDoesNotMatch` takes an ETag, and "*" was read as one. If the object exists, `put` returns null.
+    const onlyIf = new Headers({ "if-none-match": "*" });
+    await archive.put(key, content, { onlyIf, httpMetadata: { contentType } });
+  } catch (error) {
+    // Under a bucket lock R2 rejects an overwrite (10069) before it evaluates the condition, and a second write of a key
+    // within a second too (10058): https://developers.cloudflare.com/r2/api/error-codes/
+    if ((await archive.head(key)) === null) throw error;
+  }
 }
 
 /** The partition of the event's own time. An unreadable time falls back to the time in the interception id. */
 function hourOf(event: InterceptorEvent): string {
   const parsed = Date.parse(timeOf(event));
-  const time = new Date(Number.isNaN(parsed) ? uuidTime(event.interception_id) : parsed).toISOString();
+  return partitionOf(new Date(Number.isNaN(parsed) ? uuidTime(event.interception_id) : parsed));
+}
+
+function partitionOf(date: Date): string {
+  const time = date.toISOString();
   return `dt=${time.slice(0, 10)}/hour=${time.slice(11, 13)}`;
 }
 

@@ -2,33 +2,42 @@
  * The queue consumer. This folder owns the ledger's write path: everything between a queue message and rows in D1 or
  * objects in the archive.
  *
- * - `consume.ts` decides what happens to each message: acknowledge, retry, or fall back to the log.
+ * - `consume.ts` decides what happens to each message: acknowledge, retry, archive unmodified, or fall back to the log.
+ * - `plan-batch.ts` decides which messages of a batch are processed together, so that one that ends the run is left alone.
+ * - `dead-letter.ts` consumes the dead-letter queue: the messages that exhausted their retries.
  * - `store.ts` writes events into D1. Without a queue, the records Worker's RPC method calls it directly, and nothing is
  *   archived.
  * - `statements.ts` builds its statements from `insert-sql.ts` (event → row) and `thread-sql.ts` (row → thread).
- * - `archive.ts` writes the same events into R2.
+ * - `archive.ts` writes the same events into R2, and unmodified messages.
  * - `previous-names.ts` renames the fields of events from before migration 0005.
- * - `stored-json.ts` is the JSON encoding that both use.
+ * - `stored-json.ts` is the JSON encoding that both use, `message-text.ts` a message's text.
  *
- * A batch goes into the database first and then into the archive. A message is acknowledged once both have taken it, else
- * it is retried with backoff. After two failed attempts in a batch, each message is stored by itself, so that one bad
- * message does not block the others. A message that still fails at its last attempt goes into the log, complete, and only
- * as much per run as a log accepts.
+ * A group of messages goes into the database first and then into the archive. A message is acknowledged once both have
+ * taken it, else it is retried with backoff. While the database or the bucket is not available, the run ends with the group
+ * that met the failure. If the database rejects a group, each of its suspects is stored by itself, so that one bad message
+ * does not block the others. A message that still fails at its last attempt goes into the log, complete, and only as much
+ * per run as a log accepts.
  *
  * The order matters: after a failure, events come back in other batches, and every new batch is a new archive object. On a
  * message's last attempt it is archived even when the database fails.
+ *
+ * A message that this version cannot read completely is never acknowledged for the part that it can read: the message is
+ * archived unmodified, or retried until a newer version consumes it, and at last reaches the dead-letter queue.
  */
-import type { InterceptorEvent } from "../../../events/event.ts";
-import { archiveEvents } from "./archive.ts";
+import { isReadWhole, readMessage, type MessageContent } from "../../../events/queue-message.ts";
+import { toPieceLine, toPieces } from "../../../events/message-pieces.ts";
+import { databaseFailure, type DatabaseFailure } from "../../../shared/database-error.ts";
 import { errorText } from "../error-text.ts";
 import type { LedgerDeps } from "../ledger.ts";
-import { readMessage } from "../../../events/queue-message.ts";
+import { archiveEvents, archiveMessage } from "./archive.ts";
+import { messageText } from "./message-text.ts";
+import { lengthOf, planBatch, SUSPECT_FROM_ATTEMPT } from "./plan-batch.ts";
 import { withPublicNames } from "./previous-names.ts";
 import { storeEvents } from "./store.ts";
 
 /** More than seven hours after a message's first attempt. From then on it goes into the log as soon as that has room. */
 export const LOG_IF_ROOM_FROM_ATTEMPT = 50;
-/** From this attempt on it goes into the log in any case. Below the queue's `max_retries`, after which it would be lost. */
+/** From this attempt on it goes into the log in any case. Below the queue's `max_retries`. */
 export const LOG_ALWAYS_FROM_ATTEMPT = 95;
 /**
  * Bound of the characters that one run writes into the log; one message may exceed it. After a day without a database,
@@ -36,102 +45,156 @@ export const LOG_ALWAYS_FROM_ATTEMPT = 95;
  * https://developers.cloudflare.com/workers/observability/logs/logpush/
  */
 export const MAX_LOGGED_CHARACTERS = 15_000;
-/**
- * Bound of the characters that are stored together; one message may exceed it. A hundred of the largest messages, parsed
- * and serialized again for database and archive, would take most of the isolate's memory from concurrent streams.
- */
-export const MAX_BATCH_CHARACTERS = 2_000_000;
-/** From this attempt on, a message that cannot be stored with the others is stored by itself. */
-const ALONE_FROM_ATTEMPT = 3;
+/** Until a suspect that this run does not process is delivered again. */
+export const POSTPONED_S = 10;
 
-type Delivery = { readonly message: Message; readonly events: readonly InterceptorEvent[] };
-/** Characters that this run has written into the log. */
-type LogUse = { characters: number };
+export type Delivery = { readonly message: Message; readonly content: MessageContent };
+/** `rejected`: by the statement's own values, as far as the error says. */
+type Failure = { readonly kind: DatabaseFailure | "rejected"; readonly error: unknown };
+/** Why a run ends: the database or the bucket is not available. `left`: the messages of the group without a result. */
+type Stop = { readonly failure: Failure; readonly left: readonly Message[] };
+/** One run of the consumer; `logged`: the characters that it has written into the log. */
+type Run = { readonly deps: LedgerDeps; logged: number };
 
 /** Never rejects: each message is acknowledged or retried. */
 export async function consumeBatch(batch: MessageBatch, deps: LedgerDeps): Promise<void> {
-  const logUse = { characters: 0 };
-  for (const messages of splitBatch(batch.messages)) await consumeTogether(messages, logUse, deps);
+  const run: Run = { deps, logged: 0 };
+  const { groups, postponed } = planBatch(batch.messages);
+  for (const [at, group] of groups.entries()) {
+    const stop = await consumeGroup(group, run);
+    if (stop === null) continue;
+    const left = [...stop.left, ...groups.slice(at + 1).flat(), ...postponed];
+    for (const message of left) await retryOrGiveUp(message, stop.failure, run);
+    return;
+  }
+  postponed.forEach((message) => message.retry({ delaySeconds: POSTPONED_S }));
 }
 
-function splitBatch(messages: readonly Message[]): readonly (readonly Message[])[] {
-  const parts: Message[][] = [];
-  let characters = Infinity;
-  for (const message of messages) {
-    const length = lengthOf(message);
-    characters += length;
-    if (characters <= MAX_BATCH_CHARACTERS) parts.at(-1)?.push(message);
-    else {
-      parts.push([message]);
-      characters = length;
+async function consumeGroup(messages: readonly Message[], run: Run): Promise<Stop | null> {
+  const { deps } = run;
+  const deliveries = messages.map((message) => readDelivery(message, deps));
+  const failure = await storeAndArchive(deliveries, deps);
+  if (failure === null) {
+    for (const delivery of deliveries) await finish(delivery, run);
+    return null;
+  }
+  const error = errorText(failure.error);
+  deps.logError({ event: "messages_not_stored", messages: deliveries.length, error });
+  if (failure.kind !== "rejected") return { failure, left: messages };
+  for (const [at, delivery] of deliveries.entries()) {
+    const unavailable = await storeAlone(delivery, failure, run);
+    if (unavailable !== null) return { failure: unavailable, left: messages.slice(at) };
+  }
+  return null;
+}
+
+export function readDelivery(message: Message, { logError }: Pick<LedgerDeps, "logError">): Delivery {
+  const content = readMessage(message.body);
+  const { unknown, malformed } = content;
+  if (unknown > 0) logError({ event: "events_unknown", message_id: message.id, events: unknown });
+  if (malformed > 0) logError({ event: "events_malformed", message_id: message.id, events: malformed });
+  return { message, content: withTodaysNames(content) };
+}
+
+const withTodaysNames = (content: MessageContent): MessageContent => ({
+  ...content,
+  events: content.events.map(withPublicNames),
+});
+
+/** Resolves to null when both have the events. After a failure either may have them; repeating is safe. */
+export async function storeAndArchive(
+  deliveries: readonly Delivery[],
+  { database, archive }: Pick<LedgerDeps, "database" | "archive">,
+): Promise<Failure | null> {
+  const events = deliveries.flatMap(({ content }) => content.events);
+  try {
+    if (database) await storeEvents(database, events);
+  } catch (error) {
+    return { kind: databaseFailure(error) ?? "rejected", error };
+  }
+  try {
+    if (archive) await archiveEvents(archive, events);
+  } catch (error) {
+    // A bucket takes any bytes: no other message would be accepted either.
+    return { kind: "transient", error };
+  }
+  return null;
+}
+
+/**
+ * Stores a message of a group that the database rejected.
+ * @returns the failure where the database or the bucket is not available: the message has no result then.
+ */
+async function storeAlone(delivery: Delivery, rejection: Failure, run: Run): Promise<Failure | null> {
+  const { message } = delivery;
+  if (message.attempts < SUSPECT_FROM_ATTEMPT) {
+    retry(message, rejection);
+    return null;
+  }
+  const failure = await storeAndArchive([delivery], run.deps);
+  if (failure !== null && failure.kind !== "rejected") return failure;
+  await (failure === null ? finish(delivery, run) : retryOrGiveUp(message, failure, run));
+  return null;
+}
+
+/** Acknowledges a message whose events are stored, unless it holds more. */
+async function finish({ message, content }: Delivery, run: Run): Promise<void> {
+  if (isReadWhole(content) || (await keepWhole(message, content, run))) message.ack();
+  else message.retry({ delaySeconds: retryDelay(message.attempts, "transient") });
+}
+
+/** Whether the message is archived unmodified or, where no version could read it, printed. */
+async function keepWhole(message: Message, { unknown }: MessageContent, run: Run): Promise<boolean> {
+  const { archive, logError, print } = run.deps;
+  if (archive) {
+    try {
+      const key = await archiveMessage(archive, message);
+      logError({ event: "message_archived", message_id: message.id, key });
+      return true;
+    } catch (error) {
+      logError({ event: "message_not_archived", message_id: message.id, error: errorText(error) });
+      return false;
     }
   }
-  return parts;
+  if (unknown > 0) return false;
+  const lines = toPieces(message.id, messageText(message.body)).map(toPieceLine);
+  const length = lines.reduce((sum, line) => sum + line.length, 0);
+  if (run.logged + length > MAX_LOGGED_CHARACTERS) return false;
+  run.logged += length;
+  lines.forEach(print);
+  logError({ event: "message_printed", message_id: message.id, pieces: lines.length });
+  return true;
 }
 
-async function consumeTogether(
-  messages: readonly Message[],
-  logUse: LogUse,
-  deps: LedgerDeps,
-): Promise<void> {
-  const deliveries = messages.map((message) => read(message, deps));
-  try {
-    await storeAndArchive(
-      deliveries.flatMap(({ events }) => events),
-      deps,
-    );
-    deliveries.forEach(({ message }) => message.ack());
-    return;
-  } catch (error) {
-    deps.logError({ event: "messages_not_stored", messages: deliveries.length, error: errorText(error) });
-  }
-  await Promise.all(deliveries.map((delivery) => storeAlone(delivery, logUse, deps)));
-}
-
-function read(message: Message, { logError }: LedgerDeps): Delivery {
-  const { events, malformed } = readMessage(message.body);
-  if (malformed > 0) logError({ event: "events_malformed", message_id: message.id, events: malformed });
-  return { message, events: events.map(withPublicNames) };
-}
-
-/** Resolves when both have the events. After a rejection either may have them; repeating is safe. */
-async function storeAndArchive(
-  events: readonly InterceptorEvent[],
-  { database, archive }: Pick<LedgerDeps, "database" | "archive">,
-): Promise<void> {
-  if (database) await storeEvents(database, events);
-  if (archive) await archiveEvents(archive, events);
-}
-
-async function storeAlone({ message, events }: Delivery, logUse: LogUse, deps: LedgerDeps): Promise<void> {
-  const retry = (): void => message.retry({ delaySeconds: retryDelay(message.attempts) });
-  if (message.attempts < ALONE_FROM_ATTEMPT) return retry();
-  try {
-    await storeAndArchive(events, deps);
-    return message.ack();
-  } catch (error) {
-    if (message.attempts < LOG_IF_ROOM_FROM_ATTEMPT || !reserveLog(logUse, message)) return retry();
-    deps.logError({ event: "message_given_up", message_id: message.id, error: errorText(error) });
-  }
-  await storeAndArchive(events, { database: null, archive: deps.archive }).catch(() => undefined);
-  deps.fallback(events);
-  return message.ack();
+async function retryOrGiveUp(message: Message, failure: Failure, run: Run): Promise<void> {
+  if (message.attempts < LOG_IF_ROOM_FROM_ATTEMPT) return retry(message, failure);
+  const { archive, fallback, logError } = run.deps;
+  const content = withTodaysNames(readMessage(message.body));
+  // The log's lines would not hold what this version cannot read.
+  if (!isReadWhole(content) || !reserveLog(message, run)) return retry(message, failure);
+  logError({ event: "message_given_up", message_id: message.id, error: errorText(failure.error) });
+  await storeAndArchive([{ message, content }], { database: null, archive });
+  fallback(content.events);
+  message.ack();
 }
 
 /** Whether the log has room for the message in this run; if so, the room is taken. */
-function reserveLog(logUse: LogUse, message: Message): boolean {
+function reserveLog(message: Message, run: Run): boolean {
   const length = lengthOf(message);
   const fits =
-    logUse.characters === 0 ||
-    logUse.characters + length <= MAX_LOGGED_CHARACTERS ||
+    run.logged === 0 ||
+    run.logged + length <= MAX_LOGGED_CHARACTERS ||
     message.attempts >= LOG_ALWAYS_FROM_ATTEMPT;
-  if (fits) logUse.characters += length;
+  if (fits) run.logged += length;
   return fits;
 }
 
-const lengthOf = ({ body }: Message): number => (typeof body === "string" ? body.length : 0);
+function retry(message: Message, { kind }: Failure): void {
+  message.retry({ delaySeconds: retryDelay(message.attempts, kind) });
+}
 
-/** Exponential backoff in seconds: 5, 10, 20 … at most ten minutes. */
-function retryDelay(attempts: number): number {
-  return Math.min(5 * 2 ** (attempts - 1), 600);
+/** Exponential backoff in seconds: 5, 10, 20 … 600; for an overloaded database 30, 60, 120 … 900. */
+function retryDelay(attempts: number, kind: Failure["kind"]): number {
+  const [first, most] = kind === "overloaded" ? [30, 900] : [5, 600];
+  return Math.min(first * 2 ** (attempts - 1), most);
 }

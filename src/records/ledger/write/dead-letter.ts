@@ -1,0 +1,85 @@
+/**
+ * The consumer of the dead-letter queue: the messages that exhausted their retries in the queue of events, because the
+ * database was down for most of a day, because they ended every run of the consumer, or because they hold events of a newer
+ * version. The dead-letter queue has no other queue behind it, so that here every message comes to an end.
+ *
+ * The first delivery stores the message as usual. If that fails, or ends the run, the next delivery does not parse it: it
+ * archives the message unmodified or, without an archive, prints it. Logpush keeps 16,384 characters of one run, so each
+ * delivery prints a part of it. Each part is printed in two deliveries, because one of them may be lost.
+ */
+import { isReadWhole } from "../../../events/queue-message.ts";
+import { toPieceLine, toPieces } from "../../../events/message-pieces.ts";
+import { errorText } from "../error-text.ts";
+import type { LedgerDeps } from "../ledger.ts";
+import { archiveMessage } from "./archive.ts";
+import { readDelivery, storeAndArchive } from "./consume.ts";
+import { messageText } from "./message-text.ts";
+
+/** The first delivery that does not parse the message. */
+const KEEP_FROM_ATTEMPT = 2;
+/** While the configuration is invalid, nothing can be stored; some seven hours later the messages are printed. */
+export const PRINT_UNCONFIGURED_FROM_ATTEMPT = 40;
+/** From this attempt on everything that is left is printed at once. Below the queue's `max_retries`. */
+export const PRINT_ALL_FROM_ATTEMPT = 95;
+/** Until the next part of a message is printed. */
+const NEXT_PIECES_S = 1;
+
+type PrintDeps = Pick<LedgerDeps, "logError" | "print">;
+
+/** A word of the queue's name: `ai-events-dead`, `ai-events-dead-staging`, `llm-log-dlq`. */
+const DEAD_LETTER_NAME = /(?:^|-)(?:dead|dlq)(?:-|$)/;
+
+/**
+ * Whether the Worker consumes the queue as a dead-letter queue. A batch says no more than its queue's name, and no binding
+ * tells a consumer which of its queues is behind another one. `named`: the configured name, for one without such a word.
+ */
+export const isDeadLetterQueue = (queue: string, named: string | null): boolean =>
+  named === null ? DEAD_LETTER_NAME.test(queue) : queue === named;
+
+/** Never rejects: each message is acknowledged or retried. */
+export async function consumeDeadLetters({ messages }: MessageBatch, deps: LedgerDeps): Promise<void> {
+  for (const message of messages) {
+    if (message.attempts < KEEP_FROM_ATTEMPT) await storeDeadLetter(message, deps);
+    else await keepDeadLetter(message, deps);
+  }
+}
+
+async function storeDeadLetter(message: Message, deps: LedgerDeps): Promise<void> {
+  const delivery = readDelivery(message, deps);
+  const failure = await storeAndArchive([delivery], deps);
+  if (failure === null && isReadWhole(delivery.content)) {
+    deps.logError({ event: "dead_letter_stored", message_id: message.id });
+    return message.ack();
+  }
+  const error = failure === null ? "not read completely" : errorText(failure.error);
+  deps.logError({ event: "dead_letter_not_stored", message_id: message.id, error });
+  message.retry({ delaySeconds: 0 });
+}
+
+async function keepDeadLetter(message: Message, deps: LedgerDeps): Promise<void> {
+  const { archive, logError } = deps;
+  if (archive) {
+    try {
+      const key = await archiveMessage(archive, message);
+      logError({ event: "message_archived", message_id: message.id, key });
+      return message.ack();
+    } catch (error) {
+      logError({ event: "message_not_archived", message_id: message.id, error: errorText(error) });
+    }
+  }
+  printDeadLetter(message, message.attempts - KEEP_FROM_ATTEMPT, deps);
+}
+
+/**
+ * Prints the pieces of the message that belong to this delivery, and acknowledges it with the last piece.
+ * `deliveries`: how many deliveries before this one printed a part of it.
+ */
+export function printDeadLetter(message: Message, deliveries: number, { logError, print }: PrintDeps): void {
+  const pieces = toPieces(message.id, messageText(message.body));
+  const end = message.attempts >= PRINT_ALL_FROM_ATTEMPT ? pieces.length : deliveries + 1;
+  const start = Math.min(deliveries, pieces.length) - 1;
+  for (const piece of pieces.slice(Math.max(start, 0), end)) print(toPieceLine(piece));
+  if (end < pieces.length) return message.retry({ delaySeconds: NEXT_PIECES_S });
+  logError({ event: "message_printed", message_id: message.id, pieces: pieces.length });
+  message.ack();
+}
