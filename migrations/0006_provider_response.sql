@@ -1,5 +1,5 @@
--- The gateway's version that served an interception, and what the headers of the provider's response say: its id of the
--- request and its `cf-ray`, which its support asks for, and a content encoding that nobody requested.
+-- The gateway's version that served an interception, and headers of the provider's response: its id of the request and
+-- its `cf-ray`, which its support needs, and a content encoding that was not requested.
 
 ALTER TABLE interceptions ADD COLUMN worker_version TEXT;
 ALTER TABLE interceptions ADD COLUMN provider_request_id TEXT;

@@ -249,7 +249,7 @@ export function promptEvent(
   };
 }
 
-/** What the headers of the provider's response say about it; all null where there is no response. */
+/** The recorded headers of the provider's response; all null where there is no response. */
 export type ProviderHeaderFacts = {
   readonly requestId: string | null;
   readonly ray: string | null;

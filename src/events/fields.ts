@@ -80,7 +80,7 @@ const CALL = {
   worker_version: orNull.text("the gateway's Worker version; null where `CF_VERSION_METADATA` is not bound"),
 } as const satisfies Fields;
 
-/** What the headers of the provider's response say about it. The client does not get all of them. */
+/** The recorded headers of the provider's response. The client does not get all of them. */
 const PROVIDER_HEADERS = {
   provider_request_id: orNull.text(
     "the provider's id of the request, from its response's headers, truncated at 128 characters",

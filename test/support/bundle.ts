@@ -21,7 +21,7 @@ export type Bundle = {
   readonly settings: WorkerSettings;
 };
 
-/** What the platform binds for `[version_metadata]`. */
+/** The value that the platform binds for `[version_metadata]`. */
 const VERSION_METADATA = {
   id: "dc8dcd28-271b-4367-9840-6c244f84cb40",
   tag: "",

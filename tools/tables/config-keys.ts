@@ -255,6 +255,11 @@ const GATEWAY = keysOf("gateway", "", [
     "none",
     "Service binding to the records Worker: serves its API and, without `EVENTS`, stores events after each response.",
   ],
+  [
+    "CF_VERSION_METADATA",
+    "none",
+    "Version metadata binding (`[version_metadata]`): its id is recorded as `worker_version`.",
+  ],
   ["NONCES", "none", "Durable Object namespace of the class `NonceShard`, for `replay_cache`."],
   [
     "CLIENT_KEYS",

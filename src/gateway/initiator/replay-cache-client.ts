@@ -15,7 +15,7 @@ export type ReplayCache = (mac: string, until: number) => Promise<"first" | "aga
 export type ReplayCacheDeps = {
   /** Receives each failure of the cache. */
   readonly logError: LogOperatorEvent;
-  /** A new UUID of version 4: nobody else can know it, and no two queries have the same. */
+  /** A new UUID of version 4: no caller can know it, and no two queries have the same. */
   readonly randomUuid: () => string;
 };
 

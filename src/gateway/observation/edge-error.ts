@@ -6,7 +6,7 @@
 import { EDGE_ERRORS, type EdgeError } from "../../events/vocabulary.ts";
 import type { BodyParser } from "./body-parser.ts";
 
-/** What the status and the headers of an error response show; null for every other response. */
+/** The error that the status and the headers of an error response show; null for every other response. */
 export function edgeErrorOf(status: number, headers: Headers): EdgeError | null {
   if (status < 400) return null;
   if (isChallenge(headers)) return "upstream_challenged";

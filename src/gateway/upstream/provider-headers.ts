@@ -1,6 +1,6 @@
 /**
  * The headers of the provider's response that are recorded. The client does not get them all: Cloudflare's network
- * replaces `cf-ray` with its own. The provider's support asks for these ids.
+ * replaces `cf-ray` with its own. The provider's support needs these ids.
  * https://developers.cloudflare.com/fundamentals/reference/http-headers/#response-headers
  */
 import type { ProviderHeaderFacts } from "../../events/compose.ts";

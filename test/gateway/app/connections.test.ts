@@ -100,26 +100,26 @@ function timers(): Timing & { readonly fire: () => void } {
   };
 }
 
-type Way = "queue" | "rpc";
-const WAYS: readonly Way[] = ["queue", "rpc"];
+type Transport = "queue" | "rpc";
+const TRANSPORTS: readonly Transport[] = ["queue", "rpc"];
 
 type LedgerOptions = {
   readonly timing: Timing;
-  readonly way: Way;
+  readonly transport: Transport;
   readonly backend: Backend;
   readonly required: boolean;
 };
 
 /** The records sink as wired, over the queue or the records Worker's RPC, behind the same connection limit. */
-async function createLedger(limit: ConnectionLimit, { timing, way, backend, required }: LedgerOptions) {
+async function createLedger(limit: ConnectionLimit, { timing, transport, backend, required }: LedgerOptions) {
   const lines: string[] = [];
   const queue = limitedQueue(limit, backend);
   const records = await limitedRecords(limit, backend);
   const sink: Sink = recordsSink({
     required,
     // Without a queue there is no archive, which alone takes refusals and passthroughs.
-    wants: way === "queue" ? () => true : isStored,
-    deliver: (events) => (way === "queue" ? sendEvents(queue, events) : records.store(events)),
+    wants: transport === "queue" ? () => true : isStored,
+    deliver: (events) => (transport === "queue" ? sendEvents(queue, events) : records.store(events)),
     fallback: createFallbackLog((line) => void lines.push(line)),
     timing,
   });
@@ -151,9 +151,9 @@ const signing = (limit: ConnectionLimit, backend: Backend = "responds") => ({
   NONCES: limitedNamespace(NONCES, limit, backend),
 });
 
-describe.each(WAYS)(
+describe.each(TRANSPORTS)(
   "a request that needs identity, directory, replay cache, provider and ledger (%s)",
-  (way) => {
+  (transport) => {
     beforeEach(emptyLedger);
 
     it.each([true, false])(
@@ -161,7 +161,12 @@ describe.each(WAYS)(
       async (required) => {
         const limit = connectionLimit();
         const timing = timers();
-        const { sink, lines } = await createLedger(limit, { timing, way, backend: "responds", required });
+        const { sink, lines } = await createLedger(limit, {
+          timing,
+          transport,
+          backend: "responds",
+          required,
+        });
         const gateway = await openGateway({
           vars: signing(limit),
           sinks: [sink],
@@ -174,7 +179,7 @@ describe.each(WAYS)(
         );
         expect(response.status).toBe(200);
         expect(typesOf(events)).toContain("initiator_override");
-        const store = way === "queue" ? "store: queue" : "store: database";
+        const store = transport === "queue" ? "store: queue" : "store: database";
         expect(limit.started()).toEqual([
           "coder.example/api/v2/users/me",
           `coder.example/api/v2/users/${OWNER}`,
@@ -190,7 +195,12 @@ describe.each(WAYS)(
     it("needs at most six connections where the provider is slow and the ledger hangs", async () => {
       const limit = connectionLimit(Number.POSITIVE_INFINITY);
       const timing = timers();
-      const { sink, lines } = await createLedger(limit, { timing, way, backend: "hangs", required: false });
+      const { sink, lines } = await createLedger(limit, {
+        timing,
+        transport,
+        backend: "hangs",
+        required: false,
+      });
       const headers = Promise.withResolvers<Response>();
       const gateway = await openGateway({
         vars: VARS,
@@ -217,30 +227,35 @@ describe.each(WAYS)(
       expect(new Set(typesOf(fallen.map(({ event }) => event)))).toEqual(new Set(typesOf(events)));
     });
 
-    it.each([true, false])(
-      "needs at most six connections where it is refused and the ledger hangs (required: %s)",
-      async (required) => {
+    it.each([
+      ["before it is forwarded", { required: true, isSlow: false, error: "recording_unavailable", open: 6 }],
+      ["by the provider at once", { required: false, isSlow: false, error: "upstream_unreachable", open: 3 }],
+      ["by a slow provider", { required: false, isSlow: true, error: "upstream_unreachable", open: 6 }],
+    ])(
+      "needs at most six connections where the ledger hangs and it is refused %s",
+      async (_, { required, isSlow, error, open }) => {
         const limit = connectionLimit(Number.POSITIVE_INFINITY);
         const timing = timers();
-        const { sink, lines } = await createLedger(limit, { timing, way, backend: "hangs", required });
+        const { sink, lines } = await createLedger(limit, { timing, transport, backend: "hangs", required });
+        const { promise: response, reject } = Promise.withResolvers<Response>();
         const gateway = await openGateway({
           vars: VARS,
           sinks: [sink],
-          provider: backends(limit, () => Promise.reject(new Error("refused"))),
+          provider: backends(limit, () => response),
           allowedContent: ["CANARY-prompt"],
         });
         let result: Exchange | null = null;
         const exchange = gateway
           .exchange(CENTRAL_CHAT, post(STREAM_BODY, AGENTS))
           .then((one) => (result = one));
+        if (isSlow) await fireUntil(timing, () => lines.length > 0);
+        response.catch(() => undefined);
+        reject(new Error("refused"));
         await fireUntil(timing, () => result !== null);
         const { events } = await exchange;
-        expect(only(events, "interception_end").error).toBe(
-          required ? "recording_unavailable" : "upstream_unreachable",
-        );
+        expect(only(events, "interception_end").error).toBe(error);
         expect(typesOf(events)).toContain("refusal");
-        // One group with three attempts; two where the start had to be stored first.
-        expect([storing(limit), limit.peak()]).toEqual(required ? [6, 6] : [3, 3]);
+        expect([storing(limit), limit.peak()]).toEqual([open, open]);
         expect(lines.length).toBeGreaterThan(0);
       },
     );
@@ -248,7 +263,7 @@ describe.each(WAYS)(
     it("needs at most six connections as a passthrough with a rejected owner, where the ledger hangs", async () => {
       const limit = connectionLimit(Number.POSITIVE_INFINITY);
       const timing = timers();
-      const { sink } = await createLedger(limit, { timing, way, backend: "hangs", required: false });
+      const { sink } = await createLedger(limit, { timing, transport, backend: "hangs", required: false });
       const headers = Promise.withResolvers<Response>();
       const gateway = await openGateway({
         vars: VARS,
@@ -269,7 +284,7 @@ describe.each(WAYS)(
       await fireUntil(timing, () => isDone);
       await done;
       // The passthrough itself is stored by a queue only.
-      expect(limit.peak()).toBe(way === "queue" ? MAX_WAITING : 4);
+      expect(limit.peak()).toBe(transport === "queue" ? MAX_WAITING : 4);
     });
   },
 );
@@ -287,20 +302,20 @@ describe("a replay cache that hangs", () => {
   });
 });
 
+/** The records Worker with the interception id that the gateway harness expects: its own ids are not fixed. */
+async function recordsOf(limit: ConnectionLimit): Promise<Records> {
+  const records = await limitedRecords(limit, "responds");
+  const fetchWithId = async (request: Request): Promise<Response> => {
+    const response = await records.fetch(request);
+    const copy = new Response(await response.text(), response);
+    copy.headers.set("x-interception-id", ID);
+    return copy;
+  };
+  return { ...records, fetch: fetchWithId };
+}
+
 describe("a request to the records API through the gateway", () => {
   const ADMIN = { authorization: `Bearer ${ADMIN_TOKEN}` };
-
-  /** The records Worker with the interception id that the gateway harness expects: its own ids are not fixed. */
-  async function recordsOf(limit: ConnectionLimit): Promise<Records> {
-    const records = await limitedRecords(limit, "responds");
-    const fetchWithId = async (request: Request): Promise<Response> => {
-      const response = await records.fetch(request);
-      const copy = new Response(await response.text(), response);
-      copy.headers.set("x-interception-id", ID);
-      return copy;
-    };
-    return { ...records, fetch: fetchWithId };
-  }
 
   it.each(API_ROUTES.filter((route) => route !== "explain"))(
     "has one connection at a time: %s",

@@ -1,6 +1,6 @@
 /**
- * What the record says about the provider's response beyond its content: its ids, its encoding, and that a network in front
- * of the provider sent it. The client gets every byte, whatever the record says.
+ * The record of the provider's response beyond its content: its ids, its encoding, and that a network in front of the
+ * provider sent it. The client gets every byte, regardless of the record.
  */
 import { describe, expect, it } from "vitest";
 import { CANARIES, openGateway, type Setup } from "../../support/in-workerd/gateway-harness.ts";
@@ -36,14 +36,14 @@ function page(status: number, headers: Record<string, string>, isDeclared: boole
   });
 }
 
-type Way = {
+type ObservedRequest = {
   readonly way: string;
   readonly path: string;
   readonly init: RequestInit;
   readonly isDeclared: boolean;
 };
 
-const WAYS: readonly Way[] = [
+const WAYS: readonly ObservedRequest[] = [
   { way: "buffered", path: CHAT, init: post(BODY), isDeclared: true },
   { way: "teed", path: CHAT, init: post(BODY), isDeclared: false },
   {

@@ -116,7 +116,7 @@ describe("an error of the provider itself", () => {
 });
 
 describe("a status of Cloudflare's edge", () => {
-  it.each([520, 521, 522, 523, 524, 525, 526, 530])("%i is named, whatever the body is", (status) => {
+  it.each([520, 521, 522, 523, 524, 525, 526, 530])("%i is named, regardless of the body", (status) => {
     const named = `edge_${status}`;
     expect(Object.keys(EDGE_ERRORS)).toContain(named);
     for (const headers of [HTML, JSON_TYPE, { "content-type": "text/plain" }, {}]) {

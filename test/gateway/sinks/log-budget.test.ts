@@ -49,7 +49,13 @@ const TOKEN_EXTRAS = Object.fromEntries(
 function largest(unit: string): { readonly start: InterceptorEvent[]; readonly end: InterceptorEvent[] } {
   const of = (length: number): string => unit.repeat(length).slice(0, length);
   const caller = { user_agent: of(256), client_session_id: '"'.repeat(128), actor_id: "a".repeat(96) };
-  const call = { model: of(256) };
+  const call = { model: of(256), worker_version: "v".repeat(64) };
+  // Printable ASCII only; a quote prints as two.
+  const providerHeaders = {
+    provider_request_id: '"'.repeat(128),
+    provider_ray: '"'.repeat(64),
+    response_encoding: '"'.repeat(32),
+  };
   const content = of(CONTENT_CHARACTERS);
   const tool = { ...TOOL, tool: of(128), tool_call_id: of(256), msg_id: of(256) };
   return {
@@ -77,6 +83,7 @@ function largest(unit: string): { readonly start: InterceptorEvent[]; readonly e
         error: of(256),
         error_message: content,
         outcome: "cancelled",
+        ...providerHeaders,
       },
       ...Array.from({ length: CALLS }, (_, position) => ({
         ...tool,

@@ -112,7 +112,14 @@ describe("a log line of an override, a start or an end", () => {
     const events = [
       { ...START, ...ids },
       { ...OVERRIDE, user_agent: names },
-      { ...END, ...ids, msg_id: names, response_model: names, error_message: CUT.slice(0, 512) },
+      {
+        ...END,
+        ...ids,
+        msg_id: names,
+        response_model: names,
+        error_message: CUT.slice(0, 512),
+        provider_request_id: "r".repeat(128),
+      },
     ];
     expect(printed(...events)).toEqual(events);
   });

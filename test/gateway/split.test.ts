@@ -1,0 +1,95 @@
+/**
+ * The parts that stay in the gateway when the records Worker is bound. The provider's fetch is where the client's connection is, so
+ * that a disconnect aborts it, and `[placement]` acts on it. The replay cache's objects belong to the script that exports
+ * their class: to move them would need a transfer migration in every deployment.
+ * https://developers.cloudflare.com/durable-objects/reference/durable-objects-migrations/
+ */
+import { createExecutionContext, waitOnExecutionContext } from "cloudflare:test";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import type { InterceptorEvent } from "../../src/events/event.ts";
+import type { RecordsService } from "../../src/events/records-service.ts";
+import * as gatewayModule from "../../src/gateway/index.ts";
+import { ReplayCacheShard } from "../../src/gateway/initiator/replay-cache-shard.ts";
+import * as recordsModule from "../../src/records/index.ts";
+import { fixture } from "../support/in-workerd/fixtures.ts";
+import { drain, wholeBody } from "../support/in-workerd/upstream-body.ts";
+import recordsToml from "../../wrangler.records.toml?raw";
+import gatewayToml from "../../wrangler.toml?raw";
+
+afterEach(() => {
+  vi.restoreAllMocks();
+});
+
+/** A records Worker that takes events, and fails on every other call. */
+class StoreOnly implements RecordsService {
+  readonly stored: InterceptorEvent[] = [];
+
+  fetch(request: Request): Promise<Response> {
+    return Promise.reject(new Error(`the gateway forwarded ${request.url} to the records Worker`));
+  }
+
+  async store(events: readonly InterceptorEvent[]): Promise<void> {
+    this.stored.push(...events);
+  }
+
+  authorize(): Promise<null> {
+    return Promise.reject(new Error("the gateway called the records Worker about a request to a provider"));
+  }
+}
+
+const PROVIDERS = { openai: { type: "openai", base_url: "https://api.openai.example/v1" } };
+
+describe("the provider's fetch", () => {
+  it.each([
+    ["an interception", "POST", "/openai/v1/chat/completions", '{"model":"gpt-4o","messages":[]}'],
+    [
+      "a streamed interception",
+      "POST",
+      "/v1/chat/completions",
+      '{"model":"gpt-4o","stream":true,"messages":[]}',
+    ],
+    ["a passthrough", "GET", "/openai/v1/models", null],
+    ["an upload", "POST", "/openai/v1/files", "abc"],
+  ])("is the gateway's own, with its own abort signal: %s", async (_, method, path, body) => {
+    vi.spyOn(console, "log").mockImplementation(() => undefined);
+    const fetched = vi
+      .spyOn(globalThis, "fetch")
+      .mockImplementation(async () => new Response(wholeBody(fixture("chat/json").bytes)));
+    const records = new StoreOnly();
+    const client = new AbortController();
+    const headers = { authorization: "Bearer sk-own" };
+    const init: RequestInit = { method, headers, signal: client.signal, ...(body === null ? {} : { body }) };
+    const request = new Request(`https://gateway.example${path}`, init);
+    const context = createExecutionContext();
+    const env = { PROVIDERS, RECORDS: records, RECORDING: { required: true } };
+    const response = await gatewayModule.default.fetch(request as never, env, context);
+    await drain(response.body);
+    await waitOnExecutionContext(context);
+    expect(response.status).toBe(200);
+    expect(fetched).toHaveBeenCalledTimes(1);
+    const [url, init] = fetched.mock.calls[0] ?? [];
+    expect(String(url)).toMatch(/^https:\/\/api\.openai\.example\/v1\//);
+    expect(init?.signal?.aborted).toBe(false);
+    client.abort();
+    expect(init?.signal?.aborted).toBe(true);
+  });
+});
+
+describe("the replay cache's class", () => {
+  it("is exported by the gateway, under the name of existing deployments", () => {
+    const { default: _, ...classes } = gatewayModule;
+    expect(classes).toEqual({ NonceShard: ReplayCacheShard });
+  });
+
+  it("is not exported by the records Worker", () => {
+    const { default: _, ...classes } = recordsModule;
+    expect(classes).toEqual({});
+  });
+
+  it("is bound by the gateway to its own script, and not at all by the records Worker", () => {
+    const binding = /^# \[\[durable_objects\.bindings\]\]\n(?:# .*\n)+/m.exec(gatewayToml)?.[0];
+    expect(binding).toContain('class_name = "NonceShard"');
+    expect(binding).not.toContain("script_name");
+    expect(recordsToml).not.toMatch(/NonceShard|durable_objects/);
+  });
+});
