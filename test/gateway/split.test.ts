@@ -67,11 +67,11 @@ describe("the provider's fetch", () => {
     await waitOnExecutionContext(context);
     expect(response.status).toBe(200);
     expect(fetched).toHaveBeenCalledTimes(1);
-    const [url, init] = fetched.mock.calls[0] ?? [];
+    const [url, sent] = fetched.mock.calls[0] ?? [];
     expect(String(url)).toMatch(/^https:\/\/api\.openai\.example\/v1\//);
-    expect(init?.signal?.aborted).toBe(false);
+    expect(sent?.signal?.aborted).toBe(false);
     client.abort();
-    expect(init?.signal?.aborted).toBe(true);
+    expect(sent?.signal?.aborted).toBe(true);
   });
 });
 
