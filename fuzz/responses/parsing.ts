@@ -30,6 +30,8 @@ import {
 import { oracleReport } from "./oracle.ts";
 
 const ALL_CONTENT: ContentOptions = { toolInputs: true, thoughts: true, errorMessages: true };
+/** The default of `LIMITS.observe_bytes`. */
+const HELD_BYTES = { events: 2 * 1024 * 1024, json: 8 * 1024 * 1024 };
 const NO_CONTENT: ContentOptions = { toolInputs: false, thoughts: false, errorMessages: false };
 
 type Case = ResponseCase & { readonly keep: ContentOptions };
@@ -54,7 +56,7 @@ export const responses: Target<Case> = {
 };
 
 function read({ fixture, keep }: Case, pieces: readonly Uint8Array[]): ResponseReport {
-  const parser = createBodyParser(fixture.kind, READERS[fixture.api](keep));
+  const parser = createBodyParser(fixture.kind, READERS[fixture.api](keep), HELD_BYTES);
   for (const piece of pieces) parser.bytes(piece);
   return parser.finish();
 }

@@ -163,7 +163,7 @@ describe("the table of configuration keys", () => {
       "LIMITS.body_min_rate": limits.bodyMinRate,
       "LIMITS.headers_ms": limits.headersMs,
       "LIMITS.idle_ms": limits.idleMs,
-      "LIMITS.observe_bytes": limits.observeBytes,
+      "LIMITS.observe_bytes": limits.observeBytes.json,
       "RECORDING.required": required,
       "RECORDING.all_events": allEvents,
       "RECORDING.prompts": prompts,

@@ -75,7 +75,11 @@ function send(
 const quotes = (facts: ProviderHeaderFacts, key: string): boolean =>
   Object.values(facts).some((value) => value !== null && containsKey(value, key));
 
-/** The provider's response as the client gets it. */
+/**
+ * The provider's response as the client gets it. A native `body` (the provider's own, or a branch of its `tee()`) lets the
+ * request's context go: `waitUntil`'s thirty seconds begin in mid-stream, and `request.signal` never fires (deferred
+ * proxying, cloudflare/workerd#6151). Only a passthrough may pass one.
+ */
 export function toClientResponse(
   upstream: Response,
   id: string,

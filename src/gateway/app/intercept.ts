@@ -229,7 +229,7 @@ async function observeResponse(
     clientSignal: request.signal,
     abort,
     idleMs,
-    capBytes: observeBytes,
+    heldBytes: observeBytes,
     now: deps.now,
     isInjectedUsage,
   });

@@ -53,6 +53,7 @@ export async function passThrough(
   };
   recorder.record(passthroughEvent(caller, facts, deps.now()));
   if (isDisconnected) return clientDisconnected(id);
+  // The runtime pumps this body without the request's context, which costs nothing: the event is recorded already.
   return toClientResponse(response, id, { body: response.body, isModified: false });
 }
 

@@ -42,8 +42,8 @@ export type Limits = {
   readonly headersMs: number;
   /** Idle timeout of a response. */
   readonly idleMs: number;
-  /** Bytes after which a teed response is no longer observed. */
-  readonly observeBytes: number;
+  /** The bytes of a response that are held until they can be read: an event of a stream, a JSON body. */
+  readonly observeBytes: { readonly events: number; readonly json: number };
 };
 
 export type Config = {
@@ -208,7 +208,10 @@ function readLimits(fields: Fields): Limits {
     bodyMinRate: fields.count("body_min_rate", 1, 100 * MIB, 16 * 1024),
     headersMs: fields.count("headers_ms", 1, 3_600_000, 600_000),
     idleMs: fields.count("idle_ms", 1, 3_600_000, 300_000),
-    observeBytes: fields.count("observe_bytes", 0, 64 * MIB, 8 * MIB),
+    observeBytes: {
+      events: fields.count("observe_bytes", 0, 64 * MIB, 2 * MIB),
+      json: fields.count("observe_bytes", 0, 64 * MIB, 8 * MIB),
+    },
   };
   fields.rejectUnknown();
   return limits;

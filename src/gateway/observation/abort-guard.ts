@@ -3,7 +3,7 @@
  * reason and aborts the upstream.
  */
 import type { StreamEnd, ObservationOptions } from "./stream-end.ts";
-import { startIdleTimeout, type IdleTimeout } from "./idle-timeout.ts";
+import { startIdleTimeout, type IdleTimeout, type Silence } from "./idle-timeout.ts";
 
 export type AbortReason = Extract<StreamEnd["how"], "client" | "idle">;
 
@@ -20,6 +20,7 @@ export type AbortGuard = {
 export function createAbortGuard(
   { clientSignal, abort: upstream, idleMs, now }: ObservationOptions,
   onAbort: (reason: AbortReason) => void,
+  silence: Silence | null = null,
 ): AbortGuard {
   let firstReason: AbortReason | null = null;
   const abort = (reason: AbortReason): void => {
@@ -29,7 +30,7 @@ export function createAbortGuard(
     onAbort(reason);
   };
   const onDisconnect = (): void => abort("client");
-  const idle = startIdleTimeout(idleMs, now, () => abort("idle"));
+  const idle = startIdleTimeout(idleMs, now, () => abort("idle"), silence);
   clientSignal.addEventListener("abort", onDisconnect);
   if (clientSignal.aborted) onDisconnect();
   return {

@@ -45,7 +45,7 @@ export async function observeBuffered(
   const how: StreamEnd["how"] = guard.reason() ?? (failure ? "error" : "end");
   return {
     body: failure ? brokenBody(bytes, length, failure.error) : bytes,
-    end: { how, bytes: size, firstByteAt, truncated: false },
+    end: { how, bytes: size, firstByteAt },
   };
 }
 

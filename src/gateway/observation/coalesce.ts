@@ -60,7 +60,7 @@ async function pipeFiltered(
   } finally {
     guard.release();
   }
-  return { how: guard.reason() ?? how, bytes, firstByteAt, truncated: false };
+  return { how: guard.reason() ?? how, bytes, firstByteAt };
 }
 
 const WRITE_FAILED = new Error("the client's side of the stream is closed");

@@ -8,15 +8,35 @@ export type IdleTimeout = {
   readonly stop: () => void;
 };
 
-export function startIdleTimeout(idleMs: number, now: () => number, onIdle: () => void): IdleTimeout {
+/** Finds out who causes a silence, for an observer that does not know it. */
+export type Silence = {
+  /** No byte has arrived for half of the timeout. */
+  readonly onHalf: () => void;
+  /** Whether a slow client causes the silence: the timeout then starts again. */
+  readonly isClients: () => boolean;
+};
+
+export function startIdleTimeout(
+  idleMs: number,
+  now: () => number,
+  onIdle: () => void,
+  silence: Silence | null = null,
+): IdleTimeout {
+  const firstMs = silence ? idleMs / 2 : idleMs;
   let lastReset = now();
   let paused = false;
-  let timer = setTimeout(check, idleMs);
+  let timer = setTimeout(check, firstMs);
 
   function check(): void {
-    const leftMs = paused ? idleMs : lastReset + idleMs - now();
-    if (leftMs <= 0) onIdle();
-    else timer = setTimeout(check, leftMs);
+    let silentMs = paused ? 0 : now() - lastReset;
+    if (silentMs >= idleMs && silence?.isClients()) {
+      lastReset = now();
+      silentMs = 0;
+    }
+    if (silentMs >= idleMs) return onIdle();
+    const isHalf = silentMs >= firstMs;
+    if (isHalf) silence?.onHalf();
+    timer = setTimeout(check, (isHalf ? idleMs : firstMs) - silentMs);
   }
 
   return {

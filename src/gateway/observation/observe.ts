@@ -1,10 +1,10 @@
 /** Observes a provider's response while the client receives it: buffered, coalesced or teed. */
 import type { Outcome, UsageState } from "../../events/vocabulary.ts";
 import type { ResponseReader, ResponseReport } from "../provider/response-reader.ts";
-import { bodyKind, createBodyParser, type BodyParser, type BodyKind } from "./body-parser.ts";
+import { bodyKind, createBodyParser, type BodyParser, type BodyKind, type HeldBytes } from "./body-parser.ts";
 import { watchForEdgeError, type WatchedBody } from "./edge-error.ts";
 import { observeTee } from "./tee.ts";
-import type { StreamEnd, ObservationOptions } from "./stream-end.ts";
+import type { ObservedEnd, StreamEnd, ObservationOptions } from "./stream-end.ts";
 import { decideOutcome, usageState } from "./outcome.ts";
 import { observeCoalesced } from "./coalesce.ts";
 import { createUsageEventFilter } from "./remove-usage-event.ts";
@@ -16,10 +16,16 @@ export type Observation = {
   readonly outcome: Outcome;
   readonly usageState: UsageState;
   readonly report: ResponseReport;
-  readonly end: StreamEnd;
+  readonly end: ObservedEnd;
 };
 
 export type ObservedResponse = {
+  /**
+   * Bytes, or a stream that ends in this isolate: never the provider's own body or a branch of its `tee()`. workerd would
+   * pump such a body natively and release the request's context ("deferred proxying"): `waitUntil`'s thirty seconds would
+   * begin in mid-stream, and `request.signal` would never fire. (workerd's worker-entrypoint.c++ and system-streams.c++,
+   * cloudflare/workerd#6151; held by test/sockets/context.test.ts.)
+   */
   readonly body: Uint8Array | ReadableStream | null;
   /** Resolves when the response has ended; never rejects. Already resolved if the response is buffered or has no body. */
   readonly observation: Promise<Observation>;
@@ -28,11 +34,12 @@ export type ObservedResponse = {
 };
 
 export type ObserveOptions = ObservationOptions & {
+  readonly heldBytes: HeldBytes;
   /** Recognizes the usage event to remove from the client's stream, by its data; null if there is none to remove. */
   readonly isInjectedUsage: ((data: string) => boolean) | null;
 };
 
-const NO_BYTES: StreamEnd = { how: "end", bytes: 0, firstByteAt: null, truncated: false };
+const NO_BYTES: StreamEnd = { how: "end", bytes: 0, firstByteAt: null };
 
 /** Resolves once the client's body can be returned: for a buffered response, when all of it has arrived. */
 export async function observe(
@@ -45,7 +52,7 @@ export async function observe(
   const encoding = contentEncoding(headers);
   const declaredKind = bodyKind(headers);
   const kind = observedKind(declaredKind, status, encoding, isInjectedUsage !== null);
-  const unwatched = createBodyParser(kind, reader);
+  const unwatched = createBodyParser(kind, reader, options.heldBytes);
   // Only such a response can be of a network in front of the provider.
   const watched = status >= 400 || declaredKind === "opaque" ? watchForEdgeError(response, unwatched) : null;
   const parser = watched?.parser ?? unwatched;
@@ -92,12 +99,13 @@ function isBuffered(length: number, kind: BodyKind, status: number): boolean {
 
 function toObservation(
   parser: BodyParser,
-  end: StreamEnd,
+  streamEnd: StreamEnd,
   status: number,
   watched: WatchedBody | null,
 ): Observation {
   const read = parser.finish();
   const report = watched ? { ...read, error: watched.errorOf(read.error) } : read;
+  const end = { ...streamEnd, truncated: parser.isTruncated() };
   const outcome = decideOutcome(end, parser.kind, report, status);
   return { outcome, usageState: usageState(report), report, end };
 }

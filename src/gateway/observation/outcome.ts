@@ -1,11 +1,11 @@
 import type { Outcome, UsageState } from "../../events/vocabulary.ts";
 import type { ResponseReport } from "../provider/response-reader.ts";
 import type { BodyKind } from "./body-parser.ts";
-import type { StreamEnd } from "./stream-end.ts";
+import type { ObservedEnd } from "./stream-end.ts";
 
 /** The single outcome of a response, from how its bytes ended, its content (`report`) and its status. */
 export function decideOutcome(
-  { how, truncated: capped }: Pick<StreamEnd, "how" | "truncated">,
+  { how, truncated }: Pick<ObservedEnd, "how" | "truncated">,
   kind: BodyKind,
   report: Pick<ResponseReport, "ended" | "error">,
   status: number,
@@ -16,8 +16,8 @@ export function decideOutcome(
   if (kind === "events" && report.ended) return "completed";
   if (how === "idle") return "stalled";
   if (how === "error") return "truncated";
-  // The end is not observed past the cap, and an opaque body has no end other than its last byte.
-  if (capped || kind === "opaque") return "completed";
+  // A body whose content was not read has no end other than its last byte.
+  if (truncated || kind === "opaque") return "completed";
   return report.ended ? "completed" : "truncated";
 }
 

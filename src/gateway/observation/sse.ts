@@ -13,6 +13,10 @@ export type Framer = {
   readonly push: (text: string) => void;
   /** The stream has ended. */
   readonly end: () => void;
+  /** Characters of the current event that are held. */
+  readonly size: () => number;
+  /** Drops the current event as if it were too large. */
+  readonly drop: () => void;
 };
 
 type OnEvent = (data: string, name: string) => void;
@@ -44,7 +48,7 @@ export function frameEvents(onEvent: OnEvent, maxEvent = 2 * 1024 * 1024): Frame
     event.dispatch();
   };
 
-  return { push, end };
+  return { push, end, size: () => event.size() + line.size(), drop: line.drop };
 }
 
 type LineBuffer = {
@@ -53,6 +57,10 @@ type LineBuffer = {
   /** The rest of the line. */
   readonly finish: (rest: string) => void;
   readonly isOpen: () => boolean;
+  /** Characters of the current line. */
+  readonly size: () => number;
+  /** Drops the current event, and the rest of an open line. */
+  readonly drop: () => void;
 };
 
 function createLineBuffer(event: EventBuilder, maxEvent: number): LineBuffer {
@@ -64,6 +72,7 @@ function createLineBuffer(event: EventBuilder, maxEvent: number): LineBuffer {
   let skipping = false;
 
   const drop = (): void => {
+    if (pieces.length > 0) skipping = true;
     pieces = [];
     size = 0;
     event.drop();
@@ -72,8 +81,9 @@ function createLineBuffer(event: EventBuilder, maxEvent: number): LineBuffer {
   // The size is checked per line, so that the result does not depend on how the stream was cut.
   const finish = (rest: string): void => {
     if (skipping || event.size() + size + rest.length > maxEvent) {
+      drop();
       skipping = false;
-      return drop();
+      return;
     }
     if (pieces.length === 0) return event.addLine(rest);
     pieces.push(rest);
@@ -87,12 +97,10 @@ function createLineBuffer(event: EventBuilder, maxEvent: number): LineBuffer {
     if (piece === "" || skipping) return;
     pieces.push(piece);
     size += piece.length;
-    if (event.size() + size <= maxEvent) return;
-    skipping = true;
-    drop();
+    if (event.size() + size > maxEvent) drop();
   };
 
-  return { append, finish, isOpen: () => pieces.length > 0 || skipping };
+  return { append, finish, isOpen: () => pieces.length > 0 || skipping, size: () => size, drop };
 }
 
 type EventBuilder = {

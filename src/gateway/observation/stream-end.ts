@@ -7,13 +7,14 @@ export type StreamEnd = {
    * - `client`: the client disconnected.
    */
   readonly how: "end" | "error" | "idle" | "client";
-  /** The response outgrew `capBytes`: its last bytes, and an idle upstream among them, were not observed. */
-  readonly truncated: boolean;
-  /** Bytes received from the upstream; a lower bound if `truncated`. */
+  /** Bytes received from the upstream. */
   readonly bytes: number;
   /** When the first byte was received, in milliseconds since 1970; null if there was none. */
   readonly firstByteAt: number | null;
 };
+
+/** `truncated`: the body was too large to be held, so its content was not read. */
+export type ObservedEnd = StreamEnd & { readonly truncated: boolean };
 
 /** The options that every observer takes. */
 export type ObservationOptions = {
@@ -22,8 +23,6 @@ export type ObservationOptions = {
   /** Aborts the upstream's response. */
   readonly abort: AbortController;
   readonly idleMs: number;
-  /** Bytes after which a teed response is no longer read. */
-  readonly capBytes: number;
   readonly now: () => number;
 };
 

@@ -2,11 +2,19 @@
  * Observes a response on a second branch: the client's bytes flow natively, and JavaScript reads the other branch in
  * batches. Nearly all the cost of observing is waking JavaScript once per chunk, so it is woken from ten times a second
  * down to once.
+ *
+ *     provider ─tee─┬─ pipe ─ IdentityTransformStream ─tee─┬─ client
+ *                   └─ silence probe                       └─ observer
+ *
+ * The second tee keeps step with the client: while a write to the client is pending, it takes nothing from the provider.
+ * (kj's `AsyncTee` joins the backpressure of its pumps, and workerd's `TeeBranch::pumpTo` is such a pump.) So a client that
+ * reads nothing costs one block of the pipe and one of the tee, 80 KiB together, and then the provider waits. A tee of the
+ * provider's own body would let the observer run ahead of the client without bound.
  */
 import type { StreamEnd, ObservedStream, ObservationOptions } from "./stream-end.ts";
-import { createAbortGuard, type AbortGuard } from "./abort-guard.ts";
-import { createPollBackoff, type PollBackoff } from "./poll-backoff.ts";
-import { withDeadline } from "../../shared/deadline.ts";
+import { createAbortGuard } from "./abort-guard.ts";
+import { createPollBackoff } from "./poll-backoff.ts";
+import { probeSilence } from "./silence-probe.ts";
 
 /**
  * There are many streams at a model's own pace, and each fills little of its buffer. A burst is read in fewer, larger
@@ -16,6 +24,8 @@ const BATCH_BYTES = 8 * 1024;
 const BURST_BYTES = 64 * 1024;
 const POLL_MS = 100;
 const MAX_POLL_MS = 1000;
+/** After an abort, buffered bytes can still be read. This bounds the wait for a branch that a slow client holds back. */
+const ABORT_GRACE_MS = 100;
 
 /**
  * `length`: the response's Content-Length if the upstream declared one; the client's is then the same.
@@ -27,104 +37,92 @@ export function observeTee(
   onBytes: (bytes: Uint8Array) => void,
   options: ObservationOptions,
 ): ObservedStream<ReadableStream> {
-  const [toClient, observed] = upstream.tee();
+  const [forwarded, probed] = upstream.tee();
   const through = length === null ? new IdentityTransformStream() : new FixedLengthStream(length);
-  const piped = toClient.pipeTo(through.writable).then(
-    () => true,
-    () => false,
-  );
-  return {
-    body: through.readable,
-    end: readBatches(observed, watchClientPipe(piped, options), onBytes, options),
-  };
+  const [toClient, observed] = through.readable.tee();
+  const piped = forwarded.pipeTo(through.writable).catch(() => undefined);
+  return { body: toClient, end: readBatches({ observed, probed, piped }, onBytes, options) };
 }
 
+type Branches = {
+  readonly observed: ReadableStream<Uint8Array>;
+  readonly probed: ReadableStream<Uint8Array>;
+  /** Resolves when the provider's body has ended or has broken off. */
+  readonly piped: Promise<void>;
+};
+
 async function readBatches(
-  branch: ReadableStream<Uint8Array>,
-  { guard, backoff, delivered, hasBroken, isBrokenForLong }: ClientPipe,
+  { observed, probed, piped }: Branches,
   onBytes: (bytes: Uint8Array) => void,
-  { capBytes, idleMs, now }: ObservationOptions,
+  options: ObservationOptions,
 ): Promise<StreamEnd> {
+  const { now, idleMs } = options;
   let bytes = 0;
   let firstByteAt: number | null = null;
-  const toEnd = (how: StreamEnd["how"]): StreamEnd => {
-    return { how: guard.reason() ?? how, bytes, firstByteAt, truncated: bytes > capBytes };
-  };
+  // The idle timeout is reset by reads, so reads must be more frequent than it.
+  const backoff = createPollBackoff(POLL_MS, Math.max(POLL_MS, Math.min(MAX_POLL_MS, idleMs / 4)));
+  const probe = probeSilence(probed);
+  const reader = readUntilGivenUp(observed);
+  let grace: ReturnType<typeof setTimeout> | null = null;
+  const guard = createAbortGuard(
+    options,
+    () => {
+      backoff.cancel();
+      grace = setTimeout(reader.giveUp, ABORT_GRACE_MS);
+    },
+    probe,
+  );
+  void piped.then(backoff.cancel);
 
-  const reader = branch.getReader({ mode: "byob" });
+  const toEnd = (how: StreamEnd["how"]): StreamEnd => ({ how: guard.reason() ?? how, bytes, firstByteAt });
   let buffer = new ArrayBuffer(BATCH_BYTES);
   try {
     for (;;) {
-      const { done, value } = await reader.read(new Uint8Array(buffer));
-      if (done) break;
+      const { done, value } = await reader.read(buffer);
+      // The branch ends once the client's connection has accepted every byte.
+      if (done) return toEnd("end");
       guard.idle.reset();
       firstByteAt ??= now();
-      const isPastCap = bytes > capBytes;
       bytes += value.byteLength;
-      if (!isPastCap) onBytes(value);
-      // If the client pipe has broken, reading goes on past the cap until it is clear which side broke it.
-      if (bytes > capBytes && !hasBroken()) {
-        guard.idle.stop();
-        await reader.cancel();
-        return toEnd((await delivered) ? "end" : "error");
-      }
-      // An upstream that sends without pause starves timers. Had it broken, its last bytes would have been read by now.
-      if (isBrokenForLong()) {
-        guard.abort("client");
-        await reader.cancel();
-        return toEnd("client");
-      }
+      probe.advance(value.byteLength);
+      onBytes(value);
       // A full batch: more is waiting.
       const isFull = value.byteLength === value.buffer.byteLength;
       buffer = bufferOfSize(isFull ? BURST_BYTES : BATCH_BYTES, value.buffer as ArrayBuffer);
       if (isFull) backoff.reset();
       else await backoff.wait();
     }
-    guard.idle.stop();
-    // The response is complete. A slow client counts as served after the idle timeout, so that the end is recorded.
-    return toEnd((await withDeadline(delivered, idleMs)) === false ? "client" : "end");
   } catch {
     return toEnd("error");
   } finally {
+    clearTimeout(grace);
     guard.release();
+    probe.release();
   }
 }
 
-type ClientPipe = {
-  readonly guard: AbortGuard;
-  readonly backoff: PollBackoff;
-  /** Whether the client's stream accepted all bytes; false as soon as the client has disconnected. Never rejects. */
-  readonly delivered: Promise<boolean>;
-  readonly hasBroken: () => boolean;
-  /** The pipe broke so long ago that an end of the upstream would have been seen since. */
-  readonly isBrokenForLong: () => boolean;
+type BatchReader = {
+  readonly read: (buffer: ArrayBuffer) => Promise<ReadableStreamReadResult<Uint8Array>>;
+  /** Rejects the pending read and every later one. */
+  readonly giveUp: () => void;
 };
 
-function watchClientPipe(piped: Promise<boolean>, options: ObservationOptions): ClientPipe {
-  const { now, idleMs } = options;
-  // The idle timeout is reset by reads, so reads must be more frequent than it.
-  const backoff = createPollBackoff(POLL_MS, Math.max(POLL_MS, Math.min(MAX_POLL_MS, idleMs / 4)));
-  const { promise: aborted, resolve: resolveAborted } = Promise.withResolvers<false>();
-  let brokenAt: number | null = null;
-  // After an abort the bytes buffered in the observed branch can still be read; then the read fails.
-  const guard = createAbortGuard(options, () => {
-    backoff.cancel();
-    resolveAborted(false);
-  });
-  void piped.then((isComplete) => {
-    backoff.cancel();
-    if (isComplete) return;
-    // The pipe broke without a signal. The observed branch first gets a turn to show whether the upstream broke it.
-    brokenAt = now();
-    setTimeout(() => guard.abort("client"), 0);
-  });
+function readUntilGivenUp(branch: ReadableStream<Uint8Array>): BatchReader {
+  const reader = branch.getReader({ mode: "byob" });
+  let isGivenUp = false;
+  let rejectPending: () => void = () => undefined;
   return {
-    guard,
-    backoff,
-    // After a disconnect the end does not wait for the pipe to fail: the platform may end the handler first.
-    delivered: Promise.race([piped, aborted]),
-    hasBroken: () => brokenAt !== null,
-    isBrokenForLong: () => brokenAt !== null && now() - brokenAt >= POLL_MS,
+    // No `Promise.race`: with a promise as old as the stream, each race would add a reaction that lives as long.
+    read: (buffer) =>
+      new Promise((resolve, reject) => {
+        rejectPending = reject;
+        if (isGivenUp) reject();
+        else reader.read(new Uint8Array(buffer)).then(resolve, reject);
+      }),
+    giveUp: () => {
+      isGivenUp = true;
+      rejectPending();
+    },
   };
 }
 

@@ -45,7 +45,7 @@ describe("defaults", () => {
       bodyMinRate: 16_384,
       headersMs: 600_000,
       idleMs: 300_000,
-      observeBytes: 8 * MIB,
+      observeBytes: { events: 2 * MIB, json: 8 * MIB },
     });
     expect(config.recording).toEqual({
       required: false,
@@ -109,7 +109,7 @@ describe("tables and JSON strings", () => {
       bodyMinRate: 6,
       headersMs: 2,
       idleMs: 3,
-      observeBytes: 0,
+      observeBytes: { events: 0, json: 0 },
     },
     recording: {
       required: false,

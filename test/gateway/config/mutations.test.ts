@@ -88,7 +88,7 @@ function faultsOfConfig({ providers, sources, limits, recording, ...bindings }: 
       faults.push(`${name} has a bad key`);
     if (keys.length > 0 && !verifies) faults.push(`${name} is an open relay`);
   }
-  for (const [name, limit] of Object.entries(limits)) {
+  for (const [name, limit] of Object.entries({ ...limits, ...limits.observeBytes, observeBytes: 0 })) {
     if (!Number.isSafeInteger(limit) || limit < 0) faults.push(`limit ${name}`);
   }
   const { queue, records, interceptions, overrides, forwardApi } = bindings;

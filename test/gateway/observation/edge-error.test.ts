@@ -4,6 +4,7 @@ import { EDGE_ERRORS } from "../../../src/events/vocabulary.ts";
 import { createBodyParser, type BodyKind } from "../../../src/gateway/observation/body-parser.ts";
 import { edgeErrorOf, watchForEdgeError } from "../../../src/gateway/observation/edge-error.ts";
 import { EMPTY_REPORT } from "../../../src/gateway/provider/response-reader.ts";
+import { HELD_BYTES } from "../../support/in-workerd/fixtures.ts";
 import { utf8 } from "../../support/in-workerd/values.ts";
 
 const HTML = { "content-type": "text/html; charset=UTF-8" };
@@ -21,9 +22,9 @@ function errorsOf(
 ): (string | null)[] {
   const response = new Response(null, { status, headers });
   const bytes = utf8(body);
-  const whole = watchForEdgeError(response, createBodyParser(kind, NO_READER));
+  const whole = watchForEdgeError(response, createBodyParser(kind, NO_READER, HELD_BYTES));
   whole.parser.body(bytes);
-  const single = watchForEdgeError(response, createBodyParser(kind, NO_READER));
+  const single = watchForEdgeError(response, createBodyParser(kind, NO_READER, HELD_BYTES));
   const buffer = new Uint8Array(1);
   for (const byte of bytes) {
     buffer[0] = byte;

@@ -10,13 +10,22 @@ import { MAX_BUFFERED_BYTES } from "../../../src/gateway/observation/buffered.ts
 import type { ResponseReader } from "../../../src/gateway/provider/response-reader.ts";
 import { chatReader, isUsageOnly } from "../../../src/gateway/provider/openai/chat-response.ts";
 import { byteByByte, rechunk } from "../../support/rechunk.ts";
-import { chatStreams, fixture, fixtures, KEEP_ALL, streams } from "../../support/in-workerd/fixtures.ts";
+import {
+  chatStreams,
+  fixture,
+  fixtures,
+  HELD_BYTES,
+  KEEP_ALL,
+  streams,
+} from "../../support/in-workerd/fixtures.ts";
 import { drain, upstreamBody, wholeBody, type UpstreamBody } from "../../support/in-workerd/upstream-body.ts";
 import { text, utf8 } from "../../support/in-workerd/values.ts";
 import { until, within } from "../../support/in-workerd/waiting.ts";
 
 const SSE = "text/event-stream; charset=utf-8";
 const JSON_TYPE = "application/json";
+
+const MIB = 1024 * 1024;
 
 type Watched = {
   readonly observed: ObservedResponse;
@@ -46,7 +55,7 @@ async function watch(
     clientSignal: client.signal,
     abort,
     idleMs: 300_000,
-    capBytes: 8 * 1024 * 1024,
+    heldBytes: HELD_BYTES,
     now: () => Date.now(),
     isInjectedUsage: null,
     ...options,
@@ -71,6 +80,8 @@ const MODES = [
   ["teed", {}],
   ["coalesced", { options: { isInjectedUsage: isUsageOnly } }],
 ] as const satisfies readonly (readonly [string, Setup])[];
+
+const COALESCED = MODES.filter(([name]) => name === "coalesced");
 
 const ONE = 'data: {"id":"chatcmpl-1","model":"m","choices":[{"delta":{"content":"ü"}}]}\n\n';
 const RUNNING = 'data: {"choices":[{"delta":{}}],"usage":{"prompt_tokens":5,"completion_tokens":2}}\n\n';
@@ -472,59 +483,99 @@ describe("the outcome of a response", () => {
   });
 });
 
-describe("the cap on the bytes that are observed", () => {
-  const events = Array.from({ length: 200 }, (_, at) => `data: {"choices":[],"at":${at}}\n\n`).join("");
-  const tail = 'data: {"choices":[],"usage":{"prompt_tokens":1,"completion_tokens":1}}\n\ndata: [DONE]\n\n';
+describe("the bound on the bytes that are held until they can be read", () => {
+  const held = (bytes: number): Setup => ({ options: { heldBytes: { events: bytes, json: bytes } } });
+  const heldJson = (bytes: number): Setup => ({ type: JSON_TYPE, ...held(bytes) });
+  const USAGE = 'data: {"choices":[],"usage":{"prompt_tokens":1,"completion_tokens":1}}\n\n';
+  const JSON_USAGE = '"choices":[],"usage":{"prompt_tokens":1,"completion_tokens":1}}';
 
-  it("past the cap the client still gets every byte, and the observation is marked as truncated", async () => {
-    const upstream = upstreamBody();
-    const watched = await watch(upstream, { options: { capBytes: 1000 } });
-    const client = drain(watched.observed.body);
-    upstream.send(events);
-    await until(upstream.isConsumed, "the bytes to be read");
-    upstream.send(tail);
-    upstream.end();
-    expect(text((await client).bytes)).toBe(events + tail);
-    const { outcome, usageState: state, end } = await concluded(watched);
-    expect({ outcome, state, how: end.how, truncated: end.truncated }).toEqual({
+  it.each(MODES)("%s: an event stream of more bytes than the bound is read to its end", async (_, setup) => {
+    const word = `data: {"choices":[],"x":"${"y".repeat(1000)}"}\n\n`;
+    const bytes = utf8(word.repeat(4000) + USAGE + DONE);
+    const isInjectedUsage = "options" in setup ? setup.options.isInjectedUsage : null;
+    const options = { ...held(2 * MIB).options, isInjectedUsage };
+    const watched = await watch(wholeBody(...rechunk(bytes, 5, 60_000)), { options });
+    const got = (await drain(watched.observed.body)).bytes;
+    expect(got.length).toBe(bytes.length - (isInjectedUsage ? USAGE.length : 0));
+    expect(await concluded(watched)).toMatchObject({
       outcome: "completed",
-      state: "unknown",
-      how: "end",
-      truncated: true,
+      usageState: "final",
+      end: { how: "end", truncated: false, bytes: bytes.length },
     });
-    expect(end.bytes).toBeGreaterThan(1000);
   });
 
-  it("reads a response of exactly the cap's length to its end", async () => {
-    const bytes = utf8(events + tail);
-    const watched = await watch(wholeBody(bytes), { options: { capBytes: bytes.length } });
+  it("an event over the bound is dropped, and the stream's other events are read", async () => {
+    const large = `data: ${"x".repeat(100_000)}\n\n`;
+    const watched = await watch(wholeBody(large + USAGE + DONE), held(70_000));
+    expect(text((await drain(watched.observed.body)).bytes)).toBe(large + USAGE + DONE);
+    expect(await concluded(watched)).toMatchObject({ outcome: "completed", usageState: "final" });
+  });
+
+  it("an event of up to 64 KiB is read under every bound", async () => {
+    const watched = await watch(wholeBody(ONE + USAGE + DONE), held(0));
     await drain(watched.observed.body);
-    expect(await concluded(watched)).toMatchObject({ usageState: "final", end: { how: "end" } });
+    expect(await concluded(watched)).toMatchObject({ outcome: "completed", usageState: "final" });
   });
 
-  it("JSON over the cap is completed, not truncated", async () => {
+  it("past the bound the client still gets every byte of JSON, and the observation is marked as truncated", async () => {
+    const upstream = upstreamBody();
+    const watched = await watch(upstream, heldJson(1000));
+    const client = drain(watched.observed.body);
+    const first = `{"x":"${"y".repeat(5000)}",`;
+    upstream.send(first);
+    await until(upstream.isConsumed, "the bytes to be read");
+    upstream.send(JSON_USAGE);
+    upstream.end();
+    expect(text((await client).bytes)).toBe(first + JSON_USAGE);
+    expect(await concluded(watched)).toMatchObject({
+      outcome: "completed",
+      usageState: "unknown",
+      end: { how: "end", truncated: true, bytes: first.length + JSON_USAGE.length },
+    });
+  });
+
+  it("reads JSON of exactly the bound's length to its end", async () => {
+    const bytes = utf8(`{${JSON_USAGE}`);
+    const watched = await watch(wholeBody(bytes), heldJson(bytes.length));
+    await drain(watched.observed.body);
+    expect(await concluded(watched)).toMatchObject({
+      usageState: "final",
+      end: { how: "end", truncated: false },
+    });
+  });
+
+  it("JSON over the bound is completed, not truncated", async () => {
     const bytes = utf8(`{"x":"${"y".repeat(5000)}"}`);
-    const watched = await watch(wholeBody(bytes), { type: JSON_TYPE, options: { capBytes: 100 } });
+    const watched = await watch(wholeBody(bytes), heldJson(100));
     expect((await drain(watched.observed.body)).bytes).toEqual(bytes);
     expect(await concluded(watched)).toMatchObject({ outcome: "completed", usageState: "unknown" });
   });
 
-  it("an upstream that breaks off past the cap is truncated", async () => {
+  it.each([
+    ["JSON", JSON_TYPE],
+    ["an event stream", SSE],
+  ])("an upstream that breaks off past the bound is truncated: %s", async (_, type) => {
     const upstream = upstreamBody();
-    const watched = await watch(upstream, { options: { capBytes: 10 } });
-    const reader = (watched.observed.body as ReadableStream<Uint8Array>).getReader();
-    upstream.send(events);
-    await reader.read();
+    const watched = await watch(upstream, { ...held(10), type });
+    const client = drain(watched.observed.body);
+    upstream.send(ONE.repeat(200));
+    await until(upstream.isConsumed, "the bytes to be read");
     upstream.fail();
-    await expect(reader.read()).rejects.toBeDefined();
-    expect(await concluded(watched)).toMatchObject({ outcome: "truncated" });
+    expect((await client).broken).toBe(true);
+    expect(await concluded(watched)).toMatchObject({
+      outcome: "truncated",
+      end: { truncated: type === JSON_TYPE },
+    });
   });
 
-  it("a client disconnect past the cap aborts the upstream", async () => {
+  it.each([
+    ["JSON", JSON_TYPE],
+    ["an event stream", SSE],
+  ])("a client disconnect past the bound aborts the upstream: %s", async (_, type) => {
     const upstream = upstreamBody();
-    const watched = await watch(upstream, { options: { capBytes: 10 } });
+    const watched = await watch(upstream, { ...held(10), type });
     const reader = (watched.observed.body as ReadableStream<Uint8Array>).getReader();
-    upstream.send(events);
+    upstream.send(ONE.repeat(200));
     await reader.read();
     watched.client.abort();
     expect(await concluded(watched)).toMatchObject({ outcome: "cancelled" });
@@ -553,7 +604,9 @@ describe("G23 a client disconnect", () => {
     },
   );
 
-  it.each(MODES)("%s: without a signal, it is detected by the next write", async (_, setup) => {
+  // Of a teed stream only the signal tells, and over real sockets it does: G23, a plain close while the provider sends, and
+  // test/sockets/context.test.ts.
+  it.each(COALESCED)("%s: without a signal, it is detected by the next write", async (_, setup) => {
     const upstream = upstreamBody();
     const watched = await watch(upstream, setup);
     const reader = (watched.observed.body as ReadableStream<Uint8Array>).getReader();
@@ -565,14 +618,12 @@ describe("G23 a client disconnect", () => {
     expect(watched.abort.signal.aborted).toBe(true);
   });
 
-  it.each(MODES)(
+  it.each(COALESCED)(
     "%s: without a signal, it is detected while the upstream sends without pause",
     async (_, setup) => {
       const word = utf8(ONE.repeat(20));
       const endless = new ReadableStream({ type: "bytes", pull: (to) => to.enqueue(word.slice()) });
-      // Without a cap: reading stops past it, and chance would decide between the cap and the disconnect.
-      const options = { ...("options" in setup ? setup.options : {}), capBytes: Number.MAX_SAFE_INTEGER };
-      const watched = await watch(endless, { ...setup, options });
+      const watched = await watch(endless, setup);
       const reader = (watched.observed.body as ReadableStream<Uint8Array>).getReader();
       await reader.read();
       await reader.cancel();
@@ -652,17 +703,6 @@ describe("G23 a client disconnect", () => {
     expect(watched.abort.signal.aborted).toBe(false);
   });
 
-  it("while every byte is still unread, it is cancelled although the upstream has ended", async () => {
-    const upstream = upstreamBody();
-    const watched = await watch(upstream);
-    for (let at = 0; at < 20; at += 1) upstream.send(`data: ${"x".repeat(16 * 1024)}\n\n`);
-    upstream.send(DONE);
-    upstream.end();
-    await until(upstream.isConsumed, "the bytes to be read");
-    await (watched.observed.body as ReadableStream).cancel();
-    expect(await concluded(watched)).toMatchObject({ outcome: "cancelled" });
-  });
-
   // A runtime may not fail the pipe, or only late. Then no reader takes the bytes, and none cancels the stream.
   describe("that only the signal reports", () => {
     it.each(MODES)("%s: while bytes are unread", async (_, setup) => {
@@ -685,9 +725,10 @@ describe("G23 a client disconnect", () => {
       expect(await concluded(watched)).toMatchObject({ outcome: "cancelled", end: { how: "client" } });
     });
 
-    it("past the cap", async () => {
+    it("past the bytes that are held", async () => {
       const upstream = upstreamBody();
-      const watched = await watch(upstream, { options: { capBytes: 100 } });
+      const heldBytes = { events: 100, json: 100 };
+      const watched = await watch(upstream, { type: JSON_TYPE, options: { heldBytes } });
       upstream.send(ONE.repeat(10));
       await until(upstream.isConsumed, "the bytes to be read");
       watched.client.abort();
@@ -745,6 +786,21 @@ describe("the idle timeout", () => {
     await vi.advanceTimersByTimeAsync(IDLE);
     expect(watched.abort.signal.aborted).toBe(true);
     expect(await watched.observed.observation).toMatchObject({ outcome: "stalled", end: { bytes: 0 } });
+  });
+
+  it("G3 JSON past the bytes that are held can stall as well", async () => {
+    const upstream = upstreamBody();
+    const heldBytes = { events: 10, json: 10 };
+    const watched = await watch(upstream, idle({ type: JSON_TYPE, options: { heldBytes } }));
+    const client = drain(watched.observed.body);
+    upstream.send(`{"x":"${"y".repeat(1000)}`);
+    await vi.advanceTimersByTimeAsync(2 * IDLE);
+    expect(watched.abort.signal.aborted).toBe(true);
+    expect((await client).broken).toBe(true);
+    expect(await watched.observed.observation).toMatchObject({
+      outcome: "stalled",
+      end: { how: "idle", truncated: true },
+    });
   });
 
   it("G3 a buffered response can stall as well", async () => {

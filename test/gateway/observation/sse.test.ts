@@ -3,7 +3,7 @@ import { bodyKind, createBodyParser } from "../../../src/gateway/observation/bod
 import { frameEvents } from "../../../src/gateway/observation/sse.ts";
 import type { ResponseReport } from "../../../src/gateway/provider/response-reader.ts";
 import { byteByByte, everySplit, forSeeds, rechunk } from "../../support/rechunk.ts";
-import { fixture, fixtures, streams, type Fixture } from "../../support/in-workerd/fixtures.ts";
+import { fixture, fixtures, HELD_BYTES, streams, type Fixture } from "../../support/in-workerd/fixtures.ts";
 import { join, utf8 } from "../../support/in-workerd/values.ts";
 
 type Event = { readonly data: string; readonly name: string };
@@ -18,7 +18,7 @@ function framed(pieces: readonly string[], maxEvent?: number): Event[] {
 }
 
 function reportOf({ kind, reader }: Fixture, pieces: Iterable<Uint8Array>): ResponseReport {
-  const parser = createBodyParser(kind, reader());
+  const parser = createBodyParser(kind, reader(), HELD_BYTES);
   for (const piece of pieces) parser.bytes(piece);
   return parser.finish();
 }
@@ -163,7 +163,7 @@ describe("events over the cap", () => {
   it("G16 reports the usage that follows 16 MiB in one line", () => {
     const { text, report, reader } = fixture("chat/plain");
     const [head = "", ...rest] = text.split("\n\n");
-    const parser = createBodyParser("events", reader());
+    const parser = createBodyParser("events", reader(), HELD_BYTES);
     parser.bytes(utf8(`${head}\n\ndata: {"choices":[{"delta":{"content":"`));
     const piece = utf8("x".repeat(64 * 1024));
     for (let at = 0; at < 256; at += 1) parser.bytes(piece);
@@ -290,7 +290,7 @@ describe("the kind of a body", () => {
 
   it("G11 does not read an opaque body", () => {
     const one = fixture("chat/plain");
-    const parser = createBodyParser("opaque", one.reader());
+    const parser = createBodyParser("opaque", one.reader(), HELD_BYTES);
     parser.bytes(one.bytes);
     expect(parser.finish().usage).toBeNull();
   });
@@ -298,7 +298,7 @@ describe("the kind of a body", () => {
   it.each(["", "{", '{"usage":', "<html>", "data: {}\n\n"])(
     "reports no end for a JSON body that is not JSON (%j)",
     (text) => {
-      const parser = createBodyParser("json", fixture("chat/json").reader());
+      const parser = createBodyParser("json", fixture("chat/json").reader(), HELD_BYTES);
       parser.bytes(utf8(text));
       expect(parser.finish()).toMatchObject({ usage: null, ended: false });
     },

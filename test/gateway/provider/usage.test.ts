@@ -9,13 +9,13 @@ import { messagesReader } from "../../../src/gateway/provider/anthropic/messages
 import { chatReader, isUsageOnly } from "../../../src/gateway/provider/openai/chat-response.ts";
 import { responsesReader } from "../../../src/gateway/provider/openai/responses-response.ts";
 import { between, forSeeds, seededRandom } from "../../support/rechunk.ts";
-import { fixture, fixtures, KEEP_ALL, KEEP_NONE } from "../../support/in-workerd/fixtures.ts";
+import { fixture, fixtures, HELD_BYTES, KEEP_ALL, KEEP_NONE } from "../../support/in-workerd/fixtures.ts";
 
 describe("G18-G21 G25 G26 the report of a fixture", () => {
   it.each(fixtures.map(({ name, ...rest }) => [name, rest] as const))(
     "matches report.json for %s",
     (_, { kind, bytes, report, reader }) => {
-      const parser = createBodyParser(kind, reader());
+      const parser = createBodyParser(kind, reader(), HELD_BYTES);
       parser.bytes(bytes);
       expect(parser.finish()).toEqual(report);
     },

@@ -60,6 +60,9 @@ export const fixtures: readonly Fixture[] = Object.entries(responses).map(([path
   };
 });
 
+/** The default of `LIMITS.observe_bytes`. */
+export const HELD_BYTES = { events: 2 * 1024 * 1024, json: 8 * 1024 * 1024 };
+
 export const streams = fixtures.filter(({ kind }) => kind === "events");
 export const chatStreams = streams.filter(({ name }) => name.startsWith("chat/"));
 

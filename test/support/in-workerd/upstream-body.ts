@@ -17,22 +17,28 @@ export type UpstreamBody = {
 
 export function upstreamBody(): UpstreamBody {
   let controller: ReadableByteStreamController | undefined;
+  let isPulled = false;
   const stream = new ReadableStream({
     type: "bytes",
     start(byteController) {
       controller = byteController as ReadableByteStreamController;
     },
+    pull: () => void (isPulled = true),
   });
   const body: UpstreamBody = {
     stream,
     // A copy, because enqueueing detaches the array's buffer.
-    send: (piece) => controller?.enqueue(typeof piece === "string" ? utf8(piece) : piece.slice()),
+    send: (piece) => {
+      isPulled = false;
+      controller?.enqueue(typeof piece === "string" ? utf8(piece) : piece.slice());
+    },
     end: () => {
       controller?.close();
       controller?.byobRequest?.respond(0);
     },
     fail: (error = new Error("connection reset")) => controller?.error(error),
-    isConsumed: () => (controller?.desiredSize ?? 0) >= 0,
+    // Of a teed stream, `desiredSize` is that of the slower branch; the faster one asks for more.
+    isConsumed: () => isPulled || (controller?.desiredSize ?? 0) >= 0,
     failOnAbort: (signal) => {
       signal.addEventListener("abort", () => controller?.error(new Error("aborted")));
       return body;
