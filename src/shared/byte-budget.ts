@@ -50,15 +50,19 @@ export class ByteBudget {
 
   /** Reserves `bytes` before they arrive. False where too many are reserved so: they must then be reserved as they arrive. */
   announce(holding: Holding, bytes: number, forMs: number): boolean {
-    const hasRoom = (): boolean => this.#announced + bytes <= this.#total * ANNOUNCED_SHARE;
-    if (!hasRoom() && !(this.#dropExpired() && hasRoom())) return false;
-    if (!this.resize(holding, bytes, forMs)) return false;
+    if (!this.#mayAnnounce(holding, bytes) && !(this.#dropExpired() && this.#mayAnnounce(holding, bytes)))
+      return false;
     this.#set(holding, bytes, bytes);
+    holding.expiresAt = this.#now() + forMs;
     return true;
   }
 
   release(holding: Holding): void {
     if (holding.bytes > 0) this.#set(holding, 0, 0);
+  }
+
+  #mayAnnounce(holding: Holding, bytes: number): boolean {
+    return this.#announced + bytes <= this.#total * ANNOUNCED_SHARE && this.#fits(holding, bytes);
   }
 
   #fits(holding: Holding, bytes: number): boolean {
@@ -69,13 +73,14 @@ export class ByteBudget {
   }
 
   #set(holding: Holding, bytes: number, announced: number): void {
+    const isNew = holding.bytes === 0;
     this.#held += bytes - holding.bytes;
     this.#large += largeBytes(bytes) - largeBytes(holding.bytes);
     this.#announced += announced - holding.announced;
     holding.bytes = bytes;
     holding.announced = announced;
-    if (bytes > 0) this.#holdings.add(holding);
-    else this.#holdings.delete(holding);
+    if (bytes === 0) this.#holdings.delete(holding);
+    else if (isNew) this.#holdings.add(holding);
   }
 
   /** Whether any holding was dropped. */

@@ -24,7 +24,7 @@ function openBudget(total = TOTAL) {
 }
 
 describe("a byte budget", () => {
-  it("admits exactly its total, and more once something is released", () => {
+  it("F13 admits exactly its total, and more once something is released", () => {
     const { budget, hold, count } = openBudget();
     const first = hold(SMALL_BYTES);
     expect(count(SMALL_BYTES)).toBe(TOTAL / SMALL_BYTES - 1);
@@ -57,7 +57,7 @@ describe("a byte budget", () => {
   });
 
   // The attack: a few connections hold bodies of the largest size and stop, and the gateway accepts no other client's prompt.
-  it("keeps a quarter for small holdings, however many large ones there are", () => {
+  it("F13 keeps a quarter for small holdings, however many large ones there are", () => {
     const { budget, hold, count } = openBudget();
     expect(count(8 * MIB)).toBe(3);
     expect(hold(SMALL_BYTES + 1)).toBeNull();
@@ -76,7 +76,7 @@ describe("a byte budget", () => {
 });
 
 describe("a holding whose request the platform has ended", () => {
-  it("is dropped after its time when the budget is short, and not before", () => {
+  it("F13 is dropped after its time when the budget is short, and not before", () => {
     const { clock, budget, hold } = openBudget(10);
     expect(hold(10)).not.toBeNull();
     clock.advance(FOR_MS - 1);
@@ -111,7 +111,7 @@ describe("a holding whose request the platform has ended", () => {
 
 describe("bytes that are announced before they arrive", () => {
   // The attack: many connections announce a body and send nothing. Their announcements must not use up the budget.
-  it("take at most an eighth of the budget; the rest stays for bytes that arrive", () => {
+  it("F13 take at most an eighth of the budget; the rest stays for bytes that arrive", () => {
     const { budget, count } = openBudget();
     let announced = 0;
     while (budget.announce(emptyHolding(), SMALL_BYTES, FOR_MS)) announced += 1;

@@ -20,7 +20,7 @@ function start(pace = PACE) {
 }
 
 describe("the deadline of a sender", () => {
-  it("ends a silent sender after the grace, not before", () => {
+  it("F12 ends a silent sender after the grace, not before", () => {
     const { clock, lateAt } = start();
     clock.advance(29_999);
     expect(lateAt()).toBeNull();
@@ -30,14 +30,14 @@ describe("the deadline of a sender", () => {
   });
 
   // The attack: most of the body at once, then silence. The bytes sent first must not buy minutes of silence.
-  it("ends a sender that stops after 7 MiB as soon as a silent one", () => {
+  it("F12 ends a sender that stops after 7 MiB as soon as a silent one", () => {
     const { clock, deadline, lateAt } = start();
     deadline.received(7 * MIB);
     clock.advance(60_000);
     expect(lateAt()).toBe(30_000);
   });
 
-  it("lets a sender of 32 MiB finish that keeps the minimum rate", () => {
+  it("F12 lets a sender of 32 MiB finish that keeps the minimum rate", () => {
     const { clock, deadline, lateAt } = start();
     for (let sent = 0; sent < 32 * MIB; sent += 65_536) {
       clock.advance(sendingMs(65_536, PACE.minRate));

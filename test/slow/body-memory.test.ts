@@ -59,7 +59,7 @@ describe.skipIf(process.platform !== "linux")(
       ["model calls of 8 MiB", CHAT, 8, 160],
       ["uploads of 30 MiB", FILES, 30, 232],
     ] as const)(
-      "stays bounded, and each connection is closed: %s",
+      "F12 stays bounded, and each connection is closed: %s",
       async (what, target, announcedMib, maxMib) => {
         const gateway = await startInterceptor(interceptorOptions(upstreamUrl, { body_ms: 5000 }));
         let peak = 0;

@@ -58,7 +58,7 @@ describe("a client that stops sending its body", () => {
     ["nothing of a small upload", FILES, declared(100), 0],
     ["a part of a large upload", FILES, declared(30 * MIB), MIB],
   ] as const)(
-    "gets a complete 408 and a closed connection after it sent %s",
+    "F12 gets a complete 408 and a closed connection after it sent %s",
     async (_, target, framing, sent) => {
       const connection = await sendHead(target, framing);
       const bytes = new Uint8Array(sent).fill(0x20);
@@ -80,7 +80,7 @@ describe("a client that stops sending its body", () => {
     },
   );
 
-  it.each([CHAT, FILES])("gets the 408 also while it sends a byte now and then: %s", async (target) => {
+  it.each([CHAT, FILES])("F12 gets the 408 also while it sends a byte now and then: %s", async (target) => {
     const connection = await sendHead(target, declared(8 * MIB));
     const trickle = setInterval(() => connection.write(" "), 20);
     try {
@@ -94,7 +94,7 @@ describe("a client that stops sending its body", () => {
 
   // The attack (N2 of the security review): sixteen connections announce 8 MiB, send all but one, and stop. They held
   // their bytes as long as they liked, and the log had no line about them.
-  it("does not keep others out, sixteen of them with 7 MiB each, and each is refused and recorded", async () => {
+  it("F13 does not keep others out, sixteen of them with 7 MiB each, and each is refused and recorded", async () => {
     upstream.respondWith(OK);
     const bytes = new Uint8Array(7 * MIB).fill(0x20);
     const attackers = await Promise.all(
@@ -128,7 +128,7 @@ describe("a client that sends slowly and keeps the minimum rate", () => {
     ["a chunked model call", CHAT, true],
     ["an upload", FILES, false],
   ] as const)(
-    "may take longer than the grace and the deadline for headers: %s",
+    "F12 may take longer than the grace and the deadline for headers: %s",
     async (_, target, isChunked) => {
       upstream.respondWith(OK);
       const start = Date.now();

@@ -508,7 +508,7 @@ describe("refusals before an interception begins", () => {
     },
   );
 
-  it("gateway_busy says when to retry", async () => {
+  it("F13 gateway_busy says when to retry", async () => {
     const used = new ByteBudget(4, () => T0);
     used.resize(emptyHolding(), 1, 1);
     const bodies = { ...createDeps(await configOf({})).bodies, budget: used };
@@ -1154,7 +1154,7 @@ describe("a passthrough", () => {
     }
   });
 
-  it("is refused as body_timeout where the client stops sending, with one event that names its caller", async () => {
+  it("F12 is refused as body_timeout where the client stops sending, with one event that names its caller", async () => {
     for (const [length, detail] of [
       ["100000", /^not complete after \d+ ms$/],
       ["1000000", /^after 65536 bytes$/],

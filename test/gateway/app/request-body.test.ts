@@ -221,7 +221,7 @@ describe("a body that is sent slowly", () => {
     ["a small declared length and no byte", post(upstreamBody().stream, declared(100)), 30_006],
     ["a large declared length and no byte", post(upstreamBody().stream, declared(MIB)), 30_000],
     ["no declared length and no byte", post(upstreamBody().stream), 30_000],
-  ])("is refused with 408, with %s", async (_, request, afterMs) => {
+  ])("F12 is refused with 408, with %s", async (_, request, afterMs) => {
     const options = reader(8 * MIB);
     const reading = readBody(request, options);
     options.clock.advance(Math.floor(afterMs));
@@ -235,23 +235,26 @@ describe("a body that is sent slowly", () => {
   it.each([
     ["declared", declared(MIB)],
     ["chunked", {}],
-  ])("is refused with 408 after 30 s of silence, though most of it came at once: %s", async (_, headers) => {
-    const body = upstreamBody();
-    const options = reader(8 * MIB);
-    const reading = readBody(post(body.stream, headers), options);
-    body.send(binary(900_000));
-    await until(body.isConsumed, "the bytes to be read");
-    await until(() => options.holding.bytes >= 524_288, "the bytes to be counted");
-    options.clock.advance(60_000);
-    const refusal = await within(reading, "the refusal");
-    expect(reasonOf(refusal)).toBe("body_timeout");
-    expect((refusal as Refusal).data.detail).toMatch(/^after \d{6} bytes$/);
-  });
+  ])(
+    "F12 is refused with 408 after 30 s of silence, though most of it came at once: %s",
+    async (_, headers) => {
+      const body = upstreamBody();
+      const options = reader(8 * MIB);
+      const reading = readBody(post(body.stream, headers), options);
+      body.send(binary(900_000));
+      await until(body.isConsumed, "the bytes to be read");
+      await until(() => options.holding.bytes >= 524_288, "the bytes to be counted");
+      options.clock.advance(60_000);
+      const refusal = await within(reading, "the refusal");
+      expect(reasonOf(refusal)).toBe("body_timeout");
+      expect((refusal as Refusal).data.detail).toMatch(/^after \d{6} bytes$/);
+    },
+  );
 
   it.each([
     ["declared", declared(2 * MIB)],
     ["chunked", {}],
-  ])("is read completely where it keeps the minimum rate: %s", async (_, headers) => {
+  ])("F12 is read completely where it keeps the minimum rate: %s", async (_, headers) => {
     const bytes = binary(2 * MIB);
     const body = upstreamBody();
     const options = reader(8 * MIB);
@@ -273,7 +276,7 @@ describe("the memory of bodies", () => {
     ["a small declared one", declared(100)],
     ["a large declared one", declared(MIB)],
     ["a chunked one", {}],
-  ])("is counted by what is held once %s is read, and freed by a release", async (_, headers) => {
+  ])("F13 is counted by what is held once %s is read, and freed by a release", async (_, headers) => {
     const size = Number((headers as Record<string, string>)["content-length"] ?? 70_000);
     const options = reader(8 * MIB);
     accepted(await readBody(post(wholeBody(binary(size)), headers), options));
@@ -283,7 +286,7 @@ describe("the memory of bodies", () => {
   });
 
   // The attack: sixteen connections announce 8 MiB and send nothing. Reserved as announced, they would lock out all others.
-  it("is not used up by bodies that are announced and not sent", async () => {
+  it("F13 is not used up by bodies that are announced and not sent", async () => {
     const { clock, budget } = reader(8 * MIB);
     const silent = Array.from({ length: 200 }, (_, at) => {
       const request = post(upstreamBody().stream, declared(at % 2 === 0 ? 8 * MIB : 256 * 1024));
@@ -303,7 +306,7 @@ describe("the memory of bodies", () => {
   it.each([
     ["declared", declared(MIB)],
     ["chunked", {}],
-  ])("is refused with 503 while the body arrives, once the budget is used up: %s", async (_, headers) => {
+  ])("F13 is refused with 503 while the body arrives, once the budget is used up: %s", async (_, headers) => {
     const { clock, ...options } = reader(8 * MIB, new ByteBudget(600_000, () => 0));
     const refusal = await readBody(post(wholeBody(binary(MIB)), headers), options);
     expect([reasonOf(refusal), statusOf(refusal)]).toEqual(["gateway_busy", 503]);
@@ -311,7 +314,7 @@ describe("the memory of bodies", () => {
     expect(clock.timers()).toBe(0);
   });
 
-  it("is refused with 503 for a small body too where nothing is left", async () => {
+  it("F13 is refused with 503 for a small body too where nothing is left", async () => {
     const budget = new ByteBudget(1000, () => 0);
     budget.resize(emptyHolding(), 1000, 1);
     const refusal = await readBody(post(binary(10), declared(10)), reader(MIB, budget));

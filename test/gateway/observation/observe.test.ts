@@ -157,21 +157,24 @@ describe("I4 the client gets the provider's bytes, and the observation reports t
     expect(await concluded(watched)).toMatchObject({ outcome: "completed", usageState: "final", report });
   });
 
-  it.each(["audio/mpeg", "text/html", "application/octet-stream"])(
-    "passes %s through unread",
-    async (type) => {
-      const bytes = Uint8Array.from({ length: 70_000 }, (_, at) => (at * 31) % 256);
-      for (const headers of [{}, lengthOf(bytes)]) {
-        const watched = await watch(wholeBody(...rechunk(bytes, 3, 5000)), { type, headers });
-        expect((await drain(watched.observed.body)).bytes).toEqual(bytes);
-        expect(await concluded(watched)).toMatchObject({
-          outcome: "completed",
-          usageState: "unknown",
-          end: { how: "end", bytes: bytes.length },
-        });
-      }
-    },
-  );
+  it.each([
+    ["audio/mpeg", { outcome: "completed", error: null }],
+    ["application/octet-stream", { outcome: "completed", error: null }],
+    // No AI API responds with a page: its sender is a network in front of the provider.
+    ["text/html", { outcome: "upstream_error", error: "upstream_html" }],
+  ] as const)("passes %s through unread", async (type, { outcome, error }) => {
+    const bytes = Uint8Array.from({ length: 70_000 }, (_, at) => (at * 31) % 256);
+    for (const headers of [{}, lengthOf(bytes)]) {
+      const watched = await watch(wholeBody(...rechunk(bytes, 3, 5000)), { type, headers });
+      expect((await drain(watched.observed.body)).bytes).toEqual(bytes);
+      expect(await concluded(watched)).toMatchObject({
+        outcome,
+        usageState: "unknown",
+        report: { error },
+        end: { how: "end", bytes: bytes.length },
+      });
+    }
+  });
 
   it("G11 removes nothing from JSON when a stream was requested, and reads the usage", async () => {
     const { bytes, report } = fixture("chat/json");

@@ -98,7 +98,7 @@ describe("an upload to the provider", () => {
 
 describe("the deadlines of an upload", () => {
   // The attack: an upload that announces 30 MiB, sends 29 at once and stops. It must not stay open for minutes.
-  it("breaks off for the provider, and blames a client that is silent for 30 s", async () => {
+  it("F12 breaks off for the provider, and blames a client that is silent for 30 s", async () => {
     const client = upstreamBody();
     const options = optionsOf(10 * PIECE);
     const upload = openUpload(client.stream, options);
@@ -115,7 +115,7 @@ describe("the deadlines of an upload", () => {
     expect([await upload.sent, options.clock.timers()]).toEqual([false, 0]);
   });
 
-  it("let a client that keeps the minimum rate take as long as it needs", async () => {
+  it("F12 let a client that keeps the minimum rate take as long as it needs", async () => {
     const client = upstreamBody();
     const options = optionsOf(40 * PIECE);
     const upload = openUpload(client.stream, options);
@@ -130,7 +130,7 @@ describe("the deadlines of an upload", () => {
     expect(await upload.sent).toBe(true);
   });
 
-  it("do not count the time of a provider that accepts nothing against the client", async () => {
+  it("F12 do not count the time of a provider that accepts nothing against the client", async () => {
     const client = upstreamBody();
     const options = optionsOf(2 * PIECE);
     const upload = openUpload(client.stream, options);

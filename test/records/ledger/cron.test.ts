@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, it } from "vitest";
 import type { InterceptorEvent } from "../../../src/events/event.ts";
 import { storeEvents } from "../../../src/records/ledger/write/store.ts";
 import { runMaintenance, ORPHANED_AFTER_MS } from "../../../src/records/ledger/maintain/cron.ts";
+import { ANOMALY_SQL, PAGE_ROWS } from "../../../src/records/ledger/maintain/anomaly-sql.ts";
 import { allRows, emptyLedger, rowsOf, TABLE_NAMES } from "../../support/in-workerd/ledger-database.ts";
 import { eventsOf, idOf, T0, allEventsOf } from "../../support/in-workerd/ledger-events.ts";
 import { ledgerDeps } from "../../support/in-workerd/ledger-deps.ts";
@@ -136,5 +137,63 @@ describe("a run of the cron", () => {
       { event: "maintenance_failed", error: "Error: D1_ERROR: no such table: interceptions" },
     ]);
     expect(new Set(Object.values(await counts()))).toEqual(new Set([0]));
+  });
+});
+
+/** A full page of the anomaly scan: each row has a chat, an owner and an hour of its own, and each is an anomaly. */
+function worstPage(): { rows: object[]; pairs: object[]; actors: object[] } {
+  const rows = Array.from({ length: PAGE_ROWS }, (_, n) => ({
+    id: idOf(0, T0 + n * 3_600_000),
+    actor_id: "a",
+    initiator_id: `i${n}`,
+    attribution: "asserted",
+    chat_id: `c${n}`,
+    flags: "[]",
+  }));
+  const range = (n: number): object => ({ first_id: rows[n]?.id, last_id: rows[n]?.id });
+  const pairs = rows.flatMap(({ chat_id, actor_id }, n) =>
+    ["x", "y"].map((initiator_id) => ({ chat_id, actor_id, initiator_id, ...range(n) })),
+  );
+  const actors = rows.map(({ id, initiator_id: owner_id }, n) => ({
+    day: id.slice(0, 13),
+    owner_id,
+    actors: JSON.stringify(["a", "b", "c", "d"].map((actor_id) => ({ actor_id, ...range(n) }))),
+  }));
+  return { rows, pairs, actors };
+}
+
+// https://developers.cloudflare.com/d1/platform/limits/
+it("runs fewer than 1,000 statements however much there is to do", async () => {
+  const { rows, pairs, actors } = worstPage();
+  let statements = 0;
+  const prepare = (sql: string): object => ({
+    bind: () => ({
+      sql,
+      run: () => {
+        statements += 1;
+        return Promise.resolve({ meta: { changes: 1000 } });
+      },
+      all: () => {
+        statements += 1;
+        return Promise.resolve({ results: rows });
+      },
+    }),
+  });
+  const results: Readonly<Record<string, readonly object[]>> = {
+    [ANOMALY_SQL.pairs]: pairs,
+    [ANOMALY_SQL.manyActors]: actors,
+  };
+  const batch = (bound: readonly { readonly sql: string }[]): Promise<object[]> => {
+    statements += bound.length;
+    return Promise.resolve(bound.map(({ sql }) => ({ results: results[sql] ?? [] })));
+  };
+  const deps = ledgerDeps({ database: { prepare, batch } as unknown as D1Database });
+  await runMaintenance(deps, T0);
+  expect(statements).toBeGreaterThan(940);
+  expect(statements).toBeLessThan(1000);
+  expect(deps.operatorErrors).toContainEqual({ event: "maintenance_unfinished", task: "anomaly scan" });
+  expect(deps.operatorErrors).toContainEqual({
+    event: "maintenance_unfinished",
+    task: "deletion of expired rows",
   });
 });
