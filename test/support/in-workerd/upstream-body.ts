@@ -37,7 +37,7 @@ export function upstreamBody(): UpstreamBody {
       controller?.byobRequest?.respond(0);
     },
     fail: (error = new Error("connection reset")) => controller?.error(error),
-    // Of a teed stream, `desiredSize` is that of the slower branch; the faster one asks for more.
+    // Of a teed stream, `desiredSize` is that of the slower branch; the faster one pulls more.
     isConsumed: () => isPulled || (controller?.desiredSize ?? 0) >= 0,
     failOnAbort: (signal) => {
       signal.addEventListener("abort", () => controller?.error(new Error("aborted")));
