@@ -1,6 +1,7 @@
 import { createExecutionContext, waitOnExecutionContext } from "cloudflare:test";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import type { InterceptorEvent } from "../../src/events/event.ts";
+import { readMessage } from "../../src/events/queue-message.ts";
 import type { RecordsService } from "../../src/events/records-service.ts";
 import worker from "../../src/gateway/index.ts";
 import { registry } from "../../src/gateway/wiring.ts";
@@ -173,7 +174,7 @@ function fakeQueue(isDown = false): FakeQueue {
     },
   };
   const types = (): string[] =>
-    texts.flatMap((body) => (JSON.parse(body) as InterceptorEvent[]).map((event) => event.record_type));
+    texts.flatMap((body) => readMessage(body).events.map((event) => event.record_type));
   return { binding, types, texts };
 }
 
