@@ -12,12 +12,7 @@ import type { Config } from "./config/config.ts";
 import type { LedgerDeps } from "./ledger/ledger.ts";
 import { runMaintenance } from "./ledger/maintain/cron.ts";
 import { consumeBatch } from "./ledger/write/consume.ts";
-import {
-  consumeDeadLetters,
-  isDeadLetterQueue,
-  printDeadLetter,
-  PRINT_UNCONFIGURED_FROM_ATTEMPT,
-} from "./ledger/write/dead-letter.ts";
+import { consumeDeadLetters, isDeadLetterQueue, printUnconfigured } from "./ledger/write/dead-letter.ts";
 import { storeEvents } from "./ledger/write/store.ts";
 
 const print = (line: string): void => console.log(line);
@@ -85,14 +80,13 @@ const UNCONFIGURED_RETRY_S = 600;
 
 /**
  * What happens to messages while the configuration is invalid: they wait. Behind the dead-letter queue there is no other
- * one, so that its messages are printed at last.
+ * one, so that its messages are printed.
  */
 export function consumeUnconfigured({ queue, messages }: MessageBatch, deadLetterQueue: string | null): void {
-  const isLast = isDeadLetterQueue(queue, deadLetterQueue);
+  const isDead = isDeadLetterQueue(queue, deadLetterQueue);
+  const deps = { logError: logOperatorEvent, print };
   for (const message of messages) {
-    const deliveries = message.attempts - PRINT_UNCONFIGURED_FROM_ATTEMPT;
-    if (isLast && deliveries >= 0)
-      printDeadLetter(message, deliveries, { logError: logOperatorEvent, print });
+    if (isDead) printUnconfigured(message, UNCONFIGURED_RETRY_S, deps);
     // Not by throwing: the queue would deliver again after `retry_delay`, and use up all attempts in two hours.
     else message.retry({ delaySeconds: UNCONFIGURED_RETRY_S });
   }

@@ -452,9 +452,9 @@ describe("the records Worker's entry with an invalid config", () => {
         await workerWith(vars).queue(batch);
         return calls["m"];
       };
-      expect(await deliver(39)).toEqual({ retry: 600 });
+      expect(await deliver(1)).toEqual({ retry: 600 });
       expect(logged()).toEqual([]);
-      expect(await deliver(40)).toBe("ack");
+      expect(await deliver(2)).toBe("ack");
       expect(logged()).toMatchObject([{ queue_message: "m", text: MESSAGE.body }]);
       expect(errors()).toContain('{"event":"message_printed","message_id":"m","pieces":1}');
     },

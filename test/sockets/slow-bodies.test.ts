@@ -142,7 +142,7 @@ describe("a client that sends slowly and keeps the minimum rate", () => {
       const piece = " ".repeat(MIB / 16);
       const pieces = (size - head.length - 1) / piece.length;
       for (let at = 0; at + 1 < pieces; at += 1) {
-        await new Promise((resolve) => setTimeout(resolve, start + (at + 1) * 125 - Date.now()));
+        await new Promise((resolve) => setTimeout(resolve, Math.max(0, start + (at + 1) * 125 - Date.now())));
         write(piece);
       }
       write(" ".repeat(size - head.length - 1 - Math.floor(pieces) * piece.length));

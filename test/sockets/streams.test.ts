@@ -42,6 +42,7 @@ import type { TokenCounts } from "./token-counts.ts";
 import { findUnusedPort } from "./unused-port.ts";
 
 const MIB = 1024 * 1024;
+const JSON_TYPE = "application/json";
 
 /** A port without a listener. */
 const unusedPort = await findUnusedPort();
@@ -57,10 +58,14 @@ const standard = await startCheckedInterceptor(
     { unreachable: { type: "openai", base_url: `http://127.0.0.1:${unusedPort}/v1` } },
   ),
 );
-/** An interceptor with short deadlines and a low cap, so that a test can reach them. */
+/** An interceptor with short deadlines and a low bound on held bytes, so that a test can reach them. */
 const limited = await startCheckedInterceptor(
   interceptorOptions(upstream.url, { headers_ms: 400, idle_ms: 400, observe_bytes: MIB }),
 );
+
+/** An idle timeout that a test can outwait, and within which a busy machine's provider sends a byte. */
+const PATIENT_IDLE_MS = 1000;
+const patient = await startCheckedInterceptor(interceptorOptions(upstream.url, { idle_ms: PATIENT_IDLE_MS }));
 
 /** workerd logs this for each client stream that the Worker aborts, regardless of the error. */
 const ABORTED_STREAM = /^Uncaught exception: workerd\/\S+ failed: remote\.jsg\./;
@@ -214,6 +219,10 @@ const withEvents = (api: ApiStream, events: readonly string[]): ApiStream => ({
 const clientText = (api: ApiStream, count = api.events.length): string =>
   api.clientEvents.slice(0, count).join("");
 
+/** Bytes that the provider sends and the client does not receive. */
+const hidden = (api: ApiStream): number =>
+  toBytes(api.events.join("")).length - toBytes(clientText(api)).length;
+
 /** A call with a model name that no other call has. */
 function call(api: ApiStream, model = uniqueModel()): { model: string; target: string; body: object } {
   return { model, target: api.target, body: api.request(model) };
@@ -235,6 +244,16 @@ async function onlyRequest(): Promise<UpstreamRequest> {
   const [request] = await upstream.waitForRequests(1);
   if (!request) throw new Error("no request");
   return request;
+}
+
+/** Waits until `read` has the same value during 40 other exchanges. */
+async function untilUnchanged(read: () => number): Promise<void> {
+  let before = -1;
+  for (let unchanged = 0; unchanged < 40;) {
+    await exchange(standard.port, { target: CHAT_TARGET, body: { model: "other", messages } });
+    unchanged = read() === before ? unchanged + 1 : 0;
+    before = read();
+  }
 }
 
 /** Steps that send each piece only once its gate is open. */
@@ -1039,7 +1058,7 @@ describe("unusual events", () => {
   });
 
   it.each(CHATS)(
-    "G16 passes on a line of 16 MiB in full and stops the tee's observer past its cap: $name",
+    "G16 passes on a line of 16 MiB in full, does not keep it, and reads the usage after it: $name",
     async (api) => {
       const piece = new Uint8Array(64 * 1024).fill(0x78);
       const pieces = [toBytes("data: "), ...Array.from({ length: 256 }, () => piece), toBytes("\n\n")];
@@ -1052,13 +1071,12 @@ describe("unusual events", () => {
         sha256: createHash("sha256").update(expected).digest("hex"),
       });
       const { end } = await standard.recorded(String(response.headers["x-interception-id"]));
-      expect(end.outcome).toBe("completed");
-      // The tee's observer misses an end past the cap. The usage filter reads the whole stream, but does not keep the
-      // long event.
-      const truncated = { observation: "truncated", usage: "unknown", ...NO_TOKENS };
-      expect(end).toMatchObject(
-        api === CHAT_WITH_USAGE ? truncated : { observation: "complete", usage: "final", ...api.final },
-      );
+      const complete = { observation: "complete", usage: "final", ...api.final };
+      expect(end).toMatchObject({
+        outcome: "completed",
+        response_bytes: received.bytes + hidden(api),
+        ...complete,
+      });
     },
   );
 
@@ -1617,32 +1635,20 @@ describe("clients that disconnect", () => {
       upstream.respondWith((request) =>
         request.text().includes(`"${model}"`) ? plan : respond.json(200, {}),
       );
-      const response = await openUnread(limited.port, rest);
+      const response = await openUnread(standard.port, rest);
       response.pause();
-      // Waits until the interceptor takes no more bytes during 40 other exchanges.
-      let before = -1;
-      for (let unchanged = 0; unchanged < 40;) {
-        const other = { target: CHAT_TARGET, body: { model: "other", messages } };
-        await exchange(limited.port, other);
-        unchanged = bytesTaken === before ? unchanged + 1 : 0;
-        before = bytesTaken;
-      }
+      await untilUnchanged(() => bytesTaken);
       console.log(
         `G24 ${api.name}: taken ${(bytesTaken / MIB).toFixed(1)} MiB of 64 while the client reads nothing`,
       );
-      // 1 MiB is observed. The kernel's four socket buffers hold the rest, some MiB each.
+      // The kernel's four socket buffers hold nearly all of it, some MiB each.
       expect(bytesTaken).toBeLessThan(32 * MIB);
       const expected = toBytes(clientText(api));
       const received = await digest(response);
       expect(received.bytes).toBe(64 * MIB + expected.length);
+      const { end } = await standard.recorded(model);
       const complete = { observation: "complete", usage: "final", ...api.final };
-      const truncated = { observation: "truncated", usage: "unknown", ...NO_TOKENS };
-      const { end } = await limited.recorded(model);
-      expect(end).toMatchObject({
-        outcome: "completed",
-        status: 200,
-        ...(api === CHAT_WITH_USAGE ? truncated : complete),
-      });
+      expect(end).toMatchObject({ outcome: "completed", status: 200, ...complete });
     },
   );
 
@@ -1659,42 +1665,124 @@ describe("clients that disconnect", () => {
     },
   );
 
-  it("G24 detects a disconnect past the observed part and records a truncated observation", async () => {
-    const piece = `: ${"x".repeat(64 * 1024 - 4)}\n\n`;
-    const steps = [...Array.from({ length: 64 }, () => respond.body(piece)), respond.hang()];
-    upstream.respondWith(respond.sseSteps(steps));
+  it("G24 records the complete usage of an event stream of 20 MiB that the client reads", async () => {
+    const piece = chatChunk({ content: "x".repeat(16 * 1024) });
+    const flood = Array.from({ length: 1280 }, () => respond.body(piece));
+    upstream.respondWith(respond.sseSteps([...flood, ...CHAT_EVENTS.map(respond.body), respond.finish()]));
     const { model, ...rest } = call(CHAT_WITH_USAGE);
-    const response = await openUnread(limited.port, rest);
-    let bytes = 0;
-    for await (const received of response) {
-      bytes += (received as Uint8Array).length;
-      // Disconnects after all bytes have arrived, while the provider is silent.
-      if (bytes < 64 * piece.length) continue;
-      response.socket.resetAndDestroy();
-      break;
-    }
-    await upstreamClosed(await onlyRequest());
+    const { bytes } = await digest(await openUnread(limited.port, rest));
+    expect(bytes).toBeGreaterThan(20 * MIB);
     expect((await limited.recorded(model)).end).toMatchObject({
-      outcome: "cancelled",
-      observation: "truncated",
+      outcome: "completed",
+      observation: "complete",
+      usage: "final",
+      response_bytes: bytes,
+      ...CHAT_WITH_USAGE.final,
     });
   });
 
-  it("G24 records truncated and a truncated observation when the upstream breaks off past the observed part", async () => {
-    const piece = `: ${"x".repeat(64 * 1024 - 4)}\n\n`;
-    const steps = [...Array.from({ length: 64 }, () => respond.body(piece)), respond.fin()];
-    upstream.respondWith(respond.sseSteps(steps));
+  it.each(CHATS)(
+    "G24 does not take a client that reads nothing for a silent provider: $name",
+    async (api) => {
+      const piece = toBytes(`: ${"x".repeat(64 * 1024 - 4)}\n\n`);
+      const flood = Array.from({ length: 512 }, () => respond.body(piece));
+      upstream.respondWith(respond.sseSteps([...flood, ...api.events.map(respond.body), respond.finish()]));
+      const { model, ...rest } = call(api);
+      const response = await openUnread(patient.port, rest);
+      response.pause();
+      await new Promise((resolve) => setTimeout(resolve, 4 * PATIENT_IDLE_MS));
+      expect(patient.events().filter(isEnd)).toEqual([]);
+      const received = await digest(response);
+      expect(received.bytes).toBe(32 * MIB + toBytes(clientText(api)).length);
+      expect((await patient.recorded(model)).end).toMatchObject({
+        outcome: "completed",
+        usage: "final",
+        ...api.final,
+      });
+    },
+  );
+
+  const largeBody = (type: string, rest: readonly Step[]): Step[] => [
+    respond.head({ headers: [["Content-Type", type]] }),
+    respond.body(type === JSON_TYPE ? '{"x":"' : ""),
+    ...Array.from({ length: 64 }, () => respond.body(": x\n\n".repeat(16 * 1024))),
+    ...rest,
+  ];
+
+  it.each([
+    ["JSON", JSON_TYPE, "truncated"],
+    ["an event stream", "text/event-stream", "complete"],
+  ])(
+    "G24 detects a disconnect past the bytes that are held and records the observation: %s",
+    async (_, type, observation) => {
+      upstream.respondWith(largeBody(type, [respond.hang()]));
+      const { model, ...rest } = call(CHAT_WITH_USAGE);
+      const response = await openUnread(limited.port, rest);
+      const wanted = 64 * 16 * 1024 * 5;
+      let bytes = 0;
+      for await (const received of response) {
+        bytes += (received as Uint8Array).length;
+        // Disconnects after all bytes have arrived, while the provider is silent.
+        if (bytes < wanted) continue;
+        response.socket.resetAndDestroy();
+        break;
+      }
+      await upstreamClosed(await onlyRequest());
+      expect((await limited.recorded(model)).end).toMatchObject({ outcome: "cancelled", observation });
+    },
+  );
+
+  it.each([
+    ["JSON", JSON_TYPE, "truncated"],
+    ["an event stream", "text/event-stream", "complete"],
+  ])(
+    "G24 records truncated when the upstream breaks off past the bytes that are held: %s",
+    async (_, type, observation) => {
+      upstream.respondWith(largeBody(type, [respond.fin()]));
+      const { model, ...rest } = call(CHAT_WITH_USAGE);
+      const response = await openUnread(limited.port, rest);
+      const brokeOff = await digest(response).then(
+        () => false,
+        () => true,
+      );
+      expect(brokeOff).toBe(!hidesTruncation);
+      expect((await limited.recorded(model)).end).toMatchObject({ outcome: "truncated", observation });
+    },
+  );
+
+  it("G3 records stalled when the provider is silent past the bytes that are held", async () => {
+    upstream.respondWith(largeBody(JSON_TYPE, [respond.hang()]));
+    limited.expectLine(ABORTED_STREAM);
     const { model, ...rest } = call(CHAT_WITH_USAGE);
-    const response = await openUnread(limited.port, rest);
-    const brokeOff = await digest(response).then(
-      () => false,
-      () => true,
-    );
-    expect(brokeOff).toBe(!hidesTruncation);
+    const received = digest(await openUnread(limited.port, rest)).catch(() => null);
     expect((await limited.recorded(model)).end).toMatchObject({
-      outcome: "truncated",
+      outcome: "stalled",
       observation: "truncated",
     });
+    await upstreamClosed(await onlyRequest());
+    await received;
+  });
+
+  it.each([
+    ["an event stream", "text/event-stream"],
+    ["JSON", JSON_TYPE],
+  ])("G23 records cancelled after a reset while most of a response is unread: %s", async (_, type) => {
+    const piece = toBytes(`: ${"x".repeat(64 * 1024 - 4)}\n\n`);
+    let sent = 0;
+    const flood: Step = async (wire) => {
+      for (; sent < 1024; sent += 1) await wire.body(piece);
+    };
+    const { model, ...rest } = call(CHAT_WITH_USAGE);
+    const plan = [respond.head({ headers: [["Content-Type", type]] }), flood, respond.finish()];
+    upstream.respondWith((request) => (request.text().includes(`"${model}"`) ? plan : respond.json(200, {})));
+    const response = await openUnread(standard.port, rest);
+    response.pause();
+    await untilUnchanged(() => sent);
+    expect(standard.events().filter((event) => isEnd(event) && event.model === model)).toEqual([]);
+    response.socket.resetAndDestroy();
+    const { end } = await standard.recorded(model);
+    expect(end).toMatchObject({ outcome: "cancelled", status: 200, ...NO_TOKENS });
+    await upstreamClosed(await upstream.waitForRequest((one) => one.text().includes(`"${model}"`)));
   });
 
   it.each(APIS)(

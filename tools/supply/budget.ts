@@ -1,8 +1,11 @@
 /**
  * The maximum size of the gateway's bundle. Cloudflare's own limits are far higher (gzipped 3 MB on the free plan, 10 MB on
  * the paid one). The budget keeps the cold start short: code is parsed at each one. Raise it in the commit that needs it.
+ *
+ * 52,900 bytes gzipped after the split into two Workers. The bounds of request bodies, the observer that keeps step with the
+ * client, and the facts about the provider's response added 4,400.
  */
-export const BUDGET = { bytes: 160 * 1024, gzipBytes: 56_000 } as const;
+export const BUDGET = { bytes: 164 * 1024, gzipBytes: 59_000 } as const;
 
 /** The only packages whose code is deployed. */
 export const DEPLOYED: readonly string[] = ["hono", "jose"];

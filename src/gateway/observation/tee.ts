@@ -107,10 +107,12 @@ type BatchReader = {
   readonly giveUp: () => void;
 };
 
+const NOTHING_PENDING = (): void => undefined;
+
 function readUntilGivenUp(branch: ReadableStream<Uint8Array>): BatchReader {
   const reader = branch.getReader({ mode: "byob" });
   let isGivenUp = false;
-  let rejectPending: () => void = () => undefined;
+  let rejectPending: () => void = NOTHING_PENDING;
   return {
     // No `Promise.race`: with a promise as old as the stream, each race would add a reaction that lives as long.
     read: (buffer) =>

@@ -486,8 +486,9 @@ describe("the outcome of a response", () => {
   });
 });
 
+const held = (bytes: number): Setup => ({ options: { heldBytes: { events: bytes, json: bytes } } });
+
 describe("the bound on the bytes that are held until they can be read", () => {
-  const held = (bytes: number): Setup => ({ options: { heldBytes: { events: bytes, json: bytes } } });
   const heldJson = (bytes: number): Setup => ({ type: JSON_TYPE, ...held(bytes) });
   const USAGE = 'data: {"choices":[],"usage":{"prompt_tokens":1,"completion_tokens":1}}\n\n';
   const JSON_USAGE = '"choices":[],"usage":{"prompt_tokens":1,"completion_tokens":1}}';

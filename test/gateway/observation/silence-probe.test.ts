@@ -51,6 +51,7 @@ describe("who causes a silence", () => {
       upstream[finish]();
       probe.onHalf();
       await until(probe.isClients, "the probe to see the end");
+      expect(probe.isClients()).toBe(true);
     }
   });
 

@@ -1,9 +1,16 @@
 /** Messages that the consumer cannot read completely: of a newer gateway, or of another writer of the queue. */
 import { beforeEach, describe, expect, it } from "vitest";
+import { toPieceLine, toPieces } from "../../../src/events/message-pieces.ts";
 import { toMessages } from "../../../src/events/queue-message.ts";
 import type { LedgerDeps } from "../../../src/records/ledger/ledger.ts";
 import { consumeBatch, MAX_LOGGED_CHARACTERS } from "../../../src/records/ledger/write/consume.ts";
-import { consumeDeadLetters } from "../../../src/records/ledger/write/dead-letter.ts";
+import {
+  consumeDeadLetters,
+  isDeadLetterQueue,
+  PRINT_ALL_FROM_ATTEMPT,
+  printUnconfigured,
+} from "../../../src/records/ledger/write/dead-letter.ts";
+import recordsToml from "../../../wrangler.records.toml?raw";
 import { findEvents, readQueueMessage } from "../../../tools/replay/logged-events.ts";
 import { END, START, TOKENS } from "../../support/in-workerd/events.ts";
 import { emptyLedger, rowsOf } from "../../support/in-workerd/ledger-database.ts";
@@ -219,6 +226,65 @@ describe("readQueueMessage of npm run replay", () => {
   it("reads a message as it was archived", () => {
     expect(readQueueMessage(NEWER[0][1])).toEqual({ events: [START, END], broken: 0, unknown: 1 });
     expect(readQueueMessage("{")).toEqual({ events: [], broken: 0, unknown: 1 });
+  });
+});
+
+describe("a dead letter", () => {
+  const events = [START, { ...END, error_message: "q".repeat(40_000) }];
+  const body = toMessages(events)[0] ?? "";
+  const complete = { events, broken: 0, unknown: 0 };
+
+  const deliverDead = async (
+    attempts: number,
+    consume: (batch: MessageBatch) => unknown,
+  ): Promise<unknown> => {
+    const messages = [{ id: "m", timestamp: 0, attempts, body }];
+    const { batch, calls } = toMessageBatch({ queue: "ai-events-dead", messages });
+    await consume(batch);
+    return calls["m"];
+  };
+
+  // The parts of a delivery follow from its attempt alone, so that no state can be wrong.
+  it("is printed completely although the configuration or the archive becomes valid or invalid in between", async () => {
+    const deps = ledgerDeps({ database: failingDatabase(database, Infinity) });
+    const { bucket } = memoryBucket({ times: Infinity });
+    const consumers = [
+      (batch: MessageBatch) => consumeDeadLetters(batch, deps),
+      (batch: MessageBatch) => batch.messages.forEach((message) => printUnconfigured(message, 600, deps)),
+      (batch: MessageBatch) => consumeDeadLetters(batch, { ...deps, archive: bucket }),
+    ];
+    for (let attempts = 1; attempts <= 100; attempts += 1) {
+      const consume = consumers[attempts % 3] ?? (() => undefined);
+      if ((await deliverDead(attempts, consume)) === "ack") break;
+    }
+    expect(deps.operatorErrors.at(-1)).toMatchObject({ event: "message_printed" });
+    expect(findEvents(deps.printed.join("\n"))).toEqual(complete);
+  });
+
+  // Whether the attempts of the first queue count in the dead-letter queue is not documented.
+  it.each([95, 102])(
+    "is printed completely by its first delivery, if that is attempt %d",
+    async (attempts) => {
+      const deps = ledgerDeps({ database });
+      expect(await deliverDead(attempts, (batch) => consumeDeadLetters(batch, deps))).toBe("ack");
+      expect(findEvents(deps.printed.join("\n"))).toEqual(complete);
+    },
+  );
+
+  it("is printed within the deliveries of its queue, even if each character is an escape", () => {
+    const pieces = toPieces("m", "\u0001".repeat(128_000));
+    // Each piece is a delivery until everything is printed at once.
+    expect(pieces.map(({ text }) => text).join("")).toHaveLength(128_000);
+    expect(Math.max(...pieces.map((piece) => toPieceLine(piece).length))).toBeLessThan(7500);
+    const [, retries] =
+      /ai-events-dead"\nmax_batch_size = 1\n[^[]*max_retries = (\d+)/.exec(recordsToml) ?? [];
+    expect(PRINT_ALL_FROM_ATTEMPT).toBeLessThan(Number(retries));
+  });
+
+  it("is recognized by the name that wrangler.records.toml gives to the queue behind the first one", () => {
+    const [, name = ""] = /^dead_letter_queue = "(.+)"$/m.exec(recordsToml) ?? [];
+    expect(isDeadLetterQueue(name, null)).toBe(true);
+    expect(recordsToml).toContain(`[[queues.consumers]]\nqueue = "${name}"\n`);
   });
 });
 

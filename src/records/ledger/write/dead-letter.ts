@@ -17,9 +17,7 @@ import { messageText } from "./message-text.ts";
 
 /** The first delivery that does not parse the message. */
 const KEEP_FROM_ATTEMPT = 2;
-/** While the configuration is invalid, nothing can be stored; some seven hours later the messages are printed. */
-export const PRINT_UNCONFIGURED_FROM_ATTEMPT = 40;
-/** From this attempt on everything that is left is printed at once. Below the queue's `max_retries`. */
+/** From this attempt on the whole message is printed at once. Below the queue's `max_retries`. */
 export const PRINT_ALL_FROM_ATTEMPT = 95;
 /** Until the next part of a message is printed. */
 const NEXT_PIECES_S = 1;
@@ -67,19 +65,30 @@ async function keepDeadLetter(message: Message, deps: LedgerDeps): Promise<void>
       logError({ event: "message_not_archived", message_id: message.id, error: errorText(error) });
     }
   }
-  printDeadLetter(message, message.attempts - KEEP_FROM_ATTEMPT, deps);
+  printDeadLetter(message, deps);
 }
 
 /**
- * Prints the pieces of the message that belong to this delivery, and acknowledges it with the last piece.
- * `deliveries`: how many deliveries before this one printed a part of it.
+ * What happens to a dead letter while the configuration is invalid, so that nothing can store it.
+ * `retryDelay`: seconds until its second delivery.
  */
-export function printDeadLetter(message: Message, deliveries: number, { logError, print }: PrintDeps): void {
-  const pieces = toPieces(message.id, messageText(message.body));
-  const end = message.attempts >= PRINT_ALL_FROM_ATTEMPT ? pieces.length : deliveries + 1;
-  const start = Math.min(deliveries, pieces.length) - 1;
-  for (const piece of pieces.slice(Math.max(start, 0), end)) print(toPieceLine(piece));
-  if (end < pieces.length) return message.retry({ delaySeconds: NEXT_PIECES_S });
-  logError({ event: "message_printed", message_id: message.id, pieces: pieces.length });
+export function printUnconfigured(message: Message, retryDelay: number, deps: PrintDeps): void {
+  if (message.attempts < KEEP_FROM_ATTEMPT) message.retry({ delaySeconds: retryDelay });
+  else printDeadLetter(message, deps);
+}
+
+/**
+ * Prints the pieces of the message that belong to this delivery, and acknowledges it with the last piece. They follow from
+ * `attempts` alone: every delivery from the second on prints its pieces or, with an archive, is the last.
+ */
+function printDeadLetter(message: Message, { logError, print }: PrintDeps): void {
+  const { id, attempts, body } = message;
+  const pieces = toPieces(id, messageText(body));
+  const isLast = attempts >= PRINT_ALL_FROM_ATTEMPT;
+  const current = Math.min(attempts - KEEP_FROM_ATTEMPT, pieces.length - 1);
+  const ofThisDelivery = isLast ? pieces : pieces.slice(Math.max(0, current - 1), current + 1);
+  for (const piece of ofThisDelivery) print(toPieceLine(piece));
+  if (!isLast && current < pieces.length - 1) return message.retry({ delaySeconds: NEXT_PIECES_S });
+  logError({ event: "message_printed", message_id: id, pieces: pieces.length });
   message.ack();
 }

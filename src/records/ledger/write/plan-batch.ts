@@ -1,8 +1,8 @@
 /**
  * Which messages of a batch are processed in this run, in which order, and how many together.
  *
- * A run that exceeds its memory or time leaves no result: its acknowledgements are lost, and the whole batch comes
- * again with `attempts` raised. So the run must be short of anything that may have ended the runs before it:
+ * A run that exceeds its memory or time leaves no result: its acknowledgements are lost, and the whole batch is delivered
+ * again with `attempts` raised. So a later run must not repeat the earlier one:
  *
  * - Messages in their first two deliveries go first and together. Their rows stay, even if the run is ended later.
  * - A message in a later delivery is a suspect. About half of the suspects take part in a run, others in each; the rest is

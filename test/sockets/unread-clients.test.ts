@@ -1,0 +1,126 @@
+/**
+ * The attack (N6): clients that request large responses and never read them. While the observer of a response ran ahead of its
+ * client, each such client cost up to `observe_bytes` (8 MiB) of the isolate's 128 MB, and no bound covered all of them. Now
+ * the observer keeps step with the client: a client costs the blocks that are on their way to it, then the provider waits.
+ * The text that is held for parsing has a bound for the isolate.
+ *
+ * Linux reports how many bytes each socket holds (`/proc/net/tcp`). Bytes that the provider has sent, and that neither a
+ * socket nor the client has, are in the interceptor. On other systems there is no such report, so the test needs Linux.
+ */
+import { readFileSync } from "node:fs";
+import { afterAll, afterEach, expect, it } from "vitest";
+import { startFakeUpstream } from "../support/fake-upstream.ts";
+import * as respond from "../support/response-steps.ts";
+import type { Step } from "../support/response-steps.ts";
+import { toBytes } from "../support/wire.ts";
+import {
+  exchange,
+  interceptorOptions,
+  openUnread,
+  startCheckedInterceptor,
+  uniqueModel,
+  type Call,
+} from "./exchange.ts";
+
+const CLIENTS = 40;
+const KIB = 1024;
+const TARGET = "/openai/v1/chat/completions";
+
+const upstream = await startFakeUpstream();
+afterEach(() => upstream.clear());
+afterAll(() => upstream.close());
+
+const interceptor = await startCheckedInterceptor(interceptorOptions(upstream.url));
+
+type Flood = {
+  readonly name: string;
+  readonly type: string;
+  readonly start: string;
+  readonly piece: string;
+  readonly fields: object;
+};
+
+const WITH_USAGE = { stream: true, stream_options: { include_usage: true } };
+const EVENT = respond.event({ choices: [{ index: 0, delta: { content: "x".repeat(16 * KIB) } }] });
+const FLOODS: readonly Flood[] = [
+  { name: "an event stream", type: "text/event-stream", start: "", piece: EVENT, fields: WITH_USAGE },
+  {
+    name: "a JSON body",
+    type: "application/json",
+    start: '{"x":"',
+    piece: "x".repeat(16 * KIB),
+    fields: {},
+  },
+];
+
+const portOf = (address = ""): number => Number.parseInt(address.split(":")[1] ?? "", 16);
+
+/** Bytes in the queues of all sockets of this machine with one of these ports on either side. */
+function bytesInSockets(ports: readonly number[]): number {
+  const wanted = new Set(ports);
+  const tables = ["/proc/net/tcp", "/proc/net/tcp6"].flatMap((path) =>
+    readFileSync(path, "utf8").split("\n").slice(1),
+  );
+  const queued = tables.map((line) => {
+    const [, local, remote, , queues = ""] = line.trim().split(/\s+/);
+    if (!wanted.has(portOf(local)) && !wanted.has(portOf(remote))) return 0;
+    const [sending = "", received = ""] = queues.split(":");
+    return Number.parseInt(sending, 16) + Number.parseInt(received, 16);
+  });
+  return queued.reduce((sum, bytes) => sum + bytes, 0);
+}
+
+/** Bytes for each client that the provider has sent, that no socket holds and that the client has not received. */
+async function heldForUnread(flood: Flood): Promise<{ held: number; models: readonly string[] }> {
+  const piece = toBytes(flood.piece);
+  let taken = 0;
+  const pieces: Step = async (wire) => {
+    let isGone = false;
+    void wire.gone.then(() => (isGone = true));
+    while (!isGone) {
+      await wire.body(piece);
+      taken += piece.length;
+    }
+  };
+  const plan = [
+    respond.head({ headers: [["Content-Type", flood.type]] }),
+    ...(flood.start === "" ? [] : [respond.body(flood.start)]),
+    pieces,
+  ];
+  upstream.respondWith((request) => (request.text().includes('"other"') ? respond.json(200, {}) : plan));
+  const messages = [{ role: "user", content: "q" }];
+  const callOf = (model: string, fields: object): Call => ({
+    target: TARGET,
+    body: { model, messages, ...fields },
+  });
+  const models = Array.from({ length: CLIENTS }, uniqueModel);
+  const responses = await Promise.all(
+    models.map(async (model) => {
+      const response = await openUnread(interceptor.port, callOf(model, flood.fields));
+      response.pause();
+      return response;
+    }),
+  );
+  // Until nothing more is taken during 40 other exchanges.
+  let last = -1;
+  for (let unchanged = 0; unchanged < 40;) {
+    await exchange(interceptor.port, callOf("other", {}));
+    unchanged = taken === last ? unchanged + 1 : 0;
+    last = taken;
+  }
+  const received = responses.reduce((sum, { socket }) => sum + socket.bytesRead, 0);
+  const held = (taken - received - bytesInSockets([upstream.port, interceptor.port])) / CLIENTS;
+  for (const { socket } of responses) socket.resetAndDestroy();
+  return { held, models };
+}
+
+it.skipIf(process.platform !== "linux").each(FLOODS)(
+  "G24 bounds what 40 clients cost that read nothing of $name",
+  async (flood) => {
+    const { held, models } = await heldForUnread(flood);
+    console.log(`G24 ${flood.name}: ${(held / KIB).toFixed(0)} KiB are held for each client`);
+    for (const model of models)
+      expect((await interceptor.recorded(model)).end).toMatchObject({ outcome: "cancelled" });
+    expect(held).toBeLessThan(400 * KIB);
+  },
+);
