@@ -744,32 +744,40 @@ describe("G7 a provider's error passes through unmodified: status, body, headers
     }
   });
 
-  it.each(["openai", "openai-central"])("G10 passes on a 502 in HTML unmodified, by %s", async (provider) => {
-    const html = "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>nginx</body></html>\r\n";
-    upstream.respondWith([
-      respond.head({
+  it.each(["openai", "openai-central"])(
+    "G10 passes on a 502 in HTML unmodified and records that it is no API response, by %s",
+    async (provider) => {
+      const html = "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>nginx</body></html>\r\n";
+      upstream.respondWith([
+        respond.head({
+          status: 502,
+          headers: [
+            ["Content-Type", "text/html"],
+            ["Content-Length", String(html.length)],
+          ],
+          framing: "content-length",
+        }),
+        respond.body(html),
+      ]);
+      const response = await exchange(standard.port, {
+        target: `/${provider}/v1/chat/completions`,
+        body: chatRequest(uniqueModel()),
+      });
+      expect([response.status, response.text(), response.values("content-type")]).toEqual([
+        502,
+        html,
+        ["text/html"],
+      ]);
+      expect(response.values("x-interceptor-error")).toEqual([]);
+      const { end } = await standard.recorded(response.id);
+      expect(end).toMatchObject({
+        outcome: "upstream_error",
         status: 502,
-        headers: [
-          ["Content-Type", "text/html"],
-          ["Content-Length", String(html.length)],
-        ],
-        framing: "content-length",
-      }),
-      respond.body(html),
-    ]);
-    const response = await exchange(standard.port, {
-      target: `/${provider}/v1/chat/completions`,
-      body: chatRequest(uniqueModel()),
-    });
-    expect([response.status, response.text(), response.values("content-type")]).toEqual([
-      502,
-      html,
-      ["text/html"],
-    ]);
-    expect(response.values("x-interceptor-error")).toEqual([]);
-    const { end } = await standard.recorded(response.id);
-    expect(end).toMatchObject({ outcome: "upstream_error", status: 502, error: null, ...NO_TOKENS });
-  });
+        error: "upstream_html",
+        ...NO_TOKENS,
+      });
+    },
+  );
 });
 
 describe("responses without a body", () => {

@@ -49,7 +49,7 @@ describe("npm run deploy", () => {
     [
       "without Analytics Engine",
       { ...emptyAccount(), hasAnalyticsEngine: false },
-      /Step 5 of 5 failed[^]*\nAnalytics Engine is not enabled for this account: [^\n]*\nDone before it:/,
+      /Step 6 of 6 failed[^]*\nAnalytics Engine is not enabled for this account: [^\n]*\nDone before it:/,
     ],
   ])("prints wrangler's output and what to do %s", async (_, account, failure) => {
     const result = await deployWith(fakeWrangler(account));
