@@ -15,9 +15,6 @@ import { OWNER } from "../../support/in-workerd/values.ts";
 
 const OTHER = "7f3c2a10-1234-4abc-9def-000000000002";
 
-/** For hundreds of orders per test: turns a hang into a failure; not a measure of speed. */
-const GENEROUS_MS = 60_000;
-
 let database: D1Database;
 beforeEach(async () => {
   database = await emptyLedger();
@@ -126,7 +123,7 @@ describe("a request with a tool's result", () => {
 // The attack: tool call ids are not secret (they appear in logs, traces and shared transcripts), and the client chooses the
 // id that a request carries. Linked by the id alone, a caller could attach requests to the thread of any user whose call id
 // they have seen, and so to that user's session and record.
-describe("a caller who knows another initiator's tool call id", { timeout: GENEROUS_MS }, () => {
+describe("a caller who knows another initiator's tool call id", () => {
   const specs: readonly InterceptionSpec[] = [
     { n: 1, toolCalls: ["a"] },
     { n: 2, initiator: OTHER, resultOf: "a", toolCalls: ["b"] },
@@ -142,7 +139,7 @@ describe("a caller who knows another initiator's tool call id", { timeout: GENER
   });
 });
 
-describe("a thread", { timeout: GENEROUS_MS }, () => {
+describe("a thread", () => {
   it("is the same for every order of the five interceptions of a chain", async () => {
     const specs = CHAIN.map((spec) => eventsOf(spec));
     await store(specs.flat());
