@@ -147,7 +147,7 @@ const INTERCEPTION_END = {
   observation: text<ObservationExtent>(OBSERVATIONS),
   msg_id: MSG_ID,
   response_model: orNull.text("the model that the provider says responded", { interceptions: "blob14" }),
-  response_bytes: count("bytes of the response's body; a lower bound where the observation is truncated", {
+  response_bytes: count("bytes received of the response's body, also where the observation is truncated", {
     interceptions: "double4",
   }),
   first_byte_ms: orNull.count("from the request's arrival to the first byte of the response's body", {

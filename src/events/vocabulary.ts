@@ -22,7 +22,7 @@ export type ActorKind = keyof typeof ACTOR_KINDS;
 /** How an interception ended. */
 export const OUTCOMES = {
   completed:
-    "the response reached its end: its terminal event, a complete JSON body or, where its end is not observed, its last byte",
+    "the response reached its end: its terminal event, a complete JSON body or, where its content is not read, its last byte",
   cancelled:
     "the client disconnected before the connection was over; how much of the response it got is not known",
   truncated: "the provider's bytes ended, or the connection broke, before the response's end",
@@ -43,7 +43,7 @@ export type UsageState = keyof typeof USAGE_STATES;
 /** How much of a response was observed. */
 export const OBSERVATIONS = {
   complete: "the response was observed to its end",
-  truncated: "the response outgrew `observe_bytes`: its end was not seen",
+  truncated: "a JSON body was too large to be held (`observe_bytes`, the isolate's bound): it was not read",
 } as const;
 export type ObservationExtent = keyof typeof OBSERVATIONS;
 

@@ -163,7 +163,6 @@ describe("the table of configuration keys", () => {
       "LIMITS.body_min_rate": limits.bodyMinRate,
       "LIMITS.headers_ms": limits.headersMs,
       "LIMITS.idle_ms": limits.idleMs,
-      "LIMITS.observe_bytes": limits.observeBytes.json,
       "RECORDING.required": required,
       "RECORDING.all_events": allEvents,
       "RECORDING.prompts": prompts,
@@ -174,9 +173,13 @@ describe("the table of configuration keys", () => {
     };
     expect(documentedDefaults(defaults)).toEqual(formatted(defaults));
     expect([patterns.length, documentedDefault("RECORDING.redact")]).toEqual([0, "none"]);
+    const { events, json } = limits.observeBytes;
+    expect(documentedDefault("LIMITS.observe_bytes")).toBe(`\`${events}\`, for JSON \`${json}\``);
     const keys = keysReadBy("gateway").filter((key) => /^(?:LIMITS|RECORDING)\./.test(key));
     expect(keys.toSorted()).toEqual(
-      [...Object.keys(defaults), "RECORDING.redact"].filter((key) => key.includes(".")).toSorted(),
+      [...Object.keys(defaults), "RECORDING.redact", "LIMITS.observe_bytes"]
+        .filter((key) => key.includes("."))
+        .toSorted(),
     );
   });
 

@@ -240,8 +240,8 @@ const LIMITS = keysOf("gateway", "LIMITS.", [
   ["idle_ms", "`300000`", "Idle timeout of an intercepted response."],
   [
     "observe_bytes",
-    "`8388608`",
-    "Bytes of a response that are observed beside the client's stream. A larger response is forwarded completely, but its end is not observed.",
+    "`2097152`, for JSON `8388608`",
+    "Bytes of a response that are held until they can be read: of an event stream the current event (64 KiB at least), of JSON the whole body. A larger one is forwarded completely, but not read. A number applies to both.",
   ],
 ]);
 

@@ -6,6 +6,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { isStored, type InterceptorEvent } from "../../../src/events/event.ts";
 import { sendEvents } from "../../../src/gateway/sinks/queue.ts";
+import { readMessage } from "../../../src/events/queue-message.ts";
 import { storeEvents } from "../../../src/records/ledger/write/store.ts";
 import { runMaintenance, ORPHANED_AFTER_MS } from "../../../src/records/ledger/maintain/cron.ts";
 import { analyticsEngineSink } from "../../../src/gateway/sinks/analytics-engine.ts";
@@ -61,7 +62,7 @@ function createSinks(queueBehavior: QueueBehavior) {
   const send = (text: string): Promise<void> => {
     sendCount += 1;
     if (isCutOff || queueBehavior === "hangs") return new Promise<never>(() => undefined);
-    queued.push(...(JSON.parse(text) as InterceptorEvent[]));
+    queued.push(...readMessage(text).events);
     return Promise.resolve();
   };
   const queue = {

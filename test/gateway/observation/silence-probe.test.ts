@@ -1,14 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { probeSilence } from "../../../src/gateway/observation/silence-probe.ts";
 import { upstreamBody } from "../../support/in-workerd/upstream-body.ts";
-import { until } from "../../support/in-workerd/waiting.ts";
+import { turns, until } from "../../support/in-workerd/waiting.ts";
 
 const BLOCK = new Uint8Array(64 * 1024);
-
-/** Lets all reads that can be served finish. */
-async function turns(): Promise<void> {
-  for (let turn = 0; turn < 20; turn += 1) await new Promise((resolve) => setTimeout(resolve, 0));
-}
 
 describe("who causes a silence", () => {
   it("is the provider where every byte that it sent has reached the observer", async () => {

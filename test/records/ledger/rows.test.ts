@@ -31,7 +31,7 @@ import {
 } from "../../support/in-workerd/row-values.ts";
 import { upstreamBody, wholeBody } from "../../support/in-workerd/upstream-body.ts";
 import { OWNER } from "../../support/in-workerd/values.ts";
-import { until } from "../../support/in-workerd/waiting.ts";
+import { turns, until } from "../../support/in-workerd/waiting.ts";
 
 /** The status of responses that are an error; all others have 200. */
 const STATUS: Readonly<Record<string, number>> = {
@@ -257,6 +257,8 @@ describe("the rows of a client that disconnects", () => {
       const { response, settled } = await gateway.call(path, { ...jsonPost(body), signal: client.signal });
       const reader = (response.body as ReadableStream<Uint8Array>).getReader();
       await reader.read();
+      // The observer has these bytes a few turns after the client.
+      await turns();
       gateway.clock.at += 660;
       client.abort();
       expect(gateway.sent[0]?.signal.aborted).toBe(true);

@@ -22,3 +22,8 @@ export async function until(condition: () => boolean, description: string): Prom
     await new Promise((resolve) => setTimeout(resolve, 1));
   }
 }
+
+/** Lets the event loop turn, so that bytes which are in memory reach every branch of a stream. */
+export async function turns(): Promise<void> {
+  for (let turn = 0; turn < 20; turn += 1) await new Promise((resolve) => setTimeout(resolve, 0));
+}
