@@ -24,6 +24,8 @@ import {
 
 const CLIENTS = 40;
 const KIB = 1024;
+/** An observer polls at least once a second. */
+const OBSERVED_MS = 5000;
 const TARGET = "/openai/v1/chat/completions";
 
 const upstream = await startFakeUpstream();
@@ -80,6 +82,8 @@ async function heldForUnread(flood: Flood): Promise<{ held: number; models: read
     while (!isGone) {
       await wire.body(piece);
       taken += piece.length;
+      // A write to a closed connection settles at once: without a turn of the event loop, `gone` would never be seen.
+      await new Promise((resolve) => setImmediate(resolve));
     }
   };
   const plan = [
@@ -108,6 +112,8 @@ async function heldForUnread(flood: Flood): Promise<{ held: number; models: read
     unchanged = taken === last ? unchanged + 1 : 0;
     last = taken;
   }
+  // An observer that ran ahead took 140 KB more each second, up to its 8 MiB.
+  await new Promise((resolve) => setTimeout(resolve, OBSERVED_MS));
   const received = responses.reduce((sum, { socket }) => sum + socket.bytesRead, 0);
   const held = (taken - received - bytesInSockets([upstream.port, interceptor.port])) / CLIENTS;
   for (const { socket } of responses) socket.resetAndDestroy();
@@ -121,6 +127,6 @@ it.skipIf(process.platform !== "linux").each(FLOODS)(
     console.log(`G24 ${flood.name}: ${(held / KIB).toFixed(0)} KiB are held for each client`);
     for (const model of models)
       expect((await interceptor.recorded(model)).end).toMatchObject({ outcome: "cancelled" });
-    expect(held).toBeLessThan(400 * KIB);
+    expect(held).toBeLessThan(600 * KIB);
   },
 );
