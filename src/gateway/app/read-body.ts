@@ -89,11 +89,15 @@ function readNatively(
   { maxBytes, budget, holding, neededMs, after = realTimer }: ReadOptions,
 ): Promise<Uint8Array | Refusal> {
   return new Promise((resolve, reject) => {
-    const cancel = after(readMs, () =>
-      resolve(new Refusal("body_timeout", { detail: `not complete after ${Math.ceil(readMs)} ms` })),
-    );
+    let isLate = false;
+    const cancel = after(readMs, () => {
+      isLate = true;
+      resolve(new Refusal("body_timeout", { detail: `not complete after ${Math.ceil(readMs)} ms` }));
+    });
     const take = (read: ArrayBuffer): void => {
       cancel();
+      // The caller has released the holding, and must not hold the bytes that come after all.
+      if (isLate) return;
       if (read.byteLength > maxBytes) resolve(new Refusal("body_too_large"));
       else if (budget.resize(holding, read.byteLength, neededMs + MARGIN_MS)) resolve(new Uint8Array(read));
       else resolve(new Refusal("gateway_busy"));

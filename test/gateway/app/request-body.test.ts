@@ -285,6 +285,20 @@ describe("the memory of bodies", () => {
     expect(options.budget.held).toBe(0);
   });
 
+  it("F13 is not counted where a small body arrives after its refusal", async () => {
+    const body = upstreamBody();
+    const options = reader(MIB);
+    const reading = readBody(post(body.stream, declared(100)), options);
+    options.clock.advance(60_000);
+    expect(reasonOf(await within(reading, "the refusal"))).toBe("body_timeout");
+    options.budget.release(options.holding);
+    body.send(binary(100));
+    body.end();
+    await until(body.isConsumed, "the late bytes to be read");
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    expect(options.budget.held).toBe(0);
+  });
+
   // The attack: sixteen connections announce 8 MiB and send nothing. Reserved as announced, they would lock out all others.
   it("F13 is not used up by bodies that are announced and not sent", async () => {
     const { clock, budget } = reader(8 * MIB);
