@@ -2,13 +2,17 @@
  * The attack (N6): clients that request large responses and never read them. While the observer of a response ran ahead of its
  * client, each such client cost up to `observe_bytes` (8 MiB) of the isolate's 128 MB, and no bound covered all of them. Now
  * the observer keeps step with the client: a client costs the blocks that are on their way to it, then the provider waits.
- * The text that is held for parsing has a bound for the isolate.
+ * Of the clients that do not read, an isolate serves 64; the text that is held for parsing has a bound of its own.
  *
  * Linux reports how many bytes each socket holds (`/proc/net/tcp`). Bytes that the provider has sent, and that neither a
  * socket nor the client has, are in the interceptor. On other systems there is no such report, so the test needs Linux.
  */
 import { readFileSync } from "node:fs";
+import type { IncomingMessage } from "node:http";
 import { afterAll, afterEach, expect, it } from "vitest";
+import type { InterceptorEvent } from "../../src/events/event.ts";
+import { LOOK_MS } from "../../src/gateway/observation/idle-timeout.ts";
+import { MAX_UNREAD_CLIENTS } from "../../src/gateway/observation/unread-clients.ts";
 import { startFakeUpstream } from "../support/fake-upstream.ts";
 import * as respond from "../support/response-steps.ts";
 import type { Step } from "../support/response-steps.ts";
@@ -72,8 +76,20 @@ function bytesInSockets(ports: readonly number[]): number {
   return queued.reduce((sum, bytes) => sum + bytes, 0);
 }
 
-/** Bytes for each client that the provider has sent, that no socket holds and that the client has not received. */
-async function heldForUnread(flood: Flood): Promise<{ held: number; models: readonly string[] }> {
+const callOf = (model: string, fields: object): Call => ({
+  target: TARGET,
+  body: { model, messages: [{ role: "user", content: "q" }], ...fields },
+});
+
+type UnreadFlood = {
+  readonly models: readonly string[];
+  readonly responses: readonly IncomingMessage[];
+  /** Bytes that the interceptor has taken from the provider, for all clients. */
+  readonly taken: () => number;
+};
+
+/** Clients that request an endless response and do not read it. */
+async function openFlood(flood: Flood, clients: number): Promise<UnreadFlood> {
   const piece = toBytes(flood.piece);
   let taken = 0;
   const pieces: Step = async (wire) => {
@@ -92,12 +108,7 @@ async function heldForUnread(flood: Flood): Promise<{ held: number; models: read
     pieces,
   ];
   upstream.respondWith((request) => (request.text().includes('"other"') ? respond.json(200, {}) : plan));
-  const messages = [{ role: "user", content: "q" }];
-  const callOf = (model: string, fields: object): Call => ({
-    target: TARGET,
-    body: { model, messages, ...fields },
-  });
-  const models = Array.from({ length: CLIENTS }, uniqueModel);
+  const models = Array.from({ length: clients }, uniqueModel);
   const responses = await Promise.all(
     models.map(async (model) => {
       const response = await openUnread(interceptor.port, callOf(model, flood.fields));
@@ -105,17 +116,23 @@ async function heldForUnread(flood: Flood): Promise<{ held: number; models: read
       return response;
     }),
   );
+  return { models, responses, taken: () => taken };
+}
+
+/** Bytes for each client that the provider has sent, that no socket holds and that the client has not received. */
+async function heldForUnread(flood: Flood): Promise<{ held: number; models: readonly string[] }> {
+  const { models, responses, taken } = await openFlood(flood, CLIENTS);
   // Until nothing more is taken during 40 other exchanges.
   let last = -1;
   for (let unchanged = 0; unchanged < 40;) {
     await exchange(interceptor.port, callOf("other", {}));
-    unchanged = taken === last ? unchanged + 1 : 0;
-    last = taken;
+    unchanged = taken() === last ? unchanged + 1 : 0;
+    last = taken();
   }
   // An observer that ran ahead took 140 KB more each second, up to its 8 MiB.
   await new Promise((resolve) => setTimeout(resolve, OBSERVED_MS));
   const received = responses.reduce((sum, { socket }) => sum + socket.bytesRead, 0);
-  const held = (taken - received - bytesInSockets([upstream.port, interceptor.port])) / CLIENTS;
+  const held = (taken() - received - bytesInSockets([upstream.port, interceptor.port])) / CLIENTS;
   for (const { socket } of responses) socket.resetAndDestroy();
   return { held, models };
 }
@@ -128,5 +145,35 @@ it.skipIf(process.platform !== "linux").each(FLOODS)(
     for (const model of models)
       expect((await interceptor.recorded(model)).end).toMatchObject({ outcome: "cancelled" });
     expect(held).toBeLessThan(600 * KIB);
+  },
+);
+
+const COALESCED: Flood = {
+  name: "an event stream without its usage event",
+  type: "text/event-stream",
+  start: "",
+  piece: EVENT,
+  fields: { stream: true },
+};
+
+it.each([...FLOODS, COALESCED])(
+  "G24 disconnects the clients past the bound of the isolate that read nothing of $name, and no others",
+  async (flood) => {
+    const excess = 8;
+    const { models, responses } = await openFlood(flood, MAX_UNREAD_CLIENTS + excess);
+    const endOf = (events: readonly InterceptorEvent[], model: string): boolean =>
+      events.some((event) => event.record_type === "interception_end" && event.model === model);
+    const ended = (events: readonly InterceptorEvent[]): readonly string[] =>
+      models.filter((model) => endOf(events, model));
+    await expect
+      .poll(() => ended(interceptor.events()).length, { timeout: 120_000 })
+      .toBeGreaterThanOrEqual(excess);
+    // A further look at each client disconnects no other one.
+    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+    const disconnected = ended(interceptor.events());
+    expect(disconnected).toHaveLength(excess);
+    for (const { socket } of responses) socket.resetAndDestroy();
+    for (const model of models)
+      expect((await interceptor.recorded(model)).end).toMatchObject({ outcome: "cancelled" });
   },
 );

@@ -1,9 +1,10 @@
 /**
- * Ends a response from outside: on client disconnect, or when the upstream has been idle for too long. Keeps the first
- * reason and aborts the upstream.
+ * Ends a response from outside: on client disconnect, when the upstream has been idle for too long, or when too many clients
+ * of the isolate do not read. Keeps the first reason and aborts the upstream.
  */
 import type { StreamEnd, ObservationOptions } from "./stream-end.ts";
 import { startIdleTimeout, type IdleTimeout, type Silence } from "./idle-timeout.ts";
+import { UNREAD_CLIENTS } from "./unread-clients.ts";
 
 export type AbortReason = Extract<StreamEnd["how"], "client" | "idle">;
 
@@ -30,7 +31,15 @@ export function createAbortGuard(
     onAbort(reason);
   };
   const onDisconnect = (): void => abort("client");
-  const idle = startIdleTimeout(idleMs, now, () => abort("idle"), silence);
+  const unread = UNREAD_CLIENTS(now);
+  const events = {
+    onIdle: () => abort("idle"),
+    onUnread: () => {
+      if (unread.isOneTooMany()) abort("client");
+    },
+    onRead: unread.clear,
+  };
+  const idle = startIdleTimeout(idleMs, now, events, silence);
   clientSignal.addEventListener("abort", onDisconnect);
   if (clientSignal.aborted) onDisconnect();
   return {
@@ -39,6 +48,7 @@ export function createAbortGuard(
     idle,
     release: () => {
       idle.stop();
+      unread.clear();
       clientSignal.removeEventListener("abort", onDisconnect);
     },
   };

@@ -1,4 +1,7 @@
-/** Calls back once when no byte has arrived for `idleMs`. It keeps one timer, however often it is reset. */
+/**
+ * Calls back once when the upstream has sent nothing for `idleMs`. It keeps one timer, however often it is reset. A silence
+ * that a slow client causes does not count against the upstream; it is reported instead.
+ */
 
 export type IdleTimeout = {
   /** A byte has arrived: the timeout starts again. */
@@ -10,42 +13,64 @@ export type IdleTimeout = {
 
 /** Finds out who causes a silence, for an observer that does not know it. */
 export type Silence = {
-  /** No byte has arrived for half of the timeout. */
-  readonly onHalf: () => void;
-  /** Whether a slow client causes the silence: the timeout then starts again. */
+  /** Starts to find out. Called at each look until the client is found to be the cause. */
+  readonly look: () => void;
+  /** Whether a slow client causes the silence. */
   readonly isClients: () => boolean;
 };
+
+export type IdleEvents = {
+  readonly onIdle: () => void;
+  /** The client has taken nothing since the last look. Called at each look while that lasts. */
+  readonly onUnread: () => void;
+  /** A look finds that the client is not the cause, or not any more. */
+  readonly onRead: () => void;
+};
+
+/** The interval of the looks at a silence; half of a shorter timeout. */
+export const LOOK_MS = 5000;
 
 export function startIdleTimeout(
   idleMs: number,
   now: () => number,
-  onIdle: () => void,
+  { onIdle, onUnread, onRead }: IdleEvents,
   silence: Silence | null = null,
 ): IdleTimeout {
-  const firstMs = silence ? idleMs / 2 : idleMs;
-  let lastReset = now();
+  const lookMs = Math.min(idleMs / 2, LOOK_MS);
+  let lastByteAt = now();
+  /** The upstream's silence began then. */
+  let idleSince = lastByteAt;
   let paused = false;
-  let timer = setTimeout(check, firstMs);
+  let timer = setTimeout(check, lookMs);
 
   function check(): void {
-    let silentMs = paused ? 0 : now() - lastReset;
-    if (silentMs >= idleMs && silence?.isClients()) {
-      lastReset = now();
-      silentMs = 0;
+    const at = now();
+    const leftMs = lookMs - (at - lastByteAt);
+    if (leftMs > 0) {
+      onRead();
+      timer = setTimeout(check, leftMs);
+      return;
     }
-    if (silentMs >= idleMs) return onIdle();
-    const isHalf = silentMs >= firstMs;
-    if (isHalf) silence?.onHalf();
-    timer = setTimeout(check, (isHalf ? idleMs : firstMs) - silentMs);
+    if (paused || silence?.isClients()) {
+      idleSince = at;
+      onUnread();
+    } else {
+      onRead();
+      if (at - idleSince >= idleMs) return onIdle();
+      silence?.look();
+    }
+    timer = setTimeout(check, Math.min(lookMs, Math.max(1, idleSince + idleMs - at)));
   }
 
   return {
     reset: () => {
       paused = false;
-      lastReset = now();
+      lastByteAt = now();
+      idleSince = lastByteAt;
     },
     pause: () => {
       paused = true;
+      lastByteAt = now();
     },
     stop: () => clearTimeout(timer),
   };

@@ -50,7 +50,7 @@ export function probeSilence(branch: ReadableStream<Uint8Array>): SilenceProbe {
       if (behind >= READ_BYTES) void readOn();
     },
     // Observed bytes are read at once. A read past them is pending until the provider sends more.
-    onHalf: () => {
+    look: () => {
       isLooking = true;
       void readOn();
     },

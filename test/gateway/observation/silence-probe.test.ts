@@ -11,14 +11,14 @@ describe("who causes a silence", () => {
     const probe = probeSilence(upstream.stream);
     upstream.send("abc");
     probe.advance(3);
-    probe.onHalf();
+    probe.look();
     await turns();
     expect(probe.isClients()).toBe(false);
   });
 
   it("is the provider where it has sent nothing", async () => {
     const probe = probeSilence(upstreamBody().stream);
-    probe.onHalf();
+    probe.look();
     await turns();
     expect(probe.isClients()).toBe(false);
   });
@@ -28,11 +28,11 @@ describe("who causes a silence", () => {
     const probe = probeSilence(upstream.stream);
     upstream.send("abc");
     probe.advance(1);
-    probe.onHalf();
+    probe.look();
     await until(probe.isClients, "the probe to read on");
     probe.advance(2);
     expect(probe.isClients()).toBe(false);
-    probe.onHalf();
+    probe.look();
     await turns();
     expect(probe.isClients()).toBe(false);
   });
@@ -44,7 +44,7 @@ describe("who causes a silence", () => {
       upstream.send("abc");
       probe.advance(3);
       upstream[finish]();
-      probe.onHalf();
+      probe.look();
       await until(probe.isClients, "the probe to see the end");
       expect(probe.isClients()).toBe(true);
     }
