@@ -8,11 +8,13 @@
  *
  * The second tee keeps step with the client: while a write to the client is pending, it takes nothing from the provider.
  * (kj's `AsyncTee` joins the backpressure of its pumps, and workerd's `TeeBranch::pumpTo` is such a pump.) So a client that
- * reads nothing costs one block of the pipe and one of the tee, 80 KiB together, and then the provider waits. A tee of the
- * provider's own body would let the observer run ahead of the client without bound.
+ * reads nothing costs the blocks on their way to it and the probe's copy, and then the provider waits: up to 0.3 MiB more
+ * than a native body, as measured. A tee of the provider's own body would let the observer run ahead of the client without
+ * bound.
  */
 import type { StreamEnd, ObservedStream, ObservationOptions } from "./stream-end.ts";
 import { createAbortGuard } from "./abort-guard.ts";
+import { createInterruptible } from "../../shared/interruptible.ts";
 import { createPollBackoff } from "./poll-backoff.ts";
 import { probeSilence } from "./silence-probe.ts";
 
@@ -26,6 +28,7 @@ const POLL_MS = 100;
 const MAX_POLL_MS = 1000;
 /** After an abort, buffered bytes can still be read. This bounds the wait for a branch that a slow client holds back. */
 const ABORT_GRACE_MS = 100;
+const GIVEN_UP = Symbol("given up");
 
 /**
  * `length`: the response's Content-Length if the upstream declared one; the client's is then the same.
@@ -62,13 +65,14 @@ async function readBatches(
   // The idle timeout is reset by reads, so reads must be more frequent than it.
   const backoff = createPollBackoff(POLL_MS, Math.max(POLL_MS, Math.min(MAX_POLL_MS, idleMs / 4)));
   const probe = probeSilence(probed);
-  const reader = readUntilGivenUp(observed);
+  const reader = observed.getReader({ mode: "byob" });
+  const work = createInterruptible<typeof GIVEN_UP>();
   let grace: ReturnType<typeof setTimeout> | null = null;
   const guard = createAbortGuard(
     options,
     () => {
       backoff.cancel();
-      grace = setTimeout(reader.giveUp, ABORT_GRACE_MS);
+      grace = setTimeout(() => work.interrupt(GIVEN_UP), ABORT_GRACE_MS);
     },
     probe,
   );
@@ -78,7 +82,9 @@ async function readBatches(
   let buffer = new ArrayBuffer(BATCH_BYTES);
   try {
     for (;;) {
-      const { done, value } = await reader.read(buffer);
+      const read = await work.wait(reader.read(new Uint8Array(buffer)));
+      if (read === GIVEN_UP) return toEnd("error");
+      const { done, value } = read;
       // The branch ends once the client's connection has accepted every byte.
       if (done) return toEnd("end");
       guard.idle.reset();
@@ -99,33 +105,6 @@ async function readBatches(
     guard.release();
     probe.release();
   }
-}
-
-type BatchReader = {
-  readonly read: (buffer: ArrayBuffer) => Promise<ReadableStreamReadResult<Uint8Array>>;
-  /** Rejects the pending read and every later one. */
-  readonly giveUp: () => void;
-};
-
-const NOTHING_PENDING = (): void => undefined;
-
-function readUntilGivenUp(branch: ReadableStream<Uint8Array>): BatchReader {
-  const reader = branch.getReader({ mode: "byob" });
-  let isGivenUp = false;
-  let rejectPending: () => void = NOTHING_PENDING;
-  return {
-    // No `Promise.race`: with a promise as old as the stream, each race would add a reaction that lives as long.
-    read: (buffer) =>
-      new Promise((resolve, reject) => {
-        rejectPending = reject;
-        if (isGivenUp) reject();
-        else reader.read(new Uint8Array(buffer)).then(resolve, reject);
-      }),
-    giveUp: () => {
-      isGivenUp = true;
-      rejectPending();
-    },
-  };
 }
 
 /** `last` if it has that size. */

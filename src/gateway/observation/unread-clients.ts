@@ -1,10 +1,10 @@
 /**
- * A bound on the clients of an isolate that do not read their responses. Each of them costs up to 0.6 MiB in buffers of the
- * runtime (test/sockets/unread-clients.test.ts), and the isolate's 128 MB are shared by all of its requests. Past the bound,
+ * A bound on the clients of an isolate that do not read their responses. Each of them costs some hundred KiB in buffers of
+ * the runtime (test/sockets/unread-clients.test.ts), and the isolate's 128 MB are shared by all of its requests. Past the bound,
  * the latest of them is disconnected, so that a flood of them does not cost the clients that were slow before it.
  */
 
-/** They cost about 38 MiB together. */
+/** They cost 20 to 40 MiB together, as measured. */
 export const MAX_UNREAD_CLIENTS = 64;
 /**
  * A client that is not reported again within this time no longer counts. The platform may end its request without another

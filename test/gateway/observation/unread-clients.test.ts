@@ -1,13 +1,13 @@
 import { describe, expect, it } from "vitest";
 import { createUnreadClients } from "../../../src/gateway/observation/unread-clients.ts";
 
-describe("the bound on clients that do not read", () => {
-  const setup = (max: number) => {
-    const clock = { at: 0 };
-    const watch = createUnreadClients(max);
-    return { clock, client: () => watch(() => clock.at) };
-  };
+function setup(max: number) {
+  const clock = { at: 0 };
+  const watch = createUnreadClients(max);
+  return { clock, client: () => watch(() => clock.at) };
+}
 
+describe("the bound on clients that do not read", () => {
   it("disconnects the latest client past the bound, and no earlier one", () => {
     const { client } = setup(2);
     const [first, second, third] = [client(), client(), client()];
