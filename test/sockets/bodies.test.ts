@@ -639,3 +639,29 @@ describe("F11 the usage opt-in changes only the option that it adds", () => {
     return { body, expected };
   }
 });
+
+describe("a response that arrives before the upload is complete", () => {
+  it.each([
+    ["of declared length", respond.json(413, { error: "too large" }), true],
+    [
+      "of unknown length",
+      [
+        respond.head({ status: 413, headers: [["Content-Type", "application/json"]] }),
+        respond.body('{"error":"too '),
+        respond.body('large"}'),
+        respond.finish(),
+      ],
+      false,
+    ],
+  ] as const)("F10 reaches the client unmodified: %s", async (_, plan, hasLength) => {
+    upstream.respondWith(plan, { at: "head" });
+    const connection = await openRaw(defaults.port);
+    const headers: HeaderPair[] = [...credentials(FILES), ["Content-Length", String(2 * MIB)]];
+    const lines = headers.map(([name, value]) => `${name}: ${value}\r\n`);
+    connection.write(`POST ${FILES} HTTP/1.1\r\nHost: x\r\n${lines.join("")}\r\n${"a".repeat(MIB)}`);
+    const response = await receive(connection);
+    expect([response.status, response.text()]).toEqual([413, '{"error":"too large"}']);
+    expect(response.values("content-length")).toEqual(hasLength ? ["21"] : []);
+    await upstream.waitForAllClosed();
+  });
+});

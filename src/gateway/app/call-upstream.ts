@@ -5,7 +5,7 @@ import type { Refusal } from "../../shared/refusal.ts";
 import { applyPolicies } from "../policy/policy.ts";
 import type { Route } from "../provider/route.ts";
 import type { UpstreamCredential } from "../upstream/credential.ts";
-import { CLIENT_DISCONNECTED, forward, type UpstreamBody } from "../upstream/forward.ts";
+import { CLIENT_DISCONNECTED, forward, isUpload, type UpstreamBody } from "../upstream/forward.ts";
 import { containsKey, rejectKeyLeak } from "../upstream/key-leak.ts";
 import { NO_PROVIDER_HEADERS, readProviderHeaders } from "../upstream/provider-headers.ts";
 import { upstreamHeaders } from "../upstream/request-headers.ts";
@@ -41,7 +41,10 @@ export async function callUpstream(
   const { request, deps, holding } = exchange;
   const { centralKey } = forwardable.credential;
   request.signal.addEventListener("abort", () => abort.abort(), { once: true });
-  if (request.signal.aborted) return { response: CLIENT_DISCONNECTED, providerHeaders: NO_PROVIDER_HEADERS };
+  if (request.signal.aborted) {
+    if (isUpload(outgoing.body)) outgoing.body.cancel();
+    return { response: CLIENT_DISCONNECTED, providerHeaders: NO_PROVIDER_HEADERS };
+  }
   const response = await send(exchange, forwardable, outgoing, abort);
   deps.bodies.budget.release(holding);
   if (!(response instanceof Response)) return { response, providerHeaders: NO_PROVIDER_HEADERS };

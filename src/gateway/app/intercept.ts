@@ -123,7 +123,7 @@ async function intercept(
     providerHeaders = NO_PROVIDER_HEADERS,
   ): Response => {
     const { status, code: error } = refusal;
-    end({ outcome, status, error, providerHeaders, observation: null }, "refusal");
+    end({ outcome, status, error, providerHeaders, observation: null });
     return refuse(exchange, refusal);
   };
   const abort = new AbortController();
@@ -157,8 +157,8 @@ type Started = {
 };
 
 /**
- * Reads, parses and records the call. The parsed form takes up to fourteen times the body's bytes: everything that needs
- * it happens here, between two awaits, so that only one body is parsed at a time.
+ * Reads, parses and records the call. The parsed form takes many times the body's bytes (see `DEFAULT_BODIES_BYTES`).
+ * Everything that needs it happens here, between two awaits, so that only one body is parsed at a time.
  */
 async function start(
   exchange: Exchange,
@@ -220,7 +220,7 @@ type UpstreamResponse = {
 
 /** The client's response. The interception ends when the provider's response does, or the client disconnects. */
 async function observeResponse(
-  { id, request, deps, waitUntil }: Exchange,
+  { id, request, deps, recorder, waitUntil }: Exchange,
   { response, providerHeaders, api, abort, isInjectedUsage }: UpstreamResponse,
   end: Interception["end"],
 ): Promise<Response> {
@@ -234,15 +234,11 @@ async function observeResponse(
     isInjectedUsage,
   });
   const { status } = response;
-  const ended = observed.observation.then((observation: Observation) =>
-    end({
-      outcome: observation.outcome,
-      status,
-      error: observation.report.error,
-      providerHeaders,
-      observation,
-    }),
-  );
+  const ended = observed.observation.then((observation: Observation) => {
+    const { outcome, report } = observation;
+    end({ outcome, status, error: report.error, providerHeaders, observation });
+    void recorder.flush();
+  });
   // A streamed body goes on after the response is returned; any other has been observed already.
   if (observed.body instanceof ReadableStream) waitUntil(ended);
   else await ended;

@@ -20,10 +20,10 @@ export type Interception = {
   /** Whether every required sink took the start. */
   readonly started: Promise<boolean>;
   /**
-   * `followedBy`: a refusal is recorded next, and goes to the sinks in the same group. A queue that hangs keeps three
-   * connections of each group open, and one request has six.
+   * Records the end. The caller flushes, so that an end and the refusal after it go to the sinks as one group: a queue that
+   * hangs keeps three connections of each group open, and one request has six.
    */
-  readonly end: (result: InterceptionResult, followedBy?: "refusal") => void;
+  readonly end: (result: InterceptionResult) => void;
 };
 
 export type InterceptionContext = StartFacts & {
@@ -51,7 +51,7 @@ export function startInterception(
   if (prompt) record(prompt);
   const started = flush();
 
-  const end: Interception["end"] = (result, followedBy) => {
+  const end: Interception["end"] = (result) => {
     if (!isOpen) return;
     isOpen = false;
     const at = now();
@@ -64,7 +64,6 @@ export function startInterception(
       for (const event of toolEvents(subject, observation, redact, at)) record(event);
       for (const event of thoughtEvents(subject, observation, redact, at)) record(event);
     }
-    if (followedBy === undefined) void flush();
   };
   return { started, end };
 }

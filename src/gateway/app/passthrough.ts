@@ -1,12 +1,12 @@
 /** A passthrough: forwarded and recorded, its bytes not read, except for the model where only some models are allowed. */
 import { passthroughEvent } from "../../events/compose.ts";
 import { SMALL_BYTES } from "../../shared/byte-budget.ts";
-import { declaredLength } from "../../shared/http/body-headers.ts";
+import { contentEncoding, declaredLength } from "../../shared/http/body-headers.ts";
 import { Refusal } from "../../shared/refusal.ts";
 import { readModelCall } from "../provider/model-call.ts";
 import { methodsOf } from "../provider/method.ts";
 import { edgeErrorOf } from "../observation/edge-error.ts";
-import { CLIENT_DISCONNECTED, type UpstreamBody } from "../upstream/forward.ts";
+import { CLIENT_DISCONNECTED, isUpload, type UpstreamBody } from "../upstream/forward.ts";
 import { openUpload } from "../upstream/upload.ts";
 import {
   callUpstream,
@@ -53,8 +53,25 @@ export async function passThrough(
   };
   recorder.record(passthroughEvent(caller, facts, deps.now()));
   if (isDisconnected) return clientDisconnected(id);
-  // The runtime pumps this body without the request's context, which costs nothing: the event is recorded already.
-  return toClientResponse(response, id, { body: response.body, isModified: false });
+  // The runtime pumps a native body without the request's context. Nothing needs that any more, unless an upload goes on.
+  if (!isUpload(body) || !body.isPending()) {
+    return toClientResponse(response, id, { body: response.body, isModified: false });
+  }
+  return toClientResponse(response, id, inContext(response));
+}
+
+/** The response's body as a stream of the isolate, which keeps the request's context until it has ended. */
+function inContext({ body, headers }: Response): {
+  readonly body: ReadableStream | null;
+  readonly isModified: boolean;
+} {
+  // The runtime decodes such a body when it is read.
+  const isModified = contentEncoding(headers) === "decoded";
+  if (body === null) return { body, isModified };
+  const length = isModified ? null : declaredLength(headers);
+  const through = length === null ? new IdentityTransformStream() : new FixedLengthStream(length);
+  body.pipeTo(through.writable).catch(() => undefined);
+  return { body: through.readable, isModified };
 }
 
 /** The body to forward, once the policies permit the request. */

@@ -6,6 +6,7 @@ import { SMALL_BYTES, type Holding } from "../../shared/byte-budget.ts";
 import { realTimer, TIMED_OUT } from "../../shared/deadline.ts";
 import { sha256Hex } from "../../shared/digest.ts";
 import { declaredLength } from "../../shared/http/body-headers.ts";
+import { createInterruptible } from "../../shared/interruptible.ts";
 import { Refusal } from "../../shared/refusal.ts";
 import { pieceBytes, sendingMs, startSendDeadline } from "../../shared/send-deadline.ts";
 import type { BodyReading } from "./deps.ts";
@@ -124,8 +125,8 @@ async function readGrowing(
   let buffer = new ArrayBuffer(capacity);
   let size = 0;
 
-  const { promise: late, resolve: setLate } = Promise.withResolvers<typeof TIMED_OUT>();
-  const deadline = startSendDeadline(pace, now, () => setLate(TIMED_OUT), after);
+  const work = createInterruptible<typeof TIMED_OUT>();
+  const deadline = startSendDeadline(pace, now, () => work.interrupt(TIMED_OUT), after);
   const reader = body.getReader({ mode: "byob" });
   const stop = (refusal: Refusal): Refusal => {
     reader.cancel().catch(() => undefined);
@@ -140,11 +141,12 @@ async function readGrowing(
         buffer = buffer.transfer(capacity);
       }
       const view = new Uint8Array(buffer, size, Math.min(piece, capacity - size));
-      const read = await Promise.race([reader.readAtLeast(view.byteLength, view), late]);
+      const read = await work.wait(reader.readAtLeast(view.byteLength, view));
       if (read === TIMED_OUT) return stop(new Refusal("body_timeout", { detail: `after ${size} bytes` }));
       // A read moves the buffer's memory into the view that it returns, at the end of the body too.
-      const { buffer: moved, byteLength } = read.value ?? new Uint8Array();
-      buffer = moved as ArrayBuffer;
+      if (read.value === undefined) throw new TypeError("a read without its buffer");
+      const { byteLength } = read.value;
+      buffer = read.value.buffer as ArrayBuffer;
       if (read.done) break;
       size += byteLength;
       deadline.received(byteLength);

@@ -2,7 +2,7 @@
  * Client keys in a KV namespace, which maps the SHA-256 of a key in hex to its entry in JSON. This module only reads it.
  * While the namespace cannot be read, lookups fail with `identity_unavailable`.
  *
- * A revoked key is rejected after at most 60 s (KV's own caches) plus `cache_ttl_s` (this gateway's cache): 90 s with the
+ * A revoked key is usually rejected within 60 s (KV's own caches) plus `cache_ttl_s` (this gateway's cache): 90 s with the
  * default. A key that was tried before it was stored is accepted after at most 70 s.
  */
 import { keyIdOf } from "../../shared/digest.ts";

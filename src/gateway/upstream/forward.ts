@@ -10,6 +10,9 @@ import type { Upload } from "./upload.ts";
 /** In memory, or streamed while the client sends it. */
 export type UpstreamBody = Uint8Array | Upload | null;
 
+export const isUpload = (body: UpstreamBody): body is Upload =>
+  body !== null && !(body instanceof Uint8Array);
+
 export type UpstreamRequest = {
   readonly url: string;
   readonly method: string;
@@ -33,7 +36,7 @@ export async function forward(
   abort: AbortController,
   deadlineMs: number,
 ): Promise<Response | Refusal | typeof CLIENT_DISCONNECTED> {
-  const upload = body === null || body instanceof Uint8Array ? null : body;
+  const upload = isUpload(body) ? body : null;
   const deadline = upload ? abortAfterUpload(upload, deadlineMs, abort) : abortAfter(deadlineMs, abort);
   const sent = upload ? upload.body : (body as Uint8Array | null);
   let hasFailed = true;

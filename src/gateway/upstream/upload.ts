@@ -4,6 +4,7 @@
  * client, and only the provider's against the provider.
  */
 import { realTimer, TIMED_OUT, withDeadline, type After } from "../../shared/deadline.ts";
+import { createInterruptible, type Interruptible } from "../../shared/interruptible.ts";
 import { Refusal } from "../../shared/refusal.ts";
 import { pieceBytes, startSendDeadline, type Pace } from "../../shared/send-deadline.ts";
 
@@ -11,6 +12,8 @@ export type Upload = {
   readonly body: ReadableStream;
   /** Resolves when nothing is left to send: to true where the provider has taken the whole body. Never rejects. */
   readonly sent: Promise<boolean>;
+  /** Whether something is left to send. */
+  readonly isPending: () => boolean;
   /** Why the gateway broke the upload off; null where it did not, or the provider did. Known before the fetch fails. */
   readonly failure: () => Refusal | null;
   /** Ends the upload once there is no provider to send it to. */
@@ -34,50 +37,58 @@ const BROKEN = Symbol("the client's side broke");
 export function openUpload(source: ReadableStream<Uint8Array>, options: UploadOptions): Upload {
   const through = new FixedLengthStream(options.length);
   const writer = through.writable.getWriter();
-  const { promise: cancelled, resolve: cancel } = Promise.withResolvers<typeof CANCELLED>();
+  const work = createInterruptible<Interruption>();
   let failure: Refusal | null = null;
+  let isPending = true;
   const send = async (): Promise<boolean> => {
-    failure = await sendPieces(source, writer, cancelled, options);
-    if (failure === null) return true;
-    writer.abort(new Error(failure.code)).catch(() => undefined);
+    try {
+      failure = await sendPieces(source, writer, work, options);
+      if (failure === null) return true;
+    } catch {
+      // The provider's side broke, or the upload was cancelled.
+    } finally {
+      isPending = false;
+    }
+    writer.abort(new Error(failure?.code ?? "the upload has ended")).catch(() => undefined);
     return false;
   };
   return {
     body: through.readable,
-    sent: send().catch(() => false),
+    sent: send(),
+    isPending: () => isPending,
     failure: () => failure,
-    cancel: () => cancel(CANCELLED),
+    cancel: () => work.interrupt(CANCELLED),
   };
 }
+
+type Interruption = typeof TIMED_OUT | typeof CANCELLED;
 
 /** Null once the provider has the whole body. Rejects where the provider's side breaks, or the upload is cancelled. */
 async function sendPieces(
   source: ReadableStream<Uint8Array>,
   writer: WritableStreamDefaultWriter<Uint8Array>,
-  cancelled: Promise<typeof CANCELLED>,
+  work: Interruptible<Interruption>,
   { length, pace, acceptMs, now, after = realTimer }: UploadOptions,
 ): Promise<Refusal | null> {
-  const { promise: late, resolve: setLate } = Promise.withResolvers<typeof TIMED_OUT>();
-  const deadline = startSendDeadline(pace, now, () => setLate(TIMED_OUT), after);
+  const deadline = startSendDeadline(pace, now, () => work.interrupt(TIMED_OUT), after);
   const reader = source.getReader({ mode: "byob" });
   let buffer = new ArrayBuffer(pieceBytes(pace, PIECE_BYTES));
   let size = 0;
   try {
     while (size < length) {
       const view = new Uint8Array(buffer, 0, Math.min(buffer.byteLength, length - size));
-      const read = await Promise.race([
+      const read = await work.wait(
         reader.readAtLeast(view.byteLength, view).catch((): typeof BROKEN => BROKEN),
-        late,
-        cancelled,
-      ]);
-      if (read === CANCELLED) throw CANCELLED;
+      );
+      if (read === CANCELLED) throw new Error("cancelled");
       if (read === TIMED_OUT) return new Refusal("body_timeout", { detail: `after ${size} bytes` });
       if (read === BROKEN || read.done)
         return new Refusal("body_incomplete", { detail: "while it was forwarded" });
       size += read.value.byteLength;
       deadline.received(read.value.byteLength);
       deadline.pause();
-      const written = await withDeadline(writer.write(read.value), acceptMs, after);
+      const written = await work.wait(withDeadline(writer.write(read.value), acceptMs, after));
+      if (written === CANCELLED) throw new Error("cancelled");
       if (written === TIMED_OUT)
         return new Refusal("upstream_timeout", { detail: `took no byte for ${acceptMs} ms` });
       deadline.resume();

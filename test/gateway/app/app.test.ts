@@ -10,6 +10,7 @@ import {
   CANARIES,
   configOf,
   ID,
+  disconnectsBeforeHeaders,
   openGateway,
   PROVIDERS,
   T0,
@@ -1204,13 +1205,7 @@ describe("a passthrough", () => {
 
   it("E10 G22 is recorded once, as 499, where the client disconnects before the headers", async () => {
     const client = new AbortController();
-    const gateway = await openGateway({
-      provider: ({ signal }) =>
-        new Promise((_, reject) => {
-          signal.addEventListener("abort", () => reject(new Error("aborted")));
-          client.abort();
-        }),
-    });
+    const gateway = await openGateway({ provider: disconnectsBeforeHeaders(client) });
     const { response, events } = await gateway.exchange("/openai/v1/models", {
       headers: OWN_KEY,
       signal: client.signal,
@@ -1223,13 +1218,7 @@ describe("a passthrough", () => {
 describe("a client that disconnects", () => {
   it("G22 before the headers aborts the upstream: one end, cancelled, without a status", async () => {
     const client = new AbortController();
-    const gateway = await openGateway({
-      provider: ({ signal }) =>
-        new Promise((_, reject) => {
-          signal.addEventListener("abort", () => reject(new Error("aborted")));
-          client.abort();
-        }),
-    });
+    const gateway = await openGateway({ provider: disconnectsBeforeHeaders(client) });
     const { response, events } = await gateway.exchange(CHAT, { ...post(BODY), signal: client.signal });
     expect(response.status).toBe(499);
     expect(gateway.sent[0]?.signal.aborted).toBe(true);

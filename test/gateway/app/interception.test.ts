@@ -36,6 +36,8 @@ const {
 const subject = { ...startSubject, started_at: STARTED };
 
 type Started = Interception & {
+  /** `end` alone; `end` here also flushes, as after an observed response. */
+  readonly recordEnd: Interception["end"];
   readonly recorder: Recorder;
   readonly groups: (readonly InterceptorEvent[])[];
   readonly clock: { at: number };
@@ -73,7 +75,11 @@ function start(
     { prompts, redact: createRedactor([]), now: () => clock.at },
   );
   clock.at = 1500;
-  return { ...interception, recorder, groups, clock };
+  const end: Interception["end"] = (result) => {
+    interception.end(result);
+    void recorder.flush();
+  };
+  return { ...interception, end, recordEnd: interception.end, recorder, groups, clock };
 }
 
 type Options = {
@@ -320,14 +326,14 @@ describe("I1 an interception's end", () => {
   });
 
   it("waits for the refusal that follows it, and is in one group with it", async () => {
-    const { groups, end, recorder } = start();
+    const { groups, recordEnd, recorder } = start();
     const refused = {
       ...completed,
       outcome: "refused",
       error: "model_not_allowed",
       observation: null,
     } as const;
-    end(refused, "refusal");
+    recordEnd(refused);
     expect(groups.map(typesOf)).toEqual([["interception_start"]]);
     recorder.record(REFUSED);
     await recorder.flush();

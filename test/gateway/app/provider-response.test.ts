@@ -3,7 +3,12 @@
  * provider sent it. The client gets every byte, regardless of the record.
  */
 import { describe, expect, it } from "vitest";
-import { CANARIES, openGateway, type Setup } from "../../support/in-workerd/gateway-harness.ts";
+import {
+  CANARIES,
+  disconnectsBeforeHeaders,
+  openGateway,
+  type Setup,
+} from "../../support/in-workerd/gateway-harness.ts";
 import {
   BODY,
   CENTRAL_CHAT,
@@ -158,13 +163,7 @@ describe("a passthrough", () => {
 
   it("has none where the client disconnects before the headers", async () => {
     const client = new AbortController();
-    const gateway = await openGateway({
-      provider: ({ signal }) =>
-        new Promise((_, reject) => {
-          signal.addEventListener("abort", () => reject(new Error("aborted")));
-          client.abort();
-        }),
-    });
+    const gateway = await openGateway({ provider: disconnectsBeforeHeaders(client) });
     const { events } = await gateway.exchange("/openai/v1/models", {
       headers: OWN_KEY,
       signal: client.signal,

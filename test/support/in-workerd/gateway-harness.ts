@@ -240,3 +240,12 @@ function checkSent({ url, headers }: Sent): void {
   if (headers.has("authorization") && headers.has("x-api-key"))
     throw new Error("I3: two credentials went upstream");
 }
+
+/** A provider that sends no response, because the client disconnects while it is called. */
+export const disconnectsBeforeHeaders =
+  (client: AbortController): NonNullable<Setup["provider"]> =>
+  ({ signal }) =>
+    new Promise((_, reject) => {
+      signal.addEventListener("abort", () => reject(new Error("aborted")));
+      client.abort();
+    });
