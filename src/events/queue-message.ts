@@ -1,8 +1,8 @@
 /**
  * The format in which events travel through the queue, as text: `{"version":1,"events":[…]}`. Written and read here only.
  *
- * Two versions of the Workers run at once during a deployment, so that a consumer also gets messages of other versions. Up
- * to version 0.1.0 of the gateway a message was the plain array of events.
+ * Two versions of the Workers run at once during a deployment, so that a consumer also gets messages of other versions. Before
+ * version 0.1.0 of the gateway, a message was the plain array of events.
  */
 import { asObject, parseJson } from "../shared/json.ts";
 import { byteLength } from "../shared/text.ts";

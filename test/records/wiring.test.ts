@@ -454,8 +454,11 @@ describe("the records Worker's entry with an invalid config", () => {
       };
       expect(await deliver(1)).toEqual({ retry: 600 });
       expect(logged()).toEqual([]);
-      expect(await deliver(2)).toBe("ack");
-      expect(logged()).toMatchObject([{ queue_message: "m", text: MESSAGE.body }]);
+      // Twice, because the log of one delivery may be lost.
+      expect(await deliver(2)).toEqual({ retry: 1 });
+      expect(await deliver(3)).toBe("ack");
+      const piece = { queue_message: "m", text: MESSAGE.body };
+      expect(logged()).toMatchObject([piece, piece]);
       expect(errors()).toContain('{"event":"message_printed","message_id":"m","pieces":1}');
     },
   );

@@ -12,7 +12,7 @@ import {
 } from "../../../src/records/ledger/write/dead-letter.ts";
 import recordsToml from "../../../wrangler.records.toml?raw";
 import { findEvents, readQueueMessage } from "../../../tools/replay/logged-events.ts";
-import { END, START, TOKENS } from "../../support/in-workerd/events.ts";
+import { END, START } from "../../support/in-workerd/events.ts";
 import { emptyLedger, rowsOf } from "../../support/in-workerd/ledger-database.ts";
 import {
   failingDatabase,
@@ -130,13 +130,6 @@ describe.each(NEWER)("%s", (_, body) => {
       { event: "dead_letter_not_stored", message_id: id, error: "not read completely" },
       { event: "message_printed", message_id: id, pieces: 1 },
     ]);
-  });
-
-  it("is stored by the newer version that takes it: here one that knows its events", async () => {
-    const deps = ledgerDeps({ database });
-    await deliver(body, 1, deps);
-    expect(await deliver(toMessages([START, END, TOKENS])[0] ?? "", 2, deps)).toBe("ack");
-    expect(await rowsOf(database, "token_usages")).toHaveLength(1);
   });
 });
 

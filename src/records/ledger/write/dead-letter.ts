@@ -1,11 +1,11 @@
 /**
- * The consumer of the dead-letter queue: the messages that exhausted their retries in the queue of events, because the
- * database was down for most of a day, because they ended every run of the consumer, or because they hold events of a newer
- * version. The dead-letter queue has no other queue behind it, so that here every message comes to an end.
+ * The consumer of the dead-letter queue, which gets the messages that exhausted their retries in the queue of events. They
+ * ended every run of the consumer, hold events of a newer version, or met an invalid configuration for all of their retries.
+ * No other queue is behind this one, so each message is stored, archived or printed here.
  *
  * The first delivery stores the message as usual. If that fails, or ends the run, the next delivery does not parse it: it
  * archives the message unmodified or, without an archive, prints it. Logpush keeps 16,384 characters of one run, so each
- * delivery prints a part of it. Each part is printed in two deliveries, because one of them may be lost.
+ * delivery prints a part of it. Each part is printed in two deliveries, because the log of one of them may be lost.
  */
 import { isReadWhole } from "../../../events/queue-message.ts";
 import { toPieceLine, toPieces } from "../../../events/message-pieces.ts";
@@ -69,7 +69,7 @@ async function keepDeadLetter(message: Message, deps: LedgerDeps): Promise<void>
 }
 
 /**
- * What happens to a dead letter while the configuration is invalid, so that nothing can store it.
+ * Handles a dead letter while the configuration is invalid, so that nothing can store it.
  * `retryDelay`: seconds until its second delivery.
  */
 export function printUnconfigured(message: Message, retryDelay: number, deps: PrintDeps): void {
@@ -78,17 +78,17 @@ export function printUnconfigured(message: Message, retryDelay: number, deps: Pr
 }
 
 /**
- * Prints the pieces of the message that belong to this delivery, and acknowledges it with the last piece. They follow from
- * `attempts` alone: every delivery from the second on prints its pieces or, with an archive, is the last.
+ * Prints the pieces of the message that belong to this delivery, and acknowledges it once each piece was printed twice. They
+ * follow from `attempts` alone: every delivery from the second on prints its pieces or, with an archive, is the last.
  */
 function printDeadLetter(message: Message, { logError, print }: PrintDeps): void {
   const { id, attempts, body } = message;
   const pieces = toPieces(id, messageText(body));
   const isLast = attempts >= PRINT_ALL_FROM_ATTEMPT;
-  const current = Math.min(attempts - KEEP_FROM_ATTEMPT, pieces.length - 1);
+  const current = attempts - KEEP_FROM_ATTEMPT;
   const ofThisDelivery = isLast ? pieces : pieces.slice(Math.max(0, current - 1), current + 1);
   for (const piece of ofThisDelivery) print(toPieceLine(piece));
-  if (!isLast && current < pieces.length - 1) return message.retry({ delaySeconds: NEXT_PIECES_S });
+  if (!isLast && current < pieces.length) return message.retry({ delaySeconds: NEXT_PIECES_S });
   logError({ event: "message_printed", message_id: id, pieces: pieces.length });
   message.ack();
 }
