@@ -235,6 +235,20 @@ describe("npm run deploy deploys nothing", () => {
       'wrangler.records.toml must consume the queue "ai-events", to which EVENTS in wrangler.toml sends; it consumes "ai-event", "ai-events-dead".',
     ],
     [
+      "when no consumer takes the dead-letter queue",
+      {
+        records: [
+          ['queue = "ai-events-dead"\nmax_batch_size = 1', 'queue = "ai-other-dead"\nmax_batch_size = 1'],
+        ],
+      },
+      'wrangler.records.toml must consume the dead-letter queue "ai-events-dead".',
+    ],
+    [
+      "when the Worker would not recognize its dead-letter queue",
+      { records: [[/"ai-events-dead"/g, '"parked"']] },
+      'wrangler.records.toml: DEAD_LETTER_QUEUE must be "parked", so that the Worker recognizes that queue.',
+    ],
+    [
       "when the service binding names another Worker",
       { gateway: [SERVICE] },
       `wrangler.toml binds the Worker "other-records", but the name in wrangler.records.toml is "${RECORDS}".`,

@@ -5,7 +5,7 @@ import { deriveEnvironment, type RawConfig } from "../../tools/deploy/environmen
 import { environmentIssue } from "../../tools/deploy/files.ts";
 import { readWorkers } from "../../tools/deploy/worker-configs.ts";
 import { sentenceOf } from "../../tools/local/start-failure.ts";
-import { deployWith, folderWith, type Edits } from "./deploy-with.ts";
+import { deployWith, folderWith, type Edit, type Edits } from "./deploy-with.ts";
 import { emptyAccount, GATEWAY, RECORDS, stateOf } from "./fake-account.ts";
 import { fakeWrangler } from "./fake-wrangler.ts";
 
@@ -282,6 +282,17 @@ describe("npm run deploy -- --env", () => {
     );
     expect(warnings).toContain("`npm run -s keys -- admin --env staging`");
     expect(warnings).toContain("wrangler.toml, [env.staging] has no routes and workers_dev is false");
+  });
+
+  // The queue is renamed for the environment, the variable is not: its dead letters would be deleted after their retries.
+  it("requires DEAD_LETTER_QUEUE to have the environment's name of the queue", async () => {
+    const records: readonly Edit[] = [
+      [/"ai-events-dead"/g, '"parked"'],
+      [/$/, '\n[vars]\nDEAD_LETTER_QUEUE = "parked"\n'],
+    ];
+    expect((await deployWith(fakeWrangler(emptyAccount()), { records })).failure).toBeNull();
+    const { failure } = await deployWith(fakeWrangler(emptyAccount()), { records }, STAGING);
+    expect(failure).toContain('DEAD_LETTER_QUEUE must be "parked-staging"');
   });
 
   it("reports a variable of the environment by its source", async () => {

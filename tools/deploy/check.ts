@@ -2,6 +2,7 @@
 import { readConfig as readGatewayConfig } from "../../src/gateway/config/config.ts";
 import { registry } from "../../src/gateway/wiring.ts";
 import { readConfig as readRecordsConfig } from "../../src/records/config/config.ts";
+import { isDeadLetterQueue } from "../../src/records/ledger/write/dead-letter.ts";
 import { checkNamespaces, checkSizes } from "./check-values.ts";
 import type { WorkerConfig, Workers } from "./worker-configs.ts";
 
@@ -25,7 +26,12 @@ export function checkWorkers({ gateway, records }: Workers): Check {
     ...checkNamespaces(gateway),
     ...(records === null
       ? []
-      : [...checkRecords(records), ...checkSizes(records), ...checkNames(gateway, records)]),
+      : [
+          ...checkRecords(records),
+          ...checkDeadLetters(records),
+          ...checkSizes(records),
+          ...checkNames(gateway, records),
+        ]),
   ];
   return { problems, requiredSecrets: [...new Set(requiredSecrets)] };
 }
@@ -88,6 +94,22 @@ function checkRecords(records: WorkerConfig): string[] {
       : [];
   });
   return [...issues.map((issue) => `${issue}.`), ...databases].map((text) => `${records.source}: ${text}`);
+}
+
+/** Without a consumer, a dead-letter queue loses its messages after four days. Unrecognized, it loses them after its retries. */
+function checkDeadLetters({ queues, vars, source }: WorkerConfig): string[] {
+  const consumers = queues.consumers ?? [];
+  const consumed = new Set(consumers.map(({ queue }) => queue));
+  const named = vars["DEAD_LETTER_QUEUE"] === undefined ? null : String(vars["DEAD_LETTER_QUEUE"]);
+  // A further queue behind a dead-letter queue is the operator's own.
+  const ofEvents = consumers.filter(({ queue }) => !isDeadLetterQueue(queue, named));
+  const deadLetters = new Set(ofEvents.flatMap(({ dead_letter_queue }) => dead_letter_queue ?? []));
+  return [...deadLetters].flatMap((queue) => [
+    ...(consumed.has(queue) ? [] : [`${source} must consume the dead-letter queue "${queue}".`]),
+    ...(isDeadLetterQueue(queue, named)
+      ? []
+      : [`${source}: DEAD_LETTER_QUEUE must be "${queue}", so that the Worker recognizes that queue.`]),
+  ]);
 }
 
 function checkNames(gateway: WorkerConfig, records: WorkerConfig): string[] {

@@ -90,11 +90,16 @@ const queueState = (name: string, exists: boolean, consumers: readonly string[] 
 const rollback = ({ gateway, records }: Workers): readonly Command[] =>
   [
     { what: "gateway", worker: gateway },
-    ...(records === null ? [] : [{ what: "records Worker", worker: records }]),
-  ].map(({ what, worker }) => ({
+    ...(records === null ? [] : [{ what: "records Worker", worker: records, note: WAIT_FOR_QUEUE }]),
+  ].map(({ what, worker, ...rest }) => ({
     title: `Roll back the ${what} ${worker.name}`,
     args: ["rollback", ...worker.args],
+    ...rest,
   }));
+
+/** A records Worker from before version 0.1.0 acknowledges such messages without storing them. */
+const WAIT_FOR_QUEUE =
+  "Wait until the queue is empty: an older version may lose messages of the newer gateway";
 
 const storeSecret = (name: string, what: string, { operatorArgs }: WorkerConfig): Command => ({
   title: `Store the ${what}'s secret ${name}`,

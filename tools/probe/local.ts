@@ -59,7 +59,7 @@ function setupFor(echoUrl: string): Setup {
     IDENTITY: JSON.stringify([{ source: "byok" }]),
     OWNER_ASSERTION: "{}",
     RECORDING: "{}",
-    LIMITS: JSON.stringify({ body_bytes: 32 * 1024 * 1024 }),
+    LIMITS: "{}",
   };
   const records = { ADMIN_TOKEN: sha256(LOCAL_ADMIN_TOKEN), RETENTION_DAYS: "60" };
   return {

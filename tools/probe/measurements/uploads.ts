@@ -21,7 +21,7 @@ export type UploadResult = {
 export function assessUpload({ status, refusal, upload, sent, afterMs }: UploadResult): Finding {
   const measured = `status ${status}${refusal === null ? "" : ` (${refusal})`} after ${duration(afterMs)}`;
   if (status === 413 && refusal !== null)
-    return notMeasured("LIMITS.body_bytes of the gateway is lower: raise it for the probe", measured);
+    return notMeasured("LIMITS.upload_bytes of the gateway is lower: raise it for the probe", measured);
   if (status === 413)
     return differs(measured, "docs/deploy.md: the zone's limit on uploads is lower than 100 MB");
   if (upload === null)
@@ -60,7 +60,7 @@ export const uploads = ({
 }: Plan): readonly Measurement[] => [
   define<UploadResult>({
     question: `Does an upload of ${size(largeBytes)} arrive?`,
-    assumed: "yes, below LIMITS.body_bytes and the zone's 100 MB (docs of Cloudflare)",
+    assumed: "yes, below LIMITS.upload_bytes and the zone's 100 MB (docs of Cloudflare)",
     phase: "heavy",
     requests: 1,
     measure: (context) => sendUpload(context, pieces(largeBytes, PIECE, 0)),
