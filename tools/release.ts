@@ -13,8 +13,8 @@ const UNRELEASED = "## [Unreleased]";
  * @throws where there is nothing to release, or the version is there already.
  */
 export function releasedChangelog(changelog: string, version: string, date: string): string {
-  const [before, after] = changelog.split(`${UNRELEASED}\n`);
-  if (before === undefined || after === undefined)
+  const [before, after, ...others] = changelog.split(`${UNRELEASED}\n`);
+  if (before === undefined || after === undefined || others.length > 0)
     throw new Error(`CHANGELOG.md must have one section ${UNRELEASED}`);
   if (changelog.includes(`## [${version}]`)) throw new Error(`CHANGELOG.md has a section ${version} already`);
   const section = after.split(/^## \[/m)[0] ?? "";

@@ -84,6 +84,8 @@ describe("the deadline of a sender", () => {
     deadline.resume();
     clock.advance(29_999);
     expect(lateAt()).toBeNull();
+    clock.advance(1001);
+    expect(lateAt()).not.toBeNull();
   });
 
   it("does nothing after it is stopped", () => {

@@ -1,4 +1,7 @@
-/** Resident memory of plain workerd while clients send most of a request body and stop (N2 of the security review). */
+/**
+ * Resident memory of plain workerd while clients send most of a request body and stop (N2 of the security review).
+ * Needs Linux, which reports the resident memory of a process in `/proc`.
+ */
 import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { connect, type AddressInfo, type Socket } from "node:net";

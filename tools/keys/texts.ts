@@ -101,7 +101,7 @@ export function keyTable(keys: readonly StoredKey[], location: StoreLocation): s
 export function explainRevoked(keys: readonly StoredKey[], location: StoreLocation): string {
   const lines = keys.map(({ sha256, about }) => `Revoked ${idOf(sha256)} of ${about?.actor ?? "?"}.`);
   return `${lines.join("\n")}
-Removed from ${storeName(location)}. A running gateway rejects it within ${REVOKED_WITHIN} (60 s of KV's caches, and cache_ttl_s).
+Removed from ${storeName(location)}. A running gateway usually rejects it within ${REVOKED_WITHIN} (60 s of KV's caches, and cache_ttl_s).
 Entries of the secret CLIENT_KEYS are not changed.
 `;
 }

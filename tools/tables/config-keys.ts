@@ -56,7 +56,7 @@ const IDENTITY = keysOf("gateway", "IDENTITY", [
   [
     "[keys].cache_ttl_s",
     "`30`",
-    "Only with `store`: TTL of the cache of keys read from it, at most 300. A revoked key is rejected after at most this time plus 60 s of KV's own caches.",
+    'Only with `store`: TTL of the cache of keys read from it, at most 300. A revoked key is usually rejected within this time plus 60 s of KV\'s own caches (KV promises "60 seconds or more").',
   ],
   [
     "[coder].url",
@@ -233,7 +233,7 @@ const LIMITS = keysOf("gateway", "LIMITS.", [
   [
     "body_ms",
     "`30000`",
-    "How far a client may fall behind `body_min_rate` while it sends a body. A silence of this length ends the request: 408.",
+    "How far a client may fall behind `body_min_rate` while it sends a body. A silence of this length ends the request: 408. A body of up to 256 KiB with `Content-Length` has this time plus its length at that rate.",
   ],
   ["body_min_rate", "`16384`", "Minimum rate of a request body, in bytes per second."],
   ["headers_ms", "`600000`", "Deadline for the provider's response headers."],
