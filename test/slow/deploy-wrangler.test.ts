@@ -185,13 +185,19 @@ function oldDeployment(): FakeAccount {
   return account;
 }
 
+const withDeadLetters = (account: FakeAccount): FakeAccount => ({
+  ...account,
+  queues: new Map([...account.queues, ["ai-events-dead", []]]),
+});
+
 describe("npm run deploy with the pinned wrangler", () => {
   it("upgrades a single Worker", async () => {
     const folder = projectFolder();
     const account = oldDeployment();
     await useAccount(account);
     const printed = await deployIn(folder);
-    expect(printed).toMatch(/^1\/4 Remove the old consumer ai-edge-interceptor from the queue ai-events$/m);
+    expect(printed).toMatch(/^1\/5 Create the queue ai-events-dead$/m);
+    expect(printed).toMatch(/^2\/5 Remove the old consumer ai-edge-interceptor from the queue ai-events$/m);
     account.workers.get(RECORDS)?.secrets.push("ADMIN_TOKEN");
     account.workers.get(GATEWAY)?.secrets.pop();
     expectDeployed(account);
@@ -203,7 +209,12 @@ describe("npm run deploy with the pinned wrangler", () => {
     expect(await readAccount(runIn(folder), readWorkers(folder, PRODUCTION))).toEqual({
       gatewaySecrets: [],
       recordsSecrets: null,
-      queues: [{ name: "ai-events", exists: false, consumers: [], hasPullConsumer: false }],
+      queues: ["ai-events", "ai-events-dead"].map((name) => ({
+        name,
+        exists: false,
+        consumers: [],
+        hasPullConsumer: false,
+      })),
       databases: [],
     });
   });
@@ -253,7 +264,7 @@ describe("another order is refused, and the advice names the cause", () => {
     ],
     [
       "11004 for the records Worker while the old consumer is attached",
-      oldDeployment(),
+      withDeadLetters(oldDeployment()),
       DEPLOY_RECORDS,
       /code: 11004/,
       "The queue has another consumer",
