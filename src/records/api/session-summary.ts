@@ -36,6 +36,10 @@ export const SESSION_FIELDS = {
   ),
   actor_ids: schema.withDescription(schema.list(schema.TEXT), `At most ${MAX_NAMES}.`),
   attributions: schema.list(schema.TEXT),
+  truncated_fields: schema.withDescription(
+    schema.list(schema.TEXT),
+    `The fields that are incomplete here: lists with more than ${MAX_NAMES} names or a name longer than ${MAX_NAME} characters, and a longer \`last_prompt\`.`,
+  ),
 };
 
 export const SESSION = schema.object(
@@ -64,10 +68,10 @@ export function summaries(heads: Sql): Sql {
       MIN(i.started_at) AS started_at, MAX(i.started_at) AS last_active_at,
       CASE WHEN COUNT(*) = COUNT(i.outcome) THEN MAX(i.ended_at) END AS ended_at,
       MIN(i.usage IS 'final') AS usage_complete, ${totalsSql("t")},
-      ${first("client")} AS client, ${first("metadata")} AS metadata, ${first("actor_id")} AS actor_id,
+      MAX(i.initiator_name) AS initiator_name, ${first("client")} AS client, ${first("metadata")} AS metadata, ${first("actor_id")} AS actor_id,
       ${distinct("provider")} AS providers, ${distinct("model")} AS models,
       ${distinct("actor_id")} AS actor_ids, ${distinct("attribution")} AS attributions,
-      (SELECT SUBSTR(p.prompt, 1, ${MAX_LAST_PROMPT}) FROM interceptions l
+      (SELECT SUBSTR(p.prompt, 1, ${MAX_LAST_PROMPT + 1}) FROM interceptions l
         JOIN user_prompts p ON p.interception_id = l.id
         WHERE l.session_id = h.session_id AND l.initiator_id = h.initiator_id
         ORDER BY l.id DESC LIMIT 1) AS last_prompt
@@ -83,21 +87,44 @@ function first(name: string): Sql {
     WHERE f.session_id = h.session_id AND f.initiator_id = h.initiator_id ORDER BY f.id LIMIT 1)`;
 }
 
-/** The column's distinct values in the session, as a JSON list. */
+/** The column's distinct values in the session, as a JSON list: one more, and one character more, than is shown. */
 function distinct(name: string): Sql {
-  return sql`(SELECT json_group_array(value) FROM (SELECT DISTINCT SUBSTR(${column("d", name)}, 1, ${MAX_NAME}) AS value
+  return sql`(SELECT json_group_array(value) FROM (SELECT DISTINCT SUBSTR(${column("d", name)}, 1, ${MAX_NAME + 1}) AS value
     FROM interceptions d WHERE d.session_id = h.session_id AND d.initiator_id = h.initiator_id
-    AND ${column("d", name)} IS NOT NULL LIMIT ${MAX_NAMES}))`;
+    AND ${column("d", name)} IS NOT NULL LIMIT ${MAX_NAMES + 1}))`;
 }
 
-export function toSessionFields(row: Row): Record<string, unknown> {
+/** The lists of names, as far as they are shown, and which of them that makes incomplete. */
+function nameLists(row: Row): { lists: Record<string, string[]>; truncated: string[] } {
+  const lists: Record<string, string[]> = {};
+  const truncated: string[] = [];
+  for (const field of ["providers", "models", "actor_ids", "attributions"]) {
+    const names = texts(row[field]);
+    const shown = names.slice(0, MAX_NAMES).map((name) => firstCharacters(name, MAX_NAME));
+    if (names.length > MAX_NAMES || shown.some((name, at) => name !== names[at])) truncated.push(field);
+    lists[field] = shown;
+  }
+  return { lists, truncated };
+}
+
+/** As SQLite counts: a surrogate pair is one character. */
+const firstCharacters = (value: string, length: number): string => [...value].slice(0, length).join("");
+
+export function toSessionFields(
+  row: Row,
+): Record<string, unknown> & { readonly truncated_fields: readonly string[] } {
   const initiator = text(row["initiator_id"]);
+  const { lists, truncated } = nameLists(row);
   const endedAt = textOrNull(row["ended_at"]);
   return {
     id: text(row["session_id"]),
-    initiator: toUserDto(initiator, row["actor_id"] === initiator, row["metadata"]),
-    providers: texts(row["providers"]),
-    models: texts(row["models"]),
+    initiator: toUserDto({
+      id: initiator,
+      ownerName: textOrNull(row["initiator_name"]),
+      isActor: row["actor_id"] === initiator,
+      metadata: row["metadata"],
+    }),
+    ...lists,
     client: text(row["client"]),
     metadata: json(row["metadata"]),
     started_at: text(row["started_at"]),
@@ -105,15 +132,17 @@ export function toSessionFields(row: Row): Record<string, unknown> {
     first_interception_id: text(row["first_interception_id"]),
     interceptions: number(row["interceptions"]),
     usage_complete: row["usage_complete"] === 1,
-    actor_ids: texts(row["actor_ids"]),
-    attributions: texts(row["attributions"]),
+    truncated_fields: truncated,
   };
 }
 
 export function toSession(row: Row): Record<string, unknown> {
-  const lastPrompt = textOrNull(row["last_prompt"]);
+  const recorded = textOrNull(row["last_prompt"]);
+  const lastPrompt = recorded === null ? null : firstCharacters(recorded, MAX_LAST_PROMPT);
+  const { truncated_fields, ...fields } = toSessionFields(row);
   return {
-    ...toSessionFields(row),
+    ...fields,
+    truncated_fields: [...truncated_fields, ...(lastPrompt === recorded ? [] : ["last_prompt"])],
     cursor: text(row["cursor"]),
     threads: number(row["threads"]),
     token_usage_summary: toCounts(row),

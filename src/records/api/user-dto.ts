@@ -1,4 +1,4 @@
-/** Users in Coder's form. The ledger knows their ids only, and the actor's name where its credential has one. */
+/** Users in Coder's form, and the names that the ledger knows: the actor's of its credential, the owner's of the directory. */
 import { json } from "./kit/row-mapper.ts";
 import type { Value } from "./kit/sql.ts";
 import * as schema from "../../shared/json-schema.ts";
@@ -7,16 +7,39 @@ export const USER = schema.object({
   id: schema.TEXT,
   username: schema.withDescription(
     schema.TEXT,
-    "The actor's name where the initiator is the actor; else the id.",
+    "The owner's user name where the directory has one; the actor's name where the initiator is the actor; else the id.",
   ),
   name: schema.TEXT,
   avatar_url: schema.TEXT,
 });
 
-/** `metadata` describes the actor, so another initiator does not get the name in it. */
-export function toUserDto(id: string, isActor: boolean, metadata: Value | undefined): Record<string, string> {
-  const name = isActor ? json(metadata)["actor_name"] : null;
-  return typeof name === "string"
-    ? { id, username: name, name, avatar_url: "" }
-    : { id, username: id, name: "", avatar_url: "" };
+export const ACTOR_NAME = schema.withDescription(
+  schema.orNull(schema.TEXT),
+  "The actor's name, where its credential has one.",
+);
+
+/** `metadata`: the column of an interception, which describes its actor. */
+export function actorName(metadata: Value | undefined): string | null {
+  const name = json(metadata)["actor_name"];
+  return typeof name === "string" ? name : null;
+}
+
+/** What the ledger knows of an initiator. */
+type Initiator = {
+  readonly id: string;
+  /** The column `initiator_name`: an owner's user name in the directory. */
+  readonly ownerName: string | null;
+  readonly isActor: boolean;
+  readonly metadata: Value | undefined;
+};
+
+/** Metadata describes the actor, so another initiator does not get the name in it. */
+export function initiatorName({ ownerName, isActor, metadata }: Omit<Initiator, "id">): string | null {
+  return ownerName ?? (isActor ? actorName(metadata) : null);
+}
+
+export function toUserDto(initiator: Initiator): Record<string, string> {
+  const { id } = initiator;
+  const name = initiatorName(initiator);
+  return { id, username: name ?? id, name: name ?? "", avatar_url: "" };
 }

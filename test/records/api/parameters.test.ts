@@ -47,11 +47,14 @@ describe("parameters", () => {
     }
   });
 
-  it.each(LISTS)("%s accepts an offset only as an integer in its range, in plain digits", async (path) => {
-    for (const offset of ["0", "1", "100000"]) await fetchOk(`${path}?offset=${offset}`);
-    for (const offset of ["-1", "100001", "1e3", "NaN", ""])
-      expect(await fetchFault(`${path}?offset=${offset}`)).toEqual([400, "offset"]);
-  });
+  it.each([...LISTS, "/usage"])(
+    "%s accepts an offset only as an integer in its range, in plain digits",
+    async (path) => {
+      for (const offset of ["0", "1", "100000"]) await fetchOk(`${path}?offset=${offset}`);
+      for (const offset of ["-1", "100001", "1e3", "NaN", ""])
+        expect(await fetchFault(`${path}?offset=${offset}`)).toEqual([400, "offset"]);
+    },
+  );
 
   it("rejects a parameter that is sent twice, even with the same value", async () => {
     expect(await fetchFault("/usage?limit=10&limit=20")).toEqual([400, "limit"]);
@@ -126,6 +129,8 @@ describe("parameters", () => {
       "after_session_id",
     ]);
     expect(await fetchFault(`/sessions/s?after_id=${id}&before_id=${id}`)).toEqual([400, "before_id"]);
+    expect(await fetchFault("/usage?order=key&after_key=a&offset=1")).toEqual([400, "offset"]);
+    expect(await fetchFault("/usage?after_key=a")).toEqual([400, "after_key"]);
     await fetchOk(`/interceptions?after_id=${id}&offset=0`);
   });
 

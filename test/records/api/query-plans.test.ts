@@ -147,6 +147,8 @@ describe.each([
     "/usage?group_by=model",
     "/usage?group_by=day",
     "/usage?format=csv",
+    "/usage?order=key&after_key=x",
+    "/usage?offset=1",
   ])("scans no table for %s", async (path) => {
     const plans = await plansOf(path);
     expect(plans.length).toBeGreaterThan(0);
@@ -176,6 +178,8 @@ describe.each([
         "after_id",
         "before_id",
         "after_session_id",
+        "order",
+        "after_key",
       ]);
       for (const name of Object.keys(parameters).filter((parameter) => !paging.has(parameter))) {
         if (path === "/sessions/s") continue;
@@ -196,7 +200,9 @@ describe.each([
   it("reads a range of the key for sums", async () => {
     for (const path of ["/usage", "/usage?group_by=actor", "/attribution"]) {
       const [sums] = await plansOf(path);
-      expect(sums?.steps[0]).toBe("SEARCH i USING PRIMARY KEY (id>? AND id<?)");
+      const reads = sums?.steps.filter((step) => /^(?:SEARCH|SCAN) i\b/.test(step));
+      // Once: the groups are not computed again to be counted.
+      expect(reads).toEqual(["SEARCH i USING PRIMARY KEY (id>? AND id<?)"]);
     }
   });
 

@@ -202,10 +202,17 @@ describe("GET /overrides", () => {
       count: 2,
       count_is_capped: false,
       results: [
-        { ...rejected, accepted: false },
-        { ...override(T0), accepted: true },
+        { ...rejected, accepted: false, actor_name: null },
+        { ...override(T0), accepted: true, actor_name: null },
       ],
     });
+  });
+
+  it("names the actor where its interception is recorded", async () => {
+    await insert("initiator_overrides", [override(T0), rejected]);
+    await insert("interceptions", [interception(T0, { metadata: '{"actor_name":"CI bot"}' })]);
+    const results = items(await fetchOk("/overrides"), "results");
+    expect(results.map((one) => part(one, "actor_name"))).toEqual([null, "CI bot"]);
   });
 
   it.each([

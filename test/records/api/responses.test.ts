@@ -60,10 +60,12 @@ const others = interception(T0 - DAY, {
   id: idAt(T0 - DAY),
   started_at: iso(T0 - DAY),
 });
+/** Its initiator is the first by key, and not by requests. */
+const least = interception(T0 - 2 * DAY, { initiator_id: "0", client_session_id: "0" });
 
 beforeAll(async () => {
   await emptyLedger();
-  await insert("interceptions", [first, second, third, other, others]);
+  await insert("interceptions", [first, second, third, other, others, least]);
   await insert("token_usages", [tokenUsage(first), tokenUsage(others, { metadata: "{}" })]);
   await insert("user_prompts", [userPrompt(first, "Hi")]);
   await insert("tool_usages", [
@@ -183,7 +185,7 @@ const CHANGES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     ...SPAN,
     ...LIST,
   },
-  "/usage": { ...TRAITS, ...SPAN, limit: "1", group_by: "model", format: "csv" },
+  "/usage": { ...TRAITS, ...SPAN, limit: "1", offset: "1", order: "key", group_by: "model", format: "csv" },
   "/attribution": { ...TRAITS, ...SPAN, format: "csv" },
   "/anomalies": {
     kind: "actor_multiple_owners",
@@ -198,15 +200,19 @@ const CHANGES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
 /** Changes the response only where two sessions share an id. */
 const NARROWS = new Set(["/sessions/{session_id} initiator"]);
 
+/** Parameters that are accepted only together with another. */
+const TOGETHER: Readonly<Record<string, string>> = { "/usage after_key": "order=key&after_key=u" };
+
 describe("every documented parameter", () => {
   it.each(READING.map(({ path, parameters }) => [path, Object.keys(parameters)] as const))(
     "of %s is accepted and changes the response",
     async (path, names) => {
       const changes = CHANGES[path] ?? {};
-      expect(Object.keys(changes).toSorted()).toEqual(names.toSorted());
+      const alone = names.filter((name) => TOGETHER[`${path} ${name}`] === undefined);
+      expect(Object.keys(changes).toSorted()).toEqual(alone.toSorted());
       const before = await fetchApi(pathOf(path));
       for (const name of names) {
-        const query = `${name}=${encodeURIComponent(changes[name] ?? "")}`;
+        const query = TOGETHER[`${path} ${name}`] ?? `${name}=${encodeURIComponent(changes[name] ?? "")}`;
         const { status, text } = await fetchApi(`${pathOf(path)}?${query}`);
         expect([name, status]).toEqual([name, 200]);
         expect([name, text === before.text]).toEqual([name, NARROWS.has(`${path} ${name}`)]);

@@ -72,6 +72,7 @@ describe("GET /sessions", () => {
           usage_complete: false,
           actor_ids: [ALICE, "ci-bot"].toSorted(),
           attributions: ["asserted", "authenticated"],
+          truncated_fields: ["last_prompt"],
         },
       ],
     });
@@ -88,6 +89,32 @@ describe("GET /sessions", () => {
     const [session] = items(await fetchOk("/sessions"), "sessions");
     expect(part(session, "last_prompt")).toBe("\ufffddelete it all");
     expect(part(session, "models")).toEqual(["\ufffdother"]);
+  });
+
+  it("names the lists that are incomplete: more than 20 names, or a name of more than 128 characters", async () => {
+    const session = { client_session_id: "s" };
+    const names = Array.from({ length: 21 }, (_, n) => `model-${String(n).padStart(2, "0")}`);
+    await insert("interceptions", [
+      ...names.map((model, n) =>
+        interception(T0 + n, { ...session, model, provider: "\u{1f600}".repeat(128) }),
+      ),
+      interception(T0 + 100, { ...session, actor_id: "x".repeat(129) }),
+    ]);
+    const [one] = items(await fetchOk("/sessions"), "sessions");
+    expect(part(one, "truncated_fields")).toEqual(["models", "actor_ids"]);
+    expect(items(one, "models")).toHaveLength(20);
+    expect(items(one, "actor_ids")).toContain("x".repeat(128));
+    expect(items(one, "providers")).toContain("\u{1f600}".repeat(128));
+  });
+
+  it("names the owner as the directory does", async () => {
+    const asserted = { client_session_id: "s", initiator_id: BOB, attribution: "asserted" };
+    await insert("interceptions", [
+      interception(T0, asserted),
+      interception(T0 + 1, { ...asserted, initiator_name: "bob" }),
+    ]);
+    const [session] = items(await fetchOk("/sessions"), "sessions");
+    expect(part(session, "initiator")).toEqual({ id: BOB, username: "bob", name: "bob", avatar_url: "" });
   });
 
   it("omits the end of an open session, and a prompt that was not recorded", async () => {
@@ -332,6 +359,8 @@ describe("GET /sessions/{session_id}", () => {
       usage_complete: false,
       actor_ids: [ALICE],
       attributions: ["authenticated"],
+      truncated_fields: [],
+      thread_count: 2,
       token_usage_summary: {
         input_tokens: 20,
         output_tokens: 40,

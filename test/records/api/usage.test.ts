@@ -64,9 +64,10 @@ describe("GET /usage", () => {
       started_after: iso(NOW - 30 * DAY),
       started_before: iso(NOW),
       results: [
-        { key: ALICE, requests: 3, ...times(3), unknown_usage: 0 },
-        { key: BOB, requests: 2, ...TOKENS, unknown_usage: 2 },
+        { key: ALICE, name: "alice", requests: 3, ...times(3), unknown_usage: 0 },
+        { key: BOB, name: null, requests: 2, ...TOKENS, unknown_usage: 2 },
       ],
+      count: 2,
       results_are_capped: false,
     });
   });
@@ -107,12 +108,39 @@ describe("GET /usage", () => {
     expect(part(await fetchOk("/usage?group_by=model&limit=3"), "results_are_capped")).toBe(false);
   });
 
+  it("names an initiator by the directory or as its own actor, and an actor by its credential", async () => {
+    await insert("interceptions", [
+      interception(T0, { metadata: "{}" }),
+      interception(T0 + 1),
+      interception(T0 + 2, { initiator_id: BOB, attribution: "asserted" }),
+      interception(T0 + 3, { initiator_id: BOB, attribution: "asserted", initiator_name: "bob" }),
+      interception(T0 + 4, { initiator_id: "bot", actor_id: "bot", metadata: "no JSON" }),
+      interception(T0 + 5, { initiator_id: "carol", attribution: "asserted" }),
+    ]);
+    const names = async (group: string): Promise<unknown[]> =>
+      items(await fetchOk(`/usage?group_by=${group}&order=key`), "results").map((one) => [
+        part(one, "key"),
+        part(one, "name"),
+      ]);
+    expect(await names("initiator")).toEqual([
+      [ALICE, "alice"],
+      [BOB, "bob"],
+      ["bot", null],
+      ["carol", null],
+    ]);
+    expect(await names("actor")).toEqual([
+      [ALICE, "alice"],
+      ["bot", null],
+    ]);
+    expect(await names("client")).toEqual([["Claude Code", null]]);
+  });
+
   it("counts several usages of one interception as one request", async () => {
     const one = interception(T0);
     await insert("interceptions", [one]);
     await insert("token_usages", [tokenUsage(one), tokenUsage(one, { id: "another" })]);
     const [row] = items(await fetchOk("/usage"), "results");
-    expect(row).toEqual({ key: ALICE, requests: 1, ...times(2), unknown_usage: 0 });
+    expect(row).toEqual({ key: ALICE, name: "alice", requests: 1, ...times(2), unknown_usage: 0 });
     const [share] = items(await fetchOk("/attribution"), "results");
     expect([part(share, "requests"), part(share, "tokens")]).toEqual([1, 66]);
   });
@@ -194,9 +222,9 @@ describe("CSV", () => {
     expect(headers.get("content-type")).toBe("text/csv; charset=utf-8; header=present");
     expect(text).toBe(
       [
-        "initiator,requests,input_tokens,output_tokens,cache_read_input_tokens,cache_write_input_tokens,unknown_usage",
-        `${ALICE},3,30,60,9,0,0`,
-        `${BOB},2,10,20,3,0,2`,
+        "initiator,initiator_name,requests,input_tokens,output_tokens,cache_read_input_tokens,cache_write_input_tokens,unknown_usage",
+        `${ALICE},alice,3,30,60,9,0,0`,
+        `${BOB},,2,10,20,3,0,2`,
         "",
       ].join("\r\n"),
     );

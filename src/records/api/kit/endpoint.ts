@@ -1,6 +1,7 @@
 /** An endpoint is one definition: its handler, the reading of its parameters and its documentation all come from it. */
 import { Refusal } from "../../../shared/refusal.ts";
 import { toCsv, type Table } from "./csv.ts";
+import { setPageHeaders, type Page } from "./page.ts";
 import type { QueryLedger } from "./query-ledger.ts";
 import { oneOf, type Filter, type Parameter } from "./parameter.ts";
 import { readTexts, readValues, type Parameters, type Values } from "./query.ts";
@@ -23,6 +24,8 @@ export type EndpointResult = {
   readonly body: object;
   /** The same content as a table, where the endpoint serves CSV. */
   readonly table?: Table;
+  /** Where the endpoint serves a list in pages. */
+  readonly page?: Page;
 };
 
 /** A JSON body. */
@@ -88,7 +91,9 @@ export function endpoint<const P extends Parameters>(definition: Definition<P>):
     const matches = allOf(Object.values(conditions).filter((condition) => condition !== null));
     const result = await handle(values, matches, request);
     if (result instanceof Refusal) return result;
-    return toResponse(result, format.format ?? (prefersCsv(request.accept) ? "csv" : "json"));
+    const response = toResponse(result, format.format ?? (prefersCsv(request.accept) ? "csv" : "json"));
+    if (result.page) setPageHeaders(response.headers, result.page, request.search);
+    return response;
   };
   return { path, summary, description, parameters, csv, body, response, respond };
 }

@@ -38,6 +38,19 @@ const BODY_FAILURES = {
   415: "The body is compressed",
 };
 
+/** Of every endpoint that has a `limit`. */
+const PAGE_HEADERS = {
+  "X-Total-Count": {
+    description: "The number of matches on all pages. Absent where the count stopped at its cap.",
+    schema: schema.COUNT,
+  },
+  Link: {
+    description:
+      'The next page as `<?…>; rel="next"` (RFC 8288), relative to the request\'s URL; absent on the last page. Threads also have `rel="prev"`.',
+    schema: schema.TEXT,
+  },
+};
+
 /** `all`: every endpoint, including this one. */
 export function openapi(all: () => readonly Endpoint[]): Endpoint {
   return endpoint({
@@ -104,6 +117,7 @@ function toOperation({ path, summary, description, parameters, csv, body, respon
     responses: {
       200: {
         description: "Success",
+        ...("limit" in parameters ? { headers: PAGE_HEADERS } : {}),
         content: {
           "application/json": { schema: response },
           ...(csv ? { "text/csv": { schema: { type: "string" } } } : {}),

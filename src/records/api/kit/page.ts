@@ -40,12 +40,61 @@ export const COUNT_FIELDS = {
   count_is_capped: schema.withDescription(schema.FLAG, "Whether there are more matches than `count`."),
 };
 
+/** Which part of a list a response has, for its headers. */
+export type Page = {
+  /** The number of matches on all pages; null where the count stopped at its cap. */
+  readonly total: number | null;
+  /** The parameters that select the next page instead of this one; null on the last page. */
+  readonly next: Readonly<Record<string, string>> | null;
+  /** The same for the previous page. Only threads can be read backwards. */
+  readonly prev?: Readonly<Record<string, string>> | null;
+};
+
+/** Parameters that say where a page begins. A link to another page replaces them. */
+const POSITIONS = ["offset", "after_id", "after_session_id", "after_key", "before_id"];
+
+/**
+ * The headers that say what a response lacks. CSV has no other place for it: an extra line would be read as a row.
+ * `Link` is RFC 8288's, with references relative to the request's URL (§3.1), because the Host header is the client's.
+ * `X-Total-Count` is absent where the total is unknown, as in GitLab's API, so that no cap is taken for a count.
+ * `search`: the request's query string.
+ */
+export function setPageHeaders(headers: Headers, { total, next, prev = null }: Page, search: string): void {
+  if (total !== null) headers.set("x-total-count", String(total));
+  const links = Object.entries({ prev, next }).flatMap(([relation, position]) => {
+    if (position === null) return [];
+    const parameters = new URLSearchParams(search);
+    for (const name of POSITIONS) parameters.delete(name);
+    for (const [name, value] of Object.entries(position)) parameters.set(name, value);
+    return [`<?${parameters.toString()}>; rel="${relation}"`];
+  });
+  if (links.length > 0) headers.set("link", links.join(", "));
+}
+
+/**
+ * The page of a list whose query read one row more than `limit`. `position`: the parameters of the page after a row.
+ * @returns the rows without that one, and what the headers say.
+ */
+export function cutPage(
+  rows: readonly Row[],
+  limit: number,
+  { count, count_is_capped }: CountFields,
+  position: (last: Row) => Readonly<Record<string, string>>,
+): { readonly rows: readonly Row[]; readonly page: Page } {
+  const shown = rows.slice(0, limit);
+  const last = shown.at(-1);
+  const next = rows.length > limit && last ? position(last) : null;
+  return { rows: shown, page: { total: count_is_capped ? null : count, next } };
+}
+
+export type CountFields = { readonly count: number; readonly count_is_capped: boolean };
+
 /** `matching` selects one row per match, without a limit. */
 export function countSql(cap: number, matching: Sql): Sql {
   return sql`SELECT COUNT(*) AS count FROM (${matching} LIMIT ${cap + 1})`;
 }
 
-export function countFields(cap: number, rows: readonly Row[]): { count: number; count_is_capped: boolean } {
+export function countFields(cap: number, rows: readonly Row[]): CountFields {
   const count = number(rows[0]?.["count"]);
   return { count: Math.min(count, cap), count_is_capped: count > cap };
 }

@@ -8,6 +8,7 @@ import {
   COUNT_FIELDS,
   countFields,
   countSql,
+  cutPage,
   LIMIT,
   OFFSET,
   AFTER_EVERY_ID,
@@ -20,6 +21,7 @@ import {
   JSON_OBJECT,
   schemasOf,
   selected,
+  text,
   TEXT,
   TIME,
   toRecord,
@@ -75,13 +77,12 @@ export const anomalies = endpoint({
     const result = await query([
       sql`SELECT ${selected("a", ANOMALY)} FROM anomalies a
         WHERE a.id < ${after_id ?? AFTER_EVERY_ID} AND ${matches("a")}
-        ORDER BY a.id DESC LIMIT ${limit} OFFSET ${offset}`,
+        ORDER BY a.id DESC LIMIT ${limit + 1} OFFSET ${offset}`,
       countSql(COUNT_CAP, sql`SELECT 1 FROM anomalies a WHERE a.id < ${AFTER_EVERY_ID} AND ${matches("a")}`),
     ]);
     if (result instanceof Refusal) return result;
-    const [rows, count] = result;
-    return {
-      body: { ...countFields(COUNT_CAP, count), results: rows.map((row) => toRecord(row, ANOMALY)) },
-    };
+    const count = countFields(COUNT_CAP, result[1]);
+    const { rows, page } = cutPage(result[0], limit, count, ({ id }) => ({ after_id: text(id) }));
+    return { body: { ...count, results: rows.map((row) => toRecord(row, ANOMALY)) }, page };
   },
 });

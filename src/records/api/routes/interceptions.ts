@@ -11,12 +11,13 @@ import {
   COUNT_FIELDS,
   countFields,
   countSql,
+  cutPage,
   LIMIT,
   OFFSET,
   AFTER_EVERY_ID,
 } from "../kit/page.ts";
 import { SEARCH } from "../kit/query.ts";
-import { schemasOf, selected, text, toRecord, type Fields } from "../kit/row-mapper.ts";
+import { schemasOf, selected, text, textOrNull, toRecord, type Fields } from "../kit/row-mapper.ts";
 import * as schema from "../../../shared/json-schema.ts";
 import { sql, type Sql } from "../kit/sql.ts";
 import { toUserDto, USER } from "../user-dto.ts";
@@ -60,21 +61,22 @@ export const interceptions = endpoint({
   handle: async ({ limit, offset, after_id }, matches, { query }) => {
     const refusal = checkCursors({ after_id, offset });
     if (refusal) return refusal;
-    const page = (columns: Sql): Sql =>
+    const pageSql = (columns: Sql, rows: number): Sql =>
       sql`SELECT ${columns} FROM interceptions i WHERE i.id < ${after_id ?? AFTER_EVERY_ID} AND ${matches("i")}
-        ORDER BY i.id DESC LIMIT ${limit} OFFSET ${offset}`;
+        ORDER BY i.id DESC LIMIT ${rows} OFFSET ${offset}`;
     const result = await query([
-      page(selected("i", INTERCEPTION)),
-      sizeSql(page(sql`i.id`)),
+      pageSql(selected("i", INTERCEPTION), limit + 1),
+      sizeSql(pageSql(sql`i.id`, limit)),
       countSql(
         COUNT_CAP,
         sql`SELECT 1 FROM interceptions i WHERE i.id < ${AFTER_EVERY_ID} AND ${matches("i")}`,
       ),
     ]);
     if (result instanceof Refusal) return result;
-    const [rows, size, count] = result;
-    const tooLarge = checkSize(size);
+    const tooLarge = checkSize(result[1]);
     if (tooLarge) return tooLarge;
+    const count = countFields(COUNT_CAP, result[2]);
+    const { rows, page } = cutPage(result[0], limit, count, ({ id }) => ({ after_id: text(id) }));
     const ids = JSON.stringify(rows.map(({ id }) => id));
     const owned = await query([
       sql`SELECT ${selected("t", TOKEN_USAGE)} FROM token_usages t WHERE ${among(ids)} ORDER BY t.id`,
@@ -90,9 +92,7 @@ export const interceptions = endpoint({
       tool_usages: byInterception(toolUsages, TOOL_USAGE),
       model_thoughts: byInterception(modelThoughts, MODEL_THOUGHT),
     };
-    return {
-      body: { ...countFields(COUNT_CAP, count), results: rows.map((row) => toInterception(row, byId)) },
-    };
+    return { body: { ...count, results: rows.map((row) => toInterception(row, byId)) }, page };
   },
 });
 
@@ -114,7 +114,12 @@ function toInterception(
   const initiator = text(row["initiator_id"]);
   return {
     ...toRecord(row, INTERCEPTION),
-    initiator: toUserDto(initiator, row["actor_id"] === initiator, row["metadata"]),
+    initiator: toUserDto({
+      id: initiator,
+      ownerName: textOrNull(row["initiator_name"]),
+      isActor: row["actor_id"] === initiator,
+      metadata: row["metadata"],
+    }),
     token_usages: owned.token_usages.get(id) ?? [],
     user_prompts: owned.user_prompts.get(id) ?? [],
     tool_usages: owned.tool_usages.get(id) ?? [],

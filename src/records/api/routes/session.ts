@@ -6,7 +6,7 @@ import { checkSize, sizeSql, SIZE_NOTE } from "../kit/response-size.ts";
 import { endpoint } from "../kit/endpoint.ts";
 import { INITIATOR_RULE } from "../filters.ts";
 import type { QueryLedger, Row } from "../kit/query-ledger.ts";
-import { checkCursors, cursor, LIMIT_RULE } from "../kit/page.ts";
+import { checkCursors, cursor, LIMIT_RULE, type Page } from "../kit/page.ts";
 import { anyText, integer } from "../kit/parameter.ts";
 import { number, text } from "../kit/row-mapper.ts";
 import * as schema from "../../../shared/json-schema.ts";
@@ -39,6 +39,7 @@ export const session = endpoint({
       page_started_at: schema.TIME,
       page_ended_at: schema.TIME,
       token_usage_summary: TOKEN_USAGE,
+      thread_count: schema.withDescription(schema.COUNT, "The number of threads on all pages."),
       threads: schema.list(THREAD),
     },
     ["ended_at", "page_started_at", "page_ended_at"],
@@ -52,7 +53,7 @@ export const session = endpoint({
     const summary = await query([
       summaries(wholeSession(key)),
       extras(key),
-      sizeSql(sql`SELECT id FROM (${members})`),
+      sql`SELECT sized.size, (${remaining(key, page)}) AS remaining FROM (${sizeSql(sql`SELECT id FROM (${members})`)}) sized`,
     ]);
     if (summary instanceof Refusal) return summary;
     const [[row], extraRows, size] = summary;
@@ -63,13 +64,16 @@ export const session = endpoint({
     if (parts instanceof Refusal) return parts;
     const [interceptions, usages, prompts, tools, thoughts] = parts;
     const metadata = Object.fromEntries(extraRows.map(({ name, total }) => [text(name), number(total)]));
+    const total = number(row["threads"]);
     return {
       body: {
         ...toSessionFields(row),
         ...spanOf(interceptions),
         token_usage_summary: { ...toCounts(row), metadata },
+        thread_count: total,
         threads: toThreads({ interceptions, usages, prompts, tools, thoughts }),
       },
+      page: { total, ...neighbors(interceptions, page, number(size[0]?.["remaining"]) > page.limit) },
     };
   },
 });
@@ -117,6 +121,28 @@ function membersOf({ session: id, initiator }: Key, { after_id, before_id, limit
       ? sql`SELECT DISTINCT thread FROM (${all}) WHERE thread > ${after_id ?? ""} ORDER BY thread LIMIT ${limit}`
       : sql`SELECT DISTINCT thread FROM (${all}) WHERE thread < ${before_id} ORDER BY thread DESC LIMIT ${limit}`;
   return sql`SELECT id, thread FROM (${all}) WHERE thread IN (${page})`;
+}
+
+/** The number of threads from the cursor on, in the direction of reading, this page's included. */
+function remaining({ session: id, initiator }: Key, { after_id, before_id }: Cursor): Sql {
+  const all = sql`SELECT DISTINCT COALESCE(thread_root_id, id) AS thread FROM interceptions
+    WHERE session_id = ${id} AND initiator_id = ${initiator}`;
+  return before_id === null
+    ? sql`SELECT COUNT(*) FROM (${all}) WHERE thread > ${after_id ?? ""}`
+    : sql`SELECT COUNT(*) FROM (${all}) WHERE thread < ${before_id}`;
+}
+
+/** The page that continues the direction of reading. `interceptions`: ordered by thread. */
+function neighbors(
+  interceptions: readonly Row[],
+  { before_id }: Cursor,
+  hasMore: boolean,
+): Pick<Page, "next" | "prev"> {
+  const [first, last] = [interceptions[0]?.["thread"], interceptions.at(-1)?.["thread"]];
+  if (!hasMore) return { next: null };
+  return before_id === null
+    ? { next: { after_id: text(last) } }
+    : { next: null, prev: { before_id: text(first) } };
 }
 
 function partsOf(members: Sql): readonly [Sql, Sql, Sql, Sql, Sql] {

@@ -10,6 +10,7 @@ import {
   COUNT_FIELDS,
   countFields,
   countSql,
+  cutPage,
   LIMIT,
   OFFSET,
   AFTER_EVERY_ID,
@@ -47,11 +48,12 @@ export const sessions = endpoint({
     if (refusal) return refusal;
     const after = after_session_id === null ? after_id : await headOf(after_session_id, matches, query);
     if (after instanceof Refusal) return after;
-    const pageHeads = sql`${heads(after ?? AFTER_EVERY_ID, matches)} ORDER BY 1 DESC LIMIT ${limit} OFFSET ${offset}`;
-    const rows = await query([summaries(pageHeads), countSql(COUNT_CAP, heads(AFTER_EVERY_ID, matches))]);
-    if (rows instanceof Refusal) return rows;
-    const [page, count] = rows;
-    return { body: { ...countFields(COUNT_CAP, count), sessions: page.map(toSession) } };
+    const pageHeads = sql`${heads(after ?? AFTER_EVERY_ID, matches)} ORDER BY 1 DESC LIMIT ${limit + 1} OFFSET ${offset}`;
+    const result = await query([summaries(pageHeads), countSql(COUNT_CAP, heads(AFTER_EVERY_ID, matches))]);
+    if (result instanceof Refusal) return result;
+    const count = countFields(COUNT_CAP, result[1]);
+    const { rows, page } = cutPage(result[0], limit, count, ({ cursor }) => ({ after_id: text(cursor) }));
+    return { body: { ...count, sessions: rows.map(toSession) }, page };
   },
 });
 
