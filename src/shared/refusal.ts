@@ -3,10 +3,19 @@
  * for every caller; its `detail` is for the operator's log only. The dialect (`gateway/provider/`) gives the body its form.
  */
 
+/** What to set in a client. In general form, because the callers that read it need not know the providers' names. */
+export const BASE_URL_HINT =
+  "The base URL ends in /<provider>/v1 for OpenAI clients, in /<provider> for Anthropic clients.";
+
 const CODES = {
   // Route
-  not_found: [404, "This gateway has no such route. Check the base URL."],
-  bad_path: [404, "This gateway has no such route. Send the path without encoded or doubled separators."],
+  not_found: [404, `This gateway has no such route. ${BASE_URL_HINT}`],
+  v1_doubled: [404, "The path has /v1 twice, because the client adds it. Remove /v1 from the base URL."],
+  v1_missing: [404, "The path lacks /v1. Add /v1 to the end of the base URL."],
+  bad_path: [
+    404,
+    "This gateway has no such route. Send the path without encoded or doubled separators. The base URL must not end in a slash.",
+  ],
   url_too_long: [414, "The URL is too long. Shorten the query."],
   method_not_allowed: [405, "This route does not accept the method. The Allow header lists the methods."],
   websocket_unsupported: [426, "WebSocket is not supported. Send the request over HTTP."],

@@ -491,6 +491,7 @@ describe("the interception id", () => {
     ["a health check", 200, false, () => harness.send({ target: "/healthz" })],
     ["HEAD of a health check", 200, false, () => harness.send({ method: "HEAD", target: "/healthz" })],
     ["the probe of a base URL", 200, false, () => harness.send({ method: "HEAD", target: "/" })],
+    ["the page at the root", 200, false, () => harness.send({ target: "/" })],
     ["an unknown route", 404, true, () => harness.send({ ...base, target: "/nowhere" })],
     ["an invalid path", 404, true, () => harness.send({ ...base, target: "/openai/v1/models/%2e%2e" })],
     ["a URL too long", 414, true, () => harness.send({ ...base, target: `${CHAT}?${"q".repeat(17_000)}` })],

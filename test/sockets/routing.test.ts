@@ -62,14 +62,12 @@ function expectNotFound({ response, forwarded, request }: Exchange): void {
 
 describe("paths without a route", () => {
   it.each([
-    "/",
     "/v1",
     "/v1/",
     "/openai",
     "/openai/",
     "/openai/v1",
     "/openai/v1/",
-    "/openai/chat/completions",
     "/openai/v2/chat/completions",
     "/openai/v1/completions",
     "/openai/v1/messages",
@@ -84,7 +82,6 @@ describe("paths without a route", () => {
     "/openai/v1/organization/usage",
     "/openai/v1/fine_tuning/jobs",
     "/openai/v1/assistants",
-    "/anthropic/messages",
     "/anthropic/v1/chat/completions",
     "/anthropic/v1/organizations/me",
     "/anthropic/v1/messages/",
@@ -111,6 +108,18 @@ describe("paths without a route", () => {
     for (const exchange of [await post(target), await get(target)]) {
       expect([exchange.response.status, exchange.forwarded]).toEqual([404, []]);
       expect(exchange.response.values("x-interceptor-error")).toEqual(["not_found"]);
+    }
+  });
+
+  it.each([
+    ["/openai/chat/completions", "v1_missing"],
+    ["/anthropic/messages", "v1_missing"],
+    ["/openai/v1/v1/chat/completions", "v1_doubled"],
+    ["/api/v2/aibridge/anthropic/v1/v1/messages", "v1_doubled"],
+  ])("D1 names the mistake in the base URL (%s: %s), and fetches nothing", async (target, code) => {
+    for (const { response, forwarded } of [await post(target), await get(target)]) {
+      expect([response.status, forwarded]).toEqual([404, []]);
+      expect(response.values("x-interceptor-error")).toEqual([code]);
     }
   });
 
@@ -613,7 +622,9 @@ const dialectHeaders = ({ dialect }: Registered): HeaderPair[] =>
   dialect === anthropic ? [["anthropic-version", "2023-06-01"]] : [];
 const upstreamTarget = ({ dialect, path }: Registered): string =>
   `/central-${dialect.type}${dialect.mount}${path}`;
-const methodsOf = ({ route }: Registered): readonly string[] => methodsOfRoute(route);
+/** Without HEAD of a probe, to which the gateway responds itself. */
+const methodsOf = ({ route }: Registered): readonly string[] =>
+  methodsOfRoute(route).filter((method) => route.isProbe !== true || method !== "HEAD");
 
 describe("every registered route", () => {
   it("D12 enumerates routes of both dialects and both kinds", () => {
@@ -699,7 +710,9 @@ describe("every registered route", () => {
   });
 
   it("D12 responds to probes of a base URL without a key and fetches nothing", async () => {
-    for (const target of ["/", "/openai", "/anthropic/", "/api/v2/aibridge", "/api/v2/ai-gateway/openai"]) {
+    const probes = ["/api/hello", "/anthropic/api/hello", "/api/v2/aibridge/anthropic/api/hello"];
+    const bases = ["/", "/openai", "/anthropic/", "/api/v2/aibridge", "/api/v2/ai-gateway/openai"];
+    for (const target of [...bases, ...probes]) {
       const { response, forwarded } = await harness.send({ method: "HEAD", target });
       expect([target, response.status, forwarded]).toEqual([target, 200, []]);
     }

@@ -1,8 +1,9 @@
-/** Where a request goes, out of fixed tables: a provider's route, the records API, a base URL, or nowhere. */
+/** Where a request goes, out of fixed tables: a provider's route, the records API, the gateway itself, or nowhere. */
 import { apiRouteOf } from "../../shared/api-routes.ts";
 import { readTarget, type Target } from "../../shared/http/target.ts";
 import { Refusal } from "../../shared/refusal.ts";
 import type { Dialect } from "../provider/provider.ts";
+import { findMistake } from "../provider/misrouted.ts";
 import { findRoute, isBase, namedProvider, type Route } from "../provider/route.ts";
 import { hasLooped } from "../upstream/request-headers.ts";
 import { API_DIALECT } from "./api-dialect.ts";
@@ -14,6 +15,7 @@ export type RequestHead = Pick<Request, "method" | "url" | "headers">;
 export type Destination =
   | { readonly kind: "provider"; readonly target: Target; readonly route: Route }
   | { readonly kind: "api"; readonly target: Target }
+  /** A base URL or a client's probe: the gateway responds itself. */
   | { readonly kind: "base"; readonly target: Target }
   | {
       readonly kind: "not_found";
@@ -41,7 +43,19 @@ export function findDestination(
   if (isApi) return { kind: "api", target };
   const { path } = target;
   const route = findRoute(path, head.headers, providers);
+  if (isOwnPage(head, path, route, providers)) return { kind: "base", target };
   if (route) return { kind: "provider", target, route };
-  if (head.method === "HEAD" && isBase(path, providers)) return { kind: "base", target };
-  return notFound(new Refusal("not_found"), namedProvider(path, providers)?.dialect);
+  const { code, meant } = findMistake(path, head.headers, providers);
+  return notFound(new Refusal(code), (namedProvider(path, providers) ?? meant?.provider)?.dialect);
+}
+
+/** `GET /`, and HEAD of a base URL or of a probe's route. */
+function isOwnPage(
+  { method }: RequestHead,
+  path: string,
+  route: Route | null,
+  providers: Deps["config"]["providers"],
+): boolean {
+  if (method === "HEAD") return route ? route.route.isProbe === true : isBase(path, providers);
+  return method === "GET" && path === "/";
 }

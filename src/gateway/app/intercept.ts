@@ -41,6 +41,7 @@ import { startInterception, type Interception } from "./interception.ts";
 import { passThrough } from "./passthrough.ts";
 import { createRequestBody } from "./read-body.ts";
 import type { RequestBody } from "./request-body.ts";
+import { welcome } from "./welcome.ts";
 
 export async function serve(exchange: Exchange): Promise<Response> {
   const { request, deps, id, findings } = exchange;
@@ -51,7 +52,8 @@ export async function serve(exchange: Exchange): Promise<Response> {
     exchange.errorBody = destination.errorBody;
     return refuse(exchange, destination.refusal);
   }
-  if (destination.kind === "base") return ownResponse(id, null);
+  if (destination.kind === "base")
+    return destination.target.path === "/" ? welcome(id, request) : ownResponse(id, null);
   // Hono routes the API's paths to `serveApi`.
   if (destination.kind === "api") return refuse(exchange, new Refusal("not_found"));
   const { target, route } = destination;

@@ -21,7 +21,7 @@ export type Provider = {
 
 /** `intercept` routes are parsed, observed and recorded; `passthrough` routes are forwarded and counted. */
 export type DialectRoute =
-  | { readonly kind: "intercept"; readonly path: string; readonly api: Api }
+  | { readonly kind: "intercept"; readonly path: string; readonly api: Api; readonly isProbe?: false }
   | {
       readonly kind: "passthrough";
       readonly path: string;
@@ -32,6 +32,8 @@ export type DialectRoute =
        * model. `hidden`: the body does not show it, so the request is allowed only without an allow-list.
        */
       readonly runsModel: "no" | "named" | "hidden";
+      /** The gateway responds to HEAD itself, without a credential: clients check with it that a gateway is there. */
+      readonly isProbe?: boolean;
     };
 
 /** One intercepted API: how to read its requests and responses, and whether its streams need the usage opt-in. */

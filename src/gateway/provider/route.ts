@@ -12,14 +12,20 @@ export type Route = {
   readonly upstreamPath: string;
 };
 
+/** The path without the prefix under which Coder's own gateway has it. */
+export function withoutPrefix(path: string): string {
+  if (!path.startsWith("/api/")) return path;
+  const prefix = ROUTE_PREFIXES.find((candidate) => path === candidate || path.startsWith(`${candidate}/`));
+  return path.slice(prefix?.length ?? 0);
+}
+
 /** The route for a path that `readTarget` has accepted, or null if there is none. */
 export function findRoute(
   path: string,
   headers: Headers,
   providers: ReadonlyMap<string, Provider>,
 ): Route | null {
-  const prefix = ROUTE_PREFIXES.find((candidate) => path.startsWith(`${candidate}/`));
-  const inner = prefix === undefined ? path : path.slice(prefix.length);
+  const inner = withoutPrefix(path);
   const slash = inner.indexOf("/", 1);
   if (slash > 0) {
     const named = providers.get(inner.slice(1, slash));
@@ -30,15 +36,12 @@ export function findRoute(
 
 /** The provider that the path names, even if the route does not exist. Its dialect formats the error. */
 export function namedProvider(path: string, providers: ReadonlyMap<string, Provider>): Provider | null {
-  const prefix = ROUTE_PREFIXES.find((candidate) => path.startsWith(`${candidate}/`)) ?? "";
-  return providers.get(path.slice(prefix.length).split("/", 2)[1] ?? "") ?? null;
+  return providers.get(withoutPrefix(path).split("/", 2)[1] ?? "") ?? null;
 }
 
 /** Whether the path is a base URL itself (the root or a provider's name), which clients probe with `HEAD`. */
 export function isBase(path: string, providers: ReadonlyMap<string, Provider>): boolean {
-  const prefix =
-    ROUTE_PREFIXES.find((candidate) => path === candidate || path.startsWith(`${candidate}/`)) ?? "";
-  const inner = path.slice(prefix.length).replace(/\/$/, "");
+  const inner = withoutPrefix(path).replace(/\/$/, "");
   return inner === "" || providers.has(inner.slice(1));
 }
 

@@ -15,6 +15,9 @@ const RULES: ReadonlyMap<string, string> = new Map(
   ]),
 );
 
+/** In place of the hint about base URLs, which is for clients of providers. */
+const NOT_FOUND = "The records API has nothing at this path. Its paths are listed in openapi.json.";
+
 const UNKNOWN_PARAMETER = "must be a parameter that openapi.json lists for this path";
 
 /** The response's body. It never repeats a value that the client sent, nor the refusal's `detail`. */
@@ -27,7 +30,7 @@ export function errorBody({
   readonly message: string;
   readonly data: { readonly param?: string };
 }): ErrorBody {
-  if (data.param === undefined) return { message };
+  if (data.param === undefined) return { message: code === "not_found" ? NOT_FOUND : message };
   const detail = code === "filter_unknown" ? UNKNOWN_PARAMETER : (RULES.get(data.param) ?? "");
   return { message, validations: [{ field: data.param, detail }] };
 }

@@ -4,6 +4,7 @@ import type { Deps } from "../../../src/gateway/app/deps.ts";
 import { ByteBudget, emptyHolding } from "../../../src/shared/byte-budget.ts";
 import { ROUTE_PREFIXES } from "../../../src/shared/http/target.ts";
 import { Refusal, REFUSALS, type RefusalCode } from "../../../src/shared/refusal.ts";
+import type { Dialect } from "../../../src/gateway/provider/provider.ts";
 import { createDeps, registry } from "../../../src/gateway/wiring.ts";
 import {
   checkPairs,
@@ -556,6 +557,9 @@ describe("refusals before an interception begins", () => {
   });
 });
 
+/** A probe is a passthrough whose HEAD is not forwarded. */
+const kindOf = ({ kind, isProbe }: Dialect["routes"][number]): string => (isProbe === true ? "probe" : kind);
+
 /** Every route of every dialect, by every path: below a provider's name or at the root, with and without Coder's prefixes. */
 const EVERY_PATH = ["", ...ROUTE_PREFIXES]
   .flatMap((prefix) =>
@@ -564,7 +568,7 @@ const EVERY_PATH = ["", ...ROUTE_PREFIXES]
         const below = route.kind === "passthrough" && route.below && !route.path.endsWith("/*");
         const paths = [route.path.replace("/*", "/x"), ...(below ? [`${route.path}/x`] : [])];
         return paths.flatMap((path) =>
-          [`/${type}`, ""].map((name) => [route.kind, `${prefix}${name}${mount}${path}`] as const),
+          [`/${type}`, ""].map((name) => [kindOf(route), `${prefix}${name}${mount}${path}`] as const),
         );
       }),
     ),
@@ -573,7 +577,9 @@ const EVERY_PATH = ["", ...ROUTE_PREFIXES]
   .filter(([, path], index, all) => all.findIndex((one) => one[1] === path) === index);
 
 const methodsFor = (kind: string): readonly string[] =>
-  kind === "intercept" ? ["POST"] : ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
+  kind === "intercept"
+    ? ["POST"]
+    : ["GET", ...(kind === "probe" ? [] : ["HEAD"]), "POST", "PUT", "PATCH", "DELETE"];
 const initFor = (method: string, headers: Record<string, string>): RequestInit =>
   method === "POST" ? post(BODY, headers) : { method, headers };
 
@@ -1370,16 +1376,30 @@ describe("the gateway's own responses", () => {
 
   it.each([
     ["HEAD", "/nothing"],
-    ["GET", "/"],
+    ["POST", "/"],
     ["GET", "/openai"],
+    ["HEAD", "/openai/v1/api/hello"],
   ])("do not include %s %s", async (method, path) => {
     expect((await (await openGateway()).exchange(path, { method })).response.status).toBe(404);
   });
 
-  it("do not include HEAD /api/hello, a probe of Claude Code, which goes to the provider", async () => {
-    const gateway = await openGateway({ provider: () => new Response(null) });
-    await gateway.exchange("/api/hello", { method: "HEAD", headers: OWN_KEY });
-    expect(gateway.sent[0]).toMatchObject({ url: "https://api.anthropic.example/api/hello", method: "HEAD" });
+  // Claude Code sends it when it starts, without a credential.
+  it.each(["/api/hello", "/anthropic/api/hello", "/api/v2/ai-gateway/anthropic/api/hello"])(
+    "include HEAD %s, with or without a credential",
+    async (path) => {
+      const gateway = await openGateway();
+      for (const headers of [{}, OWN_KEY, { authorization: "Bearer aei_unknown" }]) {
+        const { response, text: body, events } = await gateway.exchange(path, { method: "HEAD", headers });
+        expect([response.status, body, events]).toEqual([200, "", []]);
+      }
+      expect(gateway.sent).toEqual([]);
+    },
+  );
+
+  it("do not include GET /api/hello, which goes to the provider", async () => {
+    const gateway = await openGateway({ provider: () => json("{}") });
+    await gateway.exchange("/api/hello", { headers: OWN_KEY });
+    expect(gateway.sent[0]).toMatchObject({ url: "https://api.anthropic.example/api/hello", method: "GET" });
   });
 });
 

@@ -4,11 +4,17 @@ import { messagesReader } from "./messages-response.ts";
 import type { Dialect, DialectRoute } from "../provider.ts";
 
 type RunsModel = "no" | "named" | "hidden";
-const passthrough = (path: string, below: boolean, runsModel: RunsModel = "no"): DialectRoute => ({
+const passthrough = (
+  path: string,
+  below: boolean,
+  runsModel: RunsModel = "no",
+  isProbe = false,
+): DialectRoute => ({
   kind: "passthrough",
   path,
   below,
   runsModel,
+  isProbe,
 });
 
 export const anthropic: Dialect = {
@@ -30,7 +36,8 @@ export const anthropic: Dialect = {
     passthrough("/v1/models", true),
     passthrough("/v1/files", true),
     passthrough("/api/event_logging/*", true),
-    passthrough("/api/hello", false),
+    // Claude Code sends `HEAD /api/hello` when it starts, without a credential.
+    passthrough("/api/hello", false, "no", true),
   ],
   keyHeader: (key) => ["x-api-key", key],
   // A subscription's OAuth token is a bearer token and an API key is not, so each keeps the header it was sent in.
