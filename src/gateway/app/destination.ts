@@ -51,11 +51,12 @@ export function findDestination(
 
 /** `GET /`, and HEAD of a base URL or of a probe's route. */
 function isOwnPage(
-  { method }: RequestHead,
+  { method, url }: RequestHead,
   path: string,
   route: Route | null,
   providers: Deps["config"]["providers"],
 ): boolean {
   if (method === "HEAD") return route ? route.route.isProbe === true : isBase(path, providers);
-  return method === "GET" && path === "/";
+  // A request target that is no path, such as `*`, leaves the URL without a slash after the host.
+  return method === "GET" && path === "/" && url.includes("/", "https://".length);
 }

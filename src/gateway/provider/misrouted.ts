@@ -11,7 +11,7 @@ export function findMistake(
 ): { readonly code: RefusalCode; readonly meant: Route | null } {
   const inner = withoutPrefix(path);
   const meant = (corrected: string): Route | null => findRoute(corrected, headers, providers);
-  const once = meant(inner.replace("/v1/v1/", "/v1/"));
+  const once = meant(path.replace("/v1/v1/", "/v1/"));
   if (once) return { code: "v1_doubled", meant: once };
   const added = meant(inner.replace(/^\/[^/]+/, "$&/v1")) ?? meant(`/v1${inner}`);
   if (added) return { code: "v1_missing", meant: added };
