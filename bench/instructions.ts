@@ -27,6 +27,9 @@ import {
   type ProcessOptions,
   type Variant,
 } from "./variants.ts";
+import { exitOnClosedPipe } from "../tools/closed-pipe.ts";
+
+exitOnClosedPipe();
 
 const run = promisify(execFile);
 

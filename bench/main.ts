@@ -24,6 +24,9 @@ import { measureCost, type Effort } from "./cpu-cost.ts";
 import { measureEvents, measureHeaders } from "./delay.ts";
 import { chart, costTable, delayTable, perEventTable, sizeLine } from "./report.ts";
 import { startBare, startHono, startInterceptor, startProvider, type Variant } from "./variants.ts";
+import { exitOnClosedPipe } from "../tools/closed-pipe.ts";
+
+exitOnClosedPipe();
 
 const NONE = { paced: 0, slow: 0 };
 const THOROUGH: Effort = {

@@ -12,6 +12,9 @@ import { runLoad } from "./load.ts";
 import { openRaw } from "../test/support/raw-client.ts";
 import { requestFor, type Traffic } from "./traffic.ts";
 import { startInterceptor, startProvider, type Variant } from "./variants.ts";
+import { exitOnClosedPipe } from "../tools/closed-pipe.ts";
+
+exitOnClosedPipe();
 
 type Profile = {
   nodes: { id: number; callFrame: { functionName: string; url: string; lineNumber: number } }[];

@@ -18,6 +18,9 @@ import { productionBundle, type WorkerSettings } from "../test/support/bundle.ts
 import { workerdConfig, type WorkerService } from "../test/support/capnp.ts";
 import { within } from "../test/support/deadline.ts";
 import { workerdBinary } from "../test/support/workerd-build.ts";
+import { exitOnClosedPipe } from "../tools/closed-pipe.ts";
+
+exitOnClosedPipe();
 
 const ONE_LINE = `export default { fetch: (request) => fetch(request) };`;
 const ROUNDS = 2;

@@ -12,6 +12,9 @@ import { parseArgs } from "node:util";
 import { ENTRIES, type Entry } from "./entries.ts";
 import { startGateway, type Gateway } from "./gateway.ts";
 import { findingText, table, type Row } from "./report.ts";
+import { exitOnClosedPipe } from "../tools/closed-pipe.ts";
+
+exitOnClosedPipe();
 
 const MAX_FINDINGS = 3;
 

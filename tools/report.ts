@@ -3,9 +3,9 @@ import { parseArgs } from "node:util";
 import { adminToken, NO_ADMIN_TOKEN } from "./admin-token.ts";
 import { plainText } from "./local/plain-text.ts";
 import { argumentError, BAD_USAGE, sentenceOf } from "./local/start-failure.ts";
-import { createApiClient, type ApiClient, type Query } from "./report/api-client.ts";
-import { VIEWS, type View } from "./report/views.ts";
-import { toCsv, toText } from "./report/print.ts";
+import { createApiClient } from "./report/api-client.ts";
+import { DEFAULT_ROWS, MAX_ROWS, printReport, type Command } from "./report/output.ts";
+import { VIEWS } from "./report/views.ts";
 
 const GROUPS = ["initiator", "actor", "client", "provider", "model", "day"];
 const USAGE = `Usage: npm run -s report -- [view] [--url http://127.0.0.1:8787] [--days 7] [--by …] [--limit 20] [--csv | --json]
@@ -16,8 +16,8 @@ const USAGE = `Usage: npm run -s report -- [view] [--url http://127.0.0.1:8787] 
   --by      for usage: ${GROUPS.join(", ")}
   --initiator, --actor, --client, --model
             filters
-  --limit   maximum number of rows
-  --csv     print one view as CSV
+  --limit   maximum number of rows: by default ${DEFAULT_ROWS}, for CSV all
+  --csv     print every row of one view as CSV, with more columns; usage is then ordered by key
   --json    print the API's responses unchanged
 
 The admin token is read from INTERCEPTOR_ADMIN_TOKEN. npm start with the emulated provider requires none.
@@ -25,14 +25,6 @@ The admin token is read from INTERCEPTOR_ADMIN_TOKEN. npm start with the emulate
 
 const OVERVIEW = ["attribution", "usage", "overrides", "sessions"];
 const FILTERS = ["initiator", "actor", "client", "model"] as const;
-
-type Command = {
-  readonly url: string;
-  readonly views: readonly string[];
-  readonly query: Query;
-  readonly by: string;
-  readonly format: "text" | "csv" | "json";
-};
 
 export async function main(args: readonly string[]): Promise<number> {
   const command = readArguments(args);
@@ -50,34 +42,12 @@ export async function main(args: readonly string[]): Promise<number> {
     return 1;
   }
   try {
-    await print(command, createApiClient(command.url, token));
+    await printReport(command, createApiClient(command.url, token));
     return 0;
   } catch (error) {
     process.stderr.write(`${plainText(sentenceOf(error))}\n`);
     return 1;
   }
-}
-
-async function print({ views, query, by, format }: Command, api: ApiClient): Promise<void> {
-  const responses: Record<string, unknown> = {};
-  for (const name of views) {
-    const view = VIEWS[name] as View;
-    const accepted = Object.entries(query).filter(([option]) => view.options.includes(option));
-    const grouped = name === "usage" ? { group_by: by } : {};
-    const response = await api.get(view.path, { ...Object.fromEntries(accepted), ...grouped });
-    responses[name] = response;
-    if (format === "text") process.stdout.write(`${toText(view, response, by)}\n\n`);
-    if (format === "csv") process.stdout.write(forOutput(toCsv(view, response, by)));
-  }
-  if (format === "json") {
-    const [only] = Object.values(responses);
-    process.stdout.write(forOutput(`${JSON.stringify(views.length === 1 ? only : responses, null, 2)}\n`));
-  }
-}
-
-/** The text unchanged for a file or a pipe; without control characters for a terminal. */
-function forOutput(text: string): string {
-  return process.stdout.isTTY ? text.split("\n").map(plainText).join("\n") : text;
 }
 
 /** @returns the command; one sentence that says why the arguments are invalid; undefined for `--help`. */
@@ -93,7 +63,9 @@ function readArguments(args: readonly string[]): Command | string | undefined {
   if (!GROUPS.includes(values.by)) return `--by must be one of ${GROUPS.join(", ")}.`;
   const days = Number(values.days);
   if (!(days > 0 && days <= 36_500)) return "--days must be a number above 0.";
-  if (!/^[1-9]\d{0,2}$/.test(values.limit)) return "--limit must be a number from 1 to 999.";
+  const limit = values.limit === undefined ? null : Number(values.limit);
+  if (limit !== null && !(Number.isInteger(limit) && limit > 0 && (values.csv || limit <= MAX_ROWS)))
+    return `--limit must be a number from 1 to ${MAX_ROWS}, or above with --csv.`;
   if (values.csv && values.json) return "--csv and --json exclude each other.";
   if (values.csv && name === "overview") return "--csv requires the name of one view.";
   const filters = FILTERS.flatMap((filter) =>
@@ -109,7 +81,8 @@ function readArguments(args: readonly string[]): Command | string | undefined {
   return {
     url: values.url.replace(/\/+$/, ""),
     views,
-    query: { started_after: since, limit: values.limit, ...Object.fromEntries(filters) },
+    query: { started_after: since, ...Object.fromEntries(filters) },
+    limit,
     by: values.by,
     format: values.csv ? "csv" : values.json ? "json" : "text",
   };
@@ -124,7 +97,7 @@ function parse(args: readonly string[]) {
         url: { type: "string", default: "http://127.0.0.1:8787" },
         days: { type: "string", default: "7" },
         by: { type: "string", default: "initiator" },
-        limit: { type: "string", default: "20" },
+        limit: { type: "string" },
         initiator: { type: "string" },
         actor: { type: "string" },
         client: { type: "string" },

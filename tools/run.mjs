@@ -23,5 +23,7 @@ if (!process.features.typescript) {
   fail(`Node ${process.versions.node} is too old to run this; use the npm script, or Node 22.18 or newer.`);
 }
 process.argv.splice(2, 1);
+const { exitOnClosedPipe } = await import("./closed-pipe.ts");
+exitOnClosedPipe();
 const { main } = await import(`./${command}.ts`);
 process.exitCode = await main(process.argv.slice(2));

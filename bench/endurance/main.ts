@@ -20,6 +20,9 @@ import { heap } from "./scenarios/heap.ts";
 import { mixed } from "./scenarios/mixed.ts";
 import { rounds } from "./scenarios/rounds.ts";
 import { steady } from "./scenarios/steady.ts";
+import { exitOnClosedPipe } from "../../tools/closed-pipe.ts";
+
+exitOnClosedPipe();
 
 const ALL: readonly Scenario[] = [steady, rounds, mixed, unread, endless, line, heap];
 

@@ -23,6 +23,9 @@ import { Refusal } from "../../src/shared/refusal.ts";
 import { median } from "../numbers.ts";
 import { page, type MeasuredQuery } from "./page.ts";
 import { ADA, NOW, someSession, traffic } from "./traffic.ts";
+import { exitOnClosedPipe } from "../../tools/closed-pipe.ts";
+
+exitOnClosedPipe();
 
 const ROOT = join(import.meta.dirname, "..", "..");
 const INTERCEPTIONS_PER_STORE = 250;

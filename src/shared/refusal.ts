@@ -3,7 +3,7 @@
  * for every caller; its `detail` is for the operator's log only. The dialect (`gateway/provider/`) gives the body its form.
  */
 
-/** What to set in a client. In general form, because the callers that read it need not know the providers' names. */
+/** The base URL in general form: unknown callers read it, and the providers' names are not for them. */
 export const BASE_URL_HINT =
   "The base URL ends in /<provider>/v1 for OpenAI clients, in /<provider> for Anthropic clients.";
 

@@ -1,24 +1,36 @@
 import { describe, expect, it } from "vitest";
 import { ENDPOINTS } from "../../src/records/api/endpoints.ts";
-import { toCsv, toText } from "../../tools/report/print.ts";
-import { VIEWS, type View } from "../../tools/report/views.ts";
+import { partOf } from "../../tools/report/missing.ts";
+import { toText } from "../../tools/report/print.ts";
+import { tableOf, VIEWS, type View } from "../../tools/report/views.ts";
 
 const views = Object.entries(VIEWS);
 const ESCAPE = "\u001b[2J";
 
+const heading = (name: string, response: unknown): string =>
+  toText(VIEWS[name] as View, response, "model").split("\n")[1] ?? "";
+
+const headsOf = (name: string, item: object): unknown[] =>
+  tableOf(VIEWS[name] as View, { results: [item], sessions: [item] }, "initiator").columns.map(
+    (column) => column.name,
+  );
+
 describe("npm run report", () => {
   it.each(views)("queries %s only with parameters that the API accepts", (_, view) => {
     const endpoint = ENDPOINTS.find(({ path }) => path === `/${view.path}`);
-    expect(Object.keys(endpoint?.parameters ?? {})).toEqual(expect.arrayContaining([...view.options]));
+    const own = Object.keys({ ...view.query?.("model"), ...view.pages });
+    expect(Object.keys(endpoint?.parameters ?? {})).toEqual(
+      expect.arrayContaining([...view.options, ...own]),
+    );
   });
 
   it.each(views)(
     "%s has no rows for an empty response and rejects a response without the list",
     (_, view) => {
       const empty = { sessions: [], results: [] };
-      expect(view.table(empty, "model").rows).toEqual([]);
+      expect(tableOf(view, empty, "model").rows).toEqual([]);
       expect(toText(view, empty, "model")).toContain("nothing recorded");
-      expect(() => view.table({}, "model")).toThrow("is the gateway of this version?");
+      expect(() => tableOf(view, {}, "model")).toThrow("is the gateway of this version?");
     },
   );
 
@@ -42,9 +54,52 @@ describe("npm run report", () => {
     expect(text.split("\n")).toHaveLength(3);
   });
 
-  it("escapes CSV cells that a spreadsheet would evaluate as formulas", () => {
-    expect(toCsv(usage, { results: [{ ...row, key: "=1+1" }] }, "model").split("\r\n")[1]).toMatch(
-      /^'=1\+1,2,/,
+  it("has headings for bars, which say what their length means", () => {
+    expect(heading("usage", { results: [row] })).toMatch(
+      /unknown_usage {2}output, full width = the largest$/,
     );
+    const share = { day: "2026-11-23", attribution: "signed", requests: 1, share_of_requests: 0.5 };
+    expect(heading("attribution", { results: [share] })).toMatch(/share_of_requests, full width = 100 %$/);
+    const lines = toText(VIEWS["attribution"] as View, { results: [share] }, "").split("\n");
+    expect(lines[2]).toMatch(/[^█]█{12}$/);
+    expect(heading("sessions", { sessions: [{ id: "s" }] })).not.toContain("width");
+  });
+
+  it.each([
+    ["usage", { key: "u-1", name: "ada" }, ["initiator", "initiator_name"]],
+    ["sessions", { initiator: { id: "u-1", name: "ada" } }, ["initiator", "initiator_name"]],
+    ["interceptions", { initiator: { id: "u-1", name: "ada" } }, ["initiator", "initiator_name"]],
+    ["interceptions", { metadata: { actor_name: "CI bot" } }, ["actor_id", "actor_name"]],
+    ["overrides", { actor_id: "bot", actor_name: "CI bot" }, ["actor_id", "actor_name"]],
+    ["overrides", { owner_id: "u-1", owner_username: "ada" }, ["owner_id", "owner_name"]],
+  ])("has names beside ids in %s where they are known: %j", (name, item, [id, named]) => {
+    const heads = headsOf(name, item);
+    expect(heads.indexOf(named)).toBe(heads.indexOf(id) + 1);
+    const nameless = { ...item, name: null, initiator: { id: "u-1", name: "" } };
+    expect(
+      headsOf(name, { ...nameless, metadata: {}, actor_name: null, owner_username: null }),
+    ).not.toContain(named);
+  });
+
+  it("marks a list that the API has truncated", () => {
+    const sessions = [
+      { models: ["a", "b"], truncated_fields: ["models"] },
+      { models: ["a"], truncated_fields: [] },
+    ];
+    const text = toText(VIEWS["sessions"] as View, { sessions }, "");
+    expect(text.split("\n")[2]).toContain("a b …");
+    expect(text.split("\n")[3]).not.toContain("…");
+  });
+
+  it.each([
+    [{ count: 1 }, null],
+    [{ count: 1234 }, "1 of 1,234"],
+    [{ count: 1000, count_is_capped: true }, "1 of more than 1,000"],
+    [{ count: 1, count_is_capped: true }, "1 of more than 1"],
+    [{ results_are_capped: true }, "1 of more"],
+    [{ results_are_capped: true, count: 7 }, "1 of 7"],
+    [{}, null],
+  ])("says of a response with one row and %j: %s", (counts, part) => {
+    expect(partOf(usage, { results: [row], ...counts })).toBe(part);
   });
 });

@@ -3,7 +3,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import { styleText } from "node:util";
 import type { ApiClient } from "../report/api-client.ts";
 import { toText } from "../report/print.ts";
-import { VIEWS, type Table, type View } from "../report/views.ts";
+import { tableOf, VIEWS, type Table, type View } from "../report/views.ts";
 
 export type DemoQuery = {
   /** The question behind it, for the terminal. */
@@ -43,7 +43,7 @@ export async function runQueries(
     const response = await api.get(view.path, parameters);
     const by = parameters["group_by"] ?? "";
     print(`\n${styleText("magenta", `? ${title}`)}\n${toText(view, response, by)}`);
-    differences.push(...check(view.table(response, by)).map((sentence) => `${title} ${sentence}`));
+    differences.push(...check(tableOf(view, response, by)).map((sentence) => `${title} ${sentence}`));
   }
   return differences;
 }

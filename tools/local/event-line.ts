@@ -18,20 +18,28 @@ export function eventLine(event: InterceptorEvent): string {
 function describe(event: InterceptorEvent): Line {
   switch (event.record_type) {
     case "interception_start": {
-      const what = `${event.model ?? "?"} at ${event.provider}${event.streaming ? ", streamed" : ""}`;
-      return { label: "start", style: "cyan", text: `${event.client} calls ${what} · ${account(event)}` };
+      const what = `${event.model ?? "?"}${event.streaming ? ", streamed" : ""}`;
+      const where = `POST ${event.provider} ${event.route}`;
+      return {
+        label: "start",
+        style: "cyan",
+        text: `${event.client} calls ${what} · ${where} · ${account(event)}`,
+      };
     }
-    case "initiator_override":
+    // Both ids in full: an override is searched for by either.
+    case "initiator_override": {
+      const name = event.owner_username === null ? "" : ` (${event.owner_username})`;
       return {
         label: "override",
         style: ["bold", "magenta"],
-        text: `${event.actor_id} asserts ${shortId(event.owner_id)}: the initiator is the owner`,
+        text: `${event.actor_id} asserts ${event.owner_id}${name}: the initiator is the owner`,
       };
+    }
     case "initiator_override_rejected":
       return {
         label: "rejected",
         style: ["bold", "yellow"],
-        text: `owner header of ${event.client} by ${shortId(event.actor_id)} was not accepted: ${event.reason}`,
+        text: `owner header of ${event.client} by ${event.actor_id} was not accepted: ${event.reason}`,
       };
     case "prompt_usage":
       return { label: "prompt", style: "dim", text: shown(event.prompt) };

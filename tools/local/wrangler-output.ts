@@ -1,10 +1,11 @@
 /**
- * Reads the output of `wrangler dev`: the Workers' log events, notices that a person must see (errors, warnings, anything
- * else that a Worker prints), and noise, which is dropped.
+ * Reads the output of `wrangler dev`: the Workers' log events, notices that a person must see (errors, warnings, paths
+ * that lead nowhere, anything else that a Worker prints), and noise, which is dropped.
  */
 import { stripVTControlCharacters } from "node:util";
 import type { InterceptorEvent } from "../../src/events/event.ts";
 import { LOG_MESSAGE } from "../../src/events/log-line.ts";
+import { plainText } from "./plain-text.ts";
 
 export type OutputReaders = {
   readonly onEvent: (event: InterceptorEvent) => void;
@@ -36,6 +37,12 @@ const NOISE = [
   /^\s*stack: \S*workerd\S*@/,
 ];
 
+/**
+ * A response 404, as wrangler prints it. It has the path, without the query. No event has it: a
+ * path that leads nowhere is an unknown caller's text.
+ */
+const NOT_FOUND = /^\[wrangler:info\] (\S+ \S+) 404 /;
+
 /** With several Workers in one run, wrangler marks the lines of all but the first. */
 const WORKER_MARK = /^\[[\w-]+\] /;
 
@@ -43,6 +50,8 @@ export function readOutput(line: string, { onEvent, onNotice }: OutputReaders): 
   const text = stripVTControlCharacters(line).replace(WORKER_MARK, (mark) =>
     mark === "[wrangler:info] " ? mark : "",
   );
+  const [, notFound] = NOT_FOUND.exec(text) ?? [];
+  if (notFound !== undefined) return onNotice(plainText(`404 for ${notFound}`));
   const event = readEvent(text);
   if (event !== undefined) onEvent(event);
   else if (!NOISE.some((pattern) => pattern.test(text))) onNotice(text);

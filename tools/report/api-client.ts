@@ -2,27 +2,54 @@
 
 export type Query = Readonly<Record<string, string>>;
 
+/** A page of a list, and the query of the next page; null on the last one. */
+export type Page = { readonly body: unknown; readonly next: Query | null };
+
 export type ApiClient = {
   readonly get: (path: string, query: Query) => Promise<unknown>;
+  readonly getPage: (path: string, query: Query) => Promise<Page>;
   /** Sends the body as JSON. */
   readonly post: (path: string, body: object) => Promise<unknown>;
 };
 
+/** A response that refuses the request. */
+export class ApiError extends Error {
+  /** The parameters or fields at fault. */
+  readonly fields: readonly string[];
+
+  constructor(url: string, status: number, { message, fields }: Failure) {
+    super(`${url} responded with ${status}: ${message}${fields.length > 0 ? ` (${fields.join(", ")})` : ""}`);
+    this.fields = fields;
+  }
+}
+
 const TIMEOUT_MS = 30_000;
 
 export function createApiClient(url: string, token: string): ApiClient {
-  const request = async (path: string, init: RequestInit): Promise<unknown> => {
+  const request = async (path: string, init: RequestInit): Promise<Page> => {
     const response = await send(`${url}/api/v2/ai-gateway/${path}`, token, init).catch((error: unknown) => {
       throw new Error(`${url} could not be reached: ${causeOf(error)}`);
     });
     const text = await response.text();
-    if (!response.ok) throw new Error(`${url} responded with ${response.status}: ${messageOf(text)}`);
-    return JSON.parse(text) as unknown;
+    if (!response.ok) throw new ApiError(url, response.status, failureOf(text));
+    return { body: JSON.parse(text) as unknown, next: nextQuery(response.headers.get("link")) };
   };
+  const getPage: ApiClient["getPage"] = (path, query) =>
+    request(`${path}?${new URLSearchParams(query).toString()}`, {});
   return {
-    get: (path, query) => request(`${path}?${new URLSearchParams(query).toString()}`, {}),
-    post: (path, body) => request(path, { method: "POST", body: JSON.stringify(body) }),
+    getPage,
+    get: async (path, query) => (await getPage(path, query)).body,
+    post: async (path, body) => (await request(path, { method: "POST", body: JSON.stringify(body) })).body,
   };
+}
+
+/**
+ * The query of the link to the next page (RFC 8288). Only the query is used, because another host in the link would get
+ * the token.
+ */
+function nextQuery(link: string | null): Query | null {
+  const [, query] = /<[^>?]*\?([^>#]*)>; rel="next"/.exec(link ?? "") ?? [];
+  return query === undefined ? null : Object.fromEntries(new URLSearchParams(query));
 }
 
 function send(address: string, token: string, init: RequestInit): Promise<Response> {
@@ -44,15 +71,16 @@ function causeOf(error: unknown): string {
   return error.cause instanceof Error ? error.cause.message : error.message;
 }
 
-function messageOf(body: string): string {
+type Failure = { readonly message: string; readonly fields: readonly string[] };
+
+function failureOf(body: string): Failure {
   try {
     const { message, validations } = JSON.parse(body) as {
       message?: unknown;
       validations?: readonly { readonly field?: unknown }[];
     };
-    const fields = validations?.map(({ field }) => String(field)).join(", ");
-    return `${String(message)}${fields ? ` (${fields})` : ""}`;
+    return { message: String(message), fields: validations?.map(({ field }) => String(field)) ?? [] };
   } catch {
-    return "not a response of the records API";
+    return { message: "not a response of the records API", fields: [] };
   }
 }

@@ -1,8 +1,7 @@
-/** Formats rows as a table with bars for a terminal, or as CSV (RFC 4180). */
+/** Formats a response as a table with bars for a terminal, or its rows as CSV (RFC 4180). */
 import { styleText } from "node:util";
-import { toCsv as writeCsv } from "../../src/records/api/kit/csv.ts";
 import { plainText } from "../local/plain-text.ts";
-import type { Cell, Column, Row, View } from "./views.ts";
+import { tableOf, type Cell, type Column, type Row, type View } from "./views.ts";
 
 const MAX_CELL = 38;
 const BAR_WIDTH = 24;
@@ -10,12 +9,10 @@ const BAR_WIDTH = 24;
 const EIGHTHS = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
 
 export function toText(view: View, response: unknown, by: string): string {
-  const { title, columns, rows } = view.table(response, by);
+  const { title, columns, rows } = tableOf(view, response, by);
   const head = styleText("bold", title);
   if (rows.length === 0) return `${head}\n${styleText("dim", "nothing recorded in this period")}`;
-  const heads = columns.map(({ name }) =>
-    name.replace(/^(cache_\w+)_input_tokens$|^(input|output)_tokens$/, "$1$2"),
-  );
+  const heads = columns.map(({ name }) => shortName(name));
   const isNumber = columns.map(
     (_, at) =>
       rows.some((row) => typeof row[at] === "number") && rows.every((row) => typeof row[at] !== "string"),
@@ -25,12 +22,15 @@ export function toText(view: View, response: unknown, by: string): string {
   const line = (cells: readonly string[]): string =>
     cells
       .map((text, at) => (isNumber[at] ? text.padStart(widths[at] ?? 0) : text.padEnd(widths[at] ?? 0)))
-      .join("  ")
-      .trimEnd();
+      .join("  ");
   const bars = barsOf(columns, rows);
-  const lines = texts.map((row, at) => `${line(row)}  ${bars[at] ?? ""}`.trimEnd());
-  return [head, styleText("dim", line(heads)), ...lines].join("\n");
+  const heading = `${line(heads)}  ${bars.heading}`.trimEnd();
+  const lines = texts.map((row, at) => `${line(row)}  ${bars.bars[at] ?? ""}`.trimEnd());
+  return [head, styleText("dim", heading), ...lines].join("\n");
 }
+
+const shortName = (name: string): string =>
+  name.replace(/^(cache_\w+)_input_tokens$|^(input|output)_tokens$/, "$1$2");
 
 /** An unknown count is `?`, never 0. Most other texts come from callers, so they are escaped. */
 function shown(value: Cell, column: Column | undefined, isNumber: boolean): string {
@@ -42,20 +42,24 @@ function shown(value: Cell, column: Column | undefined, isNumber: boolean): stri
   return plain.length > MAX_CELL ? `${plain.slice(0, MAX_CELL - 1)}…` : plain;
 }
 
-function barsOf(columns: readonly Column[], rows: readonly Row[]): readonly string[] {
+type Bars = { readonly heading: string; readonly bars: readonly string[] };
+
+/** One bar per row, and what its length means. */
+function barsOf(columns: readonly Column[], rows: readonly Row[]): Bars {
   const at = columns.findIndex(({ bar }) => bar);
-  if (at < 0) return [];
+  const column = columns[at];
+  if (!column) return { heading: "", bars: [] };
   const figures = rows.map((row) => Number(row[at] ?? 0));
-  const maximum = Math.max(...figures);
-  return figures.map((figure) => styleText("cyan", barOf(maximum > 0 ? figure / maximum : 0)));
+  // A share has a whole of its own.
+  const isShare = column.name.startsWith("share");
+  const maximum = isShare ? 1 : Math.max(...figures);
+  return {
+    heading: `${shortName(column.name)}, full width = ${isShare ? "100 %" : "the largest"}`,
+    bars: figures.map((figure) => styleText("cyan", barOf(maximum > 0 ? figure / maximum : 0))),
+  };
 }
 
 function barOf(share: number): string {
   const eighths = Math.round(share * BAR_WIDTH * 8);
   return "█".repeat(Math.floor(eighths / 8)) + (EIGHTHS[eighths % 8] ?? "");
-}
-
-export function toCsv(view: View, response: unknown, by: string): string {
-  const { columns, rows } = view.table(response, by);
-  return writeCsv({ columns: columns.map(({ name }) => name), rows });
 }

@@ -1,16 +1,22 @@
 /** The views of `npm run report`: the endpoint of each, and how its response becomes rows. */
 
 export type Cell = string | number | null;
+export type Row = readonly Cell[];
 export type Table = {
   readonly title: string;
   readonly columns: readonly Column[];
   readonly rows: readonly Row[];
 };
-export type Row = readonly Cell[];
+export type Item = Readonly<Record<string, unknown>>;
 export type Column = {
   readonly name: string;
+  readonly read: (item: Item) => Cell;
   /** Also drawn as a bar after the figures. */
   readonly bar?: true;
+  /** Omitted from the terminal's table where no row has a value. */
+  readonly optional?: true;
+  /** Omitted from the terminal's table, which is wide enough without it. */
+  readonly csvOnly?: true;
 };
 
 export type View = {
@@ -18,75 +24,122 @@ export type View = {
   readonly path: string;
   /** The command's options that the endpoint accepts. */
   readonly options: readonly string[];
-  readonly table: (response: unknown, by: string) => Table;
+  /** The response's field with the list. */
+  readonly list: "results" | "sessions";
+  readonly title: (by: string) => string;
+  readonly columns: (by: string) => readonly Column[];
+  /** The query's further parameters. */
+  readonly query?: (by: string) => Readonly<Record<string, string>>;
+  /** Those for reading every page: an order in which no row is skipped. */
+  readonly pages?: Readonly<Record<string, string>>;
 };
 
-type Item = Readonly<Record<string, unknown>>;
+/** The response's list. Throws where it has none. */
+export function itemsOf(view: View, response: unknown): readonly Item[] {
+  const list = (response as Item | null)?.[view.list];
+  if (!Array.isArray(list))
+    throw new Error(`The response has no ${view.list}: is the gateway of this version?`);
+  return list as readonly Item[];
+}
 
-const cell = (value: unknown): Cell => {
+export const rowsOf = (columns: readonly Column[], items: readonly Item[]): readonly Row[] =>
+  items.map((item) => columns.map(({ read }) => read(item)));
+
+/** The table for a terminal. */
+export function tableOf(view: View, response: unknown, by: string): Table {
+  const items = itemsOf(view, response);
+  const columns = view
+    .columns(by)
+    .filter(
+      ({ csvOnly, optional, read }) => !csvOnly && !(optional && items.every((item) => read(item) === null)),
+    );
+  return { title: view.title(by), columns, rows: rowsOf(columns, items) };
+}
+
+function toCell(value: unknown): Cell {
   if (value === undefined || value === null) return null;
   if (typeof value === "number" || typeof value === "string") return value;
   if (typeof value === "boolean") return String(value);
   return Array.isArray(value) ? value.join(" ") : JSON.stringify(value);
-};
-
-/** The list in the field `key` as rows of the named fields. A dot in a name selects a field of an object. */
-function rowsOf(response: unknown, key: string, fields: readonly string[]): readonly Row[] {
-  const list = (response as Item | null)?.[key];
-  if (!Array.isArray(list)) throw new Error(`The response has no ${key}: is the gateway of this version?`);
-  return (list as readonly Item[]).map((item) =>
-    fields.map((field) => {
-      const [outer = "", inner] = field.split(".");
-      const value = item[outer];
-      return cell(inner === undefined ? value : (value as Item | null | undefined)?.[inner]);
-    }),
-  );
 }
 
-const columns = (names: readonly string[], bars: readonly string[] = []): readonly Column[] =>
-  names.map((name) => (bars.includes(name) ? { name, bar: true } : { name }));
+/** The value of a field. A dot selects a field of an object. */
+function valueAt(item: Item, field: string): unknown {
+  return field.split(".").reduce<unknown>((value, name) => (value as Item | null | undefined)?.[name], item);
+}
+
+const field = (name: string, path = name): Column => ({ name, read: (item) => toCell(valueAt(item, path)) });
+const fields = (...names: readonly string[]): readonly Column[] => names.map((name) => field(name));
+const bar = (column: Column): Column => ({ ...column, bar: true });
+const optional = (column: Column): Column => ({ ...column, optional: true });
+const csvOnly = (...names: readonly string[]): readonly Column[] =>
+  names.map((name) => ({ ...field(name), csvOnly: true }));
+
+/** A list, marked where the API has cut it. */
+const cutList = (name: string): Column => ({
+  name,
+  read: (item) => {
+    const isCut = Array.isArray(item["truncated_fields"]) && item["truncated_fields"].includes(name);
+    return `${toCell(item[name]) ?? ""}${isCut ? " …" : ""}`;
+  },
+});
+
+/** The sum of an interception's known counts; null where none is known, never 0. */
+const tokens = (name: string): Column => ({
+  name,
+  read: ({ token_usages: usages }) => {
+    const known = (Array.isArray(usages) ? (usages as readonly Item[]) : [])
+      .map((usage) => usage[name])
+      .filter((count) => typeof count === "number");
+    return known.length === 0 ? null : known.reduce((sum, count) => sum + count, 0);
+  },
+});
 
 const TOKENS = ["input_tokens", "output_tokens", "cache_read_input_tokens", "cache_write_input_tokens"];
-const USAGE = ["requests", ...TOKENS, "unknown_usage"];
-const ATTRIBUTION = [
-  "day",
-  "attribution",
-  "requests",
-  "tokens",
-  "share_of_requests",
-  "share_of_tokens",
-  "unknown_usage",
-];
-const SESSION = [
-  "started_at",
-  "id",
-  "initiator.id",
-  "client",
-  "models",
-  "threads",
-  "token_usage_summary.input_tokens",
-  "token_usage_summary.output_tokens",
-];
-const INTERCEPTION = [
-  "started_at",
-  "id",
-  "initiator.id",
-  "actor_id",
-  "attribution",
-  "client",
-  "model",
-  "outcome",
-  "usage",
-];
-const OVERRIDE = ["created_at", "accepted", "actor_id", "owner_id", "reason", "attribution", "client"];
+const INITIATOR_NAME = optional(field("initiator_name", "initiator.name"));
+const named = (column: Column): Column => ({ ...column, read: (item) => column.read(item) || null });
 
-const listed =
-  (key: string, title: string, fields: readonly string[]): View["table"] =>
-  (response) => ({
-    title,
-    columns: columns(fields.map((field) => field.replace(/^token_usage_summary\.|\.id$/, ""))),
-    rows: rowsOf(response, key, fields),
-  });
+const SESSION = [
+  ...fields("started_at", "id"),
+  field("initiator", "initiator.id"),
+  named(INITIATOR_NAME),
+  ...fields("client"),
+  cutList("models"),
+  ...fields("threads"),
+  ...["input_tokens", "output_tokens"].map((name) => field(name, `token_usage_summary.${name}`)),
+  ...TOKENS.slice(2).map((name) => ({
+    ...field(name, `token_usage_summary.${name}`),
+    csvOnly: true as const,
+  })),
+  ...csvOnly("ended_at", "last_active_at", "interceptions", "usage_complete"),
+  ...["providers", "actor_ids"].map((name) => ({ ...cutList(name), csvOnly: true as const })),
+  ...csvOnly("attributions"),
+];
+
+const INTERCEPTION = [
+  ...fields("started_at", "id"),
+  field("initiator", "initiator.id"),
+  named(INITIATOR_NAME),
+  ...fields("actor_id"),
+  optional(field("actor_name", "metadata.actor_name")),
+  ...fields("attribution", "client", "model", "outcome", "usage"),
+  tokens("input_tokens"),
+  tokens("output_tokens"),
+  ...TOKENS.slice(2).map((name) => ({ ...tokens(name), csvOnly: true as const })),
+  ...fields("duration_ms"),
+  ...csvOnly("first_byte_ms", "ended_at", "status", "finish_reason", "error", "provider", "provider_type"),
+  ...csvOnly("route", "response_model", "streaming", "response_bytes", "tool_call_count", "session_id"),
+  ...csvOnly("chat_id", "workspace_id", "actor_kind", "identity_source", "credential_kind", "api_key_id"),
+];
+
+const OVERRIDE = [
+  ...fields("created_at", "accepted", "actor_id"),
+  optional(field("actor_name")),
+  ...fields("owner_id"),
+  optional(field("owner_name", "owner_username")),
+  ...fields("reason", "attribution", "client"),
+  ...csvOnly("provider", "rule", "signature", "directory", "chat_id", "workspace_id", "interception_id"),
+];
 
 const FILTERS = ["started_after", "initiator", "actor", "client", "model"];
 
@@ -94,34 +147,51 @@ export const VIEWS: Readonly<Record<string, View>> = {
   attribution: {
     path: "attribution",
     options: FILTERS,
-    table: (response) => ({
-      title: "Attribution of initiators, by day",
-      columns: columns(ATTRIBUTION, ["share_of_requests"]),
-      rows: rowsOf(response, "results", ATTRIBUTION),
-    }),
+    list: "results",
+    title: () => "Attribution of initiators, by day",
+    columns: () => [
+      ...fields("day", "attribution", "requests", "tokens"),
+      bar(field("share_of_requests")),
+      ...fields("share_of_tokens", "unknown_usage"),
+    ],
   },
   usage: {
     path: "usage",
     options: [...FILTERS, "limit"],
-    table: (response, by) => ({
-      title: `Usage by ${by}`,
-      columns: columns([by, ...USAGE], ["output_tokens"]),
-      rows: rowsOf(response, "results", ["key", ...USAGE]),
-    }),
+    list: "results",
+    title: (by) => `Usage by ${by}`,
+    columns: (by) => [
+      field(by, "key"),
+      ...(NAMED.has(by) ? [optional(field(`${by}_name`, "name"))] : []),
+      ...fields("requests", "input_tokens"),
+      bar(field("output_tokens")),
+      ...fields("cache_read_input_tokens", "cache_write_input_tokens", "unknown_usage"),
+    ],
+    query: (by) => ({ group_by: by }),
+    pages: { order: "key" },
   },
   overrides: {
     path: "overrides",
     options: ["started_after", "initiator", "actor", "limit"],
-    table: listed("results", "Owner headers, newest first", OVERRIDE),
+    list: "results",
+    title: () => "Owner headers, newest first",
+    columns: () => OVERRIDE,
   },
   sessions: {
     path: "sessions",
     options: [...FILTERS, "limit"],
-    table: listed("sessions", "Sessions, newest first", SESSION),
+    list: "sessions",
+    title: () => "Sessions, newest first",
+    columns: () => SESSION,
   },
   interceptions: {
     path: "interceptions",
     options: [...FILTERS, "limit"],
-    table: listed("results", "Interceptions, newest first", INTERCEPTION),
+    list: "results",
+    title: () => "Interceptions, newest first",
+    columns: () => INTERCEPTION,
   },
 };
+
+/** The keys that have names. */
+const NAMED: ReadonlySet<string> = new Set(["initiator", "actor"]);

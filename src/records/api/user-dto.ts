@@ -24,7 +24,7 @@ export function actorName(metadata: Value | undefined): string | null {
   return typeof name === "string" ? name : null;
 }
 
-/** What the ledger knows of an initiator. */
+/** An initiator, as the ledger has it. */
 type Initiator = {
   readonly id: string;
   /** The column `initiator_name`: an owner's user name in the directory. */

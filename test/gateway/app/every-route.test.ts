@@ -184,7 +184,7 @@ describe("D12 every registered route", () => {
     expect(gateway.sent).toEqual([]);
   });
 
-  it("is not forwarded as a probe: the gateway responds itself, whoever sends it", async () => {
+  it("is not forwarded as a probe: the gateway responds itself, with any credential or none", async () => {
     const gateway = await open();
     expect(PROBES.length).toBeGreaterThan(0);
     for (const variant of PROBES) {

@@ -1,4 +1,4 @@
-/** What somebody sees who opens the gateway in a browser, or who sets a wrong base URL. */
+/** The first contact with a gateway: opened in a browser, or called with a wrong base URL. */
 import { describe, expect, it } from "vitest";
 import { REFUSALS, type RefusalCode } from "../../../src/shared/refusal.ts";
 import { OWN_KEY } from "../../support/in-workerd/calls.ts";
@@ -26,7 +26,7 @@ describe("GET /", () => {
     expect(response.headers.get("vary")).toBe("accept");
   });
 
-  // The attack: a stranger looks for a version with a known flaw, or for providers whose keys are worth stealing.
+  // The attack: an unknown caller looks for a version with a known flaw, or for providers whose keys are worth stealing.
   it("names no version and no provider", async () => {
     for (const accept of [BROWSER, "*/*"]) {
       const { text, response } = await page(accept);
@@ -106,7 +106,7 @@ describe("a 404", () => {
     expect(REFUSALS.bad_path[1]).toContain("The base URL must not end in a slash");
   });
 
-  // The attack: a link to the gateway whose path is a message, shown by whatever displays the error.
+  // The attack: a link to the gateway whose path is a message, which an application displays as an error of the gateway.
   it("repeats nothing that the client sent", async () => {
     const gateway = await openGateway();
     for (const path of ["/CANARY", "/openai/CANARY", "/openai/v1/v1/models/CANARY", "/openai/models/CANARY"])

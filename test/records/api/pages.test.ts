@@ -67,6 +67,13 @@ function linked({ headers }: ApiResponse, path: string, relation = "next"): stri
   return pathname.slice(BASE.length) + search;
 }
 
+const threads = ({ json }: ApiResponse): unknown[] => items(json, "threads").map((one) => part(one, "id"));
+
+const keysOf = ({ json }: ApiResponse): unknown[] => items(json, "results").map((one) => part(one, "key"));
+
+const requestsOf = ({ json }: ApiResponse): unknown[] =>
+  items(json, "results").map((one) => part(one, "requests"));
+
 /** Every page, from the first one along the links. */
 async function pages(path: string, relation = "next"): Promise<ApiResponse[]> {
   const all: ApiResponse[] = [];
@@ -146,8 +153,6 @@ describe("the headers of a page", () => {
   it("lead through a session's threads in both directions", async () => {
     const rows = repeated((n) => interception(T0 + n, { client_session_id: "s" }));
     await insert("interceptions", rows);
-    const threads = ({ json }: ApiResponse): unknown[] =>
-      items(json, "threads").map((one) => part(one, "id"));
     const ids = rows.map(({ id }) => id);
     const forwards = await pages("/sessions/s?limit=3");
     expect(forwards.flatMap(threads)).toEqual(ids);
@@ -169,9 +174,6 @@ describe("/usage", () => {
       ]),
     ),
   );
-  const keysOf = ({ json }: ApiResponse): unknown[] => items(json, "results").map((one) => part(one, "key"));
-  const requestsOf = ({ json }: ApiResponse): unknown[] =>
-    items(json, "results").map((one) => part(one, "requests"));
 
   it.each([1, 2, 3, 7])("leads by key through every group once, in pages of %i", async (limit) => {
     const all = await pages(`/usage?group_by=model&order=key&limit=${limit}`);

@@ -56,6 +56,12 @@ const times = (factor: number): typeof TOKENS => ({
 const modelsOf = async (query: string): Promise<unknown[]> =>
   items(await fetchOk(`/usage?group_by=model${query}`), "results").map((one) => part(one, "key"));
 
+const namesBy = async (group: string): Promise<unknown[]> =>
+  items(await fetchOk(`/usage?group_by=${group}&order=key`), "results").map((one) => [
+    part(one, "key"),
+    part(one, "name"),
+  ]);
+
 describe("GET /usage", () => {
   it("groups by initiator, most requests first, with the number of requests of unknown usage", async () => {
     await fill();
@@ -117,22 +123,17 @@ describe("GET /usage", () => {
       interception(T0 + 4, { initiator_id: "bot", actor_id: "bot", metadata: "no JSON" }),
       interception(T0 + 5, { initiator_id: "carol", attribution: "asserted" }),
     ]);
-    const names = async (group: string): Promise<unknown[]> =>
-      items(await fetchOk(`/usage?group_by=${group}&order=key`), "results").map((one) => [
-        part(one, "key"),
-        part(one, "name"),
-      ]);
-    expect(await names("initiator")).toEqual([
+    expect(await namesBy("initiator")).toEqual([
       [ALICE, "alice"],
       [BOB, "bob"],
       ["bot", null],
       ["carol", null],
     ]);
-    expect(await names("actor")).toEqual([
+    expect(await namesBy("actor")).toEqual([
       [ALICE, "alice"],
       ["bot", null],
     ]);
-    expect(await names("client")).toEqual([["Claude Code", null]]);
+    expect(await namesBy("client")).toEqual([["Claude Code", null]]);
   });
 
   it("counts several usages of one interception as one request", async () => {

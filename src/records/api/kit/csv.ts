@@ -9,8 +9,11 @@ export type Table = { readonly columns: readonly string[]; readonly rows: readon
  */
 const FORMULA = /^[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]/;
 
-export function toCsv({ columns, rows }: Table): string {
-  return [columns, ...rows].map((row) => `${row.map(toCell).join(",")}\r\n`).join("");
+export const toCsv = ({ columns, rows }: Table): string => toCsvLines([columns, ...rows]);
+
+/** Rows without a header row. */
+export function toCsvLines(rows: Table["rows"]): string {
+  return rows.map((row) => `${row.map(toCell).join(",")}\r\n`).join("");
 }
 
 function toCell(cell: Cell): string {

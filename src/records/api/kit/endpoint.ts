@@ -91,9 +91,7 @@ export function endpoint<const P extends Parameters>(definition: Definition<P>):
     const matches = allOf(Object.values(conditions).filter((condition) => condition !== null));
     const result = await handle(values, matches, request);
     if (result instanceof Refusal) return result;
-    const response = toResponse(result, format.format ?? (prefersCsv(request.accept) ? "csv" : "json"));
-    if (result.page) setPageHeaders(response.headers, result.page, request.search);
-    return response;
+    return toResponse(result, format.format ?? (prefersCsv(request.accept) ? "csv" : "json"), request.search);
   };
   return { path, summary, description, parameters, csv, body, response, respond };
 }
@@ -101,15 +99,15 @@ export function endpoint<const P extends Parameters>(definition: Definition<P>):
 /** The methods that an endpoint allows. */
 export const methodsOf = ({ body }: Endpoint): readonly string[] => (body ? ["POST"] : ["GET", "HEAD"]);
 
-function toResponse({ body, table }: EndpointResult, format: "json" | "csv"): Response {
-  if (!table) return Response.json(body);
+function toResponse({ body, table, page }: EndpointResult, format: "json" | "csv", search: string): Response {
   const response =
-    format === "json"
-      ? Response.json(body)
-      : new Response(toCsv(table), {
+    table && format === "csv"
+      ? new Response(toCsv(table), {
           headers: { "content-type": "text/csv; charset=utf-8; header=present" },
-        });
-  response.headers.set("vary", "accept");
+        })
+      : Response.json(body);
+  if (table) response.headers.set("vary", "accept");
+  if (page) setPageHeaders(response.headers, page, search);
   return response;
 }
 

@@ -54,9 +54,9 @@ export type Page = {
 const POSITIONS = ["offset", "after_id", "after_session_id", "after_key", "before_id"];
 
 /**
- * The headers that say what a response lacks. CSV has no other place for it: an extra line would be read as a row.
+ * The headers that tell whether a response is complete. CSV has no other place for it: an extra line would be read as a row.
  * `Link` is RFC 8288's, with references relative to the request's URL (§3.1), because the Host header is the client's.
- * `X-Total-Count` is absent where the total is unknown, as in GitLab's API, so that no cap is taken for a count.
+ * `X-Total-Count` is absent where the total is unknown, as in GitLab's API, so that a cap is not mistaken for a count.
  * `search`: the request's query string.
  */
 export function setPageHeaders(headers: Headers, { total, next, prev = null }: Page, search: string): void {
