@@ -1,16 +1,17 @@
 /** `GET /` and `HEAD /`: say what this is, to a person with a browser or curl. No versions, no providers' names. */
 import { BASE_URL_HINT } from "../../shared/refusal.ts";
 
-const TEXT = `AI Edge Interceptor: a gateway for AI clients. It records on whose account each request is made.\n${BASE_URL_HINT}\n`;
-const HTML = `<!doctype html><title>AI Edge Interceptor</title><pre>${TEXT.replaceAll("<", "&lt;")}`;
-
 /** As HTML where `Accept` lists it, else as text. HEAD has the same headers (RFC 9110 §9.3.2). */
 export function welcome(id: string, { method, headers }: Request): Response {
-  const [type, body] = headers.get("accept")?.includes("text/html") ? ["html", HTML] : ["plain", TEXT];
+  const text = `AI Edge Interceptor: a gateway for AI clients. It records on whose account each request is made.\n${BASE_URL_HINT}\n`;
+  const isHtml = headers.get("accept")?.includes("text/html");
+  const body = isHtml
+    ? `<!doctype html><title>AI Edge Interceptor</title><pre>${text.replaceAll("<", "&lt;")}`
+    : text;
   return new Response(method === "HEAD" ? null : body, {
     headers: {
       "x-interception-id": id,
-      "content-type": `text/${type}; charset=utf-8`,
+      "content-type": `text/${isHtml ? "html" : "plain"}; charset=utf-8`,
       vary: "accept",
       // Nothing is loaded, run or framed.
       "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
