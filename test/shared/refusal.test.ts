@@ -8,6 +8,8 @@ const ID = "01a20846-fe00-7abc-8def-0123456789ab";
 /** Code, status, and the error's type in OpenAI's and in Anthropic's dialect. */
 const TABLE: readonly (readonly [RefusalCode, number, string, string])[] = [
   ["not_found", 404, "not_found_error", "not_found_error"],
+  ["v1_doubled", 404, "not_found_error", "not_found_error"],
+  ["v1_missing", 404, "not_found_error", "not_found_error"],
   ["bad_path", 404, "not_found_error", "not_found_error"],
   ["url_too_long", 414, "invalid_request_error", "invalid_request_error"],
   ["method_not_allowed", 405, "invalid_request_error", "invalid_request_error"],

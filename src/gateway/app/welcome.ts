@@ -5,9 +5,7 @@ import { BASE_URL_HINT } from "../../shared/refusal.ts";
 export function welcome(id: string, { method, headers }: Request): Response {
   const text = `AI Edge Interceptor: a gateway for AI clients. It records on whose account each request is made.\n${BASE_URL_HINT}\n`;
   const isHtml = headers.get("accept")?.includes("text/html");
-  const body = isHtml
-    ? `<!doctype html><title>AI Edge Interceptor</title><pre>${text.replaceAll("<", "&lt;")}`
-    : text;
+  const body = isHtml ? `<!doctype html><title>AI Edge Interceptor</title><pre>${text}` : text;
   return new Response(method === "HEAD" ? null : body, {
     headers: {
       "x-interception-id": id,
