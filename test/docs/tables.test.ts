@@ -3,6 +3,7 @@ import { RECORDS } from "../../src/events/fields.ts";
 import { readConfig } from "../../src/gateway/config/config.ts";
 import { registry } from "../../src/gateway/wiring.ts";
 import { readConfig as readRecordsConfig } from "../../src/records/config/config.ts";
+import { BINDINGS, GATEWAY_SETTINGS, RECORDS_SETTINGS } from "../../src/shared/config/unread-names.ts";
 import { CONFIG_KEYS, type ConfigKey } from "../../tools/tables/config-keys.ts";
 import { PAGES, pageText, TABLES, withTables, type Page } from "../../tools/tables.ts";
 
@@ -104,7 +105,20 @@ describe("the documentation's tables", () => {
   });
 });
 
+const topLevelNames = (worker: ConfigKey["worker"]): Set<string> =>
+  new Set(keysReadBy(worker).flatMap((key) => /^[A-Z_]+/.exec(key)?.[0] ?? []));
+
 describe("the table of configuration keys", () => {
+  it("has the settings to which a misspelt name is compared", () => {
+    const [gateway, records] = [topLevelNames("gateway"), topLevelNames("records")];
+    for (const binding of BINDINGS) for (const set of [gateway, records]) set.delete(binding);
+    // Secrets are named freely, so that no name is a misspelt one.
+    gateway.delete("CLIENT_KEYS");
+    records.delete("ADMIN_TOKEN");
+    expect([...gateway].toSorted()).toEqual(GATEWAY_SETTINGS.toSorted());
+    expect([...records].toSorted()).toEqual(RECORDS_SETTINGS.toSorted());
+  });
+
   it("lists every key that the gateway reads, and no others", () => {
     const documented = keysReadBy("gateway").filter((key) => !key.startsWith("IDENTITY"));
     expect(documented.toSorted()).toEqual([...tableKeys(), ...gatewayNames()].toSorted());

@@ -5,7 +5,6 @@
 import type { RecordsService } from "../../events/records-service.ts";
 import {
   readEnvironment,
-  rejectMisspeltTables,
   type ConfigIssues,
   type Env,
   type Environment,
@@ -18,6 +17,7 @@ import {
   oneOfIssue,
   type ReportIssue,
 } from "../../shared/config/fields.ts";
+import { rejectMisspelt } from "../../shared/config/unread-names.ts";
 import type { ConfiguredSource, IdentitySource, SourceDeps } from "../identity/identity.ts";
 import type { DelegationRules } from "../initiator/delegation.ts";
 import type { AssertionRules } from "../initiator/rules.ts";
@@ -88,6 +88,14 @@ export type Registry = {
 export const MIB = 1024 * 1024;
 
 export function readConfig(env: Env, registry: Registry): Config | ConfigIssues {
+  return inspectConfig(env, registry).config;
+}
+
+/** The config, and the names in the environment that it does not read. */
+export function inspectConfig(
+  env: Env,
+  registry: Registry,
+): { readonly config: Config | ConfigIssues; readonly unread: readonly string[] } {
   const issues: string[] = [];
   const report: ReportIssue = (path, issue) => void issues.push(`${path} ${issue}`);
   const environment = readEnvironment(env, report);
@@ -120,18 +128,10 @@ export function readConfig(env: Env, registry: Registry): Config | ConfigIssues 
     workerVersion: readWorkerVersion(environment),
   };
   checkRecords(config, environment);
-  rejectMisspeltTables(env, TABLES, report);
-  return issues.length > 0 ? { issues } : config;
+  const unread = environment.unread();
+  rejectMisspelt(unread, report);
+  return { config: issues.length > 0 ? { issues } : config, unread: unread.map(([name]) => name) };
 }
-
-const TABLES: ReadonlySet<string> = new Set([
-  "PROVIDERS",
-  "IDENTITY",
-  "OWNER_ASSERTION",
-  "DELEGATION",
-  "RECORDING",
-  "LIMITS",
-]);
 
 function readIdentity(environment: Environment, { sources, platform }: Registry): ConfiguredSource[] {
   const { report } = environment;

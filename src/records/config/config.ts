@@ -6,6 +6,7 @@ import {
   type Environment,
 } from "../../shared/config/environment.ts";
 import type { ReportIssue } from "../../shared/config/fields.ts";
+import { rejectMisspelt } from "../../shared/config/unread-names.ts";
 
 export type Config = {
   readonly database: D1Database | null;
@@ -19,6 +20,14 @@ export type Config = {
 };
 
 export function readConfig(env: Env): Config | ConfigIssues {
+  return inspectConfig(env).config;
+}
+
+/** The config, and the names in the environment that it does not read. */
+export function inspectConfig(env: Env): {
+  readonly config: Config | ConfigIssues;
+  readonly unread: readonly string[];
+} {
   const issues: string[] = [];
   const report: ReportIssue = (path, issue) => void issues.push(`${path} ${issue}`);
   const environment = readEnvironment(env, report);
@@ -31,7 +40,9 @@ export function readConfig(env: Env): Config | ConfigIssues {
   };
   if (!config.database && !config.archive)
     report("LEDGER", "is required unless ARCHIVE is bound: without them nothing stores the events");
-  return issues.length > 0 ? { issues } : config;
+  const unread = environment.unread();
+  rejectMisspelt(unread, report);
+  return { config: issues.length > 0 ? { issues } : config, unread: unread.map(([name]) => name) };
 }
 
 const QUEUE_NAME = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;

@@ -6,6 +6,8 @@ export type Env = Readonly<Record<string, unknown>>;
 /** One line each: `KEY.path issue`, never a value. */
 export type ConfigIssues = { readonly issues: readonly string[] };
 
+export type NamedValue = readonly [name: string, value: unknown];
+
 export type Environment = {
   readonly report: ReportIssue;
   readonly has: (name: string) => boolean;
@@ -21,34 +23,41 @@ export type Environment = {
   readonly days: (name: string, otherwise: number) => number;
   /** true or false, as a boolean or (from `.dev.vars` and the dashboard) as text. */
   readonly flag: (name: string, otherwise: boolean) => boolean;
+  /** The names that have not been read so far, with their values. */
+  readonly unread: () => readonly NamedValue[];
 };
 
 export function readEnvironment(env: Env, report: ReportIssue): Environment {
-  const value = (name: string): unknown => (Object.hasOwn(env, name) ? env[name] : undefined);
+  const read = new Set<string>();
+  const value = (name: string): unknown => {
+    read.add(name);
+    return env[name];
+  };
   return {
     report,
-    has: (name) => env[name] !== undefined,
-    value: (name) => env[name],
+    has: (name) => value(name) !== undefined,
+    value,
     fields: (name) => {
-      const table = env[name] === undefined ? {} : (asTable(env[name], name, report) ?? {});
+      const sent = value(name);
+      const table = sent === undefined ? {} : (asTable(sent, name, report) ?? {});
       return new Fields(table, name, report);
     },
     secret: (name) => {
-      const secret = value(name);
+      const secret = Object.hasOwn(env, name) ? value(name) : undefined;
       const issue = secretIssue(secret);
       if (issue === null) return (secret as string).trim();
       report(name, issue);
       return null;
     },
     binding: <T extends object>(name: string, method: keyof T & string, kind: string): T | null => {
-      const binding = env[name];
+      const binding = value(name);
       if (binding === undefined || binding === null) return null;
       if (typeof (binding as T)[method] === "function") return binding as T;
       report(name, `must be ${kind}`);
       return null;
     },
     days: (name, otherwise) => {
-      const sent = env[name];
+      const sent = value(name);
       if (sent === undefined) return otherwise;
       const days = typeof sent === "string" && /^\d{1,6}$/.test(sent.trim()) ? Number(sent) : sent;
       if (Number.isSafeInteger(days) && (days as number) >= 0 && (days as number) <= 36_500)
@@ -57,11 +66,12 @@ export function readEnvironment(env: Env, report: ReportIssue): Environment {
       return otherwise;
     },
     flag: (name, otherwise) => {
-      const sent = fromJson(env[name]);
+      const sent = fromJson(value(name));
       if (sent === undefined || typeof sent === "boolean") return sent ?? otherwise;
       report(name, "must be true or false");
       return otherwise;
     },
+    unread: () => Object.entries(env).filter(([name]) => !read.has(name)),
   };
 }
 
@@ -78,17 +88,3 @@ const isSecretsStore = (secret: unknown): boolean =>
   typeof secret === "object" &&
   secret !== null &&
   typeof (secret as Readonly<Record<string, unknown>>)["get"] === "function";
-
-/** Reports a table under a name that begins like a known one: a misspelt table, whose rules would not apply. */
-export function rejectMisspeltTables(env: Env, known: ReadonlySet<string>, report: ReportIssue): void {
-  for (const [name, value] of Object.entries(env)) {
-    const isNear = [...known].some((table) => name.toUpperCase().startsWith(table.slice(0, 4)));
-    if (!isNear || known.has(name) || !isTable(fromJson(value))) continue;
-    report(name, `is not a known key (known: ${[...known].join(", ")})`);
-  }
-}
-
-const isTable = (value: unknown): boolean =>
-  typeof value === "object" &&
-  value !== null &&
-  (Array.isArray(value) || Object.getPrototypeOf(value) === Object.prototype);
