@@ -5,7 +5,7 @@
 import { existsSync } from "node:fs";
 
 const COMMANDS = ["start", "demo", "keys", "report", "explain", "stand-ins", "replay"].concat(
-  ["deploy", "probe", "openapi", "tables", "architecture", "language"],
+  ["check-config", "deploy", "probe", "openapi", "tables", "architecture", "language"],
   ["secrets", "size", "sbom", "audit", "notices", "release"],
 );
 const command = process.argv[2] ?? "";
@@ -23,7 +23,11 @@ if (!process.features.typescript) {
   fail(`Node ${process.versions.node} is too old to run this; use the npm script, or Node 22.18 or newer.`);
 }
 process.argv.splice(2, 1);
-const { exitOnClosedPipe } = await import("./closed-pipe.ts");
-exitOnClosedPipe();
-const { main } = await import(`./${command}.ts`);
-process.exitCode = await main(process.argv.slice(2));
+try {
+  const { exitOnClosedPipe } = await import("./closed-pipe.ts");
+  exitOnClosedPipe();
+  const { main } = await import(`./${command}.ts`);
+  process.exitCode = await main(process.argv.slice(2));
+} catch (error) {
+  fail(error instanceof Error ? (process.env.DEBUG ? error.stack : error.message) : String(error));
+}

@@ -57,7 +57,7 @@ function stub(methods: readonly string[]): object {
 }
 
 /** The environment that the Worker will see, without its secrets. */
-function environmentOf(config: WorkerConfig): Record<string, unknown> {
+export function environmentOf(config: WorkerConfig): Record<string, unknown> {
   const kinds = Object.entries(KINDS) as [keyof typeof KINDS, readonly string[]][];
   return {
     ...config.vars,

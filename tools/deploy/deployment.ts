@@ -1,8 +1,8 @@
 /** A deployment from its checks to its warnings. */
+import { checkDeployment } from "../check-config/project.ts";
 import { StartFailure } from "../local/start-failure.ts";
 import { readAccount } from "./account.ts";
 import { checkAccount } from "./check-account.ts";
-import { checkWorkers } from "./check.ts";
 import { describeCommands, dryRunSteps } from "./dry-run.ts";
 import { adviceFor } from "./failure.ts";
 import { planSteps, type Step } from "./plan.ts";
@@ -23,8 +23,9 @@ export type DeployDeps = {
 /** @throws StartFailure with the reason where the deployment did not happen, or stopped at a step. */
 export async function deployWorkers(options: DeployOptions, deps: DeployDeps): Promise<void> {
   const workers = readWorkers(deps.folder, options);
-  const { problems, requiredSecrets } = checkWorkers(workers);
+  const { problems, requiredSecrets, warnings } = checkDeployment(deps.folder, workers);
   stopAt(problems);
+  warn(warnings, deps);
   deps.print(`Checked the configuration of ${namesOf(workers)}.\n`);
   if (options.dryRun) {
     await runSteps(dryRunSteps(workers), deps);

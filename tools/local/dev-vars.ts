@@ -3,10 +3,17 @@
  * this fills in what they leave open.
  */
 import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { parseEnv } from "node:util";
 import { entryFor, mintAdminToken, mintKey, sha256 } from "../client-key.ts";
 import { LOCAL_ADMIN_TOKEN, localKeyEntries } from "../local-keys.ts";
+import { ROOT } from "../root.ts";
 import { sentenceOf, StartFailure } from "./start-failure.ts";
+
+const DEV_VARS_FILE = ".dev.vars";
+const RECORDS_DEV_VARS_FILE = ".dev.vars.records";
+
+export const DEV_VARS = join(ROOT, DEV_VARS_FILE);
 
 export type Vars = Readonly<Record<string, string>>;
 
@@ -39,7 +46,7 @@ export type Setup = {
 };
 
 /** The variables of a file that are set and not empty; none where the file is missing. */
-export function readDevVars(path: string, name = ".dev.vars"): Vars {
+export function readDevVars(path: string, name = DEV_VARS_FILE): Vars {
   let text: string;
   try {
     text = readFileSync(path, "utf8");
@@ -51,17 +58,42 @@ export function readDevVars(path: string, name = ".dev.vars"): Vars {
   return Object.fromEntries(set as [string, string][]);
 }
 
+/** The variables of both files in the project's folder. */
+export const readDevVarsFiles = (folder = ROOT): WorkerVars => ({
+  gateway: readDevVars(join(folder, DEV_VARS_FILE)),
+  records: readDevVars(join(folder, RECORDS_DEV_VARS_FILE), RECORDS_DEV_VARS_FILE),
+});
+
 /** Read by the records Worker since there are two Workers. */
 const RECORDS_KEYS = ["ADMIN_TOKEN", "RETENTION_DAYS"];
 
-/** Throws a sentence where `.dev.vars`, perhaps from before the split, sets a variable of the records Worker. */
-export function checkDevVars({ gateway }: WorkerVars): void {
+/**
+ * Throws a sentence where `.dev.vars`, perhaps from before the split, sets a variable of the records Worker, or where a
+ * published token or key would open real records or spend real provider keys.
+ */
+export function checkDevVars({ gateway, records }: WorkerVars): void {
   const misplaced = RECORDS_KEYS.filter((name) => gateway[name] !== undefined);
-  if (misplaced.length === 0) return;
-  throw new StartFailure(
-    `.dev.vars sets ${misplaced.join(" and ")}, which only the records Worker reads: ` +
-      `move ${misplaced.length > 1 ? "them" : "it"} to .dev.vars.records.`,
-  );
+  if (misplaced.length > 0)
+    throw new StartFailure(
+      `.dev.vars sets ${misplaced.join(" and ")}, which only the records Worker reads: ` +
+        `move ${misplaced.length > 1 ? "them" : "it"} to .dev.vars.records.`,
+    );
+  if (modeOf(gateway) === "emulated") return;
+  const isPublished = "which this project publishes: it is accepted with the emulated provider only";
+  if (records["ADMIN_TOKEN"]?.trim() === sha256(LOCAL_ADMIN_TOKEN))
+    throw new StartFailure(
+      `.dev.vars.records has an admin token ${isPublished}. Create one with npm run -s keys -- admin.`,
+    );
+  if (localKeyEntries().some(({ sha256: digest }) => gateway["CLIENT_KEYS"]?.includes(digest)))
+    throw new StartFailure(
+      `.dev.vars has a client key ${isPublished}. Create one with npm run -s keys -- new.`,
+    );
+}
+
+/** Which providers a run with this `.dev.vars` calls. */
+export function modeOf(devVars: Vars): Mode {
+  if (devVars["PROVIDERS"] !== undefined) return "own";
+  return realProviders(devVars).length > 0 ? "real" : "emulated";
 }
 
 export function chooseSetup(devVars: WorkerVars, providerUrl: string): Setup {
@@ -127,11 +159,13 @@ const REAL_PROVIDERS = {
   anthropic: { type: "anthropic", base_url: "https://api.anthropic.com", keys: ["ANTHROPIC_API_KEY"] },
 };
 
+/** Those whose keys `.dev.vars` has. */
+const realProviders = (devVars: Vars) =>
+  Object.entries(REAL_PROVIDERS).filter(([, { keys }]) => keys.every((name) => devVars[name]));
+
 /** Undefined where `.dev.vars` has no provider key. */
 function realSetup(devVars: Vars): Chosen | undefined {
-  const withKey = Object.entries(REAL_PROVIDERS).filter(([, { keys }]) =>
-    keys.every((name) => devVars[name]),
-  );
+  const withKey = realProviders(devVars);
   if (withKey.length === 0) return undefined;
   const minted = mintClientKey();
   const providers = Object.fromEntries(withKey);

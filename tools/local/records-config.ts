@@ -4,20 +4,14 @@
  */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { experimental_readRawConfig } from "wrangler";
 import { RECORDS_CONFIG } from "../deploy/generated-config.ts";
 import { ROOT } from "../root.ts";
 import type { Vars } from "./dev-vars.ts";
-
-type RawConfig = {
-  readonly main?: string;
-  readonly vars?: Readonly<Record<string, unknown>>;
-  readonly d1_databases?: readonly { readonly migrations_dir?: string }[];
-};
+import { readRawConfig } from "./raw-config.ts";
 
 /** Writes the configuration into `folder` and returns its path. Only this user can read it. */
 export function writeRecordsConfig(folder: string, vars: Vars, changes: object = {}): string {
-  const raw = experimental_readRawConfig({ config: RECORDS_CONFIG }).rawConfig as RawConfig;
+  const raw = readRawConfig(RECORDS_CONFIG);
   const config = {
     ...raw,
     main: join(ROOT, raw.main ?? ""),

@@ -1,0 +1,78 @@
+/** `npm run check-config`: validates everything that both Workers read, without deploying and without an account. */
+import { parseArgs } from "node:util";
+import { checkDeployment, checkLocalRun, readProject } from "./check-config/project.ts";
+import { argumentError, BAD_USAGE, sentenceOf } from "./local/start-failure.ts";
+import { ROOT } from "./root.ts";
+
+const USAGE = `Usage: npm run -s check-config -- [--gateway-only]
+
+Validates wrangler.toml and wrangler.records.toml; the client keys in client-keys.json; and the values that npm start would
+use from .dev.vars and .dev.vars.records, where these files exist. Each issue is printed once. The exit code is 1 if there
+is one. A variable or binding that nothing reads is a warning.
+
+  --gateway-only  for a deployment of wrangler.toml alone
+`;
+
+export async function main(args: readonly string[]): Promise<number> {
+  const options = readArguments(args);
+  if (options === undefined) {
+    process.stdout.write(USAGE);
+    return 0;
+  }
+  if (typeof options === "string") {
+    process.stderr.write(`${options} (See --help.)\n`);
+    return BAD_USAGE;
+  }
+  try {
+    return report(options.gatewayOnly, check(ROOT, options.gatewayOnly));
+  } catch (error) {
+    process.stderr.write(`${sentenceOf(error)}\n`);
+    return 1;
+  }
+}
+
+type Result = {
+  readonly problems: readonly string[];
+  readonly warnings: readonly string[];
+  readonly requiredSecrets: readonly string[];
+};
+
+/** The problems of the configurations in `folder`, each once. */
+export function check(folder: string, gatewayOnly: boolean): Result {
+  const workers = readProject(folder, gatewayOnly);
+  const deployed = checkDeployment(folder, workers);
+  const { hasFiles, ...local } = checkLocalRun(folder, workers);
+  return {
+    // Without these files the secrets of a deployment are not here to be checked.
+    problems: [...new Set([...deployed.problems, ...(hasFiles ? local.problems : [])])],
+    warnings: [...deployed.warnings, ...local.warnings],
+    requiredSecrets: deployed.requiredSecrets,
+  };
+}
+
+function report(gatewayOnly: boolean, { problems, warnings, requiredSecrets }: Result): number {
+  for (const problem of problems) process.stderr.write(`${problem}\n`);
+  for (const warning of warnings) process.stderr.write(`Warning: ${warning}\n`);
+  if (problems.length > 0) return 1;
+  for (const name of requiredSecrets) process.stdout.write(`The gateway requires the secret ${name}.\n`);
+  process.stdout.write(
+    gatewayOnly ? "The gateway's configuration is valid.\n" : "Both configurations are valid.\n",
+  );
+  return 0;
+}
+
+/** @returns the options; one sentence that says why the arguments are invalid; undefined for `--help`. */
+function readArguments(args: readonly string[]): { readonly gatewayOnly: boolean } | string | undefined {
+  try {
+    const { values } = parseArgs({
+      args: [...args],
+      options: {
+        "gateway-only": { type: "boolean", default: false },
+        help: { type: "boolean", short: "h", default: false },
+      },
+    });
+    return values.help ? undefined : { gatewayOnly: values["gateway-only"] };
+  } catch (error) {
+    return argumentError(error);
+  }
+}

@@ -1,0 +1,24 @@
+/** A wrangler configuration's own keys, without wrangler's defaults. */
+import { basename } from "node:path";
+import { experimental_readRawConfig } from "wrangler";
+import { sentenceOf, StartFailure } from "./start-failure.ts";
+
+export type RawConfig = {
+  readonly name?: string;
+  readonly main?: string;
+  readonly vars?: Readonly<Record<string, unknown>>;
+  readonly services?: readonly object[];
+  readonly queues?: { readonly consumers?: readonly object[] };
+  readonly d1_databases?: readonly { readonly migrations_dir?: string }[];
+};
+
+/** @throws StartFailure with the line of a syntax error. The line's text is not quoted: it may hold a secret. */
+export function readRawConfig(path: string): RawConfig {
+  try {
+    return experimental_readRawConfig({ config: path }).rawConfig as RawConfig;
+  } catch (error) {
+    const { location } = error as { readonly location?: { readonly line?: number } };
+    const line = location?.line === undefined ? "" : ` (line ${location.line})`;
+    throw new StartFailure(`${basename(path)} cannot be read${line}: ${sentenceOf(error)}`);
+  }
+}
