@@ -8,6 +8,6 @@ export function adminToken(url: string): string | null {
   return token || (isLoopback(url) ? LOCAL_ADMIN_TOKEN : null);
 }
 
-function isLoopback(url: string): boolean {
+export function isLoopback(url: string): boolean {
   return /^(?:localhost|127(?:\.\d+){3}|\[::1\])$/.test(new URL(url).hostname);
 }

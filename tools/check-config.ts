@@ -1,16 +1,19 @@
 /** `npm run check-config`: validates everything that both Workers read, without deploying and without an account. */
 import { parseArgs } from "node:util";
 import { checkDeployment, checkLocalRun, readProject } from "./check-config/project.ts";
+import { environmentIssue } from "./deploy/files.ts";
+import type { Target } from "./deploy/worker-configs.ts";
 import { argumentError, BAD_USAGE, sentenceOf } from "./local/start-failure.ts";
 import { ROOT } from "./root.ts";
 
-const USAGE = `Usage: npm run -s check-config -- [--gateway-only]
+const USAGE = `Usage: npm run -s check-config -- [--gateway-only] [--env <name>]
 
 Validates wrangler.toml and wrangler.records.toml; the client keys in client-keys.json; and the values that npm start would
 use from .dev.vars and .dev.vars.records, where these files exist. Each issue is printed once. The exit code is 1 if there
 is one. A variable or binding that nothing reads is a warning.
 
   --gateway-only  for a deployment of wrangler.toml alone
+  --env <name>    for the Workers of \`npm run deploy -- --env <name>\`
 `;
 
 export async function main(args: readonly string[]): Promise<number> {
@@ -24,7 +27,7 @@ export async function main(args: readonly string[]): Promise<number> {
     return BAD_USAGE;
   }
   try {
-    return report(options.gatewayOnly, check(ROOT, options.gatewayOnly));
+    return report(options, check(ROOT, options));
   } catch (error) {
     process.stderr.write(`${sentenceOf(error)}\n`);
     return 1;
@@ -38,8 +41,8 @@ type Result = {
 };
 
 /** The problems of the configurations in `folder`, each once. */
-export function check(folder: string, gatewayOnly: boolean): Result {
-  const workers = readProject(folder, gatewayOnly);
+export function check(folder: string, target: Target): Result {
+  const workers = readProject(folder, target);
   const deployed = checkDeployment(folder, workers);
   const { hasFiles, ...local } = checkLocalRun(folder, workers);
   return {
@@ -50,7 +53,7 @@ export function check(folder: string, gatewayOnly: boolean): Result {
   };
 }
 
-function report(gatewayOnly: boolean, { problems, warnings, requiredSecrets }: Result): number {
+function report({ gatewayOnly }: Target, { problems, warnings, requiredSecrets }: Result): number {
   for (const problem of problems) process.stderr.write(`${problem}\n`);
   for (const warning of warnings) process.stderr.write(`Warning: ${warning}\n`);
   if (problems.length > 0) return 1;
@@ -62,16 +65,20 @@ function report(gatewayOnly: boolean, { problems, warnings, requiredSecrets }: R
 }
 
 /** @returns the options; one sentence that says why the arguments are invalid; undefined for `--help`. */
-function readArguments(args: readonly string[]): { readonly gatewayOnly: boolean } | string | undefined {
+function readArguments(args: readonly string[]): Target | string | undefined {
   try {
     const { values } = parseArgs({
       args: [...args],
       options: {
         "gateway-only": { type: "boolean", default: false },
+        env: { type: "string" },
         help: { type: "boolean", short: "h", default: false },
       },
     });
-    return values.help ? undefined : { gatewayOnly: values["gateway-only"] };
+    if (values.help) return undefined;
+    const { "gateway-only": gatewayOnly, env: environment = null } = values;
+    if (environment === null) return { gatewayOnly, environment };
+    return environmentIssue(environment) ?? { gatewayOnly, environment };
   } catch (error) {
     return argumentError(error);
   }

@@ -8,6 +8,7 @@ import { isStored } from "../src/events/event.ts";
 import { deployedFiles, environmentIssue } from "./deploy/files.ts";
 import { readWorkers } from "./deploy/worker-configs.ts";
 import { argumentError, BAD_USAGE, sentenceOf, StartFailure } from "./local/start-failure.ts";
+import { currentStateFolder } from "./local/state.ts";
 import { placeArgs, runWrangler } from "./local/wrangler.ts";
 import { findEvents, readQueueMessage } from "./replay/logged-events.ts";
 import { toSql } from "./replay/sql.ts";
@@ -20,10 +21,10 @@ Reads logs from files or standard input, finds the lines "interception ledger fa
 in the ledger. A log can contain the Worker's own lines, the output of wrangler tail --format json, or Logpush's records.
 Existing rows stay unchanged, so a log can be replayed any number of times.
 
-  --local       the database of wrangler dev and npm start (default)
+  --local       the database of npm start (default)
   --remote      the deployed database, which does not respond to other queries during the import
   --env         the database of \`npm run deploy -- --env <name>\`
-  --persist-to  the directory of wrangler dev's local state
+  --persist-to  the directory of another local state
   --messages    each file is an unmodified queue message, from the archive's folder unread/
   --plain       also reads the lines of the interception log: for events that never reached the ledger, for example
                 because the platform ended the Worker; such a line may hold truncated content
@@ -106,6 +107,10 @@ async function replay(command: Command): Promise<void> {
   process.stdout.write(`${stored.length} events replayed.\n`);
 }
 
+/** The state of `npm start`; of an environment, wrangler's default. */
+const localState = (environment: string | null): string | undefined =>
+  environment === null ? currentStateFolder() : undefined;
+
 /** Runs the SQL in the ledger's database. Rejects with a StartFailure, after printing wrangler's output. */
 async function execute(sql: string, { remote, environment, persistTo }: Command): Promise<void> {
   // Writes the configurations of the environment.
@@ -116,7 +121,10 @@ async function execute(sql: string, { remote, environment, persistTo }: Command)
     const file = join(directory, "events.sql");
     writeFileSync(file, sql, { mode: 0o600 });
     const target = [
-      ...placeArgs({ config: join(ROOT, deployedFiles(environment).records), persistTo }),
+      ...placeArgs({
+        config: join(ROOT, deployedFiles(environment).records),
+        persistTo: remote ? undefined : (persistTo ?? localState(environment)),
+      }),
       ...(remote ? ["--remote", "--yes"] : ["--local"]),
     ];
     const { ok, lines } = await runWrangler(["d1", "execute", "LEDGER", ...target, "--file", file], remote);

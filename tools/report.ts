@@ -5,6 +5,7 @@ import { plainText } from "./local/plain-text.ts";
 import { argumentError, BAD_USAGE, sentenceOf } from "./local/start-failure.ts";
 import { createApiClient } from "./report/api-client.ts";
 import { DEFAULT_ROWS, MAX_ROWS, printReport, type Command } from "./report/output.ts";
+import { awaitDelivery } from "./report/undelivered.ts";
 import { VIEWS } from "./report/views.ts";
 
 const GROUPS = ["initiator", "actor", "client", "provider", "model", "day"];
@@ -42,6 +43,7 @@ export async function main(args: readonly string[]): Promise<number> {
     return 1;
   }
   try {
+    await awaitDelivery(command.url, (line) => void process.stderr.write(`${line}\n`));
     await printReport(command, createApiClient(command.url, token));
     return 0;
   } catch (error) {

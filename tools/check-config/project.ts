@@ -6,7 +6,8 @@ import { registry } from "../../src/gateway/wiring.ts";
 import { inspectConfig as inspectRecords } from "../../src/records/config/config.ts";
 import type { Env } from "../../src/shared/config/environment.ts";
 import { checkWorkers, environmentOf, type Check } from "../deploy/check.ts";
-import { FILES, readWorkers, type Workers } from "../deploy/worker-configs.ts";
+import { FILES } from "../deploy/files.ts";
+import { readWorkers, type Target, type Workers } from "../deploy/worker-configs.ts";
 import { checkDevVars, chooseSetup, readDevVarsFiles } from "../local/dev-vars.ts";
 import { readRawConfig } from "../local/raw-config.ts";
 import { sentenceOf } from "../local/start-failure.ts";
@@ -21,10 +22,10 @@ export type ProjectCheck = Check & {
  * Reads both configurations.
  * @throws StartFailure where one cannot be read; a syntax error with its line in the file that the operator edits.
  */
-export function readProject(folder: string, gatewayOnly: boolean): Workers {
+export function readProject(folder: string, target: Target): Workers {
   readRawConfig(join(folder, FILES.gateway));
-  if (!gatewayOnly) readRawConfig(join(folder, FILES.records));
-  return readWorkers(folder, gatewayOnly);
+  if (!target.gatewayOnly) readRawConfig(join(folder, FILES.records));
+  return readWorkers(folder, target);
 }
 
 type Inspected = ReturnType<typeof inspectGateway> | ReturnType<typeof inspectRecords>;
@@ -36,10 +37,10 @@ export function checkDeployment(folder: string, workers: Workers): ProjectCheck 
   const { problems, requiredSecrets } = checkWorkers(workers);
   const { gateway, records } = workers;
   const warnings = [
-    ...unreadWarnings("wrangler.toml", inspectGatewayEnv(environmentOf(gateway))),
+    ...unreadWarnings(gateway.source, inspectGatewayEnv(environmentOf(gateway))),
     ...(records === null
       ? []
-      : unreadWarnings("wrangler.records.toml", inspectRecords(environmentOf(records)))),
+      : unreadWarnings(records.source, inspectRecords(environmentOf(records)))),
   ];
   return { problems: [...problems, ...checkClientKeys(folder)], requiredSecrets, warnings };
 }
@@ -52,7 +53,7 @@ export function checkLocalRun(folder: string, { gateway, records }: Workers): Lo
     checkDevVars(files);
     const { vars } = chooseSetup(files, "http://127.0.0.1:8788");
     const checks = [
-      checkLocalWorker(["wrangler.toml", ".dev.vars"], {
+      checkLocalWorker([gateway.source, ".dev.vars"], {
         inspect: inspectGatewayEnv,
         deployed: environmentOf(gateway),
         chosen: vars.gateway,
@@ -61,7 +62,7 @@ export function checkLocalRun(folder: string, { gateway, records }: Workers): Lo
       ...(records === null
         ? []
         : [
-            checkLocalWorker(["wrangler.records.toml", ".dev.vars.records"], {
+            checkLocalWorker([records.source, ".dev.vars.records"], {
               inspect: inspectRecords,
               deployed: environmentOf(records),
               chosen: vars.records,

@@ -32,7 +32,7 @@ export const USAGE = `Usage: npm run -s keys -- new --actor <id> [--kind user|se
   Creates a token for the records API; --json prints only {"token", "sha256"}.
 
   --env <name>    for the Workers of \`npm run deploy -- --env <name>\`: their store, and commands that name them
-  --local         the store of \`npm start\` and \`wrangler dev\` on this machine (default)
+  --local         the store of \`npm start\` on this machine (default)
   --remote        the deployed store; requires wrangler to be logged in, or CLOUDFLARE_API_TOKEN
   --binding       another namespace than KEYS · --config, --persist-to as in wrangler
 `;

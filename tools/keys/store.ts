@@ -5,6 +5,7 @@
 import { stripVTControlCharacters } from "node:util";
 import type { KeyEntry } from "../client-key.ts";
 import { StartFailure } from "../local/start-failure.ts";
+import { currentStateFolder } from "../local/state.ts";
 import { placeArgs, runWrangler } from "../local/wrangler.ts";
 
 export type StoreLocation = {
@@ -57,7 +58,7 @@ async function kv(
 ): Promise<string> {
   const where = remote
     ? ["--remote", ...placeArgs({ config, persistTo: undefined })]
-    : ["--local", ...placeArgs({ config, persistTo })];
+    : ["--local", ...placeArgs({ config, persistTo: persistTo ?? localState(config) })];
   const args = ["kv", "key", command, ...rest, "--binding", binding, ...where];
   const { ok, stdout, lines } = await runWrangler(args, remote);
   if (ok) return stdout;
@@ -67,6 +68,10 @@ async function kv(
     `The store failed (is the KV namespace ${binding} bound in wrangler.toml?). ${reason ?? plain.join(" ")}`,
   );
 }
+
+/** The state of `npm start`; with a configuration of the user's own, wrangler's default. */
+const localState = (config: string | undefined): string | undefined =>
+  config === undefined ? currentStateFolder() : undefined;
 
 function parse(text: string): unknown {
   try {

@@ -9,18 +9,22 @@ export type Interruption = {
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 const IMPATIENT_EXIT_CODE = 130;
 const PARENT_POLL_MS = 500;
+/** One Ctrl-C arrives twice: from the terminal, and from npm, which forwards it to its script. */
+const SAME_KEY_PRESS_MS = 300;
 
-/** Handles the signals for the rest of the process; a second signal exits at once. */
-export function interruption(): Interruption {
+/** Handles the signals for the rest of the process; a second one exits at once. */
+export function interruption(now: () => number = () => performance.now()): Interruption {
   const controller = new AbortController();
   const { promise, resolve } = Promise.withResolvers<undefined>();
   const interrupt = (): void => {
     controller.abort();
     resolve(undefined);
   };
+  let firstAt: number | null = null;
   for (const name of SIGNALS) {
     process.on(name, () => {
-      if (controller.signal.aborted) process.exit(IMPATIENT_EXIT_CODE);
+      firstAt ??= now();
+      if (controller.signal.aborted && now() - firstAt > SAME_KEY_PRESS_MS) process.exit(IMPATIENT_EXIT_CODE);
       interrupt();
     });
   }

@@ -1,21 +1,21 @@
 /** Provider and Workers together: started in order, stopped together. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { writeGeneratedConfig } from "../deploy/generated-config.ts";
-import { ROOT } from "../root.ts";
 import type { Child } from "./child.ts";
 import {
   checkDevVars,
   chooseSetup,
-  readDevVars,
+  DEV_VARS,
+  readDevVarsFiles,
   type Setup,
   type Vars,
   type WorkerVars,
 } from "./dev-vars.ts";
 import { writeEnvFile } from "./env-file.ts";
+import { writeLocalConfigs } from "./local-configs.ts";
 import { startProvider } from "./provider.ts";
-import { writeRecordsConfig } from "./records-config.ts";
 import { StartFailure } from "./start-failure.ts";
+import { stateFolder } from "./state.ts";
 import { migrateLedger, startWorkers, waitUntilHealthy } from "./wrangler.ts";
 import type { OutputReaders } from "./wrangler-output.ts";
 
@@ -24,6 +24,10 @@ export type StackOptions = OutputReaders & {
   readonly providerPort: number;
   /** Ignores `.dev.vars` and the state of earlier runs, and leaves nothing behind. */
   readonly isolated: boolean;
+  /** Where databases are stored; absent: the folder of the mode (state.ts). */
+  readonly persistTo?: string | undefined;
+  /** Host names that are accepted besides those of this machine. */
+  readonly allowedHosts?: readonly string[];
 };
 
 export type Stack = {
@@ -33,16 +37,13 @@ export type Stack = {
   readonly stop: () => Promise<void>;
 };
 
-const DEV_VARS = join(ROOT, ".dev.vars");
-const RECORDS_DEV_VARS = join(ROOT, ".dev.vars.records");
-
 export function chooseLocalSetup({
   providerPort,
   isolated,
 }: Pick<StackOptions, "providerPort" | "isolated">): Setup {
   const url = `http://127.0.0.1:${providerPort}`;
   if (!isolated) {
-    const devVars = readFiles();
+    const devVars = readDevVarsFiles();
     checkDevVars(devVars);
     return chooseSetup(devVars, url);
   }
@@ -54,11 +55,6 @@ export function chooseLocalSetup({
   };
   return { ...setup, vars };
 }
-
-const readFiles = (): WorkerVars => ({
-  gateway: readDevVars(DEV_VARS),
-  records: readDevVars(RECORDS_DEV_VARS, ".dev.vars.records"),
-});
 
 /** The shipped defaults: the operator may have changed them in the configuration for a deployment. */
 const DEFAULT_RULES: WorkerVars = {
@@ -84,13 +80,13 @@ export async function startStack(options: StackOptions, setup: Setup, signal: Ab
       const provider = await startProvider(options.providerPort);
       watch(provider, (how) => `The emulated provider ended unexpectedly (${how}).`);
     }
-    const { onEvent, onNotice, port, isolated } = options;
-    const persistTo = isolated ? join(envFile.folder, "state") : undefined;
-    const recordsVars: Vars = { ...setup.vars.records, ...(isolated ? {} : readFiles().records) };
-    const records = writeRecordsConfig(envFile.folder, recordsVars);
+    const { onEvent, onNotice, port, isolated, allowedHosts = [] } = options;
+    const { folder } = envFile;
+    const persistTo = isolated ? join(folder, "state") : (options.persistTo ?? stateFolder(setup.mode));
+    const recordsVars: Vars = { ...setup.vars.records, ...(isolated ? {} : readDevVarsFiles().records) };
+    const configs = writeLocalConfigs({ folder, recordsVars, allowedHosts });
     await migrateLedger({ persistTo }, onNotice);
     signal.throwIfAborted();
-    const configs = [writeGeneratedConfig(), records];
     const envFiles = [...(isolated || !existsSync(DEV_VARS) ? [] : [DEV_VARS]), envFile.path];
     const workers = startWorkers({ onEvent, onNotice, port, configs, envFiles, persistTo });
     watch(workers, (how) => `Wrangler ended unexpectedly (${how}); its output above has the reason.`);

@@ -77,7 +77,7 @@ function records(url: string, { adminToken }: Setup): string {
     return `${curl}\nThe admin token is the one whose SHA-256 is in .dev.vars.records.`;
   // The report knows the local token.
   const token = adminToken === LOCAL_ADMIN_TOKEN ? "" : `INTERCEPTOR_ADMIN_TOKEN=${adminToken} `;
-  return `${token}npm run report -- --url ${url}\n${curl}\nThe queue delivers within five seconds.`;
+  return `${token}npm run report -- --url ${url}\n${curl}`;
 }
 
 function chatCurl({ base, key }: Endpoint): string {

@@ -1,0 +1,46 @@
+/** The records Worker's entry in a local run: src/records/index.ts with a count of the events that its consumer is done with. */
+import { WorkerEntrypoint } from "cloudflare:workers";
+import RecordsWorker from "../../../src/records/index.ts";
+import { eventsIn } from "./count.ts";
+
+let stored = 0;
+
+export default class extends RecordsWorker {
+  override async queue(batch: MessageBatch): Promise<void> {
+    const retried = new Set<string>();
+    await super.queue(watched(batch, retried));
+    for (const { id, body } of batch.messages) if (!retried.has(id)) stored += eventsIn(body);
+  }
+}
+
+/** The gateway's local entry calls it over RPC. */
+export class LocalDelivery extends WorkerEntrypoint {
+  /** The events of all messages that were acknowledged since the start. */
+  stored(): number {
+    return stored;
+  }
+}
+
+/** The same batch, which adds the ids of messages that are retried. */
+function watched(batch: MessageBatch, retried: Set<string>): MessageBatch {
+  return {
+    queue: batch.queue,
+    metadata: batch.metadata,
+    messages: batch.messages.map((message) => ({
+      id: message.id,
+      timestamp: message.timestamp,
+      attempts: message.attempts,
+      body: message.body,
+      ack: () => message.ack(),
+      retry: (options) => {
+        retried.add(message.id);
+        message.retry(options);
+      },
+    })),
+    ackAll: () => batch.ackAll(),
+    retryAll: (options) => {
+      for (const { id } of batch.messages) retried.add(id);
+      batch.retryAll(options);
+    },
+  };
+}
