@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from "v
 import { readAccount } from "../../tools/deploy/account.ts";
 import { deployWorkers, type DeployOptions } from "../../tools/deploy/deployment.ts";
 import { adviceFor } from "../../tools/deploy/failure.ts";
-import { readWorkers, type Target } from "../../tools/deploy/worker-configs.ts";
+import { PRODUCTION, readWorkers, type Target } from "../../tools/deploy/worker-configs.ts";
 import { outputOf } from "../../tools/deploy/wrangler-runner.ts";
 import { runWrangler, type WranglerRun } from "../../tools/local/wrangler.ts";
 import { ROOT } from "../../tools/root.ts";
@@ -27,7 +27,6 @@ import { fakeWrangler } from "../tools/fake-wrangler.ts";
 // A test runs up to a dozen commands, of 3 s each on an idle machine and 20 s on a busy one.
 vi.setConfig({ testTimeout: 1_200_000 });
 
-const PRODUCTION = { gatewayOnly: false, environment: null } as const;
 const STAGING = { gatewayOnly: false, environment: "staging" } as const;
 
 const CREDENTIALS = { CLOUDFLARE_API_TOKEN: "made-up", CLOUDFLARE_ACCOUNT_ID: "fake-account" };

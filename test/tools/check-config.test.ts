@@ -6,6 +6,7 @@ import { describe, expect, it, onTestFinished } from "vitest";
 import { check } from "../../tools/check-config.ts";
 import { entryFor, sha256 } from "../../tools/client-key.ts";
 import { deployWorkers } from "../../tools/deploy/deployment.ts";
+import { PRODUCTION } from "../../tools/deploy/worker-configs.ts";
 import { LOCAL_ADMIN_TOKEN, localKeyEntries } from "../../tools/local-keys.ts";
 import { sentenceOf } from "../../tools/local/start-failure.ts";
 import { ROOT } from "../../tools/root.ts";
@@ -40,7 +41,7 @@ const withRecordsVars =
   (text: string): string =>
     `${text}\n[vars]\n${lines}\n`;
 
-const problemsOf = (files: Files): readonly string[] => check(folderWith(files), false).problems;
+const problemsOf = (files: Files): readonly string[] => check(folderWith(files), PRODUCTION).problems;
 
 const ENTRY = entryFor("aei_0123456789", { actor: "ci-bot", kind: "service" });
 
@@ -48,9 +49,9 @@ const broken = (text: string): string => text.replace(VARS_BEGIN, `${VARS_BEGIN}
 
 describe("npm run check-config", () => {
   it("finds the shipped configurations valid, and names the secrets that a configuration requires", () => {
-    expect(check(folderWith({}), false)).toEqual({ problems: [], warnings: [], requiredSecrets: [] });
+    expect(check(folderWith({}), PRODUCTION)).toEqual({ problems: [], warnings: [], requiredSecrets: [] });
     const gateway = withVars('IDENTITY = [{ source = "keys" }]');
-    expect(check(folderWith({ "wrangler.toml": gateway }), false)).toEqual({
+    expect(check(folderWith({ "wrangler.toml": gateway }), PRODUCTION)).toEqual({
       problems: [],
       warnings: [],
       requiredSecrets: ["CLIENT_KEYS"],
@@ -163,8 +164,8 @@ describe("npm run check-config", () => {
       .findIndex((text) => text.startsWith("keys "));
     const folder = folderWith({ "wrangler.toml": broken });
     const start = `wrangler.toml cannot be read (line ${line + 1}): Invalid TOML`;
-    expect(() => check(folder, false)).toThrow(start);
-    expect(() => check(folder, false)).not.toThrow(/sk-0123456789/);
+    expect(() => check(folder, PRODUCTION)).toThrow(start);
+    expect(() => check(folder, PRODUCTION)).not.toThrow(/sk-0123456789/);
   });
 
   it("warns about names that nothing reads, which may be leftovers", () => {
@@ -173,7 +174,7 @@ describe("npm run check-config", () => {
       "wrangler.records.toml": withRecordsVars('GIT_SHA = "f9f909a"'),
       ".dev.vars": "OPENAI_API_KEY=sk-0123456789\nOLD_SIGNING_KEY=0\n",
     };
-    expect(check(folderWith(files), false)).toEqual({
+    expect(check(folderWith(files), PRODUCTION)).toEqual({
       problems: [],
       warnings: [
         "wrangler.toml: nothing reads GIT_SHA; correct its name or remove it.",
@@ -197,7 +198,7 @@ describe("npm run deploy", () => {
   it("stops at an invalid client-keys.json before it runs wrangler", async () => {
     const commands: string[] = [];
     const failure = await deployWorkers(
-      { dryRun: false, gatewayOnly: false },
+      { ...PRODUCTION, dryRun: false },
       {
         run: async (args) => {
           commands.push(args.join(" "));
@@ -239,7 +240,7 @@ describe("the examples of .dev.vars", () => {
     ["line feeds", (text) => text],
     ["Windows' line ends", (text) => text.replaceAll("\n", "\r\n")],
   ])("are valid with every setting switched on and %s", (_, convert) => {
-    const { problems, warnings } = check(folderWith(examples(convert)), false);
+    const { problems, warnings } = check(folderWith(examples(convert)), PRODUCTION);
     expect([problems, warnings]).toEqual([[], []]);
     expect(examples(convert)[".dev.vars"]).toMatch(/^RECORDING=/m);
   });

@@ -38,9 +38,7 @@ export function checkDeployment(folder: string, workers: Workers): ProjectCheck 
   const { gateway, records } = workers;
   const warnings = [
     ...unreadWarnings(gateway.source, inspectGatewayEnv(environmentOf(gateway))),
-    ...(records === null
-      ? []
-      : unreadWarnings(records.source, inspectRecords(environmentOf(records)))),
+    ...(records === null ? [] : unreadWarnings(records.source, inspectRecords(environmentOf(records)))),
   ];
   return { problems: [...problems, ...checkClientKeys(folder)], requiredSecrets, warnings };
 }

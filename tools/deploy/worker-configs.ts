@@ -45,6 +45,9 @@ export type Target = {
   readonly environment: string | null;
 };
 
+/** Both Workers, as `npm run deploy` deploys them. */
+export const PRODUCTION: Target = { gatewayOnly: false, environment: null };
+
 /**
  * Reads the configurations in `folder`, and writes the generated ones there: the gateway's unless it is deployed alone, and
  * both of an environment.
