@@ -1,18 +1,19 @@
 /** `npm run check-config`: validates everything that both Workers read, without deploying and without an account. */
 import { parseArgs } from "node:util";
-import { checkDeployment, checkLocalRun, readProject } from "./check-config/project.ts";
+import { checkDeployment, checkLocalRun } from "./check-config/project.ts";
 import { environmentIssue } from "./deploy/files.ts";
-import type { Target } from "./deploy/worker-configs.ts";
+import { readWorkers, type Target } from "./deploy/worker-configs.ts";
 import { argumentError, BAD_USAGE, sentenceOf } from "./local/start-failure.ts";
 import { ROOT } from "./root.ts";
 
 const USAGE = `Usage: npm run -s check-config -- [--gateway-only] [--env <name>]
 
-Validates wrangler.toml and wrangler.records.toml; the client keys in client-keys.json; and the values that npm start would
+Validates wrangler.toml and wrangler.records.toml, each with its local file (wrangler.local.toml,
+wrangler.records.local.toml) over it; the client keys in client-keys.json; and the values that npm start would
 use from .dev.vars and .dev.vars.records, where these files exist. Each issue is printed once. The exit code is 1 if there
 is one. A variable or binding that nothing reads is a warning.
 
-  --gateway-only  for a deployment of wrangler.toml alone
+  --gateway-only  for a deployment of the gateway alone
   --env <name>    for the Workers of \`npm run deploy -- --env <name>\`
 `;
 
@@ -42,7 +43,7 @@ type Result = {
 
 /** The problems of the configurations in `folder`, each once. */
 export function check(folder: string, target: Target): Result {
-  const workers = readProject(folder, target);
+  const workers = readWorkers(folder, target);
   const deployed = checkDeployment(folder, workers);
   const { hasFiles, ...local } = checkLocalRun(folder, workers);
   return {

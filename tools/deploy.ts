@@ -13,10 +13,13 @@ database; removes the consumer of a deployment from before there were two Worker
 the records Worker (wrangler.records.toml); and deploys the gateway (wrangler.toml, with its bindings to the records
 Worker). It stops at the first step that fails, and can be run again.
 
+Your own settings belong into wrangler.local.toml and wrangler.records.local.toml, which git ignores. They have the same
+format. Tables merge with those of the shipped files; a list and each variable of [vars] replace the shipped one.
+
   --env <name>    deploys both Workers under names of their own, apart from production: script, queues, database, data
                   sets and bucket end in -<name>; settings of [env.<name>] in the two files replace what is derived
   --dry-run       checks and bundles both Workers and prints the commands; needs no account and changes nothing there
-  --gateway-only  deploys wrangler.toml as it is: log lines and Analytics Engine, without queue and records Worker
+  --gateway-only  deploys the gateway alone: log lines and Analytics Engine, without queue and records Worker
 
 Wrangler must be logged in (npx wrangler login), or CLOUDFLARE_API_TOKEN set; with several accounts also
 CLOUDFLARE_ACCOUNT_ID. Wrangler does not prompt.

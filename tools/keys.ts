@@ -35,8 +35,8 @@ export async function main(args: readonly string[]): Promise<number> {
 /** Runs the command and returns its output. */
 async function run(command: Command): Promise<string> {
   const environment = "environment" in command ? command.environment : command.store.environment;
-  // Writes the configurations of the environment, which the commands below name.
-  if (environment !== null) readWorkers(ROOT, { gatewayOnly: false, environment });
+  // Writes the configurations, which the commands below name.
+  readWorkers(ROOT, { gatewayOnly: false, environment });
   switch (command.verb) {
     case "admin": {
       const token = mintAdminToken();

@@ -113,8 +113,8 @@ const localState = (environment: string | null): string | undefined =>
 
 /** Runs the SQL in the ledger's database. Rejects with a StartFailure, after printing wrangler's output. */
 async function execute(sql: string, { remote, environment, persistTo }: Command): Promise<void> {
-  // Writes the configurations of the environment.
-  if (environment !== null) readWorkers(ROOT, { gatewayOnly: false, environment });
+  // Writes the configurations, which the command below names.
+  readWorkers(ROOT, { gatewayOnly: false, environment });
   // Readable by this user only, because the file holds recorded content.
   const directory = mkdtempSync(join(tmpdir(), "ledger-replay-"));
   try {

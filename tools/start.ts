@@ -1,7 +1,7 @@
 /** `npm start`: both Workers on this machine with an emulated provider (or the real ones); prints each event. */
 import { parseArgs } from "node:util";
-import { checkLocalRun, readProject } from "./check-config/project.ts";
-import { PRODUCTION } from "./deploy/worker-configs.ts";
+import { checkLocalRun } from "./check-config/project.ts";
+import { PRODUCTION, readWorkers } from "./deploy/worker-configs.ts";
 import { faultTable } from "./emulator/faults.ts";
 import { eventLine } from "./local/event-line.ts";
 import { portNumber, requireFree } from "./local/ports.ts";
@@ -88,7 +88,7 @@ async function start(chosen: Options, signal: AbortSignal): Promise<Stack> {
     onNotice: print,
   };
   const setup = chooseLocalSetup(options);
-  const { problems } = checkLocalRun(ROOT, readProject(ROOT, PRODUCTION));
+  const { problems } = checkLocalRun(ROOT, readWorkers(ROOT, PRODUCTION));
   if (problems.length > 0) throw new StartFailure(problems.join("\n"));
   await requireFree(port, "--port", "the interceptor");
   if (setup.mode === "emulated") await requireFree(providerPort, "--provider-port", "the emulated provider");

@@ -6,7 +6,7 @@ import { expect, it } from "vitest";
 import { unstable_readConfig } from "wrangler";
 import { toMessages } from "../../src/events/queue-message.ts";
 import { findEvents } from "../../tools/replay/logged-events.ts";
-import { RECORDS_CONFIG } from "../../tools/deploy/generated-config.ts";
+import { SHIPPED_FILES } from "../../tools/deploy/files.ts";
 import { twoFreePorts } from "../../tools/local/ports.ts";
 import { writeRecordsConfig } from "../../tools/local/records-config.ts";
 import { migrateLedger, startWorkers, waitUntilHealthy } from "../../tools/local/wrangler.ts";
@@ -22,7 +22,10 @@ it(
   async () => {
     const folder = await mkdtemp(join(tmpdir(), "dead-letter-"));
     // The names and relations of the real configuration, with fewer retries and no waiting.
-    const { consumers } = unstable_readConfig({ config: RECORDS_CONFIG }, { hideWarnings: true }).queues;
+    const { consumers } = unstable_readConfig(
+      { config: join(PROJECT, SHIPPED_FILES.records) },
+      { hideWarnings: true },
+    ).queues;
     const quick = consumers?.map((consumer: { readonly dead_letter_queue?: string }) => ({
       ...consumer,
       max_batch_timeout: 1,

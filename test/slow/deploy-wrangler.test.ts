@@ -249,8 +249,8 @@ async function failureOf(folder: string, title: string, beginning: string): Prom
   return outputOf(result);
 }
 
-const DEPLOY_GATEWAY = "deploy -c wrangler.generated.toml";
-const DEPLOY_RECORDS = "deploy -c wrangler.records.toml";
+const DEPLOY_GATEWAY = "deploy -c wrangler.generated.jsonc";
+const DEPLOY_RECORDS = "deploy -c wrangler.generated.records.jsonc";
 
 describe("another order is refused, and the advice names the cause", () => {
   it.each<readonly [string, FakeAccount, string, RegExp, string]>([
@@ -333,8 +333,7 @@ describe("an operator's commands for staging", () => {
       `POST /workers/scripts/${GATEWAY}-staging/tails`,
     ]);
     const { gateway } = readWorkers(folder, PRODUCTION);
-    expect(gateway.operatorArgs).toEqual(["--env="]);
-    const result = await run(["secret", "put", "OPENAI_API_KEY", ...gateway.operatorArgs]);
+    const result = await run(["secret", "put", "OPENAI_API_KEY", ...gateway.args]);
     expect(outputOf(result)).not.toContain("Multiple environments");
     expect([...account.workers].map(([name, { secrets }]) => [name, secrets])).toEqual([
       [`${GATEWAY}-staging`, ["OPENAI_API_KEY"]],

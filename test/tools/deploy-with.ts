@@ -15,8 +15,11 @@ export type Edit = readonly [find: string | RegExp, replacement: string];
 /** The tables of all consumers in wrangler.records.toml. */
 export const CONSUMERS = /\[\[queues\.consumers\]\][^]*?(?=\n# Object)/;
 
-/** A folder with copies of the project's configurations. */
-export function folderWith({ gateway = [], records = [] }: Edits): string {
+/** A folder with copies of the project's configurations, and with other files by name. */
+export function folderWith(
+  { gateway = [], records = [] }: Edits,
+  others: Readonly<Record<string, string>> = {},
+): string {
   const folder = mkdtempSync(join(tmpdir(), "deploy-"));
   onTestFinished(() => rmSync(folder, { recursive: true }));
   for (const [file, edits] of [
@@ -33,6 +36,7 @@ export function folderWith({ gateway = [], records = [] }: Edits): string {
     );
     writeFileSync(join(folder, file), text);
   }
+  for (const [file, text] of Object.entries(others)) writeFileSync(join(folder, file), text);
   return folder;
 }
 

@@ -1,7 +1,8 @@
 /** `npm run deploy -- --dry-run` prints the exact commands. test/slow/deploy-wrangler.test.ts runs them. */
 import { describe, expect, it } from "vitest";
+import { PRODUCTION, readWorkers } from "../../tools/deploy/worker-configs.ts";
 import { emptyAccount } from "./fake-account.ts";
-import { CENTRAL_KEYS, deployWith } from "./deploy-with.ts";
+import { CENTRAL_KEYS, deployWith, folderWith } from "./deploy-with.ts";
 import { fakeWrangler } from "./fake-wrangler.ts";
 
 const DRY = { dryRun: true } as const;
@@ -20,8 +21,8 @@ describe("npm run deploy -- --dry-run", () => {
     const wrangler = fakeWrangler(emptyAccount());
     await deployWith(wrangler, {}, DRY);
     expect(wrangler.commands).toEqual([
-      "deploy --dry-run -c wrangler.records.toml",
-      "deploy --dry-run -c wrangler.generated.toml",
+      "deploy --dry-run -c wrangler.generated.records.jsonc",
+      "deploy --dry-run -c wrangler.generated.jsonc",
     ]);
   });
 
@@ -29,7 +30,7 @@ describe("npm run deploy -- --dry-run", () => {
     const edits = { gateway: CENTRAL_KEYS };
     const { printed } = await deployWith(fakeWrangler(emptyAccount()), edits, DRY);
     expect(printed).toMatch(
-      /On an empty account[^]*\n {2}# Store the gateway's secret OPENAI_API_KEY\n {2}npx wrangler secret put OPENAI_API_KEY\n[^]*# Deploy the gateway/,
+      /On an empty account[^]*\n {2}# Store the gateway's secret OPENAI_API_KEY\n {2}npx wrangler secret put OPENAI_API_KEY -c wrangler\.generated\.jsonc\n[^]*# Deploy the gateway/,
     );
     const staging = { ...DRY, environment: "staging" };
     expect((await deployWith(fakeWrangler(emptyAccount()), edits, staging)).printed).toContain(
@@ -37,18 +38,20 @@ describe("npm run deploy -- --dry-run", () => {
     );
   });
 
-  it("selects production where the configuration has environments", async () => {
+  // Wrangler warns unless --env is given where a file has environments.
+  it("deploys production from files without environments", async () => {
     const edits = { gateway: [["[triggers]", "[env.staging]\nworkers_dev = true\n\n[triggers]"]] } as const;
     const { printed } = await deployWith(fakeWrangler(emptyAccount()), edits, DRY);
-    expect(printed).toContain("\n  npx wrangler deploy -c wrangler.generated.toml --env=\n");
-    expect(printed).toContain("\n  npx wrangler secret delete ADMIN_TOKEN --env=\n");
+    const { gateway } = readWorkers(folderWith(edits), PRODUCTION);
+    expect(gateway.definedEnvironments).toEqual([]);
+    expect(printed).not.toContain("--env");
   });
 
   it("bundles only the gateway with --gateway-only", async () => {
     const wrangler = fakeWrangler(emptyAccount());
     const { printed } = await deployWith(wrangler, {}, { ...DRY, gatewayOnly: true });
-    expect(wrangler.commands).toEqual(["deploy --dry-run -c wrangler.toml"]);
-    expect(printed).toContain("npx wrangler deploy -c wrangler.toml\n");
-    expect(printed).not.toContain("wrangler.records.toml");
+    expect(wrangler.commands).toEqual(["deploy --dry-run -c wrangler.generated.jsonc"]);
+    expect(printed).toContain("npx wrangler deploy -c wrangler.generated.jsonc\n");
+    expect(printed).not.toContain("records.jsonc");
   });
 });

@@ -1,7 +1,8 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
-import { deriveEnvironment, type RawConfig } from "../../tools/deploy/environment-config.ts";
+import { deriveEnvironment } from "../../tools/deploy/environment-config.ts";
+import type { RawConfig } from "../../tools/deploy/raw-config.ts";
 import { environmentIssue } from "../../tools/deploy/files.ts";
 import { readWorkers } from "../../tools/deploy/worker-configs.ts";
 import { sentenceOf } from "../../tools/local/start-failure.ts";
@@ -232,9 +233,12 @@ describe("an environment cannot name what production uses", () => {
       { gateway: [...ROUTES, ...added('[env.staging]\nroutes = ["*.your-company.com/v1/*"]')] },
       'routes must not name "*.your-company.com"',
     ],
-  ])("%s", (_, edits, issue) => {
-    expect(failureOf(edits)).toContain(`, [env.staging]: ${issue}, which production uses.`);
-    expect(failureOf(edits)).toMatch(/\nNothing was deployed\.$/);
+  ])("%s", async (_, edits, issue) => {
+    const wrangler = fakeWrangler(emptyAccount());
+    const { failure } = await deployWith(wrangler, edits, STAGING);
+    expect(failure).toContain(`, [env.staging]: ${issue}, which production uses.`);
+    expect(failure).toMatch(/\nNothing was deployed\.$/);
+    expect(wrangler.commands).toEqual([]);
   });
 
   it.each(["records", "records-x"])(

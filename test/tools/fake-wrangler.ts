@@ -39,8 +39,8 @@ type Selected = { readonly isRecords: boolean; readonly suffix: string };
 /** The Worker of a configuration, by the file's name. */
 function select(args: readonly string[]): Selected | null {
   const file = args.at(args.indexOf("-c") + 1) ?? "";
-  if (file === "wrangler.toml" || file === "wrangler.generated.toml") return { isRecords: false, suffix: "" };
-  if (file === "wrangler.records.toml") return { isRecords: true, suffix: "" };
+  if (file === "wrangler.generated.jsonc") return { isRecords: false, suffix: "" };
+  if (file === "wrangler.generated.records.jsonc") return { isRecords: true, suffix: "" };
   const [, environment, records] = /^wrangler\.generated\.([a-z0-9-]+)(\.records)?\.jsonc$/.exec(file) ?? [];
   return environment === undefined ? null : { isRecords: records !== undefined, suffix: `-${environment}` };
 }

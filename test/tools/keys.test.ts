@@ -41,11 +41,15 @@ describe("npm run keys -- --env", () => {
     expect(explainAdmin("t", "s", "staging")).toContain(
       `secret put ADMIN_TOKEN -c ${staging}.records.jsonc\n`,
     );
-    expect(explainAdmin("t", "s", null)).toContain("secret put ADMIN_TOKEN -c wrangler.records.toml\n");
+    expect(explainAdmin("t", "s", null)).toContain(
+      "secret put ADMIN_TOKEN -c wrangler.generated.records.jsonc\n",
+    );
     expect(explain("k", entry, "staging")).toContain(
       `secret put CLIENT_KEYS -c ${staging}.jsonc < client-keys.staging.json\n`,
     );
-    expect(explain("k", entry, null)).toContain("secret put CLIENT_KEYS < client-keys.json\n");
+    expect(explain("k", entry, null)).toContain(
+      "secret put CLIENT_KEYS -c wrangler.generated.jsonc < client-keys.json\n",
+    );
   });
 
   it("selects the store of the environment", () => {

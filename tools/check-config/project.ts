@@ -6,10 +6,8 @@ import { registry } from "../../src/gateway/wiring.ts";
 import { inspectConfig as inspectRecords } from "../../src/records/config/config.ts";
 import type { Env } from "../../src/shared/config/environment.ts";
 import { checkWorkers, environmentOf, type Check } from "../deploy/check.ts";
-import { FILES } from "../deploy/files.ts";
-import { readWorkers, type Target, type Workers } from "../deploy/worker-configs.ts";
+import type { Workers } from "../deploy/worker-configs.ts";
 import { checkDevVars, chooseSetup, readDevVarsFiles } from "../local/dev-vars.ts";
-import { readRawConfig } from "../local/raw-config.ts";
 import { sentenceOf } from "../local/start-failure.ts";
 import { localKeyEntries } from "../local-keys.ts";
 
@@ -17,16 +15,6 @@ export type ProjectCheck = Check & {
   /** One sentence for each name that no Worker reads. It may be a leftover, so that it stops nothing. */
   readonly warnings: readonly string[];
 };
-
-/**
- * Reads both configurations.
- * @throws StartFailure where one cannot be read; a syntax error with its line in the file that the operator edits.
- */
-export function readProject(folder: string, target: Target): Workers {
-  readRawConfig(join(folder, FILES.gateway));
-  if (!target.gatewayOnly) readRawConfig(join(folder, FILES.records));
-  return readWorkers(folder, target);
-}
 
 type Inspected = ReturnType<typeof inspectGateway> | ReturnType<typeof inspectRecords>;
 

@@ -24,8 +24,8 @@ export function checkAccount(
 }
 
 /** The command by which an operator stores a secret. */
-export const putSecret = (name: string, { operatorArgs }: WorkerConfig): string =>
-  commandLine(["secret", "put", name, ...operatorArgs]);
+export const putSecret = (name: string, { args }: WorkerConfig): string =>
+  commandLine(["secret", "put", name, ...args]);
 
 /** The command that creates the token of the records API, of which ADMIN_TOKEN is the hash. */
 export const createToken = ({ environment }: Workers): string =>

@@ -1,6 +1,6 @@
 /** A deployment from its checks to its warnings. */
 import { checkDeployment } from "../check-config/project.ts";
-import { StartFailure } from "../local/start-failure.ts";
+import { sentenceOf, StartFailure } from "../local/start-failure.ts";
 import { readAccount } from "./account.ts";
 import { checkAccount } from "./check-account.ts";
 import { describeCommands, dryRunSteps } from "./dry-run.ts";
@@ -22,7 +22,7 @@ export type DeployDeps = {
 
 /** @throws StartFailure with the reason where the deployment did not happen, or stopped at a step. */
 export async function deployWorkers(options: DeployOptions, deps: DeployDeps): Promise<void> {
-  const workers = readWorkers(deps.folder, options);
+  const workers = readOrStop(deps.folder, options);
   const { problems, requiredSecrets, warnings } = checkDeployment(deps.folder, workers);
   stopAt(problems);
   warn(warnings, deps);
@@ -43,9 +43,20 @@ export async function deployWorkers(options: DeployOptions, deps: DeployDeps): P
 const namesOf = ({ gateway, records }: Workers): string =>
   [...(records === null ? [] : [records.name]), gateway.name].join(" and ");
 
-function stopAt(problems: readonly string[]): void {
-  if (problems.length > 0) throw new StartFailure([...problems, "Nothing was deployed."].join("\n"));
+function readOrStop(folder: string, options: DeployOptions): Workers {
+  try {
+    return readWorkers(folder, options);
+  } catch (error) {
+    throw nothingDeployed([sentenceOf(error)]);
+  }
 }
+
+function stopAt(problems: readonly string[]): void {
+  if (problems.length > 0) throw nothingDeployed(problems);
+}
+
+const nothingDeployed = (problems: readonly string[]): StartFailure =>
+  new StartFailure([...problems, "Nothing was deployed."].join("\n"));
 
 function warn(warnings: readonly string[], { printError }: DeployDeps): void {
   for (const warning of warnings) printError(`Warning: ${warning}\n`);

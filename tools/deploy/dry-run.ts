@@ -69,7 +69,7 @@ function upgrade(workers: Workers, records: WorkerConfig): readonly Command[] {
   const account = { ...deployedAccount(workers, records), queues };
   const deleteToken = {
     title: "Delete the gateway's secret ADMIN_TOKEN, which the records Worker has now",
-    args: ["secret", "delete", "ADMIN_TOKEN", ...gateway.operatorArgs],
+    args: ["secret", "delete", "ADMIN_TOKEN", ...gateway.args],
   };
   return [...planSteps(account, workers), storeAdminToken(workers, records), deleteToken];
 }
@@ -101,9 +101,9 @@ const rollback = ({ gateway, records }: Workers): readonly Command[] =>
 const WAIT_FOR_QUEUE =
   "Wait until the queue is empty: an older version may lose messages of the newer gateway";
 
-const storeSecret = (name: string, what: string, { operatorArgs }: WorkerConfig): Command => ({
+const storeSecret = (name: string, what: string, { args }: WorkerConfig): Command => ({
   title: `Store the ${what}'s secret ${name}`,
-  args: ["secret", "put", name, ...operatorArgs],
+  args: ["secret", "put", name, ...args],
 });
 
 const storeAdminToken = (workers: Workers, records: WorkerConfig): Command => ({

@@ -3,8 +3,7 @@
  * replaces the whole key, as in wrangler. Where wrangler would leave a binding out of the environment, it gets a name of its
  * own here. Routes are never inherited: wrangler's inheritance would move production's routes to the environment.
  */
-
-export type RawConfig = Readonly<Record<string, unknown>>;
+import type { RawConfig } from "./raw-config.ts";
 
 export type Derivation = {
   readonly config: RawConfig;

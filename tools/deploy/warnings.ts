@@ -46,7 +46,7 @@ function secretWarnings(
   records: WorkerConfig,
 ): string[] {
   const leftover = gatewaySecrets.includes("ADMIN_TOKEN");
-  const deletion = commandLine(["secret", "delete", "ADMIN_TOKEN", ...workers.gateway.operatorArgs]);
+  const deletion = commandLine(["secret", "delete", "ADMIN_TOKEN", ...workers.gateway.args]);
   return [
     ...(recordsSecrets?.includes("ADMIN_TOKEN")
       ? []

@@ -1,16 +1,18 @@
 /** The configurations of the Workers that a deployment reads, as wrangler understands them. */
 import { join } from "node:path";
-import { experimental_readRawConfig, unstable_readConfig, type Unstable_Config } from "wrangler";
+import { unstable_readConfig, type Unstable_Config } from "wrangler";
 import { sentenceOf, StartFailure } from "../local/start-failure.ts";
-import { deriveEnvironment, scriptName, type RawConfig } from "./environment-config.ts";
-import { deployedFiles, FILES } from "./files.ts";
-import { writeGeneratedConfig, writeIfChanged } from "./generated-config.ts";
+import { deriveEnvironment, scriptName } from "./environment-config.ts";
+import { deployedFiles } from "./files.ts";
+import { readProjectConfig, sourceOf, writeConfig, type WorkerKind } from "./project-config.ts";
+import type { RawConfig } from "./raw-config.ts";
 import { reservedNames, sharedResources } from "./separation.ts";
 
 export type WorkerConfig = Pick<
   Unstable_Config,
   | "analytics_engine_datasets"
   | "d1_databases"
+  | "definedEnvironments"
   | "durable_objects"
   | "kv_namespaces"
   | "queues"
@@ -23,12 +25,10 @@ export type WorkerConfig = Pick<
   | "workers_dev"
 > & {
   readonly name: string;
-  /** Where an operator changes it: "wrangler.toml", or "wrangler.toml, [env.staging]". */
+  /** Where an operator changes it, for example "wrangler.toml with wrangler.local.toml, [env.staging]". */
   readonly source: string;
-  /** Wrangler's arguments that select it for a deployment. */
+  /** Wrangler's arguments that select it. */
   readonly args: readonly string[];
-  /** The same for an operator's own commands, such as `secret put`. */
-  readonly operatorArgs: readonly string[];
 };
 
 export type Workers = {
@@ -49,8 +49,7 @@ export type Target = {
 export const PRODUCTION: Target = { gatewayOnly: false, environment: null };
 
 /**
- * Reads the configurations in `folder`, and writes the generated ones there: the gateway's unless it is deployed alone, and
- * both of an environment.
+ * Reads the configurations in `folder`, and writes the generated ones there, from which wrangler deploys.
  * @throws StartFailure where a file cannot be read, or an environment is not separate from production.
  */
 export function readWorkers(folder: string, { gatewayOnly, environment }: Target): Workers {
@@ -70,62 +69,67 @@ export function readWorkers(folder: string, { gatewayOnly, environment }: Target
 }
 
 function readProduction(folder: string, gatewayOnly: boolean): Workers {
-  const generate = (): string =>
-    writeGeneratedConfig(join(folder, FILES.gateway), join(folder, FILES.generated));
-  if (!gatewayOnly) attempt(FILES.gateway, generate);
-  const gateway = read(folder, gatewayOnly ? FILES.gateway : FILES.generated);
-  // Wrangler finds wrangler.toml by itself.
-  const operatorArgs = gateway.args.slice(2);
+  const generate = (worker: WorkerKind): WorkerConfig => {
+    const { env: _, ...config } = readProjectConfig(folder, worker, { gatewayOnly });
+    return generateConfig(folder, { worker, config, environment: null });
+  };
   return {
-    gateway: { ...gateway, source: FILES.gateway, operatorArgs },
-    records: gatewayOnly ? null : read(folder, FILES.records),
+    gateway: generate("gateway"),
+    records: gatewayOnly ? null : generate("records"),
     environment: null,
   };
 }
 
-/** Derives both configurations, writes them into one file each, and reads these. */
 function readEnvironment(folder: string, environment: string, { records }: Workers): Workers {
-  const files = deployedFiles(environment);
-  const sources = [
-    { source: FILES.gateway, base: records === null ? FILES.gateway : FILES.generated, file: files.gateway },
-    ...(records === null ? [] : [{ source: FILES.records, base: FILES.records, file: files.records }]),
-  ].map((one) => ({ ...one, raw: readRaw(folder, one.base) }));
-  const scripts = new Map(sources.map(({ raw }) => [String(raw["name"]), scriptName(raw, environment)]));
+  const kinds: readonly WorkerKind[] = records === null ? ["gateway"] : ["gateway", "records"];
+  const sources = kinds.map((worker) => ({
+    worker,
+    raw: readProjectConfig(folder, worker, { gatewayOnly: records === null }),
+  }));
+  const scripts = new Map(sources.map(({ raw }) => [String(raw.name), scriptName(raw, environment)]));
   const derived = sources.map((one) => ({ ...one, ...deriveEnvironment(one.raw, environment, scripts) }));
-  const issues = derived.flatMap(({ source, issues: found }) => found.map((issue) => `${source}: ${issue}.`));
+  const issues = derived.flatMap(({ worker, issues: found }) =>
+    found.map((issue) => `${sourceOf(folder, worker)}: ${issue}.`),
+  );
   if (issues.length > 0) throw failure(issues);
-  const [gateway, second] = derived.map(({ source, file, config }) => {
-    const head = `// Generated from ${source} by npm run deploy -- --env ${environment}; do not edit.\n`;
-    writeIfChanged(join(folder, file), `${head}${JSON.stringify(config, null, 2)}\n`);
-    return { ...read(folder, file), source: `${source}, [env.${environment}]` };
-  });
+  const [gateway, second] = derived.map(({ worker, config }) =>
+    generateConfig(folder, { worker, config, environment }),
+  );
   return { gateway: gateway as WorkerConfig, records: second ?? null, environment };
 }
 
-function readRaw(folder: string, file: string): RawConfig {
-  const path = join(folder, file);
-  return attempt(file, () => experimental_readRawConfig({ config: path }).rawConfig as RawConfig);
+type Generated = {
+  readonly worker: WorkerKind;
+  readonly config: RawConfig;
+  readonly environment: string | null;
+};
+
+/** Writes the configuration from which a Worker is deployed, and reads it as wrangler does. */
+function generateConfig(folder: string, { worker, config, environment }: Generated): WorkerConfig {
+  const source = sourceOf(folder, worker);
+  const command = environment === null ? "npm run deploy" : `npm run deploy -- --env ${environment}`;
+  const file = deployedFiles(environment)[worker];
+  if (config.name === undefined) throw failure([`${source}: name is required.`]);
+  writeConfig(join(folder, file), config, `Generated from ${source} by ${command}; do not edit.`);
+  const whole = attempt(source, () =>
+    unstable_readConfig({ config: join(folder, file) }, { hideWarnings: true }),
+  );
+  return {
+    ...whole,
+    name: config.name,
+    routes: whole.routes ?? (whole.route === undefined ? [] : [whole.route]),
+    source: environment === null ? source : `${source}, [env.${environment}]`,
+    args: ["-c", file],
+  };
 }
 
-function read(folder: string, file: string): WorkerConfig {
-  const path = join(folder, file);
-  const config = attempt(file, () => unstable_readConfig({ config: path }, { hideWarnings: true }));
-  const { name, route, definedEnvironments } = config;
-  if (name === undefined) throw new StartFailure(`${file}: name is required.`);
-  // Wrangler warns about a file with environments unless a command selects one; the empty name selects production.
-  const args = ["-c", file, ...(definedEnvironments?.length ? ["--env="] : [])];
-  const routes = config.routes ?? (route === undefined ? [] : [route]);
-  return { ...config, name, routes, source: file, args, operatorArgs: args };
-}
-
-const failure = (problems: readonly string[]): StartFailure =>
-  new StartFailure([...problems, "Nothing was deployed."].join("\n"));
+const failure = (problems: readonly string[]): StartFailure => new StartFailure(problems.join("\n"));
 
 function attempt<T>(file: string, action: () => T): T {
   try {
     return action();
   } catch (error) {
     if (error instanceof StartFailure) throw error;
-    throw new StartFailure(`${file} cannot be read, and nothing was deployed: ${sentenceOf(error)}`);
+    throw new StartFailure(`${file} cannot be read: ${sentenceOf(error)}`);
   }
 }

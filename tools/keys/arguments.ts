@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { readActorId, type ActorKind, type KeyHolder } from "../client-key.ts";
+import { currentStateFolder } from "../local/state.ts";
 import { deployedFiles, environmentIssue } from "../deploy/files.ts";
 import { argumentError } from "../local/start-failure.ts";
 import { ROOT } from "../root.ts";
@@ -69,9 +70,9 @@ export function readArguments(args: readonly string[]): Command | string {
   const store: StoreLocation = {
     remote: values.remote,
     binding: values.binding,
-    config: environment === null ? values.config : join(ROOT, deployedFiles(environment).gateway),
+    config: values.config ?? join(ROOT, deployedFiles(environment).gateway),
     environment,
-    persistTo: values["persist-to"],
+    persistTo: values["persist-to"] ?? localState(values),
   };
   const asJson = values.json;
   switch (verb) {
@@ -93,6 +94,10 @@ export function readArguments(args: readonly string[]): Command | string {
       return 'The command must be "new", "list", "revoke" or "admin".';
   }
 }
+
+/** The state of `npm start`. With an environment or a configuration of the user's own, wrangler's default. */
+const localState = ({ config, env, remote }: Values): string | undefined =>
+  config === undefined && env === undefined && !remote ? currentStateFolder() : undefined;
 
 type Values = Exclude<ReturnType<typeof parse>, string>["values"];
 

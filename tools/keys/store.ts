@@ -5,14 +5,13 @@
 import { stripVTControlCharacters } from "node:util";
 import type { KeyEntry } from "../client-key.ts";
 import { StartFailure } from "../local/start-failure.ts";
-import { currentStateFolder } from "../local/state.ts";
 import { placeArgs, runWrangler } from "../local/wrangler.ts";
 
 export type StoreLocation = {
   /** Whether it is the deployed store; otherwise the one on this machine. */
   readonly remote: boolean;
   readonly binding: string;
-  readonly config?: string | undefined;
+  readonly config: string;
   /** The name given to `--env`, whose configuration `config` is then. */
   readonly environment: string | null;
   readonly persistTo?: string | undefined;
@@ -58,20 +57,16 @@ async function kv(
 ): Promise<string> {
   const where = remote
     ? ["--remote", ...placeArgs({ config, persistTo: undefined })]
-    : ["--local", ...placeArgs({ config, persistTo: persistTo ?? localState(config) })];
+    : ["--local", ...placeArgs({ config, persistTo })];
   const args = ["kv", "key", command, ...rest, "--binding", binding, ...where];
   const { ok, stdout, lines } = await runWrangler(args, remote);
   if (ok) return stdout;
   const plain = lines.map(stripVTControlCharacters);
   const reason = plain.find((line) => line.includes("ERROR"))?.replace(/^.*\[ERROR\]\s*/, "");
   throw new StartFailure(
-    `The store failed (is the KV namespace ${binding} bound in wrangler.toml?). ${reason ?? plain.join(" ")}`,
+    `The store failed (is the KV namespace ${binding} bound in wrangler.local.toml?). ${reason ?? plain.join(" ")}`,
   );
 }
-
-/** The state of `npm start`; with a configuration of the user's own, wrangler's default. */
-const localState = (config: string | undefined): string | undefined =>
-  config === undefined ? currentStateFolder() : undefined;
 
 function parse(text: string): unknown {
   try {

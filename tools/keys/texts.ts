@@ -56,9 +56,9 @@ const storeName = ({ remote, binding }: StoreLocation): string =>
 
 const flagOf = (environment: string | null): string => (environment === null ? "" : ` --env ${environment}`);
 
-/** Wrangler's arguments for a Worker's configuration. It finds wrangler.toml, the gateway's, by itself. */
+/** Wrangler's arguments for a Worker's configuration. */
 const selected = (environment: string | null, worker: "gateway" | "records"): string =>
-  environment === null && worker === "gateway" ? "" : ` -c ${deployedFiles(environment)[worker]}`;
+  ` -c ${deployedFiles(environment)[worker]}`;
 
 export function explainAdmin(token: string, sha256: string, environment: string | null): string {
   return `The token of the records API. It is shown only once: only its SHA-256 is stored.

@@ -4,9 +4,9 @@
  */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { RECORDS_CONFIG, writeGeneratedConfig } from "../deploy/generated-config.ts";
+import { readProjectConfig } from "../deploy/project-config.ts";
+import { ROOT } from "../root.ts";
 import type { Vars } from "./dev-vars.ts";
-import { readRawConfig } from "./raw-config.ts";
 import { writeRecordsConfig } from "./records-config.ts";
 
 const WORKERS = join(import.meta.dirname, "worker");
@@ -20,6 +20,8 @@ export type LocalConfigOptions = {
   readonly recordsVars: Vars;
   /** Host names that are accepted besides those of this machine. */
   readonly allowedHosts: readonly string[];
+  /** Ignores the operator's local files. */
+  readonly shippedOnly: boolean;
 };
 
 /** Writes both files and returns their paths, the gateway's first. */
@@ -27,8 +29,8 @@ export function writeLocalConfigs(options: LocalConfigOptions): readonly string[
   return [writeGatewayConfig(options), writeLocalRecordsConfig(options)];
 }
 
-function writeGatewayConfig({ folder, allowedHosts }: LocalConfigOptions): string {
-  const raw = readRawConfig(writeGeneratedConfig());
+function writeGatewayConfig({ folder, allowedHosts, shippedOnly }: LocalConfigOptions): string {
+  const { env: _, ...raw } = readProjectConfig(ROOT, "gateway", { shippedOnly });
   const config = {
     ...raw,
     main: join(WORKERS, "gateway.ts"),
@@ -40,7 +42,7 @@ function writeGatewayConfig({ folder, allowedHosts }: LocalConfigOptions): strin
       ...(raw.services ?? []),
       {
         binding: "LOCAL_DELIVERY",
-        service: readRawConfig(RECORDS_CONFIG).name,
+        service: readProjectConfig(ROOT, "records", { shippedOnly }).name,
         entrypoint: "LocalDelivery",
       },
     ],
@@ -50,12 +52,14 @@ function writeGatewayConfig({ folder, allowedHosts }: LocalConfigOptions): strin
   return path;
 }
 
-function writeLocalRecordsConfig({ folder, recordsVars }: LocalConfigOptions): string {
-  const { queues } = readRawConfig(RECORDS_CONFIG);
+function writeLocalRecordsConfig({ folder, recordsVars, shippedOnly }: LocalConfigOptions): string {
+  const raw = readProjectConfig(ROOT, "records", { shippedOnly });
+  const { queues } = raw;
   // Miniflare's queue is in memory: an event that waits there for others is lost when the process ends.
   const consumers = queues?.consumers?.map((consumer) => ({ ...consumer, max_batch_timeout: 0 }));
-  return writeRecordsConfig(folder, recordsVars, {
+  const changes = {
     main: join(WORKERS, "records.ts"),
     queues: { ...queues, ...(consumers && { consumers }) },
-  });
+  };
+  return writeRecordsConfig(folder, recordsVars, changes, raw);
 }

@@ -1,17 +1,26 @@
 /**
- * The records Worker's configuration for a local run: wrangler.records.toml with variables added. Wrangler passes
+ * The records Worker's configuration for a local run: wrangler.records.toml with variables
+ * added. Wrangler passes
  * `--env-file` to the first Worker only, so that the variables of the second one stand in a configuration of its own.
  */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { RECORDS_CONFIG } from "../deploy/generated-config.ts";
+import { readProjectConfig } from "../deploy/project-config.ts";
+import type { RawConfig } from "../deploy/raw-config.ts";
 import { ROOT } from "../root.ts";
 import type { Vars } from "./dev-vars.ts";
-import { readRawConfig } from "./raw-config.ts";
 
-/** Writes the configuration into `folder` and returns its path. Only this user can read it. */
-export function writeRecordsConfig(folder: string, vars: Vars, changes: object = {}): string {
-  const raw = readRawConfig(RECORDS_CONFIG);
+/**
+ * Writes the configuration into `folder` and returns its path. Only this user can read it.
+ * @param project The configuration that is changed; by default the shipped one.
+ */
+export function writeRecordsConfig(
+  folder: string,
+  vars: Vars,
+  changes: object = {},
+  project: RawConfig = readProjectConfig(ROOT, "records", { shippedOnly: true }),
+): string {
+  const { env: _, ...raw } = project;
   const config = {
     ...raw,
     main: join(ROOT, raw.main ?? ""),

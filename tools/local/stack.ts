@@ -22,7 +22,7 @@ import type { OutputReaders } from "./wrangler-output.ts";
 export type StackOptions = OutputReaders & {
   readonly port: number;
   readonly providerPort: number;
-  /** Ignores `.dev.vars` and the state of earlier runs, and leaves nothing behind. */
+  /** Ignores `.dev.vars`, the operator's local files and the state of earlier runs, and leaves nothing behind. */
   readonly isolated: boolean;
   /** Where databases are stored; absent: the folder of the mode (state.ts). */
   readonly persistTo?: string | undefined;
@@ -84,8 +84,8 @@ export async function startStack(options: StackOptions, setup: Setup, signal: Ab
     const { folder } = envFile;
     const persistTo = isolated ? join(folder, "state") : (options.persistTo ?? stateFolder(setup.mode));
     const recordsVars: Vars = { ...setup.vars.records, ...(isolated ? {} : readDevVarsFiles().records) };
-    const configs = writeLocalConfigs({ folder, recordsVars, allowedHosts });
-    await migrateLedger({ persistTo }, onNotice);
+    const configs = writeLocalConfigs({ folder, recordsVars, allowedHosts, shippedOnly: isolated });
+    await migrateLedger({ persistTo, config: configs[1] }, onNotice);
     signal.throwIfAborted();
     const envFiles = [...(isolated || !existsSync(DEV_VARS) ? [] : [DEV_VARS]), envFile.path];
     const workers = startWorkers({ onEvent, onNotice, port, configs, envFiles, persistTo });

@@ -1,7 +1,7 @@
 /** Runs both Workers in one `wrangler dev`, offline and without telemetry. */
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
-import { RECORDS_CONFIG } from "../deploy/generated-config.ts";
+import { SHIPPED_FILES } from "../deploy/files.ts";
 import { ROOT } from "../root.ts";
 import { startChild, type Child } from "./child.ts";
 import { StartFailure } from "./start-failure.ts";
@@ -45,13 +45,13 @@ export function startWorkers({ port, configs, envFiles, persistTo, ...readers }:
 
 export type LedgerPlace = {
   readonly persistTo?: string | undefined;
-  /** The records Worker's configuration; absent: the project's. */
+  /** The records Worker's configuration; absent: the shipped one. */
   readonly config?: string | undefined;
 };
 
 /** Applies the migrations to the local ledger. Rejects with a StartFailure, after printing what wrangler reported. */
 export async function migrateLedger(place: LedgerPlace, onNotice: (line: string) => void): Promise<void> {
-  const where = placeArgs({ ...place, config: place.config ?? RECORDS_CONFIG });
+  const where = placeArgs({ ...place, config: place.config ?? join(ROOT, SHIPPED_FILES.records) });
   const args = ["d1", "migrations", "apply", "LEDGER", "--local", ...where];
   const { ok, lines } = await runWrangler(args);
   if (ok) return;
