@@ -16,7 +16,7 @@ export const GATEWAY_SETTINGS: readonly string[] = [
   "LIMITS",
   "FORWARD_API",
 ];
-export const RECORDS_SETTINGS: readonly string[] = ["RETENTION_DAYS"];
+export const RECORDS_SETTINGS: readonly string[] = ["RETENTION_DAYS", "DEAD_LETTER_QUEUE"];
 
 const SETTINGS: readonly string[] = [...GATEWAY_SETTINGS, ...RECORDS_SETTINGS];
 
@@ -29,6 +29,7 @@ export const BINDINGS: readonly string[] = [
   "NONCES",
   "LEDGER",
   "ARCHIVE",
+  "CF_VERSION_METADATA",
 ];
 
 /**
