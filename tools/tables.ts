@@ -17,7 +17,7 @@ import { code, table } from "./tables/markdown.ts";
 /** The tables of each page. */
 export const PAGES = {
   "docs/clients.md": ["routes"],
-  "docs/records.md": ["api"],
+  "docs/api.md": ["api"],
   "docs/reference.md": [
     "config",
     "events",
