@@ -98,7 +98,7 @@ describe("the text of docs/ARCHITECTURE.md", () => {
   });
 
   it("names every layer in its project tree", () => {
-    const [, rest = ""] = page.split("\n## Folders\n");
+    const [, rest = ""] = storedPage().split("\n## Folders\n");
     const [tree = ""] = rest.split("\n## ");
     const named = new Set(Array.from(tree.matchAll(/[\w-]+(?=\/|\.ts)/g), ([name]) => name));
     const layers = NAMES.map((name) => name.split("/").at(-1) ?? "");
