@@ -8,6 +8,8 @@ import { unstable_readConfig } from "wrangler";
 const ROOT = join(import.meta.dirname, "..", "..");
 const read = (name: string): string => readFileSync(join(ROOT, name), "utf8");
 
+type Bound = { readonly binding: string };
+
 type Manifest = {
   readonly scripts: Readonly<Record<string, string>>;
   readonly cloudflare: { readonly bindings: Readonly<Record<string, { readonly description: string }>> };
@@ -30,7 +32,7 @@ describe("the Deploy to Cloudflare button", () => {
     const config = unstable_readConfig({ config: join(ROOT, "wrangler.toml") }, { hideWarnings: true });
     const names = [
       ...Object.keys(config.vars),
-      ...config.analytics_engine_datasets.map(({ binding }) => binding),
+      ...config.analytics_engine_datasets.map(({ binding }: Bound) => binding),
     ];
     expect(Object.keys(cloudflare.bindings).toSorted()).toEqual(names.toSorted());
     for (const { description } of Object.values(cloudflare.bindings)) expect(description).toMatch(/\.$/);

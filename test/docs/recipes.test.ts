@@ -44,8 +44,8 @@ function environmentOf(settings: string): Env {
     writeFileSync(config, `name = "recipe"\ncompatibility_date = "2026-10-01"\n${settings}`);
     const { vars, kv_namespaces, durable_objects } = unstable_readConfig({ config }, { hideWarnings: true });
     const names = [
-      ...kv_namespaces.map(({ binding }) => binding),
-      ...durable_objects.bindings.map(({ name }) => name),
+      ...kv_namespaces.map(({ binding }: { readonly binding: string }) => binding),
+      ...durable_objects.bindings.map(({ name }: { readonly name: string }) => name),
     ];
     expect(names.filter((name) => !(name in BINDINGS))).toEqual([]);
     return { ...vars, ...Object.fromEntries(names.map((name) => [name, BINDINGS[name]])) };
