@@ -5,6 +5,7 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
+import { accessHeaders } from "./access-token.ts";
 import { adminToken, NO_ADMIN_TOKEN } from "./admin-token.ts";
 import { toText, type Explanation } from "./explain/print.ts";
 import { argumentError, BAD_USAGE, sentenceOf } from "./local/start-failure.ts";
@@ -22,6 +23,7 @@ const USAGE = `Usage: npm run -s explain -- --header "Name: value" … [--path /
   --json         print the API's response unchanged
 
 The admin token is read from INTERCEPTOR_ADMIN_TOKEN. npm start with the emulated provider requires none.
+Behind Cloudflare Access, CF_ACCESS_CLIENT_ID and CF_ACCESS_CLIENT_SECRET are sent as the service token.
 `;
 
 type Pair = readonly [name: string, value: string];
@@ -54,7 +56,10 @@ export async function main(args: readonly string[]): Promise<number> {
     return 1;
   }
   try {
-    const response = await createApiClient(command.url, token).post("explain", command.request);
+    const response = await createApiClient(command.url, token, accessHeaders(command.url)).post(
+      "explain",
+      command.request,
+    );
     const text = command.json ? JSON.stringify(response, null, 2) : toText(response as Explanation);
     process.stdout.write(`${text}\n`);
     return 0;

@@ -1,5 +1,6 @@
 /** `npm run report`: queries the records API and prints the results as tables and bars. */
 import { parseArgs } from "node:util";
+import { accessHeaders } from "./access-token.ts";
 import { adminToken, NO_ADMIN_TOKEN } from "./admin-token.ts";
 import { plainText } from "./local/plain-text.ts";
 import { argumentError, BAD_USAGE, sentenceOf } from "./local/start-failure.ts";
@@ -22,6 +23,7 @@ const USAGE = `Usage: npm run -s report -- [view] [--url http://127.0.0.1:8787] 
   --json    print the API's responses unchanged
 
 The admin token is read from INTERCEPTOR_ADMIN_TOKEN. npm start with the emulated provider requires none.
+Behind Cloudflare Access, CF_ACCESS_CLIENT_ID and CF_ACCESS_CLIENT_SECRET are sent as the service token.
 `;
 
 const OVERVIEW = ["attribution", "usage", "overrides", "sessions"];
@@ -43,8 +45,9 @@ export async function main(args: readonly string[]): Promise<number> {
     return 1;
   }
   try {
+    const api = createApiClient(command.url, token, accessHeaders(command.url));
     await awaitDelivery(command.url, (line) => void process.stderr.write(`${line}\n`));
-    await printReport(command, createApiClient(command.url, token));
+    await printReport(command, api);
     return 0;
   } catch (error) {
     process.stderr.write(`${plainText(sentenceOf(error))}\n`);

@@ -137,14 +137,37 @@ async function migrate(database: D1Database, file: string): Promise<void> {
 async function fill(database: D1Database): Promise<number> {
   for (const file of (await readdir(join(ROOT, "migrations"))).toSorted()) await migrate(database, file);
   console.log(`storing ${rows} interceptions …`);
+  const counted = { written: 0, read: 0 };
+  const counting = countingDatabase(database, counted);
   const began = performance.now();
   for (let at = 0; at < rows; at += INTERCEPTIONS_PER_STORE) {
-    await storeEvents(database, traffic(at, Math.min(INTERCEPTIONS_PER_STORE, rows - at), rows));
+    await storeEvents(counting, traffic(at, Math.min(INTERCEPTIONS_PER_STORE, rows - at), rows));
   }
   const perSecond = rows / ((performance.now() - began) / 1000);
-  console.log(`stored ${perSecond.toFixed(0)} per second`);
+  const [written, read] = [counted.written / rows, counted.read / rows];
+  console.log(
+    `stored ${perSecond.toFixed(0)} per second; each wrote ${written.toFixed(1)} rows and read ${read.toFixed(1)}`,
+  );
   return perSecond;
 }
+
+/** Adds up the rows that D1 bills for the batches of a database. */
+function countingDatabase(database: D1Database, counted: { written: number; read: number }): D1Database {
+  return {
+    prepare: (text: string) => database.prepare(text),
+    batch: async (statements: D1PreparedStatement[]) => {
+      const results = await database.batch(statements);
+      for (const { meta } of results) {
+        counted.written += meta.rows_written;
+        counted.read += meta.rows_read;
+      }
+      return results;
+    },
+  } as unknown as D1Database;
+}
+
+const sizeOf = async (database: D1Database): Promise<number> =>
+  (await database.prepare("SELECT 1").run()).meta.size_after;
 
 async function dropIndices(database: D1Database): Promise<void> {
   const { results: indices } = await database
@@ -167,20 +190,22 @@ try {
   const withIndices = await measure(database, true);
   const plans = new Map<string, string[]>();
   for (const [name, { queries }] of withIndices) plans.set(name, await plansOf(database, queries));
+  const bytesWithIndices = await sizeOf(database);
   await dropIndices(database);
   const without = await measure(database, false);
-  const { meta } = await database.prepare("SELECT 1").run();
+  const bytes = await sizeOf(database);
   const measured = Array.from(withIndices, ([name, after]): MeasuredQuery => {
     const [path = "", search = ""] = name.split("?");
     return { path, search, before: without.get(name) ?? null, after, plans: plans.get(name) ?? [] };
   });
-  const text = page(measured, { rows, perSecond, bytes: meta.size_after });
+  const text = page(measured, { rows, perSecond, bytes });
   if (rows === 100_000) {
     const file = join(ROOT, "docs", "queries.md");
     const style = await prettier.resolveConfig(file);
     await writeFile(file, await prettier.format(text, { ...style, parser: "markdown" }));
   }
   console.log(text);
+  console.log(`Each interception takes ${(bytesWithIndices / rows).toFixed(0)} bytes with the indices.`);
 } finally {
   await proxy.dispose();
   await rm(folder, { recursive: true, force: true });

@@ -70,11 +70,9 @@ export type WranglerRun = {
 export async function runWrangler(args: readonly string[], remote = false): Promise<WranglerRun> {
   const lines: string[] = [];
   const stdout: string[] = [];
-  const { FORCE_COLOR: _, ...env } = process.env;
   const child = startChild(WRANGLER, args, {
     cwd: ROOT,
-    // CI: wrangler prompts only in an interactive terminal.
-    env: { ...env, ...(remote ? QUIET : QUIET_AND_OFFLINE), CI: "true" },
+    env: environmentOf(process.env, remote),
     onLine: (line, stream) => {
       lines.push(line);
       if (stream === "stdout") stdout.push(line);
@@ -82,6 +80,16 @@ export async function runWrangler(args: readonly string[], remote = false): Prom
   });
   const ok = (await child.ended) === "exit code 0";
   return { ok, stdout: stdout.join("\n"), lines };
+}
+
+/**
+ * The environment of a wrangler command. Workers Builds names the one Worker that it is connected to, in variables that
+ * override the name in any configuration: both Workers would be deployed under that one name.
+ */
+export function environmentOf(environment: NodeJS.ProcessEnv, remote: boolean): NodeJS.ProcessEnv {
+  const { FORCE_COLOR: _, WRANGLER_CI_OVERRIDE_NAME: __, WRANGLER_CI_MATCH_TAG: ___, ...env } = environment;
+  // CI: wrangler prompts only in an interactive terminal.
+  return { ...env, ...(remote ? QUIET : QUIET_AND_OFFLINE), CI: "true" };
 }
 
 const persistArgs = (persistTo: string | undefined): string[] =>

@@ -5,6 +5,8 @@ export type Query = Readonly<Record<string, string>>;
 /** A page of a list, and the query of the next page; null on the last one. */
 export type Page = { readonly body: unknown; readonly next: Query | null };
 
+type Headers = Readonly<Record<string, string>>;
+
 export type ApiClient = {
   readonly get: (path: string, query: Query) => Promise<unknown>;
   readonly getPage: (path: string, query: Query) => Promise<Page>;
@@ -25,11 +27,16 @@ export class ApiError extends Error {
 
 const TIMEOUT_MS = 30_000;
 
-export function createApiClient(url: string, token: string): ApiClient {
+/** @param headers Further headers of each request, such as those for a proxy in front of the API. */
+export function createApiClient(url: string, token: string, headers: Headers = {}): ApiClient {
   const request = async (path: string, init: RequestInit): Promise<Page> => {
-    const response = await send(`${url}/api/v2/ai-gateway/${path}`, token, init).catch((error: unknown) => {
+    const response = await send(`${url}/api/v2/ai-gateway/${path}`, token, {
+      ...init,
+      headers,
+    }).catch((error: unknown) => {
       throw new Error(`${url} could not be reached: ${causeOf(error)}`);
     });
+    if (response.status >= 300 && response.status < 400) throw new Error(redirected(url, response.status));
     const text = await response.text();
     if (!response.ok) throw new ApiError(url, response.status, failureOf(text));
     return { body: JSON.parse(text) as unknown, next: nextQuery(response.headers.get("link")) };
@@ -52,16 +59,23 @@ function nextQuery(link: string | null): Query | null {
   return query === undefined ? null : Object.fromEntries(new URLSearchParams(query));
 }
 
-function send(address: string, token: string, init: RequestInit): Promise<Response> {
+const redirected = (url: string, status: number): string =>
+  `${url} responded with a redirect (${status}), which is not followed. If Cloudflare Access protects the host, set ` +
+  "CF_ACCESS_CLIENT_ID and CF_ACCESS_CLIENT_SECRET to a service token that it permits.";
+
+type Init = RequestInit & { readonly headers: Headers };
+
+function send(address: string, token: string, init: Init): Promise<Response> {
   return fetch(address, {
     ...init,
     headers: {
+      ...init.headers,
       authorization: `Bearer ${token}`,
       accept: "application/json",
       ...(init.body ? { "content-type": "application/json" } : {}),
     },
     // A redirect would send the token to another host.
-    redirect: "error",
+    redirect: "manual",
     signal: AbortSignal.timeout(TIMEOUT_MS),
   });
 }
