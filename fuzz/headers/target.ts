@@ -1,6 +1,6 @@
 /**
  * Target `headers`: random header sets in both directions. The expectations follow the documented promise (README,
- * SECURITY.md; cases E1 to E7 of the test catalogue), not the lists in the code. Checks:
+ * docs/threat-model.md; cases E1 to E7 of the test catalogue), not the lists in the code. Checks:
  *
  * - Headers that must not be forwarded are removed in every spelling.
  * - All other headers are forwarded verbatim.

@@ -2,7 +2,7 @@
  * Redacts and truncates content before any sink records it. Each secret in a text of the caller or the model is replaced
  * by `[redacted:<kind>]`.
  *
- * Secrets are recognized by their form. A password within a sentence has none and is not found; see SECURITY.md.
+ * Secrets are recognized by their form. A password within a sentence has none and is not found; see docs/threat-model.md.
  */
 import { truncate } from "../shared/text.ts";
 

@@ -81,7 +81,7 @@ type Outcome = { readonly refused: string } | { readonly source: Source; readonl
 const isIdentity = (order: readonly Source[], kind: Source): boolean =>
   kind === "keys" || (kind !== "byok" && order.includes(kind));
 
-/** The rules, implemented again from docs/clients.md "Credentials" and SECURITY.md "Who could pass for another actor". */
+/** The rules, implemented again from docs/clients.md "Credentials" and docs/threat-model.md "Trust in identities". */
 function expected(order: readonly Source[], central: boolean, sent: Case): Outcome {
   const assertion = order.includes("access") ? sent.assertion : null;
   const key = sent.authorization ?? sent.apiKey;

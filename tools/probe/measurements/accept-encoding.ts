@@ -12,7 +12,7 @@ export function assessEncoding({ headers, clientAcceptEncoding }: SeenHeaders): 
     ? asAssumed(measured)
     : differs(
         measured,
-        "a provider may compress: SECURITY.md and docs/limits.md must say that a compressed stream arrives as its encoder flushes",
+        "a provider may compress: docs/limits.md must say that a compressed stream arrives as its encoder flushes",
       );
 }
 

@@ -23,7 +23,7 @@ export function assessHeaders({ seen, clientAddress }: HeadersResult): Finding {
   if (foreign.length > 0)
     return differs(
       measured,
-      `SECURITY.md must say that this provider sees an address in ${foreign.map(([name]) => name).join(" and ")}`,
+      `docs/threat-model.md must say that this provider sees an address in ${foreign.map(([name]) => name).join(" and ")}`,
     );
   return added.some(([name, value]) => name === "via" && value.includes(VIA_MARK))
     ? asAssumed(measured)
