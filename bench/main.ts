@@ -5,24 +5,23 @@
  *
  *     npm run bench             about ten minutes
  *     npm run bench -- --quick  about two minutes, with more noise
- *     npm run bench -- --write  also writes the figures to docs/bench.md
+ *     npm run bench -- --write  also writes the figures to reports/bench.md
  *
  * `--project <folder>` measures another checkout. Fails only for errors: a wrong response, a request without its records,
  * no workerd. A missed target is not an error.
  */
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { availableParallelism, loadavg } from "node:os";
-import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { gzipSync } from "node:zlib";
-import prettier from "prettier";
-import { productionBundle, PROJECT } from "../test/support/bundle.ts";
+import { productionBundle } from "../test/support/bundle.ts";
 import { EVENTS, PACES } from "./responses.ts";
 import { compareSources } from "./identity-sources.ts";
 import { residentMiB } from "./cpu.ts";
 import { measureCost, type Effort } from "./cpu-cost.ts";
 import { measureEvents, measureHeaders } from "./delay.ts";
 import { chart, costTable, delayTable, perEventTable, sizeLine } from "./report.ts";
+import { writeReport } from "./report-file.ts";
 import { startBare, startHono, startInterceptor, startProvider, type Variant } from "./variants.ts";
 import { exitOnClosedPipe } from "../tools/closed-pipe.ts";
 
@@ -37,8 +36,14 @@ const QUICK: Effort = {
   rounds: 5,
   requests: { json: 200, tools: 100, burst: 10, "burst-no-usage": 4, steady: 50, ...NONE },
 };
-/** In docs/bench.md, `--write` replaces everything below this line. */
-const WRITTEN_BELOW = "<!-- written by npm run bench -- --write -->";
+const INTRODUCTION = `\`npm run bench -- --write\` wrote this page. All variants run in plain workerd before the same fake provider:
+
+- **bare**: a Worker that only runs \`return fetch(…)\`; **bare + Hono**: the same behind one route of Hono
+- **interceptor**: client keys, a central key, an accepted owner, log lines, two Analytics Engine points
+- **with ledger**: the same, and each event into a queue
+
+Processor time is the kernel's figure for the workerd process. A ratio is the median over the rounds, each against the bare
+Worker in the same round. Delays are measured from the provider's write of an event to the client's read.`;
 
 const FEW_STREAMS = 4;
 const MANY_STREAMS = 500;
@@ -106,10 +111,6 @@ try {
 }
 console.log(text);
 if (flags.write) {
-  const file = join(PROJECT, "docs", "bench.md");
-  const before = readFileSync(file, "utf8");
-  const [prose = ""] = before.split(WRITTEN_BELOW);
-  const page = `${prose}${WRITTEN_BELOW}\n\n${machineLoad}\n\n${text}\n`;
-  const style = await prettier.resolveConfig(file);
-  writeFileSync(file, await prettier.format(page, { ...style, parser: "markdown" }));
+  const body = [INTRODUCTION, machineLoad, text].join("\n\n");
+  await writeReport({ file: "bench.md", title: "CPU, delay and size", body });
 }

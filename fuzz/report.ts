@@ -17,7 +17,7 @@ export function findingText({ target, seed, at, failure, smallest }: Finding): s
 
 const grouped = (count: number): string => count.toLocaleString("en-US");
 
-/** A Markdown table, which docs/fuzzing.md includes unchanged. */
+/** The cases by category, as a Markdown table. */
 export function table(rows: readonly Row[]): string {
   const lines = rows.map(({ entry, result }) => {
     const categories = [...result.categories].toSorted(([one], [other]) => (one < other ? -1 : 1));

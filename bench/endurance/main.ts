@@ -3,16 +3,13 @@
  *
  *     npm run load                                all scenarios, about ten minutes
  *     npm run load -- rounds line --scale 0.05    some scenarios, with 5% of the streams and of the duration
- *     npm run load -- --write                     all scenarios; also writes docs/load.md
+ *     npm run load -- --write                     all scenarios; also writes reports/load.md
  *
  * Exits with 1 if a figure misses its bound: a count, a checksum, an open connection, memory. Figures that depend on the
  * machine's speed have no bound. `SEED` sets the seed of `mixed`.
  */
-import { writeFile } from "node:fs/promises";
-import { join } from "node:path";
 import { parseArgs } from "node:util";
-import prettier from "prettier";
-import { PROJECT } from "../../test/support/bundle.ts";
+import { writeReport } from "../report-file.ts";
 import { page, rowsTable, type Result } from "./page.ts";
 import type { Scenario } from "./scenario.ts";
 import { endless, line, unread } from "./scenarios/bounds.ts";
@@ -45,11 +42,7 @@ for (const scenario of ALL) {
   console.log(rowsTable(rows));
 }
 
-if (flags.write) {
-  const file = join(PROJECT, "docs/load.md");
-  const style = await prettier.resolveConfig(file);
-  await writeFile(file, await prettier.format(page(results, scale), { ...style, parser: "markdown" }));
-}
+if (flags.write) await writeReport({ file: "load.md", title: "Under load", body: page(results, scale) });
 const failed = results.flatMap(({ scenario, rows }) =>
   rows.filter(({ passed }) => passed === false).map(({ what }) => `${scenario.name}: ${what}`),
 );

@@ -1,4 +1,4 @@
-/** The rows as tables, and as the page docs/load.md. */
+/** The rows as tables, and as the page reports/load.md. */
 import type { Row, Scenario } from "./scenario.ts";
 
 export type Result = { readonly scenario: Scenario; readonly rows: readonly Row[] };
@@ -23,18 +23,13 @@ export function page(results: readonly Result[], scale: number): string {
     ({ scenario: { name, title }, rows }) =>
       `## ${title}\n\n\`npm run load -- ${name}${part}\`\n\n${rowsTable(rows)}\n`,
   );
-  return `# Under load
-
-\`npm run load -- --write${part}\` wrote this page. It runs the gateway's production bundle in plain workerd with client
+  return `\`npm run load -- --write${part}\` wrote this page. It runs the gateway's production bundle in plain workerd with client
 keys, a central provider key, an owner assertion, log lines, both Analytics Engine data sets and the queue. A fake provider
 on loopback sends the response that each request's plan defines.
 
 - Half of the clients request usage, and the gateway tees their streams. For the other half the gateway requests usage,
   coalesces the stream and removes the usage event.
 - A row with a bound decides the command's exit code. Milliseconds and memory without a bound depend on the machine.
-- The p99 delay of the first section varies: five runs on one day added 33 to 69 ms, and the table has one of them. The
-  likely cause is V8's garbage collection. One run with the V8 flag \`--trace-gc\` showed a full collection about every six
-  seconds with a pause of 60 to 90 ms.
 - The queue is a fake that lists every event it accepts. The log holds the events that it refuses, completely.
   \`test/slow/ledger.test.ts\` covers the way from the queue into the database.
 

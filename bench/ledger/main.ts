@@ -1,6 +1,6 @@
 /**
  * Measures the API's queries over many interceptions, with and without the indices, and prints their plans. Writes
- * docs/queries.md.
+ * reports/queries.md.
  *
  *     npm run bench:ledger                 100,000 interceptions, some minutes
  *     npm run bench:ledger -- --rows 5000  faster; prints only
@@ -8,11 +8,10 @@
  * The database is wrangler's local D1. Times are SQLite's own, as D1 reports them: the median of five runs, without the
  * network. D1 bills the rows read.
  */
-import { mkdtemp, readFile, readdir, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import prettier from "prettier";
 import { getPlatformProxy } from "wrangler";
 import { ENDPOINTS } from "../../src/records/api/endpoints.ts";
 import type { Endpoint } from "../../src/records/api/kit/endpoint.ts";
@@ -21,6 +20,7 @@ import type { Sql } from "../../src/records/api/kit/sql.ts";
 import { storeEvents } from "../../src/records/ledger/write/store.ts";
 import { Refusal } from "../../src/shared/refusal.ts";
 import { median } from "../numbers.ts";
+import { writeReport } from "../report-file.ts";
 import { page, type MeasuredQuery } from "./page.ts";
 import { ADA, NOW, someSession, traffic } from "./traffic.ts";
 import { exitOnClosedPipe } from "../../tools/closed-pipe.ts";
@@ -199,13 +199,9 @@ try {
     return { path, search, before: without.get(name) ?? null, after, plans: plans.get(name) ?? [] };
   });
   const text = page(measured, { rows, perSecond, bytes });
-  if (rows === 100_000) {
-    const file = join(ROOT, "docs", "queries.md");
-    const style = await prettier.resolveConfig(file);
-    await writeFile(file, await prettier.format(text, { ...style, parser: "markdown" }));
-  }
   console.log(text);
   console.log(`Each interception takes ${(bytesWithIndices / rows).toFixed(0)} bytes with the indices.`);
+  if (rows === 100_000) await writeReport({ file: "queries.md", title: "The API's queries", body: text });
 } finally {
   await proxy.dispose();
   await rm(folder, { recursive: true, force: true });

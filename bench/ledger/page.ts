@@ -26,9 +26,7 @@ export function page(queries: readonly MeasuredQuery[], { rows, perSecond, bytes
     (query) =>
       `### \`${urlOf(query)}\`\n\n${query.plans.map((plan) => `\`\`\`\n${plan}\n\`\`\``).join("\n\n")}`,
   );
-  return `# The API's queries
-
-\`npm run bench:ledger\` wrote this page. It stores ${rows.toLocaleString("en")} interceptions with their other events
+  return `\`npm run bench:ledger\` wrote this page. It stores ${rows.toLocaleString("en")} interceptions with their other events
 in wrangler's local D1, and measures without and with the indices of the migrations.
 
 - Times are SQLite's own, in milliseconds: all SQL queries of one response together, the median of five runs. They depend

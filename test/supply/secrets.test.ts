@@ -57,7 +57,7 @@ describe("secrets in the repository", () => {
 
   it("are found without git, but not in installed or built files", async () => {
     const root = folder();
-    for (const name of ["a/b", "node_modules/x", "dist"]) {
+    for (const name of ["a/b", "node_modules/x", "dist", "reports"]) {
       await mkdir(join(root, name), { recursive: true });
       writeFileSync(join(root, name, "c.txt"), SECRETS["provider_key"] ?? "");
     }

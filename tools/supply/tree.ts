@@ -4,7 +4,7 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { ROOT } from "../root.ts";
 
-const GENERATED = new Set([".git", "node_modules", "dist", "coverage", ".wrangler"]);
+const GENERATED = new Set([".git", "node_modules", "dist", "coverage", ".wrangler", "reports"]);
 
 /** Paths from the project's root, with slashes. */
 export function ownFiles(root = ROOT): string[] {
