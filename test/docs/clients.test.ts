@@ -86,7 +86,7 @@ async function headersRead(): Promise<ReadonlySet<string>> {
   } as const;
   readOwnerClaim(
     { actor, isCoderAgents: true, isDelegating: false },
-    { method: "POST", target: "/", headers: owned },
+    { method: "POST", uri: "/", headers: owned },
     0,
   );
   const distinguishing = registry.dialects.flatMap((dialect) => dialect.distinguishingHeaders);
