@@ -8,7 +8,7 @@ const ROOT = dirname(fileURLToPath(import.meta.resolve("../../package.json")));
 const PAGES = [
   "README.md",
   "SECURITY.md",
-  ...readdirSync(join(ROOT, "docs")).map((name) => `docs/${name}`),
+  ...readdirSync(join(ROOT, "docs"), { recursive: true, encoding: "utf8" }).map((name) => `docs/${name}`),
 ].filter((name) => name.endsWith(".md"));
 const read = (page: string): string => readFileSync(join(ROOT, page), "utf8");
 

@@ -15,12 +15,13 @@ describe("the project's English", () => {
     expect(findUses()).toEqual([]);
   });
 
-  it("is checked in all folders of code", () => {
+  it("is checked in all folders of code and in the pages of clients", () => {
     const files = coveredFiles(ownFiles());
     const folders = files.map((path) => path.split("/")[0]);
-    expect(new Set(folders)).toEqual(new Set(["src", "test", "tools", "bench", "fuzz"]));
+    expect(new Set(folders)).toEqual(new Set(["src", "test", "tools", "bench", "fuzz", "docs"]));
     expect(files.length).toBeGreaterThan(300);
     expect(files).toContain("test/structure/language.test.ts");
+    expect(files).toContain("docs/clients/codex.md");
   });
 });
 

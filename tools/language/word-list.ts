@@ -1,6 +1,6 @@
 /**
  * Words and constructions that the project's English avoids, each with the field's term to use instead. Held at zero
- * in `src`, `test`, `tools`, `bench` and `fuzz` by test/structure/language.test.ts.
+ * in `src`, `test`, `tools`, `bench`, `fuzz` and the pages of clients by test/structure/language.test.ts.
  */
 
 export type Avoided = {
