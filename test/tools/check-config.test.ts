@@ -158,6 +158,21 @@ describe("npm run check-config", () => {
     expect(problemsOf(files)).toEqual(problems);
   });
 
+  it.each([
+    ["as it is", (text: string) => text, ["CLIENT_KEYS", "OPENAI_API_KEY"]],
+    [
+      "with every provider",
+      (text: string) => text.replaceAll(/^# (?=\[vars|type|base_url|keys)/gm, ""),
+      ["ANTHROPIC_API_KEY", "CLIENT_KEYS", "OPENAI_API_KEY"],
+    ],
+  ])("finds the template of the operator's settings valid %s", (_, edit, secrets) => {
+    const folder = folderWith({});
+    const template = readFileSync(join(ROOT, "wrangler.local.example.toml"), "utf8");
+    writeFileSync(join(folder, "wrangler.local.toml"), edit(template));
+    const { problems, warnings, requiredSecrets } = check(folder, PRODUCTION);
+    expect([problems, warnings, requiredSecrets.toSorted()]).toEqual([[], [], secrets]);
+  });
+
   it("reports a syntax error with its line in the file that the operator edits", () => {
     const line = broken(readFileSync(join(ROOT, "wrangler.toml"), "utf8"))
       .split("\n")

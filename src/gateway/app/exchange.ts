@@ -85,8 +85,13 @@ export function refuse(
   if (code === "method_not_allowed") headers.set("allow", allow().join(", "));
   if (code === "websocket_unsupported") headers.set("upgrade", "HTTP/1.1");
   if (code === "gateway_busy") headers.set("retry-after", String(BUSY_RETRY_S));
+  // The SDKs of OpenAI and Anthropic read it. Claude Code repeats a 401 for minutes without showing it.
+  if (isFinal(status)) headers.set("x-should-retry", "false");
   return Response.json(body, { status, headers });
 }
+
+/** Whether the same request would be refused again: not after a timeout (408). */
+const isFinal = (status: number): boolean => status >= 400 && status < 500 && status !== 408;
 
 function refusalFacts({ request, deps, findings, caller }: Exchange, { code, status, data }: Refusal) {
   const { route, client, actor } = findings;

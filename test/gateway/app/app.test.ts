@@ -483,6 +483,7 @@ describe("refusals before an interception begins", () => {
       expect(response.status).toBe(status);
       expect(response.headers.get("x-interceptor-error")).toBe(reason);
       expect(response.headers.get("x-interception-id")).toBe(ID);
+      expect(response.headers.get("x-should-retry")).toBe(status >= 500 ? null : "false");
       expect(response.headers.get("content-type")).toBe("application/json");
       expect(JSON.parse(body)).toMatchObject({
         error: { message: param ? `${message} (${param})` : message, code: reason, param },
@@ -1177,6 +1178,7 @@ describe("a passthrough", () => {
       gateway.clock.at += 1000;
       const { response, events } = await pending;
       expect([response.status, response.headers.get("x-interceptor-error")]).toEqual([408, "body_timeout"]);
+      expect(response.headers.get("x-should-retry")).toBeNull();
       expect(typesOf(events)).toEqual(["refusal"]);
       expect(only(events, "refusal")).toMatchObject({
         reason: "body_timeout",
