@@ -4,7 +4,7 @@
  */
 
 /** The base URL in general form: unknown callers read it, and the providers' names are not for them. */
-export const BASE_URL_HINT =
+const BASE_URL_HINT =
   "The base URL ends in /PROVIDER/v1 for OpenAI clients, in /PROVIDER for Anthropic clients.";
 
 const CODES = {

@@ -22,7 +22,7 @@ describe("GET /", () => {
     const { response, text } = await page(accept);
     expect([response.status, response.headers.get("content-type")]).toEqual([200, type]);
     expect(text).toContain("AI Edge Interceptor");
-    expect(text).toContain("/v1 for OpenAI clients");
+    expect(text).toContain("A client needs a base URL");
     expect(response.headers.get("vary")).toBe("accept");
   });
 
@@ -30,8 +30,8 @@ describe("GET /", () => {
   it("names no version and no provider", async () => {
     for (const accept of [BROWSER, "*/*"]) {
       const { text, response } = await page(accept);
-      const all = `${text}${[...response.headers].join("\n")}`.replace("/v1 for OpenAI", "");
-      expect(all).not.toMatch(/\d+\.\d+|hono|cloudflare|workerd/i);
+      const all = `${text}${[...response.headers].join("\n")}`;
+      expect(all).not.toMatch(/\d+\.\d+|hono|cloudflare|workerd|openai|anthropic/i);
       for (const [name, { base_url }] of Object.entries(PROVIDERS)) {
         expect(all).not.toContain(base_url);
         expect(all).not.toContain(`/${name}`);
