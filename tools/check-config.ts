@@ -58,7 +58,8 @@ function report({ gatewayOnly }: Target, { problems, warnings, requiredSecrets }
   for (const problem of problems) process.stderr.write(`${problem}\n`);
   for (const warning of warnings) process.stderr.write(`Warning: ${warning}\n`);
   if (problems.length > 0) return 1;
-  for (const name of requiredSecrets) process.stdout.write(`The gateway requires the secret ${name}.\n`);
+  for (const name of requiredSecrets)
+    process.stdout.write(`To be stored as a secret of the gateway: ${name}.\n`);
   process.stdout.write(
     gatewayOnly ? "The gateway's configuration is valid.\n" : "Both configurations are valid.\n",
   );

@@ -25,7 +25,21 @@ Wrangler must be logged in (npx wrangler login), or CLOUDFLARE_API_TOKEN set; wi
 CLOUDFLARE_ACCOUNT_ID. Wrangler does not prompt.
 `;
 
+/** npm takes options before `--` for itself: the command would then deploy to production. */
+function swallowedByNpm(env: NodeJS.ProcessEnv): string | undefined {
+  return ["dry-run", "env", "gateway-only"].find(
+    (option) => env[`npm_config_${option.replaceAll("-", "_")}`],
+  );
+}
+
 export async function main(args: readonly string[]): Promise<number> {
+  const swallowed = swallowedByNpm(process.env);
+  if (swallowed !== undefined) {
+    process.stderr.write(
+      `npm took --${swallowed} for itself. Put -- before the options: npm run deploy -- --${swallowed} (in PowerShell: '--').\n`,
+    );
+    return BAD_USAGE;
+  }
   const options = readArguments(args);
   if (options === undefined) {
     process.stdout.write(USAGE);

@@ -4,17 +4,20 @@ import { accessHeaders } from "./access-token.ts";
 import { adminToken, NO_ADMIN_TOKEN } from "./admin-token.ts";
 import { plainText } from "./local/plain-text.ts";
 import { argumentError, BAD_USAGE, sentenceOf } from "./local/start-failure.ts";
-import { createApiClient } from "./report/api-client.ts";
+import { createApiClient, type Query } from "./report/api-client.ts";
 import { DEFAULT_ROWS, MAX_ROWS, printReport, type Command } from "./report/output.ts";
 import { awaitDelivery } from "./report/undelivered.ts";
 import { VIEWS } from "./report/views.ts";
 
 const GROUPS = ["initiator", "actor", "client", "provider", "model", "day"];
-const USAGE = `Usage: npm run -s report -- [view] [--url http://127.0.0.1:8787] [--days 7] [--by …] [--limit 20] [--csv | --json]
+const USAGE = `Usage: npm run -s report -- [view] [--url http://127.0.0.1:8787] [--days 30 | --from <day> [--to <day>]]
+                              [--by …] [--limit 20] [--csv | --json]
 
   view      overview (default), ${Object.keys(VIEWS).join(", ")}
   --url     the gateway's address
-  --days    length of the period until now, in days of 24 hours
+  --days    length of the period until now, in days of 24 hours; by default 30
+  --from    first day of the period, as 2026-11-01, in UTC
+  --to      the day after the period, as 2026-12-01; by default the period lasts until now
   --by      for usage: ${GROUPS.join(", ")}
   --initiator, --actor, --client, --model
             filters
@@ -66,8 +69,8 @@ function readArguments(args: readonly string[]): Command | string | undefined {
     return `The view must be one of overview, ${Object.keys(VIEWS).join(", ")}.`;
   if (!URL.canParse(values.url)) return "--url must be a URL.";
   if (!GROUPS.includes(values.by)) return `--by must be one of ${GROUPS.join(", ")}.`;
-  const days = Number(values.days);
-  if (!(days > 0 && days <= 36_500)) return "--days must be a number above 0.";
+  const period = readPeriod(values, Date.now());
+  if (typeof period === "string") return period;
   const limit = values.limit === undefined ? null : Number(values.limit);
   if (limit !== null && !(Number.isInteger(limit) && limit > 0 && (values.csv || limit <= MAX_ROWS)))
     return `--limit must be a number from 1 to ${MAX_ROWS}, or above with --csv.`;
@@ -82,15 +85,52 @@ function readArguments(args: readonly string[]): Command | string | undefined {
     if (without !== undefined)
       return `--${filter} does not apply to ${without}; name one view that it applies to.`;
   }
-  const since = new Date(Date.now() - days * 86_400_000).toISOString();
   return {
     url: values.url.replace(/\/+$/, ""),
     views,
-    query: { started_after: since, ...Object.fromEntries(filters) },
+    query: { ...period, ...Object.fromEntries(filters) },
     limit,
     by: values.by,
     format: values.csv ? "csv" : values.json ? "json" : "text",
   };
+}
+
+type PeriodOptions = {
+  readonly days?: string | undefined;
+  readonly from?: string | undefined;
+  readonly to?: string | undefined;
+};
+
+/** @returns the period as the API's parameters; one sentence that says why the options are invalid. */
+export function readPeriod({ days, from, to }: PeriodOptions, now: number): Query | string {
+  if (from === undefined) {
+    if (to !== undefined) return "--to requires --from.";
+    const length = Number(days ?? DEFAULT_DAYS);
+    if (!(length > 0 && length <= 36_500)) return "--days must be a number above 0.";
+    return { started_after: new Date(now - length * DAY_MS).toISOString() };
+  }
+  if (days !== undefined) return "--days and --from exclude each other.";
+  const begin = startOf(from);
+  if (begin === null) return "--from must be a day, as 2026-11-01.";
+  const started_after = new Date(begin).toISOString();
+  if (to === undefined) return { started_after };
+  const end = startOf(to);
+  if (end === null) return "--to must be a day, as 2026-12-01.";
+  if (end <= begin) return "--to must be later than --from.";
+  // The API's end is inclusive: a request at midnight belongs to the next period only.
+  return { started_after, started_before: new Date(end - 1).toISOString() };
+}
+
+const DAY_MS = 86_400_000;
+
+/** As the API's own default. */
+const DEFAULT_DAYS = "30";
+
+/** The day's first millisecond in UTC; null where the text is no day of the calendar. */
+function startOf(day: string): number | null {
+  const time = /^\d{4}-\d{2}-\d{2}$/.test(day) ? Date.parse(`${day}T00:00:00Z`) : Number.NaN;
+  // Date.parse accepts the 31st of a month of 30 days.
+  return !Number.isNaN(time) && new Date(time).toISOString().startsWith(day) ? time : null;
 }
 
 function parse(args: readonly string[]) {
@@ -100,7 +140,9 @@ function parse(args: readonly string[]) {
       allowPositionals: true,
       options: {
         url: { type: "string", default: "http://127.0.0.1:8787" },
-        days: { type: "string", default: "7" },
+        days: { type: "string" },
+        from: { type: "string" },
+        to: { type: "string" },
         by: { type: "string", default: "initiator" },
         limit: { type: "string" },
         initiator: { type: "string" },

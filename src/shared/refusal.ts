@@ -5,7 +5,7 @@
 
 /** The base URL in general form: unknown callers read it, and the providers' names are not for them. */
 const BASE_URL_HINT =
-  "The base URL ends in /PROVIDER/v1 for OpenAI clients, in /PROVIDER for Anthropic clients.";
+  "The base URL ends in /PROVIDER/v1 for OpenAI clients, in /PROVIDER for Anthropic clients, with a configured provider's name.";
 
 const CODES = {
   // Route

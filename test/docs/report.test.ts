@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { ENDPOINTS } from "../../src/records/api/endpoints.ts";
+import { readPeriod } from "../../tools/report.ts";
 import { partOf } from "../../tools/report/missing.ts";
 import { toText } from "../../tools/report/print.ts";
 import { tableOf, VIEWS, type View } from "../../tools/report/views.ts";
@@ -14,6 +15,35 @@ const headsOf = (name: string, item: object): unknown[] =>
   tableOf(VIEWS[name] as View, { results: [item], sessions: [item] }, "initiator").columns.map(
     (column) => column.name,
   );
+
+const NOW = Date.parse("2026-11-29T12:00:00Z");
+
+describe("the period of npm run report", () => {
+  it.each([
+    ["30 days until now, as the API's own default", {}, { started_after: "2026-10-30T12:00:00.000Z" }],
+    ["the days that are given", { days: "0.5" }, { started_after: "2026-11-29T00:00:00.000Z" }],
+    ["from a day until now", { from: "2026-11-01" }, { started_after: "2026-11-01T00:00:00.000Z" }],
+    [
+      "a month, without the first millisecond of the next one",
+      { from: "2026-10-01", to: "2026-11-01" },
+      { started_after: "2026-10-01T00:00:00.000Z", started_before: "2026-10-31T23:59:59.999Z" },
+    ],
+  ])("is %s", (_, options, period) => {
+    expect(readPeriod(options, NOW)).toEqual(period);
+  });
+
+  it.each([
+    [{ days: "0" }, "--days must be a number above 0."],
+    [{ days: "7", from: "2026-11-01" }, "--days and --from exclude each other."],
+    [{ to: "2026-11-01" }, "--to requires --from."],
+    [{ from: "2026-02-30" }, "--from must be a day, as 2026-11-01."],
+    [{ from: "November" }, "--from must be a day, as 2026-11-01."],
+    [{ from: "2026-11-01", to: "2026-11-31" }, "--to must be a day, as 2026-12-01."],
+    [{ from: "2026-11-01", to: "2026-11-01" }, "--to must be later than --from."],
+  ])("is rejected: %j", (options, issue) => {
+    expect(readPeriod(options, NOW)).toBe(issue);
+  });
+});
 
 describe("npm run report", () => {
   it.each(views)("queries %s only with parameters that the API accepts", (_, view) => {

@@ -53,12 +53,14 @@ function projectFolder(environment = ""): string {
   onTestFinished(() => rmSync(folder, { recursive: true }));
   for (const name of ["src", "migrations", "node_modules"]) symlinkSync(join(ROOT, name), join(folder, name));
   copyFileSync(join(ROOT, "wrangler.records.toml"), join(folder, "wrangler.records.toml"));
-  const toml = readFileSync(join(ROOT, "wrangler.toml"), "utf8").replace("# routes = ", "routes = ");
+  const toml = readFileSync(join(ROOT, "wrangler.toml"), "utf8")
+    .replace("# routes = ", "routes = ")
+    .replace("ai.your-company.com", HOST);
   writeFileSync(join(folder, "wrangler.toml"), toml + environment);
   return folder;
 }
 
-const HOST = "ai.your-company.com";
+const HOST = "ai.acme-corp.com";
 
 const runIn =
   (folder: string) =>

@@ -168,7 +168,12 @@ describe("npm run check-config", () => {
   ])("finds the template of the operator's settings valid %s", (_, edit, secrets) => {
     const folder = folderWith({});
     const template = readFileSync(join(ROOT, "wrangler.local.example.toml"), "utf8");
-    writeFileSync(join(folder, "wrangler.local.toml"), edit(template));
+    const file = join(folder, "wrangler.local.toml");
+    writeFileSync(file, edit(template));
+    expect(check(folder, PRODUCTION).problems).toEqual([
+      "wrangler.toml with wrangler.local.toml: routes must name a host of your own, not ai.your-company.com.",
+    ]);
+    writeFileSync(file, edit(template).replace("ai.your-company.com", "ai.acme-corp.com"));
     const { problems, warnings, requiredSecrets } = check(folder, PRODUCTION);
     expect([problems, warnings, requiredSecrets.toSorted()]).toEqual([[], [], secrets]);
   });

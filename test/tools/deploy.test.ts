@@ -1,4 +1,5 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
+import { main } from "../../tools/deploy.ts";
 import { CENTRAL_KEYS, CONSUMERS, deployWith, type Edit, type Edits } from "./deploy-with.ts";
 import {
   deployedWorker,
@@ -412,5 +413,17 @@ describe("npm run deploy -- --gateway-only", () => {
       "deploy -c wrangler.generated.jsonc",
     ]);
     expect(warnings).toContain("events go to log lines and Analytics Engine only");
+  });
+});
+
+describe("npm run deploy without -- before its options", () => {
+  // npm takes the option for itself and passes nothing on: `npm run deploy --dry-run` would deploy to production.
+  it.each(["dry_run", "env", "gateway_only"])("is refused where npm has %s", async (name) => {
+    vi.stubEnv(`npm_config_${name}`, "staging");
+    const printed = vi.spyOn(process.stderr, "write").mockReturnValue(true);
+    expect(await main([])).toBe(2);
+    expect(printed.mock.calls.join("")).toContain("Put -- before the options");
+    vi.unstubAllEnvs();
+    printed.mockRestore();
   });
 });

@@ -166,7 +166,10 @@ describe("the configuration of an environment", () => {
 });
 
 describe("an environment cannot name what production uses", () => {
-  const ROUTES: Edits["gateway"] = [["# routes = ", "routes = "]];
+  const ROUTES: Edits["gateway"] = [
+    ["# routes = ", "routes = "],
+    ["ai.your-company.com", "ai.acme-corp.com"],
+  ];
 
   it.each<readonly [string, Edits, string]>([
     [
@@ -222,16 +225,16 @@ describe("an environment cannot name what production uses", () => {
       {
         gateway: [
           ...ROUTES,
-          ...added('[env.staging]\nroutes = [{ pattern = "ai.your-company.com", custom_domain = true }]'),
+          ...added('[env.staging]\nroutes = [{ pattern = "ai.acme-corp.com", custom_domain = true }]'),
         ],
       },
-      'routes must not name "ai.your-company.com"',
+      'routes must not name "ai.acme-corp.com"',
     ],
     // Such a route runs before the custom domain.
     [
       "its host by a route with a wildcard",
-      { gateway: [...ROUTES, ...added('[env.staging]\nroutes = ["*.your-company.com/v1/*"]')] },
-      'routes must not name "*.your-company.com"',
+      { gateway: [...ROUTES, ...added('[env.staging]\nroutes = ["*.acme-corp.com/v1/*"]')] },
+      'routes must not name "*.acme-corp.com"',
     ],
   ])("%s", async (_, edits, issue) => {
     const wrangler = fakeWrangler(emptyAccount());
@@ -251,7 +254,7 @@ describe("an environment cannot name what production uses", () => {
   );
 
   it("accepts another host of the same zone", () => {
-    const route = added('[env.staging]\nroutes = ["ai-staging.your-company.com/*"]');
+    const route = added('[env.staging]\nroutes = ["ai-staging.acme-corp.com/*"]');
     expect(failureOf({ gateway: [...ROUTES, ...route] })).toBe("none");
   });
 });

@@ -117,6 +117,28 @@ describe("a local file over the shipped one", () => {
     expect(read).not.toThrow(/sk-0123456789/);
   });
 
+  // The attack: the operator forbids owner headers above [vars], wrangler only warns, and the open default stays in force.
+  it.each([
+    ['OWNER_ASSERTION = { allow = "off" }', "OWNER_ASSERTION must stand below [vars]."],
+    ["RETENTION_DAYS = 30", "RETENTION_DAYS must stand below [vars]."],
+    ["IDENTIY = []", "IDENTIY must stand below [vars]."],
+    ["rutes = []", "rutes is not a setting of wrangler."],
+    ["[var]\nA = 1", "var is not a setting of wrangler."],
+    ["[env.staging]\nIDENTITY = []", "IDENTITY must stand below [env.staging.vars]."],
+    ["[env.staging]\nrutes = []", "env.staging.rutes is not a setting of wrangler."],
+  ])("is rejected with %s", (text, issue) => {
+    const read = (file: string) => (): unknown => readWorkers(folderWith({}, { [file]: text }), PRODUCTION);
+    expect(read("wrangler.local.toml")).toThrow(`wrangler.local.toml: ${issue}`);
+    expect(read("wrangler.records.local.toml")).toThrow(`wrangler.records.local.toml: ${issue}`);
+  });
+
+  it("is rejected with all of its misplaced settings at once", () => {
+    const folder = folderWith({}, { "wrangler.local.toml": "IDENTITY = []\nrutes = []\n" });
+    expect(() => readWorkers(folder, PRODUCTION)).toThrow(
+      /IDENTITY must stand below \[vars\]\.\n.*rutes is not a setting/,
+    );
+  });
+
   it("is ignored by git", () => {
     const ignored = readFileSync(join(ROOT, ".gitignore"), "utf8").split("\n");
     expect(ignored).toEqual(expect.arrayContaining([...Object.keys(local), "wrangler.generated.*"]));

@@ -22,6 +22,7 @@ export function checkWorkers({ gateway, records }: Workers): Check {
   const problems = [
     ...issues.filter((issue) => !MISSING_SECRET.test(issue)).map((issue) => `${gateway.source}: ${issue}.`),
     ...checkGatewayTriggers(gateway),
+    ...checkHosts(gateway),
     ...checkSizes(gateway),
     ...checkNamespaces(gateway),
     ...(records === null
@@ -35,6 +36,13 @@ export function checkWorkers({ gateway, records }: Workers): Check {
   ];
   return { problems, requiredSecrets: [...new Set(requiredSecrets)] };
 }
+
+/** The host name of the template (wrangler.local.example.toml), which belongs to no account. */
+const checkHosts = ({ source, routes }: WorkerConfig): string[] =>
+  (routes ?? [])
+    .map((route) => (typeof route === "string" ? route : route.pattern))
+    .filter((pattern) => pattern.includes("your-company.com"))
+    .map((pattern) => `${source}: routes must name a host of your own, not ${pattern}.`);
 
 const issuesOf = (config: object): readonly string[] =>
   "issues" in config ? (config.issues as readonly string[]) : [];

@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { StartFailure } from "../local/start-failure.ts";
 import { LOCAL_FILES, SHIPPED_FILES, type WorkerFiles } from "./files.ts";
 import { readRawConfig, type RawConfig } from "./raw-config.ts";
+import { misplacedKeys } from "./wrangler-keys.ts";
 
 export type WorkerKind = keyof WorkerFiles;
 
@@ -27,7 +28,12 @@ export function readProjectConfig(
   const alone = readRawConfig(join(folder, SHIPPED_FILES[worker]));
   const shipped = worker === "records" || gatewayOnly ? alone : readWithRecordsBindings(folder);
   const local = join(folder, LOCAL_FILES[worker]);
-  return shippedOnly || !existsSync(local) ? shipped : withLocalSettings(shipped, readRawConfig(local));
+  const files = [alone, ...(shippedOnly || !existsSync(local) ? [] : [readRawConfig(local)])];
+  const misplaced = files.flatMap((file, n) =>
+    misplacedKeys(file).map((issue) => `${(n === 0 ? SHIPPED_FILES : LOCAL_FILES)[worker]}: ${issue}`),
+  );
+  if (misplaced.length > 0) throw new StartFailure(misplaced.join("\n"));
+  return files.slice(1).reduce(withLocalSettings, shipped);
 }
 
 /** The files of a Worker, as an error names them. */

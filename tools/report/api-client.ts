@@ -34,7 +34,9 @@ export function createApiClient(url: string, token: string, headers: Headers = {
       ...init,
       headers,
     }).catch((error: unknown) => {
-      throw new Error(`${url} could not be reached: ${causeOf(error)}`);
+      throw new Error(
+        `${url} could not be reached: ${causeOf(error)}${isLocal(url) ? ". Is npm start running?" : ""}`,
+      );
     });
     if (response.status >= 300 && response.status < 400) throw new Error(redirected(url, response.status));
     const text = await response.text();
@@ -49,6 +51,8 @@ export function createApiClient(url: string, token: string, headers: Headers = {
     post: async (path, body) => (await request(path, { method: "POST", body: JSON.stringify(body) })).body,
   };
 }
+
+const isLocal = (url: string): boolean => ["127.0.0.1", "localhost"].includes(new URL(url).hostname);
 
 /**
  * The query of the link to the next page (RFC 8288). Only the query is used, because another host in the link would get

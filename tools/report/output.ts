@@ -26,6 +26,7 @@ export type Command = {
 export async function printReport(command: Command, api: ApiClient): Promise<void> {
   const { views, by, format, limit } = command;
   if (format === "csv") return printCsv(command, api);
+  if (format === "text") process.stdout.write(`${styleText("dim", periodOf(command.query))}\n\n`);
   const responses: Record<string, unknown> = {};
   for (const name of views) {
     const view = VIEWS[name] as View;
@@ -51,8 +52,12 @@ async function printCsv(command: Command, api: ApiClient): Promise<void> {
   const view = VIEWS[views[0] ?? ""] as View;
   const query = queryFor(view, command);
   const { rows, of } = await writeCsv(api, { view, by, query, limit, write: writeFully });
+  note(periodOf(command.query));
   if (of !== null) note(`${rows.toLocaleString("en")} of ${of} rows written (without --limit: all)`);
 }
+
+const periodOf = ({ started_after: from, started_before: to }: Query): string =>
+  `Requests from ${from} until ${to ?? "now"}`;
 
 /** The filters that the view's endpoint accepts, with its own parameters. */
 const queryFor = (view: View, { query, by }: Command): Query => ({

@@ -141,7 +141,7 @@ const OVERRIDE = [
   ...csvOnly("provider", "rule", "signature", "directory", "chat_id", "workspace_id", "interception_id"),
 ];
 
-const FILTERS = ["started_after", "initiator", "actor", "client", "model"];
+const FILTERS = ["started_after", "started_before", "initiator", "actor", "client", "model"];
 
 export const VIEWS: Readonly<Record<string, View>> = {
   attribution: {
@@ -172,7 +172,7 @@ export const VIEWS: Readonly<Record<string, View>> = {
   },
   overrides: {
     path: "overrides",
-    options: ["started_after", "initiator", "actor", "limit"],
+    options: ["started_after", "started_before", "initiator", "actor", "limit"],
     list: "results",
     title: () => "Owner headers, newest first",
     columns: () => OVERRIDE,

@@ -39,9 +39,9 @@ export function namedProvider(path: string, providers: ReadonlyMap<string, Provi
   return providers.get(withoutPrefix(path).split("/", 2)[1] ?? "") ?? null;
 }
 
-/** Whether the path is a base URL itself (the root or a provider's name), which clients probe with `HEAD`. */
+/** Whether the path is a base URL itself (the root, or a provider's name and perhaps `/v1`), which clients probe with `HEAD`. */
 export function isBase(path: string, providers: ReadonlyMap<string, Provider>): boolean {
-  const inner = withoutPrefix(path).replace(/\/$/, "");
+  const inner = withoutPrefix(path).replace(/(?:\/v1)?\/?$/, "");
   return inner === "" || providers.has(inner.slice(1));
 }
 

@@ -405,6 +405,8 @@ describe("isBase", () => {
     "/openai",
     "/openai/",
     "/anthropic",
+    "/openai/v1",
+    "/v1",
     ...ROUTE_PREFIXES,
     ...ROUTE_PREFIXES.map((p) => `${p}/anthropic`),
   ])("is true for %s", (path) => {
@@ -414,6 +416,8 @@ describe("isBase", () => {
   it.each([
     "/unknown",
     "/openai/v1/models",
+    "/openai/v1/v1",
+    "/unknown/v1",
     "/openai/x",
     "/api",
     "/api/v2",

@@ -27,11 +27,13 @@ function hostName(url: string): string | null {
 
 function refuse(what: "host" | "origin", name: string | null): Response {
   const named = name ?? "(none)";
-  const remedy = name === null ? "" : `, or start it with: npm start -- --allow-host ${name}`;
+  const restart = name === null ? null : `npm start -- --allow-host ${name}`;
   const message =
     `This local run does not accept the ${what} ${named}: a web page could use it to read local records. ` +
-    `Call http://127.0.0.1 or http://localhost${remedy}`;
-  console.warn(`Refused a request with the ${what} ${named}${remedy}`);
+    `Call http://127.0.0.1 or http://localhost${restart === null ? "" : `, or start it with: ${restart}`}`;
+  console.warn(
+    `Refused a request with the ${what} ${named}.${restart === null ? "" : ` To accept it: ${restart}`}`,
+  );
   const code = `${what}_not_allowed`;
   const error = { message, type: "invalid_request_error", param: null, code };
   return Response.json({ error }, { status: 403, headers: { "x-interceptor-error": code } });
