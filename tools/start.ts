@@ -1,6 +1,8 @@
 /** `npm start`: both Workers on this machine with an emulated provider (or the real ones); prints each event. */
 import { parseArgs } from "node:util";
 import { checkLocalRun } from "./check-config/project.ts";
+import { LOCAL_FILES } from "./deploy/files.ts";
+import { localVariables } from "./deploy/project-config.ts";
 import { PRODUCTION, readWorkers } from "./deploy/worker-configs.ts";
 import { faultTable } from "./emulator/faults.ts";
 import { eventLine } from "./local/event-line.ts";
@@ -94,6 +96,11 @@ async function start(chosen: Options, signal: AbortSignal): Promise<Stack> {
   if (setup.mode === "emulated") await requireFree(providerPort, "--provider-port", "the emulated provider");
   const stack = await startStack(options, setup, signal);
   print(whatToTry(stack.url, setup));
+  const replaced = localVariables(ROOT, "gateway").filter((name) => Object.hasOwn(setup.vars.gateway, name));
+  if (replaced.length > 0)
+    print(
+      `${LOCAL_FILES.gateway} applies, except ${replaced.join(" and ")}: this local run has its own. .dev.vars can set them.\n`,
+    );
   return stack;
 }
 

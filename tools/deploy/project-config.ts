@@ -36,6 +36,12 @@ export function readProjectConfig(
   return files.slice(1).reduce(withLocalSettings, shipped);
 }
 
+/** The names of the variables in the operator's local file. */
+export function localVariables(folder: string, worker: WorkerKind): readonly string[] {
+  const local = join(folder, LOCAL_FILES[worker]);
+  return existsSync(local) ? Object.keys(readRawConfig(local).vars ?? {}) : [];
+}
+
 /** The files of a Worker, as an error names them. */
 export const sourceOf = (folder: string, worker: WorkerKind): string =>
   existsSync(join(folder, LOCAL_FILES[worker]))
