@@ -45,9 +45,12 @@ const CODES = {
   identity_unavailable: [503, "The credential could not be verified. Retry later."],
   owner_rejected: [
     400,
-    "X-Coder-Owner-Id was rejected. Send one UUID of version 4, from a client that may set it.",
+    "X-Coder-Owner-Id was rejected. Send one UUID of version 4 of an active user, with a credential and a client that may set it.",
   ],
-  signature_required: [401, "X-Coder-Owner-Id must be signed. Send it with a valid signature."],
+  signature_required: [
+    401,
+    "X-Coder-Owner-Id must be signed. Send it with a valid signature that was not used before.",
+  ],
   // Body
   body_too_large: [413, "The request body is too large. Send a shorter one."],
   body_encoded: [415, "The request body is compressed. Send it without Content-Encoding."],
