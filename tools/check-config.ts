@@ -1,7 +1,7 @@
 /** `npm run check-config`: validates everything that both Workers read, without deploying and without an account. */
 import { parseArgs } from "node:util";
 import { checkDeployment, checkLocalRun } from "./check-config/project.ts";
-import { environmentIssue } from "./deploy/files.ts";
+import { readTarget, TARGET_OPTIONS } from "./deploy/target.ts";
 import { readWorkers, type Target } from "./deploy/worker-configs.ts";
 import { argumentError, BAD_USAGE, sentenceOf } from "./local/start-failure.ts";
 import { ROOT } from "./root.ts";
@@ -72,15 +72,11 @@ function readArguments(args: readonly string[]): Target | string | undefined {
     const { values } = parseArgs({
       args: [...args],
       options: {
-        "gateway-only": { type: "boolean", default: false },
-        env: { type: "string" },
+        ...TARGET_OPTIONS,
         help: { type: "boolean", short: "h", default: false },
       },
     });
-    if (values.help) return undefined;
-    const { "gateway-only": gatewayOnly, env: environment = null } = values;
-    if (environment === null) return { gatewayOnly, environment };
-    return environmentIssue(environment) ?? { gatewayOnly, environment };
+    return values.help ? undefined : readTarget(values);
   } catch (error) {
     return argumentError(error);
   }

@@ -1,7 +1,7 @@
 /** `npm run deploy`: checks both Workers, prepares queue and database, and deploys the records Worker, then the gateway. */
 import { parseArgs } from "node:util";
 import { deployWorkers, type DeployOptions } from "./deploy/deployment.ts";
-import { environmentIssue } from "./deploy/files.ts";
+import { readTarget, TARGET_OPTIONS } from "./deploy/target.ts";
 import { ROOT } from "./root.ts";
 import { argumentError, BAD_USAGE, StartFailure } from "./local/start-failure.ts";
 import { runWrangler } from "./local/wrangler.ts";
@@ -27,7 +27,7 @@ CLOUDFLARE_ACCOUNT_ID. Wrangler does not prompt.
 
 /** npm takes options before `--` for itself: the command would then deploy to production. */
 function swallowedByNpm(env: NodeJS.ProcessEnv): string | undefined {
-  return ["dry-run", "env", "gateway-only"].find(
+  return ["dry-run", ...Object.keys(TARGET_OPTIONS)].find(
     (option) => env[`npm_config_${option.replaceAll("-", "_")}`],
   );
 }
@@ -71,15 +71,13 @@ function readArguments(args: readonly string[]): DeployOptions | string | undefi
       args: [...args],
       options: {
         "dry-run": { type: "boolean", default: false },
-        "gateway-only": { type: "boolean", default: false },
-        env: { type: "string" },
+        ...TARGET_OPTIONS,
         help: { type: "boolean", short: "h", default: false },
       },
     });
     if (values.help) return undefined;
-    const { env = null } = values;
-    const issue = env === null ? null : environmentIssue(env);
-    return issue ?? { dryRun: values["dry-run"], gatewayOnly: values["gateway-only"], environment: env };
+    const target = readTarget(values);
+    return typeof target === "string" ? target : { ...target, dryRun: values["dry-run"] };
   } catch (error) {
     return argumentError(error);
   }

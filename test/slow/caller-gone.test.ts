@@ -1,16 +1,14 @@
 /** RPC without a queue: the caller's context ends while the records Worker stores. */
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, it } from "vitest";
-import { twoFreePorts } from "../../tools/local/ports.ts";
 import { writeRecordsConfig } from "../../tools/local/records-config.ts";
-import { migrateLedger, startWorkers, waitUntilHealthy } from "../../tools/local/wrangler.ts";
 import { PROJECT } from "../support/bundle.ts";
+import { startLocalWorkers } from "../support/local-workers.ts";
 import { until } from "../support/deadline.ts";
 import { allEventsOf, idOf } from "../support/in-workerd/ledger-events.ts";
 
-const onEvent = (): void => undefined;
 const WITHIN_MS = 30_000;
 
 it("stores the events of callers that have gone before the database has them", async () => {
@@ -32,22 +30,8 @@ it("stores the events of callers that have gone before the database has them", a
       services: [service],
     }),
   );
-  const persistTo = join(folder, "state");
-  const printed: string[] = [];
-  const onNotice = (line: string): void => void printed.push(line);
-  await migrateLedger({ persistTo, config: records }, onNotice);
-  const [port] = await twoFreePorts();
-  const stack = startWorkers({
-    configs: [caller, records],
-    persistTo,
-    port,
-    envFiles: [],
-    onEvent,
-    onNotice,
-  });
-  const url = `http://127.0.0.1:${port}`;
+  const { url, notices, close } = await startLocalWorkers(folder, [caller, records]);
   try {
-    await waitUntilHealthy(url, new AbortController().signal);
     const numbers = Array.from({ length: 20 }, (_, n) => n);
     for (const n of numbers) {
       const response = await fetch(url, { method: "POST", body: JSON.stringify(allEventsOf({ n })) });
@@ -58,12 +42,11 @@ it("stores the events of callers that have gone before the database has them", a
         const stored = (await (await fetch(url)).json()) as string[];
         return stored.length >= numbers.length ? stored : undefined;
       },
-      () => printed.slice(-20).join("\n"),
+      () => notices.slice(-20).join("\n"),
       WITHIN_MS,
     );
     expect(ids).toEqual(numbers.map((n) => idOf(n)));
   } finally {
-    await stack.end();
-    await rm(folder, { recursive: true, force: true });
+    await close();
   }
 });

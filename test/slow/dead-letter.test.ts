@@ -1,5 +1,5 @@
 /** The queues of wrangler.records.toml in wrangler's own broker: what exhausts its retries reaches the dead-letter consumer. */
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, it } from "vitest";
@@ -7,14 +7,12 @@ import { unstable_readConfig } from "wrangler";
 import { toMessages } from "../../src/events/queue-message.ts";
 import { findEvents } from "../../tools/replay/logged-events.ts";
 import { SHIPPED_FILES } from "../../tools/deploy/files.ts";
-import { twoFreePorts } from "../../tools/local/ports.ts";
 import { writeRecordsConfig } from "../../tools/local/records-config.ts";
-import { migrateLedger, startWorkers, waitUntilHealthy } from "../../tools/local/wrangler.ts";
 import { PROJECT } from "../support/bundle.ts";
+import { startLocalWorkers } from "../support/local-workers.ts";
 import { until } from "../support/deadline.ts";
 import { allEventsOf, idOf } from "../support/in-workerd/ledger-events.ts";
 
-const onEvent = (): void => undefined;
 const WITHIN_MS = 240_000;
 
 it(
@@ -39,15 +37,8 @@ it(
       {},
       { main, triggers: {}, queues: { producers, consumers: quick } },
     );
-    const persistTo = join(folder, "state");
-    const printed: string[] = [];
-    const onNotice = (line: string): void => void printed.push(line);
-    await migrateLedger({ persistTo, config }, onNotice);
-    const [port] = await twoFreePorts();
-    const workers = startWorkers({ configs: [config], persistTo, port, envFiles: [], onEvent, onNotice });
-    const url = `http://127.0.0.1:${port}`;
+    const { url, notices: printed, close } = await startLocalWorkers(folder, [config]);
     try {
-      await waitUntilHealthy(url, new AbortController().signal);
       const poison = allEventsOf({ n: 9 }).map((event) =>
         event.record_type === "prompt_usage" ? { ...event, prompt: "POISON" } : event,
       );
@@ -66,8 +57,7 @@ it(
       expect(await stored()).toEqual([0, 1, 2, 3].map((n) => idOf(n)));
       expect(findEvents(printed.join("\n"))).toEqual({ events: poison, broken: 0, unknown: 0 });
     } finally {
-      await workers.end();
-      await rm(folder, { recursive: true, force: true });
+      await close();
     }
   },
   2 * WITHIN_MS,

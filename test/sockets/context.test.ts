@@ -10,7 +10,7 @@
 import { afterAll, afterEach, describe, expect, it } from "vitest";
 import { workerdConfig } from "../support/capnp.ts";
 import { until } from "../support/deadline.ts";
-import { startFakeUpstream, type UpstreamRequest } from "../support/fake-upstream.ts";
+import { startFakeUpstream, upstreamClosed } from "../support/fake-upstream.ts";
 import * as respond from "../support/response-steps.ts";
 import type { Step } from "../support/response-steps.ts";
 import { startWorkerd } from "../support/workerd.ts";
@@ -85,19 +85,6 @@ function sendPieces({ type, piece, hasLength = false }: Omit<Case, "name">): Sen
   return { steps: [respond.head({ headers, framing }), pieces, respond.finish()], sent: () => sent };
 }
 
-async function closed(request: UpstreamRequest): Promise<void> {
-  await until(
-    () => request.closedAt ?? undefined,
-    () => "the upstream's connection was never closed",
-  );
-}
-
-async function onlyRequest(): Promise<UpstreamRequest> {
-  const [request] = await upstream.waitForRequests(1);
-  if (!request) throw new Error("no request");
-  return request;
-}
-
 describe("a client that resets its connection in mid-stream", () => {
   it.each(WAYS)(
     "fires the signal and closes the upstream: $name",
@@ -115,7 +102,7 @@ describe("a client that resets its connection in mid-stream", () => {
       const { end } = await interceptor.recorded(model);
       const observation = isPastHeld ? "truncated" : "complete";
       expect(end).toMatchObject({ outcome: "cancelled", status: 200, observation });
-      await closed(await onlyRequest());
+      await upstreamClosed(await upstream.waitForCompleteRequest());
       expect(sending.sent()).toBeLessThan(PIECES);
     },
   );
@@ -134,10 +121,10 @@ describe("a client that resets its connection in mid-stream", () => {
     ]);
     const model = uniqueModel();
     const connection = await send(standard.port, { target: TARGET, body: { model, messages } });
-    const request = await onlyRequest();
+    const request = await upstream.waitForCompleteRequest();
     connection.abort();
     expect((await standard.recorded(model)).end).toMatchObject({ outcome: "cancelled" });
-    await closed(request);
+    await upstreamClosed(request);
   });
 
   it("changes nothing where the buffered body has broken off: the end was recorded before the client's headers", async () => {
@@ -147,7 +134,7 @@ describe("a client that resets its connection in mid-stream", () => {
     await waitForBody(connection, '{"id":');
     connection.abort();
     expect((await standard.recorded(model)).end).toMatchObject({ outcome: "truncated", status: 200 });
-    await closed(await onlyRequest());
+    await upstreamClosed(await upstream.waitForCompleteRequest());
   });
 });
 

@@ -18,7 +18,7 @@ import type { InterceptionEnd, InterceptorEvent } from "../../src/events/event.t
 import * as respond from "../support/response-steps.ts";
 import type { Step } from "../support/response-steps.ts";
 import { until } from "../support/deadline.ts";
-import { startFakeUpstream, type UpstreamRequest } from "../support/fake-upstream.ts";
+import { startFakeUpstream, upstreamClosed } from "../support/fake-upstream.ts";
 import { rawRequest } from "../support/raw-client.ts";
 import { byteByByte, everySplit, rechunk } from "../support/rechunk.ts";
 import { chunk, concat, toBytes, type HeaderPair } from "../support/wire.ts";
@@ -232,20 +232,6 @@ async function exchanged(interceptor: CheckedInterceptor, api: ApiStream): Promi
   return exchange(interceptor.port, call(api));
 }
 
-/** Waits until either side has closed the upstream's connection. The deadline only bounds a hang. */
-async function upstreamClosed(request: UpstreamRequest): Promise<void> {
-  await until(
-    () => request.closedAt ?? undefined,
-    () => "the upstream's connection was never closed",
-  );
-}
-
-async function onlyRequest(): Promise<UpstreamRequest> {
-  const [request] = await upstream.waitForRequests(1);
-  if (!request) throw new Error("no request");
-  return request;
-}
-
 /** Waits until `read` has the same value during 40 other exchanges. */
 async function untilUnchanged(read: () => number): Promise<void> {
   let before = -1;
@@ -440,7 +426,7 @@ describe("a provider that does not respond", () => {
       upstream.respondWith([respond.hang()]);
       const response = await exchanged(limited, api);
       expect([response.status, response.values("x-interceptor-error")]).toEqual([504, ["upstream_timeout"]]);
-      await upstreamClosed(await onlyRequest());
+      await upstreamClosed(await upstream.waitForCompleteRequest());
       const { end } = await limited.recorded(response.id);
       expect(end).toMatchObject({
         outcome: "upstream_error",
@@ -472,7 +458,7 @@ describe("responses that end early", () => {
         hidesTruncation,
         clientText(api, after),
       ]);
-      await upstreamClosed(await onlyRequest());
+      await upstreamClosed(await upstream.waitForCompleteRequest());
       const { end, usage } = await limited.recorded(response.id);
       expect(end).toMatchObject({ outcome: "stalled", status: 200, ...recorded });
       expect(usage === null).toBe(recorded.usage === "unknown");
@@ -493,7 +479,7 @@ describe("responses that end early", () => {
         body: { model: "stalls", messages },
       });
       expect((await limited.recorded("stalls")).end).toMatchObject({ outcome: "stalled", ...NO_TOKENS });
-      await upstreamClosed(await onlyRequest());
+      await upstreamClosed(await upstream.waitForCompleteRequest());
       const complete = hidesTruncation && framing === "chunked";
       expect([response.status, response.complete, response.text()]).toEqual([200, complete, '{"id":']);
     },
@@ -1461,7 +1447,7 @@ describe("clients that disconnect", () => {
       upstream.respondWith([respond.hang()]);
       const { model, ...rest } = call(api);
       const connection = await send(standard.port, rest);
-      const request = await onlyRequest();
+      const request = await upstream.waitForCompleteRequest();
       connection.abort();
       await upstreamClosed(request);
       const { end } = await standard.recorded(model);
@@ -1474,7 +1460,7 @@ describe("clients that disconnect", () => {
     upstream.respondWith([respond.hang()]);
     const model = uniqueModel();
     const connection = await send(limited.port, { target: CHAT_TARGET, body: chatRequest(model) });
-    const request = await onlyRequest();
+    const request = await upstream.waitForCompleteRequest();
     connection.destroy();
     await upstreamClosed(request);
     const { end } = await limited.recorded(model);
@@ -1495,7 +1481,7 @@ describe("clients that disconnect", () => {
     ]);
     const model = uniqueModel();
     const connection = await send(standard.port, { target: CHAT_TARGET, body: { model, messages } });
-    const request = await onlyRequest();
+    const request = await upstream.waitForCompleteRequest();
     await begun.promise;
     if (framing === "chunked") await waitForBody(connection, '{"id":');
     connection.abort();
@@ -1516,7 +1502,7 @@ describe("clients that disconnect", () => {
       target: "/openai-central/v1/chat/completions",
       body: chatRequest(model),
     });
-    const request = await onlyRequest();
+    const request = await upstream.waitForCompleteRequest();
     await begun.promise;
     connection.abort();
     await upstreamClosed(request);
@@ -1529,7 +1515,7 @@ describe("clients that disconnect", () => {
       target: "/openai/v1/embeddings",
       body: { model: "m", input: PROMPT },
     });
-    const request = await onlyRequest();
+    const request = await upstream.waitForCompleteRequest();
     connection.abort();
     await upstreamClosed(request);
     const events = await standard.waitForEvents((all) => all.length > 0);
@@ -1567,7 +1553,7 @@ describe("clients that disconnect", () => {
       const id =
         /x-interception-id: (\S+)/i.exec(Buffer.from(connection.received()).toString("latin1"))?.[1] ?? "";
       connection.abort();
-      await upstreamClosed(await onlyRequest());
+      await upstreamClosed(await upstream.waitForCompleteRequest());
       const { end, usage } = await standard.recorded(id);
       expect(outcomes).toContain(end.outcome);
       expect(end).toMatchObject({ status: 200, ...recorded });
@@ -1585,7 +1571,7 @@ describe("clients that disconnect", () => {
     const connection = await send(standard.port, rest);
     await waitForBody(connection, pieces.join("").slice(0, 1));
     connection.abort();
-    await upstreamClosed(await onlyRequest());
+    await upstreamClosed(await upstream.waitForCompleteRequest());
     expect((await standard.recorded(model)).end).toMatchObject({ outcome: "cancelled", ...NO_TOKENS });
   });
 
@@ -1598,7 +1584,7 @@ describe("clients that disconnect", () => {
       const connection = await send(standard.port, rest);
       await waitForBody(connection, clientText(api, 1));
       connection.destroy();
-      await upstreamClosed(await onlyRequest());
+      await upstreamClosed(await upstream.waitForCompleteRequest());
       expect((await standard.recorded(model)).end).toMatchObject({ outcome: "cancelled", status: 200 });
     },
   );
@@ -1622,7 +1608,7 @@ describe("clients that disconnect", () => {
       received.resolve();
       await waitForBody(connection, clientText(api));
       connection.abort();
-      await upstreamClosed(await onlyRequest());
+      await upstreamClosed(await upstream.waitForCompleteRequest());
       expect((await standard.recorded(model)).end).toMatchObject({ usage: "final", ...api.final });
     }
   });
@@ -1668,7 +1654,7 @@ describe("clients that disconnect", () => {
       const response = await openUnread(standard.port, rest);
       response.pause();
       response.destroy();
-      await upstreamClosed(await onlyRequest());
+      await upstreamClosed(await upstream.waitForCompleteRequest());
       expect((await standard.recorded(model)).end).toMatchObject({ outcome: "cancelled", ...NO_TOKENS });
     },
   );
@@ -1735,7 +1721,7 @@ describe("clients that disconnect", () => {
         response.socket.resetAndDestroy();
         break;
       }
-      await upstreamClosed(await onlyRequest());
+      await upstreamClosed(await upstream.waitForCompleteRequest());
       expect((await limited.recorded(model)).end).toMatchObject({ outcome: "cancelled", observation });
     },
   );
@@ -1767,7 +1753,7 @@ describe("clients that disconnect", () => {
       outcome: "stalled",
       observation: "truncated",
     });
-    await upstreamClosed(await onlyRequest());
+    await upstreamClosed(await upstream.waitForCompleteRequest());
     await received;
   });
 

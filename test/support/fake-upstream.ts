@@ -32,12 +32,22 @@ export type FakeUpstream = {
   waitForRequests(count: number): Promise<readonly UpstreamRequest[]>;
   /** The first matching request, whose body may still be incomplete. */
   waitForRequest(matches?: (request: UpstreamRequest) => boolean): Promise<UpstreamRequest>;
+  /** The first request, as soon as its body is complete. */
+  waitForCompleteRequest(): Promise<UpstreamRequest>;
   /** Resolves when no connection is open, including idle ones. */
   waitForAllClosed(): Promise<void>;
   /** Discards the requests and the planned response. */
   clear(): void;
   close(): Promise<void>;
 };
+
+/** Waits until either side has closed the request's connection. The deadline only bounds a hang. */
+export async function upstreamClosed(request: UpstreamRequest): Promise<void> {
+  await until(
+    () => request.closedAt ?? undefined,
+    () => "the upstream's connection was never closed",
+  );
+}
 
 const DEFAULT_PLAN: Plan = { response: json(500, { error: "no response planned" }), at: "body" };
 
@@ -71,6 +81,11 @@ export async function startFakeUpstream(): Promise<FakeUpstream> {
       until(
         () => requests.find(matches),
         () => `waited for a request; there are ${describe()}`,
+      ),
+    waitForCompleteRequest: () =>
+      until(
+        () => requests.find((request) => request.bodyComplete),
+        () => `waited for a complete request; there are ${describe()}`,
       ),
     waitForAllClosed: async () =>
       void (await until(

@@ -1,13 +1,12 @@
 /** Both Workers under `wrangler dev`, with a local queue and database, the database failing for every third batch. */
 import { createHash } from "node:crypto";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { InterceptorEvent } from "../../src/events/event.ts";
-import { twoFreePorts } from "../../tools/local/ports.ts";
 import { writeRecordsConfig } from "../../tools/local/records-config.ts";
-import { migrateLedger, startWorkers, waitUntilHealthy } from "../../tools/local/wrangler.ts";
 import { PROJECT } from "./bundle.ts";
+import { startLocalWorkers } from "./local-workers.ts";
 
 const ADMIN_TOKEN = "aei_admin-of-the-test";
 
@@ -37,29 +36,7 @@ export async function startLedgerStack(vars: Readonly<Record<string, unknown>>):
       },
     },
   );
-  const persistTo = join(folder, "state");
-  const events: InterceptorEvent[] = [];
-  const notices: string[] = [];
-  const onNotice = (line: string): void => void notices.push(line);
-  await migrateLedger({ persistTo, config: records }, onNotice);
-  const [port] = await twoFreePorts();
-  const workers = startWorkers({
-    configs: [gateway, records],
-    persistTo,
-    port,
-    envFiles: [],
-    onEvent: (event) => void events.push(event),
-    onNotice,
-  });
-  const close = async (): Promise<void> => {
-    await workers.end();
-    await rm(folder, { recursive: true, force: true });
-  };
-  const url = `http://127.0.0.1:${port}`;
-  await waitUntilHealthy(url, new AbortController().signal).catch(async (error: unknown) => {
-    await close();
-    throw new Error(`${String(error)}\n${notices.join("\n")}`);
-  });
+  const { port, url, events, notices, close } = await startLocalWorkers(folder, [gateway, records]);
   return { port, events, notices, fetchApi: (path) => fetchApi(`${url}/api/v2/ai-gateway/${path}`), close };
 }
 

@@ -3,8 +3,8 @@
  * of the isolate do not read. Keeps the first reason and aborts the upstream.
  */
 import type { StreamEnd, ObservationOptions } from "./stream-end.ts";
-import { startIdleTimeout, type IdleTimeout, type Silence } from "./idle-timeout.ts";
-import { UNREAD_CLIENTS } from "./unread-clients.ts";
+import { startIdleTimeout, type IdleTimeout, type SilenceCause } from "./idle-timeout.ts";
+import { trackUnreadClient } from "./unread-clients.ts";
 
 export type AbortReason = Extract<StreamEnd["how"], "client" | "idle">;
 
@@ -21,7 +21,7 @@ export type AbortGuard = {
 export function createAbortGuard(
   { clientSignal, abort: upstream, idleMs, now }: ObservationOptions,
   onAbort: (reason: AbortReason) => void,
-  silence: Silence | null = null,
+  silence: SilenceCause | null = null,
 ): AbortGuard {
   let firstReason: AbortReason | null = null;
   const abort = (reason: AbortReason): void => {
@@ -31,7 +31,7 @@ export function createAbortGuard(
     onAbort(reason);
   };
   const onDisconnect = (): void => abort("client");
-  const unread = UNREAD_CLIENTS(now);
+  const unread = trackUnreadClient(now);
   const events = {
     onIdle: () => abort("idle"),
     onUnread: () => {

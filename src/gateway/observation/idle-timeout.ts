@@ -12,11 +12,11 @@ export type IdleTimeout = {
 };
 
 /** Finds out who causes a silence, for an observer that does not know it. */
-export type Silence = {
+export type SilenceCause = {
   /** Starts to find out. Called at each look until the client is found to be the cause. */
   readonly look: () => void;
   /** Whether a slow client causes the silence. */
-  readonly isClients: () => boolean;
+  readonly isCausedByClient: () => boolean;
 };
 
 export type IdleEvents = {
@@ -34,7 +34,7 @@ export function startIdleTimeout(
   idleMs: number,
   now: () => number,
   { onIdle, onUnread, onRead }: IdleEvents,
-  silence: Silence | null = null,
+  silence: SilenceCause | null = null,
 ): IdleTimeout {
   const lookMs = Math.min(idleMs / 2, LOOK_MS);
   let lastByteAt = now();
@@ -51,7 +51,7 @@ export function startIdleTimeout(
       timer = setTimeout(check, leftMs);
       return;
     }
-    if (paused || silence?.isClients()) {
+    if (paused || silence?.isCausedByClient()) {
       idleSince = at;
       onUnread();
     } else {

@@ -3,12 +3,12 @@
  * a branch of the provider's own body. If that branch has bytes which have not reached the observer, the provider has sent
  * them and the client does not take them.
  */
-import type { Silence } from "./idle-timeout.ts";
+import type { SilenceCause } from "./idle-timeout.ts";
 
 /** The branch keeps a copy of the bytes that were observed since its last read. */
 const READ_BYTES = 64 * 1024;
 
-export type SilenceProbe = Silence & {
+export type SilenceProbe = SilenceCause & {
   /** `bytes` more have reached the observer. */
   readonly advance: (bytes: number) => void;
   readonly release: () => void;
@@ -54,7 +54,7 @@ export function probeSilence(branch: ReadableStream<Uint8Array>): SilenceProbe {
       isLooking = true;
       void readOn();
     },
-    isClients: () => hasEnded || behind < 0,
+    isCausedByClient: () => hasEnded || behind < 0,
     release: () => {
       hasEnded = true;
       reader.cancel().catch(() => undefined);

@@ -46,4 +46,4 @@ export function createUnreadClients(max: number): UnreadClients {
 }
 
 /** Those of this isolate. */
-export const UNREAD_CLIENTS = createUnreadClients(MAX_UNREAD_CLIENTS);
+export const trackUnreadClient = createUnreadClients(MAX_UNREAD_CLIENTS);

@@ -13,14 +13,14 @@ describe("who causes a silence", () => {
     probe.advance(3);
     probe.look();
     await turns();
-    expect(probe.isClients()).toBe(false);
+    expect(probe.isCausedByClient()).toBe(false);
   });
 
   it("is the provider where it has sent nothing", async () => {
     const probe = probeSilence(upstreamBody().stream);
     probe.look();
     await turns();
-    expect(probe.isClients()).toBe(false);
+    expect(probe.isCausedByClient()).toBe(false);
   });
 
   it("is the client where the provider's bytes have not reached the observer, until they do", async () => {
@@ -29,12 +29,12 @@ describe("who causes a silence", () => {
     upstream.send("abc");
     probe.advance(1);
     probe.look();
-    await until(probe.isClients, "the probe to read on");
+    await until(probe.isCausedByClient, "the probe to read on");
     probe.advance(2);
-    expect(probe.isClients()).toBe(false);
+    expect(probe.isCausedByClient()).toBe(false);
     probe.look();
     await turns();
-    expect(probe.isClients()).toBe(false);
+    expect(probe.isCausedByClient()).toBe(false);
   });
 
   it("is the client where the provider's body has ended or broken off", async () => {
@@ -45,8 +45,8 @@ describe("who causes a silence", () => {
       probe.advance(3);
       upstream[finish]();
       probe.look();
-      await until(probe.isClients, "the probe to see the end");
-      expect(probe.isClients()).toBe(true);
+      await until(probe.isCausedByClient, "the probe to see the end");
+      expect(probe.isCausedByClient()).toBe(true);
     }
   });
 
@@ -60,6 +60,6 @@ describe("who causes a silence", () => {
       probe.advance(BLOCK.length);
       await until(upstream.isConsumed, "the copy to be read");
     }
-    expect(probe.isClients()).toBe(false);
+    expect(probe.isCausedByClient()).toBe(false);
   });
 });

@@ -8,6 +8,8 @@
  * Objects are only created, never overwritten: a bucket lock would reject that, and the messages would never be
  * acknowledged.
  */
+import { errorText } from "../error-text.ts";
+import type { LedgerDeps } from "../ledger.ts";
 import { sha256Hex } from "../../../shared/digest.ts";
 import { uuidTime } from "../../../shared/uuid.ts";
 import type { InterceptorEvent } from "../../../events/event.ts";
@@ -47,6 +49,22 @@ export async function archiveMessage(archive: R2Bucket, { body, timestamp }: Mes
   const key = `unread/${partitionOf(timestamp)}/${(await sha256Hex(text)).slice(0, 32)}.json`;
   await createObject(archive, key, text, "application/json");
   return key;
+}
+
+/** Archives a message that could not be read or stored, and logs where it is. @returns whether it is in the archive. */
+export async function archiveUnmodified(
+  archive: R2Bucket,
+  message: Message,
+  logError: LedgerDeps["logError"],
+): Promise<boolean> {
+  try {
+    const key = await archiveMessage(archive, message);
+    logError({ event: "message_archived", message_id: message.id, key });
+    return true;
+  } catch (error) {
+    logError({ event: "message_not_archived", message_id: message.id, error: errorText(error) });
+    return false;
+  }
 }
 
 /** Every key is a hash of its content, so an object that exists already has this content. */

@@ -29,7 +29,7 @@ import { toPieceLine, toPieces } from "../../../events/message-pieces.ts";
 import { databaseFailure, type DatabaseFailure } from "../../../shared/database-error.ts";
 import { errorText } from "../error-text.ts";
 import type { LedgerDeps } from "../ledger.ts";
-import { archiveEvents, archiveMessage } from "./archive.ts";
+import { archiveEvents, archiveUnmodified } from "./archive.ts";
 import { messageText } from "./message-text.ts";
 import { lengthOf, planBatch, SUSPECT_FROM_ATTEMPT } from "./plan-batch.ts";
 import { withPublicNames } from "./previous-names.ts";
@@ -146,16 +146,7 @@ async function finish({ message, content }: Delivery, run: Run): Promise<void> {
 /** Whether the message is archived unmodified or, where no version could read it, printed. */
 async function keepWhole(message: Message, { unknown }: MessageContent, run: Run): Promise<boolean> {
   const { archive, logError, print } = run.deps;
-  if (archive) {
-    try {
-      const key = await archiveMessage(archive, message);
-      logError({ event: "message_archived", message_id: message.id, key });
-      return true;
-    } catch (error) {
-      logError({ event: "message_not_archived", message_id: message.id, error: errorText(error) });
-      return false;
-    }
-  }
+  if (archive) return archiveUnmodified(archive, message, logError);
   if (unknown > 0) return false;
   const lines = toPieces(message.id, messageText(message.body)).map(toPieceLine);
   const length = lines.reduce((sum, line) => sum + line.length, 0);

@@ -11,7 +11,7 @@ import { isReadWhole } from "../../../events/queue-message.ts";
 import { toPieceLine, toPieces } from "../../../events/message-pieces.ts";
 import { errorText } from "../error-text.ts";
 import type { LedgerDeps } from "../ledger.ts";
-import { archiveMessage } from "./archive.ts";
+import { archiveUnmodified } from "./archive.ts";
 import { readDelivery, storeAndArchive } from "./consume.ts";
 import { messageText } from "./message-text.ts";
 
@@ -56,16 +56,8 @@ async function storeDeadLetter(message: Message, deps: LedgerDeps): Promise<void
 
 async function keepDeadLetter(message: Message, deps: LedgerDeps): Promise<void> {
   const { archive, logError } = deps;
-  if (archive) {
-    try {
-      const key = await archiveMessage(archive, message);
-      logError({ event: "message_archived", message_id: message.id, key });
-      return message.ack();
-    } catch (error) {
-      logError({ event: "message_not_archived", message_id: message.id, error: errorText(error) });
-    }
-  }
-  printDeadLetter(message, deps);
+  if (archive && (await archiveUnmodified(archive, message, logError))) message.ack();
+  else printDeadLetter(message, deps);
 }
 
 /**

@@ -39,13 +39,14 @@ export function planBatch(messages: readonly Message[]): BatchPlan {
   const fresh = messages.filter(({ attempts }) => attempts < SUSPECT_FROM_ATTEMPT);
   const suspects = messages
     .filter(({ attempts }) => attempts >= SUSPECT_FROM_ATTEMPT)
-    .toSorted((a, b) => drawOf(a) - drawOf(b));
-  const drawn = suspects.filter((message) => drawOf(message) % 2 === 0);
-  const others = suspects.filter((message) => drawOf(message) % 2 !== 0);
-  const ordered = [...drawn, ...others];
+    .map((message) => ({ message, draw: drawOf(message) }))
+    .toSorted((a, b) => a.draw - b.draw);
+  const drawn = suspects.filter(({ draw }) => draw % 2 === 0);
+  const others = suspects.filter(({ draw }) => draw % 2 !== 0);
+  const ordered = [...drawn, ...others].map(({ message }) => message);
   // Without any fresh message at least one suspect is processed.
   const chosen = Math.min(Math.max(drawn.length, fresh.length > 0 ? 0 : 1), MAX_SUSPECTS);
-  const most = maxTogether(Math.max(0, ...suspects.map(({ attempts }) => attempts)));
+  const most = maxTogether(Math.max(0, ...ordered.map(({ attempts }) => attempts)));
   const doubling = (group: number): number => Math.min(2 ** group, most);
   return {
     groups: [...toGroups(fresh, () => Infinity), ...toGroups(ordered.slice(0, chosen), doubling)],
