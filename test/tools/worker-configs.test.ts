@@ -32,3 +32,31 @@ describe.each(["wrangler.toml", "wrangler.records.toml"])("%s", (file) => {
     expect(subrequests).toBeLessThanOrEqual(2_000);
   });
 });
+
+type Consumer = {
+  readonly queue: string;
+  readonly retry_delay?: number;
+  readonly max_retries?: number;
+  readonly dead_letter_queue?: string;
+};
+
+describe("the consumers of wrangler.records.toml", () => {
+  const consumers: readonly Consumer[] = read("wrangler.records.toml").queues.consumers ?? [];
+
+  // Without a delay, a run that is ended by its memory would be repeated at once, and use up the attempts in minutes.
+  it("deliver a batch without a result again after a minute, a hundred times", () => {
+    expect(consumers.map(({ queue, retry_delay, max_retries }) => [queue, retry_delay, max_retries])).toEqual(
+      [
+        ["ai-events", 60, 100],
+        ["ai-events-dead", 60, 100],
+      ],
+    );
+  });
+
+  it("leave what exhausts its retries to the other consumer, and nothing to a third queue", () => {
+    expect(consumers.map(({ dead_letter_queue }) => dead_letter_queue)).toEqual([
+      "ai-events-dead",
+      undefined,
+    ]);
+  });
+});
