@@ -124,6 +124,13 @@ function startEvent({ at, caller, request }: Interception): InterceptorEvent {
     thread_parent_id: null,
     thread_root_id: null,
     prompt_count: at % 2 === 0 ? 1 : 0,
+    earlier_prompt_count: 0,
+    agent_id: null,
+    parent_agent_id: null,
+    client_prompt_id: null,
+    request_class: null,
+    end_user: null,
+    request_encoding: null,
   };
 }
 
@@ -144,6 +151,11 @@ function endEvent(values: Interception): InterceptorEvent {
     response_bytes: 24_000,
     usage: values.usage,
     usage_invalid: false,
+    usage_opt_in: "added",
+    service_tier: "default",
+    speed: null,
+    inference_geo: null,
+    reported_cost: null,
     observation: "complete",
     msg_id: values.messageId,
     response_model: values.request.model,
@@ -165,6 +177,8 @@ function tokenUsage({ caller, usage, messageId, endedAt, at }: Interception): In
     usage,
     created_at: endedAt,
     metadata: {},
+    raw_usage: JSON.stringify(tokens(at)),
+    usage_of: null,
   };
 }
 

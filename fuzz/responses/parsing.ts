@@ -92,9 +92,12 @@ function outOfBounds({ id, model, finishReason, error, toolCalls, thoughts }: Re
     model,
     finishReason,
     error,
-    ...toolCalls.flatMap((call) => [call.id, call.name, call.kind]),
+    ...toolCalls.flatMap((call) => [call.id, call.name, call.kind, call.namespace]),
   ];
-  const texts = [...thoughts, ...toolCalls.flatMap((call) => [call.input, call.error])];
+  const texts = [
+    ...thoughts.map(({ text }) => text),
+    ...toolCalls.flatMap((call) => [call.input, call.error]),
+  ];
   const lengths = texts.map((text) => text?.length ?? 0);
   if (toolCalls.length > MAX_TOOL_CALLS || thoughts.length > MAX_THOUGHTS)
     return "more tool calls or thoughts are kept than the maximum";

@@ -29,6 +29,8 @@ import type {
   Outcome,
   OwnerRejection,
   SignatureResult,
+  ThoughtSource,
+  UsageOptIn,
   UsageState,
 } from "./vocabulary.ts";
 
@@ -63,8 +65,46 @@ export type DecisionFacts = {
 
 /** The conversation, as the request holds it. */
 export type ConversationFacts = {
+  /** All user text after the last completed assistant turn; null if there is none. */
   readonly prompt: string | null;
+  /** Number of user messages with text after the last completed assistant turn, and before it. */
+  readonly promptCount: number;
+  readonly earlierPromptCount: number;
   readonly correlatingToolCallId: string | null;
+};
+
+/** The request's place in the client's work, as the client states it. Hints, never proof. */
+export type RequestHints = {
+  readonly agentId: string | null;
+  readonly parentAgentId: string | null;
+  readonly promptId: string | null;
+  readonly requestClass: string | null;
+  /** As it is recorded: in clear or hashed. */
+  readonly endUser: string | null;
+};
+
+export const NO_HINTS: RequestHints = {
+  agentId: null,
+  parentAgentId: null,
+  promptId: null,
+  requestClass: null,
+  endUser: null,
+};
+
+/** Facts that change the price of a response, as the provider states them. */
+export type BillingFacts = {
+  readonly serviceTier: string | null;
+  readonly speed: string | null;
+  readonly inferenceGeo: string | null;
+  /** US dollars, a decimal number. */
+  readonly reportedCost: string | null;
+};
+
+export const NO_BILLING: BillingFacts = {
+  serviceTier: null,
+  speed: null,
+  inferenceGeo: null,
+  reportedCost: null,
 };
 
 /** The observation of a response. */
@@ -79,20 +119,29 @@ export type ResponseFacts = {
     readonly errorMessage: string | null;
     readonly toolCalls: readonly ToolCallFacts[];
     readonly toolCallCount: number;
-    readonly thoughts: readonly string[];
+    readonly thoughts: readonly ThoughtFacts[];
     readonly thoughtCount: number;
+    readonly billing: BillingFacts;
   };
 };
 
 type UsageFacts = Pick<
   TokenUsage,
   "input_tokens" | "output_tokens" | "cache_read_input_tokens" | "cache_write_input_tokens"
-> & { readonly extras: Readonly<Record<string, number>>; readonly invalid: boolean };
+> & {
+  readonly extras: Readonly<Record<string, number>>;
+  readonly invalid: boolean;
+  /** The provider's usage object as JSON; null where it is too long. */
+  readonly raw: string | null;
+};
+
+type ThoughtFacts = { readonly text: string; readonly source: ThoughtSource };
 
 type ToolCallFacts = {
   readonly id: string | null;
   readonly name: string;
   readonly kind: string;
+  readonly namespace: string | null;
   readonly input: string | null;
   readonly error: string | null;
 };
@@ -208,11 +257,14 @@ export type StartFacts = {
   readonly initiatorName: string | null;
   readonly flags: readonly Flag[];
   readonly conversation: ConversationFacts;
+  readonly hints: RequestHints;
+  /** The Content-Encoding that the gateway decoded; null where there was none. */
+  readonly requestEncoding: string | null;
 };
 
 export function startEvent(
   subject: Subject,
-  { actor, initiatorName, flags, conversation }: StartFacts,
+  { actor, initiatorName, flags, conversation, hints, requestEncoding }: StartFacts,
 ): InterceptionStart {
   return {
     ...subject,
@@ -224,7 +276,14 @@ export function startEvent(
     correlating_tool_call_id: conversation.correlatingToolCallId,
     thread_parent_id: null,
     thread_root_id: null,
-    prompt_count: conversation.prompt === null ? 0 : 1,
+    prompt_count: conversation.promptCount,
+    earlier_prompt_count: conversation.earlierPromptCount,
+    agent_id: hints.agentId,
+    parent_agent_id: hints.parentAgentId,
+    client_prompt_id: hints.promptId,
+    request_class: hints.requestClass,
+    end_user: hints.endUser,
+    request_encoding: requestEncoding,
   };
 }
 
@@ -262,17 +321,20 @@ export type InterceptionResult = {
   readonly status: number | null;
   readonly error: string | null;
   readonly providerHeaders: ProviderHeaderFacts;
+  /** null where the API always reports usage, or the provider sent no response. */
+  readonly usageOptIn: UsageOptIn | null;
   readonly observation: ResponseFacts | null;
 };
 
 export function endEvent(
   subject: Subject,
-  { outcome, status, error, providerHeaders, observation }: InterceptionResult,
+  { outcome, status, error, providerHeaders, usageOptIn, observation }: InterceptionResult,
   redact: Redact,
   { startedAt, at }: { readonly startedAt: number; readonly at: number },
 ): InterceptionEnd {
   const report = observation?.report ?? null;
   const usage = report?.usage ?? null;
+  const billing = report?.billing ?? NO_BILLING;
   const firstByteAt = observation?.end.firstByteAt ?? null;
   return {
     ...subject,
@@ -290,6 +352,11 @@ export function endEvent(
     cache_write_input_tokens: usage?.cache_write_input_tokens ?? null,
     usage: observation?.usageState ?? "unknown",
     usage_invalid: usage?.invalid ?? false,
+    usage_opt_in: usageOptIn,
+    service_tier: billing.serviceTier,
+    speed: billing.speed,
+    inference_geo: billing.inferenceGeo,
+    reported_cost: billing.reportedCost,
     observation: observation?.end.truncated ? "truncated" : "complete",
     msg_id: report?.id ?? null,
     response_model: report?.model ?? null,
@@ -306,8 +373,15 @@ export function endEvent(
 /** null where the response reported no figure: an unknown count is not recorded as 0. */
 export function tokenUsageEvent(
   caller: Caller,
-  { report, usageState }: ResponseFacts,
+  {
+    report,
+    usageState,
+  }: Pick<ResponseFacts, "usageState"> & {
+    readonly report: Pick<ResponseFacts["report"], "id" | "usage">;
+  },
   at: number,
+  /** The work whose usage it is, where an earlier interception requested it. */
+  usageOf: string | null = null,
 ): TokenUsage | null {
   const { usage } = report;
   if (usage === null || usageState === "unknown") return null;
@@ -322,6 +396,8 @@ export function tokenUsageEvent(
     cache_write_input_tokens: usage.cache_write_input_tokens,
     usage: usageState,
     metadata: usage.extras,
+    raw_usage: usage.raw,
+    usage_of: usageOf,
     created_at: iso(at),
   };
 }
@@ -332,7 +408,7 @@ export function toolEvents(
   redact: Redact,
   at: number,
 ): readonly ToolUsage[] {
-  return report.toolCalls.map(({ id, name, kind, input, error }, position) => {
+  return report.toolCalls.map(({ id, name, kind, namespace, input, error }, position) => {
     const content = input === null ? null : toRecordedContent(input, redact);
     return {
       record_type: "tool_usage",
@@ -348,7 +424,7 @@ export function toolEvents(
       invocation_error: error === null ? null : toRecordedContent(error, redact).text,
       position,
       created_at: iso(at),
-      metadata: { kind },
+      metadata: namespace === null ? { kind } : { kind, namespace },
     };
   });
 }
@@ -360,7 +436,7 @@ export function thoughtEvents(
   at: number,
 ): readonly ModelThought[] {
   return report.thoughts.map((thought, position) => {
-    const { text, truncated } = toRecordedContent(thought, redact);
+    const { text, truncated } = toRecordedContent(thought.text, redact);
     return {
       record_type: "model_thought",
       interception_id: caller.interception_id,
@@ -370,7 +446,7 @@ export function thoughtEvents(
       truncated,
       position,
       created_at: iso(at),
-      metadata: {},
+      metadata: { source: thought.source },
     };
   });
 }
@@ -385,7 +461,25 @@ export type PassthroughFacts = {
   readonly startedAt: number;
   readonly workerVersion: string | null;
   readonly providerHeaders: ProviderHeaderFacts;
+  readonly object: ObjectFacts;
 };
+
+/** The object that a passthrough's path names, and usage of an earlier interception that its response reports. */
+export type ObjectFacts = {
+  readonly id: string | null;
+  /** Of a batch: the files that hold its results. */
+  readonly resultIds: readonly string[];
+  readonly usageOf: string | null;
+  /** The sum, where the response reports several. */
+  readonly usage: UsageFigures | null;
+};
+
+type UsageFigures = Pick<
+  TokenUsage,
+  "input_tokens" | "output_tokens" | "cache_read_input_tokens" | "cache_write_input_tokens"
+>;
+
+export const NO_OBJECT: ObjectFacts = { id: null, resultIds: [], usageOf: null, usage: null };
 
 export function passthroughEvent(caller: Caller, facts: PassthroughFacts, at: number): PassthroughEvent {
   return {
@@ -397,6 +491,13 @@ export function passthroughEvent(caller: Caller, facts: PassthroughFacts, at: nu
     route: facts.route,
     status: facts.status,
     error: facts.error,
+    object_id: facts.object.id,
+    result_ids: facts.object.resultIds,
+    usage_of: facts.object.usageOf,
+    input_tokens: facts.object.usage?.input_tokens ?? null,
+    output_tokens: facts.object.usage?.output_tokens ?? null,
+    cache_read_input_tokens: facts.object.usage?.cache_read_input_tokens ?? null,
+    cache_write_input_tokens: facts.object.usage?.cache_write_input_tokens ?? null,
     duration_ms: at - facts.startedAt,
     created_at: iso(at),
     worker_version: facts.workerVersion,
@@ -416,6 +517,7 @@ export type RefusalFacts = {
   readonly route: string | null;
   readonly client: string | null;
   readonly actorId: string | null;
+  readonly actorKind: ActorKind | null;
   readonly initiatorId: string | null;
   readonly workerVersion: string | null;
 };
@@ -432,6 +534,7 @@ export function refusalEvent(id: string, facts: RefusalFacts, at: number): Refus
     route: facts.route,
     client: facts.client,
     actor_id: facts.actorId,
+    actor_kind: facts.actorKind,
     initiator_id: facts.initiatorId,
     created_at: iso(at),
     worker_version: facts.workerVersion,

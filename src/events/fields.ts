@@ -28,6 +28,8 @@ import {
   type Outcome,
   type OwnerRejection,
   type SignatureResult,
+  type ThoughtSource,
+  type UsageOptIn,
   type UsageState,
 } from "./vocabulary.ts";
 
@@ -101,6 +103,10 @@ const TOKENS = {
   cache_write_input_tokens: orNull.count("input tokens written to the cache", { interceptions: "double8" }),
 } as const satisfies Fields;
 
+/** Usage of work that an earlier interception requested: a background response, a result of a batch. */
+const USAGE_OF =
+  "whose usage it is, where an earlier interception requested the work: `provider/response id`, of a batch `provider/batch or file id/custom_id`; always null in this version";
+
 const USAGE_STATE = text<UsageState>(USAGE_STATES, { interceptions: "blob16" });
 const STATUS = "HTTP status that the client got; null where it disconnected before";
 const MSG_ID = orNull.text("the provider's id of the response", { column: "provider_response_id" });
@@ -125,7 +131,20 @@ const INTERCEPTION_START = {
   thread_root_id: orNull.never("the first interception of the thread; only the ledger knows it", {
     column: null,
   }),
-  prompt_count: count("1 where the last message is the user's, else 0"),
+  prompt_count: count("user messages after the last completed assistant turn"),
+  earlier_prompt_count: count("user messages before the last completed assistant turn"),
+  agent_id: orNull.text("the client's id of the agent that sent the request; null for the main agent"),
+  parent_agent_id: orNull.text("the client's id of the agent that started that agent"),
+  client_prompt_id: orNull.text("the client's id of the user prompt, or turn, that the request belongs to"),
+  request_class: orNull.text(
+    "the client's word for the purpose of the request, such as `compact` or `review`",
+  ),
+  end_user: orNull.text(
+    "the end user that the caller names in the body; a hint, never proof; always null in this version",
+  ),
+  request_encoding: orNull.text(
+    "the Content-Encoding of the request's body, where the gateway decoded it; always null in this version",
+  ),
 } as const satisfies Fields;
 
 const INTERCEPTION_END = {
@@ -144,6 +163,13 @@ const INTERCEPTION_END = {
   cache_write_input_tokens: { ...TOKENS.cache_write_input_tokens, column: null },
   usage: USAGE_STATE,
   usage_invalid: flag("whether the provider sent a figure that is not a valid count"),
+  usage_opt_in: orNull.text<UsageOptIn>(
+    "`client` or `added`: the side that requested the usage of a stream; always null in this version",
+  ),
+  service_tier: orNull.text("the service tier that the provider states"),
+  speed: orNull.text("the speed that the provider states"),
+  inference_geo: orNull.text("the region of the inference that the provider states"),
+  reported_cost: orNull.text("the cost that the provider states, in US dollars, as a decimal number"),
   observation: text<ObservationExtent>(OBSERVATIONS),
   msg_id: MSG_ID,
   response_model: orNull.text("the model that the provider says responded", { interceptions: "blob14" }),
@@ -165,8 +191,10 @@ const TOKEN_USAGE = {
   ...TOKENS,
   usage: USAGE_STATE,
   metadata: object<Readonly<Record<string, number>>>(
-    "the dialect's further figures, such as `completion_reasoning`",
+    "the dialect's further figures, such as `completion_reasoning`; `total_tokens` is the total that the provider states",
   ),
+  raw_usage: orNull.text("the provider's usage object as JSON; null where it has more than 2,048 characters"),
+  usage_of: orNull.text(USAGE_OF),
   created_at: CREATED_AT,
 } as const satisfies Fields;
 
@@ -195,7 +223,9 @@ const TOOL_USAGE = {
   }),
   position: POSITION,
   created_at: CREATED_AT,
-  metadata: object<{ readonly kind: string }>("`kind`: the call's type in the dialect"),
+  metadata: object<{ readonly kind: string; readonly namespace?: string }>(
+    "`kind`: the call's type in the dialect; `namespace`: the tool's, where it has one",
+  ),
 } as const satisfies Fields;
 
 const MODEL_THOUGHT = {
@@ -206,7 +236,9 @@ const MODEL_THOUGHT = {
   truncated: TRUNCATED,
   position: POSITION,
   created_at: CREATED_AT,
-  metadata: NO_METADATA,
+  metadata: object<{ readonly source?: ThoughtSource }>(
+    "`source`: `thinking`, `reasoning_summary` or `commentary`",
+  ),
 } as const satisfies Fields;
 
 /** How the owner assertion was decided. A check that did not run is null, because an earlier one had decided. */
@@ -257,6 +289,7 @@ const REFUSAL = {
   route: orNull.text("the route below the provider"),
   client: orNull.text("the calling software, as it reports itself"),
   actor_id: orNull.text("the holder of the credential"),
+  actor_kind: orNull.text<ActorKind>(ACTOR_KINDS),
   initiator_id: orNull.text("the principal that the request is attributed to"),
   created_at: CREATED_AT,
   worker_version: CALL.worker_version,
@@ -270,6 +303,12 @@ const PASSTHROUGH = {
   route: CALL.route,
   status: count(STATUS, { interceptions: "double1" }),
   error: orNull.text<EdgeError>(EDGE_ERRORS, { interceptions: "blob18" }),
+  object_id: orNull.text(
+    "the provider's id of the object that the path names, such as a batch or a file; always null in this version",
+  ),
+  result_ids: texts("of a batch: the ids of the files that hold its results; always empty in this version"),
+  usage_of: orNull.text(USAGE_OF, { interceptions: "blob19" }),
+  ...TOKENS,
   duration_ms: count("from the request's arrival to the response's headers", { interceptions: "double2" }),
   created_at: CREATED_AT,
   worker_version: CALL.worker_version,
@@ -322,7 +361,7 @@ export const RECORDS = {
   },
   prompt_usage: {
     code: 3,
-    when: "with a start, where prompts are recorded and the last message is the user's",
+    when: "with a start, where prompts are recorded and the request adds user text",
     table: "user_prompts",
     dataset: null,
     fields: PROMPT_USAGE,

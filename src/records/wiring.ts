@@ -98,6 +98,7 @@ const NOT_DECIDED = {
   route: null,
   client: null,
   actorId: null,
+  actorKind: null,
   initiatorId: null,
   workerVersion: null,
 };

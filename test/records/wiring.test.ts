@@ -287,6 +287,7 @@ describe("the API", () => {
         route: null,
         client: null,
         actor_id: null,
+        actor_kind: null,
         initiator_id: null,
         created_at: expect.any(String) as string,
         worker_version: null,

@@ -104,6 +104,7 @@ function refusalFacts({ request, deps, findings, caller }: Exchange, { code, sta
     route: route?.route.path ?? null,
     client: client?.name ?? null,
     actorId: actor?.id ?? null,
+    actorKind: actor?.kind ?? null,
     initiatorId: caller?.initiator_id ?? null,
     workerVersion: deps.config.workerVersion,
   };

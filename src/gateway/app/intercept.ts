@@ -16,6 +16,7 @@ import {
 import { sha256Hex } from "../../shared/digest.ts";
 import { Refusal } from "../../shared/refusal.ts";
 import { sessionId } from "../client/client.ts";
+import { readHints } from "../client/hints.ts";
 import { readCoderIds } from "../initiator/owner-claim.ts";
 import { observe, type Observation } from "../observation/observe.ts";
 import { injectUsageOption } from "../provider/inject-usage.ts";
@@ -125,7 +126,7 @@ async function intercept(
     providerHeaders = NO_PROVIDER_HEADERS,
   ): Response => {
     const { status, code: error } = refusal;
-    end({ outcome, status, error, providerHeaders, observation: null });
+    end({ outcome, status, error, providerHeaders, usageOptIn: null, observation: null });
     return refuse(exchange, refusal);
   };
   const abort = new AbortController();
@@ -136,7 +137,14 @@ async function intercept(
 
     const { response, providerHeaders } = await callUpstream(exchange, intercepted, outgoing, abort);
     if (response === CLIENT_DISCONNECTED) {
-      end({ outcome: "cancelled", status: null, error: null, providerHeaders, observation: null });
+      end({
+        outcome: "cancelled",
+        status: null,
+        error: null,
+        providerHeaders,
+        usageOptIn: null,
+        observation: null,
+      });
       return clientDisconnected(exchange.id);
     }
     if (response instanceof Refusal) return endRefused(response, "upstream_error", providerHeaders);
@@ -144,8 +152,14 @@ async function intercept(
     return await observeResponse(exchange, upstream, end);
   } catch (error) {
     abort.abort();
-    const providerHeaders = NO_PROVIDER_HEADERS;
-    end({ outcome: "refused", status: 500, error: "internal", providerHeaders, observation: null });
+    end({
+      outcome: "refused",
+      status: 500,
+      error: "internal",
+      providerHeaders: NO_PROVIDER_HEADERS,
+      usageOptIn: null,
+      observation: null,
+    });
     throw error;
   }
 }
@@ -185,7 +199,7 @@ async function start(
 }
 
 function record(
-  { deps, recorder, startedAt }: Exchange,
+  { deps, recorder, startedAt, request: { headers } }: Exchange,
   { actor, decision, flags, credential }: RequestDecision,
   { route, caller, api }: Intercepted,
   call: ModelCall,
@@ -206,6 +220,8 @@ function record(
     initiatorName: decision.initiator.name,
     flags,
     conversation: api.readConversation(call.fields),
+    hints: readHints(headers),
+    requestEncoding: null,
     startedAt,
   };
   const { prompts } = deps.config.recording;
@@ -238,7 +254,7 @@ async function observeResponse(
   const { status } = response;
   const ended = observed.observation.then((observation: Observation) => {
     const { outcome, report } = observation;
-    end({ outcome, status, error: report.error, providerHeaders, observation });
+    end({ outcome, status, error: report.error, providerHeaders, usageOptIn: null, observation });
     void recorder.flush();
   });
   // A streamed body goes on after the response is returned; any other has been observed already.

@@ -7,11 +7,12 @@ import type { ObservedEnd } from "./stream-end.ts";
 export function decideOutcome(
   { how, truncated }: Pick<ObservedEnd, "how" | "truncated">,
   kind: BodyKind,
-  report: Pick<ResponseReport, "ended" | "error">,
+  report: Pick<ResponseReport, "ended" | "error" | "queued">,
   status: number,
 ): Outcome {
   if (how === "client") return "cancelled";
   if (status >= 400 || report.error !== null) return "upstream_error";
+  if (kind === "json" && report.ended && report.queued) return "queued";
   // An event stream marks its own end; a connection that fails afterwards loses nothing.
   if (kind === "events" && report.ended) return "completed";
   if (how === "idle") return "stalled";

@@ -4,12 +4,14 @@
  */
 import { MAX_THOUGHTS, MAX_TOOL_CALLS, type ResponseReport, type ContentOptions } from "./response-reader.ts";
 import { createBoundedTexts, type BoundedText } from "./bounded-text.ts";
+import type { ThoughtSource } from "../../events/vocabulary.ts";
 import { asName } from "./usage.ts";
 
 /** A tool call whose fields may still arrive. */
 export type PartialToolCall = {
   id: string | null;
   name: string | null;
+  namespace: string | null;
   readonly kind: string;
   /** null if `ContentOptions` does not keep inputs. */
   readonly input: BoundedText | null;
@@ -21,7 +23,7 @@ export type ResponseContent = {
   readonly call: (kind: string, id: unknown, name: unknown) => PartialToolCall | null;
   readonly callWithId: (id: unknown) => PartialToolCall | null;
   /** Counts a thought; returns null past `MAX_THOUGHTS` or if thoughts are not kept. */
-  readonly thought: () => BoundedText | null;
+  readonly thought: (source: ThoughtSource) => BoundedText | null;
   readonly report: () => Pick<ResponseReport, "toolCalls" | "toolCallCount" | "thoughts" | "thoughtCount">;
 };
 
@@ -34,7 +36,7 @@ export const callName = (value: unknown): string | null => asName(value, MAX_NAM
 export function collectContent({ toolInputs, thoughts: keepThoughts }: ContentOptions): ResponseContent {
   const openText = createBoundedTexts();
   const calls: PartialToolCall[] = [];
-  const thoughts: BoundedText[] = [];
+  const thoughts: { readonly text: BoundedText; readonly source: ThoughtSource }[] = [];
   let callCount = 0;
   let thoughtCount = 0;
 
@@ -45,6 +47,7 @@ export function collectContent({ toolInputs, thoughts: keepThoughts }: ContentOp
       const call: PartialToolCall = {
         id: callId(id),
         name: callName(name),
+        namespace: null,
         kind: callName(kind) ?? "",
         input: toolInputs ? openText() : null,
         error: toolInputs ? openText() : null,
@@ -56,24 +59,27 @@ export function collectContent({ toolInputs, thoughts: keepThoughts }: ContentOp
       const bounded = callId(id);
       return bounded === null ? null : (calls.find((call) => call.id === bounded) ?? null);
     },
-    thought: () => {
+    thought: (source) => {
       thoughtCount += 1;
       if (!keepThoughts || thoughts.length >= MAX_THOUGHTS) return null;
-      const thought = openText();
-      thoughts.push(thought);
-      return thought;
+      const text = openText();
+      thoughts.push({ text, source });
+      return text;
     },
     report: () => ({
-      toolCalls: calls.map(({ id, name, kind, input, error }) => ({
+      toolCalls: calls.map(({ id, name, namespace, kind, input, error }) => ({
         id,
         name: name ?? kind,
         kind,
+        namespace,
         input: input?.value() ?? null,
         error: error?.value() ?? null,
       })),
       toolCallCount: callCount,
       // A thought without text, or one that did not fit, is only counted.
-      thoughts: thoughts.map((thought) => thought.value() ?? "").filter((thought) => thought !== ""),
+      thoughts: thoughts
+        .map(({ text, source }) => ({ text: text.value() ?? "", source }))
+        .filter(({ text }) => text !== ""),
       thoughtCount,
     }),
   };

@@ -2,6 +2,8 @@
  * The contract between a dialect's readers and the observation of a response. A report always has names and counts; it
  * has content (a tool's input, a thought, an error's message) only if `ContentOptions` keeps it.
  */
+import { NO_BILLING, type BillingFacts } from "../../events/compose.ts";
+import type { ThoughtSource } from "../../events/vocabulary.ts";
 import type { Usage } from "./usage.ts";
 
 /** The content that a reader keeps. A reader never stores content that is switched off, not even temporarily. */
@@ -19,6 +21,8 @@ export type ToolCall = {
   readonly name: string;
   /** The item's type in the dialect: `function`, `tool_use`, `web_search_call`, … */
   readonly kind: string;
+  /** The namespace of the tool's name; null if it has none. */
+  readonly namespace: string | null;
   /**
    * The call's input as the model wrote it: JSON or raw text. It is partial if the response was cut off. null if it is
    * not kept, is absent, or did not fit beside the response's other texts.
@@ -27,6 +31,8 @@ export type ToolCall = {
   /** The error of a tool that the provider ran; null if it succeeded or errors are not kept. */
   readonly error: string | null;
 };
+
+export type Thought = { readonly text: string; readonly source: ThoughtSource };
 
 export type ResponseReport = {
   /** The provider's id of the response. */
@@ -49,9 +55,12 @@ export type ResponseReport = {
   /** Number of tool calls, kept or not. */
   readonly toolCallCount: number;
   /** If kept, the first `MAX_THOUGHTS` in the order in which they started, without empty ones and ones that did not fit. */
-  readonly thoughts: readonly string[];
+  readonly thoughts: readonly Thought[];
   /** Number of thoughts, kept or not. */
   readonly thoughtCount: number;
+  readonly billing: BillingFacts;
+  /** The provider accepted the work and does it later: a background response, a batch. */
+  readonly queued: boolean;
 };
 
 /** Reads one response, as events or as one JSON value. It never throws, regardless of its input. */
@@ -81,4 +90,6 @@ export const EMPTY_REPORT: ResponseReport = {
   toolCallCount: 0,
   thoughts: [],
   thoughtCount: 0,
+  billing: NO_BILLING,
+  queued: false,
 };

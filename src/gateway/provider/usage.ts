@@ -3,6 +3,7 @@
  * absent. Any other value is dropped, and `invalid` is set.
  */
 import type { JsonObject } from "../../shared/json.ts";
+import { toJson } from "./bounded-text.ts";
 import { truncate } from "../../shared/text.ts";
 
 export type Usage = {
@@ -13,7 +14,17 @@ export type Usage = {
   readonly cache_write_input_tokens: number | null;
   readonly extras: Readonly<Record<string, number>>;
   readonly invalid: boolean;
+  /** The provider's usage object as JSON; null where it is too long. */
+  readonly raw: string | null;
 };
+
+const MAX_RAW = 2048;
+
+/** The provider's usage object as JSON; null if it has more than 2,048 characters. */
+export function rawUsage(from: JsonObject): string | null {
+  const json = toJson(from);
+  return json !== null && json.length <= MAX_RAW ? json : null;
+}
 
 /** The value truncated to `max` UTF-16 units, or null if it is not a string. */
 export function asText(value: unknown, max = 256): string | null {

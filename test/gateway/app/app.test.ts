@@ -47,6 +47,23 @@ const NO_ERROR = { error: null, error_message: null };
 const NO_CONTENT = { tool_call_count: 0, thought_count: 0 };
 const AT = (ms: number): string => new Date(T0 + ms).toISOString();
 
+const NO_HINTS = {
+  earlier_prompt_count: 0,
+  agent_id: null,
+  parent_agent_id: null,
+  client_prompt_id: null,
+  request_class: null,
+  end_user: null,
+  request_encoding: null,
+};
+const NO_BILLING = {
+  usage_opt_in: null,
+  service_tier: null,
+  speed: null,
+  inference_geo: null,
+  reported_cost: null,
+};
+
 describe("the events of one interception", () => {
   it("of Coder Agents for an owner, with a central key and a JSON response", async () => {
     const gateway: Gateway = await openGateway({
@@ -128,6 +145,7 @@ describe("the events of one interception", () => {
         thread_parent_id: null,
         thread_root_id: null,
         prompt_count: 1,
+        ...NO_HINTS,
       },
       {
         record_type: "token_usage",
@@ -138,6 +156,8 @@ describe("the events of one interception", () => {
         usage: "final",
         created_at: AT(40),
         metadata: { prompt_audio: 0 },
+        raw_usage: expect.any(String) as string,
+        usage_of: null,
       },
       {
         record_type: "interception_end",
@@ -154,6 +174,7 @@ describe("the events of one interception", () => {
         ...tokens,
         usage: "final",
         usage_invalid: false,
+        ...NO_BILLING,
         observation: "complete",
         msg_id: "chatcmpl-CfA1b2C3d4E5f6G7h8I9j0K1",
         response_model: "gpt-4o-2024-08-06",
@@ -245,6 +266,7 @@ describe("the events of one interception", () => {
         thread_parent_id: null,
         thread_root_id: null,
         prompt_count: 0,
+        ...NO_HINTS,
       },
       {
         record_type: "token_usage",
@@ -255,6 +277,8 @@ describe("the events of one interception", () => {
         usage: "final",
         created_at: AT(65),
         metadata: { cache_ephemeral_5m_input: 200, cache_ephemeral_1h_input: 1000 },
+        raw_usage: expect.any(String) as string,
+        usage_of: null,
       },
       {
         record_type: "interception_end",
@@ -271,6 +295,7 @@ describe("the events of one interception", () => {
         ...tokens,
         usage: "final",
         usage_invalid: false,
+        ...NO_BILLING,
         observation: "complete",
         msg_id: "msg_01XFDUDYJgAACzvnptvVoYEL",
         response_model: "claude-opus-4-6-20260205",
@@ -430,18 +455,20 @@ const EARLY_REFUSALS: readonly Refused[] = [
       ...routeOf(CENTRAL_CHAT),
       ...UNKNOWN,
       actor_id: "byok:35394ca1cef557f8732235c2823860c2",
+      actor_kind: "unknown",
     },
   },
   {
     reason: "provider_key_missing",
     path: CHAT,
     init: post(BODY, CLIENT_KEY),
-    event: { ...routeOf(CHAT), ...UNKNOWN, actor_id: "ci-bot" },
+    event: { ...routeOf(CHAT), ...UNKNOWN, actor_id: "ci-bot", actor_kind: "service" },
   },
 ];
 
 const BYOK_PRINCIPALS = {
   actor_id: "byok:35394ca1cef557f8732235c2823860c2",
+  actor_kind: "unknown",
   initiator_id: "byok:35394ca1cef557f8732235c2823860c2",
 };
 
@@ -500,6 +527,7 @@ describe("refusals before an interception begins", () => {
           route: null,
           client: null,
           actor_id: null,
+          actor_kind: null,
           initiator_id: null,
           created_at: AT(0),
           worker_version: null,
@@ -1018,6 +1046,13 @@ describe("a passthrough", () => {
         route: "/models",
         status: 200,
         error: null,
+        object_id: null,
+        result_ids: [],
+        usage_of: null,
+        input_tokens: null,
+        output_tokens: null,
+        cache_read_input_tokens: null,
+        cache_write_input_tokens: null,
         duration_ms: 30,
         created_at: AT(30),
         worker_version: null,

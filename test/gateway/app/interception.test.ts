@@ -3,6 +3,7 @@ import type { InterceptorEvent } from "../../../src/events/event.ts";
 import { startInterception, type Interception } from "../../../src/gateway/app/interception.ts";
 import { createRecorder, type Recorder, type Sink } from "../../../src/gateway/sinks/recorder.ts";
 import { createRedactor } from "../../../src/events/redaction.ts";
+import type { Thought } from "../../../src/gateway/provider/response-reader.ts";
 import type { Conversation } from "../../../src/gateway/provider/conversation.ts";
 import {
   END,
@@ -31,6 +32,13 @@ const {
   thread_parent_id: _parent,
   thread_root_id: _root,
   prompt_count: _count,
+  earlier_prompt_count: _earlier,
+  agent_id: _agent,
+  parent_agent_id: _parentAgent,
+  client_prompt_id: _promptId,
+  request_class: _class,
+  end_user: _endUser,
+  request_encoding: _encoding,
   ...startSubject
 } = START;
 const subject = { ...startSubject, started_at: STARTED };
@@ -43,10 +51,21 @@ type Started = Interception & {
   readonly clock: { at: number };
 };
 
-const NO_CONVERSATION: Conversation = { prompt: null, correlatingToolCallId: null };
+const NO_CONVERSATION: Conversation = {
+  prompt: null,
+  promptCount: 0,
+  earlierPromptCount: 2,
+  correlatingToolCallId: null,
+};
+const conversation = (prompt: string, correlatingToolCallId: string | null = null): Conversation => ({
+  ...NO_CONVERSATION,
+  prompt,
+  promptCount: 1,
+  correlatingToolCallId,
+});
 
 function start(
-  conversation: Conversation = NO_CONVERSATION,
+  facts: Conversation = NO_CONVERSATION,
   { prompts = false, before = [], sinks = [] }: Partial<Options> = {},
 ): Started {
   const groups: (readonly InterceptorEvent[])[] = [];
@@ -69,7 +88,15 @@ function start(
       actor: actor({ keyId: api_key_id, name: null }),
       initiatorName: START.initiator_name,
       flags: START.flags,
-      conversation,
+      conversation: facts,
+      hints: {
+        agentId: START.agent_id,
+        parentAgentId: START.parent_agent_id,
+        promptId: START.client_prompt_id,
+        requestClass: START.request_class,
+        endUser: START.end_user,
+      },
+      requestEncoding: START.request_encoding,
       startedAt: 1000,
     },
     { prompts, redact: createRedactor([]), now: () => clock.at },
@@ -93,13 +120,21 @@ const providerHeaders = {
   ray: END.provider_ray,
   encoding: END.response_encoding,
 };
-const completed = { outcome: "completed", status: 200, error: null, providerHeaders } as const;
+const completed = {
+  outcome: "completed",
+  status: 200,
+  error: null,
+  providerHeaders,
+  usageOptIn: "added",
+} as const;
+const thinking = (...texts: readonly string[]): Thought[] =>
+  texts.map((text) => ({ text, source: "thinking" }));
 const typesOf = (events: readonly InterceptorEvent[] = []): string[] =>
   events.map(({ record_type }) => record_type);
 
 describe("an interception's start", () => {
   it("is passed to the sinks at once, with the request's time and the facts of its conversation", () => {
-    const { groups } = start({ prompt: "Where?", correlatingToolCallId: "call_7" });
+    const { groups } = start(conversation("Where?", "call_7"));
     expect(groups).toEqual([
       [
         {
@@ -121,30 +156,25 @@ describe("an interception's start", () => {
   });
 
   it("is in one group with the override event before it and the prompt after it", () => {
-    const { groups } = start(
-      { prompt: "Where?", correlatingToolCallId: null },
-      { prompts: true, before: [OVERRIDE] },
-    );
+    const { groups } = start(conversation("Where?"), { prompts: true, before: [OVERRIDE] });
     expect(groups.map(typesOf)).toEqual([["initiator_override", "interception_start", "prompt_usage"]]);
     expect(groups[0]?.[2]).toEqual({ ...PROMPT, prompt: "Where?", created_at: STARTED });
   });
 
   it("H11 has no prompt event where prompts are not recorded, or the request has none", () => {
-    expect(start({ prompt: "Where?", correlatingToolCallId: null }).groups.map(typesOf)).toEqual([
-      ["interception_start"],
-    ]);
+    expect(start(conversation("Where?")).groups.map(typesOf)).toEqual([["interception_start"]]);
     expect(start(NO_CONVERSATION, { prompts: true }).groups.map(typesOf)).toEqual([["interception_start"]]);
   });
 
   it("counts and records an empty prompt", () => {
-    const { groups } = start({ prompt: "", correlatingToolCallId: null }, { prompts: true });
+    const { groups } = start(conversation(""), { prompts: true });
     expect(groups[0]?.[0]).toMatchObject({ prompt_count: 1 });
     expect(groups[0]?.[1]).toMatchObject({ prompt: "" });
   });
 
   it("redacts and truncates a prompt before it is recorded", () => {
     const prompt = `use ${SECRET} please ${"x".repeat(30_000)}`;
-    const { groups } = start({ prompt, correlatingToolCallId: null }, { prompts: true });
+    const { groups } = start(conversation(prompt), { prompts: true });
     const recorded = groups[0]?.[1];
     expect(recorded).toMatchObject({ record_type: "prompt_usage", truncated: true });
     const { prompt: text } = recorded as typeof PROMPT;
@@ -180,7 +210,7 @@ describe("I1 an interception's end", () => {
             toolCall({ id: null, name: "web_search_call", kind: "web_search_call", error: "timed out" }),
           ],
           toolCallCount: 2,
-          thoughts: ["First.", "Then."],
+          thoughts: thinking("First.", "Then."),
           thoughtCount: 3,
         }),
       }),
@@ -211,7 +241,7 @@ describe("I1 an interception's end", () => {
         ...tool,
         tool_call_id: null,
         tool: "web_search_call",
-        metadata: { kind: "web_search_call" },
+        metadata: { kind: "web_search_call", namespace: "files" },
         input: null,
         invocation_error: "timed out",
         position: 1,
@@ -225,7 +255,14 @@ describe("I1 an interception's end", () => {
     const { groups, end, clock } = start();
     end({ ...completed, observation: conclusion() });
     clock.at = 9000;
-    end({ outcome: "cancelled", status: null, error: null, providerHeaders, observation: null });
+    end({
+      outcome: "cancelled",
+      status: null,
+      error: null,
+      providerHeaders,
+      usageOptIn: null,
+      observation: null,
+    });
     end({ ...completed, observation: conclusion() });
     expect(groups.map(typesOf)).toEqual([["interception_start"], ["token_usage", "interception_end"]]);
     expect(groups[1]?.[1]).toMatchObject({
@@ -239,7 +276,14 @@ describe("I1 an interception's end", () => {
 
   it("has unknown usage and no content where no response was observed", () => {
     const { groups, end } = start();
-    end({ outcome: "cancelled", status: null, error: null, providerHeaders, observation: null });
+    end({
+      outcome: "cancelled",
+      status: null,
+      error: null,
+      providerHeaders,
+      usageOptIn: null,
+      observation: null,
+    });
     expect(groups[1]).toEqual([
       {
         ...END,
@@ -252,6 +296,11 @@ describe("I1 an interception's end", () => {
         finish_reason: null,
         usage: "unknown",
         usage_invalid: false,
+        usage_opt_in: null,
+        service_tier: null,
+        speed: null,
+        inference_geo: null,
+        reported_cost: null,
         observation: "complete",
         input_tokens: null,
         output_tokens: null,
@@ -301,10 +350,11 @@ describe("I1 an interception's end", () => {
       status: 400,
       error: "invalid_request_error",
       providerHeaders,
+      usageOptIn: null,
       observation: conclusion({
         report: report({
           toolCalls: [toolCall({ input: long, error: long })],
-          thoughts: [long],
+          thoughts: thinking(long),
           errorMessage: long,
         }),
       }),

@@ -317,7 +317,9 @@ describe("the outcome of a response", () => {
   ] as const)("%s of %s, %j, status %i: %s", (end, kind, report, status, outcome) => {
     const how = end.replace(", capped", "") as "end" | "error" | "idle" | "client";
     const capped = end.endsWith("capped");
-    expect(decideOutcome({ how, truncated: capped }, kind, report, status)).toBe(outcome);
+    expect(decideOutcome({ how, truncated: capped }, kind, { queued: false, ...report }, status)).toBe(
+      outcome,
+    );
   });
 
   const usage = {
@@ -327,6 +329,7 @@ describe("the outcome of a response", () => {
     cache_write_input_tokens: null,
     extras: {},
     invalid: false,
+    raw: null,
   };
 
   const closing = (changes: object): string =>

@@ -6,10 +6,15 @@ import type { Conversation } from "../../../src/gateway/provider/conversation.ts
 import { between, forSeeds, seededRandom } from "../../support/rechunk.ts";
 import type { JsonObject } from "../../../src/shared/json.ts";
 
-const NOTHING: Conversation = { prompt: null, correlatingToolCallId: null };
-const withPrompt = (prompt: string): Conversation => ({ prompt, correlatingToolCallId: null });
-const withResultOf = (correlatingToolCallId: string): Conversation => ({
+const NOTHING: Conversation = {
   prompt: null,
+  promptCount: 0,
+  earlierPromptCount: 0,
+  correlatingToolCallId: null,
+};
+const withPrompt = (prompt: string): Conversation => ({ ...NOTHING, prompt, promptCount: 1 });
+const withResultOf = (correlatingToolCallId: string): Conversation => ({
+  ...NOTHING,
   correlatingToolCallId,
 });
 
@@ -30,15 +35,15 @@ describe("the conversation of a chat completions request", () => {
       [{ role: "system", content: "s" }, user("a"), assistant, user("b")],
       withPrompt("b"),
     ],
-    ["the last text part", [user([text("Rahmen"), text("Frage")])], withPrompt("Frage")],
+    ["all text parts", [user([text("Rahmen"), text("Frage")])], withPrompt("Rahmen\nFrage")],
     [
       "the last text part before an image",
       [user([text("Was ist das?"), { type: "image_url" }])],
       withPrompt("Was ist das?"),
     ],
     ["an image alone", [user([{ type: "image_url", image_url: { url: "data:" } }])], NOTHING],
-    ["a last text part that is empty", [user([text("a"), text("")])], NOTHING],
-    ["a last text part whose text is not a string", [user([text("a"), text(7)])], NOTHING],
+    ["a last text part that is empty", [user([text("a"), text("")])], withPrompt("a")],
+    ["a last text part whose text is not a string", [user([text("a"), text(7)])], withPrompt("a")],
     [
       "a content list with entries that are not parts",
       [user([text("a"), null, 7, "b", [text("c")]])],
@@ -50,8 +55,8 @@ describe("the conversation of a chat completions request", () => {
     ["content that is neither a string nor a list", [user({ type: "text", text: "a" })], NOTHING],
     ["a message without content", [{ role: "user" }], NOTHING],
     ["an assistant message last", [user("a"), assistant], NOTHING],
-    ["a system message last", [user("a"), { role: "system", content: "s" }], NOTHING],
-    ["a developer message last", [user("a"), { role: "developer", content: "s" }], NOTHING],
+    ["a system message last", [user("a"), { role: "system", content: "s" }], withPrompt("a")],
+    ["a developer message last", [user("a"), { role: "developer", content: "s" }], withPrompt("a")],
     ["a role in another case", [{ role: "User", content: "a" }], NOTHING],
     [
       "a tool result",
@@ -94,7 +99,37 @@ describe("the conversation of a messages request", () => {
 
   it.each([
     ["text content", [user("Hallo")], withPrompt("Hallo")],
-    ["the last text block", [user([text("<system-reminder>"), text("Frage")])], withPrompt("Frage")],
+    [
+      "no reminder that Claude Code adds, before or after the user's text",
+      [
+        user([
+          text("<system-reminder>\nTools: a\n</system-reminder>"),
+          text("fix the bug"),
+          text("<system-reminder>b</system-reminder>\n"),
+        ]),
+      ],
+      withPrompt("fix the bug"),
+    ],
+    [
+      "a user's text about a reminder",
+      [user("Explain <system-reminder>x</system-reminder>")],
+      withPrompt("Explain <system-reminder>x</system-reminder>"),
+    ],
+    [
+      "a user's text behind a reminder in the same part, whole",
+      [user("<system-reminder>x</system-reminder> go <system-reminder>y</system-reminder>")],
+      withPrompt("<system-reminder>x</system-reminder> go <system-reminder>y</system-reminder>"),
+    ],
+    [
+      "a user message before the system message of Claude Code",
+      [user("Hello there"), { role: "system", content: "Available agent types" }],
+      withPrompt("Hello there"),
+    ],
+    [
+      "a tool result before a system message",
+      [user([result("toolu_x")]), { role: "system", content: [text("[SYSTEM NOTIFICATION]")] }],
+      withResultOf("toolu_x"),
+    ],
     [
       "a text block before an image",
       [user([text("Was?"), { type: "image", source: {} }])],
@@ -102,7 +137,7 @@ describe("the conversation of a messages request", () => {
     ],
     ["a document alone", [user([{ type: "document", source: { type: "text", data: "a" } }])], NOTHING],
     ["an empty string", [user("")], NOTHING],
-    ["a last text block that is empty", [user([text("a"), text("")])], NOTHING],
+    ["a last text block that is empty", [user([text("a"), text("")])], withPrompt("a")],
     ["a prefilled assistant message", [user("a"), { role: "assistant", content: "{" }], NOTHING],
     ["a tool result", [user([result("toolu_1")])], withResultOf("toolu_1")],
     ["the last of several results", [user([result("toolu_1"), result("toolu_2")])], withResultOf("toolu_2")],
@@ -110,7 +145,7 @@ describe("the conversation of a messages request", () => {
     [
       "a result and text in one message",
       [user([result("toolu_1"), text("und jetzt?")])],
-      { prompt: "und jetzt?", correlatingToolCallId: "toolu_1" },
+      { ...withPrompt("und jetzt?"), correlatingToolCallId: "toolu_1" },
     ],
     ["text inside a result as no prompt", [user([result("toolu_1")])], withResultOf("toolu_1")],
     ["a result without a call id", [user([{ type: "tool_result" }])], NOTHING],
@@ -150,7 +185,11 @@ describe("the conversation of a responses request", () => {
       [message([input("a")]), { type: "message", role: "assistant", content: [] }],
       NOTHING,
     ],
-    ["a developer message last", [message([input("a")]), { role: "developer", content: "s" }], NOTHING],
+    [
+      "a developer message last",
+      [message([input("a")]), { role: "developer", content: "s" }],
+      withPrompt("a"),
+    ],
     [
       "an item of another type with the user's role",
       [{ type: "reasoning", role: "user", content: "a" }],

@@ -14,7 +14,7 @@ function thoughtsOf(
   const all = afterEvents(createReader(KEEP_ALL), events);
   const none = afterEvents(createReader(KEEP_NONE), events);
   expect(none).toMatchObject({ thoughts: [], thoughtCount: all.thoughtCount });
-  return [all.thoughtCount, ...all.thoughts];
+  return [all.thoughtCount, ...all.thoughts.map(({ text }) => text)];
 }
 
 /** The API's phase of a message that is not commentary. */

@@ -68,6 +68,8 @@ describe("GET /interceptions", () => {
           cache_read_input_tokens: 3,
           cache_write_input_tokens: null,
           usage: "final",
+          raw_usage: '{"input_tokens":10}',
+          usage_of: null,
         },
       ],
       user_prompts: [

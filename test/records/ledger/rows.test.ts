@@ -3,6 +3,7 @@
  * are compared with expected rows that are written by hand.
  */
 import { describe, expect, it } from "vitest";
+import type { Rows } from "../../support/in-workerd/ledger-database.ts";
 import { rechunk } from "../../support/rechunk.ts";
 import { checkPairs, T0 } from "../../support/in-workerd/gateway-harness.ts";
 import { AGENTS, CENTRAL_CHAT, post, sse } from "../../support/in-workerd/calls.ts";
@@ -84,6 +85,12 @@ const VARIANTS: readonly Variant[] = [
   },
 ];
 
+/** The rows of exchanges whose expectation does not repeat the provider's usage object. */
+const withoutRawUsage = (rows: Rows): Rows => ({
+  ...rows,
+  token_usages: (rows["token_usages"] ?? []).map((row) => ({ ...row, raw_usage: null })),
+});
+
 function responseTo({ kind, bytes, name }: Fixture, inPieces: boolean): Response {
   const pieces = inPieces ? rechunk(bytes, bytes.length, 200) : [bytes];
   const status = STATUS[name] ?? 200;
@@ -142,7 +149,7 @@ describe("the ledger, for exchanges written by hand,", () => {
       await gateway.exchange(path, init);
     }
     expect(gateway.sent).toHaveLength(exchanges.filter(({ response }) => response).length);
-    expect(await gateway.rows()).toEqual(rows);
+    expect(withoutRawUsage(await gateway.rows())).toEqual(rows);
   });
 });
 
@@ -264,7 +271,7 @@ describe("the rows of a client that disconnects", () => {
       expect(gateway.sent[0]?.signal.aborted).toBe(true);
       await settled();
       checkPairs(gateway.events);
-      expect(await gateway.rows()).toEqual(rows);
+      expect(withoutRawUsage(await gateway.rows())).toEqual(rows);
     },
   );
 

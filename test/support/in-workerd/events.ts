@@ -71,6 +71,13 @@ export const START: InterceptionStart = {
   thread_parent_id: null,
   thread_root_id: null,
   prompt_count: 1,
+  earlier_prompt_count: 2,
+  agent_id: "a1b2c3d4e5f60718",
+  parent_agent_id: "0718a1b2c3d4e5f6",
+  client_prompt_id: "prompt-7",
+  request_class: "review",
+  end_user: "user-42",
+  request_encoding: "zstd",
 };
 
 export const END: InterceptionEnd = {
@@ -86,6 +93,11 @@ export const END: InterceptionEnd = {
   response_bytes: 5000,
   usage: "final",
   usage_invalid: false,
+  usage_opt_in: "added",
+  service_tier: "priority",
+  speed: "fast",
+  inference_geo: "eu",
+  reported_cost: "0.00123",
   observation: "complete",
   msg_id: "chatcmpl-1",
   response_model: "gpt-4o-2024-08-06",
@@ -106,6 +118,8 @@ export const TOKENS: TokenUsage = {
   usage: "final",
   created_at: AT,
   metadata: { completion_reasoning: 5 },
+  raw_usage: '{"prompt_tokens":38}',
+  usage_of: null,
 };
 
 export const PROMPT: PromptUsage = {
@@ -133,7 +147,7 @@ export const TOOL: ToolUsage = {
   invocation_error: "no such file",
   position: 0,
   created_at: AT,
-  metadata: { kind: "function" },
+  metadata: { kind: "function", namespace: "files" },
 };
 
 export const THOUGHT: ModelThought = {
@@ -145,7 +159,7 @@ export const THOUGHT: ModelThought = {
   truncated: false,
   position: 0,
   created_at: AT,
-  metadata: {},
+  metadata: { source: "thinking" },
 };
 
 export const OVERRIDE: InitiatorOverride = {
@@ -194,6 +208,7 @@ export const REFUSED: RefusalEvent = {
   route: "/chat/completions",
   client: "Unknown",
   actor_id: null,
+  actor_kind: null,
   initiator_id: null,
   created_at: AT,
   worker_version: call.worker_version,
@@ -208,6 +223,10 @@ export const PASSED: PassthroughEvent = {
   route: "/models",
   status: 200,
   error: null,
+  object_id: "batch_1",
+  result_ids: ["file-1", "file-2"],
+  usage_of: "openai-prod/resp_1",
+  ...tokens,
   duration_ms: 30,
   created_at: AT,
   worker_version: call.worker_version,

@@ -7,7 +7,15 @@ import {
 } from "../../../src/gateway/provider/response-reader.ts";
 
 export function toolCall(over: Partial<ToolCall> = {}): ToolCall {
-  return { id: "call_1", name: "read_file", kind: "function", input: null, error: null, ...over };
+  return {
+    id: "call_1",
+    name: "read_file",
+    kind: "function",
+    namespace: "files",
+    input: null,
+    error: null,
+    ...over,
+  };
 }
 
 /** The report of a successful response with usage and without tool calls. */
@@ -23,6 +31,7 @@ export function report(over: Partial<ResponseReport> = {}): ResponseReport {
       cache_write_input_tokens: null,
       extras: { completion_reasoning: 5 },
       invalid: false,
+      raw: '{"prompt_tokens":38}',
     },
     usageFinal: true,
     ended: true,

@@ -36,6 +36,7 @@ export function expectedRows(exchange: RecordedExchange, content: boolean): Rows
               cache_write_input_tokens: usage.cache_write_input_tokens,
               usage: usageOf(report),
               metadata: JSON.stringify(usage.extras),
+              raw_usage: usage.raw,
             }),
           ]
         : [],
@@ -48,12 +49,20 @@ export function expectedRows(exchange: RecordedExchange, content: boolean): Rows
         tool: call.name,
         input: content ? call.input : null,
         invocation_error: content ? call.error : null,
-        metadata: `{"kind":"${call.kind}"}`,
+        metadata: JSON.stringify({
+          kind: call.kind,
+          ...(call.namespace === null ? {} : { namespace: call.namespace }),
+        }),
       }),
     ),
     model_thoughts: content
       ? report.thoughts.map((thought, position) =>
-          thoughtRow({ position, provider_response_id: id, content: thought }),
+          thoughtRow({
+            position,
+            provider_response_id: id,
+            content: thought.text,
+            metadata: JSON.stringify({ source: thought.source }),
+          }),
         )
       : [],
   });
@@ -81,14 +90,15 @@ function interceptionOf(exchange: RecordedExchange, content: boolean): Row {
   });
 }
 
-function outcomeOf({ ended, error }: ResponseReport, status: number): string {
+function outcomeOf({ ended, error, queued }: ResponseReport, status: number): string {
   if (status >= 400 || error !== null) return "upstream_error";
+  if (queued) return "queued";
   return ended ? "completed" : "truncated";
 }
 
 function usageOf({ usage, usageFinal }: ResponseReport): string {
   if (usage === null) return "unknown";
-  const { extras, invalid, ...counts } = usage;
+  const { extras, invalid, raw: _raw, ...counts } = usage;
   const figures = [...Object.values(counts), ...Object.values(extras)].filter((figure) => figure !== null);
   if (figures.length === 0) return "unknown";
   const complete = usage.input_tokens !== null && usage.output_tokens !== null && !invalid;

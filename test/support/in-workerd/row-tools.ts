@@ -160,7 +160,9 @@ const incomplete: Case = {
         metadata: '{"kind":"function_call"}',
       }),
     ],
-    model_thoughts: [thoughtRow({ position: 0, content: "**Plan**" })],
+    model_thoughts: [
+      thoughtRow({ position: 0, content: "**Plan**", metadata: '{"source":"reasoning_summary"}' }),
+    ],
   }),
 };
 

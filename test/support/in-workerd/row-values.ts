@@ -48,6 +48,13 @@ const INTERCEPTION = {
   flags: "[]",
   correlating_tool_call_id: null,
   prompt_count: 1,
+  earlier_prompt_count: 0,
+  agent_id: null,
+  parent_agent_id: null,
+  client_prompt_id: null,
+  request_class: null,
+  end_user: null,
+  request_encoding: null,
   outcome: "completed",
   ended_at: ENDED,
   status: 200,
@@ -56,6 +63,11 @@ const INTERCEPTION = {
   error_message: null,
   usage: "final",
   usage_invalid: 0,
+  usage_opt_in: null,
+  service_tier: null,
+  speed: null,
+  inference_geo: null,
+  reported_cost: null,
   observation: "complete",
   provider_response_id: "x",
   response_model: "m",
@@ -82,6 +94,8 @@ const TOKENS = {
   cache_write_input_tokens: null,
   usage: "final",
   metadata: "{}",
+  raw_usage: null,
+  usage_of: null,
 } as const satisfies Row;
 
 const PROMPT = {
@@ -108,7 +122,7 @@ const THOUGHT = {
   ...RESPONSE_COLUMNS,
   provider_response_id: "x",
   truncated: 0,
-  metadata: "{}",
+  metadata: '{"source":"thinking"}',
 } as const satisfies Row;
 
 const OVERRIDE = {

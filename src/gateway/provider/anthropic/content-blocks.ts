@@ -40,7 +40,7 @@ export function createContentBlocks(content: ResponseContent): ContentBlocks {
     const type = block?.["type"];
     if (!block || typeof type !== "string") return;
     if (type === "thinking") {
-      const text = content.thought();
+      const text = content.thought("thinking");
       text?.set(block["thinking"]);
       if (text) open.set(toIndex(index), { text, empty: false, hasDeltas: true });
     } else if (type === "tool_use" || type.endsWith("_tool_use")) {

@@ -1,7 +1,8 @@
 /** The fields of a Messages response other than its content: id, model, usage, stop reason and error. */
 import type { ContentOptions, ResponseReport } from "../response-reader.ts";
 import { NO_ERROR, readProviderError } from "../provider-error.ts";
-import { asName, UsageFigures, type Usage } from "../usage.ts";
+import { NO_BILLING } from "../../../events/compose.ts";
+import { asName, rawUsage, UsageFigures, type Usage } from "../usage.ts";
 import { asObject, type JsonObject } from "../../../shared/json.ts";
 
 type Report = Omit<ResponseReport, "toolCalls" | "toolCallCount" | "thoughts" | "thoughtCount">;
@@ -48,6 +49,8 @@ export class MessagesFields {
       usageFinal: this.#usage !== null && (this.#stopped || this.ended),
       ended: this.ended,
       finishReason: this.#finishReason,
+      billing: NO_BILLING,
+      queued: false,
       ...this.#error,
     };
   }
@@ -73,6 +76,7 @@ function readMessagesUsage(from: JsonObject): Usage {
     cache_write_input_tokens: figures.read(from, "cache_creation_input_tokens"),
     extras: figures.extras,
     invalid: figures.invalid,
+    raw: rawUsage(from),
   };
 }
 
@@ -85,5 +89,6 @@ function merge(earlier: Usage | null, later: Usage): Usage {
     cache_write_input_tokens: later.cache_write_input_tokens ?? earlier.cache_write_input_tokens,
     extras: { ...earlier.extras, ...later.extras },
     invalid: earlier.invalid || later.invalid,
+    raw: later.raw,
   };
 }

@@ -1,7 +1,8 @@
 /** The fields of a Responses response other than its output: id, model, usage, finish reason and error. */
 import type { ContentOptions, ResponseReport } from "../response-reader.ts";
 import { MAX_ERROR_TYPE, NO_ERROR, readProviderError, type ProviderError } from "../provider-error.ts";
-import { asName, asText, UsageFigures, type Usage } from "../usage.ts";
+import { NO_BILLING } from "../../../events/compose.ts";
+import { asName, asText, rawUsage, UsageFigures, type Usage } from "../usage.ts";
 import { asObject, type JsonObject } from "../../../shared/json.ts";
 
 type Report = Omit<ResponseReport, "toolCalls" | "toolCallCount" | "thoughts" | "thoughtCount">;
@@ -9,6 +10,8 @@ type Report = Omit<ResponseReport, "toolCalls" | "toolCallCount" | "thoughts" | 
 /** Collects the fields over the course of a stream, which repeats the response object in several events. */
 export class ResponsesFields {
   ended = false;
+  /** The provider accepted a background response and produces it later. */
+  queued = false;
   readonly #keep: ContentOptions;
   #id: string | null = null;
   #model: string | null = null;
@@ -52,6 +55,8 @@ export class ResponsesFields {
       usageFinal: this.#usage !== null,
       ended: this.ended,
       finishReason: this.#finishReason,
+      billing: NO_BILLING,
+      queued: this.queued,
       ...this.#error,
     };
   }
@@ -89,5 +94,6 @@ function readResponsesUsage(from: JsonObject): Usage {
     cache_write_input_tokens: written,
     extras: figures.extras,
     invalid: figures.invalid,
+    raw: rawUsage(from),
   };
 }

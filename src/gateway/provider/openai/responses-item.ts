@@ -48,7 +48,7 @@ export function startItem(value: JsonObject, content: ResponseContent): Item {
 export function startThought(item: Item, index: unknown, content: ResponseContent): void {
   if (typeof index !== "number" || index < item.thoughtCount) return;
   item.thoughtCount = index + 1;
-  const thought = content.thought();
+  const thought = content.thought(item.type === "message" ? "commentary" : "reasoning_summary");
   if (thought) item.thoughts.set(index, thought);
 }
 
@@ -66,6 +66,7 @@ export function updateItem(item: Item, value: JsonObject, content: ResponseConte
   } else if (call) {
     call.id = callId(value["call_id"]) ?? call.id ?? callId(value["id"]);
     call.name = callName(value["name"]) ?? call.name;
+    call.namespace = callName(value["namespace"]) ?? call.namespace;
     call.input?.set(inputOf(value));
     call.error?.set(errorOf(value["error"]));
   }

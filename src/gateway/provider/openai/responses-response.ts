@@ -52,6 +52,7 @@ export function responsesReader(keep: ContentOptions): ResponseReader {
       const object = asObject(value);
       if (!object) return;
       fields.read(object);
+      fields.queued = object["status"] === "queued" || object["status"] === "in_progress";
       items.output(object["output"]);
     },
     report: () => ({ ...fields.report(), ...content.report() }),
