@@ -1,8 +1,13 @@
-/** Facts about a conversation that a request's body contains, and helpers to read them. */
+/** Facts about a conversation that a request's body contains, and the rules that all dialects share to find them. */
+import { cut, MAX_TEXT } from "./bounded-text.ts";
+import { withoutScaffolding } from "./client-scaffolding.ts";
 import { asObject, type JsonObject } from "../../shared/json.ts";
 
 export type Conversation = {
-  /** All user text after the last completed assistant turn; null if there is none. */
+  /**
+   * All user text after the last completed assistant turn; null if there is none. Truncated at `MAX_TEXT`, so a prompt of
+   * that length may have been longer.
+   */
   readonly prompt: string | null;
   /** Number of user messages with text after the last completed assistant turn. */
   readonly promptCount: number;
@@ -12,60 +17,72 @@ export type Conversation = {
   readonly correlatingToolCallId: string | null;
 };
 
-/**
- * The list without the `system` and `developer` messages at its end, which clients add after the user's message. Claude
- * Code does so in the first request of every conversation.
- */
-export function withoutTrailingInstructions(list: unknown): unknown {
-  if (!Array.isArray(list)) return list;
-  const end = list.findLastIndex((entry) => {
-    const role = asObject(entry)?.["role"];
-    return role !== "system" && role !== "developer";
-  });
-  return end === list.length - 1 ? list : list.slice(0, end + 1);
-}
+/** The author of an entry. Instructions (`system`, `developer`) and invalid entries have none and are skipped. */
+export type Author = "user" | "assistant" | "tool";
 
-/** The last entry, or null if the value is not a list or the entry is not an object. */
-export function lastOf(list: unknown): JsonObject | null {
-  return Array.isArray(list) ? asObject(list.at(-1)) : null;
-}
+export type Entry = { readonly author: Author; readonly fields: JsonObject };
 
-/** The last entry of the given type, or null. */
-export function lastOfType(list: unknown, type: string): JsonObject | null {
-  if (!Array.isArray(list)) return null;
-  return asObject(list.findLast((entry) => asObject(entry)?.["type"] === type));
-}
+/** The entries up to and including the last completed assistant turn, and those after it. */
+export type Turns = { readonly earlier: readonly Entry[]; readonly current: readonly Entry[] };
 
 /**
- * The content if it is a string, else its text parts of the given type joined by line breaks; null if that is empty. Parts
- * that hold only scaffolding of the client are left out.
+ * Splits the list after its last completed assistant turn. A turn is completed if an entry of the user or of a tool follows
+ * it. Without one it is a prefill, which the model continues: it does not end the user's prompt.
  */
-export function userText(content: unknown, type: string): string | null {
-  if (typeof content === "string") return isScaffolding(content) ? null : content || null;
-  if (!Array.isArray(content)) return null;
-  const texts = content.flatMap((part) => {
-    const text = asObject(part)?.["type"] === type ? asObject(part)?.["text"] : null;
-    return typeof text === "string" && text !== "" && !isScaffolding(text) ? [text] : [];
+export function toTurns(list: unknown, authorOf: (fields: JsonObject) => Author | null): Turns {
+  const values: readonly unknown[] = Array.isArray(list) ? list : [];
+  const entries = values.flatMap((value) => {
+    const fields = asObject(value);
+    const author = fields && authorOf(fields);
+    return fields && author ? [{ author, fields }] : [];
   });
-  return texts.join("\n") || null;
+  const lastOfClient = entries.findLastIndex(({ author }) => author !== "assistant");
+  const lastCompleted = entries.findLastIndex(
+    ({ author }, index) => author === "assistant" && index < lastOfClient,
+  );
+  return { earlier: entries.slice(0, lastCompleted + 1), current: entries.slice(lastCompleted + 1) };
 }
 
-/** Elements in which clients wrap their own context: Claude Code, Codex, Gemini CLI. */
-const SCAFFOLDING = [
-  "system-reminder",
-  "environment_context",
-  "user_instructions",
-  "permissions instructions",
-  "skills_instructions",
-  "session_context",
-];
+/** Reads the user's texts. `textType` is the dialect's type of a text part. */
+export function readPrompts(
+  { earlier, current }: Turns,
+  textType: string,
+): Omit<Conversation, "correlatingToolCallId"> {
+  const pieces: string[] = [];
+  let length = 0;
+  let promptCount = 0;
+  for (const entry of current) {
+    const texts = userTexts(entry, textType);
+    if (texts.length > 0) promptCount += 1;
+    for (const text of texts) {
+      if (length >= MAX_TEXT) break;
+      const separator = pieces.length === 0 ? "" : "\n";
+      const piece = cut(separator + text, MAX_TEXT - length);
+      pieces.push(piece);
+      length += piece.length;
+    }
+  }
+  return {
+    prompt: pieces.join("") || null,
+    promptCount,
+    earlierPromptCount: earlier.filter((entry) => userTexts(entry, textType).length > 0).length,
+  };
+}
 
-/** Whether the whole text is one element of the list. A user may write about such an element in the middle of a text. */
-function isScaffolding(text: string): boolean {
-  if (!text.trimStart().startsWith("<")) return false;
-  const trimmed = text.trim();
-  return SCAFFOLDING.some((name) => {
-    const end = `</${name}>`;
-    return trimmed.startsWith(`<${name}>`) && trimmed.indexOf(end) === trimmed.length - end.length;
+/** The content's parts of the given type. Entries that are not parts are skipped. */
+export function partsOfType(content: unknown, type: string): readonly JsonObject[] {
+  const values: readonly unknown[] = Array.isArray(content) ? content : [];
+  return values.flatMap((value) => {
+    const part = asObject(value);
+    return part?.["type"] === type ? [part] : [];
   });
+}
+
+/** The texts of a user message without the client's scaffolding; none if the entry is not a user message. */
+function userTexts({ author, fields }: Entry, textType: string): readonly string[] {
+  if (author !== "user") return [];
+  const { content } = fields;
+  const texts =
+    typeof content === "string" ? [content] : partsOfType(content, textType).map((part) => part["text"]);
+  return texts.flatMap((text) => (typeof text === "string" ? withoutScaffolding(text) || [] : []));
 }

@@ -49,8 +49,8 @@ const cut = (content: string): string => truncate(content, LOGGED_CONTENT);
  * Together the limits leave room for the end of every request, however hostile its texts (log-budget.test.ts).
  */
 const MAX_LINE: Readonly<Record<RecordType, number>> = {
-  interception_start: 2500,
-  interception_end: 3400,
+  interception_start: 2300,
+  interception_end: 3200,
   initiator_override: 2300,
   initiator_override_rejected: 2300,
   token_usage: 1200,

@@ -3,6 +3,7 @@ import { messagesConversation } from "../../../src/gateway/provider/anthropic/me
 import { chatConversation } from "../../../src/gateway/provider/openai/chat-conversation.ts";
 import { responsesConversation } from "../../../src/gateway/provider/openai/responses-conversation.ts";
 import type { Conversation } from "../../../src/gateway/provider/conversation.ts";
+import { toRecordedContent } from "../../../src/events/redaction.ts";
 import { between, forSeeds, seededRandom } from "../../support/rechunk.ts";
 import type { JsonObject } from "../../../src/shared/json.ts";
 
@@ -12,9 +13,16 @@ const NOTHING: Conversation = {
   earlierPromptCount: 0,
   correlatingToolCallId: null,
 };
-const withPrompt = (prompt: string): Conversation => ({ ...NOTHING, prompt, promptCount: 1 });
-const withResultOf = (correlatingToolCallId: string): Conversation => ({
+const withPrompt = (prompt: string, promptCount = 1, earlierPromptCount = 0): Conversation => ({
   ...NOTHING,
+  prompt,
+  promptCount,
+  earlierPromptCount,
+});
+const afterPrompts = (earlierPromptCount: number): Conversation => ({ ...NOTHING, earlierPromptCount });
+const withResultOf = (correlatingToolCallId: string, earlierPromptCount = 0): Conversation => ({
+  ...NOTHING,
+  earlierPromptCount,
   correlatingToolCallId,
 });
 
@@ -24,20 +32,19 @@ const parsed = (fields: unknown): JsonObject => JSON.parse(JSON.stringify(fields
 const user = (content: unknown): unknown => ({ role: "user", content });
 const assistant = { role: "assistant", content: "Und?" };
 const text = (words: unknown): unknown => ({ type: "text", text: words });
+const system = { role: "system", content: "s" };
+const developer = { role: "developer", content: "s" };
+const reminder = "<system-reminder>\nThe following skills are available.\n</system-reminder>";
 
 describe("the conversation of a chat completions request", () => {
   const call = { id: "call_1", type: "function", function: { name: "f", arguments: "{}" } };
 
   it.each([
     ["text content", [user("Hallo 🗼")], withPrompt("Hallo 🗼")],
-    [
-      "a user message after other messages",
-      [{ role: "system", content: "s" }, user("a"), assistant, user("b")],
-      withPrompt("b"),
-    ],
+    ["a user message after other messages", [system, user("a"), assistant, user("b")], withPrompt("b", 1, 1)],
     ["all text parts", [user([text("Rahmen"), text("Frage")])], withPrompt("Rahmen\nFrage")],
     [
-      "the last text part before an image",
+      "the text part before an image",
       [user([text("Was ist das?"), { type: "image_url" }])],
       withPrompt("Was ist das?"),
     ],
@@ -54,9 +61,20 @@ describe("the conversation of a chat completions request", () => {
     ["an empty list of parts", [user([])], NOTHING],
     ["content that is neither a string nor a list", [user({ type: "text", text: "a" })], NOTHING],
     ["a message without content", [{ role: "user" }], NOTHING],
-    ["an assistant message last", [user("a"), assistant], NOTHING],
-    ["a system message last", [user("a"), { role: "system", content: "s" }], withPrompt("a")],
-    ["a developer message last", [user("a"), { role: "developer", content: "s" }], withPrompt("a")],
+    ["an assistant prefill", [user("a"), assistant], withPrompt("a")],
+    ["an assistant prefill and a system message", [user("a"), assistant, system], withPrompt("a")],
+    ["an assistant prefill in two messages", [user("a"), assistant, system, assistant], withPrompt("a")],
+    ["a system message last", [user("a"), system], withPrompt("a")],
+    ["developer messages last", [user("a"), developer, developer], withPrompt("a")],
+    ["a system message between a turn and a prompt", [assistant, system, user("a")], withPrompt("a")],
+    ["two user messages", [user("a"), system, user([text("b"), text("c")])], withPrompt("a\nb\nc", 2)],
+    [
+      "earlier prompts",
+      [user("a"), user(""), user("b"), assistant, user("c"), assistant, user("d")],
+      withPrompt("d", 1, 3),
+    ],
+    ["entries that are not messages", [null, user("a"), 7, [assistant], "b"], withPrompt("a")],
+    ["a user message of scaffolding", [user("a"), assistant, user(reminder)], afterPrompts(1)],
     ["a role in another case", [{ role: "User", content: "a" }], NOTHING],
     [
       "a tool result",
@@ -65,7 +83,17 @@ describe("the conversation of a chat completions request", () => {
         { role: "assistant", tool_calls: [call] },
         { role: "tool", tool_call_id: "call_1", content: "r" },
       ],
+      withResultOf("call_1", 1),
+    ],
+    [
+      "a tool result and then instructions",
+      [{ role: "tool", tool_call_id: "call_1" }, system, developer],
       withResultOf("call_1"),
+    ],
+    [
+      "a tool result of an earlier turn",
+      [{ role: "tool", tool_call_id: "call_1" }, assistant, user("b")],
+      withPrompt("b"),
     ],
     [
       "the last of several tool results",
@@ -116,10 +144,42 @@ describe("the conversation of a messages request", () => {
       withPrompt("Explain <system-reminder>x</system-reminder>"),
     ],
     [
-      "a user's text behind a reminder in the same part, whole",
+      "a user's text behind a reminder in the same part",
       [user("<system-reminder>x</system-reminder> go <system-reminder>y</system-reminder>")],
-      withPrompt("<system-reminder>x</system-reminder> go <system-reminder>y</system-reminder>"),
+      withPrompt("go <system-reminder>y</system-reminder>"),
     ],
+    ["all text blocks", [user([text("Rahmen"), text("Frage")])], withPrompt("Rahmen\nFrage")],
+    [
+      "Claude Code's first request",
+      [user([text(reminder), text("Hello there")]), system],
+      withPrompt("Hello there"),
+    ],
+    ["Claude Code's string content", [user("Hello there"), system], withPrompt("Hello there")],
+    ["a reminder after the prompt", [user([text("fix the bug"), text(reminder)])], withPrompt("fix the bug")],
+    ["a reminder alone", [user([text(reminder)])], NOTHING],
+    [
+      "a background agent's end",
+      [
+        user("a"),
+        { role: "assistant", content: [{ type: "tool_use", id: "toolu_x" }] },
+        user([result("toolu_x")]),
+        { role: "system", content: [text("[SYSTEM NOTIFICATION - NOT USER INPUT]")] },
+      ],
+      withResultOf("toolu_x", 1),
+    ],
+    ["two user messages", [user("a"), user("b")], withPrompt("a\nb", 2)],
+    ["earlier prompts", [user("a"), assistant, user(reminder), assistant, user("b")], withPrompt("b", 1, 1)],
+    [
+      "text in a message after the result's",
+      [assistant, user([result("toolu_1")]), user("b")],
+      { ...withPrompt("b"), correlatingToolCallId: "toolu_1" },
+    ],
+    [
+      "a result before a prefilled assistant message",
+      [assistant, user([result("toolu_1")]), assistant],
+      withResultOf("toolu_1"),
+    ],
+    ["a result in a system message", [{ role: "system", content: [result("toolu_1")] }], NOTHING],
     [
       "a user message before the system message of Claude Code",
       [user("Hello there"), { role: "system", content: "Available agent types" }],
@@ -138,7 +198,7 @@ describe("the conversation of a messages request", () => {
     ["a document alone", [user([{ type: "document", source: { type: "text", data: "a" } }])], NOTHING],
     ["an empty string", [user("")], NOTHING],
     ["a last text block that is empty", [user([text("a"), text("")])], withPrompt("a")],
-    ["a prefilled assistant message", [user("a"), { role: "assistant", content: "{" }], NOTHING],
+    ["a prefilled assistant message", [user("a"), { role: "assistant", content: "{" }], withPrompt("a")],
     ["a tool result", [user([result("toolu_1")])], withResultOf("toolu_1")],
     ["the last of several results", [user([result("toolu_1"), result("toolu_2")])], withResultOf("toolu_2")],
     ["a result in an earlier message", [user([result("toolu_1")]), assistant, user("b")], withPrompt("b")],
@@ -183,13 +243,58 @@ describe("the conversation of a responses request", () => {
     [
       "an assistant message last",
       [message([input("a")]), { type: "message", role: "assistant", content: [] }],
-      NOTHING,
-    ],
-    [
-      "a developer message last",
-      [message([input("a")]), { role: "developer", content: "s" }],
       withPrompt("a"),
     ],
+    ["instructions last", [message([input("a")]), developer, system], withPrompt("a")],
+    [
+      "Codex's first request",
+      [
+        { type: "message", ...developer },
+        {
+          type: "message",
+          role: "developer",
+          content: [
+            input("<skills_instructions>\n## Skills\n</skills_instructions>"),
+            input("<permissions instructions>\nFiles\n</permissions instructions>"),
+          ],
+        },
+        message([input("<environment_context>\n  <cwd>/home</cwd>\n</environment_context>")]),
+        message([input("hi")]),
+      ],
+      withPrompt("hi"),
+    ],
+    [
+      "Copilot's prompt",
+      [message([input("<current_datetime>2026-11-28T15:44:52.258+00:00</current_datetime>\n\nhi")])],
+      withPrompt("hi"),
+    ],
+    ["a string of scaffolding", reminder, NOTHING],
+    ["two user messages", [user("a"), message([input("b")])], withPrompt("a\nb", 2)],
+    ["an earlier assistant message", [user("a"), assistant, user("b")], withPrompt("b", 1, 1)],
+    ["an earlier item of the model", [user("a"), { type: "reasoning" }, user("b")], withPrompt("b", 1, 1)],
+    [
+      "a reference to an earlier item",
+      [user("a"), { type: "item_reference" }, user("b")],
+      withPrompt("b", 1, 1),
+    ],
+    ["a call without its output", [user("a"), { type: "custom_tool_call", call_id: "c" }], withPrompt("a")],
+    [
+      "an output and then instructions",
+      [
+        user("a"),
+        { type: "reasoning" },
+        { type: "function_call", call_id: "call_1" },
+        { type: "function_call_output", call_id: "call_1" },
+        developer,
+      ],
+      withResultOf("call_1", 1),
+    ],
+    [
+      "an approval of the user",
+      [user("a"), { type: "mcp_approval_request" }, { type: "mcp_approval_response" }],
+      afterPrompts(1),
+    ],
+    ["a request for compaction", [user("a"), assistant, { type: "compaction_trigger" }], afterPrompts(1)],
     [
       "an item of another type with the user's role",
       [{ type: "reasoning", role: "user", content: "a" }],
@@ -244,6 +349,78 @@ describe("the conversation of a responses request", () => {
   });
 });
 
+const promptOf = (content: unknown): string | null =>
+  messagesConversation(parsed({ messages: [user(content)] })).prompt;
+const conversationsOf = (contents: readonly unknown[]): readonly Conversation[] => [
+  chatConversation(parsed({ messages: contents.map(user) })),
+  messagesConversation(parsed({ messages: contents.map(user) })),
+  responsesConversation(parsed({ input: contents.map(user) })),
+];
+
+describe("the client's scaffolding", () => {
+  it.each([
+    ["Claude Code's reminder", reminder],
+    ["two reminders", `${reminder}\n${reminder}\n`],
+    ["Codex's environment", "<environment_context><cwd>/</cwd></environment_context>"],
+    ["Codex's user instructions", "<user_instructions>\nUse tabs.\n</user_instructions>"],
+    ["Codex's permissions", "<permissions instructions>\nRead only.\n</permissions instructions>"],
+    ["Codex's skills", "<skills_instructions>\n## Skills\n</skills_instructions>"],
+    [
+      "Codex's AGENTS.md",
+      "# AGENTS.md instructions for /home/dev\n\n<INSTRUCTIONS>\nUse tabs.\n</INSTRUCTIONS>",
+    ],
+    ["Copilot's time", "<current_datetime>2026-11-28T15:44:52.258+00:00</current_datetime>"],
+    ["Gemini's context", "<session_context>\nThis is the Gemini CLI.\n</session_context>"],
+  ])("removes %s and keeps the text after it", (_, wrapper) => {
+    expect(promptOf(wrapper)).toBeNull();
+    expect(promptOf(`\n${wrapper}\n\nfix the bug\n`)).toBe("fix the bug\n");
+    expect(promptOf([text(wrapper), text("fix"), text(wrapper), text("it")])).toBe("fix\nit");
+  });
+
+  it.each([
+    ["in the middle of a text", `Explain ${reminder} to me`],
+    ["at the end of a text", `Explain ${reminder}`],
+    ["that is not closed", "<system-reminder>fix the bug"],
+    ["that only closes", "</system-reminder>fix the bug"],
+    ["that another wrapper closes", "<system-reminder>fix</session_context>"],
+    ["in another case", "<System-Reminder>fix</System-Reminder>"],
+    ["with an attribute", "<system-reminder a>fix</system-reminder>"],
+  ])("keeps a wrapper %s", (_, words) => {
+    expect(promptOf(words)).toBe(words);
+  });
+
+  it.each([
+    ["wrappers that are not closed", "<system-reminder>", ""],
+    ["closed wrappers", "<system-reminder></system-reminder>", "x"],
+    ["blanks", " \n", ""],
+    ["different wrappers", "<system-reminder><session_context></system-reminder>", "x"],
+  ])("takes linear time for a long run of %s", (_, unit, end) => {
+    const words = unit.repeat(Math.ceil(2_000_000 / unit.length)) + end;
+    const started = performance.now();
+    promptOf(words);
+    expect(performance.now() - started).toBeLessThan(2000);
+  });
+});
+
+describe("a long prompt", () => {
+  it.each([
+    ["one text", ["a".repeat(30_000)], "a".repeat(20_480), true],
+    [
+      "a text and more texts",
+      ["a".repeat(20_000), "b".repeat(1000), "c"],
+      `${"a".repeat(20_000)}\n${"b".repeat(479)}`,
+      true,
+    ],
+    ["texts that end at the separator", ["a".repeat(20_479), "b"], `${"a".repeat(20_479)}\n`, true],
+    ["texts within the limit", ["a".repeat(16_000), "b"], `${"a".repeat(16_000)}\nb`, false],
+  ])("is truncated at 20,480 characters, and marked so: %s", (_, contents, prompt, truncated) => {
+    for (const conversation of conversationsOf(contents)) {
+      expect(conversation).toEqual(withPrompt(prompt, contents.length));
+      expect(toRecordedContent(prompt, (clean) => clean).truncated).toBe(truncated);
+    }
+  });
+});
+
 describe.each([
   ["chat", chatConversation, (id: string) => ({ messages: [{ role: "tool", tool_call_id: id }] })],
   [
@@ -289,19 +466,31 @@ describe.each([
 
   it("never throws, and returns only text from the request, for random input", () => {
     const keys = ["role", "type", "content", "text", "tool_call_id", "tool_use_id", "call_id"];
-    const roles = ["user", "tool"];
+    const roles = ["user", "user", "user", "tool", "assistant", "system"];
+    const partTypes = ["text", "input_text", "tool_result"];
     const types = ["text", "message", "tool_result", "input_text", "function_call_output"];
-    const leaves = [...roles, ...types, "", 7, null];
-    const counts = { prompts: 0, ids: 0 };
-    forSeeds(5000, (seed) => {
+    const leaves = [...roles, ...types, reminder, "", 7, null];
+    const own = leaves.filter((leaf) => leaf !== reminder && leaf !== "");
+    const counts = { prompts: 0, joined: 0, ids: 0 };
+    forSeeds(8000, (seed) => {
       const random = seededRandom(seed);
       const pick = <T>(from: readonly T[]): T | undefined => from[between(random, 0, from.length - 1)];
       const list = (depth: number): unknown =>
         Array.from({ length: between(random, 0, 3) }, () => value(depth));
+      const likelyEntry = (): unknown => ({
+        role: pick(roles),
+        ...(random() < 0.5 ? {} : { type: pick(types), call_id: pick(leaves), tool_call_id: pick(leaves) }),
+        content: Array.from({ length: between(random, 0, 3) }, () => ({
+          type: pick(partTypes),
+          text: pick(leaves),
+          tool_use_id: pick(leaves),
+        })),
+      });
       const value = (depth: number): unknown => {
         const kind = depth === 0 ? 0 : between(random, 0, 9);
         if (kind === 0) return pick(leaves);
         if (kind === 1) return list(depth - 1);
+        if (kind <= 5) return likelyEntry();
         const entries = Array.from({ length: between(random, 1, 8) }, () => {
           const key = pick(keys) ?? "";
           if (key === "content" && random() < 0.6) return [key, list(depth - 1)];
@@ -311,14 +500,17 @@ describe.each([
         return Object.fromEntries(entries) as unknown;
       };
       const fields = { messages: list(4), input: list(4) };
-      const { prompt, correlatingToolCallId } = readConversation(fields);
+      const { prompt, promptCount, earlierPromptCount, correlatingToolCallId } = readConversation(fields);
+      const texts = prompt?.split("\n") ?? [];
       if (prompt !== null) counts.prompts += 1;
+      if (texts.length > 1) counts.joined += 1;
       if (correlatingToolCallId !== null) counts.ids += 1;
-      for (const part of [...(prompt?.split("\n") ?? []), correlatingToolCallId ?? "user"]) {
-        expect(leaves).toContain(part);
-        expect(part).not.toBe("");
-      }
+      for (const part of texts) expect(own).toContain(part);
+      expect([...own, reminder, null]).toContain(correlatingToolCallId);
+      expect(promptCount > 0).toBe(prompt !== null);
+      expect(promptCount).toBeLessThanOrEqual(texts.length);
+      expect(promptCount + earlierPromptCount).toBeLessThanOrEqual(3);
     });
-    expect(Math.min(counts.prompts, counts.ids)).toBeGreaterThan(20);
+    expect(Math.min(counts.prompts, counts.joined, counts.ids)).toBeGreaterThan(20);
   });
 });

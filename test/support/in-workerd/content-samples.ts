@@ -41,23 +41,26 @@ const CHAT = "/openai/v1/chat/completions";
 const RESPONSES = "/openai/v1/responses";
 const MESSAGES = "/anthropic/v1/messages";
 
+/** The turn that requested the tool: the user's text before it is no longer the prompt. */
+const assistant = { role: "assistant", content: "Reading." };
 const user = { role: "user", content: marked("prompt") };
 const chatBody = JSON.stringify({ model: "m", messages: [user] });
 const chatResult = JSON.stringify({
   model: "m",
-  messages: [user, { role: "tool", tool_call_id: "call_0", content: marked("toolResult") }],
+  messages: [user, assistant, { role: "tool", tool_call_id: "call_0", content: marked("toolResult") }],
 });
 const responsesBody = JSON.stringify({ model: "m", input: [user] });
 const responsesResult = JSON.stringify({
   model: "m",
   instructions: marked("prompt"),
-  input: [user, { type: "function_call_output", call_id: "call_0", output: marked("toolResult") }],
+  input: [user, assistant, { type: "function_call_output", call_id: "call_0", output: marked("toolResult") }],
 });
 const messagesBody = JSON.stringify({ model: "m", system: marked("prompt"), messages: [user] });
 const messagesResult = JSON.stringify({
   model: "m",
   messages: [
     user,
+    assistant,
     {
       role: "user",
       content: [{ type: "tool_result", tool_use_id: "toolu_0", content: marked("toolResult") }],

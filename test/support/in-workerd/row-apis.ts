@@ -1,6 +1,7 @@
 /** Requests to the three APIs, each by another client, and the columns that an interception's row takes from them. */
 import { CANARIES } from "./gateway-harness.ts";
 import { OWN_KEY } from "./calls.ts";
+import { assistantMessage } from "./row-responses.ts";
 import type { Row } from "./ledger-database.ts";
 
 export const PROMPT = 'Grüße 🗼: which files changed on "Tuesday"?\n';
@@ -33,6 +34,7 @@ const chat: ApiRequests = {
     model: "gpt-4o",
     messages: [
       { role: "user", content: PROMPT },
+      assistantMessage,
       { role: "tool", tool_call_id: RESULT_CALL_ID, content: "a.ts" },
     ],
     stream,
@@ -90,6 +92,7 @@ const responses: ApiRequests = {
     model: "gpt-5.2",
     input: [
       { role: "user", content: [{ type: "input_text", text: PROMPT }] },
+      assistantMessage,
       { type: "function_call_output", call_id: RESULT_CALL_ID, output: "a.ts" },
     ],
     stream,

@@ -1,5 +1,5 @@
 /** An agent's loop in each API: the user's prompt, then twice the result of the tool call in the last response. */
-import { CHAT, MESSAGES, RESPONSES, userMessage } from "./row-responses.ts";
+import { CHAT, MESSAGES, RESPONSES, assistantMessage, userMessage } from "./row-responses.ts";
 
 /** The tool call of each response. */
 export type CallId = "call_1" | "call_2" | "call_3";
@@ -19,7 +19,7 @@ export const LOOPS: readonly Loop[] = [
     request: (resultOf) => ({
       model: "m",
       messages: resultOf
-        ? [userMessage, { role: "tool", tool_call_id: resultOf, content: "a" }]
+        ? [userMessage, assistantMessage, { role: "tool", tool_call_id: resultOf, content: "a" }]
         : [userMessage],
     }),
     response: (callId) => ({
@@ -39,7 +39,11 @@ export const LOOPS: readonly Loop[] = [
     request: (resultOf) => ({
       model: "m",
       messages: resultOf
-        ? [userMessage, { role: "user", content: [{ type: "tool_result", tool_use_id: resultOf }] }]
+        ? [
+            userMessage,
+            assistantMessage,
+            { role: "user", content: [{ type: "tool_result", tool_use_id: resultOf }] },
+          ]
         : [userMessage],
     }),
     response: (callId) => ({

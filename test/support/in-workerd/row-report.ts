@@ -75,6 +75,8 @@ function interceptionOf(exchange: RecordedExchange, content: boolean): Row {
     streaming: streaming ? 1 : 0,
     correlating_tool_call_id: resultOf,
     prompt_count: prompt === null ? 0 : 1,
+    // Where the request adds none, its prompt stands before the assistant's turn.
+    earlier_prompt_count: prompt === null ? 1 : 0,
     outcome: outcomeOf(report, status),
     status,
     finish_reason: report.finishReason,

@@ -87,6 +87,7 @@ const agentLoop: Case = {
         ended_at: "2026-11-23T12:00:01.040Z",
         correlating_tool_call_id: "call_1",
         prompt_count: 0,
+        earlier_prompt_count: 1,
         provider_response_id: "y",
         response_bytes: byteLength(LOOP_TEXT),
         thread_parent_id: ID,

@@ -11,6 +11,8 @@ export const jsonPost = (body: object, headers: Record<string, string> = OWN_KEY
   post(JSON.stringify(body), headers);
 
 /** The user's message in each request. */
+/** The turn that requested a tool. */
+export const assistantMessage = { role: "assistant", content: "Reading." };
 export const userMessage = { role: "user", content: "Where?" };
 
 export const CHAT = "/openai/v1/chat/completions";

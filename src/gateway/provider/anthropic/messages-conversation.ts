@@ -1,22 +1,20 @@
-/** Reads the conversation of a Messages request: the last message has the user's text, tool results, or both. */
-import {
-  lastOf,
-  lastOfType,
-  userText,
-  withoutTrailingInstructions,
-  type Conversation,
-} from "../conversation.ts";
+/** Reads the conversation of a Messages request. A user message has the user's text, tool results, or both. */
+import { partsOfType, readPrompts, toTurns, type Author, type Conversation } from "../conversation.ts";
 import { asName } from "../usage.ts";
 import type { JsonObject } from "../../../shared/json.ts";
 
 export function messagesConversation(fields: JsonObject): Conversation {
-  const last = lastOf(withoutTrailingInstructions(fields["messages"]));
-  const content = last?.["content"];
-  const prompt = last?.["role"] === "user" ? userText(content, "text") : null;
+  const turns = toTurns(fields["messages"], authorOf);
+  const results = turns.current.flatMap((entry) =>
+    entry.author === "user" ? partsOfType(entry.fields["content"], "tool_result") : [],
+  );
   return {
-    prompt,
-    promptCount: prompt === null ? 0 : 1,
-    earlierPromptCount: 0,
-    correlatingToolCallId: asName(lastOfType(content, "tool_result")?.["tool_use_id"]),
+    ...readPrompts(turns, "text"),
+    correlatingToolCallId: asName(results.at(-1)?.["tool_use_id"]),
   };
+}
+
+/** Claude Code adds messages with the role `system` (beta `mid-conversation-system`). */
+function authorOf({ role }: JsonObject): Author | null {
+  return role === "user" || role === "assistant" ? role : null;
 }

@@ -1,16 +1,20 @@
-/** Reads the conversation of a Chat Completions request, of which the last message counts. */
-import { lastOf, userText, withoutTrailingInstructions, type Conversation } from "../conversation.ts";
+/** Reads the conversation of a Chat Completions request. */
+import { readPrompts, toTurns, type Author, type Conversation } from "../conversation.ts";
 import { asName } from "../usage.ts";
 import type { JsonObject } from "../../../shared/json.ts";
 
 export function chatConversation(fields: JsonObject): Conversation {
-  const last = lastOf(withoutTrailingInstructions(fields["messages"]));
-  const role = last?.["role"];
-  const prompt = role === "user" ? userText(last?.["content"], "text") : null;
+  const turns = toTurns(fields["messages"], authorOf);
+  const last = turns.current.at(-1)?.fields;
   return {
-    prompt,
-    promptCount: prompt === null ? 0 : 1,
-    earlierPromptCount: 0,
-    correlatingToolCallId: role === "tool" ? asName(last?.["tool_call_id"]) : null,
+    ...readPrompts(turns, "text"),
+    // A user message after the results starts a new request of the user, which no tool call caused.
+    correlatingToolCallId: last?.["role"] === "tool" ? asName(last["tool_call_id"]) : null,
   };
+}
+
+function authorOf({ role }: JsonObject): Author | null {
+  // The deprecated role of a function's result.
+  if (role === "function") return "tool";
+  return role === "user" || role === "assistant" || role === "tool" ? role : null;
 }
