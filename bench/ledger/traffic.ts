@@ -129,8 +129,6 @@ function startEvent({ at, caller, request }: Interception): InterceptorEvent {
     parent_agent_id: null,
     client_prompt_id: null,
     request_class: null,
-    end_user: null,
-    request_encoding: null,
   };
 }
 
@@ -151,11 +149,6 @@ function endEvent(values: Interception): InterceptorEvent {
     response_bytes: 24_000,
     usage: values.usage,
     usage_invalid: false,
-    usage_opt_in: "added",
-    service_tier: "default",
-    speed: null,
-    inference_geo: null,
-    reported_cost: null,
     observation: "complete",
     msg_id: values.messageId,
     response_model: values.request.model,
@@ -178,7 +171,6 @@ function tokenUsage({ caller, usage, messageId, endedAt, at }: Interception): In
     created_at: endedAt,
     metadata: {},
     raw_usage: JSON.stringify(tokens(at)),
-    usage_of: null,
   };
 }
 

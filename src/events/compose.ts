@@ -30,7 +30,6 @@ import type {
   OwnerRejection,
   SignatureResult,
   ThoughtSource,
-  UsageOptIn,
   UsageState,
 } from "./vocabulary.ts";
 
@@ -79,32 +78,6 @@ export type RequestHints = {
   readonly parentAgentId: string | null;
   readonly promptId: string | null;
   readonly requestClass: string | null;
-  /** As it is recorded: in clear or hashed. */
-  readonly endUser: string | null;
-};
-
-export const NO_HINTS: RequestHints = {
-  agentId: null,
-  parentAgentId: null,
-  promptId: null,
-  requestClass: null,
-  endUser: null,
-};
-
-/** Facts that change the price of a response, as the provider states them. */
-export type BillingFacts = {
-  readonly serviceTier: string | null;
-  readonly speed: string | null;
-  readonly inferenceGeo: string | null;
-  /** US dollars, a decimal number. */
-  readonly reportedCost: string | null;
-};
-
-export const NO_BILLING: BillingFacts = {
-  serviceTier: null,
-  speed: null,
-  inferenceGeo: null,
-  reportedCost: null,
 };
 
 /** The observation of a response. */
@@ -121,7 +94,6 @@ export type ResponseFacts = {
     readonly toolCallCount: number;
     readonly thoughts: readonly ThoughtFacts[];
     readonly thoughtCount: number;
-    readonly billing: BillingFacts;
   };
 };
 
@@ -258,13 +230,11 @@ export type StartFacts = {
   readonly flags: readonly Flag[];
   readonly conversation: ConversationFacts;
   readonly hints: RequestHints;
-  /** The Content-Encoding that the gateway decoded; null where there was none. */
-  readonly requestEncoding: string | null;
 };
 
 export function startEvent(
   subject: Subject,
-  { actor, initiatorName, flags, conversation, hints, requestEncoding }: StartFacts,
+  { actor, initiatorName, flags, conversation, hints }: StartFacts,
 ): InterceptionStart {
   return {
     ...subject,
@@ -282,8 +252,6 @@ export function startEvent(
     parent_agent_id: hints.parentAgentId,
     client_prompt_id: hints.promptId,
     request_class: hints.requestClass,
-    end_user: hints.endUser,
-    request_encoding: requestEncoding,
   };
 }
 
@@ -321,20 +289,17 @@ export type InterceptionResult = {
   readonly status: number | null;
   readonly error: string | null;
   readonly providerHeaders: ProviderHeaderFacts;
-  /** null where the API always reports usage, or the provider sent no response. */
-  readonly usageOptIn: UsageOptIn | null;
   readonly observation: ResponseFacts | null;
 };
 
 export function endEvent(
   subject: Subject,
-  { outcome, status, error, providerHeaders, usageOptIn, observation }: InterceptionResult,
+  { outcome, status, error, providerHeaders, observation }: InterceptionResult,
   redact: Redact,
   { startedAt, at }: { readonly startedAt: number; readonly at: number },
 ): InterceptionEnd {
   const report = observation?.report ?? null;
   const usage = report?.usage ?? null;
-  const billing = report?.billing ?? NO_BILLING;
   const firstByteAt = observation?.end.firstByteAt ?? null;
   return {
     ...subject,
@@ -352,11 +317,6 @@ export function endEvent(
     cache_write_input_tokens: usage?.cache_write_input_tokens ?? null,
     usage: observation?.usageState ?? "unknown",
     usage_invalid: usage?.invalid ?? false,
-    usage_opt_in: usageOptIn,
-    service_tier: billing.serviceTier,
-    speed: billing.speed,
-    inference_geo: billing.inferenceGeo,
-    reported_cost: billing.reportedCost,
     observation: observation?.end.truncated ? "truncated" : "complete",
     msg_id: report?.id ?? null,
     response_model: report?.model ?? null,
@@ -373,15 +333,9 @@ export function endEvent(
 /** null where the response reported no figure: an unknown count is not recorded as 0. */
 export function tokenUsageEvent(
   caller: Caller,
-  {
-    report,
-    usageState,
-  }: Pick<ResponseFacts, "usageState"> & {
-    readonly report: Pick<ResponseFacts["report"], "id" | "usage">;
-  },
+  { report, usageState }: ResponseFacts,
+  redact: Redact,
   at: number,
-  /** The work whose usage it is, where an earlier interception requested it. */
-  usageOf: string | null = null,
 ): TokenUsage | null {
   const { usage } = report;
   if (usage === null || usageState === "unknown") return null;
@@ -396,8 +350,8 @@ export function tokenUsageEvent(
     cache_write_input_tokens: usage.cache_write_input_tokens,
     usage: usageState,
     metadata: usage.extras,
-    raw_usage: usage.raw,
-    usage_of: usageOf,
+    // A provider can put any text into it.
+    raw_usage: usage.raw === null ? null : redact(usage.raw),
     created_at: iso(at),
   };
 }
@@ -461,25 +415,7 @@ export type PassthroughFacts = {
   readonly startedAt: number;
   readonly workerVersion: string | null;
   readonly providerHeaders: ProviderHeaderFacts;
-  readonly object: ObjectFacts;
 };
-
-/** The object that a passthrough's path names, and usage of an earlier interception that its response reports. */
-export type ObjectFacts = {
-  readonly id: string | null;
-  /** Of a batch: the files that hold its results. */
-  readonly resultIds: readonly string[];
-  readonly usageOf: string | null;
-  /** The sum, where the response reports several. */
-  readonly usage: UsageFigures | null;
-};
-
-type UsageFigures = Pick<
-  TokenUsage,
-  "input_tokens" | "output_tokens" | "cache_read_input_tokens" | "cache_write_input_tokens"
->;
-
-export const NO_OBJECT: ObjectFacts = { id: null, resultIds: [], usageOf: null, usage: null };
 
 export function passthroughEvent(caller: Caller, facts: PassthroughFacts, at: number): PassthroughEvent {
   return {
@@ -491,13 +427,6 @@ export function passthroughEvent(caller: Caller, facts: PassthroughFacts, at: nu
     route: facts.route,
     status: facts.status,
     error: facts.error,
-    object_id: facts.object.id,
-    result_ids: facts.object.resultIds,
-    usage_of: facts.object.usageOf,
-    input_tokens: facts.object.usage?.input_tokens ?? null,
-    output_tokens: facts.object.usage?.output_tokens ?? null,
-    cache_read_input_tokens: facts.object.usage?.cache_read_input_tokens ?? null,
-    cache_write_input_tokens: facts.object.usage?.cache_write_input_tokens ?? null,
     duration_ms: at - facts.startedAt,
     created_at: iso(at),
     worker_version: facts.workerVersion,

@@ -29,7 +29,6 @@ import {
   type OwnerRejection,
   type SignatureResult,
   type ThoughtSource,
-  type UsageOptIn,
   type UsageState,
 } from "./vocabulary.ts";
 
@@ -103,10 +102,6 @@ const TOKENS = {
   cache_write_input_tokens: orNull.count("input tokens written to the cache", { interceptions: "double8" }),
 } as const satisfies Fields;
 
-/** Usage of work that an earlier interception requested: a background response, a result of a batch. */
-const USAGE_OF =
-  "whose usage it is, where an earlier interception requested the work: `provider/response id`, of a batch `provider/batch or file id/custom_id`; always null in this version";
-
 const USAGE_STATE = text<UsageState>(USAGE_STATES, { interceptions: "blob16" });
 const STATUS = "HTTP status that the client got; null where it disconnected before";
 const MSG_ID = orNull.text("the provider's id of the response", { column: "provider_response_id" });
@@ -139,12 +134,6 @@ const INTERCEPTION_START = {
   request_class: orNull.text(
     "the client's word for the purpose of the request, such as `compact` or `review`",
   ),
-  end_user: orNull.text(
-    "the end user that the caller names in the body; a hint, never proof; always null in this version",
-  ),
-  request_encoding: orNull.text(
-    "the Content-Encoding of the request's body, where the gateway decoded it; always null in this version",
-  ),
 } as const satisfies Fields;
 
 const INTERCEPTION_END = {
@@ -163,13 +152,6 @@ const INTERCEPTION_END = {
   cache_write_input_tokens: { ...TOKENS.cache_write_input_tokens, column: null },
   usage: USAGE_STATE,
   usage_invalid: flag("whether the provider sent a figure that is not a valid count"),
-  usage_opt_in: orNull.text<UsageOptIn>(
-    "`client` or `added`: the side that requested the usage of a stream; always null in this version",
-  ),
-  service_tier: orNull.text("the service tier that the provider states"),
-  speed: orNull.text("the speed that the provider states"),
-  inference_geo: orNull.text("the region of the inference that the provider states"),
-  reported_cost: orNull.text("the cost that the provider states, in US dollars, as a decimal number"),
   observation: text<ObservationExtent>(OBSERVATIONS),
   msg_id: MSG_ID,
   response_model: orNull.text("the model that the provider says responded", { interceptions: "blob14" }),
@@ -191,10 +173,11 @@ const TOKEN_USAGE = {
   ...TOKENS,
   usage: USAGE_STATE,
   metadata: object<Readonly<Record<string, number>>>(
-    "the dialect's further figures, such as `completion_reasoning`; `total_tokens` is the total that the provider states",
+    "the dialect's further figures, such as `completion_reasoning`",
   ),
-  raw_usage: orNull.text("the provider's usage object as JSON; null where it has more than 2,048 characters"),
-  usage_of: orNull.text(USAGE_OF),
+  raw_usage: orNull.text(
+    "the provider's usage object as JSON, the last one of a stream; null where it has more than 2,048 characters",
+  ),
   created_at: CREATED_AT,
 } as const satisfies Fields;
 
@@ -303,12 +286,6 @@ const PASSTHROUGH = {
   route: CALL.route,
   status: count(STATUS, { interceptions: "double1" }),
   error: orNull.text<EdgeError>(EDGE_ERRORS, { interceptions: "blob18" }),
-  object_id: orNull.text(
-    "the provider's id of the object that the path names, such as a batch or a file; always null in this version",
-  ),
-  result_ids: texts("of a batch: the ids of the files that hold its results; always empty in this version"),
-  usage_of: orNull.text(USAGE_OF, { interceptions: "blob19" }),
-  ...TOKENS,
   duration_ms: count("from the request's arrival to the response's headers", { interceptions: "double2" }),
   created_at: CREATED_AT,
   worker_version: CALL.worker_version,

@@ -30,29 +30,20 @@ export const OUTCOMES = {
   upstream_error:
     "no connection, no headers in time, an error status, an error event inside a 200, or an HTML page instead of an API response",
   refused: "the gateway responded instead of the provider",
-  queued: "the provider accepted the work and does it later: a background response, a batch",
+  queued: "the provider accepted the work and does it later: a background response",
 } as const;
 export type Outcome = keyof typeof OUTCOMES;
 
 export const USAGE_STATES = {
-  final:
-    "the provider's own closing figures, every one a valid count; they add up to the total that the provider states, if it states one",
-  partial:
-    "the figures seen before the end, those of the closing figures that were valid counts, or figures that do not add up to the stated total",
+  final: "the provider's own closing figures, input and output among them, every one a valid count",
+  partial: "the figures seen before the end, or those of the closing figures that were valid counts",
   unknown: "no figure was seen",
 } as const;
 export type UsageState = keyof typeof USAGE_STATES;
 
-/** The side that requested the usage of a stream, for an API that reports it only on request. Not recorded yet. */
-const USAGE_OPT_INS = {
-  client: "the client requested it, or the gateway may not add the option",
-  added: "the gateway added the option, and removed the event that only reports usage",
-} as const;
-export type UsageOptIn = keyof typeof USAGE_OPT_INS;
-
 /** Where in a response a thought stands. */
 export const THOUGHT_SOURCES = {
-  thinking: "a `thinking` block of Anthropic's API, or the reasoning text of a compatible server",
+  thinking: "a `thinking` block of the Messages API",
   reasoning_summary: "a summary of a reasoning item of the Responses API",
   commentary: "an assistant message of the Responses API with `phase: commentary`",
 } as const;

@@ -20,25 +20,25 @@ const CURRENT: AnalyticsColumns = analyticsColumnsOf("interceptions");
 const NEXT_BLOB = `blob${CURRENT.blobs.length + 1}` as const;
 
 /** The one row. */
-const retention_class = orNull.text("the retention class", { interceptions: NEXT_BLOB });
+const service_tier = orNull.text("the provider's service tier", { interceptions: NEXT_BLOB });
 
 const { interception_end } = RECORDS;
 const WITH_FIELD: Readonly<Record<string, RecordDefinition>> = {
   ...RECORDS,
-  interception_end: { ...interception_end, fields: { ...interception_end.fields, retention_class } },
+  interception_end: { ...interception_end, fields: { ...interception_end.fields, service_tier } },
 };
 
-const END_WITH_FIELD = { ...END, retention_class: "priority" };
+const END_WITH_FIELD = { ...END, service_tier: "priority" };
 
 let database: D1Database;
 beforeAll(async () => {
   database = await emptyLedger();
   // The one migration.
-  await database.prepare("ALTER TABLE interceptions ADD COLUMN retention_class TEXT").run();
+  await database.prepare("ALTER TABLE interceptions ADD COLUMN service_tier TEXT").run();
 });
 // All test files share the database.
 afterAll(async () => {
-  await database.prepare("ALTER TABLE interceptions DROP COLUMN retention_class").run();
+  await database.prepare("ALTER TABLE interceptions DROP COLUMN service_tier").run();
   await emptyLedger();
 });
 
@@ -67,7 +67,7 @@ describe("a new field of interception_end", () => {
   it("is a column that only the end fills; all other columns stay", () => {
     expect(tables.interceptions.end).toEqual({
       ...TABLES.interceptions.end,
-      retention_class: { field: "retention_class", type: "TEXT" },
+      service_tier: { field: "service_tier", type: "TEXT" },
     });
     expect(tables.interceptions.start).toEqual(TABLES.interceptions.start);
     expect(tables.interceptions.shared).toEqual(TABLES.interceptions.shared);
@@ -80,37 +80,35 @@ describe("a new field of interception_end", () => {
     for (const order of [[end], [start, end], [end, start]]) {
       await clear();
       for (const { sql, event } of order) await insert(sql, event);
-      const row = await database.prepare("SELECT id, retention_class FROM interceptions").first();
-      expect(row).toEqual({ id: END.interception_id, retention_class: "priority" });
-      expect(await apiRecord()).toMatchObject({ id: END.interception_id, retention_class: "priority" });
+      const row = await database.prepare("SELECT id, service_tier FROM interceptions").first();
+      expect(row).toEqual({ id: END.interception_id, service_tier: "priority" });
+      expect(await apiRecord()).toMatchObject({ id: END.interception_id, service_tier: "priority" });
     }
   });
 
   it("is null in the row and in the API for an end of a gateway that does not have it", async () => {
     await clear();
     await insert(insertEnds(tables), END);
-    expect(
-      await database.prepare("SELECT retention_class FROM interceptions").first("retention_class"),
-    ).toBeNull();
-    expect(await apiRecord()).toMatchObject({ outcome: "completed", retention_class: null });
+    expect(await database.prepare("SELECT service_tier FROM interceptions").first("service_tier")).toBeNull();
+    expect(await apiRecord()).toMatchObject({ outcome: "completed", service_tier: null });
   });
 
   it("is ignored by a records Worker that does not have it", async () => {
     await clear();
     await insert(insertEnds(TABLES), END_WITH_FIELD);
-    const row = await database.prepare("SELECT outcome, retention_class FROM interceptions").first();
-    expect(row).toEqual({ outcome: "completed", retention_class: null });
+    const row = await database.prepare("SELECT outcome, service_tier FROM interceptions").first();
+    expect(row).toEqual({ outcome: "completed", service_tier: null });
   });
 
   it("is described in the API's schema; all other fields stay", () => {
-    const { retention_class: added, ...others } = schemasOf(apiFieldsOf(WITH_FIELD).interception);
-    expect(added).toEqual({ type: ["string", "null"], description: "The retention class." });
+    const { service_tier: added, ...others } = schemasOf(apiFieldsOf(WITH_FIELD).interception);
+    expect(added).toEqual({ type: ["string", "null"], description: "The provider's service tier." });
     expect(others).toEqual(schemasOf(apiFieldsOf(RECORDS).interception));
   });
 
   it("is the next blob of the Analytics Engine row; all other positions stay", () => {
     const columns = analyticsColumnsOf("interceptions", WITH_FIELD);
-    expect(columns.blobs).toEqual([...CURRENT.blobs, "retention_class"]);
+    expect(columns.blobs).toEqual([...CURRENT.blobs, "service_tier"]);
     expect(columns.doubles).toEqual(CURRENT.doubles);
     const before = toRow(CURRENT, END);
     expect(toRow(columns, END_WITH_FIELD)).toEqual({ ...before, blobs: [...before.blobs, "priority"] });
@@ -122,6 +120,6 @@ describe("a new field of interception_end", () => {
   it("crosses the queue and is printed in the log line", () => {
     const event: InterceptionEnd = END_WITH_FIELD;
     expect(toMessages([event]).flatMap((message) => readMessage(message).events)).toEqual([END_WITH_FIELD]);
-    expect(JSON.parse(toEventLine(event))).toMatchObject({ retention_class: "priority" });
+    expect(JSON.parse(toEventLine(event))).toMatchObject({ service_tier: "priority" });
   });
 });

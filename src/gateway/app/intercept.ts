@@ -126,7 +126,7 @@ async function intercept(
     providerHeaders = NO_PROVIDER_HEADERS,
   ): Response => {
     const { status, code: error } = refusal;
-    end({ outcome, status, error, providerHeaders, usageOptIn: null, observation: null });
+    end({ outcome, status, error, providerHeaders, observation: null });
     return refuse(exchange, refusal);
   };
   const abort = new AbortController();
@@ -142,7 +142,6 @@ async function intercept(
         status: null,
         error: null,
         providerHeaders,
-        usageOptIn: null,
         observation: null,
       });
       return clientDisconnected(exchange.id);
@@ -157,7 +156,6 @@ async function intercept(
       status: 500,
       error: "internal",
       providerHeaders: NO_PROVIDER_HEADERS,
-      usageOptIn: null,
       observation: null,
     });
     throw error;
@@ -221,7 +219,6 @@ function record(
     flags,
     conversation: api.readConversation(call.fields),
     hints: readHints(headers),
-    requestEncoding: null,
     startedAt,
   };
   const { prompts } = deps.config.recording;
@@ -254,7 +251,7 @@ async function observeResponse(
   const { status } = response;
   const ended = observed.observation.then((observation: Observation) => {
     const { outcome, report } = observation;
-    end({ outcome, status, error: report.error, providerHeaders, usageOptIn: null, observation });
+    end({ outcome, status, error: report.error, providerHeaders, observation });
     void recorder.flush();
   });
   // A streamed body goes on after the response is returned; any other has been observed already.

@@ -56,7 +56,7 @@ export function startInterception(
     isOpen = false;
     const at = now();
     const { observation } = result;
-    const usage = observation && tokenUsageEvent(subject, observation, at);
+    const usage = observation && tokenUsageEvent(subject, observation, redact, at);
     if (usage) record(usage);
     // Before the tool calls: Logpush drops the last lines of a request that prints too much.
     record(endEvent(subject, result, redact, { startedAt, at }));

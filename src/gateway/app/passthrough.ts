@@ -1,5 +1,5 @@
 /** A passthrough: forwarded and recorded, its bytes not read, except for the model where only some models are allowed. */
-import { NO_OBJECT, passthroughEvent } from "../../events/compose.ts";
+import { passthroughEvent } from "../../events/compose.ts";
 import { SMALL_BYTES } from "../../shared/byte-budget.ts";
 import { contentEncoding, declaredLength } from "../../shared/http/body-headers.ts";
 import { Refusal } from "../../shared/refusal.ts";
@@ -50,7 +50,6 @@ export async function passThrough(
     startedAt,
     workerVersion: deps.config.workerVersion,
     providerHeaders,
-    object: NO_OBJECT,
   };
   recorder.record(passthroughEvent(caller, facts, deps.now()));
   if (isDisconnected) return clientDisconnected(id);

@@ -2,12 +2,12 @@
  * Headers by which coding agents state the place of a request in their work: the sub-agent, the user prompt, the purpose.
  * Any caller can spoof them.
  */
-import { NO_HINTS, type RequestHints } from "../../events/compose.ts";
+import type { RequestHints } from "../../events/compose.ts";
 
 const MAX_HINT = 128;
 
 /** One row per hint: its headers, in order of preference. */
-const HEADERS: Readonly<Record<Exclude<keyof RequestHints, "endUser">, readonly string[]>> = {
+const HEADERS: Readonly<Record<keyof RequestHints, readonly string[]>> = {
   agentId: ["x-claude-code-agent-id"],
   parentAgentId: ["x-claude-code-parent-agent-id"],
   promptId: ["x-claude-code-prompt-id"],
@@ -25,7 +25,6 @@ export function readHints(headers: Headers): RequestHints {
     return null;
   };
   return {
-    ...NO_HINTS,
     agentId: read(HEADERS.agentId),
     parentAgentId: read(HEADERS.parentAgentId),
     promptId: read(HEADERS.promptId),

@@ -2,7 +2,6 @@
  * The contract between a dialect's readers and the observation of a response. A report always has names and counts; it
  * has content (a tool's input, a thought, an error's message) only if `ContentOptions` keeps it.
  */
-import { NO_BILLING, type BillingFacts } from "../../events/compose.ts";
 import type { ThoughtSource } from "../../events/vocabulary.ts";
 import type { Usage } from "./usage.ts";
 
@@ -58,8 +57,7 @@ export type ResponseReport = {
   readonly thoughts: readonly Thought[];
   /** Number of thoughts, kept or not. */
   readonly thoughtCount: number;
-  readonly billing: BillingFacts;
-  /** The provider accepted the work and does it later: a background response, a batch. */
+  /** The provider accepted the work and does it later: a background response. */
   readonly queued: boolean;
 };
 
@@ -90,6 +88,5 @@ export const EMPTY_REPORT: ResponseReport = {
   toolCallCount: 0,
   thoughts: [],
   thoughtCount: 0,
-  billing: NO_BILLING,
   queued: false,
 };

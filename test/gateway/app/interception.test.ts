@@ -37,8 +37,6 @@ const {
   parent_agent_id: _parentAgent,
   client_prompt_id: _promptId,
   request_class: _class,
-  end_user: _endUser,
-  request_encoding: _encoding,
   ...startSubject
 } = START;
 const subject = { ...startSubject, started_at: STARTED };
@@ -94,9 +92,7 @@ function start(
         parentAgentId: START.parent_agent_id,
         promptId: START.client_prompt_id,
         requestClass: START.request_class,
-        endUser: START.end_user,
       },
-      requestEncoding: START.request_encoding,
       startedAt: 1000,
     },
     { prompts, redact: createRedactor([]), now: () => clock.at },
@@ -125,7 +121,6 @@ const completed = {
   status: 200,
   error: null,
   providerHeaders,
-  usageOptIn: "added",
 } as const;
 const thinking = (...texts: readonly string[]): Thought[] =>
   texts.map((text) => ({ text, source: "thinking" }));
@@ -260,7 +255,6 @@ describe("I1 an interception's end", () => {
       status: null,
       error: null,
       providerHeaders,
-      usageOptIn: null,
       observation: null,
     });
     end({ ...completed, observation: conclusion() });
@@ -281,7 +275,6 @@ describe("I1 an interception's end", () => {
       status: null,
       error: null,
       providerHeaders,
-      usageOptIn: null,
       observation: null,
     });
     expect(groups[1]).toEqual([
@@ -296,11 +289,6 @@ describe("I1 an interception's end", () => {
         finish_reason: null,
         usage: "unknown",
         usage_invalid: false,
-        usage_opt_in: null,
-        service_tier: null,
-        speed: null,
-        inference_geo: null,
-        reported_cost: null,
         observation: "complete",
         input_tokens: null,
         output_tokens: null,
@@ -315,6 +303,19 @@ describe("I1 an interception's end", () => {
         thought_count: 0,
       },
     ]);
+  });
+
+  it("redacts a secret in the provider's usage object", () => {
+    // An attack: a provider, or a network in front of it, echoes a key among the figures.
+    const { groups, end } = start();
+    const { usage } = report();
+    end({
+      ...completed,
+      observation: conclusion({
+        report: report({ usage: usage && { ...usage, raw: `{"prompt_tokens":38,"x":"${SECRET}"}` } }),
+      }),
+    });
+    expect(groups[1]?.[0]).toMatchObject({ raw_usage: '{"prompt_tokens":38,"x":"[redacted:provider_key]"}' });
   });
 
   it("states that the observation was truncated and that a usage figure was invalid", () => {
@@ -350,7 +351,6 @@ describe("I1 an interception's end", () => {
       status: 400,
       error: "invalid_request_error",
       providerHeaders,
-      usageOptIn: null,
       observation: conclusion({
         report: report({
           toolCalls: [toolCall({ input: long, error: long })],

@@ -25,27 +25,18 @@ const RENAMES: readonly (readonly [recorded: string, today: string])[] = [
 /** The fields added since, by record type. */
 const CALL_FIELDS = ["worker_version"];
 const PROVIDER_FIELDS = ["provider_request_id", "provider_ray", "response_encoding"];
-const TOKENS = [
-  "input_tokens",
-  "output_tokens",
-  "cache_read_input_tokens",
-  "cache_write_input_tokens",
-] as const;
-const AGENT_FIELDS = ["agent_id", "parent_agent_id", "client_prompt_id", "request_class", "end_user"];
-const BILLING_FIELDS = ["usage_opt_in", "service_tier", "speed", "inference_geo", "reported_cost"];
+const AGENT_FIELDS = ["agent_id", "parent_agent_id", "client_prompt_id", "request_class"];
 /** Null in these requests. */
 const ADDED_NULL: Readonly<Record<string, readonly string[]>> = {
-  interception_start: [...CALL_FIELDS, ...AGENT_FIELDS, "request_encoding"],
-  interception_end: [...CALL_FIELDS, ...PROVIDER_FIELDS, ...BILLING_FIELDS],
-  token_usage: ["usage_of"],
-  passthrough: [...CALL_FIELDS, ...PROVIDER_FIELDS, "error", "object_id", "usage_of", ...TOKENS],
+  interception_start: [...CALL_FIELDS, ...AGENT_FIELDS],
+  interception_end: [...CALL_FIELDS, ...PROVIDER_FIELDS],
+  passthrough: [...CALL_FIELDS, ...PROVIDER_FIELDS, "error"],
   refusal: CALL_FIELDS,
 };
 /** With a value. */
 const ADDED: Readonly<Record<string, readonly string[]>> = {
   interception_start: ["earlier_prompt_count"],
   token_usage: ["raw_usage"],
-  passthrough: ["result_ids"],
   refusal: ["actor_kind"],
 };
 

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { NO_HINTS } from "../../../src/events/compose.ts";
 import { readHints } from "../../../src/gateway/client/hints.ts";
+
+const NO_HINTS = { agentId: null, parentAgentId: null, promptId: null, requestClass: null };
 
 describe("the hints of a request", () => {
   it.each([

@@ -44,7 +44,6 @@ describe("the columns by position", () => {
       /* blob16 */ "usage",
       /* blob17 */ "credential_kind",
       /* blob18 */ "error",
-      /* blob19 */ "usage_of",
     ]);
   });
 
@@ -192,7 +191,6 @@ describe("a row", () => {
         "final",
         "centralized",
         "overloaded_error",
-        "",
       ],
       doubles: [200, 900, 40, 5000, 11, 12, 13, 14, 1],
     });
@@ -220,9 +218,8 @@ describe("a row", () => {
         "",
         "",
         "",
-        "openai-prod/resp_1",
       ],
-      doubles: [200, 30, -1, -1, 11, 12, 13, 14, -1],
+      doubles: [200, 30, -1, -1, -1, -1, -1, -1, -1],
     });
   });
 

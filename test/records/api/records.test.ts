@@ -69,7 +69,6 @@ describe("GET /interceptions", () => {
           cache_write_input_tokens: null,
           usage: "final",
           raw_usage: '{"input_tokens":10}',
-          usage_of: null,
         },
       ],
       user_prompts: [

@@ -113,8 +113,6 @@ export function interception(at: number, over: Row = {}, n = 0): Row {
     parent_agent_id: null,
     client_prompt_id: null,
     request_class: null,
-    end_user: null,
-    request_encoding: null,
     outcome: "completed",
     ended_at: iso(at + 900),
     status: 200,
@@ -123,11 +121,6 @@ export function interception(at: number, over: Row = {}, n = 0): Row {
     error_message: null,
     usage: "final",
     usage_invalid: 0,
-    usage_opt_in: null,
-    service_tier: null,
-    speed: null,
-    inference_geo: null,
-    reported_cost: null,
     observation: "complete",
     provider_response_id: "msg_1",
     response_model: "claude-x-2026",
@@ -162,7 +155,6 @@ export function tokenUsage(of: Row, over: Row = {}): Row {
     usage: "final",
     metadata: '{"web_search_requests":1}',
     raw_usage: '{"input_tokens":10}',
-    usage_of: null,
     ...over,
   };
 }

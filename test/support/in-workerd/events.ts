@@ -76,8 +76,6 @@ export const START: InterceptionStart = {
   parent_agent_id: "0718a1b2c3d4e5f6",
   client_prompt_id: "prompt-7",
   request_class: "review",
-  end_user: "user-42",
-  request_encoding: "zstd",
 };
 
 export const END: InterceptionEnd = {
@@ -93,11 +91,6 @@ export const END: InterceptionEnd = {
   response_bytes: 5000,
   usage: "final",
   usage_invalid: false,
-  usage_opt_in: "added",
-  service_tier: "priority",
-  speed: "fast",
-  inference_geo: "eu",
-  reported_cost: "0.00123",
   observation: "complete",
   msg_id: "chatcmpl-1",
   response_model: "gpt-4o-2024-08-06",
@@ -119,7 +112,6 @@ export const TOKENS: TokenUsage = {
   created_at: AT,
   metadata: { completion_reasoning: 5 },
   raw_usage: '{"prompt_tokens":38}',
-  usage_of: null,
 };
 
 export const PROMPT: PromptUsage = {
@@ -223,10 +215,6 @@ export const PASSED: PassthroughEvent = {
   route: "/models",
   status: 200,
   error: null,
-  object_id: "batch_1",
-  result_ids: ["file-1", "file-2"],
-  usage_of: "openai-prod/resp_1",
-  ...tokens,
   duration_ms: 30,
   created_at: AT,
   worker_version: call.worker_version,

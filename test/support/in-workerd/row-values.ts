@@ -53,8 +53,6 @@ const INTERCEPTION = {
   parent_agent_id: null,
   client_prompt_id: null,
   request_class: null,
-  end_user: null,
-  request_encoding: null,
   outcome: "completed",
   ended_at: ENDED,
   status: 200,
@@ -63,11 +61,6 @@ const INTERCEPTION = {
   error_message: null,
   usage: "final",
   usage_invalid: 0,
-  usage_opt_in: null,
-  service_tier: null,
-  speed: null,
-  inference_geo: null,
-  reported_cost: null,
   observation: "complete",
   provider_response_id: "x",
   response_model: "m",
@@ -95,7 +88,6 @@ const TOKENS = {
   usage: "final",
   metadata: "{}",
   raw_usage: null,
-  usage_of: null,
 } as const satisfies Row;
 
 const PROMPT = {

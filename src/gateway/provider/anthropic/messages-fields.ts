@@ -1,7 +1,6 @@
 /** The fields of a Messages response other than its content: id, model, usage, stop reason and error. */
 import type { ContentOptions, ResponseReport } from "../response-reader.ts";
 import { NO_ERROR, readProviderError } from "../provider-error.ts";
-import { NO_BILLING } from "../../../events/compose.ts";
 import { asName, rawUsage, UsageFigures, type Usage } from "../usage.ts";
 import { asObject, type JsonObject } from "../../../shared/json.ts";
 
@@ -49,7 +48,6 @@ export class MessagesFields {
       usageFinal: this.#usage !== null && (this.#stopped || this.ended),
       ended: this.ended,
       finishReason: this.#finishReason,
-      billing: NO_BILLING,
       queued: false,
       ...this.#error,
     };

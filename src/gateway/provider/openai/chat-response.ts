@@ -6,7 +6,6 @@ import type { ResponseReader, ResponseReport, ContentOptions } from "../response
 import { collectContent } from "../response-content.ts";
 import { NO_ERROR, readProviderError } from "../provider-error.ts";
 import { CALL_BEGINS, CALL_PIECE, createToolCallReader } from "./chat-tool-calls.ts";
-import { NO_BILLING } from "../../../events/compose.ts";
 import { asName, rawUsage, UsageFigures, type Usage } from "../usage.ts";
 import { asObject, parseObject, type JsonObject } from "../../../shared/json.ts";
 
@@ -73,14 +72,12 @@ export function chatReader(keep: ContentOptions): ResponseReader {
       usageFinal: usage !== null && (final || ended),
       ended,
       finishReason,
-      ...NOT_QUEUED,
+      queued: false,
       ...error,
       ...content.report(),
     }),
   };
 }
-
-const NOT_QUEUED = { billing: NO_BILLING, queued: false };
 
 /** Whether an SSE event contains only the usage that the gateway requested with the usage opt-in. */
 export function isUsageOnly(data: string): boolean {

@@ -1,7 +1,6 @@
 /** The fields of a Responses response other than its output: id, model, usage, finish reason and error. */
 import type { ContentOptions, ResponseReport } from "../response-reader.ts";
 import { MAX_ERROR_TYPE, NO_ERROR, readProviderError, type ProviderError } from "../provider-error.ts";
-import { NO_BILLING } from "../../../events/compose.ts";
 import { asName, asText, rawUsage, UsageFigures, type Usage } from "../usage.ts";
 import { asObject, type JsonObject } from "../../../shared/json.ts";
 
@@ -55,7 +54,6 @@ export class ResponsesFields {
       usageFinal: this.#usage !== null,
       ended: this.ended,
       finishReason: this.#finishReason,
-      billing: NO_BILLING,
       queued: this.queued,
       ...this.#error,
     };
