@@ -1,6 +1,6 @@
 /**
  * `npm run tables`: writes the tables of the documentation that are generated from the code, each between its own pair of
- * markers. test/docs/tables.test.ts fails when a page is out of date.
+ * markers, and src/events/record-facts.ts. test/docs/tables.test.ts fails when one of them is out of date.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -13,6 +13,7 @@ import { REFUSALS } from "../src/shared/refusal.ts";
 import { CONFIG_KEYS } from "./tables/config-keys.ts";
 import { analyticsTable, eventsTable, fieldsTable, valuesTable } from "./tables/events.ts";
 import { code, table } from "./tables/markdown.ts";
+import { recordFactsText } from "./tables/record-facts.ts";
 
 /** The tables of each page. */
 export const PAGES = {
@@ -137,11 +138,14 @@ export async function withTables(page: Page, text: string): Promise<string> {
   return prettier.format(generated, { ...options, parser: "markdown" });
 }
 
+export const RECORD_FACTS_PATH = fileURLToPath(import.meta.resolve("../src/events/record-facts.ts"));
+
 /** The page as it is stored. */
 export const pageText = (page: Page): string => readFileSync(pathOf(page), "utf8");
 
 export async function main(): Promise<number> {
   for (const page of Object.keys(PAGES) as Page[])
     writeFileSync(pathOf(page), await withTables(page, pageText(page)));
+  writeFileSync(RECORD_FACTS_PATH, await recordFactsText(RECORD_FACTS_PATH));
   return 0;
 }

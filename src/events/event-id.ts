@@ -9,13 +9,14 @@
 import { asObject, type JsonObject } from "../shared/json.ts";
 import { isUuid } from "../shared/uuid.ts";
 import type { InterceptorEvent } from "./event.ts";
-import { RECORDS, type RecordType } from "./fields.ts";
+import type { RecordType } from "./fields.ts";
+import { RECORD_FACTS } from "./record-facts.ts";
 
 const POSITIONS = 256;
 
 /** Only for events that `hasEventId` accepts. */
 export function eventId(event: InterceptorEvent): string {
-  const code = RECORDS[event.record_type].code.toString(16);
+  const code = RECORD_FACTS[event.record_type].code.toString(16);
   const position = positionOf(event).toString(16).padStart(2, "0");
   return `${event.interception_id.slice(0, 14)}8${code}${position}${event.interception_id.slice(18)}`;
 }
@@ -24,7 +25,7 @@ export function eventId(event: InterceptorEvent): string {
 export function hasEventId(value: unknown): value is InterceptorEvent {
   const { record_type: type, interception_id: id, position } = partsOf(value);
   if (!isRecordType(type) || !isInterceptionId(id)) return false;
-  return !("position" in RECORDS[type].fields) || isPosition(position);
+  return !RECORD_FACTS[type].hasPosition || isPosition(position);
 }
 
 /** Whether a value of any origin looks like an event of a type that a newer version records. */
@@ -39,7 +40,7 @@ const partsOf = (value: unknown): JsonObject => asObject(value) ?? {};
 const isInterceptionId = (id: unknown): boolean => typeof id === "string" && isUuid(id) && !/[A-F]/.test(id);
 
 const isRecordType = (type: unknown): type is RecordType =>
-  typeof type === "string" && Object.hasOwn(RECORDS, type);
+  typeof type === "string" && Object.hasOwn(RECORD_FACTS, type);
 
 function isPosition(value: unknown): boolean {
   return Number.isInteger(value) && (value as number) >= 0 && (value as number) < POSITIONS;

@@ -1,5 +1,6 @@
 /** Every event that can be recorded, typed by the field table. */
-import { RECORDS, type EventOf, type RecordType } from "./fields.ts";
+import type { EventOf, RecordType } from "./fields.ts";
+import { RECORD_FACTS } from "./record-facts.ts";
 
 export type InterceptionStart = EventOf<"interception_start">;
 export type InterceptionEnd = EventOf<"interception_end">;
@@ -15,4 +16,4 @@ export type PassthroughEvent = EventOf<"passthrough">;
 export type InterceptorEvent = { [Type in RecordType]: EventOf<Type> }[RecordType];
 
 /** Whether the ledger's database has a table for it. */
-export const isStored = ({ record_type }: InterceptorEvent): boolean => RECORDS[record_type].table !== null;
+export const isStored = ({ record_type }: InterceptorEvent): boolean => RECORD_FACTS[record_type].isStored;

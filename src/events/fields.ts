@@ -1,7 +1,7 @@
 /**
  * **The event field table**: every event, every field, once. The types of events, the ledger's columns, the API's
  * records, the Analytics Engine columns and the tables in docs/reference.md all follow from it. A new field is one row
- * here, its value in compose.ts, and a migration where it is stored.
+ * here, its value in compose.ts, and a migration where it is stored; `npm run tables` brings the rest up to date.
  *
  * Names and fields of `interception_start`, `interception_end`, `token_usage`, `prompt_usage`, `tool_usage` and
  * `model_thought` are those of Coder's interception log; fields may be added, none renamed. Times are RFC 3339 in UTC,

@@ -1,12 +1,13 @@
 /** An event as JSON of a bounded size. If JSON's escapes make it too large, its content is truncated. */
 import { byteLength, truncate } from "../shared/text.ts";
 import type { InterceptorEvent } from "./event.ts";
-import { RECORDS, type RecordDefinition, type RecordType } from "./fields.ts";
+import type { RecordType } from "./fields.ts";
+import { RECORD_FACTS, type RecordFacts } from "./record-facts.ts";
 
 /** Whether the field holds content; nothing else in an event is long. */
 export function isContent(type: RecordType, name: string): boolean {
-  const { fields }: RecordDefinition = RECORDS[type];
-  return fields[name]?.content === true;
+  const { content }: RecordFacts = RECORD_FACTS[type];
+  return content.includes(name);
 }
 
 /**

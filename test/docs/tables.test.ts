@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { RECORDS } from "../../src/events/fields.ts";
 import { readConfig } from "../../src/gateway/config/config.ts";
@@ -5,7 +6,8 @@ import { registry } from "../../src/gateway/wiring.ts";
 import { readConfig as readRecordsConfig } from "../../src/records/config/config.ts";
 import { BINDINGS, GATEWAY_SETTINGS, RECORDS_SETTINGS } from "../../src/shared/config/unread-names.ts";
 import { CONFIG_KEYS, type ConfigKey } from "../../tools/tables/config-keys.ts";
-import { PAGES, pageText, TABLES, withTables, type Page } from "../../tools/tables.ts";
+import { PAGES, pageText, RECORD_FACTS_PATH, TABLES, withTables, type Page } from "../../tools/tables.ts";
+import { recordFactsText } from "../../tools/tables/record-facts.ts";
 
 const UNKNOWN_KEY = "zz_no_such_key";
 const PROVIDERS = { a: { type: "openai", base_url: "https://a.example/v1" } };
@@ -201,5 +203,11 @@ describe("the table of configuration keys", () => {
     const config = readRecordsConfig({ LEDGER: { prepare: () => null } });
     if ("issues" in config) throw new Error(config.issues.join());
     expect(documentedDefault("RETENTION_DAYS")).toBe(`\`${config.retentionDays}\``);
+  });
+});
+
+describe("the facts about record types that the gateway reads", () => {
+  it("are those of the event field table", async () => {
+    expect(readFileSync(RECORD_FACTS_PATH, "utf8")).toBe(await recordFactsText(RECORD_FACTS_PATH));
   });
 });

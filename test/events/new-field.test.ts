@@ -8,7 +8,9 @@ import { orNull } from "../../src/events/field.ts";
 import { RECORDS, type RecordDefinition } from "../../src/events/fields.ts";
 import { toEventLine } from "../../src/events/log-line.ts";
 import { readMessage, toMessages } from "../../src/events/queue-message.ts";
-import { analyticsColumnsOf, toRow, type AnalyticsColumns } from "../../src/gateway/sinks/analytics-row.ts";
+import { analyticsColumnsOf, type AnalyticsColumns } from "../../src/events/analytics-columns.ts";
+import { ANALYTICS_COLUMNS } from "../../src/events/record-facts.ts";
+import { toRow } from "../../src/gateway/sinks/analytics-row.ts";
 import { apiFieldsOf } from "../../src/records/api/fields.ts";
 import { schemasOf, selected, toRecord } from "../../src/records/api/kit/row-mapper.ts";
 import { tablesOf, TABLES, type Tables } from "../../src/records/ledger/tables.ts";
@@ -16,7 +18,7 @@ import { insertEnds, insertStarts } from "../../src/records/ledger/write/insert-
 import { END, PASSED, START } from "../support/in-workerd/events.ts";
 import { emptyLedger, type Row } from "../support/in-workerd/ledger-database.ts";
 
-const CURRENT: AnalyticsColumns = analyticsColumnsOf("interceptions");
+const CURRENT: AnalyticsColumns = ANALYTICS_COLUMNS.interceptions;
 const NEXT_BLOB = `blob${CURRENT.blobs.length + 1}` as const;
 
 /** The one row. */
@@ -114,7 +116,7 @@ describe("a new field of interception_end", () => {
     expect(toRow(columns, END_WITH_FIELD)).toEqual({ ...before, blobs: [...before.blobs, "priority"] });
     const passthrough = toRow(CURRENT, PASSED);
     expect(toRow(columns, PASSED)).toEqual({ ...passthrough, blobs: [...passthrough.blobs, ""] });
-    expect(analyticsColumnsOf("overrides", WITH_FIELD)).toEqual(analyticsColumnsOf("overrides"));
+    expect(analyticsColumnsOf("overrides", WITH_FIELD)).toEqual(ANALYTICS_COLUMNS.overrides);
   });
 
   it("crosses the queue and is printed in the log line", () => {

@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { afterAll, afterEach, describe, expect, it } from "vitest";
 import type { InterceptionEnd } from "../../src/events/event.ts";
-import { analyticsColumnsOf } from "../../src/gateway/sinks/analytics-row.ts";
+import { ANALYTICS_COLUMNS } from "../../src/events/record-facts.ts";
 import * as respond from "../support/response-steps.ts";
 import type { Step } from "../support/response-steps.ts";
 import { startFakeUpstream } from "../support/fake-upstream.ts";
@@ -66,7 +66,7 @@ const MESSAGE_STREAM = [
 type Row = Readonly<Record<string, string | number>>;
 
 function rows(interceptor: CheckedInterceptor, binding: "INTERCEPTIONS" | "OVERRIDES"): Row[] {
-  const { blobs, doubles } = analyticsColumnsOf(binding === "OVERRIDES" ? "overrides" : "interceptions");
+  const { blobs, doubles } = ANALYTICS_COLUMNS[binding === "OVERRIDES" ? "overrides" : "interceptions"];
   return interceptor.points(binding).map(({ point }) => {
     const texts = blobs.map((name, at) => [name, String(point.blobs?.[at])]);
     const numbers = doubles.map((name, at) => [name, point.doubles?.[at] ?? Number.NaN]);

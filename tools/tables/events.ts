@@ -2,7 +2,7 @@
 import type { Field, FieldKind } from "../../src/events/field.ts";
 import { RECORDS, type LedgerTable, type RecordDefinition } from "../../src/events/fields.ts";
 import * as vocabulary from "../../src/events/vocabulary.ts";
-import { analyticsColumnsOf, type AnalyticsDataset } from "../../src/gateway/sinks/analytics-row.ts";
+import { analyticsColumnsOf, type AnalyticsDataset } from "../../src/events/analytics-columns.ts";
 import { TABLES } from "../../src/records/ledger/tables.ts";
 import { code, table, type Row } from "./markdown.ts";
 
@@ -154,7 +154,7 @@ export function valuesTable(): string {
 
 /** The columns of an Analytics Engine data set. */
 export function analyticsTable(dataset: AnalyticsDataset): string {
-  const { blobs, doubles } = analyticsColumnsOf(dataset);
+  const { blobs, doubles } = analyticsColumnsOf(dataset, RECORDS);
   const rows = (kind: string, names: readonly string[]): Row[] =>
     names.map((name, index) => [code(`${kind}${index + 1}`), code(name), columnMeaning(dataset, name)]);
   return table(

@@ -10,40 +10,14 @@ import type {
   InterceptionEnd,
   PassthroughEvent,
 } from "../../events/event.ts";
-import { RECORDS, type RecordDefinition } from "../../events/fields.ts";
+import type { AnalyticsColumns } from "../../events/analytics-columns.ts";
+import { ANALYTICS_COLUMNS } from "../../events/record-facts.ts";
 import { truncateBytes } from "../../shared/text.ts";
 
 /** Version of the rows, in `blob1`: raised when a column is added. */
 export const ROW_VERSION = "2";
 
-export type AnalyticsDataset = "interceptions" | "overrides";
-
-/** Field names by position; `version` and `record_type` are the first two blobs of every data set. */
-export type AnalyticsColumns = { readonly blobs: readonly string[]; readonly doubles: readonly string[] };
-
-/** `records`: the event field table; tests pass one with a further field. */
-export function analyticsColumnsOf(
-  dataset: AnalyticsDataset,
-  records: Readonly<Record<string, RecordDefinition>> = RECORDS,
-): AnalyticsColumns {
-  const blobs = ["version", "record_type"];
-  const doubles: string[] = [];
-  // Runs at every isolate start, so it allocates no arrays of entries.
-  for (const { dataset: recordDataset, fields } of Object.values(records)) {
-    if (recordDataset !== dataset) continue;
-    for (const name in fields) {
-      const column = fields[name]?.[dataset];
-      if (column === undefined) continue;
-      // `blob1` is the first position.
-      if (column.startsWith("blob")) blobs[Number(column.slice(4)) - 1] = name;
-      else doubles[Number(column.slice(6)) - 1] = name;
-    }
-  }
-  return { blobs, doubles };
-}
-
-const INTERCEPTIONS = analyticsColumnsOf("interceptions");
-const OVERRIDES = analyticsColumnsOf("overrides");
+const { interceptions: INTERCEPTIONS, overrides: OVERRIDES } = ANALYTICS_COLUMNS;
 
 export const interceptionRow = (event: InterceptionEnd | PassthroughEvent): DataPoint =>
   toRow(INTERCEPTIONS, event);

@@ -1,12 +1,12 @@
 import { describe, expect, it } from "vitest";
 import {
-  analyticsColumnsOf,
   interceptionRow,
   overrideRow,
   ROW_VERSION,
   toRow,
-  type AnalyticsDataset,
 } from "../../../src/gateway/sinks/analytics-row.ts";
+import type { AnalyticsDataset } from "../../../src/events/analytics-columns.ts";
+import { ANALYTICS_COLUMNS } from "../../../src/events/record-facts.ts";
 import { RECORDS, type RecordDefinition } from "../../../src/events/fields.ts";
 import { StrictAnalytics } from "../../support/strict-analytics.ts";
 import {
@@ -18,8 +18,7 @@ import {
   withTexts,
 } from "../../support/in-workerd/events.ts";
 
-const INTERCEPTIONS = analyticsColumnsOf("interceptions");
-const OVERRIDES = analyticsColumnsOf("overrides");
+const { interceptions: INTERCEPTIONS, overrides: OVERRIDES } = ANALYTICS_COLUMNS;
 const DATASETS: readonly AnalyticsDataset[] = ["interceptions", "overrides"];
 
 describe("the columns by position", () => {
@@ -90,7 +89,7 @@ describe("the columns by position", () => {
   });
 
   it.each(DATASETS)("%s has at most 20 of each kind, each name once, the version first", (dataset) => {
-    const { blobs, doubles } = analyticsColumnsOf(dataset);
+    const { blobs, doubles } = ANALYTICS_COLUMNS[dataset];
     expect(blobs.length).toBeLessThanOrEqual(20);
     expect(doubles.length).toBeLessThanOrEqual(20);
     const all = [...blobs, ...doubles];
@@ -140,7 +139,7 @@ describe("the positions in the event field table", () => {
       );
       return [...new Set(matches.map(Number))].toSorted((a, b) => a - b);
     };
-    const { blobs, doubles } = analyticsColumnsOf(dataset);
+    const { blobs, doubles } = ANALYTICS_COLUMNS[dataset];
     expect(blobs.slice(0, 2)).toEqual(["version", "record_type"]);
     expect([1, 2, ...numbers("blob")]).toEqual(upTo(blobs.length));
     expect(numbers("double")).toEqual(upTo(doubles.length));
