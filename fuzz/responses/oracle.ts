@@ -13,6 +13,7 @@ type Usage = {
   cache_write_input_tokens: number | null;
   extras: Record<string, number>;
   invalid: boolean;
+  raw: string | null;
 };
 
 export type OracleEvent = { readonly data: string; readonly name: string };
@@ -111,6 +112,8 @@ function merge(before: Usage | null, after: Usage): Usage {
     ...Object.fromEntries(known),
     extras: { ...before.extras, ...after.extras },
     invalid: before.invalid || after.invalid,
+    // Of one object only: the last, even where that is too long.
+    raw: after.raw,
   };
 }
 
@@ -141,6 +144,11 @@ function extras(named: Readonly<Record<string, number | null>>): Record<string, 
   );
 }
 
+function rawOf(usage: JsonObject): string | null {
+  const json = JSON.stringify(usage);
+  return json.length > 2048 ? null : json;
+}
+
 const COUNTS: Readonly<Record<ApiName, (usage: JsonObject) => Usage>> = {
   chat: (usage) => {
     const { at, isInvalid } = countReader(usage);
@@ -160,6 +168,7 @@ const COUNTS: Readonly<Record<ApiName, (usage: JsonObject) => Usage>> = {
         completion_rejected_prediction: at("completion_tokens_details", "rejected_prediction_tokens"),
       }),
       invalid: isInvalid() || (rest ?? 0) < 0,
+      raw: rawOf(usage),
     };
   },
   responses: (usage) => {
@@ -178,6 +187,7 @@ const COUNTS: Readonly<Record<ApiName, (usage: JsonObject) => Usage>> = {
         total_tokens: at("total_tokens"),
       }),
       invalid: isInvalid() || (rest ?? 0) < 0,
+      raw: rawOf(usage),
     };
   },
   messages: (usage) => {
@@ -193,6 +203,7 @@ const COUNTS: Readonly<Record<ApiName, (usage: JsonObject) => Usage>> = {
         cache_ephemeral_1h_input: at("cache_creation", "ephemeral_1h_input_tokens"),
       }),
       invalid: isInvalid(),
+      raw: rawOf(usage),
     };
   },
 };

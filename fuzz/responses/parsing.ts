@@ -63,14 +63,15 @@ function read({ fixture, keep }: Case, pieces: readonly Uint8Array[]): ResponseR
 
 function findFailure(one: Case, bytes: Uint8Array, reports: readonly ResponseReport[]): string | null {
   const { fixture, keep } = one;
-  const fixtureReport = keep.toolInputs ? fixture.report : withoutContent(fixture.report);
+  const oracle = oracleReport(fixture.api, fixture.kind, bytes);
+  const known = withRawUsage(fixture.report, oracle.usage?.raw ?? null);
+  const fixtureReport = keep.toolInputs ? known : withoutContent(known);
   // A damaged response has no known report except its usage, so the unsplit response is the reference.
   const expected = isIntact(one) ? fixtureReport : read(one, [bytes]);
   const reference = isIntact(one) ? "the fixture's report" : "the unsplit response's report";
   const different = reports.find((report) => !isDeepStrictEqual(report, expected));
   if (different) return difference(reference, expected, different);
   const { usage, ended } = expected;
-  const oracle = oracleReport(fixture.api, fixture.kind, bytes);
   if (!isDeepStrictEqual({ usage, ended }, oracle))
     return difference("the oracle's report", oracle, { usage, ended });
   return outOfBounds(expected);
@@ -78,6 +79,12 @@ function findFailure(one: Case, bytes: Uint8Array, reports: readonly ResponseRep
 
 const difference = (what: string, expected: unknown, actual: unknown): string =>
   `${what} is ${JSON.stringify(expected)}, but the reader reported ${JSON.stringify(actual)}`;
+
+/** Edits add members to the usage object, and the report keeps them. */
+const withRawUsage = (report: ResponseReport, raw: string | null): ResponseReport => ({
+  ...report,
+  usage: report.usage && { ...report.usage, raw },
+});
 
 const withoutContent = (report: ResponseReport): ResponseReport => ({
   ...report,

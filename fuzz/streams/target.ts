@@ -167,7 +167,8 @@ function checkEvents(events: readonly InterceptorEvent[], one: Stream, model: st
   if (starts !== 1) return `${model} has ${starts} starts`;
   const recorded = ofType("token_usage").map((event) => tokenCounts(event));
   const { usage } = oracleReport(one.fixture.api, one.fixture.kind, responseBytes(one));
-  const { invalid = false, ...counts } = usage ?? {};
+  // The target `responses` checks the usage object's text, which a log line may truncate.
+  const { invalid = false, raw: _raw, ...counts } = usage ?? {};
   // The JSON round trip turns -0 into 0, as the log line does.
   const expected = (hasCounts(counts) ? [JSON.parse(JSON.stringify(counts))] : []) as unknown[];
   if (isDeepStrictEqual(recorded, expected) && end.usage_invalid === invalid) return null;
@@ -175,7 +176,7 @@ function checkEvents(events: readonly InterceptorEvent[], one: Stream, model: st
 }
 
 /** Usage without a single known count is not recorded. */
-function hasCounts({ extras = {}, ...tokens }: Partial<Omit<Usage, "invalid">>): boolean {
+function hasCounts({ extras = {}, ...tokens }: Partial<Omit<Usage, "invalid" | "raw">>): boolean {
   return [...Object.values(tokens), ...Object.values(extras)].some((count) => count !== null);
 }
 
