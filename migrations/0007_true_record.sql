@@ -1,9 +1,13 @@
--- Sub-agents, the prompts before this request, and the provider's own usage object.
+-- Sub-agents, the prompts before this request, what changes the price, and the provider's own usage object.
 
 ALTER TABLE interceptions ADD COLUMN earlier_prompt_count INTEGER;
 ALTER TABLE interceptions ADD COLUMN agent_id TEXT;
 ALTER TABLE interceptions ADD COLUMN parent_agent_id TEXT;
 ALTER TABLE interceptions ADD COLUMN client_prompt_id TEXT;
 ALTER TABLE interceptions ADD COLUMN request_class TEXT;
+ALTER TABLE interceptions ADD COLUMN service_tier TEXT;
+ALTER TABLE interceptions ADD COLUMN speed TEXT;
+ALTER TABLE interceptions ADD COLUMN inference_geo TEXT;
+ALTER TABLE interceptions ADD COLUMN reported_cost TEXT;
 
 ALTER TABLE token_usages ADD COLUMN raw_usage TEXT;

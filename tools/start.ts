@@ -5,6 +5,7 @@ import { LOCAL_FILES } from "./deploy/files.ts";
 import { localVariables } from "./deploy/project-config.ts";
 import { PRODUCTION, readWorkers } from "./deploy/worker-configs.ts";
 import { faultTable } from "./emulator/faults.ts";
+import { quirkTable } from "./emulator/quirks.ts";
 import { eventLine } from "./local/event-line.ts";
 import { portNumber, requireFree } from "./local/ports.ts";
 import { chooseLocalSetup, startStack, type Stack } from "./local/stack.ts";
@@ -33,6 +34,10 @@ The first Ctrl-C waits until the requests so far are recorded, for ${DRAIN_MS / 
 These models of the emulated provider cause a fault:
 
 ${faultTable()}
+
+These respond as some real providers do, against the documentation:
+
+${quirkTable()}
 `;
 
 type Options = {

@@ -87,6 +87,10 @@ export type ResponseFacts = {
   readonly report: {
     readonly id: string | null;
     readonly model: string | null;
+    readonly serviceTier: string | null;
+    readonly speed: string | null;
+    readonly inferenceGeo: string | null;
+    readonly reportedCost: string | null;
     readonly usage: UsageFacts | null;
     readonly finishReason: string | null;
     readonly errorMessage: string | null;
@@ -320,6 +324,10 @@ export function endEvent(
     observation: observation?.end.truncated ? "truncated" : "complete",
     msg_id: report?.id ?? null,
     response_model: report?.model ?? null,
+    service_tier: report?.serviceTier ?? null,
+    speed: report?.speed ?? null,
+    inference_geo: report?.inferenceGeo ?? null,
+    reported_cost: report?.reportedCost ?? null,
     response_bytes: observation?.end.bytes ?? 0,
     first_byte_ms: firstByteAt === null ? null : firstByteAt - startedAt,
     duration_ms: at - startedAt,

@@ -151,10 +151,20 @@ const INTERCEPTION_END = {
   cache_read_input_tokens: { ...TOKENS.cache_read_input_tokens, column: null },
   cache_write_input_tokens: { ...TOKENS.cache_write_input_tokens, column: null },
   usage: USAGE_STATE,
-  usage_invalid: flag("whether the provider sent a figure that is not a valid count"),
+  usage_invalid: flag(
+    "whether the provider sent a figure that is not a valid count, or that contradicts another one",
+  ),
   observation: text<ObservationExtent>(OBSERVATIONS),
   msg_id: MSG_ID,
   response_model: orNull.text("the model that the provider says responded", { interceptions: "blob14" }),
+  service_tier: orNull.text("the service tier that the provider used, in its word; it can change the price"),
+  speed: orNull.text(
+    "the speed that the provider used, in its word, such as `fast`; it can change the price",
+  ),
+  inference_geo: orNull.text("where the model ran, in the provider's word; it can change the price"),
+  reported_cost: orNull.text(
+    "the cost that the provider states, as a decimal number of its currency, usually US dollars",
+  ),
   response_bytes: count("bytes received of the response's body, also where the observation is truncated", {
     interceptions: "double4",
   }),

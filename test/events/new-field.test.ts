@@ -22,25 +22,25 @@ const CURRENT: AnalyticsColumns = ANALYTICS_COLUMNS.interceptions;
 const NEXT_BLOB = `blob${CURRENT.blobs.length + 1}` as const;
 
 /** The one row. */
-const service_tier = orNull.text("the provider's service tier", { interceptions: NEXT_BLOB });
+const datacenter = orNull.text("the data center of the provider", { interceptions: NEXT_BLOB });
 
 const { interception_end } = RECORDS;
 const WITH_FIELD: Readonly<Record<string, RecordDefinition>> = {
   ...RECORDS,
-  interception_end: { ...interception_end, fields: { ...interception_end.fields, service_tier } },
+  interception_end: { ...interception_end, fields: { ...interception_end.fields, datacenter } },
 };
 
-const END_WITH_FIELD = { ...END, service_tier: "priority" };
+const END_WITH_FIELD = { ...END, datacenter: "ams" };
 
 let database: D1Database;
 beforeAll(async () => {
   database = await emptyLedger();
   // The one migration.
-  await database.prepare("ALTER TABLE interceptions ADD COLUMN service_tier TEXT").run();
+  await database.prepare("ALTER TABLE interceptions ADD COLUMN datacenter TEXT").run();
 });
 // All test files share the database.
 afterAll(async () => {
-  await database.prepare("ALTER TABLE interceptions DROP COLUMN service_tier").run();
+  await database.prepare("ALTER TABLE interceptions DROP COLUMN datacenter").run();
   await emptyLedger();
 });
 
@@ -69,7 +69,7 @@ describe("a new field of interception_end", () => {
   it("is a column that only the end fills; all other columns stay", () => {
     expect(tables.interceptions.end).toEqual({
       ...TABLES.interceptions.end,
-      service_tier: { field: "service_tier", type: "TEXT" },
+      datacenter: { field: "datacenter", type: "TEXT" },
     });
     expect(tables.interceptions.start).toEqual(TABLES.interceptions.start);
     expect(tables.interceptions.shared).toEqual(TABLES.interceptions.shared);
@@ -82,38 +82,38 @@ describe("a new field of interception_end", () => {
     for (const order of [[end], [start, end], [end, start]]) {
       await clear();
       for (const { sql, event } of order) await insert(sql, event);
-      const row = await database.prepare("SELECT id, service_tier FROM interceptions").first();
-      expect(row).toEqual({ id: END.interception_id, service_tier: "priority" });
-      expect(await apiRecord()).toMatchObject({ id: END.interception_id, service_tier: "priority" });
+      const row = await database.prepare("SELECT id, datacenter FROM interceptions").first();
+      expect(row).toEqual({ id: END.interception_id, datacenter: "ams" });
+      expect(await apiRecord()).toMatchObject({ id: END.interception_id, datacenter: "ams" });
     }
   });
 
   it("is null in the row and in the API for an end of a gateway that does not have it", async () => {
     await clear();
     await insert(insertEnds(tables), END);
-    expect(await database.prepare("SELECT service_tier FROM interceptions").first("service_tier")).toBeNull();
-    expect(await apiRecord()).toMatchObject({ outcome: "completed", service_tier: null });
+    expect(await database.prepare("SELECT datacenter FROM interceptions").first("datacenter")).toBeNull();
+    expect(await apiRecord()).toMatchObject({ outcome: "completed", datacenter: null });
   });
 
   it("is ignored by a records Worker that does not have it", async () => {
     await clear();
     await insert(insertEnds(TABLES), END_WITH_FIELD);
-    const row = await database.prepare("SELECT outcome, service_tier FROM interceptions").first();
-    expect(row).toEqual({ outcome: "completed", service_tier: null });
+    const row = await database.prepare("SELECT outcome, datacenter FROM interceptions").first();
+    expect(row).toEqual({ outcome: "completed", datacenter: null });
   });
 
   it("is described in the API's schema; all other fields stay", () => {
-    const { service_tier: added, ...others } = schemasOf(apiFieldsOf(WITH_FIELD).interception);
+    const { datacenter: added, ...others } = schemasOf(apiFieldsOf(WITH_FIELD).interception);
     expect(added).toEqual({ type: ["string", "null"], description: "The provider's service tier." });
     expect(others).toEqual(schemasOf(apiFieldsOf(RECORDS).interception));
   });
 
   it("is the next blob of the Analytics Engine row; all other positions stay", () => {
     const columns = analyticsColumnsOf("interceptions", WITH_FIELD);
-    expect(columns.blobs).toEqual([...CURRENT.blobs, "service_tier"]);
+    expect(columns.blobs).toEqual([...CURRENT.blobs, "datacenter"]);
     expect(columns.doubles).toEqual(CURRENT.doubles);
     const before = toRow(CURRENT, END);
-    expect(toRow(columns, END_WITH_FIELD)).toEqual({ ...before, blobs: [...before.blobs, "priority"] });
+    expect(toRow(columns, END_WITH_FIELD)).toEqual({ ...before, blobs: [...before.blobs, "ams"] });
     const passthrough = toRow(CURRENT, PASSED);
     expect(toRow(columns, PASSED)).toEqual({ ...passthrough, blobs: [...passthrough.blobs, ""] });
     expect(analyticsColumnsOf("overrides", WITH_FIELD)).toEqual(ANALYTICS_COLUMNS.overrides);
@@ -122,6 +122,6 @@ describe("a new field of interception_end", () => {
   it("crosses the queue and is printed in the log line", () => {
     const event: InterceptionEnd = END_WITH_FIELD;
     expect(toMessages([event]).flatMap((message) => readMessage(message).events)).toEqual([END_WITH_FIELD]);
-    expect(JSON.parse(toEventLine(event))).toMatchObject({ service_tier: "priority" });
+    expect(JSON.parse(toEventLine(event))).toMatchObject({ datacenter: "ams" });
   });
 });

@@ -1,6 +1,7 @@
 /** The emulated AI provider as a process of its own: `node tools/emulator/main.ts --port 8788`. */
 import { parseArgs } from "node:util";
 import { faultTable } from "./faults.ts";
+import { quirkTable } from "./quirks.ts";
 import { startEmulator } from "./server.ts";
 
 const HELP = `An emulated AI provider: OpenAI's and Anthropic's APIs on one port of 127.0.0.1, for trying things offline.
@@ -14,6 +15,10 @@ Usage: node tools/emulator/main.ts [--port 8788] [--event-ms 20] [--slow-ms 1000
 Any API key and any model's name are accepted. These model names trigger a fault:
 
 ${faultTable()}
+
+These respond as some real providers do, against the documentation:
+
+${quirkTable()}
 `;
 
 function fail(message: string): never {

@@ -14,7 +14,15 @@ export type StreamReply = {
   readonly failure: SseEvent;
 };
 
-export type Reply = JsonReply | StreamReply;
+/** A body and its Content-Type as they are sent, without a Content-Length. */
+export type RawReply = {
+  readonly kind: "raw";
+  readonly status: number;
+  readonly contentType: string | null;
+  readonly body: string;
+};
+
+export type Reply = JsonReply | StreamReply | RawReply;
 
 export function json(body: unknown, status = 200): JsonReply {
   return { kind: "json", status, body };

@@ -4,6 +4,7 @@ import { ENDPOINTS, type Endpoint } from "./endpoints.ts";
 import * as errors from "./errors.ts";
 import { faultOf, type Fault } from "./faults.ts";
 import { isObject, stringAt, type JsonObject } from "./json.ts";
+import { quirkOf, type Quirk } from "./quirks.ts";
 import { listModels, oneModel } from "./models.ts";
 import { json, type Dialect, type Reply } from "./reply.ts";
 
@@ -42,6 +43,8 @@ function respondAt(endpoint: Endpoint, headers: IncomingHttpHeaders, text: strin
   const model = stringAt(body, "model") ?? "";
   const missing = required.find((name) => (name === "model" ? model === "" : body[name] === undefined));
   if (missing !== undefined) return { reply: errors.missingField(dialect, missing) };
+  const quirk = quirkOf(model);
+  if (quirk) return { reply: respondWithQuirk(quirk, endpoint, body) };
   const fault = faultOf(model);
   if (fault?.kind === "status") return { reply: errors.statusFault(dialect, fault.status, model), fault };
   const reply = endpoint.respond(body, model);
@@ -49,6 +52,19 @@ function respondAt(endpoint: Endpoint, headers: IncomingHttpHeaders, text: strin
     return { reply: errors.statusFault(dialect, 500, model) };
   }
   return fault === undefined ? { reply } : { reply, fault };
+}
+
+function respondWithQuirk(quirk: Quirk, endpoint: Endpoint, body: JsonObject): Reply {
+  if (ENDPOINTS[quirk.path] !== endpoint) {
+    const message = `This quirk belongs to ${quirk.path}.`;
+    return endpoint.dialect === "openai"
+      ? errors.openAiError(400, message)
+      : errors.anthropicError(400, message);
+  }
+  return quirk.respond({
+    stream: body["stream"] === true,
+    hasUsageOption: body["stream_options"] !== undefined,
+  });
 }
 
 function parse(text: string): JsonObject | undefined {

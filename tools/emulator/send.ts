@@ -36,6 +36,12 @@ export async function sendReply(
     finish(response, half, encodeEvent(reply.failure));
     return;
   }
+  if (reply.kind === "raw") {
+    response.writeHead(reply.status, reply.contentType === null ? {} : { "content-type": reply.contentType });
+    response.write(reply.body);
+    response.end();
+    return;
+  }
   const body = JSON.stringify(reply.body, null, 2);
   response.writeHead(reply.status, { "content-type": "application/json" });
   if (half === undefined && !slow) {

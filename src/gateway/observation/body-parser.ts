@@ -1,16 +1,17 @@
 /**
  * Parses a response body by its kind (an event stream, a JSON body, or neither) and passes the content to the dialect's
- * reader. It never throws and never changes a byte.
+ * reader. The first bytes tell the kind, because servers label streams wrongly; only if they tell nothing, the declared
+ * Content-Type does. It never throws and never changes a byte.
  */
 import { parseJson } from "../../shared/json.ts";
 import type { ResponseReader, ResponseReport } from "../provider/response-reader.ts";
 import { TEXT_BUDGET, type HeldText } from "./held-text.ts";
+import { sniffKind, type BodyKind } from "./body-kind.ts";
 import { frameEvents } from "./sse.ts";
 
-export type BodyKind = "events" | "json" | "opaque";
-
 export type BodyParser = {
-  readonly kind: BodyKind;
+  /** The kind as far as it is known: the declared one until the first bytes have arrived. */
+  readonly kind: () => BodyKind;
   /** The next bytes, in pieces of any size. */
   readonly bytes: (batch: Uint8Array) => void;
   /** The complete body, in place of calls of `bytes`. */
@@ -20,12 +21,6 @@ export type BodyParser = {
   /** Call it after the last bytes. Returns the reader's report. */
   readonly finish: () => ResponseReport;
 };
-
-export function bodyKind(headers: Headers): BodyKind {
-  const type = headers.get("content-type") ?? "";
-  if (/^\s*text\/event-stream\b/i.test(type)) return "events";
-  return /^\s*application\/(?:[\w.+-]+\+)?json\b/i.test(type) ? "json" : "opaque";
-}
 
 /** The bytes of a response that are held until they can be read. */
 export type HeldBytes = {
@@ -37,26 +32,62 @@ export type HeldBytes = {
 
 const ignore = (): void => undefined;
 
-export function createBodyParser(kind: BodyKind, reader: ResponseReader, limits: HeldBytes): BodyParser {
-  if (kind === "opaque")
-    return { kind, bytes: ignore, body: ignore, isTruncated: () => false, finish: reader.report };
-  const parser = kind === "json" ? jsonParser(reader, limits.json) : eventParser(reader, limits.events);
-  let decoder: TextDecoder | null = null;
+/** A body that is not read: its bytes cannot be decoded here. */
+export function unreadBody(reader: ResponseReader): BodyParser {
   return {
-    kind,
+    kind: () => "opaque",
+    bytes: ignore,
+    body: ignore,
+    isTruncated: () => false,
+    finish: reader.report,
+  };
+}
+
+export function createBodyParser(declared: BodyKind, reader: ResponseReader, limits: HeldBytes): BodyParser {
+  let parser: TextParser | null = null;
+  let kind = declared;
+  /** The start of the body while it does not tell the kind, and its size in bytes. */
+  let start = "";
+  let startBytes = 0;
+  let decoder: TextDecoder | null = null;
+
+  const open = (known: BodyKind, text: string, bytes: number): TextParser => {
+    kind = known;
+    const opened = OPEN[known](reader, limits);
+    opened.push(text, bytes);
+    return opened;
+  };
+  const push = (text: string, bytes: number): void => {
+    if (parser) return parser.push(text, bytes);
+    start += text;
+    startBytes += bytes;
+    const sniffed = sniffKind(start);
+    if (sniffed !== null) parser = open(sniffed === "unknown" ? declared : sniffed, start, startBytes);
+  };
+
+  return {
+    kind: () => kind,
     bytes: (batch) => {
-      if (!parser.isTruncated())
-        parser.push((decoder ??= new TextDecoder()).decode(batch, { stream: true }), batch.byteLength);
+      if (kind === "opaque" && parser) return;
+      if (!parser?.isTruncated())
+        push((decoder ??= new TextDecoder()).decode(batch, { stream: true }), batch.byteLength);
     },
-    body: (bytes) => parser.push(DECODER.decode(bytes), 0),
-    isTruncated: parser.isTruncated,
+    body: (bytes) => push(DECODER.decode(bytes), 0),
+    isTruncated: () => parser?.isTruncated() ?? false,
     finish: () => {
-      if (decoder) parser.push(decoder.decode(), 0);
+      if (decoder) push(decoder.decode(), 0);
+      parser ??= open(declared, start, startBytes);
       parser.end();
-      return reader.report();
+      const report = reader.report();
+      // A text that only begins like an event stream or like JSON, such as a transcript.
+      if (declared === "opaque" && isEmpty(report)) kind = "opaque";
+      return report;
     },
   };
 }
+
+const isEmpty = ({ id, model, usage, error, finishReason }: ResponseReport): boolean =>
+  [id, model, usage, error, finishReason].every((fact) => fact === null);
 
 /** Not fatal: bytes that are not UTF-8 spoil only the event that holds them. A byte order mark is skipped. */
 const DECODER = new TextDecoder();
@@ -66,6 +97,12 @@ type TextParser = {
   readonly push: (text: string, bytes: number) => void;
   readonly end: () => void;
   readonly isTruncated: () => boolean;
+};
+
+const OPEN: Readonly<Record<BodyKind, (reader: ResponseReader, limits: HeldBytes) => TextParser>> = {
+  events: (reader, limits) => eventParser(reader, limits.events),
+  json: (reader, limits) => jsonParser(reader, limits.json),
+  opaque: () => ({ push: ignore, end: ignore, isTruncated: () => false }),
 };
 
 /** The part of an event that is held without being counted, so that the events of a usual stream cost nothing. */

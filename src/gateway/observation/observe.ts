@@ -1,7 +1,9 @@
 /** Observes a provider's response while the client receives it: buffered, coalesced or teed. */
 import type { Outcome, UsageState } from "../../events/vocabulary.ts";
+import { errorNameOf } from "../provider/provider-error.ts";
 import type { ResponseReader, ResponseReport } from "../provider/response-reader.ts";
-import { bodyKind, createBodyParser, type BodyParser, type BodyKind, type HeldBytes } from "./body-parser.ts";
+import { declaredKind, type BodyKind } from "./body-kind.ts";
+import { createBodyParser, unreadBody, type BodyParser, type HeldBytes } from "./body-parser.ts";
 import { watchForEdgeError, type WatchedBody } from "./edge-error.ts";
 import { observeTee } from "./tee.ts";
 import type { ObservedEnd, StreamEnd, ObservationOptions } from "./stream-end.ts";
@@ -9,7 +11,7 @@ import { decideOutcome, usageState } from "./outcome.ts";
 import { observeCoalesced } from "./coalesce.ts";
 import { createUsageEventFilter } from "./remove-usage-event.ts";
 import { observeBuffered, MAX_BUFFERED_BYTES } from "./buffered.ts";
-import { contentEncoding, declaredLength, type ContentEncoding } from "../../shared/http/body-headers.ts";
+import { contentEncoding, declaredLength } from "../../shared/http/body-headers.ts";
 import { MAX_ERROR_BYTES } from "../../shared/bounded-read.ts";
 
 export type Observation = {
@@ -50,11 +52,11 @@ export async function observe(
   const { body, headers, status } = response;
   const { isInjectedUsage } = options;
   const encoding = contentEncoding(headers);
-  const declaredKind = bodyKind(headers);
-  const kind = observedKind(declaredKind, status, encoding, isInjectedUsage !== null);
-  const unwatched = createBodyParser(kind, reader, options.heldBytes);
+  const declared = declaredKind(headers);
+  const unwatched =
+    encoding === "encoded" ? unreadBody(reader) : createBodyParser(declared, reader, options.heldBytes);
   // Only such a response can be of a network in front of the provider.
-  const watched = status >= 400 || declaredKind === "opaque" ? watchForEdgeError(response, unwatched) : null;
+  const watched = status >= 400 || declared === "opaque" ? watchForEdgeError(response, unwatched) : null;
   const parser = watched?.parser ?? unwatched;
   const conclude = (end: StreamEnd): Observation => toObservation(parser, end, status, watched);
   if (body === null)
@@ -63,32 +65,19 @@ export async function observe(
   // The runtime decodes a compressed body: the client's length is not the declared one.
   const decoded = encoding === "decoded";
   const length = decoded ? null : declaredLength(headers);
-  if (length !== null && isBuffered(length, parser.kind, status)) {
+  if (length !== null && isBuffered(length, declared, status)) {
     const buffered = await observeBuffered(body, length, parser.body, options);
     const observation = Promise.resolve(conclude(buffered.end));
     return { body: buffered.body, observation, isModified: false };
   }
-  if (isInjectedUsage && parser.kind === "events") {
+  // A stream that is labelled as something else has the usage event too.
+  if (isInjectedUsage && status < 400 && encoding !== "encoded") {
     const filter = createUsageEventFilter(isInjectedUsage, parser.bytes);
     const coalesced = observeCoalesced(body, filter, options);
     return { body: coalesced.body, observation: coalesced.end.then(conclude), isModified: true };
   }
   const teed = observeTee(body, length, parser.bytes, options);
   return { body: teed.body, observation: teed.end.then(conclude), isModified: decoded };
-}
-
-/**
- * If the gateway injected the usage opt-in, a successful response of unknown type is read as an event stream, so that the
- * usage event is removed. A body that cannot be decoded here is opaque.
- */
-function observedKind(
-  kind: BodyKind,
-  status: number,
-  encoding: ContentEncoding,
-  isUsageInjected: boolean,
-): BodyKind {
-  if (encoding === "encoded") return "opaque";
-  return kind === "opaque" && isUsageInjected && status < 400 ? "events" : kind;
 }
 
 /** An error never streams, regardless of its type, and it may already be in memory (`upstream/key-leak.ts`). */
@@ -104,8 +93,13 @@ function toObservation(
   watched: WatchedBody | null,
 ): Observation {
   const read = parser.finish();
-  const report = watched ? { ...read, error: watched.errorOf(read.error) } : read;
+  const error = watched ? watched.errorOf(read.error) : read.error;
   const end = { ...streamEnd, truncated: parser.isTruncated() };
-  const outcome = decideOutcome(end, parser.kind, report, status);
+  const outcome = decideOutcome(end, parser.kind(), { ...read, error }, status);
+  const report = { ...read, error: outcome === "upstream_error" ? nameError(error, status) : error };
   return { outcome, usageState: usageState(report), report, end };
 }
+
+/** An error without a name of its own has that of its status. */
+const nameError = (error: string | null, status: number): string | null =>
+  status >= 400 && (error === null || error === "error") ? errorNameOf(status) : error;

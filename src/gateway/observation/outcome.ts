@@ -1,13 +1,13 @@
 import type { Outcome, UsageState } from "../../events/vocabulary.ts";
 import type { ResponseReport } from "../provider/response-reader.ts";
-import type { BodyKind } from "./body-parser.ts";
+import type { BodyKind } from "./body-kind.ts";
 import type { ObservedEnd } from "./stream-end.ts";
 
 /** The single outcome of a response, from how its bytes ended, its content (`report`) and its status. */
 export function decideOutcome(
   { how, truncated }: Pick<ObservedEnd, "how" | "truncated">,
   kind: BodyKind,
-  report: Pick<ResponseReport, "ended" | "error" | "queued">,
+  report: Pick<ResponseReport, "ended" | "error" | "queued" | "finishReason">,
   status: number,
 ): Outcome {
   if (how === "client") return "cancelled";
@@ -19,13 +19,15 @@ export function decideOutcome(
   if (how === "error") return "truncated";
   // A body whose content was not read has no end other than its last byte.
   if (truncated || kind === "opaque") return "completed";
-  return report.ended ? "completed" : "truncated";
+  // A connection that closes in order after the finish reason: some servers send no terminal event.
+  const isFinished = kind === "events" && report.finishReason !== null;
+  return report.ended || isFinished ? "completed" : "truncated";
 }
 
 export function usageState({ usage, usageFinal }: Pick<ResponseReport, "usage" | "usageFinal">): UsageState {
   if (usage === null) return "unknown";
-  const { input_tokens: input, output_tokens: output, extras, invalid } = usage;
-  if (input !== null && output !== null) return usageFinal && !invalid ? "final" : "partial";
+  const { input_tokens: input, output_tokens: output, extras, invalid, addsUp } = usage;
+  if (input !== null && output !== null) return usageFinal && !invalid && addsUp ? "final" : "partial";
   const figures = [input, output, usage.cache_read_input_tokens, usage.cache_write_input_tokens];
   const isEmpty = figures.every((figure) => figure === null) && Object.keys(extras).length === 0;
   return isEmpty ? "unknown" : "partial";

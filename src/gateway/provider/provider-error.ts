@@ -1,23 +1,139 @@
-/** The error that a response reports: a short type and, if `ContentOptions` keeps it, the message. */
+/**
+ * The error that a response reports: a short name and, if `ContentOptions` keeps it, the message. Providers and the servers
+ * between them use many shapes; `findFailure` recognizes them, `readProviderError` names them.
+ */
 import type { ResponseReport, ContentOptions } from "./response-reader.ts";
 import { cut } from "./bounded-text.ts";
 import { asText } from "./usage.ts";
-import { asObject } from "../../shared/json.ts";
+import { asObject, type JsonObject } from "../../shared/json.ts";
 
 export type ProviderError = Pick<ResponseReport, "error" | "errorMessage">;
 
 export const NO_ERROR: ProviderError = { error: null, errorMessage: null };
 
-export const MAX_ERROR_TYPE = 64;
+const MAX_ERROR_TYPE = 64;
 const MAX_MESSAGE = 1024;
+/** Members of a response that succeeded. */
+const CONTENT_KEYS = ["choices", "output", "content", "data"];
+/** Members that make a value with a message an error. */
+const NAME_KEYS = ["type", "code", "status", "reason", "__type", "statusCode", "status_code"];
+/** Texts that are printed for a missing name. */
+const NO_NAMES = new Set(["", "none", "null", "nil", "undefined", "error", "unknown"]);
 
-/** Reads an error in either provider's form: an object with `type` or `code` and `message`, or a string. */
-export function readProviderError(failure: unknown, keep: ContentOptions): ProviderError {
+/** The names of statuses in the words that OpenAI and Anthropic share. */
+const STATUS_NAMES: Readonly<Record<number, string>> = {
+  401: "authentication_error",
+  402: "billing_error",
+  403: "permission_error",
+  404: "not_found_error",
+  408: "timeout_error",
+  409: "conflict_error",
+  413: "request_too_large",
+  429: "rate_limit_error",
+  503: "overloaded_error",
+  504: "timeout_error",
+  529: "overloaded_error",
+};
+
+/** The name of an error of which only the HTTP status is known. */
+export function errorNameOf(status: number): string {
+  const name = STATUS_NAMES[status];
+  if (name !== undefined) return name;
+  return status >= 400 && status < 500 ? "invalid_request_error" : "server_error";
+}
+
+/**
+ * The part of a JSON value that describes an error; undefined if the value is no error. Known shapes: `{error: …}`, a list
+ * of these (Gemini), `{object: "error", …}` (vLLM), `{type: "error", …}`, `{errors: […]}`, `{detail: …}` (FastAPI), and a
+ * message beside a type, code or status (Mistral, AWS).
+ */
+export function findFailure(value: unknown): unknown {
+  if (Array.isArray(value)) {
+    const found: unknown = value.find((entry) => findFailure(asObject(entry)) !== undefined);
+    return found === undefined ? undefined : findFailure(found);
+  }
+  const object = asObject(value);
+  if (!object) return undefined;
+  const inner = object["error"];
+  if (isFilled(inner)) return withOuter(inner, object);
+  if (typeof inner === "string" && inner !== "") return { ...named(object), ...textError(inner) };
+  if (object["object"] === "error" || object["type"] === "error" || inner === true) return object;
+  if (CONTENT_KEYS.some((key) => Object.hasOwn(object, key))) return undefined;
+  const { errors, detail } = object;
+  if (Array.isArray(errors) && errors.length > 0) return asObject(errors[0]) ?? errors[0];
+  if (detail !== undefined && detail !== null) return { ...named(object), detail };
+  const hasMessage = typeof messageOf(object) === "string";
+  return hasMessage && NAME_KEYS.some((key) => object[key] !== undefined) ? object : undefined;
+}
+
+/** An object with members, or a list with elements. Some servers send an empty `error` beside a response. */
+const isFilled = (value: unknown): boolean =>
+  typeof value === "object" && value !== null && Object.keys(value).length > 0;
+
+/** The error's own object; where it has no name, the members around it name it. */
+function withOuter(inner: unknown, outer: JsonObject): unknown {
+  const object = asObject(Array.isArray(inner) ? inner[0] : inner);
+  if (!object) return inner;
+  return nameOf(object) === null ? { ...named(outer), ...object } : object;
+}
+
+const named = (from: JsonObject): JsonObject =>
+  Object.fromEntries([...NAME_KEYS, "message"].flatMap((key) => (key in from ? [[key, from[key]]] : [])));
+
+/** An error that is only a text: an identifier is its name, anything else is its message. */
+const textError = (text: string): JsonObject =>
+  /^[A-Za-z][\w.-]{0,63}$/.test(text) ? { type: text } : { message: text };
+
+/**
+ * Names an error by its type, its code, its status or its reason, whichever comes first and is a name; else by the numeric
+ * code or `status` (HTTP). The name is never empty.
+ */
+export function readProviderError(
+  failure: unknown,
+  keep: ContentOptions,
+  status: number | null = null,
+): ProviderError {
   const object = asObject(failure);
   return {
-    error: asText(object?.["type"], MAX_ERROR_TYPE) ?? asText(object?.["code"], MAX_ERROR_TYPE) ?? "error",
-    errorMessage: keep.errorMessages ? toMessage(object ? object["message"] : failure) : null,
+    error: (object && nameOf(object)) ?? nameByNumber(object, status),
+    errorMessage: keep.errorMessages ? toMessage(object ? messageOf(object) : failure) : null,
   };
+}
+
+function nameOf(object: JsonObject): string | null {
+  const { details } = object;
+  const reason = Array.isArray(details) ? asObject(details[0])?.["reason"] : undefined;
+  for (const value of [...NAME_KEYS.map((key) => object[key]), reason]) {
+    const name = toName(value);
+    if (name !== null) return name;
+  }
+  const { detail } = object;
+  return toName(asObject(Array.isArray(detail) ? detail[0] : detail)?.["type"]);
+}
+
+function toName(value: unknown): string | null {
+  if (typeof value !== "string") return null;
+  // AWS prefixes the name of a shape with its namespace.
+  const name = value.trim().replace(/^[\w.]+#/, "");
+  return NO_NAMES.has(name.toLowerCase()) || /^\d+$/.test(name) ? null : asText(name, MAX_ERROR_TYPE);
+}
+
+function nameByNumber(object: JsonObject | null, status: number | null): string {
+  for (const key of ["code", "status", "statusCode", "status_code"]) {
+    const number = Number(object?.[key] ?? Number.NaN);
+    if (Number.isInteger(number) && number >= 400 && number < 600) return errorNameOf(number);
+  }
+  return status !== null && status >= 400 ? errorNameOf(status) : "error";
+}
+
+function messageOf(object: JsonObject): unknown {
+  const { message, detail } = object;
+  if (typeof message === "string") return message;
+  const capital = object["Message"];
+  if (typeof capital === "string") return capital;
+  if (typeof detail === "string") return detail;
+  const first = asObject(Array.isArray(detail) ? detail[0] : detail);
+  return first?.["msg"] ?? first?.["message"];
 }
 
 /** Truncated between words, because redaction would not recognize the remaining part of a truncated key. */

@@ -39,7 +39,7 @@ export type ResponseReport = {
   /** The model that the response names. */
   readonly model: string | null;
   readonly usage: Usage | null;
-  /** Whether the figures are the provider's final ones. */
+  /** Whether the response went on until the provider sent its last figures. */
   readonly usageFinal: boolean;
   /** Whether the response is complete: its terminal event or a whole JSON body was read. */
   readonly ended: boolean;
@@ -59,6 +59,12 @@ export type ResponseReport = {
   readonly thoughtCount: number;
   /** The provider accepted the work and does it later: a background response. */
   readonly queued: boolean;
+  /** The service tier, speed and region that the provider used. */
+  readonly serviceTier: string | null;
+  readonly speed: string | null;
+  readonly inferenceGeo: string | null;
+  /** The cost that the provider states, as a decimal number of its currency; null if it states none. */
+  readonly reportedCost: string | null;
 };
 
 /** Reads one response, as events or as one JSON value. It never throws, regardless of its input. */
@@ -89,4 +95,8 @@ export const EMPTY_REPORT: ResponseReport = {
   thoughts: [],
   thoughtCount: 0,
   queued: false,
+  serviceTier: null,
+  speed: null,
+  inferenceGeo: null,
+  reportedCost: null,
 };

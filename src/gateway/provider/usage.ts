@@ -13,8 +13,19 @@ export type Usage = {
   readonly cache_read_input_tokens: number | null;
   readonly cache_write_input_tokens: number | null;
   readonly extras: Readonly<Record<string, number>>;
+  /** The provider sent a figure that is not a valid count, or one that contradicts another. */
   readonly invalid: boolean;
-  /** The provider's usage object as JSON; null where it is too long. */
+  /** The parts add up to the total that the provider states; true if it states none. */
+  readonly addsUp: boolean;
+  /** The provider's last usage object as JSON; null where it is too long. */
+  readonly raw: string | null;
+};
+
+/** The figures of one or several usage objects under names of the dialect, before they are normalized. */
+export type Figures<Name extends string> = {
+  readonly counts: Readonly<Record<Name, number | null>>;
+  readonly extras: Readonly<Record<string, number>>;
+  readonly invalid: boolean;
   readonly raw: string | null;
 };
 
@@ -56,12 +67,40 @@ export class UsageFigures {
     const value = this.read(from, key);
     if (value !== null) this.extras[name] = value;
   }
+}
 
-  /** `total` minus its cached parts, at least 0; null if the total is unknown. */
-  subtract(total: number | null, ...parts: readonly (number | null)[]): number | null {
-    if (total === null) return null;
-    const rest = parts.reduce<number>((sum, part) => sum - (part ?? 0), total);
-    if (rest < 0) this.invalid = true;
-    return Math.max(0, rest);
+/**
+ * The figures of two usage objects of one response. Figures are cumulative, so the larger one counts. A later figure that is
+ * smaller but not 0 contradicts the earlier one; some servers set figures to 0 that they have already reported.
+ */
+export function mergeFigures<Name extends string>(
+  earlier: Figures<Name> | null,
+  later: Figures<Name>,
+): Figures<Name> {
+  if (!earlier) return later;
+  let invalid = earlier.invalid || later.invalid;
+  const counts: Record<Name, number | null> = { ...later.counts };
+  for (const name in counts) {
+    const before = earlier.counts[name];
+    const after = counts[name];
+    if (before === null || (after !== null && after >= before)) continue;
+    counts[name] = before;
+    if (after !== null && after !== 0) invalid = true;
   }
+  const extras: Record<string, number> = { ...earlier.extras };
+  for (const [name, value] of Object.entries(later.extras)) extras[name] = Math.max(extras[name] ?? 0, value);
+  return { counts, extras, invalid, raw: later.raw };
+}
+
+/** The sum of the figures that are known, at most 2^53 - 1; null if none is. */
+export function sumOf(...figures: readonly (number | null)[]): number | null {
+  const known = figures.filter((figure) => figure !== null);
+  const sum = known.reduce((total, figure) => total + figure, 0);
+  return known.length === 0 ? null : Math.min(sum, Number.MAX_SAFE_INTEGER);
+}
+
+/** The largest of the figures that are known; null if none is. */
+export function maxOf(...figures: readonly (number | null)[]): number | null {
+  const known = figures.filter((figure) => figure !== null);
+  return known.length === 0 ? null : Math.max(...known);
 }

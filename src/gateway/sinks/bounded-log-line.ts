@@ -50,7 +50,7 @@ const cut = (content: string): string => truncate(content, LOGGED_CONTENT);
  */
 const MAX_LINE: Readonly<Record<RecordType, number>> = {
   interception_start: 2300,
-  interception_end: 3200,
+  interception_end: 3300,
   initiator_override: 2300,
   initiator_override_rejected: 2300,
   token_usage: 1200,

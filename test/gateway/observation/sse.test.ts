@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { bodyKind, createBodyParser } from "../../../src/gateway/observation/body-parser.ts";
+import { declaredKind } from "../../../src/gateway/observation/body-kind.ts";
+import { createBodyParser } from "../../../src/gateway/observation/body-parser.ts";
 import { frameEvents } from "../../../src/gateway/observation/sse.ts";
 import type { ResponseReport } from "../../../src/gateway/provider/response-reader.ts";
 import { byteByByte, everySplit, forSeeds, rechunk } from "../../support/rechunk.ts";
@@ -281,19 +282,34 @@ describe("the kind of a body", () => {
     ["x-application/json", "opaque"],
     ["", "opaque"],
   ])("reads %j as %s", (type, kind) => {
-    expect(bodyKind(new Headers({ "content-type": type }))).toBe(kind);
+    expect(declaredKind(new Headers({ "content-type": type }))).toBe(kind);
   });
 
   it("a response without a content type is opaque", () => {
-    expect(bodyKind(new Headers())).toBe("opaque");
+    expect(declaredKind(new Headers())).toBe("opaque");
   });
 
-  it("G11 does not read an opaque body", () => {
-    const one = fixture("chat/plain");
-    const parser = createBodyParser("opaque", one.reader(), HELD_BYTES);
-    parser.bytes(one.bytes);
-    expect(parser.finish().usage).toBeNull();
-  });
+  it.each(["", "text/plain", "application/octet-stream", "audio/mpeg"])(
+    "G11 reads an event stream whose content type is %j",
+    (type) => {
+      const one = fixture("chat/plain");
+      const kind = declaredKind(new Headers({ "content-type": type }));
+      const parser = createBodyParser(kind, one.reader(), HELD_BYTES);
+      parser.bytes(one.bytes);
+      expect(parser.finish()).toEqual(one.report);
+      expect(parser.kind()).toBe("events");
+    },
+  );
+
+  it.each(["id: not a stream", "{ a text", "[Music] Hello", "data", "\u00ff\u00fe", "Hello", ""])(
+    "G11 does not read an opaque body: %j",
+    (text) => {
+      const parser = createBodyParser("opaque", fixture("chat/plain").reader(), HELD_BYTES);
+      parser.bytes(utf8(text));
+      expect(parser.finish()).toMatchObject({ id: null, usage: null, error: null });
+      expect(parser.kind()).toBe("opaque");
+    },
+  );
 
   it.each(["", "{", '{"usage":', "<html>", "data: {}\n\n"])(
     "reports no end for a JSON body that is not JSON (%j)",

@@ -170,7 +170,7 @@ describe.each(READERS)("a reader of %s", (_, createReader) => {
       const { usage } = reader.report();
       if (usage === null) return;
       counts.withUsage += 1;
-      const { extras, invalid: _invalid, raw: _raw, ...figures } = usage;
+      const { extras, invalid: _invalid, addsUp: _addsUp, raw: _raw, ...figures } = usage;
       for (const figure of [...Object.values(figures), ...Object.values(extras)]) {
         expect(figure === null || (Number.isSafeInteger(figure) && figure >= 0)).toBe(true);
       }
@@ -248,6 +248,7 @@ describe("G21 invalid figures", () => {
       cache_write_input_tokens: null,
       extras: {},
       invalid: false,
+      addsUp: true,
       raw: '{"prompt_tokens":null,"prompt_tokens_details":null}',
     });
   });

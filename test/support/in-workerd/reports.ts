@@ -31,6 +31,7 @@ export function report(over: Partial<ResponseReport> = {}): ResponseReport {
       cache_write_input_tokens: null,
       extras: { completion_reasoning: 5 },
       invalid: false,
+      addsUp: true,
       raw: '{"prompt_tokens":38}',
     },
     usageFinal: true,

@@ -80,29 +80,39 @@ function interceptionOf(exchange: RecordedExchange, content: boolean): Row {
     outcome: outcomeOf(report, status),
     status,
     finish_reason: report.finishReason,
-    error: report.error,
+    error: errorOf(report, status),
     error_message: content ? report.errorMessage : null,
     usage: usageOf(report),
     usage_invalid: report.usage?.invalid ? 1 : 0,
     provider_response_id: report.id,
     response_model: report.model,
+    service_tier: report.serviceTier,
+    speed: report.speed,
+    inference_geo: report.inferenceGeo,
+    reported_cost: report.reportedCost,
     response_bytes: bytes,
     tool_call_count: report.toolCallCount,
     thought_count: report.thoughtCount,
   });
 }
 
-function outcomeOf({ ended, error, queued }: ResponseReport, status: number): string {
+function outcomeOf({ ended, error, queued, finishReason }: ResponseReport, status: number): string {
   if (status >= 400 || error !== null) return "upstream_error";
   if (queued) return "queued";
-  return ended ? "completed" : "truncated";
+  return ended || finishReason !== null ? "completed" : "truncated";
+}
+
+/** An error without a name has that of its status. The statuses are those of the fixtures. */
+function errorOf({ error }: ResponseReport, status: number): string | null {
+  if (error !== "error" || status < 400) return error;
+  return status === 404 ? "not_found_error" : "invalid_request_error";
 }
 
 function usageOf({ usage, usageFinal }: ResponseReport): string {
   if (usage === null) return "unknown";
-  const { extras, invalid, raw: _raw, ...counts } = usage;
+  const { extras, invalid, addsUp, raw: _raw, ...counts } = usage;
   const figures = [...Object.values(counts), ...Object.values(extras)].filter((figure) => figure !== null);
   if (figures.length === 0) return "unknown";
-  const complete = usage.input_tokens !== null && usage.output_tokens !== null && !invalid;
+  const complete = usage.input_tokens !== null && usage.output_tokens !== null && !invalid && addsUp;
   return usageFinal && complete ? "final" : "partial";
 }

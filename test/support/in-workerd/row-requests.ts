@@ -245,6 +245,10 @@ const NO_RESPONSE = {
   usage: "unknown",
   provider_response_id: null,
   response_model: null,
+  service_tier: null,
+  speed: null,
+  inference_geo: null,
+  reported_cost: null,
   response_bytes: 0,
   first_byte_ms: null,
 } as const;

@@ -5,10 +5,13 @@
 import type { ResponseReader, ContentOptions } from "../response-reader.ts";
 import { createContentBlocks } from "./content-blocks.ts";
 import { MessagesFields } from "./messages-fields.ts";
+import { findFailure } from "../provider-error.ts";
 import { collectContent } from "../response-content.ts";
 import { asObject, parseObject } from "../../../shared/json.ts";
 
-const RELEVANT = /"type"\s*:\s*"(?:message_start|message_delta|message_stop|content_block_start|error)"/;
+/** Also an error, whether or not it has a type. */
+const RELEVANT =
+  /"type"\s*:\s*"(?:message_start|message_delta|message_stop|content_block_start)"|error"\s*(?:[,}]|:\s*[^\sn])/;
 
 export function messagesReader(keep: ContentOptions): ResponseReader {
   const content = collectContent(keep);
@@ -16,14 +19,17 @@ export function messagesReader(keep: ContentOptions): ResponseReader {
   const fields = new MessagesFields(keep);
 
   return {
-    event(data) {
-      if (!RELEVANT.test(data) && !blocks.mayContinue(data)) return;
+    event(data, name) {
+      const isTyped = name !== "error" && data.includes('"type"');
+      if (isTyped && !RELEVANT.test(data) && !blocks.mayContinue(data)) return;
       const value = parseObject(data);
+      if (name === "error") return fields.fail(findFailure(value) ?? value ?? data);
       if (!value) return;
       switch (value["type"]) {
         case "message_start":
           return fields.read(asObject(value["message"]) ?? {});
         case "content_block_start":
+          fields.readBlock(value["content_block"]);
           return blocks.start(value["content_block"], value["index"]);
         case "content_block_delta":
           return blocks.delta(value["delta"], value["index"]);
@@ -34,17 +40,19 @@ export function messagesReader(keep: ContentOptions): ResponseReader {
         case "message_stop":
           fields.ended = true;
           return;
-        case "error":
-          return fields.readError(value);
+        default:
+          return fields.failIfError(value);
       }
     },
     body(value) {
       fields.ended = true;
       const object = asObject(value);
+      fields.failIfError(value);
       if (!object) return;
-      if (object["type"] === "error") return fields.readError(object);
       fields.read(object);
-      blocks.list(object["content"]);
+      const { content: list } = object;
+      for (const block of Array.isArray(list) ? list : []) fields.readBlock(block);
+      blocks.list(list);
     },
     report: () => ({ ...fields.report(), ...content.report() }),
   };

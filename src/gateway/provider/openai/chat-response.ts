@@ -4,9 +4,8 @@
  */
 import type { ResponseReader, ResponseReport, ContentOptions } from "../response-reader.ts";
 import { collectContent } from "../response-content.ts";
-import { NO_ERROR, readProviderError } from "../provider-error.ts";
+import { ChatFields, choicesOf } from "./chat-fields.ts";
 import { CALL_BEGINS, CALL_PIECE, createToolCallReader } from "./chat-tool-calls.ts";
-import { asName, rawUsage, UsageFigures, type Usage } from "../usage.ts";
 import { asObject, parseObject, type JsonObject } from "../../../shared/json.ts";
 
 /**
@@ -14,68 +13,41 @@ import { asObject, parseObject, type JsonObject } from "../../../shared/json.ts"
  * change the report. The pattern has the last five letters of each key: alternatives of equal length let the regular
  * expression engine skip ahead, which takes less than half the time of matching whole keys.
  */
-const RELEVANT = String.raw`usage"\s*:\s*\{|error"\s*:\s*[^\sn]|eason"\s*:\s*"[^"]|`;
+const RELEVANT = String.raw`usage"\s*:\s*\{|error"\s*(?:[,}]|:\s*[^\sn])|eason"\s*:\s*"[^"]|`;
 const RELEVANT_CHUNK = new RegExp(RELEVANT + CALL_BEGINS);
 const RELEVANT_CHUNK_WITH_INPUTS = new RegExp(RELEVANT + CALL_PIECE);
 
 export function chatReader(keep: ContentOptions): ResponseReader {
   const content = collectContent(keep);
   const readToolCalls = createToolCallReader(content);
+  const fields = new ChatFields(keep);
   const relevant = keep.toolInputs ? RELEVANT_CHUNK_WITH_INPUTS : RELEVANT_CHUNK;
-  let id: string | null = null;
-  let model: string | null = null;
-  let usage: Usage | null = null;
-  let final = false;
-  let ended = false;
-  let finishReason: string | null = null;
-  let error = NO_ERROR;
 
   const read = (value: JsonObject): void => {
-    id ??= asName(value["id"]);
-    model ??= asName(value["model"]);
-    const failure = value["error"];
-    if (failure !== undefined && failure !== null) error = readProviderError(failure, keep);
-    const choices: unknown = value["choices"];
-    for (const entry of Array.isArray(choices) ? choices : []) {
-      const choice = asObject(entry);
-      if (!choice) continue;
-      readToolCalls(choice);
-      if ((choice["index"] ?? 0) === 0) finishReason = asName(choice["finish_reason"], 128) ?? finishReason;
-    }
-    const reported = asObject(value["usage"]);
-    // The last usage object is the final one. Other chunks may have `usage: null` or an empty object, which do not count.
-    if (!reported || (usage !== null && Object.keys(reported).length === 0)) return;
-    usage = readChatUsage(reported);
-    // Some servers also report interim usage in chunks with content. The final usage is in a chunk without choices.
-    final = Array.isArray(choices) && choices.length === 0;
+    fields.read(value);
+    for (const choice of choicesOf(value)) readToolCalls(choice);
   };
 
   return {
-    event(data) {
-      if (data === "[DONE]") {
-        ended = true;
+    event(data, name) {
+      if (data.trimEnd() === "[DONE]") {
+        fields.done = true;
         return;
       }
-      if (id !== null && model !== null && !relevant.test(data)) return;
+      const isChunk = fields.isNamed && name !== "error" && data.includes('"choices"');
+      if (isChunk && !relevant.test(data)) return;
       const value = parseObject(data);
       if (value) read(value);
+      // An error of any other shape, known by the event's name.
+      if (name === "error") fields.fail(value ?? data);
     },
     body(value) {
-      ended = true;
       const object = asObject(value);
       if (object) read(object);
+      else fields.failIfError(value);
+      fields.done = true;
     },
-    report: (): ResponseReport => ({
-      id,
-      model,
-      usage,
-      usageFinal: usage !== null && (final || ended),
-      ended,
-      finishReason,
-      queued: false,
-      ...error,
-      ...content.report(),
-    }),
+    report: (): ResponseReport => ({ ...fields.report(), ...content.report() }),
   };
 }
 
@@ -86,25 +58,4 @@ export function isUsageOnly(data: string): boolean {
   const choices = value?.["choices"];
   const empty = Array.isArray(choices) && choices.length === 0 && value?.["error"] == null;
   return empty && asObject(value?.["usage"]) !== null;
-}
-
-function readChatUsage(from: JsonObject): Usage {
-  const figures = new UsageFigures();
-  const prompt = asObject(from["prompt_tokens_details"]);
-  const completion = asObject(from["completion_tokens_details"]);
-  const cached = figures.read(prompt, "cached_tokens");
-  figures.extra("completion_reasoning", completion, "reasoning_tokens");
-  figures.extra("prompt_audio", prompt, "audio_tokens");
-  figures.extra("completion_audio", completion, "audio_tokens");
-  figures.extra("completion_accepted_prediction", completion, "accepted_prediction_tokens");
-  figures.extra("completion_rejected_prediction", completion, "rejected_prediction_tokens");
-  return {
-    input_tokens: figures.subtract(figures.read(from, "prompt_tokens"), cached),
-    output_tokens: figures.read(from, "completion_tokens"),
-    cache_read_input_tokens: cached,
-    cache_write_input_tokens: null,
-    extras: figures.extras,
-    invalid: figures.invalid,
-    raw: rawUsage(from),
-  };
 }

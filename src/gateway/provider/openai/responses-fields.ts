@@ -1,7 +1,9 @@
 /** The fields of a Responses response other than its output: id, model, usage, finish reason and error. */
 import type { ContentOptions, ResponseReport } from "../response-reader.ts";
-import { MAX_ERROR_TYPE, NO_ERROR, readProviderError, type ProviderError } from "../provider-error.ts";
-import { asName, asText, rawUsage, UsageFigures, type Usage } from "../usage.ts";
+import { NO_BILLING, readBilling } from "../billing.ts";
+import { findFailure, NO_ERROR, readProviderError } from "../provider-error.ts";
+import { asName, mergeFigures } from "../usage.ts";
+import { readOpenaiFigures, RESPONSES_EXTRAS, toOpenaiUsage, type OpenaiFigures } from "./openai-usage.ts";
 import { asObject, type JsonObject } from "../../../shared/json.ts";
 
 type Report = Omit<ResponseReport, "toolCalls" | "toolCallCount" | "thoughts" | "thoughtCount">;
@@ -14,9 +16,10 @@ export class ResponsesFields {
   readonly #keep: ContentOptions;
   #id: string | null = null;
   #model: string | null = null;
-  #usage: Usage | null = null;
+  #figures: OpenaiFigures | null = null;
   #finishReason: string | null = null;
   #error = NO_ERROR;
+  #billing = NO_BILLING;
 
   constructor(keep: ContentOptions) {
     this.#keep = keep;
@@ -27,16 +30,23 @@ export class ResponsesFields {
     this.#id ??= asName(response["id"]);
     this.#model ??= asName(response["model"]);
     this.#finishReason = readFinishReason(response) ?? this.#finishReason;
-    const error = asObject(response["error"]);
-    if (error) this.#error = readProviderError(error, this.#keep);
-    else if (response["status"] === "failed") this.#setFailed();
-    const reported = asObject(response["usage"]);
-    if (reported) this.#usage = readResponsesUsage(reported);
+    this.failIfError(response);
+    if (response["status"] === "failed") this.#setFailed();
+    const usage = asObject(response["usage"]);
+    this.#billing = readBilling(this.#billing, response, usage);
+    if (!usage || (this.#figures !== null && Object.keys(usage).length === 0)) return;
+    this.#figures = mergeFigures(this.#figures, readOpenaiFigures(usage, RESPONSES_EXTRAS));
+  }
+
+  /** Reads an error if the value is one. */
+  failIfError(value: unknown): void {
+    const failure = findFailure(value);
+    if (failure !== undefined) this.#error = readProviderError(failure, this.#keep);
   }
 
   /** Reads an `error` event; null if the event was too large to be parsed. */
   readErrorEvent(event: JsonObject | null): void {
-    this.#error = event ? readErrorEvent(event, this.#keep) : { error: "error", errorMessage: null };
+    this.#error = readProviderError(findFailure(event) ?? event, this.#keep);
   }
 
   /** Ends the response with a terminal event of this type. The type alone gives the finish reason if no field did. */
@@ -47,14 +57,16 @@ export class ResponsesFields {
   }
 
   report(): Report {
+    const usage = this.#figures && toOpenaiUsage(this.#figures, true);
     return {
       id: this.#id,
       model: this.#model,
-      usage: this.#usage,
-      usageFinal: this.#usage !== null,
+      usage,
+      usageFinal: usage !== null,
       ended: this.ended,
       finishReason: this.#finishReason,
       queued: this.queued,
+      ...this.#billing,
       ...this.#error,
     };
   }
@@ -70,28 +82,4 @@ function readFinishReason(response: JsonObject): string | null {
   if (status === "queued" || status === "in_progress") return null;
   const details = status === "incomplete" ? asObject(response["incomplete_details"]) : null;
   return asName(details?.["reason"], 128) ?? asName(status, 128);
-}
-
-/** An `error` event has the error's fields itself; some servers nest them in an object, as in their error bodies. */
-function readErrorEvent(event: JsonObject, keep: ContentOptions): ProviderError {
-  const error = readProviderError(asObject(event["error"]) ?? event, keep);
-  return { ...error, error: asText(event["code"], MAX_ERROR_TYPE) ?? error.error };
-}
-
-function readResponsesUsage(from: JsonObject): Usage {
-  const figures = new UsageFigures();
-  const input = asObject(from["input_tokens_details"]);
-  const cached = figures.read(input, "cached_tokens");
-  const written = figures.read(input, "cache_write_tokens");
-  figures.extra("output_reasoning", asObject(from["output_tokens_details"]), "reasoning_tokens");
-  figures.extra("total_tokens", from, "total_tokens");
-  return {
-    input_tokens: figures.subtract(figures.read(from, "input_tokens"), cached, written),
-    output_tokens: figures.read(from, "output_tokens"),
-    cache_read_input_tokens: cached,
-    cache_write_input_tokens: written,
-    extras: figures.extras,
-    invalid: figures.invalid,
-    raw: rawUsage(from),
-  };
 }

@@ -9,9 +9,9 @@ import { createOutputItems } from "./responses-items.ts";
 import { asObject, parseObject, type JsonObject } from "../../../shared/json.ts";
 
 const TERMINAL = new Set(["response.completed", "response.incomplete", "response.failed", "error"]);
-/** Events that contain the whole response or an output item, start a thought, or end the stream. */
+/** Events that contain the whole response or an output item, start a thought, end the stream, or have an error. */
 const RELEVANT =
-  /"type"\s*:\s*"(?:response\.(?:created|completed|incomplete|failed|output_item\.(?:added|done)|reasoning_summary_part\.added)|error)"/;
+  /"type"\s*:\s*"response\.(?:created|completed|incomplete|failed|output_item\.(?:added|done)|reasoning_summary_part\.added)"|error"\s*(?:[,}]|:\s*[^\sn])/;
 
 export function responsesReader(keep: ContentOptions): ResponseReader {
   const content = collectContent(keep);
@@ -23,6 +23,7 @@ export function responsesReader(keep: ContentOptions): ResponseReader {
     if (type === "response.output_item.added") return items.item(event, false);
     if (type === "response.output_item.done") return items.item(event, true);
     if (type === "response.reasoning_summary_part.added") return items.summaryPart(event);
+    if (!type.startsWith("response.") && type !== "error") return fields.failIfError(event);
     const terminal = TERMINAL.has(type);
     if (!terminal && type !== "response.created") return;
     const response = asObject(event["response"]);
@@ -42,15 +43,19 @@ export function responsesReader(keep: ContentOptions): ResponseReader {
         if (name === "error") fields.readErrorEvent(null);
         return fields.end(name);
       }
-      if (!terminal && !RELEVANT.test(data) && !items.mayBeDelta(data)) return;
+      const isTyped = data.includes('"type"');
+      if (isTyped && !terminal && !RELEVANT.test(data) && !items.mayBeDelta(data)) return;
       const value = parseObject(data);
       const type = value?.["type"];
       if (value && typeof type === "string") readEvent(type, value);
+      // An error without a type, or of a name that only the event's `event:` line has.
+      else if (name === "error") fields.readErrorEvent(value);
+      else fields.failIfError(value);
     },
     body(value) {
       fields.ended = true;
       const object = asObject(value);
-      if (!object) return;
+      if (!object) return fields.failIfError(value);
       fields.read(object);
       fields.queued = object["status"] === "queued" || object["status"] === "in_progress";
       items.output(object["output"]);

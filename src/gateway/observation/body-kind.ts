@@ -1,0 +1,30 @@
+/** The kind of a response body: by its first characters, and by its Content-Type where these tell nothing. */
+
+export type BodyKind = "events" | "json" | "opaque";
+
+/** The kind that the Content-Type header declares. */
+export function declaredKind(headers: Headers): BodyKind {
+  const type = headers.get("content-type") ?? "";
+  if (/^\s*text\/event-stream\b/i.test(type)) return "events";
+  return /^\s*application\/(?:[\w.+-]+\+)?json\b/i.test(type) ? "json" : "opaque";
+}
+
+/** The fields of an event stream. https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation */
+const FIELDS = ["data", "event", "id", "retry"];
+const FIELD_START = new RegExp(`^(?:${FIELDS.join("|")})(?::|[\\r\\n])|^:`);
+/** The start of an object or a list. A JSON text that is another value is no response. */
+const JSON_START = /^[{[]/;
+/** A field's name and a colon have fewer characters. */
+const LONGEST_FIELD = 6;
+
+/** @returns the kind, `unknown` if the start tells none, or null while more characters are needed. */
+export function sniffKind(start: string): "events" | "json" | "unknown" | null {
+  const text = start.trimStart();
+  if (FIELD_START.test(text)) return "events";
+  if (JSON_START.test(text)) return "json";
+  const mayBeField = text.length < LONGEST_FIELD && FIELDS.some((field) => field.startsWith(text));
+  // Blanks alone are keep-alives of either kind.
+  return mayBeField && start.length < MAX_BLANKS ? null : "unknown";
+}
+
+const MAX_BLANKS = 64 * 1024;

@@ -1,0 +1,94 @@
+/** The fields of a Chat Completions response other than its tool calls: id, model, usage, finish reason and error. */
+import type { ContentOptions, ResponseReport } from "../response-reader.ts";
+import { NO_BILLING, readBilling } from "../billing.ts";
+import { findFailure, NO_ERROR, readProviderError } from "../provider-error.ts";
+import { asName, mergeFigures } from "../usage.ts";
+import { CHAT_EXTRAS, readOpenaiFigures, toOpenaiUsage, type OpenaiFigures } from "./openai-usage.ts";
+import { asObject, type JsonObject } from "../../../shared/json.ts";
+
+type Report = Omit<ResponseReport, "toolCalls" | "toolCallCount" | "thoughts" | "thoughtCount">;
+
+/** Collects the fields over the course of a stream, which spreads them over several chunks. */
+export class ChatFields {
+  /** The terminal event or the whole body was read. */
+  done = false;
+  readonly #keep: ContentOptions;
+  #id: string | null = null;
+  #model: string | null = null;
+  #figures: OpenaiFigures | null = null;
+  /** Usage came with or after the finish reason, or in a chunk without choices: the last chunk. */
+  #isUsageLast = false;
+  #finishReason: string | null = null;
+  #error = NO_ERROR;
+  #billing = NO_BILLING;
+
+  constructor(keep: ContentOptions) {
+    this.#keep = keep;
+  }
+
+  get isNamed(): boolean {
+    return this.#id !== null && this.#model !== null;
+  }
+
+  /** Reads a chunk or a whole response. */
+  read(value: JsonObject): void {
+    const isFirst = !this.isNamed;
+    this.#id ??= asName(value["id"]);
+    this.#model ??= asName(value["model"]);
+    this.failIfError(value);
+    const choices = choicesOf(value);
+    for (const choice of choices) this.#readChoice(choice);
+    // Moonshot puts the usage of a stream into its last choice.
+    const usage =
+      asObject(value["usage"]) ?? asObject(choices.find((choice) => asObject(choice["usage"]))?.["usage"]);
+    // Not of every chunk, because which other chunks are parsed depends on the content to keep.
+    if (isFirst || usage) this.#billing = readBilling(this.#billing, value, usage);
+    // Other chunks may have `usage: null` or an empty object, which do not count.
+    if (!usage || (this.#figures !== null && Object.keys(usage).length === 0)) return;
+    this.#figures = mergeFigures(this.#figures, readOpenaiFigures(usage, CHAT_EXTRAS));
+    this.#isUsageLast =
+      this.#finishReason !== null || (Array.isArray(value["choices"]) && choices.length === 0);
+  }
+
+  /** Reads an error if the value is one. */
+  failIfError(value: unknown): void {
+    const failure = findFailure(value);
+    if (failure !== undefined) this.fail(failure);
+  }
+
+  /** Reads an error, unless one was read before. */
+  fail(failure: unknown): void {
+    if (this.#error.error === null) this.#error = readProviderError(failure, this.#keep);
+  }
+
+  report(): Report {
+    const usage = this.#figures && toOpenaiUsage(this.#figures, false);
+    return {
+      id: this.#id,
+      model: this.#model,
+      usage,
+      usageFinal: usage !== null && (this.#isUsageLast || this.done),
+      // Some servers send no `[DONE]`. Nothing follows usage that comes last.
+      ended: this.done || (this.#finishReason !== null && this.#isUsageLast),
+      finishReason: this.#finishReason,
+      queued: false,
+      ...this.#billing,
+      ...this.#error,
+    };
+  }
+
+  #readChoice(choice: JsonObject): void {
+    const { error, index } = choice;
+    const reason = asName(choice["finish_reason"], 128);
+    if (asObject(error) || (typeof error === "string" && error !== "")) this.failIfError({ error });
+    else if (reason === "error") this.fail(null);
+    if ((index ?? 0) === 0) this.#finishReason = reason ?? this.#finishReason;
+  }
+}
+
+/** The choices of a chunk or response that are objects. */
+export function choicesOf(value: JsonObject): readonly JsonObject[] {
+  const list: unknown = value["choices"];
+  const choices: readonly unknown[] = Array.isArray(list) ? list : [];
+  return choices.map(asObject).filter((choice) => choice !== null);
+}

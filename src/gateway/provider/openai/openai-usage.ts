@@ -1,0 +1,134 @@
+/**
+ * Usage objects of OpenAI's dialect, as OpenAI and compatible servers send them. Their names differ, and so does what a
+ * figure includes: whether the prompt includes cached tokens, and whether the completion includes reasoning. The stated
+ * total decides; without one, OpenAI's own rule holds (both are included).
+ * https://platform.openai.com/docs/api-reference/chat/object, https://platform.openai.com/docs/api-reference/responses/object
+ */
+import { maxOf, rawUsage, sumOf, UsageFigures, type Figures, type Usage } from "../usage.ts";
+import { asObject, type JsonObject } from "../../../shared/json.ts";
+
+type Name = "prompt" | "completion" | "cached" | "written" | "missed" | "reasoning" | "total";
+export type OpenaiFigures = Figures<Name>;
+
+/** The extras of an API: name, group of the figure, key. */
+type Extra = readonly [name: string, group: "prompt" | "completion", key: string];
+export const CHAT_EXTRAS: readonly Extra[] = [
+  ["completion_reasoning", "completion", "reasoning_tokens"],
+  ["prompt_audio", "prompt", "audio_tokens"],
+  ["completion_audio", "completion", "audio_tokens"],
+  ["completion_accepted_prediction", "completion", "accepted_prediction_tokens"],
+  ["completion_rejected_prediction", "completion", "rejected_prediction_tokens"],
+];
+export const RESPONSES_EXTRAS: readonly Extra[] = [["output_reasoning", "completion", "reasoning_tokens"]];
+
+/** Reads one usage object of either API. */
+export function readOpenaiFigures(from: JsonObject, extras: readonly Extra[]): OpenaiFigures {
+  const figures = new UsageFigures();
+  const first = (object: JsonObject | null, ...keys: readonly string[]): number | null => {
+    for (const key of keys) {
+      const value = figures.read(object, key);
+      if (value !== null) return value;
+    }
+    return null;
+  };
+  const groups = {
+    prompt: asObject(from["prompt_tokens_details"]) ?? asObject(from["input_tokens_details"]),
+    completion: asObject(from["completion_tokens_details"]) ?? asObject(from["output_tokens_details"]),
+  };
+  for (const [name, group, key] of extras) figures.extra(name, groups[group], key);
+  const counts = {
+    prompt: first(from, "prompt_tokens", "input_tokens"),
+    completion: first(from, "completion_tokens", "output_tokens"),
+    cached: maxOf(
+      first(groups.prompt, "cached_tokens", "cache_read_tokens"),
+      first(from, "prompt_cache_hit_tokens", "cached_tokens", "cache_read_input_tokens"),
+    ),
+    written: maxOf(
+      first(groups.prompt, "cache_write_tokens", "cache_creation_tokens", "cache_creation_input_tokens"),
+      first(from, "cache_creation_input_tokens", "cache_write_input_tokens", "cache_write_tokens"),
+    ),
+    missed: figures.read(from, "prompt_cache_miss_tokens"),
+    reasoning: maxOf(
+      figures.read(groups.completion, "reasoning_tokens"),
+      figures.read(from, "reasoning_tokens"),
+    ),
+    total: figures.read(from, "total_tokens"),
+  };
+  return { counts, extras: figures.extras, invalid: figures.invalid, raw: rawUsage(from) };
+}
+
+/** Normalizes the figures: input without cached tokens, output with reasoning. */
+export function toOpenaiUsage(figures: OpenaiFigures, keepTotal: boolean): Usage {
+  const { cached, written, total } = figures.counts;
+  const parts = splitTotal(figures.counts);
+  const extras: Record<string, number> = { ...figures.extras };
+  if (total !== null && (keepTotal || !parts.addsUp)) extras["total_tokens"] = total;
+  if (parts.contradicts) extras["cached_exceeds_prompt"] = 1;
+  return {
+    input_tokens: parts.input,
+    output_tokens: parts.output,
+    cache_read_input_tokens: cached,
+    cache_write_input_tokens: written,
+    extras,
+    invalid: figures.invalid || parts.contradicts,
+    addsUp: parts.addsUp,
+    raw: figures.raw,
+  };
+}
+
+type Parts = {
+  readonly input: number | null;
+  readonly output: number | null;
+  readonly addsUp: boolean;
+  /** More tokens are cached than the prompt has, and no total explains it. */
+  readonly contradicts: boolean;
+};
+
+function splitTotal(counts: OpenaiFigures["counts"]): Parts {
+  const { completion, missed, reasoning, total } = counts;
+  const cached = counts.cached ?? 0;
+  const written = counts.written ?? 0;
+  const prompt = counts.prompt ?? (missed === null ? null : missed + cached + written);
+  if (prompt === null) return { input: null, output: completion, addsUp: total === null, contradicts: false };
+  const beside = explainTotal(prompt, counts);
+  // Without an explanation: a prompt that is smaller than its cached part does not include it.
+  const contradicts = beside === null && cached + written > prompt;
+  const outside = beside?.cache ?? (contradicts ? cached + written : 0);
+  const input = prompt + outside - cached - written;
+  const isConsistent = missed === null || missed === input || missed === input + written;
+  if (beside) {
+    return {
+      input,
+      output: sumOf(completion ?? 0, beside.reasoning),
+      addsUp: isConsistent,
+      contradicts,
+    };
+  }
+  if (total === null) {
+    // Reasoning that exceeds the completion is not a part of it.
+    const isOutside = completion !== null && reasoning !== null && reasoning > completion;
+    const output = isOutside ? sumOf(completion, reasoning) : completion;
+    return { input, output, addsUp: isConsistent && !isOutside, contradicts };
+  }
+  // Tokens that only the total counts are charged as output: thoughts, for all servers known to do this.
+  const rest = total - prompt - outside;
+  const output = contradicts ? completion : Math.max(completion ?? 0, rest);
+  return { input, output, addsUp: false, contradicts };
+}
+
+/** Which cached tokens are not in the prompt and which reasoning is not in the completion, if that gives the total exactly. */
+function explainTotal(
+  prompt: number,
+  { completion, reasoning, total, ...counts }: OpenaiFigures["counts"],
+): { readonly cache: number; readonly reasoning: number } | null {
+  if (total === null) return null;
+  const cached = counts.cached ?? 0;
+  const written = counts.written ?? 0;
+  for (const cache of [0, cached + written, cached, written]) {
+    if (prompt + cache < cached + written) continue;
+    for (const extra of [0, reasoning ?? 0]) {
+      if (total === prompt + cache + (completion ?? 0) + extra) return { cache, reasoning: extra };
+    }
+  }
+  return null;
+}

@@ -1,0 +1,276 @@
+/**
+ * Responses that differ from the providers' documentation, as real providers and compatible servers send them. The model's
+ * name selects one, as with faults, so that any client can try how it is recorded.
+ */
+import { encodeEvent, namedEvent, type RawReply } from "./reply.ts";
+
+/** The request that a quirk responds to. */
+export type QuirkRequest = { readonly stream: boolean; readonly hasUsageOption: boolean };
+
+export type Quirk = {
+  /** The endpoint that it belongs to. */
+  readonly path: string;
+  readonly does: string;
+  readonly respond: (request: QuirkRequest) => RawReply;
+};
+
+const CHAT = "/v1/chat/completions";
+const RESPONSES = "/v1/responses";
+const MESSAGES = "/v1/messages";
+const JSON_TYPE = "application/json";
+const SSE_TYPE = "text/event-stream";
+
+const raw = (contentType: string | null, body: string, status = 200): RawReply => ({
+  kind: "raw",
+  status,
+  contentType,
+  body,
+});
+const events = (...data: readonly (object | string)[]): string =>
+  data.map((one) => encodeEvent({ data: typeof one === "string" ? one : JSON.stringify(one) })).join("");
+type Typed = { readonly type: string; readonly [field: string]: unknown };
+const typedEvents = (...payloads: readonly Typed[]): string =>
+  payloads.map((payload) => encodeEvent(namedEvent(payload))).join("");
+
+const chunk = (fields: object): object => ({
+  id: "chatcmpl-quirk",
+  object: "chat.completion.chunk",
+  created: 1,
+  model: "quirk",
+  ...fields,
+});
+const delta = (content: string, finish: string | null = null): object => ({
+  index: 0,
+  delta: { content },
+  finish_reason: finish,
+});
+const CHAT_STREAM = [chunk({ choices: [delta("Hi")] }), chunk({ choices: [delta("", "stop")] })];
+const CHAT_USAGE = { prompt_tokens: 20, completion_tokens: 5, total_tokens: 25 };
+
+/** A chat completion with a usage object, streamed or not. */
+function chatUsage(does: string, usage: object, inChoice = false): Quirk {
+  const message = { role: "assistant", content: "Hi" };
+  const choice = { index: 0, message, finish_reason: "stop", ...(inChoice && { usage }) };
+  const whole = {
+    id: "chatcmpl-quirk",
+    object: "chat.completion",
+    created: 1,
+    model: "quirk",
+    choices: [choice],
+  };
+  const last = inChoice
+    ? chunk({ choices: [{ ...delta("", "stop"), usage }] })
+    : chunk({ choices: [], usage });
+  return {
+    path: CHAT,
+    does,
+    respond: ({ stream }) =>
+      stream
+        ? raw(SSE_TYPE, events(...(inChoice ? CHAT_STREAM.slice(0, 1) : CHAT_STREAM), last, "[DONE]"))
+        : raw(JSON_TYPE, JSON.stringify(inChoice ? whole : { ...whole, usage })),
+  };
+}
+
+const chatStream = (does: string, body: string): Quirk => ({
+  path: CHAT,
+  does,
+  respond: () => raw(SSE_TYPE, body),
+});
+const failed = (path: string, does: string, status: number, body: unknown): Quirk => ({
+  path,
+  does,
+  respond: () => raw(JSON_TYPE, JSON.stringify(body), status),
+});
+
+const CODEX_USAGE = { input_tokens: 154_000, output_tokens: 303, total_tokens: 154_303 };
+const CODEX_CALL = { id: "fc_1", type: "function_call", call_id: "call_1", name: "shell", arguments: "{}" };
+const CODEX_STREAM = typedEvents(
+  {
+    type: "response.created",
+    response: { id: "resp_quirk", model: "gpt-5.1-codex", status: "in_progress", output: [] },
+  },
+  { type: "response.output_item.done", output_index: 0, item: CODEX_CALL },
+  {
+    type: "response.completed",
+    response: {
+      id: "resp_quirk",
+      model: "gpt-5.1-codex",
+      status: "completed",
+      output: [CODEX_CALL],
+      usage: CODEX_USAGE,
+    },
+  },
+);
+const labelled = (path: string, contentType: string | null, body: string): Quirk => ({
+  path,
+  does: `an event stream ${contentType === null ? "without Content-Type" : `labelled ${contentType}`}`,
+  respond: () => raw(contentType, body),
+});
+
+const messageStart = (usage: object, model = "claude-quirk"): Typed => ({
+  type: "message_start",
+  message: { id: "msg_quirk", type: "message", role: "assistant", model, content: [], usage },
+});
+const messageEnd = (usage: object): readonly Typed[] => [
+  { type: "message_delta", delta: { stop_reason: "end_turn" }, usage },
+  { type: "message_stop" },
+];
+const messageStream = (does: string, body: string): Quirk => ({
+  path: MESSAGES,
+  does,
+  respond: () => raw(SSE_TYPE, body),
+});
+const MESSAGES_USAGE = { input_tokens: 30, output_tokens: 7 };
+const MESSAGES_STREAM = typedEvents(
+  messageStart({ input_tokens: 30, output_tokens: 1 }),
+  ...messageEnd(MESSAGES_USAGE),
+);
+const COMPACTION = [
+  { type: "compaction", input_tokens: 180_000, output_tokens: 3500 },
+  { type: "message", input_tokens: 23_000, output_tokens: 1000 },
+];
+const FALLBACK: Typed = {
+  type: "content_block_start",
+  index: 0,
+  content_block: { type: "fallback", from: { model: "claude-first" }, to: { model: "claude-second" } },
+};
+
+/** All quirks by model name. */
+export const QUIRKS = {
+  "quirk-no-content-type": labelled(RESPONSES, null, CODEX_STREAM),
+  "quirk-text-plain": labelled(RESPONSES, "text/plain", CODEX_STREAM),
+  "quirk-labelled-json": labelled(RESPONSES, JSON_TYPE, CODEX_STREAM),
+  "quirk-chat-octet-stream": labelled(
+    CHAT,
+    "application/octet-stream",
+    events(...CHAT_STREAM, chunk({ choices: [], usage: CHAT_USAGE }), "[DONE]"),
+  ),
+  "quirk-messages-text-plain": labelled(MESSAGES, "text/plain", MESSAGES_STREAM),
+
+  "quirk-cache-write": chatUsage("cache writes in prompt_tokens_details", {
+    prompt_tokens: 15_000,
+    completion_tokens: 10,
+    total_tokens: 15_010,
+    prompt_tokens_details: { cached_tokens: 12_000, cache_write_tokens: 3000 },
+  }),
+  "quirk-cache-hit-miss": chatUsage("cache hits and misses beside the prompt (DeepSeek)", {
+    prompt_tokens: 1204,
+    completion_tokens: 10,
+    total_tokens: 1214,
+    prompt_cache_hit_tokens: 1024,
+    prompt_cache_miss_tokens: 180,
+  }),
+  "quirk-cached-over-prompt": chatUsage("more cached tokens than the prompt has", {
+    prompt_tokens: 136,
+    completion_tokens: 10,
+    prompt_tokens_details: { cached_tokens: 3200 },
+  }),
+  "quirk-reasoning-beside": chatUsage("reasoning beside the completion (xAI)", {
+    prompt_tokens: 100,
+    completion_tokens: 1499,
+    total_tokens: 4408,
+    completion_tokens_details: { reasoning_tokens: 2809 },
+  }),
+  "quirk-thoughts-in-total": chatUsage("thoughts only in the total (Gemini)", {
+    prompt_tokens: 20,
+    completion_tokens: 198,
+    total_tokens: 623,
+  }),
+  "quirk-usage-in-choice": chatUsage("usage inside the last choice (Moonshot)", CHAT_USAGE, true),
+  "quirk-cost": chatUsage("a stated cost (OpenRouter)", { ...CHAT_USAGE, cost: 0.000_123 }),
+  "quirk-compaction": messageStream(
+    "a compaction before the response, in usage.iterations",
+    typedEvents(
+      messageStart({ input_tokens: 23_000, output_tokens: 1 }),
+      ...messageEnd({ input_tokens: 23_000, output_tokens: 1000, iterations: COMPACTION }),
+    ),
+  ),
+  "quirk-fallback-model": messageStream(
+    "a fallback model that responds in place of the first",
+    typedEvents(messageStart(MESSAGES_USAGE, "claude-first"), FALLBACK, ...messageEnd(MESSAGES_USAGE)),
+  ),
+  "quirk-figures-fall": messageStream(
+    "cumulative figures that are 0 at the end",
+    typedEvents(
+      messageStart({ input_tokens: 30, output_tokens: 1 }),
+      ...messageEnd({ input_tokens: 0, output_tokens: 7 }),
+    ),
+  ),
+  "quirk-fast": messageStream(
+    "tier, speed and region in the usage object",
+    typedEvents(
+      messageStart({ ...MESSAGES_USAGE, service_tier: "priority", speed: "fast", inference_geo: "us" }),
+      ...messageEnd(MESSAGES_USAGE),
+    ),
+  ),
+
+  "quirk-timings": chatStream(
+    "usage and timings in one last chunk, requested or not (llama.cpp)",
+    events(
+      ...CHAT_STREAM,
+      chunk({ choices: [], usage: CHAT_USAGE, timings: { predicted_ms: 12.5 } }),
+      "[DONE]",
+    ),
+  ),
+
+  "quirk-error-object": chatStream(
+    "an error object in a stream, then [DONE] (vLLM)",
+    events(
+      CHAT_STREAM[0] ?? {},
+      { object: "error", message: "too long", type: "BadRequestError", code: 400 },
+      "[DONE]",
+    ),
+  ),
+  "quirk-finish-error": chatStream(
+    "finish_reason error",
+    events(chunk({ choices: [delta("", "error")] }), "[DONE]"),
+  ),
+  "quirk-choice-error": chatStream(
+    "an error inside a choice (OpenRouter)",
+    events(
+      chunk({ choices: [{ ...delta("", "error"), error: { code: 502, message: "provider is gone" } }] }),
+      "[DONE]",
+    ),
+  ),
+  "quirk-untyped-error": messageStream(
+    "an error without a type",
+    typedEvents(messageStart(MESSAGES_USAGE)) + events({ error: { message: "out of memory" } }),
+  ),
+  "quirk-error-list": failed(CHAT, "429 with a list of errors (Gemini)", 429, [
+    { error: { code: 429, message: "Quota", status: "RESOURCE_EXHAUSTED" } },
+  ]),
+  "quirk-error-numeric": failed(CHAT, "400 with only a numeric code", 400, {
+    error: { code: 400, message: "bad" },
+  }),
+  "quirk-error-none": failed(CHAT, "429 whose type is the text None (LiteLLM)", 429, {
+    error: { message: "slow down", type: "None", param: "None", code: "429" },
+  }),
+  "quirk-error-top-level": failed(CHAT, "422 with the type at the top level (Mistral)", 422, {
+    object: "error",
+    message: "bad field",
+    type: "invalid_request_prompt",
+    code: 1500,
+  }),
+  "quirk-error-detail": failed(CHAT, "401 with a detail (FastAPI)", 401, { detail: "Unauthorized" }),
+  "quirk-no-done": chatStream(
+    "no [DONE] after the usage (Perplexity, TGI)",
+    events(...CHAT_STREAM, chunk({ choices: [], usage: CHAT_USAGE })),
+  ),
+  "quirk-done-blank": chatStream(
+    "a blank after [DONE]",
+    events(...CHAT_STREAM, chunk({ choices: [], usage: CHAT_USAGE }), "[DONE] "),
+  ),
+} as const satisfies Readonly<Record<string, Quirk>>;
+
+export function quirkOf(model: string): Quirk | undefined {
+  return Object.hasOwn(QUIRKS, model) ? QUIRKS[model as keyof typeof QUIRKS] : undefined;
+}
+
+/** The help text: each quirk's name, endpoint and effect. */
+export function quirkTable(): string {
+  const names = Object.keys(QUIRKS);
+  const width = Math.max(...names.map((name) => name.length));
+  return Object.entries(QUIRKS)
+    .map(([name, { path, does }]) => `  ${name.padEnd(width)}  ${path}: ${does}`)
+    .join("\n");
+}
