@@ -104,7 +104,7 @@ describe("a new field of interception_end", () => {
 
   it("is described in the API's schema; all other fields stay", () => {
     const { datacenter: added, ...others } = schemasOf(apiFieldsOf(WITH_FIELD).interception);
-    expect(added).toEqual({ type: ["string", "null"], description: "The provider's service tier." });
+    expect(added).toEqual({ type: ["string", "null"], description: "The data center of the provider." });
     expect(others).toEqual(schemasOf(apiFieldsOf(RECORDS).interception));
   });
 
