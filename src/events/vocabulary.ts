@@ -52,7 +52,8 @@ export type ThoughtSource = keyof typeof THOUGHT_SOURCES;
 /** How much of a response was observed. */
 export const OBSERVATIONS = {
   complete: "the response was observed to its end",
-  truncated: "a JSON body was too large to be held (`observe_bytes`, the isolate's bound): it was not read",
+  truncated:
+    "a JSON body was too large to be held (`observe_bytes`, the isolate's bound): only its start and its last 64 KiB were read",
 } as const;
 export type ObservationExtent = keyof typeof OBSERVATIONS;
 

@@ -241,7 +241,7 @@ const LIMITS = keysOf("gateway", "LIMITS.", [
   [
     "observe_bytes",
     "`2097152`, for JSON `8388608`",
-    "Bytes of a response that are held until they can be read: of an event stream the current event (64 KiB at least), of JSON the whole body. A larger one is forwarded completely, but not read. A number applies to both.",
+    "Bytes of a response that are held until they can be read: of an event stream the current event (64 KiB at least), of JSON the whole body. Of a larger one, which is forwarded completely, only the start and the last 64 KiB are read. A number applies to both.",
   ],
 ]);
 

@@ -20,6 +20,7 @@ import { readHints } from "../client/hints.ts";
 import { readCoderIds } from "../initiator/owner-claim.ts";
 import { observe, type Observation } from "../observation/observe.ts";
 import { injectUsageOption } from "../provider/inject-usage.ts";
+import { nameError } from "../provider/provider-error.ts";
 import { readModelCall, type ModelCall } from "../provider/model-call.ts";
 import type { Api } from "../provider/provider.ts";
 import { methodsOf } from "../provider/method.ts";
@@ -251,7 +252,8 @@ async function observeResponse(
   const { status } = response;
   const ended = observed.observation.then((observation: Observation) => {
     const { outcome, report } = observation;
-    end({ outcome, status, error: report.error, providerHeaders, observation });
+    const error = outcome === "upstream_error" ? nameError(report.error, status) : report.error;
+    end({ outcome, status, error, providerHeaders, observation });
     void recorder.flush();
   });
   // A streamed body goes on after the response is returned; any other has been observed already.

@@ -7,6 +7,7 @@ import { parseJson } from "../../shared/json.ts";
 import type { ResponseReader, ResponseReport } from "../provider/response-reader.ts";
 import { TEXT_BUDGET, type HeldText } from "./held-text.ts";
 import { sniffKind, type BodyKind } from "./body-kind.ts";
+import { createExcerpt, EXCERPT_CHARACTERS, type Excerpt } from "./excerpt.ts";
 import { frameEvents } from "./sse.ts";
 
 export type BodyParser = {
@@ -16,7 +17,7 @@ export type BodyParser = {
   readonly bytes: (batch: Uint8Array) => void;
   /** The complete body, in place of calls of `bytes`. */
   readonly body: (bytes: Uint8Array) => void;
-  /** A JSON body was too large to be held to its end, so it is not read. */
+  /** A JSON body was too large to be held, so only an excerpt of it is read. */
   readonly isTruncated: () => boolean;
   /** Call it after the last bytes. Returns the reader's report. */
   readonly finish: () => ResponseReport;
@@ -69,8 +70,7 @@ export function createBodyParser(declared: BodyKind, reader: ResponseReader, lim
     kind: () => kind,
     bytes: (batch) => {
       if (kind === "opaque" && parser) return;
-      if (!parser?.isTruncated())
-        push((decoder ??= new TextDecoder()).decode(batch, { stream: true }), batch.byteLength);
+      push((decoder ??= new TextDecoder()).decode(batch, { stream: true }), batch.byteLength);
     },
     body: (bytes) => push(DECODER.decode(bytes), 0),
     isTruncated: () => parser?.isTruncated() ?? false,
@@ -110,7 +110,11 @@ const UNCOUNTED = 64 * 1024;
 
 function eventParser({ event }: ResponseReader, maxBytes: number): TextParser {
   const max = Math.max(maxBytes, UNCOUNTED);
-  const { push, end, size, drop } = frameEvents(event, max);
+  const { push, end, size, drop } = frameEvents(event, max, (excerpt, name) => {
+    const value = excerpt?.read();
+    if (value) event(JSON.stringify(value), name);
+    else if (name !== "") event("", name);
+  });
   let held: HeldText | null = null;
   return {
     push: (text) => {
@@ -131,7 +135,11 @@ function jsonParser(reader: ResponseReader, maxBytes: number): TextParser {
   let text = "";
   let size = 0;
   let isTruncated = false;
+  /** null until the body is too large, and once the isolate has no room for an excerpt. */
+  let excerpt: Excerpt | null = null;
   const drop = (): void => {
+    excerpt = isTruncated ? null : createExcerpt();
+    excerpt?.add(text);
     text = "";
     isTruncated = true;
   };
@@ -139,15 +147,17 @@ function jsonParser(reader: ResponseReader, maxBytes: number): TextParser {
   return {
     push: (piece, bytes) => {
       size += bytes;
-      if (size > maxBytes) drop();
-      else text += piece;
-      held.set(isTruncated ? 0 : size);
+      if (size > maxBytes && !isTruncated) drop();
+      if (!isTruncated) text += piece;
+      excerpt?.add(piece);
+      held.set(isTruncated ? (excerpt ? EXCERPT_CHARACTERS : 0) : size);
     },
     end: () => {
       // A body that is not JSON adds nothing to the report, which then states that no end was seen.
-      const value = parseJson(text);
+      const value = isTruncated ? (excerpt?.read() ?? undefined) : parseJson(text);
       if (value !== undefined) reader.body(value);
       text = "";
+      excerpt = null;
       held.set(0);
     },
     isTruncated: () => isTruncated,

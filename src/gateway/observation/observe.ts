@@ -1,6 +1,5 @@
 /** Observes a provider's response while the client receives it: buffered, coalesced or teed. */
 import type { Outcome, UsageState } from "../../events/vocabulary.ts";
-import { errorNameOf } from "../provider/provider-error.ts";
 import type { ResponseReader, ResponseReport } from "../provider/response-reader.ts";
 import { declaredKind, type BodyKind } from "./body-kind.ts";
 import { createBodyParser, unreadBody, type BodyParser, type HeldBytes } from "./body-parser.ts";
@@ -96,10 +95,6 @@ function toObservation(
   const error = watched ? watched.errorOf(read.error) : read.error;
   const end = { ...streamEnd, truncated: parser.isTruncated() };
   const outcome = decideOutcome(end, parser.kind(), { ...read, error }, status);
-  const report = { ...read, error: outcome === "upstream_error" ? nameError(error, status) : error };
+  const report = { ...read, error };
   return { outcome, usageState: usageState(report), report, end };
 }
-
-/** An error without a name of its own has that of its status. */
-const nameError = (error: string | null, status: number): string | null =>
-  status >= 400 && (error === null || error === "error") ? errorNameOf(status) : error;

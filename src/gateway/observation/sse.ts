@@ -6,8 +6,9 @@
  * Two departures from the standard:
  * - An event that lacks its blank line at the end of the stream is dispatched.
  * - An event is dropped if its data and current line exceed `maxEvent` characters, so that an upstream cannot exhaust
- *   memory. If it has a name by then, it is dispatched with that name and without data.
+ *   memory. Its name, where it has one by then, and an excerpt of the line are dispatched.
  */
+import { createExcerpt, type Excerpt } from "./excerpt.ts";
 
 export type Framer = {
   readonly push: (text: string) => void;
@@ -20,9 +21,16 @@ export type Framer = {
 };
 
 type OnEvent = (data: string, name: string) => void;
+/** `excerpt`: null if no data line was open when the event was dropped. */
+type OnLargeEvent = (excerpt: Excerpt | null, name: string) => void;
 
-export function frameEvents(onEvent: OnEvent, maxEvent = 2 * 1024 * 1024): Framer {
-  const event = createEventBuilder(onEvent);
+/** By default, an event that is too large is dispatched with its name and without data. */
+export function frameEvents(
+  onEvent: OnEvent,
+  maxEvent = 2 * 1024 * 1024,
+  onLargeEvent: OnLargeEvent = (_, name) => name !== "" && onEvent("", name),
+): Framer {
+  const event = createEventBuilder(onEvent, onLargeEvent);
   const line = createLineBuffer(event, maxEvent);
   /** The last piece ended in CR: an LF at the start of the next one belongs to it. */
   let afterCr = false;
@@ -68,20 +76,25 @@ function createLineBuffer(event: EventBuilder, maxEvent: number): LineBuffer {
   let pieces: string[] = [];
   /** Characters in `pieces`. */
   let size = 0;
-  /** The line has exceeded `maxEvent`: the rest of it is skipped. */
+  /** The line has exceeded `maxEvent`: only an excerpt of it is kept. */
   let skipping = false;
 
   const drop = (): void => {
-    if (pieces.length > 0) skipping = true;
+    event.drop();
+    if (pieces.length > 0) {
+      skipping = true;
+      event.skip(pieces.join(""));
+    }
     pieces = [];
     size = 0;
-    event.drop();
   };
 
   // The size is checked per line, so that the result does not depend on how the stream was cut.
   const finish = (rest: string): void => {
     if (skipping || event.size() + size + rest.length > maxEvent) {
       drop();
+      event.skip(rest);
+      event.endSkipped();
       skipping = false;
       return;
     }
@@ -94,7 +107,8 @@ function createLineBuffer(event: EventBuilder, maxEvent: number): LineBuffer {
   };
 
   const append = (piece: string): void => {
-    if (piece === "" || skipping) return;
+    if (piece === "") return;
+    if (skipping) return event.skip(piece);
     pieces.push(piece);
     size += piece.length;
     if (event.size() + size > maxEvent) drop();
@@ -107,26 +121,47 @@ type EventBuilder = {
   readonly addLine: (line: string) => void;
   /** Discards the current event's data and every further line of it, and keeps the name that it has. */
   readonly drop: () => void;
+  /** A piece of a line of a dropped event. */
+  readonly skip: (piece: string) => void;
+  /** That line is complete. */
+  readonly endSkipped: () => void;
   /** The current event is complete. */
   readonly dispatch: () => void;
   /** Characters of data in the current event, line ends included. */
   readonly size: () => number;
 };
 
-function createEventBuilder(onEvent: OnEvent): EventBuilder {
+function createEventBuilder(onEvent: OnEvent, onLargeEvent: OnLargeEvent): EventBuilder {
   let data: string | null = null;
+  /** Of the line that made the event too large. */
+  let excerpt: Excerpt | null = null;
+  let isExcerptOpen = false;
   let name = "";
   let size = 0;
   let dropped = false;
 
   const dispatch = (): void => {
-    if (dropped) {
-      if (name !== "") onEvent("", name);
-    } else if (data !== null) onEvent(data, name);
+    if (dropped) onLargeEvent(excerpt, name);
+    else if (data !== null) onEvent(data, name);
     data = null;
     name = "";
     size = 0;
     dropped = false;
+    excerpt = null;
+    isExcerptOpen = false;
+  };
+
+  const skip = (piece: string): void => {
+    if (excerpt) {
+      if (isExcerptOpen) excerpt.add(piece);
+      return;
+    }
+    // A data line that is its event's first: what stands before would be missing from the JSON text.
+    const start = /^data: ?/.exec(piece);
+    if (!start) return;
+    excerpt = createExcerpt();
+    isExcerptOpen = true;
+    excerpt.add(piece.slice(start[0].length));
   };
 
   const drop = (): void => {
@@ -148,7 +183,7 @@ function createEventBuilder(onEvent: OnEvent): EventBuilder {
     }
   };
 
-  return { addLine, drop, dispatch, size: () => size };
+  return { addLine, drop, skip, endSkipped: () => void (isExcerptOpen = false), dispatch, size: () => size };
 }
 
 function indexOfLineEnd(text: string, from: number): number {

@@ -35,8 +35,13 @@ const STATUS_NAMES: Readonly<Record<number, string>> = {
   529: "overloaded_error",
 };
 
+/** The name of a response's error. One without a name of its own has that of its status. */
+export function nameError(error: string | null, status: number): string | null {
+  return status >= 400 && (error === null || error === "error") ? errorNameOf(status) : error;
+}
+
 /** The name of an error of which only the HTTP status is known. */
-export function errorNameOf(status: number): string {
+function errorNameOf(status: number): string {
   const name = STATUS_NAMES[status];
   if (name !== undefined) return name;
   return status >= 400 && status < 500 ? "invalid_request_error" : "server_error";

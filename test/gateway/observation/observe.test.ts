@@ -543,7 +543,7 @@ describe("the bound on the bytes that are held until they can be read", () => {
     expect(text((await client).bytes)).toBe(first + JSON_USAGE);
     expect(await concluded(watched)).toMatchObject({
       outcome: "completed",
-      usageState: "unknown",
+      usageState: "final",
       end: { how: "end", truncated: true, bytes: first.length + JSON_USAGE.length },
     });
   });

@@ -1,0 +1,75 @@
+/** Responses that are too large to be held: their figures and their end are read from an excerpt. */
+import { describe, expect, it } from "vitest";
+import { createBodyParser } from "../../../src/gateway/observation/body-parser.ts";
+import { createExcerpt } from "../../../src/gateway/observation/excerpt.ts";
+import { fixtures, KEEP_NONE, type Fixture } from "../../support/in-workerd/fixtures.ts";
+import { utf8 } from "../../support/in-workerd/values.ts";
+import { forSeeds, rechunk } from "../../support/rechunk.ts";
+
+/** A text with quotes, brackets and a false usage object, as a model can write it. */
+const MISLEADING = '", "usage": {"prompt_tokens": 1, "input_tokens": 1}}]}, "stop_reason": "x\\';
+const FILLER = MISLEADING.repeat(4000);
+
+const LIMITS = { events: 64 * 1024, json: 64 * 1024 };
+
+/** A large text in front of the response's own, in the content that the client sees. */
+function enlarge(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(enlarge);
+  if (typeof value !== "object" || value === null) return value;
+  const entries = Object.entries(value).map(([key, inner]) => {
+    const isText = (key === "content" || key === "text") && typeof inner === "string";
+    return [key, isText ? FILLER + inner : enlarge(inner)];
+  });
+  return Object.fromEntries(entries);
+}
+
+function reportOf(kind: Fixture["kind"], { reader }: Fixture, pieces: readonly Uint8Array[]) {
+  const parser = createBodyParser(kind, reader(KEEP_NONE), LIMITS);
+  for (const piece of pieces) parser.bytes(piece);
+  const { usage, usageFinal, ended, id, model, finishReason, error } = parser.finish();
+  return { usage, usageFinal, ended, id, model, finishReason, error };
+}
+
+const bodies = fixtures.filter(({ kind, report }) => kind === "json" && report.usage !== null);
+const terminal = fixtures.filter(
+  ({ name, text }) =>
+    /event: response\.(?:completed|incomplete)\n/.test(text) && name !== "responses/malformed-event",
+);
+
+describe("the figures of a response that is too large to be held", () => {
+  it.each(bodies.map((one) => [one.name, one] as const))("a JSON body: %s", (_, one) => {
+    const large = utf8(JSON.stringify(enlarge(JSON.parse(one.text))));
+    const whole = reportOf("json", one, [one.bytes]);
+    if (large.byteLength < 2 * LIMITS.json) return expect(one.name).toMatch(/tools|background/);
+    forSeeds(5, (seed) => expect(reportOf("json", one, rechunk(large, seed, 20_000))).toEqual(whole));
+  });
+
+  it.each(terminal.map((one) => [one.name, one] as const))("a terminal event: %s", (_, one) => {
+    const enlarged = one.text.replace(
+      /(event: response\.(?:completed|incomplete)\ndata: )(.*)/,
+      (_line, start: string, data: string) => start + JSON.stringify(enlarge(JSON.parse(data))),
+    );
+    const whole = reportOf("events", one, [one.bytes]);
+    forSeeds(5, (seed) =>
+      expect(reportOf("events", one, rechunk(utf8(enlarged), seed, 20_000))).toEqual(whole),
+    );
+  });
+
+  it.each([
+    ["a text that ends in the middle", `{"id":"x","choices":["${"y".repeat(300_000)}`],
+    ["usage only inside the content", `{"output":[${'{"usage":{"input_tokens":1}},'.repeat(9000)}1]}`],
+    ["text behind the object", `{"id":"x","choices":["${"y".repeat(300_000)}"],"usage":{}} and more`],
+    ["no JSON", "x".repeat(300_000)],
+  ])("%s gives no members", (_, text) => {
+    const excerpt = createExcerpt();
+    for (let at = 0; at < text.length; at += 10_000) excerpt.add(text.slice(at, at + 10_000));
+    expect(excerpt.read()).toBeNull();
+  });
+
+  it("reads a text that fits", () => {
+    const excerpt = createExcerpt();
+    excerpt.add('{"id":');
+    excerpt.add('"x"}');
+    expect(excerpt.read()).toEqual({ id: "x" });
+  });
+});
