@@ -1,11 +1,16 @@
 import { describe, expect, it } from "vitest";
-import { messagesConversation } from "../../../src/gateway/provider/anthropic/messages-conversation.ts";
-import { chatConversation } from "../../../src/gateway/provider/openai/chat-conversation.ts";
-import { responsesConversation } from "../../../src/gateway/provider/openai/responses-conversation.ts";
-import type { Conversation } from "../../../src/gateway/provider/conversation.ts";
+import { messagesConversation as messagesRules } from "../../../src/gateway/provider/anthropic/messages-conversation.ts";
+import { chatConversation as chatRules } from "../../../src/gateway/provider/openai/chat-conversation.ts";
+import { responsesConversation as responsesRules } from "../../../src/gateway/provider/openai/responses-conversation.ts";
+import {
+  readConversation as readWith,
+  type Conversation,
+  type ConversationRules,
+} from "../../../src/gateway/provider/conversation.ts";
+import { readModelCall, requestFields } from "../../../src/gateway/provider/model-call.ts";
 import { toRecordedContent } from "../../../src/events/redaction.ts";
 import { between, forSeeds, seededRandom } from "../../support/rechunk.ts";
-import type { JsonObject } from "../../../src/shared/json.ts";
+import { accepted, utf8 } from "../../support/in-workerd/values.ts";
 
 const NOTHING: Conversation = {
   prompt: null,
@@ -26,8 +31,17 @@ const withResultOf = (correlatingToolCallId: string, earlierPromptCount = 0): Co
   correlatingToolCallId,
 });
 
-/** A request's fields as parsed from a body. */
-const parsed = (fields: unknown): JsonObject => JSON.parse(JSON.stringify(fields)) as JsonObject;
+const FIELDS = requestFields(["messages", "input"]);
+/** Reads the conversation of a request with these fields, or with this body. */
+const reading =
+  (rules: ConversationRules) =>
+  (fields: object | string): Conversation => {
+    const body = utf8(typeof fields === "string" ? fields : JSON.stringify(fields));
+    return accepted(readWith(accepted(readModelCall(body, FIELDS)).body, rules));
+  };
+const chatConversation = reading(chatRules);
+const messagesConversation = reading(messagesRules);
+const responsesConversation = reading(responsesRules);
 
 const user = (content: unknown): unknown => ({ role: "user", content });
 const assistant = { role: "assistant", content: "Und?" };
@@ -118,7 +132,7 @@ describe("the conversation of a chat completions request", () => {
     ["a tool result whose call id is a number", [{ role: "tool", tool_call_id: 7 }], NOTHING],
     ["the result of a deprecated function call", [{ role: "function", name: "f", content: "r" }], NOTHING],
   ])("reads %s", (_, messages, conversation) => {
-    expect(chatConversation(parsed({ model: "m", messages }))).toEqual(conversation);
+    expect(chatConversation({ model: "m", messages })).toEqual(conversation);
   });
 });
 
@@ -212,7 +226,7 @@ describe("the conversation of a messages request", () => {
     ["a tool result with an empty call id", [user([result("toolu_1"), result("")])], NOTHING],
     ["a content list with entries that are not blocks", [user([null, 7, "b", [result("toolu_1")]])], NOTHING],
   ])("reads %s", (_, messages, conversation) => {
-    expect(messagesConversation(parsed({ model: "m", system: "s", messages }))).toEqual(conversation);
+    expect(messagesConversation({ model: "m", system: "s", messages })).toEqual(conversation);
   });
 });
 
@@ -339,22 +353,20 @@ describe("the conversation of a responses request", () => {
     ],
     ["a reference to an item", [{ type: "item_reference", id: "msg_1" }], NOTHING],
   ])("reads %s", (_, value, conversation) => {
-    expect(responsesConversation(parsed({ model: "m", instructions: "i", input: value }))).toEqual(
-      conversation,
-    );
+    expect(responsesConversation({ model: "m", instructions: "i", input: value })).toEqual(conversation);
   });
 
   it("returns nothing for a prompt template without input", () => {
-    expect(responsesConversation(parsed({ model: "m", prompt: { id: "pmpt_1" } }))).toEqual(NOTHING);
+    expect(responsesConversation({ model: "m", prompt: { id: "pmpt_1" } })).toEqual(NOTHING);
   });
 });
 
 const promptOf = (content: unknown): string | null =>
-  messagesConversation(parsed({ messages: [user(content)] })).prompt;
+  messagesConversation({ messages: [user(content)] }).prompt;
 const conversationsOf = (contents: readonly unknown[]): readonly Conversation[] => [
-  chatConversation(parsed({ messages: contents.map(user) })),
-  messagesConversation(parsed({ messages: contents.map(user) })),
-  responsesConversation(parsed({ input: contents.map(user) })),
+  chatConversation({ messages: contents.map(user) }),
+  messagesConversation({ messages: contents.map(user) }),
+  responsesConversation({ input: contents.map(user) }),
 ];
 
 describe("the client's scaffolding", () => {
@@ -435,7 +447,7 @@ describe.each([
   ],
 ] as const)("an invalid %s request", (_, readConversation, withId) => {
   it("truncates ids to 256 characters", () => {
-    expect(readConversation(parsed(withId("i".repeat(5000)))).correlatingToolCallId).toBe("i".repeat(256));
+    expect(readConversation(withId("i".repeat(5000))).correlatingToolCallId).toBe("i".repeat(256));
   });
 
   it.each([
@@ -456,12 +468,8 @@ describe.each([
 
   it("F5 treats __proto__ as an ordinary key", () => {
     const list = `[{"__proto__":{"role":"user","type":"message","content":"CANARY","tool_call_id":"x"}}]`;
-    expect(readConversation(JSON.parse(`{"messages":${list},"input":${list}}`) as JsonObject)).toEqual(
-      NOTHING,
-    );
-    expect(
-      readConversation(JSON.parse(`{"__proto__":{"messages":${list},"input":"CANARY"}}`) as JsonObject),
-    ).toEqual(NOTHING);
+    expect(readConversation(`{"messages":${list},"input":${list}}`)).toEqual(NOTHING);
+    expect(readConversation(`{"__proto__":{"messages":${list},"input":"CANARY"}}`)).toEqual(NOTHING);
   });
 
   it("never throws, and returns only text from the request, for random input", () => {
