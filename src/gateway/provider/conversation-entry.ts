@@ -1,4 +1,5 @@
 /** One entry of a conversation, read in place. Images, files and tool results are skipped and never decoded. */
+import { MAX_TEXT } from "./bounded-text.ts";
 import { withoutScaffolding } from "./client-scaffolding.ts";
 import { parseRange } from "./json-body.ts";
 import { eachElement, eachMember, skipValue } from "./json-members.ts";
@@ -12,9 +13,8 @@ export type Author = "user" | "assistant" | "tool";
 
 export type Entry = {
   readonly author: Author;
-  /** The user's texts without the client's scaffolding, as far as there is room. */
-  readonly texts: readonly string[];
-  readonly hasText: boolean;
+  /** Where the user's texts are that have more than the client's scaffolding. */
+  readonly texts: readonly number[];
   /** The id of the tool call whose result the entry has; null if it has none; undefined if an earlier one's stays. */
   readonly toolCallId: unknown;
 };
@@ -48,18 +48,12 @@ export class EntryKeys {
 
 const PART_KEYS = new KnownKeys(["type", "text", "tool_use_id"]);
 
-export type EntryReading = {
-  readonly rules: EntryRules;
-  readonly keys: EntryKeys;
-  /** The maximum length of the texts together. */
-  readonly room: number;
-};
-
 /** Reads the object at `at`. `entry`: null if it has no author. `end`: the offset after it. */
 export function readEntry(
   bytes: Uint8Array,
   at: number,
-  { rules, keys, room }: EntryReading,
+  rules: EntryRules,
+  keys: EntryKeys,
 ): { readonly entry: Entry | null; readonly end: number } {
   const fields: Record<string, unknown> = {};
   let content = 0;
@@ -71,26 +65,34 @@ export function readEntry(
   });
   const author = rules.authorOf(fields);
   if (author === null) return { entry: null, end };
-  const texts = new UserTexts(bytes, room);
-  const resultId =
-    author === "user" && content > 0 ? readContent(texts, content, rules, keys.part) : undefined;
-  const toolCallId = rules.toolCallId(fields, resultId);
-  return { entry: { author, texts: texts.texts, hasText: texts.hasText, toolCallId }, end };
+  const isRead = author === "user" && content > 0;
+  const { texts, resultId } = isRead ? readContent(bytes, content, rules, keys.part) : NO_CONTENT;
+  return { entry: { author, texts, toolCallId: rules.toolCallId(fields, resultId) }, end };
 }
 
 /** A request whose list is the user's text. */
-export function readTextEntry(bytes: Uint8Array, at: number, room: number): Entry {
-  const texts = new UserTexts(bytes, room);
-  texts.add(at);
-  return { author: "user", texts: texts.texts, hasText: texts.hasText, toolCallId: null };
-}
+export const readTextEntry = (bytes: Uint8Array, at: number): Entry => ({
+  author: "user",
+  texts: hasUserText(bytes, at) ? [at] : [],
+  toolCallId: null,
+});
 
-/** Reads the texts of a user message. @returns the id of its last tool result; undefined if it has none. */
-function readContent(texts: UserTexts, content: number, { textType }: EntryRules, keys: KeyCheck): unknown {
-  const { bytes } = texts;
+/** The recorded texts of one request: each has at least one character, and a separator follows it. */
+export const MAX_PROMPT_TEXTS = MAX_TEXT / 2 + 1;
+
+/** `resultId`: the id of the last tool result; undefined if there is none. */
+type Content = { readonly texts: readonly number[]; readonly resultId: unknown };
+const NO_CONTENT: Content = { texts: [], resultId: undefined };
+
+/** Reads the content of a user message. */
+function readContent(bytes: Uint8Array, content: number, { textType }: EntryRules, keys: KeyCheck): Content {
+  const texts: number[] = [];
   let resultId: unknown;
-  if (bytes[content] === 0x22) texts.add(content);
-  if (bytes[content] !== 0x5b) return resultId;
+  const add = (at: number): void => {
+    if (texts.length < MAX_PROMPT_TEXTS && hasUserText(bytes, at)) texts.push(at);
+  };
+  if (bytes[content] === 0x22) add(content);
+  if (bytes[content] !== 0x5b) return { texts, resultId };
   eachElement(bytes, content, (at) => {
     if (bytes[at] !== 0x7b) return skipValue(bytes, at);
     const part: Record<string, unknown> = {};
@@ -101,35 +103,19 @@ function readContent(texts: UserTexts, content: number, { textType }: EntryRules
       if (name === "text") text = from;
       else if (name !== null) part[name] = shortValue(bytes, from, to);
     });
-    if (part["type"] === textType && text > 0) texts.add(text);
+    if (part["type"] === textType && text > 0) add(text);
     if (part["type"] === "tool_result") resultId = part["tool_use_id"] ?? null;
     return end;
   });
-  return resultId;
+  return { texts, resultId };
 }
 
-/** Collects the texts of one user message. */
-class UserTexts {
-  readonly bytes: Uint8Array;
-  readonly texts: string[] = [];
-  hasText = false;
-  #room: number;
+/** The first `max` UTF-16 units of the text at `at` without the client's scaffolding. */
+export const userText = (bytes: Uint8Array, at: number, max: number): string =>
+  withoutScaffolding(() => textPieces(bytes, at), max);
 
-  constructor(bytes: Uint8Array, room: number) {
-    this.bytes = bytes;
-    this.#room = room;
-  }
-
-  /** Adds the value at `at` if it is a string with more than scaffolding. */
-  add(at: number): void {
-    if (this.bytes[at] !== 0x22 || (this.hasText && this.#room <= 0)) return;
-    const text = withoutScaffolding(() => textPieces(this.bytes, at), Math.max(1, this.#room));
-    if (text === "") return;
-    this.hasText = true;
-    if (this.#room > 0) this.texts.push(text);
-    this.#room -= text.length;
-  }
-}
+const hasUserText = (bytes: Uint8Array, at: number): boolean =>
+  bytes[at] === 0x22 && userText(bytes, at, 1) !== "";
 
 /** Longer than every role, type and id that is recorded. */
 const MAX_SHORT = 1024;

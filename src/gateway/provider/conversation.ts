@@ -3,7 +3,15 @@
  * is read in place, entry by entry, so a long conversation is never held as objects.
  */
 import { cut, MAX_TEXT } from "./bounded-text.ts";
-import { EntryKeys, readEntry, readTextEntry, type Entry, type EntryRules } from "./conversation-entry.ts";
+import {
+  EntryKeys,
+  MAX_PROMPT_TEXTS,
+  readEntry,
+  readTextEntry,
+  userText,
+  type Entry,
+  type EntryRules,
+} from "./conversation-entry.ts";
 import type { JsonBody } from "./json-body.ts";
 import { eachElement, skipValue } from "./json-members.ts";
 import { asName } from "./usage.ts";
@@ -36,19 +44,18 @@ export function readConversation(
   rules: ConversationRules,
 ): Conversation | Refusal {
   const turns = new Turns();
-  const list = members.get(rules.list);
-  const first = list && bytes[list.from];
-  if (list === undefined) return turns.conversation();
-  if (first === 0x22 && rules.acceptsText) turns.add(readTextEntry(bytes, list.from, turns.room));
-  if (first !== 0x5b) return turns.conversation();
   const keys = new EntryKeys(rules.list, rules);
-  eachElement(bytes, list.from, (at) => {
-    if (bytes[at] !== 0x7b) return skipValue(bytes, at);
-    const { entry, end } = readEntry(bytes, at, { rules, keys, room: turns.room });
-    if (entry !== null) turns.add(entry);
-    return end;
-  });
-  return keys.refusal ?? turns.conversation();
+  const at = members.get(rules.list)?.from;
+  if (at !== undefined && bytes[at] === 0x22 && rules.acceptsText) turns.add(readTextEntry(bytes, at));
+  if (at !== undefined && bytes[at] === 0x5b) {
+    eachElement(bytes, at, (element) => {
+      if (bytes[element] !== 0x7b) return skipValue(bytes, element);
+      const { entry, end } = readEntry(bytes, element, rules, keys);
+      if (entry !== null) turns.add(entry);
+      return end;
+    });
+  }
+  return keys.refusal ?? turns.conversation(bytes);
 }
 
 /**
@@ -56,46 +63,45 @@ export function readConversation(
  * Without one it is a prefill, which the model continues: it does not end the user's prompt.
  */
 class Turns {
-  #pieces: string[] = [];
-  #length = 0;
+  /** Where the texts after the last completed turn are. */
+  #texts: number[] = [];
   #promptCount = 0;
   #earlierPromptCount = 0;
-  #toolCallId: string | null = null;
+  #toolCallId: unknown = null;
   #lastIsAssistant = false;
 
-  /** The characters of text of which the next entry's may be recorded. */
-  get room(): number {
-    return this.#lastIsAssistant ? MAX_TEXT : MAX_TEXT - this.#length;
-  }
-
-  add({ author, texts, hasText, toolCallId }: Entry): void {
-    if (author !== "assistant" && this.#lastIsAssistant) this.#complete();
-    this.#lastIsAssistant = author === "assistant";
-    if (toolCallId !== undefined) this.#toolCallId = asName(toolCallId);
-    if (hasText) this.#promptCount += 1;
-    for (const text of texts) {
-      if (this.#length >= MAX_TEXT) break;
-      const separator = this.#pieces.length === 0 ? "" : "\n";
-      const piece = cut(separator + text, MAX_TEXT - this.#length);
-      this.#pieces.push(piece);
-      this.#length += piece.length;
+  add({ author, texts, toolCallId }: Entry): void {
+    if (author !== "assistant" && this.#lastIsAssistant) {
+      this.#texts = [];
+      this.#earlierPromptCount += this.#promptCount;
+      this.#promptCount = 0;
+      this.#toolCallId = null;
     }
+    this.#lastIsAssistant = author === "assistant";
+    if (toolCallId !== undefined) this.#toolCallId = toolCallId;
+    if (texts.length > 0) this.#promptCount += 1;
+    for (const text of texts) if (this.#texts.length < MAX_PROMPT_TEXTS) this.#texts.push(text);
   }
 
-  conversation(): Conversation {
+  conversation(bytes: Uint8Array): Conversation {
     return {
-      prompt: this.#pieces.join("") || null,
+      prompt: readPrompt(bytes, this.#texts),
       promptCount: this.#promptCount,
       earlierPromptCount: this.#earlierPromptCount,
-      correlatingToolCallId: this.#toolCallId,
+      correlatingToolCallId: asName(this.#toolCallId),
     };
   }
+}
 
-  #complete(): void {
-    this.#pieces = [];
-    this.#length = 0;
-    this.#earlierPromptCount += this.#promptCount;
-    this.#promptCount = 0;
-    this.#toolCallId = null;
+function readPrompt(bytes: Uint8Array, texts: readonly number[]): string | null {
+  const pieces: string[] = [];
+  let length = 0;
+  for (const at of texts) {
+    if (length >= MAX_TEXT) break;
+    const separator = pieces.length === 0 ? "" : "\n";
+    const piece = cut(separator + userText(bytes, at, MAX_TEXT - length), MAX_TEXT - length);
+    pieces.push(piece);
+    length += piece.length;
   }
+  return pieces.join("") || null;
 }

@@ -57,7 +57,7 @@ export function scanObject(bytes: Uint8Array, visit: VisitMember): string | null
   }
 }
 
-/** The offset of the first byte from `at` on that is none of JSON's four blanks. */
+/** The offset of the first byte from `at` on that is not a space, tab or line break. */
 export function skipBlank(bytes: Uint8Array, at: number): number {
   let byte = bytes[at];
   while (byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09) byte = bytes[++at];
@@ -75,7 +75,7 @@ function endOfKey(bytes: Uint8Array, at: number): number {
 
 const LITERALS = ["true", "false", "null"].map((word) => new TextEncoder().encode(word));
 
-/** The offset after the string, number or literal at `at`; -1 if it is none. */
+/** The offset after the string, number or literal at `at`; -1 if it is invalid. */
 function endOfScalar(bytes: Uint8Array, at: number): number {
   const first = bytes[at];
   if (first === 0x22) return endOfString(bytes, at + 1);

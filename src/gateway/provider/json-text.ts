@@ -1,6 +1,8 @@
 /** Decodes strings of validated JSON in pieces, so that a long one is never held whole. */
 import { hasOddSlashes, skipString } from "./json-members.ts";
 
+/** Often only the beginning of a text is needed. */
+const FIRST_PIECE_BYTES = 256;
 const PIECE_BYTES = 16 * 1024;
 /** `\u0000`, the longest escape. */
 const ESCAPE_BYTES = 6;
@@ -19,9 +21,11 @@ export type NextPiece = () => string;
 export function textPieces(bytes: Uint8Array, from: number): NextPiece {
   const end = skipString(bytes, from) - 1;
   let at = from + 1;
+  let size = FIRST_PIECE_BYTES;
   return () => {
     const start = at;
-    at = end - start <= PIECE_BYTES ? end : pieceEnd(bytes, start, start + PIECE_BYTES);
+    at = end - start <= size ? end : pieceEnd(bytes, start, start + size);
+    size = PIECE_BYTES;
     return decode(bytes, start, at);
   };
 }

@@ -1,18 +1,18 @@
 /**
  * Keys that the gateway or the provider reads, found as lenient readers find them. Go's `encoding/json` ignores case under
  * Unicode's simple folding, which also maps ſ to s and K (the Kelvin sign) to k; readers differ in which of two equal keys
- * counts. A request could thus be judged by one value and run with another.
+ * counts. The gateway could thus check one value and the provider use another.
  */
 import { Refusal } from "../../shared/refusal.ts";
 import { hexValue } from "./json-string.ts";
 
 /** A known key as found. `isExact`: equal without folding. `index`: its place in the list. */
-type Found = { readonly name: string; readonly index: number; readonly isExact: boolean };
+type KeyMatch = { readonly name: string; readonly index: number; readonly isExact: boolean };
 
 export class KnownKeys {
   readonly count: number;
   /** Both forms of each name, by its first letter. */
-  readonly #byLetter: readonly (readonly [exact: Found, folded: Found])[][] = Array.from(
+  readonly #byLetter: readonly (readonly [exact: KeyMatch, folded: KeyMatch])[][] = Array.from(
     { length: 128 },
     () => [],
   );
@@ -30,7 +30,7 @@ export class KnownKeys {
   }
 
   /** The known key that the key whose content begins at `at` equals, after unescaping and folding; null if none. */
-  find(bytes: Uint8Array, at: number): Found | null {
+  find(bytes: Uint8Array, at: number): KeyMatch | null {
     for (const [exact, folded] of this.#byLetter[unitOf(foldedUnit(bytes, at))] ?? []) {
       const equal = equals(bytes, at, exact.name);
       if (equal !== "no") return equal === "exact" ? exact : folded;
@@ -89,7 +89,7 @@ function equals(bytes: Uint8Array, from: number, name: string): "no" | "exact" |
 const WIDTH = 7;
 const FOLDED = 8;
 const unitOf = (found: number): number => found >> 4;
-const toFound = (unit: number, width: number): number => {
+const toUnit = (unit: number, width: number): number => {
   const folded = fold(unit);
   return (folded << 4) | (folded === unit ? 0 : FOLDED) | width;
 };
@@ -97,10 +97,10 @@ const toFound = (unit: number, width: number): number => {
 /** The character at `at` of a valid string. Characters that fold to no ASCII letter have a unit that is in no name. */
 function foldedUnit(bytes: Uint8Array, at: number): number {
   const byte = bytes[at] ?? 0;
-  if (byte === 0x5c) return bytes[at + 1] === 0x75 ? toFound(hexValue(bytes, at + 2), 6) : toFound(0, 2);
-  if (byte === 0xc5 && bytes[at + 1] === 0xbf) return toFound(LONG_S, 2);
-  if (byte === 0xe2 && bytes[at + 1] === 0x84 && bytes[at + 2] === 0xaa) return toFound(KELVIN, 3);
-  return toFound(byte === 0x22 ? 0 : byte, 1);
+  if (byte === 0x5c) return bytes[at + 1] === 0x75 ? toUnit(hexValue(bytes, at + 2), 6) : toUnit(0, 2);
+  if (byte === 0xc5 && bytes[at + 1] === 0xbf) return toUnit(LONG_S, 2);
+  if (byte === 0xe2 && bytes[at + 1] === 0x84 && bytes[at + 2] === 0xaa) return toUnit(KELVIN, 3);
+  return toUnit(byte === 0x22 ? 0 : byte, 1);
 }
 
 const LONG_S = 0x17f;

@@ -54,7 +54,7 @@ function checkOptions({ bytes, members }: JsonBody): Refusal | null {
 const invalid = (field: string): Refusal => new Refusal("field_invalid", { param: field });
 
 /** Fields that are parsed although they are objects, or may be long. */
-const PARSED_FIELDS: readonly string[] = [...CHECKED_FIELDS, "metadata"];
+const PARSED_FIELDS: ReadonlySet<string> = new Set([...CHECKED_FIELDS, "metadata"]);
 /** Other fields are parsed where they are a string, a number or a literal of at most this size. */
 const MAX_SCALAR_BYTES = 4096;
 
@@ -63,7 +63,7 @@ function parseShortFields({ bytes, members }: JsonBody): JsonObject {
   for (const [name, range] of members) {
     const first = bytes[range.from];
     const isShort = first !== 0x7b && first !== 0x5b && range.to - range.from <= MAX_SCALAR_BYTES;
-    if (!isShort && !PARSED_FIELDS.includes(name)) continue;
+    if (!isShort && !PARSED_FIELDS.has(name)) continue;
     const value = parseRange(bytes, range);
     if (value !== undefined) fields[name] = value;
   }

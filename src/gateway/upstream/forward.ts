@@ -5,7 +5,7 @@
 import { errorName } from "../../shared/operator-log.ts";
 import { Refusal } from "../../shared/refusal.ts";
 import { abortAfter, type Deadline } from "../../shared/deadline.ts";
-import { joinParts } from "./body-parts.ts";
+import { fetchBody } from "./body-parts.ts";
 import type { Upload } from "./upload.ts";
 
 /** In memory, whole or in parts, or streamed while the client sends it. */
@@ -67,7 +67,7 @@ export async function forward(
 
 function toFetchBody(body: UpstreamBody): Uint8Array | ReadableStream | null {
   if (isUpload(body)) return body.body;
-  return body === null || body instanceof Uint8Array ? body : joinParts(body);
+  return body && fetchBody(body);
 }
 
 /** The deadline of a provider that cannot respond before it has the whole body: it begins when the upload has ended. */
