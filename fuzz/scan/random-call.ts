@@ -12,6 +12,23 @@ export function randomCall(random: Random): CallCase {
   return { api, bytes: chance(random, 0.4) ? damaged(random, bytes) : new Uint8Array(bytes) };
 }
 
+const NUMBERS = ["1e3", "0", "-0", "10", "0.5", "-1.25E+07", "0e-0", "123456789012345678901"];
+const NOT_NUMBERS = [
+  "01",
+  "-01",
+  "-",
+  "1.",
+  ".5",
+  "+1",
+  "1e",
+  "1e+",
+  "0x1",
+  "1_0",
+  "NaN",
+  "Infinity",
+  "True",
+];
+
 type Member = readonly [key: string, value: string];
 
 function body(random: Random, api: Api): string {
@@ -20,7 +37,7 @@ function body(random: Random, api: Api): string {
     ["model", pick(random, ['"m"', '"\\u006d"', "null", '"東京"', "7"])],
     ["stream", pick(random, ["true", "true", "false", "null", "1"])],
     ["stream_options", pick(random, ["null", "{}", '{"include_usage":false}', '{"x":1}', "[]"])],
-    ["max_tokens", "1e3"],
+    ["max_tokens", pick(random, chance(random, 0.1) ? NOT_NUMBERS : NUMBERS)],
     ["user", '"u"'],
     ["tools", "[{}]"],
   ];
@@ -78,17 +95,17 @@ function text(random: Random): string {
     "</INSTRUCTIONS>",
   ];
   const parts = several(random, 0, 4, () => pick(random, chance(random, 0.3) ? wrappers : words));
-  if (chance(random, 0.02)) {
-    const length = pick(random, [256, 16_384 + 256, 20_480]) + between(random, -40, 8);
-    const filler = pick(random, ["a", " ", "東", '"', "\u0001"]);
-    const at = between(random, 0, parts.length);
-    parts.splice(
-      at,
-      0,
-      filler.repeat(Math.ceil(length / Buffer.byteLength(JSON.stringify(filler).slice(1, -1)))),
-    );
-  }
+  if (chance(random, 0.03)) parts.splice(between(random, 0, parts.length), 0, ...nearPieceEnd(random));
   return string(random, parts.join(""));
+}
+
+/** A filler, half of the time in a wrapper, that ends about where a piece of the reader does, or the prompt. */
+function nearPieceEnd(random: Random): string[] {
+  const length = pick(random, [256, 256, 256, 16_384 + 256, 20_480]) + between(random, -60, 8);
+  const filler = pick(random, ["a", " ", "東", '"', "\u0001"]);
+  const escaped = Buffer.byteLength(JSON.stringify(filler)) - 2;
+  const long = filler.repeat(Math.ceil(length / escaped));
+  return chance(random, 0.5) ? [long] : ["<system-reminder>", long, "</system-reminder>", "z"];
 }
 
 const string = (random: Random, value: string): string =>
@@ -138,19 +155,39 @@ const TOKENS = [
   "\u00a0",
 ];
 
+/** Overlong forms, surrogates, code points past the last, and pieces of characters. */
+const INVALID_UTF8 = [
+  "c0af",
+  "c180",
+  "e08080",
+  "e09f80",
+  "eda080",
+  "edbfbf",
+  "f0808080",
+  "f08fbf80",
+  "f4908080",
+  "f5",
+  "e282",
+  "80",
+];
+const VALID_UTF8 = ["c280", "e0a080", "ed9fbf", "ee8080", "f0908080", "f48fbfbf", "7f"];
+
 function damaged(random: Random, bytes: Buffer): Uint8Array {
   let result = bytes;
   for (let count = between(random, 1, 2); count > 0; count -= 1) {
-    const at = between(random, 0, result.length);
-    const kind = between(random, 0, 4);
-    const inserted =
-      kind === 0
-        ? Buffer.from([between(random, 0, 255)])
-        : kind <= 2
-          ? Buffer.from(pick(random, TOKENS))
-          : Buffer.alloc(0);
-    const removed = kind === 4 ? result.length : kind === 1 ? 0 : between(random, 0, 3);
-    result = Buffer.concat([result.subarray(0, at), inserted, result.subarray(at + removed)]);
+    const kind = between(random, 0, 5);
+    // Random bytes are invalid nearly everywhere but within a string.
+    const quote = result.indexOf('"', between(random, 0, result.length));
+    const at = kind === 5 && quote >= 0 ? quote + 1 : between(random, 0, result.length);
+    const removed = kind === 4 ? result.length : kind === 1 || kind === 5 ? 0 : between(random, 0, 3);
+    result = Buffer.concat([result.subarray(0, at), inserted(random, kind), result.subarray(at + removed)]);
   }
   return new Uint8Array(result);
+}
+
+function inserted(random: Random, kind: number): Buffer {
+  if (kind === 0) return Buffer.from([between(random, 0, 255)]);
+  if (kind === 1 || kind === 2) return Buffer.from(pick(random, TOKENS));
+  if (kind === 5) return Buffer.from(pick(random, [...INVALID_UTF8, ...VALID_UTF8]), "hex");
+  return Buffer.alloc(0);
 }

@@ -10,6 +10,7 @@ import {
 import { readModelCall, requestFields } from "../../../src/gateway/provider/model-call.ts";
 import { toRecordedContent } from "../../../src/events/redaction.ts";
 import { between, forSeeds, seededRandom } from "../../support/rechunk.ts";
+import type { Refusal } from "../../../src/shared/refusal.ts";
 import { accepted, utf8 } from "../../support/in-workerd/values.ts";
 
 const NOTHING: Conversation = {
@@ -520,5 +521,40 @@ describe.each([
       expect(promptCount + earlierPromptCount).toBeLessThanOrEqual(3);
     });
     expect(Math.min(counts.prompts, counts.joined, counts.ids)).toBeGreaterThan(20);
+  });
+});
+
+describe("F4 a key of an entry twice or in another case", () => {
+  // The attack: one reader takes the first value, another the last one or one in another case, and the record has only one.
+  it.each([
+    [chatRules, '{"messages":[{"role":"user","content":"hello","content":"EVIL"}]}', "messages.content"],
+    [chatRules, '{"messages":[{"role":"user","content":"hello","Content":"EVIL"}]}', "messages.content"],
+    [chatRules, '{"messages":[{"role":"system","role":"user","content":"a"}]}', "messages.role"],
+    [
+      chatRules,
+      '{"messages":[{"role":"tool","tool_call_id":"a","tool_call_id":"b"}]}',
+      "messages.tool_call_id",
+    ],
+    [
+      messagesRules,
+      '{"messages":[{"role":"user","content":[{"type":"text","text":"a","te\\u0078t":"b"}]}]}',
+      "messages.content.text",
+    ],
+    [
+      messagesRules,
+      '{"messages":[{"role":"user","content":[{"type":"tool_result","tool_uſe_id":"a"}]}]}',
+      "messages.content.tool_use_id",
+    ],
+    [responsesRules, '{"input":[{"type":"message","Type":"reasoning","role":"user"}]}', "input.type"],
+    [responsesRules, '{"input":[{"type":"x_call_output","call_id":"a","call_id":"a"}]}', "input.call_id"],
+  ])("F4 is rejected with E400: %#", (rules, body, param) => {
+    const refusal = readWith(accepted(readModelCall(utf8(body), FIELDS)).body, rules) as Refusal;
+    expect([refusal.status, refusal.code, refusal.data.param]).toEqual([400, "field_repeated", param]);
+  });
+
+  it("F4 is accepted where nothing reads it", () => {
+    const body =
+      '{"messages":[{"role":"user","content":"a","name":"x","name":"y","tool_calls":[{"id":1,"id":2}]}]}';
+    expect(chatConversation(body)).toEqual(withPrompt("a"));
   });
 });
