@@ -14,7 +14,7 @@ import { readModelCall, requestFields, type ModelCall } from "../../src/gateway/
 import { chatConversation } from "../../src/gateway/provider/openai/chat-conversation.ts";
 import { responsesConversation } from "../../src/gateway/provider/openai/responses-conversation.ts";
 import { Refusal } from "../../src/shared/refusal.ts";
-import { shorter } from "../shrink.ts";
+import { shorterText } from "../shrink.ts";
 import type { Target, Verdict } from "../target.ts";
 import { expectedConversation, type Api } from "./oracle.ts";
 import { randomCall, type CallCase } from "./random-call.ts";
@@ -34,7 +34,8 @@ export const scan: Target<CallCase> = {
     return before.equals(one.bytes) ? verdict : { ...verdict, failure: "the body was changed in place" };
   },
   smaller: function* ({ api, bytes }) {
-    for (const fewer of shorter([...bytes])) yield { api, bytes: Uint8Array.from(fewer) };
+    for (const fewer of shorterText(Buffer.from(bytes).toString("latin1")))
+      yield { api, bytes: new Uint8Array(Buffer.from(fewer, "latin1")) };
   },
   show: ({ api, bytes }) =>
     `${api}, a body as Latin-1: ${JSON.stringify(Buffer.from(bytes).toString("latin1").slice(0, 4000))}`,
