@@ -76,7 +76,7 @@ function toolCallId(current: readonly Turn[], api: Api): string | null {
   const last = current.at(-1)?.fields;
   let id: unknown = null;
   if (api === "chat" && last?.["role"] === "tool") id = last["tool_call_id"];
-  if (api === "responses" && /_call_output$/.test(String(last?.["type"]))) id = last?.["call_id"];
+  if (api === "responses" && String(last?.["type"]).endsWith("_call_output")) id = last?.["call_id"];
   if (api === "messages") {
     const users = current.filter(({ author }) => author === "user");
     id = users.flatMap(({ fields }) => partsOf(fields["content"], "tool_result")).at(-1)?.["tool_use_id"];

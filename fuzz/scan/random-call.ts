@@ -62,7 +62,7 @@ function entry(random: Random, api: Api): string {
     members.push(["type", string(random, pick(random, ["message", "function_call_output", "reasoning"]))]);
   if (chance(random, 0.3)) members.push([pick(random, ["tool_call_id", "call_id"]), id(random)]);
   if (chance(random, 0.02)) members.push(pick(random, members));
-  return object(random, chance(random, 0.3) ? members.reverse() : members);
+  return object(random, chance(random, 0.3) ? members.toReversed() : members);
 }
 
 function content(random: Random): string {

@@ -75,6 +75,9 @@ function checkCall({ api, bytes }: CallCase): Verdict {
   return { failure: failure ?? null, category };
 }
 
+const option = (from: unknown): unknown =>
+  (from as Readonly<Record<string, unknown>> | null)?.["include_usage"];
+
 /** The name of a known field that a reader sees with another value than the gateway. */
 function wrongField(
   { body, fields, model, stream }: ModelCall,
@@ -83,8 +86,6 @@ function wrongField(
 ) {
   if ((value["model"] ?? null) !== model) return "model";
   if ((value["stream"] === true) !== stream) return "stream";
-  const option = (from: unknown): unknown =>
-    (from as Readonly<Record<string, unknown>> | null)?.["include_usage"];
   if (option(value["stream_options"]) !== option(fields["stream_options"])) return "include_usage";
   const members = tree.kind === "object" ? tree.members : [];
   const wrong = [...CHECKED, ...MORE].find((name) => {

@@ -4,7 +4,7 @@
  * Needs Linux, which reports the resident memory of a process in `/proc`.
  */
 import { readFileSync } from "node:fs";
-import { createServer, request } from "node:http";
+import { createServer, request as openRequest } from "node:http";
 import { connect, type AddressInfo, type Socket } from "node:net";
 import { afterAll, describe, expect, it } from "vitest";
 import { until } from "../support/deadline.ts";
@@ -167,7 +167,7 @@ const SLACK_MIB = 4;
 async function send(port: number, body: Buffer, isChunked: boolean): Promise<number> {
   const headers = Object.fromEntries(credentials(CHAT));
   const { promise, resolve, reject } = Promise.withResolvers<number>();
-  const sent = request({ port, path: CHAT, method: "POST", headers, agent: false }, (response) => {
+  const sent = openRequest({ port, path: CHAT, method: "POST", headers, agent: false }, (response) => {
     response.resume().once("end", () => resolve(response.statusCode ?? 0));
   });
   sent.once("error", reject);

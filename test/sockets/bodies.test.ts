@@ -152,7 +152,7 @@ describe("F2 the body limit", () => {
       for (const [port, length] of [
         [limited.port, LIMIT + 1],
         [limited.port, 10 ** 15 - 1],
-        [defaults.port, (target === FILES ? 100 : 8) * MIB + 1],
+        [defaults.port, (target === FILES ? 100 : 32) * MIB + 1],
       ] as const) {
         const connection = await sendHead(port, target, [["Content-Length", String(length)]]);
         expect(refusal(await receive(connection))).toEqual({ ...tooLarge, ...shapes[target] });
