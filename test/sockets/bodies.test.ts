@@ -460,8 +460,8 @@ describe("F9 large bodies", () => {
       expect(String(forwardedBodies().at(-1))).toBe(
         `{"stream_options":{"include_usage":true},${body.slice(1)}`,
       );
-      // Measured: 9. A Worker that only reads, parses and forwards needs 6. No garbage is collected before the peak.
-      expect(growth).toBeLessThan(14);
+      // Half of it is JavaScript's young generation, which grows to its full size with any traffic.
+      expect(growth).toBeLessThan(7);
     } finally {
       await fresh.close();
     }

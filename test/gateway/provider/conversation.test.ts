@@ -415,6 +415,26 @@ describe("the client's scaffolding", () => {
   });
 });
 
+describe("a text that is read in pieces", () => {
+  it.each([200, 240, 256, 257, 16_600, 16_640, 16_641, 100_000])(
+    "loses nothing where a piece ends: after %d bytes",
+    (length) => {
+      for (const filler of ["a", "東", "🗼", '"', "\u0001", "\ufeff", "\\"]) {
+        const units = filler.repeat(
+          Math.ceil(length / Buffer.byteLength(JSON.stringify(filler).slice(1, -1))),
+        );
+        expect(promptOf(units)).toBe(units.slice(0, 20_480));
+        for (const shift of ["", "x", "xy", "xyz", "wxyz", "vwxyz"]) {
+          expect(promptOf(shift + units)).toBe((shift + units).slice(0, 20_480));
+          const wrapped = `<system-reminder>${shift}${units}</system-reminder>\n`;
+          expect(promptOf(`${wrapped}fix ${filler}`)).toBe(`fix ${filler}`);
+          expect(promptOf(wrapped)).toBeNull();
+        }
+      }
+    },
+  );
+});
+
 describe("a long prompt", () => {
   it.each([
     ["one text", ["a".repeat(30_000)], "a".repeat(20_480), true],
