@@ -24,6 +24,7 @@ const GRACE_MS = 1500;
 const strict = await startCheckedInterceptor(
   interceptorOptions(upstream.url, {
     body_bytes: 16 * MIB,
+    upload_bytes: 100 * MIB,
     bodies_bytes: 32 * MIB,
     body_ms: GRACE_MS,
     body_min_rate: MIB / 4,
