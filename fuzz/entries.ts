@@ -9,6 +9,7 @@ import { framing } from "./responses/framing.ts";
 import { responses } from "./responses/parsing.ts";
 import { usageRemoval } from "./responses/usage-removal.ts";
 import { runTarget, type Range } from "./run.ts";
+import { scan } from "./scan/target.ts";
 import { STREAMS_PER_CASE, streams } from "./streams/target.ts";
 import type { Result, Target } from "./target.ts";
 
@@ -56,6 +57,7 @@ export const ENTRIES: readonly Entry[] = [
   }),
   inProcess(framing, { unit: "texts", unitsPerCase: 1, full: 1_000_000, inSuite: 10_000 }),
   inProcess(bodies, { unit: "bodies", unitsPerCase: 1, full: 200_000, inSuite: 2000 }),
+  inProcess(scan, { unit: "bodies", unitsPerCase: 1, full: 1_000_000, inSuite: 20_000 }),
   inProcess(headers, { unit: "header sets", unitsPerCase: 1, full: 200_000, inSuite: 3000 }),
   inProcess(configs, { unit: "configurations", unitsPerCase: 1, full: 100_000, inSuite: 2000 }),
   overSockets("streams", streams, {

@@ -14,8 +14,6 @@ const OPTIONS = [
   '{ "include_usage"\t:\r\nfalse }',
   '{"include_usage":null,"a":[1,2]}',
   '{"include\\u005fusage":false}',
-  '{"include_usage":true,"include_usage":false}',
-  '{"include_usage":false,"include_usage":true}',
   '{"other":"}","more":{"include_usage":true}}',
   '{"ü":9007199254740993}',
   '{"include_usage":true}',
@@ -33,12 +31,17 @@ const OPTIONS = [
   "[]",
   '[{"include_usage":true}]',
 ];
+const REPEATED_OPTIONS = [
+  '{"include_usage":true,"include_usage":false}',
+  '{"include_usage":false, "include\\u005fusage":true}',
+  '{"include_usage":false,"Include_Usage":true}',
+];
 const MODELS = ['"gpt-4o"', '"\\u0067pt-4o"', '" gpt-4o\\n"', "null", '""', '"東京"'];
 const BAD_MODELS = ["7", "{}", "[]", "true"];
 const STREAMS = ["true", "true", "true", "true", "false", "null"];
 const BAD_STREAMS = ["1", '"true"', "[]"];
 /** Other spellings of keys that the gateway reads. A lenient parser could take them for the key. */
-const MISSPELT = ["Model", "STREAM", "Stream_Options"];
+const MISSPELT = ["Model", "STREAM", "Stream_Options", "ſtream", "ſtream_optionſ"];
 
 type Member = readonly [key: string, value: string];
 
@@ -62,10 +65,11 @@ function addFlaw(random: Random, members: readonly Member[]): Member[] {
     ...members.filter(([other]) => other !== key),
     [key, pick(random, values)],
   ];
-  const flaw = between(random, 0, 3);
+  const flaw = between(random, 0, 4);
   if (flaw === 0) return replace("model", BAD_MODELS);
   if (flaw === 1) return replace("stream", BAD_STREAMS);
   if (flaw === 2) return [...members, [pick(random, MISSPELT), "true"]];
+  if (flaw === 3) return replace("stream_options", REPEATED_OPTIONS);
   const repeated = pick(random, ["model", "stream", "stream_options"]);
   return [...members, [repeated, "null"], [repeated, "null"]];
 }

@@ -57,9 +57,15 @@ const CODES = {
   body_unexpected: [400, "This method takes no body. Send the request without one."],
   body_incomplete: [400, "The request body ended early. Send it again."],
   body_timeout: [408, "The request body arrived too slowly. Send it again."],
-  body_invalid: [400, "The request body must be a JSON object in UTF-8, and must not nest too deeply."],
+  body_invalid: [
+    400,
+    "The request body must be a JSON object in UTF-8, within the limits of depth and number of values.",
+  ],
   field_invalid: [400, "A field of the request body has the wrong type. Correct the field."],
-  field_repeated: [400, "A field of the request body is repeated. Send each field once."],
+  field_repeated: [
+    400,
+    "A field of the request body is repeated, or is in another case. Send each field once, in lower case.",
+  ],
   // Policy
   model_not_allowed: [
     403,

@@ -1,9 +1,10 @@
 /**
- * Resident memory of plain workerd while clients send most of a request body and stop (N2 of the security review).
+ * Resident memory of plain workerd while clients send most of a request body and stop (N2 of the security review), and
+ * while it reads, scans and forwards a body of the worst shapes.
  * Needs Linux, which reports the resident memory of a process in `/proc`.
  */
 import { readFileSync } from "node:fs";
-import { createServer } from "node:http";
+import { createServer, request as openRequest } from "node:http";
 import { connect, type AddressInfo, type Socket } from "node:net";
 import { afterAll, describe, expect, it } from "vitest";
 import { until } from "../support/deadline.ts";
@@ -97,3 +98,114 @@ describe.skipIf(process.platform !== "linux")(
     );
   },
 );
+
+/** `head`, then `unit` as often as it fits into `size` bytes, then `tail`. */
+function filled(size: number, head: string, unit: string, tail: string): Buffer {
+  const count = Math.floor((size - Buffer.byteLength(head + tail)) / Buffer.byteLength(unit));
+  return Buffer.from(head + unit.repeat(count) + tail);
+}
+
+const inMessage = (open: string, close: string): [string, string] => [
+  `{"model":"large","stream":true,"messages":[{"role":"user","content":${open}`,
+  `${close}}]}`,
+];
+const imageUrl = '"image_url":{"url":"data:image/png;base64,';
+
+/** A body of each shape that cost most when bodies were parsed: 6 MiB of tiny values took 190 MB. */
+const SHAPES: readonly (readonly [what: string, status: number, make: (size: number) => Buffer])[] = [
+  [
+    "one image",
+    200,
+    (size) => {
+      const [head, tail] = inMessage(`[{"type":"image_url",${imageUrl}`, '"}}]');
+      return filled(size, head, "iVBORw0K", tail);
+    },
+  ],
+  [
+    "a long text",
+    200,
+    (size) => {
+      const [head, tail] = inMessage('"', '"');
+      return filled(size, head, "The quick brown fox. ", tail);
+    },
+  ],
+  [
+    "a long text beyond Latin-1",
+    200,
+    (size) => {
+      const [head, tail] = inMessage('"a', '"');
+      return filled(size, head, "a東🗼", tail);
+    },
+  ],
+  [
+    "escapes",
+    200,
+    (size) => {
+      const [head, tail] = inMessage('"', '"');
+      return filled(size, head, String.raw`\n\u6771\\`, tail);
+    },
+  ],
+  ["a long model", 400, (size) => filled(size, '{"model":"', "m", '"}')],
+  ["numbers", 400, (size) => filled(size, '{"model":"m","messages":[', "0,", "0]}")],
+  ["empty entries", 400, (size) => filled(size, '{"model":"m","messages":[', "{},", "{}]}")],
+  ["objects in objects", 400, (size) => filled(size, '{"model":"m","messages":', '{"a":', "0}")],
+  ["members", 400, (size) => filled(size, '{"model":"m"', ',"a":0', "}")],
+  [
+    "messages",
+    200,
+    (size) => {
+      const unit = JSON.stringify({ role: "user", content: [{ type: "text", text: "x".repeat(2000) }] });
+      return filled(size, '{"model":"large","stream":true,"messages":[', `${unit},`, `${unit}]}`);
+    },
+  ],
+  ["tiny messages", 400, (size) => filled(size, '{"messages":[', '{"role":"user","content":"a"},', "{}]}")],
+];
+
+/** For JavaScript's own heap, compiled code and the connections. They do not depend on the body. */
+const SLACK_MIB = 4;
+
+async function send(port: number, body: Buffer, isChunked: boolean): Promise<number> {
+  const headers = Object.fromEntries(credentials(CHAT));
+  const { promise, resolve, reject } = Promise.withResolvers<number>();
+  const sent = openRequest({ port, path: CHAT, method: "POST", headers, agent: false }, (response) => {
+    response.resume().once("end", () => resolve(response.statusCode ?? 0));
+  });
+  sent.once("error", reject);
+  if (!isChunked) sent.setHeader("content-length", body.byteLength);
+  sent.end(body);
+  return promise;
+}
+
+describe.skipIf(process.platform !== "linux")("the memory of one body", () => {
+  // Measured: 33 to 37 MiB for 32 MiB, 3 to 6 MiB for 2.6 MiB.
+  it.each(
+    SHAPES.flatMap(([what, status, make]) => [
+      { what, status, make, mib: 32, isChunked: false, factor: 1.5 },
+      { what, status, make, mib: 31, isChunked: true, factor: 1.5 },
+      { what, status: null, make, mib: 2.6, isChunked: false, factor: 1.5 },
+      { what, status: null, make, mib: 0.9, isChunked: false, factor: 3 },
+    ]),
+  )(
+    "F13 stays within $factor times its size: $what, $mib MiB, chunked: $isChunked",
+    async ({ what, status, make, mib, isChunked, factor }) => {
+      const gateway = await startInterceptor(interceptorOptions(upstreamUrl));
+      try {
+        // JavaScript's young generation grows to its full size with any traffic.
+        const warmUp = make(MIB / 4);
+        for (let count = 0; count < 40; count += 1) await send(gateway.port, warmUp, isChunked);
+        const body = make(mib * MIB);
+        const before = residentBytes(gateway.pid);
+        let peak = 0;
+        const sampler = setInterval(() => (peak = Math.max(peak, residentBytes(gateway.pid))), 2);
+        const received = await send(gateway.port, body, isChunked);
+        clearInterval(sampler);
+        const growth = (Math.max(peak, residentBytes(gateway.pid)) - before) / MIB;
+        console.log(`${what}, ${mib} MiB: ${received}, resident memory grew by ${growth.toFixed(1)} MiB`);
+        expect(received).toBe(status ?? received);
+        expect(growth).toBeLessThan(factor * mib + SLACK_MIB);
+      } finally {
+        await gateway.close();
+      }
+    },
+  );
+});

@@ -24,6 +24,14 @@ const CATEGORIES: Readonly<Record<string, readonly string[]>> = {
   ],
   framing: ["no cap", "narrow cap"],
   bodies: ["usage injected", "unchanged", "body_invalid", "field_invalid", "field_repeated"],
+  scan: [
+    "accepted with a prompt",
+    "accepted without a prompt",
+    "body_invalid",
+    "field_invalid",
+    "field_repeated",
+    "field_repeated in an entry",
+  ],
   headers: ["to the provider", "to the client"],
   configs: ["gateway", "records"].flatMap((worker) =>
     ["valid, accepted", "known faults, rejected", "arbitrary values, rejected"].map(

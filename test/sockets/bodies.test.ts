@@ -152,7 +152,7 @@ describe("F2 the body limit", () => {
       for (const [port, length] of [
         [limited.port, LIMIT + 1],
         [limited.port, 10 ** 15 - 1],
-        [defaults.port, (target === FILES ? 100 : 8) * MIB + 1],
+        [defaults.port, (target === FILES ? 100 : 32) * MIB + 1],
       ] as const) {
         const connection = await sendHead(port, target, [["Content-Length", String(length)]]);
         expect(refusal(await receive(connection))).toEqual({ ...tooLarge, ...shapes[target] });
@@ -460,8 +460,8 @@ describe("F9 large bodies", () => {
       expect(String(forwardedBodies().at(-1))).toBe(
         `{"stream_options":{"include_usage":true},${body.slice(1)}`,
       );
-      // Measured: 9. A Worker that only reads, parses and forwards needs 6. No garbage is collected before the peak.
-      expect(growth).toBeLessThan(14);
+      // Half of it is JavaScript's young generation, which grows to its full size with any traffic.
+      expect(growth).toBeLessThan(7);
     } finally {
       await fresh.close();
     }

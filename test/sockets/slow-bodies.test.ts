@@ -22,7 +22,14 @@ const GRACE_MS = 1500;
 
 /** A client may fall 1.5 s behind 256 KiB per second. */
 const strict = await startCheckedInterceptor(
-  interceptorOptions(upstream.url, { body_ms: GRACE_MS, body_min_rate: MIB / 4, headers_ms: 1000 }),
+  interceptorOptions(upstream.url, {
+    body_bytes: 16 * MIB,
+    upload_bytes: 100 * MIB,
+    bodies_bytes: 32 * MIB,
+    body_ms: GRACE_MS,
+    body_min_rate: MIB / 4,
+    headers_ms: 1000,
+  }),
 );
 
 async function sendHead(target: string, framing: HeaderPair): Promise<RawConnection> {

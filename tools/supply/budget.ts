@@ -2,10 +2,13 @@
  * The maximum size of the gateway's bundle. Cloudflare's own limits are far higher (gzipped 3 MB on the free plan, 10 MB on
  * the paid one). The budget keeps the cold start short: code is parsed at each one. Raise it in the commit that needs it.
  *
- * 52,900 bytes gzipped after the split into two Workers. The bounds of request bodies, the observer that keeps step with the
- * client, and the facts about the provider's response added 4,400. The places and names of usage and errors in real responses added 2,900; the excerpt of a large response added 500.
+ * 52,900 bytes gzipped after the split into two Workers. Since then:
+ *
+ * - 4,400: bounds of request bodies, the observer that keeps step with the client, facts about the provider's response
+ * - 3,400: the places and names of usage and errors in real responses, the excerpt of a large response
+ * - 3,000: the scanner of request bodies, which replaced JSON.parse, and the known fields of each dialect
  */
-export const BUDGET = { bytes: 164 * 1024, gzipBytes: 60_500 } as const;
+export const BUDGET = { bytes: 172 * 1024, gzipBytes: 64_000 } as const;
 
 /** The only packages whose code is deployed. */
 export const DEPLOYED: readonly string[] = ["hono", "jose"];

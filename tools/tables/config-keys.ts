@@ -217,7 +217,7 @@ const RECORDING = keysOf("gateway", "RECORDING.", [
 const LIMITS = keysOf("gateway", "LIMITS.", [
   [
     "body_bytes",
-    "`8388608`",
+    "`33554432`",
     "Maximum size of a request body that is read into memory: of a model call, of a signed request, and of any request without `Content-Length`.",
   ],
   [
@@ -227,8 +227,8 @@ const LIMITS = keysOf("gateway", "LIMITS.", [
   ],
   [
     "bodies_bytes",
-    "`33554432`",
-    "Request bodies that one isolate holds at once, until the provider's headers arrive. Past it: 503. At least twice `body_bytes`, which is also the default where that is more. A quarter is kept for bodies up to 256 KiB.",
+    "`50331648`",
+    "Request bodies that one isolate holds at once, until the provider's headers arrive. Past it: 503. At least 1.5 times `body_bytes`, which is also the default where that is more. A quarter is kept for bodies up to 256 KiB.",
   ],
   [
     "body_ms",

@@ -21,6 +21,7 @@ import { readCoderIds } from "../initiator/owner-claim.ts";
 import { observe, type Observation } from "../observation/observe.ts";
 import { injectUsageOption } from "../provider/inject-usage.ts";
 import { nameError } from "../provider/provider-error.ts";
+import { readConversation, type Conversation } from "../provider/conversation.ts";
 import { readModelCall, type ModelCall } from "../provider/model-call.ts";
 import type { Api } from "../provider/provider.ts";
 import { methodsOf } from "../provider/method.ts";
@@ -163,7 +164,7 @@ async function intercept(
   }
 }
 
-/** The parts of a model call that outlive its parsed body. Nothing else of it is held while the provider is called. */
+/** The parts of a model call that outlive its reading. Nothing else of it is held while the provider is called. */
 type Started = {
   readonly interception: Interception;
   readonly model: ModelCall["model"];
@@ -172,8 +173,8 @@ type Started = {
 };
 
 /**
- * Reads, parses and records the call. The parsed form takes many times the body's bytes (see `DEFAULT_BODIES_BYTES`).
- * Everything that needs it happens here, between two awaits, so that only one body is parsed at a time.
+ * Reads and records the call. Everything that scans its body happens here, between two awaits, and keeps no reference to
+ * it but in `outgoing`.
  */
 async function start(
   exchange: Exchange,
@@ -183,14 +184,16 @@ async function start(
 ): Promise<Started | Refusal> {
   const bytes = await body.take();
   if (bytes instanceof Refusal) return bytes;
-  const call = readModelCall(bytes);
+  const call = readModelCall(bytes, api.requestFields);
   if (call instanceof Refusal) return call;
-  const injected = api.isUsageOnly && route.provider.injectUsage ? injectUsageOption(call, bytes) : null;
+  const conversation = readConversation(call.body, api.conversation);
+  if (conversation instanceof Refusal) return conversation;
+  const injected = api.isUsageOnly && route.provider.injectUsage ? injectUsageOption(call) : null;
   const session =
     caller.client_session_id ?? sessionId(decided.client, exchange.request.headers, call.fields);
   const intercepted = { ...rest, api, route, caller: { ...caller, client_session_id: session } };
   return {
-    interception: record(exchange, decided, intercepted, call),
+    interception: record(exchange, decided, intercepted, { ...call, conversation }),
     model: call.model,
     outgoing: { body: injected ?? bytes },
     isInjectedUsage: injected && api.isUsageOnly,
@@ -200,8 +203,8 @@ async function start(
 function record(
   { deps, recorder, startedAt, request: { headers } }: Exchange,
   { actor, decision, flags, credential }: RequestDecision,
-  { route, caller, api }: Intercepted,
-  call: ModelCall,
+  { route, caller }: Intercepted,
+  call: Pick<ModelCall, "model" | "stream"> & { readonly conversation: Conversation },
 ): Interception {
   const facts = {
     provider: route.provider.name,
@@ -218,7 +221,7 @@ function record(
     actor,
     initiatorName: decision.initiator.name,
     flags,
-    conversation: api.readConversation(call.fields),
+    conversation: call.conversation,
     hints: readHints(headers),
     startedAt,
   };

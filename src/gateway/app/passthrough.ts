@@ -6,6 +6,7 @@ import { Refusal } from "../../shared/refusal.ts";
 import { readModelCall } from "../provider/model-call.ts";
 import { methodsOf } from "../provider/method.ts";
 import { edgeErrorOf } from "../observation/edge-error.ts";
+import { isSentInPieces } from "../upstream/body-parts.ts";
 import { CLIENT_DISCONNECTED, isUpload, type UpstreamBody } from "../upstream/forward.ts";
 import { openUpload } from "../upstream/upload.ts";
 import {
@@ -54,7 +55,7 @@ export async function passThrough(
   recorder.record(passthroughEvent(caller, facts, deps.now()));
   if (isDisconnected) return clientDisconnected(id);
   // The runtime pumps a native body without the request's context. Nothing needs that any more, unless an upload goes on.
-  if (!isUpload(body) || !body.isPending()) {
+  if (body === null || (isUpload(body) ? !body.isPending() : !isSentInPieces(body))) {
     return toClientResponse(response, id, { body: response.body, isModified: false });
   }
   return toClientResponse(response, id, inContext(response));

@@ -122,7 +122,8 @@ async function readGrowing(
   const end = length ?? maxBytes + 1;
   let capacity = Math.min(FIRST_BYTES, end);
   if (!resize(capacity)) return new Refusal("gateway_busy");
-  let buffer = new ArrayBuffer(capacity);
+  // It grows in place: growing by copies would take the body's size once more.
+  let buffer = new ArrayBuffer(capacity, { maxByteLength: end });
   let size = 0;
 
   const work = createInterruptible<typeof TIMED_OUT>();
@@ -138,7 +139,7 @@ async function readGrowing(
       if (size === capacity) {
         capacity = Math.min(end, grown(capacity));
         if (!resize(capacity)) return stop(new Refusal("gateway_busy", { detail: `after ${size} bytes` }));
-        buffer = buffer.transfer(capacity);
+        buffer.resize(capacity);
       }
       const view = new Uint8Array(buffer, size, Math.min(piece, capacity - size));
       const read = await work.wait(reader.readAtLeast(view.byteLength, view));
@@ -157,7 +158,7 @@ async function readGrowing(
   if (length === null && size > maxBytes)
     return stop(new Refusal("body_too_large", { detail: "counted while reading" }));
   if (length !== null && size < length) return new Refusal("body_incomplete");
-  if (size < capacity) buffer = buffer.transfer(size);
+  if (size < capacity) buffer.resize(size);
   return resize(size, neededMs) ? new Uint8Array(buffer) : new Refusal("gateway_busy");
 }
 

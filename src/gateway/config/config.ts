@@ -184,39 +184,31 @@ function sourceNames(environment: Environment): readonly string[] {
   });
 }
 
-const DEFAULT_BODY_BYTES = 8 * MIB;
+/** Providers accept 32 MB, and agents send screenshots. */
+const DEFAULT_BODY_BYTES = 32 * MIB;
 /** The edge's limit for zones on the plans Free and Pro; a zone on Enterprise can have 5 GB. */
 const DEFAULT_UPLOAD_BYTES = 100 * MIB;
 const MAX_UPLOAD_BYTES = 5 * 1024 * MIB;
 /**
- * Fits the 128 MB of an isolate together with one body that is parsed. Measured in plain workerd, bodies of 8 MiB, as
- * multiples of their bytes, reachable after a collection and (in parentheses) resident at the peak before one:
- *
- * | phase                           | prompts   | many tiny values    |
- * | ------------------------------- | --------- | ------------------- |
- * | being read                      | 1 (1.3–2) | 1 (1.3–2)           |
- * | being parsed, one at a time     | 3–6 (6–8) | 6 to 16 (17 to 34)  |
- * | waiting for the provider        | 1         | 1                   |
- * | the provider's headers are here | 0         | 0                   |
- *
- * So 32 MiB that are held and a prompt of 8 MiB that is parsed take some 32 + 40 MiB. One body of the worst JSON alone
- * takes 136 MiB: no bound over the sum can help there.
+ * Fits the 128 MB of an isolate. A body is scanned as bytes, so besides these it takes only the texts that are recorded;
+ * while it is read, at most half as much again. Large bodies share three quarters, so one of the largest size fits.
  */
-const DEFAULT_BODIES_BYTES = 32 * MIB;
+const DEFAULT_BODIES_BYTES = 48 * MIB;
 const MAX_BODIES_BYTES = 1024 * MIB;
 
 function readLimits(fields: Fields): Limits {
   // Where it is set, it also bounds uploads, as it did before uploads had a limit of their own.
   const setBodyBytes = fields.count("body_bytes", 1, 100 * MIB, 0);
   const bodyBytes = setBodyBytes || DEFAULT_BODY_BYTES;
+  const leastBodiesBytes = Math.ceil(1.5 * bodyBytes);
   const limits: Limits = {
     bodyBytes,
     uploadBytes: fields.count("upload_bytes", 1, MAX_UPLOAD_BYTES, setBodyBytes || DEFAULT_UPLOAD_BYTES),
     bodiesBytes: fields.count(
       "bodies_bytes",
-      2 * bodyBytes,
+      leastBodiesBytes,
       MAX_BODIES_BYTES,
-      Math.max(DEFAULT_BODIES_BYTES, 2 * bodyBytes),
+      Math.max(DEFAULT_BODIES_BYTES, leastBodiesBytes),
     ),
     bodyMs: fields.count("body_ms", 1, 3_600_000, 30_000),
     bodyMinRate: fields.count("body_min_rate", 1, 100 * MIB, 16 * 1024),

@@ -1,5 +1,7 @@
 /** Recognizes the texts that a client adds to a user message, such as its environment and its instruction files. */
 
+import { takeText, type NextPiece } from "./json-text.ts";
+
 /** A wrapper begins with `opens` and ends after the next `closes`. */
 type Wrapper = { readonly opens: string; readonly closes: string };
 
@@ -21,24 +23,76 @@ const CLIENT_WRAPPERS = {
 
 const WRAPPERS: readonly Wrapper[] = Object.values(CLIENT_WRAPPERS).flat();
 
+const LONGEST_OPENS = Math.max(...WRAPPERS.map(({ opens }) => opens.length));
+
 /**
- * The text without the wrappers at its start, or "" if nothing else is left. A wrapper that is not closed, or that follows
- * other text, stays: the user may have written it. Takes time linear in the text's length, since no search goes back.
+ * The first `max` units of the text without the wrappers at its start, or "" if nothing else is left. A wrapper that is
+ * not closed, or that follows other text, stays: the user may have written it. `open` reads the text from its beginning.
  */
-export function withoutScaffolding(text: string): string {
-  let start = 0;
-  for (;;) {
-    const at = skipBlanks(text, start);
-    const wrapper = WRAPPERS.find(({ opens }) => text.startsWith(opens, at));
-    const end = wrapper === undefined ? -1 : text.indexOf(wrapper.closes, at + wrapper.opens.length);
-    if (wrapper === undefined || end < 0) return start === 0 ? text : text.slice(at);
-    start = end + wrapper.closes.length;
+export function withoutScaffolding(open: () => NextPiece, max: number): string {
+  return takeText(open(), scaffoldingLength(new TextWindow(open())), max);
+}
+
+/** Takes time linear in the text's length, since no search goes back. */
+function scaffoldingLength(window: TextWindow): number {
+  for (let isFirst = true; ; isFirst = false) {
+    window.skipBlanks();
+    const start = window.position;
+    window.need(LONGEST_OPENS);
+    const wrapper = WRAPPERS.find(({ opens }) => window.text.startsWith(opens));
+    if (wrapper === undefined) return isFirst ? 0 : start;
+    window.drop(wrapper.opens.length);
+    if (!window.skipPast(wrapper.closes)) return isFirst ? 0 : start;
   }
 }
 
-/** The first position from `at` on that holds no space, tab, line feed or carriage return. */
-function skipBlanks(text: string, at: number): number {
-  let position = at;
-  while (position < text.length && " \t\r\n".includes(text.charAt(position))) position += 1;
-  return position;
+/** The part of a text that is looked at. */
+class TextWindow {
+  text = "";
+  /** Where the window begins in the text. */
+  position = 0;
+  readonly #next: NextPiece;
+
+  constructor(next: NextPiece) {
+    this.#next = next;
+  }
+
+  /** Extends the window to `length` units, if the text has as many. */
+  need(length: number): void {
+    while (this.text.length < length && this.#extend());
+  }
+
+  drop(length: number): void {
+    this.text = this.text.slice(length);
+    this.position += length;
+  }
+
+  /** Drops spaces, tabs, line feeds and carriage returns. */
+  skipBlanks(): void {
+    do {
+      let at = 0;
+      while (at < this.text.length && " \t\r\n".includes(this.text.charAt(at))) at += 1;
+      this.drop(at);
+    } while (this.text === "" && this.#extend());
+  }
+
+  /** Drops everything up to the end of `mark`; false if the text does not have it. */
+  skipPast(mark: string): boolean {
+    for (;;) {
+      const at = this.text.indexOf(mark);
+      if (at >= 0) {
+        this.drop(at + mark.length);
+        return true;
+      }
+      // The mark may begin in this piece and end in the next one.
+      this.drop(Math.max(0, this.text.length - mark.length + 1));
+      if (!this.#extend()) return false;
+    }
+  }
+
+  #extend(): boolean {
+    const piece = this.#next();
+    this.text += piece;
+    return piece !== "";
+  }
 }

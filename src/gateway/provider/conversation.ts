@@ -1,7 +1,21 @@
-/** Facts about a conversation that a request's body contains, and the rules that all dialects share to find them. */
+/**
+ * Facts about a conversation that a request's body contains, and the rules that all dialects share to find them. The list
+ * is read in place, entry by entry, so a long conversation is never held as objects.
+ */
 import { cut, MAX_TEXT } from "./bounded-text.ts";
-import { withoutScaffolding } from "./client-scaffolding.ts";
-import { asObject, type JsonObject } from "../../shared/json.ts";
+import {
+  EntryKeys,
+  MAX_PROMPT_TEXTS,
+  readEntry,
+  readTextEntry,
+  userText,
+  type Entry,
+  type EntryRules,
+} from "./conversation-entry.ts";
+import type { JsonBody } from "./json-body.ts";
+import { eachElement, skipValue } from "./json-members.ts";
+import { asName } from "./usage.ts";
+import type { Refusal } from "../../shared/refusal.ts";
 
 export type Conversation = {
   /**
@@ -17,72 +31,77 @@ export type Conversation = {
   readonly correlatingToolCallId: string | null;
 };
 
-/** The author of an entry. Instructions (`system`, `developer`) and invalid entries have none and are skipped. */
-export type Author = "user" | "assistant" | "tool";
+export type ConversationRules = EntryRules & {
+  /** The field that holds the entries. */
+  readonly list: "messages" | "input";
+  /** Whether that field may also be the user's text. */
+  readonly acceptsText: boolean;
+};
 
-export type Entry = { readonly author: Author; readonly fields: JsonObject };
-
-/** The entries up to and including the last completed assistant turn, and those after it. */
-export type Turns = { readonly earlier: readonly Entry[]; readonly current: readonly Entry[] };
+/** @returns the conversation, or the refusal `field_repeated` (400) where an entry has a field twice. */
+export function readConversation(
+  { bytes, members }: JsonBody,
+  rules: ConversationRules,
+): Conversation | Refusal {
+  const turns = new Turns();
+  const keys = new EntryKeys(rules.list, rules);
+  const at = members.get(rules.list)?.from;
+  if (at !== undefined && bytes[at] === 0x22 && rules.acceptsText) turns.add(readTextEntry(bytes, at));
+  if (at !== undefined && bytes[at] === 0x5b) {
+    eachElement(bytes, at, (element) => {
+      if (bytes[element] !== 0x7b) return skipValue(bytes, element);
+      const { entry, end } = readEntry(bytes, element, rules, keys);
+      if (entry !== null) turns.add(entry);
+      return end;
+    });
+  }
+  return keys.refusal ?? turns.conversation(bytes);
+}
 
 /**
- * Splits the list after its last completed assistant turn. A turn is completed if an entry of the user or of a tool follows
- * it. Without one it is a prefill, which the model continues: it does not end the user's prompt.
+ * The conversation as entries are added. An assistant turn is completed if an entry of the user or of a tool follows it.
+ * Without one it is a prefill, which the model continues: it does not end the user's prompt.
  */
-export function toTurns(list: unknown, authorOf: (fields: JsonObject) => Author | null): Turns {
-  const values: readonly unknown[] = Array.isArray(list) ? list : [];
-  const entries = values.flatMap((value) => {
-    const fields = asObject(value);
-    const author = fields && authorOf(fields);
-    return fields && author ? [{ author, fields }] : [];
-  });
-  const lastOfClient = entries.findLastIndex(({ author }) => author !== "assistant");
-  const lastCompleted = entries.findLastIndex(
-    ({ author }, index) => author === "assistant" && index < lastOfClient,
-  );
-  return { earlier: entries.slice(0, lastCompleted + 1), current: entries.slice(lastCompleted + 1) };
+class Turns {
+  /** Where the texts after the last completed turn are. */
+  #texts: number[] = [];
+  #promptCount = 0;
+  #earlierPromptCount = 0;
+  #toolCallId: unknown = null;
+  #lastIsAssistant = false;
+
+  add({ author, texts, toolCallId }: Entry): void {
+    if (author !== "assistant" && this.#lastIsAssistant) {
+      this.#texts = [];
+      this.#earlierPromptCount += this.#promptCount;
+      this.#promptCount = 0;
+      this.#toolCallId = null;
+    }
+    this.#lastIsAssistant = author === "assistant";
+    if (toolCallId !== undefined) this.#toolCallId = toolCallId;
+    if (texts.length > 0) this.#promptCount += 1;
+    for (const text of texts) if (this.#texts.length < MAX_PROMPT_TEXTS) this.#texts.push(text);
+  }
+
+  conversation(bytes: Uint8Array): Conversation {
+    return {
+      prompt: readPrompt(bytes, this.#texts),
+      promptCount: this.#promptCount,
+      earlierPromptCount: this.#earlierPromptCount,
+      correlatingToolCallId: asName(this.#toolCallId),
+    };
+  }
 }
 
-/** Reads the user's texts. `textType` is the dialect's type of a text part. */
-export function readPrompts(
-  { earlier, current }: Turns,
-  textType: string,
-): Omit<Conversation, "correlatingToolCallId"> {
+function readPrompt(bytes: Uint8Array, texts: readonly number[]): string | null {
   const pieces: string[] = [];
   let length = 0;
-  let promptCount = 0;
-  for (const entry of current) {
-    const texts = userTexts(entry, textType);
-    if (texts.length > 0) promptCount += 1;
-    for (const text of texts) {
-      if (length >= MAX_TEXT) break;
-      const separator = pieces.length === 0 ? "" : "\n";
-      const piece = cut(separator + text, MAX_TEXT - length);
-      pieces.push(piece);
-      length += piece.length;
-    }
+  for (const at of texts) {
+    if (length >= MAX_TEXT) break;
+    const separator = pieces.length === 0 ? "" : "\n";
+    const piece = cut(separator + userText(bytes, at, MAX_TEXT - length), MAX_TEXT - length);
+    pieces.push(piece);
+    length += piece.length;
   }
-  return {
-    prompt: pieces.join("") || null,
-    promptCount,
-    earlierPromptCount: earlier.filter((entry) => userTexts(entry, textType).length > 0).length,
-  };
-}
-
-/** The content's parts of the given type. Entries that are not parts are skipped. */
-export function partsOfType(content: unknown, type: string): readonly JsonObject[] {
-  const values: readonly unknown[] = Array.isArray(content) ? content : [];
-  return values.flatMap((value) => {
-    const part = asObject(value);
-    return part?.["type"] === type ? [part] : [];
-  });
-}
-
-/** The texts of a user message without the client's scaffolding; none if the entry is not a user message. */
-function userTexts({ author, fields }: Entry, textType: string): readonly string[] {
-  if (author !== "user") return [];
-  const { content } = fields;
-  const texts =
-    typeof content === "string" ? [content] : partsOfType(content, textType).map((part) => part["text"]);
-  return texts.flatMap((text) => (typeof text === "string" ? withoutScaffolding(text) || [] : []));
+  return pieces.join("") || null;
 }

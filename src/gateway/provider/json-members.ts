@@ -1,71 +1,72 @@
-/**
- * Positions of a JSON object's members in its text. `JSON.parse` does not report them; editing a member in place and
- * detecting repeated keys need them. The text must be an object that `JSON.parse` accepts (RFC 8259): the scanner does
- * not validate it.
- */
+/** Positions of members and elements in bytes that `scanObject` has validated. Nothing is decoded. */
+import { skipBlank, type VisitMember } from "./json-scan.ts";
 
-export type Member = {
-  readonly key: string;
-  /** Offsets in the text: the start of the value, and the end after it. */
-  readonly from: number;
-  readonly to: number;
-};
+/** Calls `visit` for each member of the object at `from`, also repeated ones. @returns the offset after the object. */
+export function eachMember(bytes: Uint8Array, from: number, visit: VisitMember): number {
+  let at = skipBlank(bytes, from + 1);
+  while (bytes[at] !== 0x7d) {
+    const key = at + 1;
+    const value = skipBlank(bytes, skipBlank(bytes, skipString(bytes, at)) + 1);
+    const end = skipValue(bytes, value);
+    visit(key, value, end);
+    at = skipBlank(bytes, end);
+    if (bytes[at] === 0x2c) at = skipBlank(bytes, at + 1);
+  }
+  return at + 1;
+}
 
-/** Yields the members of the outermost object in order, including duplicates. */
-export function* topLevelMembers(text: string): Generator<Member> {
-  let at = text.indexOf("{") + 1;
-  for (;;) {
-    at = skipBlank(text, at);
-    if (text[at] === "}") return;
-    const keyEnd = endOfString(text, at);
-    const key = JSON.parse(text.slice(at, keyEnd)) as string;
-    const from = skipBlank(text, text.indexOf(":", keyEnd) + 1);
-    const to = endOfValue(text, from);
-    yield { key, from, to };
-    at = skipBlank(text, to);
-    if (text[at] === ",") at += 1;
+/** Calls `visit` for each element of the array at `from`; it returns the offset after the element. */
+export function eachElement(bytes: Uint8Array, from: number, visit: (at: number) => number): void {
+  let at = skipBlank(bytes, from + 1);
+  while (bytes[at] !== 0x5d) {
+    at = skipBlank(bytes, visit(at));
+    if (bytes[at] === 0x2c) at = skipBlank(bytes, at + 1);
   }
 }
 
-function skipBlank(text: string, at: number): number {
-  while (" \t\n\r".includes(text[at] ?? "x")) at += 1;
-  return at;
-}
-
-/** The offset after the closing quote of the string that starts at `at`. */
-function endOfString(text: string, at: number): number {
-  let end = text.indexOf('"', at + 1);
-  while (isEscaped(text, end)) end = text.indexOf('"', end + 1);
-  return end + 1;
-}
-
-function isEscaped(text: string, at: number): boolean {
-  let slashes = 0;
-  while (text[at - 1 - slashes] === "\\") slashes += 1;
-  return slashes % 2 === 1;
-}
-
-/** The offset after the value that starts at `from`. */
-function endOfValue(text: string, from: number): number {
-  if (text[from] === '"') return endOfString(text, from);
-  if (text[from] !== "{" && text[from] !== "[") return endOfLiteral(text, from);
+/** The offset after the value at `from`. */
+export function skipValue(bytes: Uint8Array, from: number): number {
   let depth = 0;
   for (let at = from; ;) {
-    const c = text[at];
-    if (c === '"') {
-      at = endOfString(text, at);
-      continue;
-    }
-    if (c === "{" || c === "[") depth += 1;
-    if (c === "}" || c === "]") depth -= 1;
-    at += 1;
+    const byte = bytes[at];
+    if (byte === 0x22) at = skipString(bytes, at);
+    else if (byte === 0x7b || byte === 0x5b) {
+      depth += 1;
+      at += 1;
+    } else if (byte === 0x7d || byte === 0x5d) {
+      depth -= 1;
+      at += 1;
+    } else if (depth === 0) return skipLiteral(bytes, at);
+    else at += 1;
     if (depth === 0) return at;
   }
 }
 
-/** The offset after a number, `true`, `false` or `null`. */
-function endOfLiteral(text: string, from: number): number {
-  const delimiter = /[,}\]\s]/g;
-  delimiter.lastIndex = from;
-  return delimiter.exec(text)?.index ?? text.length;
+/** The offset after a number, `true`, `false` or `null`, which consist of letters, digits, `+`, `-` and `.` alone. */
+function skipLiteral(bytes: Uint8Array, from: number): number {
+  let at = from;
+  for (let byte = bytes[at]; byte !== undefined && byte > 0x20 && byte !== 0x2c; byte = bytes[++at])
+    if (byte === 0x5d || byte === 0x7d) break;
+  return at;
+}
+
+/** A native search pays only for strings longer than this. */
+const SHORT = 64;
+
+/** The offset after the closing quote of the string at `from`. */
+export function skipString(bytes: Uint8Array, from: number): number {
+  let at = from + 1;
+  for (const near = at + SHORT; at < near; at += bytes[at] === 0x5c ? 2 : 1) {
+    if (bytes[at] === 0x22) return at + 1;
+  }
+  let end = bytes.indexOf(0x22, at);
+  while (hasOddSlashes(bytes, at, end)) end = bytes.indexOf(0x22, end + 1);
+  return end + 1;
+}
+
+/** Whether an odd number of backslashes precedes `at`, counted back to `from`, where no escape has begun. */
+export function hasOddSlashes(bytes: Uint8Array, from: number, at: number): boolean {
+  let first = at;
+  while (first > from && bytes[first - 1] === 0x5c) first -= 1;
+  return (at - first) % 2 === 1;
 }

@@ -1,92 +1,71 @@
 /**
- * Parses the body of an intercepted request once, and returns the few fields that the gateway checks. The checked value
- * must be the one that the provider reads. A checked field that occurs twice is therefore rejected: JSON readers differ
- * in which one they use.
+ * Reads the body of a model call: scanned once, and only the few fields that the gateway needs are parsed. The checked
+ * value must be the one that the provider reads.
  */
-import { topLevelMembers } from "./json-members.ts";
+import { MAX_PARSED_BYTES, parseRange, readJsonBody, type JsonBody } from "./json-body.ts";
+import { eachMember } from "./json-members.ts";
+import { KeyCheck, KnownKeys } from "./known-keys.ts";
 import { Refusal } from "../../shared/refusal.ts";
-import { asObject, parseJson, type JsonObject } from "../../shared/json.ts";
+import type { JsonObject } from "../../shared/json.ts";
 
 export type ModelCall = {
+  readonly body: JsonBody;
+  /** The known fields that are neither long nor contain the conversation. */
   readonly fields: JsonObject;
-  /** The body as text, from which `fields` was parsed. */
-  readonly text: string;
   /** Unmodified; null if it is absent, which the provider rejects. */
   readonly model: string | null;
   readonly stream: boolean;
 };
 
-const MAX_DEPTH = 256;
+/** The fields that the gateway checks in any request that runs a model. */
 const CHECKED_FIELDS = ["model", "stream", "stream_options"];
-/** An escape of a lower-case letter or `_`. A checked key can have another spelling only with one of these. */
-const ESCAPED_LETTER = /\\u00(?:5f|6|7)/i;
+const CHECKED_KEYS = new KnownKeys(CHECKED_FIELDS);
+
+/** The known fields of one API's requests, the checked ones included. */
+export const requestFields = (names: readonly string[]): KnownKeys =>
+  new KnownKeys([...CHECKED_FIELDS, ...names]);
 
 /** @returns the call, or the refusal `body_invalid`, `field_invalid` or `field_repeated`, all 400. */
-export function readModelCall(bytes: Uint8Array): ModelCall | Refusal {
-  const parsed = parseStrict(bytes);
-  if (parsed instanceof Refusal) return parsed;
-  const { fields, text } = parsed;
+export function readModelCall(bytes: Uint8Array, known: KnownKeys = CHECKED_KEYS): ModelCall | Refusal {
+  const body = readJsonBody(bytes, known);
+  if (body instanceof Refusal) return body;
+  for (const name of CHECKED_FIELDS) {
+    const range = body.members.get(name);
+    if (range && range.to - range.from > MAX_PARSED_BYTES) return invalid(name);
+  }
+  const fields = parseShortFields(body);
   const { model, stream } = fields;
   if (model !== undefined && model !== null && typeof model !== "string") return invalid("model");
   if (stream !== undefined && stream !== null && typeof stream !== "boolean") return invalid("stream");
-  // Some JSON readers ignore the case of keys.
-  const caseVariant = Object.keys(fields).find(
-    (key) => !CHECKED_FIELDS.includes(key) && CHECKED_FIELDS.includes(key.toLowerCase()),
-  );
-  if (caseVariant !== undefined) return new Refusal("field_repeated", { param: caseVariant.toLowerCase() });
-  for (const key of CHECKED_FIELDS) {
-    if (Object.hasOwn(fields, key) && mayRepeat(text, key) && countKey(text, key) > 1) {
-      return new Refusal("field_repeated", { param: key });
-    }
-  }
-  return { fields, text, model: model ?? null, stream: stream === true };
+  return checkOptions(body) ?? { body, fields, model: model ?? null, stream: stream === true };
+}
+
+const OPTION_KEYS = new KnownKeys(["include_usage"]);
+
+/** Two values of `include_usage` would let the provider omit the usage that the gateway takes for requested. */
+function checkOptions({ bytes, members }: JsonBody): Refusal | null {
+  const options = members.get("stream_options");
+  if (options === undefined || bytes[options.from] !== 0x7b) return null;
+  const check = new KeyCheck(OPTION_KEYS, "stream_options.");
+  eachMember(bytes, options.from, (key) => check.name(bytes, key));
+  return check.refusal;
 }
 
 const invalid = (field: string): Refusal => new Refusal("field_invalid", { param: field });
 
-/** ignoreBOM keeps a byte order mark in the text, so that JSON.parse rejects it (RFC 8259 §8.1). */
-const STRICT = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+/** Fields that are parsed although they are objects, or may be long. */
+const PARSED_FIELDS: ReadonlySet<string> = new Set([...CHECKED_FIELDS, "metadata"]);
+/** Other fields are parsed where they are a string, a number or a literal of at most this size. */
+const MAX_SCALAR_BYTES = 4096;
 
-function parseStrict(bytes: Uint8Array): { fields: JsonObject; text: string } | Refusal {
-  let text: string;
-  try {
-    text = STRICT.decode(bytes);
-  } catch {
-    return new Refusal("body_invalid");
+function parseShortFields({ bytes, members }: JsonBody): JsonObject {
+  const fields: Record<string, unknown> = {};
+  for (const [name, range] of members) {
+    const first = bytes[range.from];
+    const isShort = first !== 0x7b && first !== 0x5b && range.to - range.from <= MAX_SCALAR_BYTES;
+    if (!isShort && !PARSED_FIELDS.has(name)) continue;
+    const value = parseRange(bytes, range);
+    if (value !== undefined) fields[name] = value;
   }
-  const value = parseJson(text);
-  if (value === undefined) return new Refusal("body_invalid");
-  const fields = asObject(value);
-  if (!fields) return new Refusal("body_invalid", { detail: "not an object" });
-  return isDeep(fields, MAX_DEPTH)
-    ? new Refusal("body_invalid", { detail: `nested over ${MAX_DEPTH} deep` })
-    : { fields, text };
-}
-
-/** Whether the value nests deeper than `left` levels. The recursion itself stops at that depth. */
-function isDeep(value: object, left: number): boolean {
-  if (left === 0) return true;
-  if (Array.isArray(value)) return value.some((inner: unknown) => isNested(inner, left - 1));
-  // Iterating over keys avoids allocating a list of each object's values.
-  for (const key in value) {
-    if (isNested((value as Readonly<Record<string, unknown>>)[key], left - 1)) return true;
-  }
-  return false;
-}
-
-const isNested = (value: unknown, left: number): boolean =>
-  typeof value === "object" && value !== null && isDeep(value, left);
-
-/** A cheap test that returns false for nearly every body: the key occurs once and no letter is escaped. */
-function mayRepeat(text: string, key: string): boolean {
-  const quoted = `"${key}"`;
-  const first = text.indexOf(quoted);
-  return first < 0 || text.indexOf(quoted, first + 1) >= 0 || ESCAPED_LETTER.test(text);
-}
-
-/** The number of times the key occurs in the outermost object. `text` must be a valid JSON object. */
-function countKey(text: string, key: string): number {
-  let count = 0;
-  for (const member of topLevelMembers(text)) if (member.key === key) count += 1;
-  return count;
+  return fields;
 }

@@ -1,7 +1,7 @@
 /** The contract of a dialect, an AI API's wire protocol. One folder per dialect implements it; `wiring.ts` lists them. */
 import type { ResponseReader, ContentOptions } from "./response-reader.ts";
-import type { Conversation } from "./conversation.ts";
-import type { JsonObject } from "../../shared/json.ts";
+import type { ConversationRules } from "./conversation.ts";
+import type { KnownKeys } from "./known-keys.ts";
 
 /** A configured AI API: its name, its dialect, and the base URL of its upstream. */
 export type Provider = {
@@ -38,8 +38,9 @@ export type DialectRoute =
 
 /** One intercepted API: how to read its requests and responses, and whether its streams need the usage opt-in. */
 export type Api = {
-  /** Reads a request's parsed body; never throws. */
-  readonly readConversation: (fields: JsonObject) => Conversation;
+  /** The fields of a request that the gateway or the provider reads: each may occur once, in its one spelling. */
+  readonly requestFields: KnownKeys;
+  readonly conversation: ConversationRules;
   readonly createReader: (keep: ContentOptions) => ResponseReader;
   /**
    * For an API whose streams report usage only with `stream_options.include_usage`: whether an event's data contains

@@ -5,13 +5,13 @@
 import { errorName } from "../../shared/operator-log.ts";
 import { Refusal } from "../../shared/refusal.ts";
 import { abortAfter, type Deadline } from "../../shared/deadline.ts";
+import { fetchBody } from "./body-parts.ts";
 import type { Upload } from "./upload.ts";
 
-/** In memory, or streamed while the client sends it. */
-export type UpstreamBody = Uint8Array | Upload | null;
+/** In memory, whole or in parts, or streamed while the client sends it. */
+export type UpstreamBody = Uint8Array | readonly Uint8Array[] | Upload | null;
 
-export const isUpload = (body: UpstreamBody): body is Upload =>
-  body !== null && !(body instanceof Uint8Array);
+export const isUpload = (body: UpstreamBody): body is Upload => body !== null && "sent" in body;
 
 export type UpstreamRequest = {
   readonly url: string;
@@ -38,7 +38,7 @@ export async function forward(
 ): Promise<Response | Refusal | typeof CLIENT_DISCONNECTED> {
   const upload = isUpload(body) ? body : null;
   const deadline = upload ? abortAfterUpload(upload, deadlineMs, abort) : abortAfter(deadlineMs, abort);
-  const sent = upload ? upload.body : (body as Uint8Array | null);
+  const sent = toFetchBody(body);
   let hasFailed = true;
   try {
     const init = { method, headers, body: sent, redirect: "manual", signal: abort.signal } as const;
@@ -63,6 +63,11 @@ export async function forward(
     deadline.clear();
     if (hasFailed) upload?.cancel();
   }
+}
+
+function toFetchBody(body: UpstreamBody): Uint8Array | ReadableStream | null {
+  if (isUpload(body)) return body.body;
+  return body && fetchBody(body);
 }
 
 /** The deadline of a provider that cannot respond before it has the whole body: it begins when the upload has ended. */

@@ -556,7 +556,8 @@ describe("refusals before an interception begins", () => {
       type: "error",
       error: {
         type: "invalid_request_error",
-        message: "The request body must be a JSON object in UTF-8, and must not nest too deeply.",
+        message:
+          "The request body must be a JSON object in UTF-8, within the limits of depth and number of values.",
       },
       request_id: ID,
     });

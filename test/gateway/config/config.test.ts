@@ -38,9 +38,9 @@ describe("defaults", () => {
     expect(config.verifiers).toEqual({ signingKeys: [], directory: null, nonces: null });
     expect(config.delegation).toBeNull();
     expect(config.limits).toEqual({
-      bodyBytes: 8 * MIB,
+      bodyBytes: 32 * MIB,
       uploadBytes: 100 * MIB,
-      bodiesBytes: 32 * MIB,
+      bodiesBytes: 48 * MIB,
       bodyMs: 30_000,
       bodyMinRate: 16_384,
       headersMs: 600_000,
@@ -192,8 +192,8 @@ describe("J2 J6 wrong values", () => {
     [{ LIMITS: { body_bytes: 0 } }, "LIMITS.body_bytes"],
     [{ LIMITS: { body_bytes: 100 * MIB + 1 } }, "LIMITS.body_bytes"],
     [{ LIMITS: { upload_bytes: 0 } }, "LIMITS.upload_bytes"],
-    [{ LIMITS: { bodies_bytes: 16 * MIB - 1 } }, "LIMITS.bodies_bytes"],
-    [{ LIMITS: { body_bytes: 20 * MIB, bodies_bytes: 39 * MIB } }, "LIMITS.bodies_bytes"],
+    [{ LIMITS: { bodies_bytes: 48 * MIB - 1 } }, "LIMITS.bodies_bytes"],
+    [{ LIMITS: { body_bytes: 20 * MIB, bodies_bytes: 29 * MIB } }, "LIMITS.bodies_bytes"],
     [{ LIMITS: { body_ms: 0 } }, "LIMITS.body_ms"],
     [{ LIMITS: { body_min_rate: 0 } }, "LIMITS.body_min_rate"],
     [{ LIMITS: { observe_bytes: 64 * MIB + 1 } }, "LIMITS.observe_bytes"],
@@ -375,9 +375,10 @@ describe("the limits of request bodies", () => {
     expect(limitsOf({ body_bytes: 100, upload_bytes: 7 })).toMatchObject({ bodyBytes: 100, uploadBytes: 7 });
   });
 
-  it("lets an isolate hold at least two bodies of the largest size", () => {
-    expect(limitsOf({ body_bytes: 16 * MIB }).bodiesBytes).toBe(32 * MIB);
-    expect(limitsOf({ body_bytes: 32 * MIB }).bodiesBytes).toBe(64 * MIB);
+  it("lets an isolate hold at least one and a half bodies of the largest size", () => {
+    expect(limitsOf({ body_bytes: 16 * MIB }).bodiesBytes).toBe(48 * MIB);
+    expect(limitsOf({ body_bytes: 64 * MIB }).bodiesBytes).toBe(96 * MIB);
+    expect(limitsOf({ body_bytes: 7, bodies_bytes: 11 }).bodiesBytes).toBe(11);
     expect(limitsOf({ body_bytes: 100, bodies_bytes: 200 }).bodiesBytes).toBe(200);
   });
 });

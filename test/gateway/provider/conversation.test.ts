@@ -1,11 +1,17 @@
 import { describe, expect, it } from "vitest";
-import { messagesConversation } from "../../../src/gateway/provider/anthropic/messages-conversation.ts";
-import { chatConversation } from "../../../src/gateway/provider/openai/chat-conversation.ts";
-import { responsesConversation } from "../../../src/gateway/provider/openai/responses-conversation.ts";
-import type { Conversation } from "../../../src/gateway/provider/conversation.ts";
+import { messagesConversation as messagesRules } from "../../../src/gateway/provider/anthropic/messages-conversation.ts";
+import { chatConversation as chatRules } from "../../../src/gateway/provider/openai/chat-conversation.ts";
+import { responsesConversation as responsesRules } from "../../../src/gateway/provider/openai/responses-conversation.ts";
+import {
+  readConversation as readWith,
+  type Conversation,
+  type ConversationRules,
+} from "../../../src/gateway/provider/conversation.ts";
+import { readModelCall, requestFields } from "../../../src/gateway/provider/model-call.ts";
 import { toRecordedContent } from "../../../src/events/redaction.ts";
 import { between, forSeeds, seededRandom } from "../../support/rechunk.ts";
-import type { JsonObject } from "../../../src/shared/json.ts";
+import type { Refusal } from "../../../src/shared/refusal.ts";
+import { accepted, utf8 } from "../../support/in-workerd/values.ts";
 
 const NOTHING: Conversation = {
   prompt: null,
@@ -26,8 +32,17 @@ const withResultOf = (correlatingToolCallId: string, earlierPromptCount = 0): Co
   correlatingToolCallId,
 });
 
-/** A request's fields as parsed from a body. */
-const parsed = (fields: unknown): JsonObject => JSON.parse(JSON.stringify(fields)) as JsonObject;
+const FIELDS = requestFields(["messages", "input"]);
+/** Reads the conversation of a request with these fields, or with this body. */
+const reading =
+  (rules: ConversationRules) =>
+  (fields: object | string): Conversation => {
+    const body = utf8(typeof fields === "string" ? fields : JSON.stringify(fields));
+    return accepted(readWith(accepted(readModelCall(body, FIELDS)).body, rules));
+  };
+const chatConversation = reading(chatRules);
+const messagesConversation = reading(messagesRules);
+const responsesConversation = reading(responsesRules);
 
 const user = (content: unknown): unknown => ({ role: "user", content });
 const assistant = { role: "assistant", content: "Und?" };
@@ -118,7 +133,7 @@ describe("the conversation of a chat completions request", () => {
     ["a tool result whose call id is a number", [{ role: "tool", tool_call_id: 7 }], NOTHING],
     ["the result of a deprecated function call", [{ role: "function", name: "f", content: "r" }], NOTHING],
   ])("reads %s", (_, messages, conversation) => {
-    expect(chatConversation(parsed({ model: "m", messages }))).toEqual(conversation);
+    expect(chatConversation({ model: "m", messages })).toEqual(conversation);
   });
 });
 
@@ -212,7 +227,7 @@ describe("the conversation of a messages request", () => {
     ["a tool result with an empty call id", [user([result("toolu_1"), result("")])], NOTHING],
     ["a content list with entries that are not blocks", [user([null, 7, "b", [result("toolu_1")]])], NOTHING],
   ])("reads %s", (_, messages, conversation) => {
-    expect(messagesConversation(parsed({ model: "m", system: "s", messages }))).toEqual(conversation);
+    expect(messagesConversation({ model: "m", system: "s", messages })).toEqual(conversation);
   });
 });
 
@@ -339,22 +354,20 @@ describe("the conversation of a responses request", () => {
     ],
     ["a reference to an item", [{ type: "item_reference", id: "msg_1" }], NOTHING],
   ])("reads %s", (_, value, conversation) => {
-    expect(responsesConversation(parsed({ model: "m", instructions: "i", input: value }))).toEqual(
-      conversation,
-    );
+    expect(responsesConversation({ model: "m", instructions: "i", input: value })).toEqual(conversation);
   });
 
   it("returns nothing for a prompt template without input", () => {
-    expect(responsesConversation(parsed({ model: "m", prompt: { id: "pmpt_1" } }))).toEqual(NOTHING);
+    expect(responsesConversation({ model: "m", prompt: { id: "pmpt_1" } })).toEqual(NOTHING);
   });
 });
 
 const promptOf = (content: unknown): string | null =>
-  messagesConversation(parsed({ messages: [user(content)] })).prompt;
+  messagesConversation({ messages: [user(content)] }).prompt;
 const conversationsOf = (contents: readonly unknown[]): readonly Conversation[] => [
-  chatConversation(parsed({ messages: contents.map(user) })),
-  messagesConversation(parsed({ messages: contents.map(user) })),
-  responsesConversation(parsed({ input: contents.map(user) })),
+  chatConversation({ messages: contents.map(user) }),
+  messagesConversation({ messages: contents.map(user) }),
+  responsesConversation({ input: contents.map(user) }),
 ];
 
 describe("the client's scaffolding", () => {
@@ -402,6 +415,26 @@ describe("the client's scaffolding", () => {
   });
 });
 
+describe("a text that is read in pieces", () => {
+  it.each([200, 240, 256, 257, 16_600, 16_640, 16_641, 100_000])(
+    "loses nothing where a piece ends: after %d bytes",
+    (length) => {
+      for (const filler of ["a", "東", "🗼", '"', "\u0001", "\ufeff", "\\"]) {
+        const units = filler.repeat(
+          Math.ceil(length / Buffer.byteLength(JSON.stringify(filler).slice(1, -1))),
+        );
+        expect(promptOf(units)).toBe(units.slice(0, 20_480));
+        for (const shift of ["", "x", "xy", "xyz", "wxyz", "vwxyz"]) {
+          expect(promptOf(shift + units)).toBe((shift + units).slice(0, 20_480));
+          const wrapped = `<system-reminder>${shift}${units}</system-reminder>\n`;
+          expect(promptOf(`${wrapped}fix ${filler}`)).toBe(`fix ${filler}`);
+          expect(promptOf(wrapped)).toBeNull();
+        }
+      }
+    },
+  );
+});
+
 describe("a long prompt", () => {
   it.each([
     ["one text", ["a".repeat(30_000)], "a".repeat(20_480), true],
@@ -435,7 +468,7 @@ describe.each([
   ],
 ] as const)("an invalid %s request", (_, readConversation, withId) => {
   it("truncates ids to 256 characters", () => {
-    expect(readConversation(parsed(withId("i".repeat(5000)))).correlatingToolCallId).toBe("i".repeat(256));
+    expect(readConversation(withId("i".repeat(5000))).correlatingToolCallId).toBe("i".repeat(256));
   });
 
   it.each([
@@ -456,12 +489,8 @@ describe.each([
 
   it("F5 treats __proto__ as an ordinary key", () => {
     const list = `[{"__proto__":{"role":"user","type":"message","content":"CANARY","tool_call_id":"x"}}]`;
-    expect(readConversation(JSON.parse(`{"messages":${list},"input":${list}}`) as JsonObject)).toEqual(
-      NOTHING,
-    );
-    expect(
-      readConversation(JSON.parse(`{"__proto__":{"messages":${list},"input":"CANARY"}}`) as JsonObject),
-    ).toEqual(NOTHING);
+    expect(readConversation(`{"messages":${list},"input":${list}}`)).toEqual(NOTHING);
+    expect(readConversation(`{"__proto__":{"messages":${list},"input":"CANARY"}}`)).toEqual(NOTHING);
   });
 
   it("never throws, and returns only text from the request, for random input", () => {
@@ -512,5 +541,40 @@ describe.each([
       expect(promptCount + earlierPromptCount).toBeLessThanOrEqual(3);
     });
     expect(Math.min(counts.prompts, counts.joined, counts.ids)).toBeGreaterThan(20);
+  });
+});
+
+describe("F4 a key of an entry twice or in another case", () => {
+  // The attack: one reader takes the first value, another the last one or one in another case, and the record has only one.
+  it.each([
+    [chatRules, '{"messages":[{"role":"user","content":"hello","content":"EVIL"}]}', "messages.content"],
+    [chatRules, '{"messages":[{"role":"user","content":"hello","Content":"EVIL"}]}', "messages.content"],
+    [chatRules, '{"messages":[{"role":"system","role":"user","content":"a"}]}', "messages.role"],
+    [
+      chatRules,
+      '{"messages":[{"role":"tool","tool_call_id":"a","tool_call_id":"b"}]}',
+      "messages.tool_call_id",
+    ],
+    [
+      messagesRules,
+      '{"messages":[{"role":"user","content":[{"type":"text","text":"a","te\\u0078t":"b"}]}]}',
+      "messages.content.text",
+    ],
+    [
+      messagesRules,
+      '{"messages":[{"role":"user","content":[{"type":"tool_result","tool_uſe_id":"a"}]}]}',
+      "messages.content.tool_use_id",
+    ],
+    [responsesRules, '{"input":[{"type":"message","Type":"reasoning","role":"user"}]}', "input.type"],
+    [responsesRules, '{"input":[{"type":"x_call_output","call_id":"a","call_id":"a"}]}', "input.call_id"],
+  ])("F4 is rejected with E400: %#", (rules, body, param) => {
+    const refusal = readWith(accepted(readModelCall(utf8(body), FIELDS)).body, rules) as Refusal;
+    expect([refusal.status, refusal.code, refusal.data.param]).toEqual([400, "field_repeated", param]);
+  });
+
+  it("F4 is accepted where nothing reads it", () => {
+    const body =
+      '{"messages":[{"role":"user","content":"a","name":"x","name":"y","tool_calls":[{"id":1,"id":2}]}]}';
+    expect(chatConversation(body)).toEqual(withPrompt("a"));
   });
 });

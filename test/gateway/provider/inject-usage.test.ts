@@ -3,15 +3,15 @@ import { readModelCall } from "../../../src/gateway/provider/model-call.ts";
 import { injectUsageOption } from "../../../src/gateway/provider/inject-usage.ts";
 import { forSeeds, seededRandom } from "../../support/rechunk.ts";
 import { jsonObject } from "../../support/in-workerd/random-json.ts";
-import { accepted, text, utf8 } from "../../support/in-workerd/values.ts";
+import { accepted, join, text, utf8 } from "../../support/in-workerd/values.ts";
 
 /** The body with the opt-in, as text; null if it stays unmodified. */
 function injected(body: string): string | null {
   const bytes = utf8(body);
   const before = bytes.slice();
-  const result = injectUsageOption(accepted(readModelCall(bytes)), bytes);
+  const result = injectUsageOption(accepted(readModelCall(bytes)));
   expect(bytes).toEqual(before);
-  return result && text(result);
+  return result && text(join(result));
 }
 
 describe("the usage opt-in", () => {
@@ -44,10 +44,6 @@ describe("the usage opt-in", () => {
     [
       '{"stream":true,"stream_options":{"include\\u005Fusage":false}}',
       '{"stream":true,"stream_options":{"include\\u005Fusage":true}}',
-    ],
-    [
-      '{"stream":true,"stream_options":{"include_usage":true,"include_usage":false}}',
-      '{"stream":true,"stream_options":{"include_usage":true,"include_usage":true}}',
     ],
     [
       '{"messages":[{"content":"Grüße 東京 🗼"}],"stream_options":{"include_usage":false},"stream":true}',
@@ -130,7 +126,8 @@ describe("F11 the usage opt-in in random bodies", () => {
         form.value === null ? streaming : [...streaming, ["stream_options", form.value]],
       );
       const bytes = utf8(body);
-      const result = injectUsageOption(accepted(readModelCall(bytes)), bytes);
+      const parts = injectUsageOption(accepted(readModelCall(bytes)));
+      const result = parts && join(parts);
       const before = JSON.parse(body) as Record<string, unknown>;
       counts[result === null ? "unmodified" : "injected"] += 1;
       expect(result === null).toBe(form.optedIn);

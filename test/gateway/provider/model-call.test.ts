@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { topLevelMembers } from "../../../src/gateway/provider/json-members.ts";
 import { readModelCall, type ModelCall } from "../../../src/gateway/provider/model-call.ts";
-import type { Refusal } from "../../../src/shared/refusal.ts";
+import { messagesFields } from "../../../src/gateway/provider/anthropic/request-fields.ts";
+import { chatFields, responsesFields } from "../../../src/gateway/provider/openai/request-fields.ts";
+import { Refusal } from "../../../src/shared/refusal.ts";
 import { between, forSeeds, seededRandom } from "../../support/rechunk.ts";
 import { jsonObject } from "../../support/in-workerd/random-json.ts";
 import { accepted, join, reasonOf, statusOf, utf8 } from "../../support/in-workerd/values.ts";
@@ -13,11 +14,11 @@ describe("the model call of an intercepted request", () => {
   it("has the model unmodified and whether the request streams", () => {
     const text = ' {"messages":[],"model":" GPT-4o\\n","stream":true} ';
     const call = accepted(read(text));
-    expect(call).toEqual({
-      text,
+    const { fields, model, stream } = call;
+    expect({ fields, model, stream }).toEqual({
       model: " GPT-4o\n",
       stream: true,
-      fields: { messages: [], model: " GPT-4o\n", stream: true },
+      fields: { model: " GPT-4o\n", stream: true },
     });
   });
 
@@ -192,57 +193,79 @@ describe("F4 a checked field that occurs more than once", () => {
   });
 });
 
-const membersOf = (text: string): [string, string][] =>
-  Array.from(topLevelMembers(text), ({ key, from, to }) => [key, text.slice(from, to)]);
+const FIELDS = { chat: chatFields, responses: responsesFields, messages: messagesFields };
+const refusalOf = (api: keyof typeof FIELDS, body: string): string | null => {
+  const call = readModelCall(utf8(body), FIELDS[api]);
+  const refusal = call instanceof Refusal ? call : null;
+  return refusal && `${refusal.status} ${refusal.code} ${refusal.data.param}`;
+};
 
-describe("topLevelMembers", () => {
+// The attack (N3 of the security review): a provider written in Go reads `meſſages` as `messages` and takes the last one.
+// The record had the prompt of the first, and `ſtream` kept a stream's usage from being recorded.
+describe("F4 a known field twice or in another case", () => {
   it.each([
-    ["{}", []],
-    [" { } ", []],
-    ['{"a":1}', [["a", "1"]]],
-    ['{"a":-1.5e+9}', [["a", "-1.5e+9"]]],
+    ["chat", '{"messages":[],"messages":[]}', "messages"],
+    ["chat", '{"messages":[],"Messages":[]}', "messages"],
+    ["chat", '{"messages":[],"meſſages":[]}', "messages"],
+    ["chat", '{"me\\u017f\\u017Fages":[]}', "messages"],
+    ["chat", '{"MEſSAGES":[]}', "messages"],
+    ["chat", '{"ſtream":true}', "stream"],
+    ["chat", '{"toolſ":[]}', "tools"],
+    ["chat", '{"max_toKens":1}', "max_tokens"],
+    ["chat", '{"max_to\\u212aens":1}', "max_tokens"],
+    ["chat", '{"service_tier":"flex","Service_Tier":"priority"}', "service_tier"],
+    ["chat", '{"models":[],"mod\\u0065ls":[]}', "models"],
     [
-      '\n{ "a" : true ,\t"b":null }',
-      [
-        ["a", "true"],
-        ["b", "null"],
-      ],
+      "chat",
+      '{"stream_options":{"include_usage":false,"include_usage":true}}',
+      "stream_options.include_usage",
     ],
-    ['{"a":"}"}', [["a", '"}"']]],
-    ['{"a":"\\"}"}', [["a", '"\\"}"']]],
-    ['{"a\\"b":"\\\\"}', [['a"b', '"\\\\"']]],
-    [
-      '{"a":[1,{"b":"]"}] , "":{}}',
-      [
-        ["a", '[1,{"b":"]"}]'],
-        ["", "{}"],
-      ],
-    ],
-    [
-      '{"a":1,"a":2}',
-      [
-        ["a", "1"],
-        ["a", "2"],
-      ],
-    ],
-    ['{"\\u0061":1}', [["a", "1"]]],
-    ['{"a:b":1}', [["a:b", "1"]]],
-    [
-      '{"ü":"🗼","𝒳":[]}',
-      [
-        ["ü", '"🗼"'],
-        ["𝒳", "[]"],
-      ],
-    ],
-  ] as const)("returns the members of %j", (text, members) => {
-    expect(membersOf(text)).toEqual(members);
+    ["chat", '{"stream_options":{"include_uſage":true}}', "stream_options.include_usage"],
+    ["responses", '{"input":"a","input":"b"}', "input"],
+    ["responses", '{"Input":"b"}', "input"],
+    ["responses", '{"bacKground":true}', "background"],
+    ["responses", '{"background":false,"background":true}', "background"],
+    ["messages", '{"system":"a","system":"b"}', "system"],
+    ["messages", '{"ſyſtem":"b"}', "system"],
+    ["messages", '{"tools":[],"tools":[]}', "tools"],
+    ["messages", '{"thin\\u212Aing":{}}', "thinking"],
+    ["messages", '{"speed":"fast","Speed":"standard"}', "speed"],
+  ] as const)("F4 rejects it with E400: %s, %s", (api, body, param) => {
+    expect(refusalOf(api, body)).toBe(`400 field_repeated ${param}`);
   });
 
-  it("agrees with JSON.parse on random objects", () => {
-    forSeeds(3000, (seed) => {
-      const text = jsonObject(seededRandom(seed), []);
-      const values = membersOf(text).map(([key, value]) => [key, JSON.parse(value) as unknown] as const);
-      expect(Object.fromEntries(values)).toEqual(JSON.parse(text));
-    });
+  it.each([
+    ["chat", '{"mod\\u0065l":"m","\\u006dessages":[]}'],
+    ["chat", '{"meßages":[],"ſ":1,"K":2,"":3,"":4,"modelx":1,"mode":2,"İnput":3,"\\ud83d":4}'],
+    ["chat", '{"unknown":1,"Unknown":2,"unknown":3}'],
+    ["chat", '{"tools":[{"messages":1,"messages":2,"Model":"x"}]}'],
+    ["chat", '{"model\\u0000":1,"model ":2,"mo\\\\del":3,"model\\"":4}'],
+    ["messages", '{"input":"a","input":"b"}'],
+  ] as const)(
+    "F4 accepts keys that fold to no known field, and escapes of a known one: %s, %s",
+    (api, body) => {
+      expect(refusalOf(api, body)).toBeNull();
+    },
+  );
+});
+
+describe("F6 the bounds of a body", () => {
+  it.each([
+    [
+      "members",
+      `{"a":[${'{"a":0},'.repeat(249_998)}{"a":0}]}`,
+      `{"a":[${'{"a":0},'.repeat(249_999)}{"a":0}]}`,
+    ],
+    ["values", `{"a":[${"0,".repeat(1_999_997)}0]}`, `{"a":[${"0,".repeat(1_999_998)}0]}`],
+    ["deep", nested(256), nested(257)],
+  ])("F6 accepts a body within the bound of %s and rejects one more with its name", (name, within, over) => {
+    expect(accepted(read(within)).model).toBeNull();
+    const refusal = read(over) as Refusal;
+    expect(statusOf(refusal)).toBe(400);
+    expect(refusal.data.detail).toContain(name);
+  });
+
+  it("F6 rejects a model that is too long to be parsed", () => {
+    expect(reasonOf(read(`{"model":"${"m".repeat(70_000)}"}`))).toBe("field_invalid");
   });
 });

@@ -1,5 +1,6 @@
 /** Anthropic's API: https://docs.anthropic.com/en/api. A client's base URL has no `/v1`. */
 import { messagesConversation } from "./messages-conversation.ts";
+import { messagesFields } from "./request-fields.ts";
 import { messagesReader } from "./messages-response.ts";
 import type { Dialect, DialectRoute } from "../provider.ts";
 
@@ -26,7 +27,8 @@ export const anthropic: Dialect = {
       kind: "intercept",
       path: "/v1/messages",
       api: {
-        readConversation: messagesConversation,
+        requestFields: messagesFields,
+        conversation: messagesConversation,
         createReader: messagesReader,
         isUsageOnly: null,
       },

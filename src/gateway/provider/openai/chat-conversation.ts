@@ -1,17 +1,17 @@
-/** Reads the conversation of a Chat Completions request. */
-import { readPrompts, toTurns, type Author, type Conversation } from "../conversation.ts";
-import { asName } from "../usage.ts";
+/** How the conversation of a Chat Completions request is read. */
+import type { Author } from "../conversation-entry.ts";
+import type { ConversationRules } from "../conversation.ts";
 import type { JsonObject } from "../../../shared/json.ts";
 
-export function chatConversation(fields: JsonObject): Conversation {
-  const turns = toTurns(fields["messages"], authorOf);
-  const last = turns.current.at(-1)?.fields;
-  return {
-    ...readPrompts(turns, "text"),
-    // A user message after the results starts a new request of the user, which no tool call caused.
-    correlatingToolCallId: last?.["role"] === "tool" ? asName(last["tool_call_id"]) : null,
-  };
-}
+export const chatConversation: ConversationRules = {
+  list: "messages",
+  acceptsText: false,
+  keys: ["tool_call_id"],
+  authorOf,
+  // A user message after the results starts a new request of the user, which no tool call caused.
+  toolCallId: ({ role, tool_call_id: id }) => (role === "tool" ? (id ?? null) : null),
+  textType: "text",
+};
 
 function authorOf({ role }: JsonObject): Author | null {
   // The deprecated role of a function's result.

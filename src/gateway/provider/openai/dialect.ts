@@ -1,5 +1,6 @@
 /** OpenAI's API: https://platform.openai.com/docs/api-reference. A client's base URL ends in `/v1`. */
 import { chatConversation } from "./chat-conversation.ts";
+import { chatFields, responsesFields } from "./request-fields.ts";
 import { chatReader, isUsageOnly } from "./chat-response.ts";
 import { responsesConversation } from "./responses-conversation.ts";
 import { responsesReader } from "./responses-response.ts";
@@ -27,7 +28,8 @@ export const openai: Dialect = {
       kind: "intercept",
       path: "/chat/completions",
       api: {
-        readConversation: chatConversation,
+        requestFields: chatFields,
+        conversation: chatConversation,
         createReader: chatReader,
         isUsageOnly,
       },
@@ -36,7 +38,8 @@ export const openai: Dialect = {
       kind: "intercept",
       path: "/responses",
       api: {
-        readConversation: responsesConversation,
+        requestFields: responsesFields,
+        conversation: responsesConversation,
         createReader: responsesReader,
         isUsageOnly: null,
       },

@@ -1,22 +1,21 @@
-/** Reads the conversation of a Responses request: `input` is the user's text or a list of items. */
-import { readPrompts, toTurns, type Author, type Conversation } from "../conversation.ts";
-import { asName } from "../usage.ts";
+/** How the conversation of a Responses request is read: `input` is the user's text or a list of items. */
+import type { Author } from "../conversation-entry.ts";
+import type { ConversationRules } from "../conversation.ts";
 import type { JsonObject } from "../../../shared/json.ts";
 
 /** Items that the client adds and that are neither messages nor outputs. */
 const CLIENT_ITEMS: ReadonlySet<string> = new Set(["mcp_approval_response", "compaction_trigger"]);
 
-export function responsesConversation({ input }: JsonObject): Conversation {
-  const turns = toTurns(typeof input === "string" ? [{ role: "user", content: input }] : input, authorOf);
-  const last = turns.current.at(-1)?.fields;
-  const type = last?.["type"];
+export const responsesConversation: ConversationRules = {
+  list: "input",
+  acceptsText: true,
+  keys: ["type", "call_id"],
+  authorOf,
   // `function_call_output`, `custom_tool_call_output`, and the outputs of hosted tools that the client runs.
-  const isOutput = typeof type === "string" && type.endsWith("_call_output");
-  return {
-    ...readPrompts(turns, "input_text"),
-    correlatingToolCallId: isOutput ? asName(last?.["call_id"]) : null,
-  };
-}
+  toolCallId: ({ type, call_id: id }) =>
+    typeof type === "string" && type.endsWith("_call_output") ? (id ?? null) : null,
+  textType: "input_text",
+};
 
 function authorOf({ type, role }: JsonObject): Author | null {
   // An item without a type is a message.

@@ -1,0 +1,109 @@
+/**
+ * Validates a JSON object in bytes (RFC 8259): accepts exactly the texts that `JSON.parse` accepts after strict decoding,
+ * within bounds. One pass, not recursive, and nothing is decoded or allocated, so a body of any shape costs no memory.
+ */
+import { endOfString } from "./json-string.ts";
+
+const MAX_DEPTH = 256;
+/** Members of all objects together. */
+const MAX_MEMBERS = 250_000;
+/** Values of any kind, the objects and arrays included. */
+const MAX_VALUES = 2_000_000;
+
+/** Receives each member of the outermost object: the offsets of its key's content, of its value, and after its value. */
+export type VisitMember = (key: number, from: number, to: number) => void;
+
+/** Types of the open objects and arrays, as their opening byte. Shared, since a scan ends before another begins. */
+const open = new Uint8Array(MAX_DEPTH);
+
+/** @returns what is wrong with the text in words for a refusal ("" if it is not JSON); null if nothing is. */
+export function scanObject(bytes: Uint8Array, visit: VisitMember): string | null {
+  let at = skipBlank(bytes, 0);
+  const isObject = bytes[at] === 0x7b;
+  let depth = 0;
+  let members = 0;
+  let values = 0;
+  let key = 0;
+  let from = 0;
+  for (;;) {
+    at = skipBlank(bytes, at);
+    const first = bytes[at];
+    if (++values > MAX_VALUES) return `over ${MAX_VALUES} values`;
+    if (depth === 1) from = at;
+    let isClosed = true;
+    if (first === 0x7b || first === 0x5b) {
+      if (depth === MAX_DEPTH) return `nested over ${MAX_DEPTH} deep`;
+      at = skipBlank(bytes, at + 1);
+      // The closing brackets follow two after the opening ones.
+      if (bytes[at] === first + 2) at += 1;
+      else {
+        open[depth++] = first;
+        isClosed = false;
+      }
+    } else if ((at = endOfScalar(bytes, at)) < 0) return "";
+    for (; isClosed; at += 1) {
+      if (depth === 1 && isObject) visit(key, from, at);
+      at = skipBlank(bytes, at);
+      if (depth === 0) return at < bytes.length ? "" : isObject ? null : "not an object";
+      if (bytes[at] === 0x2c) isClosed = false;
+      else if (bytes[at] !== (open[depth - 1] as number) + 2) return "";
+      else depth -= 1;
+    }
+    if (open[depth - 1] !== 0x7b) continue;
+    if (++members > MAX_MEMBERS) return `over ${MAX_MEMBERS} members`;
+    at = skipBlank(bytes, at);
+    if (depth === 1) key = at + 1;
+    if ((at = endOfKey(bytes, at)) < 0) return "";
+  }
+}
+
+/** The offset of the first byte from `at` on that is not a space, tab or line break. */
+export function skipBlank(bytes: Uint8Array, at: number): number {
+  let byte = bytes[at];
+  while (byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09) byte = bytes[++at];
+  return at;
+}
+
+/** The offset after the colon of the key that begins at `at`; -1 if there is none. */
+function endOfKey(bytes: Uint8Array, at: number): number {
+  if (bytes[at] !== 0x22) return -1;
+  const end = endOfString(bytes, at + 1);
+  if (end < 0) return -1;
+  const colon = skipBlank(bytes, end);
+  return bytes[colon] === 0x3a ? colon + 1 : -1;
+}
+
+const LITERALS = ["true", "false", "null"].map((word) => new TextEncoder().encode(word));
+
+/** The offset after the string, number or literal at `at`; -1 if it is invalid. */
+function endOfScalar(bytes: Uint8Array, at: number): number {
+  const first = bytes[at];
+  if (first === 0x22) return endOfString(bytes, at + 1);
+  if (first === 0x2d || isDigit(first)) return endOfNumber(bytes, at);
+  const word = LITERALS.find((literal) => literal[0] === first);
+  return word?.every((byte, index) => bytes[at + index] === byte) ? at + word.length : -1;
+}
+
+const isDigit = (byte: number | undefined): boolean => byte !== undefined && byte >= 0x30 && byte <= 0x39;
+
+function endOfNumber(bytes: Uint8Array, from: number): number {
+  let at = bytes[from] === 0x2d ? from + 1 : from;
+  const integer = endOfDigits(bytes, at);
+  if (integer === at || (bytes[at] === 0x30 && integer > at + 1)) return -1;
+  at = integer;
+  if (bytes[at] === 0x2e) {
+    const fraction = endOfDigits(bytes, at + 1);
+    if (fraction === at + 1) return -1;
+    at = fraction;
+  }
+  if (bytes[at] !== 0x65 && bytes[at] !== 0x45) return at;
+  at += bytes[at + 1] === 0x2b || bytes[at + 1] === 0x2d ? 2 : 1;
+  const exponent = endOfDigits(bytes, at);
+  return exponent === at ? -1 : exponent;
+}
+
+function endOfDigits(bytes: Uint8Array, at: number): number {
+  let end = at;
+  while (isDigit(bytes[end])) end += 1;
+  return end;
+}

@@ -1,0 +1,62 @@
+/** Decodes strings of validated JSON in pieces, so that a long one is never held whole. */
+import { hasOddSlashes, skipString } from "./json-members.ts";
+
+/** Often only the beginning of a text is needed. */
+const FIRST_PIECE_BYTES = 256;
+const PIECE_BYTES = 16 * 1024;
+/** `\u0000`, the longest escape. */
+const ESCAPE_BYTES = 6;
+
+/** Without `ignoreBOM`, U+FEFF at the start of a piece would be dropped. */
+const DECODER = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/** The text of validated bytes. */
+export const decodeUtf8 = (bytes: Uint8Array, from: number, to: number): string =>
+  DECODER.decode(bytes.subarray(from, to));
+
+/** Returns the next piece of a text, "" at its end. */
+export type NextPiece = () => string;
+
+/** Reads the string at `from` from its beginning. */
+export function textPieces(bytes: Uint8Array, from: number): NextPiece {
+  const end = skipString(bytes, from) - 1;
+  let at = from + 1;
+  let size = FIRST_PIECE_BYTES;
+  return () => {
+    const start = at;
+    at = end - start <= size ? end : pieceEnd(bytes, start, start + size);
+    size = PIECE_BYTES;
+    return decode(bytes, start, at);
+  };
+}
+
+/** The first `max` UTF-16 units of the string at `from`. */
+export const textStart = (bytes: Uint8Array, from: number, max: number): string =>
+  takeText(textPieces(bytes, from), 0, max);
+
+/** The text's UTF-16 units from `skip` on, at most `max`. */
+export function takeText(next: NextPiece, skip: number, max: number): string {
+  let left = skip;
+  let text = "";
+  for (let piece = next(); piece !== "" && text.length < max; piece = next()) {
+    text += piece.slice(left, left + max - text.length);
+    left = Math.max(0, left - piece.length);
+  }
+  return text;
+}
+
+/** The last offset up to `at` that splits neither a character nor an escape of the piece that begins at `from`. */
+function pieceEnd(bytes: Uint8Array, from: number, at: number): number {
+  let end = at;
+  while (((bytes[end] ?? 0) & 0xc0) === 0x80) end -= 1;
+  let slash = end - 1;
+  while (slash > end - ESCAPE_BYTES && bytes[slash] !== 0x5c) slash -= 1;
+  if (bytes[slash] !== 0x5c || hasOddSlashes(bytes, from, slash)) return end;
+  const width = bytes[slash + 1] === 0x75 ? ESCAPE_BYTES : 2;
+  return slash + width > end ? slash : end;
+}
+
+function decode(bytes: Uint8Array, from: number, to: number): string {
+  const text = decodeUtf8(bytes, from, to);
+  return text.includes("\\") ? (JSON.parse(`"${text}"`) as string) : text;
+}
