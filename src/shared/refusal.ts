@@ -10,7 +10,7 @@ const BASE_URL_HINT =
 const CODES = {
   // Route
   not_found: [404, `This gateway has no such route. ${BASE_URL_HINT}`],
-  v1_doubled: [404, "The path has /v1 twice, because the client adds it. Remove /v1 from the base URL."],
+  v1_doubled: [404, "The path repeats /v1, because the client adds it. Remove /v1 from the base URL."],
   v1_missing: [404, "The path lacks /v1. Add /v1 to the end of the base URL."],
   bad_path: [
     404,
