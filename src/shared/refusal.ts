@@ -26,11 +26,11 @@ const CODES = {
   // Identity
   credential_missing: [
     401,
-    "No credential was sent. Send it in X-Coder-AI-Governance-Token, Authorization (Bearer) or X-Api-Key.",
+    "No credential was sent. Send it in X-Coder-AI-Governance-Token, Authorization (Bearer), X-Api-Key, api-key or x-goog-api-key.",
   ],
   credential_malformed: [
     401,
-    "The credential is malformed. Send exactly one, as a bearer token or in X-Api-Key.",
+    "The credential is malformed. Send exactly one, as a bearer token or in X-Api-Key, api-key or x-goog-api-key.",
   ],
   invalid_credential: [401, "The credential is not valid. Check that it was issued for this gateway."],
   byok_not_accepted: [

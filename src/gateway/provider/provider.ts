@@ -48,6 +48,9 @@ export type Api = {
   readonly isUsageOnly: ((data: string) => boolean) | null;
 };
 
+/** The headers in which the SDKs of OpenAI, Anthropic, Azure and Google send a key. */
+export type KeyHeader = "authorization" | "x-api-key" | "api-key" | "x-goog-api-key";
+
 export type Dialect = {
   readonly type: string;
   /** The path between the provider's name and the routes in gateway URLs; `base_url` includes it on the upstream side. */
@@ -58,10 +61,7 @@ export type Dialect = {
   /** The header that carries a central key to the provider. */
   readonly keyHeader: (key: string) => readonly [name: string, value: string];
   /** The header that carries the client's own provider key, given the header in which the client sent it. */
-  readonly ownKeyHeader: (
-    key: string,
-    from: "authorization" | "x-api-key",
-  ) => readonly [name: string, value: string];
+  readonly ownKeyHeader: (key: string, from: KeyHeader) => readonly [name: string, value: string];
   /** An error body in the form that the API's clients expect. */
   readonly errorBody: (error: {
     status: number;

@@ -42,7 +42,7 @@ export const anthropic: Dialect = {
   keyHeader: (key) => ["x-api-key", key],
   // A subscription's OAuth token is a bearer token and an API key is not, so each keeps the header it was sent in.
   ownKeyHeader: (key, from) =>
-    from === "x-api-key" ? ["x-api-key", key] : ["authorization", `Bearer ${key}`],
+    from === "authorization" ? ["authorization", `Bearer ${key}`] : ["x-api-key", key],
   errorBody: ({ status, message, interceptionId }) => ({
     type: "error",
     error: { type: ERROR_TYPES[status] ?? (status >= 500 ? "api_error" : "invalid_request_error"), message },
