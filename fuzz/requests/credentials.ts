@@ -51,12 +51,7 @@ export function invalidCredentials(random: Random): Line[] {
       ["X-Api-Key", value],
       ["Authorization", scheme + value],
     ],
-    [["Api-Key", value]],
-    [["X-Goog-Api-Key", value]],
-    [
-      ["Api-Key", value],
-      ["X-Goog-Api-Key", value],
-    ],
+    pick(random, FURTHER_KEY_HEADERS).map((name): Line => [name, value]),
     [["X-Coder-AI-Governance-Token", value]],
     [
       ["X-Coder-AI-Governance-Token", value],
@@ -71,6 +66,8 @@ export function invalidCredentials(random: Random): Line[] {
     [["Proxy-Authorization", scheme + value]],
   ]);
 }
+
+const FURTHER_KEY_HEADERS = [["Api-Key"], ["X-Goog-Api-Key"], ["Api-Key", "X-Goog-Api-Key"]];
 
 /** A valid key in a header that carries no identity, or as part of a malformed credential. */
 export function misplacedKey(random: Random): Line[] {
