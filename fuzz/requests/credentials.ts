@@ -57,7 +57,6 @@ export function invalidCredentials(random: Random): Line[] {
       ["X-Coder-AI-Governance-Token", value],
       ["Authorization", `Bearer ${OWN_KEY}`],
     ],
-    [["X_Api_Key", value]],
     [["Authorization ", scheme + value]],
     [
       ["Coder-Session-Token", value],
@@ -67,7 +66,7 @@ export function invalidCredentials(random: Random): Line[] {
   ]);
 }
 
-const FURTHER_KEY_HEADERS = [["Api-Key"], ["X-Goog-Api-Key"], ["Api-Key", "X-Goog-Api-Key"]];
+const FURTHER_KEY_HEADERS = [["Api-Key"], ["X-Goog-Api-Key"], ["X_Api_Key"], ["Api-Key", "X-Goog-Api-Key"]];
 
 /** A valid key in a header that carries no identity, or as part of a malformed credential. */
 export function misplacedKey(random: Random): Line[] {

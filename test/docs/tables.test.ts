@@ -23,6 +23,7 @@ function tableKeys(): string[] {
     DELEGATION: { [UNKNOWN_KEY]: 1 },
     RECORDING: { [UNKNOWN_KEY]: 1 },
     LIMITS: { [UNKNOWN_KEY]: 1 },
+    CORS: { origins: ["https://app.example"], [UNKNOWN_KEY]: 1 },
   };
   const config = readConfig(env, registry);
   if (!("issues" in config)) throw new Error("unknown keys were accepted");

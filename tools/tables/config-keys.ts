@@ -245,6 +245,15 @@ const LIMITS = keysOf("gateway", "LIMITS.", [
   ],
 ]);
 
+const CORS = keysOf("gateway", "CORS.", [
+  [
+    "origins",
+    "required",
+    "Origins of the web pages that may call the providers' routes from a browser, such as `https://app.example.com`: scheme, host and port exactly as the browser sends them. Neither `*` nor `null`. A page sends its own credential; an actor of the source `access` is refused ([web pages](clients.md#web-pages)). Without the table `CORS` no page can.",
+  ],
+  ["max_age_s", "`600`", "How long a browser may cache the response to a preflight request, at most 86400."],
+]);
+
 const GATEWAY = keysOf("gateway", "", [
   ["FORWARD_API", "`true`", "Serves the records API on the gateway's host, through `RECORDS`."],
   ["INTERCEPTIONS", "none", "Analytics Engine data set: one row for each interception and passthrough."],
@@ -299,6 +308,7 @@ export const CONFIG_KEYS: readonly ConfigKey[] = [
   ...DELEGATION,
   ...RECORDING,
   ...LIMITS,
+  ...CORS,
   ...GATEWAY,
   ...RECORDS,
 ];

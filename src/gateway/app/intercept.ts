@@ -35,6 +35,7 @@ import {
   type Forwardable,
   type Outgoing,
 } from "./call-upstream.ts";
+import { preflightResponse } from "./cors.ts";
 import { checkUnreadBody, decide, type RequestDecision } from "./decide.ts";
 import { findDestination } from "./destination.ts";
 import { ownResponse, refuse, type Exchange } from "./exchange.ts";
@@ -59,6 +60,8 @@ export async function serve(exchange: Exchange): Promise<Response> {
   if (destination.kind === "api") return refuse(exchange, new Refusal("not_found"));
   const { target, route } = destination;
   exchange.errorBody = route.provider.dialect.errorBody;
+  const preflight = preflightResponse(exchange, route);
+  if (preflight) return preflight;
   const stop = (refusal: Refusal): Response => refuse(exchange, refusal, () => methodsOf(route.route));
 
   // Client, identity, initiator.

@@ -24,6 +24,7 @@ import type { AssertionRules } from "../initiator/rules.ts";
 import type { Dialect, Provider } from "../provider/provider.ts";
 import type { ContentOptions } from "../provider/response-reader.ts";
 import type { Dataset } from "../sinks/analytics-engine.ts";
+import { readCors, type CorsRules } from "./cors.ts";
 import { readAssertion, readDelegation, type VerifierOptions } from "./owner-assertion.ts";
 import { readProviders } from "./providers.ts";
 
@@ -46,6 +47,8 @@ export type Limits = {
   readonly observeBytes: { readonly events: number; readonly json: number };
 };
 
+export type { CorsRules };
+
 export type Config = {
   readonly providers: ReadonlyMap<string, Provider>;
   readonly sources: readonly ConfiguredSource[];
@@ -54,6 +57,8 @@ export type Config = {
   /** null where no gateway may delegate. */
   readonly delegation: DelegationRules | null;
   readonly limits: Limits;
+  /** null where no web page may call the gateway. */
+  readonly cors: CorsRules | null;
   readonly recording: RecordingOptions;
   readonly interceptions: Dataset | null;
   readonly overrides: Dataset | null;
@@ -119,6 +124,7 @@ export function inspectConfig(
     verifiers: assertion.verifiers,
     delegation,
     limits: readLimits(fields("LIMITS")),
+    cors: environment.has("CORS") ? readCors(fields("CORS")) : null,
     recording: readRecording(fields("RECORDING")),
     interceptions: binding("INTERCEPTIONS", "writeDataPoint", "an Analytics Engine data set"),
     overrides: binding("OVERRIDES", "writeDataPoint", "an Analytics Engine data set"),

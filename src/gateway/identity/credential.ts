@@ -49,6 +49,8 @@ export type Credential = {
   readonly hasIdentityHeader: boolean;
   /** The client's own provider key is forwarded only if the gateway has no central key for the provider. */
   readonly prefersCentralKey: boolean;
+  /** A browser sent the request for a web page. Read only where a source reads the token that Access adds. */
+  readonly isFromPage: boolean;
 };
 
 /** Prefix of the client keys that this gateway issues. A key with this prefix is never forwarded to a provider. */
@@ -85,7 +87,17 @@ export async function readCredential(
     ownKey: key && isIdentityCredential(key, governance, sources) ? null : key,
     hasIdentityHeader: governance !== null || accessToken !== null,
     prefersCentralKey: governance === null && accessToken !== null && access?.prefersCentralKey === true,
+    isFromPage: accessToken !== null && isFromPage(headers),
   };
+}
+
+/**
+ * Browsers send `Origin` with every request that is no GET or HEAD, and `Sec-Fetch-Site` with all
+ * (https://www.w3.org/TR/fetch-metadata/). No page can change or leave out either.
+ */
+function isFromPage(headers: Headers): boolean {
+  const site = headers.get("sec-fetch-site");
+  return headers.has("origin") || (site !== null && site !== "none" && site !== "same-origin");
 }
 
 /** An identity credential is never a provider key, even if another header identifies the caller. */

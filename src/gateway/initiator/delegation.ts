@@ -93,6 +93,7 @@ const NO_CREDENTIAL: Credential = {
   ownKey: null,
   hasIdentityHeader: true,
   prefersCentralKey: false,
+  isFromPage: false,
 };
 
 /**

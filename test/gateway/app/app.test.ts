@@ -497,7 +497,7 @@ describe("refusals before an interception begins", () => {
       expect(response.status).toBe(status);
       expect(response.headers.get("x-interceptor-error")).toBe(reason);
       expect(response.headers.get("x-interception-id")).toBe(ID);
-      expect(response.headers.get("x-should-retry")).toBe(status >= 500 ? null : "false");
+      expect(response.headers.get("x-should-retry")).toBe(new Refusal(reason).isFinal ? "false" : null);
       expect(response.headers.get("content-type")).toBe("application/json");
       expect(JSON.parse(body)).toMatchObject({
         error: { message: param ? `${message} (${param})` : message, code: reason, param },

@@ -1,8 +1,18 @@
 /** The first contact with a gateway: opened in a browser, or called with a wrong base URL. */
 import { describe, expect, it } from "vitest";
 import { REFUSALS, type RefusalCode } from "../../../src/shared/refusal.ts";
-import { BODY, chatResponse, only, OWN_KEY, post } from "../../support/in-workerd/calls.ts";
-import { openGateway, PROVIDERS } from "../../support/in-workerd/gateway-harness.ts";
+import { ROUTE_PREFIXES } from "../../../src/shared/http/target.ts";
+import {
+  BODY,
+  CENTRAL_CHAT,
+  chatResponse,
+  CLIENT_KEY,
+  json,
+  only,
+  OWN_KEY,
+  post,
+} from "../../support/in-workerd/calls.ts";
+import { CANARIES, openGateway, PROVIDERS, type Gateway } from "../../support/in-workerd/gateway-harness.ts";
 
 const BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
 
@@ -135,5 +145,48 @@ describe("a 404", () => {
     const gateway = await openGateway();
     for (const path of ["/CANARY", "/openai/CANARY", "/openai/v1/v1/v1/models/CANARY", "/openai/CANARY/x"])
       expect((await gateway.exchange(path, { headers: OWN_KEY })).text).not.toContain("CANARY");
+  });
+});
+
+describe("HEAD of the probe that Claude Code sends when it starts, without a credential", () => {
+  it.each(
+    ["", ...ROUTE_PREFIXES].flatMap((prefix) =>
+      [
+        "/api/hello",
+        "/anthropic/api/hello",
+        "/anthropic/v1/api/hello",
+        "/anthropic//api/hello",
+        "/v1/api/hello",
+      ].flatMap((path) => [prefix + path, `${prefix}${path}/`]),
+    ),
+  )("%s gets 200, no event is recorded and nothing is fetched", async (path) => {
+    const gateway = await openGateway();
+    const { response, text, events } = await gateway.exchange(path, { method: "HEAD" });
+    expect([response.status, text, events, gateway.sent]).toEqual([200, "", [], []]);
+  });
+
+  it("is a GET that is not: it needs a credential", async () => {
+    for (const path of ["/anthropic/api/hello", "/anthropic/v1/api/hello"])
+      expect((await (await openGateway()).exchange(path)).response.status).toBe(401);
+  });
+});
+
+const rejecting = (keys: readonly string[]): Promise<Gateway> =>
+  openGateway({
+    vars: {
+      PROVIDERS: { central: { ...PROVIDERS.central, keys } },
+      SECOND_KEY: CANARIES.centralKey,
+    },
+    provider: () =>
+      json(`{"error":{"message":"Incorrect API key: ${CANARIES.centralKey}"}}`, { status: 401 }),
+  });
+
+describe("a provider's response that quotes the central key", () => {
+  it.each([
+    ["final where it is the only key", ["CENTRAL_KEY"], "false"],
+    ["not final where a retry may get another key", ["CENTRAL_KEY", "SECOND_KEY"], null],
+  ] as const)("is %s", async (_, keys, expected) => {
+    const { response } = await (await rejecting(keys)).exchange(CENTRAL_CHAT, post(BODY, CLIENT_KEY));
+    expect([response.status, response.headers.get("x-should-retry")]).toEqual([502, expected]);
   });
 });

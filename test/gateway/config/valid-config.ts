@@ -27,6 +27,7 @@ export const TABLES = {
     idle_ms: 3,
     observe_bytes: 0,
   },
+  CORS: { origins: ["https://app.example", "http://localhost:3000"], max_age_s: 60 },
 };
 
 export const TABLE_SECRETS = { OPENAI_KEY: " sk-one ", OPENAI_KEY_2: "sk-two", CLIENT_KEYS };

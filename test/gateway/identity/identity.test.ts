@@ -176,6 +176,7 @@ describe("readCredential", () => {
       prefersCentralKey: false,
       ownKey: { value: "own", from: "authorization", sha256: await sha256Hex("own") },
       hasIdentityHeader: true,
+      isFromPage: false,
     });
   });
 
@@ -264,6 +265,7 @@ describe("readCredential with the header of Cloudflare Access", () => {
       ownKey: null,
       hasIdentityHeader: true,
       prefersCentralKey: true,
+      isFromPage: false,
     });
     const withOwnKey = accepted(
       await read({ ...ASSERTION, authorization: "Bearer sk-own" }, [access(false)]),
