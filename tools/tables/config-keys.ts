@@ -31,6 +31,11 @@ const PROVIDERS = keysOf("gateway", "PROVIDERS.<name>.", [
   ],
   ["models", "all", "Allow-list of model names, compared exactly. `[]` denies all models."],
   [
+    "filter_models",
+    "`true`",
+    "With `models`: removes the other models from the provider's list of models, and responds to a request for one of them with 404. `false` passes both on.",
+  ],
+  [
     "inject_usage",
     "`true`",
     "Requests usage figures in chat streams when the client did not, and removes that one event from the client's stream.",

@@ -27,6 +27,19 @@ export function* topLevelMembers(text: string): Generator<Member> {
   }
 }
 
+/** Yields the items of the array that starts at `start`, in order. */
+export function* arrayItems(text: string, start: number): Generator<Omit<Member, "key">> {
+  let at = start + 1;
+  for (;;) {
+    const from = skipBlank(text, at);
+    if (text[from] === "]") return;
+    const to = endOfValue(text, from);
+    yield { from, to };
+    at = skipBlank(text, to);
+    if (text[at] === ",") at += 1;
+  }
+}
+
 function skipBlank(text: string, at: number): number {
   while (" \t\n\r".includes(text[at] ?? "x")) at += 1;
   return at;

@@ -17,6 +17,8 @@ export type Provider = {
   readonly coderHeaders: boolean;
   /** The allow-list of models, compared exactly. null allows all; an empty list allows no model. */
   readonly models: readonly string[] | null;
+  /** Also hide the other models from lists of models. */
+  readonly filterModels: boolean;
 };
 
 /** `intercept` routes are parsed, observed and recorded; `passthrough` routes are forwarded and counted. */
@@ -32,6 +34,8 @@ export type DialectRoute =
        * model. `hidden`: the body does not show it, so the request is allowed only without an allow-list.
        */
       readonly runsModel: "no" | "named" | "hidden";
+      /** Lists the provider's models; a path below it names one of them. */
+      readonly listsModels?: boolean;
       /** The gateway responds to HEAD itself, without a credential: clients check with it that a gateway is there. */
       readonly isProbe?: boolean;
     };

@@ -3,7 +3,13 @@ import { CLIENT_KEYS, OPENAI } from "./read-config.ts";
 
 export const TABLES = {
   PROVIDERS: {
-    openai: { ...OPENAI, keys: ["OPENAI_KEY", "OPENAI_KEY_2"], models: ["gpt-4o"], inject_usage: false },
+    openai: {
+      ...OPENAI,
+      keys: ["OPENAI_KEY", "OPENAI_KEY_2"],
+      models: ["gpt-4o"],
+      filter_models: false,
+      inject_usage: false,
+    },
     claude: { type: "anthropic", base_url: "https://api.anthropic.example", forward_coder_headers: true },
   },
   IDENTITY: [{ source: "keys" }, { source: "byok" }],

@@ -27,6 +27,7 @@ export function openaiProvider(over: Partial<Provider> = {}): Provider {
     injectUsage: true,
     coderHeaders: false,
     models: null,
+    filterModels: true,
     ...over,
   };
 }

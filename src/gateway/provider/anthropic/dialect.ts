@@ -33,7 +33,7 @@ export const anthropic: Dialect = {
     },
     passthrough("/v1/messages/count_tokens", false, "named"),
     passthrough("/v1/messages/batches", true, "hidden"),
-    passthrough("/v1/models", true),
+    { kind: "passthrough", path: "/v1/models", below: true, runsModel: "no", listsModels: true },
     passthrough("/v1/files", true),
     passthrough("/api/event_logging/*", true),
     // Claude Code sends `HEAD /api/hello` when it starts, without a credential.
