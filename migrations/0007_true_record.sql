@@ -7,3 +7,8 @@ ALTER TABLE interceptions ADD COLUMN client_prompt_id TEXT;
 ALTER TABLE interceptions ADD COLUMN request_class TEXT;
 
 ALTER TABLE token_usages ADD COLUMN raw_usage TEXT;
+
+-- The kind of the client, and its word for its own user.
+
+ALTER TABLE interceptions ADD COLUMN client_kind TEXT;
+ALTER TABLE interceptions ADD COLUMN end_user TEXT;

@@ -23,6 +23,7 @@ import type {
   AssertionRule,
   Attribution,
   Candidate,
+  ClientKind,
   DirectoryResult,
   EdgeError,
   Flag,
@@ -230,11 +231,14 @@ export type StartFacts = {
   readonly flags: readonly Flag[];
   readonly conversation: ConversationFacts;
   readonly hints: RequestHints;
+  readonly clientKind: ClientKind | null;
+  /** As it may be recorded. */
+  readonly endUser: string | null;
 };
 
 export function startEvent(
   subject: Subject,
-  { actor, initiatorName, flags, conversation, hints }: StartFacts,
+  { actor, initiatorName, flags, conversation, hints, clientKind, endUser }: StartFacts,
 ): InterceptionStart {
   return {
     ...subject,
@@ -252,6 +256,8 @@ export function startEvent(
     parent_agent_id: hints.parentAgentId,
     client_prompt_id: hints.promptId,
     request_class: hints.requestClass,
+    client_kind: clientKind,
+    end_user: endUser,
   };
 }
 

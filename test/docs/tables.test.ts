@@ -186,6 +186,7 @@ describe("the table of configuration keys", () => {
       "RECORDING.tool_inputs": content.toolInputs,
       "RECORDING.thoughts": content.thoughts,
       "RECORDING.error_messages": content.errorMessages,
+      "RECORDING.end_users": recording.endUsers,
       FORWARD_API: forwardApi,
     };
     expect(documentedDefaults(defaults)).toEqual(formatted(defaults));
@@ -194,7 +195,7 @@ describe("the table of configuration keys", () => {
     expect(documentedDefault("LIMITS.observe_bytes")).toBe(`\`${events}\`, for JSON \`${json}\``);
     const keys = keysReadBy("gateway").filter((key) => /^(?:LIMITS|RECORDING)\./.test(key));
     expect(keys.toSorted()).toEqual(
-      [...Object.keys(defaults), "RECORDING.redact", "LIMITS.observe_bytes"]
+      [...Object.keys(defaults), "RECORDING.redact", "RECORDING.end_user_key", "LIMITS.observe_bytes"]
         .filter((key) => key.includes("."))
         .toSorted(),
     );

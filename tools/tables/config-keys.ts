@@ -213,6 +213,16 @@ const RECORDING = keysOf("gateway", "RECORDING.", [
     "Records the provider's error messages. The type of an error is always recorded.",
   ],
   [
+    "end_users",
+    "`hashed`",
+    "The client's word for its own user (`user`, `safety_identifier`, `metadata.user_id`, Open WebUI's headers) in `end_user`: `hashed`, `clear` (redacted, 256 characters) or `dropped`. It is not verified and decides nothing ([end users](records.md#end-users)).",
+  ],
+  [
+    "end_user_key",
+    "none",
+    "Name of a secret of at least 32 characters: the key of the hash. Without it, anyone who can list the users can compute their hashes.",
+  ],
+  [
     "redact",
     "none",
     "Regular expressions (JavaScript, flag `u`). Matches are redacted from the content above, in addition to the built-in patterns of secrets. They must be fast on 20,000 characters.",

@@ -53,6 +53,7 @@ const NO_HINTS = {
   parent_agent_id: null,
   client_prompt_id: null,
   request_class: null,
+  end_user: null,
 };
 
 describe("the events of one interception", () => {

@@ -53,6 +53,8 @@ describe("defaults", () => {
       allEvents: false,
       prompts: false,
       content: { toolInputs: false, thoughts: false, errorMessages: false },
+      endUsers: "hashed",
+      endUserKey: null,
       patterns: [],
     });
     const { interceptions, overrides, queue, records, forwardApi } = config;
@@ -119,6 +121,8 @@ describe("tables and JSON strings", () => {
       allEvents: true,
       prompts: true,
       content: { toolInputs: true, thoughts: true, errorMessages: true },
+      endUsers: "hashed",
+      endUserKey: "k".repeat(32),
       patterns: [/corp-[a-z]{8}/gu, new RegExp("(?i:employee) \\d+", "gu")],
     },
   };

@@ -21,6 +21,8 @@ export const TABLES = {
     tool_inputs: true,
     thoughts: true,
     error_messages: true,
+    end_users: "hashed",
+    end_user_key: "END_USER_KEY",
     redact: ["corp-[a-z]{8}", "(?i:employee) \\d+"],
   },
   LIMITS: {
@@ -36,4 +38,9 @@ export const TABLES = {
   CORS: { origins: ["https://app.example", "http://localhost:3000"], max_age_s: 60 },
 };
 
-export const TABLE_SECRETS = { OPENAI_KEY: " sk-one ", OPENAI_KEY_2: "sk-two", CLIENT_KEYS };
+export const TABLE_SECRETS = {
+  OPENAI_KEY: " sk-one ",
+  OPENAI_KEY_2: "sk-two",
+  END_USER_KEY: "k".repeat(32),
+  CLIENT_KEYS,
+};
