@@ -138,6 +138,7 @@ describe("the events of one interception", () => {
         thread_root_id: null,
         prompt_count: 1,
         ...NO_HINTS,
+        client_kind: "agent",
       },
       {
         record_type: "token_usage",
@@ -257,6 +258,7 @@ describe("the events of one interception", () => {
         thread_root_id: null,
         prompt_count: 0,
         ...NO_HINTS,
+        client_kind: null,
       },
       {
         record_type: "token_usage",

@@ -25,14 +25,7 @@ const RENAMES: readonly (readonly [recorded: string, today: string])[] = [
 /** The fields added since, by record type. */
 const CALL_FIELDS = ["worker_version"];
 const PROVIDER_FIELDS = ["provider_request_id", "provider_ray", "response_encoding"];
-const AGENT_FIELDS = [
-  "agent_id",
-  "parent_agent_id",
-  "client_prompt_id",
-  "request_class",
-  "client_kind",
-  "end_user",
-];
+const AGENT_FIELDS = ["agent_id", "parent_agent_id", "client_prompt_id", "request_class"];
 /** Null in these requests. */
 const ADDED_NULL: Readonly<Record<string, readonly string[]>> = {
   interception_start: [...CALL_FIELDS, ...AGENT_FIELDS],
@@ -40,9 +33,9 @@ const ADDED_NULL: Readonly<Record<string, readonly string[]>> = {
   passthrough: [...CALL_FIELDS, ...PROVIDER_FIELDS, "error"],
   refusal: CALL_FIELDS,
 };
-/** With a value. */
+/** With a value, in some of these requests. */
 const ADDED: Readonly<Record<string, readonly string[]>> = {
-  interception_start: ["earlier_prompt_count"],
+  interception_start: ["earlier_prompt_count", "client_kind", "end_user"],
   token_usage: ["raw_usage"],
   refusal: ["actor_kind"],
 };
