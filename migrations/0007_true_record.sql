@@ -11,3 +11,8 @@ ALTER TABLE interceptions ADD COLUMN inference_geo TEXT;
 ALTER TABLE interceptions ADD COLUMN reported_cost TEXT;
 
 ALTER TABLE token_usages ADD COLUMN raw_usage TEXT;
+
+-- The kind of the client, and its word for its own user.
+
+ALTER TABLE interceptions ADD COLUMN client_kind TEXT;
+ALTER TABLE interceptions ADD COLUMN end_user TEXT;

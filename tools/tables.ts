@@ -5,7 +5,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import prettier from "prettier";
-import { CLIENTS } from "../src/gateway/client/clients.ts";
+import { CLIENTS, type ClientHeader } from "../src/gateway/client/clients.ts";
 import { registry } from "../src/gateway/wiring.ts";
 import { ENDPOINTS } from "../src/records/api/endpoints.ts";
 import { OPERATOR_EVENTS } from "../src/shared/operator-log.ts";
@@ -66,13 +66,17 @@ function routesTable(): string {
   );
 }
 
+const headerCode = ({ name, value }: ClientHeader): string =>
+  code(value === undefined ? name : `${name}: ${value}`);
+
 function clientsTable(): string {
   return table(
-    ["client", "User-Agent begins with", "or header", "session id"],
-    CLIENTS.map(({ name, userAgent, header, session }) => [
+    ["client", "kind", "User-Agent begins with", "or header", "session id"],
+    CLIENTS.map(({ name, kind, userAgent, requires, headers = [], session }) => [
       name,
-      userAgent.map(code).join(" ") || "–",
-      header ? code(header.value === undefined ? header.name : `${header.name}: ${header.value}`) : "–",
+      code(kind),
+      (userAgent.map(code).join(" ") || "–") + (requires ? `, with ${headerCode(requires)}` : ""),
+      headers.map(headerCode).join(" ") || "–",
       session
         .map((source) => code("header" in source ? source.header : `body ${source.body}`))
         .join(", else ") || "–",

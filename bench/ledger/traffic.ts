@@ -129,6 +129,8 @@ function startEvent({ at, caller, request }: Interception): InterceptorEvent {
     parent_agent_id: null,
     client_prompt_id: null,
     request_class: null,
+    client_kind: null,
+    end_user: null,
   };
 }
 

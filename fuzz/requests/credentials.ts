@@ -51,12 +51,12 @@ export function invalidCredentials(random: Random): Line[] {
       ["X-Api-Key", value],
       ["Authorization", scheme + value],
     ],
+    pick(random, FURTHER_KEY_HEADERS).map((name): Line => [name, value]),
     [["X-Coder-AI-Governance-Token", value]],
     [
       ["X-Coder-AI-Governance-Token", value],
       ["Authorization", `Bearer ${OWN_KEY}`],
     ],
-    [["X_Api_Key", value]],
     [["Authorization ", scheme + value]],
     [
       ["Coder-Session-Token", value],
@@ -66,13 +66,15 @@ export function invalidCredentials(random: Random): Line[] {
   ]);
 }
 
+const FURTHER_KEY_HEADERS = [["Api-Key"], ["X-Goog-Api-Key"], ["X_Api_Key"], ["Api-Key", "X-Goog-Api-Key"]];
+
 /** A valid key in a header that carries no identity, or as part of a malformed credential. */
 export function misplacedKey(random: Random): Line[] {
   const key = pick(random, VALID_KEYS);
   return pick<Line[]>(random, [
     [["Cookie", `key=${key}`]],
-    [["X-Goog-Api-Key", key]],
-    [["Api-Key", key]],
+    [["X_Goog_Api_Key", key]],
+    [["Api_Key", key]],
     [["Coder-Session-Token", key]],
     [["Proxy-Authorization", `Bearer ${key}`]],
     [["X_Api_Key", key]],
@@ -86,6 +88,11 @@ export function misplacedKey(random: Random): Line[] {
     ],
     [["Authorization", `Bearer ${key},`]],
     [["X-Api-Key", `${key}, ${key}`]],
+    [["Api-Key", `${key}, ${key}`]],
+    [
+      ["X-Api-Key", `"${CANARY}"`],
+      ["X-Goog-Api-Key", key],
+    ],
     [["X-Forwarded-Authorization", `Bearer ${key}`]],
     [
       ["X-Coder-AI-Governance-Token", `${CANARY}x`],
@@ -100,10 +107,17 @@ export function validCredentials(random: Random): Line[] {
   return pick<Line[]>(random, [
     [["Authorization", `Bearer ${key}`]],
     [["X-Api-Key", key]],
+    [["Api-Key", key]],
+    [["X-Goog-Api-Key", key]],
     [["X-Coder-AI-Governance-Token", key]],
     [
       ["Authorization", `Bearer ${key}`],
       ["X-Api-Key", `${CANARY}other`],
+    ],
+    [
+      ["X-Api-Key", key],
+      ["Api-Key", `${CANARY}other`],
+      ["X-Goog-Api-Key", OWN_KEY],
     ],
   ]);
 }

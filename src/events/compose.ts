@@ -23,6 +23,7 @@ import type {
   AssertionRule,
   Attribution,
   Candidate,
+  ClientKind,
   DirectoryResult,
   EdgeError,
   Flag,
@@ -234,11 +235,14 @@ export type StartFacts = {
   readonly flags: readonly Flag[];
   readonly conversation: ConversationFacts;
   readonly hints: RequestHints;
+  readonly clientKind: ClientKind | null;
+  /** As it may be recorded. */
+  readonly endUser: string | null;
 };
 
 export function startEvent(
   subject: Subject,
-  { actor, initiatorName, flags, conversation, hints }: StartFacts,
+  { actor, initiatorName, flags, conversation, hints, clientKind, endUser }: StartFacts,
 ): InterceptionStart {
   return {
     ...subject,
@@ -256,6 +260,8 @@ export function startEvent(
     parent_agent_id: hints.parentAgentId,
     client_prompt_id: hints.promptId,
     request_class: hints.requestClass,
+    client_kind: clientKind,
+    end_user: endUser,
   };
 }
 

@@ -10,6 +10,7 @@
 import { count, flag, object, orNull, text, texts, time, uuid, type Fields, type ValuesOf } from "./field.ts";
 import {
   ACTOR_KINDS,
+  CLIENT_KINDS,
   CREDENTIAL_KINDS,
   EDGE_ERRORS,
   FLAGS,
@@ -20,6 +21,7 @@ import {
   type AssertionRule,
   type Attribution,
   type Candidate,
+  type ClientKind,
   type CredentialKind,
   type DirectoryResult,
   type EdgeError,
@@ -133,6 +135,10 @@ const INTERCEPTION_START = {
   client_prompt_id: orNull.text("the client's id of the user prompt, or turn, that the request belongs to"),
   request_class: orNull.text(
     "the client's word for the purpose of the request, such as `compact` or `review`",
+  ),
+  client_kind: orNull.text<ClientKind>(CLIENT_KINDS),
+  end_user: orNull.text(
+    "the client's word for its own user, as `RECORDING.end_users` permits: a hint that is not verified, never an identity",
   ),
 } as const satisfies Fields;
 

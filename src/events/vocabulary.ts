@@ -19,6 +19,14 @@ export const ACTOR_KINDS = {
 } as const;
 export type ActorKind = keyof typeof ACTOR_KINDS;
 
+/** The kinds of software that a known client can be. */
+export const CLIENT_KINDS = {
+  agent: "a coding agent, which works on its own with tools",
+  app: "an application that a person works in, such as a chat or an editor",
+  library: "an SDK: the program that uses it is not known",
+} as const;
+export type ClientKind = keyof typeof CLIENT_KINDS;
+
 /** How an interception ended. */
 export const OUTCOMES = {
   completed:

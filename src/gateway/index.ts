@@ -26,9 +26,14 @@ function misconfigured({ issues }: ConfigIssues): Response {
   logOperatorEvent({ event: "configuration_invalid", issues });
   const interceptionId = uuidV7(Date.now(), crypto.randomUUID());
   const { status, message, code } = new Refusal("misconfigured");
+  const headers = {
+    "x-interception-id": interceptionId,
+    "x-interceptor-error": code,
+    "x-should-retry": "false",
+  };
   return Response.json(fallbackDialect.errorBody({ status, message, code, param: null, interceptionId }), {
     status,
-    headers: { "x-interception-id": interceptionId, "x-interceptor-error": code },
+    headers,
   });
 }
 

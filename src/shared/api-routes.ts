@@ -16,12 +16,17 @@ export const API_ROUTES = [
 /** The one API route that the gateway serves itself, because only the gateway can decide about a request. */
 export const EXPLAIN_ROUTE = "explain";
 
-/** Names that provider routes would hide: the API's, Coder's further ones under the same prefixes, and the gateway's. */
-export const RESERVED_NAMES: ReadonlySet<string> = new Set([
+/** The first path segments that belong to Coder's own API below `ROUTE_PREFIXES`, here or not. */
+export const CODER_API_NAMES: ReadonlySet<string> = new Set([
   ...API_ROUTES,
   "clients",
   "models",
   "providers",
+]);
+
+/** Names that provider routes would hide: the API's, Coder's further ones under the same prefixes, and the gateway's. */
+export const RESERVED_NAMES: ReadonlySet<string> = new Set([
+  ...CODER_API_NAMES,
   "v1",
   "api",
   "healthz",

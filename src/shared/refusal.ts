@@ -10,7 +10,7 @@ const BASE_URL_HINT =
 const CODES = {
   // Route
   not_found: [404, `This gateway has no such route. ${BASE_URL_HINT}`],
-  v1_doubled: [404, "The path has /v1 twice, because the client adds it. Remove /v1 from the base URL."],
+  v1_doubled: [404, "The path repeats /v1, because the client adds it. Remove /v1 from the base URL."],
   v1_missing: [404, "The path lacks /v1. Add /v1 to the end of the base URL."],
   bad_path: [
     404,
@@ -26,16 +26,20 @@ const CODES = {
   // Identity
   credential_missing: [
     401,
-    "No credential was sent. Send it in X-Coder-AI-Governance-Token, Authorization (Bearer) or X-Api-Key.",
+    "No credential was sent. Send it in X-Coder-AI-Governance-Token, Authorization (Bearer), X-Api-Key, api-key or x-goog-api-key.",
   ],
   credential_malformed: [
     401,
-    "The credential is malformed. Send exactly one, as a bearer token or in X-Api-Key.",
+    "The credential is malformed. Send exactly one, as a bearer token or in X-Api-Key, api-key or x-goog-api-key.",
   ],
   invalid_credential: [401, "The credential is not valid. Check that it was issued for this gateway."],
   byok_not_accepted: [
     401,
     "This provider is called with the gateway's own key. Send a client key of this gateway, not a provider key.",
+  ],
+  cross_origin: [
+    403,
+    "A web page cannot use the login at Cloudflare Access. Send a client key, or call the gateway outside of a browser.",
   ],
   provider_key_missing: [
     401,
@@ -71,12 +75,20 @@ const CODES = {
     403,
     "This model is not allowed. Use another model, or have the gateway's administrator allow it.",
   ],
+  model_not_found: [
+    404,
+    "This model does not exist, or it is not allowed. The gateway's list of models has those that are.",
+  ],
   // Provider
   upstream_unreachable: [502, "The provider could not be reached. Retry later."],
   upstream_redirected: [502, "The provider sent a redirect, which the gateway does not follow."],
   upstream_key_rejected: [
     502,
     "The provider rejected the gateway's own key. Report it to the gateway's administrator.",
+  ],
+  models_not_filtered: [
+    502,
+    "The provider's list of models could not be reduced to the allowed ones. Report it to the gateway's administrator.",
   ],
   upstream_timeout: [504, "The provider sent no response in time. Retry later."],
   // Records
@@ -96,6 +108,16 @@ const CODES = {
 } as const satisfies Record<string, readonly [status: number, message: string]>;
 
 export type RefusalCode = keyof typeof CODES;
+
+/** Statuses by which a server requests a retry. */
+const RETRYABLE: ReadonlySet<number> = new Set([408, 429]);
+/** Server errors that last until an operator acts. */
+const LASTING: ReadonlySet<RefusalCode> = new Set([
+  "loop",
+  "misconfigured",
+  "models_not_filtered",
+  "upstream_redirected",
+]);
 
 /** Each code with its status and message, for docs/reference.md. */
 export const REFUSALS: Readonly<Record<RefusalCode, readonly [number, string]>> = CODES;
@@ -120,6 +142,12 @@ export class Refusal {
   /** The HTTP status of the response. */
   get status(): number {
     return CODES[this.code][0];
+  }
+
+  /** Whether the same request would be refused again, however often a client repeats it. */
+  get isFinal(): boolean {
+    if (this.status >= 500) return LASTING.has(this.code);
+    return !RETRYABLE.has(this.status) && this.code !== "body_incomplete";
   }
 
   /** The text for the client. It never holds anything that the client sent, nor a secret. */

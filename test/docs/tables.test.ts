@@ -23,6 +23,7 @@ function tableKeys(): string[] {
     DELEGATION: { [UNKNOWN_KEY]: 1 },
     RECORDING: { [UNKNOWN_KEY]: 1 },
     LIMITS: { [UNKNOWN_KEY]: 1 },
+    CORS: { origins: ["https://app.example"], [UNKNOWN_KEY]: 1 },
   };
   const config = readConfig(env, registry);
   if (!("issues" in config)) throw new Error("unknown keys were accepted");
@@ -185,6 +186,7 @@ describe("the table of configuration keys", () => {
       "RECORDING.tool_inputs": content.toolInputs,
       "RECORDING.thoughts": content.thoughts,
       "RECORDING.error_messages": content.errorMessages,
+      "RECORDING.end_users": recording.endUsers,
       FORWARD_API: forwardApi,
     };
     expect(documentedDefaults(defaults)).toEqual(formatted(defaults));
@@ -193,7 +195,7 @@ describe("the table of configuration keys", () => {
     expect(documentedDefault("LIMITS.observe_bytes")).toBe(`\`${events}\`, for JSON \`${json}\``);
     const keys = keysReadBy("gateway").filter((key) => /^(?:LIMITS|RECORDING)\./.test(key));
     expect(keys.toSorted()).toEqual(
-      [...Object.keys(defaults), "RECORDING.redact", "LIMITS.observe_bytes"]
+      [...Object.keys(defaults), "RECORDING.redact", "RECORDING.end_user_key", "LIMITS.observe_bytes"]
         .filter((key) => key.includes("."))
         .toSorted(),
     );

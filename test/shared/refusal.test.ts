@@ -19,6 +19,7 @@ const TABLE: readonly (readonly [RefusalCode, number, string, string])[] = [
   ["credential_malformed", 401, "authentication_error", "authentication_error"],
   ["invalid_credential", 401, "authentication_error", "authentication_error"],
   ["byok_not_accepted", 401, "authentication_error", "authentication_error"],
+  ["cross_origin", 403, "permission_error", "permission_error"],
   ["provider_key_missing", 401, "authentication_error", "authentication_error"],
   ["delegation_rejected", 401, "authentication_error", "authentication_error"],
   ["identity_unavailable", 503, "server_error", "api_error"],
@@ -33,9 +34,11 @@ const TABLE: readonly (readonly [RefusalCode, number, string, string])[] = [
   ["field_invalid", 400, "invalid_request_error", "invalid_request_error"],
   ["field_repeated", 400, "invalid_request_error", "invalid_request_error"],
   ["model_not_allowed", 403, "permission_error", "permission_error"],
+  ["model_not_found", 404, "not_found_error", "not_found_error"],
   ["upstream_unreachable", 502, "server_error", "api_error"],
   ["upstream_redirected", 502, "server_error", "api_error"],
   ["upstream_key_rejected", 502, "server_error", "api_error"],
+  ["models_not_filtered", 502, "server_error", "api_error"],
   ["upstream_timeout", 504, "server_error", "api_error"],
   ["recording_unavailable", 503, "server_error", "api_error"],
   ["admin_only", 401, "authentication_error", "authentication_error"],
@@ -64,6 +67,31 @@ describe("a refusal", () => {
       error: { type: anthropicType, message: refusal.message },
       request_id: ID,
     });
+  });
+
+  /** Every other one is final: the SDKs would repeat it for minutes before they show it. */
+  const RETRYABLE: readonly RefusalCode[] = [
+    "body_incomplete",
+    "body_timeout",
+    "gateway_busy",
+    "identity_unavailable",
+    "internal",
+    "ledger_unavailable",
+    "recording_unavailable",
+    "records_unavailable",
+    "upstream_key_rejected",
+    "upstream_timeout",
+    "upstream_unreachable",
+  ];
+
+  it("is final unless a retry can cure it", () => {
+    const retryable = TABLE.map(([code]) => code).filter((code) => !new Refusal(code).isFinal);
+    expect(retryable.toSorted()).toEqual(RETRYABLE);
+    // No status that requests a retry is final.
+    const transient = TABLE.filter(([, status]) => [408, 429, 503, 504].includes(status)).map(
+      ([code]) => code,
+    );
+    expect(transient.filter((code) => !RETRYABLE.includes(code))).toEqual([]);
   });
 
   it("is in the table above, each code once", () => {

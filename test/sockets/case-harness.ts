@@ -422,7 +422,7 @@ function expectNoSecret(text: string, secret: string, where: string): void {
   }
 }
 
-const CREDENTIALS = ["authorization", "x-api-key", "api-key"];
+const CREDENTIALS = ["authorization", "x-api-key", "api-key", "x-goog-api-key"];
 const NEVER_SENT = new Set(
   `connection keep-alive proxy-authenticate proxy-authorization proxy-connection te trailer upgrade
    forwarded true-client-ip cdn-loop cookie expect x-interception-id x-original-url x-rewrite-url`.split(

@@ -91,7 +91,8 @@ describe("no credential", () => {
     ["a blank governance token", [governance("  ")]],
     ["a cookie", [["Cookie", `key=${KEYS.user}`]]],
     ["Proxy-Authorization", [["Proxy-Authorization", `Bearer ${KEYS.user}`]]],
-    ["Api-Key", [["Api-Key", KEYS.user]]],
+    ["Api_Key", [["Api_Key", KEYS.user]]],
+    ["X_Goog_Api_Key", [["X_Goog_Api_Key", KEYS.user]]],
     ["X_Api_Key", [["X_Api_Key", KEYS.user]]],
     ["Coder's session header", [["Coder-Session-Token", KEYS.user]]],
   ] as const)("C1 does not accept %s as a credential", async (_, headers) => {
@@ -228,6 +229,18 @@ describe("precedence of credentials", () => {
     ]);
   });
 
+  it.each(["api-key", "x-goog-api-key"])(
+    "C5 accepts a client key in %s, as the SDKs of Azure and Google send it, and forwards the central key",
+    async (name) => {
+      for (const target of [OPENAI, "/anthropic/v1/messages"]) {
+        harness.reset();
+        const forwarded = expectForwarded(await call(target, [[name, KEYS.user]]));
+        expect(JSON.stringify(forwarded.headers)).not.toContain(KEYS.user);
+        expect((await harness.event("interception_start")).actor_id).toBe(ALICE);
+      }
+    },
+  );
+
   it("C5 rejects an invalid Authorization although X-Api-Key is valid", async () => {
     const headers = [bearer("aei_no-such-key-here"), apiKey(KEYS.user)];
     await expectDenied(await call(OPENAI, headers), "invalid_credential");
@@ -252,6 +265,9 @@ describe("precedence of credentials", () => {
     ["Authorization", OWN_ANTHROPIC, bearer(OWN.anthropic), ["authorization", `Bearer ${OWN.anthropic}`]],
     ["X-Api-Key", OWN_ANTHROPIC, apiKey(OWN.anthropic), ["x-api-key", OWN.anthropic]],
     ["Authorization", OPENAI, bearer(OWN.openai), ["authorization", `Bearer ${OWN.openai}`]],
+    ["api-key", OWN_OPENAI, ["api-key", OWN.openai], ["authorization", `Bearer ${OWN.openai}`]],
+    ["x-goog-api-key", OWN_OPENAI, ["x-goog-api-key", OWN.openai], ["authorization", `Bearer ${OWN.openai}`]],
+    ["api-key", OWN_ANTHROPIC, ["api-key", OWN.anthropic], ["x-api-key", OWN.anthropic]],
   ] as const)(
     "C5 forwards %s on %s as the client's own provider key if a governance token is present",
     async (_, target, own, [name, value]) => {

@@ -112,10 +112,9 @@ describe("paths without a route", () => {
   });
 
   it.each([
-    ["/openai/chat/completions", "v1_missing"],
-    ["/anthropic/messages", "v1_missing"],
-    ["/openai/v1/v1/chat/completions", "v1_doubled"],
-    ["/api/v2/aibridge/anthropic/v1/v1/messages", "v1_doubled"],
+    ["/api/v2/ai-gateway/models", "v1_missing"],
+    ["/openai/v1/v1/v1/chat/completions", "v1_doubled"],
+    ["/api/v2/aibridge/anthropic/v1/v1/v1/messages", "v1_doubled"],
   ])("D1 names the mistake in the base URL (%s: %s), and fetches nothing", async (target, code) => {
     for (const { response, forwarded } of [await post(target), await get(target)]) {
       expect([response.status, forwarded]).toEqual([404, []]);

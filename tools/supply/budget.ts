@@ -7,8 +7,9 @@
  * - 4,400: bounds of request bodies, the observer that keeps step with the client, facts about the provider's response
  * - 3,400: the places and names of usage and errors in real responses, the excerpt of a large response
  * - 3,000: the scanner of request bodies, which replaced JSON.parse, and the known fields of each dialect
+ * - 3,500: corrected base URLs, CORS, lists of models, more clients, end users
  */
-export const BUDGET = { bytes: 172 * 1024, gzipBytes: 64_000 } as const;
+export const BUDGET = { bytes: 184 * 1024, gzipBytes: 67_500 } as const;
 
 /** The only packages whose code is deployed. */
 export const DEPLOYED: readonly string[] = ["hono", "jose"];

@@ -31,6 +31,11 @@ const PROVIDERS = keysOf("gateway", "PROVIDERS.<name>.", [
   ],
   ["models", "all", "Allow-list of model names, compared exactly. `[]` denies all models."],
   [
+    "filter_models",
+    "`true`",
+    "With `models`: removes the other models from the provider's list of models, and responds to a request for one of them with 404. `false` passes both on.",
+  ],
+  [
     "inject_usage",
     "`true`",
     "Requests usage figures in chat streams when the client did not, and removes that one event from the client's stream.",
@@ -208,6 +213,16 @@ const RECORDING = keysOf("gateway", "RECORDING.", [
     "Records the provider's error messages. The type of an error is always recorded.",
   ],
   [
+    "end_users",
+    "`hashed`",
+    "The client's word for its own user (`user`, `safety_identifier`, `metadata.user_id`, Open WebUI's headers) in `end_user`: `hashed`, `clear` (redacted, 256 characters) or `dropped`. It is not verified and decides nothing ([end users](records.md#end-users)).",
+  ],
+  [
+    "end_user_key",
+    "none",
+    "Name of a secret of at least 32 characters: the key of the hash. Without it, anyone who can list the users can compute their hashes.",
+  ],
+  [
     "redact",
     "none",
     "Regular expressions (JavaScript, flag `u`). Matches are redacted from the content above, in addition to the built-in patterns of secrets. They must be fast on 20,000 characters.",
@@ -243,6 +258,15 @@ const LIMITS = keysOf("gateway", "LIMITS.", [
     "`2097152`, for JSON `8388608`",
     "Bytes of a response that are held until they can be read: of an event stream the current event (64 KiB at least), of JSON the whole body. Of a larger one, which is forwarded completely, only the start and the last 64 KiB are read. A number applies to both.",
   ],
+]);
+
+const CORS = keysOf("gateway", "CORS.", [
+  [
+    "origins",
+    "required",
+    "Origins of the web pages that may call the providers' routes from a browser, such as `https://app.example.com`: scheme, host and port exactly as the browser sends them. Neither `*` nor `null`. A page sends its own credential; an actor of the source `access` is refused ([web pages](clients.md#web-pages)). Without the table `CORS` no page can.",
+  ],
+  ["max_age_s", "`600`", "How long a browser may cache the response to a preflight request, at most 86400."],
 ]);
 
 const GATEWAY = keysOf("gateway", "", [
@@ -299,6 +323,7 @@ export const CONFIG_KEYS: readonly ConfigKey[] = [
   ...DELEGATION,
   ...RECORDING,
   ...LIMITS,
+  ...CORS,
   ...GATEWAY,
   ...RECORDS,
 ];

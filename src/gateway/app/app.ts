@@ -4,6 +4,7 @@ import { Hono } from "hono/tiny";
 import { API_ROUTES } from "../../shared/api-routes.ts";
 import { GATEWAY_NAMES, routablePath } from "../../shared/http/target.ts";
 import { uuidV7 } from "../../shared/uuid.ts";
+import { allowOrigin } from "./cors.ts";
 import type { Deps } from "./deps.ts";
 import { createExchange, handle, ownResponse, type Exchange } from "./exchange.ts";
 import { serve } from "./intercept.ts";
@@ -29,6 +30,11 @@ export function createApp(deps: Deps): Hono {
     req.path === "/healthz" ? ownResponse(uuidV7(deps.now(), deps.randomUuid()), "ok\n") : next(),
   );
   app.all(API_PATTERN, run(serveApi));
-  app.all("*", run(serve));
+  const { cors } = deps.config;
+  const forward = run(serve);
+  app.all("*", async (context) => {
+    const response = await forward(context);
+    return cors === null ? response : allowOrigin(response, context.req.raw, cors);
+  });
   return app;
 }

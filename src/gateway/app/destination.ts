@@ -1,6 +1,6 @@
 /** Where a request goes, out of fixed tables: a provider's route, the records API, the gateway itself, or nowhere. */
 import { apiRouteOf } from "../../shared/api-routes.ts";
-import { readTarget, type Target } from "../../shared/http/target.ts";
+import { readSentTarget, type Target } from "../../shared/http/target.ts";
 import { Refusal } from "../../shared/refusal.ts";
 import type { Dialect } from "../provider/provider.ts";
 import { findMistake } from "../provider/misrouted.ts";
@@ -36,7 +36,7 @@ export function findDestination(
     refusal,
     errorBody,
   });
-  const target = readTarget(head);
+  const target = readSentTarget(head);
   const isApi = !(target instanceof Refusal) && apiRouteOf(target.path) !== null;
   if (hasLooped(head.headers)) return notFound(new Refusal("loop"), isApi ? API_DIALECT : fallbackDialect);
   if (target instanceof Refusal) return notFound(target);

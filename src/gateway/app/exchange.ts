@@ -86,12 +86,13 @@ export function refuse(
   if (code === "websocket_unsupported") headers.set("upgrade", "HTTP/1.1");
   if (code === "gateway_busy") headers.set("retry-after", String(BUSY_RETRY_S));
   // The SDKs of OpenAI and Anthropic read it. Claude Code repeats a 401 for minutes without showing it.
-  if (isFinal(status)) headers.set("x-should-retry", "false");
+  if (isFinal(refusal, exchange)) headers.set("x-should-retry", "false");
   return Response.json(body, { status, headers });
 }
 
-/** Whether the same request would be refused again: not after a timeout (408). */
-const isFinal = (status: number): boolean => status >= 400 && status < 500 && status !== 408;
+/** A rejected central key is final where there is no other one that a retry may get. */
+const isFinal = (refusal: Refusal, { findings: { route } }: Exchange): boolean =>
+  refusal.isFinal || (refusal.code === "upstream_key_rejected" && (route?.provider.keys.length ?? 0) < 2);
 
 function refusalFacts({ request, deps, findings, caller }: Exchange, { code, status, data }: Refusal) {
   const { route, client, actor } = findings;

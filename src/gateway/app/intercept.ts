@@ -16,6 +16,7 @@ import {
 import { sha256Hex } from "../../shared/digest.ts";
 import { Refusal } from "../../shared/refusal.ts";
 import { sessionId } from "../client/client.ts";
+import { readEndUser } from "../client/end-user.ts";
 import { readHints } from "../client/hints.ts";
 import { readCoderIds } from "../initiator/owner-claim.ts";
 import { observe, type Observation } from "../observation/observe.ts";
@@ -37,10 +38,12 @@ import {
   type Forwardable,
   type Outgoing,
 } from "./call-upstream.ts";
+import { preflightResponse } from "./cors.ts";
 import { checkUnreadBody, decide, type RequestDecision } from "./decide.ts";
 import { findDestination } from "./destination.ts";
+import { toRecordedEndUser } from "./end-user.ts";
 import { ownResponse, refuse, type Exchange } from "./exchange.ts";
-import { startInterception, type Interception } from "./interception.ts";
+import { startInterception, type Interception, type InterceptionContext } from "./interception.ts";
 import { passThrough } from "./passthrough.ts";
 import { createRequestBody } from "./read-body.ts";
 import type { RequestBody } from "./request-body.ts";
@@ -61,6 +64,8 @@ export async function serve(exchange: Exchange): Promise<Response> {
   if (destination.kind === "api") return refuse(exchange, new Refusal("not_found"));
   const { target, route } = destination;
   exchange.errorBody = route.provider.dialect.errorBody;
+  const preflight = preflightResponse(exchange, route);
+  if (preflight) return preflight;
   const stop = (refusal: Refusal): Response => refuse(exchange, refusal, () => methodsOf(route.route));
 
   // Client, identity, initiator.
@@ -179,33 +184,59 @@ type Started = {
 async function start(
   exchange: Exchange,
   decided: RequestDecision,
-  { api, route, caller, ...rest }: Intercepted,
+  intercepted: Intercepted,
   body: RequestBody,
 ): Promise<Started | Refusal> {
   const bytes = await body.take();
   if (bytes instanceof Refusal) return bytes;
+  const prepared = prepare(exchange, decided, intercepted, bytes);
+  if (prepared instanceof Refusal) return prepared;
+  const { context, endUser: sent, ...started } = prepared;
+  const { recorder, deps } = exchange;
+  const { redact, now } = deps;
+  const { recording } = deps.config;
+  const endUser = await toRecordedEndUser(sent, recording, redact);
+  const options = { prompts: recording.prompts, redact, now };
+  return { ...started, interception: startInterception(recorder, { ...context, endUser }, options) };
+}
+
+/** A call as it will be recorded, and what is sent: nothing of its parsed form. */
+type Prepared = Omit<Started, "interception"> & {
+  readonly context: Omit<InterceptionContext, "endUser">;
+  /** As the client sent it. */
+  readonly endUser: string | null;
+};
+
+/** Without `await`: see `start`. */
+function prepare(
+  exchange: Exchange,
+  decided: RequestDecision,
+  { api, route, caller, ...rest }: Intercepted,
+  bytes: Uint8Array,
+): Prepared | Refusal {
   const call = readModelCall(bytes, api.requestFields);
   if (call instanceof Refusal) return call;
   const conversation = readConversation(call.body, api.conversation);
   if (conversation instanceof Refusal) return conversation;
+  const { headers } = exchange.request;
   const injected = api.isUsageOnly && route.provider.injectUsage ? injectUsageOption(call) : null;
-  const session =
-    caller.client_session_id ?? sessionId(decided.client, exchange.request.headers, call.fields);
+  const session = caller.client_session_id ?? sessionId(decided.client, headers, call.fields);
   const intercepted = { ...rest, api, route, caller: { ...caller, client_session_id: session } };
   return {
-    interception: record(exchange, decided, intercepted, { ...call, conversation }),
+    context: toContext(exchange, decided, intercepted, { ...call, conversation }),
+    endUser: readEndUser(headers, call.fields),
     model: call.model,
     outgoing: { body: injected ?? bytes },
     isInjectedUsage: injected && api.isUsageOnly,
   };
 }
 
-function record(
-  { deps, recorder, startedAt, request: { headers } }: Exchange,
-  { actor, decision, flags, credential }: RequestDecision,
+function toContext(
+  { deps, startedAt, request: { headers } }: Exchange,
+  { client, actor, decision, flags, credential }: RequestDecision,
   { route, caller }: Intercepted,
   call: Pick<ModelCall, "model" | "stream"> & { readonly conversation: Conversation },
-): Interception {
+): Prepared["context"] {
   const facts = {
     provider: route.provider.name,
     provider_type: route.provider.dialect.type,
@@ -216,17 +247,16 @@ function record(
     credential_hint: credential.hint,
     worker_version: deps.config.workerVersion,
   };
-  const context = {
+  return {
     subject: toSubject(caller, facts, startedAt),
     actor,
     initiatorName: decision.initiator.name,
     flags,
     conversation: call.conversation,
     hints: readHints(headers),
+    clientKind: client.row?.kind ?? null,
     startedAt,
   };
-  const { prompts } = deps.config.recording;
-  return startInterception(recorder, context, { prompts, redact: deps.redact, now: deps.now });
 }
 
 type UpstreamResponse = {

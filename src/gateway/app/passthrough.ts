@@ -18,6 +18,7 @@ import {
 } from "./call-upstream.ts";
 import { takesNoBody } from "./decide.ts";
 import { refuse, type Exchange } from "./exchange.ts";
+import { checkNamedModel, filterModels } from "./model-list.ts";
 import { readBody } from "./read-body.ts";
 import { checkDeclaredLength, rejectBody, rejectEncodedBody, type RequestBody } from "./request-body.ts";
 
@@ -31,14 +32,12 @@ export async function passThrough(
   const stop = (refusal: Refusal): Response => refuse(exchange, refusal, () => methodsOf(route.route));
   // An override event is stored first, where recording is required.
   if (!(await recorder.flush())) return stop(new Refusal("recording_unavailable"));
-  const body = await bodyToForward(exchange, forwardable, requestBody);
+  const body =
+    checkNamedModel(exchange, forwardable) ?? (await bodyToForward(exchange, forwardable, requestBody));
   if (body instanceof Refusal) return stop(body);
-  const { response, providerHeaders } = await callUpstream(
-    exchange,
-    forwardable,
-    { body },
-    new AbortController(),
-  );
+  const abort = new AbortController();
+  const { response: received, providerHeaders } = await callUpstream(exchange, forwardable, { body }, abort);
+  const response = await filterModels(exchange, forwardable, received, abort);
   if (response instanceof Refusal) return stop(response);
   const isDisconnected = response === CLIENT_DISCONNECTED;
   const facts = {

@@ -3,7 +3,7 @@
  */
 import { asObject, parseObject } from "../../shared/json.ts";
 import { truncate } from "../../shared/text.ts";
-import { CLIENTS, UNKNOWN_CLIENT, type ClientRow } from "./clients.ts";
+import { CLIENTS, UNKNOWN_CLIENT, type ClientHeader, type ClientRow } from "./clients.ts";
 
 export type Client = {
   readonly name: string;
@@ -28,8 +28,10 @@ export function detectClient(headers: Headers): Client {
 function findRow(sent: string | null, headers: Headers): ClientRow | null {
   const userAgent = sent && sent.length <= MAX_USER_AGENT && !isRepeated(sent) ? sent.toLowerCase() : null;
   for (const row of CLIENTS) {
-    if (userAgent !== null && row.userAgent.some((prefix) => userAgent.startsWith(prefix))) return row;
-    if (row.header && matchesHeader(headers.get(row.header.name), row.header.value)) return row;
+    if (userAgent !== null && row.userAgent.some((prefix) => userAgent.startsWith(prefix))) {
+      if (!row.requires || matches(row.requires, headers)) return row;
+    }
+    if (row.headers?.some((header) => matches(header, headers))) return row;
   }
   return null;
 }
@@ -39,9 +41,10 @@ function isRepeated(userAgent: string): boolean {
   return userAgent.includes(",") && userAgent.replace(/\([^()]*\)/g, "").includes(",");
 }
 
-function matchesHeader(sent: string | null, expected: string | undefined): boolean {
+function matches({ name, value }: ClientHeader, headers: Headers): boolean {
+  const sent = headers.get(name);
   if (sent === null) return false;
-  return expected === undefined || sent.toLowerCase() === expected;
+  return value === undefined || sent.toLowerCase() === value;
 }
 
 /** The client's own session id, of at most 128 visible ASCII characters; null if the request has no valid one. */
@@ -51,11 +54,19 @@ export function sessionId(
   body: Readonly<Record<string, unknown>>,
 ): string | null {
   for (const source of client.row?.session ?? []) {
-    const value = "header" in source ? headers.get(source.header) : fromUserId(body["metadata"]);
-    const id = readSessionId(value);
+    const id = readSessionId("header" in source ? headers.get(source.header) : fromBody(source.body, body));
     if (id !== null) return id;
   }
   return null;
+}
+
+function fromBody(
+  field: "metadata.user_id" | "prompt_cache_key",
+  body: Readonly<Record<string, unknown>>,
+): string | null {
+  if (field === "metadata.user_id") return fromUserId(body["metadata"]);
+  const key = body[field];
+  return typeof key === "string" ? key : null;
 }
 
 /** Claude Code's `metadata.user_id` is a JSON object in a string with a `session_id`, or text that ends in `_session_<id>`. */

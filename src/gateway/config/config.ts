@@ -24,7 +24,8 @@ import type { AssertionRules } from "../initiator/rules.ts";
 import type { Dialect, Provider } from "../provider/provider.ts";
 import type { ContentOptions } from "../provider/response-reader.ts";
 import type { Dataset } from "../sinks/analytics-engine.ts";
-import { readAssertion, readDelegation, type VerifierOptions } from "./owner-assertion.ts";
+import { readCors, type CorsRules } from "./cors.ts";
+import { longSecret, readAssertion, readDelegation, type VerifierOptions } from "./owner-assertion.ts";
 import { readProviders } from "./providers.ts";
 
 export type Limits = {
@@ -46,6 +47,8 @@ export type Limits = {
   readonly observeBytes: { readonly events: number; readonly json: number };
 };
 
+export type { CorsRules };
+
 export type Config = {
   readonly providers: ReadonlyMap<string, Provider>;
   readonly sources: readonly ConfiguredSource[];
@@ -54,6 +57,8 @@ export type Config = {
   /** null where no gateway may delegate. */
   readonly delegation: DelegationRules | null;
   readonly limits: Limits;
+  /** null where no web page may call the gateway. */
+  readonly cors: CorsRules | null;
   readonly recording: RecordingOptions;
   readonly interceptions: Dataset | null;
   readonly overrides: Dataset | null;
@@ -73,6 +78,10 @@ export type RecordingOptions = {
   readonly allEvents: boolean;
   readonly prompts: boolean;
   readonly content: ContentOptions;
+  /** How the client's word for its own user is recorded. */
+  readonly endUsers: "hashed" | "clear" | "dropped";
+  /** The key of that hash; null where it has none. */
+  readonly endUserKey: string | null;
   /** Further patterns of secrets to redact. */
   readonly patterns: readonly RegExp[];
 };
@@ -119,7 +128,8 @@ export function inspectConfig(
     verifiers: assertion.verifiers,
     delegation,
     limits: readLimits(fields("LIMITS")),
-    recording: readRecording(fields("RECORDING")),
+    cors: environment.has("CORS") ? readCors(fields("CORS")) : null,
+    recording: readRecording(fields("RECORDING"), secret),
     interceptions: binding("INTERCEPTIONS", "writeDataPoint", "an Analytics Engine data set"),
     overrides: binding("OVERRIDES", "writeDataPoint", "an Analytics Engine data set"),
     queue: binding("EVENTS", "sendBatch", "a queue"),
@@ -223,8 +233,9 @@ function readLimits(fields: Fields): Limits {
   return limits;
 }
 
-function readRecording(fields: Fields): RecordingOptions {
+function readRecording(fields: Fields, secret: Environment["secret"]): RecordingOptions {
   const options: RecordingOptions = {
+    ...readEndUsers(fields, secret),
     required: fields.flag("required", false),
     allEvents: fields.flag("all_events", false),
     prompts: fields.flag("prompts", false),
@@ -242,6 +253,18 @@ function readRecording(fields: Fields): RecordingOptions {
   };
   fields.rejectUnknown();
   return options;
+}
+
+function readEndUsers(
+  fields: Fields,
+  secret: Environment["secret"],
+): Pick<RecordingOptions, "endUsers" | "endUserKey"> {
+  const endUsers = fields.oneOf("end_users", ["hashed", "clear", "dropped"], "hashed");
+  const hasKey = fields.text("end_user_key") !== null;
+  const endUserKey = hasKey ? fields.secret("end_user_key", longSecret(secret, fields)) : null;
+  if (hasKey && endUsers !== "hashed")
+    fields.reject("end_user_key", 'applies only with end_users = "hashed"');
+  return { endUsers, endUserKey };
 }
 
 /** A pattern that can match an empty text does so in one of these. */

@@ -78,7 +78,10 @@ export function readDelegation(fields: Fields, secret: AssertionContext["secret"
 /** 128 bits in hexadecimal: a shorter secret could be guessed. */
 const MIN_SECRET = 32;
 
-function longSecret(secret: AssertionContext["secret"], { report }: Fields): AssertionContext["secret"] {
+export function longSecret(
+  secret: AssertionContext["secret"],
+  { report }: Fields,
+): AssertionContext["secret"] {
   return (name) => {
     const value = secret(name);
     if (value === null || value.length >= MIN_SECRET) return value;

@@ -47,6 +47,7 @@ function readProvider(name: string, fields: Fields, { dialects, key }: ProviderC
     injectUsage: fields.flag("inject_usage", true),
     coderHeaders: fields.flag("forward_coder_headers", false),
     models: fields.texts("models"),
+    filterModels: fields.flag("filter_models", true),
   };
   fields.rejectUnknown();
   return dialect && baseUrl !== null ? { name, dialect, baseUrl, keys, ...options } : null;

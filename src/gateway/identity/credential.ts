@@ -4,10 +4,18 @@
  */
 import { sha256Hex } from "../../shared/digest.ts";
 import { Refusal } from "../../shared/refusal.ts";
+import type { KeyHeader } from "../provider/provider.ts";
+
+/** The headers for a key beside `Authorization`, in order of precedence, with the names that operators read. */
+const KEY_HEADERS: readonly (readonly [from: KeyHeader, name: string])[] = [
+  ["x-api-key", "X-Api-Key"],
+  ["api-key", "Api-Key"],
+  ["x-goog-api-key", "X-Goog-Api-Key"],
+];
 
 export type Secret = {
   readonly value: string;
-  readonly from: "x-coder-ai-governance-token" | "cf-access-jwt-assertion" | "authorization" | "x-api-key";
+  readonly from: "x-coder-ai-governance-token" | "cf-access-jwt-assertion" | KeyHeader;
   /** SHA-256 of the whole value, 64 hex digits. */
   readonly sha256: string;
 };
@@ -25,7 +33,8 @@ export type AcceptedCredentials = {
 
 export type Credential = {
   /**
-   * The credential that identifies the caller: the governance token, else `Authorization: Bearer`, else `X-Api-Key`.
+   * The credential that identifies the caller: the governance token, else `Authorization: Bearer`, else `X-Api-Key`,
+   * `api-key` or `x-goog-api-key`.
    * null if the request has only an access token of Cloudflare Access.
    */
   readonly identity: Secret | null;
@@ -36,10 +45,12 @@ export type Credential = {
    * null if an identity source recognizes that key.
    */
   readonly ownKey: Secret | null;
-  /** The caller is identified by a separate header, so `Authorization`/`X-Api-Key` hold the client's own provider key. */
+  /** The caller is identified by a separate header, so the key's header holds the client's own provider key. */
   readonly hasIdentityHeader: boolean;
   /** The client's own provider key is forwarded only if the gateway has no central key for the provider. */
   readonly prefersCentralKey: boolean;
+  /** A browser sent the request for a web page. Read only where a source reads the token that Access adds. */
+  readonly isFromPage: boolean;
 };
 
 /** Prefix of the client keys that this gateway issues. A key with this prefix is never forwarded to a provider. */
@@ -50,8 +61,8 @@ const MAX_TOKEN = 8192;
 const TOKEN = /^[A-Za-z0-9._~+/-]+=*$/;
 
 /**
- * Reads the credential headers. If `Authorization` and `X-Api-Key` are both sent, `Authorization` counts and `X-Api-Key`
- * is dropped.
+ * Reads the credential headers. If several headers hold a key, the first of `Authorization`, `X-Api-Key`, `api-key` and
+ * `x-goog-api-key` counts, and the others are dropped.
  * @returns `credential_missing` if there is no credential; `credential_malformed` if a header is repeated, has another
  * scheme than Bearer, or does not hold a token.
  */
@@ -76,7 +87,17 @@ export async function readCredential(
     ownKey: key && isIdentityCredential(key, governance, sources) ? null : key,
     hasIdentityHeader: governance !== null || accessToken !== null,
     prefersCentralKey: governance === null && accessToken !== null && access?.prefersCentralKey === true,
+    isFromPage: accessToken !== null && isFromPage(headers),
   };
+}
+
+/**
+ * Browsers send `Origin` with every request that is no GET or HEAD, and `Sec-Fetch-Site` with all
+ * (https://www.w3.org/TR/fetch-metadata/). No page can change or leave out either.
+ */
+function isFromPage(headers: Headers): boolean {
+  const site = headers.get("sec-fetch-site");
+  return headers.has("origin") || (site !== null && site !== "none" && site !== "same-origin");
 }
 
 /** An identity credential is never a provider key, even if another header identifies the caller. */
@@ -102,11 +123,20 @@ async function readHeader(
 
 async function readKey(headers: Headers): Promise<Secret | Refusal | null> {
   const authorization = headers.get("authorization");
-  if (authorization === null) return readHeader(headers, "x-api-key", "X-Api-Key");
+  if (authorization === null) return readKeyHeader(headers);
   const bearer = /^bearer +(\S+)\s*$/i.exec(authorization)?.[1];
   if (bearer === undefined || !isToken(bearer))
     return new Refusal("credential_malformed", { detail: "Authorization" });
   return toSecret(bearer, "authorization");
+}
+
+/** A blank header counts as absent, a malformed one does not: a valid key beside it is not used in its place. */
+async function readKeyHeader(headers: Headers): Promise<Secret | Refusal | null> {
+  for (const [from, name] of KEY_HEADERS) {
+    const key = await readHeader(headers, from, name);
+    if (key !== null) return key;
+  }
+  return null;
 }
 
 function isToken(value: string): boolean {

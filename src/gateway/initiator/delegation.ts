@@ -93,11 +93,12 @@ const NO_CREDENTIAL: Credential = {
   ownKey: null,
   hasIdentityHeader: true,
   prefersCentralKey: false,
+  isFromPage: false,
 };
 
 /**
- * The credential of the client behind a delegating gateway. As with a governance token, `Authorization` or `X-Api-Key`
- * is then the client's own provider key, and it is optional. The delegation key itself never counts as a provider key,
+ * The credential of the client behind a delegating gateway. As with a governance token, the key in `Authorization`,
+ * `X-Api-Key`, `api-key` or `x-goog-api-key` is then the client's own provider key, and it is optional. The delegation key itself never counts as a provider key,
  * in any header.
  */
 export function delegatedCredential(

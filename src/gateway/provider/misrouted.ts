@@ -1,7 +1,8 @@
-/** Which mistake in a client's base URL explains a path without a route: the corrected path has one. */
+/** Which mistake in a client's base URL explains a path without a route, not even a corrected one (`base-url.ts`). */
 import type { RefusalCode } from "../../shared/refusal.ts";
 import type { Provider } from "./provider.ts";
-import { findRoute, withoutPrefix, type Route } from "./route.ts";
+import { withoutPrefix } from "./prefix.ts";
+import { findRoute, type Route } from "./route.ts";
 
 /** @returns the refusal, and the route that the client meant where it is known. */
 export function findMistake(
@@ -11,10 +12,12 @@ export function findMistake(
 ): { readonly code: RefusalCode; readonly meant: Route | null } {
   const inner = withoutPrefix(path);
   const meant = (corrected: string): Route | null => findRoute(corrected, headers, providers);
-  const once = meant(path.replace("/v1/v1/", "/v1/"));
+  const once = meant(path.replace(/(?:\/v1){3,}\//, "/v1/"));
   if (once) return { code: "v1_doubled", meant: once };
-  const added = meant(inner.replace(/^\/[^/]+/, "$&/v1")) ?? meant(`/v1${inner}`);
+  // Only where the path without it is a route of another API.
+  const added = meant(`/v1${inner}`);
   if (added) return { code: "v1_missing", meant: added };
+  if (path.includes("//")) return { code: "bad_path", meant: null };
   // The name of no provider.
   return { code: "not_found", meant: meant(inner.replace(/^\/[^/]+/, "")) };
 }

@@ -17,6 +17,8 @@ export type Provider = {
   readonly coderHeaders: boolean;
   /** The allow-list of models, compared exactly. null allows all; an empty list allows no model. */
   readonly models: readonly string[] | null;
+  /** Also hide the other models from lists of models. */
+  readonly filterModels: boolean;
 };
 
 /** `intercept` routes are parsed, observed and recorded; `passthrough` routes are forwarded and counted. */
@@ -32,6 +34,8 @@ export type DialectRoute =
        * model. `hidden`: the body does not show it, so the request is allowed only without an allow-list.
        */
       readonly runsModel: "no" | "named" | "hidden";
+      /** Lists the provider's models; a path below it names one of them. */
+      readonly listsModels?: boolean;
       /** The gateway responds to HEAD itself, without a credential: clients check with it that a gateway is there. */
       readonly isProbe?: boolean;
     };
@@ -49,6 +53,9 @@ export type Api = {
   readonly isUsageOnly: ((data: string) => boolean) | null;
 };
 
+/** The headers in which the SDKs of OpenAI, Anthropic, Azure and Google send a key. */
+export type KeyHeader = "authorization" | "x-api-key" | "api-key" | "x-goog-api-key";
+
 export type Dialect = {
   readonly type: string;
   /** The path between the provider's name and the routes in gateway URLs; `base_url` includes it on the upstream side. */
@@ -59,10 +66,7 @@ export type Dialect = {
   /** The header that carries a central key to the provider. */
   readonly keyHeader: (key: string) => readonly [name: string, value: string];
   /** The header that carries the client's own provider key, given the header in which the client sent it. */
-  readonly ownKeyHeader: (
-    key: string,
-    from: "authorization" | "x-api-key",
-  ) => readonly [name: string, value: string];
+  readonly ownKeyHeader: (key: string, from: KeyHeader) => readonly [name: string, value: string];
   /** An error body in the form that the API's clients expect. */
   readonly errorBody: (error: {
     status: number;

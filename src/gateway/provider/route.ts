@@ -2,7 +2,8 @@
  * Finds the provider and the route for a request's path in the dialects' fixed tables. The only part of the client's
  * path that reaches an upstream URL is the part below a route that accepts subpaths, and that part is validated.
  */
-import { ROUTE_PREFIXES } from "../../shared/http/target.ts";
+import { correctPath } from "./base-url.ts";
+import { withoutPrefix } from "./prefix.ts";
 import type { Dialect, DialectRoute, Provider } from "./provider.ts";
 
 export type Route = {
@@ -12,26 +13,45 @@ export type Route = {
   readonly upstreamPath: string;
 };
 
-/** The path without the prefix under which Coder's own gateway has it. */
-export function withoutPrefix(path: string): string {
-  if (!path.startsWith("/api/")) return path;
-  const prefix = ROUTE_PREFIXES.find((candidate) => path === candidate || path.startsWith(`${candidate}/`));
-  return path.slice(prefix?.length ?? 0);
-}
-
-/** The route for a path that `readTarget` has accepted, or null if there is none. */
+/**
+ * The route for a path that `readSentTarget` has accepted, or null if there is none. A path that a wrong base URL made is
+ * corrected (`base-url.ts`). Only the corrected path is matched, and its route is the one that policies, records and the provider see.
+ */
 export function findRoute(
   path: string,
   headers: Headers,
   providers: ReadonlyMap<string, Provider>,
 ): Route | null {
-  const inner = withoutPrefix(path);
+  return findExactRoute(withoutPrefix(path), headers, providers) ?? findCorrected(path, headers, providers);
+}
+
+/** The route for a path as the tables have it. */
+function findExactRoute(
+  inner: string,
+  headers: Headers,
+  providers: ReadonlyMap<string, Provider>,
+): Route | null {
   const slash = inner.indexOf("/", 1);
   if (slash > 0) {
     const named = providers.get(inner.slice(1, slash));
     if (named) return providerRoute(named, inner.slice(slash));
   }
   return rootRoute(inner, headers, providers);
+}
+
+function findCorrected(
+  path: string,
+  headers: Headers,
+  providers: ReadonlyMap<string, Provider>,
+): Route | null {
+  const corrected = correctPath(path, providers);
+  if (corrected === null) return null;
+  const { provider, paths } = corrected;
+  const [route = null, other] = paths.flatMap(
+    (one) => (provider ? providerRoute(provider, one) : rootRoute(one, headers, providers)) ?? [],
+  );
+  // With two of them it is not known which one was meant.
+  return other ? null : route;
 }
 
 /** The provider that the path names, even if the route does not exist. Its dialect formats the error. */

@@ -3,9 +3,9 @@
  * client's identity credential is never sent unless it is itself the provider key.
  */
 import { Refusal } from "../../shared/refusal.ts";
-import type { Credential } from "../identity/credential.ts";
+import type { Credential, Secret } from "../identity/credential.ts";
 import type { Actor } from "../identity/identity.ts";
-import type { Provider } from "../provider/provider.ts";
+import type { KeyHeader, Provider } from "../provider/provider.ts";
 
 export type UpstreamCredential = {
   readonly kind: "centralized" | "byok";
@@ -32,7 +32,7 @@ export function chooseCredential(
   if (!actor.verified && keys.length > 0) return new Refusal("byok_not_accepted");
   // The client's key is a provider key if an identity header is sent with it, or if the key itself is the only identity.
   const isProviderKey = (hasIdentityHeader && !(prefersCentralKey && keys.length > 0)) || !actor.verified;
-  if (isProviderKey && (ownKey?.from === "authorization" || ownKey?.from === "x-api-key")) {
+  if (isProviderKey && ownKey && isKeyHeader(ownKey.from)) {
     const header = dialect.ownKeyHeader(ownKey.value, ownKey.from);
     return { kind: "byok", hint: credentialHint(ownKey.value), header, centralKey: null };
   }
@@ -45,6 +45,9 @@ export function chooseCredential(
     centralKey: key,
   };
 }
+
+const isKeyHeader = (from: Secret["from"]): from is KeyHeader =>
+  from !== "x-coder-ai-governance-token" && from !== "cf-access-jwt-assertion";
 
 /** Coder's format: 4 characters of each end from a length of 20, 2 from 10, 1 from 5; shorter keys have no hint. */
 export function credentialHint(key: string): string | null {

@@ -2,7 +2,7 @@
 import { connectionHeaders, HOP_BY_HOP } from "./hop-by-hop.ts";
 
 /**
- * Only the gateway sets `x-interceptor-error`, and only on refusals. `x-coder-ai-gateway-error` makes a delegating Coder
+ * Only the gateway decides which web pages may read a response (`CORS`), and only it sets `x-interceptor-error`, and only on refusals. `x-coder-ai-gateway-error` makes a delegating Coder
  * treat a provider's 401 as the gateway's, and retry.
  */
 const DROPPED_HEADERS = [
@@ -11,6 +11,13 @@ const DROPPED_HEADERS = [
   "set-cookie2",
   "x-interceptor-error",
   "x-coder-ai-gateway-error",
+  "access-control-allow-credentials",
+  "access-control-allow-headers",
+  "access-control-allow-methods",
+  "access-control-allow-origin",
+  "access-control-allow-private-network",
+  "access-control-expose-headers",
+  "access-control-max-age",
 ];
 
 /**

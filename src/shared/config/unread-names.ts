@@ -14,6 +14,7 @@ export const GATEWAY_SETTINGS: readonly string[] = [
   "DELEGATION",
   "RECORDING",
   "LIMITS",
+  "CORS",
   "FORWARD_API",
 ];
 export const RECORDS_SETTINGS: readonly string[] = ["RETENTION_DAYS", "DEAD_LETTER_QUEUE"];

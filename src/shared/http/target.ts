@@ -10,8 +10,19 @@ export const ROUTE_PREFIXES = GATEWAY_NAMES.map((name) => `/api/v2/${name}`);
 
 const MAX_URL = 16_384;
 /** Spellings of `/`, `\`, `.`, `%`, and control characters that a later hop might read as something else (RFC 3986 §6.2.2). */
-const AMBIGUOUS = /%(?:2[ef5]|5c|[01][0-9a-f]|7f)|\\|\/\/|\/\.\.?(?:\/|$)|[^\x21-\x7e]/i;
+const AMBIGUOUS = /%(?:2[ef5]|5c|[01][0-9a-f]|7f)|\\|\/\.\.?(?:\/|$)|[^\x21-\x7e]/i;
 const BROKEN_ESCAPE = /%(?![0-9a-f]{2})/i;
+
+/**
+ * Reads the path of the request line as `readSentTarget` does, and also refuses doubled slashes (`bad_path`).
+ */
+export function readTarget(head: RequestHead): Target | Refusal {
+  const target = readSentTarget(head);
+  return target instanceof Refusal || !hasDoubledSlash(target) ? target : new Refusal("bad_path");
+}
+
+/** Some clients join a base URL that ends in a slash with a path that begins with one. */
+export const hasDoubledSlash = ({ path }: Target): boolean => path.includes("//");
 
 /**
  * Reads the path of the request line. The Host header cannot change it.
@@ -20,7 +31,7 @@ const BROKEN_ESCAPE = /%(?![0-9a-f]{2})/i;
  * query. So the origin is removed by the Host's own length. Nothing is normalized: a path that would need it is refused
  * (`bad_path`), as is a URL over 16 KiB (`url_too_long`).
  */
-export function readTarget(head: RequestHead): Target | Refusal {
+export function readSentTarget(head: RequestHead): Target | Refusal {
   const known = targets.get(head);
   if (known) return known;
   const target = read(head);

@@ -53,6 +53,7 @@ const NO_HINTS = {
   parent_agent_id: null,
   client_prompt_id: null,
   request_class: null,
+  end_user: null,
 };
 
 describe("the events of one interception", () => {
@@ -137,6 +138,7 @@ describe("the events of one interception", () => {
         thread_root_id: null,
         prompt_count: 1,
         ...NO_HINTS,
+        client_kind: "agent",
       },
       {
         record_type: "token_usage",
@@ -260,6 +262,7 @@ describe("the events of one interception", () => {
         thread_root_id: null,
         prompt_count: 0,
         ...NO_HINTS,
+        client_kind: null,
       },
       {
         record_type: "token_usage",
@@ -505,7 +508,7 @@ describe("refusals before an interception begins", () => {
       expect(response.status).toBe(status);
       expect(response.headers.get("x-interceptor-error")).toBe(reason);
       expect(response.headers.get("x-interception-id")).toBe(ID);
-      expect(response.headers.get("x-should-retry")).toBe(status >= 500 ? null : "false");
+      expect(response.headers.get("x-should-retry")).toBe(new Refusal(reason).isFinal ? "false" : null);
       expect(response.headers.get("content-type")).toBe("application/json");
       expect(JSON.parse(body)).toMatchObject({
         error: { message: param ? `${message} (${param})` : message, code: reason, param },
@@ -1134,7 +1137,7 @@ describe("a passthrough", () => {
     expect(gateway.sent.map(({ body }) => text(body))).toEqual(modelRoutes.map(() => "no json"));
   });
 
-  it.each(["/openai/v1/models", "/openai/v1/files", "/openai/v1/responses/resp_1"])(
+  it.each(["/openai/v1/files", "/openai/v1/responses/resp_1"])(
     "D14 may read and delete %s regardless of a model list",
     async (path) => {
       const gateway = await openGateway({ vars: LISTED, provider: chatResponse });

@@ -476,7 +476,7 @@ describe("an explanation", () => {
     ["/", "HEAD", "base", null],
     ["/", "GET", "base", null],
     ["/anthropic/api/hello", "HEAD", "base", null],
-    ["/openai/v1/v1/chat/completions", "POST", "not_found", "v1_doubled"],
+    ["/openai/v1/v1/v1/chat/completions", "POST", "not_found", "v1_doubled"],
     ["/nothing", "GET", "not_found", "not_found"],
   ])(
     "of %s has a destination that is no provider, and no decision",

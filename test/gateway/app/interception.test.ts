@@ -37,6 +37,8 @@ const {
   parent_agent_id: _parentAgent,
   client_prompt_id: _promptId,
   request_class: _class,
+  client_kind: _kind,
+  end_user: _endUser,
   ...startSubject
 } = START;
 const subject = { ...startSubject, started_at: STARTED };
@@ -93,6 +95,8 @@ function start(
         promptId: START.client_prompt_id,
         requestClass: START.request_class,
       },
+      clientKind: START.client_kind,
+      endUser: START.end_user,
       startedAt: 1000,
     },
     { prompts, redact: createRedactor([]), now: () => clock.at },

@@ -33,9 +33,9 @@ const ADDED_NULL: Readonly<Record<string, readonly string[]>> = {
   passthrough: [...CALL_FIELDS, ...PROVIDER_FIELDS, "error"],
   refusal: CALL_FIELDS,
 };
-/** With a value. */
+/** With a value, in some of these requests. */
 const ADDED: Readonly<Record<string, readonly string[]>> = {
-  interception_start: ["earlier_prompt_count"],
+  interception_start: ["earlier_prompt_count", "client_kind", "end_user"],
   interception_end: ["service_tier", "speed", "inference_geo", "reported_cost"],
   token_usage: ["raw_usage"],
   refusal: ["actor_kind"],

@@ -27,6 +27,36 @@ const DETECTED: readonly (readonly [client: string, headers: Record<string, stri
   ["OpenCode", { "user-agent": "opencode/1.18.0 ai-sdk/provider-utils/4.0.0" }],
   ["Junie", { "user-agent": "Junie:2026.1" }],
   ["Gemini CLI", { "user-agent": "GeminiCLI/0.30.0 (linux; x64)" }],
+  ["GitHub Copilot (CLI)", { "user-agent": "OpenAI/JS 5.20.1", "x-initiator": "user" }],
+  ["GitHub Copilot (CLI)", { "user-agent": "Anthropic/JS 0.94.0", "x-initiator": "agent" }],
+  ["Kilo Code", { "x-title": "Kilo Code" }],
+  ["Roo Code", { "x-title": "Roo Code" }],
+  ["Qwen Code", { "user-agent": "QwenCode/0.15.10 (linux; x64)" }],
+  ["Kimi CLI", { "user-agent": "KimiCLI/1.40.0" }],
+  ["Kimi CLI", { "user-agent": "kimi-cli/1.40.0" }],
+  ["Cline", { "user-agent": "Cline/3.74.0" }],
+  ["Cline", { "user-agent": "OpenAI/JS 5.0.1", "x-title": "Cline" }],
+  ["Cline", { "user-agent": "OpenAI/JS 5.0.1", "http-referer": "https://cline.bot" }],
+  ["goose", { "user-agent": "goose/1.9.0" }],
+  ["goose", { "x-title": "Goose" }],
+  ["Aider", { "user-agent": "OpenAI/Python 2.7.1", "x-title": "Aider" }],
+  ["Aider", { "user-agent": "Aider/0.86.1" }],
+  ["Open WebUI", { "user-agent": "Python/3.11 aiohttp/3.12.15", "x-openwebui-chat-id": "c1" }],
+  ["Open WebUI", { "x-openwebui-user-id": "u1" }],
+  ["Open WebUI", { "x-title": "Open WebUI" }],
+  ["OpenAI Agents SDK", { "user-agent": "Agents/JavaScript 0.20.0" }],
+  ["OpenAI Agents SDK", { "user-agent": "Agents/Python 0.7.0" }],
+  ["Vercel AI SDK", { "user-agent": "ai-sdk/openai/3.0.141 ai-sdk/provider-utils/4.0.66 runtime/node" }],
+  ["Vercel AI SDK", { "user-agent": "ai/6.0.326 ai-sdk/provider-utils/4.0.66 runtime/node" }],
+  ["LangChain", { "user-agent": "langchainjs-openai/1.0.0 ((node/v20.20.2; linux; x64))" }],
+  ["LiteLLM", { "user-agent": "litellm/1.80.0" }],
+  ["Google Gen AI SDK", { "user-agent": "google-genai-sdk/2.32.0 gl-node/v20" }],
+  ["OpenAI SDK", { "user-agent": "OpenAI/JS 6.49.0" }],
+  ["OpenAI SDK", { "user-agent": "AsyncOpenAI/Python 2.7.1" }],
+  ["OpenAI SDK", { "user-agent": "AzureOpenAI/JS 6.49.0" }],
+  ["OpenAI SDK", { "user-agent": "AsyncAzureOpenAI/Python 2.7.1" }],
+  ["Anthropic SDK", { "user-agent": "Anthropic/JS 0.122.0" }],
+  ["Anthropic SDK", { "user-agent": "AsyncAnthropic/Python 0.75.0" }],
   ["Cursor", { "x-cursor-client-version": "2.4.0" }],
   ["Cursor", { "user-agent": "connect-es/1.6.1", "x-cursor-client-version": "" }],
 ];
@@ -116,6 +146,13 @@ describe("detectClient", () => {
     ["Claude Code", { "user-agent": "claude-cli/2", originator: "roo-code" }],
     ["Codex", { "user-agent": "codex/1", "x-cursor-client-version": "1" }],
     ["Kilo Code", { "user-agent": "roo-code/1", originator: "kilo-code" }],
+    ["OpenCode", { "user-agent": "opencode/1.18.33 ai-sdk/openai/3", originator: "opencode" }],
+    ["Claude Code", { "user-agent": "claude-cli/2.1.332 (external, sdk-ts, agent-sdk/0.3.332)" }],
+    // The Copilot extension of an editor sends the header too.
+    ["GitHub Copilot (VS Code)", { "user-agent": "GitHubCopilotChat/0.37.0", "x-initiator": "user" }],
+    ["Unknown", { "user-agent": "node-fetch", "x-initiator": "user" }],
+    ["Unknown", { "user-agent": "ls/JS 5.23.2" }],
+    ["Unknown", { "user-agent": "myopenai/1", "x-title": "My Cline" }],
     ["Unknown", { originator: "codex_exec" }],
     ["Unknown", { originator: "kilo-code, roo-code" }],
   ])("returns the first row that matches: %s", (client, headers) => {
@@ -238,5 +275,44 @@ describe("sessionId", () => {
   it("accepts 128 visible characters and trims spaces around them", () => {
     const id = "!~".repeat(64);
     expect(session("Codex", { "session-id": `  ${id}  ` })).toBe(id);
+  });
+});
+
+const kindOf = (userAgent: string): string | null =>
+  detectClient(new Headers({ "user-agent": userAgent })).row?.kind ?? null;
+
+describe("the kind of a client", () => {
+  it.each([
+    ["agent", "claude-cli/2.1.330 (external, cli)"],
+    ["agent", "QwenCode/0.15.10 (linux; x64)"],
+    ["app", "Zed/0.219.4 (linux; x86_64)"],
+    ["library", "OpenAI/Python 2.7.1"],
+    ["library", "ai-sdk/openai/3.0.141"],
+    [null, "curl/8"],
+  ])("is %s for %s", (kind, userAgent) => {
+    expect(kindOf(userAgent)).toBe(kind);
+  });
+
+  it("puts every library after every agent and app, which may use one", () => {
+    const kinds = CLIENTS.map(({ kind }) => kind);
+    expect(kinds.lastIndexOf("agent")).toBeLessThan(kinds.indexOf("library"));
+    expect(kinds.lastIndexOf("app")).toBeLessThan(kinds.indexOf("library"));
+  });
+});
+
+describe("the session of newer clients", () => {
+  it("is Codex's prompt cache key where no header has it", () => {
+    expect(session("Codex", {}, { prompt_cache_key: ID })).toBe(ID);
+    expect(session("Codex", { "session-id": "header" }, { prompt_cache_key: ID })).toBe("header");
+    expect(session("Codex", {}, { prompt_cache_key: 7 })).toBeNull();
+    expect(session("Codex", {}, { prompt_cache_key: "x".repeat(129) })).toBeNull();
+    expect(session("Qwen Code", {}, { prompt_cache_key: ID })).toBeNull();
+  });
+
+  it("is Open WebUI's chat, Cline's task and goose's session", () => {
+    expect(session("Open WebUI", { "x-openwebui-chat-id": ID })).toBe(ID);
+    expect(session("Cline", { "x-task-id": ID })).toBe(ID);
+    expect(session("goose", { "agent-session-id": ID })).toBe(ID);
+    expect(session("Kimi CLI", {}, { prompt_cache_key: ID })).toBe(ID);
   });
 });

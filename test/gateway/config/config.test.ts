@@ -30,6 +30,7 @@ describe("defaults", () => {
         baseUrl: "https://api.openai.example/v1",
         keys: [],
         injectUsage: true,
+        filterModels: true,
         coderHeaders: false,
         models: null,
       },
@@ -52,6 +53,8 @@ describe("defaults", () => {
       allEvents: false,
       prompts: false,
       content: { toolInputs: false, thoughts: false, errorMessages: false },
+      endUsers: "hashed",
+      endUserKey: null,
       patterns: [],
     });
     const { interceptions, overrides, queue, records, forwardApi } = config;
@@ -86,6 +89,7 @@ describe("tables and JSON strings", () => {
         baseUrl: "https://api.openai.example/v1",
         keys: ["sk-one", "sk-two"],
         injectUsage: false,
+        filterModels: false,
         coderHeaders: false,
         models: ["gpt-4o"],
       },
@@ -95,6 +99,7 @@ describe("tables and JSON strings", () => {
         baseUrl: "https://api.anthropic.example",
         keys: [],
         injectUsage: true,
+        filterModels: true,
         coderHeaders: true,
         models: null,
       },
@@ -116,6 +121,8 @@ describe("tables and JSON strings", () => {
       allEvents: true,
       prompts: true,
       content: { toolInputs: true, thoughts: true, errorMessages: true },
+      endUsers: "hashed",
+      endUserKey: "k".repeat(32),
       patterns: [/corp-[a-z]{8}/gu, new RegExp("(?i:employee) \\d+", "gu")],
     },
   };

@@ -24,6 +24,7 @@ describe("the gateway with an invalid config", () => {
       const response = await worker.fetch(request as never, vars, createExecutionContext());
       expect(response.status).toBe(500);
       expect(response.headers.get("x-interceptor-error")).toBe("misconfigured");
+      expect(response.headers.get("x-should-retry")).toBe("false");
       expect(response.headers.get("x-interception-id")).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-7/);
       expect(await response.json()).toEqual({
         error: {

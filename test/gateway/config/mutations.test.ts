@@ -104,7 +104,12 @@ function faultsOfConfig({ providers, sources, limits, recording, ...bindings }: 
   return faults;
 }
 
-const SECRETS = { OPENAI_KEY: `sk-${CANARY}-1`, OPENAI_KEY_2: `sk-${CANARY}-2`, CLIENT_KEYS };
+const SECRETS = {
+  OPENAI_KEY: `sk-${CANARY}-1`,
+  OPENAI_KEY_2: `sk-${CANARY}-2`,
+  CLIENT_KEYS,
+  END_USER_KEY: `${CANARY}-0123456789abcdef0123456789abcdef`,
+};
 const BINDINGS = {
   EVENTS: QUEUE,
   RECORDS: SERVICE,

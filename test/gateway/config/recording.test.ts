@@ -79,3 +79,25 @@ describe("RECORDING.redact", () => {
     ]);
   });
 });
+
+describe("RECORDING.end_users", () => {
+  it("is hashed by default, without a key", () => {
+    expect(read({}).recording).toMatchObject({ endUsers: "hashed", endUserKey: null });
+    const RECORDING = { end_user_key: "END_USER_KEY" };
+    const END_USER_KEY = "0123456789abcdef0123456789abcdef";
+    expect(read({ RECORDING, END_USER_KEY }).recording.endUserKey).toBe(END_USER_KEY);
+  });
+
+  it.each([
+    [{ end_users: "plain" }, 'RECORDING.end_users must be one of "hashed", "clear", "dropped"'],
+    [{ end_user_key: "END_USER_KEY" }, "END_USER_KEY must have at least 32 characters"],
+    [{ end_user_key: "NO_KEY" }, "NO_KEY is required: the configuration names it as a secret"],
+    [{ end_user_key: "a key" }, "RECORDING.end_user_key must be the name of a secret (^[A-Z][A-Z0-9_]*$)"],
+    [
+      { end_users: "clear", end_user_key: "LONG_KEY" },
+      'RECORDING.end_user_key applies only with end_users = "hashed"',
+    ],
+  ])("J2 rejects %j", (RECORDING, issue) => {
+    expect(issuesOf({ RECORDING, END_USER_KEY: "short", LONG_KEY: "k".repeat(32) })).toEqual([issue]);
+  });
+});

@@ -3,7 +3,13 @@ import { CLIENT_KEYS, OPENAI } from "./read-config.ts";
 
 export const TABLES = {
   PROVIDERS: {
-    openai: { ...OPENAI, keys: ["OPENAI_KEY", "OPENAI_KEY_2"], models: ["gpt-4o"], inject_usage: false },
+    openai: {
+      ...OPENAI,
+      keys: ["OPENAI_KEY", "OPENAI_KEY_2"],
+      models: ["gpt-4o"],
+      filter_models: false,
+      inject_usage: false,
+    },
     claude: { type: "anthropic", base_url: "https://api.anthropic.example", forward_coder_headers: true },
   },
   IDENTITY: [{ source: "keys" }, { source: "byok" }],
@@ -15,6 +21,8 @@ export const TABLES = {
     tool_inputs: true,
     thoughts: true,
     error_messages: true,
+    end_users: "hashed",
+    end_user_key: "END_USER_KEY",
     redact: ["corp-[a-z]{8}", "(?i:employee) \\d+"],
   },
   LIMITS: {
@@ -27,6 +35,12 @@ export const TABLES = {
     idle_ms: 3,
     observe_bytes: 0,
   },
+  CORS: { origins: ["https://app.example", "http://localhost:3000"], max_age_s: 60 },
 };
 
-export const TABLE_SECRETS = { OPENAI_KEY: " sk-one ", OPENAI_KEY_2: "sk-two", CLIENT_KEYS };
+export const TABLE_SECRETS = {
+  OPENAI_KEY: " sk-one ",
+  OPENAI_KEY_2: "sk-two",
+  END_USER_KEY: "k".repeat(32),
+  CLIENT_KEYS,
+};

@@ -232,3 +232,57 @@ describe("source access: options", () => {
     expect(await identifyAssertion(await team.sign(userClaims()))).toMatchObject({ id: OWNER });
   });
 });
+
+describe("source access: a request that a web page made", () => {
+  const CROSS_SITE: readonly Record<string, string>[] = [
+    { origin: "https://evil.example" },
+    { origin: "https://app.example" },
+    { origin: "null" },
+    { origin: "" },
+    { "sec-fetch-site": "cross-site" },
+    { "sec-fetch-site": "same-site" },
+    { "sec-fetch-site": "cross-site, none" },
+    { origin: "https://gateway.example", "sec-fetch-site": "same-origin" },
+  ];
+
+  // The attack: a page that the victim opens sends a simple request to the gateway. The browser adds the cookie of Access,
+  // Access the assertion, and the gateway would spend its key on the victim's account.
+  it.each(CROSS_SITE)("is refused with 403, regardless of the assertion: %j", async (headers) => {
+    const { identifyAssertion, requests } = behindAccess();
+    const refusal = await identifyAssertion(await team.sign(userClaims()), headers);
+    expect([reasonOf(refusal), statusOf(refusal)]).toEqual(["cross_origin", 403]);
+    expect(requests).toEqual([]);
+  });
+
+  it.each([
+    {},
+    { "sec-fetch-site": "none" },
+    { "sec-fetch-site": "same-origin" },
+    { "sec-fetch-mode": "cors" },
+  ])(
+    "is what no client outside of a browser sends: %j is accepted",
+    async (headers: Record<string, string>) => {
+      const { identifyAssertion } = behindAccess();
+      expect(await identifyAssertion(await team.sign(userClaims()), headers)).toMatchObject({ id: OWNER });
+    },
+  );
+
+  it("is accepted with a credential of its own that an earlier source recognizes", async () => {
+    const own: TestSource["listed"] = {
+      verifies: true,
+      recognizes: ({ value }) => value === "aei_page",
+      identify: async ({ identity }) => (identity?.value === "aei_page" ? actor() : null),
+    };
+    const sources = [own, behindAccess().listed];
+    const headers = {
+      origin: "https://app.example",
+      "cf-access-jwt-assertion": await team.sign(userClaims()),
+    };
+    const read = async (further: Record<string, string>): Promise<unknown> => {
+      const credential = await readCredential(new Headers({ ...headers, ...further }), sources);
+      return credential instanceof Refusal ? credential : identify(credential, sources);
+    };
+    expect(await read({ authorization: "Bearer aei_page" })).toEqual(actor());
+    expect(reasonOf(await read({ authorization: "Bearer aei_other" }))).toBe("cross_origin");
+  });
+});

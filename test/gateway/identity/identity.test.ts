@@ -10,6 +10,7 @@ import {
   type Identify,
 } from "../../../src/gateway/identity/identity.ts";
 import { keys } from "../../../src/gateway/identity/sources/keys.ts";
+import type { Provider } from "../../../src/gateway/provider/provider.ts";
 import { Refusal } from "../../../src/shared/refusal.ts";
 import { chooseCredential, credentialHint } from "../../../src/gateway/upstream/credential.ts";
 import { registry } from "../../../src/gateway/wiring.ts";
@@ -119,6 +120,49 @@ describe("readCredential", () => {
     expect(ownKey).toEqual(identity);
   });
 
+  const BY_PRECEDENCE = ["authorization", "x-api-key", "api-key", "x-goog-api-key"] as const;
+
+  it.each(BY_PRECEDENCE)("C5 reads %s, and drops every header after it", async (first) => {
+    const sent = BY_PRECEDENCE.slice(BY_PRECEDENCE.indexOf(first)).map((name) => [
+      name,
+      `${name === "authorization" ? "Bearer " : ""}key-of-${name}`,
+    ]);
+    const { identity, ownKey } = accepted(await read(Object.fromEntries(sent)));
+    expect([identity?.from, identity?.value]).toEqual([first, `key-of-${first}`]);
+    expect(ownKey).toEqual(identity);
+  });
+
+  it.each(BY_PRECEDENCE.slice(1))(
+    "C5 C4 rejects a malformed %s although a valid key comes after it",
+    async (name) => {
+      const after = BY_PRECEDENCE.slice(BY_PRECEDENCE.indexOf(name) + 1).map(
+        (one) => [one, "valid"] as const,
+      );
+      for (const malformed of [["A", "B"], "canary 4"])
+        expect(reasonOf(await read({ ...Object.fromEntries(after), [name]: malformed }))).toBe(
+          "credential_malformed",
+        );
+    },
+  );
+
+  it("C5 skips a blank key header", async () => {
+    const { identity } = accepted(await read({ "x-api-key": " ", "api-key": "", "x-goog-api-key": "key" }));
+    expect(identity?.from).toBe("x-goog-api-key");
+  });
+
+  it.each(BY_PRECEDENCE)("C5 sends the client's own key from %s in the dialect's header", async (from) => {
+    const value = from === "authorization" ? "Bearer own-key" : "own-key";
+    const credential = accepted(await read({ "x-coder-ai-governance-token": "gov", [from]: value }));
+    const keyHeader = (provider: Provider): unknown => {
+      const chosen = chooseCredential(provider, actor(), credential, () => 0);
+      return accepted(chosen).header;
+    };
+    expect(keyHeader(openaiProvider())).toEqual(["authorization", "Bearer own-key"]);
+    expect(keyHeader(anthropicProvider())).toEqual(
+      from === "authorization" ? ["authorization", "Bearer own-key"] : ["x-api-key", "own-key"],
+    );
+  });
+
   it("prefers the governance token, and reads Authorization as the client's own key", async () => {
     const headers = {
       "x-coder-ai-governance-token": " gov ",
@@ -132,6 +176,7 @@ describe("readCredential", () => {
       prefersCentralKey: false,
       ownKey: { value: "own", from: "authorization", sha256: await sha256Hex("own") },
       hasIdentityHeader: true,
+      isFromPage: false,
     });
   });
 
@@ -220,6 +265,7 @@ describe("readCredential with the header of Cloudflare Access", () => {
       ownKey: null,
       hasIdentityHeader: true,
       prefersCentralKey: true,
+      isFromPage: false,
     });
     const withOwnKey = accepted(
       await read({ ...ASSERTION, authorization: "Bearer sk-own" }, [access(false)]),

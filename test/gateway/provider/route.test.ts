@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { ROUTE_PREFIXES, readTarget, type Target } from "../../../src/shared/http/target.ts";
+import { ROUTE_PREFIXES, readSentTarget, readTarget, type Target } from "../../../src/shared/http/target.ts";
 import type { DialectRoute } from "../../../src/gateway/provider/provider.ts";
 import { checkMethod, methodsOf } from "../../../src/gateway/provider/method.ts";
 import { findRoute, isBase } from "../../../src/gateway/provider/route.ts";
@@ -25,7 +25,7 @@ function requestTo(target: string, host = "gateway.example"): Request {
   return Object.defineProperty(request, "url", { value: `https://${host}${target}` });
 }
 
-const read = (target: string, host?: string): Target | Refusal => readTarget(requestTo(target, host));
+const read = (target: string, host?: string): Target | Refusal => readSentTarget(requestTo(target, host));
 const pathOf = (target: string, host?: string): string => accepted(read(target, host)).path;
 
 /** The route of a target: `<provider> <kind> <upstream path>`, a refusal's code, or null if there is none. */
@@ -181,19 +181,13 @@ describe("D1 paths without a route", () => {
     "/v1",
     "/v1/",
     "/v2/chat/completions",
-    "/chat/completions",
     "/unknown/v1/chat/completions",
     "/openai",
     "/openai/",
     "/openai/v1",
-    "/openai/chat/completions",
     "/openai/v1/messages",
-    "/openai/v1/v1/chat/completions",
-    "/openai/v1/chat/completions/",
     "/openai/v1/chat/completions/x",
     "/openai/v1/chat",
-    "/openai/v1/responses/",
-    "/openai/v1/models/",
     "/openai/v1/modelsx",
     "/openai/v1/embeddings/x",
     "/openai/v1/images",
@@ -201,8 +195,6 @@ describe("D1 paths without a route", () => {
     "/openai/v1/fine_tuning/jobs",
     "/openai/v1/assistants",
     "/openai/v1/organization/admin_api_keys",
-    "/anthropic/messages",
-    "/anthropic/v1/messages/",
     "/anthropic/v1/messages/x",
     "/anthropic/v1/messages/count_tokens/x",
     "/anthropic/v1/chat/completions",
@@ -228,13 +220,128 @@ describe("D1 paths without a route", () => {
   });
 });
 
-describe("D2-D4 paths that attack the routing", () => {
+/** Base URLs as users write them, each with the path that an SDK appends; and the route that was meant. */
+const VARIANTS: readonly (readonly [sent: string, canonical: string])[] = [
+  ["/openai/v1//chat/completions", "/openai/v1/chat/completions"],
+  ["/openai//v1/chat/completions", "/openai/v1/chat/completions"],
+  ["/openai/v1/chat/completions/", "/openai/v1/chat/completions"],
+  ["/openai/v1//responses/", "/openai/v1/responses"],
+  ["/openai/v1/v1/chat/completions", "/openai/v1/chat/completions"],
+  ["/openai/v1//v1/responses", "/openai/v1/responses"],
+  ["/openai/chat/completions", "/openai/v1/chat/completions"],
+  ["/openai//chat/completions", "/openai/v1/chat/completions"],
+  ["/openai/models", "/openai/v1/models"],
+  ["/openai/models/gpt-4o", "/openai/v1/models/gpt-4o"],
+  ["/openai/v1/models/", "/openai/v1/models"],
+  ["/openai/v1/v1/files/file-1/content", "/openai/v1/files/file-1/content"],
+  ["/openai/v1/models/a/b/", "/openai/v1/models/a/b"],
+  ["/anthropic/v1/v1/messages", "/anthropic/v1/messages"],
+  ["/anthropic//v1/messages", "/anthropic/v1/messages"],
+  ["/anthropic/v1//v1/messages", "/anthropic/v1/messages"],
+  ["/anthropic/messages", "/anthropic/v1/messages"],
+  ["/anthropic/messages/count_tokens", "/anthropic/v1/messages/count_tokens"],
+  ["/anthropic/v1/messages/", "/anthropic/v1/messages"],
+  ["/anthropic/v1/api/hello", "/anthropic/api/hello"],
+  ["/anthropic//api/hello", "/anthropic/api/hello"],
+  ["/anthropic/api/hello/", "/anthropic/api/hello"],
+  ["/anthropic/v1/api/event_logging/batch", "/anthropic/api/event_logging/batch"],
+  ["/v1/v1/messages", "/v1/messages"],
+  ["/v1//messages", "/v1/messages"],
+  ["/v1/messages/", "/v1/messages"],
+  ["/messages", "/v1/messages"],
+  ["/chat/completions", "/v1/chat/completions"],
+  ["/chat/completions/", "/v1/chat/completions"],
+  ["/v1/v1/responses", "/v1/responses"],
+  ["/v1/api/hello", "/api/hello"],
+  ["/api/hello/", "/api/hello"],
+];
+
+/** The route that a target leads to, and its upstream URL. */
+const destinationOf = (target: string, headers: Record<string, string> = {}): unknown => {
+  const route = findRoute(accepted(read(target)).path, new Headers(headers), BOTH);
+  return route && [route.provider.name, route.route, route.upstreamPath, targetUrl(route, "")];
+};
+
+describe("a path that a wrong base URL makes", () => {
+  it.each(["", ...ROUTE_PREFIXES, ...ROUTE_PREFIXES.map((prefix) => `${prefix}/`)])(
+    "leads to the canonical route and upstream URL, under %j",
+    (prefix) => {
+      for (const [sent, canonical] of VARIANTS) {
+        expect(destinationOf(canonical)).not.toBeNull();
+        expect([sent, destinationOf(prefix + sent)]).toEqual([sent, destinationOf(canonical)]);
+      }
+    },
+  );
+
+  it("leads to it where the base URL is the host with a slash", () => {
+    for (const [sent, canonical] of VARIANTS.filter(([path]) => !path.includes("//")))
+      expect(destinationOf(`/${sent}`)).toEqual(destinationOf(canonical));
+  });
+
+  it("leads to the dialect that the headers choose, where several have the route", () => {
+    for (const path of ["/models", "/v1/models/", "/v1//models", "/v1/v1/models", "//v1/models"]) {
+      expect(routeOf(path)).toBe("openai passthrough /models");
+      expect(routeOf(path, ANTHROPIC_HEADERS)).toBe("anthropic passthrough /v1/models");
+    }
+  });
+
+  it("never leads below another provider than the one that it names", () => {
+    const odd = providers(openaiProvider({ name: "images" }), ANTHROPIC, OPENAI);
+    expect(routeOf("/images/generations", {}, odd)).toBeNull();
+    expect(routeOf("/images/chat/completions", {}, odd)).toBe("images intercept /chat/completions");
+    expect(routeOf("/v1/openai/v1/chat/completions")).toBeNull();
+  });
+
+  it("is no route of Coder's own API under the prefixes", () => {
+    for (const prefix of ROUTE_PREFIXES) {
+      expect(routeOf(`${prefix}/models`)).toBeNull();
+      expect(routeOf(`${prefix}/models/gpt-4o`)).toBeNull();
+      expect(routeOf(`${prefix}//models`)).toBeNull();
+      expect(routeOf(`${prefix}/v1/models/`)).toBe("openai passthrough /models");
+    }
+  });
+
   it.each([
+    "///v1/messages",
+    "/openai///v1/chat/completions",
+    "/openai/v1///chat/completions",
+    "/openai/v1/v1/v1/chat/completions",
+    "/openai/v1/chat//completions",
+    "/openai/v1/chat/completions//",
+    "/openai/v1/chat/completions/chat/completions",
+    // The attack, or a client's bug: an empty id would turn one file's path into that of the list.
+    "/openai/v1/files//content",
+    "/openai/v1/files//",
+    "/openai/v1/responses//cancel",
+    "/openai/v1/models//evil.example",
+    "/anthropic/v1/messages//batches",
+    "/openai/v1//openai/v1/models",
     "//evil.example",
-    "/\\evil.example",
     "//evil.example/v1/models",
     "/openai//evil.example",
-    "/openai/v1//chat/completions",
+    "/openai/v1;x/v1/messages",
+    "/openai/v1//models;x",
+    "/anthropic/v1/v1/models/x;y",
+  ])("is not corrected where more is wrong with it: %s", (target) => {
+    expect(routeOf(target)).toBeNull();
+  });
+
+  it.each(["/openai/v1//../admin", "/openai//v1/models/%2e%2e", "/openai/v1//%2fx", "//openai\\v1/models"])(
+    "D2 D3 is rejected where it could be read in two ways: %s",
+    (target) => {
+      expect(reasonOf(read(target))).toBe("bad_path");
+    },
+  );
+
+  it("is refused by everything but the providers' routes", () => {
+    expect(reasonOf(readTarget(requestTo("/api/v2/ai-gateway//sessions")))).toBe("bad_path");
+    expect(reasonOf(readTarget(requestTo("//healthz")))).toBe("bad_path");
+  });
+});
+
+describe("D2-D4 paths that attack the routing", () => {
+  it.each([
+    "/\\evil.example",
     "/openai/v1/models/\\evil",
     "/openai/v1/../../admin",
     "/openai/v1/./models",
@@ -280,7 +387,6 @@ describe("D2-D4 paths that attack the routing", () => {
     "/openai;x/v1/models",
     "/openai/v1/models/%e2%80%a8",
     "/openai/v1/models/%C0%AF",
-    "/openai/v1/models/a/b/",
     "/openai/v1/chat/completions%3f",
     "/openai/v1/chat/completions%20",
   ])("D2 D4 finds no route for %s", (target) => {

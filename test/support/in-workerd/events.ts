@@ -76,6 +76,8 @@ export const START: InterceptionStart = {
   parent_agent_id: "0718a1b2c3d4e5f6",
   client_prompt_id: "prompt-7",
   request_class: "review",
+  client_kind: "agent",
+  end_user: "sha256:0123456789abcdef0123456789abcdef",
 };
 
 export const END: InterceptionEnd = {

@@ -237,7 +237,8 @@ function checkSent({ url, headers }: Sent): void {
     (name) => /^(?:x-coder-|cf-|x-forwarded-|forwarded$|cookie)/.test(name) || HOP_BY_HOP.has(name),
   );
   if (bad.length > 0) throw new Error(`I3: ${bad.join()} went to ${url}`);
-  if (headers.has("authorization") && headers.has("x-api-key"))
+  const credentials = ["authorization", "x-api-key", "api-key", "x-goog-api-key"];
+  if (credentials.filter((name) => headers.has(name)).length > 1)
     throw new Error("I3: two credentials went upstream");
 }
 

@@ -74,6 +74,7 @@ const messages: ApiRequests = {
   promptWithResult: true,
   columns: {
     client: "Claude Code",
+    client_kind: "agent",
     user_agent: "claude-cli/2.1.330 (external, cli)",
     client_session_id: "session-of-claude-code",
     session_id: "session-of-claude-code",
@@ -100,6 +101,7 @@ const responses: ApiRequests = {
   promptWithResult: false,
   columns: {
     client: "Codex",
+    client_kind: "agent",
     user_agent: "codex_exec/0.169.0",
     client_session_id: "session-of-codex",
     session_id: "session-of-codex",

@@ -128,6 +128,7 @@ const CENTRAL_COLUMNS = {
   actor_kind: "service",
   identity_source: "keys",
   client: "Coder Agents",
+  client_kind: "agent",
   user_agent: CODER_AGENTS_UA,
   provider: "central",
   streaming: 0,

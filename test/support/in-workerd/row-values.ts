@@ -53,6 +53,8 @@ const INTERCEPTION = {
   parent_agent_id: null,
   client_prompt_id: null,
   request_class: null,
+  client_kind: null,
+  end_user: null,
   outcome: "completed",
   ended_at: ENDED,
   status: 200,

@@ -27,6 +27,7 @@ export function openaiProvider(over: Partial<Provider> = {}): Provider {
     injectUsage: true,
     coderHeaders: false,
     models: null,
+    filterModels: true,
     ...over,
   };
 }
@@ -106,13 +107,21 @@ export function ungoverned(ownKey: Secret): Credential {
     ownKey,
     hasIdentityHeader: false,
     prefersCentralKey: false,
+    isFromPage: false,
   };
 }
 
 /** The credential of a request with a governance token, and possibly its own provider key. */
 export function governed(token: string, ownKey: Secret | null): Credential {
   const identity = secret(token, "x-coder-ai-governance-token");
-  return { identity, accessToken: null, ownKey, hasIdentityHeader: true, prefersCentralKey: false };
+  return {
+    identity,
+    accessToken: null,
+    ownKey,
+    hasIdentityHeader: true,
+    prefersCentralKey: false,
+    isFromPage: false,
+  };
 }
 
 /** The credential of a request that came through Cloudflare Access. */
@@ -123,6 +132,7 @@ export function asserted(token: string, ownKey: Secret | null, prefersCentralKey
     ownKey,
     hasIdentityHeader: true,
     prefersCentralKey,
+    isFromPage: false,
   };
 }
 

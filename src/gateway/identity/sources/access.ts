@@ -25,8 +25,9 @@ export const access: IdentitySource = {
     );
     return {
       recognizes: tokens.recognizes,
-      identify: async ({ accessToken: assertion }) =>
-        assertion && ((await tokens.identify(assertion)) ?? OTHER_ISSUER),
+      identify: async ({ accessToken: assertion, isFromPage }) =>
+        // Access adds the token for the browser's cookie, whichever site's page made the request.
+        assertion && (isFromPage ? FROM_PAGE : ((await tokens.identify(assertion)) ?? OTHER_ISSUER)),
       accessToken: { prefersCentralKey: ownKeys === "ignore" },
     };
   },
@@ -41,6 +42,7 @@ const FIXED_OPTIONS = {
   timeoutMs: 5000,
 } as const;
 
+const FROM_PAGE = new Refusal("cross_origin");
 const OTHER_ISSUER = new Refusal("invalid_credential", { detail: "access: the token is not from this team" });
 
 /** `sub` is a user's UUID. For a service token `sub` is empty, and `common_name` is its client id. */

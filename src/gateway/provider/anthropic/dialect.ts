@@ -35,7 +35,7 @@ export const anthropic: Dialect = {
     },
     passthrough("/v1/messages/count_tokens", false, "named"),
     passthrough("/v1/messages/batches", true, "hidden"),
-    passthrough("/v1/models", true),
+    { kind: "passthrough", path: "/v1/models", below: true, runsModel: "no", listsModels: true },
     passthrough("/v1/files", true),
     passthrough("/api/event_logging/*", true),
     // Claude Code sends `HEAD /api/hello` when it starts, without a credential.
@@ -44,7 +44,7 @@ export const anthropic: Dialect = {
   keyHeader: (key) => ["x-api-key", key],
   // A subscription's OAuth token is a bearer token and an API key is not, so each keeps the header it was sent in.
   ownKeyHeader: (key, from) =>
-    from === "x-api-key" ? ["x-api-key", key] : ["authorization", `Bearer ${key}`],
+    from === "authorization" ? ["authorization", `Bearer ${key}`] : ["x-api-key", key],
   errorBody: ({ status, message, interceptionId }) => ({
     type: "error",
     error: { type: ERROR_TYPES[status] ?? (status >= 500 ? "api_error" : "invalid_request_error"), message },

@@ -6,11 +6,11 @@ import { responsesConversation } from "./responses-conversation.ts";
 import { responsesReader } from "./responses-response.ts";
 import type { Dialect, DialectRoute } from "../provider.ts";
 
-const management = (path: string): DialectRoute => ({
-  kind: "passthrough",
+const management = (path: string) => ({
+  kind: "passthrough" as const,
   path,
   below: true,
-  runsModel: "no",
+  runsModel: "no" as const,
 });
 const modelRun = (path: string, below: boolean): DialectRoute => ({
   kind: "passthrough",
@@ -45,7 +45,7 @@ export const openai: Dialect = {
       },
     },
     modelRun("/responses/*", true),
-    management("/models"),
+    { ...management("/models"), listsModels: true },
     management("/conversations"),
     modelRun("/embeddings", false),
     modelRun("/images/*", true),
