@@ -7,3 +7,7 @@ ALTER TABLE interceptions ADD COLUMN client_prompt_id TEXT;
 ALTER TABLE interceptions ADD COLUMN request_class TEXT;
 
 ALTER TABLE token_usages ADD COLUMN raw_usage TEXT;
+
+-- The coding that a compressed request body came in.
+
+ALTER TABLE interceptions ADD COLUMN request_encoding TEXT;

@@ -129,6 +129,7 @@ function startEvent({ at, caller, request }: Interception): InterceptorEvent {
     parent_agent_id: null,
     client_prompt_id: null,
     request_class: null,
+    request_encoding: null,
   };
 }
 

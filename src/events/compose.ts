@@ -230,11 +230,13 @@ export type StartFacts = {
   readonly flags: readonly Flag[];
   readonly conversation: ConversationFacts;
   readonly hints: RequestHints;
+  /** The Content-Encoding that was decoded; null where there was none. */
+  readonly requestEncoding: string | null;
 };
 
 export function startEvent(
   subject: Subject,
-  { actor, initiatorName, flags, conversation, hints }: StartFacts,
+  { actor, initiatorName, flags, conversation, hints, requestEncoding }: StartFacts,
 ): InterceptionStart {
   return {
     ...subject,
@@ -252,6 +254,7 @@ export function startEvent(
     parent_agent_id: hints.parentAgentId,
     client_prompt_id: hints.promptId,
     request_class: hints.requestClass,
+    request_encoding: requestEncoding,
   };
 }
 

@@ -134,6 +134,9 @@ const INTERCEPTION_START = {
   request_class: orNull.text(
     "the client's word for the purpose of the request, such as `compact` or `review`",
   ),
+  request_encoding: orNull.text(
+    "the Content-Encoding in which the client sent the body, which was decoded; null where it sent none",
+  ),
 } as const satisfies Fields;
 
 const INTERCEPTION_END = {

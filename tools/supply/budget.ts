@@ -3,9 +3,9 @@
  * the paid one). The budget keeps the cold start short: code is parsed at each one. Raise it in the commit that needs it.
  *
  * 52,900 bytes gzipped after the split into two Workers. The bounds of request bodies, the observer that keeps step with the
- * client, and the facts about the provider's response added 4,400.
+ * client, and the facts about the provider's response added 4,400. Decoding compressed request bodies added 2,450.
  */
-export const BUDGET = { bytes: 164 * 1024, gzipBytes: 59_000 } as const;
+export const BUDGET = { bytes: 164 * 1024, gzipBytes: 61_500 } as const;
 
 /** The only packages whose code is deployed. */
 export const DEPLOYED: readonly string[] = ["hono", "jose"];

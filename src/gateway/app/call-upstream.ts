@@ -30,7 +30,11 @@ export type UpstreamResult = {
 };
 
 /** A body on its way to the provider. The call takes it out, so that nothing holds it once the headers have arrived. */
-export type Outgoing = { body: UpstreamBody };
+export type Outgoing = {
+  body: UpstreamBody;
+  /** Whether the client sent the body compressed. */
+  readonly isDecoded: boolean;
+};
 
 export async function callUpstream(
   exchange: Exchange,
@@ -65,6 +69,7 @@ function send(
   abort: AbortController,
 ): ReturnType<typeof forward> {
   const headers = upstreamHeaders(request.headers, {
+    isDecoded: outgoing.isDecoded,
     coderHeaders: route.provider.coderHeaders,
     owner: acceptedOwner,
     credential: credential.header,

@@ -62,9 +62,9 @@ export async function serve(exchange: Exchange): Promise<Response> {
   const stop = (refusal: Refusal): Response => refuse(exchange, refusal, () => methodsOf(route.route));
 
   // Client, identity, initiator.
-  const maxBytes = deps.config.limits.bodyBytes;
-  const reading = { ...deps.bodies, maxBytes, holding: exchange.holding };
-  const body = createRequestBody(request, reading, () => checkUnreadBody(request, route, maxBytes));
+  const { bodyBytes: maxBytes, bodyRatio: maxRatio } = deps.config.limits;
+  const reading = { ...deps.bodies, maxBytes, maxRatio, holding: exchange.holding };
+  const body = createRequestBody(request, reading, () => checkUnreadBody(request, maxBytes));
   const decided = await decide({ head: request, target, route, body }, deps, findings);
   if (decided instanceof Refusal) return stop(decided);
   const { client, actor, credential, claim, decision } = decided;
@@ -189,9 +189,9 @@ async function start(
     caller.client_session_id ?? sessionId(decided.client, exchange.request.headers, call.fields);
   const intercepted = { ...rest, api, route, caller: { ...caller, client_session_id: session } };
   return {
-    interception: record(exchange, decided, intercepted, call),
+    interception: record(exchange, decided, intercepted, { call, encoding: body.decoded() }),
     model: call.model,
-    outgoing: { body: injected ?? bytes },
+    outgoing: { body: injected ?? bytes, isDecoded: body.decoded() !== null },
     isInjectedUsage: injected && api.isUsageOnly,
   };
 }
@@ -200,7 +200,7 @@ function record(
   { deps, recorder, startedAt, request: { headers } }: Exchange,
   { actor, decision, flags, credential }: RequestDecision,
   { route, caller, api }: Intercepted,
-  call: ModelCall,
+  { call, encoding }: { readonly call: ModelCall; readonly encoding: string | null },
 ): Interception {
   const facts = {
     provider: route.provider.name,
@@ -219,6 +219,7 @@ function record(
     flags,
     conversation: api.readConversation(call.fields),
     hints: readHints(headers),
+    requestEncoding: encoding,
     startedAt,
   };
   const { prompts } = deps.config.recording;

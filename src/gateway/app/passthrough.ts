@@ -18,7 +18,7 @@ import {
 import { takesNoBody } from "./decide.ts";
 import { refuse, type Exchange } from "./exchange.ts";
 import { readBody } from "./read-body.ts";
-import { checkDeclaredLength, rejectBody, rejectEncodedBody, type RequestBody } from "./request-body.ts";
+import { checkDeclaredLength, rejectBody, type RequestBody } from "./request-body.ts";
 
 export async function passThrough(
   exchange: Exchange,
@@ -35,7 +35,7 @@ export async function passThrough(
   const { response, providerHeaders } = await callUpstream(
     exchange,
     forwardable,
-    { body },
+    { body, isDecoded: requestBody.decoded() !== null },
     new AbortController(),
   );
   if (response instanceof Refusal) return stop(response);
@@ -111,7 +111,7 @@ async function bodyWithAllowedModel(
   requestBody: RequestBody,
   runsModel: "named" | "hidden",
 ): Promise<Uint8Array | Refusal> {
-  const bytes = rejectEncodedBody(exchange.request.headers) ?? (await requestBody.take());
+  const bytes = await requestBody.take();
   if (bytes instanceof Refusal) return bytes;
   // An empty body (to cancel a response, for example) runs no model. A body that cannot be parsed names none that is allowed.
   const call = bytes.byteLength === 0 ? null : readModelCall(bytes);

@@ -53,6 +53,7 @@ const NO_HINTS = {
   parent_agent_id: null,
   client_prompt_id: null,
   request_class: null,
+  request_encoding: null,
 };
 
 describe("the events of one interception", () => {
@@ -461,7 +462,12 @@ const BYOK_PRINCIPALS = {
 
 /** Refusals of the body: the caller is known already. */
 const BODY_REFUSALS: readonly Refused[] = [
-  { reason: "body_encoded", init: post(BODY, { ...OWN_KEY, "content-encoding": "gzip" }) },
+  { reason: "body_encoded", init: post(BODY, { ...OWN_KEY, "content-encoding": "gzip, br" }) },
+  {
+    reason: "body_encoding_invalid",
+    init: post(BODY, { ...OWN_KEY, "content-encoding": "gzip" }),
+    event: { detail: "not a gzip header" },
+  },
   {
     reason: "body_too_large",
     init: post(BODY),

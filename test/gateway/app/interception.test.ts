@@ -37,6 +37,7 @@ const {
   parent_agent_id: _parentAgent,
   client_prompt_id: _promptId,
   request_class: _class,
+  request_encoding: _encoding,
   ...startSubject
 } = START;
 const subject = { ...startSubject, started_at: STARTED };
@@ -93,6 +94,7 @@ function start(
         promptId: START.client_prompt_id,
         requestClass: START.request_class,
       },
+      requestEncoding: START.request_encoding,
       startedAt: 1000,
     },
     { prompts, redact: createRedactor([]), now: () => clock.at },

@@ -25,7 +25,7 @@ const RENAMES: readonly (readonly [recorded: string, today: string])[] = [
 /** The fields added since, by record type. */
 const CALL_FIELDS = ["worker_version"];
 const PROVIDER_FIELDS = ["provider_request_id", "provider_ray", "response_encoding"];
-const AGENT_FIELDS = ["agent_id", "parent_agent_id", "client_prompt_id", "request_class"];
+const AGENT_FIELDS = ["agent_id", "parent_agent_id", "client_prompt_id", "request_class", "request_encoding"];
 /** Null in these requests. */
 const ADDED_NULL: Readonly<Record<string, readonly string[]>> = {
   interception_start: [...CALL_FIELDS, ...AGENT_FIELDS],

@@ -113,6 +113,7 @@ export function interception(at: number, over: Row = {}, n = 0): Row {
     parent_agent_id: null,
     client_prompt_id: null,
     request_class: null,
+    request_encoding: null,
     outcome: "completed",
     ended_at: iso(at + 900),
     status: 200,

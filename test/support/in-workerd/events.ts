@@ -76,6 +76,7 @@ export const START: InterceptionStart = {
   parent_agent_id: "0718a1b2c3d4e5f6",
   client_prompt_id: "prompt-7",
   request_class: "review",
+  request_encoding: "zstd",
 };
 
 export const END: InterceptionEnd = {

@@ -53,6 +53,7 @@ const INTERCEPTION = {
   parent_agent_id: null,
   client_prompt_id: null,
   request_class: null,
+  request_encoding: null,
   outcome: "completed",
   ended_at: ENDED,
   status: 200,
