@@ -11,3 +11,7 @@ ALTER TABLE token_usages ADD COLUMN raw_usage TEXT;
 -- The coding that a compressed request body came in.
 
 ALTER TABLE interceptions ADD COLUMN request_encoding TEXT;
+
+-- The side that requested the usage of a stream.
+
+ALTER TABLE interceptions ADD COLUMN usage_opt_in TEXT;

@@ -143,6 +143,7 @@ function endEvent(values: Interception): InterceptorEvent {
     provider_request_id: null,
     provider_ray: null,
     response_encoding: null,
+    usage_opt_in: "added",
     outcome: values.outcome,
     status: 200,
     first_byte_ms: 400,

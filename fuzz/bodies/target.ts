@@ -54,7 +54,7 @@ function checkBody({ bytes, expected }: BodyCase): Verdict {
       call.code === "body_invalid" ? value !== null && !nestsOver(value, 255) : expected === "accepted";
     return { failure: isUnjustified ? `refused as ${call.code}` : null, category: call.code };
   }
-  const injected = injectUsageOption(call, bytes);
+  const injected = injectUsageOption(call, bytes)?.bytes ?? null;
   if (value === null) return { failure: "accepted, but it is not a JSON object", category: "accepted" };
   if (expected === "refused") return { failure: "accepted, but must be refused", category: "accepted" };
   const needsOption = mustRequestUsage(value);

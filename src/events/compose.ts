@@ -30,6 +30,7 @@ import type {
   OwnerRejection,
   SignatureResult,
   ThoughtSource,
+  UsageOptIn,
   UsageState,
 } from "./vocabulary.ts";
 
@@ -292,12 +293,13 @@ export type InterceptionResult = {
   readonly status: number | null;
   readonly error: string | null;
   readonly providerHeaders: ProviderHeaderFacts;
+  readonly usageOptIn: UsageOptIn | null;
   readonly observation: ResponseFacts | null;
 };
 
 export function endEvent(
   subject: Subject,
-  { outcome, status, error, providerHeaders, observation }: InterceptionResult,
+  { outcome, status, error, providerHeaders, usageOptIn, observation }: InterceptionResult,
   redact: Redact,
   { startedAt, at }: { readonly startedAt: number; readonly at: number },
 ): InterceptionEnd {
@@ -330,6 +332,7 @@ export function endEvent(
     provider_request_id: providerHeaders.requestId,
     provider_ray: providerHeaders.ray,
     response_encoding: providerHeaders.encoding,
+    usage_opt_in: usageOptIn,
   };
 }
 

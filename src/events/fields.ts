@@ -15,6 +15,7 @@ import {
   FLAGS,
   OBSERVATIONS,
   OUTCOMES,
+  USAGE_OPT_INS,
   USAGE_STATES,
   type ActorKind,
   type AssertionRule,
@@ -29,6 +30,7 @@ import {
   type OwnerRejection,
   type SignatureResult,
   type ThoughtSource,
+  type UsageOptIn,
   type UsageState,
 } from "./vocabulary.ts";
 
@@ -167,6 +169,7 @@ const INTERCEPTION_END = {
   duration_ms: count("from the request's arrival to its end", { interceptions: "double2" }),
   ended_at: time("when it ended"),
   ...PROVIDER_HEADERS,
+  usage_opt_in: orNull.text<UsageOptIn>(USAGE_OPT_INS),
 } as const satisfies Fields;
 
 const TOKEN_USAGE = {

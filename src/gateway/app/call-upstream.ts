@@ -12,6 +12,7 @@ import { upstreamHeaders } from "../upstream/request-headers.ts";
 import { toClientHeaders } from "../upstream/response-headers.ts";
 import { targetUrl } from "../upstream/url.ts";
 import type { Exchange } from "./exchange.ts";
+import { examineOptIn, type OptIn } from "./usage-opt-in.ts";
 
 /** A request whose caller is known: everything that forwarding needs. */
 export type Forwardable = {
@@ -34,6 +35,8 @@ export type Outgoing = {
   body: UpstreamBody;
   /** Whether the client sent the body compressed. */
   readonly isDecoded: boolean;
+  /** The usage opt-in in the body; null where the request has none. */
+  readonly optIn: OptIn | null;
 };
 
 export async function callUpstream(
@@ -49,7 +52,7 @@ export async function callUpstream(
     if (isUpload(outgoing.body)) outgoing.body.cancel();
     return { response: CLIENT_DISCONNECTED, providerHeaders: NO_PROVIDER_HEADERS };
   }
-  const response = await send(exchange, forwardable, outgoing, abort);
+  const response = await sendWithoutRejected(exchange, forwardable, outgoing, abort);
   deps.bodies.budget.release(holding);
   if (!(response instanceof Response)) return { response, providerHeaders: NO_PROVIDER_HEADERS };
   const providerHeaders = readProviderHeaders(response.headers);
@@ -60,6 +63,30 @@ export async function callUpstream(
     // A provider that quotes the key may do so in its id of the request, and the record must not have it either.
     providerHeaders: quotes(providerHeaders, centralKey) ? NO_PROVIDER_HEADERS : providerHeaders,
   };
+}
+
+/** The response to the request, or, if the provider rejects the usage opt-in, to the same request without it. */
+async function sendWithoutRejected(
+  exchange: Exchange,
+  forwardable: Forwardable,
+  outgoing: Outgoing,
+  abort: AbortController,
+): ReturnType<typeof forward> {
+  const { optIn } = outgoing;
+  const response = await send(exchange, forwardable, outgoing, abort);
+  if (!optIn?.injected || !(response instanceof Response)) return response;
+  const examined = await examineOptIn(response, exchange.deps.config.limits.idleMs);
+  const { original } = optIn.injected;
+  optIn.injected = null;
+  if (!examined.isRejected) return examined.response;
+  if (exchange.request.signal.aborted) return CLIENT_DISCONNECTED;
+  examined.response.body?.cancel().catch(() => undefined);
+  optIn.state = "rejected";
+  outgoing.body = original();
+  const second = await send(exchange, forwardable, outgoing, abort);
+  // An error of the client's own rejects both, and says nothing about the option.
+  if (second instanceof Response && second.ok) optIn.remember();
+  return second;
 }
 
 function send(

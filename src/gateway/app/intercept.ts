@@ -13,13 +13,13 @@ import {
   type Caller,
   type ProviderHeaderFacts,
 } from "../../events/compose.ts";
+import type { UsageOptIn } from "../../events/vocabulary.ts";
 import { sha256Hex } from "../../shared/digest.ts";
 import { Refusal } from "../../shared/refusal.ts";
 import { sessionId } from "../client/client.ts";
 import { readHints } from "../client/hints.ts";
 import { readCoderIds } from "../initiator/owner-claim.ts";
 import { observe, type Observation } from "../observation/observe.ts";
-import { injectUsageOption } from "../provider/inject-usage.ts";
 import { readModelCall, type ModelCall } from "../provider/model-call.ts";
 import type { Api } from "../provider/provider.ts";
 import { methodsOf } from "../provider/method.ts";
@@ -42,6 +42,7 @@ import { startInterception, type Interception } from "./interception.ts";
 import { passThrough } from "./passthrough.ts";
 import { createRequestBody } from "./read-body.ts";
 import type { RequestBody } from "./request-body.ts";
+import { planOptIn } from "./usage-opt-in.ts";
 import { welcome } from "./welcome.ts";
 
 export async function serve(exchange: Exchange): Promise<Response> {
@@ -118,15 +119,17 @@ async function intercept(
 ): Promise<Response> {
   const started = await start(exchange, decided, intercepted, body);
   if (started instanceof Refusal) return refuse(exchange, started);
-  const { interception, model, outgoing, isInjectedUsage } = started;
+  const { interception, model, outgoing } = started;
   const { end } = interception;
+  const sentOptIn = (): UsageOptIn | null => outgoing.optIn?.state ?? null;
   const endRefused = (
     refusal: Refusal,
     outcome: "refused" | "upstream_error",
     providerHeaders = NO_PROVIDER_HEADERS,
   ): Response => {
     const { status, code: error } = refusal;
-    end({ outcome, status, error, providerHeaders, observation: null });
+    const usageOptIn = outcome === "refused" ? null : sentOptIn();
+    end({ outcome, status, error, providerHeaders, usageOptIn, observation: null });
     return refuse(exchange, refusal);
   };
   const abort = new AbortController();
@@ -142,12 +145,14 @@ async function intercept(
         status: null,
         error: null,
         providerHeaders,
+        usageOptIn: sentOptIn(),
         observation: null,
       });
       return clientDisconnected(exchange.id);
     }
     if (response instanceof Refusal) return endRefused(response, "upstream_error", providerHeaders);
-    const upstream = { response, providerHeaders, api: intercepted.api, abort, isInjectedUsage };
+    const usageOptIn = sentOptIn();
+    const upstream = { response, providerHeaders, api: intercepted.api, abort, usageOptIn };
     return await observeResponse(exchange, upstream, end);
   } catch (error) {
     abort.abort();
@@ -156,6 +161,7 @@ async function intercept(
       status: 500,
       error: "internal",
       providerHeaders: NO_PROVIDER_HEADERS,
+      usageOptIn: sentOptIn(),
       observation: null,
     });
     throw error;
@@ -167,7 +173,6 @@ type Started = {
   readonly interception: Interception;
   readonly model: ModelCall["model"];
   readonly outgoing: Outgoing;
-  readonly isInjectedUsage: UpstreamResponse["isInjectedUsage"];
 };
 
 /**
@@ -184,15 +189,15 @@ async function start(
   if (bytes instanceof Refusal) return bytes;
   const call = readModelCall(bytes);
   if (call instanceof Refusal) return call;
-  const injected = api.isUsageOnly && route.provider.injectUsage ? injectUsageOption(call, bytes) : null;
+  const { rejectedOptIns: rejected, now } = exchange.deps;
+  const optIn = planOptIn(call, bytes, { provider: route.provider, api, rejected, now });
   const session =
     caller.client_session_id ?? sessionId(decided.client, exchange.request.headers, call.fields);
   const intercepted = { ...rest, api, route, caller: { ...caller, client_session_id: session } };
   return {
     interception: record(exchange, decided, intercepted, { call, encoding: body.decoded() }),
     model: call.model,
-    outgoing: { body: injected ?? bytes, isDecoded: body.decoded() !== null },
-    isInjectedUsage: injected && api.isUsageOnly,
+    outgoing: { body: optIn.injected?.bytes ?? bytes, isDecoded: body.decoded() !== null, optIn },
   };
 }
 
@@ -231,13 +236,14 @@ type UpstreamResponse = {
   readonly providerHeaders: ProviderHeaderFacts;
   readonly api: Api;
   readonly abort: AbortController;
-  readonly isInjectedUsage: ((data: string) => boolean) | null;
+  /** Once the provider has responded. */
+  readonly usageOptIn: UsageOptIn | null;
 };
 
 /** The client's response. The interception ends when the provider's response does, or the client disconnects. */
 async function observeResponse(
   { id, request, deps, recorder, waitUntil }: Exchange,
-  { response, providerHeaders, api, abort, isInjectedUsage }: UpstreamResponse,
+  { response, providerHeaders, api, abort, usageOptIn }: UpstreamResponse,
   end: Interception["end"],
 ): Promise<Response> {
   const { idleMs, observeBytes } = deps.config.limits;
@@ -247,12 +253,12 @@ async function observeResponse(
     idleMs,
     heldBytes: observeBytes,
     now: deps.now,
-    isInjectedUsage,
+    isInjectedUsage: usageOptIn === "added" ? api.isUsageOnly : null,
   });
   const { status } = response;
   const ended = observed.observation.then((observation: Observation) => {
     const { outcome, report } = observation;
-    end({ outcome, status, error: report.error, providerHeaders, observation });
+    end({ outcome, status, error: report.error, providerHeaders, usageOptIn, observation });
     void recorder.flush();
   });
   // A streamed body goes on after the response is returned; any other has been observed already.

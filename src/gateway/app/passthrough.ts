@@ -35,7 +35,7 @@ export async function passThrough(
   const { response, providerHeaders } = await callUpstream(
     exchange,
     forwardable,
-    { body, isDecoded: requestBody.decoded() !== null },
+    { body, isDecoded: requestBody.decoded() !== null, optIn: null },
     new AbortController(),
   );
   if (response instanceof Refusal) return stop(response);

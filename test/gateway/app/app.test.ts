@@ -175,6 +175,7 @@ describe("the events of one interception", () => {
         provider_request_id: "req_1",
         provider_ray: null,
         response_encoding: null,
+        usage_opt_in: null,
       },
     ]);
     expect(bytes).toEqual(fixture("chat/json").bytes);
@@ -294,6 +295,7 @@ describe("the events of one interception", () => {
         provider_request_id: "req_2",
         provider_ray: null,
         response_encoding: null,
+        usage_opt_in: null,
       },
     ]);
     expect(clientText).toBe(upstreamText);

@@ -123,6 +123,7 @@ const completed = {
   status: 200,
   error: null,
   providerHeaders,
+  usageOptIn: "added",
 } as const;
 const thinking = (...texts: readonly string[]): Thought[] =>
   texts.map((text) => ({ text, source: "thinking" }));
@@ -257,6 +258,7 @@ describe("I1 an interception's end", () => {
       status: null,
       error: null,
       providerHeaders,
+      usageOptIn: null,
       observation: null,
     });
     end({ ...completed, observation: conclusion() });
@@ -277,11 +279,13 @@ describe("I1 an interception's end", () => {
       status: null,
       error: null,
       providerHeaders,
+      usageOptIn: null,
       observation: null,
     });
     expect(groups[1]).toEqual([
       {
         ...END,
+        usage_opt_in: null,
         started_at: STARTED,
         ended_at: ENDED,
         outcome: "cancelled",
@@ -353,6 +357,7 @@ describe("I1 an interception's end", () => {
       status: 400,
       error: "invalid_request_error",
       providerHeaders,
+      usageOptIn: null,
       observation: conclusion({
         report: report({
           toolCalls: [toolCall({ input: long, error: long })],

@@ -36,6 +36,7 @@ const ADDED_NULL: Readonly<Record<string, readonly string[]>> = {
 /** With a value. */
 const ADDED: Readonly<Record<string, readonly string[]>> = {
   interception_start: ["earlier_prompt_count"],
+  interception_end: ["usage_opt_in"],
   token_usage: ["raw_usage"],
   refusal: ["actor_kind"],
 };

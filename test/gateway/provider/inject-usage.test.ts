@@ -11,7 +11,9 @@ function injected(body: string): string | null {
   const before = bytes.slice();
   const result = injectUsageOption(accepted(readModelCall(bytes)), bytes);
   expect(bytes).toEqual(before);
-  return result && text(result);
+  // What is sent after a rejection is the client's own body, byte for byte.
+  expect(result?.original() ?? before).toEqual(before);
+  return result && text(result.bytes);
 }
 
 describe("the usage opt-in", () => {
@@ -136,13 +138,13 @@ describe("F11 the usage opt-in in random bodies", () => {
       expect(result === null).toBe(form.optedIn);
       if (result === null) return;
       const options = (before["stream_options"] ?? {}) as Record<string, unknown>;
-      const after = JSON.parse(text(result)) as unknown;
+      const after = JSON.parse(text(result.bytes)) as unknown;
       expect(after).toEqual({ ...before, stream_options: { ...options, include_usage: true } });
       // The bodies differ at one position, where the original has null, false or nothing.
-      const { removed, inserted } = difference(bytes, result);
+      const { removed, inserted } = difference(bytes, result.bytes);
       expect("null false").toContain(removed);
       expect(inserted.length).toBeLessThanOrEqual('"stream_options":{"include_usage":true},'.length);
-      expect(result.length - bytes.length).toBe(utf8(inserted).length - utf8(removed).length);
+      expect(result.bytes.length - bytes.length).toBe(utf8(inserted).length - utf8(removed).length);
     });
     expect(counts.injected).toBeGreaterThan(6000);
     expect(counts.unmodified).toBeGreaterThan(1000);

@@ -101,6 +101,7 @@ export const END: InterceptionEnd = {
   tool_call_count: 1,
   thought_count: 1,
   ...providerHeaders,
+  usage_opt_in: "added",
 };
 
 export const TOKENS: TokenUsage = {

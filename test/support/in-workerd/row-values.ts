@@ -73,6 +73,7 @@ const INTERCEPTION = {
   provider_request_id: null,
   provider_ray: null,
   response_encoding: null,
+  usage_opt_in: null,
   thread_parent_id: null,
   thread_root_id: null,
   session_id: ID,
