@@ -65,6 +65,10 @@ const CODES = {
   body_incomplete: [400, "The request body ended early. Send it again."],
   body_timeout: [408, "The request body arrived too slowly. Send it again."],
   body_invalid: [400, "The request body must be a JSON object in UTF-8, and must not nest too deeply."],
+  form_invalid: [
+    400,
+    "The multipart form could not be read without doubt. Send each field once and unencoded, and at most 256 KiB of other fields between the last file and the model.",
+  ],
   field_invalid: [400, "A field of the request body has the wrong type. Correct the field."],
   field_repeated: [400, "A field of the request body is repeated. Send each field once."],
   // Policy

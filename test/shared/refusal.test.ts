@@ -31,6 +31,7 @@ const TABLE: readonly (readonly [RefusalCode, number, string, string])[] = [
   ["body_incomplete", 400, "invalid_request_error", "invalid_request_error"],
   ["body_timeout", 408, "invalid_request_error", "invalid_request_error"],
   ["body_invalid", 400, "invalid_request_error", "invalid_request_error"],
+  ["form_invalid", 400, "invalid_request_error", "invalid_request_error"],
   ["field_invalid", 400, "invalid_request_error", "invalid_request_error"],
   ["field_repeated", 400, "invalid_request_error", "invalid_request_error"],
   ["model_not_allowed", 403, "permission_error", "permission_error"],
