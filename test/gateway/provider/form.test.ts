@@ -1,4 +1,4 @@
-/** Multipart forms: the model is read while the form streams on, and nothing complete passes before it is judged. */
+/** Multipart forms: the model is read while the form streams on, and nothing complete passes before it is checked. */
 import { describe, expect, it } from "vitest";
 import { createFinder, formBoundary } from "../../../src/gateway/provider/form/boundary.ts";
 import { createFormScanner, MAX_WITHHELD_BYTES } from "../../../src/gateway/provider/form/form-scanner.ts";
@@ -20,9 +20,9 @@ type Scanned = { readonly sent: Uint8Array; readonly refusal: string | null; rea
 
 /** Feeds the pieces; `allowed` is the only model of the list. */
 function scan(pieces: readonly Uint8Array[], allowed = "whisper-1"): Scanned {
-  const judge = (name: string | null): Refusal | null =>
+  const check = (name: string | null): Refusal | null =>
     name === allowed ? null : new Refusal("model_not_allowed");
-  const scanner = createFormScanner(B, judge);
+  const scanner = createFormScanner(B, check);
   const sent: Uint8Array[] = [];
   for (const [at, piece] of pieces.entries()) {
     const memory = piece.slice();
@@ -85,7 +85,7 @@ describe("a form with an allowed model", () => {
 
 describe("a form that is refused", () => {
   const good = model("whisper-1");
-  // The attack, in each line: a form of which another parser reads another model than the gateway judged.
+  // The attack, in each line: a form of which another parser reads another model than the gateway checked.
   it.each<[reason: string, description: string, text: string]>([
     ["model_not_allowed", "another model, first", model("gpt-image-1") + file("x") + CLOSE],
     ["model_not_allowed", "another model, last", file("x") + model("gpt-image-1") + CLOSE],
@@ -188,9 +188,9 @@ const includesText = (bytes: Uint8Array, text: string): boolean =>
 
 describe("a large form", () => {
   it("streams on before and inside its files, and waits from the end of a file", () => {
-    const judged: (string | null)[] = [];
+    const checked: (string | null)[] = [];
     const scanner = createFormScanner(B, (name) => {
-      judged.push(name);
+      checked.push(name);
       return null;
     });
     const size = (text: string): number => {
@@ -205,10 +205,10 @@ describe("a large form", () => {
     expect(size(rest)).toBe(rest.length);
     // The file ends before the line break of its boundary. Everything from there is withheld.
     expect(size(part("prompt", "z".repeat(1000)))).toBe(tail - 2);
-    expect(judged).toEqual([]);
+    expect(checked).toEqual([]);
     expect(size(model("whisper-1"))).toBe(0);
     expect(size(`--${B}--`)).toBeGreaterThan(1000);
-    expect(judged).toEqual(["whisper-1"]);
+    expect(checked).toEqual(["whisper-1"]);
     expect(scanner.model()).toBe("whisper-1");
   });
 });

@@ -11,7 +11,7 @@ function injected(body: string): string | null {
   const before = bytes.slice();
   const result = injectUsageOption(accepted(readModelCall(bytes)), bytes);
   expect(bytes).toEqual(before);
-  // What is sent after a rejection is the client's own body, byte for byte.
+  // After a rejection the gateway sends the client's own body, byte for byte.
   expect(result?.original() ?? before).toEqual(before);
   return result && text(result.bytes);
 }

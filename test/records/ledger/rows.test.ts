@@ -85,10 +85,11 @@ const VARIANTS: readonly Variant[] = [
   },
 ];
 
-/** The rows of exchanges whose expectation does not repeat the provider's usage object. */
+/** The rows of exchanges whose expectation repeats neither the provider's usage object nor who requested it. */
 const withoutRawUsage = (rows: Rows): Rows => ({
   ...rows,
   token_usages: (rows["token_usages"] ?? []).map((row) => ({ ...row, raw_usage: null })),
+  interceptions: (rows["interceptions"] ?? []).map((row) => ({ ...row, usage_opt_in: null })),
 });
 
 function responseTo({ kind, bytes, name }: Fixture, inPieces: boolean): Response {

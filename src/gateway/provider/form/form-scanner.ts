@@ -1,7 +1,7 @@
 /**
  * Reads the model out of a multipart form while the form is forwarded (RFC 7578). Parts before and inside a file stream on.
  * From the end of a file, everything waits until the model is decided, because SDKs send the file first. The closing
- * boundary waits for the end of the body, so the provider never gets a complete form that was not judged.
+ * boundary waits for the end of the body, so the provider never gets a complete form that was not checked.
  */
 import { Refusal } from "../../../shared/refusal.ts";
 import { createFinder } from "./boundary.ts";
@@ -17,9 +17,9 @@ export type FormScanner = {
 };
 
 /** Decides about the model, once; null where the form names none. */
-export type JudgeModel = (model: string | null) => Refusal | null;
+export type CheckModel = (model: string | null) => Refusal | null;
 
-/** What may wait behind a file: a prompt of 32,000 characters, and as much again. */
+/** The most bytes that may wait behind a file: a prompt of 32,000 characters, and as much again. */
 export const MAX_WITHHELD_BYTES = 256 * 1024;
 const MAX_HEADER_BYTES = 8 * 1024;
 const MAX_MODEL_BYTES = 512;
@@ -32,14 +32,14 @@ const invalid = (detail: string): Refusal => new Refusal("form_invalid", { detai
 
 type State = "preamble" | "delimiter" | "headers" | "content" | "epilogue";
 
-export function createFormScanner(boundary: string, judge: JudgeModel): FormScanner {
-  return new Scanner(new TextEncoder().encode(`--${boundary}`), judge);
+export function createFormScanner(boundary: string, check: CheckModel): FormScanner {
+  return new Scanner(new TextEncoder().encode(`--${boundary}`), check);
 }
 
 class Scanner implements FormScanner {
   readonly #pattern: Uint8Array;
   readonly #finder;
-  readonly #judge: JudgeModel;
+  readonly #check: CheckModel;
   /** The bytes that have not been released: `#size` of them. */
   #buffer: Uint8Array = new Uint8Array();
   #size = 0;
@@ -54,12 +54,12 @@ class Scanner implements FormScanner {
   #parts = 0;
   #hasFile = false;
   #model: string | null = null;
-  #isJudged = false;
+  #isChecked = false;
 
-  constructor(pattern: Uint8Array, judge: JudgeModel) {
+  constructor(pattern: Uint8Array, check: CheckModel) {
     this.#pattern = pattern;
     this.#finder = createFinder(pattern);
-    this.#judge = judge;
+    this.#check = check;
   }
 
   model(): string | null {
@@ -84,7 +84,7 @@ class Scanner implements FormScanner {
     const isBlank =
       rest === 0 || (rest === 2 && this.#buffer[this.#start] === CR && this.#buffer[this.#start + 1] === LF);
     if (!isBlank) return invalid("bytes behind the closing boundary");
-    const refusal = this.#isJudged ? null : this.#judge(null);
+    const refusal = this.#isChecked ? null : this.#check(null);
     return refusal ?? this.#release(this.#size);
   }
 
@@ -172,7 +172,7 @@ class Scanner implements FormScanner {
 
   /** Whether the current part goes on to the provider before the model is known. */
   #mayPass(): boolean {
-    return this.#isJudged || !this.#hasFile || (this.#part?.isFile ?? false);
+    return this.#isChecked || !this.#hasFile || (this.#part?.isFile ?? false);
   }
 
   /** `end`: the offset behind the content. */
@@ -184,8 +184,8 @@ class Scanner implements FormScanner {
       const model = utf8(this.#buffer.subarray(this.#start, end));
       if (model === null) return invalid("the model is not UTF-8");
       this.#model = model;
-      this.#isJudged = true;
-      const refusal = this.#judge(model);
+      this.#isChecked = true;
+      const refusal = this.#check(model);
       if (refusal) return refusal;
     }
     if (this.#mayPass()) this.#free = end;
