@@ -85,11 +85,16 @@ const VARIANTS: readonly Variant[] = [
   },
 ];
 
-/** The rows of exchanges whose expectation repeats neither the provider's usage object nor who requested it. */
+/** The rows without who requested the usage, which test/gateway/app/usage-opt-in.test.ts checks. */
+const withoutOptIn = (rows: Rows): Rows => ({
+  ...rows,
+  interceptions: (rows["interceptions"] ?? []).map((row) => ({ ...row, usage_opt_in: null })),
+});
+
+/** The rows of exchanges whose expectation does not repeat the provider's usage object. */
 const withoutRawUsage = (rows: Rows): Rows => ({
   ...rows,
   token_usages: (rows["token_usages"] ?? []).map((row) => ({ ...row, raw_usage: null })),
-  interceptions: (rows["interceptions"] ?? []).map((row) => ({ ...row, usage_opt_in: null })),
 });
 
 function responseTo({ kind, bytes, name }: Fixture, inPieces: boolean): Response {
@@ -127,7 +132,7 @@ describe.each(VARIANTS)(
         prompt: hasToolResult && !api.promptWithResult ? null : PROMPT,
         resultOf: hasToolResult ? RESULT_CALL_ID : null,
       };
-      expect(await gateway.rows()).toEqual(expectedRows(exchange, content));
+      expect(withoutOptIn(await gateway.rows())).toEqual(expectedRows(exchange, content));
     });
   },
 );
@@ -150,7 +155,7 @@ describe("the ledger, for exchanges written by hand,", () => {
       await gateway.exchange(path, init);
     }
     expect(gateway.sent).toHaveLength(exchanges.filter(({ response }) => response).length);
-    expect(withoutRawUsage(await gateway.rows())).toEqual(rows);
+    expect(withoutRawUsage(withoutOptIn(await gateway.rows()))).toEqual(rows);
   });
 });
 
@@ -212,7 +217,9 @@ describe("the rows of a client that disconnects", () => {
       expect((await pending).response.status).toBe(400);
       expect(gateway.sent).toEqual([]);
       const owner = { initiator_id: OWNER, attribution: "asserted", owner_id: OWNER };
-      expect(await gateway.rows()).toEqual(tables({ initiator_overrides: [overrideRow(owner)] }));
+      expect(withoutOptIn(await gateway.rows())).toEqual(
+        tables({ initiator_overrides: [overrideRow(owner)] }),
+      );
     },
   );
 
@@ -229,7 +236,9 @@ describe("the rows of a client that disconnects", () => {
       response_bytes: 0,
       first_byte_ms: null,
     };
-    expect(await gateway.rows()).toEqual(tables({ interceptions: [interceptionRow(cancelled)], ...prompts }));
+    expect(withoutOptIn(await gateway.rows())).toEqual(
+      tables({ interceptions: [interceptionRow(cancelled)], ...prompts }),
+    );
   });
 
   it("G22 before the response headers: cancelled, without status and usage", async () => {
@@ -246,7 +255,9 @@ describe("the rows of a client that disconnects", () => {
     await gateway.exchange(CHAT, { ...jsonPost(CHAT_REQUEST), signal: client.signal });
     expect(gateway.sent).toHaveLength(1);
     const cancelled = { ...CANCELLED, ...noResponse, status: null, response_bytes: 0, first_byte_ms: null };
-    expect(await gateway.rows()).toEqual(tables({ interceptions: [interceptionRow(cancelled)], ...prompts }));
+    expect(withoutOptIn(await gateway.rows())).toEqual(
+      tables({ interceptions: [interceptionRow(cancelled)], ...prompts }),
+    );
   });
 
   it.each(DISCONNECTS.map((one) => [one.name, one] as const))(
@@ -272,7 +283,7 @@ describe("the rows of a client that disconnects", () => {
       expect(gateway.sent[0]?.signal.aborted).toBe(true);
       await settled();
       checkPairs(gateway.events);
-      expect(withoutRawUsage(await gateway.rows())).toEqual(rows);
+      expect(withoutRawUsage(withoutOptIn(await gateway.rows()))).toEqual(rows);
     },
   );
 
@@ -304,6 +315,8 @@ describe("the rows of a client that disconnects", () => {
     client.abort();
     expect((await pending).broken).toBe(true);
     const cancelled = { ...CANCELLED, ...noResponse, streaming: 0, response_bytes: received.length };
-    expect(await gateway.rows()).toEqual(tables({ interceptions: [interceptionRow(cancelled)], ...prompts }));
+    expect(withoutOptIn(await gateway.rows())).toEqual(
+      tables({ interceptions: [interceptionRow(cancelled)], ...prompts }),
+    );
   });
 });
