@@ -16,3 +16,11 @@ ALTER TABLE token_usages ADD COLUMN raw_usage TEXT;
 
 ALTER TABLE interceptions ADD COLUMN client_kind TEXT;
 ALTER TABLE interceptions ADD COLUMN end_user TEXT;
+
+-- The coding that a compressed request body came in.
+
+ALTER TABLE interceptions ADD COLUMN request_encoding TEXT;
+
+-- The side that requested the usage of a stream.
+
+ALTER TABLE interceptions ADD COLUMN usage_opt_in TEXT;

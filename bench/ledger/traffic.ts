@@ -131,6 +131,7 @@ function startEvent({ at, caller, request }: Interception): InterceptorEvent {
     request_class: null,
     client_kind: null,
     end_user: null,
+    request_encoding: null,
   };
 }
 
@@ -144,6 +145,7 @@ function endEvent(values: Interception): InterceptorEvent {
     provider_request_id: null,
     provider_ray: null,
     response_encoding: null,
+    usage_opt_in: "added",
     outcome: values.outcome,
     status: 200,
     first_byte_ms: 400,

@@ -31,6 +31,7 @@ import type {
   OwnerRejection,
   SignatureResult,
   ThoughtSource,
+  UsageOptIn,
   UsageState,
 } from "./vocabulary.ts";
 
@@ -238,11 +239,13 @@ export type StartFacts = {
   readonly clientKind: ClientKind | null;
   /** As it may be recorded. */
   readonly endUser: string | null;
+  /** The Content-Encoding that was decoded; null where there was none. */
+  readonly requestEncoding: string | null;
 };
 
 export function startEvent(
   subject: Subject,
-  { actor, initiatorName, flags, conversation, hints, clientKind, endUser }: StartFacts,
+  { actor, initiatorName, flags, conversation, hints, clientKind, endUser, requestEncoding }: StartFacts,
 ): InterceptionStart {
   return {
     ...subject,
@@ -262,6 +265,7 @@ export function startEvent(
     request_class: hints.requestClass,
     client_kind: clientKind,
     end_user: endUser,
+    request_encoding: requestEncoding,
   };
 }
 
@@ -299,12 +303,13 @@ export type InterceptionResult = {
   readonly status: number | null;
   readonly error: string | null;
   readonly providerHeaders: ProviderHeaderFacts;
+  readonly usageOptIn: UsageOptIn | null;
   readonly observation: ResponseFacts | null;
 };
 
 export function endEvent(
   subject: Subject,
-  { outcome, status, error, providerHeaders, observation }: InterceptionResult,
+  { outcome, status, error, providerHeaders, usageOptIn, observation }: InterceptionResult,
   redact: Redact,
   { startedAt, at }: { readonly startedAt: number; readonly at: number },
 ): InterceptionEnd {
@@ -341,6 +346,7 @@ export function endEvent(
     provider_request_id: providerHeaders.requestId,
     provider_ray: providerHeaders.ray,
     response_encoding: providerHeaders.encoding,
+    usage_opt_in: usageOptIn,
   };
 }
 

@@ -16,6 +16,7 @@ import {
   FLAGS,
   OBSERVATIONS,
   OUTCOMES,
+  USAGE_OPT_INS,
   USAGE_STATES,
   type ActorKind,
   type AssertionRule,
@@ -31,6 +32,7 @@ import {
   type OwnerRejection,
   type SignatureResult,
   type ThoughtSource,
+  type UsageOptIn,
   type UsageState,
 } from "./vocabulary.ts";
 
@@ -140,6 +142,9 @@ const INTERCEPTION_START = {
   end_user: orNull.text(
     "the client's word for its own user, as `RECORDING.end_users` permits: a hint that is not verified, never an identity",
   ),
+  request_encoding: orNull.text(
+    "the Content-Encoding in which the client sent the body, which was decoded; null where it sent none",
+  ),
 } as const satisfies Fields;
 
 const INTERCEPTION_END = {
@@ -180,6 +185,7 @@ const INTERCEPTION_END = {
   duration_ms: count("from the request's arrival to its end", { interceptions: "double2" }),
   ended_at: time("when it ended"),
   ...PROVIDER_HEADERS,
+  usage_opt_in: orNull.text<UsageOptIn>(USAGE_OPT_INS),
 } as const satisfies Fields;
 
 const TOKEN_USAGE = {

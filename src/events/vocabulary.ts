@@ -49,6 +49,16 @@ export const USAGE_STATES = {
 } as const;
 export type UsageState = keyof typeof USAGE_STATES;
 
+/** The option by which a stream reports its usage, for an API that reports it only on request. */
+export const USAGE_OPT_INS = {
+  client: "the client set the option itself",
+  added: "the gateway added it, and removed the event that only reports usage",
+  rejected: "the gateway added it, the provider rejected it, and the request was sent once more without it",
+  skipped:
+    "the gateway did not add it: `inject_usage = false`, or the provider rejected it within the last hour",
+} as const;
+export type UsageOptIn = keyof typeof USAGE_OPT_INS;
+
 /** Where in a response a thought stands. */
 export const THOUGHT_SOURCES = {
   thinking: "a `thinking` block of the Messages API",

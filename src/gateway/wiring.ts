@@ -8,6 +8,7 @@ import { createFallbackLog } from "../events/fallback-log.ts";
 import { createRedactor } from "../events/redaction.ts";
 import { ByteBudget } from "../shared/byte-budget.ts";
 import { logOperatorEvent } from "../shared/operator-log.ts";
+import { createTtlCache } from "../shared/ttl-cache.ts";
 import type { Deps } from "./app/deps.ts";
 import type { Config, Registry } from "./config/config.ts";
 import { access } from "./identity/sources/access.ts";
@@ -49,6 +50,9 @@ export const registry: Registry = {
   sources: [byok, keys, coder, jwt, access],
   platform: PLATFORM,
 };
+
+/** Pairs of a provider and a model. */
+const MAX_REJECTED_OPT_INS = 1000;
 
 /** The dialect of error bodies where no route names a provider. */
 export const fallbackDialect = openai;
@@ -106,6 +110,7 @@ export function createDeps(config: Config, platform: Platform = PLATFORM): Deps 
     redact: createRedactor(config.recording.patterns),
     records: config.records,
     bodies: bodyReading(config, platform),
+    rejectedOptIns: createTtlCache(platform.now, MAX_REJECTED_OPT_INS),
     fallbackDialect,
     randomUuid,
   };

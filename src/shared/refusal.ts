@@ -57,13 +57,24 @@ const CODES = {
   ],
   // Body
   body_too_large: [413, "The request body is too large. Send a shorter one."],
-  body_encoded: [415, "The request body is compressed. Send it without Content-Encoding."],
+  body_encoded: [
+    415,
+    "The Content-Encoding of the request body is not supported here. Send the body without Content-Encoding.",
+  ],
+  body_encoding_invalid: [
+    400,
+    "The request body does not match its Content-Encoding. Send exactly one complete stream, or no Content-Encoding.",
+  ],
   body_unexpected: [400, "This method takes no body. Send the request without one."],
   body_incomplete: [400, "The request body ended early. Send it again."],
   body_timeout: [408, "The request body arrived too slowly. Send it again."],
   body_invalid: [
     400,
     "The request body must be a JSON object in UTF-8, within the limits of depth and number of values.",
+  ],
+  form_invalid: [
+    400,
+    "The multipart form could not be read without doubt. Send each field once and unencoded, and at most 256 KiB of other fields between the last file and the model.",
   ],
   field_invalid: [400, "A field of the request body has the wrong type. Correct the field."],
   field_repeated: [

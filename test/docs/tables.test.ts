@@ -178,6 +178,7 @@ describe("the table of configuration keys", () => {
       "LIMITS.bodies_bytes": limits.bodiesBytes,
       "LIMITS.body_ms": limits.bodyMs,
       "LIMITS.body_min_rate": limits.bodyMinRate,
+      "LIMITS.body_ratio": limits.bodyRatio,
       "LIMITS.headers_ms": limits.headersMs,
       "LIMITS.idle_ms": limits.idleMs,
       "RECORDING.required": required,

@@ -1,6 +1,6 @@
 /** Part F of the catalogue: request bodies, and the bytes of them that reach the provider. */
 import { readdirSync, readFileSync } from "node:fs";
-import { brotliCompressSync, deflateSync, gzipSync } from "node:zlib";
+import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync, zstdCompressSync } from "node:zlib";
 import { afterAll, afterEach, describe, expect, it } from "vitest";
 import * as respond from "../support/response-steps.ts";
 import { until } from "../support/deadline.ts";
@@ -227,34 +227,85 @@ async function sendHead(port: number, target: string, headers: readonly HeaderPa
   return connection;
 }
 
+/** The recorded codings of the requests for a model. */
+const encodingsOf = (model: string): (string | null)[] =>
+  defaults
+    .events()
+    .flatMap((event) =>
+      event.record_type === "interception_start" && event.model === model ? [event.request_encoding] : [],
+    );
+
 describe("F3 compressed bodies", () => {
   const plain = jsonOf(1000);
-  const table = [
+  const supported = [
     ["gzip", gzipSync(plain)],
     ["GZIP", gzipSync(plain)],
     ["x-gzip", gzipSync(plain)],
     ["br", brotliCompressSync(plain)],
     ["deflate", deflateSync(plain)],
-    ["identity, gzip", gzipSync(plain)],
-    ["gzip", Buffer.from(plain)],
-    ["nonsense", Buffer.from(plain)],
+    ["deflate", deflateRawSync(plain)],
+    ["zstd", zstdCompressSync(plain)],
+  ] as const;
+  const refused = [
+    ["identity, gzip", gzipSync(plain), 415, "body_encoded"],
+    ["gzip, gzip", gzipSync(gzipSync(plain)), 415, "body_encoded"],
+    ["nonsense", Buffer.from(plain), 415, "body_encoded"],
+    ["gzip", Buffer.from(plain), 400, "body_encoding_invalid"],
+    ["gzip", gzipSync(plain).subarray(0, -1), 400, "body_encoding_invalid"],
+    ["zstd", Buffer.concat([zstdCompressSync(plain), zstdCompressSync(plain)]), 400, "body_encoding_invalid"],
+    ["gzip", gzipSync(new Uint8Array(32 * MIB)), 413, "body_too_large"],
+    ["br", brotliCompressSync(new Uint8Array(32 * MIB)), 413, "body_too_large"],
   ] as const;
 
-  it.each(table)("F3 rejects %s with 415 without decompressing it", async (encoding, bytes) => {
+  it.each(supported)(
+    "F3 decodes %s, forwards the decoded bytes, and records the coding",
+    async (coding, bytes) => {
+      // The attack: digests and a length of the compressed bytes beside a decoded body.
+      const digests: HeaderPair[] = [
+        ["Content-MD5", "Q2hlY2sgSW50ZWdyaXR5IQ=="],
+        ["Digest", "sha-256=X48E9qOokqqrvdts8nOJRJN3OWDUoyWxBf7kbu9DBPE="],
+        ["Content-Digest", "sha-256=:X48E9qOokqqrvdts8nOJRJN3OWDUoyWxBf7kbu9DBPE=:"],
+        ["Repr-Digest", "sha-256=:X48E9qOokqqrvdts8nOJRJN3OWDUoyWxBf7kbu9DBPE=:"],
+        ["Content_Encoding", "br"],
+      ];
+      for (const target of [CHAT, MESSAGES]) {
+        const headers: HeaderPair[] = [["Content-Encoding", coding], ...digests];
+        expect((await send({ target, body: new Uint8Array(bytes), headers })).status).toBe(200);
+        const request = upstream.requests.at(-1);
+        expect(Buffer.from(request?.body() ?? []).equals(plain)).toBe(true);
+        for (const [name] of headers) expect(request?.values(name.toLowerCase())).toEqual([]);
+        expect(request?.values("content-length")).toEqual([String(plain.byteLength)]);
+      }
+    },
+  );
+
+  it("F3 records the coding of a decoded body, and null without one", async () => {
+    const model = uniqueModel();
+    const body = toBytes(JSON.stringify({ model, messages: [] }));
+    await send({
+      target: CHAT,
+      body: new Uint8Array(gzipSync(body)),
+      headers: [["Content-Encoding", "X-GZip"]],
+    });
+    await send({ target: CHAT, body });
+    await until(
+      () => (encodingsOf(model).length === 2 ? true : undefined),
+      () => "two starts",
+    );
+    expect(encodingsOf(model)).toEqual(["gzip", null]);
+  });
+
+  it.each(refused)("F3 refuses %s that cannot be decoded safely", async (coding, bytes, status, reason) => {
     for (const target of [CHAT, MESSAGES]) {
       const response = await send({
         target,
         body: new Uint8Array(bytes),
-        headers: [["Content-Encoding", encoding]],
+        headers: [["Content-Encoding", coding]],
       });
-      expect(refusal(response)).toMatchObject({ status: 415, reason: "body_encoded", fetched: 0 });
+      expect(refusal(response)).toMatchObject({ status, reason, fetched: 0 });
+      const accepts = status === 415 ? ["gzip, deflate, br, zstd"] : [];
+      expect(response.values("accept-encoding")).toEqual(accepts);
     }
-  });
-
-  it("F3 rejects a decompression bomb of 32 MiB without decompressing it", async () => {
-    const bomb = new Uint8Array(gzipSync(new Uint8Array(32 * MIB)));
-    const response = await send({ target: CHAT, body: bomb, headers: [["Content-Encoding", "gzip"]] });
-    expect(refusal(response)).toMatchObject({ status: 415, fetched: 0 });
   });
 
   it.each(["identity", ""])("F3 accepts the encoding %j as no encoding", async (encoding) => {

@@ -176,7 +176,8 @@ const KNOWN: readonly Known[] = [
   ["Junie", [agent("Junie:2025.3")], null],
   ["Gemini CLI", [agent("GeminiCLI/0.12.0 (linux; x64)")], null],
   ["Cursor", [agent("Go-http-client/2.0"), ["x-cursor-client-version", "2.0.1"]], null],
-  ["Unknown", [agent("OpenAI/Python 1.99.0"), ["x-session-id", SESSION]], null],
+  ["OpenAI SDK", [agent("OpenAI/Python 1.99.0"), ["x-session-id", SESSION]], null],
+  ["Unknown", [agent("curl/8.9.1"), ["x-session-id", SESSION]], null],
 ];
 
 describe("the known clients", () => {

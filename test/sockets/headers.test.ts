@@ -506,10 +506,11 @@ describe("the interception id", () => {
     ["no credential", 401, true, () => harness.send({ target: CHAT, body: BODY })],
     ["an invalid body", 400, true, () => harness.send({ ...base, target: CHAT, body: "{" })],
     [
-      "a compressed body",
+      "a body in two codings",
       415,
       true,
-      () => harness.send({ ...base, target: CHAT, headers: [...base.headers, ["Content-Encoding", "gzip"]] }),
+      () =>
+        harness.send({ ...base, target: CHAT, headers: [...base.headers, ["Content-Encoding", "gzip, br"]] }),
     ],
     [
       "a loop",

@@ -72,7 +72,6 @@ describe("paths without a route", () => {
     "/openai/v1/completions",
     "/openai/v1/messages",
     "/openai/v1/chat",
-    "/openai/v1/chat/completions/",
     "/openai/v1/chat/completions/x",
     "/openai/v1/embeddings/x",
     "/openai/v1/images",
@@ -84,7 +83,6 @@ describe("paths without a route", () => {
     "/openai/v1/assistants",
     "/anthropic/v1/chat/completions",
     "/anthropic/v1/organizations/me",
-    "/anthropic/v1/messages/",
     "/anthropic/v1/messages/count_tokens/x",
     "/unknown/v1/chat/completions",
     "/openai/openai/v1/chat/completions",
@@ -237,9 +235,6 @@ describe("paths without a route", () => {
     "/openai/V1/models",
     "/openai/v1/Models",
     "/openai/v1/chat/Completions",
-    "/openai//v1/models",
-    "//openai/v1/models",
-    "/openai/v1//models",
     "/openai/v1/models//",
     "/openai/v1/chat//completions",
     "/openai;x/v1/models",
@@ -258,6 +253,20 @@ describe("paths without a route", () => {
   ])("D4 refuses another spelling of a route (%s) with 404 and fetches nothing", async (target) => {
     for (const exchange of [await get(utf8(target)), await post(utf8(target))])
       expect([exchange.response.status, exchange.forwarded]).toEqual([404, []]);
+  });
+});
+
+describe("paths that a wrong base URL makes", () => {
+  it.each([
+    ["/openai/v1/models/", "/central-openai/v1/models"],
+    ["/openai//v1/models", "/central-openai/v1/models"],
+    ["//openai/v1/models", "/central-openai/v1/models"],
+    ["/openai/v1//models", "/central-openai/v1/models"],
+    ["/openai/v1/v1/models", "/central-openai/v1/models"],
+    ["/openai/models", "/central-openai/v1/models"],
+    ["http://evil.example//openai/v1/models", "/central-openai/v1/models"],
+  ])("D5 serves %s at the route that was meant", async (target, upstreamPath) => {
+    expectTarget(await get(target), upstreamPath);
   });
 });
 
@@ -293,7 +302,6 @@ describe("paths and queries that pass through", () => {
       expectTarget(await get(`${origin}/openai/v1/models?limit=1`), "/central-openai/v1/models?limit=1");
     expectNotFound(await get("http://openai/v1/modelsx"));
     expectNotFound(await get("http://evil.example/../openai/v1/models"));
-    expectNotFound(await get("http://evil.example//openai/v1/models"));
   });
 
   it("D5 uses the target's path when an absolute-form target and Host differ", async () => {
@@ -822,7 +830,6 @@ describe("with rules for owners and models", () => {
   it("D12 forwards a passthrough for a listed model byte for byte", async () => {
     const body = '{ "input" : "x", "model":"gpt-4o" }';
     expect(expectForwarded(await post("/openai/v1/embeddings", body)).text()).toBe(body);
-    expectForwarded(await get("/openai/v1/models"));
     expectForwarded(await post("/openai/v1/responses/resp_1/cancel", ""));
   });
 

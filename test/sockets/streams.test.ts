@@ -534,13 +534,18 @@ describe("responses that end early", () => {
     },
   );
 
-  it.each(APIS)("G5 records truncated for a clean end without the terminal event: $name", async (api) => {
-    const short = withEvents(api, api.events.slice(0, -1));
-    upstream.respondWith(respond.sse(short.events));
-    const response = await exchanged(standard, api);
-    expect([response.complete, response.text()]).toEqual([true, clientText(short)]);
-    expect((await standard.recorded(response.id)).end).toMatchObject({ outcome: "truncated", status: 200 });
-  });
+  it.each(APIS)(
+    "G5 knows a clean end without the terminal event by the finish reason: $name",
+    async (api) => {
+      const short = withEvents(api, api.events.slice(0, -1));
+      upstream.respondWith(respond.sse(short.events));
+      const response = await exchanged(standard, api);
+      expect([response.complete, response.text()]).toEqual([true, clientText(short)]);
+      // The Responses API states the reason only in its terminal event.
+      const outcome = api.name.startsWith("responses") ? "truncated" : "completed";
+      expect((await standard.recorded(response.id)).end).toMatchObject({ outcome, status: 200 });
+    },
+  );
 
   it.each(APIS)("G5 records truncated for an empty stream: $name", async (api) => {
     upstream.respondWith(respond.sse([]));
@@ -1157,12 +1162,12 @@ describe("the usage that a response reports", () => {
       state: "final",
     },
     {
-      label: "more cached tokens than input tokens: 0 input tokens, flagged as invalid",
+      label: "more cached tokens than the prompt has: they are not in it, flagged as invalid",
       events: [
         usageEvent({ prompt_tokens: 5, completion_tokens: 2, prompt_tokens_details: { cached_tokens: 9 } }),
         DONE,
       ],
-      counts: tokens(0, 2, 9, null),
+      counts: tokens(5, 2, 9, null),
       state: "partial",
       flagged: true,
     },
@@ -1241,7 +1246,7 @@ describe("the usage that a response reports", () => {
       state: "final",
     },
     {
-      label: "a delta that repeats the input and corrects the cache",
+      label: "a delta that repeats figures: the larger ones count",
       events: [
         MESSAGE_START,
         messageDelta({
@@ -1252,7 +1257,7 @@ describe("the usage that a response reports", () => {
         }),
         MESSAGE_STOP,
       ],
-      counts: tokens(13, 61, 5, 0),
+      counts: tokens(13, 61, 5, 4),
       state: "final",
     },
     {

@@ -22,7 +22,9 @@ describe("the import rule", () => {
     expect(Object.keys(SOURCES).length).toBeGreaterThan(100);
     expect(new Set(Object.keys(SOURCES).map(layerOf))).toEqual(new Set(NAMES));
     const imports = Object.values(SOURCES).flatMap((text) => importsOf(text));
-    const statements = Object.values(SOURCES).flatMap((text) => code(text).match(/\bfrom\s+"/g) ?? []);
+    const statements = Object.values(SOURCES).flatMap(
+      (text) => code(text).match(/\bfrom\s+"|\bimport\s*\(\s*"/g) ?? [],
+    );
     expect(imports).toHaveLength(statements.length);
     expect(imports.filter(({ isType }) => isType).length).toBeGreaterThan(40);
   });

@@ -72,6 +72,7 @@ export const QUIRK_CASES: Readonly<Record<keyof typeof QUIRKS, Recorded>> = {
   "quirk-fallback-model": messages({ response_model: "claude-second" }),
   "quirk-figures-fall": messages(),
   "quirk-fast": messages({ service_tier: "priority", speed: "fast", inference_geo: "us" }),
+  "quirk-rejects-usage-option": PLAIN,
   "quirk-timings": PLAIN,
   "quirk-error-object": failed("BadRequestError", "quirk"),
   "quirk-finish-error": failed("error", "quirk"),

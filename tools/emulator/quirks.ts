@@ -204,6 +204,21 @@ export const QUIRKS = {
     ),
   ),
 
+  "quirk-rejects-usage-option": {
+    path: CHAT,
+    does: "400 for a stream_options that it does not know",
+    respond: ({ stream, hasUsageOption }) => {
+      const message = "Unknown parameter: 'stream_options'.";
+      const error = {
+        message,
+        type: "invalid_request_error",
+        param: "stream_options",
+        code: "unknown_parameter",
+      };
+      if (hasUsageOption) return raw(JSON_TYPE, JSON.stringify({ error }), 400);
+      return chatUsage("", CHAT_USAGE).respond({ stream, hasUsageOption });
+    },
+  },
   "quirk-timings": chatStream(
     "usage and timings in one last chunk, requested or not (llama.cpp)",
     events(

@@ -70,7 +70,7 @@ export const COMPOSES: Readonly<Record<string, (layer: string) => boolean>> = {
 /** The packages that a layer may import. */
 export const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   "gateway/identity": ["jose", "jose/errors"],
-  "gateway/app": ["hono", "hono/tiny"],
+  "gateway/app": ["hono", "hono/tiny", "node:zlib"],
   "gateway/index": ["hono/tiny"],
   "records/api": ["hono"],
   "records/index": ["cloudflare:workers"],

@@ -250,6 +250,11 @@ const LIMITS = keysOf("gateway", "LIMITS.", [
     "`30000`",
     "How far a client may fall behind `body_min_rate` while it sends a body. A silence of this length ends the request: 408. A body of up to 256 KiB with `Content-Length` has this time plus its length at that rate.",
   ],
+  [
+    "body_ratio",
+    "`100`",
+    "How many times its compressed size a decoded request body may have, once it is larger than 1 MiB: 413.",
+  ],
   ["body_min_rate", "`16384`", "Minimum rate of a request body, in bytes per second."],
   ["headers_ms", "`600000`", "Deadline for the provider's response headers."],
   ["idle_ms", "`300000`", "Idle timeout of an intercepted response."],

@@ -12,6 +12,7 @@ import { upstreamHeaders } from "../upstream/request-headers.ts";
 import { toClientHeaders } from "../upstream/response-headers.ts";
 import { targetUrl } from "../upstream/url.ts";
 import type { Exchange } from "./exchange.ts";
+import { examineOptIn, type OptIn } from "./usage-opt-in.ts";
 
 /** A request whose caller is known: everything that forwarding needs. */
 export type Forwardable = {
@@ -30,7 +31,13 @@ export type UpstreamResult = {
 };
 
 /** A body on its way to the provider. The call takes it out, so that nothing holds it once the headers have arrived. */
-export type Outgoing = { body: UpstreamBody };
+export type Outgoing = {
+  body: UpstreamBody;
+  /** Whether the client sent the body compressed. */
+  readonly isDecoded: boolean;
+  /** The usage opt-in in the body; null where the request has none. */
+  readonly optIn: OptIn | null;
+};
 
 export async function callUpstream(
   exchange: Exchange,
@@ -45,7 +52,7 @@ export async function callUpstream(
     if (isUpload(outgoing.body)) outgoing.body.cancel();
     return { response: CLIENT_DISCONNECTED, providerHeaders: NO_PROVIDER_HEADERS };
   }
-  const response = await send(exchange, forwardable, outgoing, abort);
+  const response = await sendWithoutRejected(exchange, forwardable, outgoing, abort);
   deps.bodies.budget.release(holding);
   if (!(response instanceof Response)) return { response, providerHeaders: NO_PROVIDER_HEADERS };
   const providerHeaders = readProviderHeaders(response.headers);
@@ -58,6 +65,30 @@ export async function callUpstream(
   };
 }
 
+/** The response to the request, or, if the provider rejects the usage opt-in, to the same request without it. */
+async function sendWithoutRejected(
+  exchange: Exchange,
+  forwardable: Forwardable,
+  outgoing: Outgoing,
+  abort: AbortController,
+): ReturnType<typeof forward> {
+  const { optIn } = outgoing;
+  const response = await send(exchange, forwardable, outgoing, abort);
+  if (!optIn?.injected || !(response instanceof Response)) return response;
+  const examined = await examineOptIn(response, exchange.deps.config.limits.idleMs);
+  const { original } = optIn.injected;
+  optIn.injected = null;
+  if (!examined.isRejected) return examined.response;
+  if (exchange.request.signal.aborted) return CLIENT_DISCONNECTED;
+  examined.response.body?.cancel().catch(() => undefined);
+  optIn.state = "rejected";
+  outgoing.body = original;
+  const second = await send(exchange, forwardable, outgoing, abort);
+  // An error of the client's own rejects both, and says nothing about the option.
+  if (second instanceof Response && second.ok) optIn.remember();
+  return second;
+}
+
 function send(
   { request, deps }: Exchange,
   { target, route, acceptedOwner, credential }: Forwardable,
@@ -65,6 +96,7 @@ function send(
   abort: AbortController,
 ): ReturnType<typeof forward> {
   const headers = upstreamHeaders(request.headers, {
+    isDecoded: outgoing.isDecoded,
     coderHeaders: route.provider.coderHeaders,
     owner: acceptedOwner,
     credential: credential.header,

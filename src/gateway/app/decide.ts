@@ -22,7 +22,7 @@ import type { Route } from "../provider/route.ts";
 import { chooseCredential, type UpstreamCredential } from "../upstream/credential.ts";
 import type { Deps } from "./deps.ts";
 import type { RequestHead } from "./destination.ts";
-import { checkDeclaredLength, rejectBody, rejectEncodedBody, type RequestBody } from "./request-body.ts";
+import { checkDeclaredLength, rejectBody, rejectUnknownCoding, type RequestBody } from "./request-body.ts";
 
 export type DecideDeps = Pick<Deps, "config" | "delegate" | "verifiers" | "now" | "randomUuid">;
 
@@ -145,14 +145,9 @@ async function decideOwner(
   return sha256 instanceof Refusal ? sha256 : verifyAssertion(claim, assertion, verifiers, sha256);
 }
 
-/** Refuses a body by its headers, before it is read: compressed, too large, or with a method that takes none. */
-export function checkUnreadBody(
-  { method, headers }: RequestHead,
-  { route }: Route,
-  limit: number,
-): Refusal | null {
-  const isParsed = route.kind === "intercept";
-  const refusal = isParsed ? rejectEncodedBody(headers) : takesNoBody(method) ? rejectBody(headers) : null;
+/** Refuses a body by its headers, before it is read: in an unknown coding, too large, or with a method that takes none. */
+export function checkUnreadBody({ method, headers }: RequestHead, limit: number): Refusal | null {
+  const refusal = takesNoBody(method) ? rejectBody(headers) : rejectUnknownCoding(headers);
   return refusal ?? checkDeclaredLength(headers, limit);
 }
 

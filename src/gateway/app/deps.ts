@@ -11,6 +11,7 @@ import type { Verifiers } from "../initiator/verify-assertion.ts";
 import type { Policy } from "../policy/policy.ts";
 import type { Dialect } from "../provider/provider.ts";
 import type { Sink } from "../sinks/recorder.ts";
+import type { RejectedOptIns } from "./usage-opt-in.ts";
 
 export type Deps = {
   readonly config: Config;
@@ -28,6 +29,8 @@ export type Deps = {
   readonly fallbackDialect: Dialect;
   /** How request bodies are read; its budget is shared by all requests of the isolate. */
   readonly bodies: BodyReading;
+  /** The usage opt-ins that providers rejected, shared by all requests of the isolate. */
+  readonly rejectedOptIns: RejectedOptIns;
   readonly fetch: typeof fetch;
   /** Milliseconds since 1970. */
   readonly now: () => number;

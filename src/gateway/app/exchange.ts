@@ -6,6 +6,7 @@ import { Refusal } from "../../shared/refusal.ts";
 import { uuidV7 } from "../../shared/uuid.ts";
 import type { Dialect } from "../provider/provider.ts";
 import { createRecorder, type Recorder } from "../sinks/recorder.ts";
+import { CODINGS } from "./decode/coding.ts";
 import { emptyFindings, type Findings } from "./decide.ts";
 import type { Deps } from "./deps.ts";
 
@@ -85,6 +86,8 @@ export function refuse(
   if (code === "method_not_allowed") headers.set("allow", allow().join(", "));
   if (code === "websocket_unsupported") headers.set("upgrade", "HTTP/1.1");
   if (code === "gateway_busy") headers.set("retry-after", String(BUSY_RETRY_S));
+  // RFC 9110 §15.5.16. The records API decodes none.
+  if (code === "body_encoded" && exchange.findings.route) headers.set("accept-encoding", CODINGS);
   // The SDKs of OpenAI and Anthropic read it. Claude Code repeats a 401 for minutes without showing it.
   if (isFinal(refusal, exchange)) headers.set("x-should-retry", "false");
   return Response.json(body, { status, headers });

@@ -13,6 +13,7 @@ import {
   type Caller,
   type ProviderHeaderFacts,
 } from "../../events/compose.ts";
+import type { UsageOptIn } from "../../events/vocabulary.ts";
 import { sha256Hex } from "../../shared/digest.ts";
 import { Refusal } from "../../shared/refusal.ts";
 import { sessionId } from "../client/client.ts";
@@ -20,7 +21,6 @@ import { readEndUser } from "../client/end-user.ts";
 import { readHints } from "../client/hints.ts";
 import { readCoderIds } from "../initiator/owner-claim.ts";
 import { observe, type Observation } from "../observation/observe.ts";
-import { injectUsageOption } from "../provider/inject-usage.ts";
 import { nameError } from "../provider/provider-error.ts";
 import { readConversation, type Conversation } from "../provider/conversation.ts";
 import { readModelCall, type ModelCall } from "../provider/model-call.ts";
@@ -47,6 +47,7 @@ import { startInterception, type Interception, type InterceptionContext } from "
 import { passThrough } from "./passthrough.ts";
 import { createRequestBody } from "./read-body.ts";
 import type { RequestBody } from "./request-body.ts";
+import { planOptIn } from "./usage-opt-in.ts";
 import { welcome } from "./welcome.ts";
 
 export async function serve(exchange: Exchange): Promise<Response> {
@@ -69,9 +70,9 @@ export async function serve(exchange: Exchange): Promise<Response> {
   const stop = (refusal: Refusal): Response => refuse(exchange, refusal, () => methodsOf(route.route));
 
   // Client, identity, initiator.
-  const maxBytes = deps.config.limits.bodyBytes;
-  const reading = { ...deps.bodies, maxBytes, holding: exchange.holding };
-  const body = createRequestBody(request, reading, () => checkUnreadBody(request, route, maxBytes));
+  const { bodyBytes: maxBytes, bodyRatio: maxRatio } = deps.config.limits;
+  const reading = { ...deps.bodies, maxBytes, maxRatio, holding: exchange.holding };
+  const body = createRequestBody(request, reading, () => checkUnreadBody(request, maxBytes));
   const decided = await decide({ head: request, target, route, body }, deps, findings);
   if (decided instanceof Refusal) return stop(decided);
   const { client, actor, credential, claim, decision } = decided;
@@ -125,15 +126,17 @@ async function intercept(
 ): Promise<Response> {
   const started = await start(exchange, decided, intercepted, body);
   if (started instanceof Refusal) return refuse(exchange, started);
-  const { interception, model, outgoing, isInjectedUsage } = started;
+  const { interception, model, outgoing } = started;
   const { end } = interception;
+  const sentOptIn = (): UsageOptIn | null => outgoing.optIn?.state ?? null;
   const endRefused = (
     refusal: Refusal,
     outcome: "refused" | "upstream_error",
     providerHeaders = NO_PROVIDER_HEADERS,
   ): Response => {
     const { status, code: error } = refusal;
-    end({ outcome, status, error, providerHeaders, observation: null });
+    const usageOptIn = outcome === "refused" ? null : sentOptIn();
+    end({ outcome, status, error, providerHeaders, usageOptIn, observation: null });
     return refuse(exchange, refusal);
   };
   const abort = new AbortController();
@@ -149,12 +152,14 @@ async function intercept(
         status: null,
         error: null,
         providerHeaders,
+        usageOptIn: sentOptIn(),
         observation: null,
       });
       return clientDisconnected(exchange.id);
     }
     if (response instanceof Refusal) return endRefused(response, "upstream_error", providerHeaders);
-    const upstream = { response, providerHeaders, api: intercepted.api, abort, isInjectedUsage };
+    const usageOptIn = sentOptIn();
+    const upstream = { response, providerHeaders, api: intercepted.api, abort, usageOptIn };
     return await observeResponse(exchange, upstream, end);
   } catch (error) {
     abort.abort();
@@ -163,6 +168,7 @@ async function intercept(
       status: 500,
       error: "internal",
       providerHeaders: NO_PROVIDER_HEADERS,
+      usageOptIn: sentOptIn(),
       observation: null,
     });
     throw error;
@@ -174,7 +180,6 @@ type Started = {
   readonly interception: Interception;
   readonly model: ModelCall["model"];
   readonly outgoing: Outgoing;
-  readonly isInjectedUsage: UpstreamResponse["isInjectedUsage"];
 };
 
 /**
@@ -189,7 +194,8 @@ async function start(
 ): Promise<Started | Refusal> {
   const bytes = await body.take();
   if (bytes instanceof Refusal) return bytes;
-  const prepared = prepare(exchange, decided, intercepted, bytes);
+  const sentBody = { bytes, encoding: body.decoded() };
+  const prepared = prepare(exchange, decided, intercepted, sentBody);
   if (prepared instanceof Refusal) return prepared;
   const { context, endUser: sent, ...started } = prepared;
   const { recorder, deps } = exchange;
@@ -212,22 +218,23 @@ function prepare(
   exchange: Exchange,
   decided: RequestDecision,
   { api, route, caller, ...rest }: Intercepted,
-  bytes: Uint8Array,
+  { bytes, encoding }: { readonly bytes: Uint8Array; readonly encoding: string | null },
 ): Prepared | Refusal {
   const call = readModelCall(bytes, api.requestFields);
   if (call instanceof Refusal) return call;
   const conversation = readConversation(call.body, api.conversation);
   if (conversation instanceof Refusal) return conversation;
   const { headers } = exchange.request;
-  const injected = api.isUsageOnly && route.provider.injectUsage ? injectUsageOption(call) : null;
+  const { rejectedOptIns: rejected, now } = exchange.deps;
+  const optIn = planOptIn(call, { provider: route.provider, api, rejected, now });
   const session = caller.client_session_id ?? sessionId(decided.client, headers, call.fields);
   const intercepted = { ...rest, api, route, caller: { ...caller, client_session_id: session } };
+  const isDecoded = encoding !== null;
   return {
-    context: toContext(exchange, decided, intercepted, { ...call, conversation }),
+    context: toContext(exchange, decided, intercepted, { ...call, conversation, encoding }),
     endUser: readEndUser(headers, call.fields),
     model: call.model,
-    outgoing: { body: injected ?? bytes },
-    isInjectedUsage: injected && api.isUsageOnly,
+    outgoing: { body: optIn.injected?.parts ?? bytes, isDecoded, optIn },
   };
 }
 
@@ -235,7 +242,10 @@ function toContext(
   { deps, startedAt, request: { headers } }: Exchange,
   { client, actor, decision, flags, credential }: RequestDecision,
   { route, caller }: Intercepted,
-  call: Pick<ModelCall, "model" | "stream"> & { readonly conversation: Conversation },
+  call: Pick<ModelCall, "model" | "stream"> & {
+    readonly conversation: Conversation;
+    readonly encoding: string | null;
+  },
 ): Prepared["context"] {
   const facts = {
     provider: route.provider.name,
@@ -255,6 +265,7 @@ function toContext(
     conversation: call.conversation,
     hints: readHints(headers),
     clientKind: client.row?.kind ?? null,
+    requestEncoding: call.encoding,
     startedAt,
   };
 }
@@ -264,13 +275,14 @@ type UpstreamResponse = {
   readonly providerHeaders: ProviderHeaderFacts;
   readonly api: Api;
   readonly abort: AbortController;
-  readonly isInjectedUsage: ((data: string) => boolean) | null;
+  /** Once the provider has responded. */
+  readonly usageOptIn: UsageOptIn | null;
 };
 
 /** The client's response. The interception ends when the provider's response does, or the client disconnects. */
 async function observeResponse(
   { id, request, deps, recorder, waitUntil }: Exchange,
-  { response, providerHeaders, api, abort, isInjectedUsage }: UpstreamResponse,
+  { response, providerHeaders, api, abort, usageOptIn }: UpstreamResponse,
   end: Interception["end"],
 ): Promise<Response> {
   const { idleMs, observeBytes } = deps.config.limits;
@@ -280,13 +292,13 @@ async function observeResponse(
     idleMs,
     heldBytes: observeBytes,
     now: deps.now,
-    isInjectedUsage,
+    isInjectedUsage: usageOptIn === "added" ? api.isUsageOnly : null,
   });
   const { status } = response;
   const ended = observed.observation.then((observation: Observation) => {
     const { outcome, report } = observation;
     const error = outcome === "upstream_error" ? nameError(report.error, status) : report.error;
-    end({ outcome, status, error, providerHeaders, observation });
+    end({ outcome, status, error, providerHeaders, usageOptIn, observation });
     void recorder.flush();
   });
   // A streamed body goes on after the response is returned; any other has been observed already.

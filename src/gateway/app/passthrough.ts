@@ -3,12 +3,14 @@ import { passthroughEvent } from "../../events/compose.ts";
 import { SMALL_BYTES } from "../../shared/byte-budget.ts";
 import { contentEncoding, declaredLength } from "../../shared/http/body-headers.ts";
 import { Refusal } from "../../shared/refusal.ts";
+import { formBoundary } from "../provider/form/boundary.ts";
+import { createFormScanner, MAX_WITHHELD_BYTES } from "../provider/form/form-scanner.ts";
 import { readModelCall } from "../provider/model-call.ts";
 import { methodsOf } from "../provider/method.ts";
 import { edgeErrorOf } from "../observation/edge-error.ts";
 import { isSentInPieces } from "../upstream/body-parts.ts";
 import { CLIENT_DISCONNECTED, isUpload, type UpstreamBody } from "../upstream/forward.ts";
-import { openUpload } from "../upstream/upload.ts";
+import { openUpload, type Upload, type UploadFilter } from "../upstream/upload.ts";
 import {
   callUpstream,
   checkPolicies,
@@ -17,10 +19,11 @@ import {
   type Forwardable,
 } from "./call-upstream.ts";
 import { takesNoBody } from "./decide.ts";
+import { requestCoding } from "./decode/coding.ts";
 import { refuse, type Exchange } from "./exchange.ts";
 import { checkNamedModel, filterModels } from "./model-list.ts";
 import { readBody } from "./read-body.ts";
-import { checkDeclaredLength, rejectBody, rejectEncodedBody, type RequestBody } from "./request-body.ts";
+import { checkDeclaredLength, rejectBody, type RequestBody } from "./request-body.ts";
 
 export async function passThrough(
   exchange: Exchange,
@@ -36,7 +39,8 @@ export async function passThrough(
     checkNamedModel(exchange, forwardable) ?? (await bodyToForward(exchange, forwardable, requestBody));
   if (body instanceof Refusal) return stop(body);
   const abort = new AbortController();
-  const { response: received, providerHeaders } = await callUpstream(exchange, forwardable, { body }, abort);
+  const outgoing = { body, isDecoded: requestBody.decoded() !== null, optIn: null };
+  const { response: received, providerHeaders } = await callUpstream(exchange, forwardable, outgoing, abort);
   const response = await filterModels(exchange, forwardable, received, abort);
   if (response instanceof Refusal) return stop(response);
   const isDisconnected = response === CLIENT_DISCONNECTED;
@@ -83,25 +87,70 @@ async function bodyToForward(
   const { request, deps } = exchange;
   const { route, provider } = forwardable.route;
   const runsModel = route.kind === "passthrough" && request.method === "POST" ? route.runsModel : "no";
-  if (runsModel !== "no" && provider.models !== null)
+  if (runsModel !== "no" && provider.models !== null) {
+    const boundary = runsModel === "named" ? formBoundary(request.headers.get("content-type")) : null;
+    if (boundary === "invalid") return new Refusal("form_invalid", { detail: "the boundary" });
+    if (boundary !== null) return formWithAllowedModel(exchange, forwardable, requestBody, boundary);
     return bodyWithAllowedModel(exchange, forwardable, requestBody, runsModel);
+  }
   const forbidden = checkPolicies(exchange, forwardable, null, false);
   if (forbidden) return forbidden;
   if (takesNoBody(request.method)) return rejectBody(request.headers);
   if (request.body === null) return null;
   if (requestBody.isRead()) return requestBody.take();
-  const { bodyBytes, uploadBytes, headersMs } = deps.config.limits;
-  const length = declaredLength(request.headers);
   // A body of unknown length is read and counted first. A small one is held for a moment, which costs less than a stream.
-  if (length === null || length <= Math.min(SMALL_BYTES, bodyBytes))
-    return readBody(request, { ...deps.bodies, maxBytes: bodyBytes, holding: exchange.holding });
+  if (!isStreamed(exchange)) {
+    const { bodyBytes: maxBytes } = deps.config.limits;
+    return readBody(request, { ...deps.bodies, maxBytes, holding: exchange.holding });
+  }
+  return streamBody(exchange, request.body, null);
+}
+
+/** Whether a body is forwarded while it arrives. */
+function isStreamed({ request, deps }: Exchange): boolean {
+  const length = declaredLength(request.headers);
+  return length !== null && length > Math.min(SMALL_BYTES, deps.config.limits.bodyBytes);
+}
+
+/** The body as an upload. Its length must be declared. */
+function streamBody(
+  { request, deps, waitUntil }: Exchange,
+  body: ReadableStream<Uint8Array>,
+  filter: UploadFilter | null,
+): Upload | Refusal {
+  const { uploadBytes, headersMs } = deps.config.limits;
   const tooLarge = checkDeclaredLength(request.headers, uploadBytes);
   if (tooLarge) return tooLarge;
+  const length = declaredLength(request.headers) ?? 0;
   const { pace, now } = deps.bodies;
-  const upload = openUpload(request.body, { length, pace, acceptMs: headersMs, now });
+  const upload = openUpload(body, { length, pace, acceptMs: headersMs, now, filter });
   // A provider may respond before it has the whole body, and the rest of it goes on beside the response.
-  exchange.waitUntil(upload.sent);
+  waitUntil(upload.sent);
   return upload;
+}
+
+/**
+ * A multipart form, once its model is one that the list allows. A large form is forwarded while its model is looked for: the
+ * SDKs send the file first.
+ */
+async function formWithAllowedModel(
+  exchange: Exchange,
+  forwardable: Forwardable,
+  requestBody: RequestBody,
+  boundary: string,
+): Promise<UpstreamBody | Refusal> {
+  const { request, deps, holding } = exchange;
+  const scanner = createFormScanner(boundary, (model) => checkPolicies(exchange, forwardable, model, true));
+  const isRead = requestBody.isRead() || requestCoding(request.headers) !== null || !isStreamed(exchange);
+  if (isRead || request.body === null) {
+    const bytes = await requestBody.take();
+    if (bytes instanceof Refusal) return bytes;
+    const scanned = [scanner.push(bytes), scanner.end()].find((result) => result instanceof Refusal);
+    return scanned ?? bytes;
+  }
+  if (!deps.bodies.budget.resize(holding, MAX_WITHHELD_BYTES, deps.bodies.neededMs))
+    return new Refusal("gateway_busy");
+  return streamBody(exchange, request.body, scanner);
 }
 
 /** The whole body, once its model is one that the provider's list allows. */
@@ -111,7 +160,7 @@ async function bodyWithAllowedModel(
   requestBody: RequestBody,
   runsModel: "named" | "hidden",
 ): Promise<Uint8Array | Refusal> {
-  const bytes = rejectEncodedBody(exchange.request.headers) ?? (await requestBody.take());
+  const bytes = await requestBody.take();
   if (bytes instanceof Refusal) return bytes;
   // An empty body (to cancel a response, for example) runs no model. A body that cannot be parsed names none that is allowed.
   const call = bytes.byteLength === 0 ? null : readModelCall(bytes);

@@ -1,41 +1,46 @@
 /**
  * Reads a request's body into memory: at most once, only when a step needs it, bounded in bytes, in time, and in the sum
- * over all requests of the isolate. Bytes are exactly as the client sent them.
+ * over all requests of the isolate. Bytes are exactly as the client sent them, or decoded where it sent them compressed.
  */
-import { SMALL_BYTES, type Holding } from "../../shared/byte-budget.ts";
+import { SMALL_BYTES } from "../../shared/byte-budget.ts";
 import { realTimer, TIMED_OUT } from "../../shared/deadline.ts";
 import { sha256Hex } from "../../shared/digest.ts";
 import { declaredLength } from "../../shared/http/body-headers.ts";
 import { createInterruptible } from "../../shared/interruptible.ts";
 import { Refusal } from "../../shared/refusal.ts";
 import { pieceBytes, sendingMs, startSendDeadline } from "../../shared/send-deadline.ts";
-import type { BodyReading } from "./deps.ts";
+import { requestCoding, type Coding } from "./decode/coding.ts";
+import { readDecoded } from "./decode/read-decoded.ts";
+import { loadZlib } from "./decode/zlib.ts";
+import { MARGIN_MS, type ReadOptions } from "./read-options.ts";
 import { checkDeclaredLength, type RequestBody } from "./request-body.ts";
-
-/** How one request's body is read. */
-export type ReadOptions = BodyReading & {
-  /** The largest body, in bytes. */
-  readonly maxBytes: number;
-  /** The request's part of the budget. The reader adds to it; the caller releases it, after a refusal too. */
-  readonly holding: Holding;
-};
 
 /** A large body, or one of unknown length, is read into a buffer that begins with this size and grows as bytes arrive. */
 const FIRST_BYTES = 4 * 1024;
 /** JavaScript is woken once per piece. */
 const PIECE_BYTES = 128 * 1024;
-/** Added to every expiry: the deadlines end a request before the budget takes it for dead. */
-const MARGIN_MS = 60_000;
 
-/** `check` runs before the first byte is read. It refuses the body by its headers, its declared length included. */
+/**
+ * A body that is decoded when it is read. `check` runs before the first byte. It refuses the body by its headers, its
+ * declared length and its Content-Encoding included.
+ */
 export function createRequestBody(
   request: Request,
-  options: ReadOptions,
+  options: ReadOptions & { readonly maxRatio: number },
   check: () => Refusal | null,
 ): RequestBody {
   let isRead = false;
   let whole: Promise<Uint8Array | Refusal> | null = null;
-  const read = async (): Promise<Uint8Array | Refusal> => check() ?? readWithin(request, options);
+  const coding = (): Coding | null => {
+    const declared = requestCoding(request.headers);
+    return declared === "unsupported" ? null : declared;
+  };
+  const read = async (): Promise<Uint8Array | Refusal> => {
+    const refusal = check();
+    if (refusal) return refusal;
+    const encoded = coding();
+    return encoded ? readDecoded(request, encoded, { loadZlib, ...options }) : readWithin(request, options);
+  };
   const bytes = (): Promise<Uint8Array | Refusal> => {
     isRead = true;
     return (whole ??= read());
@@ -51,6 +56,7 @@ export function createRequestBody(
       return body instanceof Refusal ? body : sha256Hex(body);
     },
     isRead: () => isRead,
+    decoded: () => (isRead ? coding() : null),
   };
 }
 

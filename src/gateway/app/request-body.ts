@@ -1,21 +1,29 @@
 /** A request's body as the steps see it, and the refusals by its headers alone. `read-body.ts` reads it. */
 import { contentEncoding, declaredLength } from "../../shared/http/body-headers.ts";
 import { Refusal } from "../../shared/refusal.ts";
+import { requestCoding, type Coding } from "./decode/coding.ts";
 
 /** A body that is read when it is first needed. */
 export type RequestBody = {
   /**
-   * The whole body. Refusals: those by its headers, and those of `readWithin`. Only the last reader calls it, once: the
+   * The whole body, decoded. Refusals: those by its headers, of `readBody` and of `readDecoded`. Only the last reader calls it, once: the
    * body is not kept, so that it can be collected as soon as that reader drops it.
    */
   readonly take: () => Promise<Uint8Array | Refusal>;
-  /** SHA-256 of the whole body, 64 hex digits; null where it is not known (a described request). */
+  /** SHA-256 of the whole body as the provider reads it (decoded), 64 hex digits; null where it is not known (a described request). */
   readonly sha256: () => Promise<string | null | Refusal>;
   /** Whether `take` or `sha256` has been called: the request's stream can then not be forwarded any more. */
   readonly isRead: () => boolean;
+  /** The coding that was decoded; null where there was none, or the body has not been read. */
+  readonly decoded: () => Coding | null;
 };
 
-/** Refuses `body_encoded` (415) where there is a Content-Encoding: the provider must read what was checked here. */
+/** Refuses `body_encoded` (415) where a body cannot be decoded: the provider must read what was checked here. */
+export function rejectUnknownCoding(headers: Headers): Refusal | null {
+  return requestCoding(headers) === "unsupported" ? new Refusal("body_encoded") : null;
+}
+
+/** Refuses `body_encoded` (415) where there is a Content-Encoding. */
 export function rejectEncodedBody(headers: Headers): Refusal | null {
   return contentEncoding(headers) === "plain" ? null : new Refusal("body_encoded");
 }

@@ -31,6 +31,8 @@ import { readProviders } from "./providers.ts";
 export type Limits = {
   /** The largest request body that is read into memory, in bytes. */
   readonly bodyBytes: number;
+  /** How many times its compressed size a decoded request body may have. */
+  readonly bodyRatio: number;
   /** The largest request body that is only streamed through, in bytes. */
   readonly uploadBytes: number;
   /** The bytes of request bodies that one isolate holds at once. */
@@ -213,6 +215,7 @@ function readLimits(fields: Fields): Limits {
   const leastBodiesBytes = Math.ceil(1.5 * bodyBytes);
   const limits: Limits = {
     bodyBytes,
+    bodyRatio: fields.count("body_ratio", 1, 100_000, 100),
     uploadBytes: fields.count("upload_bytes", 1, MAX_UPLOAD_BYTES, setBodyBytes || DEFAULT_UPLOAD_BYTES),
     bodiesBytes: fields.count(
       "bodies_bytes",

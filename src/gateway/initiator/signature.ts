@@ -1,7 +1,7 @@
 /**
  * Coder's request signature, version 1: HMAC-SHA256 over nine lines (docs/signing.md). `readSignatureHeader` parses the
  * headers; `createSignatureVerifier` verifies the MAC against the configured secrets. Of the body, only its SHA-256 is
- * needed.
+ * needed: of the bytes that the provider reads, so of a compressed body decoded.
  */
 import { fromHex } from "../../shared/hex.ts";
 import { trimWhitespace, type CoderIdHeaders } from "./owner-header.ts";

@@ -12,12 +12,20 @@ import { asObject } from "../../shared/json.ts";
 const OPTION = '"include_usage":true';
 const OPTION_KEY = new KnownKeys(["include_usage"]);
 
+/** Whether the client itself set the option, or sent one that the gateway does not edit. */
+export function setsUsageOption({ fields }: Pick<ModelCall, "fields">): boolean {
+  const options = fields["stream_options"];
+  if (options === undefined || options === null) return false;
+  const object = asObject(options);
+  return object === null || (object["include_usage"] ?? false) !== false;
+}
+
 /**
  * The parts of the body with the opt-in, or null if the body needs no change: the request does not stream, the client has
  * already set `include_usage`, or `stream_options` has a type that the provider will reject.
  */
 export function injectUsageOption({ stream, fields, body }: ModelCall): readonly Uint8Array[] | null {
-  if (!stream) return null;
+  if (!stream || setsUsageOption({ fields })) return null;
   const { bytes, members } = body;
   const range = members.get("stream_options");
   if (range === undefined) {
@@ -26,8 +34,6 @@ export function injectUsageOption({ stream, fields, body }: ModelCall): readonly
   }
   const options = fields["stream_options"];
   if (options === null) return replaceBytes(bytes, range, `{${OPTION}}`);
-  const current = asObject(options)?.["include_usage"] ?? false;
-  if (!asObject(options) || current !== false) return null;
   return setOption(bytes, range.from);
 }
 

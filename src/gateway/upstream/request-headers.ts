@@ -63,7 +63,21 @@ export const REAL_IP = "192.0.2.1";
 export const VIA_MARK = "ai-edge-interceptor";
 const LOOPED = new RegExp(`(?:^|[\\s,])${VIA_MARK}(?:$|[\\s,(])`);
 
+/**
+ * They describe the body as the client sent it: its coding, and digests of it (RFC 9530, RFC 3230, RFC 1864). A decoded body
+ * is another representation.
+ */
+const OF_ENCODED_BODY = new Set([
+  "content-encoding",
+  "content-md5",
+  "digest",
+  "content-digest",
+  "repr-digest",
+]);
+
 export type UpstreamHeaderOptions = {
+  /** The body was compressed, and is forwarded decoded. */
+  readonly isDecoded?: boolean;
   /** Forward `X-Coder-*` (except credentials and signatures), for an upstream that is Coder itself. */
   readonly coderHeaders: boolean;
   /** The accepted owner, the only one that such an upstream receives; null if there is none. */
@@ -78,7 +92,7 @@ export function upstreamHeaders(clientHeaders: Headers, options: UpstreamHeaderO
   // A native copy and deletions take fewer instructions than copying each field.
   const headers = new Headers(clientHeaders);
   for (const name of clientHeaders.keys()) {
-    if (!isForwarded(name, options.coderHeaders) || listed?.has(name)) headers.delete(name);
+    if (!isForwarded(name, options) || listed?.has(name)) headers.delete(name);
   }
   if (options.coderHeaders && options.owner !== null) headers.set("x-coder-owner-id", options.owner);
   headers.set("accept-encoding", "identity");
@@ -88,11 +102,12 @@ export function upstreamHeaders(clientHeaders: Headers, options: UpstreamHeaderO
   return headers;
 }
 
-function isForwarded(name: string, coderHeaders: boolean): boolean {
+function isForwarded(name: string, { coderHeaders, isDecoded }: UpstreamHeaderOptions): boolean {
   if (DROPPED_HEADERS.has(name)) return false;
   // Servers that read CGI-style names treat `_` as `-`, so both spellings follow the same rules.
   const hyphenated = name.includes("_") ? name.replaceAll("_", "-") : name;
   if (hyphenated !== name && DROPPED_HEADERS.has(hyphenated)) return false;
+  if (isDecoded && OF_ENCODED_BODY.has(hyphenated)) return false;
   if (!DROPPED_PREFIX.test(hyphenated)) return true;
   return coderHeaders && hyphenated === name && CODER_FORWARDED.test(name);
 }

@@ -28,6 +28,15 @@ export type UploadOptions = {
   readonly acceptMs: number;
   readonly now: () => number;
   readonly after?: After;
+  /** Examines the bytes, and withholds some of them for a while; null where they pass unexamined. */
+  readonly filter?: UploadFilter | null;
+};
+
+export type UploadFilter = {
+  /** Takes a piece, whose memory is reused; returns the bytes to send, or why the upload must not be completed. */
+  readonly push: (piece: Uint8Array) => Uint8Array | Refusal;
+  /** The rest, once the body has ended. */
+  readonly end: () => Uint8Array | Refusal;
 };
 
 const PIECE_BYTES = 64 * 1024;
@@ -68,7 +77,7 @@ async function sendPieces(
   source: ReadableStream<Uint8Array>,
   writer: WritableStreamDefaultWriter<Uint8Array>,
   work: Interruptible<Interruption>,
-  { length, pace, acceptMs, now, after = realTimer }: UploadOptions,
+  { length, pace, acceptMs, now, after = realTimer, filter = null }: UploadOptions,
 ): Promise<Refusal | null> {
   const deadline = startSendDeadline(pace, now, () => work.interrupt(TIMED_OUT), after);
   const reader = source.getReader({ mode: "byob" });
@@ -86,12 +95,16 @@ async function sendPieces(
         return new Refusal("body_incomplete", { detail: "while it was forwarded" });
       size += read.value.byteLength;
       deadline.received(read.value.byteLength);
-      deadline.pause();
-      const written = await work.wait(withDeadline(writer.write(read.value), acceptMs, after));
-      if (written === CANCELLED) throw new Error("cancelled");
-      if (written === TIMED_OUT)
-        return new Refusal("upstream_timeout", { detail: `took no byte for ${acceptMs} ms` });
-      deadline.resume();
+      for (const part of [filter ? filter.push(read.value) : read.value, size === length && filter?.end()]) {
+        if (part instanceof Refusal) return part;
+        if (!part || part.byteLength === 0) continue;
+        deadline.pause();
+        const written = await work.wait(withDeadline(writer.write(part), acceptMs, after));
+        if (written === CANCELLED) throw new Error("cancelled");
+        if (written === TIMED_OUT)
+          return new Refusal("upstream_timeout", { detail: `took no byte for ${acceptMs} ms` });
+        deadline.resume();
+      }
       buffer = read.value.buffer as ArrayBuffer;
     }
     // Not awaited: it resolves only when the fetch reads past the declared length.

@@ -54,6 +54,7 @@ const NO_HINTS = {
   client_prompt_id: null,
   request_class: null,
   end_user: null,
+  request_encoding: null,
 };
 
 describe("the events of one interception", () => {
@@ -180,6 +181,7 @@ describe("the events of one interception", () => {
         provider_request_id: "req_1",
         provider_ray: null,
         response_encoding: null,
+        usage_opt_in: null,
       },
     ]);
     expect(bytes).toEqual(fixture("chat/json").bytes);
@@ -304,6 +306,7 @@ describe("the events of one interception", () => {
         provider_request_id: "req_2",
         provider_ray: null,
         response_encoding: null,
+        usage_opt_in: null,
       },
     ]);
     expect(clientText).toBe(upstreamText);
@@ -472,7 +475,12 @@ const BYOK_PRINCIPALS = {
 
 /** Refusals of the body: the caller is known already. */
 const BODY_REFUSALS: readonly Refused[] = [
-  { reason: "body_encoded", init: post(BODY, { ...OWN_KEY, "content-encoding": "gzip" }) },
+  { reason: "body_encoded", init: post(BODY, { ...OWN_KEY, "content-encoding": "gzip, br" }) },
+  {
+    reason: "body_encoding_invalid",
+    init: post(BODY, { ...OWN_KEY, "content-encoding": "gzip" }),
+    event: { detail: "not a gzip header" },
+  },
   {
     reason: "body_too_large",
     init: post(BODY),

@@ -350,7 +350,7 @@ describe("an explanation agrees with the events of a real request", () => {
       [[], [chat], [["x-coder-chat-id", "no-chat"]]],
       [[], [], [], [governance(CANARIES.clientKey)], [governance("CANARY")]],
       [[], [], [["x-coder-signature", "v1=CANARY"]]],
-      [[], [], [], [["content-encoding", "gzip"]]],
+      [[], [], [], [["content-encoding", "compress"]]],
       [[], [], [], [["x-coder-ai-gateway-key", GATEWAY_KEY]], [["x-coder-ai-gateway-key", "CANARY"]]],
     ];
     const rules = [

@@ -39,6 +39,7 @@ const {
   request_class: _class,
   client_kind: _kind,
   end_user: _endUser,
+  request_encoding: _encoding,
   ...startSubject
 } = START;
 const subject = { ...startSubject, started_at: STARTED };
@@ -97,6 +98,7 @@ function start(
       },
       clientKind: START.client_kind,
       endUser: START.end_user,
+      requestEncoding: START.request_encoding,
       startedAt: 1000,
     },
     { prompts, redact: createRedactor([]), now: () => clock.at },
@@ -125,6 +127,7 @@ const completed = {
   status: 200,
   error: null,
   providerHeaders,
+  usageOptIn: "added",
 } as const;
 const thinking = (...texts: readonly string[]): Thought[] =>
   texts.map((text) => ({ text, source: "thinking" }));
@@ -259,6 +262,7 @@ describe("I1 an interception's end", () => {
       status: null,
       error: null,
       providerHeaders,
+      usageOptIn: null,
       observation: null,
     });
     end({ ...completed, observation: conclusion() });
@@ -279,11 +283,13 @@ describe("I1 an interception's end", () => {
       status: null,
       error: null,
       providerHeaders,
+      usageOptIn: null,
       observation: null,
     });
     expect(groups[1]).toEqual([
       {
         ...END,
+        usage_opt_in: null,
         started_at: STARTED,
         ended_at: ENDED,
         outcome: "cancelled",
@@ -359,6 +365,7 @@ describe("I1 an interception's end", () => {
       status: 400,
       error: "invalid_request_error",
       providerHeaders,
+      usageOptIn: null,
       observation: conclusion({
         report: report({
           toolCalls: [toolCall({ input: long, error: long })],

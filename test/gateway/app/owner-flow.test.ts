@@ -173,7 +173,7 @@ describe("A22 a signed owner", () => {
     const small = { vars: { LIMITS: { body_bytes: 10 } } };
     const large = await (await openSigning({}, small)).exchange(CENTRAL_CHAT, await signedCall());
     expect([...refusedWith(large), ...typesOf(large.events)]).toEqual([413, "body_too_large", "refusal"]);
-    const init = await signedCall({ headers: { ...OWNED, "content-encoding": "gzip" } });
+    const init = await signedCall({ headers: { ...OWNED, "content-encoding": "compress" } });
     expect(refusedWith(await (await openSigning()).exchange(CENTRAL_CHAT, init))).toEqual([
       415,
       "body_encoded",

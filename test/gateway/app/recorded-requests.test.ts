@@ -25,7 +25,7 @@ const RENAMES: readonly (readonly [recorded: string, today: string])[] = [
 /** The fields added since, by record type. */
 const CALL_FIELDS = ["worker_version"];
 const PROVIDER_FIELDS = ["provider_request_id", "provider_ray", "response_encoding"];
-const AGENT_FIELDS = ["agent_id", "parent_agent_id", "client_prompt_id", "request_class"];
+const AGENT_FIELDS = ["agent_id", "parent_agent_id", "client_prompt_id", "request_class", "request_encoding"];
 /** Null in these requests. */
 const ADDED_NULL: Readonly<Record<string, readonly string[]>> = {
   interception_start: [...CALL_FIELDS, ...AGENT_FIELDS],
@@ -36,7 +36,7 @@ const ADDED_NULL: Readonly<Record<string, readonly string[]>> = {
 /** With a value, in some of these requests. */
 const ADDED: Readonly<Record<string, readonly string[]>> = {
   interception_start: ["earlier_prompt_count", "client_kind", "end_user"],
-  interception_end: ["service_tier", "speed", "inference_geo", "reported_cost"],
+  interception_end: ["service_tier", "speed", "inference_geo", "reported_cost", "usage_opt_in"],
   token_usage: ["raw_usage"],
   refusal: ["actor_kind"],
 };

@@ -31,6 +31,7 @@ export const TABLES = {
     bodies_bytes: 2,
     body_ms: 5,
     body_min_rate: 6,
+    body_ratio: 7,
     headers_ms: 2,
     idle_ms: 3,
     observe_bytes: 0,

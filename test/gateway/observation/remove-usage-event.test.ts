@@ -106,6 +106,22 @@ describe("events that are kept", () => {
     ["a comment that looks like usage", ': data: {"choices":[],"usage":{"prompt_tokens":1}}\n\n'],
     ["another field that looks like usage", 'usage: {"choices":[],"usage":{"prompt_tokens":1}}\n\n'],
     ["blank lines", "\n\n\n"],
+    ...[
+      // llama.cpp reports its timings in the usage chunk.
+      '"timings":{"prompt_ms":3.1}',
+      '"citations":["https://example.com"]',
+      '"citations":[]',
+      '"search_results":[{}]',
+      '"x_groq":{"id":"req_1"}',
+      '"error":{"message":"overloaded"}',
+      '"nvext":{"worker_id":1}',
+      '"system_fingerprint":{"x":1}',
+      '"x":"y"',
+      '"x":false',
+    ].map((member): [string, string] => [
+      `usage with ${member}`,
+      `data: {"id":"c","choices":[],"usage":{"prompt_tokens":1},${member}}\n\n`,
+    ]),
     ["keep-alives", ": OPENROUTER PROCESSING\n\n"],
   ])("keeps %s, byte for byte", (_, event) => {
     const stream = `${CONTENT}${event}${CONTENT}${DONE}`;
@@ -127,6 +143,10 @@ describe("events that are kept", () => {
 describe("events that are removed", () => {
   it.each([
     ["with a name and an id", `event: message\nid: 7\n${USAGE}`],
+    [
+      "with the members that every chunk has",
+      'data: {"id":"c","object":"chat.completion.chunk","created":1,"model":"m","system_fingerprint":"fp_1","service_tier":"default","provider":"Groq","obfuscation":"aB","error":null,"timings":null,"choices":[],"usage":{"prompt_tokens":1}}\n\n',
+    ],
     ["with white space in it", 'data: { "choices" : [ ] , "usage" : { "prompt_tokens" : 1 } }\n\n'],
     ["without a space after the colon", 'data:{"choices":[],"usage":{}}\n\n'],
     ["over two data lines", 'data: {"choices":[],\ndata: "usage":{"prompt_tokens":1}}\n\n'],
@@ -137,7 +157,7 @@ describe("events that are removed", () => {
     ],
     ["with a comment before the value", 'data: {"choices":[],"usage":\n: x\ndata: {"prompt_tokens":1}}\n\n'],
     ["with a comment in it", `: the last one\n${USAGE}`],
-    ["with non-ASCII text in it", 'data: {"choices":[],"usage":{"prompt_tokens":1},"x":"東京 🗼"}\n\n'],
+    ["with non-ASCII text in it", 'data: {"choices":[],"usage":{"prompt_tokens":1},"model":"東京 🗼"}\n\n'],
   ])("removes a complete usage event %s", (_, event) => {
     expect(inAllPieces(`${CONTENT}${event}${DONE}`)).toBe(`${CONTENT}${DONE}`);
   });

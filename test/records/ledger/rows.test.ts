@@ -58,6 +58,9 @@ const unchanged = (body: object): object => body;
 const withUsageRequested = (body: object, { name, kind }: Fixture): object =>
   name.startsWith("chat/") && kind === "events" ? { ...body, stream_options: { include_usage: true } } : body;
 
+const clientOptIn = ({ name, kind }: Fixture): object =>
+  name.startsWith("chat/") && kind === "events" ? { usage_opt_in: "client" } : {};
+
 const VARIANTS: readonly Variant[] = [
   {
     name: "everything recorded",
@@ -121,7 +124,7 @@ describe.each(VARIANTS)(
         report: fixture.report,
         status: STATUS[name] ?? 200,
         bytes: fixture.bytes.length,
-        requestColumns: api.columns,
+        requestColumns: { ...api.columns, ...(bodyOf === withUsageRequested && clientOptIn(fixture)) },
         streaming,
         prompt: hasToolResult && !api.promptWithResult ? null : PROMPT,
         resultOf: hasToolResult ? RESULT_CALL_ID : null,

@@ -78,6 +78,7 @@ export const START: InterceptionStart = {
   request_class: "review",
   client_kind: "agent",
   end_user: "sha256:0123456789abcdef0123456789abcdef",
+  request_encoding: "zstd",
 };
 
 export const END: InterceptionEnd = {
@@ -106,6 +107,7 @@ export const END: InterceptionEnd = {
   tool_call_count: 1,
   thought_count: 1,
   ...providerHeaders,
+  usage_opt_in: "added",
 };
 
 export const TOKENS: TokenUsage = {

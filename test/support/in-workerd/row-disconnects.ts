@@ -51,8 +51,8 @@ const cancelledRow = (received: string, columns: Parameters<typeof interceptionR
 
 /** If the client requests usage itself, the observer tees the stream; otherwise the stream flows through the observer. */
 const CHATS = [
-  ["chat, with its usage event removed", CHAT_REQUEST],
-  ["chat", { ...CHAT_REQUEST, stream_options: { include_usage: true } }],
+  ["chat, with its usage event removed", "added", CHAT_REQUEST],
+  ["chat", "client", { ...CHAT_REQUEST, stream_options: { include_usage: true } }],
 ] as const;
 
 const CHAT_FIRST_EVENT = chunk({ role: "assistant", content: "" });
@@ -68,14 +68,14 @@ const CHAT_IN_TOOL =
 const CHAT_COMPLETE =
   CHAT_FIRST_EVENT + chunk({}, "stop") + chatUsage({ prompt_tokens: 9, completion_tokens: 2 }) + DONE;
 
-const chats: readonly Disconnect[] = CHATS.flatMap(([name, body]) => [
+const chats: readonly Disconnect[] = CHATS.flatMap(([name, usage_opt_in, body]) => [
   {
     name: `${name}: after the first event`,
     path: CHAT,
     body,
     received: CHAT_FIRST_EVENT,
     rows: tables({
-      interceptions: [cancelledRow(CHAT_FIRST_EVENT, { usage: "unknown" })],
+      interceptions: [cancelledRow(CHAT_FIRST_EVENT, { usage_opt_in, usage: "unknown" })],
       user_prompts: [promptRow()],
     }),
   },
@@ -85,7 +85,7 @@ const chats: readonly Disconnect[] = CHATS.flatMap(([name, body]) => [
     body,
     received: CHAT_IN_TOOL,
     rows: tables({
-      interceptions: [cancelledRow(CHAT_IN_TOOL, { usage: "unknown", tool_call_count: 2 })],
+      interceptions: [cancelledRow(CHAT_IN_TOOL, { usage_opt_in, usage: "unknown", tool_call_count: 2 })],
       user_prompts: [promptRow()],
       tool_usages: [
         toolRow({
@@ -113,7 +113,7 @@ const chats: readonly Disconnect[] = CHATS.flatMap(([name, body]) => [
     body,
     received: CHAT_COMPLETE,
     rows: tables({
-      interceptions: [cancelledRow(CHAT_COMPLETE, { finish_reason: "stop" })],
+      interceptions: [cancelledRow(CHAT_COMPLETE, { usage_opt_in, finish_reason: "stop" })],
       token_usages: [tokenRow({ input_tokens: 9, output_tokens: 2, created_at })],
       user_prompts: [promptRow()],
     }),

@@ -262,6 +262,7 @@ const refused: Case = {
     interceptions: [
       interceptionRow({
         ...NO_RESPONSE,
+        usage_opt_in: null,
         outcome: "refused",
         status: 403,
         error: "model_not_allowed",

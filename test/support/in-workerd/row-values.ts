@@ -55,6 +55,7 @@ const INTERCEPTION = {
   request_class: null,
   client_kind: null,
   end_user: null,
+  request_encoding: null,
   outcome: "completed",
   ended_at: ENDED,
   status: 200,
@@ -78,6 +79,7 @@ const INTERCEPTION = {
   provider_request_id: null,
   provider_ray: null,
   response_encoding: null,
+  usage_opt_in: null,
   thread_parent_id: null,
   thread_root_id: null,
   session_id: ID,
@@ -154,10 +156,12 @@ type Columns<Default, Always extends string = never> = Readonly<Record<Always, u
   readonly [Column in keyof Default]?: unknown;
 };
 
-export const interceptionRow = (columns: Columns<typeof INTERCEPTION>): Row => ({
-  ...INTERCEPTION,
-  ...columns,
-});
+export function interceptionRow(columns: Columns<typeof INTERCEPTION>): Row {
+  const row: Row = { ...INTERCEPTION, ...columns };
+  // The gateway requests the usage of a stream of this API.
+  const isAdded = row["route"] === "/chat/completions" && row["streaming"] === 1;
+  return { ...row, usage_opt_in: isAdded ? "added" : null, ...columns };
+}
 export const tokenRow = (columns: Columns<typeof TOKENS>): Row => ({ ...TOKENS, ...columns });
 export const promptRow = (columns: Columns<typeof PROMPT> = {}): Row => ({ ...PROMPT, ...columns });
 type OverrideColumn = "initiator_id" | "attribution" | "owner_id";

@@ -53,7 +53,7 @@ async function refusalOf(
   if (destination.kind === "not_found") return destination.refusal;
   if (destination.kind !== "provider") return null;
   const { target, route } = destination;
-  const unread = checkUnreadBody(head, route, deps.config.limits.bodyBytes);
+  const unread = checkUnreadBody(head, deps.config.limits.bodyBytes);
   const body = { sha256: async () => unread ?? bodySha256 };
   const decided = await decide({ head, target, route, body }, withoutReplayCache(deps), findings);
   if (decided instanceof Refusal) return decided;

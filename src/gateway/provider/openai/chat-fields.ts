@@ -68,8 +68,7 @@ export class ChatFields {
       model: this.#model,
       usage,
       usageFinal: usage !== null && (this.#isUsageLast || this.done),
-      // Some servers send no `[DONE]`. Nothing follows usage that comes last.
-      ended: this.done || (this.#finishReason !== null && this.#isUsageLast),
+      ended: this.done,
       finishReason: this.#finishReason,
       queued: false,
       ...this.#billing,

@@ -51,11 +51,33 @@ export function chatReader(keep: ContentOptions): ResponseReader {
   };
 }
 
-/** Whether an SSE event contains only the usage that the gateway requested with the usage opt-in. */
+/**
+ * The members of a usage event beside `choices` and `usage` that repeat what other chunks say, or pad the event. Any other
+ * member that is not null is the provider's own message (`timings`, `citations`, `x_groq`), and the event stays.
+ */
+const COMPANIONS: ReadonlySet<string> = new Set([
+  "id",
+  "object",
+  "created",
+  "model",
+  "system_fingerprint",
+  "service_tier",
+  "obfuscation",
+  "provider",
+]);
+
+/** Whether an SSE event holds nothing but the usage that the gateway requested with the usage opt-in. */
 export function isUsageOnly(data: string): boolean {
   if (!data.includes('"usage"')) return false;
   const value = parseObject(data);
-  const choices = value?.["choices"];
-  const empty = Array.isArray(choices) && choices.length === 0 && value?.["error"] == null;
-  return empty && asObject(value?.["usage"]) !== null;
+  if (!value || asObject(value["usage"]) === null) return false;
+  const { choices } = value;
+  if (!Array.isArray(choices) || choices.length > 0) return false;
+  return Object.entries(value).every(
+    ([key, member]) =>
+      member === null ||
+      key === "usage" ||
+      key === "choices" ||
+      (COMPANIONS.has(key) && typeof member !== "object"),
+  );
 }

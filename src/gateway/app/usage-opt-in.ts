@@ -1,0 +1,95 @@
+/**
+ * The usage opt-in of streams: whether the gateway adds it, and what happens if the provider rejects it. A rejected request
+ * ran no model, so it is sent once more, as the client sent it.
+ */
+import type { UsageOptIn } from "../../events/vocabulary.ts";
+import { readBounded } from "../../shared/bounded-read.ts";
+import { TIMED_OUT, withDeadline } from "../../shared/deadline.ts";
+import { contentEncoding } from "../../shared/http/body-headers.ts";
+import type { TtlCache } from "../../shared/ttl-cache.ts";
+import { injectUsageOption, setsUsageOption } from "../provider/inject-usage.ts";
+import type { ModelCall } from "../provider/model-call.ts";
+import type { Api, Provider } from "../provider/provider.ts";
+
+/** The provider and model pairs that rejected the option. */
+export type RejectedOptIns = TtlCache<true>;
+
+/** How long a provider's rejection is remembered, per isolate. */
+const REMEMBERED_MS = 3_600_000;
+/** A longer name is not remembered: the client chooses it. */
+const MAX_MODEL = 256;
+
+/** The option of one request. `state` changes when the provider rejects it. */
+export type OptIn = {
+  /** null where the API has no such option, or the request does not stream. */
+  state: UsageOptIn | null;
+  /** null where the gateway does not add the option, or once the provider has rejected it. */
+  injected: { readonly parts: readonly Uint8Array[]; readonly original: Uint8Array } | null;
+  /** Remembers that this provider rejects the option for this model. */
+  readonly remember: () => void;
+};
+
+type OptInContext = {
+  readonly provider: Provider;
+  readonly api: Api;
+  readonly rejected: RejectedOptIns;
+  readonly now: () => number;
+};
+
+export function planOptIn(call: ModelCall, { provider, api, rejected, now }: OptInContext): OptIn {
+  const key = `${provider.name}\n${call.model ?? ""}`;
+  const remember = (): void => {
+    if ((call.model ?? "").length <= MAX_MODEL) rejected.set(key, true, now() + REMEMBERED_MS);
+  };
+  const without = (state: UsageOptIn | null): OptIn => ({ state, injected: null, remember });
+  if (api.isUsageOnly === null || !call.stream) return without(null);
+  if (setsUsageOption(call)) return without("client");
+  if (!provider.injectUsage || rejected.get(key) !== null) return without("skipped");
+  const parts = injectUsageOption(call);
+  if (!parts) return without("skipped");
+  return { state: "added", injected: { parts, original: call.body.bytes }, remember };
+}
+
+const REJECTING: ReadonlySet<number> = new Set([400, 422]);
+
+/** A rejection is short. A longer error is about something else, and its end is passed on unread. */
+const MAX_EXAMINED_BYTES = 64 * 1024;
+
+/**
+ * Names the option, or says that some field is not known. The rule may be wide: a client's own error is sent twice at most,
+ * and neither attempt runs a model.
+ */
+const ABOUT_OPTION = new RegExp(
+  [
+    String.raw`stream[_\s-]?options|include[_\s-]?usage`,
+    String.raw`extra (?:inputs?|fields?|propert(?:y|ies))\b[^.]{0,40}\b(?:not|forbidden)`,
+    String.raw`additional propert(?:y|ies)`,
+    String.raw`(?:unknown|unrecogni[sz]ed|unexpected|unsupported|invalid|undefined)[\s_-]+(?:\w+[\s_-]+)?(?:field|parameter|param|propert(?:y|ies)|argument|attribute|key|name|option)`,
+    String.raw`(?:field|parameter|propert(?:y|ies)|argument|key|option)s?\b[^.]{0,60}\bnot (?:supported|allowed|permitted|recogni[sz]ed|known|expected)`,
+    "extra_forbidden",
+  ].join("|"),
+  "i",
+);
+
+/**
+ * Whether the provider rejected the option, and the response with all of its bytes still to read.
+ *
+ * @param idleMs How long the error's body may take.
+ */
+export async function examineOptIn(
+  response: Response,
+  idleMs: number,
+): Promise<{ readonly isRejected: boolean; readonly response: Response }> {
+  const { body, status, headers } = response;
+  if (!REJECTING.has(status) || body === null || contentEncoding(headers) === "encoded")
+    return { isRejected: false, response };
+  const [examined, rest] = body.tee();
+  const bytes = await withDeadline(
+    readBounded(examined, MAX_EXAMINED_BYTES).catch(() => null),
+    idleMs,
+  );
+  if (bytes === TIMED_OUT) examined.cancel().catch(() => undefined);
+  const text = bytes === TIMED_OUT || bytes === null ? "" : new TextDecoder().decode(bytes);
+  const isRejected = ABOUT_OPTION.test(text);
+  return { isRejected, response: new Response(rest, response) };
+}
