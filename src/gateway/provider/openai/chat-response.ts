@@ -20,7 +20,7 @@ const RELEVANT_CHUNK_WITH_INPUTS = new RegExp(RELEVANT + CALL_PIECE);
 
 export function chatReader(keep: ContentOptions): ResponseReader {
   const content = collectContent(keep);
-  const readToolCalls = createToolCallReader(content);
+  const toolCalls = createToolCallReader(content);
   const relevant = keep.toolInputs ? RELEVANT_CHUNK_WITH_INPUTS : RELEVANT_CHUNK;
   let id: string | null = null;
   let model: string | null = null;
@@ -39,7 +39,7 @@ export function chatReader(keep: ContentOptions): ResponseReader {
     for (const entry of Array.isArray(choices) ? choices : []) {
       const choice = asObject(entry);
       if (!choice) continue;
-      readToolCalls(choice);
+      toolCalls.read(choice);
       if ((choice["index"] ?? 0) === 0) finishReason = asName(choice["finish_reason"], 128) ?? finishReason;
     }
     const reported = asObject(value["usage"]);
@@ -56,7 +56,7 @@ export function chatReader(keep: ContentOptions): ResponseReader {
         ended = true;
         return;
       }
-      if (id !== null && model !== null && !relevant.test(data)) return;
+      if (id !== null && model !== null && !relevant.test(data) && !toolCalls.mayEnd(data)) return;
       const value = parseObject(data);
       if (value) read(value);
     },
