@@ -52,7 +52,13 @@ export const CLIENTS: readonly ClientRow[] = [
   {
     name: "OpenCode",
     userAgent: ["opencode/"],
-    session: [header("x-opencode-session"), header("x-session-affinity"), header("x-session-id")],
+    // A sub-agent has a session of its own and names that of its parent, to which its requests belong.
+    session: [
+      header("x-parent-session-id"),
+      header("x-opencode-session"),
+      header("x-session-affinity"),
+      header("x-session-id"),
+    ],
   },
   { name: "Junie", userAgent: ["junie:"], session: [] },
   { name: "Gemini CLI", userAgent: ["geminicli"], session: [] },
