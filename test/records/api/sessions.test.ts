@@ -340,6 +340,7 @@ describe("GET /sessions/{session_id}", () => {
       credential_hint: "sk-a...xyz1",
       actor_id: ALICE,
       attribution: "authenticated",
+      agent_id: null,
       outcome: "completed",
       usage_complete: true,
     };
@@ -361,6 +362,7 @@ describe("GET /sessions/{session_id}", () => {
       attributions: ["authenticated"],
       truncated_fields: [],
       thread_count: 2,
+      agent_count: 1,
       token_usage_summary: {
         input_tokens: 20,
         output_tokens: 40,
