@@ -11,6 +11,7 @@ import {
   toCaller,
   toSubject,
   type Caller,
+  type PromptHashes,
   type ProviderHeaderFacts,
 } from "../../events/compose.ts";
 import { sha256Hex } from "../../shared/digest.ts";
@@ -21,6 +22,7 @@ import { readCoderIds } from "../initiator/owner-claim.ts";
 import { observe, type Observation } from "../observation/observe.ts";
 import { injectUsageOption } from "../provider/inject-usage.ts";
 import { readModelCall, type ModelCall } from "../provider/model-call.ts";
+import type { Conversation } from "../provider/conversation.ts";
 import type { Api } from "../provider/provider.ts";
 import { methodsOf } from "../provider/method.ts";
 import type { Route } from "../provider/route.ts";
@@ -40,6 +42,7 @@ import { findDestination } from "./destination.ts";
 import { ownResponse, refuse, type Exchange } from "./exchange.ts";
 import { startInterception, type Interception } from "./interception.ts";
 import { passThrough } from "./passthrough.ts";
+import { hashUserTexts, NO_PROMPT_HASHES } from "./prompt-hashes.ts";
 import { createRequestBody } from "./read-body.ts";
 import type { RequestBody } from "./request-body.ts";
 import { welcome } from "./welcome.ts";
@@ -182,25 +185,53 @@ async function start(
 ): Promise<Started | Refusal> {
   const bytes = await body.take();
   if (bytes instanceof Refusal) return bytes;
+  const { request, deps } = exchange;
+  const read = readCall(
+    bytes,
+    { api, route },
+    (fields) => caller.client_session_id ?? sessionId(decided.client, request.headers, fields),
+  );
+  if (read instanceof Refusal) return read;
+  const { prompts } = deps.config.recording;
+  const promptHashes = prompts ? await hashUserTexts(read.conversation.texts, deps.redact) : NO_PROMPT_HASHES;
+  const intercepted = { ...rest, api, route, caller: { ...caller, client_session_id: read.session } };
+  return {
+    interception: record(exchange, decided, intercepted, { ...read, promptHashes }),
+    model: read.model,
+    outgoing: { body: read.injected ?? bytes },
+    isInjectedUsage: read.injected && api.isUsageOnly,
+  };
+}
+
+type ReadCall = Pick<ModelCall, "model" | "stream"> & {
+  /** The body with the usage opt-in; null where nothing was added. */
+  readonly injected: ReturnType<typeof injectUsageOption>;
+  readonly session: string | null;
+  readonly conversation: Conversation;
+};
+
+/** Everything that needs the parsed body, which is no longer referenced after that. */
+function readCall(
+  bytes: Uint8Array,
+  { api, route }: Pick<Intercepted, "api" | "route">,
+  readSession: (fields: ModelCall["fields"]) => string | null,
+): ReadCall | Refusal {
   const call = readModelCall(bytes);
   if (call instanceof Refusal) return call;
-  const injected = api.isUsageOnly && route.provider.injectUsage ? injectUsageOption(call, bytes) : null;
-  const session =
-    caller.client_session_id ?? sessionId(decided.client, exchange.request.headers, call.fields);
-  const intercepted = { ...rest, api, route, caller: { ...caller, client_session_id: session } };
   return {
-    interception: record(exchange, decided, intercepted, call),
     model: call.model,
-    outgoing: { body: injected ?? bytes },
-    isInjectedUsage: injected && api.isUsageOnly,
+    stream: call.stream,
+    injected: api.isUsageOnly && route.provider.injectUsage ? injectUsageOption(call, bytes) : null,
+    session: readSession(call.fields),
+    conversation: api.readConversation(call.fields),
   };
 }
 
 function record(
   { deps, recorder, startedAt, request: { headers } }: Exchange,
   { actor, decision, flags, credential }: RequestDecision,
-  { route, caller, api }: Intercepted,
-  call: ModelCall,
+  { route, caller }: Intercepted,
+  call: ReadCall & { readonly promptHashes: PromptHashes },
 ): Interception {
   const facts = {
     provider: route.provider.name,
@@ -217,7 +248,8 @@ function record(
     actor,
     initiatorName: decision.initiator.name,
     flags,
-    conversation: api.readConversation(call.fields),
+    conversation: call.conversation,
+    promptHashes: call.promptHashes,
     hints: readHints(headers),
     startedAt,
   };

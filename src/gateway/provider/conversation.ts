@@ -15,7 +15,18 @@ export type Conversation = {
   readonly earlierPromptCount: number;
   /** Id of the tool call whose result the request contains. It links the request to the interception that made the call. */
   readonly correlatingToolCallId: string | null;
+  readonly texts: UserTexts;
 };
+
+/** The last texts of the user, at most `MAX_USER_TEXTS` each, in their order. */
+export type UserTexts = {
+  /** After the last completed assistant turn. */
+  readonly current: readonly string[];
+  /** Before it. */
+  readonly earlier: readonly string[];
+};
+
+const MAX_USER_TEXTS = 20;
 
 /** The author of an entry. Instructions (`system`, `developer`) and invalid entries have none and are skipped. */
 export type Author = "user" | "assistant" | "tool";
@@ -48,13 +59,15 @@ export function readPrompts(
   { earlier, current }: Turns,
   textType: string,
 ): Omit<Conversation, "correlatingToolCallId"> {
+  const texts = { current: [] as string[], earlier: [] as string[] };
   const pieces: string[] = [];
   let length = 0;
   let promptCount = 0;
   for (const entry of current) {
-    const texts = userTexts(entry, textType);
-    if (texts.length > 0) promptCount += 1;
-    for (const text of texts) {
+    const ofEntry = userTexts(entry, textType);
+    if (ofEntry.length > 0) promptCount += 1;
+    keepLast(texts.current, ofEntry);
+    for (const text of ofEntry) {
       if (length >= MAX_TEXT) break;
       const separator = pieces.length === 0 ? "" : "\n";
       const piece = cut(separator + text, MAX_TEXT - length);
@@ -62,11 +75,18 @@ export function readPrompts(
       length += piece.length;
     }
   }
-  return {
-    prompt: pieces.join("") || null,
-    promptCount,
-    earlierPromptCount: earlier.filter((entry) => userTexts(entry, textType).length > 0).length,
-  };
+  let earlierPromptCount = 0;
+  for (const entry of earlier) {
+    const ofEntry = userTexts(entry, textType);
+    if (ofEntry.length > 0) earlierPromptCount += 1;
+    keepLast(texts.earlier, ofEntry);
+  }
+  return { prompt: pieces.join("") || null, promptCount, earlierPromptCount, texts };
+}
+
+function keepLast(kept: string[], texts: readonly string[]): void {
+  kept.push(...texts.slice(-MAX_USER_TEXTS));
+  if (kept.length > MAX_USER_TEXTS) kept.splice(0, kept.length - MAX_USER_TEXTS);
 }
 
 /** The content's parts of the given type. Entries that are not parts are skipped. */

@@ -35,7 +35,7 @@ const ADDED_NULL: Readonly<Record<string, readonly string[]>> = {
 };
 /** With a value. */
 const ADDED: Readonly<Record<string, readonly string[]>> = {
-  interception_start: ["earlier_prompt_count"],
+  interception_start: ["earlier_prompt_count", "prompt_hashes", "earlier_prompt_hashes"],
   token_usage: ["raw_usage"],
   refusal: ["actor_kind"],
 };

@@ -2,10 +2,24 @@ import { describe, expect, it } from "vitest";
 import { messagesConversation } from "../../../src/gateway/provider/anthropic/messages-conversation.ts";
 import { chatConversation } from "../../../src/gateway/provider/openai/chat-conversation.ts";
 import { responsesConversation } from "../../../src/gateway/provider/openai/responses-conversation.ts";
-import type { Conversation } from "../../../src/gateway/provider/conversation.ts";
+import type { Conversation as Complete } from "../../../src/gateway/provider/conversation.ts";
 import { toRecordedContent } from "../../../src/events/redaction.ts";
 import { between, forSeeds, seededRandom } from "../../support/rechunk.ts";
 import type { JsonObject } from "../../../src/shared/json.ts";
+
+/** Without the texts, which have tests of their own. */
+type Conversation = Omit<Complete, "texts">;
+const factsOf = ({
+  prompt,
+  promptCount,
+  earlierPromptCount,
+  correlatingToolCallId,
+}: Complete): Conversation => ({
+  prompt,
+  promptCount,
+  earlierPromptCount,
+  correlatingToolCallId,
+});
 
 const NOTHING: Conversation = {
   prompt: null,
@@ -118,7 +132,7 @@ describe("the conversation of a chat completions request", () => {
     ["a tool result whose call id is a number", [{ role: "tool", tool_call_id: 7 }], NOTHING],
     ["the result of a deprecated function call", [{ role: "function", name: "f", content: "r" }], NOTHING],
   ])("reads %s", (_, messages, conversation) => {
-    expect(chatConversation(parsed({ model: "m", messages }))).toEqual(conversation);
+    expect(factsOf(chatConversation(parsed({ model: "m", messages })))).toEqual(conversation);
   });
 });
 
@@ -212,7 +226,9 @@ describe("the conversation of a messages request", () => {
     ["a tool result with an empty call id", [user([result("toolu_1"), result("")])], NOTHING],
     ["a content list with entries that are not blocks", [user([null, 7, "b", [result("toolu_1")]])], NOTHING],
   ])("reads %s", (_, messages, conversation) => {
-    expect(messagesConversation(parsed({ model: "m", system: "s", messages }))).toEqual(conversation);
+    expect(factsOf(messagesConversation(parsed({ model: "m", system: "s", messages })))).toEqual(
+      conversation,
+    );
   });
 });
 
@@ -339,23 +355,62 @@ describe("the conversation of a responses request", () => {
     ],
     ["a reference to an item", [{ type: "item_reference", id: "msg_1" }], NOTHING],
   ])("reads %s", (_, value, conversation) => {
-    expect(responsesConversation(parsed({ model: "m", instructions: "i", input: value }))).toEqual(
+    expect(factsOf(responsesConversation(parsed({ model: "m", instructions: "i", input: value })))).toEqual(
       conversation,
     );
   });
 
   it("returns nothing for a prompt template without input", () => {
-    expect(responsesConversation(parsed({ model: "m", prompt: { id: "pmpt_1" } }))).toEqual(NOTHING);
+    expect(factsOf(responsesConversation(parsed({ model: "m", prompt: { id: "pmpt_1" } })))).toEqual(NOTHING);
   });
 });
 
 const promptOf = (content: unknown): string | null =>
   messagesConversation(parsed({ messages: [user(content)] })).prompt;
-const conversationsOf = (contents: readonly unknown[]): readonly Conversation[] => [
-  chatConversation(parsed({ messages: contents.map(user) })),
-  messagesConversation(parsed({ messages: contents.map(user) })),
-  responsesConversation(parsed({ input: contents.map(user) })),
+const dialectsOf = (messages: readonly unknown[]): readonly Complete[] => [
+  chatConversation(parsed({ messages })),
+  messagesConversation(parsed({ messages })),
+  responsesConversation(parsed({ input: messages })),
 ];
+const conversationsOf = (contents: readonly unknown[]): readonly Conversation[] =>
+  dialectsOf(contents.map(user)).map(factsOf);
+
+const numbered = (from: number, count: number): string[] =>
+  Array.from({ length: count }, (_, at) => `${from + at}`);
+
+describe("the user's texts", () => {
+  it("are those before and after the last completed assistant turn, without scaffolding", () => {
+    const messages = [
+      user("a"),
+      user(`${reminder}b`),
+      assistant,
+      system,
+      user("c"),
+      user(reminder),
+      assistant,
+    ];
+    for (const { texts } of dialectsOf(messages))
+      expect(texts).toEqual({ current: ["c"], earlier: ["a", "b"] });
+  });
+
+  it("are one per text part, so that a client may merge messages", () => {
+    const { texts } = chatConversation(
+      parsed({ messages: [user([text("a"), text(reminder), text("b")]), assistant, user("c")] }),
+    );
+    expect(texts).toEqual({ current: ["c"], earlier: ["a", "b"] });
+  });
+
+  // A client can send thousands of messages and parts: only the last 20 are kept.
+  it("are the last 20 of each", () => {
+    const many = { role: "user", content: numbered(100, 50).map(text) };
+    const messages = [...numbered(0, 30).map(user), assistant, ...numbered(50, 30).map(user)];
+    for (const { texts } of dialectsOf(messages))
+      expect(texts).toEqual({ current: numbered(60, 20), earlier: numbered(10, 20) });
+    expect(chatConversation(parsed({ messages: [user("a"), many] })).texts.current).toEqual(
+      numbered(130, 20),
+    );
+  });
+});
 
 describe("the client's scaffolding", () => {
   it.each([
@@ -451,16 +506,18 @@ describe.each([
     [[[]]],
   ])("returns nothing if its list is %j", (list) => {
     const conversation = readConversation({ messages: list, input: typeof list === "string" ? null : list });
-    expect(conversation).toEqual(NOTHING);
+    expect(factsOf(conversation)).toEqual(NOTHING);
   });
 
   it("F5 treats __proto__ as an ordinary key", () => {
     const list = `[{"__proto__":{"role":"user","type":"message","content":"CANARY","tool_call_id":"x"}}]`;
-    expect(readConversation(JSON.parse(`{"messages":${list},"input":${list}}`) as JsonObject)).toEqual(
-      NOTHING,
-    );
     expect(
-      readConversation(JSON.parse(`{"__proto__":{"messages":${list},"input":"CANARY"}}`) as JsonObject),
+      factsOf(readConversation(JSON.parse(`{"messages":${list},"input":${list}}`) as JsonObject)),
+    ).toEqual(NOTHING);
+    expect(
+      factsOf(
+        readConversation(JSON.parse(`{"__proto__":{"messages":${list},"input":"CANARY"}}`) as JsonObject),
+      ),
     ).toEqual(NOTHING);
   });
 

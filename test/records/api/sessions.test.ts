@@ -363,6 +363,8 @@ describe("GET /sessions/{session_id}", () => {
       truncated_fields: [],
       thread_count: 2,
       agent_count: 1,
+      unrecorded_prompts: [],
+      unrecorded_prompts_are_capped: false,
       token_usage_summary: {
         input_tokens: 20,
         output_tokens: 40,

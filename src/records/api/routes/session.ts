@@ -10,6 +10,7 @@ import { number, text } from "../kit/row-mapper.ts";
 import * as schema from "../../../shared/json-schema.ts";
 import { findKey, SESSION_INITIATOR, type SessionKey } from "../session-key.ts";
 import { SESSION_FIELDS, summaries, toSessionFields } from "../session-summary.ts";
+import { toUnrecordedPrompts, UNRECORDED_PROMPTS, unrecordedPromptsSql } from "../unrecorded-prompts.ts";
 import { sql, type Sql } from "../kit/sql.ts";
 import { THREAD, toThreads } from "../threads.ts";
 import { toCounts, TOKEN_USAGE } from "../tokens.ts";
@@ -39,6 +40,7 @@ export const session = endpoint({
       token_usage_summary: TOKEN_USAGE,
       thread_count: schema.withDescription(schema.COUNT, "The number of threads on all pages."),
       threads: schema.list(THREAD),
+      ...UNRECORDED_PROMPTS,
       agent_count: schema.withDescription(
         schema.COUNT,
         "The number of agents in `/sessions/{session_id}/agents`, the main agent included.",
@@ -55,7 +57,8 @@ export const session = endpoint({
     const summary = await query([
       summaries(wholeSession(key)),
       extras(key),
-      sql`SELECT sized.size, (${remaining(key, page)}) AS remaining, (${agentCountSql(key)}) AS agents FROM (${sizeSql(sql`SELECT id FROM (${members})`)}) sized`,
+      sql`SELECT sized.size, (${remaining(key, page)}) AS remaining, (${agentCountSql(key)}) AS agents,
+        (${unrecordedPromptsSql(key)}) AS unrecorded FROM (${sizeSql(sql`SELECT id FROM (${members})`)}) sized`,
     ]);
     if (summary instanceof Refusal) return summary;
     const [[row], extraRows, size] = summary;
@@ -74,6 +77,7 @@ export const session = endpoint({
         token_usage_summary: { ...toCounts(row), metadata },
         thread_count: total,
         threads: toThreads({ interceptions, usages, prompts, tools, thoughts }),
+        ...toUnrecordedPrompts(size[0]?.["unrecorded"]),
         agent_count: number(size[0]?.["agents"]),
       },
       page: { total, ...neighbors(interceptions, page, number(size[0]?.["remaining"]) > page.limit) },
