@@ -57,6 +57,7 @@ describe("GET /sessions", () => {
           metadata: { actor_name: "alice" },
           started_at: iso(T0),
           ended_at: iso(T0 + 2 * MINUTE + 900),
+          agent_count: 1,
           threads: 2,
           token_usage_summary: {
             input_tokens: 15,

@@ -1,6 +1,5 @@
 /** GET /sessions/{session_id}: one session with a page of its threads. */
 import { Refusal } from "../../../shared/refusal.ts";
-import { agentCountSql } from "../agents.ts";
 import { checkSize, sizeSql, SIZE_NOTE } from "../kit/response-size.ts";
 import { endpoint } from "../kit/endpoint.ts";
 import type { Row } from "../kit/query-ledger.ts";
@@ -41,10 +40,6 @@ export const session = endpoint({
       thread_count: schema.withDescription(schema.COUNT, "The number of threads on all pages."),
       threads: schema.list(THREAD),
       ...UNRECORDED_PROMPTS,
-      agent_count: schema.withDescription(
-        schema.COUNT,
-        "The number of agents in `/sessions/{session_id}/agents`, the main agent included.",
-      ),
     },
     ["ended_at", "page_started_at", "page_ended_at"],
   ),
@@ -57,8 +52,7 @@ export const session = endpoint({
     const summary = await query([
       summaries(wholeSession(key)),
       extras(key),
-      sql`SELECT sized.size, (${remaining(key, page)}) AS remaining, (${agentCountSql(key)}) AS agents,
-        (${unrecordedPromptsSql(key)}) AS unrecorded FROM (${sizeSql(sql`SELECT id FROM (${members})`)}) sized`,
+      sql`SELECT sized.size, (${remaining(key, page)}) AS remaining,         (${unrecordedPromptsSql(key)}) AS unrecorded FROM (${sizeSql(sql`SELECT id FROM (${members})`)}) sized`,
     ]);
     if (summary instanceof Refusal) return summary;
     const [[row], extraRows, size] = summary;
@@ -78,7 +72,6 @@ export const session = endpoint({
         thread_count: total,
         threads: toThreads({ interceptions, usages, prompts, tools, thoughts }),
         ...toUnrecordedPrompts(size[0]?.["unrecorded"]),
-        agent_count: number(size[0]?.["agents"]),
       },
       page: { total, ...neighbors(interceptions, page, number(size[0]?.["remaining"]) > page.limit) },
     };
