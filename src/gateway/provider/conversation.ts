@@ -89,6 +89,18 @@ function keepLast(kept: string[], texts: readonly string[]): void {
   if (kept.length > MAX_USER_TEXTS) kept.splice(0, kept.length - MAX_USER_TEXTS);
 }
 
+/** The last entry after the last completed assistant turn, user messages apart that have only the client's scaffolding. */
+export function lastEntry({ current }: Turns, textType: string): JsonObject | undefined {
+  return current.findLast((entry) => !isScaffolding(entry, textType))?.fields;
+}
+
+function isScaffolding(entry: Entry, textType: string): boolean {
+  if (entry.author !== "user" || userTexts(entry, textType).length > 0) return false;
+  const { content } = entry.fields;
+  if (!Array.isArray(content)) return typeof content === "string";
+  return content.length > 0 && partsOfType(content, textType).length === content.length;
+}
+
 /** The content's parts of the given type. Entries that are not parts are skipped. */
 export function partsOfType(content: unknown, type: string): readonly JsonObject[] {
   const values: readonly unknown[] = Array.isArray(content) ? content : [];

@@ -118,6 +118,25 @@ describe("the conversation of a chat completions request", () => {
       withResultOf("call_2"),
     ],
     [
+      "tool results, scaffolding and instructions",
+      [
+        { role: "tool", tool_call_id: "call_1" },
+        { role: "tool", tool_call_id: "call_2" },
+        user(reminder),
+        user([text(reminder)]),
+        developer,
+      ],
+      withResultOf("call_2"),
+    ],
+    [
+      "a tool result and then an image of the user",
+      [
+        { role: "tool", tool_call_id: "call_1" },
+        user([text(reminder), { type: "image_url", image_url: { url: "data:" } }]),
+      ],
+      NOTHING,
+    ],
+    [
       "a tool result and then a user message",
       [{ role: "tool", tool_call_id: "call_1" }, user("b")],
       withPrompt("b"),
@@ -304,6 +323,17 @@ describe("the conversation of a responses request", () => {
         developer,
       ],
       withResultOf("call_1", 1),
+    ],
+    [
+      "the last of several outputs, then scaffolding and instructions",
+      [
+        { type: "function_call_output", call_id: "call_1" },
+        { type: "function_call_output", call_id: "call_2" },
+        message([input("<environment_context>x</environment_context>")]),
+        developer,
+        system,
+      ],
+      withResultOf("call_2"),
     ],
     [
       "an approval of the user",

@@ -1,11 +1,11 @@
 /** Reads the conversation of a Chat Completions request. */
-import { readPrompts, toTurns, type Author, type Conversation } from "../conversation.ts";
+import { lastEntry, readPrompts, toTurns, type Author, type Conversation } from "../conversation.ts";
 import { asName } from "../usage.ts";
 import type { JsonObject } from "../../../shared/json.ts";
 
 export function chatConversation(fields: JsonObject): Conversation {
   const turns = toTurns(fields["messages"], authorOf);
-  const last = turns.current.at(-1)?.fields;
+  const last = lastEntry(turns, "text");
   return {
     ...readPrompts(turns, "text"),
     // A user message after the results starts a new request of the user, which no tool call caused.

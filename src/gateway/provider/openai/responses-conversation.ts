@@ -1,5 +1,5 @@
 /** Reads the conversation of a Responses request: `input` is the user's text or a list of items. */
-import { readPrompts, toTurns, type Author, type Conversation } from "../conversation.ts";
+import { lastEntry, readPrompts, toTurns, type Author, type Conversation } from "../conversation.ts";
 import { asName } from "../usage.ts";
 import type { JsonObject } from "../../../shared/json.ts";
 
@@ -8,7 +8,7 @@ const CLIENT_ITEMS: ReadonlySet<string> = new Set(["mcp_approval_response", "com
 
 export function responsesConversation({ input }: JsonObject): Conversation {
   const turns = toTurns(typeof input === "string" ? [{ role: "user", content: input }] : input, authorOf);
-  const last = turns.current.at(-1)?.fields;
+  const last = lastEntry(turns, "input_text");
   const type = last?.["type"];
   // `function_call_output`, `custom_tool_call_output`, and the outputs of hosted tools that the client runs.
   const isOutput = typeof type === "string" && type.endsWith("_call_output");
