@@ -7,7 +7,7 @@ import { argumentError, BAD_USAGE, sentenceOf } from "./local/start-failure.ts";
 import { createApiClient, type Query } from "./report/api-client.ts";
 import { DEFAULT_ROWS, MAX_ROWS, printReport, type Command } from "./report/output.ts";
 import { awaitDelivery } from "./report/undelivered.ts";
-import { VIEWS } from "./report/views.ts";
+import { isOfSession, VIEWS, type View } from "./report/views.ts";
 
 const GROUPS = ["initiator", "actor", "client", "provider", "model", "day"];
 const USAGE = `Usage: npm run -s report -- [view] [--url http://127.0.0.1:8787] [--days 30 | --from <day> [--to <day>]]
@@ -19,6 +19,7 @@ const USAGE = `Usage: npm run -s report -- [view] [--url http://127.0.0.1:8787] 
   --from    first day of the period, as 2026-11-01, in UTC
   --to      the day after the period, as 2026-12-01; by default the period lasts until now
   --by      for usage: ${GROUPS.join(", ")}
+  --session for agents: the id of a session, or of one of its interceptions
   --initiator, --actor, --client, --model
             filters
   --limit   maximum number of rows: by default ${DEFAULT_ROWS}, for CSV all
@@ -76,6 +77,9 @@ function readArguments(args: readonly string[]): Command | string | undefined {
     return `--limit must be a number from 1 to ${MAX_ROWS}, or above with --csv.`;
   if (values.csv && values.json) return "--csv and --json exclude each other.";
   if (values.csv && name === "overview") return "--csv requires the name of one view.";
+  const ofSession = name !== "overview" && isOfSession(VIEWS[name] as View);
+  if (ofSession && !values.session) return `${name} requires --session.`;
+  if (!ofSession && values.session !== undefined) return "--session applies to agents only.";
   const filters = FILTERS.flatMap((filter) =>
     values[filter] === undefined ? [] : [[filter, values[filter]] as const],
   );
@@ -90,6 +94,7 @@ function readArguments(args: readonly string[]): Command | string | undefined {
     views,
     query: { ...period, ...Object.fromEntries(filters) },
     limit,
+    session: values.session ?? null,
     by: values.by,
     format: values.csv ? "csv" : values.json ? "json" : "text",
   };
@@ -145,6 +150,7 @@ function parse(args: readonly string[]) {
         to: { type: "string" },
         by: { type: "string", default: "initiator" },
         limit: { type: "string" },
+        session: { type: "string" },
         initiator: { type: "string" },
         actor: { type: "string" },
         client: { type: "string" },

@@ -125,6 +125,8 @@ function startEvent({ at, caller, request }: Interception): InterceptorEvent {
     thread_root_id: null,
     prompt_count: at % 2 === 0 ? 1 : 0,
     earlier_prompt_count: 0,
+    prompt_hashes: [],
+    earlier_prompt_hashes: [],
     agent_id: null,
     parent_agent_id: null,
     client_prompt_id: null,

@@ -74,6 +74,9 @@ export type ConversationFacts = {
   readonly correlatingToolCallId: string | null;
 };
 
+/** Hashes of the user's texts after the last completed assistant turn, and before it. Empty where prompts are not recorded. */
+export type PromptHashes = { readonly current: readonly string[]; readonly earlier: readonly string[] };
+
 /** The request's place in the client's work, as the client states it. Hints, never proof. */
 export type RequestHints = {
   readonly agentId: string | null;
@@ -235,6 +238,7 @@ export type StartFacts = {
   readonly initiatorName: string | null;
   readonly flags: readonly Flag[];
   readonly conversation: ConversationFacts;
+  readonly promptHashes: PromptHashes;
   readonly hints: RequestHints;
   readonly clientKind: ClientKind | null;
   /** As it may be recorded. */
@@ -245,7 +249,17 @@ export type StartFacts = {
 
 export function startEvent(
   subject: Subject,
-  { actor, initiatorName, flags, conversation, hints, clientKind, endUser, requestEncoding }: StartFacts,
+  {
+    actor,
+    initiatorName,
+    flags,
+    conversation,
+    promptHashes,
+    hints,
+    clientKind,
+    endUser,
+    requestEncoding,
+  }: StartFacts,
 ): InterceptionStart {
   return {
     ...subject,
@@ -259,6 +273,8 @@ export function startEvent(
     thread_root_id: null,
     prompt_count: conversation.promptCount,
     earlier_prompt_count: conversation.earlierPromptCount,
+    prompt_hashes: promptHashes.current,
+    earlier_prompt_hashes: promptHashes.earlier,
     agent_id: hints.agentId,
     parent_agent_id: hints.parentAgentId,
     client_prompt_id: hints.promptId,

@@ -132,6 +132,12 @@ const INTERCEPTION_START = {
   }),
   prompt_count: count("user messages after the last completed assistant turn"),
   earlier_prompt_count: count("user messages before the last completed assistant turn"),
+  prompt_hashes: texts(
+    "SHA-256, its first 32 hex digits, of the length and the recorded form of each user text that `prompt_count` counts, the last 20; empty where prompts are not recorded",
+  ),
+  earlier_prompt_hashes: texts(
+    "the same of the user texts that `earlier_prompt_count` counts; a hash that no earlier interception has in `prompt_hashes` is of a text that was never sent as a prompt",
+  ),
   agent_id: orNull.text("the client's id of the agent that sent the request; null for the main agent"),
   parent_agent_id: orNull.text("the client's id of the agent that started that agent"),
   client_prompt_id: orNull.text("the client's id of the user prompt, or turn, that the request belongs to"),

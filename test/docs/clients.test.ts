@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { unstable_readConfig } from "wrangler";
 import { detectClient, sessionId } from "../../src/gateway/client/client.ts";
+import { readHints } from "../../src/gateway/client/hints.ts";
 import { CLIENTS } from "../../src/gateway/client/clients.ts";
 import { readConfig } from "../../src/gateway/config/config.ts";
 import { readCredential } from "../../src/gateway/identity/credential.ts";
@@ -67,10 +68,12 @@ class ReadHeaders extends Headers {
   }
 }
 
-/** The names of the headers that the gateway reads to detect clients, sessions, credentials and owners. */
+/** The names of the headers that the gateway reads to detect clients, sessions, agents, credentials and owners. */
 async function headersRead(): Promise<ReadonlySet<string>> {
   const headers = new ReadHeaders();
   detectClient(headers);
+  const ofThread = new ReadHeaders({ "session-id": "a", "thread-id": "b" });
+  readHints(ofThread);
   for (const row of CLIENTS) sessionId({ name: row.name, userAgent: null, row }, headers, {});
   await readCredential(headers, [{ recognizes: () => false, accessToken: { prefersCentralKey: false } }]);
   const id = "5f0c1d2e-3a4b-4c5d-8e6f-708192a3b4c5";
@@ -90,11 +93,11 @@ async function headersRead(): Promise<ReadonlySet<string>> {
     0,
   );
   const distinguishing = registry.dialects.flatMap((dialect) => dialect.distinguishingHeaders);
-  return new Set([...headers.names, ...owned.names, ...distinguishing]);
+  return new Set([...headers.names, ...ofThread.names, ...owned.names, ...distinguishing]);
 }
 
-/** Headers that the pages name because the gateway does not record them, or because HTTP needs them. */
-const NOT_READ: ReadonlySet<string> = new Set(["content-type", "thread-id", "x-claude-code-agent-id"]);
+/** Headers that the pages name because HTTP needs them. */
+const NOT_READ: ReadonlySet<string> = new Set(["content-type"]);
 
 describe("docs/clients.md", () => {
   it("has each page in its table, and no other pages", () => {

@@ -3,7 +3,7 @@ import { ENDPOINTS } from "../../src/records/api/endpoints.ts";
 import { readPeriod } from "../../tools/report.ts";
 import { partOf } from "../../tools/report/missing.ts";
 import { toText } from "../../tools/report/print.ts";
-import { tableOf, VIEWS, type View } from "../../tools/report/views.ts";
+import { isOfSession, pathOf, tableOf, VIEWS, type View } from "../../tools/report/views.ts";
 
 const views = Object.entries(VIEWS);
 const ESCAPE = "\u001b[2J";
@@ -12,9 +12,11 @@ const heading = (name: string, response: unknown): string =>
   toText(VIEWS[name] as View, response, "model").split("\n")[1] ?? "";
 
 const headsOf = (name: string, item: object): unknown[] =>
-  tableOf(VIEWS[name] as View, { results: [item], sessions: [item] }, "initiator").columns.map(
-    (column) => column.name,
-  );
+  tableOf(
+    VIEWS[name] as View,
+    { results: [item], sessions: [item], agents: [item] },
+    "initiator",
+  ).columns.map((column) => column.name);
 
 const NOW = Date.parse("2026-11-29T12:00:00Z");
 
@@ -46,6 +48,14 @@ describe("the period of npm run report", () => {
 });
 
 describe("npm run report", () => {
+  it("reads the agents of one session, whose id is encoded", () => {
+    const ofSession = views.filter(([, view]) => isOfSession(view));
+    expect(ofSession.map(([name, view]) => [name, pathOf(view, "a b&?$&")])).toEqual([
+      ["agents", "sessions/a%20b%26%3F%24%26/agents"],
+    ]);
+    expect(pathOf(VIEWS["usage"] as View, null)).toBe("usage");
+  });
+
   it.each(views)("queries %s only with parameters that the API accepts", (_, view) => {
     const endpoint = ENDPOINTS.find(({ path }) => path === `/${view.path}`);
     const own = Object.keys({ ...view.query?.("model"), ...view.pages });
@@ -57,7 +67,7 @@ describe("npm run report", () => {
   it.each(views)(
     "%s has no rows for an empty response and rejects a response without the list",
     (_, view) => {
-      const empty = { sessions: [], results: [] };
+      const empty = { sessions: [], results: [], agents: [] };
       expect(tableOf(view, empty, "model").rows).toEqual([]);
       expect(toText(view, empty, "model")).toContain("nothing recorded");
       expect(() => tableOf(view, {}, "model")).toThrow("is the gateway of this version?");

@@ -55,7 +55,7 @@ async function exported(
     text += chunk;
     chunks += 1;
   };
-  const options = { view: VIEWS[view] as View, by: "model", query: { model: "m" }, limit, write };
+  const options = { view: VIEWS[view] as View, path: "p", by: "model", query: { model: "m" }, limit, write };
   const written = await writeCsv(api, options);
   expect(text.endsWith("\r\n")).toBe(true);
   return { lines: text.split("\r\n").slice(0, -1), written, chunks };

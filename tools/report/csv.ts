@@ -9,6 +9,8 @@ const PAGE_ROWS = 500;
 
 export type CsvExport = {
   readonly view: View;
+  /** The view's path, with its session. */
+  readonly path: string;
   readonly by: string;
   /** The filters, without a limit. */
   readonly query: Query;
@@ -27,7 +29,7 @@ export type Written = {
 /** Rejects with an error that says how many rows were written before it. */
 export async function writeCsv(
   api: ApiClient,
-  { view, by, query, limit, write }: CsvExport,
+  { view, path, by, query, limit, write }: CsvExport,
 ): Promise<Written> {
   const columns = view.columns(by);
   const isPaged = view.options.includes("limit");
@@ -40,7 +42,7 @@ export async function writeCsv(
     const size = Math.min(pageRows, (limit ?? Infinity) - rows);
     const page: Page | null = await readPage(
       api,
-      view.path,
+      path,
       isPaged ? { ...next, limit: String(size) } : next,
     ).catch((error: unknown) => {
       if (isTooLarge(error) && size > 1) return null;

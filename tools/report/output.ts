@@ -6,7 +6,7 @@ import type { ApiClient, Query } from "./api-client.ts";
 import { writeCsv } from "./csv.ts";
 import { partOf } from "./missing.ts";
 import { toText } from "./print.ts";
-import { VIEWS, type View } from "./views.ts";
+import { isOfSession, pathOf, VIEWS, type View } from "./views.ts";
 
 export const DEFAULT_ROWS = 20;
 /** Of one response of the API. CSV is read in pages. */
@@ -19,6 +19,8 @@ export type Command = {
   readonly query: Query;
   /** null: the default, which is every row for CSV. */
   readonly limit: number | null;
+  /** The session of a view of one session. */
+  readonly session: string | null;
   readonly by: string;
   readonly format: "text" | "csv" | "json";
 };
@@ -26,12 +28,13 @@ export type Command = {
 export async function printReport(command: Command, api: ApiClient): Promise<void> {
   const { views, by, format, limit } = command;
   if (format === "csv") return printCsv(command, api);
-  if (format === "text") process.stdout.write(`${styleText("dim", periodOf(command.query))}\n\n`);
+  if (format === "text" && !isOfOneSession(views))
+    process.stdout.write(`${styleText("dim", periodOf(command.query))}\n\n`);
   const responses: Record<string, unknown> = {};
   for (const name of views) {
     const view = VIEWS[name] as View;
     const limited = view.options.includes("limit") ? { limit: String(limit ?? DEFAULT_ROWS) } : {};
-    const response = await api.get(view.path, { ...queryFor(view, command), ...limited });
+    const response = await api.get(pathOf(view, command.session), { ...queryFor(view, command), ...limited });
     responses[name] = response;
     const part = partOf(view, response);
     if (format === "text") {
@@ -51,10 +54,15 @@ async function printCsv(command: Command, api: ApiClient): Promise<void> {
   const { views, by, limit } = command;
   const view = VIEWS[views[0] ?? ""] as View;
   const query = queryFor(view, command);
-  const { rows, of } = await writeCsv(api, { view, by, query, limit, write: writeFully });
-  note(periodOf(command.query));
+  const path = pathOf(view, command.session);
+  const { rows, of } = await writeCsv(api, { view, path, by, query, limit, write: writeFully });
+  if (!isOfOneSession(views)) note(periodOf(command.query));
   if (of !== null) note(`${rows.toLocaleString("en")} of ${of} rows written (without --limit: all)`);
 }
+
+/** A view of one session has no period. */
+const isOfOneSession = (views: readonly string[]): boolean =>
+  views.some((name) => isOfSession(VIEWS[name] as View));
 
 const periodOf = ({ started_after: from, started_before: to }: Query): string =>
   `Requests from ${from} until ${to ?? "now"}`;

@@ -20,12 +20,12 @@ export type Column = {
 };
 
 export type View = {
-  /** The endpoint's path below the API's prefix. */
+  /** The endpoint's path below the API's prefix. `{session_id}` stands for the option `--session`. */
   readonly path: string;
   /** The command's options that the endpoint accepts. */
   readonly options: readonly string[];
   /** The response's field with the list. */
-  readonly list: "results" | "sessions";
+  readonly list: "results" | "sessions" | "agents";
   readonly title: (by: string) => string;
   readonly columns: (by: string) => readonly Column[];
   /** The query's further parameters. */
@@ -33,6 +33,12 @@ export type View = {
   /** Those for reading every page: an order in which no row is skipped. */
   readonly pages?: Readonly<Record<string, string>>;
 };
+
+/** `session`: the option `--session`, which exactly the views of one session need. */
+export const pathOf = ({ path }: View, session: string | null): string =>
+  path.replace("{session_id}", () => encodeURIComponent(session ?? ""));
+
+export const isOfSession = ({ path }: View): boolean => path.includes("{session_id}");
 
 /** The response's list. Throws where it has none. */
 export function itemsOf(view: View, response: unknown): readonly Item[] {
@@ -106,6 +112,7 @@ const SESSION = [
   ...fields("client"),
   cutList("models"),
   ...fields("threads"),
+  field("agents", "agent_count"),
   ...["input_tokens", "output_tokens"].map((name) => field(name, `token_usage_summary.${name}`)),
   ...TOKENS.slice(2).map((name) => ({
     ...field(name, `token_usage_summary.${name}`),
@@ -139,6 +146,18 @@ const OVERRIDE = [
   optional(field("owner_name", "owner_username")),
   ...fields("reason", "attribution", "client"),
   ...csvOnly("provider", "rule", "signature", "directory", "chat_id", "workspace_id", "interception_id"),
+];
+
+const AGENT = [
+  ...fields("started_at", "agent_id", "parent_agent_id"),
+  ...fields("interceptions", "prompts", "request_classes"),
+  ...["input_tokens", "output_tokens"].map((name) => field(name, `token_usage_summary.${name}`)),
+  ...TOKENS.slice(2).map((name) => ({
+    ...field(name, `token_usage_summary.${name}`),
+    csvOnly: true as const,
+  })),
+  ...csvOnly("ended_at", "last_active_at", "first_interception_id", "spawned_by_interception_id"),
+  ...csvOnly("stated_parent_agent_id", "usage_complete"),
 ];
 
 const FILTERS = ["started_after", "started_before", "initiator", "actor", "client", "model"];
@@ -183,6 +202,13 @@ export const VIEWS: Readonly<Record<string, View>> = {
     list: "sessions",
     title: () => "Sessions, newest first",
     columns: () => SESSION,
+  },
+  agents: {
+    path: "sessions/{session_id}/agents",
+    options: ["initiator", "limit"],
+    list: "agents",
+    title: () => "Agents of the session, in the order of their start",
+    columns: () => AGENT,
   },
   interceptions: {
     path: "interceptions",

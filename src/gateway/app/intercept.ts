@@ -11,6 +11,7 @@ import {
   toCaller,
   toSubject,
   type Caller,
+  type PromptHashes,
   type ProviderHeaderFacts,
 } from "../../events/compose.ts";
 import type { UsageOptIn } from "../../events/vocabulary.ts";
@@ -45,6 +46,7 @@ import { toRecordedEndUser } from "./end-user.ts";
 import { ownResponse, refuse, type Exchange } from "./exchange.ts";
 import { startInterception, type Interception, type InterceptionContext } from "./interception.ts";
 import { passThrough } from "./passthrough.ts";
+import { hashUserTexts, NO_PROMPT_HASHES } from "./prompt-hashes.ts";
 import { createRequestBody } from "./read-body.ts";
 import type { RequestBody } from "./request-body.ts";
 import { planOptIn } from "./usage-opt-in.ts";
@@ -197,20 +199,26 @@ async function start(
   const sentBody = { bytes, encoding: body.decoded() };
   const prepared = prepare(exchange, decided, intercepted, sentBody);
   if (prepared instanceof Refusal) return prepared;
-  const { context, endUser: sent, ...started } = prepared;
+  const { context, endUser: sent, promptHashes: hashing, ...started } = prepared;
   const { recorder, deps } = exchange;
   const { redact, now } = deps;
   const { recording } = deps.config;
   const endUser = await toRecordedEndUser(sent, recording, redact);
+  const promptHashes = hashing ? await hashing : NO_PROMPT_HASHES;
   const options = { prompts: recording.prompts, redact, now };
-  return { ...started, interception: startInterception(recorder, { ...context, endUser }, options) };
+  return {
+    ...started,
+    interception: startInterception(recorder, { ...context, endUser, promptHashes }, options),
+  };
 }
 
 /** A call as it will be recorded, and what is sent: nothing of its parsed form. */
 type Prepared = Omit<Started, "interception"> & {
-  readonly context: Omit<InterceptionContext, "endUser">;
+  readonly context: Omit<InterceptionContext, "endUser" | "promptHashes">;
   /** As the client sent it. */
   readonly endUser: string | null;
+  /** null where prompts are not recorded. */
+  readonly promptHashes: Promise<PromptHashes> | null;
 };
 
 /** Without `await`: see `start`. */
@@ -225,7 +233,7 @@ function prepare(
   const conversation = readConversation(call.body, api.conversation);
   if (conversation instanceof Refusal) return conversation;
   const { headers } = exchange.request;
-  const { rejectedOptIns: rejected, now } = exchange.deps;
+  const { rejectedOptIns: rejected, now, redact, config } = exchange.deps;
   const optIn = planOptIn(call, { provider: route.provider, api, rejected, now });
   const session = caller.client_session_id ?? sessionId(decided.client, headers, call.fields);
   const intercepted = { ...rest, api, route, caller: { ...caller, client_session_id: session } };
@@ -233,6 +241,7 @@ function prepare(
   return {
     context: toContext(exchange, decided, intercepted, { ...call, conversation, encoding }),
     endUser: readEndUser(headers, call.fields),
+    promptHashes: config.recording.prompts ? hashUserTexts(conversation.texts(), redact) : null,
     model: call.model,
     outgoing: { body: optIn.injected?.parts ?? bytes, isDecoded, optIn },
   };

@@ -83,7 +83,13 @@ export const CLIENTS: readonly ClientRow[] = [
   agent("Charm Crush", { userAgent: ["charm crush/", "charm-crush/"] }),
   agent("OpenCode", {
     userAgent: ["opencode/"],
-    session: [header("x-opencode-session"), header("x-session-affinity"), header("x-session-id")],
+    // A sub-agent has a session of its own and names that of its parent, to which its requests belong.
+    session: [
+      header("x-parent-session-id"),
+      header("x-opencode-session"),
+      header("x-session-affinity"),
+      header("x-session-id"),
+    ],
   }),
   agent("Junie", { userAgent: ["junie:"] }),
   agent("Gemini CLI", { userAgent: ["geminicli"] }),

@@ -66,8 +66,11 @@ export function readEntry(
   const author = rules.authorOf(fields);
   if (author === null) return { entry: null, end };
   const isRead = author === "user" && content > 0;
-  const { texts, resultId } = isRead ? readContent(bytes, content, rules, keys.part) : NO_CONTENT;
-  return { entry: { author, texts, toolCallId: rules.toolCallId(fields, resultId) }, end };
+  const { texts, resultId, isText } = isRead ? readContent(bytes, content, rules, keys.part) : NO_CONTENT;
+  // A message with only the client's scaffolding is no request of the user.
+  const isScaffolding = isText && texts.length === 0;
+  const toolCallId = isScaffolding ? undefined : rules.toolCallId(fields, resultId);
+  return { entry: { author, texts, toolCallId }, end };
 }
 
 /** A request whose list is the user's text. */
@@ -81,8 +84,13 @@ export const readTextEntry = (bytes: Uint8Array, at: number): Entry => ({
 export const MAX_PROMPT_TEXTS = MAX_TEXT / 2 + 1;
 
 /** `resultId`: the id of the last tool result; undefined if there is none. */
-type Content = { readonly texts: readonly number[]; readonly resultId: unknown };
-const NO_CONTENT: Content = { texts: [], resultId: undefined };
+type Content = {
+  readonly texts: readonly number[];
+  readonly resultId: unknown;
+  /** The content is text alone. */
+  readonly isText: boolean;
+};
+const NO_CONTENT: Content = { texts: [], resultId: undefined, isText: false };
 
 /** Reads the content of a user message. */
 function readContent(bytes: Uint8Array, content: number, { textType }: EntryRules, keys: KeyCheck): Content {
@@ -92,8 +100,11 @@ function readContent(bytes: Uint8Array, content: number, { textType }: EntryRule
     if (texts.length < MAX_PROMPT_TEXTS && hasUserText(bytes, at)) texts.push(at);
   };
   if (bytes[content] === 0x22) add(content);
-  if (bytes[content] !== 0x5b) return { texts, resultId };
+  if (bytes[content] !== 0x5b) return { texts, resultId, isText: bytes[content] === 0x22 };
+  let parts = 0;
+  let textParts = 0;
   eachElement(bytes, content, (at) => {
+    parts += 1;
     if (bytes[at] !== 0x7b) return skipValue(bytes, at);
     const part: Record<string, unknown> = {};
     let text = 0;
@@ -103,11 +114,12 @@ function readContent(bytes: Uint8Array, content: number, { textType }: EntryRule
       if (name === "text") text = from;
       else if (name !== null) part[name] = shortValue(bytes, from, to);
     });
+    if (part["type"] === textType) textParts += 1;
     if (part["type"] === textType && text > 0) add(text);
     if (part["type"] === "tool_result") resultId = part["tool_use_id"] ?? null;
     return end;
   });
-  return { texts, resultId };
+  return { texts, resultId, isText: parts > 0 && textParts === parts };
 }
 
 /** The first `max` UTF-16 units of the text at `at` without the client's scaffolding. */

@@ -29,7 +29,21 @@ export type Conversation = {
   readonly earlierPromptCount: number;
   /** Id of the tool call whose result the request contains. It links the request to the interception that made the call. */
   readonly correlatingToolCallId: string | null;
+  /** The user's texts, decoded from the body. Call it while the body is held. */
+  readonly texts: () => UserTexts;
 };
+
+/** The last texts of the user, at most `MAX_USER_TEXTS` each, in their order. */
+export type UserTexts = {
+  /** After the last completed assistant turn. */
+  readonly current: readonly string[];
+  /** Before it. */
+  readonly earlier: readonly string[];
+};
+
+const MAX_USER_TEXTS = 20;
+/** Characters of each of these texts. Longer than what is recorded of one, and so that a hash of it knows its length. */
+const MAX_USER_TEXT = 2 * MAX_TEXT;
 
 export type ConversationRules = EntryRules & {
   /** The field that holds the entries. */
@@ -65,6 +79,9 @@ export function readConversation(
 class Turns {
   /** Where the texts after the last completed turn are. */
   #texts: number[] = [];
+  /** Of these the last, and the last ones before the turn. */
+  #current: number[] = [];
+  #earlier: number[] = [];
   #promptCount = 0;
   #earlierPromptCount = 0;
   #toolCallId: unknown = null;
@@ -73,6 +90,8 @@ class Turns {
   add({ author, texts, toolCallId }: Entry): void {
     if (author !== "assistant" && this.#lastIsAssistant) {
       this.#texts = [];
+      this.#earlier = lastOf([...this.#earlier, ...this.#current]);
+      this.#current = [];
       this.#earlierPromptCount += this.#promptCount;
       this.#promptCount = 0;
       this.#toolCallId = null;
@@ -81,14 +100,17 @@ class Turns {
     if (toolCallId !== undefined) this.#toolCallId = toolCallId;
     if (texts.length > 0) this.#promptCount += 1;
     for (const text of texts) if (this.#texts.length < MAX_PROMPT_TEXTS) this.#texts.push(text);
+    if (texts.length > 0) this.#current = lastOf([...this.#current, ...lastOf(texts)]);
   }
 
   conversation(bytes: Uint8Array): Conversation {
+    const read = (at: number): string => userText(bytes, at, MAX_USER_TEXT);
     return {
       prompt: readPrompt(bytes, this.#texts),
       promptCount: this.#promptCount,
       earlierPromptCount: this.#earlierPromptCount,
       correlatingToolCallId: asName(this.#toolCallId),
+      texts: () => ({ current: this.#current.map(read), earlier: this.#earlier.map(read) }),
     };
   }
 }
@@ -105,3 +127,5 @@ function readPrompt(bytes: Uint8Array, texts: readonly number[]): string | null 
   }
   return pieces.join("") || null;
 }
+
+const lastOf = (texts: readonly number[]): number[] => texts.slice(-MAX_USER_TEXTS);

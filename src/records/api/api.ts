@@ -100,19 +100,23 @@ async function respond(
 ): Promise<Response | Refusal> {
   const target = readTarget(request);
   if (target instanceof Refusal) return target;
-  const id = endpoint.path.endsWith("}") ? decodeSegment(target.path) : "";
+  const id = decodeVariable(endpoint.path, target.path);
   if (id === null) return new Refusal("not_found", { detail: "the path's escapes are not UTF-8" });
   const accept = request.headers.get("accept") ?? "";
   return endpoint.respond({ search: target.search, id, accept, query, now });
 }
 
 /**
- * The path's last segment, decoded; null where its escapes are not UTF-8. Hono's own parameters are not used: they keep
- * invalid escapes as they are.
+ * The path's variable segment, decoded; "" where the endpoint has none, null where its escapes are not UTF-8. Hono's own
+ * parameters are not used: they keep invalid escapes as they are.
  */
-function decodeSegment(path: string): string | null {
+function decodeVariable(pattern: string, path: string): string | null {
+  const segments = pattern.split("/");
+  const at = segments.findIndex((segment) => segment.startsWith("{"));
+  if (at < 0) return "";
   try {
-    return decodeURIComponent(path.slice(path.lastIndexOf("/") + 1));
+    // Counted from the end: the path begins with the API's prefix.
+    return decodeURIComponent(path.split("/").at(at - segments.length) ?? "");
   } catch {
     return null;
   }

@@ -7,12 +7,14 @@ import { interceptions } from "./routes/interceptions.ts";
 import { openapi } from "./kit/openapi.ts";
 import { overrides } from "./routes/overrides.ts";
 import { session } from "./routes/session.ts";
+import { sessionAgents } from "./routes/session-agents.ts";
 import { sessions } from "./routes/sessions.ts";
 import { usage } from "./routes/usage.ts";
 
 export const ENDPOINTS: readonly Endpoint[] = [
   sessions,
   session,
+  sessionAgents,
   interceptions,
   overrides,
   usage,

@@ -30,6 +30,10 @@ export const SESSION_FIELDS = {
     "Also a key to the session, for ids that several initiators share or that do not fit into a path.",
   ),
   interceptions: schema.COUNT,
+  agent_count: schema.withDescription(
+    schema.COUNT,
+    "The number of agents in `/sessions/{session_id}/agents`, the main agent included.",
+  ),
   usage_complete: schema.withDescription(
     schema.FLAG,
     "false where the sums lack usage that was not reported.",
@@ -65,6 +69,7 @@ export function summaries(heads: Sql): Sql {
   return sql`WITH head AS (${heads})
     SELECT h.id AS cursor, h.session_id, h.initiator_id, MIN(i.id) AS first_interception_id,
       COUNT(DISTINCT i.id) AS interceptions, COUNT(DISTINCT COALESCE(i.thread_root_id, i.id)) AS threads,
+      COUNT(DISTINCT COALESCE(i.agent_id, '')) AS agents,
       MIN(i.started_at) AS started_at, MAX(i.started_at) AS last_active_at,
       CASE WHEN COUNT(*) = COUNT(i.outcome) THEN MAX(i.ended_at) END AS ended_at,
       MIN(i.usage IS 'final') AS usage_complete, ${totalsSql("t")},
@@ -131,6 +136,7 @@ export function toSessionFields(
     ...(endedAt === null ? {} : { ended_at: endedAt }),
     first_interception_id: text(row["first_interception_id"]),
     interceptions: number(row["interceptions"]),
+    agent_count: number(row["agents"]),
     usage_complete: row["usage_complete"] === 1,
     truncated_fields: truncated,
   };

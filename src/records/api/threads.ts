@@ -36,6 +36,10 @@ export const THREAD = schema.object(
     credential_hint: schema.TEXT,
     actor_id: schema.TEXT,
     attribution: schema.TEXT,
+    agent_id: schema.withDescription(
+      schema.orNull(schema.TEXT),
+      "The agent of the session's tree that the thread belongs to; null for the main agent.",
+    ),
     started_at: schema.TIME,
     ended_at: schema.withDescription(schema.TIME, "Absent while one of its interceptions is open."),
     outcome: schema.withDescription(
@@ -91,6 +95,7 @@ function toThread(
     credential_hint: text(first?.["credential_hint"]),
     actor_id: text(first?.["actor_id"]),
     attribution: text(first?.["attribution"]),
+    agent_id: textOrNull(first?.["agent_id"]),
     started_at: text(first?.["started_at"]),
     ...endOf(members),
     outcome: textOrNull(last?.["outcome"]),

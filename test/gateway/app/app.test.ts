@@ -49,6 +49,8 @@ const AT = (ms: number): string => new Date(T0 + ms).toISOString();
 
 const NO_HINTS = {
   earlier_prompt_count: 0,
+  prompt_hashes: [],
+  earlier_prompt_hashes: [],
   agent_id: null,
   parent_agent_id: null,
   client_prompt_id: null,

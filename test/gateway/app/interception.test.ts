@@ -33,6 +33,8 @@ const {
   thread_root_id: _root,
   prompt_count: _count,
   earlier_prompt_count: _earlier,
+  prompt_hashes: _hashes,
+  earlier_prompt_hashes: _earlierHashes,
   agent_id: _agent,
   parent_agent_id: _parentAgent,
   client_prompt_id: _promptId,
@@ -57,6 +59,7 @@ const NO_CONVERSATION: Conversation = {
   promptCount: 0,
   earlierPromptCount: 2,
   correlatingToolCallId: null,
+  texts: () => ({ current: [], earlier: [] }),
 };
 const conversation = (prompt: string, correlatingToolCallId: string | null = null): Conversation => ({
   ...NO_CONVERSATION,
@@ -90,6 +93,7 @@ function start(
       initiatorName: START.initiator_name,
       flags: START.flags,
       conversation: facts,
+      promptHashes: { current: START.prompt_hashes, earlier: START.earlier_prompt_hashes },
       hints: {
         agentId: START.agent_id,
         parentAgentId: START.parent_agent_id,

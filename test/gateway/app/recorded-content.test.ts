@@ -90,7 +90,15 @@ describe.each(CONTENT_SAMPLES.map((sample) => [sample.name, sample] as const))(
         ALL_ON,
         SWITCHES.flatMap(([, content]) => content),
       );
-      const contentFields = new Set(["prompt", "input", "invocation_error", "content", "error_message"]);
+      const contentFields = new Set([
+        "prompt",
+        "prompt_hashes",
+        "earlier_prompt_hashes",
+        "input",
+        "invocation_error",
+        "content",
+        "error_message",
+      ]);
       const withoutContent = ({ events }: Records): unknown =>
         events
           .filter(({ record_type }) => record_type !== "prompt_usage" && record_type !== "model_thought")

@@ -35,7 +35,13 @@ const ADDED_NULL: Readonly<Record<string, readonly string[]>> = {
 };
 /** With a value, in some of these requests. */
 const ADDED: Readonly<Record<string, readonly string[]>> = {
-  interception_start: ["earlier_prompt_count", "client_kind", "end_user"],
+  interception_start: [
+    "earlier_prompt_count",
+    "client_kind",
+    "end_user",
+    "prompt_hashes",
+    "earlier_prompt_hashes",
+  ],
   interception_end: ["service_tier", "speed", "inference_geo", "reported_cost", "usage_opt_in"],
   token_usage: ["raw_usage"],
   refusal: ["actor_kind"],

@@ -194,6 +194,7 @@ describe("sessionId", () => {
 
   it.each([
     ["Codex", "session-id", "session_id"],
+    ["OpenCode", "x-parent-session-id", "x-opencode-session"],
     ["OpenCode", "x-opencode-session", "x-session-affinity"],
     ["OpenCode", "x-session-affinity", "x-session-id"],
   ])("reads for %s %s before %s", (client, first, second) => {

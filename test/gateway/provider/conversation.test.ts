@@ -4,7 +4,7 @@ import { chatConversation as chatRules } from "../../../src/gateway/provider/ope
 import { responsesConversation as responsesRules } from "../../../src/gateway/provider/openai/responses-conversation.ts";
 import {
   readConversation as readWith,
-  type Conversation,
+  type Conversation as Complete,
   type ConversationRules,
 } from "../../../src/gateway/provider/conversation.ts";
 import { readModelCall, requestFields } from "../../../src/gateway/provider/model-call.ts";
@@ -12,6 +12,20 @@ import { toRecordedContent } from "../../../src/events/redaction.ts";
 import { between, forSeeds, seededRandom } from "../../support/rechunk.ts";
 import type { Refusal } from "../../../src/shared/refusal.ts";
 import { accepted, utf8 } from "../../support/in-workerd/values.ts";
+
+/** Without the texts, which have tests of their own. */
+type Conversation = Omit<Complete, "texts">;
+const factsOf = ({
+  prompt,
+  promptCount,
+  earlierPromptCount,
+  correlatingToolCallId,
+}: Complete): Conversation => ({
+  prompt,
+  promptCount,
+  earlierPromptCount,
+  correlatingToolCallId,
+});
 
 const NOTHING: Conversation = {
   prompt: null,
@@ -34,12 +48,16 @@ const withResultOf = (correlatingToolCallId: string, earlierPromptCount = 0): Co
 
 const FIELDS = requestFields(["messages", "input"]);
 /** Reads the conversation of a request with these fields, or with this body. */
-const reading =
+const complete =
   (rules: ConversationRules) =>
-  (fields: object | string): Conversation => {
+  (fields: object | string): Complete => {
     const body = utf8(typeof fields === "string" ? fields : JSON.stringify(fields));
     return accepted(readWith(accepted(readModelCall(body, FIELDS)).body, rules));
   };
+const reading =
+  (rules: ConversationRules) =>
+  (fields: object | string): Conversation =>
+    factsOf(complete(rules)(fields));
 const chatConversation = reading(chatRules);
 const messagesConversation = reading(messagesRules);
 const responsesConversation = reading(responsesRules);
@@ -117,6 +135,25 @@ describe("the conversation of a chat completions request", () => {
         { role: "tool", tool_call_id: "call_2" },
       ],
       withResultOf("call_2"),
+    ],
+    [
+      "tool results, scaffolding and instructions",
+      [
+        { role: "tool", tool_call_id: "call_1" },
+        { role: "tool", tool_call_id: "call_2" },
+        user(reminder),
+        user([text(reminder)]),
+        developer,
+      ],
+      withResultOf("call_2"),
+    ],
+    [
+      "a tool result and then an image of the user",
+      [
+        { role: "tool", tool_call_id: "call_1" },
+        user([text(reminder), { type: "image_url", image_url: { url: "data:" } }]),
+      ],
+      NOTHING,
     ],
     [
       "a tool result and then a user message",
@@ -305,6 +342,17 @@ describe("the conversation of a responses request", () => {
       withResultOf("call_1", 1),
     ],
     [
+      "the last of several outputs, then scaffolding and instructions",
+      [
+        { type: "function_call_output", call_id: "call_1" },
+        { type: "function_call_output", call_id: "call_2" },
+        message([input("<environment_context>x</environment_context>")]),
+        developer,
+        system,
+      ],
+      withResultOf("call_2"),
+    ],
+    [
       "an approval of the user",
       [user("a"), { type: "mcp_approval_request" }, { type: "mcp_approval_response" }],
       afterPrompts(1),
@@ -364,11 +412,48 @@ describe("the conversation of a responses request", () => {
 
 const promptOf = (content: unknown): string | null =>
   messagesConversation({ messages: [user(content)] }).prompt;
-const conversationsOf = (contents: readonly unknown[]): readonly Conversation[] => [
-  chatConversation({ messages: contents.map(user) }),
-  messagesConversation({ messages: contents.map(user) }),
-  responsesConversation({ input: contents.map(user) }),
+const dialectsOf = (messages: readonly unknown[]): readonly Complete[] => [
+  complete(chatRules)({ messages }),
+  complete(messagesRules)({ messages }),
+  complete(responsesRules)({ input: messages }),
 ];
+const conversationsOf = (contents: readonly unknown[]): readonly Conversation[] =>
+  dialectsOf(contents.map(user)).map(factsOf);
+
+const numbered = (from: number, count: number): string[] =>
+  Array.from({ length: count }, (_, at) => `${from + at}`);
+
+describe("the user's texts", () => {
+  it("are those before and after the last completed assistant turn, without scaffolding", () => {
+    const messages = [
+      user("a"),
+      user(`${reminder}b`),
+      assistant,
+      system,
+      user("c"),
+      user(reminder),
+      assistant,
+    ];
+    for (const { texts } of dialectsOf(messages))
+      expect(texts()).toEqual({ current: ["c"], earlier: ["a", "b"] });
+  });
+
+  it("are one per text part, so that a client may merge messages", () => {
+    const { texts } = complete(chatRules)({
+      messages: [user([text("a"), text(reminder), text("b")]), assistant, user("c")],
+    });
+    expect(texts()).toEqual({ current: ["c"], earlier: ["a", "b"] });
+  });
+
+  // A client can send thousands of messages and parts: only the last 20 are kept.
+  it("are the last 20 of each", () => {
+    const many = { role: "user", content: numbered(100, 50).map(text) };
+    const messages = [...numbered(0, 30).map(user), assistant, ...numbered(50, 30).map(user)];
+    for (const { texts } of dialectsOf(messages))
+      expect(texts()).toEqual({ current: numbered(60, 20), earlier: numbered(10, 20) });
+    expect(complete(chatRules)({ messages: [user("a"), many] }).texts().current).toEqual(numbered(130, 20));
+  });
+});
 
 describe("the client's scaffolding", () => {
   it.each([

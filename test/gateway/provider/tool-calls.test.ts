@@ -41,6 +41,11 @@ const firstPiece = (index: number, id: string, name: string, args = ""): unknown
   function: { name, arguments: args },
 });
 const nextPiece = (index: number, args: string): unknown => ({ index, function: { arguments: args } });
+/** A piece without an id. */
+const named = (name: string | null, args: unknown, index?: number): unknown => ({
+  ...(index === undefined ? {} : { index }),
+  function: { ...(name === null ? {} : { name }), arguments: args },
+});
 const firstChunk = chunk({ role: "assistant", content: null });
 
 describe("chat: calls in pieces", () => {
@@ -287,6 +292,153 @@ describe("chat: calls in pieces", () => {
     expect(callsOf(chatReader, [firstChunk, ...events])).toEqual(calls);
   });
 
+  const TWO: readonly CallFields[] = [
+    [null, "f", '{"a":1}'],
+    [null, "f", '{"a":2}'],
+  ];
+  const TRICKY = '{"a":"}\\"]{","b":[{}]}';
+
+  it.each<[string, readonly unknown[], readonly CallFields[]]>([
+    [
+      "whole, one per chunk, of one index",
+      [pieces(named("f", '{"a":1}', 0)), pieces(named("f", '{"a":2}', 0))],
+      TWO,
+    ],
+    [
+      "whole, one per chunk, without an index",
+      [pieces(named("f", '{"a":1}')), pieces(named("f", '{"a":2}'))],
+      TWO,
+    ],
+    ["whole, in one chunk, of one index", [pieces(named("f", '{"a":1}', 0), named("f", '{"a":2}', 0))], TWO],
+    ["whole, in one chunk, without an index", [pieces(named("f", '{"a":1}'), named("f", '{"a":2}'))], TWO],
+    [
+      "whole, with arguments that are objects",
+      [pieces(named("f", { a: 1 }, 0)), pieces(named("f", { a: 2 }, 0))],
+      TWO,
+    ],
+    [
+      "in pieces of one index",
+      [
+        pieces(named("f", "", 0)),
+        pieces(named(null, '{"a"', 0)),
+        pieces(named(null, ":1}", 0)),
+        pieces(named("f", "", 0)),
+        pieces(named(null, '{"a":', 0)),
+        pieces(named(null, "2}", 0)),
+      ],
+      TWO,
+    ],
+    [
+      "in pieces without an index",
+      [
+        pieces(named("f", "")),
+        pieces(named(null, '{"a"')),
+        pieces(named(null, ":1}")),
+        pieces(named("f", "")),
+        pieces(named(null, '{"a":2}')),
+      ],
+      TWO,
+    ],
+    [
+      "in pieces that all have the name, of one index",
+      ["", '{"a"', ":1}", '{"a"', ":2}"].map((args) => pieces(named("f", args, 0))),
+      TWO,
+    ],
+    [
+      "in pieces that all have the name, without an index",
+      ["", '{"a"', ":1}", '{"a"', ":2}"].map((args) => pieces(named("f", args))),
+      TWO,
+    ],
+    [
+      "in pieces that all have the name, and a last one without text",
+      ['{"a":1', "}", "", '{"a":2}', ""].map((args) => pieces(named("f", args, 0))),
+      TWO,
+    ],
+    [
+      "with braces and quotes in strings",
+      [
+        pieces(named("f", TRICKY.slice(0, 7), 0)),
+        pieces(named("f", TRICKY.slice(7), 0)),
+        pieces(named("f", "{}", 0)),
+      ],
+      [
+        [null, "f", TRICKY],
+        [null, "f", "{}"],
+      ],
+    ],
+    [
+      "of two indices, side by side",
+      [
+        pieces(named("f", '{"a"', 0), named("f", '{"a"', 1)),
+        pieces(named(null, ":2}", 1)),
+        pieces(named(null, ":1}", 0)),
+      ],
+      TWO,
+    ],
+    [
+      "of two choices",
+      [
+        chunk({ tool_calls: [named("f", '{"a":1}', 0)] }, 0),
+        chunk({ tool_calls: [named("f", '{"a":2}', 0)] }, 1),
+      ],
+      TWO,
+    ],
+    [
+      "of which only the first has an id, without an index",
+      [
+        pieces({ id: "a", function: { name: "f", arguments: '{"a"' } }),
+        pieces(named("f", ":1}")),
+        pieces(named("f", '{"a":2}')),
+      ],
+      [
+        ["a", "f", '{"a":1}'],
+        [null, "f", '{"a":2}'],
+      ],
+    ],
+    [
+      "of which only the second has an id, of one index",
+      [pieces(named("f", '{"a":1}', 0)), pieces(firstPiece(0, "b", "f", '{"a":2}'))],
+      [
+        [null, "f", '{"a":1}'],
+        ["b", "f", '{"a":2}'],
+      ],
+    ],
+    [
+      "of other names, of one index, of which only the first has an id",
+      [pieces(firstPiece(0, "a", "f", '{"a":1}')), pieces(named("g", '{"a":2}', 0))],
+      [
+        ["a", "f", '{"a":1}'],
+        [null, "g", '{"a":2}'],
+      ],
+    ],
+  ])("tells apart two calls without ids: %s", (_, events, calls) => {
+    expect(callsOf(chatReader, [firstChunk, ...events])).toEqual(calls);
+  });
+
+  it.each<[string, readonly unknown[], readonly CallFields[]]>([
+    [
+      "its id arrives after its arguments",
+      [named("f", "{}", 0), firstPiece(0, "a", "f", "")],
+      [["a", "f", "{}"]],
+    ],
+    [
+      "its name is repeated at the end",
+      [named("f", "{}", 0), named("f", "", 0), named("f", " ", 0)],
+      [[null, "f", "{} "]],
+    ],
+    ["its name is repeated before its arguments", [named("f", ""), named("f", "{}")], [[null, "f", "{}"]]],
+    [
+      "its raw input contains objects",
+      [
+        { index: 0, type: "custom", custom: { name: "f", input: "{}" } },
+        { index: 0, custom: { name: "f", input: "{}" } },
+      ],
+      [[null, "f", "{}{}"]],
+    ],
+  ])("keeps one call where %s", (_, parts, calls) => {
+    expect(callsOf(chatReader, [firstChunk, ...parts.map((part) => pieces(part))])).toEqual(calls);
+  });
+
   it("reads no calls from text", () => {
     const text = JSON.stringify(pieces(firstPiece(0, "forged", "forged")));
     expect(
@@ -366,6 +518,49 @@ describe("responses: each call once, regardless of how often it is sent", () => 
       "a call whose call id is only in the done event",
       [item("added", 0, fn("fc_1", undefined, "f", "")), item("done", 0, whole)],
       [["call_1", "f", "{}"]],
+    ],
+    [
+      "two calls of one name without ids and indices",
+      [
+        item("added", undefined, fn(null, null, "f", "")),
+        item("done", undefined, fn(null, null, "f", "1")),
+        item("added", undefined, fn(null, null, "f", "")),
+        { type: "response.function_call_arguments.delta", delta: "2" },
+        completed(fn(null, null, "f", "1"), fn(null, null, "f", "2")),
+      ],
+      [
+        [null, "f", "1"],
+        [null, "f", "2"],
+      ],
+    ],
+    [
+      "two calls without ids and indices that are open at once",
+      [
+        item("added", undefined, fn(null, null, "f", "")),
+        item("added", undefined, fn(null, null, "g", "")),
+        item("done", undefined, fn(null, null, "g", "2")),
+        item("done", undefined, fn(null, null, "f", "1")),
+      ],
+      [
+        [null, "f", "1"],
+        [null, "g", "2"],
+      ],
+    ],
+    [
+      "calls without ids and indices, of which the second is only in the whole response",
+      [
+        item("done", undefined, fn(null, null, "f", "1")),
+        completed(fn(null, null, "f", "1"), fn(null, null, "f", "2")),
+      ],
+      [
+        [null, "f", "1"],
+        [null, "f", "2"],
+      ],
+    ],
+    [
+      "a call without ids and index that only starts",
+      [item("added", undefined, fn(null, null, "f", ""))],
+      [[null, "f", ""]],
     ],
     [
       "two calls of one index",
@@ -500,6 +695,53 @@ describe("messages: calls in content blocks", () => {
         ["a", "f", "1"],
         ["b", "g", "2"],
       ],
+    ],
+    [
+      "two calls of one name without ids and indices",
+      [
+        start(undefined, { type: "tool_use", name: "f", input: {} }),
+        json(undefined, '{"a":'),
+        json(undefined, "1}"),
+        stop(undefined),
+        start(undefined, { type: "tool_use", name: "f", input: {} }),
+        json(undefined, '{"a":2}'),
+        stop(undefined),
+      ],
+      [
+        [null, "f", '{"a":1}'],
+        [null, "f", '{"a":2}'],
+      ],
+    ],
+    [
+      "two calls without ids, indices and stop events",
+      [
+        start(undefined, { type: "tool_use", name: "f", input: {} }),
+        start(undefined, { type: "tool_use", name: "f", input: {} }),
+        json(undefined, '{"a":2}'),
+      ],
+      [
+        [null, "f", "{}"],
+        [null, "f", '{"a":2}'],
+      ],
+    ],
+    [
+      "a call whose index is only in its start event",
+      [start(3, tool("a", "f")), json(undefined, "1"), stop(undefined), json(undefined, "2")],
+      [["a", "f", "1"]],
+    ],
+    [
+      "a call whose index is not in its start event",
+      [start(undefined, tool("a", "f")), json(3, "1"), stop(3), json(3, "2")],
+      [["a", "f", "1"]],
+    ],
+    [
+      "no thinking into a call's input",
+      [
+        start(0, tool("a", "f")),
+        { type: "content_block_delta", index: 0, delta: { type: "thinking_delta", thinking: "x" } },
+        json(0, "1"),
+      ],
+      [["a", "f", "1"]],
     ],
     [
       "no delta of an unknown block",
@@ -640,6 +882,25 @@ describe("reads interleaved calls in pieces of random size", () => {
         );
       });
       expect(callsOf(chatReader, [firstChunk, ...shuffled(random, events)])).toEqual(fieldsOf(calls));
+    });
+  });
+
+  it("chat, one call after the other without ids", () => {
+    forSeeds(1500, (seed) => {
+      const random = seededRandom(seed);
+      const calls = randomCalls(random).map(({ name, input }) => ({
+        name,
+        input: JSON.stringify({ input }),
+      }));
+      const index = random() < 0.5 ? {} : { index: 0 };
+      const repeats = random() < 0.5;
+      const events = calls.flatMap(({ name, input }) =>
+        ["", ...splitAtRandom(random, input)].map((part, at) =>
+          pieces({ ...index, function: { ...(at === 0 || repeats ? { name } : {}), arguments: part } }),
+        ),
+      );
+      const expected = calls.map(({ name, input }) => [null, name, input]);
+      expect(callsOf(chatReader, [firstChunk, ...events])).toEqual(expected);
     });
   });
 

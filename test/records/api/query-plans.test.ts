@@ -182,7 +182,7 @@ describe.each([
         "after_key",
       ]);
       for (const name of Object.keys(parameters).filter((parameter) => !paging.has(parameter))) {
-        if (path === "/sessions/s") continue;
+        if (path.startsWith("/sessions/s")) continue;
         const plans = await plansOf(`${path}?${name}=${values[name] ?? "x"}`);
         expect([name, plans.flatMap(scans)]).toEqual([name, []]);
       }

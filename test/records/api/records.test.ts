@@ -55,6 +55,8 @@ describe("GET /interceptions", () => {
       session_id: "s",
       streaming: true,
       usage_invalid: true,
+      prompt_hashes: [],
+      earlier_prompt_hashes: [],
       flags: [],
       metadata: { actor_name: "alice" },
       initiator: { id: BOB, username: BOB, name: "", avatar_url: "" },

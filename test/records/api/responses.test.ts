@@ -33,6 +33,9 @@ const second = interception(T0 + 1000, {
 });
 const third = interception(T0 + 2000, {
   client_session_id: "s",
+  agent_id: "a",
+  parent_agent_id: "b",
+  request_class: "review",
   model: null,
   outcome: null,
   ended_at: null,
@@ -129,6 +132,8 @@ describe("responses and the OpenAPI document", () => {
       expect(violations(path, 200, await fetchOk(`${path}?model=none`))).toEqual([]);
     const past = await fetchOk(`/sessions/s?after_id=${idAt(T0 + DAY)}`);
     expect(violations("/sessions/{session_id}", 200, past)).toEqual([]);
+    const pastAgents = await fetchOk(`/sessions/s/agents?after_id=${idAt(T0 + DAY)}`);
+    expect(violations("/sessions/{session_id}/agents", 200, pastAgents)).toEqual([]);
     expect(violations("/usage", 200, await fetchOk("/usage?group_by=model"))).toEqual([]);
   });
 
@@ -174,6 +179,7 @@ const LIST = { limit: "1", offset: "1", after_id: idAt(T0) };
 const CHANGES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   "/sessions": { ...TRAITS, ...SPAN, ...LIST, after_session_id: "s", q: "model:gpt" },
   "/sessions/{session_id}": { limit: "1", after_id: idAt(T0), before_id: idAt(T0 + 2000), initiator: ALICE },
+  "/sessions/{session_id}/agents": { limit: "1", after_id: idAt(T0), initiator: ALICE },
   "/interceptions": { ...TRAITS, ...SPAN, ...LIST, q: "model:gpt" },
   "/overrides": {
     actor: "bot",
@@ -198,7 +204,7 @@ const CHANGES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
 };
 
 /** Changes the response only where two sessions share an id. */
-const NARROWS = new Set(["/sessions/{session_id} initiator"]);
+const NARROWS = new Set(["/sessions/{session_id} initiator", "/sessions/{session_id}/agents initiator"]);
 
 /** Parameters that are accepted only together with another. */
 const TOGETHER: Readonly<Record<string, string>> = { "/usage after_key": "order=key&after_key=u" };

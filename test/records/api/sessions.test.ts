@@ -57,6 +57,7 @@ describe("GET /sessions", () => {
           metadata: { actor_name: "alice" },
           started_at: iso(T0),
           ended_at: iso(T0 + 2 * MINUTE + 900),
+          agent_count: 1,
           threads: 2,
           token_usage_summary: {
             input_tokens: 15,
@@ -340,6 +341,7 @@ describe("GET /sessions/{session_id}", () => {
       credential_hint: "sk-a...xyz1",
       actor_id: ALICE,
       attribution: "authenticated",
+      agent_id: null,
       outcome: "completed",
       usage_complete: true,
     };
@@ -361,6 +363,9 @@ describe("GET /sessions/{session_id}", () => {
       attributions: ["authenticated"],
       truncated_fields: [],
       thread_count: 2,
+      agent_count: 1,
+      unrecorded_prompts: [],
+      unrecorded_prompts_are_capped: false,
       token_usage_summary: {
         input_tokens: 20,
         output_tokens: 40,

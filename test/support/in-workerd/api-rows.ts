@@ -109,6 +109,8 @@ export function interception(at: number, over: Row = {}, n = 0): Row {
     correlating_tool_call_id: null,
     prompt_count: 1,
     earlier_prompt_count: 0,
+    prompt_hashes: "[]",
+    earlier_prompt_hashes: "[]",
     agent_id: null,
     parent_agent_id: null,
     client_prompt_id: null,

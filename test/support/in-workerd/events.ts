@@ -72,6 +72,8 @@ export const START: InterceptionStart = {
   thread_root_id: null,
   prompt_count: 1,
   earlier_prompt_count: 2,
+  prompt_hashes: ["0123456789abcdef0123456789abcdef"],
+  earlier_prompt_hashes: ["fedcba9876543210fedcba9876543210"],
   agent_id: "a1b2c3d4e5f60718",
   parent_agent_id: "0718a1b2c3d4e5f6",
   client_prompt_id: "prompt-7",

@@ -24,6 +24,8 @@ const CONTINUES = /"type"\s*:\s*"(?:input_json_delta|thinking_delta|content_bloc
 /** A block that has started and whose text is kept. */
 type OpenBlock = {
   readonly text: BoundedText;
+  /** The field of its deltas. */
+  readonly field: "thinking" | "partial_json";
   /** Whether the block started with the input `{}`, which is the call's input only if no delta follows. */
   readonly empty: boolean;
   hasDeltas: boolean;
@@ -31,54 +33,85 @@ type OpenBlock = {
 
 const toIndex = (value: unknown): number | null => (typeof value === "number" ? value : null);
 
+/** The open blocks by index. Some servers omit the index in the start or in what follows, or everywhere. */
+class OpenBlocks {
+  readonly #blocks = new Map<number | null, OpenBlock>();
+
+  get size(): number {
+    return this.#blocks.size;
+  }
+
+  open(index: unknown, block: OpenBlock): void {
+    this.#blocks.set(toIndex(index), block);
+  }
+
+  find(index: unknown): OpenBlock | undefined {
+    return this.#blocks.get(this.#keyOf(index));
+  }
+
+  close(index: unknown): void {
+    const key = this.#keyOf(index);
+    const block = this.#blocks.get(key);
+    if (block?.empty && !block.hasDeltas) block.text.set("{}");
+    this.#blocks.delete(key);
+  }
+
+  /** Without indices, the next block ends the one before it. */
+  closePrevious(index: unknown): void {
+    if (toIndex(index) === null && this.#blocks.has(null)) this.close(null);
+  }
+
+  /** A single open block is the one meant, if it or the event has no index. */
+  #keyOf(value: unknown): number | null {
+    const index = toIndex(value);
+    if (this.#blocks.size !== 1 || this.#blocks.has(index)) return index;
+    const [only = null] = this.#blocks.keys();
+    return index === null || only === null ? only : index;
+  }
+}
+
 export function createContentBlocks(content: ResponseContent): ContentBlocks {
-  /** By index; the key of a block without an index is null. */
-  const open = new Map<number | null, OpenBlock>();
+  const open = new OpenBlocks();
 
   const start = (value: unknown, index: unknown): void => {
     const block = asObject(value);
     const type = block?.["type"];
     if (!block || typeof type !== "string") return;
+    open.closePrevious(index);
     if (type === "thinking") {
       const text = content.thought("thinking");
       text?.set(block["thinking"]);
-      if (text) open.set(toIndex(index), { text, empty: false, hasDeltas: true });
+      if (text) open.open(index, { text, field: "thinking", empty: false, hasDeltas: true });
     } else if (type === "tool_use" || type.endsWith("_tool_use")) {
       const text = content.call(type, block["id"], block["name"])?.input;
       if (!text) return;
       const input = toJson(block["input"]);
       const empty = input === "{}";
       if (!empty) text.set(input);
-      open.set(toIndex(index), { text, empty, hasDeltas: false });
+      open.open(index, { text, field: "partial_json", empty, hasDeltas: false });
     } else if (type.endsWith("_tool_result")) {
       content.callWithId(block["tool_use_id"])?.error?.set(errorOf(block));
     }
   };
 
-  const stop = (index: unknown): void => {
-    const block = open.get(toIndex(index));
-    if (block?.empty && !block.hasDeltas) block.text.set("{}");
-    open.delete(toIndex(index));
-  };
-
   return {
     start,
     delta(value, index) {
-      const block = open.get(toIndex(index));
+      const block = open.find(index);
       const delta = asObject(value);
       if (!block || !delta) return;
-      const piece = delta["type"] === "thinking_delta" ? delta["thinking"] : delta["partial_json"];
+      const piece = delta[block.field];
       if (typeof piece !== "string" || piece === "") return;
       if (block.hasDeltas) block.text.add(piece);
       else block.text.set(piece);
       block.hasDeltas = true;
     },
-    stop,
+    stop: (index) => open.close(index),
     mayContinue: (data) => open.size > 0 && CONTINUES.test(data),
     list(value) {
       for (const block of Array.isArray(value) ? value : []) {
         start(block, null);
-        stop(null);
+        open.close(null);
       }
     },
   };

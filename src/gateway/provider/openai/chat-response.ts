@@ -19,13 +19,13 @@ const RELEVANT_CHUNK_WITH_INPUTS = new RegExp(RELEVANT + CALL_PIECE);
 
 export function chatReader(keep: ContentOptions): ResponseReader {
   const content = collectContent(keep);
-  const readToolCalls = createToolCallReader(content);
+  const toolCalls = createToolCallReader(content);
   const fields = new ChatFields(keep);
   const relevant = keep.toolInputs ? RELEVANT_CHUNK_WITH_INPUTS : RELEVANT_CHUNK;
 
   const read = (value: JsonObject): void => {
     fields.read(value);
-    for (const choice of choicesOf(value)) readToolCalls(choice);
+    for (const choice of choicesOf(value)) toolCalls.read(choice);
   };
 
   return {
@@ -35,7 +35,7 @@ export function chatReader(keep: ContentOptions): ResponseReader {
         return;
       }
       const isChunk = fields.isNamed && name !== "error" && data.includes('"choices"');
-      if (isChunk && !relevant.test(data)) return;
+      if (isChunk && !relevant.test(data) && !toolCalls.mayEnd(data)) return;
       const value = parseObject(data);
       if (value) read(value);
       // An error of any other shape, known by the event's name.

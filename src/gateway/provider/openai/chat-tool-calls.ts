@@ -5,6 +5,7 @@
  */
 import { callId, callName, type ResponseContent, type PartialToolCall } from "../response-content.ts";
 import { toInput } from "../bounded-text.ts";
+import { hasJsonText, JsonEnd } from "../json-end.ts";
 import { asObject, type JsonObject } from "../../../shared/json.ts";
 
 /** Maximum number of calls to track, far more than are kept. Past it, each piece with a name counts as a call. */
@@ -33,12 +34,33 @@ type TrackedCall = {
   name: string | null;
   /** null if the call is only counted. */
   readonly call: PartialToolCall | null;
+  /** Where the arguments end; null if ids and indices suffice to tell calls apart. */
+  readonly arguments: JsonEnd | null;
+  /** The name was repeated after the end of the arguments: a repetition, or the start of a call with the same name. */
+  namedAgain: boolean;
 };
 
-/** Returns a function that reads the tool calls of one choice, of a chunk (`delta`) or a whole response (`message`). */
-export function createToolCallReader(content: ResponseContent): (choice: JsonObject) => void {
-  /** By the index of the choice and the index of the call. */
+/** Where a piece was in the stream. */
+type PiecePosition = {
+  /** Of the choice and the call. */
+  readonly key: string;
+  readonly indexed: boolean;
+  /** Whether an earlier entry of the same list has the same key. Two entries of one list are two calls. */
+  readonly isSecond: boolean;
+};
+
+export type ToolCallReader = {
+  /** Reads the tool calls of one choice, of a chunk (`delta`) or a whole response (`message`). */
+  readonly read: (choice: JsonObject) => void;
+  /** Whether a chunk that matches `CALL_PIECE` only must be read, too: the end of its arguments tells calls apart. */
+  readonly mayEnd: (data: string) => boolean;
+};
+
+const PIECE = new RegExp(CALL_PIECE);
+
+export function createToolCallReader(content: ResponseContent): ToolCallReader {
   const tracked = new Map<string, TrackedCall>();
+  let needsArguments = false;
 
   const start = ({ kind, id, name, input }: Piece): PartialToolCall | null => {
     const call = content.call(kind ?? "function", id, name);
@@ -46,53 +68,86 @@ export function createToolCallReader(content: ResponseContent): (choice: JsonObj
     return call;
   };
 
-  const startOrContinue = (piece: Piece, key: string, indexed: boolean): void => {
-    const { id, name, kind, input } = piece;
-    const known = tracked.get(key);
-    if (known && !isAnother(piece, known, indexed)) {
-      known.id ??= id;
-      known.name ??= name;
-      if (!known.call) return;
-      known.call.id ??= id;
-      known.call.name ??= name;
-      known.call.input?.add(input);
-      return;
-    }
-    const hasRoom = known !== undefined || tracked.size < MAX_TRACKED;
-    // A piece of an untracked call without id, type or name continues a call whose start was not read.
-    if (name === null && (!hasRoom || (id === null && kind === null))) return;
-    const call = start(piece);
-    if (hasRoom) tracked.set(key, { id, name, call });
+  const track = (piece: Piece, name: string | null, { key, indexed }: PiecePosition): void => {
+    const call = start({ ...piece, name });
+    if (!tracked.has(key) && tracked.size >= MAX_TRACKED) return;
+    const tells =
+      piece.kind !== "custom" && piece.kind !== "function_call" && (piece.id === null || !indexed);
+    const ends = tells ? new JsonEnd() : null;
+    ends?.add(piece.input);
+    needsArguments ||= tells;
+    tracked.set(key, { id: piece.id, name, call, arguments: ends, namedAgain: false });
   };
 
-  return (choice) => {
-    const delta = asObject(choice["delta"]);
-    const message = delta ?? asObject(choice["message"]);
-    if (!message) return;
-    const choiceIndex = typeof choice["index"] === "number" ? choice["index"] : 0;
-    const list: unknown = message["tool_calls"];
-    for (const entry of Array.isArray(list) ? list : []) {
-      const value = asObject(entry);
-      if (!value) continue;
-      const index = typeof value["index"] === "number" ? value["index"] : null;
-      if (delta) startOrContinue(readPiece(value), `${choiceIndex} ${index}`, index !== null);
-      else start(readPiece(value));
-    }
-    const single = asObject(message["function_call"]);
-    if (!single) return;
-    if (delta) startOrContinue(readSingle(single), `${choiceIndex}`, true);
-    else start(readSingle(single));
+  const startOrContinue = (piece: Piece, place: PiecePosition): void => {
+    const { id, name, kind } = piece;
+    const known = tracked.get(place.key);
+    if (known && !isAnother(piece, known, place)) return continueCall(known, piece);
+    const hasRoom = known !== undefined || tracked.size < MAX_TRACKED;
+    // A piece of an untracked call without id, type or name continues a call whose start was not read.
+    if (name === null && !known?.namedAgain && (!hasRoom || (id === null && kind === null))) return;
+    track(piece, name ?? (known?.namedAgain ? known.name : null), place);
   };
+
+  return {
+    read(choice) {
+      const delta = asObject(choice["delta"]);
+      const message = delta ?? asObject(choice["message"]);
+      if (!message) return;
+      const choiceIndex = typeof choice["index"] === "number" ? choice["index"] : 0;
+      const keys = new Set<string>();
+      const list: unknown = message["tool_calls"];
+      for (const entry of Array.isArray(list) ? list : []) {
+        const value = asObject(entry);
+        if (!value) continue;
+        const index = typeof value["index"] === "number" ? value["index"] : null;
+        const key = `${choiceIndex} ${index}`;
+        if (delta) {
+          startOrContinue(readPiece(value), { key, indexed: index !== null, isSecond: keys.has(key) });
+        } else start(readPiece(value));
+        keys.add(key);
+      }
+      const single = asObject(message["function_call"]);
+      if (!single) return;
+      if (delta)
+        startOrContinue(readSingle(single), { key: `${choiceIndex}`, indexed: true, isSecond: false });
+      else start(readSingle(single));
+    },
+    mayEnd: (data) => needsArguments && PIECE.test(data),
+  };
+}
+
+function continueCall(known: TrackedCall, { id, name, input }: Piece): void {
+  if (name !== null && known.arguments?.state === "complete") known.namedAgain = true;
+  known.id ??= id;
+  known.name ??= name;
+  known.arguments?.add(input);
+  if (!known.call) return;
+  known.call.id ??= id;
+  known.call.name ??= name;
+  known.call.input?.add(input);
 }
 
 /**
  * Whether the piece starts another call than the one tracked under its key. Some servers give parallel calls the same
- * index or no index, and some of these omit the ids as well.
+ * index or no index, and some of these omit the ids as well. Others repeat the name in every piece. Then the end of the
+ * arguments' JSON decides: what follows a complete object belongs to another call.
  */
-function isAnother({ id, name }: Piece, known: TrackedCall, indexed: boolean): boolean {
+function isAnother(
+  { id, name, input }: Piece,
+  known: TrackedCall,
+  { indexed, isSecond }: PiecePosition,
+): boolean {
   if (id !== null && known.id !== null) return id !== known.id;
-  if (name === null) return false;
-  return !indexed || (id === null && known.id === null && known.name !== null && known.name !== name);
+  if (name !== null && known.name !== null && name !== known.name) return true;
+  const state = known.arguments?.state;
+  const hasText = hasJsonText(input);
+  if (state === "complete" && hasText && (name !== null || id !== null || known.namedAgain)) return true;
+  if (name === null || known.name === null) return false;
+  if (isSecond) return true;
+  // Of pieces without an index, one that repeats the name goes on with arguments that have not ended.
+  const continues = state === "open" || state === "complete" || (state === "empty" && hasText);
+  return !indexed && !continues;
 }
 
 function readPiece(value: JsonObject): Piece {

@@ -10,6 +10,10 @@ const MAX_ITEMS = 1000;
 export class ItemIndex {
   readonly #byPosition = new Map<number, Item>();
   readonly #byId = new Map<string, Item>();
+  /** Items with neither a position nor an id that are not done, in the order of their start. */
+  readonly #open: Item[] = [];
+  /** Number of counted items that the whole output cannot be matched with by position or id, by type. */
+  readonly #unidentified = new Map<string | null, number>();
 
   at(position: number): Item | undefined {
     return this.#byPosition.get(position);
@@ -29,13 +33,35 @@ export class ItemIndex {
     const position = event["output_index"];
     if (typeof position === "number") return this.at(position);
     const id = asName(event["item_id"]);
-    return id === null ? undefined : this.#byId.get(id);
+    if (id !== null) return this.#byId.get(id);
+    return this.#open.length === 1 ? this.#open[0] : undefined;
   }
 
-  /** Whether an item can be added: it has a position or an id, and the index is not full. */
-  hasRoom(position: unknown, ids: readonly string[]): boolean {
-    const identified = typeof position === "number" || ids.length > 0;
-    return identified && this.#byPosition.size < MAX_ITEMS && this.#byId.size < 2 * MAX_ITEMS;
+  hasRoom(): boolean {
+    return (
+      this.#byPosition.size < MAX_ITEMS && this.#byId.size < 2 * MAX_ITEMS && this.#open.length < MAX_ITEMS
+    );
+  }
+
+  /** Adds an item with neither a position nor an id, or one for which there is no room. */
+  addUnidentified(item: Item, done: boolean): void {
+    this.#unidentified.set(item.type, (this.#unidentified.get(item.type) ?? 0) + 1);
+    if (!done) this.#open.push(item);
+  }
+
+  /** Takes the item that an event without position and id completes: the oldest open one of its type and name. */
+  takeOpen(type: string | null, name: string | null): Item | undefined {
+    const at = this.#open.findIndex(
+      (item) => item.type === type && (name === null || (item.call?.name ?? name) === name),
+    );
+    return at < 0 ? undefined : this.#open.splice(at, 1)[0];
+  }
+
+  /** Whether an item of the whole output has been counted without a position and an id. Each counted item is taken once. */
+  takeUnidentified(type: string | null): boolean {
+    const count = this.#unidentified.get(type) ?? 0;
+    this.#unidentified.set(type, count - 1);
+    return count > 0;
   }
 
   add(item: Item, position: unknown, ids: readonly string[]): void {

@@ -22,6 +22,8 @@ const isCall = (type: unknown): type is string => typeof type === "string" && ty
 
 export const typeOf = (value: JsonObject): string | null => callName(value["type"]);
 
+export const nameOf = (value: JsonObject): string | null => callName(value["name"]);
+
 export function isRecorded(item: JsonObject): boolean {
   const { type } = item;
   if (type === "message") return item["role"] === "assistant" && item["phase"] === "commentary";

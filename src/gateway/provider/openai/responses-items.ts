@@ -13,6 +13,7 @@ import {
   isRecorded,
   idsOf,
   startThought,
+  nameOf,
   typeOf,
   type Item,
 } from "./responses-item.ts";
@@ -37,8 +38,6 @@ const TEXT_DELTA = /"type"\s*:\s*"response\.output_text\.delta"/;
 
 export function createOutputItems(content: ResponseContent, keep: ContentOptions): OutputItems {
   const index = new ItemIndex();
-  /** An item could not be added to the index, so the whole output cannot be matched with the items read so far. */
-  let unmatched = false;
   /** A commentary has started. The many text deltas are read only until it is done. */
   let commentaryOpen = false;
   let outputRead = false;
@@ -46,13 +45,15 @@ export function createOutputItems(content: ResponseContent, keep: ContentOptions
   /** The item of an event; null for one that is not in the index and will be sent again when it is done. */
   const findOrStart = (value: JsonObject, position: unknown, done: boolean): Item | null => {
     const ids = idsOf(value);
-    const known = index.find(position, ids);
+    const isIdentified = typeof position === "number" || ids.length > 0;
+    const known = isIdentified
+      ? index.find(position, ids)
+      : done && index.takeOpen(typeOf(value), nameOf(value));
     if (known && isSame(known, value)) return known;
-    const hasRoom = index.hasRoom(position, ids);
-    unmatched ||= !hasRoom;
-    if (!hasRoom && !done) return null;
+    if (!done && !index.hasRoom()) return null;
     const item = startItem(value, content);
-    if (hasRoom) index.add(item, position, ids);
+    if (isIdentified && index.hasRoom()) index.add(item, position, ids);
+    else index.addUnidentified(item, done);
     return item;
   };
 
@@ -80,7 +81,7 @@ export function createOutputItems(content: ResponseContent, keep: ContentOptions
       (keep.toolInputs && INPUT_DELTA.test(data)) ||
       (keep.thoughts && (SUMMARY_DELTA.test(data) || (commentaryOpen && TEXT_DELTA.test(data)))),
     output(list) {
-      if (outputRead || unmatched || !Array.isArray(list)) return;
+      if (outputRead || !Array.isArray(list)) return;
       outputRead = true;
       for (const [position, entry] of list.entries()) {
         const value = asObject(entry);
@@ -88,6 +89,7 @@ export function createOutputItems(content: ResponseContent, keep: ContentOptions
         const samePosition = index.at(position);
         const known =
           index.withId(idsOf(value)) ?? (samePosition?.type === typeOf(value) ? samePosition : undefined);
+        if (!known && index.takeUnidentified(typeOf(value))) continue;
         if (!known?.done) updateItem(known ?? startItem(value, content), value, content);
       }
     },

@@ -12,7 +12,7 @@ import { allOf, type Condition } from "./sql.ts";
 export type EndpointRequest = {
   /** The query string, with its `?`; empty where there is none. */
   readonly search: string;
-  /** The path's last segment, decoded, where the endpoint's path has a variable; else "". */
+  /** The path's variable segment, decoded; "" where the endpoint has none. */
   readonly id: string;
   readonly accept: string;
   readonly query: QueryLedger;

@@ -1,21 +1,19 @@
 /** GET /sessions/{session_id}: one session with a page of its threads. */
 import { Refusal } from "../../../shared/refusal.ts";
-import { canonicalId } from "../../../shared/uuid.ts";
-import { invalidFilter } from "../kit/invalid-filter.ts";
 import { checkSize, sizeSql, SIZE_NOTE } from "../kit/response-size.ts";
 import { endpoint } from "../kit/endpoint.ts";
-import { INITIATOR_RULE } from "../filters.ts";
-import type { QueryLedger, Row } from "../kit/query-ledger.ts";
+import type { Row } from "../kit/query-ledger.ts";
 import { checkCursors, cursor, LIMIT_RULE, type Page } from "../kit/page.ts";
-import { anyText, integer } from "../kit/parameter.ts";
+import { integer } from "../kit/parameter.ts";
 import { number, text } from "../kit/row-mapper.ts";
 import * as schema from "../../../shared/json-schema.ts";
+import { findKey, SESSION_INITIATOR, type SessionKey } from "../session-key.ts";
 import { SESSION_FIELDS, summaries, toSessionFields } from "../session-summary.ts";
+import { toUnrecordedPrompts, UNRECORDED_PROMPTS, unrecordedPromptsSql } from "../unrecorded-prompts.ts";
 import { sql, type Sql } from "../kit/sql.ts";
 import { THREAD, toThreads } from "../threads.ts";
 import { toCounts, TOKEN_USAGE } from "../tokens.ts";
 
-type Key = { readonly session: string; readonly initiator: string };
 type Cursor = { readonly after_id: string | null; readonly before_id: string | null; readonly limit: number };
 
 export const session = endpoint({
@@ -25,7 +23,7 @@ export const session = endpoint({
     "The path has the session's id or the id of one of its interceptions. Threads are in chronological order. `initiator` is required when sessions of several initiators share the id.",
   filters: {},
   parameters: {
-    initiator: { ...anyText("The id of the session's initiator."), rule: INITIATOR_RULE },
+    initiator: SESSION_INITIATOR,
     limit: {
       ...integer(1, 200, 50, `The maximum number of threads. ${SIZE_NOTE}`),
       rule: LIMIT_RULE,
@@ -41,19 +39,20 @@ export const session = endpoint({
       token_usage_summary: TOKEN_USAGE,
       thread_count: schema.withDescription(schema.COUNT, "The number of threads on all pages."),
       threads: schema.list(THREAD),
+      ...UNRECORDED_PROMPTS,
     },
     ["ended_at", "page_started_at", "page_ended_at"],
   ),
   handle: async ({ initiator, ...page }, _, { id, query }) => {
     const refusal = checkCursors({ after_id: page.after_id, before_id: page.before_id });
     if (refusal) return refusal;
-    const key = await findKey(id, initiator === null ? null : canonicalId(initiator), query);
+    const key = await findKey(id, initiator, query);
     if (key instanceof Refusal) return key;
     const members = membersOf(key, page);
     const summary = await query([
       summaries(wholeSession(key)),
       extras(key),
-      sql`SELECT sized.size, (${remaining(key, page)}) AS remaining FROM (${sizeSql(sql`SELECT id FROM (${members})`)}) sized`,
+      sql`SELECT sized.size, (${remaining(key, page)}) AS remaining,         (${unrecordedPromptsSql(key)}) AS unrecorded FROM (${sizeSql(sql`SELECT id FROM (${members})`)}) sized`,
     ]);
     if (summary instanceof Refusal) return summary;
     const [[row], extraRows, size] = summary;
@@ -72,39 +71,20 @@ export const session = endpoint({
         token_usage_summary: { ...toCounts(row), metadata },
         thread_count: total,
         threads: toThreads({ interceptions, usages, prompts, tools, thoughts }),
+        ...toUnrecordedPrompts(size[0]?.["unrecorded"]),
       },
       page: { total, ...neighbors(interceptions, page, number(size[0]?.["remaining"]) > page.limit) },
     };
   },
 });
 
-/** The session with this id; else the session of the interception with this id. */
-async function findKey(id: string, initiator: string | null, query: QueryLedger): Promise<Key | Refusal> {
-  const matches = initiator === null ? sql`1` : sql`initiator_id = ${initiator}`;
-  const rows = await query([
-    // The minimum and maximum of an indexed column are the ends of the index: two lookups, regardless of the session's size.
-    sql`SELECT (SELECT MIN(initiator_id) FROM interceptions WHERE session_id = ${id} AND ${matches}) AS first,
-      (SELECT MAX(initiator_id) FROM interceptions WHERE session_id = ${id} AND ${matches}) AS last`,
-    sql`SELECT session_id, initiator_id FROM interceptions WHERE id = ${canonicalId(id)} AND ${matches}`,
-  ]);
-  if (rows instanceof Refusal) return rows;
-  const [[initiators], [member]] = rows;
-  if (initiators && initiators["first"] !== null) {
-    return initiators["first"] === initiators["last"]
-      ? { session: id, initiator: text(initiators["first"]) }
-      : invalidFilter("initiator", "is required: sessions of several initiators have this id");
-  }
-  if (!member) return new Refusal("not_found", { detail: "no session has this id" });
-  return { session: text(member["session_id"]), initiator: text(member["initiator_id"]) };
-}
-
-function wholeSession({ session: id, initiator }: Key): Sql {
+function wholeSession({ session: id, initiator }: SessionKey): Sql {
   return sql`SELECT id, session_id, initiator_id FROM interceptions
     WHERE session_id = ${id} AND initiator_id = ${initiator} ORDER BY id LIMIT 1`;
 }
 
 /** The sums of the dialects' named extras (usage metadata) over the whole session. */
-function extras({ session: id, initiator }: Key): Sql {
+function extras({ session: id, initiator }: SessionKey): Sql {
   return sql`SELECT x.key AS name, TOTAL(x.value) AS total FROM interceptions i
     JOIN token_usages t ON t.interception_id = i.id
     JOIN json_each(CASE WHEN json_valid(t.metadata) THEN t.metadata ELSE '{}' END) x
@@ -113,7 +93,7 @@ function extras({ session: id, initiator }: Key): Sql {
 }
 
 /** The interceptions of the page's threads, each with its thread's id. */
-function membersOf({ session: id, initiator }: Key, { after_id, before_id, limit }: Cursor): Sql {
+function membersOf({ session: id, initiator }: SessionKey, { after_id, before_id, limit }: Cursor): Sql {
   const all = sql`SELECT id, COALESCE(thread_root_id, id) AS thread FROM interceptions
     WHERE session_id = ${id} AND initiator_id = ${initiator}`;
   const page =
@@ -124,7 +104,7 @@ function membersOf({ session: id, initiator }: Key, { after_id, before_id, limit
 }
 
 /** The number of threads from the cursor on, in the direction of reading, this page's included. */
-function remaining({ session: id, initiator }: Key, { after_id, before_id }: Cursor): Sql {
+function remaining({ session: id, initiator }: SessionKey, { after_id, before_id }: Cursor): Sql {
   const all = sql`SELECT DISTINCT COALESCE(thread_root_id, id) AS thread FROM interceptions
     WHERE session_id = ${id} AND initiator_id = ${initiator}`;
   return before_id === null
@@ -149,7 +129,7 @@ function partsOf(members: Sql): readonly [Sql, Sql, Sql, Sql, Sql] {
   const ids = sql`SELECT id FROM (${members})`;
   return [
     sql`SELECT m.thread, i.id, i.model, i.provider, i.credential_kind, i.credential_hint, i.actor_id, i.attribution,
-        i.started_at, i.ended_at, i.outcome, i.usage
+        i.agent_id, i.started_at, i.ended_at, i.outcome, i.usage
       FROM (${members}) m JOIN interceptions i ON i.id = m.id ORDER BY m.thread, i.id`,
     sql`SELECT * FROM token_usages WHERE interception_id IN (${ids}) ORDER BY id`,
     sql`SELECT interception_id, prompt FROM user_prompts WHERE interception_id IN (${ids}) ORDER BY id`,
