@@ -1,16 +1,14 @@
 /** A passthrough: forwarded and recorded, its bytes not read, except for the model where only some models are allowed. */
 import { passthroughEvent } from "../../events/compose.ts";
-import { SMALL_BYTES } from "../../shared/byte-budget.ts";
 import { contentEncoding, declaredLength } from "../../shared/http/body-headers.ts";
 import { Refusal } from "../../shared/refusal.ts";
 import { formBoundary } from "../provider/form/boundary.ts";
-import { createFormScanner, MAX_WITHHELD_BYTES } from "../provider/form/form-scanner.ts";
+import { createFormScanner } from "../provider/form/form-scanner.ts";
 import { readModelCall } from "../provider/model-call.ts";
 import { methodsOf } from "../provider/method.ts";
 import { edgeErrorOf } from "../observation/edge-error.ts";
 import { isSentInPieces } from "../upstream/body-parts.ts";
 import { CLIENT_DISCONNECTED, isUpload, type UpstreamBody } from "../upstream/forward.ts";
-import { openUpload, type Upload, type UploadFilter } from "../upstream/upload.ts";
 import {
   callUpstream,
   checkPolicies,
@@ -19,11 +17,10 @@ import {
   type Forwardable,
 } from "./call-upstream.ts";
 import { takesNoBody } from "./decide.ts";
-import { requestCoding } from "./decode/coding.ts";
 import { refuse, type Exchange } from "./exchange.ts";
+import { filteredBody, unreadBody } from "./forward-body.ts";
 import { checkNamedModel, filterModels } from "./model-list.ts";
-import { readBody } from "./read-body.ts";
-import { checkDeclaredLength, rejectBody, type RequestBody } from "./request-body.ts";
+import { rejectBody, type RequestBody } from "./request-body.ts";
 
 export async function passThrough(
   exchange: Exchange,
@@ -84,73 +81,21 @@ async function bodyToForward(
   forwardable: Forwardable,
   requestBody: RequestBody,
 ): Promise<UpstreamBody | Refusal> {
-  const { request, deps } = exchange;
+  const { request } = exchange;
   const { route, provider } = forwardable.route;
   const runsModel = route.kind === "passthrough" && request.method === "POST" ? route.runsModel : "no";
   if (runsModel !== "no" && provider.models !== null) {
     const boundary = runsModel === "named" ? formBoundary(request.headers.get("content-type")) : null;
     if (boundary === "invalid") return new Refusal("form_invalid", { detail: "the boundary" });
-    if (boundary !== null) return formWithAllowedModel(exchange, forwardable, requestBody, boundary);
+    if (boundary !== null) {
+      const check = (model: string | null) => checkPolicies(exchange, forwardable, model, true);
+      return filteredBody(exchange, requestBody, createFormScanner(boundary, check));
+    }
     return bodyWithAllowedModel(exchange, forwardable, requestBody, runsModel);
   }
   const forbidden = checkPolicies(exchange, forwardable, null, false);
   if (forbidden) return forbidden;
-  if (takesNoBody(request.method)) return rejectBody(request.headers);
-  if (request.body === null) return null;
-  if (requestBody.isRead()) return requestBody.take();
-  // A body of unknown length is read and counted first. A small one is held for a moment, which costs less than a stream.
-  if (!isStreamed(exchange)) {
-    const { bodyBytes: maxBytes } = deps.config.limits;
-    return readBody(request, { ...deps.bodies, maxBytes, holding: exchange.holding });
-  }
-  return streamBody(exchange, request.body, null);
-}
-
-/** Whether a body is forwarded while it arrives. */
-function isStreamed({ request, deps }: Exchange): boolean {
-  const length = declaredLength(request.headers);
-  return length !== null && length > Math.min(SMALL_BYTES, deps.config.limits.bodyBytes);
-}
-
-/** The body as an upload. Its length must be declared. */
-function streamBody(
-  { request, deps, waitUntil }: Exchange,
-  body: ReadableStream<Uint8Array>,
-  filter: UploadFilter | null,
-): Upload | Refusal {
-  const { uploadBytes, headersMs } = deps.config.limits;
-  const tooLarge = checkDeclaredLength(request.headers, uploadBytes);
-  if (tooLarge) return tooLarge;
-  const length = declaredLength(request.headers) ?? 0;
-  const { pace, now } = deps.bodies;
-  const upload = openUpload(body, { length, pace, acceptMs: headersMs, now, filter });
-  // A provider may respond before it has the whole body, and the rest of it goes on beside the response.
-  waitUntil(upload.sent);
-  return upload;
-}
-
-/**
- * A multipart form, once its model is one that the list allows. A large form is forwarded while its model is looked for: the
- * SDKs send the file first.
- */
-async function formWithAllowedModel(
-  exchange: Exchange,
-  forwardable: Forwardable,
-  requestBody: RequestBody,
-  boundary: string,
-): Promise<UpstreamBody | Refusal> {
-  const { request, deps, holding } = exchange;
-  const scanner = createFormScanner(boundary, (model) => checkPolicies(exchange, forwardable, model, true));
-  const isRead = requestBody.isRead() || requestCoding(request.headers) !== null || !isStreamed(exchange);
-  if (isRead || request.body === null) {
-    const bytes = await requestBody.take();
-    if (bytes instanceof Refusal) return bytes;
-    const scanned = [scanner.push(bytes), scanner.end()].find((result) => result instanceof Refusal);
-    return scanned ?? bytes;
-  }
-  if (!deps.bodies.budget.resize(holding, MAX_WITHHELD_BYTES, deps.bodies.neededMs))
-    return new Refusal("gateway_busy");
-  return streamBody(exchange, request.body, scanner);
+  return takesNoBody(request.method) ? rejectBody(request.headers) : unreadBody(exchange, requestBody);
 }
 
 /** The whole body, once its model is one that the provider's list allows. */

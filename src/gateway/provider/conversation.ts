@@ -45,9 +45,18 @@ const MAX_USER_TEXTS = 20;
 /** Characters of each of these texts. Longer than what is recorded of one, and so that a hash of it knows its length. */
 const MAX_USER_TEXT = 2 * MAX_TEXT;
 
+/** The conversation of a request without one. */
+export const NO_CONVERSATION: Conversation = {
+  prompt: null,
+  promptCount: 0,
+  earlierPromptCount: 0,
+  correlatingToolCallId: null,
+  texts: () => ({ current: [], earlier: [] }),
+};
+
 export type ConversationRules = EntryRules & {
   /** The field that holds the entries. */
-  readonly list: "messages" | "input";
+  readonly list: "messages" | "input" | "prompt";
   /** Whether that field may also be the user's text. */
   readonly acceptsText: boolean;
 };
@@ -63,6 +72,7 @@ export function readConversation(
   if (at !== undefined && bytes[at] === 0x22 && rules.acceptsText) turns.add(readTextEntry(bytes, at));
   if (at !== undefined && bytes[at] === 0x5b) {
     eachElement(bytes, at, (element) => {
+      if (bytes[element] === 0x22 && rules.acceptsText) turns.add(readTextEntry(bytes, element));
       if (bytes[element] !== 0x7b) return skipValue(bytes, element);
       const { entry, end } = readEntry(bytes, element, rules, keys);
       if (entry !== null) turns.add(entry);
@@ -79,7 +89,7 @@ export function readConversation(
 class Turns {
   /** Where the texts after the last completed turn are. */
   #texts: number[] = [];
-  /** Of these the last, and the last ones before the turn. */
+  /** The last of these texts, and the last texts before the turn. */
   #current: number[] = [];
   #earlier: number[] = [];
   #promptCount = 0;

@@ -34,6 +34,8 @@ export type DialectRoute =
        * model. `hidden`: the body does not show it, so the request is allowed only without an allow-list.
        */
       readonly runsModel: "no" | "named" | "hidden";
+      /** A POST to the path itself is a model call: it creates a batch. */
+      readonly creates?: Api;
       /** Lists the provider's models; a path below it names one of them. */
       readonly listsModels?: boolean;
       /** The gateway responds to HEAD itself, without a credential: clients check with it that a gateway is there. */
@@ -51,6 +53,10 @@ export type Api = {
    * only that usage. null if the API always reports usage.
    */
   readonly isUsageOnly: ((data: string) => boolean) | null;
+  /** A request may be a multipart form, which names its model in a field. */
+  readonly acceptsForms?: boolean;
+  /** A request's body is forwarded unread: it is too large to be held, and names its models inside. */
+  readonly isUnread?: boolean;
 };
 
 /** The headers in which the SDKs of OpenAI, Anthropic, Azure and Google send a key. */

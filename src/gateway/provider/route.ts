@@ -4,7 +4,7 @@
  */
 import { correctPath } from "./base-url.ts";
 import { withoutPrefix } from "./prefix.ts";
-import type { Dialect, DialectRoute, Provider } from "./provider.ts";
+import type { Api, Dialect, DialectRoute, Provider } from "./provider.ts";
 
 export type Route = {
   readonly provider: Provider;
@@ -114,4 +114,10 @@ function matches(route: DialectRoute, path: string): boolean {
  */
 function isValidSubpath(subpath: string): boolean {
   return /^(?:(?:[\w.~:@!$&'()*+,=-]|%[2-7][0-9a-f])+(?:\/|$))+$/i.test(subpath) && !subpath.endsWith("/");
+}
+
+/** The API of a model call; null for a passthrough. */
+export function interceptedApi({ route, upstreamPath }: Route, method: string): Api | null {
+  if (route.kind === "intercept") return route.api;
+  return method === "POST" && upstreamPath === route.path ? (route.creates ?? null) : null;
 }

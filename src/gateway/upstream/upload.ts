@@ -36,7 +36,7 @@ export type UploadFilter = {
   /** Takes a piece, whose memory is reused; returns the bytes to send, or why the upload must not be completed. */
   readonly push: (piece: Uint8Array) => Uint8Array | Refusal;
   /** The rest, once the body has ended. */
-  readonly end: () => Uint8Array | Refusal;
+  readonly end: () => Promise<Uint8Array | Refusal> | Uint8Array | Refusal;
 };
 
 const PIECE_BYTES = 64 * 1024;
@@ -95,7 +95,10 @@ async function sendPieces(
         return new Refusal("body_incomplete", { detail: "while it was forwarded" });
       size += read.value.byteLength;
       deadline.received(read.value.byteLength);
-      for (const part of [filter ? filter.push(read.value) : read.value, size === length && filter?.end()]) {
+      const passed = filter ? filter.push(read.value) : read.value;
+      const isLast = size === length && !(passed instanceof Refusal);
+      if (isLast) deadline.pause();
+      for (const part of [passed, isLast && (await filter?.end())]) {
         if (part instanceof Refusal) return part;
         if (!part || part.byteLength === 0) continue;
         deadline.pause();

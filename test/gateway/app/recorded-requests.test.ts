@@ -102,6 +102,8 @@ const recordedFixtures = fixtures
   .filter(({ name }) => RECORDED.has(name))
   .toSorted((a, b) => (a.name < b.name ? -1 : 1));
 const REQUESTS: readonly RecordedRequest[] = [...modelCalls(recordedFixtures), ...otherRequests];
+/** It was a passthrough when it was recorded; test/gateway/app/model-runs.test.ts has its events. */
+const INTERCEPTED_SINCE = "embeddings";
 
 function providerResponse({ response: { status, type, body } }: RecordedRequest): Response {
   const length = type === "application/json" ? { "content-length": String(utf8(body).length) } : {};
@@ -114,7 +116,8 @@ describe("the events of the recorded requests", () => {
     expect(REQUESTS).toHaveLength(100);
   });
 
-  it.each(REQUESTS.map((request) => [request.name, request] as const))(
+  const compared = REQUESTS.filter(({ name }) => name !== INTERCEPTED_SINCE);
+  it.each(compared.map((request) => [request.name, request] as const))(
     "are unchanged but for the public renames and the added fields: %s",
     async (name, request) => {
       const gateway = await openGateway({

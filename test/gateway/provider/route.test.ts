@@ -52,16 +52,23 @@ const OPENAI_ROUTES = [
   ["passthrough", "/models/ft:gpt-4o:org::id"],
   ["passthrough", "/conversations"],
   ["passthrough", "/conversations/conv_1/items"],
-  ["passthrough", "/embeddings"],
-  ["passthrough", "/images/generations"],
-  ["passthrough", "/images/edits"],
-  ["passthrough", "/audio/transcriptions"],
-  ["passthrough", "/audio/speech"],
+  ["intercept", "/embeddings"],
+  ["intercept", "/images/generations"],
+  ["intercept", "/images/edits"],
+  ["intercept", "/audio/transcriptions"],
+  ["intercept", "/audio/speech"],
+  ["intercept", "/completions"],
+  ["intercept", "/responses/compact"],
+  ["intercept", "/rerank"],
+  ["intercept", "/images/variations"],
+  ["intercept", "/audio/translations"],
+  ["passthrough", "/images/gen_1"],
+  ["passthrough", "/audio/voices"],
   ["passthrough", "/files"],
   ["passthrough", "/files/file-1/content"],
   ["passthrough", "/batches"],
   ["passthrough", "/batches/batch_1/cancel"],
-  ["passthrough", "/moderations"],
+  ["intercept", "/moderations"],
 ] as const;
 
 const ANTHROPIC_ROUTES = [
@@ -149,7 +156,21 @@ describe("the tables above", () => {
   });
 
   it("have exactly the dialects' intercepted routes", () => {
-    expect(intercepted(OPENAI.dialect.routes)).toEqual(["/chat/completions", "/responses"]);
+    expect(intercepted(OPENAI.dialect.routes)).toEqual([
+      "/chat/completions",
+      "/responses",
+      "/completions",
+      "/responses/compact",
+      "/embeddings",
+      "/moderations",
+      "/rerank",
+      "/images/generations",
+      "/images/edits",
+      "/images/variations",
+      "/audio/speech",
+      "/audio/transcriptions",
+      "/audio/translations",
+    ]);
     expect(intercepted(ANTHROPIC.dialect.routes)).toEqual(["/v1/messages"]);
   });
 });
@@ -159,13 +180,7 @@ const runningModel = (routes: readonly DialectRoute[], runs: "named" | "hidden")
 
 describe("D14 the passthroughs that run a model, to which the allow-list of models applies", () => {
   it("are these with the model in the body", () => {
-    expect(runningModel(OPENAI.dialect.routes, "named")).toEqual([
-      "/responses/*",
-      "/embeddings",
-      "/images/*",
-      "/audio/*",
-      "/moderations",
-    ]);
+    expect(runningModel(OPENAI.dialect.routes, "named")).toEqual(["/responses/*", "/images/*", "/audio/*"]);
     expect(runningModel(ANTHROPIC.dialect.routes, "named")).toEqual(["/v1/messages/count_tokens"]);
   });
 

@@ -2,7 +2,8 @@
 import { messagesConversation } from "./messages-conversation.ts";
 import { messagesFields } from "./request-fields.ts";
 import { messagesReader } from "./messages-response.ts";
-import type { Dialect, DialectRoute } from "../provider.ts";
+import type { Api, Dialect, DialectRoute } from "../provider.ts";
+import { queuedReader } from "../queued-response.ts";
 
 type RunsModel = "no" | "named" | "hidden";
 const passthrough = (
@@ -17,6 +18,15 @@ const passthrough = (
   runsModel,
   isProbe,
 });
+
+/** https://docs.anthropic.com/en/api/creating-message-batches */
+const BATCH: Api = {
+  requestFields: messagesFields,
+  conversation: messagesConversation,
+  createReader: queuedReader,
+  isUsageOnly: null,
+  isUnread: true,
+};
 
 export const anthropic: Dialect = {
   type: "anthropic",
@@ -34,7 +44,7 @@ export const anthropic: Dialect = {
       },
     },
     passthrough("/v1/messages/count_tokens", false, "named"),
-    passthrough("/v1/messages/batches", true, "hidden"),
+    { kind: "passthrough", path: "/v1/messages/batches", below: true, runsModel: "hidden", creates: BATCH },
     { kind: "passthrough", path: "/v1/models", below: true, runsModel: "no", listsModels: true },
     passthrough("/v1/files", true),
     passthrough("/api/event_logging/*", true),

@@ -3,16 +3,28 @@ import type { ContentOptions, ResponseReport } from "../response-reader.ts";
 import { NO_BILLING, readBilling } from "../billing.ts";
 import { findFailure, NO_ERROR, readProviderError } from "../provider-error.ts";
 import { asName, mergeFigures } from "../usage.ts";
-import { CHAT_EXTRAS, readOpenaiFigures, toOpenaiUsage, type OpenaiFigures } from "./openai-usage.ts";
+import {
+  CHAT_EXTRAS,
+  readOpenaiFigures,
+  toInputUsage,
+  toOpenaiUsage,
+  type Extra,
+  type OpenaiFigures,
+} from "./openai-usage.ts";
 import { asObject, type JsonObject } from "../../../shared/json.ts";
 
 type Report = Omit<ResponseReport, "toolCalls" | "toolCallCount" | "thoughts" | "thoughtCount">;
+
+/** What the usage objects of an API have. `inputOnly`: the model produces no tokens. */
+type UsageShape = { readonly extras: readonly Extra[]; readonly inputOnly: boolean };
+const CHAT_USAGE: UsageShape = { extras: CHAT_EXTRAS, inputOnly: false };
 
 /** Collects the fields over the course of a stream, which spreads them over several chunks. */
 export class ChatFields {
   /** The terminal event or the whole body was read. */
   done = false;
   readonly #keep: ContentOptions;
+  readonly #shape: UsageShape;
   #id: string | null = null;
   #model: string | null = null;
   #figures: OpenaiFigures | null = null;
@@ -22,8 +34,9 @@ export class ChatFields {
   #error = NO_ERROR;
   #billing = NO_BILLING;
 
-  constructor(keep: ContentOptions) {
+  constructor(keep: ContentOptions, shape = CHAT_USAGE) {
     this.#keep = keep;
+    this.#shape = shape;
   }
 
   get isNamed(): boolean {
@@ -45,7 +58,7 @@ export class ChatFields {
     if (isFirst || usage) this.#billing = readBilling(this.#billing, value, usage);
     // Other chunks may have `usage: null` or an empty object, which do not count.
     if (!usage || (this.#figures !== null && Object.keys(usage).length === 0)) return;
-    this.#figures = mergeFigures(this.#figures, readOpenaiFigures(usage, CHAT_EXTRAS));
+    this.#figures = mergeFigures(this.#figures, readOpenaiFigures(usage, this.#shape.extras));
     this.#isUsageLast =
       this.#finishReason !== null || (Array.isArray(value["choices"]) && choices.length === 0);
   }
@@ -62,7 +75,9 @@ export class ChatFields {
   }
 
   report(): Report {
-    const usage = this.#figures && toOpenaiUsage(this.#figures, false);
+    const { inputOnly } = this.#shape;
+    const usage =
+      this.#figures && (inputOnly ? toInputUsage(this.#figures) : toOpenaiUsage(this.#figures, false));
     return {
       id: this.#id,
       model: this.#model,

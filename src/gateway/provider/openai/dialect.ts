@@ -1,5 +1,6 @@
 /** OpenAI's API: https://platform.openai.com/docs/api-reference. A client's base URL ends in `/v1`. */
 import { chatConversation } from "./chat-conversation.ts";
+import { BATCH, MODEL_RUNS } from "./model-runs.ts";
 import { chatFields, responsesFields } from "./request-fields.ts";
 import { chatReader, isUsageOnly } from "./chat-response.ts";
 import { responsesConversation } from "./responses-conversation.ts";
@@ -44,15 +45,14 @@ export const openai: Dialect = {
         isUsageOnly: null,
       },
     },
+    ...MODEL_RUNS,
     modelRun("/responses/*", true),
     { ...management("/models"), listsModels: true },
     management("/conversations"),
-    modelRun("/embeddings", false),
     modelRun("/images/*", true),
     modelRun("/audio/*", true),
     management("/files"),
-    { kind: "passthrough", path: "/batches", below: true, runsModel: "hidden" },
-    modelRun("/moderations", false),
+    { kind: "passthrough", path: "/batches", below: true, runsModel: "hidden", creates: BATCH },
   ],
   keyHeader: (key) => ["authorization", `Bearer ${key}`],
   // OpenAI accepts only bearer tokens.

@@ -11,13 +11,19 @@ type Name = "prompt" | "completion" | "cached" | "written" | "missed" | "reasoni
 export type OpenaiFigures = Figures<Name>;
 
 /** The extras of an API: name, group of the figure, key. */
-type Extra = readonly [name: string, group: "prompt" | "completion", key: string];
+export type Extra = readonly [name: string, group: "prompt" | "completion", key: string];
 export const CHAT_EXTRAS: readonly Extra[] = [
   ["completion_reasoning", "completion", "reasoning_tokens"],
   ["prompt_audio", "prompt", "audio_tokens"],
   ["completion_audio", "completion", "audio_tokens"],
   ["completion_accepted_prediction", "completion", "accepted_prediction_tokens"],
   ["completion_rejected_prediction", "completion", "rejected_prediction_tokens"],
+];
+export const MEDIA_EXTRAS: readonly Extra[] = [
+  ["prompt_audio", "prompt", "audio_tokens"],
+  ["prompt_image", "prompt", "image_tokens"],
+  ["completion_audio", "completion", "audio_tokens"],
+  ["completion_image", "completion", "image_tokens"],
 ];
 export const RESPONSES_EXTRAS: readonly Extra[] = [["output_reasoning", "completion", "reasoning_tokens"]];
 
@@ -32,7 +38,10 @@ export function readOpenaiFigures(from: JsonObject, extras: readonly Extra[]): O
     return null;
   };
   const groups = {
-    prompt: asObject(from["prompt_tokens_details"]) ?? asObject(from["input_tokens_details"]),
+    prompt:
+      asObject(from["prompt_tokens_details"]) ??
+      asObject(from["input_tokens_details"]) ??
+      asObject(from["input_token_details"]),
     completion: asObject(from["completion_tokens_details"]) ?? asObject(from["output_tokens_details"]),
   };
   for (const [name, group, key] of extras) figures.extra(name, groups[group], key);
@@ -55,6 +64,15 @@ export function readOpenaiFigures(from: JsonObject, extras: readonly Extra[]): O
     total: figures.read(from, "total_tokens"),
   };
   return { counts, extras: figures.extras, invalid: figures.invalid, raw: rawUsage(from) };
+}
+
+/** The usage of a model that produces no tokens: all of them are input. */
+export function toInputUsage(figures: OpenaiFigures): Usage {
+  const { prompt, completion, total } = figures.counts;
+  if (completion !== null && completion > 0) return toOpenaiUsage(figures, false);
+  const input = prompt ?? total;
+  const counts = { ...figures.counts, prompt: input, completion: input === null ? null : 0 };
+  return toOpenaiUsage({ ...figures, counts }, false);
 }
 
 /** Normalizes the figures: input without cached tokens, output with reasoning. */

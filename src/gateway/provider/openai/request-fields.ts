@@ -21,3 +21,17 @@ export const responsesFields = requestFields(
     "max_tool_calls previous_response_id prompt text truncation"
   ).split(" "),
 );
+
+/** Of the APIs without a conversation, and of text completions. */
+export const modelRunFields = requestFields(
+  (
+    `${SHARED} ${ROUTERS} background best_of dimensions documents echo encoding_format frequency_penalty image images input ` +
+    "input_fidelity instructions language logit_bias logprobs mask max_tokens messages output_compression output_format " +
+    "partial_images presence_penalty prompt quality query response_format seed size speed stop stream_format style suffix " +
+    "timestamp_granularities top_n voice"
+  ).split(" "),
+);
+
+export const batchFields = requestFields(
+  "completion_window endpoint input_file_id metadata output_expires_after".split(" "),
+);

@@ -1,0 +1,96 @@
+/** The one end of a model call: with the provider's response, or without one. */
+import type { UsageOptIn } from "../../events/vocabulary.ts";
+import { Refusal } from "../../shared/refusal.ts";
+import { observe, type Observation } from "../observation/observe.ts";
+import { nameError } from "../provider/provider-error.ts";
+import type { Api } from "../provider/provider.ts";
+import { CLIENT_DISCONNECTED } from "../upstream/forward.ts";
+import { NO_PROVIDER_HEADERS } from "../upstream/provider-headers.ts";
+import { clientDisconnected, toClientResponse, type UpstreamResult } from "./call-upstream.ts";
+import { refuse, type Exchange } from "./exchange.ts";
+import type { Interception } from "./interception.ts";
+
+export type Completion = {
+  /** Ends the call before the provider was called. */
+  readonly refused: (refusal: Refusal) => Response;
+  /** Ends the call with what came of it at the provider, and returns the client's response. */
+  readonly finished: (result: UpstreamResult, api: Api, abort: AbortController) => Promise<Response>;
+  /** Ends the call after an unexpected error of the gateway. */
+  readonly failed: () => void;
+};
+
+/** `usageOptIn`: its state, once the provider has responded. */
+export function completeCall(
+  exchange: Exchange,
+  { end }: Interception,
+  usageOptIn: () => UsageOptIn | null,
+): Completion {
+  const withoutResponse = { usageOptIn: null, observation: null, providerHeaders: NO_PROVIDER_HEADERS };
+  const refused = (refusal: Refusal): Response => {
+    const { status, code: error } = refusal;
+    end({ ...withoutResponse, outcome: "refused", status, error });
+    return refuse(exchange, refusal);
+  };
+  return {
+    refused,
+    failed: () =>
+      end({
+        ...withoutResponse,
+        usageOptIn: usageOptIn(),
+        outcome: "refused",
+        status: 500,
+        error: "internal",
+      }),
+    async finished({ response, providerHeaders }, api, abort) {
+      const sent = { providerHeaders, usageOptIn: usageOptIn() };
+      if (response === CLIENT_DISCONNECTED) {
+        end({ ...sent, outcome: "cancelled", status: null, error: null, observation: null });
+        return clientDisconnected(exchange.id);
+      }
+      if (!(response instanceof Refusal))
+        return observeResponse(exchange, { ...sent, response, api, abort }, end);
+      const { status, code: error } = response;
+      // A refusal below 500 is one of the client's upload.
+      const outcome = status < 500 ? "refused" : "upstream_error";
+      end({ ...sent, outcome, status, error, observation: null });
+      return refuse(exchange, response);
+    },
+  };
+}
+
+type UpstreamResponse = {
+  readonly response: Response;
+  readonly providerHeaders: UpstreamResult["providerHeaders"];
+  readonly api: Api;
+  readonly abort: AbortController;
+  /** Once the provider has responded. */
+  readonly usageOptIn: UsageOptIn | null;
+};
+
+/** The client's response. The interception ends when the provider's response does, or the client disconnects. */
+async function observeResponse(
+  { id, request, deps, recorder, waitUntil }: Exchange,
+  { response, providerHeaders, api, abort, usageOptIn }: UpstreamResponse,
+  end: Interception["end"],
+): Promise<Response> {
+  const { idleMs, observeBytes } = deps.config.limits;
+  const observed = await observe(response, api.createReader(deps.config.recording.content), {
+    clientSignal: request.signal,
+    abort,
+    idleMs,
+    heldBytes: observeBytes,
+    now: deps.now,
+    isInjectedUsage: usageOptIn === "added" ? api.isUsageOnly : null,
+  });
+  const { status } = response;
+  const ended = observed.observation.then((observation: Observation) => {
+    const { outcome, report } = observation;
+    const error = outcome === "upstream_error" ? nameError(report.error, status) : report.error;
+    end({ outcome, status, error, providerHeaders, usageOptIn, observation });
+    void recorder.flush();
+  });
+  // A streamed body goes on after the response is returned; any other has been observed already.
+  if (observed.body instanceof ReadableStream) waitUntil(ended);
+  else await ended;
+  return toClientResponse(response, id, observed);
+}

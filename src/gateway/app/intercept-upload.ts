@@ -1,0 +1,135 @@
+/**
+ * A model call whose body is forwarded while it arrives: a multipart form, which names its model somewhere inside, or a
+ * batch, which is too large to be held. The start of a form's call is recorded when its model is known, and before the
+ * provider can have the whole form.
+ */
+import { Refusal } from "../../shared/refusal.ts";
+import { sessionId } from "../client/client.ts";
+import { readEndUser } from "../client/end-user.ts";
+import { NO_CONVERSATION } from "../provider/conversation.ts";
+import { createFormScanner } from "../provider/form/form-scanner.ts";
+import type { UploadFilter } from "../upstream/upload.ts";
+import { callUpstream, checkPolicies, clientDisconnected, type UpstreamResult } from "./call-upstream.ts";
+import { completeCall } from "./complete-call.ts";
+import type { RequestDecision } from "./decide.ts";
+import { toRecordedEndUser } from "./end-user.ts";
+import { refuse, type Exchange } from "./exchange.ts";
+import { filteredBody, unreadBody } from "./forward-body.ts";
+import { startInterception, type Interception } from "./interception.ts";
+import { NO_PROMPT_HASHES } from "./prompt-hashes.ts";
+import type { RequestBody } from "./request-body.ts";
+import { toContext, type Intercepted } from "./start-call.ts";
+
+/** The call of an upload: its start is recorded at most once. */
+type Call = {
+  readonly begin: (model: string | null) => Interception;
+  /** null while the start is not recorded. */
+  readonly begun: () => Interception | null;
+};
+
+/** `boundary`: that of the form; null for a body that is not examined. */
+export async function interceptUpload(
+  exchange: Exchange,
+  decided: RequestDecision,
+  intercepted: Intercepted,
+  { body, boundary }: { readonly body: RequestBody; readonly boundary: string | null },
+): Promise<Response> {
+  const call = await prepareCall(exchange, decided, intercepted, body);
+  const abort = new AbortController();
+  try {
+    const outgoing =
+      boundary === null
+        ? await openBatch(exchange, intercepted, call, body)
+        : await filteredBody(exchange, body, formFilter(exchange, intercepted, call, boundary));
+    if (outgoing instanceof Refusal) return refuseCall(exchange, call, outgoing);
+    const sent = { body: outgoing, isDecoded: body.decoded() !== null, optIn: null };
+    const result = await callUpstream(exchange, intercepted, sent, abort);
+    return await finish(exchange, intercepted, call, { result, abort });
+  } catch (error) {
+    abort.abort();
+    const interception = call.begun();
+    if (interception) completeCall(exchange, interception, () => null).failed();
+    throw error;
+  }
+}
+
+async function prepareCall(
+  exchange: Exchange,
+  decided: RequestDecision,
+  { caller, ...intercepted }: Intercepted,
+  body: RequestBody,
+): Promise<Call> {
+  const { request, recorder, deps } = exchange;
+  const { recording } = deps.config;
+  const { redact, now } = deps;
+  const endUser = await toRecordedEndUser(readEndUser(request.headers, {}), recording, redact);
+  const session = caller.client_session_id ?? sessionId(decided.client, request.headers, {});
+  const named = { ...intercepted, caller: { ...caller, client_session_id: session } };
+  let interception: Interception | null = null;
+  return {
+    begun: () => interception,
+    begin: (model) => {
+      const read = { model, stream: false, conversation: NO_CONVERSATION, encoding: body.decoded() };
+      const context = toContext(exchange, decided, named, read);
+      return (interception ??= startInterception(
+        recorder,
+        { ...context, endUser, promptHashes: NO_PROMPT_HASHES },
+        { prompts: recording.prompts, redact, now },
+      ));
+    },
+  };
+}
+
+/** Lets a form pass once its model is permitted, and its end once the start of the call is recorded. */
+function formFilter(
+  exchange: Exchange,
+  intercepted: Intercepted,
+  call: Call,
+  boundary: string,
+): UploadFilter {
+  const scanner = createFormScanner(boundary, (model) => {
+    call.begin(model);
+    return checkPolicies(exchange, intercepted, model, true);
+  });
+  return {
+    push: scanner.push.bind(scanner),
+    end: async () => {
+      const rest = scanner.end();
+      if (rest instanceof Refusal) return rest;
+      const isRecorded = await call.begin(scanner.model()).started;
+      return isRecorded ? rest : new Refusal("recording_unavailable");
+    },
+  };
+}
+
+/** A batch names its models inside a file, or once per request. */
+async function openBatch(exchange: Exchange, intercepted: Intercepted, call: Call, body: RequestBody) {
+  if (!(await call.begin(null).started)) return new Refusal("recording_unavailable");
+  return checkPolicies(exchange, intercepted, null, true) ?? (await unreadBody(exchange, body));
+}
+
+/** A form that is refused before its model is known runs no model. */
+function refuseCall(exchange: Exchange, call: Call, refusal: Refusal): Response {
+  const interception = call.begun();
+  if (!interception) return refuse(exchange, refusal);
+  return completeCall(exchange, interception, () => null).refused(refusal);
+}
+
+async function finish(
+  exchange: Exchange,
+  { api }: Intercepted,
+  call: Call,
+  { result, abort }: { readonly result: UpstreamResult; readonly abort: AbortController },
+): Promise<Response> {
+  const { response } = result;
+  if (!call.begun() && !(response instanceof Response)) {
+    if (response instanceof Refusal && response.status < 500) return refuse(exchange, response);
+    if (!(response instanceof Refusal)) return clientDisconnected(exchange.id);
+  }
+  // A provider can respond before the model has arrived.
+  const interception = call.begin(null);
+  const { finished, refused } = completeCall(exchange, interception, () => null);
+  if (await interception.started) return finished(result, api, abort);
+  abort.abort();
+  return refused(new Refusal("recording_unavailable"));
+}

@@ -1,0 +1,123 @@
+/** Reads a model call and records its start. */
+import { toSubject, type PromptHashes } from "../../events/compose.ts";
+import { Refusal } from "../../shared/refusal.ts";
+import { sessionId } from "../client/client.ts";
+import { readEndUser } from "../client/end-user.ts";
+import { readHints } from "../client/hints.ts";
+import { readConversation, type Conversation } from "../provider/conversation.ts";
+import { readModelCall, type ModelCall } from "../provider/model-call.ts";
+import type { Api } from "../provider/provider.ts";
+import { asText } from "../provider/usage.ts";
+import type { Forwardable, Outgoing } from "./call-upstream.ts";
+import type { RequestDecision } from "./decide.ts";
+import { toRecordedEndUser } from "./end-user.ts";
+import type { Exchange } from "./exchange.ts";
+import { startInterception, type Interception, type InterceptionContext } from "./interception.ts";
+import { hashUserTexts, NO_PROMPT_HASHES } from "./prompt-hashes.ts";
+import type { RequestBody } from "./request-body.ts";
+import { planOptIn } from "./usage-opt-in.ts";
+
+/** A model call before its body is read. */
+export type Intercepted = Forwardable & { readonly api: Api };
+
+/** The parts of a model call that outlive its reading. Nothing else of it is held while the provider is called. */
+export type Started = {
+  readonly interception: Interception;
+  readonly model: ModelCall["model"];
+  readonly outgoing: Outgoing;
+};
+
+/**
+ * Reads and records the call. Everything that scans its body happens here, between two awaits, and keeps no reference to
+ * it but in `outgoing`.
+ */
+export async function startCall(
+  exchange: Exchange,
+  decided: RequestDecision,
+  intercepted: Intercepted,
+  body: RequestBody,
+): Promise<Started | Refusal> {
+  const bytes = await body.take();
+  if (bytes instanceof Refusal) return bytes;
+  const sentBody = { bytes, encoding: body.decoded() };
+  const prepared = prepare(exchange, decided, intercepted, sentBody);
+  if (prepared instanceof Refusal) return prepared;
+  const { context, endUser: sent, promptHashes: hashing, ...started } = prepared;
+  const { recorder, deps } = exchange;
+  const { redact, now } = deps;
+  const { recording } = deps.config;
+  const endUser = await toRecordedEndUser(sent, recording, redact);
+  const promptHashes = hashing ? await hashing : NO_PROMPT_HASHES;
+  const options = { prompts: recording.prompts, redact, now };
+  return {
+    ...started,
+    interception: startInterception(recorder, { ...context, endUser, promptHashes }, options),
+  };
+}
+
+/** A call as it will be recorded, and what is sent: nothing of its parsed form. */
+type Prepared = Omit<Started, "interception"> & {
+  readonly context: Omit<InterceptionContext, "endUser" | "promptHashes">;
+  /** As the client sent it. */
+  readonly endUser: string | null;
+  /** null where prompts are not recorded. */
+  readonly promptHashes: Promise<PromptHashes> | null;
+};
+
+/** Without `await`: see `start`. */
+function prepare(
+  exchange: Exchange,
+  decided: RequestDecision,
+  { api, route, caller, ...rest }: Intercepted,
+  { bytes, encoding }: { readonly bytes: Uint8Array; readonly encoding: string | null },
+): Prepared | Refusal {
+  const call = readModelCall(bytes, api.requestFields);
+  if (call instanceof Refusal) return call;
+  const conversation = readConversation(call.body, api.conversation);
+  if (conversation instanceof Refusal) return conversation;
+  const { headers } = exchange.request;
+  const { rejectedOptIns: rejected, now, redact, config } = exchange.deps;
+  const optIn = planOptIn(call, { provider: route.provider, api, rejected, now });
+  const session = caller.client_session_id ?? sessionId(decided.client, headers, call.fields);
+  const intercepted = { ...rest, api, route, caller: { ...caller, client_session_id: session } };
+  const isDecoded = encoding !== null;
+  return {
+    context: toContext(exchange, decided, intercepted, { ...call, conversation, encoding }),
+    endUser: readEndUser(headers, call.fields),
+    promptHashes: config.recording.prompts ? hashUserTexts(conversation.texts(), redact) : null,
+    model: call.model,
+    outgoing: { body: optIn.injected?.parts ?? bytes, isDecoded, optIn },
+  };
+}
+
+export function toContext(
+  { deps, startedAt, request: { headers } }: Exchange,
+  { client, actor, decision, flags, credential }: RequestDecision,
+  { route, caller }: Intercepted,
+  call: Pick<ModelCall, "model" | "stream"> & {
+    readonly conversation: Conversation;
+    readonly encoding: string | null;
+  },
+): Prepared["context"] {
+  const facts = {
+    provider: route.provider.name,
+    provider_type: route.provider.dialect.type,
+    route: route.route.path,
+    model: asText(call.model),
+    streaming: call.stream,
+    credential_kind: credential.kind,
+    credential_hint: credential.hint,
+    worker_version: deps.config.workerVersion,
+  };
+  return {
+    subject: toSubject(caller, facts, startedAt),
+    actor,
+    initiatorName: decision.initiator.name,
+    flags,
+    conversation: call.conversation,
+    hints: readHints(headers),
+    clientKind: client.row?.kind ?? null,
+    requestEncoding: call.encoding,
+    startedAt,
+  };
+}
