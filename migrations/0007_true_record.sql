@@ -26,3 +26,29 @@ ALTER TABLE interceptions ADD COLUMN request_encoding TEXT;
 -- The side that requested the usage of a stream.
 
 ALTER TABLE interceptions ADD COLUMN usage_opt_in TEXT;
+
+-- Usage that a management request read later: of a background response, and of each result of a batch. A row is counted
+-- once, under `usage_of`; it is copied to `token_usages` for the interception that created the response or the batch.
+
+CREATE TABLE retrieved_usages (
+  id TEXT NOT NULL,
+  interception_id TEXT NOT NULL,
+  retrieval_id TEXT NOT NULL,
+  initiator_id TEXT NOT NULL,
+  provider TEXT NOT NULL,
+  usage_of TEXT NOT NULL,
+  provider_response_id TEXT NOT NULL,
+  response_model TEXT,
+  input_tokens INTEGER,
+  output_tokens INTEGER,
+  cache_read_input_tokens INTEGER,
+  cache_write_input_tokens INTEGER,
+  usage TEXT NOT NULL,
+  metadata TEXT NOT NULL,
+  raw_usage TEXT,
+  created_at TEXT NOT NULL,
+  PRIMARY KEY (interception_id, id)
+) WITHOUT ROWID;
+CREATE UNIQUE INDEX retrieved_usages_of ON retrieved_usages (usage_of);
+CREATE INDEX retrieved_usages_created ON retrieved_usages (provider, provider_response_id);
+CREATE INDEX interceptions_queued ON interceptions (provider, provider_response_id) WHERE outcome = 'queued';

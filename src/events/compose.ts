@@ -11,6 +11,7 @@ import type {
   InterceptionStart,
   ModelThought,
   PassthroughEvent,
+  RetrievedUsage,
   PromptUsage,
   RefusalEvent,
   TokenUsage,
@@ -441,7 +442,62 @@ export function thoughtEvents(
   });
 }
 
+/** Results of an earlier call: what they belong to, their number, and the sums of their tokens. */
+export type RetrievedFacts = Pick<
+  PassthroughEvent,
+  "input_tokens" | "output_tokens" | "cache_read_input_tokens" | "cache_write_input_tokens"
+> & {
+  readonly usageOf: string | null;
+  readonly resultCount: number;
+};
+
+export const NOTHING_RETRIEVED: RetrievedFacts = {
+  usageOf: null,
+  resultCount: 0,
+  input_tokens: null,
+  output_tokens: null,
+  cache_read_input_tokens: null,
+  cache_write_input_tokens: null,
+};
+
+/** `createdId`: the provider's id of the response or the batch. */
+export type RetrievedCall = {
+  readonly id: string;
+  readonly retrievalId: string;
+  readonly initiatorId: string;
+  readonly provider: string;
+  readonly usageOf: string;
+  readonly createdId: string;
+};
+
+export function retrievedUsageEvent(
+  call: RetrievedCall,
+  { model, usage }: { readonly model: string | null; readonly usage: UsageFacts },
+  state: UsageState,
+  { redact, at }: { readonly redact: Redact; readonly at: number },
+): RetrievedUsage {
+  return {
+    record_type: "retrieved_usage",
+    interception_id: call.id,
+    retrieval_id: call.retrievalId,
+    initiator_id: call.initiatorId,
+    provider: call.provider,
+    usage_of: call.usageOf,
+    msg_id: call.createdId,
+    response_model: model,
+    input_tokens: usage.input_tokens,
+    output_tokens: usage.output_tokens,
+    cache_read_input_tokens: usage.cache_read_input_tokens,
+    cache_write_input_tokens: usage.cache_write_input_tokens,
+    usage: state,
+    metadata: usage.extras,
+    raw_usage: usage.raw === null ? null : redact(usage.raw),
+    created_at: iso(at),
+  };
+}
+
 export type PassthroughFacts = {
+  readonly retrieved: RetrievedFacts;
   readonly method: string;
   readonly provider: string;
   readonly providerType: string;
@@ -464,6 +520,12 @@ export function passthroughEvent(caller: Caller, facts: PassthroughFacts, at: nu
     status: facts.status,
     error: facts.error,
     duration_ms: at - facts.startedAt,
+    usage_of: facts.retrieved.usageOf,
+    result_count: facts.retrieved.resultCount,
+    input_tokens: facts.retrieved.input_tokens,
+    output_tokens: facts.retrieved.output_tokens,
+    cache_read_input_tokens: facts.retrieved.cache_read_input_tokens,
+    cache_write_input_tokens: facts.retrieved.cache_write_input_tokens,
     created_at: iso(at),
     worker_version: facts.workerVersion,
     provider_request_id: facts.providerHeaders.requestId,

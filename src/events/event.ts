@@ -11,6 +11,7 @@ export type ModelThought = EventOf<"model_thought">;
 export type InitiatorOverride = EventOf<"initiator_override">;
 export type InitiatorOverrideRejected = EventOf<"initiator_override_rejected">;
 export type RefusalEvent = EventOf<"refusal">;
+export type RetrievedUsage = EventOf<"retrieved_usage">;
 export type PassthroughEvent = EventOf<"passthrough">;
 
 export type InterceptorEvent = { [Type in RecordType]: EventOf<Type> }[RecordType];

@@ -306,6 +306,27 @@ const REFUSAL = {
   worker_version: CALL.worker_version,
 } as const satisfies Fields;
 
+const USAGE_OF =
+  "what the tokens are the usage of: the provider's name and the id of a response or a batch, for one result of a batch also its custom id";
+
+const RETRIEVED_USAGE = {
+  interception_id: text("an id of its own, UUIDv7", { api: false }),
+  retrieval_id: text("id of the request that read it", { api: false }),
+  initiator_id: text("the principal of that request, who need not be the creator", { api: false }),
+  provider: text("the configured provider's name", { api: false }),
+  usage_of: text(USAGE_OF, { api: false }),
+  msg_id: text("the provider's id of the response or the batch", {
+    column: "provider_response_id",
+    api: false,
+  }),
+  response_model: orNull.text("the model that the result names", { api: false }),
+  ...TOKENS,
+  usage: USAGE_STATE,
+  metadata: TOKEN_USAGE.metadata,
+  raw_usage: TOKEN_USAGE.raw_usage,
+  created_at: CREATED_AT,
+} as const satisfies Fields;
+
 const PASSTHROUGH = {
   ...CALLER,
   method: text("the request's method"),
@@ -315,6 +336,14 @@ const PASSTHROUGH = {
   status: count(STATUS, { interceptions: "double1" }),
   error: orNull.text<EdgeError>(EDGE_ERRORS, { interceptions: "blob18" }),
   duration_ms: count("from the request's arrival to the response's headers", { interceptions: "double2" }),
+  usage_of: orNull.text(`${USAGE_OF}. Rows with the same one are the same tokens`, {
+    interceptions: "blob19",
+  }),
+  result_count: count("results with usage that the response had"),
+  input_tokens: { ...TOKENS.input_tokens, column: null },
+  output_tokens: { ...TOKENS.output_tokens, column: null },
+  cache_read_input_tokens: { ...TOKENS.cache_read_input_tokens, column: null },
+  cache_write_input_tokens: { ...TOKENS.cache_write_input_tokens, column: null },
   created_at: CREATED_AT,
   worker_version: CALL.worker_version,
   ...PROVIDER_HEADERS,
@@ -327,6 +356,7 @@ export type LedgerTable =
   | "user_prompts"
   | "tool_usages"
   | "model_thoughts"
+  | "retrieved_usages"
   | "initiator_overrides";
 
 export type RecordDefinition = {
@@ -412,6 +442,13 @@ export const RECORDS = {
     table: null,
     dataset: "interceptions",
     fields: PASSTHROUGH,
+  },
+  retrieved_usage: {
+    code: 10,
+    when: "with a passthrough that reads results of an earlier call, for each result with usage",
+    table: "retrieved_usages",
+    dataset: null,
+    fields: RETRIEVED_USAGE,
   },
 } as const satisfies Readonly<Record<string, RecordDefinition>>;
 

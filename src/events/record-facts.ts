@@ -27,6 +27,7 @@ export const RECORD_FACTS: Readonly<Record<RecordType, RecordFacts>> = {
   initiator_override_rejected: { code: 7, isStored: true, hasPosition: false, content: [] },
   refusal: { code: 8, isStored: false, hasPosition: false, content: [] },
   passthrough: { code: 9, isStored: false, hasPosition: false, content: [] },
+  retrieved_usage: { code: 10, isStored: true, hasPosition: false, content: [] },
 };
 
 /** Field names by position. */
@@ -51,6 +52,7 @@ export const ANALYTICS_COLUMNS: Readonly<Record<AnalyticsDataset, AnalyticsColum
       "usage",
       "credential_kind",
       "error",
+      "usage_of",
     ],
     doubles: [
       "status",

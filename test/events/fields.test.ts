@@ -20,6 +20,7 @@ describe("the record codes", () => {
       initiator_override_rejected: 7,
       refusal: 8,
       passthrough: 9,
+      retrieved_usage: 10,
     });
   });
 
@@ -47,6 +48,7 @@ describe("the tables of the record types", () => {
       initiator_override_rejected: "initiator_overrides",
       refusal: null,
       passthrough: null,
+      retrieved_usage: "retrieved_usages",
     });
   });
 

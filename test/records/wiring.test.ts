@@ -92,6 +92,7 @@ const EVERY_EVENT_ROWS = {
   tool_usages: 1,
   model_thoughts: 1,
   initiator_overrides: 2,
+  retrieved_usages: 1,
 };
 
 describe("the RPC method store", () => {

@@ -118,7 +118,7 @@ describe("an accepted owner header", () => {
 
   it("A1 attributes a passthrough to the owner too", async () => {
     const owner = newOwner();
-    expectForwarded(await sendAsAgents([ownerHeader(owner)], "/openai/v1/embeddings"));
+    expectForwarded(await sendAsAgents([ownerHeader(owner)], "/openai/v1/files"));
     const passthrough = await harness.event("passthrough");
     expect([passthrough.initiator_id, passthrough.actor_id]).toEqual([owner, SERVICE]);
     expect(await harness.event("initiator_override")).toMatchObject({ owner_id: owner, actor_id: SERVICE });

@@ -348,10 +348,10 @@ describe("both SDKs on each supported base URL", () => {
         "GET /v1/models",
         "GET /v1/models/gpt-5.1",
       ]);
-      const routes = (await interceptor.waitForEvents((all) => all.length >= 9)).flatMap((event) =>
+      const routes = (await interceptor.waitForEvents((all) => all.length >= 11)).flatMap((event) =>
         event.record_type === "passthrough" ? [event.route] : [],
       );
-      expect(routes).toEqual(["/embeddings", "/models", "/models"]);
+      expect(routes).toEqual(["/models", "/models"]);
     },
   );
 

@@ -1517,14 +1517,14 @@ describe("clients that disconnect", () => {
   it("G22 closes the upstream and records a passthrough after a disconnect before the headers", async () => {
     upstream.respondWith([respond.hang()]);
     const connection = await send(standard.port, {
-      target: "/openai/v1/embeddings",
+      target: "/openai/v1/conversations",
       body: { model: "m", input: PROMPT },
     });
     const request = await upstream.waitForCompleteRequest();
     connection.abort();
     await upstreamClosed(request);
     const events = await standard.waitForEvents((all) => all.length > 0);
-    expect(events).toMatchObject([{ record_type: "passthrough", route: "/embeddings" }]);
+    expect(events).toMatchObject([{ record_type: "passthrough", route: "/conversations" }]);
   });
 
   type Usage = { readonly usage: string } & TokenCounts;

@@ -9,10 +9,10 @@
  * - 3,000: the scanner of request bodies, which replaced JSON.parse, and the known fields of each dialect
  * - 3,500: corrected base URLs, CORS, lists of models, more clients, end users
  * - 1,400: hashes of prompts, tool calls without ids, agents of Codex and OpenCode
- * - 1,700: model calls without a conversation
+ * - 2,900: model calls without a conversation, usage that is read later
  * - 5,600: decoding compressed request bodies, the retry without the usage opt-in, the scanner of multipart forms
  */
-export const BUDGET = { bytes: 212 * 1024, gzipBytes: 76_500 } as const;
+export const BUDGET = { bytes: 212 * 1024, gzipBytes: 77_500 } as const;
 
 /** The only packages whose code is deployed. */
 export const DEPLOYED: readonly string[] = ["hono", "jose"];

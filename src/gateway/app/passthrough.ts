@@ -1,5 +1,10 @@
 /** A passthrough: forwarded and recorded, its bytes not read, except for the model where only some models are allowed. */
-import { passthroughEvent } from "../../events/compose.ts";
+import {
+  NOTHING_RETRIEVED,
+  passthroughEvent,
+  type PassthroughFacts,
+  type RetrievedFacts,
+} from "../../events/compose.ts";
 import { contentEncoding, declaredLength } from "../../shared/http/body-headers.ts";
 import { Refusal } from "../../shared/refusal.ts";
 import { formBoundary } from "../provider/form/boundary.ts";
@@ -19,6 +24,7 @@ import {
 import { takesNoBody } from "./decide.ts";
 import { refuse, type Exchange } from "./exchange.ts";
 import { filteredBody, unreadBody } from "./forward-body.ts";
+import { findRetrieval, observeRetrieval } from "./retrieve.ts";
 import { checkNamedModel, filterModels } from "./model-list.ts";
 import { rejectBody, type RequestBody } from "./request-body.ts";
 
@@ -41,7 +47,7 @@ export async function passThrough(
   const response = await filterModels(exchange, forwardable, received, abort);
   if (response instanceof Refusal) return stop(response);
   const isDisconnected = response === CLIENT_DISCONNECTED;
-  const facts = {
+  const facts: Omit<PassthroughFacts, "retrieved"> = {
     method: request.method,
     provider: route.provider.name,
     providerType: route.provider.dialect.type,
@@ -52,7 +58,21 @@ export async function passThrough(
     workerVersion: deps.config.workerVersion,
     providerHeaders,
   };
-  recorder.record(passthroughEvent(caller, facts, deps.now()));
+  const at = deps.now();
+  const recordWith = (retrieved: RetrievedFacts): void =>
+    recorder.record(passthroughEvent(caller, { ...facts, retrieved }, at));
+  const retrieved = isDisconnected || !response.ok ? null : findRetrieval(exchange, forwardable);
+  if (retrieved && !isDisconnected) {
+    const observed = await observeRetrieval(exchange, forwardable, retrieved, { response, abort });
+    exchange.waitUntil(
+      observed.facts.then((read) => {
+        recordWith(read);
+        return recorder.flush();
+      }),
+    );
+    return toClientResponse(response, id, observed);
+  }
+  recordWith(NOTHING_RETRIEVED);
   if (isDisconnected) return clientDisconnected(id);
   // The runtime pumps a native body without the request's context. Nothing needs that any more, unless an upload goes on.
   if (body === null || (isUpload(body) ? !body.isPending() : !isSentInPieces(body))) {

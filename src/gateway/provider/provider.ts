@@ -1,4 +1,5 @@
 /** The contract of a dialect, an AI API's wire protocol. One folder per dialect implements it; `wiring.ts` lists them. */
+import type { JsonObject } from "../../shared/json.ts";
 import type { ResponseReader, ContentOptions } from "./response-reader.ts";
 import type { ConversationRules } from "./conversation.ts";
 import type { KnownKeys } from "./known-keys.ts";
@@ -59,6 +60,18 @@ export type Api = {
   readonly isUnread?: boolean;
 };
 
+/** A GET that returns results of earlier model calls, whose usage is recorded. */
+export type Retrieval = {
+  /** Matches the path below the mount. Its first group is the id of the response or of the batch. */
+  readonly path: RegExp;
+  /** Reads one line of a body with a result per line; null where the body is one response. */
+  readonly readLine: ((line: JsonObject) => BatchResult | null) | null;
+  readonly createReader: (keep: ContentOptions) => ResponseReader;
+};
+
+/** A result of a batch. `response`: the body of the response, as the API would have sent it. */
+export type BatchResult = { readonly customId: unknown; readonly response: unknown };
+
 /** The headers in which the SDKs of OpenAI, Anthropic, Azure and Google send a key. */
 export type KeyHeader = "authorization" | "x-api-key" | "api-key" | "x-goog-api-key";
 
@@ -67,6 +80,7 @@ export type Dialect = {
   /** The path between the provider's name and the routes in gateway URLs; `base_url` includes it on the upstream side. */
   readonly mount: string;
   readonly routes: readonly DialectRoute[];
+  readonly retrievals: readonly Retrieval[];
   /** Headers whose presence selects this dialect for a root path that several dialects have. */
   readonly distinguishingHeaders: readonly string[];
   /** The header that carries a central key to the provider. */

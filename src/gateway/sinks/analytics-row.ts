@@ -15,7 +15,7 @@ import { ANALYTICS_COLUMNS } from "../../events/record-facts.ts";
 import { truncateBytes } from "../../shared/text.ts";
 
 /** Version of the rows, in `blob1`: raised when a column is added. */
-export const ROW_VERSION = "2";
+export const ROW_VERSION = "3";
 
 const { interceptions: INTERCEPTIONS, overrides: OVERRIDES } = ANALYTICS_COLUMNS;
 

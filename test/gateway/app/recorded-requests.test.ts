@@ -26,11 +26,18 @@ const RENAMES: readonly (readonly [recorded: string, today: string])[] = [
 const CALL_FIELDS = ["worker_version"];
 const PROVIDER_FIELDS = ["provider_request_id", "provider_ray", "response_encoding"];
 const AGENT_FIELDS = ["agent_id", "parent_agent_id", "client_prompt_id", "request_class", "request_encoding"];
+const RETRIEVED_FIELDS = [
+  "usage_of",
+  "input_tokens",
+  "output_tokens",
+  "cache_read_input_tokens",
+  "cache_write_input_tokens",
+];
 /** Null in these requests. */
 const ADDED_NULL: Readonly<Record<string, readonly string[]>> = {
   interception_start: [...CALL_FIELDS, ...AGENT_FIELDS],
   interception_end: [...CALL_FIELDS, ...PROVIDER_FIELDS],
-  passthrough: [...CALL_FIELDS, ...PROVIDER_FIELDS, "error"],
+  passthrough: [...CALL_FIELDS, ...PROVIDER_FIELDS, ...RETRIEVED_FIELDS, "error"],
   refusal: CALL_FIELDS,
 };
 /** With a value, in some of these requests. */
@@ -45,6 +52,7 @@ const ADDED: Readonly<Record<string, readonly string[]>> = {
   interception_end: ["service_tier", "speed", "inference_geo", "reported_cost", "usage_opt_in"],
   token_usage: ["raw_usage"],
   refusal: ["actor_kind"],
+  passthrough: ["result_count"],
 };
 
 type Change = readonly [before: string, after: string];

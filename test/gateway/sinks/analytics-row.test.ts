@@ -43,6 +43,7 @@ describe("the columns by position", () => {
       /* blob16 */ "usage",
       /* blob17 */ "credential_kind",
       /* blob18 */ "error",
+      /* blob19 */ "usage_of",
     ]);
   });
 
@@ -98,7 +99,7 @@ describe("the columns by position", () => {
   });
 
   it("the version is pinned: raise it with the lists above", () => {
-    expect(ROW_VERSION).toBe("2");
+    expect(ROW_VERSION).toBe("3");
   });
 });
 
@@ -172,7 +173,7 @@ describe("a row", () => {
     expect(interceptionRow(END)).toEqual({
       indexes: [OWNER],
       blobs: [
-        "2",
+        "3",
         "interception_end",
         "01a20846-fe00-7abc-8def-0123456789ab",
         OWNER,
@@ -190,6 +191,7 @@ describe("a row", () => {
         "final",
         "centralized",
         "overloaded_error",
+        "",
       ],
       doubles: [200, 900, 40, 5000, 11, 12, 13, 14, 1],
     });
@@ -199,7 +201,7 @@ describe("a row", () => {
     expect(interceptionRow(PASSED)).toEqual({
       indexes: [OWNER],
       blobs: [
-        "2",
+        "3",
         "passthrough",
         "01a20846-fe00-7abc-8def-0123456789ab",
         OWNER,
@@ -217,8 +219,9 @@ describe("a row", () => {
         "",
         "",
         "",
+        "openai-prod/resp_0123",
       ],
-      doubles: [200, 30, -1, -1, -1, -1, -1, -1, -1],
+      doubles: [200, 30, -1, -1, 11, 7, -1, -1, -1],
     });
   });
 
@@ -228,7 +231,7 @@ describe("a row", () => {
     expect(overrideRow(OVERRIDE)).toEqual({
       indexes: [OWNER],
       blobs: [
-        "2",
+        "3",
         "initiator_override",
         id,
         OWNER,
@@ -251,7 +254,7 @@ describe("a row", () => {
     expect(overrideRow(REJECTED)).toEqual({
       indexes: ["ci-bot"],
       blobs: [
-        "2",
+        "3",
         "initiator_override_rejected",
         id,
         "ci-bot",

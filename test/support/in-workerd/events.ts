@@ -7,6 +7,7 @@ import type {
   InterceptorEvent,
   ModelThought,
   PassthroughEvent,
+  RetrievedUsage,
   PromptUsage,
   RefusalEvent,
   TokenUsage,
@@ -226,9 +227,34 @@ export const PASSED: PassthroughEvent = {
   status: 200,
   error: null,
   duration_ms: 30,
+  usage_of: "openai-prod/resp_0123",
+  result_count: 1,
+  input_tokens: 11,
+  output_tokens: 7,
+  cache_read_input_tokens: null,
+  cache_write_input_tokens: null,
   created_at: AT,
   worker_version: call.worker_version,
   ...providerHeaders,
+};
+
+export const RETRIEVED: RetrievedUsage = {
+  record_type: "retrieved_usage",
+  interception_id: "01a20846-fe00-7abc-8def-0123456789ac",
+  retrieval_id: caller.interception_id,
+  initiator_id: caller.initiator_id,
+  provider: "openai-prod",
+  usage_of: "openai-prod/resp_0123",
+  msg_id: "resp_0123",
+  response_model: "gpt-4o-2024-08-06",
+  input_tokens: 11,
+  output_tokens: 7,
+  cache_read_input_tokens: null,
+  cache_write_input_tokens: null,
+  usage: "final",
+  metadata: { total_tokens: 18 },
+  raw_usage: '{"input_tokens":11}',
+  created_at: AT,
 };
 
 const ALL = {
@@ -242,6 +268,7 @@ const ALL = {
   initiator_override_rejected: REJECTED,
   refusal: REFUSED,
   passthrough: PASSED,
+  retrieved_usage: RETRIEVED,
 } as const satisfies { readonly [T in InterceptorEvent["record_type"]]: InterceptorEvent };
 
 export const everyEvent: readonly InterceptorEvent[] = Object.values(ALL);

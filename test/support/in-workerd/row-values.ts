@@ -196,6 +196,7 @@ const EMPTY = {
   tool_usages: [],
   model_thoughts: [],
   initiator_overrides: [],
+  retrieved_usages: [],
 } as const satisfies Rows;
 
 /** All tables; those not named have no rows. */

@@ -2,7 +2,8 @@
 import { messagesConversation } from "./messages-conversation.ts";
 import { messagesFields } from "./request-fields.ts";
 import { messagesReader } from "./messages-response.ts";
-import type { Api, Dialect, DialectRoute } from "../provider.ts";
+import type { Api, BatchResult, Dialect, DialectRoute } from "../provider.ts";
+import { asObject, type JsonObject } from "../../../shared/json.ts";
 import { queuedReader } from "../queued-response.ts";
 
 type RunsModel = "no" | "named" | "hidden";
@@ -51,6 +52,13 @@ export const anthropic: Dialect = {
     // Claude Code sends `HEAD /api/hello` when it starts, without a credential.
     passthrough("/api/hello", false, "no", true),
   ],
+  retrievals: [
+    {
+      path: /^\/v1\/messages\/batches\/([^/]+)\/results$/,
+      readLine: batchResult,
+      createReader: messagesReader,
+    },
+  ],
   keyHeader: (key) => ["x-api-key", key],
   // A subscription's OAuth token is a bearer token and an API key is not, so each keeps the header it was sent in.
   ownKeyHeader: (key, from) =>
@@ -71,3 +79,9 @@ const ERROR_TYPES: Readonly<Record<number, string>> = {
   429: "rate_limit_error",
   529: "overloaded_error",
 };
+
+/** https://docs.anthropic.com/en/api/retrieving-message-batch-results */
+function batchResult({ custom_id: customId, result }: JsonObject): BatchResult | null {
+  const message = asObject(asObject(result)?.["message"]);
+  return message && { customId, response: message };
+}

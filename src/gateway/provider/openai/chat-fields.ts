@@ -15,7 +15,7 @@ import { asObject, type JsonObject } from "../../../shared/json.ts";
 
 type Report = Omit<ResponseReport, "toolCalls" | "toolCallCount" | "thoughts" | "thoughtCount">;
 
-/** What the usage objects of an API have. `inputOnly`: the model produces no tokens. */
+/** The figures that the usage objects of an API have. `inputOnly`: the model produces no tokens. */
 type UsageShape = { readonly extras: readonly Extra[]; readonly inputOnly: boolean };
 const CHAT_USAGE: UsageShape = { extras: CHAT_EXTRAS, inputOnly: false };
 

@@ -5,7 +5,8 @@ import { chatFields, responsesFields } from "./request-fields.ts";
 import { chatReader, isUsageOnly } from "./chat-response.ts";
 import { responsesConversation } from "./responses-conversation.ts";
 import { responsesReader } from "./responses-response.ts";
-import type { Dialect, DialectRoute } from "../provider.ts";
+import type { BatchResult, Dialect, DialectRoute } from "../provider.ts";
+import { asObject, type JsonObject } from "../../../shared/json.ts";
 
 const management = (path: string) => ({
   kind: "passthrough" as const,
@@ -54,6 +55,11 @@ export const openai: Dialect = {
     management("/files"),
     { kind: "passthrough", path: "/batches", below: true, runsModel: "hidden", creates: BATCH },
   ],
+  retrievals: [
+    { path: /^\/responses\/([^/]+)$/, readLine: null, createReader: responsesReader },
+    // A batch's results are in a file. The reader knows the usage objects of all its APIs.
+    { path: /^\/files\/([^/]+)\/content$/, readLine: batchResult, createReader: chatReader },
+  ],
   keyHeader: (key) => ["authorization", `Bearer ${key}`],
   // OpenAI accepts only bearer tokens.
   ownKeyHeader: (key) => ["authorization", `Bearer ${key}`],
@@ -68,4 +74,10 @@ function errorType(status: number): string {
   if (status === 404) return "not_found_error";
   if (status === 429) return "rate_limit_error";
   return status >= 500 ? "server_error" : "invalid_request_error";
+}
+
+/** https://platform.openai.com/docs/api-reference/batch/request-output */
+function batchResult({ custom_id: customId, response }: JsonObject): BatchResult | null {
+  const body = asObject(asObject(response)?.["body"]);
+  return body && { customId, response: body };
 }

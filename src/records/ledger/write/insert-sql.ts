@@ -30,7 +30,9 @@ export function insertEnds({ interceptions: { shared, end } }: Tables): string {
 }
 
 export function insertEvents(table: EventTable, { events }: Tables): string {
-  return insert(table, events[table], TABLE_KEYS[table].join(", "), "DO NOTHING");
+  // The same usage can be read in several requests: each time another event.
+  const key = table === "retrieved_usages" ? "usage_of" : TABLE_KEYS[table].join(", ");
+  return insert(table, events[table], key, "DO NOTHING");
 }
 
 export const INSERT_STARTS = insertStarts(TABLES);

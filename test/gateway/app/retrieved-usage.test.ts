@@ -1,0 +1,133 @@
+/** Usage of background responses and batches: read later, and counted once, for their creator. */
+import { describe, expect, it } from "vitest";
+import { json, post, OWN_KEY } from "../../support/in-workerd/calls.ts";
+import { openGatewayWithLedger } from "../../support/in-workerd/ledger-gateway.ts";
+import { wholeBody } from "../../support/in-workerd/upstream-body.ts";
+import { utf8 } from "../../support/in-workerd/values.ts";
+import { rechunk } from "../../support/rechunk.ts";
+
+const QUEUED = { id: "resp_bg", object: "response", status: "queued", model: "gpt-5.1", output: [] };
+const DONE = {
+  ...QUEUED,
+  status: "completed",
+  usage: { input_tokens: 900, output_tokens: 80, total_tokens: 980 },
+};
+const BACKGROUND = JSON.stringify({ model: "gpt-5.1", input: "Think", background: true });
+const OTHER_KEY = { authorization: "Bearer sk-CANARY-another-key-0123456789abcdef" };
+const get = (headers: Record<string, string> = OWN_KEY): RequestInit => ({ headers });
+
+const result = (customId: string, output: number): string =>
+  JSON.stringify({
+    custom_id: customId,
+    result: {
+      type: "succeeded",
+      message: {
+        id: `msg_${customId}`,
+        type: "message",
+        model: "claude-9",
+        usage: { input_tokens: 10, output_tokens: output },
+      },
+    },
+  });
+const FAILED = JSON.stringify({ custom_id: "bad", result: { type: "errored", error: { type: "error" } } });
+const RESULTS = `${[result("a", 1), FAILED, result("b", 2), "no JSON", result("c", 3)].join("\n")}\n`;
+
+type Usage = { readonly id: string; readonly interception_id: string; readonly output_tokens: number };
+const usagesOf = (rows: Readonly<Record<string, readonly object[]>>): readonly Usage[] =>
+  (rows["token_usages"] ?? []) as readonly Usage[];
+
+describe("a background response", () => {
+  it("is counted once, at its creator, for each reader and each reading", async () => {
+    const gateway = await openGatewayWithLedger({
+      provider: ({ method, url }) =>
+        json(JSON.stringify(method === "POST" ? QUEUED : url.includes("pending") ? QUEUED : DONE)),
+    });
+    const created = await gateway.exchange("/openai/v1/responses", post(BACKGROUND));
+    const creator = created.events[0];
+    const { events } = await gateway.exchange("/openai/v1/responses/resp_bg", get(OTHER_KEY));
+    expect(events).toMatchObject([
+      {
+        record_type: "retrieved_usage",
+        usage_of: "openai/resp_bg",
+        input_tokens: 900,
+        output_tokens: 80,
+        usage: "final",
+      },
+      { record_type: "passthrough", usage_of: "openai/resp_bg", result_count: 1, input_tokens: 900 },
+    ]);
+    await gateway.exchange("/openai/v1/responses/resp_bg", get());
+    const rows = await gateway.rows();
+    expect(usagesOf(rows)).toMatchObject([
+      { id: "openai/resp_bg", interception_id: creator?.interception_id, output_tokens: 80 },
+    ]);
+    expect(rows["interceptions"]).toMatchObject([{ outcome: "queued", usage: "final" }]);
+  });
+
+  it("has no usage while it is not done", async () => {
+    const gateway = await openGatewayWithLedger({ provider: () => json(JSON.stringify(QUEUED)) });
+    await gateway.exchange("/openai/v1/responses", post(BACKGROUND));
+    const { events } = await gateway.exchange("/openai/v1/responses/resp_bg", get());
+    expect(events).toMatchObject([{ record_type: "passthrough", result_count: 0, input_tokens: null }]);
+    expect(usagesOf(await gateway.rows())).toEqual([]);
+  });
+
+  // Its usage was counted when it was produced.
+  it("that was not one is not counted again", async () => {
+    const gateway = await openGatewayWithLedger({ provider: () => json(JSON.stringify(DONE)) });
+    await gateway.exchange("/openai/v1/responses", post(JSON.stringify({ model: "gpt-5.1", input: "Hi" })));
+    await gateway.exchange("/openai/v1/responses/resp_bg", get());
+    expect(usagesOf(await gateway.rows())).toHaveLength(1);
+  });
+});
+
+describe("a batch", () => {
+  it("has the usage of each result, at its creator, when the results are read", async () => {
+    // The id of a request has the harness's fixed part; each result has an id of its own.
+    let isReading = false;
+    const gateway = await openGatewayWithLedger({
+      parts: { randomUuid: () => (isReading ? crypto.randomUUID() : "01234567-89ab-4abc-8def-0123456789ab") },
+      provider: ({ method }) =>
+        (isReading = method === "GET") === false
+          ? json('{"id":"msgbatch_1","type":"message_batch","processing_status":"in_progress"}')
+          : new Response(wholeBody(...rechunk(utf8(RESULTS), 7, 50)), {
+              headers: { "content-type": "application/x-jsonl" },
+            }),
+    });
+    const path = "/anthropic/v1/messages/batches";
+    const { events: created } = await gateway.exchange(path, post('{"requests":[]}'));
+    const read = await gateway.exchange(`${path}/msgbatch_1/results`, get(OTHER_KEY));
+    expect(read.text).toBe(RESULTS);
+    expect(read.events.at(-1)).toMatchObject({
+      record_type: "passthrough",
+      usage_of: "anthropic/msgbatch_1",
+      result_count: 3,
+      input_tokens: 30,
+      output_tokens: 6,
+    });
+    isReading = false;
+    await gateway.exchange(`${path}/msgbatch_1/results`, get());
+    const rows = await gateway.rows();
+    expect(usagesOf(rows).map(({ id, output_tokens: output }) => [id, output])).toEqual([
+      ["anthropic/msgbatch_1/a", 1],
+      ["anthropic/msgbatch_1/b", 2],
+      ["anthropic/msgbatch_1/c", 3],
+    ]);
+    expect(new Set(usagesOf(rows).map(({ interception_id: id }) => id))).toEqual(
+      new Set([created[0]?.interception_id]),
+    );
+    expect(rows["interceptions"]).toMatchObject([{ outcome: "queued", usage: "partial" }]);
+  });
+
+  // A client can upload a file that looks like the results of a batch, and read it.
+  it("gives no one the usage in a file that no batch made", async () => {
+    const line = {
+      custom_id: "a",
+      response: { body: { id: "x", usage: { prompt_tokens: 9, completion_tokens: 9 } } },
+    };
+    const gateway = await openGatewayWithLedger({ provider: () => json(JSON.stringify(line)) });
+    await gateway.exchange("/openai/v1/files/file-1/content", get());
+    const rows = await gateway.rows();
+    expect(usagesOf(rows)).toEqual([]);
+    expect(rows["retrieved_usages"]).toHaveLength(1);
+  });
+});
