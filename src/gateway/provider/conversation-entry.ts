@@ -36,14 +36,23 @@ export class EntryKeys {
   readonly entry: KeyCheck;
   readonly part: KeyCheck;
 
-  constructor(list: string, { keys }: EntryRules) {
-    this.entry = new KeyCheck(new KnownKeys(["role", "content", ...keys]), `${list}.`);
+  constructor(list: string, rules: EntryRules) {
+    this.entry = new KeyCheck(entryKeysOf(rules), `${list}.`);
     this.part = new KeyCheck(PART_KEYS, `${list}.content.`);
   }
 
   get refusal(): Refusal | null {
     return this.entry.refusal ?? this.part.refusal;
   }
+}
+
+/** Made once per dialect: it takes longer than the reading of a short conversation. */
+const ENTRY_KEYS = new WeakMap<EntryRules, KnownKeys>();
+
+function entryKeysOf(rules: EntryRules): KnownKeys {
+  const known = ENTRY_KEYS.get(rules) ?? new KnownKeys(["role", "content", ...rules.keys]);
+  ENTRY_KEYS.set(rules, known);
+  return known;
 }
 
 const PART_KEYS = new KnownKeys(["type", "text", "tool_use_id"]);
