@@ -6,7 +6,8 @@ import type { ResponseReader, ResponseReport, ContentOptions } from "../response
 import { collectContent } from "../response-content.ts";
 import { ChatFields, choicesOf } from "./chat-fields.ts";
 import { CALL_BEGINS, CALL_PIECE, createToolCallReader } from "./chat-tool-calls.ts";
-import { asObject, parseObject, type JsonObject } from "../../../shared/json.ts";
+import type { FailureSource } from "../provider-error.ts";
+import { asObject, parseJson, parseObject, type JsonObject } from "../../../shared/json.ts";
 
 /**
  * Of a stream's hundreds of chunks, only the first and those with `usage`, an `error`, a `finish_reason` or a tool call
@@ -23,8 +24,8 @@ export function chatReader(keep: ContentOptions): ResponseReader {
   const fields = new ChatFields(keep);
   const relevant = keep.toolInputs ? RELEVANT_CHUNK_WITH_INPUTS : RELEVANT_CHUNK;
 
-  const read = (value: JsonObject): void => {
-    fields.read(value);
+  const read = (value: JsonObject, of: FailureSource): void => {
+    fields.read(value, of);
     for (const choice of choicesOf(value)) toolCalls.read(choice);
   };
 
@@ -35,16 +36,18 @@ export function chatReader(keep: ContentOptions): ResponseReader {
         return;
       }
       const isChunk = fields.isNamed && name !== "error" && data.includes('"choices"');
-      if (isChunk && !relevant.test(data) && !toolCalls.mayEnd(data)) return;
-      const value = parseObject(data);
-      if (value) read(value);
+      if (isChunk && !relevant.test(data) && !toolCalls.mayEnd(data)) return fields.pass();
+      const parsed = parseJson(data);
+      const value = asObject(parsed);
+      if (value) read(value, "event");
+      else fields.failIfError(parsed, "event");
       // An error of any other shape, known by the event's name.
       if (name === "error") fields.fail(value ?? data);
     },
     body(value) {
       const object = asObject(value);
-      if (object) read(object);
-      else fields.failIfError(value);
+      if (object) read(object, "body");
+      else fields.failIfError(value, "body");
       fields.done = true;
     },
     report: (): ResponseReport => ({ ...fields.report(), ...content.report() }),
