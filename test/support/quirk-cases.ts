@@ -68,6 +68,8 @@ export const QUIRK_CASES: Readonly<Record<keyof typeof QUIRKS, Recorded>> = {
   "quirk-usage-in-x-groq": PLAIN,
   "quirk-usage-early": chat({ ...figures(20, 0), usage: "partial" }),
   "quirk-usage-at-start": messages({ ...figures(30, 1), usage: "partial" }),
+  "quirk-usage-in-stop": messages(),
+  "quirk-usage-in-delta": messages(),
   "quirk-responses-zeros": chat({ ...figures(0, 0), usage: "partial" }),
   "quirk-num-cached": chat(figures(12, 5, 8)),
   "quirk-cache-creation": chat(figures(8, 5, 4, 8)),

@@ -210,6 +210,22 @@ export const QUIRKS = {
       { type: "message_stop" },
     ),
   ),
+  "quirk-usage-in-stop": messageStream(
+    "the last figures in message_stop",
+    typedEvents(
+      messageStart({ input_tokens: 30, output_tokens: 1 }),
+      { type: "message_delta", delta: { stop_reason: "end_turn" } },
+      { type: "message_stop", usage: MESSAGES_USAGE },
+    ),
+  ),
+  "quirk-usage-in-delta": messageStream(
+    "the last figures inside the delta",
+    typedEvents(
+      messageStart({ input_tokens: 30, output_tokens: 1 }),
+      { type: "message_delta", delta: { stop_reason: "end_turn", usage: MESSAGES_USAGE } },
+      { type: "message_stop" },
+    ),
+  ),
   "quirk-responses-zeros": responseStream(
     "figures of 0 when the response begins, and none later",
     typedEvents(

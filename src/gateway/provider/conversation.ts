@@ -63,6 +63,7 @@ export function readConversation(
   if (at !== undefined && bytes[at] === 0x22 && rules.acceptsText) turns.add(readTextEntry(bytes, at));
   if (at !== undefined && bytes[at] === 0x5b) {
     eachElement(bytes, at, (element) => {
+      if (bytes[element] === 0x22 && rules.acceptsText) turns.add(readTextEntry(bytes, element));
       if (bytes[element] !== 0x7b) return skipValue(bytes, element);
       const { entry, end } = readEntry(bytes, element, rules, keys);
       if (entry !== null) turns.add(entry);

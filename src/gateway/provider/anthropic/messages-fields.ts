@@ -48,7 +48,7 @@ export class MessagesFields {
     this.#fallbackModel = asName(asObject(to)?.["model"] ?? to ?? block["model"]) ?? this.#fallbackModel;
   }
 
-  /** Reads a `message_delta` event. */
+  /** Reads a `message_delta` event, or a `message_stop`, in which some servers repeat the figures. */
   readDelta(event: JsonObject): void {
     const stopReason = asObject(event["delta"])?.["stop_reason"];
     this.#readProgress(event, stopReason, true);
@@ -85,7 +85,7 @@ export class MessagesFields {
     this.#finishReason = asName(stopReason, 128) ?? this.#finishReason;
     if (this.#finishReason !== null && isFailureReason(this.#finishReason))
       this.fail({ type: this.#finishReason });
-    const usage = asObject(from["usage"]);
+    const usage = asObject(from["usage"]) ?? asObject(asObject(from["delta"])?.["usage"]);
     this.#billing = readBilling(this.#billing, from, usage);
     if (!usage) return;
     const figures = readMessagesFigures(usage);

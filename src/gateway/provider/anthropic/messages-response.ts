@@ -44,7 +44,7 @@ export function messagesReader(keep: ContentOptions): ResponseReader {
           return fields.readDelta(value);
         case "message_stop":
           fields.ended = true;
-          return;
+          return fields.readDelta(value);
         default:
           return fields.failIfError(value);
       }
