@@ -391,6 +391,21 @@ export const QUIRKS = {
     choices: null,
     base_resp: { status_code: 1004, status_msg: "login fail" },
   }),
+  "quirk-error-base-resp-later": chatStream(
+    "base_resp beside a chunk of a stream (MiniMax)",
+    events(
+      CHAT_STREAM[0] ?? {},
+      chunk({ choices: [delta("")], base_resp: { status_code: 1027, status_msg: "sensitive" } }),
+    ),
+  ),
+  "quirk-error-without-choices": chatStream(
+    "a chunk without choices that has a code and a message",
+    events(CHAT_STREAM[0] ?? {}, chunk({ choices: null, code: "Arrearage", message: "no credit" })),
+  ),
+  "quirk-error-type-beside": chatStream(
+    "an error's text beside its type (TGI)",
+    events(CHAT_STREAM[0] ?? {}, { error: "out of memory while generating", error_type: "generation" }),
+  ),
   "quirk-error-event-list": chatStream(
     "a list of errors in a stream (Gemini)",
     events(CHAT_STREAM[0] ?? {}, [{ error: { code: 503, message: "busy", status: "UNAVAILABLE" } }]),

@@ -16,7 +16,17 @@ const MAX_MESSAGE = 1024;
 /** Members of a response that succeeded. */
 const CONTENT_KEYS = ["choices", "output", "content", "data"];
 /** Members that make a value with a message an error. */
-const NAME_KEYS = ["type", "code", "status", "reason", "__type", "statusCode", "status_code"];
+const NAME_KEYS = [
+  "type",
+  "code",
+  "status",
+  "reason",
+  "__type",
+  "statusCode",
+  "status_code",
+  "error_type",
+  "error_code",
+];
 /** Texts that are printed for a missing name. */
 const NO_NAMES = new Set(["", "none", "null", "nil", "undefined", "error", "unknown", "about:blank"]);
 /** A name has no blanks: a text would tell what `ContentOptions` may not keep. */

@@ -10,11 +10,11 @@ import type { FailureSource } from "../provider-error.ts";
 import { asObject, parseJson, parseObject, type JsonObject } from "../../../shared/json.ts";
 
 /**
- * Of a stream's hundreds of chunks, only the first and those with `usage`, an `error`, a `finish_reason` or a tool call
- * change the report. The pattern has the last five letters of each key: alternatives of equal length let the regular
+ * Of a stream's hundreds of chunks, only the first and those with `usage`, an `error`, a `finish_reason`, a tool call, no
+ * choices or a failed `base_resp` change the report. The pattern has the last five letters of each key: alternatives of equal length let the regular
  * expression engine skip ahead, which takes less than half the time of matching whole keys.
  */
-const RELEVANT = String.raw`usage"\s*:\s*\{|error"\s*(?:[,}]|:\s*[^\sn])|eason"\s*:\s*"[^"]|`;
+const RELEVANT = String.raw`usage"\s*:\s*\{|error"\s*(?:[,}]|:\s*[^\sn])|eason"\s*:\s*"[^"]|oices"\s*:\s*(?:n|\[\s*\])|_resp"\s*:\s*\{[^}]{0,64}_code"\s*:\s*[^0\s]|`;
 const RELEVANT_CHUNK = new RegExp(RELEVANT + CALL_BEGINS);
 const RELEVANT_CHUNK_WITH_INPUTS = new RegExp(RELEVANT + CALL_PIECE);
 
