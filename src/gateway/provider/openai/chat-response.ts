@@ -10,13 +10,18 @@ import type { FailureSource } from "../provider-error.ts";
 import { asObject, parseJson, parseObject, type JsonObject } from "../../../shared/json.ts";
 
 /**
- * Of a stream's hundreds of chunks, only the first and those with `usage`, an `error`, a `finish_reason`, a tool call, no
- * choices or a failed `base_resp` change the report. The pattern has the last five letters of each key: alternatives of equal length let the regular
+ * Of a stream's hundreds of chunks, only the first and those with `usage`, an `error`, a `finish_reason` or a tool call
+ * change the report. The pattern has the last five letters of each key: alternatives of equal length let the regular
  * expression engine skip ahead, which takes less than half the time of matching whole keys.
  */
-const RELEVANT = String.raw`usage"\s*:\s*\{|error"\s*(?:[,}]|:\s*[^\sn])|eason"\s*:\s*"[^"]|oices"\s*:\s*(?:n|\[\s*\])|_resp"\s*:\s*\{[^}]{0,64}_code"\s*:\s*[^0\s]|`;
+const RELEVANT = String.raw`usage"\s*:\s*\{|error"\s*(?:[,}]|:\s*[^\sn])|eason"\s*:\s*"[^"]|`;
 const RELEVANT_CHUNK = new RegExp(RELEVANT + CALL_BEGINS);
 const RELEVANT_CHUNK_WITH_INPUTS = new RegExp(RELEVANT + CALL_PIECE);
+
+const HAS_CHOICE = /"choices"\s*:\s*\[\s*\{/;
+/** Whether an event is a chunk of content. MiniMax reports an error in `base_resp`, perhaps beside choices. */
+const isContent = (data: string): boolean =>
+  (data.includes('"choices":[{') || HAS_CHOICE.test(data)) && !data.includes('"base_resp"');
 
 export function chatReader(keep: ContentOptions): ResponseReader {
   const content = collectContent(keep);
@@ -35,7 +40,7 @@ export function chatReader(keep: ContentOptions): ResponseReader {
         fields.done = true;
         return;
       }
-      const isChunk = fields.isNamed && name !== "error" && data.includes('"choices"');
+      const isChunk = fields.isNamed && name !== "error" && isContent(data);
       if (isChunk && !relevant.test(data) && !toolCalls.mayEnd(data)) return fields.pass();
       const parsed = parseJson(data);
       const value = asObject(parsed);
