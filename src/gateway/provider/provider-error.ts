@@ -13,6 +13,8 @@ export const NO_ERROR: ProviderError = { error: null, errorMessage: null };
 
 const MAX_ERROR_TYPE = 64;
 const MAX_MESSAGE = 1024;
+/** Errors inside errors that are looked at. */
+const MAX_DEPTH = 4;
 /** Members of a response that succeeded. */
 const CONTENT_KEYS = ["choices", "output", "content", "data"];
 /** Members that make a value with a message an error. */
@@ -39,7 +41,7 @@ const FAILURE_NAME =
 export type FailureSource = "body" | "event";
 
 /** Whether a finish reason says that the provider failed: `error`, `network_error`. */
-export const isFailureReason = (reason: string): boolean => /(?:^|_)error$/i.test(reason);
+export const isFailureReason = (reason: string): boolean => /(?:^|_)error(?:_|$)/i.test(reason);
 
 /** The names of statuses in the words that OpenAI and Anthropic share. */
 const STATUS_NAMES: Readonly<Record<number, string>> = {
@@ -73,16 +75,16 @@ function errorNameOf(status: number): string {
  * of these (Gemini), `{object: "error", …}` (vLLM), `{type: "error", …}`, `{errors: […]}`, `{detail: …}` (FastAPI),
  * `{success: false, …}`, `{base_resp: …}` (MiniMax), and a message beside a type, code or status (Mistral, AWS).
  */
-export function findFailure(value: unknown, of: FailureSource = "body"): unknown {
+export function findFailure(value: unknown, of: FailureSource = "body", depth = 0): unknown {
   if (Array.isArray(value)) {
     const found: unknown = value.find((entry) => findFailure(asObject(entry), of) !== undefined);
     return found === undefined ? undefined : findFailure(found, of);
   }
   const object = asObject(value);
-  if (!object) return undefined;
+  if (!object || depth > MAX_DEPTH) return undefined;
   const inner = object["error"];
-  if (isFilled(inner)) return withOuter(inner, object);
-  if (typeof inner === "string" && inner !== "") return { ...textError(inner), ...named(object) };
+  if (isFilled(inner)) return withOuter(inner, object, depth);
+  if (typeof inner === "string" && !EMPTY_TEXT.test(inner)) return { ...textError(inner), ...named(object) };
   if (object["object"] === "error" || object["type"] === "error" || inner === true) return object;
   const base = asObject(object["base_resp"]);
   if (typeof base?.["status_code"] === "number" && base["status_code"] !== 0)
@@ -90,8 +92,8 @@ export function findFailure(value: unknown, of: FailureSource = "body"): unknown
   if (CONTENT_KEYS.some((key) => (object[key] ?? null) !== null)) return undefined;
   const { errors, detail } = object;
   if (Array.isArray(errors) && errors.length > 0) return asObject(errors[0]) ?? errors[0];
-  if (detail !== undefined && detail !== null)
-    return findFailure(asObject(detail), of) ?? { ...named(object), detail };
+  if (detail !== undefined && detail !== null && detail !== "")
+    return findFailure(asObject(detail), of, depth + 1) ?? { ...named(object), detail };
   return object["success"] === false || isNamedMessage(object, of) ? object : undefined;
 }
 
@@ -110,15 +112,21 @@ function isNamedMessage(object: JsonObject, of: FailureSource): boolean {
 const isSuccess = (code: number): boolean => code === 0 || (code >= 100 && code < 400);
 const SUCCESS_NAME = /^(?:|ok|success|succeeded|completed)$/i;
 
-/** An object with members, or a list with elements. Some servers send an empty `error` beside a response. */
+/** An object or list with a value. Some servers send an `error` without one, or with empty texts, beside a response. */
 const isFilled = (value: unknown): boolean =>
-  typeof value === "object" && value !== null && Object.keys(value).length > 0;
+  typeof value === "object" && value !== null && Object.values(value).some(isValue);
+const isValue = (value: unknown): boolean =>
+  typeof value === "object" && value !== null ? Object.keys(value).length > 0 : !EMPTY_VALUES.has(value);
+const EMPTY_VALUES: ReadonlySet<unknown> = new Set([null, undefined, "", 0, false]);
+const EMPTY_TEXT = /^\s*(?:none|null|nil|undefined|false)?\s*$/i;
 
 /** The error's own object; where it has no name, the members around it name it. */
-function withOuter(inner: unknown, outer: JsonObject): unknown {
+function withOuter(inner: unknown, outer: JsonObject, depth: number): unknown {
   const object = asObject(Array.isArray(inner) ? inner[0] : inner);
   if (!object) return inner;
-  if (isFilled(object["error"]) && nameOf(object) === null) return findFailure(object);
+  const deeper =
+    nameOf(object) === null && isFilled(object["error"]) ? findFailure(object, "body", depth + 1) : undefined;
+  if (deeper !== undefined) return deeper;
   return nameOf(object) === null ? { ...named(outer), ...object } : object;
 }
 

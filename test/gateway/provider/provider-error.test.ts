@@ -33,6 +33,9 @@ describe("findFailure", () => {
     [{ output: [], type: "server_error", message: TEXT, success: false }],
     [{ content: "", detail: TEXT }],
     [{ error: null, errors: [], detail: null, success: true }],
+    [{ error: { message: "", type: "", param: null, code: 0 }, choices: [{}] }],
+    [{ error: { message: null, details: [] }, detail: "" }],
+    [{ error: "None" }],
     [{ message: TEXT }],
   ])("finds none in the body %j", (body) => {
     expect(findFailure(body)).toBeUndefined();
@@ -50,6 +53,19 @@ describe("findFailure", () => {
 });
 
 describe("the name of an error", () => {
+  // Attack: a recursion as deep as the body would end the observation, and the record would have no end.
+  it.each([
+    ['{"error":', "}"],
+    ['{"detail":', "}"],
+    ['{"error":[', "]}"],
+    ['{"message":"x","error":', "}"],
+  ])("is found at any depth of the body: %s", (opens, closes) => {
+    for (const times of [1, 5, 100_000]) {
+      const body: unknown = JSON.parse(`${opens.repeat(times)}{"type":"x_error"}${closes.repeat(times)}`);
+      expect(readProviderError(findFailure(body), KEEP_NONE, 500).error).toBeTruthy();
+    }
+  });
+
   // Attack: a text where others have a name would be recorded although messages are not kept.
   it.each(["type", "code", "status", "reason"])("is never a text in %j", (key) => {
     const { error } = readProviderError({ [key]: TEXT, message: TEXT }, KEEP_NONE, 400);
