@@ -135,6 +135,21 @@ const FALLBACK: Typed = {
   content_block: { type: "fallback", from: { model: "claude-first" }, to: { model: "claude-second" } },
 };
 
+const RESPONSE = { id: "resp_quirk", model: "quirk", output: [] };
+const RESPONSES_USAGE = { input_tokens: 20, output_tokens: 5, total_tokens: 25 };
+const NO_TOKENS = { input_tokens: 0, output_tokens: 0, total_tokens: 0 };
+const responseStream = (does: string, body: string): Quirk => ({
+  path: RESPONSES,
+  does,
+  respond: () => raw(SSE_TYPE, body),
+});
+/** An event whose type is only its name. */
+const onlyNamed = ({ type, ...payload }: Typed): string =>
+  encodeEvent({ event: type, data: JSON.stringify(payload) });
+const lines = (...objects: readonly object[]): string =>
+  objects.map((object) => `${JSON.stringify(object)}\n`).join("");
+const ERROR_TEXT = '{"type":"error","error":{"type":"overloaded_error","message":"busy"}}';
+
 /** All quirks by model name. */
 export const QUIRKS = {
   "quirk-no-content-type": labelled(RESPONSES, null, CODEX_STREAM),
@@ -147,6 +162,90 @@ export const QUIRKS = {
   ),
   "quirk-messages-text-plain": labelled(MESSAGES, "text/plain", MESSAGES_STREAM),
 
+  "quirk-ndjson": {
+    path: CHAT,
+    does: "a chunk on each line (NDJSON)",
+    respond: () =>
+      raw("application/x-ndjson", lines(...CHAT_STREAM, chunk({ choices: [], usage: CHAT_USAGE }))),
+  },
+  "quirk-only-named": messageStream(
+    "events whose type is only their name",
+    [messageStart({ input_tokens: 30, output_tokens: 1 }), ...messageEnd(MESSAGES_USAGE)]
+      .map(onlyNamed)
+      .join(""),
+  ),
+  "quirk-responses-only-named": responseStream(
+    "events whose type is only their name",
+    onlyNamed({ type: "response.created", response: { ...RESPONSE, status: "in_progress" } }) +
+      onlyNamed({
+        type: "response.completed",
+        response: { ...RESPONSE, status: "completed", usage: RESPONSES_USAGE },
+      }),
+  ),
+  "quirk-responses-done": responseStream(
+    "response.done as the last event",
+    typedEvents(
+      { type: "response.created", response: { ...RESPONSE, status: "in_progress" } },
+      { type: "response.done", response: { ...RESPONSE, status: "completed", usage: RESPONSES_USAGE } },
+    ),
+  ),
+
+  "quirk-usage-in-x-groq": chatStream(
+    "usage inside x_groq (Groq)",
+    events(...CHAT_STREAM, chunk({ choices: [], x_groq: { id: "req_quirk", usage: CHAT_USAGE } }), "[DONE]"),
+  ),
+  "quirk-usage-early": chatStream(
+    "usage only before the content",
+    events(
+      chunk({ choices: [delta("")], usage: { prompt_tokens: 20, completion_tokens: 0, total_tokens: 20 } }),
+      ...CHAT_STREAM,
+      "[DONE]",
+    ),
+  ),
+  "quirk-usage-at-start": messageStream(
+    "usage only in message_start",
+    typedEvents(
+      messageStart({ input_tokens: 30, output_tokens: 1 }),
+      { type: "message_delta", delta: { stop_reason: "end_turn" } },
+      { type: "message_stop" },
+    ),
+  ),
+  "quirk-usage-in-stop": messageStream(
+    "the last figures in message_stop",
+    typedEvents(
+      messageStart({ input_tokens: 30, output_tokens: 1 }),
+      { type: "message_delta", delta: { stop_reason: "end_turn" } },
+      { type: "message_stop", usage: MESSAGES_USAGE },
+    ),
+  ),
+  "quirk-usage-in-delta": messageStream(
+    "the last figures inside the delta",
+    typedEvents(
+      messageStart({ input_tokens: 30, output_tokens: 1 }),
+      { type: "message_delta", delta: { stop_reason: "end_turn", usage: MESSAGES_USAGE } },
+      { type: "message_stop" },
+    ),
+  ),
+  "quirk-responses-zeros": responseStream(
+    "figures of 0 when the response begins, and none later",
+    typedEvents(
+      { type: "response.created", response: { ...RESPONSE, status: "in_progress", usage: NO_TOKENS } },
+      { type: "response.completed", response: { ...RESPONSE, status: "completed" } },
+    ),
+  ),
+  "quirk-num-cached": chatUsage("cached tokens as num_cached_tokens (Mistral)", {
+    ...CHAT_USAGE,
+    num_cached_tokens: 8,
+  }),
+  "quirk-cache-creation": chatUsage("cache writes by their lifetime (Qwen)", {
+    ...CHAT_USAGE,
+    prompt_tokens_details: { cached_tokens: 4, cache_creation: { ephemeral_5m_input_tokens: 8 } },
+  }),
+  "quirk-camel-case": chatUsage("names in camel case", {
+    promptTokens: 20,
+    completionTokens: 5,
+    totalTokens: 25,
+  }),
   "quirk-cache-write": chatUsage("cache writes in prompt_tokens_details", {
     prompt_tokens: 15_000,
     completion_tokens: 10,
@@ -267,6 +366,72 @@ export const QUIRKS = {
     code: 1500,
   }),
   "quirk-error-detail": failed(CHAT, "401 with a detail (FastAPI)", 401, { detail: "Unauthorized" }),
+  "quirk-error-nested": failed(CHAT, "503 with an error inside an error", 503, {
+    error: { error: { type: "overloaded_error", message: "busy" } },
+  }),
+  "quirk-error-in-message": failed(CHAT, "500 with the provider's error body as its message", 500, {
+    error: { message: ERROR_TEXT, code: 500 },
+  }),
+  "quirk-error-problem": failed(CHAT, "429 with a problem document (RFC 9457)", 429, {
+    type: "about:blank",
+    title: "Too Many Requests",
+    status: 429,
+  }),
+  "quirk-error-unsuccessful": failed(CHAT, "200 with success false (Cloudflare)", 200, {
+    success: false,
+    errors: [{ code: 7003, message: "no route" }],
+    result: null,
+  }),
+  "quirk-error-null-data": failed(CHAT, "200 with a code, a message and no data", 200, {
+    code: 401,
+    message: "bad token",
+    data: null,
+  }),
+  "quirk-error-base-resp": failed(CHAT, "200 with base_resp (MiniMax)", 200, {
+    choices: null,
+    base_resp: { status_code: 1004, status_msg: "login fail" },
+  }),
+  "quirk-error-base-resp-later": chatStream(
+    "base_resp beside a chunk of a stream (MiniMax)",
+    events(
+      CHAT_STREAM[0] ?? {},
+      chunk({ choices: [delta("")], base_resp: { status_code: 1027, status_msg: "sensitive" } }),
+    ),
+  ),
+  "quirk-error-without-choices": chatStream(
+    "a chunk without choices that has a code and a message",
+    events(CHAT_STREAM[0] ?? {}, chunk({ choices: null, code: "Arrearage", message: "no credit" })),
+  ),
+  "quirk-error-type-beside": chatStream(
+    "an error's text beside its type (TGI)",
+    events(CHAT_STREAM[0] ?? {}, { error: "out of memory while generating", error_type: "generation" }),
+  ),
+  "quirk-error-event-list": chatStream(
+    "a list of errors in a stream (Gemini)",
+    events(CHAT_STREAM[0] ?? {}, [{ error: { code: 503, message: "busy", status: "UNAVAILABLE" } }]),
+  ),
+  "quirk-error-line": chatStream(
+    "an error in a stream without data:",
+    `${events(CHAT_STREAM[0] ?? {})}{"error":{"message":"out of memory","type":"server_error"}}\n\n`,
+  ),
+  "quirk-error-field": chatStream(
+    "error: in place of data: (llama.cpp)",
+    `${events(CHAT_STREAM[0] ?? {})}error: {"code":500,"message":"out of memory","type":"server_error"}\n\n`,
+  ),
+  "quirk-finish-network-error": chatStream(
+    "finish_reason network_error (Zhipu)",
+    events(chunk({ choices: [delta("", "network_error")] }), "[DONE]"),
+  ),
+  "quirk-progress": chatStream(
+    "a message about progress between the chunks",
+    events(
+      CHAT_STREAM[0] ?? {},
+      { type: "status", status: "searching", message: "Searching the web" },
+      CHAT_STREAM[1] ?? {},
+      chunk({ choices: [], usage: CHAT_USAGE }),
+      "[DONE]",
+    ),
+  ),
   "quirk-no-done": chatStream(
     "no [DONE] after the usage (Perplexity, TGI)",
     events(...CHAT_STREAM, chunk({ choices: [], usage: CHAT_USAGE })),

@@ -3,7 +3,7 @@
  * reader. The first bytes tell the kind, because servers label streams wrongly; only if they tell nothing, the declared
  * Content-Type does. It never throws and never changes a byte.
  */
-import { parseJson } from "../../shared/json.ts";
+import { parseJson, parseObject } from "../../shared/json.ts";
 import type { ResponseReader, ResponseReport } from "../provider/response-reader.ts";
 import { TEXT_BUDGET, type HeldText } from "./held-text.ts";
 import { sniffKind, type BodyKind } from "./body-kind.ts";
@@ -77,7 +77,7 @@ export function createBodyParser(declared: BodyKind, reader: ResponseReader, lim
     finish: () => {
       if (decoder) push(decoder.decode(), 0);
       parser ??= open(declared, start, startBytes);
-      parser.end();
+      kind = parser.end() ?? kind;
       const report = reader.report();
       // A text that only begins like an event stream or like JSON, such as a transcript.
       if (declared === "opaque" && isEmpty(report)) kind = "opaque";
@@ -95,14 +95,15 @@ const DECODER = new TextDecoder();
 type TextParser = {
   /** `bytes`: those of the text; 0 if they do not have to be counted. */
   readonly push: (text: string, bytes: number) => void;
-  readonly end: () => void;
+  /** Returns the kind, where the whole text tells another one. */
+  readonly end: () => BodyKind | undefined;
   readonly isTruncated: () => boolean;
 };
 
 const OPEN: Readonly<Record<BodyKind, (reader: ResponseReader, limits: HeldBytes) => TextParser>> = {
   events: (reader, limits) => eventParser(reader, limits.events),
   json: (reader, limits) => jsonParser(reader, limits.json),
-  opaque: () => ({ push: ignore, end: ignore, isTruncated: () => false }),
+  opaque: () => ({ push: ignore, end: () => undefined, isTruncated: () => false }),
 };
 
 /** The part of an event that is held without being counted, so that the events of a usual stream cost nothing. */
@@ -126,9 +127,16 @@ function eventParser({ event }: ResponseReader, maxBytes: number): TextParser {
     end: () => {
       end();
       held?.set(0);
+      return undefined;
     },
     isTruncated: () => false,
   };
+}
+
+/** The lines of a stream of objects, one per line (NDJSON); none if the text is something else. */
+function objectLines(text: string): readonly string[] {
+  const lines = text.split(/[\r\n]+/).filter((line) => line.trim() !== "");
+  return parseObject(lines[0] ?? "") === null ? [] : lines;
 }
 
 function jsonParser(reader: ResponseReader, maxBytes: number): TextParser {
@@ -155,10 +163,13 @@ function jsonParser(reader: ResponseReader, maxBytes: number): TextParser {
     end: () => {
       // A body that is not JSON adds nothing to the report, which then states that no end was seen.
       const value = isTruncated ? (excerpt?.read() ?? undefined) : parseJson(text);
+      const lines = value === undefined ? objectLines(text) : [];
       if (value !== undefined) reader.body(value);
+      for (const line of lines) reader.event(line, "");
       text = "";
       excerpt = null;
       held.set(0);
+      return lines.length > 0 ? "events" : undefined;
     },
     isTruncated: () => isTruncated,
   };

@@ -47,9 +47,10 @@ const MAX_ATTEMPTS = 32;
 
 function readEnds(head: string, tail: string): JsonObject | null {
   const last = readTail(tail);
-  if (!last) return null;
   const first = readHead(head);
-  const response = asObject(last["response"]);
+  // Some servers have the usage before the content, and nothing after it.
+  if (!last && !Object.hasOwn(first, "usage")) return null;
+  const response = asObject(last?.["response"]);
   const reason = [...tail.matchAll(FINISH_REASON)].at(-1)?.[1];
   return {
     ...first,

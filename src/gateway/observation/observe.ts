@@ -64,13 +64,14 @@ export async function observe(
   // The runtime decodes a compressed body: the client's length is not the declared one.
   const decoded = encoding === "decoded";
   const length = decoded ? null : declaredLength(headers);
-  if (length !== null && isBuffered(length, declared, status)) {
+  // A stream that is labelled as something else has the usage event too.
+  const isFiltered = isInjectedUsage !== null && status < 400 && encoding !== "encoded";
+  if (length !== null && !isFiltered && isBuffered(length, declared, status)) {
     const buffered = await observeBuffered(body, length, parser.body, options);
     const observation = Promise.resolve(conclude(buffered.end));
     return { body: buffered.body, observation, isModified: false };
   }
-  // A stream that is labelled as something else has the usage event too.
-  if (isInjectedUsage && status < 400 && encoding !== "encoded") {
+  if (isFiltered) {
     const filter = createUsageEventFilter(isInjectedUsage, parser.bytes);
     const coalesced = observeCoalesced(body, filter, options);
     return { body: coalesced.body, observation: coalesced.end.then(conclude), isModified: true };

@@ -12,6 +12,9 @@ const MAX_PENDING_BYTES = 16 * 1024;
 const MAY_HOLD_USAGE = /"usage"(?!\s*:\s*null)/;
 const LF = 10;
 const CR = 13;
+const BRACE = 0x7b;
+/** A space, a tab, and the bytes of a byte order mark. */
+const BLANKS_BEFORE: ReadonlySet<number> = new Set([0x20, 0x09, 0xef, 0xbb, 0xbf]);
 // Created once, because every chunk of every coalesced stream is decoded here.
 const DECODER = new TextDecoder();
 const NO_BYTES = new Uint8Array();
@@ -89,8 +92,13 @@ type EventEnds = {
   readonly skipLateLf: (chunk: Uint8Array) => boolean;
 };
 
-/** Finds blank lines. It examines each byte once, regardless of how the stream was cut. */
+/**
+ * Finds blank lines, or the ends of lines where the stream is a sequence of JSON objects. It examines each byte once,
+ * regardless of how the stream was cut.
+ */
 function findEventEnds(): EventEnds {
+  /** Each line is an object (NDJSON); null until the stream's first character. */
+  let hasObjects: boolean | null = null;
   /** The current line has no character yet. */
   let isLineEmpty = true;
   /** The last byte was a CR: an LF that follows belongs to it. */
@@ -106,7 +114,12 @@ function findEventEnds(): EventEnds {
       }
       afterCr = byte === CR;
       if (byte !== LF && byte !== CR) {
+        if (hasObjects === null && !BLANKS_BEFORE.has(byte ?? 0)) hasObjects = byte === BRACE;
         isLineEmpty = false;
+        continue;
+      }
+      if (hasObjects === true) {
+        if (byte === LF) return at + 1;
         continue;
       }
       if (!isLineEmpty) {

@@ -3,8 +3,9 @@
  * Takes decoded text in pieces of any size and calls back with each event's data and name. Lines end in LF, CR or CRLF,
  * in any mixture.
  *
- * Two departures from the standard:
+ * Three departures from the standard:
  * - An event that lacks its blank line at the end of the stream is dispatched.
+ * - A line that is an object without a field name, or after `error:`, is dispatched if its event has no data.
  * - An event is dropped if its data and current line exceed `maxEvent` characters, so that an upstream cannot exhaust
  *   memory. Its name, where it has one by then, and an excerpt of the line are dispatched.
  */
@@ -117,6 +118,8 @@ function createLineBuffer(event: EventBuilder, maxEvent: number): LineBuffer {
   return { append, finish, isOpen: () => pieces.length > 0 || skipping, size: () => size, drop };
 }
 
+const UNFRAMED = /^(?:error: ?)?\{/;
+
 type EventBuilder = {
   readonly addLine: (line: string) => void;
   /** Discards the current event's data and every further line of it, and keeps the name that it has. */
@@ -133,40 +136,28 @@ type EventBuilder = {
 
 function createEventBuilder(onEvent: OnEvent, onLargeEvent: OnLargeEvent): EventBuilder {
   let data: string | null = null;
-  /** Of the line that made the event too large. */
-  let excerpt: Excerpt | null = null;
-  let isExcerptOpen = false;
+  /** An object that no field name precedes, or that follows `error:`: so some servers send an error. */
+  let unframed: string | null = null;
+  const large = createLargeLine();
   let name = "";
   let size = 0;
   let dropped = false;
 
   const dispatch = (): void => {
-    if (dropped) onLargeEvent(excerpt, name);
+    if (dropped) onLargeEvent(large.take(), name);
     else if (data !== null) onEvent(data, name);
+    else if (unframed !== null) onEvent(unframed, name);
     data = null;
+    unframed = null;
     name = "";
     size = 0;
     dropped = false;
-    excerpt = null;
-    isExcerptOpen = false;
-  };
-
-  const skip = (piece: string): void => {
-    if (excerpt) {
-      if (isExcerptOpen) excerpt.add(piece);
-      return;
-    }
-    // A data line that is its event's first: what stands before would be missing from the JSON text.
-    const start = /^data: ?/.exec(piece);
-    if (!start) return;
-    excerpt = createExcerpt();
-    isExcerptOpen = true;
-    excerpt.add(piece.slice(start[0].length));
   };
 
   const drop = (): void => {
     dropped = true;
     data = null;
+    unframed = null;
     size = 0;
   };
 
@@ -180,10 +171,41 @@ function createEventBuilder(onEvent: OnEvent, onLargeEvent: OnLargeEvent): Event
       size += value.length + 1;
     } else if (line.startsWith("event:") || line === "event") {
       name = line.slice(line[6] === " " ? 7 : 6);
+    } else if (unframed === null && UNFRAMED.test(line)) {
+      unframed = line.slice(line.indexOf("{"));
+      size += unframed.length;
+      if (!line.startsWith("{")) name = "error";
     }
   };
 
-  return { addLine, drop, skip, endSkipped: () => void (isExcerptOpen = false), dispatch, size: () => size };
+  return { addLine, drop, skip: large.add, endSkipped: large.end, dispatch, size: () => size };
+}
+
+/** An excerpt of the line that makes an event too large. */
+function createLargeLine() {
+  let excerpt: Excerpt | null = null;
+  let isOpen = false;
+  const add = (piece: string): void => {
+    if (excerpt) {
+      if (isOpen) excerpt.add(piece);
+      return;
+    }
+    // A data line that is its event's first: what stands before would be missing from the JSON text.
+    const start = /^data: ?/.exec(piece);
+    if (!start) return;
+    excerpt = createExcerpt();
+    isOpen = true;
+    excerpt.add(piece.slice(start[0].length));
+  };
+  const end = (): void => void (isOpen = false);
+  /** The excerpt, once the event has ended; null where there is none. */
+  const take = (): Excerpt | null => {
+    const taken = excerpt;
+    excerpt = null;
+    isOpen = false;
+    return taken;
+  };
+  return { add, end, take };
 }
 
 function indexOfLineEnd(text: string, from: number): number {

@@ -11,6 +11,15 @@ import type { JsonObject } from "../../shared/json.ts";
 /** The author of an entry. Instructions (`system`, `developer`) and invalid entries have none and are skipped. */
 export type Author = "user" | "assistant" | "tool";
 
+const INSTRUCTIONS: ReadonlySet<string> = new Set(["system", "developer"]);
+
+/**
+ * The author of an entry with a role that is no model's or tool's. An unknown role is the user's, because servers that put
+ * any role into the model's template would let it hide a prompt.
+ */
+export const otherAuthor = (role: unknown): Author | null =>
+  typeof role === "string" && !INSTRUCTIONS.has(role) ? "user" : null;
+
 export type Entry = {
   readonly author: Author;
   /** Where the user's texts are that have more than the client's scaffolding. */
@@ -114,6 +123,11 @@ function readContent(bytes: Uint8Array, content: number, { textType }: EntryRule
   let textParts = 0;
   eachElement(bytes, content, (at) => {
     parts += 1;
+    // vLLM takes a text in place of a text part.
+    if (bytes[at] === 0x22) {
+      textParts += 1;
+      add(at);
+    }
     if (bytes[at] !== 0x7b) return skipValue(bytes, at);
     const part: Record<string, unknown> = {};
     let text = 0;
@@ -123,8 +137,9 @@ function readContent(bytes: Uint8Array, content: number, { textType }: EntryRule
       if (name === "text") text = from;
       else if (name !== null) part[name] = shortValue(bytes, from, to);
     });
-    if (part["type"] === textType) textParts += 1;
-    if (part["type"] === textType && text > 0) add(text);
+    // Servers differ in the types that they take for a text.
+    if (text > 0 || part["type"] === textType) textParts += 1;
+    if (text > 0) add(text);
     if (part["type"] === "tool_result") resultId = part["tool_use_id"] ?? null;
     return end;
   });

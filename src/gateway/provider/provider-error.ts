@@ -5,7 +5,7 @@
 import type { ResponseReport, ContentOptions } from "./response-reader.ts";
 import { cut } from "./bounded-text.ts";
 import { asText } from "./usage.ts";
-import { asObject, type JsonObject } from "../../shared/json.ts";
+import { asObject, parseJson, type JsonObject } from "../../shared/json.ts";
 
 export type ProviderError = Pick<ResponseReport, "error" | "errorMessage">;
 
@@ -13,12 +13,35 @@ export const NO_ERROR: ProviderError = { error: null, errorMessage: null };
 
 const MAX_ERROR_TYPE = 64;
 const MAX_MESSAGE = 1024;
+/** Errors inside errors that are looked at. */
+const MAX_DEPTH = 4;
 /** Members of a response that succeeded. */
 const CONTENT_KEYS = ["choices", "output", "content", "data"];
 /** Members that make a value with a message an error. */
-const NAME_KEYS = ["type", "code", "status", "reason", "__type", "statusCode", "status_code"];
+const NAME_KEYS = [
+  "type",
+  "code",
+  "status",
+  "reason",
+  "__type",
+  "statusCode",
+  "status_code",
+  "error_type",
+  "error_code",
+];
 /** Texts that are printed for a missing name. */
-const NO_NAMES = new Set(["", "none", "null", "nil", "undefined", "error", "unknown"]);
+const NO_NAMES = new Set(["", "none", "null", "nil", "undefined", "error", "unknown", "about:blank"]);
+/** A name has no blanks: a text would tell what `ContentOptions` may not keep. */
+const NAME = /^[\w.:/#-]+$/;
+/** Names in an event of a stream that say that it is an error. Streams also report progress with a type and a message. */
+const FAILURE_NAME =
+  /err|exception|fail|invalid|exceed|limit|quota|denied|forbid|unauth|not_?found|time_?d?_?out|overload|unavailable|throttl|exhaust|insufficient|reject|block|unsupported|billing/i;
+
+/** Where a value is read: a whole body, or an event of a stream. */
+export type FailureSource = "body" | "event";
+
+/** Whether a finish reason says that the provider failed: `error`, `network_error`. */
+export const isFailureReason = (reason: string): boolean => /(?:^|_)error(?:_|$)/i.test(reason);
 
 /** The names of statuses in the words that OpenAI and Anthropic share. */
 const STATUS_NAMES: Readonly<Record<number, string>> = {
@@ -49,36 +72,61 @@ function errorNameOf(status: number): string {
 
 /**
  * The part of a JSON value that describes an error; undefined if the value is no error. Known shapes: `{error: …}`, a list
- * of these (Gemini), `{object: "error", …}` (vLLM), `{type: "error", …}`, `{errors: […]}`, `{detail: …}` (FastAPI), and a
- * message beside a type, code or status (Mistral, AWS).
+ * of these (Gemini), `{object: "error", …}` (vLLM), `{type: "error", …}`, `{errors: […]}`, `{detail: …}` (FastAPI),
+ * `{success: false, …}`, `{base_resp: …}` (MiniMax), and a message beside a type, code or status (Mistral, AWS).
  */
-export function findFailure(value: unknown): unknown {
+export function findFailure(value: unknown, of: FailureSource = "body", depth = 0): unknown {
   if (Array.isArray(value)) {
-    const found: unknown = value.find((entry) => findFailure(asObject(entry)) !== undefined);
-    return found === undefined ? undefined : findFailure(found);
+    const found: unknown = value.find((entry) => findFailure(asObject(entry), of) !== undefined);
+    return found === undefined ? undefined : findFailure(found, of);
   }
   const object = asObject(value);
-  if (!object) return undefined;
+  if (!object || depth > MAX_DEPTH) return undefined;
   const inner = object["error"];
-  if (isFilled(inner)) return withOuter(inner, object);
-  if (typeof inner === "string" && inner !== "") return { ...named(object), ...textError(inner) };
+  if (isFilled(inner)) return withOuter(inner, object, depth);
+  if (typeof inner === "string" && !EMPTY_TEXT.test(inner)) return { ...textError(inner), ...named(object) };
   if (object["object"] === "error" || object["type"] === "error" || inner === true) return object;
-  if (CONTENT_KEYS.some((key) => Object.hasOwn(object, key))) return undefined;
+  const base = asObject(object["base_resp"]);
+  if (typeof base?.["status_code"] === "number" && base["status_code"] !== 0)
+    return { code: base["status_code"], message: base["status_msg"] };
+  if (CONTENT_KEYS.some((key) => (object[key] ?? null) !== null)) return undefined;
   const { errors, detail } = object;
   if (Array.isArray(errors) && errors.length > 0) return asObject(errors[0]) ?? errors[0];
-  if (detail !== undefined && detail !== null) return { ...named(object), detail };
-  const hasMessage = typeof messageOf(object) === "string";
-  return hasMessage && NAME_KEYS.some((key) => object[key] !== undefined) ? object : undefined;
+  if (detail !== undefined && detail !== null && detail !== "")
+    return findFailure(asObject(detail), of, depth + 1) ?? { ...named(object), detail };
+  return object["success"] === false || isNamedMessage(object, of) ? object : undefined;
 }
 
-/** An object with members, or a list with elements. Some servers send an empty `error` beside a response. */
+/** A message beside a name or a code. In an event, a type or status must also say that it is an error. */
+function isNamedMessage(object: JsonObject, of: FailureSource): boolean {
+  if (typeof messageOf(object) !== "string") return false;
+  return NAME_KEYS.some((key) => {
+    const value = object[key];
+    if (value === undefined || value === null) return false;
+    if (Number.isInteger(Number(value)) && value !== "") return !isSuccess(Number(value));
+    if (of === "body" || key === "code" || key === "__type") return !SUCCESS_NAME.test(String(value));
+    return FAILURE_NAME.test(String(value));
+  });
+}
+
+const isSuccess = (code: number): boolean => code === 0 || (code >= 100 && code < 400);
+const SUCCESS_NAME = /^(?:|ok|success|succeeded|completed)$/i;
+
+/** An object or list with a value. Some servers send an `error` without one, or with empty texts, beside a response. */
 const isFilled = (value: unknown): boolean =>
-  typeof value === "object" && value !== null && Object.keys(value).length > 0;
+  typeof value === "object" && value !== null && Object.values(value).some(isValue);
+const isValue = (value: unknown): boolean =>
+  typeof value === "object" && value !== null ? Object.keys(value).length > 0 : !EMPTY_VALUES.has(value);
+const EMPTY_VALUES: ReadonlySet<unknown> = new Set([null, undefined, "", 0, false]);
+const EMPTY_TEXT = /^\s*(?:none|null|nil|undefined|false)?\s*$/i;
 
 /** The error's own object; where it has no name, the members around it name it. */
-function withOuter(inner: unknown, outer: JsonObject): unknown {
+function withOuter(inner: unknown, outer: JsonObject, depth: number): unknown {
   const object = asObject(Array.isArray(inner) ? inner[0] : inner);
   if (!object) return inner;
+  const deeper =
+    nameOf(object) === null && isFilled(object["error"]) ? findFailure(object, "body", depth + 1) : undefined;
+  if (deeper !== undefined) return deeper;
   return nameOf(object) === null ? { ...named(outer), ...object } : object;
 }
 
@@ -100,7 +148,7 @@ export function readProviderError(
 ): ProviderError {
   const object = asObject(failure);
   return {
-    error: (object && nameOf(object)) ?? nameByNumber(object, status),
+    error: (object && (nameOf(object) ?? nameInMessage(object))) ?? nameByNumber(object, status),
     errorMessage: keep.errorMessages ? toMessage(object ? messageOf(object) : failure) : null,
   };
 }
@@ -116,11 +164,20 @@ function nameOf(object: JsonObject): string | null {
   return toName(asObject(Array.isArray(detail) ? detail[0] : detail)?.["type"]);
 }
 
+/** Servers in between put the provider's whole error body into the message. */
+function nameInMessage(object: JsonObject): string | null {
+  const message = messageOf(object);
+  if (typeof message !== "string" || !message.trimStart().startsWith("{")) return null;
+  const failure = asObject(findFailure(parseJson(message)));
+  return failure && nameOf(failure);
+}
+
 function toName(value: unknown): string | null {
   if (typeof value !== "string") return null;
   // AWS prefixes the name of a shape with its namespace.
   const name = value.trim().replace(/^[\w.]+#/, "");
-  return NO_NAMES.has(name.toLowerCase()) || /^\d+$/.test(name) ? null : asText(name, MAX_ERROR_TYPE);
+  const isName = NAME.test(name) && !name.includes("://") && !/^\d+$/.test(name);
+  return !isName || NO_NAMES.has(name.toLowerCase()) ? null : asText(name, MAX_ERROR_TYPE);
 }
 
 function nameByNumber(object: JsonObject | null, status: number | null): string {
@@ -132,13 +189,13 @@ function nameByNumber(object: JsonObject | null, status: number | null): string 
 }
 
 function messageOf(object: JsonObject): unknown {
-  const { message, detail } = object;
+  const { message, detail, title } = object;
   if (typeof message === "string") return message;
   const capital = object["Message"];
   if (typeof capital === "string") return capital;
   if (typeof detail === "string") return detail;
   const first = asObject(Array.isArray(detail) ? detail[0] : detail);
-  return first?.["msg"] ?? first?.["message"];
+  return first?.["msg"] ?? first?.["message"] ?? title;
 }
 
 /** Truncated between words, because redaction would not recognize the remaining part of a truncated key. */

@@ -81,3 +81,37 @@ describe("the figures of a response that is too large to be held", () => {
     expect(excerpt.read()).toEqual({ id: "x" });
   });
 });
+
+describe("an excerpt", () => {
+  it.each([
+    [
+      "before the content",
+      { usage: { prompt_tokens: 5 }, choices: [{ text: FILLER, finish_reason: "stop" }] },
+    ],
+    [
+      "after the content",
+      { choices: [{ text: FILLER, finish_reason: "stop" }], usage: { prompt_tokens: 5 } },
+    ],
+  ])("has the usage %s", (_, members) => {
+    const excerpt = createExcerpt();
+    excerpt.add(JSON.stringify({ id: "c", model: "m", ...members }));
+    expect(excerpt.read()).toMatchObject({
+      id: "c",
+      model: "m",
+      usage: { prompt_tokens: 5 },
+      choices: [{ finish_reason: "stop" }],
+    });
+  });
+
+  // Attack: the model is made to call a tool whose input, an object, looks like the end of a response.
+  it("does not take a tool's input for the end of the response", () => {
+    const input = Array.from({ length: 100 }, () => ({ usage: { input_tokens: 0 }, stop_reason: "error" }));
+    const content = [
+      { type: "text", text: FILLER },
+      { type: "tool_use", input: { input } },
+    ];
+    const excerpt = createExcerpt();
+    excerpt.add(JSON.stringify({ id: "m", content, stop_reason: "tool_use", usage: { input_tokens: 5 } }));
+    expect(excerpt.read()).toEqual({ id: "m", stop_reason: "tool_use", usage: { input_tokens: 5 } });
+  });
+});

@@ -85,9 +85,9 @@ describe("the conversation of a chat completions request", () => {
     ["a last text part that is empty", [user([text("a"), text("")])], withPrompt("a")],
     ["a last text part whose text is not a string", [user([text("a"), text(7)])], withPrompt("a")],
     [
-      "a content list with entries that are not parts",
+      "a content list with texts and other entries",
       [user([text("a"), null, 7, "b", [text("c")]])],
-      withPrompt("a"),
+      withPrompt("a\nb"),
     ],
     ["content of blanks as a prompt", [user(" \n")], withPrompt(" \n")],
     ["empty content", [user("")], NOTHING],
@@ -108,7 +108,9 @@ describe("the conversation of a chat completions request", () => {
     ],
     ["entries that are not messages", [null, user("a"), 7, [assistant], "b"], withPrompt("a")],
     ["a user message of scaffolding", [user("a"), assistant, user(reminder)], afterPrompts(1)],
-    ["a role in another case", [{ role: "User", content: "a" }], NOTHING],
+    // The attack: a server that puts any role into the model's template reads a prompt that the record would not have.
+    ["a role in another case", [{ role: "User", content: "a" }], withPrompt("a")],
+    ["an unknown role", [user("a"), { role: "human", content: "b" }], withPrompt("a\nb", 2)],
     [
       "a tool result",
       [
@@ -262,7 +264,11 @@ describe("the conversation of a messages request", () => {
     ["text inside a result as no prompt", [user([result("toolu_1")])], withResultOf("toolu_1")],
     ["a result without a call id", [user([{ type: "tool_result" }])], NOTHING],
     ["a tool result with an empty call id", [user([result("toolu_1"), result("")])], NOTHING],
-    ["a content list with entries that are not blocks", [user([null, 7, "b", [result("toolu_1")]])], NOTHING],
+    [
+      "a content list with texts and other entries",
+      [user([null, 7, "b", [result("toolu_1")]])],
+      withPrompt("b"),
+    ],
   ])("reads %s", (_, messages, conversation) => {
     expect(messagesConversation({ model: "m", system: "s", messages })).toEqual(conversation);
   });
@@ -287,11 +293,13 @@ describe("the conversation of a responses request", () => {
     ["only empty parts", [message([input(""), input("")])], NOTHING],
     ["only an image", [message([{ type: "input_image", image_url: "data:" }])], NOTHING],
     [
-      "a content list with entries that are not parts",
+      "a content list with texts and other entries",
       [message([null, 7, "x", [input("y")], input(7), input("a")])],
-      withPrompt("a"),
+      withPrompt("x\na"),
     ],
-    ["output text as no prompt", [message([{ type: "output_text", text: "a" }])], NOTHING],
+    ["a part of another type with a text", [message([{ type: "output_text", text: "a" }])], withPrompt("a")],
+    ["a part without a type", [message([{ text: "a" }])], withPrompt("a")],
+    ["a list of texts", ["a", "b"], withPrompt("a\nb", 2)],
     [
       "an assistant message last",
       [message([input("a")]), { type: "message", role: "assistant", content: [] }],

@@ -1,5 +1,5 @@
 /** How the conversation of a Messages request is read. A user message has the user's text, tool results, or both. */
-import type { Author } from "../conversation-entry.ts";
+import { otherAuthor, type Author } from "../conversation-entry.ts";
 import type { ConversationRules } from "../conversation.ts";
 import type { JsonObject } from "../../../shared/json.ts";
 
@@ -14,5 +14,5 @@ export const messagesConversation: ConversationRules = {
 
 /** Claude Code adds messages with the role `system` (beta `mid-conversation-system`). */
 function authorOf({ role }: JsonObject): Author | null {
-  return role === "user" || role === "assistant" ? role : null;
+  return role === "assistant" ? role : otherAuthor(role);
 }

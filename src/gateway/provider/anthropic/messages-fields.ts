@@ -1,7 +1,7 @@
 /** The fields of a Messages response other than its content: id, model, usage, stop reason and error. */
 import type { ContentOptions, ResponseReport } from "../response-reader.ts";
 import { NO_BILLING, readBilling } from "../billing.ts";
-import { findFailure, NO_ERROR, readProviderError } from "../provider-error.ts";
+import { findFailure, isFailureReason, NO_ERROR, readProviderError } from "../provider-error.ts";
 import { asName, mergeFigures } from "../usage.ts";
 import {
   servingModel,
@@ -22,6 +22,8 @@ export class MessagesFields {
   /** The model that responded in place of the one that declined. */
   #fallbackModel: string | null = null;
   #figures: MessagesFigures | null = null;
+  /** The output is that of the whole response: `message_start` has only the first figures. */
+  #isOutputLast = false;
   #stopped = false;
   #finishReason: string | null = null;
   #error = NO_ERROR;
@@ -35,7 +37,7 @@ export class MessagesFields {
   read(message: JsonObject): void {
     this.#id ??= asName(message["id"]);
     this.#model ??= asName(message["model"]);
-    this.#readProgress(message, message["stop_reason"]);
+    this.#readProgress(message, message["stop_reason"], this.ended);
   }
 
   /** Reads a content block. A `fallback` block names the model that goes on in place of the one before. */
@@ -46,16 +48,16 @@ export class MessagesFields {
     this.#fallbackModel = asName(asObject(to)?.["model"] ?? to ?? block["model"]) ?? this.#fallbackModel;
   }
 
-  /** Reads a `message_delta` event. */
+  /** Reads a `message_delta` event, or a `message_stop`, in which some servers repeat the figures. */
   readDelta(event: JsonObject): void {
     const stopReason = asObject(event["delta"])?.["stop_reason"];
-    this.#readProgress(event, stopReason);
+    this.#readProgress(event, stopReason, true);
     this.#stopped ||= stopReason !== null && stopReason !== undefined;
   }
 
   /** Reads an error if the value is one: an event, or a whole body. */
   failIfError(value: unknown): void {
-    const failure = findFailure(value);
+    const failure = findFailure(value, this.ended ? "body" : "event");
     if (failure !== undefined) this.fail(failure);
   }
 
@@ -70,7 +72,7 @@ export class MessagesFields {
       id: this.#id,
       model: this.#fallbackModel ?? this.#model,
       usage,
-      usageFinal: usage !== null && (this.#stopped || this.ended),
+      usageFinal: usage !== null && this.#isOutputLast && (this.#stopped || this.ended),
       ended: this.ended,
       finishReason: this.#finishReason,
       queued: false,
@@ -79,13 +81,16 @@ export class MessagesFields {
     };
   }
 
-  #readProgress(from: JsonObject, stopReason: unknown): void {
+  #readProgress(from: JsonObject, stopReason: unknown, isLast: boolean): void {
     this.#finishReason = asName(stopReason, 128) ?? this.#finishReason;
-    if (this.#finishReason === "error") this.fail(null);
-    const usage = asObject(from["usage"]);
+    if (this.#finishReason !== null && isFailureReason(this.#finishReason))
+      this.fail({ type: this.#finishReason });
+    const usage = asObject(from["usage"]) ?? asObject(asObject(from["delta"])?.["usage"]);
     this.#billing = readBilling(this.#billing, from, usage);
     if (!usage) return;
-    this.#figures = mergeFigures(this.#figures, readMessagesFigures(usage));
+    const figures = readMessagesFigures(usage);
+    this.#isOutputLast ||= isLast && figures.counts.output !== null;
+    this.#figures = mergeFigures(this.#figures, figures);
     this.#fallbackModel = servingModel(usage) ?? this.#fallbackModel;
   }
 }

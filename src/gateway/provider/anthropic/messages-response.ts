@@ -7,11 +7,14 @@ import { createContentBlocks } from "./content-blocks.ts";
 import { MessagesFields } from "./messages-fields.ts";
 import { findFailure } from "../provider-error.ts";
 import { collectContent } from "../response-content.ts";
-import { asObject, parseObject } from "../../../shared/json.ts";
+import { asObject, parseJson } from "../../../shared/json.ts";
 
 /** Also an error, whether or not it has a type. */
 const RELEVANT =
   /"type"\s*:\s*"(?:message_start|message_delta|message_stop|content_block_start)"|error"\s*(?:[,}]|:\s*[^\sn])/;
+
+/** Names of the events that `RELEVANT` would miss without a type in their data. */
+const NAMES = new Set(["message_start", "message_delta", "message_stop", "content_block_start", "error"]);
 
 export function messagesReader(keep: ContentOptions): ResponseReader {
   const content = collectContent(keep);
@@ -20,12 +23,14 @@ export function messagesReader(keep: ContentOptions): ResponseReader {
 
   return {
     event(data, name) {
-      const isTyped = name !== "error" && data.includes('"type"');
+      const isTyped = !NAMES.has(name) && data.includes('"type"');
       if (isTyped && !RELEVANT.test(data) && !blocks.mayContinue(data)) return;
-      const value = parseObject(data);
-      if (name === "error") return fields.fail(findFailure(value) ?? value ?? data);
-      if (!value) return;
-      switch (value["type"]) {
+      const parsed = parseJson(data);
+      const value = asObject(parsed);
+      if (name === "error") return fields.fail(findFailure(parsed) ?? value ?? data);
+      if (!value) return fields.failIfError(parsed);
+      // Some servers send the type only as the event's name.
+      switch (value["type"] ?? name) {
         case "message_start":
           return fields.read(asObject(value["message"]) ?? {});
         case "content_block_start":
@@ -39,7 +44,7 @@ export function messagesReader(keep: ContentOptions): ResponseReader {
           return fields.readDelta(value);
         case "message_stop":
           fields.ended = true;
-          return;
+          return fields.readDelta(value);
         default:
           return fields.failIfError(value);
       }

@@ -1,5 +1,5 @@
 /** How the conversation of a Chat Completions request is read. */
-import type { Author } from "../conversation-entry.ts";
+import { otherAuthor, type Author } from "../conversation-entry.ts";
 import type { ConversationRules } from "../conversation.ts";
 import type { JsonObject } from "../../../shared/json.ts";
 
@@ -16,5 +16,5 @@ export const chatConversation: ConversationRules = {
 function authorOf({ role }: JsonObject): Author | null {
   // The deprecated role of a function's result.
   if (role === "function") return "tool";
-  return role === "user" || role === "assistant" || role === "tool" ? role : null;
+  return role === "assistant" || role === "tool" ? role : otherAuthor(role);
 }

@@ -1,7 +1,13 @@
 /** The fields of a Chat Completions response other than its tool calls: id, model, usage, finish reason and error. */
 import type { ContentOptions, ResponseReport } from "../response-reader.ts";
 import { NO_BILLING, readBilling } from "../billing.ts";
-import { findFailure, NO_ERROR, readProviderError } from "../provider-error.ts";
+import {
+  findFailure,
+  isFailureReason,
+  NO_ERROR,
+  readProviderError,
+  type FailureSource,
+} from "../provider-error.ts";
 import { asName, mergeFigures } from "../usage.ts";
 import {
   CHAT_EXTRAS,
@@ -30,6 +36,8 @@ export class ChatFields {
   #figures: OpenaiFigures | null = null;
   /** Usage came with or after the finish reason, or in a chunk without choices: the last chunk. */
   #isUsageLast = false;
+  /** More content came after the usage. */
+  #isUsageStale = false;
   #finishReason: string | null = null;
   #error = NO_ERROR;
   #billing = NO_BILLING;
@@ -44,28 +52,33 @@ export class ChatFields {
   }
 
   /** Reads a chunk or a whole response. */
-  read(value: JsonObject): void {
+  read(value: JsonObject, of: FailureSource): void {
     const isFirst = !this.isNamed;
     this.#id ??= asName(value["id"]);
     this.#model ??= asName(value["model"]);
-    this.failIfError(value);
+    this.failIfError(value, of);
     const choices = choicesOf(value);
     for (const choice of choices) this.#readChoice(choice);
-    // Moonshot puts the usage of a stream into its last choice.
-    const usage =
-      asObject(value["usage"]) ?? asObject(choices.find((choice) => asObject(choice["usage"]))?.["usage"]);
+    const usage = usageOf(value, choices);
     // Not of every chunk, because which other chunks are parsed depends on the content to keep.
     if (isFirst || usage) this.#billing = readBilling(this.#billing, value, usage);
     // Other chunks may have `usage: null` or an empty object, which do not count.
-    if (!usage || (this.#figures !== null && Object.keys(usage).length === 0)) return;
+    if (!usage || (this.#figures !== null && Object.keys(usage).length === 0))
+      return choices.length > 0 ? this.pass() : undefined;
+    this.#isUsageStale = false;
     this.#figures = mergeFigures(this.#figures, readOpenaiFigures(usage, this.#shape.extras));
     this.#isUsageLast =
       this.#finishReason !== null || (Array.isArray(value["choices"]) && choices.length === 0);
   }
 
+  /** Counts a chunk of content without usage. */
+  pass(): void {
+    if (this.#finishReason === null) this.#isUsageStale = true;
+  }
+
   /** Reads an error if the value is one. */
-  failIfError(value: unknown): void {
-    const failure = findFailure(value);
+  failIfError(value: unknown, of: FailureSource): void {
+    const failure = findFailure(value, of);
     if (failure !== undefined) this.fail(failure);
   }
 
@@ -82,7 +95,7 @@ export class ChatFields {
       id: this.#id,
       model: this.#model,
       usage,
-      usageFinal: usage !== null && (this.#isUsageLast || this.done),
+      usageFinal: usage !== null && (this.#isUsageLast || (this.done && !this.#isUsageStale)),
       ended: this.done,
       finishReason: this.#finishReason,
       queued: false,
@@ -94,10 +107,16 @@ export class ChatFields {
   #readChoice(choice: JsonObject): void {
     const { error, index } = choice;
     const reason = asName(choice["finish_reason"], 128);
-    if (asObject(error) || (typeof error === "string" && error !== "")) this.failIfError({ error });
-    else if (reason === "error") this.fail(null);
+    if (asObject(error) || (typeof error === "string" && error !== "")) this.failIfError({ error }, "body");
+    else if (reason !== null && isFailureReason(reason)) this.fail({ type: reason });
     if ((index ?? 0) === 0) this.#finishReason = reason ?? this.#finishReason;
   }
+}
+
+/** Groq and Moonshot put the usage of a stream elsewhere: into `x_groq`, and into the last choice. */
+function usageOf(value: JsonObject, choices: readonly JsonObject[]): JsonObject | null {
+  const places = [value, asObject(value["x_groq"]), ...choices];
+  return places.map((place) => asObject(place?.["usage"])).find((usage) => usage !== null) ?? null;
 }
 
 /** The choices of a chunk or response that are objects. */

@@ -6,7 +6,8 @@ import type { ResponseReader, ResponseReport, ContentOptions } from "../response
 import { collectContent } from "../response-content.ts";
 import { ChatFields, choicesOf } from "./chat-fields.ts";
 import { CALL_BEGINS, CALL_PIECE, createToolCallReader } from "./chat-tool-calls.ts";
-import { asObject, parseObject, type JsonObject } from "../../../shared/json.ts";
+import type { FailureSource } from "../provider-error.ts";
+import { asObject, parseJson, parseObject, type JsonObject } from "../../../shared/json.ts";
 
 /**
  * Of a stream's hundreds of chunks, only the first and those with `usage`, an `error`, a `finish_reason` or a tool call
@@ -17,14 +18,19 @@ const RELEVANT = String.raw`usage"\s*:\s*\{|error"\s*(?:[,}]|:\s*[^\sn])|eason"\
 const RELEVANT_CHUNK = new RegExp(RELEVANT + CALL_BEGINS);
 const RELEVANT_CHUNK_WITH_INPUTS = new RegExp(RELEVANT + CALL_PIECE);
 
+const HAS_CHOICE = /"choices"\s*:\s*\[\s*\{/;
+/** Whether an event is a chunk of content. MiniMax reports an error in `base_resp`, perhaps beside choices. */
+const isContent = (data: string): boolean =>
+  (data.includes('"choices":[{') || HAS_CHOICE.test(data)) && !data.includes('"base_resp"');
+
 export function chatReader(keep: ContentOptions): ResponseReader {
   const content = collectContent(keep);
   const toolCalls = createToolCallReader(content);
   const fields = new ChatFields(keep);
   const relevant = keep.toolInputs ? RELEVANT_CHUNK_WITH_INPUTS : RELEVANT_CHUNK;
 
-  const read = (value: JsonObject): void => {
-    fields.read(value);
+  const read = (value: JsonObject, of: FailureSource): void => {
+    fields.read(value, of);
     for (const choice of choicesOf(value)) toolCalls.read(choice);
   };
 
@@ -34,17 +40,19 @@ export function chatReader(keep: ContentOptions): ResponseReader {
         fields.done = true;
         return;
       }
-      const isChunk = fields.isNamed && name !== "error" && data.includes('"choices"');
-      if (isChunk && !relevant.test(data) && !toolCalls.mayEnd(data)) return;
-      const value = parseObject(data);
-      if (value) read(value);
+      const isChunk = fields.isNamed && name !== "error" && isContent(data);
+      if (isChunk && !relevant.test(data) && !toolCalls.mayEnd(data)) return fields.pass();
+      const parsed = parseJson(data);
+      const value = asObject(parsed);
+      if (value) read(value, "event");
+      else fields.failIfError(parsed, "event");
       // An error of any other shape, known by the event's name.
       if (name === "error") fields.fail(value ?? data);
     },
     body(value) {
       const object = asObject(value);
-      if (object) read(object);
-      else fields.failIfError(value);
+      if (object) read(object, "body");
+      else fields.failIfError(value, "body");
       fields.done = true;
     },
     report: (): ResponseReport => ({ ...fields.report(), ...content.report() }),

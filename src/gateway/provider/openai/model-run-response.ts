@@ -4,7 +4,7 @@
  */
 import type { ContentOptions, ResponseReader } from "../response-reader.ts";
 import { ChatFields } from "./chat-fields.ts";
-import { MEDIA_EXTRAS } from "./openai-usage.ts";
+import { CHAT_EXTRAS } from "./openai-usage.ts";
 import { asObject, parseObject } from "../../../shared/json.ts";
 
 const LAST_EVENT = /"type"\s*:\s*"[\w.]+\.(?:completed|done)"/;
@@ -13,7 +13,7 @@ const NO_CALLS = { toolCalls: [], toolCallCount: 0, thoughts: [], thoughtCount: 
 
 /** `inputOnly`: the model produces no tokens, so all tokens are input. */
 export function modelRunReader(keep: ContentOptions, inputOnly: boolean): ResponseReader {
-  const fields = new ChatFields(keep, { extras: MEDIA_EXTRAS, inputOnly });
+  const fields = new ChatFields(keep, { extras: CHAT_EXTRAS, inputOnly });
   return {
     event(data, name) {
       if (data.trimEnd() === "[DONE]") {

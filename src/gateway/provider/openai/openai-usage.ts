@@ -7,6 +7,9 @@
 import { maxOf, rawUsage, sumOf, UsageFigures, type Figures, type Usage } from "../usage.ts";
 import { asObject, type JsonObject } from "../../../shared/json.ts";
 
+/** Figures of Perplexity and xAI that are charged beside the tokens. */
+const TOP_EXTRAS = ["citation_tokens", "num_search_queries", "num_sources_used"];
+
 type Name = "prompt" | "completion" | "cached" | "written" | "missed" | "reasoning" | "total";
 export type OpenaiFigures = Figures<Name>;
 
@@ -18,11 +21,7 @@ export const CHAT_EXTRAS: readonly Extra[] = [
   ["completion_audio", "completion", "audio_tokens"],
   ["completion_accepted_prediction", "completion", "accepted_prediction_tokens"],
   ["completion_rejected_prediction", "completion", "rejected_prediction_tokens"],
-];
-export const MEDIA_EXTRAS: readonly Extra[] = [
-  ["prompt_audio", "prompt", "audio_tokens"],
   ["prompt_image", "prompt", "image_tokens"],
-  ["completion_audio", "completion", "audio_tokens"],
   ["completion_image", "completion", "image_tokens"],
 ];
 export const RESPONSES_EXTRAS: readonly Extra[] = [["output_reasoning", "completion", "reasoning_tokens"]];
@@ -41,27 +40,47 @@ export function readOpenaiFigures(from: JsonObject, extras: readonly Extra[]): O
     prompt:
       asObject(from["prompt_tokens_details"]) ??
       asObject(from["input_tokens_details"]) ??
-      asObject(from["input_token_details"]),
+      asObject(from["input_token_details"]) ??
+      asObject(from["prompt_token_details"]),
     completion: asObject(from["completion_tokens_details"]) ?? asObject(from["output_tokens_details"]),
   };
+  const created = asObject(groups.prompt?.["cache_creation"]) ?? asObject(from["cache_creation"]);
   for (const [name, group, key] of extras) figures.extra(name, groups[group], key);
+  for (const key of TOP_EXTRAS) figures.extra(key, from, key);
   const counts = {
-    prompt: first(from, "prompt_tokens", "input_tokens"),
-    completion: first(from, "completion_tokens", "output_tokens"),
+    prompt: first(from, "prompt_tokens", "input_tokens", "promptTokens", "inputTokens"),
+    completion: first(from, "completion_tokens", "output_tokens", "completionTokens", "outputTokens"),
     cached: maxOf(
       first(groups.prompt, "cached_tokens", "cache_read_tokens"),
-      first(from, "prompt_cache_hit_tokens", "cached_tokens", "cache_read_input_tokens"),
+      first(
+        from,
+        "prompt_cache_hit_tokens",
+        "cached_tokens",
+        "cache_read_input_tokens",
+        "num_cached_tokens",
+        "cacheReadInputTokens",
+      ),
     ),
     written: maxOf(
       first(groups.prompt, "cache_write_tokens", "cache_creation_tokens", "cache_creation_input_tokens"),
-      first(from, "cache_creation_input_tokens", "cache_write_input_tokens", "cache_write_tokens"),
+      first(
+        from,
+        "cache_creation_input_tokens",
+        "cache_write_input_tokens",
+        "cache_write_tokens",
+        "cacheWriteInputTokens",
+      ),
+      sumOf(
+        figures.read(created, "ephemeral_5m_input_tokens"),
+        figures.read(created, "ephemeral_1h_input_tokens"),
+      ),
     ),
     missed: figures.read(from, "prompt_cache_miss_tokens"),
     reasoning: maxOf(
       figures.read(groups.completion, "reasoning_tokens"),
       figures.read(from, "reasoning_tokens"),
     ),
-    total: figures.read(from, "total_tokens"),
+    total: first(from, "total_tokens", "totalTokens"),
   };
   return { counts, extras: figures.extras, invalid: figures.invalid, raw: rawUsage(from) };
 }

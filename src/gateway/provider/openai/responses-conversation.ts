@@ -1,5 +1,5 @@
 /** How the conversation of a Responses request is read: `input` is the user's text or a list of items. */
-import type { Author } from "../conversation-entry.ts";
+import { otherAuthor, type Author } from "../conversation-entry.ts";
 import type { ConversationRules } from "../conversation.ts";
 import type { JsonObject } from "../../../shared/json.ts";
 
@@ -20,7 +20,7 @@ export const responsesConversation: ConversationRules = {
 function authorOf({ type, role }: JsonObject): Author | null {
   // An item without a type is a message.
   if (type === undefined || type === null || type === "message") {
-    return role === "user" || role === "assistant" ? role : null;
+    return role === "assistant" ? role : otherAuthor(role);
   }
   if (typeof type !== "string") return null;
   if (type.endsWith("_output") || CLIENT_ITEMS.has(type)) return "tool";

@@ -1,7 +1,7 @@
 /** The fields of a Responses response other than its output: id, model, usage, finish reason and error. */
 import type { ContentOptions, ResponseReport } from "../response-reader.ts";
 import { NO_BILLING, readBilling } from "../billing.ts";
-import { findFailure, NO_ERROR, readProviderError } from "../provider-error.ts";
+import { findFailure, NO_ERROR, readProviderError, type FailureSource } from "../provider-error.ts";
 import { asName, mergeFigures } from "../usage.ts";
 import { readOpenaiFigures, RESPONSES_EXTRAS, toOpenaiUsage, type OpenaiFigures } from "./openai-usage.ts";
 import { asObject, type JsonObject } from "../../../shared/json.ts";
@@ -17,6 +17,8 @@ export class ResponsesFields {
   #id: string | null = null;
   #model: string | null = null;
   #figures: OpenaiFigures | null = null;
+  /** The figures are those of the whole response: some servers send zeros when it begins. */
+  #isUsageLast = false;
   #finishReason: string | null = null;
   #error = NO_ERROR;
   #billing = NO_BILLING;
@@ -25,27 +27,28 @@ export class ResponsesFields {
     this.#keep = keep;
   }
 
-  /** Reads a response object. */
-  read(response: JsonObject): void {
+  /** Reads a response object. `isLast`: as it is at its end. */
+  read(response: JsonObject, isLast: boolean): void {
     this.#id ??= asName(response["id"]);
     this.#model ??= asName(response["model"]);
     this.#finishReason = readFinishReason(response) ?? this.#finishReason;
-    this.failIfError(response);
+    this.failIfError(response, "body");
     if (response["status"] === "failed") this.#setFailed();
     const usage = asObject(response["usage"]);
     this.#billing = readBilling(this.#billing, response, usage);
     if (!usage || (this.#figures !== null && Object.keys(usage).length === 0)) return;
+    this.#isUsageLast ||= isLast;
     this.#figures = mergeFigures(this.#figures, readOpenaiFigures(usage, RESPONSES_EXTRAS));
   }
 
   /** Reads an error if the value is one. */
-  failIfError(value: unknown): void {
-    const failure = findFailure(value);
+  failIfError(value: unknown, of: FailureSource): void {
+    const failure = findFailure(value, of);
     if (failure !== undefined) this.#error = readProviderError(failure, this.#keep);
   }
 
   /** Reads an `error` event; null if the event was too large to be parsed. */
-  readErrorEvent(event: JsonObject | null): void {
+  readErrorEvent(event: unknown): void {
     this.#error = readProviderError(findFailure(event) ?? event, this.#keep);
   }
 
@@ -62,7 +65,7 @@ export class ResponsesFields {
       id: this.#id,
       model: this.#model,
       usage,
-      usageFinal: usage !== null,
+      usageFinal: usage !== null && this.#isUsageLast,
       ended: this.ended,
       finishReason: this.#finishReason,
       queued: this.queued,

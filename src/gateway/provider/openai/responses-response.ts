@@ -6,12 +6,21 @@ import type { ResponseReader, ContentOptions } from "../response-reader.ts";
 import { collectContent } from "../response-content.ts";
 import { ResponsesFields } from "./responses-fields.ts";
 import { createOutputItems } from "./responses-items.ts";
-import { asObject, parseObject, type JsonObject } from "../../../shared/json.ts";
+import { asObject, parseJson, type JsonObject } from "../../../shared/json.ts";
 
-const TERMINAL = new Set(["response.completed", "response.incomplete", "response.failed", "error"]);
+const TERMINAL = new Set([
+  "response.completed",
+  "response.done",
+  "response.incomplete",
+  "response.failed",
+  "response.cancelled",
+  "error",
+]);
 /** Events that contain the whole response or an output item, start a thought, end the stream, or have an error. */
 const RELEVANT =
-  /"type"\s*:\s*"response\.(?:created|completed|incomplete|failed|output_item\.(?:added|done)|reasoning_summary_part\.added)"|error"\s*(?:[,}]|:\s*[^\sn])/;
+  /"type"\s*:\s*"response\.(?:created|completed|done|incomplete|failed|cancelled|output_item\.(?:added|done)|reasoning_summary_part\.added)"|error"\s*(?:[,}]|:\s*[^\sn])/;
+
+const CREATED = "response.created";
 
 export function responsesReader(keep: ContentOptions): ResponseReader {
   const content = collectContent(keep);
@@ -23,11 +32,11 @@ export function responsesReader(keep: ContentOptions): ResponseReader {
     if (type === "response.output_item.added") return items.item(event, false);
     if (type === "response.output_item.done") return items.item(event, true);
     if (type === "response.reasoning_summary_part.added") return items.summaryPart(event);
-    if (!type.startsWith("response.") && type !== "error") return fields.failIfError(event);
+    if (!type.startsWith("response.") && type !== "error") return fields.failIfError(event, "event");
     const terminal = TERMINAL.has(type);
-    if (!terminal && type !== "response.created") return;
+    if (!terminal && type !== CREATED) return;
     const response = asObject(event["response"]);
-    if (response) fields.read(response);
+    if (response) fields.read(response, terminal);
     if (!terminal) return;
     if (type === "error") fields.readErrorEvent(event);
     items.output(response?.["output"]);
@@ -44,20 +53,22 @@ export function responsesReader(keep: ContentOptions): ResponseReader {
         return fields.end(name);
       }
       const isTyped = data.includes('"type"');
-      if (isTyped && !terminal && !RELEVANT.test(data) && !items.mayBeDelta(data)) return;
-      const value = parseObject(data);
-      const type = value?.["type"];
+      if (isTyped && !terminal && name !== CREATED && !RELEVANT.test(data) && !items.mayBeDelta(data)) return;
+      const parsed = parseJson(data);
+      const value = asObject(parsed);
+      // Some servers send the type only as the event's name.
+      const type = value?.["type"] ?? (name.startsWith("response.") ? name : undefined);
       if (value && typeof type === "string") readEvent(type, value);
       // An error without a type, or of a name that only the event's `event:` line has.
-      else if (name === "error") fields.readErrorEvent(value);
-      else fields.failIfError(value);
+      else if (name === "error") fields.readErrorEvent(parsed ?? data);
+      else fields.failIfError(parsed, "event");
     },
     body(value) {
       fields.ended = true;
       const object = asObject(value);
-      if (!object) return fields.failIfError(value);
-      fields.read(object);
+      if (!object) return fields.failIfError(value, "body");
       fields.queued = object["status"] === "queued" || object["status"] === "in_progress";
+      fields.read(object, !fields.queued);
       items.output(object["output"]);
     },
     report: () => ({ ...fields.report(), ...content.report() }),
