@@ -336,52 +336,43 @@ describe("the inputs of tool calls", () => {
   });
 });
 
+/** A call of Claude Code, and the result with which it repeats its reminders. */
+const toolCall = (id: string, name: string) => ({
+  role: "assistant" as const,
+  content: [{ type: "tool_use" as const, id, name, input: {} }],
+});
+const toolResult = (id: string) => ({
+  role: "user" as const,
+  content: [
+    { type: "tool_result" as const, tool_use_id: id, content: "done" },
+    { type: "text" as const, text: "<system-reminder>Use Bash.</system-reminder>" },
+  ],
+});
+
 describe("a turn of several steps", () => {
   const tools = ["Read", "Bash"].map((name) => ({ name, input_schema: { type: "object" as const } }));
-  const call = (id: string, name: string) => ({
-    role: "assistant" as const,
-    content: [{ type: "tool_use" as const, id, name, input: {} }],
-  });
-  const result = (id: string) => ({
-    role: "user" as const,
-    content: [
-      { type: "tool_result" as const, tool_use_id: id, content: "done" },
-      { type: "text" as const, text: "<system-reminder>Use Bash.</system-reminder>" },
-    ],
-  });
   const prompt = { role: "user" as const, content: "Use Read, then Bash." };
   // Current models of Claude Code get system messages inside the conversation, at its end too.
   const notice = { role: "system" as const, content: "Available agent types" };
-  const steps: [string, Anthropic.MessageParam[], string[]][] = [
-    ["the first tool", [prompt], ["Read"]],
+  const read = [toolCall("a", "Read"), toolResult("a")];
+  const again = [
+    { role: "assistant" as const, content: "Done." },
+    { role: "user" as const, content: "Read" },
+  ];
+  const steps: [string, Anthropic.MessageParam[], string][] = [
+    ["the first tool", [prompt], "I will call Read."],
+    ["the second tool after the first result", [prompt, notice, ...read, notice], "I will call Bash."],
     [
-      "the second tool after the first result",
-      [prompt, notice, call("a", "Read"), result("a"), notice],
-      ["Bash"],
+      "no tool after the last result",
+      [prompt, ...read, toolCall("b", "Bash"), toolResult("b")],
+      'You said: "Use Read, then Bash."',
     ],
-    [
-      "text after the second result",
-      [prompt, call("a", "Read"), result("a"), call("b", "Bash"), result("b")],
-      [],
-    ],
-    [
-      "the tool of a new prompt",
-      [
-        prompt,
-        call("a", "Read"),
-        result("a"),
-        { role: "assistant", content: "Done." },
-        { role: "user", content: "Read" },
-      ],
-      ["Read"],
-    ],
+    ["the tool of a new prompt", [prompt, ...read, ...again], "I will call Read."],
   ];
 
-  it.each(steps)("calls %s", async (_, messages, names) => {
+  it.each(steps)("calls %s", async (_, messages, text) => {
     const { content } = await anthropic.messages.create({ model: MODEL, max_tokens: 500, messages, tools });
-    expect(content.flatMap((block) => (block.type === "tool_use" ? [block.name] : []))).toEqual(names);
-    const text = content.find((block) => block.type === "text")?.text;
-    if (names.length === 0) expect(text).toContain('You said: "Use Read, then Bash."');
+    expect(content[0]).toMatchObject({ type: "text", text: expect.stringContaining(text) as string });
   });
 });
 

@@ -79,7 +79,7 @@ export function readConversation(
 class Turns {
   /** Where the texts after the last completed turn are. */
   #texts: number[] = [];
-  /** Of these the last, and the last ones before the turn. */
+  /** The last texts after the turn, and the last ones before it. */
   #current: number[] = [];
   #earlier: number[] = [];
   #promptCount = 0;
