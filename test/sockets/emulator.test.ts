@@ -367,6 +367,11 @@ describe("a turn of several steps", () => {
       [prompt, ...read, toolCall("b", "Bash"), toolResult("b")],
       'You said: "Use Read, then Bash."',
     ],
+    [
+      "no tool that only a notice of the client names",
+      [prompt, ...read, { role: "user", content: "<system-reminder>Read is done.</system-reminder>" }],
+      "I will call Bash.",
+    ],
     ["the tool of a new prompt", [prompt, ...read, ...again], "I will call Read."],
   ];
 

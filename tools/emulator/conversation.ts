@@ -4,7 +4,7 @@ import { arrayAt, isObject, stringAt, type JsonObject } from "./json.ts";
 export type Conversation = {
   /** All text that counts as the prompt. */
   readonly text: string;
-  /** The last text part of the last user message that is not a tool's result. */
+  /** The last text part of the last user message, without tool results and what the client adds. */
   readonly lastUserText: string;
   /** How often tools were called and gave their results since that message. */
   readonly toolRounds: number;
@@ -14,7 +14,7 @@ const TEXT_FIELDS = ["system", "instructions", "messages", "input", "content", "
 
 export function readConversation(body: JsonObject): Conversation {
   const turns = [...arrayAt(body, "messages"), ...arrayAt(body, "input")];
-  const lastUser = turns.findLastIndex((turn) => stringAt(turn, "role") === "user" && !isToolResult(turn));
+  const lastUser = turns.findLastIndex(isPrompt);
   return {
     text: allText(body),
     lastUserText: stringAt(body, "input") ?? textOfTurn(turns[lastUser]),
@@ -29,11 +29,20 @@ function allText(value: unknown): string {
   return TEXT_FIELDS.map((name) => allText(value[name])).join("");
 }
 
+function isPrompt(turn: unknown): boolean {
+  return stringAt(turn, "role") === "user" && !isToolResult(turn) && textOfTurn(turn) !== "";
+}
+
 function textOfTurn(turn: unknown): string {
   const text = stringAt(turn, "content");
-  if (text !== undefined) return text;
-  const parts = arrayAt(turn, "content").map((part) => stringAt(part, "text"));
-  return parts.findLast((part) => part !== undefined) ?? "";
+  const parts = arrayAt(turn, "content").map((part) => stringAt(part, "text") ?? "");
+  const texts = (text === undefined ? parts : [text]).map(withoutElements);
+  return texts.findLast((part) => part !== "") ?? "";
+}
+
+/** Without the elements at the start, such as `<system-reminder>`. Coding agents add them to prompts. */
+function withoutElements(text: string): string {
+  return text.replace(/^(?:\s*<([\w:-]+)>.*?<\/\1>)+\s*/s, "");
 }
 
 /** Results that follow each other belong to parallel calls. A client may put a system message behind a result. */

@@ -7,6 +7,7 @@ const PROPERTY_TEXTS: Readonly<Record<string, string>> = {
   cmd: "echo hi",
   pattern: "emulated",
   url: "http://127.0.0.1/",
+  subagent_type: "general",
 };
 
 /** A file that exists. Only for tools that read, because others would write to it. */
