@@ -12,7 +12,7 @@ const CLIENT_WRAPPERS = {
   "Claude Code": [
     element("system-reminder"),
     element("task-notification"),
-    // The output of commands that the user ran without the model. What the user typed stays.
+    // The output of commands that the user ran without the model. The text that the user typed stays.
     element("local-command-caveat"),
     element("local-command-stdout"),
     element("local-command-stderr"),
