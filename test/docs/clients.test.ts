@@ -50,6 +50,7 @@ const ENDPOINTS: Readonly<Record<string, readonly string[]>> = {
   "claude-code.md": ["/v1/messages"],
   "codex.md": ["/responses"],
   "coder-agents.md": ["/responses", "/chat/completions", "/v1/messages"],
+  "copilot-qwen.md": ["/chat/completions", "/responses", "/v1/messages"],
   "opencode.md": ["/responses", "/chat/completions", "/messages"],
   "sdks.md": ["/responses", "/chat/completions", "/v1/messages"],
 };

@@ -223,6 +223,31 @@ describe("the Responses API", () => {
     expect(item?.type === "function_call" && JSON.parse(item.arguments)).toEqual(WEATHER_INPUT);
   });
 
+  it("calls custom tools and members of a namespace, also from an item of the input", async () => {
+    const grouped = {
+      type: "namespace" as const,
+      name: "functions",
+      description: "d",
+      tools: [
+        { type: "custom" as const, name: "exec" },
+        { type: "function" as const, name: "wait", parameters: WEATHER },
+      ],
+    };
+    const input = [
+      { type: "additional_tools" as const, role: "developer" as const, tools: [grouped] },
+      { role: "user" as const, content: "Use exec and wait." },
+    ];
+    const stream = openai.responses.stream({ model: MODEL, input });
+    const events = await collect(stream);
+    const delta = "response.custom_tool_call_input.delta";
+    const code = 'text(await tools.exec_command({ cmd: "echo hi" }));';
+    expect(events.flatMap((event) => (event.type === delta ? [event.delta] : [])).join("")).toBe(code);
+    expect((await stream.finalResponse()).output).toMatchObject([
+      { type: "custom_tool_call", name: "exec", namespace: "functions", input: code },
+      { type: "function_call", name: "wait", namespace: "functions" },
+    ]);
+  });
+
   it("ends as incomplete at the token limit", async () => {
     const events = await collect(
       await openai.responses.create({
@@ -242,6 +267,117 @@ describe("the Responses API", () => {
     const response = await openai.responses.create({ model: MODEL, input: "Hello there", background: true });
     expect(response).toMatchObject({ status: "queued", output: [] });
     expect(response.usage).toBeUndefined();
+  });
+});
+
+/** Tools as coding agents offer them, and inputs that these agents accept. */
+const TOOL_INPUTS: [string, Record<string, unknown>, string[] | undefined, Record<string, unknown>][] = [
+  ["Bash", { command: { type: "string" }, timeout: { type: "number" } }, ["command"], { command: "echo hi" }],
+  [
+    "shell",
+    { command: { type: "array", items: { type: "string" } } },
+    ["command"],
+    { command: ["echo", "hi"] },
+  ],
+  [
+    "exec_command",
+    { cmd: { type: "string" }, tty: { type: "boolean" } },
+    ["cmd", "tty"],
+    { cmd: "echo hi", tty: false },
+  ],
+  [
+    "Read",
+    { file_path: { type: "string" }, pages: { type: "string" } },
+    ["file_path"],
+    { file_path: "/etc/hosts" },
+  ],
+  // A tool that writes must not name a file that exists.
+  [
+    "write",
+    { filePath: { type: "string" }, content: { type: "string" } },
+    ["filePath", "content"],
+    { filePath: "emulated", content: "emulated" },
+  ],
+  ["all_optional", { a: { type: "string" } }, [], {}],
+  ["no_list", { a: { type: "string" } }, undefined, { a: "emulated" }],
+  [
+    "nullable",
+    { a: { type: ["string", "null"] }, b: { anyOf: [{ type: "string" }, { type: "null" }] } },
+    ["a", "b"],
+    { a: null, b: null },
+  ],
+  [
+    "alternatives",
+    { a: { oneOf: [{ type: "integer", minimum: 10 }, { type: "string" }] } },
+    ["a"],
+    { a: 10 },
+  ],
+  ["stated", { a: { const: "x" }, b: { type: "string", default: "y" } }, ["a", "b"], { a: "x", b: "y" }],
+  [
+    "list",
+    { a: { type: "array", minItems: 2, items: { type: "object", properties: { b: { type: "number" } } } } },
+    ["a"],
+    { a: [{ b: 1 }, { b: 1 }] },
+  ],
+];
+
+describe("the inputs of tool calls", () => {
+  it.each(TOOL_INPUTS)("are valid for %s", async (name, properties, required, expected) => {
+    const schema = { type: "object" as const, properties, ...(required && { required }) };
+    const message = await anthropic.messages.create({
+      model: MODEL,
+      max_tokens: 500,
+      messages: [{ role: "user", content: `Use ${name}.` }],
+      tools: [{ name, input_schema: schema }],
+    });
+    expect(message.content.at(-1)).toMatchObject({ name, input: expected });
+    const sent = message.content.at(-1);
+    expect(sent?.type === "tool_use" && sent.input).toEqual(expected);
+  });
+});
+
+/** A call of Claude Code, and the result with which it repeats its reminders. */
+const toolCall = (id: string, name: string) => ({
+  role: "assistant" as const,
+  content: [{ type: "tool_use" as const, id, name, input: {} }],
+});
+const toolResult = (id: string) => ({
+  role: "user" as const,
+  content: [
+    { type: "tool_result" as const, tool_use_id: id, content: "done" },
+    { type: "text" as const, text: "<system-reminder>Use Bash.</system-reminder>" },
+  ],
+});
+
+describe("a turn of several steps", () => {
+  const tools = ["Read", "Bash"].map((name) => ({ name, input_schema: { type: "object" as const } }));
+  const prompt = { role: "user" as const, content: "Use Read, then Bash." };
+  // Current models of Claude Code get system messages inside the conversation, at its end too.
+  const notice = { role: "system" as const, content: "Available agent types" };
+  const read = [toolCall("a", "Read"), toolResult("a")];
+  const again = [
+    { role: "assistant" as const, content: "Done." },
+    { role: "user" as const, content: "Read" },
+  ];
+  const steps: [string, Anthropic.MessageParam[], string][] = [
+    ["the first tool", [prompt], "I will call Read."],
+    ["the second tool after the first result", [prompt, notice, ...read, notice], "I will call Bash."],
+    [
+      "no tool after the last result",
+      [prompt, ...read, toolCall("b", "Bash"), toolResult("b")],
+      'You said: "Use Read, then Bash."',
+    ],
+    [
+      "no tool that only a notice of the client names",
+      [prompt, ...read, { role: "user", content: "<system-reminder>Read is done.</system-reminder>" }],
+      "I will call Bash.",
+    ],
+    ["the tool of a new prompt", [prompt, ...read, ...again], "I will call Read."],
+  ];
+
+  it.each(steps)("calls %s", async (_, messages, text) => {
+    const { content } = await anthropic.messages.create({ model: MODEL, max_tokens: 500, messages, tools });
+    expect(content[0]).toMatchObject({ type: "text", text: expect.stringContaining(text) as string });
   });
 });
 

@@ -24,7 +24,9 @@ const ECHO_CHARACTERS = 60;
 
 export function composeOutput(body: JsonObject, options: OutputOptions): ModelOutput {
   const conversation = readConversation(body);
-  const calls = conversation.afterTool ? [] : callsFor(body, conversation.lastUserText);
+  // "Use read, then bash" is two steps: the second one follows the results of the first.
+  const step = conversation.lastUserText.split(/\bthen\b/i)[conversation.toolRounds];
+  const calls = step === undefined ? [] : callsFor(body, step);
   const thought = options.think ? "The user wants a reply. An echo of the prompt will do." : "";
   const full = calls.length > 0 ? callText(calls) : echoText(conversation.lastUserText, options.model);
   const { text, truncated } = truncateToTokens(full, options.maxTokens);

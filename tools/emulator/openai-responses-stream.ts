@@ -10,6 +10,7 @@ type Api = OpenAI.Responses.ResponseStreamEvent;
 type Item = OpenAI.Responses.ResponseOutputItem;
 type Message = OpenAI.Responses.ResponseOutputMessage;
 type Reasoning = OpenAI.Responses.ResponseReasoningItem;
+type CustomCall = OpenAI.Responses.ResponseCustomToolCall;
 type Call = OpenAI.Responses.ResponseFunctionToolCall & { readonly id?: string };
 
 /** An event as the API sends it, without its number, which depends on its position. */
@@ -57,6 +58,8 @@ function itemParts(item: Item, output_index: number): { added: Item; between: re
         added: { ...item, status: "in_progress", arguments: "" },
         between: argumentEvents(item, output_index),
       };
+    case "custom_tool_call":
+      return { added: { ...item, input: "" }, between: inputEvents(item, output_index) };
     default:
       return { added: item, between: [] };
   }
@@ -97,5 +100,14 @@ function argumentEvents(item: Call, output_index: number): readonly Event[] {
   return [
     ...pieces.map((delta): Event => ({ type: "response.function_call_arguments.delta", ...at, delta })),
     { type: "response.function_call_arguments.done", ...at, arguments: item.arguments },
+  ];
+}
+
+function inputEvents(item: CustomCall, output_index: number): readonly Event[] {
+  const at = { item_id: item.id ?? "", output_index };
+  const pieces = item.input.match(/.{1,8}/gs) ?? [];
+  return [
+    ...pieces.map((delta): Event => ({ type: "response.custom_tool_call_input.delta", ...at, delta })),
+    { type: "response.custom_tool_call_input.done", ...at, input: item.input },
   ];
 }

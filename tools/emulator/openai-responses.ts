@@ -4,6 +4,7 @@ import { composeOutput, type ModelOutput } from "./model-output.ts";
 import { arrayAt, numberAt, objectAt, stringAt, type JsonObject } from "./json.ts";
 import { responseEvents, type WireResponse } from "./openai-responses-stream.ts";
 import { json, namedEvent, type Reply } from "./reply.ts";
+import type { ToolCall } from "./tool-calls.ts";
 import { freshId, type Figures } from "./tokens.ts";
 
 type Item = OpenAI.Responses.ResponseOutputItem;
@@ -86,15 +87,17 @@ function outputItems(output: ModelOutput, withSummary: boolean): Item[] {
     status,
     content: [{ type: "output_text", text: output.text, annotations: [], logprobs: [] }],
   };
-  const calls = output.calls.map(({ name, input }): Item => ({
-    type: "function_call",
-    id: freshId("fc_", 48),
-    call_id: freshId("call_"),
-    name,
-    arguments: JSON.stringify(input),
-    status: "completed",
-  }));
+  const calls = output.calls.map(callItem);
   return [...(output.thought === "" ? [] : [reasoning]), ...(calls.length > 0 ? calls : [message])];
+}
+
+function callItem(call: ToolCall): Item {
+  const { name, input, namespace } = call;
+  const named = { call_id: freshId("call_"), name, ...(namespace !== undefined && { namespace }) };
+  if (typeof input === "string")
+    return { type: "custom_tool_call", id: freshId("ctc_", 48), ...named, input };
+  const text = JSON.stringify(input);
+  return { type: "function_call", id: freshId("fc_", 48), ...named, arguments: text, status: "completed" };
 }
 
 /** `input_tokens` is the whole prompt here, cache reads and cache writes included. */

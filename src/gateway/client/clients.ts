@@ -49,6 +49,8 @@ const library = row("library");
 export const CLIENTS: readonly ClientRow[] = [
   agent(CODER_AGENTS, { userAgent: ["coder-agents/"], session: [header("x-coder-chat-id")] }),
   agent("Mux", { userAgent: ["mux/", "xum/"], session: [header("x-mux-workspace-id")] }),
+  // For the Messages API it has the User-Agent of Claude Code and its own version. Claude Code left 0.x in May 2025.
+  agent("Qwen Code", { userAgent: ["qwencode/", "claude-cli/0."] }),
   agent("Claude Code", {
     userAgent: ["claude"],
     session: [header("x-claude-code-session-id"), { body: "metadata.user_id" }],
@@ -70,6 +72,8 @@ export const CLIENTS: readonly ClientRow[] = [
   agent("GitHub Copilot (CLI)", {
     userAgent: ["openai/js", "azureopenai/js", "anthropic/js"],
     requires: { name: "x-initiator" },
+    // The same for all requests of a conversation, also after `--resume`. Only the Responses API has it.
+    session: [PROMPT_CACHE_KEY],
   }),
   agent("Kilo Code", {
     userAgent: ["kilo-code/"],
@@ -93,7 +97,6 @@ export const CLIENTS: readonly ClientRow[] = [
   }),
   agent("Junie", { userAgent: ["junie:"] }),
   agent("Gemini CLI", { userAgent: ["geminicli"] }),
-  agent("Qwen Code", { userAgent: ["qwencode/"] }),
   agent("Kimi CLI", { userAgent: ["kimicli/", "kimi-cli/"], session: [PROMPT_CACHE_KEY] }),
   agent("Cline", {
     userAgent: ["cline/"],
@@ -108,7 +111,7 @@ export const CLIENTS: readonly ClientRow[] = [
     session: [header("x-openwebui-chat-id")],
   }),
   library("OpenAI Agents SDK", { userAgent: ["agents/javascript", "agents/python"] }),
-  library("Vercel AI SDK", { userAgent: ["ai-sdk/", "ai/"] }),
+  library("Vercel AI SDK", { userAgent: ["ai-sdk/", "ai-sdk-", "ai/"] }),
   library("LangChain", { userAgent: ["langchain"] }),
   library("LiteLLM", { userAgent: ["litellm/"] }),
   library("Google Gen AI SDK", { userAgent: ["google-genai-sdk/"] }),

@@ -9,16 +9,31 @@ const element = (name: string): Wrapper => ({ opens: `<${name}>`, closes: `</${n
 
 /** The wrappers of each client. They apply to every request, because the client's name is only a hint. */
 const CLIENT_WRAPPERS = {
-  "Claude Code": [element("system-reminder")],
+  "Claude Code": [
+    element("system-reminder"),
+    element("task-notification"),
+    // The output of commands that the user ran without the model. The text that the user typed stays.
+    element("local-command-caveat"),
+    element("local-command-stdout"),
+    element("local-command-stderr"),
+    element("bash-stdout"),
+    element("bash-stderr"),
+  ],
   Codex: [
     element("environment_context"),
     element("user_instructions"),
     element("permissions instructions"),
     element("skills_instructions"),
     { opens: "# AGENTS.md instructions", closes: "</INSTRUCTIONS>" },
+    element("skill"),
+    element("user_shell_command"),
+    element("turn_aborted"),
+    element("subagent_notification"),
   ],
   "Copilot CLI": [element("current_datetime")],
   "Gemini CLI": [element("session_context")],
+  // Its reminders are those of Claude Code.
+  "Qwen Code": [element("qwen:user-prompt-submit-context")],
 } as const satisfies Readonly<Record<string, readonly Wrapper[]>>;
 
 const WRAPPERS: readonly Wrapper[] = Object.values(CLIENT_WRAPPERS).flat();

@@ -32,6 +32,7 @@ const DETECTED: readonly (readonly [client: string, headers: Record<string, stri
   ["Kilo Code", { "x-title": "Kilo Code" }],
   ["Roo Code", { "x-title": "Roo Code" }],
   ["Qwen Code", { "user-agent": "QwenCode/0.15.10 (linux; x64)" }],
+  ["Qwen Code", { "user-agent": "claude-cli/0.24.4 (external, cli)" }],
   ["Kimi CLI", { "user-agent": "KimiCLI/1.40.0" }],
   ["Kimi CLI", { "user-agent": "kimi-cli/1.40.0" }],
   ["Cline", { "user-agent": "Cline/3.74.0" }],
@@ -48,6 +49,8 @@ const DETECTED: readonly (readonly [client: string, headers: Record<string, stri
   ["OpenAI Agents SDK", { "user-agent": "Agents/Python 0.7.0" }],
   ["Vercel AI SDK", { "user-agent": "ai-sdk/openai/3.0.141 ai-sdk/provider-utils/4.0.66 runtime/node" }],
   ["Vercel AI SDK", { "user-agent": "ai/6.0.326 ai-sdk/provider-utils/4.0.66 runtime/node" }],
+  ["Vercel AI SDK", { "user-agent": "ai-sdk-openai/4.0.118 ai-sdk-provider-utils/5.0.81 node.js/24" }],
+  ["Vercel AI SDK", { "user-agent": "ai/7.0.173 ai-sdk-provider-utils/5.0.81 node.js/24" }],
   ["LangChain", { "user-agent": "langchainjs-openai/1.0.0 ((node/v20.20.2; linux; x64))" }],
   ["LiteLLM", { "user-agent": "litellm/1.80.0" }],
   ["Google Gen AI SDK", { "user-agent": "google-genai-sdk/2.32.0 gl-node/v20" }],
@@ -308,6 +311,13 @@ describe("the session of newer clients", () => {
     expect(session("Codex", {}, { prompt_cache_key: 7 })).toBeNull();
     expect(session("Codex", {}, { prompt_cache_key: "x".repeat(129) })).toBeNull();
     expect(session("Qwen Code", {}, { prompt_cache_key: ID })).toBeNull();
+  });
+
+  it("is the prompt cache key of the Copilot CLI with an own provider", () => {
+    const own = { "user-agent": "OpenAI/JS 5.20.1", "x-initiator": "agent" };
+    expect(session("GitHub Copilot (CLI)", own, { prompt_cache_key: ID })).toBe(ID);
+    expect(session("GitHub Copilot (CLI)", own)).toBeNull();
+    expect(session("OpenAI SDK", { "user-agent": "OpenAI/JS 5.20.1" }, { prompt_cache_key: ID })).toBeNull();
   });
 
   it("is Open WebUI's chat, Cline's task and goose's session", () => {

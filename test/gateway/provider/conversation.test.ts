@@ -276,6 +276,13 @@ describe("the conversation of a messages request", () => {
 
 const input = (words: unknown): unknown => ({ type: "input_text", text: words });
 const message = (content: unknown): unknown => ({ type: "message", role: "user", content });
+/** The task of a sub-agent of Codex. */
+const agentMessage = {
+  type: "agent_message",
+  author: "/root",
+  recipient: "/root/task",
+  content: [input("Message Type: NEW_TASK"), { type: "encrypted_content", encrypted_content: "x" }],
+};
 
 describe("the conversation of a responses request", () => {
   it.each([
@@ -359,6 +366,42 @@ describe("the conversation of a responses request", () => {
         system,
       ],
       withResultOf("call_2"),
+    ],
+    // A caller must not hide the prompt behind an item that the model did not produce.
+    [
+      "tools and settings after the prompt",
+      [
+        user("a"),
+        { type: "additional_tools", role: "developer", tools: [] },
+        { type: "configuration_update" },
+      ],
+      withPrompt("a"),
+    ],
+    [
+      "tools between two messages",
+      [user("a"), { type: "additional_tools", role: "developer", tools: [] }, user("b")],
+      withPrompt("a\nb", 2),
+    ],
+    [
+      "a message of an agent between two messages",
+      [user("a"), agentMessage, user("b")],
+      withPrompt("a\nb", 2),
+    ],
+    ["a message of an agent after a turn", [user("a"), assistant, agentMessage], afterPrompts(1)],
+    [
+      "the first request of Codex's sub-agent",
+      [
+        user("a"),
+        { type: "function_call", call_id: "call_1", name: "spawn_agent" },
+        { type: "function_call_output", call_id: "call_1", output: "aborted" },
+        agentMessage,
+      ],
+      withResultOf("call_1", 1),
+    ],
+    [
+      "an interrupted prompt and the next one",
+      [message([input("a")]), message([input("<turn_aborted>\nx\n</turn_aborted>")]), message([input("b")])],
+      withPrompt("a\nb", 2),
     ],
     [
       "an approval of the user",
@@ -475,6 +518,16 @@ describe("the client's scaffolding", () => {
       "Codex's AGENTS.md",
       "# AGENTS.md instructions for /home/dev\n\n<INSTRUCTIONS>\nUse tabs.\n</INSTRUCTIONS>",
     ],
+    ["Codex's skill", "<skill>\n<name>review</name>\n</skill>"],
+    ["Codex's command of the user", "<user_shell_command>\n<command>ls</command>\n</user_shell_command>"],
+    ["Codex's interruption", "<turn_aborted>\nThe user interrupted the previous turn.\n</turn_aborted>"],
+    ["Codex's notice of a sub-agent", "<subagent_notification>{}</subagent_notification>"],
+    ["Claude Code's notice of a task", "<task-notification>\n<status>done</status>\n</task-notification>"],
+    ["Claude Code's warning", "<local-command-caveat>Caveat: not a request.</local-command-caveat>"],
+    ["Claude Code's command", "<local-command-stdout>Set model.</local-command-stdout>"],
+    ["Claude Code's failed command", "<local-command-stderr>No.</local-command-stderr>"],
+    ["Claude Code's shell", "<bash-stdout>a</bash-stdout><bash-stderr></bash-stderr>"],
+    ["Qwen's hook", "<qwen:user-prompt-submit-context>\nmain\n</qwen:user-prompt-submit-context>"],
     ["Copilot's time", "<current_datetime>2026-11-28T15:44:52.258+00:00</current_datetime>"],
     ["Gemini's context", "<session_context>\nThis is the Gemini CLI.\n</session_context>"],
   ])("removes %s and keeps the text after it", (_, wrapper) => {
@@ -486,6 +539,7 @@ describe("the client's scaffolding", () => {
   it.each([
     ["in the middle of a text", `Explain ${reminder} to me`],
     ["at the end of a text", `Explain ${reminder}`],
+    ["of the user's own input", "<bash-input>ls</bash-input>"],
     ["that is not closed", "<system-reminder>fix the bug"],
     ["that only closes", "</system-reminder>fix the bug"],
     ["that another wrapper closes", "<system-reminder>fix</session_context>"],

@@ -22,14 +22,14 @@ export function modelRunReader(keep: ContentOptions, inputOnly: boolean): Respon
       }
       if (name !== "error" && !RELEVANT.test(data)) return;
       const value = parseObject(data);
-      if (value) fields.read(value);
+      if (value) fields.read(value, "event");
       if (name === "error") fields.fail(value ?? data);
       else if (LAST_EVENT.test(data)) fields.done = true;
     },
     body(value) {
       const object = asObject(value);
-      if (object) fields.read(object);
-      else fields.failIfError(value);
+      if (object) fields.read(object, "body");
+      else fields.failIfError(value, "body");
       fields.done = true;
     },
     report: () => ({ ...fields.report(), ...NO_CALLS }),

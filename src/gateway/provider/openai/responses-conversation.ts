@@ -3,8 +3,18 @@ import { otherAuthor, type Author } from "../conversation-entry.ts";
 import type { ConversationRules } from "../conversation.ts";
 import type { JsonObject } from "../../../shared/json.ts";
 
+/** A message of another agent of Codex. Its text is encrypted. */
+const AGENT_MESSAGE = "agent_message";
+
 /** Items that the client adds and that are neither messages nor outputs. */
-const CLIENT_ITEMS: ReadonlySet<string> = new Set(["mcp_approval_response", "compaction_trigger"]);
+const CLIENT_ITEMS: ReadonlySet<string> = new Set([
+  "mcp_approval_response",
+  "compaction_trigger",
+  AGENT_MESSAGE,
+]);
+
+/** Items that are instructions of the client: tools and settings from this place on. */
+const INSTRUCTION_ITEMS: ReadonlySet<string> = new Set(["additional_tools", "configuration_update"]);
 
 export const responsesConversation: ConversationRules = {
   list: "input",
@@ -12,8 +22,11 @@ export const responsesConversation: ConversationRules = {
   keys: ["type", "call_id"],
   authorOf,
   // `function_call_output`, `custom_tool_call_output`, and the outputs of hosted tools that the client runs.
-  toolCallId: ({ type, call_id: id }) =>
-    typeof type === "string" && type.endsWith("_call_output") ? (id ?? null) : null,
+  toolCallId: ({ type, call_id: id }) => {
+    // The first request of a sub-agent has the output of the call that started it, and then its task.
+    if (type === AGENT_MESSAGE) return undefined;
+    return typeof type === "string" && type.endsWith("_call_output") ? (id ?? null) : null;
+  },
   textType: "input_text",
 };
 
@@ -22,7 +35,7 @@ function authorOf({ type, role }: JsonObject): Author | null {
   if (type === undefined || type === null || type === "message") {
     return role === "assistant" ? role : otherAuthor(role);
   }
-  if (typeof type !== "string") return null;
+  if (typeof type !== "string" || INSTRUCTION_ITEMS.has(type)) return null;
   if (type.endsWith("_output") || CLIENT_ITEMS.has(type)) return "tool";
   // The model produced all other items, among them the items of an `item_reference`: the AI SDK sends its turns that way.
   return "assistant";
