@@ -138,8 +138,9 @@ function readContent(bytes: Uint8Array, content: number, { textType }: EntryRule
       else if (name !== null) part[name] = shortValue(bytes, from, to);
     });
     // Servers differ in the types that they take for a text.
-    if (text > 0 || part["type"] === textType) textParts += 1;
-    if (text > 0) add(text);
+    const hasText = text > 0 && bytes[text] === 0x22;
+    if (hasText || part["type"] === textType) textParts += 1;
+    if (hasText) add(text);
     if (part["type"] === "tool_result") resultId = part["tool_use_id"] ?? null;
     return end;
   });
