@@ -5,14 +5,14 @@
  * 52,900 bytes gzipped after the split into two Workers. Since then:
  *
  * - 4,400: bounds of request bodies, the observer that keeps step with the client, facts about the provider's response
- * - 3,400: the places and names of usage and errors in real responses, the excerpt of a large response
+ * - 4,900: the places and names of usage and errors in real responses, the excerpt of a large response
  * - 3,000: the scanner of request bodies, which replaced JSON.parse, and the known fields of each dialect
  * - 3,500: corrected base URLs, CORS, lists of models, more clients, end users
  * - 1,400: hashes of prompts, tool calls without ids, agents of Codex and OpenCode
  * - 2,900: model calls without a conversation, usage that is read later
  * - 5,600: decoding compressed request bodies, the retry without the usage opt-in, the scanner of multipart forms
  */
-export const BUDGET = { bytes: 212 * 1024, gzipBytes: 77_500 } as const;
+export const BUDGET = { bytes: 216 * 1024, gzipBytes: 79_000 } as const;
 
 /** The only packages whose code is deployed. */
 export const DEPLOYED: readonly string[] = ["hono", "jose"];
