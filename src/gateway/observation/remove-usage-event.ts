@@ -150,7 +150,8 @@ function holdsUsageOnly(
   isUsageOnly: (data: string) => boolean,
 ): boolean {
   const text = new TextDecoder("utf-8", { fatal: false, ignoreBOM: !isFirst }).decode(event);
-  if (!MAY_HOLD_USAGE.test(text)) return false;
+  // A first object is the whole response: the usage line of a stream of objects follows others.
+  if (!MAY_HOLD_USAGE.test(text) || (isFirst && text.trimStart().startsWith("{"))) return false;
   let matches = false;
   let events = 0;
   const framer = frameEvents((data) => {
