@@ -45,16 +45,24 @@ export function byteEvents(bytes: Uint8Array): ByteEvent[] {
   });
 }
 
+/** Members of a usage event that say nothing new. With any other one the event stays. */
+const REPEATED = /^(?:id|object|created|model|system_fingerprint|service_tier|obfuscation|provider)$/;
+
 /** A byte order mark counts as one only at the start of the stream. */
 function isUsage(event: Uint8Array, first: boolean): boolean {
   const text = new TextDecoder("utf-8", { fatal: false, ignoreBOM: !first }).decode(event);
   const [only, ...more] = oracleEvents(text);
   if (!only || more.length > 0) return false;
   try {
-    const value = JSON.parse(only.data) as { choices?: unknown; usage?: unknown; error?: unknown } | null;
-    if (!Array.isArray(value?.choices) || value.choices.length > 0) return false;
-    const { usage, error } = value;
-    return typeof usage === "object" && usage !== null && !Array.isArray(usage) && (error ?? null) === null;
+    const value = JSON.parse(only.data) as Record<string, unknown> | null;
+    const choices = value?.["choices"];
+    const usage = value?.["usage"];
+    if (value === null || !Array.isArray(choices) || choices.length > 0) return false;
+    if (typeof usage !== "object" || usage === null || Array.isArray(usage)) return false;
+    const others = Object.entries(value).filter(
+      ([key, member]) => !/^(?:choices|usage)$/.test(key) && member !== null,
+    );
+    return others.every(([key, member]) => REPEATED.test(key) && typeof member !== "object");
   } catch {
     return false;
   }

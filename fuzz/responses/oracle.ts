@@ -18,16 +18,28 @@ type Usage = {
 
 export type OracleEvent = { readonly data: string; readonly name: string };
 
-/** HTML standard §9.2.6, except that a last event without a blank line counts as complete. */
+/**
+ * HTML standard §9.2.6, except that a last event without a blank line counts as complete, and that in an event without data
+ * the first line that is an object, bare or after `error:`, is its data.
+ */
 export function oracleEvents(text: string): OracleEvent[] {
   const events: OracleEvent[] = [];
   let data: string[] = [];
+  let bare: string | null = null;
   let name = "";
   for (const line of [...text.split(/\r\n|\n|\r/), ""]) {
     if (line === "") {
       if (data.length > 0) events.push({ data: data.join("\n"), name });
+      else if (bare !== null) events.push({ data: bare, name });
       data = [];
+      bare = null;
       name = "";
+      continue;
+    }
+    const object = ["", "error:", "error: "].find((before) => line.startsWith(`${before}{`));
+    if (object !== undefined && bare === null) {
+      bare = line.slice(object.length);
+      if (object !== "") name = "error";
       continue;
     }
     const colon = line.indexOf(":");
