@@ -34,10 +34,10 @@ export function oracleEvents(text: string): OracleEvent[] {
       name = "";
       continue;
     }
-    const object = ["", "error:", "error: "].find((before) => line.startsWith(`${before}{`));
-    if (object !== undefined && bare === null) {
-      bare = line.slice(object.length);
-      if (object !== "") name = "error";
+    const before = ["", "error:", "error: "].find((start) => line.startsWith(`${start}{`));
+    if (before !== undefined && bare === null) {
+      bare = line.slice(before.length);
+      if (before !== "") name = "error";
       continue;
     }
     const colon = line.indexOf(":");

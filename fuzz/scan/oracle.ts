@@ -6,6 +6,8 @@ export type Expected = {
   readonly promptCount: number;
   readonly earlierPromptCount: number;
   readonly correlatingToolCallId: string | null;
+  /** The last 20 texts of each. */
+  readonly texts: { readonly current: readonly string[]; readonly earlier: readonly string[] };
 };
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -24,62 +26,95 @@ export function expectedConversation(body: unknown, api: Api): Expected {
     .slice(0, Math.max(0, lastOfClient))
     .findLastIndex((turn) => turn.author === "assistant");
   const current = turns.slice(completed + 1);
-  const texts = current.map((turn) => textsOf(turn, api));
-  const earlier = turns.slice(0, completed + 1).filter((turn) => textsOf(turn, api).length > 0);
+  const texts = current.map((turn) => textsOf(turn));
+  const earlier = turns.slice(0, completed + 1).filter((turn) => textsOf(turn).length > 0);
   return {
     prompt: texts.flat().join("\n").slice(0, MAX_PROMPT) || null,
     promptCount: texts.filter((list) => list.length > 0).length,
     earlierPromptCount: earlier.length,
     correlatingToolCallId: toolCallId(current, api),
+    texts: { current: lastTexts(current), earlier: lastTexts(earlier) },
   };
 }
 
+const lastTexts = (turns: readonly Turn[]): readonly string[] =>
+  turns
+    .flatMap(textsOf)
+    .slice(-20)
+    .map((text) => text.slice(0, 2 * MAX_PROMPT));
+
+const userTurn = (content: unknown): Turn => ({ author: "user", fields: { content } });
+
 function turnsOf(body: unknown, api: Api): readonly Turn[] {
   const list = isFields(body) ? body[api === "responses" ? "input" : "messages"] : null;
-  if (typeof list === "string")
-    return api === "responses" ? [{ author: "user", fields: { content: list } }] : [];
+  if (typeof list === "string") return api === "responses" ? [userTurn(list)] : [];
   return listOf(list).flatMap((fields) => {
+    if (typeof fields === "string" && api === "responses") return [userTurn(fields)];
     const author = isFields(fields) ? authorOf(fields, api) : null;
     return isFields(fields) && author !== null ? [{ author, fields }] : [];
   });
 }
 
+/** Any role but those of models, tools and instructions is the user's. */
 function authorOf({ role, type }: Fields, api: Api): Turn["author"] | null {
-  const person = role === "user" || role === "assistant" ? role : null;
+  const isPerson = typeof role === "string" && role !== "system" && role !== "developer";
+  const person = role === "assistant" ? "assistant" : isPerson ? "user" : null;
   if (api === "messages") return person;
   if (api === "chat") return role === "tool" || role === "function" ? "tool" : person;
   if (type === undefined || type === null || type === "message") return person;
-  if (typeof type !== "string") return null;
-  return /_output$|^mcp_approval_response$|^compaction_trigger$/.test(type) ? "tool" : "assistant";
+  if (typeof type !== "string" || /^(?:additional_tools|configuration_update)$/.test(type)) return null;
+  return /_output$|^(?:mcp_approval_response|compaction_trigger|agent_message)$/.test(type)
+    ? "tool"
+    : "assistant";
 }
 
-const WRAPPERS =
-  /^(?:[ \t\r\n]*(?:<(system-reminder|environment_context|user_instructions|permissions instructions|skills_instructions|current_datetime|session_context)>[^]*?<\/\1>|# AGENTS\.md instructions[^]*?<\/INSTRUCTIONS>))+[ \t\r\n]*/;
+const WRAPPERS = new RegExp(
+  String.raw`^(?:[ \t\r\n]*(?:<(${[
+    "system-reminder|task-notification|local-command-caveat|local-command-stdout|local-command-stderr|bash-stdout|bash-stderr",
+    "environment_context|user_instructions|permissions instructions|skills_instructions|skill|user_shell_command",
+    "turn_aborted|subagent_notification|current_datetime|session_context|qwen:user-prompt-submit-context",
+  ].join("|")})>[^]*?</\1>|# AGENTS\.md instructions[^]*?</INSTRUCTIONS>))+[ \t\r\n]*`,
+);
 
-function textsOf({ author, fields }: Turn, api: Api): readonly string[] {
-  if (author !== "user") return [];
-  const { content } = fields;
-  const type = api === "responses" ? "input_text" : "text";
-  const texts = typeof content === "string" ? [content] : partsOf(content, type).map((part) => part["text"]);
+const contentOf = ({ author, fields }: Turn): unknown => (author === "user" ? fields["content"] : null);
+
+/** A part's text: of a part that is a text, or that has one, whatever its type. */
+const textIn = (part: unknown): unknown => (isFields(part) ? part["text"] : part);
+
+function textsOf(turn: Turn): readonly string[] {
+  const content = contentOf(turn);
+  const texts = typeof content === "string" ? [content] : listOf(content).map(textIn);
   return texts
     .filter((text) => typeof text === "string")
     .map((text) => text.replace(WRAPPERS, ""))
     .filter((text) => text !== "");
 }
 
-const partsOf = (content: unknown, type: string): readonly Fields[] =>
-  listOf(content)
-    .filter(isFields)
-    .filter((part) => part["type"] === type);
+/** A message that has only what the client added. */
+function isScaffolding(turn: Turn, api: Api): boolean {
+  const content = contentOf(turn);
+  if (textsOf(turn).length > 0) return false;
+  if (typeof content === "string") return true;
+  const type = api === "responses" ? "input_text" : "text";
+  const parts = listOf(content);
+  const isText = (part: unknown): boolean =>
+    typeof textIn(part) === "string" || (isFields(part) && part["type"] === type);
+  return parts.length > 0 && parts.every(isText);
+}
 
 function toolCallId(current: readonly Turn[], api: Api): string | null {
-  const last = current.at(-1)?.fields;
   let id: unknown = null;
-  if (api === "chat" && last?.["role"] === "tool") id = last["tool_call_id"];
-  if (api === "responses" && String(last?.["type"]).endsWith("_call_output")) id = last?.["call_id"];
-  if (api === "messages") {
-    const users = current.filter(({ author }) => author === "user");
-    id = users.flatMap(({ fields }) => partsOf(fields["content"], "tool_result")).at(-1)?.["tool_use_id"];
+  for (const turn of current.filter((one) => !isScaffolding(one, api))) {
+    const { fields } = turn;
+    const type = api === "responses" ? fields["type"] : null;
+    if (api === "messages") {
+      const results = listOf(contentOf(turn)).filter(
+        (part) => isFields(part) && part["type"] === "tool_result",
+      );
+      const last = results.at(-1);
+      if (isFields(last)) id = last["tool_use_id"];
+    } else if (api === "chat") id = fields["role"] === "tool" ? fields["tool_call_id"] : null;
+    else if (type !== "agent_message") id = String(type).endsWith("_call_output") ? fields["call_id"] : null;
   }
   return typeof id === "string" && id !== "" ? id.slice(0, 256) : null;
 }

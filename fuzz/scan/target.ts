@@ -63,12 +63,13 @@ function checkCall({ api, bytes }: CallCase): Verdict {
   const conversation = readConversation(call.body, RULES[api]);
   if (conversation instanceof Refusal)
     return { failure: unjustified(conversation, tree, api), category: "field_repeated in an entry" };
+  const read = { ...conversation, texts: conversation.texts() };
   const category = conversation.prompt === null ? "accepted without a prompt" : "accepted with a prompt";
   const failure = READERS.map((reader) => {
     const value = valueFor(tree, reader) as Readonly<Record<string, unknown>>;
     const expected = expectedConversation(value, api);
-    if (!isDeepStrictEqual(conversation, expected))
-      return `${reader.name}: ${JSON.stringify(conversation)} instead of ${JSON.stringify(expected)}`;
+    if (!isDeepStrictEqual(read, expected))
+      return `${reader.name}: ${JSON.stringify(read)} instead of ${JSON.stringify(expected)}`;
     const wrong = wrongField(call, tree, value);
     return wrong === null ? null : `${reader.name}: ${wrong} differs`;
   }).find((one) => one !== null);
