@@ -22,7 +22,7 @@ export function object(value: unknown): JsonObject | null {
 type Path = readonly string[];
 /** Each figure: the places that may have it. Of places in one list the first counts, of several lists the largest. */
 type Places = Readonly<Record<string, readonly (readonly Path[])[]>>;
-type Found = { counts: Record<string, number | null>; invalid: boolean };
+type FoundCounts = { counts: Record<string, number | null>; invalid: boolean };
 
 const at = (key: string): Path => [key];
 const below = (group: string, ...keys: readonly string[]): readonly Path[] => keys.map((key) => [group, key]);
@@ -123,7 +123,7 @@ function countAt(usage: JsonObject, path: Path): number | null | "invalid" {
 const numbers = (values: readonly (number | null | "invalid")[]): readonly number[] =>
   values.filter((value) => typeof value === "number");
 
-function find(usage: JsonObject, places: Places): Found {
+function find(usage: JsonObject, places: Places): FoundCounts {
   let invalid = false;
   const largest = (lists: readonly (readonly Path[])[]): number | null => {
     const found: number[] = [];
@@ -155,7 +155,7 @@ function find(usage: JsonObject, places: Places): Found {
 }
 
 /** Figures are cumulative: of several objects the largest counts. A smaller one that is not 0 contradicts it. */
-function overAll(all: readonly Found[]): Found {
+function overAll(all: readonly FoundCounts[]): FoundCounts {
   const counts: Record<string, number | null> = {};
   let invalid = all.some((found) => found.invalid);
   for (const found of all) {
@@ -226,7 +226,7 @@ function openaiUsage(
 
 type Split = { input: number | null; output: number | null; addsUp: boolean; exceeds: boolean };
 
-/** What the prompt and the completion include is what makes the stated total right. */
+/** The prompt and the completion include the tokens that make the stated total right. */
 function splitOf(count: (name: string) => number | null): Split {
   const [cached, written, reasoning] = [count("cached") ?? 0, count("written") ?? 0, count("reasoning")];
   const [total, missed, completion] = [count("total"), count("missed"), count("completion")];

@@ -78,7 +78,7 @@ const WRAPPERS = new RegExp(
 
 const contentOf = ({ author, fields }: Turn): unknown => (author === "user" ? fields["content"] : null);
 
-/** A part's text: of a part that is a text, or that has one, whatever its type. */
+/** The text of a part that is a text or has one, regardless of its type. */
 const textIn = (part: unknown): unknown => (isFields(part) ? part["text"] : part);
 
 function textsOf(turn: Turn): readonly string[] {
