@@ -51,4 +51,21 @@ CREATE TABLE retrieved_usages (
 ) WITHOUT ROWID;
 CREATE UNIQUE INDEX retrieved_usages_of ON retrieved_usages (usage_of);
 CREATE INDEX retrieved_usages_created ON retrieved_usages (provider, provider_response_id);
-CREATE INDEX interceptions_queued ON interceptions (provider, provider_response_id) WHERE outcome = 'queued';
+CREATE INDEX interceptions_unread ON interceptions (provider, provider_response_id)
+WHERE outcome = 'queued' OR usage = 'unknown';
+
+-- The batch whose results a file has. The file itself does not name it.
+
+CREATE TABLE batch_files (
+  id TEXT NOT NULL,
+  interception_id TEXT NOT NULL,
+  retrieval_id TEXT NOT NULL,
+  initiator_id TEXT NOT NULL,
+  provider TEXT NOT NULL,
+  provider_response_id TEXT NOT NULL,
+  file_id TEXT NOT NULL,
+  created_at TEXT NOT NULL,
+  PRIMARY KEY (interception_id, id)
+) WITHOUT ROWID;
+CREATE UNIQUE INDEX batch_files_of ON batch_files (provider, file_id);
+CREATE INDEX batch_files_batch ON batch_files (provider, provider_response_id);

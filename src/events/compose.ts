@@ -5,6 +5,7 @@
  * spread after other fields makes a dictionary-mode object, which is slow to build and to print.
  */
 import type {
+  BatchFile,
   InitiatorOverride,
   InitiatorOverrideRejected,
   InterceptionEnd,
@@ -492,6 +493,32 @@ export function retrievedUsageEvent(
     usage: state,
     metadata: usage.extras,
     raw_usage: usage.raw === null ? null : redact(usage.raw),
+    created_at: iso(at),
+  };
+}
+
+/** `id`: the event's own. `retrievalId`: of the request that read it. */
+export type BatchFileFacts = {
+  readonly id: string;
+  readonly retrievalId: string;
+  readonly batchId: string;
+  readonly fileId: string;
+};
+
+export function batchFileEvent(
+  caller: Caller,
+  provider: string,
+  facts: BatchFileFacts,
+  at: number,
+): BatchFile {
+  return {
+    record_type: "batch_file",
+    interception_id: facts.id,
+    retrieval_id: facts.retrievalId,
+    initiator_id: caller.initiator_id,
+    provider,
+    msg_id: facts.batchId,
+    file_id: facts.fileId,
     created_at: iso(at),
   };
 }

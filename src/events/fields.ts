@@ -327,6 +327,16 @@ const RETRIEVED_USAGE = {
   created_at: CREATED_AT,
 } as const satisfies Fields;
 
+const BATCH_FILE = {
+  interception_id: RETRIEVED_USAGE.interception_id,
+  retrieval_id: RETRIEVED_USAGE.retrieval_id,
+  initiator_id: RETRIEVED_USAGE.initiator_id,
+  provider: RETRIEVED_USAGE.provider,
+  msg_id: text("the provider's id of the batch", { column: "provider_response_id", api: false }),
+  file_id: text("the provider's id of the file with the batch's results", { api: false }),
+  created_at: CREATED_AT,
+} as const satisfies Fields;
+
 const PASSTHROUGH = {
   ...CALLER,
   method: text("the request's method"),
@@ -357,6 +367,7 @@ export type LedgerTable =
   | "tool_usages"
   | "model_thoughts"
   | "retrieved_usages"
+  | "batch_files"
   | "initiator_overrides";
 
 export type RecordDefinition = {
@@ -449,6 +460,13 @@ export const RECORDS = {
     table: "retrieved_usages",
     dataset: null,
     fields: RETRIEVED_USAGE,
+  },
+  batch_file: {
+    code: 11,
+    when: "with a passthrough that reads batches, for each one that names the file with its results",
+    table: "batch_files",
+    dataset: null,
+    fields: BATCH_FILE,
   },
 } as const satisfies Readonly<Record<string, RecordDefinition>>;
 

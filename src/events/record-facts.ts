@@ -28,6 +28,7 @@ export const RECORD_FACTS: Readonly<Record<RecordType, RecordFacts>> = {
   refusal: { code: 8, isStored: false, hasPosition: false, content: [] },
   passthrough: { code: 9, isStored: false, hasPosition: false, content: [] },
   retrieved_usage: { code: 10, isStored: true, hasPosition: false, content: [] },
+  batch_file: { code: 11, isStored: true, hasPosition: false, content: [] },
 };
 
 /** Field names by position. */

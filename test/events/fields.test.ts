@@ -21,6 +21,7 @@ describe("the record codes", () => {
       refusal: 8,
       passthrough: 9,
       retrieved_usage: 10,
+      batch_file: 11,
     });
   });
 
@@ -49,6 +50,7 @@ describe("the tables of the record types", () => {
       refusal: null,
       passthrough: null,
       retrieved_usage: "retrieved_usages",
+      batch_file: "batch_files",
     });
   });
 

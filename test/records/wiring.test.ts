@@ -93,6 +93,7 @@ const EVERY_EVENT_ROWS = {
   model_thoughts: 1,
   initiator_overrides: 2,
   retrieved_usages: 1,
+  batch_files: 1,
 };
 
 describe("the RPC method store", () => {

@@ -1,17 +1,22 @@
 /**
  * Results of earlier model calls that a management request reads: a background response, or the results of a batch. Their
  * usage is recorded under the id of that response or batch, so that the ledger counts it once and for its creator, for each
- * reader and each reading.
+ * reader and each reading. A file of results does not name its batch, so the batch that names the file is recorded too.
  */
-import { retrievedUsageEvent, type RetrievedFacts } from "../../events/compose.ts";
+import {
+  batchFileEvent,
+  NOTHING_RETRIEVED,
+  retrievedUsageEvent,
+  type RetrievedFacts,
+} from "../../events/compose.ts";
 import { uuidV7 } from "../../shared/uuid.ts";
 import { contentEncoding, declaredLength } from "../../shared/http/body-headers.ts";
 import { readLines } from "../observation/lines.ts";
 import { observe } from "../observation/observe.ts";
 import { usageState } from "../observation/outcome.ts";
 import { observeTee } from "../observation/tee.ts";
-import type { Retrieval } from "../provider/provider.ts";
-import type { ContentOptions, ResponseReport } from "../provider/response-reader.ts";
+import type { BatchRetrieval, Retrieval, UsageRetrieval } from "../provider/provider.ts";
+import { EMPTY_REPORT, type ContentOptions, type ResponseReport } from "../provider/response-reader.ts";
 import { asName, sumOf } from "../provider/usage.ts";
 import type { Forwardable } from "./call-upstream.ts";
 import type { Exchange } from "./exchange.ts";
@@ -20,14 +25,15 @@ const NO_CONTENT: ContentOptions = { toolInputs: false, thoughts: false, errorMe
 /** Events that are passed on at once. A batch has up to 100,000 results. */
 const GROUP = 100;
 
+/** `id`: the provider's id of what is read; empty for a list. */
 export type RetrievedId = { readonly retrieval: Retrieval; readonly id: string };
 
 /** The retrieval that the request makes; null if it makes none. */
 export function findRetrieval({ request }: Exchange, { route }: Forwardable): RetrievedId | null {
   if (request.method !== "GET") return null;
   for (const retrieval of route.provider.dialect.retrievals) {
-    const id = retrieval.path.exec(route.upstreamPath)?.[1];
-    if (id !== undefined) return { retrieval, id };
+    const match = retrieval.path.exec(route.upstreamPath);
+    if (match) return { retrieval, id: match[1] ?? "" };
   }
   return null;
 }
@@ -39,12 +45,48 @@ export type RetrievedResponse = {
   readonly facts: Promise<RetrievedFacts>;
 };
 
-/** Passes the response on and records the usage in it. `response` must be a success. */
-export async function observeRetrieval(
+type Received = { readonly response: Response; readonly abort: AbortController };
+
+/** Passes the response on and records what it has of earlier calls. `response` must be a success. */
+export function observeRetrieval(
   exchange: Exchange,
   forwardable: Forwardable,
   { retrieval, id }: RetrievedId,
-  { response, abort }: { readonly response: Response; readonly abort: AbortController },
+  received: Received,
+): Promise<RetrievedResponse> {
+  return retrieval.reads === "batches"
+    ? observeBatches(exchange, forwardable, retrieval, received)
+    : observeUsage(exchange, forwardable, { retrieval, id }, received);
+}
+
+/** Records which file has the results of which batch. */
+async function observeBatches(
+  exchange: Exchange,
+  { route, caller }: Forwardable,
+  { readBatches }: BatchRetrieval,
+  { response, abort }: Received,
+): Promise<RetrievedResponse> {
+  const { id: retrievalId, request, deps, recorder } = exchange;
+  const { idleMs, observeBytes: heldBytes } = deps.config.limits;
+  const { now } = deps;
+  const record = (body: unknown): void => {
+    const at = now();
+    for (const { batchId, fileId } of readBatches(body)) {
+      const facts = { id: uuidV7(at, deps.randomUuid()), retrievalId, batchId, fileId };
+      recorder.record(batchFileEvent(caller, route.provider.name, facts, at));
+    }
+  };
+  const reader = { event: () => undefined, body: record, report: () => EMPTY_REPORT };
+  const options = { clientSignal: request.signal, abort, idleMs, now, heldBytes, isInjectedUsage: null };
+  const { body, isModified, observation } = await observe(response, reader, options);
+  return { body, isModified, facts: observation.then(() => NOTHING_RETRIEVED) };
+}
+
+async function observeUsage(
+  exchange: Exchange,
+  forwardable: Forwardable,
+  { retrieval, id }: { readonly retrieval: UsageRetrieval; readonly id: string },
+  { response, abort }: Received,
 ): Promise<RetrievedResponse> {
   const { request, deps } = exchange;
   const { idleMs, observeBytes } = deps.config.limits;

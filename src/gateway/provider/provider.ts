@@ -61,13 +61,28 @@ export type Api = {
 };
 
 /** A GET that returns results of earlier model calls, whose usage is recorded. */
-export type Retrieval = {
-  /** Matches the path below the mount. Its first group is the id of the response or of the batch. */
+export type Retrieval = UsageRetrieval | BatchRetrieval;
+
+/** A GET request whose response has the usage of earlier calls. */
+export type UsageRetrieval = {
+  readonly reads: "usage";
+  /** Matches the path below the mount. Its first group is the id of the response, of the batch or of the results' file. */
   readonly path: RegExp;
   /** Reads one line of a body with a result per line; null where the body is one response. */
   readonly readLine: ((line: JsonObject) => BatchResult | null) | null;
   readonly createReader: (keep: ContentOptions) => ResponseReader;
 };
+
+/** A GET request whose response names the files that hold the results of batches. */
+export type BatchRetrieval = {
+  readonly reads: "batches";
+  /** Matches the path below the mount. */
+  readonly path: RegExp;
+  readonly readBatches: (body: unknown) => readonly BatchFile[];
+};
+
+/** The provider's ids of a batch and of the file with its results. */
+export type BatchFile = { readonly batchId: string; readonly fileId: string };
 
 /** A result of a batch. `response`: the body of the response, as the API would have sent it. */
 export type BatchResult = { readonly customId: unknown; readonly response: unknown };

@@ -79,6 +79,7 @@ export const TABLE_KEYS = {
   tool_usages: ["interception_id", "id"],
   model_thoughts: ["interception_id", "id"],
   retrieved_usages: ["interception_id", "id"],
+  batch_files: ["interception_id", "id"],
   initiator_overrides: ["id"],
   interceptions: ["id"],
 } as const satisfies Readonly<Record<LedgerTable, readonly [string, ...string[]]>>;

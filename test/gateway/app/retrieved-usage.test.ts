@@ -118,6 +118,59 @@ describe("a batch", () => {
     expect(rows["interceptions"]).toMatchObject([{ outcome: "queued", usage: "partial" }]);
   });
 
+  it.each([
+    ["before its results are read", ["batch", "file"]],
+    ["after its results are read", ["file", "batch"]],
+    ["in a list of batches", ["list", "file"]],
+    ["repeatedly", ["batch", "file", "list", "file", "batch"]],
+  ] as const)("of OpenAI has it too, where the file of its results is named %s", async (_, reads) => {
+    const batch = { id: "batch_1", object: "batch", status: "in_progress", output_file_id: null };
+    const done = { ...batch, status: "completed", output_file_id: "file-out", error_file_id: "file-err" };
+    const other = { ...done, id: "batch_2", output_file_id: "file-other" };
+    const lines = ["a", "b"].map((id) =>
+      JSON.stringify({
+        custom_id: id,
+        response: { body: { id, usage: { prompt_tokens: 9, completion_tokens: 2, total_tokens: 11 } } },
+      }),
+    );
+    const bodies = {
+      "POST /openai/v1/batches": JSON.stringify(batch),
+      "GET /v1/batches/batch_1": JSON.stringify(done),
+      "GET /v1/batches": JSON.stringify({ object: "list", data: [other, done] }),
+      "GET /v1/files/file-out/content": lines.join("\n"),
+    } as const;
+    const paths = { batch: "/batches/batch_1", list: "/batches", file: "/files/file-out/content" } as const;
+    let isReading = false;
+    const gateway = await openGatewayWithLedger({
+      parts: {
+        randomUuid: () => (isReading ? crypto.randomUUID() : "01234567-89ab-4abc-8def-0123456789ab"),
+      },
+      provider: ({ method, url }) => {
+        isReading = method === "GET";
+        return json(
+          method === "POST"
+            ? bodies["POST /openai/v1/batches"]
+            : bodies[`GET ${new URL(url).pathname}` as keyof typeof bodies],
+        );
+      },
+    });
+    const { events: created } = await gateway.exchange(
+      "/openai/v1/batches",
+      post('{"input_file_id":"file-in"}'),
+    );
+    for (const read of reads) {
+      isReading = false;
+      await gateway.exchange(`/openai/v1${paths[read]}`, get(OTHER_KEY));
+    }
+    const rows = await gateway.rows();
+    const creator = created[0]?.interception_id;
+    expect(usagesOf(rows)).toMatchObject([
+      { id: "openai/file-out/a", interception_id: creator, output_tokens: 2 },
+      { id: "openai/file-out/b", interception_id: creator, output_tokens: 2 },
+    ]);
+    expect(rows["interceptions"]).toMatchObject([{ outcome: "queued", usage: "partial" }]);
+  });
+
   // A client can upload a file that looks like the results of a batch, and read it.
   it("gives no one the usage in a file that no batch made", async () => {
     const line = {

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ANOMALY_SQL } from "../../../src/records/ledger/maintain/anomaly-sql.ts";
 import { MAINTENANCE_SQL } from "../../../src/records/ledger/maintain/cron.ts";
 import { statementsFor } from "../../../src/records/ledger/write/statements.ts";
+import { BATCH_FILE, RETRIEVED } from "../../support/in-workerd/events.ts";
 import { dropStatistics, emptyLedger } from "../../support/in-workerd/ledger-database.ts";
 import { allEventsOf } from "../../support/in-workerd/ledger-events.ts";
 import { STATISTICS_STATES } from "./statistics-states.ts";
@@ -18,9 +19,11 @@ const titled = (statement: Statement): readonly [string, Statement] => [
   statement,
 ];
 
-const WRITE_STATEMENTS = statementsFor(allEventsOf({ n: 1, toolCalls: ["a"], resultOf: "b" })).map(
-  ({ sql, json }) => titled({ sql, parameters: [json] }),
-);
+const WRITE_STATEMENTS = statementsFor([
+  ...allEventsOf({ n: 1, toolCalls: ["a"], resultOf: "b" }),
+  RETRIEVED,
+  BATCH_FILE,
+]).map(({ sql, json }) => titled({ sql, parameters: [json] }));
 
 const ANOMALY_PARAMETERS: Readonly<Record<keyof typeof ANOMALY_SQL, readonly string[]>> = {
   page: ["01", "02"],
@@ -40,7 +43,7 @@ const MAINTENANCE_STATEMENTS = MAINTENANCE_SQL.map((sql) => titled({ sql, parame
 
 /** Lists that the statement itself makes from its parameter. */
 const TEMPORARY =
-  /^(?:SCAN|SEARCH) (?:json_each|links|candidates|parents|affected|rooted|moved|owners|pairs|\(subquery)/;
+  /^(?:SCAN|SEARCH) (?:json_each|links|candidates|parents|affected|rooted|moved|claims|found|claimed|owners|pairs|\(subquery)/;
 /** Rows that equal a value in the first column of a key or index. */
 const EQUAL = /^SEARCH \w+ USING (?:PRIMARY KEY|(?:COVERING )?INDEX \w+) \(\w+=\?/;
 /** A range of the primary key with both ends, or the oldest rows up to a value, which a LIMIT bounds. */

@@ -7,6 +7,7 @@ import type {
   InterceptorEvent,
   ModelThought,
   PassthroughEvent,
+  BatchFile,
   RetrievedUsage,
   PromptUsage,
   RefusalEvent,
@@ -257,6 +258,17 @@ export const RETRIEVED: RetrievedUsage = {
   created_at: AT,
 };
 
+export const BATCH_FILE: BatchFile = {
+  record_type: "batch_file",
+  interception_id: "01a20846-fe00-7abc-8def-0123456789ad",
+  retrieval_id: caller.interception_id,
+  initiator_id: caller.initiator_id,
+  provider: "openai-prod",
+  msg_id: "batch_0123",
+  file_id: "file-0123",
+  created_at: AT,
+};
+
 const ALL = {
   interception_start: START,
   interception_end: END,
@@ -269,6 +281,7 @@ const ALL = {
   refusal: REFUSED,
   passthrough: PASSED,
   retrieved_usage: RETRIEVED,
+  batch_file: BATCH_FILE,
 } as const satisfies { readonly [T in InterceptorEvent["record_type"]]: InterceptorEvent };
 
 export const everyEvent: readonly InterceptorEvent[] = Object.values(ALL);

@@ -54,6 +54,7 @@ export const anthropic: Dialect = {
   ],
   retrievals: [
     {
+      reads: "usage",
       path: /^\/v1\/messages\/batches\/([^/]+)\/results$/,
       readLine: batchResult,
       createReader: messagesReader,

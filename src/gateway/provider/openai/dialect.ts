@@ -5,7 +5,8 @@ import { chatFields, responsesFields } from "./request-fields.ts";
 import { chatReader, isUsageOnly } from "./chat-response.ts";
 import { responsesConversation } from "./responses-conversation.ts";
 import { responsesReader } from "./responses-response.ts";
-import type { BatchResult, Dialect, DialectRoute } from "../provider.ts";
+import { asName } from "../usage.ts";
+import type { BatchFile, BatchResult, Dialect, DialectRoute } from "../provider.ts";
 import { asObject, type JsonObject } from "../../../shared/json.ts";
 
 const management = (path: string) => ({
@@ -56,9 +57,15 @@ export const openai: Dialect = {
     { kind: "passthrough", path: "/batches", below: true, runsModel: "hidden", creates: BATCH },
   ],
   retrievals: [
-    { path: /^\/responses\/([^/]+)$/, readLine: null, createReader: responsesReader },
+    { reads: "usage", path: /^\/responses\/([^/]+)$/, readLine: null, createReader: responsesReader },
     // A batch's results are in a file. The reader knows the usage objects of all its APIs.
-    { path: /^\/files\/([^/]+)\/content$/, readLine: batchResult, createReader: chatReader },
+    {
+      reads: "usage",
+      path: /^\/files\/([^/]+)\/content$/,
+      readLine: batchResult,
+      createReader: chatReader,
+    },
+    { reads: "batches", path: /^\/batches(?:\/[^/]+)?$/, readBatches: batchFiles },
   ],
   keyHeader: (key) => ["authorization", `Bearer ${key}`],
   // OpenAI accepts only bearer tokens.
@@ -74,6 +81,20 @@ function errorType(status: number): string {
   if (status === 404) return "not_found_error";
   if (status === 429) return "rate_limit_error";
   return status >= 500 ? "server_error" : "invalid_request_error";
+}
+
+/**
+ * The files of one batch or of a list of batches. The file of failed requests is left out: it has no usage.
+ * https://platform.openai.com/docs/api-reference/batch/object
+ */
+function batchFiles(body: unknown): BatchFile[] {
+  const { data, ...batch } = asObject(body) ?? {};
+  const batches = Array.isArray(data) ? data.map(asObject) : [batch];
+  return batches.flatMap((listed) => {
+    const batchId = asName(listed?.["id"]);
+    const fileId = asName(listed?.["output_file_id"]);
+    return batchId === null || fileId === null ? [] : [{ batchId, fileId }];
+  });
 }
 
 /** https://platform.openai.com/docs/api-reference/batch/request-output */

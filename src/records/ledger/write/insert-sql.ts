@@ -29,9 +29,14 @@ export function insertEnds({ interceptions: { shared, end } }: Tables): string {
   return insert("interceptions", { ...shared, ...end }, "id", `${update(end)} WHERE ${isOpen}`);
 }
 
+/** The same thing can be read in several requests, each time as another event: the first one is kept. */
+const FIRST_READ: { readonly [Table in EventTable]?: string } = {
+  retrieved_usages: "usage_of",
+  batch_files: "provider, file_id",
+};
+
 export function insertEvents(table: EventTable, { events }: Tables): string {
-  // The same usage can be read in several requests: each time another event.
-  const key = table === "retrieved_usages" ? "usage_of" : TABLE_KEYS[table].join(", ");
+  const key = FIRST_READ[table] ?? TABLE_KEYS[table].join(", ");
   return insert(table, events[table], key, "DO NOTHING");
 }
 

@@ -1,40 +1,83 @@
 /**
- * The SQL that gives usage that was read later to the interception that created the response or the batch. Either may be
- * stored first; a row of `token_usages` has the id `usage_of`, so it exists once.
+ * The SQL that gives usage that was read later to the interception that created the response or the batch. The interception,
+ * the usage and the file of a batch may be stored in any order. A row of `token_usages` has the id `usage_of`, so it exists
+ * once.
  */
+import type { InterceptorEvent } from "../../../events/event.ts";
 
-/** Parameter of the statements, as a JSON array: what was created, by its provider's id. */
-export type Created = { readonly provider: string; readonly msg_id: string };
+/**
+ * Parameter of the statements, as a JSON array: usage that was read, by `usage_of`; or a response or a batch by its id, for
+ * all of its usage.
+ */
+export type Claim =
+  { readonly usage_of: string } | { readonly provider: string; readonly created_id: string };
 
-const CREATED = `
-created (provider, msg_id) AS MATERIALIZED (
-  SELECT value ->> 'provider', value ->> 'msg_id' FROM json_each(?1)
+/** The claim that an event makes possible; null if it makes none. */
+export function claimOf(event: InterceptorEvent): Claim | null {
+  switch (event.record_type) {
+    case "retrieved_usage":
+      return { usage_of: event.usage_of };
+    case "batch_file":
+      return { provider: event.provider, created_id: event.msg_id };
+    case "interception_end": {
+      const { provider, msg_id: id, outcome, usage } = event;
+      return id !== null && (outcome === "queued" || usage === "unknown")
+        ? { provider, created_id: id }
+        : null;
+    }
+    default:
+      return null;
+  }
+}
+
+/** Each claimed usage, with the provider's id of the response or the batch that it belongs to. */
+const FOUND = `
+claims (usage_of, provider, created_id) AS MATERIALIZED (
+  SELECT value ->> 'usage_of', value ->> 'provider', value ->> 'created_id' FROM json_each(?1)
+),
+found (usage_of, created_id) AS MATERIALIZED (
+  SELECT read.usage_of, COALESCE(file.provider_response_id, read.provider_response_id)
+  FROM claims
+  CROSS JOIN retrieved_usages AS read ON read.usage_of = claims.usage_of
+  LEFT JOIN batch_files AS file ON file.provider = read.provider AND file.file_id = read.provider_response_id
+  UNION
+  SELECT read.usage_of, claims.created_id
+  FROM claims
+  CROSS JOIN retrieved_usages AS read
+    ON read.provider = claims.provider AND read.provider_response_id = claims.created_id
+  UNION
+  SELECT read.usage_of, claims.created_id
+  FROM claims
+  CROSS JOIN batch_files AS file
+    ON file.provider = claims.provider AND file.provider_response_id = claims.created_id
+  CROSS JOIN retrieved_usages AS read
+    ON read.provider = file.provider AND read.provider_response_id = file.file_id
 )`;
 
+/** With usage of its own an interception would be counted twice. */
+const CREATOR = `
+CROSS JOIN retrieved_usages AS read ON read.usage_of = found.usage_of
+CROSS JOIN interceptions AS i ON i.provider = read.provider AND i.provider_response_id = found.created_id
+  AND (i.outcome = 'queued' OR i.usage = 'unknown')`;
+
 export const CLAIM_USAGES = `
-WITH ${CREATED}
+WITH ${FOUND}
 INSERT INTO token_usages (
   id, interception_id, initiator_id, provider_response_id, input_tokens, output_tokens, cache_read_input_tokens,
   cache_write_input_tokens, usage, metadata, raw_usage, created_at
 )
 SELECT read.usage_of, i.id, i.initiator_id, read.provider_response_id, read.input_tokens, read.output_tokens,
   read.cache_read_input_tokens, read.cache_write_input_tokens, read.usage, read.metadata, read.raw_usage, read.created_at
-FROM created
-CROSS JOIN interceptions AS i ON i.provider = created.provider AND i.provider_response_id = created.msg_id
-  AND i.outcome = 'queued'
-CROSS JOIN retrieved_usages AS read ON read.provider = created.provider AND read.provider_response_id = created.msg_id
+FROM found ${CREATOR}
 WHERE true
 ON CONFLICT (interception_id, id) DO NOTHING`.trim();
 
 /** The state of an interception's usage: `partial` while a batch can have further results. */
 export const MARK_CLAIMED = `
-WITH ${CREATED},
+WITH ${FOUND},
 claimed (id, usage) AS MATERIALIZED (
-  SELECT i.id, IIF(read.usage_of = read.provider || '/' || read.provider_response_id, read.usage, 'partial')
-  FROM created
-  CROSS JOIN interceptions AS i ON i.provider = created.provider AND i.provider_response_id = created.msg_id
-    AND i.outcome = 'queued'
-  CROSS JOIN retrieved_usages AS read ON read.provider = created.provider AND read.provider_response_id = created.msg_id
+  SELECT i.id, IIF(read.usage_of = read.provider || '/' || found.created_id, read.usage, 'partial')
+  FROM found ${CREATOR}
 )
 UPDATE interceptions SET usage = claimed.usage FROM claimed
 WHERE interceptions.id = claimed.id AND interceptions.id IN (SELECT id FROM claimed)`.trim();

@@ -7,7 +7,7 @@ import { eventId } from "../../../events/event-id.ts";
 import { RECORDS, type LedgerTable, type RecordType } from "../../../events/fields.ts";
 import { INSERT_ENDS, INSERT_STARTS, insertInto } from "./insert-sql.ts";
 import { toStoredJson } from "./stored-json.ts";
-import { CLAIM_USAGES, MARK_CLAIMED, type Created } from "./retrieved-sql.ts";
+import { claimOf, CLAIM_USAGES, MARK_CLAIMED } from "./retrieved-sql.ts";
 import { LINK_PARENTS, LINK_ROOTS, type Link } from "./thread-sql.ts";
 
 export type Statement = { readonly sql: string; readonly json: string };
@@ -36,7 +36,7 @@ export function statementsFor(
   const rows = new Map<string, string[]>();
   // A response may repeat one tool call id a hundred times; one link covers them all.
   const links = new Set<string>();
-  const created = new Set<string>();
+  const claims = new Set<string>();
   for (const event of events) {
     const sql = INSERT_SQL.get(event.record_type);
     if (sql === undefined) continue;
@@ -45,20 +45,20 @@ export function statementsFor(
     inserted.push(rowOf(event));
     const link = linkOf(event);
     if (link) links.add(toStoredJson(link));
-    const later = createdOf(event);
-    if (later) created.add(toStoredJson(later));
+    const claim = claimOf(event);
+    if (claim) claims.add(toStoredJson(claim));
   }
   const inserts = [...rows].flatMap(([sql, inserted]) =>
     chunks(inserted, maxCharacters).map((json) => ({ sql, json })),
   );
   const linkChunks = chunks([...links], maxCharacters);
-  const createdChunks = chunks([...created], maxCharacters);
+  const claimChunks = chunks([...claims], maxCharacters);
   return [
     ...inserts,
     ...linkChunks.map((json) => ({ sql: LINK_PARENTS, json })),
     ...linkChunks.map((json) => ({ sql: LINK_ROOTS, json })),
-    ...createdChunks.map((json) => ({ sql: CLAIM_USAGES, json })),
-    ...createdChunks.map((json) => ({ sql: MARK_CLAIMED, json })),
+    ...claimChunks.map((json) => ({ sql: CLAIM_USAGES, json })),
+    ...claimChunks.map((json) => ({ sql: MARK_CLAIMED, json })),
   ];
 }
 
@@ -66,14 +66,6 @@ export function statementsFor(
 function rowOf(event: InterceptorEvent): string {
   const accepted = event.record_type === "initiator_override";
   return toStoredJson({ ...event, id: eventId(event), accepted });
-}
-
-/** The provider's id in an event of usage that was read later, or of the call that created it. */
-function createdOf(event: InterceptorEvent): Created | null {
-  const isEnd = event.record_type === "interception_end" && event.outcome === "queued";
-  if (!isEnd && event.record_type !== "retrieved_usage") return null;
-  const { provider, msg_id } = event;
-  return msg_id === null ? null : { provider, msg_id };
 }
 
 /** The event's part in a thread: an interception that needs its parent, or a tool call that may have children. */
