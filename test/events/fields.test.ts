@@ -21,6 +21,7 @@ describe("the record codes", () => {
       refusal: 8,
       passthrough: 9,
       retrieved_usage: 10,
+      passthrough_start: 12,
     });
   });
 
@@ -47,15 +48,15 @@ describe("the tables of the record types", () => {
       initiator_override: "initiator_overrides",
       initiator_override_rejected: "initiator_overrides",
       refusal: null,
-      passthrough: null,
+      passthrough: "passthroughs",
       retrieved_usage: "retrieved_usages",
+      passthrough_start: "passthroughs",
     });
   });
 
   it("decide which events are stored", () => {
     expect(everyEvent.filter((event) => !isStored(event)).map((event) => event.record_type)).toEqual([
       "refusal",
-      "passthrough",
     ]);
   });
 });

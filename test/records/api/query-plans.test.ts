@@ -108,7 +108,7 @@ async function plansOf(path: string): Promise<Plan[]> {
 
 /** A scan of a ledger table, under its name or its alias in the API's queries. */
 const TABLES =
-  /^SCAN (?:[a-z]|interceptions|token_usages|user_prompts|tool_usages|model_thoughts|initiator_overrides|anomalies)\b/;
+  /^SCAN (?:[a-z]|interceptions|token_usages|user_prompts|tool_usages|model_thoughts|initiator_overrides|passthroughs|anomalies)\b/;
 /** Accepted scans: `h` is the page of sessions that was selected before, `x` the members of a JSON object. */
 const ACCEPTED = /^SCAN (?:h|x VIRTUAL TABLE\b.*)$/;
 

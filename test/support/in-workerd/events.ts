@@ -7,6 +7,7 @@ import type {
   InterceptorEvent,
   ModelThought,
   PassthroughEvent,
+  PassthroughStart,
   RetrievedUsage,
   PromptUsage,
   RefusalEvent,
@@ -217,13 +218,29 @@ export const REFUSED: RefusalEvent = {
   worker_version: call.worker_version,
 };
 
-export const PASSED: PassthroughEvent = {
-  record_type: "passthrough",
-  ...caller,
+const passthroughCall = {
   method: "GET",
   provider: "openai-prod",
   provider_type: "openai",
   route: "/models",
+  started_at: AT,
+  worker_version: call.worker_version,
+} as const;
+
+export const PASSTHROUGH_START: PassthroughStart = {
+  record_type: "passthrough_start",
+  ...caller,
+  ...passthroughCall,
+  api_key_id: "0123456789abcdef",
+  metadata: { actor_name: "CI bot" },
+  initiator_name: "alice",
+};
+
+export const PASSED: PassthroughEvent = {
+  record_type: "passthrough",
+  ...caller,
+  ...passthroughCall,
+  outcome: "completed",
   status: 200,
   error: null,
   duration_ms: 30,
@@ -234,7 +251,6 @@ export const PASSED: PassthroughEvent = {
   cache_read_input_tokens: null,
   cache_write_input_tokens: null,
   created_at: AT,
-  worker_version: call.worker_version,
   ...providerHeaders,
 };
 
@@ -269,6 +285,7 @@ const ALL = {
   refusal: REFUSED,
   passthrough: PASSED,
   retrieved_usage: RETRIEVED,
+  passthrough_start: PASSTHROUGH_START,
 } as const satisfies { readonly [T in InterceptorEvent["record_type"]]: InterceptorEvent };
 
 export const everyEvent: readonly InterceptorEvent[] = Object.values(ALL);

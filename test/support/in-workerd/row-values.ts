@@ -197,6 +197,7 @@ const EMPTY = {
   model_thoughts: [],
   initiator_overrides: [],
   retrieved_usages: [],
+  passthroughs: [],
 } as const satisfies Rows;
 
 /** All tables; those not named have no rows. */
