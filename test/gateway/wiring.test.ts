@@ -225,7 +225,13 @@ const downQueue = (): object => ({ EVENTS: fakeQueue(true).binding });
 const downRecords = (): object => ({ RECORDS: new FakeRecords(true) });
 
 describe("the events to the records Worker as they are wired", () => {
-  const STORED = ["interception_start", "token_usage", "interception_end", "passthrough_start", "passthrough"];
+  const STORED = [
+    "interception_start",
+    "token_usage",
+    "interception_end",
+    "passthrough_start",
+    "passthrough",
+  ];
 
   it("the queue gets the events that the ledger stores; the log gets all", async () => {
     const { logged, errors } = spies();

@@ -266,8 +266,10 @@ const KINDS: readonly (readonly [string, string, RequestInit])[] = [
   ["DELETE of a file", "/central/v1/files/file-1", { method: "DELETE" }],
   ["POST without a body", "/central/v1/batches/batch_1/cancel", { method: "POST" }],
   ["POST with a small body", "/central/v1/conversations", { method: "POST", body: "{}" }],
-  ["POST with an examined body", "/listed/v1/files", { method: "POST", body: "{}" }],
+  ["POST with an examined body", "/listed/v1/responses/resp_1/cancel", { method: "POST", body: "{}" }],
+  ["PUT", "/central/v1/conversations/conv_1", { method: "PUT", body: "{}" }],
   ["multipart upload, streamed", "/central/v1/files", { method: "POST", body: FORM, headers: FORM_HEADERS }],
+  ["form that is examined", "/listed/v1/audio/voices", { method: "POST", body: FORM, headers: FORM_HEADERS }],
   ["GET of a response to be observed", "/central/v1/responses/resp_1", {}],
 ];
 

@@ -146,7 +146,8 @@ describe("a run of the cron", () => {
       get: (target, name) => {
         if (name !== "prepare") return Reflect.get(target, name) as unknown;
         return (sql: string) => {
-          if (sql.startsWith("UPDATE")) throw new Error("D1_ERROR: no such table: interceptions");
+          if (sql.startsWith("UPDATE interceptions "))
+            throw new Error("D1_ERROR: no such table: interceptions");
           return target.prepare(sql);
         };
       },

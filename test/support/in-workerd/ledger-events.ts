@@ -2,7 +2,18 @@
 import { between } from "../rechunk.ts";
 import type { InterceptorEvent, ToolUsage } from "../../../src/events/event.ts";
 import { uuidV7 } from "../../../src/shared/uuid.ts";
-import { END, OVERRIDE, PASSED, PASSTHROUGH_START, PROMPT, REJECTED, START, THOUGHT, TOKENS, TOOL } from "./events.ts";
+import {
+  END,
+  OVERRIDE,
+  PASSED,
+  PASSTHROUGH_START,
+  PROMPT,
+  REJECTED,
+  START,
+  THOUGHT,
+  TOKENS,
+  TOOL,
+} from "./events.ts";
 import { OWNER } from "./values.ts";
 
 /** 2026-11-23T12:00:00Z. */
