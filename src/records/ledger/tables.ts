@@ -52,10 +52,11 @@ const ACCEPTED: Column = { field: "accepted", type: "INTEGER" };
 export const isCallTable = (table: LedgerTable): table is CallTable =>
   table === "interceptions" || table === "passthroughs";
 
+const pick = (columns: Columns, wanted: (name: string) => boolean): Columns =>
+  Object.fromEntries(Object.entries(columns).filter(([name]) => wanted(name)));
+
 function callColumns(startFields: Fields, endFields: Fields): CallColumns {
   const [start, end] = [columnsOf(startFields), columnsOf(endFields)];
-  const pick = (columns: Columns, wanted: (name: string) => boolean): Columns =>
-    Object.fromEntries(Object.entries(columns).filter(([name]) => wanted(name)));
   const { interception_id: id = ID, ...shared } = pick(start, (name) => name in end);
   return {
     shared: { id, ...shared },

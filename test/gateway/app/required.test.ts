@@ -54,6 +54,7 @@ const OWNED = { ...AGENTS, "x-coder-owner-id": OWNER };
 const MODELS = "/central/v1/models";
 
 const denyAll: Deps["policies"][number] = () => new Refusal("model_not_allowed");
+const down: Write = () => Promise.reject(new Error("down"));
 const failAtEnd: Write = (events) =>
   typesOf(events).includes("interception_end") ? Promise.reject(new Error("down")) : Promise.resolve();
 
@@ -274,8 +275,6 @@ const KINDS: readonly (readonly [string, string, RequestInit])[] = [
 ];
 
 describe("H7 a passthrough where recording is required", () => {
-  const down: Write = () => Promise.reject(new Error("down"));
-
   // H2 of the security review: each of these was forwarded with a central key, and nothing of it was stored.
   it.each(
     KINDS.flatMap(([kind, path, init]) =>

@@ -347,6 +347,7 @@ const noInterception: Case = {
         user_agent: "coder-agents/v2.24.0 (linux/amd64)",
         provider: "central",
         api_key_id: "2f9492882e36c476",
+        metadata: '{"actor_name":"CI bot"}',
         started_at: "2026-11-23T12:00:04.000Z",
         ended_at: "2026-11-23T12:00:04.040Z",
       }),
