@@ -54,7 +54,7 @@ const OWNED = { ...AGENTS, "x-coder-owner-id": OWNER };
 const MODELS = "/central/v1/models";
 
 const denyAll: Deps["policies"][number] = () => new Refusal("model_not_allowed");
-const down: Write = () => Promise.reject(new Error("down"));
+const isDown: Write = () => Promise.reject(new Error("down"));
 const failAtEnd: Write = (events) =>
   typesOf(events).includes("interception_end") ? Promise.reject(new Error("down")) : Promise.resolve();
 
@@ -287,7 +287,7 @@ describe("H7 a passthrough where recording is required", () => {
   )("is refused with 503, and the provider gets nothing: $kind", async ({ path, init }) => {
     const gateway = await openGateway({
       vars: { PROVIDERS: { ...PROVIDERS, ...LISTED } },
-      sinks: [ledger(down)],
+      sinks: [ledger(isDown)],
     });
     const { response, events } = await gateway.exchange(path, init);
     expect(response.status).toBe(503);
@@ -311,7 +311,7 @@ describe("H7 a passthrough where recording is required", () => {
   });
 
   it("with a rejected owner header is refused too, because the rejection must be recorded", async () => {
-    const gateway = await openGateway({ sinks: [ledger(down)] });
+    const gateway = await openGateway({ sinks: [ledger(isDown)] });
     const headers = { ...AGENTS, "x-coder-owner-id": "not-a-uuid" };
     const { response, events } = await gateway.exchange(MODELS, { headers });
     expect(response.status).toBe(503);
@@ -345,7 +345,7 @@ describe("H7 a passthrough where recording is required", () => {
   });
 
   it("that has no credential for the provider to see is not recorded, and not delayed", async () => {
-    const gateway = await openGateway({ sinks: [ledger(down)] });
+    const gateway = await openGateway({ sinks: [ledger(isDown)] });
     for (const [path, method] of [
       ["/anthropic/api/hello", "HEAD"],
       ["/", "HEAD"],
