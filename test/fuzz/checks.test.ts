@@ -89,7 +89,7 @@ describe("checks of raw requests", () => {
       { events: [...PASSING.events.slice(0, 3), event({ ...end("c"), outcome: "refused" })] },
     ],
     ["a call without an actor", { events: [end("b"), event({ ...end("c"), actor_id: "" })] }],
-    ["2 starts and 1 ends", { events: PASSING.events.slice(0, 3) }],
+    ["2 starts and 1 ends", { events: PASSING.events.slice(0, 3), upstream: [] }],
     ["2 starts and 3 ends", { events: [...PASSING.events, end("c")] }],
     [
       "1 starts and 0 ends",
