@@ -69,3 +69,46 @@ CREATE TABLE batch_files (
 ) WITHOUT ROWID;
 CREATE UNIQUE INDEX batch_files_of ON batch_files (provider, file_id);
 CREATE INDEX batch_files_batch ON batch_files (provider, provider_response_id);
+
+-- Requests that are forwarded without being intercepted. As in `interceptions`, start and end arrive in any order.
+
+CREATE TABLE passthroughs (
+  id TEXT NOT NULL PRIMARY KEY,
+  actor_id TEXT NOT NULL,
+  actor_kind TEXT NOT NULL,
+  initiator_id TEXT NOT NULL,
+  attribution TEXT NOT NULL,
+  identity_source TEXT NOT NULL,
+  client TEXT NOT NULL,
+  user_agent TEXT,
+  client_session_id TEXT,
+  chat_id TEXT,
+  subchat_id TEXT,
+  workspace_id TEXT,
+  delegated_key_id TEXT,
+  delegated_source TEXT,
+  method TEXT NOT NULL,
+  provider TEXT NOT NULL,
+  provider_type TEXT NOT NULL,
+  route TEXT NOT NULL,
+  started_at TEXT NOT NULL,
+  worker_version TEXT,
+  -- Of the start.
+  api_key_id TEXT,
+  metadata TEXT,
+  initiator_name TEXT,
+  -- Of the end. The cron sets the outcome `orphaned` where the end never arrived.
+  outcome TEXT,
+  status INTEGER,
+  error TEXT,
+  duration_ms INTEGER,
+  usage_of TEXT,
+  result_count INTEGER,
+  ended_at TEXT,
+  provider_request_id TEXT,
+  provider_ray TEXT,
+  response_encoding TEXT
+) WITHOUT ROWID;
+CREATE INDEX passthroughs_by_initiator ON passthroughs (initiator_id, id);
+CREATE INDEX passthroughs_by_actor ON passthroughs (actor_id, id);
+CREATE INDEX passthroughs_open ON passthroughs (started_at) WHERE outcome IS NULL;

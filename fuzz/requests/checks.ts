@@ -106,8 +106,8 @@ const hasKeyInRequestLine = ({ bytes }: Connection): boolean =>
 function checkAttribution({ upstream, events }: Observed): string | null {
   const calls = events.filter(
     (event) =>
-      event.record_type === "passthrough" ||
-      (event.record_type === "interception_end" && event.outcome !== "refused"),
+      (event.record_type === "passthrough" || event.record_type === "interception_end") &&
+      event.outcome !== "refused",
   );
   const anonymous = calls.find((event) => !("actor_id" in event) || event.actor_id === "");
   if (anonymous) return `a call without an actor: ${JSON.stringify(anonymous)}`;
@@ -117,14 +117,21 @@ function checkAttribution({ upstream, events }: Observed): string | null {
     : `${upstream.length} calls reached the provider, ${calls.length} are recorded`;
 }
 
-function checkEnds({ events }: Observed): string | null {
+function checkEnds(observed: Observed): string | null {
+  return (
+    pairs(observed, "interception_start", "interception_end") ??
+    pairs(observed, "passthrough_start", "passthrough")
+  );
+}
+
+function pairs({ events }: Observed, start: string, end: string): string | null {
   const ids = (type: string): string[] =>
     events
       .filter((event) => event.record_type === type)
       .map((event) => event.interception_id)
       .toSorted();
-  const starts = ids("interception_start");
-  const ends = ids("interception_end");
+  const starts = ids(start);
+  const ends = ids(end);
   return starts.join() === ends.join() && new Set(starts).size === starts.length
     ? null
     : `${starts.length} starts and ${ends.length} ends`;

@@ -12,6 +12,7 @@ import type {
   InterceptionStart,
   ModelThought,
   PassthroughEvent,
+  PassthroughStart,
   RetrievedUsage,
   PromptUsage,
   RefusalEvent,
@@ -27,10 +28,10 @@ import type {
   Candidate,
   ClientKind,
   DirectoryResult,
-  EdgeError,
   Flag,
   Outcome,
   OwnerRejection,
+  PassthroughOutcome,
   SignatureResult,
   ThoughtSource,
   UsageOptIn,
@@ -523,20 +524,51 @@ export function batchFileEvent(
   };
 }
 
+/** A passthrough's call: the same in its start and end. */
 export type PassthroughFacts = {
-  readonly retrieved: RetrievedFacts;
   readonly method: string;
   readonly provider: string;
   readonly providerType: string;
   readonly route: string;
-  readonly status: number;
-  readonly error: EdgeError | null;
   readonly startedAt: number;
   readonly workerVersion: string | null;
+};
+
+export function passthroughStartEvent(
+  caller: Caller,
+  facts: PassthroughFacts,
+  { actor, initiatorName }: Pick<StartFacts, "actor" | "initiatorName">,
+): PassthroughStart {
+  return {
+    ...caller,
+    record_type: "passthrough_start",
+    method: facts.method,
+    provider: facts.provider,
+    provider_type: facts.providerType,
+    route: facts.route,
+    started_at: iso(facts.startedAt),
+    worker_version: facts.workerVersion,
+    api_key_id: actor.keyId,
+    metadata: actor.name === null ? {} : { actor_name: actor.name },
+    initiator_name: initiatorName,
+  };
+}
+
+/** How a passthrough ended. */
+export type PassthroughResult = {
+  readonly outcome: PassthroughOutcome;
+  readonly status: number;
+  readonly error: string | null;
+  readonly retrieved: RetrievedFacts;
   readonly providerHeaders: ProviderHeaderFacts;
 };
 
-export function passthroughEvent(caller: Caller, facts: PassthroughFacts, at: number): PassthroughEvent {
+export function passthroughEvent(
+  caller: Caller,
+  facts: PassthroughFacts,
+  { outcome, status, error, retrieved, providerHeaders }: PassthroughResult,
+  at: number,
+): PassthroughEvent {
   return {
     ...caller,
     record_type: "passthrough",
@@ -544,20 +576,22 @@ export function passthroughEvent(caller: Caller, facts: PassthroughFacts, at: nu
     provider: facts.provider,
     provider_type: facts.providerType,
     route: facts.route,
-    status: facts.status,
-    error: facts.error,
+    outcome,
+    status,
+    error,
     duration_ms: at - facts.startedAt,
-    usage_of: facts.retrieved.usageOf,
-    result_count: facts.retrieved.resultCount,
-    input_tokens: facts.retrieved.input_tokens,
-    output_tokens: facts.retrieved.output_tokens,
-    cache_read_input_tokens: facts.retrieved.cache_read_input_tokens,
-    cache_write_input_tokens: facts.retrieved.cache_write_input_tokens,
+    usage_of: retrieved.usageOf,
+    result_count: retrieved.resultCount,
+    input_tokens: retrieved.input_tokens,
+    output_tokens: retrieved.output_tokens,
+    cache_read_input_tokens: retrieved.cache_read_input_tokens,
+    cache_write_input_tokens: retrieved.cache_write_input_tokens,
+    started_at: iso(facts.startedAt),
     created_at: iso(at),
     worker_version: facts.workerVersion,
-    provider_request_id: facts.providerHeaders.requestId,
-    provider_ray: facts.providerHeaders.ray,
-    response_encoding: facts.providerHeaders.encoding,
+    provider_request_id: providerHeaders.requestId,
+    provider_ray: providerHeaders.ray,
+    response_encoding: providerHeaders.encoding,
   };
 }
 

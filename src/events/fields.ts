@@ -12,10 +12,10 @@ import {
   ACTOR_KINDS,
   CLIENT_KINDS,
   CREDENTIAL_KINDS,
-  EDGE_ERRORS,
   FLAGS,
   OBSERVATIONS,
   OUTCOMES,
+  PASSTHROUGH_OUTCOMES,
   USAGE_OPT_INS,
   USAGE_STATES,
   type ActorKind,
@@ -25,11 +25,11 @@ import {
   type ClientKind,
   type CredentialKind,
   type DirectoryResult,
-  type EdgeError,
   type Flag,
   type ObservationExtent,
   type Outcome,
   type OwnerRejection,
+  type PassthroughOutcome,
   type SignatureResult,
   type ThoughtSource,
   type UsageOptIn,
@@ -337,15 +337,38 @@ const BATCH_FILE = {
   created_at: CREATED_AT,
 } as const satisfies Fields;
 
-const PASSTHROUGH = {
-  ...CALLER,
+/** A passthrough's call: the same on its start and its end, so that either can be read alone. */
+const PASSTHROUGH_CALL = {
   method: text("the request's method"),
   provider: CALL.provider,
   provider_type: CALL.provider_type,
   route: CALL.route,
-  status: count(STATUS, { interceptions: "double1" }),
-  error: orNull.text<EdgeError>(EDGE_ERRORS, { interceptions: "blob18" }),
-  duration_ms: count("from the request's arrival to the response's headers", { interceptions: "double2" }),
+  started_at: CALL.started_at,
+  worker_version: CALL.worker_version,
+} as const satisfies Fields;
+
+const PASSTHROUGH_START = {
+  ...CALLER,
+  ...PASSTHROUGH_CALL,
+  api_key_id: INTERCEPTION_START.api_key_id,
+  metadata: INTERCEPTION_START.metadata,
+  initiator_name: INTERCEPTION_START.initiator_name,
+} as const satisfies Fields;
+
+const PASSTHROUGH = {
+  ...CALLER,
+  ...PASSTHROUGH_CALL,
+  outcome: text<PassthroughOutcome>(PASSTHROUGH_OUTCOMES, { interceptions: "blob15" }),
+  status: count("HTTP status that the client got; 499 where it disconnected before", {
+    interceptions: "double1",
+  }),
+  error: orNull.text(
+    "the code of the refusal, or which network in front of the provider responded (`upstream_challenged`, `upstream_html`, `edge_520` … `edge_530`)",
+    { interceptions: "blob18" },
+  ),
+  duration_ms: count("from the request's arrival to the response's headers, or to the refusal", {
+    interceptions: "double2",
+  }),
   usage_of: orNull.text(`${USAGE_OF}. Rows with the same one are the same tokens`, {
     interceptions: "blob19",
   }),
@@ -354,8 +377,7 @@ const PASSTHROUGH = {
   output_tokens: { ...TOKENS.output_tokens, column: null },
   cache_read_input_tokens: { ...TOKENS.cache_read_input_tokens, column: null },
   cache_write_input_tokens: { ...TOKENS.cache_write_input_tokens, column: null },
-  created_at: CREATED_AT,
-  worker_version: CALL.worker_version,
+  created_at: { ...CREATED_AT, column: "ended_at" },
   ...PROVIDER_HEADERS,
 } as const satisfies Fields;
 
@@ -368,6 +390,7 @@ export type LedgerTable =
   | "model_thoughts"
   | "retrieved_usages"
   | "batch_files"
+  | "passthroughs"
   | "initiator_overrides";
 
 export type RecordDefinition = {
@@ -449,8 +472,8 @@ export const RECORDS = {
   },
   passthrough: {
     code: 9,
-    when: "a request was forwarded without being parsed",
-    table: null,
+    when: "once for every `passthrough_start`, when the provider's headers have arrived, or however else it ended; can be read alone",
+    table: "passthroughs",
     dataset: "interceptions",
     fields: PASSTHROUGH,
   },
@@ -467,6 +490,13 @@ export const RECORDS = {
     table: "batch_files",
     dataset: null,
     fields: BATCH_FILE,
+  },
+  passthrough_start: {
+    code: 12,
+    when: "before policies decide on a request that is not intercepted, and it is forwarded without being parsed",
+    table: "passthroughs",
+    dataset: null,
+    fields: PASSTHROUGH_START,
   },
 } as const satisfies Readonly<Record<string, RecordDefinition>>;
 

@@ -67,6 +67,15 @@ export const THOUGHT_SOURCES = {
 } as const;
 export type ThoughtSource = keyof typeof THOUGHT_SOURCES;
 
+/** How a passthrough ended. Its response is not read, so it ends when the provider's headers arrive. */
+export const PASSTHROUGH_OUTCOMES = {
+  completed: "the provider responded, with a status below 400",
+  cancelled: "the client disconnected before the provider responded",
+  upstream_error: "no connection, no headers in time, or an error status",
+  refused: "the gateway responded, and the provider did not get the complete request",
+} as const;
+export type PassthroughOutcome = keyof typeof PASSTHROUGH_OUTCOMES;
+
 /** How much of a response was observed. */
 export const OBSERVATIONS = {
   complete: "the response was observed to its end",

@@ -6,6 +6,7 @@ export const API_ROUTES = [
   "sessions",
   "interceptions",
   "overrides",
+  "passthroughs",
   "usage",
   "attribution",
   "anomalies",

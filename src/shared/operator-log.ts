@@ -29,7 +29,8 @@ export const OPERATOR_EVENTS = {
     "A message of the dead-letter queue could not be stored completely, and is archived or printed next: `message_id`, `error`.",
   message_given_up:
     "A message could not be stored at its last attempt, and its events are in the log: `message_id`, `error`.",
-  orphans_closed: "Interceptions without an end were closed as `orphaned`: `interceptions`.",
+  orphans_closed:
+    "Interceptions or passthroughs without an end were closed as `orphaned`: `interceptions` or `passthroughs` (their number).",
   maintenance_failed: "A part of the cron's maintenance failed: `error`.",
   maintenance_unfinished: "A part of the maintenance reached its limit, and the next run continues: `task`.",
 } as const;

@@ -22,6 +22,7 @@ describe("the record codes", () => {
       passthrough: 9,
       retrieved_usage: 10,
       batch_file: 11,
+      passthrough_start: 12,
     });
   });
 
@@ -48,16 +49,16 @@ describe("the tables of the record types", () => {
       initiator_override: "initiator_overrides",
       initiator_override_rejected: "initiator_overrides",
       refusal: null,
-      passthrough: null,
+      passthrough: "passthroughs",
       retrieved_usage: "retrieved_usages",
       batch_file: "batch_files",
+      passthrough_start: "passthroughs",
     });
   });
 
   it("decide which events are stored", () => {
     expect(everyEvent.filter((event) => !isStored(event)).map((event) => event.record_type)).toEqual([
       "refusal",
-      "passthrough",
     ]);
   });
 });

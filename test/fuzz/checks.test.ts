@@ -36,7 +36,9 @@ const sent = (family: Connection["family"], bytes = ""): Connection => ({
   closes: "end",
 });
 const event = (fields: object): Observed["events"][number] => fields as never;
-const passthrough = event({ record_type: "passthrough", interception_id: "b", actor_id: "holder-0" });
+const actor = { actor_id: "holder-0" };
+const start = (id: string) => event({ record_type: "passthrough_start", interception_id: id, ...actor });
+const end = (id: string) => event({ record_type: "passthrough", interception_id: id, ...actor });
 const line = (message: string, level = "log"): Observed["lines"][number] => ({ level, message });
 
 /** One client with a valid key lists the models. */
@@ -45,7 +47,7 @@ const PASSING: Observed = {
   received: ["HTTP/1.1 200 OK\r\n\r\n", ""],
   upstream: [call(MODELS)],
   lines: [line('{"message":"interception log","record_type":"passthrough"}')],
-  events: [passthrough, passthrough],
+  events: [start("b"), end("b"), start("c"), end("c")],
   points: [],
 };
 
@@ -81,8 +83,14 @@ describe("checks of raw requests", () => {
       { upstream: [call("/own-openai/v1/models", [["Authorization", "Bearer abc"]])] },
     ],
     ["with a client key", { upstream: [call(MODELS, [KEY, ["X-A", VALID_KEYS[0] ?? ""]])] }],
-    ["1 are recorded", { events: [passthrough] }],
-    ["a call without an actor", { events: [passthrough, event({ ...passthrough, actor_id: "" })] }],
+    ["1 are recorded", { events: [start("b"), end("b")] }],
+    [
+      "1 are recorded",
+      { events: [...PASSING.events.slice(0, 3), event({ ...end("c"), outcome: "refused" })] },
+    ],
+    ["a call without an actor", { events: [end("b"), event({ ...end("c"), actor_id: "" })] }],
+    ["2 starts and 1 ends", { events: PASSING.events.slice(0, 3), upstream: [] }],
+    ["2 starts and 3 ends", { events: [...PASSING.events, end("c")] }],
     [
       "1 starts and 0 ends",
       { events: [...PASSING.events, event({ record_type: "interception_start", interception_id: "a" })] },

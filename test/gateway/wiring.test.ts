@@ -225,14 +225,20 @@ const downQueue = (): object => ({ EVENTS: fakeQueue(true).binding });
 const downRecords = (): object => ({ RECORDS: new FakeRecords(true) });
 
 describe("the events to the records Worker as they are wired", () => {
-  const STORED = ["interception_start", "token_usage", "interception_end"];
+  const STORED = [
+    "interception_start",
+    "token_usage",
+    "interception_end",
+    "passthrough_start",
+    "passthrough",
+  ];
 
   it("the queue gets the events that the ledger stores; the log gets all", async () => {
     const { logged, errors } = spies();
     const { binding, types } = fakeQueue();
     await callEach({ PROVIDERS, EVENTS: binding });
     expect(types()).toEqual(STORED);
-    expect(logged().map((event) => event["record_type"])).toEqual([...STORED, "passthrough", "refusal"]);
+    expect(logged().map((event) => event["record_type"])).toEqual([...STORED, "refusal"]);
     expect(errors()).toBe("");
   });
 
@@ -240,7 +246,7 @@ describe("the events to the records Worker as they are wired", () => {
     spies();
     const { binding, types } = fakeQueue();
     await callEach({ PROVIDERS, EVENTS: binding, RECORDING: { all_events: true } });
-    expect(types()).toEqual([...STORED, "passthrough", "refusal"]);
+    expect(types()).toEqual([...STORED, "refusal"]);
   });
 
   it.each([{}, { all_events: true }])(
@@ -250,7 +256,7 @@ describe("the events to the records Worker as they are wired", () => {
       const records = new FakeRecords();
       await callEach({ PROVIDERS, RECORDS: records, RECORDING });
       expect(records.stored.map((event) => event.record_type)).toEqual(STORED);
-      expect(logged().map((event) => event["record_type"])).toEqual([...STORED, "passthrough", "refusal"]);
+      expect(logged().map((event) => event["record_type"])).toEqual([...STORED, "refusal"]);
       expect(errors()).toBe("");
     },
   );
@@ -267,7 +273,7 @@ describe("the events to the records Worker as they are wired", () => {
   it("the gateway alone only logs", async () => {
     const { logged, errors } = spies();
     await callEach({ PROVIDERS });
-    expect(logged().map((event) => event["record_type"])).toEqual([...STORED, "passthrough", "refusal"]);
+    expect(logged().map((event) => event["record_type"])).toEqual([...STORED, "refusal"]);
     expect(errors()).toBe("");
   });
 

@@ -187,7 +187,7 @@ async function checkQueue(running: RunningInterceptor): Promise<void> {
 /** All events except those that the ledger has no table for. */
 function ledgerNames(events: readonly InterceptorEvent[]): string[] {
   return events
-    .filter(({ record_type }) => record_type !== "refusal" && record_type !== "passthrough")
+    .filter(({ record_type }) => record_type !== "refusal")
     .map((event) => {
       const position = "position" in event ? ` ${event.position}` : "";
       return `${event.interception_id} ${event.record_type}${position}`;

@@ -66,7 +66,7 @@ function fallbackEvents(interceptor: CheckedInterceptor): InterceptorEvent[] {
     .map(({ message }) => (JSON.parse(message) as { readonly event: InterceptorEvent }).event);
 }
 
-const NO_TABLE = new Set<InterceptorEvent["record_type"]>(["refusal", "passthrough"]);
+const NO_TABLE = new Set<InterceptorEvent["record_type"]>(["refusal"]);
 
 /** The logged events that the ledger stores, without the field that marks a log line. */
 function ledgerEvents(interceptor: CheckedInterceptor): InterceptorEvent[] {
@@ -328,20 +328,18 @@ describe("H7 when recording is required and the queue responds 429", () => {
     },
   );
 
-  it("refuses a passthrough for an owner, because the owner cannot be recorded", async () => {
+  // H2 of the security review: a passthrough without an owner was forwarded, and the ledger never had it.
+  it.each([
+    ["for an owner", OWNED_MODELS, ["initiator_override"]],
+    ["without an owner", { target: MODELS }, []],
+  ] as const)("refuses a passthrough %s, because it cannot be recorded", async (_, call, first) => {
     allowFallbackLines(refusingRequired);
-    const { status, id } = await exchange(refusingRequired.port, OWNED_MODELS);
+    const { status, id } = await exchange(refusingRequired.port, call);
     expect(status).toBe(503);
     const events = await refusingRequired.waitForEvents((all) => typesOf(all, id).includes("refusal"));
-    expect(typesOf(events, id)).toEqual(["initiator_override", "refusal"]);
+    expect(typesOf(events, id)).toEqual([...first, "passthrough_start", "passthrough", "refusal"]);
     await expectAllInFallback(refusingRequired, "Error");
     expect(upstream.requests).toEqual([]);
-  });
-
-  it("forwards a passthrough without an owner, which has nothing to record first", async () => {
-    upstream.respondWith(respond.json(200, { data: [] }));
-    expect((await exchange(refusingRequired.port, { target: MODELS })).status).toBe(200);
-    expect(upstream.requests).toHaveLength(1);
   });
 });
 
@@ -401,10 +399,10 @@ describe("H7 when recording is required and the queue accepts everything", () =>
     expect(JSON.stringify(queued)).not.toMatch(new RegExp(`${SECRET}|${OWN_KEY}`));
   });
 
-  it("forwards a passthrough once its owner is in the queue", async () => {
+  it("forwards a passthrough once its owner and its start are in the queue", async () => {
     const { before } = respondAfterSnapshot(respond.json(200, { data: [] }));
     expect((await exchange(takingRequired.port, OWNED_MODELS)).status).toBe(200);
-    expect(before).toEqual(["initiator_override"]);
+    expect(before).toEqual(["initiator_override", "passthrough_start"]);
   });
 });
 

@@ -1523,8 +1523,11 @@ describe("clients that disconnect", () => {
     const request = await upstream.waitForCompleteRequest();
     connection.abort();
     await upstreamClosed(request);
-    const events = await standard.waitForEvents((all) => all.length > 0);
-    expect(events).toMatchObject([{ record_type: "passthrough", route: "/conversations" }]);
+    const events = await standard.waitForEvents((all) => all.length > 1);
+    expect(events).toMatchObject([
+      { record_type: "passthrough_start", route: "/conversations" },
+      { record_type: "passthrough", route: "/conversations", outcome: "cancelled" },
+    ]);
   });
 
   type Usage = { readonly usage: string } & TokenCounts;

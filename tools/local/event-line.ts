@@ -62,6 +62,10 @@ function describe(event: InterceptorEvent): Line {
       const where = [event.method, event.provider, event.route].filter((part) => part !== null).join(" ");
       return { label: "refusal", style: "red", text: `${event.status} ${event.reason} · ${where}${detail}` };
     }
+    case "passthrough_start": {
+      const what = `${event.method} ${event.provider} ${event.route}`;
+      return { label: "start", style: "dim", text: `${event.client} · ${what} · ${account(event)}` };
+    }
     case "passthrough": {
       const what = `${event.method} ${event.provider} ${event.route} → ${event.status} in ${event.duration_ms} ms`;
       return { label: "passthrough", style: "dim", text: `${event.client} · ${what} · ${account(event)}` };
@@ -134,6 +138,7 @@ function clock(event: InterceptorEvent): string {
 function timeOf(event: InterceptorEvent): string {
   switch (event.record_type) {
     case "interception_start":
+    case "passthrough_start":
       return event.started_at;
     case "interception_end":
       return event.ended_at;

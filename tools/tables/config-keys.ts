@@ -194,7 +194,7 @@ const RECORDING = keysOf("gateway", "RECORDING.", [
   [
     "all_events",
     "`false`",
-    "Also sends `passthrough` and `refusal` events to the queue, for the archive. The ledger has no table for them.",
+    "Also sends `refusal` events to the queue, for the archive. The ledger has no table for them.",
   ],
   [
     "prompts",

@@ -3,7 +3,7 @@ import type { Field, FieldKind } from "../../src/events/field.ts";
 import { RECORDS, type LedgerTable, type RecordDefinition } from "../../src/events/fields.ts";
 import * as vocabulary from "../../src/events/vocabulary.ts";
 import { analyticsColumnsOf, type AnalyticsDataset } from "../../src/events/analytics-columns.ts";
-import { TABLES } from "../../src/records/ledger/tables.ts";
+import { isCallTable, TABLES, type Columns } from "../../src/records/ledger/tables.ts";
 import { code, table, type Row } from "./markdown.ts";
 
 type Words = Readonly<Record<string, string>>;
@@ -14,6 +14,7 @@ const WORDS: readonly (readonly [field: string, words: Words])[] = [
   ["actor_kind", vocabulary.ACTOR_KINDS],
   ["credential_kind", vocabulary.CREDENTIAL_KINDS],
   ["outcome", vocabulary.OUTCOMES],
+  ["outcome` of `passthrough", vocabulary.PASSTHROUGH_OUTCOMES],
   ["error", vocabulary.EDGE_ERRORS],
   ["usage", vocabulary.USAGE_STATES],
   ["observation", vocabulary.OBSERVATIONS],
@@ -105,10 +106,14 @@ function definitions(): readonly Definition[] {
 /** The name of the field's column in the ledger's table; null where it has none. */
 function columnOf(name: string, ledgerTable: LedgerTable | null): string | null {
   if (ledgerTable === null) return null;
-  const { shared, start, end } = TABLES.interceptions;
-  const columns =
-    ledgerTable === "interceptions" ? { ...shared, ...start, ...end } : TABLES.events[ledgerTable];
+  const columns = columnsOf(ledgerTable);
   return Object.entries(columns).find(([, { field }]) => field === name)?.[0] ?? null;
+}
+
+function columnsOf(ledgerTable: LedgerTable): Columns {
+  if (!isCallTable(ledgerTable)) return TABLES.events[ledgerTable];
+  const { shared, start, end } = TABLES[ledgerTable];
+  return { ...shared, ...start, ...end };
 }
 
 /** A closed set of words is in the table of values. */

@@ -66,7 +66,7 @@ export async function serve(exchange: Exchange): Promise<Response> {
 
   const forwardable = { target, route, caller, acceptedOwner: decision.acceptedOwner, credential };
   const api = interceptedApi(route, request.method);
-  if (api === null) return passThrough(exchange, forwardable, body);
+  if (api === null) return passThrough(exchange, decided, forwardable, body);
   const intercepted = { ...forwardable, api };
   const boundary = api.acceptsForms ? formBoundary(request.headers.get("content-type")) : null;
   if (boundary === "invalid") return stop(new Refusal("form_invalid", { detail: "the boundary" }));

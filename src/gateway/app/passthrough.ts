@@ -1,17 +1,10 @@
 /** A passthrough: forwarded and recorded, its bytes not read, except for the model where only some models are allowed. */
-import {
-  NOTHING_RETRIEVED,
-  passthroughEvent,
-  type PassthroughFacts,
-  type RetrievedFacts,
-} from "../../events/compose.ts";
+import { NOTHING_RETRIEVED } from "../../events/compose.ts";
 import { contentEncoding, declaredLength } from "../../shared/http/body-headers.ts";
 import { Refusal } from "../../shared/refusal.ts";
 import { formBoundary } from "../provider/form/boundary.ts";
 import { createFormScanner } from "../provider/form/form-scanner.ts";
 import { readModelCall } from "../provider/model-call.ts";
-import { methodsOf } from "../provider/method.ts";
-import { edgeErrorOf } from "../observation/edge-error.ts";
 import { isSentInPieces } from "../upstream/body-parts.ts";
 import { CLIENT_DISCONNECTED, isUpload, type UpstreamBody } from "../upstream/forward.ts";
 import {
@@ -20,60 +13,91 @@ import {
   clientDisconnected,
   toClientResponse,
   type Forwardable,
+  type UpstreamResult,
 } from "./call-upstream.ts";
-import { takesNoBody } from "./decide.ts";
+import { takesNoBody, type RequestDecision } from "./decide.ts";
 import { refuse, type Exchange } from "./exchange.ts";
 import { filteredBody, unreadBody } from "./forward-body.ts";
+import {
+  CANCELLED,
+  FAILED,
+  refusedResult,
+  respondedResult,
+  startPassthrough,
+  type PassthroughRecord,
+} from "./passthrough-record.ts";
 import { findRetrieval, observeRetrieval } from "./retrieve.ts";
 import { checkNamedModel, filterModels } from "./model-list.ts";
 import { rejectBody, type RequestBody } from "./request-body.ts";
 
+/** A passthrough: recorded from here to its one end, however it ends. */
 export async function passThrough(
   exchange: Exchange,
+  decided: RequestDecision,
   forwardable: Forwardable,
   requestBody: RequestBody,
 ): Promise<Response> {
-  const { id, deps, recorder, request, startedAt } = exchange;
-  const { route, caller } = forwardable;
-  const stop = (refusal: Refusal): Response => refuse(exchange, refusal, () => methodsOf(route.route));
-  // An override event is stored first, where recording is required.
-  if (!(await recorder.flush())) return stop(new Refusal("recording_unavailable"));
-  const body =
-    checkNamedModel(exchange, forwardable) ?? (await bodyToForward(exchange, forwardable, requestBody));
-  if (body instanceof Refusal) return stop(body);
-  const abort = new AbortController();
-  const outgoing = { body, isDecoded: requestBody.decoded() !== null, optIn: null };
-  const { response: received, providerHeaders } = await callUpstream(exchange, forwardable, outgoing, abort);
-  const response = await filterModels(exchange, forwardable, received, abort);
-  if (response instanceof Refusal) return stop(response);
-  const isDisconnected = response === CLIENT_DISCONNECTED;
-  const facts: Omit<PassthroughFacts, "retrieved"> = {
-    method: request.method,
-    provider: route.provider.name,
-    providerType: route.provider.dialect.type,
-    route: route.route.path,
-    status: isDisconnected ? 499 : response.status,
-    error: isDisconnected ? null : edgeErrorOf(response.status, response.headers),
-    startedAt,
-    workerVersion: deps.config.workerVersion,
-    providerHeaders,
+  const { started, end } = startPassthrough(exchange, decided, forwardable);
+  const refused = (refusal: Refusal, providerHeaders: UpstreamResult["providerHeaders"] | null): Response => {
+    end(refusedResult(refusal, providerHeaders));
+    return refuse(exchange, refusal);
   };
-  const at = deps.now();
-  const recordWith = (retrieved: RetrievedFacts): void =>
-    recorder.record(passthroughEvent(caller, { ...facts, retrieved }, at));
-  const retrieved = isDisconnected || !response.ok ? null : findRetrieval(exchange, forwardable);
-  if (retrieved && !isDisconnected) {
-    const observed = await observeRetrieval(exchange, forwardable, retrieved, { response, abort });
+  const abort = new AbortController();
+  try {
+    if (!(await started)) return refused(new Refusal("recording_unavailable"), null);
+    const body =
+      checkNamedModel(exchange, forwardable) ?? (await bodyToForward(exchange, forwardable, requestBody));
+    if (body instanceof Refusal) return refused(body, null);
+    const outgoing = { body, isDecoded: requestBody.decoded() !== null, optIn: null };
+    const { response: received, providerHeaders } = await callUpstream(
+      exchange,
+      forwardable,
+      outgoing,
+      abort,
+    );
+    const response = await filterModels(exchange, forwardable, received, abort);
+    if (response instanceof Refusal) return refused(response, providerHeaders);
+    if (response === CLIENT_DISCONNECTED) {
+      end({ ...CANCELLED, providerHeaders });
+      return clientDisconnected(exchange.id);
+    }
+    return await respond(exchange, forwardable, end, { response, providerHeaders, body, abort });
+  } catch (error) {
+    abort.abort();
+    end(FAILED);
+    throw error;
+  }
+}
+
+type Responded = {
+  readonly response: Response;
+  readonly providerHeaders: UpstreamResult["providerHeaders"];
+  /** The request's. */
+  readonly body: UpstreamBody;
+  readonly abort: AbortController;
+};
+
+/** The client's response. The passthrough ends with the response's headers, or, where results are read, with its body. */
+async function respond(
+  exchange: Exchange,
+  forwardable: Forwardable,
+  end: PassthroughRecord["end"],
+  { response, providerHeaders, body, abort }: Responded,
+): Promise<Response> {
+  const { id, deps, recorder } = exchange;
+  const retrieval = response.ok ? findRetrieval(exchange, forwardable) : null;
+  if (retrieval) {
+    const at = deps.now();
+    const observed = await observeRetrieval(exchange, forwardable, retrieval, { response, abort });
     exchange.waitUntil(
       observed.facts.then((read) => {
-        recordWith(read);
+        end(respondedResult(response, providerHeaders, read), at);
         return recorder.flush();
       }),
     );
     return toClientResponse(response, id, observed);
   }
-  recordWith(NOTHING_RETRIEVED);
-  if (isDisconnected) return clientDisconnected(id);
+  end(respondedResult(response, providerHeaders, NOTHING_RETRIEVED));
   // The runtime pumps a native body without the request's context. Nothing needs that any more, unless an upload goes on.
   if (body === null || (isUpload(body) ? !body.isPending() : !isSentInPieces(body))) {
     return toClientResponse(response, id, { body: response.body, isModified: false });

@@ -25,6 +25,7 @@ export function analyticsEngineSink(interceptions: Dataset | null, overrides: Da
       case "tool_usage":
       case "model_thought":
       case "refusal":
+      case "passthrough_start":
         return undefined;
     }
   };

@@ -57,6 +57,7 @@ const MAX_LINE: Readonly<Record<RecordType, number>> = {
   passthrough: 2300,
   retrieved_usage: 1200,
   batch_file: 1200,
+  passthrough_start: 2300,
   refusal: 2300,
   prompt_usage: 1700,
   tool_usage: 3200,

@@ -1,5 +1,5 @@
 /**
- * Delays an interception's start for a moment before a sink that pays per group: most calls end soon, and start and end
+ * Delays the start of an interception or passthrough for a moment before a sink that pays per group: most calls end soon, and start and end
  * then go as one group. Not for a required sink. The log has the start at once in any case.
  *
  * The delayed start is lost with its isolate: where the isolate dies within that moment, the start is not stored. A timer
@@ -38,7 +38,7 @@ export function coalesceStarts({ name, write }: AwaitedSink, after: After = real
     name,
     required: false,
     write: (events) => {
-      const id = events[0]?.interception_id ?? "";
+      const id = requestIdOf(events);
       const start = delayed.get(id);
       if (start) {
         delayed.delete(id);
@@ -50,9 +50,18 @@ export function coalesceStarts({ name, write }: AwaitedSink, after: After = real
   };
 }
 
-/** Whether an interception starts in this group and does not end in it. */
+/** Whether an interception or passthrough starts in this group and does not end in it. */
 export function isUnfinished(events: Group): boolean {
   const has = (type: InterceptorEvent["record_type"]): boolean =>
     events.some(({ record_type }) => record_type === type);
-  return has("interception_start") && !has("interception_end");
+  return (
+    (has("interception_start") && !has("interception_end")) ||
+    (has("passthrough_start") && !has("passthrough"))
+  );
+}
+
+/** The id of the request whose events these are. Usage that it read of an earlier call has ids of its own. */
+export function requestIdOf([first]: Group): string {
+  if (first === undefined) return "";
+  return first.record_type === "retrieved_usage" ? first.retrieval_id : first.interception_id;
 }

@@ -5,7 +5,7 @@
 import type { InterceptorEvent } from "../../events/event.ts";
 import type { FallbackLog } from "../../events/fallback-log.ts";
 import { realTimer, TIMED_OUT, withDeadline, type After } from "../../shared/deadline.ts";
-import { isUnfinished } from "./coalesce-starts.ts";
+import { isUnfinished, requestIdOf } from "./coalesce-starts.ts";
 import type { AwaitedSink } from "./recorder.ts";
 
 export type RecordsSinkOptions = {
@@ -80,8 +80,8 @@ export function recordsSink(options: RecordsSinkOptions): AwaitedSink {
   };
   const write = async (events: readonly InterceptorEvent[]): Promise<void> => {
     const wanted = events.filter(wants);
-    const id = wanted[0]?.interception_id;
-    if (id === undefined) return;
+    if (wanted.length === 0) return;
+    const id = requestIdOf(wanted);
     await (isUnfinished(wanted) ? begin(id, wanted) : finish(id, wanted));
   };
   return { kind: "awaited", name: "ledger", required, write };

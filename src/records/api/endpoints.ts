@@ -5,6 +5,7 @@ import type { Endpoint } from "./kit/endpoint.ts";
 import { explain } from "./routes/explain.ts";
 import { interceptions } from "./routes/interceptions.ts";
 import { openapi } from "./kit/openapi.ts";
+import { passthroughs } from "./routes/passthroughs.ts";
 import { overrides } from "./routes/overrides.ts";
 import { session } from "./routes/session.ts";
 import { sessionAgents } from "./routes/session-agents.ts";
@@ -17,6 +18,7 @@ export const ENDPOINTS: readonly Endpoint[] = [
   sessionAgents,
   interceptions,
   overrides,
+  passthroughs,
   usage,
   attribution,
   anomalies,

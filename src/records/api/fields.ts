@@ -57,6 +57,10 @@ export function apiFieldsOf(records: Records) {
     ["interception_start", "interception_end"],
     records,
   );
+  const { interception_id: passthroughId = row.ID, ...passthrough } = fieldsOf(
+    ["passthrough_start", "passthrough"],
+    records,
+  );
   const rows = (type: string): row.Fields => ({ id: ROW_ID, ...fieldsOf([type], records) });
   return {
     interception: {
@@ -77,6 +81,7 @@ export function apiFieldsOf(records: Records) {
       accepted: row.withDescription(row.FLAG, "Whether the owner was accepted."),
       ...fieldsOf(["initiator_override", "initiator_override_rejected"], records),
     },
+    passthrough: { id: passthroughId, ...passthrough },
   };
 }
 
@@ -88,3 +93,4 @@ export const USER_PROMPT: row.Fields = FIELDS.userPrompt;
 export const TOOL_USAGE: row.Fields = FIELDS.toolUsage;
 export const MODEL_THOUGHT: row.Fields = FIELDS.modelThought;
 export const OVERRIDE: row.Fields = FIELDS.override;
+export const PASSTHROUGH: row.Fields = FIELDS.passthrough;

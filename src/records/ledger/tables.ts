@@ -3,7 +3,7 @@
  * fills it. test/records/ledger/tables.test.ts holds them against the migrations.
  */
 import { columnName, type FieldKind, type Fields } from "../../events/field.ts";
-import { RECORDS, type LedgerTable, type RecordDefinition } from "../../events/fields.ts";
+import { RECORDS, type LedgerTable, type RecordDefinition, type RecordType } from "../../events/fields.ts";
 
 export type Column = {
   /** The event field, or one of the two computed ones: `id` (event-id.ts) and `accepted`. */
@@ -14,12 +14,16 @@ export type Column = {
 /** Column name → what fills it. */
 export type Columns = Readonly<Record<string, Column>>;
 
-/** The tables whose rows are one event each, never changed. */
-export type EventTable = Exclude<LedgerTable, "interceptions">;
+/** The tables whose rows are a start and its end, in any order. */
+export type CallTable = "interceptions" | "passthroughs";
 
-export type Tables = {
-  /** The interception's columns: filled by start or end, whichever comes first; by the start; by the end. */
-  readonly interceptions: { readonly shared: Columns; readonly start: Columns; readonly end: Columns };
+/** The tables whose rows are one event each, never changed. */
+export type EventTable = Exclude<LedgerTable, CallTable>;
+
+/** Columns filled by start or end, whichever comes first; by the start; by the end. */
+export type CallColumns = { readonly shared: Columns; readonly start: Columns; readonly end: Columns };
+
+export type Tables = Readonly<Record<CallTable, CallColumns>> & {
   readonly events: Readonly<Record<EventTable, Columns>>;
 };
 
@@ -45,24 +49,33 @@ function columnsOf(fields: Fields): Record<string, Column> {
 const ID: Column = { field: "id", type: "TEXT" };
 const ACCEPTED: Column = { field: "accepted", type: "INTEGER" };
 
+export const isCallTable = (table: LedgerTable): table is CallTable =>
+  table === "interceptions" || table === "passthroughs";
+
+const pick = (columns: Columns, wanted: (name: string) => boolean): Columns =>
+  Object.fromEntries(Object.entries(columns).filter(([name]) => wanted(name)));
+
+function callColumns(startFields: Fields, endFields: Fields): CallColumns {
+  const [start, end] = [columnsOf(startFields), columnsOf(endFields)];
+  const { interception_id: id = ID, ...shared } = pick(start, (name) => name in end);
+  return {
+    shared: { id, ...shared },
+    start: pick(start, (name) => !(name in end)),
+    end: pick(end, (name) => !(name in start)),
+  };
+}
+
 /** `records`: the event field table; tests pass one with a further field. */
 export function tablesOf(records: Readonly<Record<string, RecordDefinition>>): Tables {
-  const start = columnsOf(records["interception_start"]?.fields ?? {});
-  const end = columnsOf(records["interception_end"]?.fields ?? {});
-  const pick = (columns: Columns, wanted: (name: string) => boolean): Columns =>
-    Object.fromEntries(Object.entries(columns).filter(([name]) => wanted(name)));
-  const { interception_id: id = ID, ...shared } = pick(start, (name) => name in end);
+  const fieldsOf = (type: RecordType): Fields => records[type]?.fields ?? {};
   const events = {} as Record<EventTable, Columns>;
   for (const { table, fields } of Object.values(records)) {
-    if (table === null || table === "interceptions") continue;
+    if (table === null || isCallTable(table)) continue;
     events[table] = { id: ID, ...events[table], ...columnsOf(fields) };
   }
   return {
-    interceptions: {
-      shared: { id, ...shared },
-      start: pick(start, (name) => !(name in end)),
-      end: pick(end, (name) => !(name in start)),
-    },
+    interceptions: callColumns(fieldsOf("interception_start"), fieldsOf("interception_end")),
+    passthroughs: callColumns(fieldsOf("passthrough_start"), fieldsOf("passthrough")),
     events: { ...events, initiator_overrides: { accepted: ACCEPTED, ...events.initiator_overrides } },
   };
 }
@@ -81,6 +94,7 @@ export const TABLE_KEYS = {
   retrieved_usages: ["interception_id", "id"],
   batch_files: ["interception_id", "id"],
   initiator_overrides: ["id"],
+  passthroughs: ["id"],
   interceptions: ["id"],
 } as const satisfies Readonly<Record<LedgerTable, readonly [string, ...string[]]>>;
 

@@ -557,7 +557,12 @@ describe("refusals before an interception begins", () => {
       const { response, events } = await gateway.exchange(path, init);
       expect([response.status, response.headers.get("x-interceptor-error")]).toEqual([503, "gateway_busy"]);
       expect(response.headers.get("retry-after")).toBe("2");
-      expect(events).toMatchObject([{ record_type: "refusal", reason: "gateway_busy", ...BYOK_PRINCIPALS }]);
+      expect(only(events, "refusal")).toMatchObject({ reason: "gateway_busy", ...BYOK_PRINCIPALS });
+      const isPassthrough = path.endsWith("/files");
+      expect(typesOf(events)).toEqual([
+        ...(isPassthrough ? ["passthrough_start", "passthrough"] : []),
+        "refusal",
+      ]);
     }
   });
 
@@ -1019,7 +1024,7 @@ describe("the initiator", () => {
 });
 
 describe("a passthrough", () => {
-  it("is forwarded and recorded by one event, and its body is not parsed", async () => {
+  it("is forwarded and recorded by its start and its end, and its body is not parsed", async () => {
     const upstreamBytes = utf8('{"object":"list","data":[],"usage":{"prompt_tokens":5}}');
     const gateway: Gateway = await openGateway({
       provider: () => {
@@ -1037,22 +1042,35 @@ describe("a passthrough", () => {
       url: "https://api.openai.example/v1/models/gpt-4o?limit=5",
       method: "GET",
     });
+    const shared = {
+      interception_id: ID,
+      ...BYOK_PRINCIPALS,
+      actor_kind: "unknown",
+      attribution: "unverified",
+      identity_source: "byok",
+      client: "Unknown",
+      user_agent: "curl/8",
+      client_session_id: null,
+      ...NO_CODER_IDS,
+      method: "GET",
+      provider: "openai",
+      provider_type: "openai",
+      route: "/models",
+      started_at: AT(0),
+      worker_version: null,
+    };
     expect(events).toEqual([
       {
+        record_type: "passthrough_start",
+        ...shared,
+        api_key_id: "35394ca1cef557f8",
+        metadata: {},
+        initiator_name: null,
+      },
+      {
         record_type: "passthrough",
-        interception_id: ID,
-        ...BYOK_PRINCIPALS,
-        actor_kind: "unknown",
-        attribution: "unverified",
-        identity_source: "byok",
-        client: "Unknown",
-        user_agent: "curl/8",
-        client_session_id: null,
-        ...NO_CODER_IDS,
-        method: "GET",
-        provider: "openai",
-        provider_type: "openai",
-        route: "/models",
+        ...shared,
+        outcome: "completed",
         status: 200,
         error: null,
         duration_ms: 30,
@@ -1063,7 +1081,6 @@ describe("a passthrough", () => {
         cache_read_input_tokens: null,
         cache_write_input_tokens: null,
         created_at: AT(30),
-        worker_version: null,
         provider_request_id: "r",
         provider_ray: null,
         response_encoding: null,
@@ -1092,7 +1109,12 @@ describe("a passthrough", () => {
       post("x".repeat(11), { ...OWN_KEY, ...headers }),
     );
     expect(response.status).toBe(413);
-    expect(typesOf(events)).toEqual(["refusal"]);
+    expect(typesOf(events)).toEqual(["passthrough_start", "passthrough", "refusal"]);
+    expect(only(events, "passthrough")).toMatchObject({
+      outcome: "refused",
+      status: 413,
+      error: "body_too_large",
+    });
     expect(gateway.sent).toEqual([]);
   });
 
@@ -1205,7 +1227,7 @@ describe("a passthrough", () => {
     }
   });
 
-  it("F12 is refused as body_timeout where the client stops sending, with one event that names its caller", async () => {
+  it("F12 is refused as body_timeout where the client stops sending, with a refusal that names its caller", async () => {
     for (const [length, detail] of [
       ["100000", /^not complete after \d+ ms$/],
       ["1000000", /^after 65536 bytes$/],
@@ -1222,7 +1244,8 @@ describe("a passthrough", () => {
       const { response, events } = await pending;
       expect([response.status, response.headers.get("x-interceptor-error")]).toEqual([408, "body_timeout"]);
       expect(response.headers.get("x-should-retry")).toBeNull();
-      expect(typesOf(events)).toEqual(["refusal"]);
+      expect(typesOf(events)).toEqual(["passthrough_start", "passthrough", "refusal"]);
+      expect(only(events, "passthrough")).toMatchObject({ outcome: "refused", error: "body_timeout" });
       expect(only(events, "refusal")).toMatchObject({
         reason: "body_timeout",
         status: 408,
@@ -1234,16 +1257,17 @@ describe("a passthrough", () => {
     }
   });
 
-  it("G1 D10 has the refusal as its only event where the fetch fails", async () => {
-    for (const provider of [
-      () => Promise.reject(new Error("x")),
-      () => Response.redirect("https://evil.example"),
-    ]) {
+  it("G1 D10 ends as upstream_error, with the refusal, where the fetch fails", async () => {
+    for (const [provider, error] of [
+      [() => Promise.reject(new Error("x")), "upstream_unreachable"],
+      [() => Response.redirect("https://evil.example"), "upstream_redirected"],
+    ] as const) {
       const { response, events } = await (
         await openGateway({ provider })
       ).exchange("/openai/v1/models", { headers: OWN_KEY });
       expect(response.status).toBe(502);
-      expect(typesOf(events)).toEqual(["refusal"]);
+      expect(typesOf(events)).toEqual(["passthrough_start", "passthrough", "refusal"]);
+      expect(only(events, "passthrough")).toMatchObject({ outcome: "upstream_error", status: 502, error });
     }
   });
 
@@ -1251,7 +1275,7 @@ describe("a passthrough", () => {
     const gateway = await openGateway({ provider: () => json("{}", { status: 404 }) });
     const { response, events } = await gateway.exchange("/openai/v1/models/none", { headers: OWN_KEY });
     expect(response.status).toBe(404);
-    expect(only(events, "passthrough").status).toBe(404);
+    expect(only(events, "passthrough")).toMatchObject({ outcome: "upstream_error", status: 404 });
   });
 
   it("E10 G22 is recorded once, as 499, where the client disconnects before the headers", async () => {
@@ -1262,7 +1286,8 @@ describe("a passthrough", () => {
       signal: client.signal,
     });
     expect(response.status).toBe(499);
-    expect(only(events, "passthrough").status).toBe(499);
+    expect(typesOf(events)).toEqual(["passthrough_start", "passthrough"]);
+    expect(only(events, "passthrough")).toMatchObject({ outcome: "cancelled", status: 499 });
   });
 });
 

@@ -117,7 +117,7 @@ async function createLedger(limit: ConnectionLimit, { timing, transport, backend
   const records = await limitedRecords(limit, backend);
   const sink: Sink = recordsSink({
     required,
-    // Without a queue there is no archive, which alone takes refusals and passthroughs.
+    // Without a queue there is no archive, which alone takes refusals.
     wants: transport === "queue" ? () => true : isStored,
     deliver: (events) => (transport === "queue" ? sendEvents(queue, events) : records.store(events)),
     fallback: createFallbackLog((line) => void lines.push(line)),
@@ -283,8 +283,7 @@ describe.each(TRANSPORTS)(
       const done = exchange.then(() => (isDone = true));
       await fireUntil(timing, () => isDone);
       await done;
-      // The passthrough itself is stored by a queue only.
-      expect(limit.peak()).toBe(transport === "queue" ? MAX_WAITING : 4);
+      expect(limit.peak()).toBe(MAX_WAITING);
     });
   },
 );

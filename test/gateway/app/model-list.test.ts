@@ -9,6 +9,8 @@ import {
   type Provider,
 } from "../../support/in-workerd/gateway-harness.ts";
 
+const REFUSED_TYPES = ["passthrough_start", "passthrough", "refusal"];
+
 const MODELS = ["gpt-4o", "claude-opus-4-6", "ft:gpt-4o:org::id"];
 
 const openWith = (provider: Provider, options: object = {}): Promise<Gateway> =>
@@ -115,7 +117,8 @@ describe("a list of models", () => {
       "models_not_filtered",
     ]);
     expect(response.headers.get("x-should-retry")).toBe("false");
-    expect([text.includes("secret-model"), typesOf(events)]).toEqual([false, ["refusal"]]);
+    expect([text.includes("secret-model"), typesOf(events)]).toEqual([false, REFUSED_TYPES]);
+    expect(only(events, "passthrough")).toMatchObject({ outcome: "upstream_error", status: response.status });
   });
 
   it("passes the provider's error on, byte for byte", async () => {
@@ -186,7 +189,8 @@ describe("one model", () => {
           404,
           "model_not_found",
         ]);
-        expect(typesOf(events)).toEqual(["refusal"]);
+        expect(typesOf(events)).toEqual(REFUSED_TYPES);
+        expect(only(events, "passthrough")).toMatchObject({ outcome: "refused", error: "model_not_found" });
       }
       expect(gateway.sent).toEqual([]);
     },

@@ -210,6 +210,7 @@ describe("the record of a call that runs a model", () => {
     expect(typesOf(events)).toEqual(["interception_start", "interception_end"]);
     expect(events[1]).toMatchObject({ outcome: "queued", usage: "unknown", msg_id: "batch_1", model: null });
     expect((await gateway.exchange(`${path}/batch_1`, { headers: OWN_KEY })).events).toMatchObject([
+      { record_type: "passthrough_start" },
       { record_type: "passthrough" },
     ]);
   });

@@ -267,6 +267,7 @@ describe("the version of the Worker", () => {
     expect(versions).toEqual([
       ["interception_start", VERSION],
       ["interception_end", VERSION],
+      ["passthrough_start", VERSION],
       ["passthrough", VERSION],
       ["refusal", VERSION],
     ]);

@@ -52,8 +52,10 @@ const ADDED: Readonly<Record<string, readonly string[]>> = {
   interception_end: ["service_tier", "speed", "inference_geo", "reported_cost", "usage_opt_in"],
   token_usage: ["raw_usage"],
   refusal: ["actor_kind"],
-  passthrough: ["result_count"],
+  passthrough: ["result_count", "outcome", "started_at"],
 };
+/** The record types added since. */
+const ADDED_TYPES: ReadonlySet<string> = new Set(["passthrough_start"]);
 
 type Change = readonly [before: string, after: string];
 
@@ -138,7 +140,8 @@ describe("the events of the recorded requests", () => {
         (text, [before, after]) => text.replaceAll(before, after),
         rename(RECORDED.get(name) ?? ""),
       );
-      expect(JSON.stringify(events.map(withoutAdded))).toBe(expected);
+      const known = events.filter(({ record_type }) => !ADDED_TYPES.has(record_type));
+      expect(JSON.stringify(known.map(withoutAdded))).toBe(expected);
     },
   );
 });

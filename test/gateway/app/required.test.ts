@@ -54,6 +54,7 @@ const OWNED = { ...AGENTS, "x-coder-owner-id": OWNER };
 const MODELS = "/central/v1/models";
 
 const denyAll: Deps["policies"][number] = () => new Refusal("model_not_allowed");
+const isDown: Write = () => Promise.reject(new Error("down"));
 const failAtEnd: Write = (events) =>
   typesOf(events).includes("interception_end") ? Promise.reject(new Error("down")) : Promise.resolve();
 
@@ -237,29 +238,96 @@ describe("H7 a slow required sink", () => {
   });
 });
 
+const FORM = [
+  "--b",
+  'content-disposition: form-data; name="purpose"',
+  "",
+  "batch",
+  "--b",
+  'content-disposition: form-data; name="file"; filename="a"',
+  "",
+  "x".repeat(70_000),
+  "--b--",
+  "",
+].join("\r\n");
+const FORM_HEADERS = {
+  "content-type": "multipart/form-data; boundary=b",
+  "content-length": `${FORM.length}`,
+};
+/** A list of models applies to `/listed`: what runs a model is examined while it is forwarded. */
+const LISTED = { listed: { ...PROVIDERS.central, models: ["gpt-4o"] } };
+
+/** Passthroughs of every kind: how a body is forwarded, and who may send it. */
+const KINDS: readonly (readonly [string, string, RequestInit])[] = [
+  ["GET of a list", "/central/v1/models", {}],
+  ["GET of a filtered list", "/listed/v1/models", {}],
+  ["HEAD of a file", "/central/v1/files/file-1", { method: "HEAD" }],
+  ["GET of files", "/central/v1/files", {}],
+  ["GET of a file's content", "/central/v1/files/file-1/content", {}],
+  ["DELETE of a file", "/central/v1/files/file-1", { method: "DELETE" }],
+  ["POST without a body", "/central/v1/batches/batch_1/cancel", { method: "POST" }],
+  ["POST with a small body", "/central/v1/conversations", { method: "POST", body: "{}" }],
+  ["POST with an examined body", "/listed/v1/responses/resp_1/cancel", { method: "POST", body: "{}" }],
+  ["PUT", "/central/v1/conversations/conv_1", { method: "PUT", body: "{}" }],
+  ["multipart upload, streamed", "/central/v1/files", { method: "POST", body: FORM, headers: FORM_HEADERS }],
+  ["form that is examined", "/listed/v1/audio/voices", { method: "POST", body: FORM, headers: FORM_HEADERS }],
+  ["GET of a response to be observed", "/central/v1/responses/resp_1", {}],
+];
+
 describe("H7 a passthrough where recording is required", () => {
-  it.each(FAILURES)(
-    "with an owner is refused with 503, without a fetch, where the sink %s",
-    async (_, write) => {
-      const gateway = await openGateway({ sinks: [ledger(write)] });
-      const { response, events } = await gateway.exchange(MODELS, { headers: OWNED });
-      expect(response.status).toBe(503);
-      expect(response.headers.get("x-interceptor-error")).toBe("recording_unavailable");
-      expect(gateway.sent).toEqual([]);
-      expect(typesOf(events)).toEqual(["initiator_override", "refusal"]);
-    },
-  );
+  // H2 of the security review: each of these was forwarded with a central key, and nothing of it was stored.
+  it.each(
+    KINDS.flatMap(([kind, path, init]) =>
+      [AGENTS, OWNED].map((headers) => ({
+        kind: `${kind}, ${headers === OWNED ? "with" : "without"} an owner`,
+        path,
+        init: { ...init, headers: { ...(init.headers as Record<string, string>), ...headers } },
+      })),
+    ),
+  )("is refused with 503, and the provider gets nothing: $kind", async ({ path, init }) => {
+    const gateway = await openGateway({
+      vars: { PROVIDERS: { ...PROVIDERS, ...LISTED } },
+      sinks: [ledger(isDown)],
+    });
+    const { response, events } = await gateway.exchange(path, init);
+    expect(response.status).toBe(503);
+    expect(response.headers.get("x-interceptor-error")).toBe("recording_unavailable");
+    expect(gateway.sent).toEqual([]);
+    const override = "x-coder-owner-id" in init.headers ? ["initiator_override"] : [];
+    expect(typesOf(events)).toEqual([...override, "passthrough_start", "passthrough", "refusal"]);
+    expect(only(events, "passthrough")).toMatchObject({
+      outcome: "refused",
+      status: 503,
+      error: "recording_unavailable",
+    });
+  });
+
+  it.each(FAILURES)("is refused with 503, without a fetch, where the sink %s", async (_, write) => {
+    const gateway = await openGateway({ sinks: [ledger(write)] });
+    const { response } = await gateway.exchange(MODELS, { headers: OWNED });
+    expect(response.status).toBe(503);
+    expect(response.headers.get("x-interceptor-error")).toBe("recording_unavailable");
+    expect(gateway.sent).toEqual([]);
+  });
 
   it("with a rejected owner header is refused too, because the rejection must be recorded", async () => {
-    const gateway = await openGateway({ sinks: [ledger(() => Promise.reject(new Error("down")))] });
+    const gateway = await openGateway({ sinks: [ledger(isDown)] });
     const headers = { ...AGENTS, "x-coder-owner-id": "not-a-uuid" };
     const { response, events } = await gateway.exchange(MODELS, { headers });
     expect(response.status).toBe(503);
     expect(gateway.sent).toEqual([]);
-    expect(typesOf(events)).toEqual(["initiator_override_rejected", "refusal"]);
+    expect(typesOf(events)).toEqual([
+      "initiator_override_rejected",
+      "passthrough_start",
+      "passthrough",
+      "refusal",
+    ]);
   });
 
-  it("with an owner waits until the sink has the override event", async () => {
+  it.each([
+    ["with an owner", OWNED, ["initiator_override", "passthrough_start"]],
+    ["without an owner", AGENTS, ["passthrough_start"]],
+  ] as const)("%s waits until the sink has its start", async (_, headers, first) => {
     const firstWrite = Promise.withResolvers<void>();
     const groups: string[][] = [];
     const write: Write = (events) => {
@@ -267,23 +335,25 @@ describe("H7 a passthrough where recording is required", () => {
       return groups.length === 1 ? firstWrite.promise : Promise.resolve();
     };
     const gateway = await openGateway({ provider: chatResponse, sinks: [ledger(write)] });
-    const exchange = gateway.exchange(MODELS, { headers: OWNED });
+    const exchange = gateway.exchange(MODELS, { headers });
     await until(() => groups.length > 0, "the ledger's first write");
     await runEventLoop();
     expect(gateway.sent).toEqual([]);
     firstWrite.resolve();
     expect((await exchange).response.status).toBe(200);
-    expect(groups).toEqual([["initiator_override"], ["passthrough"]]);
+    expect(groups).toEqual([first, ["passthrough"]]);
   });
 
-  it("without an owner is forwarded, because it has no start to record", async () => {
-    const gateway = await openGateway({
-      provider: chatResponse,
-      sinks: [ledger(() => Promise.reject(new Error("down")))],
-    });
-    const { response, events } = await gateway.exchange(MODELS, { headers: AGENTS });
-    expect(response.status).toBe(200);
-    expect(typesOf(events)).toEqual(["passthrough"]);
+  it("that has no credential for the provider to see is not recorded, and not delayed", async () => {
+    const gateway = await openGateway({ sinks: [ledger(isDown)] });
+    for (const [path, method] of [
+      ["/anthropic/api/hello", "HEAD"],
+      ["/", "HEAD"],
+      ["/healthz", "GET"],
+    ] as const) {
+      const { response, events } = await gateway.exchange(path, { method });
+      expect([path, response.status, typesOf(events)]).toEqual([path, 200, []]);
+    }
   });
 });
 

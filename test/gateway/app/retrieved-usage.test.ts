@@ -46,6 +46,7 @@ describe("a background response", () => {
     const creator = created.events[0];
     const { events } = await gateway.exchange("/openai/v1/responses/resp_bg", get(OTHER_KEY));
     expect(events).toMatchObject([
+      { record_type: "passthrough_start" },
       {
         record_type: "retrieved_usage",
         usage_of: "openai/resp_bg",
@@ -67,7 +68,10 @@ describe("a background response", () => {
     const gateway = await openGatewayWithLedger({ provider: () => json(JSON.stringify(QUEUED)) });
     await gateway.exchange("/openai/v1/responses", post(BACKGROUND));
     const { events } = await gateway.exchange("/openai/v1/responses/resp_bg", get());
-    expect(events).toMatchObject([{ record_type: "passthrough", result_count: 0, input_tokens: null }]);
+    expect(events).toMatchObject([
+      { record_type: "passthrough_start" },
+      { record_type: "passthrough", result_count: 0, input_tokens: null },
+    ]);
     expect(usagesOf(await gateway.rows())).toEqual([]);
   });
 

@@ -215,7 +215,7 @@ describe("a row", () => {
         "/models",
         "",
         "",
-        "",
+        "completed",
         "",
         "",
         "",

@@ -7,8 +7,10 @@ import {
   END,
   OVERRIDE,
   PASSED,
+  PASSTHROUGH_START,
   PROMPT,
   REFUSED,
+  RETRIEVED,
   START,
   TOKENS,
   TOOL,
@@ -47,6 +49,18 @@ describe("coalescing a start", () => {
     expect(timers.size).toBe(0);
   });
 
+  it("writes a passthrough's start and end as one group, also where the end follows usage that was read", async () => {
+    for (const end of [[PASSED], [RETRIEVED, PASSED]]) {
+      const { sink, taken, timers } = setUp();
+      const started = sink.write([PASSTHROUGH_START]);
+      expect(taken).toEqual([]);
+      await sink.write(end);
+      await started;
+      expect(taken).toEqual([[PASSTHROUGH_START, ...end]]);
+      expect(timers.size).toBe(0);
+    }
+  });
+
   it("writes the start alone after the delay, and then the end alone", async () => {
     const { sink, taken, passTime } = setUp();
     const started = sink.write([START]);
@@ -68,7 +82,9 @@ describe("coalescing a start", () => {
   });
 
   it.each<[string, readonly InterceptorEvent[]]>([
-    ["has neither start nor end", [PASSED]],
+    ["has neither start nor end", [TOOL]],
+    ["has a passthrough's start and end", [PASSTHROUGH_START, PASSED]],
+    ["has a passthrough's end whose start is not delayed", [PASSED]],
     ["has a refusal only", [REFUSED]],
     ["has start and end", [START, END]],
     ["has an end whose start is not delayed", [END]],

@@ -7,7 +7,6 @@ import {
   END,
   everyEvent,
   HOSTILE_TEXTS,
-  PASSED,
   REFUSED,
   START,
   TOOL,
@@ -89,7 +88,7 @@ describe("the records sink", () => {
 
   it("delivers nothing when the ledger stores no event of the group", async () => {
     const { write, attempted, clock } = setUp([take]);
-    await write([REFUSED, PASSED]);
+    await write([REFUSED]);
     expect(clock.waiting()).toBe(0);
     expect(attempted).toEqual([]);
   });
@@ -158,7 +157,12 @@ describe("a fallback line", () => {
     const lines: string[] = [];
     createFallbackLog((line) => void lines.push(line))(everyEvent);
     const types = lines.map((line) => (JSON.parse(line) as { event: InterceptorEvent }).event.record_type);
-    expect(types.slice(0, 2)).toEqual(["interception_end", "interception_start"]);
+    expect(types.slice(0, 4)).toEqual([
+      "interception_end",
+      "passthrough",
+      "interception_start",
+      "passthrough_start",
+    ]);
     expect(types.slice(-3)).toEqual(["prompt_usage", "tool_usage", "model_thought"]);
     expect(types.toSorted()).toEqual(everyEvent.map((event) => event.record_type).toSorted());
   });

@@ -8,6 +8,7 @@ import {
   insert,
   interception,
   override,
+  passthrough,
   T0,
   type Row,
 } from "../../support/in-workerd/api-rows.ts";
@@ -46,6 +47,15 @@ const LISTS: readonly (readonly [path: string, key: string, fill: () => Promise<
       insert(
         "initiator_overrides",
         repeated((n) => override(T0 + n)),
+      ),
+  ],
+  [
+    "/passthroughs",
+    "results",
+    () =>
+      insert(
+        "passthroughs",
+        repeated((n) => passthrough(T0 + n)),
       ),
   ],
   [

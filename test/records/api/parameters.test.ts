@@ -30,7 +30,7 @@ beforeAll(async () => {
 const pathOf = (path: string): string => path.replace("{session_id}", "s");
 /** The GET endpoints, which read the ledger. */
 const READING = ENDPOINTS.filter(({ body }) => !body);
-const LISTS = ["/sessions", "/interceptions", "/overrides", "/anomalies"];
+const LISTS = ["/sessions", "/interceptions", "/overrides", "/passthroughs", "/anomalies"];
 const LIMITED = [...LISTS, "/usage", "/sessions/s"];
 
 const NOT_INTEGERS =
@@ -118,8 +118,16 @@ describe("parameters", () => {
     }
   });
 
+  it("rejects an invalid method or status of passthroughs", async () => {
+    for (const method of ["", "get", "TRACE", "GET,POST"])
+      expect(await fetchFault(`/passthroughs?method=${method}`)).toEqual([400, "method"]);
+    for (const status of ["", "99", "600", "2e2", "200.0", "2xx"])
+      expect(await fetchFault(`/passthroughs?status=${status}`)).toEqual([400, "status"]);
+  });
+
   it("rejects a second cursor", async () => {
     const id = idAt(T0);
+    expect(await fetchFault(`/passthroughs?after_id=${id}&offset=1`)).toEqual([400, "offset"]);
     expect(await fetchFault(`/interceptions?after_id=${id}&offset=1`)).toEqual([400, "offset"]);
     expect(await fetchFault(`/overrides?after_id=${id}&offset=1`)).toEqual([400, "offset"]);
     expect(await fetchFault(`/sessions?after_id=${id}&offset=1`)).toEqual([400, "offset"]);

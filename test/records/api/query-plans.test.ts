@@ -19,6 +19,7 @@ import {
   insert,
   interception,
   override,
+  passthrough,
   T0,
   wrapLedger,
   tokenUsage,
@@ -82,6 +83,12 @@ async function insertMany(columnsOf: (n: number) => Row): Promise<void> {
     "initiator_overrides",
     rows.slice(0, 500).map((_, n) => override(T0 + n)),
   );
+  await insert(
+    "passthroughs",
+    rows
+      .slice(0, 1500)
+      .map(({ actor_id = null, initiator_id = null }, n) => passthrough(T0 + n, { actor_id, initiator_id })),
+  );
   await collectStatistics(database);
   const collected = await database.prepare("SELECT COUNT(*) AS count FROM sqlite_stat1").first("count");
   expect(collected).toBeGreaterThan(5);
@@ -108,7 +115,7 @@ async function plansOf(path: string): Promise<Plan[]> {
 
 /** A scan of a ledger table, under its name or its alias in the API's queries. */
 const TABLES =
-  /^SCAN (?:[a-z]|interceptions|token_usages|user_prompts|tool_usages|model_thoughts|initiator_overrides|anomalies)\b/;
+  /^SCAN (?:[a-z]|interceptions|token_usages|user_prompts|tool_usages|model_thoughts|initiator_overrides|passthroughs|anomalies)\b/;
 /** Accepted scans: `h` is the page of sessions that was selected before, `x` the members of a JSON object. */
 const ACCEPTED = /^SCAN (?:h|x VIRTUAL TABLE\b.*)$/;
 
@@ -166,6 +173,8 @@ describe.each([
         started_after: "2026-11-01T00:00:00Z",
         started_before: "2026-12-01T00:00:00Z",
         kind: "actor_multiple_owners",
+        method: "GET",
+        status: "200",
         seen_after: "2026-11-01T00:00:00Z",
         seen_before: "2026-12-01T00:00:00Z",
       };
@@ -190,9 +199,9 @@ describe.each([
   );
 
   it("walks a page in key order, so that the limit ends the walk", async () => {
-    for (const path of ["/sessions", "/interceptions", "/overrides", "/anomalies"]) {
+    for (const path of ["/sessions", "/interceptions", "/overrides", "/passthroughs", "/anomalies"]) {
       const [page] = await plansOf(path);
-      expect(page?.steps.some((step) => /^SEARCH [ioa] USING PRIMARY KEY \(id<\?\)$/.test(step))).toBe(true);
+      expect(page?.steps.some((step) => /^SEARCH [ioap] USING PRIMARY KEY \(id<\?\)$/.test(step))).toBe(true);
       expect(page?.steps.filter((step) => step.includes("ORDER BY"))).toEqual([]);
     }
   });
@@ -213,6 +222,16 @@ describe.each([
       const expected = oneSession
         ? "SEARCH i USING PRIMARY KEY (id>? AND id<?)"
         : `SEARCH i USING INDEX interceptions_by_${name} (${name}_id=? AND id>? AND id<?)`;
+      expect(page?.steps[0]).toBe(expected);
+    }
+  });
+
+  it("uses the index of a passthrough's initiator or actor, including the time", async () => {
+    for (const name of ["initiator", "actor"]) {
+      const [page] = await plansOf(`/passthroughs?${name}=x&started_after=2026-11-01T00:00:00Z`);
+      const expected = oneSession
+        ? "SEARCH p USING PRIMARY KEY (id>? AND id<?)"
+        : `SEARCH p USING INDEX passthroughs_by_${name} (${name}_id=? AND id>? AND id<?)`;
       expect(page?.steps[0]).toBe(expected);
     }
   });

@@ -9,6 +9,7 @@ import {
   iso,
   modelThought,
   override,
+  passthrough,
   T0,
   tokenUsage,
   toolUsage,
@@ -209,6 +210,13 @@ describe("GET /overrides", () => {
         { ...override(T0), accepted: true, actor_name: null },
       ],
     });
+  });
+
+  it("names the actor where its passthrough is recorded", async () => {
+    await insert("initiator_overrides", [override(T0), rejected]);
+    await insert("passthroughs", [passthrough(T0 + 1, { metadata: '{"actor_name":"CI bot"}' })]);
+    const results = items(await fetchOk("/overrides"), "results");
+    expect(results.map((one) => part(one, "actor_name"))).toEqual(["CI bot", null]);
   });
 
   it("names the actor where its interception is recorded", async () => {

@@ -14,6 +14,7 @@ import {
   iso,
   modelThought,
   override,
+  passthrough,
   T0,
   tokenUsage,
   toolUsage,
@@ -77,6 +78,33 @@ beforeAll(async () => {
   ]);
   await insert("model_thoughts", [modelThought(first, 0, "hm")]);
   await insert("anomalies", [anomaly(T0), anomaly(T0 - 5 * DAY, { subject: ALICE, details: "{}" })]);
+  await insert("passthroughs", [
+    passthrough(T0),
+    passthrough(T0 - DAY, {
+      initiator_id: BOB,
+      actor_id: "coder-agents",
+      attribution: "asserted",
+      client: "Coder Agents",
+      provider: "openai",
+      provider_type: "openai",
+      route: "/files",
+      method: "DELETE",
+      chat_id: BOB,
+      workspace_id: BOB,
+      outcome: "upstream_error",
+      status: 404,
+      user_agent: null,
+    }),
+    // An end and a start alone.
+    passthrough(T0 - 2 * DAY, { api_key_id: null, metadata: null }),
+    passthrough(T0 + 1000, {
+      outcome: null,
+      status: null,
+      duration_ms: null,
+      ended_at: null,
+      result_count: null,
+    }),
+  ]);
   await insert("initiator_overrides", [
     override(T0),
     override(T0 - DAY, {
@@ -188,6 +216,23 @@ const CHANGES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     accepted: "true",
     reason: "form",
     provider: "azure",
+    ...SPAN,
+    ...LIST,
+  },
+  "/passthroughs": {
+    initiator: BOB,
+    actor: "coder-agents",
+    client: "Coder Agents",
+    provider: "openai",
+    provider_name: "openai",
+    provider_type: "openai",
+    route: "/files",
+    method: "DELETE",
+    status: "404",
+    attribution: "asserted",
+    outcome: "upstream_error",
+    chat_id: BOB,
+    workspace_id: BOB,
     ...SPAN,
     ...LIST,
   },

@@ -4,6 +4,7 @@ import { storeEvents } from "../../../src/records/ledger/write/store.ts";
 import { runMaintenance, ORPHANED_AFTER_MS } from "../../../src/records/ledger/maintain/cron.ts";
 import { ANOMALY_SQL, PAGE_ROWS } from "../../../src/records/ledger/maintain/anomaly-sql.ts";
 import { allRows, emptyLedger, rowsOf, TABLE_NAMES } from "../../support/in-workerd/ledger-database.ts";
+import { PASSED, PASSTHROUGH_START } from "../../support/in-workerd/events.ts";
 import { eventsOf, idOf, T0, allEventsOf } from "../../support/in-workerd/ledger-events.ts";
 import { ledgerDeps } from "../../support/in-workerd/ledger-deps.ts";
 
@@ -68,6 +69,25 @@ describe("closing orphaned interceptions", () => {
   });
 });
 
+describe("closing orphaned passthroughs", () => {
+  // S4 of the security review: the isolate dies before the provider's headers come.
+  it("closes a passthrough without an end, and a late end replaces the outcome", async () => {
+    await storeEvents(database, [PASSTHROUGH_START]);
+    const [before] = await rowsOf(database, "passthroughs");
+    const deps = ledgerDeps({ database });
+    const startedAt = Date.parse(PASSTHROUGH_START.started_at);
+    await runMaintenance(deps, startedAt + ORPHANED_AFTER_MS);
+    expect(await rowsOf(database, "passthroughs")).toEqual([before]);
+    await runMaintenance(deps, startedAt + ORPHANED_AFTER_MS + 1);
+    expect(await rowsOf(database, "passthroughs")).toEqual([{ ...before, outcome: "orphaned" }]);
+    expect(deps.operatorErrors).toEqual([{ event: "orphans_closed", passthroughs: 1 }]);
+    await storeEvents(database, [PASSED]);
+    await runMaintenance(deps, startedAt + DAY);
+    const [after] = await rowsOf(database, "passthroughs");
+    expect(after).toMatchObject({ outcome: "completed", api_key_id: PASSTHROUGH_START.api_key_id });
+  });
+});
+
 /** Stores all events of one interception per day, on four days. */
 async function storeFourDays(): Promise<void> {
   const events = [0, 1, 2, 3].flatMap((n) => allEventsOf({ n: 0, at: T0 + n * DAY, toolCalls: ["a", "b"] }));
@@ -126,7 +146,8 @@ describe("a run of the cron", () => {
       get: (target, name) => {
         if (name !== "prepare") return Reflect.get(target, name) as unknown;
         return (sql: string) => {
-          if (sql.startsWith("UPDATE")) throw new Error("D1_ERROR: no such table: interceptions");
+          if (sql.startsWith("UPDATE interceptions "))
+            throw new Error("D1_ERROR: no such table: interceptions");
           return target.prepare(sql);
         };
       },

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { InterceptorEvent } from "../../../src/events/event.ts";
 import { withPublicNames } from "../../../src/records/ledger/write/previous-names.ts";
-import { REFUSED } from "../../support/in-workerd/events.ts";
+import { PASSED, REFUSED } from "../../support/in-workerd/events.ts";
 import recordedText from "../../fixtures/recorded-requests.ndjson?raw";
 
 /** Events of 100 requests, recorded before migration 0005. */
@@ -14,6 +14,11 @@ const OLD_NAMES = /"(?:usage_flagged|why_lost)":|"observation":"(?:whole|capped)
 
 const byType = (type: InterceptorEvent["record_type"]): readonly InterceptorEvent[] =>
   RECORDED.filter(({ record_type }) => record_type === type);
+
+const ADDED_TO_PASSTHROUGHS = {
+  outcome: expect.stringMatching(/^(?:completed|upstream_error)$/) as string,
+  started_at: expect.any(String) as string,
+};
 
 describe("events that were in the queue before migration 0005", () => {
   it("are recorded with old names in the fixture", () => {
@@ -29,8 +34,21 @@ describe("events that were in the queue before migration 0005", () => {
         .replaceAll('"why_lost":', '"rejection_reason":')
         .replaceAll('"usage_flagged":', '"usage_invalid":')
         .replaceAll('"observation":"whole"', '"observation":"complete"');
-      expect(renamed).toEqual(JSON.parse(expected));
+      const added = event.record_type === "passthrough" ? ADDED_TO_PASSTHROUGHS : {};
+      expect(renamed).toEqual({ ...(JSON.parse(expected) as object), ...added });
     }
+  });
+
+  it.each([
+    [200, "completed"],
+    [404, "upstream_error"],
+    [499, "cancelled"],
+  ])("of a passthrough with status %i get the outcome %s, and the time of their start", (status, outcome) => {
+    const event = { ...byType("passthrough")[0], status, duration_ms: 1500 } as InterceptorEvent;
+    const [{ created_at: end }] = [event as unknown as { readonly created_at: string }];
+    const started_at = new Date(Date.parse(end) - 1500).toISOString();
+    expect(withPublicNames(event)).toEqual({ ...event, outcome, started_at });
+    expect(withPublicNames(PASSED)).toBe(PASSED);
   });
 
   it.each([

@@ -48,7 +48,7 @@ const TEMPORARY =
 const EQUAL = /^SEARCH \w+ USING (?:PRIMARY KEY|(?:COVERING )?INDEX \w+) \(\w+=\?/;
 /** A range of the primary key with both ends, or the oldest rows up to a value, which a LIMIT bounds. */
 const RANGE = /^SEARCH \w+ USING PRIMARY KEY \((\w+)>\? AND \1<\?\)$/;
-const OLDEST = /^SEARCH \w+ USING (?:PRIMARY KEY|INDEX interceptions_open) \(\w+<\?\)$/;
+const OLDEST = /^SEARCH \w+ USING (?:PRIMARY KEY|INDEX (?:interceptions|passthroughs)_open) \(\w+<\?\)$/;
 
 async function planOf(database: D1Database, { sql, parameters }: Statement): Promise<string[]> {
   const explained = database.prepare(`EXPLAIN QUERY PLAN ${sql}`).bind(...parameters);

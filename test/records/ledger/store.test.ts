@@ -9,6 +9,8 @@ import {
   everyEvent,
   HOSTILE_TEXTS,
   OVERRIDE,
+  PASSED,
+  PASSTHROUGH_START,
   REJECTED,
   START,
   THOUGHT,
@@ -86,9 +88,38 @@ describe("storing events", () => {
     ]);
   });
 
-  it("leaves no row for refusals and passthroughs, which have no table", async () => {
+  it("fills one passthrough row from its start and its end", async () => {
+    await storeEvents(database, [PASSTHROUGH_START, PASSED]);
+    const { interception_id: _, ...start } = asStored(PASSTHROUGH_START);
+    const {
+      interception_id,
+      created_at,
+      input_tokens: _input,
+      output_tokens: _output,
+      cache_read_input_tokens: _read,
+      cache_write_input_tokens: _write,
+      ...end
+    } = asStored(PASSED);
+    expect(await rowsOf(database, "passthroughs")).toEqual([
+      { ...start, ...end, id: interception_id, ended_at: created_at },
+    ]);
+  });
+
+  it("shows a passthrough without an end as open, and one without a start by its end", async () => {
+    await storeEvents(database, [PASSTHROUGH_START]);
+    expect(await rowsOf(database, "passthroughs")).toMatchObject([
+      { id: ID, outcome: null, ended_at: null, api_key_id: PASSTHROUGH_START.api_key_id },
+    ]);
+    await emptyLedger();
+    await storeEvents(database, [PASSED]);
+    expect(await rowsOf(database, "passthroughs")).toMatchObject([
+      { id: ID, outcome: "completed", started_at: PASSED.started_at, api_key_id: null, metadata: null },
+    ]);
+  });
+
+  it("leaves no row for refusals, which have no table", async () => {
     const without = everyEvent.filter((event) => !isStored(event));
-    expect(without.map((event) => event.record_type)).toEqual(["refusal", "passthrough"]);
+    expect(without.map((event) => event.record_type)).toEqual(["refusal"]);
     await storeEvents(database, without);
     expect(Object.values(await allRows(database)).flat()).toEqual([]);
   });
@@ -125,6 +156,24 @@ describe("the first end of an interception", () => {
   });
 });
 
+describe("the first end of a passthrough", () => {
+  it("stays when a second end or another start arrives", async () => {
+    await storeEvents(database, [PASSED, PASSTHROUGH_START]);
+    const before = await allRows(database);
+    await storeEvents(database, [{ ...PASSED, outcome: "cancelled", status: 499 }]);
+    await storeEvents(database, [{ ...PASSTHROUGH_START, api_key_id: "other" }]);
+    expect(await allRows(database)).toEqual(before);
+  });
+
+  it("replaces the outcome that the cron set", async () => {
+    await storeEvents(database, [PASSTHROUGH_START]);
+    await database.prepare("UPDATE passthroughs SET outcome = 'orphaned'").run();
+    await storeEvents(database, [PASSED]);
+    const [row] = await rowsOf(database, "passthroughs");
+    expect(row).toMatchObject({ outcome: "completed", status: 200, ended_at: PASSED.created_at });
+  });
+});
+
 describe("H8 the rows of events", { timeout: GENEROUS_MS }, () => {
   it("are the same for any order, repetition and grouping of their events", async () => {
     const events = [1, 2, 3].flatMap((n) =>
@@ -134,6 +183,7 @@ describe("H8 the rows of events", { timeout: GENEROUS_MS }, () => {
     const expected = await allRows(database);
     expect(expected["interceptions"]).toHaveLength(3);
     expect(expected["tool_usages"]).toHaveLength(6);
+    expect(expected["passthroughs"]).toHaveLength(3);
     await forSeedsAsync(60, async (seed) => {
       await emptyLedger();
       for (const call of deliveries(events, seededRandom(seed))) await storeEvents(database, call);
@@ -175,8 +225,8 @@ describe("the statements of one call", () => {
     ).flat();
     const statements = statementsFor(events);
     expect(new Set(statements.map(({ sql }) => sql)).size).toBe(statements.length);
-    // Starts, ends, five tables, parents, roots.
-    expect(statements).toHaveLength(9);
+    // Starts and ends of two tables, five tables, parents, roots.
+    expect(statements).toHaveLength(11);
     for (const { sql } of statements) expect(sql.match(/\?\d*/g)).toEqual(["?1"]);
   });
 

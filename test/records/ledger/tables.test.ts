@@ -33,6 +33,11 @@ describe("the tables in the code", () => {
     );
   });
 
+  it("passthroughs has exactly the columns and types of the migrations", async () => {
+    const { shared, start, end } = TABLES.passthroughs;
+    expect(typesIn({ ...shared, ...start, ...end })).toEqual(await columnsOf("passthroughs"));
+  });
+
   it("are all tables of the database", async () => {
     const { results } = await database
       .prepare("SELECT name FROM sqlite_schema WHERE type = 'table'")

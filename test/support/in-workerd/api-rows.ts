@@ -21,6 +21,7 @@ export type TableName =
   | "tool_usages"
   | "model_thoughts"
   | "initiator_overrides"
+  | "passthroughs"
   | "anomalies";
 
 export const database = (env as { readonly LEDGER: D1Database }).LEDGER;
@@ -230,6 +231,46 @@ export function override(at: number, over: Row = {}, n = 0): Row {
     rule: "listed",
     signature: "off",
     directory: "active",
+    ...over,
+  };
+}
+
+/** Alice read a list of files. */
+export function passthrough(at: number, over: Row = {}, n = 0): Row {
+  return {
+    id: idAt(at, n),
+    actor_id: ALICE,
+    actor_kind: "user",
+    initiator_id: ALICE,
+    attribution: "authenticated",
+    identity_source: "keys",
+    client: "Claude Code",
+    user_agent: "claude-cli/2.1.330",
+    client_session_id: null,
+    chat_id: null,
+    subchat_id: null,
+    workspace_id: null,
+    delegated_key_id: null,
+    delegated_source: null,
+    method: "GET",
+    provider: "anthropic",
+    provider_type: "anthropic",
+    route: "/v1/files",
+    started_at: iso(at),
+    worker_version: "0d0d0d0d-0000-4000-8000-00000000000d",
+    api_key_id: "0123456789abcdef",
+    metadata: '{"actor_name":"alice"}',
+    initiator_name: null,
+    outcome: "completed",
+    status: 200,
+    error: null,
+    duration_ms: 30,
+    usage_of: null,
+    result_count: 0,
+    ended_at: iso(at + 30),
+    provider_request_id: "req_0123456789abcdef",
+    provider_ray: "8a1b2c3d4e5f6071-FRA",
+    response_encoding: null,
     ...over,
   };
 }

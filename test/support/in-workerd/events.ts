@@ -8,6 +8,7 @@ import type {
   ModelThought,
   PassthroughEvent,
   BatchFile,
+  PassthroughStart,
   RetrievedUsage,
   PromptUsage,
   RefusalEvent,
@@ -218,13 +219,29 @@ export const REFUSED: RefusalEvent = {
   worker_version: call.worker_version,
 };
 
-export const PASSED: PassthroughEvent = {
-  record_type: "passthrough",
-  ...caller,
+const passthroughCall = {
   method: "GET",
   provider: "openai-prod",
   provider_type: "openai",
   route: "/models",
+  started_at: AT,
+  worker_version: call.worker_version,
+} as const;
+
+export const PASSTHROUGH_START: PassthroughStart = {
+  record_type: "passthrough_start",
+  ...caller,
+  ...passthroughCall,
+  api_key_id: "0123456789abcdef",
+  metadata: { actor_name: "CI bot" },
+  initiator_name: "alice",
+};
+
+export const PASSED: PassthroughEvent = {
+  record_type: "passthrough",
+  ...caller,
+  ...passthroughCall,
+  outcome: "completed",
   status: 200,
   error: null,
   duration_ms: 30,
@@ -235,7 +252,6 @@ export const PASSED: PassthroughEvent = {
   cache_read_input_tokens: null,
   cache_write_input_tokens: null,
   created_at: AT,
-  worker_version: call.worker_version,
   ...providerHeaders,
 };
 
@@ -282,6 +298,7 @@ const ALL = {
   passthrough: PASSED,
   retrieved_usage: RETRIEVED,
   batch_file: BATCH_FILE,
+  passthrough_start: PASSTHROUGH_START,
 } as const satisfies { readonly [T in InterceptorEvent["record_type"]]: InterceptorEvent };
 
 export const everyEvent: readonly InterceptorEvent[] = Object.values(ALL);

@@ -199,10 +199,17 @@ export async function openGateway({
   return { clock, sent, events, groups, operatorErrors, exchange, call };
 }
 
-/** I1: each `interception_start` has exactly one `interception_end`, which comes after it. */
+/** I1: each start of an interception or passthrough has exactly one end, which comes after it. */
 export function checkPairs(events: readonly InterceptorEvent[]): void {
-  const starts = events.filter((event) => event.record_type === "interception_start");
-  const ends = events.filter((event) => event.record_type === "interception_end");
+  checkPairsOf(events, "interception_start", "interception_end");
+  checkPairsOf(events, "passthrough_start", "passthrough");
+}
+
+type Type = InterceptorEvent["record_type"];
+
+function checkPairsOf(events: readonly InterceptorEvent[], startType: Type, endType: Type): void {
+  const starts = events.filter((event) => event.record_type === startType);
+  const ends = events.filter((event) => event.record_type === endType);
   const isPaired =
     starts.length === ends.length &&
     starts.every((start, at) => events.indexOf(start) < events.indexOf(ends[at] ?? start));

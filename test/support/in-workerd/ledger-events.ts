@@ -2,7 +2,18 @@
 import { between } from "../rechunk.ts";
 import type { InterceptorEvent, ToolUsage } from "../../../src/events/event.ts";
 import { uuidV7 } from "../../../src/shared/uuid.ts";
-import { END, OVERRIDE, PROMPT, REJECTED, START, THOUGHT, TOKENS, TOOL } from "./events.ts";
+import {
+  END,
+  OVERRIDE,
+  PASSED,
+  PASSTHROUGH_START,
+  PROMPT,
+  REJECTED,
+  START,
+  THOUGHT,
+  TOKENS,
+  TOOL,
+} from "./events.ts";
 import { OWNER } from "./values.ts";
 
 /** 2026-11-23T12:00:00Z. */
@@ -49,7 +60,15 @@ export function eventsOf(spec: InterceptionSpec): InterceptorEvent[] {
 export function allEventsOf(spec: InterceptionSpec): InterceptorEvent[] {
   const events = eventsOf(spec);
   const { interception_id } = events[0] ?? START;
-  const others = [PROMPT, THOUGHT, { ...THOUGHT, position: 1 }, OVERRIDE, REJECTED];
+  const others = [
+    PROMPT,
+    THOUGHT,
+    { ...THOUGHT, position: 1 },
+    OVERRIDE,
+    REJECTED,
+    PASSTHROUGH_START,
+    PASSED,
+  ];
   return [...events, ...others.map((event) => ({ ...event, interception_id }))];
 }
 

@@ -11,6 +11,7 @@ import {
   ID,
   interceptionRow,
   overrideRow,
+  passthroughRow,
   promptRow,
   SECOND_ID,
   tables,
@@ -299,7 +300,7 @@ const tooMany: Case = {
 };
 
 const noInterception: Case = {
-  name: "records only the owner override of requests that are no interceptions",
+  name: "records passthroughs, and the owner override of one, of requests that are no interceptions",
   vars: RECORDED,
   exchanges: [
     { path: CHAT, init: jsonPost(CHAT_REQUEST, {}), response: null },
@@ -327,6 +328,28 @@ const noInterception: Case = {
         attribution: "asserted",
         owner_id: OWNER,
         created_at: "2026-11-23T12:00:04.000Z",
+      }),
+    ],
+    passthroughs: [
+      passthroughRow({
+        id: "01a20847-05d0-7abc-8def-0123456789ab",
+        started_at: "2026-11-23T12:00:02.000Z",
+        ended_at: "2026-11-23T12:00:02.040Z",
+      }),
+      passthroughRow({
+        id: "01a20847-0da0-7abc-8def-0123456789ab",
+        actor_id: "ci-bot",
+        actor_kind: "service",
+        initiator_id: OWNER,
+        attribution: "asserted",
+        identity_source: "keys",
+        client: "Coder Agents",
+        user_agent: "coder-agents/v2.24.0 (linux/amd64)",
+        provider: "central",
+        api_key_id: "2f9492882e36c476",
+        metadata: '{"actor_name":"CI bot"}',
+        started_at: "2026-11-23T12:00:04.000Z",
+        ended_at: "2026-11-23T12:00:04.040Z",
       }),
     ],
   }),

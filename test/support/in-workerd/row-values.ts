@@ -151,6 +151,43 @@ const OVERRIDE = {
   created_at: STARTED,
 } as const satisfies Row;
 
+/** A list of models that a client read with its own key. */
+const PASSTHROUGH = {
+  id: ID,
+  actor_id: ACTOR,
+  actor_kind: "unknown",
+  initiator_id: ACTOR,
+  attribution: "unverified",
+  identity_source: "byok",
+  client: "Unknown",
+  user_agent: null,
+  client_session_id: null,
+  chat_id: null,
+  subchat_id: null,
+  workspace_id: null,
+  delegated_key_id: null,
+  delegated_source: null,
+  method: "GET",
+  provider: "openai",
+  provider_type: "openai",
+  route: "/models",
+  started_at: STARTED,
+  worker_version: null,
+  api_key_id: "35394ca1cef557f8",
+  metadata: "{}",
+  initiator_name: null,
+  outcome: "completed",
+  status: 200,
+  error: null,
+  duration_ms: 40,
+  usage_of: null,
+  result_count: 0,
+  ended_at: ENDED,
+  provider_request_id: null,
+  provider_ray: null,
+  response_encoding: null,
+} as const satisfies Row;
+
 /** The columns that differ from the default row, and those that every test must name. */
 type Columns<Default, Always extends string = never> = Readonly<Record<Always, unknown>> & {
   readonly [Column in keyof Default]?: unknown;
@@ -163,6 +200,7 @@ export function interceptionRow(columns: Columns<typeof INTERCEPTION>): Row {
   return { ...row, usage_opt_in: isAdded ? "added" : null, ...columns };
 }
 export const tokenRow = (columns: Columns<typeof TOKENS>): Row => ({ ...TOKENS, ...columns });
+export const passthroughRow = (columns: Columns<typeof PASSTHROUGH>): Row => ({ ...PASSTHROUGH, ...columns });
 export const promptRow = (columns: Columns<typeof PROMPT> = {}): Row => ({ ...PROMPT, ...columns });
 type OverrideColumn = "initiator_id" | "attribution" | "owner_id";
 /** The override of an accepted owner assertion by default. */
@@ -198,6 +236,7 @@ const EMPTY = {
   initiator_overrides: [],
   retrieved_usages: [],
   batch_files: [],
+  passthroughs: [],
 } as const satisfies Rows;
 
 /** All tables; those not named have no rows. */

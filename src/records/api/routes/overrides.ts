@@ -56,7 +56,10 @@ export const overrides = endpoint({
     if (refusal) return refusal;
     const result = await query([
       sql`SELECT ${selected("o", OVERRIDE)},
-          (SELECT i.metadata FROM interceptions i WHERE i.id = o.interception_id) AS actor_metadata
+          COALESCE(
+            (SELECT i.metadata FROM interceptions i WHERE i.id = o.interception_id),
+            (SELECT p.metadata FROM passthroughs p WHERE p.id = o.interception_id)
+          ) AS actor_metadata
         FROM initiator_overrides o
         WHERE o.id < ${after_id ?? AFTER_EVERY_ID} AND ${matches("o")}
         ORDER BY o.id DESC LIMIT ${limit + 1} OFFSET ${offset}`,

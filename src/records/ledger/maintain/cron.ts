@@ -1,12 +1,12 @@
 /**
- * The cron's maintenance run: closes interceptions whose end never arrived, scans for anomalies, deletes expired rows. It
+ * The cron's maintenance run: closes interceptions and passthroughs whose end never arrived, scans for anomalies, deletes expired rows. It
  * works in bounded steps, so that no statement holds the database for long. The next run continues where this one stopped.
  */
 import type { LogOperatorEvent } from "../../../shared/operator-log.ts";
 import { firstUuidAt } from "../../../shared/uuid.ts";
 import { errorText } from "../error-text.ts";
 import type { LedgerDeps } from "../ledger.ts";
-import { TABLE_KEYS, ANOMALY_TABLE_KEYS } from "../tables.ts";
+import { TABLE_KEYS, ANOMALY_TABLE_KEYS, type CallTable } from "../tables.ts";
 import { DAY_MS } from "./aggregate.ts";
 import { scanForAnomalies } from "./anomaly-scan.ts";
 
@@ -20,10 +20,11 @@ const ORPHANS = { rows: 1000, steps: 20 };
  */
 const DELETE_STEPS = { rows: 500, steps: 600 };
 
-/** An orphaned interception has unknown usage and no end time. */
-const CLOSE_ORPHANS = `UPDATE interceptions SET outcome = 'orphaned', usage = 'unknown' WHERE id IN (
-  SELECT id FROM interceptions WHERE outcome IS NULL AND started_at < ?1 ORDER BY started_at LIMIT ${ORPHANS.rows}
-)`;
+/** An orphaned interception has unknown usage, and like an orphaned passthrough no end time. */
+const CLOSE_ORPHANS = {
+  interceptions: closeOrphansOf("interceptions", "outcome = 'orphaned', usage = 'unknown'"),
+  passthroughs: closeOrphansOf("passthroughs", "outcome = 'orphaned'"),
+} as const satisfies Readonly<Record<CallTable, string>>;
 
 /** One statement per table: deletes its oldest rows before an id. */
 const DELETE_EXPIRED: readonly string[] = [
@@ -32,7 +33,13 @@ const DELETE_EXPIRED: readonly string[] = [
 ];
 
 /** Every statement of the cron except those of the anomaly scan. Each has one parameter. */
-export const MAINTENANCE_SQL: readonly string[] = [CLOSE_ORPHANS, ...DELETE_EXPIRED];
+export const MAINTENANCE_SQL: readonly string[] = [...Object.values(CLOSE_ORPHANS), ...DELETE_EXPIRED];
+
+function closeOrphansOf(table: CallTable, columns: string): string {
+  return `UPDATE ${table} SET ${columns} WHERE id IN (
+  SELECT id FROM ${table} WHERE outcome IS NULL AND started_at < ?1 ORDER BY started_at LIMIT ${ORPHANS.rows}
+)`;
+}
 
 function deleteExpiredFrom(table: string, key: readonly string[]): string {
   const [columns, first = ""] = [key.join(", "), ...key];
@@ -47,7 +54,8 @@ export async function runMaintenance(deps: LedgerDeps, now: number): Promise<voi
   const { database, logError } = deps;
   if (!database) return;
   const parts = [
-    closeOrphans(database, now, logError),
+    closeOrphans(database, "interceptions", now, logError),
+    closeOrphans(database, "passthroughs", now, logError),
     scanForAnomalies(database, now, logError),
     deleteExpired(database, deps.retentionDays, now, logError),
   ];
@@ -56,15 +64,20 @@ export async function runMaintenance(deps: LedgerDeps, now: number): Promise<voi
   if (failed[0]) throw failed[0].reason;
 }
 
-async function closeOrphans(database: D1Database, now: number, logError: LogOperatorEvent): Promise<void> {
+async function closeOrphans(
+  database: D1Database,
+  table: CallTable,
+  now: number,
+  logError: LogOperatorEvent,
+): Promise<void> {
   const before = new Date(now - ORPHANED_AFTER_MS).toISOString();
   let closed = 0;
   for (let step = 0; step < ORPHANS.steps; step += 1) {
-    const changed = await changes(database, CLOSE_ORPHANS, before);
+    const changed = await changes(database, CLOSE_ORPHANS[table], before);
     closed += changed;
     if (changed < ORPHANS.rows) break;
   }
-  if (closed > 0) logError({ event: "orphans_closed", interceptions: closed });
+  if (closed > 0) logError({ event: "orphans_closed", [table]: closed });
 }
 
 /** Deletes from the dependent tables first, so that a run that stops early leaves no row without its interception. */

@@ -98,7 +98,7 @@ function partitionOf(date: Date): string {
 
 function timeOf(event: InterceptorEvent): string {
   if (event.record_type === "interception_end") return event.ended_at;
-  return event.record_type === "interception_start" ? event.started_at : event.created_at;
+  return "created_at" in event ? event.created_at : event.started_at;
 }
 
 async function gzip(text: string): Promise<ArrayBuffer> {

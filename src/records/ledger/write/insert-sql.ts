@@ -2,7 +2,15 @@
  * The SQL that turns events into rows: one statement per table and call, however many rows, with one parameter that holds
  * the rows as JSON. A row that exists stays unchanged, or gains the columns that it did not have.
  */
-import { TABLE_KEYS, TABLES, type Columns, type EventTable, type Tables } from "../tables.ts";
+import {
+  TABLE_KEYS,
+  TABLES,
+  type CallColumns,
+  type CallTable,
+  type Columns,
+  type EventTable,
+  type Tables,
+} from "../tables.ts";
 
 /** `key`: the columns that identify a row; `onConflict`: what happens where it exists. */
 function insert(table: string, columns: Columns, key: string, onConflict: string): string {
@@ -18,15 +26,15 @@ const update = (columns: Columns): string =>
     .join(", ")}`;
 
 /** Updates only where no start is stored yet: every start has `api_key_id`, and no end has it. */
-export function insertStarts({ interceptions: { shared, start } }: Tables): string {
+function insertStartsInto(table: CallTable, { shared, start }: CallColumns): string {
   const columns = { ...shared, ...start };
-  return insert("interceptions", columns, "id", `${update(start)} WHERE interceptions.api_key_id IS NULL`);
+  return insert(table, columns, "id", `${update(start)} WHERE ${table}.api_key_id IS NULL`);
 }
 
 /** The first end is kept; one that comes late replaces the cron's `orphaned`. */
-export function insertEnds({ interceptions: { shared, end } }: Tables): string {
-  const isOpen = "interceptions.outcome IS NULL OR interceptions.outcome = 'orphaned'";
-  return insert("interceptions", { ...shared, ...end }, "id", `${update(end)} WHERE ${isOpen}`);
+function insertEndsInto(table: CallTable, { shared, end }: CallColumns): string {
+  const isOpen = `${table}.outcome IS NULL OR ${table}.outcome = 'orphaned'`;
+  return insert(table, { ...shared, ...end }, "id", `${update(end)} WHERE ${isOpen}`);
 }
 
 /** The same thing can be read in several requests, each time as another event: the first one is kept. */
@@ -34,12 +42,15 @@ const FIRST_READ: { readonly [Table in EventTable]?: string } = {
   retrieved_usages: "usage_of",
   batch_files: "provider, file_id",
 };
+export const insertStarts = (tables: Tables): string =>
+  insertStartsInto("interceptions", tables.interceptions);
+export const insertEnds = (tables: Tables): string => insertEndsInto("interceptions", tables.interceptions);
 
 export function insertEvents(table: EventTable, { events }: Tables): string {
   const key = FIRST_READ[table] ?? TABLE_KEYS[table].join(", ");
   return insert(table, events[table], key, "DO NOTHING");
 }
 
-export const INSERT_STARTS = insertStarts(TABLES);
-export const INSERT_ENDS = insertEnds(TABLES);
+export const startsInto = (table: CallTable): string => insertStartsInto(table, TABLES[table]);
+export const endsInto = (table: CallTable): string => insertEndsInto(table, TABLES[table]);
 export const insertInto = (table: EventTable): string => insertEvents(table, TABLES);

@@ -5,7 +5,8 @@
 import type { InterceptorEvent } from "../../../events/event.ts";
 import { eventId } from "../../../events/event-id.ts";
 import { RECORDS, type LedgerTable, type RecordType } from "../../../events/fields.ts";
-import { INSERT_ENDS, INSERT_STARTS, insertInto } from "./insert-sql.ts";
+import { isCallTable } from "../tables.ts";
+import { endsInto, insertInto, startsInto } from "./insert-sql.ts";
 import { toStoredJson } from "./stored-json.ts";
 import { claimOf, CLAIM_USAGES, MARK_CLAIMED } from "./retrieved-sql.ts";
 import { LINK_PARENTS, LINK_ROOTS, type Link } from "./thread-sql.ts";
@@ -24,8 +25,9 @@ const INSERT_SQL: ReadonlyMap<RecordType, string> = new Map(
 );
 
 function insertSqlOf(type: RecordType, table: LedgerTable): string {
-  if (table !== "interceptions") return insertInto(table);
-  return type === "interception_start" ? INSERT_STARTS : INSERT_ENDS;
+  if (!isCallTable(table)) return insertInto(table);
+  const isStart = type === "interception_start" || type === "passthrough_start";
+  return isStart ? startsInto(table) : endsInto(table);
 }
 
 /** `maxCharacters`: bound of one statement's JSON. A single event may exceed it. */

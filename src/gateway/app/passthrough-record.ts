@@ -1,0 +1,87 @@
+/** A passthrough's record: one start and exactly one end. A second end is ignored. */
+import {
+  NOTHING_RETRIEVED,
+  passthroughEvent,
+  passthroughStartEvent,
+  type PassthroughResult,
+  type RetrievedFacts,
+} from "../../events/compose.ts";
+import type { Refusal } from "../../shared/refusal.ts";
+import { edgeErrorOf } from "../observation/edge-error.ts";
+import { NO_PROVIDER_HEADERS } from "../upstream/provider-headers.ts";
+import type { Forwardable, UpstreamResult } from "./call-upstream.ts";
+import type { RequestDecision } from "./decide.ts";
+import type { Exchange } from "./exchange.ts";
+
+export type PassthroughRecord = {
+  /** Whether every required sink took the start, and the owner header's event before it. */
+  readonly started: Promise<boolean>;
+  /** Records the end. The caller flushes. `at`: its time, in milliseconds since 1970; now by default. */
+  readonly end: (result: PassthroughResult, at?: number) => void;
+};
+
+export function startPassthrough(
+  { request, deps, recorder, startedAt }: Exchange,
+  { actor, decision }: RequestDecision,
+  { route: { provider, route }, caller }: Forwardable,
+): PassthroughRecord {
+  const facts = {
+    method: request.method,
+    provider: provider.name,
+    providerType: provider.dialect.type,
+    route: route.path,
+    startedAt,
+    workerVersion: deps.config.workerVersion,
+  };
+  recorder.record(passthroughStartEvent(caller, facts, { actor, initiatorName: decision.initiator.name }));
+  let isOpen = true;
+  return {
+    started: recorder.flush(),
+    end: (result, at = deps.now()) => {
+      if (!isOpen) return;
+      isOpen = false;
+      recorder.record(passthroughEvent(caller, facts, result, at));
+    },
+  };
+}
+
+const WITHOUT_RESPONSE = { retrieved: NOTHING_RETRIEVED, providerHeaders: NO_PROVIDER_HEADERS };
+
+export const CANCELLED: PassthroughResult = {
+  ...WITHOUT_RESPONSE,
+  outcome: "cancelled",
+  status: 499,
+  error: null,
+};
+
+export const FAILED: PassthroughResult = {
+  ...WITHOUT_RESPONSE,
+  outcome: "refused",
+  status: 500,
+  error: "internal",
+};
+
+/** `providerHeaders`: null where the provider was not called. */
+export function refusedResult(
+  { status, code }: Refusal,
+  providerHeaders: UpstreamResult["providerHeaders"] | null,
+): PassthroughResult {
+  // A refusal below 500 is one of the client's upload.
+  const outcome = providerHeaders === null || status < 500 ? "refused" : "upstream_error";
+  return {
+    ...WITHOUT_RESPONSE,
+    outcome,
+    status,
+    error: code,
+    ...(providerHeaders && { providerHeaders }),
+  };
+}
+
+export function respondedResult(
+  { status, headers }: Response,
+  providerHeaders: UpstreamResult["providerHeaders"],
+  retrieved: RetrievedFacts,
+): PassthroughResult {
+  const outcome = status < 400 ? "completed" : "upstream_error";
+  return { outcome, status, error: edgeErrorOf(status, headers), retrieved, providerHeaders };
+}
