@@ -12,6 +12,7 @@ export type InitiatorOverride = EventOf<"initiator_override">;
 export type InitiatorOverrideRejected = EventOf<"initiator_override_rejected">;
 export type RefusalEvent = EventOf<"refusal">;
 export type RetrievedUsage = EventOf<"retrieved_usage">;
+export type RefusalCount = EventOf<"refusal_count">;
 export type PassthroughEvent = EventOf<"passthrough">;
 
 export type InterceptorEvent = { [Type in RecordType]: EventOf<Type> }[RecordType];

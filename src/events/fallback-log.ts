@@ -21,6 +21,7 @@ const ORDER: Readonly<Record<RecordType, number>> = {
   refusal: 2,
   passthrough: 2,
   retrieved_usage: 2,
+  refusal_count: 2,
   prompt_usage: 3,
   tool_usage: 3,
   model_thought: 3,

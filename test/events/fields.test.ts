@@ -21,6 +21,7 @@ describe("the record codes", () => {
       refusal: 8,
       passthrough: 9,
       retrieved_usage: 10,
+      refusal_count: 13,
     });
   });
 
@@ -46,15 +47,15 @@ describe("the tables of the record types", () => {
       model_thought: "model_thoughts",
       initiator_override: "initiator_overrides",
       initiator_override_rejected: "initiator_overrides",
-      refusal: null,
+      refusal: "refusals",
       passthrough: null,
       retrieved_usage: "retrieved_usages",
+      refusal_count: "refusal_counts",
     });
   });
 
   it("decide which events are stored", () => {
     expect(everyEvent.filter((event) => !isStored(event)).map((event) => event.record_type)).toEqual([
-      "refusal",
       "passthrough",
     ]);
   });

@@ -84,7 +84,7 @@ function batchOf(events: readonly InterceptorEvent[]): MessageBatch {
 const rowCounts = (rows: Rows): Record<string, number> =>
   Object.fromEntries(Object.entries(rows).map(([table, { length }]) => [table, length]));
 
-/** The rows of one event of every type: start and end share a row, and refusals and passthroughs have none. */
+/** The rows of one event of every type: start and end share a row, and passthroughs have none. */
 const EVERY_EVENT_ROWS = {
   interceptions: 1,
   token_usages: 1,
@@ -93,6 +93,8 @@ const EVERY_EVENT_ROWS = {
   model_thoughts: 1,
   initiator_overrides: 2,
   retrieved_usages: 1,
+  refusals: 1,
+  refusal_counts: 1,
 };
 
 describe("the RPC method store", () => {

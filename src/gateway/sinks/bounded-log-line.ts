@@ -56,6 +56,7 @@ const MAX_LINE: Readonly<Record<RecordType, number>> = {
   token_usage: 1200,
   passthrough: 2300,
   retrieved_usage: 1200,
+  refusal_count: 1200,
   refusal: 2300,
   prompt_usage: 1700,
   tool_usage: 3200,

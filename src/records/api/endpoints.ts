@@ -6,6 +6,8 @@ import { explain } from "./routes/explain.ts";
 import { interceptions } from "./routes/interceptions.ts";
 import { openapi } from "./kit/openapi.ts";
 import { overrides } from "./routes/overrides.ts";
+import { refusalCounts } from "./routes/refusal-counts.ts";
+import { refusals } from "./routes/refusals.ts";
 import { session } from "./routes/session.ts";
 import { sessionAgents } from "./routes/session-agents.ts";
 import { sessions } from "./routes/sessions.ts";
@@ -20,6 +22,8 @@ export const ENDPOINTS: readonly Endpoint[] = [
   usage,
   attribution,
   anomalies,
+  refusals,
+  refusalCounts,
   explain,
   openapi(() => ENDPOINTS),
 ];

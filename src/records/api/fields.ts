@@ -77,6 +77,7 @@ export function apiFieldsOf(records: Records) {
       accepted: row.withDescription(row.FLAG, "Whether the owner was accepted."),
       ...fieldsOf(["initiator_override", "initiator_override_rejected"], records),
     },
+    refusal: rows("refusal"),
   };
 }
 
@@ -88,3 +89,4 @@ export const USER_PROMPT: row.Fields = FIELDS.userPrompt;
 export const TOOL_USAGE: row.Fields = FIELDS.toolUsage;
 export const MODEL_THOUGHT: row.Fields = FIELDS.modelThought;
 export const OVERRIDE: row.Fields = FIELDS.override;
+export const REFUSAL: row.Fields = FIELDS.refusal;

@@ -80,6 +80,8 @@ export const TABLE_KEYS = {
   model_thoughts: ["interception_id", "id"],
   retrieved_usages: ["interception_id", "id"],
   initiator_overrides: ["id"],
+  refusals: ["id"],
+  refusal_counts: ["id"],
   interceptions: ["id"],
 } as const satisfies Readonly<Record<LedgerTable, readonly [string, ...string[]]>>;
 

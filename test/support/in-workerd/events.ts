@@ -9,6 +9,7 @@ import type {
   PassthroughEvent,
   RetrievedUsage,
   PromptUsage,
+  RefusalCount,
   RefusalEvent,
   TokenUsage,
   ToolUsage,
@@ -215,6 +216,18 @@ export const REFUSED: RefusalEvent = {
   initiator_id: null,
   created_at: AT,
   worker_version: call.worker_version,
+  identity_source: null,
+  actor_verified: false,
+};
+
+export const REFUSALS_COUNTED: RefusalCount = {
+  record_type: "refusal_count",
+  interception_id: "01a20846-fe00-7abc-8def-0123456789ad",
+  minute: AT,
+  reason: "invalid_credential",
+  provider: "openai-prod",
+  refusals: 12,
+  created_at: AT,
 };
 
 export const PASSED: PassthroughEvent = {
@@ -269,6 +282,7 @@ const ALL = {
   refusal: REFUSED,
   passthrough: PASSED,
   retrieved_usage: RETRIEVED,
+  refusal_count: REFUSALS_COUNTED,
 } as const satisfies { readonly [T in InterceptorEvent["record_type"]]: InterceptorEvent };
 
 export const everyEvent: readonly InterceptorEvent[] = Object.values(ALL);

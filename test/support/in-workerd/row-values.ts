@@ -197,6 +197,8 @@ const EMPTY = {
   model_thoughts: [],
   initiator_overrides: [],
   retrieved_usages: [],
+  refusals: [],
+  refusal_counts: [],
 } as const satisfies Rows;
 
 /** All tables; those not named have no rows. */

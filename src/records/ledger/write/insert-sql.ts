@@ -3,6 +3,7 @@
  * the rows as JSON. A row that exists stays unchanged, or gains the columns that it did not have.
  */
 import { TABLE_KEYS, TABLES, type Columns, type EventTable, type Tables } from "../tables.ts";
+import { insertRefusalCounts, insertRefusals } from "./refusal-sql.ts";
 
 /** `key`: the columns that identify a row; `onConflict`: what happens where it exists. */
 function insert(table: string, columns: Columns, key: string, onConflict: string): string {
@@ -30,6 +31,8 @@ export function insertEnds({ interceptions: { shared, end } }: Tables): string {
 }
 
 export function insertEvents(table: EventTable, { events }: Tables): string {
+  if (table === "refusals") return insertRefusals(events[table]);
+  if (table === "refusal_counts") return insertRefusalCounts(events[table]);
   // The same usage can be read in several requests: each time another event.
   const key = table === "retrieved_usages" ? "usage_of" : TABLE_KEYS[table].join(", ");
   return insert(table, events[table], key, "DO NOTHING");
