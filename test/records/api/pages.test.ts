@@ -8,6 +8,7 @@ import {
   insert,
   interception,
   override,
+  refusal,
   T0,
   type Row,
 } from "../../support/in-workerd/api-rows.ts";
@@ -55,6 +56,15 @@ const LISTS: readonly (readonly [path: string, key: string, fill: () => Promise<
       insert(
         "anomalies",
         repeated((n) => anomaly(T0 + n * DAY)),
+      ),
+  ],
+  [
+    "/refusals",
+    "results",
+    () =>
+      insert(
+        "refusals",
+        repeated((n) => refusal(T0 + n)),
       ),
   ],
 ];

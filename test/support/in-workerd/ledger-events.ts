@@ -2,7 +2,18 @@
 import { between } from "../rechunk.ts";
 import type { InterceptorEvent, ToolUsage } from "../../../src/events/event.ts";
 import { uuidV7 } from "../../../src/shared/uuid.ts";
-import { END, OVERRIDE, PROMPT, REJECTED, START, THOUGHT, TOKENS, TOOL } from "./events.ts";
+import {
+  END,
+  OVERRIDE,
+  PROMPT,
+  REFUSALS_COUNTED,
+  REFUSED,
+  REJECTED,
+  START,
+  THOUGHT,
+  TOKENS,
+  TOOL,
+} from "./events.ts";
 import { OWNER } from "./values.ts";
 
 /** 2026-11-23T12:00:00Z. */
@@ -45,12 +56,24 @@ export function eventsOf(spec: InterceptionSpec): InterceptorEvent[] {
   ];
 }
 
+/** A refusal with a verified actor, of which any number is stored. */
+const REFUSED_ACTOR: InterceptorEvent = {
+  ...REFUSED,
+  actor_id: "ci-bot",
+  actor_kind: "service",
+  identity_source: "keys",
+  actor_verified: true,
+};
+
 /** The same events and one of every other type that has a table. */
 export function allEventsOf(spec: InterceptionSpec): InterceptorEvent[] {
   const events = eventsOf(spec);
   const { interception_id } = events[0] ?? START;
-  const others = [PROMPT, THOUGHT, { ...THOUGHT, position: 1 }, OVERRIDE, REJECTED];
-  return [...events, ...others.map((event) => ({ ...event, interception_id }))];
+  const others = [PROMPT, THOUGHT, { ...THOUGHT, position: 1 }, OVERRIDE, REJECTED, REFUSED_ACTOR];
+  // The cron merges the counts of one minute.
+  const minute = new Date((spec.at ?? T0) + spec.n * 60_000).toISOString();
+  const counted = { ...REFUSALS_COUNTED, minute };
+  return [...events, ...[...others, counted].map((event) => ({ ...event, interception_id }))];
 }
 
 export function shuffled<T>(values: readonly T[], random: () => number): T[] {
