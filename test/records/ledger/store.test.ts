@@ -86,9 +86,9 @@ describe("storing events", () => {
     ]);
   });
 
-  it("leaves no row for refusals and passthroughs, which have no table", async () => {
+  it("leaves no row for passthroughs, which have no table", async () => {
     const without = everyEvent.filter((event) => !isStored(event));
-    expect(without.map((event) => event.record_type)).toEqual(["refusal", "passthrough"]);
+    expect(without.map((event) => event.record_type)).toEqual(["passthrough"]);
     await storeEvents(database, without);
     expect(Object.values(await allRows(database)).flat()).toEqual([]);
   });
@@ -175,8 +175,8 @@ describe("the statements of one call", () => {
     ).flat();
     const statements = statementsFor(events);
     expect(new Set(statements.map(({ sql }) => sql)).size).toBe(statements.length);
-    // Starts, ends, five tables, parents, roots.
-    expect(statements).toHaveLength(9);
+    // Starts, ends, seven tables, parents, roots.
+    expect(statements).toHaveLength(11);
     for (const { sql } of statements) expect(sql.match(/\?\d*/g)).toEqual(["?1"]);
   });
 
