@@ -78,7 +78,7 @@ function recordsSinks(
     : records && ((events: readonly InterceptorEvent[]) => records.store(events));
   if (!deliver) return [];
   const isDetailed = limitDetails();
-  // Only an archive keeps passthroughs, and each of the refusals that strangers cause.
+  // Only an archive keeps passthroughs, and each refusal without a verified actor.
   const wants =
     queue && allEvents ? () => true : (event: InterceptorEvent) => isStored(event) && isDetailed(event);
   const sink = recordsSink({ required, wants, fallback, deliver });

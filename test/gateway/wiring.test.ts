@@ -45,8 +45,8 @@ type Spies = {
 function spies(): Spies {
   const real = setTimeout;
   // The counts of refusals are written at once.
-  vi.spyOn(globalThis, "setTimeout").mockImplementation(((call: () => void, ms?: number) =>
-    real(call, ms === GROUP_MS ? 0 : ms)) as typeof setTimeout);
+  vi.spyOn(globalThis, "setTimeout").mockImplementation(((fire: () => void, ms?: number) =>
+    real(fire, ms === GROUP_MS ? 0 : ms)) as typeof setTimeout);
   const fetched = vi.spyOn(globalThis, "fetch").mockImplementation(
     async () =>
       new Response(wholeBody(fixture("chat/json").bytes), {

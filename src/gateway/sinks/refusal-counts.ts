@@ -1,6 +1,6 @@
 /**
  * Sink: counts the refusals without a verified actor and writes the counts in groups, so that an isolate writes a bounded
- * number of events however many requests a stranger sends.
+ * number of events, regardless of the number of requests.
  *
  * The request that opens a group keeps its timer by `waitUntil`. If the platform ends that request first, the next request
  * of the isolate writes the group. No response waits for either. An isolate that dies loses the counts of its open group;

@@ -1,6 +1,6 @@
 /**
- * Bounds the refusals that strangers can write into the ledger. A refusal with a verified actor always passes. Of those
- * without one, only the first few per minute and reason pass; `refusal-counts.ts` counts all of them.
+ * Bounds the refusals that unknown callers can write into the ledger. A refusal with a verified actor always passes.
+ * Without one, only the first few per minute and reason pass, and `refusal-counts.ts` counts all.
  */
 import type { InterceptorEvent, RefusalEvent } from "../../events/event.ts";
 

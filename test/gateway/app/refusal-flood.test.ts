@@ -1,5 +1,5 @@
 /**
- * The attack: a stranger floods the gateway with refused requests, to fill the ledger or the queue. The gateway is wired as
+ * The attack: an unknown caller floods the gateway with refused requests, to fill the ledger or the queue. The gateway is wired as
  * in production, up to the rows in D1; only the queue is in memory.
  */
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
@@ -120,7 +120,7 @@ async function apiSums(): Promise<Record<"refusals" | "verified" | "unverified",
   return { refusals: sum("refusals"), verified: sum("verified"), unverified: sum("unverified") };
 }
 
-describe("10,000 refused requests of a stranger in one minute", () => {
+describe("10,000 refused requests of an unknown caller in one minute", () => {
   it(
     "write a bounded number of messages and rows, while the counts add up to 10,000",
     async () => {
@@ -161,10 +161,11 @@ describe("10,000 refused requests of a stranger in one minute", () => {
     async () => {
       const { send, clock, messages, settled } = await openIsolate();
       const random = seededRandom(8);
+      // A valid client key for a provider of which the gateway holds no key.
+      const keyMissing = [CHAT, post(BODY, CLIENT_KEY)] as const;
       for (let n = 0; n < 600; n += 1) {
-        if (n % 3) await send(...randomRequest(random));
-        // A valid client key for a provider of which the gateway holds no key.
-        else expect((await send(CHAT, post(BODY, CLIENT_KEY))).status).toBe(401);
+        const response = await send(...(n % 3 ? randomRequest(random) : keyMissing));
+        expect(response.status).toBeGreaterThanOrEqual(400);
         clock.advance(10);
       }
       clock.advance(GROUP_MS);

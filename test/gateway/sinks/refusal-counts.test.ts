@@ -79,7 +79,7 @@ describe("counting refusals", () => {
     expect([clock.timers(), groups]).toEqual([0, []]);
   });
 
-  // The attack: a stranger ends each request early, so that no timer fires.
+  // The attack: an unknown caller ends each request early, so that no timer fires.
   it.each<[string, readonly InterceptorEvent[]]>([
     ["any request", [START, END]],
     ["a refusal", [REFUSED]],
@@ -136,15 +136,15 @@ describe("counting refusals", () => {
   });
 });
 
-describe("the details of refusals", () => {
-  const at = (time: string, over: Partial<RefusalEvent> = {}): RefusalEvent => ({
-    ...REFUSED,
-    created_at: `2026-11-23T${time}.000Z`,
-    ...over,
-  });
-  const passed = (events: readonly InterceptorEvent[]): number => events.filter(limitDetails()).length;
-  const times = <T>(count: number, event: T): T[] => Array.from({ length: count }, () => event);
+const at = (time: string, over: Partial<RefusalEvent> = {}): RefusalEvent => ({
+  ...REFUSED,
+  created_at: `2026-11-23T${time}.000Z`,
+  ...over,
+});
+const passed = (events: readonly InterceptorEvent[]): number => events.filter(limitDetails()).length;
+const times = <T>(count: number, event: T): T[] => Array.from({ length: count }, () => event);
 
+describe("the details of refusals", () => {
   it("pass a bounded number per minute and reason", () => {
     const flood = times(1000, at("12:00:00"));
     const other = times(1000, at("12:00:01", { reason: "not_found" }));
@@ -160,7 +160,7 @@ describe("the details of refusals", () => {
     expect(passed(random)).toBe(MAX_DETAILS);
   });
 
-  it("pass with a verified actor, and all other events, whatever their number", () => {
+  it("pass with a verified actor, and all other events, regardless of their number", () => {
     expect(passed([...times(1000, at("12:00:00", VERIFIED)), ...times(1000, START)])).toBe(2000);
   });
 

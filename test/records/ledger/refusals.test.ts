@@ -1,4 +1,4 @@
-/** Refusals in the ledger: bounded where strangers cause them, counted exactly once, and merged by the cron. */
+/** Refusals in the ledger: bounded where unknown callers cause them, counted exactly once, and merged by the cron. */
 import { beforeEach, describe, expect, it } from "vitest";
 import type { InterceptorEvent, RefusalCount, RefusalEvent } from "../../../src/events/event.ts";
 import { runMaintenance } from "../../../src/records/ledger/maintain/cron.ts";

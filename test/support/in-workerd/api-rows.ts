@@ -286,7 +286,7 @@ export const VERIFIED: Row = {
   actor_verified: 1,
 };
 
-/** What an isolate counted. */
+/** The counts of one isolate. */
 export function refusalCount(at: number, refusals: number, over: Row = {}, n = 0): Row {
   return {
     id: idAt(at, n),

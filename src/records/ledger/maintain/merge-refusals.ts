@@ -1,5 +1,5 @@
 /**
- * Merges the counts of refusals: one row per minute, reason and provider, whatever the number of isolates that counted.
+ * Merges the counts of refusals: one row per minute, reason and provider, regardless of the number of isolates.
  * A row and those merged into it change in one transaction, so that each event counts exactly once.
  */
 import { endOf } from "../write/refusal-sql.ts";
