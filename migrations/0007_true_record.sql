@@ -112,3 +112,44 @@ CREATE TABLE passthroughs (
 CREATE INDEX passthroughs_by_initiator ON passthroughs (initiator_id, id);
 CREATE INDEX passthroughs_by_actor ON passthroughs (actor_id, id);
 CREATE INDEX passthroughs_open ON passthroughs (started_at) WHERE outcome IS NULL;
+
+-- Refusals: each one with a verified actor, and a bounded number of the others, which are counted in `refusal_counts`.
+
+CREATE TABLE refusals (
+  id TEXT NOT NULL PRIMARY KEY,
+  interception_id TEXT NOT NULL,
+  reason TEXT NOT NULL,
+  status INTEGER NOT NULL,
+  detail TEXT,
+  method TEXT NOT NULL,
+  provider TEXT,
+  route TEXT,
+  client TEXT,
+  actor_id TEXT,
+  actor_kind TEXT,
+  initiator_id TEXT,
+  created_at TEXT NOT NULL,
+  worker_version TEXT,
+  -- Null in events of earlier gateways: as if the actor were not verified.
+  identity_source TEXT,
+  actor_verified INTEGER
+) WITHOUT ROWID;
+-- For the bound of the rows without a verified actor, and for the sums of those with one.
+CREATE INDEX refusals_unverified ON refusals (reason, created_at) WHERE actor_verified IS NOT 1;
+CREATE INDEX refusals_verified ON refusals (created_at, reason, provider) WHERE actor_verified = 1;
+CREATE INDEX refusals_by_actor ON refusals (actor_id, id) WHERE actor_id IS NOT NULL;
+
+-- Refusals without a verified actor: one row per event, until the cron merges those of one minute, reason and provider.
+-- `merged`: the ends of the ids that were merged into the row, each after a space; null before the cron has seen it.
+CREATE TABLE refusal_counts (
+  id TEXT NOT NULL PRIMARY KEY,
+  minute TEXT NOT NULL,
+  reason TEXT NOT NULL,
+  provider TEXT,
+  refusals INTEGER NOT NULL,
+  created_at TEXT NOT NULL,
+  merged TEXT
+) WITHOUT ROWID;
+CREATE INDEX refusal_counts_of ON refusal_counts (minute, reason, provider);
+CREATE INDEX refusal_counts_new ON refusal_counts (minute) WHERE merged IS NULL;
+CREATE INDEX refusal_counts_merged ON refusal_counts (minute) WHERE merged > '';

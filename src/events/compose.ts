@@ -15,6 +15,7 @@ import type {
   PassthroughStart,
   RetrievedUsage,
   PromptUsage,
+  RefusalCount,
   RefusalEvent,
   TokenUsage,
   ToolUsage,
@@ -608,6 +609,8 @@ export type RefusalFacts = {
   readonly actorKind: ActorKind | null;
   readonly initiatorId: string | null;
   readonly workerVersion: string | null;
+  readonly identitySource: string | null;
+  readonly isActorVerified: boolean;
 };
 
 export function refusalEvent(id: string, facts: RefusalFacts, at: number): RefusalEvent {
@@ -626,5 +629,33 @@ export function refusalEvent(id: string, facts: RefusalFacts, at: number): Refus
     initiator_id: facts.initiatorId,
     created_at: iso(at),
     worker_version: facts.workerVersion,
+    identity_source: facts.identitySource,
+    actor_verified: facts.isActorVerified,
+  };
+}
+
+/** Refusals without a verified actor, of one minute, reason and provider. */
+export type RefusalSum = {
+  /** RFC 3339. */
+  readonly minute: string;
+  readonly reason: string;
+  readonly provider: string | null;
+  readonly refusals: number;
+};
+
+/** `id`: a UUIDv7 of its own. An event that is delivered again has the same one, so it counts once. */
+export function refusalCountEvent(
+  id: string,
+  { minute, reason, provider, refusals }: RefusalSum,
+  at: number,
+): RefusalCount {
+  return {
+    record_type: "refusal_count",
+    interception_id: id,
+    minute,
+    reason,
+    provider,
+    refusals,
+    created_at: iso(at),
   };
 }

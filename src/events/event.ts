@@ -14,6 +14,7 @@ export type RefusalEvent = EventOf<"refusal">;
 export type RetrievedUsage = EventOf<"retrieved_usage">;
 export type BatchFile = EventOf<"batch_file">;
 export type PassthroughStart = EventOf<"passthrough_start">;
+export type RefusalCount = EventOf<"refusal_count">;
 export type PassthroughEvent = EventOf<"passthrough">;
 
 export type InterceptorEvent = { [Type in RecordType]: EventOf<Type> }[RecordType];

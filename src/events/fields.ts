@@ -304,6 +304,21 @@ const REFUSAL = {
   initiator_id: orNull.text("the principal that the request is attributed to"),
   created_at: CREATED_AT,
   worker_version: CALL.worker_version,
+  identity_source: orNull.text("the identity source that named the actor"),
+  actor_verified: flag(
+    "whether an identity source verified the actor; if not, the actor is unknown or the fingerprint of a provider key",
+  ),
+} as const satisfies Fields;
+
+const REFUSAL_COUNT = {
+  interception_id: text("an id of its own, UUIDv7", { column: null, api: false }),
+  minute: time("the start of the UTC minute in which the gateway refused the requests"),
+  reason: REFUSAL.reason,
+  provider: orNull.text(
+    "the configured provider's name; null where none is known, and beyond the first 64 pairs of reason and provider of an isolate within 10 s",
+  ),
+  refusals: count("refusals without a verified actor, those with a row of their own among them"),
+  created_at: CREATED_AT,
 } as const satisfies Fields;
 
 const USAGE_OF =
@@ -391,7 +406,9 @@ export type LedgerTable =
   | "retrieved_usages"
   | "batch_files"
   | "passthroughs"
-  | "initiator_overrides";
+  | "initiator_overrides"
+  | "refusals"
+  | "refusal_counts";
 
 export type RecordDefinition = {
   /** Four bits of the event's id (event-id.ts): never changed, never reused. */
@@ -466,7 +483,7 @@ export const RECORDS = {
   refusal: {
     code: 8,
     when: "the gateway responded instead of the provider",
-    table: null,
+    table: "refusals",
     dataset: null,
     fields: REFUSAL,
   },
@@ -497,6 +514,13 @@ export const RECORDS = {
     table: "passthroughs",
     dataset: null,
     fields: PASSTHROUGH_START,
+  },
+  refusal_count: {
+    code: 13,
+    when: "up to 10 s after refusals without a verified actor, for each minute, reason and provider; no log line, because each refusal has one",
+    table: "refusal_counts",
+    dataset: null,
+    fields: REFUSAL_COUNT,
   },
 } as const satisfies Readonly<Record<string, RecordDefinition>>;
 

@@ -25,11 +25,12 @@ export const RECORD_FACTS: Readonly<Record<RecordType, RecordFacts>> = {
   model_thought: { code: 5, isStored: true, hasPosition: true, content: ["content"] },
   initiator_override: { code: 6, isStored: true, hasPosition: false, content: [] },
   initiator_override_rejected: { code: 7, isStored: true, hasPosition: false, content: [] },
-  refusal: { code: 8, isStored: false, hasPosition: false, content: [] },
+  refusal: { code: 8, isStored: true, hasPosition: false, content: [] },
   passthrough: { code: 9, isStored: true, hasPosition: false, content: [] },
   retrieved_usage: { code: 10, isStored: true, hasPosition: false, content: [] },
   batch_file: { code: 11, isStored: true, hasPosition: false, content: [] },
   passthrough_start: { code: 12, isStored: true, hasPosition: false, content: [] },
+  refusal_count: { code: 13, isStored: true, hasPosition: false, content: [] },
 };
 
 /** Field names by position. */

@@ -9,6 +9,7 @@ import { createRedactor } from "../events/redaction.ts";
 import { ByteBudget } from "../shared/byte-budget.ts";
 import { logOperatorEvent } from "../shared/operator-log.ts";
 import { createTtlCache } from "../shared/ttl-cache.ts";
+import { uuidV7 } from "../shared/uuid.ts";
 import type { Deps } from "./app/deps.ts";
 import type { Config, Registry } from "./config/config.ts";
 import { access } from "./identity/sources/access.ts";
@@ -30,6 +31,8 @@ import { logSink } from "./sinks/log.ts";
 import { sendEvents } from "./sinks/queue.ts";
 import type { Sink } from "./sinks/recorder.ts";
 import { recordsSink } from "./sinks/records.ts";
+import { refusalCountsSink } from "./sinks/refusal-counts.ts";
+import { limitDetails } from "./sinks/refusal-details.ts";
 
 const print = (line: string): void => console.log(line);
 
@@ -59,22 +62,29 @@ export const fallbackDialect = openai;
 
 const fallback = createFallbackLog(print);
 
-const sinks = (config: Config): Sink[] => [
+const sinks = (config: Config, { now }: Platform): Sink[] => [
   logSink(print),
   analyticsEngineSink(config.interceptions, config.overrides),
-  ...recordsSinks(config),
+  ...recordsSinks(config, now),
 ];
 
 /** To the ledger through the queue, or directly to the records Worker; none where neither is bound. */
-function recordsSinks({ queue, records, recording: { required, allEvents } }: Config): Sink[] {
+function recordsSinks(
+  { queue, records, recording: { required, allEvents } }: Config,
+  now: () => number,
+): Sink[] {
   const deliver = queue
     ? (events: readonly InterceptorEvent[]) => sendEvents(queue, events)
     : records && ((events: readonly InterceptorEvent[]) => records.store(events));
   if (!deliver) return [];
-  // The ledger's database has no table for refusals and passthroughs; only an archive keeps them.
-  const wants = queue && allEvents ? () => true : isStored;
+  const isDetailed = limitDetails();
+  // Only an archive keeps passthroughs, and each refusal without a verified actor.
+  const wants =
+    queue && allEvents ? () => true : (event: InterceptorEvent) => isStored(event) && isDetailed(event);
   const sink = recordsSink({ required, wants, fallback, deliver });
-  return [required ? sink : coalesceStarts(sink)];
+  const counts = recordsSink({ required: false, wants: () => true, fallback, deliver });
+  const newId = (): string => uuidV7(now(), randomUuid());
+  return [required ? sink : coalesceStarts(sink), refusalCountsSink(counts.write, { now, newId })];
 }
 
 function createVerifiers(
@@ -106,7 +116,7 @@ export function createDeps(config: Config, platform: Platform = PLATFORM): Deps 
     delegate: config.delegation && createDelegationVerifier(config.delegation),
     verifiers: createVerifiers(config, platform),
     policies: [modelsPolicy],
-    sinks: sinks(config),
+    sinks: sinks(config, platform),
     redact: createRedactor(config.recording.patterns),
     records: config.records,
     bodies: bodyReading(config, platform),

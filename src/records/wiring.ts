@@ -101,4 +101,6 @@ const NOT_DECIDED = {
   actorKind: null,
   initiatorId: null,
   workerVersion: null,
+  identitySource: null,
+  isActorVerified: false,
 };

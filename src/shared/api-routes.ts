@@ -10,6 +10,7 @@ export const API_ROUTES = [
   "usage",
   "attribution",
   "anomalies",
+  "refusals",
   "explain",
   "openapi.json",
 ] as const;

@@ -84,7 +84,7 @@ function batchOf(events: readonly InterceptorEvent[]): MessageBatch {
 const rowCounts = (rows: Rows): Record<string, number> =>
   Object.fromEntries(Object.entries(rows).map(([table, { length }]) => [table, length]));
 
-/** The rows of one event of every type: a start and its end share a row, and refusals have none. */
+/** The rows of one event of every type: a start and its end share a row. */
 const EVERY_EVENT_ROWS = {
   interceptions: 1,
   token_usages: 1,
@@ -95,6 +95,8 @@ const EVERY_EVENT_ROWS = {
   retrieved_usages: 1,
   batch_files: 1,
   passthroughs: 1,
+  refusals: 1,
+  refusal_counts: 1,
 };
 
 describe("the RPC method store", () => {

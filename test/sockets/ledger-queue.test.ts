@@ -4,7 +4,7 @@
  */
 import Anthropic from "@anthropic-ai/sdk";
 import OpenAI from "openai";
-import { afterAll, afterEach, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { InterceptorEvent } from "../../src/events/event.ts";
 import { startEmulator } from "../../tools/emulator/server.ts";
 import * as respond from "../support/response-steps.ts";
@@ -53,30 +53,36 @@ const hangingRequired = await startWith("hanging", true);
 const takingRequired = await startWith("taking", true);
 const taking = await startWith("taking", false, emulator.url);
 
+/** The counts of a test's refusals cannot be sent ten seconds later: another test runs by then. */
+beforeEach(() => {
+  for (const interceptor of [refusing, hanging, refusingRequired, hangingRequired]) {
+    interceptor.expectLine(
+      /^\{"message":"interception ledger fallback","event":\{"record_type":"refusal_count",/,
+    );
+    interceptor.expectLine(/^\{"event":"sink_failed","sink":"refusal_counts",/);
+  }
+});
+
 /** Twice as long as the ledger sink retries. */
 const GIVEN_UP_MS = 30_000;
 
 const FALLBACK = '{"message":"interception ledger fallback","event":';
 
-/** The events in the fallback lines. */
+/** The events in the fallback lines, except the counts of refusals, which follow ten seconds later. */
 function fallbackEvents(interceptor: CheckedInterceptor): InterceptorEvent[] {
   return interceptor
     .lines()
     .filter(({ message }) => message.startsWith(FALLBACK))
-    .map(({ message }) => (JSON.parse(message) as { readonly event: InterceptorEvent }).event);
+    .map(({ message }) => (JSON.parse(message) as { readonly event: InterceptorEvent }).event)
+    .filter(({ record_type }) => record_type !== "refusal_count");
 }
 
-const NO_TABLE = new Set<InterceptorEvent["record_type"]>(["refusal"]);
-
-/** The logged events that the ledger stores, without the field that marks a log line. */
+/** The logged events, without the field that marks a log line. */
 function ledgerEvents(interceptor: CheckedInterceptor): InterceptorEvent[] {
-  return interceptor
-    .events()
-    .filter(({ record_type }) => !NO_TABLE.has(record_type))
-    .map((event) => {
-      const { message: _, ...fields } = event as InterceptorEvent & { readonly message: string };
-      return fields as InterceptorEvent;
-    });
+  return interceptor.events().map((event) => {
+    const { message: _, ...fields } = event as InterceptorEvent & { readonly message: string };
+    return fields as InterceptorEvent;
+  });
 }
 
 const nameOf = (event: InterceptorEvent): string =>

@@ -30,7 +30,7 @@ function archiveWarnings(gateway: WorkerConfig, records: WorkerConfig): string[]
   if (!hasArchive || recordsAllEvents(gateway.vars["RECORDING"])) return [];
   return [
     "ARCHIVE is bound to the records Worker, but RECORDING.all_events is not true on the gateway: " +
-      "the archive receives no refusal events.",
+      "the archive receives, of the refusals without a verified actor, only the first ones of a minute.",
   ];
 }
 

@@ -189,12 +189,12 @@ const RECORDING = keysOf("gateway", "RECORDING.", [
   [
     "required",
     "`false`",
-    "Refuses an interception with 503 unless the queue or the records Worker has stored its start. Requires `EVENTS` or `RECORDS`.",
+    "Refuses an interception with 503 unless the queue or the records Worker has stored its start. Requires `EVENTS` or `RECORDS`. It does not apply to refusals: nothing is forwarded.",
   ],
   [
     "all_events",
     "`false`",
-    "Also sends `refusal` events to the queue, for the archive. The ledger has no table for them.",
+    "Also sends to the queue, for the archive, every `refusal` without a verified actor, so that anyone can fill queue and archive with them.",
   ],
   [
     "prompts",

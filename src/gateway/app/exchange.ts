@@ -111,6 +111,8 @@ function refusalFacts({ request, deps, findings, caller }: Exchange, { code, sta
     actorKind: actor?.kind ?? null,
     initiatorId: caller?.initiator_id ?? null,
     workerVersion: deps.config.workerVersion,
+    identitySource: actor?.source ?? null,
+    isActorVerified: actor?.verified ?? false,
   };
 }
 

@@ -7,6 +7,8 @@ import { interceptions } from "./routes/interceptions.ts";
 import { openapi } from "./kit/openapi.ts";
 import { passthroughs } from "./routes/passthroughs.ts";
 import { overrides } from "./routes/overrides.ts";
+import { refusalCounts } from "./routes/refusal-counts.ts";
+import { refusals } from "./routes/refusals.ts";
 import { session } from "./routes/session.ts";
 import { sessionAgents } from "./routes/session-agents.ts";
 import { sessions } from "./routes/sessions.ts";
@@ -22,6 +24,8 @@ export const ENDPOINTS: readonly Endpoint[] = [
   usage,
   attribution,
   anomalies,
+  refusals,
+  refusalCounts,
   explain,
   openapi(() => ENDPOINTS),
 ];

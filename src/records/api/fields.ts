@@ -82,6 +82,7 @@ export function apiFieldsOf(records: Records) {
       ...fieldsOf(["initiator_override", "initiator_override_rejected"], records),
     },
     passthrough: { id: passthroughId, ...passthrough },
+    refusal: rows("refusal"),
   };
 }
 
@@ -94,3 +95,4 @@ export const TOOL_USAGE: row.Fields = FIELDS.toolUsage;
 export const MODEL_THOUGHT: row.Fields = FIELDS.modelThought;
 export const OVERRIDE: row.Fields = FIELDS.override;
 export const PASSTHROUGH: row.Fields = FIELDS.passthrough;
+export const REFUSAL: row.Fields = FIELDS.refusal;

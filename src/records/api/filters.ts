@@ -30,6 +30,9 @@ export const TIME_FILTERS = {
 export const INITIATOR_RULE =
   "must be 1 to 256 characters; required when sessions of several initiators share the session id";
 
+/** The same for reasons: of rejected owners, and of refusals. */
+export const REASON_RULE = "must be one of the reasons that openapi.json lists for this path";
+
 /** Every filter except those on time. */
 export const PROPERTY_FILTERS = {
   initiator: {

@@ -95,6 +95,8 @@ export const TABLE_KEYS = {
   batch_files: ["interception_id", "id"],
   initiator_overrides: ["id"],
   passthroughs: ["id"],
+  refusals: ["id"],
+  refusal_counts: ["id"],
   interceptions: ["id"],
 } as const satisfies Readonly<Record<LedgerTable, readonly [string, ...string[]]>>;
 

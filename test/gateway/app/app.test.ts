@@ -459,13 +459,21 @@ const EARLY_REFUSALS: readonly Refused[] = [
       ...UNKNOWN,
       actor_id: "byok:35394ca1cef557f8732235c2823860c2",
       actor_kind: "unknown",
+      identity_source: "byok",
     },
   },
   {
     reason: "provider_key_missing",
     path: CHAT,
     init: post(BODY, CLIENT_KEY),
-    event: { ...routeOf(CHAT), ...UNKNOWN, actor_id: "ci-bot", actor_kind: "service" },
+    event: {
+      ...routeOf(CHAT),
+      ...UNKNOWN,
+      actor_id: "ci-bot",
+      actor_kind: "service",
+      identity_source: "keys",
+      actor_verified: true,
+    },
   },
 ];
 
@@ -473,6 +481,7 @@ const BYOK_PRINCIPALS = {
   actor_id: "byok:35394ca1cef557f8732235c2823860c2",
   actor_kind: "unknown",
   initiator_id: "byok:35394ca1cef557f8732235c2823860c2",
+  identity_source: "byok",
 };
 
 /** Refusals of the body: the caller is known already. */
@@ -539,6 +548,8 @@ describe("refusals before an interception begins", () => {
           initiator_id: null,
           created_at: AT(0),
           worker_version: null,
+          identity_source: null,
+          actor_verified: false,
           ...event,
         },
       ]);

@@ -51,7 +51,7 @@ const ADDED: Readonly<Record<string, readonly string[]>> = {
   ],
   interception_end: ["service_tier", "speed", "inference_geo", "reported_cost", "usage_opt_in"],
   token_usage: ["raw_usage"],
-  refusal: ["actor_kind"],
+  refusal: ["actor_kind", "identity_source", "actor_verified"],
   passthrough: ["result_count", "outcome", "started_at"],
 };
 /** The record types added since. */

@@ -104,6 +104,7 @@ describe("J6 a provider's name", () => {
     "attribution",
     "explain",
     "anomalies",
+    "refusals",
     "clients",
     "models",
     "providers",

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { isStored, type InterceptorEvent } from "../../../src/events/event.ts";
+import type { InterceptorEvent } from "../../../src/events/event.ts";
 import { createRecorder } from "../../../src/gateway/sinks/recorder.ts";
 import { FALLBACK_MESSAGE, createFallbackLog, toFallbackLine } from "../../../src/events/fallback-log.ts";
 import { recordsSink, type Timing } from "../../../src/gateway/sinks/records.ts";
@@ -7,7 +7,7 @@ import {
   END,
   everyEvent,
   HOSTILE_TEXTS,
-  REFUSED,
+  PASSED,
   START,
   TOOL,
   withTexts,
@@ -51,7 +51,7 @@ function setUp(attempts: readonly Attempt[], required = false, random = 1) {
   const attempted: (readonly InterceptorEvent[])[] = [];
   const sink = recordsSink({
     required,
-    wants: isStored,
+    wants: ({ record_type: type }) => type !== "passthrough",
     deliver: (events) => {
       attempted.push(events);
       return (attempts[attempted.length - 1] ?? attempts.at(-1) ?? hang)(events);
@@ -71,9 +71,9 @@ const throws: Attempt = () => {
 };
 
 describe("the records sink", () => {
-  it("delivers a group once, without the events that the ledger does not store", async () => {
+  it("delivers a group once, without the events that it does not want", async () => {
     const { write, attempted, lines, clock } = setUp([take]);
-    await write([START, REFUSED, END]);
+    await write([START, PASSED, END]);
     expect(attempted).toEqual([[START, END]]);
     expect(lines).toEqual([]);
     expect(clock.passed()).toBe(0);
@@ -88,7 +88,7 @@ describe("the records sink", () => {
 
   it("delivers nothing when the ledger stores no event of the group", async () => {
     const { write, attempted, clock } = setUp([take]);
-    await write([REFUSED]);
+    await write([PASSED]);
     expect(clock.waiting()).toBe(0);
     expect(attempted).toEqual([]);
   });
@@ -116,7 +116,7 @@ describe("H5 when the queue", () => {
     ["always hangs", [hang], 6300, /not taken in time/],
   ])("%s, the sink prints each complete event after three attempts", async (_, attempts, passed, error) => {
     const { write, attempted, lines, clock } = setUp(attempts);
-    await expect(write([START, TOOL, REFUSED, END])).rejects.toThrow(error);
+    await expect(write([START, TOOL, PASSED, END])).rejects.toThrow(error);
     expect(attempted).toHaveLength(3);
     expect(clock.passed()).toBe(passed);
     expect(clock.waiting()).toBe(0);

@@ -9,6 +9,7 @@ import {
   interception,
   override,
   passthrough,
+  refusal,
   T0,
   type Row,
 } from "../../support/in-workerd/api-rows.ts";
@@ -65,6 +66,15 @@ const LISTS: readonly (readonly [path: string, key: string, fill: () => Promise<
       insert(
         "anomalies",
         repeated((n) => anomaly(T0 + n * DAY)),
+      ),
+  ],
+  [
+    "/refusals",
+    "results",
+    () =>
+      insert(
+        "refusals",
+        repeated((n) => refusal(T0 + n)),
       ),
   ],
 ];

@@ -30,8 +30,8 @@ beforeAll(async () => {
 const pathOf = (path: string): string => path.replace("{session_id}", "s");
 /** The GET endpoints, which read the ledger. */
 const READING = ENDPOINTS.filter(({ body }) => !body);
-const LISTS = ["/sessions", "/interceptions", "/overrides", "/passthroughs", "/anomalies"];
-const LIMITED = [...LISTS, "/usage", "/sessions/s"];
+const LISTS = ["/sessions", "/interceptions", "/overrides", "/passthroughs", "/anomalies", "/refusals"];
+const LIMITED = [...LISTS, "/usage", "/refusals/counts", "/sessions/s"];
 
 const NOT_INTEGERS =
   "-1 999999999999999999999 1e3 1E2 0x10 010 +5 %2B5 5.0 5.5 NaN Infinity  %20 %205 5%20 5%00 ten %D9%A5 1,2 null".split(

@@ -115,7 +115,7 @@ async function plansOf(path: string): Promise<Plan[]> {
 
 /** A scan of a ledger table, under its name or its alias in the API's queries. */
 const TABLES =
-  /^SCAN (?:[a-z]|interceptions|token_usages|user_prompts|tool_usages|model_thoughts|initiator_overrides|passthroughs|anomalies)\b/;
+  /^SCAN (?:[a-z]|interceptions|token_usages|user_prompts|tool_usages|model_thoughts|initiator_overrides|passthroughs|anomalies|refusals|refusal_counts)\b/;
 /** Accepted scans: `h` is the page of sessions that was selected before, `x` the members of a JSON object. */
 const ACCEPTED = /^SCAN (?:h|x VIRTUAL TABLE\b.*)$/;
 
@@ -156,6 +156,9 @@ describe.each([
     "/usage?format=csv",
     "/usage?order=key&after_key=x",
     "/usage?offset=1",
+    "/refusals?verified=false",
+    "/refusals/counts?per=minute",
+    "/refusals/counts?per=day&format=csv",
   ])("scans no table for %s", async (path) => {
     const plans = await plansOf(path);
     expect(plans.length).toBeGreaterThan(0);
@@ -169,7 +172,8 @@ describe.each([
         attribution: "signed",
         outcome: "open",
         accepted: "true",
-        reason: "form",
+        reason: path === "/overrides" ? "form" : "not_found",
+        verified: "true",
         started_after: "2026-11-01T00:00:00Z",
         started_before: "2026-12-01T00:00:00Z",
         kind: "actor_multiple_owners",
@@ -189,6 +193,7 @@ describe.each([
         "after_session_id",
         "order",
         "after_key",
+        "per",
       ]);
       for (const name of Object.keys(parameters).filter((parameter) => !paging.has(parameter))) {
         if (path.startsWith("/sessions/s")) continue;
@@ -199,9 +204,18 @@ describe.each([
   );
 
   it("walks a page in key order, so that the limit ends the walk", async () => {
-    for (const path of ["/sessions", "/interceptions", "/overrides", "/passthroughs", "/anomalies"]) {
+    for (const path of [
+      "/sessions",
+      "/interceptions",
+      "/overrides",
+      "/passthroughs",
+      "/anomalies",
+      "/refusals",
+    ]) {
       const [page] = await plansOf(path);
-      expect(page?.steps.some((step) => /^SEARCH [ioap] USING PRIMARY KEY \(id<\?\)$/.test(step))).toBe(true);
+      expect(page?.steps.some((step) => /^SEARCH [ioapr] USING PRIMARY KEY \(id<\?\)$/.test(step))).toBe(
+        true,
+      );
       expect(page?.steps.filter((step) => step.includes("ORDER BY"))).toEqual([]);
     }
   });

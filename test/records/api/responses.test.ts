@@ -15,10 +15,13 @@ import {
   modelThought,
   override,
   passthrough,
+  refusal,
+  refusalCount,
   T0,
   tokenUsage,
   toolUsage,
   userPrompt,
+  VERIFIED,
 } from "../../support/in-workerd/api-rows.ts";
 import { emptyLedger } from "../../support/in-workerd/ledger-database.ts";
 
@@ -117,6 +120,11 @@ beforeAll(async () => {
       value_sha256: "00",
       provider: "azure",
     }),
+  ]);
+  await insert("refusals", [refusal(T0), refusal(T0 - DAY, { ...VERIFIED, provider: "azure" })]);
+  await insert("refusal_counts", [
+    refusalCount(T0, 7),
+    refusalCount(T0 - 2 * DAY, 1, { reason: "not_found", provider: null }),
   ]);
 });
 
@@ -244,6 +252,24 @@ const CHANGES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     seen_after: iso(T0 + DAY),
     seen_before: iso(T0 - DAY),
     ...LIST,
+  },
+  "/refusals": {
+    reason: "model_not_allowed",
+    provider: "azure",
+    actor: ALICE,
+    verified: "false",
+    ...SPAN,
+    ...LIST,
+  },
+  "/refusals/counts": {
+    reason: "model_not_allowed",
+    provider: "azure",
+    per: "day",
+    limit: "1",
+    offset: "1",
+    ...SPAN,
+    started_after: iso(T0 + DAY),
+    format: "csv",
   },
   "/openapi.json": {},
 };

@@ -5,6 +5,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ANOMALY_SQL } from "../../../src/records/ledger/maintain/anomaly-sql.ts";
 import { MAINTENANCE_SQL } from "../../../src/records/ledger/maintain/cron.ts";
+import { MERGE_SQL } from "../../../src/records/ledger/maintain/merge-refusals.ts";
 import { statementsFor } from "../../../src/records/ledger/write/statements.ts";
 import { BATCH_FILE, RETRIEVED } from "../../support/in-workerd/events.ts";
 import { dropStatistics, emptyLedger } from "../../support/in-workerd/ledger-database.ts";
@@ -39,16 +40,23 @@ const ANOMALY_STATEMENTS = (Object.keys(ANOMALY_SQL) as (keyof typeof ANOMALY_SQ
   (name) => [name, { sql: ANOMALY_SQL[name], parameters: ANOMALY_PARAMETERS[name] }] as const,
 );
 
+const MERGE_GROUPS = JSON.stringify([{ minute: "2026", reason: "not_found", provider: null }]);
+const MERGE_STATEMENTS = Object.entries(MERGE_SQL).map(
+  ([name, sql]) =>
+    [name, { sql, parameters: [name === "groups" || name === "forget" ? "2026" : MERGE_GROUPS] }] as const,
+);
+
 const MAINTENANCE_STATEMENTS = MAINTENANCE_SQL.map((sql) => titled({ sql, parameters: ["01"] }));
 
 /** Lists that the statement itself makes from its parameter. */
 const TEMPORARY =
-  /^(?:SCAN|SEARCH) (?:json_each|links|candidates|parents|affected|rooted|moved|claims|found|claimed|owners|pairs|\(subquery)/;
+  /^(?:SCAN|SEARCH) (?:json_each|links|candidates|parents|affected|rooted|moved|claims|found|claimed|owners|pairs|incoming|periods|occupied|ranked|members|merging|\(subquery)/;
 /** Rows that equal a value in the first column of a key or index. */
 const EQUAL = /^SEARCH \w+ USING (?:PRIMARY KEY|(?:COVERING )?INDEX \w+) \(\w+=\?/;
 /** A range of the primary key with both ends, or the oldest rows up to a value, which a LIMIT bounds. */
 const RANGE = /^SEARCH \w+ USING PRIMARY KEY \((\w+)>\? AND \1<\?\)$/;
-const OLDEST = /^SEARCH \w+ USING (?:PRIMARY KEY|INDEX (?:interceptions|passthroughs)_open) \(\w+<\?\)$/;
+const OLDEST =
+  /^SEARCH \w+ USING (?:PRIMARY KEY|INDEX (?:interceptions_open|passthroughs_open|refusal_counts_new|refusal_counts_merged)) \(\w+<\?\)$/;
 
 async function planOf(database: D1Database, { sql, parameters }: Statement): Promise<string[]> {
   const explained = database.prepare(`EXPLAIN QUERY PLAN ${sql}`).bind(...parameters);
@@ -81,6 +89,20 @@ describe.each(STATISTICS_STATES)("finds its rows by an index, %s", (_, prepare) 
   });
 
   it.each(MAINTENANCE_STATEMENTS)("the statement of the cron: %s", async (__, statement) => {
+    const plan = await planOf(database, statement);
+    expect(plan).not.toEqual([]);
+    expect(broadSteps(plan, [EQUAL, OLDEST])).toEqual([]);
+  });
+});
+
+describe.each(STATISTICS_STATES)("merging refusals finds its rows by an index, %s", (_, prepare) => {
+  let database: D1Database;
+  beforeAll(async () => {
+    database = await prepare();
+  });
+  afterAll(() => dropStatistics(database));
+
+  it.each(MERGE_STATEMENTS)("the statement %s", async (__, statement) => {
     const plan = await planOf(database, statement);
     expect(plan).not.toEqual([]);
     expect(broadSteps(plan, [EQUAL, OLDEST])).toEqual([]);

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { forSeedsAsync, seededRandom } from "../../support/rechunk.ts";
-import { isStored, type InterceptorEvent } from "../../../src/events/event.ts";
+import type { InterceptorEvent } from "../../../src/events/event.ts";
 import { eventId } from "../../../src/events/event-id.ts";
 import { statementsFor } from "../../../src/records/ledger/write/statements.ts";
 import { storeEvents } from "../../../src/records/ledger/write/store.ts";
@@ -117,13 +117,6 @@ describe("storing events", () => {
     ]);
   });
 
-  it("leaves no row for refusals, which have no table", async () => {
-    const without = everyEvent.filter((event) => !isStored(event));
-    expect(without.map((event) => event.record_type)).toEqual(["refusal"]);
-    await storeEvents(database, without);
-    expect(Object.values(await allRows(database)).flat()).toEqual([]);
-  });
-
   it("fills the row of an interception without a start from its end", async () => {
     await storeEvents(database, [END]);
     const [row] = await rowsOf(database, "interceptions");
@@ -225,7 +218,7 @@ describe("the statements of one call", () => {
     ).flat();
     const statements = statementsFor(events);
     expect(new Set(statements.map(({ sql }) => sql)).size).toBe(statements.length);
-    // Starts and ends of two tables, five tables, parents, roots.
+    // Starts and ends of two tables, seven tables, parents, roots.
     expect(statements).toHaveLength(11);
     for (const { sql } of statements) expect(sql.match(/\?\d*/g)).toEqual(["?1"]);
   });

@@ -22,7 +22,9 @@ export type TableName =
   | "model_thoughts"
   | "initiator_overrides"
   | "passthroughs"
-  | "anomalies";
+  | "anomalies"
+  | "refusals"
+  | "refusal_counts";
 
 export const database = (env as { readonly LEDGER: D1Database }).LEDGER;
 
@@ -287,6 +289,54 @@ export function anomaly(at: number, over: Row = {}, n = 0): Row {
     details: JSON.stringify({ initiators: [ALICE, BOB], actors: ["coder-agents"] }),
     first_seen: iso(at),
     last_seen: iso(at + 1000),
+    ...over,
+  };
+}
+
+/** A refusal without a verified actor. */
+export function refusal(at: number, over: Row = {}, n = 0): Row {
+  return {
+    id: idAt(at, n),
+    interception_id: idAt(at, n),
+    reason: "invalid_credential",
+    status: 401,
+    detail: "no such client key",
+    method: "POST",
+    provider: "openai-prod",
+    route: "/chat/completions",
+    client: "Unknown",
+    actor_id: null,
+    actor_kind: null,
+    initiator_id: null,
+    created_at: iso(at),
+    worker_version: null,
+    identity_source: null,
+    actor_verified: 0,
+    ...over,
+  };
+}
+
+/** The columns of a refusal with a verified actor. */
+export const VERIFIED: Row = {
+  reason: "model_not_allowed",
+  status: 403,
+  actor_id: ALICE,
+  actor_kind: "user",
+  initiator_id: ALICE,
+  identity_source: "coder",
+  actor_verified: 1,
+};
+
+/** The counts of one isolate. */
+export function refusalCount(at: number, refusals: number, over: Row = {}, n = 0): Row {
+  return {
+    id: idAt(at, n),
+    minute: iso(Math.floor(at / 60_000) * 60_000),
+    reason: "invalid_credential",
+    provider: "openai-prod",
+    refusals,
+    created_at: iso(at),
+    merged: null,
     ...over,
   };
 }

@@ -11,6 +11,7 @@ import type {
   PassthroughStart,
   RetrievedUsage,
   PromptUsage,
+  RefusalCount,
   RefusalEvent,
   TokenUsage,
   ToolUsage,
@@ -217,6 +218,18 @@ export const REFUSED: RefusalEvent = {
   initiator_id: null,
   created_at: AT,
   worker_version: call.worker_version,
+  identity_source: null,
+  actor_verified: false,
+};
+
+export const REFUSALS_COUNTED: RefusalCount = {
+  record_type: "refusal_count",
+  interception_id: "01a20846-fe00-7abc-8def-0123456789ad",
+  minute: AT,
+  reason: "invalid_credential",
+  provider: "openai-prod",
+  refusals: 12,
+  created_at: AT,
 };
 
 const passthroughCall = {
@@ -299,6 +312,7 @@ const ALL = {
   retrieved_usage: RETRIEVED,
   batch_file: BATCH_FILE,
   passthrough_start: PASSTHROUGH_START,
+  refusal_count: REFUSALS_COUNTED,
 } as const satisfies { readonly [T in InterceptorEvent["record_type"]]: InterceptorEvent };
 
 export const everyEvent: readonly InterceptorEvent[] = Object.values(ALL);

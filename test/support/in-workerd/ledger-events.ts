@@ -8,6 +8,8 @@ import {
   PASSED,
   PASSTHROUGH_START,
   PROMPT,
+  REFUSALS_COUNTED,
+  REFUSED,
   REJECTED,
   START,
   THOUGHT,
@@ -56,6 +58,15 @@ export function eventsOf(spec: InterceptionSpec): InterceptorEvent[] {
   ];
 }
 
+/** A refusal with a verified actor, of which any number is stored. */
+const REFUSED_ACTOR: InterceptorEvent = {
+  ...REFUSED,
+  actor_id: "ci-bot",
+  actor_kind: "service",
+  identity_source: "keys",
+  actor_verified: true,
+};
+
 /** The same events and one of every other type that has a table. */
 export function allEventsOf(spec: InterceptionSpec): InterceptorEvent[] {
   const events = eventsOf(spec);
@@ -66,10 +77,14 @@ export function allEventsOf(spec: InterceptionSpec): InterceptorEvent[] {
     { ...THOUGHT, position: 1 },
     OVERRIDE,
     REJECTED,
+    REFUSED_ACTOR,
     PASSTHROUGH_START,
     PASSED,
   ];
-  return [...events, ...others.map((event) => ({ ...event, interception_id }))];
+  // The cron merges the counts of one minute.
+  const minute = new Date((spec.at ?? T0) + spec.n * 60_000).toISOString();
+  const counted = { ...REFUSALS_COUNTED, minute };
+  return [...events, ...[...others, counted].map((event) => ({ ...event, interception_id }))];
 }
 
 export function shuffled<T>(values: readonly T[], random: () => number): T[] {

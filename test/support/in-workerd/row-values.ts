@@ -237,6 +237,8 @@ const EMPTY = {
   retrieved_usages: [],
   batch_files: [],
   passthroughs: [],
+  refusals: [],
+  refusal_counts: [],
 } as const satisfies Rows;
 
 /** All tables; those not named have no rows. */

@@ -4,7 +4,7 @@ import { Refusal } from "../../../shared/refusal.ts";
 import { endpoint } from "../kit/endpoint.ts";
 import { OVERRIDE } from "../fields.ts";
 import type { Row } from "../kit/query-ledger.ts";
-import { INITIATOR_RULE, TIME_FILTERS } from "../filters.ts";
+import { INITIATOR_RULE, REASON_RULE, TIME_FILTERS } from "../filters.ts";
 import {
   AFTER_ID,
   checkCursors,
@@ -39,10 +39,13 @@ export const overrides = endpoint({
       oneOf(["true", "false"], null, "Whether the assertion was accepted."),
       (alias, value) => sql`${column(alias, "accepted")} = ${value === "true" ? 1 : 0}`,
     ),
-    reason: filter(
-      oneOf(wordsOf(OWNER_REJECTIONS), null, "Why the assertion was rejected."),
-      (alias, value) => sql`${column(alias, "reason")} = ${value}`,
-    ),
+    reason: {
+      ...filter(
+        oneOf(wordsOf(OWNER_REJECTIONS), null, "Why the assertion was rejected."),
+        (alias, value) => sql`${column(alias, "reason")} = ${value}`,
+      ),
+      rule: REASON_RULE,
+    },
     provider: equals("provider", "The provider's configured name."),
     ...TIME_FILTERS,
   },

@@ -1,6 +1,7 @@
 /**
- * The cron's maintenance run: closes interceptions and passthroughs whose end never arrived, scans for anomalies, deletes expired rows. It
- * works in bounded steps, so that no statement holds the database for long. The next run continues where this one stopped.
+ * The cron's maintenance run: closes interceptions and passthroughs whose end never arrived, scans for anomalies, merges the
+ * counts of refusals, deletes expired rows. It works in bounded steps, so that no statement holds the database for long. The
+ * next run continues where this one stopped.
  */
 import type { LogOperatorEvent } from "../../../shared/operator-log.ts";
 import { firstUuidAt } from "../../../shared/uuid.ts";
@@ -9,13 +10,14 @@ import type { LedgerDeps } from "../ledger.ts";
 import { TABLE_KEYS, ANOMALY_TABLE_KEYS, type CallTable } from "../tables.ts";
 import { DAY_MS } from "./aggregate.ts";
 import { scanForAnomalies } from "./anomaly-scan.ts";
+import { mergeRefusals } from "./merge-refusals.ts";
 
 /** Longer than any stream, and than the queue's delay on most days. A later end still replaces the cron's outcome. */
 export const ORPHANED_AFTER_MS = 6 * 3_600_000;
 
 const ORPHANS = { rows: 1000, steps: 20 };
 /**
- * With the statements of `anomaly-scan.ts`, all steps stay below the 1,000 statements of one invocation:
+ * With the statements of `anomaly-scan.ts` and `merge-refusals.ts`, all steps stay below the 1,000 statements of one invocation:
  * https://developers.cloudflare.com/d1/platform/limits/
  */
 const DELETE_STEPS = { rows: 500, steps: 600 };
@@ -57,11 +59,17 @@ export async function runMaintenance(deps: LedgerDeps, now: number): Promise<voi
     closeOrphans(database, "interceptions", now, logError),
     closeOrphans(database, "passthroughs", now, logError),
     scanForAnomalies(database, now, logError),
+    mergeCounts(database, now, logError),
     deleteExpired(database, deps.retentionDays, now, logError),
   ];
   const failed = (await Promise.allSettled(parts)).filter((part) => part.status === "rejected");
   for (const { reason } of failed) logError({ event: "maintenance_failed", error: errorText(reason) });
   if (failed[0]) throw failed[0].reason;
+}
+
+async function mergeCounts(database: D1Database, now: number, logError: LogOperatorEvent): Promise<void> {
+  const isUnfinished = await mergeRefusals(database, now);
+  if (isUnfinished) logError({ event: "maintenance_unfinished", task: "merging the counts of refusals" });
 }
 
 async function closeOrphans(

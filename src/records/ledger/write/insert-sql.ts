@@ -11,6 +11,7 @@ import {
   type EventTable,
   type Tables,
 } from "../tables.ts";
+import { insertRefusalCounts, insertRefusals } from "./refusal-sql.ts";
 
 /** `key`: the columns that identify a row; `onConflict`: what happens where it exists. */
 function insert(table: string, columns: Columns, key: string, onConflict: string): string {
@@ -47,6 +48,8 @@ export const insertStarts = (tables: Tables): string =>
 export const insertEnds = (tables: Tables): string => insertEndsInto("interceptions", tables.interceptions);
 
 export function insertEvents(table: EventTable, { events }: Tables): string {
+  if (table === "refusals") return insertRefusals(events[table]);
+  if (table === "refusal_counts") return insertRefusalCounts(events[table]);
   const key = FIRST_READ[table] ?? TABLE_KEYS[table].join(", ");
   return insert(table, events[table], key, "DO NOTHING");
 }
