@@ -23,6 +23,7 @@ export function textPieces(bytes: Uint8Array, from: number): NextPiece {
   let at = from + 1;
   let size = FIRST_PIECE_BYTES;
   return () => {
+    if (at === end) return "";
     const start = at;
     at = end - start <= size ? end : pieceEnd(bytes, start, start + size);
     size = PIECE_BYTES;
@@ -38,7 +39,10 @@ export const textStart = (bytes: Uint8Array, from: number, max: number): string 
 export function takeText(next: NextPiece, skip: number, max: number): string {
   let left = skip;
   let text = "";
-  for (let piece = next(); piece !== "" && text.length < max; piece = next()) {
+  // No piece is decoded past the last one that is needed.
+  while (text.length < max) {
+    const piece = next();
+    if (piece === "") break;
     text += piece.slice(left, left + max - text.length);
     left = Math.max(0, left - piece.length);
   }

@@ -39,8 +39,10 @@ export function rawUsage(from: JsonObject): string | null {
 
 /** The value truncated to `max` UTF-16 units, or null if it is not a string. */
 export function asText(value: unknown, max = 256): string | null {
-  // The result is a copy: a slice would keep the provider's whole text in memory.
-  return typeof value === "string" ? structuredClone(truncate(value, max)) : null;
+  if (typeof value !== "string") return null;
+  if (value.length <= max) return value;
+  // A copy, because a slice would keep the provider's whole text in memory.
+  return structuredClone(truncate(value, max));
 }
 
 /** As `asText`, but null for an empty string too: the id and model of Azure's first chunk are empty. */
