@@ -1,6 +1,6 @@
 /**
- * Token usage that a response reports. Each figure is the provider's own: an integer from 0 to 2^53 - 1, or null if it is
- * absent. Any other value is dropped, and `invalid` is set.
+ * Token usage that a response reports. Each figure of the provider is an integer from 0 to 2^53 - 1, or null if it is
+ * absent. Any other value is dropped, and `invalid` is set. A dialect normalizes the figures to `Usage`.
  */
 import type { JsonObject } from "../../shared/json.ts";
 import { toJson } from "./bounded-text.ts";
