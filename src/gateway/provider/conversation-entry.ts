@@ -30,9 +30,9 @@ export type Entry = {
 
 /** How a dialect's entries are read. */
 export type EntryRules = {
-  /** The keys of an entry that are read besides `role` and `content`. */
-  readonly keys: readonly string[];
-  /** `fields`: `role` and `keys`. Texts are cut, and objects and lists are empty. */
+  /** The keys of an entry that are read, by `entryKeys`. */
+  readonly keys: KnownKeys;
+  /** `fields`: the members of `keys` but `content`. Texts are cut, and objects and lists are empty. */
   readonly authorOf: (fields: JsonObject) => Author | null;
   /** As `Entry.toolCallId`. `resultId`: of the last part of type `tool_result`; undefined if there is none. */
   readonly toolCallId: (fields: JsonObject, resultId: unknown) => unknown;
@@ -46,7 +46,7 @@ export class EntryKeys {
   readonly part: KeyCheck;
 
   constructor(list: string, rules: EntryRules) {
-    this.entry = new KeyCheck(entryKeysOf(rules), `${list}.`);
+    this.entry = new KeyCheck(rules.keys, `${list}.`);
     this.part = new KeyCheck(PART_KEYS, `${list}.content.`);
   }
 
@@ -55,14 +55,9 @@ export class EntryKeys {
   }
 }
 
-/** Made once per dialect: it takes longer than the reading of a short conversation. */
-const ENTRY_KEYS = new WeakMap<EntryRules, KnownKeys>();
-
-function entryKeysOf(rules: EntryRules): KnownKeys {
-  const known = ENTRY_KEYS.get(rules) ?? new KnownKeys(["role", "content", ...rules.keys]);
-  ENTRY_KEYS.set(rules, known);
-  return known;
-}
+/** `role`, `content` and further keys of an entry. */
+export const entryKeys = (...further: readonly string[]): KnownKeys =>
+  new KnownKeys(["role", "content", ...further]);
 
 const PART_KEYS = new KnownKeys(["type", "text", "tool_use_id"]);
 
