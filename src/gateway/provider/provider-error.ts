@@ -40,6 +40,12 @@ const FAILURE_NAME =
 /** Where a value is read: a whole body, or an event of a stream. */
 export type FailureSource = "body" | "event";
 
+/**
+ * Matches the text of an event that may report an error: a key that ends in `error` with a value that is not `null`, or such
+ * a value. Readers join it with the pattern of the events that they parse.
+ */
+export const MAY_HOLD_ERROR = String.raw`error"\s*(?:[,}]|:\s*[^\sn])`;
+
 /** Whether a finish reason says that the provider failed: `error`, `network_error`. */
 export const isFailureReason = (reason: string): boolean => /(?:^|_)error(?:_|$)/i.test(reason);
 

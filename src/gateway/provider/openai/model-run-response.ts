@@ -3,12 +3,13 @@
  * beside its data; a stream has it in its last event, whose type ends in `.completed` or `.done`.
  */
 import type { ContentOptions, ResponseReader } from "../response-reader.ts";
+import { MAY_HOLD_ERROR } from "../provider-error.ts";
 import { ChatFields } from "./chat-fields.ts";
 import { CHAT_EXTRAS } from "./openai-usage.ts";
 import { asObject, parseObject } from "../../../shared/json.ts";
 
 const LAST_EVENT = /"type"\s*:\s*"[\w.]+\.(?:completed|done)"/;
-const RELEVANT = new RegExp(String.raw`${LAST_EVENT.source}|error"\s*(?:[,}]|:\s*[^\sn])`);
+const RELEVANT = new RegExp(`${LAST_EVENT.source}|${MAY_HOLD_ERROR}`);
 const NO_CALLS = { toolCalls: [], toolCallCount: 0, thoughts: [], thoughtCount: 0 };
 
 /** `inputOnly`: the model produces no tokens, so all tokens are input. */
