@@ -108,7 +108,8 @@ function isNamedMessage(object: JsonObject, of: FailureSource): boolean {
   if (typeof messageOf(object) !== "string") return false;
   return NAME_KEYS.some((key) => {
     const value = object[key];
-    if (value === undefined || value === null) return false;
+    if (value === undefined || value === null || typeof value === "object") return false;
+    if (typeof value === "boolean") return of === "body" && !value;
     if (Number.isInteger(Number(value)) && value !== "") return !isSuccess(Number(value));
     if (of === "body" || key === "code" || key === "__type") return !SUCCESS_NAME.test(String(value));
     return FAILURE_NAME.test(String(value));
