@@ -115,7 +115,7 @@ function unjustified({ code, data }: Refusal, tree: Node | null, api: Api): stri
   const isRight =
     repeats(tree, [...CHECKED, ...MORE]) ||
     options.some((value) => repeats(value, ["include_usage"])) ||
-    entries.some((entry) => repeats(entry, ["role", "content", ...RULES[api].keys])) ||
+    entries.some((entry) => repeats(entry, RULES[api].keys.names)) ||
     parts.some((part) => repeats(part, ["type", "text", "tool_use_id"]));
   return isRight ? null : `refused as ${code} without a repeated key`;
 }

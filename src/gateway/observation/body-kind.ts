@@ -14,8 +14,10 @@ const FIELDS = ["data", "event", "id", "retry"];
 const FIELD_START = new RegExp(`^(?:${FIELDS.join("|")})(?::|[\\r\\n])|^:`);
 /** The start of an object or a list. A JSON text that is another value is no response. */
 const JSON_START = /^[{[]/;
-/** A field's name and a colon have fewer characters. */
+/** Characters of the longest field's name and its colon. */
 const LONGEST_FIELD = 6;
+/** Characters of blanks after which the declared kind counts. */
+const MAX_BLANKS = 64 * 1024;
 
 /** @returns the kind, `unknown` if the start tells none, or null while more characters are needed. */
 export function sniffKind(start: string): "events" | "json" | "unknown" | null {
@@ -26,5 +28,3 @@ export function sniffKind(start: string): "events" | "json" | "unknown" | null {
   // Blanks alone are keep-alives of either kind.
   return mayBeField && start.length < MAX_BLANKS ? null : "unknown";
 }
-
-const MAX_BLANKS = 64 * 1024;

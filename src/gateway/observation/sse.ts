@@ -22,7 +22,7 @@ export type Framer = {
 };
 
 type OnEvent = (data: string, name: string) => void;
-/** `excerpt`: null if no data line was open when the event was dropped. */
+/** `excerpt`: null if no data line made the event too large. */
 type OnLargeEvent = (excerpt: Excerpt | null, name: string) => void;
 
 /** By default, an event that is too large is dispatched with its name and without data. */
@@ -184,25 +184,28 @@ function createEventBuilder(onEvent: OnEvent, onLargeEvent: OnLargeEvent): Event
 /** An excerpt of the line that makes an event too large. */
 function createLargeLine() {
   let excerpt: Excerpt | null = null;
+  /** The excerpt is of the current line. */
   let isOpen = false;
+  let isLineStart = true;
   const add = (piece: string): void => {
-    if (excerpt) {
-      if (isOpen) excerpt.add(piece);
-      return;
-    }
-    // A data line that is its event's first: what stands before would be missing from the JSON text.
-    const start = /^data: ?/.exec(piece);
-    if (!start) return;
+    const start = isLineStart ? /^data: ?/.exec(piece) : null;
+    isLineStart = false;
+    if (isOpen) return excerpt?.add(piece);
+    // Of several data lines, the first that is too large: an excerpt of two would be no JSON text.
+    if (!start || excerpt) return;
     excerpt = createExcerpt();
     isOpen = true;
     excerpt.add(piece.slice(start[0].length));
   };
-  const end = (): void => void (isOpen = false);
+  const end = (): void => {
+    isOpen = false;
+    isLineStart = true;
+  };
   /** The excerpt, once the event has ended; null where there is none. */
   const take = (): Excerpt | null => {
     const taken = excerpt;
     excerpt = null;
-    isOpen = false;
+    end();
     return taken;
   };
   return { add, end, take };

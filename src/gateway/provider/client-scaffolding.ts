@@ -1,5 +1,4 @@
 /** Recognizes the texts that a client adds to a user message, such as its environment and its instruction files. */
-
 import { takeText, type NextPiece } from "./json-text.ts";
 
 /** A wrapper begins with `opens` and ends after the next `closes`. */
@@ -45,7 +44,10 @@ const LONGEST_OPENS = Math.max(...WRAPPERS.map(({ opens }) => opens.length));
  * not closed, or that follows other text, stays: the user may have written it. `open` reads the text from its beginning.
  */
 export function withoutScaffolding(open: () => NextPiece, max: number): string {
-  return takeText(open(), scaffoldingLength(new TextWindow(open())), max);
+  const window = new TextWindow(open());
+  const length = scaffoldingLength(window);
+  // The window is past that length where it has looked for the end of a wrapper.
+  return window.position === length ? window.take(max) : takeText(open(), length, max);
 }
 
 /** Takes time linear in the text's length, since no search goes back. */
@@ -80,6 +82,11 @@ class TextWindow {
   drop(length: number): void {
     this.text = this.text.slice(length);
     this.position += length;
+  }
+
+  /** The first `max` units from the window's start on. */
+  take(max: number): string {
+    return this.text.slice(0, max) + takeText(this.#next, 0, max - this.text.length);
   }
 
   /** Drops spaces, tabs, line feeds and carriage returns. */

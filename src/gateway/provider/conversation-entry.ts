@@ -1,7 +1,7 @@
 /** One entry of a conversation, read in place. Images, files and tool results are skipped and never decoded. */
 import { MAX_TEXT } from "./bounded-text.ts";
 import { withoutScaffolding } from "./client-scaffolding.ts";
-import { parseRange } from "./json-body.ts";
+import { parseRange, type Range } from "./json-body.ts";
 import { eachElement, eachMember, skipValue } from "./json-members.ts";
 import { textPieces, textStart } from "./json-text.ts";
 import { KeyCheck, KnownKeys } from "./known-keys.ts";
@@ -23,16 +23,16 @@ export const otherAuthor = (role: unknown): Author | null =>
 export type Entry = {
   readonly author: Author;
   /** Where the user's texts are that have more than the client's scaffolding. */
-  readonly texts: readonly number[];
+  readonly texts: readonly Range[];
   /** The id of the tool call whose result the entry has; null if it has none; undefined if an earlier one's stays. */
   readonly toolCallId: unknown;
 };
 
 /** How a dialect's entries are read. */
 export type EntryRules = {
-  /** The keys of an entry that are read besides `role` and `content`. */
-  readonly keys: readonly string[];
-  /** `fields`: `role` and `keys`. Texts are cut, and objects and lists are empty. */
+  /** The keys of an entry that are read, by `entryKeys`. */
+  readonly keys: KnownKeys;
+  /** `fields`: the members of `keys` but `content`. Texts are cut, and objects and lists are empty. */
   readonly authorOf: (fields: JsonObject) => Author | null;
   /** As `Entry.toolCallId`. `resultId`: of the last part of type `tool_result`; undefined if there is none. */
   readonly toolCallId: (fields: JsonObject, resultId: unknown) => unknown;
@@ -46,7 +46,7 @@ export class EntryKeys {
   readonly part: KeyCheck;
 
   constructor(list: string, rules: EntryRules) {
-    this.entry = new KeyCheck(entryKeysOf(rules), `${list}.`);
+    this.entry = new KeyCheck(rules.keys, `${list}.`);
     this.part = new KeyCheck(PART_KEYS, `${list}.content.`);
   }
 
@@ -55,16 +55,14 @@ export class EntryKeys {
   }
 }
 
-/** Made once per dialect: it takes longer than the reading of a short conversation. */
-const ENTRY_KEYS = new WeakMap<EntryRules, KnownKeys>();
-
-function entryKeysOf(rules: EntryRules): KnownKeys {
-  const known = ENTRY_KEYS.get(rules) ?? new KnownKeys(["role", "content", ...rules.keys]);
-  ENTRY_KEYS.set(rules, known);
-  return known;
-}
+/** `role`, `content` and further keys of an entry. */
+export const entryKeys = (...further: readonly string[]): KnownKeys =>
+  new KnownKeys(["role", "content", ...further]);
 
 const PART_KEYS = new KnownKeys(["type", "text", "tool_use_id"]);
+
+/** Of a member that the object does not have. */
+const ABSENT: Range = { from: 0, to: 0 };
 
 /** Reads the object at `at`. `entry`: null if it has no author. `end`: the offset after it. */
 export function readEntry(
@@ -74,17 +72,17 @@ export function readEntry(
   keys: EntryKeys,
 ): { readonly entry: Entry | null; readonly end: number } {
   const fields: Record<string, unknown> = {};
-  let content = 0;
+  let content = ABSENT;
   keys.entry.reset();
   const end = eachMember(bytes, at, (key, from, to) => {
     const name = keys.entry.name(bytes, key);
-    if (name === "content") content = from;
-    else if (name !== null) fields[name] = shortValue(bytes, from, to);
+    if (name === "content") content = { from, to };
+    else if (name !== null) fields[name] = shortValue(bytes, { from, to });
   });
   const author = rules.authorOf(fields);
   if (author === null) return { entry: null, end };
-  const isRead = author === "user" && content > 0;
-  const { texts, resultId, isText } = isRead ? readContent(bytes, content, rules, keys.part) : NO_CONTENT;
+  const { texts, resultId, isText } =
+    author === "user" && content !== ABSENT ? readContent(bytes, content, rules, keys.part) : NO_CONTENT;
   // A message with only the client's scaffolding is no request of the user.
   const isScaffolding = isText && texts.length === 0;
   const toolCallId = isScaffolding ? undefined : rules.toolCallId(fields, resultId);
@@ -92,9 +90,9 @@ export function readEntry(
 }
 
 /** A request whose list is the user's text. */
-export const readTextEntry = (bytes: Uint8Array, at: number): Entry => ({
+export const readTextEntry = (bytes: Uint8Array, text: Range): Entry => ({
   author: "user",
-  texts: hasUserText(bytes, at) ? [at] : [],
+  texts: hasUserText(bytes, text) ? [text] : [],
   toolCallId: null,
 });
 
@@ -103,7 +101,7 @@ export const MAX_PROMPT_TEXTS = MAX_TEXT / 2 + 1;
 
 /** `resultId`: the id of the last tool result; undefined if there is none. */
 type Content = {
-  readonly texts: readonly number[];
+  readonly texts: readonly Range[];
   readonly resultId: unknown;
   /** The content is text alone. */
   readonly isText: boolean;
@@ -111,55 +109,54 @@ type Content = {
 const NO_CONTENT: Content = { texts: [], resultId: undefined, isText: false };
 
 /** Reads the content of a user message. */
-function readContent(bytes: Uint8Array, content: number, { textType }: EntryRules, keys: KeyCheck): Content {
-  const texts: number[] = [];
+function readContent(bytes: Uint8Array, content: Range, { textType }: EntryRules, keys: KeyCheck): Content {
+  const texts: Range[] = [];
   let resultId: unknown;
-  const add = (at: number): void => {
-    if (texts.length < MAX_PROMPT_TEXTS && hasUserText(bytes, at)) texts.push(at);
+  /** Whether the value is a text. */
+  const add = (value: Range): boolean => {
+    if (bytes[value.from] !== 0x22) return false;
+    if (texts.length < MAX_PROMPT_TEXTS && hasUserText(bytes, value)) texts.push(value);
+    return true;
   };
-  if (bytes[content] === 0x22) add(content);
-  if (bytes[content] !== 0x5b) return { texts, resultId, isText: bytes[content] === 0x22 };
+  if (bytes[content.from] !== 0x5b) return { texts, resultId, isText: add(content) };
   let parts = 0;
   let textParts = 0;
-  eachElement(bytes, content, (at) => {
+  eachElement(bytes, content.from, (at) => {
     parts += 1;
-    // vLLM takes a text in place of a text part.
-    if (bytes[at] === 0x22) {
-      textParts += 1;
-      add(at);
+    if (bytes[at] !== 0x7b) {
+      const to = skipValue(bytes, at);
+      // vLLM takes a text in place of a text part.
+      if (add({ from: at, to })) textParts += 1;
+      return to;
     }
-    if (bytes[at] !== 0x7b) return skipValue(bytes, at);
     const part: Record<string, unknown> = {};
-    let text = 0;
+    let hasText = false;
     keys.reset();
     const end = eachMember(bytes, at, (key, from, to) => {
       const name = keys.name(bytes, key);
-      if (name === "text") text = from;
-      else if (name !== null) part[name] = shortValue(bytes, from, to);
+      // Servers differ in the types that they take for a text.
+      if (name === "text") hasText = add({ from, to });
+      else if (name !== null) part[name] = shortValue(bytes, { from, to });
     });
-    // Servers differ in the types that they take for a text.
-    const hasText = text > 0 && bytes[text] === 0x22;
     if (hasText || part["type"] === textType) textParts += 1;
-    if (hasText) add(text);
     if (part["type"] === "tool_result") resultId = part["tool_use_id"] ?? null;
     return end;
   });
   return { texts, resultId, isText: parts > 0 && textParts === parts };
 }
 
-/** The first `max` UTF-16 units of the text at `at` without the client's scaffolding. */
-export const userText = (bytes: Uint8Array, at: number, max: number): string =>
-  withoutScaffolding(() => textPieces(bytes, at), max);
+/** The first `max` UTF-16 units of the text without the client's scaffolding. */
+export const userText = (bytes: Uint8Array, text: Range, max: number): string =>
+  withoutScaffolding(() => textPieces(bytes, text), max);
 
-const hasUserText = (bytes: Uint8Array, at: number): boolean =>
-  bytes[at] === 0x22 && userText(bytes, at, 1) !== "";
+const hasUserText = (bytes: Uint8Array, text: Range): boolean => userText(bytes, text, 1) !== "";
 
 /** Longer than every role, type and id that is recorded. */
 const MAX_SHORT = 1024;
 const CONTAINER: JsonObject = {};
 
-function shortValue(bytes: Uint8Array, from: number, to: number): unknown {
-  const first = bytes[from];
-  if (first === 0x22) return textStart(bytes, from, MAX_SHORT);
-  return first === 0x7b || first === 0x5b ? CONTAINER : parseRange(bytes, { from, to });
+function shortValue(bytes: Uint8Array, range: Range): unknown {
+  const first = bytes[range.from];
+  if (first === 0x22) return textStart(bytes, range, MAX_SHORT);
+  return first === 0x7b || first === 0x5b ? CONTAINER : parseRange(bytes, range);
 }

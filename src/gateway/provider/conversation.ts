@@ -12,7 +12,7 @@ import {
   type Entry,
   type EntryRules,
 } from "./conversation-entry.ts";
-import type { JsonBody } from "./json-body.ts";
+import type { JsonBody, Range } from "./json-body.ts";
 import { eachElement, skipValue } from "./json-members.ts";
 import { asName } from "./usage.ts";
 import type { Refusal } from "../../shared/refusal.ts";
@@ -68,13 +68,19 @@ export function readConversation(
 ): Conversation | Refusal {
   const turns = new Turns();
   const keys = new EntryKeys(rules.list, rules);
-  const at = members.get(rules.list)?.from;
-  if (at !== undefined && bytes[at] === 0x22 && rules.acceptsText) turns.add(readTextEntry(bytes, at));
-  if (at !== undefined && bytes[at] === 0x5b) {
-    eachElement(bytes, at, (element) => {
-      if (bytes[element] === 0x22 && rules.acceptsText) turns.add(readTextEntry(bytes, element));
-      if (bytes[element] !== 0x7b) return skipValue(bytes, element);
-      const { entry, end } = readEntry(bytes, element, rules, keys);
+  const list = members.get(rules.list);
+  const addText = (value: Range): void => {
+    if (rules.acceptsText && bytes[value.from] === 0x22) turns.add(readTextEntry(bytes, value));
+  };
+  if (list) addText(list);
+  if (list && bytes[list.from] === 0x5b) {
+    eachElement(bytes, list.from, (from) => {
+      if (bytes[from] !== 0x7b) {
+        const to = skipValue(bytes, from);
+        addText({ from, to });
+        return to;
+      }
+      const { entry, end } = readEntry(bytes, from, rules, keys);
       if (entry !== null) turns.add(entry);
       return end;
     });
@@ -88,10 +94,10 @@ export function readConversation(
  */
 class Turns {
   /** Where the texts after the last completed turn are. */
-  #texts: number[] = [];
+  #texts: Range[] = [];
   /** The last of these texts, and the last texts before the turn. */
-  #current: number[] = [];
-  #earlier: number[] = [];
+  #current: Range[] = [];
+  #earlier: Range[] = [];
   #promptCount = 0;
   #earlierPromptCount = 0;
   #toolCallId: unknown = null;
@@ -114,7 +120,7 @@ class Turns {
   }
 
   conversation(bytes: Uint8Array): Conversation {
-    const read = (at: number): string => userText(bytes, at, MAX_USER_TEXT);
+    const read = (text: Range): string => userText(bytes, text, MAX_USER_TEXT);
     return {
       prompt: readPrompt(bytes, this.#texts),
       promptCount: this.#promptCount,
@@ -125,17 +131,17 @@ class Turns {
   }
 }
 
-function readPrompt(bytes: Uint8Array, texts: readonly number[]): string | null {
+function readPrompt(bytes: Uint8Array, texts: readonly Range[]): string | null {
   const pieces: string[] = [];
   let length = 0;
-  for (const at of texts) {
+  for (const text of texts) {
     if (length >= MAX_TEXT) break;
     const separator = pieces.length === 0 ? "" : "\n";
-    const piece = cut(separator + userText(bytes, at, MAX_TEXT - length), MAX_TEXT - length);
+    const piece = cut(separator + userText(bytes, text, MAX_TEXT - length), MAX_TEXT - length);
     pieces.push(piece);
     length += piece.length;
   }
   return pieces.join("") || null;
 }
 
-const lastOf = (texts: readonly number[]): number[] => texts.slice(-MAX_USER_TEXTS);
+const lastOf = (texts: readonly Range[]): Range[] => texts.slice(-MAX_USER_TEXTS);

@@ -5,12 +5,10 @@
 import type { Range } from "./json-body.ts";
 import { eachMember } from "./json-members.ts";
 import { skipBlank } from "./json-scan.ts";
-import { KnownKeys } from "./known-keys.ts";
-import type { ModelCall } from "./model-call.ts";
+import { OPTION_KEYS, type ModelCall } from "./model-call.ts";
 import { asObject } from "../../shared/json.ts";
 
 const OPTION = '"include_usage":true';
-const OPTION_KEY = new KnownKeys(["include_usage"]);
 
 /** Whether the client itself set the option, or sent one that the gateway does not edit. */
 export function setsUsageOption({ fields }: Pick<ModelCall, "fields">): boolean {
@@ -43,7 +41,7 @@ function setOption(bytes: Uint8Array, from: number): readonly Uint8Array[] {
   let range: Range = { from: from + 1, to: from + 1 };
   let text = isEmpty ? OPTION : `${OPTION},`;
   eachMember(bytes, from, (key, start, to) => {
-    if (OPTION_KEY.find(bytes, key) === null) return;
+    if (OPTION_KEYS.find(bytes, key) === null) return;
     range = { from: start, to };
     text = "true";
   });

@@ -73,15 +73,24 @@ function endOfKey(bytes: Uint8Array, at: number): number {
   return bytes[colon] === 0x3a ? colon + 1 : -1;
 }
 
-const LITERALS = ["true", "false", "null"].map((word) => new TextEncoder().encode(word));
+const ENCODER = new TextEncoder();
+const TRUE = ENCODER.encode("true");
+const FALSE = ENCODER.encode("false");
+const NULL = ENCODER.encode("null");
 
 /** The offset after the string, number or literal at `at`; -1 if it is invalid. */
 function endOfScalar(bytes: Uint8Array, at: number): number {
   const first = bytes[at];
   if (first === 0x22) return endOfString(bytes, at + 1);
   if (first === 0x2d || isDigit(first)) return endOfNumber(bytes, at);
-  const word = LITERALS.find((literal) => literal[0] === first);
-  return word?.every((byte, index) => bytes[at + index] === byte) ? at + word.length : -1;
+  if (first === 0x74) return endOfWord(bytes, at, TRUE);
+  if (first === 0x66) return endOfWord(bytes, at, FALSE);
+  return first === 0x6e ? endOfWord(bytes, at, NULL) : -1;
+}
+
+function endOfWord(bytes: Uint8Array, at: number, word: Uint8Array): number {
+  for (let index = 1; index < word.length; index += 1) if (bytes[at + index] !== word[index]) return -1;
+  return at + word.length;
 }
 
 const isDigit = (byte: number | undefined): boolean => byte !== undefined && byte >= 0x30 && byte <= 0x39;

@@ -1,5 +1,6 @@
 /** Decodes strings of validated JSON in pieces, so that a long one is never held whole. */
-import { hasOddSlashes, skipString } from "./json-members.ts";
+import type { Range } from "./json-body.ts";
+import { hasOddSlashes } from "./json-members.ts";
 
 /** Often only the beginning of a text is needed. */
 const FIRST_PIECE_BYTES = 256;
@@ -17,12 +18,13 @@ export const decodeUtf8 = (bytes: Uint8Array, from: number, to: number): string 
 /** Returns the next piece of a text, "" at its end. */
 export type NextPiece = () => string;
 
-/** Reads the string at `from` from its beginning. */
-export function textPieces(bytes: Uint8Array, from: number): NextPiece {
-  const end = skipString(bytes, from) - 1;
+/** Reads the string in the range from its beginning. */
+export function textPieces(bytes: Uint8Array, { from, to }: Range): NextPiece {
+  const end = to - 1;
   let at = from + 1;
   let size = FIRST_PIECE_BYTES;
   return () => {
+    if (at === end) return "";
     const start = at;
     at = end - start <= size ? end : pieceEnd(bytes, start, start + size);
     size = PIECE_BYTES;
@@ -30,15 +32,18 @@ export function textPieces(bytes: Uint8Array, from: number): NextPiece {
   };
 }
 
-/** The first `max` UTF-16 units of the string at `from`. */
-export const textStart = (bytes: Uint8Array, from: number, max: number): string =>
-  takeText(textPieces(bytes, from), 0, max);
+/** The first `max` UTF-16 units of the string in the range. */
+export const textStart = (bytes: Uint8Array, range: Range, max: number): string =>
+  takeText(textPieces(bytes, range), 0, max);
 
 /** The text's UTF-16 units from `skip` on, at most `max`. */
 export function takeText(next: NextPiece, skip: number, max: number): string {
   let left = skip;
   let text = "";
-  for (let piece = next(); piece !== "" && text.length < max; piece = next()) {
+  // No piece is decoded past the last one that is needed.
+  while (text.length < max) {
+    const piece = next();
+    if (piece === "") break;
     text += piece.slice(left, left + max - text.length);
     left = Math.max(0, left - piece.length);
   }

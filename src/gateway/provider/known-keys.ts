@@ -10,7 +10,7 @@ import { hexValue } from "./json-string.ts";
 type KeyMatch = { readonly name: string; readonly index: number; readonly isExact: boolean };
 
 export class KnownKeys {
-  readonly count: number;
+  readonly names: readonly string[];
   /** Both forms of each name, by its first letter. */
   readonly #byLetter: readonly (readonly [exact: KeyMatch, folded: KeyMatch])[][] = Array.from(
     { length: 128 },
@@ -19,7 +19,7 @@ export class KnownKeys {
 
   /** Names of lower-case ASCII. */
   constructor(names: readonly string[]) {
-    this.count = names.length;
+    this.names = names;
     for (const [index, name] of names.entries()) {
       const found = { name, index };
       this.#byLetter[name.charCodeAt(0)]?.push([
@@ -50,7 +50,7 @@ export class KeyCheck {
   constructor(keys: KnownKeys, path = "") {
     this.#keys = keys;
     this.#path = path;
-    this.#seen = new Uint8Array(keys.count);
+    this.#seen = new Uint8Array(keys.names.length);
   }
 
   /** Before the next object. */

@@ -40,7 +40,8 @@ export function readModelCall(bytes: Uint8Array, known: KnownKeys = CHECKED_KEYS
   return checkOptions(body) ?? { body, fields, model: model ?? null, stream: stream === true };
 }
 
-const OPTION_KEYS = new KnownKeys(["include_usage"]);
+/** The one key of `stream_options` that the gateway reads. */
+export const OPTION_KEYS = new KnownKeys(["include_usage"]);
 
 /** Two values of `include_usage` would let the provider omit the usage that the gateway takes for requested. */
 function checkOptions({ bytes, members }: JsonBody): Refusal | null {

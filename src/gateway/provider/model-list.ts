@@ -4,6 +4,7 @@
  */
 import { asObject, parseJson } from "../../shared/json.ts";
 import { eachElement, eachMember, skipString, skipValue } from "./json-members.ts";
+import { decodeUtf8 } from "./json-text.ts";
 
 const LISTS: ReadonlySet<string> = new Set(["data", "models"]);
 /** The names of a model within an entry, in order of preference. */
@@ -38,7 +39,7 @@ export function keepModels(text: string, isAllowed: (model: string) => boolean):
 
 /** The key whose first character is at `start`. */
 const keyAt = (bytes: Uint8Array, start: number): string =>
-  JSON.parse(decode(bytes.subarray(start - 1, skipString(bytes, start - 1)))) as string;
+  JSON.parse(decodeUtf8(bytes, start - 1, skipString(bytes, start - 1))) as string;
 
 /** The array that starts at `from`, with the entries of allowed models only, and their names. */
 function filterArray(
@@ -50,7 +51,7 @@ function filterArray(
   const kept: string[] = [];
   eachElement(bytes, from, (at) => {
     const end = skipValue(bytes, at);
-    const entry = decode(bytes.subarray(at, end));
+    const entry = decodeUtf8(bytes, at, end);
     const id = idOf(parseJson(entry));
     if (id !== null && isAllowed(id)) {
       ids.push(id);
@@ -72,11 +73,8 @@ function withEdits(bytes: Uint8Array, edits: readonly Edit[]): string {
   let edited = "";
   let at = 0;
   for (const edit of edits.toSorted((a, b) => a.from - b.from)) {
-    edited += decode(bytes.subarray(at, edit.from)) + edit.text;
+    edited += decodeUtf8(bytes, at, edit.from) + edit.text;
     at = edit.to;
   }
-  return edited + decode(bytes.subarray(at));
+  return edited + decodeUtf8(bytes, at, bytes.length);
 }
-
-const DECODER = new TextDecoder("utf-8", { fatal: false, ignoreBOM: true });
-const decode = (bytes: Uint8Array): string => DECODER.decode(bytes);

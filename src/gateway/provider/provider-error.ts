@@ -40,6 +40,12 @@ const FAILURE_NAME =
 /** Where a value is read: a whole body, or an event of a stream. */
 export type FailureSource = "body" | "event";
 
+/**
+ * Matches the text of an event that may report an error: a key that ends in `error` with a value that is not `null`, or such
+ * a value. Readers join it with the pattern of the events that they parse.
+ */
+export const MAY_HOLD_ERROR = String.raw`error"\s*(?:[,}]|:\s*[^\sn])`;
+
 /** Whether a finish reason says that the provider failed: `error`, `network_error`. */
 export const isFailureReason = (reason: string): boolean => /(?:^|_)error(?:_|$)/i.test(reason);
 
@@ -102,7 +108,8 @@ function isNamedMessage(object: JsonObject, of: FailureSource): boolean {
   if (typeof messageOf(object) !== "string") return false;
   return NAME_KEYS.some((key) => {
     const value = object[key];
-    if (value === undefined || value === null) return false;
+    if (value === undefined || value === null || typeof value === "object") return false;
+    if (typeof value === "boolean") return of === "body" && !value;
     if (Number.isInteger(Number(value)) && value !== "") return !isSuccess(Number(value));
     if (of === "body" || key === "code" || key === "__type") return !SUCCESS_NAME.test(String(value));
     return FAILURE_NAME.test(String(value));

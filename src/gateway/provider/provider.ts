@@ -22,6 +22,12 @@ export type Provider = {
   readonly filterModels: boolean;
 };
 
+/**
+ * Whether a POST runs a model, so that the provider's allow-list of models applies. `named`: the body names the model.
+ * `hidden`: the body does not show it, so the request is allowed only without an allow-list.
+ */
+export type RunsModel = "no" | "named" | "hidden";
+
 /** `intercept` routes are parsed, observed and recorded; `passthrough` routes are forwarded and counted. */
 export type DialectRoute =
   | { readonly kind: "intercept"; readonly path: string; readonly api: Api; readonly isProbe?: false }
@@ -30,11 +36,7 @@ export type DialectRoute =
       readonly path: string;
       /** Also matches paths below `path`. */
       readonly below: boolean;
-      /**
-       * Whether a POST runs a model, so that the provider's allow-list of models applies. `named`: the body names the
-       * model. `hidden`: the body does not show it, so the request is allowed only without an allow-list.
-       */
-      readonly runsModel: "no" | "named" | "hidden";
+      readonly runsModel: RunsModel;
       /** A POST to the path itself is a model call: it creates a batch. */
       readonly creates?: Api;
       /** Lists the provider's models; a path below it names one of them. */

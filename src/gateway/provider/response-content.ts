@@ -2,7 +2,7 @@
  * The content of one response: its tool calls and thoughts, counted exactly and kept within bounds. A dialect's reader
  * adds them as it reads them, and takes their part of the report from here.
  */
-import { MAX_THOUGHTS, MAX_TOOL_CALLS, type ResponseReport, type ContentOptions } from "./response-reader.ts";
+import { MAX_THOUGHTS, MAX_TOOL_CALLS, type ContentOptions, type ContentReport } from "./response-reader.ts";
 import { createBoundedTexts, type BoundedText } from "./bounded-text.ts";
 import type { ThoughtSource } from "../../events/vocabulary.ts";
 import { asName } from "./usage.ts";
@@ -24,7 +24,7 @@ export type ResponseContent = {
   readonly callWithId: (id: unknown) => PartialToolCall | null;
   /** Counts a thought; returns null past `MAX_THOUGHTS` or if thoughts are not kept. */
   readonly thought: (source: ThoughtSource) => BoundedText | null;
-  readonly report: () => Pick<ResponseReport, "toolCalls" | "toolCallCount" | "thoughts" | "thoughtCount">;
+  readonly report: () => ContentReport;
 };
 
 const MAX_NAME = 128;

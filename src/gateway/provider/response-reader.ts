@@ -67,6 +67,10 @@ export type ResponseReport = {
   readonly reportedCost: string | null;
 };
 
+/** The content in a report, and the other fields. */
+export type ContentReport = Pick<ResponseReport, "toolCalls" | "toolCallCount" | "thoughts" | "thoughtCount">;
+export type FieldReport = Omit<ResponseReport, keyof ContentReport>;
+
 /** Reads one response, as events or as one JSON value. It never throws, regardless of its input. */
 export type ResponseReader = {
   /** Reads one SSE event: its data, and its `event:` name or an empty string. */

@@ -1,6 +1,6 @@
 /**
- * Token usage that a response reports. Each figure is the provider's own: an integer from 0 to 2^53 - 1, or null if it is
- * absent. Any other value is dropped, and `invalid` is set.
+ * Token usage that a response reports. Each figure of the provider is an integer from 0 to 2^53 - 1, or null if it is
+ * absent. Any other value is dropped, and `invalid` is set. A dialect normalizes the figures to `Usage`.
  */
 import type { JsonObject } from "../../shared/json.ts";
 import { toJson } from "./bounded-text.ts";
@@ -39,8 +39,10 @@ export function rawUsage(from: JsonObject): string | null {
 
 /** The value truncated to `max` UTF-16 units, or null if it is not a string. */
 export function asText(value: unknown, max = 256): string | null {
-  // The result is a copy: a slice would keep the provider's whole text in memory.
-  return typeof value === "string" ? structuredClone(truncate(value, max)) : null;
+  if (typeof value !== "string") return null;
+  if (value.length <= max) return value;
+  // A copy, because a slice would keep the provider's whole text in memory.
+  return structuredClone(truncate(value, max));
 }
 
 /** As `asText`, but null for an empty string too: the id and model of Azure's first chunk are empty. */

@@ -161,6 +161,21 @@ describe("events over the cap", () => {
     expect(events.map((text) => text.length)).toEqual([1_000_000]);
   });
 
+  // The middle of a line is any text of the caller or the model: a usage in it would be spoofed.
+  it.each([
+    ["a comment", `: ${"x".repeat(101)}`],
+    ["a data line that is closed", `data: [${"x".repeat(101)}\nid: 1${"x".repeat(101)}`],
+  ])("reads no excerpt from the middle of a line over the cap: %s", (_, start) => {
+    const events: unknown[] = [];
+    const framer = frameEvents(
+      (text) => void events.push(text),
+      100,
+      (excerpt) => void events.push(excerpt?.read() ?? null),
+    );
+    for (const piece of [start, `data: {"usage":{"prompt_tokens":1}}`, "\n\n"]) framer.push(piece);
+    expect(events).toEqual([null]);
+  });
+
   it("G16 reports the usage that follows 16 MiB in one line", () => {
     const { text, report, reader } = fixture("chat/plain");
     const [head = "", ...rest] = text.split("\n\n");

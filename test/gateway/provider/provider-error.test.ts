@@ -15,6 +15,7 @@ describe("findFailure", () => {
     [{ error: '{"error":{"code":"model_not_found"}}' }, "model_not_found"],
     [{ error: "Bad Request", message: TEXT, statusCode: 400 }, "invalid_request_error"],
     [{ success: false, message: TEXT }, "error"],
+    [{ status: false, message: TEXT }, "error"],
     [{ code: "Arrearage", message: TEXT, choices: null }, "Arrearage"],
     [{ base_resp: { status_code: 1002, status_msg: TEXT } }, "error"],
     [{ message: TEXT, statusCode: 429 }, "rate_limit_error"],
@@ -28,6 +29,8 @@ describe("findFailure", () => {
     [{ code: 200, message: "ok" }],
     [{ code: "Success", message: "done" }],
     [{ status: "completed", message: "done" }],
+    [{ status: true, message: "done" }],
+    [{ type: { name: "note" }, status: [], message: "done" }],
     [{ base_resp: { status_code: 0, status_msg: "success" }, choices: [] }],
     [{ choices: [], code: 500, message: TEXT, detail: TEXT, errors: [TEXT] }],
     [{ output: [], type: "server_error", message: TEXT, success: false }],
@@ -43,6 +46,7 @@ describe("findFailure", () => {
 
   it.each<readonly [unknown, boolean]>([
     [{ type: "status", message: "Searching" }, false],
+    [{ type: "status", status: false, message: "Searching" }, false],
     [{ type: "notice", status: "in_progress", message: "Thinking", code: 102 }, false],
     [{ type: "overloaded", message: "busy" }, true],
     [{ code: 503, message: "busy" }, true],

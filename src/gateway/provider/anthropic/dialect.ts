@@ -2,11 +2,10 @@
 import { messagesConversation } from "./messages-conversation.ts";
 import { messagesFields } from "./request-fields.ts";
 import { messagesReader } from "./messages-response.ts";
-import type { Api, BatchResult, Dialect, DialectRoute } from "../provider.ts";
+import type { Api, BatchResult, Dialect, DialectRoute, RunsModel } from "../provider.ts";
 import { asObject, type JsonObject } from "../../../shared/json.ts";
 import { queuedReader } from "../queued-response.ts";
 
-type RunsModel = "no" | "named" | "hidden";
 const passthrough = (
   path: string,
   below: boolean,

@@ -1,12 +1,12 @@
 /** How the conversation of a Messages request is read. A user message has the user's text, tool results, or both. */
-import { otherAuthor, type Author } from "../conversation-entry.ts";
+import { entryKeys, otherAuthor, type Author } from "../conversation-entry.ts";
 import type { ConversationRules } from "../conversation.ts";
 import type { JsonObject } from "../../../shared/json.ts";
 
 export const messagesConversation: ConversationRules = {
   list: "messages",
   acceptsText: false,
-  keys: [],
+  keys: entryKeys(),
   authorOf,
   toolCallId: (_, resultId) => resultId,
   textType: "text",

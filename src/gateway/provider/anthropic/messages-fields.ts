@@ -1,5 +1,5 @@
 /** The fields of a Messages response other than its content: id, model, usage, stop reason and error. */
-import type { ContentOptions, ResponseReport } from "../response-reader.ts";
+import type { ContentOptions, FieldReport } from "../response-reader.ts";
 import { NO_BILLING, readBilling } from "../billing.ts";
 import { findFailure, isFailureReason, NO_ERROR, readProviderError } from "../provider-error.ts";
 import { asName, mergeFigures } from "../usage.ts";
@@ -10,8 +10,6 @@ import {
   type MessagesFigures,
 } from "./messages-usage.ts";
 import { asObject, type JsonObject } from "../../../shared/json.ts";
-
-type Report = Omit<ResponseReport, "toolCalls" | "toolCallCount" | "thoughts" | "thoughtCount">;
 
 /** Collects the fields over the course of a stream, which spreads them over several events. */
 export class MessagesFields {
@@ -66,7 +64,7 @@ export class MessagesFields {
     if (this.#error.error === null) this.#error = readProviderError(failure, this.#keep);
   }
 
-  report(): Report {
+  report(): FieldReport {
     const usage = this.#figures && toMessagesUsage(this.#figures);
     return {
       id: this.#id,

@@ -5,16 +5,17 @@
 import type { ResponseReader, ContentOptions } from "../response-reader.ts";
 import { createContentBlocks } from "./content-blocks.ts";
 import { MessagesFields } from "./messages-fields.ts";
-import { findFailure } from "../provider-error.ts";
+import { findFailure, MAY_HOLD_ERROR } from "../provider-error.ts";
 import { collectContent } from "../response-content.ts";
 import { asObject, parseJson } from "../../../shared/json.ts";
 
+/** Types of the events that change the report, besides errors and the deltas of an open block. */
+const TYPES = ["message_start", "message_delta", "message_stop", "content_block_start"];
 /** Also an error, whether or not it has a type. */
-const RELEVANT =
-  /"type"\s*:\s*"(?:message_start|message_delta|message_stop|content_block_start)"|error"\s*(?:[,}]|:\s*[^\sn])/;
+const RELEVANT = new RegExp(String.raw`"type"\s*:\s*"(?:${TYPES.join("|")})"|${MAY_HOLD_ERROR}`);
 
 /** Names of the events that `RELEVANT` would miss without a type in their data. */
-const NAMES = new Set(["message_start", "message_delta", "message_stop", "content_block_start", "error"]);
+const NAMES = new Set([...TYPES, "error"]);
 
 export function messagesReader(keep: ContentOptions): ResponseReader {
   const content = collectContent(keep);

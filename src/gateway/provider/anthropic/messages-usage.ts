@@ -33,7 +33,7 @@ export function readMessagesFigures(from: JsonObject): MessagesFigures {
     else others = addRuns(others, run);
   }
   const counts = {
-    // where several runs responded, the top-level figures may be those of the last one only.
+    // Where several runs responded, the top-level figures may be those of the last one only.
     input: maxOf(top.input, responses.input),
     output: maxOf(top.output, responses.output),
     read: maxOf(top.read, responses.read),

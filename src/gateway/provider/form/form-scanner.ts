@@ -4,6 +4,7 @@
  * boundary waits for the end of the body, so the provider never gets a complete form that was not checked.
  */
 import { Refusal } from "../../../shared/refusal.ts";
+import { decodeUtf8 } from "../json-text.ts";
 import { createFinder } from "./boundary.ts";
 import { readPartHeaders, type Part } from "./part-headers.ts";
 
@@ -33,10 +34,12 @@ const invalid = (detail: string): Refusal => new Refusal("form_invalid", { detai
 type State = "preamble" | "delimiter" | "headers" | "content" | "epilogue";
 
 export function createFormScanner(boundary: string, check: CheckModel): FormScanner {
-  return new Scanner(new TextEncoder().encode(`--${boundary}`), check);
+  return new Scanner(`--${boundary}`, check);
 }
 
 class Scanner implements FormScanner {
+  /** Two dashes and the boundary, as text and as bytes. */
+  readonly #delimiter: string;
   readonly #pattern: Uint8Array;
   readonly #finder;
   readonly #check: CheckModel;
@@ -56,9 +59,10 @@ class Scanner implements FormScanner {
   #model: string | null = null;
   #isChecked = false;
 
-  constructor(pattern: Uint8Array, check: CheckModel) {
-    this.#pattern = pattern;
-    this.#finder = createFinder(pattern);
+  constructor(delimiter: string, check: CheckModel) {
+    this.#delimiter = delimiter;
+    this.#pattern = new TextEncoder().encode(delimiter);
+    this.#finder = createFinder(this.#pattern);
     this.#check = check;
   }
 
@@ -114,9 +118,8 @@ class Scanner implements FormScanner {
     const size = (end < 0 ? this.#size : end) - this.#start;
     if (size > MAX_HEADER_BYTES) return invalid("long part headers");
     if (end < 0) return "more";
-    const bytes = this.#buffer.subarray(this.#start, end);
-    const part =
-      createFinder(this.#pattern).next(bytes, 0, bytes.length) < 0 ? readPartHeaders(latin1(bytes)) : null;
+    const text = latin1(this.#buffer.subarray(this.#start, end));
+    const part = text.includes(this.#delimiter) ? null : readPartHeaders(text);
     if (!part) return invalid("part headers");
     if (part.isModel && this.#model !== null) return invalid("several models");
     this.#part = part;
@@ -181,7 +184,7 @@ class Scanner implements FormScanner {
     const size = this.#released + end - this.#start;
     if (part?.length !== null && part?.length !== size) return invalid("a part's Content-Length");
     if (part.isModel) {
-      const model = utf8(this.#buffer.subarray(this.#start, end));
+      const model = utf8(this.#buffer, this.#start, end);
       if (model === null) return invalid("the model is not UTF-8");
       this.#model = model;
       this.#isChecked = true;
@@ -218,9 +221,9 @@ class Scanner implements FormScanner {
 
 const latin1 = (bytes: Uint8Array): string => String.fromCharCode(...bytes);
 
-function utf8(bytes: Uint8Array): string | null {
+function utf8(bytes: Uint8Array, from: number, to: number): string | null {
   try {
-    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+    return decodeUtf8(bytes, from, to);
   } catch {
     return null;
   }

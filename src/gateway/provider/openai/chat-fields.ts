@@ -1,5 +1,5 @@
 /** The fields of a Chat Completions response other than its tool calls: id, model, usage, finish reason and error. */
-import type { ContentOptions, ResponseReport } from "../response-reader.ts";
+import type { ContentOptions, FieldReport } from "../response-reader.ts";
 import { NO_BILLING, readBilling } from "../billing.ts";
 import {
   findFailure,
@@ -18,8 +18,6 @@ import {
   type OpenaiFigures,
 } from "./openai-usage.ts";
 import { asObject, type JsonObject } from "../../../shared/json.ts";
-
-type Report = Omit<ResponseReport, "toolCalls" | "toolCallCount" | "thoughts" | "thoughtCount">;
 
 /** The figures that the usage objects of an API have. `inputOnly`: the model produces no tokens. */
 type UsageShape = { readonly extras: readonly Extra[]; readonly inputOnly: boolean };
@@ -87,7 +85,7 @@ export class ChatFields {
     if (this.#error.error === null) this.#error = readProviderError(failure, this.#keep);
   }
 
-  report(): Report {
+  report(): FieldReport {
     const { inputOnly } = this.#shape;
     const usage =
       this.#figures && (inputOnly ? toInputUsage(this.#figures) : toOpenaiUsage(this.#figures, false));

@@ -6,7 +6,7 @@ import type { ResponseReader, ResponseReport, ContentOptions } from "../response
 import { collectContent } from "../response-content.ts";
 import { ChatFields, choicesOf } from "./chat-fields.ts";
 import { CALL_BEGINS, CALL_PIECE, createToolCallReader } from "./chat-tool-calls.ts";
-import type { FailureSource } from "../provider-error.ts";
+import { MAY_HOLD_ERROR, type FailureSource } from "../provider-error.ts";
 import { asObject, parseJson, parseObject, type JsonObject } from "../../../shared/json.ts";
 
 /**
@@ -14,7 +14,7 @@ import { asObject, parseJson, parseObject, type JsonObject } from "../../../shar
  * change the report. The pattern has the last five letters of each key: alternatives of equal length let the regular
  * expression engine skip ahead, which takes less than half the time of matching whole keys.
  */
-const RELEVANT = String.raw`usage"\s*:\s*\{|error"\s*(?:[,}]|:\s*[^\sn])|eason"\s*:\s*"[^"]|`;
+const RELEVANT = String.raw`usage"\s*:\s*\{|${MAY_HOLD_ERROR}|eason"\s*:\s*"[^"]|`;
 const RELEVANT_CHUNK = new RegExp(RELEVANT + CALL_BEGINS);
 const RELEVANT_CHUNK_WITH_INPUTS = new RegExp(RELEVANT + CALL_PIECE);
 

@@ -3,6 +3,7 @@
  * have some of them, and `/rerank`.
  */
 import type { ConversationRules } from "../conversation.ts";
+import { entryKeys } from "../conversation-entry.ts";
 import type { Api, DialectRoute } from "../provider.ts";
 import { queuedReader } from "../queued-response.ts";
 import { chatReader, isUsageOnly } from "./chat-response.ts";
@@ -14,7 +15,7 @@ import { responsesReader } from "./responses-response.ts";
 const entries = (list: ConversationRules["list"], acceptsText: boolean): ConversationRules => ({
   list,
   acceptsText,
-  keys: [],
+  keys: entryKeys(),
   authorOf: () => null,
   toolCallId: () => null,
   textType: "text",

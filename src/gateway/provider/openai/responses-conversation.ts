@@ -1,5 +1,5 @@
 /** How the conversation of a Responses request is read: `input` is the user's text or a list of items. */
-import { otherAuthor, type Author } from "../conversation-entry.ts";
+import { entryKeys, otherAuthor, type Author } from "../conversation-entry.ts";
 import type { ConversationRules } from "../conversation.ts";
 import type { JsonObject } from "../../../shared/json.ts";
 
@@ -19,7 +19,7 @@ const INSTRUCTION_ITEMS: ReadonlySet<string> = new Set(["additional_tools", "con
 export const responsesConversation: ConversationRules = {
   list: "input",
   acceptsText: true,
-  keys: ["type", "call_id"],
+  keys: entryKeys("type", "call_id"),
   authorOf,
   // `function_call_output`, `custom_tool_call_output`, and the outputs of hosted tools that the client runs.
   toolCallId: ({ type, call_id: id }) => {

@@ -1,12 +1,10 @@
 /** The fields of a Responses response other than its output: id, model, usage, finish reason and error. */
-import type { ContentOptions, ResponseReport } from "../response-reader.ts";
+import type { ContentOptions, FieldReport } from "../response-reader.ts";
 import { NO_BILLING, readBilling } from "../billing.ts";
 import { findFailure, NO_ERROR, readProviderError, type FailureSource } from "../provider-error.ts";
 import { asName, mergeFigures } from "../usage.ts";
 import { readOpenaiFigures, RESPONSES_EXTRAS, toOpenaiUsage, type OpenaiFigures } from "./openai-usage.ts";
 import { asObject, type JsonObject } from "../../../shared/json.ts";
-
-type Report = Omit<ResponseReport, "toolCalls" | "toolCallCount" | "thoughts" | "thoughtCount">;
 
 /** Collects the fields over the course of a stream, which repeats the response object in several events. */
 export class ResponsesFields {
@@ -59,7 +57,7 @@ export class ResponsesFields {
     if (type !== "error") this.#finishReason ??= type.slice("response.".length);
   }
 
-  report(): Report {
+  report(): FieldReport {
     const usage = this.#figures && toOpenaiUsage(this.#figures, true);
     return {
       id: this.#id,

@@ -3,6 +3,7 @@
  * cannot change the report are recognized by a pattern and not parsed.
  */
 import type { ResponseReader, ContentOptions } from "../response-reader.ts";
+import { MAY_HOLD_ERROR } from "../provider-error.ts";
 import { collectContent } from "../response-content.ts";
 import { ResponsesFields } from "./responses-fields.ts";
 import { createOutputItems } from "./responses-items.ts";
@@ -17,8 +18,9 @@ const TERMINAL = new Set([
   "error",
 ]);
 /** Events that contain the whole response or an output item, start a thought, end the stream, or have an error. */
-const RELEVANT =
-  /"type"\s*:\s*"response\.(?:created|completed|done|incomplete|failed|cancelled|output_item\.(?:added|done)|reasoning_summary_part\.added)"|error"\s*(?:[,}]|:\s*[^\sn])/;
+const RELEVANT_TYPE =
+  /"type"\s*:\s*"response\.(?:created|completed|done|incomplete|failed|cancelled|output_item\.(?:added|done)|reasoning_summary_part\.added)"/;
+const RELEVANT = new RegExp(`${RELEVANT_TYPE.source}|${MAY_HOLD_ERROR}`);
 
 const CREATED = "response.created";
 
