@@ -90,12 +90,12 @@ async function sendWithoutRejected(
 }
 
 function send(
-  { request, deps }: Exchange,
+  { request, headers: sentHeaders, deps }: Exchange,
   { target, route, acceptedOwner, credential }: Forwardable,
   outgoing: Outgoing,
   abort: AbortController,
 ): ReturnType<typeof forward> {
-  const headers = upstreamHeaders(request.headers, {
+  const headers = upstreamHeaders(sentHeaders, {
     isDecoded: outgoing.isDecoded,
     coderHeaders: route.provider.coderHeaders,
     owner: acceptedOwner,

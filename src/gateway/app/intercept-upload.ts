@@ -59,11 +59,11 @@ async function prepareCall(
   { caller, ...intercepted }: Intercepted,
   body: RequestBody,
 ): Promise<Call> {
-  const { request, recorder, deps } = exchange;
+  const { headers, recorder, deps } = exchange;
   const { recording } = deps.config;
   const { redact, now } = deps;
-  const endUser = await toRecordedEndUser(readEndUser(request.headers, {}), recording, redact);
-  const session = caller.client_session_id ?? sessionId(decided.client, request.headers, {});
+  const endUser = await toRecordedEndUser(readEndUser(headers, {}), recording, redact);
+  const session = caller.client_session_id ?? sessionId(decided.client, headers, {});
   const named = { ...intercepted, caller: { ...caller, client_session_id: session } };
   let interception: Interception | null = null;
   return {

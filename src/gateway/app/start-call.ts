@@ -75,8 +75,8 @@ function prepare(
   if (call instanceof Refusal) return call;
   const conversation = readConversation(call.body, api.conversation);
   if (conversation instanceof Refusal) return conversation;
-  const { headers } = exchange.request;
-  const { rejectedOptIns: rejected, now, redact, config } = exchange.deps;
+  const { headers, deps } = exchange;
+  const { rejectedOptIns: rejected, now, redact, config } = deps;
   const optIn = planOptIn(call, { provider: route.provider, api, rejected, now });
   const session = caller.client_session_id ?? sessionId(decided.client, headers, call.fields);
   const intercepted = { ...rest, api, route, caller: { ...caller, client_session_id: session } };
@@ -91,7 +91,7 @@ function prepare(
 }
 
 export function toContext(
-  { deps, startedAt, request: { headers } }: Exchange,
+  { deps, startedAt, headers }: Exchange,
   { client, actor, decision, flags, credential }: RequestDecision,
   { route, caller }: Intercepted,
   call: Pick<ModelCall, "model" | "stream"> & {

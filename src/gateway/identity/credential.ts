@@ -3,6 +3,7 @@
  * key. Returns each value with its SHA-256. The identity sources decide who holds it.
  */
 import { sha256Hex } from "../../shared/digest.ts";
+import type { HeaderReader } from "../../shared/http/named-headers.ts";
 import { Refusal } from "../../shared/refusal.ts";
 import type { KeyHeader } from "../provider/provider.ts";
 
@@ -67,7 +68,7 @@ const TOKEN = /^[A-Za-z0-9._~+/-]+=*$/;
  * scheme than Bearer, or does not hold a token.
  */
 export async function readCredential(
-  headers: Headers,
+  headers: HeaderReader,
   sources: readonly AcceptedCredentials[] = [],
 ): Promise<Credential | Refusal> {
   const governance = await readHeader(headers, "x-coder-ai-governance-token", "X-Coder-AI-Governance-Token");
@@ -95,7 +96,7 @@ export async function readCredential(
  * Browsers send `Origin` with every request that is no GET or HEAD, and `Sec-Fetch-Site` with all
  * (https://www.w3.org/TR/fetch-metadata/). No page can change or leave out either.
  */
-function isFromPage(headers: Headers): boolean {
+function isFromPage(headers: HeaderReader): boolean {
   const site = headers.get("sec-fetch-site");
   return headers.has("origin") || (site !== null && site !== "none" && site !== "same-origin");
 }
@@ -112,7 +113,7 @@ function isIdentityCredential(
 
 /** A header that holds only a token; null if it is absent or blank. */
 async function readHeader(
-  headers: Headers,
+  headers: HeaderReader,
   from: Secret["from"],
   name: string,
 ): Promise<Secret | Refusal | null> {
@@ -121,7 +122,7 @@ async function readHeader(
   return isToken(value) ? toSecret(value, from) : new Refusal("credential_malformed", { detail: name });
 }
 
-async function readKey(headers: Headers): Promise<Secret | Refusal | null> {
+async function readKey(headers: HeaderReader): Promise<Secret | Refusal | null> {
   const authorization = headers.get("authorization");
   if (authorization === null) return readKeyHeader(headers);
   const bearer = /^bearer +(\S+)\s*$/i.exec(authorization)?.[1];
@@ -131,7 +132,7 @@ async function readKey(headers: Headers): Promise<Secret | Refusal | null> {
 }
 
 /** A blank header counts as absent, a malformed one does not: a valid key beside it is not used in its place. */
-async function readKeyHeader(headers: Headers): Promise<Secret | Refusal | null> {
+async function readKeyHeader(headers: HeaderReader): Promise<Secret | Refusal | null> {
   for (const [from, name] of KEY_HEADERS) {
     const key = await readHeader(headers, from, name);
     if (key !== null) return key;

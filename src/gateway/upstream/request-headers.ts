@@ -1,4 +1,5 @@
 /** The client's headers as the provider may see them. A deny-list: a header that is not listed is forwarded verbatim. */
+import type { HeaderReader, NamedHeaders } from "../../shared/http/named-headers.ts";
 import { connectionHeaders, HOP_BY_HOP } from "./hop-by-hop.ts";
 
 /** Headers that the gateway sets, that a network in front of it sets, or that describe the client's own connection. */
@@ -87,11 +88,11 @@ export type UpstreamHeaderOptions = {
 };
 
 /** The headers to send: the client's without the dropped ones, plus the provider's credential. */
-export function upstreamHeaders(clientHeaders: Headers, options: UpstreamHeaderOptions): Headers {
-  const listed = connectionHeaders(clientHeaders);
+export function upstreamHeaders(sent: NamedHeaders, options: UpstreamHeaderOptions): Headers {
+  const listed = connectionHeaders(sent);
   // A native copy and deletions take fewer instructions than copying each field.
-  const headers = new Headers(clientHeaders);
-  for (const name of clientHeaders.keys()) {
+  const headers = new Headers(sent.native);
+  for (const name of sent.names) {
     if (!isForwarded(name, options) || listed?.has(name)) headers.delete(name);
   }
   if (options.coderHeaders && options.owner !== null) headers.set("x-coder-owner-id", options.owner);
@@ -113,6 +114,6 @@ function isForwarded(name: string, { coderHeaders, isDecoded }: UpstreamHeaderOp
 }
 
 /** Whether this request has already passed through a gateway of this kind. */
-export function hasLooped(headers: Headers): boolean {
+export function hasLooped(headers: HeaderReader): boolean {
   return LOOPED.test(headers.get("via") ?? "");
 }

@@ -1,10 +1,11 @@
 /** The headers that describe a message's body: its length and its content encoding. */
+import type { HeaderReader } from "./named-headers.ts";
 
 /**
  * The declared length in bytes, or null where there is none or it is not a number. Beside Transfer-Encoding it does not
  * count (RFC 9112 §6.3); some builds of workerd leave it there, and a reader that trusted it would read without a bound.
  */
-export function declaredLength(headers: Headers): number | null {
+export function declaredLength(headers: HeaderReader): number | null {
   if (headers.has("transfer-encoding")) return null;
   const declared = headers.get("content-length");
   return declared !== null && /^\d{1,15}$/.test(declared) ? Number(declared) : null;
@@ -18,7 +19,7 @@ export function declaredLength(headers: Headers): number | null {
  */
 export type ContentEncoding = "plain" | "decoded" | "encoded";
 
-export function contentEncoding(headers: Headers): ContentEncoding {
+export function contentEncoding(headers: HeaderReader): ContentEncoding {
   const encoding = headers.get("content-encoding")?.trim() ?? "";
   if (encoding === "" || encoding.toLowerCase() === "identity") return "plain";
   // The runtime knows these two in lower case only, and no list of several.
