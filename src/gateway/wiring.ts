@@ -10,6 +10,7 @@ import { ByteBudget } from "../shared/byte-budget.ts";
 import { logOperatorEvent } from "../shared/operator-log.ts";
 import { createTtlCache } from "../shared/ttl-cache.ts";
 import type { Deps } from "./app/deps.ts";
+import { createEndUserRecording } from "./app/end-user.ts";
 import type { Config, Registry } from "./config/config.ts";
 import { access } from "./identity/sources/access.ts";
 import { byok } from "./identity/sources/byok.ts";
@@ -100,6 +101,8 @@ function bodyReading({ limits }: Config, { now }: Platform): Deps["bodies"] {
 
 /** The app's dependencies as they are in production. */
 export function createDeps(config: Config, platform: Platform = PLATFORM): Deps {
+  const { recording } = config;
+  const redact = createRedactor(recording.patterns);
   return {
     ...platform,
     config,
@@ -107,7 +110,8 @@ export function createDeps(config: Config, platform: Platform = PLATFORM): Deps 
     verifiers: createVerifiers(config, platform),
     policies: [modelsPolicy],
     sinks: sinks(config),
-    redact: createRedactor(config.recording.patterns),
+    redact,
+    toRecordedEndUser: createEndUserRecording(recording, redact),
     records: config.records,
     bodies: bodyReading(config, platform),
     rejectedOptIns: createTtlCache(platform.now, MAX_REJECTED_OPT_INS),

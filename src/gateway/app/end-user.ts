@@ -1,5 +1,6 @@
 /** The end user that a client names, as `RECORDING` permits to record it. */
 import type { Redact } from "../../events/redaction.ts";
+import { cacheDigests, type CachedDigest } from "../../shared/digest-cache.ts";
 import { sha256Hex } from "../../shared/digest.ts";
 import { toHex } from "../../shared/hex.ts";
 import { truncate } from "../../shared/text.ts";
@@ -8,26 +9,34 @@ import type { RecordingOptions } from "../config/config.ts";
 const MAX_RECORDED = 256;
 const HASH_DIGITS = 32;
 
+/** The end user as it is recorded; null where it is not. */
+export type ToRecordedEndUser = (endUser: string) => string | null | Promise<string | null>;
+
 /**
  * - `clear`: redacted and truncated.
  * - `hashed`: the first 32 hex digits of the HMAC-SHA256 with the deployment's key (`hmac:…`), or without a key of the
  *   SHA-256 (`sha256:…`), of the text in UTF-8. The same user has the same value in every record.
  * - `dropped`: null.
  */
-export async function toRecordedEndUser(
-  endUser: string | null,
+export function createEndUserRecording(
   { endUsers, endUserKey }: Pick<RecordingOptions, "endUsers" | "endUserKey">,
   redact: Redact,
-): Promise<string | null> {
-  if (endUser === null || endUsers === "dropped") return null;
-  if (endUsers === "clear") return truncate(redact(endUser), MAX_RECORDED);
-  if (endUserKey === null) return `sha256:${(await sha256Hex(endUser)).slice(0, HASH_DIGITS)}`;
-  return `hmac:${(await hmacHex(endUserKey, endUser)).slice(0, HASH_DIGITS)}`;
+): ToRecordedEndUser {
+  if (endUsers === "dropped") return () => null;
+  if (endUsers === "clear") return (endUser) => truncate(redact(endUser), MAX_RECORDED);
+  return endUserKey === null ? labelled("sha256", sha256Hex) : labelled("hmac", hmacOf(endUserKey));
 }
 
-async function hmacHex(secret: string, text: string): Promise<string> {
+/** An agent sends the same user with every request. */
+const labelled = (label: string, digest: (text: string) => Promise<string>): CachedDigest =>
+  cacheDigests(async (text) => `${label}:${(await digest(text)).slice(0, HASH_DIGITS)}`);
+
+function hmacOf(secret: string): (text: string) => Promise<string> {
   const encoder = new TextEncoder();
   const algorithm = { name: "HMAC", hash: "SHA-256" };
-  const key = await crypto.subtle.importKey("raw", encoder.encode(secret), algorithm, false, ["sign"]);
-  return toHex(new Uint8Array(await crypto.subtle.sign("HMAC", key, encoder.encode(text))));
+  let key: CryptoKey | null = null;
+  return async (text) => {
+    key ??= await crypto.subtle.importKey("raw", encoder.encode(secret), algorithm, false, ["sign"]);
+    return toHex(new Uint8Array(await crypto.subtle.sign("HMAC", key, encoder.encode(text))));
+  };
 }

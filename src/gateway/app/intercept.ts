@@ -8,7 +8,7 @@
 import { overrideEvent, overrideRejectedEvent, toCaller, type Caller } from "../../events/compose.ts";
 import { sha256Hex } from "../../shared/digest.ts";
 import { Refusal } from "../../shared/refusal.ts";
-import { sessionId } from "../client/client.ts";
+import { headerSessionId } from "../client/client.ts";
 import { readCoderIds } from "../initiator/owner-claim.ts";
 import { formBoundary } from "../provider/form/boundary.ts";
 import { methodsOf } from "../provider/method.ts";
@@ -58,7 +58,7 @@ export async function serve(exchange: Exchange): Promise<Response> {
     actor,
     initiator: decision.initiator,
     client,
-    sessionId: sessionId(client, headers, {}),
+    sessionId: headerSessionId(client, headers),
     coder: readCoderIds(claim.sent, decided.delegation),
   });
   exchange.caller = caller;

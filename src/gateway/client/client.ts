@@ -5,7 +5,7 @@ import type { HeaderReader } from "../../shared/http/named-headers.ts";
 import { asObject, type JsonObject } from "../../shared/json.ts";
 import { truncate } from "../../shared/text.ts";
 import { readClaudeUserId } from "./claude-user-id.ts";
-import { CLIENTS, UNKNOWN_CLIENT, type ClientHeader, type ClientRow } from "./clients.ts";
+import { CLIENTS, UNKNOWN_CLIENT, type ClientHeader, type ClientRow, type SessionId } from "./clients.ts";
 import { toShortText } from "./short-text.ts";
 
 export type Client = {
@@ -48,10 +48,19 @@ function matches({ name, value }: ClientHeader, headers: HeaderReader): boolean 
   return value === undefined || sent.toLowerCase() === value;
 }
 
-/** The client's own session id, of at most 128 visible ASCII characters; null if the request has no valid one. */
-export function sessionId(client: Client, headers: HeaderReader, body: JsonObject): string | null {
-  for (const source of client.row?.session ?? []) {
-    const id = toShortText("header" in source ? headers.get(source.header) : fromBody(source.body, body));
+/** The session id in the client's own headers, of at most 128 visible ASCII characters; null if there is no valid one. */
+export function headerSessionId({ row }: Client, headers: HeaderReader): string | null {
+  return firstId(row, (place) => ("header" in place ? headers.get(place.header) : null));
+}
+
+/** The session id in the fields of the body; null if there is no valid one. The headers take precedence. */
+export function bodySessionId({ row }: Client, body: JsonObject): string | null {
+  return firstId(row, (place) => ("body" in place ? fromBody(place.body, body) : null));
+}
+
+function firstId(row: ClientRow | null, read: (place: SessionId) => unknown): string | null {
+  for (const place of row?.session ?? []) {
+    const id = toShortText(read(place));
     if (id !== null) return id;
   }
   return null;

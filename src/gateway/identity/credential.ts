@@ -2,6 +2,7 @@
  * Reads the credentials that a request presents: an identity credential, and in some requests the client's own provider
  * key. Returns each value with its SHA-256. The identity sources decide who holds it.
  */
+import { cacheDigests } from "../../shared/digest-cache.ts";
 import { sha256Hex } from "../../shared/digest.ts";
 import type { HeaderReader } from "../../shared/http/named-headers.ts";
 import { Refusal } from "../../shared/refusal.ts";
@@ -148,19 +149,5 @@ async function toSecret(value: string, from: Secret["from"]): Promise<Secret> {
   return { value, from, sha256: await fingerprint(value) };
 }
 
-/**
- * Cache of token → SHA-256, by the whole token. The same few tokens are sent again and again, and a digest takes a
- * twentieth of the gateway's own time per request. The cache is bounded, so an attacker's tokens cannot fill memory. It
- * grants no access, because every lookup continues with the digest.
- */
-const fingerprints = new Map<string, string>();
-const MAX_FINGERPRINTS = 512;
-
-async function fingerprint(token: string): Promise<string> {
-  const cached = fingerprints.get(token);
-  if (cached !== undefined) return cached;
-  const sha256 = await sha256Hex(token);
-  if (fingerprints.size >= MAX_FINGERPRINTS) fingerprints.clear();
-  fingerprints.set(token, sha256);
-  return sha256;
-}
+/** The same few tokens are sent again and again. */
+const fingerprint = cacheDigests(sha256Hex);
