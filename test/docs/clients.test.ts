@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { unstable_readConfig } from "wrangler";
-import { bodySessionId, detectClient, headerSessionId } from "../../src/gateway/client/client.ts";
+import { detectClient, headerSessionId } from "../../src/gateway/client/client.ts";
 import { readHints } from "../../src/gateway/client/hints.ts";
 import { CLIENTS } from "../../src/gateway/client/clients.ts";
 import { readConfig } from "../../src/gateway/config/config.ts";

@@ -7,11 +7,14 @@ import { requestCoding, type Coding } from "./decode/coding.ts";
 /** A body that is read when it is first needed. */
 export type RequestBody = {
   /**
-   * The whole body, decoded. Refusals: those by its headers, of `readBody` and of `readDecoded`. Only the last reader calls it, once: the
-   * body is not kept, so that it can be collected as soon as that reader drops it.
+   * The whole body, decoded. Refusals: those by its headers, of `readBody` and of `readDecoded`. Only the last reader calls
+   * it, once: the body is not kept, so that it can be collected as soon as that reader drops it.
    */
   readonly take: () => Promise<Uint8Array | Refusal>;
-  /** SHA-256 of the whole body as the provider reads it (decoded), 64 hex digits; null where it is not known (a described request). */
+  /**
+   * SHA-256 of the whole body as the provider reads it (decoded), 64 hex digits; null where it is not known (a described
+   * request).
+   */
   readonly sha256: () => Promise<string | null | Refusal>;
   /** Whether `take` or `sha256` has been called: the request's stream can then not be forwarded any more. */
   readonly isRead: () => boolean;

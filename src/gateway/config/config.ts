@@ -49,8 +49,6 @@ export type Limits = {
   readonly observeBytes: { readonly events: number; readonly json: number };
 };
 
-export type { CorsRules };
-
 export type Config = {
   readonly providers: ReadonlyMap<string, Provider>;
   readonly sources: readonly ConfiguredSource[];

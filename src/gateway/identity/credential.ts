@@ -72,15 +72,19 @@ export async function readCredential(
   headers: HeaderReader,
   sources: readonly AcceptedCredentials[] = [],
 ): Promise<Credential | Refusal> {
-  const governance = await readHeader(headers, "x-coder-ai-governance-token", "X-Coder-AI-Governance-Token");
-  if (governance instanceof Refusal) return governance;
+  const sentGovernance = readHeader(headers, "x-coder-ai-governance-token", "X-Coder-AI-Governance-Token");
+  if (sentGovernance instanceof Refusal) return sentGovernance;
   const access = sources.find((source) => source.accessToken !== undefined)?.accessToken;
-  const accessToken = access
-    ? await readHeader(headers, "cf-access-jwt-assertion", "Cf-Access-Jwt-Assertion")
+  const sentAccess = access
+    ? readHeader(headers, "cf-access-jwt-assertion", "Cf-Access-Jwt-Assertion")
     : null;
-  if (accessToken instanceof Refusal) return accessToken;
-  const key = await readKey(headers);
-  if (key instanceof Refusal) return key;
+  if (sentAccess instanceof Refusal) return sentAccess;
+  const sentKey = readKey(headers);
+  if (sentKey instanceof Refusal) return sentKey;
+  // Only a token that was sent has a digest to wait for.
+  const governance = sentGovernance && (await toSecret(sentGovernance));
+  const accessToken = sentAccess && (await toSecret(sentAccess));
+  const key = sentKey && (await toSecret(sentKey));
   const identity = governance ?? key;
   if (identity === null && accessToken === null) return new Refusal("credential_missing");
   return {
@@ -112,30 +116,29 @@ function isIdentityCredential(
   return sources.some((source) => source.recognizes(key));
 }
 
+/** A token as sent, before its digest is known. */
+type Token = Pick<Secret, "value" | "from">;
+
 /** A header that holds only a token; null if it is absent or blank. */
-async function readHeader(
-  headers: HeaderReader,
-  from: Secret["from"],
-  name: string,
-): Promise<Secret | Refusal | null> {
+function readHeader(headers: HeaderReader, from: Secret["from"], name: string): Token | Refusal | null {
   const value = headers.get(from)?.trim() ?? "";
   if (value === "") return null;
-  return isToken(value) ? toSecret(value, from) : new Refusal("credential_malformed", { detail: name });
+  return isToken(value) ? { value, from } : new Refusal("credential_malformed", { detail: name });
 }
 
-async function readKey(headers: HeaderReader): Promise<Secret | Refusal | null> {
+function readKey(headers: HeaderReader): Token | Refusal | null {
   const authorization = headers.get("authorization");
   if (authorization === null) return readKeyHeader(headers);
-  const bearer = /^bearer +(\S+)\s*$/i.exec(authorization)?.[1];
-  if (bearer === undefined || !isToken(bearer))
+  const value = /^bearer +(\S+)\s*$/i.exec(authorization)?.[1];
+  if (value === undefined || !isToken(value))
     return new Refusal("credential_malformed", { detail: "Authorization" });
-  return toSecret(bearer, "authorization");
+  return { value, from: "authorization" };
 }
 
 /** A blank header counts as absent, a malformed one does not: a valid key beside it is not used in its place. */
-async function readKeyHeader(headers: HeaderReader): Promise<Secret | Refusal | null> {
+function readKeyHeader(headers: HeaderReader): Token | Refusal | null {
   for (const [from, name] of KEY_HEADERS) {
-    const key = await readHeader(headers, from, name);
+    const key = readHeader(headers, from, name);
     if (key !== null) return key;
   }
   return null;
@@ -145,7 +148,7 @@ function isToken(value: string): boolean {
   return value.length <= MAX_TOKEN && TOKEN.test(value);
 }
 
-async function toSecret(value: string, from: Secret["from"]): Promise<Secret> {
+async function toSecret({ value, from }: Token): Promise<Secret> {
   return { value, from, sha256: await fingerprint(value) };
 }
 

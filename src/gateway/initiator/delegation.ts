@@ -99,8 +99,8 @@ const NO_CREDENTIAL: Credential = {
 
 /**
  * The credential of the client behind a delegating gateway. As with a governance token, the key in `Authorization`,
- * `X-Api-Key`, `api-key` or `x-goog-api-key` is then the client's own provider key, and it is optional. The delegation key itself never counts as a provider key,
- * in any header.
+ * `X-Api-Key`, `api-key` or `x-goog-api-key` is then the client's own provider key, and it is optional. The delegation key
+ * itself never counts as a provider key, in any header.
  */
 export function delegatedCredential(
   { key }: Delegation,
