@@ -1,4 +1,5 @@
 /** The client's headers as the provider may see them. A deny-list: a header that is not listed is forwarded verbatim. */
+import { BODY_HEADERS } from "../../shared/http/body-headers.ts";
 import type { HeaderReader, NamedHeaders } from "../../shared/http/named-headers.ts";
 import { connectionHeaders, HOP_BY_HOP } from "./hop-by-hop.ts";
 
@@ -64,17 +65,8 @@ export const REAL_IP = "192.0.2.1";
 export const VIA_MARK = "ai-edge-interceptor";
 const LOOPED = new RegExp(`(?:^|[\\s,])${VIA_MARK}(?:$|[\\s,(])`);
 
-/**
- * They describe the body as the client sent it: its coding, and digests of it (RFC 9530, RFC 3230, RFC 1864). A decoded body
- * is another representation.
- */
-const OF_ENCODED_BODY = new Set([
-  "content-encoding",
-  "content-md5",
-  "digest",
-  "content-digest",
-  "repr-digest",
-]);
+/** A decoded body is another representation. */
+const OF_ENCODED_BODY: ReadonlySet<string> = new Set(BODY_HEADERS);
 
 export type UpstreamHeaderOptions = {
   /** The body was compressed, and is forwarded decoded. */

@@ -25,3 +25,18 @@ export function contentEncoding(headers: HeaderReader): ContentEncoding {
   // The runtime knows these two in lower case only, and no list of several.
   return encoding === "gzip" || encoding === "br" ? "decoded" : "encoded";
 }
+
+/** They describe the bytes of a body as they were sent: its coding, length and digests (RFC 9530, RFC 3230, RFC 1864). */
+export const BODY_HEADERS = [
+  "content-encoding",
+  "content-length",
+  "content-md5",
+  "digest",
+  "content-digest",
+  "repr-digest",
+] as const;
+
+/** For a body that is not the one that was sent: decoded, or changed. */
+export function deleteBodyHeaders(headers: Headers): void {
+  for (const name of BODY_HEADERS) headers.delete(name);
+}
