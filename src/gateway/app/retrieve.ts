@@ -3,7 +3,7 @@
  * usage is recorded under the id of that response or batch, so that the ledger counts it once and for its creator, for each
  * reader and each reading.
  */
-import { retrievedUsageEvent, type RetrievedFacts } from "../../events/compose.ts";
+import { NOTHING_RETRIEVED, retrievedUsageEvent, type RetrievedFacts } from "../../events/compose.ts";
 import { uuidV7 } from "../../shared/uuid.ts";
 import { contentEncoding, declaredLength } from "../../shared/http/body-headers.ts";
 import { readLines } from "../observation/lines.ts";
@@ -88,14 +88,7 @@ function collectUsage(
   id: string,
 ) {
   const usageOf = `${route.provider.name}/${id}`;
-  let facts: RetrievedFacts = {
-    usageOf,
-    resultCount: 0,
-    input_tokens: null,
-    output_tokens: null,
-    cache_read_input_tokens: null,
-    cache_write_input_tokens: null,
-  };
+  let facts: RetrievedFacts = { ...NOTHING_RETRIEVED, usageOf };
   const add = (customId: string | null, report: ResponseReport): void => {
     const { usage } = report;
     const state = usageState(report);
