@@ -10,7 +10,7 @@ import { ByteBudget } from "../shared/byte-budget.ts";
 import { logOperatorEvent } from "../shared/operator-log.ts";
 import { createTtlCache } from "../shared/ttl-cache.ts";
 import type { Deps } from "./app/deps.ts";
-import { createEndUserRecording } from "./app/end-user.ts";
+import { createEndUserRecording } from "./client/recorded-end-user.ts";
 import type { Config, Registry } from "./config/config.ts";
 import { access } from "./identity/sources/access.ts";
 import { byok } from "./identity/sources/byok.ts";

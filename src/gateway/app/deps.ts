@@ -11,7 +11,7 @@ import type { Verifiers } from "../initiator/verify-assertion.ts";
 import type { Policy } from "../policy/policy.ts";
 import type { Dialect } from "../provider/provider.ts";
 import type { Sink } from "../sinks/recorder.ts";
-import type { ToRecordedEndUser } from "./end-user.ts";
+import type { ToRecordedEndUser } from "../client/recorded-end-user.ts";
 import type { RejectedOptIns } from "./usage-opt-in.ts";
 
 export type Deps = {

@@ -4,10 +4,16 @@ import { cacheDigests, type CachedDigest } from "../../shared/digest-cache.ts";
 import { sha256Hex } from "../../shared/digest.ts";
 import { toHex } from "../../shared/hex.ts";
 import { truncate } from "../../shared/text.ts";
-import type { RecordingOptions } from "../config/config.ts";
 
 const MAX_RECORDED = 256;
 const HASH_DIGITS = 32;
+
+export type EndUserRules = {
+  /** How the client's word for its own user is recorded. */
+  readonly endUsers: "hashed" | "clear" | "dropped";
+  /** The key of that hash; null where it has none. */
+  readonly endUserKey: string | null;
+};
 
 /** The end user as it is recorded; null where it is not. */
 export type ToRecordedEndUser = (endUser: string) => string | null | Promise<string | null>;
@@ -19,7 +25,7 @@ export type ToRecordedEndUser = (endUser: string) => string | null | Promise<str
  * - `dropped`: null.
  */
 export function createEndUserRecording(
-  { endUsers, endUserKey }: Pick<RecordingOptions, "endUsers" | "endUserKey">,
+  { endUsers, endUserKey }: EndUserRules,
   redact: Redact,
 ): ToRecordedEndUser {
   if (endUsers === "dropped") return () => null;
