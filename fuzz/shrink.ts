@@ -1,4 +1,5 @@
 /** Lists and texts with a part removed, the largest part first. Targets build their smaller cases with these. */
+import { latin1 } from "../test/support/wire.ts";
 
 /** The list without one half, without one quarter, and so on down to without one element. */
 export function* shorter<T>(list: readonly T[]): Generator<T[]> {
@@ -12,4 +13,9 @@ export function* shorterText(text: string): Generator<string> {
   const lines = text.split(/(?<=[\r\n])/);
   if (lines.length > 1) for (const fewer of shorter(lines)) yield fewer.join("");
   if (text.length <= 2000) for (const fewer of shorter(text.split(""))) yield fewer.join("");
+}
+
+/** The bytes without some of their lines; a few also without some of their bytes. */
+export function* shorterBytes(bytes: Uint8Array): Generator<Uint8Array> {
+  for (const fewer of shorterText(latin1(bytes))) yield new Uint8Array(Buffer.from(fewer, "latin1"));
 }

@@ -10,25 +10,19 @@ import { isDeepStrictEqual } from "node:util";
 import { injectUsageOption } from "../../src/gateway/provider/inject-usage.ts";
 import { readModelCall } from "../../src/gateway/provider/model-call.ts";
 import { Refusal } from "../../src/shared/refusal.ts";
-import { shorterText } from "../shrink.ts";
+import { checkUnchanged, showBytes } from "../body-bytes.ts";
+import { shorterBytes } from "../shrink.ts";
 import type { Target, Verdict } from "../target.ts";
 import { randomBody, type BodyCase } from "./random-body.ts";
 
 export const bodies: Target<BodyCase> = {
   name: "bodies",
   generate: randomBody,
-  check: async (one) => {
-    const before = Buffer.from(one.bytes);
-    const verdict = checkBody(one);
-    return before.equals(one.bytes) ? verdict : { ...verdict, failure: "the body was changed in place" };
-  },
+  check: async (one) => checkUnchanged(one.bytes, () => checkBody(one)),
   smaller: function* ({ bytes }) {
-    const text = Buffer.from(bytes).toString("latin1");
-    for (const fewer of shorterText(text))
-      yield { bytes: new Uint8Array(Buffer.from(fewer, "latin1")), expected: null };
+    for (const fewer of shorterBytes(bytes)) yield { bytes: fewer, expected: null };
   },
-  show: ({ bytes }) =>
-    `a body, as Latin-1: ${JSON.stringify(Buffer.from(bytes).toString("latin1").slice(0, 4000))}`,
+  show: ({ bytes }) => showBytes(bytes),
 };
 
 type JsonObject = Readonly<Record<string, unknown>>;

@@ -5,6 +5,7 @@
  * - Headers that must not be forwarded are removed in every spelling.
  * - All other headers are forwarded verbatim.
  */
+import { NamedHeaders } from "../../src/shared/http/named-headers.ts";
 import { hasLooped, upstreamHeaders } from "../../src/gateway/upstream/request-headers.ts";
 import { toClientHeaders } from "../../src/gateway/upstream/response-headers.ts";
 import { shorter } from "../shrink.ts";
@@ -60,7 +61,7 @@ function checkUpstream({ pairs, reframed }: HeaderCase): string | null {
   const from = new Headers(pairs as [string, string][]);
   // The promise has an exception for an upstream that is Coder itself. The flag is reused as a random choice here.
   const coderHeaders = reframed;
-  const to = upstreamHeaders(from, {
+  const to = upstreamHeaders(new NamedHeaders(from), {
     coderHeaders,
     owner: coderHeaders ? OWNER : null,
     credential: CREDENTIAL,

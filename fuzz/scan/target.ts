@@ -14,7 +14,8 @@ import { readModelCall, requestFields, type ModelCall } from "../../src/gateway/
 import { chatConversation } from "../../src/gateway/provider/openai/chat-conversation.ts";
 import { responsesConversation } from "../../src/gateway/provider/openai/responses-conversation.ts";
 import { Refusal } from "../../src/shared/refusal.ts";
-import { shorterText } from "../shrink.ts";
+import { checkUnchanged, showBytes } from "../body-bytes.ts";
+import { shorterBytes } from "../shrink.ts";
 import type { Target, Verdict } from "../target.ts";
 import { expectedConversation, type Api } from "./oracle.ts";
 import { randomCall, type CallCase } from "./random-call.ts";
@@ -28,17 +29,11 @@ const RULES = { chat: chatConversation, messages: messagesConversation, response
 export const scan: Target<CallCase> = {
   name: "scan",
   generate: randomCall,
-  check: async (one) => {
-    const before = Buffer.from(one.bytes);
-    const verdict = checkCall(one);
-    return before.equals(one.bytes) ? verdict : { ...verdict, failure: "the body was changed in place" };
-  },
+  check: async (one) => checkUnchanged(one.bytes, () => checkCall(one)),
   smaller: function* ({ api, bytes }) {
-    for (const fewer of shorterText(Buffer.from(bytes).toString("latin1")))
-      yield { api, bytes: new Uint8Array(Buffer.from(fewer, "latin1")) };
+    for (const fewer of shorterBytes(bytes)) yield { api, bytes: fewer };
   },
-  show: ({ api, bytes }) =>
-    `${api}, a body as Latin-1: ${JSON.stringify(Buffer.from(bytes).toString("latin1").slice(0, 4000))}`,
+  show: ({ api, bytes }) => `${api}, ${showBytes(bytes)}`,
 };
 
 const DECODER = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });

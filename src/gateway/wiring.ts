@@ -11,6 +11,7 @@ import { logOperatorEvent } from "../shared/operator-log.ts";
 import { createTtlCache } from "../shared/ttl-cache.ts";
 import { uuidV7 } from "../shared/uuid.ts";
 import type { Deps } from "./app/deps.ts";
+import { createEndUserRecording } from "./client/recorded-end-user.ts";
 import type { Config, Registry } from "./config/config.ts";
 import { access } from "./identity/sources/access.ts";
 import { byok } from "./identity/sources/byok.ts";
@@ -110,6 +111,8 @@ function bodyReading({ limits }: Config, { now }: Platform): Deps["bodies"] {
 
 /** The app's dependencies as they are in production. */
 export function createDeps(config: Config, platform: Platform = PLATFORM): Deps {
+  const { recording } = config;
+  const redact = createRedactor(recording.patterns);
   return {
     ...platform,
     config,
@@ -117,7 +120,8 @@ export function createDeps(config: Config, platform: Platform = PLATFORM): Deps 
     verifiers: createVerifiers(config, platform),
     policies: [modelsPolicy],
     sinks: sinks(config, platform),
-    redact: createRedactor(config.recording.patterns),
+    redact,
+    toRecordedEndUser: createEndUserRecording(recording, redact),
     records: config.records,
     bodies: bodyReading(config, platform),
     rejectedOptIns: createTtlCache(platform.now, MAX_REJECTED_OPT_INS),

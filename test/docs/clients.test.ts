@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { unstable_readConfig } from "wrangler";
-import { detectClient, sessionId } from "../../src/gateway/client/client.ts";
+import { detectClient, headerSessionId } from "../../src/gateway/client/client.ts";
 import { readHints } from "../../src/gateway/client/hints.ts";
 import { CLIENTS } from "../../src/gateway/client/clients.ts";
 import { readConfig } from "../../src/gateway/config/config.ts";
@@ -75,7 +75,7 @@ async function headersRead(): Promise<ReadonlySet<string>> {
   detectClient(headers);
   const ofThread = new ReadHeaders({ "session-id": "a", "thread-id": "b" });
   readHints(ofThread);
-  for (const row of CLIENTS) sessionId({ name: row.name, userAgent: null, row }, headers, {});
+  for (const row of CLIENTS) headerSessionId({ name: row.name, userAgent: null, row }, headers);
   await readCredential(headers, [{ recognizes: () => false, accessToken: { prefersCentralKey: false } }]);
   const id = "5f0c1d2e-3a4b-4c5d-8e6f-708192a3b4c5";
   const owned = new ReadHeaders({ "X-Coder-Owner-Id": id });

@@ -2,6 +2,7 @@
  * Faults that any client can trigger, because the model's name selects them. `--help` prints this table and the emulator
  * reads it, so both have the same faults.
  */
+import { entryOf, helpTable } from "./by-name.ts";
 
 /** The event after the first half of a response has been sent. */
 export type NextAfterHalf = "reset" | "stall" | "end" | "error-event";
@@ -26,14 +27,7 @@ export const FAULTS = {
   "fault-slow": { kind: "slow", does: "one event (or tenth of a JSON response) a second" },
 } as const satisfies Readonly<Record<string, Fault>>;
 
-export function faultOf(model: string): Fault | undefined {
-  return Object.hasOwn(FAULTS, model) ? FAULTS[model as keyof typeof FAULTS] : undefined;
-}
+export const faultOf = (model: string): Fault | undefined => entryOf<Fault>(FAULTS, model);
 
-export function faultTable(): string {
-  const names = Object.keys(FAULTS);
-  const width = Math.max(...names.map((name) => name.length));
-  return Object.entries(FAULTS)
-    .map(([name, fault]) => `  ${name.padEnd(width)}  ${fault.does}`)
-    .join("\n");
-}
+/** The help text: each fault's name and effect. */
+export const faultTable = (): string => helpTable<Fault>(FAULTS, ({ does }) => does);

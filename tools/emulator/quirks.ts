@@ -2,6 +2,7 @@
  * Responses that differ from the providers' documentation, as real providers and compatible servers send them. The model's
  * name selects one, as with faults, so that any client can try how it is recorded.
  */
+import { entryOf, helpTable } from "./by-name.ts";
 import { encodeEvent, namedEvent, type RawReply } from "./reply.ts";
 
 /** The request that a quirk responds to. */
@@ -442,15 +443,7 @@ export const QUIRKS = {
   ),
 } as const satisfies Readonly<Record<string, Quirk>>;
 
-export function quirkOf(model: string): Quirk | undefined {
-  return Object.hasOwn(QUIRKS, model) ? QUIRKS[model as keyof typeof QUIRKS] : undefined;
-}
+export const quirkOf = (model: string): Quirk | undefined => entryOf<Quirk>(QUIRKS, model);
 
 /** The help text: each quirk's name, endpoint and effect. */
-export function quirkTable(): string {
-  const names = Object.keys(QUIRKS);
-  const width = Math.max(...names.map((name) => name.length));
-  return Object.entries(QUIRKS)
-    .map(([name, { path, does }]) => `  ${name.padEnd(width)}  ${path}: ${does}`)
-    .join("\n");
-}
+export const quirkTable = (): string => helpTable<Quirk>(QUIRKS, ({ path, does }) => `${path}: ${does}`);

@@ -32,9 +32,7 @@ export function createApp(deps: Deps): Hono {
   app.all(API_PATTERN, run(serveApi));
   const { cors } = deps.config;
   const forward = run(serve);
-  app.all("*", async (context) => {
-    const response = await forward(context);
-    return cors === null ? response : allowOrigin(response, context.req.raw, cors);
-  });
+  if (cors === null) app.all("*", forward);
+  else app.all("*", async (context) => allowOrigin(await forward(context), context.req.raw, cors));
   return app;
 }

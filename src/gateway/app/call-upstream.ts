@@ -76,7 +76,7 @@ async function sendWithoutRejected(
   const response = await send(exchange, forwardable, outgoing, abort);
   if (!optIn?.injected || !(response instanceof Response)) return response;
   const examined = await examineOptIn(response, exchange.deps.config.limits.idleMs);
-  const { original } = optIn.injected;
+  const { original, remember } = optIn.injected;
   optIn.injected = null;
   if (!examined.isRejected) return examined.response;
   if (exchange.request.signal.aborted) return CLIENT_DISCONNECTED;
@@ -85,17 +85,17 @@ async function sendWithoutRejected(
   outgoing.body = original;
   const second = await send(exchange, forwardable, outgoing, abort);
   // An error of the client's own rejects both, and says nothing about the option.
-  if (second instanceof Response && second.ok) optIn.remember();
+  if (second instanceof Response && second.ok) remember();
   return second;
 }
 
 function send(
-  { request, deps }: Exchange,
+  { request, headers: sentHeaders, deps }: Exchange,
   { target, route, acceptedOwner, credential }: Forwardable,
   outgoing: Outgoing,
   abort: AbortController,
 ): ReturnType<typeof forward> {
-  const headers = upstreamHeaders(request.headers, {
+  const headers = upstreamHeaders(sentHeaders, {
     isDecoded: outgoing.isDecoded,
     coderHeaders: route.provider.coderHeaders,
     owner: acceptedOwner,

@@ -2,7 +2,7 @@
  * Calls from web pages (https://fetch.spec.whatwg.org/#http-cors-protocol), for the origins that `CORS` lists. A page sends
  * its own credential in a header: `access-control-allow-credentials` is never sent, so cookies do not count.
  */
-import type { CorsRules } from "../config/config.ts";
+import type { CorsRules } from "../config/cors.ts";
 import { methodsOf } from "../provider/method.ts";
 import type { Route } from "../provider/route.ts";
 import type { Exchange } from "./exchange.ts";

@@ -5,6 +5,7 @@
  * and forwards nothing; an accepted signature is entered into the replay cache.
  */
 import type { Flag } from "../../events/vocabulary.ts";
+import type { HeaderReader } from "../../shared/http/named-headers.ts";
 import type { Target } from "../../shared/http/target.ts";
 import { Refusal } from "../../shared/refusal.ts";
 import { detectClient, type Client } from "../client/client.ts";
@@ -21,7 +22,6 @@ import { checkMethod } from "../provider/method.ts";
 import type { Route } from "../provider/route.ts";
 import { chooseCredential, type UpstreamCredential } from "../upstream/credential.ts";
 import type { Deps } from "./deps.ts";
-import type { RequestHead } from "./destination.ts";
 import { checkDeclaredLength, rejectBody, rejectUnknownCoding, type RequestBody } from "./request-body.ts";
 
 export type DecideDeps = Pick<Deps, "config" | "delegate" | "verifiers" | "now" | "randomUuid">;
@@ -49,9 +49,12 @@ export const emptyFindings = (): Findings => ({
   flags: [],
 });
 
+/** The method and headers of a request, or of one that `explain` describes. */
+export type SentHead = { readonly method: string; readonly headers: HeaderReader };
+
 /** A request to a provider's route. */
 export type ProviderRequest = {
-  readonly head: RequestHead;
+  readonly head: SentHead;
   readonly target: Target;
   readonly route: Route;
   /** Read only where a signature has to be verified. */
@@ -116,7 +119,7 @@ type Identified = {
 
 /** By the request's credential, or by the key of a delegating gateway: any other credential is then the client's own key. */
 async function identifyActor(
-  headers: Headers,
+  headers: HeaderReader,
   { config: { sources }, delegate }: DecideDeps,
   findings: Findings,
 ): Promise<Identified | Refusal> {
@@ -146,7 +149,7 @@ async function decideOwner(
 }
 
 /** Refuses a body by its headers, before it is read: in an unknown coding, too large, or with a method that takes none. */
-export function checkUnreadBody({ method, headers }: RequestHead, limit: number): Refusal | null {
+export function checkUnreadBody({ method, headers }: SentHead, limit: number): Refusal | null {
   const refusal = takesNoBody(method) ? rejectBody(headers) : rejectUnknownCoding(headers);
   return refusal ?? checkDeclaredLength(headers, limit);
 }

@@ -11,6 +11,7 @@ import type { Verifiers } from "../initiator/verify-assertion.ts";
 import type { Policy } from "../policy/policy.ts";
 import type { Dialect } from "../provider/provider.ts";
 import type { Sink } from "../sinks/recorder.ts";
+import type { ToRecordedEndUser } from "../client/recorded-end-user.ts";
 import type { RejectedOptIns } from "./usage-opt-in.ts";
 
 export type Deps = {
@@ -23,6 +24,7 @@ export type Deps = {
   readonly sinks: readonly Sink[];
   /** Removes secrets from content before it is recorded. */
   readonly redact: Redact;
+  readonly toRecordedEndUser: ToRecordedEndUser;
   /** The records Worker; null where it is not bound. */
   readonly records: RecordsService | null;
   /** The dialect of error bodies where no route names a provider. */

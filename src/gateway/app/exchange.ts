@@ -1,6 +1,7 @@
 /** One request and its response: the state that every step shares, and how a refusal becomes a response. */
 import { refusalEvent, type Caller } from "../../events/compose.ts";
 import { emptyHolding, type Holding } from "../../shared/byte-budget.ts";
+import { NamedHeaders } from "../../shared/http/named-headers.ts";
 import { errorName } from "../../shared/operator-log.ts";
 import { Refusal } from "../../shared/refusal.ts";
 import { uuidV7 } from "../../shared/uuid.ts";
@@ -14,6 +15,8 @@ export type Exchange = {
   /** The interception's id, UUIDv7. */
   readonly id: string;
   readonly request: Request;
+  /** The headers of `request`. */
+  readonly headers: NamedHeaders;
   readonly deps: Deps;
   readonly startedAt: number;
   readonly recorder: Recorder;
@@ -36,6 +39,7 @@ export function createExchange(request: Request, deps: Deps, waitUntil: Exchange
   return {
     id,
     request,
+    headers: new NamedHeaders(request.headers),
     deps,
     startedAt,
     recorder: createRecorder(deps.sinks, waitUntil, onSinkFailure),

@@ -4,7 +4,6 @@
  * provider can have the whole form.
  */
 import { Refusal } from "../../shared/refusal.ts";
-import { sessionId } from "../client/client.ts";
 import { readEndUser } from "../client/end-user.ts";
 import { NO_CONVERSATION } from "../provider/conversation.ts";
 import { createFormScanner } from "../provider/form/form-scanner.ts";
@@ -12,7 +11,6 @@ import type { UploadFilter } from "../upstream/upload.ts";
 import { callUpstream, checkPolicies, clientDisconnected, type UpstreamResult } from "./call-upstream.ts";
 import { completeCall } from "./complete-call.ts";
 import type { RequestDecision } from "./decide.ts";
-import { toRecordedEndUser } from "./end-user.ts";
 import { refuse, type Exchange } from "./exchange.ts";
 import { filteredBody, unreadBody } from "./forward-body.ts";
 import { startInterception, type Interception } from "./interception.ts";
@@ -56,25 +54,23 @@ export async function interceptUpload(
 async function prepareCall(
   exchange: Exchange,
   decided: RequestDecision,
-  { caller, ...intercepted }: Intercepted,
+  intercepted: Intercepted,
   body: RequestBody,
 ): Promise<Call> {
-  const { request, recorder, deps } = exchange;
-  const { recording } = deps.config;
-  const { redact, now } = deps;
-  const endUser = await toRecordedEndUser(readEndUser(request.headers, {}), recording, redact);
-  const session = caller.client_session_id ?? sessionId(decided.client, request.headers, {});
-  const named = { ...intercepted, caller: { ...caller, client_session_id: session } };
+  const { headers, recorder, deps } = exchange;
+  const { redact, now, config, toRecordedEndUser } = deps;
+  const named = readEndUser(headers, {});
+  const endUser = named === null ? null : await toRecordedEndUser(named);
   let interception: Interception | null = null;
   return {
     begun: () => interception,
     begin: (model) => {
       const read = { model, stream: false, conversation: NO_CONVERSATION, encoding: body.decoded() };
-      const context = toContext(exchange, decided, named, read);
+      const context = toContext(exchange, decided, intercepted, read);
       return (interception ??= startInterception(
         recorder,
         { ...context, endUser, promptHashes: NO_PROMPT_HASHES },
-        { prompts: recording.prompts, redact, now },
+        { prompts: config.recording.prompts, redact, now },
       ));
     },
   };

@@ -8,7 +8,7 @@
 import { overrideEvent, overrideRejectedEvent, toCaller, type Caller } from "../../events/compose.ts";
 import { sha256Hex } from "../../shared/digest.ts";
 import { Refusal } from "../../shared/refusal.ts";
-import { sessionId } from "../client/client.ts";
+import { headerSessionId } from "../client/client.ts";
 import { readCoderIds } from "../initiator/owner-claim.ts";
 import { formBoundary } from "../provider/form/boundary.ts";
 import { methodsOf } from "../provider/method.ts";
@@ -27,7 +27,7 @@ import { startCall, type Intercepted } from "./start-call.ts";
 import { welcome } from "./welcome.ts";
 
 export async function serve(exchange: Exchange): Promise<Response> {
-  const { request, deps, id, findings } = exchange;
+  const { request, headers, deps, id, findings } = exchange;
 
   // Route.
   const destination = findDestination(request, deps);
@@ -48,8 +48,9 @@ export async function serve(exchange: Exchange): Promise<Response> {
   // Client, identity, initiator.
   const { bodyBytes: maxBytes, bodyRatio: maxRatio } = deps.config.limits;
   const reading = { ...deps.bodies, maxBytes, maxRatio, holding: exchange.holding };
-  const body = createRequestBody(request, reading, () => checkUnreadBody(request, maxBytes));
-  const decided = await decide({ head: request, target, route, body }, deps, findings);
+  const head = { method: request.method, headers };
+  const body = createRequestBody(request, reading, () => checkUnreadBody(head, maxBytes));
+  const decided = await decide({ head, target, route, body }, deps, findings);
   if (decided instanceof Refusal) return stop(decided);
   const { client, actor, credential, claim, decision } = decided;
   const caller = toCaller({
@@ -57,7 +58,7 @@ export async function serve(exchange: Exchange): Promise<Response> {
     actor,
     initiator: decision.initiator,
     client,
-    sessionId: sessionId(client, request.headers, {}),
+    sessionId: headerSessionId(client, headers),
     coder: readCoderIds(claim.sent, decided.delegation),
   });
   exchange.caller = caller;
@@ -68,7 +69,7 @@ export async function serve(exchange: Exchange): Promise<Response> {
   const api = interceptedApi(route, request.method);
   if (api === null) return passThrough(exchange, decided, forwardable, body);
   const intercepted = { ...forwardable, api };
-  const boundary = api.acceptsForms ? formBoundary(request.headers.get("content-type")) : null;
+  const boundary = api.acceptsForms ? formBoundary(headers.get("content-type")) : null;
   if (boundary === "invalid") return stop(new Refusal("form_invalid", { detail: "the boundary" }));
   if (boundary !== null || api.isUnread)
     return interceptUpload(exchange, decided, intercepted, { body, boundary });

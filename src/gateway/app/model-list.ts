@@ -1,7 +1,7 @@
 /** The provider's models as the caller sees them: only those that its policies allow. */
 import { readBounded } from "../../shared/bounded-read.ts";
 import { abortAfter } from "../../shared/deadline.ts";
-import { contentEncoding, declaredLength } from "../../shared/http/body-headers.ts";
+import { contentEncoding, declaredLength, deleteBodyHeaders } from "../../shared/http/body-headers.ts";
 import { Refusal } from "../../shared/refusal.ts";
 import { keepModels } from "../provider/model-list.ts";
 import { CLIENT_DISCONNECTED } from "../upstream/forward.ts";
@@ -11,20 +11,8 @@ import type { Exchange } from "./exchange.ts";
 /** The longest lists, of aggregators with hundreds of models, have half of it. */
 const MAX_LIST_BYTES = 2 * 1024 * 1024;
 
-/** Headers about the provider's bytes: they do not describe the list that the client gets. */
-const CONTENT_HEADERS = [
-  "content-encoding",
-  "content-length",
-  "transfer-encoding",
-  "etag",
-  "last-modified",
-  "content-md5",
-  "digest",
-  "content-digest",
-  "repr-digest",
-  "accept-ranges",
-  "content-range",
-];
+/** Further headers about the provider's bytes: they do not describe the list that the client gets. */
+const OF_WHOLE_LIST = ["transfer-encoding", "etag", "last-modified", "accept-ranges", "content-range"];
 
 /** Whether the request is for the provider's models, of which the caller sees only some. */
 export function isFiltered({ route: { provider, route } }: Pick<Forwardable, "route">): boolean {
@@ -104,7 +92,8 @@ function decode(bytes: Uint8Array): string | null {
 
 function withBody({ status, statusText, headers: received }: Response, body: Uint8Array | null): Response {
   const headers = new Headers(received);
-  for (const name of CONTENT_HEADERS) headers.delete(name);
+  deleteBodyHeaders(headers);
+  for (const name of OF_WHOLE_LIST) headers.delete(name);
   if (body) headers.set("content-length", String(body.byteLength));
   return new Response(body, { status, statusText, headers });
 }

@@ -31,15 +31,14 @@ export function createRequestBody(
 ): RequestBody {
   let isRead = false;
   let whole: Promise<Uint8Array | Refusal> | null = null;
-  const coding = (): Coding | null => {
-    const declared = requestCoding(request.headers);
-    return declared === "unsupported" ? null : declared;
-  };
+  let decoded: Coding | null = null;
   const read = async (): Promise<Uint8Array | Refusal> => {
     const refusal = check();
     if (refusal) return refusal;
-    const encoded = coding();
-    return encoded ? readDecoded(request, encoded, { loadZlib, ...options }) : readWithin(request, options);
+    const coding = requestCoding(request.headers);
+    if (coding === null || coding === "unsupported") return readWithin(request, options);
+    decoded = coding;
+    return readDecoded(request, coding, { loadZlib, ...options });
   };
   const bytes = (): Promise<Uint8Array | Refusal> => {
     isRead = true;
@@ -56,7 +55,7 @@ export function createRequestBody(
       return body instanceof Refusal ? body : sha256Hex(body);
     },
     isRead: () => isRead,
-    decoded: () => (isRead ? coding() : null),
+    decoded: () => decoded,
   };
 }
 

@@ -1,16 +1,20 @@
 /** A request's body as the steps see it, and the refusals by its headers alone. `read-body.ts` reads it. */
 import { contentEncoding, declaredLength } from "../../shared/http/body-headers.ts";
+import type { HeaderReader } from "../../shared/http/named-headers.ts";
 import { Refusal } from "../../shared/refusal.ts";
 import { requestCoding, type Coding } from "./decode/coding.ts";
 
 /** A body that is read when it is first needed. */
 export type RequestBody = {
   /**
-   * The whole body, decoded. Refusals: those by its headers, of `readBody` and of `readDecoded`. Only the last reader calls it, once: the
-   * body is not kept, so that it can be collected as soon as that reader drops it.
+   * The whole body, decoded. Refusals: those by its headers, of `readBody` and of `readDecoded`. Only the last reader calls
+   * it, once: the body is not kept, so that it can be collected as soon as that reader drops it.
    */
   readonly take: () => Promise<Uint8Array | Refusal>;
-  /** SHA-256 of the whole body as the provider reads it (decoded), 64 hex digits; null where it is not known (a described request). */
+  /**
+   * SHA-256 of the whole body as the provider reads it (decoded), 64 hex digits; null where it is not known (a described
+   * request).
+   */
   readonly sha256: () => Promise<string | null | Refusal>;
   /** Whether `take` or `sha256` has been called: the request's stream can then not be forwarded any more. */
   readonly isRead: () => boolean;
@@ -19,24 +23,24 @@ export type RequestBody = {
 };
 
 /** Refuses `body_encoded` (415) where a body cannot be decoded: the provider must read what was checked here. */
-export function rejectUnknownCoding(headers: Headers): Refusal | null {
+export function rejectUnknownCoding(headers: HeaderReader): Refusal | null {
   return requestCoding(headers) === "unsupported" ? new Refusal("body_encoded") : null;
 }
 
 /** Refuses `body_encoded` (415) where there is a Content-Encoding. */
-export function rejectEncodedBody(headers: Headers): Refusal | null {
+export function rejectEncodedBody(headers: HeaderReader): Refusal | null {
   return contentEncoding(headers) === "plain" ? null : new Refusal("body_encoded");
 }
 
 /** Refuses `body_unexpected` (400) where a request whose method takes no body declares one. */
-export function rejectBody(headers: Headers): Refusal | null {
+export function rejectBody(headers: HeaderReader): Refusal | null {
   const declared = headers.get("content-length");
   const hasBody = headers.has("transfer-encoding") || (declared !== null && declared.trim() !== "0");
   return hasBody ? new Refusal("body_unexpected") : null;
 }
 
 /** The refusal for a Content-Length that is over the limit or not a number; null where there is nothing to refuse. */
-export function checkDeclaredLength(headers: Headers, limit: number): Refusal | null {
+export function checkDeclaredLength(headers: HeaderReader, limit: number): Refusal | null {
   if (!headers.has("content-length") || headers.has("transfer-encoding")) return null;
   const length = declaredLength(headers);
   if (length === null) return new Refusal("body_incomplete", { detail: "Content-Length is not a number" });

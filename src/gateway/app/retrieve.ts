@@ -130,14 +130,7 @@ function collectUsage(
   id: string,
 ) {
   const usageOf = `${route.provider.name}/${id}`;
-  let facts: RetrievedFacts = {
-    usageOf,
-    resultCount: 0,
-    input_tokens: null,
-    output_tokens: null,
-    cache_read_input_tokens: null,
-    cache_write_input_tokens: null,
-  };
+  let facts: RetrievedFacts = { ...NOTHING_RETRIEVED, usageOf };
   const add = (customId: string | null, report: ResponseReport): void => {
     const { usage } = report;
     const state = usageState(report);

@@ -1,7 +1,8 @@
 /** Reads a model call and records its start. */
-import { toSubject, type PromptHashes } from "../../events/compose.ts";
+import { toSubject, type Caller, type PromptHashes } from "../../events/compose.ts";
+import type { JsonObject } from "../../shared/json.ts";
 import { Refusal } from "../../shared/refusal.ts";
-import { sessionId } from "../client/client.ts";
+import { bodySessionId, type Client } from "../client/client.ts";
 import { readEndUser } from "../client/end-user.ts";
 import { readHints } from "../client/hints.ts";
 import { readConversation, type Conversation } from "../provider/conversation.ts";
@@ -10,7 +11,6 @@ import type { Api } from "../provider/provider.ts";
 import { asText } from "../provider/usage.ts";
 import type { Forwardable, Outgoing } from "./call-upstream.ts";
 import type { RequestDecision } from "./decide.ts";
-import { toRecordedEndUser } from "./end-user.ts";
 import type { Exchange } from "./exchange.ts";
 import { startInterception, type Interception, type InterceptionContext } from "./interception.ts";
 import { hashUserTexts, NO_PROMPT_HASHES } from "./prompt-hashes.ts";
@@ -44,11 +44,10 @@ export async function startCall(
   if (prepared instanceof Refusal) return prepared;
   const { context, endUser: sent, promptHashes: hashing, ...started } = prepared;
   const { recorder, deps } = exchange;
-  const { redact, now } = deps;
-  const { recording } = deps.config;
-  const endUser = await toRecordedEndUser(sent, recording, redact);
-  const promptHashes = hashing ? await hashing : NO_PROMPT_HASHES;
-  const options = { prompts: recording.prompts, redact, now };
+  const { redact, now, config, toRecordedEndUser } = deps;
+  const endUser = sent === null ? null : await toRecordedEndUser(sent);
+  const promptHashes = hashing === null ? NO_PROMPT_HASHES : await hashing;
+  const options = { prompts: config.recording.prompts, redact, now };
   return {
     ...started,
     interception: startInterception(recorder, { ...context, endUser, promptHashes }, options),
@@ -64,7 +63,7 @@ type Prepared = Omit<Started, "interception"> & {
   readonly promptHashes: Promise<PromptHashes> | null;
 };
 
-/** Without `await`: see `start`. */
+/** Without `await`: see `startCall`. */
 function prepare(
   exchange: Exchange,
   decided: RequestDecision,
@@ -75,11 +74,10 @@ function prepare(
   if (call instanceof Refusal) return call;
   const conversation = readConversation(call.body, api.conversation);
   if (conversation instanceof Refusal) return conversation;
-  const { headers } = exchange.request;
-  const { rejectedOptIns: rejected, now, redact, config } = exchange.deps;
+  const { headers, deps } = exchange;
+  const { rejectedOptIns: rejected, now, redact, config } = deps;
   const optIn = planOptIn(call, { provider: route.provider, api, rejected, now });
-  const session = caller.client_session_id ?? sessionId(decided.client, headers, call.fields);
-  const intercepted = { ...rest, api, route, caller: { ...caller, client_session_id: session } };
+  const intercepted = { ...rest, api, route, caller: withSession(caller, decided.client, call.fields) };
   const isDecoded = encoding !== null;
   return {
     context: toContext(exchange, decided, intercepted, { ...call, conversation, encoding }),
@@ -90,8 +88,14 @@ function prepare(
   };
 }
 
+/** The caller with the session that the body names, where the headers name none. */
+function withSession(caller: Caller, client: Client, fields: JsonObject): Caller {
+  const session = caller.client_session_id ?? bodySessionId(client, fields);
+  return session === caller.client_session_id ? caller : { ...caller, client_session_id: session };
+}
+
 export function toContext(
-  { deps, startedAt, request: { headers } }: Exchange,
+  { deps, startedAt, headers }: Exchange,
   { client, actor, decision, flags, credential }: RequestDecision,
   { route, caller }: Intercepted,
   call: Pick<ModelCall, "model" | "stream"> & {

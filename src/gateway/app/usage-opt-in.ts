@@ -24,7 +24,12 @@ export type OptIn = {
   /** null where the API has no such option, or the request does not stream. */
   state: UsageOptIn | null;
   /** null where the gateway does not add the option, or once the provider has rejected it. */
-  injected: { readonly parts: readonly Uint8Array[]; readonly original: Uint8Array } | null;
+  injected: Injected | null;
+};
+
+type Injected = {
+  readonly parts: readonly Uint8Array[];
+  readonly original: Uint8Array;
   /** Remembers that this provider rejects the option for this model. */
   readonly remember: () => void;
 };
@@ -37,18 +42,20 @@ type OptInContext = {
 };
 
 export function planOptIn(call: ModelCall, { provider, api, rejected, now }: OptInContext): OptIn {
-  const key = `${provider.name}\n${call.model ?? ""}`;
-  const remember = (): void => {
-    if ((call.model ?? "").length <= MAX_MODEL) rejected.set(key, true, now() + REMEMBERED_MS);
-  };
-  const without = (state: UsageOptIn | null): OptIn => ({ state, injected: null, remember });
   if (api.isUsageOnly === null || !call.stream) return without(null);
   if (setsUsageOption(call)) return without("client");
-  if (!provider.injectUsage || rejected.get(key) !== null) return without("skipped");
-  const parts = injectUsageOption(call);
+  const model = call.model ?? "";
+  const key = `${provider.name}\n${model}`;
+  const isSkipped = !provider.injectUsage || rejected.get(key) !== null;
+  const parts = isSkipped ? null : injectUsageOption(call);
   if (!parts) return without("skipped");
-  return { state: "added", injected: { parts, original: call.body.bytes }, remember };
+  const remember = (): void => {
+    if (model.length <= MAX_MODEL) rejected.set(key, true, now() + REMEMBERED_MS);
+  };
+  return { state: "added", injected: { parts, original: call.body.bytes, remember } };
 }
+
+const without = (state: UsageOptIn | null): OptIn => ({ state, injected: null });
 
 const REJECTING: ReadonlySet<number> = new Set([400, 422]);
 

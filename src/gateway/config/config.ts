@@ -18,6 +18,7 @@ import {
   type ReportIssue,
 } from "../../shared/config/fields.ts";
 import { rejectMisspelt } from "../../shared/config/unread-names.ts";
+import type { EndUserRules } from "../client/recorded-end-user.ts";
 import type { ConfiguredSource, IdentitySource, SourceDeps } from "../identity/identity.ts";
 import type { DelegationRules } from "../initiator/delegation.ts";
 import type { AssertionRules } from "../initiator/rules.ts";
@@ -49,8 +50,6 @@ export type Limits = {
   readonly observeBytes: { readonly events: number; readonly json: number };
 };
 
-export type { CorsRules };
-
 export type Config = {
   readonly providers: ReadonlyMap<string, Provider>;
   readonly sources: readonly ConfiguredSource[];
@@ -74,16 +73,12 @@ export type Config = {
 };
 
 /** The rules for recording the conversation, and whether a request may be forwarded unrecorded. */
-export type RecordingOptions = {
+export type RecordingOptions = EndUserRules & {
   readonly required: boolean;
   /** Passthrough and refusal events go to the queue too, for the archive. */
   readonly allEvents: boolean;
   readonly prompts: boolean;
   readonly content: ContentOptions;
-  /** How the client's word for its own user is recorded. */
-  readonly endUsers: "hashed" | "clear" | "dropped";
-  /** The key of that hash; null where it has none. */
-  readonly endUserKey: string | null;
   /** Further patterns of secrets to redact. */
   readonly patterns: readonly RegExp[];
 };
@@ -258,10 +253,7 @@ function readRecording(fields: Fields, secret: Environment["secret"]): Recording
   return options;
 }
 
-function readEndUsers(
-  fields: Fields,
-  secret: Environment["secret"],
-): Pick<RecordingOptions, "endUsers" | "endUserKey"> {
+function readEndUsers(fields: Fields, secret: Environment["secret"]): EndUserRules {
   const endUsers = fields.oneOf("end_users", ["hashed", "clear", "dropped"], "hashed");
   const hasKey = fields.text("end_user_key") !== null;
   const endUserKey = hasKey ? fields.secret("end_user_key", longSecret(secret, fields)) : null;

@@ -2,7 +2,9 @@
  * Reads the credentials that a request presents: an identity credential, and in some requests the client's own provider
  * key. Returns each value with its SHA-256. The identity sources decide who holds it.
  */
+import { cacheDigests } from "../../shared/digest-cache.ts";
 import { sha256Hex } from "../../shared/digest.ts";
+import type { HeaderReader } from "../../shared/http/named-headers.ts";
 import { Refusal } from "../../shared/refusal.ts";
 import type { KeyHeader } from "../provider/provider.ts";
 
@@ -67,18 +69,22 @@ const TOKEN = /^[A-Za-z0-9._~+/-]+=*$/;
  * scheme than Bearer, or does not hold a token.
  */
 export async function readCredential(
-  headers: Headers,
+  headers: HeaderReader,
   sources: readonly AcceptedCredentials[] = [],
 ): Promise<Credential | Refusal> {
-  const governance = await readHeader(headers, "x-coder-ai-governance-token", "X-Coder-AI-Governance-Token");
-  if (governance instanceof Refusal) return governance;
+  const sentGovernance = readHeader(headers, "x-coder-ai-governance-token", "X-Coder-AI-Governance-Token");
+  if (sentGovernance instanceof Refusal) return sentGovernance;
   const access = sources.find((source) => source.accessToken !== undefined)?.accessToken;
-  const accessToken = access
-    ? await readHeader(headers, "cf-access-jwt-assertion", "Cf-Access-Jwt-Assertion")
+  const sentAccess = access
+    ? readHeader(headers, "cf-access-jwt-assertion", "Cf-Access-Jwt-Assertion")
     : null;
-  if (accessToken instanceof Refusal) return accessToken;
-  const key = await readKey(headers);
-  if (key instanceof Refusal) return key;
+  if (sentAccess instanceof Refusal) return sentAccess;
+  const sentKey = readKey(headers);
+  if (sentKey instanceof Refusal) return sentKey;
+  // Only a token that was sent has a digest to wait for.
+  const governance = sentGovernance && (await toSecret(sentGovernance));
+  const accessToken = sentAccess && (await toSecret(sentAccess));
+  const key = sentKey && (await toSecret(sentKey));
   const identity = governance ?? key;
   if (identity === null && accessToken === null) return new Refusal("credential_missing");
   return {
@@ -95,7 +101,7 @@ export async function readCredential(
  * Browsers send `Origin` with every request that is no GET or HEAD, and `Sec-Fetch-Site` with all
  * (https://www.w3.org/TR/fetch-metadata/). No page can change or leave out either.
  */
-function isFromPage(headers: Headers): boolean {
+function isFromPage(headers: HeaderReader): boolean {
   const site = headers.get("sec-fetch-site");
   return headers.has("origin") || (site !== null && site !== "none" && site !== "same-origin");
 }
@@ -110,30 +116,29 @@ function isIdentityCredential(
   return sources.some((source) => source.recognizes(key));
 }
 
+/** A token as sent, before its digest is known. */
+type Token = Pick<Secret, "value" | "from">;
+
 /** A header that holds only a token; null if it is absent or blank. */
-async function readHeader(
-  headers: Headers,
-  from: Secret["from"],
-  name: string,
-): Promise<Secret | Refusal | null> {
+function readHeader(headers: HeaderReader, from: Secret["from"], name: string): Token | Refusal | null {
   const value = headers.get(from)?.trim() ?? "";
   if (value === "") return null;
-  return isToken(value) ? toSecret(value, from) : new Refusal("credential_malformed", { detail: name });
+  return isToken(value) ? { value, from } : new Refusal("credential_malformed", { detail: name });
 }
 
-async function readKey(headers: Headers): Promise<Secret | Refusal | null> {
+function readKey(headers: HeaderReader): Token | Refusal | null {
   const authorization = headers.get("authorization");
   if (authorization === null) return readKeyHeader(headers);
-  const bearer = /^bearer +(\S+)\s*$/i.exec(authorization)?.[1];
-  if (bearer === undefined || !isToken(bearer))
+  const value = /^bearer +(\S+)\s*$/i.exec(authorization)?.[1];
+  if (value === undefined || !isToken(value))
     return new Refusal("credential_malformed", { detail: "Authorization" });
-  return toSecret(bearer, "authorization");
+  return { value, from: "authorization" };
 }
 
 /** A blank header counts as absent, a malformed one does not: a valid key beside it is not used in its place. */
-async function readKeyHeader(headers: Headers): Promise<Secret | Refusal | null> {
+function readKeyHeader(headers: HeaderReader): Token | Refusal | null {
   for (const [from, name] of KEY_HEADERS) {
-    const key = await readHeader(headers, from, name);
+    const key = readHeader(headers, from, name);
     if (key !== null) return key;
   }
   return null;
@@ -143,23 +148,9 @@ function isToken(value: string): boolean {
   return value.length <= MAX_TOKEN && TOKEN.test(value);
 }
 
-async function toSecret(value: string, from: Secret["from"]): Promise<Secret> {
+async function toSecret({ value, from }: Token): Promise<Secret> {
   return { value, from, sha256: await fingerprint(value) };
 }
 
-/**
- * Cache of token → SHA-256, by the whole token. The same few tokens are sent again and again, and a digest takes a
- * twentieth of the gateway's own time per request. The cache is bounded, so an attacker's tokens cannot fill memory. It
- * grants no access, because every lookup continues with the digest.
- */
-const fingerprints = new Map<string, string>();
-const MAX_FINGERPRINTS = 512;
-
-async function fingerprint(token: string): Promise<string> {
-  const cached = fingerprints.get(token);
-  if (cached !== undefined) return cached;
-  const sha256 = await sha256Hex(token);
-  if (fingerprints.size >= MAX_FINGERPRINTS) fingerprints.clear();
-  fingerprints.set(token, sha256);
-  return sha256;
-}
+/** The same few tokens are sent again and again. */
+const fingerprint = cacheDigests(sha256Hex);

@@ -8,6 +8,7 @@
 import { isSameDigest, keyIdOf, sha256Hex } from "../../shared/digest.ts";
 import type { Credential } from "../identity/credential.ts";
 import type { Actor } from "../identity/identity.ts";
+import type { HeaderReader } from "../../shared/http/named-headers.ts";
 import { Refusal } from "../../shared/refusal.ts";
 import { isUuid } from "../../shared/uuid.ts";
 import { trimWhitespace } from "./owner-header.ts";
@@ -32,7 +33,7 @@ export type Delegation = {
  * Returns null if no key is sent: nothing is delegated, and the headers that describe the caller are not read. Refuses
  * with `delegation_rejected`.
  */
-export type VerifyDelegation = (headers: Headers) => Promise<Delegation | Refusal | null>;
+export type VerifyDelegation = (headers: HeaderReader) => Promise<Delegation | Refusal | null>;
 
 const MAX_KEY = 1024;
 
@@ -75,7 +76,7 @@ const DELEGATION_HEADERS: readonly (readonly [header: string, isWellFormed: (val
 
 /** Each header at most once. A header that a client adds to the gateway's own makes two values, which are refused. */
 function readDelegationHeaders(
-  headers: Headers,
+  headers: HeaderReader,
 ): Pick<Delegation, "keyId" | "source" | "workspaceId"> | Refusal {
   const values: (string | null)[] = [];
   for (const [header, isWellFormed] of DELEGATION_HEADERS) {
@@ -98,8 +99,8 @@ const NO_CREDENTIAL: Credential = {
 
 /**
  * The credential of the client behind a delegating gateway. As with a governance token, the key in `Authorization`,
- * `X-Api-Key`, `api-key` or `x-goog-api-key` is then the client's own provider key, and it is optional. The delegation key itself never counts as a provider key,
- * in any header.
+ * `X-Api-Key`, `api-key` or `x-goog-api-key` is then the client's own provider key, and it is optional. The delegation key
+ * itself never counts as a provider key, in any header.
  */
 export function delegatedCredential(
   { key }: Delegation,

@@ -4,6 +4,7 @@
  * needed: of the bytes that the provider reads, so of a compressed body decoded.
  */
 import { fromHex } from "../../shared/hex.ts";
+import type { HeaderReader } from "../../shared/http/named-headers.ts";
 import { trimWhitespace, type CoderIdHeaders } from "./owner-header.ts";
 
 /** The maximum difference between a signature's timestamp and the gateway's clock, in either direction. */
@@ -14,7 +15,7 @@ export type SignableRequest = {
   readonly method: string;
   /** Path and query as the client sent them. */
   readonly uri: string;
-  readonly headers: Headers;
+  readonly headers: HeaderReader;
 };
 
 export type PresentedSignature = {

@@ -1,4 +1,5 @@
 /** The methods that a route accepts, and the refusal of others and of WebSocket upgrades. */
+import type { HeaderReader } from "../../shared/http/named-headers.ts";
 import { Refusal } from "../../shared/refusal.ts";
 import type { DialectRoute } from "./provider.ts";
 
@@ -10,7 +11,7 @@ export function methodsOf(route: DialectRoute): readonly string[] {
 /** A refusal for a WebSocket upgrade or a method that the route does not accept; otherwise null. */
 export function checkMethod(
   route: DialectRoute,
-  { method, headers }: Pick<Request, "method" | "headers">,
+  { method, headers }: { readonly method: string; readonly headers: HeaderReader },
 ): Refusal | null {
   // On 426, Codex falls back to HTTP immediately; any other status costs it seven attempts.
   if (/\bwebsocket\b/i.test(headers.get("upgrade") ?? "")) return new Refusal("websocket_unsupported");

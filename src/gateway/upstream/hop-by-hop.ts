@@ -1,4 +1,5 @@
 /** Hop-by-hop fields (RFC 9110 §7.6.1): they describe one connection and are never forwarded, in either direction. */
+import type { HeaderReader } from "../../shared/http/named-headers.ts";
 
 /** Includes obsolete fields that are still in use. */
 export const HOP_BY_HOP = [
@@ -17,7 +18,7 @@ export const HOP_BY_HOP = [
 const NAME = /^[\w!#$%&'*+.^`|~-]+$/;
 
 /** The names that `Connection` makes hop-by-hop for this message, in lower case; null if it lists none. */
-export function connectionHeaders(headers: Headers): Set<string> | null {
+export function connectionHeaders(headers: HeaderReader): Set<string> | null {
   const value = headers.get("connection");
   if (!value || /^\s*(?:close|keep-alive)\s*$/i.test(value)) return null;
   const listed = value.split(",").map((name) => name.trim().toLowerCase());

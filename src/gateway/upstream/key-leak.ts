@@ -1,6 +1,6 @@
 /** Keeps the gateway's key out of a provider's error responses: some providers quote the key that they reject. */
 import { Refusal } from "../../shared/refusal.ts";
-import { contentEncoding, type ContentEncoding } from "../../shared/http/body-headers.ts";
+import { contentEncoding, deleteBodyHeaders, type ContentEncoding } from "../../shared/http/body-headers.ts";
 import { MAX_ERROR_BYTES, readBounded } from "../../shared/bounded-read.ts";
 import { abortAfter } from "../../shared/deadline.ts";
 
@@ -59,7 +59,7 @@ function inMemory(
   encoding: ContentEncoding,
 ): Response {
   const headers = new Headers(received);
-  if (encoding === "decoded") headers.delete("content-encoding");
+  if (encoding === "decoded") deleteBodyHeaders(headers);
   headers.delete("transfer-encoding");
   if (body) headers.set("content-length", String(body.byteLength));
   return new Response(body, { status, statusText, headers });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { detectClient, sessionId } from "../../../src/gateway/client/client.ts";
+import { bodySessionId, detectClient, headerSessionId } from "../../../src/gateway/client/client.ts";
 import { CLIENTS } from "../../../src/gateway/client/clients.ts";
 
 const named = (headers: Record<string, string>): string => detectClient(new Headers(headers)).name;
@@ -173,7 +173,7 @@ function session(client: string, headers: Record<string, string>, body: Record<s
   const all = new Headers({ "user-agent": UA[client] ?? "", ...headers });
   const detected = detectClient(all);
   expect(detected.name).toBe(client);
-  return sessionId(detected, all, body);
+  return headerSessionId(detected, all) ?? bodySessionId(detected, body);
 }
 
 const ID = "0196-session.id_1";

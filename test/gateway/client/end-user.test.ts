@@ -26,6 +26,8 @@ describe("the end user that a client names", () => {
       {},
       "user_h_account_a",
     ],
+    // An underscore in the session's id made it a part of the user's.
+    ["without a session of any form", { metadata: { user_id: "user_h_session_s_1" } }, {}, "user_h"],
     ["JSON of another client", { metadata: { user_id: '{"id":1}' } }, {}, '{"id":1}'],
     ["Open WebUI's user", {}, OPEN_WEBUI, "w1"],
     ["Open WebUI's e-mail address", {}, { "x-openwebui-user-email": "w@example.com" }, "w@example.com"],

@@ -1,6 +1,15 @@
+import { NamedHeaders } from "../../../src/shared/http/named-headers.ts";
 import { describe, expect, it } from "vitest";
-import { hasLooped, upstreamHeaders, VIA_MARK } from "../../../src/gateway/upstream/request-headers.ts";
+import {
+  hasLooped,
+  upstreamHeaders as toUpstream,
+  type UpstreamHeaderOptions,
+  VIA_MARK,
+} from "../../../src/gateway/upstream/request-headers.ts";
 import { OWNER } from "../../support/in-workerd/values.ts";
+
+const upstreamHeaders = (headers: Headers, options: UpstreamHeaderOptions): Headers =>
+  toUpstream(new NamedHeaders(headers), options);
 
 type Pairs = readonly (readonly [name: string, value: string])[];
 

@@ -96,6 +96,15 @@ describe("the headers that the client receives", () => {
     expect(received([["x-coder-ai-gateway-error", "gateway_key_mismatch"]])).toEqual([ID]);
   });
 
+  // A client that verifies the digest would reject a stream without its usage event as corrupt.
+  it.each(["Content-MD5", "Digest", "Content-Digest", "Repr-Digest"])(
+    "drops %s, which describes the provider's bytes, if the body is modified, and only then",
+    (name) => {
+      expect(received([[name, "x"]], true)).toEqual([ID]);
+      expect(received([[name, "x"]])).toContainEqual([name.toLowerCase(), "x"]);
+    },
+  );
+
   it("keeps content-length and content-encoding if the body is unmodified", () => {
     const pairs: Pairs = [
       ["content-encoding", "gzip"],

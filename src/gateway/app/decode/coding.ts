@@ -1,4 +1,5 @@
 /** The content codings of request bodies (RFC 9110 §8.4.1) that the gateway decodes. */
+import type { HeaderReader } from "../../../shared/http/named-headers.ts";
 
 export type Coding = "gzip" | "deflate" | "br" | "zstd";
 
@@ -18,7 +19,7 @@ const NAMES: ReadonlyMap<string, Coding | null> = new Map([
 ]);
 
 /** The one coding of a body, null for none, or `unsupported`: a list of codings, or one that is not known. */
-export function requestCoding(headers: Pick<Headers, "get">): Coding | null | "unsupported" {
+export function requestCoding(headers: Pick<HeaderReader, "get">): Coding | null | "unsupported" {
   const value = headers.get("content-encoding");
   if (value === null) return null;
   const coding = NAMES.get(value.trim().toLowerCase());

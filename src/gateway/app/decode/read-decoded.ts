@@ -39,14 +39,12 @@ export async function readDecoded(
   const read = { bytes: 0 };
   const output = createOutput(options, read);
   const decoder = createDecoder(coding, zlib, output.append);
-  const refusal = await pump(body, decoder, options, read);
-  if (refusal) {
-    decoder.cancel();
-    return refusal;
-  }
   const length = declaredLength(request.headers);
-  if (length !== null && read.bytes < length) return new Refusal("body_incomplete");
-  return (await decoder.end()) ?? output.take();
+  const refusal = await pump(body, decoder, options, read);
+  const isIncomplete = length !== null && read.bytes < length;
+  if (refusal === null && !isIncomplete) return (await decoder.end()) ?? output.take();
+  decoder.cancel();
+  return refusal ?? new Refusal("body_incomplete");
 }
 
 /** Feeds the body to the decoder. `read` counts the compressed bytes. */

@@ -52,7 +52,7 @@ export const session = endpoint({
     const summary = await query([
       summaries(wholeSession(key)),
       extras(key),
-      sql`SELECT sized.size, (${remaining(key, page)}) AS remaining,         (${unrecordedPromptsSql(key)}) AS unrecorded FROM (${sizeSql(sql`SELECT id FROM (${members})`)}) sized`,
+      sql`SELECT sized.size, (${remaining(key, page)}) AS remaining, (${unrecordedPromptsSql(key)}) AS unrecorded FROM (${sizeSql(sql`SELECT id FROM (${members})`)}) sized`,
     ]);
     if (summary instanceof Refusal) return summary;
     const [[row], extraRows, size] = summary;
