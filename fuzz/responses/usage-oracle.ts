@@ -61,6 +61,7 @@ const SHARED_EXTRAS: Readonly<Record<string, Path>> = {
   citation_tokens: at("citation_tokens"),
   num_search_queries: at("num_search_queries"),
   num_sources_used: at("num_sources_used"),
+  reasoning_tokens: at("reasoning_tokens"),
 };
 const CHAT_EXTRAS: Readonly<Record<string, Path>> = {
   ...SHARED_EXTRAS,
@@ -113,8 +114,10 @@ function withGroups(usage: JsonObject): JsonObject {
 /** The count at the path: null if it is absent or null, `invalid` for any other value that is no count. */
 function countAt(usage: JsonObject, path: Path): number | null | "invalid" {
   const from = path.slice(0, -1).reduce<JsonObject | null>((inner, key) => object(inner?.[key]), usage);
-  const value = from?.[path.at(-1) ?? ""] ?? null;
-  if (value === null) return null;
+  const sent = from?.[path.at(-1) ?? ""] ?? null;
+  if (sent === null) return null;
+  // Some servers write a count as a text of digits.
+  const value = typeof sent === "string" && /^\d{1,16}$/.test(sent) ? Number.parseInt(sent, 10) : sent;
   return typeof value === "number" && value >= 0 && value <= 2 ** 53 - 1 && value % 1 === 0
     ? value
     : "invalid";
