@@ -112,10 +112,11 @@ function unjustified({ code, data }: Refusal, tree: Node | null, api: Api): stri
   const parts = entries.flatMap((entry) =>
     entry.kind === "object" ? entry.members.flatMap(([, value]) => itemsOf(value)) : [],
   );
+  const partKeys = RULES[api].acceptsParts ? ["text"] : [];
   const isRight =
     repeats(tree, [...CHECKED, ...MORE]) ||
     options.some((value) => repeats(value, ["include_usage"])) ||
-    entries.some((entry) => repeats(entry, ["role", "content", ...RULES[api].keys])) ||
+    entries.some((entry) => repeats(entry, ["role", "content", ...partKeys, ...RULES[api].keys])) ||
     parts.some((part) => repeats(part, ["type", "text", "tool_use_id"]));
   return isRight ? null : `refused as ${code} without a repeated key`;
 }

@@ -38,6 +38,8 @@ export type EntryRules = {
   readonly toolCallId: (fields: JsonObject, resultId: unknown) => unknown;
   /** The type of a text part. */
   readonly textType: string;
+  /** Whether an entry may be one part of a user message, without the message. */
+  readonly acceptsParts?: boolean;
 };
 
 /** The keys that are read in the entries of one list and in the parts of their content, each at most once. */
@@ -59,7 +61,8 @@ export class EntryKeys {
 const ENTRY_KEYS = new WeakMap<EntryRules, KnownKeys>();
 
 function entryKeysOf(rules: EntryRules): KnownKeys {
-  const known = ENTRY_KEYS.get(rules) ?? new KnownKeys(["role", "content", ...rules.keys]);
+  const partKeys = rules.acceptsParts ? ["text"] : [];
+  const known = ENTRY_KEYS.get(rules) ?? new KnownKeys(["role", "content", ...partKeys, ...rules.keys]);
   ENTRY_KEYS.set(rules, known);
   return known;
 }
@@ -75,14 +78,18 @@ export function readEntry(
 ): { readonly entry: Entry | null; readonly end: number } {
   const fields: Record<string, unknown> = {};
   let content = 0;
+  let text = 0;
   keys.entry.reset();
   const end = eachMember(bytes, at, (key, from, to) => {
     const name = keys.entry.name(bytes, key);
     if (name === "content") content = from;
+    else if (name === "text") text = from;
     else if (name !== null) fields[name] = shortValue(bytes, from, to);
   });
   const author = rules.authorOf(fields);
   if (author === null) return { entry: null, end };
+  // A part in place of a message. The text of a message is in its content.
+  if (content === 0 && text > 0 && bytes[text] === 0x22) content = text;
   const isRead = author === "user" && content > 0;
   const { texts, resultId, isText } = isRead ? readContent(bytes, content, rules, keys.part) : NO_CONTENT;
   // A message with only the client's scaffolding is no request of the user.

@@ -28,15 +28,16 @@ export const responsesConversation: ConversationRules = {
     return typeof type === "string" && type.endsWith("_call_output") ? (id ?? null) : null;
   },
   textType: "input_text",
+  acceptsParts: true,
 };
 
 function authorOf({ type, role }: JsonObject): Author | null {
-  // An item without a type is a message.
-  if (type === undefined || type === null || type === "message") {
-    return role === "assistant" ? role : otherAuthor(role);
-  }
-  if (typeof type !== "string" || INSTRUCTION_ITEMS.has(type)) return null;
+  // Servers differ in the types that they take for a message. llama.cpp reads the content of any item with a role.
+  if (typeof role === "string") return role === "assistant" ? role : otherAuthor(role);
+  if (typeof type !== "string" || INSTRUCTION_ITEMS.has(type) || type === "message") return null;
   if (type.endsWith("_output") || CLIENT_ITEMS.has(type)) return "tool";
+  // A part of a message in place of the message.
+  if (type === "text" || type.startsWith("input_")) return "user";
   // The model produced all other items, among them the items of an `item_reference`: the AI SDK sends its turns that way.
   return "assistant";
 }
