@@ -58,9 +58,20 @@ const STATUS_NAMES: Readonly<Record<number, string>> = {
   529: "overloaded_error",
 };
 
-/** The name of a response's error. One without a name of its own has that of its status. */
-export function nameError(error: string | null, status: number): string | null {
-  return status >= 400 && (error === null || error === "error") ? errorNameOf(status) : error;
+/** Headers that name an error whose body may have only a message: those of AWS, Azure and Hugging Face. */
+const ERROR_HEADERS = ["x-amzn-errortype", "x-ms-error-code", "x-error-code"];
+
+/**
+ * The name of a response's error. One without a name of its own has that of a header or, without one, that of its status.
+ */
+export function nameError(error: string | null, status: number, headers: Headers): string | null {
+  if (status < 400 || (error !== null && error !== "error")) return error;
+  for (const header of ERROR_HEADERS) {
+    // AWS appends the namespace of the error's shape: `ThrottlingException:http://internal.amazon.com/coral/…`.
+    const name = toName(headers.get(header)?.replace(/:https?:.*$/i, ""));
+    if (name !== null) return name;
+  }
+  return errorNameOf(status);
 }
 
 /** The name of an error of which only the HTTP status is known. */
