@@ -65,7 +65,7 @@ function readEnds(head: string, tail: string): JsonObject | null {
   };
 }
 
-/** A text with one of these members and none of the others may be an error. The dialect's reader decides. */
+/** A text with one of these members may be an error, unless it has content too. The dialect's reader decides. */
 const ERROR_MEMBERS = ["error", "errors", "message", "detail", "base_resp"];
 const CONTENT_MEMBERS = ["choices", "content", "output", "data", "response", "usage"];
 /** Members that name an error. They stand before its message or after it. */

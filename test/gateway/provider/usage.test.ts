@@ -315,10 +315,11 @@ function rawOf(usage: object): string {
   return raw;
 }
 
+const parsed = (usage: object): unknown => JSON.parse(rawOf(usage));
+
 describe("the kept usage object", () => {
   const figures = { prompt_tokens: 20, completion_tokens: 5, total_tokens: 25 };
   const run = { type: "message", input_tokens: 1000, output_tokens: 10 };
-  const parsed = (usage: object): unknown => JSON.parse(rawOf(usage));
 
   it("is the provider's own up to 2,048 characters", () => {
     const usage = { ...figures, note: "n".repeat(2048 - JSON.stringify({ ...figures, note: "" }).length) };
