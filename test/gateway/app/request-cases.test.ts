@@ -12,12 +12,12 @@ import { text } from "../../support/in-workerd/values.ts";
 const MESSAGES = "/anthropic/v1/messages";
 const RESPONSES = "/openai/v1/responses";
 const PROMPTS = { RECORDING: { prompts: true, thoughts: true, tool_inputs: true, end_users: "clear" } };
-const answered = (): Response => json('{"id":"r-1","model":"m-1"}');
+const respond = (): Response => json('{"id":"r-1","model":"m-1"}');
 
 type Sent = Exchange & { readonly forwarded: string };
 
 async function send(path: string, init: RequestInit, setup: Setup = {}): Promise<Sent> {
-  const gateway = await openGateway({ vars: PROMPTS, provider: answered, ...setup });
+  const gateway = await openGateway({ vars: PROMPTS, provider: respond, ...setup });
   const exchange = await gateway.exchange(path, init);
   return { ...exchange, forwarded: text(gateway.sent[0]?.body ?? new Uint8Array()) };
 }
@@ -239,7 +239,7 @@ describe("getting in", () => {
     expect([response.status, body]).toEqual([404, expect.stringContaining("base URL")]);
   });
 
-  it("Case L2 a preflight request is answered for the listed origins alone", async () => {
+  it("Case L2 a preflight request succeeds for the listed origins alone", async () => {
     const preflight = {
       method: "OPTIONS",
       headers: { origin: "https://app.example", "access-control-request-method": "POST" },
@@ -404,7 +404,7 @@ describe("what a bill or a question about a user needs", () => {
     });
   });
 
-  // What was requested is no fact about the price of the response.
+  // The provider may use another tier than the requested one.
   it("Case M2 tier and speed are unknown where only the request has them", async () => {
     for (const path of [CHAT, RESPONSES, MESSAGES]) {
       const { events } = await send(path, request({ messages: [], service_tier: "priority", speed: "fast" }));
