@@ -34,13 +34,15 @@ const OPENAI: Places = {
   prompt: [["prompt_tokens", "input_tokens", "promptTokens", "inputTokens"].map(at)],
   completion: [["completion_tokens", "output_tokens", "completionTokens", "outputTokens"].map(at)],
   cached: [
-    below("prompt group", "cached_tokens", "cache_read_tokens"),
+    below("prompt group", "cached_tokens", "cache_read_tokens", "cachedTokens"),
     [
       "prompt_cache_hit_tokens",
       "cached_tokens",
       "cache_read_input_tokens",
       "num_cached_tokens",
       "cacheReadInputTokens",
+      "cacheReadInputTokenCount",
+      "cachedInputTokens",
     ].map(at),
   ],
   written: [
@@ -50,6 +52,7 @@ const OPENAI: Places = {
       "cache_write_input_tokens",
       "cache_write_tokens",
       "cacheWriteInputTokens",
+      "cacheWriteInputTokenCount",
     ].map(at),
     [[SUM], ["created group", "ephemeral_5m_input_tokens"], ["created group", "ephemeral_1h_input_tokens"]],
   ],
@@ -99,6 +102,7 @@ function withGroups(usage: JsonObject): JsonObject {
     "input_tokens_details",
     "input_token_details",
     "prompt_token_details",
+    "promptTokensDetails",
   ];
   const completion = ["completion_tokens_details", "output_tokens_details"];
   const group = (names: readonly string[]): JsonObject | null =>

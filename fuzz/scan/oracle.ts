@@ -77,7 +77,7 @@ const WRAPPERS = new RegExp(
   String.raw`^(?:[ \t\r\n]*(?:<(${[
     "system-reminder|task-notification|local-command-caveat|local-command-stdout|local-command-stderr|bash-stdout|bash-stderr",
     "environment_context|user_instructions|permissions instructions|skills_instructions|skill|user_shell_command",
-    "turn_aborted|subagent_notification|current_datetime|session_context|qwen:user-prompt-submit-context",
+    "environment_details|environment_info|workspace_info|reminderInstructions|turn_aborted|subagent_notification|current_datetime|session_context|qwen:user-prompt-submit-context",
   ].join("|")})>[^]*?</\1>|# AGENTS\.md instructions[^]*?</INSTRUCTIONS>))+[ \t\r\n]*`,
 );
 

@@ -28,7 +28,10 @@ const NAME_KEYS = [
   "status_code",
   "error_type",
   "error_code",
+  "errorCode",
 ];
+/** Names of the message in place of `message`: those of AWS, Zhipu and Baidu. */
+const MESSAGE_KEYS = ["Message", "msg", "error_msg", "errorMessage"];
 /** Texts that are printed for a missing name. */
 const NO_NAMES = new Set(["", "none", "null", "nil", "undefined", "error", "unknown", "about:blank"]);
 /** A name has no blanks: a text would tell what `ContentOptions` may not keep. */
@@ -105,7 +108,9 @@ export function findFailure(value: unknown, of: FailureSource = "body", depth = 
   if (Array.isArray(errors) && errors.length > 0) return asObject(errors[0]) ?? errors[0];
   if (detail !== undefined && detail !== null && detail !== "")
     return findFailure(asObject(detail), of, depth + 1) ?? { ...named(object), detail };
-  return object["success"] === false || isNamedMessage(object, of) ? object : undefined;
+  return object["success"] === false || object["ok"] === false || isNamedMessage(object, of)
+    ? object
+    : undefined;
 }
 
 /** A message beside a name or a code. In an event, a type or status must also say that it is an error. */
@@ -202,8 +207,7 @@ function nameByNumber(object: JsonObject | null, status: number | null): string 
 function messageOf(object: JsonObject): unknown {
   const { message, detail, title } = object;
   if (typeof message === "string") return message;
-  const capital = object["Message"];
-  if (typeof capital === "string") return capital;
+  for (const key of MESSAGE_KEYS) if (typeof object[key] === "string") return object[key];
   if (typeof detail === "string") return detail;
   const first = asObject(Array.isArray(detail) ? detail[0] : detail);
   return first?.["msg"] ?? first?.["message"] ?? title;

@@ -15,6 +15,10 @@ describe("findFailure", () => {
     [{ error: '{"error":{"code":"model_not_found"}}' }, "model_not_found"],
     [{ error: "Bad Request", message: TEXT, statusCode: 400 }, "invalid_request_error"],
     [{ success: false, message: TEXT }, "error"],
+    [{ ok: false, message: TEXT }, "error"],
+    [{ code: 401, msg: TEXT }, "authentication_error"],
+    [{ error_code: 336_003, error_msg: TEXT }, "error"],
+    [{ errorCode: "QUOTA_EXCEEDED", errorMessage: TEXT }, "QUOTA_EXCEEDED"],
     [{ code: "Arrearage", message: TEXT, choices: null }, "Arrearage"],
     [{ base_resp: { status_code: 1002, status_msg: TEXT } }, "error"],
     [{ message: TEXT, statusCode: 429 }, "rate_limit_error"],
@@ -25,6 +29,8 @@ describe("findFailure", () => {
 
   it.each<readonly [unknown]>([
     [{ code: 0, message: "success" }],
+    [{ code: 200, msg: "ok" }],
+    [{ ok: true, message: TEXT }],
     [{ code: 200, message: "ok" }],
     [{ code: "Success", message: "done" }],
     [{ status: "completed", message: "done" }],

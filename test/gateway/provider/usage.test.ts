@@ -360,6 +360,28 @@ describe("the kept usage object", () => {
   });
 });
 
+describe("usage under other names and in other places", () => {
+  const READ = { input_tokens: 10, output_tokens: 5, cache_read_input_tokens: 8, addsUp: true };
+  it.each<readonly [string, object]>([
+    [
+      "details in camel case",
+      { promptTokens: 18, completionTokens: 5, totalTokens: 23, promptTokensDetails: { cachedTokens: 8 } },
+    ],
+    [
+      "cached input of the AI SDK",
+      { inputTokens: 18, outputTokens: 5, totalTokens: 23, cachedInputTokens: 8 },
+    ],
+    ["Bedrock's counts", { inputTokens: 10, outputTokens: 5, totalTokens: 23, cacheReadInputTokenCount: 8 }],
+  ])("%s", (_, usage) => {
+    const chunk = { choices: [{ index: 0, finish_reason: "stop", usage }] };
+    expect(afterEvents(newChatReader(), chunk)).toMatchObject({ usage: READ, usageFinal: true });
+  });
+
+  it.each([" [DONE]", "[DONE] ", "\t[DONE]"])("the end %j", (data) => {
+    expect(afterEvents(newChatReader(), data).ended).toBe(true);
+  });
+});
+
 describe("named extras that a bill needs", () => {
   it.each<readonly [string, object, object]>([
     [

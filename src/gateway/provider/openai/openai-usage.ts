@@ -27,6 +27,19 @@ export const CHAT_EXTRAS: readonly Extra[] = [
 ];
 export const RESPONSES_EXTRAS: readonly Extra[] = [["output_reasoning", "completion", "reasoning_tokens"]];
 
+/** The objects with the details of the prompt and of the completion. */
+function detailsOf(from: JsonObject): Readonly<Record<"prompt" | "completion", JsonObject | null>> {
+  return {
+    prompt:
+      asObject(from["prompt_tokens_details"]) ??
+      asObject(from["input_tokens_details"]) ??
+      asObject(from["input_token_details"]) ??
+      asObject(from["prompt_token_details"]) ??
+      asObject(from["promptTokensDetails"]),
+    completion: asObject(from["completion_tokens_details"]) ?? asObject(from["output_tokens_details"]),
+  };
+}
+
 /** Reads one usage object of either API. */
 export function readOpenaiFigures(from: JsonObject, extras: readonly Extra[]): OpenaiFigures {
   const figures = new UsageFigures();
@@ -37,14 +50,7 @@ export function readOpenaiFigures(from: JsonObject, extras: readonly Extra[]): O
     }
     return null;
   };
-  const groups = {
-    prompt:
-      asObject(from["prompt_tokens_details"]) ??
-      asObject(from["input_tokens_details"]) ??
-      asObject(from["input_token_details"]) ??
-      asObject(from["prompt_token_details"]),
-    completion: asObject(from["completion_tokens_details"]) ?? asObject(from["output_tokens_details"]),
-  };
+  const groups = detailsOf(from);
   const created = asObject(groups.prompt?.["cache_creation"]) ?? asObject(from["cache_creation"]);
   for (const [name, group, key] of extras) figures.extra(name, groups[group], key);
   for (const key of TOP_EXTRAS) figures.extra(key, from, key);
@@ -53,7 +59,7 @@ export function readOpenaiFigures(from: JsonObject, extras: readonly Extra[]): O
     prompt: first(from, "prompt_tokens", "input_tokens", "promptTokens", "inputTokens"),
     completion: first(from, "completion_tokens", "output_tokens", "completionTokens", "outputTokens"),
     cached: maxOf(
-      first(groups.prompt, "cached_tokens", "cache_read_tokens"),
+      first(groups.prompt, "cached_tokens", "cache_read_tokens", "cachedTokens"),
       first(
         from,
         "prompt_cache_hit_tokens",
@@ -61,6 +67,8 @@ export function readOpenaiFigures(from: JsonObject, extras: readonly Extra[]): O
         "cache_read_input_tokens",
         "num_cached_tokens",
         "cacheReadInputTokens",
+        "cacheReadInputTokenCount",
+        "cachedInputTokens",
       ),
     ),
     written: maxOf(
@@ -71,6 +79,7 @@ export function readOpenaiFigures(from: JsonObject, extras: readonly Extra[]): O
         "cache_write_input_tokens",
         "cache_write_tokens",
         "cacheWriteInputTokens",
+        "cacheWriteInputTokenCount",
       ),
       sumOf(
         figures.read(created, "ephemeral_5m_input_tokens"),
