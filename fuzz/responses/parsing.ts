@@ -67,9 +67,9 @@ function findFailure(one: Case, bytes: Uint8Array, reports: readonly ResponseRep
   const known = withRawUsage(fixture.report, oracle.usage?.raw ?? null);
   const fixtureReport = keep.toolInputs ? known : withoutContent(known);
   // A damaged response has no known report except its usage, so the unsplit response is the reference.
-  const expected = isIntact(one) ? fixtureReport : read(one, [bytes]);
+  const expected = isIntact(one) ? fixtureReport : withoutTruncatedRaw(read(one, [bytes]));
   const reference = isIntact(one) ? "the fixture's report" : "the unsplit response's report";
-  const different = reports.find((report) => !isDeepStrictEqual(report, expected));
+  const different = reports.find((report) => !isDeepStrictEqual(withoutTruncatedRaw(report), expected));
   if (different) return difference(reference, expected, different);
   const { usage, ended } = expected;
   // The JSON round trip turns -0 into 0, as every record does.
@@ -92,6 +92,13 @@ const withRawUsage = (report: ResponseReport, raw: string | null): ResponseRepor
   ...report,
   usage: report.usage && { ...report.usage, raw },
 });
+
+/** The oracle has null for a usage object above the bound: test/gateway tests the kept part. */
+function withoutTruncatedRaw(report: ResponseReport): ResponseReport {
+  const raw = report.usage?.raw ?? "";
+  const isTruncated = raw.length <= 2048 && raw.endsWith(',"truncated":true}');
+  return isTruncated ? withRawUsage(report, null) : report;
+}
 
 const withoutContent = (report: ResponseReport): ResponseReport => ({
   ...report,

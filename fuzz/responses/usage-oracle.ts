@@ -34,13 +34,15 @@ const OPENAI: Places = {
   prompt: [["prompt_tokens", "input_tokens", "promptTokens", "inputTokens"].map(at)],
   completion: [["completion_tokens", "output_tokens", "completionTokens", "outputTokens"].map(at)],
   cached: [
-    below("prompt group", "cached_tokens", "cache_read_tokens"),
+    below("prompt group", "cached_tokens", "cache_read_tokens", "cachedTokens"),
     [
       "prompt_cache_hit_tokens",
       "cached_tokens",
       "cache_read_input_tokens",
       "num_cached_tokens",
       "cacheReadInputTokens",
+      "cacheReadInputTokenCount",
+      "cachedInputTokens",
     ].map(at),
   ],
   written: [
@@ -50,6 +52,7 @@ const OPENAI: Places = {
       "cache_write_input_tokens",
       "cache_write_tokens",
       "cacheWriteInputTokens",
+      "cacheWriteInputTokenCount",
     ].map(at),
     [[SUM], ["created group", "ephemeral_5m_input_tokens"], ["created group", "ephemeral_1h_input_tokens"]],
   ],
@@ -61,6 +64,7 @@ const SHARED_EXTRAS: Readonly<Record<string, Path>> = {
   citation_tokens: at("citation_tokens"),
   num_search_queries: at("num_search_queries"),
   num_sources_used: at("num_sources_used"),
+  reasoning_tokens: at("reasoning_tokens"),
 };
 const CHAT_EXTRAS: Readonly<Record<string, Path>> = {
   ...SHARED_EXTRAS,
@@ -98,6 +102,7 @@ function withGroups(usage: JsonObject): JsonObject {
     "input_tokens_details",
     "input_token_details",
     "prompt_token_details",
+    "promptTokensDetails",
   ];
   const completion = ["completion_tokens_details", "output_tokens_details"];
   const group = (names: readonly string[]): JsonObject | null =>
@@ -113,8 +118,10 @@ function withGroups(usage: JsonObject): JsonObject {
 /** The count at the path: null if it is absent or null, `invalid` for any other value that is no count. */
 function countAt(usage: JsonObject, path: Path): number | null | "invalid" {
   const from = path.slice(0, -1).reduce<JsonObject | null>((inner, key) => object(inner?.[key]), usage);
-  const value = from?.[path.at(-1) ?? ""] ?? null;
-  if (value === null) return null;
+  const sent = from?.[path.at(-1) ?? ""] ?? null;
+  if (sent === null) return null;
+  // Some servers write a count as a text of digits.
+  const value = typeof sent === "string" && /^\d{1,16}$/.test(sent) ? Number.parseInt(sent, 10) : sent;
   return typeof value === "number" && value >= 0 && value <= 2 ** 53 - 1 && value % 1 === 0
     ? value
     : "invalid";

@@ -11,7 +11,12 @@ export type Expected = {
 };
 
 type Fields = Readonly<Record<string, unknown>>;
-type Turn = { readonly author: "user" | "assistant" | "tool"; readonly fields: Fields };
+type Turn = {
+  readonly author: "user" | "assistant" | "tool";
+  readonly fields: Fields;
+  /** Of the Responses API. */
+  readonly isItem: boolean;
+};
 
 const MAX_PROMPT = 20_480;
 
@@ -43,7 +48,7 @@ const lastTexts = (turns: readonly Turn[]): readonly string[] =>
     .slice(-20)
     .map((text) => text.slice(0, 2 * MAX_PROMPT));
 
-const userTurn = (content: unknown): Turn => ({ author: "user", fields: { content } });
+const userTurn = (content: unknown): Turn => ({ author: "user", fields: { content }, isItem: false });
 
 function turnsOf(body: unknown, api: Api): readonly Turn[] {
   const list = isFields(body) ? body[api === "responses" ? "input" : "messages"] : null;
@@ -51,7 +56,7 @@ function turnsOf(body: unknown, api: Api): readonly Turn[] {
   return listOf(list).flatMap((fields) => {
     if (typeof fields === "string" && api === "responses") return [userTurn(fields)];
     const author = isFields(fields) ? authorOf(fields, api) : null;
-    return isFields(fields) && author !== null ? [{ author, fields }] : [];
+    return isFields(fields) && author !== null ? [{ author, fields, isItem: api === "responses" }] : [];
   });
 }
 
@@ -61,22 +66,27 @@ function authorOf({ role, type }: Fields, api: Api): Turn["author"] | null {
   const person = role === "assistant" ? "assistant" : isPerson ? "user" : null;
   if (api === "messages") return person;
   if (api === "chat") return role === "tool" || role === "function" ? "tool" : person;
-  if (type === undefined || type === null || type === "message") return person;
-  if (typeof type !== "string" || /^(?:additional_tools|configuration_update)$/.test(type)) return null;
-  return /_output$|^(?:mcp_approval_response|compaction_trigger|agent_message)$/.test(type)
-    ? "tool"
-    : "assistant";
+  if (typeof role === "string") return person;
+  if (typeof type !== "string" || /^(?:additional_tools|configuration_update|message)$/.test(type))
+    return null;
+  if (/_output$|^(?:mcp_approval_response|compaction_trigger|agent_message)$/.test(type)) return "tool";
+  return /^(?:text$|input_)/.test(type) ? "user" : "assistant";
 }
 
 const WRAPPERS = new RegExp(
   String.raw`^(?:[ \t\r\n]*(?:<(${[
     "system-reminder|task-notification|local-command-caveat|local-command-stdout|local-command-stderr|bash-stdout|bash-stderr",
     "environment_context|user_instructions|permissions instructions|skills_instructions|skill|user_shell_command",
-    "turn_aborted|subagent_notification|current_datetime|session_context|qwen:user-prompt-submit-context",
+    "environment_details|environment_info|workspace_info|reminderInstructions|turn_aborted|subagent_notification|current_datetime|session_context|qwen:user-prompt-submit-context",
   ].join("|")})>[^]*?</\1>|# AGENTS\.md instructions[^]*?</INSTRUCTIONS>))+[ \t\r\n]*`,
 );
 
-const contentOf = ({ author, fields }: Turn): unknown => (author === "user" ? fields["content"] : null);
+/** Items of the Responses API may be parts, which have a text in place of a content. */
+function contentOf({ author, fields, isItem }: Turn): unknown {
+  if (author !== "user") return null;
+  const isPart = isItem && !("content" in fields) && typeof fields["text"] === "string";
+  return fields[isPart ? "text" : "content"];
+}
 
 /** The text of a part that is a text or has one, regardless of its type. */
 const textIn = (part: unknown): unknown => (isFields(part) ? part["text"] : part);

@@ -59,24 +59,26 @@ function entry(random: Random, api: Api): string {
   const members: Member[] = [["role", string(random, role)]];
   members.push(["content", chance(random, 0.4) ? text(random) : content(random)]);
   if (api === "responses" && chance(random, 0.5))
-    members.push(["type", string(random, pick(random, ["message", "function_call_output", "reasoning"]))]);
+    members.push(["type", string(random, pick(random, ITEM_TYPES))]);
+  if (api === "responses" && chance(random, 0.1)) return part(random);
   if (chance(random, 0.3)) members.push([pick(random, ["tool_call_id", "call_id"]), id(random)]);
   if (chance(random, 0.02)) members.push(pick(random, members));
   return object(random, chance(random, 0.3) ? members.toReversed() : members);
 }
 
-function content(random: Random): string {
-  const part = (): string => {
-    if (chance(random, 0.05)) return pick(random, ["null", "7", '"text"', "[]", "{}"]);
-    const type = pick(random, ["text", "text", "input_text", "input_text", "tool_result", "image"]);
-    const members: Member[] = [["type", string(random, type)]];
-    members.push(["text", chance(random, 0.9) ? text(random) : pick(random, ["null", "7", "{}", "[]"])]);
-    if (type === "tool_result") members.push(["tool_use_id", id(random)]);
-    if (chance(random, 0.01)) members.push(pick(random, members));
-    return object(random, members);
-  };
-  return list(several(random, 0, 4, part));
+const ITEM_TYPES = ["message", "Message", "function_call_output", "reasoning", "input_text"];
+
+function part(random: Random): string {
+  if (chance(random, 0.05)) return pick(random, ["null", "7", '"text"', "[]", "{}"]);
+  const type = pick(random, ["text", "text", "input_text", "input_text", "tool_result", "image"]);
+  const members: Member[] = [["type", string(random, type)]];
+  members.push(["text", chance(random, 0.9) ? text(random) : pick(random, ["null", "7", "{}", "[]"])]);
+  if (type === "tool_result") members.push(["tool_use_id", id(random)]);
+  if (chance(random, 0.01)) members.push(pick(random, members));
+  return object(random, members);
 }
+
+const content = (random: Random): string => list(several(random, 0, 4, () => part(random)));
 
 const id = (random: Random): string =>
   chance(random, 0.1)

@@ -204,7 +204,7 @@ const TOKEN_USAGE = {
     "the dialect's further figures, such as `completion_reasoning`",
   ),
   raw_usage: orNull.text(
-    "the provider's usage object as JSON, the last one of a stream; null where it has more than 2,048 characters",
+    "the provider's usage object as JSON, the last one of a stream; where it has more than 2,048 characters, without its longest lists and texts, and marked `truncated`",
   ),
   created_at: CREATED_AT,
 } as const satisfies Fields;

@@ -525,10 +525,10 @@ describe("a provider error that contains the central key", () => {
   it("C17 returns an error unmodified if it masks the key the way the provider does", async () => {
     const masked = `${key.slice(0, 8)}${"*".repeat(30)}${key.slice(-4)}`;
     const body = JSON.stringify({ error: { message: `Incorrect API key provided: ${masked}.` } });
-    harness.respondWith(respond.json(401, body), body);
+    harness.respondWith(respond.json(400, body), body);
     const { response } = await chat();
     expect([response.status, response.text(), response.values("x-interceptor-error")]).toEqual([
-      401,
+      400,
       body,
       [],
     ]);

@@ -647,8 +647,30 @@ describe("G7 a provider's error passes through unmodified: status, body, headers
     anthropic:
       '{"type":"error", "error":{ "type":"insufficient_quota","message":"Grüße ✓"},"request_id":"req_011" }',
   };
-  const table = [400, 401, 403, 404, 429, 500, 503, 529].flatMap((status) =>
+  const all = [400, 401, 403, 404, 429, 500, 503, 529].flatMap((status) =>
     ["openai", "openai-central", "anthropic", "anthropic-central"].map((provider) => ({ status, provider })),
+  );
+  const isOfKey = ({ status, provider }: (typeof all)[number]): boolean =>
+    provider.endsWith("-central") && (status === 401 || status === 403);
+  const table = all.filter((row) => !isOfKey(row));
+
+  it.each(all.filter(isOfKey))(
+    "G7 $status by $provider is a 502 of the gateway",
+    async ({ status, provider }) => {
+      const path = provider.startsWith("openai") ? "chat/completions" : "messages";
+      upstream.respondWith(respond.json(status, bodies.openai, KEPT));
+      const response = await exchange(standard.port, {
+        target: `/${provider}/v1/${path}`,
+        body: chatRequest(uniqueModel()),
+      });
+      expect([response.status, response.values("x-interceptor-error")]).toEqual([
+        502,
+        ["upstream_key_rejected"],
+      ]);
+      expect(response.text()).not.toContain("insufficient_quota");
+      const { end } = await standard.recorded(response.id);
+      expect(end).toMatchObject({ outcome: "upstream_error", status: 502, error: "upstream_key_rejected" });
+    },
   );
 
   it.each(table)("G7 passes on $status by $provider", async ({ status, provider }) => {

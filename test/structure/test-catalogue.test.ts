@@ -37,8 +37,13 @@ function rowsOf(page: string): Row[] {
 
 const filesOf = (row: Row): string[] => [...row.heldBy.matchAll(/`([^`]+)`/g)].map(([, path = ""]) => path);
 
-/** The ids at the start of a test's name: `C7 C9 …`, `G4, G5, G26 …`, `A5 and A6: …`, `A1 to A4 …`, `G18-G21 …`. */
+/**
+ * The ids at the start of a test's name: `C7 C9 …`, `G4, G5, G26 …`, `A5 and A6: …`, `A1 to A4 …`, `G18-G21 …`, or one of
+ * a provider or client: `Case K1 …`.
+ */
 function citedIds(name: string): string[] {
+  const ofReality = /^Case [A-M]\d{1,2}(?=$|[\s,:])/.exec(name);
+  if (ofReality) return [ofReality[0]];
   const ids: string[] = [];
   for (let rest = name; ;) {
     const match = /^([A-J])(\d{1,2})(?:(?: to |-)\1(\d{1,2}))?(?=$|[\s,:])(?:, | and |: ?| |$)(?:and )?/.exec(
@@ -56,7 +61,7 @@ type Citation = { readonly id: string; readonly path: string; readonly line: num
 /** The ids at the start of any string: names of tests, and the labels that tables of cases put into them. */
 function citationsIn(path: string, text: string): Citation[] {
   return text.split("\n").flatMap((content, at) => {
-    const starts = [...content.matchAll(/["'`](?=[A-J]\d)([^"'`]*)/g)];
+    const starts = [...content.matchAll(/["'`](?=[A-J]\d|Case [A-M]\d)([^"'`]*)/g)];
     const ids = starts.flatMap(([, start = ""]) => citedIds(start));
     return ids.map((id) => ({ id, path, line: at + 1 }));
   });
@@ -83,6 +88,8 @@ describe("reading names and rows", () => {
     ["D1's rows", []],
     ["B2B traffic", []],
     ["the case A7", []],
+    ["Case K1 a message", ["Case K1"]],
+    ["Case N1 a message", []],
   ])("finds the ids of %j", (name, ids) => {
     expect(citedIds(name)).toEqual(ids);
   });
@@ -97,7 +104,7 @@ describe("reading names and rows", () => {
   });
 
   it("finds the rows of the page", () => {
-    expect(new Set(rows.map(({ section }) => section)).size).toBe(12);
+    expect(new Set(rows.map(({ section }) => section)).size).toBe(13);
     expect(rows.length).toBeGreaterThan(140);
     expect(citations.length).toBeGreaterThan(500);
   });
@@ -111,7 +118,12 @@ describe("the test catalogue", () => {
 
   it("lists each id in the section of its letter", () => {
     const misplaced = rows.filter(({ id, section }) => {
-      const form = { Invariants: /^I\d+$/, "I. Limits": /^L\d+$/, Load: /^Load \d+$/ }[section];
+      const form = {
+        Invariants: /^I\d+$/,
+        "I. Limits": /^L\d+$/,
+        "K. Providers and clients": /^Case [A-M]\d+$/,
+        Load: /^Load \d+$/,
+      }[section];
       return !(form ?? new RegExp(`^${section.slice(0, 1)}\\d+$`)).test(id);
     });
     expect(misplaced.map(({ id, section }) => `${id} in "${section}"`)).toEqual([]);

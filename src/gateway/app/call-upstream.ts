@@ -1,7 +1,8 @@
 /** The one call to the provider: it ends when the client disconnects, and no response of it leaks the central key. */
 import type { Caller, ProviderHeaderFacts } from "../../events/compose.ts";
 import type { Target } from "../../shared/http/target.ts";
-import type { Refusal } from "../../shared/refusal.ts";
+import { edgeErrorOf, isBlockPage } from "../observation/edge-error.ts";
+import { Refusal } from "../../shared/refusal.ts";
 import { applyPolicies } from "../policy/policy.ts";
 import type { Route } from "../provider/route.ts";
 import type { UpstreamCredential } from "../upstream/credential.ts";
@@ -57,13 +58,34 @@ export async function callUpstream(
   if (!(response instanceof Response)) return { response, providerHeaders: NO_PROVIDER_HEADERS };
   const providerHeaders = readProviderHeaders(response.headers);
   if (centralKey === null || response.status < 400) return { response, providerHeaders };
-  const clean = await rejectKeyLeak(response, centralKey, abort, deps.config.limits.idleMs);
+  const clean = await checkCentralKey(response, centralKey, abort, deps.config.limits.idleMs);
   return {
     response: !(clean instanceof Response) && request.signal.aborted ? CLIENT_DISCONNECTED : clean,
     // A provider that quotes the key may do so in its id of the request, and the record must not have it either.
     providerHeaders: quotes(providerHeaders, centralKey) ? NO_PROVIDER_HEADERS : providerHeaders,
   };
 }
+
+/**
+ * The error response to a request with the central key. Where the provider rejects the key, the response would tell the
+ * user that the user's own key is wrong: it is refused as `upstream_key_rejected`.
+ */
+async function checkCentralKey(
+  response: Response,
+  key: string,
+  abort: AbortController,
+  deadlineMs: number,
+): Promise<Response | Refusal> {
+  const clean = await rejectKeyLeak(response, key, abort, deadlineMs);
+  if (clean instanceof Refusal || (clean.status !== 401 && clean.status !== 403)) return clean;
+  // Pages of a network in front of the provider, and OpenRouter's 403 for a flagged input, say nothing about the key.
+  const body = await clean.clone().text();
+  const isOther =
+    edgeErrorOf(clean.status, clean.headers) !== null || isBlockPage(body) || FLAGGED.test(body);
+  return isOther ? clean : new Refusal("upstream_key_rejected", { detail: `status ${clean.status}` });
+}
+
+const FLAGGED = /"(?:flagged_input|reasons)"\s*:/;
 
 /** The response to the request, or, if the provider rejects the usage opt-in, to the same request without it. */
 async function sendWithoutRejected(

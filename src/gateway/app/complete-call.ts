@@ -85,7 +85,8 @@ async function observeResponse(
   const { status } = response;
   const ended = observed.observation.then((observation: Observation) => {
     const { outcome, report } = observation;
-    const error = outcome === "upstream_error" ? nameError(report.error, status) : report.error;
+    const error =
+      outcome === "upstream_error" ? nameError(report.error, status, response.headers) : report.error;
     end({ outcome, status, error, providerHeaders, usageOptIn, observation });
     void recorder.flush();
   });

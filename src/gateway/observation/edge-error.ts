@@ -93,7 +93,8 @@ const DENIED = "(?:100[5-9]|1010|1012|1015|1020)";
 const DENIED_TEXT = new RegExp(`^\\s*error code: ${DENIED}\\b`, "i");
 const DENIED_JSON = new RegExp(`"error_code"\\s*:\\s*${DENIED}\\b`);
 
-function isBlockPage(text: string): boolean {
+/** Whether the beginning of an error's body is a page or a message by which Cloudflare denies access. */
+export function isBlockPage(text: string): boolean {
   if (CHALLENGE_PAGE.test(text) || DENIED_TEXT.test(text)) return true;
   return /"cloudflare_error"\s*:\s*true/.test(text) && DENIED_JSON.test(text);
 }

@@ -3,6 +3,7 @@
  * id and the model stand before the content, the usage and the reason of the end after it.
  */
 import { asObject, parseJson, type JsonObject } from "../../shared/json.ts";
+import { closeJson } from "./close-json.ts";
 
 const HEAD_CHARACTERS = 4 * 1024;
 const TAIL_CHARACTERS = 64 * 1024;
@@ -46,10 +47,14 @@ const FINISH_REASON = /"finish_reason"\s*:\s*"([^"\\]{1,128})"/g;
 const MAX_ATTEMPTS = 32;
 
 function readEnds(head: string, tail: string): JsonObject | null {
+  // Gemini's list with one error.
+  if (/^\s*\[/.test(head)) return readError(head.trimStart().slice(1), tail.trimEnd().replace(/\]$/, ""));
+  const error = readError(head, tail);
+  if (error) return error;
   const last = readTail(tail);
   const first = readHead(head);
-  // Some servers have the usage before the content, and nothing after it.
-  if (!last && !Object.hasOwn(first, "usage")) return null;
+  // Some servers have the usage or an error before the content, and nothing after it.
+  if (!last && !Object.hasOwn(first, "usage") && !Object.hasOwn(first, "error")) return null;
   const response = asObject(last?.["response"]);
   const reason = [...tail.matchAll(FINISH_REASON)].at(-1)?.[1];
   return {
@@ -58,6 +63,31 @@ function readEnds(head: string, tail: string): JsonObject | null {
     ...(response && { response: { ...asObject(first["response"]), ...response } }),
     ...(reason !== undefined && { choices: [{ index: 0, finish_reason: reason }] }),
   };
+}
+
+/** A text with one of these members may be an error, unless it has content too. The dialect's reader decides. */
+const ERROR_MEMBERS = ["error", "errors", "message", "detail", "base_resp"];
+const CONTENT_MEMBERS = ["choices", "content", "output", "data", "response", "usage"];
+/** Members that name an error. They stand before its message or after it. */
+const ERROR_NAMES = /"(?:type|code|status|reason|__type|statusCode|status_code|error_type|error_code)"\s*:/g;
+
+/**
+ * An error whose message or details are long: the members before them and those after them. null if the text does not begin
+ * with an error.
+ */
+function readError(head: string, tail: string): JsonObject | null {
+  const first = asObject(parseJson(closeJson(head)));
+  const has = (keys: readonly string[]): boolean => keys.some((key) => (first?.[key] ?? null) !== null);
+  if (!first || !has(ERROR_MEMBERS) || has(CONTENT_MEMBERS)) return null;
+  const inner = asObject(first["error"]);
+  for (const { index } of [...tail.matchAll(ERROR_NAMES)].slice(-MAX_ATTEMPTS)) {
+    const end = tail.slice(index);
+    const outerEnd = asObject(parseJson(`{${end}`));
+    if (outerEnd) return { ...outerEnd, ...first };
+    const innerEnd = inner && asObject(parseJson(`{"error":{${end}`));
+    if (innerEnd) return { ...innerEnd, ...first, error: { ...asObject(innerEnd["error"]), ...inner } };
+  }
+  return first;
 }
 
 /** The members before the content: of the object, and of the `response` object of an event. */

@@ -29,6 +29,13 @@ const CLIENT_WRAPPERS = {
     element("turn_aborted"),
     element("subagent_notification"),
   ],
+  // Also of Roo Code and Kilo Code.
+  Cline: [element("environment_details")],
+  "GitHub Copilot (VS Code)": [
+    element("environment_info"),
+    element("workspace_info"),
+    element("reminderInstructions"),
+  ],
   "Copilot CLI": [element("current_datetime")],
   "Gemini CLI": [element("session_context")],
   // Its reminders are those of Claude Code.

@@ -73,16 +73,20 @@ export function readEntry(
 ): { readonly entry: Entry | null; readonly end: number } {
   const fields: Record<string, unknown> = {};
   let content = ABSENT;
+  let text = ABSENT;
   keys.entry.reset();
   const end = eachMember(bytes, at, (key, from, to) => {
     const name = keys.entry.name(bytes, key);
     if (name === "content") content = { from, to };
+    else if (name === "text") text = { from, to };
     else if (name !== null) fields[name] = shortValue(bytes, { from, to });
   });
   const author = rules.authorOf(fields);
   if (author === null) return { entry: null, end };
+  // A part in place of a message. The text of a message is in its content.
+  const read = content === ABSENT && bytes[text.from] === 0x22 ? text : content;
   const { texts, resultId, isText } =
-    author === "user" && content !== ABSENT ? readContent(bytes, content, rules, keys.part) : NO_CONTENT;
+    author === "user" && read !== ABSENT ? readContent(bytes, read, rules, keys.part) : NO_CONTENT;
   // A message with only the client's scaffolding is no request of the user.
   const isScaffolding = isText && texts.length === 0;
   const toolCallId = isScaffolding ? undefined : rules.toolCallId(fields, resultId);

@@ -28,7 +28,10 @@ const NAME_KEYS = [
   "status_code",
   "error_type",
   "error_code",
+  "errorCode",
 ];
+/** Names of the message in place of `message`: those of AWS, Zhipu and Baidu. */
+const MESSAGE_KEYS = ["Message", "msg", "error_msg", "errorMessage"];
 /** Texts that are printed for a missing name. */
 const NO_NAMES = new Set(["", "none", "null", "nil", "undefined", "error", "unknown", "about:blank"]);
 /** A name has no blanks: a text would tell what `ContentOptions` may not keep. */
@@ -64,9 +67,20 @@ const STATUS_NAMES: Readonly<Record<number, string>> = {
   529: "overloaded_error",
 };
 
-/** The name of a response's error. One without a name of its own has that of its status. */
-export function nameError(error: string | null, status: number): string | null {
-  return status >= 400 && (error === null || error === "error") ? errorNameOf(status) : error;
+/** Headers that name an error whose body may have only a message: those of AWS, Azure and Hugging Face. */
+const ERROR_HEADERS = ["x-amzn-errortype", "x-ms-error-code", "x-error-code"];
+
+/**
+ * The name of a response's error. One without a name of its own has that of a header or, without one, that of its status.
+ */
+export function nameError(error: string | null, status: number, headers: Headers): string | null {
+  if (status < 400 || (error !== null && error !== "error")) return error;
+  for (const header of ERROR_HEADERS) {
+    // AWS appends the namespace of the error's shape: `ThrottlingException:http://internal.amazon.com/coral/…`.
+    const name = toName(headers.get(header)?.replace(/:https?:.*$/i, ""));
+    if (name !== null) return name;
+  }
+  return errorNameOf(status);
 }
 
 /** The name of an error of which only the HTTP status is known. */
@@ -100,7 +114,9 @@ export function findFailure(value: unknown, of: FailureSource = "body", depth = 
   if (Array.isArray(errors) && errors.length > 0) return asObject(errors[0]) ?? errors[0];
   if (detail !== undefined && detail !== null && detail !== "")
     return findFailure(asObject(detail), of, depth + 1) ?? { ...named(object), detail };
-  return object["success"] === false || isNamedMessage(object, of) ? object : undefined;
+  return object["success"] === false || object["ok"] === false || isNamedMessage(object, of)
+    ? object
+    : undefined;
 }
 
 /** A message beside a name or a code. In an event, a type or status must also say that it is an error. */
@@ -198,8 +214,7 @@ function nameByNumber(object: JsonObject | null, status: number | null): string 
 function messageOf(object: JsonObject): unknown {
   const { message, detail, title } = object;
   if (typeof message === "string") return message;
-  const capital = object["Message"];
-  if (typeof capital === "string") return capital;
+  for (const key of MESSAGE_KEYS) if (typeof object[key] === "string") return object[key];
   if (typeof detail === "string") return detail;
   const first = asObject(Array.isArray(detail) ? detail[0] : detail);
   return first?.["msg"] ?? first?.["message"] ?? title;

@@ -1,9 +1,9 @@
 /**
  * Token usage that a response reports. Each figure of the provider is an integer from 0 to 2^53 - 1, or null if it is
- * absent. Any other value is dropped, and `invalid` is set. A dialect normalizes the figures to `Usage`.
+ * absent. Some servers write it as a text of digits. Any other value is dropped, and `invalid` is set. A dialect normalizes
+ * the figures to `Usage`.
  */
 import type { JsonObject } from "../../shared/json.ts";
-import { toJson } from "./bounded-text.ts";
 import { truncate } from "../../shared/text.ts";
 
 export type Usage = {
@@ -17,7 +17,7 @@ export type Usage = {
   readonly invalid: boolean;
   /** The parts add up to the total that the provider states; true if it states none. */
   readonly addsUp: boolean;
-  /** The provider's last usage object as JSON; null where it is too long. */
+  /** The provider's last usage object as JSON, bounded by `rawUsage`. */
   readonly raw: string | null;
 };
 
@@ -28,14 +28,6 @@ export type Figures<Name extends string> = {
   readonly invalid: boolean;
   readonly raw: string | null;
 };
-
-const MAX_RAW = 2048;
-
-/** The provider's usage object as JSON; null if it has more than 2,048 characters. */
-export function rawUsage(from: JsonObject): string | null {
-  const json = toJson(from);
-  return json !== null && json.length <= MAX_RAW ? json : null;
-}
 
 /** The value truncated to `max` UTF-16 units, or null if it is not a string. */
 export function asText(value: unknown, max = 256): string | null {
@@ -50,6 +42,8 @@ export function asName(value: unknown, max = 256): string | null {
   return asText(value, max) || null;
 }
 
+const DIGITS = /^\d{1,16}$/;
+
 /** Reads the figures of one usage object and records whether one was invalid. */
 export class UsageFigures {
   invalid = false;
@@ -59,7 +53,8 @@ export class UsageFigures {
   read(from: JsonObject | null, key: string): number | null {
     const value = from?.[key];
     if (value === undefined || value === null) return null;
-    if (Number.isSafeInteger(value) && (value as number) >= 0) return value as number;
+    const figure = typeof value === "string" && DIGITS.test(value) ? Number(value) : value;
+    if (Number.isSafeInteger(figure) && (figure as number) >= 0) return figure as number;
     this.invalid = true;
     return null;
   }

@@ -221,7 +221,7 @@ describe("a form", () => {
     PROVIDERS: { openai: { type: "openai", base_url: "https://api.openai.example/v1", models: ["m"] } },
   };
 
-  it("is recorded and refused where its model is not permitted, and nothing complete reaches the provider", async () => {
+  it("Case F2 is recorded and refused where its model is not permitted, and nothing complete reaches the provider", async () => {
     const gateway = await openGateway({ vars: limited, provider: () => json("{}") });
     const { events, response } = await gateway.exchange(
       "/openai/v1/audio/transcriptions",

@@ -2,7 +2,9 @@
 import { describe, expect, it } from "vitest";
 import { createBodyParser } from "../../../src/gateway/observation/body-parser.ts";
 import { createExcerpt } from "../../../src/gateway/observation/excerpt.ts";
-import { fixtures, KEEP_NONE, type Fixture } from "../../support/in-workerd/fixtures.ts";
+import { chatReader } from "../../../src/gateway/provider/openai/chat-response.ts";
+import { closeJson } from "../../../src/gateway/observation/close-json.ts";
+import { fixtures, KEEP_ALL, KEEP_NONE, type Fixture } from "../../support/in-workerd/fixtures.ts";
 import { utf8 } from "../../support/in-workerd/values.ts";
 import { forSeeds, rechunk } from "../../support/rechunk.ts";
 
@@ -79,6 +81,90 @@ describe("the figures of a response that is too large to be held", () => {
     excerpt.add('{"id":');
     excerpt.add('"x"}');
     expect(excerpt.read()).toEqual({ id: "x" });
+  });
+});
+
+describe("an error that is too large to be held", () => {
+  const LONG = "the request was too long ".repeat(20_000);
+  const details = Array.from({ length: 9000 }, (_, at) => ({
+    type: "value_error",
+    loc: ["body", at],
+    msg: "x",
+  }));
+  it.each<readonly [string, unknown, string]>([
+    ["a name before its message", { error: { type: "overloaded_error", message: LONG } }, "overloaded_error"],
+    [
+      "a name after its message",
+      { error: { message: LONG, type: "server_error", code: null } },
+      "server_error",
+    ],
+    ["a name after details", { error: { details, message: "x", status: "UNAVAILABLE" } }, "UNAVAILABLE"],
+    ["a name around it", { type: "error", error: { type: "api_error", message: LONG } }, "api_error"],
+    [
+      "a name beside its message",
+      { object: "error", message: LONG, type: "BadRequestError", code: 400 },
+      "BadRequestError",
+    ],
+    ["a numeric code alone", { error: { message: LONG, code: 429 } }, "rate_limit_error"],
+    ["a name in a list", [{ error: { code: 503, message: LONG, status: "UNAVAILABLE" } }], "UNAVAILABLE"],
+    ["no name", { error: LONG }, "error"],
+    ["a name before content", { error: { code: "moderated" }, choices: [{ text: LONG }] }, "moderated"],
+    ["a name after content", { choices: [{ text: LONG }], error: { code: "moderated" } }, "moderated"],
+    [
+      "Mistral's members",
+      { message: LONG, type: "invalid_request_prompt", code: "1500" },
+      "invalid_request_prompt",
+    ],
+    ["FastAPI's members", { detail: details }, "value_error"],
+  ])("has %s", (_, value, name) => {
+    const bytes = utf8(JSON.stringify(value));
+    forSeeds(3, (seed) => {
+      const parser = createBodyParser("json", chatReader(KEEP_NONE), LIMITS);
+      for (const piece of rechunk(bytes, seed, 20_000)) parser.bytes(piece);
+      expect(parser.finish()).toMatchObject({ error: name, errorMessage: null });
+      expect(parser.isTruncated()).toBe(true);
+    });
+  });
+
+  it("keeps the message up to a blank", () => {
+    const parser = createBodyParser("json", chatReader(KEEP_ALL), LIMITS);
+    parser.bytes(utf8(JSON.stringify({ error: { type: "overloaded_error", message: LONG } })));
+    const { errorMessage } = parser.finish();
+    expect(LONG.startsWith(errorMessage ?? "-")).toBe(true);
+    expect(errorMessage?.length).toBeGreaterThan(900);
+  });
+
+  it("is none where the error has no value", () => {
+    const parser = createBodyParser("json", chatReader(KEEP_NONE), LIMITS);
+    const usage = { prompt_tokens: 5, completion_tokens: 2 };
+    const choices = [{ index: 0, message: { content: LONG }, finish_reason: "stop" }];
+    parser.bytes(utf8(JSON.stringify({ id: "c", error: { message: "", code: 0 }, choices, usage })));
+    expect(parser.finish()).toMatchObject({ error: null, usage: { input_tokens: 5, output_tokens: 2 } });
+  });
+});
+
+describe("closeJson", () => {
+  it.each([
+    ['{"a":1,"b":{"c":[1,2', '{"a":1,"b":{"c":[1]}}'],
+    ['{"a":"x y z', '{"a":"x y…"}'],
+    ['{"a":"xyz', '{"a":"…"}'],
+    ['{"a":"x \\"y \\', '{"a":"x \\"y…"}'],
+    ['{"a":1,"key', '{"a":1}'],
+    ['{"a":1,"key":', '{"a":1}'],
+    ['{"a":"}",', '{"a":"}"}'],
+    ['{"a":{}', '{"a":{}}'],
+    ["{", "{}"],
+    ['[{"a":[', '[{"a":[]}]'],
+    ["", ""],
+    ["text", ""],
+    ["]]}", "]]}"],
+  ])("completes %j to %j", (start, whole) => expect(closeJson(start)).toBe(whole));
+
+  it("gives JSON for each beginning of an object", () => {
+    const value = { a: [1, { b: 'x \\ " y' }, null], c: { d: true }, "e,{": "f g", h: -1.5 };
+    const whole = JSON.stringify(value);
+    for (let end = 1; end <= whole.length; end += 1)
+      expect(typeof JSON.parse(closeJson(whole.slice(0, end)))).toBe("object");
   });
 });
 

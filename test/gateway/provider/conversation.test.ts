@@ -409,12 +409,39 @@ describe("the conversation of a responses request", () => {
       afterPrompts(1),
     ],
     ["a request for compaction", [user("a"), assistant, { type: "compaction_trigger" }], afterPrompts(1)],
+    // The attack: llama.cpp reads the content of any item with a role, so a type that is no message's hides a prompt.
     [
       "an item of another type with the user's role",
       [{ type: "reasoning", role: "user", content: "a" }],
-      NOTHING,
+      withPrompt("a"),
     ],
-    ["an item whose type is a number", [{ type: 7, role: "user", content: "a" }], NOTHING],
+    ["an item whose type is a number", [{ type: 7, role: "user", content: "a" }], withPrompt("a")],
+    [
+      "a message whose type has a capital",
+      [{ type: "Message", role: "user", content: "a" }],
+      withPrompt("a"),
+    ],
+    [
+      "a client's item with the user's role",
+      [{ type: "agent_message", role: "user", content: [input("a")] }],
+      withPrompt("a"),
+    ],
+    ["a type that is a message's, without a role", [{ type: "message", content: "a" }], NOTHING],
+    ["parts in place of messages", [input("a"), { type: "text", text: "b" }], withPrompt("a\nb", 2)],
+    ["a part after a turn", [user("a"), assistant, input("b")], withPrompt("b", 1, 1)],
+    [
+      "parts of other kinds in place of messages",
+      [user("a"), assistant, { type: "input_image", image_url: "data:" }, { type: "input_file" }],
+      afterPrompts(1),
+    ],
+    ["a part of scaffolding", [user("a"), assistant, input(reminder)], afterPrompts(1)],
+    ["a part whose text is no string", [{ type: "input_text", text: ["a"] }], NOTHING],
+    ["a message with a text beside its content", [{ ...(user("a") as object), text: "b" }], withPrompt("a")],
+    [
+      "a tool's output with a role",
+      [{ type: "function_call_output", role: "tool", call_id: "call_1" }],
+      withResultOf("call_1"),
+    ],
     [
       "a function output",
       [{ type: "function_call_output", call_id: "call_1", output: "r" }],

@@ -16,6 +16,10 @@ describe("findFailure", () => {
     [{ error: "Bad Request", message: TEXT, statusCode: 400 }, "invalid_request_error"],
     [{ success: false, message: TEXT }, "error"],
     [{ status: false, message: TEXT }, "error"],
+    [{ ok: false, message: TEXT }, "error"],
+    [{ code: 401, msg: TEXT }, "authentication_error"],
+    [{ error_code: 336_003, error_msg: TEXT }, "error"],
+    [{ errorCode: "QUOTA_EXCEEDED", errorMessage: TEXT }, "QUOTA_EXCEEDED"],
     [{ code: "Arrearage", message: TEXT, choices: null }, "Arrearage"],
     [{ base_resp: { status_code: 1002, status_msg: TEXT } }, "error"],
     [{ message: TEXT, statusCode: 429 }, "rate_limit_error"],
@@ -26,6 +30,8 @@ describe("findFailure", () => {
 
   it.each<readonly [unknown]>([
     [{ code: 0, message: "success" }],
+    [{ code: 200, msg: "ok" }],
+    [{ ok: true, message: TEXT }],
     [{ code: 200, message: "ok" }],
     [{ code: "Success", message: "done" }],
     [{ status: "completed", message: "done" }],
@@ -84,7 +90,31 @@ describe("the name of an error", () => {
 
   it("is never empty for an error status", () => {
     for (const status of [400, 401, 418, 429, 500, 502, 529, 599])
-      expect(nameError(null, status)).toBeTruthy();
+      expect(nameError(null, status, new Headers())).toBeTruthy();
+  });
+
+  it.each<readonly [string, string, string | null, string]>([
+    ["x-amzn-errortype", "ValidationException", null, "ValidationException"],
+    [
+      "x-amzn-errortype",
+      "ThrottlingException:http://internal.amazon.com/coral/x/",
+      null,
+      "ThrottlingException",
+    ],
+    ["X-Amzn-ErrorType", "com.amazon.coral.service#AccessDeniedException", "error", "AccessDeniedException"],
+    ["x-ms-error-code", "DeploymentNotFound", null, "DeploymentNotFound"],
+    ["x-error-code", "GatedRepo", null, "GatedRepo"],
+    ["x-amzn-errortype", "ValidationException", "model_not_found", "model_not_found"],
+    ["x-amzn-errortype", "", null, "invalid_request_error"],
+    ["x-amzn-errortype", TEXT, null, "invalid_request_error"],
+    ["x-amzn-errortype", "400", null, "invalid_request_error"],
+  ])("is that of the header %s: %j where the body's is %j: %s", (header, value, inBody, name) => {
+    expect(nameError(inBody, 400, new Headers({ [header]: value }))).toBe(name);
+    expect(nameError(inBody, 200, new Headers({ [header]: value }))).toBe(inBody);
+  });
+
+  it("that a header has is truncated to 64 characters", () => {
+    expect(nameError(null, 400, new Headers({ "x-error-code": "e".repeat(5000) }))).toBe("e".repeat(64));
   });
 });
 

@@ -179,7 +179,19 @@ describe.each(READERS)("a reader of %s", (_, createReader) => {
   });
 });
 
-const HOSTILE = [-1, -0.5, 1.5, 1e308, 2 ** 53, Number("9007199254740993"), "12", "", true, [], {}, [5]];
+const HOSTILE = [-1, -0.5, 1.5, 1e308, 2 ** 53, Number("9007199254740993"), "", true, [], {}, [5]];
+const HOSTILE_TEXTS = [
+  "-1",
+  "1.5",
+  "1e3",
+  "0x10",
+  " 12",
+  "12 ",
+  "+5",
+  "9007199254740992",
+  "1".repeat(400),
+  "١٢",
+];
 
 describe("G21 invalid figures", () => {
   it.each(HOSTILE.map((figure) => [figure]))("chat: drops %j and sets invalid", (figure) => {
@@ -224,6 +236,35 @@ describe("G21 invalid figures", () => {
     expect(usage).toMatchObject({ input_tokens: 3, output_tokens: 9, invalid: true });
   });
 
+  it.each(HOSTILE_TEXTS)("chat: drops the text %j and sets invalid", (figure) => {
+    const usage = { prompt_tokens: figure, completion_tokens: 3 };
+    expect(afterEvents(newChatReader(), { choices: [], usage }).usage).toMatchObject({
+      input_tokens: null,
+      output_tokens: 3,
+      invalid: true,
+    });
+  });
+
+  it("reads figures that a server writes as texts of digits", () => {
+    const chat = {
+      prompt_tokens: "12",
+      completion_tokens: "3",
+      total_tokens: "15",
+      prompt_tokens_details: { cached_tokens: "04" },
+    };
+    expect(afterEvents(newChatReader(), { choices: [], usage: chat }).usage).toMatchObject({
+      input_tokens: 8,
+      output_tokens: 3,
+      cache_read_input_tokens: 4,
+      invalid: false,
+      addsUp: true,
+    });
+    const messages = { input_tokens: "30", output_tokens: "9007199254740991" };
+    expect(
+      afterEvents(newMessagesReader(), { type: "message_start", message: { usage: messages } }).usage,
+    ).toMatchObject({ input_tokens: 30, output_tokens: Number.MAX_SAFE_INTEGER, invalid: false });
+  });
+
   it("accepts 0 and 2^53 - 1", () => {
     const { usage } = afterEvents(newChatReader(), {
       choices: [],
@@ -264,6 +305,103 @@ describe("G21 invalid figures", () => {
     const completed = { type: "response.completed", response: { usage } };
     expect(afterEvents(newResponsesReader(), completed).usage).toBeNull();
     expect(afterEvents(newMessagesReader(), { type: "message_start", message: { usage } }).usage).toBeNull();
+  });
+});
+
+function rawOf(usage: object): string {
+  const raw = afterEvents(newChatReader(), { choices: [], usage }).usage?.raw;
+  if (typeof raw !== "string") throw new Error("no usage object was kept");
+  expect(raw.length).toBeLessThanOrEqual(2048);
+  return raw;
+}
+
+const parsed = (usage: object): unknown => JSON.parse(rawOf(usage));
+
+describe("the kept usage object", () => {
+  const figures = { prompt_tokens: 20, completion_tokens: 5, total_tokens: 25 };
+  const run = { type: "message", input_tokens: 1000, output_tokens: 10 };
+
+  it("is the provider's own up to 2,048 characters", () => {
+    const usage = { ...figures, note: "n".repeat(2048 - JSON.stringify({ ...figures, note: "" }).length) };
+    expect(rawOf(usage)).toBe(JSON.stringify(usage));
+    expect(parsed({ ...usage, prompt_tokens: 200 })).toEqual({
+      ...figures,
+      prompt_tokens: 200,
+      truncated: true,
+    });
+  });
+
+  it("keeps the first entries of a list that is too long, and all figures", () => {
+    const kept = parsed({
+      runs: Array.from({ length: 500 }, () => run),
+      ...figures,
+      cache: { read: [1, 2] },
+    });
+    expect(kept).toMatchObject({ ...figures, cache: { read: [1, 2] }, truncated: true });
+    const { runs } = kept as { readonly runs: readonly unknown[] };
+    expect(runs.length).toBeGreaterThan(20);
+    expect(runs[0]).toEqual(run);
+  });
+
+  it.each<readonly [string, object]>([
+    ["long texts", { text: "x".repeat(100_000), other: "x".repeat(900) }],
+    ["long lists in objects", { a: { b: { c: Array.from({ length: 9000 }, () => [1, { x: "y" }]) } } }],
+    ["large objects", { a: Object.fromEntries(Array.from({ length: 900 }, (_, at) => [`key_${at}`, at])) }],
+    ["long keys", { ["k".repeat(9000)]: 1 }],
+    ["surrogate pairs", { text: "😀".repeat(2000) }],
+  ])("loses %s before the figures", (_, long) => {
+    expect(parsed({ ...long, ...figures })).toMatchObject({ ...figures, truncated: true });
+    expect(parsed({ ...figures, ...long })).toMatchObject({ ...figures, truncated: true });
+  });
+
+  it("keeps the first of too many members", () => {
+    const many = Object.fromEntries(Array.from({ length: 5000 }, (_, at) => [`m${at + 1000}`, 7]));
+    expect(parsed({ ...figures, ...many })).toMatchObject({ ...figures, m1000: 7, truncated: true });
+  });
+});
+
+describe("usage under other names and in other places", () => {
+  const READ = { input_tokens: 10, output_tokens: 5, cache_read_input_tokens: 8, addsUp: true };
+  it.each<readonly [string, object]>([
+    [
+      "details in camel case",
+      { promptTokens: 18, completionTokens: 5, totalTokens: 23, promptTokensDetails: { cachedTokens: 8 } },
+    ],
+    [
+      "cached input of the AI SDK",
+      { inputTokens: 18, outputTokens: 5, totalTokens: 23, cachedInputTokens: 8 },
+    ],
+    ["Bedrock's counts", { inputTokens: 10, outputTokens: 5, totalTokens: 23, cacheReadInputTokenCount: 8 }],
+  ])("%s", (_, usage) => {
+    const chunk = { choices: [{ index: 0, finish_reason: "stop", usage }] };
+    expect(afterEvents(newChatReader(), chunk)).toMatchObject({ usage: READ, usageFinal: true });
+  });
+
+  it.each([" [DONE]", "[DONE] ", "\t[DONE]"])("the end %j", (data) => {
+    expect(afterEvents(newChatReader(), data).ended).toBe(true);
+  });
+});
+
+describe("named extras that a bill needs", () => {
+  it.each<readonly [string, object, object]>([
+    [
+      "Perplexity's, which are charged beside the tokens",
+      { citation_tokens: 20_016, num_search_queries: 20, reasoning_tokens: 73_997 },
+      { citation_tokens: 20_016, num_search_queries: 20, reasoning_tokens: 73_997 },
+    ],
+    [
+      "OpenRouter's, on the client's own key",
+      { cost: 0.05, is_byok: true, cost_details: { upstream_inference_cost: 0.95 } },
+      { is_byok: 1, upstream_inference_cost: 0.95 },
+    ],
+    ["OpenRouter's", { is_byok: false, cost_details: { upstream_inference_cost: null } }, { is_byok: 0 }],
+    ["values of other types", { is_byok: "yes", cost_details: { upstream_inference_cost: "x" } }, {}],
+    ["a negative cost", { cost_details: { upstream_inference_cost: -1 } }, {}],
+  ])("%s: %j", (_, more, extras) => {
+    const usage = { prompt_tokens: 33, completion_tokens: 7163, total_tokens: 7196, ...more };
+    const read = afterEvents(newChatReader(), { choices: [], usage }).usage;
+    expect(read).toMatchObject({ output_tokens: 7163, addsUp: true, invalid: false });
+    expect(read?.extras).toEqual(extras);
   });
 });
 

@@ -3,7 +3,8 @@
  * response. If the provider ran the model more than once (compaction, a fallback model, an advisor), `iterations` has the
  * figures of each run, and all of them are charged.
  */
-import { asName, maxOf, rawUsage, sumOf, UsageFigures, type Figures, type Usage } from "../usage.ts";
+import { asName, maxOf, sumOf, UsageFigures, type Figures, type Usage } from "../usage.ts";
+import { rawUsage } from "../raw-usage.ts";
 import { asObject, type JsonObject } from "../../../shared/json.ts";
 
 type Name =

@@ -36,7 +36,7 @@ export function chatReader(keep: ContentOptions): ResponseReader {
 
   return {
     event(data, name) {
-      if (data.trimEnd() === "[DONE]") {
+      if (data.trim() === "[DONE]") {
         fields.done = true;
         return;
       }

@@ -4,11 +4,12 @@
  * total decides; without one, OpenAI's own rule holds (both are included).
  * https://platform.openai.com/docs/api-reference/chat/object, https://platform.openai.com/docs/api-reference/responses/object
  */
-import { maxOf, rawUsage, sumOf, UsageFigures, type Figures, type Usage } from "../usage.ts";
+import { maxOf, sumOf, UsageFigures, type Figures, type Usage } from "../usage.ts";
+import { rawUsage } from "../raw-usage.ts";
 import { asObject, type JsonObject } from "../../../shared/json.ts";
 
 /** Figures of Perplexity and xAI that are charged beside the tokens. */
-const TOP_EXTRAS = ["citation_tokens", "num_search_queries", "num_sources_used"];
+const TOP_EXTRAS = ["citation_tokens", "num_search_queries", "num_sources_used", "reasoning_tokens"];
 
 type Name = "prompt" | "completion" | "cached" | "written" | "missed" | "reasoning" | "total";
 export type OpenaiFigures = Figures<Name>;
@@ -26,6 +27,19 @@ export const CHAT_EXTRAS: readonly Extra[] = [
 ];
 export const RESPONSES_EXTRAS: readonly Extra[] = [["output_reasoning", "completion", "reasoning_tokens"]];
 
+/** The objects with the details of the prompt and of the completion. */
+function detailsOf(from: JsonObject): Readonly<Record<"prompt" | "completion", JsonObject | null>> {
+  return {
+    prompt:
+      asObject(from["prompt_tokens_details"]) ??
+      asObject(from["input_tokens_details"]) ??
+      asObject(from["input_token_details"]) ??
+      asObject(from["prompt_token_details"]) ??
+      asObject(from["promptTokensDetails"]),
+    completion: asObject(from["completion_tokens_details"]) ?? asObject(from["output_tokens_details"]),
+  };
+}
+
 /** Reads one usage object of either API. */
 export function readOpenaiFigures(from: JsonObject, extras: readonly Extra[]): OpenaiFigures {
   const figures = new UsageFigures();
@@ -36,22 +50,16 @@ export function readOpenaiFigures(from: JsonObject, extras: readonly Extra[]): O
     }
     return null;
   };
-  const groups = {
-    prompt:
-      asObject(from["prompt_tokens_details"]) ??
-      asObject(from["input_tokens_details"]) ??
-      asObject(from["input_token_details"]) ??
-      asObject(from["prompt_token_details"]),
-    completion: asObject(from["completion_tokens_details"]) ?? asObject(from["output_tokens_details"]),
-  };
+  const groups = detailsOf(from);
   const created = asObject(groups.prompt?.["cache_creation"]) ?? asObject(from["cache_creation"]);
   for (const [name, group, key] of extras) figures.extra(name, groups[group], key);
   for (const key of TOP_EXTRAS) figures.extra(key, from, key);
+  readRouterExtras(figures.extras, from);
   const counts = {
     prompt: first(from, "prompt_tokens", "input_tokens", "promptTokens", "inputTokens"),
     completion: first(from, "completion_tokens", "output_tokens", "completionTokens", "outputTokens"),
     cached: maxOf(
-      first(groups.prompt, "cached_tokens", "cache_read_tokens"),
+      first(groups.prompt, "cached_tokens", "cache_read_tokens", "cachedTokens"),
       first(
         from,
         "prompt_cache_hit_tokens",
@@ -59,6 +67,8 @@ export function readOpenaiFigures(from: JsonObject, extras: readonly Extra[]): O
         "cache_read_input_tokens",
         "num_cached_tokens",
         "cacheReadInputTokens",
+        "cacheReadInputTokenCount",
+        "cachedInputTokens",
       ),
     ),
     written: maxOf(
@@ -69,6 +79,7 @@ export function readOpenaiFigures(from: JsonObject, extras: readonly Extra[]): O
         "cache_write_input_tokens",
         "cache_write_tokens",
         "cacheWriteInputTokens",
+        "cacheWriteInputTokenCount",
       ),
       sumOf(
         figures.read(created, "ephemeral_5m_input_tokens"),
@@ -83,6 +94,17 @@ export function readOpenaiFigures(from: JsonObject, extras: readonly Extra[]): O
     total: first(from, "total_tokens", "totalTokens"),
   };
   return { counts, extras: figures.extras, invalid: figures.invalid, raw: rawUsage(from) };
+}
+
+/**
+ * OpenRouter's: what the provider behind it charges, and whether that is on the client's own key there (1 or 0). `cost` is
+ * then OpenRouter's fee alone. https://openrouter.ai/docs/use-cases/usage-accounting
+ */
+function readRouterExtras(extras: Record<string, number>, from: JsonObject): void {
+  const cost = asObject(from["cost_details"])?.["upstream_inference_cost"];
+  if (typeof cost === "number" && cost >= 0) extras["upstream_inference_cost"] = cost;
+  const { is_byok: isByok } = from;
+  if (typeof isByok === "boolean") extras["is_byok"] = Number(isByok);
 }
 
 /** The usage of a model that produces no tokens: all of them are input. */

@@ -19,7 +19,7 @@ const INSTRUCTION_ITEMS: ReadonlySet<string> = new Set(["additional_tools", "con
 export const responsesConversation: ConversationRules = {
   list: "input",
   acceptsText: true,
-  keys: entryKeys("type", "call_id"),
+  keys: entryKeys("type", "call_id", "text"),
   authorOf,
   // `function_call_output`, `custom_tool_call_output`, and the outputs of hosted tools that the client runs.
   toolCallId: ({ type, call_id: id }) => {
@@ -31,12 +31,12 @@ export const responsesConversation: ConversationRules = {
 };
 
 function authorOf({ type, role }: JsonObject): Author | null {
-  // An item without a type is a message.
-  if (type === undefined || type === null || type === "message") {
-    return role === "assistant" ? role : otherAuthor(role);
-  }
-  if (typeof type !== "string" || INSTRUCTION_ITEMS.has(type)) return null;
+  // Servers differ in the types that they take for a message. llama.cpp reads the content of any item with a role.
+  if (typeof role === "string") return role === "assistant" ? role : otherAuthor(role);
+  if (typeof type !== "string" || INSTRUCTION_ITEMS.has(type) || type === "message") return null;
   if (type.endsWith("_output") || CLIENT_ITEMS.has(type)) return "tool";
+  // A part of a message in place of the message.
+  if (type === "text" || type.startsWith("input_")) return "user";
   // The model produced all other items, among them the items of an `item_reference`: the AI SDK sends its turns that way.
   return "assistant";
 }
