@@ -2,7 +2,7 @@
 import { canonicalId, isRfcVariant, isUuid, isVersion4 } from "./uuid.ts";
 
 /** At most 96 bytes, so that every id fits an Analytics Engine index without truncation. */
-export const ACTOR_ID = /^[A-Za-z0-9][A-Za-z0-9._:@-]{0,95}$/;
+export const ACTOR_ID = /^[A-Za-z0-9][A-Za-z0-9._:@/-]{0,95}$/;
 
 /** The id in canonical form (a UUID in lowercase); null if it is not an id, or looks like a provider key's fingerprint. */
 export function readActorId(value: unknown): string | null {

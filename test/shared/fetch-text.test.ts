@@ -45,7 +45,12 @@ describe("fetchText", () => {
     });
   });
 
-  it.each([204, 301, 302, 401, 404, 500])(
+  it("returns the text of a 404", async () => {
+    const response = new Response("no such", { status: 404 });
+    expect(await fetchText(async () => response, REQUEST)).toEqual({ status: 404, text: "no such" });
+  });
+
+  it.each([204, 301, 302, 401, 500])(
     "returns status %i without its text, and cancels the body",
     async (status) => {
       let isCancelled = false;

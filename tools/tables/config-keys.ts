@@ -78,6 +78,11 @@ const IDENTITY = keysOf("gateway", "IDENTITY", [
     "`10`",
     "TTL of the negative cache for tokens that Coder rejected, at most 300.",
   ],
+  [
+    "[coder].require_scope",
+    '`["all"]`',
+    "Scopes of which a token must have one, for all resources; `all` is that of a session. An empty list accepts every token that can read its user.",
+  ],
   ["[coder].timeout_ms", "`5000`", "Timeout of a request to Coder. After it the client gets a 503."],
   [
     "[jwt].issuer",
@@ -104,7 +109,16 @@ const IDENTITY = keysOf("gateway", "IDENTITY", [
   ["[jwt].kind", "`user`", "The kind of actor that the tokens belong to: `user` or `service`."],
   ["[jwt].service_claim", "none", "A claim that marks a token of a service when its value is `true`."],
   ["[jwt].service_value", "none", "The text that `service_claim` must have instead of `true`."],
-  ["[jwt].max_age_s", "none", "Maximum age by `iat`, which is then required. `exp` is always required."],
+  [
+    "[jwt].require",
+    "none",
+    'Claims that a token must have, each with its value or a list of values: `{ repository_owner = "acme" }`. A claim that is a list must contain one of them. Required for issuers that many organizations share, such as GitHub Actions, GitLab.com or Google, with a claim that names your organization.',
+  ],
+  [
+    "[jwt].max_age_s",
+    "none",
+    "Maximum age by `iat`, which is then required. `exp` is always required; without `max_age_s` it must be at most a day away.",
+  ],
   ["[jwt].clock_tolerance_s", "`30`", "Accepted deviation of the issuer's clock, at most 300."],
   [
     "[jwt].cooldown_s",
@@ -122,6 +136,11 @@ const IDENTITY = keysOf("gateway", "IDENTITY", [
     "`https://<team>.cloudflareaccess.com`: the team whose `Cf-Access-Jwt-Assertion` is accepted. If that header is present, this source decides, unless an earlier source recognizes the credential.",
   ],
   ["[access].audience", "required", "The Access application's AUD tag, or a list of them."],
+  [
+    "[access].services",
+    "all",
+    "Client ids of the service tokens that are accepted. Without the list, each id in the form of a service token's (`<32 hex digits>.access`) is.",
+  ],
   [
     "[access].own_keys",
     "`ignore`",

@@ -3,7 +3,7 @@
  * one file; `wiring.ts` lists them, and `IDENTITY` in the configuration sets their order.
  */
 import type { ActorKind } from "../../events/vocabulary.ts";
-import type { ReportIssue } from "../../shared/config/fields.ts";
+import type { ReportIssue, Table } from "../../shared/config/fields.ts";
 import type { LogOperatorEvent } from "../../shared/operator-log.ts";
 import { Refusal } from "../../shared/refusal.ts";
 import type { AcceptedCredentials, Credential } from "./credential.ts";
@@ -42,6 +42,8 @@ export type SourceOptions = {
   /** A required URL, returned without a trailing slash. */
   url(key: string): string | null;
   oneOf<T extends string>(key: string, allowed: readonly T[], fallback: T): T;
+  /** A table within this one; null if it is absent or is not a table. */
+  nested(key: string): { readonly table: Table } | null;
   /** An integer from `min` to `max`. */
   count(key: string, min: number, max: number, fallback: number): number;
 };

@@ -7,7 +7,7 @@
  * fetches again for each request while it has no keys.
  */
 import { errorName } from "../../shared/operator-log.ts";
-import { createLocalJWKSet, type CryptoKey, type JSONWebKeySet, type LocalJWKSet } from "jose";
+import { createLocalJWKSet, type CryptoKey, type JSONWebKeySet, type JWK, type LocalJWKSet } from "jose";
 import { JWKSMultipleMatchingKeys, JWKSNoMatchingKey } from "jose/errors";
 import { fetchText } from "../../shared/http/fetch-text.ts";
 import { Refusal } from "../../shared/refusal.ts";
@@ -106,8 +106,15 @@ async function fetchKeys(
   if ("failure" in response) return response.failure;
   if (response.status !== 200) return `status ${response.status}`;
   try {
-    return createLocalJWKSet(JSON.parse(response.text) as JSONWebKeySet);
+    const keySet = JSON.parse(response.text) as JSONWebKeySet;
+    const keys = createLocalJWKSet(keySet);
+    // An issuer that signs has a key to verify with: such a set is a mistake, and must not displace the good keys.
+    return keySet.keys.some(isUsable) ? keys : "the key set has no usable key";
   } catch {
     return "the response is not a key set";
   }
 }
+
+/** Whether a key can verify signatures. */
+const isUsable = ({ kty, use }: JWK): boolean =>
+  (kty === "RSA" || kty === "EC" || kty === "OKP") && (use === undefined || use === "sig");

@@ -23,6 +23,8 @@ export type TokenOptions = JwksOptions & {
   readonly toleranceS: number;
   /** Maximum age by `iat`; null: only `exp` limits the token. */
   readonly maxAgeS: number | null;
+  /** Maximum seconds until `exp`; null: any. */
+  readonly maxRemainingS: number | null;
 };
 
 /** The asymmetric algorithms: to verify them, the gateway needs no secret. */
@@ -90,7 +92,7 @@ function expiryOf({ exp, iat }: JWTPayload, { maxAgeS, toleranceS }: TokenOption
 
 async function verifyClaims(
   token: string,
-  { issuer, audience, algorithms, toleranceS, maxAgeS }: TokenOptions,
+  { issuer, audience, algorithms, toleranceS, maxAgeS, maxRemainingS }: TokenOptions,
   findKey: FindKey,
   now: number,
 ): Promise<JWTPayload | Refusal> {
@@ -108,7 +110,10 @@ async function verifyClaims(
       ...(maxAgeS !== null && { maxTokenAge: maxAgeS }),
     });
     // jose accepts 1e400, which JSON.parse reads as Infinity: a token that never expires.
-    return Number.isFinite(payload.exp) ? payload : reject("exp is not a finite number");
+    const { exp = Number.POSITIVE_INFINITY } = payload;
+    if (!Number.isFinite(exp)) return reject("exp is not a finite number");
+    const isTooLong = maxRemainingS !== null && exp - now / 1000 > maxRemainingS + toleranceS;
+    return isTooLong ? reject("exp is too far away") : payload;
   } catch (error) {
     return toRefusal(error);
   }

@@ -186,7 +186,7 @@ export class Fields {
 }
 
 /** The issue with a text that is required and not a placeholder; null where there is none. */
-function textIssue(value: unknown): string | null {
+export function textIssue(value: unknown): string | null {
   if (typeof value !== "string" || value.trim() === "") return "must be a non-empty text";
   return isPlaceholder(value) || /[<>…]|\.\.\./.test(value) ? "must not be a placeholder" : null;
 }

@@ -15,7 +15,7 @@ export type TextRequest = {
 };
 
 export type TextResponse =
-  /** The text is read with status 200 only. */
+  /** The text is read with status 200 and 404 only: an API says with a text that it is the one which has no such thing. */
   | { readonly status: number; readonly text: string }
   /** Why there is no response. It never holds the URL, nor anything that was sent. */
   | { readonly failure: string };
@@ -29,7 +29,7 @@ export async function fetchText(fetcher: typeof fetch, request: TextRequest): Pr
     // The caller's identity stands in a header: a cache on the way could serve one caller's response to another.
     const init = { headers, redirect: "manual", cache: "no-store", signal: abort.signal } as const;
     const { status, body } = await fetcher(url, init);
-    if (status === 200) return await readText(status, body, maxBytes);
+    if (status === 200 || status === 404) return await readText(status, body, maxBytes);
     body?.cancel().catch(() => undefined);
     return { status, text: "" };
   } catch (error) {

@@ -69,12 +69,16 @@ const AGENTS = {
 
 const ME = { id: "0a0a0a0a-0000-4000-8000-00000000000a", username: "agents", status: "active" };
 
-/** Coder's responses to both of its requests; the test supplies the provider's. */
+/** The key of the token in `AGENTS`. */
+const KEY = { scopes: ["coder:all"] };
+
+/** Coder's responses to its three requests; the test supplies the provider's. */
 function backends(limit: ConnectionLimit, provider: (sent: Sent) => Promise<Response>) {
   return (sent: Sent): Promise<Response> => {
     const { pathname, host } = new URL(sent.url);
     const respond = (): Promise<Response> => {
       if (pathname.endsWith("/users/me")) return Promise.resolve(Response.json(ME));
+      if (isIdentityLookup(pathname)) return Promise.resolve(Response.json(KEY));
       if (host === "coder.example")
         return Promise.resolve(Response.json({ ...ME, id: OWNER, username: "alice" }));
       return provider(sent);
@@ -182,6 +186,7 @@ describe.each(TRANSPORTS)(
         const store = transport === "queue" ? "store: queue" : "store: database";
         expect(limit.started()).toEqual([
           "coder.example/api/v2/users/me",
+          "coder.example/api/v2/users/me/keys/abcdefghij",
           `coder.example/api/v2/users/${OWNER}`,
           "replay cache",
           ...(required ? [`${store} 1`] : []),
@@ -350,7 +355,11 @@ describe("a request to the records API through the gateway", () => {
       post(JSON.stringify(described), ADMIN),
     );
     expect([response.status, text]).toEqual([200, expect.stringContaining(OWNER)]);
-    expect(limit.started()).toEqual(["coder.example/api/v2/users/me", `coder.example/api/v2/users/${OWNER}`]);
+    expect(limit.started()).toEqual([
+      "coder.example/api/v2/users/me",
+      "coder.example/api/v2/users/me/keys/abcdefghij",
+      `coder.example/api/v2/users/${OWNER}`,
+    ]);
     expect(limit.peak()).toBe(1);
   });
 });
@@ -379,7 +388,7 @@ async function openWithoutConnections(
   });
 }
 
-const isIdentityLookup = (url: string): boolean => url.endsWith("/users/me");
+const isIdentityLookup = (url: string): boolean => url.includes("/users/me");
 const isDirectory = (url: string): boolean => url.includes(`/users/${OWNER}`);
 
 describe("where other connections occupy all six", () => {

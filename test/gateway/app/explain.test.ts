@@ -637,8 +637,12 @@ describe("explain does not", () => {
         CLIENT_KEYS: undefined,
       },
       {
-        provider: () =>
-          Response.json({ id: OWNER, username: "alice", status: "active", is_service_account: false }),
+        provider: ({ url }) =>
+          Response.json(
+            url.includes("/keys/")
+              ? { scopes: ["coder:all"] }
+              : { id: OWNER, username: "alice", status: "active", is_service_account: false },
+          ),
       },
     );
     const token = "aBcDeF0123-aBcDeFgHiJkLmNoPqRsTuV";
@@ -652,7 +656,10 @@ describe("explain does not", () => {
     });
     expect(explanation).toMatchObject({ actor: { id: OWNER, name: "alice", source: "coder" } });
     expect(JSON.stringify(explanation)).not.toContain(token.slice(11));
-    expect(gateway.sent.map(({ url }) => url)).toEqual(["https://coder.example/api/v2/users/me"]);
+    expect(gateway.sent.map(({ url }) => url)).toEqual([
+      "https://coder.example/api/v2/users/me",
+      "https://coder.example/api/v2/users/me/keys/aBcDeF0123",
+    ]);
   });
 
   it("fail where identity is unavailable: the explanation has the refusal that a request would get", async () => {

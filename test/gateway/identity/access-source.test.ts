@@ -6,7 +6,7 @@ import { identify, type Actor } from "../../../src/gateway/identity/identity.ts"
 import { Refusal } from "../../../src/shared/refusal.ts";
 import { craftJwt, createIssuer, type Issuer } from "../../support/issuer-tokens.ts";
 import { configure, NOON, recordingFetch, type TestSource } from "../../support/in-workerd/identity.ts";
-import { actor, OWNER, reasonOf, statusOf } from "../../support/in-workerd/values.ts";
+import { accepted, actor, OWNER, reasonOf, statusOf } from "../../support/in-workerd/values.ts";
 
 const TEAM = "https://team.cloudflareaccess.example";
 const AUD = "4714c1358e65fe4b408ad6d432a5f878f08194bdb4752441fd56faefa9b2b6f2";
@@ -96,6 +96,44 @@ describe("source access: identifying the caller", () => {
       kind: "service",
       name: null,
     });
+  });
+
+  // M14: a policy for client certificates puts a laptop's common name there.
+  it.each(["laptop-of-mallory", "CN=laptop", "e367826f93b8d71185e03fe518aff3b4.access.evil", "x.access"])(
+    "rejects the common name %j, which is no client id of a service token",
+    async (name) => {
+      const token = await team.sign(serviceClaims({ common_name: name }));
+      expect(reasonOf(await behindAccess().identifyAssertion(token))).toBe("invalid_credential");
+      const listing = behindAccess({ services: ["other"] });
+      expect(reasonOf(await listing.identifyAssertion(token))).toBe("invalid_credential");
+    },
+  );
+
+  it("returns only services that are listed, where a list is set", async () => {
+    const services = ["laptop-7"];
+    expect(
+      await behindAccess({ services }).identifyAssertion(
+        await team.sign(serviceClaims({ common_name: "laptop-7" })),
+      ),
+    ).toMatchObject({ id: "laptop-7", kind: "service" });
+    expect(
+      reasonOf(await behindAccess({ services }).identifyAssertion(await team.sign(serviceClaims()))),
+    ).toBe("invalid_credential");
+    expect(await behindAccess({ services }).identifyAssertion(await team.sign(userClaims()))).toMatchObject({
+      kind: "user",
+    });
+  });
+
+  // M16: a governance token that no source knows undid own_keys = "ignore", and nothing rejected it.
+  it("leaves the decision to the other sources where a governance token is sent too", async () => {
+    const source = behindAccess();
+    const assertion = await team.sign(userClaims());
+    const junk = { "x-coder-ai-governance-token": "junk", authorization: "Bearer sk-own-key-0123456789" };
+    expect(await source.identifyAssertion(assertion, junk)).toBeNull();
+    const headers = new Headers({ "cf-access-jwt-assertion": assertion, ...junk });
+    const credential = accepted(await readCredential(headers, [source]));
+    const unverified = { verifies: false, recognizes: () => false, identify: async () => actor() };
+    expect(reasonOf(await identify(credential, [source.listed, unverified]))).toBe("invalid_credential");
   });
 
   it.each<[string, Readonly<Record<string, unknown>>]>([

@@ -36,7 +36,25 @@ type Deployment = TestSource & {
   readonly identifyToken: (token?: string) => Promise<Actor | Refusal | null>;
 };
 
-function deployment(respond: Respond, options: Readonly<Record<string, unknown>> = {}): Deployment {
+/** A session's key as Coder returns it. */
+const KEY = {
+  id: TOKEN.slice(0, 10),
+  user_id: OWNER,
+  login_type: "oidc",
+  scope: "all",
+  scopes: ["coder:all"],
+  token_name: "",
+  lifetime_seconds: 604_800,
+  allow_list: [{ type: "*", id: "*" }],
+};
+
+const isKeyQuery = ({ url }: Request): boolean => url.includes("/keys/");
+
+/** `respond`: to the query of the user; the key has no limits. */
+const deployment = (respond: Respond, options: Readonly<Record<string, unknown>> = {}): Deployment =>
+  coderWith(async (request) => (isKeyQuery(request) ? Response.json(KEY) : respond(request)), options);
+
+function coderWith(respond: Respond, options: Readonly<Record<string, unknown>> = {}): Deployment {
   const { fetch, requests, inits } = recordingFetch(respond);
   const source = configure(coder, { options: { url: URL, ...options }, fetch });
   const identifyToken = async (token = TOKEN): Promise<Actor | Refusal | null> =>
@@ -77,7 +95,10 @@ describe("source coder: identifying a user", () => {
   it("sends Coder only the token, follows no redirect, and forbids caching", async () => {
     const { identifyToken, requests, inits } = user();
     await identifyToken();
-    expect(requests.map(({ url, method }) => `${method} ${url}`)).toEqual([`GET ${URL}/api/v2/users/me`]);
+    expect(requests.map(({ url, method }) => `${method} ${url}`)).toEqual([
+      `GET ${URL}/api/v2/users/me`,
+      `GET ${URL}/api/v2/users/me/keys/aB3dE5gH7j`,
+    ]);
     expect(Object.fromEntries(requests[0]?.headers ?? [])).toMatchObject({
       accept: "application/json",
       "coder-session-token": TOKEN,
@@ -198,6 +219,68 @@ const endless: Respond = async () =>
   new Response(new ReadableStream({ pull: () => new Promise(() => undefined) }));
 const broken = new ReadableStream({ start: (controller) => controller.error(new Error("reset")) });
 
+const withKey = (key: object, options = {}): Deployment =>
+  coderWith(async (request) => Response.json(isKeyQuery(request) ? { ...KEY, ...key } : USER), options);
+
+// N5: Coder's tokens have scopes. A token that a script was given to read users is not one to run models with.
+describe("source coder: what a token is for", () => {
+  it.each([
+    ["the scope of a session", { scopes: ["coder:all"] }, {}],
+    ["the older name of that scope", { scopes: ["all"] }, {}],
+    ["only the deprecated field", { scopes: undefined, scope: "all" }, {}],
+    ["no allow list", { allow_list: undefined }, {}],
+    ["an empty allow list", { allow_list: [] }, {}],
+    ["a configured scope", { scopes: ["user:read", "aibridge:use"] }, { require_scope: ["aibridge:use"] }],
+  ])("accepts a token with %s", async (_, key, options) => {
+    expect(await withKey(key, options).identifyToken()).toMatchObject({ id: OWNER });
+  });
+
+  it.each([
+    ["user:read", { scopes: ["user:read"], scope: "all" }, {}],
+    ["coder:application_connect", { scopes: ["coder:application_connect"] }, {}],
+    ["only the deprecated application_connect", { scopes: undefined, scope: "application_connect" }, {}],
+    ["no scope", { scopes: [] }, {}],
+    ["scopes that are no texts", { scopes: [{ all: true }] }, {}],
+    ["another scope than is configured", { scopes: ["coder:all"] }, { require_scope: ["aibridge:use"] }],
+    ["an allow list of one workspace", { allow_list: [{ type: "workspace", id: OWNER }] }, {}],
+    ["an allow list of all workspaces", { allow_list: [{ type: "workspace", id: "*" }] }, {}],
+  ])("rejects a token with %s, and remembers that", async (_, key, options) => {
+    const { identifyToken, requests } = withKey(key, options);
+    expect(reasonOf(await identifyToken())).toBe("invalid_credential");
+    expect(reasonOf(await identifyToken())).toBe("invalid_credential");
+    expect(requests).toHaveLength(2);
+  });
+
+  // Coder hides what a token may not read behind 404. The status was mistaken for an outage, with a query per request.
+  it.each([
+    ["its user", false, 1],
+    ["its key", true, 2],
+  ])("rejects a token that may not read %s, and remembers that", async (_, isHiddenKey, queries) => {
+    const hidden = { message: "Resource not found or you do not have access to this resource" };
+    const { identifyToken, requests } = coderWith(async (request) =>
+      isKeyQuery(request) === isHiddenKey
+        ? Response.json(hidden, { status: 404 })
+        : Response.json(isKeyQuery(request) ? KEY : USER),
+    );
+    expect(reasonOf(await identifyToken())).toBe("invalid_credential");
+    expect(reasonOf(await identifyToken())).toBe("invalid_credential");
+    expect(requests).toHaveLength(queries);
+  });
+
+  it("does not query the key where no scope is required", async () => {
+    const { identifyToken, requests } = withKey({ scopes: [] }, { require_scope: [] });
+    expect(await identifyToken()).toMatchObject({ id: OWNER });
+    expect(requests).toHaveLength(1);
+  });
+
+  it("returns identity_unavailable where the query of the key fails", async () => {
+    const { identifyToken } = coderWith(async (request) =>
+      isKeyQuery(request) ? new Response(null, { status: 502 }) : Response.json(USER),
+    );
+    expect(reasonOf(await identifyToken())).toBe("identity_unavailable");
+  });
+});
+
 describe("source coder: C18 an invalid response is 503 and is not cached", () => {
   it.each<[string, Respond]>([
     ["500", async () => new Response(null, { status: 500 })],
@@ -287,12 +370,12 @@ describe("source coder: C18 an invalid response is 503 and is not cached", () =>
 });
 
 describe("source coder: number of queries", () => {
-  it("sends one query for a hundred concurrent requests, and no other while the user is cached", async () => {
+  it("sends one query of each kind for a hundred concurrent requests, and no other while the user is cached", async () => {
     const { identifyToken, requests } = user();
     const results = await Promise.all(Array.from({ length: 100 }, () => identifyToken()));
     expect(new Set(results.map((result) => (result as Actor).id))).toEqual(new Set([OWNER]));
     await identifyToken();
-    expect(requests).toHaveLength(1);
+    expect(requests).toHaveLength(2);
   });
 
   it("C9 does not evict a known user when 10,000 unknown tokens are sent", async () => {

@@ -330,6 +330,8 @@ describe("source jwt: C14 verifying claims", () => {
     ["an exp that is true", { exp: true }],
     ["an exp that is null", { exp: null }],
     ["no exp", { exp: undefined }],
+    ["an exp in ten years", { exp: NOW + 10 * 365 * 86_400 }],
+    ["an exp beyond a day and the tolerance", { exp: NOW + 86_400 + 31 }],
     ["an nbf in 31 s", { nbf: NOW + 31 }],
     ["an nbf that is a string", { nbf: String(NOW) }],
     ["an iat that is a string", { iat: "now" }],
@@ -499,7 +501,7 @@ describe("source jwt: fetching the issuer's keys", () => {
         { timeout_ms: 20, clock_tolerance_s: 300 },
         async (request) => (failing ? respond(request) : respondWithKeys(request)),
       );
-      const longLived = { exp: NOW + 2 * 86_400 };
+      const longLived = { exp: NOW + 86_400 };
       await identifyToken(await issuer.sign(claims(longLived)));
       failing = true;
       clock.at += 11 * 60_000;
@@ -517,10 +519,11 @@ describe("source jwt: fetching the issuer's keys", () => {
 
   it("C16 stops using cached keys if the issuer has not responded for a day", async () => {
     let failing = false;
-    const { identifyToken, clock } = createSource({}, async (request) =>
+    const { identifyToken, clock } = createSource({ clock_tolerance_s: 300 }, async (request) =>
       failing ? new Response(null, { status: 500 }) : respondWithKeys(request),
     );
-    const token = await issuer.sign(claims({ exp: NOW + 2 * 86_400 }));
+    // Valid at the end of the day by the tolerance.
+    const token = await issuer.sign(claims({ exp: NOW + 86_400 + 300 }));
     await identifyToken(token);
     failing = true;
     clock.at += 86_400_000 - 1;
@@ -544,12 +547,106 @@ describe("source jwt: fetching the issuer's keys", () => {
     expect(requests).toHaveLength(2);
   });
 
+  // N7: each caller with a good token got 401, and a made-up kid could trigger the fetch.
+  it.each([
+    ["no key", []],
+    ["only a symmetric key", [{ kty: "oct", kid: "x", k: "AAAA" }]],
+    ["only a key for encryption", [{ kty: "RSA", kid: "x", use: "enc", n: "AQ", e: "AQAB" }]],
+    ["a key without a type", [{ kid: "x" }]],
+  ])("C16 continues to use cached keys on a key set with %s", async (_, keys) => {
+    let failing = false;
+    const { identifyToken, clock } = createSource({}, async (request) =>
+      failing ? Response.json({ keys }) : respondWithKeys(request),
+    );
+    await identifyToken(await issuer.sign(claims()));
+    failing = true;
+    clock.at += 11 * 60_000;
+    expect(await identifyToken(await issuer.sign(claims({ jti: "2" })))).toMatchObject({ id: "alice" });
+    expect(reasonOf(await identifyToken(await unknownKid(1)))).toBe("identity_unavailable");
+  });
+
   it("returns 503 for a key that cannot be used", async () => {
     const kid = issuer.jwks().keys[0]?.kid ?? "";
     const { identifyToken } = createSource({}, async () =>
       Response.json({ keys: [{ kty: "RSA", kid, alg: "RS256", n: "AQ", e: "AQAB" }] }),
     );
     expect(statusOf(await identifyToken(await issuer.sign(claims())))).toBe(503);
+  });
+});
+
+const GITHUB = "https://token.actions.githubusercontent.com";
+
+const required = (
+  require: object,
+  over: Readonly<Record<string, unknown>>,
+): Promise<Actor | Refusal | null> =>
+  issuer.sign(claims(over)).then((token) => createSource({ require }).identifyToken(token));
+
+// H5: at an issuer that many tenants share, any caller gets a signed token, and chooses its audience.
+describe("source jwt: required claims", () => {
+  it.each([
+    ["a text", { repository_owner: "acme" }, { repository_owner: "acme" }],
+    ["one of several texts", { repository_owner: ["acme", "acme-labs"] }, { repository_owner: "acme-labs" }],
+    ["a flag", { email_verified: true }, { email_verified: true }],
+    ["a number", { project: 7 }, { project: 7 }],
+    ["an entry of a list", { groups: "ai" }, { groups: ["dev", "ai"] }],
+    ["several claims", { hd: "acme.com", email_verified: true }, { hd: "acme.com", email_verified: true }],
+  ])("accepts a token whose claims have %s", async (_, require, over) => {
+    expect(await required(require, over)).toMatchObject({ id: "alice" });
+  });
+
+  it.each([
+    ["another value", { repository_owner: "acme" }, { repository_owner: "mallory" }],
+    ["the value in another case", { repository_owner: "acme" }, { repository_owner: "Acme" }],
+    ["the value with a suffix", { repository_owner: "acme" }, { repository_owner: "acme-evil" }],
+    ["no such claim", { repository_owner: "acme" }, {}],
+    ["a claim that objects inherit", { toString: "x", constructor: "y" }, {}],
+    ["the flag as a text", { email_verified: true }, { email_verified: "true" }],
+    ["an object", { hd: "acme.com" }, { hd: { "acme.com": true } }],
+    ["an empty list", { groups: ["ai"] }, { groups: [] }],
+    ["only one of two claims", { hd: "acme.com", email_verified: true }, { hd: "acme.com" }],
+  ])("rejects a token whose claims have %s", async (_, require, over) => {
+    expect(reasonOf(await required(require, over))).toBe("invalid_credential");
+  });
+
+  it.each([
+    GITHUB,
+    `${GITHUB}/acme-enterprise`,
+    "https://gitlab.com",
+    "https://accounts.google.com",
+    "accounts.google.com",
+    "https://login.microsoftonline.com/common/v2.0",
+    "https://login.microsoftonline.com/organizations/v2.0",
+    "https://login.microsoftonline.com/9188040d-6c67-4c5b-b112-36a304b66dad/v2.0",
+    "https://sts.windows.net/common/",
+    "https://oidc.vercel.com",
+    "https://agent.buildkite.com",
+    "https://app.terraform.io",
+  ])("are required for the shared issuer %s", (shared) => {
+    const issuesOf = (options: object): readonly string[] =>
+      createSource({ issuer: shared, ...options }).issues;
+    expect(issuesOf({}).join()).toMatch(/^require is required for an issuer that many organizations share/);
+    // A claim that does not name the organization is not enough.
+    expect(issuesOf({ require: { email_verified: true } })).toHaveLength(1);
+    expect(issuesOf({ require: { sub: "repo:acme/app:ref:refs/heads/main" } }).length).toBeLessThanOrEqual(
+      shared.includes("microsoft") || shared.includes("sts") ? 1 : 0,
+    );
+  });
+
+  it.each([
+    "https://gitlab.acme.com",
+    "https://login.microsoftonline.com/6f1c7a52-0c0f-4b6b-9a55-3d3b3f6f1f11/v2.0",
+    "https://oidc.vercel.com/acme",
+    "https://acme.okta.com",
+  ])("are optional for the organization's own issuer %s", (own) => {
+    expect(createSource({ issuer: own }).issues).toEqual([]);
+  });
+
+  it("let a CI token of the own organization in under its sub, which has slashes", async () => {
+    const sub = "repo:acme/app:ref:refs/heads/main";
+    const token = await issuer.sign(claims({ sub, repository_owner: "acme" }));
+    const { identifyToken } = createSource({ require: { repository_owner: "acme" }, kind: "service" });
+    expect(await identifyToken(token)).toMatchObject({ id: sub, kind: "service" });
   });
 });
 
@@ -572,6 +669,12 @@ describe("source jwt: options", () => {
     [{ algorithms: ["RS256", "none"] }, ["algorithms[1]"]],
     [{ algorithms: ["HS256", "HS512", "RS1", "dir"] }, [0, 1, 2, 3].map((at) => `algorithms[${at}]`)],
     [{ kind: "unknown" }, ["kind"]],
+    [{ require: "acme" }, ["require"]],
+    [{ require: { hd: "" } }, ["require.hd"]],
+    [{ require: { hd: "<your-domain>" } }, ["require.hd"]],
+    [{ require: { hd: [] } }, ["require.hd"]],
+    [{ require: { hd: ["acme.com", null] } }, ["require.hd"]],
+    [{ require: { hd: { a: 1 } } }, ["require.hd"]],
     [{ service_value: "app" }, ["service_value"]],
     [{ max_age_s: 0 }, ["max_age_s"]],
     [{ clock_tolerance_s: 301 }, ["clock_tolerance_s"]],

@@ -17,17 +17,21 @@ export const access: IdentitySource = {
     const team = options.url("team_domain") ?? "";
     if (team !== "" && team !== new URL(team).origin) report("team_domain", "must not contain a path");
     const audience = options.requiredTexts("audience");
+    const services = options.texts("services");
     const ownKeys = options.oneOf("own_keys", ["ignore", "forward"], "ignore");
     const tokens = createTokenVerifier(
       { ...FIXED_OPTIONS, issuer: team, jwksUrl: `${team}/cdn-cgi/access/certs`, audience },
-      toActor,
+      (claims, keyId) => toActor(claims, keyId, services),
       deps,
     );
     return {
       recognizes: tokens.recognizes,
-      identify: async ({ accessToken: assertion, isFromPage }) =>
+      identify: async ({ identity, accessToken: assertion, isFromPage }) => {
+        // A credential that the client chose to send precedes one that Access adds, also where it is invalid.
+        if (assertion === null || identity?.from === "x-coder-ai-governance-token") return null;
         // Access adds the token for the browser's cookie, whichever site's page made the request.
-        assertion && (isFromPage ? FROM_PAGE : ((await tokens.identify(assertion)) ?? OTHER_ISSUER)),
+        return isFromPage ? FROM_PAGE : ((await tokens.identify(assertion)) ?? OTHER_ISSUER);
+      },
       accessToken: { prefersCentralKey: ownKeys === "ignore" },
     };
   },
@@ -37,6 +41,8 @@ export const access: IdentitySource = {
 const FIXED_OPTIONS = {
   algorithms: ["RS256"],
   maxAgeS: null,
+  // Access bounds the session: at most a month.
+  maxRemainingS: null,
   toleranceS: 30,
   cooldownMs: 30_000,
   timeoutMs: 5000,
@@ -45,12 +51,24 @@ const FIXED_OPTIONS = {
 const FROM_PAGE = new Refusal("cross_origin");
 const OTHER_ISSUER = new Refusal("invalid_credential", { detail: "access: the token is not from this team" });
 
-/** `sub` is a user's UUID. For a service token `sub` is empty, and `common_name` is its client id. */
-function toActor({ sub, common_name: clientId, email }: Claims, keyId: string): Actor | Refusal {
+/** The client id of a service token. A client certificate's common name has another form. */
+const CLIENT_ID = /^[0-9a-f]{32}\.access$/;
+
+/**
+ * `sub` is a user's UUID. For a service token `sub` is empty, and `common_name` is its client id.
+ * `services`: the client ids that are permitted; null permits each one.
+ */
+function toActor(
+  { sub, common_name: commonName, email }: Claims,
+  keyId: string,
+  services: readonly string[] | null,
+): Actor | Refusal {
   const kind = sub === undefined || sub === "" ? "service" : "user";
-  const id = readActorId(kind === "service" ? clientId : sub);
+  const id = readActorId(kind === "service" ? commonName : sub);
   if (id === null)
     return new Refusal("invalid_credential", { detail: "access: the token names no valid actor id" });
+  if (kind === "service" && !(services?.includes(id) ?? CLIENT_ID.test(id)))
+    return new Refusal("invalid_credential", { detail: "access: the token is not of a permitted service" });
   const name = kind === "user" ? readName(email) : null;
   return { id, kind, name, source: "access", verified: true, keyId, mayAssert: null };
 }

@@ -7,6 +7,7 @@
 import { oneOfIssue, type ReportIssue } from "../../../shared/config/fields.ts";
 import { Refusal } from "../../../shared/refusal.ts";
 import { readActorId, readName } from "../../../shared/actor-id.ts";
+import { missingClaim, readRequiredClaims } from "../required-claims.ts";
 import type { Actor, IdentitySource, SourceOptions } from "../identity.ts";
 import { ALGORITHMS, createTokenVerifier, type Claims, type TokenOptions } from "../signed-token.ts";
 
@@ -16,9 +17,19 @@ export const jwt: IdentitySource = {
   configure: ({ options, report, deps }) => {
     const tokenOptions = readTokenOptions(options, report);
     const actorClaims = readActorClaims(options, report);
+    const required = readRequiredClaims(
+      options.nested("require")?.table ?? null,
+      tokenOptions.issuer,
+      report,
+    );
     const tokens = createTokenVerifier(
       tokenOptions,
-      (claims, keyId) => toActor(claims, keyId, actorClaims),
+      (claims, keyId) => {
+        const missing = missingClaim(claims, required);
+        return missing === null
+          ? toActor(claims, keyId, actorClaims)
+          : new Refusal("invalid_credential", { detail: `token: ${missing} has no required value` });
+      },
       deps,
     );
     return {
@@ -29,8 +40,11 @@ export const jwt: IdentitySource = {
 };
 
 const NO_LIMIT = 0;
+/** Bound of the rest of a token's life where `max_age_s` is not set. */
+const MAX_REMAINING_S = 86_400;
 
 function readTokenOptions(options: SourceOptions, report: ReportIssue): TokenOptions {
+  const maxAgeS = options.count("max_age_s", 1, 365 * 86_400, NO_LIMIT) || null;
   const algorithms = options.texts("algorithms") ?? ["RS256", "ES256"];
   if (algorithms.length === 0) report("algorithms", "must list at least one algorithm");
   for (const [index, algorithm] of algorithms.entries()) {
@@ -42,7 +56,8 @@ function readTokenOptions(options: SourceOptions, report: ReportIssue): TokenOpt
     jwksUrl: (options.url("jwks_url") && options.text("jwks_url")) ?? "",
     audience: options.requiredTexts("audience"),
     algorithms,
-    maxAgeS: options.count("max_age_s", 1, 365 * 86_400, NO_LIMIT) || null,
+    maxAgeS,
+    maxRemainingS: maxAgeS === null ? MAX_REMAINING_S : null,
     toleranceS: options.count("clock_tolerance_s", 0, 300, 30),
     cooldownMs: options.count("cooldown_s", 1, 3600, 30) * 1000,
     timeoutMs: options.count("timeout_ms", 1, 30_000, 5000),
