@@ -293,6 +293,8 @@ describe("the API", () => {
         client: null,
         actor_id: null,
         actor_kind: null,
+        identity_source: null,
+        actor_verified: false,
         initiator_id: null,
         created_at: expect.any(String) as string,
         worker_version: null,

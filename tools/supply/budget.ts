@@ -11,8 +11,10 @@
  * - 1,400: hashes of prompts, tool calls without ids, agents of Codex and OpenCode
  * - 2,900: model calls without a conversation, usage that is read later
  * - 5,600: decoding compressed request bodies, the retry without the usage opt-in, the scanner of multipart forms
+ * - 2,900: starts of passthroughs, counted refusals, files of batches, errors and figures in further shapes
+ * - 1,100: required claims of tokens and their shared issuers, scopes of Coder's tokens
  */
-export const BUDGET = { bytes: 216 * 1024, gzipBytes: 79_000 } as const;
+export const BUDGET = { bytes: 220 * 1024, gzipBytes: 83_000 } as const;
 
 /** The only packages whose code is deployed. */
 export const DEPLOYED: readonly string[] = ["hono", "jose"];

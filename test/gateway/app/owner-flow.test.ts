@@ -529,17 +529,20 @@ describe("a gateway that delegates", () => {
     }
   });
 
-  it("receives no gateway error header that a provider set", async () => {
+  it.each([
+    [401, 502],
+    [429, 429],
+  ])("receives no gateway error header that a provider set with status %i", async (status, received) => {
     // The attack: a provider responds 401 with this header, so that a delegating Coder takes its own key for invalid.
     const gateway = await openDelegating(
       {},
       {
         provider: () =>
-          json("{}", { status: 401, headers: { "x-coder-ai-gateway-error": "gateway_key_mismatch" } }),
+          json("{}", { status, headers: { "x-coder-ai-gateway-error": "gateway_key_mismatch" } }),
       },
     );
     const { response } = await gateway.exchange(CENTRAL_CHAT, post(BODY, DELEGATED));
-    expect([response.status, response.headers.get("x-coder-ai-gateway-error")]).toEqual([401, null]);
+    expect([response.status, response.headers.get("x-coder-ai-gateway-error")]).toEqual([received, null]);
   });
 });
 

@@ -294,7 +294,7 @@ describe("getting in", () => {
     const { response, events } = await gateway.exchange(`${MESSAGES}/batches/b_1/results`, {
       headers: OWN_KEY,
     });
-    expect([response.status, typesOf(events)]).toEqual([200, ["passthrough"]]);
+    expect([response.status, typesOf(events)]).toEqual([200, ["passthrough_start", "passthrough"]]);
     expect(gateway.sent[0]?.url).toBe(`${PROVIDERS.anthropic.base_url}/v1/messages/batches/b_1/results`);
   });
 });

@@ -229,11 +229,11 @@ describe("DELEGATION", () => {
     [{ keys: ["LONG"] }, "LONG must be at most 1,024 visible ASCII characters without commas"],
     [
       { keys: ["ONE"], actor: "CANARY id" },
-      'DELEGATION.actor must match ^[A-Za-z0-9][A-Za-z0-9._:@-]{0,95}$ and must not start with "byok:"',
+      'DELEGATION.actor must match ^[A-Za-z0-9][A-Za-z0-9._:@/-]{0,95}$ and must not start with "byok:"',
     ],
     [
       { keys: ["ONE"], actor: "byok:0123" },
-      'DELEGATION.actor must match ^[A-Za-z0-9][A-Za-z0-9._:@-]{0,95}$ and must not start with "byok:"',
+      'DELEGATION.actor must match ^[A-Za-z0-9][A-Za-z0-9._:@/-]{0,95}$ and must not start with "byok:"',
     ],
     [{ keys: ["ONE"], kind: "user" }, "DELEGATION.kind is not a known key (known: keys, actor)"],
     ["on", "DELEGATION must be a table or a JSON object"],

@@ -105,6 +105,7 @@ describe("J6 a provider's name", () => {
     "explain",
     "anomalies",
     "refusals",
+    "passthroughs",
     "clients",
     "models",
     "providers",

@@ -26,6 +26,7 @@ import {
   interceptionRow,
   overrideRow,
   promptRow,
+  refusalRow,
   SECOND_ID,
   tables,
   THIRD_ID,
@@ -202,7 +203,7 @@ describe("the rows of a client that disconnects", () => {
     ["of known length", { "content-length": "1000" }],
     ["of unknown length", {}],
   ])(
-    "F10 during an upload %s: only the override, because the gateway called no provider",
+    "F10 during an upload %s: only the override and the refusal, because the gateway called no provider",
     async (_, length) => {
       const gateway = await openGatewayWithLedger({ vars: RECORDED });
       const upload = upstreamBody();
@@ -214,7 +215,20 @@ describe("the rows of a client that disconnects", () => {
       expect((await pending).response.status).toBe(400);
       expect(gateway.sent).toEqual([]);
       const owner = { initiator_id: OWNER, attribution: "asserted", owner_id: OWNER };
-      expect(await gateway.rows()).toEqual(tables({ initiator_overrides: [overrideRow(owner)] }));
+      const refused = refusalRow({
+        reason: "body_incomplete",
+        status: 400,
+        provider: "central",
+        client: "Coder Agents",
+        actor_id: "ci-bot",
+        actor_kind: "service",
+        initiator_id: OWNER,
+        identity_source: "keys",
+        actor_verified: 1,
+      });
+      expect(await gateway.rows()).toEqual(
+        tables({ initiator_overrides: [overrideRow(owner)], refusals: [refused] }),
+      );
     },
   );
 

@@ -219,7 +219,7 @@ describe("the statements of one call", () => {
     const statements = statementsFor(events);
     expect(new Set(statements.map(({ sql }) => sql)).size).toBe(statements.length);
     // Starts and ends of two tables, seven tables, parents, roots.
-    expect(statements).toHaveLength(11);
+    expect(statements).toHaveLength(13);
     for (const { sql } of statements) expect(sql.match(/\?\d*/g)).toEqual(["?1"]);
   });
 

@@ -13,6 +13,7 @@ import {
   overrideRow,
   passthroughRow,
   promptRow,
+  refusalRow,
   SECOND_ID,
   tables,
   tokenRow,
@@ -272,6 +273,7 @@ const refused: Case = {
       }),
     ],
     user_prompts: [promptRow()],
+    refusals: [refusalRow({ reason: "model_not_allowed", status: 403 })],
   }),
 };
 
@@ -298,6 +300,8 @@ const tooMany: Case = {
     user_prompts: [promptRow()],
   }),
 };
+
+const NO_ACTOR = { actor_id: null, actor_kind: null, initiator_id: null, identity_source: null } as const;
 
 const noInterception: Case = {
   name: "records passthroughs, and the owner override of one, of requests that are no interceptions",
@@ -350,6 +354,27 @@ const noInterception: Case = {
         metadata: '{"actor_name":"CI bot"}',
         started_at: "2026-11-23T12:00:04.000Z",
         ended_at: "2026-11-23T12:00:04.040Z",
+      }),
+    ],
+    refusals: [
+      refusalRow({ ...NO_ACTOR, reason: "credential_missing", status: 401 }),
+      refusalRow({
+        id: "01a20847-01e8-8800-8def-0123456789ab",
+        interception_id: "01a20847-01e8-7abc-8def-0123456789ab",
+        reason: "body_invalid",
+        status: 400,
+        created_at: "2026-11-23T12:00:01.000Z",
+      }),
+      refusalRow({
+        ...NO_ACTOR,
+        id: "01a20847-09b8-8800-8def-0123456789ab",
+        interception_id: "01a20847-09b8-7abc-8def-0123456789ab",
+        reason: "not_found",
+        status: 404,
+        provider: null,
+        route: null,
+        client: null,
+        created_at: "2026-11-23T12:00:03.000Z",
       }),
     ],
   }),

@@ -188,6 +188,26 @@ const PASSTHROUGH = {
   response_encoding: null,
 } as const satisfies Row;
 
+/** A refused model call of a client with its own key. */
+const REFUSAL = {
+  id: "01a20846-fe00-8800-8def-0123456789ab",
+  interception_id: ID,
+  reason: "",
+  status: 0,
+  detail: null,
+  method: "POST",
+  provider: "openai",
+  route: "/chat/completions",
+  client: "Unknown",
+  actor_id: ACTOR,
+  actor_kind: "unknown",
+  initiator_id: ACTOR,
+  created_at: STARTED,
+  worker_version: null,
+  identity_source: "byok",
+  actor_verified: 0,
+} as const satisfies Row;
+
 /** The columns that differ from the default row, and those that every test must name. */
 type Columns<Default, Always extends string = never> = Readonly<Record<Always, unknown>> & {
   readonly [Column in keyof Default]?: unknown;
@@ -201,6 +221,10 @@ export function interceptionRow(columns: Columns<typeof INTERCEPTION>): Row {
 }
 export const tokenRow = (columns: Columns<typeof TOKENS>): Row => ({ ...TOKENS, ...columns });
 export const passthroughRow = (columns: Columns<typeof PASSTHROUGH>): Row => ({ ...PASSTHROUGH, ...columns });
+export const refusalRow = (columns: Columns<typeof REFUSAL, "reason" | "status">): Row => ({
+  ...REFUSAL,
+  ...columns,
+});
 export const promptRow = (columns: Columns<typeof PROMPT> = {}): Row => ({ ...PROMPT, ...columns });
 type OverrideColumn = "initiator_id" | "attribution" | "owner_id";
 /** The override of an accepted owner assertion by default. */

@@ -20,7 +20,7 @@ const ORPHANS = { rows: 1000, steps: 20 };
  * With the statements of `anomaly-scan.ts` and `merge-refusals.ts`, all steps stay below the 1,000 statements of one invocation:
  * https://developers.cloudflare.com/d1/platform/limits/
  */
-const DELETE_STEPS = { rows: 500, steps: 600 };
+const DELETE_STEPS = { rows: 500, steps: 580 };
 
 /** An orphaned interception has unknown usage, and like an orphaned passthrough no end time. */
 const CLOSE_ORPHANS = {
