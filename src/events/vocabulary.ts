@@ -5,10 +5,11 @@
 
 /** Strength of the evidence for the initiator, strongest first. */
 export const ATTRIBUTIONS = {
-  signed: "an owner header with a verified signature, from an actor that may assert",
-  asserted: "an owner header from an actor that may assert, unsigned",
   authenticated: "the actor itself, verified by an identity source",
+  signed: "an owner header with a verified signature, from an actor that may assert",
+  asserted: "an owner header from a verified actor that may assert, unsigned",
   unverified: "the actor itself, known only by the fingerprint of its own provider key",
+  claimed: "an owner header from an actor that may assert and is known only by such a fingerprint, unsigned",
 } as const;
 export type Attribution = keyof typeof ATTRIBUTIONS;
 

@@ -11,6 +11,7 @@ import type {
   OwnerRejection,
   SignatureResult,
 } from "../../events/vocabulary.ts";
+import type { Actor } from "../identity/identity.ts";
 import type { OwnerClaim } from "./owner-claim.ts";
 import type { DirectoryLookup } from "./directory.ts";
 import { checkPermission, type AssertionRules } from "./rules.ts";
@@ -94,9 +95,15 @@ export function decideInitiator(claim: OwnerClaim, rules: AssertionRules, proof:
   const name = proof.directory?.status === "active" ? proof.directory.username : null;
   return acceptOwner(
     claim,
-    { id: owner.id, name, attribution: isSigned ? "signed" : "asserted" },
+    { id: owner.id, name, attribution: attributionOf(actor, isSigned) },
     allChecked,
   );
+}
+
+/** An owner is worth no more than the word of the actor that names it. */
+function attributionOf({ verified }: Actor, isSigned: boolean): Attribution {
+  if (isSigned) return "signed";
+  return verified ? "asserted" : "claimed";
 }
 
 /** The owner is the initiator and overrides the actor. */

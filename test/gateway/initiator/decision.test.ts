@@ -134,9 +134,13 @@ describe("the owner decision", () => {
     expect(decided("not-a-uuid", { by: fingerprint })).toEqual({ ...rejected("form"), initiator });
   });
 
-  it("attributes an owner as asserted, never authenticated, for every kind of actor", () => {
-    expect(decided(OWNER, { by: fingerprint }).initiator.attribution).toBe("asserted");
-    expect(decided(OWNER, { by: actor({ kind: "user" }) }).initiator.attribution).toBe("asserted");
+  it.each([
+    ["asserted", actor()],
+    ["asserted", actor({ kind: "user" })],
+    // H4: without any credential of its own, an unverified caller must not raise its word above its own account's.
+    ["claimed", fingerprint],
+  ] as const)("attributes an owner as %s, never authenticated, for the actor %j", (attribution, by) => {
+    expect(decided(OWNER, { by }).initiator.attribution).toBe(attribution);
   });
 
   it("accepts the owner that a delegating gateway names, regardless of the client's User-Agent", () => {
