@@ -4,6 +4,7 @@
  *
  * Secrets are recognized by their form. A password within a sentence has none and is not found; see docs/threat-model.md.
  */
+import type { SecretFinder } from "../shared/secret-finder.ts";
 import { truncate } from "../shared/text.ts";
 
 export type Redact = (text: string) => string;
@@ -93,11 +94,14 @@ export const BUILT_IN_PATTERNS: readonly SecretPattern[] = [
   { kind: "provider_key", form: NAMED_KEY, keeps: "$<before>" },
 ];
 
-/** `patterns`: the operator's patterns. They too should take linear time: a text may have 20,000 characters. */
-export function createRedactor(patterns: readonly RegExp[]): Redact {
+/**
+ * `patterns`: the operator's patterns. They too should take linear time: a text may have 20,000 characters. `secrets`: the
+ * configured secrets, which are redacted whatever their form.
+ */
+export function createRedactor(patterns: readonly RegExp[], secrets: SecretFinder | null = null): Redact {
   const own = patterns.map((form) => ({ kind: "pattern", form: new RegExp(form.source, withG(form.flags)) }));
   const forms: readonly SecretPattern[] = [...BUILT_IN_PATTERNS, ...own];
-  return (text) => forms.reduce(without, text);
+  return (text) => forms.reduce(without, secrets?.redact(text) ?? text);
 }
 
 function without(text: string, { kind, form, needle, keeps = "" }: SecretPattern): string {

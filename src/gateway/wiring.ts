@@ -8,6 +8,7 @@ import { createFallbackLog } from "../events/fallback-log.ts";
 import { createRedactor } from "../events/redaction.ts";
 import { ByteBudget } from "../shared/byte-budget.ts";
 import { logOperatorEvent } from "../shared/operator-log.ts";
+import { createSecretFinder } from "../shared/secret-finder.ts";
 import { createTtlCache } from "../shared/ttl-cache.ts";
 import { uuidV7 } from "../shared/uuid.ts";
 import type { Deps } from "./app/deps.ts";
@@ -112,7 +113,8 @@ function bodyReading({ limits }: Config, { now }: Platform): Deps["bodies"] {
 /** The app's dependencies as they are in production. */
 export function createDeps(config: Config, platform: Platform = PLATFORM): Deps {
   const { recording } = config;
-  const redact = createRedactor(recording.patterns);
+  const secrets = createSecretFinder(config.secrets);
+  const redact = createRedactor(recording.patterns, secrets);
   return {
     ...platform,
     config,
@@ -121,6 +123,7 @@ export function createDeps(config: Config, platform: Platform = PLATFORM): Deps 
     policies: [modelsPolicy],
     sinks: sinks(config, platform),
     redact,
+    secrets,
     toRecordedEndUser: createEndUserRecording(recording, redact),
     records: config.records,
     bodies: bodyReading(config, platform),

@@ -2,6 +2,7 @@
 import type { RecordsService } from "../../events/records-service.ts";
 import type { Redact } from "../../events/redaction.ts";
 import type { ByteBudget } from "../../shared/byte-budget.ts";
+import type { SecretFinder } from "../../shared/secret-finder.ts";
 import type { After } from "../../shared/deadline.ts";
 import type { LogOperatorEvent } from "../../shared/operator-log.ts";
 import type { Pace } from "../../shared/send-deadline.ts";
@@ -24,6 +25,8 @@ export type Deps = {
   readonly sinks: readonly Sink[];
   /** Removes secrets from content before it is recorded. */
   readonly redact: Redact;
+  /** Finds the configured secrets; null where there are none. */
+  readonly secrets: SecretFinder | null;
   readonly toRecordedEndUser: ToRecordedEndUser;
   /** The records Worker; null where it is not bound. */
   readonly records: RecordsService | null;

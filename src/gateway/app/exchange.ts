@@ -7,6 +7,7 @@ import { Refusal } from "../../shared/refusal.ts";
 import { uuidV7 } from "../../shared/uuid.ts";
 import type { Dialect } from "../provider/provider.ts";
 import { createRecorder, type Recorder } from "../sinks/recorder.ts";
+import { withoutSecrets } from "../sinks/without-secrets.ts";
 import { CODINGS } from "./decode/coding.ts";
 import { emptyFindings, type Findings } from "./decide.ts";
 import type { Deps } from "./deps.ts";
@@ -42,7 +43,7 @@ export function createExchange(request: Request, deps: Deps, waitUntil: Exchange
     headers: new NamedHeaders(request.headers),
     deps,
     startedAt,
-    recorder: createRecorder(deps.sinks, waitUntil, onSinkFailure),
+    recorder: withoutSecrets(createRecorder(deps.sinks, waitUntil, onSinkFailure), deps.secrets),
     holding: emptyHolding(),
     waitUntil,
     findings: emptyFindings(),

@@ -17,6 +17,7 @@ import {
   oneOfIssue,
   type ReportIssue,
 } from "../../shared/config/fields.ts";
+import type { NamedSecret } from "../../shared/secret-finder.ts";
 import { rejectMisspelt } from "../../shared/config/unread-names.ts";
 import type { EndUserRules } from "../client/recorded-end-user.ts";
 import type { ConfiguredSource, IdentitySource, SourceDeps } from "../identity/identity.ts";
@@ -61,6 +62,8 @@ export type Config = {
   /** null where no web page may call the gateway. */
   readonly cors: CorsRules | null;
   readonly recording: RecordingOptions;
+  /** Every secret that the configuration names: none of them leaves in a response or in a record. */
+  readonly secrets: readonly NamedSecret[];
   readonly interceptions: Dataset | null;
   readonly overrides: Dataset | null;
   /** The ways to the records Worker; each is optional. */
@@ -127,6 +130,7 @@ export function inspectConfig(
     limits: readLimits(fields("LIMITS")),
     cors: environment.has("CORS") ? readCors(fields("CORS")) : null,
     recording: readRecording(fields("RECORDING"), secret),
+    secrets: [],
     interceptions: binding("INTERCEPTIONS", "writeDataPoint", "an Analytics Engine data set"),
     overrides: binding("OVERRIDES", "writeDataPoint", "an Analytics Engine data set"),
     queue: binding("EVENTS", "sendBatch", "a queue"),
@@ -137,7 +141,8 @@ export function inspectConfig(
   checkRecords(config, environment);
   const unread = environment.unread();
   rejectMisspelt(unread, report);
-  return { config: issues.length > 0 ? { issues } : config, unread: unread.map(([name]) => name) };
+  const complete = { ...config, secrets: environment.secrets() };
+  return { config: issues.length > 0 ? { issues } : complete, unread: unread.map(([name]) => name) };
 }
 
 function readIdentity(environment: Environment, { sources, platform }: Registry): ConfiguredSource[] {

@@ -1,4 +1,5 @@
 /** Reads a Worker's environment: tables, secrets and bindings by name. Both Workers' configs are read with it. */
+import type { NamedSecret } from "../secret-finder.ts";
 import { asTable, Fields, fromJson, isPlaceholder, type ReportIssue } from "./fields.ts";
 
 export type Env = Readonly<Record<string, unknown>>;
@@ -25,10 +26,13 @@ export type Environment = {
   readonly flag: (name: string, otherwise: boolean) => boolean;
   /** The names that have not been read so far, with their values. */
   readonly unread: () => readonly NamedValue[];
+  /** The secrets that have been read so far. */
+  readonly secrets: () => readonly NamedSecret[];
 };
 
 export function readEnvironment(env: Env, report: ReportIssue): Environment {
   const read = new Set<string>();
+  const secrets = new Map<string, string>();
   const value = (name: string): unknown => {
     read.add(name);
     return env[name];
@@ -45,7 +49,11 @@ export function readEnvironment(env: Env, report: ReportIssue): Environment {
     secret: (name) => {
       const secret = Object.hasOwn(env, name) ? value(name) : undefined;
       const issue = secretIssue(secret);
-      if (issue === null) return (secret as string).trim();
+      if (issue === null) {
+        const text = (secret as string).trim();
+        secrets.set(name, text);
+        return text;
+      }
       report(name, issue);
       return null;
     },
@@ -71,9 +79,14 @@ export function readEnvironment(env: Env, report: ReportIssue): Environment {
       report(name, "must be true or false");
       return otherwise;
     },
+    secrets: () =>
+      [...secrets].filter(([, one]) => !LIST.test(one)).map(([name, value]) => ({ name, value })),
     unread: () => Object.entries(env).filter(([name]) => !read.has(name)),
   };
 }
+
+/** The secret with the list of client keys holds digests, which need not be kept from anyone's sight. */
+const LIST = /^\[\s*[\]{]/;
 
 function secretIssue(secret: unknown): string | null {
   if (secret === undefined) return "is required: the configuration names it as a secret";
