@@ -10,6 +10,8 @@ export const OPERATOR_EVENTS = {
   request_failed:
     "An unexpected error ended a request, and the client got the refusal `internal`: `interception_id`, `error`.",
   sink_failed: "A sink did not take the events of a request: `sink`, `interception_id`, `error`.",
+  secret_leaked:
+    "A provider's response contained a configured secret, which must be replaced. The client did not get that response, or that header; of a stream it may have got a part: `provider`, `secret` (its name), `where` (`header`, `body` or `stream`), `interception_id`.",
   directory_failed: "The directory could not be queried: `reason`.",
   replay_cache_failed: "The replay cache could not be queried: `reason`.",
   client_key_invalid:

@@ -97,6 +97,10 @@ const CODES = {
     502,
     "The provider rejected the gateway's own key. Report it to the gateway's administrator.",
   ],
+  upstream_key_leaked: [
+    502,
+    "The provider's response was withheld: it contained a key of the gateway, or could not be searched for one. Report it to the gateway's administrator.",
+  ],
   models_not_filtered: [
     502,
     "The provider's list of models could not be reduced to the allowed ones. Report it to the gateway's administrator.",

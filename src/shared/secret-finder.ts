@@ -159,8 +159,11 @@ export type SecretWatch = {
   onFound: () => void;
 };
 
-/** Watches a text that arrives in pieces of any size. */
-export function watchForSecrets({ find }: SecretFinder): SecretWatch {
+/** Watches a text that arrives in pieces of any size. `report` gets the name of a secret that was found. */
+export function watchForSecrets(
+  { find }: SecretFinder,
+  report: (secret: string) => void = () => undefined,
+): SecretWatch {
   let tail = "";
   let found: string | null = null;
   const watch: SecretWatch = {
@@ -172,7 +175,9 @@ export function watchForSecrets({ find }: SecretFinder): SecretWatch {
     examine: (text) => {
       if (found !== null) return;
       found = find(text);
-      if (found !== null) watch.onFound();
+      if (found === null) return;
+      report(found);
+      watch.onFound();
     },
     found: () => found,
     onFound: () => undefined,

@@ -36,6 +36,11 @@ const PROVIDERS = keysOf("gateway", "PROVIDERS.<name>.", [
     "With `models`: removes the other models from the provider's list of models, and responds to a request for one of them with 404. `false` passes both on.",
   ],
   [
+    "response_cache",
+    "`no-store`",
+    "`no-store` sends `cache-control: private, no-store` with every response of the provider. `keep` passes the provider's own on.",
+  ],
+  [
     "inject_usage",
     "`true`",
     "Requests usage figures in chat streams when the client did not, and removes that one event from the client's stream.",

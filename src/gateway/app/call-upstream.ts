@@ -13,6 +13,7 @@ import { upstreamHeaders } from "../upstream/request-headers.ts";
 import { toClientHeaders } from "../upstream/response-headers.ts";
 import { targetUrl } from "../upstream/url.ts";
 import type { Exchange } from "./exchange.ts";
+import { checkSearchable, reportLeak } from "./secret-leak.ts";
 import { examineOptIn, type OptIn } from "./usage-opt-in.ts";
 
 /** A request whose caller is known: everything that forwarding needs. */
@@ -57,27 +58,41 @@ export async function callUpstream(
   deps.bodies.budget.release(holding);
   if (!(response instanceof Response)) return { response, providerHeaders: NO_PROVIDER_HEADERS };
   const providerHeaders = readProviderHeaders(response.headers);
-  if (centralKey === null || response.status < 400) return { response, providerHeaders };
-  const clean = await checkCentralKey(response, centralKey, abort, deps.config.limits.idleMs);
+  if (deps.secrets === null) return { response, providerHeaders };
+  if (response.status < 400) return { response: checkSearchable(response, abort), providerHeaders };
+  const clean = await checkError(exchange, forwardable, response, abort);
   return {
     response: !(clean instanceof Response) && request.signal.aborted ? CLIENT_DISCONNECTED : clean,
     // A provider that quotes the key may do so in its id of the request, and the record must not have it either.
-    providerHeaders: quotes(providerHeaders, centralKey) ? NO_PROVIDER_HEADERS : providerHeaders,
+    providerHeaders:
+      centralKey !== null && quotes(providerHeaders, centralKey) ? NO_PROVIDER_HEADERS : providerHeaders,
   };
 }
 
 /**
- * The error response to a request with the central key. Where the provider rejects the key, the response would tell the
+ * The error response, searched for every secret. Where the provider rejects the key, the response would tell the
  * user that the user's own key is wrong: it is refused as `upstream_key_rejected`.
  */
-async function checkCentralKey(
+async function checkError(
+  exchange: Exchange,
+  forwardable: Forwardable,
   response: Response,
-  key: string,
   abort: AbortController,
-  deadlineMs: number,
 ): Promise<Response | Refusal> {
-  const clean = await rejectKeyLeak(response, key, abort, deadlineMs);
-  if (clean instanceof Refusal || (clean.status !== 401 && clean.status !== 403)) return clean;
+  const { secrets, config } = exchange.deps;
+  const key = forwardable.credential.centralKey;
+  const nameOf = (text: string): string | null =>
+    key !== null && containsKey(text, key)
+      ? (config.secrets.find(({ value }) => value === key)?.name ?? "")
+      : (secrets?.findAny(text) ?? null);
+  const quotesAny = (text: string): boolean => {
+    const secret = nameOf(text);
+    if (secret !== null) reportLeak(exchange, forwardable, secret, "body");
+    return secret !== null;
+  };
+  const clean = await rejectKeyLeak(response, quotesAny, abort, config.limits.idleMs);
+  if (clean instanceof Refusal || key === null || (clean.status !== 401 && clean.status !== 403))
+    return clean;
   // Pages of a network in front of the provider, and OpenRouter's 403 for a flagged input, say nothing about the key.
   const body = await clean.clone().text();
   const isOther =
@@ -138,12 +153,27 @@ const quotes = (facts: ProviderHeaderFacts, key: string): boolean =>
  * proxying, cloudflare/workerd#6151). Only a passthrough may pass one.
  */
 export function toClientResponse(
+  exchange: Exchange,
+  forwardable: Pick<Forwardable, "route" | "credential">,
   upstream: Response,
-  id: string,
   { body, isModified }: { readonly body: BodyInit | null; readonly isModified: boolean },
 ): Response {
-  const response = new Response(body, upstream);
-  toClientHeaders(response.headers, id, isModified);
+  const { id, deps } = exchange;
+  const { secrets } = deps;
+  const inReason = secrets?.findAny(upstream.statusText) ?? null;
+  const response = new Response(
+    body,
+    inReason === null ? upstream : { status: upstream.status, headers: upstream.headers },
+  );
+  const inHeaders = toClientHeaders(response.headers, {
+    interceptionId: id,
+    isModified,
+    isCentral: forwardable.credential.centralKey !== null,
+    keepsCache: forwardable.route.provider.keepsCache,
+    secrets,
+  });
+  const leaked = inReason ?? inHeaders;
+  if (leaked !== null) reportLeak(exchange, forwardable, leaked, "header");
   return response;
 }
 

@@ -1,20 +1,26 @@
 /** The one end of a model call: with the provider's response, or without one. */
 import type { UsageOptIn } from "../../events/vocabulary.ts";
+import { watchForSecrets } from "../../shared/secret-finder.ts";
 import { Refusal } from "../../shared/refusal.ts";
 import { observe, type Observation } from "../observation/observe.ts";
 import { nameError } from "../provider/provider-error.ts";
-import type { Api } from "../provider/provider.ts";
 import { CLIENT_DISCONNECTED } from "../upstream/forward.ts";
 import { NO_PROVIDER_HEADERS } from "../upstream/provider-headers.ts";
 import { clientDisconnected, toClientResponse, type UpstreamResult } from "./call-upstream.ts";
 import { refuse, type Exchange } from "./exchange.ts";
+import { leakRefusal, reportLeak } from "./secret-leak.ts";
+import type { Intercepted } from "./start-call.ts";
 import type { Interception } from "./interception.ts";
 
 export type Completion = {
   /** Ends the call before the provider was called. */
   readonly refused: (refusal: Refusal) => Response;
   /** Ends the call with what came of it at the provider, and returns the client's response. */
-  readonly finished: (result: UpstreamResult, api: Api, abort: AbortController) => Promise<Response>;
+  readonly finished: (
+    result: UpstreamResult,
+    intercepted: Intercepted,
+    abort: AbortController,
+  ) => Promise<Response>;
   /** Ends the call after an unexpected error of the gateway. */
   readonly failed: () => void;
 };
@@ -41,14 +47,14 @@ export function completeCall(
         status: 500,
         error: "internal",
       }),
-    async finished({ response, providerHeaders }, api, abort) {
+    async finished({ response, providerHeaders }, intercepted, abort) {
       const sent = { providerHeaders, usageOptIn: usageOptIn() };
       if (response === CLIENT_DISCONNECTED) {
         end({ ...sent, outcome: "cancelled", status: null, error: null, observation: null });
         return clientDisconnected(exchange.id);
       }
       if (!(response instanceof Refusal))
-        return observeResponse(exchange, { ...sent, response, api, abort }, end);
+        return observeResponse(exchange, { ...sent, response, intercepted, abort }, end);
       const { status, code: error } = response;
       // A refusal below 500 is one of the client's upload.
       const outcome = status < 500 ? "refused" : "upstream_error";
@@ -61,7 +67,7 @@ export function completeCall(
 type UpstreamResponse = {
   readonly response: Response;
   readonly providerHeaders: UpstreamResult["providerHeaders"];
-  readonly api: Api;
+  readonly intercepted: Intercepted;
   readonly abort: AbortController;
   /** Once the provider has responded. */
   readonly usageOptIn: UsageOptIn | null;
@@ -69,10 +75,13 @@ type UpstreamResponse = {
 
 /** The client's response. The interception ends when the provider's response does, or the client disconnects. */
 async function observeResponse(
-  { id, request, deps, recorder, waitUntil }: Exchange,
-  { response, providerHeaders, api, abort, usageOptIn }: UpstreamResponse,
+  exchange: Exchange,
+  { response, providerHeaders, intercepted, abort, usageOptIn }: UpstreamResponse,
   end: Interception["end"],
 ): Promise<Response> {
+  const { request, deps, recorder, waitUntil } = exchange;
+  const { api } = intercepted;
+  const secrets = deps.secrets && watchForSecrets(deps.secrets);
   const { idleMs, observeBytes } = deps.config.limits;
   const observed = await observe(response, api.createReader(deps.config.recording.content), {
     clientSignal: request.signal,
@@ -80,6 +89,7 @@ async function observeResponse(
     idleMs,
     heldBytes: observeBytes,
     now: deps.now,
+    secrets,
     isInjectedUsage: usageOptIn === "added" ? api.isUsageOnly : null,
   });
   const { status } = response;
@@ -87,11 +97,14 @@ async function observeResponse(
     const { outcome, report } = observation;
     const error =
       outcome === "upstream_error" ? nameError(report.error, status, response.headers) : report.error;
+    const leaked = secrets?.found() ?? null;
+    if (leaked !== null) reportLeak(exchange, intercepted, leaked, observed.isLeak ? "body" : "stream");
     end({ outcome, status, error, providerHeaders, usageOptIn, observation });
     void recorder.flush();
   });
   // A streamed body goes on after the response is returned; any other has been observed already.
   if (observed.body instanceof ReadableStream) waitUntil(ended);
   else await ended;
-  return toClientResponse(response, id, observed);
+  if (observed.isLeak) return refuse(exchange, leakRefusal(status));
+  return toClientResponse(exchange, intercepted, response, observed);
 }

@@ -113,7 +113,7 @@ function refuseCall(exchange: Exchange, call: Call, refusal: Refusal): Response 
 
 async function finish(
   exchange: Exchange,
-  { api }: Intercepted,
+  intercepted: Intercepted,
   call: Call,
   { result, abort }: { readonly result: UpstreamResult; readonly abort: AbortController },
 ): Promise<Response> {
@@ -125,7 +125,7 @@ async function finish(
   // A provider can respond before the model has arrived.
   const interception = call.begin(null);
   const { finished, refused } = completeCall(exchange, interception, () => null);
-  if (await interception.started) return finished(result, api, abort);
+  if (await interception.started) return finished(result, intercepted, abort);
   abort.abort();
   return refused(new Refusal("recording_unavailable"));
 }

@@ -117,7 +117,7 @@ async function intercept(
     if (!(await interception.started)) return refused(new Refusal("recording_unavailable"));
     const forbidden = checkPolicies(exchange, intercepted, model, true);
     if (forbidden) return refused(forbidden);
-    return await finished(await callUpstream(exchange, intercepted, outgoing, abort), intercepted.api, abort);
+    return await finished(await callUpstream(exchange, intercepted, outgoing, abort), intercepted, abort);
   } catch (error) {
     abort.abort();
     failed();

@@ -28,6 +28,7 @@ import {
 } from "./passthrough-record.ts";
 import { findRetrieval, observeRetrieval } from "./retrieve.ts";
 import { checkNamedModel, filterModels } from "./model-list.ts";
+import { leakRefusal, searchBody, type SearchedBody } from "./secret-leak.ts";
 import { rejectBody, type RequestBody } from "./request-body.ts";
 
 /** A passthrough: recorded from here to its one end, however it ends. */
@@ -84,35 +85,43 @@ async function respond(
   end: PassthroughRecord["end"],
   { response, providerHeaders, body, abort }: Responded,
 ): Promise<Response> {
-  const { id, deps, recorder } = exchange;
+  const { deps, recorder } = exchange;
   const retrieval = response.ok ? findRetrieval(exchange, forwardable) : null;
   if (retrieval) {
     const at = deps.now();
     const observed = await observeRetrieval(exchange, forwardable, retrieval, { response, abort });
     exchange.waitUntil(
       observed.facts.then((read) => {
-        end(respondedResult(response, providerHeaders, read), at);
+        const leaked = observed.isLeak && refusedResult(leakRefusal(response.status), providerHeaders);
+        end(leaked || respondedResult(response, providerHeaders, read), at);
         return recorder.flush();
       }),
     );
-    return toClientResponse(response, id, observed);
+    if (observed.isLeak) return refuse(exchange, leakRefusal(response.status));
+    return toClientResponse(exchange, forwardable, response, observed);
+  }
+  const searched = await searchBody(exchange, forwardable, response, abort);
+  if (searched instanceof Refusal) {
+    end(refusedResult(searched, providerHeaders));
+    return refuse(exchange, searched);
+  }
+  if (searched === CLIENT_DISCONNECTED) {
+    end({ ...CANCELLED, providerHeaders });
+    return clientDisconnected(exchange.id);
   }
   end(respondedResult(response, providerHeaders, NOTHING_RETRIEVED));
   // The runtime pumps a native body without the request's context. Nothing needs that any more, unless an upload goes on.
   if (body === null || (isUpload(body) ? !body.isPending() : !isSentInPieces(body))) {
-    return toClientResponse(response, id, { body: response.body, isModified: false });
+    return toClientResponse(exchange, forwardable, response, searched);
   }
-  return toClientResponse(response, id, inContext(response));
+  return toClientResponse(exchange, forwardable, response, inContext(response, searched.body));
 }
 
 /** The response's body as a stream of the isolate, which keeps the request's context until it has ended. */
-function inContext({ body, headers }: Response): {
-  readonly body: ReadableStream | null;
-  readonly isModified: boolean;
-} {
+function inContext({ headers }: Response, body: SearchedBody["body"]): SearchedBody {
   // The runtime decodes such a body when it is read.
   const isModified = contentEncoding(headers) === "decoded";
-  if (body === null) return { body, isModified };
+  if (!(body instanceof ReadableStream)) return { body, isModified };
   const length = isModified ? null : declaredLength(headers);
   const through = length === null ? new IdentityTransformStream() : new FixedLengthStream(length);
   body.pipeTo(through.writable).catch(() => undefined);

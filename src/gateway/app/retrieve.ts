@@ -10,6 +10,7 @@ import {
   type RetrievedFacts,
 } from "../../events/compose.ts";
 import { uuidV7 } from "../../shared/uuid.ts";
+import { watchForSecrets, type SecretWatch } from "../../shared/secret-finder.ts";
 import { contentEncoding, declaredLength } from "../../shared/http/body-headers.ts";
 import { readLines } from "../observation/lines.ts";
 import { observe } from "../observation/observe.ts";
@@ -20,6 +21,7 @@ import { EMPTY_REPORT, type ContentOptions, type ResponseReport } from "../provi
 import { asName, sumOf } from "../provider/usage.ts";
 import type { Forwardable } from "./call-upstream.ts";
 import type { Exchange } from "./exchange.ts";
+import { reportLeak } from "./secret-leak.ts";
 
 const NO_CONTENT: ContentOptions = { toolInputs: false, thoughts: false, errorMessages: false };
 /** Events that are passed on at once. A batch has up to 100,000 results. */
@@ -41,6 +43,8 @@ export function findRetrieval({ request }: Exchange, { route }: Forwardable): Re
 export type RetrievedResponse = {
   readonly body: BodyInit | null;
   readonly isModified: boolean;
+  /** The client must not get the body: it contains a configured secret. */
+  readonly isLeak: boolean;
   /** Never rejects. */
   readonly facts: Promise<RetrievedFacts>;
 };
@@ -77,9 +81,18 @@ async function observeBatches(
     }
   };
   const reader = { event: () => undefined, body: record, report: () => EMPTY_REPORT };
-  const options = { clientSignal: request.signal, abort, idleMs, now, heldBytes, isInjectedUsage: null };
-  const { body, isModified, observation } = await observe(response, reader, options);
-  return { body, isModified, facts: observation.then(() => NOTHING_RETRIEVED) };
+  const secrets = watchRetrieved(exchange, route);
+  const options = {
+    clientSignal: request.signal,
+    abort,
+    idleMs,
+    now,
+    heldBytes,
+    secrets,
+    isInjectedUsage: null,
+  };
+  const { body, isModified, observation, isLeak = false } = await observe(response, reader, options);
+  return { body, isModified, isLeak, facts: observation.then(() => NOTHING_RETRIEVED) };
 }
 
 async function observeUsage(
@@ -91,20 +104,21 @@ async function observeUsage(
   const { request, deps } = exchange;
   const { idleMs, observeBytes } = deps.config.limits;
   const { now } = deps;
-  const options = { clientSignal: request.signal, abort, idleMs, now };
+  const secrets = watchRetrieved(exchange, forwardable.route);
+  const options = { clientSignal: request.signal, abort, idleMs, now, secrets };
   const collected = collectUsage(exchange, forwardable, id);
   if (retrieval.readLine === null) {
     const reader = retrieval.createReader(NO_CONTENT);
     const observeOptions = { ...options, heldBytes: observeBytes, isInjectedUsage: null };
-    const { body, isModified, observation } = await observe(response, reader, observeOptions);
+    const { body, isModified, observation, isLeak = false } = await observe(response, reader, observeOptions);
     const facts = observation.then(({ report }) => {
       collected.add(null, report);
       return collected.facts();
     });
-    return { body, isModified, facts };
+    return { body, isModified, isLeak, facts };
   }
   if (response.body === null)
-    return { body: null, isModified: false, facts: Promise.resolve(collected.facts()) };
+    return { body: null, isModified: false, isLeak: false, facts: Promise.resolve(collected.facts()) };
   const { readLine } = retrieval;
   const lines = readLines((line) => {
     const result = readLine(line);
@@ -115,12 +129,23 @@ async function observeUsage(
   }, observeBytes.events);
   const isModified = contentEncoding(response.headers) === "decoded";
   const length = isModified ? null : declaredLength(response.headers);
-  const { body, end } = observeTee(response.body, length, lines.push, options);
+  const decoder = new TextDecoder();
+  const examine = (bytes: Uint8Array): void => {
+    secrets?.push(decoder.decode(bytes, { stream: true }));
+    lines.push(bytes);
+  };
+  const { body, end } = observeTee(response.body, length, examine, options);
   const facts = end.then(() => {
     lines.end();
     return collected.facts();
   });
-  return { body, isModified, facts };
+  return { body, isModified, isLeak: false, facts };
+}
+
+/** Reports a secret in the results of earlier calls, and ends the response. */
+function watchRetrieved(exchange: Exchange, route: Forwardable["route"]): SecretWatch | null {
+  const { secrets } = exchange.deps;
+  return secrets && watchForSecrets(secrets, (secret) => reportLeak(exchange, { route }, secret, "stream"));
 }
 
 /** Records the usage of each result, and adds it up. */

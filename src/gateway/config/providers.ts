@@ -48,6 +48,7 @@ function readProvider(name: string, fields: Fields, { dialects, key }: ProviderC
     coderHeaders: fields.flag("forward_coder_headers", false),
     models: fields.texts("models"),
     filterModels: fields.flag("filter_models", true),
+    keepsCache: fields.oneOf("response_cache", ["no-store", "keep"], "no-store") === "keep",
   };
   fields.rejectUnknown();
   return dialect && baseUrl !== null ? { name, dialect, baseUrl, keys, ...options } : null;

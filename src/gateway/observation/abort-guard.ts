@@ -1,12 +1,12 @@
 /**
- * Ends a response from outside: on client disconnect, when the upstream has been idle for too long, or when too many clients
- * of the isolate do not read. Keeps the first reason and aborts the upstream.
+ * Ends a response from outside: on client disconnect, when the upstream has been idle for too long, when too many clients
+ * of the isolate do not read, or when the response contains a configured secret. Keeps the first reason and aborts the upstream.
  */
 import type { StreamEnd, ObservationOptions } from "./stream-end.ts";
 import { startIdleTimeout, type IdleTimeout, type SilenceCause } from "./idle-timeout.ts";
 import { trackUnreadClient } from "./unread-clients.ts";
 
-export type AbortReason = Extract<StreamEnd["how"], "client" | "idle">;
+export type AbortReason = Extract<StreamEnd["how"], "client" | "idle" | "secret">;
 
 export type AbortGuard = {
   /** Why the response was aborted; null while it has not been. */
@@ -19,7 +19,7 @@ export type AbortGuard = {
 };
 
 export function createAbortGuard(
-  { clientSignal, abort: upstream, idleMs, now }: ObservationOptions,
+  { clientSignal, abort: upstream, idleMs, now, secrets }: ObservationOptions,
   onAbort: (reason: AbortReason) => void,
   silence: SilenceCause | null = null,
 ): AbortGuard {
@@ -41,6 +41,7 @@ export function createAbortGuard(
   };
   const idle = startIdleTimeout(idleMs, now, events, silence);
   clientSignal.addEventListener("abort", onDisconnect);
+  if (secrets) secrets.onFound = () => abort("secret");
   if (clientSignal.aborted) onDisconnect();
   return {
     reason: () => firstReason,

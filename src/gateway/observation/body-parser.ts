@@ -4,6 +4,7 @@
  * Content-Type does. It never throws and never changes a byte.
  */
 import { parseJson, parseObject } from "../../shared/json.ts";
+import type { SecretWatch } from "../../shared/secret-finder.ts";
 import type { ResponseReader, ResponseReport } from "../provider/response-reader.ts";
 import { TEXT_BUDGET, type HeldText } from "./held-text.ts";
 import { sniffKind, type BodyKind } from "./body-kind.ts";
@@ -44,7 +45,14 @@ export function unreadBody(reader: ResponseReader): BodyParser {
   };
 }
 
-export function createBodyParser(declared: BodyKind, reader: ResponseReader, limits: HeldBytes): BodyParser {
+/** `secrets`: examines the text of the body, whatever its kind; null if there is nothing to find. */
+export function createBodyParser(
+  declared: BodyKind,
+  read: ResponseReader,
+  limits: HeldBytes,
+  secrets: SecretWatch | null = null,
+): BodyParser {
+  const reader = secrets ? watchJoinedData(read, secrets) : read;
   let parser: TextParser | null = null;
   let kind = declared;
   /** The start of the body while it does not tell the kind, and its size in bytes. */
@@ -69,10 +77,16 @@ export function createBodyParser(declared: BodyKind, reader: ResponseReader, lim
   return {
     kind: () => kind,
     bytes: (batch) => {
-      if (kind === "opaque" && parser) return;
-      push((decoder ??= new TextDecoder()).decode(batch, { stream: true }), batch.byteLength);
+      if (kind === "opaque" && parser && !secrets) return;
+      const text = (decoder ??= new TextDecoder()).decode(batch, { stream: true });
+      secrets?.push(text);
+      push(text, batch.byteLength);
     },
-    body: (bytes) => push(DECODER.decode(bytes), 0),
+    body: (bytes) => {
+      const text = DECODER.decode(bytes);
+      secrets?.examine(text);
+      push(text, 0);
+    },
     isTruncated: () => parser?.isTruncated() ?? false,
     finish: () => {
       if (decoder) push(decoder.decode(), 0);
@@ -82,6 +96,17 @@ export function createBodyParser(declared: BodyKind, reader: ResponseReader, lim
       // A text that only begins like an event stream or like JSON, such as a transcript.
       if (declared === "opaque" && isEmpty(report)) kind = "opaque";
       return report;
+    },
+  };
+}
+
+/** An event's data in several lines: a key may be split between two of them. */
+function watchJoinedData(reader: ResponseReader, secrets: SecretWatch): ResponseReader {
+  return {
+    ...reader,
+    event: (data, name) => {
+      if (data.includes("\n")) secrets.examine(data.replaceAll("\n", ""));
+      reader.event(data, name);
     },
   };
 }

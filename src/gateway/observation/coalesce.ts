@@ -4,6 +4,7 @@
  */
 import type { StreamEnd, ObservedStream, ObservationOptions } from "./stream-end.ts";
 import { createAbortGuard, type AbortGuard } from "./abort-guard.ts";
+import { SECRET_FOUND } from "./start-gate.ts";
 
 const CHUNK_BYTES = 16 * 1024;
 
@@ -46,16 +47,21 @@ async function pipeFiltered(
       if (done) break;
       firstByteAt ??= options.now();
       bytes += value.byteLength;
-      await write(writer, filter.transform(value), guard);
+      const kept = filter.transform(value);
+      if (guard.reason() === "secret") throw SECRET_FOUND;
+      await write(writer, kept, guard);
       buffer = value.buffer as ArrayBuffer;
     }
-    await write(writer, filter.flush(), guard);
+    const rest = filter.flush();
+    if (guard.reason() === "secret") throw SECRET_FOUND;
+    await write(writer, rest, guard);
     await writer.close();
   } catch (error) {
     how = error === WRITE_FAILED ? "client" : "error";
     if (how === "client") guard.abort("client");
     // The client gets the part of an event that arrived before the upstream broke off.
-    else if (guard.reason() !== "client") await write(writer, filter.flush(), guard).catch(() => undefined);
+    else if (guard.reason() !== "client" && guard.reason() !== "secret")
+      await write(writer, filter.flush(), guard).catch(() => undefined);
     writer.abort(error).catch(() => undefined);
   } finally {
     guard.release();

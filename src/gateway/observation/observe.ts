@@ -30,6 +30,8 @@ export type ObservedResponse = {
   readonly body: Uint8Array | ReadableStream | null;
   /** Resolves when the response has ended; never rejects. Already resolved if the response is buffered or has no body. */
   readonly observation: Promise<Observation>;
+  /** The client must not get the body: it contains a configured secret. */
+  readonly isLeak?: boolean;
   /** The client's body differs from the one that the provider's length and encoding headers describe. */
   readonly isModified: boolean;
 };
@@ -49,15 +51,20 @@ export async function observe(
   options: ObserveOptions,
 ): Promise<ObservedResponse> {
   const { body, headers, status } = response;
-  const { isInjectedUsage } = options;
+  const { isInjectedUsage, secrets } = options;
   const encoding = contentEncoding(headers);
   const declared = declaredKind(headers);
   const unwatched =
-    encoding === "encoded" ? unreadBody(reader) : createBodyParser(declared, reader, options.heldBytes);
+    encoding === "encoded"
+      ? unreadBody(reader)
+      : createBodyParser(declared, reader, options.heldBytes, secrets);
   // Only such a response can be of a network in front of the provider.
   const watched = status >= 400 || declared === "opaque" ? watchForEdgeError(response, unwatched) : null;
   const parser = watched?.parser ?? unwatched;
-  const conclude = (end: StreamEnd): Observation => toObservation(parser, end, status, watched);
+  const conclude = (end: StreamEnd): Observation => {
+    const observation = toObservation(parser, end, status, watched);
+    return secrets?.found() == null ? observation : leakedObservation(observation);
+  };
   if (body === null)
     return { body: null, observation: Promise.resolve(conclude(NO_BYTES)), isModified: false };
 
@@ -69,7 +76,8 @@ export async function observe(
   if (length !== null && !isFiltered && isBuffered(length, declared, status)) {
     const buffered = await observeBuffered(body, length, parser.body, options);
     const observation = Promise.resolve(conclude(buffered.end));
-    return { body: buffered.body, observation, isModified: false };
+    const isLeak = secrets?.found() != null;
+    return { body: isLeak ? null : buffered.body, observation, isModified: false, isLeak };
   }
   if (isFiltered) {
     const filter = createUsageEventFilter(isInjectedUsage, parser.bytes);
@@ -79,6 +87,14 @@ export async function observe(
   const teed = observeTee(body, length, parser.bytes, options);
   return { body: teed.body, observation: teed.end.then(conclude), isModified: decoded };
 }
+
+/** The secret is found after the end too, where nothing can be cut any more. */
+const leakedObservation = (observation: Observation): Observation => ({
+  ...observation,
+  outcome: "upstream_error",
+  report: { ...observation.report, error: "upstream_key_leaked", errorMessage: null },
+  end: { ...observation.end, how: "secret" },
+});
 
 /** An error never streams, regardless of its type, and it may already be in memory (`upstream/key-leak.ts`). */
 function isBuffered(length: number, kind: BodyKind, status: number): boolean {

@@ -1,3 +1,5 @@
+import type { SecretWatch } from "../../shared/secret-finder.ts";
+
 /** How the bytes of a response ended, regardless of their content. */
 export type StreamEnd = {
   /**
@@ -5,8 +7,9 @@ export type StreamEnd = {
    * - `error`: the body broke off.
    * - `idle`: no byte arrived within the idle timeout.
    * - `client`: the client disconnected.
+   * - `secret`: cut, because it contained a configured secret.
    */
-  readonly how: "end" | "error" | "idle" | "client";
+  readonly how: "end" | "error" | "idle" | "client" | "secret";
   /** Bytes received from the upstream. */
   readonly bytes: number;
   /** When the first byte was received, in milliseconds since 1970; null if there was none. */
@@ -24,6 +27,8 @@ export type ObservationOptions = {
   readonly abort: AbortController;
   readonly idleMs: number;
   readonly now: () => number;
+  /** Told of the observed text; it ends the response once it has found a secret. null if there is nothing to find. */
+  readonly secrets?: SecretWatch | null;
 };
 
 /** An observed stream: the client's body, and how the stream ended. `end` never rejects. */

@@ -3,7 +3,7 @@
  * batches. Nearly all the cost of observing is waking JavaScript once per chunk, so it is woken from ten times a second
  * down to once.
  *
- *     provider ─tee─┬─ pipe ─ IdentityTransformStream ─tee─┬─ client
+ *     provider ─tee─┬─ gate, pipe ─ IdentityTransformStream ─tee─┬─ client
  *                   └─ silence probe                       └─ observer
  *
  * The second tee keeps step with the client: while a write to the client is pending, it takes nothing from the provider.
@@ -16,6 +16,7 @@ import type { StreamEnd, ObservedStream, ObservationOptions } from "./stream-end
 import { createAbortGuard } from "./abort-guard.ts";
 import { createInterruptible } from "../../shared/interruptible.ts";
 import { createPollBackoff } from "./poll-backoff.ts";
+import { createStartGate, pipeThroughGate } from "./start-gate.ts";
 import { probeSilence } from "./silence-probe.ts";
 
 /**
@@ -43,7 +44,10 @@ export function observeTee(
   const [forwarded, probed] = upstream.tee();
   const through = length === null ? new IdentityTransformStream() : new FixedLengthStream(length);
   const [toClient, observed] = through.readable.tee();
-  const piped = forwarded.pipeTo(through.writable).catch(() => undefined);
+  const gate = options.secrets ? createStartGate(options.secrets) : null;
+  const piped = (
+    gate ? pipeThroughGate(forwarded, through.writable, gate) : forwarded.pipeTo(through.writable)
+  ).catch(() => undefined);
   return { body: toClient, end: readBatches({ observed, probed, piped }, onBytes, options) };
 }
 

@@ -20,6 +20,8 @@ export type Provider = {
   readonly models: readonly string[] | null;
   /** Also hide the other models from lists of models. */
   readonly filterModels: boolean;
+  /** The provider's own Cache-Control is passed on. */
+  readonly keepsCache: boolean;
 };
 
 /**

@@ -41,8 +41,9 @@ export async function forward(
   const sent = toFetchBody(body);
   let hasFailed = true;
   try {
-    const init = { method, headers, body: sent, redirect: "manual", signal: abort.signal } as const;
-    const response = await fetcher(url, init);
+    // A zone's cache rule could give one caller's response to another.
+    const fixed = { redirect: "manual", cache: "no-store" } as const;
+    const response = await fetcher(url, { ...fixed, method, headers, body: sent, signal: abort.signal });
     if (response.status < 200 || response.status > 599) {
       abort.abort();
       return new Refusal("upstream_unreachable", { detail: `invalid status ${response.status}` });

@@ -1,28 +1,30 @@
-/** Keeps the gateway's key out of a provider's error responses: some providers quote the key that they reject. */
+/** Keeps the gateway's secrets out of a provider's error responses: some providers quote the key that they reject. */
 import { Refusal } from "../../shared/refusal.ts";
 import { contentEncoding, deleteBodyHeaders, type ContentEncoding } from "../../shared/http/body-headers.ts";
 import { MAX_ERROR_BYTES, readBounded } from "../../shared/bounded-read.ts";
 import { abortAfter } from "../../shared/deadline.ts";
+import { plainText } from "../../shared/secret-finder.ts";
 
 const WINDOW = 8;
 
 /**
- * Returns a successful response as it is, and an error response with its body in memory.
+ * Returns a successful response as it is, and an error response with its body in memory. `quotes`: whether a text contains a
+ * secret.
  *
- * - Refuses `upstream_key_rejected` if an error response contains the key, or if its encoding cannot be decoded, so that
- *   it might.
+ * - Refuses `upstream_key_rejected` if an error response contains a secret, or if its encoding or charset cannot be decoded,
+ *   so that it might.
  * - Refuses `upstream_unreachable` if an error response breaks off, is incomplete after `deadlineMs`, or exceeds 1 MiB.
  */
 export async function rejectKeyLeak(
   response: Response,
-  key: string,
+  quotes: (text: string) => boolean,
   abort: AbortController,
   deadlineMs: number,
 ): Promise<Response | Refusal> {
   const { status } = response;
   if (status < 400) return response;
   const encoding = contentEncoding(response.headers);
-  if (encoding === "encoded") {
+  if (encoding === "encoded" || !hasReadableCharset(response.headers)) {
     abort.abort();
     return new Refusal("upstream_key_rejected", { detail: `status ${status}, in an unsupported encoding` });
   }
@@ -34,7 +36,7 @@ export async function rejectKeyLeak(
         detail: `an error response (status ${status}) over 1 MiB`,
       });
     }
-    if (quotesKey(response, bytes, key)) {
+    if (quotesSecret(response, bytes, quotes)) {
       return new Refusal("upstream_key_rejected", { detail: `status ${status}` });
     }
     return inMemory(response, bytes, encoding);
@@ -47,9 +49,29 @@ export async function rejectKeyLeak(
   }
 }
 
-function quotesKey({ statusText, headers }: Response, body: Uint8Array | null, key: string): boolean {
-  if (body && containsKey(new TextDecoder().decode(body), key)) return true;
-  return containsKey([statusText, ...headers.values()].join("\n"), key);
+function quotesSecret(
+  { statusText, headers }: Response,
+  body: Uint8Array | null,
+  quotes: (text: string) => boolean,
+): boolean {
+  const texts = [statusText, ...headers.values()];
+  return quotes(body ? new TextDecoder().decode(body) : "") || quotes(texts.join("\n"));
+}
+
+const READABLE = /^(?:us-?ascii|ascii|utf-?(?:8|16|32)(?:le|be)?)$/i;
+
+/**
+ * Whether a search of the bytes finds ASCII text in the charset that the response declares. UTF-16 and UTF-32 have zero bytes
+ * between; each charset of the Encoding Standard but ISO-2022-JP has ASCII as it is.
+ */
+export function hasReadableCharset(headers: Headers): boolean {
+  const charset = /;\s*charset\s*=\s*["']?([^\s;"']*)/i.exec(headers.get("content-type") ?? "")?.[1];
+  if (!charset || READABLE.test(charset)) return true;
+  try {
+    return new TextDecoder(charset).encoding !== "iso-2022-jp";
+  } catch {
+    return false;
+  }
 }
 
 /** The same response with a body of known length, neither chunked nor encoded any more. */
@@ -70,6 +92,11 @@ function inMemory(
  * windows of eight. The first window is skipped, because many keys share it (`sk-proj-`, `sk-ant-a`).
  */
 export function containsKey(text: string, key: string): boolean {
+  const plain = plainText(text);
+  return hasWindow(text, key) || (plain !== text && hasWindow(plain, key));
+}
+
+function hasWindow(text: string, key: string): boolean {
   if (key.length < 2 * WINDOW) return text.includes(key);
   for (let at = WINDOW; at + WINDOW <= key.length; at += WINDOW) {
     if (text.includes(key.slice(at, at + WINDOW))) return true;

@@ -8,6 +8,7 @@ export const TABLES = {
       keys: ["OPENAI_KEY", "OPENAI_KEY_2"],
       models: ["gpt-4o"],
       filter_models: false,
+      response_cache: "keep",
       inject_usage: false,
     },
     claude: { type: "anthropic", base_url: "https://api.anthropic.example", forward_coder_headers: true },

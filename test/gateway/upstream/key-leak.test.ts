@@ -5,6 +5,10 @@ import { accepted, reasonOf, statusOf, utf8 } from "../../support/in-workerd/val
 
 const KEY = "sk-proj-Ab12Cd34Ef56Gh78Ij90Kl12Mn34Op56";
 
+const escaped = (text: string): string =>
+  [...text].map((one) => `\\u00${one.charCodeAt(0).toString(16)}`).join("");
+const quotesKey = (text: string): boolean => containsKey(text, KEY);
+
 type ResponseSetup = { readonly status?: number; readonly headers?: Record<string, string> };
 
 function check(
@@ -13,7 +17,7 @@ function check(
   abort = new AbortController(),
 ): ReturnType<typeof rejectKeyLeak> {
   const stream = typeof body === "string" ? wholeBody(...(body === "" ? [] : [body])) : body;
-  return rejectKeyLeak(new Response(stream, { status, headers }), KEY, abort, 60_000);
+  return rejectKeyLeak(new Response(stream, { status, headers }), quotesKey, abort, 60_000);
 }
 
 describe("C17 an error response to a call with the gateway's own key", () => {
@@ -31,6 +35,33 @@ describe("C17 an error response to a call with the gateway's own key", () => {
       expect(statusOf(refusal)).toBe(502);
       expect(JSON.stringify(refusal)).not.toContain(KEY.slice(8, 16));
     }
+  });
+
+  // The attack (H3): the key in a form that a search of the text as UTF-8 does not see.
+  it.each([
+    ["in escapes of JSON", `{"error":"${escaped(KEY)}"}`, "application/json"],
+    ["in UTF-16", [...KEY].map((one) => `${one}\0`).join(""), "application/json; charset=utf-16le"],
+    ["in UTF-16 without a charset", [...KEY].map((one) => `\0${one}`).join(""), "application/json"],
+    ["in a charset that cannot be read", "{}", "application/json; charset=utf-7"],
+    ["in EBCDIC", "{}", 'application/json; charset="cp037"'],
+    ["in a charset with shifts", "{}", "text/plain;charset=ISO-2022-JP"],
+  ])("is rejected with 502 if it has, or may have, the key %s", async (_, body, type) => {
+    expect(reasonOf(await check(body, { headers: { "content-type": type } }))).toBe("upstream_key_rejected");
+  });
+
+  it.each([
+    "utf-8",
+    "UTF8",
+    "us-ascii",
+    "iso-8859-1",
+    "windows-1252",
+    "shift_jis",
+    "utf-16",
+    "utf-32",
+    '"utf-8"',
+  ])("passes in the charset %s", async (charset) => {
+    const headers = { "content-type": `application/json; charset=${charset}` };
+    expect(await accepted(await check("{}", { headers })).text()).toBe("{}");
   });
 
   it("is rejected if it quotes the key across two chunks", async () => {
@@ -76,7 +107,7 @@ describe("C17 an error response to a call with the gateway's own key", () => {
 
   it.each([200, 204, 304])("does not include a %i, which passes unread", async (status) => {
     const response = new Response(status === 200 ? wholeBody(KEY) : null, { status });
-    expect(await rejectKeyLeak(response, KEY, new AbortController(), 1)).toBe(response);
+    expect(await rejectKeyLeak(response, quotesKey, new AbortController(), 1)).toBe(response);
     expect(response.bodyUsed).toBe(false);
   });
 

@@ -28,6 +28,7 @@ export function openaiProvider(over: Partial<Provider> = {}): Provider {
     coderHeaders: false,
     models: null,
     filterModels: true,
+    keepsCache: false,
     ...over,
   };
 }

@@ -1,0 +1,98 @@
+/** What happens when a provider's response contains a configured secret: it is reported, and the client does not get it. */
+import { declaredLength, contentEncoding } from "../../shared/http/body-headers.ts";
+import { concat } from "../../shared/bounded-read.ts";
+import { abortAfter } from "../../shared/deadline.ts";
+import { Refusal } from "../../shared/refusal.ts";
+import { MAX_BUFFERED_BYTES } from "../observation/buffered.ts";
+import { declaredKind } from "../observation/body-kind.ts";
+import { joinDataLines } from "../observation/start-gate.ts";
+import { CLIENT_DISCONNECTED } from "../upstream/forward.ts";
+import { hasReadableCharset } from "../upstream/key-leak.ts";
+import type { Forwardable } from "./call-upstream.ts";
+import type { Exchange } from "./exchange.ts";
+
+/** Reports a leaked secret to the operator, who has to replace it. `where`: the part of the response that had it. */
+export function reportLeak(
+  { deps, id }: Exchange,
+  { route }: Pick<Forwardable, "route">,
+  secret: string,
+  where: "header" | "body" | "stream",
+): void {
+  const provider = route.provider.name;
+  deps.logError({ event: "secret_leaked", provider, secret, where, interception_id: id });
+}
+
+export const leakRefusal = (status: number): Refusal =>
+  new Refusal("upstream_key_leaked", { detail: `status ${status}` });
+
+/** Refuses a successful response that cannot be searched. */
+export function checkSearchable(response: Response, abort: AbortController): Response | Refusal {
+  if (hasReadableCharset(response.headers)) return response;
+  abort.abort();
+  return new Refusal("upstream_key_leaked", {
+    detail: `status ${response.status}, in an unsupported charset`,
+  });
+}
+
+export type SearchedBody = {
+  readonly body: Uint8Array | ReadableStream | null;
+  readonly isModified: boolean;
+};
+
+/** Bytes of a longer body that are searched: an error object ends within them. */
+const MAX_START_BYTES = 64 * 1024;
+
+/**
+ * The body of a passthrough's response, once it was searched for secrets: all of a short one, the start of any other. The
+ * rest of that is passed on by the runtime, unseen. Errors have been searched before.
+ */
+export async function searchBody(
+  exchange: Exchange,
+  forwardable: Forwardable,
+  response: Response,
+  abort: AbortController,
+): Promise<SearchedBody | Refusal | typeof CLIENT_DISCONNECTED> {
+  const { body, headers, status } = response;
+  const { secrets, config } = exchange.deps;
+  const encoding = contentEncoding(headers);
+  if (secrets === null || body === null || status >= 400 || encoding === "encoded")
+    return { body, isModified: false };
+  const isModified = encoding === "decoded";
+  const deadline = abortAfter(config.limits.idleMs, abort);
+  try {
+    const length = isModified ? null : declaredLength(headers);
+    const isWhole = length !== null && length <= MAX_BUFFERED_BYTES;
+    const [examined, rest] = isWhole ? [body, null] : body.tee();
+    const start = await readStart(examined, isWhole ? length : startSize(headers));
+    if (isWhole && start.byteLength !== length) throw new Error("the response ended early");
+    const text = new TextDecoder().decode(start);
+    const secret = secrets.find(text) ?? secrets.find(joinDataLines(text));
+    if (secret === null) return { body: rest ?? start, isModified };
+    abort.abort();
+    reportLeak(exchange, forwardable, secret, "body");
+    return leakRefusal(status);
+  } catch {
+    if (exchange.request.signal.aborted) return CLIENT_DISCONNECTED;
+    return new Refusal("upstream_unreachable", { detail: `a response (status ${status}) broke off` });
+  } finally {
+    deadline.clear();
+  }
+}
+
+/** Of a body that is not JSON only the first bytes, whatever their number, so that a stream is not delayed. */
+const startSize = (headers: Headers): number => (declaredKind(headers) === "json" ? MAX_START_BYTES : 1);
+
+/** At least `size` bytes, where there are so many. The rest is cancelled. */
+async function readStart(body: ReadableStream<Uint8Array>, size: number): Promise<Uint8Array> {
+  const parts: Uint8Array[] = [];
+  let read = 0;
+  const reader = body.getReader();
+  while (read < size) {
+    const { done, value } = await reader.read();
+    if (done) break;
+    parts.push(value);
+    read += value.byteLength;
+  }
+  reader.cancel().catch(() => undefined);
+  return concat(parts, read);
+}
