@@ -92,7 +92,7 @@ describe("tables and JSON strings", () => {
         keys: ["sk-one", "sk-two"],
         injectUsage: false,
         filterModels: false,
-        keepsCache: false,
+        keepsCache: true,
         coderHeaders: false,
         models: ["gpt-4o"],
       },

@@ -7,7 +7,7 @@ import { json, sse } from "./calls.ts";
 import { wholeBody } from "./upstream-body.ts";
 
 /** Follows each canary. No record may contain it, regardless of the recording switches. */
-export const SECRET = "sk-proj-SECRET-0123456789abcdef";
+export const SECRET = "sk-proj-SECRET-fedcba9876543210";
 
 type Content = keyof typeof CONTENT;
 
