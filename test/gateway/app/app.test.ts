@@ -188,8 +188,10 @@ describe("the events of one interception", () => {
     ]);
     expect(bytes).toEqual(fixture("chat/json").bytes);
     expect([...response.headers]).toEqual([
+      ["cache-control", "private, no-store"],
       ["content-length", String(bytes.length)],
       ["content-type", "application/json"],
+      ["x-content-type-options", "nosniff"],
       ["x-interception-id", ID],
       ["x-request-id", "req_1"],
     ]);

@@ -3,7 +3,14 @@
  * checks in addition that no event and no line of the operator's log contains the key.
  */
 import { describe, expect, it } from "vitest";
-import { CANARIES, openGateway, PROVIDERS, type Gateway } from "../../support/in-workerd/gateway-harness.ts";
+import {
+  CANARIES,
+  CONTENT,
+  openGateway,
+  PROVIDERS,
+  type Gateway,
+  type Sent,
+} from "../../support/in-workerd/gateway-harness.ts";
 import {
   BODY,
   CENTRAL_CHAT,
@@ -28,7 +35,7 @@ const VARS = {
   SIGNING_KEY: SIGNING,
   RECORDING: { prompts: true, tool_inputs: true, thoughts: true, error_messages: true },
 };
-const FILES = "/central/v1/files/file-1/content";
+const FILES = "/central/v1/files/file-1";
 
 const escaped = (text: string): string =>
   [...text].map((one) => `\\u00${one.charCodeAt(0).toString(16)}`).join("");
@@ -37,7 +44,8 @@ const utf16 = (text: string): Uint8Array =>
 const errorOf = (text: string): string =>
   `{"error":{"message":"Incorrect API key provided: ${text}","type":"invalid_request_error"}}`;
 
-const openLeaking = (provider: () => Response): Promise<Gateway> => openGateway({ vars: VARS, provider });
+const openLeaking = (provider: (sent: Sent) => Response): Promise<Gateway> =>
+  openGateway({ vars: VARS, provider, allowedContent: [CONTENT.prompt] });
 
 /** The client got nothing of the secret, and the operator knows which one to replace. */
 function expectWithheld(gateway: Gateway, got: { text: string; response: Response }, secret = "CENTRAL_KEY") {
@@ -122,10 +130,8 @@ describe("a secret in a response that succeeds", () => {
   });
 });
 
-/** The pieces of a body, sent one by one: the next when the one before was read. */
-function inPieces(pieces: readonly (string | Uint8Array)[]): ReadableStream<Uint8Array> {
-  return wholeBody(...pieces);
-}
+const inPieces = (pieces: readonly (string | Uint8Array)[]): ReadableStream<Uint8Array> =>
+  wholeBody(...pieces);
 
 describe("the start of a stream with a secret", () => {
   const event = (data: string): string => `event: error\ndata: ${data}\n\n`;
@@ -186,7 +192,7 @@ describe("a secret later in a stream", () => {
 
   it("cuts the stream and marks the key", async () => {
     const body = upstreamBody();
-    const gateway = await openLeaking(() => sse(body.stream));
+    const gateway = await openLeaking(({ signal }) => sse(body.failOnAbort(signal).stream));
     const { response, settled } = await gateway.call(CENTRAL_CHAT, post(BODY, CLIENT_KEY));
     const reader = (response.body as ReadableStream<Uint8Array>).getReader();
     body.send(first);
@@ -198,19 +204,18 @@ describe("a secret later in a stream", () => {
         for (;;) if ((await reader.read()).done) return;
       })(),
     ).rejects.toThrow();
-    body.fail();
     await settled();
     expect(gateway.operatorErrors).toMatchObject([
       { event: "secret_leaked", provider: "central", secret: "CENTRAL_KEY", where: "stream" },
     ]);
     expect(only(gateway.events, "interception_end")).toMatchObject({ error: "upstream_key_leaked" });
-    expect(JSON.stringify(gateway.events)).not.toContain("CANARY");
+    expect(JSON.stringify(gateway.events)).not.toContain(KEY.slice(0, 16));
   });
 
   it("reaches no client where each chunk is filtered", async () => {
     const gateway = await openLeaking(() => sse(inPieces([first, `data: ${errorOf(KEY)}\n\n`])));
     const got = await gateway.exchange(CENTRAL_CHAT, post(STREAM_BODY, CLIENT_KEY));
-    expect([got.broken, got.text]).toEqual([true, first]);
+    expect(got.broken).toBe(true);
     expectWithheld(gateway, got);
   });
 });
@@ -282,10 +287,17 @@ describe("a passthrough with a secret", () => {
     for (const length of [0, 1, 1000, 300_000]) {
       const bytes = utf8("x".repeat(length));
       const gateway = await openLeaking(
-        () => new Response(inPieces([bytes]), { headers: { "content-length": String(length) } }),
+        () =>
+          new Response(inPieces(length === 0 ? [] : [bytes]), {
+            headers: { "content-length": String(length) },
+          }),
       );
       const got = await gateway.exchange(FILES, get);
-      expect([got.bytes.length, got.broken]).toEqual([length, false]);
+      expect([got.text.slice(0, 200).replaceAll("x", ""), got.bytes.length, got.broken]).toEqual([
+        "",
+        length,
+        false,
+      ]);
     }
   });
 
