@@ -47,6 +47,43 @@ const PROVIDER_KEYS = [
 const FURTHER_KEYS = String.raw`(?:vck_|nvapi-|pplx-|ya29\.)[\w.-]{20,}`;
 
 /**
+ * Tokens of services, by their fixed prefix: Stripe, npm, Vault, SendGrid, Atlassian, PyPI, Docker, DigitalOcean, Twilio,
+ * Shopify, Linear, Notion, Databricks, Doppler, Pulumi, Terraform Cloud, New Relic, Sentry, Grafana, Postman, Fly, Supabase,
+ * PlanetScale, Cloudflare, GitLab, Slack's apps, Mailgun, Square, age, 1Password, Tailscale, Replicate, Anthropic's and others.
+ */
+const SERVICE_TOKENS = [
+  String.raw`(?:[sr]k|pk)_(?:live|test)_[A-Za-z0-9]{16,}|whsec_[A-Za-z0-9+/]{24,}={0,2}`,
+  String.raw`npm_[A-Za-z0-9]{36}|hv[sbr]\.[\w-]{24,}|s\.[A-Za-z0-9]{24}(?![\w.])`,
+  String.raw`SG\.[\w-]{16,}\.[\w-]{16,}|ATATT3x[\w=-]{20,}|ATCTT3x[\w=-]{20,}|ATBB[A-Za-z0-9]{24,}`,
+  String.raw`pypi-[\w-]{32,}|dckr_(?:pat|oat)_[\w-]{20,}|do[opr]_v1_[a-f\d]{40,}`,
+  String.raw`(?:AC|SK)[a-f\d]{32}(?![\w])|shp(?:at|ca|pa|ss)_[a-fA-F\d]{32}|lin_(?:api|oauth)_[A-Za-z0-9]{32,}`,
+  String.raw`ntn_[A-Za-z0-9]{40,}|secret_[A-Za-z0-9]{43}(?!\w)|dapi[a-f\d]{32}|dp\.(?:pt|st|ct|sa|scim|audit)\.[\w.-]{32,}|pul-[a-f\d]{40}`,
+  String.raw`[A-Za-z0-9]{14}\.atlasv1\.[\w-]{40,}|NRAK-[A-Z\d]{24,}|sntry[su]_[\w=+/-]{32,}|gl(?:sa|c)_[\w+/=-]{30,}`,
+  String.raw`PMAK-[a-f\d]{24}-[a-f\d]{34}|fo1_[\w-]{40,}|fm[12][ar]?_[\w+/=-]{40,}|sbp_[a-f\d]{40}|pscale_(?:tkn|pw|oauth)_[\w.-]{32,}`,
+  String.raw`gl(?:dt|rt|ptt|ft|imt|agent|soat|cbt)-[\w-]{20,}|xapp-\d-[A-Z\d]{6,}-\d+-[a-f\d]{32,}|key-[a-f\d]{32}(?!\w)`,
+  String.raw`sq0(?:atp|csp)-[\w-]{22,}|EAAA[\w-]{60}|AGE-SECRET-KEY-1[A-Z\d]{58}|ops_eyJ[\w+/=-]{40,}|tskey-[a-z]+-[\w-]{16,}|r8_[A-Za-z0-9]{37}`,
+  String.raw`AKCp[A-Za-z0-9]{60,}|(?:ABIA|ACCA)[A-Z0-9]{16}(?![A-Z0-9])|ABSK[A-Za-z0-9+/]{60,}={0,2}|GOCSPX-[\w-]{24,}|1//0[\w-]{30,}`,
+  String.raw`dt0[a-z]\d{2}\.[A-Z\d]{24}\.[A-Z\d]{64}|figd_[\w-]{30,}|rubygems_[a-f\d]{48}|nfp_[A-Za-z0-9]{36}|crates-io_\w{30,}|cio[A-Za-z0-9]{32}(?!\w)`,
+];
+
+/** A session token of Coder: ten characters, a hyphen, 22 characters. Words and commits have no digit, or no letter, in one of them. */
+const CODER_TOKEN = String.raw`(?<![\w-])(?=[A-Za-z]{0,9}\d|[a-z\d]{0,9}[A-Z])[A-Za-z0-9]{10}-(?=[^A-Z]{0,21}[A-Z])(?=[^a-z]{0,21}[a-z])[A-Za-z0-9]{22}(?![\w-])`;
+
+/** A value that is a secret whatever its form, by the name before it. The value ends at a quote, a blank or a separator. */
+const NAMED_SECRET = new RegExp(
+  String.raw`(?<before>(?:(?:client|app|consumer|shared|webhook|signing|session|refresh|bot|cf-access-client|encryption|private|master)[-_ ]?(?:secret|token|key)(?:[-_ ]?key)?|account[-_ ]?key|secret[-_ ]?(?:key|token)|pass(?:word|wd|phrase)|(?<![A-Za-z])pwd|db[-_ ]?pass)(?:\\{0,3}["'])?\s{0,8}(?:=>|:=|[:=]|%3[ADad])\s{0,8}(?:\\{0,3}["'])?)(?![\[{(<$%*]|(?:true|false|null|none|nil|undefined|string|required|optional|process|os|env|config|settings|self|this|req|request|input|args|var|data|user|get|await|new|str|bytes|the|a|is|an))(?=[^\s"'\\,;&<>(){}\[\]]{0,64}[\d!@#$%^*+/~])[^\s"'\\,;&<>(){}\[\]]{6,}`,
+  "gi",
+);
+
+/** A value in a query or a form: there it is never code. */
+const IN_QUERY =
+  /(?<before>[?&](?:pass(?:word|wd)?|pwd|client_secret|secret|token|sig|signature|api_?key|access_token)=)(?![$<{[*])[^\s&"'#\\<>]{4,}/gi;
+
+/** The password in a URL, with or without a user. */
+const URL_PASSWORD =
+  /(?<before>\b[a-z][a-z\d+.-]{1,30}:\/\/[^\s:@/?#"'<>\\]{0,128}:)(?![$<{[*]|%[^\da-f])[^\s@/?#"'<>\\]{3,256}(?=@[\w.[-])/gi;
+
+/**
  * A key without a form of its own (Azure's keys, AWS's secret key) is recognized by the name `before` it. The pattern begins
  * with the name: a lookbehind from every possible start of a key is ten times slower.
  */
@@ -92,6 +129,20 @@ export const BUILT_IN_PATTERNS: readonly SecretPattern[] = [
   { kind: "provider_key", form: new RegExp(`${APART}(?:${PROVIDER_KEYS.join("|")})`, "g") },
   { kind: "provider_key", form: new RegExp(`${APART}${FURTHER_KEYS}`, "g") },
   { kind: "provider_key", form: NAMED_KEY, keeps: "$<before>" },
+  ...SERVICE_TOKENS.map((form) => ({ kind: "service_token", form: new RegExp(`${APART}(?:${form})`, "g") })),
+  { kind: "coder_token", form: new RegExp(CODER_TOKEN, "g") },
+  { kind: "url_password", needle: "://", form: URL_PASSWORD, keeps: "$<before>" },
+  // RFC 7617: the user and the password in base64.
+  {
+    kind: "basic",
+    form: new RegExp(
+      String.raw`(?<before>${APART}[Bb][Aa][Ss][Ii][Cc]${BLANKS})(?=[A-Za-z\d+/]{1,64}[\dA-Z+/=])(?:[A-Za-z\d+/]{4})+(?:[A-Za-z\d+/]{2}==|[A-Za-z\d+/]{3}=)?(?![\w+/=-])`,
+      "g",
+    ),
+    keeps: "$<before>",
+  },
+  { kind: "secret", form: NAMED_SECRET, keeps: "$<before>" },
+  { kind: "secret", form: IN_QUERY, keeps: "$<before>" },
 ];
 
 /**

@@ -1,8 +1,12 @@
 /** Lines for a log that programs and terminals read. */
 
-/** Characters that JSON leaves unescaped and a terminal, a line splitter or Unicode's text direction would act on. */
+/**
+ * Characters that JSON leaves unescaped and a terminal, a line splitter or Unicode's text direction would act on, and
+ * tags and variation selectors (U+E0000 to U+E01EF), which hide text: each is a pair that begins with U+DB40.
+ */
 // oxlint-disable-next-line no-control-regex -- control characters are what this looks for
-const UNSAFE = /[\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]/;
+const UNSAFE =
+  /[\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]|\udb40(?=[\udc00-\udfff])|(?<=\udb40)[\udc00-\udfff]/;
 const EACH_UNSAFE = new RegExp(UNSAFE, "g");
 
 /** The same JSON without any line break, escape sequence or control character. */

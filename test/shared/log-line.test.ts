@@ -14,6 +14,13 @@ describe("escapeUnsafe", () => {
     ["\u2028\u2029", "\\u2028\\u2029"],
     ["\u2066", "\\u2066"],
     ["\ufeff", "\\ufeff"],
+    ["\u00ad", "\\u00ad"],
+    // The attack: a mark that turns the direction of text, and tags, which hide a text that a model still reads.
+    ["\u061c", "\\u061c"],
+    ["\u2060\u2064\u206f", "\\u2060\\u2064\\u206f"],
+    ["\u{e0041}", "\\udb40\\udc41"],
+    ["a\u{e0001}\u{e007f}b", "a\\udb40\\udc01\\udb40\\udc7fb"],
+    ["\u{e0100}", "\\udb40\\udd00"],
   ])("escapes %j", (text, escaped) => {
     const json = escapeUnsafe(JSON.stringify(text));
     expect(json).toBe(`"${escaped}"`);

@@ -44,6 +44,9 @@ export function asName(value: unknown, max = 256): string | null {
 
 const DIGITS = /^\d{1,16}$/;
 
+/** A thousand billion tokens: no call has so many, and a sum of such figures is still exact. */
+const MAX_FIGURE = 1e12;
+
 /** Reads the figures of one usage object and records whether one was invalid. */
 export class UsageFigures {
   invalid = false;
@@ -54,7 +57,8 @@ export class UsageFigures {
     const value = from?.[key];
     if (value === undefined || value === null) return null;
     const figure = typeof value === "string" && DIGITS.test(value) ? Number(value) : value;
-    if (Number.isSafeInteger(figure) && (figure as number) >= 0) return figure as number;
+    if (Number.isSafeInteger(figure) && (figure as number) >= 0 && (figure as number) <= MAX_FIGURE)
+      return figure as number;
     this.invalid = true;
     return null;
   }

@@ -34,7 +34,7 @@ export function chooseCredential(
   const isProviderKey = (hasIdentityHeader && !(prefersCentralKey && keys.length > 0)) || !actor.verified;
   if (isProviderKey && ownKey && isKeyHeader(ownKey.from)) {
     const header = dialect.ownKeyHeader(ownKey.value, ownKey.from);
-    return { kind: "byok", hint: credentialHint(ownKey.value), header, centralKey: null };
+    return { kind: "byok", hint: ownKeyHint(ownKey.value), header, centralKey: null };
   }
   const key = keys.length > 1 ? keys[Math.floor(random() * keys.length)] : keys[0];
   if (key === undefined) return new Refusal("provider_key_missing");
@@ -48,6 +48,12 @@ export function chooseCredential(
 
 const isKeyHeader = (from: Secret["from"]): from is KeyHeader =>
   from !== "x-coder-ai-governance-token" && from !== "cf-access-jwt-assertion";
+
+/** Less of the caller's own key, which the record need only tell from that caller's others: at most 4 of 20 characters. */
+export function ownKeyHint(key: string): string | null {
+  const shown = key.length >= 20 ? 2 : key.length >= 10 ? 1 : 0;
+  return shown === 0 ? null : `${key.slice(0, shown)}...${key.slice(-shown)}`;
+}
 
 /** Coder's format: 4 characters of each end from a length of 20, 2 from 10, 1 from 5; shorter keys have no hint. */
 export function credentialHint(key: string): string | null {

@@ -241,7 +241,7 @@ describe("the events of one interception", () => {
       model: "claude-opus-4-6",
       streaming: true,
       credential_kind: "byok",
-      credential_hint: "sk-C...cdef",
+      credential_hint: "sk...ef",
       started_at: AT(0),
       worker_version: null,
     };

@@ -141,7 +141,8 @@ describe("the events of the recorded requests", () => {
       const changes = CHANGED[name] ?? [];
       const expected = changes.reduce(
         (text, [before, after]) => text.replaceAll(before, after),
-        rename(RECORDED.get(name) ?? ""),
+        // The record shows less of a caller's own key since.
+        rename(RECORDED.get(name) ?? "").replaceAll("sk-C...cdef", "sk...ef"),
       );
       const known = events.filter(({ record_type }) => !ADDED_TYPES.has(record_type));
       expect(JSON.stringify(known.map(withoutAdded))).toBe(expected);

@@ -12,7 +12,7 @@ import {
 import { keys } from "../../../src/gateway/identity/sources/keys.ts";
 import type { Provider } from "../../../src/gateway/provider/provider.ts";
 import { Refusal } from "../../../src/shared/refusal.ts";
-import { chooseCredential, credentialHint } from "../../../src/gateway/upstream/credential.ts";
+import { chooseCredential, credentialHint, ownKeyHint } from "../../../src/gateway/upstream/credential.ts";
 import { registry } from "../../../src/gateway/wiring.ts";
 import { configure, type TestSource } from "../../support/in-workerd/identity.ts";
 import {
@@ -775,6 +775,17 @@ describe("credentialHint", () => {
     [200, "abcd...opqr"],
   ])("returns, for a key of %i characters, %j", (length, hint) => {
     expect(credentialHint(LETTERS.slice(0, length))).toBe(hint);
+  });
+
+  // The attack: the record shows so much of a caller's own key that it need only be completed.
+  it("reveals at most 4 characters of a caller's own key, and of 20 at most a fifth", () => {
+    expect(ownKeyHint(LETTERS.slice(0, 20))).toBe("ab...st");
+    expect(ownKeyHint(LETTERS.slice(0, 19))).toBe("a...s");
+    expect(ownKeyHint(LETTERS.slice(0, 9))).toBeNull();
+    for (let length = 0; length <= LETTERS.length; length += 1) {
+      const revealed = (ownKeyHint(LETTERS.slice(0, length)) ?? "").replace("...", "").length;
+      expect(revealed).toBeLessThanOrEqual(Math.min(4, length / 5));
+    }
   });
 
   it("reveals at most half of any key", () => {

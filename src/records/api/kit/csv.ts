@@ -5,9 +5,10 @@ export type Table = { readonly columns: readonly string[]; readonly rows: readon
 
 /**
  * A cell that a spreadsheet would run as a formula. Names of models, clients and initiators are callers' text: a model
- * named `=HYPERLINK(…)` would run on the auditor's machine.
+ * named `=HYPERLINK(…)` would run on the auditor's machine. Spreadsheets ignore blanks and invisible characters before it.
  */
-const FORMULA = /^[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]/;
+const FORMULA =
+  /^(?:[\s\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n])/;
 
 export const toCsv = ({ columns, rows }: Table): string => toCsvLines([columns, ...rows]);
 
