@@ -69,7 +69,7 @@ const SERVICE_TOKENS = [
 /** A session token of Coder: ten characters, a hyphen, 22 characters. Words and commits have no digit, or no letter, in one of them. */
 const CODER_TOKEN = String.raw`(?<![\w-])(?=[A-Za-z]{0,9}\d|[a-z\d]{0,9}[A-Z])[A-Za-z0-9]{10}-(?=[^A-Z]{0,21}[A-Z])(?=[^a-z]{0,21}[a-z])[A-Za-z0-9]{22}(?![\w-])`;
 
-/** A value that is a secret whatever its form, by the name before it. The value ends at a quote, a blank or a separator. */
+/** A secret of any form, by the name before it. The value ends at a quote, a blank or a separator. */
 const NAMED_SECRET = new RegExp(
   String.raw`(?<before>(?:(?:client|app|consumer|shared|webhook|signing|session|refresh|bot|cf-access-client|encryption|private|master)[-_ ]?(?:secret|token|key)(?:[-_ ]?key)?|account[-_ ]?key|secret[-_ ]?(?:key|token)|pass(?:word|wd|phrase)|(?<![A-Za-z])pwd|db[-_ ]?pass)(?:\\{0,3}["'])?\s{0,8}(?:=>|:=|[:=]|%3[ADad])\s{0,8}(?:\\{0,3}["'])?)(?![\[{(<$%*]|(?:true|false|null|none|nil|undefined|string|required|optional|process|os|env|config|settings|self|this|req|request|input|args|var|data|user|get|await|new|str|bytes|the|a|is|an))(?=[^\s"'\\,;&<>(){}\[\]]{0,64}[\d!@#$%^*+/~])[^\s"'\\,;&<>(){}\[\]]{6,}`,
   "gi",
@@ -147,7 +147,7 @@ export const BUILT_IN_PATTERNS: readonly SecretPattern[] = [
 
 /**
  * `patterns`: the operator's patterns. They too should take linear time: a text may have 20,000 characters. `secrets`: the
- * configured secrets, which are redacted whatever their form.
+ * configured secrets, which are redacted in any form.
  */
 export function createRedactor(patterns: readonly RegExp[], secrets: SecretFinder | null = null): Redact {
   const own = patterns.map((form) => ({ kind: "pattern", form: new RegExp(form.source, withG(form.flags)) }));

@@ -39,7 +39,7 @@ const MARKER = "[redacted:configured]";
 const PUBLIC_PART = /^(?:eyJ[\w-]*\.(?:[\w-]*\.)?|ABSKQmVkcm9ja0FQSUtleS)/;
 
 type LongSecret = NamedSecret & { readonly publicLength: number };
-type Place = { readonly secret: LongSecret; readonly at: number };
+type GramMatch = { readonly secret: LongSecret; readonly at: number };
 type Run = { readonly name: string; readonly start: number; readonly end: number };
 
 /** null if there is no secret to find. */
@@ -50,12 +50,6 @@ export function createSecretFinder(secrets: readonly NamedSecret[]): SecretFinde
   if (literals.length === 0 && !secrets.some(isLong)) return null;
   const inText = (text: string, among: readonly NamedSecret[]): string | null =>
     among.find(({ value }) => text.includes(value))?.name ?? null;
-  const inEither = (text: string, search: (text: string) => string | null): string | null => {
-    const found = search(text);
-    if (found !== null) return found;
-    const plain = plainText(text);
-    return plain === text ? null : search(plain);
-  };
   const findRun = (text: string): string | null => scan(text, 0)?.name ?? null;
   const findEither = (text: string): string | null => findRun(text) ?? inText(text, literals);
   const redactAmong =
@@ -76,6 +70,14 @@ export function createSecretFinder(secrets: readonly NamedSecret[]): SecretFinde
   };
 }
 
+/** Searches the text as it is, then without escapes. */
+function inEither(text: string, search: (text: string) => string | null): string | null {
+  const found = search(text);
+  if (found !== null) return found;
+  const plain = plainText(text);
+  return plain === text ? null : search(plain);
+}
+
 function cutRuns(text: string, scan: Scan): string {
   let clean = "";
   let from = 0;
@@ -90,7 +92,7 @@ function cutRuns(text: string, scan: Scan): string {
 type Scan = (text: string, from: number) => Run | null;
 
 function createScan(secrets: readonly NamedSecret[]): Scan {
-  const grams = new Map<string, Place[]>();
+  const grams = new Map<string, GramMatch[]>();
   // Pairs of characters that begin or end a gram: two reads of a table rule out nearly every place of other text.
   const starts = new Uint8Array(1 << 14);
   const ends = new Uint8Array(1 << 14);
@@ -121,7 +123,7 @@ const pairAt = (text: string, at: number): number =>
   ((text.charCodeAt(at) & 127) << 7) | (text.charCodeAt(at + 1) & 127);
 
 /** The longest run around a gram; null if it is too short, or within the part that other keys have too. */
-function extend(text: string, at: number, { secret, at: gramAt }: Place, from: number): Run | null {
+function extend(text: string, at: number, { secret, at: gramAt }: GramMatch, from: number): Run | null {
   const { name, value, publicLength } = secret;
   let before = 0;
   while (at - before > from && gramAt > before && text[at - before - 1] === value[gramAt - before - 1])

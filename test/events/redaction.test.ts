@@ -60,38 +60,38 @@ const FORMS: readonly Form[] = [
 ];
 
 /** Tokens of services by their fixed prefix, written in parts so that no scanner takes this file for a leak. */
-const x = (length: number, alphabet = "Ab1Cd2Ef3Gh4"): string =>
+const mixed = (length: number, alphabet = "Ab1Cd2Ef3Gh4"): string =>
   alphabet.repeat(Math.ceil(length / alphabet.length)).slice(0, length);
-const hex = (length: number): string => x(length, "0a1b2c3d4e5f");
+const hex = (length: number): string => mixed(length, "0a1b2c3d4e5f");
 
 const SERVICE_FORMS: readonly Form[] = [
-  ["a Coder session token", "coder_token", `${x(10)}-${x(22)}`],
-  ["a Stripe key", "service_token", `sk_live_${x(24)}`],
-  ["a restricted Stripe key", "service_token", `rk_live_${x(24)}`],
-  ["a Stripe test key", "service_token", `sk_test_${x(24)}`],
-  ["a Stripe webhook secret", "service_token", `whsec_${x(32)}`],
-  ["an npm token", "service_token", `npm_${x(36)}`],
-  ["a Vault token", "service_token", `hvs.${x(90)}`],
-  ["a batch token of Vault", "service_token", `hvb.${x(90)}`],
-  ["an old Vault token", "service_token", `s.${x(24)}`],
-  ["a SendGrid key", "service_token", `SG.${x(22)}.${x(43)}`],
-  ["an Atlassian token", "service_token", `ATATT3x${x(180)}=A1B2C3D4`],
-  ["a Bitbucket password", "service_token", `ATBB${x(32)}`],
-  ["a PyPI token", "service_token", `pypi-AgEIcHlwaS5vcmc${x(60)}`],
-  ["a Docker token", "service_token", `dckr_pat_${x(27)}`],
+  ["a Coder session token", "coder_token", `${mixed(10)}-${mixed(22)}`],
+  ["a Stripe key", "service_token", `sk_live_${mixed(24)}`],
+  ["a restricted Stripe key", "service_token", `rk_live_${mixed(24)}`],
+  ["a Stripe test key", "service_token", `sk_test_${mixed(24)}`],
+  ["a Stripe webhook secret", "service_token", `whsec_${mixed(32)}`],
+  ["an npm token", "service_token", `npm_${mixed(36)}`],
+  ["a Vault token", "service_token", `hvs.${mixed(90)}`],
+  ["a batch token of Vault", "service_token", `hvb.${mixed(90)}`],
+  ["an old Vault token", "service_token", `s.${mixed(24)}`],
+  ["a SendGrid key", "service_token", `SG.${mixed(22)}.${mixed(43)}`],
+  ["an Atlassian token", "service_token", `ATATT3x${mixed(180)}=A1B2C3D4`],
+  ["a Bitbucket password", "service_token", `ATBB${mixed(32)}`],
+  ["a PyPI token", "service_token", `pypi-AgEIcHlwaS5vcmc${mixed(60)}`],
+  ["a Docker token", "service_token", `dckr_pat_${mixed(27)}`],
   ["a DigitalOcean token", "service_token", `dop_v1_${hex(64)}`],
   ["a Twilio key", "service_token", `SK${hex(32)}`],
   ["a Shopify token", "service_token", `shpat_${hex(32)}`],
-  ["a Linear key", "service_token", `lin_api_${x(40)}`],
+  ["a Linear key", "service_token", `lin_api_${mixed(40)}`],
   ["a Databricks token", "service_token", `dapi${hex(32)}`],
-  ["a Terraform token", "service_token", `${x(14)}.atlasv1.${x(64)}`],
-  ["a Grafana token", "service_token", `glsa_${x(32)}_${hex(8)}`],
-  ["a GitLab runner token", "service_token", `glrt-${x(20)}`],
+  ["a Terraform token", "service_token", `${mixed(14)}.atlasv1.${mixed(64)}`],
+  ["a Grafana token", "service_token", `glsa_${mixed(32)}_${hex(8)}`],
+  ["a GitLab runner token", "service_token", `glrt-${mixed(20)}`],
   ["a Slack app token", "service_token", `xapp-1-A0123BCDE-1234567890-${hex(64)}`],
-  ["a Google OAuth secret", "service_token", `GOCSPX-${x(28)}`],
-  ["a Replicate token", "service_token", `r8_${x(37)}`],
-  ["a Tailscale key", "service_token", `tskey-auth-${x(12)}-${x(32)}`],
-  ["a Bedrock key", "service_token", `ABSK${x(100)}==`],
+  ["a Google OAuth secret", "service_token", `GOCSPX-${mixed(28)}`],
+  ["a Replicate token", "service_token", `r8_${mixed(37)}`],
+  ["a Tailscale key", "service_token", `tskey-auth-${mixed(12)}-${mixed(32)}`],
+  ["a Bedrock key", "service_token", `ABSK${mixed(100)}==`],
 ];
 
 /** A text, and the secret in it. */

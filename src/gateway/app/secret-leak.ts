@@ -79,7 +79,7 @@ export async function searchBody(
   }
 }
 
-/** Of a body that is not JSON only the first bytes, whatever their number, so that a stream is not delayed. */
+/** Of a body that is not JSON only the first bytes, so that a stream is not delayed. */
 const startSize = (headers: Headers): number => (declaredKind(headers) === "json" ? MAX_START_BYTES : 1);
 
 /** At least `size` bytes, where there are so many. The rest is cancelled. */

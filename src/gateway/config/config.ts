@@ -62,7 +62,7 @@ export type Config = {
   /** null where no web page may call the gateway. */
   readonly cors: CorsRules | null;
   readonly recording: RecordingOptions;
-  /** Every secret that the configuration names: none of them leaves in a response or in a record. */
+  /** Every secret that the configuration names. They are removed from responses and records. */
   readonly secrets: readonly NamedSecret[];
   readonly interceptions: Dataset | null;
   readonly overrides: Dataset | null;

@@ -45,7 +45,7 @@ export function unreadBody(reader: ResponseReader): BodyParser {
   };
 }
 
-/** `secrets`: examines the text of the body, whatever its kind; null if there is nothing to find. */
+/** `secrets`: examines the text of a body of any kind; null if there is nothing to find. */
 export function createBodyParser(
   declared: BodyKind,
   read: ResponseReader,

@@ -27,7 +27,7 @@ export type ObservationOptions = {
   readonly abort: AbortController;
   readonly idleMs: number;
   readonly now: () => number;
-  /** Told of the observed text; it ends the response once it has found a secret. null if there is nothing to find. */
+  /** Searches the observed text, and ends the response once it has found a secret. null if there is nothing to find. */
   readonly secrets?: SecretWatch | null;
 };
 

@@ -79,8 +79,7 @@ export function readEnvironment(env: Env, report: ReportIssue): Environment {
       report(name, "must be true or false");
       return otherwise;
     },
-    secrets: () =>
-      [...secrets].filter(([, one]) => !LIST.test(one)).map(([name, value]) => ({ name, value })),
+    secrets: () => [...secrets].flatMap(([name, text]) => (LIST.test(text) ? [] : [{ name, value: text }])),
     unread: () => Object.entries(env).filter(([name]) => !read.has(name)),
   };
 }

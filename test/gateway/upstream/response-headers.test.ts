@@ -146,7 +146,7 @@ describe("the headers that the client receives", () => {
 });
 
 describe("the policy of the gateway's origin", () => {
-  // The attack (M8): a provider, or whoever answers for it, sets policy on the gateway's origin.
+  // The attack (M8): a provider, or a network in front of it, sets policy on the gateway's origin.
   it.each([
     "Access-Control-Allow-Origin",
     "Access-Control-Allow-Credentials",
@@ -237,7 +237,7 @@ describe("caching of a response", () => {
     ["surrogate-control", "max-age=60"],
   ];
   // The attack (N8): a shared cache in front of the gateway gives one caller's file to another.
-  it("is private, no-store, whatever the provider permits", () => {
+  it("is private, no-store, also where the provider permits more", () => {
     expect(received(CACHED)).toEqual([["x-interception-id", "id-1"]]);
     expect(receivedAll(CACHED)).toContainEqual(["cache-control", "private, no-store"]);
   });

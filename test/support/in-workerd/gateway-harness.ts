@@ -155,7 +155,7 @@ export async function openGateway({
         signal: init?.signal ?? new AbortController().signal,
       };
       if (init?.redirect !== "manual") throw new Error("a fetch would follow redirects");
-      if (init?.cache !== "no-store") throw new Error("a fetch may be answered by a cache");
+      if (init?.cache !== "no-store") throw new Error("a fetch may use a cache");
       sent.push(request);
       checkSent(request);
       if (!provider) throw new Error("an unexpected fetch");
