@@ -199,16 +199,17 @@ describe("each form of a secret", () => {
     expect(redact(text)).toBe(text.replace(secret, "[redacted:provider_key]"));
   });
 
-  it.each(SERVICE_FORMS)("M13 redacts %s in any surrounding text", (_, kind, secret) => {
+  it.each(SERVICE_FORMS)("Finding M13: redacts %s in any surrounding text", (_, kind, secret) => {
     for (const [name, surrounding] of SURROUNDINGS) {
       const clean = redact(surrounding.replace("%", secret));
       expect([name, clean.includes(secret.slice(4, 14))]).toEqual([name, false]);
-      if (name !== "in an environment file" && name !== "in a header")
-        expect(clean).toBe(surrounding.replace("%", `[redacted:${kind}]`));
+      // After a name that tells of a key, the kind may be that of the name.
+      expect(clean.replace(/redacted:\w+/, "redacted")).toBe(surrounding.replace("%", "[redacted]"));
+      expect([name, clean.includes(kind) || /key/i.test(surrounding)]).toEqual([name, true]);
     }
   });
 
-  it.each(NAMED)("M13 redacts a secret by its place: %s", (text, kind, secret) => {
+  it.each(NAMED)("Finding M13: redacts a secret by its place: %s", (text, kind, secret) => {
     expect(redact(text)).toBe(text.replace(secret, `[redacted:${kind}]`));
   });
 
@@ -514,7 +515,7 @@ describe("redaction of texts made to be slow", () => {
   });
 
   // A ratio, because a time depends on the machine: eight times the text may cost far less than 64 times as much.
-  it.each(UNITS)("M13 costs time in proportion to the text for repetitions of %j", (unit) => {
+  it.each(UNITS)("Finding M13: costs time in proportion to the text for repetitions of %j", (unit) => {
     const cost = (length: number): number => {
       const text = unit.repeat(Math.ceil(length / unit.length));
       const runs = [1, 2, 3].map(() => {

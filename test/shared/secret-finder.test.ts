@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { createSecretFinder, watchForSecrets, type SecretFinder } from "../../src/shared/secret-finder.ts";
 import { between, forSeeds, seededRandom } from "../support/rechunk.ts";
 
@@ -19,7 +19,7 @@ const escaped = (text: string): string =>
   [...text].map((one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, "0")}`).join("");
 const utf16 = (text: string): string => [...text].map((one) => `${one}\0`).join("");
 
-describe("a configured secret", () => {
+describe("Finding H3: a configured secret", () => {
   it.each([
     ["as it is", (key: string) => key],
     ["within prose", (key: string) => `Incorrect API key provided: ${key}. See`],
@@ -123,18 +123,11 @@ describe("the cost of the search", () => {
     (unit) => {
       const cost = (length: number): number => {
         const text = unit.repeat(Math.ceil(length / unit.length));
-        let reads = 0;
-        const { charCodeAt } = String.prototype;
-        String.prototype.charCodeAt = function (at: number) {
-          reads += 1;
-          return charCodeAt.call(this, at);
-        };
-        try {
-          finder.find(text);
-        } finally {
-          String.prototype.charCodeAt = charCodeAt;
-        }
-        return reads;
+        const reads = vi.spyOn(String.prototype, "charCodeAt");
+        finder.find(text);
+        const { length: count } = reads.mock.calls;
+        reads.mockRestore();
+        return count;
       };
       const [small, large] = [cost(10_000), cost(80_000)];
       expect(large).toBeLessThanOrEqual(9 * small + 1000);

@@ -48,7 +48,7 @@ const openLeaking = (provider: (sent: Sent) => Response): Promise<Gateway> =>
   openGateway({ vars: VARS, provider, allowedContent: [CONTENT.prompt] });
 
 /** The client got nothing of the secret, and the operator knows which one to replace. */
-function expectWithheld(gateway: Gateway, got: { text: string; response: Response }, secret = "CENTRAL_KEY") {
+function checkWithheld(gateway: Gateway, got: { text: string; response: Response }, secret = "CENTRAL_KEY") {
   const all = got.text + JSON.stringify([...got.response.headers]) + got.response.statusText;
   expect(all.replaceAll("\0", "")).not.toMatch(/CANARY|0f1e2d3c|signing-secret|\\u00/);
   expect(gateway.operatorErrors).toMatchObject([{ event: "secret_leaked", secret }]);
@@ -56,7 +56,7 @@ function expectWithheld(gateway: Gateway, got: { text: string; response: Respons
 
 const CHUNKED = { headers: { "content-type": "application/json" } };
 
-describe("a secret in a response that succeeds", () => {
+describe("Finding H3: a secret in a response that succeeds", () => {
   it.each([
     ["the key", KEY, "CENTRAL_KEY"],
     ["its first 16 characters", KEY.slice(0, 16), "CENTRAL_KEY"],
@@ -68,7 +68,7 @@ describe("a secret in a response that succeeds", () => {
     const got = await gateway.exchange(CENTRAL_CHAT, post(BODY, CLIENT_KEY));
     expect(got.response.status).toBe(502);
     expect(got.response.headers.get("x-interceptor-error")).toBe("upstream_key_leaked");
-    expectWithheld(gateway, got, secret);
+    checkWithheld(gateway, got, secret);
     expect(only(got.events, "interception_end")).toMatchObject({
       outcome: "upstream_error",
       error: "upstream_key_leaked",
@@ -78,13 +78,17 @@ describe("a secret in a response that succeeds", () => {
 
   it("is withheld in content too, not only in errors", async () => {
     const gateway = await openLeaking(() => json(`{"choices":[{"message":{"content":"it is ${KEY}"}}]}`));
-    expectWithheld(gateway, await gateway.exchange(CENTRAL_CHAT, post(BODY, CLIENT_KEY)));
+    const got = await gateway.exchange(CENTRAL_CHAT, post(BODY, CLIENT_KEY));
+    checkWithheld(gateway, got);
+    expect(got.response.status).toBe(502);
   });
 
   it("is withheld in UTF-16", async () => {
     const type = { "content-type": "application/json; charset=utf-16le" };
     const gateway = await openLeaking(() => json(utf16(errorOf(KEY)), { headers: type }));
-    expectWithheld(gateway, await gateway.exchange(CENTRAL_CHAT, post(BODY, CLIENT_KEY)));
+    const got = await gateway.exchange(CENTRAL_CHAT, post(BODY, CLIENT_KEY));
+    checkWithheld(gateway, got);
+    expect(got.response.status).toBe(502);
   });
 
   it.each(["utf-7", "cp037", "iso-2022-jp"])("is withheld where the charset %s hides it", async (charset) => {
@@ -97,21 +101,23 @@ describe("a secret in a response that succeeds", () => {
   it("is withheld from the caller of another provider, with a key of its own", async () => {
     const gateway = await openLeaking(() => json(errorOf(KEY)));
     const own = post(BODY, { authorization: "Bearer sk-own-key-of-the-caller-42" });
-    expectWithheld(gateway, await gateway.exchange("/openai/v1/chat/completions", own));
+    const got = await gateway.exchange("/openai/v1/chat/completions", own);
+    checkWithheld(gateway, got);
+    expect(got.response.status).toBe(502);
   });
 
   it.each([200, 201, 400, 429])("is removed from the headers of a %i", async (status) => {
     const headers = { "x-echo-authorization": `Bearer ${KEY}`, "retry-after": "1" };
     const gateway = await openLeaking(() => json("{}", { status, headers }));
     const got = await gateway.exchange(CENTRAL_CHAT, post(BODY, CLIENT_KEY));
-    expectWithheld(gateway, got);
+    checkWithheld(gateway, got);
     expect(got.response.headers.has("x-echo-authorization")).toBe(false);
   });
 
   it("is removed from the reason phrase, and the response stays", async () => {
     const gateway = await openLeaking(() => json("{}", { statusText: `OK ${KEY}` }));
     const got = await gateway.exchange(CENTRAL_CHAT, post(BODY, CLIENT_KEY));
-    expectWithheld(gateway, got);
+    checkWithheld(gateway, got);
     expect([got.response.status, got.text]).toEqual([200, "{}"]);
   });
 
@@ -133,8 +139,9 @@ describe("a secret in a response that succeeds", () => {
 const inPieces = (pieces: readonly (string | Uint8Array)[]): ReadableStream<Uint8Array> =>
   wholeBody(...pieces);
 
+const event = (data: string): string => `event: error\ndata: ${data}\n\n`;
+
 describe("the start of a stream with a secret", () => {
-  const event = (data: string): string => `event: error\ndata: ${data}\n\n`;
   const WAYS = [
     ["teed", BODY],
     ["coalesced", STREAM_BODY],
@@ -164,7 +171,7 @@ describe("the start of a stream with a secret", () => {
       const gateway = await openLeaking(() => sse(inPieces(pieces)));
       const got = await gateway.exchange(CENTRAL_CHAT, post(body, CLIENT_KEY));
       expect(got.broken).toBe(true);
-      expectWithheld(gateway, got);
+      checkWithheld(gateway, got);
       expect(only(got.events, "interception_end")).toMatchObject({
         outcome: "upstream_error",
         error: "upstream_key_leaked",
@@ -182,7 +189,7 @@ describe("the start of a stream with a secret", () => {
       const gateway = await openLeaking(() => new Response(inPieces(pieces), CHUNKED));
       const got = await gateway.exchange(CENTRAL_CHAT, post(BODY, CLIENT_KEY));
       expect([seed, got.broken]).toEqual([seed, true]);
-      expectWithheld(gateway, got);
+      checkWithheld(gateway, got);
     }
   });
 });
@@ -203,7 +210,7 @@ describe("a secret later in a stream", () => {
       (async () => {
         for (;;) if ((await reader.read()).done) return;
       })(),
-    ).rejects.toThrow();
+    ).rejects.toThrow(/./);
     await settled();
     expect(gateway.operatorErrors).toMatchObject([
       { event: "secret_leaked", provider: "central", secret: "CENTRAL_KEY", where: "stream" },
@@ -216,7 +223,7 @@ describe("a secret later in a stream", () => {
     const gateway = await openLeaking(() => sse(inPieces([first, `data: ${errorOf(KEY)}\n\n`])));
     const got = await gateway.exchange(CENTRAL_CHAT, post(STREAM_BODY, CLIENT_KEY));
     expect(got.broken).toBe(true);
-    expectWithheld(gateway, got);
+    checkWithheld(gateway, got);
   });
 });
 
@@ -269,7 +276,7 @@ describe("a passthrough with a secret", () => {
     const gateway = await openLeaking(() => json(`{"file":"${KEY}"}`));
     const got = await gateway.exchange(FILES, get);
     expect(got.response.status).toBe(502);
-    expectWithheld(gateway, got);
+    checkWithheld(gateway, got);
     expect(only(got.events, "passthrough")).toMatchObject({ error: "upstream_key_leaked", status: 502 });
   });
 
@@ -280,7 +287,7 @@ describe("a passthrough with a secret", () => {
     const gateway = await openLeaking(() => new Response(inPieces(pieces), { headers }));
     const got = await gateway.exchange(FILES, get);
     expect(got.response.status).toBe(502);
-    expectWithheld(gateway, got);
+    checkWithheld(gateway, got);
   });
 
   it("is unchanged without one", async () => {
@@ -305,7 +312,7 @@ describe("a passthrough with a secret", () => {
     const gateway = await openLeaking(() => json(`{"id":"resp_1","status":"completed","x":"${KEY}"}`));
     const got = await gateway.exchange("/central/v1/responses/resp_1", get);
     expect(got.response.status).toBe(502);
-    expectWithheld(gateway, got);
+    checkWithheld(gateway, got);
     expect(only(got.events, "passthrough")).toMatchObject({ error: "upstream_key_leaked" });
   });
 });

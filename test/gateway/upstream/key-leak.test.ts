@@ -45,7 +45,7 @@ describe("C17 an error response to a call with the gateway's own key", () => {
     ["in a charset that cannot be read", "{}", "application/json; charset=utf-7"],
     ["in EBCDIC", "{}", 'application/json; charset="cp037"'],
     ["in a charset with shifts", "{}", "text/plain;charset=ISO-2022-JP"],
-  ])("is rejected with 502 if it has, or may have, the key %s", async (_, body, type) => {
+  ])("Finding H3: is rejected with 502 if it has, or may have, the key %s", async (_, body, type) => {
     expect(reasonOf(await check(body, { headers: { "content-type": type } }))).toBe("upstream_key_rejected");
   });
 

@@ -145,7 +145,7 @@ describe("the headers that the client receives", () => {
   });
 });
 
-describe("the policy of the gateway's origin", () => {
+describe("Finding M8: the policy of the gateway's origin", () => {
   // The attack (M8): a provider, or a network in front of it, sets policy on the gateway's origin.
   it.each([
     "Access-Control-Allow-Origin",
@@ -227,7 +227,7 @@ describe("the policy of the gateway's origin", () => {
   });
 });
 
-describe("caching of a response", () => {
+describe("Finding N8: caching of a response", () => {
   const CACHED: Pairs = [
     ["age", "5"],
     ["cache-control", "public, max-age=3600"],

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { toCsvLines } from "../../../src/records/api/kit/csv.ts";
 
-describe("a CSV cell that begins a formula", () => {
+describe("Finding N9: a CSV cell that begins a formula", () => {
   // The attack (N9): blanks and invisible characters before a formula, which spreadsheets skip.
   it.each([
     "=1+1",
