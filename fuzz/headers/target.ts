@@ -92,7 +92,13 @@ function checkUpstream({ pairs, reframed }: HeaderCase): string | null {
 function checkToClient({ pairs, reframed }: HeaderCase): string | null {
   const from = new Headers(pairs as [string, string][]);
   const to = new Headers(from);
-  toClientHeaders(to, "the-id", reframed);
+  toClientHeaders(to, {
+    interceptionId: "the-id",
+    isModified: reframed,
+    isCentral: false,
+    keepsCache: false,
+    secrets: null,
+  });
   const listed = listedIn(from);
   const expected = new Map<string, string>();
   for (const [name, value] of from) {
@@ -101,6 +107,10 @@ function checkToClient({ pairs, reframed }: HeaderCase): string | null {
     expected.set(name, value);
   }
   expected.set("x-interception-id", "the-id");
+  expected.set("cache-control", "private, no-store");
+  expected.set("x-content-type-options", "nosniff");
+  // No generated response has a type.
+  expected.set("content-security-policy", "sandbox; default-src 'none'");
   return difference(expected, to);
 }
 
