@@ -128,8 +128,9 @@ export const BUILT_IN_PATTERNS: readonly SecretPattern[] = [
   },
   { kind: "provider_key", form: new RegExp(`${APART}(?:${PROVIDER_KEYS.join("|")})`, "g") },
   { kind: "provider_key", form: new RegExp(`${APART}${FURTHER_KEYS}`, "g") },
-  { kind: "provider_key", form: NAMED_KEY, keeps: "$<before>" },
+  // Before the keys by name, which end at the first character that such a token may have and a key may not.
   ...SERVICE_TOKENS.map((form) => ({ kind: "service_token", form: new RegExp(`${APART}(?:${form})`, "g") })),
+  { kind: "provider_key", form: NAMED_KEY, keeps: "$<before>" },
   { kind: "coder_token", form: new RegExp(CODER_TOKEN, "g") },
   { kind: "url_password", needle: "://", form: URL_PASSWORD, keeps: "$<before>" },
   // RFC 7617: the user and the password in base64.
