@@ -415,8 +415,8 @@ export type RecordDefinition = {
   readonly code: number;
   /** When it is recorded. */
   readonly when: string;
-  /** The ledger's table for it; null: it is only logged and archived. */
-  readonly table: LedgerTable | null;
+  /** The ledger's table for it. */
+  readonly table: LedgerTable;
   /** The Analytics Engine data set that gets a row for it. */
   readonly dataset: "interceptions" | "overrides" | null;
   readonly fields: Fields;

@@ -3,7 +3,6 @@
  * one is one file and one line here.
  */
 import type { InterceptorEvent } from "../events/event.ts";
-import { isStored } from "../events/event.ts";
 import { createFallbackLog } from "../events/fallback-log.ts";
 import { createRedactor } from "../events/redaction.ts";
 import { ByteBudget } from "../shared/byte-budget.ts";
@@ -79,9 +78,8 @@ function recordsSinks(
     : records && ((events: readonly InterceptorEvent[]) => records.store(events));
   if (!deliver) return [];
   const isDetailed = limitDetails();
-  // Only an archive keeps passthroughs, and each refusal without a verified actor.
-  const wants =
-    queue && allEvents ? () => true : (event: InterceptorEvent) => isStored(event) && isDetailed(event);
+  // Only an archive keeps each refusal without a verified actor.
+  const wants = queue && allEvents ? () => true : isDetailed;
   const sink = recordsSink({ required, wants, fallback, deliver });
   const counts = recordsSink({ required: false, wants: () => true, fallback, deliver });
   const newId = (): string => uuidV7(now(), randomUuid());

@@ -70,7 +70,7 @@ export function tablesOf(records: Readonly<Record<string, RecordDefinition>>): T
   const fieldsOf = (type: RecordType): Fields => records[type]?.fields ?? {};
   const events = {} as Record<EventTable, Columns>;
   for (const { table, fields } of Object.values(records)) {
-    if (table === null || isCallTable(table)) continue;
+    if (isCallTable(table)) continue;
     events[table] = { id: ID, ...events[table], ...columnsOf(fields) };
   }
   return {

@@ -16,12 +16,9 @@ export type Statement = { readonly sql: string; readonly json: string };
 /** A character takes at most three bytes; D1 accepts a text of 1,000,000 bytes: https://developers.cloudflare.com/d1/platform/limits/ */
 const MAX_CHARACTERS = 300_000;
 
-/** The INSERT statement of each record type that has a table. */
+/** The INSERT statement of each record type. */
 const INSERT_SQL: ReadonlyMap<RecordType, string> = new Map(
-  (Object.keys(RECORDS) as RecordType[]).flatMap((type) => {
-    const { table } = RECORDS[type];
-    return table === null ? [] : [[type, insertSqlOf(type, table)] as const];
-  }),
+  (Object.keys(RECORDS) as RecordType[]).map((type) => [type, insertSqlOf(type, RECORDS[type].table)]),
 );
 
 function insertSqlOf(type: RecordType, table: LedgerTable): string {
