@@ -8,6 +8,7 @@ import {
   MAX_PROMPT_TEXTS,
   readEntry,
   readTextEntry,
+  readVariables,
   userText,
   type Entry,
   type EntryRules,
@@ -15,7 +16,7 @@ import {
 import type { JsonBody, Range } from "./json-body.ts";
 import { eachElement, skipValue } from "./json-members.ts";
 import { asName } from "./usage.ts";
-import type { Refusal } from "../../shared/refusal.ts";
+import { Refusal } from "../../shared/refusal.ts";
 
 export type Conversation = {
   /**
@@ -59,6 +60,8 @@ export type ConversationRules = EntryRules & {
   readonly list: "messages" | "input" | "prompt";
   /** Whether that field may also be the user's text. */
   readonly acceptsText: boolean;
+  /** The field that names a prompt template of the provider, with texts for its variables. */
+  readonly template?: string;
 };
 
 /** @returns the conversation, or the refusal `field_repeated` (400) where an entry has a field twice. */
@@ -68,23 +71,24 @@ export function readConversation(
 ): Conversation | Refusal {
   const turns = new Turns();
   const keys = new EntryKeys(rules.list, rules);
-  const list = members.get(rules.list);
-  const addText = (value: Range): void => {
-    if (rules.acceptsText && bytes[value.from] === 0x22) turns.add(readTextEntry(bytes, value));
+  // Some servers take one entry in place of a list, and lists in a list.
+  const add = (from: number): number => {
+    if (bytes[from] === 0x5b) return eachElement(bytes, from, add);
+    if (bytes[from] !== 0x7b) {
+      const to = skipValue(bytes, from);
+      if (rules.acceptsText && bytes[from] === 0x22) turns.add(readTextEntry(bytes, { from, to }));
+      return to;
+    }
+    const { entry, end } = readEntry(bytes, from, rules, keys);
+    if (entry !== null) turns.add(entry);
+    return end;
   };
-  if (list) addText(list);
-  if (list && bytes[list.from] === 0x5b) {
-    eachElement(bytes, list.from, (from) => {
-      if (bytes[from] !== 0x7b) {
-        const to = skipValue(bytes, from);
-        addText({ from, to });
-        return to;
-      }
-      const { entry, end } = readEntry(bytes, from, rules, keys);
-      if (entry !== null) turns.add(entry);
-      return end;
-    });
-  }
+  const list = members.get(rules.list);
+  if (list) add(list.from);
+  const template = rules.template === undefined ? undefined : members.get(rules.template);
+  const variables = template && readVariables(bytes, template, keys.part);
+  if (variables instanceof Refusal) return variables;
+  if (variables) turns.add(variables);
   return keys.refusal ?? turns.conversation(bytes);
 }
 

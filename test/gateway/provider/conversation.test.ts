@@ -46,7 +46,7 @@ const withResultOf = (correlatingToolCallId: string, earlierPromptCount = 0): Co
   correlatingToolCallId,
 });
 
-const FIELDS = requestFields(["messages", "input"]);
+const FIELDS = requestFields(["messages", "input", "prompt"]);
 /** Reads the conversation of a request with these fields, or with this body. */
 const complete =
   (rules: ConversationRules) =>
@@ -92,7 +92,11 @@ describe("the conversation of a chat completions request", () => {
     ["content of blanks as a prompt", [user(" \n")], withPrompt(" \n")],
     ["empty content", [user("")], NOTHING],
     ["an empty list of parts", [user([])], NOTHING],
-    ["content that is neither a string nor a list", [user({ type: "text", text: "a" })], NOTHING],
+    // The attack: a prompt in a form that a lenient server takes, and that the record does not show.
+    ["one part in place of a list", [user({ type: "text", text: "a" })], withPrompt("a")],
+    ["a part with its text under another key", [user([{ type: "text", content: "a" }])], withPrompt("a")],
+    ["a list of messages in the list", [user("a"), [user("b")]], withPrompt("a\nb", 2)],
+    ["content that is neither a string, a part nor a list", [user(7)], NOTHING],
     ["a message without content", [{ role: "user" }], NOTHING],
     ["an assistant prefill", [user("a"), assistant], withPrompt("a")],
     ["an assistant prefill and a system message", [user("a"), assistant, system], withPrompt("a")],
@@ -501,6 +505,38 @@ const conversationsOf = (contents: readonly unknown[]): readonly Conversation[] 
 const numbered = (from: number, count: number): string[] =>
   Array.from({ length: count }, (_, at) => `${from + at}`);
 
+// The attack: a template of the provider holds the question, and its variables the words of the user.
+describe("the variables of a prompt template", () => {
+  const read = (prompt: unknown, list: unknown = undefined): Conversation =>
+    reading(responsesRules)({ input: list, prompt });
+
+  it.each([
+    ["a text", { id: "pmpt_1", variables: { question: "a" } }, undefined, withPrompt("a")],
+    ["a part", { id: "pmpt_1", variables: { question: input("a") } }, undefined, withPrompt("a")],
+    ["several texts", { id: "pmpt_1", variables: { a: "a", b: input("b") } }, undefined, withPrompt("a\nb")],
+    ["texts beside input", { id: "pmpt_1", variables: { a: "b" } }, "a", withPrompt("a\nb", 2)],
+    ["a file", { id: "pmpt_1", variables: { a: { type: "input_file", file_id: "f" } } }, undefined, NOTHING],
+    ["no variables", { id: "pmpt_1" }, "a", withPrompt("a")],
+    ["no object", "pmpt_1", "a", withPrompt("a")],
+  ])("are the user's texts: %s", (_, prompt, list, expected) => {
+    expect(read(prompt, list)).toEqual(expected);
+  });
+
+  it("are read after a completed turn, because the provider puts them into the template anew", () => {
+    const turn = [
+      { role: "user", content: "a" },
+      { role: "assistant", content: "b" },
+    ];
+    expect(read({ id: "pmpt_1", variables: { a: "c" } }, turn).prompt).toContain("c");
+  });
+
+  it("may not be given twice", () => {
+    const body = utf8('{"prompt":{"variables":{"a":"hello"},"Variables":{"a":"EVIL"}}}');
+    const refusal = readWith(accepted(readModelCall(body, FIELDS)).body, responsesRules);
+    expect(refusal).toMatchObject({ code: "field_repeated" });
+  });
+});
+
 describe("the user's texts", () => {
   it("are those before and after the last completed assistant turn, without scaffolding", () => {
     const messages = [
@@ -712,7 +748,8 @@ describe.each([
       expect([...own, reminder, null]).toContain(correlatingToolCallId);
       expect(promptCount > 0).toBe(prompt !== null);
       expect(promptCount).toBeLessThanOrEqual(texts.length);
-      expect(promptCount + earlierPromptCount).toBeLessThanOrEqual(3);
+      const entries = [fields.messages, fields.input].map((one) => [one].flat(5).length);
+      expect(promptCount + earlierPromptCount).toBeLessThanOrEqual(Math.max(...entries));
     });
     expect(Math.min(counts.prompts, counts.joined, counts.ids)).toBeGreaterThan(20);
   });
