@@ -169,7 +169,11 @@ function readPart(bytes: Uint8Array, at: number, keys: KeyCheck): Part {
 const TEMPLATE_KEYS = new KnownKeys(["id", "variables"]);
 
 /** The texts that a request gives for the variables of the provider's prompt template. They are the user's. */
-export function readVariables(bytes: Uint8Array, template: Range, keys: KeyCheck): Entry | Refusal {
+export function readVariables(
+  bytes: Uint8Array,
+  template: Range,
+  keys: KeyCheck,
+): readonly Range[] | Refusal {
   const texts: Range[] = [];
   const add = (value: Range): void => {
     if (bytes[value.from] === 0x22 && texts.length < MAX_PROMPT_TEXTS && hasUserText(bytes, value))
@@ -185,7 +189,7 @@ export function readVariables(bytes: Uint8Array, template: Range, keys: KeyCheck
       if (check.name(bytes, key) === "variables" && bytes[from] === 0x7b)
         eachMember(bytes, from, addVariable);
     });
-  return check.refusal ?? { author: "user", texts, toolCallId: undefined };
+  return check.refusal ?? texts;
 }
 
 /** The first `max` UTF-16 units of the text without the client's scaffolding. */

@@ -71,9 +71,7 @@ export function readConversation(
 ): Conversation | Refusal {
   const turns = new Turns();
   const keys = new EntryKeys(rules.list, rules);
-  // Some servers take one entry in place of a list, and lists in a list.
   const add = (from: number): number => {
-    if (bytes[from] === 0x5b) return eachElement(bytes, from, add);
     if (bytes[from] !== 0x7b) {
       const to = skipValue(bytes, from);
       if (rules.acceptsText && bytes[from] === 0x22) turns.add(readTextEntry(bytes, { from, to }));
@@ -84,11 +82,13 @@ export function readConversation(
     return end;
   };
   const list = members.get(rules.list);
-  if (list) add(list.from);
+  if (list && bytes[list.from] === 0x5b) eachElement(bytes, list.from, add);
+  // Some servers take one entry in place of a list.
+  else if (list) add(list.from);
   const template = rules.template === undefined ? undefined : members.get(rules.template);
   const variables = template && readVariables(bytes, template, keys.part);
   if (variables instanceof Refusal) return variables;
-  if (variables) turns.add(variables);
+  if (variables) turns.addTexts(variables);
   return keys.refusal ?? turns.conversation(bytes);
 }
 
@@ -118,9 +118,15 @@ class Turns {
     }
     this.#lastIsAssistant = author === "assistant";
     if (toolCallId !== undefined) this.#toolCallId = toolCallId;
-    if (texts.length > 0) this.#promptCount += 1;
+    this.addTexts(texts);
+  }
+
+  /** Texts of the user that are in no entry: they end no turn. */
+  addTexts(texts: readonly Range[]): void {
+    if (texts.length === 0) return;
+    this.#promptCount += 1;
     for (const text of texts) if (this.#texts.length < MAX_PROMPT_TEXTS) this.#texts.push(text);
-    if (texts.length > 0) this.#current = lastOf([...this.#current, ...lastOf(texts)]);
+    this.#current = lastOf([...this.#current, ...lastOf(texts)]);
   }
 
   conversation(bytes: Uint8Array): Conversation {

@@ -15,14 +15,13 @@ export function eachMember(bytes: Uint8Array, from: number, visit: VisitMember):
   return at + 1;
 }
 
-/** Calls `visit` for each element of the array at `from`; it returns the offset after the element. @returns the offset after the array. */
-export function eachElement(bytes: Uint8Array, from: number, visit: (at: number) => number): number {
+/** Calls `visit` for each element of the array at `from`; it returns the offset after the element. */
+export function eachElement(bytes: Uint8Array, from: number, visit: (at: number) => number): void {
   let at = skipBlank(bytes, from + 1);
   while (bytes[at] !== 0x5d) {
     at = skipBlank(bytes, visit(at));
     if (bytes[at] === 0x2c) at = skipBlank(bytes, at + 1);
   }
-  return at + 1;
 }
 
 /** The offset after the value at `from`. */

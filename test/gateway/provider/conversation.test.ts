@@ -95,7 +95,6 @@ describe("the conversation of a chat completions request", () => {
     // The attack: a prompt in a form that a lenient server takes, and that the record does not show.
     ["one part in place of a list", [user({ type: "text", text: "a" })], withPrompt("a")],
     ["a part with its text under another key", [user([{ type: "text", content: "a" }])], withPrompt("a")],
-    ["a list of messages in the list", [user("a"), [user("b")]], withPrompt("a\nb", 2)],
     ["content that is neither a string, a part nor a list", [user(7)], NOTHING],
     ["a message without content", [{ role: "user" }], NOTHING],
     ["an assistant prefill", [user("a"), assistant], withPrompt("a")],
@@ -523,11 +522,10 @@ describe("the variables of a prompt template", () => {
   });
 
   it("are read after a completed turn, because the provider puts them into the template anew", () => {
-    const turn = [
-      { role: "user", content: "a" },
-      { role: "assistant", content: "b" },
-    ];
-    expect(read({ id: "pmpt_1", variables: { a: "c" } }, turn).prompt).toContain("c");
+    const prompt = { id: "pmpt_1", variables: { a: "c" } };
+    expect(read(prompt, [user("a"), assistant, user("b")])).toEqual(withPrompt("b\nc", 2, 1));
+    // They do not end the turn of a prefill, which would hide the prompt before it.
+    expect(read(prompt, [user("a"), assistant])).toEqual(withPrompt("a\nc", 2));
   });
 
   it("may not be given twice", () => {
@@ -748,8 +746,7 @@ describe.each([
       expect([...own, reminder, null]).toContain(correlatingToolCallId);
       expect(promptCount > 0).toBe(prompt !== null);
       expect(promptCount).toBeLessThanOrEqual(texts.length);
-      const entries = [fields.messages, fields.input].map((one) => [one].flat(5).length);
-      expect(promptCount + earlierPromptCount).toBeLessThanOrEqual(Math.max(...entries));
+      expect(promptCount + earlierPromptCount).toBeLessThanOrEqual(3);
     });
     expect(Math.min(counts.prompts, counts.joined, counts.ids)).toBeGreaterThan(20);
   });
