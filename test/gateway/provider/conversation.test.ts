@@ -504,11 +504,11 @@ const conversationsOf = (contents: readonly unknown[]): readonly Conversation[] 
 const numbered = (from: number, count: number): string[] =>
   Array.from({ length: count }, (_, at) => `${from + at}`);
 
+const readTemplate = (prompt: unknown, list: unknown = undefined): Conversation =>
+  reading(responsesRules)({ input: list, prompt });
+
 // The attack: a template of the provider holds the question, and its variables the words of the user.
 describe("the variables of a prompt template", () => {
-  const read = (prompt: unknown, list: unknown = undefined): Conversation =>
-    reading(responsesRules)({ input: list, prompt });
-
   it.each([
     ["a text", { id: "pmpt_1", variables: { question: "a" } }, undefined, withPrompt("a")],
     ["a part", { id: "pmpt_1", variables: { question: input("a") } }, undefined, withPrompt("a")],
@@ -518,14 +518,14 @@ describe("the variables of a prompt template", () => {
     ["no variables", { id: "pmpt_1" }, "a", withPrompt("a")],
     ["no object", "pmpt_1", "a", withPrompt("a")],
   ])("are the user's texts: %s", (_, prompt, list, expected) => {
-    expect(read(prompt, list)).toEqual(expected);
+    expect(readTemplate(prompt, list)).toEqual(expected);
   });
 
   it("are read after a completed turn, because the provider puts them into the template anew", () => {
     const prompt = { id: "pmpt_1", variables: { a: "c" } };
-    expect(read(prompt, [user("a"), assistant, user("b")])).toEqual(withPrompt("b\nc", 2, 1));
+    expect(readTemplate(prompt, [user("a"), assistant, user("b")])).toEqual(withPrompt("b\nc", 2, 1));
     // They do not end the turn of a prefill, which would hide the prompt before it.
-    expect(read(prompt, [user("a"), assistant])).toEqual(withPrompt("a\nc", 2));
+    expect(readTemplate(prompt, [user("a"), assistant])).toEqual(withPrompt("a\nc", 2));
   });
 
   it("may not be given twice", () => {
