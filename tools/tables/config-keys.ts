@@ -336,7 +336,7 @@ const RECORDS = keysOf("records", "", [
   [
     "ADMIN_TOKEN",
     "none",
-    "Secret: the SHA-256, in lowercase hex, of the token that the API requires (`npm run keys -- admin`). Without it the API refuses every request.",
+    "Secret: the SHA-256, in lowercase hex, of the token that the API requires (`npm run keys -- admin`). To rotate, set both hashes with a space between, give readers the new token, then remove the old hash. Without it the API refuses every request.",
   ],
 ]);
 
