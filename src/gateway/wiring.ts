@@ -20,6 +20,7 @@ import { jwt } from "./identity/sources/jwt.ts";
 import { keys } from "./identity/sources/keys.ts";
 import { createDelegationVerifier } from "./initiator/delegation.ts";
 import { createCoderDirectory } from "./initiator/directory.ts";
+import { createHttpSignatureVerifier } from "./initiator/http-signature/keys.ts";
 import { createReplayCache } from "./initiator/replay-cache-client.ts";
 import { createSignatureVerifier } from "./initiator/signature.ts";
 import type { Verifiers } from "./initiator/verify-assertion.ts";
@@ -89,11 +90,14 @@ function recordsSinks(
 }
 
 function createVerifiers(
-  { verifiers: { signingKeys, directory, nonces } }: Config,
+  { verifiers: { signingKeys, httpKeys, directory, nonces } }: Config,
   platform: Platform,
 ): Verifiers {
+  const coder = createSignatureVerifier(signingKeys);
+  const http = createHttpSignatureVerifier(httpKeys);
   return {
-    verify: signingKeys.length > 0 ? createSignatureVerifier(signingKeys) : null,
+    verify: (presented, sha256) =>
+      presented.format === "coder" ? coder(presented, sha256) : http(presented, sha256),
     directory: directory && createCoderDirectory(directory, platform),
     replayCache: nonces && createReplayCache(nonces, { logError: platform.logError, randomUuid }),
     now: platform.now,

@@ -174,6 +174,11 @@ const OWNER_ASSERTION = keysOf("gateway", "OWNER_ASSERTION.", [
     "none",
     "Names of secrets of at least 32 characters. A signature by any of them is valid, which allows rotation.",
   ],
+  [
+    "http_signature_keys",
+    "none",
+    'Keys of HTTP message signatures (RFC 9421): a list of `{ id, algorithm = "ed25519", public_key }` or `{ id, algorithm = "hmac-sha256", secret }`, where `id` is the `keyid`, `public_key` is in base64 or PEM, and `secret` names a secret of at least 32 characters.',
+  ],
   ["replay_cache", "`false`", "Accepts each signature only once. Requires the binding `NONCES`."],
   [
     "directory.url",

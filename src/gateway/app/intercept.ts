@@ -48,7 +48,7 @@ export async function serve(exchange: Exchange): Promise<Response> {
   // Client, identity, initiator.
   const { bodyBytes: maxBytes, bodyRatio: maxRatio } = deps.config.limits;
   const reading = { ...deps.bodies, maxBytes, maxRatio, holding: exchange.holding };
-  const head = { method: request.method, headers };
+  const head = { method: request.method, url: request.url, headers };
   const body = createRequestBody(request, reading, () => checkUnreadBody(head, maxBytes));
   const decided = await decide({ head, target, route, body }, deps, findings);
   if (decided instanceof Refusal) return stop(decided);

@@ -93,11 +93,7 @@ export function decideInitiator(claim: OwnerClaim, rules: AssertionRules, proof:
     return { ...reject(reason, allChecked), needs: proof.replay === undefined ? "replay" : null };
   }
   const name = proof.directory?.status === "active" ? proof.directory.username : null;
-  return acceptOwner(
-    claim,
-    { id: owner.id, name, attribution: attributionOf(actor, isSigned) },
-    allChecked,
-  );
+  return acceptOwner(claim, { id: owner.id, name, attribution: attributionOf(actor, isSigned) }, allChecked);
 }
 
 /** An owner is worth no more than the word of the actor that names it. */
@@ -162,6 +158,7 @@ function checkSignature(
 ): CheckResult<Trace["signature"]> {
   if (mode === "off") return { result: "off" };
   if (signature.kind === "malformed") return rejected("signature_malformed");
+  if (signature.kind === "uncovered") return rejected("signature_uncovered");
   if (signature.kind === "absent") {
     return mode === "require" ? { result: "absent", rejection: "signature_required" } : { result: "absent" };
   }
