@@ -93,11 +93,11 @@ function createVerifiers(
   { verifiers: { signingKeys, httpKeys, directory, nonces } }: Config,
   platform: Platform,
 ): Verifiers {
-  const coder = createSignatureVerifier(signingKeys);
-  const http = createHttpSignatureVerifier(httpKeys);
+  const ofCoder = createSignatureVerifier(signingKeys);
+  const ofHttp = createHttpSignatureVerifier(httpKeys);
   return {
     verify: (presented, sha256) =>
-      presented.format === "coder" ? coder(presented, sha256) : http(presented, sha256),
+      presented.format === "coder" ? ofCoder(presented, sha256) : ofHttp(presented, sha256),
     directory: directory && createCoderDirectory(directory, platform),
     replayCache: nonces && createReplayCache(nonces, { logError: platform.logError, randomUuid }),
     now: platform.now,

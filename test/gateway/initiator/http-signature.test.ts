@@ -248,12 +248,12 @@ describe("Content-Digest", () => {
   });
 });
 
-describe("the value of a component", () => {
-  const valueOf = (name: string, over: Partial<typeof RFC_REQUEST>): string | undefined =>
-    signatureBase({ ...RFC_REQUEST, ...over }, { components: [name], params: "" })
-      ?.split("\n")[0]
-      ?.slice(name.length + 4);
+const valueOf = (name: string, over: Partial<typeof RFC_REQUEST>): string | undefined =>
+  signatureBase({ ...RFC_REQUEST, ...over }, { components: [name], params: "" })
+    ?.split("\n")[0]
+    ?.slice(name.length + 4);
 
+describe("the value of a component", () => {
   it.each([
     ["Example.COM", "https", "example.com"],
     ["example.com:443", "https", "example.com"],
