@@ -9,6 +9,7 @@ import { overrideEvent, overrideRejectedEvent, toCaller, type Caller } from "../
 import { sha256Hex } from "../../shared/digest.ts";
 import { Refusal } from "../../shared/refusal.ts";
 import { headerSessionId } from "../client/client.ts";
+import { rejectedValue } from "../initiator/decide-delegated.ts";
 import { readCoderIds } from "../initiator/owner-claim.ts";
 import { formBoundary } from "../provider/form/boundary.ts";
 import { methodsOf } from "../provider/method.ts";
@@ -85,8 +86,9 @@ async function recordOverride(
 ): Promise<void> {
   if (decision.acceptedOwner !== null) {
     recorder.record(overrideEvent(caller, decision, provider.name, deps.now()));
-  } else if (decision.rejection !== null) {
-    const sent = claim.sent.owner ?? "";
+  }
+  if (decision.rejection !== null) {
+    const sent = rejectedValue(claim, decision.rejection);
     const rejected = {
       reason: decision.rejection,
       valueLength: sent.length,
