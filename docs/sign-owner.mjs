@@ -80,6 +80,9 @@ const HOP_BY_HOP = [
   "expect",
 ];
 
+/** In either format: a request with two signatures is rejected. */
+const SIGNATURES = ["x-coder-signature", "x-coder-signature-timestamp", "signature", "signature-input"];
+
 /** Signatures of the last minutes. */
 const used = new Set();
 
@@ -106,7 +109,7 @@ async function forward(gateway, signRequest, incoming, outgoing) {
   // The signature covers the target as sent to the gateway, below the path of its URL if there is one.
   const target = gateway.pathname.replace(/\/$/, "") + incoming.url;
   const headers = { ...incoming.headers };
-  for (const name of HOP_BY_HOP) delete headers[name];
+  for (const name of [...HOP_BY_HOP, ...SIGNATURES]) delete headers[name];
   const method = incoming.method ?? "GET";
   const url = gateway.origin + target;
   Object.assign(headers, signRequest({ method, target, url, body, headers }), {
