@@ -63,10 +63,28 @@ afterAll(async () => {
   await harness.close();
 });
 
+const headersFor = (owner: string, more: readonly HeaderPair[] = []): readonly HeaderPair[] => [
+  bearer(KEYS.service),
+  CODER_AGENTS_UA,
+  ownerHeader(owner),
+  ["X-Coder-Chat-Id", newOwner()],
+  ...more,
+];
+
+async function expectSigned(owner: string, response: RawResponse): Promise<void> {
+  expect([response.status, response.values("x-interceptor-error")]).toEqual([200, []]);
+  expect(await harness.event("initiator_override")).toMatchObject({
+    owner_id: owner,
+    attribution: "signed",
+    signature: "valid",
+  });
+  harness.upstream.clear();
+}
+
 describe.each([
   ["hmac-sha256", () => ({ KEY_ID: "mac", SIGNING_SECRET: SECRET })],
   ["ed25519", () => ({ KEY_ID: "ed", SIGNING_KEY_FILE: join(folder, "key.pem") })],
-] as const)("the example signer in docs/ with %s", (_, keyOf) => {
+] as const)("A25 the example signer in docs/ with %s", (_, keyOf) => {
   let signer: Child;
   let port = 0;
   beforeAll(async () => {
@@ -82,24 +100,6 @@ describe.each([
     port = await ready;
   });
   afterAll(() => signer.end());
-
-  const headersFor = (owner: string, more: readonly HeaderPair[] = []): readonly HeaderPair[] => [
-    bearer(KEYS.service),
-    CODER_AGENTS_UA,
-    ownerHeader(owner),
-    ["X-Coder-Chat-Id", newOwner()],
-    ...more,
-  ];
-
-  async function expectSigned(owner: string, response: RawResponse): Promise<void> {
-    expect([response.status, response.values("x-interceptor-error")]).toEqual([200, []]);
-    expect(await harness.event("initiator_override")).toMatchObject({
-      owner_id: owner,
-      attribution: "signed",
-      signature: "valid",
-    });
-    harness.upstream.clear();
-  }
 
   it.each([
     ["POST", `${CHAT}?x=%7E&y`, BODY],

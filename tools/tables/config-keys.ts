@@ -103,7 +103,7 @@ const IDENTITY = keysOf("gateway", "IDENTITY", [
   [
     "[jwt].actor_claim",
     "`sub`",
-    "The claim that holds the actor's id: up to 96 of A-Z a-z 0-9 . _ : @ -, starting with a letter or digit.",
+    "The claim that holds the actor's id, or with an `act` claim the initiator's: up to 96 of A-Z a-z 0-9 . _ : @ -, starting with a letter or digit.",
   ],
   ["[jwt].name_claim", "none", "The claim that holds the actor's name, recorded with each interception."],
   ["[jwt].kind", "`user`", "The kind of actor that the tokens belong to: `user` or `service`."],

@@ -61,7 +61,7 @@ async function gzip(body: string): Promise<Uint8Array> {
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }
 
-describe("an owner with an HTTP message signature", () => {
+describe("A25 an owner with an HTTP message signature", () => {
   it.each(["hmac-sha256", "ed25519"] as const)("is signed with %s", async (algorithm) => {
     const gateway = await open({ signature: "require" });
     const { events, response } = await gateway.exchange(
@@ -282,7 +282,7 @@ const DEVIATIONS: readonly Deviation[] = [
   ],
 ];
 
-describe("an HTTP message signature that deviates", () => {
+describe("A26 an HTTP message signature that deviates", () => {
   it.each(DEVIATIONS)("is rejected: %s (%s)", async (...deviation) => {
     const [, reason, signs, sends = (sent) => sent] = deviation as unknown as Deviation;
     // No deviation may be accepted, nor count as unsigned: with `accept` the owner would then be asserted.
@@ -337,7 +337,7 @@ const nonce = (): string => `"${crypto.randomUUID()}"`;
 const exchange = async (gateway: Gateway, over: Partial<ToHttpSign>, body = BODY): Promise<Exchange> =>
   gateway.exchange(CENTRAL_CHAT, post(body, await headersOf({ body, ...over })));
 
-describe("the nonce of an HTTP message signature", () => {
+describe("A26 the nonce of an HTTP message signature", () => {
   it("is accepted once, also for another request", async () => {
     const gateway = await openOnce();
     const params = { nonce: nonce() };

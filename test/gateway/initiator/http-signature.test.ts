@@ -60,7 +60,7 @@ const VECTORS = [
   },
 ] as const;
 
-describe("the test vectors of RFC 9421", () => {
+describe("A25 the test vectors of RFC 9421", () => {
   const presented = ({ params, components, signature, key }: (typeof VECTORS)[number]): HttpSignature => ({
     kind: "presented",
     format: "http",
@@ -119,7 +119,7 @@ describe("the test vectors of RFC 9421", () => {
 
 const INPUT = 'sig1=("@method" "x-a");created=1;expires=2;nonce="n";keyid="k"';
 
-describe("Signature-Input", () => {
+describe("A26 Signature-Input", () => {
   it("is read with its parameters in any order", () => {
     expect(
       parseSignatureInput(
@@ -253,7 +253,7 @@ const valueOf = (name: string, over: Partial<typeof RFC_REQUEST>): string | unde
     ?.split("\n")[0]
     ?.slice(name.length + 4);
 
-describe("the value of a component", () => {
+describe("A26 the value of a component", () => {
   it.each([
     ["Example.COM", "https", "example.com"],
     ["example.com:443", "https", "example.com"],
