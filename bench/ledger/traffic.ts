@@ -134,6 +134,7 @@ function startEvent({ at, caller, request }: Interception): InterceptorEvent {
     client_kind: null,
     end_user: null,
     request_encoding: null,
+    delegation_chain: [],
   };
 }
 
@@ -216,6 +217,7 @@ function override({ caller, request, owner, actor, startedAt }: Interception): I
       { who: "owner", id: owner, rejection_reason: null },
       { who: "actor", id: actor, rejection_reason: "overridden" },
     ],
+    delegation_chain: [],
     provider: request.provider,
     created_at: startedAt,
   };

@@ -52,6 +52,8 @@ export type ActorFacts = {
   readonly source: string;
   /** The credential's id. */
   readonly keyId: string;
+  /** Where a token names for whom the actor acts. */
+  readonly onBehalfOf?: { readonly chain: readonly string[] };
 };
 
 export type DecisionFacts = {
@@ -65,6 +67,7 @@ export type DecisionFacts = {
     readonly signature: SignatureResult | null;
     readonly directory: DirectoryResult | null;
     readonly candidates: readonly Candidate[];
+    readonly delegationChain?: readonly string[];
   };
 };
 
@@ -205,6 +208,7 @@ export function overrideEvent(
     candidates: trace.candidates,
     provider,
     created_at: iso(at),
+    delegation_chain: trace.delegationChain ?? [],
   };
 }
 
@@ -234,6 +238,7 @@ export function overrideRejectedEvent(
     candidates: trace.candidates,
     provider,
     created_at: iso(at),
+    delegation_chain: trace.delegationChain ?? [],
   };
 }
 
@@ -286,6 +291,7 @@ export function startEvent(
     client_kind: clientKind,
     end_user: endUser,
     request_encoding: requestEncoding,
+    delegation_chain: actor.onBehalfOf?.chain ?? [],
   };
 }
 

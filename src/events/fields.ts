@@ -107,6 +107,9 @@ const TOKENS = {
 } as const satisfies Fields;
 
 const USAGE_STATE = text<UsageState>(USAGE_STATES, { interceptions: "blob16" });
+const DELEGATION_CHAIN = texts(
+  "with a verified token that has an `act` claim: the ids of the parties that act for its subject, the actor first, at most five",
+);
 const STATUS = "HTTP status that the client got; null where it disconnected before";
 const MSG_ID = orNull.text("the provider's id of the response", { column: "provider_response_id" });
 const CREATED_AT = time("when it was recorded");
@@ -120,7 +123,7 @@ const INTERCEPTION_START = {
   api_key_id: text("id of the credential: the first 16 hex digits of its SHA-256"),
   metadata: object<Readonly<Record<string, string>>>("what is known of the actor: `actor_name`"),
   initiator_name: orNull.text(
-    "the accepted owner's user name, where the directory has one; never the actor's",
+    "the accepted owner's user name, where the directory or the token has one; never the actor's",
   ),
   flags: texts<Flag>(FLAGS),
   correlating_tool_call_id: orNull.text("the tool call whose result this request returns"),
@@ -151,6 +154,7 @@ const INTERCEPTION_START = {
   request_encoding: orNull.text(
     "the Content-Encoding in which the client sent the body, which was decoded; null where it sent none",
   ),
+  delegation_chain: DELEGATION_CHAIN,
 } as const satisfies Fields;
 
 const INTERCEPTION_END = {
@@ -271,6 +275,7 @@ const DECISION = {
   ),
   provider: text("the configured provider's name", { overrides: "blob12" }),
   created_at: CREATED_AT,
+  delegation_chain: DELEGATION_CHAIN,
 } as const satisfies Fields;
 
 const INITIATOR_OVERRIDE = {

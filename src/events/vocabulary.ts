@@ -6,7 +6,8 @@
 /** Strength of the evidence for the initiator, strongest first. */
 export const ATTRIBUTIONS = {
   authenticated: "the actor itself, verified by an identity source",
-  signed: "an owner header with a verified signature, from an actor that may assert",
+  signed:
+    "an owner header with a verified signature, or the subject of a verified token with an `act` claim, from an actor that may assert",
   asserted: "an owner header from a verified actor that may assert, unsigned",
   unverified: "the actor itself, known only by the fingerprint of its own provider key",
   claimed: "an owner header from an actor that may assert and is known only by such a fingerprint, unsigned",
@@ -115,20 +116,22 @@ export type CredentialKind = keyof typeof CREDENTIAL_KINDS;
 /** Why an owner header was not accepted. */
 export const OWNER_REJECTIONS = {
   client: "the client is not Coder Agents",
-  not_permitted: "the actor may not assert owners",
+  not_permitted: "the actor may not assert owners, nor act for others by a token",
   multiple: "more than one value",
   form: "not 8-4-4-4-12 hexadecimal digits",
   version: "a UUID, but not version 4",
   variant: "version 4, but not the variant of RFC 9562",
   signature_required: "unsigned, where only signed owners are accepted",
-  signature_malformed: "not exactly one timestamp and one signature of version 1",
-  signature_expired: "signed more than 300 s ago, or as far ahead",
-  signature_invalid: "signed with another secret, or for another request",
+  signature_malformed: "not exactly one signature, or another form than docs/signing.md has",
+  signature_uncovered: "an HTTP message signature that does not cover a required part of the request",
+  signature_expired: "signed more than 300 s ago, too far ahead, or past its `expires`",
+  signature_invalid: "signed with another or an unknown key, or for another request",
   directory_unknown: "not a user of the directory",
   directory_inactive: "a user of the directory who is not active",
   directory_down: "the directory could not be queried",
   replayed: "this signature has been used before",
   replay_unavailable: "the replay cache could not be queried",
+  token_differs: "the verified token with an `act` claim names another subject, which decides",
 } as const;
 export type OwnerRejection = keyof typeof OWNER_REJECTIONS;
 
@@ -147,6 +150,7 @@ export const SIGNATURE_RESULTS = {
   off: "signatures are not checked",
   absent: "the owner was not signed",
   valid: "the signature was verified",
+  token: "a verified token with an `act` claim named the owner",
 } as const;
 export type SignatureResult = keyof typeof SIGNATURE_RESULTS | OwnerRejection;
 

@@ -19,6 +19,7 @@ import { jwt } from "./identity/sources/jwt.ts";
 import { keys } from "./identity/sources/keys.ts";
 import { createDelegationVerifier } from "./initiator/delegation.ts";
 import { createCoderDirectory } from "./initiator/directory.ts";
+import { createHttpSignatureVerifier } from "./initiator/http-signature/keys.ts";
 import { createReplayCache } from "./initiator/replay-cache-client.ts";
 import { createSignatureVerifier } from "./initiator/signature.ts";
 import type { Verifiers } from "./initiator/verify-assertion.ts";
@@ -87,11 +88,14 @@ function recordsSinks(
 }
 
 function createVerifiers(
-  { verifiers: { signingKeys, directory, nonces } }: Config,
+  { verifiers: { signingKeys, httpKeys, directory, nonces } }: Config,
   platform: Platform,
 ): Verifiers {
+  const ofCoder = createSignatureVerifier(signingKeys);
+  const ofHttp = createHttpSignatureVerifier(httpKeys);
   return {
-    verify: signingKeys.length > 0 ? createSignatureVerifier(signingKeys) : null,
+    verify: (presented, sha256) =>
+      presented.format === "coder" ? ofCoder(presented, sha256) : ofHttp(presented, sha256),
     directory: directory && createCoderDirectory(directory, platform),
     replayCache: nonces && createReplayCache(nonces, { logError: platform.logError, randomUuid }),
     now: platform.now,

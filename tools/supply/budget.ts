@@ -13,8 +13,9 @@
  * - 5,600: decoding compressed request bodies, the retry without the usage opt-in, the scanner of multipart forms
  * - 2,900: starts of passthroughs, counted refusals, files of batches, errors and figures in further shapes
  * - 1,100: required claims of tokens and their shared issuers, scopes of Coder's tokens
+ * - 2,800: HTTP message signatures, tokens with an `act` claim
  */
-export const BUDGET = { bytes: 220 * 1024, gzipBytes: 83_000 } as const;
+export const BUDGET = { bytes: 230 * 1024, gzipBytes: 86_000 } as const;
 
 /** The only packages whose code is deployed. */
 export const DEPLOYED: readonly string[] = ["hono", "jose"];

@@ -103,7 +103,7 @@ const IDENTITY = keysOf("gateway", "IDENTITY", [
   [
     "[jwt].actor_claim",
     "`sub`",
-    "The claim that holds the actor's id: up to 96 of A-Z a-z 0-9 . _ : @ -, starting with a letter or digit.",
+    "The claim that holds the actor's id, or with an `act` claim the initiator's: up to 96 of A-Z a-z 0-9 . _ : @ -, starting with a letter or digit.",
   ],
   ["[jwt].name_claim", "none", "The claim that holds the actor's name, recorded with each interception."],
   ["[jwt].kind", "`user`", "The kind of actor that the tokens belong to: `user` or `service`."],
@@ -173,6 +173,11 @@ const OWNER_ASSERTION = keysOf("gateway", "OWNER_ASSERTION.", [
     "signing_keys",
     "none",
     "Names of secrets of at least 32 characters. A signature by any of them is valid, which allows rotation.",
+  ],
+  [
+    "http_signature_keys",
+    "none",
+    'Keys of HTTP message signatures (RFC 9421): a list of `{ id, algorithm = "ed25519", public_key }` or `{ id, algorithm = "hmac-sha256", secret }`, where `id` is the `keyid`, `public_key` is in base64 or PEM, and `secret` names a secret of at least 32 characters.',
   ],
   ["replay_cache", "`false`", "Accepts each signature only once. Requires the binding `NONCES`."],
   [

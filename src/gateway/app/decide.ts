@@ -49,8 +49,8 @@ export const emptyFindings = (): Findings => ({
   flags: [],
 });
 
-/** The method and headers of a request, or of one that `explain` describes. */
-export type SentHead = { readonly method: string; readonly headers: HeaderReader };
+/** The method, URL and headers of a request, or of one that `explain` describes. */
+export type SentHead = { readonly method: string; readonly url: string; readonly headers: HeaderReader };
 
 /** A request to a provider's route. */
 export type ProviderRequest = {
@@ -99,9 +99,8 @@ export async function decide(
 
   // Initiator: on whose account.
   const asserter = { actor, isCoderAgents: client.name === CODER_AGENTS, isDelegating: delegation !== null };
-  const { method, headers } = head;
   const uri = request.target.path + request.target.search;
-  const claim = readOwnerClaim(asserter, { method, uri, headers }, deps.now());
+  const claim = readOwnerClaim(asserter, { ...head, uri }, deps.now());
   const decision = await decideOwner(claim, request.body, deps);
   if (decision instanceof Refusal) return decision;
   const flags = detectFlags(claim, decision);
@@ -144,12 +143,15 @@ async function decideOwner(
 ): Promise<Decision | Refusal> {
   const decision = decideInitiator(claim, assertion);
   if (decision.needs === null) return decision;
-  const sha256 = decision.needs === "signature" ? await body.sha256() : null;
+  const { signature } = claim;
+  // Content-Digest is one of the bytes as sent (RFC 9530 §2); Coder's format signs those that the provider reads.
+  const form = signature.kind === "presented" && signature.format === "http" ? "sent" : "decoded";
+  const sha256 = decision.needs === "signature" ? await body.sha256(form) : null;
   return sha256 instanceof Refusal ? sha256 : verifyAssertion(claim, assertion, verifiers, sha256);
 }
 
 /** Refuses a body by its headers, before it is read: in an unknown coding, too large, or with a method that takes none. */
-export function checkUnreadBody({ method, headers }: SentHead, limit: number): Refusal | null {
+export function checkUnreadBody({ method, headers }: Omit<SentHead, "url">, limit: number): Refusal | null {
   const refusal = takesNoBody(method) ? rejectBody(headers) : rejectUnknownCoding(headers);
   return refusal ?? checkDeclaredLength(headers, limit);
 }

@@ -9,6 +9,7 @@ import { overrideEvent, overrideRejectedEvent, toCaller, type Caller } from "../
 import { sha256Hex } from "../../shared/digest.ts";
 import { Refusal } from "../../shared/refusal.ts";
 import { headerSessionId } from "../client/client.ts";
+import { rejectedValue } from "../initiator/decide-delegated.ts";
 import { readCoderIds } from "../initiator/owner-claim.ts";
 import { formBoundary } from "../provider/form/boundary.ts";
 import { methodsOf } from "../provider/method.ts";
@@ -48,7 +49,7 @@ export async function serve(exchange: Exchange): Promise<Response> {
   // Client, identity, initiator.
   const { bodyBytes: maxBytes, bodyRatio: maxRatio } = deps.config.limits;
   const reading = { ...deps.bodies, maxBytes, maxRatio, holding: exchange.holding };
-  const head = { method: request.method, headers };
+  const head = { method: request.method, url: request.url, headers };
   const body = createRequestBody(request, reading, () => checkUnreadBody(head, maxBytes));
   const decided = await decide({ head, target, route, body }, deps, findings);
   if (decided instanceof Refusal) return stop(decided);
@@ -85,8 +86,9 @@ async function recordOverride(
 ): Promise<void> {
   if (decision.acceptedOwner !== null) {
     recorder.record(overrideEvent(caller, decision, provider.name, deps.now()));
-  } else if (decision.rejection !== null) {
-    const sent = claim.sent.owner ?? "";
+  }
+  if (decision.rejection !== null) {
+    const sent = rejectedValue(claim, decision.rejection);
     const rejected = {
       reason: decision.rejection,
       valueLength: sent.length,

@@ -4,6 +4,8 @@ import type { HeaderReader } from "../../shared/http/named-headers.ts";
 import { Refusal } from "../../shared/refusal.ts";
 import { requestCoding, type Coding } from "./decode/coding.ts";
 
+export type BodyForm = "decoded" | "sent";
+
 /** A body that is read when it is first needed. */
 export type RequestBody = {
   /**
@@ -12,10 +14,10 @@ export type RequestBody = {
    */
   readonly take: () => Promise<Uint8Array | Refusal>;
   /**
-   * SHA-256 of the whole body as the provider reads it (decoded), 64 hex digits; null where it is not known (a described
-   * request).
+   * SHA-256 of the whole body, 64 hex digits: as the provider reads it (decoded), or as the client sent it. null where it is
+   * not known (a described request).
    */
-  readonly sha256: () => Promise<string | null | Refusal>;
+  readonly sha256: (form: BodyForm) => Promise<string | null | Refusal>;
   /** Whether `take` or `sha256` has been called: the request's stream can then not be forwarded any more. */
   readonly isRead: () => boolean;
   /** The coding that was decoded; null where there was none, or the body has not been read. */

@@ -4,12 +4,16 @@ import type { Fields } from "../../shared/config/fields.ts";
 import { canonicalId } from "../../shared/uuid.ts";
 import type { DelegationRules } from "../initiator/delegation.ts";
 import type { DirectoryOptions } from "../initiator/directory.ts";
+import type { HttpSignatureKey } from "../initiator/http-signature/keys.ts";
 import type { AssertionRules, ListedActor } from "../initiator/rules.ts";
+import { readHttpKeys } from "./http-signature-keys.ts";
 
 /** The options of everything that verifies an owner assertion. */
 export type VerifierOptions = {
-  /** Secrets of signatures; several for rotation. */
+  /** Secrets of signatures in Coder's format; several for rotation. */
   readonly signingKeys: readonly string[];
+  /** Keys of HTTP message signatures. */
+  readonly httpKeys: readonly HttpSignatureKey[];
   readonly directory: DirectoryOptions | null;
   /** The replay cache's namespace. */
   readonly nonces: DurableObjectNamespace | null;
@@ -35,8 +39,12 @@ export function readAssertion(fields: Fields, context: AssertionContext): Assert
   const signature = fields.oneOf("signature", ["off", "accept", "require"], "off");
   const names = fields.texts("signing_keys");
   const signingKeys = fields.secrets("signing_keys", longSecret(context.secret, fields));
+  const http = fields.tables("http_signature_keys");
+  const httpKeys = readHttpKeys(http, longSecret(context.secret, fields));
   if (signature === "off" && names) fields.reject("signing_keys", "applies only where signature is not off");
-  if (signature !== "off" && !names?.length)
+  if (signature === "off" && http.length > 0)
+    fields.reject("http_signature_keys", "applies only where signature is not off");
+  if (signature !== "off" && !names?.length && http.length === 0)
     fields.reject("signing_keys", 'is required unless signature is "off"');
   const once = fields.flag("replay_cache", false);
   if (once && signature === "off") fields.reject("replay_cache", "applies only where signature is not off");
@@ -46,7 +54,7 @@ export function readAssertion(fields: Fields, context: AssertionContext): Assert
   const directory = nested && readDirectory(nested, context.secret);
   fields.rejectUnknown();
   const rules = { allow, actors, onInvalid, signature, once, directory: directory?.onDown ?? "off" } as const;
-  const verifiers = { signingKeys, directory: directory?.options ?? null, nonces: context.nonces };
+  const verifiers = { signingKeys, httpKeys, directory: directory?.options ?? null, nonces: context.nonces };
   return { rules, verifiers };
 }
 

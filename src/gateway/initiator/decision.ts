@@ -13,6 +13,7 @@ import type {
 } from "../../events/vocabulary.ts";
 import type { Actor } from "../identity/identity.ts";
 import type { OwnerClaim } from "./owner-claim.ts";
+import { decideDelegated } from "./decide-delegated.ts";
 import type { DirectoryLookup } from "./directory.ts";
 import { checkPermission, type AssertionRules } from "./rules.ts";
 import { isFresh } from "./signature.ts";
@@ -30,6 +31,8 @@ export type Trace = {
   readonly signature: SignatureResult | null;
   readonly directory: DirectoryResult | null;
   readonly candidates: readonly Candidate[];
+  /** With a token that has an `act` claim: the ids of the acting parties. */
+  readonly delegationChain?: readonly string[];
 };
 
 /** The results of the checks that need more than the headers. A result is absent until its check has run. */
@@ -57,7 +60,8 @@ type Checks = Pick<Trace, "rule" | "signature" | "directory">;
 const NOT_CHECKED: Checks = { rule: null, signature: null, directory: null };
 
 /**
- * Decides with the proof collected so far. The first check that fails determines the rejection:
+ * Decides with the proof collected so far. A token that names an acting party decides by itself (`decide-delegated.ts`).
+ * Otherwise the first check that fails determines the rejection:
  * 1. Without an owner header, the actor is the initiator.
  * 2. The client must be Coder Agents, or the actor a delegating gateway (`client`).
  * 3. The actor must be permitted to assert owners (`not_permitted`).
@@ -69,6 +73,7 @@ const NOT_CHECKED: Checks = { rule: null, signature: null, directory: null };
  */
 export function decideInitiator(claim: OwnerClaim, rules: AssertionRules, proof: Proof = {}): Decision {
   const { actor, owner, isCoderAgents, isDelegating } = claim;
+  if (actor.onBehalfOf) return decideDelegated(claim, actor.onBehalfOf, rules);
   const reject = (reason: OwnerRejection, checks: Checks): Decision => keepActor(claim, reason, checks);
   if (owner.kind === "absent") return keepActor(claim, null, NOT_CHECKED);
   if (!isCoderAgents && !isDelegating) return reject("client", NOT_CHECKED);
@@ -158,6 +163,7 @@ function checkSignature(
 ): CheckResult<Trace["signature"]> {
   if (mode === "off") return { result: "off" };
   if (signature.kind === "malformed") return rejected("signature_malformed");
+  if (signature.kind === "uncovered") return rejected("signature_uncovered");
   if (signature.kind === "absent") {
     return mode === "require" ? { result: "absent", rejection: "signature_required" } : { result: "absent" };
   }

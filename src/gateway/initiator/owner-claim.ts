@@ -12,6 +12,7 @@
 import type { Actor } from "../identity/identity.ts";
 import type { Delegation } from "./delegation.ts";
 import { readCoderId, readOwnerHeader, type CoderIdHeaders, type OwnerHeader } from "./owner-header.ts";
+import { hasHttpSignature, readHttpSignature } from "./http-signature/read.ts";
 import { readSignatureHeader, type SignableRequest, type SignatureHeader } from "./signature.ts";
 
 /** The sender of an owner header. */
@@ -43,11 +44,18 @@ export function readOwnerClaim(asserter: Asserter, request: SignableRequest, at:
   };
   const owner = readOwnerHeader(sent.owner);
   // A signature vouches for an owner. Without one there is nothing to verify.
-  const signature = owner.kind === "owner" ? readSignatureHeader(request, sent) : ABSENT;
+  const signature = owner.kind === "owner" ? readSignature(request, sent) : ABSENT;
   return { actor, isCoderAgents, isDelegating, sent, owner, signature, at };
 }
 
 const ABSENT: SignatureHeader = { kind: "absent" };
+
+/** In either format. A request with both could be signed for two different owners. */
+function readSignature(request: SignableRequest, sent: CoderIdHeaders): SignatureHeader {
+  const signature = readSignatureHeader(request, sent);
+  if (!hasHttpSignature(request)) return signature;
+  return signature.kind === "absent" ? readHttpSignature(request) : { kind: "malformed" };
+}
 
 /**
  * The conversation's ids, for the records. The workspace id of a delegating gateway takes precedence over the client's.

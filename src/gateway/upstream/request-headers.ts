@@ -37,6 +37,8 @@ const DROPPED_HEADERS = new Set([
   "x-original-url",
   "x-rewrite-url",
   "x-interception-id",
+  "signature", // of the request to this gateway
+  "signature-input",
   // Added by managed transforms of the gateway's zone, and about the client:
   // https://developers.cloudflare.com/rules/transform/managed-transforms/reference/
   "exposed-credential-check",

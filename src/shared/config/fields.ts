@@ -128,6 +128,17 @@ export class Fields {
     return table && new Fields(table, path, this.report);
   }
 
+  /** The tables of a list; none where the key is absent. */
+  tables(key: string): readonly Fields[] {
+    const value = this.#take(key);
+    const path = `${this.path}.${key}`;
+    const list = value === undefined ? [] : (asList(value, path, this.report) ?? []);
+    return list.flatMap((item, at) => {
+      const table = asTable(item, `${path}[${at}]`, this.report);
+      return table ? [new Fields(table, `${path}[${at}]`, this.report)] : [];
+    });
+  }
+
   /** The values of a list of secret names. `read` reports its own issues and returns null for them. */
   secrets(key: string, read: (secretName: string) => string | null): readonly string[] {
     return (this.texts(key) ?? []).flatMap((name, at) => {

@@ -57,6 +57,7 @@ const NO_HINTS = {
   request_class: null,
   end_user: null,
   request_encoding: null,
+  delegation_chain: [],
 };
 
 describe("the events of one interception", () => {
@@ -122,6 +123,7 @@ describe("the events of one interception", () => {
         ...coder,
         provider: "central",
         created_at: AT(0),
+        delegation_chain: [],
       },
       {
         record_type: "interception_start",
@@ -981,6 +983,7 @@ describe("the initiator", () => {
       chat_id: CHAT_ID,
       provider: "central",
       created_at: AT(0),
+      delegation_chain: [],
     });
   });
 

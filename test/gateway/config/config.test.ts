@@ -36,7 +36,7 @@ describe("defaults", () => {
       },
     ]);
     expect(config.assertion).toEqual(rules());
-    expect(config.verifiers).toEqual({ signingKeys: [], directory: null, nonces: null });
+    expect(config.verifiers).toEqual({ signingKeys: [], httpKeys: [], directory: null, nonces: null });
     expect(config.delegation).toBeNull();
     expect(config.limits).toEqual({
       bodyBytes: 32 * MIB,

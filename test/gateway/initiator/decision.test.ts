@@ -42,7 +42,7 @@ function decideOn(
   const sent = new Headers({ "user-agent": userAgent, ...headers });
   if (owner !== null) sent.set("x-coder-owner-id", owner);
   const isCoderAgents = detectClient(sent).name === CODER_AGENTS;
-  const request = { method: "POST", uri: "/v1/chat/completions", headers: sent };
+  const request = { method: "POST", url: "https://gateway.test", uri: "/v1/chat/completions", headers: sent };
   return decideInitiator(
     readOwnerClaim({ actor: by, isCoderAgents, isDelegating }, request, NOW),
     under,
@@ -426,8 +426,8 @@ describe("the refusal of a request whose owner was rejected", () => {
 function fakeVerifiers(results: Partial<Record<"verify" | "directory" | "replay", unknown>> = {}) {
   const calls: unknown[] = [];
   const verifiers: Verifiers = {
-    verify: async ({ mac }, bodySha256) => {
-      calls.push(["verify", mac, bodySha256]);
+    verify: async (presented, bodySha256) => {
+      calls.push(["verify", presented.format === "coder" ? presented.mac : null, bodySha256]);
       return (results.verify ?? true) as boolean;
     },
     directory: async (id) => {

@@ -57,6 +57,7 @@ describe("GET /interceptions", () => {
       streaming: true,
       usage_invalid: true,
       prompt_hashes: [],
+      delegation_chain: [],
       earlier_prompt_hashes: [],
       flags: [],
       metadata: { actor_name: "alice" },
@@ -206,8 +207,8 @@ describe("GET /overrides", () => {
       count: 2,
       count_is_capped: false,
       results: [
-        { ...rejected, accepted: false, actor_name: null },
-        { ...override(T0), accepted: true, actor_name: null },
+        { ...rejected, delegation_chain: [], accepted: false, actor_name: null },
+        { ...override(T0), delegation_chain: [], accepted: true, actor_name: null },
       ],
     });
   });

@@ -121,6 +121,7 @@ export function interception(at: number, over: Row = {}, n = 0): Row {
     client_kind: null,
     end_user: null,
     request_encoding: null,
+    delegation_chain: "[]",
     outcome: "completed",
     ended_at: iso(at + 900),
     status: 200,
@@ -233,6 +234,7 @@ export function override(at: number, over: Row = {}, n = 0): Row {
     rule: "listed",
     signature: "off",
     directory: "active",
+    delegation_chain: "[]",
     ...over,
   };
 }

@@ -85,6 +85,7 @@ export const START: InterceptionStart = {
   client_kind: "agent",
   end_user: "sha256:0123456789abcdef0123456789abcdef",
   request_encoding: "zstd",
+  delegation_chain: [],
 };
 
 export const END: InterceptionEnd = {
@@ -182,6 +183,7 @@ export const OVERRIDE: InitiatorOverride = {
   ],
   provider: "openai-prod",
   created_at: AT,
+  delegation_chain: ["ci-bot", "svc@https://idp.example"],
 };
 
 export const REJECTED: InitiatorOverrideRejected = {
@@ -201,6 +203,7 @@ export const REJECTED: InitiatorOverrideRejected = {
   ],
   provider: "openai-prod",
   created_at: AT,
+  delegation_chain: [],
 };
 
 export const REFUSED: RefusalEvent = {

@@ -56,6 +56,7 @@ const INTERCEPTION = {
   client_kind: null,
   end_user: null,
   request_encoding: null,
+  delegation_chain: "[]",
   outcome: "completed",
   ended_at: ENDED,
   status: 200,
@@ -149,6 +150,7 @@ const OVERRIDE = {
   workspace_id: null,
   provider: "central",
   created_at: STARTED,
+  delegation_chain: "[]",
 } as const satisfies Row;
 
 /** A list of models that a client read with its own key. */

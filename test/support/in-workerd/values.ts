@@ -85,7 +85,11 @@ export function claim(
   { asserter = {}, at = 0, method = "POST", uri = "/openai/v1/chat/completions" }: ClaimOptions = {},
 ): OwnerClaim {
   const sender: Asserter = { actor: actor(), isCoderAgents: true, isDelegating: false, ...asserter };
-  return readOwnerClaim(sender, { method, uri, headers: new Headers(headers) }, at);
+  return readOwnerClaim(
+    sender,
+    { method, url: "https://gateway.test", uri, headers: new Headers(headers) },
+    at,
+  );
 }
 
 export type ClaimOptions = {
