@@ -81,6 +81,7 @@ const clientFields = (at: number, all: number) => ({
   workspace_id: null,
   delegated_key_id: null,
   delegated_source: null,
+  claimed_ids: null,
 });
 
 const requestFields = (at: number, startedAt: string) =>

@@ -156,6 +156,7 @@ export function toCaller({ id, actor, initiator, client, sessionId, coder }: Cal
     workspace_id: coder.workspace_id,
     delegated_key_id: coder.delegated_key_id,
     delegated_source: coder.delegated_source,
+    claimed_ids: coder.claimed_ids,
   };
 }
 
@@ -187,13 +188,14 @@ function iso(at: number): string {
   return lastIso;
 }
 
-/** `caller` is as the decision made it: its initiator is the owner. */
-export function overrideEvent(
+/** null where no owner was accepted. `caller` is as the decision made it: its initiator is the owner. */
+export function acceptedOverride(
   caller: Caller,
-  { initiator, trace }: DecisionFacts,
+  { acceptedOwner, initiator, trace }: DecisionFacts & { readonly acceptedOwner: string | null },
   provider: string,
   at: number,
-): InitiatorOverride {
+): InitiatorOverride | null {
+  if (acceptedOwner === null) return null;
   return {
     ...caller,
     record_type: "initiator_override",

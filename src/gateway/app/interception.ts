@@ -13,6 +13,7 @@ import {
   type StartFacts,
   type Subject,
 } from "../../events/compose.ts";
+import type { InitiatorOverride } from "../../events/event.ts";
 import type { Redact } from "../../events/redaction.ts";
 import type { Recorder } from "../sinks/recorder.ts";
 
@@ -28,6 +29,8 @@ export type Interception = {
 
 export type InterceptionContext = StartFacts & {
   readonly subject: Subject;
+  /** The accepted owner, recorded with the start: a request without one is on the account of no owner. */
+  readonly override: InitiatorOverride | null;
   /** Milliseconds since 1970. */
   readonly startedAt: number;
 };
@@ -44,8 +47,9 @@ export function startInterception(
   context: InterceptionContext,
   { prompts, redact, now }: RecordingContext,
 ): Interception {
-  const { subject, startedAt, conversation } = context;
+  const { subject, override, startedAt, conversation } = context;
   let isOpen = true;
+  if (override) record(override);
   record(startEvent(subject, context));
   const prompt = prompts ? promptEvent(subject, conversation, redact, startedAt) : null;
   if (prompt) record(prompt);

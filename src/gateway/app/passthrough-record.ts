@@ -1,5 +1,6 @@
 /** A passthrough's record: one start and exactly one end. A second end is ignored. */
 import {
+  acceptedOverride,
   NOTHING_RETRIEVED,
   passthroughEvent,
   passthroughStartEvent,
@@ -33,6 +34,8 @@ export function startPassthrough(
     startedAt,
     workerVersion: deps.config.workerVersion,
   };
+  const override = acceptedOverride(caller, decision, provider.name, deps.now());
+  if (override) recorder.record(override);
   recorder.record(passthroughStartEvent(caller, facts, { actor, initiatorName: decision.initiator.name }));
   let isOpen = true;
   return {

@@ -41,7 +41,7 @@ import { until, within } from "../../support/in-workerd/waiting.ts";
 
 const CHAT_ID = "0a0a0a0a-0000-4000-8000-00000000000a";
 const WORKSPACE_ID = "0b0b0b0b-0000-4000-8000-00000000000b";
-const NOT_DELEGATED = { delegated_key_id: null, delegated_source: null };
+const NOT_DELEGATED = { delegated_key_id: null, delegated_source: null, claimed_ids: null };
 const NO_CODER_IDS = { chat_id: null, subchat_id: null, workspace_id: null, ...NOT_DELEGATED };
 const NO_ERROR = { error: null, error_message: null };
 const NO_CONTENT = { tool_call_count: 0, thought_count: 0 };

@@ -36,6 +36,7 @@ const caller = {
   workspace_id: "0b0b0b0b-0000-4000-8000-00000000000b",
   delegated_key_id: "kkkkkkkkkk",
   delegated_source: "agents",
+  claimed_ids: null,
 } as const;
 
 const call = {

@@ -1,0 +1,6 @@
+-- Chat, subchat and workspace as named by a caller whose word for them is no evidence: a JSON object. Their own columns are
+-- then null.
+
+ALTER TABLE interceptions ADD COLUMN claimed_ids TEXT;
+ALTER TABLE passthroughs ADD COLUMN claimed_ids TEXT;
+ALTER TABLE initiator_overrides ADD COLUMN claimed_ids TEXT;
