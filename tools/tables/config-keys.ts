@@ -174,7 +174,11 @@ const OWNER_ASSERTION = keysOf("gateway", "OWNER_ASSERTION.", [
     "none",
     "Names of secrets of at least 32 characters. A signature by any of them is valid, which allows rotation.",
   ],
-  ["replay_cache", "`false`", "Accepts each signature only once. Requires the binding `NONCES`."],
+  [
+    "replay_cache",
+    "`false`",
+    'Accepts each signature only once. `signature = "require"` does so in any case, and rejects `false`. Both require the binding `NONCES`.',
+  ],
   [
     "directory.url",
     "none",

@@ -38,9 +38,7 @@ export function readAssertion(fields: Fields, context: AssertionContext): Assert
   if (signature === "off" && names) fields.reject("signing_keys", "applies only where signature is not off");
   if (signature !== "off" && !names?.length)
     fields.reject("signing_keys", 'is required unless signature is "off"');
-  const once = fields.flag("replay_cache", false);
-  if (once && signature === "off") fields.reject("replay_cache", "applies only where signature is not off");
-  if (once && !context.nonces) fields.reject("replay_cache", "requires NONCES: a Durable Object namespace");
+  const once = readReplayCache(fields, signature, context);
 
   const nested = fields.nested("directory");
   const directory = nested && readDirectory(nested, context.secret);
@@ -48,6 +46,27 @@ export function readAssertion(fields: Fields, context: AssertionContext): Assert
   const rules = { allow, actors, onInvalid, signature, once, directory: directory?.onDown ?? "off" } as const;
   const verifiers = { signingKeys, directory: directory?.options ?? null, nonces: context.nonces };
   return { rules, verifiers };
+}
+
+/**
+ * Without the cache a signature counts again while it is fresh, also with another credential than its own, so signatures
+ * that are required are accepted once.
+ */
+function readReplayCache(
+  fields: Fields,
+  signature: AssertionRules["signature"],
+  { nonces }: AssertionContext,
+): boolean {
+  const isRequired = signature === "require";
+  const once = fields.flag("replay_cache", isRequired);
+  if (isRequired && !once) fields.reject("replay_cache", 'must not be false with signature = "require"');
+  if (once && signature === "off") fields.reject("replay_cache", "applies only where signature is not off");
+  if (once && !nonces)
+    fields.reject(
+      isRequired ? "signature" : "replay_cache",
+      `${isRequired ? '"require" ' : ""}requires NONCES: a Durable Object namespace`,
+    );
+  return once;
 }
 
 type DirectoryRules = { readonly options: DirectoryOptions; readonly onDown: "reject" | "accept" };

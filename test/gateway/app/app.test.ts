@@ -35,6 +35,7 @@ import {
   typesOf,
 } from "../../support/in-workerd/calls.ts";
 import { fixture } from "../../support/in-workerd/fixtures.ts";
+import { EMPTY_REPLAY_CACHE } from "../../support/in-workerd/signing.ts";
 import { drain, upstreamBody, wholeBody } from "../../support/in-workerd/upstream-body.ts";
 import { CODER_AGENTS_UA, OWNER, text, utf8 } from "../../support/in-workerd/values.ts";
 import { until, within } from "../../support/in-workerd/waiting.ts";
@@ -692,7 +693,12 @@ describe("D12 every route of every dialect", () => {
   it("refuses an unsigned owner with signature = require", () =>
     forEveryPath(async (kind, path) => {
       const signing = { signature: "require", signing_keys: ["SIGNING_KEY"] };
-      const gateway = await openGateway({ vars: { OWNER_ASSERTION: signing, SIGNING_KEY: "s".repeat(32) } });
+      const vars = {
+        OWNER_ASSERTION: signing,
+        SIGNING_KEY: "s".repeat(32),
+        NONCES: EMPTY_REPLAY_CACHE,
+      };
+      const gateway = await openGateway({ vars });
       const headers = { ...OWN_KEY, "user-agent": CODER_AGENTS_UA, "x-coder-owner-id": OWNER };
       for (const method of methodsFor(kind)) {
         const { response } = await gateway.exchange(path, initFor(method, headers));

@@ -12,7 +12,7 @@ import {
   post,
 } from "../../support/in-workerd/calls.ts";
 import { openGateway, T0, type Exchange } from "../../support/in-workerd/gateway-harness.ts";
-import { signed, SIGNING_KEY } from "../../support/in-workerd/signing.ts";
+import { EMPTY_REPLAY_CACHE, signed, SIGNING_KEY } from "../../support/in-workerd/signing.ts";
 import { CODER_AGENTS_UA, OWNER } from "../../support/in-workerd/values.ts";
 
 const CHAT_ID = "0a0a0a0a-0000-4000-8000-00000000000a";
@@ -48,7 +48,7 @@ async function call({
       OWNER_ASSERTION: assertion,
       DELEGATION: { keys: ["GATEWAY_KEY"] },
       GATEWAY_KEY,
-      ...("signature" in assertion ? { SIGNING_KEY } : {}),
+      ...("signature" in assertion ? { SIGNING_KEY, NONCES: EMPTY_REPLAY_CACHE } : {}),
     },
   });
   const sent = isSigned ? await signed({ uri: path, body: BODY, at: T0, headers }) : headers;
