@@ -4,3 +4,8 @@
 ALTER TABLE interceptions ADD COLUMN claimed_ids TEXT;
 ALTER TABLE passthroughs ADD COLUMN claimed_ids TEXT;
 ALTER TABLE initiator_overrides ADD COLUMN claimed_ids TEXT;
+
+-- Whether the provider rejected the client's own key. Null in events of earlier gateways: as if it had not.
+
+ALTER TABLE interceptions ADD COLUMN own_key_rejected INTEGER;
+ALTER TABLE passthroughs ADD COLUMN own_key_rejected INTEGER;

@@ -149,6 +149,7 @@ function endEvent(values: Interception): InterceptorEvent {
     provider_ray: null,
     response_encoding: null,
     usage_opt_in: "added",
+    own_key_rejected: false,
     outcome: values.outcome,
     status: 200,
     first_byte_ms: 400,

@@ -331,7 +331,15 @@ export type InterceptionResult = {
 
 export function endEvent(
   subject: Subject,
-  { outcome, status, error, providerHeaders, usageOptIn, observation }: InterceptionResult,
+  {
+    outcome,
+    status,
+    error,
+    providerHeaders,
+    usageOptIn,
+    observation,
+    isOwnKeyRejected,
+  }: InterceptionResult & { readonly isOwnKeyRejected: boolean },
   redact: Redact,
   { startedAt, at }: { readonly startedAt: number; readonly at: number },
 ): InterceptionEnd {
@@ -369,6 +377,7 @@ export function endEvent(
     provider_ray: providerHeaders.ray,
     response_encoding: providerHeaders.encoding,
     usage_opt_in: usageOptIn,
+    own_key_rejected: isOwnKeyRejected,
   };
 }
 
@@ -569,7 +578,14 @@ export type PassthroughResult = {
 export function passthroughEvent(
   caller: Caller,
   facts: PassthroughFacts,
-  { outcome, status, error, retrieved, providerHeaders }: PassthroughResult,
+  {
+    outcome,
+    status,
+    error,
+    retrieved,
+    providerHeaders,
+    isOwnKeyRejected,
+  }: PassthroughResult & { readonly isOwnKeyRejected: boolean },
   at: number,
 ): PassthroughEvent {
   return {
@@ -595,6 +611,7 @@ export function passthroughEvent(
     provider_request_id: providerHeaders.requestId,
     provider_ray: providerHeaders.ray,
     response_encoding: providerHeaders.encoding,
+    own_key_rejected: isOwnKeyRejected,
   };
 }
 

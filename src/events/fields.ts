@@ -202,6 +202,9 @@ const INTERCEPTION_END = {
   ended_at: time("when it ended"),
   ...PROVIDER_HEADERS,
   usage_opt_in: orNull.text<UsageOptIn>(USAGE_OPT_INS),
+  own_key_rejected: flag(
+    "whether the provider rejected the client's own key: status 401 or 403, or an error of that meaning. Any caller can send a made-up key, so totals leave such a call out",
+  ),
 } as const satisfies Fields;
 
 const TOKEN_USAGE = {
@@ -404,6 +407,7 @@ const PASSTHROUGH = {
   cache_write_input_tokens: { ...TOKENS.cache_write_input_tokens, column: null },
   created_at: { ...CREATED_AT, column: "ended_at" },
   ...PROVIDER_HEADERS,
+  own_key_rejected: INTERCEPTION_END.own_key_rejected,
 } as const satisfies Fields;
 
 /** The ledger's tables. */

@@ -15,6 +15,7 @@ import {
 } from "../../events/compose.ts";
 import type { InitiatorOverride } from "../../events/event.ts";
 import type { Redact } from "../../events/redaction.ts";
+import { isRejectedOwnKey } from "../observation/outcome.ts";
 import type { Recorder } from "../sinks/recorder.ts";
 
 export type Interception = {
@@ -59,11 +60,12 @@ export function startInterception(
     if (!isOpen) return;
     isOpen = false;
     const at = now();
+    const isOwnKeyRejected = isRejectedOwnKey(subject.credential_kind, result);
     const { observation } = result;
     const usage = observation && tokenUsageEvent(subject, observation, redact, at);
     if (usage) record(usage);
     // Before the tool calls: Logpush drops the last lines of a request that prints too much.
-    record(endEvent(subject, result, redact, { startedAt, at }));
+    record(endEvent(subject, { ...result, isOwnKeyRejected }, redact, { startedAt, at }));
     if (observation) {
       for (const event of toolEvents(subject, observation, redact, at)) record(event);
       for (const event of thoughtEvents(subject, observation, redact, at)) record(event);

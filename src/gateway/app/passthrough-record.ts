@@ -8,6 +8,7 @@ import {
   type RetrievedFacts,
 } from "../../events/compose.ts";
 import type { Refusal } from "../../shared/refusal.ts";
+import { isRejectedOwnKey } from "../observation/outcome.ts";
 import { edgeErrorOf } from "../observation/edge-error.ts";
 import { NO_PROVIDER_HEADERS } from "../upstream/provider-headers.ts";
 import type { Forwardable, UpstreamResult } from "./call-upstream.ts";
@@ -24,7 +25,7 @@ export type PassthroughRecord = {
 export function startPassthrough(
   { request, deps, recorder, startedAt }: Exchange,
   { actor, decision }: RequestDecision,
-  { route: { provider, route }, caller }: Forwardable,
+  { route: { provider, route }, caller, credential }: Forwardable,
 ): PassthroughRecord {
   const facts = {
     method: request.method,
@@ -43,7 +44,8 @@ export function startPassthrough(
     end: (result, at = deps.now()) => {
       if (!isOpen) return;
       isOpen = false;
-      recorder.record(passthroughEvent(caller, facts, result, at));
+      const isOwnKeyRejected = isRejectedOwnKey(credential.kind, result);
+      recorder.record(passthroughEvent(caller, facts, { ...result, isOwnKeyRejected }, at));
     },
   };
 }

@@ -185,6 +185,7 @@ describe("the events of one interception", () => {
         provider_ray: null,
         response_encoding: null,
         usage_opt_in: null,
+        own_key_rejected: false,
       },
     ]);
     expect(bytes).toEqual(fixture("chat/json").bytes);
@@ -310,6 +311,7 @@ describe("the events of one interception", () => {
         provider_ray: null,
         response_encoding: null,
         usage_opt_in: null,
+        own_key_rejected: false,
       },
     ]);
     expect(clientText).toBe(upstreamText);
@@ -1101,6 +1103,7 @@ describe("a passthrough", () => {
         provider_request_id: "r",
         provider_ray: null,
         response_encoding: null,
+        own_key_rejected: false,
       },
     ]);
   });

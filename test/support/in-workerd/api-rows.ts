@@ -145,6 +145,7 @@ export function interception(at: number, over: Row = {}, n = 0): Row {
     provider_request_id: "req_0123456789abcdef",
     provider_ray: "8a1b2c3d4e5f6071-FRA",
     response_encoding: null,
+    own_key_rejected: 0,
     usage_opt_in: null,
     thread_parent_id: null,
     thread_root_id: null,
@@ -276,6 +277,7 @@ export function passthrough(at: number, over: Row = {}, n = 0): Row {
     provider_request_id: "req_0123456789abcdef",
     provider_ray: "8a1b2c3d4e5f6071-FRA",
     response_encoding: null,
+    own_key_rejected: 0,
     ...over,
   };
 }

@@ -115,6 +115,7 @@ export const END: InterceptionEnd = {
   thought_count: 1,
   ...providerHeaders,
   usage_opt_in: "added",
+  own_key_rejected: false,
 };
 
 export const TOKENS: TokenUsage = {
@@ -267,6 +268,7 @@ export const PASSED: PassthroughEvent = {
   cache_write_input_tokens: null,
   created_at: AT,
   ...providerHeaders,
+  own_key_rejected: false,
 };
 
 export const RETRIEVED: RetrievedUsage = {

@@ -80,6 +80,7 @@ const INTERCEPTION = {
   provider_request_id: null,
   provider_ray: null,
   response_encoding: null,
+  own_key_rejected: 0,
   usage_opt_in: null,
   thread_parent_id: null,
   thread_root_id: null,
@@ -189,6 +190,7 @@ const PASSTHROUGH = {
   provider_request_id: null,
   provider_ray: null,
   response_encoding: null,
+  own_key_rejected: 0,
 } as const satisfies Row;
 
 /** A refused model call of a client with its own key. */
