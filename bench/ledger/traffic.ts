@@ -81,6 +81,7 @@ const clientFields = (at: number, all: number) => ({
   workspace_id: null,
   delegated_key_id: null,
   delegated_source: null,
+  claimed_ids: null,
 });
 
 const requestFields = (at: number, startedAt: string) =>
@@ -149,6 +150,7 @@ function endEvent(values: Interception): InterceptorEvent {
     provider_ray: null,
     response_encoding: null,
     usage_opt_in: "added",
+    own_key_rejected: false,
     outcome: values.outcome,
     status: 200,
     first_byte_ms: 400,

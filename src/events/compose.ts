@@ -159,6 +159,7 @@ export function toCaller({ id, actor, initiator, client, sessionId, coder }: Cal
     workspace_id: coder.workspace_id,
     delegated_key_id: coder.delegated_key_id,
     delegated_source: coder.delegated_source,
+    claimed_ids: coder.claimed_ids,
   };
 }
 
@@ -190,13 +191,14 @@ function iso(at: number): string {
   return lastIso;
 }
 
-/** `caller` is as the decision made it: its initiator is the owner. */
-export function overrideEvent(
+/** null where no owner was accepted. `caller` is as the decision made it: its initiator is the owner. */
+export function acceptedOverride(
   caller: Caller,
-  { initiator, trace }: DecisionFacts,
+  { acceptedOwner, initiator, trace }: DecisionFacts & { readonly acceptedOwner: string | null },
   provider: string,
   at: number,
-): InitiatorOverride {
+): InitiatorOverride | null {
+  if (acceptedOwner === null) return null;
   return {
     ...caller,
     record_type: "initiator_override",
@@ -335,7 +337,15 @@ export type InterceptionResult = {
 
 export function endEvent(
   subject: Subject,
-  { outcome, status, error, providerHeaders, usageOptIn, observation }: InterceptionResult,
+  {
+    outcome,
+    status,
+    error,
+    providerHeaders,
+    usageOptIn,
+    observation,
+    isOwnKeyRejected,
+  }: InterceptionResult & { readonly isOwnKeyRejected: boolean },
   redact: Redact,
   { startedAt, at }: { readonly startedAt: number; readonly at: number },
 ): InterceptionEnd {
@@ -373,6 +383,7 @@ export function endEvent(
     provider_ray: providerHeaders.ray,
     response_encoding: providerHeaders.encoding,
     usage_opt_in: usageOptIn,
+    own_key_rejected: isOwnKeyRejected,
   };
 }
 
@@ -573,7 +584,14 @@ export type PassthroughResult = {
 export function passthroughEvent(
   caller: Caller,
   facts: PassthroughFacts,
-  { outcome, status, error, retrieved, providerHeaders }: PassthroughResult,
+  {
+    outcome,
+    status,
+    error,
+    retrieved,
+    providerHeaders,
+    isOwnKeyRejected,
+  }: PassthroughResult & { readonly isOwnKeyRejected: boolean },
   at: number,
 ): PassthroughEvent {
   return {
@@ -599,6 +617,7 @@ export function passthroughEvent(
     provider_request_id: providerHeaders.requestId,
     provider_ray: providerHeaders.ray,
     response_encoding: providerHeaders.encoding,
+    own_key_rejected: isOwnKeyRejected,
   };
 }
 

@@ -40,6 +40,13 @@ const ID = {
   interception_id: uuid("UUIDv7 of the interception", { interceptions: "blob3", overrides: "blob3" }),
 } as const satisfies Fields;
 
+/** Ids of a caller whose word for them is no evidence: those that are UUIDs, at least one. */
+export type ClaimedIds = {
+  readonly chat_id?: string;
+  readonly subchat_id?: string;
+  readonly workspace_id?: string;
+};
+
 /** The caller: on every event that has an actor. */
 const CALLER = {
   ...ID,
@@ -68,6 +75,9 @@ const CALLER = {
   workspace_id: orNull.uuid("Coder's id of the workspace", { overrides: "blob15" }),
   delegated_key_id: orNull.text("with delegation: the id of the API key of the user behind the gateway"),
   delegated_source: orNull.text("with delegation: the product that the user is using"),
+  claimed_ids: orNull.object<ClaimedIds>(
+    "`chat_id`, `subchat_id` and `workspace_id` as a caller sent them who may not name them, and whose own columns are therefore null; never evidence",
+  ),
 } as const satisfies Fields;
 
 /** The call: the same on an interception's start and end, so that either can be read alone. */
@@ -196,6 +206,9 @@ const INTERCEPTION_END = {
   ended_at: time("when it ended"),
   ...PROVIDER_HEADERS,
   usage_opt_in: orNull.text<UsageOptIn>(USAGE_OPT_INS),
+  own_key_rejected: flag(
+    "whether the provider rejected the client's own key: status 401 or 403, or an error of that meaning. Any caller can send a made-up key, so totals leave such a call out",
+  ),
 } as const satisfies Fields;
 
 const TOKEN_USAGE = {
@@ -399,6 +412,7 @@ const PASSTHROUGH = {
   cache_write_input_tokens: { ...TOKENS.cache_write_input_tokens, column: null },
   created_at: { ...CREATED_AT, column: "ended_at" },
   ...PROVIDER_HEADERS,
+  own_key_rejected: INTERCEPTION_END.own_key_rejected,
 } as const satisfies Fields;
 
 /** The ledger's tables. */
@@ -540,5 +554,5 @@ export type CallerValues = ValuesOf<typeof CALLER>;
 export type CallValues = ValuesOf<typeof CALL>;
 export type CoderIds = Pick<
   CallerValues,
-  "chat_id" | "subchat_id" | "workspace_id" | "delegated_key_id" | "delegated_source"
+  "chat_id" | "subchat_id" | "workspace_id" | "delegated_key_id" | "delegated_source" | "claimed_ids"
 >;

@@ -61,6 +61,10 @@ const CODES = {
     415,
     "The Content-Encoding of the request body is not supported here. Send the body without Content-Encoding.",
   ],
+  json_required: [
+    415,
+    "With the login at Cloudflare Access, this route accepts JSON. Send the body with Content-Type: application/json.",
+  ],
   body_encoding_invalid: [
     400,
     "The request body does not match its Content-Encoding. Send exactly one complete stream, or no Content-Encoding.",

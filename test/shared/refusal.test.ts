@@ -27,6 +27,7 @@ const TABLE: readonly (readonly [RefusalCode, number, string, string])[] = [
   ["signature_required", 401, "authentication_error", "authentication_error"],
   ["body_too_large", 413, "invalid_request_error", "request_too_large"],
   ["body_encoded", 415, "invalid_request_error", "invalid_request_error"],
+  ["json_required", 415, "invalid_request_error", "invalid_request_error"],
   ["body_encoding_invalid", 400, "invalid_request_error", "invalid_request_error"],
   ["body_unexpected", 400, "invalid_request_error", "invalid_request_error"],
   ["body_incomplete", 400, "invalid_request_error", "invalid_request_error"],

@@ -29,10 +29,12 @@ function describe(event: InterceptorEvent): Line {
     // Both ids in full: an override is searched for by either.
     case "initiator_override": {
       const name = event.owner_username === null ? "" : ` (${event.owner_username})`;
+      // An unverified caller's word is no assertion.
+      const verb = event.attribution === "claimed" ? "claims" : "asserts";
       return {
         label: "override",
         style: ["bold", "magenta"],
-        text: `${event.actor_id} asserts ${event.owner_id}${name}: the initiator is the owner`,
+        text: `${event.actor_id} ${verb} ${event.owner_id}${name}: the initiator is the owner`,
       };
     }
     case "initiator_override_rejected":

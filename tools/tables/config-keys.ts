@@ -179,7 +179,11 @@ const OWNER_ASSERTION = keysOf("gateway", "OWNER_ASSERTION.", [
     "none",
     'Keys of HTTP message signatures (RFC 9421): a list of `{ id, algorithm = "ed25519", public_key }` or `{ id, algorithm = "hmac-sha256", secret }`, where `id` is the `keyid`, `public_key` is in base64 or PEM, and `secret` names a secret of at least 32 characters.',
   ],
-  ["replay_cache", "`false`", "Accepts each signature only once. Requires the binding `NONCES`."],
+  [
+    "replay_cache",
+    "`false`",
+    'Accepts each signature only once. `signature = "require"` does so in any case, and rejects `false`. Both require the binding `NONCES`.',
+  ],
   [
     "directory.url",
     "none",

@@ -21,6 +21,7 @@ import { verifyAssertion } from "../initiator/verify-assertion.ts";
 import { checkMethod } from "../provider/method.ts";
 import type { Route } from "../provider/route.ts";
 import { chooseCredential, type UpstreamCredential } from "../upstream/credential.ts";
+import { checkAmbientBody } from "./ambient-body.ts";
 import type { Deps } from "./deps.ts";
 import { checkDeclaredLength, rejectBody, rejectUnknownCoding, type RequestBody } from "./request-body.ts";
 
@@ -92,6 +93,8 @@ export async function decide(
   const identified = await identifyActor(head.headers, deps, findings);
   if (identified instanceof Refusal) return identified;
   const { actor, presented, delegation } = identified;
+  const badType = checkAmbientBody(head, actor, route);
+  if (badType) return badType;
   const random = (): number => fraction(deps.randomUuid());
   const credential = chooseCredential(route.provider, actor, presented, random);
   if (credential instanceof Refusal) return credential;

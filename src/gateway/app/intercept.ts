@@ -5,10 +5,12 @@
  *
  * Each step takes plain values and returns plain values or a refusal.
  */
-import { overrideEvent, overrideRejectedEvent, toCaller, type Caller } from "../../events/compose.ts";
+import { overrideRejectedEvent, toCaller, type Caller } from "../../events/compose.ts";
 import { sha256Hex } from "../../shared/digest.ts";
 import { Refusal } from "../../shared/refusal.ts";
 import { headerSessionId } from "../client/client.ts";
+import { CODER_AGENTS } from "../client/clients.ts";
+import { areIdsEvidence } from "../initiator/decision.ts";
 import { rejectedValue } from "../initiator/decide-delegated.ts";
 import { readCoderIds } from "../initiator/owner-claim.ts";
 import { formBoundary } from "../provider/form/boundary.ts";
@@ -54,16 +56,20 @@ export async function serve(exchange: Exchange): Promise<Response> {
   const decided = await decide({ head, target, route, body }, deps, findings);
   if (decided instanceof Refusal) return stop(decided);
   const { client, actor, credential, claim, decision } = decided;
+  const isEvidence = areIdsEvidence(claim, deps.config.assertion, decision);
+  const isSigned = decision.trace.signature === "valid";
+  // The session of Coder Agents is its chat.
+  const isClaimedChat = client.name === CODER_AGENTS && !isEvidence;
   const caller = toCaller({
     id,
     actor,
     initiator: decision.initiator,
     client,
-    sessionId: headerSessionId(client, headers),
-    coder: readCoderIds(claim.sent, decided.delegation),
+    sessionId: isClaimedChat ? null : headerSessionId(client, headers),
+    coder: readCoderIds(claim.sent, decided.delegation, { isEvidence, isSigned }),
   });
   exchange.caller = caller;
-  await recordOverride(exchange, caller, route, decided);
+  await recordRejectedOwner(exchange, caller, route, decided);
   if (decided.refusal) return stop(decided.refusal);
 
   const forwardable = { target, route, caller, acceptedOwner: decision.acceptedOwner, credential };
@@ -77,26 +83,22 @@ export async function serve(exchange: Exchange): Promise<Response> {
   return intercept(exchange, decided, intercepted, body);
 }
 
-/** Records an owner header: that it was accepted, or why it was not. */
-async function recordOverride(
+/** Records why an owner header was not accepted. An accepted one is recorded with the start of the call. */
+async function recordRejectedOwner(
   { deps, recorder }: Exchange,
   caller: Caller,
   { provider }: Route,
   { claim, decision }: RequestDecision,
 ): Promise<void> {
-  if (decision.acceptedOwner !== null) {
-    recorder.record(overrideEvent(caller, decision, provider.name, deps.now()));
-  }
-  if (decision.rejection !== null) {
-    const sent = rejectedValue(claim, decision.rejection);
-    const rejected = {
-      reason: decision.rejection,
-      valueLength: sent.length,
-      valueSha256: (await sha256Hex(sent)).slice(0, 16),
-      provider: provider.name,
-    };
-    recorder.record(overrideRejectedEvent(caller, decision, rejected, deps.now()));
-  }
+  if (decision.rejection === null) return;
+  const sent = rejectedValue(claim, decision.rejection);
+  const rejected = {
+    reason: decision.rejection,
+    valueLength: sent.length,
+    valueSha256: (await sha256Hex(sent)).slice(0, 16),
+    provider: provider.name,
+  };
+  recorder.record(overrideRejectedEvent(caller, decision, rejected, deps.now()));
 }
 
 /** A model call whose body is read first: recorded from here to its one end, however it ends. */

@@ -46,9 +46,7 @@ export function readAssertion(fields: Fields, context: AssertionContext): Assert
     fields.reject("http_signature_keys", "applies only where signature is not off");
   if (signature !== "off" && !names?.length && http.length === 0)
     fields.reject("signing_keys", 'is required unless signature is "off"');
-  const once = fields.flag("replay_cache", false);
-  if (once && signature === "off") fields.reject("replay_cache", "applies only where signature is not off");
-  if (once && !context.nonces) fields.reject("replay_cache", "requires NONCES: a Durable Object namespace");
+  const once = readReplayCache(fields, signature, context);
 
   const nested = fields.nested("directory");
   const directory = nested && readDirectory(nested, context.secret);
@@ -56,6 +54,27 @@ export function readAssertion(fields: Fields, context: AssertionContext): Assert
   const rules = { allow, actors, onInvalid, signature, once, directory: directory?.onDown ?? "off" } as const;
   const verifiers = { signingKeys, httpKeys, directory: directory?.options ?? null, nonces: context.nonces };
   return { rules, verifiers };
+}
+
+/**
+ * Without the cache a signature counts again while it is fresh, also with another credential than its own, so signatures
+ * that are required are accepted once.
+ */
+function readReplayCache(
+  fields: Fields,
+  signature: AssertionRules["signature"],
+  { nonces }: AssertionContext,
+): boolean {
+  const isRequired = signature === "require";
+  const once = fields.flag("replay_cache", isRequired);
+  if (isRequired && !once) fields.reject("replay_cache", 'must not be false with signature = "require"');
+  if (once && signature === "off") fields.reject("replay_cache", "applies only where signature is not off");
+  if (once && !nonces)
+    fields.reject(
+      isRequired ? "signature" : "replay_cache",
+      `${isRequired ? '"require" ' : ""}requires NONCES: a Durable Object namespace`,
+    );
+  return once;
 }
 
 type DirectoryRules = { readonly options: DirectoryOptions; readonly onDown: "reject" | "accept" };

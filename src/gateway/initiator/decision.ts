@@ -101,6 +101,22 @@ export function decideInitiator(claim: OwnerClaim, rules: AssertionRules, proof:
   return acceptOwner(claim, { id: owner.id, name, attribution: attributionOf(actor, isSigned) }, allChecked);
 }
 
+/**
+ * Whether the chat, subchat and workspace that the request names are evidence, by the same conditions as an owner: a client
+ * and an actor that may assert, the actor verified, the signature as required. A valid signature covers the ids too.
+ */
+export function areIdsEvidence(
+  { actor, isCoderAgents, isDelegating }: OwnerClaim,
+  rules: AssertionRules,
+  { acceptedOwner, trace: { signature } }: Decision,
+): boolean {
+  if (!isCoderAgents && !isDelegating) return false;
+  if (!checkPermission(actor, isDelegating, rules).permitted) return false;
+  if (signature === "valid") return acceptedOwner !== null;
+  const isUnsigned = signature === null || signature === "off" || signature === "absent";
+  return actor.verified && rules.signature !== "require" && isUnsigned;
+}
+
 /** An owner is worth no more than the word of the actor that names it. */
 function attributionOf({ verified }: Actor, isSigned: boolean): Attribution {
   if (isSigned) return "signed";

@@ -11,7 +11,7 @@ import {
   until,
   type Filter,
 } from "./kit/parameter.ts";
-import { column, sql } from "./kit/sql.ts";
+import { column, sql, type Condition } from "./kit/sql.ts";
 
 /** The ledger adds two outcomes to those of the end events. */
 const LEDGER_OUTCOMES = {
@@ -66,3 +66,22 @@ export const PROPERTY_FILTERS = {
 } satisfies Record<string, Filter>;
 
 export const INTERCEPTION_FILTERS = { ...PROPERTY_FILTERS, ...TIME_FILTERS };
+
+/** Not the calls whose own key the provider rejected: any caller can make such calls up, for any owner. */
+export const isCounted: Condition = (alias) => sql`${column(alias, "own_key_rejected")} IS NOT 1`;
+
+/** The filters of totals. */
+export const TOTAL_FILTERS = {
+  ...PROPERTY_FILTERS,
+  own_key_rejected: {
+    ...filter(
+      oneOf(
+        ["true", "false"],
+        "false",
+        "Whether to count, in place of all others, the requests whose own key the provider rejected. Any caller can send such a request for any owner.",
+      ),
+      (alias, value) => (value === "true" ? sql`${column(alias, "own_key_rejected")} = 1` : isCounted(alias)),
+    ),
+    absent: isCounted,
+  },
+} satisfies Record<string, Filter>;

@@ -35,13 +35,14 @@ import {
   typesOf,
 } from "../../support/in-workerd/calls.ts";
 import { fixture } from "../../support/in-workerd/fixtures.ts";
+import { EMPTY_REPLAY_CACHE } from "../../support/in-workerd/signing.ts";
 import { drain, upstreamBody, wholeBody } from "../../support/in-workerd/upstream-body.ts";
 import { CODER_AGENTS_UA, OWNER, text, utf8 } from "../../support/in-workerd/values.ts";
 import { until, within } from "../../support/in-workerd/waiting.ts";
 
 const CHAT_ID = "0a0a0a0a-0000-4000-8000-00000000000a";
 const WORKSPACE_ID = "0b0b0b0b-0000-4000-8000-00000000000b";
-const NOT_DELEGATED = { delegated_key_id: null, delegated_source: null };
+const NOT_DELEGATED = { delegated_key_id: null, delegated_source: null, claimed_ids: null };
 const NO_CODER_IDS = { chat_id: null, subchat_id: null, workspace_id: null, ...NOT_DELEGATED };
 const NO_ERROR = { error: null, error_message: null };
 const NO_CONTENT = { tool_call_count: 0, thought_count: 0 };
@@ -186,6 +187,7 @@ describe("the events of one interception", () => {
         provider_ray: null,
         response_encoding: null,
         usage_opt_in: null,
+        own_key_rejected: false,
       },
     ]);
     expect(bytes).toEqual(fixture("chat/json").bytes);
@@ -311,6 +313,7 @@ describe("the events of one interception", () => {
         provider_ray: null,
         response_encoding: null,
         usage_opt_in: null,
+        own_key_rejected: false,
       },
     ]);
     expect(clientText).toBe(upstreamText);
@@ -694,7 +697,12 @@ describe("D12 every route of every dialect", () => {
   it("refuses an unsigned owner with signature = require", () =>
     forEveryPath(async (kind, path) => {
       const signing = { signature: "require", signing_keys: ["SIGNING_KEY"] };
-      const gateway = await openGateway({ vars: { OWNER_ASSERTION: signing, SIGNING_KEY: "s".repeat(32) } });
+      const vars = {
+        OWNER_ASSERTION: signing,
+        SIGNING_KEY: "s".repeat(32),
+        NONCES: EMPTY_REPLAY_CACHE,
+      };
+      const gateway = await openGateway({ vars });
       const headers = { ...OWN_KEY, "user-agent": CODER_AGENTS_UA, "x-coder-owner-id": OWNER };
       for (const method of methodsFor(kind)) {
         const { response } = await gateway.exchange(path, initFor(method, headers));
@@ -1098,6 +1106,7 @@ describe("a passthrough", () => {
         provider_request_id: "r",
         provider_ray: null,
         response_encoding: null,
+        own_key_rejected: false,
       },
     ]);
   });

@@ -90,6 +90,7 @@ function start(
     recorder,
     {
       subject,
+      override: null,
       actor: actor({ keyId: api_key_id, name: null }),
       initiatorName: START.initiator_name,
       flags: START.flags,

@@ -5,6 +5,9 @@ import { claim, OWNER } from "../../support/in-workerd/values.ts";
 
 const CHAT = "0a0a0a0a-0000-4000-8000-00000000000a";
 
+const readClaimed = (headers: Record<string, string>) =>
+  readCoderIds(claim(headers).sent, null, { isEvidence: false, isSigned: false });
+
 describe("the owner claim", () => {
   it("carries Coder's id headers as the client sent them", () => {
     const padded = `\t${OWNER.toUpperCase()}`;
@@ -28,14 +31,34 @@ describe("the owner claim", () => {
   it("gives the workspace id of a delegating gateway precedence over the client's", () => {
     const { sent } = claim({ "x-coder-chat-id": CHAT, "x-coder-workspace-id": CHAT });
     const delegation = { keyId: "key", source: "agents", workspaceId: OWNER } as never;
-    expect(readCoderIds(sent, null)).toMatchObject({ chat_id: CHAT, workspace_id: CHAT });
-    expect(readCoderIds(sent, delegation)).toEqual({
+    const evidence = { isEvidence: true, isSigned: false };
+    expect(readCoderIds(sent, null, evidence)).toMatchObject({ chat_id: CHAT, workspace_id: CHAT });
+    expect(readCoderIds(sent, delegation, evidence)).toEqual({
       chat_id: CHAT,
       subchat_id: null,
       workspace_id: OWNER,
       delegated_key_id: "key",
       delegated_source: "agents",
+      claimed_ids: null,
     });
+    // A signature covers the client's header and not the gateway's.
+    const signed = readCoderIds(sent, delegation, { isEvidence: true, isSigned: true });
+    expect(signed).toMatchObject({ workspace_id: CHAT, delegated_key_id: "key" });
+  });
+
+  it("reads ids that are no evidence as claimed: those that are UUIDs, and null where none is", () => {
+    const none = { chat_id: null, subchat_id: null, workspace_id: null };
+    const sent = {
+      "x-coder-chat-id": CHAT.toUpperCase(),
+      "x-coder-subchat-id": "x",
+      "x-coder-workspace-id": "",
+    };
+    expect(readClaimed(sent)).toMatchObject({ ...none, claimed_ids: { chat_id: CHAT } });
+    expect(readClaimed({ "x-coder-chat-id": `${CHAT}, ${CHAT}` })).toMatchObject({
+      ...none,
+      claimed_ids: null,
+    });
+    expect(readClaimed({})).toMatchObject({ ...none, claimed_ids: null });
   });
 });
 

@@ -174,6 +174,7 @@ describe.each([
         accepted: "true",
         reason: path === "/overrides" ? "form" : "not_found",
         verified: "true",
+        own_key_rejected: "true",
         started_after: "2026-11-01T00:00:00Z",
         started_before: "2026-12-01T00:00:00Z",
         kind: "actor_multiple_owners",

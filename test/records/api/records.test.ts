@@ -56,6 +56,7 @@ describe("GET /interceptions", () => {
       session_id: "s",
       streaming: true,
       usage_invalid: true,
+      own_key_rejected: false,
       prompt_hashes: [],
       delegation_chain: [],
       earlier_prompt_hashes: [],

@@ -36,6 +36,7 @@ const caller = {
   workspace_id: "0b0b0b0b-0000-4000-8000-00000000000b",
   delegated_key_id: "kkkkkkkkkk",
   delegated_source: "agents",
+  claimed_ids: null,
 } as const;
 
 const call = {
@@ -115,6 +116,7 @@ export const END: InterceptionEnd = {
   thought_count: 1,
   ...providerHeaders,
   usage_opt_in: "added",
+  own_key_rejected: false,
 };
 
 export const TOKENS: TokenUsage = {
@@ -269,6 +271,7 @@ export const PASSED: PassthroughEvent = {
   cache_write_input_tokens: null,
   created_at: AT,
   ...providerHeaders,
+  own_key_rejected: false,
 };
 
 export const RETRIEVED: RetrievedUsage = {

@@ -45,6 +45,7 @@ const INTERCEPTION = {
   initiator_name: null,
   delegated_key_id: null,
   delegated_source: null,
+  claimed_ids: null,
   flags: "[]",
   correlating_tool_call_id: null,
   prompt_count: 1,
@@ -80,6 +81,7 @@ const INTERCEPTION = {
   provider_request_id: null,
   provider_ray: null,
   response_encoding: null,
+  own_key_rejected: 0,
   usage_opt_in: null,
   thread_parent_id: null,
   thread_root_id: null,
@@ -142,6 +144,7 @@ const OVERRIDE = {
   directory: "off",
   delegated_key_id: null,
   delegated_source: null,
+  claimed_ids: null,
   client: "Coder Agents",
   user_agent: "coder-agents/v2.24.0 (linux/amd64)",
   client_session_id: null,
@@ -169,6 +172,7 @@ const PASSTHROUGH = {
   workspace_id: null,
   delegated_key_id: null,
   delegated_source: null,
+  claimed_ids: null,
   method: "GET",
   provider: "openai",
   provider_type: "openai",
@@ -188,6 +192,7 @@ const PASSTHROUGH = {
   provider_request_id: null,
   provider_ray: null,
   response_encoding: null,
+  own_key_rejected: 0,
 } as const satisfies Row;
 
 /** A refused model call of a client with its own key. */

@@ -1,7 +1,7 @@
 /** GET /attribution: the strength of the evidence for initiators, day by day. */
 import { Refusal } from "../../../shared/refusal.ts";
 import { endpoint } from "../kit/endpoint.ts";
-import { PROPERTY_FILTERS } from "../filters.ts";
+import { TOTAL_FILTERS } from "../filters.ts";
 import { number, text } from "../kit/row-mapper.ts";
 import * as schema from "../../../shared/json-schema.ts";
 import { readTimeRange, RANGE_FIELDS, RANGE_PARAMETERS } from "../kit/time-range.ts";
@@ -22,7 +22,7 @@ export const attribution = endpoint({
   path: "/attribution",
   summary: "The share of requests and tokens per attribution, per day",
   description: "Newest day first. Days are in UTC. Shares are relative to the matching requests of that day.",
-  filters: PROPERTY_FILTERS,
+  filters: TOTAL_FILTERS,
   parameters: RANGE_PARAMETERS,
   csv: true,
   response: schema.object({

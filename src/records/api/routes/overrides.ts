@@ -26,7 +26,7 @@ const COUNT_CAP = 10_000;
 
 export const overrides = endpoint({
   path: "/overrides",
-  summary: "Owner headers, newest first: who asserted whom",
+  summary: "Owner headers, newest first: who named whom",
   description: "One entry per request that named an owner, whether the assertion was accepted or rejected.",
   filters: {
     actor: equalsId("actor_id", "The id of the actor that sent the header."),

@@ -2,7 +2,7 @@
 import { Refusal } from "../../../shared/refusal.ts";
 import { invalidFilter } from "../kit/invalid-filter.ts";
 import { endpoint } from "../kit/endpoint.ts";
-import { INTERCEPTION_FILTERS } from "../filters.ts";
+import { INTERCEPTION_FILTERS, isCounted } from "../filters.ts";
 import type { QueryLedger } from "../kit/query-ledger.ts";
 import {
   AFTER_ID,
@@ -28,7 +28,7 @@ export const sessions = endpoint({
   path: "/sessions",
   summary: "Sessions, newest first",
   description:
-    "Filters apply to interceptions. A session is listed if any of its interceptions matches; its summary covers the whole session, and its position is that of the first match. The same session id under two initiators is two sessions.",
+    "Filters apply to interceptions. A session is listed if any of its interceptions matches and the provider did not reject its own key (`own_key_rejected`); its summary covers the whole session, and its position is that of the first match. The same session id under two initiators is two sessions.",
   filters: INTERCEPTION_FILTERS,
   parameters: {
     q: SEARCH,
@@ -70,12 +70,12 @@ function heads(before: string, matches: Condition): Sql {
   const matching = matches("i");
   if (matching.text === EVERYTHING) {
     return sql`SELECT i.id, i.session_id, i.initiator_id FROM interceptions i
-      WHERE i.id < ${before} AND NOT EXISTS (
+      WHERE i.id < ${before} AND ${isCounted("i")} AND NOT EXISTS (
         SELECT 1 FROM interceptions e
-        WHERE e.session_id = i.session_id AND e.initiator_id = i.initiator_id AND e.id < i.id)`;
+        WHERE e.session_id = i.session_id AND e.initiator_id = i.initiator_id AND e.id < i.id AND ${isCounted("e")})`;
   }
   return sql`SELECT MIN(i.id) AS id, i.session_id, i.initiator_id FROM interceptions i
-    WHERE i.id < ${AFTER_EVERY_ID} AND ${matching}
+    WHERE i.id < ${AFTER_EVERY_ID} AND ${matching} AND ${isCounted("i")}
     GROUP BY +i.session_id, +i.initiator_id HAVING MIN(i.id) < ${before}`;
 }
 

@@ -1,7 +1,7 @@
 /** GET /usage: requests and tokens, grouped by one key. */
 import { Refusal } from "../../../shared/refusal.ts";
 import { endpoint } from "../kit/endpoint.ts";
-import { PROPERTY_FILTERS } from "../filters.ts";
+import { TOTAL_FILTERS } from "../filters.ts";
 import { invalidFilter } from "../kit/invalid-filter.ts";
 import { checkCursors, LIMIT, OFFSET, type Page } from "../kit/page.ts";
 import { oneOf, type Parameter } from "../kit/parameter.ts";
@@ -61,7 +61,7 @@ export const usage = endpoint({
   summary: "Requests and tokens, by initiator, actor, client, provider, model or day",
   description:
     "Most requests first, or by key. Days are in UTC. To read every group exactly once, use `order=key` and follow the `Link` header: its time range stays the same.",
-  filters: PROPERTY_FILTERS,
+  filters: TOTAL_FILTERS,
   parameters: {
     group_by: oneOf(
       ["initiator", "actor", "client", "provider", "model", "day"],
