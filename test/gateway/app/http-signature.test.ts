@@ -11,6 +11,7 @@ import {
   post,
   typesOf,
 } from "../../support/in-workerd/calls.ts";
+import { EMPTY_REPLAY_CACHE } from "../../support/in-workerd/signing.ts";
 import { openGateway, T0, type Exchange, type Gateway } from "../../support/in-workerd/gateway-harness.ts";
 import {
   base64,
@@ -41,6 +42,8 @@ const open = (
     vars: {
       OWNER_ASSERTION: { signature: "accept", http_signature_keys: KEYS, ...assertion },
       HTTP_SECRET,
+      // Only `require` and the replay cache read it.
+      ...(assertion["signature"] === "require" && { NONCES: EMPTY_REPLAY_CACHE }),
       ...vars,
     },
   });

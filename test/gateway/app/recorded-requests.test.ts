@@ -78,9 +78,6 @@ const cachedBeside = (input: number, metadata: readonly Change[]): readonly Chan
   ...metadata,
 ];
 
-/** An owner that an unverified caller names is worth less than it was. */
-const CLAIMED: Change = ['"attribution":"asserted"', '"attribution":"claimed"'];
-
 /** Differences of today's records, by the request's name. */
 const CHANGED: Readonly<Record<string, readonly Change[]>> = {
   "chat/json-cached-over-prompt": cachedBeside(10, [
@@ -91,8 +88,7 @@ const CHANGED: Readonly<Record<string, readonly Change[]>> = {
   ]),
   // A text of digits is a figure now, so the fixtures have one with a fraction.
   "chat/hostile-figures": [['"response_bytes":870', '"response_bytes":872']],
-  "messages/hostile-figures": [['"response_bytes":1576', '"response_bytes":1578'], CLAIMED],
-  "messages/thinking-cut": [CLAIMED],
+  "messages/hostile-figures": [['"response_bytes":1576', '"response_bytes":1578']],
   // A connection that closes in order after the stop reason.
   "messages/cut-after-delta": [['"outcome":"truncated"', '"outcome":"completed"']],
   // The response has an error status and no error.
