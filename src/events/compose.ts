@@ -57,6 +57,7 @@ export type ActorFacts = {
 export type DecisionFacts = {
   readonly initiator: {
     readonly id: string;
+    readonly source: string;
     readonly name: string | null;
     readonly attribution: Attribution;
   };
@@ -156,6 +157,7 @@ export function toCaller({ id, actor, initiator, client, sessionId, coder }: Cal
     workspace_id: coder.workspace_id,
     delegated_key_id: coder.delegated_key_id,
     delegated_source: coder.delegated_source,
+    initiator_source: initiator.source,
   };
 }
 
@@ -611,6 +613,8 @@ export type RefusalFacts = {
   readonly workerVersion: string | null;
   readonly identitySource: string | null;
   readonly isActorVerified: boolean;
+  readonly keyId: string | null;
+  readonly initiatorSource: string | null;
 };
 
 export function refusalEvent(id: string, facts: RefusalFacts, at: number): RefusalEvent {
@@ -631,6 +635,8 @@ export function refusalEvent(id: string, facts: RefusalFacts, at: number): Refus
     worker_version: facts.workerVersion,
     identity_source: facts.identitySource,
     actor_verified: facts.isActorVerified,
+    api_key_id: facts.keyId,
+    initiator_source: facts.initiatorSource,
   };
 }
 

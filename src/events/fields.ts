@@ -68,6 +68,9 @@ const CALLER = {
   workspace_id: orNull.uuid("Coder's id of the workspace", { overrides: "blob15" }),
   delegated_key_id: orNull.text("with delegation: the id of the API key of the user behind the gateway"),
   delegated_source: orNull.text("with delegation: the product that the user is using"),
+  initiator_source: text(
+    "the source of the initiator's id: `OWNER_ASSERTION.source` for an accepted owner, else the actor's identity source. Source and id together name a principal",
+  ),
 } as const satisfies Fields;
 
 /** The call: the same on an interception's start and end, so that either can be read alone. */
@@ -308,6 +311,10 @@ const REFUSAL = {
   actor_verified: flag(
     "whether an identity source verified the actor; if not, the actor is unknown or the fingerprint of a provider key",
   ),
+  api_key_id: orNull.text(
+    "id of the presented credential, accepted or not: the first 16 hex digits of its SHA-256; null where none was read",
+  ),
+  initiator_source: orNull.text("the source of the initiator's id"),
 } as const satisfies Fields;
 
 const REFUSAL_COUNT = {

@@ -13,6 +13,11 @@ export const ATTRIBUTIONS = {
 } as const;
 export type Attribution = keyof typeof ATTRIBUTIONS;
 
+/** The attributions of an accepted owner. The others are the actor's own. */
+export const OWNER_ATTRIBUTIONS: ReadonlySet<string> = new Set<Attribution>(["signed", "asserted", "claimed"]);
+/** The source of owners' ids before `OWNER_ASSERTION.source` could name one. */
+export const EARLIER_OWNER_SOURCE = "coder";
+
 export const ACTOR_KINDS = {
   user: "a person",
   service: "a service account or a gateway",

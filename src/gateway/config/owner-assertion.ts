@@ -20,6 +20,8 @@ type AssertionContext = {
   readonly secret: (secretName: string) => string | null;
   /** The configured identity sources: the prefixes that an actor's id may have. */
   readonly sources: readonly string[];
+  /** The identity sources that verify: those whose ids owners may have. */
+  readonly ownerSources: readonly string[];
   readonly nonces: DurableObjectNamespace | null;
 };
 
@@ -42,10 +44,12 @@ export function readAssertion(fields: Fields, context: AssertionContext): Assert
   if (once && signature === "off") fields.reject("replay_cache", "applies only where signature is not off");
   if (once && !context.nonces) fields.reject("replay_cache", "requires NONCES: a Durable Object namespace");
 
+  const source = fields.oneOf("source", context.ownerSources, "coder");
   const nested = fields.nested("directory");
   const directory = nested && readDirectory(nested, context.secret);
   fields.rejectUnknown();
-  const rules = { allow, actors, onInvalid, signature, once, directory: directory?.onDown ?? "off" } as const;
+  const onDown = directory?.onDown ?? "off";
+  const rules = { source, allow, actors, onInvalid, signature, once, directory: onDown } as const;
   const verifiers = { signingKeys, directory: directory?.options ?? null, nonces: context.nonces };
   return { rules, verifiers };
 }

@@ -19,6 +19,8 @@ import { isFresh } from "./signature.ts";
 
 export type Initiator = {
   readonly id: string;
+  /** Where the id is from. Two sources may give one id to two people. */
+  readonly source: string;
   /** The owner's user name, if the directory returned one. Never the actor's. */
   readonly name: string | null;
   readonly attribution: Attribution;
@@ -95,7 +97,7 @@ export function decideInitiator(claim: OwnerClaim, rules: AssertionRules, proof:
   const name = proof.directory?.status === "active" ? proof.directory.username : null;
   return acceptOwner(
     claim,
-    { id: owner.id, name, attribution: attributionOf(actor, isSigned) },
+    { id: owner.id, source: rules.source, name, attribution: attributionOf(actor, isSigned) },
     allChecked,
   );
 }
@@ -129,6 +131,7 @@ function keepActor({ actor }: OwnerClaim, rejection: OwnerRejection | null, chec
   return {
     initiator: {
       id: actor.id,
+      source: actor.source,
       name: null,
       attribution: actor.verified ? "authenticated" : "unverified",
     },

@@ -50,7 +50,7 @@ const MAINTENANCE_STATEMENTS = MAINTENANCE_SQL.map((sql) => titled({ sql, parame
 
 /** Lists that the statement itself makes from its parameter. */
 const TEMPORARY =
-  /^(?:SCAN|SEARCH) (?:json_each|links|candidates|parents|affected|rooted|moved|claims|found|claimed|owners|pairs|incoming|periods|occupied|ranked|members|merging|\(subquery)/;
+  /^(?:SCAN|SEARCH) (?:json_each|ids|known|calls|candidates|parents|affected|rooted|moved|claims|found|claimed|owners|pairs|incoming|periods|occupied|ranked|members|merging|\(subquery)/;
 /** Rows that equal a value in the first column of a key or index. */
 const EQUAL = /^SEARCH \w+ USING (?:PRIMARY KEY|(?:COVERING )?INDEX \w+) \(\w+=\?/;
 /** A range of the primary key with both ends, or the oldest rows up to a value, which a LIMIT bounds. */

@@ -36,6 +36,7 @@ const caller = {
   workspace_id: "0b0b0b0b-0000-4000-8000-00000000000b",
   delegated_key_id: "kkkkkkkkkk",
   delegated_source: "agents",
+  initiator_source: "coder",
 } as const;
 
 const call = {
@@ -188,6 +189,7 @@ export const REJECTED: InitiatorOverrideRejected = {
   record_type: "initiator_override_rejected",
   ...caller,
   initiator_id: "ci-bot",
+  initiator_source: "keys",
   attribution: "authenticated",
   reason: "form",
   value_length: 10,
@@ -220,6 +222,8 @@ export const REFUSED: RefusalEvent = {
   worker_version: call.worker_version,
   identity_source: null,
   actor_verified: false,
+  api_key_id: "0123456789abcdef",
+  initiator_source: null,
 };
 
 export const REFUSALS_COUNTED: RefusalCount = {
