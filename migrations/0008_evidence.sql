@@ -53,3 +53,45 @@ WITH RECURSIVE cut (id, root_id) AS (
 UPDATE interceptions SET thread_root_id = cut.root_id FROM cut
   WHERE interceptions.id = cut.id AND interceptions.thread_parent_id IS NOT NULL
     AND interceptions.thread_root_id IS NOT cut.root_id;
+
+-- Principals as one text, a source and an id. A source's name has no colon.
+ALTER TABLE interceptions ADD COLUMN actor_principal TEXT
+  GENERATED ALWAYS AS (identity_source || ':' || actor_id) VIRTUAL;
+ALTER TABLE interceptions ADD COLUMN initiator_principal TEXT
+  GENERATED ALWAYS AS ((link_key ->> 1) || ':' || initiator_id) VIRTUAL;
+DROP INDEX interceptions_by_chat;
+CREATE INDEX interceptions_by_chat ON interceptions (chat_id, actor_principal, initiator_principal, id)
+  WHERE chat_id IS NOT NULL AND flags = '[]';
+
+-- The owners that each actor asserted, by hour. It replaces `owner_actors`, which knew no sources.
+DROP TABLE owner_actors;
+CREATE TABLE actor_owners (
+  hour TEXT NOT NULL,
+  actor TEXT NOT NULL,
+  owner TEXT NOT NULL,
+  first_id TEXT NOT NULL,
+  last_id TEXT NOT NULL,
+  PRIMARY KEY (hour, actor, owner)
+) WITHOUT ROWID;
+CREATE INDEX actor_owners_by_owner ON actor_owners (owner, hour, actor);
+
+-- By actor and hour: its owners, the requests that a provider served, and those of them without a usage figure.
+CREATE TABLE actor_hours (
+  hour TEXT NOT NULL,
+  actor TEXT NOT NULL,
+  owners INTEGER NOT NULL,
+  served INTEGER NOT NULL,
+  unknown INTEGER NOT NULL,
+  last_id TEXT NOT NULL,
+  PRIMARY KEY (hour, actor)
+) WITHOUT ROWID;
+CREATE INDEX actor_hours_by_actor ON actor_hours (actor, hour);
+
+-- Refusals by credential and hour.
+CREATE TABLE key_refusals (
+  hour TEXT NOT NULL,
+  api_key_id TEXT NOT NULL,
+  refusals INTEGER NOT NULL,
+  last_id TEXT NOT NULL,
+  PRIMARY KEY (hour, api_key_id)
+) WITHOUT ROWID;

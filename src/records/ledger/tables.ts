@@ -115,6 +115,8 @@ export const TABLE_KEYS = {
 /** The tables that the anomaly scan writes, each with its primary key. */
 export const ANOMALY_TABLE_KEYS = {
   anomalies: ["id"],
-  owner_actors: ["day", "owner_id", "actor_id"],
+  actor_owners: ["hour", "actor", "owner"],
+  actor_hours: ["hour", "actor"],
+  key_refusals: ["hour", "api_key_id"],
   attribution_hours: ["hour", "attribution"],
 } as const satisfies Readonly<Record<string, readonly [string, ...string[]]>>;

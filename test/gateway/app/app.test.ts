@@ -84,6 +84,7 @@ describe("the events of one interception", () => {
       initiator_id: OWNER,
       attribution: "asserted",
       identity_source: "keys",
+      initiator_source: "coder",
     };
     const clientFields = { client: "Coder Agents", user_agent: CODER_AGENTS_UA, client_session_id: CHAT_ID };
     const coder = { chat_id: CHAT_ID, subchat_id: null, workspace_id: WORKSPACE_ID, ...NOT_DELEGATED };
@@ -230,6 +231,7 @@ describe("the events of one interception", () => {
       initiator_id: "byok:35394ca1cef557f8732235c2823860c2",
       attribution: "unverified",
       identity_source: "byok",
+      initiator_source: "byok",
     };
     const clientFields = { client: "Unknown", user_agent: null, client_session_id: null };
     const call = {
@@ -460,6 +462,7 @@ const EARLY_REFUSALS: readonly Refused[] = [
       actor_id: "byok:35394ca1cef557f8732235c2823860c2",
       actor_kind: "unknown",
       identity_source: "byok",
+      api_key_id: expect.stringMatching(/^[0-9a-f]{16}$/),
     },
   },
   {
@@ -472,6 +475,7 @@ const EARLY_REFUSALS: readonly Refused[] = [
       actor_id: "ci-bot",
       actor_kind: "service",
       identity_source: "keys",
+      api_key_id: expect.stringMatching(/^[0-9a-f]{16}$/),
       actor_verified: true,
     },
   },
@@ -482,6 +486,8 @@ const BYOK_PRINCIPALS = {
   actor_kind: "unknown",
   initiator_id: "byok:35394ca1cef557f8732235c2823860c2",
   identity_source: "byok",
+  initiator_source: "byok",
+  api_key_id: "35394ca1cef557f8",
 };
 
 /** Refusals of the body: the caller is known already. */
@@ -549,6 +555,8 @@ describe("refusals before an interception begins", () => {
           created_at: AT(0),
           worker_version: null,
           identity_source: null,
+          initiator_source: null,
+          api_key_id: null,
           actor_verified: false,
           ...event,
         },
@@ -963,6 +971,7 @@ describe("the initiator", () => {
       initiator_id: "ci-bot",
       attribution: "authenticated",
       identity_source: "keys",
+      initiator_source: "keys",
       reason: "form",
       value_length: 10,
       // printf %s not-a-uuid | sha256sum
@@ -1059,6 +1068,7 @@ describe("a passthrough", () => {
       actor_kind: "unknown",
       attribution: "unverified",
       identity_source: "byok",
+      initiator_source: "byok",
       client: "Unknown",
       user_agent: "curl/8",
       client_session_id: null,

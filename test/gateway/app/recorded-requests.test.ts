@@ -43,16 +43,26 @@ const ADDED_NULL: Readonly<Record<string, readonly string[]>> = {
 /** With a value, in some of these requests. */
 const ADDED: Readonly<Record<string, readonly string[]>> = {
   interception_start: [
+    "initiator_source",
     "earlier_prompt_count",
     "client_kind",
     "end_user",
     "prompt_hashes",
     "earlier_prompt_hashes",
   ],
-  interception_end: ["service_tier", "speed", "inference_geo", "reported_cost", "usage_opt_in"],
+  interception_end: [
+    "initiator_source",
+    "service_tier",
+    "speed",
+    "inference_geo",
+    "reported_cost",
+    "usage_opt_in",
+  ],
   token_usage: ["raw_usage"],
-  refusal: ["actor_kind", "identity_source", "actor_verified"],
-  passthrough: ["result_count", "outcome", "started_at"],
+  refusal: ["actor_kind", "identity_source", "actor_verified", "api_key_id", "initiator_source"],
+  initiator_override: ["initiator_source"],
+  initiator_override_rejected: ["initiator_source"],
+  passthrough: ["initiator_source", "result_count", "outcome", "started_at"],
 };
 /** The record types added since. */
 const ADDED_TYPES: ReadonlySet<string> = new Set(["passthrough_start"]);

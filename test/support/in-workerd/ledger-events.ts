@@ -45,7 +45,15 @@ export type Evidence = Pick<
 
 /** Start, end, usage and tools of one interception. */
 export function eventsOf(spec: InterceptionSpec): InterceptorEvent[] {
-  const { n, initiator = OWNER, toolCalls = [], resultOf = null, session = null, at = T0, evidence = {} } = spec;
+  const {
+    n,
+    initiator = OWNER,
+    toolCalls = [],
+    resultOf = null,
+    session = null,
+    at = T0,
+    evidence = {},
+  } = spec;
   const ids = { interception_id: idOf(n, at), initiator_id: initiator };
   const started_at = new Date(at + n * 1000).toISOString();
   const created_at = new Date(at + n * 1000 + 700).toISOString();

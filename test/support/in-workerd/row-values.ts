@@ -220,11 +220,22 @@ const withSource = (row: Row): Row => ({ ...row, initiator_source: sourceOf(row)
 
 /** The key by which sessions and threads are linked. */
 const linkKeyOf = (row: Row): string =>
-  JSON.stringify([row["initiator_id"], sourceOf(row), row["attribution"], row["actor_id"], row["identity_source"]]);
+  JSON.stringify([
+    row["initiator_id"],
+    sourceOf(row),
+    row["attribution"],
+    row["actor_id"],
+    row["identity_source"],
+  ]);
 
 export function interceptionRow(columns: Columns<typeof INTERCEPTION>): Row {
   const filled = withSource({ ...INTERCEPTION, ...columns });
-  const row: Row = { ...filled, link_key: linkKeyOf(filled) };
+  const row: Row = {
+    ...filled,
+    link_key: linkKeyOf(filled),
+    actor_principal: `${String(filled["identity_source"])}:${String(filled["actor_id"])}`,
+    initiator_principal: `${String(sourceOf(filled))}:${String(filled["initiator_id"])}`,
+  };
   // The gateway requests the usage of a stream of this API.
   const isAdded = row["route"] === "/chat/completions" && row["streaming"] === 1;
   return { ...row, usage_opt_in: isAdded ? "added" : null, ...columns };
@@ -247,11 +258,12 @@ type OverrideColumn = "initiator_id" | "attribution" | "owner_id";
 /** The override of an accepted owner assertion by default. */
 export const overrideRow = (
   columns: Columns<typeof OVERRIDE, OverrideColumn> & { readonly candidates?: string },
-): Row => withSource({
-  ...OVERRIDE,
-  candidates: `[{"who":"owner","id":"${String(columns.owner_id)}","rejection_reason":null},{"who":"actor","id":"ci-bot","rejection_reason":"overridden"}]`,
-  ...columns,
-});
+): Row =>
+  withSource({
+    ...OVERRIDE,
+    candidates: `[{"who":"owner","id":"${String(columns.owner_id)}","rejection_reason":null},{"who":"actor","id":"ci-bot","rejection_reason":"overridden"}]`,
+    ...columns,
+  });
 
 /** The id of a tool call or thought contains its zero-based index within the response, in hexadecimal. */
 const hex = (position: number): string => position.toString(16).padStart(2, "0");
