@@ -62,7 +62,7 @@ describe("the flags of a request", () => {
 
   // The attack (M10): thousands of owners by one stolen key, each without a chat, so that no anomaly of a chat shows them.
   it.each([{}, { "x-coder-chat-id": "" }, { "x-coder-chat-id": "none" }])(
-    "report an accepted owner without the id of a chat: %j",
+    "Finding M10: report an accepted owner without the id of a chat: %j",
     (chat) => {
       const headers = { "x-coder-owner-id": OWNER, ...chat };
       expect(detectFlags(claim(headers), FOR_OWNER)).toEqual(["owner_without_chat"]);

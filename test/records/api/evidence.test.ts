@@ -64,7 +64,7 @@ const principal = (one: unknown): unknown[] =>
 // answered inside the victim's session and thread, under the victim's own name and `authenticated`.
 describe("a request with other evidence for the same initiator, session and tool call", () => {
   const CASES: readonly (readonly [string, Evidence, Evidence, string])[] = [
-    ["asserted beside authenticated", OWN, ASSERTED, "attribution"],
+    ["Finding H1: asserted beside authenticated", OWN, ASSERTED, "attribution"],
     ["claimed beside authenticated", OWN, CLAIMED, "attribution"],
     ["claimed beside asserted", ASSERTED, CLAIMED, "attribution"],
     ["asserted by another actor", ASSERTED, { ...ASSERTED, actor_id: "other" }, "actor"],
@@ -74,7 +74,7 @@ describe("a request with other evidence for the same initiator, session and tool
       { ...ASSERTED, identity_source: "jwt" },
       "identity_source",
     ],
-    ["the same id of another source", OWN, JWT, "initiator_source"],
+    ["Finding M3: the same id of another source", OWN, JWT, "initiator_source"],
   ];
 
   it.each(CASES)("is a session of its own: %s", async (_, victim, attacker, differing) => {

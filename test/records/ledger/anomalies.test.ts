@@ -196,9 +196,20 @@ describe("anomalies of a chat", () => {
     const owners = Array.from({ length: 60 }, (_, n) => BOB.replace(/..$/, String(n + 10)));
     const all = await scan(owners.map((initiator_id, n) => startAt(T0 + n, { chat_id: CHAT, initiator_id })));
     expect(all.map(({ kind, count: initiators }) => [kind, initiators]).toSorted()).toEqual([
+      ["actor_many_owners", 60],
       ["actor_multiple_owners", 10],
       ["chat_multiple_initiators", 10],
     ]);
+  });
+
+  // The attack: one actor with many owners fills the bounded list of pairs, so that a second actor is not in it.
+  it("reports a second actor beside one with very many owners", async () => {
+    const owners = Array.from({ length: 30 }, (_, n) => BOB.replace(/..$/, String(n + 10)));
+    const all = await scan([
+      ...owners.map((initiator_id, n) => startAt(T0 + n, { chat_id: CHAT, initiator_id })),
+      startAt(T0 + 100, { chat_id: CHAT, actor_id: "mallory" }),
+    ]);
+    expect(kinds(all)).toContain("chat_multiple_actors");
   });
 
   it("ignores rows without flags: only the end event has arrived, or the row is older than flags", async () => {
@@ -306,7 +317,7 @@ describe("anomalies of an actor", () => {
   const hourAt = T0 - (T0 % HOUR);
 
   // The attack (M10): 2,000 owners by one stolen key in half an hour, each request without a chat.
-  it("reports very many owners of one key, without any header but the owner's", async () => {
+  it("Finding M10: reports very many owners of one key, without any header but the owner's", async () => {
     const all = await scan(naming(owners(2000), T0, flagged("owner_without_chat")));
     expect(all.map(({ kind, subject, count: value }) => [kind, subject, value]).toSorted()).toEqual([
       ["actor_many_owners", "ci-bot", 1000],
@@ -352,7 +363,7 @@ describe("anomalies of an actor", () => {
 
   // The attack (M2): whole answers whose usage the gateway never sees.
   it.each<[string, number, number, Partial<InterceptionEnd>, readonly string[]]>([
-    ["a fifth of a day", 40, 10, {}, ["unknown_usage_share"]],
+    ["Finding M2: a fifth of a day", 40, 10, {}, ["unknown_usage_share"]],
     [
       "a fifth of a day, disconnected",
       40,
@@ -394,9 +405,9 @@ describe("anomalies of callers that no source verified", () => {
 });
 
 describe("anomalies of keys", () => {
-  const refused = (n: number, over: Partial<RefusalEvent> = {}): RefusalEvent[] =>
+  const refused = (n: number, over: Partial<RefusalEvent> = {}, from = T0): RefusalEvent[] =>
     Array.from({ length: n }, (_, at) => {
-      const { interception_id } = startAt(T0 + at);
+      const { interception_id } = startAt(from + at);
       return {
         ...REFUSED,
         actor_id: "ci-bot",
@@ -414,7 +425,7 @@ describe("anomalies of keys", () => {
 
   it("reports a credential whose requests are refused more than once a minute, in any number of runs", async () => {
     expect(await scanKeys(refused(KEY_REFUSALS))).toEqual([]);
-    const [one, ...others] = await scanKeys(refused(1, { reason: "not_found" }));
+    const [one, ...others] = await scanKeys(refused(1, { reason: "not_found" }, T0 + MINUTE));
     expect(others).toEqual([]);
     expect(one).toMatchObject({
       kind: "key_many_refusals",
@@ -589,7 +600,8 @@ describe("a scan in several runs", () => {
       return startAt(T0 + n, { chat_id, initiator_id, actor_id: "x".repeat(96) });
     });
     const all = await scan(events);
-    expect(all).toHaveLength(PAGE_ROWS);
+    // One per row, and the owners of the one actor.
+    expect(all).toHaveLength(PAGE_ROWS + 1);
     expect(await scan([startAt(T0 + DAY, { chat_id: CHAT })], T0 + 2 * DAY)).not.toHaveLength(0);
   });
 

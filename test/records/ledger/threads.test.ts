@@ -168,13 +168,13 @@ describe("a request with weaker or other evidence for the same initiator id", ()
   const ofOtherSource: Evidence = { ...own, identity_source: "jwt", initiator_source: "jwt" };
 
   it.each<[string, Evidence, Evidence]>([
-    ["asserted beside authenticated", own, asserted],
+    ["Finding H1: asserted beside authenticated", own, asserted],
     ["claimed beside authenticated", own, claimed],
     ["claimed beside asserted", asserted, claimed],
     ["asserted beside signed", { ...asserted, attribution: "signed" }, asserted],
     ["asserted by another actor", asserted, { ...asserted, actor_id: "mallory" }],
     ["asserted by an actor of that id in another source", asserted, { ...asserted, identity_source: "jwt" }],
-    ["the same id from another source", own, ofOtherSource],
+    ["Finding M3: the same id from another source", own, ofOtherSource],
     ["an owner with the same id in another source", asserted, { ...asserted, initiator_source: "access" }],
   ])("is in no thread of the other, in any order: %s", async (_, victim, attacker) => {
     const specs: readonly InterceptionSpec[] = [

@@ -206,6 +206,8 @@ const REFUSAL = {
   worker_version: null,
   identity_source: "byok",
   actor_verified: 0,
+  api_key_id: INTERCEPTION.api_key_id,
+  initiator_source: "byok",
 } as const satisfies Row;
 
 /** The columns that differ from the default row, and those that every test must name. */
@@ -243,16 +245,10 @@ export function interceptionRow(columns: Columns<typeof INTERCEPTION>): Row {
 export const tokenRow = (columns: Columns<typeof TOKENS>): Row => ({ ...TOKENS, ...columns });
 export const passthroughRow = (columns: Columns<typeof PASSTHROUGH>): Row =>
   withSource({ ...PASSTHROUGH, ...columns });
-export const refusalRow = (columns: Columns<typeof REFUSAL, "reason" | "status">): Row => {
-  const row: Row = { ...REFUSAL, ...columns };
-  const known = row["initiator_id"] !== null;
-  return {
-    ...row,
-    initiator_source: known ? row["identity_source"] : null,
-    api_key_id: known ? INTERCEPTION.api_key_id : null,
-    ...columns,
-  };
-};
+export const refusalRow = (columns: Columns<typeof REFUSAL, "reason" | "status">): Row => ({
+  ...REFUSAL,
+  ...columns,
+});
 export const promptRow = (columns: Columns<typeof PROMPT> = {}): Row => ({ ...PROMPT, ...columns });
 type OverrideColumn = "initiator_id" | "attribution" | "owner_id";
 /** The override of an accepted owner assertion by default. */

@@ -40,6 +40,8 @@ export type ChatPair = IdRange & {
   readonly actor: string;
   readonly initiator: string;
 };
+/** An actor in a chat, by one of its interceptions. */
+export type ChatActor = Pick<ChatPair, "chat_id" | "actor" | keyof IdRange>;
 /** The actors that asserted an owner on a day; bounded. */
 export type OwnerActors = {
   readonly day: string;
@@ -82,18 +84,20 @@ export type LedgerContext = {
   /** The hours of the page as counted before it, and the week before each. */
   readonly hours: readonly Hour[];
   readonly actors: readonly ActorHourTotal[];
+  /** The actors of the page's chats; bounded. */
+  readonly chatActors: readonly ChatActor[];
 };
 
 export async function detectAnomalies(
   aggregates: Aggregates,
-  { pairs, owners, hours, actors }: LedgerContext,
+  { pairs, owners, hours, actors, chatActors }: LedgerContext,
 ): Promise<Anomaly[]> {
   const byChat = Map.groupBy(pairs, ({ chat_id: chat }) => chat);
   const hoursInPage = [...new Set(aggregates.hours.map(({ hour }) => hour))];
   const updated = addHours(hours, aggregates.hours);
   return Promise.all([
     ...aggregates.chats.flatMap(({ day, chat_id: chat }) => chatAnomalies(day, chat, byChat.get(chat) ?? [])),
-    ...actorsInChats(aggregates, byChat),
+    ...actorsInChats(aggregates, [...pairs, ...chatActors]),
     ...owners.flatMap(ownerAnomalies),
     ...aggregates.counted.map(({ kind, subject, day, details, requests: count, ...range }) =>
       anomaly({ kind, subject, day, range, count, details, key: JSON.stringify(details) }),
@@ -134,12 +138,13 @@ function multipleInitiators(
 /** The anomaly begins with the second actor. A request whose owner was rejected counts too: its caller knows the chat. */
 function actorsInChats(
   { chats, rejectedInChats }: Aggregates,
-  byChat: ReadonlyMap<string, readonly ChatPair[]>,
+  stored: readonly ChatActor[],
 ): Promise<Anomaly>[] {
+  const byChat = Map.groupBy(stored, ({ chat_id: chat }) => chat);
   const seen = new Map([...chats, ...rejectedInChats].map((one) => [`${one.day} ${one.chat_id}`, one]));
   return [...seen.values()].flatMap(({ day, chat_id: chat }) => {
     const rejected = rejectedInChats.filter((one) => one.day === day && one.chat_id === chat);
-    const all = [...(byChat.get(chat) ?? []), ...rejected];
+    const all: readonly ChatActor[] = [...(byChat.get(chat) ?? []), ...rejected];
     const actors = firstOf(all, ({ actor }) => actor);
     const [, second] = actors;
     if (!second) return [];

@@ -8,6 +8,7 @@ import {
   type Anomaly,
   type ActorHourContext,
   type ActorHourTotal,
+  type ChatActor,
   type ChatPair,
   type Hour,
   type OwnerActors,
@@ -60,7 +61,7 @@ async function scanPage(database: D1Database, rows: readonly InterceptionRow[]):
   return READS + writes.length;
 }
 
-const READS = 5;
+const READS = 6;
 
 async function loadContext(
   database: D1Database,
@@ -72,7 +73,7 @@ async function loadContext(
   const since = uuidPrefix(Math.max(0, uuidTime(hoursInPage[0] ?? "") - SHARE_SPIKE.days * DAY_MS));
   const ownersInPage = distinct(owners.map(({ hour, owner }) => ({ owner, ...dayAround(hour) })));
   const chatsInPage = [...new Set([...chats, ...rejectedInChats].map(({ chat_id: chat }) => chat))];
-  const [, manyActors, week, actorRows, pairs] = await database.batch([
+  const [, manyActors, week, actorRows, pairs, chatActors] = await database.batch([
     query(ANOMALY_SQL.owners, JSON.stringify(owners)),
     query(ANOMALY_SQL.manyActors, ownersInPage),
     query(ANOMALY_SQL.week, since, hoursInPage.at(-1) ?? ""),
@@ -80,7 +81,9 @@ async function loadContext(
       ANOMALY_SQL.actorHours,
       distinct(actors.map(({ hour, actor }) => ({ hour, actor, ...before(hour) }))),
     ),
-    ...(chatsInPage.length === 0 ? [] : [query(ANOMALY_SQL.pairs, JSON.stringify(chatsInPage))]),
+    ...(chatsInPage.length === 0
+      ? []
+      : [ANOMALY_SQL.pairs, ANOMALY_SQL.chatActors].map((sql) => query(sql, JSON.stringify(chatsInPage)))),
   ]);
   return {
     actors: totalsOf(actors, rowsOf<ActorHourContext>(actorRows)),
@@ -90,6 +93,7 @@ async function loadContext(
     })),
     hours: rowsOf<Hour>(week),
     pairs: rowsOf<ChatPair>(pairs),
+    chatActors: rowsOf<ChatActor>(chatActors),
   };
 }
 
@@ -108,19 +112,28 @@ const before = (hour: string) => ({
 /** The counts after this page: only requests after the last one counted are added, so that no request is counted twice. */
 function totalsOf(actors: Aggregates["actors"], rows: readonly ActorHourContext[]): ActorHourTotal[] {
   const known = new Map(rows.map((row) => [`${row.hour} ${row.actor}`, row]));
-  return actors.map((one) => {
+  const added = (one: Aggregates["actors"][number]) => {
     const row = known.get(`${one.hour} ${one.actor}`);
     const isNew = one.first_id > (row?.last_id ?? "");
-    const served = (row?.served ?? 0) + (isNew ? one.served : 0);
-    const unknown = (row?.unknown ?? 0) + (isNew ? one.unknown : 0);
+    return isNew ? one : { ...one, served: 0, unknown: 0 };
+  };
+  const byActor = Map.groupBy(actors, ({ actor }) => actor);
+  return actors.map((one) => {
+    const row = known.get(`${one.hour} ${one.actor}`);
+    // The page's own hours before this one are not in the ledger yet.
+    const earlier = (byActor.get(one.actor) ?? []).filter(({ hour }) => hour < one.hour);
+    const ofDay = [...earlier.filter(({ hour }) => dayOf(hour) === dayOf(one.hour)), one].map(added);
+    const sum = (name: "served" | "unknown"): number => ofDay.reduce((all, { [name]: n }) => all + n, 0);
+    const owners = earlier.map(({ hour, actor }) => known.get(`${hour} ${actor}`)?.owners ?? 0);
+    const [served, unknown] = [row?.served ?? 0, row?.unknown ?? 0];
     return {
       ...one,
-      served,
-      unknown,
+      served: served + added(one).served,
+      unknown: unknown + added(one).unknown,
       owners: row?.owners ?? 0,
-      busiest: row?.busiest ?? 0,
-      servedOfDay: served + (row?.served_before ?? 0),
-      unknownOfDay: unknown + (row?.unknown_before ?? 0),
+      busiest: Math.max(row?.busiest ?? 0, ...owners),
+      servedOfDay: served + (row?.served_before ?? 0) + sum("served"),
+      unknownOfDay: unknown + (row?.unknown_before ?? 0) + sum("unknown"),
     };
   });
 }

@@ -52,22 +52,22 @@ WHERE excluded.first_id > attribution_hours.last_id`,
 ) AS actors FROM json_each(?1) AS owners`,
 
   /** An actor's hour as counted before the page, its owners with the page's, and its hours before: of the week, of the day. */
-  actorHours: `SELECT h.value ->> 'hour' AS hour, h.value ->> 'actor' AS actor, known.served, known.unknown, known.last_id, (
+  actorHours: `SELECT listed.value ->> 'hour' AS hour, listed.value ->> 'actor' AS actor, counted.served, counted.unknown, counted.last_id, (
   SELECT COUNT(*) FROM (
-    SELECT 1 FROM actor_owners WHERE hour = h.value ->> 'hour' AND actor = h.value ->> 'actor' LIMIT ${MAX_OWNERS}
+    SELECT 1 FROM actor_owners WHERE hour = listed.value ->> 'hour' AND actor = listed.value ->> 'actor' LIMIT ${MAX_OWNERS}
   )
 ) AS owners, (
   SELECT MAX(owners) FROM actor_hours INDEXED BY actor_hours_by_actor
-  WHERE actor = h.value ->> 'actor' AND hour >= h.value ->> 'week' AND hour < h.value ->> 'hour'
+  WHERE actor = listed.value ->> 'actor' AND hour >= listed.value ->> 'week' AND hour < listed.value ->> 'hour'
 ) AS busiest, (
   SELECT SUM(served) FROM actor_hours INDEXED BY actor_hours_by_actor
-  WHERE actor = h.value ->> 'actor' AND hour >= h.value ->> 'day' AND hour < h.value ->> 'hour'
+  WHERE actor = listed.value ->> 'actor' AND hour >= listed.value ->> 'day' AND hour < listed.value ->> 'hour'
 ) AS served_before, (
   SELECT SUM(unknown) FROM actor_hours INDEXED BY actor_hours_by_actor
-  WHERE actor = h.value ->> 'actor' AND hour >= h.value ->> 'day' AND hour < h.value ->> 'hour'
+  WHERE actor = listed.value ->> 'actor' AND hour >= listed.value ->> 'day' AND hour < listed.value ->> 'hour'
 ) AS unknown_before
-FROM json_each(?1) AS h
-LEFT JOIN actor_hours AS known ON known.hour = h.value ->> 'hour' AND known.actor = h.value ->> 'actor'`,
+FROM json_each(?1) AS listed
+LEFT JOIN actor_hours AS counted ON counted.hour = listed.value ->> 'hour' AND counted.actor = listed.value ->> 'actor'`,
 
   /** As `hours`: adds only requests after the last one counted. */
   actors: `INSERT INTO actor_hours (hour, actor, owners, served, unknown, last_id)
@@ -108,6 +108,24 @@ SELECT pairs.chat_id, first.actor_principal AS actor, first.initiator_principal 
 ) AS last_id
 FROM pairs CROSS JOIN interceptions AS first ON first.id = pairs.id`,
 
+  /** As `pairs`, from actor to actor: pairs of one actor, however many, hide no other actor. */
+  chatActors: `WITH RECURSIVE pairs (chat_id, id, nth) AS (
+  SELECT value, (
+    SELECT id FROM interceptions WHERE chat_id = value AND flags = '[]'
+    ORDER BY actor_principal, initiator_principal, id LIMIT 1
+  ), 1 FROM json_each(?1)
+  UNION ALL
+  SELECT pairs.chat_id, (
+    SELECT next.id FROM interceptions AS next
+    WHERE next.chat_id = pairs.chat_id AND next.flags = '[]' AND next.actor_principal > this.actor_principal
+    ORDER BY next.actor_principal, next.initiator_principal, next.id LIMIT 1
+  ), nth + 1
+  FROM pairs CROSS JOIN interceptions AS this ON this.id = pairs.id WHERE nth < ${GROUP_LIMIT}
+  LIMIT ${PAGE_PAIRS}
+)
+SELECT pairs.chat_id, first.actor_principal AS actor, first.id AS first_id, first.id AS last_id
+FROM pairs CROSS JOIN interceptions AS first ON first.id = pairs.id`,
+
   /**
    * Requests of the kinds that are counted by the page are added when they are newer than those counted. Each scan
    * recomputes all other counts, so the greater one is kept.
@@ -131,9 +149,9 @@ ON CONFLICT (id) DO UPDATE SET
 WHERE id > MAX(?1, COALESCE((SELECT cursor FROM upkeep_cursors WHERE job = 'refusals'), '')) AND id < ?2
 ORDER BY id LIMIT ${PAGE_ROWS}`,
 
-  keyHours: `SELECT k.value ->> 'hour' AS hour, k.value ->> 'api_key_id' AS api_key_id, known.refusals, known.last_id
-FROM json_each(?1) AS k JOIN key_refusals AS known
-  ON known.hour = k.value ->> 'hour' AND known.api_key_id = k.value ->> 'api_key_id'`,
+  keyHours: `SELECT listed.value ->> 'hour' AS hour, listed.value ->> 'api_key_id' AS api_key_id, counted.refusals, counted.last_id
+FROM json_each(?1) AS listed JOIN key_refusals AS counted
+  ON counted.hour = listed.value ->> 'hour' AND counted.api_key_id = listed.value ->> 'api_key_id'`,
 
   keys: `INSERT INTO key_refusals (hour, api_key_id, refusals, last_id)
 SELECT value ->> 'hour', value ->> 'api_key_id', value ->> 'refusals', value ->> 'last_id' FROM json_each(?1) WHERE true
