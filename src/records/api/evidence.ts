@@ -57,7 +57,7 @@ export function evidenceOf(attributions: readonly string[]): Evidence {
 /** Sorts after every name. */
 const NO_NAME = raw("char(1114111)");
 
-/** The first name among the group's strongest interceptions; null where none of them has one, even if a weaker one has. */
+/** The first name among the group's strongest interceptions; null where no name is among them, even if a weaker one has a name. */
 export const strongestName = (alias: string, name: Sql): Sql =>
   sql`NULLIF(SUBSTR(MIN(${rankSql(alias)} || COALESCE(${name}, ${NO_NAME})), 2), ${NO_NAME})`;
 

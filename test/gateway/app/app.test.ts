@@ -444,13 +444,18 @@ const EARLY_REFUSALS: readonly Refused[] = [
     reason: "invalid_credential",
     path: CHAT,
     init: post(BODY, { authorization: "Bearer aei_unknown" }),
-    event: { ...routeOf(CHAT), ...UNKNOWN, detail: "no such client key" },
+    event: {
+      ...routeOf(CHAT),
+      ...UNKNOWN,
+      detail: "no such client key",
+      api_key_id: expect.stringMatching(/^[0-9a-f]{16}$/),
+    },
   },
   {
     reason: "invalid_credential",
     path: CHAT,
     init: post(BODY, { ...OWN_KEY, "x-coder-ai-governance-token": "CANARY-wrong" }),
-    event: { ...routeOf(CHAT), ...UNKNOWN },
+    event: { ...routeOf(CHAT), ...UNKNOWN, api_key_id: expect.stringMatching(/^[0-9a-f]{16}$/) },
   },
   {
     reason: "byok_not_accepted",

@@ -135,7 +135,7 @@ describe("the owner decision", () => {
   });
 
   // M3: an owner and an actor of another source are two people, even where their ids are one text.
-  it("gives an accepted owner the source of owners, and everybody else their own", () => {
+  it("gives an accepted owner the source of owners, and each actor its own", () => {
     expect(decided(OWNER, { under: rules({ source: "access" }) }).initiator.source).toBe("access");
     expect(decided(null, { under: rules({ source: "access" }) }).initiator.source).toBe(BOT.source);
     expect(decided("not-a-uuid", { under: rules({ source: "access" }) }).initiator.source).toBe(BOT.source);

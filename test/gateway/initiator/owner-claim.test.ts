@@ -42,7 +42,6 @@ describe("the owner claim", () => {
 describe("the flags of a request", () => {
   const ACCEPTED = { rejection: null, acceptedOwner: null };
   const FOR_OWNER = { rejection: null, acceptedOwner: OWNER };
-  const CHAT = "0a0a0a0a-0000-4000-8000-00000000000a";
 
   it("report a rejected owner", () => {
     expect(

@@ -57,11 +57,21 @@ async function attack(victim: Evidence, attacker: Evidence, session: string | nu
   );
 }
 
+const of = (one: Evidence): unknown[] => [
+  one.initiator_source,
+  one.actor_id,
+  one.identity_source,
+  one.attribution,
+  false,
+];
+const made = (row: Row): Row => ({ attribution: "asserted", actor_id: "mallory", ...row });
+const firstName = async (): Promise<unknown> => part(items(await fetchOk("/usage"), "results")[0], "name");
+
 const principal = (one: unknown): unknown[] =>
   ["initiator_source", "actor_id", "identity_source", "attribution", "mixed"].map((name) => part(one, name));
 
 // The attack (H1, M3): a request that names the victim, with the victim's session id and a tool call id of theirs, was
-// answered inside the victim's session and thread, under the victim's own name and `authenticated`.
+// shown inside the victim's session and thread, under the victim's own name and `authenticated`.
 describe("a request with other evidence for the same initiator, session and tool call", () => {
   const CASES: readonly (readonly [string, Evidence, Evidence, string])[] = [
     ["Finding H1: asserted beside authenticated", OWN, ASSERTED, "attribution"],
@@ -80,13 +90,6 @@ describe("a request with other evidence for the same initiator, session and tool
   it.each(CASES)("is a session of its own: %s", async (_, victim, attacker, differing) => {
     await attack(victim, attacker);
     const listed = items(await fetchOk("/sessions"), "sessions");
-    const of = (one: Evidence): unknown[] => [
-      one.initiator_source,
-      one.actor_id,
-      one.identity_source,
-      one.attribution,
-      false,
-    ];
     expect(listed.map(principal)).toEqual([of(attacker), of(victim)]);
     expect(listed.map((one) => part(one, "interceptions"))).toEqual([1, 2]);
 
@@ -151,7 +154,6 @@ describe("a request with other evidence for the same initiator, session and tool
   });
 
   it("does not vouch for texts that the victim never sent as a prompt", async () => {
-    const made = (row: Row): Row => ({ attribution: "asserted", actor_id: "mallory", ...row });
     await insert("interceptions", [
       interception(T0, made({ prompt_hashes: '["h1"]' })),
       interception(T0 + 1, { client_session_id: "s", earlier_prompt_hashes: '["h1"]' }),
@@ -192,11 +194,10 @@ describe("a sum over several attributions", () => {
   it("has the name of its strongest requests, or none", async () => {
     const named = { initiator_source: "keys", attribution: "claimed", initiator_name: "AAA forged" };
     await insert("interceptions", [interception(T0), interception(T0 + 1, named)]);
-    const name = async (): Promise<unknown> => part(items(await fetchOk("/usage"), "results")[0], "name");
-    expect(await name()).toBe("alice");
+    expect(await firstName()).toBe("alice");
     await emptyLedger();
     await insert("interceptions", [interception(T0, { metadata: "{}" }), interception(T0 + 1, named)]);
-    expect(await name()).toBe(null);
+    expect(await firstName()).toBe(null);
   });
 });
 

@@ -98,11 +98,10 @@ describe("GET /sessions", () => {
   it("names the lists that are incomplete: more than 20 names, or a name of more than 128 characters", async () => {
     const session = { client_session_id: "s" };
     const names = Array.from({ length: 21 }, (_, n) => `model-${String(n).padStart(2, "0")}`);
-    await insert("interceptions", [
-      ...names.map((model, n) =>
-        interception(T0 + n, { ...session, model, provider: "\u{1f600}".repeat(128) }),
-      ),
-    ]);
+    await insert(
+      "interceptions",
+      names.map((model, n) => interception(T0 + n, { ...session, model, provider: "\u{1f600}".repeat(128) })),
+    );
     await insert("interceptions", [
       interception(T0 + 100, { client_session_id: "t", actor_id: "x".repeat(129) }),
     ]);

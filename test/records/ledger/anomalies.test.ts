@@ -106,7 +106,7 @@ describe("anomalies of a chat", () => {
     expect(await scan(events)).toEqual([]);
   });
 
-  // The attack (M10): a stranger with a credential of their own speaks in the victim's chat, for the victim.
+  // The attack (M10): an unknown caller with a credential of their own takes part in the victim's chat, for the victim.
   it.each<[string, StartFields]>([
     ["another actor", { actor_id: "mallory" }],
     ["an actor of that id in another source", { identity_source: "jwt" }],
@@ -114,7 +114,7 @@ describe("anomalies of a chat", () => {
     ["an actor whose owner was rejected", { actor_id: "mallory", ...flagged("owner_rejected") }],
   ])("reports a new actor for the same owner: %s", async (_, over) => {
     const events = [startAt(T0, { chat_id: CHAT }), startAt(T0 + 1, { chat_id: CHAT, ...over })];
-    const [anomaly] = (await scan(events)).filter(({ kind }) => kind === "chat_multiple_actors");
+    const anomaly = (await scan(events)).find(({ kind }) => kind === "chat_multiple_actors");
     expect(anomaly).toMatchObject({
       subject: CHAT,
       count: 2,
@@ -309,16 +309,19 @@ const served = (at: number, start: StartFields, end: Partial<InterceptionEnd>): 
   return [one, { ...END, ...caller, chat_id: null, error: null, ...end, record_type: "interception_end" }];
 };
 
+const ownersOf = (n: number): string[] =>
+  Array.from({ length: n }, (_, at) => OWNER.replace(/.{4}$/, at.toString(16).padStart(4, "0")));
+const naming = (names: readonly string[], at: number, over: StartFields = {}): InterceptionStart[] =>
+  names.map((initiator_id, n) => startAt(at + n, { initiator_id, ...over }));
+const ofPerson = (source: string, names: readonly string[]): InterceptionStart[] =>
+  naming(names, T0, { identity_source: source, actor_kind: "user" });
+
 describe("anomalies of an actor", () => {
-  const owners = (n: number): string[] =>
-    Array.from({ length: n }, (_, at) => OWNER.replace(/.{4}$/, at.toString(16).padStart(4, "0")));
-  const naming = (names: readonly string[], at: number, over: StartFields = {}): InterceptionStart[] =>
-    names.map((initiator_id, n) => startAt(at + n, { initiator_id, ...over }));
   const hourAt = T0 - (T0 % HOUR);
 
   // The attack (M10): 2,000 owners by one stolen key in half an hour, each request without a chat.
   it("Finding M10: reports very many owners of one key, without any header but the owner's", async () => {
-    const all = await scan(naming(owners(2000), T0, flagged("owner_without_chat")));
+    const all = await scan(naming(ownersOf(2000), T0, flagged("owner_without_chat")));
     expect(all.map(({ kind, subject, count: value }) => [kind, subject, value]).toSorted()).toEqual([
       ["actor_many_owners", "ci-bot", 1000],
       ["owner_without_chat", "ci-bot", 2000],
@@ -337,31 +340,29 @@ describe("anomalies of an actor", () => {
     ["a service with more", MANY_OWNERS.service + 1, {}, ["actor_many_owners"]],
     ["a service with signatures", MANY_OWNERS.service + 1, { attribution: "signed" }, ["actor_many_owners"]],
   ])("compares the owners of an hour with a bound: %s", async (_, n, over, expected) => {
-    const names = owners(n);
+    const names = ownersOf(n);
     // One per run, as an attacker would try to stay below a page's bound.
     for (const event of naming(names, hourAt, over)) await scan([event]);
     expect(kinds(await anomalyRows())).toEqual(expected);
   });
 
   it("compares a service with three times its busiest hour of the week before", async () => {
-    await scan(naming(owners(20), hourAt - 2 * HOUR), hourAt);
-    await scan(naming(owners(50), hourAt - HOUR), hourAt);
+    await scan(naming(ownersOf(20), hourAt - 2 * HOUR), hourAt);
+    await scan(naming(ownersOf(50), hourAt - HOUR), hourAt);
     const first = await anomalyRows();
     expect(first.map(({ count: value }) => value)).toEqual([]);
-    await scan(naming(owners(150), hourAt), hourAt + HOUR);
+    await scan(naming(ownersOf(150), hourAt), hourAt + HOUR);
     expect(await anomalyRows()).toEqual([]);
-    const all = await scan(naming(owners(151), hourAt + 10 * MINUTE), hourAt + 2 * HOUR);
+    const all = await scan(naming(ownersOf(151), hourAt + 10 * MINUTE), hourAt + 2 * HOUR);
     expect(all.map(({ kind, count: value }) => [kind, value])).toEqual([["actor_many_owners", 151]]);
   });
 
   it("keeps two actors with one id apart", async () => {
-    const half = (source: string, names: readonly string[]): InterceptionStart[] =>
-      naming(names, T0, { identity_source: source, actor_kind: "user" });
-    const [a, b, c, d] = owners(4) as [string, string, string, string];
-    expect(await scan([...half("keys", [a, b]), ...half("jwt", [c, d])])).toEqual([]);
+    const [a, b, c, d] = ownersOf(4) as [string, string, string, string];
+    expect(await scan([...ofPerson("keys", [a, b]), ...ofPerson("jwt", [c, d])])).toEqual([]);
   });
 
-  // The attack (M2): whole answers whose usage the gateway never sees.
+  // The attack (M2): whole responses whose usage the gateway never sees.
   it.each<[string, number, number, Partial<InterceptionEnd>, readonly string[]]>([
     ["Finding M2: a fifth of a day", 40, 10, {}, ["unknown_usage_share"]],
     [
@@ -404,25 +405,25 @@ describe("anomalies of callers that no source verified", () => {
   });
 });
 
-describe("anomalies of keys", () => {
-  const refused = (n: number, over: Partial<RefusalEvent> = {}, from = T0): RefusalEvent[] =>
-    Array.from({ length: n }, (_, at) => {
-      const { interception_id } = startAt(from + at);
-      return {
-        ...REFUSED,
-        actor_id: "ci-bot",
-        identity_source: "keys",
-        actor_verified: true,
-        ...over,
-        interception_id,
-      };
-    });
-  const scanKeys = async (events: readonly InterceptorEvent[]): Promise<readonly AnomalyRow[]> => {
-    await storeEvents(database, events);
-    await scanRefusals(database, T0 + DAY, () => undefined);
-    return anomalyRows();
-  };
+const refused = (n: number, over: Partial<RefusalEvent> = {}, from = T0): RefusalEvent[] =>
+  Array.from({ length: n }, (_, at) => {
+    const { interception_id } = startAt(from + at);
+    return {
+      ...REFUSED,
+      actor_id: "ci-bot",
+      identity_source: "keys",
+      actor_verified: true,
+      ...over,
+      interception_id,
+    };
+  });
+const scanKeys = async (events: readonly InterceptorEvent[]): Promise<readonly AnomalyRow[]> => {
+  await storeEvents(database, events);
+  await scanRefusals(database, T0 + DAY, () => undefined);
+  return anomalyRows();
+};
 
+describe("anomalies of keys", () => {
   it("reports a credential whose requests are refused more than once a minute, in any number of runs", async () => {
     expect(await scanKeys(refused(KEY_REFUSALS))).toEqual([]);
     const [one, ...others] = await scanKeys(refused(1, { reason: "not_found" }, T0 + MINUTE));

@@ -20,7 +20,7 @@ export const session = endpoint({
   path: "/sessions/{session_id}",
   summary: "A session with its threads",
   description:
-    "The path has the session's id or the id of one of its interceptions. Threads are in chronological order. A session is one initiator's, from one actor and with one attribution: where several share the id, the parameters by which they differ are required.",
+    "The path has the session's id or the id of one of its interceptions. Threads are in chronological order. A session is one initiator's, from one actor and with one attribution. The parameters by which sessions with one id differ are required.",
   filters: {},
   parameters: {
     ...SESSION_PARAMETERS,

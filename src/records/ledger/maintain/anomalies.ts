@@ -25,7 +25,7 @@ export type Anomaly = {
 export const MANY_ACTORS = 3;
 /**
  * Owners per actor and hour. A person's credential is for one person, and rarely for a few accounts of theirs. A service
- * such as Coder's gateway speaks for everybody who works in that hour, so it is compared with its own busiest hour too.
+ * such as Coder's gateway speaks for every user of that hour, so it is compared with its own busiest hour too.
  */
 export const MANY_OWNERS = { person: 3, service: 20, growth: 3 };
 /** Fewer are clients that disconnect early. A fifth of a day's requests without a figure is no accident any more. */
@@ -278,7 +278,7 @@ async function anomaly({
 }: Pick<Anomaly, "kind" | "subject" | "count" | "details"> & {
   readonly day: string;
   readonly range: IdRange;
-  /** What tells it apart from others of the kind and day, where two can have one subject. */
+  /** Distinguishes it from others of the kind and day, where two can have one subject. */
   readonly key?: string;
 }): Promise<Anomaly> {
   return {
