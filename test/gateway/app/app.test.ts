@@ -492,8 +492,9 @@ const BYOK_PRINCIPALS = {
   initiator_id: "byok:35394ca1cef557f8732235c2823860c2",
   identity_source: "byok",
   initiator_source: "byok",
-  api_key_id: "35394ca1cef557f8",
 };
+/** As a refusal records it. */
+const BYOK_CALLER = { ...BYOK_PRINCIPALS, api_key_id: "35394ca1cef557f8" };
 
 /** Refusals of the body: the caller is known already. */
 const BODY_REFUSALS: readonly Refused[] = [
@@ -524,7 +525,7 @@ const BODY_REFUSALS: readonly Refused[] = [
     ({
       ...one,
       path: CHAT,
-      event: { ...routeOf(CHAT), ...UNKNOWN, ...BYOK_PRINCIPALS, ...one.event },
+      event: { ...routeOf(CHAT), ...UNKNOWN, ...BYOK_CALLER, ...one.event },
     }) as Refused,
 );
 
@@ -581,7 +582,7 @@ describe("refusals before an interception begins", () => {
       const { response, events } = await gateway.exchange(path, init);
       expect([response.status, response.headers.get("x-interceptor-error")]).toEqual([503, "gateway_busy"]);
       expect(response.headers.get("retry-after")).toBe("2");
-      expect(only(events, "refusal")).toMatchObject({ reason: "gateway_busy", ...BYOK_PRINCIPALS });
+      expect(only(events, "refusal")).toMatchObject({ reason: "gateway_busy", ...BYOK_CALLER });
       const isPassthrough = path.endsWith("/files");
       expect(typesOf(events)).toEqual([
         ...(isPassthrough ? ["passthrough_start", "passthrough"] : []),
