@@ -75,6 +75,9 @@ const cachedBeside = (input: number, metadata: readonly Change[]): readonly Chan
   ...metadata,
 ];
 
+/** An accepted owner without a chat is flagged now. */
+const WITHOUT_CHAT: Change = ['"flags":[]', '"flags":["owner_without_chat"]'];
+
 /** Differences of today's records, by the request's name. */
 const CHANGED: Readonly<Record<string, readonly Change[]>> = {
   "chat/json-cached-over-prompt": cachedBeside(10, [
@@ -85,7 +88,11 @@ const CHANGED: Readonly<Record<string, readonly Change[]>> = {
   ]),
   // A text of digits is a figure now, so the fixtures have one with a fraction.
   "chat/hostile-figures": [['"response_bytes":870', '"response_bytes":872']],
-  "messages/hostile-figures": [['"response_bytes":1576', '"response_bytes":1578']],
+  "messages/hostile-figures": [['"response_bytes":1576', '"response_bytes":1578'], WITHOUT_CHAT],
+  "chat/json-error-text": [WITHOUT_CHAT],
+  "chat/usage-beside-content": [WITHOUT_CHAT],
+  "messages/thinking-cut": [WITHOUT_CHAT],
+  "responses/thoughts-and-commentary": [WITHOUT_CHAT],
   // A connection that closes in order after the stop reason.
   "messages/cut-after-delta": [['"outcome":"truncated"', '"outcome":"completed"']],
   // The response has an error status and no error.
