@@ -24,7 +24,7 @@ export const SETTLED_AFTER_MS = 15 * 60_000;
 const MAX_LOOKBACK_DAYS = SHARE_SPIKE.days;
 
 /** Statements per run. With those of `refusal-scan.ts` and the rest of `cron.ts` they stay below the 1,000 of one invocation. */
-const MAX_STATEMENTS = 250;
+const MAX_STATEMENTS = 280;
 const ROWS_PER_WRITE = 200;
 
 export async function scanForAnomalies(

@@ -9,7 +9,7 @@ import { distinct, rowsOf, SETTLED_AFTER_MS, toJsonArrays } from "./anomaly-scan
 import { ANOMALY_SQL, PAGE_ROWS } from "./anomaly-sql.ts";
 import { DAY_MS, hourOf } from "./aggregate.ts";
 
-/** Pages per run, of at most 16 statements each: together with `anomaly-scan.ts`, 320 at most. */
+/** Pages per run, of at most 14 statements each. With those of `anomaly-scan.ts` they stay below 350. */
 const MAX_PAGES = 4;
 /** Bound of the reasons in an anomaly's details. */
 const MAX_REASONS = 10;
