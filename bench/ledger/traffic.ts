@@ -64,6 +64,7 @@ function interceptionValues(at: number, all: number) {
       initiator_id: isAsserted(at) ? owner : actor,
       attribution: isAsserted(at) ? "asserted" : "authenticated",
       identity_source: "keys",
+      initiator_source: isAsserted(at) ? "coder" : "keys",
       ...clientFields(at, all),
     } as const,
     request: requestFields(at, new Date(startedAt).toISOString()),

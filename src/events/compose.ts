@@ -59,6 +59,7 @@ export type ActorFacts = {
 export type DecisionFacts = {
   readonly initiator: {
     readonly id: string;
+    readonly source: string;
     readonly name: string | null;
     readonly attribution: Attribution;
   };
@@ -160,6 +161,7 @@ export function toCaller({ id, actor, initiator, client, sessionId, coder }: Cal
     delegated_key_id: coder.delegated_key_id,
     delegated_source: coder.delegated_source,
     claimed_ids: coder.claimed_ids,
+    initiator_source: initiator.source,
   };
 }
 
@@ -636,6 +638,8 @@ export type RefusalFacts = {
   readonly workerVersion: string | null;
   readonly identitySource: string | null;
   readonly isActorVerified: boolean;
+  readonly keyId: string | null;
+  readonly initiatorSource: string | null;
 };
 
 export function refusalEvent(id: string, facts: RefusalFacts, at: number): RefusalEvent {
@@ -656,6 +660,8 @@ export function refusalEvent(id: string, facts: RefusalFacts, at: number): Refus
     worker_version: facts.workerVersion,
     identity_source: facts.identitySource,
     actor_verified: facts.isActorVerified,
+    api_key_id: facts.keyId,
+    initiator_source: facts.initiatorSource,
   };
 }
 

@@ -78,6 +78,9 @@ const CALLER = {
   claimed_ids: orNull.object<ClaimedIds>(
     "`chat_id`, `subchat_id` and `workspace_id` as a caller sent them who may not name them, and whose own columns are therefore null; never evidence",
   ),
+  initiator_source: text(
+    "the source of the initiator's id: `OWNER_ASSERTION.source` for an accepted owner, else the actor's identity source. Source and id together name a principal",
+  ),
 } as const satisfies Fields;
 
 /** The call: the same on an interception's start and end, so that either can be read alone. */
@@ -326,6 +329,10 @@ const REFUSAL = {
   actor_verified: flag(
     "whether an identity source verified the actor; if not, the actor is unknown or the fingerprint of a provider key",
   ),
+  api_key_id: orNull.text(
+    "id of the presented credential, accepted or not: the first 16 hex digits of its SHA-256; null where none was read",
+  ),
+  initiator_source: orNull.text("the source of the initiator's id"),
 } as const satisfies Fields;
 
 const REFUSAL_COUNT = {

@@ -14,6 +14,15 @@ export const ATTRIBUTIONS = {
 } as const;
 export type Attribution = keyof typeof ATTRIBUTIONS;
 
+/** The attributions of an accepted owner. The others are the actor's own. */
+export const OWNER_ATTRIBUTIONS: ReadonlySet<string> = new Set<Attribution>([
+  "signed",
+  "asserted",
+  "claimed",
+]);
+/** The source of owners' ids before `OWNER_ASSERTION.source` could name one. */
+export const EARLIER_OWNER_SOURCE = "coder";
+
 export const ACTOR_KINDS = {
   user: "a person",
   service: "a service account or a gateway",
@@ -168,6 +177,8 @@ export const FLAGS = {
   owner_rejected: "an owner header was sent and not accepted",
   coder_agents_without_headers:
     "the client reports itself as Coder Agents, without an owner and without a chat",
+  owner_without_chat:
+    "an owner was accepted without the id of a chat, which Coder Agents sends in every call",
 } as const;
 export type Flag = keyof typeof FLAGS;
 
@@ -181,6 +192,19 @@ export const ANOMALY_KINDS = {
     "more than three actors assert one owner in a day (`subject`: the owner; `count`: actors)",
   coder_agents_without_headers:
     "Coder Agents, as it reports itself, sent neither owner nor chat (`subject`: the actor; `count`: requests)",
+  chat_multiple_actors:
+    "one chat id with the credentials of several actors, also where the owner was not accepted (`subject`: the chat; `count`: actors)",
+  actor_many_owners:
+    "one actor names many owners within an hour: more than 3 as a person, or as a service more than 20 and three times its busiest hour of the week before (`subject`: the actor; `count`: owners)",
+  owner_without_chat:
+    "an owner was accepted without the id of a chat (`subject`: the actor; `count`: requests)",
+  unverified_owner_claims:
+    "callers that no source verified named an owner (`subject`: the owner, or `rejected` where it was not accepted; `count`: requests)",
+  unknown_usage_share:
+    "at least 10 of an actor's served requests of a day, and a fifth of them, have unknown usage (`subject`: the actor; `count`: requests)",
+  key_many_refusals:
+    "more than 60 requests with one credential were refused within an hour (`subject`: the `api_key_id`; `count`: refusals)",
+  provider_key_rejected: "a provider rejected a central key (`subject`: the provider; `count`: requests)",
   asserted_share_spike:
     "far more of an hour's requests are `asserted` than of the week before (`subject`: `asserted`; `count`: requests)",
 } as const;

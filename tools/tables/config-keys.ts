@@ -160,6 +160,11 @@ const OWNER_ASSERTION = keysOf("gateway", "OWNER_ASSERTION.", [
     "Actor ids that count as listed. A plain id matches any source that verifies; `<source>:<id>` matches that source of `IDENTITY` only. A fingerprint (`byok:…`) is written in full.",
   ],
   [
+    "source",
+    "`coder`",
+    "The source of owners' ids: the identity source that knows the same people under the same ids. A principal is a source and an id, so a person's own calls through that source and calls on their behalf are one principal's.",
+  ],
+  [
     "on_invalid",
     "`ignore`",
     "`ignore`: the actor remains the initiator and the rejection is recorded. `reject`: the request is also refused with 400.",

@@ -111,6 +111,7 @@ export function inspectConfig(
   const assertion = readAssertion(fields("OWNER_ASSERTION"), {
     secret,
     sources: [...sourceNames(environment), ...(delegation ? ["delegation"] : [])],
+    ownerSources: registry.sources.filter(({ verifies }) => verifies).map(({ source }) => source),
     nonces: binding("NONCES", "idFromName", "a Durable Object namespace"),
   });
   const config: Config = {

@@ -24,6 +24,8 @@ type AssertionContext = {
   readonly secret: (secretName: string) => string | null;
   /** The configured identity sources: the prefixes that an actor's id may have. */
   readonly sources: readonly string[];
+  /** The identity sources that verify: those whose ids owners may have. */
+  readonly ownerSources: readonly string[];
   readonly nonces: DurableObjectNamespace | null;
 };
 
@@ -48,10 +50,12 @@ export function readAssertion(fields: Fields, context: AssertionContext): Assert
     fields.reject("signing_keys", 'is required unless signature is "off"');
   const once = readReplayCache(fields, signature, context);
 
+  const source = fields.oneOf("source", context.ownerSources, "coder");
   const nested = fields.nested("directory");
   const directory = nested && readDirectory(nested, context.secret);
   fields.rejectUnknown();
-  const rules = { allow, actors, onInvalid, signature, once, directory: directory?.onDown ?? "off" } as const;
+  const onDown = directory?.onDown ?? "off";
+  const rules = { source, allow, actors, onInvalid, signature, once, directory: onDown } as const;
   const verifiers = { signingKeys, httpKeys, directory: directory?.options ?? null, nonces: context.nonces };
   return { rules, verifiers };
 }

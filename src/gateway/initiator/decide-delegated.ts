@@ -33,8 +33,8 @@ export function decideDelegated(
   candidates.push({ who: "actor", id: actor.id, rejection_reason: isAccepted ? "overridden" : null });
   return {
     initiator: isAccepted
-      ? { id: subject, name, attribution: "signed" }
-      : { id: actor.id, name: null, attribution: "authenticated" },
+      ? { id: subject, source: actor.source, name, attribution: "signed" }
+      : { id: actor.id, source: actor.source, name: null, attribution: "authenticated" },
     acceptedOwner: isAccepted ? subject : null,
     rejection,
     trace: { rule, signature: "token", directory: null, candidates, delegationChain: chain },

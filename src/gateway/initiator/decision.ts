@@ -20,6 +20,8 @@ import { isFresh } from "./signature.ts";
 
 export type Initiator = {
   readonly id: string;
+  /** Where the id is from. Two sources may give one id to two people. */
+  readonly source: string;
   /** The owner's user name, if the directory returned one. Never the actor's. */
   readonly name: string | null;
   readonly attribution: Attribution;
@@ -98,7 +100,11 @@ export function decideInitiator(claim: OwnerClaim, rules: AssertionRules, proof:
     return { ...reject(reason, allChecked), needs: proof.replay === undefined ? "replay" : null };
   }
   const name = proof.directory?.status === "active" ? proof.directory.username : null;
-  return acceptOwner(claim, { id: owner.id, name, attribution: attributionOf(actor, isSigned) }, allChecked);
+  return acceptOwner(
+    claim,
+    { id: owner.id, source: rules.source, name, attribution: attributionOf(actor, isSigned) },
+    allChecked,
+  );
 }
 
 /**
@@ -146,6 +152,7 @@ function keepActor({ actor }: OwnerClaim, rejection: OwnerRejection | null, chec
   return {
     initiator: {
       id: actor.id,
+      source: actor.source,
       name: null,
       attribution: actor.verified ? "authenticated" : "unverified",
     },

@@ -86,6 +86,7 @@ describe("the events of one interception", () => {
       initiator_id: OWNER,
       attribution: "asserted",
       identity_source: "keys",
+      initiator_source: "coder",
     };
     const clientFields = { client: "Coder Agents", user_agent: CODER_AGENTS_UA, client_session_id: CHAT_ID };
     const coder = { chat_id: CHAT_ID, subchat_id: null, workspace_id: WORKSPACE_ID, ...NOT_DELEGATED };
@@ -234,6 +235,7 @@ describe("the events of one interception", () => {
       initiator_id: "byok:35394ca1cef557f8732235c2823860c2",
       attribution: "unverified",
       identity_source: "byok",
+      initiator_source: "byok",
     };
     const clientFields = { client: "Unknown", user_agent: null, client_session_id: null };
     const call = {
@@ -447,13 +449,18 @@ const EARLY_REFUSALS: readonly Refused[] = [
     reason: "invalid_credential",
     path: CHAT,
     init: post(BODY, { authorization: "Bearer aei_unknown" }),
-    event: { ...routeOf(CHAT), ...UNKNOWN, detail: "no such client key" },
+    event: {
+      ...routeOf(CHAT),
+      ...UNKNOWN,
+      detail: "no such client key",
+      api_key_id: expect.stringMatching(/^[0-9a-f]{16}$/),
+    },
   },
   {
     reason: "invalid_credential",
     path: CHAT,
     init: post(BODY, { ...OWN_KEY, "x-coder-ai-governance-token": "CANARY-wrong" }),
-    event: { ...routeOf(CHAT), ...UNKNOWN },
+    event: { ...routeOf(CHAT), ...UNKNOWN, api_key_id: expect.stringMatching(/^[0-9a-f]{16}$/) },
   },
   {
     reason: "byok_not_accepted",
@@ -465,6 +472,7 @@ const EARLY_REFUSALS: readonly Refused[] = [
       actor_id: "byok:35394ca1cef557f8732235c2823860c2",
       actor_kind: "unknown",
       identity_source: "byok",
+      api_key_id: expect.stringMatching(/^[0-9a-f]{16}$/),
     },
   },
   {
@@ -477,6 +485,7 @@ const EARLY_REFUSALS: readonly Refused[] = [
       actor_id: "ci-bot",
       actor_kind: "service",
       identity_source: "keys",
+      api_key_id: expect.stringMatching(/^[0-9a-f]{16}$/),
       actor_verified: true,
     },
   },
@@ -487,7 +496,10 @@ const BYOK_PRINCIPALS = {
   actor_kind: "unknown",
   initiator_id: "byok:35394ca1cef557f8732235c2823860c2",
   identity_source: "byok",
+  initiator_source: "byok",
 };
+/** As a refusal records it. */
+const BYOK_CALLER = { ...BYOK_PRINCIPALS, api_key_id: "35394ca1cef557f8" };
 
 /** Refusals of the body: the caller is known already. */
 const BODY_REFUSALS: readonly Refused[] = [
@@ -518,7 +530,7 @@ const BODY_REFUSALS: readonly Refused[] = [
     ({
       ...one,
       path: CHAT,
-      event: { ...routeOf(CHAT), ...UNKNOWN, ...BYOK_PRINCIPALS, ...one.event },
+      event: { ...routeOf(CHAT), ...UNKNOWN, ...BYOK_CALLER, ...one.event },
     }) as Refused,
 );
 
@@ -554,6 +566,8 @@ describe("refusals before an interception begins", () => {
           created_at: AT(0),
           worker_version: null,
           identity_source: null,
+          initiator_source: null,
+          api_key_id: null,
           actor_verified: false,
           ...event,
         },
@@ -573,7 +587,7 @@ describe("refusals before an interception begins", () => {
       const { response, events } = await gateway.exchange(path, init);
       expect([response.status, response.headers.get("x-interceptor-error")]).toEqual([503, "gateway_busy"]);
       expect(response.headers.get("retry-after")).toBe("2");
-      expect(only(events, "refusal")).toMatchObject({ reason: "gateway_busy", ...BYOK_PRINCIPALS });
+      expect(only(events, "refusal")).toMatchObject({ reason: "gateway_busy", ...BYOK_CALLER });
       const isPassthrough = path.endsWith("/files");
       expect(typesOf(events)).toEqual([
         ...(isPassthrough ? ["passthrough_start", "passthrough"] : []),
@@ -973,6 +987,7 @@ describe("the initiator", () => {
       initiator_id: "ci-bot",
       attribution: "authenticated",
       identity_source: "keys",
+      initiator_source: "keys",
       reason: "form",
       value_length: 10,
       // printf %s not-a-uuid | sha256sum
@@ -1070,6 +1085,7 @@ describe("a passthrough", () => {
       actor_kind: "unknown",
       attribution: "unverified",
       identity_source: "byok",
+      initiator_source: "byok",
       client: "Unknown",
       user_agent: "curl/8",
       client_session_id: null,

@@ -425,7 +425,7 @@ describe("an explanation", () => {
         key_id: "2f9492882e36c476",
         may_assert: null,
       },
-      initiator: { id: OWNER, name: null, attribution: "asserted" },
+      initiator: { id: OWNER, source: "coder", name: null, attribution: "asserted" },
       rule: "any",
       signature: "off",
       directory: "off",

@@ -446,6 +446,7 @@ describe("a gateway that delegates", () => {
       actor_id: "coder-gateway",
       actor_kind: "service",
       identity_source: "delegation",
+      initiator_source: "coder",
       owner_id: OWNER,
       attribution: "asserted",
       rule: "delegation",

@@ -46,6 +46,7 @@ const ADDED_NULL: Readonly<Record<string, readonly string[]>> = {
 /** With a value, in some of these requests. */
 const ADDED: Readonly<Record<string, readonly string[]>> = {
   interception_start: [
+    "initiator_source",
     "earlier_prompt_count",
     "client_kind",
     "end_user",
@@ -53,9 +54,10 @@ const ADDED: Readonly<Record<string, readonly string[]>> = {
     "earlier_prompt_hashes",
     "delegation_chain",
   ],
-  initiator_override: ["delegation_chain"],
-  initiator_override_rejected: ["delegation_chain"],
+  initiator_override: ["initiator_source", "delegation_chain"],
+  initiator_override_rejected: ["initiator_source", "delegation_chain"],
   interception_end: [
+    "initiator_source",
     "service_tier",
     "speed",
     "inference_geo",
@@ -64,8 +66,8 @@ const ADDED: Readonly<Record<string, readonly string[]>> = {
     "own_key_rejected",
   ],
   token_usage: ["raw_usage"],
-  refusal: ["actor_kind", "identity_source", "actor_verified"],
-  passthrough: ["result_count", "outcome", "started_at", "own_key_rejected"],
+  refusal: ["actor_kind", "identity_source", "actor_verified", "api_key_id", "initiator_source"],
+  passthrough: ["initiator_source", "result_count", "outcome", "started_at", "own_key_rejected"],
 };
 /** The record types added since. */
 const ADDED_TYPES: ReadonlySet<string> = new Set(["passthrough_start"]);
@@ -78,6 +80,9 @@ const cachedBeside = (input: number, metadata: readonly Change[]): readonly Chan
   ...metadata,
 ];
 
+/** An accepted owner without a chat is flagged now. */
+const WITHOUT_CHAT: Change = ['"flags":[]', '"flags":["owner_without_chat"]'];
+
 /** Differences of today's records, by the request's name. */
 const CHANGED: Readonly<Record<string, readonly Change[]>> = {
   "chat/json-cached-over-prompt": cachedBeside(10, [
@@ -88,7 +93,11 @@ const CHANGED: Readonly<Record<string, readonly Change[]>> = {
   ]),
   // A text of digits is a figure now, so the fixtures have one with a fraction.
   "chat/hostile-figures": [['"response_bytes":870', '"response_bytes":872']],
-  "messages/hostile-figures": [['"response_bytes":1576', '"response_bytes":1578']],
+  "messages/hostile-figures": [['"response_bytes":1576', '"response_bytes":1578'], WITHOUT_CHAT],
+  "chat/json-error-text": [WITHOUT_CHAT],
+  "chat/usage-beside-content": [WITHOUT_CHAT],
+  "messages/thinking-cut": [WITHOUT_CHAT],
+  "responses/thoughts-and-commentary": [WITHOUT_CHAT],
   // A connection that closes in order after the stop reason.
   "messages/cut-after-delta": [['"outcome":"truncated"', '"outcome":"completed"']],
   // The response has an error status and no error.

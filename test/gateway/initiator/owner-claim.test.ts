@@ -63,12 +63,13 @@ describe("the owner claim", () => {
 });
 
 describe("the flags of a request", () => {
-  const ACCEPTED = { rejection: null };
+  const ACCEPTED = { rejection: null, acceptedOwner: null };
+  const FOR_OWNER = { rejection: null, acceptedOwner: OWNER };
 
   it("report a rejected owner", () => {
-    expect(detectFlags(claim({ "x-coder-owner-id": OWNER }), { rejection: "not_permitted" })).toEqual([
-      "owner_rejected",
-    ]);
+    expect(
+      detectFlags(claim({ "x-coder-owner-id": OWNER }), { rejection: "not_permitted", acceptedOwner: null }),
+    ).toEqual(["owner_rejected"]);
   });
 
   it("report Coder Agents without an owner and without a chat", () => {
@@ -76,8 +77,24 @@ describe("the flags of a request", () => {
     expect(detectFlags(claim({}), ACCEPTED)).toEqual(flags);
     expect(detectFlags(claim({ "x-coder-owner-id": " ", "x-coder-chat-id": "" }), ACCEPTED)).toEqual(flags);
     expect(detectFlags(claim({ "x-coder-owner-id": OWNER }), ACCEPTED)).toEqual([]);
-    // A malformed chat id is dropped from the records, but the header was sent.
-    expect(detectFlags(claim({ "x-coder-chat-id": "not-a-chat" }), ACCEPTED)).toEqual([]);
+    expect(detectFlags(claim({ "x-coder-chat-id": CHAT }), ACCEPTED)).toEqual([]);
+    // A malformed chat id is dropped from the records: any text would otherwise evade the flag.
+    expect(detectFlags(claim({ "x-coder-chat-id": "not-a-chat" }), ACCEPTED)).toEqual(flags);
+  });
+
+  // The attack (M10): thousands of owners by one stolen key, each without a chat, so that no anomaly of a chat shows them.
+  it.each([{}, { "x-coder-chat-id": "" }, { "x-coder-chat-id": "none" }])(
+    "Finding M10: report an accepted owner without the id of a chat: %j",
+    (chat) => {
+      const headers = { "x-coder-owner-id": OWNER, ...chat };
+      expect(detectFlags(claim(headers), FOR_OWNER)).toEqual(["owner_without_chat"]);
+      expect(detectFlags(claim(headers, { asserter: { isDelegating: true } }), FOR_OWNER)).toEqual([]);
+    },
+  );
+
+  it("report no flag for an owner with its chat", () => {
+    const headers = { "x-coder-owner-id": OWNER, "x-coder-chat-id": CHAT };
+    expect(detectFlags(claim(headers), FOR_OWNER)).toEqual([]);
   });
 
   it("do not report missing headers of another client, or of a client behind a delegating gateway", () => {

@@ -155,6 +155,7 @@ describe.each([
     "/usage?group_by=day",
     "/usage?format=csv",
     "/usage?order=key&after_key=x",
+    "/usage?order=key&after_key=x&after_source=y",
     "/usage?offset=1",
     "/refusals?verified=false",
     "/refusals/counts?per=minute",
@@ -194,6 +195,7 @@ describe.each([
         "after_session_id",
         "order",
         "after_key",
+        "after_source",
         "per",
       ]);
       for (const name of Object.keys(parameters).filter((parameter) => !paging.has(parameter))) {

@@ -223,6 +223,8 @@ describe("the rows of a client that disconnects", () => {
         actor_id: "ci-bot",
         actor_kind: "service",
         initiator_id: OWNER,
+        initiator_source: "coder",
+        api_key_id: "2f9492882e36c476",
         identity_source: "keys",
         actor_verified: 1,
       });

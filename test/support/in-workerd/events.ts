@@ -37,6 +37,7 @@ const caller = {
   delegated_key_id: "kkkkkkkkkk",
   delegated_source: "agents",
   claimed_ids: null,
+  initiator_source: "coder",
 } as const;
 
 const call = {
@@ -192,6 +193,7 @@ export const REJECTED: InitiatorOverrideRejected = {
   record_type: "initiator_override_rejected",
   ...caller,
   initiator_id: "ci-bot",
+  initiator_source: "keys",
   attribution: "authenticated",
   reason: "form",
   value_length: 10,
@@ -225,6 +227,8 @@ export const REFUSED: RefusalEvent = {
   worker_version: call.worker_version,
   identity_source: null,
   actor_verified: false,
+  api_key_id: "0123456789abcdef",
+  initiator_source: null,
 };
 
 export const REFUSALS_COUNTED: RefusalCount = {

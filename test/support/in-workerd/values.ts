@@ -69,6 +69,7 @@ export const fingerprint: Actor = actor({
 
 export function rules(over: Partial<AssertionRules> = {}): AssertionRules {
   return {
+    source: "coder",
     allow: "any",
     actors: [],
     onInvalid: "ignore",
