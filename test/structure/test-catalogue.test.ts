@@ -39,10 +39,10 @@ const filesOf = (row: Row): string[] => [...row.heldBy.matchAll(/`([^`]+)`/g)].m
 
 /**
  * The ids at the start of a test's name: `C7 C9 …`, `G4, G5, G26 …`, `A5 and A6: …`, `A1 to A4 …`, `G18-G21 …`, or one of
- * a provider or client: `Case K1 …`.
+ * a provider or client: `Case K1 …`, or one of a security review: `Finding M4: …`.
  */
 function citedIds(name: string): string[] {
-  const ofReality = /^Case [A-M]\d{1,2}(?=$|[\s,:])/.exec(name);
+  const ofReality = /^(?:Case [A-M]|Finding [HLMNS])\d{1,2}(?=$|[\s,:])/.exec(name);
   if (ofReality) return [ofReality[0]];
   const ids: string[] = [];
   for (let rest = name; ;) {
@@ -61,7 +61,7 @@ type Citation = { readonly id: string; readonly path: string; readonly line: num
 /** The ids at the start of any string: names of tests, and the labels that tables of cases put into them. */
 function citationsIn(path: string, text: string): Citation[] {
   return text.split("\n").flatMap((content, at) => {
-    const starts = [...content.matchAll(/["'`](?=[A-J]\d|Case [A-M]\d)([^"'`]*)/g)];
+    const starts = [...content.matchAll(/["'`](?=[A-J]\d|Case [A-M]\d|Finding [HLMNS]\d)([^"'`]*)/g)];
     const ids = starts.flatMap(([, start = ""]) => citedIds(start));
     return ids.map((id) => ({ id, path, line: at + 1 }));
   });
@@ -90,6 +90,7 @@ describe("reading names and rows", () => {
     ["the case A7", []],
     ["Case K1 a message", ["Case K1"]],
     ["Case N1 a message", []],
+    ["Finding M4: a message", ["Finding M4"]],
   ])("finds the ids of %j", (name, ids) => {
     expect(citedIds(name)).toEqual(ids);
   });
@@ -104,7 +105,7 @@ describe("reading names and rows", () => {
   });
 
   it("finds the rows of the page", () => {
-    expect(new Set(rows.map(({ section }) => section)).size).toBe(13);
+    expect(new Set(rows.map(({ section }) => section)).size).toBe(14);
     expect(rows.length).toBeGreaterThan(140);
     expect(citations.length).toBeGreaterThan(500);
   });
@@ -122,6 +123,7 @@ describe("the test catalogue", () => {
         Invariants: /^I\d+$/,
         "I. Limits": /^L\d+$/,
         "K. Providers and clients": /^Case [A-M]\d+$/,
+        "L. Security review": /^Finding [HLMNS]\d+$/,
         Load: /^Load \d+$/,
       }[section];
       return !(form ?? new RegExp(`^${section.slice(0, 1)}\\d+$`)).test(id);

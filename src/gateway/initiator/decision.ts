@@ -93,11 +93,7 @@ export function decideInitiator(claim: OwnerClaim, rules: AssertionRules, proof:
     return { ...reject(reason, allChecked), needs: proof.replay === undefined ? "replay" : null };
   }
   const name = proof.directory?.status === "active" ? proof.directory.username : null;
-  return acceptOwner(
-    claim,
-    { id: owner.id, name, attribution: attributionOf(actor, isSigned) },
-    allChecked,
-  );
+  return acceptOwner(claim, { id: owner.id, name, attribution: attributionOf(actor, isSigned) }, allChecked);
 }
 
 /** An owner is worth no more than the word of the actor that names it. */

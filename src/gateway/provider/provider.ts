@@ -2,6 +2,7 @@
 import type { JsonObject } from "../../shared/json.ts";
 import type { ResponseReader, ContentOptions } from "./response-reader.ts";
 import type { ConversationRules } from "./conversation.ts";
+import type { ForwardedHeaders } from "./forwarded-headers.ts";
 import type { KnownKeys } from "./known-keys.ts";
 
 /** A configured AI API: its name, its dialect, and the base URL of its upstream. */
@@ -16,6 +17,8 @@ export type Provider = {
   readonly injectUsage: boolean;
   /** Forward `X-Coder-*` headers. For an upstream that is Coder itself. */
   readonly coderHeaders: boolean;
+  /** Further request headers to forward, in the form of the dialect's. */
+  readonly forwardHeaders: readonly string[];
   /** The allow-list of models, compared exactly. null allows all; an empty list allows no model. */
   readonly models: readonly string[] | null;
   /** Also hide the other models from lists of models. */
@@ -100,6 +103,8 @@ export type Dialect = {
   readonly retrievals: readonly Retrieval[];
   /** Headers whose presence selects this dialect for a root path that several dialects have. */
   readonly distinguishingHeaders: readonly string[];
+  /** The client's headers that reach the provider. */
+  readonly forwardedHeaders: ForwardedHeaders;
   /** The header that carries a central key to the provider. */
   readonly keyHeader: (key: string) => readonly [name: string, value: string];
   /** The header that carries the client's own provider key, given the header in which the client sent it. */

@@ -32,6 +32,7 @@ describe("defaults", () => {
         injectUsage: true,
         filterModels: true,
         coderHeaders: false,
+        forwardHeaders: [],
         models: null,
       },
     ]);
@@ -92,6 +93,7 @@ describe("tables and JSON strings", () => {
         injectUsage: false,
         filterModels: false,
         coderHeaders: false,
+        forwardHeaders: [],
         models: ["gpt-4o"],
       },
       {
@@ -102,6 +104,7 @@ describe("tables and JSON strings", () => {
         injectUsage: true,
         filterModels: true,
         coderHeaders: true,
+        forwardHeaders: [],
         models: null,
       },
     ],

@@ -26,6 +26,7 @@ export function openaiProvider(over: Partial<Provider> = {}): Provider {
     keys: [],
     injectUsage: true,
     coderHeaders: false,
+    forwardHeaders: [],
     models: null,
     filterModels: true,
     ...over,

@@ -1,4 +1,5 @@
 /** Anthropic's API: https://docs.anthropic.com/en/api. A client's base URL has no `/v1`. */
+import { anthropicHeaders } from "./forwarded-headers.ts";
 import { messagesConversation } from "./messages-conversation.ts";
 import { messagesFields } from "./request-fields.ts";
 import { messagesReader } from "./messages-response.ts";
@@ -59,6 +60,7 @@ export const anthropic: Dialect = {
       createReader: messagesReader,
     },
   ],
+  forwardedHeaders: anthropicHeaders,
   keyHeader: (key) => ["x-api-key", key],
   // A subscription's OAuth token is a bearer token and an API key is not, so each keeps the header it was sent in.
   ownKeyHeader: (key, from) =>

@@ -1,4 +1,5 @@
 /** OpenAI's API: https://platform.openai.com/docs/api-reference. A client's base URL ends in `/v1`. */
+import { openaiHeaders } from "./forwarded-headers.ts";
 import { chatConversation } from "./chat-conversation.ts";
 import { BATCH, MODEL_RUNS } from "./model-runs.ts";
 import { chatFields, responsesFields } from "./request-fields.ts";
@@ -67,6 +68,7 @@ export const openai: Dialect = {
     },
     { reads: "batches", path: /^\/batches(?:\/[^/]+)?$/, readBatches: batchFiles },
   ],
+  forwardedHeaders: openaiHeaders,
   keyHeader: (key) => ["authorization", `Bearer ${key}`],
   // OpenAI accepts only bearer tokens.
   ownKeyHeader: (key) => ["authorization", `Bearer ${key}`],
