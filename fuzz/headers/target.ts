@@ -39,6 +39,7 @@ const PROVIDER = {
   injectUsage: true,
   coderHeaders: false,
   forwardHeaders: [],
+  objects: { read: null, write: null, delete: null },
   models: null,
   filterModels: true,
 };

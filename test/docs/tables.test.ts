@@ -152,7 +152,7 @@ describe("the table of configuration keys", () => {
     const { assertion, verifiers, delegation } = gatewayConfig({
       OWNER_ASSERTION: { directory: { url: "https://coder.example", token: "TOKEN" } },
       DELEGATION: { keys: ["TOKEN"] },
-      TOKEN: "t".repeat(32),
+      TOKEN: "t-secret-0123456789-abcdefghijklmn",
     });
     const { allow, onInvalid, signature, once, directory } = assertion;
     const defaults = {

@@ -282,7 +282,9 @@ describe("request headers", () => {
   });
 
   it("E5 forwards header bytes that are not UTF-8 unmodified", async () => {
-    expect((await forward([["x-stainless-latin-1", "caf\xe9"]])).values("x-stainless-latin-1")).toEqual(["caf\xe9"]);
+    expect((await forward([["x-stainless-latin-1", "caf\xe9"]])).values("x-stainless-latin-1")).toEqual([
+      "caf\xe9",
+    ]);
   });
 });
 
@@ -417,11 +419,11 @@ describe("response headers", () => {
         ["Connection", value],
         ["X-Stainless-Stays", "3"],
       ]);
-      expect([response.status, response.values("x-stainless-stays"), response.values("x-interceptor-error")]).toEqual([
-        200,
-        ["3"],
-        [],
-      ]);
+      expect([
+        response.status,
+        response.values("x-stainless-stays"),
+        response.values("x-interceptor-error"),
+      ]).toEqual([200, ["3"], []]);
     },
   );
 

@@ -2,6 +2,7 @@
 import { RESERVED_NAMES } from "../../shared/api-routes.ts";
 import { asTable, Fields, oneOfIssue, type ReportIssue } from "../../shared/config/fields.ts";
 import { coversReserved, HEADER_PATTERN } from "../../shared/http/reserved-headers.ts";
+import { readObjects } from "./objects.ts";
 import type { Dialect, Provider } from "../provider/provider.ts";
 
 const NAME = /^[a-z0-9]+(?:-[a-z0-9]+)*$/;
@@ -48,6 +49,7 @@ function readProvider(name: string, fields: Fields, { dialects, key }: ProviderC
     injectUsage: fields.flag("inject_usage", true),
     coderHeaders: fields.flag("forward_coder_headers", false),
     forwardHeaders: readForwardHeaders(fields),
+    objects: readObjects(fields),
     models: fields.texts("models"),
     filterModels: fields.flag("filter_models", true),
   };

@@ -692,7 +692,9 @@ describe("D12 every route of every dialect", () => {
   it("refuses an unsigned owner with signature = require", () =>
     forEveryPath(async (kind, path) => {
       const signing = { signature: "require", signing_keys: ["SIGNING_KEY"] };
-      const gateway = await openGateway({ vars: { OWNER_ASSERTION: signing, SIGNING_KEY: "s".repeat(32) } });
+      const gateway = await openGateway({
+        vars: { OWNER_ASSERTION: signing, SIGNING_KEY: "s-secret-0123456789-abcdefghijklmn" },
+      });
       const headers = { ...OWN_KEY, "user-agent": CODER_AGENTS_UA, "x-coder-owner-id": OWNER };
       for (const method of methodsFor(kind)) {
         const { response } = await gateway.exchange(path, initFor(method, headers));
@@ -707,9 +709,9 @@ describe("D12 every route of every dialect", () => {
   it("refuses an unknown gateway key, regardless of other credentials", () =>
     forEveryPath(async (kind, path) => {
       const gateway = await openGateway({
-        vars: { DELEGATION: { keys: ["GATEWAY_KEY"] }, GATEWAY_KEY: "g".repeat(32) },
+        vars: { DELEGATION: { keys: ["GATEWAY_KEY"] }, GATEWAY_KEY: "g-secret-0123456789-abcdefghijklmn" },
       });
-      const headers = { ...OWN_KEY, "x-coder-ai-gateway-key": "h".repeat(32) };
+      const headers = { ...OWN_KEY, "x-coder-ai-gateway-key": "h-secret-0123456789-abcdefghijklmn" };
       for (const method of methodsFor(kind)) {
         const { response } = await gateway.exchange(path, initFor(method, headers));
         expect([response.status, response.headers.get("x-interceptor-error")]).toEqual([

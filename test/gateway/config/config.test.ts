@@ -33,6 +33,7 @@ describe("defaults", () => {
         filterModels: true,
         coderHeaders: false,
         forwardHeaders: [],
+        objects: { read: null, write: null, delete: null },
         models: null,
       },
     ]);
@@ -94,6 +95,7 @@ describe("tables and JSON strings", () => {
         filterModels: false,
         coderHeaders: false,
         forwardHeaders: [],
+        objects: { read: null, write: null, delete: null },
         models: ["gpt-4o"],
       },
       {
@@ -105,6 +107,7 @@ describe("tables and JSON strings", () => {
         filterModels: true,
         coderHeaders: true,
         forwardHeaders: [],
+        objects: { read: null, write: null, delete: null },
         models: null,
       },
     ],
@@ -127,7 +130,7 @@ describe("tables and JSON strings", () => {
       prompts: true,
       content: { toolInputs: true, thoughts: true, errorMessages: true },
       endUsers: "hashed",
-      endUserKey: "k".repeat(32),
+      endUserKey: "k-secret-0123456789-abcdefghijklmn",
       patterns: [/corp-[a-z]{8}/gu, new RegExp("(?i:employee) \\d+", "gu")],
     },
   };

@@ -27,6 +27,7 @@ export function openaiProvider(over: Partial<Provider> = {}): Provider {
     injectUsage: true,
     coderHeaders: false,
     forwardHeaders: [],
+    objects: { read: null, write: null, delete: null },
     models: null,
     filterModels: true,
     ...over,

@@ -102,5 +102,6 @@ function toActor(
     verified: true,
     keyId,
     mayAssert: null,
+    claims,
   };
 }

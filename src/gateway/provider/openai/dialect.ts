@@ -10,11 +10,12 @@ import { asName } from "../usage.ts";
 import type { BatchFile, BatchResult, Dialect, DialectRoute } from "../provider.ts";
 import { asObject, type JsonObject } from "../../../shared/json.ts";
 
-const management = (path: string) => ({
+const management = (path: string, objects: "listed" | "by_id") => ({
   kind: "passthrough" as const,
   path,
   below: true,
   runsModel: "no" as const,
+  objects,
 });
 const modelRun = (path: string, below: boolean): DialectRoute => ({
   kind: "passthrough",
@@ -49,13 +50,20 @@ export const openai: Dialect = {
       },
     },
     ...MODEL_RUNS,
-    modelRun("/responses/*", true),
-    { ...management("/models"), listsModels: true },
-    management("/conversations"),
+    { kind: "passthrough", path: "/responses/*", below: true, runsModel: "named", objects: "by_id" },
+    { ...management("/models", "listed"), listsModels: true },
+    management("/conversations", "by_id"),
     modelRun("/images/*", true),
     modelRun("/audio/*", true),
-    management("/files"),
-    { kind: "passthrough", path: "/batches", below: true, runsModel: "hidden", creates: BATCH },
+    management("/files", "listed"),
+    {
+      kind: "passthrough",
+      path: "/batches",
+      below: true,
+      runsModel: "hidden",
+      creates: BATCH,
+      objects: "listed",
+    },
   ],
   retrievals: [
     { reads: "usage", path: /^\/responses\/([^/]+)$/, readLine: null, createReader: responsesReader },
@@ -68,6 +76,7 @@ export const openai: Dialect = {
     },
     { reads: "batches", path: /^\/batches(?:\/[^/]+)?$/, readBatches: batchFiles },
   ],
+  keyForm: /^sk-(?!ant-)/,
   forwardedHeaders: openaiHeaders,
   keyHeader: (key) => ["authorization", `Bearer ${key}`],
   // OpenAI accepts only bearer tokens.
