@@ -43,7 +43,23 @@ const PROVIDERS = keysOf("gateway", "PROVIDERS.<name>.", [
   [
     "forward_coder_headers",
     "`false`",
-    "Forwards `X-Coder-*` headers (never tokens or signatures). Use it only when the upstream is Coder itself.",
+    "Forwards the accepted `X-Coder-Owner-Id` and the chat, subchat and workspace ids, no other `X-Coder-*` header. Use it only when the upstream is Coder itself.",
+  ],
+  [
+    "forward_headers",
+    "`[]`",
+    "Further request headers for the provider: names in lower case, or prefixes with `*`. The dialect's list is in [guarantees.md](guarantees.md#request-headers). Reserved headers are rejected (credentials, `cookie`, `host`, `x-coder-*`, `cf-*`, `x-forwarded-*`, `range` and others).",
+  ],
+  [
+    "objects.read",
+    "`on`, or services",
+    "Who may read the provider's stored objects (files, batches, responses, conversations): `on`, `off`, or a list of rules, each with `source`, `kind`, `actor` or `claim = { name = value }`. Default: `on`; with a central key, services alone for files and batches, which every caller could list.",
+  ],
+  ["objects.write", "`on`, or services", "The same for creating and changing them, and for changing models."],
+  [
+    "objects.delete",
+    "`on` or `off`",
+    "The same for deleting them, and fine-tuned models. Default: `on` with the client's own key, `off` with a central key.",
   ],
 ]);
 

@@ -120,7 +120,10 @@ export type Dialect = {
   readonly mount: string;
   readonly routes: readonly DialectRoute[];
   readonly retrievals: readonly Retrieval[];
-  /** Headers whose presence selects this dialect for a root path that several dialects have. */
+  /**
+   * Headers whose presence selects this dialect for a root path that several dialects have. The form of the key (`keyForm`)
+   * precedes all but the first.
+   */
   readonly distinguishingHeaders: readonly string[];
   /** The form of the API's own keys. */
   readonly keyForm: RegExp;

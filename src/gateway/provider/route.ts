@@ -90,22 +90,24 @@ function rootRoute(path: string, headers: Headers, providers: ReadonlyMap<string
     if (route) candidates.push(route);
   }
   if (candidates.length < 2) return candidates[0] ?? null;
+  const withHeader = (from: number, to?: number): Route | undefined =>
+    candidates.find(({ provider }) =>
+      provider.dialect.distinguishingHeaders.slice(from, to).some((name) => headers.has(name)),
+    );
+  // Some vendors of one dialect have keys in the form of the other's: a header of the dialect itself precedes.
+  const named = withHeader(0, 1);
   const key = sentKey(headers);
   const [owner, other] = candidates.filter(({ provider }) => provider.dialect.keyForm.test(key));
-  // A provider key goes to nobody but its own provider, whichever header holds it.
-  if (owner && !other) return owner;
-  const distinguished = candidates.find(({ provider }) =>
-    provider.dialect.distinguishingHeaders.some((name) => headers.has(name)),
-  );
   return (
-    distinguished ??
+    named ??
+    (owner && !other ? owner : withHeader(1)) ??
     candidates.find(({ provider }) => provider.dialect.distinguishingHeaders.length === 0) ??
     candidates[0] ??
     null
   );
 }
 
-/** The key that `readCredential` takes, of those that name a provider by their form. */
+/** The key that `readCredential` takes: keys of some providers name theirs by their form. */
 function sentKey(headers: Headers): string {
   const bearer = headers.get("authorization")?.replace(/^bearer +/i, "");
   return bearer ?? headers.get("x-api-key") ?? headers.get("api-key") ?? headers.get("x-goog-api-key") ?? "";

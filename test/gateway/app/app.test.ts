@@ -1446,7 +1446,7 @@ describe("the gateway's own responses", () => {
     expect(response.status).toBe(404);
   });
 
-  it.each(["/", "/openai", "/anthropic/", "/api/v2/ai-gateway", "/api/v2/aibridge/anthropic"])(
+  it.each(["/", "/openai", "/anthropic/", "/api/v2/ai-gateway", "/api/v2/aibridge/anthropic", "/nothing"])(
     "include HEAD %s, a base URL, without a credential",
     async (path) => {
       const gateway = await openGateway();
@@ -1458,7 +1458,7 @@ describe("the gateway's own responses", () => {
   );
 
   it.each([
-    ["HEAD", "/nothing"],
+    ["HEAD", "/nothing/x"],
     ["POST", "/"],
     ["GET", "/openai"],
     ["HEAD", "/openai/v1/api/hello"],

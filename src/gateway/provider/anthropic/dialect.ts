@@ -74,7 +74,7 @@ export const anthropic: Dialect = {
       createReader: messagesReader,
     },
   ],
-  keyForm: /^sk-ant-/,
+  keyForm: /^sk-ant/,
   forwardedHeaders: anthropicHeaders,
   keyHeader: (key) => ["x-api-key", key],
   // A subscription's OAuth token is a bearer token and an API key is not, so each keeps the header it was sent in.

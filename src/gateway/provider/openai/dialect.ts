@@ -76,7 +76,7 @@ export const openai: Dialect = {
     },
     { reads: "batches", path: /^\/batches(?:\/[^/]+)?$/, readBatches: batchFiles },
   ],
-  keyForm: /^sk-(?!ant-)/,
+  keyForm: /^sk-(?!ant)/,
   forwardedHeaders: openaiHeaders,
   keyHeader: (key) => ["authorization", `Bearer ${key}`],
   // OpenAI accepts only bearer tokens.
