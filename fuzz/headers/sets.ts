@@ -22,7 +22,7 @@ const ABOUT_CALLER =
   );
 const PREFIXES = ["cf-", "cloudflare-workers-", "x-forwarded-", "x-coder-"];
 export const TO_CLIENT = ["set-cookie", "set-cookie2", "x-interceptor-error", "x-coder-ai-gateway-error"];
-/** What a provider of the dialect `openai` receives beside a central key, of the names below. */
+/** The names, of those below, that a provider of the dialect `openai` receives beside a central key. */
 export const TO_PROVIDER =
   "accept content-type user-agent openai-beta x-stainless-os x-stainless-retry-count idempotency-key session_id session-id originator content-encoding".split(
     " ",

@@ -37,7 +37,7 @@ function readRule(fields: Fields): ObjectRule {
   };
   fields.rejectUnknown();
   if (Object.keys(fields.table).length === 0)
-    fields.report(fields.path, "must not be empty: it would match everybody");
+    fields.report(fields.path, "must not be empty: it would match any caller");
   return { ...rule, kind: rule.kind === "any" ? null : rule.kind };
 }
 

@@ -1,4 +1,4 @@
-/** Secrets with two purposes: whoever must know one for the first purpose could use it for the second. */
+/** Secrets with two purposes: a party that holds one for the first purpose could use it for the second. */
 import type { ReportIssue } from "../../shared/config/fields.ts";
 import type { Config } from "./config.ts";
 

@@ -27,7 +27,7 @@ export type Provider = {
   readonly filterModels: boolean;
 };
 
-/** What a request does with a stored object of the provider: a file, a batch, a response, a conversation, a model. */
+/** The use of a stored object of the provider: a file, a batch, a response, a conversation, a model. */
 export type ObjectAction = "read" | "write" | "delete";
 
 /** null: the default of `policy/objects.ts`. A list permits the actors that match one of its rules. */

@@ -65,11 +65,8 @@ export function namedProvider(path: string, providers: ReadonlyMap<string, Provi
  * name: the response without a credential says nothing about which providers there are.
  */
 export function isBase(path: string): boolean {
-  const [, name = ""] = /^(?:\/(?!v1\/?$)([a-z0-9-]{1,64}))?(?:\/v1)?\/?$/.exec(withoutPrefix(path)) ?? [
-    ,
-    "api",
-  ];
-  return !RESERVED_NAMES.has(name);
+  const match = /^(?:\/(?!v1\/?$)([a-z0-9-]{1,64}))?(?:\/v1)?\/?$/.exec(withoutPrefix(path));
+  return match !== null && !RESERVED_NAMES.has(match[1] ?? "");
 }
 
 /** The provider's route for the path that follows its name. */

@@ -12,7 +12,7 @@ const NAME = /idempoten/;
 export const idempotencyNames = (names: Iterable<string>, headers: Headers): readonly string[] =>
   [...names].filter((name) => NAME.test(name) && headers.has(name));
 
-/** Replaces each value by a hash of it and of who sends it: equal for a caller's retries, and for nobody else's request. */
+/** Replaces each value by a hash of it and of who sends it: equal for a caller's retries, and different for any other caller. */
 export async function scopeIdempotencyKeys(
   headers: Headers,
   names: readonly string[],

@@ -175,9 +175,9 @@ describe("the headers that steer a gateway, or name or authenticate the caller",
   });
 });
 
-describe("forward_headers", () => {
-  const withHeaders = (forward_headers: unknown) => providerVars({ forward_headers });
+const withHeaders = (forward_headers: unknown) => providerVars({ forward_headers });
 
+describe("forward_headers", () => {
   it("adds names and prefixes to the dialect's list", () => {
     const provider = read(withHeaders(["traceparent", "x-portkey-*"])).providers.get("openai");
     const names = ["traceparent", "tracestate", "x-portkey-config", "x-portke"];

@@ -20,6 +20,6 @@ export const openaiHeaders = forwardedHeaders(
     "http-referer",
     "x-title",
   ],
-  // Whose quota and budget of the key's account is used, ChatGPT's account of a login, and OpenAI's own clients.
+  // The organization and project that pay, the account of a ChatGPT login, and headers of OpenAI's own clients.
   ["openai-organization", "openai-project", "chatgpt-account-id", "x-openai-*", "x-oai-*"],
 );
