@@ -51,15 +51,9 @@ const PROVIDERS = keysOf("gateway", "PROVIDERS.<name>.", [
     "Further request headers for the provider: names in lower case, or prefixes with `*`. The dialect's list is in [guarantees.md](guarantees.md#request-headers). Reserved headers are rejected (credentials, `cookie`, `host`, `x-coder-*`, `cf-*`, `x-forwarded-*`, `range` and others).",
   ],
   [
-    "objects.read",
-    "`on`, or services",
-    "Who may read the provider's stored objects (files, batches, responses, conversations): `on`, `off`, or a list of rules, each with `source`, `kind`, `actor` or `claim = { name = value }`. Default: `on`; with a central key, services alone for files and batches, which every caller could list.",
-  ],
-  ["objects.write", "`on`, or services", "The same for creating and changing them, and for changing models."],
-  [
-    "objects.delete",
-    "`on` or `off`",
-    "The same for deleting them, and fine-tuned models. Default: `on` with the client's own key, `off` with a central key.",
+    "objects",
+    "by key",
+    'Who may `read`, `write` and `delete` the provider\'s stored objects (files, batches, responses, conversations, fine-tuned models): each `"on"`, `"off"`, or a list of rules with `source`, `kind`, `actor` or `claim = { name = "value" }`. Default with the client\'s own key: `"on"`. With a central key: services alone read and write files and batches, which every caller could list; any caller reads and writes responses and conversations, by their ids; no caller deletes.',
   ],
 ]);
 
