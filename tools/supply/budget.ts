@@ -14,8 +14,9 @@
  * - 2,900: starts of passthroughs, counted refusals, files of batches, errors and figures in further shapes
  * - 1,100: required claims of tokens and their shared issuers, scopes of Coder's tokens
  * - 2,800: HTTP message signatures, tokens with an `act` claim
+ * - 1,800: lists of request headers to forward, reserved headers, rules of stored objects
  */
-export const BUDGET = { bytes: 230 * 1024, gzipBytes: 86_000 } as const;
+export const BUDGET = { bytes: 240 * 1024, gzipBytes: 90_000 } as const;
 
 /** The only packages whose code is deployed. */
 export const DEPLOYED: readonly string[] = ["hono", "jose"];

@@ -43,7 +43,17 @@ const PROVIDERS = keysOf("gateway", "PROVIDERS.<name>.", [
   [
     "forward_coder_headers",
     "`false`",
-    "Forwards `X-Coder-*` headers (never tokens or signatures). Use it only when the upstream is Coder itself.",
+    "Forwards the accepted `X-Coder-Owner-Id` and the chat, subchat and workspace ids, no other `X-Coder-*` header. Use it only when the upstream is Coder itself.",
+  ],
+  [
+    "forward_headers",
+    "`[]`",
+    "Further request headers for the provider: names in lower case, or prefixes with `*`. The dialect's list is in [guarantees.md](guarantees.md#request-headers). Reserved headers are rejected (credentials, `cookie`, `host`, `x-coder-*`, `cf-*`, `x-forwarded-*`, `range` and others).",
+  ],
+  [
+    "objects",
+    "by key",
+    'Who may `read`, `write` and `delete` the provider\'s stored objects (files, batches, responses, conversations, fine-tuned models): each `"on"`, `"off"`, or a list of rules with `source`, `kind`, `actor` or `claim = { name = "value" }`. Default with the client\'s own key: `"on"`. With a central key: services alone read and write files and batches, which every caller could list; any caller reads and writes responses and conversations, by their ids; no caller deletes.',
   ],
 ]);
 

@@ -14,6 +14,7 @@ import { areIdsEvidence } from "../initiator/decision.ts";
 import { rejectedValue } from "../initiator/decide-delegated.ts";
 import { readCoderIds } from "../initiator/owner-claim.ts";
 import { formBoundary } from "../provider/form/boundary.ts";
+import { checkObjects } from "../policy/objects.ts";
 import { methodsOf } from "../provider/method.ts";
 import { interceptedApi, type Route } from "../provider/route.ts";
 import { callUpstream, checkPolicies } from "./call-upstream.ts";
@@ -25,7 +26,7 @@ import { ownResponse, refuse, type Exchange } from "./exchange.ts";
 import { interceptUpload } from "./intercept-upload.ts";
 import { passThrough } from "./passthrough.ts";
 import { createRequestBody } from "./read-body.ts";
-import type { RequestBody } from "./request-body.ts";
+import { rejectOtherText, type RequestBody } from "./request-body.ts";
 import { startCall, type Intercepted } from "./start-call.ts";
 import { welcome } from "./welcome.ts";
 
@@ -71,10 +72,14 @@ export async function serve(exchange: Exchange): Promise<Response> {
   exchange.caller = caller;
   await recordRejectedOwner(exchange, caller, route, decided);
   if (decided.refusal) return stop(decided.refusal);
+  const forbidden = checkObjects(route, { method: request.method, actor, credential });
+  if (forbidden) return stop(forbidden);
 
   const forwardable = { target, route, caller, acceptedOwner: decision.acceptedOwner, credential };
   const api = interceptedApi(route, request.method);
   if (api === null) return passThrough(exchange, decided, forwardable, body);
+  const otherText = api.isUnread ? null : rejectOtherText(headers);
+  if (otherText) return stop(otherText);
   const intercepted = { ...forwardable, api };
   const boundary = api.acceptsForms ? formBoundary(headers.get("content-type")) : null;
   if (boundary === "invalid") return stop(new Refusal("form_invalid", { detail: "the boundary" }));

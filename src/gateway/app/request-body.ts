@@ -29,6 +29,22 @@ export function rejectUnknownCoding(headers: HeaderReader): Refusal | null {
   return requestCoding(headers) === "unsupported" ? new Refusal("body_encoded") : null;
 }
 
+const UTF_8 = /;[ \t]*charset[ \t]*=[ \t]*(?:utf-?8|"utf-?8")[ \t]*(?=;|$)/gi;
+/** A form, in which `{"a":"&model=x"}` names another model than in JSON. */
+const FORM = /x-www-form-urlencoded/i;
+
+/**
+ * Refuses `body_type_unsupported` (415) where the provider could read the body as other text than was checked here: in
+ * another charset than UTF-8, which a second `charset` or another spelling may name, or as a URL-encoded form.
+ */
+export function rejectOtherText(headers: HeaderReader): Refusal | null {
+  const type = headers.get("content-type");
+  if (type === null || type === "application/json") return null;
+  // Bounded first: the header may be long.
+  const isOther = type.length > 1024 || FORM.test(type) || /charset/i.test(type.trim().replace(UTF_8, ""));
+  return isOther ? new Refusal("body_type_unsupported") : null;
+}
+
 /** Refuses `body_encoded` (415) where there is a Content-Encoding. */
 export function rejectEncodedBody(headers: HeaderReader): Refusal | null {
   return contentEncoding(headers) === "plain" ? null : new Refusal("body_encoded");

@@ -28,6 +28,7 @@ import type { Dataset } from "../sinks/analytics-engine.ts";
 import { readCors, type CorsRules } from "./cors.ts";
 import { longSecret, readAssertion, readDelegation, type VerifierOptions } from "./owner-assertion.ts";
 import { readProviders } from "./providers.ts";
+import { rejectSharedSecrets } from "./shared-secrets.ts";
 
 export type Limits = {
   /** The largest request body that is read into memory, in bytes. */
@@ -136,6 +137,7 @@ export function inspectConfig(
     workerVersion: readWorkerVersion(environment),
   };
   checkRecords(config, environment);
+  rejectSharedSecrets(config, report);
   const unread = environment.unread();
   rejectMisspelt(unread, report);
   return { config: issues.length > 0 ? { issues } : config, unread: unread.map(([name]) => name) };

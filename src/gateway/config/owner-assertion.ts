@@ -108,6 +108,8 @@ export function readDelegation(fields: Fields, secret: AssertionContext["secret"
 
 /** 128 bits in hexadecimal: a shorter secret could be guessed. */
 const MIN_SECRET = 32;
+/** 32 random hexadecimal digits have as many but for once in a billion times. */
+const MIN_DISTINCT = 6;
 
 export function longSecret(
   secret: AssertionContext["secret"],
@@ -115,8 +117,11 @@ export function longSecret(
 ): AssertionContext["secret"] {
   return (name) => {
     const value = secret(name);
-    if (value === null || value.length >= MIN_SECRET) return value;
-    report(name, `must have at least ${MIN_SECRET} characters`);
+    if (value === null) return null;
+    if (value.length < MIN_SECRET) report(name, `must have at least ${MIN_SECRET} characters`);
+    else if (new Set(value).size < MIN_DISTINCT)
+      report(name, "must be random: it has too few different characters");
+    else return value;
     return null;
   };
 }

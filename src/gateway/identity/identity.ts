@@ -22,6 +22,8 @@ export type Actor = {
   readonly keyId: string;
   /** Whether the credential itself allows or denies owner assertions; null leaves the decision to the configuration. */
   readonly mayAssert: boolean | null;
+  /** The claims of the verified token, of a source that has them. */
+  readonly claims?: Readonly<Record<string, unknown>>;
   /** Where the credential itself says for whom the actor acts: a token with an `act` claim. */
   readonly onBehalfOf?: OnBehalfOf;
 };

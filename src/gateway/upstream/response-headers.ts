@@ -1,6 +1,7 @@
 /** The provider's headers as the client may see them. A deny-list: a header that is not listed is forwarded verbatim. */
 import { deleteBodyHeaders } from "../../shared/http/body-headers.ts";
-import { connectionHeaders, HOP_BY_HOP } from "./hop-by-hop.ts";
+import { HOP_BY_HOP } from "../../shared/http/reserved-headers.ts";
+import { connectionHeaders } from "./hop-by-hop.ts";
 
 /**
  * Only the gateway decides which web pages may read a response (`CORS`), and only its refusals have `x-interceptor-error`.

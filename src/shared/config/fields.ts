@@ -119,6 +119,12 @@ export class Fields {
     return [];
   }
 
+  /** The entries of a list, unchecked. */
+  list(key: string): readonly unknown[] {
+    const value = this.#take(key);
+    return Array.isArray(value) ? value : [];
+  }
+
   /** A table within this one; null where the key is absent or not a table. */
   nested(key: string): Fields | null {
     const value = this.#take(key);

@@ -713,7 +713,7 @@ describe("D12 every route of every dialect", () => {
       const signing = { signature: "require", signing_keys: ["SIGNING_KEY"] };
       const vars = {
         OWNER_ASSERTION: signing,
-        SIGNING_KEY: "s".repeat(32),
+        SIGNING_KEY: "s-secret-0123456789-abcdefghijklmn",
         NONCES: EMPTY_REPLAY_CACHE,
       };
       const gateway = await openGateway({ vars });
@@ -731,9 +731,9 @@ describe("D12 every route of every dialect", () => {
   it("refuses an unknown gateway key, regardless of other credentials", () =>
     forEveryPath(async (kind, path) => {
       const gateway = await openGateway({
-        vars: { DELEGATION: { keys: ["GATEWAY_KEY"] }, GATEWAY_KEY: "g".repeat(32) },
+        vars: { DELEGATION: { keys: ["GATEWAY_KEY"] }, GATEWAY_KEY: "g-secret-0123456789-abcdefghijklmn" },
       });
-      const headers = { ...OWN_KEY, "x-coder-ai-gateway-key": "h".repeat(32) };
+      const headers = { ...OWN_KEY, "x-coder-ai-gateway-key": "h-secret-0123456789-abcdefghijklmn" };
       for (const method of methodsFor(kind)) {
         const { response } = await gateway.exchange(path, initFor(method, headers));
         expect([response.status, response.headers.get("x-interceptor-error")]).toEqual([
@@ -1472,7 +1472,7 @@ describe("the gateway's own responses", () => {
     expect(response.status).toBe(404);
   });
 
-  it.each(["/", "/openai", "/anthropic/", "/api/v2/ai-gateway", "/api/v2/aibridge/anthropic"])(
+  it.each(["/", "/openai", "/anthropic/", "/api/v2/ai-gateway", "/api/v2/aibridge/anthropic", "/nothing"])(
     "include HEAD %s, a base URL, without a credential",
     async (path) => {
       const gateway = await openGateway();
@@ -1484,7 +1484,7 @@ describe("the gateway's own responses", () => {
   );
 
   it.each([
-    ["HEAD", "/nothing"],
+    ["HEAD", "/nothing/x"],
     ["POST", "/"],
     ["GET", "/openai"],
     ["HEAD", "/openai/v1/api/hello"],

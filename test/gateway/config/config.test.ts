@@ -32,6 +32,8 @@ describe("defaults", () => {
         injectUsage: true,
         filterModels: true,
         coderHeaders: false,
+        forwardHeaders: [],
+        objects: { read: null, write: null, delete: null },
         models: null,
       },
     ]);
@@ -92,6 +94,8 @@ describe("tables and JSON strings", () => {
         injectUsage: false,
         filterModels: false,
         coderHeaders: false,
+        forwardHeaders: [],
+        objects: { read: null, write: null, delete: null },
         models: ["gpt-4o"],
       },
       {
@@ -102,6 +106,8 @@ describe("tables and JSON strings", () => {
         injectUsage: true,
         filterModels: true,
         coderHeaders: true,
+        forwardHeaders: [],
+        objects: { read: null, write: null, delete: null },
         models: null,
       },
     ],
@@ -124,7 +130,7 @@ describe("tables and JSON strings", () => {
       prompts: true,
       content: { toolInputs: true, thoughts: true, errorMessages: true },
       endUsers: "hashed",
-      endUserKey: "k".repeat(32),
+      endUserKey: "k-secret-0123456789-abcdefghijklmn",
       patterns: [/corp-[a-z]{8}/gu, new RegExp("(?i:employee) \\d+", "gu")],
     },
   };

@@ -290,8 +290,8 @@ describe("anomalies of Coder Agents without its headers", () => {
     ["another client", CLIENT_KEY, {}, []],
     [
       "a request with a delegation key",
-      { ...AGENTS, "x-coder-ai-gateway-key": "k".repeat(32) },
-      { DELEGATION: { keys: ["GATEWAY_KEY"] }, GATEWAY_KEY: "k".repeat(32) },
+      { ...AGENTS, "x-coder-ai-gateway-key": "k-secret-0123456789-abcdefghijklmn" },
+      { DELEGATION: { keys: ["GATEWAY_KEY"] }, GATEWAY_KEY: "k-secret-0123456789-abcdefghijklmn" },
       [],
     ],
   ] as const)("writes the flags of the start event: %s", async (_, headers, vars, flags) => {

@@ -26,6 +26,8 @@ export function openaiProvider(over: Partial<Provider> = {}): Provider {
     keys: [],
     injectUsage: true,
     coderHeaders: false,
+    forwardHeaders: [],
+    objects: { read: null, write: null, delete: null },
     models: null,
     filterModels: true,
     ...over,

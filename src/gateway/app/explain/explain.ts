@@ -8,6 +8,7 @@ import type { Target } from "../../../shared/http/target.ts";
 import { contentEncoding } from "../../../shared/http/body-headers.ts";
 import { Refusal } from "../../../shared/refusal.ts";
 import { unknownFilter } from "../../../shared/unknown-filter.ts";
+import { checkObjects } from "../../policy/objects.ts";
 import { checkUnreadBody, decide, emptyFindings, type Findings, type ProviderRequest } from "../decide.ts";
 import type { Deps } from "../deps.ts";
 import { findDestination, type Destination, type RequestHead } from "../destination.ts";
@@ -62,7 +63,8 @@ async function refusalOf(
   };
   const decided = await decide({ head, target, route, body }, withoutReplayCache(deps), findings);
   if (decided instanceof Refusal) return decided;
-  return decided.refusal ?? (route.route.kind === "intercept" ? unread : null);
+  const objects = checkObjects(route, { method: head.method, ...decided });
+  return decided.refusal ?? objects ?? (route.route.kind === "intercept" ? unread : null);
 }
 
 function withoutReplayCache(deps: Deps): Deps {

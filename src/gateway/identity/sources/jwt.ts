@@ -115,5 +115,6 @@ function toActor(
     verified: true,
     keyId,
     mayAssert: null,
+    claims: described,
   };
 }
