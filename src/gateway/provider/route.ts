@@ -140,14 +140,13 @@ function matches(route: DialectRoute, path: string): boolean {
 }
 
 /**
- * Whether each segment has only the characters of ids (`ft:gpt-4o:org::id`) and does not end in a dot, which some servers
- * trim. Escaped may be only those of `!$&'()*+,:=@` that SDKs escape: another escape is a second spelling of a letter, or a
- * blank or separator to some server.
+ * Whether each segment has only the characters of ids (`ft:gpt-4o:org::id`), and ends in no dot or blank, which some servers
+ * trim. Rejects `;`, empty segments, and escapes of letters, digits and `-._~`, which are second spellings (RFC 3986 §6.2.2.2).
  */
 function isValidSubpath(subpath: string): boolean {
   return (
-    /^(?:(?:[\w.~:@!$&'()*+,=-]|%(?:2[146-9abc]|3[ad]|40))+(?:\/|$))+$/i.test(subpath) &&
-    !/\/$|\.(?:\/|$)/.test(subpath)
+    /^(?:(?:[\w.~:@!$&'()*+,=-]|%(?:2[0-46-9abc]|3[acdef]|40|5[bde]|60|7[bcd]))+(?:\/|$))+$/i.test(subpath) &&
+    !/\/$|(?:\.|%20)(?:\/|$)/.test(subpath)
   );
 }
 
