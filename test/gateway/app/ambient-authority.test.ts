@@ -12,7 +12,7 @@ import {
   post,
   typesOf,
 } from "../../support/in-workerd/calls.ts";
-import { openGateway, T0, type Exchange } from "../../support/in-workerd/gateway-harness.ts";
+import { openGateway, PROVIDERS, T0, type Exchange } from "../../support/in-workerd/gateway-harness.ts";
 import { createIssuer, type Issuer } from "../../support/issuer-tokens.ts";
 import { OWNER } from "../../support/in-workerd/values.ts";
 
@@ -43,7 +43,14 @@ type Result = Exchange & { readonly forwarded: number };
 
 async function send(path: string, init: RequestInit, headers: Record<string, string> = {}): Promise<Result> {
   const gateway = await openGateway({
-    vars: { IDENTITY: [{ source: "access", team_domain: TEAM, audience: AUD }] },
+    vars: {
+      IDENTITY: [{ source: "access", team_domain: TEAM, audience: AUD }],
+      PROVIDERS: {
+        openai: PROVIDERS.openai,
+        // People may use stored objects here, so that only the origin of the request decides.
+        central: { ...PROVIDERS.central, objects: { read: "on", write: "on", delete: "on" } },
+      },
+    },
     provider: ({ url }) => (url === CERTS ? json(JSON.stringify(team.jwks())) : chatResponse()),
   });
   const all = new Headers(init.headers);
