@@ -21,25 +21,25 @@ const problemsOf = (
 
 const lockfiles = ownFiles().filter((path) => path.endsWith("package-lock.json"));
 
-describe("the check before the installation", () => {
-  /** Runs the program beside these files. */
-  function check(
-    manifest: object,
-    packages: object,
-  ): { readonly status: number | null; readonly stderr: string } {
-    const folder = mkdtempSync(join(tmpdir(), "lockfile-"));
-    try {
-      const program = join(folder, "tools/supply/lockfile.mjs");
-      cpSync(join(ROOT, "tools/supply/lockfile.mjs"), program);
-      writeFileSync(join(folder, "package.json"), JSON.stringify(manifest));
-      writeFileSync(join(folder, "package-lock.json"), JSON.stringify({ lockfileVersion: 3, packages }));
-      const { status, stderr } = spawnSync(process.execPath, [program], { encoding: "utf8" });
-      return { status, stderr };
-    } finally {
-      rmSync(folder, { recursive: true });
-    }
+/** Runs the program beside these files. */
+function check(
+  manifest: object,
+  packages: object,
+): { readonly status: number | null; readonly stderr: string } {
+  const folder = mkdtempSync(join(tmpdir(), "lockfile-"));
+  try {
+    const program = join(folder, "tools/supply/lockfile.mjs");
+    cpSync(join(ROOT, "tools/supply/lockfile.mjs"), program);
+    writeFileSync(join(folder, "package.json"), JSON.stringify(manifest));
+    writeFileSync(join(folder, "package-lock.json"), JSON.stringify({ lockfileVersion: 3, packages }));
+    const { status, stderr } = spawnSync(process.execPath, [program], { encoding: "utf8" });
+    return { status, stderr };
+  } finally {
+    rmSync(folder, { recursive: true });
   }
+}
 
+describe("the check before the installation", () => {
   // N4, the attack: a postinstall script of a new package. With npm before 11.16 it runs, and a test comes too late.
   it("rejects a package with an install script that package.json does not list", () => {
     const packages = { "node_modules/evil": { ...GOOD, hasInstallScript: true } };

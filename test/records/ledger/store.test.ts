@@ -17,7 +17,7 @@ import {
   TOOL,
   withTexts,
 } from "../../support/in-workerd/events.ts";
-import { allRows, emptyLedger, rowsOf, type Row } from "../../support/in-workerd/ledger-database.ts";
+import { allRows, emptyLedger, rowsOf } from "../../support/in-workerd/ledger-database.ts";
 import { deliveries, allEventsOf } from "../../support/in-workerd/ledger-events.ts";
 
 /** For hundreds of orders per test: turns a hang into a failure; not a measure of speed. */
