@@ -4,10 +4,14 @@
  *
  *     GATEWAY_URL=https://ai.your-company.com SIGNING_SECRET=… PORT=8790 node docs/sign-owner.mjs
  *
+ * With KEY_ID it sends HTTP message signatures (RFC 9421) instead of Coder's format: `hmac-sha256` with SIGNING_SECRET, or
+ * `ed25519` with SIGNING_KEY_FILE, a private key in PEM (`openssl genpkey -algorithm ed25519`).
+ *
  * In Coder, set the providers' base URLs to this proxy. Any client that can reach it can have any owner signed, so it
  * listens on loopback only: run it on Coder's own machine or pod.
  */
-import { createHash, createHmac } from "node:crypto";
+import { createHash, createHmac, createPrivateKey, randomUUID, sign as signBytes } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { createServer, request as plainRequest } from "node:http";
 import { request as tlsRequest } from "node:https";
 import { pathToFileURL } from "node:url";
@@ -30,6 +34,41 @@ export function sign(secret, { method, target, body, headers, now = Date.now() }
   return { "x-coder-signature-timestamp": timestamp, "x-coder-signature": `v1=${mac}` };
 }
 
+/** The headers that say on whose account a request is made. The gateway requires those that are sent to be covered. */
+const IDENTITY =
+  /^x-coder-(?:(?:owner|chat|subchat|workspace)-id|ai-gateway-(?:delegated-key-id|source|workspace-id))$/;
+
+/**
+ * Returns the three headers of an HTTP message signature for a request. `key`: its `id`, and a `secret` (hmac-sha256) or a
+ * `privateKey` (ed25519). `url`: absolute, exactly as sent.
+ */
+export function signHttp(key, { method, url, body, headers, now = Date.now(), nonce = randomUUID() }) {
+  const digest = `sha-256=:${createHash("sha256").update(body).digest("base64")}:`;
+  const { host, protocol } = new URL(url);
+  const target = url.slice(url.indexOf("/", protocol.length + 2));
+  const covered = Object.keys(headers).filter((name) => IDENTITY.test(name) || name === "content-encoding");
+  const values = {
+    "@method": method,
+    "@authority": host,
+    "@target-uri": `${protocol}//${host}${target}`,
+    "content-digest": digest,
+    ...Object.fromEntries(covered.map((name) => [name, headers[name].trim()])),
+  };
+  const created = Math.floor(now / 1000);
+  const names = Object.keys(values).map((name) => `"${name}"`);
+  const params = `(${names.join(" ")});created=${created};expires=${created + 60};nonce="${nonce}";keyid="${key.id}"`;
+  const lines = Object.entries(values).map(([name, value]) => `"${name}": ${value}`);
+  const base = [...lines, `"@signature-params": ${params}`].join("\n");
+  const signature = key.privateKey
+    ? signBytes(null, Buffer.from(base), key.privateKey).toString("base64")
+    : createHmac("sha256", key.secret).update(base).digest("base64");
+  return {
+    "content-digest": digest,
+    "signature-input": `sig1=${params}`,
+    signature: `sig1=:${signature}:`,
+  };
+}
+
 const HOP_BY_HOP = [
   "connection",
   "keep-alive",
@@ -40,6 +79,9 @@ const HOP_BY_HOP = [
   "host",
   "expect",
 ];
+
+/** In either format: a request with two signatures is rejected. */
+const SIGNATURES = ["x-coder-signature", "x-coder-signature-timestamp", "signature", "signature-input"];
 
 /** Signatures of the last minutes. */
 const used = new Set();
@@ -60,16 +102,17 @@ function signOnce(secret, request) {
 }
 
 /** Signs and forwards one request, and streams the response back. */
-async function forward(gateway, secret, incoming, outgoing) {
+async function forward(gateway, signRequest, incoming, outgoing) {
   const chunks = [];
   for await (const chunk of incoming) chunks.push(chunk);
   const body = Buffer.concat(chunks);
   // The signature covers the target as sent to the gateway, below the path of its URL if there is one.
   const target = gateway.pathname.replace(/\/$/, "") + incoming.url;
   const headers = { ...incoming.headers };
-  for (const name of HOP_BY_HOP) delete headers[name];
+  for (const name of [...HOP_BY_HOP, ...SIGNATURES]) delete headers[name];
   const method = incoming.method ?? "GET";
-  Object.assign(headers, signOnce(secret, { method, target, body, headers }), {
+  const url = gateway.origin + target;
+  Object.assign(headers, signRequest({ method, target, url, body, headers }), {
     "content-length": body.length,
   });
 
@@ -85,11 +128,15 @@ async function forward(gateway, secret, incoming, outgoing) {
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) {
-  const { GATEWAY_URL, SIGNING_SECRET, PORT = "8790" } = process.env;
-  if (!GATEWAY_URL || !SIGNING_SECRET) throw new Error("GATEWAY_URL and SIGNING_SECRET are required");
+  const { GATEWAY_URL, SIGNING_SECRET, SIGNING_KEY_FILE, KEY_ID, PORT = "8790" } = process.env;
+  if (!GATEWAY_URL || !(SIGNING_SECRET || (KEY_ID && SIGNING_KEY_FILE)))
+    throw new Error("GATEWAY_URL and SIGNING_SECRET, or KEY_ID and SIGNING_KEY_FILE, are required");
   const gateway = new URL(GATEWAY_URL);
+  const privateKey = SIGNING_KEY_FILE && createPrivateKey(readFileSync(SIGNING_KEY_FILE));
+  const key = { id: KEY_ID, secret: SIGNING_SECRET, privateKey };
+  const signRequest = (request) => (KEY_ID ? signHttp(key, request) : signOnce(SIGNING_SECRET, request));
   const server = createServer((incoming, outgoing) => {
-    forward(gateway, SIGNING_SECRET, incoming, outgoing).catch(() => outgoing.destroy());
+    forward(gateway, signRequest, incoming, outgoing).catch(() => outgoing.destroy());
   });
   server.listen(Number(PORT), "127.0.0.1", () => {
     console.log(`signing for ${gateway.origin} on http://127.0.0.1:${server.address().port}`);

@@ -4,7 +4,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { parseArgs } from "node:util";
-import { isStored } from "../src/events/event.ts";
 import { deployedFiles, environmentIssue } from "./deploy/files.ts";
 import { readWorkers } from "./deploy/worker-configs.ts";
 import { argumentError, BAD_USAGE, sentenceOf, StartFailure } from "./local/start-failure.ts";
@@ -100,11 +99,8 @@ async function replay(command: Command): Promise<void> {
     process.stderr.write(`${broken} lines or messages hold no complete event and are skipped.\n`);
   if (unknown > 0)
     process.stderr.write(`${unknown} entries are not events of this version and are skipped.\n`);
-  const stored = events.filter(isStored);
-  const others = events.length - stored.length;
-  if (others > 0) process.stderr.write(`${others} events have no table in the ledger and are skipped.\n`);
-  if (stored.length > 0) await execute(toSql(stored), command);
-  process.stdout.write(`${stored.length} events replayed.\n`);
+  if (events.length > 0) await execute(toSql(events), command);
+  process.stdout.write(`${events.length} events replayed.\n`);
 }
 
 /** The state of `npm start`; of an environment, wrangler's default. */

@@ -64,6 +64,7 @@ function interceptionValues(at: number, all: number) {
       initiator_id: isAsserted(at) ? owner : actor,
       attribution: isAsserted(at) ? "asserted" : "authenticated",
       identity_source: "keys",
+      initiator_source: isAsserted(at) ? "coder" : "keys",
       ...clientFields(at, all),
     } as const,
     request: requestFields(at, new Date(startedAt).toISOString()),
@@ -81,6 +82,7 @@ const clientFields = (at: number, all: number) => ({
   workspace_id: null,
   delegated_key_id: null,
   delegated_source: null,
+  claimed_ids: null,
 });
 
 const requestFields = (at: number, startedAt: string) =>
@@ -134,6 +136,7 @@ function startEvent({ at, caller, request }: Interception): InterceptorEvent {
     client_kind: null,
     end_user: null,
     request_encoding: null,
+    delegation_chain: [],
   };
 }
 
@@ -148,6 +151,7 @@ function endEvent(values: Interception): InterceptorEvent {
     provider_ray: null,
     response_encoding: null,
     usage_opt_in: "added",
+    own_key_rejected: false,
     outcome: values.outcome,
     status: 200,
     first_byte_ms: 400,
@@ -216,6 +220,7 @@ function override({ caller, request, owner, actor, startedAt }: Interception): I
       { who: "owner", id: owner, rejection_reason: null },
       { who: "actor", id: actor, rejection_reason: "overridden" },
     ],
+    delegation_chain: [],
     provider: request.provider,
     created_at: startedAt,
   };

@@ -12,20 +12,26 @@ export const HOP_BY_HOP =
   "connection keep-alive proxy-authenticate proxy-authorization proxy-connection te trailer transfer-encoding upgrade".split(
     " ",
   );
-export const CREDENTIALS =
-  "authorization x-api-key api-key x-goog-api-key coder-session-token cookie cookie2".split(" ");
+const CREDENTIALS = "authorization x-api-key api-key x-goog-api-key coder-session-token cookie cookie2".split(
+  " ",
+);
 /** Headers about the caller's address, the request's route, or a rewritten method or URL. */
-export const ABOUT_CALLER =
+const ABOUT_CALLER =
   "host content-length accept-encoding expect forwarded forwarded-for x-forwarded x-original-forwarded-for x-original-host x-remote-ip x-remote-addr x-envoy-external-address fastly-client-ip x-http-method-override x-method-override via cdn-loop x-real-ip true-client-ip x-client-ip x-cluster-client-ip x-original-url x-rewrite-url x-interception-id exposed-credential-check malicious-uploads-detection".split(
     " ",
   );
-export const PREFIXES = ["cf-", "cloudflare-workers-", "x-forwarded-", "x-coder-"];
+const PREFIXES = ["cf-", "cloudflare-workers-", "x-forwarded-", "x-coder-"];
 export const TO_CLIENT = ["set-cookie", "set-cookie2", "x-interceptor-error", "x-coder-ai-gateway-error"];
+/** The names, of those below, that a provider of the dialect `openai` receives beside a central key. */
+export const TO_PROVIDER =
+  "accept content-type user-agent openai-beta x-stainless-os x-stainless-retry-count idempotency-key session_id session-id originator content-encoding".split(
+    " ",
+  );
 const FORWARDED =
   "accept content-type user-agent anthropic-version anthropic-beta openai-organization openai-project openai-beta x-stainless-os x-stainless-retry-count x-request-id request-id retry-after retry-after-ms x-should-retry x-ratelimit-limit-requests anthropic-ratelimit-tokens-reset idempotency-key traceparent x-app session_id session-id originator content-encoding date server etag".split(
     " ",
   );
-/** Names close to those above that must be forwarded. */
+/** Names close to those above. */
 const NEAR_MISSES =
   "cfx-ray xcf-ray cf x-forwardedfor x-coder xx-coder-a authorization2 x-api-keys tee trailers x-cookie upgrade2 hosts x-via".split(
     " ",

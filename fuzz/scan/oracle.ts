@@ -53,7 +53,7 @@ const userTurn = (content: unknown): Turn => ({ author: "user", fields: { conten
 function turnsOf(body: unknown, api: Api): readonly Turn[] {
   const list = isFields(body) ? body[api === "responses" ? "input" : "messages"] : null;
   if (typeof list === "string") return api === "responses" ? [userTurn(list)] : [];
-  return listOf(list).flatMap((fields) => {
+  return oneOrMore(list).flatMap((fields) => {
     if (typeof fields === "string" && api === "responses") return [userTurn(fields)];
     const author = isFields(fields) ? authorOf(fields, api) : null;
     return isFields(fields) && author !== null ? [{ author, fields, isItem: api === "responses" }] : [];
@@ -88,12 +88,18 @@ function contentOf({ author, fields, isItem }: Turn): unknown {
   return fields[isPart ? "text" : "content"];
 }
 
-/** The text of a part that is a text or has one, regardless of its type. */
-const textIn = (part: unknown): unknown => (isFields(part) ? part["text"] : part);
+/** The text of a part, regardless of its type and of the key that it is under. */
+function textIn(part: unknown): unknown {
+  if (!isFields(part)) return part;
+  return typeof part["text"] === "string" || part["type"] === "tool_result" ? part["text"] : part["content"];
+}
+
+/** Some servers take one thing in place of a list. */
+const oneOrMore = (value: unknown): readonly unknown[] => (isFields(value) ? [value] : listOf(value));
 
 function textsOf(turn: Turn): readonly string[] {
   const content = contentOf(turn);
-  const texts = typeof content === "string" ? [content] : listOf(content).map(textIn);
+  const texts = typeof content === "string" ? [content] : oneOrMore(content).map(textIn);
   return texts
     .filter((text) => typeof text === "string")
     .map((text) => text.replace(WRAPPERS, ""))
@@ -106,7 +112,7 @@ function isScaffolding(turn: Turn, api: Api): boolean {
   if (textsOf(turn).length > 0) return false;
   if (typeof content === "string") return true;
   const type = api === "responses" ? "input_text" : "text";
-  const parts = listOf(content);
+  const parts = oneOrMore(content);
   const isText = (part: unknown): boolean =>
     typeof textIn(part) === "string" || (isFields(part) && part["type"] === type);
   return parts.length > 0 && parts.every(isText);
@@ -118,7 +124,7 @@ function toolCallId(current: readonly Turn[], api: Api): string | null {
     const { fields } = turn;
     const type = api === "responses" ? fields["type"] : null;
     if (api === "messages") {
-      const results = listOf(contentOf(turn)).filter(
+      const results = oneOrMore(contentOf(turn)).filter(
         (part) => isFields(part) && part["type"] === "tool_result",
       );
       const last = results.at(-1);

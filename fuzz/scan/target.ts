@@ -111,7 +111,7 @@ function unjustified({ code, data }: Refusal, tree: Node | null, api: Api): stri
     repeats(tree, [...CHECKED, ...MORE]) ||
     options.some((value) => repeats(value, ["include_usage"])) ||
     entries.some((entry) => repeats(entry, RULES[api].keys.names)) ||
-    parts.some((part) => repeats(part, ["type", "text", "tool_use_id"]));
+    parts.some((part) => repeats(part, ["type", "text", "content", "tool_use_id"]));
   return isRight ? null : `refused as ${code} without a repeated key`;
 }
 

@@ -52,11 +52,14 @@ export type ActorFacts = {
   readonly source: string;
   /** The credential's id. */
   readonly keyId: string;
+  /** Where a token names for whom the actor acts. */
+  readonly onBehalfOf?: { readonly chain: readonly string[] };
 };
 
 export type DecisionFacts = {
   readonly initiator: {
     readonly id: string;
+    readonly source: string;
     readonly name: string | null;
     readonly attribution: Attribution;
   };
@@ -65,6 +68,7 @@ export type DecisionFacts = {
     readonly signature: SignatureResult | null;
     readonly directory: DirectoryResult | null;
     readonly candidates: readonly Candidate[];
+    readonly delegationChain?: readonly string[];
   };
 };
 
@@ -156,6 +160,8 @@ export function toCaller({ id, actor, initiator, client, sessionId, coder }: Cal
     workspace_id: coder.workspace_id,
     delegated_key_id: coder.delegated_key_id,
     delegated_source: coder.delegated_source,
+    claimed_ids: coder.claimed_ids,
+    initiator_source: initiator.source,
   };
 }
 
@@ -187,13 +193,14 @@ function iso(at: number): string {
   return lastIso;
 }
 
-/** `caller` is as the decision made it: its initiator is the owner. */
-export function overrideEvent(
+/** null where no owner was accepted. `caller` is as the decision made it: its initiator is the owner. */
+export function acceptedOverride(
   caller: Caller,
-  { initiator, trace }: DecisionFacts,
+  { acceptedOwner, initiator, trace }: DecisionFacts & { readonly acceptedOwner: string | null },
   provider: string,
   at: number,
-): InitiatorOverride {
+): InitiatorOverride | null {
+  if (acceptedOwner === null) return null;
   return {
     ...caller,
     record_type: "initiator_override",
@@ -205,6 +212,7 @@ export function overrideEvent(
     candidates: trace.candidates,
     provider,
     created_at: iso(at),
+    delegation_chain: trace.delegationChain ?? [],
   };
 }
 
@@ -234,6 +242,7 @@ export function overrideRejectedEvent(
     candidates: trace.candidates,
     provider,
     created_at: iso(at),
+    delegation_chain: trace.delegationChain ?? [],
   };
 }
 
@@ -286,6 +295,7 @@ export function startEvent(
     client_kind: clientKind,
     end_user: endUser,
     request_encoding: requestEncoding,
+    delegation_chain: actor.onBehalfOf?.chain ?? [],
   };
 }
 
@@ -329,7 +339,15 @@ export type InterceptionResult = {
 
 export function endEvent(
   subject: Subject,
-  { outcome, status, error, providerHeaders, usageOptIn, observation }: InterceptionResult,
+  {
+    outcome,
+    status,
+    error,
+    providerHeaders,
+    usageOptIn,
+    observation,
+    isOwnKeyRejected,
+  }: InterceptionResult & { readonly isOwnKeyRejected: boolean },
   redact: Redact,
   { startedAt, at }: { readonly startedAt: number; readonly at: number },
 ): InterceptionEnd {
@@ -367,6 +385,7 @@ export function endEvent(
     provider_ray: providerHeaders.ray,
     response_encoding: providerHeaders.encoding,
     usage_opt_in: usageOptIn,
+    own_key_rejected: isOwnKeyRejected,
   };
 }
 
@@ -567,7 +586,14 @@ export type PassthroughResult = {
 export function passthroughEvent(
   caller: Caller,
   facts: PassthroughFacts,
-  { outcome, status, error, retrieved, providerHeaders }: PassthroughResult,
+  {
+    outcome,
+    status,
+    error,
+    retrieved,
+    providerHeaders,
+    isOwnKeyRejected,
+  }: PassthroughResult & { readonly isOwnKeyRejected: boolean },
   at: number,
 ): PassthroughEvent {
   return {
@@ -593,6 +619,7 @@ export function passthroughEvent(
     provider_request_id: providerHeaders.requestId,
     provider_ray: providerHeaders.ray,
     response_encoding: providerHeaders.encoding,
+    own_key_rejected: isOwnKeyRejected,
   };
 }
 
@@ -611,6 +638,8 @@ export type RefusalFacts = {
   readonly workerVersion: string | null;
   readonly identitySource: string | null;
   readonly isActorVerified: boolean;
+  readonly keyId: string | null;
+  readonly initiatorSource: string | null;
 };
 
 export function refusalEvent(id: string, facts: RefusalFacts, at: number): RefusalEvent {
@@ -631,6 +660,8 @@ export function refusalEvent(id: string, facts: RefusalFacts, at: number): Refus
     worker_version: facts.workerVersion,
     identity_source: facts.identitySource,
     actor_verified: facts.isActorVerified,
+    api_key_id: facts.keyId,
+    initiator_source: facts.initiatorSource,
   };
 }
 

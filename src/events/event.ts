@@ -1,6 +1,5 @@
 /** Every event that can be recorded, typed by the field table. */
 import type { EventOf, RecordType } from "./fields.ts";
-import { RECORD_FACTS } from "./record-facts.ts";
 
 export type InterceptionStart = EventOf<"interception_start">;
 export type InterceptionEnd = EventOf<"interception_end">;
@@ -18,6 +17,3 @@ export type RefusalCount = EventOf<"refusal_count">;
 export type PassthroughEvent = EventOf<"passthrough">;
 
 export type InterceptorEvent = { [Type in RecordType]: EventOf<Type> }[RecordType];
-
-/** Whether the ledger's database has a table for it. */
-export const isStored = ({ record_type }: InterceptorEvent): boolean => RECORD_FACTS[record_type].isStored;

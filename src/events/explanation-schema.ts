@@ -70,7 +70,9 @@ export const EXPLANATION_SCHEMA = schema.object({
       ),
     }),
   ),
-  initiator: schema.orNull(schema.object({ id: schema.TEXT, name: TEXT_OR_NULL, attribution: schema.TEXT })),
+  initiator: schema.orNull(
+    schema.object({ id: schema.TEXT, source: schema.TEXT, name: TEXT_OR_NULL, attribution: schema.TEXT }),
+  ),
   rule: schema.withDescription(TEXT_OR_NULL, "The rule that permitted the owner assertion, or denied it."),
   signature: schema.withDescription(
     TEXT_OR_NULL,

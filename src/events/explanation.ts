@@ -32,6 +32,7 @@ export type Explanation = {
   } | null;
   readonly initiator: {
     readonly id: string;
+    readonly source: string;
     readonly name: string | null;
     readonly attribution: Attribution;
   } | null;

@@ -72,6 +72,7 @@ export const orNull = {
   ) => Field<T | null>,
   uuid: make("uuid", true) as (about: About, options?: FieldOptions) => Field<string | null>,
   count: make("count", true) as (about: About, options?: FieldOptions) => Field<number | null>,
+  object: make("object", true) as <T extends object>(about: About, options?: FieldOptions) => Field<T | null>,
   /** Always null in the event: the ledger fills the column in. */
   never: make("uuid", true) as (about: About, options?: FieldOptions) => Field<null>,
 };

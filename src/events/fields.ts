@@ -40,6 +40,13 @@ const ID = {
   interception_id: uuid("UUIDv7 of the interception", { interceptions: "blob3", overrides: "blob3" }),
 } as const satisfies Fields;
 
+/** Ids of a caller whose word for them is no evidence: those that are UUIDs, at least one. */
+export type ClaimedIds = {
+  readonly chat_id?: string;
+  readonly subchat_id?: string;
+  readonly workspace_id?: string;
+};
+
 /** The caller: on every event that has an actor. */
 const CALLER = {
   ...ID,
@@ -68,6 +75,12 @@ const CALLER = {
   workspace_id: orNull.uuid("Coder's id of the workspace", { overrides: "blob15" }),
   delegated_key_id: orNull.text("with delegation: the id of the API key of the user behind the gateway"),
   delegated_source: orNull.text("with delegation: the product that the user is using"),
+  claimed_ids: orNull.object<ClaimedIds>(
+    "`chat_id`, `subchat_id` and `workspace_id` as a caller sent them who may not name them, and whose own columns are therefore null; never evidence",
+  ),
+  initiator_source: text(
+    "the source of the initiator's id: `OWNER_ASSERTION.source` for an accepted owner, else the actor's identity source. Source and id together name a principal",
+  ),
 } as const satisfies Fields;
 
 /** The call: the same on an interception's start and end, so that either can be read alone. */
@@ -107,6 +120,9 @@ const TOKENS = {
 } as const satisfies Fields;
 
 const USAGE_STATE = text<UsageState>(USAGE_STATES, { interceptions: "blob16" });
+const DELEGATION_CHAIN = texts(
+  "with a verified token that has an `act` claim: the ids of the parties that act for its subject, the actor first, at most five",
+);
 const STATUS = "HTTP status that the client got; null where it disconnected before";
 const MSG_ID = orNull.text("the provider's id of the response", { column: "provider_response_id" });
 const CREATED_AT = time("when it was recorded");
@@ -120,7 +136,7 @@ const INTERCEPTION_START = {
   api_key_id: text("id of the credential: the first 16 hex digits of its SHA-256"),
   metadata: object<Readonly<Record<string, string>>>("what is known of the actor: `actor_name`"),
   initiator_name: orNull.text(
-    "the accepted owner's user name, where the directory has one; never the actor's",
+    "the accepted owner's user name, where the directory or the token has one; never the actor's",
   ),
   flags: texts<Flag>(FLAGS),
   correlating_tool_call_id: orNull.text("the tool call whose result this request returns"),
@@ -151,6 +167,7 @@ const INTERCEPTION_START = {
   request_encoding: orNull.text(
     "the Content-Encoding in which the client sent the body, which was decoded; null where it sent none",
   ),
+  delegation_chain: DELEGATION_CHAIN,
 } as const satisfies Fields;
 
 const INTERCEPTION_END = {
@@ -192,6 +209,9 @@ const INTERCEPTION_END = {
   ended_at: time("when it ended"),
   ...PROVIDER_HEADERS,
   usage_opt_in: orNull.text<UsageOptIn>(USAGE_OPT_INS),
+  own_key_rejected: flag(
+    "whether the provider rejected the client's own key: status 401 or 403, or an error of that meaning. Any caller can send a made-up key, so totals leave such a call out",
+  ),
 } as const satisfies Fields;
 
 const TOKEN_USAGE = {
@@ -271,6 +291,7 @@ const DECISION = {
   ),
   provider: text("the configured provider's name", { overrides: "blob12" }),
   created_at: CREATED_AT,
+  delegation_chain: DELEGATION_CHAIN,
 } as const satisfies Fields;
 
 const INITIATOR_OVERRIDE = {
@@ -308,6 +329,10 @@ const REFUSAL = {
   actor_verified: flag(
     "whether an identity source verified the actor; if not, the actor is unknown or the fingerprint of a provider key",
   ),
+  api_key_id: orNull.text(
+    "id of the presented credential, accepted or not: the first 16 hex digits of its SHA-256; null where none was read",
+  ),
+  initiator_source: orNull.text("the source of the initiator's id"),
 } as const satisfies Fields;
 
 const REFUSAL_COUNT = {
@@ -394,6 +419,7 @@ const PASSTHROUGH = {
   cache_write_input_tokens: { ...TOKENS.cache_write_input_tokens, column: null },
   created_at: { ...CREATED_AT, column: "ended_at" },
   ...PROVIDER_HEADERS,
+  own_key_rejected: INTERCEPTION_END.own_key_rejected,
 } as const satisfies Fields;
 
 /** The ledger's tables. */
@@ -415,8 +441,8 @@ export type RecordDefinition = {
   readonly code: number;
   /** When it is recorded. */
   readonly when: string;
-  /** The ledger's table for it; null: it is only logged and archived. */
-  readonly table: LedgerTable | null;
+  /** The ledger's table for it. */
+  readonly table: LedgerTable;
   /** The Analytics Engine data set that gets a row for it. */
   readonly dataset: "interceptions" | "overrides" | null;
   readonly fields: Fields;
@@ -535,5 +561,5 @@ export type CallerValues = ValuesOf<typeof CALLER>;
 export type CallValues = ValuesOf<typeof CALL>;
 export type CoderIds = Pick<
   CallerValues,
-  "chat_id" | "subchat_id" | "workspace_id" | "delegated_key_id" | "delegated_source"
+  "chat_id" | "subchat_id" | "workspace_id" | "delegated_key_id" | "delegated_source" | "claimed_ids"
 >;

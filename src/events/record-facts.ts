@@ -8,8 +8,6 @@ import type { RecordType } from "./fields.ts";
 export type RecordFacts = {
   /** Four bits of the event's id. */
   readonly code: number;
-  /** Whether the ledger's database has a table for it. */
-  readonly isStored: boolean;
   /** Whether a response can have several of it. */
   readonly hasPosition: boolean;
   /** The fields that hold recorded content. */
@@ -17,20 +15,20 @@ export type RecordFacts = {
 };
 
 export const RECORD_FACTS: Readonly<Record<RecordType, RecordFacts>> = {
-  interception_start: { code: 0, isStored: true, hasPosition: false, content: [] },
-  interception_end: { code: 1, isStored: true, hasPosition: false, content: ["error_message"] },
-  token_usage: { code: 2, isStored: true, hasPosition: false, content: [] },
-  prompt_usage: { code: 3, isStored: true, hasPosition: false, content: ["prompt"] },
-  tool_usage: { code: 4, isStored: true, hasPosition: true, content: ["input", "invocation_error"] },
-  model_thought: { code: 5, isStored: true, hasPosition: true, content: ["content"] },
-  initiator_override: { code: 6, isStored: true, hasPosition: false, content: [] },
-  initiator_override_rejected: { code: 7, isStored: true, hasPosition: false, content: [] },
-  refusal: { code: 8, isStored: true, hasPosition: false, content: [] },
-  passthrough: { code: 9, isStored: true, hasPosition: false, content: [] },
-  retrieved_usage: { code: 10, isStored: true, hasPosition: false, content: [] },
-  batch_file: { code: 11, isStored: true, hasPosition: false, content: [] },
-  passthrough_start: { code: 12, isStored: true, hasPosition: false, content: [] },
-  refusal_count: { code: 13, isStored: true, hasPosition: false, content: [] },
+  interception_start: { code: 0, hasPosition: false, content: [] },
+  interception_end: { code: 1, hasPosition: false, content: ["error_message"] },
+  token_usage: { code: 2, hasPosition: false, content: [] },
+  prompt_usage: { code: 3, hasPosition: false, content: ["prompt"] },
+  tool_usage: { code: 4, hasPosition: true, content: ["input", "invocation_error"] },
+  model_thought: { code: 5, hasPosition: true, content: ["content"] },
+  initiator_override: { code: 6, hasPosition: false, content: [] },
+  initiator_override_rejected: { code: 7, hasPosition: false, content: [] },
+  refusal: { code: 8, hasPosition: false, content: [] },
+  passthrough: { code: 9, hasPosition: false, content: [] },
+  retrieved_usage: { code: 10, hasPosition: false, content: [] },
+  batch_file: { code: 11, hasPosition: false, content: [] },
+  passthrough_start: { code: 12, hasPosition: false, content: [] },
+  refusal_count: { code: 13, hasPosition: false, content: [] },
 };
 
 /** Field names by position. */

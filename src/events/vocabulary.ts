@@ -6,12 +6,22 @@
 /** Strength of the evidence for the initiator, strongest first. */
 export const ATTRIBUTIONS = {
   authenticated: "the actor itself, verified by an identity source",
-  signed: "an owner header with a verified signature, from an actor that may assert",
+  signed:
+    "an owner header with a verified signature, or the subject of a verified token with an `act` claim, from an actor that may assert",
   asserted: "an owner header from a verified actor that may assert, unsigned",
   unverified: "the actor itself, known only by the fingerprint of its own provider key",
   claimed: "an owner header from an actor that may assert and is known only by such a fingerprint, unsigned",
 } as const;
 export type Attribution = keyof typeof ATTRIBUTIONS;
+
+/** The attributions of an accepted owner. The others are the actor's own. */
+export const OWNER_ATTRIBUTIONS: ReadonlySet<string> = new Set<Attribution>([
+  "signed",
+  "asserted",
+  "claimed",
+]);
+/** The source of owners' ids before `OWNER_ASSERTION.source` could name one. */
+export const EARLIER_OWNER_SOURCE = "coder";
 
 export const ACTOR_KINDS = {
   user: "a person",
@@ -115,20 +125,22 @@ export type CredentialKind = keyof typeof CREDENTIAL_KINDS;
 /** Why an owner header was not accepted. */
 export const OWNER_REJECTIONS = {
   client: "the client is not Coder Agents",
-  not_permitted: "the actor may not assert owners",
+  not_permitted: "the actor may not assert owners, nor act for others by a token",
   multiple: "more than one value",
   form: "not 8-4-4-4-12 hexadecimal digits",
   version: "a UUID, but not version 4",
   variant: "version 4, but not the variant of RFC 9562",
   signature_required: "unsigned, where only signed owners are accepted",
-  signature_malformed: "not exactly one timestamp and one signature of version 1",
-  signature_expired: "signed more than 300 s ago, or as far ahead",
-  signature_invalid: "signed with another secret, or for another request",
+  signature_malformed: "not exactly one signature, or another form than docs/signing.md has",
+  signature_uncovered: "an HTTP message signature that does not cover a required part of the request",
+  signature_expired: "signed more than 300 s ago, too far ahead, or past its `expires`",
+  signature_invalid: "signed with another or an unknown key, or for another request",
   directory_unknown: "not a user of the directory",
   directory_inactive: "a user of the directory who is not active",
   directory_down: "the directory could not be queried",
   replayed: "this signature has been used before",
   replay_unavailable: "the replay cache could not be queried",
+  token_differs: "the verified token with an `act` claim names another subject, which decides",
 } as const;
 export type OwnerRejection = keyof typeof OWNER_REJECTIONS;
 
@@ -147,6 +159,7 @@ export const SIGNATURE_RESULTS = {
   off: "signatures are not checked",
   absent: "the owner was not signed",
   valid: "the signature was verified",
+  token: "a verified token with an `act` claim named the owner",
 } as const;
 export type SignatureResult = keyof typeof SIGNATURE_RESULTS | OwnerRejection;
 
@@ -164,6 +177,8 @@ export const FLAGS = {
   owner_rejected: "an owner header was sent and not accepted",
   coder_agents_without_headers:
     "the client reports itself as Coder Agents, without an owner and without a chat",
+  owner_without_chat:
+    "an owner was accepted without the id of a chat, which Coder Agents sends in every call",
 } as const;
 export type Flag = keyof typeof FLAGS;
 
@@ -177,6 +192,19 @@ export const ANOMALY_KINDS = {
     "more than three actors assert one owner in a day (`subject`: the owner; `count`: actors)",
   coder_agents_without_headers:
     "Coder Agents, as it reports itself, sent neither owner nor chat (`subject`: the actor; `count`: requests)",
+  chat_multiple_actors:
+    "one chat id with the credentials of several actors, also where the owner was not accepted (`subject`: the chat; `count`: actors)",
+  actor_many_owners:
+    "one actor names many owners within an hour: more than 3 as a person, or as a service more than 20 and three times its busiest hour of the week before (`subject`: the actor; `count`: owners)",
+  owner_without_chat:
+    "an owner was accepted without the id of a chat (`subject`: the actor; `count`: requests)",
+  unverified_owner_claims:
+    "callers that no source verified named an owner (`subject`: the owner, or `rejected` where it was not accepted; `count`: requests)",
+  unknown_usage_share:
+    "at least 10 of an actor's served requests of a day, and a fifth of them, have unknown usage (`subject`: the actor; `count`: requests)",
+  key_many_refusals:
+    "more than 60 requests with one credential were refused within an hour (`subject`: the `api_key_id`; `count`: refusals)",
+  provider_key_rejected: "a provider rejected a central key (`subject`: the provider; `count`: requests)",
   asserted_share_spike:
     "far more of an hour's requests are `asserted` than of the week before (`subject`: `asserted`; `count`: requests)",
 } as const;

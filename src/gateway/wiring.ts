@@ -3,7 +3,6 @@
  * one is one file and one line here.
  */
 import type { InterceptorEvent } from "../events/event.ts";
-import { isStored } from "../events/event.ts";
 import { createFallbackLog } from "../events/fallback-log.ts";
 import { createRedactor } from "../events/redaction.ts";
 import { ByteBudget } from "../shared/byte-budget.ts";
@@ -21,6 +20,7 @@ import { jwt } from "./identity/sources/jwt.ts";
 import { keys } from "./identity/sources/keys.ts";
 import { createDelegationVerifier } from "./initiator/delegation.ts";
 import { createCoderDirectory } from "./initiator/directory.ts";
+import { createHttpSignatureVerifier } from "./initiator/http-signature/keys.ts";
 import { createReplayCache } from "./initiator/replay-cache-client.ts";
 import { createSignatureVerifier } from "./initiator/signature.ts";
 import type { Verifiers } from "./initiator/verify-assertion.ts";
@@ -80,9 +80,8 @@ function recordsSinks(
     : records && ((events: readonly InterceptorEvent[]) => records.store(events));
   if (!deliver) return [];
   const isDetailed = limitDetails();
-  // Only an archive keeps passthroughs, and each refusal without a verified actor.
-  const wants =
-    queue && allEvents ? () => true : (event: InterceptorEvent) => isStored(event) && isDetailed(event);
+  // Only an archive keeps each refusal without a verified actor.
+  const wants = queue && allEvents ? () => true : isDetailed;
   const sink = recordsSink({ required, wants, fallback, deliver });
   const counts = recordsSink({ required: false, wants: () => true, fallback, deliver });
   const newId = (): string => uuidV7(now(), randomUuid());
@@ -90,11 +89,14 @@ function recordsSinks(
 }
 
 function createVerifiers(
-  { verifiers: { signingKeys, directory, nonces } }: Config,
+  { verifiers: { signingKeys, httpKeys, directory, nonces } }: Config,
   platform: Platform,
 ): Verifiers {
+  const ofCoder = createSignatureVerifier(signingKeys);
+  const ofHttp = createHttpSignatureVerifier(httpKeys);
   return {
-    verify: signingKeys.length > 0 ? createSignatureVerifier(signingKeys) : null,
+    verify: (presented, sha256) =>
+      presented.format === "coder" ? ofCoder(presented, sha256) : ofHttp(presented, sha256),
     directory: directory && createCoderDirectory(directory, platform),
     replayCache: nonces && createReplayCache(nonces, { logError: platform.logError, randomUuid }),
     now: platform.now,

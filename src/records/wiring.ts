@@ -103,4 +103,6 @@ const NOT_DECIDED = {
   workerVersion: null,
   identitySource: null,
   isActorVerified: false,
+  keyId: null,
+  initiatorSource: null,
 };

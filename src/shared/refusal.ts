@@ -61,6 +61,14 @@ const CODES = {
     415,
     "The Content-Encoding of the request body is not supported here. Send the body without Content-Encoding.",
   ],
+  json_required: [
+    415,
+    "With the login at Cloudflare Access, this route accepts JSON. Send the body with Content-Type: application/json.",
+  ],
+  body_type_unsupported: [
+    415,
+    "The Content-Type of the request body is not supported here. Send application/json in UTF-8.",
+  ],
   body_encoding_invalid: [
     400,
     "The request body does not match its Content-Encoding. Send exactly one complete stream, or no Content-Encoding.",
@@ -89,6 +97,10 @@ const CODES = {
   model_not_found: [
     404,
     "This model does not exist, or it is not allowed. The gateway's list of models has those that are.",
+  ],
+  objects_not_allowed: [
+    403,
+    "This credential may not use the provider's stored objects (files, batches, responses, models) in this way. Have the gateway's administrator allow it.",
   ],
   // Provider
   upstream_unreachable: [502, "The provider could not be reached. Retry later."],

@@ -90,7 +90,7 @@ async function headersRead(): Promise<ReadonlySet<string>> {
   } as const;
   readOwnerClaim(
     { actor, isCoderAgents: true, isDelegating: false },
-    { method: "POST", uri: "/", headers: owned },
+    { method: "POST", url: "https://gateway.test", uri: "/", headers: owned },
     0,
   );
   const distinguishing = registry.dialects.flatMap((dialect) => dialect.distinguishingHeaders);

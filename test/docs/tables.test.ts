@@ -151,8 +151,9 @@ describe("the table of configuration keys", () => {
   it("has the defaults of OWNER_ASSERTION and DELEGATION", () => {
     const { assertion, verifiers, delegation } = gatewayConfig({
       OWNER_ASSERTION: { directory: { url: "https://coder.example", token: "TOKEN" } },
-      DELEGATION: { keys: ["TOKEN"] },
-      TOKEN: "t".repeat(32),
+      DELEGATION: { keys: ["GATEWAY_KEY"] },
+      TOKEN: "t-secret-0123456789-abcdefghijklmn",
+      GATEWAY_KEY: "g-secret-0123456789-abcdefghijklmn",
     });
     const { allow, onInvalid, signature, once, directory } = assertion;
     const defaults = {

@@ -159,7 +159,8 @@ describe(`the migration ${MIGRATION}`, () => {
       },
       (storage) => {
         expect(rows(storage, "SELECT * FROM anomalies ORDER BY id")).toEqual(anomalies(Object.values(kinds)));
-        expect(Object.values(kinds).toSorted()).toEqual(Object.keys(ANOMALY_KINDS).toSorted());
+        // Further kinds were added since.
+        expect(Object.keys(ANOMALY_KINDS)).toEqual(expect.arrayContaining(Object.values(kinds)));
       },
     );
   });

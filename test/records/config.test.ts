@@ -140,10 +140,12 @@ describe("ADMIN_TOKEN", () => {
   it("is the token's SHA-256, with or without a line break after it", () => {
     expect(read({ ADMIN_TOKEN: SHA }).adminTokenSha256).toBe(SHA);
     expect(read({ ADMIN_TOKEN: `${SHA}\n` }).adminTokenSha256).toBe(SHA);
+    expect(read({ ADMIN_TOKEN: `${SHA} ${SHA}` }).adminTokenSha256).toBe(`${SHA} ${SHA}`);
     expect(read({ ADMIN_TOKEN: undefined }).adminTokenSha256).toBeNull();
   });
 
-  const NOT_A_DIGEST = "must be a SHA-256 in 64 lower-case hex digits (npm run keys -- admin)";
+  const NOT_A_DIGEST =
+    "must be a SHA-256 in 64 lower-case hex digits (npm run keys -- admin), or two of them with a space between";
 
   it.each([
     ["empty", "", "must not be empty"],
@@ -153,7 +155,8 @@ describe("ADMIN_TOKEN", () => {
     ["too short", "a".repeat(63), NOT_A_DIGEST],
     ["too long", "a".repeat(65), NOT_A_DIGEST],
     ["not hexadecimal", `${"a".repeat(63)}g`, NOT_A_DIGEST],
-    ["two digests", `${SHA},${SHA}`, NOT_A_DIGEST],
+    ["two digests with a comma", `${SHA},${SHA}`, NOT_A_DIGEST],
+    ["three digests", `${SHA} ${SHA} ${SHA}`, NOT_A_DIGEST],
     ["in base64", "CANARYqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq=", NOT_A_DIGEST],
     ["a placeholder", "<sha256>", "must not be a placeholder"],
     ["a number", 5, "must be a text"],

@@ -295,6 +295,8 @@ describe("the API", () => {
         actor_kind: null,
         identity_source: null,
         actor_verified: false,
+        api_key_id: null,
+        initiator_source: null,
         initiator_id: null,
         created_at: expect.any(String) as string,
         worker_version: null,

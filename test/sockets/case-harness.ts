@@ -301,6 +301,8 @@ export function interceptorOptions(
 ): InterceptorOptions {
   const { providers = {}, vars = {}, secrets = {}, nonces = "absent" } = overrides;
   const at = (base: string) => `${upstream.url}/${base}`;
+  // For each actor, since most tests here are about the bytes on the wire.
+  const objects = { read: "on", write: "on", delete: "on" };
   const all = {
     OPENAI_KEY: CENTRAL.openai,
     ANTHROPIC_KEY: CENTRAL.anthropic,
@@ -311,8 +313,8 @@ export function interceptorOptions(
     nonces,
     vars: {
       PROVIDERS: {
-        openai: { type: "openai", base_url: at("central-openai/v1"), keys: ["OPENAI_KEY"] },
-        anthropic: { type: "anthropic", base_url: at("central-anthropic"), keys: ["ANTHROPIC_KEY"] },
+        openai: { type: "openai", base_url: at("central-openai/v1"), keys: ["OPENAI_KEY"], objects },
+        anthropic: { type: "anthropic", base_url: at("central-anthropic"), keys: ["ANTHROPIC_KEY"], objects },
         "own-openai": { type: "openai", base_url: at("own-openai/v1") },
         "own-anthropic": { type: "anthropic", base_url: at("own-anthropic") },
         ...providers,

@@ -114,7 +114,7 @@ const INVALID: readonly (readonly [
   [
     "A22 a signature by another secret",
     "signature_invalid",
-    (owner) => [{ owner, secret: "x".repeat(32) }, {}],
+    (owner) => [{ owner, secret: "x-secret-0123456789-abcdefghijklmn" }, {}],
   ],
   ["A22 a timestamp 301 s old", "signature_expired", (owner) => [{ owner, at: -302 }, {}]],
   ["A22 a timestamp 301 s ahead", "signature_expired", (owner) => [{ owner, at: 302 }, {}]],
@@ -346,7 +346,7 @@ describe("the example signer in docs/", () => {
     const headers = [
       bearer(KEYS.service),
       CODER_AGENTS_UA,
-      ...signedHeaders({ owner: newOwner(), secret: "x".repeat(32) }),
+      ...signedHeaders({ owner: newOwner(), secret: "x-secret-0123456789-abcdefghijklmn" }),
     ];
     expect((await rawRequest(port, { target: CHAT, headers, body: BODY })).status).toBe(200);
     expect((await harness.event("initiator_override")).signature).toBe("valid");

@@ -50,13 +50,15 @@ async function expectActor(actor: string, attribution = "authenticated"): Promis
 async function expectOverride(owner: string, actor = SERVICE): Promise<void> {
   const start = await harness.event("interception_start");
   const override = await harness.event("initiator_override");
-  const attributed = { actor_id: actor, initiator_id: owner, attribution: "asserted" };
+  // A fingerprint is no verified actor.
+  const attribution = actor.startsWith("byok:") ? "claimed" : "asserted";
+  const attributed = { actor_id: actor, initiator_id: owner, attribution };
   expect(start).toMatchObject(attributed);
   expect(override).toMatchObject({ ...attributed, owner_id: owner, interception_id: start.interception_id });
   expect(await harness.events("initiator_override_rejected")).toEqual([]);
   const [point] = harness.interceptor.points("OVERRIDES");
   expect(point?.point.indexes).toEqual([owner]);
-  expect(point?.point.blobs).toContain("asserted");
+  expect(point?.point.blobs).toContain(attribution);
 }
 
 /** Checks that the actor stays the initiator. The event holds only the length and a hash of the rejected value. */

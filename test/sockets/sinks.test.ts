@@ -264,7 +264,7 @@ describe("H2 fields above the limits of a data point are truncated by bytes, bet
 });
 
 describe("H3 invalid token counts", () => {
-  it.each(["1e999", "-1e999", "-1", "1e308", '"7"', "null", "[]", "9007199254740993", "0.5"])(
+  it.each(["1e999", "-1e999", "-1", "1e308", '"7.5"', "null", "[]", "9007199254740993", "0.5"])(
     "H3 writes finite doubles, and -1 for unknown counts, when a provider reports %s",
     async (figure) => {
       const text = `{"id":"x","choices":[],"usage":{"prompt_tokens":${figure},"completion_tokens":${figure},"prompt_tokens_details":{"cached_tokens":${figure}}}}`;

@@ -1305,7 +1305,7 @@ describe("the usage that a response reports", () => {
     },
   ].map((row) => ({ flagged: false, outcome: "completed", error: null, ...row, api: MESSAGES, id: "G20" }));
 
-  const numbers = ["-1", "1e308", "1e999", '"5"', "9007199254740993", "1.5", "true", "[]", "{}"]
+  const numbers = ["-1", "1e308", "1e999", '"5.5"', "9007199254740993", "1.5", "true", "[]", "{}"]
     .flatMap((figure) => [
       {
         label: `chat reports ${figure}`,

@@ -90,6 +90,7 @@ describe("reading names and rows", () => {
     ["the case A7", []],
     ["Case K1 a message", ["Case K1"]],
     ["Case N1 a message", []],
+    ["Finding M4: a message", ["Finding M4"]],
   ])("finds the ids of %j", (name, ids) => {
     expect(citedIds(name)).toEqual(ids);
   });

@@ -1,7 +1,9 @@
-import { readFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { lockfileProblems, type Lockfile, type Manifest } from "../../tools/supply/lockfile.ts";
+import { lockfileProblems, type Lockfile, type Manifest } from "../../tools/supply/lockfile.mjs";
 import { ownFiles } from "../../tools/supply/tree.ts";
 import { ROOT } from "../../tools/root.ts";
 
@@ -18,6 +20,44 @@ const problemsOf = (
 ): readonly string[] => lockfileProblems(manifest, { lockfileVersion, packages });
 
 const lockfiles = ownFiles().filter((path) => path.endsWith("package-lock.json"));
+
+/** Runs the program beside these files. */
+function check(
+  manifest: object,
+  packages: object,
+): { readonly status: number | null; readonly stderr: string } {
+  const folder = mkdtempSync(join(tmpdir(), "lockfile-"));
+  try {
+    const program = join(folder, "tools/supply/lockfile.mjs");
+    cpSync(join(ROOT, "tools/supply/lockfile.mjs"), program);
+    writeFileSync(join(folder, "package.json"), JSON.stringify(manifest));
+    writeFileSync(join(folder, "package-lock.json"), JSON.stringify({ lockfileVersion: 3, packages }));
+    const { status, stderr } = spawnSync(process.execPath, [program], { encoding: "utf8" });
+    return { status, stderr };
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+describe("the check before the installation", () => {
+  // N4, the attack: a postinstall script of a new package. With npm before 11.16 it runs, and a test comes too late.
+  it("rejects a package with an install script that package.json does not list", () => {
+    const packages = { "node_modules/evil": { ...GOOD, hasInstallScript: true } };
+    expect(check({}, packages)).toEqual({
+      status: 1,
+      stderr: "package-lock.json: evil: has an install script that allowScripts neither allows nor denies\n",
+    });
+    expect(check({ allowScripts: { evil: false } }, packages)).toEqual({ status: 0, stderr: "" });
+  });
+
+  it("is the first step of the checks, and npm refuses such a package too", () => {
+    const steps = readFileSync(join(ROOT, ".ci/run"), "utf8").split("\n");
+    const first = steps.indexOf("node tools/supply/lockfile.mjs");
+    expect(first).toBeGreaterThan(0);
+    expect(steps.indexOf("npm ci")).toBeGreaterThan(first);
+    expect(readFileSync(join(ROOT, ".npmrc"), "utf8")).toMatch(/^strict-allow-scripts=true$/m);
+  });
+});
 
 describe("the lockfiles", () => {
   it("are those of the project and of the older workerd", () => {

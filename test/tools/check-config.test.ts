@@ -131,7 +131,7 @@ describe("npm run check-config", () => {
       "an admin token instead of its SHA-256 in .dev.vars.records",
       { ".dev.vars.records": "ADMIN_TOKEN=aei_admin-0123456789" },
       [
-        ".dev.vars.records: ADMIN_TOKEN must be a SHA-256 in 64 lower-case hex digits (npm run keys -- admin).",
+        ".dev.vars.records: ADMIN_TOKEN must be a SHA-256 in 64 lower-case hex digits (npm run keys -- admin), or two of them with a space between.",
       ],
     ],
     [

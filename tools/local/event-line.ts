@@ -1,6 +1,6 @@
 /** One event as one line for a person. */
 import { styleText } from "node:util";
-import type { InterceptorEvent } from "../../src/events/event.ts";
+import type { InitiatorOverride, InterceptorEvent } from "../../src/events/event.ts";
 import type { CallerValues, EventOf } from "../../src/events/fields.ts";
 
 type Style = Parameters<typeof styleText>[0];
@@ -26,15 +26,8 @@ function describe(event: InterceptorEvent): Line {
         text: `${event.client} calls ${what} · ${where} · ${account(event)}`,
       };
     }
-    // Both ids in full: an override is searched for by either.
-    case "initiator_override": {
-      const name = event.owner_username === null ? "" : ` (${event.owner_username})`;
-      return {
-        label: "override",
-        style: ["bold", "magenta"],
-        text: `${event.actor_id} asserts ${event.owner_id}${name}: the initiator is the owner`,
-      };
-    }
+    case "initiator_override":
+      return { label: "override", style: ["bold", "magenta"], text: overrideText(event) };
     case "initiator_override_rejected":
       return {
         label: "rejected",
@@ -73,6 +66,14 @@ function describe(event: InterceptorEvent): Line {
     default:
       return unknown(event);
   }
+}
+
+/** Both ids in full: an override is searched for by either. */
+function overrideText({ actor_id, owner_id, owner_username, attribution }: InitiatorOverride): string {
+  const name = owner_username === null ? "" : ` (${owner_username})`;
+  // An unverified caller's word is no assertion.
+  const verb = attribution === "claimed" ? "claims" : "asserts";
+  return `${actor_id} ${verb} ${owner_id}${name}: the initiator is the owner`;
 }
 
 /** A record type that this file does not know yet. */

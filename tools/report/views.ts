@@ -105,10 +105,14 @@ const TOKENS = ["input_tokens", "output_tokens", "cache_read_input_tokens", "cac
 const INITIATOR_NAME = optional(field("initiator_name", "initiator.name"));
 const named = (column: Column): Column => ({ ...column, read: (item) => column.read(item) || null });
 
+/** A sum is worth no more than its weakest part: its attribution, and whether there are others. */
+const EVIDENCE = fields("attribution", "mixed");
+
 const SESSION = [
   ...fields("started_at", "id"),
   field("initiator", "initiator.id"),
   named(INITIATOR_NAME),
+  ...EVIDENCE,
   ...fields("client"),
   cutList("models"),
   ...fields("threads"),
@@ -120,7 +124,7 @@ const SESSION = [
   })),
   ...csvOnly("ended_at", "last_active_at", "interceptions", "usage_complete"),
   ...["providers", "actor_ids"].map((name) => ({ ...cutList(name), csvOnly: true as const })),
-  ...csvOnly("attributions"),
+  ...csvOnly("attributions", "initiator_source", "identity_source"),
 ];
 
 const INTERCEPTION = [
@@ -137,6 +141,7 @@ const INTERCEPTION = [
   ...csvOnly("first_byte_ms", "ended_at", "status", "finish_reason", "error", "provider", "provider_type"),
   ...csvOnly("route", "response_model", "streaming", "response_bytes", "tool_call_count", "session_id"),
   ...csvOnly("chat_id", "workspace_id", "actor_kind", "identity_source", "credential_kind", "api_key_id"),
+  ...csvOnly("initiator_source"),
 ];
 
 const OVERRIDE = [
@@ -151,6 +156,7 @@ const OVERRIDE = [
 const AGENT = [
   ...fields("started_at", "agent_id", "parent_agent_id"),
   ...fields("interceptions", "prompts", "request_classes"),
+  ...EVIDENCE,
   ...["input_tokens", "output_tokens"].map((name) => field(name, `token_usage_summary.${name}`)),
   ...TOKENS.slice(2).map((name) => ({
     ...field(name, `token_usage_summary.${name}`),
@@ -185,6 +191,8 @@ export const VIEWS: Readonly<Record<string, View>> = {
       ...fields("requests", "input_tokens"),
       bar(field("output_tokens")),
       ...fields("cache_read_input_tokens", "cache_write_input_tokens", "unknown_usage"),
+      ...(NAMED.has(by) ? [optional(field(`${by}_source`, "source"))] : []),
+      ...EVIDENCE,
     ],
     query: (by) => ({ group_by: by }),
     pages: { order: "key" },

@@ -13,9 +13,11 @@
  * - 5,600: decoding compressed request bodies, the retry without the usage opt-in, the scanner of multipart forms
  * - 2,900: starts of passthroughs, counted refusals, files of batches, errors and figures in further shapes
  * - 1,100: required claims of tokens and their shared issuers, scopes of Coder's tokens
+ * - 2,800: HTTP message signatures, tokens with an `act` claim
+ * - 1,800: lists of request headers to forward, reserved headers, rules of stored objects
  * - 4,500: the search for configured secrets in responses and records, further forms of secrets that are redacted
  */
-export const BUDGET = { bytes: 231 * 1024, gzipBytes: 87_500 } as const;
+export const BUDGET = { bytes: 248 * 1024, gzipBytes: 93_000 } as const;
 
 /** The only packages whose code is deployed. */
 export const DEPLOYED: readonly string[] = ["hono", "jose"];

@@ -48,7 +48,17 @@ const PROVIDERS = keysOf("gateway", "PROVIDERS.<name>.", [
   [
     "forward_coder_headers",
     "`false`",
-    "Forwards `X-Coder-*` headers (never tokens or signatures). Use it only when the upstream is Coder itself.",
+    "Forwards the accepted `X-Coder-Owner-Id` and the chat, subchat and workspace ids, no other `X-Coder-*` header. Use it only when the upstream is Coder itself.",
+  ],
+  [
+    "forward_headers",
+    "`[]`",
+    "Further request headers for the provider: names in lower case, or prefixes with `*`. The dialect's list is in [guarantees.md](guarantees.md#request-headers). Reserved headers are rejected (credentials, `cookie`, `host`, `x-coder-*`, `cf-*`, `x-forwarded-*`, `range` and others).",
+  ],
+  [
+    "objects",
+    "by key",
+    'Who may `read`, `write` and `delete` the provider\'s stored objects (files, batches, responses, conversations, fine-tuned models): each `"on"`, `"off"`, or a list of rules with `source`, `kind`, `actor` or `claim = { name = "value" }`. Default with the client\'s own key: `"on"`. With a central key: services alone read and write files and batches, which every caller could list; any caller reads and writes responses and conversations, by their ids; no caller deletes.',
   ],
 ]);
 
@@ -108,7 +118,7 @@ const IDENTITY = keysOf("gateway", "IDENTITY", [
   [
     "[jwt].actor_claim",
     "`sub`",
-    "The claim that holds the actor's id: up to 96 of A-Z a-z 0-9 . _ : @ -, starting with a letter or digit.",
+    "The claim that holds the actor's id, or with an `act` claim the initiator's: up to 96 of A-Z a-z 0-9 . _ : @ -, starting with a letter or digit.",
   ],
   ["[jwt].name_claim", "none", "The claim that holds the actor's name, recorded with each interception."],
   ["[jwt].kind", "`user`", "The kind of actor that the tokens belong to: `user` or `service`."],
@@ -165,6 +175,11 @@ const OWNER_ASSERTION = keysOf("gateway", "OWNER_ASSERTION.", [
     "Actor ids that count as listed. A plain id matches any source that verifies; `<source>:<id>` matches that source of `IDENTITY` only. A fingerprint (`byok:…`) is written in full.",
   ],
   [
+    "source",
+    "`coder`",
+    "The source of owners' ids: the identity source that knows the same people under the same ids. A principal is a source and an id, so a person's own calls through that source and calls on their behalf are one principal's.",
+  ],
+  [
     "on_invalid",
     "`ignore`",
     "`ignore`: the actor remains the initiator and the rejection is recorded. `reject`: the request is also refused with 400.",
@@ -179,7 +194,16 @@ const OWNER_ASSERTION = keysOf("gateway", "OWNER_ASSERTION.", [
     "none",
     "Names of secrets of at least 32 characters. A signature by any of them is valid, which allows rotation.",
   ],
-  ["replay_cache", "`false`", "Accepts each signature only once. Requires the binding `NONCES`."],
+  [
+    "http_signature_keys",
+    "none",
+    'Keys of HTTP message signatures (RFC 9421): a list of `{ id, algorithm = "ed25519", public_key }` or `{ id, algorithm = "hmac-sha256", secret }`, where `id` is the `keyid`, `public_key` is in base64 or PEM, and `secret` names a secret of at least 32 characters.',
+  ],
+  [
+    "replay_cache",
+    "`false`",
+    'Accepts each signature only once. `signature = "require"` does so in any case, and rejects `false`. Both require the binding `NONCES`.',
+  ],
   [
     "directory.url",
     "none",
@@ -341,7 +365,7 @@ const RECORDS = keysOf("records", "", [
   [
     "ADMIN_TOKEN",
     "none",
-    "Secret: the SHA-256, in lowercase hex, of the token that the API requires (`npm run keys -- admin`). Without it the API refuses every request.",
+    "Secret: the SHA-256, in lowercase hex, of the token that the API requires (`npm run keys -- admin`). To rotate, set both hashes with a space between, give readers the new token, then remove the old hash. Without it the API refuses every request.",
   ],
 ]);
 

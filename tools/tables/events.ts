@@ -53,7 +53,7 @@ export function eventsTable(): string {
       ...records.map(([type, record]) => [
         code(type),
         record.when,
-        record.table === null ? "–" : code(record.table),
+        code(record.table),
         listOf(fieldNames(record)),
       ]),
     ],
@@ -104,8 +104,7 @@ function definitions(): readonly Definition[] {
 }
 
 /** The name of the field's column in the ledger's table; null where it has none. */
-function columnOf(name: string, ledgerTable: LedgerTable | null): string | null {
-  if (ledgerTable === null) return null;
+function columnOf(name: string, ledgerTable: LedgerTable): string | null {
   const columns = columnsOf(ledgerTable);
   return Object.entries(columns).find(([, { field }]) => field === name)?.[0] ?? null;
 }

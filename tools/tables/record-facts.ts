@@ -13,8 +13,6 @@ import type { RecordType } from "./fields.ts";
 export type RecordFacts = {
   /** Four bits of the event's id. */
   readonly code: number;
-  /** Whether the ledger's database has a table for it. */
-  readonly isStored: boolean;
   /** Whether a response can have several of it. */
   readonly hasPosition: boolean;
   /** The fields that hold recorded content. */
@@ -22,9 +20,9 @@ export type RecordFacts = {
 };
 `;
 
-function factsOf({ code, table, fields }: RecordDefinition): object {
+function factsOf({ code, fields }: RecordDefinition): object {
   const content = Object.keys(fields).filter((name) => fields[name]?.content);
-  return { code, isStored: table !== null, hasPosition: "position" in fields, content };
+  return { code, hasPosition: "position" in fields, content };
 }
 
 export async function recordFactsText(path: string): Promise<string> {

@@ -7,6 +7,7 @@ import { applyPolicies } from "../policy/policy.ts";
 import type { Route } from "../provider/route.ts";
 import type { UpstreamCredential } from "../upstream/credential.ts";
 import { CLIENT_DISCONNECTED, forward, isUpload, type UpstreamBody } from "../upstream/forward.ts";
+import { idempotencyNames, scopeIdempotencyKeys } from "../upstream/idempotency.ts";
 import { containsKey, rejectKeyLeak } from "../upstream/key-leak.ts";
 import { NO_PROVIDER_HEADERS, readProviderHeaders } from "../upstream/provider-headers.ts";
 import { upstreamHeaders } from "../upstream/request-headers.ts";
@@ -126,22 +127,22 @@ async function sendWithoutRejected(
   return second;
 }
 
-function send(
-  { request, headers: sentHeaders, deps }: Exchange,
-  { target, route, acceptedOwner, credential }: Forwardable,
+async function send(
+  { request, headers: sent, deps }: Exchange,
+  { target, route, caller, acceptedOwner, credential }: Forwardable,
   outgoing: Outgoing,
   abort: AbortController,
 ): ReturnType<typeof forward> {
-  const headers = upstreamHeaders(sentHeaders, {
-    isDecoded: outgoing.isDecoded,
-    coderHeaders: route.provider.coderHeaders,
-    owner: acceptedOwner,
-    credential: credential.header,
-  });
+  const isChanged = outgoing.isDecoded || Boolean(outgoing.optIn?.injected);
+  const { provider } = route;
+  const headers = upstreamHeaders(sent, { provider, credential, isChanged, owner: acceptedOwner });
   const { body } = outgoing;
   outgoing.body = null;
-  const sent = { url: targetUrl(route, target.search), method: request.method, headers, body };
-  return forward(deps.fetch, sent, abort, deps.config.limits.headersMs);
+  const keys = credential.kind === "centralized" ? idempotencyNames(sent.names, headers) : [];
+  if (keys.length > 0) await scopeIdempotencyKeys(headers, keys, caller);
+  const { method } = request;
+  const init = { url: targetUrl(route, target.search), method, headers, body };
+  return forward(deps.fetch, init, abort, deps.config.limits.headersMs);
 }
 
 const quotes = (facts: ProviderHeaderFacts, key: string): boolean =>

@@ -21,6 +21,7 @@ import { verifyAssertion } from "../initiator/verify-assertion.ts";
 import { checkMethod } from "../provider/method.ts";
 import type { Route } from "../provider/route.ts";
 import { chooseCredential, type UpstreamCredential } from "../upstream/credential.ts";
+import { checkAmbientBody } from "./ambient-body.ts";
 import type { Deps } from "./deps.ts";
 import { checkDeclaredLength, rejectBody, rejectUnknownCoding, type RequestBody } from "./request-body.ts";
 
@@ -49,8 +50,8 @@ export const emptyFindings = (): Findings => ({
   flags: [],
 });
 
-/** The method and headers of a request, or of one that `explain` describes. */
-export type SentHead = { readonly method: string; readonly headers: HeaderReader };
+/** The method, URL and headers of a request, or of one that `explain` describes. */
+export type SentHead = { readonly method: string; readonly url: string; readonly headers: HeaderReader };
 
 /** A request to a provider's route. */
 export type ProviderRequest = {
@@ -92,6 +93,8 @@ export async function decide(
   const identified = await identifyActor(head.headers, deps, findings);
   if (identified instanceof Refusal) return identified;
   const { actor, presented, delegation } = identified;
+  const badType = checkAmbientBody(head, actor, route);
+  if (badType) return badType;
   const random = (): number => fraction(deps.randomUuid());
   const credential = chooseCredential(route.provider, actor, presented, random);
   if (credential instanceof Refusal) return credential;
@@ -99,9 +102,8 @@ export async function decide(
 
   // Initiator: on whose account.
   const asserter = { actor, isCoderAgents: client.name === CODER_AGENTS, isDelegating: delegation !== null };
-  const { method, headers } = head;
   const uri = request.target.path + request.target.search;
-  const claim = readOwnerClaim(asserter, { method, uri, headers }, deps.now());
+  const claim = readOwnerClaim(asserter, { ...head, uri }, deps.now());
   const decision = await decideOwner(claim, request.body, deps);
   if (decision instanceof Refusal) return decision;
   const flags = detectFlags(claim, decision);
@@ -144,12 +146,15 @@ async function decideOwner(
 ): Promise<Decision | Refusal> {
   const decision = decideInitiator(claim, assertion);
   if (decision.needs === null) return decision;
-  const sha256 = decision.needs === "signature" ? await body.sha256() : null;
+  const { signature } = claim;
+  // Content-Digest is one of the bytes as sent (RFC 9530 §2); Coder's format signs those that the provider reads.
+  const form = signature.kind === "presented" && signature.format === "http" ? "sent" : "decoded";
+  const sha256 = decision.needs === "signature" ? await body.sha256(form) : null;
   return sha256 instanceof Refusal ? sha256 : verifyAssertion(claim, assertion, verifiers, sha256);
 }
 
 /** Refuses a body by its headers, before it is read: in an unknown coding, too large, or with a method that takes none. */
-export function checkUnreadBody({ method, headers }: SentHead, limit: number): Refusal | null {
+export function checkUnreadBody({ method, headers }: Omit<SentHead, "url">, limit: number): Refusal | null {
   const refusal = takesNoBody(method) ? rejectBody(headers) : rejectUnknownCoding(headers);
   return refusal ?? checkDeclaredLength(headers, limit);
 }

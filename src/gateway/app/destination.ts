@@ -43,20 +43,15 @@ export function findDestination(
   if (isApi) return { kind: "api", target };
   const { path } = target;
   const route = findRoute(path, head.headers, providers);
-  if (isOwnPage(head, path, route, providers)) return { kind: "base", target };
+  if (isOwnPage(head, path, route)) return { kind: "base", target };
   if (route) return { kind: "provider", target, route };
   const { code, meant } = findMistake(path, head.headers, providers);
   return notFound(new Refusal(code), (namedProvider(path, providers) ?? meant?.provider)?.dialect);
 }
 
 /** `GET /`, and HEAD of a base URL or of a probe's route. */
-function isOwnPage(
-  { method, url }: RequestHead,
-  path: string,
-  route: Route | null,
-  providers: Deps["config"]["providers"],
-): boolean {
-  if (method === "HEAD") return route ? route.route.isProbe === true : isBase(path, providers);
+function isOwnPage({ method, url }: RequestHead, path: string, route: Route | null): boolean {
+  if (method === "HEAD") return route ? route.route.isProbe === true : isBase(path);
   // A request target that is no path, such as `*`, leaves the URL without a slash after the host.
   return method === "GET" && path === "/" && url.includes("/", "https://".length);
 }

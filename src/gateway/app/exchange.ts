@@ -1,5 +1,6 @@
 /** One request and its response: the state that every step shares, and how a refusal becomes a response. */
 import { refusalEvent, type Caller } from "../../events/compose.ts";
+import { keyIdOf } from "../../shared/digest.ts";
 import { emptyHolding, type Holding } from "../../shared/byte-budget.ts";
 import { NamedHeaders } from "../../shared/http/named-headers.ts";
 import { errorName } from "../../shared/operator-log.ts";
@@ -103,7 +104,9 @@ const isFinal = (refusal: Refusal, { findings: { route } }: Exchange): boolean =
   refusal.isFinal || (refusal.code === "upstream_key_rejected" && (route?.provider.keys.length ?? 0) < 2);
 
 function refusalFacts({ request, deps, findings, caller }: Exchange, { code, status, data }: Refusal) {
-  const { route, client, actor } = findings;
+  const { route, client, actor, presented } = findings;
+  // A credential that no source knows has an id too: one leaked or guessed key can be followed through its refusals.
+  const secret = presented?.identity ?? presented?.accessToken;
   return {
     code,
     status,
@@ -118,6 +121,8 @@ function refusalFacts({ request, deps, findings, caller }: Exchange, { code, sta
     workerVersion: deps.config.workerVersion,
     identitySource: actor?.source ?? null,
     isActorVerified: actor?.verified ?? false,
+    keyId: actor?.keyId ?? (secret ? keyIdOf(secret.sha256) : null),
+    initiatorSource: caller?.initiator_source ?? null,
   };
 }
 

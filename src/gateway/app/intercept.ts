@@ -5,12 +5,16 @@
  *
  * Each step takes plain values and returns plain values or a refusal.
  */
-import { overrideEvent, overrideRejectedEvent, toCaller, type Caller } from "../../events/compose.ts";
+import { overrideRejectedEvent, toCaller, type Caller } from "../../events/compose.ts";
 import { sha256Hex } from "../../shared/digest.ts";
 import { Refusal } from "../../shared/refusal.ts";
 import { headerSessionId } from "../client/client.ts";
+import { CODER_AGENTS } from "../client/clients.ts";
+import { areIdsEvidence } from "../initiator/decision.ts";
+import { rejectedValue } from "../initiator/decide-delegated.ts";
 import { readCoderIds } from "../initiator/owner-claim.ts";
 import { formBoundary } from "../provider/form/boundary.ts";
+import { checkObjects } from "../policy/objects.ts";
 import { methodsOf } from "../provider/method.ts";
 import { interceptedApi, type Route } from "../provider/route.ts";
 import { callUpstream, checkPolicies } from "./call-upstream.ts";
@@ -22,7 +26,7 @@ import { ownResponse, refuse, type Exchange } from "./exchange.ts";
 import { interceptUpload } from "./intercept-upload.ts";
 import { passThrough } from "./passthrough.ts";
 import { createRequestBody } from "./read-body.ts";
-import type { RequestBody } from "./request-body.ts";
+import { rejectOtherText, type RequestBody } from "./request-body.ts";
 import { startCall, type Intercepted } from "./start-call.ts";
 import { welcome } from "./welcome.ts";
 
@@ -48,26 +52,34 @@ export async function serve(exchange: Exchange): Promise<Response> {
   // Client, identity, initiator.
   const { bodyBytes: maxBytes, bodyRatio: maxRatio } = deps.config.limits;
   const reading = { ...deps.bodies, maxBytes, maxRatio, holding: exchange.holding };
-  const head = { method: request.method, headers };
+  const head = { method: request.method, url: request.url, headers };
   const body = createRequestBody(request, reading, () => checkUnreadBody(head, maxBytes));
   const decided = await decide({ head, target, route, body }, deps, findings);
   if (decided instanceof Refusal) return stop(decided);
   const { client, actor, credential, claim, decision } = decided;
+  const isEvidence = areIdsEvidence(claim, deps.config.assertion, decision);
+  const isSigned = decision.trace.signature === "valid";
+  // The session of Coder Agents is its chat.
+  const isClaimedChat = client.name === CODER_AGENTS && !isEvidence;
   const caller = toCaller({
     id,
     actor,
     initiator: decision.initiator,
     client,
-    sessionId: headerSessionId(client, headers),
-    coder: readCoderIds(claim.sent, decided.delegation),
+    sessionId: isClaimedChat ? null : headerSessionId(client, headers),
+    coder: readCoderIds(claim.sent, decided.delegation, { isEvidence, isSigned }),
   });
   exchange.caller = caller;
-  await recordOverride(exchange, caller, route, decided);
+  await recordRejectedOwner(exchange, caller, route, decided);
   if (decided.refusal) return stop(decided.refusal);
+  const forbidden = checkObjects(route, { method: request.method, actor, credential });
+  if (forbidden) return stop(forbidden);
 
   const forwardable = { target, route, caller, acceptedOwner: decision.acceptedOwner, credential };
   const api = interceptedApi(route, request.method);
   if (api === null) return passThrough(exchange, decided, forwardable, body);
+  const otherText = api.isUnread ? null : rejectOtherText(headers);
+  if (otherText) return stop(otherText);
   const intercepted = { ...forwardable, api };
   const boundary = api.acceptsForms ? formBoundary(headers.get("content-type")) : null;
   if (boundary === "invalid") return stop(new Refusal("form_invalid", { detail: "the boundary" }));
@@ -76,25 +88,22 @@ export async function serve(exchange: Exchange): Promise<Response> {
   return intercept(exchange, decided, intercepted, body);
 }
 
-/** Records an owner header: that it was accepted, or why it was not. */
-async function recordOverride(
+/** Records why an owner header was not accepted. An accepted one is recorded with the start of the call. */
+async function recordRejectedOwner(
   { deps, recorder }: Exchange,
   caller: Caller,
   { provider }: Route,
   { claim, decision }: RequestDecision,
 ): Promise<void> {
-  if (decision.acceptedOwner !== null) {
-    recorder.record(overrideEvent(caller, decision, provider.name, deps.now()));
-  } else if (decision.rejection !== null) {
-    const sent = claim.sent.owner ?? "";
-    const rejected = {
-      reason: decision.rejection,
-      valueLength: sent.length,
-      valueSha256: (await sha256Hex(sent)).slice(0, 16),
-      provider: provider.name,
-    };
-    recorder.record(overrideRejectedEvent(caller, decision, rejected, deps.now()));
-  }
+  if (decision.rejection === null) return;
+  const sent = rejectedValue(claim, decision.rejection);
+  const rejected = {
+    reason: decision.rejection,
+    valueLength: sent.length,
+    valueSha256: (await sha256Hex(sent)).slice(0, 16),
+    provider: provider.name,
+  };
+  recorder.record(overrideRejectedEvent(caller, decision, rejected, deps.now()));
 }
 
 /** A model call whose body is read first: recorded from here to its one end, however it ends. */

@@ -13,7 +13,9 @@ import {
   type StartFacts,
   type Subject,
 } from "../../events/compose.ts";
+import type { InitiatorOverride } from "../../events/event.ts";
 import type { Redact } from "../../events/redaction.ts";
+import { isRejectedOwnKey } from "../observation/outcome.ts";
 import type { Recorder } from "../sinks/recorder.ts";
 
 export type Interception = {
@@ -28,6 +30,8 @@ export type Interception = {
 
 export type InterceptionContext = StartFacts & {
   readonly subject: Subject;
+  /** The accepted owner, recorded with the start: a request without one is on the account of no owner. */
+  readonly override: InitiatorOverride | null;
   /** Milliseconds since 1970. */
   readonly startedAt: number;
 };
@@ -44,8 +48,9 @@ export function startInterception(
   context: InterceptionContext,
   { prompts, redact, now }: RecordingContext,
 ): Interception {
-  const { subject, startedAt, conversation } = context;
+  const { subject, override, startedAt, conversation } = context;
   let isOpen = true;
+  if (override) record(override);
   record(startEvent(subject, context));
   const prompt = prompts ? promptEvent(subject, conversation, redact, startedAt) : null;
   if (prompt) record(prompt);
@@ -55,11 +60,12 @@ export function startInterception(
     if (!isOpen) return;
     isOpen = false;
     const at = now();
+    const isOwnKeyRejected = isRejectedOwnKey(subject.credential_kind, result);
     const { observation } = result;
     const usage = observation && tokenUsageEvent(subject, observation, redact, at);
     if (usage) record(usage);
     // Before the tool calls: Logpush drops the last lines of a request that prints too much.
-    record(endEvent(subject, result, redact, { startedAt, at }));
+    record(endEvent(subject, { ...result, isOwnKeyRejected }, redact, { startedAt, at }));
     if (observation) {
       for (const event of toolEvents(subject, observation, redact, at)) record(event);
       for (const event of thoughtEvents(subject, observation, redact, at)) record(event);

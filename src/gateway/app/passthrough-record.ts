@@ -1,5 +1,6 @@
 /** A passthrough's record: one start and exactly one end. A second end is ignored. */
 import {
+  acceptedOverride,
   NOTHING_RETRIEVED,
   passthroughEvent,
   passthroughStartEvent,
@@ -7,6 +8,7 @@ import {
   type RetrievedFacts,
 } from "../../events/compose.ts";
 import type { Refusal } from "../../shared/refusal.ts";
+import { isRejectedOwnKey } from "../observation/outcome.ts";
 import { edgeErrorOf } from "../observation/edge-error.ts";
 import { NO_PROVIDER_HEADERS } from "../upstream/provider-headers.ts";
 import type { Forwardable, UpstreamResult } from "./call-upstream.ts";
@@ -23,7 +25,7 @@ export type PassthroughRecord = {
 export function startPassthrough(
   { request, deps, recorder, startedAt }: Exchange,
   { actor, decision }: RequestDecision,
-  { route: { provider, route }, caller }: Forwardable,
+  { route: { provider, route }, caller, credential }: Forwardable,
 ): PassthroughRecord {
   const facts = {
     method: request.method,
@@ -33,6 +35,8 @@ export function startPassthrough(
     startedAt,
     workerVersion: deps.config.workerVersion,
   };
+  const override = acceptedOverride(caller, decision, provider.name, deps.now());
+  if (override) recorder.record(override);
   recorder.record(passthroughStartEvent(caller, facts, { actor, initiatorName: decision.initiator.name }));
   let isOpen = true;
   return {
@@ -40,7 +44,8 @@ export function startPassthrough(
     end: (result, at = deps.now()) => {
       if (!isOpen) return;
       isOpen = false;
-      recorder.record(passthroughEvent(caller, facts, result, at));
+      const isOwnKeyRejected = isRejectedOwnKey(credential.kind, result);
+      recorder.record(passthroughEvent(caller, facts, { ...result, isOwnKeyRejected }, at));
     },
   };
 }

@@ -29,7 +29,7 @@ import {
 import { findRetrieval, observeRetrieval } from "./retrieve.ts";
 import { checkNamedModel, filterModels } from "./model-list.ts";
 import { leakRefusal, searchBody, type SearchedBody } from "./secret-leak.ts";
-import { rejectBody, type RequestBody } from "./request-body.ts";
+import { rejectBody, rejectOtherText, type RequestBody } from "./request-body.ts";
 
 /** A passthrough: recorded from here to its one end, however it ends. */
 export async function passThrough(
@@ -136,8 +136,11 @@ async function bodyToForward(
 ): Promise<UpstreamBody | Refusal> {
   const { request } = exchange;
   const { route, provider } = forwardable.route;
-  const runsModel = route.kind === "passthrough" && request.method === "POST" ? route.runsModel : "no";
+  const hasNoBody = takesNoBody(request.method);
+  const runsModel = route.kind === "passthrough" && !hasNoBody ? route.runsModel : "no";
   if (runsModel !== "no" && provider.models !== null) {
+    const otherText = rejectOtherText(exchange.headers);
+    if (otherText) return otherText;
     const boundary = runsModel === "named" ? formBoundary(request.headers.get("content-type")) : null;
     if (boundary === "invalid") return new Refusal("form_invalid", { detail: "the boundary" });
     if (boundary !== null) {
@@ -148,7 +151,7 @@ async function bodyToForward(
   }
   const forbidden = checkPolicies(exchange, forwardable, null, false);
   if (forbidden) return forbidden;
-  return takesNoBody(request.method) ? rejectBody(request.headers) : unreadBody(exchange, requestBody);
+  return hasNoBody ? rejectBody(request.headers) : unreadBody(exchange, requestBody);
 }
 
 /** The whole body, once its model is one that the provider's list allows. */

@@ -5,6 +5,7 @@
 import { SMALL_BYTES } from "../../shared/byte-budget.ts";
 import { realTimer, TIMED_OUT } from "../../shared/deadline.ts";
 import { sha256Hex } from "../../shared/digest.ts";
+import { toHex } from "../../shared/hex.ts";
 import { declaredLength } from "../../shared/http/body-headers.ts";
 import { createInterruptible } from "../../shared/interruptible.ts";
 import { Refusal } from "../../shared/refusal.ts";
@@ -32,13 +33,15 @@ export function createRequestBody(
   let isRead = false;
   let whole: Promise<Uint8Array | Refusal> | null = null;
   let decoded: Coding | null = null;
+  // Of the compressed bytes, which are not kept: only where it is requested before they are read.
+  let sent: SentDigest | null = null;
   const read = async (): Promise<Uint8Array | Refusal> => {
     const refusal = check();
     if (refusal) return refusal;
     const coding = requestCoding(request.headers);
     if (coding === null || coding === "unsupported") return readWithin(request, options);
     decoded = coding;
-    return readDecoded(request, coding, { loadZlib, ...options });
+    return readDecoded(request, coding, { loadZlib, onPiece: sent?.update ?? null, ...options });
   };
   const bytes = (): Promise<Uint8Array | Refusal> => {
     isRead = true;
@@ -50,12 +53,33 @@ export function createRequestBody(
       whole = TAKEN;
       return taken;
     },
-    sha256: async () => {
+    sha256: async (form) => {
+      const isCompressed = form === "sent" && requestCoding(request.headers) !== null;
+      if (isCompressed && whole === null) sent = digestSent();
       const body = await bytes();
-      return body instanceof Refusal ? body : sha256Hex(body);
+      if (body instanceof Refusal) return body;
+      return isCompressed ? (sent?.digest() ?? null) : sha256Hex(body);
     },
     isRead: () => isRead,
     decoded: () => decoded,
+  };
+}
+
+type SentDigest = {
+  readonly update: (piece: Uint8Array) => Promise<void>;
+  /** 64 hex digits, once all pieces are written. */
+  readonly digest: () => Promise<string>;
+};
+
+function digestSent(): SentDigest {
+  const stream = new crypto.DigestStream("SHA-256");
+  const writer = stream.getWriter();
+  return {
+    update: (piece) => writer.write(piece as Uint8Array<ArrayBuffer>),
+    digest: async () => {
+      await writer.close();
+      return toHex(new Uint8Array(await stream.digest));
+    },
   };
 }
 

@@ -4,6 +4,8 @@ import type { HeaderReader } from "../../shared/http/named-headers.ts";
 import { Refusal } from "../../shared/refusal.ts";
 import { requestCoding, type Coding } from "./decode/coding.ts";
 
+export type BodyForm = "decoded" | "sent";
+
 /** A body that is read when it is first needed. */
 export type RequestBody = {
   /**
@@ -12,10 +14,10 @@ export type RequestBody = {
    */
   readonly take: () => Promise<Uint8Array | Refusal>;
   /**
-   * SHA-256 of the whole body as the provider reads it (decoded), 64 hex digits; null where it is not known (a described
-   * request).
+   * SHA-256 of the whole body, 64 hex digits: as the provider reads it (decoded), or as the client sent it. null where it is
+   * not known (a described request).
    */
-  readonly sha256: () => Promise<string | null | Refusal>;
+  readonly sha256: (form: BodyForm) => Promise<string | null | Refusal>;
   /** Whether `take` or `sha256` has been called: the request's stream can then not be forwarded any more. */
   readonly isRead: () => boolean;
   /** The coding that was decoded; null where there was none, or the body has not been read. */
@@ -25,6 +27,22 @@ export type RequestBody = {
 /** Refuses `body_encoded` (415) where a body cannot be decoded: the provider must read what was checked here. */
 export function rejectUnknownCoding(headers: HeaderReader): Refusal | null {
   return requestCoding(headers) === "unsupported" ? new Refusal("body_encoded") : null;
+}
+
+const UTF_8 = /;[ \t]*charset[ \t]*=[ \t]*(?:utf-?8|"utf-?8")[ \t]*(?=;|$)/gi;
+/** A form, in which `{"a":"&model=x"}` names another model than in JSON. */
+const FORM = /x-www-form-urlencoded/i;
+
+/**
+ * Refuses `body_type_unsupported` (415) where the provider could read the body as other text than was checked here: in
+ * another charset than UTF-8, which a second `charset` or another spelling may name, or as a URL-encoded form.
+ */
+export function rejectOtherText(headers: HeaderReader): Refusal | null {
+  const type = headers.get("content-type");
+  if (type === null || type === "application/json") return null;
+  // Bounded first: the header may be long.
+  const isOther = type.length > 1024 || FORM.test(type) || /charset/i.test(type.trim().replace(UTF_8, ""));
+  return isOther ? new Refusal("body_type_unsupported") : null;
 }
 
 /** Refuses `body_encoded` (415) where there is a Content-Encoding. */

@@ -1,5 +1,5 @@
 /** Reads a model call and records its start. */
-import { toSubject, type Caller, type PromptHashes } from "../../events/compose.ts";
+import { acceptedOverride, toSubject, type Caller, type PromptHashes } from "../../events/compose.ts";
 import type { JsonObject } from "../../shared/json.ts";
 import { Refusal } from "../../shared/refusal.ts";
 import { bodySessionId, type Client } from "../client/client.ts";
@@ -115,6 +115,7 @@ export function toContext(
   };
   return {
     subject: toSubject(caller, facts, startedAt),
+    override: acceptedOverride(caller, decision, facts.provider, deps.now()),
     actor,
     initiatorName: decision.initiator.name,
     flags,

@@ -29,6 +29,7 @@ import type { Dataset } from "../sinks/analytics-engine.ts";
 import { readCors, type CorsRules } from "./cors.ts";
 import { longSecret, readAssertion, readDelegation, type VerifierOptions } from "./owner-assertion.ts";
 import { readProviders } from "./providers.ts";
+import { rejectSharedSecrets } from "./shared-secrets.ts";
 
 export type Limits = {
   /** The largest request body that is read into memory, in bytes. */
@@ -114,6 +115,7 @@ export function inspectConfig(
   const assertion = readAssertion(fields("OWNER_ASSERTION"), {
     secret,
     sources: [...sourceNames(environment), ...(delegation ? ["delegation"] : [])],
+    ownerSources: registry.sources.filter(({ verifies }) => verifies).map(({ source }) => source),
     nonces: binding("NONCES", "idFromName", "a Durable Object namespace"),
   });
   const config: Config = {
@@ -139,6 +141,7 @@ export function inspectConfig(
     workerVersion: readWorkerVersion(environment),
   };
   checkRecords(config, environment);
+  rejectSharedSecrets(config, report);
   const unread = environment.unread();
   rejectMisspelt(unread, report);
   const complete = { ...config, secrets: environment.secrets() };

@@ -4,12 +4,16 @@ import type { Fields } from "../../shared/config/fields.ts";
 import { canonicalId } from "../../shared/uuid.ts";
 import type { DelegationRules } from "../initiator/delegation.ts";
 import type { DirectoryOptions } from "../initiator/directory.ts";
+import type { HttpSignatureKey } from "../initiator/http-signature/keys.ts";
 import type { AssertionRules, ListedActor } from "../initiator/rules.ts";
+import { readHttpKeys } from "./http-signature-keys.ts";
 
 /** The options of everything that verifies an owner assertion. */
 export type VerifierOptions = {
-  /** Secrets of signatures; several for rotation. */
+  /** Secrets of signatures in Coder's format; several for rotation. */
   readonly signingKeys: readonly string[];
+  /** Keys of HTTP message signatures. */
+  readonly httpKeys: readonly HttpSignatureKey[];
   readonly directory: DirectoryOptions | null;
   /** The replay cache's namespace. */
   readonly nonces: DurableObjectNamespace | null;
@@ -20,6 +24,8 @@ type AssertionContext = {
   readonly secret: (secretName: string) => string | null;
   /** The configured identity sources: the prefixes that an actor's id may have. */
   readonly sources: readonly string[];
+  /** The identity sources that verify: those whose ids owners may have. */
+  readonly ownerSources: readonly string[];
   readonly nonces: DurableObjectNamespace | null;
 };
 
@@ -35,19 +41,44 @@ export function readAssertion(fields: Fields, context: AssertionContext): Assert
   const signature = fields.oneOf("signature", ["off", "accept", "require"], "off");
   const names = fields.texts("signing_keys");
   const signingKeys = fields.secrets("signing_keys", longSecret(context.secret, fields));
+  const http = fields.tables("http_signature_keys");
+  const httpKeys = readHttpKeys(http, longSecret(context.secret, fields));
   if (signature === "off" && names) fields.reject("signing_keys", "applies only where signature is not off");
-  if (signature !== "off" && !names?.length)
+  if (signature === "off" && http.length > 0)
+    fields.reject("http_signature_keys", "applies only where signature is not off");
+  if (signature !== "off" && !names?.length && http.length === 0)
     fields.reject("signing_keys", 'is required unless signature is "off"');
-  const once = fields.flag("replay_cache", false);
-  if (once && signature === "off") fields.reject("replay_cache", "applies only where signature is not off");
-  if (once && !context.nonces) fields.reject("replay_cache", "requires NONCES: a Durable Object namespace");
+  const once = readReplayCache(fields, signature, context);
 
+  const source = fields.oneOf("source", context.ownerSources, "coder");
   const nested = fields.nested("directory");
   const directory = nested && readDirectory(nested, context.secret);
   fields.rejectUnknown();
-  const rules = { allow, actors, onInvalid, signature, once, directory: directory?.onDown ?? "off" } as const;
-  const verifiers = { signingKeys, directory: directory?.options ?? null, nonces: context.nonces };
+  const onDown = directory?.onDown ?? "off";
+  const rules = { source, allow, actors, onInvalid, signature, once, directory: onDown } as const;
+  const verifiers = { signingKeys, httpKeys, directory: directory?.options ?? null, nonces: context.nonces };
   return { rules, verifiers };
+}
+
+/**
+ * Without the cache a signature counts again while it is fresh, also with another credential than its own, so signatures
+ * that are required are accepted once.
+ */
+function readReplayCache(
+  fields: Fields,
+  signature: AssertionRules["signature"],
+  { nonces }: AssertionContext,
+): boolean {
+  const isRequired = signature === "require";
+  const once = fields.flag("replay_cache", isRequired);
+  if (isRequired && !once) fields.reject("replay_cache", 'must not be false with signature = "require"');
+  if (once && signature === "off") fields.reject("replay_cache", "applies only where signature is not off");
+  if (once && !nonces)
+    fields.reject(
+      isRequired ? "signature" : "replay_cache",
+      `${isRequired ? '"require" ' : ""}requires NONCES: a Durable Object namespace`,
+    );
+  return once;
 }
 
 type DirectoryRules = { readonly options: DirectoryOptions; readonly onDown: "reject" | "accept" };
@@ -77,6 +108,8 @@ export function readDelegation(fields: Fields, secret: AssertionContext["secret"
 
 /** 128 bits in hexadecimal: a shorter secret could be guessed. */
 const MIN_SECRET = 32;
+/** 32 random hexadecimal digits have as many but for once in a billion times. */
+const MIN_DISTINCT = 6;
 
 export function longSecret(
   secret: AssertionContext["secret"],
@@ -84,8 +117,11 @@ export function longSecret(
 ): AssertionContext["secret"] {
   return (name) => {
     const value = secret(name);
-    if (value === null || value.length >= MIN_SECRET) return value;
-    report(name, `must have at least ${MIN_SECRET} characters`);
+    if (value === null) return null;
+    if (value.length < MIN_SECRET) report(name, `must have at least ${MIN_SECRET} characters`);
+    else if (new Set(value).size < MIN_DISTINCT)
+      report(name, "must be random: it has too few different characters");
+    else return value;
     return null;
   };
 }

@@ -1,6 +1,8 @@
 /** The config's `PROVIDERS`, validated: names, dialects, base URLs and keys. */
 import { RESERVED_NAMES } from "../../shared/api-routes.ts";
 import { asTable, Fields, oneOfIssue, type ReportIssue } from "../../shared/config/fields.ts";
+import { coversReserved, HEADER_PATTERN } from "../../shared/http/reserved-headers.ts";
+import { readObjects } from "./objects.ts";
 import type { Dialect, Provider } from "../provider/provider.ts";
 
 const NAME = /^[a-z0-9]+(?:-[a-z0-9]+)*$/;
@@ -46,6 +48,8 @@ function readProvider(name: string, fields: Fields, { dialects, key }: ProviderC
   const options = {
     injectUsage: fields.flag("inject_usage", true),
     coderHeaders: fields.flag("forward_coder_headers", false),
+    forwardHeaders: readForwardHeaders(fields),
+    objects: readObjects(fields),
     models: fields.texts("models"),
     filterModels: fields.flag("filter_models", true),
     keepsCache: fields.oneOf("response_cache", ["no-store", "keep"], "no-store") === "keep",
@@ -59,4 +63,16 @@ function readBaseUrl(fields: Fields, dialect: Dialect | undefined): string | nul
   if (url === null || dialect?.mount !== "" || !url.endsWith("/v1")) return url;
   fields.report(`${fields.path}.base_url`, "must not end in /v1: this dialect's routes begin with it");
   return null;
+}
+
+/** Names and prefixes of headers. A reserved one would leak a credential, or change what was decided about. */
+function readForwardHeaders(fields: Fields): readonly string[] {
+  const patterns = fields.texts("forward_headers") ?? [];
+  for (const [at, pattern] of patterns.entries()) {
+    const path = `${fields.path}.forward_headers[${at}]`;
+    if (!HEADER_PATTERN.test(pattern))
+      fields.report(path, "must be a header's name in lower case, or at least three letters of one and a *");
+    else if (coversReserved(pattern)) fields.report(path, "must not cover a reserved header");
+  }
+  return patterns;
 }

@@ -98,12 +98,14 @@ export async function readCredential(
 }
 
 /**
- * Browsers send `Origin` with every request that is no GET or HEAD, and `Sec-Fetch-Site` with all
- * (https://www.w3.org/TR/fetch-metadata/). No page can change or leave out either.
+ * Browsers send `Origin` with every request that is no GET or HEAD, and `Sec-Fetch-Site` and `Sec-Fetch-Mode` with all
+ * (https://www.w3.org/TR/fetch-metadata/). No page can change or leave out either. A navigation counts also with
+ * `Sec-Fetch-Site: none`: a link in a mail opens so, and no client of an AI API navigates.
  */
 function isFromPage(headers: HeaderReader): boolean {
   const site = headers.get("sec-fetch-site");
-  return headers.has("origin") || (site !== null && site !== "none" && site !== "same-origin");
+  const isOfOtherSite = site !== null && site !== "none" && site !== "same-origin";
+  return headers.has("origin") || isOfOtherSite || /navigate/i.test(headers.get("sec-fetch-mode") ?? "");
 }
 
 /** An identity credential is never a provider key, even if another header identifies the caller. */

@@ -22,6 +22,18 @@ export type Actor = {
   readonly keyId: string;
   /** Whether the credential itself allows or denies owner assertions; null leaves the decision to the configuration. */
   readonly mayAssert: boolean | null;
+  /** The claims of the verified token, of a source that has them. */
+  readonly claims?: Readonly<Record<string, unknown>>;
+  /** Where the credential itself says for whom the actor acts: a token with an `act` claim. */
+  readonly onBehalfOf?: OnBehalfOf;
+};
+
+export type OnBehalfOf = {
+  /** The id of the one that the actor acts for, in the actor's source. */
+  readonly subject: string;
+  readonly name: string | null;
+  /** The acting parties' ids, at most five: the actor, then the party that acted before it, and so on. */
+  readonly chain: readonly string[];
 };
 
 /**

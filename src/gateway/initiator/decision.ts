@@ -13,12 +13,15 @@ import type {
 } from "../../events/vocabulary.ts";
 import type { Actor } from "../identity/identity.ts";
 import type { OwnerClaim } from "./owner-claim.ts";
+import { decideDelegated } from "./decide-delegated.ts";
 import type { DirectoryLookup } from "./directory.ts";
 import { checkPermission, type AssertionRules } from "./rules.ts";
 import { isFresh } from "./signature.ts";
 
 export type Initiator = {
   readonly id: string;
+  /** Where the id is from. Two sources may give one id to two people. */
+  readonly source: string;
   /** The owner's user name, if the directory returned one. Never the actor's. */
   readonly name: string | null;
   readonly attribution: Attribution;
@@ -30,6 +33,8 @@ export type Trace = {
   readonly signature: SignatureResult | null;
   readonly directory: DirectoryResult | null;
   readonly candidates: readonly Candidate[];
+  /** With a token that has an `act` claim: the ids of the acting parties. */
+  readonly delegationChain?: readonly string[];
 };
 
 /** The results of the checks that need more than the headers. A result is absent until its check has run. */
@@ -57,7 +62,8 @@ type Checks = Pick<Trace, "rule" | "signature" | "directory">;
 const NOT_CHECKED: Checks = { rule: null, signature: null, directory: null };
 
 /**
- * Decides with the proof collected so far. The first check that fails determines the rejection:
+ * Decides with the proof collected so far. A token that names an acting party decides by itself (`decide-delegated.ts`).
+ * Otherwise the first check that fails determines the rejection:
  * 1. Without an owner header, the actor is the initiator.
  * 2. The client must be Coder Agents, or the actor a delegating gateway (`client`).
  * 3. The actor must be permitted to assert owners (`not_permitted`).
@@ -69,6 +75,7 @@ const NOT_CHECKED: Checks = { rule: null, signature: null, directory: null };
  */
 export function decideInitiator(claim: OwnerClaim, rules: AssertionRules, proof: Proof = {}): Decision {
   const { actor, owner, isCoderAgents, isDelegating } = claim;
+  if (actor.onBehalfOf) return decideDelegated(claim, actor.onBehalfOf, rules);
   const reject = (reason: OwnerRejection, checks: Checks): Decision => keepActor(claim, reason, checks);
   if (owner.kind === "absent") return keepActor(claim, null, NOT_CHECKED);
   if (!isCoderAgents && !isDelegating) return reject("client", NOT_CHECKED);
@@ -93,7 +100,27 @@ export function decideInitiator(claim: OwnerClaim, rules: AssertionRules, proof:
     return { ...reject(reason, allChecked), needs: proof.replay === undefined ? "replay" : null };
   }
   const name = proof.directory?.status === "active" ? proof.directory.username : null;
-  return acceptOwner(claim, { id: owner.id, name, attribution: attributionOf(actor, isSigned) }, allChecked);
+  return acceptOwner(
+    claim,
+    { id: owner.id, source: rules.source, name, attribution: attributionOf(actor, isSigned) },
+    allChecked,
+  );
+}
+
+/**
+ * Whether the chat, subchat and workspace that the request names are evidence, by the same conditions as an owner: a client
+ * and an actor that may assert, the actor verified, the signature as required. A valid signature covers the ids too.
+ */
+export function areIdsEvidence(
+  { actor, isCoderAgents, isDelegating }: OwnerClaim,
+  rules: AssertionRules,
+  { acceptedOwner, trace: { signature } }: Decision,
+): boolean {
+  if (!isCoderAgents && !isDelegating) return false;
+  if (!checkPermission(actor, isDelegating, rules).permitted) return false;
+  if (signature === "valid") return acceptedOwner !== null;
+  const isUnsigned = signature === null || signature === "off" || signature === "absent";
+  return actor.verified && rules.signature !== "require" && isUnsigned;
 }
 
 /** An owner is worth no more than the word of the actor that names it. */
@@ -125,6 +152,7 @@ function keepActor({ actor }: OwnerClaim, rejection: OwnerRejection | null, chec
   return {
     initiator: {
       id: actor.id,
+      source: actor.source,
       name: null,
       attribution: actor.verified ? "authenticated" : "unverified",
     },
@@ -158,6 +186,7 @@ function checkSignature(
 ): CheckResult<Trace["signature"]> {
   if (mode === "off") return { result: "off" };
   if (signature.kind === "malformed") return rejected("signature_malformed");
+  if (signature.kind === "uncovered") return rejected("signature_uncovered");
   if (signature.kind === "absent") {
     return mode === "require" ? { result: "absent", rejection: "signature_required" } : { result: "absent" };
   }

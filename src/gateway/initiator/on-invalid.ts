@@ -8,6 +8,7 @@ import type { AssertionRules } from "./rules.ts";
 const SIGNATURE_REJECTIONS: ReadonlySet<OwnerRejection> = new Set<OwnerRejection>([
   "signature_required",
   "signature_malformed",
+  "signature_uncovered",
   "signature_expired",
   "signature_invalid",
   "replayed",

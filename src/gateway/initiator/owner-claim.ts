@@ -9,9 +9,11 @@
  *
  * Two consequences follow: `on-invalid.ts` (is the request refused?) and `flags.ts` (is it flagged as an anomaly?).
  */
+import type { ClaimedIds, CoderIds } from "../../events/fields.ts";
 import type { Actor } from "../identity/identity.ts";
 import type { Delegation } from "./delegation.ts";
 import { readCoderId, readOwnerHeader, type CoderIdHeaders, type OwnerHeader } from "./owner-header.ts";
+import { hasHttpSignature, readHttpSignature } from "./http-signature/read.ts";
 import { readSignatureHeader, type SignableRequest, type SignatureHeader } from "./signature.ts";
 
 /** The sender of an owner header. */
@@ -43,21 +45,54 @@ export function readOwnerClaim(asserter: Asserter, request: SignableRequest, at:
   };
   const owner = readOwnerHeader(sent.owner);
   // A signature vouches for an owner. Without one there is nothing to verify.
-  const signature = owner.kind === "owner" ? readSignatureHeader(request, sent) : ABSENT;
+  const signature = owner.kind === "owner" ? readSignature(request, sent) : ABSENT;
   return { actor, isCoderAgents, isDelegating, sent, owner, signature, at };
 }
 
 const ABSENT: SignatureHeader = { kind: "absent" };
 
+/** In either format. A request with both could be signed for two different owners. */
+function readSignature(request: SignableRequest, sent: CoderIdHeaders): SignatureHeader {
+  const signature = readSignatureHeader(request, sent);
+  if (!hasHttpSignature(request)) return signature;
+  return signature.kind === "absent" ? readHttpSignature(request) : { kind: "malformed" };
+}
+
+/** How the ids of the conversation are recorded. */
+export type IdsEvidence = {
+  /** Whether they are evidence. If not, they are only what the caller claims. */
+  readonly isEvidence: boolean;
+  /** Whether a verified signature covers them. */
+  readonly isSigned: boolean;
+};
+
 /**
- * The conversation's ids, for the records. The workspace id of a delegating gateway takes precedence over the client's.
+ * The conversation's ids, for the records. The workspace id of a delegating gateway takes precedence over the client's,
+ * unless a signature covers the latter.
  */
-export function readCoderIds({ chat, subchat, workspace }: CoderIdHeaders, delegation: Delegation | null) {
-  return {
+export function readCoderIds(
+  { chat, subchat, workspace }: CoderIdHeaders,
+  delegation: Delegation | null,
+  { isEvidence, isSigned }: IdsEvidence,
+): CoderIds {
+  const delegated = isSigned ? null : (delegation?.workspaceId ?? null);
+  const ids = {
     chat_id: readCoderId(chat),
     subchat_id: readCoderId(subchat),
-    workspace_id: delegation?.workspaceId ?? readCoderId(workspace),
+    workspace_id: delegated ?? readCoderId(workspace),
+  };
+  return {
+    ...(isEvidence ? ids : NO_IDS),
     delegated_key_id: delegation?.keyId ?? null,
     delegated_source: delegation?.source ?? null,
+    claimed_ids: isEvidence ? null : claimed(ids),
   };
+}
+
+const NO_IDS = { chat_id: null, subchat_id: null, workspace_id: null };
+
+/** The ids that are not null; null where there is none. */
+function claimed(ids: Readonly<Record<keyof ClaimedIds, string | null>>): ClaimedIds | null {
+  const sent = Object.entries(ids).filter(([, id]) => id !== null);
+  return sent.length > 0 ? Object.fromEntries(sent) : null;
 }

@@ -6,6 +6,8 @@ import type { AssertionRule } from "../../events/vocabulary.ts";
 import type { Actor } from "../identity/identity.ts";
 
 export type AssertionRules = {
+  /** The source of owners' ids: the identity source that knows the same people under the same ids. */
+  readonly source: string;
   readonly allow: "any" | "service" | "listed" | "off";
   /** The actors that `listed` allows. */
   readonly actors: readonly ListedActor[];

@@ -8,7 +8,8 @@ import type { Directory } from "./directory.ts";
 import { decideInitiator, type Decision, type Proof } from "./decision.ts";
 import type { ReplayCache } from "./replay-cache-client.ts";
 import type { AssertionRules } from "./rules.ts";
-import { isFresh, WINDOW_MS, type VerifySignature } from "./signature.ts";
+import { sha256Hex } from "../../shared/digest.ts";
+import { isFresh, type PresentedSignature, type VerifySignature } from "./signature.ts";
 
 /** A verifier is null if the configuration does not provide it. */
 export type Verifiers = {
@@ -56,7 +57,11 @@ async function collectProof(
       return owner.kind === "owner" && directory ? { directory: await directory(owner.id) } : null;
     case "replay": {
       if (signature.kind !== "presented" || replayCache === null) return null;
-      return { replay: await replayCache(signature.mac, signature.timestamp * 1000 + WINDOW_MS) };
+      return { replay: await replayCache(await replayKey(signature), signature.until) };
     }
   }
 }
+
+/** By which a second use is recognized. A nonce is one of its key: another signer may choose the same. */
+const replayKey = async (signature: PresentedSignature): Promise<string> =>
+  signature.format === "coder" ? signature.mac : sha256Hex(`${signature.keyId}\n${signature.nonce}`);

@@ -1,4 +1,4 @@
-import type { Outcome, UsageState } from "../../events/vocabulary.ts";
+import type { CredentialKind, Outcome, UsageState } from "../../events/vocabulary.ts";
 import type { ResponseReport } from "../provider/response-reader.ts";
 import type { BodyKind } from "./body-kind.ts";
 import type { ObservedEnd } from "./stream-end.ts";
@@ -31,4 +31,20 @@ export function usageState({ usage, usageFinal }: Pick<ResponseReport, "usage" |
   const figures = [input, output, usage.cache_read_input_tokens, usage.cache_write_input_tokens];
   const isEmpty = figures.every((figure) => figure === null) && Object.keys(extras).length === 0;
   return isEmpty ? "unknown" : "partial";
+}
+
+/** Errors of providers that respond to a wrong key with another status than 401 or 403, such as Gemini's 400. */
+const KEY_ERROR =
+  /^(?:authentication_error|permission_error|unauthenticated|unauthorized|permission_denied|(?:incorrect|invalid)_api_key|api_key_invalid)$/i;
+
+/** How a call ended, of any kind. */
+type End = { readonly outcome: string; readonly status: number | null; readonly error: string | null };
+
+/**
+ * Whether the provider rejected the client's own key. Any caller can send a made-up one, and such a call must not count for
+ * the account that it names.
+ */
+export function isRejectedOwnKey(kind: CredentialKind, { outcome, status, error }: End): boolean {
+  if (kind !== "byok" || (outcome !== "upstream_error" && outcome !== "cancelled")) return false;
+  return status === 401 || status === 403 || (error !== null && KEY_ERROR.test(error));
 }

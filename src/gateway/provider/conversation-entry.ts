@@ -59,7 +59,7 @@ export class EntryKeys {
 export const entryKeys = (...further: readonly string[]): KnownKeys =>
   new KnownKeys(["role", "content", ...further]);
 
-const PART_KEYS = new KnownKeys(["type", "text", "tool_use_id"]);
+const PART_KEYS = new KnownKeys(["type", "text", "content", "tool_use_id"]);
 
 /** Of a member that the object does not have. */
 const ABSENT: Range = { from: 0, to: 0 };
@@ -112,20 +112,19 @@ type Content = {
 };
 const NO_CONTENT: Content = { texts: [], resultId: undefined, isText: false };
 
-/** Reads the content of a user message. */
+/** Reads the content of a user message: a text, a part, or a list of them. */
 function readContent(bytes: Uint8Array, content: Range, { textType }: EntryRules, keys: KeyCheck): Content {
   const texts: Range[] = [];
   let resultId: unknown;
+  let parts = 0;
+  let textParts = 0;
   /** Whether the value is a text. */
   const add = (value: Range): boolean => {
     if (bytes[value.from] !== 0x22) return false;
     if (texts.length < MAX_PROMPT_TEXTS && hasUserText(bytes, value)) texts.push(value);
     return true;
   };
-  if (bytes[content.from] !== 0x5b) return { texts, resultId, isText: add(content) };
-  let parts = 0;
-  let textParts = 0;
-  eachElement(bytes, content.from, (at) => {
+  const read = (at: number): number => {
     parts += 1;
     if (bytes[at] !== 0x7b) {
       const to = skipValue(bytes, at);
@@ -133,20 +132,64 @@ function readContent(bytes: Uint8Array, content: Range, { textType }: EntryRules
       if (add({ from: at, to })) textParts += 1;
       return to;
     }
-    const part: Record<string, unknown> = {};
-    let hasText = false;
-    keys.reset();
-    const end = eachMember(bytes, at, (key, from, to) => {
-      const name = keys.name(bytes, key);
-      // Servers differ in the types that they take for a text.
-      if (name === "text") hasText = add({ from, to });
-      else if (name !== null) part[name] = shortValue(bytes, { from, to });
-    });
-    if (hasText || part["type"] === textType) textParts += 1;
-    if (part["type"] === "tool_result") resultId = part["tool_use_id"] ?? null;
-    return end;
-  });
+    const part = readPart(bytes, at, keys);
+    // Servers differ in the types that they take for a text, and in the key of the text.
+    const isResult = part.type === "tool_result";
+    const hasText = add(part.text) || (!isResult && add(part.content));
+    if (hasText || part.type === textType) textParts += 1;
+    if (isResult) resultId = part.resultId ?? null;
+    return part.end;
+  };
+  if (bytes[content.from] === 0x5b) eachElement(bytes, content.from, read);
+  else read(content.from);
   return { texts, resultId, isText: parts > 0 && textParts === parts };
+}
+
+type Part = {
+  readonly type: unknown;
+  readonly resultId: unknown;
+  readonly text: Range;
+  readonly content: Range;
+  readonly end: number;
+};
+
+function readPart(bytes: Uint8Array, at: number, keys: KeyCheck): Part {
+  const fields: Record<string, unknown> = {};
+  let [text, content] = [ABSENT, ABSENT];
+  keys.reset();
+  const end = eachMember(bytes, at, (key, from, to) => {
+    const name = keys.name(bytes, key);
+    if (name === "text") text = { from, to };
+    else if (name === "content") content = { from, to };
+    else if (name !== null) fields[name] = shortValue(bytes, { from, to });
+  });
+  return { type: fields["type"], resultId: fields["tool_use_id"], text, content, end };
+}
+
+const TEMPLATE_KEYS = new KnownKeys(["id", "variables"]);
+
+/** The texts that a request gives for the variables of the provider's prompt template. They are the user's. */
+export function readVariables(
+  bytes: Uint8Array,
+  template: Range,
+  keys: KeyCheck,
+): readonly Range[] | Refusal {
+  const texts: Range[] = [];
+  const add = (value: Range): void => {
+    if (bytes[value.from] === 0x22 && texts.length < MAX_PROMPT_TEXTS && hasUserText(bytes, value))
+      texts.push(value);
+  };
+  const check = new KeyCheck(TEMPLATE_KEYS, "prompt.");
+  const addVariable = (_: unknown, from: number, to: number): void => {
+    if (bytes[from] === 0x7b) add(readPart(bytes, from, keys).text);
+    else add({ from, to });
+  };
+  if (bytes[template.from] === 0x7b)
+    eachMember(bytes, template.from, (key, from) => {
+      if (check.name(bytes, key) === "variables" && bytes[from] === 0x7b)
+        eachMember(bytes, from, addVariable);
+    });
+  return check.refusal ?? texts;
 }
 
 /** The first `max` UTF-16 units of the text without the client's scaffolding. */

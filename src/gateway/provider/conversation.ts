@@ -8,6 +8,7 @@ import {
   MAX_PROMPT_TEXTS,
   readEntry,
   readTextEntry,
+  readVariables,
   userText,
   type Entry,
   type EntryRules,
@@ -15,7 +16,7 @@ import {
 import type { JsonBody, Range } from "./json-body.ts";
 import { eachElement, skipValue } from "./json-members.ts";
 import { asName } from "./usage.ts";
-import type { Refusal } from "../../shared/refusal.ts";
+import { Refusal } from "../../shared/refusal.ts";
 
 export type Conversation = {
   /**
@@ -59,6 +60,8 @@ export type ConversationRules = EntryRules & {
   readonly list: "messages" | "input" | "prompt";
   /** Whether that field may also be the user's text. */
   readonly acceptsText: boolean;
+  /** The field that names a prompt template of the provider, with texts for its variables. */
+  readonly template?: string;
 };
 
 /** @returns the conversation, or the refusal `field_repeated` (400) where an entry has a field twice. */
@@ -68,23 +71,24 @@ export function readConversation(
 ): Conversation | Refusal {
   const turns = new Turns();
   const keys = new EntryKeys(rules.list, rules);
-  const list = members.get(rules.list);
-  const addText = (value: Range): void => {
-    if (rules.acceptsText && bytes[value.from] === 0x22) turns.add(readTextEntry(bytes, value));
+  const add = (from: number): number => {
+    if (bytes[from] !== 0x7b) {
+      const to = skipValue(bytes, from);
+      if (rules.acceptsText && bytes[from] === 0x22) turns.add(readTextEntry(bytes, { from, to }));
+      return to;
+    }
+    const { entry, end } = readEntry(bytes, from, rules, keys);
+    if (entry !== null) turns.add(entry);
+    return end;
   };
-  if (list) addText(list);
-  if (list && bytes[list.from] === 0x5b) {
-    eachElement(bytes, list.from, (from) => {
-      if (bytes[from] !== 0x7b) {
-        const to = skipValue(bytes, from);
-        addText({ from, to });
-        return to;
-      }
-      const { entry, end } = readEntry(bytes, from, rules, keys);
-      if (entry !== null) turns.add(entry);
-      return end;
-    });
-  }
+  const list = members.get(rules.list);
+  if (list && bytes[list.from] === 0x5b) eachElement(bytes, list.from, add);
+  // Some servers take one entry in place of a list.
+  else if (list) add(list.from);
+  const template = rules.template === undefined ? undefined : members.get(rules.template);
+  const variables = template && readVariables(bytes, template, keys.part);
+  if (variables instanceof Refusal) return variables;
+  if (variables) turns.addTexts(variables);
   return keys.refusal ?? turns.conversation(bytes);
 }
 
@@ -114,9 +118,15 @@ class Turns {
     }
     this.#lastIsAssistant = author === "assistant";
     if (toolCallId !== undefined) this.#toolCallId = toolCallId;
-    if (texts.length > 0) this.#promptCount += 1;
+    this.addTexts(texts);
+  }
+
+  /** Texts of the user that are in no entry: they end no turn. */
+  addTexts(texts: readonly Range[]): void {
+    if (texts.length === 0) return;
+    this.#promptCount += 1;
     for (const text of texts) if (this.#texts.length < MAX_PROMPT_TEXTS) this.#texts.push(text);
-    if (texts.length > 0) this.#current = lastOf([...this.#current, ...lastOf(texts)]);
+    this.#current = lastOf([...this.#current, ...lastOf(texts)]);
   }
 
   conversation(bytes: Uint8Array): Conversation {

@@ -2,6 +2,7 @@
 import type { JsonObject } from "../../shared/json.ts";
 import type { ResponseReader, ContentOptions } from "./response-reader.ts";
 import type { ConversationRules } from "./conversation.ts";
+import type { ForwardedHeaders } from "./forwarded-headers.ts";
 import type { KnownKeys } from "./known-keys.ts";
 
 /** A configured AI API: its name, its dialect, and the base URL of its upstream. */
@@ -16,6 +17,10 @@ export type Provider = {
   readonly injectUsage: boolean;
   /** Forward `X-Coder-*` headers. For an upstream that is Coder itself. */
   readonly coderHeaders: boolean;
+  /** Further request headers to forward, in the form of the dialect's. */
+  readonly forwardHeaders: readonly string[];
+  /** Who may use the provider's stored objects. */
+  readonly objects: ObjectRules;
   /** The allow-list of models, compared exactly. null allows all; an empty list allows no model. */
   readonly models: readonly string[] | null;
   /** Also hide the other models from lists of models. */
@@ -24,8 +29,23 @@ export type Provider = {
   readonly keepsCache: boolean;
 };
 
+/** The use of a stored object of the provider: a file, a batch, a response, a conversation, a model. */
+export type ObjectAction = "read" | "write" | "delete";
+
+/** null: the default of `policy/objects.ts`. A list permits the actors that match one of its rules. */
+export type ObjectRules = Readonly<Record<ObjectAction, "on" | "off" | readonly ObjectRule[] | null>>;
+
+/** Matches an actor in all the points that are not null. */
+export type ObjectRule = {
+  readonly source: string | null;
+  readonly kind: "user" | "service" | null;
+  readonly actor: string | null;
+  /** A claim of the actor's token, and the values of which it must have one. */
+  readonly claim: readonly [name: string, values: readonly string[]] | null;
+};
+
 /**
- * Whether a POST runs a model, so that the provider's allow-list of models applies. `named`: the body names the model.
+ * Whether a request with a body runs a model, so that the provider's allow-list of models applies. `named`: the body names the model.
  * `hidden`: the body does not show it, so the request is allowed only without an allow-list.
  */
 export type RunsModel = "no" | "named" | "hidden";
@@ -39,6 +59,8 @@ export type DialectRoute =
       /** Also matches paths below `path`. */
       readonly below: boolean;
       readonly runsModel: RunsModel;
+      /** The paths below are stored objects. `listed`: any key of the account can list those of all its users. */
+      readonly objects?: "listed" | "by_id";
       /** A POST to the path itself is a model call: it creates a batch. */
       readonly creates?: Api;
       /** Lists the provider's models; a path below it names one of them. */
@@ -100,8 +122,15 @@ export type Dialect = {
   readonly mount: string;
   readonly routes: readonly DialectRoute[];
   readonly retrievals: readonly Retrieval[];
-  /** Headers whose presence selects this dialect for a root path that several dialects have. */
+  /**
+   * Headers whose presence selects this dialect for a root path that several dialects have. The form of the key (`keyForm`)
+   * precedes all but the first.
+   */
   readonly distinguishingHeaders: readonly string[];
+  /** The form of the API's own keys. */
+  readonly keyForm: RegExp;
+  /** The client's headers that reach the provider. */
+  readonly forwardedHeaders: ForwardedHeaders;
   /** The header that carries a central key to the provider. */
   readonly keyHeader: (key: string) => readonly [name: string, value: string];
   /** The header that carries the client's own provider key, given the header in which the client sent it. */

@@ -2,6 +2,7 @@
  * Finds the provider and the route for a request's path in the dialects' fixed tables. The only part of the client's
  * path that reaches an upstream URL is the part below a route that accepts subpaths, and that part is validated.
  */
+import { RESERVED_NAMES } from "../../shared/api-routes.ts";
 import { correctPath } from "./base-url.ts";
 import { withoutPrefix } from "./prefix.ts";
 import type { Api, Dialect, DialectRoute, Provider } from "./provider.ts";
@@ -59,10 +60,13 @@ export function namedProvider(path: string, providers: ReadonlyMap<string, Provi
   return providers.get(withoutPrefix(path).split("/", 2)[1] ?? "") ?? null;
 }
 
-/** Whether the path is a base URL itself (the root, or a provider's name and perhaps `/v1`), which clients probe with `HEAD`. */
-export function isBase(path: string, providers: ReadonlyMap<string, Provider>): boolean {
-  const inner = withoutPrefix(path).replace(/(?:\/v1)?\/?$/, "");
-  return inner === "" || providers.has(inner.slice(1));
+/**
+ * Whether the path has the form of a base URL (the root, or a name and perhaps `/v1`), which clients probe with `HEAD`. Of any
+ * name: the response without a credential says nothing about which providers there are.
+ */
+export function isBase(path: string): boolean {
+  const match = /^(?:\/(?!v1\/?$)([a-z0-9-]{1,64}))?(?:\/v1)?\/?$/.exec(withoutPrefix(path));
+  return match !== null && !RESERVED_NAMES.has(match[1] ?? "");
 }
 
 /** The provider's route for the path that follows its name. */
@@ -83,20 +87,47 @@ function rootRoute(path: string, headers: Headers, providers: ReadonlyMap<string
     if (route) candidates.push(route);
   }
   if (candidates.length < 2) return candidates[0] ?? null;
-  const distinguished = candidates.find(({ provider }) =>
-    provider.dialect.distinguishingHeaders.some((name) => headers.has(name)),
-  );
+  const withHeader = (from: number, to?: number): Route | undefined =>
+    candidates.find(({ provider }) =>
+      provider.dialect.distinguishingHeaders.slice(from, to).some((name) => headers.has(name)),
+    );
+  // Some vendors of one dialect have keys in the form of the other's: a header of the dialect itself precedes.
+  const named = withHeader(0, 1);
+  const key = sentKey(headers);
+  const [owner, other] = candidates.filter(({ provider }) => provider.dialect.keyForm.test(key));
   return (
-    distinguished ??
+    named ??
+    (owner && !other ? owner : withHeader(1)) ??
     candidates.find(({ provider }) => provider.dialect.distinguishingHeaders.length === 0) ??
     candidates[0] ??
     null
   );
 }
 
+/** The key that `readCredential` takes: keys of some providers name theirs by their form. */
+function sentKey(headers: Headers): string {
+  const bearer = headers.get("authorization")?.replace(/^bearer +/i, "");
+  return bearer ?? headers.get("x-api-key") ?? headers.get("api-key") ?? headers.get("x-goog-api-key") ?? "";
+}
+
 function matchRoute(dialect: Dialect, path: string): DialectRoute | null {
-  for (const route of dialect.routes) if (matches(route, path)) return route;
+  for (const route of dialect.routes) {
+    if (matches(route, path)) return route.path === path || !isReadAsCall(dialect, path) ? route : null;
+  }
   return null;
+}
+
+/**
+ * Whether a lenient server could read a path below a route as that of a model call: one that ignores case, trims blanks or
+ * dots, or cuts a segment at a parameter or an extension. Such a call would pass unrecorded.
+ */
+function isReadAsCall({ routes }: Dialect, path: string): boolean {
+  const reading = path
+    .split("/")
+    .map((segment) => /^[\w-]*/.exec(segment)?.[0].toLowerCase())
+    .join("/")
+    .replace(/\/+$/, "");
+  return routes.some((route) => route.path === reading && (route.kind === "intercept" || route.creates));
 }
 
 function matches(route: DialectRoute, path: string): boolean {
@@ -109,11 +140,14 @@ function matches(route: DialectRoute, path: string): boolean {
 }
 
 /**
- * Whether each segment has only the characters of ids (`ft:gpt-4o:org::id`). Rejects `;`, empty segments, and escapes
- * outside `%20` to `%7f`.
+ * Whether each segment has only the characters of ids (`ft:gpt-4o:org::id`), and ends in no dot or blank, which some servers
+ * trim. Rejects `;`, empty segments, and escapes of letters, digits and `-._~`, which are second spellings (RFC 3986 §6.2.2.2).
  */
 function isValidSubpath(subpath: string): boolean {
-  return /^(?:(?:[\w.~:@!$&'()*+,=-]|%[2-7][0-9a-f])+(?:\/|$))+$/i.test(subpath) && !subpath.endsWith("/");
+  return (
+    /^(?:(?:[\w.~:@!$&'()*+,=-]|%(?:2[0-46-9abc]|3[acdef]|40|5[bde]|60|7[bcd]))+(?:\/|$))+$/i.test(subpath) &&
+    !/\/$|(?:\.|%20)(?:\/|$)/.test(subpath)
+  );
 }
 
 /** The API of a model call; null for a passthrough. */

@@ -1,19 +1,6 @@
 /** Hop-by-hop fields (RFC 9110 §7.6.1): they describe one connection and are never forwarded, in either direction. */
 import type { HeaderReader } from "../../shared/http/named-headers.ts";
 
-/** Includes obsolete fields that are still in use. */
-export const HOP_BY_HOP = [
-  "connection",
-  "keep-alive",
-  "proxy-authenticate",
-  "proxy-authorization",
-  "proxy-connection",
-  "te",
-  "trailer",
-  "transfer-encoding",
-  "upgrade",
-];
-
 /** A field name (RFC 9110 §5.1). `Headers` throws on any other name. */
 const NAME = /^[\w!#$%&'*+.^`|~-]+$/;
 

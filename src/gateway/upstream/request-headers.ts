@@ -1,55 +1,12 @@
-/** The client's headers as the provider may see them. A deny-list: a header that is not listed is forwarded verbatim. */
+/** The client's headers as the provider may see them: those of the provider's allow-list, and the gateway's own. */
 import { BODY_HEADERS } from "../../shared/http/body-headers.ts";
 import type { HeaderReader, NamedHeaders } from "../../shared/http/named-headers.ts";
-import { connectionHeaders, HOP_BY_HOP } from "./hop-by-hop.ts";
+import type { Provider } from "../provider/provider.ts";
+import type { UpstreamCredential } from "./credential.ts";
+import { connectionHeaders } from "./hop-by-hop.ts";
 
-/** Headers that the gateway sets, that a network in front of it sets, or that describe the client's own connection. */
-const DROPPED_HEADERS = new Set([
-  ...HOP_BY_HOP,
-  "host",
-  "content-length", // fetch measures the body itself
-  "accept-encoding", // replaced by identity: a compressed stream arrives in one piece once it is touched
-  "authorization",
-  "x-api-key",
-  "api-key",
-  "x-goog-api-key",
-  "coder-session-token",
-  "cookie",
-  "cookie2",
-  "expect",
-  "forwarded",
-  "forwarded-for",
-  "x-forwarded",
-  "x-original-forwarded-for",
-  "x-original-host",
-  "x-remote-ip",
-  "x-remote-addr",
-  "x-envoy-external-address",
-  "fastly-client-ip",
-  "x-http-method-override",
-  "x-method-override",
-  "via",
-  "cdn-loop",
-  "x-real-ip",
-  "true-client-ip",
-  "x-client-ip",
-  "x-cluster-client-ip",
-  "x-original-url",
-  "x-rewrite-url",
-  "x-interception-id",
-  // Added by managed transforms of the gateway's zone, and about the client:
-  // https://developers.cloudflare.com/rules/transform/managed-transforms/reference/
-  "exposed-credential-check",
-  "malicious-uploads-detection",
-]);
-
-/** `cloudflare-workers-*`: by these a caller of a Worker chooses its version (gradual deployments). */
-const DROPPED_PREFIX = /^(?:cf-|cloudflare-workers-|x-forwarded-|x-coder-)/;
-/**
- * The `X-Coder-*` headers for an upstream that is Coder itself. Tokens and signatures are never forwarded, nor is the
- * owner as the client sent it, which may have been rejected.
- */
-const CODER_FORWARDED = /^x-coder-(?!owner-id$|ai-g|signature|.*token)/;
+/** For an upstream that is Coder itself. The owner is the accepted one, never the client's, which may have been rejected. */
+const CODER_HEADERS = ["x-coder-chat-id", "x-coder-subchat-id", "x-coder-workspace-id"];
 
 /**
  * Towards a destination that is not a Cloudflare zone, the platform adds the client's address as `x-real-ip` unless the
@@ -65,44 +22,60 @@ export const REAL_IP = "192.0.2.1";
 export const VIA_MARK = "ai-edge-interceptor";
 const LOOPED = new RegExp(`(?:^|[\\s,])${VIA_MARK}(?:$|[\\s,(])`);
 
-/** A decoded body is another representation. */
-const OF_ENCODED_BODY: ReadonlySet<string> = new Set(BODY_HEADERS);
+/** A changed body is another representation. */
+const OF_SENT_BODY: ReadonlySet<string> = new Set(BODY_HEADERS);
 
 export type UpstreamHeaderOptions = {
-  /** The body was compressed, and is forwarded decoded. */
-  readonly isDecoded?: boolean;
-  /** Forward `X-Coder-*` (except credentials and signatures), for an upstream that is Coder itself. */
-  readonly coderHeaders: boolean;
-  /** The accepted owner, the only one that such an upstream receives; null if there is none. */
+  readonly provider: Provider;
+  readonly credential: Pick<UpstreamCredential, "kind" | "header">;
+  /** The body is not the one that was sent: it was compressed, or the usage opt-in was added. */
+  readonly isChanged?: boolean;
+  /** The accepted owner, the only one that an upstream Coder receives; null if there is none. */
   readonly owner: string | null;
-  /** The one credential that the provider receives. */
-  readonly credential: readonly [name: string, value: string];
 };
 
-/** The headers to send: the client's without the dropped ones, plus the provider's credential. */
+/** The headers to send: those of the client's that the provider may receive, plus the provider's credential. */
 export function upstreamHeaders(sent: NamedHeaders, options: UpstreamHeaderOptions): Headers {
+  const { provider, credential, isChanged, owner } = options;
+  const isForwarded = forwardedBy(provider, credential.kind);
   const listed = connectionHeaders(sent);
   // A native copy and deletions take fewer instructions than copying each field.
   const headers = new Headers(sent.native);
   for (const name of sent.names) {
-    if (!isForwarded(name, options) || listed?.has(name)) headers.delete(name);
+    if (!isForwarded(name) || listed?.has(name) || (isChanged && OF_SENT_BODY.has(name)))
+      headers.delete(name);
   }
-  if (options.coderHeaders && options.owner !== null) headers.set("x-coder-owner-id", options.owner);
+  if (provider.coderHeaders && owner !== null) headers.set("x-coder-owner-id", owner);
   headers.set("accept-encoding", "identity");
   headers.set("via", `1.1 ${VIA_MARK}`);
   headers.set("x-real-ip", REAL_IP);
-  headers.set(options.credential[0], options.credential[1]);
+  headers.set(credential.header[0], credential.header[1]);
   return headers;
 }
 
-function isForwarded(name: string, { coderHeaders, isDecoded }: UpstreamHeaderOptions): boolean {
-  if (DROPPED_HEADERS.has(name)) return false;
-  // Servers that read CGI-style names treat `_` as `-`, so both spellings follow the same rules.
-  const hyphenated = name.includes("_") ? name.replaceAll("_", "-") : name;
-  if (hyphenated !== name && DROPPED_HEADERS.has(hyphenated)) return false;
-  if (isDecoded && OF_ENCODED_BODY.has(hyphenated)) return false;
-  if (!DROPPED_PREFIX.test(hyphenated)) return true;
-  return coderHeaders && hyphenated === name && CODER_FORWARDED.test(name);
+type IsForwarded = (name: string) => boolean;
+type KeyKind = UpstreamCredential["kind"];
+
+/** A provider's rules, compiled when they are first needed. */
+const compiled = new WeakMap<Provider, Partial<Record<KeyKind, IsForwarded>>>();
+
+function forwardedBy(provider: Provider, kind: KeyKind): IsForwarded {
+  const rules = compiled.get(provider) ?? {};
+  compiled.set(provider, rules);
+  const { always, withOwnKey } = provider.dialect.forwardedHeaders;
+  return (rules[kind] ??= compile([
+    ...always,
+    ...(kind === "byok" ? withOwnKey : []),
+    ...(provider.coderHeaders ? CODER_HEADERS : []),
+    ...provider.forwardHeaders,
+  ]));
+}
+
+/** Compared exactly: a server that reads `_` as `-` must not find a header here under another spelling. */
+function compile(patterns: readonly string[]): IsForwarded {
+  const names = new Set(patterns);
+  const prefixes = patterns.filter((pattern) => pattern.endsWith("*")).map((pattern) => pattern.slice(0, -1));
+  return (name) => names.has(name) || prefixes.some((prefix) => name.startsWith(prefix));
 }
 
 /** Whether this request has already passed through a gateway of this kind. */

@@ -4,9 +4,10 @@
  * `anthropic-ratelimit-*`), by which they slow down before the provider rejects a request. Those stay for a central key too.
  */
 import { deleteBodyHeaders } from "../../shared/http/body-headers.ts";
+import { HOP_BY_HOP } from "../../shared/http/reserved-headers.ts";
 import type { SecretFinder } from "../../shared/secret-finder.ts";
 import { declaredKind } from "../observation/body-kind.ts";
-import { connectionHeaders, HOP_BY_HOP } from "./hop-by-hop.ts";
+import { connectionHeaders } from "./hop-by-hop.ts";
 
 /**
  * - Only the gateway's refusals have `x-interceptor-error`. `x-coder-ai-gateway-error` makes a delegating Coder treat a

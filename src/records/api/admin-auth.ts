@@ -4,11 +4,11 @@ import { Refusal } from "../../shared/refusal.ts";
 
 const BEARER = /^bearer +([\x21-\x7e]+)$/i;
 const TOKEN = /^[\x21-\x7e]+$/;
-const SHA256 = /^[0-9a-f]{64}$/i;
+const SHA256 = /^[0-9a-f]{64}(?: [0-9a-f]{64})?$/i;
 
 /**
  * Compares the token in `Authorization` (Bearer) or `Coder-Session-Token` with the configured digest. Fails closed.
- * `adminTokenSha256`: 64 hex digits, or null where no token is configured.
+ * `adminTokenSha256`: 64 hex digits, during a rotation two times with a space between, or null where no token is configured.
  * @returns null where the request is authorized; else the refusal `admin_only`.
  */
 export async function authorizeAdmin(
@@ -20,7 +20,9 @@ export async function authorizeAdmin(
   const token = readToken(headers);
   if (token === null) return reject("the request has no admin token, or more than one");
   // Comparing digests in constant time leaks neither the token's length nor its characters.
-  return isSameDigest(await sha256Hex(token), adminTokenSha256) ? null : reject("the admin token differs");
+  const digest = await sha256Hex(token);
+  const matches = adminTokenSha256.split(" ").filter((expected) => isSameDigest(digest, expected));
+  return matches.length > 0 ? null : reject("the admin token differs");
 }
 
 const reject = (detail: string): Refusal => new Refusal("admin_only", { detail });

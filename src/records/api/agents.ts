@@ -1,6 +1,6 @@
 /**
  * The agents of a session: the main agent, and the sub-agents that the client names. They form a tree: a sub-agent is below
- * the agent that started it. All names are the client's, so the tree never spans sessions or initiators.
+ * the agent that started it. All names are the client's, so the tree never spans sessions.
  *
  * An agent is older than those it starts. A stated parent that is newer, the agent itself or unknown is not followed, so
  * there are no cycles, and each agent has a place: below the main agent.
@@ -8,7 +8,8 @@
 import type { Row } from "./kit/query-ledger.ts";
 import { number, text, textOrNull, texts } from "./kit/row-mapper.ts";
 import * as schema from "../../shared/json-schema.ts";
-import type { SessionKey } from "./session-key.ts";
+import { EVIDENCE_FIELDS, evidenceSql, rankSql, toEvidence } from "./evidence.ts";
+import { inSession, type SessionKey } from "./session-key.ts";
 import { joined, sql, type Sql } from "./kit/sql.ts";
 import { toCounts, TOKEN_COLUMNS, TOKEN_FIELDS, totalsSql } from "./tokens.ts";
 
@@ -37,6 +38,7 @@ export const AGENT = schema.object(
     started_at: schema.TIME,
     last_active_at: schema.withDescription(schema.TIME, "When its last interception started."),
     ended_at: schema.withDescription(schema.TIME, "Absent while one of its interceptions is open."),
+    ...EVIDENCE_FIELDS,
     interceptions: schema.COUNT,
     prompts: schema.withDescription(schema.COUNT, "The number of user messages that its requests added."),
     request_classes: schema.withDescription(
@@ -62,23 +64,23 @@ export type AgentPage = SessionKey & {
 /** The page's agents in the order of their start. `toAgent` reads the rows. */
 export const agentsSql = (page: AgentPage): Sql => sql`${tables(page)} ${PAGE}`;
 
-/** The number of agents in the session. */
-export function agentCountSql({ session, initiator }: SessionKey): Sql {
-  return sql`SELECT COUNT(DISTINCT COALESCE(i.agent_id, '')) AS agents
-    FROM interceptions i WHERE i.session_id = ${session} AND i.initiator_id = ${initiator}`;
+/** The number of agents in the session, and its evidence. */
+export function agentCountSql(key: SessionKey): Sql {
+  return sql`SELECT COUNT(DISTINCT COALESCE(i.agent_id, '')) AS agents, ${evidenceSql("i")}
+    FROM interceptions i WHERE ${inSession("i", key)}`;
 }
 
 /** The main agent's name is empty here, so that all names can be compared by `=`. An id has 36 characters. */
-function tables({ session, initiator, after, limit }: AgentPage): Sql {
+function tables({ after, limit, ...key }: AgentPage): Sql {
   return sql`WITH members AS MATERIALIZED (
       SELECT i.id, COALESCE(i.agent_id, '') AS agent, i.parent_agent_id, i.request_class, i.prompt_count,
-        i.started_at, i.ended_at, i.outcome, i.usage
-      FROM interceptions i WHERE i.session_id = ${session} AND i.initiator_id = ${initiator}),
+        i.started_at, i.ended_at, i.outcome, i.usage, ${rankSql("i")} AS rank
+      FROM interceptions i WHERE ${inSession("i", key)}),
     nodes AS MATERIALIZED (
       SELECT agent, MIN(id) AS first_id, COUNT(*) AS interceptions, TOTAL(prompt_count) AS prompts,
         MIN(started_at) AS started_at, MAX(started_at) AS last_active_at,
         CASE WHEN COUNT(*) = COUNT(outcome) THEN MAX(ended_at) END AS ended_at,
-        MIN(usage IS 'final') AS usage_complete,
+        MIN(usage IS 'final') AS usage_complete, MIN(rank) AS strongest, MAX(rank) AS weakest,
         CASE WHEN agent <> '' THEN SUBSTR(MIN(id || parent_agent_id), 37) END AS stated
       FROM members GROUP BY agent),
     page AS MATERIALIZED (
@@ -130,6 +132,7 @@ export function toAgent(row: Row): Record<string, unknown> {
     started_at: text(row["started_at"]),
     last_active_at: text(row["last_active_at"]),
     ...(endedAt === null ? {} : { ended_at: endedAt }),
+    ...toEvidence(row),
     interceptions: number(row["interceptions"]),
     prompts: number(row["prompts"]),
     request_classes: classes.slice(0, MAX_CLASSES),

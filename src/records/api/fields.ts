@@ -31,8 +31,10 @@ const NULLABLE: Readonly<Record<FieldKind, row.Field>> = {
 const sentence = (about: string): string => `${about.charAt(0).toUpperCase()}${about.slice(1)}.`;
 
 function toField(field: EventField, mayBeAbsent: boolean): row.Field {
+  const about = sentence(aboutOf(field));
+  if (field.nullable && field.kind === "object") return row.withDescription(row.OBJECT_OR_NULL, about);
   const base = (field.nullable || mayBeAbsent ? NULLABLE : REQUIRED)[field.kind];
-  return row.withDescription(base, sentence(aboutOf(field)));
+  return row.withDescription(base, about);
 }
 
 /** The columns of these records' rows. A column that not every record type fills may be null. */

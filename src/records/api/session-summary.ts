@@ -1,11 +1,14 @@
 /**
- * Session summaries. A session is one initiator's interceptions under one session id. The client chooses that id, so the
- * key includes the initiator: no client can add to another initiator's session by sending its id.
+ * Session summaries. A session is the interceptions under one session id that have one `link_key`: one initiator, actor and
+ * attribution. The client chooses the session id and may name any owner, so no request can add to a session whose evidence
+ * is stronger or another one's.
  */
+import { EVIDENCE_FIELDS, evidenceSql, toEvidence } from "./evidence.ts";
 import { json, number, text, texts, textOrNull } from "./kit/row-mapper.ts";
 import type { Row } from "./kit/query-ledger.ts";
 import * as schema from "../../shared/json-schema.ts";
 import { column, sql, type Sql } from "./kit/sql.ts";
+import { linkParts } from "./session-key.ts";
 import { toCounts, TOKEN_FIELDS, totalsSql } from "./tokens.ts";
 import { toUserDto, USER } from "./user-dto.ts";
 
@@ -19,6 +22,10 @@ const MAX_LAST_PROMPT = 1000;
 export const SESSION_FIELDS = {
   id: schema.TEXT,
   initiator: USER,
+  initiator_source: schema.withDescription(schema.TEXT, "The source of the initiator's id."),
+  actor_id: schema.TEXT,
+  identity_source: schema.withDescription(schema.TEXT, "The identity source of the actor."),
+  ...EVIDENCE_FIELDS,
   providers: schema.list(schema.TEXT),
   models: schema.withDescription(schema.list(schema.TEXT), `The requested models, at most ${MAX_NAMES}.`),
   client: schema.TEXT,
@@ -27,7 +34,7 @@ export const SESSION_FIELDS = {
   ended_at: schema.withDescription(schema.TIME, "Absent while one of its interceptions is open."),
   first_interception_id: schema.withDescription(
     schema.UUID,
-    "Also a key to the session, for ids that several initiators share or that do not fit into a path.",
+    "Also a key to the session, for ids that several sessions share or that do not fit into a path.",
   ),
   interceptions: schema.COUNT,
   agent_count: schema.withDescription(
@@ -62,26 +69,26 @@ export const SESSION = schema.object(
 );
 
 /**
- * The summaries of sessions, newest first. `heads` selects id, session_id and initiator_id, one row per session. CROSS
+ * The summaries of sessions, newest first. `heads` selects id, session_id and link_key, one row per session. CROSS
  * JOIN keeps SQLite from reading all interceptions first, as it would once its statistics say that sessions are long.
  */
 export function summaries(heads: Sql): Sql {
   return sql`WITH head AS (${heads})
-    SELECT h.id AS cursor, h.session_id, h.initiator_id, MIN(i.id) AS first_interception_id,
+    SELECT h.id AS cursor, h.session_id, h.link_key, ${evidenceSql("i")}, MIN(i.id) AS first_interception_id,
       COUNT(DISTINCT i.id) AS interceptions, COUNT(DISTINCT COALESCE(i.thread_root_id, i.id)) AS threads,
       COUNT(DISTINCT COALESCE(i.agent_id, '')) AS agents,
       MIN(i.started_at) AS started_at, MAX(i.started_at) AS last_active_at,
       CASE WHEN COUNT(*) = COUNT(i.outcome) THEN MAX(i.ended_at) END AS ended_at,
       MIN(i.usage IS 'final') AS usage_complete, ${totalsSql("t")},
-      MAX(i.initiator_name) AS initiator_name, ${first("client")} AS client, ${first("metadata")} AS metadata, ${first("actor_id")} AS actor_id,
+      MAX(i.initiator_name) AS initiator_name, ${first("client")} AS client, ${first("metadata")} AS metadata,
       ${distinct("provider")} AS providers, ${distinct("model")} AS models,
       ${distinct("actor_id")} AS actor_ids, ${distinct("attribution")} AS attributions,
       (SELECT SUBSTR(p.prompt, 1, ${MAX_LAST_PROMPT + 1}) FROM interceptions l
         JOIN user_prompts p ON p.interception_id = l.id
-        WHERE l.session_id = h.session_id AND l.initiator_id = h.initiator_id
+        WHERE l.session_id = h.session_id AND l.link_key = h.link_key
         ORDER BY l.id DESC LIMIT 1) AS last_prompt
     FROM head h
-    CROSS JOIN interceptions i ON i.session_id = h.session_id AND i.initiator_id = h.initiator_id
+    CROSS JOIN interceptions i ON i.session_id = h.session_id AND i.link_key = h.link_key
     LEFT JOIN token_usages t ON t.interception_id = i.id
     GROUP BY h.id ORDER BY h.id DESC`;
 }
@@ -89,13 +96,13 @@ export function summaries(heads: Sql): Sql {
 /** The column's value in the session's first interception. */
 function first(name: string): Sql {
   return sql`(SELECT ${column("f", name)} FROM interceptions f
-    WHERE f.session_id = h.session_id AND f.initiator_id = h.initiator_id ORDER BY f.id LIMIT 1)`;
+    WHERE f.session_id = h.session_id AND f.link_key = h.link_key ORDER BY f.id LIMIT 1)`;
 }
 
 /** The column's distinct values in the session, as a JSON list: one more, and one character more, than is shown. */
 function distinct(name: string): Sql {
   return sql`(SELECT json_group_array(value) FROM (SELECT DISTINCT SUBSTR(${column("d", name)}, 1, ${MAX_NAME + 1}) AS value
-    FROM interceptions d WHERE d.session_id = h.session_id AND d.initiator_id = h.initiator_id
+    FROM interceptions d WHERE d.session_id = h.session_id AND d.link_key = h.link_key
     AND ${column("d", name)} IS NOT NULL LIMIT ${MAX_NAMES + 1}))`;
 }
 
@@ -118,7 +125,7 @@ const firstCharacters = (value: string, length: number): string => [...value].sl
 export function toSessionFields(
   row: Row,
 ): Record<string, unknown> & { readonly truncated_fields: readonly string[] } {
-  const initiator = text(row["initiator_id"]);
+  const [initiator, source, , actor, actorSource] = linkParts(text(row["link_key"]));
   const { lists, truncated } = nameLists(row);
   const endedAt = textOrNull(row["ended_at"]);
   return {
@@ -126,9 +133,13 @@ export function toSessionFields(
     initiator: toUserDto({
       id: initiator,
       ownerName: textOrNull(row["initiator_name"]),
-      isActor: row["actor_id"] === initiator,
+      isActor: actor === initiator && actorSource === source,
       metadata: row["metadata"],
     }),
+    initiator_source: source,
+    actor_id: actor,
+    identity_source: actorSource,
+    ...toEvidence(row),
     ...lists,
     client: text(row["client"]),
     metadata: json(row["metadata"]),

@@ -5,6 +5,7 @@
 import { flag, json, text, textOrNull } from "./kit/row-mapper.ts";
 import type { Row } from "./kit/query-ledger.ts";
 import * as schema from "../../shared/json-schema.ts";
+import { EVIDENCE_FIELDS, evidenceOf } from "./evidence.ts";
 import { sumUsages, TOKEN_USAGE } from "./tokens.ts";
 
 const TOOL_CALL = schema.object({
@@ -20,6 +21,10 @@ const TOOL_CALL = schema.object({
 });
 
 const AGENTIC_ACTION = schema.object({
+  interception_id: schema.UUID,
+  actor_id: schema.TEXT,
+  identity_source: schema.TEXT,
+  attribution: schema.withDescription(schema.TEXT, "The attribution of this interception."),
   model: schema.TEXT,
   token_usage: TOKEN_USAGE,
   thinking: schema.list(schema.object({ text: schema.TEXT })),
@@ -35,7 +40,8 @@ export const THREAD = schema.object(
     credential_kind: schema.TEXT,
     credential_hint: schema.TEXT,
     actor_id: schema.TEXT,
-    attribution: schema.TEXT,
+    identity_source: schema.withDescription(schema.TEXT, "The identity source of the actor."),
+    ...EVIDENCE_FIELDS,
     agent_id: schema.withDescription(
       schema.orNull(schema.TEXT),
       "The agent of the session's tree that the thread belongs to; null for the main agent.",
@@ -94,7 +100,8 @@ function toThread(
     credential_kind: text(first?.["credential_kind"]),
     credential_hint: text(first?.["credential_hint"]),
     actor_id: text(first?.["actor_id"]),
-    attribution: text(first?.["attribution"]),
+    identity_source: text(first?.["identity_source"]),
+    ...evidenceOf(members.map(({ attribution }) => text(attribution))),
     agent_id: textOrNull(first?.["agent_id"]),
     started_at: text(first?.["started_at"]),
     ...endOf(members),
@@ -104,6 +111,10 @@ function toThread(
     agentic_actions: members
       .filter((member) => of(tools, member).length > 0)
       .map((member) => ({
+        interception_id: text(member["id"]),
+        actor_id: text(member["actor_id"]),
+        identity_source: text(member["identity_source"]),
+        attribution: text(member["attribution"]),
         model: text(member["model"]),
         token_usage: sumUsages(of(usages, member)),
         thinking: of(thoughts, member).map(({ content }) => ({ text: text(content) })),

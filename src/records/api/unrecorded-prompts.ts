@@ -5,12 +5,14 @@
 import type { Row } from "./kit/query-ledger.ts";
 import { parseJson } from "../../shared/json.ts";
 import * as schema from "../../shared/json-schema.ts";
-import type { SessionKey } from "./session-key.ts";
+import { inSession, linkParts, type SessionKey } from "./session-key.ts";
 import { sql, type Sql } from "./kit/sql.ts";
 
 const MAX_SHOWN = 50;
 /** The interceptions of the initiator before the session that are searched, as a client may continue an older one. */
 const MAX_OLDER = 2000;
+/** Those of other actors or attributions are read too, and not searched. */
+const MAX_READ = 3 * MAX_OLDER;
 
 const UNRECORDED = schema.object({
   sha256: schema.withDescription(schema.TEXT, "As in `earlier_prompt_hashes`."),
@@ -26,11 +28,14 @@ export const UNRECORDED_PROMPTS = {
 };
 
 /** A JSON list, as one value. A text that is sent as a prompt only later was not recorded when it was claimed. */
-export function unrecordedPromptsSql({ session, initiator }: SessionKey): Sql {
+export function unrecordedPromptsSql(key: SessionKey): Sql {
+  const [initiator] = linkParts(key.linkKey);
   const members = sql`SELECT i.id, i.prompt_hashes, i.earlier_prompt_hashes FROM interceptions i
-    WHERE i.session_id = ${session} AND i.initiator_id = ${initiator}`;
-  const older = sql`SELECT i.id, i.prompt_hashes FROM interceptions i
-    WHERE i.initiator_id = ${initiator} AND i.id < (SELECT MIN(id) FROM members) ORDER BY i.id DESC LIMIT ${MAX_OLDER}`;
+    WHERE ${inSession("i", key)}`;
+  const read = sql`SELECT i.id, i.link_key, i.prompt_hashes FROM interceptions i
+    WHERE i.initiator_id = ${initiator} AND i.id < (SELECT MIN(id) FROM members) ORDER BY i.id DESC LIMIT ${MAX_READ}`;
+  // Others can record texts on the initiator's account: those vouch for nothing here.
+  const older = sql`SELECT id, prompt_hashes FROM (${read}) WHERE link_key = ${key.linkKey} LIMIT ${MAX_OLDER}`;
   return sql`WITH members AS MATERIALIZED (${members}),
     recorded AS MATERIALIZED (
       SELECT hash.value AS sha256, MIN(brought.id) AS id

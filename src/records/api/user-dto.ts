@@ -1,4 +1,5 @@
 /** Users in Coder's form, and the names that the ledger knows: the actor's of its credential, the owner's of the directory. */
+import type { Row } from "./kit/query-ledger.ts";
 import { json } from "./kit/row-mapper.ts";
 import type { Value } from "./kit/sql.ts";
 import * as schema from "../../shared/json-schema.ts";
@@ -32,6 +33,11 @@ type Initiator = {
   readonly isActor: boolean;
   readonly metadata: Value | undefined;
 };
+
+/** Whether the initiator is the actor: the same id from the same source. Rows of earlier versions name no source. */
+export const isActorRow = (row: Row): boolean =>
+  row["actor_id"] === row["initiator_id"] &&
+  (row["initiator_source"] ?? row["identity_source"]) === row["identity_source"];
 
 /** Metadata describes the actor, so another initiator does not get the name in it. */
 export function initiatorName({ ownerName, isActor, metadata }: Omit<Initiator, "id">): string | null {

@@ -62,8 +62,11 @@ export const deadLetterQueueOf = (env: Env): string | null =>
 function readAdminToken({ has, secret, report }: Environment): string | null {
   if (!has("ADMIN_TOKEN")) return null;
   const value = secret("ADMIN_TOKEN");
-  if (value === null || /^[0-9a-f]{64}$/.test(value)) return value;
+  if (value === null || /^[0-9a-f]{64}(?: [0-9a-f]{64})?$/.test(value)) return value;
   // Perhaps the token itself, which must not be stored here.
-  report("ADMIN_TOKEN", "must be a SHA-256 in 64 lower-case hex digits (npm run keys -- admin)");
+  report(
+    "ADMIN_TOKEN",
+    "must be a SHA-256 in 64 lower-case hex digits (npm run keys -- admin), or two of them with a space between",
+  );
   return null;
 }

@@ -9,6 +9,8 @@ export type Column = {
   /** The event field, or one of the two computed ones: `id` (event-id.ts) and `accepted`. */
   readonly field: string;
   readonly type: "TEXT" | "INTEGER";
+  /** The SQL that computes it from `value`, the event's JSON, where no field holds it. */
+  readonly sql?: string;
 };
 
 /** Column name → what fills it. */
@@ -48,6 +50,12 @@ function columnsOf(fields: Fields): Record<string, Column> {
 
 const ID: Column = { field: "id", type: "TEXT" };
 const ACCEPTED: Column = { field: "accepted", type: "INTEGER" };
+/** The key of the interception that made the call, by which threads are linked; null until that is stored. */
+const LINK_KEY: Column = {
+  field: "link_key",
+  type: "TEXT",
+  sql: "(SELECT maker.link_key FROM interceptions AS maker WHERE maker.id = value ->> 'interception_id')",
+};
 
 export const isCallTable = (table: LedgerTable): table is CallTable =>
   table === "interceptions" || table === "passthroughs";
@@ -70,13 +78,17 @@ export function tablesOf(records: Readonly<Record<string, RecordDefinition>>): T
   const fieldsOf = (type: RecordType): Fields => records[type]?.fields ?? {};
   const events = {} as Record<EventTable, Columns>;
   for (const { table, fields } of Object.values(records)) {
-    if (table === null || isCallTable(table)) continue;
+    if (isCallTable(table)) continue;
     events[table] = { id: ID, ...events[table], ...columnsOf(fields) };
   }
   return {
     interceptions: callColumns(fieldsOf("interception_start"), fieldsOf("interception_end")),
     passthroughs: callColumns(fieldsOf("passthrough_start"), fieldsOf("passthrough")),
-    events: { ...events, initiator_overrides: { accepted: ACCEPTED, ...events.initiator_overrides } },
+    events: {
+      ...events,
+      initiator_overrides: { accepted: ACCEPTED, ...events.initiator_overrides },
+      tool_usages: { ...events.tool_usages, link_key: LINK_KEY },
+    },
   };
 }
 
@@ -103,6 +115,8 @@ export const TABLE_KEYS = {
 /** The tables that the anomaly scan writes, each with its primary key. */
 export const ANOMALY_TABLE_KEYS = {
   anomalies: ["id"],
-  owner_actors: ["day", "owner_id", "actor_id"],
+  actor_owners: ["hour", "actor", "owner"],
+  actor_hours: ["hour", "actor"],
+  key_refusals: ["hour", "api_key_id"],
   attribution_hours: ["hour", "attribution"],
 } as const satisfies Readonly<Record<string, readonly [string, ...string[]]>>;

@@ -119,6 +119,12 @@ export class Fields {
     return [];
   }
 
+  /** The entries of a list, unchecked. */
+  list(key: string): readonly unknown[] {
+    const value = this.#take(key);
+    return Array.isArray(value) ? value : [];
+  }
+
   /** A table within this one; null where the key is absent or not a table. */
   nested(key: string): Fields | null {
     const value = this.#take(key);
@@ -126,6 +132,17 @@ export class Fields {
     const path = `${this.path}.${key}`;
     const table = asTable(value, path, this.report);
     return table && new Fields(table, path, this.report);
+  }
+
+  /** The tables of a list; none where the key is absent. */
+  tables(key: string): readonly Fields[] {
+    const value = this.#take(key);
+    const path = `${this.path}.${key}`;
+    const list = value === undefined ? [] : (asList(value, path, this.report) ?? []);
+    return list.flatMap((item, at) => {
+      const table = asTable(item, `${path}[${at}]`, this.report);
+      return table ? [new Fields(table, `${path}[${at}]`, this.report)] : [];
+    });
   }
 
   /** The values of a list of secret names. `read` reports its own issues and returns null for them. */

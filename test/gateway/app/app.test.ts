@@ -35,13 +35,14 @@ import {
   typesOf,
 } from "../../support/in-workerd/calls.ts";
 import { fixture } from "../../support/in-workerd/fixtures.ts";
+import { EMPTY_REPLAY_CACHE } from "../../support/in-workerd/signing.ts";
 import { drain, upstreamBody, wholeBody } from "../../support/in-workerd/upstream-body.ts";
 import { CODER_AGENTS_UA, OWNER, text, utf8 } from "../../support/in-workerd/values.ts";
 import { until, within } from "../../support/in-workerd/waiting.ts";
 
 const CHAT_ID = "0a0a0a0a-0000-4000-8000-00000000000a";
 const WORKSPACE_ID = "0b0b0b0b-0000-4000-8000-00000000000b";
-const NOT_DELEGATED = { delegated_key_id: null, delegated_source: null };
+const NOT_DELEGATED = { delegated_key_id: null, delegated_source: null, claimed_ids: null };
 const NO_CODER_IDS = { chat_id: null, subchat_id: null, workspace_id: null, ...NOT_DELEGATED };
 const NO_ERROR = { error: null, error_message: null };
 const NO_CONTENT = { tool_call_count: 0, thought_count: 0 };
@@ -57,6 +58,7 @@ const NO_HINTS = {
   request_class: null,
   end_user: null,
   request_encoding: null,
+  delegation_chain: [],
 };
 
 describe("the events of one interception", () => {
@@ -84,6 +86,7 @@ describe("the events of one interception", () => {
       initiator_id: OWNER,
       attribution: "asserted",
       identity_source: "keys",
+      initiator_source: "coder",
     };
     const clientFields = { client: "Coder Agents", user_agent: CODER_AGENTS_UA, client_session_id: CHAT_ID };
     const coder = { chat_id: CHAT_ID, subchat_id: null, workspace_id: WORKSPACE_ID, ...NOT_DELEGATED };
@@ -122,6 +125,7 @@ describe("the events of one interception", () => {
         ...coder,
         provider: "central",
         created_at: AT(0),
+        delegation_chain: [],
       },
       {
         record_type: "interception_start",
@@ -184,6 +188,7 @@ describe("the events of one interception", () => {
         provider_ray: null,
         response_encoding: null,
         usage_opt_in: null,
+        own_key_rejected: false,
       },
     ]);
     expect(bytes).toEqual(fixture("chat/json").bytes);
@@ -232,6 +237,7 @@ describe("the events of one interception", () => {
       initiator_id: "byok:35394ca1cef557f8732235c2823860c2",
       attribution: "unverified",
       identity_source: "byok",
+      initiator_source: "byok",
     };
     const clientFields = { client: "Unknown", user_agent: null, client_session_id: null };
     const call = {
@@ -311,6 +317,7 @@ describe("the events of one interception", () => {
         provider_ray: null,
         response_encoding: null,
         usage_opt_in: null,
+        own_key_rejected: false,
       },
     ]);
     expect(clientText).toBe(upstreamText);
@@ -444,13 +451,18 @@ const EARLY_REFUSALS: readonly Refused[] = [
     reason: "invalid_credential",
     path: CHAT,
     init: post(BODY, { authorization: "Bearer aei_unknown" }),
-    event: { ...routeOf(CHAT), ...UNKNOWN, detail: "no such client key" },
+    event: {
+      ...routeOf(CHAT),
+      ...UNKNOWN,
+      detail: "no such client key",
+      api_key_id: expect.stringMatching(/^[0-9a-f]{16}$/),
+    },
   },
   {
     reason: "invalid_credential",
     path: CHAT,
     init: post(BODY, { ...OWN_KEY, "x-coder-ai-governance-token": "CANARY-wrong" }),
-    event: { ...routeOf(CHAT), ...UNKNOWN },
+    event: { ...routeOf(CHAT), ...UNKNOWN, api_key_id: expect.stringMatching(/^[0-9a-f]{16}$/) },
   },
   {
     reason: "byok_not_accepted",
@@ -462,6 +474,7 @@ const EARLY_REFUSALS: readonly Refused[] = [
       actor_id: "byok:35394ca1cef557f8732235c2823860c2",
       actor_kind: "unknown",
       identity_source: "byok",
+      api_key_id: expect.stringMatching(/^[0-9a-f]{16}$/),
     },
   },
   {
@@ -474,6 +487,7 @@ const EARLY_REFUSALS: readonly Refused[] = [
       actor_id: "ci-bot",
       actor_kind: "service",
       identity_source: "keys",
+      api_key_id: expect.stringMatching(/^[0-9a-f]{16}$/),
       actor_verified: true,
     },
   },
@@ -484,7 +498,10 @@ const BYOK_PRINCIPALS = {
   actor_kind: "unknown",
   initiator_id: "byok:35394ca1cef557f8732235c2823860c2",
   identity_source: "byok",
+  initiator_source: "byok",
 };
+/** As a refusal records it. */
+const BYOK_CALLER = { ...BYOK_PRINCIPALS, api_key_id: "35394ca1cef557f8" };
 
 /** Refusals of the body: the caller is known already. */
 const BODY_REFUSALS: readonly Refused[] = [
@@ -515,7 +532,7 @@ const BODY_REFUSALS: readonly Refused[] = [
     ({
       ...one,
       path: CHAT,
-      event: { ...routeOf(CHAT), ...UNKNOWN, ...BYOK_PRINCIPALS, ...one.event },
+      event: { ...routeOf(CHAT), ...UNKNOWN, ...BYOK_CALLER, ...one.event },
     }) as Refused,
 );
 
@@ -551,6 +568,8 @@ describe("refusals before an interception begins", () => {
           created_at: AT(0),
           worker_version: null,
           identity_source: null,
+          initiator_source: null,
+          api_key_id: null,
           actor_verified: false,
           ...event,
         },
@@ -570,7 +589,7 @@ describe("refusals before an interception begins", () => {
       const { response, events } = await gateway.exchange(path, init);
       expect([response.status, response.headers.get("x-interceptor-error")]).toEqual([503, "gateway_busy"]);
       expect(response.headers.get("retry-after")).toBe("2");
-      expect(only(events, "refusal")).toMatchObject({ reason: "gateway_busy", ...BYOK_PRINCIPALS });
+      expect(only(events, "refusal")).toMatchObject({ reason: "gateway_busy", ...BYOK_CALLER });
       const isPassthrough = path.endsWith("/files");
       expect(typesOf(events)).toEqual([
         ...(isPassthrough ? ["passthrough_start", "passthrough"] : []),
@@ -694,7 +713,12 @@ describe("D12 every route of every dialect", () => {
   it("refuses an unsigned owner with signature = require", () =>
     forEveryPath(async (kind, path) => {
       const signing = { signature: "require", signing_keys: ["SIGNING_KEY"] };
-      const gateway = await openGateway({ vars: { OWNER_ASSERTION: signing, SIGNING_KEY: "s".repeat(32) } });
+      const vars = {
+        OWNER_ASSERTION: signing,
+        SIGNING_KEY: "s-secret-0123456789-abcdefghijklmn",
+        NONCES: EMPTY_REPLAY_CACHE,
+      };
+      const gateway = await openGateway({ vars });
       const headers = { ...OWN_KEY, "user-agent": CODER_AGENTS_UA, "x-coder-owner-id": OWNER };
       for (const method of methodsFor(kind)) {
         const { response } = await gateway.exchange(path, initFor(method, headers));
@@ -709,9 +733,9 @@ describe("D12 every route of every dialect", () => {
   it("refuses an unknown gateway key, regardless of other credentials", () =>
     forEveryPath(async (kind, path) => {
       const gateway = await openGateway({
-        vars: { DELEGATION: { keys: ["GATEWAY_KEY"] }, GATEWAY_KEY: "g".repeat(32) },
+        vars: { DELEGATION: { keys: ["GATEWAY_KEY"] }, GATEWAY_KEY: "g-secret-0123456789-abcdefghijklmn" },
       });
-      const headers = { ...OWN_KEY, "x-coder-ai-gateway-key": "h".repeat(32) };
+      const headers = { ...OWN_KEY, "x-coder-ai-gateway-key": "h-secret-0123456789-abcdefghijklmn" };
       for (const method of methodsFor(kind)) {
         const { response } = await gateway.exchange(path, initFor(method, headers));
         expect([response.status, response.headers.get("x-interceptor-error")]).toEqual([
@@ -965,6 +989,7 @@ describe("the initiator", () => {
       initiator_id: "ci-bot",
       attribution: "authenticated",
       identity_source: "keys",
+      initiator_source: "keys",
       reason: "form",
       value_length: 10,
       // printf %s not-a-uuid | sha256sum
@@ -983,6 +1008,7 @@ describe("the initiator", () => {
       chat_id: CHAT_ID,
       provider: "central",
       created_at: AT(0),
+      delegation_chain: [],
     });
   });
 
@@ -1061,6 +1087,7 @@ describe("a passthrough", () => {
       actor_kind: "unknown",
       attribution: "unverified",
       identity_source: "byok",
+      initiator_source: "byok",
       client: "Unknown",
       user_agent: "curl/8",
       client_session_id: null,
@@ -1097,6 +1124,7 @@ describe("a passthrough", () => {
         provider_request_id: "r",
         provider_ray: null,
         response_encoding: null,
+        own_key_rejected: false,
       },
     ]);
   });
@@ -1446,7 +1474,7 @@ describe("the gateway's own responses", () => {
     expect(response.status).toBe(404);
   });
 
-  it.each(["/", "/openai", "/anthropic/", "/api/v2/ai-gateway", "/api/v2/aibridge/anthropic"])(
+  it.each(["/", "/openai", "/anthropic/", "/api/v2/ai-gateway", "/api/v2/aibridge/anthropic", "/nothing"])(
     "include HEAD %s, a base URL, without a credential",
     async (path) => {
       const gateway = await openGateway();
@@ -1458,7 +1486,7 @@ describe("the gateway's own responses", () => {
   );
 
   it.each([
-    ["HEAD", "/nothing"],
+    ["HEAD", "/nothing/x"],
     ["POST", "/"],
     ["GET", "/openai"],
     ["HEAD", "/openai/v1/api/hello"],

@@ -11,7 +11,6 @@ import { createFallbackLog, FALLBACK_MESSAGE } from "../../../src/events/fallbac
 import { coalesceStarts } from "../../../src/gateway/sinks/coalesce-starts.ts";
 import { recordsSink, type Timing } from "../../../src/gateway/sinks/records.ts";
 import type { Records } from "../../../src/records/wiring.ts";
-import { isStored } from "../../../src/events/event.ts";
 import { API_ROUTES } from "../../../src/shared/api-routes.ts";
 import { sha256Hex } from "../../../src/shared/digest.ts";
 import { craftJwt } from "../../support/issuer-tokens.ts";
@@ -121,8 +120,7 @@ async function createLedger(limit: ConnectionLimit, { timing, transport, backend
   const records = await limitedRecords(limit, backend);
   const sink: Sink = recordsSink({
     required,
-    // Without a queue there is no archive, which alone takes refusals.
-    wants: transport === "queue" ? () => true : isStored,
+    wants: () => true,
     deliver: (events) => (transport === "queue" ? sendEvents(queue, events) : records.store(events)),
     fallback: createFallbackLog((line) => void lines.push(line)),
     timing,

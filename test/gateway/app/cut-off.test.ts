@@ -4,7 +4,7 @@
  * written or sent any more, and no timer fires.
  */
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { isStored, type InterceptorEvent } from "../../../src/events/event.ts";
+import type { InterceptorEvent } from "../../../src/events/event.ts";
 import { sendEvents } from "../../../src/gateway/sinks/queue.ts";
 import { readMessage } from "../../../src/events/queue-message.ts";
 import { storeEvents } from "../../../src/records/ledger/write/store.ts";
@@ -75,7 +75,7 @@ function createSinks(queueBehavior: QueueBehavior) {
   });
   const ledger = recordsSink({
     required: false,
-    wants: isStored,
+    wants: () => true,
     deliver: (events) => sendEvents(queue, events),
     fallback: createFallbackLog(print),
     timing: { after, random: () => 1 },

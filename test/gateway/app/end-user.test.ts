@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { chatResponse, CHAT, only, post } from "../../support/in-workerd/calls.ts";
 import { openGateway } from "../../support/in-workerd/gateway-harness.ts";
 
-const KEY = "k".repeat(32);
+const KEY = "k-secret-0123456789-abcdefghijklmn";
 
 async function recorded(user: string, RECORDING: object = {}): Promise<string | null> {
   const vars = { RECORDING, END_USER_KEY: KEY };

@@ -82,7 +82,10 @@ function initOf({ method, dialect }: Variant, headers: Record<string, string>): 
 }
 
 const PROVIDERS = Object.fromEntries(
-  registry.dialects.map(({ type }) => [type, { type, base_url: `${HOST}/${type}`, keys: ["CENTRAL_KEY"] }]),
+  registry.dialects.map(({ type }) => [
+    type,
+    { type, base_url: `${HOST}/${type}`, keys: ["CENTRAL_KEY"], objects: { delete: "on" } },
+  ]),
 );
 
 const open = ({ vars, ...setup }: Setup = {}): Promise<Gateway> =>

@@ -18,7 +18,7 @@ import {
 } from "../../support/in-workerd/gateway-harness.ts";
 import { BODY, CENTRAL_CHAT, CHAT, chatResponse } from "../../support/in-workerd/calls.ts";
 import { part } from "../../support/in-workerd/api-client.ts";
-import { signed, SIGNING_KEY } from "../../support/in-workerd/signing.ts";
+import { EMPTY_REPLAY_CACHE, signed, SIGNING_KEY } from "../../support/in-workerd/signing.ts";
 import { CODER_AGENTS_UA, OWNER } from "../../support/in-workerd/values.ts";
 
 const TOKEN = "CANARY-admin-token-0123456789";
@@ -45,7 +45,12 @@ const governance = (value: string): Pair => ["x-coder-ai-governance-token", valu
 const chat: Pair = ["x-coder-chat-id", CHAT_ID];
 const asAgents = (...more: readonly Pair[]): readonly Pair[] => [SERVICE, AGENTS, chat, ...more];
 
-const SECRETS = { GATEWAY_KEY, SIGNING_KEY, NEXT_KEY: "CANARY-next-signing-secret-of-32-chars" };
+const SECRETS = {
+  GATEWAY_KEY,
+  SIGNING_KEY,
+  NEXT_KEY: "CANARY-next-signing-secret-of-32-chars",
+  NONCES: EMPTY_REPLAY_CACHE,
+};
 const SIGNING = { signature: "accept", signing_keys: ["SIGNING_KEY"] };
 
 /** A real records Worker, without a ledger, that knows the admin token. */
@@ -420,7 +425,7 @@ describe("an explanation", () => {
         key_id: "2f9492882e36c476",
         may_assert: null,
       },
-      initiator: { id: OWNER, name: null, attribution: "asserted" },
+      initiator: { id: OWNER, source: "coder", name: null, attribution: "asserted" },
       rule: "any",
       signature: "off",
       directory: "off",

@@ -42,6 +42,7 @@ const {
   client_kind: _kind,
   end_user: _endUser,
   request_encoding: _encoding,
+  delegation_chain: _chain,
   ...startSubject
 } = START;
 const subject = { ...startSubject, started_at: STARTED };
@@ -89,6 +90,7 @@ function start(
     recorder,
     {
       subject,
+      override: null,
       actor: actor({ keyId: api_key_id, name: null }),
       initiatorName: START.initiator_name,
       flags: START.flags,

@@ -180,7 +180,6 @@ describe("one model", () => {
         "/openai/models/secret-model/",
         "/openai/v1/models/gpt-4o/x",
         "/openai/v1/models/GPT-4o",
-        "/openai/v1/models/gpt%2D4o%20",
         "/anthropic/v1/v1/models/secret-model",
       ]) {
         const { response, events } = await gateway.exchange(path, get(method));

@@ -22,7 +22,8 @@ import {
   post,
   typesOf,
 } from "../../support/in-workerd/calls.ts";
-import { signed, SIGNING_KEY, type ToSign } from "../../support/in-workerd/signing.ts";
+import { sha256Hex } from "../../../src/shared/digest.ts";
+import { EMPTY_REPLAY_CACHE, signed, SIGNING_KEY, type ToSign } from "../../support/in-workerd/signing.ts";
 import { upstreamBody } from "../../support/in-workerd/upstream-body.ts";
 import { CODER_AGENTS_UA, OWNER, text } from "../../support/in-workerd/values.ts";
 import { until } from "../../support/in-workerd/waiting.ts";
@@ -35,7 +36,12 @@ const openSigning = (assertion: Record<string, unknown> = {}, setup: Setup = {})
   openGateway({
     provider: chatResponse,
     ...setup,
-    vars: { OWNER_ASSERTION: { ...SIGNING, ...assertion }, SIGNING_KEY, ...setup.vars },
+    vars: {
+      OWNER_ASSERTION: { ...SIGNING, ...assertion },
+      SIGNING_KEY,
+      NONCES: EMPTY_REPLAY_CACHE,
+      ...setup.vars,
+    },
   });
 
 /** A signed call. `over` changes the signed values, `sent` the request that is then sent. */
@@ -277,6 +283,40 @@ describe("A23 the same signed request twice", () => {
     },
   );
 
+  /*
+   * The attack: a captured request is sent again within 300 s with the credential of another service and other headers.
+   * The signature covers neither, so without the cache the record says `signed` a second time.
+   */
+  it("Finding M5: counts once with signature = require, also with another actor's credential", async () => {
+    const otherKey = "aei_CANARY-other-client-key-0123456789";
+    const entries = await Promise.all(
+      Object.entries({ "ci-bot": CANARIES.clientKey, "other-bot": otherKey }).map(async ([bot, key]) => ({
+        sha256: await sha256Hex(key),
+        actor: bot,
+        kind: "service",
+      })),
+    );
+    const gateway = await openSigning(
+      { signature: "require" },
+      { vars: { NONCES, CLIENT_KEYS: JSON.stringify(entries) } },
+    );
+    const init = await signedCall({ at: nextAt() });
+    expect(initiatorOf((await gateway.exchange(CENTRAL_CHAT, init)).events)).toEqual([
+      OWNER,
+      "signed",
+      "ci-bot",
+    ]);
+    const headers = { authorization: `Bearer ${otherKey}`, "openai-project": "proj_other" };
+    const replayed = { ...init, headers: { ...(init.headers as Record<string, string>), ...headers } };
+    const again = await gateway.exchange(CENTRAL_CHAT, replayed);
+    expect(refusedWith(again)).toEqual([401, "signature_required"]);
+    expect(only(again.events, "initiator_override_rejected")).toMatchObject({
+      reason: "replayed",
+      actor_id: "other-bot",
+      initiator_id: "other-bot",
+    });
+  });
+
   it.each([
     ["accept", 200, null],
     ["require", 503, "identity_unavailable"],
@@ -384,6 +424,7 @@ const openDelegating = (assertion: Record<string, unknown> = {}, setup: Setup = 
       DELEGATION: { keys: ["GATEWAY_KEY"] },
       GATEWAY_KEY,
       SIGNING_KEY,
+      NONCES: EMPTY_REPLAY_CACHE,
       ...setup.vars,
     },
   });
@@ -405,6 +446,7 @@ describe("a gateway that delegates", () => {
       actor_id: "coder-gateway",
       actor_kind: "service",
       identity_source: "delegation",
+      initiator_source: "coder",
       owner_id: OWNER,
       attribution: "asserted",
       rule: "delegation",

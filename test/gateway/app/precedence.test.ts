@@ -127,7 +127,7 @@ async function actual(
   const { response, events } = await gateway.exchange(path, {
     method: "POST",
     body: BODY,
-    headers: headersOf(sent),
+    headers: { "content-type": "application/json", ...headersOf(sent) },
   });
   const forwarded = gateway.sent.slice(before).filter(({ url }) => PROVIDER.test(url));
   const forwardedHeaders = forwarded.map(({ headers }) => [...headers.values()].join("\n")).join("\n");

@@ -24,6 +24,7 @@ const RENAMES: readonly (readonly [recorded: string, today: string])[] = [
 
 /** The fields added since, by record type. */
 const CALL_FIELDS = ["worker_version"];
+const CALLER_FIELDS = ["claimed_ids"];
 const PROVIDER_FIELDS = ["provider_request_id", "provider_ray", "response_encoding"];
 const AGENT_FIELDS = ["agent_id", "parent_agent_id", "client_prompt_id", "request_class", "request_encoding"];
 const RETRIEVED_FIELDS = [
@@ -35,24 +36,38 @@ const RETRIEVED_FIELDS = [
 ];
 /** Null in these requests. */
 const ADDED_NULL: Readonly<Record<string, readonly string[]>> = {
-  interception_start: [...CALL_FIELDS, ...AGENT_FIELDS],
-  interception_end: [...CALL_FIELDS, ...PROVIDER_FIELDS],
-  passthrough: [...CALL_FIELDS, ...PROVIDER_FIELDS, ...RETRIEVED_FIELDS, "error"],
+  initiator_override: CALLER_FIELDS,
+  initiator_override_rejected: CALLER_FIELDS,
+  interception_start: [...CALLER_FIELDS, ...CALL_FIELDS, ...AGENT_FIELDS],
+  interception_end: [...CALLER_FIELDS, ...CALL_FIELDS, ...PROVIDER_FIELDS],
+  passthrough: [...CALLER_FIELDS, ...CALL_FIELDS, ...PROVIDER_FIELDS, ...RETRIEVED_FIELDS, "error"],
   refusal: CALL_FIELDS,
 };
 /** With a value, in some of these requests. */
 const ADDED: Readonly<Record<string, readonly string[]>> = {
   interception_start: [
+    "initiator_source",
     "earlier_prompt_count",
     "client_kind",
     "end_user",
     "prompt_hashes",
     "earlier_prompt_hashes",
+    "delegation_chain",
   ],
-  interception_end: ["service_tier", "speed", "inference_geo", "reported_cost", "usage_opt_in"],
+  initiator_override: ["initiator_source", "delegation_chain"],
+  initiator_override_rejected: ["initiator_source", "delegation_chain"],
+  interception_end: [
+    "initiator_source",
+    "service_tier",
+    "speed",
+    "inference_geo",
+    "reported_cost",
+    "usage_opt_in",
+    "own_key_rejected",
+  ],
   token_usage: ["raw_usage"],
-  refusal: ["actor_kind", "identity_source", "actor_verified"],
-  passthrough: ["result_count", "outcome", "started_at"],
+  refusal: ["actor_kind", "identity_source", "actor_verified", "api_key_id", "initiator_source"],
+  passthrough: ["initiator_source", "result_count", "outcome", "started_at", "own_key_rejected"],
 };
 /** The record types added since. */
 const ADDED_TYPES: ReadonlySet<string> = new Set(["passthrough_start"]);
@@ -65,6 +80,9 @@ const cachedBeside = (input: number, metadata: readonly Change[]): readonly Chan
   ...metadata,
 ];
 
+/** An accepted owner without a chat is flagged now. */
+const WITHOUT_CHAT: Change = ['"flags":[]', '"flags":["owner_without_chat"]'];
+
 /** Differences of today's records, by the request's name. */
 const CHANGED: Readonly<Record<string, readonly Change[]>> = {
   "chat/json-cached-over-prompt": cachedBeside(10, [
@@ -75,7 +93,11 @@ const CHANGED: Readonly<Record<string, readonly Change[]>> = {
   ]),
   // A text of digits is a figure now, so the fixtures have one with a fraction.
   "chat/hostile-figures": [['"response_bytes":870', '"response_bytes":872']],
-  "messages/hostile-figures": [['"response_bytes":1576', '"response_bytes":1578']],
+  "messages/hostile-figures": [['"response_bytes":1576', '"response_bytes":1578'], WITHOUT_CHAT],
+  "chat/json-error-text": [WITHOUT_CHAT],
+  "chat/usage-beside-content": [WITHOUT_CHAT],
+  "messages/thinking-cut": [WITHOUT_CHAT],
+  "responses/thoughts-and-commentary": [WITHOUT_CHAT],
   // A connection that closes in order after the stop reason.
   "messages/cut-after-delta": [['"outcome":"truncated"', '"outcome":"completed"']],
   // The response has an error status and no error.
@@ -84,8 +106,18 @@ const CHANGED: Readonly<Record<string, readonly Change[]>> = {
   "responses/json-background": [['"outcome":"completed"', '"outcome":"queued"']],
 };
 
+/** The event as it was before the word of an unverified caller, or of one that may not name owners, was only claimed. */
+function asBefore(sent: InterceptorEvent): InterceptorEvent {
+  const isClaimed = "attribution" in sent && sent.attribution === "claimed";
+  const event: InterceptorEvent = isClaimed ? { ...sent, attribution: "asserted" } : sent;
+  if (!("claimed_ids" in event) || event.claimed_ids === null) return event;
+  const session = event.client === "Coder Agents" ? event.claimed_ids.chat_id : event.client_session_id;
+  return { ...event, ...event.claimed_ids, client_session_id: session ?? null, claimed_ids: null };
+}
+
 /** The event without those fields, its other fields in their order. */
-function withoutAdded(event: InterceptorEvent): object {
+function withoutAdded(sent: InterceptorEvent): object {
+  const event = asBefore(sent);
   const isNull = ADDED_NULL[event.record_type] ?? [];
   expect(event).toMatchObject(Object.fromEntries(isNull.map((name) => [name, null])));
   const added = new Set([...isNull, ...(ADDED[event.record_type] ?? [])]);

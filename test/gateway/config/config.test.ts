@@ -33,11 +33,13 @@ describe("defaults", () => {
         filterModels: true,
         keepsCache: false,
         coderHeaders: false,
+        forwardHeaders: [],
+        objects: { read: null, write: null, delete: null },
         models: null,
       },
     ]);
     expect(config.assertion).toEqual(rules());
-    expect(config.verifiers).toEqual({ signingKeys: [], directory: null, nonces: null });
+    expect(config.verifiers).toEqual({ signingKeys: [], httpKeys: [], directory: null, nonces: null });
     expect(config.delegation).toBeNull();
     expect(config.limits).toEqual({
       bodyBytes: 32 * MIB,
@@ -94,6 +96,8 @@ describe("tables and JSON strings", () => {
         filterModels: false,
         keepsCache: true,
         coderHeaders: false,
+        forwardHeaders: [],
+        objects: { read: null, write: null, delete: null },
         models: ["gpt-4o"],
       },
       {
@@ -105,6 +109,8 @@ describe("tables and JSON strings", () => {
         filterModels: true,
         keepsCache: false,
         coderHeaders: true,
+        forwardHeaders: [],
+        objects: { read: null, write: null, delete: null },
         models: null,
       },
     ],
@@ -127,7 +133,7 @@ describe("tables and JSON strings", () => {
       prompts: true,
       content: { toolInputs: true, thoughts: true, errorMessages: true },
       endUsers: "hashed",
-      endUserKey: "k".repeat(32),
+      endUserKey: "k-secret-0123456789-abcdefghijklmn",
       patterns: [/corp-[a-z]{8}/gu, new RegExp("(?i:employee) \\d+", "gu")],
     },
   };

@@ -69,8 +69,9 @@ describe("signatures", () => {
   it.each(["accept", "require"] as const)("%s accepts several secrets", (signature) => {
     const { assertion, verifiers } = read({
       OWNER_ASSERTION: { signature, signing_keys: ["ONE", "TWO"] },
+      NONCES,
     });
-    expect(assertion).toEqual(rules({ signature }));
+    expect(assertion).toEqual(rules({ signature, once: signature === "require" }));
     expect(verifiers.signingKeys).toEqual([SECRETS.ONE, SECRETS.TWO]);
   });
 
@@ -96,6 +97,19 @@ describe("signatures", () => {
       { signature: "accept", signing_keys: ["ONE"], replay_cache: true },
       "OWNER_ASSERTION.replay_cache requires NONCES: a Durable Object namespace",
     ],
+    // Without the cache a captured request counts again, with the credential of another service.
+    [
+      { signature: "require", signing_keys: ["ONE"] },
+      'OWNER_ASSERTION.signature "require" requires NONCES: a Durable Object namespace',
+    ],
+    [
+      { signature: "require", signing_keys: ["ONE"], replay_cache: true },
+      'OWNER_ASSERTION.signature "require" requires NONCES: a Durable Object namespace',
+    ],
+    [
+      { signature: "require", signing_keys: ["ONE"], replay_cache: false },
+      'OWNER_ASSERTION.replay_cache must not be false with signature = "require"',
+    ],
     [
       { signature: "accept", signing_keys: ["ONE"], replay_cache: "yes" },
       "OWNER_ASSERTION.replay_cache must be true or false",
@@ -114,6 +128,18 @@ describe("signatures", () => {
     expect(assertionIssues(OWNER_ASSERTION, { NONCES: {} })).toContain(
       "NONCES must be a Durable Object namespace",
     );
+  });
+
+  it.each([{}, { replay_cache: true }])("require with %j accepts each signature once", (more) => {
+    const OWNER_ASSERTION = { signature: "require", signing_keys: ["ONE"], ...more };
+    expect(read({ OWNER_ASSERTION, NONCES }).assertion.once).toBe(true);
+  });
+
+  it("Finding M5: require rejects replay_cache = false, also beside the binding", () => {
+    const OWNER_ASSERTION = { signature: "require", signing_keys: ["ONE"], replay_cache: false };
+    expect(assertionIssues(OWNER_ASSERTION, { NONCES })).toEqual([
+      'OWNER_ASSERTION.replay_cache must not be false with signature = "require"',
+    ]);
   });
 
   it("leave the NONCES binding unused without replay_cache", () => {

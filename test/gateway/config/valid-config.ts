@@ -43,6 +43,6 @@ export const TABLES = {
 export const TABLE_SECRETS = {
   OPENAI_KEY: " sk-one ",
   OPENAI_KEY_2: "sk-two",
-  END_USER_KEY: "k".repeat(32),
+  END_USER_KEY: "k-secret-0123456789-abcdefghijklmn",
   CLIENT_KEYS,
 };

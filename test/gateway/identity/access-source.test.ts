@@ -281,6 +281,11 @@ describe("source access: a request that a web page made", () => {
     { "sec-fetch-site": "same-site" },
     { "sec-fetch-site": "cross-site, none" },
     { origin: "https://gateway.example", "sec-fetch-site": "same-origin" },
+    { "sec-fetch-site": "none, none" },
+    { "sec-fetch-site": "none", "sec-fetch-mode": "navigate" },
+    { "sec-fetch-site": "same-origin", "sec-fetch-mode": "navigate" },
+    { "sec-fetch-mode": "navigate", "sec-fetch-dest": "document" },
+    { "sec-fetch-mode": "cors, navigate" },
   ];
 
   // The attack: a page that the victim opens sends a simple request to the gateway. The browser adds the cookie of Access,

@@ -79,6 +79,7 @@ describe("source jwt: identifying an actor", () => {
       verified: true,
       keyId: expect.stringMatching(/^[0-9a-f]{16}$/),
       mayAssert: null,
+      claims: expect.objectContaining({ sub: "alice", aud: "ai-gateway" }) as unknown,
     });
     expect(requests.map(({ url, method }) => `${method} ${url}`)).toEqual([`GET ${JWKS_URL}`]);
     expect(requests[0]?.headers.has("authorization")).toBe(false);

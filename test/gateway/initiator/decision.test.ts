@@ -42,7 +42,7 @@ function decideOn(
   const sent = new Headers({ "user-agent": userAgent, ...headers });
   if (owner !== null) sent.set("x-coder-owner-id", owner);
   const isCoderAgents = detectClient(sent).name === CODER_AGENTS;
-  const request = { method: "POST", uri: "/v1/chat/completions", headers: sent };
+  const request = { method: "POST", url: "https://gateway.test", uri: "/v1/chat/completions", headers: sent };
   return decideInitiator(
     readOwnerClaim({ actor: by, isCoderAgents, isDelegating }, request, NOW),
     under,
@@ -61,11 +61,11 @@ const resultOf = ({ initiator, acceptedOwner, rejection }: Decision): Result => 
 });
 const decided = (owner: string | null, setting?: Setting): Result => resultOf(decideOn(owner, setting));
 
-const ACTOR: Initiator = { id: BOT.id, name: null, attribution: "authenticated" };
+const ACTOR: Initiator = { id: BOT.id, source: BOT.source, name: null, attribution: "authenticated" };
 /** The actor is the initiator, and no other principal was named. */
 const UNCHANGED: Result = { initiator: ACTOR, acceptedOwner: null, rejection: null };
 const accepted = (over: Partial<Initiator> = {}): Result => ({
-  initiator: { id: OWNER, name: null, attribution: "asserted", ...over },
+  initiator: { id: OWNER, source: "coder", name: null, attribution: "asserted", ...over },
   acceptedOwner: OWNER,
   rejection: null,
 });
@@ -129,9 +129,16 @@ describe("the owner decision", () => {
   });
 
   it("attributes a fingerprint's own requests as unverified, also if its owner is rejected", () => {
-    const initiator = { ...ACTOR, id: fingerprint.id, attribution: "unverified" };
+    const initiator = { ...ACTOR, id: fingerprint.id, source: "byok", attribution: "unverified" };
     expect(decided(null, { by: fingerprint })).toEqual({ ...UNCHANGED, initiator });
     expect(decided("not-a-uuid", { by: fingerprint })).toEqual({ ...rejected("form"), initiator });
+  });
+
+  // M3: an owner and an actor of another source are two people, even where their ids are one text.
+  it("gives an accepted owner the source of owners, and each actor its own", () => {
+    expect(decided(OWNER, { under: rules({ source: "access" }) }).initiator.source).toBe("access");
+    expect(decided(null, { under: rules({ source: "access" }) }).initiator.source).toBe(BOT.source);
+    expect(decided("not-a-uuid", { under: rules({ source: "access" }) }).initiator.source).toBe(BOT.source);
   });
 
   it.each([
@@ -426,8 +433,8 @@ describe("the refusal of a request whose owner was rejected", () => {
 function fakeVerifiers(results: Partial<Record<"verify" | "directory" | "replay", unknown>> = {}) {
   const calls: unknown[] = [];
   const verifiers: Verifiers = {
-    verify: async ({ mac }, bodySha256) => {
-      calls.push(["verify", mac, bodySha256]);
+    verify: async (presented, bodySha256) => {
+      calls.push(["verify", presented.format === "coder" ? presented.mac : null, bodySha256]);
       return (results.verify ?? true) as boolean;
     },
     directory: async (id) => {

@@ -99,9 +99,11 @@ describe("a shard of the replay cache", () => {
   it.each(["", "?mac=", "?until=1", "?mac=ab", "?mac=ab&until=x", "?mac=ab&until=1.5"])(
     "rejects a malformed query (%j) and stores nothing",
     async (query) => {
+      // Other tests' signatures may be there.
+      const before = await storedMacs("12");
       const { status } = await shardOf("12").fetch(`https://nonces.invalid/${query}`, { method: "POST" });
       expect(status).toBe(400);
-      expect(await storedMacs("12")).toEqual([]);
+      expect(await storedMacs("12")).toEqual(before);
     },
   );
 });

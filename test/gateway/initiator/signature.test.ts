@@ -4,6 +4,7 @@ import {
   isFresh,
   readSignatureHeader,
   createSignatureVerifier,
+  type CoderSignature,
   type PresentedSignature,
   type SignatureHeader,
 } from "../../../src/gateway/initiator/signature.ts";
@@ -67,13 +68,14 @@ function read(headers: Headers, method: string, uri: string): SignatureHeader {
     subchat: headers.get("x-coder-subchat-id"),
     workspace: headers.get("x-coder-workspace-id"),
   };
-  return readSignatureHeader({ method, uri, headers }, ids);
+  return readSignatureHeader({ method, url: "https://gateway.test", uri, headers }, ids);
 }
 
 /** Whether the signature is valid for the request as received. */
 async function isValid(received: Signed, signature: string, secrets: readonly string[] = [SECRET]) {
   const header = read(headersOf(received, signature), received.method, received.uri);
-  if (header.kind !== "presented") throw new Error(`the signature is ${header.kind}`);
+  if (header.kind !== "presented" || header.format !== "coder")
+    throw new Error(`the signature is ${header.kind}`);
   return createSignatureVerifier(secrets)(header, await sha256Hex(received.body));
 }
 
@@ -150,7 +152,7 @@ describe("A24 a signature is valid only for the request that was signed", () => 
   it("rejects a repeated header", async () => {
     const headers = headersOf(REQUEST, await sign(REQUEST));
     headers.append("x-coder-chat-id", CHAT);
-    const header = read(headers, REQUEST.method, REQUEST.uri) as PresentedSignature;
+    const header = read(headers, REQUEST.method, REQUEST.uri) as CoderSignature;
     expect(await createSignatureVerifier([SECRET])(header, await sha256Hex(BODY))).toBe(false);
   });
 

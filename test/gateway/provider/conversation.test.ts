@@ -46,7 +46,7 @@ const withResultOf = (correlatingToolCallId: string, earlierPromptCount = 0): Co
   correlatingToolCallId,
 });
 
-const FIELDS = requestFields(["messages", "input"]);
+const FIELDS = requestFields(["messages", "input", "prompt"]);
 /** Reads the conversation of a request with these fields, or with this body. */
 const complete =
   (rules: ConversationRules) =>
@@ -92,7 +92,10 @@ describe("the conversation of a chat completions request", () => {
     ["content of blanks as a prompt", [user(" \n")], withPrompt(" \n")],
     ["empty content", [user("")], NOTHING],
     ["an empty list of parts", [user([])], NOTHING],
-    ["content that is neither a string nor a list", [user({ type: "text", text: "a" })], NOTHING],
+    // The attack: a prompt in a form that a lenient server takes, and that the record does not show.
+    ["one part in place of a list", [user({ type: "text", text: "a" })], withPrompt("a")],
+    ["a part with its text under another key", [user([{ type: "text", content: "a" }])], withPrompt("a")],
+    ["content that is neither a string, a part nor a list", [user(7)], NOTHING],
     ["a message without content", [{ role: "user" }], NOTHING],
     ["an assistant prefill", [user("a"), assistant], withPrompt("a")],
     ["an assistant prefill and a system message", [user("a"), assistant, system], withPrompt("a")],
@@ -500,6 +503,37 @@ const conversationsOf = (contents: readonly unknown[]): readonly Conversation[] 
 
 const numbered = (from: number, count: number): string[] =>
   Array.from({ length: count }, (_, at) => `${from + at}`);
+
+const readTemplate = (prompt: unknown, list: unknown = undefined): Conversation =>
+  reading(responsesRules)({ input: list, prompt });
+
+// The attack: a template of the provider holds the question, and its variables the words of the user.
+describe("the variables of a prompt template", () => {
+  it.each([
+    ["a text", { id: "pmpt_1", variables: { question: "a" } }, undefined, withPrompt("a")],
+    ["a part", { id: "pmpt_1", variables: { question: input("a") } }, undefined, withPrompt("a")],
+    ["several texts", { id: "pmpt_1", variables: { a: "a", b: input("b") } }, undefined, withPrompt("a\nb")],
+    ["texts beside input", { id: "pmpt_1", variables: { a: "b" } }, "a", withPrompt("a\nb", 2)],
+    ["a file", { id: "pmpt_1", variables: { a: { type: "input_file", file_id: "f" } } }, undefined, NOTHING],
+    ["no variables", { id: "pmpt_1" }, "a", withPrompt("a")],
+    ["no object", "pmpt_1", "a", withPrompt("a")],
+  ])("are the user's texts: %s", (_, prompt, list, expected) => {
+    expect(readTemplate(prompt, list)).toEqual(expected);
+  });
+
+  it("are read after a completed turn, because the provider puts them into the template anew", () => {
+    const prompt = { id: "pmpt_1", variables: { a: "c" } };
+    expect(readTemplate(prompt, [user("a"), assistant, user("b")])).toEqual(withPrompt("b\nc", 2, 1));
+    // They do not end the turn of a prefill, which would hide the prompt before it.
+    expect(readTemplate(prompt, [user("a"), assistant])).toEqual(withPrompt("a\nc", 2));
+  });
+
+  it("may not be given twice", () => {
+    const body = utf8('{"prompt":{"variables":{"a":"hello"},"Variables":{"a":"EVIL"}}}');
+    const refusal = readWith(accepted(readModelCall(body, FIELDS)).body, responsesRules);
+    expect(refusal).toMatchObject({ code: "field_repeated" });
+  });
+});
 
 describe("the user's texts", () => {
   it("are those before and after the last completed assistant turn, without scaffolding", () => {

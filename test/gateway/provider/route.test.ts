@@ -409,7 +409,7 @@ describe("D2-D4 paths that attack the routing", () => {
   });
 
   it("keeps the path below a passthrough unmodified, including harmless escapes", () => {
-    const path = "/models/a:b@c!$&'()*+,=-._~%20%3A";
+    const path = "/models/a:b@c!$&'()*+,=-._~%3A%40%2b";
     expect(routeOf(`/openai/v1${path}`)).toBe(`openai passthrough ${path}`);
   });
 
@@ -528,24 +528,26 @@ describe("isBase", () => {
     "/anthropic",
     "/openai/v1",
     "/v1",
+    // Of any name, so that no caller learns which providers there are.
+    "/unknown",
+    "/unknown/v1",
     ...ROUTE_PREFIXES,
     ...ROUTE_PREFIXES.map((p) => `${p}/anthropic`),
   ])("is true for %s", (path) => {
-    expect(isBase(path, BOTH)).toBe(true);
+    expect(isBase(path)).toBe(true);
   });
 
   it.each([
-    "/unknown",
     "/openai/v1/models",
     "/openai/v1/v1",
-    "/unknown/v1",
     "/openai/x",
     "/api",
     "/api/v2",
+    "/models",
     "/api/v2/ai-gatewayx",
     "/__proto__",
   ])("is false for %s", (path) => {
-    expect(isBase(path, BOTH)).toBe(false);
+    expect(isBase(path)).toBe(false);
   });
 });
 
@@ -598,5 +600,84 @@ describe("methods", () => {
 
   it("ignores another upgrade", () => {
     expect(methodRefusal(intercept, "POST", { upgrade: "h2c" })).toBeNull();
+  });
+});
+
+// The attack: a call that no rule of the gateway knows as one, at a server that reads its path as that of a model call.
+describe("Finding S5: a path below a route that some server reads as a model call's", () => {
+  it.each([
+    "/responses/%20",
+    "/responses/%09",
+    "/responses/+",
+    "/responses/.",
+    "/responses/...",
+    "/responses/%2e",
+    "/responses/;",
+    "/responses/%3b",
+    "/responses/;x=1",
+    "/responses/%2f",
+    "/responses/%5c",
+    "/responses/%23",
+    "/responses/%3f",
+    "/responses/~",
+    "/responses/compact%20",
+    "/responses/compact.",
+    "/responses/compact/%20",
+    "/responses/Compact",
+    "/responses/COMPACT",
+    "/responses/comp%61ct",
+    "/responses/compact.json",
+    "/responses/compact%3bx",
+    "/responses/compact,x",
+    "/responses/compact%2F",
+    "/images/Generations",
+    "/images/generations.json",
+    "/images/%67enerations",
+    "/images/edits%20",
+    "/audio/Speech",
+    "/audio/transcriptions+",
+    "/batches/%20",
+    "/batches/+",
+  ])("has no route: %s", (path) => {
+    expect(routeOf(`/openai/v1${path}`) ?? "bad_path").toBe("bad_path");
+    expect(routeOf(`/v1${path}`) ?? "bad_path").toBe("bad_path");
+  });
+
+  it.each(["/v1/messages/batches/%20", "/v1/messages/batches/+", "/v1/messages/batches/~"])(
+    "has no route: %s of Anthropic",
+    (path) => {
+      expect(routeOf(`/anthropic${path}`)).toBeNull();
+    },
+  );
+
+  it.each([
+    "/responses/resp_1",
+    "/responses/resp_1/cancel",
+    "/responses/input_tokens",
+    "/models/ft:gpt-4o:org::id",
+    "/models/ft%3Agpt-4o%3Aorg%3A%3Aid",
+    "/models/gpt-3.5-turbo",
+    "/files/file-1/content",
+  ])("concerns no path of an SDK: %s", (path) => {
+    expect(routeOf(`/openai/v1${path}`)).toBe(`openai passthrough ${path}`);
+  });
+});
+
+// The attack: an SDK sends OpenAI's key in X-Api-Key, and the root path leads it to Anthropic.
+describe("a key at a root path that both dialects have", () => {
+  it.each([
+    ["an OpenAI key in X-Api-Key", { "x-api-key": "sk-proj-abc" }, "openai"],
+    ["an Anthropic key in X-Api-Key", { "x-api-key": "sk-ant-api03-abc" }, "anthropic"],
+    ["an Anthropic login in Authorization", { authorization: "Bearer sk-ant-oat01-abc" }, "anthropic"],
+    [
+      "both, of which Authorization counts",
+      { authorization: "bearer sk-abc", "x-api-key": "sk-ant-a" },
+      "openai",
+    ],
+    ["a key of no known form in X-Api-Key", { "x-api-key": "aei_abc" }, "anthropic"],
+    ["a dialect's own header", { "anthropic-version": "2023-06-01", "x-api-key": "sk-abc" }, "anthropic"],
+  ])("goes to its own provider: %s", (_, headers: Record<string, string>, name) => {
+    for (const path of ["/v1/models", "/v1/files"])
+      expect(findRoute(path, new Headers(headers), BOTH)?.provider.name).toBe(name);
   });
 });

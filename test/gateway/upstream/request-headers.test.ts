@@ -3,23 +3,38 @@ import { describe, expect, it } from "vitest";
 import {
   hasLooped,
   upstreamHeaders as toUpstream,
-  type UpstreamHeaderOptions,
   VIA_MARK,
 } from "../../../src/gateway/upstream/request-headers.ts";
-import { OWNER } from "../../support/in-workerd/values.ts";
+import type { Provider } from "../../../src/gateway/provider/provider.ts";
+import { openaiProvider, OWNER } from "../../support/in-workerd/values.ts";
 
-const upstreamHeaders = (headers: Headers, options: UpstreamHeaderOptions): Headers =>
-  toUpstream(new NamedHeaders(headers), options);
+type Options = {
+  readonly provider?: Provider;
+  readonly kind?: "centralized" | "byok";
+  readonly header?: readonly [name: string, value: string];
+  readonly owner?: string | null;
+  readonly isChanged?: boolean;
+};
+
+const OPENAI = openaiProvider();
+const CREDENTIAL = ["authorization", "Bearer provider-key"] as const;
+
+const upstreamHeaders = (
+  headers: Headers,
+  { provider = OPENAI, kind = "centralized", header = CREDENTIAL, owner = null, isChanged }: Options = {},
+): Headers =>
+  toUpstream(new NamedHeaders(headers), {
+    provider,
+    credential: { kind, header },
+    owner,
+    ...(isChanged !== undefined && { isChanged }),
+  });
 
 type Pairs = readonly (readonly [name: string, value: string])[];
 
 /** The headers that the provider receives, without the four that it always receives. */
-function forwarded(pairs: Pairs, coderHeaders = false, owner: string | null = null): Record<string, string> {
-  const to = upstreamHeaders(new Headers(pairs as [string, string][]), {
-    coderHeaders,
-    owner,
-    credential: ["authorization", "Bearer provider-key"],
-  });
+function forwardedTo(options: Options, pairs: Pairs): Record<string, string> {
+  const to = upstreamHeaders(new Headers(pairs as [string, string][]), options);
   const {
     "accept-encoding": _,
     via: __,
@@ -30,6 +45,10 @@ function forwarded(pairs: Pairs, coderHeaders = false, owner: string | null = nu
   return rest;
 }
 
+const CODER = openaiProvider({ coderHeaders: true });
+const forwarded = (pairs: Pairs, coderHeaders = false, owner: string | null = null): Record<string, string> =>
+  forwardedTo({ provider: coderHeaders ? CODER : OPENAI, owner }, pairs);
+
 const ALWAYS = {
   "accept-encoding": "identity",
   authorization: "Bearer provider-key",
@@ -39,8 +58,8 @@ const ALWAYS = {
 
 describe("the headers that the provider receives", () => {
   it("always include the provider's credential, the gateway's Via, identity encoding, and no client's address", () => {
-    const credential = ["x-api-key", "provider-key"] as const;
-    expect([...upstreamHeaders(new Headers(), { coderHeaders: false, owner: null, credential })]).toEqual([
+    const header = ["x-api-key", "provider-key"] as const;
+    expect([...upstreamHeaders(new Headers(), { header })]).toEqual([
       ["accept-encoding", "identity"],
       ["via", `1.1 ${VIA_MARK}`],
       ["x-api-key", "provider-key"],
@@ -67,21 +86,21 @@ describe("the headers that the provider receives", () => {
   it("E1 drops the fields that Connection lists, in any case and spacing", () => {
     expect(
       forwarded([
-        ["connection", "close,  X-One ,x-two"],
-        ["x-one", "1"],
-        ["X-Two", "2"],
-        ["x-three", "3"],
+        ["connection", "close,  X-Stainless-One ,x-stainless-two"],
+        ["x-stainless-one", "1"],
+        ["X-Stainless-Two", "2"],
+        ["x-stainless-three", "3"],
       ]),
-    ).toEqual({ "x-three": "3" });
+    ).toEqual({ "x-stainless-three": "3" });
   });
 
   it("E1 honors two Connection headers", () => {
     expect(
       forwarded([
-        ["connection", "x-one"],
-        ["connection", "x-two"],
-        ["x-one", "1"],
-        ["x-two", "2"],
+        ["connection", "x-stainless-one"],
+        ["connection", "x-stainless-two"],
+        ["x-stainless-one", "1"],
+        ["x-stainless-two", "2"],
       ]),
     ).toEqual({});
   });
@@ -92,18 +111,14 @@ describe("the headers that the provider receives", () => {
       expect(
         forwarded([
           ["connection", connection],
-          ["x-one", "1"],
+          ["x-stainless-one", "1"],
         ]),
-      ).toEqual({ "x-one": "1" });
+      ).toEqual({ "x-stainless-one": "1" });
     },
   );
 
   it("E1 keeps the gateway's own headers if Connection lists them", () => {
-    const to = upstreamHeaders(new Headers({ connection: "authorization, via, accept-encoding" }), {
-      coderHeaders: false,
-      owner: null,
-      credential: ["authorization", "Bearer provider-key"],
-    });
+    const to = upstreamHeaders(new Headers({ connection: "authorization, via, accept-encoding" }));
     expect(Object.fromEntries(to)).toEqual(ALWAYS);
   });
 
@@ -160,21 +175,13 @@ describe("the headers that the provider receives", () => {
   it.each(["X-Real-IP", "x_real_ip", "x-Real_ip"])(
     "replaces the client's %s with an address that is no host's",
     (name) => {
-      const to = upstreamHeaders(new Headers({ [name]: "203.0.113.7" }), {
-        coderHeaders: false,
-        owner: null,
-        credential: ["authorization", "Bearer provider-key"],
-      });
+      const to = upstreamHeaders(new Headers({ [name]: "203.0.113.7" }));
       expect(Object.fromEntries(to)).toEqual(ALWAYS);
     },
   );
 
   it("E3 replaces the client's accept-encoding and via instead of joining them", () => {
-    const to = upstreamHeaders(new Headers({ "accept-encoding": "gzip, br", via: "1.1 clientHeaders" }), {
-      coderHeaders: false,
-      owner: null,
-      credential: ["authorization", "Bearer provider-key"],
-    });
+    const to = upstreamHeaders(new Headers({ "accept-encoding": "gzip, br", via: "1.1 clientHeaders" }));
     expect(Object.fromEntries(to)).toEqual(ALWAYS);
   });
 
@@ -194,9 +201,7 @@ describe("the headers that the provider receives", () => {
         via: __,
         "x-real-ip": ___,
         ...rest
-      } = Object.fromEntries(
-        upstreamHeaders(clientHeaders, { coderHeaders: false, owner: null, credential }),
-      );
+      } = Object.fromEntries(upstreamHeaders(clientHeaders, { header: credential }));
       expect(rest).toEqual({ [credential[0]]: credential[1] });
     },
   );
@@ -212,24 +217,30 @@ describe("the headers that the provider receives", () => {
     ).toEqual({});
   });
 
-  it("E5 forwards headers of an API, of its SDK and unknown ones verbatim", () => {
+  it("E5 forwards the headers of the API, of its SDK and of its clients verbatim", () => {
     const pairs: Pairs = [
-      ["anthropic-version", "2023-06-01"],
-      ["anthropic-beta", "a-2025-01-01,b-2025-02-02, c"],
-      ["openai-organization", "org-1"],
       ["openai-beta", "assistants=v2"],
       ["x-stainless-lang", "js"],
-      ["x-stainless-retry-count", "0"],
-      ["x-unknown", "as  it   is"],
-      ["x-portkey-provider", "evil"],
-      ["x-claude-code-session-id", "s"],
+      ["x-stainless-retry-count", "as  it   is"],
+      ["x-codex-turn-metadata", "{}"],
       ["session_id", "with an underscore"],
       ["content-type", "application/json; charset=utf-8"],
       ["accept", "text/event-stream"],
       ["user-agent", "coder-agents/v2"],
-      ["traceparent", "00-1-2-01"],
+      ["idempotency-key", "k"],
     ];
     expect(forwarded(pairs)).toEqual(Object.fromEntries(pairs));
+  });
+
+  it("E5 forwards no header that is not known, with the client's own key neither", () => {
+    const pairs: Pairs = [
+      ["x-unknown", "v"],
+      ["traceparent", "00-1-2-01"],
+      ["accept-language", "de"],
+      ["anthropic-version", "2023-06-01"],
+    ];
+    expect(forwarded(pairs)).toEqual({});
+    expect(forwardedTo({ kind: "byok" }, pairs)).toEqual({});
   });
 
   it.each([
@@ -306,26 +317,18 @@ describe("the headers that the provider receives", () => {
   });
 
   it("does not change the client's headers", () => {
-    const clientHeaders = new Headers({ authorization: "Bearer own", "x-one": "1" });
-    upstreamHeaders(clientHeaders, {
-      coderHeaders: false,
-      owner: null,
-      credential: ["authorization", "Bearer provider-key"],
-    });
+    const clientHeaders = new Headers({ authorization: "Bearer own", "x-stainless-one": "1" });
+    upstreamHeaders(clientHeaders);
     expect([...clientHeaders]).toEqual([
       ["authorization", "Bearer own"],
-      ["x-one", "1"],
+      ["x-stainless-one", "1"],
     ]);
   });
 });
 
 describe("D11 a request that loops", () => {
   it("is recognized by the gateway's Via", () => {
-    const out = upstreamHeaders(new Headers(), {
-      coderHeaders: false,
-      owner: null,
-      credential: ["x-api-key", "k"],
-    });
+    const out = upstreamHeaders(new Headers());
     expect(hasLooped(out)).toBe(true);
   });
 

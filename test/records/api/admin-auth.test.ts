@@ -26,6 +26,17 @@ describe("authorization of API requests", () => {
     expect(await authorizeAdmin(new Headers(headers), await sha256Hex(TOKEN))).toBeNull();
   });
 
+  // During a rotation. With one hash, each reader fails until it has the new token.
+  it("accepts either token where two hashes are configured, and no other", async () => {
+    const both = `${await sha256Hex("old-token-0123456789")} ${await sha256Hex(TOKEN)}`;
+    const authorize = (token: string) =>
+      authorizeAdmin(new Headers({ authorization: `Bearer ${token}` }), both);
+    expect(await authorize(TOKEN)).toBeNull();
+    expect(await authorize("old-token-0123456789")).toBeNull();
+    expect(await authorize("another-token-12345678")).toMatchObject({ code: "admin_only" });
+    expect(await authorize("")).toMatchObject({ code: "admin_only" });
+  });
+
   it.each<[string, Record<string, string>]>([
     ["no token", {}],
     ["another token", { authorization: "Bearer another-token-12345678" }],

@@ -42,10 +42,16 @@ describe("GET /passthroughs", () => {
       results: [
         {
           ...deleted,
+          own_key_rejected: false,
           metadata: { actor_name: "alice" },
           initiator: { id: BOB, username: "bob", name: "bob", avatar_url: "" },
         },
-        { ...passthrough(T0), metadata: { actor_name: "alice" }, initiator: alice },
+        {
+          ...passthrough(T0),
+          own_key_rejected: false,
+          metadata: { actor_name: "alice" },
+          initiator: alice,
+        },
       ],
     });
   });

@@ -155,6 +155,7 @@ describe.each([
     "/usage?group_by=day",
     "/usage?format=csv",
     "/usage?order=key&after_key=x",
+    "/usage?order=key&after_key=x&after_source=y",
     "/usage?offset=1",
     "/refusals?verified=false",
     "/refusals/counts?per=minute",
@@ -174,6 +175,7 @@ describe.each([
         accepted: "true",
         reason: path === "/overrides" ? "form" : "not_found",
         verified: "true",
+        own_key_rejected: "true",
         started_after: "2026-11-01T00:00:00Z",
         started_before: "2026-12-01T00:00:00Z",
         kind: "actor_multiple_owners",
@@ -193,6 +195,7 @@ describe.each([
         "after_session_id",
         "order",
         "after_key",
+        "after_source",
         "per",
       ]);
       for (const name of Object.keys(parameters).filter((parameter) => !paging.has(parameter))) {

@@ -56,7 +56,9 @@ describe("GET /interceptions", () => {
       session_id: "s",
       streaming: true,
       usage_invalid: true,
+      own_key_rejected: false,
       prompt_hashes: [],
+      delegation_chain: [],
       earlier_prompt_hashes: [],
       flags: [],
       metadata: { actor_name: "alice" },
@@ -206,8 +208,8 @@ describe("GET /overrides", () => {
       count: 2,
       count_is_capped: false,
       results: [
-        { ...rejected, accepted: false, actor_name: null },
-        { ...override(T0), accepted: true, actor_name: null },
+        { ...rejected, delegation_chain: [], accepted: false, actor_name: null },
+        { ...override(T0), delegation_chain: [], accepted: true, actor_name: null },
       ],
     });
   });

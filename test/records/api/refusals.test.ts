@@ -46,6 +46,8 @@ describe("GET /refusals", () => {
           worker_version: null,
           identity_source: "coder",
           actor_verified: true,
+          api_key_id: "0123456789abcdef",
+          initiator_source: "coder",
         },
       ],
     });

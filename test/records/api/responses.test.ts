@@ -198,6 +198,8 @@ describe("responses and the OpenAPI document", () => {
 /** For each parameter of each endpoint, a value that changes the response. */
 const TRAITS = {
   initiator: BOB,
+  initiator_source: "coder",
+  identity_source: "byok",
   actor: "coder-agents",
   client: "Coder Agents",
   provider: "openai",
@@ -211,14 +213,24 @@ const TRAITS = {
   workspace_id: BOB,
 };
 const SPAN = { started_after: iso(T0 + 1), started_before: iso(T0 - DAY) };
+/** Of the only session with its id. */
+const OF_SESSION = {
+  initiator: ALICE,
+  initiator_source: "keys",
+  attribution: "authenticated",
+  actor: ALICE,
+  identity_source: "keys",
+};
 const LIST = { limit: "1", offset: "1", after_id: idAt(T0) };
 const CHANGES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   "/sessions": { ...TRAITS, ...SPAN, ...LIST, after_session_id: "s", q: "model:gpt" },
-  "/sessions/{session_id}": { limit: "1", after_id: idAt(T0), before_id: idAt(T0 + 2000), initiator: ALICE },
-  "/sessions/{session_id}/agents": { limit: "1", after_id: idAt(T0), initiator: ALICE },
+  "/sessions/{session_id}": { limit: "1", after_id: idAt(T0), before_id: idAt(T0 + 2000), ...OF_SESSION },
+  "/sessions/{session_id}/agents": { limit: "1", after_id: idAt(T0), ...OF_SESSION },
   "/interceptions": { ...TRAITS, ...SPAN, ...LIST, q: "model:gpt" },
   "/overrides": {
     actor: "bot",
+    identity_source: "byok",
+    initiator_source: "byok",
     owner: ALICE,
     initiator: "bot",
     accepted: "true",
@@ -229,7 +241,9 @@ const CHANGES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   },
   "/passthroughs": {
     initiator: BOB,
+    initiator_source: "coder",
     actor: "coder-agents",
+    identity_source: "byok",
     client: "Coder Agents",
     provider: "openai",
     provider_name: "openai",
@@ -244,8 +258,17 @@ const CHANGES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     ...SPAN,
     ...LIST,
   },
-  "/usage": { ...TRAITS, ...SPAN, limit: "1", offset: "1", order: "key", group_by: "model", format: "csv" },
-  "/attribution": { ...TRAITS, ...SPAN, format: "csv" },
+  "/usage": {
+    ...TRAITS,
+    own_key_rejected: "true",
+    ...SPAN,
+    limit: "1",
+    offset: "1",
+    order: "key",
+    group_by: "model",
+    format: "csv",
+  },
+  "/attribution": { ...TRAITS, own_key_rejected: "true", ...SPAN, format: "csv" },
   "/anomalies": {
     kind: "actor_multiple_owners",
     subject: BOB,
@@ -257,6 +280,8 @@ const CHANGES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     reason: "model_not_allowed",
     provider: "azure",
     actor: ALICE,
+    identity_source: "byok",
+    api_key_id: "none",
     verified: "false",
     ...SPAN,
     ...LIST,
@@ -275,10 +300,17 @@ const CHANGES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
 };
 
 /** Changes the response only where two sessions share an id. */
-const NARROWS = new Set(["/sessions/{session_id} initiator", "/sessions/{session_id}/agents initiator"]);
+const NARROWS = new Set(
+  Object.keys(OF_SESSION).flatMap((name) =>
+    ["/sessions/{session_id}", "/sessions/{session_id}/agents"].map((path) => `${path} ${name}`),
+  ),
+);
 
 /** Parameters that are accepted only together with another. */
-const TOGETHER: Readonly<Record<string, string>> = { "/usage after_key": "order=key&after_key=u" };
+const TOGETHER: Readonly<Record<string, string>> = {
+  "/usage after_key": "order=key&after_key=u",
+  "/usage after_source": "order=key&after_key=u&after_source=k",
+};
 
 describe("every documented parameter", () => {
   it.each(READING.map(({ path, parameters }) => [path, Object.keys(parameters)] as const))(

@@ -71,12 +71,15 @@ describe("GET /sessions/{session_id}/agents", () => {
       },
     };
     const { ended_at: _, ...open } = main_agent;
+    const evidence = { attribution: "authenticated", mixed: false };
     expect(await fetchOk("/sessions/s/agents")).toEqual({
       count: 2,
+      ...evidence,
       agents: [
-        main_agent,
+        { ...main_agent, ...evidence },
         {
           ...open,
+          ...evidence,
           agent_id: "a",
           spawned_by_interception_id: main["id"],
           first_interception_id: idAt(T0 + 1000),

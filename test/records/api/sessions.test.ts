@@ -32,10 +32,8 @@ describe("GET /sessions", () => {
     const second = interception(T0 + MINUTE, {
       ...session,
       model: "a-model",
-      actor_id: "ci-bot",
       thread_root_id: String(first["id"]),
       metadata: "{}",
-      attribution: "asserted",
     });
     const third = interception(T0 + 2 * MINUTE, { ...session, model: null, usage: "unknown" });
     await insert("interceptions", [third, first, second]);
@@ -71,8 +69,13 @@ describe("GET /sessions", () => {
           first_interception_id: first["id"],
           interceptions: 3,
           usage_complete: false,
-          actor_ids: [ALICE, "ci-bot"].toSorted(),
-          attributions: ["asserted", "authenticated"],
+          initiator_source: "keys",
+          actor_id: ALICE,
+          identity_source: "keys",
+          attribution: "authenticated",
+          mixed: false,
+          actor_ids: [ALICE],
+          attributions: ["authenticated"],
           truncated_fields: ["last_prompt"],
         },
       ],
@@ -95,16 +98,18 @@ describe("GET /sessions", () => {
   it("names the lists that are incomplete: more than 20 names, or a name of more than 128 characters", async () => {
     const session = { client_session_id: "s" };
     const names = Array.from({ length: 21 }, (_, n) => `model-${String(n).padStart(2, "0")}`);
+    await insert(
+      "interceptions",
+      names.map((model, n) => interception(T0 + n, { ...session, model, provider: "\u{1f600}".repeat(128) })),
+    );
     await insert("interceptions", [
-      ...names.map((model, n) =>
-        interception(T0 + n, { ...session, model, provider: "\u{1f600}".repeat(128) }),
-      ),
-      interception(T0 + 100, { ...session, actor_id: "x".repeat(129) }),
+      interception(T0 + 100, { client_session_id: "t", actor_id: "x".repeat(129) }),
     ]);
-    const [one] = items(await fetchOk("/sessions"), "sessions");
-    expect(part(one, "truncated_fields")).toEqual(["models", "actor_ids"]);
+    const [other, one] = items(await fetchOk("/sessions"), "sessions");
+    expect(part(one, "truncated_fields")).toEqual(["models"]);
     expect(items(one, "models")).toHaveLength(20);
-    expect(items(one, "actor_ids")).toContain("x".repeat(128));
+    expect(part(other, "truncated_fields")).toEqual(["actor_ids"]);
+    expect(items(other, "actor_ids")).toEqual(["x".repeat(128)]);
     expect(items(one, "providers")).toContain("\u{1f600}".repeat(128));
   });
 
@@ -176,14 +181,14 @@ describe("GET /sessions", () => {
     const rows = Array.from({ length: 9000 }, (_, n) =>
       interception(
         T0,
-        { client_session_id: "s", model: `${n}`.padEnd(256, "m"), actor_id: `${n}`.padEnd(256, "a") },
+        { client_session_id: "s", model: `${n}`.padEnd(256, "m"), provider: `${n}`.padEnd(256, "a") },
         n,
       ),
     );
     await insert("interceptions", rows);
     const [session] = items(await fetchOk("/sessions"), "sessions");
     expect(items(session, "models").length).toBe(20);
-    expect(items(session, "actor_ids").length).toBe(20);
+    expect(items(session, "providers").length).toBe(20);
     expect(part(session, "interceptions")).toBe(9000);
   });
 });
@@ -340,7 +345,9 @@ describe("GET /sessions/{session_id}", () => {
       credential_kind: "centralized",
       credential_hint: "sk-a...xyz1",
       actor_id: ALICE,
+      identity_source: "keys",
       attribution: "authenticated",
+      mixed: false,
       agent_id: null,
       outcome: "completed",
       usage_complete: true,
@@ -359,6 +366,11 @@ describe("GET /sessions/{session_id}", () => {
       first_interception_id: root["id"],
       interceptions: 3,
       usage_complete: false,
+      initiator_source: "keys",
+      actor_id: ALICE,
+      identity_source: "keys",
+      attribution: "authenticated",
+      mixed: false,
       actor_ids: [ALICE],
       attributions: ["authenticated"],
       truncated_fields: [],
@@ -393,6 +405,10 @@ describe("GET /sessions/{session_id}", () => {
           },
           agentic_actions: [
             {
+              interception_id: root["id"],
+              actor_id: ALICE,
+              identity_source: "keys",
+              attribution: "authenticated",
               model: "",
               token_usage: { ...usage, metadata: { web_search_requests: 1 } },
               thinking: [{ text: "first that" }, { text: "then this" }],

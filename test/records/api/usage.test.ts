@@ -62,6 +62,9 @@ const namesBy = async (group: string): Promise<unknown[]> =>
     part(one, "name"),
   ]);
 
+const OWN = { source: "keys", attribution: "authenticated", mixed: false };
+const ASSERTED = { source: "coder", attribution: "asserted", mixed: false };
+
 describe("GET /usage", () => {
   it("groups by initiator, most requests first, with the number of requests of unknown usage", async () => {
     await fill();
@@ -70,8 +73,8 @@ describe("GET /usage", () => {
       started_after: iso(NOW - 30 * DAY),
       started_before: iso(NOW),
       results: [
-        { key: ALICE, name: "alice", requests: 3, ...times(3), unknown_usage: 0 },
-        { key: BOB, name: null, requests: 2, ...TOKENS, unknown_usage: 2 },
+        { key: ALICE, ...OWN, name: "alice", requests: 3, ...times(3), unknown_usage: 0 },
+        { key: BOB, ...ASSERTED, name: null, requests: 2, ...TOKENS, unknown_usage: 2 },
       ],
       count: 2,
       results_are_capped: false,
@@ -141,7 +144,7 @@ describe("GET /usage", () => {
     await insert("interceptions", [one]);
     await insert("token_usages", [tokenUsage(one), tokenUsage(one, { id: "another" })]);
     const [row] = items(await fetchOk("/usage"), "results");
-    expect(row).toEqual({ key: ALICE, name: "alice", requests: 1, ...times(2), unknown_usage: 0 });
+    expect(row).toEqual({ key: ALICE, ...OWN, name: "alice", requests: 1, ...times(2), unknown_usage: 0 });
     const [share] = items(await fetchOk("/attribution"), "results");
     expect([part(share, "requests"), part(share, "tokens")]).toEqual([1, 66]);
   });
@@ -167,6 +170,8 @@ describe("GET /attribution", () => {
     expect(await fetchOk("/attribution")).toEqual({
       started_after: iso(NOW - 30 * DAY),
       started_before: iso(NOW),
+      attribution: "asserted",
+      mixed: true,
       results: [
         {
           day: "2026-11-23",
@@ -223,9 +228,9 @@ describe("CSV", () => {
     expect(headers.get("content-type")).toBe("text/csv; charset=utf-8; header=present");
     expect(text).toBe(
       [
-        "initiator,initiator_name,requests,input_tokens,output_tokens,cache_read_input_tokens,cache_write_input_tokens,unknown_usage",
-        `${ALICE},alice,3,30,60,9,0,0`,
-        `${BOB},,2,10,20,3,0,2`,
+        "initiator,initiator_name,requests,input_tokens,output_tokens,cache_read_input_tokens,cache_write_input_tokens,unknown_usage,initiator_source,attribution,mixed",
+        `${ALICE},alice,3,30,60,9,0,0,keys,authenticated,false`,
+        `${BOB},,2,10,20,3,0,2,coder,asserted,false`,
         "",
       ].join("\r\n"),
     );
@@ -233,7 +238,9 @@ describe("CSV", () => {
       "day,attribution,requests,tokens,share_of_requests,share_of_tokens,unknown_usage",
       "2026-11-23,asserted,2,33,0.5,0.333333,2",
     ]);
-    expect((await fetchApi("/usage?group_by=model&format=csv")).text.split("\r\n")[3]).toBe(",1,0,0,0,0,1");
+    expect((await fetchApi("/usage?group_by=model&format=csv")).text.split("\r\n")[3]).toBe(
+      ",1,0,0,0,0,1,asserted,false",
+    );
   });
 
   it.each([

@@ -1,10 +1,21 @@
 /** The anomaly scan of the cron: the anomalies that it detects, and its behavior over several runs. */
 import { beforeEach, describe, expect, it } from "vitest";
-import type { InterceptionStart, InterceptorEvent } from "../../../src/events/event.ts";
+import type {
+  InterceptionEnd,
+  InterceptionStart,
+  InterceptorEvent,
+  RefusalEvent,
+} from "../../../src/events/event.ts";
 import type { Flag } from "../../../src/events/vocabulary.ts";
-import { MANY_ACTORS, SHARE_SPIKE } from "../../../src/records/ledger/maintain/anomalies.ts";
+import {
+  KEY_REFUSALS,
+  MANY_ACTORS,
+  MANY_OWNERS,
+  SHARE_SPIKE,
+} from "../../../src/records/ledger/maintain/anomalies.ts";
 import { ANOMALY_SQL, PAGE_ROWS } from "../../../src/records/ledger/maintain/anomaly-sql.ts";
 import { storeEvents } from "../../../src/records/ledger/write/store.ts";
+import { scanRefusals } from "../../../src/records/ledger/maintain/refusal-scan.ts";
 import { runMaintenance } from "../../../src/records/ledger/maintain/cron.ts";
 import { SETTLED_AFTER_MS, scanForAnomalies } from "../../../src/records/ledger/maintain/anomaly-scan.ts";
 import { uuidV7, uuidPrefix, uuidTime } from "../../../src/shared/uuid.ts";
@@ -19,7 +30,7 @@ import {
   only,
   post,
 } from "../../support/in-workerd/calls.ts";
-import { END, START } from "../../support/in-workerd/events.ts";
+import { END, REFUSED, START } from "../../support/in-workerd/events.ts";
 import { emptyLedger } from "../../support/in-workerd/ledger-database.ts";
 import { shuffled, T0 } from "../../support/in-workerd/ledger-events.ts";
 import { ledgerDeps } from "../../support/in-workerd/ledger-deps.ts";
@@ -49,7 +60,18 @@ function startAt(at: number, over: StartFields = {}): InterceptionStart {
 }
 
 /** The service account on its own account. */
-const ownAccount: StartFields = { initiator_id: "ci-bot", attribution: "authenticated" };
+const ownAccount: StartFields = {
+  initiator_id: "ci-bot",
+  initiator_source: "keys",
+  attribution: "authenticated",
+};
+/** A caller that no source verified names the owner. */
+const CLAIMED: StartFields = {
+  actor_id: "byok:0123456789abcdef0123456789abcdef",
+  actor_kind: "unknown",
+  identity_source: "byok",
+  attribution: "claimed",
+};
 const flagged = (...flags: Flag[]): StartFields => ({ flags });
 
 type AnomalyRow = {
@@ -79,9 +101,26 @@ async function scan(events: readonly InterceptorEvent[], now = T0 + DAY): Promis
 const kinds = (all: readonly AnomalyRow[]): string[] => all.map(({ kind }) => kind).toSorted();
 
 describe("anomalies of a chat", () => {
-  it("reports no anomaly for one owner with several requests and actors", async () => {
-    const events = [0, 1, 2].map((n) => startAt(T0 + n, { chat_id: CHAT, actor_id: `bot-${n % 2}` }));
+  it("reports no anomaly for one owner with several requests of one actor", async () => {
+    const events = [0, 1, 2].map((n) => startAt(T0 + n, { chat_id: CHAT }));
     expect(await scan(events)).toEqual([]);
+  });
+
+  // The attack (M10): an unknown caller with a credential of their own takes part in the victim's chat, for the victim.
+  it.each<[string, StartFields]>([
+    ["another actor", { actor_id: "mallory" }],
+    ["an actor of that id in another source", { identity_source: "jwt" }],
+    ["a caller that no source verified", { ...CLAIMED }],
+    ["an actor whose owner was rejected", { actor_id: "mallory", ...flagged("owner_rejected") }],
+  ])("reports a new actor for the same owner: %s", async (_, over) => {
+    const events = [startAt(T0, { chat_id: CHAT }), startAt(T0 + 1, { chat_id: CHAT, ...over })];
+    const anomaly = (await scan(events)).find(({ kind }) => kind === "chat_multiple_actors");
+    expect(anomaly).toMatchObject({
+      subject: CHAT,
+      count: 2,
+      first_interception_id: events[1]?.interception_id,
+    });
+    expect(JSON.parse(anomaly?.details ?? "")).toMatchObject({ actors: ["keys:ci-bot", expect.any(String)] });
   });
 
   it("reports two owners that different actors assert", async () => {
@@ -90,7 +129,9 @@ describe("anomalies of a chat", () => {
       startAt(T0 + 1000, { chat_id: CHAT, actor_id: "other-bot", initiator_id: BOB }),
       startAt(T0 + 2000, { chat_id: CHAT }),
     ];
-    expect(await scan(events)).toEqual([
+    const all = await scan(events);
+    expect(kinds(all)).toEqual(["chat_multiple_actors", "chat_multiple_initiators"]);
+    expect(all.filter(({ kind }) => kind === "chat_multiple_initiators")).toEqual([
       {
         id: expect.stringMatching(new RegExp(`^${uuidPrefix(T0 - (T0 % DAY))}-8[0-9a-f]{3}-8[0-9a-f]{3}-`)),
         kind: "chat_multiple_initiators",
@@ -98,7 +139,10 @@ describe("anomalies of a chat", () => {
         first_interception_id: events[1]?.interception_id,
         last_interception_id: events[2]?.interception_id,
         count: 2,
-        details: JSON.stringify({ initiators: [OWNER, BOB], actors: ["ci-bot", "other-bot"] }),
+        details: JSON.stringify({
+          initiators: [`coder:${OWNER}`, `coder:${BOB}`],
+          actors: ["keys:ci-bot", "keys:other-bot"],
+        }),
         first_seen: "2026-11-23T12:00:01.000Z",
         last_seen: "2026-11-23T12:00:02.000Z",
       },
@@ -109,8 +153,8 @@ describe("anomalies of a chat", () => {
   it("reports a request on another actor's own account", async () => {
     const mallory = { actor_id: "mallory", initiator_id: "mallory", attribution: "authenticated" } as const;
     const all = await scan([startAt(T0, { chat_id: CHAT }), startAt(T0 + 1, { chat_id: CHAT, ...mallory })]);
-    expect(kinds(all)).toEqual(["chat_multiple_initiators"]);
-    expect(all[0]?.details).toContain("mallory");
+    expect(kinds(all)).toEqual(["chat_multiple_actors", "chat_multiple_initiators"]);
+    for (const { details } of all) expect(details).toContain("mallory");
   });
 
   it("reports an actor that changes the owner, or omits it", async () => {
@@ -152,9 +196,20 @@ describe("anomalies of a chat", () => {
     const owners = Array.from({ length: 60 }, (_, n) => BOB.replace(/..$/, String(n + 10)));
     const all = await scan(owners.map((initiator_id, n) => startAt(T0 + n, { chat_id: CHAT, initiator_id })));
     expect(all.map(({ kind, count: initiators }) => [kind, initiators]).toSorted()).toEqual([
+      ["actor_many_owners", 60],
       ["actor_multiple_owners", 10],
       ["chat_multiple_initiators", 10],
     ]);
+  });
+
+  // The attack: one actor with many owners fills the bounded list of pairs, so that a second actor is not in it.
+  it("reports a second actor beside one with very many owners", async () => {
+    const owners = Array.from({ length: 30 }, (_, n) => BOB.replace(/..$/, String(n + 10)));
+    const all = await scan([
+      ...owners.map((initiator_id, n) => startAt(T0 + n, { chat_id: CHAT, initiator_id })),
+      startAt(T0 + 100, { chat_id: CHAT, actor_id: "mallory" }),
+    ]);
+    expect(kinds(all)).toContain("chat_multiple_actors");
   });
 
   it("ignores rows without flags: only the end event has arrived, or the row is older than flags", async () => {
@@ -182,7 +237,10 @@ describe("anomalies of an owner", () => {
       first_interception_id: events.at(-1)?.interception_id,
       last_interception_id: events.at(-1)?.interception_id,
     });
-    expect(JSON.parse(anomaly?.details ?? "")).toEqual({ actors: ["bot-0", "bot-1", "bot-2", "bot-3"] });
+    expect(JSON.parse(anomaly?.details ?? "")).toEqual({
+      owner: `coder:${OWNER}`,
+      actors: ["keys:bot-0", "keys:bot-1", "keys:bot-2", "keys:bot-3"],
+    });
   });
 
   it("reports signed assertions that arrive one per run", async () => {
@@ -221,19 +279,183 @@ describe("anomalies of Coder Agents without its headers", () => {
   it.each([
     ["Coder Agents without both headers", AGENTS, {}, ["coder_agents_without_headers"]],
     ["Coder Agents with a chat", { ...AGENTS, "x-coder-chat-id": CHAT }, {}, []],
-    ["Coder Agents with an owner", { ...AGENTS, "x-coder-owner-id": OWNER }, {}, []],
+    ["Coder Agents with an owner", { ...AGENTS, "x-coder-owner-id": OWNER }, {}, ["owner_without_chat"]],
+    [
+      "Coder Agents with an owner and a chat",
+      { ...AGENTS, "x-coder-owner-id": OWNER, "x-coder-chat-id": CHAT },
+      {},
+      [],
+    ],
     ["a rejected owner", { ...AGENTS, "x-coder-owner-id": "x" }, {}, ["owner_rejected"]],
     ["another client", CLIENT_KEY, {}, []],
     [
       "a request with a delegation key",
-      { ...AGENTS, "x-coder-ai-gateway-key": "k".repeat(32) },
-      { DELEGATION: { keys: ["GATEWAY_KEY"] }, GATEWAY_KEY: "k".repeat(32) },
+      { ...AGENTS, "x-coder-ai-gateway-key": "k-secret-0123456789-abcdefghijklmn" },
+      { DELEGATION: { keys: ["GATEWAY_KEY"] }, GATEWAY_KEY: "k-secret-0123456789-abcdefghijklmn" },
       [],
     ],
   ] as const)("writes the flags of the start event: %s", async (_, headers, vars, flags) => {
     const gateway = await openGateway({ provider: chatResponse, vars });
     const { events } = await gateway.exchange(CENTRAL_CHAT, post(BODY, { ...headers }));
     expect(only(events, "interception_start").flags).toEqual(flags);
+  });
+});
+
+/** An interception with its end. */
+const served = (at: number, start: StartFields, end: Partial<InterceptionEnd>): InterceptorEvent[] => {
+  const one = startAt(at, start);
+  const { interception_id, started_at, actor_id, initiator_id, attribution } = one;
+  const caller = { interception_id, started_at, actor_id, initiator_id, attribution };
+  return [one, { ...END, ...caller, chat_id: null, error: null, ...end, record_type: "interception_end" }];
+};
+
+const ownersOf = (n: number): string[] =>
+  Array.from({ length: n }, (_, at) => OWNER.replace(/.{4}$/, at.toString(16).padStart(4, "0")));
+const naming = (names: readonly string[], at: number, over: StartFields = {}): InterceptionStart[] =>
+  names.map((initiator_id, n) => startAt(at + n, { initiator_id, ...over }));
+const ofPerson = (source: string, names: readonly string[]): InterceptionStart[] =>
+  naming(names, T0, { identity_source: source, actor_kind: "user" });
+
+describe("anomalies of an actor", () => {
+  const hourAt = T0 - (T0 % HOUR);
+
+  // The attack (M10): 2,000 owners by one stolen key in half an hour, each request without a chat.
+  it("Finding M10: reports very many owners of one key, without any header but the owner's", async () => {
+    const all = await scan(naming(ownersOf(2000), T0, flagged("owner_without_chat")));
+    expect(all.map(({ kind, subject, count: value }) => [kind, subject, value]).toSorted()).toEqual([
+      ["actor_many_owners", "ci-bot", 1000],
+      ["owner_without_chat", "ci-bot", 2000],
+    ]);
+    expect(JSON.parse(all.find(({ kind }) => kind === "actor_many_owners")?.details ?? "")).toEqual({
+      hour: "2026-11-23T12:00:00.000Z",
+      actor: "keys:ci-bot",
+      busiest_hour_before: 0,
+    });
+  });
+
+  it.each<[string, number, StartFields, readonly string[]]>([
+    ["a person with three", MANY_OWNERS.person, { actor_kind: "user" }, []],
+    ["a person with four", MANY_OWNERS.person + 1, { actor_kind: "user" }, ["actor_many_owners"]],
+    ["a service with twenty", MANY_OWNERS.service, {}, []],
+    ["a service with more", MANY_OWNERS.service + 1, {}, ["actor_many_owners"]],
+    ["a service with signatures", MANY_OWNERS.service + 1, { attribution: "signed" }, ["actor_many_owners"]],
+  ])("compares the owners of an hour with a bound: %s", async (_, n, over, expected) => {
+    const names = ownersOf(n);
+    // One per run, as an attacker would try to stay below a page's bound.
+    for (const event of naming(names, hourAt, over)) await scan([event]);
+    expect(kinds(await anomalyRows())).toEqual(expected);
+  });
+
+  it("compares a service with three times its busiest hour of the week before", async () => {
+    await scan(naming(ownersOf(20), hourAt - 2 * HOUR), hourAt);
+    await scan(naming(ownersOf(50), hourAt - HOUR), hourAt);
+    const first = await anomalyRows();
+    expect(first.map(({ count: value }) => value)).toEqual([]);
+    await scan(naming(ownersOf(150), hourAt), hourAt + HOUR);
+    expect(await anomalyRows()).toEqual([]);
+    const all = await scan(naming(ownersOf(151), hourAt + 10 * MINUTE), hourAt + 2 * HOUR);
+    expect(all.map(({ kind, count: value }) => [kind, value])).toEqual([["actor_many_owners", 151]]);
+  });
+
+  it("keeps two actors with one id apart", async () => {
+    const [a, b, c, d] = ownersOf(4) as [string, string, string, string];
+    expect(await scan([...ofPerson("keys", [a, b]), ...ofPerson("jwt", [c, d])])).toEqual([]);
+  });
+
+  // The attack (M2): whole responses whose usage the gateway never sees.
+  it.each<[string, number, number, Partial<InterceptionEnd>, readonly string[]]>([
+    ["Finding M2: a fifth of a day", 40, 10, {}, ["unknown_usage_share"]],
+    [
+      "a fifth of a day, disconnected",
+      40,
+      10,
+      { outcome: "cancelled", status: null },
+      ["unknown_usage_share"],
+    ],
+    ["less than a fifth", 41, 10, {}, []],
+    ["few", 0, 9, {}, []],
+    ["failed", 0, 30, { outcome: "upstream_error" }, []],
+    ["refused", 0, 30, { outcome: "refused" }, []],
+  ])("reports the share of unknown usage: %s", async (_, known, unknown, end, expected) => {
+    const events = [
+      ...Array.from({ length: known }, (__, n) => served(T0 + n, ownAccount, {})),
+      ...Array.from({ length: unknown }, (__, n) =>
+        served(T0 + HOUR + n, ownAccount, { usage: "unknown", ...end }),
+      ),
+    ];
+    const all = await scan(events.flat());
+    expect(kinds(all)).toEqual(expected);
+    await database.prepare("DELETE FROM upkeep_cursors").run();
+    expect(await scan([])).toEqual(all);
+  });
+});
+
+describe("anomalies of callers that no source verified", () => {
+  it("counts the requests that name an owner, accepted or not", async () => {
+    const keys = Array.from({ length: 5 }, (_, n) => ({ ...CLAIMED, actor_id: `byok:${n}` }));
+    const rejected = { ...flagged("owner_rejected"), attribution: "unverified" } as const;
+    const all = await scan([
+      ...keys.map((key, n) => startAt(T0 + n, key)),
+      startAt(T0 + 10, { ...CLAIMED, ...rejected, initiator_id: "byok:0" }),
+    ]);
+    expect(all.map(({ kind, subject, count: value }) => [kind, subject, value]).toSorted()).toEqual([
+      ["unverified_owner_claims", OWNER, 5],
+      ["unverified_owner_claims", "rejected", 1],
+    ]);
+  });
+});
+
+const refused = (n: number, over: Partial<RefusalEvent> = {}, from = T0): RefusalEvent[] =>
+  Array.from({ length: n }, (_, at) => {
+    const { interception_id } = startAt(from + at);
+    return {
+      ...REFUSED,
+      actor_id: "ci-bot",
+      identity_source: "keys",
+      actor_verified: true,
+      ...over,
+      interception_id,
+    };
+  });
+const scanKeys = async (events: readonly InterceptorEvent[]): Promise<readonly AnomalyRow[]> => {
+  await storeEvents(database, events);
+  await scanRefusals(database, T0 + DAY, () => undefined);
+  return anomalyRows();
+};
+
+describe("anomalies of keys", () => {
+  it("reports a credential whose requests are refused more than once a minute, in any number of runs", async () => {
+    expect(await scanKeys(refused(KEY_REFUSALS))).toEqual([]);
+    const [one, ...others] = await scanKeys(refused(1, { reason: "not_found" }, T0 + MINUTE));
+    expect(others).toEqual([]);
+    expect(one).toMatchObject({
+      kind: "key_many_refusals",
+      subject: "0123456789abcdef",
+      count: KEY_REFUSALS + 1,
+    });
+    expect(JSON.parse(one?.details ?? "")).toMatchObject({ actor: "keys:ci-bot", reasons: ["not_found"] });
+    await database.prepare("DELETE FROM upkeep_cursors").run();
+    expect((await scanKeys([])).map(({ count: value }) => value)).toEqual([KEY_REFUSALS + 1]);
+  });
+
+  it("reports no anomaly for the refusals of many keys, or without one", async () => {
+    const many = refused(2 * KEY_REFUSALS).map((event, n) => ({ ...event, api_key_id: n % 2 ? "a" : "b" }));
+    expect(await scanKeys(many)).toEqual([]);
+    expect(await scanKeys(refused(KEY_REFUSALS + 1, { api_key_id: null }))).toEqual([]);
+  });
+
+  it("reports a central key that a provider rejected, each one by itself", async () => {
+    const rejected = { outcome: "upstream_error", error: "upstream_key_rejected" } as const;
+    const hints = ["sk-a...0001", "sk-a...0002", "sk-a...0001"];
+    const all = await scan(
+      hints.flatMap((credential_hint, n) =>
+        served(T0 + n, { ...ownAccount, credential_hint }, { ...rejected, credential_hint }),
+      ),
+    );
+    expect(all.map(({ kind, subject, count: value }) => [kind, subject, value]).toSorted()).toEqual([
+      ["provider_key_rejected", START.provider, 1],
+      ["provider_key_rejected", START.provider, 2],
+    ]);
   });
 });
 
@@ -379,7 +601,8 @@ describe("a scan in several runs", () => {
       return startAt(T0 + n, { chat_id, initiator_id, actor_id: "x".repeat(96) });
     });
     const all = await scan(events);
-    expect(all).toHaveLength(PAGE_ROWS);
+    // One per row, and the owners of the one actor.
+    expect(all).toHaveLength(PAGE_ROWS + 1);
     expect(await scan([startAt(T0 + DAY, { chat_id: CHAT })], T0 + 2 * DAY)).not.toHaveLength(0);
   });
 
@@ -441,7 +664,7 @@ describe("a scan in several runs", () => {
     // A day is deleted as a whole once its beginning has expired.
     expect([...days]).toEqual([uuidPrefix(T0 - (T0 % DAY) + 2 * DAY)]);
     await runMaintenance(ledgerDeps({ database, retentionDays: 60 }), T0 + 70 * DAY);
-    for (const table of ["anomalies", "owner_actors", "attribution_hours"])
+    for (const table of ["anomalies", "actor_owners", "actor_hours", "attribution_hours"])
       expect((await database.prepare(`SELECT 1 FROM ${table}`).all()).results).toEqual([]);
   });
 });

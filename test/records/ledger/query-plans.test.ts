@@ -30,9 +30,16 @@ const ANOMALY_PARAMETERS: Readonly<Record<keyof typeof ANOMALY_SQL, readonly str
   page: ["01", "02"],
   owners: ["[]"],
   hours: ["[]"],
-  manyActors: [JSON.stringify([{ day: "a", owner_id: "b" }])],
+  manyActors: [JSON.stringify([{ day: "a", end: "b", owner: "b" }])],
+  actorHours: [JSON.stringify([{ hour: "a", actor: "b", day: "a", week: "a" }])],
+  actors: ["[]"],
+  refusals: ["01", "02"],
+  keyHours: [JSON.stringify([{ hour: "a", api_key_id: "b" }])],
+  keys: ["[]"],
+  refusalCursor: ["01"],
   week: ["01", "02"],
   pairs: [JSON.stringify(["0a0a0a0a-0000-4000-8000-00000000000a"])],
+  chatActors: [JSON.stringify(["0a0a0a0a-0000-4000-8000-00000000000a"])],
   anomalies: ["[]"],
   cursor: ["01"],
 };
@@ -50,7 +57,7 @@ const MAINTENANCE_STATEMENTS = MAINTENANCE_SQL.map((sql) => titled({ sql, parame
 
 /** Lists that the statement itself makes from its parameter. */
 const TEMPORARY =
-  /^(?:SCAN|SEARCH) (?:json_each|links|candidates|parents|affected|rooted|moved|claims|found|claimed|owners|pairs|incoming|periods|occupied|ranked|members|merging|\(subquery)/;
+  /^(?:SCAN|SEARCH) (?:json_each|ids|known|calls|candidates|parents|affected|rooted|moved|claims|found|claimed|owners|listed|pairs|incoming|periods|occupied|ranked|members|merging|\(subquery)/;
 /** Rows that equal a value in the first column of a key or index. */
 const EQUAL = /^SEARCH \w+ USING (?:PRIMARY KEY|(?:COVERING )?INDEX \w+) \(\w+=\?/;
 /** A range of the primary key with both ends, or the oldest rows up to a value, which a LIMIT bounds. */

@@ -24,7 +24,6 @@ import { TOOL_CASES } from "../../support/in-workerd/row-tools.ts";
 import {
   ID,
   interceptionRow,
-  overrideRow,
   promptRow,
   refusalRow,
   SECOND_ID,
@@ -202,35 +201,31 @@ describe("the rows of a client that disconnects", () => {
   it.each([
     ["of known length", { "content-length": "1000" }],
     ["of unknown length", {}],
-  ])(
-    "F10 during an upload %s: only the override and the refusal, because the gateway called no provider",
-    async (_, length) => {
-      const gateway = await openGatewayWithLedger({ vars: RECORDED });
-      const upload = upstreamBody();
-      upload.send('{"model":"gpt-4o","messages":[{"role":"user","content":"Whe');
-      const headers = { ...AGENTS, ...length, "x-coder-owner-id": OWNER };
-      const pending = gateway.exchange(CENTRAL_CHAT, post(upload.stream, headers));
-      await until(upload.isConsumed, "the gateway to read the bytes");
-      upload.fail();
-      expect((await pending).response.status).toBe(400);
-      expect(gateway.sent).toEqual([]);
-      const owner = { initiator_id: OWNER, attribution: "asserted", owner_id: OWNER };
-      const refused = refusalRow({
-        reason: "body_incomplete",
-        status: 400,
-        provider: "central",
-        client: "Coder Agents",
-        actor_id: "ci-bot",
-        actor_kind: "service",
-        initiator_id: OWNER,
-        identity_source: "keys",
-        actor_verified: 1,
-      });
-      expect(await gateway.rows()).toEqual(
-        tables({ initiator_overrides: [overrideRow(owner)], refusals: [refused] }),
-      );
-    },
-  );
+  ])("F10 during an upload %s: only the refusal, because no call had started", async (_, length) => {
+    const gateway = await openGatewayWithLedger({ vars: RECORDED });
+    const upload = upstreamBody();
+    upload.send('{"model":"gpt-4o","messages":[{"role":"user","content":"Whe');
+    const headers = { ...AGENTS, ...length, "x-coder-owner-id": OWNER };
+    const pending = gateway.exchange(CENTRAL_CHAT, post(upload.stream, headers));
+    await until(upload.isConsumed, "the gateway to read the bytes");
+    upload.fail();
+    expect((await pending).response.status).toBe(400);
+    expect(gateway.sent).toEqual([]);
+    const refused = refusalRow({
+      reason: "body_incomplete",
+      status: 400,
+      provider: "central",
+      client: "Coder Agents",
+      actor_id: "ci-bot",
+      actor_kind: "service",
+      initiator_id: OWNER,
+      initiator_source: "coder",
+      api_key_id: "2f9492882e36c476",
+      identity_source: "keys",
+      actor_verified: 1,
+    });
+    expect(await gateway.rows()).toEqual(tables({ refusals: [refused] }));
+  });
 
   it("G22 before the request to the provider: cancelled, without a fetch", async () => {
     const gateway = await openGatewayWithLedger({ vars: RECORDED });

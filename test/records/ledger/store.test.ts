@@ -17,7 +17,7 @@ import {
   TOOL,
   withTexts,
 } from "../../support/in-workerd/events.ts";
-import { allRows, emptyLedger, rowsOf, type Row } from "../../support/in-workerd/ledger-database.ts";
+import { allRows, emptyLedger, rowsOf } from "../../support/in-workerd/ledger-database.ts";
 import { deliveries, allEventsOf } from "../../support/in-workerd/ledger-events.ts";
 
 /** For hundreds of orders per test: turns a hang into a failure; not a measure of speed. */
@@ -40,7 +40,18 @@ function asStored(event: InterceptorEvent): Record<string, unknown> {
   return Object.fromEntries(entries) as Record<string, unknown>;
 }
 
-const withoutNulls = (row: Row | undefined): Row =>
+/** Of the rows that `START` may be linked with. */
+const LINK_KEY = JSON.stringify([
+  START.initiator_id,
+  START.initiator_source,
+  START.attribution,
+  START.actor_id,
+  START.identity_source,
+]);
+
+const withoutNulls = (
+  row: Readonly<Record<string, unknown>> | undefined,
+): Readonly<Record<string, unknown>> =>
   Object.fromEntries(Object.entries(row ?? {}).filter(([, value]) => value !== null));
 
 describe("storing events", () => {
@@ -49,15 +60,21 @@ describe("storing events", () => {
     const rows = await allRows(database);
     const { msg_id: responseId, tool_call_id, ...tool } = asStored(TOOL);
     expect(rows["tool_usages"]).toEqual([
-      { ...tool, id: eventId(TOOL), provider_response_id: responseId, provider_tool_call_id: tool_call_id },
+      {
+        ...tool,
+        id: eventId(TOOL),
+        provider_response_id: responseId,
+        provider_tool_call_id: tool_call_id,
+        link_key: LINK_KEY,
+      },
     ]);
     const { msg_id, ...thought } = asStored(THOUGHT);
     expect(rows["model_thoughts"]).toEqual([
       { ...thought, id: eventId(THOUGHT), provider_response_id: msg_id },
     ]);
     expect(rows["initiator_overrides"]?.map(withoutNulls)).toEqual([
-      { ...asStored(OVERRIDE), id: eventId(OVERRIDE), accepted: 1 },
-      { ...asStored(REJECTED), id: eventId(REJECTED), accepted: 0 },
+      { ...withoutNulls(asStored(OVERRIDE)), id: eventId(OVERRIDE), accepted: 1 },
+      { ...withoutNulls(asStored(REJECTED)), id: eventId(REJECTED), accepted: 0 },
     ]);
     expect(rows["token_usages"]).toHaveLength(1);
     expect(rows["user_prompts"]).toHaveLength(1);
@@ -84,6 +101,9 @@ describe("storing events", () => {
         thread_parent_id: null,
         thread_root_id: null,
         session_id: "session-1",
+        link_key: LINK_KEY,
+        actor_principal: `${START.identity_source}:${START.actor_id}`,
+        initiator_principal: `${START.initiator_source}:${START.initiator_id}`,
       },
     ]);
   });
@@ -218,8 +238,8 @@ describe("the statements of one call", () => {
     ).flat();
     const statements = statementsFor(events);
     expect(new Set(statements.map(({ sql }) => sql)).size).toBe(statements.length);
-    // Starts and ends of two tables, seven tables, parents, roots.
-    expect(statements).toHaveLength(13);
+    // Starts and ends of two tables, seven tables, link keys, parents, roots.
+    expect(statements).toHaveLength(14);
     for (const { sql } of statements) expect(sql.match(/\?\d*/g)).toEqual(["?1"]);
   });
 

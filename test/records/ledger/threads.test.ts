@@ -9,6 +9,7 @@ import {
   eventsOf,
   idOf,
   shuffled,
+  type Evidence,
   type InterceptionSpec,
 } from "../../support/in-workerd/ledger-events.ts";
 import { OWNER } from "../../support/in-workerd/values.ts";
@@ -136,6 +137,84 @@ describe("a caller who knows another initiator's tool call id", () => {
       for (const call of deliveries(all(specs), seededRandom(seed))) await store(call);
       expect(await links(specs)).toEqual({ 1: [null, null], 2: [null, null], 3: [null, null] });
     });
+  });
+});
+
+// The attack (H1): a request that only claims to be for the victim carries a tool call id of the victim's, such as `call_0`
+// at a provider that numbers them. Linked by the initiator's id, it was a child in the victim's own thread. M3: a second
+// person, known to another source under the same id, did the same.
+describe("a request with weaker or other evidence for the same initiator id", () => {
+  const own: Evidence = {
+    actor_id: OWNER,
+    actor_kind: "user",
+    identity_source: "coder",
+    initiator_source: "coder",
+    attribution: "authenticated",
+  };
+  const asserted: Evidence = {
+    actor_id: "ci-bot",
+    actor_kind: "service",
+    identity_source: "keys",
+    initiator_source: "coder",
+    attribution: "asserted",
+  };
+  const claimed: Evidence = {
+    ...asserted,
+    actor_id: "byok:0123456789abcdef0123456789abcdef",
+    actor_kind: "unknown",
+    identity_source: "byok",
+    attribution: "claimed",
+  };
+  const ofOtherSource: Evidence = { ...own, identity_source: "jwt", initiator_source: "jwt" };
+
+  it.each<[string, Evidence, Evidence]>([
+    ["Finding H1: asserted beside authenticated", own, asserted],
+    ["claimed beside authenticated", own, claimed],
+    ["claimed beside asserted", asserted, claimed],
+    ["asserted beside signed", { ...asserted, attribution: "signed" }, asserted],
+    ["asserted by another actor", asserted, { ...asserted, actor_id: "mallory" }],
+    ["asserted by an actor of that id in another source", asserted, { ...asserted, identity_source: "jwt" }],
+    ["Finding M3: the same id from another source", own, ofOtherSource],
+    ["an owner with the same id in another source", asserted, { ...asserted, initiator_source: "access" }],
+  ])("is in no thread of the other, in any order: %s", async (_, victim, attacker) => {
+    const specs: readonly InterceptionSpec[] = [
+      { n: 1, toolCalls: ["call_0"], evidence: victim },
+      { n: 2, toolCalls: ["call_0"], resultOf: "call_0", evidence: attacker },
+      { n: 3, toolCalls: ["call_1"], resultOf: "call_0", evidence: victim },
+      { n: 4, resultOf: "call_0", evidence: attacker },
+      { n: 5, resultOf: "call_1", evidence: attacker },
+      { n: 6, resultOf: "call_1", evidence: victim },
+    ];
+    const expected = {
+      1: [null, null],
+      2: [null, null],
+      3: [1, 1],
+      4: [2, 2],
+      5: [null, null],
+      6: [3, 1],
+    };
+    await forSeedsAsync(10, async (seed) => {
+      await emptyLedger();
+      for (const call of deliveries(all(specs), seededRandom(seed))) await store(call);
+      expect(await links(specs)).toEqual(expected);
+    });
+    await forSeedsAsync(10, async (seed) => {
+      await emptyLedger();
+      for (const event of shuffled(all(specs), seededRandom(seed))) await store([event]);
+      expect(await links(specs)).toEqual(expected);
+    });
+  });
+
+  it("links a tool call by its interception, also where the call is stored first and alone", async () => {
+    const [first = [], second = []] = [
+      eventsOf({ n: 1, toolCalls: ["a"], evidence: own }),
+      eventsOf({ n: 2, resultOf: "a", evidence: own }),
+    ];
+    const [start, end, , tool] = first;
+    for (const event of [tool, ...second, start]) await store(event ? [event] : []);
+    expect(await links([{ n: 1 }, { n: 2 }])).toEqual({ 1: [null, null], 2: [1, 1] });
+    await store(end ? [end] : []);
+    expect(await links([{ n: 1 }, { n: 2 }])).toEqual({ 1: [null, null], 2: [1, 1] });
   });
 });
 

@@ -3,6 +3,7 @@
  * it is about.
  */
 import { env } from "cloudflare:workers";
+import { OWNER_ATTRIBUTIONS } from "../../../src/events/vocabulary.ts";
 import { uuidV7 } from "../../../src/shared/uuid.ts";
 
 /** 2026-11-23T12:00:00.000Z. */
@@ -79,9 +80,17 @@ export function idAt(at: number, n = 0): string {
 
 export const iso = (at: number): string => new Date(at).toISOString();
 
+/** The source of the initiator's id: Coder's for an owner, else the actor's. */
+const withSource = (row: Row): Row => ({
+  initiator_source: OWNER_ATTRIBUTIONS.has(String(row["attribution"]))
+    ? "coder"
+    : (row["identity_source"] ?? null),
+  ...row,
+});
+
 /** A completed interception with final usage, by Alice herself, without a client session id. */
 export function interception(at: number, over: Row = {}, n = 0): Row {
-  return {
+  return withSource({
     id: idAt(at, n),
     actor_id: ALICE,
     actor_kind: "user",
@@ -96,6 +105,7 @@ export function interception(at: number, over: Row = {}, n = 0): Row {
     workspace_id: null,
     delegated_key_id: null,
     delegated_source: null,
+    claimed_ids: null,
     provider: "anthropic",
     provider_type: "anthropic",
     route: "/v1/messages",
@@ -121,6 +131,7 @@ export function interception(at: number, over: Row = {}, n = 0): Row {
     client_kind: null,
     end_user: null,
     request_encoding: null,
+    delegation_chain: "[]",
     outcome: "completed",
     ended_at: iso(at + 900),
     status: 200,
@@ -144,11 +155,12 @@ export function interception(at: number, over: Row = {}, n = 0): Row {
     provider_request_id: "req_0123456789abcdef",
     provider_ray: "8a1b2c3d4e5f6071-FRA",
     response_encoding: null,
+    own_key_rejected: 0,
     usage_opt_in: null,
     thread_parent_id: null,
     thread_root_id: null,
     ...over,
-  };
+  });
 }
 
 /** The common columns of a row that belongs to an interception. Its id has the same millisecond and differs by `n`. */
@@ -206,7 +218,7 @@ export function modelThought(of: Row, position: number, content: string): Row {
 
 /** An accepted assertion: a service account named Alice as the owner. */
 export function override(at: number, over: Row = {}, n = 0): Row {
-  return {
+  return withSource({
     id: idAt(at, n),
     interception_id: idAt(at, n),
     accepted: 1,
@@ -227,19 +239,21 @@ export function override(at: number, over: Row = {}, n = 0): Row {
     workspace_id: null,
     delegated_key_id: null,
     delegated_source: null,
+    claimed_ids: null,
     provider: "openai",
     created_at: iso(at),
     owner_username: "alice",
     rule: "listed",
     signature: "off",
     directory: "active",
+    delegation_chain: "[]",
     ...over,
-  };
+  });
 }
 
 /** Alice read a list of files. */
 export function passthrough(at: number, over: Row = {}, n = 0): Row {
-  return {
+  return withSource({
     id: idAt(at, n),
     actor_id: ALICE,
     actor_kind: "user",
@@ -254,6 +268,7 @@ export function passthrough(at: number, over: Row = {}, n = 0): Row {
     workspace_id: null,
     delegated_key_id: null,
     delegated_source: null,
+    claimed_ids: null,
     method: "GET",
     provider: "anthropic",
     provider_type: "anthropic",
@@ -273,8 +288,9 @@ export function passthrough(at: number, over: Row = {}, n = 0): Row {
     provider_request_id: "req_0123456789abcdef",
     provider_ray: "8a1b2c3d4e5f6071-FRA",
     response_encoding: null,
+    own_key_rejected: 0,
     ...over,
-  };
+  });
 }
 
 /** Two initiators used one chat id. */
@@ -312,6 +328,8 @@ export function refusal(at: number, over: Row = {}, n = 0): Row {
     worker_version: null,
     identity_source: null,
     actor_verified: 0,
+    api_key_id: "0123456789abcdef",
+    initiator_source: null,
     ...over,
   };
 }
@@ -324,6 +342,7 @@ export const VERIFIED: Row = {
   actor_kind: "user",
   initiator_id: ALICE,
   identity_source: "coder",
+  initiator_source: "coder",
   actor_verified: 1,
 };
 

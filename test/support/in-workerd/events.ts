@@ -36,6 +36,8 @@ const caller = {
   workspace_id: "0b0b0b0b-0000-4000-8000-00000000000b",
   delegated_key_id: "kkkkkkkkkk",
   delegated_source: "agents",
+  claimed_ids: null,
+  initiator_source: "coder",
 } as const;
 
 const call = {
@@ -85,6 +87,7 @@ export const START: InterceptionStart = {
   client_kind: "agent",
   end_user: "sha256:0123456789abcdef0123456789abcdef",
   request_encoding: "zstd",
+  delegation_chain: [],
 };
 
 export const END: InterceptionEnd = {
@@ -114,6 +117,7 @@ export const END: InterceptionEnd = {
   thought_count: 1,
   ...providerHeaders,
   usage_opt_in: "added",
+  own_key_rejected: false,
 };
 
 export const TOKENS: TokenUsage = {
@@ -182,12 +186,14 @@ export const OVERRIDE: InitiatorOverride = {
   ],
   provider: "openai-prod",
   created_at: AT,
+  delegation_chain: ["ci-bot", "svc@https://idp.example"],
 };
 
 export const REJECTED: InitiatorOverrideRejected = {
   record_type: "initiator_override_rejected",
   ...caller,
   initiator_id: "ci-bot",
+  initiator_source: "keys",
   attribution: "authenticated",
   reason: "form",
   value_length: 10,
@@ -201,6 +207,7 @@ export const REJECTED: InitiatorOverrideRejected = {
   ],
   provider: "openai-prod",
   created_at: AT,
+  delegation_chain: [],
 };
 
 export const REFUSED: RefusalEvent = {
@@ -220,6 +227,8 @@ export const REFUSED: RefusalEvent = {
   worker_version: call.worker_version,
   identity_source: null,
   actor_verified: false,
+  api_key_id: "0123456789abcdef",
+  initiator_source: null,
 };
 
 export const REFUSALS_COUNTED: RefusalCount = {
@@ -266,6 +275,7 @@ export const PASSED: PassthroughEvent = {
   cache_write_input_tokens: null,
   created_at: AT,
   ...providerHeaders,
+  own_key_rejected: false,
 };
 
 export const RETRIEVED: RetrievedUsage = {

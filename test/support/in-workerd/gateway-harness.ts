@@ -91,7 +91,12 @@ export type Gateway = {
 
 export const PROVIDERS = {
   openai: { type: "openai", base_url: "https://api.openai.example/v1" },
-  central: { type: "openai", base_url: "https://central.example/v1", keys: ["CENTRAL_KEY"] },
+  central: {
+    type: "openai",
+    base_url: "https://central.example/v1",
+    keys: ["CENTRAL_KEY"],
+    objects: { delete: "on" },
+  },
   anthropic: { type: "anthropic", base_url: "https://api.anthropic.example" },
 };
 

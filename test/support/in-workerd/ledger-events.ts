@@ -1,6 +1,6 @@
 /** Events of interceptions as the queue delivers them, in any order and any number of times. */
 import { between } from "../rechunk.ts";
-import type { InterceptorEvent, ToolUsage } from "../../../src/events/event.ts";
+import type { InterceptionStart, InterceptorEvent, ToolUsage } from "../../../src/events/event.ts";
 import { uuidV7 } from "../../../src/shared/uuid.ts";
 import {
   END,
@@ -34,11 +34,26 @@ export type InterceptionSpec = {
   readonly resultOf?: string | null;
   readonly session?: string | null;
   readonly at?: number;
+  /** The principals and the attribution; the service account that asserts the owner by default. */
+  readonly evidence?: Evidence;
 };
+
+export type Evidence = Pick<
+  InterceptionStart,
+  "actor_id" | "actor_kind" | "identity_source" | "initiator_source" | "attribution"
+>;
 
 /** Start, end, usage and tools of one interception. */
 export function eventsOf(spec: InterceptionSpec): InterceptorEvent[] {
-  const { n, initiator = OWNER, toolCalls = [], resultOf = null, session = null, at = T0 } = spec;
+  const {
+    n,
+    initiator = OWNER,
+    toolCalls = [],
+    resultOf = null,
+    session = null,
+    at = T0,
+    evidence = {},
+  } = spec;
   const ids = { interception_id: idOf(n, at), initiator_id: initiator };
   const started_at = new Date(at + n * 1000).toISOString();
   const created_at = new Date(at + n * 1000 + 700).toISOString();
@@ -49,7 +64,7 @@ export function eventsOf(spec: InterceptionSpec): InterceptorEvent[] {
     position,
     created_at,
   }));
-  const shared = { ...ids, client_session_id: session, started_at };
+  const shared = { ...ids, ...evidence, client_session_id: session, started_at };
   return [
     { ...START, ...shared, correlating_tool_call_id: resultOf },
     { ...END, ...shared, ended_at: created_at, tool_call_count: tools.length },

@@ -2,7 +2,7 @@
  * A gateway with a ledger: the records sink writes its events into the test's D1 database, whose rows can then be read.
  */
 import { expect } from "vitest";
-import { isStored, type InterceptorEvent } from "../../../src/events/event.ts";
+import type { InterceptorEvent } from "../../../src/events/event.ts";
 import { storeEvents } from "../../../src/records/ledger/write/store.ts";
 import { recordsSink } from "../../../src/gateway/sinks/records.ts";
 import { openGateway, type Gateway, type Setup } from "./gateway-harness.ts";
@@ -22,7 +22,7 @@ export async function openGatewayWithLedger(setup: Setup): Promise<GatewayWithLe
   const fallbackEvents: InterceptorEvent[] = [];
   const sink = recordsSink({
     required: false,
-    wants: isStored,
+    wants: () => true,
     deliver: (events) => storeEvents(database, events),
     fallback: (events) => (fallbackEvents.push(...events), []),
   });

@@ -301,7 +301,14 @@ const tooMany: Case = {
   }),
 };
 
-const NO_ACTOR = { actor_id: null, actor_kind: null, initiator_id: null, identity_source: null } as const;
+const NO_ACTOR = {
+  actor_id: null,
+  actor_kind: null,
+  initiator_id: null,
+  identity_source: null,
+  api_key_id: null,
+  initiator_source: null,
+} as const;
 
 const noInterception: Case = {
   name: "records passthroughs, and the owner override of one, of requests that are no interceptions",

@@ -45,6 +45,7 @@ const INTERCEPTION = {
   initiator_name: null,
   delegated_key_id: null,
   delegated_source: null,
+  claimed_ids: null,
   flags: "[]",
   correlating_tool_call_id: null,
   prompt_count: 1,
@@ -56,6 +57,7 @@ const INTERCEPTION = {
   client_kind: null,
   end_user: null,
   request_encoding: null,
+  delegation_chain: "[]",
   outcome: "completed",
   ended_at: ENDED,
   status: 200,
@@ -79,6 +81,7 @@ const INTERCEPTION = {
   provider_request_id: null,
   provider_ray: null,
   response_encoding: null,
+  own_key_rejected: 0,
   usage_opt_in: null,
   thread_parent_id: null,
   thread_root_id: null,
@@ -141,6 +144,7 @@ const OVERRIDE = {
   directory: "off",
   delegated_key_id: null,
   delegated_source: null,
+  claimed_ids: null,
   client: "Coder Agents",
   user_agent: "coder-agents/v2.24.0 (linux/amd64)",
   client_session_id: null,
@@ -149,6 +153,7 @@ const OVERRIDE = {
   workspace_id: null,
   provider: "central",
   created_at: STARTED,
+  delegation_chain: "[]",
 } as const satisfies Row;
 
 /** A list of models that a client read with its own key. */
@@ -167,6 +172,7 @@ const PASSTHROUGH = {
   workspace_id: null,
   delegated_key_id: null,
   delegated_source: null,
+  claimed_ids: null,
   method: "GET",
   provider: "openai",
   provider_type: "openai",
@@ -186,6 +192,7 @@ const PASSTHROUGH = {
   provider_request_id: null,
   provider_ray: null,
   response_encoding: null,
+  own_key_rejected: 0,
 } as const satisfies Row;
 
 /** A refused model call of a client with its own key. */
@@ -206,6 +213,8 @@ const REFUSAL = {
   worker_version: null,
   identity_source: "byok",
   actor_verified: 0,
+  api_key_id: INTERCEPTION.api_key_id,
+  initiator_source: "byok",
 } as const satisfies Row;
 
 /** The columns that differ from the default row, and those that every test must name. */
@@ -213,14 +222,36 @@ type Columns<Default, Always extends string = never> = Readonly<Record<Always, u
   readonly [Column in keyof Default]?: unknown;
 };
 
+/** An owner's source is Coder, the actor's its own. */
+const sourceOf = ({ attribution, identity_source: source }: Row): unknown =>
+  attribution === "asserted" ? "coder" : source;
+const withSource = (row: Row): Row => ({ ...row, initiator_source: sourceOf(row) });
+
+/** The key by which sessions and threads are linked. */
+const linkKeyOf = (row: Row): string =>
+  JSON.stringify([
+    row["initiator_id"],
+    sourceOf(row),
+    row["attribution"],
+    row["actor_id"],
+    row["identity_source"],
+  ]);
+
 export function interceptionRow(columns: Columns<typeof INTERCEPTION>): Row {
-  const row: Row = { ...INTERCEPTION, ...columns };
+  const filled = withSource({ ...INTERCEPTION, ...columns });
+  const row: Row = {
+    ...filled,
+    link_key: linkKeyOf(filled),
+    actor_principal: `${String(filled["identity_source"])}:${String(filled["actor_id"])}`,
+    initiator_principal: `${String(sourceOf(filled))}:${String(filled["initiator_id"])}`,
+  };
   // The gateway requests the usage of a stream of this API.
   const isAdded = row["route"] === "/chat/completions" && row["streaming"] === 1;
   return { ...row, usage_opt_in: isAdded ? "added" : null, ...columns };
 }
 export const tokenRow = (columns: Columns<typeof TOKENS>): Row => ({ ...TOKENS, ...columns });
-export const passthroughRow = (columns: Columns<typeof PASSTHROUGH>): Row => ({ ...PASSTHROUGH, ...columns });
+export const passthroughRow = (columns: Columns<typeof PASSTHROUGH>): Row =>
+  withSource({ ...PASSTHROUGH, ...columns });
 export const refusalRow = (columns: Columns<typeof REFUSAL, "reason" | "status">): Row => ({
   ...REFUSAL,
   ...columns,
@@ -230,11 +261,12 @@ type OverrideColumn = "initiator_id" | "attribution" | "owner_id";
 /** The override of an accepted owner assertion by default. */
 export const overrideRow = (
   columns: Columns<typeof OVERRIDE, OverrideColumn> & { readonly candidates?: string },
-): Row => ({
-  ...OVERRIDE,
-  candidates: `[{"who":"owner","id":"${String(columns.owner_id)}","rejection_reason":null},{"who":"actor","id":"ci-bot","rejection_reason":"overridden"}]`,
-  ...columns,
-});
+): Row =>
+  withSource({
+    ...OVERRIDE,
+    candidates: `[{"who":"owner","id":"${String(columns.owner_id)}","rejection_reason":null},{"who":"actor","id":"ci-bot","rejection_reason":"overridden"}]`,
+    ...columns,
+  });
 
 /** The id of a tool call or thought contains its zero-based index within the response, in hexadecimal. */
 const hex = (position: number): string => position.toString(16).padStart(2, "0");
@@ -244,6 +276,7 @@ export const toolRow = (
   columns: Columns<typeof TOOL, ToolColumn> & { readonly position: number; readonly id?: string },
 ): Row => ({
   ...TOOL,
+  link_key: linkKeyOf(INTERCEPTION),
   id: `01a20846-fe00-84${hex(columns.position)}-8def-0123456789ab`,
   ...columns,
 });

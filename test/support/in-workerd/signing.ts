@@ -29,3 +29,9 @@ export async function signed({ uri, method = "POST", body = "", at, secret = SIG
   const mac = toHex(new Uint8Array(await crypto.subtle.sign("HMAC", key, utf8(text))));
   return { ...headers, "x-coder-signature": `v1=${mac}`, "x-coder-signature-timestamp": timestamp };
 }
+
+/** A replay cache that has seen no signature, for tests that repeat a signed request at another gateway. */
+export const EMPTY_REPLAY_CACHE = {
+  idFromName: (name: string) => name,
+  get: () => ({ fetch: () => Promise.resolve(new Response(null, { status: 201 })) }),
+};

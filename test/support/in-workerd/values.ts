@@ -26,6 +26,8 @@ export function openaiProvider(over: Partial<Provider> = {}): Provider {
     keys: [],
     injectUsage: true,
     coderHeaders: false,
+    forwardHeaders: [],
+    objects: { read: null, write: null, delete: null },
     models: null,
     filterModels: true,
     keepsCache: false,
@@ -70,6 +72,7 @@ export const fingerprint: Actor = actor({
 
 export function rules(over: Partial<AssertionRules> = {}): AssertionRules {
   return {
+    source: "coder",
     allow: "any",
     actors: [],
     onInvalid: "ignore",
@@ -86,7 +89,11 @@ export function claim(
   { asserter = {}, at = 0, method = "POST", uri = "/openai/v1/chat/completions" }: ClaimOptions = {},
 ): OwnerClaim {
   const sender: Asserter = { actor: actor(), isCoderAgents: true, isDelegating: false, ...asserter };
-  return readOwnerClaim(sender, { method, uri, headers: new Headers(headers) }, at);
+  return readOwnerClaim(
+    sender,
+    { method, url: "https://gateway.test", uri, headers: new Headers(headers) },
+    at,
+  );
 }
 
 export type ClaimOptions = {

@@ -16,6 +16,8 @@ export type DecodeOptions = ReadOptions & {
   /** The most bytes that a compressed byte may stand for, once `RATIO_FROM_BYTES` are decoded. */
   readonly maxRatio: number;
   readonly loadZlib: LoadZlib;
+  /** Gets the compressed bytes too. A piece is overwritten once the promise resolves. */
+  readonly onPiece?: ((piece: Uint8Array) => Promise<void>) | null;
 };
 
 /** Below this, any ratio is allowed: a few hundred bytes of blanks compress a thousandfold. */
@@ -51,7 +53,7 @@ export async function readDecoded(
 async function pump(
   body: ReadableStream<Uint8Array>,
   decoder: Decoder,
-  { maxBytes, pace, now, after = realTimer }: DecodeOptions,
+  { maxBytes, pace, now, after = realTimer, onPiece }: DecodeOptions,
   read: { bytes: number },
 ): Promise<Refusal | null> {
   const work = createInterruptible<typeof TIMED_OUT>();
@@ -68,6 +70,7 @@ async function pump(
         read.bytes += piece.value.byteLength;
         deadline.received(piece.value.byteLength);
         if (read.bytes > maxBytes) return (refusal = new Refusal("body_too_large", { detail: "compressed" }));
+        await onPiece?.(piece.value);
         refusal = await decoder.write(piece.value);
         if (refusal) return refusal;
       }

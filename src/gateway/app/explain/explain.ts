@@ -5,9 +5,11 @@
  */
 import type { Explanation } from "../../../events/explanation.ts";
 import type { Target } from "../../../shared/http/target.ts";
+import { contentEncoding } from "../../../shared/http/body-headers.ts";
 import { Refusal } from "../../../shared/refusal.ts";
 import { unknownFilter } from "../../../shared/unknown-filter.ts";
-import { checkUnreadBody, decide, emptyFindings, type Findings } from "../decide.ts";
+import { checkObjects } from "../../policy/objects.ts";
+import { checkUnreadBody, decide, emptyFindings, type Findings, type ProviderRequest } from "../decide.ts";
 import type { Deps } from "../deps.ts";
 import { findDestination, type Destination, type RequestHead } from "../destination.ts";
 import type { Exchange } from "../exchange.ts";
@@ -54,10 +56,15 @@ async function refusalOf(
   if (destination.kind !== "provider") return null;
   const { target, route } = destination;
   const unread = checkUnreadBody(head, deps.config.limits.bodyBytes);
-  const body = { sha256: async () => unread ?? bodySha256 };
+  // A description has the digest of the decoded body.
+  const isPlain = contentEncoding(head.headers) === "plain";
+  const body: ProviderRequest["body"] = {
+    sha256: async (form) => unread ?? (form === "decoded" || isPlain ? bodySha256 : null),
+  };
   const decided = await decide({ head, target, route, body }, withoutReplayCache(deps), findings);
   if (decided instanceof Refusal) return decided;
-  return decided.refusal ?? (route.route.kind === "intercept" ? unread : null);
+  const objects = checkObjects(route, { method: head.method, ...decided });
+  return decided.refusal ?? objects ?? (route.route.kind === "intercept" ? unread : null);
 }
 
 function withoutReplayCache(deps: Deps): Deps {

@@ -47,6 +47,7 @@ function toDecision({ decision, flags }: Findings, refusal: Refusal | null) {
   return {
     initiator: initiator && {
       id: initiator.id,
+      source: initiator.source,
       name: initiator.name,
       attribution: initiator.attribution,
     },

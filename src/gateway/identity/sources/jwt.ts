@@ -6,7 +6,8 @@
  */
 import { oneOfIssue, type ReportIssue } from "../../../shared/config/fields.ts";
 import { Refusal } from "../../../shared/refusal.ts";
-import { readActorId, readName } from "../../../shared/actor-id.ts";
+import { readName } from "../../../shared/actor-id.ts";
+import { ownClaim, readActingParties, readTokenId } from "../acting-party.ts";
 import { missingClaim, readRequiredClaims } from "../required-claims.ts";
 import type { Actor, IdentitySource, SourceOptions } from "../identity.ts";
 import { ALGORITHMS, createTokenVerifier, type Claims, type TokenOptions } from "../signed-token.ts";
@@ -27,8 +28,8 @@ export const jwt: IdentitySource = {
       (claims, keyId) => {
         const missing = missingClaim(claims, required);
         return missing === null
-          ? toActor(claims, keyId, actorClaims)
-          : new Refusal("invalid_credential", { detail: `token: ${missing} has no required value` });
+          ? toActor(claims, keyId, { ...actorClaims, issuer: tokenOptions.issuer })
+          : reject(`${missing} has no required value`);
       },
       deps,
     );
@@ -85,22 +86,35 @@ function readActorClaims(options: SourceOptions, report: ReportIssue): ActorClai
   };
 }
 
+const reject = (detail: string): Refusal => new Refusal("invalid_credential", { detail: `token: ${detail}` });
+
+/**
+ * Without `act`, the token's subject is the actor. With it, the acting party is, and the subject is the one that it acts
+ * for: it never counts as the caller. The claims that describe an actor are read where its id is.
+ */
 function toActor(
   claims: Claims,
   keyId: string,
-  { actorClaim, nameClaim, kind, service }: ActorClaims,
+  { actorClaim, nameClaim, kind, service, issuer }: ActorClaims & { readonly issuer: string },
 ): Actor | Refusal {
-  const claim = (name: string): unknown => (Object.hasOwn(claims, name) ? claims[name] : undefined);
-  const id = readActorId(claim(actorClaim));
-  if (id === null)
-    return new Refusal("invalid_credential", { detail: `token: ${actorClaim} is not a valid actor id` });
+  const subject = readTokenId(ownClaim(claims, actorClaim));
+  if (subject === null) return reject(`${actorClaim} is not a valid actor id`);
+  const nameIn = (described: Claims): string | null =>
+    nameClaim === null ? null : readName(ownClaim(described, nameClaim));
+  const act = ownClaim(claims, "act");
+  const parties = act === undefined ? null : readActingParties(act, issuer);
+  if (act !== undefined && parties === null) return reject("act is malformed");
+  const [acting] = parties ?? [];
+  const described = acting?.claims ?? claims;
   return {
-    id,
-    kind: service && claim(service.claim) === service.value ? "service" : kind,
-    name: nameClaim === null ? null : readName(claim(nameClaim)),
+    id: acting?.id ?? subject,
+    kind: service && ownClaim(described, service.claim) === service.value ? "service" : kind,
+    name: nameIn(described),
+    ...(parties && { onBehalfOf: { subject, name: nameIn(claims), chain: parties.map(({ id }) => id) } }),
     source: "jwt",
     verified: true,
     keyId,
     mayAssert: null,
+    claims: described,
   };
 }

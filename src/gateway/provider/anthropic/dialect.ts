@@ -1,4 +1,5 @@
 /** Anthropic's API: https://docs.anthropic.com/en/api. A client's base URL has no `/v1`. */
+import { anthropicHeaders } from "./forwarded-headers.ts";
 import { messagesConversation } from "./messages-conversation.ts";
 import { messagesFields } from "./request-fields.ts";
 import { messagesReader } from "./messages-response.ts";
@@ -44,9 +45,23 @@ export const anthropic: Dialect = {
       },
     },
     passthrough("/v1/messages/count_tokens", false, "named"),
-    { kind: "passthrough", path: "/v1/messages/batches", below: true, runsModel: "hidden", creates: BATCH },
-    { kind: "passthrough", path: "/v1/models", below: true, runsModel: "no", listsModels: true },
-    passthrough("/v1/files", true),
+    {
+      kind: "passthrough",
+      path: "/v1/messages/batches",
+      below: true,
+      runsModel: "hidden",
+      creates: BATCH,
+      objects: "listed",
+    },
+    {
+      kind: "passthrough",
+      path: "/v1/models",
+      below: true,
+      runsModel: "no",
+      listsModels: true,
+      objects: "listed",
+    },
+    { kind: "passthrough", path: "/v1/files", below: true, runsModel: "no", objects: "listed" },
     passthrough("/api/event_logging/*", true),
     // Claude Code sends `HEAD /api/hello` when it starts, without a credential.
     passthrough("/api/hello", false, "no", true),
@@ -59,6 +74,8 @@ export const anthropic: Dialect = {
       createReader: messagesReader,
     },
   ],
+  keyForm: /^sk-ant/,
+  forwardedHeaders: anthropicHeaders,
   keyHeader: (key) => ["x-api-key", key],
   // A subscription's OAuth token is a bearer token and an API key is not, so each keeps the header it was sent in.
   ownKeyHeader: (key, from) =>

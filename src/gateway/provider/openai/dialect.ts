@@ -1,4 +1,5 @@
 /** OpenAI's API: https://platform.openai.com/docs/api-reference. A client's base URL ends in `/v1`. */
+import { openaiHeaders } from "./forwarded-headers.ts";
 import { chatConversation } from "./chat-conversation.ts";
 import { BATCH, MODEL_RUNS } from "./model-runs.ts";
 import { chatFields, responsesFields } from "./request-fields.ts";
@@ -9,11 +10,12 @@ import { asName } from "../usage.ts";
 import type { BatchFile, BatchResult, Dialect, DialectRoute } from "../provider.ts";
 import { asObject, type JsonObject } from "../../../shared/json.ts";
 
-const management = (path: string) => ({
+const management = (path: string, objects: "listed" | "by_id") => ({
   kind: "passthrough" as const,
   path,
   below: true,
   runsModel: "no" as const,
+  objects,
 });
 const modelRun = (path: string, below: boolean): DialectRoute => ({
   kind: "passthrough",
@@ -48,13 +50,20 @@ export const openai: Dialect = {
       },
     },
     ...MODEL_RUNS,
-    modelRun("/responses/*", true),
-    { ...management("/models"), listsModels: true },
-    management("/conversations"),
+    { kind: "passthrough", path: "/responses/*", below: true, runsModel: "named", objects: "by_id" },
+    { ...management("/models", "listed"), listsModels: true },
+    management("/conversations", "by_id"),
     modelRun("/images/*", true),
     modelRun("/audio/*", true),
-    management("/files"),
-    { kind: "passthrough", path: "/batches", below: true, runsModel: "hidden", creates: BATCH },
+    management("/files", "listed"),
+    {
+      kind: "passthrough",
+      path: "/batches",
+      below: true,
+      runsModel: "hidden",
+      creates: BATCH,
+      objects: "listed",
+    },
   ],
   retrievals: [
     { reads: "usage", path: /^\/responses\/([^/]+)$/, readLine: null, createReader: responsesReader },
@@ -67,6 +76,8 @@ export const openai: Dialect = {
     },
     { reads: "batches", path: /^\/batches(?:\/[^/]+)?$/, readBatches: batchFiles },
   ],
+  keyForm: /^sk-(?!ant)/,
+  forwardedHeaders: openaiHeaders,
   keyHeader: (key) => ["authorization", `Bearer ${key}`],
   // OpenAI accepts only bearer tokens.
   ownKeyHeader: (key) => ["authorization", `Bearer ${key}`],

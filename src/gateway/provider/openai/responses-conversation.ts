@@ -19,6 +19,7 @@ const INSTRUCTION_ITEMS: ReadonlySet<string> = new Set(["additional_tools", "con
 export const responsesConversation: ConversationRules = {
   list: "input",
   acceptsText: true,
+  template: "prompt",
   keys: entryKeys("type", "call_id", "text"),
   authorOf,
   // `function_call_output`, `custom_tool_call_output`, and the outputs of hosted tools that the client runs.

@@ -51,7 +51,7 @@ export type Page = {
 };
 
 /** Parameters that say where a page begins. A link to another page replaces them. */
-const POSITIONS = ["offset", "after_id", "after_session_id", "after_key", "before_id"];
+const POSITIONS = ["offset", "after_id", "after_session_id", "after_key", "after_source", "before_id"];
 
 /**
  * The headers that tell whether a response is complete. CSV has no other place for it: an extra line would be read as a row.

@@ -35,6 +35,10 @@ export const TIME: Field = { schema: schema.TIME, read: text };
 export const COUNT: Field = { schema: schema.COUNT, read: number };
 export const FLAG: Field = { schema: schema.FLAG, read: flag };
 export const JSON_OBJECT: Field = { schema: schema.METADATA, read: json };
+export const OBJECT_OR_NULL: Field = {
+  schema: schema.orNull(schema.METADATA),
+  read: (value) => (value == null ? null : json(value)),
+};
 export const ID_OR_NULL: Field = { schema: schema.orNull(schema.UUID), read: textOrNull };
 export const TEXT_OR_NULL: Field = { schema: schema.orNull(schema.TEXT), read: textOrNull };
 export const TIME_OR_NULL: Field = { schema: schema.orNull(schema.TIME), read: textOrNull };

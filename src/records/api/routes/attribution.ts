@@ -1,12 +1,15 @@
 /** GET /attribution: the strength of the evidence for initiators, day by day. */
 import { Refusal } from "../../../shared/refusal.ts";
 import { endpoint } from "../kit/endpoint.ts";
-import { PROPERTY_FILTERS } from "../filters.ts";
+import { EVIDENCE_FIELDS, evidenceOf } from "../evidence.ts";
+import { TOTAL_FILTERS } from "../filters.ts";
 import { number, text } from "../kit/row-mapper.ts";
 import * as schema from "../../../shared/json-schema.ts";
 import { readTimeRange, RANGE_FIELDS, RANGE_PARAMETERS } from "../kit/time-range.ts";
 import { sql } from "../kit/sql.ts";
 import { toCounts, totalsSql } from "../tokens.ts";
+
+const NO_EVIDENCE = { attribution: null, mixed: false };
 
 const COLUMNS = [
   "day",
@@ -22,11 +25,16 @@ export const attribution = endpoint({
   path: "/attribution",
   summary: "The share of requests and tokens per attribution, per day",
   description: "Newest day first. Days are in UTC. Shares are relative to the matching requests of that day.",
-  filters: PROPERTY_FILTERS,
+  filters: TOTAL_FILTERS,
   parameters: RANGE_PARAMETERS,
   csv: true,
   response: schema.object({
     ...RANGE_FIELDS,
+    attribution: schema.withDescription(
+      schema.orNull(schema.TEXT),
+      "The weakest attribution in the time range; null where it has no requests.",
+    ),
+    mixed: EVIDENCE_FIELDS.mixed,
     results: schema.list(
       schema.object({
         day: schema.DAY,
@@ -62,9 +70,10 @@ export const attribution = endpoint({
       tokens: Object.values(toCounts(row)).reduce((sum, count) => sum + count, 0),
       unknown_usage: number(row["unknown_usage"]),
     }));
+    const words = parts.map(({ attribution: word }) => word);
     const results = withShares(parts);
     return {
-      body: { ...range.fields, results },
+      body: { ...range.fields, ...(parts.length === 0 ? NO_EVIDENCE : evidenceOf(words)), results },
       table: { columns: COLUMNS, rows: results.map((result) => COLUMNS.map((name) => result[name])) },
     };
   },

@@ -20,7 +20,7 @@ import { SEARCH } from "../kit/query.ts";
 import { schemasOf, selected, text, textOrNull, toRecord, type Fields } from "../kit/row-mapper.ts";
 import * as schema from "../../../shared/json-schema.ts";
 import { sql, type Sql } from "../kit/sql.ts";
-import { toUserDto, USER } from "../user-dto.ts";
+import { isActorRow, toUserDto, USER } from "../user-dto.ts";
 
 const COUNT_CAP = 10_000;
 
@@ -117,7 +117,7 @@ function toInterception(
     initiator: toUserDto({
       id: initiator,
       ownerName: textOrNull(row["initiator_name"]),
-      isActor: row["actor_id"] === initiator,
+      isActor: isActorRow(row),
       metadata: row["metadata"],
     }),
     token_usages: owned.token_usages.get(id) ?? [],

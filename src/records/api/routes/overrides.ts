@@ -4,7 +4,7 @@ import { Refusal } from "../../../shared/refusal.ts";
 import { endpoint } from "../kit/endpoint.ts";
 import { OVERRIDE } from "../fields.ts";
 import type { Row } from "../kit/query-ledger.ts";
-import { INITIATOR_RULE, REASON_RULE, TIME_FILTERS } from "../filters.ts";
+import { PRINCIPAL_FILTERS, REASON_RULE, TIME_FILTERS } from "../filters.ts";
 import {
   AFTER_ID,
   checkCursors,
@@ -26,15 +26,11 @@ const COUNT_CAP = 10_000;
 
 export const overrides = endpoint({
   path: "/overrides",
-  summary: "Owner headers, newest first: who asserted whom",
+  summary: "Owner headers, newest first: who named whom",
   description: "One entry per request that named an owner, whether the assertion was accepted or rejected.",
   filters: {
-    actor: equalsId("actor_id", "The id of the actor that sent the header."),
+    ...PRINCIPAL_FILTERS,
     owner: equalsId("owner_id", "The id of the owner, where the assertion was accepted."),
-    initiator: {
-      ...equalsId("initiator_id", "The id of the initiator that the request is attributed to."),
-      rule: INITIATOR_RULE,
-    },
     accepted: filter(
       oneOf(["true", "false"], null, "Whether the assertion was accepted."),
       (alias, value) => sql`${column(alias, "accepted")} = ${value === "true" ? 1 : 0}`,

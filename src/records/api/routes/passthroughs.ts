@@ -4,7 +4,7 @@ import { meanings, PASSTHROUGH_OUTCOMES } from "../../../events/vocabulary.ts";
 import { Refusal } from "../../../shared/refusal.ts";
 import * as schema from "../../../shared/json-schema.ts";
 import { PASSTHROUGH } from "../fields.ts";
-import { PROPERTY_FILTERS, TIME_FILTERS } from "../filters.ts";
+import { PRINCIPAL_FILTERS, PROPERTY_FILTERS, TIME_FILTERS } from "../filters.ts";
 import { endpoint } from "../kit/endpoint.ts";
 import {
   AFTER_EVERY_ID,
@@ -21,7 +21,7 @@ import { equals, filter, integer, oneOf } from "../kit/parameter.ts";
 import type { Row } from "../kit/query-ledger.ts";
 import { schemasOf, selected, text, textOrNull, toRecord } from "../kit/row-mapper.ts";
 import { column, sql } from "../kit/sql.ts";
-import { toUserDto, USER } from "../user-dto.ts";
+import { isActorRow, toUserDto, USER } from "../user-dto.ts";
 
 const COUNT_CAP = 10_000;
 
@@ -39,7 +39,7 @@ const STATUS = filter<number>(
   (alias, value) => sql`${column(alias, "status")} = ${value}`,
 );
 
-const { initiator, actor, client, provider, provider_name, provider_type } = PROPERTY_FILTERS;
+const { client, provider, provider_name, provider_type } = PROPERTY_FILTERS;
 const { attribution, outcome, chat_id, workspace_id } = PROPERTY_FILTERS;
 
 export const passthroughs = endpoint({
@@ -48,8 +48,7 @@ export const passthroughs = endpoint({
   description:
     "Management requests, such as those for files, batches and models. Their bodies are not recorded. A model call is an interception.",
   filters: {
-    initiator,
-    actor,
+    ...PRINCIPAL_FILTERS,
     client,
     provider,
     provider_name,
@@ -102,7 +101,7 @@ function toPassthrough(row: Row): Record<string, unknown> {
     initiator: toUserDto({
       id,
       ownerName: textOrNull(row["initiator_name"]),
-      isActor: row["actor_id"] === id,
+      isActor: isActorRow(row),
       metadata: row["metadata"],
     }),
   };

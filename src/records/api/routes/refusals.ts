@@ -2,7 +2,7 @@
 import * as schema from "../../../shared/json-schema.ts";
 import { Refusal, REFUSALS } from "../../../shared/refusal.ts";
 import { REFUSAL } from "../fields.ts";
-import { REASON_RULE, TIME_FILTERS } from "../filters.ts";
+import { PRINCIPAL_FILTERS, REASON_RULE, SESSION_RULES, TIME_FILTERS } from "../filters.ts";
 import { endpoint } from "../kit/endpoint.ts";
 import {
   AFTER_EVERY_ID,
@@ -40,7 +40,12 @@ export const refusals = endpoint({
     "Every refusal with a verified actor, and a bounded number of the others, which anyone can cause: at most 100 per minute and 300 per hour for each reason. `/refusals/counts` counts all of them.",
   filters: {
     ...REFUSAL_FILTERS,
-    actor: equalsId("actor_id", "The id of the actor that sent the request, verified or not."),
+    actor: {
+      ...equalsId("actor_id", "The id of the actor that sent the request, verified or not."),
+      rule: SESSION_RULES.actor,
+    },
+    identity_source: PRINCIPAL_FILTERS.identity_source,
+    api_key_id: equals("api_key_id", "The id of the presented credential, accepted or not."),
     verified: filter(
       oneOf(["true", "false"], null, "Whether an identity source verified the actor."),
       (alias, value) =>

@@ -5,7 +5,8 @@ import { endpoint } from "../kit/endpoint.ts";
 import { cursor, cutPage, LIMIT } from "../kit/page.ts";
 import { number, text } from "../kit/row-mapper.ts";
 import * as schema from "../../../shared/json-schema.ts";
-import { findKey, SESSION_INITIATOR } from "../session-key.ts";
+import { EVIDENCE_FIELDS, toEvidence } from "../evidence.ts";
+import { findKey, SESSION_PARAMETERS } from "../session-key.ts";
 
 export const sessionAgents = endpoint({
   path: "/sessions/{session_id}/agents",
@@ -14,7 +15,7 @@ export const sessionAgents = endpoint({
     "The main agent and the sub-agents that the client names in its headers, in the order of their start. A sub-agent is below the agent that started it, or below the main agent if that is not known.",
   filters: {},
   parameters: {
-    initiator: SESSION_INITIATOR,
+    ...SESSION_PARAMETERS,
     limit: LIMIT,
     after_id: cursor("Cursor: the `first_interception_id` of the last agent on the previous page."),
   },
@@ -23,10 +24,11 @@ export const sessionAgents = endpoint({
       schema.COUNT,
       "The number of agents on all pages, the main agent included.",
     ),
+    ...EVIDENCE_FIELDS,
     agents: schema.list(AGENT),
   }),
-  handle: async ({ initiator, limit, after_id }, _, { id, query }) => {
-    const key = await findKey(id, initiator, query);
+  handle: async ({ limit, after_id, ...choice }, _, { id, query }) => {
+    const key = await findKey(id, choice, query);
     if (key instanceof Refusal) return key;
     const page = { ...key, after: after_id ?? "", limit: limit + 1 };
     const parts = await query([agentsSql(page), agentCountSql(page)]);
@@ -36,6 +38,6 @@ export const sessionAgents = endpoint({
     const shown = cutPage(agents, limit, { count, count_is_capped: false }, (last) => ({
       after_id: text(last["first_id"]),
     }));
-    return { body: { count, agents: shown.rows.map(toAgent) }, page: shown.page };
+    return { body: { count, ...toEvidence(counted), agents: shown.rows.map(toAgent) }, page: shown.page };
   },
 });

@@ -7,7 +7,7 @@ import { checkCursors, cursor, LIMIT_RULE, type Page } from "../kit/page.ts";
 import { integer } from "../kit/parameter.ts";
 import { number, text } from "../kit/row-mapper.ts";
 import * as schema from "../../../shared/json-schema.ts";
-import { findKey, SESSION_INITIATOR, type SessionKey } from "../session-key.ts";
+import { findKey, inSession, SESSION_PARAMETERS, type SessionKey } from "../session-key.ts";
 import { SESSION_FIELDS, summaries, toSessionFields } from "../session-summary.ts";
 import { toUnrecordedPrompts, UNRECORDED_PROMPTS, unrecordedPromptsSql } from "../unrecorded-prompts.ts";
 import { sql, type Sql } from "../kit/sql.ts";
@@ -20,10 +20,10 @@ export const session = endpoint({
   path: "/sessions/{session_id}",
   summary: "A session with its threads",
   description:
-    "The path has the session's id or the id of one of its interceptions. Threads are in chronological order. `initiator` is required when sessions of several initiators share the id.",
+    "The path has the session's id or the id of one of its interceptions. Threads are in chronological order. A session is one initiator's, from one actor and with one attribution. The parameters by which sessions with one id differ are required.",
   filters: {},
   parameters: {
-    initiator: SESSION_INITIATOR,
+    ...SESSION_PARAMETERS,
     limit: {
       ...integer(1, 200, 50, `The maximum number of threads. ${SIZE_NOTE}`),
       rule: LIMIT_RULE,
@@ -43,10 +43,11 @@ export const session = endpoint({
     },
     ["ended_at", "page_started_at", "page_ended_at"],
   ),
-  handle: async ({ initiator, ...page }, _, { id, query }) => {
-    const refusal = checkCursors({ after_id: page.after_id, before_id: page.before_id });
+  handle: async ({ limit, after_id, before_id, ...choice }, _, { id, query }) => {
+    const page: Cursor = { limit, after_id, before_id };
+    const refusal = checkCursors({ after_id, before_id });
     if (refusal) return refusal;
-    const key = await findKey(id, initiator, query);
+    const key = await findKey(id, choice, query);
     if (key instanceof Refusal) return key;
     const members = membersOf(key, page);
     const summary = await query([
@@ -78,24 +79,24 @@ export const session = endpoint({
   },
 });
 
-function wholeSession({ session: id, initiator }: SessionKey): Sql {
-  return sql`SELECT id, session_id, initiator_id FROM interceptions
-    WHERE session_id = ${id} AND initiator_id = ${initiator} ORDER BY id LIMIT 1`;
+function wholeSession(key: SessionKey): Sql {
+  return sql`SELECT i.id, i.session_id, i.link_key FROM interceptions i
+    WHERE ${inSession("i", key)} ORDER BY i.id LIMIT 1`;
 }
 
 /** The sums of the dialects' named extras (usage metadata) over the whole session. */
-function extras({ session: id, initiator }: SessionKey): Sql {
+function extras(key: SessionKey): Sql {
   return sql`SELECT x.key AS name, TOTAL(x.value) AS total FROM interceptions i
     JOIN token_usages t ON t.interception_id = i.id
     JOIN json_each(CASE WHEN json_valid(t.metadata) THEN t.metadata ELSE '{}' END) x
-    WHERE i.session_id = ${id} AND i.initiator_id = ${initiator} AND x.type IN ('integer', 'real')
+    WHERE ${inSession("i", key)} AND x.type IN ('integer', 'real')
     GROUP BY x.key ORDER BY x.key LIMIT 100`;
 }
 
 /** The interceptions of the page's threads, each with its thread's id. */
-function membersOf({ session: id, initiator }: SessionKey, { after_id, before_id, limit }: Cursor): Sql {
-  const all = sql`SELECT id, COALESCE(thread_root_id, id) AS thread FROM interceptions
-    WHERE session_id = ${id} AND initiator_id = ${initiator}`;
+function membersOf(key: SessionKey, { after_id, before_id, limit }: Cursor): Sql {
+  const all = sql`SELECT i.id, COALESCE(i.thread_root_id, i.id) AS thread FROM interceptions i
+    WHERE ${inSession("i", key)}`;
   const page =
     before_id === null
       ? sql`SELECT DISTINCT thread FROM (${all}) WHERE thread > ${after_id ?? ""} ORDER BY thread LIMIT ${limit}`
@@ -104,9 +105,9 @@ function membersOf({ session: id, initiator }: SessionKey, { after_id, before_id
 }
 
 /** The number of threads from the cursor on, in the direction of reading, this page's included. */
-function remaining({ session: id, initiator }: SessionKey, { after_id, before_id }: Cursor): Sql {
-  const all = sql`SELECT DISTINCT COALESCE(thread_root_id, id) AS thread FROM interceptions
-    WHERE session_id = ${id} AND initiator_id = ${initiator}`;
+function remaining(key: SessionKey, { after_id, before_id }: Cursor): Sql {
+  const all = sql`SELECT DISTINCT COALESCE(i.thread_root_id, i.id) AS thread FROM interceptions i
+    WHERE ${inSession("i", key)}`;
   return before_id === null
     ? sql`SELECT COUNT(*) FROM (${all}) WHERE thread > ${after_id ?? ""}`
     : sql`SELECT COUNT(*) FROM (${all}) WHERE thread < ${before_id}`;
@@ -128,8 +129,8 @@ function neighbors(
 function partsOf(members: Sql): readonly [Sql, Sql, Sql, Sql, Sql] {
   const ids = sql`SELECT id FROM (${members})`;
   return [
-    sql`SELECT m.thread, i.id, i.model, i.provider, i.credential_kind, i.credential_hint, i.actor_id, i.attribution,
-        i.agent_id, i.started_at, i.ended_at, i.outcome, i.usage
+    sql`SELECT m.thread, i.id, i.model, i.provider, i.credential_kind, i.credential_hint, i.actor_id, i.identity_source,
+        i.attribution, i.agent_id, i.started_at, i.ended_at, i.outcome, i.usage
       FROM (${members}) m JOIN interceptions i ON i.id = m.id ORDER BY m.thread, i.id`,
     sql`SELECT * FROM token_usages WHERE interception_id IN (${ids}) ORDER BY id`,
     sql`SELECT interception_id, prompt FROM user_prompts WHERE interception_id IN (${ids}) ORDER BY id`,

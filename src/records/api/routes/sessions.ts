@@ -2,7 +2,7 @@
 import { Refusal } from "../../../shared/refusal.ts";
 import { invalidFilter } from "../kit/invalid-filter.ts";
 import { endpoint } from "../kit/endpoint.ts";
-import { INTERCEPTION_FILTERS } from "../filters.ts";
+import { INTERCEPTION_FILTERS, isCounted } from "../filters.ts";
 import type { QueryLedger } from "../kit/query-ledger.ts";
 import {
   AFTER_ID,
@@ -28,7 +28,7 @@ export const sessions = endpoint({
   path: "/sessions",
   summary: "Sessions, newest first",
   description:
-    "Filters apply to interceptions. A session is listed if any of its interceptions matches; its summary covers the whole session, and its position is that of the first match. The same session id under two initiators is two sessions.",
+    "Filters apply to interceptions. A session is listed if any of its interceptions matches and the provider did not reject its own key (`own_key_rejected`); its summary covers the whole session, and its position is that of the first match. A session is one initiator's, from one actor and with one attribution: the same session id under two of any is two sessions.",
   filters: INTERCEPTION_FILTERS,
   parameters: {
     q: SEARCH,
@@ -36,7 +36,7 @@ export const sessions = endpoint({
     offset: OFFSET,
     after_session_id: {
       ...anyText(
-        "Coder's cursor: the id of the last session on the previous page. Use `after_id` where sessions of several initiators share the id.",
+        "Coder's cursor: the id of the last session on the previous page. Use `after_id` where several sessions share the id.",
       ),
       rule: "must be the id of exactly one listed session, and the only cursor",
     },
@@ -69,23 +69,23 @@ export const sessions = endpoint({
 function heads(before: string, matches: Condition): Sql {
   const matching = matches("i");
   if (matching.text === EVERYTHING) {
-    return sql`SELECT i.id, i.session_id, i.initiator_id FROM interceptions i
-      WHERE i.id < ${before} AND NOT EXISTS (
+    return sql`SELECT i.id, i.session_id, i.link_key FROM interceptions i
+      WHERE i.id < ${before} AND ${isCounted("i")} AND NOT EXISTS (
         SELECT 1 FROM interceptions e
-        WHERE e.session_id = i.session_id AND e.initiator_id = i.initiator_id AND e.id < i.id)`;
+        WHERE e.session_id = i.session_id AND e.link_key = i.link_key AND e.id < i.id AND ${isCounted("e")})`;
   }
-  return sql`SELECT MIN(i.id) AS id, i.session_id, i.initiator_id FROM interceptions i
-    WHERE i.id < ${AFTER_EVERY_ID} AND ${matching}
-    GROUP BY +i.session_id, +i.initiator_id HAVING MIN(i.id) < ${before}`;
+  return sql`SELECT MIN(i.id) AS id, i.session_id, i.link_key FROM interceptions i
+    WHERE i.id < ${AFTER_EVERY_ID} AND ${matching} AND ${isCounted("i")}
+    GROUP BY +i.session_id, +i.link_key HAVING MIN(i.id) < ${before}`;
 }
 
 const EVERYTHING = allOf([])("i").text;
 
-/** A session's position in the list. An id that several initiators share has several positions and is refused. */
+/** A session's position in the list. An id that several sessions share has several positions and is refused. */
 async function headOf(id: string, matches: Condition, query: QueryLedger): Promise<string | Refusal> {
   const rows = await query([
     sql`SELECT MIN(i.id) AS id FROM interceptions i
-      WHERE i.session_id = ${id} AND ${matches("i")} GROUP BY i.initiator_id LIMIT 2`,
+      WHERE i.session_id = ${id} AND ${matches("i")} GROUP BY i.link_key LIMIT 2`,
   ]);
   if (rows instanceof Refusal) return rows;
   const [[head, another]] = rows;

@@ -1,7 +1,8 @@
 /** GET /usage: requests and tokens, grouped by one key. */
 import { Refusal } from "../../../shared/refusal.ts";
 import { endpoint } from "../kit/endpoint.ts";
-import { PROPERTY_FILTERS } from "../filters.ts";
+import { TOTAL_FILTERS } from "../filters.ts";
+import type { Table } from "../kit/csv.ts";
 import { invalidFilter } from "../kit/invalid-filter.ts";
 import { checkCursors, LIMIT, OFFSET, type Page } from "../kit/page.ts";
 import { oneOf, type Parameter } from "../kit/parameter.ts";
@@ -11,7 +12,7 @@ import * as schema from "../../../shared/json-schema.ts";
 import { readTimeRange, RANGE_FIELDS, RANGE_PARAMETERS } from "../kit/time-range.ts";
 import { sql, type Sql } from "../kit/sql.ts";
 import { toCounts, TOKEN_COLUMNS, TOKEN_FIELDS, totalsSql } from "../tokens.ts";
-import { actorName } from "../user-dto.ts";
+import { EVIDENCE_FIELDS, evidenceSql, initiatorSourceSql, strongestName, toEvidence } from "../evidence.ts";
 
 /** The unary plus keeps the planner from walking a whole index only because it has the groups in order. */
 const KEYS = {
@@ -25,13 +26,21 @@ const KEYS = {
 
 type GroupBy = keyof typeof KEYS;
 
-/** One of a group's names. Most rows without a name have `{}`, which is the greater text. */
-const NAMES: Readonly<Partial<Record<GroupBy, Sql>>> = {
-  initiator: sql`MAX(i.initiator_name) AS owner_name,
-    MIN(CASE WHEN i.actor_id = i.initiator_id THEN NULLIF(i.metadata, '{}') END) AS actor_metadata`,
-  actor: sql`NULL AS owner_name, MIN(NULLIF(i.metadata, '{}')) AS actor_metadata`,
+/** A principal is a source and an id: two sources may give one id to two people. */
+const SOURCES: Readonly<Partial<Record<GroupBy, Sql>>> = {
+  initiator: initiatorSourceSql("i"),
+  actor: sql`+i.identity_source`,
 };
-const NO_NAME = sql`NULL AS owner_name, NULL AS actor_metadata`;
+
+/** An unreadable object has no name, and must not end the query. */
+const ACTOR_NAME = sql`CASE WHEN json_valid(i.metadata) THEN i.metadata ->> '$.actor_name' END`;
+/** The names of a group's interceptions. */
+const NAMES: Readonly<Partial<Record<GroupBy, Sql>>> = {
+  initiator: sql`COALESCE(i.initiator_name,
+    CASE WHEN i.actor_id = i.initiator_id AND i.identity_source = ${initiatorSourceSql("i")} THEN ${ACTOR_NAME} END)`,
+  actor: ACTOR_NAME,
+};
+const nameOf = (name: Sql | undefined): Sql => (name ? strongestName("i", name) : sql`NULL`);
 
 const AFTER_KEY: Parameter<string | null> = {
   schema: { type: "string" },
@@ -42,11 +51,23 @@ const AFTER_KEY: Parameter<string | null> = {
   read: (text) => text,
 };
 
+const AFTER_SOURCE: Parameter<string | null> = {
+  schema: { type: "string" },
+  description: "The `source` of that result, for groups by initiator or actor: two sources can have one id.",
+  rule: "must be a source, with after_key",
+  absent: null,
+  read: (text) => text,
+};
+
 const RESULT = {
   key: schema.withDescription(schema.orNull(schema.TEXT), "null where the request named no model."),
+  source: schema.withDescription(
+    schema.orNull(schema.TEXT),
+    "The source of the initiator's or actor's id; null for other keys.",
+  ),
   name: schema.withDescription(
     schema.orNull(schema.TEXT),
-    "A name of the initiator or actor, where one is known in the time range; null for other keys.",
+    "A name of the initiator or actor, where its strongest interceptions in the time range have one; null for other keys.",
   ),
   requests: schema.COUNT,
   ...TOKEN_FIELDS,
@@ -54,14 +75,15 @@ const RESULT = {
     schema.COUNT,
     "Requests whose usage is not final: the token counts are a lower bound.",
   ),
+  ...EVIDENCE_FIELDS,
 };
 
 export const usage = endpoint({
   path: "/usage",
   summary: "Requests and tokens, by initiator, actor, client, provider, model or day",
   description:
-    "Most requests first, or by key. Days are in UTC. To read every group exactly once, use `order=key` and follow the `Link` header: its time range stays the same.",
-  filters: PROPERTY_FILTERS,
+    "Most requests first, or by key. Days are in UTC. Initiators and actors are principals: one group per source and id. To read every group exactly once, use `order=key` and follow the `Link` header: its time range stays the same.",
+  filters: TOTAL_FILTERS,
   parameters: {
     group_by: oneOf(
       ["initiator", "actor", "client", "provider", "model", "day"],
@@ -72,6 +94,7 @@ export const usage = endpoint({
     limit: LIMIT,
     offset: OFFSET,
     after_key: AFTER_KEY,
+    after_source: AFTER_SOURCE,
     ...RANGE_PARAMETERS,
   },
   csv: true,
@@ -82,32 +105,29 @@ export const usage = endpoint({
     results: schema.list(schema.object(RESULT)),
     results_are_capped: schema.withDescription(schema.FLAG, "Whether there are more results after these."),
   }),
-  handle: async ({ group_by, order, limit, offset, after_key, ...times }, matches, { query, now }) => {
-    const refusal =
-      checkCursors({ after_key, offset }) ??
-      (after_key !== null && order !== "key" ? invalidFilter("after_key", "requires order=key") : null);
+  handle: async ({ group_by, order, limit, offset, ...others }, matches, { query, now }) => {
+    const { after_key, after_source, ...times } = others;
+    const position: Position = { order, limit, offset, after_key, after_source };
+    const refusal = checkPosition(position);
     if (refusal) return refusal;
     const range = readTimeRange(times, now);
-    const groups = sql`SELECT ${KEYS[group_by]} AS key, COUNT(DISTINCT i.id) AS requests, ${totalsSql("t")},
+    const groups = sql`SELECT ${KEYS[group_by]} AS key, ${SOURCES[group_by] ?? sql`NULL`} AS source,
+        COUNT(DISTINCT i.id) AS requests, ${totalsSql("t")}, ${evidenceSql("i")},
         COUNT(DISTINCT CASE WHEN i.usage IS NOT 'final' THEN i.id END) AS unknown_usage,
-        ${NAMES[group_by] ?? NO_NAME}
+        ${nameOf(NAMES[group_by])} AS name
       FROM interceptions i LEFT JOIN token_usages t ON t.interception_id = i.id
-      WHERE ${range.matches("i")} AND ${matches("i")} GROUP BY 1`;
-    const rows = await query([pageSql(groups, { order, limit, offset, after_key })]);
+      WHERE ${range.matches("i")} AND ${matches("i")} GROUP BY 1, 2`;
+    const rows = await query([pageSql(groups, position)]);
     if (rows instanceof Refusal) return rows;
     const found = rows[0].filter((row) => row["requests"] !== null);
     const results = found.slice(0, limit).map(toResult);
     const count = number(rows[0][0]?.["groups"]);
     const hasMore = found.length > limit;
-    const position =
-      order === "key" ? { after_key: results.at(-1)?.key ?? "" } : { offset: String(offset + limit) };
-    const page: Page = { total: count, next: hasMore ? { ...range.fields, ...position } : null };
-    const named = group_by in NAMES;
-    const columns = ["key", ...(named ? (["name"] as const) : []), "requests", ...COUNTED] as const;
-    const heads = [group_by, ...(named ? [`${group_by}_name`] : []), "requests", ...COUNTED];
+    const next = nextPosition(position, results.at(-1));
+    const page: Page = { total: count, next: hasMore ? { ...range.fields, ...next } : null };
     return {
       body: { group_by, ...range.fields, count, results, results_are_capped: hasMore },
-      table: { columns: heads, rows: results.map((result) => columns.map((name) => result[name])) },
+      table: toTable(group_by, results),
       page,
     };
   },
@@ -115,20 +135,60 @@ export const usage = endpoint({
 
 const COUNTED = [...TOKEN_COLUMNS, "unknown_usage"] as const;
 
+type Result = ReturnType<typeof toResult>;
+
+function toTable(group_by: GroupBy, results: readonly Result[]): Table {
+  const named = group_by in NAMES;
+  const columns = [
+    "key",
+    ...(named ? (["name"] as const) : []),
+    "requests",
+    ...COUNTED,
+    ...(named ? (["source"] as const) : []),
+    "attribution",
+    "mixed",
+  ] as const;
+  const ofGroup: Readonly<Record<string, string>> = {
+    key: group_by,
+    name: `${group_by}_name`,
+    source: `${group_by}_source`,
+  };
+  const toCell = (value: Result[keyof Result]) => (typeof value === "boolean" ? String(value) : value);
+  return {
+    columns: columns.map((name) => ofGroup[name] ?? name),
+    rows: results.map((result) => columns.map((name) => toCell(result[name]))),
+  };
+}
+
 type Position = {
   readonly order: "requests" | "key";
   readonly limit: number;
   readonly offset: number;
   readonly after_key: string | null;
+  readonly after_source: string | null;
 };
+
+function checkPosition({ order, offset, after_key, after_source }: Position): Refusal | null {
+  const refusal = checkCursors({ after_key, offset });
+  if (refusal) return refusal;
+  if (after_key === null && after_source !== null) return invalidFilter("after_source", "requires after_key");
+  return after_key !== null && order !== "key" ? invalidFilter("after_key", "requires order=key") : null;
+}
+
+function nextPosition({ order, offset, limit }: Position, last: Result | undefined): Record<string, string> {
+  if (order !== "key") return { offset: String(offset + limit) };
+  const source = last?.source ?? null;
+  return { after_key: last?.key ?? "", ...(source === null ? {} : { after_source: source }) };
+}
 
 /**
  * One page of the groups and one more, each with the number of all groups; that number alone where the page is empty.
  * The groups are computed once. A null key sorts last, so no page begins after it.
  */
-function pageSql(groups: Sql, { order, limit, offset, after_key }: Position): Sql {
-  const after = after_key === null ? sql`1` : sql`(key > ${after_key} OR key IS NULL)`;
-  const by = order === "key" ? sql`key NULLS LAST` : sql`requests DESC, key`;
+function pageSql(groups: Sql, { order, limit, offset, after_key, after_source }: Position): Sql {
+  const sameKey = after_source === null ? sql`0` : sql`key = ${after_key} AND source > ${after_source}`;
+  const after = after_key === null ? sql`1` : sql`(key > ${after_key} OR key IS NULL OR ${sameKey})`;
+  const by = order === "key" ? sql`key NULLS LAST, source` : sql`requests DESC, key, source`;
   return sql`WITH grouped AS MATERIALIZED (${groups})
     SELECT total.groups, shown.* FROM (SELECT COUNT(*) AS groups FROM grouped) total
     LEFT JOIN (SELECT * FROM grouped WHERE ${after} ORDER BY ${by} LIMIT ${limit + 1} OFFSET ${offset}) shown
@@ -138,9 +198,11 @@ function pageSql(groups: Sql, { order, limit, offset, after_key }: Position): Sq
 function toResult(row: Row) {
   return {
     key: textOrNull(row["key"]),
-    name: textOrNull(row["owner_name"]) ?? actorName(row["actor_metadata"]),
+    source: textOrNull(row["source"]),
+    name: textOrNull(row["name"]),
     requests: number(row["requests"]),
     ...toCounts(row),
     unknown_usage: number(row["unknown_usage"]),
+    ...toEvidence(row),
   };
 }

@@ -1,16 +1,27 @@
-/** Aggregates a page of interceptions for the anomaly scan: by chat, by owner and actor, by hour. */
+/** Aggregates a page of interceptions for the anomaly scan: by chat, by owner and actor, by hour, by actor and hour. */
+import type { AnomalyKind } from "../../../events/vocabulary.ts";
 import { uuidPrefix, uuidTime } from "../../../shared/uuid.ts";
 
 /** The columns of an interception that the scan reads. */
 export type InterceptionRow = {
   readonly id: string;
-  readonly actor_id: string;
-  readonly initiator_id: string;
+  /** Principals: a source, a colon and an id. */
+  readonly actor: string;
+  readonly initiator: string;
+  readonly actor_kind: string;
   readonly attribution: string;
   readonly chat_id: string | null;
   /** A JSON array; null where the row is older than flags, or its start event has not arrived yet. */
   readonly flags: string | null;
+  readonly outcome: string | null;
+  readonly usage: string | null;
+  readonly error: string | null;
+  readonly provider: string;
+  readonly credential_hint: string | null;
 };
+
+/** The id of a principal. A source's name has no colon. */
+export const idOf = (principal: string): string => principal.slice(principal.indexOf(":") + 1);
 
 /** The first and the last interception of a group. */
 export type IdRange = { readonly first_id: string; readonly last_id: string };
@@ -18,21 +29,41 @@ export type IdRange = { readonly first_id: string; readonly last_id: string };
 /** `day` and `hour` are the id prefix (`uuidPrefix`) of their first millisecond. */
 export type Aggregates = {
   readonly chats: readonly { readonly day: string; readonly chat_id: string }[];
-  readonly owners: readonly (IdRange & {
+  /** The actors in a chat whose owner was not accepted: their requests are in no `chats`. */
+  readonly rejectedInChats: readonly (IdRange & {
     readonly day: string;
-    readonly owner_id: string;
-    readonly actor_id: string;
+    readonly chat_id: string;
+    readonly actor: string;
+  })[];
+  readonly owners: readonly (IdRange & {
+    readonly hour: string;
+    readonly owner: string;
+    readonly actor: string;
   })[];
   readonly hours: readonly (IdRange & {
     readonly hour: string;
     readonly attribution: string;
     readonly requests: number;
   })[];
-  readonly withoutHeaders: readonly (IdRange & {
-    readonly day: string;
-    readonly actor_id: string;
-    readonly requests: number;
-  })[];
+  readonly actors: readonly (IdRange & ActorHour)[];
+  /** The anomalies that a single request shows, counted. `about`: what the subject is distinguished by. */
+  readonly counted: readonly (IdRange & CountedKey & { readonly requests: number })[];
+};
+
+export type ActorHour = {
+  readonly hour: string;
+  readonly actor: string;
+  readonly isService: boolean;
+  /** Requests that a provider served, and those of them without a usage figure. */
+  readonly served: number;
+  readonly unknown: number;
+};
+
+type CountedKey = {
+  readonly kind: AnomalyKind;
+  readonly day: string;
+  readonly subject: string;
+  readonly details: Readonly<Record<string, string | null>>;
 };
 
 const HOUR_MS = 3_600_000;
@@ -42,18 +73,85 @@ const NO_FLAGS = "[]";
 
 export function aggregate(rows: readonly InterceptionRow[]): Aggregates {
   const chats = rows.filter(({ chat_id: chat, flags }) => chat !== null && flags === NO_FLAGS);
-  const owned = rows.filter(({ attribution }) => attribution === "asserted" || attribution === "signed");
-  const without = rows.filter(({ flags }) => flags?.includes('"coder_agents_without_headers"'));
+  const rejected = rows.filter(
+    ({ chat_id: chat, flags }) => chat !== null && hasFlag(flags, "owner_rejected"),
+  );
+  const owned = rows.filter(({ attribution }) => isOwned(attribution));
   return {
     chats: grouped(chats, ({ id, chat_id }) => ({ day: dayOf(id), chat_id: chat_id ?? "" })),
-    owners: grouped(owned, ({ id, initiator_id, actor_id }) => ({
+    rejectedInChats: grouped(rejected, ({ id, chat_id, actor }) => ({
       day: dayOf(id),
-      owner_id: initiator_id,
-      actor_id,
+      chat_id: chat_id ?? "",
+      actor,
     })),
+    owners: grouped(owned, ({ id, initiator: owner, actor }) => ({ hour: hourOf(id), owner, actor })),
     hours: grouped(rows, ({ id, attribution }) => ({ hour: hourOf(id), attribution })),
-    withoutHeaders: grouped(without, ({ id, actor_id }) => ({ day: dayOf(id), actor_id })),
+    actors: actorHours(rows),
+    counted: COUNTED.flatMap((keyOf) => {
+      const keyed = rows.filter((row) => keyOf(row) !== null);
+      return grouped(keyed, (row) => ({ day: dayOf(row.id), ...(keyOf(row) as Keyed) }));
+    }),
   };
+}
+
+const isOwned = (attribution: string): boolean => attribution === "asserted" || attribution === "signed";
+const hasFlag = (flags: string | null, flag: string): boolean => flags?.includes(`"${flag}"`) ?? false;
+
+type Keyed = Omit<CountedKey, "day">;
+
+const flagOfActor =
+  (kind: "coder_agents_without_headers" | "owner_without_chat") =>
+  ({ flags, actor }: InterceptionRow): Keyed | null =>
+    hasFlag(flags, kind) ? { kind, subject: idOf(actor), details: { actor } } : null;
+
+/** A made-up key costs nothing, so callers that are not verified are counted by what they claim. */
+function unverifiedClaim({ attribution, flags, initiator }: InterceptionRow): Keyed | null {
+  const kind = "unverified_owner_claims";
+  if (attribution === "claimed") return { kind, subject: idOf(initiator), details: { owner: initiator } };
+  const isRejected = attribution === "unverified" && hasFlag(flags, "owner_rejected");
+  return isRejected ? { kind, subject: "rejected", details: {} } : null;
+}
+
+const rejectedKey = ({ error, provider, credential_hint }: InterceptionRow): Keyed | null =>
+  error === "upstream_key_rejected"
+    ? { kind: "provider_key_rejected", subject: provider, details: { credential_hint } }
+    : null;
+
+const COUNTED: readonly ((row: InterceptionRow) => Keyed | null)[] = [
+  flagOfActor("coder_agents_without_headers"),
+  flagOfActor("owner_without_chat"),
+  unverifiedClaim,
+  rejectedKey,
+];
+
+/** The outcomes of a response that a provider sent, completely or in part, or still has to send. */
+const SERVED: ReadonlySet<string | null> = new Set([
+  "completed",
+  "cancelled",
+  "truncated",
+  "stalled",
+  "queued",
+]);
+
+/** A caller that no provider served and that named no owner leaves no row: any made-up key is an actor. */
+const isNoted = (group: readonly InterceptionRow[]): boolean =>
+  group.some(({ outcome, attribution }) => SERVED.has(outcome) || isOwned(attribution));
+
+function actorHours(rows: readonly InterceptionRow[]): (IdRange & ActorHour)[] {
+  const groups = Map.groupBy(rows, ({ id, actor }) => `${hourOf(id)} ${actor}`);
+  return [...groups.values()].filter(isNoted).map((group) => {
+    const [first, last] = [group[0] as InterceptionRow, group.at(-1) as InterceptionRow];
+    const served = group.filter(({ outcome }) => SERVED.has(outcome));
+    return {
+      hour: hourOf(first.id),
+      actor: first.actor,
+      isService: first.actor_kind === "service",
+      served: served.length,
+      unknown: served.filter(({ usage }) => usage === "unknown").length,
+      first_id: first.id,
+      last_id: last.id,
+    };
+  });
 }
 
 /** One group per key, with its first and last row and the number of its rows. The rows are in the order of their ids. */

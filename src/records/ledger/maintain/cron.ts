@@ -10,6 +10,7 @@ import type { LedgerDeps } from "../ledger.ts";
 import { TABLE_KEYS, ANOMALY_TABLE_KEYS, type CallTable } from "../tables.ts";
 import { DAY_MS } from "./aggregate.ts";
 import { scanForAnomalies } from "./anomaly-scan.ts";
+import { scanRefusals } from "./refusal-scan.ts";
 import { mergeRefusals } from "./merge-refusals.ts";
 
 /** Longer than any stream, and than the queue's delay on most days. A later end still replaces the cron's outcome. */
@@ -17,7 +18,7 @@ export const ORPHANED_AFTER_MS = 6 * 3_600_000;
 
 const ORPHANS = { rows: 1000, steps: 20 };
 /**
- * With the statements of `anomaly-scan.ts` and `merge-refusals.ts`, all steps stay below the 1,000 statements of one invocation:
+ * With the statements of `anomaly-scan.ts`, `refusal-scan.ts` and `merge-refusals.ts`, all steps stay below the 1,000 statements of one invocation:
  * https://developers.cloudflare.com/d1/platform/limits/
  */
 const DELETE_STEPS = { rows: 500, steps: 580 };
@@ -59,6 +60,7 @@ export async function runMaintenance(deps: LedgerDeps, now: number): Promise<voi
     closeOrphans(database, "interceptions", now, logError),
     closeOrphans(database, "passthroughs", now, logError),
     scanForAnomalies(database, now, logError),
+    scanRefusals(database, now, logError),
     mergeCounts(database, now, logError),
     deleteExpired(database, deps.retentionDays, now, logError),
   ];

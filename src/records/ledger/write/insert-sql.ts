@@ -16,7 +16,7 @@ import { insertRefusalCounts, insertRefusals } from "./refusal-sql.ts";
 /** `key`: the columns that identify a row; `onConflict`: what happens where it exists. */
 function insert(table: string, columns: Columns, key: string, onConflict: string): string {
   const names = Object.keys(columns).join(", ");
-  const values = Object.values(columns).map(({ field }) => `value ->> '${field}'`);
+  const values = Object.values(columns).map(({ field, sql }) => sql ?? `value ->> '${field}'`);
   // Without a WHERE, SQLite would take ON for a join's: https://www.sqlite.org/lang_upsert.html#parsing_ambiguity
   return `INSERT INTO ${table} (${names}) SELECT ${values.join(", ")} FROM json_each(?1) WHERE true ON CONFLICT (${key}) ${onConflict}`;
 }

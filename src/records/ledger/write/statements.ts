@@ -4,24 +4,22 @@
  */
 import type { InterceptorEvent } from "../../../events/event.ts";
 import { eventId } from "../../../events/event-id.ts";
+import { EARLIER_OWNER_SOURCE, OWNER_ATTRIBUTIONS } from "../../../events/vocabulary.ts";
 import { RECORDS, type LedgerTable, type RecordType } from "../../../events/fields.ts";
 import { isCallTable } from "../tables.ts";
 import { endsInto, insertInto, startsInto } from "./insert-sql.ts";
 import { toStoredJson } from "./stored-json.ts";
 import { claimOf, CLAIM_USAGES, MARK_CLAIMED } from "./retrieved-sql.ts";
-import { LINK_PARENTS, LINK_ROOTS, type Link } from "./thread-sql.ts";
+import { KEY_CALLS, LINK_PARENTS, LINK_ROOTS } from "./thread-sql.ts";
 
 export type Statement = { readonly sql: string; readonly json: string };
 
 /** A character takes at most three bytes; D1 accepts a text of 1,000,000 bytes: https://developers.cloudflare.com/d1/platform/limits/ */
 const MAX_CHARACTERS = 300_000;
 
-/** The INSERT statement of each record type that has a table. */
+/** The INSERT statement of each record type. */
 const INSERT_SQL: ReadonlyMap<RecordType, string> = new Map(
-  (Object.keys(RECORDS) as RecordType[]).flatMap((type) => {
-    const { table } = RECORDS[type];
-    return table === null ? [] : [[type, insertSqlOf(type, table)] as const];
-  }),
+  (Object.keys(RECORDS) as RecordType[]).map((type) => [type, insertSqlOf(type, RECORDS[type].table)]),
 );
 
 function insertSqlOf(type: RecordType, table: LedgerTable): string {
@@ -30,14 +28,16 @@ function insertSqlOf(type: RecordType, table: LedgerTable): string {
   return isStart ? startsInto(table) : endsInto(table);
 }
 
+/** The events that can change a thread: start and end make the interception's row, whichever comes first. */
+const LINKED: ReadonlySet<RecordType> = new Set(["interception_start", "interception_end", "tool_usage"]);
+
 /** `maxCharacters`: bound of one statement's JSON. A single event may exceed it. */
 export function statementsFor(
   events: readonly InterceptorEvent[],
   maxCharacters = MAX_CHARACTERS,
 ): readonly Statement[] {
   const rows = new Map<string, string[]>();
-  // A response may repeat one tool call id a hundred times; one link covers them all.
-  const links = new Set<string>();
+  const linked = new Set<string>();
   const claims = new Set<string>();
   for (const event of events) {
     const sql = INSERT_SQL.get(event.record_type);
@@ -45,18 +45,18 @@ export function statementsFor(
     const inserted = rows.get(sql) ?? [];
     rows.set(sql, inserted);
     inserted.push(rowOf(event));
-    const link = linkOf(event);
-    if (link) links.add(toStoredJson(link));
+    if (LINKED.has(event.record_type)) linked.add(toStoredJson(event.interception_id));
     const claim = claimOf(event);
     if (claim) claims.add(toStoredJson(claim));
   }
   const inserts = [...rows].flatMap(([sql, inserted]) =>
     chunks(inserted, maxCharacters).map((json) => ({ sql, json })),
   );
-  const linkChunks = chunks([...links], maxCharacters);
+  const linkChunks = chunks([...linked], maxCharacters);
   const claimChunks = chunks([...claims], maxCharacters);
   return [
     ...inserts,
+    ...linkChunks.map((json) => ({ sql: KEY_CALLS, json })),
     ...linkChunks.map((json) => ({ sql: LINK_PARENTS, json })),
     ...linkChunks.map((json) => ({ sql: LINK_ROOTS, json })),
     ...claimChunks.map((json) => ({ sql: CLAIM_USAGES, json })),
@@ -64,21 +64,17 @@ export function statementsFor(
   ];
 }
 
-/** The event and the two computed fields of its row: `id` and `accepted`. */
+/** The event and the computed fields of its row: `id`, `accepted` and, for an earlier gateway, `initiator_source`. */
 function rowOf(event: InterceptorEvent): string {
   const accepted = event.record_type === "initiator_override";
-  return toStoredJson({ ...event, id: eventId(event), accepted });
+  return toStoredJson({ ...withSource(event), id: eventId(event), accepted });
 }
 
-/** The event's part in a thread: an interception that needs its parent, or a tool call that may have children. */
-function linkOf(event: InterceptorEvent): Link | null {
-  if (event.record_type === "interception_start") {
-    const { interception_id, initiator_id, correlating_tool_call_id } = event;
-    return correlating_tool_call_id === null ? null : { interception_id, tool_call_id: null, initiator_id };
-  }
-  if (event.record_type !== "tool_usage" || event.tool_call_id === null) return null;
-  const { interception_id, tool_call_id, initiator_id } = event;
-  return { interception_id, tool_call_id, initiator_id };
+/** Before migration 0008 events did not name the source of the initiator. An owner's was Coder's. */
+function withSource(event: InterceptorEvent): InterceptorEvent {
+  if (!("attribution" in event) || typeof event.initiator_source === "string") return event;
+  const isOwner = OWNER_ATTRIBUTIONS.has(event.attribution);
+  return { ...event, initiator_source: isOwner ? EARLIER_OWNER_SOURCE : event.identity_source };
 }
 
 /** The JSON values joined into JSON arrays, in their order. */

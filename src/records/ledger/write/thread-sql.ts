@@ -2,40 +2,52 @@
  * The SQL that links interceptions into threads. A request that carries a tool result becomes the child of the
  * interception whose response made that tool call. The thread root is the first interception of such a chain.
  *
- * Links stay within one initiator. The client chooses the tool call id it sends, so a caller who has seen another user's
- * call id could otherwise attach requests to that user's thread. A parent is older than its child, so there are no cycles.
- * Some providers number their calls, so an initiator may have one call id several times: the latest call before the child
- * is its parent.
+ * Links stay within one `link_key`: one actor, one initiator (each a source and an id) and one attribution. The client
+ * chooses the tool call id it sends and may name another user as the owner. Otherwise a caller who has seen a user's call
+ * id could attach requests to a thread whose evidence is stronger than their own. A parent is older than its child, so
+ * there are no cycles. Some providers number their calls, so there may be several calls with one id: the latest call
+ * before the child is its parent.
  *
- * Events may arrive in any order. A tool call links the children that are already stored, and an interception that gets
- * another parent takes its descendants along. So the links depend on the set of rows, never on their order.
+ * Events may arrive in any order. The key is the interception's, so a call that is stored before its interception gets it
+ * later. Each statement looks at the interceptions themselves and at the children of their calls. So the links depend on
+ * the set of rows, never on their order.
  */
 
-/** Parameter of the statements, as a JSON array. `tool_call_id` is null for an interception that needs its parent. */
-export type Link = {
-  readonly interception_id: string;
-  readonly tool_call_id: string | null;
-  readonly initiator_id: string;
-};
+/** The ids of the statements' JSON array: interceptions with a new start, end or tool call. */
+const IDS = `ids (id) AS MATERIALIZED (SELECT value FROM json_each(?1))`;
+
+/** Gives tool calls the key of their interception, if they were stored before it. */
+export const KEY_CALLS = `
+WITH ${IDS},
+known (id, link_key) AS MATERIALIZED (
+  SELECT maker.id, maker.link_key FROM ids CROSS JOIN interceptions AS maker ON maker.id = ids.id
+)
+UPDATE tool_usages SET link_key = known.link_key FROM known
+WHERE tool_usages.interception_id = known.id AND tool_usages.link_key IS NULL
+  AND tool_usages.interception_id IN (SELECT id FROM known)`.trim();
 
 /**
- * The interceptions that may get another parent: those that need one, and the children of these tool calls. Such a child is
+ * The interceptions that may get another parent: those of the list, and the children of their tool calls. Such a child is
  * newer than the call and not newer than the next call with the same id, which would be its parent. CROSS JOIN keeps this
- * order of the loops, so that each child is read through its index.
+ * order of the loops. With some statistics SQLite would read the calls by another index, or the children by their primary
+ * key: the unary plus and INDEXED BY keep it from that.
  */
 const CANDIDATES = `
-links (interception_id, tool_call_id, initiator_id) AS MATERIALIZED (
-  SELECT value ->> 'interception_id', value ->> 'tool_call_id', value ->> 'initiator_id' FROM json_each(?1)
+${IDS},
+calls (call_id, link_key, interception_id) AS MATERIALIZED (
+  SELECT DISTINCT call.provider_tool_call_id, call.link_key, call.interception_id
+  FROM ids CROSS JOIN tool_usages AS call ON call.interception_id = ids.id
+  WHERE +call.provider_tool_call_id IS NOT NULL AND +call.link_key IS NOT NULL
 ),
 candidates (id) AS (
-  SELECT interception_id FROM links WHERE tool_call_id IS NULL
+  SELECT id FROM ids
   UNION
-  SELECT child.id FROM links CROSS JOIN interceptions AS child
-  WHERE child.correlating_tool_call_id = links.tool_call_id AND child.initiator_id = links.initiator_id
-    AND child.id > links.interception_id AND child.id <= COALESCE((
+  SELECT child.id FROM calls CROSS JOIN interceptions AS child INDEXED BY interceptions_by_correlation
+  WHERE child.correlating_tool_call_id = calls.call_id AND child.link_key = calls.link_key
+    AND child.id > calls.interception_id AND child.id <= COALESCE((
       SELECT MIN(next.interception_id) FROM tool_usages AS next
-      WHERE next.provider_tool_call_id = links.tool_call_id AND next.initiator_id = links.initiator_id
-        AND next.interception_id > links.interception_id
+      WHERE next.provider_tool_call_id = calls.call_id AND next.link_key = calls.link_key
+        AND next.interception_id > calls.interception_id
     ), 'g')
 )`;
 
@@ -46,7 +58,7 @@ parents (id, parent_id, known_id) AS MATERIALIZED (
   SELECT child.id, (
     SELECT MAX(call.interception_id) FROM tool_usages AS call
     WHERE call.provider_tool_call_id = child.correlating_tool_call_id
-      AND call.initiator_id = child.initiator_id AND call.interception_id < child.id
+      AND call.link_key = child.link_key AND call.interception_id < child.id
   ), child.thread_parent_id
   FROM candidates CROSS JOIN interceptions AS child ON child.id = candidates.id
 ),

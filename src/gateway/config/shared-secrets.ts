@@ -1,0 +1,24 @@
+/** Secrets with two purposes: a party that holds one for the first purpose could use it for the second. */
+import type { ReportIssue } from "../../shared/config/fields.ts";
+import type { Config } from "./config.ts";
+
+export function rejectSharedSecrets(
+  { verifiers, delegation, recording, providers }: Config,
+  report: ReportIssue,
+): void {
+  const purposes: readonly (readonly [path: string, secrets: readonly (string | null | undefined)[]])[] = [
+    ["OWNER_ASSERTION.signing_keys", verifiers.signingKeys],
+    ["DELEGATION.keys", delegation?.keys ?? []],
+    ["RECORDING.end_user_key", [recording.endUserKey]],
+    ["OWNER_ASSERTION.directory.token", [verifiers.directory?.token]],
+    ["PROVIDERS", [...providers.values()].flatMap(({ keys }) => keys)],
+  ];
+  const seen = new Map<string, string>();
+  for (const [path, secrets] of purposes) {
+    for (const secret of secrets) {
+      const earlier = secret ? (seen.get(secret) ?? path) : path;
+      if (earlier !== path) report(path, `must not use a secret of ${earlier}`);
+      if (secret) seen.set(secret, earlier);
+    }
+  }
+}

@@ -1,0 +1,25 @@
+/**
+ * Idempotency keys beside a central key. A provider keeps them per provider key, which many callers share: by the key of
+ * another caller, one would get that caller's response.
+ */
+import type { Caller } from "../../events/compose.ts";
+import { sha256Hex } from "../../shared/digest.ts";
+
+/** `Idempotency-Key` and its variants, of which `forward_headers` may name others. */
+const NAME = /idempoten/;
+
+/** The names that `scopeIdempotencyKeys` has to replace; usually none. */
+export const idempotencyNames = (names: Iterable<string>, headers: Headers): readonly string[] =>
+  [...names].filter((name) => NAME.test(name) && headers.has(name));
+
+/** Replaces each value by a hash of it and of who sends it: equal for a caller's retries, and different for any other caller. */
+export async function scopeIdempotencyKeys(
+  headers: Headers,
+  names: readonly string[],
+  { identity_source, actor_id, initiator_id }: Caller,
+): Promise<void> {
+  for (const name of names) {
+    const sent = headers.get(name);
+    headers.set(name, await sha256Hex(JSON.stringify([identity_source, actor_id, initiator_id, sent])));
+  }
+}
