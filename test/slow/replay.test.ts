@@ -11,7 +11,7 @@ import { migrateLedger } from "../../tools/local/wrangler.ts";
 import { toPieceLine, toPieces } from "../../src/events/message-pieces.ts";
 import { toMessages } from "../../src/events/queue-message.ts";
 import { idOf } from "../support/in-workerd/ledger-events.ts";
-import { END, everyEvent, OVERRIDE, PROMPT, START, TOKENS, TOOL } from "../support/in-workerd/events.ts";
+import { END, OVERRIDE, PROMPT, START, TOKENS, TOOL } from "../support/in-workerd/events.ts";
 
 const run = promisify(execFile);
 const state = mkdtempSync(join(tmpdir(), "replay-test-"));
@@ -67,15 +67,6 @@ describe("npm run replay", () => {
     ]);
     const stored = prompt.prompt.replace("\0", "\ufffd");
     expect(await select("SELECT prompt FROM user_prompts")).toEqual([{ prompt: stored }]);
-  });
-
-  it("skips events that the ledger has no table for", async () => {
-    const refusal = everyEvent.find((event) => event.record_type === "refusal");
-    writeFileSync(log, toFallbackLine(refusal ?? START));
-    expect(await replay("--persist-to", state, log)).toEqual({
-      stdout: "0 events replayed.\n",
-      stderr: "1 events have no table in the ledger and are skipped.\n",
-    });
   });
 
   it("stores the events of messages as they were archived, and of messages in pieces", async () => {

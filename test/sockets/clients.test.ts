@@ -149,7 +149,8 @@ describe("the client", () => {
 const SESSION = "sess-0f6b2a44";
 type Known = readonly [client: string, headers: readonly HeaderPair[], session: string | null];
 const KNOWN: readonly Known[] = [
-  ["Coder Agents", [agent("coder-agents/v2.24.0 (linux/amd64)"), ["X-Coder-Chat-Id", SESSION]], SESSION],
+  // An own key is no verified actor, so its chat, which is the session, is only claimed.
+  ["Coder Agents", [agent("coder-agents/v2.24.0 (linux/amd64)"), ["X-Coder-Chat-Id", SESSION]], null],
   ["Mux", [agent("mux/0.9.1"), ["X-Mux-Workspace-Id", SESSION]], SESSION],
   ["Mux", [agent("xum/0.9.1"), ["X-Mux-Workspace-Id", SESSION]], SESSION],
   [

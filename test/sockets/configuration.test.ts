@@ -533,6 +533,7 @@ describe("empty lists deny everything", () => {
       type: "openai",
       base_url: `${harness.upstream.url}/central-openai/v1`,
       keys: ["OPENAI_KEY"],
+      objects: { write: "on" },
     };
     await harness.configure({ providers: { openai: { ...models, models: [] } } });
     for (const model of ["gpt-4o", "", "*"]) {

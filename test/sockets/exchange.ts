@@ -54,7 +54,7 @@ export function interceptorOptions(
   const PROVIDERS = {
     openai,
     anthropic,
-    "openai-central": { ...openai, keys },
+    "openai-central": { ...openai, keys, objects: { read: "on", write: "on", delete: "on" } },
     "anthropic-central": { ...anthropic, keys },
     ...more,
   };

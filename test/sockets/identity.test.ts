@@ -71,7 +71,7 @@ afterEach(async () => {
 afterAll(() => Promise.all([harness, coder, issuer, team, attacker].map((each) => each.close())));
 
 const call = (target: string, ...headers: readonly HeaderPair[]): Promise<Exchange> =>
-  harness.send({ target, headers, body: BODY });
+  harness.send({ target, headers: [["Content-Type", "application/json"], ...headers], body: BODY });
 const governance = (token: string): HeaderPair => ["X-Coder-AI-Governance-Token", token];
 const assertion = (token: string): HeaderPair => ["Cf-Access-Jwt-Assertion", token];
 

@@ -218,9 +218,10 @@ const KINDS: readonly Kind[] = [
 /** The client's response without the interception id. */
 async function responseFrom(interceptor: CheckedInterceptor, { kind, call }: Kind): Promise<object> {
   upstream.respondWith(
-    (request) => KINDS.find((candidate) => candidate.kind === request.values("x-kind")[0])?.steps ?? [],
+    (request) =>
+      KINDS.find((candidate) => candidate.kind === request.values("x-stainless-kind")[0])?.steps ?? [],
   );
-  const headers: HeaderPair[] = [...(call.headers ?? []), ["X-Kind", kind]];
+  const headers: HeaderPair[] = [...(call.headers ?? []), ["X-Stainless-Kind", kind]];
   const { status, complete, text, headers: all } = await exchange(interceptor.port, { ...call, headers });
   const others = all.filter(([name]) => name.toLowerCase() !== "x-interception-id");
   return { status, complete, text: text(), headers: others };
