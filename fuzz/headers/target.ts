@@ -38,6 +38,7 @@ const PROVIDER = {
   keys: [],
   injectUsage: true,
   coderHeaders: false,
+  keepsCache: false,
   forwardHeaders: [],
   objects: { read: null, write: null, delete: null },
   models: null,

@@ -30,7 +30,7 @@ describe("the end user", () => {
   it("is recorded in clear, redacted and bounded, where that is configured", async () => {
     const clear = { end_users: "clear" };
     expect(await recorded("alice@example.com", clear)).toBe("alice@example.com");
-    expect(await recorded("sk-proj-0123456789abcdefABCDEF", clear)).toBe("[redacted:provider_key]");
+    expect(await recorded("sk-proj-qW3eR5tY7uI9oP1aS2dF4gH6", clear)).toBe("[redacted:provider_key]");
     expect(await recorded("x".repeat(1000), clear)).toBe("x".repeat(256));
   });
 

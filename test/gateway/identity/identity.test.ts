@@ -654,7 +654,7 @@ describe("chooseCredential", () => {
   it("returns the own key of an unverified actor", () => {
     expect(chooseCredential(open, fingerprint, ungoverned(ownKey), zero)).toEqual({
       kind: "byok",
-      hint: "s...n",
+      hint: null,
       header: ["authorization", "Bearer sk-own"],
       centralKey: null,
     });
@@ -672,7 +672,7 @@ describe("chooseCredential", () => {
     for (const provider of [open, central]) {
       expect(chooseCredential(provider, actor(), governed("gov", ownKey), zero)).toEqual({
         kind: "byok",
-        hint: "s...n",
+        hint: null,
         header: ["authorization", "Bearer sk-own"],
         centralKey: null,
       });

@@ -259,22 +259,23 @@ describe("G21 invalid figures", () => {
       invalid: false,
       addsUp: true,
     });
-    const messages = { input_tokens: "30", output_tokens: "9007199254740991" };
+    const messages = { input_tokens: "30", output_tokens: "1000000000000" };
     expect(
       afterEvents(newMessagesReader(), { type: "message_start", message: { usage: messages } }).usage,
-    ).toMatchObject({ input_tokens: 30, output_tokens: Number.MAX_SAFE_INTEGER, invalid: false });
+    ).toMatchObject({ input_tokens: 30, output_tokens: 1e12, invalid: false });
   });
 
-  it("accepts 0 and 2^53 - 1", () => {
+  // N9, the attack: a figure that no call can have, which a bill would take for final.
+  it.each([
+    [1e12, false],
+    [1e12 + 1, true],
+    [Number.MAX_SAFE_INTEGER, true],
+  ])("reads 0 and %d; invalid: %s", (figure, invalid) => {
     const { usage } = afterEvents(newChatReader(), {
       choices: [],
-      usage: { prompt_tokens: 0, completion_tokens: Number.MAX_SAFE_INTEGER },
+      usage: { prompt_tokens: 0, completion_tokens: figure },
     });
-    expect(usage).toMatchObject({
-      input_tokens: 0,
-      output_tokens: Number.MAX_SAFE_INTEGER,
-      invalid: false,
-    });
+    expect(usage).toMatchObject({ input_tokens: 0, output_tokens: invalid ? null : figure, invalid });
   });
 
   it("treats null and absent figures as unknown, not invalid", () => {

@@ -37,7 +37,7 @@ const INTERCEPTION = {
   model: "gpt-4o",
   streaming: 1,
   credential_kind: "byok",
-  credential_hint: "sk-C...cdef",
+  credential_hint: "sk...ef",
   started_at: STARTED,
   worker_version: null,
   api_key_id: "35394ca1cef557f8",
