@@ -17,7 +17,7 @@
  * - 1,800: lists of request headers to forward, reserved headers, rules of stored objects
  * - 4,500: the search for configured secrets in responses and records, further forms of secrets that are redacted
  */
-export const BUDGET = { bytes: 248 * 1024, gzipBytes: 93_000 } as const;
+export const BUDGET = { bytes: 248 * 1024, gzipBytes: 94_000 } as const;
 
 /** The only packages whose code is deployed. */
 export const DEPLOYED: readonly string[] = ["hono", "jose"];
