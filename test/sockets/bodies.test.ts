@@ -695,7 +695,7 @@ describe("F11 the usage opt-in changes only the option that it adds", () => {
 
 describe("a response that arrives before the upload is complete", () => {
   it.each([
-    ["of declared length", respond.json(413, { error: "too large" }), true],
+    ["of declared length", respond.json(413, { error: "too large" })],
     [
       "of unknown length",
       [
@@ -704,9 +704,8 @@ describe("a response that arrives before the upload is complete", () => {
         respond.body('large"}'),
         respond.finish(),
       ],
-      false,
     ],
-  ] as const)("F10 reaches the client unmodified: %s", async (_, plan, hasLength) => {
+  ] as const)("F10 reaches the client unmodified: %s", async (_, plan) => {
     upstream.respondWith(plan, { at: "head" });
     const connection = await openRaw(defaults.port);
     const headers: HeaderPair[] = [...credentials(FILES), ["Content-Length", String(2 * MIB)]];
@@ -714,7 +713,8 @@ describe("a response that arrives before the upload is complete", () => {
     connection.write(`POST ${FILES} HTTP/1.1\r\nHost: x\r\n${lines.join("")}\r\n${"a".repeat(MIB)}`);
     const response = await receive(connection);
     expect([response.status, response.text()]).toEqual([413, '{"error":"too large"}']);
-    expect(response.values("content-length")).toEqual(hasLength ? ["21"] : []);
+    // A short error is read whole, to search it for secrets, so its length is known.
+    expect(response.values("content-length")).toEqual(["21"]);
     await upstream.waitForAllClosed();
   });
 });
