@@ -33,7 +33,7 @@ export const CLIENT_KEYS = JSON.stringify([
   },
 ]);
 
-/** Selects the fake provider's response. The gateway forwards unknown `x-` headers unchanged. */
+/** Selects the fake provider's response. The gateway forwards `x-stainless-*` headers. */
 export const TRAFFIC_HEADER = "x-stainless-bench-traffic";
 
 /** One complete request with an owner assertion. */
