@@ -12,11 +12,16 @@ import {
 import { uuidV7 } from "../../shared/uuid.ts";
 import { contentEncoding, declaredLength } from "../../shared/http/body-headers.ts";
 import { readLines } from "../observation/lines.ts";
-import { observe } from "../observation/observe.ts";
+import { observe, type ObservedResponse } from "../observation/observe.ts";
 import { usageState } from "../observation/outcome.ts";
 import { observeTee } from "../observation/tee.ts";
 import type { BatchRetrieval, Retrieval, UsageRetrieval } from "../provider/provider.ts";
-import { EMPTY_REPORT, type ContentOptions, type ResponseReport } from "../provider/response-reader.ts";
+import {
+  EMPTY_REPORT,
+  type ContentOptions,
+  type ResponseReader,
+  type ResponseReport,
+} from "../provider/response-reader.ts";
 import { asName, sumOf } from "../provider/usage.ts";
 import type { Forwardable } from "./call-upstream.ts";
 import type { Exchange } from "./exchange.ts";
@@ -64,39 +69,45 @@ async function observeBatches(
   exchange: Exchange,
   { route, caller }: Forwardable,
   { readBatches }: BatchRetrieval,
-  { response, abort }: Received,
+  received: Received,
 ): Promise<RetrievedResponse> {
-  const { id: retrievalId, request, deps, recorder } = exchange;
-  const { idleMs, observeBytes: heldBytes } = deps.config.limits;
-  const { now } = deps;
+  const { id: retrievalId, deps, recorder } = exchange;
   const record = (body: unknown): void => {
-    const at = now();
+    const at = deps.now();
     for (const { batchId, fileId } of readBatches(body)) {
       const facts = { id: uuidV7(at, deps.randomUuid()), retrievalId, batchId, fileId };
       recorder.record(batchFileEvent(caller, route.provider.name, facts, at));
     }
   };
   const reader = { event: () => undefined, body: record, report: () => EMPTY_REPORT };
-  const options = { clientSignal: request.signal, abort, idleMs, now, heldBytes, isInjectedUsage: null };
-  const { body, isModified, observation } = await observe(response, reader, options);
+  const { body, isModified, observation } = await observeBody(exchange, received, reader);
   return { body, isModified, facts: observation.then(() => NOTHING_RETRIEVED) };
+}
+
+/** Reads the response as one body. */
+function observeBody(
+  { request, deps }: Exchange,
+  { response, abort }: Received,
+  reader: ResponseReader,
+): Promise<ObservedResponse> {
+  const { idleMs, observeBytes: heldBytes } = deps.config.limits;
+  const options = { clientSignal: request.signal, abort, idleMs, now: deps.now };
+  return observe(response, reader, { ...options, heldBytes, isInjectedUsage: null });
 }
 
 async function observeUsage(
   exchange: Exchange,
   forwardable: Forwardable,
   { retrieval, id }: { readonly retrieval: UsageRetrieval; readonly id: string },
-  { response, abort }: Received,
+  received: Received,
 ): Promise<RetrievedResponse> {
+  const { response, abort } = received;
   const { request, deps } = exchange;
   const { idleMs, observeBytes } = deps.config.limits;
-  const { now } = deps;
-  const options = { clientSignal: request.signal, abort, idleMs, now };
   const collected = collectUsage(exchange, forwardable, id);
   if (retrieval.readLine === null) {
     const reader = retrieval.createReader(NO_CONTENT);
-    const observeOptions = { ...options, heldBytes: observeBytes, isInjectedUsage: null };
-    const { body, isModified, observation } = await observe(response, reader, observeOptions);
+    const { body, isModified, observation } = await observeBody(exchange, received, reader);
     const facts = observation.then(({ report }) => {
       collected.add(null, report);
       return collected.facts();
@@ -115,6 +126,7 @@ async function observeUsage(
   }, observeBytes.events);
   const isModified = contentEncoding(response.headers) === "decoded";
   const length = isModified ? null : declaredLength(response.headers);
+  const options = { clientSignal: request.signal, abort, idleMs, now: deps.now };
   const { body, end } = observeTee(response.body, length, lines.push, options);
   const facts = end.then(() => {
     lines.end();
