@@ -33,8 +33,8 @@ export const CLIENT_KEYS = JSON.stringify([
   },
 ]);
 
-/** Selects the fake provider's response. The gateway forwards unknown `x-` headers unchanged. */
-export const TRAFFIC_HEADER = "x-bench-traffic";
+/** Selects the fake provider's response. The gateway forwards `x-stainless-*` headers. */
+export const TRAFFIC_HEADER = "x-stainless-bench-traffic";
 
 /** One complete request with an owner assertion. */
 export function requestFor(traffic: Traffic, { port, path, headers: credentials }: Target): Uint8Array {

@@ -114,7 +114,7 @@ const JSON_RESPONSE = {
 
 /** The response to a request. The plan is in a header, because requests arrive in any order. */
 function plannedResponse(request: UpstreamRequest): readonly Step[] {
-  const { n, fate, after, api } = JSON.parse(request.values("x-plan")[0] ?? "{}") as Planned;
+  const { n, fate, after, api } = JSON.parse(request.values("x-stainless-plan")[0] ?? "{}") as Planned;
   const clientDisconnected = respond.waitFor(disconnected[n]?.promise ?? Promise.resolve());
   if (api === "json") {
     if (fate === "provider resets") return [respond.reset()];
@@ -148,7 +148,7 @@ async function play(planned: Planned): Promise<void> {
     headers: [
       [api === "messages" ? "X-Api-Key" : "Authorization", api === "messages" ? "sk-own" : "Bearer sk-own"],
       ["Content-Type", "application/json"],
-      ["X-Plan", JSON.stringify(planned)],
+      ["X-Stainless-Plan", JSON.stringify(planned)],
     ],
     body: JSON.stringify({
       model: "m",
@@ -161,7 +161,9 @@ async function play(planned: Planned): Promise<void> {
     // A complete and a broken response both end the request.
     await connection.readResponse("POST").catch(() => undefined);
   } else if (api === "json" || after === 0) {
-    await upstream.waitForRequest((request) => request.values("x-plan")[0] === JSON.stringify(planned));
+    await upstream.waitForRequest(
+      (request) => request.values("x-stainless-plan")[0] === JSON.stringify(planned),
+    );
   } else {
     await connection.readUntil((received) => received.includes("data: ")).catch(() => undefined);
   }

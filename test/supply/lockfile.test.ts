@@ -41,7 +41,7 @@ function check(
 
 describe("the check before the installation", () => {
   // N4, the attack: a postinstall script of a new package. With npm before 11.16 it runs, and a test comes too late.
-  it("rejects a package with an install script that package.json does not list", () => {
+  it("Finding N4: rejects a package with an install script that package.json does not list", () => {
     const packages = { "node_modules/evil": { ...GOOD, hasInstallScript: true } };
     expect(check({}, packages)).toEqual({
       status: 1,

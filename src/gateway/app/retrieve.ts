@@ -13,11 +13,16 @@ import { uuidV7 } from "../../shared/uuid.ts";
 import { watchForSecrets, type SecretWatch } from "../../shared/secret-finder.ts";
 import { contentEncoding, declaredLength } from "../../shared/http/body-headers.ts";
 import { readLines } from "../observation/lines.ts";
-import { observe } from "../observation/observe.ts";
+import { observe, type ObservedResponse } from "../observation/observe.ts";
 import { usageState } from "../observation/outcome.ts";
 import { observeTee } from "../observation/tee.ts";
 import type { BatchRetrieval, Retrieval, UsageRetrieval } from "../provider/provider.ts";
-import { EMPTY_REPORT, type ContentOptions, type ResponseReport } from "../provider/response-reader.ts";
+import {
+  EMPTY_REPORT,
+  type ContentOptions,
+  type ResponseReader,
+  type ResponseReport,
+} from "../provider/response-reader.ts";
 import { asName, sumOf } from "../provider/usage.ts";
 import type { Forwardable } from "./call-upstream.ts";
 import type { Exchange } from "./exchange.ts";
@@ -68,13 +73,11 @@ async function observeBatches(
   exchange: Exchange,
   { route, caller }: Forwardable,
   { readBatches }: BatchRetrieval,
-  { response, abort }: Received,
+  received: Received,
 ): Promise<RetrievedResponse> {
-  const { id: retrievalId, request, deps, recorder } = exchange;
-  const { idleMs, observeBytes: heldBytes } = deps.config.limits;
-  const { now } = deps;
+  const { id: retrievalId, deps, recorder } = exchange;
   const record = (body: unknown): void => {
-    const at = now();
+    const at = deps.now();
     for (const { batchId, fileId } of readBatches(body)) {
       const facts = { id: uuidV7(at, deps.randomUuid()), retrievalId, batchId, fileId };
       recorder.record(batchFileEvent(caller, route.provider.name, facts, at));
@@ -82,40 +85,41 @@ async function observeBatches(
   };
   const reader = { event: () => undefined, body: record, report: () => EMPTY_REPORT };
   const secrets = watchRetrieved(exchange, route);
-  const options = {
-    clientSignal: request.signal,
-    abort,
-    idleMs,
-    now,
-    heldBytes,
-    secrets,
-    isInjectedUsage: null,
-  };
-  const { body, isModified, observation, isLeak = false } = await observe(response, reader, options);
-  return { body, isModified, isLeak, facts: observation.then(() => NOTHING_RETRIEVED) };
+  const { observation, ...passed } = await observeBody(exchange, received, reader, secrets);
+  return { ...passed, facts: observation.then(() => NOTHING_RETRIEVED) };
+}
+
+/** Reads the response as one body. */
+function observeBody(
+  { request, deps }: Exchange,
+  { response, abort }: Received,
+  reader: ResponseReader,
+  secrets: SecretWatch | null,
+): Promise<ObservedResponse> {
+  const { idleMs, observeBytes: heldBytes } = deps.config.limits;
+  const options = { clientSignal: request.signal, abort, idleMs, now: deps.now };
+  return observe(response, reader, { ...options, heldBytes, secrets, isInjectedUsage: null });
 }
 
 async function observeUsage(
   exchange: Exchange,
   forwardable: Forwardable,
   { retrieval, id }: { readonly retrieval: UsageRetrieval; readonly id: string },
-  { response, abort }: Received,
+  received: Received,
 ): Promise<RetrievedResponse> {
+  const { response, abort } = received;
   const { request, deps } = exchange;
   const { idleMs, observeBytes } = deps.config.limits;
-  const { now } = deps;
   const secrets = watchRetrieved(exchange, forwardable.route);
-  const options = { clientSignal: request.signal, abort, idleMs, now, secrets };
   const collected = collectUsage(exchange, forwardable, id);
   if (retrieval.readLine === null) {
     const reader = retrieval.createReader(NO_CONTENT);
-    const observeOptions = { ...options, heldBytes: observeBytes, isInjectedUsage: null };
-    const { body, isModified, observation, isLeak = false } = await observe(response, reader, observeOptions);
+    const { observation, ...passed } = await observeBody(exchange, received, reader, secrets);
     const facts = observation.then(({ report }) => {
       collected.add(null, report);
       return collected.facts();
     });
-    return { body, isModified, isLeak, facts };
+    return { ...passed, facts };
   }
   if (response.body === null)
     return { body: null, isModified: false, isLeak: false, facts: Promise.resolve(collected.facts()) };
@@ -134,6 +138,7 @@ async function observeUsage(
     secrets?.push(decoder.decode(bytes, { stream: true }));
     lines.push(bytes);
   };
+  const options = { clientSignal: request.signal, abort, idleMs, now: deps.now, secrets };
   const { body, end } = observeTee(response.body, length, examine, options);
   const facts = end.then(() => {
     lines.end();

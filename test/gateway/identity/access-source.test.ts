@@ -100,7 +100,7 @@ describe("source access: identifying the caller", () => {
 
   // M14: a policy for client certificates puts a laptop's common name there.
   it.each(["laptop-of-mallory", "CN=laptop", "e367826f93b8d71185e03fe518aff3b4.access.evil", "x.access"])(
-    "rejects the common name %j, which is no client id of a service token",
+    "Finding M14: rejects the common name %j, which is no client id of a service token",
     async (name) => {
       const token = await team.sign(serviceClaims({ common_name: name }));
       expect(reasonOf(await behindAccess().identifyAssertion(token))).toBe("invalid_credential");
@@ -125,7 +125,7 @@ describe("source access: identifying the caller", () => {
   });
 
   // M16: a governance token that no source knows undid own_keys = "ignore", and nothing rejected it.
-  it("leaves the decision to the other sources where a governance token is sent too", async () => {
+  it("Finding M16: leaves the decision to the other sources where a governance token is sent too", async () => {
     const source = behindAccess();
     const assertion = await team.sign(userClaims());
     const junk = { "x-coder-ai-governance-token": "junk", authorization: "Bearer sk-own-key-0123456789" };

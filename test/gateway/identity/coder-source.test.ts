@@ -244,7 +244,7 @@ describe("source coder: what a token is for", () => {
     ["another scope than is configured", { scopes: ["coder:all"] }, { require_scope: ["aibridge:use"] }],
     ["an allow list of one workspace", { allow_list: [{ type: "workspace", id: OWNER }] }, {}],
     ["an allow list of all workspaces", { allow_list: [{ type: "workspace", id: "*" }] }, {}],
-  ])("rejects a token with %s, and remembers that", async (_, key, options) => {
+  ])("Finding N5: rejects a token with %s, and remembers that", async (_, key, options) => {
     const { identifyToken, requests } = withKey(key, options);
     expect(reasonOf(await identifyToken())).toBe("invalid_credential");
     expect(reasonOf(await identifyToken())).toBe("invalid_credential");

@@ -554,7 +554,7 @@ describe("source jwt: fetching the issuer's keys", () => {
     ["only a symmetric key", [{ kty: "oct", kid: "x", k: "AAAA" }]],
     ["only a key for encryption", [{ kty: "RSA", kid: "x", use: "enc", n: "AQ", e: "AQAB" }]],
     ["a key without a type", [{ kid: "x" }]],
-  ])("C16 continues to use cached keys on a key set with %s", async (_, keys) => {
+  ])("Finding N7: continues to use cached keys on a key set with %s", async (_, keys) => {
     let failing = false;
     const { identifyToken, clock } = createSource({}, async (request) =>
       failing ? Response.json({ keys }) : respondWithKeys(request),
@@ -606,7 +606,7 @@ describe("source jwt: required claims", () => {
     ["an object", { hd: "acme.com" }, { hd: { "acme.com": true } }],
     ["an empty list", { groups: ["ai"] }, { groups: [] }],
     ["only one of two claims", { hd: "acme.com", email_verified: true }, { hd: "acme.com" }],
-  ])("rejects a token whose claims have %s", async (_, require, over) => {
+  ])("Finding H5: rejects a token whose claims have %s", async (_, require, over) => {
     expect(reasonOf(await required(require, over))).toBe("invalid_credential");
   });
 

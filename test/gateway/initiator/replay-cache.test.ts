@@ -20,13 +20,14 @@ const shardOf = (mac: string): DurableObjectStub<ReplayCacheShard & Rpc.DurableO
 
 const soon = (): number => Date.now() + 300_000;
 
-/** The MACs that a shard stores. */
+/** The MACs of this file that a shard stores: other files sign requests, and their MACs are in any shard. */
 const storedMacs = (mac: string): Promise<string[]> =>
   runInDurableObject(shardOf(mac), (_, { storage }) =>
     storage.sql
       .exec<{ mac: string }>("SELECT mac FROM seen")
       .toArray()
-      .map((row) => row.mac),
+      .map((row) => row.mac)
+      .filter((stored) => /^..0{50}/.test(stored)),
   );
 
 afterEach(() => {
@@ -99,7 +100,6 @@ describe("a shard of the replay cache", () => {
   it.each(["", "?mac=", "?until=1", "?mac=ab", "?mac=ab&until=x", "?mac=ab&until=1.5"])(
     "rejects a malformed query (%j) and stores nothing",
     async (query) => {
-      // Other tests' signatures may be there.
       const before = await storedMacs("12");
       const { status } = await shardOf("12").fetch(`https://nonces.invalid/${query}`, { method: "POST" });
       expect(status).toBe(400);
