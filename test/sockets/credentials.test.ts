@@ -450,6 +450,10 @@ const text = (status: number, type: string, body: string): respond.Step[] => [
   respond.finish(),
 ];
 
+/** The secret's name, and nothing of its value. */
+const SECRET_LEAKED =
+  /^\{"event":"secret_leaked","provider":"\w+","secret":"\w+","where":"(?:header|body)","interception_id":"[\da-f-]{36}"\}$/;
+
 describe("a provider error that contains the central key", () => {
   const key = CENTRAL.openai;
   const message = { error: { message: `Incorrect API key provided: ${key}.`, code: "invalid_api_key" } };
@@ -496,6 +500,7 @@ describe("a provider error that contains the central key", () => {
     ["401, in the reason phrase", [respond.raw(line)]],
     ["302, in Location", respond.json(302, {}, [["Location", `https://login.example/?key=${key}`]])],
   ])("C17 does not return the key to the client: %s", async (_, steps) => {
+    harness.expectLine(SECRET_LEAKED);
     harness.respondWith(steps, null);
     const { wire, forwarded } = await chat();
     expect(forwarded).toHaveLength(1);
@@ -504,6 +509,7 @@ describe("a provider error that contains the central key", () => {
 
   it("C17 does not return the key on a passthrough, in X-Api-Key, and from a pool of several keys", async () => {
     harness.registerSecret(SECOND_KEY);
+    harness.expectLine(SECRET_LEAKED);
     const usedKeys = new Set<string>();
     harness.respondWith((request: UpstreamRequest) => {
       const [sent = ""] = request.values("x-api-key");

@@ -374,6 +374,15 @@ describe("with forward_coder_headers", () => {
   });
 });
 
+/** The headers that each of these responses has. */
+const RETURNED = [
+  "cache-control",
+  "content-length",
+  "content-type",
+  "x-content-type-options",
+  "x-interception-id",
+];
+
 describe("response headers", () => {
   const HOP_BY_HOP: readonly HeaderPair[] = [
     ["Keep-Alive", "timeout=5"],
@@ -388,11 +397,7 @@ describe("response headers", () => {
   it.each(HOP_BY_HOP)("E2 removes %s", async (name, value) => {
     for (const target of [CHAT, "/openai/v1/embeddings"]) {
       const { response } = await respondWithHeaders([[name, value]], 200, target);
-      expect(names(response.headers).toSorted()).toEqual([
-        "content-length",
-        "content-type",
-        "x-interception-id",
-      ]);
+      expect(names(response.headers).toSorted()).toEqual(RETURNED);
     }
   });
 
@@ -403,12 +408,7 @@ describe("response headers", () => {
       ["X-HOP-TWO", "2"],
       ["X-Stainless-Stays", "3"],
     ]);
-    expect(names(response.headers).toSorted()).toEqual([
-      "content-length",
-      "content-type",
-      "x-interception-id",
-      "x-stainless-stays",
-    ]);
+    expect(names(response.headers).toSorted()).toEqual([...RETURNED, "x-stainless-stays"]);
   });
 
   // The attack: a provider lists an invalid header name there, and the client gets 500 instead of the paid response.
@@ -465,13 +465,10 @@ describe("response headers", () => {
     ["anthropic-ratelimit-requests-limit", "4000"],
     ["anthropic-ratelimit-unified-status", "allowed"],
     ["anthropic-ratelimit-tokens-reset", "2026-11-23T12:00:00Z"],
-    ["anthropic-organization-id", "0f6b2a44-1111-4222-8333-944455556666"],
     ["openai-processing-ms", "412"],
     ["openai-version", "2020-10-01"],
-    ["openai-organization", "org-abc"],
     ["cf-ray", "9a0b1c2d3e4f5061-FRA"],
     ["server", "cloudflare"],
-    ["strict-transport-security", "max-age=31536000"],
     ["x-unknown", '  inner   blanks, "quotes" and=all;of it'],
     ["via", "1.1 upstream-proxy"],
     ["vary", "Origin"],
@@ -496,11 +493,29 @@ describe("response headers", () => {
       ["X-Twice", "b"],
     ];
     const { response } = await respondWithHeaders([...KEPT, ...twice]);
-    const always = ["content-length", "content-type", "x-interception-id"];
     expect(names(response.headers).toSorted()).toEqual(
-      [...always, ...names(KEPT), "x-twice", "x-twice"].toSorted(),
+      [...RETURNED, ...names(KEPT), "x-twice", "x-twice"].toSorted(),
     );
     expect(response.values("x-twice")).toEqual(["a", "b"]);
+  });
+
+  it.each<HeaderPair>([
+    ["anthropic-organization-id", "0f6b2a44-1111-4222-8333-944455556666"],
+    ["openai-organization", "org-abc"],
+    ["openai-project", "proj_abc"],
+    ["strict-transport-security", "max-age=31536000"],
+    ["cache-control", "public, max-age=31536000"],
+    ["access-control-allow-origin", "*"],
+  ])("Finding M8: of a central key's account and of policy nothing is returned: %s", async (name, value) => {
+    for (const [status, target] of [
+      [200, CHAT],
+      [429, CHAT],
+      [200, "/openai/v1/models"],
+    ] as const) {
+      const { response } = await respondWithHeaders([[name, value]], status, target);
+      expect(response.status).toBe(status);
+      expect(response.values(name)).not.toContain(value);
+    }
   });
 });
 

@@ -85,8 +85,13 @@ async function observeBatches(
   };
   const reader = { event: () => undefined, body: record, report: () => EMPTY_REPORT };
   const secrets = watchRetrieved(exchange, route);
-  const { observation, ...passed } = await observeBody(exchange, received, reader, secrets);
-  return { ...passed, facts: observation.then(() => NOTHING_RETRIEVED) };
+  const {
+    body,
+    isModified,
+    observation,
+    isLeak = false,
+  } = await observeBody(exchange, received, reader, secrets);
+  return { body, isModified, isLeak, facts: observation.then(() => NOTHING_RETRIEVED) };
 }
 
 /** Reads the response as one body. */
@@ -114,12 +119,17 @@ async function observeUsage(
   const collected = collectUsage(exchange, forwardable, id);
   if (retrieval.readLine === null) {
     const reader = retrieval.createReader(NO_CONTENT);
-    const { observation, ...passed } = await observeBody(exchange, received, reader, secrets);
+    const {
+      body,
+      isModified,
+      observation,
+      isLeak = false,
+    } = await observeBody(exchange, received, reader, secrets);
     const facts = observation.then(({ report }) => {
       collected.add(null, report);
       return collected.facts();
     });
-    return { ...passed, facts };
+    return { body, isModified, isLeak, facts };
   }
   if (response.body === null)
     return { body: null, isModified: false, isLeak: false, facts: Promise.resolve(collected.facts()) };

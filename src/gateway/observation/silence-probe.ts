@@ -14,7 +14,8 @@ export type SilenceProbe = SilenceCause & {
   readonly release: () => void;
 };
 
-export function probeSilence(branch: ReadableStream<Uint8Array>): SilenceProbe {
+/** `held`: bytes that the gateway itself holds back from the observer. */
+export function probeSilence(branch: ReadableStream<Uint8Array>, held: () => number): SilenceProbe {
   const reader = branch.getReader({ mode: "byob" });
   let buffer: ArrayBuffer | null = null;
   /** Observed bytes that are still in the branch; negative once the branch was read further than the observer's. */
@@ -28,7 +29,7 @@ export function probeSilence(branch: ReadableStream<Uint8Array>): SilenceProbe {
     if (isReading || hasEnded) return;
     isReading = true;
     try {
-      while (behind >= READ_BYTES || (isLooking && behind >= 0)) {
+      while (behind >= READ_BYTES || (isLooking && behind + held() >= 0)) {
         const { done, value } = await reader.read(new Uint8Array(buffer ?? new ArrayBuffer(READ_BYTES)));
         if (done) {
           hasEnded = true;
@@ -54,7 +55,7 @@ export function probeSilence(branch: ReadableStream<Uint8Array>): SilenceProbe {
       isLooking = true;
       void readOn();
     },
-    isCausedByClient: () => hasEnded || behind < 0,
+    isCausedByClient: () => hasEnded || behind + held() < 0,
     release: () => {
       hasEnded = true;
       reader.cancel().catch(() => undefined);

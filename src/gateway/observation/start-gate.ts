@@ -27,6 +27,8 @@ export type StartGate = {
   /** The bytes that are held when the body ends. */
   readonly end: () => Uint8Array;
   readonly isOpen: () => boolean;
+  /** How many bytes are held. */
+  readonly held: () => number;
 };
 
 export function createStartGate(watch: SecretWatch): StartGate {
@@ -55,6 +57,7 @@ export function createStartGate(watch: SecretWatch): StartGate {
     },
     end: () => take(held.byteLength),
     isOpen: () => isOpen,
+    held: () => held.byteLength,
   };
 }
 
@@ -79,7 +82,10 @@ export function joinDataLines(text: string): string {
       );
 }
 
-/** Passes the start through the gate, and the rest natively. Rejects with `SECRET_FOUND` where the gate does. */
+/**
+ * Passes the start through the gate, and the rest natively. Rejects with `SECRET_FOUND` where the gate does. Of a response
+ * that breaks off within its start the held bytes are dropped.
+ */
 export async function pipeThroughGate(
   from: ReadableStream<Uint8Array>,
   to: WritableStream<Uint8Array>,

@@ -17,7 +17,7 @@ import { createAbortGuard } from "./abort-guard.ts";
 import { createInterruptible } from "../../shared/interruptible.ts";
 import { createPollBackoff } from "./poll-backoff.ts";
 import { createStartGate, pipeThroughGate } from "./start-gate.ts";
-import { probeSilence } from "./silence-probe.ts";
+import { probeSilence, type SilenceProbe } from "./silence-probe.ts";
 
 /**
  * There are many streams at a model's own pace, and each fills little of its buffer. A burst is read in fewer, larger
@@ -48,18 +48,19 @@ export function observeTee(
   const piped = (
     gate ? pipeThroughGate(forwarded, through.writable, gate) : forwarded.pipeTo(through.writable)
   ).catch(() => undefined);
-  return { body: toClient, end: readBatches({ observed, probed, piped }, onBytes, options) };
+  const probe = probeSilence(probed, gate ? gate.held : () => 0);
+  return { body: toClient, end: readBatches({ observed, probe, piped }, onBytes, options) };
 }
 
 type Branches = {
   readonly observed: ReadableStream<Uint8Array>;
-  readonly probed: ReadableStream<Uint8Array>;
+  readonly probe: SilenceProbe;
   /** Resolves when the provider's body has ended or has broken off. */
   readonly piped: Promise<void>;
 };
 
 async function readBatches(
-  { observed, probed, piped }: Branches,
+  { observed, probe, piped }: Branches,
   onBytes: (bytes: Uint8Array) => void,
   options: ObservationOptions,
 ): Promise<StreamEnd> {
@@ -68,7 +69,6 @@ async function readBatches(
   let firstByteAt: number | null = null;
   // The idle timeout is reset by reads, so reads must be more frequent than it.
   const backoff = createPollBackoff(POLL_MS, Math.max(POLL_MS, Math.min(MAX_POLL_MS, idleMs / 4)));
-  const probe = probeSilence(probed);
   const reader = observed.getReader({ mode: "byob" });
   const work = createInterruptible<typeof GIVEN_UP>();
   let grace: ReturnType<typeof setTimeout> | null = null;

@@ -41,9 +41,10 @@ export async function forward(
   const sent = toFetchBody(body);
   let hasFailed = true;
   try {
-    // A zone's cache rule could give one caller's response to another.
-    const fixed = { redirect: "manual", cache: "no-store" } as const;
-    const response = await fetcher(url, { ...fixed, method, headers, body: sent, signal: abort.signal });
+    const init: RequestInit = { redirect: "manual", method, headers, body: sent, signal: abort.signal };
+    // Cloudflare's cache could give one caller's response to another. It costs two request headers.
+    if (isCached(method)) init.cache = "no-store";
+    const response = await fetcher(url, init);
     if (response.status < 200 || response.status > 599) {
       abort.abort();
       return new Refusal("upstream_unreachable", { detail: `invalid status ${response.status}` });
@@ -65,6 +66,8 @@ export async function forward(
     if (hasFailed) upload?.cancel();
   }
 }
+
+const isCached = (method: string): boolean => method === "GET" || method === "HEAD";
 
 function toFetchBody(body: UpstreamBody): Uint8Array | ReadableStream | null {
   if (isUpload(body)) return body.body;
