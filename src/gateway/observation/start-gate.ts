@@ -13,8 +13,13 @@ const MAX_START_BYTES = 64 * 1024;
 const KEEP_ALIVES = /^(?:(?::[\x20-\x7e\t]*)?(?:\r\n?|\n)|[ \t])+/;
 /** An event with data and the blank line after it. */
 const FIRST_EVENT = /(?:^|[\r\n])(?:data\b|(?:error: ?)?\{)[^]*?(?:\n\r?\n|\r\r)/;
-/** One object per line. */
-const FIRST_LINE = /^\s*\{.*\}\s*?[\r\n]/;
+/** One object per line, also of a list. */
+const FIRST_LINE = /^\s*\[?\s*\{.*\},?\s*?[\r\n]/;
+/** A list of objects in several lines each. */
+const FIRST_OF_LIST = /^\s*\[[^]*[\r\n][,\]]/;
+
+/** So many pieces are examined one by one. After them it takes twice the bytes each time: the work grows with the bytes only. */
+const MAX_EXAMINED = 64;
 
 const DECODER = new TextDecoder();
 const NO_BYTES = new Uint8Array();
@@ -24,7 +29,7 @@ export const SECRET_FOUND = new Error("the response contained a configured secre
 export type StartGate = {
   /** The bytes that may go on. @throws `SECRET_FOUND` */
   readonly push: (bytes: Uint8Array) => Uint8Array;
-  /** The bytes that are held when the body ends. */
+  /** The bytes that are held when the body ends. @throws `SECRET_FOUND` */
   readonly end: () => Uint8Array;
   readonly isOpen: () => boolean;
   /** How many bytes are held. */
@@ -34,28 +39,43 @@ export type StartGate = {
 export function createStartGate(watch: SecretWatch): StartGate {
   let held: Uint8Array = NO_BYTES;
   let isOpen = false;
+  let pieces = 0;
+  /** Of the held bytes. */
+  let examined = 0;
   const take = (size: number): Uint8Array => {
     const taken = held.subarray(0, size);
     held = size < held.byteLength ? held.slice(size) : NO_BYTES;
+    examined = held.byteLength;
     return taken;
+  };
+  const examine = (): string => {
+    const text = DECODER.decode(held);
+    examined = held.byteLength;
+    watch.examine(text);
+    const joined = joinDataLines(text);
+    if (joined !== text) watch.examine(joined);
+    if (watch.found() !== null) throw SECRET_FOUND;
+    return text;
   };
   return {
     push: (bytes) => {
       held =
         held.byteLength === 0 ? bytes.slice() : concat([held, bytes], held.byteLength + bytes.byteLength);
-      const decoded = DECODER.decode(held);
-      watch.examine(decoded);
-      watch.examine(joinDataLines(decoded));
-      if (watch.found() !== null) throw SECRET_FOUND;
+      const isFull = held.byteLength >= MAX_START_BYTES;
+      if ((pieces += 1) > MAX_EXAMINED && held.byteLength < 2 * examined && !isFull) return NO_BYTES;
+      const decoded = examine();
       const text = plainStart(decoded);
-      isOpen = held.byteLength >= MAX_START_BYTES || isComplete(text);
+      isOpen = isFull || isComplete(text);
       if (isOpen) return take(held.byteLength);
       // Without other characters a character is a byte.
       return decoded.length === held.byteLength && text === decoded
         ? take(KEEP_ALIVES.exec(text)?.[0].length ?? 0)
         : NO_BYTES;
     },
-    end: () => take(held.byteLength),
+    end: () => {
+      if (examined < held.byteLength) examine();
+      return take(held.byteLength);
+    },
     isOpen: () => isOpen,
     held: () => held.byteLength,
   };
@@ -67,7 +87,7 @@ const plainStart = (text: string): string => (text.includes("\0") ? text.replace
 function isComplete(text: string): boolean {
   const kind = sniffKind(text.replace(KEEP_ALIVES, ""));
   if (kind === "events") return FIRST_EVENT.test(text);
-  if (kind === "json") return !text.trimStart().startsWith("{") || FIRST_LINE.test(text);
+  if (kind === "json") return FIRST_LINE.test(text) || FIRST_OF_LIST.test(text);
   return kind === "unknown";
 }
 
