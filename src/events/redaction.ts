@@ -71,13 +71,13 @@ const CODER_TOKEN = String.raw`(?<![\w-])(?=[A-Za-z]{0,9}\d|[a-z\d]{0,9}[A-Z])[A
 
 /** A secret of any form, by the name before it. The value ends at a quote, a blank or a separator. */
 const NAMED_SECRET = new RegExp(
-  String.raw`(?<before>(?:(?:client|app|consumer|shared|webhook|signing|session|refresh|bot|cf-access-client|encryption|private|master)[-_ ]?(?:secret|token|key)(?:[-_ ]?key)?|account[-_ ]?key|secret[-_ ]?(?:key|token)|pass(?:word|wd|phrase)|(?<![A-Za-z])pwd|db[-_ ]?pass)(?:\\{0,3}["'])?\s{0,8}(?:=>|:=|[:=]|%3[ADad])\s{0,8}(?:\\{0,3}["'])?)(?![\[{(<$%*]|(?:true|false|null|none|nil|undefined|string|required|optional|process|os|env|config|settings|self|this|req|request|input|args|var|data|user|get|await|new|str|bytes|the|a|is|an))(?=[^\s"'\\,;&<>(){}\[\]]{0,64}[\d!@#$%^*+/~])[^\s"'\\,;&<>(){}\[\]]{6,}`,
+  String.raw`(?<before>(?:(?:client|app|consumer|shared|webhook|signing|session|refresh|bot|cf-access-client|encryption|private|master)[-_ ]?(?:secret|token|key)(?:[-_ ]?key)?|account[-_ ]?key|secret[-_ ]?(?:key|token)|pass(?:word|wd|phrase)|(?<![A-Za-z])pwd|db[-_ ]?pass)(?:\\{0,3}["'])?\s{0,8}(?:=>|:=|[:=]|%3[ADad])\s{0,8}(?:\\{0,3}["'])?)(?![\[{(<$%*]|(?:true|false|null|none|nil|undefined|string|required|optional|proces[s]|os|en[v]|config|settings|self|this|req|request|input|args|var|data|user|get|await|new|str|bytes|the|a|is|an))(?=[^\s"'\\,;&<>(){}\[\]]{0,64}[\d!@#$%^*+/~])[^\s"'\\,;&<>(){}\[\]]{6,}`,
   "gi",
 );
 
 /** A value in a query or a form: there it is never code. */
 const IN_QUERY =
-  /(?<before>[?&](?:pass(?:word|wd)?|pwd|client_secret|secret|token|sig|signature|api_?key|access_token)=)(?![$<{[*])[^\s&"'#\\<>]{4,}/gi;
+  /(?<before>[?&](?:pass(?:word|wd)?|pwd|client_secret|secret|token|sig|signature|api_?key|access_token)=)(?![$<{[*…])[^\s&"'#\\<>]{4,}/gi;
 
 /** The password in a URL, with or without a user. */
 const URL_PASSWORD =

@@ -14,6 +14,11 @@ const SECRETS: Readonly<Record<string, string>> = {
   bearer: `Bearer ${"q8Zt5Rk1Wm7Yb3Xc9Ld2"}`,
   jwt: `${"eyJhbGciOiJFUzI1NiJ9"}.${"eyJzdWIiOiJhIn0"}.${"c2lnbmVk"}`,
   private_key: `-----BEGIN ${"EC PRIVATE KEY"}-----\nMHcCAQ\n-----END ${"EC PRIVATE KEY"}-----`,
+  service_token: `npm_${"q8Zt5Rk1Wm7Yb3Xc9Ld2q8Zt5Rk1Wm7Yb3Xc"}`,
+  coder_token: `q8Zt5Rk1Wm-${"7Yb3Xc9Ld2Tq7Rz1Lm9Xc4"}`,
+  url_password: `postgres://app:${"7Yb3Xc9Ld2"}@db.example/app`,
+  basic: `Basic ${"YWxpY2U6cGFzc3dvcmQ3"}`,
+  secret: `client_secret=${"7Yb3Xc9Ld2Tq7Rz1Lm9Xc4"}`,
 };
 
 function folder(): string {

@@ -1,10 +1,9 @@
 /** What happens when a provider's response contains a configured secret: it is reported, and the client does not get it. */
-import { declaredLength, contentEncoding } from "../../shared/http/body-headers.ts";
+import { contentEncoding, declaredKind, declaredLength } from "../../shared/http/body-headers.ts";
 import { concat } from "../../shared/bounded-read.ts";
 import { abortAfter } from "../../shared/deadline.ts";
 import { Refusal } from "../../shared/refusal.ts";
 import { MAX_BUFFERED_BYTES } from "../observation/buffered.ts";
-import { declaredKind } from "../observation/body-kind.ts";
 import { joinDataLines } from "../observation/start-gate.ts";
 import { CLIENT_DISCONNECTED } from "../upstream/forward.ts";
 import { hasReadableCharset } from "../upstream/key-leak.ts";

@@ -1,13 +1,4 @@
-/** The kind of a response body: by its first characters, and by its Content-Type where these tell nothing. */
-
-export type BodyKind = "events" | "json" | "opaque";
-
-/** The kind that the Content-Type header declares. */
-export function declaredKind(headers: Headers): BodyKind {
-  const type = headers.get("content-type") ?? "";
-  if (/^\s*text\/event-stream\b/i.test(type)) return "events";
-  return /^\s*application\/(?:[\w.+-]+\+)?json\b/i.test(type) ? "json" : "opaque";
-}
+/** The kind of a response body by its first characters. Where these tell nothing, its Content-Type counts. */
 
 /** The fields of an event stream. https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation */
 const FIELDS = ["data", "event", "id", "retry"];

@@ -7,7 +7,8 @@ import { parseJson, parseObject } from "../../shared/json.ts";
 import type { SecretWatch } from "../../shared/secret-finder.ts";
 import type { ResponseReader, ResponseReport } from "../provider/response-reader.ts";
 import { TEXT_BUDGET, type HeldText } from "./held-text.ts";
-import { sniffKind, type BodyKind } from "./body-kind.ts";
+import type { BodyKind } from "../../shared/http/body-headers.ts";
+import { sniffKind } from "./body-kind.ts";
 import { createExcerpt, EXCERPT_CHARACTERS, type Excerpt } from "./excerpt.ts";
 import { frameEvents } from "./sse.ts";
 

@@ -1,7 +1,6 @@
 /** Observes a provider's response while the client receives it: buffered, coalesced or teed. */
 import type { Outcome, UsageState } from "../../events/vocabulary.ts";
 import type { ResponseReader, ResponseReport } from "../provider/response-reader.ts";
-import { declaredKind, type BodyKind } from "./body-kind.ts";
 import { createBodyParser, unreadBody, type BodyParser, type HeldBytes } from "./body-parser.ts";
 import { watchForEdgeError, type WatchedBody } from "./edge-error.ts";
 import { observeTee } from "./tee.ts";
@@ -10,7 +9,12 @@ import { decideOutcome, usageState } from "./outcome.ts";
 import { observeCoalesced } from "./coalesce.ts";
 import { createUsageEventFilter } from "./remove-usage-event.ts";
 import { observeBuffered, MAX_BUFFERED_BYTES } from "./buffered.ts";
-import { contentEncoding, declaredLength } from "../../shared/http/body-headers.ts";
+import {
+  contentEncoding,
+  declaredKind,
+  declaredLength,
+  type BodyKind,
+} from "../../shared/http/body-headers.ts";
 import { MAX_ERROR_BYTES } from "../../shared/bounded-read.ts";
 
 export type Observation = {

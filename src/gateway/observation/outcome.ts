@@ -1,6 +1,6 @@
 import type { CredentialKind, Outcome, UsageState } from "../../events/vocabulary.ts";
 import type { ResponseReport } from "../provider/response-reader.ts";
-import type { BodyKind } from "./body-kind.ts";
+import type { BodyKind } from "../../shared/http/body-headers.ts";
 import type { ObservedEnd } from "./stream-end.ts";
 
 /** The single outcome of a response, from how its bytes ended, its content (`report`) and its status. */

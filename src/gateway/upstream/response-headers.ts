@@ -3,10 +3,9 @@
  * because SDKs read many: `retry-after`, `x-should-retry`, request ids, and the rate limits (`x-ratelimit-*`,
  * `anthropic-ratelimit-*`), by which they slow down before the provider rejects a request. Those stay for a central key too.
  */
-import { deleteBodyHeaders } from "../../shared/http/body-headers.ts";
+import { declaredKind, deleteBodyHeaders } from "../../shared/http/body-headers.ts";
 import { HOP_BY_HOP } from "../../shared/http/reserved-headers.ts";
 import type { SecretFinder } from "../../shared/secret-finder.ts";
-import { declaredKind } from "../observation/body-kind.ts";
 import { connectionHeaders } from "./hop-by-hop.ts";
 
 /**

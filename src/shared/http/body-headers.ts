@@ -1,4 +1,4 @@
-/** The headers that describe a message's body: its length and its content encoding. */
+/** The headers that describe a message's body: its length, its content encoding and its type. */
 import type { HeaderReader } from "./named-headers.ts";
 
 /**
@@ -24,6 +24,15 @@ export function contentEncoding(headers: HeaderReader): ContentEncoding {
   if (encoding === "" || encoding.toLowerCase() === "identity") return "plain";
   // The runtime knows these two in lower case only, and no list of several.
   return encoding === "gzip" || encoding === "br" ? "decoded" : "encoded";
+}
+
+export type BodyKind = "events" | "json" | "opaque";
+
+/** The kind that the Content-Type header declares. */
+export function declaredKind(headers: HeaderReader): BodyKind {
+  const type = headers.get("content-type") ?? "";
+  if (/^\s*text\/event-stream\b/i.test(type)) return "events";
+  return /^\s*application\/(?:[\w.+-]+\+)?json\b/i.test(type) ? "json" : "opaque";
 }
 
 /** They describe the bytes of a body as they were sent: its coding, length and digests (RFC 9530, RFC 3230, RFC 1864). */

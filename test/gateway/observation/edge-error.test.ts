@@ -1,7 +1,7 @@
 /** Responses of a network in front of the provider, by status, headers and body, in each way of observing. */
 import { describe, expect, it } from "vitest";
 import { EDGE_ERRORS } from "../../../src/events/vocabulary.ts";
-import type { BodyKind } from "../../../src/gateway/observation/body-kind.ts";
+import type { BodyKind } from "../../../src/shared/http/body-headers.ts";
 import { createBodyParser } from "../../../src/gateway/observation/body-parser.ts";
 import { edgeErrorOf, watchForEdgeError } from "../../../src/gateway/observation/edge-error.ts";
 import { EMPTY_REPORT } from "../../../src/gateway/provider/response-reader.ts";

@@ -1,6 +1,6 @@
 /** Each quirk of a real provider: what is recorded of it, and that no split of its bytes changes that. */
 import { describe, expect, it } from "vitest";
-import { declaredKind } from "../../../src/gateway/observation/body-kind.ts";
+import { declaredKind } from "../../../src/shared/http/body-headers.ts";
 import { createBodyParser } from "../../../src/gateway/observation/body-parser.ts";
 import type { ContentOptions, ResponseReader } from "../../../src/gateway/provider/response-reader.ts";
 import { messagesReader } from "../../../src/gateway/provider/anthropic/messages-response.ts";

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { declaredKind } from "../../../src/gateway/observation/body-kind.ts";
+import { declaredKind } from "../../../src/shared/http/body-headers.ts";
 import { createBodyParser } from "../../../src/gateway/observation/body-parser.ts";
 import { frameEvents } from "../../../src/gateway/observation/sse.ts";
 import type { ResponseReport } from "../../../src/gateway/provider/response-reader.ts";

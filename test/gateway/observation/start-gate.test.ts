@@ -6,11 +6,12 @@ import { utf8 } from "../../support/in-workerd/values.ts";
 import { forSeeds, rechunk } from "../../support/rechunk.ts";
 
 const KEY = "sk-central-0123456789abcdefghijklmnop";
-const finder = createSecretFinder([{ name: "OPENAI_KEY", value: KEY }])!;
+const finder = createSecretFinder([{ name: "OPENAI_KEY", value: KEY }]);
+if (finder === null) throw new Error("no secret to find");
 const gate = () => createStartGate(watchForSecrets(finder));
 const text = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
 
-/** What has passed after each piece. */
+/** The text that has passed after each piece. */
 function passedAfterEach(pieces: readonly string[]): string[] {
   const { push } = gate();
   let passed = "";

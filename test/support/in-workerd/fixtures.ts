@@ -2,7 +2,7 @@
  * The fixtures under `test/fixtures/<api>/<case>/`. `response.sse` or `response.json` is a response as a provider sent it;
  * `report.json` is the expected report with all content kept. A new case is two files.
  */
-import type { BodyKind } from "../../../src/gateway/observation/body-kind.ts";
+import type { BodyKind } from "../../../src/shared/http/body-headers.ts";
 import type {
   ResponseReader,
   ResponseReport,
