@@ -77,7 +77,7 @@ const NAMED_SECRET = new RegExp(
 
 /** A value in a query or a form: there it is never code. */
 const IN_QUERY =
-  /(?<before>[?&](?:pass(?:word|wd)?|pwd|client_secret|secret|token|sig|signature|api_?key|access_token)=)(?![$<{[*…])[^\s&"'#\\<>]{4,}/gi;
+  /(?<before>[?&](?:pass(?:word|wd)?|pwd|client_secret|secret|token|sig|signature|api_?key|access_token)=)(?![$<{[*])[^\s&"'#\\<>]{4,}/gi;
 
 /** The password in a URL, with or without a user. */
 const URL_PASSWORD =
