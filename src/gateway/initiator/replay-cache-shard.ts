@@ -25,8 +25,9 @@ export class ReplayCacheShard implements DurableObject {
   }
 
   /**
-   * `POST` with `mac`, `until` and `token` in its query: 201 for the first use of the MAC and for a repetition of that query, known by its token;
-   * 409 for every other use; 400 for a malformed query. During a gradual deployment a gateway may send no token.
+   * `POST` with `mac`, `until` and `token` in its query: 201 for the first use of the MAC and for a repetition of that query,
+   * known by its token; 409 for every other use; 400 for a malformed query. During a gradual deployment a gateway may send
+   * no token.
    */
   async fetch({ url }: Request): Promise<Response> {
     const { searchParams } = new URL(url);
