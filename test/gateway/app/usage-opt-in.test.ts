@@ -131,7 +131,6 @@ describe("the recorded usage opt-in", () => {
     ["added", CHAT, STREAM_BODY, {}],
     ["client", CHAT, INJECTED, {}],
     ["client", CHAT, INJECTED, off],
-    ["client", CHAT, STREAM_BODY.replace("{", '{"stream_options":[],'), {}],
     ["skipped", CHAT, STREAM_BODY, off],
     [null, CHAT, BODY, {}],
     [null, "/openai/v1/responses", STREAM_BODY, {}],
