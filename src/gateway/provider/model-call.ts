@@ -54,14 +54,14 @@ function checkOptions({ bytes, members }: JsonBody): Refusal | null {
   const check = new KeyCheck(OPTION_KEYS, "stream_options.");
   let isLiteral = true;
   eachMember(bytes, options.from, (key, from) => {
-    if (check.name(bytes, key) !== null) isLiteral = LITERALS.includes(bytes[from]);
+    if (check.name(bytes, key) !== null) isLiteral = LITERALS.has(bytes[from]);
   });
   return check.refusal ?? (isLiteral ? null : invalid("stream_options.include_usage"));
 }
 
 /** The first bytes of `null`, `true` and `false`. */
 const NULL = 0x6e;
-const LITERALS: readonly (number | undefined)[] = [NULL, 0x74, 0x66];
+const LITERALS: ReadonlySet<number | undefined> = new Set([NULL, 0x74, 0x66]);
 
 const invalid = (field: string): Refusal => new Refusal("field_invalid", { param: field });
 
