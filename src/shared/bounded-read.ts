@@ -1,7 +1,7 @@
 /** Reading a body into memory without letting its sender decide how much. */
 
 /**
- * Pieces as one array. None of them is kept: a stream that sends single bytes delivers each in a buffer of 4 KiB, which
+ * Pieces as one array. The pieces are not kept: a stream that sends single bytes delivers each in a buffer of 4 KiB, which
  * stays in memory as long as the byte does.
  */
 export class Collected {
