@@ -124,7 +124,7 @@ describe("a batch", () => {
 
   // The attack: custom ids that differ only behind the 256 characters that are kept, or are missing. The usage of the first
   // result was then that of all.
-  it("has the usage of each result, whatever its custom id", async () => {
+  it("has the usage of each result, with any custom id", async () => {
     const long = "x".repeat(300);
     const ids = [`${long}1`, `${long}2`, "", undefined, null, 7, "#1", "a"];
     const lines = ids
