@@ -18,20 +18,20 @@ const OPTIONS = [
   '{"ü":9007199254740993}',
   '{"include_usage":true}',
   '{"x":1, "include_usage" : true}',
+  '{"__proto__":{"include_usage":true}}',
+];
+const BAD_OPTIONS = [
   '{"include_usage":0}',
   '{"include_usage":""}',
   '{"include_usage":1}',
   '{"include_usage":"false"}',
   '{"include_usage":{}}',
-  '{"__proto__":{"include_usage":true}}',
   "true",
   "false",
   "0",
   '"{}"',
   "[]",
   '[{"include_usage":true}]',
-];
-const REPEATED_OPTIONS = [
   '{"include_usage":true,"include_usage":false}',
   '{"include_usage":false, "include\\u005fusage":true}',
   '{"include_usage":false,"Include_Usage":true}',
@@ -69,7 +69,7 @@ function addFlaw(random: Random, members: readonly Member[]): Member[] {
   if (flaw === 0) return replace("model", BAD_MODELS);
   if (flaw === 1) return replace("stream", BAD_STREAMS);
   if (flaw === 2) return [...members, [pick(random, MISSPELT), "true"]];
-  if (flaw === 3) return replace("stream_options", REPEATED_OPTIONS);
+  if (flaw === 3) return replace("stream_options", BAD_OPTIONS);
   const repeated = pick(random, ["model", "stream", "stream_options"]);
   return [...members, [repeated, "null"], [repeated, "null"]];
 }

@@ -63,9 +63,7 @@ function checkBody({ bytes, expected }: BodyCase): Verdict {
 function mustRequestUsage({ stream, stream_options: options }: JsonObject): boolean {
   if (stream !== true) return false;
   if (options === undefined || options === null) return true;
-  if (typeof options !== "object" || Array.isArray(options)) return false;
-  const include = (options as JsonObject)["include_usage"];
-  return include === undefined || include === null || include === false;
+  return (options as JsonObject)["include_usage"] !== true;
 }
 
 function findInjectionFailure(bytes: Uint8Array, value: JsonObject, injected: Uint8Array): string | null {

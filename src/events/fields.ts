@@ -210,7 +210,7 @@ const INTERCEPTION_END = {
   ...PROVIDER_HEADERS,
   usage_opt_in: orNull.text<UsageOptIn>(USAGE_OPT_INS),
   own_key_rejected: flag(
-    "whether the provider rejected the client's own key: status 401 or 403, or an error of that meaning. Any caller can send a made-up key, so totals leave such a call out",
+    "whether the provider rejected the client's own key: status 401 or 403, or an error of that meaning before the response began. Any caller can send a made-up key, so totals leave such a call out",
   ),
 } as const satisfies Fields;
 

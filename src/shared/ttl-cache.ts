@@ -1,6 +1,6 @@
 /**
  * A bounded in-memory cache whose entries expire. All entries of one cache have about the same TTL, so the oldest entry,
- * which is evicted when the cache is full, is also the next one to expire.
+ * which is evicted when the cache is full, is also the next one to expire. Expired entries go when another one is set.
  */
 export type TtlCache<T> = {
   /** Returns null if there is no entry, or if it has expired. */
@@ -26,8 +26,10 @@ export function createTtlCache<T>(now: () => number, maxEntries = MAX_ENTRIES): 
       if (until <= now()) return;
       // A Map keeps the position of a key that is overwritten. Deleting it first makes it the newest entry.
       entries.delete(key);
-      const [oldest] = entries.size >= maxEntries ? entries.keys() : [];
-      if (oldest !== undefined) entries.delete(oldest);
+      for (const [oldest, entry] of entries) {
+        if (entries.size < maxEntries && now() < entry.until) break;
+        entries.delete(oldest);
+      }
       entries.set(key, { value, until });
     },
   };

@@ -50,6 +50,23 @@ describe("readBounded", () => {
     expect(pulled()).toBe(11);
   });
 
+  // The attack: single bytes, each in a buffer of its own, which is much larger and was kept with it.
+  it("keeps no piece: the stream may use its memory again", async () => {
+    const piece = new Uint8Array(1);
+    let next = 0;
+    const body = new ReadableStream<Uint8Array>(
+      {
+        pull: (controller) => {
+          piece[0] = bytes[next++] ?? 0;
+          if (next > bytes.length) controller.close();
+          else controller.enqueue(piece);
+        },
+      },
+      { highWaterMark: 0 },
+    );
+    expect(await readBounded(body, bytes.length)).toEqual(bytes);
+  });
+
   it("rejects as the stream does", async () => {
     const { body } = sourceOf([bytes], new Error("connection lost"));
     await expect(readBounded(body, 1000)).rejects.toThrow("connection lost");

@@ -33,6 +33,17 @@ describe("TTL cache", () => {
     expect(["a", "b", "c", "d"].map(cache.get)).toEqual(["a", null, "c", "d"]);
   });
 
+  it("holds no expired entry once another one is set", () => {
+    let at = 1000;
+    const cache = createTtlCache<string>(() => at);
+    for (const key of ["a", "b"]) cache.set(key, key, 2000);
+    at = 2000;
+    cache.set("c", "c", 3000);
+    // A clock that goes back shows whether they are held.
+    at = 1000;
+    expect(["a", "b", "c"].map(cache.get)).toEqual([null, null, "c"]);
+  });
+
   it("C7 distinguishes digests that differ in their last digit", () => {
     const cache = createTtlCache<string>(() => 0);
     cache.set(`${"0".repeat(63)}1`, "one", 10);

@@ -480,7 +480,7 @@ describe("response headers", () => {
       [200, CHAT],
       [429, CHAT],
       [529, "/anthropic/v1/messages"],
-      [200, "/openai/v1/models"],
+      [200, "/openai/v1/files"],
     ] as const) {
       const { response } = await respondWithHeaders([[name, value]], status, target);
       expect([response.status, response.values(name)]).toEqual([status, [value.trim()]]);

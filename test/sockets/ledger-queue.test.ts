@@ -136,7 +136,7 @@ const REDACTED = "Use [redacted:provider_key] or [redacted:provider_key], please
 
 const CHAT = "/openai/v1/chat/completions";
 const MESSAGES = "/anthropic/v1/messages";
-const MODELS = "/openai-central/v1/models";
+const FILES = "/openai-central/v1/files";
 const OWNER = "0f8fad5b-d9cb-469f-a165-70867728950e";
 const coderAgents = (owner: string): HeaderPair[] => [
   ["User-Agent", "coder-agents/v2.24.0 (linux/amd64)"],
@@ -300,7 +300,7 @@ const REQUIRED: readonly (readonly [string, Call, (id: string) => object])[] = [
   ],
 ];
 
-const OWNED_MODELS: Call = { target: MODELS, body: "", headers: coderAgents(OWNER) };
+const OWNED_FILES: Call = { target: FILES, body: "", headers: coderAgents(OWNER) };
 
 function typesOf(events: readonly InterceptorEvent[], id: string): string[] {
   return events.filter(({ interception_id }) => interception_id === id).map(({ record_type }) => record_type);
@@ -337,8 +337,8 @@ describe("H7 when recording is required and the queue responds 429", () => {
 
   // H2 of the security review: a passthrough without an owner was forwarded, and the ledger never had it.
   it.each([
-    ["for an owner", OWNED_MODELS, ["initiator_override"]],
-    ["without an owner", { target: MODELS }, []],
+    ["for an owner", OWNED_FILES, ["initiator_override"]],
+    ["without an owner", { target: FILES }, []],
   ] as const)("refuses a passthrough %s, because it cannot be recorded", async (_, call, first) => {
     allowFallbackLines(refusingRequired);
     const { status, id } = await exchange(refusingRequired.port, call);
@@ -360,7 +360,7 @@ describe("H7 when recording is required and the queue never responds", () => {
     );
     disconnecting.abort();
     const [forOwner, ...received] = await Promise.all(
-      [OWNED_MODELS, ...REQUIRED.map(([, call]) => call)].map((call) => exchange(hangingRequired.port, call)),
+      [OWNED_FILES, ...REQUIRED.map(([, call]) => call)].map((call) => exchange(hangingRequired.port, call)),
     );
     expect(forOwner?.status).toBe(503);
     const { start, end } = await hangingRequired.recorded(model);
@@ -408,7 +408,7 @@ describe("H7 when recording is required and the queue accepts everything", () =>
 
   it("forwards a passthrough once its owner and its start are in the queue", async () => {
     const { before } = respondAfterSnapshot(respond.json(200, { data: [] }));
-    expect((await exchange(takingRequired.port, OWNED_MODELS)).status).toBe(200);
+    expect((await exchange(takingRequired.port, OWNED_FILES)).status).toBe(200);
     expect(before).toEqual(["initiator_override", "passthrough_start"]);
   });
 });

@@ -380,7 +380,7 @@ describe("H11 no line and no row contains the prompt or the response", () => {
       { target: "/openai/v1/responses", body: { model: "m", instructions: PROMPT, input: PROMPT } },
     ],
     ["embeddings", { target: "/openai/v1/embeddings", body: { model: "m", input: [PROMPT] } }],
-    ["a query", { target: `/openai/v1/models?note=${encodeURIComponent(PROMPT)}`, body: {} }],
+    ["a query", { target: `/openai/v1/files?note=${encodeURIComponent(PROMPT)}`, body: {} }],
     ["a body that is not JSON", { target: CHAT, body: `{"model":"m","messages":"${PROMPT}` }],
     ["a field of the wrong type", { target: CHAT, body: { model: { note: PROMPT } } }],
     ["a path", { target: `/openai/v1/${PROMPT.replaceAll(" ", "-")}`, body: {} }],

@@ -109,6 +109,11 @@ const IDENTITY = keysOf("gateway", "IDENTITY", [
     "required",
     "URL of the issuer's keys (`jwks_uri` in its `/.well-known/openid-configuration`). The keys are fetched again after 10 minutes. While the issuer does not respond, the last keys are used for up to a day.",
   ],
+  [
+    "[jwt].name",
+    "`jwt`",
+    "The source that actors of this issuer are recorded with: `jwt`, or `jwt-` and up to 32 of a-z 0-9. Each of several issuers needs one of its own, because two issuers may give one id to two people. Other settings name the source by it.",
+  ],
   ["[jwt].audience", "required", "A text or a list of texts, one of which must be in `aud`."],
   [
     "[jwt].algorithms",

@@ -134,12 +134,17 @@ async function observeUsage(
   if (response.body === null)
     return { body: null, isModified: false, isLeak: false, facts: Promise.resolve(collected.facts()) };
   const { readLine } = retrieval;
+  let count = 0;
   const lines = readLines((line) => {
     const result = readLine(line);
     if (!result) return;
+    count += 1;
     const reader = retrieval.createReader(NO_CONTENT);
     reader.body(result.response);
-    collected.add(asName(result.customId), reader.report());
+    // Ids that begin alike must not become one when they are cut: one usage would then be counted for all of them.
+    const name = asName(result.customId);
+    const isWhole = name !== null && name === result.customId && !name.startsWith("#");
+    collected.add(isWhole ? name : `#${count}`, reader.report());
   }, observeBytes.events);
   const isModified = contentEncoding(response.headers) === "decoded";
   const length = isModified ? null : declaredLength(response.headers);

@@ -76,7 +76,7 @@ function prepare(
   if (conversation instanceof Refusal) return conversation;
   const { headers, deps } = exchange;
   const { rejectedOptIns: rejected, now, redact, config } = deps;
-  const optIn = planOptIn(call, { provider: route.provider, api, rejected, now });
+  const optIn = planOptIn(call, { provider: route.provider, caller, api, rejected, now });
   const intercepted = { ...rest, api, route, caller: withSession(caller, decided.client, call.fields) };
   const isDecoded = encoding !== null;
   return {

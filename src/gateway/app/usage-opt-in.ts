@@ -3,6 +3,7 @@
  * ran no model, so it is sent once more, as the client sent it.
  */
 import type { UsageOptIn } from "../../events/vocabulary.ts";
+import type { Caller } from "../../events/compose.ts";
 import { readBounded } from "../../shared/bounded-read.ts";
 import { TIMED_OUT, withDeadline } from "../../shared/deadline.ts";
 import { contentEncoding } from "../../shared/http/body-headers.ts";
@@ -11,7 +12,7 @@ import { injectUsageOption, setsUsageOption } from "../provider/inject-usage.ts"
 import type { ModelCall } from "../provider/model-call.ts";
 import type { Api, Provider } from "../provider/provider.ts";
 
-/** The provider and model pairs that rejected the option. */
+/** The requests whose option was rejected, by provider, model and caller. */
 export type RejectedOptIns = TtlCache<true>;
 
 /** How long a provider's rejection is remembered, per isolate. */
@@ -30,22 +31,25 @@ export type OptIn = {
 type Injected = {
   readonly parts: readonly Uint8Array[];
   readonly original: Uint8Array;
-  /** Remembers that this provider rejects the option for this model. */
+  /** Remembers that this provider rejects the option for this model and caller. */
   readonly remember: () => void;
 };
 
 type OptInContext = {
   readonly provider: Provider;
+  readonly caller: Caller;
   readonly api: Api;
   readonly rejected: RejectedOptIns;
   readonly now: () => number;
 };
 
-export function planOptIn(call: ModelCall, { provider, api, rejected, now }: OptInContext): OptIn {
+export function planOptIn(call: ModelCall, { provider, caller, api, rejected, now }: OptInContext): OptIn {
   if (api.isUsageOnly === null || !call.stream) return without(null);
   if (setsUsageOption(call)) return without("client");
   const model = call.model ?? "";
-  const key = `${provider.name}\n${model}`;
+  // A caller can bring a rejection about: by an account of its own at the provider, or by an error that quotes its words.
+  const { identity_source: source, actor_id: actor, initiator_id: initiator } = caller;
+  const key = [provider.name, source, actor, initiator, model].join("\n");
   const isSkipped = !provider.injectUsage || rejected.get(key) !== null;
   const parts = isSkipped ? null : injectUsageOption(call);
   if (!parts) return without("skipped");

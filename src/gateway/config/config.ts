@@ -9,14 +9,7 @@ import {
   type Env,
   type Environment,
 } from "../../shared/config/environment.ts";
-import {
-  asList,
-  asTable,
-  Fields,
-  fromJson,
-  oneOfIssue,
-  type ReportIssue,
-} from "../../shared/config/fields.ts";
+import { asList, asTable, Fields, oneOfIssue, type ReportIssue } from "../../shared/config/fields.ts";
 import type { NamedSecret } from "../../shared/secret-finder.ts";
 import { rejectMisspelt } from "../../shared/config/unread-names.ts";
 import type { EndUserRules } from "../client/recorded-end-user.ts";
@@ -30,6 +23,7 @@ import { readCors, type CorsRules } from "./cors.ts";
 import { longSecret, readAssertion, readDelegation, type VerifierOptions } from "./owner-assertion.ts";
 import { readProviders } from "./providers.ts";
 import { rejectSharedSecrets } from "./shared-secrets.ts";
+import { readSourceNames } from "./source-names.ts";
 
 export type Limits = {
   /** The largest request body that is read into memory, in bytes. */
@@ -111,11 +105,15 @@ export function inspectConfig(
   const environment = readEnvironment(env, report);
   const { fields, secret, binding } = environment;
   const sources = readIdentity(environment, registry);
+  const names = readSourceNames(environment.value("IDENTITY"), report);
   const delegation = environment.has("DELEGATION") ? readDelegation(fields("DELEGATION"), secret) : null;
   const assertion = readAssertion(fields("OWNER_ASSERTION"), {
     secret,
-    sources: [...sourceNames(environment), ...(delegation ? ["delegation"] : [])],
-    ownerSources: registry.sources.filter(({ verifies }) => verifies).map(({ source }) => source),
+    sources: [...names, ...(delegation ? ["delegation"] : [])],
+    ownerSources: [
+      ...registry.sources.flatMap((one) => (one.verifies ? one.source : [])),
+      ...names.filter((name) => name.startsWith("jwt-")),
+    ],
     nonces: binding("NONCES", "idFromName", "a Durable Object namespace"),
   });
   const config: Config = {
@@ -187,16 +185,6 @@ function configure(
   });
   options.rejectUnknown();
   return { verifies: source.verifies, ...configured };
-}
-
-/** The names of the sources in `IDENTITY`. Issues with them are reported where the sources are read. */
-function sourceNames(environment: Environment): readonly string[] {
-  const list = fromJson(environment.value("IDENTITY"));
-  if (!Array.isArray(list)) return [];
-  return list.flatMap((item: unknown) => {
-    const name = (fromJson(item) as { readonly source?: unknown } | null)?.source;
-    return typeof name === "string" ? name : [];
-  });
 }
 
 /** Providers accept 32 MB, and agents send screenshots. */

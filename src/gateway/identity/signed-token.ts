@@ -40,6 +40,8 @@ export type TokenVerifier = {
 };
 
 const VERIFIED_MS = 60_000;
+/** An actor holds its token's claims, and a token of 8 KiB can list 150 groups: 10 KB in memory. */
+const MAX_VERIFIED = 1000;
 
 /** `toActor` maps verified claims to the actor, or to a `Refusal` if they name no actor. */
 export function createTokenVerifier(
@@ -48,7 +50,7 @@ export function createTokenVerifier(
   deps: SourceDeps,
 ): TokenVerifier {
   const findKey = createKeyFinder(options, deps);
-  const verified = createTtlCache<Actor>(deps.now);
+  const verified = createTtlCache<Actor>(deps.now, MAX_VERIFIED);
   const verify = async ({ value, sha256 }: Secret): Promise<Actor | Refusal> => {
     const claims = await verifyClaims(value, options, findKey, deps.now());
     if (claims instanceof Refusal) return claims;

@@ -1,7 +1,7 @@
 /** Observes a small response by reading it into memory before the client gets it. */
 import type { StreamEnd, ObservationOptions } from "./stream-end.ts";
 import { createAbortGuard } from "./abort-guard.ts";
-import { concat } from "../../shared/bounded-read.ts";
+import { Collected } from "../../shared/bounded-read.ts";
 
 /** Larger responses are teed. */
 export const MAX_BUFFERED_BYTES = 256 * 1024;
@@ -21,31 +21,32 @@ export async function observeBuffered(
 ): Promise<BufferedResponse> {
   const guard = createAbortGuard(options, () => undefined);
   const reader = upstream.getReader({ mode: "byob" });
-  const parts: Uint8Array[] = [];
-  let size = 0;
+  const collected = new Collected();
+  let buffer = new ArrayBuffer(Math.min(length, CHUNK_BYTES));
   let firstByteAt: number | null = null;
   let failure: { readonly error: unknown } | null = null;
   try {
-    while (size < length) {
-      const { done, value } = await reader.read(new Uint8Array(Math.min(length - size, CHUNK_BYTES)));
+    while (collected.size < length) {
+      const most = Math.min(length - collected.size, buffer.byteLength);
+      const { done, value } = await reader.read(new Uint8Array(buffer, 0, most));
       if (done) break;
       guard.idle.reset();
       firstByteAt ??= options.now();
-      size += value.byteLength;
-      parts.push(value);
+      collected.add(value);
+      buffer = value.buffer as ArrayBuffer;
     }
-    if (size < length) failure = { error: new Error("the provider's response ended early") };
+    if (collected.size < length) failure = { error: new Error("the provider's response ended early") };
   } catch (error) {
     failure = { error };
   } finally {
     guard.release();
   }
-  const bytes = concat(parts, size);
+  const bytes = collected.bytes();
   onBytes(bytes);
   const how: StreamEnd["how"] = guard.reason() ?? (failure ? "error" : "end");
   return {
     body: failure ? brokenBody(bytes, length, failure.error) : bytes,
-    end: { how, bytes: size, firstByteAt },
+    end: { how, bytes: bytes.byteLength, firstByteAt },
   };
 }
 

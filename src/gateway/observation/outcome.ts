@@ -38,13 +38,23 @@ const KEY_ERROR =
   /^(?:authentication_error|permission_error|unauthenticated|unauthorized|permission_denied|(?:incorrect|invalid)_api_key|api_key_invalid)$/i;
 
 /** How a call ended, of any kind. */
-type End = { readonly outcome: string; readonly status: number | null; readonly error: string | null };
+type End = {
+  readonly outcome: string;
+  readonly status: number | null;
+  readonly error: string | null;
+  readonly observation?: { readonly report: Pick<ResponseReport, "id"> } | null;
+};
 
 /**
  * Whether the provider rejected the client's own key. Any caller can send a made-up one, and such a call must not count for
- * the account that it names.
+ * the account that it names. A provider that has begun a response took the key: a later error, of a tool or of a provider
+ * behind it, does not take the call out of the totals.
  */
-export function isRejectedOwnKey(kind: CredentialKind, { outcome, status, error }: End): boolean {
+export function isRejectedOwnKey(
+  kind: CredentialKind,
+  { outcome, status, error, observation }: End,
+): boolean {
+  if ((status ?? 0) < 400 && observation && observation.report.id !== null) return false;
   if (kind !== "byok" || (outcome !== "upstream_error" && outcome !== "cancelled")) return false;
   return status === 401 || status === 403 || (error !== null && KEY_ERROR.test(error));
 }

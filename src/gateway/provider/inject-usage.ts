@@ -10,17 +10,13 @@ import { asObject } from "../../shared/json.ts";
 
 const OPTION = '"include_usage":true';
 
-/** Whether the client itself set the option, or sent one that the gateway does not edit. */
-export function setsUsageOption({ fields }: Pick<ModelCall, "fields">): boolean {
-  const options = fields["stream_options"];
-  if (options === undefined || options === null) return false;
-  const object = asObject(options);
-  return object === null || (object["include_usage"] ?? false) !== false;
-}
+/** Whether the client itself set the option. */
+export const setsUsageOption = ({ fields }: Pick<ModelCall, "fields">): boolean =>
+  asObject(fields["stream_options"])?.["include_usage"] === true;
 
 /**
- * The parts of the body with the opt-in, or null if the body needs no change: the request does not stream, the client has
- * already set `include_usage`, or `stream_options` has a type that the provider will reject.
+ * The parts of the body with the opt-in, or null if the body needs no change: the request does not stream, or the client has
+ * already set `include_usage`.
  */
 export function injectUsageOption({ stream, fields, body }: ModelCall): readonly Uint8Array[] | null {
   if (!stream || setsUsageOption({ fields })) return null;

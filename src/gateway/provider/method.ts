@@ -3,9 +3,14 @@ import type { HeaderReader } from "../../shared/http/named-headers.ts";
 import { Refusal } from "../../shared/refusal.ts";
 import type { DialectRoute } from "./provider.ts";
 
-/** The methods that a route accepts: POST for a model call, and those of management requests for a passthrough. */
+/**
+ * The methods that a route accepts: POST for a model call, and those of management requests for a passthrough. Models are
+ * read and deleted. A POST below them runs one at some servers (`/models/{model}:generateContent`, `/models/{model}/predictions`),
+ * and would pass as a management request.
+ */
 export function methodsOf(route: DialectRoute): readonly string[] {
-  return route.kind === "intercept" ? ["POST"] : ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
+  if (route.kind === "intercept") return ["POST"];
+  return route.listsModels ? ["GET", "HEAD", "DELETE"] : ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
 }
 
 /** A refusal for a WebSocket upgrade or a method that the route does not accept; otherwise null. */

@@ -43,14 +43,25 @@ export function readModelCall(bytes: Uint8Array, known: KnownKeys = CHECKED_KEYS
 /** The one key of `stream_options` that the gateway reads. */
 export const OPTION_KEYS = new KnownKeys(["include_usage"]);
 
-/** Two values of `include_usage` would let the provider omit the usage that the gateway takes for requested. */
+/**
+ * Two values of `include_usage`, or one that lenient providers read as false (`0`, `"off"`), would let the provider omit the
+ * usage that the gateway takes for requested.
+ */
 function checkOptions({ bytes, members }: JsonBody): Refusal | null {
   const options = members.get("stream_options");
-  if (options === undefined || bytes[options.from] !== 0x7b) return null;
+  if (options === undefined || bytes[options.from] === NULL) return null;
+  if (bytes[options.from] !== 0x7b) return invalid("stream_options");
   const check = new KeyCheck(OPTION_KEYS, "stream_options.");
-  eachMember(bytes, options.from, (key) => check.name(bytes, key));
-  return check.refusal;
+  let isLiteral = true;
+  eachMember(bytes, options.from, (key, from) => {
+    if (check.name(bytes, key) !== null) isLiteral = LITERALS.has(bytes[from]);
+  });
+  return check.refusal ?? (isLiteral ? null : invalid("stream_options.include_usage"));
 }
+
+/** The first bytes of `null`, `true` and `false`. */
+const NULL = 0x6e;
+const LITERALS: ReadonlySet<number | undefined> = new Set([NULL, 0x74, 0x66]);
 
 const invalid = (field: string): Refusal => new Refusal("field_invalid", { param: field });
 

@@ -615,7 +615,8 @@ describe("refusals before an interception begins", () => {
 
   it.each([
     [CHAT, "POST"],
-    ["/openai/v1/models", "GET, HEAD, POST, PUT, PATCH, DELETE"],
+    ["/openai/v1/models", "GET, HEAD, DELETE"],
+    ["/openai/v1/files", "GET, HEAD, POST, PUT, PATCH, DELETE"],
   ])("D7 405 on %s lists exactly the accepted methods in Allow", async (path, allowed) => {
     const { response } = await (await openGateway()).exchange(path, { method: "OPTIONS", headers: OWN_KEY });
     expect(response.status).toBe(405);
@@ -633,7 +634,10 @@ describe("refusals before an interception begins", () => {
 });
 
 /** A probe is a passthrough whose HEAD is not forwarded. */
-const kindOf = ({ kind, isProbe }: Dialect["routes"][number]): string => (isProbe === true ? "probe" : kind);
+function kindOf(route: Dialect["routes"][number]): string {
+  if (route.kind === "intercept") return route.kind;
+  return route.isProbe ? "probe" : route.listsModels ? "models" : route.kind;
+}
 
 /** Every route of every dialect, by every path: below a provider's name or at the root, with and without Coder's prefixes. */
 const EVERY_PATH = ["", ...ROUTE_PREFIXES]
@@ -651,10 +655,11 @@ const EVERY_PATH = ["", ...ROUTE_PREFIXES]
   // At the root two dialects may have the same path.
   .filter(([, path], index, all) => all.findIndex((one) => one[1] === path) === index);
 
-const methodsFor = (kind: string): readonly string[] =>
-  kind === "intercept"
-    ? ["POST"]
-    : ["GET", ...(kind === "probe" ? [] : ["HEAD"]), "POST", "PUT", "PATCH", "DELETE"];
+function methodsFor(kind: string): readonly string[] {
+  if (kind === "intercept") return ["POST"];
+  if (kind === "models") return ["GET", "HEAD", "DELETE"];
+  return ["GET", ...(kind === "probe" ? [] : ["HEAD"]), "POST", "PUT", "PATCH", "DELETE"];
+}
 const initFor = (method: string, headers: Record<string, string>): RequestInit =>
   method === "POST" ? post(BODY, headers) : { method, headers };
 

@@ -30,7 +30,7 @@ describe("a preflight request of a listed origin", () => {
       [CHAT, "POST"],
       ["/v1/messages", "POST"],
       ["/openai/v1//chat/completions", "POST"],
-      ["/anthropic/v1/models", "GET, HEAD, POST, PUT, PATCH, DELETE"],
+      ["/anthropic/v1/models", "GET, HEAD, DELETE"],
       ["/openai/v1/files/file-1", "GET, HEAD, POST, PUT, PATCH, DELETE"],
     ] as const) {
       const init = preflight({ "access-control-request-headers": "authorization, x-stainless-os" });

@@ -171,7 +171,7 @@ describe("one model", () => {
       expect((await gateway.exchange(prefix + path, get())).text).toBe(`{"id":"gpt-4o"}`);
   });
 
-  it.each(["GET", "HEAD", "DELETE", "POST"])(
+  it.each(["GET", "HEAD", "DELETE"])(
     "is a 404 in the dialect's form to %s where it is not",
     async (method) => {
       const gateway = await openWith(() => json("{}"));
@@ -194,4 +194,26 @@ describe("one model", () => {
       expect(gateway.sent).toEqual([]);
     },
   );
+
+  // The attack: at some servers such a path runs a model (Google's API and LiteLLM, Replicate, Hugging Face). It was forwarded
+  // as a management request: no interception, no usage, and without `filter_models` no model list.
+  it.each(["POST", "PUT", "PATCH"])("takes no %s, which could run the model", async (method) => {
+    const gateway = await openWith(() => json("{}"), { filter_models: false });
+    for (const path of [
+      "/openai/v1/models/gpt-4o:generateContent",
+      "/openai/v1/models/acme/gpt-4o/predictions",
+      "/openai/models/gpt-4o/",
+      "/anthropic/v1/models/gpt-4o",
+    ]) {
+      const body = '{"contents":[]}';
+      const { response, events } = await gateway.exchange(path, { method, headers: OWN_KEY, body });
+      expect([path, response.status, response.headers.get("allow")]).toEqual([
+        path,
+        405,
+        "GET, HEAD, DELETE",
+      ]);
+      expect(typesOf(events)).toEqual(["refusal"]);
+    }
+    expect(gateway.sent).toEqual([]);
+  });
 });

@@ -57,7 +57,7 @@ const LISTED = [
   ["GET", "/central/v1/batches"],
   ["POST", "/central/v1/batches"],
   ["POST", "/central/v1/batches/batch_1/cancel"],
-  ["PUT", "/central/v1/models/m"],
+  ["PUT", "/central/v1/batches/batch_1"],
   ["GET", "/claude/v1/files"],
   ["GET", "/claude/v1/messages/batches/msgbatch_1/results"],
 ] as const;

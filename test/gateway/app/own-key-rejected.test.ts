@@ -65,6 +65,17 @@ describe("a made-up key with another user as owner", () => {
 });
 
 describe("another failure", () => {
+  // The attack: a call whose response is delivered and then ends with such an error, for example of a tool's server or of the
+  // provider behind an aggregator. It was left out of all totals.
+  it("of a response that has begun is not marked", async () => {
+    const stream = utf8(
+      'data: {"id":"chatcmpl-1","object":"chat.completion.chunk","model":"m","choices":[{"index":0,"delta":{"content":"x"}}]}\n\n' +
+        'data: {"error":{"type":"permission_error","message":"no"}}\n\n',
+    );
+    const events = await eventsOf(() => sse(wholeBody(stream)), CHAT, post(STREAM_BODY, UNVERIFIED));
+    expect(endOf(events)).toMatchObject({ outcome: "upstream_error", own_key_rejected: false });
+  });
+
   it.each([
     [
       "a rate limit of the own key",

@@ -122,6 +122,35 @@ describe("a batch", () => {
     expect(rows["interceptions"]).toMatchObject([{ outcome: "queued", usage: "partial" }]);
   });
 
+  // The attack: custom ids that differ only behind the 256 characters that are kept, or are missing. The usage of the first
+  // result was then that of all.
+  it("has the usage of each result, with any custom id", async () => {
+    const long = "x".repeat(300);
+    const ids = [`${long}1`, `${long}2`, "", undefined, null, 7, "#1", "a"];
+    const lines = ids
+      .map((id) => JSON.stringify({ ...JSON.parse(result("m", 5)), custom_id: id }))
+      .join("\n");
+    let isReading = false;
+    const gateway = await openGatewayWithLedger({
+      parts: { randomUuid: () => (isReading ? crypto.randomUUID() : "01234567-89ab-4abc-8def-0123456789ab") },
+      provider: ({ method }) => {
+        isReading = method === "GET";
+        return isReading ? json(lines) : json('{"id":"msgbatch_1","type":"message_batch"}');
+      },
+    });
+    const path = "/anthropic/v1/messages/batches";
+    await gateway.exchange(path, post('{"requests":[]}'));
+    for (let reading = 1; reading <= 2; reading += 1) {
+      isReading = false;
+      await gateway.exchange(`${path}/msgbatch_1/results`, get());
+    }
+    const stored = usagesOf(await gateway.rows());
+    expect(stored.map(({ id }) => id)).toEqual(
+      ["#1", "#2", "#3", "#4", "#5", "#6", "#7", "a"].map((name) => `anthropic/msgbatch_1/${name}`),
+    );
+    expect(stored.reduce((sum, { output_tokens: output }) => sum + output, 0)).toBe(40);
+  });
+
   it.each([
     ["before its results are read", ["batch", "file"]],
     ["after its results are read", ["file", "batch"]],

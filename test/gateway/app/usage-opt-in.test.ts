@@ -75,6 +75,28 @@ describe("a rejected usage opt-in", () => {
     ]);
   });
 
+  // The attack: an image at an address of the caller's, which names a field. The provider cannot load it at first, and quotes
+  // the address; at the second attempt it can. The usage of everyone's streams would then not be requested for an hour.
+  it("is remembered for the caller alone, who may have brought it about", async () => {
+    let loads = 0;
+    const gateway = await openGateway({
+      provider: ({ body }) =>
+        text(body).includes("evil.example") && loads++ === 0
+          ? error("Error while downloading https://evil.example/unknown-field.png")
+          : stream(),
+    });
+    const image = STREAM_BODY.replace(
+      '"messages":[',
+      '"messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"https://evil.example/unknown-field.png"}}]},',
+    );
+    expect(image).not.toBe(STREAM_BODY);
+    const states = [];
+    const anothersKey = { authorization: "Bearer sk-CANARY-another-key-0123456789abcdef" };
+    for (const init of [post(image), post(STREAM_BODY), post(STREAM_BODY, anothersKey)])
+      states.push(only((await gateway.exchange(CHAT, init)).events, "interception_end").usage_opt_in);
+    expect(states).toEqual(["rejected", "skipped", "added"]);
+  });
+
   it("is not remembered where the request fails without it too: the error was the client's own", async () => {
     const gateway = await openGateway({ provider: () => error("unknown field `foo`") });
     for (let at = 0; at < 2; at++) {
@@ -131,7 +153,6 @@ describe("the recorded usage opt-in", () => {
     ["added", CHAT, STREAM_BODY, {}],
     ["client", CHAT, INJECTED, {}],
     ["client", CHAT, INJECTED, off],
-    ["client", CHAT, STREAM_BODY.replace("{", '{"stream_options":[],'), {}],
     ["skipped", CHAT, STREAM_BODY, off],
     [null, CHAT, BODY, {}],
     [null, "/openai/v1/responses", STREAM_BODY, {}],

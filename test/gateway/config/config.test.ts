@@ -193,6 +193,7 @@ describe("J2 J6 wrong values", () => {
     [{ IDENTITY: [{ source: ["byok"] }] }, "IDENTITY[0].source"],
     [{ IDENTITY: ["byok"] }, "IDENTITY[0]"],
     [{ IDENTITY: [{ source: "byok", ttl: 1 }] }, "IDENTITY[0].ttl"],
+    [{ IDENTITY: [{ source: "byok" }, { source: "byok" }] }, "IDENTITY[1]"],
     [{ OWNER_ASSERTION: { allow: "all" } }, "OWNER_ASSERTION.allow"],
     [{ OWNER_ASSERTION: { allow: true } }, "OWNER_ASSERTION.allow"],
     [{ OWNER_ASSERTION: { actors: "ci-bot" } }, "OWNER_ASSERTION.actors"],

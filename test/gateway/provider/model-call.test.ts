@@ -202,6 +202,28 @@ const refusalOf = (api: keyof typeof FIELDS, body: string): string | null => {
 
 // The attack (N3 of the security review): a provider written in Go reads `meſſages` as `messages` and takes the last one.
 // The record had the prompt of the first, and `ſtream` kept a stream's usage from being recorded.
+describe("F4 an option that providers read differently", () => {
+  // The attack: pydantic takes these values for false, and llama.cpp ignores an option of another type. The provider then
+  // sends no usage, which the gateway took for requested by the client.
+  it.each([
+    ['{"include_usage":0}', "stream_options.include_usage"],
+    ['{"include_usage":"false"}', "stream_options.include_usage"],
+    ['{"include_usage":"off","x":true}', "stream_options.include_usage"],
+    ['{"x":true, "include\\u005fusage" : -0.0}', "stream_options.include_usage"],
+    ['{"include_usage":[]}', "stream_options.include_usage"],
+    ['{"include_usage":{}}', "stream_options.include_usage"],
+    ['{"include_usage":1}', "stream_options.include_usage"],
+    ['"include_usage"', "stream_options"],
+    ["[]", "stream_options"],
+    ["0", "stream_options"],
+    ["false", "stream_options"],
+    ["true", "stream_options"],
+  ])("F4 rejects it with E400: %s", (options, param) => {
+    for (const body of [`{"stream":true,"stream_options":${options}}`, `{"stream_options":${options}}`])
+      expect(refusalOf("chat", body)).toBe(`400 field_invalid ${param}`);
+  });
+});
+
 describe("F4 a known field twice or in another case", () => {
   it.each([
     ["chat", '{"messages":[],"messages":[]}', "messages"],

@@ -18,6 +18,7 @@ export const jwt: IdentitySource = {
   configure: ({ options, report, deps }) => {
     const tokenOptions = readTokenOptions(options, report);
     const actorClaims = readActorClaims(options, report);
+    const source = readSource(options, report);
     const required = readRequiredClaims(
       options.nested("require")?.table ?? null,
       tokenOptions.issuer,
@@ -28,7 +29,7 @@ export const jwt: IdentitySource = {
       (claims, keyId) => {
         const missing = missingClaim(claims, required);
         return missing === null
-          ? toActor(claims, keyId, { ...actorClaims, issuer: tokenOptions.issuer })
+          ? toActor(claims, keyId, { ...actorClaims, source, issuer: tokenOptions.issuer })
           : reject(`${missing} has no required value`);
       },
       deps,
@@ -39,6 +40,15 @@ export const jwt: IdentitySource = {
     };
   },
 };
+
+const SOURCE_NAME = /^jwt(?:-[a-z0-9]{1,32})?$/;
+
+/** The source that actors are recorded with: two issuers may give one id to two people. */
+function readSource(options: SourceOptions, report: ReportIssue): string {
+  const name = options.text("name") ?? "jwt";
+  if (!SOURCE_NAME.test(name)) report("name", `must match ${SOURCE_NAME.source}`);
+  return name;
+}
 
 const NO_LIMIT = 0;
 /** Bound of the rest of a token's life where `max_age_s` is not set. */
@@ -95,7 +105,17 @@ const reject = (detail: string): Refusal => new Refusal("invalid_credential", { 
 function toActor(
   claims: Claims,
   keyId: string,
-  { actorClaim, nameClaim, kind, service, issuer }: ActorClaims & { readonly issuer: string },
+  {
+    actorClaim,
+    nameClaim,
+    kind,
+    service,
+    source,
+    issuer,
+  }: ActorClaims & {
+    readonly source: string;
+    readonly issuer: string;
+  },
 ): Actor | Refusal {
   const subject = readTokenId(ownClaim(claims, actorClaim));
   if (subject === null) return reject(`${actorClaim} is not a valid actor id`);
@@ -111,7 +131,7 @@ function toActor(
     kind: service && ownClaim(described, service.claim) === service.value ? "service" : kind,
     name: nameIn(described),
     ...(parties && { onBehalfOf: { subject, name: nameIn(claims), chain: parties.map(({ id }) => id) } }),
-    source: "jwt",
+    source,
     verified: true,
     keyId,
     mayAssert: null,
