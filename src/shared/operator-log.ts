@@ -12,6 +12,7 @@ export const OPERATOR_EVENTS = {
   sink_failed: "A sink did not take the events of a request: `sink`, `interception_id`, `error`.",
   directory_failed: "The directory could not be queried: `reason`.",
   replay_cache_failed: "The replay cache could not be queried: `reason`.",
+  object_owners_failed: "The owners of stored objects could not be queried: `reason`.",
   client_key_invalid:
     "An entry of the client key store is invalid, and its key is rejected: `key_id` (as `npm run keys` lists it), `reason`.",
   messages_not_stored:

@@ -102,6 +102,11 @@ const CODES = {
     403,
     "This credential may not use the provider's stored objects (files, batches, responses, models) in this way. Have the gateway's administrator allow it.",
   ],
+  object_not_yours: [
+    404,
+    "No stored object of yours has this id. Use the id of an object that you created through this gateway.",
+  ],
+  objects_unavailable: [503, "The owner of a stored object could not be determined. Retry later."],
   // Provider
   upstream_unreachable: [502, "The provider could not be reached. Retry later."],
   upstream_redirected: [502, "The provider sent a redirect, which the gateway does not follow."],

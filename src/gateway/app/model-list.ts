@@ -90,7 +90,11 @@ function decode(bytes: Uint8Array): string | null {
   }
 }
 
-function withBody({ status, statusText, headers: received }: Response, body: Uint8Array | null): Response {
+/** The response with another body, or with its own out of memory. */
+export function withBody(
+  { status, statusText, headers: received }: Response,
+  body: Uint8Array | null,
+): Response {
   const headers = new Headers(received);
   deleteBodyHeaders(headers);
   for (const name of OF_WHOLE_LIST) headers.delete(name);
