@@ -15,8 +15,9 @@
  * - 1,100: required claims of tokens and their shared issuers, scopes of Coder's tokens
  * - 2,800: HTTP message signatures, tokens with an `act` claim
  * - 1,800: lists of request headers to forward, reserved headers, rules of stored objects
+ * - 3,000: owners of stored objects: their store, the ids in paths, bodies and responses
  */
-export const BUDGET = { bytes: 240 * 1024, gzipBytes: 90_000 } as const;
+export const BUDGET = { bytes: 243 * 1024, gzipBytes: 91_500 } as const;
 
 /** The only packages whose code is deployed. */
 export const DEPLOYED: readonly string[] = ["hono", "jose"];
