@@ -11,8 +11,8 @@ import { frameEvents } from "../observation/sse.ts";
 import { parseRange, type Range } from "../provider/json-body.ts";
 import { scanObject } from "../provider/json-scan.ts";
 import { KnownKeys } from "../provider/known-keys.ts";
+import { inMemory } from "../upstream/key-leak.ts";
 import { asName } from "../provider/usage.ts";
-import { withBody } from "./model-list.ts";
 
 export type NamingResponse = {
   /** The values of the members, in their order; a response that cannot be read names none. */
@@ -33,7 +33,8 @@ export async function readCreated(
   idleMs: number,
 ): Promise<NamingResponse> {
   const { body, headers } = response;
-  if (body === null || contentEncoding(headers) === "encoded") return { ids: [], response };
+  const encoding = contentEncoding(headers);
+  if (body === null || encoding === "encoded") return { ids: [], response };
   const [passed, examined] = body.tee();
   const reader = examined.getReader();
   const head = createHead();
@@ -47,7 +48,10 @@ export async function readCreated(
     passed.cancel().catch(() => undefined);
     const bytes = head.bytes();
     const id = head.id();
-    return { ids: id === null ? memberIds(bytes, names) : [id], response: withBody(response, bytes) };
+    return {
+      ids: id === null ? memberIds(bytes, names) : [id],
+      response: inMemory(response, bytes, encoding),
+    };
   }
   // The other branch has what was read.
   reader.cancel().catch(() => undefined);

@@ -90,11 +90,7 @@ function decode(bytes: Uint8Array): string | null {
   }
 }
 
-/** The response with another body, or with its own out of memory. */
-export function withBody(
-  { status, statusText, headers: received }: Response,
-  body: Uint8Array | null,
-): Response {
+function withBody({ status, statusText, headers: received }: Response, body: Uint8Array | null): Response {
   const headers = new Headers(received);
   deleteBodyHeaders(headers);
   for (const name of OF_WHOLE_LIST) headers.delete(name);

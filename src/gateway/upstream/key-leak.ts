@@ -53,7 +53,7 @@ function quotesKey({ statusText, headers }: Response, body: Uint8Array | null, k
 }
 
 /** The same response with a body of known length, neither chunked nor encoded any more. */
-function inMemory(
+export function inMemory(
   { status, statusText, headers: received }: Response,
   body: Uint8Array | null,
   encoding: ContentEncoding,

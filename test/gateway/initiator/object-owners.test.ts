@@ -127,13 +127,13 @@ describe("a shard of the owners", () => {
   });
 });
 
-describe("a store of owners that fails", () => {
-  const failing = (respond: () => Promise<Response>) =>
-    createObjectOwners(
-      { idFromName: (name: string) => name, get: () => ({ fetch: respond }) } as never,
-      (event) => void errors.push(event),
-    );
+const failing = (respond: () => Promise<Response>) =>
+  createObjectOwners(
+    { idFromName: (name: string) => name, get: () => ({ fetch: respond }) } as never,
+    (event) => void errors.push(event),
+  );
 
+describe("a store of owners that fails", () => {
   it.each([
     ["status 500", () => Promise.resolve(new Response(null, { status: 500 }))],
     ["Error", () => Promise.reject(new Error("down"))],
@@ -164,16 +164,17 @@ describe("a store of owners that fails", () => {
   });
 });
 
+const caller = (over: Partial<Caller>): Caller =>
+  ({
+    initiator_source: "keys",
+    initiator_id: "alice",
+    attribution: "authenticated",
+    identity_source: "keys",
+    actor_id: "alice",
+    ...over,
+  }) as Caller;
+
 describe("the key of an owner", () => {
-  const caller = (over: Partial<Caller>): Caller =>
-    ({
-      initiator_source: "keys",
-      initiator_id: "alice",
-      attribution: "authenticated",
-      identity_source: "keys",
-      actor_id: "alice",
-      ...over,
-    }) as Caller;
   const alice = ownerKey(caller({}));
 
   it("is the initiator's, whether it called itself or signed", () => {
