@@ -104,7 +104,7 @@ const CODES = {
   ],
   object_not_yours: [
     404,
-    "No stored object of yours has this id. Use the id of an object that you created through this gateway.",
+    "You have no stored object of this id. Use the id of one that you created through this gateway.",
   ],
   objects_unavailable: [503, "The owner of a stored object could not be determined. Retry later."],
   // Provider
@@ -156,6 +156,8 @@ export type RefusalData = {
   readonly detail?: string;
   /** The field or parameter at fault: a fixed name, or in the API a plain word that should be one. */
   readonly param?: string;
+  /** A retry would do more than repeat the request, so clients must not retry by themselves. */
+  readonly isFinal?: true;
 };
 
 export class Refusal {
@@ -174,6 +176,7 @@ export class Refusal {
 
   /** Whether the same request would be refused again, however often a client repeats it. */
   get isFinal(): boolean {
+    if (this.data.isFinal) return true;
     if (this.status >= 500) return LASTING.has(this.code);
     return !RETRYABLE.has(this.status) && this.code !== "body_incomplete";
   }

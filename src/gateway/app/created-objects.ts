@@ -6,10 +6,10 @@ import { concat, MAX_ERROR_BYTES } from "../../shared/bounded-read.ts";
 import { abortAfter } from "../../shared/deadline.ts";
 import { contentEncoding } from "../../shared/http/body-headers.ts";
 import { asObject, parseObject } from "../../shared/json.ts";
+import { Refusal } from "../../shared/refusal.ts";
 import { sniffKind } from "../observation/body-kind.ts";
 import { frameEvents } from "../observation/sse.ts";
-import { parseRange, type Range } from "../provider/json-body.ts";
-import { scanObject } from "../provider/json-scan.ts";
+import { parseRange, readJsonBody } from "../provider/json-body.ts";
 import { KnownKeys } from "../provider/known-keys.ts";
 import { inMemory } from "../upstream/key-leak.ts";
 import { asName } from "../provider/usage.ts";
@@ -21,9 +21,12 @@ export type NamingResponse = {
   readonly response: Response;
 };
 
-/** A larger body is passed on: its id is read if it is the first member. A stream's first event is far smaller. */
+/** A larger body is passed on, as is a stream whose first event is larger: it repeats the client's instructions and tools. */
 const MAX_HELD_BYTES = MAX_ERROR_BYTES;
-const FIRST_ID = /^\s*\{\s*"id"\s*:\s*"([^"\\]{1,512})"/;
+/** The id as the first member of such a body, or of the response in such an event: no text of a client precedes it. */
+const FIRST_ID =
+  /^\s*(?:(?:event:.*\s+)?data:\s*\{[^{}]*"response"\s*:\s*)?\{\s*"id"\s*:\s*"([^"\\]{1,512})"/;
+const FIRST_BYTES = 2048;
 
 /** `names`: the members that hold ids. Rejects where the body breaks off, or pauses for `idleMs`. */
 export async function readCreated(
@@ -55,11 +58,11 @@ export async function readCreated(
   }
   // The other branch has what was read.
   reader.cancel().catch(() => undefined);
-  const id = head.id();
-  return { ids: id === null ? [] : [id], response: new Response(passed, response) };
+  const id = head.id() ?? FIRST_ID.exec(new TextDecoder().decode(head.bytes().subarray(0, FIRST_BYTES)))?.[1];
+  return { ids: id ? [id] : [], response: new Response(passed, response) };
 }
 
-/** The bytes so far, and the id that they have: that of a stream's event, or of a body that is too large to be held. */
+/** The bytes so far, and the id in an event of theirs. */
 function createHead() {
   const parts: Uint8Array[] = [];
   let size = 0;
@@ -85,22 +88,17 @@ function createHead() {
       if (isEvents) framer.push(start);
     },
     isOpen: () => id === null && size <= MAX_HELD_BYTES,
-    id: () => (size > MAX_HELD_BYTES && !isEvents ? (FIRST_ID.exec(start)?.[1] ?? null) : id),
+    id: () => id,
     bytes: () => concat(parts, size),
   };
 }
 
 function memberIds(bytes: Uint8Array, names: readonly string[]): readonly string[] {
-  const known = new KnownKeys(names);
-  const found = new Map<string, Range>();
-  const problem = scanObject(bytes, (key, from, to) => {
-    const match = known.find(bytes, key);
-    // Of a repeated member the last counts, as with `JSON.parse`.
-    if (match?.isExact) found.set(match.name, { from, to });
-  });
-  if (problem !== null) return [];
+  const body = readJsonBody(bytes, new KnownKeys(names));
+  // No JSON, or one of the members twice.
+  if (body instanceof Refusal) return [];
   return names.flatMap((name) => {
-    const range = found.get(name);
+    const range = body.members.get(name);
     return asName(range && parseRange(bytes, range)) ?? [];
   });
 }

@@ -141,10 +141,11 @@ async function claim(
     if (claimed === "own" || (claimed === "other" && names[0] !== "id")) return response;
     response.body?.cancel().catch(() => undefined);
     abort.abort();
-    return new Refusal(claimed === "down" ? "objects_unavailable" : "object_not_yours");
+    // The provider has done the work: each retry would do it again.
+    return new Refusal(claimed === "down" ? "objects_unavailable" : "object_not_yours", { isFinal: true });
   } catch {
     abort.abort();
     if (request.signal.aborted) return CLIENT_DISCONNECTED;
-    return new Refusal("upstream_unreachable", { detail: "a response that creates an object broke off" });
+    return new Refusal("upstream_unreachable", { detail: "a new object's response broke off" });
   }
 }

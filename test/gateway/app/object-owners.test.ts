@@ -449,9 +449,17 @@ describe("the registration of a new object", () => {
     },
   );
 
-  it("finds the id of a body that is too large to be held", async () => {
+  const LARGE = "x".repeat(2 * 1024 * 1024);
+  it.each([
+    ["body", (id: string) => `{"id":"${id}","output":"${LARGE}"}`],
+    [
+      "event",
+      (id: string) =>
+        `event: response.created\ndata: {"type":"response.created","response":{"id":"${id}","instructions":"${LARGE}"}}\n\n`,
+    ],
+  ])("finds the id of a first %s that is too large to be held", async (_, textOf) => {
     const id = newId("resp_");
-    const text = `{"id":"${id}","output":"${"x".repeat(2 * 1024 * 1024)}"}`;
+    const text = textOf(id);
     const gateway = await open({ provider: () => json(text) });
     const { text: received } = await gateway.exchange("/central/v1/responses", post(RESPONSE, alice));
     expect(received === text).toBe(true);
@@ -526,6 +534,8 @@ describe("a store of owners that is down", () => {
       "objects_unavailable",
     ]);
     expect(text).not.toMatch(/resp_|conv_|batch_/);
+    // The SDKs would have each retry create an object.
+    expect(response.headers.get("x-should-retry")).toBe(gateway.sent.length > 0 ? "false" : null);
     expect(gateway.operatorErrors).toEqual([{ event: "object_owners_failed", reason: "Error" }]);
   });
 
