@@ -26,7 +26,10 @@ export default defineConfig({
             miniflare: {
               // What the gateway binds.
               compatibilityFlags: ["enable_request_signal", "no_nodejs_compat"],
-              durableObjects: { NONCES: { className: "NonceShard", useSQLite: true } },
+              durableObjects: {
+                NONCES: { className: "NonceShard", useSQLite: true },
+                OBJECTS: { className: "ObjectOwnersShard", useSQLite: true },
+              },
               queueProducers: { EVENTS: "ai-events" },
               versionMetadata: "CF_VERSION_METADATA",
               // Not as ARCHIVE: wrangler.records.toml has none, and the Worker would archive.

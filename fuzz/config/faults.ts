@@ -121,7 +121,9 @@ const FIELD_FAULTS: readonly Fault[] = [
     NO_COUNT,
   ),
   unknownKey("LIMITS"),
-  ...["INTERCEPTIONS", "OVERRIDES", "EVENTS", "RECORDS", "NONCES"].map((name) => field(name, NO_BINDING)),
+  ...["INTERCEPTIONS", "OVERRIDES", "EVENTS", "RECORDS", "NONCES", "OBJECTS"].map((name) =>
+    field(name, NO_BINDING),
+  ),
   field("FORWARD_API", NO_FLAG_OR_TEXT),
   // Keys of the records Worker: the gateway rejects them with any value.
   ...["LEDGER", "ARCHIVE"].map((name) => field(name, [{ prepare: () => CANARY }, ...NO_BINDING])),

@@ -107,6 +107,7 @@ export function gatewaySettings(random: Random): Settings {
     EVENTS: binding("sendBatch"),
     RECORDS: binding("fetch"),
     NONCES: binding("idFromName"),
+    OBJECTS: binding("idFromName"),
     ...gatewaySecrets(),
   };
 }

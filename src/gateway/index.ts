@@ -6,6 +6,7 @@ import { Refusal } from "../shared/refusal.ts";
 import { uuidV7 } from "../shared/uuid.ts";
 import { createApp } from "./app/app.ts";
 import { readConfig } from "./config/config.ts";
+import { ObjectOwnersShard } from "./initiator/object-owners-shard.ts";
 import { ReplayCacheShard } from "./initiator/replay-cache-shard.ts";
 import { createDeps, fallbackDialect, registry } from "./wiring.ts";
 
@@ -42,6 +43,9 @@ function misconfigured({ issues }: ConfigIssues): Response {
  * the class name of existing deployments. Another name would require a Durable Object migration in each of them.
  */
 export { ReplayCacheShard as NonceShard };
+
+/** The Durable Object with the owners of stored objects, bound as `OBJECTS` where a provider's `objects.owners` is on. */
+export { ObjectOwnersShard };
 
 export default {
   fetch(request, env, context) {

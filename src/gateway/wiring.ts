@@ -21,6 +21,7 @@ import { keys } from "./identity/sources/keys.ts";
 import { createDelegationVerifier } from "./initiator/delegation.ts";
 import { createCoderDirectory } from "./initiator/directory.ts";
 import { createHttpSignatureVerifier } from "./initiator/http-signature/keys.ts";
+import { createObjectOwners } from "./initiator/object-owners-client.ts";
 import { createReplayCache } from "./initiator/replay-cache-client.ts";
 import { createSignatureVerifier } from "./initiator/signature.ts";
 import type { Verifiers } from "./initiator/verify-assertion.ts";
@@ -123,6 +124,7 @@ export function createDeps(config: Config, platform: Platform = PLATFORM): Deps 
     delegate: config.delegation && createDelegationVerifier(config.delegation),
     verifiers: createVerifiers(config, platform),
     policies: [modelsPolicy],
+    owners: config.objects && createObjectOwners(config.objects, platform.logError),
     sinks: sinks(config, platform),
     redact,
     secrets,

@@ -14,6 +14,7 @@ export const OPERATOR_EVENTS = {
     "A provider's response contained a configured secret, which must be replaced. The client did not get that response, or that header; of a stream it may have got a part: `provider`, `secret` (its name), `where` (`header`, `body` or `stream`), `interception_id`.",
   directory_failed: "The directory could not be queried: `reason`.",
   replay_cache_failed: "The replay cache could not be queried: `reason`.",
+  object_owners_failed: "The owners of stored objects could not be queried: `reason`.",
   client_key_invalid:
     "An entry of the client key store is invalid, and its key is rejected: `key_id` (as `npm run keys` lists it), `reason`.",
   messages_not_stored:

@@ -102,6 +102,11 @@ const CODES = {
     403,
     "This credential may not use the provider's stored objects (files, batches, responses, models) in this way. Have the gateway's administrator allow it.",
   ],
+  object_not_yours: [
+    404,
+    "You have no stored object of this id. Use the id of one that you created through this gateway.",
+  ],
+  objects_unavailable: [503, "The owner of a stored object could not be determined. Retry later."],
   // Provider
   upstream_unreachable: [502, "The provider could not be reached. Retry later."],
   upstream_redirected: [502, "The provider sent a redirect, which the gateway does not follow."],
@@ -155,6 +160,8 @@ export type RefusalData = {
   readonly detail?: string;
   /** The field or parameter at fault: a fixed name, or in the API a plain word that should be one. */
   readonly param?: string;
+  /** A retry would do more than repeat the request, so clients must not retry by themselves. */
+  readonly isFinal?: true;
 };
 
 export class Refusal {
@@ -173,6 +180,7 @@ export class Refusal {
 
   /** Whether the same request would be refused again, however often a client repeats it. */
   get isFinal(): boolean {
+    if (this.data.isFinal) return true;
     if (this.status >= 500) return LASTING.has(this.code);
     return !RETRYABLE.has(this.status) && this.code !== "body_incomplete";
   }

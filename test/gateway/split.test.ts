@@ -9,6 +9,7 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import type { InterceptorEvent } from "../../src/events/event.ts";
 import type { RecordsService } from "../../src/events/records-service.ts";
 import * as gatewayModule from "../../src/gateway/index.ts";
+import { ObjectOwnersShard } from "../../src/gateway/initiator/object-owners-shard.ts";
 import { ReplayCacheShard } from "../../src/gateway/initiator/replay-cache-shard.ts";
 import * as recordsModule from "../../src/records/index.ts";
 import { fixture } from "../support/in-workerd/fixtures.ts";
@@ -75,21 +76,24 @@ describe("the provider's fetch", () => {
   });
 });
 
-describe("the replay cache's class", () => {
-  it("is exported by the gateway, under the name of existing deployments", () => {
+describe("the classes of the replay cache and of the objects' owners", () => {
+  it("are exported by the gateway, under the names of existing deployments", () => {
     const { default: _, ...classes } = gatewayModule;
-    expect(classes).toEqual({ NonceShard: ReplayCacheShard });
+    expect(classes).toEqual({ NonceShard: ReplayCacheShard, ObjectOwnersShard });
   });
 
-  it("is not exported by the records Worker", () => {
+  it("are not exported by the records Worker", () => {
     const { default: _, ...classes } = recordsModule;
     expect(classes).toEqual({});
   });
 
-  it("is bound by the gateway to its own script, and not at all by the records Worker", () => {
-    const binding = /^# \[\[durable_objects\.bindings\]\]\n(?:# .*\n)+/m.exec(gatewayToml)?.[0];
-    expect(binding).toContain('class_name = "NonceShard"');
-    expect(binding).not.toContain("script_name");
-    expect(recordsToml).not.toMatch(/NonceShard|durable_objects/);
+  it("are bound by the gateway to its own script, and not at all by the records Worker", () => {
+    const bindings = gatewayToml.match(/^# \[\[durable_objects\.bindings\]\]\n(?:# .*\n)+/gm) ?? [];
+    expect(bindings.map((binding) => /class_name = "(\w+)"/.exec(binding)?.[1])).toEqual([
+      "NonceShard",
+      "ObjectOwnersShard",
+    ]);
+    expect(bindings.join()).not.toContain("script_name");
+    expect(recordsToml).not.toMatch(/NonceShard|ObjectOwnersShard|durable_objects/);
   });
 });

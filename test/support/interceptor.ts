@@ -26,6 +26,8 @@ export type InterceptorOptions = {
   readonly queue?: "taking" | "refusing" | "hanging" | "absent";
   /** The replay cache: its Durable Object is bound, or (the default) not. */
   readonly nonces?: "bound" | "absent";
+  /** The owners of stored objects, as `nonces`. */
+  readonly owners?: "bound" | "absent";
 };
 
 export type RunningInterceptor = {
@@ -95,6 +97,10 @@ async function start(
   port?: number,
 ): Promise<Workerd> {
   const { vars = {}, secrets = {}, analytics = "strict", queue = "absent", nonces = "absent" } = options;
+  const classes = {
+    ...(nonces === "bound" && { NONCES: "NonceShard" }),
+    ...(options.owners === "bound" && { OBJECTS: "ObjectOwnersShard" }),
+  };
   const datasets = settings.analytics.map((name) => [name, analyticsBinding(name, analytics)]);
   const { compatibilityFlags } = settings;
   const compatibilityDate = supportedDate(settings.compatibilityDate);
@@ -105,11 +111,13 @@ async function start(
         module: { path: script },
         compatibilityDate,
         compatibilityFlags,
-        durableObjects: nonces === "absent" ? [] : ["NonceShard"],
+        durableObjects: Object.values(classes),
         bindings: {
           ...varBindings({ ...settings.vars, ...vars }, secrets),
           ...(analytics === "absent" ? {} : Object.fromEntries(datasets)),
-          ...(nonces === "absent" ? {} : { NONCES: { durableObject: "NonceShard" } }),
+          ...Object.fromEntries(
+            Object.entries(classes).map(([name, durableObject]) => [name, { durableObject }]),
+          ),
           ...(queue === "absent" ? {} : { EVENTS: { queue: "queue" } }),
         },
       },

@@ -33,7 +33,7 @@ export const LAYERS: readonly Layer[] = [
   layer("gateway/identity", "the holder of the credential (the actor): one file per identity source"),
   layer(
     "gateway/initiator",
-    "on whose account: owner header, rules, signature, directory, replay cache, delegation",
+    "on whose account: owner header, rules, signature, directory, replay cache, delegation, owners of objects",
   ),
   layer("gateway/policy", "which requests are permitted: one file per policy, the first refusal wins"),
   layer("gateway/upstream", "the provider key, the headers, the one fetch"),
@@ -45,7 +45,7 @@ export const LAYERS: readonly Layer[] = [
     "gateway/wiring",
     "composition root: the one place that names concrete dialects, sources, policies and sinks",
   ),
-  layer("gateway/index", "the gateway's entry: fetch, Durable Object"),
+  layer("gateway/index", "the gateway's entry: fetch, Durable Objects"),
   layer("records/ledger", "queue consumer, database, archive; cron: orphans, anomalies, retention"),
   layer("records/api", "the API over the ledger, one file per endpoint"),
   layer("records/config", "the records Worker's environment, validated once"),

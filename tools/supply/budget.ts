@@ -16,8 +16,9 @@
  * - 2,800: HTTP message signatures, tokens with an `act` claim
  * - 1,800: lists of request headers to forward, reserved headers, rules of stored objects
  * - 4,500: the search for configured secrets in responses and records, further forms of secrets that are redacted
+ * - 3,000: owners of stored objects: their store, the ids in paths, bodies and responses
  */
-export const BUDGET = { bytes: 248 * 1024, gzipBytes: 94_000 } as const;
+export const BUDGET = { bytes: 256 * 1024, gzipBytes: 97_000 } as const;
 
 /** The only packages whose code is deployed. */
 export const DEPLOYED: readonly string[] = ["hono", "jose"];

@@ -58,7 +58,7 @@ const PROVIDERS = keysOf("gateway", "PROVIDERS.<name>.", [
   [
     "objects",
     "by key",
-    'Who may `read`, `write` and `delete` the provider\'s stored objects (files, batches, responses, conversations, fine-tuned models): each `"on"`, `"off"`, or a list of rules with `source`, `kind`, `actor` or `claim = { name = "value" }`. Default with the client\'s own key: `"on"`. With a central key: services alone read and write files and batches, which every caller could list; any caller reads and writes responses and conversations, by their ids; no caller deletes.',
+    'Who may `read`, `write` and `delete` the provider\'s stored objects (files, batches, responses, conversations, fine-tuned models): each `"on"`, `"off"`, or a list of rules with `source`, `kind`, `actor` or `claim = { name = "value" }`. Default with the client\'s own key: `"on"`. With a central key: services alone read and write files and batches, which every caller could list; any caller reads and writes responses and conversations, by their ids; no caller deletes. With `owners = "check"` an object is used by its creator alone, and by the actors in these lists ([deploy.md](deploy.md#owners-of-stored-objects)); requires the binding `OBJECTS`.',
   ],
 ]);
 
@@ -343,6 +343,11 @@ const GATEWAY = keysOf("gateway", "", [
     "Version metadata binding (`[version_metadata]`): its id is recorded as `worker_version`.",
   ],
   ["NONCES", "none", "Durable Object namespace of the class `NonceShard`, for `replay_cache`."],
+  [
+    "OBJECTS",
+    "none",
+    'Durable Object namespace of the class `ObjectOwnersShard`, for `objects` with `owners = "check"`.',
+  ],
   [
     "CLIENT_KEYS",
     "required with the source `keys`",

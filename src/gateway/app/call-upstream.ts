@@ -14,6 +14,7 @@ import { upstreamHeaders } from "../upstream/request-headers.ts";
 import { toClientHeaders } from "../upstream/response-headers.ts";
 import { targetUrl } from "../upstream/url.ts";
 import type { Exchange } from "./exchange.ts";
+import type { Ownership } from "./object-owners.ts";
 import { checkSearchable, reportLeak } from "./secret-leak.ts";
 import { examineOptIn, type OptIn } from "./usage-opt-in.ts";
 
@@ -25,6 +26,8 @@ export type Forwardable = {
   /** The accepted owner; null where none was. */
   readonly acceptedOwner: string | null;
   readonly credential: UpstreamCredential;
+  /** null where the provider does not check the owners of its objects. */
+  readonly ownership: Ownership | null;
 };
 
 /** The end of the call: the response that may be passed on or why there is none, and the headers that are recorded. */

@@ -8,6 +8,7 @@ import type { LogOperatorEvent } from "../../shared/operator-log.ts";
 import type { Pace } from "../../shared/send-deadline.ts";
 import type { Config } from "../config/config.ts";
 import type { VerifyDelegation } from "../initiator/delegation.ts";
+import type { ObjectOwners } from "../initiator/object-owners-client.ts";
 import type { Verifiers } from "../initiator/verify-assertion.ts";
 import type { Policy } from "../policy/policy.ts";
 import type { Dialect } from "../provider/provider.ts";
@@ -22,6 +23,8 @@ export type Deps = {
   /** Verify an owner assertion beyond its headers. */
   readonly verifiers: Verifiers;
   readonly policies: readonly Policy[];
+  /** The owners of stored objects; null where they are not bound. */
+  readonly owners: ObjectOwners | null;
   readonly sinks: readonly Sink[];
   /** Removes secrets from content before it is recorded. */
   readonly redact: Redact;

@@ -8,13 +8,14 @@ import { readEndUser } from "../client/end-user.ts";
 import { NO_CONVERSATION } from "../provider/conversation.ts";
 import { createFormScanner } from "../provider/form/form-scanner.ts";
 import type { UploadFilter } from "../upstream/upload.ts";
-import { callUpstream, checkPolicies, clientDisconnected, type UpstreamResult } from "./call-upstream.ts";
+import { checkPolicies, clientDisconnected, type UpstreamResult } from "./call-upstream.ts";
 import { completeCall } from "./complete-call.ts";
 import type { RequestDecision } from "./decide.ts";
 import { refuse, type Exchange } from "./exchange.ts";
 import { filteredBody, unreadBody } from "./forward-body.ts";
 import { startInterception, type Interception } from "./interception.ts";
 import { NO_PROMPT_HASHES } from "./prompt-hashes.ts";
+import { callOwned, takeOwnBody } from "./object-owners.ts";
 import type { RequestBody } from "./request-body.ts";
 import { toContext, type Intercepted } from "./start-call.ts";
 
@@ -41,7 +42,7 @@ export async function interceptUpload(
         : await filteredBody(exchange, body, formFilter(exchange, intercepted, call, boundary));
     if (outgoing instanceof Refusal) return refuseCall(exchange, call, outgoing);
     const sent = { body: outgoing, isDecoded: body.decoded() !== null, optIn: null };
-    const result = await callUpstream(exchange, intercepted, sent, abort);
+    const result = await callOwned(exchange, intercepted, sent, abort);
     return await finish(exchange, intercepted, call, { result, abort });
   } catch (error) {
     abort.abort();
@@ -101,7 +102,11 @@ function formFilter(
 /** A batch names its models inside a file, or once per request. */
 async function openBatch(exchange: Exchange, intercepted: Intercepted, call: Call, body: RequestBody) {
   if (!(await call.begin(null).started)) return new Refusal("recording_unavailable");
-  return checkPolicies(exchange, intercepted, null, true) ?? (await unreadBody(exchange, body));
+  const forbidden = checkPolicies(exchange, intercepted, null, true);
+  if (forbidden) return forbidden;
+  return intercepted.ownership === null
+    ? unreadBody(exchange, body)
+    : takeOwnBody(exchange, intercepted, body);
 }
 
 /** A form that is refused before its model is known runs no model. */

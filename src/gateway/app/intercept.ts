@@ -17,13 +17,14 @@ import { formBoundary } from "../provider/form/boundary.ts";
 import { checkObjects } from "../policy/objects.ts";
 import { methodsOf } from "../provider/method.ts";
 import { interceptedApi, type Route } from "../provider/route.ts";
-import { callUpstream, checkPolicies } from "./call-upstream.ts";
+import { callUpstream, checkPolicies, type Forwardable } from "./call-upstream.ts";
 import { completeCall } from "./complete-call.ts";
 import { preflightResponse } from "./cors.ts";
 import { checkUnreadBody, decide, type RequestDecision } from "./decide.ts";
 import { findDestination } from "./destination.ts";
 import { ownResponse, refuse, type Exchange } from "./exchange.ts";
 import { interceptUpload } from "./intercept-upload.ts";
+import { callOwned, checkNamedObject, checkOwn, ownershipOf } from "./object-owners.ts";
 import { passThrough } from "./passthrough.ts";
 import { createRequestBody } from "./read-body.ts";
 import { rejectOtherText, type RequestBody } from "./request-body.ts";
@@ -72,11 +73,25 @@ export async function serve(exchange: Exchange): Promise<Response> {
   exchange.caller = caller;
   await recordRejectedOwner(exchange, caller, route, decided);
   if (decided.refusal) return stop(decided.refusal);
-  const forbidden = checkObjects(route, { method: request.method, actor, credential });
+  const { acceptedOwner } = decision;
+  const ownership = ownershipOf(route, decided);
+  const forwardable = { target, route, caller, acceptedOwner, credential, ownership };
+  const forbidden =
+    checkObjects(route, { method: request.method, actor, credential, decision }) ??
+    (ownership && (await checkNamedObject(exchange, forwardable)));
   if (forbidden) return stop(forbidden);
+  return dispatch(exchange, decided, forwardable, { body, stop });
+}
 
-  const forwardable = { target, route, caller, acceptedOwner: decision.acceptedOwner, credential };
-  const api = interceptedApi(route, request.method);
+/** The request on its way, once it may be forwarded: read, read while it is forwarded, or passed through. */
+async function dispatch(
+  exchange: Exchange,
+  decided: RequestDecision,
+  forwardable: Forwardable,
+  { body, stop }: { readonly body: RequestBody; readonly stop: (refusal: Refusal) => Response },
+): Promise<Response> {
+  const { request, headers } = exchange;
+  const api = interceptedApi(forwardable.route, request.method);
   if (api === null) return passThrough(exchange, decided, forwardable, body);
   const otherText = api.isUnread ? null : rejectOtherText(headers);
   if (otherText) return stop(otherText);
@@ -115,7 +130,7 @@ async function intercept(
 ): Promise<Response> {
   const started = await startCall(exchange, decided, intercepted, body);
   if (started instanceof Refusal) return refuse(exchange, started);
-  const { interception, model, outgoing } = started;
+  const { interception, model, outgoing, objects, isStored } = started;
   const { refused, finished, failed } = completeCall(
     exchange,
     interception,
@@ -124,9 +139,12 @@ async function intercept(
   const abort = new AbortController();
   try {
     if (!(await interception.started)) return refused(new Refusal("recording_unavailable"));
-    const forbidden = checkPolicies(exchange, intercepted, model, true);
+    const forbidden =
+      checkPolicies(exchange, intercepted, model, true) ??
+      (await checkOwn(exchange.deps, intercepted, objects, "read"));
     if (forbidden) return refused(forbidden);
-    return await finished(await callUpstream(exchange, intercepted, outgoing, abort), intercepted, abort);
+    const call = isStored ? callOwned : callUpstream;
+    return await finished(await call(exchange, intercepted, outgoing, abort), intercepted, abort);
   } catch (error) {
     abort.abort();
     failed();

@@ -5,10 +5,10 @@ import { Refusal } from "../../shared/refusal.ts";
 import { formBoundary } from "../provider/form/boundary.ts";
 import { createFormScanner } from "../provider/form/form-scanner.ts";
 import { readModelCall } from "../provider/model-call.ts";
+import type { DialectRoute, RunsModel } from "../provider/provider.ts";
 import { isSentInPieces } from "../upstream/body-parts.ts";
 import { CLIENT_DISCONNECTED, isUpload, type UpstreamBody } from "../upstream/forward.ts";
 import {
-  callUpstream,
   checkPolicies,
   clientDisconnected,
   toClientResponse,
@@ -26,6 +26,7 @@ import {
   startPassthrough,
   type PassthroughRecord,
 } from "./passthrough-record.ts";
+import { callOwned, takeOwnBody } from "./object-owners.ts";
 import { findRetrieval, observeRetrieval } from "./retrieve.ts";
 import { checkNamedModel, filterModels } from "./model-list.ts";
 import { leakRefusal, searchBody, type SearchedBody } from "./secret-leak.ts";
@@ -50,12 +51,7 @@ export async function passThrough(
       checkNamedModel(exchange, forwardable) ?? (await bodyToForward(exchange, forwardable, requestBody));
     if (body instanceof Refusal) return refused(body, null);
     const outgoing = { body, isDecoded: requestBody.decoded() !== null, optIn: null };
-    const { response: received, providerHeaders } = await callUpstream(
-      exchange,
-      forwardable,
-      outgoing,
-      abort,
-    );
+    const { response: received, providerHeaders } = await callOwned(exchange, forwardable, outgoing, abort);
     const response = await filterModels(exchange, forwardable, received, abort);
     if (response instanceof Refusal) return refused(response, providerHeaders);
     if (response === CLIENT_DISCONNECTED) {
@@ -138,10 +134,12 @@ async function bodyToForward(
   const { route, provider } = forwardable.route;
   const hasNoBody = takesNoBody(request.method);
   const runsModel = route.kind === "passthrough" && !hasNoBody ? route.runsModel : "no";
-  if (runsModel !== "no" && provider.models !== null) {
+  const isChecked = !hasNoBody && forwardable.ownership !== null && mayNameObjects(route);
+  if ((runsModel !== "no" && provider.models !== null) || isChecked) {
     const otherText = rejectOtherText(exchange.headers);
     if (otherText) return otherText;
-    const boundary = runsModel === "named" ? formBoundary(request.headers.get("content-type")) : null;
+    const boundary =
+      runsModel === "named" || isChecked ? formBoundary(request.headers.get("content-type")) : null;
     if (boundary === "invalid") return new Refusal("form_invalid", { detail: "the boundary" });
     if (boundary !== null) {
       const check = (model: string | null) => checkPolicies(exchange, forwardable, model, true);
@@ -154,17 +152,21 @@ async function bodyToForward(
   return hasNoBody ? rejectBody(request.headers) : unreadBody(exchange, requestBody);
 }
 
-/** The whole body, once its model is one that the provider's list allows. */
+/** Whether a body may name objects whose owners are checked. A form is no exception: it must be one to its end. */
+const mayNameObjects = (route: DialectRoute): boolean =>
+  route.kind === "passthrough" && (route.objects !== undefined || route.runsModel !== "no");
+
+/** The whole body, once its model is one that the provider's list allows, and each object that it names the caller's. */
 async function bodyWithAllowedModel(
   exchange: Exchange,
   forwardable: Forwardable,
   requestBody: RequestBody,
-  runsModel: "named" | "hidden",
+  runsModel: RunsModel,
 ): Promise<Uint8Array | Refusal> {
-  const bytes = await requestBody.take();
+  const bytes = await takeOwnBody(exchange, forwardable, requestBody);
   if (bytes instanceof Refusal) return bytes;
   // An empty body (to cancel a response, for example) runs no model. A body that cannot be parsed names none that is allowed.
   const call = bytes.byteLength === 0 ? null : readModelCall(bytes);
   const model = call instanceof Refusal || runsModel === "hidden" ? null : (call?.model ?? null);
-  return checkPolicies(exchange, forwardable, model, call !== null) ?? bytes;
+  return checkPolicies(exchange, forwardable, model, call !== null && runsModel !== "no") ?? bytes;
 }

@@ -13,6 +13,7 @@ import type { Forwardable, Outgoing } from "./call-upstream.ts";
 import type { RequestDecision } from "./decide.ts";
 import type { Exchange } from "./exchange.ts";
 import { startInterception, type Interception, type InterceptionContext } from "./interception.ts";
+import { idsInBody } from "./object-owners.ts";
 import { hashUserTexts, NO_PROMPT_HASHES } from "./prompt-hashes.ts";
 import type { RequestBody } from "./request-body.ts";
 import { planOptIn } from "./usage-opt-in.ts";
@@ -25,6 +26,10 @@ export type Started = {
   readonly interception: Interception;
   readonly model: ModelCall["model"];
   readonly outgoing: Outgoing;
+  /** The ids of stored objects that the body names, where the provider checks their owners. */
+  readonly objects: readonly string[];
+  /** Whether the provider may store the response. */
+  readonly isStored: boolean;
 };
 
 /**
@@ -84,6 +89,8 @@ function prepare(
     endUser: readEndUser(headers, call.fields),
     promptHashes: config.recording.prompts ? hashUserTexts(conversation.texts(), redact) : null,
     model: call.model,
+    objects: idsInBody({ ...rest, route }, call.body),
+    isStored: call.fields["store"] !== false,
     outgoing: { body: optIn.injected?.parts ?? bytes, isDecoded, optIn },
   };
 }

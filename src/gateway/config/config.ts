@@ -51,6 +51,8 @@ export type Config = {
   readonly sources: readonly ConfiguredSource[];
   readonly assertion: AssertionRules;
   readonly verifiers: VerifierOptions;
+  /** The owners of stored objects; null where they are not bound. */
+  readonly objects: DurableObjectNamespace | null;
   /** null where no gateway may delegate. */
   readonly delegation: DelegationRules | null;
   readonly limits: Limits;
@@ -126,6 +128,7 @@ export function inspectConfig(
     sources,
     assertion: assertion.rules,
     verifiers: assertion.verifiers,
+    objects: binding("OBJECTS", "idFromName", "a Durable Object namespace"),
     delegation,
     limits: readLimits(fields("LIMITS")),
     cors: environment.has("CORS") ? readCors(fields("CORS")) : null,
@@ -139,6 +142,7 @@ export function inspectConfig(
     workerVersion: readWorkerVersion(environment),
   };
   checkRecords(config, environment);
+  checkOwners(config, report);
   rejectSharedSecrets(config, report);
   const unread = environment.unread();
   rejectMisspelt(unread, report);
@@ -295,6 +299,12 @@ function checkRecords({ recording, queue, records }: Config, { has, report }: En
     report("RETENTION_DAYS", "must be set in the records Worker (wrangler.records.toml)");
   if (recording.required && !queue && !records)
     report("RECORDING.required", "requires EVENTS or RECORDS: without them nothing stores the record");
+}
+
+function checkOwners({ providers, objects }: Config, report: ReportIssue): void {
+  for (const { name, objects: rules } of providers.values())
+    if (rules.owners && !objects)
+      report(`PROVIDERS.${name}.objects.owners`, "requires OBJECTS: a Durable Object namespace");
 }
 
 /** A secret that is a provider key: one line of visible ASCII, because it is sent in a header. */

@@ -1,6 +1,6 @@
 /** The config's `PROVIDERS.<name>.objects`, validated: who may use the provider's stored objects. */
 import { asTable, Fields } from "../../shared/config/fields.ts";
-import type { ObjectRule, ObjectRules } from "../provider/provider.ts";
+import type { ObjectAction, ObjectRule, ObjectRules } from "../provider/provider.ts";
 
 const NO_RULES: ObjectRules = { read: null, write: null, delete: null };
 
@@ -11,12 +11,13 @@ export function readObjects(fields: Fields): ObjectRules {
     read: readAction(objects, "read"),
     write: readAction(objects, "write"),
     delete: readAction(objects, "delete"),
+    ...(objects.oneOf("owners", ["off", "check"], "off") === "check" && { owners: "check" as const }),
   };
   objects.rejectUnknown();
   return rules;
 }
 
-function readAction(fields: Fields, action: keyof ObjectRules): ObjectRules[typeof action] {
+function readAction(fields: Fields, action: ObjectAction): ObjectRules[typeof action] {
   if (!Array.isArray(fields.table[action])) {
     const word = fields.oneOf<"on" | "off" | "default">(action, ["on", "off"], "default");
     return word === "default" ? null : word;

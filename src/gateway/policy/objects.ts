@@ -6,27 +6,52 @@ import { Refusal } from "../../shared/refusal.ts";
 import type { Actor } from "../identity/identity.ts";
 import type { ObjectAction, ObjectRule } from "../provider/provider.ts";
 import type { Route } from "../provider/route.ts";
+import type { Decision } from "../initiator/decision.ts";
 
 export type ObjectRequest = {
   readonly method: string;
   readonly actor: Actor;
   readonly credential: { readonly kind: "centralized" | "byok" };
+  /** The owner decision; absent where the request cannot name an owner. */
+  readonly decision?: Pick<Decision, "acceptedOwner" | "rejection">;
 };
 
 /** Refuses `objects_not_allowed` (403). */
-export function checkObjects(
-  { provider, route }: Route,
-  { method, actor, credential }: ObjectRequest,
-): Refusal | null {
+export function checkObjects(named: Route, request: ObjectRequest): Refusal | null {
+  const { provider, route } = named;
+  const { method, actor, credential } = request;
   if (route.kind !== "passthrough" || !route.objects) return null;
   const action = actionOf(method);
   // Lists of models have a rule of their own (`filter_models`).
   if (action === "read" && route.listsModels) return null;
+  if (provider.objects.owners) {
+    // Lists, and other requests about more than one object, are for the callers that may use all objects.
+    const isAllowed =
+      provider.objects[action] !== "off" && (isCreation(named, method) || namedObject(named) !== null);
+    return isAllowed || usesAll(named, request, action) ? null : notAllowed(action);
+  }
   const rules =
     provider.objects[action] ??
     (credential.kind === "centralized" ? defaultRules(action, route.objects) : "on");
   const isAllowed = typeof rules === "string" ? rules === "on" : rules.some((rule) => matches(rule, actor));
-  return isAllowed ? null : new Refusal("objects_not_allowed", { detail: `objects.${action}` });
+  return isAllowed ? null : notAllowed(action);
+}
+
+const notAllowed = (action: ObjectAction): Refusal =>
+  new Refusal("objects_not_allowed", { detail: `objects.${action}` });
+
+/**
+ * Whether the caller may use all objects of a provider with `owners = "check"`: the list of rules for the action has the
+ * actor. A request that names an owner is one of that owner, whose objects alone it uses, whether or not it was accepted.
+ */
+export function usesAll(
+  { provider }: Pick<Route, "provider">,
+  { actor, decision }: Pick<ObjectRequest, "actor" | "decision">,
+  action: ObjectAction,
+): boolean {
+  const rules = provider.objects[action];
+  const namesOwner = decision !== undefined && (decision.acceptedOwner ?? decision.rejection) !== null;
+  return Array.isArray(rules) && !namesOwner && rules.some((rule: ObjectRule) => matches(rule, actor));
 }
 
 const SERVICES: readonly ObjectRule[] = [{ source: null, kind: "service", actor: null, claim: null }];
@@ -43,7 +68,24 @@ function defaultRules(
   return objects === "listed" ? SERVICES : "on";
 }
 
-function actionOf(method: string): ObjectAction {
+/** Whether the request creates an object: its response names it. */
+export function isCreation({ route, upstreamPath }: Route, method: string): boolean {
+  return (
+    method === "POST" && route.kind === "passthrough" && upstreamPath === route.path && !route.listsModels
+  );
+}
+
+/** The id of the object that the path names; null where it names none. The path has been validated: its escapes are of ASCII. */
+export function namedObject({ route: { path }, upstreamPath }: Route): string | null {
+  const root = path.replace(/\*$/, "");
+  const [id] = upstreamPath
+    .slice(root.length)
+    .split("/", root.endsWith("/") ? 1 : 2)
+    .slice(-1);
+  return id ? decodeURIComponent(id) : null;
+}
+
+export function actionOf(method: string): ObjectAction {
   if (method === "GET" || method === "HEAD") return "read";
   return method === "DELETE" ? "delete" : "write";
 }

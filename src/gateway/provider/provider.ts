@@ -33,7 +33,10 @@ export type Provider = {
 export type ObjectAction = "read" | "write" | "delete";
 
 /** null: the default of `policy/objects.ts`. A list permits the actors that match one of its rules. */
-export type ObjectRules = Readonly<Record<ObjectAction, "on" | "off" | readonly ObjectRule[] | null>>;
+export type ObjectRules = Readonly<Record<ObjectAction, "on" | "off" | readonly ObjectRule[] | null>> & {
+  /** An object is its creator's: only that initiator may use it, and the actors in the lists above. */
+  readonly owners?: "check";
+};
 
 /** Matches an actor in all the points that are not null. */
 export type ObjectRule = {
@@ -61,6 +64,8 @@ export type DialectRoute =
       readonly runsModel: RunsModel;
       /** The paths below are stored objects. `listed`: any key of the account can list those of all its users. */
       readonly objects?: "listed" | "by_id";
+      /** Members of an object's JSON that name further objects, which belong to the same owner. */
+      readonly objectNames?: readonly string[];
       /** A POST to the path itself is a model call: it creates a batch. */
       readonly creates?: Api;
       /** Lists the provider's models; a path below it names one of them. */
@@ -80,6 +85,8 @@ export type Api = {
    * only that usage. null if the API always reports usage.
    */
   readonly isUsageOnly: ((data: string) => boolean) | null;
+  /** The provider stores what the call creates: the response's id names it. */
+  readonly createsObject?: boolean;
   /** A request may be a multipart form, which names its model in a field. */
   readonly acceptsForms?: boolean;
   /** A request's body is forwarded unread: it is too large to be held, and names its models inside. */
@@ -122,6 +129,8 @@ export type Dialect = {
   readonly mount: string;
   readonly routes: readonly DialectRoute[];
   readonly retrievals: readonly Retrieval[];
+  /** The key of a tool call's arguments, where they are an object and not a text: they are the client's own data. */
+  readonly toolArguments?: KnownKeys;
   /**
    * Headers whose presence selects this dialect for a root path that several dialects have. The form of the key (`keyForm`)
    * precedes all but the first.

@@ -75,7 +75,7 @@ export function hasReadableCharset(headers: Headers): boolean {
 }
 
 /** The same response with a body of known length, neither chunked nor encoded any more. */
-function inMemory(
+export function inMemory(
   { status, statusText, headers: received }: Response,
   body: Uint8Array | null,
   encoding: ContentEncoding,

@@ -28,6 +28,7 @@ export const BINDINGS: readonly string[] = [
   "EVENTS",
   "RECORDS",
   "NONCES",
+  "OBJECTS",
   "LEDGER",
   "ARCHIVE",
   "CF_VERSION_METADATA",

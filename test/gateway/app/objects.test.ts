@@ -148,7 +148,24 @@ describe("the rules", () => {
     });
   });
 
+  it("check owners with a binding alone", () => {
+    const objects = { owners: "check" };
+    const OBJECTS = { idFromName: () => undefined, get: () => undefined };
+    const checked = read({ ...provider({ objects }), OBJECTS }).providers.get("openai")?.objects;
+    expect(checked).toEqual({ read: null, write: null, delete: null, owners: "check" });
+    const issue = "PROVIDERS.openai.objects.owners requires OBJECTS: a Durable Object namespace";
+    expect(issuesOf(provider({ objects }))).toEqual([issue]);
+    expect(issuesOf({ ...provider({ objects }), OBJECTS: {} })).toContain(
+      "OBJECTS must be a Durable Object namespace",
+    );
+    expect(read(provider({ objects: { owners: "off" } })).providers.get("openai")?.objects.owners).toBe(
+      undefined,
+    );
+  });
+
   it.each([
+    [{ owners: true }],
+    [{ owners: "on" }],
     [{ write: "yes" }],
     [{ write: true }],
     [{ write: [{}] }],

@@ -44,6 +44,7 @@ function routeOf(
 const OPENAI_ROUTES = [
   ["intercept", "/chat/completions"],
   ["intercept", "/responses"],
+  ["passthrough", "/responses/input_tokens"],
   ["passthrough", "/responses/resp_1"],
   ["passthrough", "/responses/resp_1/input_items"],
   ["passthrough", "/responses/resp_1/cancel"],
@@ -180,7 +181,12 @@ const runningModel = (routes: readonly DialectRoute[], runs: "named" | "hidden")
 
 describe("D14 the passthroughs that run a model, to which the allow-list of models applies", () => {
   it("are these with the model in the body", () => {
-    expect(runningModel(OPENAI.dialect.routes, "named")).toEqual(["/responses/*", "/images/*", "/audio/*"]);
+    expect(runningModel(OPENAI.dialect.routes, "named")).toEqual([
+      "/responses/input_tokens",
+      "/responses/*",
+      "/images/*",
+      "/audio/*",
+    ]);
     expect(runningModel(ANTHROPIC.dialect.routes, "named")).toEqual(["/v1/messages/count_tokens"]);
   });
 

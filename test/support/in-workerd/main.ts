@@ -1,6 +1,7 @@
-/** The Worker that the tests inside workerd run in: the records Worker, with the gateway's Durable Object beside it. */
+/** The Worker that the tests inside workerd run in: the records Worker, with the gateway's Durable Objects beside it. */
+import { ObjectOwnersShard } from "../../../src/gateway/initiator/object-owners-shard.ts";
 import { ReplayCacheShard } from "../../../src/gateway/initiator/replay-cache-shard.ts";
 import RecordsWorker from "../../../src/records/index.ts";
 
-export { ReplayCacheShard as NonceShard };
+export { ObjectOwnersShard, ReplayCacheShard as NonceShard };
 export default RecordsWorker;

@@ -9,7 +9,7 @@ import { countingContext, countingQueue, counts } from "./count.ts";
 import { hostRefusal } from "./host-check.ts";
 import type { LocalDelivery } from "./records.ts";
 
-export { NonceShard } from "../../../src/gateway/index.ts";
+export { NonceShard, ObjectOwnersShard } from "../../../src/gateway/index.ts";
 
 /** Names of the bindings that only the local configuration has (tools/local/local-configs.ts). */
 type LocalEnv = Env & {

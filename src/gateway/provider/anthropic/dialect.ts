@@ -1,6 +1,7 @@
 /** Anthropic's API: https://docs.anthropic.com/en/api. A client's base URL has no `/v1`. */
 import { anthropicHeaders } from "./forwarded-headers.ts";
 import { messagesConversation } from "./messages-conversation.ts";
+import { KnownKeys } from "../known-keys.ts";
 import { messagesFields } from "./request-fields.ts";
 import { messagesReader } from "./messages-response.ts";
 import type { Api, BatchResult, Dialect, DialectRoute, RunsModel } from "../provider.ts";
@@ -25,6 +26,7 @@ const BATCH: Api = {
   requestFields: messagesFields,
   conversation: messagesConversation,
   createReader: queuedReader,
+  createsObject: true,
   isUsageOnly: null,
   isUnread: true,
 };
@@ -74,6 +76,7 @@ export const anthropic: Dialect = {
       createReader: messagesReader,
     },
   ],
+  toolArguments: new KnownKeys(["input"]),
   keyForm: /^sk-ant/,
   forwardedHeaders: anthropicHeaders,
   keyHeader: (key) => ["x-api-key", key],

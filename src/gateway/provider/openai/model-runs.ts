@@ -51,6 +51,7 @@ export const MODEL_RUNS: readonly DialectRoute[] = [
       requestFields: responsesFields,
       conversation: responsesConversation,
       createReader: responsesReader,
+      createsObject: true,
       isUsageOnly: null,
     },
   },
@@ -70,6 +71,7 @@ export const BATCH: Api = {
   requestFields: batchFields,
   conversation: NO_PROMPT,
   createReader: queuedReader,
+  createsObject: true,
   isUsageOnly: null,
   isUnread: true,
 };

@@ -1,0 +1,151 @@
+/**
+ * The owners of stored objects, where a provider's `objects.owners` is on: what a request names must be the caller's, and
+ * what a response creates becomes the caller's before the client gets its id.
+ */
+import { Refusal } from "../../shared/refusal.ts";
+import { ownerKey } from "../initiator/object-owners-client.ts";
+import { actionOf, isCreation, namedObject, usesAll } from "../policy/objects.ts";
+import { readJsonBody, type JsonBody } from "../provider/json-body.ts";
+import { KnownKeys } from "../provider/known-keys.ts";
+import { addItemReferences, namedObjects } from "../provider/object-ids.ts";
+import type { ObjectAction } from "../provider/provider.ts";
+import { interceptedApi, type Route } from "../provider/route.ts";
+import { CLIENT_DISCONNECTED } from "../upstream/forward.ts";
+import { callUpstream, type Forwardable, type Outgoing, type UpstreamResult } from "./call-upstream.ts";
+import { readCreated } from "./created-objects.ts";
+import type { RequestDecision } from "./decide.ts";
+import type { Deps } from "./deps.ts";
+import type { Exchange } from "./exchange.ts";
+import { rejectOtherText, type RequestBody } from "./request-body.ts";
+
+/** The caller's part in the objects of a provider that checks owners. */
+export type Ownership = {
+  /** Whether the caller may use the objects of all: only then does an object need no check. */
+  readonly usesAll: (action: ObjectAction) => boolean;
+};
+
+/** null where the provider does not check owners. */
+export function ownershipOf(route: Route, decided: RequestDecision): Ownership | null {
+  if (!route.provider.objects.owners) return null;
+  return { usesAll: (action) => usesAll(route, decided, action) };
+}
+
+/** Refuses `object_not_yours` (404) where the path names an object that is not the caller's. */
+export async function checkNamedObject(
+  { request, deps }: Exchange,
+  forwardable: Forwardable,
+): Promise<Refusal | null> {
+  const { route } = forwardable;
+  if (route.route.kind !== "passthrough" || !route.route.objects) return null;
+  const action = actionOf(request.method);
+  // Models have a list of their own (`models`).
+  if (action === "read" && route.route.listsModels) return null;
+  const id = namedObject(route);
+  return id === null ? null : checkOwn(deps, forwardable, [id], action);
+}
+
+/** Objects that one request may name. Each is a query, and a request has few connections. */
+const MAX_NAMED = 64;
+
+/** Refuses `object_not_yours` (404) where one of the objects is not the caller's, `objects_unavailable` (503) where it is not known. */
+export async function checkOwn(
+  { owners }: Deps,
+  { ownership, route, caller }: Forwardable,
+  ids: readonly string[],
+  action: ObjectAction,
+): Promise<Refusal | null> {
+  if (ownership === null || ids.length === 0 || ownership.usesAll(action)) return null;
+  if (ids.length > MAX_NAMED) return new Refusal("object_not_yours", { detail: `over ${MAX_NAMED} ids` });
+  const objects = { provider: route.provider.name, ids };
+  const found = owners ? await owners("check", objects, ownerKey(caller)) : "down";
+  if (found === "own") return null;
+  return new Refusal(found === "other" ? "object_not_yours" : "objects_unavailable");
+}
+
+/** The lists whose elements may only refer to an item that the provider has stored. */
+const ITEM_LISTS = new KnownKeys(["input", "items"]);
+
+/** The ids that a request's body names; none where the provider does not check owners. */
+export function idsInBody(
+  { ownership, route }: Pick<Forwardable, "ownership" | "route">,
+  { bytes, members }: JsonBody,
+): readonly string[] {
+  if (ownership === null) return [];
+  const ids = namedObjects(bytes, route.provider.dialect.toolArguments);
+  for (const name of ITEM_LISTS.names) {
+    const list = members.get(name);
+    if (list) addItemReferences(ids, bytes, list);
+  }
+  return [...ids];
+}
+
+/** The whole body, once each object that it names is the caller's. Refuses `body_invalid` (400) where it is no JSON. */
+export async function takeOwnBody(
+  { headers, deps }: Exchange,
+  forwardable: Forwardable,
+  body: RequestBody,
+): Promise<Uint8Array | Refusal> {
+  const otherText = rejectOtherText(headers);
+  if (otherText) return otherText;
+  const bytes = await body.take();
+  if (bytes instanceof Refusal || bytes.byteLength === 0 || forwardable.ownership === null) return bytes;
+  const json = readJsonBody(bytes, ITEM_LISTS);
+  if (json instanceof Refusal) return json;
+  return (await checkOwn(deps, forwardable, idsInBody(forwardable, json), "read")) ?? bytes;
+}
+
+/** `callUpstream`, and the objects that the response creates or names are the caller's from then on. */
+export async function callOwned(
+  exchange: Exchange,
+  forwardable: Forwardable,
+  outgoing: Outgoing,
+  abort: AbortController,
+): Promise<UpstreamResult> {
+  const result = await callUpstream(exchange, forwardable, outgoing, abort);
+  const names = namesInResponse(exchange, forwardable);
+  const { response } = result;
+  if (names === null || !(response instanceof Response) || !response.ok) return result;
+  return { ...result, response: await claim(exchange, forwardable, { response, names, abort }) };
+}
+
+type Naming = {
+  readonly response: Response;
+  readonly names: readonly string[];
+  readonly abort: AbortController;
+};
+
+/** The members of the response that name objects of the caller; null where there are none. */
+function namesInResponse({ request }: Exchange, forwardable: Forwardable): readonly string[] | null {
+  const { ownership, route } = forwardable;
+  if (ownership === null || request.method === "HEAD") return null;
+  const own = route.route.kind === "passthrough" ? (route.route.objectNames ?? []) : [];
+  if (interceptedApi(route, request.method)?.createsObject) return ["id", ...own];
+  if (route.route.kind !== "passthrough" || !route.route.objects) return null;
+  if (isCreation(route, request.method)) return ["id", ...own];
+  // A caller that uses all objects need not be the owner of this one.
+  const isOwn = namedObject(route) !== null && !ownership.usesAll(actionOf(request.method));
+  return isOwn && own.length > 0 ? own : null;
+}
+
+async function claim(
+  { deps: { owners, config }, request }: Exchange,
+  { route, caller }: Forwardable,
+  { response: received, names, abort }: Naming,
+): Promise<UpstreamResult["response"]> {
+  try {
+    const { ids, response } = await readCreated(received, names, abort, config.limits.idleMs);
+    if (ids.length === 0) return response;
+    const objects = { provider: route.provider.name, ids };
+    const claimed = owners ? await owners("claim", objects, ownerKey(caller)) : "down";
+    // Files of results keep the owner that they have. A new object has none.
+    if (claimed === "own" || (claimed === "other" && names[0] !== "id")) return response;
+    response.body?.cancel().catch(() => undefined);
+    abort.abort();
+    // The provider has done the work: each retry would do it again.
+    return new Refusal(claimed === "down" ? "objects_unavailable" : "object_not_yours", { isFinal: true });
+  } catch {
+    abort.abort();
+    if (request.signal.aborted) return CLIENT_DISCONNECTED;
+    return new Refusal("upstream_unreachable", { detail: "a new object's response broke off" });
+  }
+}
