@@ -377,7 +377,7 @@ describe("the rules with objects.owners", () => {
     expect(await outcome(gateway, "/central/v1/models/ft:gpt:org::1", bob, { method: "DELETE" })).toBe(
       "object_not_yours",
     );
-    expect(await outcome(gateway, "/central/v1/models", bob, { method: "POST" })).toBe("objects_not_allowed");
+    expect(await outcome(gateway, "/central/v1/models", bob, { method: "POST" })).toBe("method_not_allowed");
   });
 });
 
