@@ -161,11 +161,8 @@ export type SecretWatch = {
   onFound: () => void;
 };
 
-/** Watches a text that arrives in pieces of any size. `report` gets the name of a secret that was found. */
-export function watchForSecrets(
-  { find }: SecretFinder,
-  report: (secret: string) => void = () => undefined,
-): SecretWatch {
+/** Watches a text that arrives in pieces of any size. */
+export function watchForSecrets({ find }: SecretFinder): SecretWatch {
   let tail = "";
   let found: string | null = null;
   const watch: SecretWatch = {
@@ -177,9 +174,7 @@ export function watchForSecrets(
     examine: (text) => {
       if (found !== null) return;
       found = find(text);
-      if (found === null) return;
-      report(found);
-      watch.onFound();
+      if (found !== null) watch.onFound();
     },
     found: () => found,
     onFound: () => undefined,

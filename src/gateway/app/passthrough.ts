@@ -2,6 +2,7 @@
 import { NOTHING_RETRIEVED } from "../../events/compose.ts";
 import { contentEncoding, declaredLength } from "../../shared/http/body-headers.ts";
 import { Refusal } from "../../shared/refusal.ts";
+import { watchForSecrets } from "../../shared/secret-finder.ts";
 import { formBoundary } from "../provider/form/boundary.ts";
 import { createFormScanner } from "../provider/form/form-scanner.ts";
 import { readModelCall } from "../provider/model-call.ts";
@@ -27,9 +28,9 @@ import {
   type PassthroughRecord,
 } from "./passthrough-record.ts";
 import { callOwned, takeOwnBody } from "./object-owners.ts";
-import { findRetrieval, observeRetrieval } from "./retrieve.ts";
+import { findRetrieval, observeRetrieval, type RetrievedId, type RetrievedResponse } from "./retrieve.ts";
 import { checkNamedModel, filterModels } from "./model-list.ts";
-import { leakRefusal, searchBody, type SearchedBody } from "./secret-leak.ts";
+import { leakRefusal, reportLeak, searchBody, type SearchedBody } from "./secret-leak.ts";
 import { rejectBody, rejectOtherText, type RequestBody } from "./request-body.ts";
 
 /** A passthrough: recorded from here to its one end, however it ends. */
@@ -79,20 +80,12 @@ async function respond(
   exchange: Exchange,
   forwardable: Forwardable,
   end: PassthroughRecord["end"],
-  { response, providerHeaders, body, abort }: Responded,
+  responded: Responded,
 ): Promise<Response> {
-  const { deps, recorder } = exchange;
+  const { response, providerHeaders, body, abort } = responded;
   const retrieval = response.ok ? findRetrieval(exchange, forwardable) : null;
   if (retrieval) {
-    const at = deps.now();
-    const observed = await observeRetrieval(exchange, forwardable, retrieval, { response, abort });
-    exchange.waitUntil(
-      observed.facts.then((read) => {
-        const leaked = observed.isLeak && refusedResult(leakRefusal(response.status), providerHeaders);
-        end(leaked || respondedResult(response, providerHeaders, read), at);
-        return recorder.flush();
-      }),
-    );
+    const observed = await observeResults(exchange, forwardable, retrieval, { ...responded, end });
     if (observed.isLeak) return refuse(exchange, leakRefusal(response.status));
     return toClientResponse(exchange, forwardable, response, observed);
   }
@@ -111,6 +104,30 @@ async function respond(
     return toClientResponse(exchange, forwardable, response, searched);
   }
   return toClientResponse(exchange, forwardable, response, inContext(response, searched.body));
+}
+
+/** The end has the time of the response's headers. */
+async function observeResults(
+  exchange: Exchange,
+  forwardable: Forwardable,
+  retrieval: RetrievedId,
+  { response, providerHeaders, abort, end }: Responded & Pick<PassthroughRecord, "end">,
+): Promise<RetrievedResponse> {
+  const { deps, recorder } = exchange;
+  const secrets = deps.secrets && watchForSecrets(deps.secrets);
+  const at = deps.now();
+  const observed = await observeRetrieval(exchange, forwardable, retrieval, { response, abort, secrets });
+  const ended = observed.facts.then((read) => {
+    const leaked = secrets?.found() ?? null;
+    if (leaked !== null) reportLeak(exchange, forwardable, leaked, observed.isLeak ? "body" : "stream");
+    const responded = respondedResult(response, providerHeaders, read);
+    if (leaked === null) end(responded, at);
+    else if (observed.isLeak) end(refusedResult(leakRefusal(response.status), providerHeaders), at);
+    else end({ ...responded, outcome: "upstream_error", error: "upstream_key_leaked" }, at);
+    return recorder.flush();
+  });
+  exchange.waitUntil(ended);
+  return observed;
 }
 
 /** The response's body as a stream of the isolate, which keeps the request's context until it has ended. */
