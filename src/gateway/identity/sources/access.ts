@@ -8,7 +8,8 @@
 import { Refusal } from "../../../shared/refusal.ts";
 import { readActorId, readName } from "../../../shared/actor-id.ts";
 import type { Actor, IdentitySource } from "../identity.ts";
-import { createTokenVerifier, type Claims } from "../signed-token.ts";
+import type { Claims } from "../../../shared/claims.ts";
+import { createTokenVerifier } from "../signed-token.ts";
 
 export const access: IdentitySource = {
   source: "access",
