@@ -87,7 +87,7 @@ async function checkError(
     return secret !== null;
   };
   const clean = await rejectKeyLeak(response, quotes, abort, config.limits.idleMs);
-  const isCentral = forwardable.credential.centralKey !== null;
+  const isCentral = forwardable.credential.kind === "centralized";
   if (clean instanceof Refusal || !isCentral || (clean.status !== 401 && clean.status !== 403)) return clean;
   // Pages of a network in front of the provider, and OpenRouter's 403 for a flagged input, say nothing about the key.
   const body = await clean.clone().text();
@@ -161,7 +161,7 @@ export function toClientResponse(
   const inHeaders = toClientHeaders(response.headers, {
     interceptionId: id,
     isModified,
-    isCentral: forwardable.credential.centralKey !== null,
+    isCentral: forwardable.credential.kind === "centralized",
     keepsCache: forwardable.route.provider.keepsCache,
     secrets,
   });
