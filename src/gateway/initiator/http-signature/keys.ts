@@ -1,12 +1,10 @@
 /** The keys of HTTP message signatures. With `ed25519` the gateway holds a public key only, and so nothing that can sign. */
 import type { HttpSignature } from "../signature.ts";
 
-export const HTTP_SIGNATURE_ALGORITHMS = ["hmac-sha256", "ed25519"] as const;
-
 export type HttpSignatureKey = {
   /** The `keyid` that selects it. */
   readonly id: string;
-  readonly algorithm: (typeof HTTP_SIGNATURE_ALGORITHMS)[number];
+  readonly algorithm: "hmac-sha256" | "ed25519";
   /** The secret's text in UTF-8, or the 32 bytes of the public key. */
   readonly bytes: Uint8Array<ArrayBuffer>;
 };
