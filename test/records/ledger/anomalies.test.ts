@@ -457,6 +457,15 @@ describe("anomalies of keys", () => {
       ["provider_key_rejected", START.provider, 2],
     ]);
   });
+
+  // The attack (H3): a key that comes back in a stream. The client has a part of that stream, so the operator must know.
+  it("Finding H3: reports the responses that were withheld or cut for a secret, in any number of runs", async () => {
+    const leaked = { outcome: "upstream_error", error: "upstream_key_leaked" } as const;
+    const found = async (at: number) =>
+      (await scan(served(at, ownAccount, leaked))).map((one) => [one.kind, one.subject, one.count]);
+    expect(await found(T0)).toEqual([["secret_leaked", START.provider, 1]]);
+    expect(await found(T0 + MINUTE)).toEqual([["secret_leaked", START.provider, 2]]);
+  });
 });
 
 describe("a spike of asserted owners", () => {

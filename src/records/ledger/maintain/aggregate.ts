@@ -117,11 +117,16 @@ const rejectedKey = ({ error, provider, credential_hint }: InterceptionRow): Key
     ? { kind: "provider_key_rejected", subject: provider, details: { credential_hint } }
     : null;
 
+/** The operator's log names the secret. It need not be that of the request. */
+const leakedSecret = ({ error, provider }: InterceptionRow): Keyed | null =>
+  error === "upstream_key_leaked" ? { kind: "secret_leaked", subject: provider, details: {} } : null;
+
 const COUNTED: readonly ((row: InterceptionRow) => Keyed | null)[] = [
   flagOfActor("coder_agents_without_headers"),
   flagOfActor("owner_without_chat"),
   unverifiedClaim,
   rejectedKey,
+  leakedSecret,
 ];
 
 /** The outcomes of a response that a provider sent, completely or in part, or still has to send. */
