@@ -73,7 +73,7 @@ export function objectAction({ route }: Pick<Route, "route">, method: string): O
 /** Whether the request creates an object: its response names it. */
 export function isCreation({ route, upstreamPath }: Route, method: string): boolean {
   if (method !== "POST" || route.kind !== "passthrough" || upstreamPath !== route.path) return false;
-  return route.objects !== undefined && !route.listsModels;
+  return route.objects !== undefined;
 }
 
 /** The id of the object that the path names; null where it names none. The path has been validated: its escapes are of ASCII. */
