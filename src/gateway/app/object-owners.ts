@@ -143,8 +143,8 @@ async function claim(
     if (claimed === "own" || (claimed === "other" && !isNew)) return response;
     response.body?.cancel().catch(() => undefined);
     abort.abort();
-    // The provider has done the work: each retry would do it again.
-    return new Refusal(claimed === "down" ? "objects_unavailable" : "object_not_yours", { isFinal: true });
+    // The provider has created it: each retry would create another one. A new id with another owner is the provider's fault.
+    return new Refusal("objects_unavailable", { detail: claimed, ...(isNew && { isFinal: true }) });
   } catch {
     abort.abort();
     if (request.signal.aborted) return CLIENT_DISCONNECTED;
