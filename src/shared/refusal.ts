@@ -108,7 +108,7 @@ const CODES = {
   ],
   objects_unavailable: [
     503,
-    "The owner of a stored object could not be determined or stored. Retry later, but do not repeat a creation: the provider may have made the object.",
+    "The owner of a stored object could not be determined or stored. Retry later, except for a creation, which may have succeeded.",
   ],
   // Provider
   upstream_unreachable: [502, "The provider could not be reached. Retry later."],

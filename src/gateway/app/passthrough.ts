@@ -28,7 +28,7 @@ import {
   type PassthroughRecord,
 } from "./passthrough-record.ts";
 import { callOwned, takeOwnBody } from "./object-owners.ts";
-import { findRetrieval, observeRetrieval, type RetrievedId, type RetrievedResponse } from "./retrieve.ts";
+import { findRetrieval, observeRetrieval, type RetrievedId } from "./retrieve.ts";
 import { checkNamedModel, filterModels } from "./model-list.ts";
 import { leakRefusal, reportLeak, searchBody, type SearchedBody } from "./secret-leak.ts";
 import { rejectBody, rejectOtherText, type RequestBody } from "./request-body.ts";
@@ -54,12 +54,14 @@ export async function passThrough(
     const outgoing = { body, isDecoded: requestBody.decoded() !== null, optIn: null };
     const { response: received, providerHeaders } = await callOwned(exchange, forwardable, outgoing, abort);
     const response = await filterModels(exchange, forwardable, received, abort);
-    if (response instanceof Refusal) return refused(response, providerHeaders);
-    if (response === CLIENT_DISCONNECTED) {
-      end({ ...CANCELLED, providerHeaders });
-      return clientDisconnected(exchange.id);
-    }
-    return await respond(exchange, forwardable, end, { response, providerHeaders, body, abort });
+    const result =
+      response instanceof Response
+        ? await respond(exchange, forwardable, end, { response, providerHeaders, body, abort })
+        : response;
+    if (result instanceof Refusal) return refused(result, providerHeaders);
+    if (result !== CLIENT_DISCONNECTED) return result;
+    end({ ...CANCELLED, providerHeaders });
+    return clientDisconnected(exchange.id);
   } catch (error) {
     abort.abort();
     end(FAILED);
@@ -81,23 +83,12 @@ async function respond(
   forwardable: Forwardable,
   end: PassthroughRecord["end"],
   responded: Responded,
-): Promise<Response> {
+): Promise<UpstreamResult["response"]> {
   const { response, providerHeaders, body, abort } = responded;
   const retrieval = response.ok ? findRetrieval(exchange, forwardable) : null;
-  if (retrieval) {
-    const observed = await observeResults(exchange, forwardable, retrieval, { ...responded, end });
-    if (observed.isLeak) return refuse(exchange, leakRefusal(response.status));
-    return toClientResponse(exchange, forwardable, response, observed);
-  }
+  if (retrieval) return respondWithResults(exchange, forwardable, retrieval, { ...responded, end });
   const searched = await searchBody(exchange, forwardable, response, abort);
-  if (searched instanceof Refusal) {
-    end(refusedResult(searched, providerHeaders));
-    return refuse(exchange, searched);
-  }
-  if (searched === CLIENT_DISCONNECTED) {
-    end({ ...CANCELLED, providerHeaders });
-    return clientDisconnected(exchange.id);
-  }
+  if (searched instanceof Refusal || searched === CLIENT_DISCONNECTED) return searched;
   end(respondedResult(response, providerHeaders, NOTHING_RETRIEVED));
   // The runtime pumps a native body without the request's context. Nothing needs that any more, unless an upload goes on.
   if (body === null || (isUpload(body) ? !body.isPending() : !isSentInPieces(body))) {
@@ -107,27 +98,32 @@ async function respond(
 }
 
 /** The end has the time of the response's headers. */
-async function observeResults(
+async function respondWithResults(
   exchange: Exchange,
   forwardable: Forwardable,
   retrieval: RetrievedId,
   { response, providerHeaders, abort, end }: Responded & Pick<PassthroughRecord, "end">,
-): Promise<RetrievedResponse> {
+): Promise<UpstreamResult["response"]> {
   const { deps, recorder } = exchange;
   const secrets = deps.secrets && watchForSecrets(deps.secrets);
   const at = deps.now();
   const observed = await observeRetrieval(exchange, forwardable, retrieval, { response, abort, secrets });
-  const ended = observed.facts.then((read) => {
+  const report = (where: "body" | "stream"): boolean => {
     const leaked = secrets?.found() ?? null;
-    if (leaked !== null) reportLeak(exchange, forwardable, leaked, observed.isLeak ? "body" : "stream");
-    const responded = respondedResult(response, providerHeaders, read);
-    if (leaked === null) end(responded, at);
-    else if (observed.isLeak) end(refusedResult(leakRefusal(response.status), providerHeaders), at);
-    else end({ ...responded, outcome: "upstream_error", error: "upstream_key_leaked" }, at);
+    if (leaked !== null) reportLeak(exchange, forwardable, leaked, where);
+    return leaked !== null;
+  };
+  if (observed.isLeak && report("body")) return leakRefusal(response.status);
+  const ended = observed.facts.then((read) => {
+    const result = respondedResult(response, providerHeaders, read);
+    end(
+      report("stream") ? { ...result, outcome: "upstream_error", error: "upstream_key_leaked" } : result,
+      at,
+    );
     return recorder.flush();
   });
   exchange.waitUntil(ended);
-  return observed;
+  return toClientResponse(exchange, forwardable, response, observed);
 }
 
 /** The response's body as a stream of the isolate, which keeps the request's context until it has ended. */
