@@ -3,7 +3,7 @@
  * token that Access let through.
  *
  * Only the token's signature is trusted: a caller that bypasses Access can send the header, but cannot sign it. If the
- * header is present, this source decides. If its token is invalid, no other source is tried.
+ * header is present and no governance token is, this source decides. If its token is invalid, no other source is tried.
  */
 import { Refusal } from "../../../shared/refusal.ts";
 import { readActorId, readName } from "../../../shared/actor-id.ts";
