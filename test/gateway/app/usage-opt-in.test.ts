@@ -78,19 +78,17 @@ describe("a rejected usage opt-in", () => {
   // The attack: an image at an address of the caller's, which names a field. The provider cannot load it at first, and quotes
   // the address; at the second attempt it can. The usage of the caller's streams would then not be requested.
   it.each([
-    ["", (text: string) => text],
-    [", with escapes", (text: string) => text.replace("unknown-field", String.raw`unknown\u002dfield`)],
-  ])("is not assumed where an error quotes the client's own words%s", async (_, escape) => {
+    ["", "unknown-field"],
+    [", with escapes", String.raw`unknown\u002dfield`],
+  ])("is not assumed where an error quotes the client's own words%s", async (_, written) => {
     let loads = 0;
     const gateway = await openGateway({
       provider: () =>
         loads++ === 0 ? error("Error while downloading https://evil.example/unknown-field.png") : stream(),
     });
-    const image = escape(
-      STREAM_BODY.replace(
-        '"messages":[',
-        '"messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"https://evil.example/unknown-field.png"}}]},',
-      ),
+    const image = STREAM_BODY.replace(
+      '"messages":[',
+      `"messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"https://evil.example/${written}.png"}}]},`,
     );
     expect(image).toContain("evil.example");
     const exchanges = [];
