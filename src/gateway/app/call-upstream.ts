@@ -61,15 +61,18 @@ export async function callUpstream(
   const response = await sendWithoutRejected(exchange, forwardable, outgoing, abort);
   deps.bodies.budget.release(holding);
   if (!(response instanceof Response)) return { response, providerHeaders: NO_PROVIDER_HEADERS };
-  const providerHeaders = readProviderHeaders(response.headers);
-  if (deps.secrets === null) return { response, providerHeaders };
+  const received = readProviderHeaders(response.headers);
+  const { secrets } = deps;
+  if (secrets === null) return { response, providerHeaders: received };
+  // A provider that quotes a secret may do so in its id of the request, and the record must not have it either.
+  const facts = [received.requestId, received.ray, received.encoding].join("\n");
+  const isQuoted = secrets.findAny(facts) !== null || (centralKey !== null && containsKey(facts, centralKey));
+  const providerHeaders = isQuoted ? NO_PROVIDER_HEADERS : received;
   if (response.status < 400) return { response: checkSearchable(response, abort), providerHeaders };
   const clean = await checkError(exchange, forwardable, response, abort);
   return {
     response: !(clean instanceof Response) && request.signal.aborted ? CLIENT_DISCONNECTED : clean,
-    // A provider that quotes the key may do so in its id of the request, and the record must not have it either.
-    providerHeaders:
-      centralKey !== null && quotes(providerHeaders, centralKey) ? NO_PROVIDER_HEADERS : providerHeaders,
+    providerHeaders,
   };
 }
 
@@ -147,9 +150,6 @@ async function send(
   const init = { url: targetUrl(route, target.search), method, headers, body };
   return forward(deps.fetch, init, abort, deps.config.limits.headersMs);
 }
-
-const quotes = (facts: ProviderHeaderFacts, key: string): boolean =>
-  Object.values(facts).some((value) => value !== null && containsKey(value, key));
 
 /**
  * The provider's response as the client gets it. A native `body` (the provider's own, or a branch of its `tee()`) lets the
