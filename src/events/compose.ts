@@ -389,6 +389,12 @@ export function endEvent(
   };
 }
 
+/** A text of six characters in a JSON object, other than a name such as `prompt_tokens_details`. Each secret is one. */
+const LONG_TEXT = /"(?![:,}\]])(?=[^"]*[^a-z_"])[^"]{6,}"/;
+
+/** Most usage objects have figures only, and there are some 30 forms of secrets. */
+const redactUsage = (raw: string, redact: Redact): string => redact(raw, LONG_TEXT.test(raw) ? "all" : "own");
+
 /** null where the response reported no figure: an unknown count is not recorded as 0. */
 export function tokenUsageEvent(
   caller: Caller,
@@ -410,7 +416,7 @@ export function tokenUsageEvent(
     usage: usageState,
     metadata: usage.extras,
     // A provider can put any text into it.
-    raw_usage: usage.raw === null ? null : redact(usage.raw),
+    raw_usage: usage.raw === null ? null : redactUsage(usage.raw, redact),
     created_at: iso(at),
   };
 }
@@ -513,7 +519,7 @@ export function retrievedUsageEvent(
     cache_write_input_tokens: usage.cache_write_input_tokens,
     usage: state,
     metadata: usage.extras,
-    raw_usage: usage.raw === null ? null : redact(usage.raw),
+    raw_usage: usage.raw === null ? null : redactUsage(usage.raw, redact),
     created_at: iso(at),
   };
 }

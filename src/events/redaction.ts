@@ -7,7 +7,8 @@
 import type { SecretFinder } from "../shared/secret-finder.ts";
 import { truncate } from "../shared/text.ts";
 
-export type Redact = (text: string) => string;
+/** `tried`: by default every form of secret is tried; `own` tries the configured secrets and the operator's patterns alone. */
+export type Redact = (text: string, tried?: "all" | "own") => string;
 
 /** The maximum number of characters recorded of one prompt, input, thought or message. */
 export const MAX_CONTENT = 16_384;
@@ -151,9 +152,13 @@ export const BUILT_IN_PATTERNS: readonly SecretPattern[] = [
  * configured secrets, which are redacted in any form.
  */
 export function createRedactor(patterns: readonly RegExp[], secrets: SecretFinder | null = null): Redact {
-  const own = patterns.map((form) => ({ kind: "pattern", form: new RegExp(form.source, withG(form.flags)) }));
+  const own: readonly SecretPattern[] = patterns.map((form) => ({
+    kind: "pattern",
+    form: new RegExp(form.source, withG(form.flags)),
+  }));
   const forms: readonly SecretPattern[] = [...BUILT_IN_PATTERNS, ...own];
-  return (text) => forms.reduce(without, secrets?.redact(text) ?? text);
+  return (text, tried = "all") =>
+    (tried === "all" ? forms : own).reduce(without, secrets?.redact(text) ?? text);
 }
 
 function without(text: string, { kind, form, needle, keeps = "" }: SecretPattern): string {

@@ -6,6 +6,7 @@ import type { InterceptorEvent } from "../events/event.ts";
 import { createFallbackLog } from "../events/fallback-log.ts";
 import { createRedactor } from "../events/redaction.ts";
 import { ByteBudget } from "../shared/byte-budget.ts";
+import { realTimer } from "../shared/deadline.ts";
 import { logOperatorEvent } from "../shared/operator-log.ts";
 import { createSecretFinder } from "../shared/secret-finder.ts";
 import { createTtlCache } from "../shared/ttl-cache.ts";
@@ -30,6 +31,7 @@ import { anthropic } from "./provider/anthropic/dialect.ts";
 import { openai } from "./provider/openai/dialect.ts";
 import { analyticsEngineSink } from "./sinks/analytics-engine.ts";
 import { coalesceStarts } from "./sinks/coalesce-starts.ts";
+import { limitUnconfirmed, trackUnconfirmedKeys } from "./sinks/unconfirmed-keys.ts";
 import { logSink } from "./sinks/log.ts";
 import { sendEvents } from "./sinks/queue.ts";
 import type { Sink } from "./sinks/recorder.ts";
@@ -80,13 +82,17 @@ function recordsSinks(
     ? (events: readonly InterceptorEvent[]) => sendEvents(queue, events)
     : records && ((events: readonly InterceptorEvent[]) => records.store(events));
   if (!deliver) return [];
-  const isDetailed = limitDetails();
   // Only an archive keeps each refusal without a verified actor.
-  const wants = queue && allEvents ? () => true : isDetailed;
-  const sink = recordsSink({ required, wants, fallback, deliver });
+  const keepsAll = queue !== null && allEvents;
+  const all = recordsSink({ required, wants: keepsAll ? () => true : limitDetails(), fallback, deliver });
+  const ownKeys = trackUnconfirmedKeys(now);
+  const sink = keepsAll ? all : limitUnconfirmed(all, ownKeys);
   const counts = recordsSink({ required: false, wants: () => true, fallback, deliver });
   const newId = (): string => uuidV7(now(), randomUuid());
-  return [required ? sink : coalesceStarts(sink), refusalCountsSink(counts.write, { now, newId })];
+  return [
+    required ? sink : coalesceStarts(sink, realTimer, keepsAll ? undefined : ownKeys.starts),
+    refusalCountsSink(counts.write, { now, newId, keys: ownKeys }),
+  ];
 }
 
 function createVerifiers(

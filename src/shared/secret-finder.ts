@@ -22,6 +22,8 @@ export type SecretFinder = {
   readonly redact: (text: string) => string;
   /** The same for any other field. Short secrets that are words stay: a record's own words would go with them. */
   readonly redactField: (text: string) => string;
+  /** Whether some secret is too short to be found in every text. */
+  readonly hasShort: boolean;
 };
 
 /** The shortest run that counts. */
@@ -66,6 +68,7 @@ export function createSecretFinder(secrets: readonly NamedSecret[]): SecretFinde
       inEither(text, literals.length > 0 && /error/i.test(plainText(text)) ? findEither : findRun),
     findAny: (text) => inEither(text, findEither),
     redact: redactAmong(literals),
+    hasShort: literals.length > 0,
     redactField: redactAmong(literals.filter(({ value }) => value.length >= GRAM && /\d/.test(value))),
   };
 }
@@ -161,8 +164,11 @@ export type SecretWatch = {
   onFound: () => void;
 };
 
-/** Watches a text that arrives in pieces of any size. */
-export function watchForSecrets({ find }: SecretFinder): SecretWatch {
+/** Watches a text that arrives in pieces of any size. `report` gets the name of a secret at once, before the text is read. */
+export function watchForSecrets(
+  { find }: SecretFinder,
+  report: (secret: string) => void = () => undefined,
+): SecretWatch {
   let tail = "";
   let found: string | null = null;
   const watch: SecretWatch = {
@@ -174,7 +180,9 @@ export function watchForSecrets({ find }: SecretFinder): SecretWatch {
     examine: (text) => {
       if (found !== null) return;
       found = find(text);
-      if (found !== null) watch.onFound();
+      if (found === null) return;
+      report(found);
+      watch.onFound();
     },
     found: () => found,
     onFound: () => undefined,

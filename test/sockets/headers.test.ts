@@ -510,7 +510,7 @@ describe("response headers", () => {
     for (const [status, target] of [
       [200, CHAT],
       [429, CHAT],
-      [200, "/openai/v1/models"],
+      [200, "/openai/v1/files"],
     ] as const) {
       const { response } = await respondWithHeaders([[name, value]], status, target);
       expect(response.status).toBe(status);

@@ -25,7 +25,7 @@ let disconnects = 0;
 const emulator = await startEmulator({
   port: 0,
   eventMs: 0,
-  slowMs: 50,
+  slowMs: 1000,
   onRequest: (request) => void forwarded.push(request),
   onDisconnect: () => void (disconnects += 1),
 });
@@ -679,7 +679,7 @@ const stopAtFirst = async (stream: AsyncIterable<unknown>, abort: () => void): P
 };
 
 describe("an SDK call that is aborted", () => {
-  // The emulator sends one event every 50 ms, so that the abort happens in mid-stream.
+  // The emulator sends one event a second, so that the abort happens in mid-stream on a busy machine too.
   const model = "fault-slow";
   type Stopping = {
     readonly name: string;

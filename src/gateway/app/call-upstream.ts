@@ -108,8 +108,8 @@ async function sendWithoutRejected(
   const { optIn } = outgoing;
   const response = await send(exchange, forwardable, outgoing, abort);
   if (!optIn?.injected || !(response instanceof Response)) return response;
-  const examined = await examineOptIn(response, exchange.deps.config.limits.idleMs);
   const { original, remember } = optIn.injected;
+  const examined = await examineOptIn(response, original, exchange.deps.config.limits.idleMs);
   optIn.injected = null;
   if (!examined.isRejected) return examined.response;
   if (exchange.request.signal.aborted) return CLIENT_DISCONNECTED;

@@ -95,8 +95,10 @@ async function observeResponse(
   const { status } = response;
   const ended = observed.observation.then((observation: Observation) => {
     const { outcome, report } = observation;
-    const error =
+    const named =
       outcome === "upstream_error" ? nameError(report.error, status, response.headers) : report.error;
+    // The name can be one that a header has.
+    const error = named === null || !deps.secrets ? named : deps.secrets.redactField(named);
     const leaked = secrets?.found() ?? null;
     if (leaked !== null) reportLeak(exchange, intercepted, leaked, observed.isLeak ? "body" : "stream");
     end({ outcome, status, error, providerHeaders, usageOptIn, observation });

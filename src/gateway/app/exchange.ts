@@ -8,7 +8,7 @@ import { Refusal } from "../../shared/refusal.ts";
 import { uuidV7 } from "../../shared/uuid.ts";
 import type { Dialect } from "../provider/provider.ts";
 import { createRecorder, type Recorder } from "../sinks/recorder.ts";
-import { withoutSecrets } from "../sinks/without-secrets.ts";
+import { withoutSecrets, type Leak } from "../sinks/without-secrets.ts";
 import { CODINGS } from "./decode/coding.ts";
 import { emptyFindings, type Findings } from "./decide.ts";
 import type { Deps } from "./deps.ts";
@@ -22,6 +22,7 @@ export type Exchange = {
   readonly deps: Deps;
   readonly startedAt: number;
   readonly recorder: Recorder;
+  readonly leak: Leak;
   /** The body's part of the bytes that the isolate may hold. */
   readonly holding: Holding;
   /** Keeps the invocation alive after the response. */
@@ -36,6 +37,7 @@ export type Exchange = {
 export function createExchange(request: Request, deps: Deps, waitUntil: Exchange["waitUntil"]): Exchange {
   const startedAt = deps.now();
   const id = uuidV7(startedAt, deps.randomUuid());
+  const leak: Leak = { found: false };
   const onSinkFailure = (sink: string, error: unknown): void =>
     deps.logError({ event: "sink_failed", sink, interception_id: id, error: errorName(error) });
   return {
@@ -44,7 +46,8 @@ export function createExchange(request: Request, deps: Deps, waitUntil: Exchange
     headers: new NamedHeaders(request.headers),
     deps,
     startedAt,
-    recorder: withoutSecrets(createRecorder(deps.sinks, waitUntil, onSinkFailure), deps.secrets),
+    recorder: withoutSecrets(createRecorder(deps.sinks, waitUntil, onSinkFailure), deps.secrets, leak),
+    leak,
     holding: emptyHolding(),
     waitUntil,
     findings: emptyFindings(),

@@ -105,21 +105,17 @@ async function respondWithResults(
   { response, providerHeaders, abort, end }: Responded & Pick<PassthroughRecord, "end">,
 ): Promise<UpstreamResult["response"]> {
   const { deps, recorder } = exchange;
-  const secrets = deps.secrets && watchForSecrets(deps.secrets);
+  let where: "body" | "stream" = "body";
+  const report = (secret: string): void => reportLeak(exchange, forwardable, secret, where);
+  const secrets = deps.secrets && watchForSecrets(deps.secrets, report);
   const at = deps.now();
   const observed = await observeRetrieval(exchange, forwardable, retrieval, { response, abort, secrets });
-  const report = (where: "body" | "stream"): boolean => {
-    const leaked = secrets?.found() ?? null;
-    if (leaked !== null) reportLeak(exchange, forwardable, leaked, where);
-    return leaked !== null;
-  };
-  if (observed.isLeak && report("body")) return leakRefusal(response.status);
+  if (observed.isLeak) return leakRefusal(response.status);
+  where = "stream";
   const ended = observed.facts.then((read) => {
     const result = respondedResult(response, providerHeaders, read);
-    end(
-      report("stream") ? { ...result, outcome: "upstream_error", error: "upstream_key_leaked" } : result,
-      at,
-    );
+    const isCut = secrets !== null && secrets.found() !== null;
+    end(isCut ? { ...result, outcome: "upstream_error", error: "upstream_key_leaked" } : result, at);
     return recorder.flush();
   });
   exchange.waitUntil(ended);

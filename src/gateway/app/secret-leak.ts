@@ -13,11 +13,12 @@ import type { Exchange } from "./exchange.ts";
 
 /** Reports a leaked secret to the operator, who has to replace it. `where`: the part of the response that had it. */
 export function reportLeak(
-  { deps, id }: Exchange,
+  { deps, id, leak }: Exchange,
   { route }: Pick<Forwardable, "route">,
   secret: string,
   where: "header" | "body" | "stream",
 ): void {
+  leak.found = true;
   const provider = route.provider.name;
   deps.logError({ event: "secret_leaked", provider, secret, where, interception_id: id });
 }

@@ -7,6 +7,7 @@ import type { Caller } from "../../events/compose.ts";
 import { readBounded } from "../../shared/bounded-read.ts";
 import { TIMED_OUT, withDeadline } from "../../shared/deadline.ts";
 import { contentEncoding } from "../../shared/http/body-headers.ts";
+import { plainText } from "../../shared/secret-finder.ts";
 import type { TtlCache } from "../../shared/ttl-cache.ts";
 import { injectUsageOption, setsUsageOption } from "../provider/inject-usage.ts";
 import type { ModelCall } from "../provider/model-call.ts";
@@ -79,16 +80,19 @@ const ABOUT_OPTION = new RegExp(
     String.raw`(?:field|parameter|propert(?:y|ies)|argument|key|option)s?\b[^.]{0,60}\bnot (?:supported|allowed|permitted|recogni[sz]ed|known|expected)`,
     "extra_forbidden",
   ].join("|"),
-  "i",
+  "gi",
 );
 
 /**
- * Whether the provider rejected the option, and the response with all of its bytes still to read.
+ * Whether the provider rejected the option, and the response with all of its bytes still to read. Words that the client's body
+ * has do not count: an error may quote them, and without the option the usage of the client's stream would not be known.
  *
+ * @param original The client's body.
  * @param idleMs How long the error's body may take.
  */
 export async function examineOptIn(
   response: Response,
+  original: Uint8Array,
   idleMs: number,
 ): Promise<{ readonly isRejected: boolean; readonly response: Response }> {
   const { body, status, headers } = response;
@@ -101,6 +105,8 @@ export async function examineOptIn(
   );
   if (bytes === TIMED_OUT) examined.cancel().catch(() => undefined);
   const text = bytes === TIMED_OUT || bytes === null ? "" : new TextDecoder().decode(bytes);
-  const isRejected = ABOUT_OPTION.test(text);
+  const words = text.match(ABOUT_OPTION) ?? [];
+  const clients = words.length === 0 ? "" : plainText(new TextDecoder().decode(original));
+  const isRejected = words.some((word) => !clients.includes(word));
   return { isRejected, response: new Response(rest, response) };
 }

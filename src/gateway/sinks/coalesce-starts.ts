@@ -1,6 +1,6 @@
 /**
- * Delays the start of an interception or passthrough for a moment before a sink that pays per group: most calls end soon, and start and end
- * then go as one group. Not for a required sink. The log has the start at once in any case.
+ * Delays the start of an interception or passthrough for a moment before a sink that pays per group: most calls end soon, and
+ * start and end then go as one group. Not for a required sink. The log has the start at once in any case.
  *
  * The delayed start is lost with its isolate: where the isolate dies within that moment, the start is not stored. A timer
  * belongs to the request that set it, and so do both groups: no request waits for another one here.
@@ -11,18 +11,25 @@ import type { AwaitedSink } from "./recorder.ts";
 
 /** Longer than most responses that do not stream. */
 const DELAY_MS = 1000;
+/** Longer than a provider takes to reject a key. */
+const LONG_DELAY_MS = 8000;
 /** Starts delayed at most: those whose request the platform ended are never removed otherwise. */
 const MAX_DELAYED = 10_000;
 
 type Group = readonly InterceptorEvent[];
 type DelayedStart = { readonly events: Group; readonly release: () => void };
 
-export function coalesceStarts({ name, write }: AwaitedSink, after: After = realTimer): AwaitedSink {
+/** `isLong`: whether a start is delayed for the longer time. */
+export function coalesceStarts(
+  { name, write }: AwaitedSink,
+  after: After = realTimer,
+  isLong: (events: Group) => boolean = () => false,
+): AwaitedSink {
   const delayed = new Map<string, DelayedStart>();
 
   const delay = (id: string, events: Group): Promise<void> =>
     new Promise((resolve, reject) => {
-      const cancel = after(DELAY_MS, () => {
+      const cancel = after(isLong(events) ? LONG_DELAY_MS : DELAY_MS, () => {
         delayed.delete(id);
         write(events).then(resolve, reject);
       });

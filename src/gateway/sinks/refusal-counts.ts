@@ -1,5 +1,5 @@
 /**
- * Sink: counts the refusals without a verified actor and writes the counts in groups, so that an isolate writes a bounded
+ * Sink: counts the refusals without a verified actor, and the calls with unconfirmed keys that were not refused, and writes the counts in groups, so that an isolate writes a bounded
  * number of events, regardless of the number of requests.
  *
  * The request that opens a group keeps its timer by `waitUntil`. If the platform ends that request first, the next request
@@ -7,10 +7,11 @@
  * the log has a line for each refusal.
  */
 import { refusalCountEvent, type RefusalSum } from "../../events/compose.ts";
-import type { RefusalEvent } from "../../events/event.ts";
+import type { InterceptorEvent } from "../../events/event.ts";
 import { realTimer, type After } from "../../shared/deadline.ts";
 import type { AwaitedSink } from "./recorder.ts";
 import { isUnverifiedRefusal, minuteOf } from "./refusal-details.ts";
+import { endedAt, UNCONFIRMED, type UnconfirmedKeys } from "./unconfirmed-keys.ts";
 
 /** From a group's first refusal until it is written. With the retries, it fits into the 30 s of `waitUntil`. */
 export const GROUP_MS = 10_000;
@@ -24,8 +25,12 @@ export type RefusalCountsOptions = {
   readonly now: () => number;
   /** A new UUIDv7. */
   readonly newId: () => string;
+  readonly keys: UnconfirmedKeys;
   readonly after?: After;
 };
+
+/** A refusal, or a call with a key that is not confirmed. */
+type Counted = { readonly at: string; readonly reason: string; readonly provider: string | null };
 
 type Group = { readonly openedAt: number; readonly sums: Map<string, RefusalSum> };
 
@@ -34,7 +39,7 @@ const DONE = Promise.resolve();
 /** `write`: takes the groups of counts. */
 export function refusalCountsSink(
   write: AwaitedSink["write"],
-  { now, newId, after = realTimer }: RefusalCountsOptions,
+  { now, newId, keys, after = realTimer }: RefusalCountsOptions,
 ): AwaitedSink {
   let open: Group | null = null;
 
@@ -44,7 +49,7 @@ export function refusalCountsSink(
     const at = now();
     await write([...group.sums.values()].map((sum) => refusalCountEvent(newId(), sum, at)));
   };
-  const openGroup = (events: readonly RefusalEvent[]): Promise<void> => {
+  const openGroup = (events: readonly Counted[]): Promise<void> => {
     const group: Group = { openedAt: now(), sums: new Map() };
     open = group;
     addTo(group, events);
@@ -58,26 +63,34 @@ export function refusalCountsSink(
     required: false,
     write: (events) => {
       const overdue = open !== null && now() - open.openedAt >= OVERDUE_MS ? close(open) : null;
-      const refusals = events.filter(isUnverifiedRefusal);
-      if (refusals.length === 0) return overdue ?? DONE;
+      const counted = toCounted(events, keys);
+      if (counted.length === 0) return overdue ?? DONE;
       if (open === null) {
-        const written = openGroup(refusals);
+        const written = openGroup(counted);
         return overdue === null ? written : Promise.all([overdue, written]).then(() => undefined);
       }
-      addTo(open, refusals);
+      addTo(open, counted);
       return DONE;
     },
   };
 }
 
-function addTo({ sums }: Group, events: readonly RefusalEvent[]): void {
-  for (const { created_at, reason, provider } of events) {
-    const minute = `${minuteOf(created_at)}:00.000Z`;
+function toCounted(events: readonly InterceptorEvent[], keys: UnconfirmedKeys): readonly Counted[] {
+  const refusals = events.filter(isUnverifiedRefusal);
+  const end = keys.endOf(events);
+  if (refusals.length > 0 || end === null)
+    return refusals.map(({ created_at: at, reason, provider }) => ({ at, reason, provider }));
+  return [{ at: endedAt(end), reason: UNCONFIRMED, provider: end.provider }];
+}
+
+function addTo({ sums }: Group, counted: readonly Counted[]): void {
+  for (const { at, reason, provider } of counted) {
+    const minute = `${minuteOf(at)}:00.000Z`;
     const own = keyOf(minute, reason, provider);
-    const counted = sums.has(own) || sums.size < MAX_PAIRS ? provider : null;
-    const key = keyOf(minute, reason, counted);
+    const shown = sums.has(own) || sums.size < MAX_PAIRS ? provider : null;
+    const key = keyOf(minute, reason, shown);
     const refusals = (sums.get(key)?.refusals ?? 0) + 1;
-    sums.set(key, { minute, reason, provider: counted, refusals });
+    sums.set(key, { minute, reason, provider: shown, refusals });
   }
 }
 

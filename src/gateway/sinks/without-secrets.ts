@@ -1,11 +1,34 @@
-/** Keeps configured secrets out of every field of every event. A provider can put one into its own names and ids. */
+/**
+ * Keeps configured secrets out of every field of every event: a caller or a provider can put one into names and ids. The first
+ * group has all that the caller wrote, and the provider's response is searched where it arrives. Only where one of the two
+ * contained a secret are the later events examined.
+ */
 import type { SecretFinder } from "../../shared/secret-finder.ts";
 import type { Recorder } from "./recorder.ts";
 
-export function withoutSecrets(recorder: Recorder, secrets: SecretFinder | null): Recorder {
+/** Whether the request or its response contained a configured secret. */
+export type Leak = { found: boolean };
+
+/** `leak` is set here where the request contained a secret, and elsewhere where the response does. */
+export function withoutSecrets(recorder: Recorder, secrets: SecretFinder | null, leak: Leak): Recorder {
   if (secrets === null) return recorder;
-  const { redactField } = secrets;
-  return { ...recorder, record: (event) => recorder.record(clean(event, redactField)) };
+  const { redactField, hasShort } = secrets;
+  let isFirst = true;
+  let isEmpty = true;
+  return {
+    record: (event) => {
+      isEmpty = false;
+      if (!isFirst && !leak.found && !hasShort && event.record_type !== "refusal")
+        return recorder.record(event);
+      const cleaned = clean(event, redactField);
+      if (cleaned !== event) leak.found = true;
+      recorder.record(cleaned);
+    },
+    flush: () => {
+      isFirst &&= isEmpty;
+      return recorder.flush();
+    },
+  };
 }
 
 /** The value itself if no text in it changes. Events hold texts, numbers, lists and plain objects. */

@@ -95,22 +95,23 @@ export type ClientHeaderOptions = {
 export function toClientHeaders(headers: Headers, options: ClientHeaderOptions): string | null {
   const { interceptionId, isModified, isCentral, keepsCache, secrets } = options;
   const listed = connectionHeaders(headers);
-  let leaked: string | null = null;
-  const dropped: string[] = [];
-  // One pass over the headers that are there costs less than a lookup of each that may be.
-  for (const [name, value] of headers) {
-    const secret = secrets && (secrets.findAny(value) ?? secrets.find(name));
-    leaked ??= secret;
+  // One pass over the headers that are there costs less than a lookup of each that may be, and one search of all of them
+  // less than one of each.
+  const received = [...headers];
+  const leaked =
+    secrets &&
+    (secrets.findAny(received.map(([, value]) => value).join("\n")) ??
+      secrets.find(received.map(([name]) => name).join("\n")));
+  for (const [name, value] of received) {
     const isDropped =
-      secret !== null ||
       DROPPED.has(name) ||
       DROPPED_KINDS.test(name) ||
       (isCentral && ACCOUNT.test(name)) ||
       (!keepsCache && CACHING.test(name)) ||
-      listed?.has(name) === true;
-    if (isDropped) dropped.push(name);
+      listed?.has(name) === true ||
+      (leaked !== null && (secrets?.findAny(value) ?? secrets?.find(name)) != null);
+    if (isDropped) headers.delete(name);
   }
-  for (const name of dropped) headers.delete(name);
   if (isModified) deleteBodyHeaders(headers);
   headers.set("x-interception-id", interceptionId);
   headers.set("x-content-type-options", "nosniff");

@@ -40,7 +40,12 @@ type Flooded = {
 };
 
 /** One isolate whose clock the test moves. */
-async function openIsolate(vars: Record<string, unknown> = {}): Promise<Flooded> {
+async function openIsolate(
+  vars: Record<string, unknown> = {},
+  provider: (request: Request) => Promise<Response> = async () => {
+    throw new Error("a refused request was forwarded");
+  },
+): Promise<Flooded> {
   const clock = manualClock(T0);
   const real = setTimeout;
   // Only the timer of the counts: the others guard against backends that hang.
@@ -56,9 +61,8 @@ async function openIsolate(vars: Record<string, unknown> = {}): Promise<Flooded>
       void messages.push(...[...batch].map(({ body }) => body)),
   };
   const platform = {
-    fetch: async () => {
-      throw new Error("a refused request was forwarded");
-    },
+    fetch: (async (url: string, init: RequestInit) =>
+      provider(new Request(url, init))) as unknown as typeof fetch,
     now: clock.now,
     logError: () => undefined,
   };
@@ -201,5 +205,62 @@ describe("the counts of refusals", () => {
     clock.advance(GROUP_MS);
     await settled();
     expect(typesOf(messages)).toEqual({ refusal: 50, refusal_count: 1 });
+  });
+});
+
+const VICTIM = "7b0e3e5c-4b7e-4d3a-9a51-1f2e3d4c5b6a";
+const withKey = (key: string): RequestInit =>
+  post(BODY, {
+    authorization: `Bearer ${key}`,
+    "user-agent": "coder-agents/v2.36.0",
+    "x-coder-owner-id": VICTIM,
+  });
+const rejectsKey = async (): Promise<Response> =>
+  Response.json({ error: { message: "Incorrect API key provided." } }, { status: 401 });
+const succeeds = async (): Promise<Response> =>
+  Response.json({ id: "chatcmpl-1", object: "chat.completion", model: "m", choices: [] });
+
+describe("calls with made-up provider keys that the provider rejects", () => {
+  it(
+    "Finding H4: write a bounded number of messages and rows, while the counts add up",
+    async () => {
+      // The attack: anyone in the internet writes calls onto a user's account, with a new key each time.
+      const { send, clock, messages, settled } = await openIsolate({}, rejectsKey);
+      const random = seededRandom(9);
+      for (let n = 0; n < 1000; n += 1) {
+        const response = await send(CHAT, withKey(`sk-${between(random, 1e8, 9e8)}${n}aBcD`));
+        expect(response.status).toBe(401);
+        await response.arrayBuffer();
+        clock.advance(20);
+      }
+      clock.advance(GROUP_MS);
+      await settled();
+      const types = typesOf(messages);
+      expect(types["interception_start"]).toBe(MAX_DETAILS);
+      expect(types["interception_end"]).toBe(MAX_DETAILS);
+      expect(types["initiator_override"]).toBe(MAX_DETAILS);
+      for (const message of messages) await storeEvents(database, contentOf(message).events);
+      const rows = await allRows(database);
+      expect(rows["interceptions"]).toHaveLength(MAX_DETAILS);
+      const counts = await apiSums();
+      expect(counts).toEqual({ refusals: 1000, verified: 0, unverified: 1000 });
+      expect(rows["refusal_counts"]?.every((row) => row["reason"] === "own_key_unconfirmed")).toBe(true);
+    },
+    GENEROUS_MS,
+  );
+
+  it("do not displace the calls of a key that has succeeded, also once it is revoked", async () => {
+    const good = "sk-good-0123456789abcdefGHIJ";
+    let isRevoked = false;
+    const { send, clock, messages, settled } = await openIsolate({}, async (request) =>
+      request.headers.get("authorization") === `Bearer ${good}` && !isRevoked ? succeeds() : rejectsKey(),
+    );
+    await (await send(CHAT, withKey(good))).arrayBuffer();
+    isRevoked = true;
+    for (let n = 0; n < 40; n += 1)
+      await (await send(CHAT, withKey(n % 2 ? good : `sk-made-up-${n}-0123456789abcdef`))).arrayBuffer();
+    clock.advance(GROUP_MS);
+    await settled();
+    expect(typesOf(messages)).toMatchObject({ interception_end: 1 + 20 + MAX_DETAILS, refusal_count: 1 });
   });
 });

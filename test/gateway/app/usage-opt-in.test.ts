@@ -76,23 +76,41 @@ describe("a rejected usage opt-in", () => {
   });
 
   // The attack: an image at an address of the caller's, which names a field. The provider cannot load it at first, and quotes
-  // the address; at the second attempt it can. The usage of everyone's streams would then not be requested for an hour.
-  it("is remembered for the caller alone, who may have brought it about", async () => {
+  // the address; at the second attempt it can. The usage of the caller's streams would then not be requested.
+  it.each([
+    ["", "unknown-field"],
+    [", with escapes", String.raw`unknown\u002dfield`],
+  ])("is not assumed where an error quotes the client's own words%s", async (_, written) => {
     let loads = 0;
     const gateway = await openGateway({
-      provider: ({ body }) =>
-        text(body).includes("evil.example") && loads++ === 0
-          ? error("Error while downloading https://evil.example/unknown-field.png")
-          : stream(),
+      provider: () =>
+        loads++ === 0 ? error("Error while downloading https://evil.example/unknown-field.png") : stream(),
     });
     const image = STREAM_BODY.replace(
       '"messages":[',
-      '"messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"https://evil.example/unknown-field.png"}}]},',
+      `"messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"https://evil.example/${written}.png"}}]},`,
     );
-    expect(image).not.toBe(STREAM_BODY);
+    expect(image).toContain("evil.example");
+    const exchanges = [];
+    for (let at = 0; at < 2; at++) exchanges.push(await gateway.exchange(CHAT, post(image)));
+    expect(exchanges.map(({ response }) => response.status)).toEqual([400, 200]);
+    expect(exchanges.map(({ events }) => only(events, "interception_end").usage_opt_in)).toEqual([
+      "added",
+      "added",
+    ]);
+  });
+
+  // The attack: a caller whose account at the provider does not permit the option turns it off for everyone.
+  it("is remembered for the caller alone, who may have brought it about", async () => {
+    const gateway = await openGateway({
+      provider: ({ headers, body }) =>
+        headers.get("authorization")?.includes("another") || !text(body).includes("include_usage")
+          ? stream()
+          : error("Unknown parameter: 'stream_options'."),
+    });
     const states = [];
     const anothersKey = { authorization: "Bearer sk-CANARY-another-key-0123456789abcdef" };
-    for (const init of [post(image), post(STREAM_BODY), post(STREAM_BODY, anothersKey)])
+    for (const init of [post(STREAM_BODY), post(STREAM_BODY), post(STREAM_BODY, anothersKey)])
       states.push(only((await gateway.exchange(CHAT, init)).events, "interception_end").usage_opt_in);
     expect(states).toEqual(["rejected", "skipped", "added"]);
   });

@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { InterceptorEvent, RefusalCount, RefusalEvent } from "../../../src/events/event.ts";
 import { GROUP_MS, MAX_PAIRS, refusalCountsSink } from "../../../src/gateway/sinks/refusal-counts.ts";
 import { limitDetails, MAX_DETAILS } from "../../../src/gateway/sinks/refusal-details.ts";
+import { trackUnconfirmedKeys } from "../../../src/gateway/sinks/unconfirmed-keys.ts";
 import { uuidV7 } from "../../../src/shared/uuid.ts";
 import { END, REFUSED, START } from "../../support/in-workerd/events.ts";
 import { manualClock } from "../../support/in-workerd/manual-clock.ts";
@@ -22,6 +23,7 @@ function setUp({ lost = false, failing = false } = {}) {
     },
     {
       now: clock.now,
+      keys: trackUnconfirmedKeys(clock.now),
       newId: () => uuidV7(clock.now(), `00000000-0000-4000-8000-${(ids++).toString(16).padStart(12, "0")}`),
       after: lost ? () => () => undefined : clock.after,
     },
@@ -102,6 +104,7 @@ describe("counting refusals", () => {
     const late: (() => void)[] = [];
     const sink = refusalCountsSink(async (events) => void groups.push(events), {
       now: clock.now,
+      keys: trackUnconfirmedKeys(clock.now),
       newId: () => REFUSED.interception_id,
       after: (_, call) => {
         late.push(call);

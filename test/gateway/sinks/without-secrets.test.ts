@@ -15,7 +15,7 @@ function recorded(event: InterceptorEvent): InterceptorEvent | undefined {
     record: (one) => void events.push(one),
     flush: () => Promise.resolve(true),
   };
-  withoutSecrets(recorder, secrets).record(event);
+  withoutSecrets(recorder, secrets, { found: false }).record(event);
   return events[0];
 }
 
@@ -44,5 +44,5 @@ describe("Finding H3: a recorded event", () => {
 
 it("a recorder without secrets to find is the recorder itself", () => {
   const recorder: Recorder = { record: () => undefined, flush: () => Promise.resolve(true) };
-  expect(withoutSecrets(recorder, null)).toBe(recorder);
+  expect(withoutSecrets(recorder, null, { found: false })).toBe(recorder);
 });
