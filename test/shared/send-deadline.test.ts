@@ -20,6 +20,17 @@ function start(pace: typeof PACE | typeof HELD = PACE) {
   return { clock, deadline, lateAt: () => lateAt };
 }
 
+/** When a sender ends that sends `first` bytes at once, then at the minimum rate. */
+function endOfHeld(first: number): number {
+  const { clock, deadline, lateAt } = start(HELD);
+  deadline.received(first);
+  while (lateAt() === null && clock.now() < 1e7) {
+    clock.advance(1000);
+    if (lateAt() === null) deadline.received(PACE.minRate);
+  }
+  return lateAt() ?? Infinity;
+}
+
 describe("the deadline of a sender", () => {
   it("F12 ends a silent sender after the grace, not before", () => {
     const { clock, lateAt } = start();
@@ -60,18 +71,9 @@ describe("the deadline of a sender", () => {
     expect(lateAt()).toBeNull();
   });
 
-  // The attack: most of a large body at once, then the minimum rate: for a quarter of an hour nobody else's large body fits.
+  // The attack: most of a large body at once, then the minimum rate: for a quarter of an hour no large body of another client fits.
   it("F12 ends a sender whose bytes are held sooner, the more they are", () => {
-    const endOf = (first: number): number => {
-      const { clock, deadline, lateAt } = start(HELD);
-      deadline.received(first);
-      while (lateAt() === null && clock.now() < 1e7) {
-        clock.advance(1000);
-        if (lateAt() === null) deadline.received(PACE.minRate);
-      }
-      return lateAt() ?? Infinity;
-    };
-    const [small, large, larger] = [endOf(MIB), endOf(8 * MIB), endOf(18 * MIB)];
+    const [small, large, larger] = [endOfHeld(MIB), endOfHeld(8 * MIB), endOfHeld(18 * MIB)];
     expect(larger).toBeLessThan(40_000);
     expect(large).toBeLessThan(60_000);
     expect(small).toBeGreaterThan(240_000);
