@@ -206,8 +206,8 @@ export const ANOMALY_KINDS = {
   key_many_refusals:
     "more than 60 requests with one credential were refused within an hour (`subject`: the `api_key_id`; `count`: refusals)",
   provider_key_rejected: "a provider rejected a central key (`subject`: the provider; `count`: requests)",
-  secret_leaked:
-    "a response was withheld or cut because it contained, or could have contained, a configured secret (`subject`: the provider; `count`: requests)",
+  provider_key_leaked:
+    "a provider's response contained a configured secret (`subject`: the provider; `count`: requests)",
   asserted_share_spike:
     "far more of an hour's requests are `asserted` than of the week before (`subject`: `asserted`; `count`: requests)",
 } as const;

@@ -19,7 +19,7 @@ const COUNTED_KINDS: readonly AnomalyKind[] = [
   "owner_without_chat",
   "unverified_owner_claims",
   "provider_key_rejected",
-  "secret_leaked",
+  "provider_key_leaked",
 ];
 
 export const ANOMALY_SQL = {
