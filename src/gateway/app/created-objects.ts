@@ -2,7 +2,7 @@
  * The ids of the objects that a response names, read before the client gets any of it. A JSON body is held whole, and a
  * stream until its first event with an id: the rest of it flows natively.
  */
-import { concat, MAX_ERROR_BYTES } from "../../shared/bounded-read.ts";
+import { Collected, MAX_ERROR_BYTES } from "../../shared/bounded-read.ts";
 import { abortAfter } from "../../shared/deadline.ts";
 import { contentEncoding } from "../../shared/http/body-headers.ts";
 import { asObject, parseObject } from "../../shared/json.ts";
@@ -64,8 +64,7 @@ export async function readCreated(
 
 /** The bytes so far, and the id in an event of theirs. */
 function createHead() {
-  const parts: Uint8Array[] = [];
-  let size = 0;
+  const head = new Collected();
   let id: string | null = null;
   let start = "";
   let isEvents: boolean | null = null;
@@ -76,8 +75,7 @@ function createHead() {
   });
   return {
     push(bytes: Uint8Array): void {
-      parts.push(bytes);
-      size += bytes.byteLength;
+      head.add(bytes);
       if (isEvents === false) return;
       const text = decoder.decode(bytes, { stream: true });
       if (isEvents) return framer.push(text);
@@ -87,9 +85,9 @@ function createHead() {
       isEvents = kind === "events";
       if (isEvents) framer.push(start);
     },
-    isOpen: () => id === null && size <= MAX_HELD_BYTES,
+    isOpen: () => id === null && head.size <= MAX_HELD_BYTES,
     id: () => id,
-    bytes: () => concat(parts, size),
+    bytes: () => head.bytes(),
   };
 }
 

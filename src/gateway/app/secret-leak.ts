@@ -1,7 +1,7 @@
 /** What happens when a provider's response contains a configured secret: it is reported, and the client does not get it. */
 import { contentEncoding, declaredKind, declaredLength } from "../../shared/http/body-headers.ts";
-import { concat } from "../../shared/bounded-read.ts";
-import { abortAfter } from "../../shared/deadline.ts";
+import { Collected } from "../../shared/bounded-read.ts";
+import { abortAfter, type Deadline } from "../../shared/deadline.ts";
 import { Refusal } from "../../shared/refusal.ts";
 import { watchForSecrets } from "../../shared/secret-finder.ts";
 import { MAX_BUFFERED_BYTES } from "../observation/buffered.ts";
@@ -56,12 +56,12 @@ export async function searchBody(
   if (secrets === null || body === null || status >= 400 || encoding === "encoded")
     return { body, isModified: false };
   const isModified = encoding === "decoded";
-  const deadline = abortAfter(config.limits.idleMs, abort);
   try {
     const length = isModified ? null : declaredLength(headers);
     const isWhole = length !== null && length <= MAX_BUFFERED_BYTES;
     const [examined, rest] = isWhole ? [body, null] : body.tee();
-    const start = await readStart(examined, isWhole ? length : startSize(headers));
+    const nextWithin = (): Deadline => abortAfter(config.limits.idleMs, abort);
+    const start = await readStart(examined, isWhole ? length : startSize(headers), nextWithin);
     if (isWhole && start.byteLength !== length) throw new Error("the response ended early");
     const watch = watchForSecrets(secrets);
     examineStart(watch, new TextDecoder().decode(start));
@@ -73,25 +73,25 @@ export async function searchBody(
   } catch {
     if (exchange.request.signal.aborted) return CLIENT_DISCONNECTED;
     return new Refusal("upstream_unreachable", { detail: `a response (status ${status}) broke off` });
-  } finally {
-    deadline.clear();
   }
 }
 
 /** Of a body that is not JSON only the first bytes, so that a stream is not delayed. */
 const startSize = (headers: Headers): number => (declaredKind(headers) === "json" ? MAX_START_BYTES : 1);
 
-/** At least `size` bytes, where there are so many. The rest is cancelled. */
-async function readStart(body: ReadableStream<Uint8Array>, size: number): Promise<Uint8Array> {
-  const parts: Uint8Array[] = [];
-  let read = 0;
+/** At least `size` bytes, where there are so many. The rest is cancelled. `nextWithin`: begins the deadline of one read. */
+async function readStart(
+  body: ReadableStream<Uint8Array>,
+  size: number,
+  nextWithin: () => Deadline,
+): Promise<Uint8Array> {
+  const start = new Collected();
   const reader = body.getReader();
-  while (read < size) {
-    const { done, value } = await reader.read();
+  while (start.size < size) {
+    const { done, value } = await reader.read().finally(nextWithin().clear);
     if (done) break;
-    parts.push(value);
-    read += value.byteLength;
+    start.add(value);
   }
   reader.cancel().catch(() => undefined);
-  return concat(parts, read);
+  return start.bytes();
 }

@@ -3,7 +3,7 @@
  * an error. After that the bytes flow natively, and only the observed copy is searched. Comments and blanks before the start
  * are keep-alives, and pass at once.
  */
-import { concat } from "../../shared/bounded-read.ts";
+import { Collected } from "../../shared/bounded-read.ts";
 import type { SecretWatch } from "../../shared/secret-finder.ts";
 import { sniffKind } from "./body-kind.ts";
 
@@ -37,45 +37,47 @@ export type StartGate = {
 };
 
 export function createStartGate(watch: SecretWatch): StartGate {
-  let held: Uint8Array = NO_BYTES;
+  let held = new Collected();
   let isOpen = false;
   let pieces = 0;
   /** Of the held bytes. */
   let examined = 0;
   const take = (size: number): Uint8Array => {
-    const taken = held.subarray(0, size);
-    held = size < held.byteLength ? held.slice(size) : NO_BYTES;
-    examined = held.byteLength;
-    return taken;
+    if (size === 0) return NO_BYTES;
+    const all = held.bytes();
+    held = new Collected();
+    held.add(all.subarray(size));
+    examined = held.size;
+    pieces = 0;
+    return all.subarray(0, size);
   };
   const examine = (): string => {
-    const text = DECODER.decode(held);
-    examined = held.byteLength;
+    const text = DECODER.decode(held.bytes());
+    examined = held.size;
     examineStart(watch, text);
     if (watch.found() !== null) throw SECRET_FOUND;
     return text;
   };
   return {
     push: (bytes) => {
-      held =
-        held.byteLength === 0 ? bytes.slice() : concat([held, bytes], held.byteLength + bytes.byteLength);
-      const isFull = held.byteLength >= MAX_START_BYTES;
-      if ((pieces += 1) > MAX_EXAMINED && held.byteLength < 2 * examined && !isFull) return NO_BYTES;
+      held.add(bytes);
+      const isFull = held.size >= MAX_START_BYTES;
+      if ((pieces += 1) > MAX_EXAMINED && held.size < 2 * examined && !isFull) return NO_BYTES;
       const decoded = examine();
       const text = plainStart(decoded);
       isOpen = isFull || isComplete(text);
-      if (isOpen) return take(held.byteLength);
+      if (isOpen) return take(held.size);
       // Without other characters a character is a byte.
-      return decoded.length === held.byteLength && text === decoded
+      return decoded.length === held.size && text === decoded
         ? take(KEEP_ALIVES.exec(text)?.[0].length ?? 0)
         : NO_BYTES;
     },
     end: () => {
-      if (examined < held.byteLength) examine();
-      return take(held.byteLength);
+      if (examined < held.size) examine();
+      return take(held.size);
     },
     isOpen: () => isOpen,
-    held: () => held.byteLength,
+    held: () => held.size,
   };
 }
 

@@ -50,6 +50,15 @@ describe("the start of a stream", () => {
     expect([isOpen(), held()]).toEqual([true, 0]);
   });
 
+  it("is passed on as soon as it is whole, however many keep-alives precede it", () => {
+    const { push } = gate();
+    for (let at = 0; at < 200; at += 1) expect(push(utf8(": ping\n\n"))).toHaveLength(8);
+    expect([...EVENT].map((one) => push(utf8(one)).byteLength)).toEqual([
+      ...Array.from({ length: EVENT.length - 1 }, () => 0),
+      EVENT.length,
+    ]);
+  });
+
   it("is the same in any pieces", () => {
     for (const body of [
       `: hi\n\n${EVENT}${EVENT}`,
