@@ -30,6 +30,9 @@ const COMMON = [
   "x-client-request-id",
   // A retry runs no second model call. Beside a central key its value is scoped to the caller.
   "idempotency-key",
+  // OpenCode's session: other providers find their prompt cache by it, and OpenCode's own models require it.
+  "x-session-affinity",
+  "x-opencode-session",
 ];
 
 /** The lists of a dialect: its own names beside those of every dialect. */

@@ -51,25 +51,49 @@ const RECORDED = {
     "version",
     "x-client-request-id",
     "x-codex-beta-features",
+    "x-codex-parent-thread-id",
     "x-codex-turn-metadata",
     "x-codex-window-id",
+    "x-openai-internal-codex-responses-lite",
+    "x-openai-subagent",
   ],
+  OpenCode: ["accept", "content-type", "user-agent", "x-session-affinity"],
   SDKs: ["accept", "content-type", "idempotency-key", "user-agent", "x-stainless-lang", "x-stainless-os"],
 } as const;
+
+/** They choose or prove an account, unlike the headers of Codex above. */
+const OPENAI_ACCOUNTS = [
+  "openai-organization",
+  "openai-project",
+  "chatgpt-account-id",
+  "x-openai-account-routing-override",
+  "x-openai-actor-authorization",
+  "x-openai-fedramp",
+  "x-openai-internal-codex-residency",
+];
 
 describe("the headers that clients need", () => {
   it.each([
     ["Claude Code", anthropicProvider()],
     ["Codex", openaiProvider()],
+    ["OpenCode", openaiProvider()],
+    ["OpenCode", anthropicProvider()],
     ["SDKs", openaiProvider()],
     ["SDKs", anthropicProvider()],
   ] as const)("Finding M7: all those of %s reach the provider", (client, provider) => {
     expect(passed(RECORDED[client], provider)).toEqual([...RECORDED[client]].toSorted());
   });
 
+  // OpenCode's own models respond 400 to a request without its session.
+  it("the session by which other providers find their prompt cache reaches them beside a central key", () => {
+    const names = ["x-grok-conv-id", "x-opencode-session", "x-session-affinity"];
+    expect(passed(names, openaiProvider())).toEqual(names);
+    expect(passed(names, anthropicProvider())).toEqual(names.slice(1));
+  });
+
   // The attack: a caller names another organization, project, workspace or account of the central key, which then pays.
   it.each([
-    ["openai", openaiProvider(), ["openai-organization", "openai-project", "chatgpt-account-id"]],
+    ["openai", openaiProvider(), OPENAI_ACCOUNTS],
     ["anthropic", anthropicProvider(), ["anthropic-organization-id", "anthropic-workspace-id"]],
   ] as const)(
     "Finding N1: accounts of a key are named only beside the client's own key: %s",

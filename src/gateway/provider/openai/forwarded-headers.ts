@@ -14,8 +14,12 @@ export const openaiHeaders = forwardedHeaders(
     "thread-id",
     "conversation_id",
     "x-codex-*",
-    // OpenCode: the same for other providers' caches.
-    "x-session-affinity",
+    // Codex: the form of the request (tools in its input), and what it is for. They choose no account.
+    "x-openai-internal-codex-responses-lite",
+    "x-openai-subagent",
+    "x-openai-memgen-request",
+    // xAI: the conversation, for the same as Codex's session.
+    "x-grok-conv-id",
     // OpenRouter's names of the application.
     "http-referer",
     "x-title",
