@@ -69,7 +69,7 @@ const system = { role: "system", content: "s" };
 const developer = { role: "developer", content: "s" };
 const reminder = "<system-reminder>\nThe following skills are available.\n</system-reminder>";
 
-// The attack: the question is in an earlier part or message, or an answer or instructions follow it, and `hello` is recorded.
+// The attack: the question is in an earlier part or message, or a prefill or instructions follow it, and `hello` is recorded.
 describe("Finding M1: the conversation of a chat completions request", () => {
   const call = { id: "call_1", type: "function", function: { name: "f", arguments: "{}" } };
 
