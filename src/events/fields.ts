@@ -60,10 +60,13 @@ const CALLER = {
     overrides: "blob6",
   }),
   actor_kind: text<ActorKind>(ACTOR_KINDS, { interceptions: "blob7", overrides: "blob7" }),
-  identity_source: text("the identity source that recognized the actor's credential; `byok` verifies nothing", {
-    interceptions: "blob8",
-    overrides: "blob8",
-  }),
+  identity_source: text(
+    "the identity source that recognized the actor's credential; `byok` verifies nothing",
+    {
+      interceptions: "blob8",
+      overrides: "blob8",
+    },
+  ),
   client: text("the calling software, as it reports itself: a hint, never proof", {
     interceptions: "blob9",
     overrides: "blob11",
