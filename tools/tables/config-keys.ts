@@ -192,7 +192,7 @@ const OWNER_ASSERTION = keysOf("gateway", "OWNER_ASSERTION.", [
   [
     "signature",
     "`off`",
-    "`accept`: an owner that is sent with a signature is accepted only if the signature is valid, as `signed`. `require`: an owner without a valid signature is refused with 401 ([signing](signing.md)).",
+    "`accept`: an owner that is sent with a signature is accepted only if the signature is valid, as `signed`. `require`: an owner header without a valid signature is refused with 401 ([signing](signing.md)). The subject of a token with an `act` claim needs none.",
   ],
   [
     "signing_keys",
