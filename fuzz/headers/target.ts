@@ -59,6 +59,7 @@ function checkUpstream({ pairs, reframed }: HeaderCase): string | null {
     provider: coderHeaders ? CODER : PROVIDER,
     owner: coderHeaders ? OWNER : null,
     credential: { kind: "centralized", header: CREDENTIAL },
+    isChanged: false,
   });
   const listed = listedIn(from);
   const expected = new Map<string, string>([

@@ -47,7 +47,7 @@ export const OUTCOMES = {
   truncated: "the provider's bytes ended, or the connection broke, before the response's end",
   stalled: "the provider sent nothing for `idle_ms`",
   upstream_error:
-    "no connection, no headers in time, an error status, an error event inside a 200, or an HTML page instead of an API response",
+    "no connection, no headers in time, an error status, an error event inside a 200, an HTML page instead of an API response, or a response that the gateway withheld",
   refused: "the gateway responded instead of the provider",
   queued: "the provider accepted the work and does it later: a background response",
 } as const;
@@ -82,7 +82,8 @@ export type ThoughtSource = keyof typeof THOUGHT_SOURCES;
 export const PASSTHROUGH_OUTCOMES = {
   completed: "the provider responded, with a status below 400",
   cancelled: "the client disconnected before the provider responded",
-  upstream_error: "no connection, no headers in time, or an error status",
+  upstream_error:
+    "no connection, no headers in time, an error status, or a response that the gateway withheld or cut",
   refused: "the gateway responded, and the provider did not get the complete request",
 } as const;
 export type PassthroughOutcome = keyof typeof PASSTHROUGH_OUTCOMES;
@@ -205,6 +206,8 @@ export const ANOMALY_KINDS = {
   key_many_refusals:
     "more than 60 requests with one credential were refused within an hour (`subject`: the `api_key_id`; `count`: refusals)",
   provider_key_rejected: "a provider rejected a central key (`subject`: the provider; `count`: requests)",
+  provider_key_leaked:
+    "a provider's response contained a configured secret (`subject`: the provider; `count`: requests)",
   asserted_share_spike:
     "far more of an hour's requests are `asserted` than of the week before (`subject`: `asserted`; `count`: requests)",
 } as const;

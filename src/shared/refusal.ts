@@ -106,7 +106,10 @@ const CODES = {
     404,
     "You have no stored object of this id. Use the id of one that you created through this gateway.",
   ],
-  objects_unavailable: [503, "The owner of a stored object could not be determined. Retry later."],
+  objects_unavailable: [
+    503,
+    "The owner of a stored object could not be determined or stored. Retry later, except for a creation, which may have succeeded.",
+  ],
   // Provider
   upstream_unreachable: [502, "The provider could not be reached. Retry later."],
   upstream_redirected: [502, "The provider sent a redirect, which the gateway does not follow."],

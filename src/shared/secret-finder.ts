@@ -164,7 +164,7 @@ export type SecretWatch = {
   onFound: () => void;
 };
 
-/** Watches a text that arrives in pieces of any size. `report` gets the name of a secret that was found. */
+/** Watches a text that arrives in pieces of any size. `report` gets the name of a secret at once, before the text is read. */
 export function watchForSecrets(
   { find }: SecretFinder,
   report: (secret: string) => void = () => undefined,

@@ -21,15 +21,24 @@ export type SendDeadline = {
   readonly stop: () => void;
 };
 
+/**
+ * Bytes that are held while they arrive are out of reach of other requests, so the minimum rate grows with them: a sender of
+ * what would take this time at the present rate is too slow. At 16 KiB per second 32 MiB would take half an hour, and now take
+ * 13 minutes at most.
+ */
+const HELD_MS = 240_000;
+
 /** How long the timer sleeps at least while the deadline is suspended. */
 const PAUSED_POLL_MS = 1000;
 
+/** `keeps`: whether the bytes are held or passed on. */
 export function startSendDeadline(
-  { graceMs, minRate }: Pace,
+  { graceMs, minRate, keeps }: Pace & { readonly keeps: "held" | "passed" },
   now: () => number,
   onLate: () => void,
   after: After = realTimer,
 ): SendDeadline {
+  let total = 0;
   let deadline = now() + graceMs;
   let pausedAt: number | null = null;
   let cancel = after(graceMs, check);
@@ -43,7 +52,9 @@ export function startSendDeadline(
 
   return {
     received: (bytes) => {
-      deadline = Math.min(deadline + sendingMs(bytes, minRate), now() + graceMs);
+      total += bytes;
+      const rate = keeps === "held" ? Math.max(minRate, total / (HELD_MS / 1000)) : minRate;
+      deadline = Math.min(deadline + sendingMs(bytes, rate), now() + graceMs);
     },
     pause: () => {
       pausedAt ??= now();

@@ -2,10 +2,11 @@ import { describe, expect, it } from "vitest";
 import { pieceBytes, sendingMs, startSendDeadline } from "../../src/shared/send-deadline.ts";
 import { manualClock } from "../support/in-workerd/manual-clock.ts";
 
-const PACE = { graceMs: 30_000, minRate: 16_384 };
+const PACE = { graceMs: 30_000, minRate: 16_384, keeps: "passed" } as const;
+const HELD = { ...PACE, keeps: "held" } as const;
 const MIB = 1024 * 1024;
 
-function start(pace = PACE) {
+function start(pace: typeof PACE | typeof HELD = PACE) {
   const clock = manualClock(1_000_000);
   let lateAt: number | null = null;
   const deadline = startSendDeadline(
@@ -17,6 +18,17 @@ function start(pace = PACE) {
     clock.after,
   );
   return { clock, deadline, lateAt: () => lateAt };
+}
+
+/** When a sender ends that sends `first` bytes at once, then at the minimum rate. */
+function endOfHeld(first: number): number {
+  const { clock, deadline, lateAt } = start(HELD);
+  deadline.received(first);
+  while (lateAt() === null && clock.now() < 1e7) {
+    clock.advance(1000);
+    if (lateAt() === null) deadline.received(PACE.minRate);
+  }
+  return lateAt() ?? Infinity;
 }
 
 describe("the deadline of a sender", () => {
@@ -48,6 +60,23 @@ describe("the deadline of a sender", () => {
     expect(clock.timers()).toBe(1);
     deadline.stop();
     expect(clock.timers()).toBe(0);
+  });
+
+  it("F12 lets a sender of 32 MiB finish at 1 Mbit/s, also where its bytes are held", () => {
+    const { clock, deadline, lateAt } = start(HELD);
+    for (let sent = 0; sent < 32 * MIB; sent += 65_536) {
+      clock.advance(sendingMs(65_536, 125_000));
+      deadline.received(65_536);
+    }
+    expect(lateAt()).toBeNull();
+  });
+
+  // The attack: most of a large body at once, then the minimum rate: for a quarter of an hour no large body of another client fits.
+  it("F12 ends a sender whose bytes are held sooner, the more they are", () => {
+    const [small, large, larger] = [endOfHeld(MIB), endOfHeld(8 * MIB), endOfHeld(18 * MIB)];
+    expect(larger).toBeLessThan(40_000);
+    expect(large).toBeLessThan(60_000);
+    expect(small).toBeGreaterThan(240_000);
   });
 
   it("ends a sender at half the minimum rate once it is behind by the grace", () => {

@@ -308,7 +308,11 @@ const LIMITS = keysOf("gateway", "LIMITS.", [
     "`100`",
     "How many times its compressed size a decoded request body may have, once it is larger than 1 MiB: 413.",
   ],
-  ["body_min_rate", "`16384`", "Minimum rate of a request body, in bytes per second."],
+  [
+    "body_min_rate",
+    "`16384`",
+    "Minimum rate of a request body, in bytes per second. Of a body that is held it grows with the bytes that have arrived: of 8 MiB, 35 KB per second; of 32 MiB, 140 KB.",
+  ],
   ["headers_ms", "`600000`", "Deadline for the provider's response headers."],
   ["idle_ms", "`300000`", "Idle timeout of an intercepted response."],
   [

@@ -1,4 +1,4 @@
-/** The one call to the provider: it ends when the client disconnects, and no response of it leaks the central key. */
+/** The one call to the provider: it ends when the client disconnects, and no error response of it leaks a configured secret. */
 import type { Caller, ProviderHeaderFacts } from "../../events/compose.ts";
 import type { Target } from "../../shared/http/target.ts";
 import { edgeErrorOf, isBlockPage } from "../observation/edge-error.ts";
@@ -8,7 +8,7 @@ import type { Route } from "../provider/route.ts";
 import type { UpstreamCredential } from "../upstream/credential.ts";
 import { CLIENT_DISCONNECTED, forward, isUpload, type UpstreamBody } from "../upstream/forward.ts";
 import { idempotencyNames, scopeIdempotencyKeys } from "../upstream/idempotency.ts";
-import { containsKey, rejectKeyLeak } from "../upstream/key-leak.ts";
+import { rejectKeyLeak } from "../upstream/key-leak.ts";
 import { NO_PROVIDER_HEADERS, readProviderHeaders } from "../upstream/provider-headers.ts";
 import { upstreamHeaders } from "../upstream/request-headers.ts";
 import { toClientHeaders } from "../upstream/response-headers.ts";
@@ -52,7 +52,6 @@ export async function callUpstream(
   abort: AbortController,
 ): Promise<UpstreamResult> {
   const { request, deps, holding } = exchange;
-  const { centralKey } = forwardable.credential;
   request.signal.addEventListener("abort", () => abort.abort(), { once: true });
   if (request.signal.aborted) {
     if (isUpload(outgoing.body)) outgoing.body.cancel();
@@ -61,13 +60,8 @@ export async function callUpstream(
   const response = await sendWithoutRejected(exchange, forwardable, outgoing, abort);
   deps.bodies.budget.release(holding);
   if (!(response instanceof Response)) return { response, providerHeaders: NO_PROVIDER_HEADERS };
-  const received = readProviderHeaders(response.headers);
-  const { secrets } = deps;
-  if (secrets === null) return { response, providerHeaders: received };
-  // A provider that quotes a secret may do so in its id of the request, and the record must not have it either.
-  const facts = [received.requestId, received.ray, received.encoding].join("\n");
-  const isQuoted = secrets.findAny(facts) !== null || (centralKey !== null && containsKey(facts, centralKey));
-  const providerHeaders = isQuoted ? NO_PROVIDER_HEADERS : received;
+  const providerHeaders = readProviderHeaders(response.headers, deps.secrets);
+  if (deps.secrets === null) return { response, providerHeaders };
   if (response.status < 400) return { response: checkSearchable(response, abort), providerHeaders };
   const clean = await checkError(exchange, forwardable, response, abort);
   return {
@@ -87,19 +81,14 @@ async function checkError(
   abort: AbortController,
 ): Promise<Response | Refusal> {
   const { secrets, config } = exchange.deps;
-  const key = forwardable.credential.centralKey;
-  const nameOf = (text: string): string | null =>
-    key !== null && containsKey(text, key)
-      ? (config.secrets.find(({ value }) => value === key)?.name ?? "")
-      : (secrets?.findAny(text) ?? null);
-  const quotesAny = (text: string): boolean => {
-    const secret = nameOf(text);
-    if (secret !== null) reportLeak(exchange, forwardable, secret, "body");
+  const quotes = (text: string, where: "header" | "body"): boolean => {
+    const secret = secrets?.findAny(text) ?? null;
+    if (secret !== null) reportLeak(exchange, forwardable, secret, where);
     return secret !== null;
   };
-  const clean = await rejectKeyLeak(response, quotesAny, abort, config.limits.idleMs);
-  if (clean instanceof Refusal || key === null || (clean.status !== 401 && clean.status !== 403))
-    return clean;
+  const clean = await rejectKeyLeak(response, quotes, abort, config.limits.idleMs);
+  const isCentral = forwardable.credential.kind === "centralized";
+  if (clean instanceof Refusal || !isCentral || (clean.status !== 401 && clean.status !== 403)) return clean;
   // Pages of a network in front of the provider, and OpenRouter's 403 for a flagged input, say nothing about the key.
   const body = await clean.clone().text();
   const isOther =
@@ -172,7 +161,7 @@ export function toClientResponse(
   const inHeaders = toClientHeaders(response.headers, {
     interceptionId: id,
     isModified,
-    isCentral: forwardable.credential.centralKey !== null,
+    isCentral: forwardable.credential.kind === "centralized",
     keepsCache: forwardable.route.provider.keepsCache,
     secrets,
   });

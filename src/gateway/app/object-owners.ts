@@ -4,7 +4,7 @@
  */
 import { Refusal } from "../../shared/refusal.ts";
 import { ownerKey } from "../initiator/object-owners-client.ts";
-import { actionOf, isCreation, namedObject, usesAll } from "../policy/objects.ts";
+import { isCreation, namedObject, objectAction, usesAll } from "../policy/objects.ts";
 import { readJsonBody, type JsonBody } from "../provider/json-body.ts";
 import { KnownKeys } from "../provider/known-keys.ts";
 import { addItemReferences, namedObjects } from "../provider/object-ids.ts";
@@ -36,12 +36,9 @@ export async function checkNamedObject(
   forwardable: Forwardable,
 ): Promise<Refusal | null> {
   const { route } = forwardable;
-  if (route.route.kind !== "passthrough" || !route.route.objects) return null;
-  const action = actionOf(request.method);
-  // Models have a list of their own (`models`).
-  if (action === "read" && route.route.listsModels) return null;
-  const id = namedObject(route);
-  return id === null ? null : checkOwn(deps, forwardable, [id], action);
+  const action = objectAction(route, request.method);
+  const id = action && namedObject(route);
+  return action && id ? checkOwn(deps, forwardable, [id], action) : null;
 }
 
 /** Objects that one request may name. Each is a query, and a request has few connections. */
@@ -102,35 +99,40 @@ export async function callOwned(
   abort: AbortController,
 ): Promise<UpstreamResult> {
   const result = await callUpstream(exchange, forwardable, outgoing, abort);
-  const names = namesInResponse(exchange, forwardable);
+  const named = namesInResponse(exchange, forwardable);
   const { response } = result;
-  if (names === null || !(response instanceof Response) || !response.ok) return result;
-  return { ...result, response: await claim(exchange, forwardable, { response, names, abort }) };
+  if (named === null || !(response instanceof Response) || !response.ok) return result;
+  return { ...result, response: await claim(exchange, forwardable, { ...named, response, abort }) };
 }
 
-type Naming = {
-  readonly response: Response;
+type Named = {
+  /** The members of the response that hold ids. */
   readonly names: readonly string[];
-  readonly abort: AbortController;
+  /** Whether the response creates an object. */
+  readonly isNew: boolean;
 };
 
 /** The members of the response that name objects of the caller; null where there are none. */
-function namesInResponse({ request }: Exchange, forwardable: Forwardable): readonly string[] | null {
-  const { ownership, route } = forwardable;
-  if (ownership === null || request.method === "HEAD") return null;
-  const own = route.route.kind === "passthrough" ? (route.route.objectNames ?? []) : [];
-  if (interceptedApi(route, request.method)?.createsObject) return ["id", ...own];
-  if (route.route.kind !== "passthrough" || !route.route.objects) return null;
-  if (isCreation(route, request.method)) return ["id", ...own];
+function namesInResponse({ request: { method } }: Exchange, { ownership, route }: Forwardable): Named | null {
+  if (ownership === null || method === "HEAD") return null;
+  const names = route.route.kind === "passthrough" ? (route.route.objectNames ?? []) : [];
+  if (interceptedApi(route, method)?.createsObject || isCreation(route, method))
+    return { names: ["id", ...names], isNew: true };
+  const action = objectAction(route, method);
   // A caller that uses all objects need not be the owner of this one.
-  const isOwn = namedObject(route) !== null && !ownership.usesAll(actionOf(request.method));
-  return isOwn && own.length > 0 ? own : null;
+  const isOwn = action !== null && namedObject(route) !== null && !ownership.usesAll(action);
+  return isOwn && names.length > 0 ? { names, isNew: false } : null;
 }
 
 async function claim(
   { deps: { owners, config }, request }: Exchange,
   { route, caller }: Forwardable,
-  { response: received, names, abort }: Naming,
+  {
+    response: received,
+    names,
+    isNew,
+    abort,
+  }: Named & { readonly response: Response; readonly abort: AbortController },
 ): Promise<UpstreamResult["response"]> {
   try {
     const { ids, response } = await readCreated(received, names, abort, config.limits.idleMs);
@@ -138,11 +140,11 @@ async function claim(
     const objects = { provider: route.provider.name, ids };
     const claimed = owners ? await owners("claim", objects, ownerKey(caller)) : "down";
     // Files of results keep the owner that they have. A new object has none.
-    if (claimed === "own" || (claimed === "other" && names[0] !== "id")) return response;
+    if (claimed === "own" || (claimed === "other" && !isNew)) return response;
     response.body?.cancel().catch(() => undefined);
     abort.abort();
-    // The provider has done the work: each retry would do it again.
-    return new Refusal(claimed === "down" ? "objects_unavailable" : "object_not_yours", { isFinal: true });
+    // The provider has created it: each retry would create another one. A new id with another owner is the provider's fault.
+    return new Refusal("objects_unavailable", { detail: claimed, ...(isNew && { isFinal: true }) });
   } catch {
     abort.abort();
     if (request.signal.aborted) return CLIENT_DISCONNECTED;

@@ -2,6 +2,7 @@
 import { NOTHING_RETRIEVED } from "../../events/compose.ts";
 import { contentEncoding, declaredLength } from "../../shared/http/body-headers.ts";
 import { Refusal } from "../../shared/refusal.ts";
+import { watchForSecrets } from "../../shared/secret-finder.ts";
 import { formBoundary } from "../provider/form/boundary.ts";
 import { createFormScanner } from "../provider/form/form-scanner.ts";
 import { readModelCall } from "../provider/model-call.ts";
@@ -27,9 +28,9 @@ import {
   type PassthroughRecord,
 } from "./passthrough-record.ts";
 import { callOwned, takeOwnBody } from "./object-owners.ts";
-import { findRetrieval, observeRetrieval } from "./retrieve.ts";
+import { findRetrieval, observeRetrieval, type RetrievedId } from "./retrieve.ts";
 import { checkNamedModel, filterModels } from "./model-list.ts";
-import { leakRefusal, searchBody, type SearchedBody } from "./secret-leak.ts";
+import { leakRefusal, reportLeak, searchBody, type SearchedBody } from "./secret-leak.ts";
 import { rejectBody, rejectOtherText, type RequestBody } from "./request-body.ts";
 
 /** A passthrough: recorded from here to its one end, however it ends. */
@@ -53,12 +54,14 @@ export async function passThrough(
     const outgoing = { body, isDecoded: requestBody.decoded() !== null, optIn: null };
     const { response: received, providerHeaders } = await callOwned(exchange, forwardable, outgoing, abort);
     const response = await filterModels(exchange, forwardable, received, abort);
-    if (response instanceof Refusal) return refused(response, providerHeaders);
-    if (response === CLIENT_DISCONNECTED) {
-      end({ ...CANCELLED, providerHeaders });
-      return clientDisconnected(exchange.id);
-    }
-    return await respond(exchange, forwardable, end, { response, providerHeaders, body, abort });
+    const result =
+      response instanceof Response
+        ? await respond(exchange, forwardable, end, { response, providerHeaders, body, abort })
+        : response;
+    if (result instanceof Refusal) return refused(result, providerHeaders);
+    if (result !== CLIENT_DISCONNECTED) return result;
+    end({ ...CANCELLED, providerHeaders });
+    return clientDisconnected(exchange.id);
   } catch (error) {
     abort.abort();
     end(FAILED);
@@ -79,38 +82,44 @@ async function respond(
   exchange: Exchange,
   forwardable: Forwardable,
   end: PassthroughRecord["end"],
-  { response, providerHeaders, body, abort }: Responded,
-): Promise<Response> {
-  const { deps, recorder } = exchange;
+  responded: Responded,
+): Promise<UpstreamResult["response"]> {
+  const { response, providerHeaders, body, abort } = responded;
   const retrieval = response.ok ? findRetrieval(exchange, forwardable) : null;
-  if (retrieval) {
-    const at = deps.now();
-    const observed = await observeRetrieval(exchange, forwardable, retrieval, { response, abort });
-    exchange.waitUntil(
-      observed.facts.then((read) => {
-        const leaked = observed.isLeak && refusedResult(leakRefusal(response.status), providerHeaders);
-        end(leaked || respondedResult(response, providerHeaders, read), at);
-        return recorder.flush();
-      }),
-    );
-    if (observed.isLeak) return refuse(exchange, leakRefusal(response.status));
-    return toClientResponse(exchange, forwardable, response, observed);
-  }
+  if (retrieval) return respondWithResults(exchange, forwardable, retrieval, { ...responded, end });
   const searched = await searchBody(exchange, forwardable, response, abort);
-  if (searched instanceof Refusal) {
-    end(refusedResult(searched, providerHeaders));
-    return refuse(exchange, searched);
-  }
-  if (searched === CLIENT_DISCONNECTED) {
-    end({ ...CANCELLED, providerHeaders });
-    return clientDisconnected(exchange.id);
-  }
+  if (searched instanceof Refusal || searched === CLIENT_DISCONNECTED) return searched;
   end(respondedResult(response, providerHeaders, NOTHING_RETRIEVED));
   // The runtime pumps a native body without the request's context. Nothing needs that any more, unless an upload goes on.
   if (body === null || (isUpload(body) ? !body.isPending() : !isSentInPieces(body))) {
     return toClientResponse(exchange, forwardable, response, searched);
   }
   return toClientResponse(exchange, forwardable, response, inContext(response, searched.body));
+}
+
+/** The end has the time of the response's headers. */
+async function respondWithResults(
+  exchange: Exchange,
+  forwardable: Forwardable,
+  retrieval: RetrievedId,
+  { response, providerHeaders, abort, end }: Responded & Pick<PassthroughRecord, "end">,
+): Promise<UpstreamResult["response"]> {
+  const { deps, recorder } = exchange;
+  let where: "body" | "stream" = "body";
+  const report = (secret: string): void => reportLeak(exchange, forwardable, secret, where);
+  const secrets = deps.secrets && watchForSecrets(deps.secrets, report);
+  const at = deps.now();
+  const observed = await observeRetrieval(exchange, forwardable, retrieval, { response, abort, secrets });
+  if (observed.isLeak) return leakRefusal(response.status);
+  where = "stream";
+  const ended = observed.facts.then((read) => {
+    const result = respondedResult(response, providerHeaders, read);
+    const isCut = secrets !== null && secrets.found() !== null;
+    end(isCut ? { ...result, outcome: "upstream_error", error: "upstream_key_leaked" } : result, at);
+    return recorder.flush();
+  });
+  exchange.waitUntil(ended);
+  return toClientResponse(exchange, forwardable, response, observed);
 }
 
 /** The response's body as a stream of the isolate, which keeps the request's context until it has ended. */

@@ -156,7 +156,7 @@ async function readGrowing(
   let size = 0;
 
   const work = createInterruptible<typeof TIMED_OUT>();
-  const deadline = startSendDeadline(pace, now, () => work.interrupt(TIMED_OUT), after);
+  const deadline = startSendDeadline({ ...pace, keeps: "held" }, now, () => work.interrupt(TIMED_OUT), after);
   const reader = body.getReader({ mode: "byob" });
   const stop = (refusal: Refusal): Refusal => {
     reader.cancel().catch(() => undefined);

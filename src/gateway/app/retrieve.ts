@@ -9,11 +9,12 @@ import {
   retrievedUsageEvent,
   type RetrievedFacts,
 } from "../../events/compose.ts";
+import type { JsonObject } from "../../shared/json.ts";
 import { uuidV7 } from "../../shared/uuid.ts";
-import { watchForSecrets, type SecretWatch } from "../../shared/secret-finder.ts";
+import type { SecretWatch } from "../../shared/secret-finder.ts";
 import { contentEncoding, declaredLength } from "../../shared/http/body-headers.ts";
 import { readLines } from "../observation/lines.ts";
-import { observe, type ObservedResponse } from "../observation/observe.ts";
+import { observe } from "../observation/observe.ts";
 import { usageState } from "../observation/outcome.ts";
 import { observeTee } from "../observation/tee.ts";
 import type { BatchRetrieval, Retrieval, UsageRetrieval } from "../provider/provider.ts";
@@ -26,7 +27,6 @@ import {
 import { asName, sumOf } from "../provider/usage.ts";
 import type { Forwardable } from "./call-upstream.ts";
 import type { Exchange } from "./exchange.ts";
-import { reportLeak } from "./secret-leak.ts";
 
 const NO_CONTENT: ContentOptions = { toolInputs: false, thoughts: false, errorMessages: false };
 /** Events that are passed on at once. A batch has up to 100,000 results. */
@@ -54,7 +54,11 @@ export type RetrievedResponse = {
   readonly facts: Promise<RetrievedFacts>;
 };
 
-type Received = { readonly response: Response; readonly abort: AbortController };
+type Received = {
+  readonly response: Response;
+  readonly abort: AbortController;
+  readonly secrets: SecretWatch | null;
+};
 
 /** Passes the response on and records what it has of earlier calls. `response` must be a success. */
 export function observeRetrieval(
@@ -62,110 +66,109 @@ export function observeRetrieval(
   forwardable: Forwardable,
   { retrieval, id }: RetrievedId,
   received: Received,
-): Promise<RetrievedResponse> {
-  return retrieval.reads === "batches"
-    ? observeBatches(exchange, forwardable, retrieval, received)
-    : observeUsage(exchange, forwardable, { retrieval, id }, received);
+): Promise<RetrievedResponse> | RetrievedResponse {
+  if (retrieval.reads === "batches")
+    return observeBody(
+      exchange,
+      received,
+      batchReader(exchange, forwardable, retrieval),
+      () => NOTHING_RETRIEVED,
+    );
+  const collected = collectUsage(exchange, forwardable, id);
+  if (retrieval.readLine !== null)
+    return observeLines(
+      exchange,
+      received,
+      resultReader(retrieval, retrieval.readLine, collected.add),
+      collected.facts,
+    );
+  return observeBody(exchange, received, retrieval.createReader(NO_CONTENT), (report) => {
+    collected.add(null, report);
+    return collected.facts();
+  });
 }
 
 /** Records which file has the results of which batch. */
-async function observeBatches(
-  exchange: Exchange,
+function batchReader(
+  { id: retrievalId, deps, recorder }: Exchange,
   { route, caller }: Forwardable,
   { readBatches }: BatchRetrieval,
-  received: Received,
-): Promise<RetrievedResponse> {
-  const { id: retrievalId, deps, recorder } = exchange;
-  const record = (body: unknown): void => {
+): ResponseReader {
+  const body = (value: unknown): void => {
     const at = deps.now();
-    for (const { batchId, fileId } of readBatches(body)) {
+    for (const { batchId, fileId } of readBatches(value)) {
       const facts = { id: uuidV7(at, deps.randomUuid()), retrievalId, batchId, fileId };
       recorder.record(batchFileEvent(caller, route.provider.name, facts, at));
     }
   };
-  const reader = { event: () => undefined, body: record, report: () => EMPTY_REPORT };
-  const secrets = watchRetrieved(exchange, route);
-  const {
-    body,
-    isModified,
-    observation,
-    isLeak = false,
-  } = await observeBody(exchange, received, reader, secrets);
-  return { body, isModified, isLeak, facts: observation.then(() => NOTHING_RETRIEVED) };
+  return { event: () => undefined, body, report: () => EMPTY_REPORT };
 }
 
 /** Reads the response as one body. */
-function observeBody(
+async function observeBody(
   { request, deps }: Exchange,
-  { response, abort }: Received,
+  received: Received,
   reader: ResponseReader,
-  secrets: SecretWatch | null,
-): Promise<ObservedResponse> {
+  toFacts: (report: ResponseReport) => RetrievedFacts,
+): Promise<RetrievedResponse> {
   const { idleMs, observeBytes: heldBytes } = deps.config.limits;
-  const options = { clientSignal: request.signal, abort, idleMs, now: deps.now };
-  return observe(response, reader, { ...options, heldBytes, secrets, isInjectedUsage: null });
+  const { response, ...options } = received;
+  const { observation, ...observed } = await observe(response, reader, {
+    ...options,
+    clientSignal: request.signal,
+    idleMs,
+    now: deps.now,
+    heldBytes,
+    isInjectedUsage: null,
+  });
+  return { ...observed, facts: observation.then(({ report }) => toFacts(report)) };
 }
 
-async function observeUsage(
-  exchange: Exchange,
-  forwardable: Forwardable,
-  { retrieval, id }: { readonly retrieval: UsageRetrieval; readonly id: string },
-  received: Received,
-): Promise<RetrievedResponse> {
-  const { response, abort } = received;
-  const { request, deps } = exchange;
-  const { idleMs, observeBytes } = deps.config.limits;
-  const secrets = watchRetrieved(exchange, forwardable.route);
-  const collected = collectUsage(exchange, forwardable, id);
-  if (retrieval.readLine === null) {
-    const reader = retrieval.createReader(NO_CONTENT);
-    const {
-      body,
-      isModified,
-      observation,
-      isLeak = false,
-    } = await observeBody(exchange, received, reader, secrets);
-    const facts = observation.then(({ report }) => {
-      collected.add(null, report);
-      return collected.facts();
-    });
-    return { body, isModified, isLeak, facts };
-  }
-  if (response.body === null)
-    return { body: null, isModified: false, isLeak: false, facts: Promise.resolve(collected.facts()) };
-  const { readLine } = retrieval;
+/** Reads each line as a result. */
+function resultReader(
+  { createReader }: UsageRetrieval,
+  readLine: NonNullable<UsageRetrieval["readLine"]>,
+  add: (customId: string | null, report: ResponseReport) => void,
+): (line: JsonObject) => void {
   let count = 0;
-  const lines = readLines((line) => {
+  return (line) => {
     const result = readLine(line);
     if (!result) return;
     count += 1;
-    const reader = retrieval.createReader(NO_CONTENT);
+    const reader = createReader(NO_CONTENT);
     reader.body(result.response);
     // Ids that begin alike must not become one when they are cut: one usage would then be counted for all of them.
     const name = asName(result.customId);
     const isWhole = name !== null && name === result.customId && !name.startsWith("#");
-    collected.add(isWhole ? name : `#${count}`, reader.report());
-  }, observeBytes.events);
+    add(isWhole ? name : `#${count}`, reader.report());
+  };
+}
+
+/** Reads the response line by line. */
+function observeLines(
+  { request, deps }: Exchange,
+  { response, abort, secrets }: Received,
+  onLine: (line: JsonObject) => void,
+  facts: () => RetrievedFacts,
+): RetrievedResponse {
   const isModified = contentEncoding(response.headers) === "decoded";
+  const passed = { isModified, isLeak: false };
+  if (response.body === null) return { ...passed, body: null, facts: Promise.resolve(facts()) };
+  const { idleMs, observeBytes } = deps.config.limits;
+  const lines = readLines(onLine, observeBytes.events);
   const length = isModified ? null : declaredLength(response.headers);
   const decoder = new TextDecoder();
-  const examine = (bytes: Uint8Array): void => {
+  const onBytes = (bytes: Uint8Array): void => {
     secrets?.push(decoder.decode(bytes, { stream: true }));
     lines.push(bytes);
   };
   const options = { clientSignal: request.signal, abort, idleMs, now: deps.now, secrets };
-  const { body, end } = observeTee(response.body, length, examine, options);
-  const facts = end.then(() => {
+  const { body, end } = observeTee(response.body, length, onBytes, options);
+  const ended = end.then(() => {
     lines.end();
-    return collected.facts();
+    return facts();
   });
-  return { body, isModified, isLeak: false, facts };
-}
-
-/** Reports a secret in the results of earlier calls, and ends the response. */
-function watchRetrieved(exchange: Exchange, route: Forwardable["route"]): SecretWatch | null {
-  const { secrets } = exchange.deps;
-  return secrets && watchForSecrets(secrets, (secret) => reportLeak(exchange, { route }, secret, "stream"));
+  return { ...passed, body, facts: ended };
 }
 
 /** Records the usage of each result, and adds it up. */

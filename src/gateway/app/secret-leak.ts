@@ -3,8 +3,9 @@ import { contentEncoding, declaredKind, declaredLength } from "../../shared/http
 import { concat } from "../../shared/bounded-read.ts";
 import { abortAfter } from "../../shared/deadline.ts";
 import { Refusal } from "../../shared/refusal.ts";
+import { watchForSecrets } from "../../shared/secret-finder.ts";
 import { MAX_BUFFERED_BYTES } from "../observation/buffered.ts";
-import { joinDataLines } from "../observation/start-gate.ts";
+import { examineStart, MAX_START_BYTES } from "../observation/start-gate.ts";
 import { CLIENT_DISCONNECTED } from "../upstream/forward.ts";
 import { hasReadableCharset } from "../upstream/key-leak.ts";
 import type { Forwardable } from "./call-upstream.ts";
@@ -39,9 +40,6 @@ export type SearchedBody = {
   readonly isModified: boolean;
 };
 
-/** Bytes of a longer body that are searched: an error object ends within them. */
-const MAX_START_BYTES = 64 * 1024;
-
 /**
  * The body of a passthrough's response, once it was searched for secrets: all of a short one, the start of any other. The
  * rest of that is passed on by the runtime, unseen. Errors have been searched before.
@@ -65,8 +63,9 @@ export async function searchBody(
     const [examined, rest] = isWhole ? [body, null] : body.tee();
     const start = await readStart(examined, isWhole ? length : startSize(headers));
     if (isWhole && start.byteLength !== length) throw new Error("the response ended early");
-    const text = new TextDecoder().decode(start);
-    const secret = secrets.find(text) ?? secrets.find(joinDataLines(text));
+    const watch = watchForSecrets(secrets);
+    examineStart(watch, new TextDecoder().decode(start));
+    const secret = watch.found();
     if (secret === null) return { body: rest ?? start, isModified };
     abort.abort();
     reportLeak(exchange, forwardable, secret, "body");

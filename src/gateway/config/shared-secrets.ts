@@ -1,5 +1,6 @@
 /** Secrets with two purposes: a party that holds one for the first purpose could use it for the second. */
 import type { ReportIssue } from "../../shared/config/fields.ts";
+import type { HttpSignatureKey } from "../initiator/http-signature/keys.ts";
 import type { Config } from "./config.ts";
 
 export function rejectSharedSecrets(
@@ -8,6 +9,7 @@ export function rejectSharedSecrets(
 ): void {
   const purposes: readonly (readonly [path: string, secrets: readonly (string | null | undefined)[]])[] = [
     ["OWNER_ASSERTION.signing_keys", verifiers.signingKeys],
+    ["OWNER_ASSERTION.http_signature_keys", verifiers.httpKeys.flatMap(secretOf)],
     ["DELEGATION.keys", delegation?.keys ?? []],
     ["RECORDING.end_user_key", [recording.endUserKey]],
     ["OWNER_ASSERTION.directory.token", [verifiers.directory?.token]],
@@ -22,3 +24,7 @@ export function rejectSharedSecrets(
     }
   }
 }
+
+/** A public key is no secret. */
+const secretOf = ({ algorithm, bytes }: HttpSignatureKey): readonly string[] =>
+  algorithm === "ed25519" ? [] : [new TextDecoder().decode(bytes)];

@@ -3,7 +3,7 @@
  * acted before. The outermost one is the current actor; the others are for the record only.
  */
 import { readActorId } from "../../shared/actor-id.ts";
-import type { Claims } from "./signed-token.ts";
+import { ownClaim, type Claims } from "../../shared/claims.ts";
 
 export type ActingParty = {
   /** `sub`; followed by `@` and `iss` if another issuer named it. */
@@ -35,9 +35,6 @@ export function readActingParties(
 
 const asClaims = (value: unknown): Claims | null =>
   typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Claims) : null;
-
-export const ownClaim = (claims: Claims, name: string): unknown =>
-  Object.hasOwn(claims, name) ? claims[name] : undefined;
 
 /** An issuer without `@`, so that the last one in an id separates the two. */
 const OTHER_ISSUER = /^https:\/\/[^@]+$/;

@@ -3,6 +3,7 @@
  * one file; `wiring.ts` lists them, and `IDENTITY` in the configuration sets their order.
  */
 import type { ActorKind } from "../../events/vocabulary.ts";
+import type { Claims } from "../../shared/claims.ts";
 import type { ReportIssue, Table } from "../../shared/config/fields.ts";
 import type { LogOperatorEvent } from "../../shared/operator-log.ts";
 import { Refusal } from "../../shared/refusal.ts";
@@ -23,7 +24,7 @@ export type Actor = {
   /** Whether the credential itself allows or denies owner assertions; null leaves the decision to the configuration. */
   readonly mayAssert: boolean | null;
   /** The claims of the verified token, of a source that has them. */
-  readonly claims?: Readonly<Record<string, unknown>>;
+  readonly claims?: Claims;
   /** Where the credential itself says for whom the actor acts: a token with an `act` claim. */
   readonly onBehalfOf?: OnBehalfOf;
 };

@@ -5,7 +5,7 @@
  * requester often chooses the audience. Such an issuer needs a claim that names the organization.
  */
 import { textIssue, type ReportIssue, type Table } from "../../shared/config/fields.ts";
-import type { Claims } from "./signed-token.ts";
+import { hasClaim, type Claims } from "../../shared/claims.ts";
 
 /** Each claim with the values of which it must have one. */
 export type RequiredClaims = ReadonlyMap<string, readonly ClaimValue[]>;
@@ -84,10 +84,6 @@ const isClaimValue = (value: unknown): value is ClaimValue =>
 
 /** The name of the first claim that does not have one of its values; null if all have. */
 export function missingClaim(claims: Claims, required: RequiredClaims): string | null {
-  for (const [name, values] of required) {
-    const claim = Object.hasOwn(claims, name) ? claims[name] : undefined;
-    const held: readonly unknown[] = Array.isArray(claim) ? claim : [claim];
-    if (!values.some((value) => held.includes(value))) return name;
-  }
+  for (const [name, values] of required) if (!hasClaim(claims, name, values)) return name;
   return null;
 }

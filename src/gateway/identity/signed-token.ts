@@ -4,6 +4,7 @@
  *
  * A verified token is cached for up to a minute, and never beyond its own expiry.
  */
+import type { Claims } from "../../shared/claims.ts";
 import { keyIdOf } from "../../shared/digest.ts";
 import { errorName } from "../../shared/operator-log.ts";
 import { decodeJwt, decodeProtectedHeader, jwtVerify, type JWTPayload } from "jose";
@@ -29,8 +30,6 @@ export type TokenOptions = JwksOptions & {
 
 /** The asymmetric algorithms: to verify them, the gateway needs no secret. */
 export const ALGORITHMS = "RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512 EdDSA Ed25519".split(" ");
-
-export type Claims = Readonly<Record<string, unknown>>;
 
 export type TokenVerifier = {
   /** Whether the token's `iss` is this issuer. It is no proof: any caller can write that claim. */

@@ -7,8 +7,9 @@ import type { LogOperatorEvent } from "../../shared/operator-log.ts";
 import { queryShard } from "./query-shard.ts";
 
 /**
- * Records the signature's MAC and returns whether this is its first use. `until`: the time, in milliseconds since 1970,
- * until which the MAC must be remembered; after it the signature itself has expired. Never rejects.
+ * Records the signature and returns whether this is its first use. `mac`: its MAC, or the hash of its key's id and nonce, in
+ * hexadecimal digits. `until`: the time, in milliseconds since 1970, until which it must be remembered; after it the signature
+ * itself has expired. Never rejects.
  */
 export type ReplayCache = (mac: string, until: number) => Promise<"first" | "again" | "down">;
 
@@ -19,7 +20,7 @@ export type ReplayCacheDeps = {
   readonly randomUuid: () => string;
 };
 
-/** Shards by the MAC's first byte: 256 shards with equal load. */
+/** Shards by the first byte: 256 shards with equal load. */
 export function createReplayCache(
   namespace: DurableObjectNamespace,
   { logError, randomUuid }: ReplayCacheDeps,

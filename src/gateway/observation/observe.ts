@@ -35,7 +35,7 @@ export type ObservedResponse = {
   /** Resolves when the response has ended; never rejects. Already resolved if the response is buffered or has no body. */
   readonly observation: Promise<Observation>;
   /** The client must not get the body: it contains a configured secret. */
-  readonly isLeak?: boolean;
+  readonly isLeak: boolean;
   /** The client's body differs from the one that the provider's length and encoding headers describe. */
   readonly isModified: boolean;
 };
@@ -70,7 +70,7 @@ export async function observe(
     return secrets?.found() == null ? observation : leakedObservation(observation);
   };
   if (body === null)
-    return { body: null, observation: Promise.resolve(conclude(NO_BYTES)), isModified: false };
+    return { body: null, observation: Promise.resolve(conclude(NO_BYTES)), isModified: false, isLeak: false };
 
   // The runtime decodes a compressed body: the client's length is not the declared one.
   const decoded = encoding === "decoded";
@@ -86,10 +86,15 @@ export async function observe(
   if (isFiltered) {
     const filter = createUsageEventFilter(isInjectedUsage, parser.bytes);
     const coalesced = observeCoalesced(body, filter, options);
-    return { body: coalesced.body, observation: coalesced.end.then(conclude), isModified: true };
+    return {
+      body: coalesced.body,
+      observation: coalesced.end.then(conclude),
+      isModified: true,
+      isLeak: false,
+    };
   }
   const teed = observeTee(body, length, parser.bytes, options);
-  return { body: teed.body, observation: teed.end.then(conclude), isModified: decoded };
+  return { body: teed.body, observation: teed.end.then(conclude), isModified: decoded, isLeak: false };
 }
 
 /** The secret is found after the end too, where nothing can be cut any more. */

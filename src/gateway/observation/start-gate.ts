@@ -8,7 +8,7 @@ import type { SecretWatch } from "../../shared/secret-finder.ts";
 import { sniffKind } from "./body-kind.ts";
 
 /** A start of this size that has not ended is passed on: errors are shorter. */
-const MAX_START_BYTES = 64 * 1024;
+export const MAX_START_BYTES = 64 * 1024;
 /** Complete lines that hold no data: comments, blank lines, blanks. */
 const KEEP_ALIVES = /^(?:(?::[\x20-\x7e\t]*)?(?:\r\n?|\n)|[ \t])+/;
 /** An event with data and the blank line after it. */
@@ -51,9 +51,7 @@ export function createStartGate(watch: SecretWatch): StartGate {
   const examine = (): string => {
     const text = DECODER.decode(held);
     examined = held.byteLength;
-    watch.examine(text);
-    const joined = joinDataLines(text);
-    if (joined !== text) watch.examine(joined);
+    examineStart(watch, text);
     if (watch.found() !== null) throw SECRET_FOUND;
     return text;
   };
@@ -91,10 +89,16 @@ function isComplete(text: string): boolean {
   return kind === "unknown";
 }
 
+/** Examines the text, and once more with the data of each event in one line: a key may be split between two. */
+export function examineStart(watch: SecretWatch, text: string): void {
+  watch.examine(text);
+  const joined = joinDataLines(text);
+  if (joined !== text) watch.examine(joined);
+}
+
 const DATA_LINES = /(?:\r\n?|\n)data: ?/g;
 
-/** The text with the data of each event in one line: a key may be split between two. */
-export function joinDataLines(text: string): string {
+function joinDataLines(text: string): string {
   return text.indexOf("data:", text.indexOf("data:") + 1) < 0
     ? text
     : text.replace(DATA_LINES, (line, at: number) =>

@@ -28,7 +28,7 @@ export type ObservationOptions = {
   readonly idleMs: number;
   readonly now: () => number;
   /** Searches the observed text, and ends the response once it has found a secret. null if there is nothing to find. */
-  readonly secrets?: SecretWatch | null;
+  readonly secrets: SecretWatch | null;
 };
 
 /** An observed stream: the client's body, and how the stream ended. `end` never rejects. */

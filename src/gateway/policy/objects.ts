@@ -2,6 +2,7 @@
  * Policy: who may read, change and delete the objects that the provider stores. A central key has those of all its callers,
  * and the provider cannot tell them apart.
  */
+import { hasClaim } from "../../shared/claims.ts";
 import { Refusal } from "../../shared/refusal.ts";
 import type { Actor } from "../identity/identity.ts";
 import type { ObjectAction, ObjectRule } from "../provider/provider.ts";
@@ -18,12 +19,10 @@ export type ObjectRequest = {
 
 /** Refuses `objects_not_allowed` (403). */
 export function checkObjects(named: Route, request: ObjectRequest): Refusal | null {
-  const { provider, route } = named;
+  const { provider } = named;
   const { method, actor, credential } = request;
-  if (route.kind !== "passthrough" || !route.objects) return null;
-  const action = actionOf(method);
-  // Lists of models have a rule of their own (`filter_models`).
-  if (action === "read" && route.listsModels) return null;
+  const action = objectAction(named, method);
+  if (action === null) return null;
   if (provider.objects.owners) {
     // Lists, and other requests about more than one object, are for the callers that may use all objects.
     const isAllowed =
@@ -31,8 +30,7 @@ export function checkObjects(named: Route, request: ObjectRequest): Refusal | nu
     return isAllowed || usesAll(named, request, action) ? null : notAllowed(action);
   }
   const rules =
-    provider.objects[action] ??
-    (credential.kind === "centralized" ? defaultRules(action, route.objects) : "on");
+    provider.objects[action] ?? (credential.kind === "centralized" ? defaultRules(action, named) : "on");
   const isAllowed = typeof rules === "string" ? rules === "on" : rules.some((rule) => matches(rule, actor));
   return isAllowed ? null : notAllowed(action);
 }
@@ -60,19 +58,22 @@ const SERVICES: readonly ObjectRule[] = [{ source: null, kind: "service", actor:
  * Of a central key nothing is deleted, and services alone use what every caller could list. An object that is found only by
  * an id that cannot be guessed is its creator's, as long as the creator keeps the id.
  */
-function defaultRules(
-  action: ObjectAction,
-  objects: "listed" | "by_id",
-): "on" | "off" | readonly ObjectRule[] {
+function defaultRules(action: ObjectAction, { route }: Route): "on" | "off" | readonly ObjectRule[] {
   if (action === "delete") return "off";
-  return objects === "listed" ? SERVICES : "on";
+  return route.kind === "passthrough" && route.objects === "listed" ? SERVICES : "on";
+}
+
+/** The action on stored objects; null for any other request. Lists of models have a rule of their own (`filter_models`). */
+export function objectAction({ route }: Pick<Route, "route">, method: string): ObjectAction | null {
+  if (route.kind !== "passthrough" || !route.objects) return null;
+  if (method === "GET" || method === "HEAD") return route.listsModels ? null : "read";
+  return method === "DELETE" ? "delete" : "write";
 }
 
 /** Whether the request creates an object: its response names it. */
 export function isCreation({ route, upstreamPath }: Route, method: string): boolean {
-  return (
-    method === "POST" && route.kind === "passthrough" && upstreamPath === route.path && !route.listsModels
-  );
+  if (method !== "POST" || route.kind !== "passthrough" || upstreamPath !== route.path) return false;
+  return route.objects !== undefined;
 }
 
 /** The id of the object that the path names; null where it names none. The path has been validated: its escapes are of ASCII. */
@@ -85,23 +86,9 @@ export function namedObject({ route: { path }, upstreamPath }: Route): string | 
   return id ? decodeURIComponent(id) : null;
 }
 
-export function actionOf(method: string): ObjectAction {
-  if (method === "GET" || method === "HEAD") return "read";
-  return method === "DELETE" ? "delete" : "write";
-}
-
 /** A rule without a source matches verified actors only: any caller could make up an unverified id. */
 function matches({ source, kind, actor: id, claim }: ObjectRule, actor: Actor): boolean {
   if (source === null ? !actor.verified : source !== actor.source) return false;
   if ((kind !== null && kind !== actor.kind) || (id !== null && id !== actor.id)) return false;
-  return claim === null || holds(actor.claims ?? {}, claim);
-}
-
-function holds(
-  claims: Readonly<Record<string, unknown>>,
-  [name, values]: NonNullable<ObjectRule["claim"]>,
-): boolean {
-  const claim = Object.hasOwn(claims, name) ? claims[name] : undefined;
-  const held: readonly unknown[] = Array.isArray(claim) ? claim : [claim];
-  return values.some((value) => held.includes(value));
+  return claim === null || hasClaim(actor.claims ?? {}, ...claim);
 }

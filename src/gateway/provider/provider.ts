@@ -53,7 +53,7 @@ export type ObjectRule = {
  */
 export type RunsModel = "no" | "named" | "hidden";
 
-/** `intercept` routes are parsed, observed and recorded; `passthrough` routes are forwarded and counted. */
+/** `intercept` routes are parsed, observed and recorded; `passthrough` routes are forwarded and recorded. */
 export type DialectRoute =
   | { readonly kind: "intercept"; readonly path: string; readonly api: Api; readonly isProbe?: false }
   | {

@@ -12,8 +12,6 @@ export type UpstreamCredential = {
   /** A few characters from both ends of the key, by which its owner recognizes it; null if the key is too short. */
   readonly hint: string | null;
   readonly header: readonly [name: string, value: string];
-  /** The central key in use, to search for in the provider's error responses; null if the key is the client's own. */
-  readonly centralKey: string | null;
 };
 
 /**
@@ -34,16 +32,11 @@ export function chooseCredential(
   const isProviderKey = (hasIdentityHeader && !(prefersCentralKey && keys.length > 0)) || !actor.verified;
   if (isProviderKey && ownKey && isKeyHeader(ownKey.from)) {
     const header = dialect.ownKeyHeader(ownKey.value, ownKey.from);
-    return { kind: "byok", hint: ownKeyHint(ownKey.value), header, centralKey: null };
+    return { kind: "byok", hint: ownKeyHint(ownKey.value), header };
   }
   const key = keys.length > 1 ? keys[Math.floor(random() * keys.length)] : keys[0];
   if (key === undefined) return new Refusal("provider_key_missing");
-  return {
-    kind: "centralized",
-    hint: credentialHint(key),
-    header: dialect.keyHeader(key),
-    centralKey: key,
-  };
+  return { kind: "centralized", hint: credentialHint(key), header: dialect.keyHeader(key) };
 }
 
 const isKeyHeader = (from: Secret["from"]): from is KeyHeader =>

@@ -3,13 +3,12 @@ import { Refusal } from "../../shared/refusal.ts";
 import { contentEncoding, deleteBodyHeaders, type ContentEncoding } from "../../shared/http/body-headers.ts";
 import { MAX_ERROR_BYTES, readBounded } from "../../shared/bounded-read.ts";
 import { abortAfter } from "../../shared/deadline.ts";
-import { plainText } from "../../shared/secret-finder.ts";
 
-const WINDOW = 8;
+/** Whether the text of that part of a response contains a secret. */
+type Quotes = (text: string, where: "header" | "body") => boolean;
 
 /**
- * Returns a successful response as it is, and an error response with its body in memory. `quotes`: whether a text contains a
- * secret.
+ * Returns a successful response as it is, and an error response with its body in memory.
  *
  * - Refuses `upstream_key_rejected` if an error response contains a secret, or if its encoding or charset cannot be decoded,
  *   so that it might.
@@ -17,7 +16,7 @@ const WINDOW = 8;
  */
 export async function rejectKeyLeak(
   response: Response,
-  quotes: (text: string) => boolean,
+  quotes: Quotes,
   abort: AbortController,
   deadlineMs: number,
 ): Promise<Response | Refusal> {
@@ -49,13 +48,9 @@ export async function rejectKeyLeak(
   }
 }
 
-function quotesSecret(
-  { statusText, headers }: Response,
-  body: Uint8Array | null,
-  quotes: (text: string) => boolean,
-): boolean {
+function quotesSecret({ statusText, headers }: Response, body: Uint8Array | null, quotes: Quotes): boolean {
   const texts = [statusText, ...headers.values()];
-  return quotes(body ? new TextDecoder().decode(body) : "") || quotes(texts.join("\n"));
+  return quotes(body ? new TextDecoder().decode(body) : "", "body") || quotes(texts.join("\n"), "header");
 }
 
 const READABLE = /^(?:us-?ascii|ascii|utf-?(?:8|16|32)(?:le|be)?)$/i;
@@ -85,21 +80,4 @@ export function inMemory(
   headers.delete("transfer-encoding");
   if (body) headers.set("content-length", String(body.byteLength));
   return new Response(body, { status, statusText, headers });
-}
-
-/**
- * Whether `text` contains any run of 16 or more characters of the key: each such run contains one of the key's aligned
- * windows of eight. The first window is skipped, because many keys share it (`sk-proj-`, `sk-ant-a`).
- */
-export function containsKey(text: string, key: string): boolean {
-  const plain = plainText(text);
-  return hasWindow(text, key) || (plain !== text && hasWindow(plain, key));
-}
-
-function hasWindow(text: string, key: string): boolean {
-  if (key.length < 2 * WINDOW) return text.includes(key);
-  for (let at = WINDOW; at + WINDOW <= key.length; at += WINDOW) {
-    if (text.includes(key.slice(at, at + WINDOW))) return true;
-  }
-  return false;
 }

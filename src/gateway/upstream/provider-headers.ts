@@ -4,6 +4,7 @@
  * https://developers.cloudflare.com/fundamentals/reference/http-headers/#response-headers
  */
 import type { ProviderHeaderFacts } from "../../events/compose.ts";
+import type { SecretFinder } from "../../shared/secret-finder.ts";
 import { truncate } from "../../shared/text.ts";
 
 export const NO_PROVIDER_HEADERS: ProviderHeaderFacts = { requestId: null, ray: null, encoding: null };
@@ -21,12 +22,13 @@ const MAX_REQUEST_ID = 128;
 const MAX_RAY = 64;
 const MAX_ENCODING = 32;
 
-export function readProviderHeaders(headers: Headers): ProviderHeaderFacts {
-  return {
-    requestId: readRequestId(headers),
-    ray: printable(headers.get("cf-ray"), MAX_RAY),
-    encoding: readEncoding(headers),
-  };
+/** All are null where one quotes a configured secret: in lower case or cut, it would no longer be recognized. */
+export function readProviderHeaders(headers: Headers, secrets: SecretFinder | null): ProviderHeaderFacts {
+  const requestId = readRequestId(headers);
+  const ray = printable(headers.get("cf-ray"), MAX_RAY);
+  const encoding = printable(headers.get("content-encoding"), MAX_ENCODING);
+  const hasSecret = secrets !== null && secrets.findAny(`${requestId}\n${ray}\n${encoding}`) !== null;
+  return hasSecret ? NO_PROVIDER_HEADERS : { requestId, ray, encoding: toCoding(encoding) };
 }
 
 /** The first id that is printable: a header that no provider would send does not hide the next one. */
@@ -39,9 +41,9 @@ function readRequestId(headers: Headers): string | null {
 }
 
 /** `identity` is the encoding that the gateway requested: none. */
-function readEncoding(headers: Headers): string | null {
-  const encoding = printable(headers.get("content-encoding"), MAX_ENCODING)?.toLowerCase() ?? null;
-  return encoding === "identity" ? null : encoding;
+function toCoding(encoding: string | null): string | null {
+  const coding = encoding?.toLowerCase() ?? null;
+  return coding === "identity" ? null : coding;
 }
 
 const PRINTABLE = /^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$/;

@@ -29,7 +29,7 @@ export type UpstreamHeaderOptions = {
   readonly provider: Provider;
   readonly credential: Pick<UpstreamCredential, "kind" | "header">;
   /** The body is not the one that was sent: it was compressed, or the usage opt-in was added. */
-  readonly isChanged?: boolean;
+  readonly isChanged: boolean;
   /** The accepted owner, the only one that an upstream Coder receives; null if there is none. */
   readonly owner: string | null;
 };

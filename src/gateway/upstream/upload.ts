@@ -79,7 +79,12 @@ async function sendPieces(
   work: Interruptible<Interruption>,
   { length, pace, acceptMs, now, after = realTimer, filter = null }: UploadOptions,
 ): Promise<Refusal | null> {
-  const deadline = startSendDeadline(pace, now, () => work.interrupt(TIMED_OUT), after);
+  const deadline = startSendDeadline(
+    { ...pace, keeps: "passed" },
+    now,
+    () => work.interrupt(TIMED_OUT),
+    after,
+  );
   const reader = source.getReader({ mode: "byob" });
   let buffer = new ArrayBuffer(pieceBytes(pace, PIECE_BYTES));
   let size = 0;

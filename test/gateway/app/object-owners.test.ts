@@ -476,6 +476,7 @@ describe("the registration of a new object", () => {
         outcome(await open({ provider }), "/central/v1/conversations", caller, post("{}", {})),
       ),
     );
+    expect(results.filter((result) => result === "objects_unavailable")).toHaveLength(10);
     const won = callers.filter((_, at) => results[at] === 200);
     expect(won).toHaveLength(10);
     expect(new Set(won).size).toBe(1);
@@ -537,6 +538,26 @@ describe("a store of owners that is down", () => {
     // The SDKs would have each retry create an object.
     expect(response.headers.get("x-should-retry")).toBe(gateway.sent.length > 0 ? "false" : null);
     expect(gateway.operatorErrors).toEqual([{ event: "object_owners_failed", reason: "Error" }]);
+  });
+
+  it("does not end the retries of a batch that is read, whose files it cannot store", async () => {
+    const claimsFail = {
+      idFromName: () => ({}),
+      get: () => ({
+        fetch: (url: string) =>
+          url.includes("/claim?") ? Promise.reject(new Error("down")) : Promise.resolve(new Response(null)),
+      }),
+    };
+    const gateway = await open({
+      store: claimsFail,
+      provider: () => json('{"id":"batch_1","output_file_id":"file-1"}'),
+    });
+    const { response, events } = await gateway.exchange("/central/v1/batches/batch_1", { headers: alice });
+    expect([response.status, response.headers.get("x-should-retry")]).toEqual([503, null]);
+    expect(only(events, "passthrough")).toMatchObject({
+      outcome: "upstream_error",
+      error: "objects_unavailable",
+    });
   });
 
   it("does not matter to a request that names no object, nor to who uses all", async () => {

@@ -238,6 +238,9 @@ describe("the provider's ids of an interception", () => {
     const { response, events } = await gateway.exchange(CENTRAL_CHAT, post(BODY, CLIENT_KEY));
     expect(response.status).toBe(502);
     expect(only(events, "interception_end")).toMatchObject({ error: "upstream_key_rejected", ...NO_IDS });
+    const succeeding = await openGateway({ provider: () => json("{}", { headers }) });
+    const succeeded = await succeeding.exchange(CENTRAL_CHAT, post(BODY, CLIENT_KEY));
+    expect(only(succeeded.events, "interception_end")).toMatchObject(NO_IDS);
   });
 });
 

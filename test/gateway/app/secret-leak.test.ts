@@ -269,6 +269,9 @@ describe("a stream without a secret", () => {
   });
 });
 
+const result = (text: string): string =>
+  `{"custom_id":"a","response":{"body":{"id":"${text}","usage":{"prompt_tokens":1,"completion_tokens":2}}}}\n`;
+
 describe("a passthrough with a secret", () => {
   const get = { headers: CLIENT_KEY };
 
@@ -313,7 +316,31 @@ describe("a passthrough with a secret", () => {
     const got = await gateway.exchange("/central/v1/responses/resp_1", get);
     expect(got.response.status).toBe(502);
     checkWithheld(gateway, got);
-    expect(only(got.events, "passthrough")).toMatchObject({ error: "upstream_key_leaked" });
+    expect(only(got.events, "passthrough")).toMatchObject({ error: "upstream_key_leaked", status: 502 });
+    expect(gateway.operatorErrors).toMatchObject([{ where: "body" }]);
+  });
+
+  // The attack: the results of a batch are cut where a later one has the key. The record must not say that all is well.
+  it("cuts the results of a batch, and the record says so", async () => {
+    const body = upstreamBody();
+    const gateway = await openLeaking(({ signal }) => new Response(body.failOnAbort(signal).stream));
+    const { response, settled } = await gateway.call("/central/v1/files/file-1/content", get);
+    const reader = (response.body as ReadableStream<Uint8Array>).getReader();
+    body.send(result("r"));
+    expect(new TextDecoder().decode((await reader.read()).value)).toBe(result("r"));
+    body.send(result(KEY));
+    await expect(
+      (async () => {
+        for (;;) if ((await reader.read()).done) return;
+      })(),
+    ).rejects.toThrow(/./);
+    await settled();
+    expect(gateway.operatorErrors).toMatchObject([{ secret: "CENTRAL_KEY", where: "stream" }]);
+    expect(only(gateway.events, "passthrough")).toMatchObject({
+      outcome: "upstream_error",
+      error: "upstream_key_leaked",
+      status: 200,
+    });
   });
 });
 

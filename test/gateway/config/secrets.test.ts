@@ -90,5 +90,11 @@ describe("a secret of the gateway", () => {
       "DELEGATION.keys must not use a secret of OWNER_ASSERTION.signing_keys",
     ]);
     expect(issuesOf({ ...SIGNING, DELEGATION, ONE: RANDOM, TWO: `${RANDOM}x` })).toEqual([]);
+    const key = { id: "a", algorithm: "hmac-sha256", secret: "ONE" };
+    const OWNER_ASSERTION = { signature: "accept", http_signature_keys: [key] };
+    expect(issuesOf({ OWNER_ASSERTION, DELEGATION, ONE: RANDOM, TWO: RANDOM })).toEqual([
+      "DELEGATION.keys must not use a secret of OWNER_ASSERTION.http_signature_keys",
+    ]);
+    expect(issuesOf({ OWNER_ASSERTION, DELEGATION, ONE: RANDOM, TWO: `${RANDOM}x` })).toEqual([]);
   });
 });

@@ -641,13 +641,11 @@ describe("chooseCredential", () => {
       kind: "centralized",
       hint: "sk...al",
       header: ["authorization", "Bearer sk-central"],
-      centralKey: "sk-central",
     });
     expect(chooseCredential(anthropicProvider({ keys: ["sk-ant"] }), actor(), clientKey, zero)).toEqual({
       kind: "centralized",
       hint: "s...t",
       header: ["x-api-key", "sk-ant"],
-      centralKey: "sk-ant",
     });
   });
 
@@ -656,7 +654,6 @@ describe("chooseCredential", () => {
       kind: "byok",
       hint: null,
       header: ["authorization", "Bearer sk-own"],
-      centralKey: null,
     });
   });
 
@@ -674,7 +671,6 @@ describe("chooseCredential", () => {
         kind: "byok",
         hint: null,
         header: ["authorization", "Bearer sk-own"],
-        centralKey: null,
       });
     }
   });
@@ -701,7 +697,7 @@ describe("chooseCredential", () => {
   it("returns the central key for a governance token without an own key", () => {
     expect(chooseCredential(central, actor(), governed("gov", null), zero)).toMatchObject({
       kind: "centralized",
-      centralKey: "sk-central",
+      header: ["authorization", "Bearer sk-central"],
     });
   });
 
@@ -750,13 +746,14 @@ describe("chooseCredential", () => {
     const three = openaiProvider({ keys: ["k1", "k2", "k3"] });
     const chosen = [0, 0.3333, 0.3334, 0.5, 0.6667, 1 - 2 ** -32].map((fraction) => {
       const credential = chooseCredential(three, actor(), clientKey, () => fraction);
-      return accepted(credential).centralKey;
+      return accepted(credential).header[1];
     });
-    expect(chosen).toEqual(["k1", "k1", "k2", "k2", "k3", "k3"]);
+    expect(chosen).toEqual(["k1", "k1", "k2", "k2", "k3", "k3"].map((key) => `Bearer ${key}`));
   });
 
   it("does not use randomness for a single central key", () => {
-    expect(accepted(chooseCredential(central, actor(), clientKey, never)).centralKey).toBe("sk-central");
+    const { header } = accepted(chooseCredential(central, actor(), clientKey, never));
+    expect(header[1]).toBe("Bearer sk-central");
   });
 });
 

@@ -54,6 +54,7 @@ async function watch(
   const observed = await observe(response, reader, {
     clientSignal: client.signal,
     abort,
+    secrets: null,
     idleMs: 300_000,
     heldBytes: HELD_BYTES,
     now: () => Date.now(),

@@ -17,7 +17,7 @@ function passed(
 ): string[] {
   const sent = new NamedHeaders(new Headers(names.map((name): [string, string] => [name, "v"])));
   const credential = { kind, header: ["authorization", "Bearer k"] } as const;
-  const to = upstreamHeaders(sent, { provider, credential, owner: null });
+  const to = upstreamHeaders(sent, { provider, credential, isChanged: false, owner: null });
   return [...to.keys()].filter((name) => !OWN.has(name));
 }
 

@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { containsKey, rejectKeyLeak } from "../../../src/gateway/upstream/key-leak.ts";
+import { rejectKeyLeak } from "../../../src/gateway/upstream/key-leak.ts";
+import { createSecretFinder } from "../../../src/shared/secret-finder.ts";
 import { upstreamBody, wholeBody } from "../../support/in-workerd/upstream-body.ts";
 import { accepted, reasonOf, statusOf, utf8 } from "../../support/in-workerd/values.ts";
 
@@ -7,6 +8,8 @@ const KEY = "sk-proj-Ab12Cd34Ef56Gh78Ij90Kl12Mn34Op56";
 
 const escaped = (text: string): string =>
   [...text].map((one) => `\\u00${one.charCodeAt(0).toString(16)}`).join("");
+const containsKey = (text: string, value: string): boolean =>
+  createSecretFinder([{ name: "KEY", value }])?.findAny(text) === "KEY";
 const quotesKey = (text: string): boolean => containsKey(text, KEY);
 
 type ResponseSetup = { readonly status?: number; readonly headers?: Record<string, string> };

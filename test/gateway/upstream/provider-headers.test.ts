@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { readProviderHeaders } from "../../../src/gateway/upstream/provider-headers.ts";
 
-const read = (headers: Record<string, string>) => readProviderHeaders(new Headers(headers));
+const read = (headers: Record<string, string>) => readProviderHeaders(new Headers(headers), null);
 
 describe("the provider's id of the request", () => {
   it.each([
@@ -46,7 +46,7 @@ describe("the provider's id of the request", () => {
   it("has the values of a repeated header, joined", () => {
     const headers = new Headers({ "x-request-id": "one" });
     headers.append("x-request-id", "two");
-    expect(readProviderHeaders(headers).requestId).toBe("one, two");
+    expect(readProviderHeaders(headers, null).requestId).toBe("one, two");
   });
 });
 

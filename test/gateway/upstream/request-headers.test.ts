@@ -21,14 +21,15 @@ const CREDENTIAL = ["authorization", "Bearer provider-key"] as const;
 
 const upstreamHeaders = (
   headers: Headers,
-  { provider = OPENAI, kind = "centralized", header = CREDENTIAL, owner = null, isChanged }: Options = {},
+  {
+    provider = OPENAI,
+    kind = "centralized",
+    header = CREDENTIAL,
+    owner = null,
+    isChanged = false,
+  }: Options = {},
 ): Headers =>
-  toUpstream(new NamedHeaders(headers), {
-    provider,
-    credential: { kind, header },
-    owner,
-    ...(isChanged !== undefined && { isChanged }),
-  });
+  toUpstream(new NamedHeaders(headers), { provider, credential: { kind, header }, owner, isChanged });
 
 type Pairs = readonly (readonly [name: string, value: string])[];
 

@@ -444,18 +444,30 @@ describe("anomalies of keys", () => {
     expect(await scanKeys(refused(KEY_REFUSALS + 1, { api_key_id: null }))).toEqual([]);
   });
 
-  it("reports a central key that a provider rejected, each one by itself", async () => {
-    const rejected = { outcome: "upstream_error", error: "upstream_key_rejected" } as const;
+  it.each([
+    ["rejected", "provider_key_rejected", "upstream_key_rejected"],
+    ["leaked in a response", "provider_key_leaked", "upstream_key_leaked"],
+  ])("reports a central key that a provider %s, each one by itself", async (_, kind, error) => {
+    const rejected = { outcome: "upstream_error", error } as const;
     const hints = ["sk-a...0001", "sk-a...0002", "sk-a...0001"];
     const all = await scan(
       hints.flatMap((credential_hint, n) =>
         served(T0 + n, { ...ownAccount, credential_hint }, { ...rejected, credential_hint }),
       ),
     );
-    expect(all.map(({ kind, subject, count: value }) => [kind, subject, value]).toSorted()).toEqual([
-      ["provider_key_rejected", START.provider, 1],
-      ["provider_key_rejected", START.provider, 2],
+    expect(all.map((found) => [found.kind, found.subject, found.count]).toSorted()).toEqual([
+      [kind, START.provider, 1],
+      [kind, START.provider, 2],
     ]);
+  });
+
+  // The attack (H3): a key that comes back in a stream. The client has a part of that stream, so the operator must know.
+  it("Finding H3: reports the responses that were withheld or cut for a secret, in any number of runs", async () => {
+    const leaked = { outcome: "upstream_error", error: "upstream_key_leaked" } as const;
+    const found = async (at: number) =>
+      (await scan(served(at, ownAccount, leaked))).map((one) => [one.kind, one.subject, one.count]);
+    expect(await found(T0)).toEqual([["provider_key_leaked", START.provider, 1]]);
+    expect(await found(T0 + MINUTE)).toEqual([["provider_key_leaked", START.provider, 2]]);
   });
 });
 

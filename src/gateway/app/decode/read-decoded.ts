@@ -57,7 +57,7 @@ async function pump(
   read: { bytes: number },
 ): Promise<Refusal | null> {
   const work = createInterruptible<typeof TIMED_OUT>();
-  const deadline = startSendDeadline(pace, now, () => work.interrupt(TIMED_OUT), after);
+  const deadline = startSendDeadline({ ...pace, keeps: "held" }, now, () => work.interrupt(TIMED_OUT), after);
   const reader = body.getReader({ mode: "byob" });
   let buffer = new ArrayBuffer(pieceBytes(pace, PIECE_BYTES));
   let refusal: Refusal | null = null;

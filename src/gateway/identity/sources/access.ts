@@ -3,12 +3,13 @@
  * token that Access let through.
  *
  * Only the token's signature is trusted: a caller that bypasses Access can send the header, but cannot sign it. If the
- * header is present, this source decides. If its token is invalid, no other source is tried.
+ * header is present and no governance token is, this source decides. If its token is invalid, no other source is tried.
  */
 import { Refusal } from "../../../shared/refusal.ts";
 import { readActorId, readName } from "../../../shared/actor-id.ts";
 import type { Actor, IdentitySource } from "../identity.ts";
-import { createTokenVerifier, type Claims } from "../signed-token.ts";
+import type { Claims } from "../../../shared/claims.ts";
+import { createTokenVerifier } from "../signed-token.ts";
 
 export const access: IdentitySource = {
   source: "access",

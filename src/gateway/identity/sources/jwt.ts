@@ -7,10 +7,11 @@
 import { oneOfIssue, type ReportIssue } from "../../../shared/config/fields.ts";
 import { Refusal } from "../../../shared/refusal.ts";
 import { readName } from "../../../shared/actor-id.ts";
-import { ownClaim, readActingParties, readTokenId } from "../acting-party.ts";
+import { ownClaim, type Claims } from "../../../shared/claims.ts";
+import { readActingParties, readTokenId } from "../acting-party.ts";
 import { missingClaim, readRequiredClaims } from "../required-claims.ts";
 import type { Actor, IdentitySource, SourceOptions } from "../identity.ts";
-import { ALGORITHMS, createTokenVerifier, type Claims, type TokenOptions } from "../signed-token.ts";
+import { ALGORITHMS, createTokenVerifier, type TokenOptions } from "../signed-token.ts";
 
 export const jwt: IdentitySource = {
   source: "jwt",

@@ -1,12 +1,10 @@
 /** The keys of HTTP message signatures. With `ed25519` the gateway holds a public key only, and so nothing that can sign. */
 import type { HttpSignature } from "../signature.ts";
 
-export const HTTP_SIGNATURE_ALGORITHMS = ["hmac-sha256", "ed25519"] as const;
-
 export type HttpSignatureKey = {
   /** The `keyid` that selects it. */
   readonly id: string;
-  readonly algorithm: (typeof HTTP_SIGNATURE_ALGORITHMS)[number];
+  readonly algorithm: "hmac-sha256" | "ed25519";
   /** The secret's text in UTF-8, or the 32 bytes of the public key. */
   readonly bytes: Uint8Array<ArrayBuffer>;
 };
@@ -25,15 +23,16 @@ const PARAMETERS = {
 export type VerifyHttpSignature = (presented: HttpSignature, contentSha256: string) => Promise<boolean>;
 
 export function createHttpSignatureVerifier(keys: readonly HttpSignatureKey[]): VerifyHttpSignature {
-  const imported = new Map<string, Promise<CryptoKey>>();
+  const imported = new Map<string, CryptoKey>();
   return async ({ keyId, algorithm, signature, base, contentSha256: signed }, contentSha256) => {
     const key = keys.find(({ id }) => id === keyId);
     if (!key || (algorithm !== null && algorithm !== key.algorithm) || signed !== contentSha256) return false;
     if (signature.length !== SIGNATURE_BYTES[key.algorithm]) return false;
     const parameters = PARAMETERS[key.algorithm];
+    // The key and not its promise is kept: a request that is cancelled would leave a promise that never settles.
     const use =
-      imported.get(keyId) ?? crypto.subtle.importKey("raw", key.bytes, parameters, false, ["verify"]);
+      imported.get(keyId) ?? (await crypto.subtle.importKey("raw", key.bytes, parameters, false, ["verify"]));
     imported.set(keyId, use);
-    return crypto.subtle.verify(parameters, await use, signature, new TextEncoder().encode(base));
+    return crypto.subtle.verify(parameters, use, signature, new TextEncoder().encode(base));
   };
 }

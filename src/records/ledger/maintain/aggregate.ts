@@ -112,16 +112,17 @@ function unverifiedClaim({ attribution, flags, initiator }: InterceptionRow): Ke
   return isRejected ? { kind, subject: "rejected", details: {} } : null;
 }
 
-const rejectedKey = ({ error, provider, credential_hint }: InterceptionRow): Keyed | null =>
-  error === "upstream_key_rejected"
-    ? { kind: "provider_key_rejected", subject: provider, details: { credential_hint } }
-    : null;
+const keyError =
+  (kind: "provider_key_rejected" | "provider_key_leaked", code: string) =>
+  ({ error, provider, credential_hint }: InterceptionRow): Keyed | null =>
+    error === code ? { kind, subject: provider, details: { credential_hint } } : null;
 
 const COUNTED: readonly ((row: InterceptionRow) => Keyed | null)[] = [
   flagOfActor("coder_agents_without_headers"),
   flagOfActor("owner_without_chat"),
   unverifiedClaim,
-  rejectedKey,
+  keyError("provider_key_rejected", "upstream_key_rejected"),
+  keyError("provider_key_leaked", "upstream_key_leaked"),
 ];
 
 /** The outcomes of a response that a provider sent, completely or in part, or still has to send. */

@@ -10,7 +10,7 @@ import { uuidPrefix, uuidTime } from "../../../shared/uuid.ts";
 export type Anomaly = {
   readonly id: string;
   readonly kind: AnomalyKind;
-  /** The id of the chat, owner or actor; `asserted` for a share of requests. */
+  /** The id of the chat, owner, actor or credential; a provider; or a fixed word (`ANOMALY_KINDS`). */
   readonly subject: string;
   readonly first_interception_id: string;
   readonly last_interception_id: string;

@@ -19,6 +19,7 @@ const COUNTED_KINDS: readonly AnomalyKind[] = [
   "owner_without_chat",
   "unverified_owner_claims",
   "provider_key_rejected",
+  "provider_key_leaked",
 ];
 
 export const ANOMALY_SQL = {
