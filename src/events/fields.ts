@@ -60,10 +60,13 @@ const CALLER = {
     overrides: "blob6",
   }),
   actor_kind: text<ActorKind>(ACTOR_KINDS, { interceptions: "blob7", overrides: "blob7" }),
-  identity_source: text("the identity source that verified the actor", {
-    interceptions: "blob8",
-    overrides: "blob8",
-  }),
+  identity_source: text(
+    "the identity source that recognized the actor's credential; `byok` verifies nothing",
+    {
+      interceptions: "blob8",
+      overrides: "blob8",
+    },
+  ),
   client: text("the calling software, as it reports itself: a hint, never proof", {
     interceptions: "blob9",
     overrides: "blob11",
@@ -79,7 +82,7 @@ const CALLER = {
     "`chat_id`, `subchat_id` and `workspace_id` as a caller sent them who may not name them, and whose own columns are therefore null; never evidence",
   ),
   initiator_source: text(
-    "the source of the initiator's id: `OWNER_ASSERTION.source` for an accepted owner, else the actor's identity source. Source and id together name a principal",
+    "the source of the initiator's id: `OWNER_ASSERTION.source` for an owner that a header named, else the actor's identity source. Source and id together name a principal",
   ),
 } as const satisfies Fields;
 
@@ -297,7 +300,7 @@ const DECISION = {
 const INITIATOR_OVERRIDE = {
   ...CALLER,
   owner_id: text("the accepted owner", { overrides: "blob9" }),
-  owner_username: orNull.text("the owner's user name, where the directory has one"),
+  owner_username: orNull.text("the owner's user name, where the directory or the token has one"),
   ...DECISION,
 } as const satisfies Fields;
 

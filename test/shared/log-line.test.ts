@@ -21,7 +21,7 @@ describe("escapeUnsafe", () => {
     ["\u{e0041}", "\\udb40\\udc41"],
     ["a\u{e0001}\u{e007f}b", "a\\udb40\\udc01\\udb40\\udc7fb"],
     ["\u{e0100}", "\\udb40\\udd00"],
-  ])("escapes %j", (text, escaped) => {
+  ])("Finding L5: escapes %j", (text, escaped) => {
     const json = escapeUnsafe(JSON.stringify(text));
     expect(json).toBe(`"${escaped}"`);
     expect(JSON.parse(json)).toBe(text);

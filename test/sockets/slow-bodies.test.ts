@@ -59,7 +59,8 @@ const timedOut = (target: string): Record<string, number> =>
 
 const isRefusal = (event: InterceptorEvent): boolean => event.record_type === "refusal";
 
-describe("a client that stops sending its body", () => {
+// The attack: connections that announce a body, send most of it and stop, to hold memory for as long as they like.
+describe("Finding N2: a client that stops sending its body", () => {
   it.each([
     ["nothing of a small body", CHAT, declared(100), 0],
     ["nothing of a large body", MESSAGES, declared(8 * MIB), 0],
@@ -103,7 +104,7 @@ describe("a client that stops sending its body", () => {
     expect(await recorded(target === FILES ? 3 : 1)).toEqual(timedOut(target));
   });
 
-  // The attack (N2 of the security review): sixteen connections announce 8 MiB, send all but one, and stop. They held
+  // The attack: sixteen connections announce 8 MiB, send all but one, and stop. They held
   // their bytes as long as they liked, and the log had no line about them.
   it("F13 does not keep others out, sixteen of them with 7 MiB each, and each is refused and recorded", async () => {
     upstream.respondWith(OK);

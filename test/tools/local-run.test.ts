@@ -39,7 +39,7 @@ describe("a local run's check of the caller", () => {
     "[::ffff:7f00:1]",
     "",
     "%",
-  ])("refuses the host %j", (host) => {
+  ])("Finding M15: refuses the host %j", (host) => {
     expect(status({ host })).toBe(403);
   });
 
@@ -73,13 +73,16 @@ describe("the state of a local run", () => {
     ["own", { PROVIDERS: "{}" }],
   ];
 
-  it.each(modes)("is another one with %s providers than with the emulated provider", (mode, devVars) => {
-    expect(modeOf(devVars)).toBe(mode);
-    expect(stateFolder(modeOf(devVars))).not.toBe(stateFolder(modeOf({})));
-  });
+  it.each(modes)(
+    "Finding M15: is another one with %s providers than with the emulated provider",
+    (mode, devVars) => {
+      expect(modeOf(devVars)).toBe(mode);
+      expect(stateFolder(modeOf(devVars))).not.toBe(stateFolder(modeOf({})));
+    },
+  );
 
   // The attack: rows of real calls, read with the token that this project's source publishes.
-  it.each(modes)("never opens to the published token with %s providers", (_, gateway) => {
+  it.each(modes)("Finding M15: never opens to the published token with %s providers", (_, gateway) => {
     const { adminToken, vars } = chooseSetup({ gateway, records: {} }, "http://127.0.0.1:8788");
     expect(adminToken).not.toBe(LOCAL_ADMIN_TOKEN);
     expect(vars.records["ADMIN_TOKEN"]).toBe(sha256(adminToken ?? ""));

@@ -9,8 +9,8 @@ const read = (file: string) => unstable_readConfig({ config: join(ROOT, file) },
 describe.each(["wrangler.toml", "wrangler.records.toml"])("%s", (file) => {
   const config = read(file);
 
-  // Invocation logs would store X-Coder-Owner-Id, client addresses and query strings, which no line of this project does.
-  it("keeps URLs and headers of requests out of Workers Logs", () => {
+  // The attack: a reader of the log collects what callers put into URLs. Invocation logs would store X-Coder-Owner-Id, client addresses and query strings, which no line of this project does.
+  it("Finding S6: keeps URLs and headers of requests out of Workers Logs", () => {
     expect(config.observability).toEqual({
       enabled: true,
       redact_query_string: true,

@@ -48,7 +48,7 @@ const PROVIDERS = keysOf("gateway", "PROVIDERS.<name>.", [
   [
     "forward_coder_headers",
     "`false`",
-    "Forwards the accepted `X-Coder-Owner-Id` and the chat, subchat and workspace ids, no other `X-Coder-*` header. Use it only when the upstream is Coder itself.",
+    "Forwards the accepted `X-Coder-Owner-Id`, and the chat, subchat and workspace ids as the client sent them; no other `X-Coder-*` header. Use it only when the upstream is Coder itself.",
   ],
   [
     "forward_headers",
@@ -192,7 +192,7 @@ const OWNER_ASSERTION = keysOf("gateway", "OWNER_ASSERTION.", [
   [
     "signature",
     "`off`",
-    "`accept`: an owner that is sent with a signature is accepted only if the signature is valid, as `signed`. `require`: an owner without a valid signature is refused with 401 ([signing](signing.md)).",
+    "`accept`: an owner that is sent with a signature is accepted only if the signature is valid, as `signed`. `require`: an owner header without a valid signature is refused with 401 ([signing](signing.md)). The subject of a token with an `act` claim needs none.",
   ],
   [
     "signing_keys",
@@ -242,7 +242,7 @@ const RECORDING = keysOf("gateway", "RECORDING.", [
   [
     "required",
     "`false`",
-    "Refuses an interception with 503 unless the queue or the records Worker has stored its start. Requires `EVENTS` or `RECORDS`. It does not apply to refusals: nothing is forwarded.",
+    "Refuses an interception or a passthrough with 503 unless the queue or the records Worker has stored its start. Requires `EVENTS` or `RECORDS`. It does not apply to refusals: nothing is forwarded.",
   ],
   [
     "all_events",

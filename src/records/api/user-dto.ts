@@ -8,7 +8,7 @@ export const USER = schema.object({
   id: schema.TEXT,
   username: schema.withDescription(
     schema.TEXT,
-    "The owner's user name where the directory has one; the actor's name where the initiator is the actor; else the id.",
+    "The owner's user name where the directory or the token has one; the actor's name where the initiator is the actor; else the id.",
   ),
   name: schema.TEXT,
   avatar_url: schema.TEXT,

@@ -1490,6 +1490,17 @@ describe("the gateway's own responses", () => {
     },
   );
 
+  // The attack: a caller without a credential tries names, to learn which providers there are.
+  it("Finding L8: are the same for HEAD of a provider's name and of any other", async () => {
+    const gateway = await openGateway();
+    const probe = async (path: string): Promise<unknown> => {
+      const { response } = await gateway.exchange(path, { method: "HEAD" });
+      return [response.status, [...response.headers].filter(([name]) => name !== "x-interception-id")];
+    };
+    for (const end of ["", "/", "/v1"])
+      expect(await probe(`/openai${end}`)).toEqual(await probe(`/nothing${end}`));
+  });
+
   it.each([
     ["HEAD", "/nothing/x"],
     ["POST", "/"],

@@ -106,8 +106,8 @@ function keeping(): { readonly sink: Sink; readonly groups: (readonly Intercepto
 }
 
 describe("the start of a passthrough", () => {
-  // S4 of the security review: an isolate that dies while the provider works left spend, and no record.
-  it("is recorded while the provider has not responded", async () => {
+  // The attack: an isolate that dies while the provider works left spend, and no record.
+  it("Finding S4: is recorded while the provider has not responded", async () => {
     const headers = Promise.withResolvers<Response>();
     const { sink, groups } = keeping();
     const gateway = await openGateway({ provider: () => headers.promise, sinks: [sink] });

@@ -216,7 +216,7 @@ describe("F3 a compressed body", () => {
 
 const declared = (length: number) => ({ "content-length": String(length) });
 
-describe("a body that is sent slowly", () => {
+describe("Finding N2: a body that is sent slowly", () => {
   // The attack (Slowloris): connections that announce a body, send a part of it or nothing, and stop. Each used to hold
   // its bytes until the client closed it.
   it.each([

@@ -75,15 +75,16 @@ describe("a secret of the gateway", () => {
   const SIGNING = { OWNER_ASSERTION: { signature: "accept", signing_keys: ["ONE"] } };
   const RANDOM = "0123456789abcdef0123456789abcdef";
 
+  // The attack: a secret that fulfils the minimum length and can be guessed.
   it.each(["a".repeat(32), "ab".repeat(16), "12345".repeat(8)])(
-    "is rejected where it is no random one: %s",
+    "Finding L4: is rejected where it is no random one: %s",
     (ONE) => {
       expect(issuesOf({ ...SIGNING, ONE })[0]).toMatch(/^ONE must be random/);
     },
   );
 
   // The attack: a gateway that may delegate signs owners of its choice with the secret that it knows.
-  it("is rejected with a second purpose, also under another name", () => {
+  it("Finding L4: is rejected with a second purpose, also under another name", () => {
     const DELEGATION = { keys: ["TWO"] };
     expect(issuesOf({ ...SIGNING, DELEGATION, ONE: RANDOM, TWO: RANDOM })).toEqual([
       "DELEGATION.keys must not use a secret of OWNER_ASSERTION.signing_keys",

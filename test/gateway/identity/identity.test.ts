@@ -775,7 +775,7 @@ describe("credentialHint", () => {
   });
 
   // The attack: the record shows so much of a caller's own key that it need only be completed.
-  it("reveals at most 4 characters of a caller's own key, and of 20 at most a fifth", () => {
+  it("Finding L6: reveals at most 4 characters of a caller's own key, and of 20 at most a fifth", () => {
     expect(ownKeyHint(LETTERS.slice(0, 20))).toBe("ab...st");
     expect(ownKeyHint(LETTERS.slice(0, 19))).toBe("a...s");
     expect(ownKeyHint(LETTERS.slice(0, 9))).toBeNull();

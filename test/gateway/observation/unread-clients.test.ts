@@ -7,7 +7,8 @@ function setup(max: number) {
   return { clock, client: () => watch(() => clock.at) };
 }
 
-describe("the bound on clients that do not read", () => {
+// The attack: forty clients request large responses and read nothing; each held 4 to 7 MB, without a bound on how many.
+describe("Finding N6: the bound on clients that do not read", () => {
   it("disconnects the latest client past the bound, and no earlier one", () => {
     const { client } = setup(2);
     const [first, second, third] = [client(), client(), client()];

@@ -69,7 +69,8 @@ const system = { role: "system", content: "s" };
 const developer = { role: "developer", content: "s" };
 const reminder = "<system-reminder>\nThe following skills are available.\n</system-reminder>";
 
-describe("the conversation of a chat completions request", () => {
+// The attack: the question is in an earlier part or message, or a prefill or instructions follow it, and `hello` is recorded.
+describe("Finding M1: the conversation of a chat completions request", () => {
   const call = { id: "call_1", type: "function", function: { name: "f", arguments: "{}" } };
 
   it.each([
@@ -179,7 +180,7 @@ describe("the conversation of a chat completions request", () => {
   });
 });
 
-describe("the conversation of a messages request", () => {
+describe("Finding M1: the conversation of a messages request", () => {
   const result = (id: unknown): unknown => ({ type: "tool_result", tool_use_id: id, content: [text("r")] });
 
   it.each([
@@ -287,7 +288,7 @@ const agentMessage = {
   content: [input("Message Type: NEW_TASK"), { type: "encrypted_content", encrypted_content: "x" }],
 };
 
-describe("the conversation of a responses request", () => {
+describe("Finding M1: the conversation of a responses request", () => {
   it.each([
     ["a string", "Hallo\n🗼", withPrompt("Hallo\n🗼")],
     ["an empty string", "", NOTHING],
@@ -508,7 +509,7 @@ const readTemplate = (prompt: unknown, list: unknown = undefined): Conversation 
   reading(responsesRules)({ input: list, prompt });
 
 // The attack: a template of the provider holds the question, and its variables the words of the user.
-describe("the variables of a prompt template", () => {
+describe("Finding M1: the variables of a prompt template", () => {
   it.each([
     ["a text", { id: "pmpt_1", variables: { question: "a" } }, undefined, withPrompt("a")],
     ["a part", { id: "pmpt_1", variables: { question: input("a") } }, undefined, withPrompt("a")],
@@ -752,7 +753,7 @@ describe.each([
   });
 });
 
-describe("F4 a key of an entry twice or in another case", () => {
+describe("Finding N3: a key of an entry twice or in another case", () => {
   // The attack: one reader takes the first value, another the last one or one in another case, and the record has only one.
   it.each([
     [chatRules, '{"messages":[{"role":"user","content":"hello","content":"EVIL"}]}', "messages.content"],

@@ -224,7 +224,8 @@ describe("F4 an option that providers read differently", () => {
   });
 });
 
-describe("F4 a known field twice or in another case", () => {
+// The attack: a provider written in Go matches keys without regard to case, and reads another field than is checked.
+describe("Finding N3: a known field twice or in another case", () => {
   it.each([
     ["chat", '{"messages":[],"messages":[]}', "messages"],
     ["chat", '{"messages":[],"Messages":[]}', "messages"],
@@ -271,7 +272,8 @@ describe("F4 a known field twice or in another case", () => {
   );
 });
 
-describe("F6 the bounds of a body", () => {
+// The attack: a body of very many small values, whose parsed form ends the isolate and all of its other requests.
+describe("Finding H7: the bounds of a body", () => {
   it.each([
     [
       "members",

@@ -670,7 +670,7 @@ describe("Finding S5: a path below a route that some server reads as a model cal
 });
 
 // The attack: an SDK sends OpenAI's key in X-Api-Key, and the root path leads it to Anthropic.
-describe("a key at a root path that both dialects have", () => {
+describe("Finding L2: a key at a root path that both dialects have", () => {
   it.each([
     ["an OpenAI key in X-Api-Key", { "x-api-key": "sk-proj-abc" }, "openai"],
     ["an Anthropic key in X-Api-Key", { "x-api-key": "sk-ant-api03-abc" }, "anthropic"],

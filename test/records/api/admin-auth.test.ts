@@ -26,8 +26,8 @@ describe("authorization of API requests", () => {
     expect(await authorizeAdmin(new Headers(headers), await sha256Hex(TOKEN))).toBeNull();
   });
 
-  // During a rotation. With one hash, each reader fails until it has the new token.
-  it("accepts either token where two hashes are configured, and no other", async () => {
+  // A leaked token stays in use where its replacement breaks each reader that does not have the new one yet.
+  it("Finding L7: accepts either token where two hashes are configured, and no other", async () => {
     const both = `${await sha256Hex("old-token-0123456789")} ${await sha256Hex(TOKEN)}`;
     const authorize = (token: string) =>
       authorizeAdmin(new Headers({ authorization: `Bearer ${token}` }), both);
