@@ -58,7 +58,7 @@ const PROVIDERS = keysOf("gateway", "PROVIDERS.<name>.", [
   [
     "objects",
     "by key",
-    'Who may `read`, `write` and `delete` the provider\'s stored objects (files, batches, responses, conversations, fine-tuned models): each `"on"`, `"off"`, or a list of rules with `source`, `kind`, `actor` or `claim = { name = "value" }`. Default with the client\'s own key: `"on"`. With a central key: services alone read and write files and batches, which every caller could list; any caller reads and writes responses and conversations, by their ids; no caller deletes. With `owners = "check"` an object is used by its creator alone, and by the actors in these lists ([deploy.md](deploy.md#owners-of-stored-objects)); requires the binding `OBJECTS`.',
+    'Who may `read`, `write` and `delete` the provider\'s stored objects (files, batches, responses, conversations, fine-tuned models): each `"on"`, `"off"`, or a list of rules with `source`, `kind`, `actor` or `claim = { name = "value" }`. Default with the client\'s own key: `"on"`. With a central key: services alone read and write files and batches, which every caller could list; any caller reads and writes responses and conversations, by their ids; no caller deletes. A model call that requests a stored or later response (`store`, `background`) counts as `write`, one that continues from a stored one (`previous_response_id`, `conversation`) as `read`; without a setting, both are permitted. With `owners = "check"` an object is used by its creator alone, and by the actors in these lists ([deploy.md](deploy.md#owners-of-stored-objects)); requires the binding `OBJECTS`.',
   ],
 ]);
 

@@ -14,7 +14,7 @@ import { areIdsEvidence } from "../initiator/decision.ts";
 import { rejectedValue } from "../initiator/decide-delegated.ts";
 import { readCoderIds } from "../initiator/owner-claim.ts";
 import { formBoundary } from "../provider/form/boundary.ts";
-import { checkObjects } from "../policy/objects.ts";
+import { checkObjects, checkUses } from "../policy/objects.ts";
 import { methodsOf } from "../provider/method.ts";
 import { interceptedApi, type Route } from "../provider/route.ts";
 import { callUpstream, checkPolicies, type Forwardable } from "./call-upstream.ts";
@@ -130,7 +130,7 @@ async function intercept(
 ): Promise<Response> {
   const started = await startCall(exchange, decided, intercepted, body);
   if (started instanceof Refusal) return refuse(exchange, started);
-  const { interception, model, outgoing, objects, isStored } = started;
+  const { interception, model, outgoing, objects, uses, isStored } = started;
   const { refused, finished, failed } = completeCall(
     exchange,
     interception,
@@ -141,6 +141,7 @@ async function intercept(
     if (!(await interception.started)) return refused(new Refusal("recording_unavailable"));
     const forbidden =
       checkPolicies(exchange, intercepted, model, true) ??
+      checkUses(intercepted.route.provider, decided.actor, uses) ??
       (await checkOwn(exchange.deps, intercepted, objects, "read"));
     if (forbidden) return refused(forbidden);
     const call = isStored ? callOwned : callUpstream;

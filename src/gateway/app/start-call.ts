@@ -7,7 +7,8 @@ import { readEndUser } from "../client/end-user.ts";
 import { readHints } from "../client/hints.ts";
 import { readConversation, type Conversation } from "../provider/conversation.ts";
 import { readModelCall, type ModelCall } from "../provider/model-call.ts";
-import type { Api } from "../provider/provider.ts";
+import type { JsonBody } from "../provider/json-body.ts";
+import type { Api, ObjectAction, Provider } from "../provider/provider.ts";
 import { asText } from "../provider/usage.ts";
 import type { Forwardable, Outgoing } from "./call-upstream.ts";
 import type { RequestDecision } from "./decide.ts";
@@ -28,6 +29,8 @@ export type Started = {
   readonly outgoing: Outgoing;
   /** The ids of stored objects that the body names, where the provider checks their owners. */
   readonly objects: readonly string[];
+  /** How the call uses stored objects, where the provider's configuration has rules for them. */
+  readonly uses: readonly ObjectAction[];
   /** Whether the provider may store the response. */
   readonly isStored: boolean;
 };
@@ -90,9 +93,25 @@ function prepare(
     promptHashes: config.recording.prompts ? hashUserTexts(conversation.texts(), redact) : null,
     model: call.model,
     objects: idsInBody({ ...rest, route }, call.body),
+    uses: hasRules(route.provider) ? usesOf(call.body) : [],
     isStored: call.fields["store"] !== false,
     outgoing: { body: optIn.injected?.parts ?? bytes, isDecoded, optIn },
   };
+}
+
+const hasRules = ({ objects: { read, write } }: Provider): boolean => read !== null || write !== null;
+
+const FALSE = 0x66;
+const NULL = 0x6e;
+
+/** A response that is stored on request or is produced later, and stored responses that the call continues from. */
+function usesOf({ bytes, members }: JsonBody): readonly ObjectAction[] {
+  const has = (name: string): boolean => {
+    const range = members.get(name);
+    return range !== undefined && bytes[range.from] !== NULL && bytes[range.from] !== FALSE;
+  };
+  const uses: ObjectAction[] = has("store") || has("background") ? ["write"] : [];
+  return has("previous_response_id") || has("conversation") ? [...uses, "read"] : uses;
 }
 
 /** The caller with the session that the body names, where the headers name none. */

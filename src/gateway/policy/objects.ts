@@ -5,7 +5,7 @@
 import { hasClaim } from "../../shared/claims.ts";
 import { Refusal } from "../../shared/refusal.ts";
 import type { Actor } from "../identity/identity.ts";
-import type { ObjectAction, ObjectRule } from "../provider/provider.ts";
+import type { ObjectAction, ObjectRule, Provider } from "../provider/provider.ts";
 import type { Route } from "../provider/route.ts";
 import type { Decision } from "../initiator/decision.ts";
 
@@ -33,6 +33,24 @@ export function checkObjects(named: Route, request: ObjectRequest): Refusal | nu
     provider.objects[action] ?? (credential.kind === "centralized" ? defaultRules(action, named) : "on");
   const isAllowed = typeof rules === "string" ? rules === "on" : rules.some((rule) => matches(rule, actor));
   return isAllowed ? null : notAllowed(action);
+}
+
+/**
+ * Refuses `objects_not_allowed` (403) to a model call whose response the provider stores, or which continues from stored ones,
+ * where the provider's configuration denies the caller that. Owners of objects are checked elsewhere.
+ */
+export function checkUses(
+  { objects }: Provider,
+  actor: Actor,
+  uses: readonly ObjectAction[],
+): Refusal | null {
+  const isDenied = (action: ObjectAction): boolean => {
+    const rules = objects[action];
+    if (rules === null || rules === "on") return false;
+    return rules === "off" || (!objects.owners && !rules.some((rule) => matches(rule, actor)));
+  };
+  const denied = uses.find(isDenied);
+  return denied ? notAllowed(denied) : null;
 }
 
 const notAllowed = (action: ObjectAction): Refusal =>

@@ -1,7 +1,7 @@
 /** The provider's stored objects: who may read, change and delete them. */
 import { describe, expect, it } from "vitest";
 import { sha256Hex } from "../../../src/shared/digest.ts";
-import { CLIENT_KEY, json, OWN_KEY } from "../../support/in-workerd/calls.ts";
+import { CLIENT_KEY, json, OWN_KEY, post } from "../../support/in-workerd/calls.ts";
 import { CANARIES, openGateway } from "../../support/in-workerd/gateway-harness.ts";
 import { checkObjects } from "../../../src/gateway/policy/objects.ts";
 import type { ObjectRules } from "../../../src/gateway/provider/provider.ts";
@@ -102,6 +102,63 @@ describe("the objects of the client's own key", () => {
       const off = { objects: { read: "off", write: "off", delete: "off" } };
       expect(await errorOf(request, OWN_KEY, off)).toBe("objects_not_allowed");
     }
+  });
+});
+
+async function errorOfCall(
+  body: string,
+  objects: object,
+  headers: Record<string, string> = CLIENT_KEY,
+): Promise<string | null> {
+  const PROVIDERS = { central: { ...central, objects } };
+  const gateway = await openGateway({
+    vars: { PROVIDERS, CLIENT_KEYS: await clientKeys() },
+    provider: () => json("{}"),
+  });
+  const path = body.includes('"messages"') ? "/central/v1/chat/completions" : "/central/v1/responses";
+  const { response, events } = await gateway.exchange(path, post(body, headers));
+  expect(gateway.sent.length).toBe(response.status === 200 ? 1 : 0);
+  expect(events.filter(({ record_type: type }) => type === "interception_end")).toHaveLength(1);
+  return response.headers.get("x-interceptor-error");
+}
+
+const bodyWith = (member: string): string => `{"model":"m","input":"hi",${member}}`;
+const DENIED = "objects_not_allowed";
+
+describe("model calls that store responses or continue from stored ones", () => {
+  const STORES = ['"background":true', '"store":true', '"store":1', String.raw`"\u0073tore":true`];
+  const CONTINUES = [
+    '"previous_response_id":"resp_1"',
+    '"conversation":"conv_1"',
+    '"conversation":{"id":"conv_1"}',
+  ];
+
+  it.each(STORES)("are refused where write is denied: %s", async (member) => {
+    expect(await errorOfCall(bodyWith(member), { write: "off" })).toBe(DENIED);
+    expect(await errorOfCall(bodyWith(member), { write: [{ kind: "service" }] })).toBe(DENIED);
+    expect(await errorOfCall(bodyWith(member), { write: [{ kind: "service" }] }, SERVICE)).toBeNull();
+    expect(await errorOfCall(bodyWith(member), { write: "on", read: "off" })).toBeNull();
+    expect(await errorOfCall(bodyWith(member), {})).toBeNull();
+  });
+
+  it.each(CONTINUES)("are refused where read is denied: %s", async (member) => {
+    expect(await errorOfCall(bodyWith(member), { read: "off" })).toBe(DENIED);
+    expect(await errorOfCall(bodyWith(member), { read: [{ kind: "service" }] })).toBe(DENIED);
+    expect(await errorOfCall(bodyWith(member), { read: [{ kind: "service" }] }, SERVICE)).toBeNull();
+    expect(await errorOfCall(bodyWith(member), { write: "off" })).toBeNull();
+  });
+
+  it("include a chat completion that is stored on request, and no other call", async () => {
+    const off = { read: "off", write: "off" };
+    expect(await errorOfCall('{"model":"m","messages":[],"store":true}', off)).toBe(DENIED);
+    for (const member of [
+      '"store":false',
+      '"store":null',
+      '"background":false',
+      '"previous_response_id":null',
+      '"user":"u"',
+    ])
+      expect(await errorOfCall(bodyWith(member), off)).toBeNull();
   });
 });
 
