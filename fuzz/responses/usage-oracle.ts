@@ -115,6 +115,9 @@ function withGroups(usage: JsonObject): JsonObject {
   };
 }
 
+/** More tokens than any call has. */
+const MAX_COUNT = 10 ** 12;
+
 /** The count at the path: null if it is absent or null, `invalid` for any other value that is no count. */
 function countAt(usage: JsonObject, path: Path): number | null | "invalid" {
   const from = path.slice(0, -1).reduce<JsonObject | null>((inner, key) => object(inner?.[key]), usage);
@@ -122,9 +125,7 @@ function countAt(usage: JsonObject, path: Path): number | null | "invalid" {
   if (sent === null) return null;
   // Some servers write a count as a text of digits.
   const value = typeof sent === "string" && /^\d{1,16}$/.test(sent) ? Number.parseInt(sent, 10) : sent;
-  return typeof value === "number" && value >= 0 && value <= 2 ** 53 - 1 && value % 1 === 0
-    ? value
-    : "invalid";
+  return typeof value === "number" && value >= 0 && value <= MAX_COUNT && value % 1 === 0 ? value : "invalid";
 }
 
 const numbers = (values: readonly (number | null | "invalid")[]): readonly number[] =>
