@@ -310,7 +310,10 @@ const INITIATOR_OVERRIDE_REJECTED = {
   value_length: count("characters of the rejected value, which is recorded nowhere", {
     overrides: "double1",
   }),
-  value_sha256: text("the first 16 hex digits of the rejected value's SHA-256", { overrides: "blob16" }),
+  value_sha256: text(
+    "the first 16 hex digits of the rejected value's SHA-256, or of its HMAC-SHA256 where `RECORDING.end_user_key` is set",
+    { overrides: "blob16" },
+  ),
   ...DECISION,
 } as const satisfies Fields;
 

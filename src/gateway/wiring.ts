@@ -12,7 +12,7 @@ import { createSecretFinder } from "../shared/secret-finder.ts";
 import { createTtlCache } from "../shared/ttl-cache.ts";
 import { uuidV7 } from "../shared/uuid.ts";
 import type { Deps } from "./app/deps.ts";
-import { createEndUserRecording } from "./client/recorded-end-user.ts";
+import { createEndUserRecording, createTextHash } from "./client/recorded-end-user.ts";
 import type { Config, Registry } from "./config/config.ts";
 import { access } from "./identity/sources/access.ts";
 import { byok } from "./identity/sources/byok.ts";
@@ -124,6 +124,7 @@ export function createDeps(config: Config, platform: Platform = PLATFORM): Deps 
   const { recording } = config;
   const secrets = createSecretFinder(config.secrets);
   const redact = createRedactor(recording.patterns, secrets);
+  const hashText = createTextHash(recording);
   return {
     ...platform,
     config,
@@ -134,7 +135,8 @@ export function createDeps(config: Config, platform: Platform = PLATFORM): Deps 
     sinks: sinks(config, platform),
     redact,
     secrets,
-    toRecordedEndUser: createEndUserRecording(recording, redact),
+    toRecordedEndUser: createEndUserRecording(recording, redact, hashText),
+    hashText,
     records: config.records,
     bodies: bodyReading(config, platform),
     rejectedOptIns: createTtlCache(platform.now, MAX_REJECTED_OPT_INS),

@@ -273,7 +273,7 @@ const RECORDING = keysOf("gateway", "RECORDING.", [
   [
     "end_user_key",
     "none",
-    "Name of a secret of at least 32 characters: the key of the hash. Without it, anyone who can list the users can compute their hashes.",
+    "Name of a secret of at least 32 characters: the key of the hash, and of that of rejected owner values. Without it, anyone who can list the users can compute their hashes.",
   ],
   [
     "redact",

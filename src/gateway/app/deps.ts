@@ -31,6 +31,8 @@ export type Deps = {
   /** Finds the configured secrets; null where there are none. */
   readonly secrets: SecretFinder | null;
   readonly toRecordedEndUser: ToRecordedEndUser;
+  /** 64 hex digits that stand for a text which is not recorded. */
+  readonly hashText: (text: string) => Promise<string>;
   /** The records Worker; null where it is not bound. */
   readonly records: RecordsService | null;
   /** The dialect of error bodies where no route names a provider. */

@@ -6,7 +6,6 @@
  * Each step takes plain values and returns plain values or a refusal.
  */
 import { overrideRejectedEvent, toCaller, type Caller } from "../../events/compose.ts";
-import { sha256Hex } from "../../shared/digest.ts";
 import { Refusal } from "../../shared/refusal.ts";
 import { headerSessionId } from "../client/client.ts";
 import { CODER_AGENTS } from "../client/clients.ts";
@@ -115,7 +114,7 @@ async function recordRejectedOwner(
   const rejected = {
     reason: decision.rejection,
     valueLength: sent.length,
-    valueSha256: (await sha256Hex(sent)).slice(0, 16),
+    valueSha256: (await deps.hashText(sent)).slice(0, 16),
     provider: provider.name,
   };
   recorder.record(overrideRejectedEvent(caller, decision, rejected, deps.now()));

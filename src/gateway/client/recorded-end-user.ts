@@ -27,15 +27,23 @@ export type ToRecordedEndUser = (endUser: string) => string | null | Promise<str
 export function createEndUserRecording(
   { endUsers, endUserKey }: EndUserRules,
   redact: Redact,
+  hash: (text: string) => Promise<string>,
 ): ToRecordedEndUser {
   if (endUsers === "dropped") return () => null;
   if (endUsers === "clear") return (endUser) => truncate(redact(endUser), MAX_RECORDED);
-  return endUserKey === null ? labelled("sha256", sha256Hex) : labelled("hmac", hmacOf(endUserKey));
+  return labelled(endUserKey === null ? "sha256" : "hmac", hash);
 }
 
 /** An agent sends the same user with every request. */
 const labelled = (label: string, digest: (text: string) => Promise<string>): CachedDigest =>
   cacheDigests(async (text) => `${label}:${(await digest(text)).slice(0, HASH_DIGITS)}`);
+
+/**
+ * 64 hex digits that stand for a text which is not recorded: its HMAC-SHA256 with the deployment's key, or without a key its
+ * SHA-256. Without a key, who can guess the text can confirm it.
+ */
+export const createTextHash = ({ endUserKey }: EndUserRules): ((text: string) => Promise<string>) =>
+  endUserKey === null ? sha256Hex : hmacOf(endUserKey);
 
 function hmacOf(secret: string): (text: string) => Promise<string> {
   const encoder = new TextEncoder();

@@ -947,6 +947,13 @@ const eventsOf = async (headers: Record<string, string>, vars: Record<string, un
   return (await gateway.exchange(CENTRAL_CHAT, post(BODY, headers))).events;
 };
 
+/** `value_sha256` with this key of the deployment. */
+const hashOf = async (key: string | null): Promise<string> => {
+  const vars = key === null ? {} : { END_USER_KEY: key, RECORDING: { end_user_key: "END_USER_KEY" } };
+  const all = await eventsOf({ ...AGENTS, "x-coder-owner-id": "not-a-uuid" }, vars);
+  return only(all, "initiator_override_rejected").value_sha256;
+};
+
 describe("the initiator", () => {
   const OWNED = { ...AGENTS, "x-coder-owner-id": OWNER };
 
@@ -982,6 +989,20 @@ describe("the initiator", () => {
       value_length: headers["x-coder-owner-id"].length,
     });
     for (const event of all) expect(event).toMatchObject({ initiator_id: "ci-bot" });
+  });
+
+  // The attack: a reader of the records hashes every user's name, and finds which one a rejected header had.
+  it("Finding L9: the rejected value's hash has the deployment's key where there is one", async () => {
+    const [none, one, other] = [
+      null,
+      "CANARY-key-one-0123456789abcdefghi",
+      "CANARY-key-two-0123456789abcdefghi",
+    ];
+    const hashes = [await hashOf(none), await hashOf(one), await hashOf(other), await hashOf(one)];
+    for (const hash of hashes) expect(hash).toMatch(/^[0-9a-f]{16}$/);
+    expect(hashes[0]).toBe("2184a32a3bae6ad7");
+    expect(new Set(hashes).size).toBe(3);
+    expect(hashes[3]).toBe(hashes[1]);
   });
 
   it("A14 the rejection event has the value's length and hash only", async () => {
