@@ -158,6 +158,8 @@ export type SecretWatch = {
   readonly push: (piece: string) => void;
   /** A text of its own, beside the pieces. */
   readonly examine: (text: string) => void;
+  /** Whether some secret is too short to be found in every text. */
+  readonly hasShort: boolean;
   /** The name of the secret that was found first; null while there is none. */
   readonly found: () => string | null;
   /** Called once, when a secret is found. */
@@ -166,7 +168,7 @@ export type SecretWatch = {
 
 /** Watches a text that arrives in pieces of any size. `report` gets the name of a secret at once, before the text is read. */
 export function watchForSecrets(
-  { find }: SecretFinder,
+  { find, hasShort }: SecretFinder,
   report: (secret: string) => void = () => undefined,
 ): SecretWatch {
   let tail = "";
@@ -184,6 +186,7 @@ export function watchForSecrets(
       report(found);
       watch.onFound();
     },
+    hasShort,
     found: () => found,
     onFound: () => undefined,
   };

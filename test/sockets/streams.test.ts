@@ -328,7 +328,7 @@ describe("each event arrives immediately: the provider sends it only after the c
     expect(await exchangeSingly(api, api.events)).toEqual(completeOf(api));
   });
 
-  it("G11 passes on whitespace that keeps a slow JSON response alive, then the response as a whole", async () => {
+  it("G11 passes on whitespace that keeps a slow JSON response alive, then the short response as a whole", async () => {
     const value = JSON.stringify({
       id: "chatcmpl-1",
       choices: [],
@@ -344,7 +344,7 @@ describe("each event arrives immediately: the provider sends it only after the c
     const model = uniqueModel();
     const connection = await send(standard.port, { target: CHAT_TARGET, body: { model, messages } });
     for (const at of pieces.keys()) {
-      // The object itself is searched for secrets before the client gets any of it.
+      // The last 160 bytes are searched for secrets before the client gets them.
       await waitForBody(connection, pieces.slice(0, Math.min(at + 1, 3)).join(""));
       open(at);
     }

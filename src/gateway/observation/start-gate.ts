@@ -1,7 +1,7 @@
 /**
- * Holds the start of a stream until it was searched for configured secrets: the first event, or the JSON object that may be
- * an error. After that the bytes flow natively, and only the observed copy is searched. Comments and blanks before the start
- * are keep-alives, and pass at once.
+ * Holds the start of a stream until it was searched for configured secrets: the first event, or of JSON, which may be an error,
+ * the last bytes up to 64 KiB. After that the bytes flow natively, and only the observed copy is searched. Comments and blanks
+ * before the start are keep-alives, and pass at once.
  */
 import { Collected } from "../../shared/bounded-read.ts";
 import type { SecretWatch } from "../../shared/secret-finder.ts";
@@ -13,10 +13,12 @@ export const MAX_START_BYTES = 64 * 1024;
 const KEEP_ALIVES = /^(?:(?::[\x20-\x7e\t]*)?(?:\r\n?|\n)|[ \t])+/;
 /** An event with data and the blank line after it. */
 const FIRST_EVENT = /(?:^|[\r\n])(?:data\b|(?:error: ?)?\{)[^]*?(?:\n\r?\n|\r\r)/;
-/** One object per line, also of a list. */
-const FIRST_LINE = /^\s*\[?\s*\{.*\},?\s*?[\r\n]/;
-/** A list of objects in several lines each. */
-const FIRST_OF_LIST = /^\s*\[[^]*[\r\n][,\]]/;
+/**
+ * Of JSON only these last bytes are held, and none after the end of a line: the longest form of 15 characters of a secret is
+ * shorter, and it is within one line. So a client that has gone is noticed by what is written to it.
+ */
+const LAG_BYTES = 160;
+const LINE_END = /[\r\n]$/;
 
 /** So many pieces are examined one by one. After them it takes twice the bytes each time: the work grows with the bytes only. */
 const MAX_EXAMINED = 64;
@@ -39,6 +41,8 @@ export type StartGate = {
 export function createStartGate(watch: SecretWatch): StartGate {
   let held = new Collected();
   let isOpen = false;
+  let isJson = false;
+  let passed = 0;
   let pieces = 0;
   /** Of the held bytes. */
   let examined = 0;
@@ -48,7 +52,7 @@ export function createStartGate(watch: SecretWatch): StartGate {
     held = new Collected();
     held.add(all.subarray(size));
     examined = held.size;
-    pieces = 0;
+    passed += size;
     return all.subarray(0, size);
   };
   const examine = (): string => {
@@ -61,16 +65,22 @@ export function createStartGate(watch: SecretWatch): StartGate {
   return {
     push: (bytes) => {
       held.add(bytes);
-      const isFull = held.size >= MAX_START_BYTES;
+      const isFull = passed + held.size >= MAX_START_BYTES;
       if ((pieces += 1) > MAX_EXAMINED && held.size < 2 * examined && !isFull) return NO_BYTES;
       const decoded = examine();
       const text = plainStart(decoded);
-      isOpen = isFull || isComplete(text);
+      const kind = isJson ? "json" : sniffKind(text.replace(KEEP_ALIVES, ""));
+      isJson = kind === "json";
+      isOpen = isFull || kind === "unknown" || (kind === "events" && FIRST_EVENT.test(text));
       if (isOpen) return take(held.size);
+      // A short secret counts by the words around it.
+      if (isJson && text === decoded && !watch.hasShort)
+        return take(LINE_END.test(text) ? held.size : Math.max(0, held.size - LAG_BYTES));
       // Without other characters a character is a byte.
-      return decoded.length === held.size && text === decoded
-        ? take(KEEP_ALIVES.exec(text)?.[0].length ?? 0)
-        : NO_BYTES;
+      if (decoded.length !== held.size || text !== decoded) return NO_BYTES;
+      const alive = KEEP_ALIVES.exec(text)?.[0].length ?? 0;
+      if (alive > 0) pieces = 0;
+      return take(alive);
     },
     end: () => {
       if (examined < held.size) examine();
@@ -83,13 +93,6 @@ export function createStartGate(watch: SecretWatch): StartGate {
 
 /** UTF-16 in the characters of UTF-8. */
 const plainStart = (text: string): string => (text.includes("\0") ? text.replaceAll("\0", "") : text);
-
-function isComplete(text: string): boolean {
-  const kind = sniffKind(text.replace(KEEP_ALIVES, ""));
-  if (kind === "events") return FIRST_EVENT.test(text);
-  if (kind === "json") return FIRST_LINE.test(text) || FIRST_OF_LIST.test(text);
-  return kind === "unknown";
-}
 
 /** Examines the text, and once more with the data of each event in one line: a key may be split between two. */
 export function examineStart(watch: SecretWatch, text: string): void {
