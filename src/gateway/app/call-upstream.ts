@@ -62,7 +62,8 @@ export async function callUpstream(
   if (!(response instanceof Response)) return { response, providerHeaders: NO_PROVIDER_HEADERS };
   const providerHeaders = readProviderHeaders(response.headers, deps.secrets);
   if (deps.secrets === null) return { response, providerHeaders };
-  if (response.status < 400) return { response: checkSearchable(response, abort), providerHeaders };
+  if (response.status < 400)
+    return { response: checkSearchable(response, forwardable, abort), providerHeaders };
   const clean = await checkError(exchange, forwardable, response, abort);
   return {
     response: !(clean instanceof Response) && request.signal.aborted ? CLIENT_DISCONNECTED : clean,

@@ -26,12 +26,18 @@ export function reportLeak(
 export const leakRefusal = (status: number): Refusal =>
   new Refusal("upstream_key_leaked", { detail: `status ${status}` });
 
-/** Refuses a successful response that cannot be searched. */
-export function checkSearchable(response: Response, abort: AbortController): Response | Refusal {
-  if (hasReadableCharset(response.headers)) return response;
+/** Refuses a successful response that cannot be searched, of a coding only where the provider had a central key to quote. */
+export function checkSearchable(
+  response: Response,
+  { credential }: Pick<Forwardable, "credential">,
+  abort: AbortController,
+): Response | Refusal {
+  const { headers, status } = response;
+  const isCoded = credential.kind === "centralized" && contentEncoding(headers) === "encoded";
+  if (!isCoded && hasReadableCharset(headers)) return response;
   abort.abort();
   return new Refusal("upstream_key_leaked", {
-    detail: `status ${response.status}, in an unsupported charset`,
+    detail: `status ${status}, in an unsupported ${isCoded ? "encoding" : "charset"}`,
   });
 }
 
@@ -60,8 +66,8 @@ export async function searchBody(
     const length = isModified ? null : declaredLength(headers);
     const isWhole = length !== null && length <= MAX_BUFFERED_BYTES;
     const [examined, rest] = isWhole ? [body, null] : body.tee();
-    const nextWithin = (): Deadline => abortAfter(config.limits.idleMs, abort);
-    const start = await readStart(examined, isWhole ? length : startSize(headers), nextWithin);
+    const startDeadline = (): Deadline => abortAfter(config.limits.idleMs, abort);
+    const start = await readStart(examined, isWhole ? length : startSize(headers), startDeadline);
     if (isWhole && start.byteLength !== length) throw new Error("the response ended early");
     const watch = watchForSecrets(secrets);
     examineStart(watch, new TextDecoder().decode(start));
@@ -79,16 +85,16 @@ export async function searchBody(
 /** Of a body that is not JSON only the first bytes, so that a stream is not delayed. */
 const startSize = (headers: Headers): number => (declaredKind(headers) === "json" ? MAX_START_BYTES : 1);
 
-/** At least `size` bytes, where there are so many. The rest is cancelled. `nextWithin`: begins the deadline of one read. */
+/** At least `size` bytes, where there are so many. The rest is cancelled. `startDeadline`: of one read. */
 async function readStart(
   body: ReadableStream<Uint8Array>,
   size: number,
-  nextWithin: () => Deadline,
+  startDeadline: () => Deadline,
 ): Promise<Uint8Array> {
   const start = new Collected();
   const reader = body.getReader();
   while (start.size < size) {
-    const { done, value } = await reader.read().finally(nextWithin().clear);
+    const { done, value } = await reader.read().finally(startDeadline().clear);
     if (done) break;
     start.add(value);
   }

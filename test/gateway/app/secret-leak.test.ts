@@ -98,6 +98,18 @@ describe("Finding H3: a secret in a response that succeeds", () => {
     expect([response.status, text.includes("withheld")]).toEqual([502, true]);
   });
 
+  it.each(["zstd", "deflate", "gzip, br"])(
+    "is withheld where the coding %s hides it from the search, of a central key alone",
+    async (coding) => {
+      const gateway = await openLeaking(() => json("{}", { headers: { "content-encoding": coding } }));
+      const central = await gateway.exchange(CENTRAL_CHAT, post(BODY, CLIENT_KEY));
+      expect([central.response.status, central.text.includes("withheld")]).toEqual([502, true]);
+      // Such a provider has no key of the gateway.
+      const own = post(BODY, { authorization: "Bearer sk-own-key-of-the-caller-42" });
+      expect((await gateway.exchange("/openai/v1/chat/completions", own)).response.status).toBe(200);
+    },
+  );
+
   it("is withheld from the caller of another provider, with a key of its own", async () => {
     const gateway = await openLeaking(() => json(errorOf(KEY)));
     const own = post(BODY, { authorization: "Bearer sk-own-key-of-the-caller-42" });
