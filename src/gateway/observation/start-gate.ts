@@ -18,7 +18,7 @@ const FIRST_EVENT = /(?:^|[\r\n])(?:data\b|(?:error: ?)?\{)[^]*?(?:\n\r?\n|\r\r)
  * shorter, and it is within one line. So a client that has gone is noticed by what is written to it.
  */
 const LAG_BYTES = 160;
-const LINE_END = /[\r\n]$/;
+const isLineEnd = (byte: number | undefined): boolean => byte === 0x0a || byte === 0x0d;
 
 /** So many pieces are examined one by one. After them it takes twice the bytes each time: the work grows with the bytes only. */
 const MAX_EXAMINED = 64;
@@ -66,7 +66,8 @@ export function createStartGate(watch: SecretWatch): StartGate {
     push: (bytes) => {
       held.add(bytes);
       const isFull = passed + held.size >= MAX_START_BYTES;
-      if ((pieces += 1) > MAX_EXAMINED && held.size < 2 * examined && !isFull) return NO_BYTES;
+      const endsLine = isJson && isLineEnd(bytes.at(-1));
+      if ((pieces += 1) > MAX_EXAMINED && held.size < 2 * examined && !isFull && !endsLine) return NO_BYTES;
       const decoded = examine();
       const text = plainStart(decoded);
       const kind = isJson ? "json" : sniffKind(text.replace(KEEP_ALIVES, ""));
@@ -75,7 +76,7 @@ export function createStartGate(watch: SecretWatch): StartGate {
       if (isOpen) return take(held.size);
       // A short secret counts by the words around it.
       if (isJson && text === decoded && !watch.hasShort)
-        return take(LINE_END.test(text) ? held.size : Math.max(0, held.size - LAG_BYTES));
+        return take(isLineEnd(bytes.at(-1)) ? held.size : Math.max(0, held.size - LAG_BYTES));
       // Without other characters a character is a byte.
       if (decoded.length !== held.size || text !== decoded) return NO_BYTES;
       const alive = KEEP_ALIVES.exec(text)?.[0].length ?? 0;

@@ -69,6 +69,15 @@ describe("the start of a stream", () => {
     ]);
   });
 
+  it("is passed on at the end of each line of JSON, however many pieces preceded it", () => {
+    const { push } = gate();
+    const line = `{"a":"${"x".repeat(50)}"}`;
+    for (let at = 0; at < 100; at += 1) {
+      expect(push(utf8(line))).toHaveLength(0);
+      expect(push(utf8("\n"))).toHaveLength(line.length + 1);
+    }
+  });
+
   it("is the same in any pieces", () => {
     for (const body of [
       `: hi\n\n${EVENT}${EVENT}`,
