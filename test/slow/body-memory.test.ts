@@ -3,12 +3,12 @@
  * while it reads, scans and forwards a body of the worst shapes.
  * Needs Linux, which reports the resident memory of a process in `/proc`.
  */
-import { readFileSync } from "node:fs";
 import { createServer, request as openRequest } from "node:http";
 import { connect, type AddressInfo, type Socket } from "node:net";
 import { afterAll, describe, expect, it } from "vitest";
 import { until } from "../support/deadline.ts";
 import { startInterceptor } from "../support/interceptor.ts";
+import { residentBytes, samplePeak } from "../support/resident-memory.ts";
 import { credentials, exchange, interceptorOptions } from "../sockets/exchange.ts";
 
 const MIB = 1024 * 1024;
@@ -28,9 +28,6 @@ afterAll(() => {
   upstream.closeAllConnections();
   upstream.close();
 });
-
-const residentBytes = (pid: number): number =>
-  Number(/^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]) * 1024;
 
 /** The next event of the socket. Unlike `once` of node:events it does not reject where the connection is reset. */
 const next = (socket: Socket, event: "connect" | "drain" | "close"): Promise<void> =>
@@ -66,10 +63,7 @@ describe.skipIf(process.platform !== "linux")(
       "F12 stays bounded, and each connection is closed: %s",
       async (what, target, announcedMib, maxMib) => {
         const gateway = await startInterceptor(interceptorOptions(upstreamUrl, { body_ms: 5000 }));
-        let peak = 0;
-        const sampler = setInterval(() => {
-          peak = Math.max(peak, residentBytes(gateway.pid));
-        }, 20);
+        const memory = samplePeak(gateway.pid);
         try {
           const small = { target: CHAT, body: { model: "small" } };
           expect((await exchange(gateway.port, small)).status).toBe(200);
@@ -87,11 +81,11 @@ describe.skipIf(process.platform !== "linux")(
             () => refused() === CONNECTIONS || undefined,
             () => `${refused()} refusals: ${JSON.stringify(gateway.events())}`,
           );
-          const growth = (peak - before) / MIB;
+          const growth = (memory.stop() - before) / MIB;
           console.log(`${what}: resident memory grew by ${growth.toFixed(0)} MiB at most`);
           expect(growth).toBeLessThan(maxMib);
         } finally {
-          clearInterval(sampler);
+          memory.stop();
           await gateway.close();
         }
       },
@@ -196,11 +190,9 @@ describe.skipIf(process.platform !== "linux")("Finding H7: the memory of one bod
         for (let count = 0; count < 40; count += 1) await send(gateway.port, warmUp, isChunked);
         const body = make(mib * MIB);
         const before = residentBytes(gateway.pid);
-        let peak = 0;
-        const sampler = setInterval(() => (peak = Math.max(peak, residentBytes(gateway.pid))), 2);
-        const received = await send(gateway.port, body, isChunked);
-        clearInterval(sampler);
-        const growth = (Math.max(peak, residentBytes(gateway.pid)) - before) / MIB;
+        const memory = samplePeak(gateway.pid, 2);
+        const received = await send(gateway.port, body, isChunked).finally(memory.stop);
+        const growth = (memory.stop() - before) / MIB;
         console.log(`${what}, ${mib} MiB: ${received}, resident memory grew by ${growth.toFixed(1)} MiB`);
         expect(received).toBe(status ?? received);
         expect(growth).toBeLessThan(factor * mib + SLACK_MIB);

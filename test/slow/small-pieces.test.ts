@@ -1,8 +1,8 @@
 /** Resident memory of plain workerd while a provider sends its response byte by byte. Needs Linux, as `body-memory`. */
-import { readFileSync } from "node:fs";
 import { createServer, type AddressInfo, type Socket } from "node:net";
 import { afterAll, describe, expect, it } from "vitest";
 import { startInterceptor } from "../support/interceptor.ts";
+import { residentBytes, samplePeak } from "../support/resident-memory.ts";
 import { credentials, interceptorOptions } from "../sockets/exchange.ts";
 
 const MIB = 1024 * 1024;
@@ -33,9 +33,6 @@ const upstream = createServer({ noDelay: true }, (socket) => {
 });
 await new Promise<void>((resolve) => upstream.listen(0, "127.0.0.1", resolve));
 afterAll(() => upstream.close());
-
-const residentBytes = (pid: number): number =>
-  Number(/^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]) * 1024;
 
 const JSON_HEAD = "content-type: application/json\r\n";
 const CHUNKED = { unit: "1\r\n \r\n", tail: "0\r\n\r\n" };
@@ -71,20 +68,17 @@ describe.skipIf(process.platform !== "linux")("a provider that sends single byte
     const { port } = upstream.address() as AddressInfo;
     const gateway = await startInterceptor(interceptorOptions(`http://127.0.0.1:${port}`));
     const before = residentBytes(gateway.pid);
-    let peak = before;
-    const sampler = setInterval(() => {
-      peak = Math.max(peak, residentBytes(gateway.pid));
-    }, 20);
+    const memory = samplePeak(gateway.pid);
     try {
       const headers = Object.fromEntries([...credentials(target), ["content-type", "application/json"]]);
       const body = '{"model":"m","messages":[]}';
       const response = await fetch(gateway.url + target, { method: "POST", headers, body });
       expect(await response.text()).toHaveLength(planned.bytes);
-      const growth = (peak - before) / MIB;
+      const growth = (memory.stop() - before) / MIB;
       console.log(`${what}: resident memory grew by ${growth.toFixed(0)} MiB at most`);
       expect(growth).toBeLessThan(maxMib);
     } finally {
-      clearInterval(sampler);
+      memory.stop();
       await gateway.close();
     }
   });
