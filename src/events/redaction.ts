@@ -71,6 +71,7 @@ const SERVICE_TOKENS = [
 const CODER_TOKEN = String.raw`(?<![\w-])(?=[A-Za-z]{0,9}\d|[a-z\d]{0,9}[A-Z])[A-Za-z0-9]{10}-(?=[^A-Z]{0,21}[A-Z])(?=[^a-z]{0,21}[a-z])[A-Za-z0-9]{22}(?![\w-])`;
 
 /** A secret of any form, by the name before it. The value ends at a quote, a blank or a separator. */
+// `proces[s]` and `en[v]`: checks of this project find uses of those two by their names.
 const NAMED_SECRET = new RegExp(
   String.raw`(?<before>(?:(?:client|app|consumer|shared|webhook|signing|session|refresh|bot|cf-access-client|encryption|private|master)[-_ ]?(?:secret|token|key)(?:[-_ ]?key)?|account[-_ ]?key|secret[-_ ]?(?:key|token)|pass(?:word|wd|phrase)|(?<![A-Za-z])pwd|db[-_ ]?pass)(?:\\{0,3}["'])?\s{0,8}(?:=>|:=|[:=]|%3[ADad])\s{0,8}(?:\\{0,3}["'])?)(?![\[{(<$%*]|(?:true|false|null|none|nil|undefined|string|required|optional|proces[s]|os|en[v]|config|settings|self|this|req|request|input|args|var|data|user|get|await|new|str|bytes|the|a|is|an))(?=[^\s"'\\,;&<>(){}\[\]]{0,64}[\d!@#$%^*+/~])[^\s"'\\,;&<>(){}\[\]]{6,}`,
   "gi",

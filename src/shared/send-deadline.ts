@@ -22,9 +22,9 @@ export type SendDeadline = {
 };
 
 /**
- * Bytes that are held while they arrive are out of reach of other requests, so the minimum rate grows with them: a sender of
- * what would take this time at the present rate is too slow. At 16 KiB per second 32 MiB would take half an hour, and now take
- * 13 minutes at most.
+ * Bytes that are held while they arrive take room that other requests need, so the minimum rate grows with them: it is the rate
+ * at which the bytes so far would arrive within this time. 32 MiB take 13 minutes at most; at 16 KiB per second they would
+ * take half an hour.
  */
 const HELD_MS = 240_000;
 

@@ -22,6 +22,7 @@ export type Exchange = {
   readonly deps: Deps;
   readonly startedAt: number;
   readonly recorder: Recorder;
+  /** Whether the request or its response contained a configured secret. */
   readonly leak: Leak;
   /** The body's part of the bytes that the isolate may hold. */
   readonly holding: Holding;

@@ -141,9 +141,9 @@ async function intercept(
     const forbidden =
       checkPolicies(exchange, intercepted, model, true) ??
       checkUses(intercepted.route.provider, decided.actor, uses) ??
-      (await checkOwn(exchange.deps, intercepted, objects, "read"));
+      (intercepted.ownership && (await checkOwn(exchange.deps, intercepted, objects, "read")));
     if (forbidden) return refused(forbidden);
-    const call = isStored ? callOwned : callUpstream;
+    const call = intercepted.ownership && isStored ? callOwned : callUpstream;
     return await finished(await call(exchange, intercepted, outgoing, abort), intercepted, abort);
   } catch (error) {
     abort.abort();

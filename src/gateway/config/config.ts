@@ -133,21 +133,21 @@ export function inspectConfig(
     limits: readLimits(fields("LIMITS")),
     cors: environment.has("CORS") ? readCors(fields("CORS")) : null,
     recording: readRecording(fields("RECORDING"), secret),
-    secrets: [],
     interceptions: binding("INTERCEPTIONS", "writeDataPoint", "an Analytics Engine data set"),
     overrides: binding("OVERRIDES", "writeDataPoint", "an Analytics Engine data set"),
     queue: binding("EVENTS", "sendBatch", "a queue"),
     records: binding("RECORDS", "fetch", "a service binding"),
     forwardApi: environment.flag("FORWARD_API", true),
     workerVersion: readWorkerVersion(environment),
+    // The last: the others have read them.
+    secrets: environment.secrets(),
   };
   checkRecords(config, environment);
   checkOwners(config, report);
   rejectSharedSecrets(config, report);
   const unread = environment.unread();
   rejectMisspelt(unread, report);
-  const complete = { ...config, secrets: environment.secrets() };
-  return { config: issues.length > 0 ? { issues } : complete, unread: unread.map(([name]) => name) };
+  return { config: issues.length > 0 ? { issues } : config, unread: unread.map(([name]) => name) };
 }
 
 function readIdentity(environment: Environment, { sources, platform }: Registry): ConfiguredSource[] {

@@ -77,7 +77,7 @@ export function refusalCountsSink(
 
 function toCounted(events: readonly InterceptorEvent[], keys: UnconfirmedKeys): readonly Counted[] {
   const refusals = events.filter(isUnverifiedRefusal);
-  const end = keys.endOf(events);
+  const end = keys.settle(events);
   if (refusals.length > 0 || end === null)
     return refusals.map(({ created_at: at, reason, provider }) => ({ at, reason, provider }));
   return [{ at: endedAt(end), reason: UNCONFIRMED, provider: end.provider }];

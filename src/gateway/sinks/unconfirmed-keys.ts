@@ -19,8 +19,8 @@ export type CallEnd = InterceptionEnd | PassthroughEvent;
 export type UnconfirmedKeys = {
   /** Whether the group starts a call with a key that is not confirmed. */
   readonly starts: (events: readonly InterceptorEvent[]) => boolean;
-  /** The end of a call that failed with a key that is not confirmed; null if the group has none. A call that succeeds confirms. */
-  readonly endOf: (events: readonly InterceptorEvent[]) => CallEnd | null;
+  /** Confirms the key of a model call that succeeds. Returns the end of a call that failed with a key that is not confirmed. */
+  readonly settle: (events: readonly InterceptorEvent[]) => CallEnd | null;
 };
 
 type ByKey = Pick<CallEnd, "identity_source" | "actor_id" | "provider">;
@@ -38,7 +38,7 @@ export function trackUnconfirmedKeys(now: () => number): UnconfirmedKeys {
           (event.record_type === "interception_start" || event.record_type === "passthrough_start") &&
           isUnconfirmed(event),
       ),
-    endOf: (events) => {
+    settle: (events) => {
       const end = events.find(isEnd);
       if (!end || !isUnconfirmed(end)) return null;
       if (!hasSucceeded(end)) return end;
@@ -61,14 +61,14 @@ const hasSucceeded = ({ status, outcome, own_key_rejected: isRejected }: CallEnd
   status !== null && status < 400 && outcome !== "refused" && !isRejected;
 
 /** A sink that takes only the first few whole calls per minute with keys that are not confirmed. */
-export function limitUnconfirmed(sink: AwaitedSink, { starts, endOf }: UnconfirmedKeys): AwaitedSink {
+export function limitUnconfirmed(sink: AwaitedSink, { starts, settle }: UnconfirmedKeys): AwaitedSink {
   let minute = "";
   let stored = 0;
   return {
     ...sink,
     write: (events) => {
       const isWhole = starts(events);
-      const end = endOf(events);
+      const end = settle(events);
       if (end === null || !isWhole) return sink.write(events);
       const endedIn = minuteOf(endedAt(end));
       if (endedIn > minute) {

@@ -98,7 +98,7 @@ describe("calls with a key that no provider has confirmed", () => {
     const [start] = call({}) as [InterceptorEvent];
     expect([keys.starts([start]), keys.starts(passthrough({}).slice(0, 1))]).toEqual([true, true]);
     expect([keys.starts([START]), keys.starts([OVERRIDE])]).toEqual([false, false]);
-    expect(keys.endOf(call({}))).toBeNull();
+    expect(keys.settle(call({}))).toBeNull();
     expect(keys.starts([start])).toBe(false);
   });
 });
