@@ -141,7 +141,11 @@ async function fill(database: D1Database): Promise<number> {
   const counting = countingDatabase(database, counted);
   const began = performance.now();
   for (let at = 0; at < rows; at += INTERCEPTIONS_PER_STORE) {
-    await storeEvents(counting, traffic(at, Math.min(INTERCEPTIONS_PER_STORE, rows - at), rows));
+    const events = traffic(at, Math.min(INTERCEPTIONS_PER_STORE, rows - at), rows);
+    await storeEvents(
+      counting,
+      events.map((event) => ({ event, via: "q" as const, macKeyId: null, storedAt: NOW })),
+    );
   }
   const perSecond = rows / ((performance.now() - began) / 1000);
   const [written, read] = [counted.written / rows, counted.read / rows];

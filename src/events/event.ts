@@ -1,8 +1,9 @@
 /** Every event that can be recorded, typed by the field table. */
-import type { EventOf, RecordType } from "./fields.ts";
+import type { EventOf, LedgerEndValues, RecordType } from "./fields.ts";
 
 export type InterceptionStart = EventOf<"interception_start">;
-export type InterceptionEnd = EventOf<"interception_end">;
+/** With the ledger's fields only where the event is on its way to the ledger (ledger-events.ts). */
+export type InterceptionEnd = EventOf<"interception_end"> & Partial<LedgerEndValues>;
 export type TokenUsage = EventOf<"token_usage">;
 export type PromptUsage = EventOf<"prompt_usage">;
 export type ToolUsage = EventOf<"tool_usage">;
@@ -16,4 +17,9 @@ export type PassthroughStart = EventOf<"passthrough_start">;
 export type RefusalCount = EventOf<"refusal_count">;
 export type PassthroughEvent = EventOf<"passthrough">;
 
-export type InterceptorEvent = { [Type in RecordType]: EventOf<Type> }[RecordType];
+export type InterceptorEvent =
+  | { [Type in Exclude<RecordType, "interception_end">]: EventOf<Type> }[Exclude<
+      RecordType,
+      "interception_end"
+    >]
+  | InterceptionEnd;

@@ -183,10 +183,7 @@ const INTERCEPTION_END = {
   error_message: orNull.text("the provider's error message, where recorded", { content: true }),
   tool_call_count: count("tool calls in the response, recorded or not"),
   thought_count: count("thoughts in the response, recorded or not"),
-  input_tokens: { ...TOKENS.input_tokens, column: null },
-  output_tokens: { ...TOKENS.output_tokens, column: null },
-  cache_read_input_tokens: { ...TOKENS.cache_read_input_tokens, column: null },
-  cache_write_input_tokens: { ...TOKENS.cache_write_input_tokens, column: null },
+  ...TOKENS,
   usage: USAGE_STATE,
   usage_invalid: flag(
     "whether the provider sent a figure that is not a valid count, or that contradicts another one",
@@ -230,6 +227,15 @@ const TOKEN_USAGE = {
     "the provider's usage object as JSON, the last one of a stream; where it has more than 2,048 characters, without its longest lists and texts, and marked `truncated`",
   ),
   created_at: CREATED_AT,
+} as const satisfies Fields;
+
+/** What the ledger's form of the end has in addition: the rest of the usage event (ledger-events.ts). */
+const LEDGER_END = {
+  usage_metadata: orNull.object<Readonly<Record<string, number>>>(
+    "the dialect's further figures, such as `completion_reasoning`; null where no usage is known",
+    { api: false },
+  ),
+  raw_usage: { ...TOKEN_USAGE.raw_usage, api: false },
 } as const satisfies Fields;
 
 const PROMPT_USAGE = {
@@ -452,6 +458,8 @@ export type RecordDefinition = {
   /** The Analytics Engine data set that gets a row for it. */
   readonly dataset: "interceptions" | "overrides" | null;
   readonly fields: Fields;
+  /** Fields that only the ledger's form of the event has, not its log line. */
+  readonly ledgerFields?: Fields;
 };
 
 /** Every record type. Its fields are beside `record_type`, which each event has. */
@@ -469,6 +477,7 @@ export const RECORDS = {
     table: "interceptions",
     dataset: "interceptions",
     fields: INTERCEPTION_END,
+    ledgerFields: LEDGER_END,
   },
   token_usage: {
     code: 2,
@@ -561,6 +570,9 @@ export type RecordType = keyof typeof RECORDS;
 export type EventOf<Type extends RecordType> = { readonly record_type: Type } & ValuesOf<
   (typeof RECORDS)[Type]["fields"]
 >;
+
+/** The values of `LEDGER_END`. */
+export type LedgerEndValues = ValuesOf<typeof LEDGER_END>;
 
 /** The fields of the caller, of the call, and of the ids that Coder's headers carry. */
 export type CallerValues = ValuesOf<typeof CALLER>;

@@ -31,6 +31,7 @@ export function createRecords(config: Config): Records {
     database,
     archive,
     retentionDays,
+    now,
     logError: logOperatorEvent,
     fallback: createFallbackLog(print),
     print,
@@ -50,7 +51,11 @@ export function createRecords(config: Config): Records {
     store: async (events) => {
       if (!database) throw new Error("LEDGER is not bound");
       const content = sortEntries(events);
-      await storeEvents(database, content.events);
+      const facts = { via: "r", macKeyId: null, storedAt: now() } as const;
+      await storeEvents(
+        database,
+        content.events.map((event) => ({ event, ...facts })),
+      );
       if (!isReadWhole(content)) throw unreadEvents(content);
     },
     authorize: async ({ authorization, coderSessionToken }) => {

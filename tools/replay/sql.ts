@@ -4,6 +4,7 @@
  */
 import type { InterceptorEvent } from "../../src/events/event.ts";
 import { toJsonWithin } from "../../src/events/json-within.ts";
+import { seal } from "../../src/records/ledger/write/store.ts";
 import { statementsFor } from "../../src/records/ledger/write/statements.ts";
 
 /**
@@ -13,12 +14,14 @@ import { statementsFor } from "../../src/records/ledger/write/statements.ts";
 const MAX_CHARACTERS = 30_000;
 const MAX_EVENT_BYTES = 60_000;
 
-export function toSql(events: readonly InterceptorEvent[]): string {
+/** `now`: milliseconds since 1970. */
+export function toSql(events: readonly InterceptorEvent[], now = Date.now()): string {
   const shortened = events.map(
     (event) => JSON.parse(toJsonWithin(event, MAX_EVENT_BYTES)) as InterceptorEvent,
   );
-  return statementsFor(shortened, MAX_CHARACTERS)
-    .map(({ sql, json }) => `${sql.replace("?1", () => quoted(json))};\n`)
+  const facts = { via: "p", macKeyId: null, storedAt: now } as const;
+  return statementsFor(seal(shortened.map((event) => ({ event, ...facts }))), now, MAX_CHARACTERS)
+    .map(({ sql, json }) => `${sql.replaceAll("?1", () => quoted(json))};\n`)
     .join("");
 }
 

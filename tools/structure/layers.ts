@@ -46,6 +46,7 @@ export const LAYERS: readonly Layer[] = [
     "composition root: the one place that names concrete dialects, sources, policies and sinks",
   ),
   layer("gateway/index", "the gateway's entry: fetch, Durable Objects"),
+  layer("records/rollups", "what one interception adds to the totals, as SQL: read by ledger and API"),
   layer("records/ledger", "queue consumer, database, archive; cron: orphans, anomalies, retention"),
   layer("records/api", "the API over the ledger, one file per endpoint"),
   layer("records/config", "the records Worker's environment, validated once"),
@@ -58,8 +59,13 @@ export const NAMES: readonly string[] = LAYERS.map(({ name }) => name);
 /** The layers that every other one may import values of. */
 export const COMMON: ReadonlySet<string> = new Set(["shared", "events"]);
 
-/** The layers that compose, and the earlier layers that they may import values (not only types) of. */
+/**
+ * The layers that compose, and the earlier layers that they may import values (not only types) of. `records/rollups` is read
+ * by the two layers that write and read the database, so that they cannot disagree about a total.
+ */
 export const COMPOSES: Readonly<Record<string, (layer: string) => boolean>> = {
+  "records/ledger": (name) => name === "records/rollups",
+  "records/api": (name) => name === "records/rollups",
   "gateway/app": (name) => name !== "gateway/config",
   "gateway/wiring": (name) => name !== "gateway/app" && name !== "gateway/config",
   "gateway/index": (name) => ["gateway/config", "gateway/app", "gateway/wiring"].includes(name),

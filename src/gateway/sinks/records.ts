@@ -3,6 +3,7 @@
  * retries with jitter, and when that fails prints every event whole, so that `npm run replay` can store it later.
  */
 import type { InterceptorEvent } from "../../events/event.ts";
+import { toLedgerEvents } from "../../events/ledger-events.ts";
 import type { FallbackLog } from "../../events/fallback-log.ts";
 import { realTimer, TIMED_OUT, withDeadline, type After } from "../../shared/deadline.ts";
 import { isUnfinished, requestIdOf } from "./coalesce-starts.ts";
@@ -79,7 +80,7 @@ export function recordsSink(options: RecordsSinkOptions): AwaitedSink {
     fallback(interception.waiting);
   };
   const write = async (events: readonly InterceptorEvent[]): Promise<void> => {
-    const wanted = events.filter(wants);
+    const wanted = toLedgerEvents(events.filter(wants));
     if (wanted.length === 0) return;
     const id = requestIdOf(wanted);
     await (isUnfinished(wanted) ? begin(id, wanted) : finish(id, wanted));

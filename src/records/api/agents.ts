@@ -11,7 +11,7 @@ import * as schema from "../../shared/json-schema.ts";
 import { EVIDENCE_FIELDS, evidenceSql, rankSql, toEvidence } from "./evidence.ts";
 import { inSession, type SessionKey } from "./session-key.ts";
 import { joined, sql, type Sql } from "./kit/sql.ts";
-import { toCounts, TOKEN_COLUMNS, TOKEN_FIELDS, totalsSql } from "./tokens.ts";
+import { toCounts, TOKEN_COLUMNS, TOKEN_FIELDS, tokenSumsSql } from "./tokens.ts";
 
 /** The maximum number of request classes of an agent: a client can send a new one with every request. */
 const MAX_CLASSES = 20;
@@ -74,13 +74,13 @@ export function agentCountSql(key: SessionKey): Sql {
 function tables({ after, limit, ...key }: AgentPage): Sql {
   return sql`WITH members AS MATERIALIZED (
       SELECT i.id, COALESCE(i.agent_id, '') AS agent, i.parent_agent_id, i.request_class, i.prompt_count,
-        i.started_at, i.ended_at, i.outcome, i.usage, ${rankSql("i")} AS rank
+        i.started_at, i.ended_at, i.outcome, i.usage_state, ${rankSql("i")} AS rank
       FROM interceptions i WHERE ${inSession("i", key)}),
     nodes AS MATERIALIZED (
       SELECT agent, MIN(id) AS first_id, COUNT(*) AS interceptions, TOTAL(prompt_count) AS prompts,
         MIN(started_at) AS started_at, MAX(started_at) AS last_active_at,
         CASE WHEN COUNT(*) = COUNT(outcome) THEN MAX(ended_at) END AS ended_at,
-        MIN(usage IS 'final') AS usage_complete, MIN(rank) AS strongest, MAX(rank) AS weakest,
+        MIN(usage_state IS 'final') AS usage_complete, MIN(rank) AS strongest, MAX(rank) AS weakest,
         CASE WHEN agent <> '' THEN SUBSTR(MIN(id || parent_agent_id), 37) END AS stated
       FROM members GROUP BY agent),
     page AS MATERIALIZED (
@@ -96,7 +96,7 @@ const tools = joined(
 
 /** An agent whose stated parent is not followed has an unknown origin: no interception is taken for the one that started it. */
 const PAGE: Sql = sql`, tokens AS MATERIALIZED (
-    SELECT member.agent, ${totalsSql("t")} FROM members member CROSS JOIN token_usages t ON t.interception_id = member.id
+    SELECT member.agent, ${tokenSumsSql("i")} FROM members member CROSS JOIN interceptions i ON i.id = member.id
     WHERE member.agent IN (SELECT agent FROM page) GROUP BY member.agent),
   spawns AS MATERIALIZED (
     SELECT DISTINCT member.agent, member.id FROM members member CROSS JOIN tool_usages u ON u.interception_id = member.id

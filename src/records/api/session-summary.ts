@@ -9,7 +9,7 @@ import type { Row } from "./kit/query-ledger.ts";
 import * as schema from "../../shared/json-schema.ts";
 import { column, sql, type Sql } from "./kit/sql.ts";
 import { linkParts } from "./session-key.ts";
-import { toCounts, TOKEN_FIELDS, totalsSql } from "./tokens.ts";
+import { toCounts, TOKEN_FIELDS, tokenSumsSql } from "./tokens.ts";
 import { toUserDto, USER } from "./user-dto.ts";
 
 /** The maximum number of names in a list: a client can send a new model with every request. */
@@ -75,11 +75,11 @@ export const SESSION = schema.object(
 export function summaries(heads: Sql): Sql {
   return sql`WITH head AS (${heads})
     SELECT h.id AS cursor, h.session_id, h.link_key, ${evidenceSql("i")}, MIN(i.id) AS first_interception_id,
-      COUNT(DISTINCT i.id) AS interceptions, COUNT(DISTINCT COALESCE(i.thread_root_id, i.id)) AS threads,
+      COUNT(*) AS interceptions, COUNT(DISTINCT COALESCE(i.thread_root_id, i.id)) AS threads,
       COUNT(DISTINCT COALESCE(i.agent_id, '')) AS agents,
       MIN(i.started_at) AS started_at, MAX(i.started_at) AS last_active_at,
       CASE WHEN COUNT(*) = COUNT(i.outcome) THEN MAX(i.ended_at) END AS ended_at,
-      MIN(i.usage IS 'final') AS usage_complete, ${totalsSql("t")},
+      MIN(i.usage_state IS 'final') AS usage_complete, ${tokenSumsSql("i")},
       MAX(i.initiator_name) AS initiator_name, ${first("client")} AS client, ${first("metadata")} AS metadata,
       ${distinct("provider")} AS providers, ${distinct("model")} AS models,
       ${distinct("actor_id")} AS actor_ids, ${distinct("attribution")} AS attributions,
@@ -89,7 +89,6 @@ export function summaries(heads: Sql): Sql {
         ORDER BY l.id DESC LIMIT 1) AS last_prompt
     FROM head h
     CROSS JOIN interceptions i ON i.session_id = h.session_id AND i.link_key = h.link_key
-    LEFT JOIN token_usages t ON t.interception_id = i.id
     GROUP BY h.id ORDER BY h.id DESC`;
 }
 

@@ -31,10 +31,12 @@ export const TOKEN_USAGE = schema.object({
   ),
 });
 
-/** Sums over the token usages with this alias. TOTAL, because SUM fails when a sum exceeds 64 bits. */
-export function totalsSql(alias: string): Sql {
+/** Sums over interceptions with this alias. TOTAL, because SUM fails when a sum exceeds 64 bits. */
+export function tokenSumsSql(alias: string): Sql {
   return joined(
-    TOKEN_COLUMNS.map((name) => sql`TOTAL(${column(alias, name)}) AS ${{ text: name, values: [] }}`),
+    TOKEN_COLUMNS.map(
+      (name) => sql`TOTAL(${column(alias, `total_${name}`)}) AS ${{ text: name, values: [] }}`,
+    ),
     ", ",
   );
 }

@@ -7,6 +7,8 @@ export type LedgerDeps = {
   readonly archive: R2Bucket | null;
   /** 0: rows are kept forever. */
   readonly retentionDays: number;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
   readonly logError: LogOperatorEvent;
   /** Writes events that could not be stored into the log, complete. */
   readonly fallback: (events: readonly InterceptorEvent[]) => void;

@@ -6,7 +6,7 @@ import { columnName, type FieldKind, type Fields } from "../../events/field.ts";
 import { RECORDS, type LedgerTable, type RecordDefinition, type RecordType } from "../../events/fields.ts";
 
 export type Column = {
-  /** The event field, or one of the two computed ones: `id` (event-id.ts) and `accepted`. */
+  /** The event field, or one of the computed ones: `id` (event-id.ts), `accepted` and the seals (stored-facts.ts). */
   readonly field: string;
   readonly type: "TEXT" | "INTEGER";
   /** The SQL that computes it from `value`, the event's JSON, where no field holds it. */
@@ -49,6 +49,7 @@ function columnsOf(fields: Fields): Record<string, Column> {
 }
 
 const ID: Column = { field: "id", type: "TEXT" };
+const seal = (field: string): Columns => ({ [field]: { field, type: "TEXT" } });
 const ACCEPTED: Column = { field: "accepted", type: "INTEGER" };
 /** The key of the interception that made the call, by which threads are linked; null until that is stored. */
 const LINK_KEY: Column = {
@@ -68,18 +69,21 @@ function callColumns(startFields: Fields, endFields: Fields): CallColumns {
   const { interception_id: id = ID, ...shared } = pick(start, (name) => name in end);
   return {
     shared: { id, ...shared },
-    start: pick(start, (name) => !(name in end)),
-    end: pick(end, (name) => !(name in start)),
+    start: { ...pick(start, (name) => !(name in end)), ...seal("start_seal") },
+    end: { ...pick(end, (name) => !(name in start)), ...seal("end_seal") },
   };
 }
 
 /** `records`: the event field table; tests pass one with a further field. */
 export function tablesOf(records: Readonly<Record<string, RecordDefinition>>): Tables {
-  const fieldsOf = (type: RecordType): Fields => records[type]?.fields ?? {};
+  const fieldsOf = (type: RecordType): Fields => ({
+    ...records[type]?.fields,
+    ...records[type]?.ledgerFields,
+  });
   const events = {} as Record<EventTable, Columns>;
   for (const { table, fields } of Object.values(records)) {
     if (isCallTable(table)) continue;
-    events[table] = { id: ID, ...events[table], ...columnsOf(fields) };
+    events[table] = { id: ID, ...events[table], ...columnsOf(fields), ...seal("seal") };
   }
   return {
     interceptions: callColumns(fieldsOf("interception_start"), fieldsOf("interception_end")),

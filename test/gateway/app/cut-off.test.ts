@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { InterceptorEvent } from "../../../src/events/event.ts";
 import { sendEvents } from "../../../src/gateway/sinks/queue.ts";
 import { readMessage } from "../../../src/events/queue-message.ts";
-import { storeEvents } from "../../../src/records/ledger/write/store.ts";
+import { storeEvents } from "../../support/in-workerd/store-events.ts";
 import { runMaintenance, ORPHANED_AFTER_MS } from "../../../src/records/ledger/maintain/cron.ts";
 import { analyticsEngineSink } from "../../../src/gateway/sinks/analytics-engine.ts";
 import { createFallbackLog } from "../../../src/events/fallback-log.ts";

@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import type { InterceptorEvent } from "../../../src/events/event.ts";
 import type { Sink } from "../../../src/gateway/sinks/recorder.ts";
-import { storeEvents } from "../../../src/records/ledger/write/store.ts";
+import { storeEvents } from "../../support/in-workerd/store-events.ts";
 import { forSeedsAsync, seededRandom } from "../../support/rechunk.ts";
 import { AGENTS, json, only, OWN_KEY, typesOf } from "../../support/in-workerd/calls.ts";
 import {

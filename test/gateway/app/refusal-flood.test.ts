@@ -8,7 +8,7 @@ import { createApp } from "../../../src/gateway/app/app.ts";
 import { GROUP_MS } from "../../../src/gateway/sinks/refusal-counts.ts";
 import { MAX_DETAILS } from "../../../src/gateway/sinks/refusal-details.ts";
 import { createDeps } from "../../../src/gateway/wiring.ts";
-import { storeEvents } from "../../../src/records/ledger/write/store.ts";
+import { storeEvents } from "../../support/in-workerd/store-events.ts";
 import { fetchOk, items, part } from "../../support/in-workerd/api-client.ts";
 import { BODY, CENTRAL_CHAT, CHAT, CLIENT_KEY, post } from "../../support/in-workerd/calls.ts";
 import { configOf, T0 } from "../../support/in-workerd/gateway-harness.ts";

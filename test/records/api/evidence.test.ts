@@ -1,6 +1,6 @@
 /** Evidence never stronger than its weakest part: sessions, threads and sums of several actors, sources and attributions. */
 import { beforeEach, describe, expect, it } from "vitest";
-import { storeEvents } from "../../../src/records/ledger/write/store.ts";
+import { storeEvents } from "../../support/in-workerd/store-events.ts";
 import { fetchFault, fetchOk, items, part } from "../../support/in-workerd/api-client.ts";
 import {
   ALICE,

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from "vitest";
-import { storeEvents } from "../../../src/records/ledger/write/store.ts";
+import { storeEvents } from "../../support/in-workerd/store-events.ts";
 import { fetchApi, fetchFault, fetchOk, items, part } from "../../support/in-workerd/api-client.ts";
 import {
   ALICE,

@@ -14,7 +14,7 @@ import {
   SHARE_SPIKE,
 } from "../../../src/records/ledger/maintain/anomalies.ts";
 import { ANOMALY_SQL, PAGE_ROWS } from "../../../src/records/ledger/maintain/anomaly-sql.ts";
-import { storeEvents } from "../../../src/records/ledger/write/store.ts";
+import { storeEvents } from "../../support/in-workerd/store-events.ts";
 import { scanRefusals } from "../../../src/records/ledger/maintain/refusal-scan.ts";
 import { runMaintenance } from "../../../src/records/ledger/maintain/cron.ts";
 import { SETTLED_AFTER_MS, scanForAnomalies } from "../../../src/records/ledger/maintain/anomaly-scan.ts";

@@ -13,7 +13,7 @@ import { eventId } from "../../../src/events/event-id.ts";
 import { toMessages } from "../../../src/events/queue-message.ts";
 import { sendEvents } from "../../../src/gateway/sinks/queue.ts";
 import type { LedgerDeps } from "../../../src/records/ledger/ledger.ts";
-import { storeEvents } from "../../../src/records/ledger/write/store.ts";
+import { storeEvents } from "../../support/in-workerd/store-events.ts";
 import recordsToml from "../../../wrangler.records.toml?raw";
 import { END, everyEvent, REFUSED, START, TOOL } from "../../support/in-workerd/events.ts";
 import { allRows, emptyLedger, type Rows } from "../../support/in-workerd/ledger-database.ts";

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import type { InterceptorEvent } from "../../../src/events/event.ts";
-import { storeEvents } from "../../../src/records/ledger/write/store.ts";
+import { storeEvents } from "../../support/in-workerd/store-events.ts";
 import { runMaintenance, ORPHANED_AFTER_MS } from "../../../src/records/ledger/maintain/cron.ts";
 import { ANOMALY_SQL, PAGE_ROWS } from "../../../src/records/ledger/maintain/anomaly-sql.ts";
 import { allRows, emptyLedger, rowsOf, TABLE_NAMES } from "../../support/in-workerd/ledger-database.ts";

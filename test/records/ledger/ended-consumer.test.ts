@@ -5,7 +5,7 @@ import { toMessages } from "../../../src/events/queue-message.ts";
 import type { LedgerDeps } from "../../../src/records/ledger/ledger.ts";
 import { consumeBatch } from "../../../src/records/ledger/write/consume.ts";
 import { consumeDeadLetters } from "../../../src/records/ledger/write/dead-letter.ts";
-import { storeEvents } from "../../../src/records/ledger/write/store.ts";
+import { storeEvents } from "../../support/in-workerd/store-events.ts";
 import { findEvents } from "../../../tools/replay/logged-events.ts";
 import { allRows, emptyLedger } from "../../support/in-workerd/ledger-database.ts";
 import { failingDatabase, ledgerDeps, memoryBucket } from "../../support/in-workerd/ledger-deps.ts";

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ANOMALY_SQL } from "../../../src/records/ledger/maintain/anomaly-sql.ts";
 import { MAINTENANCE_SQL } from "../../../src/records/ledger/maintain/cron.ts";
 import { MERGE_SQL } from "../../../src/records/ledger/maintain/merge-refusals.ts";
-import { statementsFor } from "../../../src/records/ledger/write/statements.ts";
+import { statementsOf } from "../../support/in-workerd/store-events.ts";
 import { BATCH_FILE, RETRIEVED } from "../../support/in-workerd/events.ts";
 import { dropStatistics, emptyLedger } from "../../support/in-workerd/ledger-database.ts";
 import { allEventsOf } from "../../support/in-workerd/ledger-events.ts";
@@ -20,7 +20,7 @@ const titled = (statement: Statement): readonly [string, Statement] => [
   statement,
 ];
 
-const WRITE_STATEMENTS = statementsFor([
+const WRITE_STATEMENTS = statementsOf([
   ...allEventsOf({ n: 1, toolCalls: ["a"], resultOf: "b" }),
   RETRIEVED,
   BATCH_FILE,

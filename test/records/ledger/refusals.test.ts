@@ -4,7 +4,7 @@ import type { InterceptorEvent, RefusalCount, RefusalEvent } from "../../../src/
 import { runMaintenance } from "../../../src/records/ledger/maintain/cron.ts";
 import { FORGET_AFTER_MS, MERGE_AFTER_MS } from "../../../src/records/ledger/maintain/merge-refusals.ts";
 import { MAX_PER_HOUR, MAX_PER_MINUTE } from "../../../src/records/ledger/write/refusal-sql.ts";
-import { storeEvents } from "../../../src/records/ledger/write/store.ts";
+import { storeEvents } from "../../support/in-workerd/store-events.ts";
 import { uuidV7 } from "../../../src/shared/uuid.ts";
 import { REFUSALS_COUNTED, REFUSED } from "../../support/in-workerd/events.ts";
 import { emptyLedger, rowsOf, type Row } from "../../support/in-workerd/ledger-database.ts";

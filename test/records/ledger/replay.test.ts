@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, it } from "vitest";
 import type { InterceptorEvent } from "../../../src/events/event.ts";
 import { MAX_CONTENT } from "../../../src/events/redaction.ts";
 import { eventId } from "../../../src/events/event-id.ts";
-import { storeEvents } from "../../../src/records/ledger/write/store.ts";
+import { storeEvents } from "../../support/in-workerd/store-events.ts";
 import { toFallbackLine } from "../../../src/events/fallback-log.ts";
 import { toEventLine } from "../../../src/events/log-line.ts";
 import { logSink } from "../../../src/gateway/sinks/log.ts";

@@ -1,7 +1,7 @@
 /** Usage that was read later reaches the interception that created the response or the batch, in any order of arrival. */
 import { beforeEach, describe, expect, it } from "vitest";
 import type { InterceptorEvent } from "../../../src/events/event.ts";
-import { storeEvents } from "../../../src/records/ledger/write/store.ts";
+import { storeEvents } from "../../support/in-workerd/store-events.ts";
 import { BATCH_FILE, END, RETRIEVED, START } from "../../support/in-workerd/events.ts";
 import { allRows, emptyLedger } from "../../support/in-workerd/ledger-database.ts";
 import { deliveries, idOf } from "../../support/in-workerd/ledger-events.ts";

@@ -1,7 +1,7 @@
 /** States of the database in which query plans must hold: without and with statistics for SQLite's query planner. */
 import type { InterceptorEvent } from "../../../src/events/event.ts";
 import { scanForAnomalies } from "../../../src/records/ledger/maintain/anomaly-scan.ts";
-import { storeEvents } from "../../../src/records/ledger/write/store.ts";
+import { storeEvents } from "../../support/in-workerd/store-events.ts";
 import { collectStatistics, emptyLedger } from "../../support/in-workerd/ledger-database.ts";
 import { allEventsOf, eventsOf, T0 } from "../../support/in-workerd/ledger-events.ts";
 

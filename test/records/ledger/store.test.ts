@@ -2,8 +2,7 @@ import { beforeEach, describe, expect, it } from "vitest";
 import { forSeedsAsync, seededRandom } from "../../support/rechunk.ts";
 import type { InterceptorEvent } from "../../../src/events/event.ts";
 import { eventId } from "../../../src/events/event-id.ts";
-import { statementsFor } from "../../../src/records/ledger/write/statements.ts";
-import { storeEvents } from "../../../src/records/ledger/write/store.ts";
+import { statementsOf, storeEvents } from "../../support/in-workerd/store-events.ts";
 import {
   END,
   everyEvent,
@@ -210,8 +209,8 @@ describe("H8 the rows of events", { timeout: GENEROUS_MS }, () => {
     const expected = await allRows(database);
     for (const maxCharacters of [1, 500, 2000]) {
       await emptyLedger();
-      const statements = statementsFor(events, maxCharacters);
-      expect(statements.length).toBeGreaterThan(statementsFor(events).length);
+      const statements = statementsOf(events, maxCharacters);
+      expect(statements.length).toBeGreaterThan(statementsOf(events).length);
       await database.batch(statements.map(({ sql, json }) => database.prepare(sql).bind(json)));
       expect(await allRows(database)).toEqual(expected);
     }
@@ -236,10 +235,11 @@ describe("the statements of one call", () => {
     const events = Array.from({ length: 100 }, (_, n) =>
       allEventsOf({ n, toolCalls: ["a"], resultOf: "b" }),
     ).flat();
-    const statements = statementsFor(events);
+    const statements = statementsOf(events);
     expect(new Set(statements.map(({ sql }) => sql)).size).toBe(statements.length);
     // Starts and ends of two tables, seven tables, link keys, parents, roots.
-    expect(statements).toHaveLength(14);
+    // And of the journal: what was there before, new dimensions, the difference; calls that are open late.
+    expect(statements).toHaveLength(16);
     for (const { sql } of statements) expect(sql.match(/\?\d*/g)).toEqual(["?1"]);
   });
 
@@ -251,7 +251,7 @@ describe("the statements of one call", () => {
       position: n,
       input: text,
     }));
-    const statements = statementsFor(events);
+    const statements = statementsOf(events);
     const sizes = statements.map(({ json }) => new TextEncoder().encode(json).length);
     expect(Math.max(...sizes)).toBeLessThan(1_000_000);
     const rows = statements.filter(({ sql }) => sql.includes("INTO tool_usages"));

@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import { ANOMALY_TABLE_KEYS, TABLE_KEYS, TABLES, type Columns } from "../../../src/records/ledger/tables.ts";
-import { emptyLedger } from "../../support/in-workerd/ledger-database.ts";
+import { DERIVED_TABLES, emptyLedger } from "../../support/in-workerd/ledger-database.ts";
 
 type Info = { readonly name: string; readonly type: string };
 
@@ -26,12 +26,21 @@ describe("the tables in the code", () => {
     },
   );
 
-  it("interceptions has them too, without the two that only the ledger fills", async () => {
+  it("interceptions has them too, without those that the ledger derives", async () => {
     const { shared, start, end } = TABLES.interceptions;
     const linked = { thread_parent_id: "TEXT", thread_root_id: "TEXT" };
-    expect({ ...typesIn({ ...shared, ...start, ...end }), ...linked }).toEqual(
-      await columnsOf("interceptions"),
+    const claimed = Object.fromEntries(
+      ["input", "output", "cache_read_input", "cache_write_input"].map((name) => [
+        `claimed_${name}_tokens`,
+        "INTEGER",
+      ]),
     );
+    expect({
+      ...typesIn({ ...shared, ...start, ...end }),
+      ...linked,
+      ...claimed,
+      claimed_usage: "TEXT",
+    }).toEqual(await columnsOf("interceptions"));
   });
 
   it("passthroughs has exactly the columns and types of the migrations", async () => {
@@ -44,7 +53,7 @@ describe("the tables in the code", () => {
       .prepare("SELECT name FROM sqlite_schema WHERE type = 'table'")
       .all<Info>();
     const names = results.map(({ name }) => name).filter((name) => !/^(?:_cf_|d1_|sqlite_)/.test(name));
-    const known = [...Object.keys(TABLE_KEYS), ...Object.keys(ANOMALY_TABLE_KEYS), "upkeep_cursors"];
+    const known = [...Object.keys(TABLE_KEYS), ...Object.keys(ANOMALY_TABLE_KEYS), ...DERIVED_TABLES];
     expect(names.toSorted()).toEqual(known.toSorted());
   });
 });

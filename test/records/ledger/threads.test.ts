@@ -1,8 +1,7 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { between, forSeedsAsync, seededRandom } from "../../support/rechunk.ts";
 import type { InterceptorEvent } from "../../../src/events/event.ts";
-import { statementsFor } from "../../../src/records/ledger/write/statements.ts";
-import { storeEvents } from "../../../src/records/ledger/write/store.ts";
+import { statementsOf, storeEvents } from "../../support/in-workerd/store-events.ts";
 import { allRows, emptyLedger } from "../../support/in-workerd/ledger-database.ts";
 import {
   deliveries,
@@ -44,7 +43,7 @@ async function links(specs: readonly InterceptionSpec[]): Promise<Links> {
   );
 }
 
-const store = (events: readonly InterceptorEvent[]): Promise<void> => storeEvents(database, events);
+const store = (events: readonly InterceptorEvent[]): Promise<number> => storeEvents(database, events);
 const all = (specs: readonly InterceptionSpec[]): InterceptorEvent[] =>
   specs.flatMap((spec) => eventsOf(spec));
 
@@ -270,7 +269,7 @@ describe("a thread", () => {
     await forSeedsAsync(20, async (seed) => {
       await emptyLedger();
       for (const call of deliveries(all(CHAIN), seededRandom(seed))) {
-        const cut = statementsFor(call, 1).map(({ sql, json }) => database.prepare(sql).bind(json));
+        const cut = statementsOf(call, 1).map(({ sql, json }) => database.prepare(sql).bind(json));
         await database.batch(cut);
       }
       expect(await links(CHAIN)).toEqual(expectedLinks(CHAIN));

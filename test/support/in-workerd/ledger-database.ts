@@ -4,6 +4,15 @@ import { env } from "cloudflare:workers";
 import { inject } from "vitest";
 import { TABLE_KEYS, ANOMALY_TABLE_KEYS } from "../../../src/records/ledger/tables.ts";
 
+export const DERIVED_TABLES = [
+  "upkeep_cursors",
+  "open_calls",
+  "journal",
+  "rollup_dimensions",
+  "rollup_hours",
+  "rollup_days",
+];
+
 export const TABLE_NAMES: readonly string[] = Object.keys(TABLE_KEYS);
 
 declare module "vitest" {
@@ -22,7 +31,7 @@ let migrated: Promise<void> | undefined;
 export async function emptyLedger(): Promise<D1Database> {
   const { LEDGER: database } = env as unknown as { readonly LEDGER: D1Database };
   await (migrated ??= applyD1Migrations(database, inject("migrations")));
-  const tables = [...TABLE_NAMES, ...Object.keys(ANOMALY_TABLE_KEYS), "upkeep_cursors"];
+  const tables = [...TABLE_NAMES, ...Object.keys(ANOMALY_TABLE_KEYS), ...DERIVED_TABLES];
   await database.batch(tables.map((table) => database.prepare(`DELETE FROM ${table}`)));
   await dropStatistics(database);
   return database;
@@ -60,12 +69,20 @@ export async function dropStatistics(database: D1Database): Promise<void> {
   await database.batch(statements.map((statement) => database.prepare(statement)));
 }
 
-/** All rows of the tables that events fill. */
+/** The columns that differ each time the same event is stored. */
+const SEALS = ["seal", "start_seal", "end_seal"];
+
+const withoutSeals = (row: Row): Row =>
+  Object.fromEntries(Object.entries(row).filter(([name, value]) => value === null || !SEALS.includes(name)));
+
+/** All rows of the tables that events fill, without the seals that are set. */
 export async function allRows(database: D1Database): Promise<Rows> {
   const results = await database.batch<Row>(
     TABLE_NAMES.map((table) => database.prepare(`SELECT * FROM ${table} ORDER BY id`)),
   );
-  return Object.fromEntries(TABLE_NAMES.map((table, at) => [table, results[at]?.results ?? []]));
+  return Object.fromEntries(
+    TABLE_NAMES.map((table, at) => [table, (results[at]?.results ?? []).map(withoutSeals)]),
+  );
 }
 
 export async function rowsOf(database: D1Database, table: string): Promise<readonly Row[]> {

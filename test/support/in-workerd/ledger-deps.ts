@@ -1,4 +1,5 @@
 /** Dependencies for the queue consumer and the cron. They keep the log lines and events, and each can be made to fail. */
+import { STORED } from "./store-events.ts";
 import type { OperatorEvent } from "../../../src/shared/operator-log.ts";
 import type { InterceptorEvent } from "../../../src/events/event.ts";
 import type { LedgerDeps } from "../../../src/records/ledger/ledger.ts";
@@ -65,6 +66,7 @@ export function ledgerDeps(over: Partial<LedgerDeps> = {}): TestLedgerDeps {
     database: null,
     archive: null,
     retentionDays: 60,
+    now: () => STORED.storedAt,
     logError: (event) => void operatorErrors.push(event),
     fallback: (events) => void fallbackEvents.push(...events),
     print: (line) => void printed.push(line),

@@ -3,7 +3,7 @@
  */
 import { expect } from "vitest";
 import type { InterceptorEvent } from "../../../src/events/event.ts";
-import { storeEvents } from "../../../src/records/ledger/write/store.ts";
+import { storeEvents } from "./store-events.ts";
 import { recordsSink } from "../../../src/gateway/sinks/records.ts";
 import { openGateway, type Gateway, type Setup } from "./gateway-harness.ts";
 import { allRows, emptyLedger, type Rows } from "./ledger-database.ts";

@@ -38,7 +38,8 @@ export type Body = {
 type Handle<P extends Parameters> = (
   values: Values<P>,
   matches: Condition,
-  request: EndpointRequest,
+  /** `sent`: the names of the parameters that the request has. */
+  request: EndpointRequest & { readonly sent: ReadonlySet<string> },
 ) => Promise<EndpointResult | Refusal>;
 
 export type Definition<P extends Parameters> = {
@@ -89,7 +90,7 @@ export function endpoint<const P extends Parameters>(definition: Definition<P>):
     const format = readValues(texts, formatParameter);
     if (format instanceof Refusal) return format;
     const matches = allOf(Object.values(conditions).filter((condition) => condition !== null));
-    const result = await handle(values, matches, request);
+    const result = await handle(values, matches, { ...request, sent: new Set(texts.keys()) });
     if (result instanceof Refusal) return result;
     return toResponse(result, format.format ?? (prefersCsv(request.accept) ? "csv" : "json"), request.search);
   };

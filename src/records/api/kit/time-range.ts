@@ -2,14 +2,15 @@
 import { instant, since, until } from "./parameter.ts";
 import * as schema from "../../../shared/json-schema.ts";
 import { allOf, type Condition } from "./sql.ts";
-import type { Instant } from "./time.ts";
+import { atOrAfter, type Instant } from "./time.ts";
 
 const DAYS = 30;
-const DAY_MS = 86_400_000;
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
 
 export const RANGE_PARAMETERS = {
   started_after: instant(
-    `Started at this time or later. The default is ${DAYS} days before the end of the range.`,
+    `Started at this time or later. The default is the hour that began ${DAYS} days before the end of the range.`,
   ),
   started_before: instant("Started at this time or earlier. The default is now."),
 };
@@ -20,6 +21,10 @@ export type TimeRange = {
   /** The response's fields. */
   readonly fields: { readonly started_after: string; readonly started_before: string };
   readonly matches: Condition;
+  /** First and last millisecond since 1970. */
+  readonly from: number;
+  readonly to: number;
+  readonly now: number;
 };
 
 /** `now`: milliseconds since 1970. */
@@ -28,10 +33,14 @@ export function readTimeRange(
   now: number,
 ): TimeRange {
   const to = values.started_before ?? { ms: now, isExact: true };
-  const from = values.started_after ?? { ms: Math.max(0, to.ms - DAYS * DAY_MS), isExact: true };
+  const earliest = Math.max(0, to.ms - DAYS * DAY_MS);
+  const from = values.started_after ?? { ms: earliest - (earliest % HOUR_MS), isExact: true };
   return {
     fields: { started_after: iso(from), started_before: iso(to) },
     matches: allOf([(alias) => since(alias, from), (alias) => until(alias, to)]),
+    from: atOrAfter(from),
+    to: to.ms,
+    now,
   };
 }
 

@@ -7,7 +7,8 @@ import { number, text } from "../kit/row-mapper.ts";
 import * as schema from "../../../shared/json-schema.ts";
 import { readTimeRange, RANGE_FIELDS, RANGE_PARAMETERS } from "../kit/time-range.ts";
 import { sql } from "../kit/sql.ts";
-import { toCounts, totalsSql } from "../tokens.ts";
+import { toCounts } from "../tokens.ts";
+import { needsDetail, sumsSql, totalsSql } from "../totals.ts";
 
 const NO_EVIDENCE = { attribution: null, mixed: false };
 
@@ -53,13 +54,11 @@ export const attribution = endpoint({
       }),
     ),
   }),
-  handle: async (values, matches, { query, now }) => {
+  handle: async (values, matches, { query, now, sent }) => {
     const range = readTimeRange(values, now);
+    const source = { byDay: true, fromDetail: needsDetail(sent) };
     const rows = await query([
-      sql`SELECT SUBSTR(i.started_at, 1, 10) AS day, i.attribution, COUNT(DISTINCT i.id) AS requests, ${totalsSql("t")},
-          COUNT(DISTINCT CASE WHEN i.usage IS NOT 'final' THEN i.id END) AS unknown_usage
-        FROM interceptions i LEFT JOIN token_usages t ON t.interception_id = i.id
-        WHERE ${range.matches("i")} AND ${matches("i")}
+      sql`SELECT i.day, i.attribution, ${sumsSql("i")} FROM (${totalsSql(range, matches, source)}) i
         GROUP BY 1, 2 ORDER BY 1 DESC, 2`,
     ]);
     if (rows instanceof Refusal) return rows;

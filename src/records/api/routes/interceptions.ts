@@ -20,6 +20,7 @@ import { SEARCH } from "../kit/query.ts";
 import { schemasOf, selected, text, textOrNull, toRecord, type Fields } from "../kit/row-mapper.ts";
 import * as schema from "../../../shared/json-schema.ts";
 import { sql, type Sql } from "../kit/sql.ts";
+import { usageRowsSql } from "../usage-rows.ts";
 import { isActorRow, toUserDto, USER } from "../user-dto.ts";
 
 const COUNT_CAP = 10_000;
@@ -79,7 +80,7 @@ export const interceptions = endpoint({
     const { rows, page } = cutPage(result[0], limit, count, ({ id }) => ({ after_id: text(id) }));
     const ids = JSON.stringify(rows.map(({ id }) => id));
     const owned = await query([
-      sql`SELECT ${selected("t", TOKEN_USAGE)} FROM token_usages t WHERE ${among(ids)} ORDER BY t.id`,
+      usageRowsSql(sql`SELECT value FROM json_each(${ids})`),
       sql`SELECT ${selected("p", USER_PROMPT)} FROM user_prompts p WHERE ${among(ids)} ORDER BY p.id`,
       sql`SELECT ${selected("u", TOOL_USAGE)} FROM tool_usages u WHERE ${among(ids)} ORDER BY u.position, u.id`,
       sql`SELECT ${selected("m", MODEL_THOUGHT)} FROM model_thoughts m WHERE ${among(ids)} ORDER BY m.position, m.id`,

@@ -13,6 +13,7 @@ import { toUnrecordedPrompts, UNRECORDED_PROMPTS, unrecordedPromptsSql } from ".
 import { sql, type Sql } from "../kit/sql.ts";
 import { THREAD, toThreads } from "../threads.ts";
 import { toCounts, TOKEN_USAGE } from "../tokens.ts";
+import { usageRowsSql } from "../usage-rows.ts";
 
 type Cursor = { readonly after_id: string | null; readonly before_id: string | null; readonly limit: number };
 
@@ -86,10 +87,10 @@ function wholeSession(key: SessionKey): Sql {
 
 /** The sums of the dialects' named extras (usage metadata) over the whole session. */
 function extras(key: SessionKey): Sql {
-  return sql`SELECT x.key AS name, TOTAL(x.value) AS total FROM interceptions i
-    JOIN token_usages t ON t.interception_id = i.id
+  return sql`SELECT x.key AS name, TOTAL(x.value) AS total
+    FROM (${usageRowsSql(sql`SELECT i.id FROM interceptions i WHERE ${inSession("i", key)}`)}) t
     JOIN json_each(CASE WHEN json_valid(t.metadata) THEN t.metadata ELSE '{}' END) x
-    WHERE ${inSession("i", key)} AND x.type IN ('integer', 'real')
+    WHERE x.type IN ('integer', 'real')
     GROUP BY x.key ORDER BY x.key LIMIT 100`;
 }
 
@@ -130,9 +131,9 @@ function partsOf(members: Sql): readonly [Sql, Sql, Sql, Sql, Sql] {
   const ids = sql`SELECT id FROM (${members})`;
   return [
     sql`SELECT m.thread, i.id, i.model, i.provider, i.credential_kind, i.credential_hint, i.actor_id, i.identity_source,
-        i.attribution, i.agent_id, i.started_at, i.ended_at, i.outcome, i.usage
+        i.attribution, i.agent_id, i.started_at, i.ended_at, i.outcome, i.usage_state AS usage
       FROM (${members}) m JOIN interceptions i ON i.id = m.id ORDER BY m.thread, i.id`,
-    sql`SELECT * FROM token_usages WHERE interception_id IN (${ids}) ORDER BY id`,
+    usageRowsSql(ids),
     sql`SELECT interception_id, prompt FROM user_prompts WHERE interception_id IN (${ids}) ORDER BY id`,
     sql`SELECT * FROM tool_usages WHERE interception_id IN (${ids}) ORDER BY interception_id, position`,
     sql`SELECT interception_id, content FROM model_thoughts WHERE interception_id IN (${ids})

@@ -11,34 +11,32 @@ import { number, textOrNull } from "../kit/row-mapper.ts";
 import * as schema from "../../../shared/json-schema.ts";
 import { readTimeRange, RANGE_FIELDS, RANGE_PARAMETERS } from "../kit/time-range.ts";
 import { sql, type Sql } from "../kit/sql.ts";
-import { toCounts, TOKEN_COLUMNS, TOKEN_FIELDS, totalsSql } from "../tokens.ts";
-import { EVIDENCE_FIELDS, evidenceSql, initiatorSourceSql, strongestName, toEvidence } from "../evidence.ts";
+import { toCounts, TOKEN_COLUMNS, TOKEN_FIELDS } from "../tokens.ts";
+import { needsDetail, sumsSql, totalsSql } from "../totals.ts";
+import { EVIDENCE_FIELDS, evidenceSql, strongestName, toEvidence } from "../evidence.ts";
 
-/** The unary plus keeps the planner from walking a whole index only because it has the groups in order. */
 const KEYS = {
-  initiator: sql`+i.initiator_id`,
-  actor: sql`+i.actor_id`,
-  client: sql`+i.client`,
-  provider: sql`+i.provider`,
-  model: sql`+i.model`,
-  day: sql`SUBSTR(i.started_at, 1, 10)`,
+  initiator: sql`i.initiator_id`,
+  actor: sql`i.actor_id`,
+  client: sql`i.client`,
+  provider: sql`i.provider`,
+  model: sql`i.model`,
+  day: sql`i.day`,
 };
 
 type GroupBy = keyof typeof KEYS;
 
 /** A principal is a source and an id: two sources may give one id to two people. */
 const SOURCES: Readonly<Partial<Record<GroupBy, Sql>>> = {
-  initiator: initiatorSourceSql("i"),
-  actor: sql`+i.identity_source`,
+  initiator: sql`i.initiator_source`,
+  actor: sql`i.identity_source`,
 };
 
-/** An unreadable object has no name, and must not end the query. */
-const ACTOR_NAME = sql`CASE WHEN json_valid(i.metadata) THEN i.metadata ->> '$.actor_name' END`;
 /** The names of a group's interceptions. */
 const NAMES: Readonly<Partial<Record<GroupBy, Sql>>> = {
   initiator: sql`COALESCE(i.initiator_name,
-    CASE WHEN i.actor_id = i.initiator_id AND i.identity_source = ${initiatorSourceSql("i")} THEN ${ACTOR_NAME} END)`,
-  actor: ACTOR_NAME,
+    CASE WHEN i.actor_id = i.initiator_id AND i.identity_source = i.initiator_source THEN i.actor_name END)`,
+  actor: sql`i.actor_name`,
 };
 const nameOf = (name: Sql | undefined): Sql => (name ? strongestName("i", name) : sql`NULL`);
 
@@ -105,18 +103,16 @@ export const usage = endpoint({
     results: schema.list(schema.object(RESULT)),
     results_are_capped: schema.withDescription(schema.FLAG, "Whether there are more results after these."),
   }),
-  handle: async ({ group_by, order, limit, offset, ...others }, matches, { query, now }) => {
+  handle: async ({ group_by, order, limit, offset, ...others }, matches, { query, now, sent }) => {
     const { after_key, after_source, ...times } = others;
     const position: Position = { order, limit, offset, after_key, after_source };
     const refusal = checkPosition(position);
     if (refusal) return refusal;
     const range = readTimeRange(times, now);
-    const groups = sql`SELECT ${KEYS[group_by]} AS key, ${SOURCES[group_by] ?? sql`NULL`} AS source,
-        COUNT(DISTINCT i.id) AS requests, ${totalsSql("t")}, ${evidenceSql("i")},
-        COUNT(DISTINCT CASE WHEN i.usage IS NOT 'final' THEN i.id END) AS unknown_usage,
-        ${nameOf(NAMES[group_by])} AS name
-      FROM interceptions i LEFT JOIN token_usages t ON t.interception_id = i.id
-      WHERE ${range.matches("i")} AND ${matches("i")} GROUP BY 1, 2`;
+    const source = { byDay: group_by === "day", fromDetail: needsDetail(sent) };
+    const groups = sql`SELECT ${KEYS[group_by]} AS key, ${SOURCES[group_by] ?? sql`NULL`} AS source, ${sumsSql("i")},
+        ${evidenceSql("i")}, ${nameOf(NAMES[group_by])} AS name
+      FROM (${totalsSql(range, matches, source)}) i GROUP BY 1, 2`;
     const rows = await query([pageSql(groups, position)]);
     if (rows instanceof Refusal) return rows;
     const found = rows[0].filter((row) => row["requests"] !== null);

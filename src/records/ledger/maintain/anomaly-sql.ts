@@ -24,7 +24,7 @@ const COUNTED_KINDS: readonly AnomalyKind[] = [
 
 export const ANOMALY_SQL = {
   page: `SELECT id, actor_principal AS actor, initiator_principal AS initiator, actor_kind, attribution, chat_id, flags,
-  outcome, usage, error, provider, credential_hint FROM interceptions
+  outcome, usage_state AS usage, error, provider, credential_hint FROM interceptions
 WHERE id > MAX(?1, COALESCE((SELECT cursor FROM upkeep_cursors WHERE job = 'anomalies'), '')) AND id < ?2
 ORDER BY id LIMIT ${PAGE_ROWS}`,
 

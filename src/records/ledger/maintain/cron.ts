@@ -7,6 +7,8 @@ import type { LogOperatorEvent } from "../../../shared/operator-log.ts";
 import { firstUuidAt } from "../../../shared/uuid.ts";
 import { errorText } from "../error-text.ts";
 import type { LedgerDeps } from "../ledger.ts";
+import { FOLD_AFTER_MS, FOLD_AT_DELTAS, foldJournal, UNFOLDED_DELTAS } from "../rollups/fold.ts";
+import { closingJob } from "../open-calls-sql.ts";
 import { TABLE_KEYS, ANOMALY_TABLE_KEYS, type CallTable } from "../tables.ts";
 import { DAY_MS } from "./aggregate.ts";
 import { scanForAnomalies } from "./anomaly-scan.ts";
@@ -16,18 +18,41 @@ import { mergeRefusals } from "./merge-refusals.ts";
 /** Longer than any stream, and than the queue's delay on most days. A later end still replaces the cron's outcome. */
 export const ORPHANED_AFTER_MS = 6 * 3_600_000;
 
-const ORPHANS = { rows: 1000, steps: 20 };
+/** Calls that are read per step. A run reads those of ten minutes at 1,000 per second. */
+const ORPHANS = { rows: 25_000, steps: 25 };
 /**
  * With the statements of `anomaly-scan.ts`, `refusal-scan.ts` and `merge-refusals.ts`, all steps stay below the 1,000 statements of one invocation:
  * https://developers.cloudflare.com/d1/platform/limits/
  */
-const DELETE_STEPS = { rows: 500, steps: 580 };
+const DELETE_STEPS = { rows: 700, steps: 400 };
 
 /** An orphaned interception has unknown usage, and like an orphaned passthrough no end time. */
-const CLOSE_ORPHANS = {
-  interceptions: closeOrphansOf("interceptions", "outcome = 'orphaned', usage = 'unknown'"),
-  passthroughs: closeOrphansOf("passthroughs", "outcome = 'orphaned'"),
-} as const satisfies Readonly<Record<CallTable, string>>;
+const ORPHANED: Readonly<Record<CallTable, string>> = {
+  interceptions: "outcome = 'orphaned', usage = 'unknown'",
+  passthroughs: "outcome = 'orphaned'",
+};
+
+/** The calls that are read once: from those read last to the boundary, so many at most. */
+const pageOf = (table: CallTable): string => `SELECT id, outcome FROM ${table}
+  WHERE id > COALESCE((SELECT cursor FROM upkeep_cursors WHERE job = '${closingJob(table)}'), '') AND id < ?1
+  ORDER BY id LIMIT ${ORPHANS.rows}`;
+
+/** The statements that close a page of calls, in one transaction. Parameter of each: the id of the boundary. */
+const closePage = (table: CallTable): readonly string[] => [
+  `UPDATE ${table} SET ${ORPHANED[table]} WHERE id IN (SELECT id FROM (${pageOf(table)}) WHERE outcome IS NULL)`,
+  `INSERT INTO upkeep_cursors (job, cursor) SELECT '${closingJob(table)}', MAX(id) FROM (${pageOf(table)}) WHERE true HAVING COUNT(*) > 0
+  ON CONFLICT (job) DO UPDATE SET cursor = MAX(cursor, excluded.cursor)`,
+];
+
+/** Those that were stored after their page had been read. */
+const closeNoted = (table: CallTable): readonly string[] => [
+  `UPDATE ${table} SET ${ORPHANED[table]} WHERE outcome IS NULL AND id IN (
+  SELECT id FROM open_calls WHERE call_table = '${table}' AND id < ?1 ORDER BY id LIMIT ${ORPHANS.rows})`,
+  `DELETE FROM open_calls WHERE id IN (
+  SELECT id FROM open_calls WHERE call_table = '${table}' AND id < ?1 ORDER BY id LIMIT ${ORPHANS.rows})`,
+];
+
+const CALL_TABLES = ["interceptions", "passthroughs"] as const satisfies readonly CallTable[];
 
 /** One statement per table: deletes its oldest rows before an id. */
 const DELETE_EXPIRED: readonly string[] = [
@@ -36,13 +61,10 @@ const DELETE_EXPIRED: readonly string[] = [
 ];
 
 /** Every statement of the cron except those of the anomaly scan. Each has one parameter. */
-export const MAINTENANCE_SQL: readonly string[] = [...Object.values(CLOSE_ORPHANS), ...DELETE_EXPIRED];
-
-function closeOrphansOf(table: CallTable, columns: string): string {
-  return `UPDATE ${table} SET ${columns} WHERE id IN (
-  SELECT id FROM ${table} WHERE outcome IS NULL AND started_at < ?1 ORDER BY started_at LIMIT ${ORPHANS.rows}
-)`;
-}
+export const MAINTENANCE_SQL: readonly string[] = [
+  ...CALL_TABLES.flatMap((table) => [...closePage(table), ...closeNoted(table)]),
+  ...DELETE_EXPIRED,
+];
 
 function deleteExpiredFrom(table: string, key: readonly string[]): string {
   const [columns, first = ""] = [key.join(", "), ...key];
@@ -62,6 +84,7 @@ export async function runMaintenance(deps: LedgerDeps, now: number): Promise<voi
     scanForAnomalies(database, now, logError),
     scanRefusals(database, now, logError),
     mergeCounts(database, now, logError),
+    foldOld(database, now),
     deleteExpired(database, deps.retentionDays, now, logError),
   ];
   const failed = (await Promise.allSettled(parts)).filter((part) => part.status === "rejected");
@@ -80,14 +103,28 @@ async function closeOrphans(
   now: number,
   logError: LogOperatorEvent,
 ): Promise<void> {
-  const before = new Date(now - ORPHANED_AFTER_MS).toISOString();
+  const before = firstUuidAt(Math.max(0, now - ORPHANED_AFTER_MS));
+  const run = (statements: readonly string[]): Promise<D1Result[]> =>
+    database.batch(statements.map((sql) => database.prepare(sql).bind(before)));
   let closed = 0;
   for (let step = 0; step < ORPHANS.steps; step += 1) {
-    const changed = await changes(database, CLOSE_ORPHANS[table], before);
-    closed += changed;
-    if (changed < ORPHANS.rows) break;
+    const [updated, moved] = await run(closePage(table));
+    closed += updated?.meta.changes ?? 0;
+    if ((moved?.meta.changes ?? 0) === 0) break;
+  }
+  for (let step = 0; step < ORPHANS.steps; step += 1) {
+    const [updated, removed] = await run(closeNoted(table));
+    closed += updated?.meta.changes ?? 0;
+    if ((removed?.meta.changes ?? 0) === 0) break;
   }
   if (closed > 0) logError({ event: "orphans_closed", [table]: closed });
+}
+
+/** Folds what the consumer has left in the journal. */
+async function foldOld(database: D1Database, now: number): Promise<void> {
+  const left = await database.prepare(UNFOLDED_DELTAS).first<{ deltas: number; since: number | null }>();
+  if (left === null || left.since === null) return;
+  if (left.deltas >= FOLD_AT_DELTAS || left.since < now - FOLD_AFTER_MS) await foldJournal(database);
 }
 
 /** Deletes from the dependent tables first, so that a run that stops early leaves no row without its interception. */

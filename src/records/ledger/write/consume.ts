@@ -28,7 +28,10 @@ import { isReadWhole, readMessage, type MessageContent } from "../../../events/q
 import { toPieceLine, toPieces } from "../../../events/message-pieces.ts";
 import { databaseFailure, type DatabaseFailure } from "../../../shared/database-error.ts";
 import { errorText } from "../error-text.ts";
+import { toLedgerEvents } from "../../../events/ledger-events.ts";
 import type { LedgerDeps } from "../ledger.ts";
+import { FOLD_AT_DELTAS, foldJournal } from "../rollups/fold.ts";
+import type { StoredFacts, Via } from "../stored-facts.ts";
 import { archiveEvents, archiveUnmodified } from "./archive.ts";
 import { messageText } from "./message-text.ts";
 import { lengthOf, planBatch, SUSPECT_FROM_ATTEMPT } from "./plan-batch.ts";
@@ -48,7 +51,7 @@ export const MAX_LOGGED_CHARACTERS = 15_000;
 /** Until a suspect that this run does not process is delivered again. */
 export const POSTPONED_S = 10;
 
-export type Delivery = { readonly message: Message; readonly content: MessageContent };
+export type Delivery = StoredFacts & { readonly message: Message; readonly content: MessageContent };
 /** `rejected`: by the statement's own values, as far as the error says. */
 type Failure = { readonly kind: DatabaseFailure | "rejected"; readonly error: unknown };
 /** Why a run ends: the database or the bucket is not available. `left`: the messages of the group without a result. */
@@ -72,7 +75,7 @@ export async function consumeBatch(batch: MessageBatch, deps: LedgerDeps): Promi
 
 async function consumeGroup(messages: readonly Message[], run: Run): Promise<Stop | null> {
   const { deps } = run;
-  const deliveries = messages.map((message) => readDelivery(message, deps));
+  const deliveries = messages.map((message) => readDelivery(message, "q", deps));
   const failure = await storeAndArchive(deliveries, deps);
   if (failure === null) {
     for (const delivery of deliveries) await finish(delivery, run);
@@ -88,12 +91,16 @@ async function consumeGroup(messages: readonly Message[], run: Run): Promise<Sto
   return null;
 }
 
-export function readDelivery(message: Message, { logError }: Pick<LedgerDeps, "logError">): Delivery {
+export function readDelivery(
+  message: Message,
+  via: Via,
+  { logError, now }: Pick<LedgerDeps, "logError" | "now">,
+): Delivery {
   const content = readMessage(message.body);
   const { unknown, malformed } = content;
   if (unknown > 0) logError({ event: "events_unknown", message_id: message.id, events: unknown });
   if (malformed > 0) logError({ event: "events_malformed", message_id: message.id, events: malformed });
-  return { message, content: withTodaysNames(content) };
+  return { message, content: withTodaysNames(content), via, macKeyId: null, storedAt: now() };
 }
 
 const withTodaysNames = (content: MessageContent): MessageContent => ({
@@ -106,14 +113,16 @@ export async function storeAndArchive(
   deliveries: readonly Delivery[],
   { database, archive }: Pick<LedgerDeps, "database" | "archive">,
 ): Promise<Failure | null> {
-  const events = deliveries.flatMap(({ content }) => content.events);
+  const entries = deliveries.flatMap(({ content, via, macKeyId, storedAt }) =>
+    content.events.map((event) => ({ event, via, macKeyId, storedAt })),
+  );
   try {
-    if (database) await storeEvents(database, events);
+    if (database && (await storeEvents(database, entries)) >= FOLD_AT_DELTAS) await foldJournal(database);
   } catch (error) {
     return { kind: databaseFailure(error) ?? "rejected", error };
   }
   try {
-    if (archive) await archiveEvents(archive, events);
+    if (archive) await archiveEvents(archive, toLedgerEvents(entries.map(({ event }) => event)));
   } catch (error) {
     // A bucket takes any bytes: no other message would be accepted either.
     return { kind: "transient", error };
@@ -160,11 +169,12 @@ async function keepWhole(message: Message, { unknown }: MessageContent, run: Run
 async function retryOrGiveUp(message: Message, failure: Failure, run: Run): Promise<void> {
   if (message.attempts < LOG_IF_ROOM_FROM_ATTEMPT) return retry(message, failure);
   const { archive, fallback, logError } = run.deps;
-  const content = withTodaysNames(readMessage(message.body));
+  const delivery = readDelivery(message, "q", { ...run.deps, logError: () => undefined });
+  const { content } = delivery;
   // The log's lines would not hold what this version cannot read.
   if (!isReadWhole(content) || !reserveLog(message, run)) return retry(message, failure);
   logError({ event: "message_given_up", message_id: message.id, error: errorText(failure.error) });
-  await storeAndArchive([{ message, content }], { database: null, archive });
+  await storeAndArchive([delivery], { database: null, archive });
   fallback(content.events);
   message.ack();
 }

@@ -26,16 +26,26 @@ const update = (columns: Columns): string =>
     .map((name) => `${name} = excluded.${name}`)
     .join(", ")}`;
 
-/** Updates only where no start is stored yet: every start has `api_key_id`, and no end has it. */
+/** Updates only where no start is stored yet. */
 function insertStartsInto(table: CallTable, { shared, start }: CallColumns): string {
   const columns = { ...shared, ...start };
-  return insert(table, columns, "id", `${update(start)} WHERE ${table}.api_key_id IS NULL`);
+  return insert(table, columns, "id", `${update(start)} WHERE ${table}.start_seal IS NULL`);
 }
 
 /** The first end is kept; one that comes late replaces the cron's `orphaned`. */
 function insertEndsInto(table: CallTable, { shared, end }: CallColumns): string {
-  const isOpen = `${table}.outcome IS NULL OR ${table}.outcome = 'orphaned'`;
-  return insert(table, { ...shared, ...end }, "id", `${update(end)} WHERE ${isOpen}`);
+  return insert(table, { ...shared, ...end }, "id", `${update(end)} WHERE ${table}.end_seal IS NULL`);
+}
+
+/** Calls that are stored with their end: one write. Where a part is stored already, only the other one is updated. */
+function insertCallsInto(table: CallTable, { shared, start, end }: CallColumns): string {
+  const part = (columns: Columns, seal: string): string[] =>
+    Object.keys(columns).map(
+      (name) => `${name} = IIF(${table}.${seal} IS NULL, excluded.${name}, ${table}.${name})`,
+    );
+  const updated = [...part(start, "start_seal"), ...part(end, "end_seal")].join(", ");
+  const isPart = `${table}.start_seal IS NULL OR ${table}.end_seal IS NULL`;
+  return insert(table, { ...shared, ...start, ...end }, "id", `DO UPDATE SET ${updated} WHERE ${isPart}`);
 }
 
 /** The same thing can be read in several requests, each time as another event: the first one is kept. */
@@ -56,4 +66,5 @@ export function insertEvents(table: EventTable, { events }: Tables): string {
 
 export const startsInto = (table: CallTable): string => insertStartsInto(table, TABLES[table]);
 export const endsInto = (table: CallTable): string => insertEndsInto(table, TABLES[table]);
+export const callsInto = (table: CallTable): string => insertCallsInto(table, TABLES[table]);
 export const insertInto = (table: EventTable): string => insertEvents(table, TABLES);

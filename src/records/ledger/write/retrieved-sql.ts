@@ -4,11 +4,9 @@
  * once.
  */
 import type { InterceptorEvent } from "../../../events/event.ts";
+import { movesOf } from "../rollups/journal-sql.ts";
 
-/**
- * Parameter of the statements, as a JSON array: usage that was read, by `usage_of`; or a response or a batch by its id, for
- * all of its usage.
- */
+/** Usage that was read, by `usage_of`; or a response or a batch by its id, for all of its usage. */
 export type Claim =
   { readonly usage_of: string } | { readonly provider: string; readonly created_id: string };
 
@@ -30,10 +28,10 @@ export function claimOf(event: InterceptorEvent): Claim | null {
   }
 }
 
-/** Each claimed usage, with the provider's id of the response or the batch that it belongs to. */
-const FOUND = `
+/** Each claimed usage, with the provider's id of the response or the batch that it belongs to. `json`: the parameter. */
+const found = (json: string): string => `
 claims (usage_of, provider, created_id) AS MATERIALIZED (
-  SELECT value ->> 'usage_of', value ->> 'provider', value ->> 'created_id' FROM json_each(?1)
+  SELECT value ->> 'usage_of', value ->> 'provider', value ->> 'created_id' FROM json_each(${json}, '$.claims')
 ),
 found (usage_of, created_id) AS MATERIALIZED (
   SELECT read.usage_of, COALESCE(file.provider_response_id, read.provider_response_id)
@@ -54,14 +52,14 @@ found (usage_of, created_id) AS MATERIALIZED (
     ON read.provider = file.provider AND read.provider_response_id = file.file_id
 )`;
 
-/** With usage of its own an interception would be counted twice. */
+/** An interception with usage of its own needs none. */
 const CREATOR = `
 CROSS JOIN retrieved_usages AS read ON read.usage_of = found.usage_of
 CROSS JOIN interceptions AS i ON i.provider = read.provider AND i.provider_response_id = found.created_id
   AND (i.outcome = 'queued' OR i.usage = 'unknown')`;
 
-export const CLAIM_USAGES = `
-WITH ${FOUND}
+const CLAIM_USAGES = `
+WITH ${found("?1")}
 INSERT INTO token_usages (
   id, interception_id, initiator_id, provider_response_id, input_tokens, output_tokens, cache_read_input_tokens,
   cache_write_input_tokens, usage, metadata, raw_usage, created_at
@@ -72,12 +70,26 @@ FROM found ${CREATOR}
 WHERE true
 ON CONFLICT (interception_id, id) DO NOTHING`.trim();
 
-/** The state of an interception's usage: `partial` while a batch can have further results. */
-export const MARK_CLAIMED = `
-WITH ${FOUND},
+/** The id of an interception's own usage event, which an earlier gateway may have sent. */
+const OWN_USAGE = "SUBSTR(interceptions.id, 1, 14) || '8200' || SUBSTR(interceptions.id, 19)";
+
+const claimedSum = (name: string): string =>
+  `claimed_${name} = (SELECT SUM(${name}) FROM token_usages AS read
+    WHERE read.interception_id = interceptions.id AND read.id <> ${OWN_USAGE})`;
+
+/** The state and the sums of claimed usage: `partial` while a batch can have further results. */
+const MARK_CLAIMED = `
+WITH ${found("?1")},
 claimed (id, usage) AS MATERIALIZED (
   SELECT i.id, IIF(read.usage_of = read.provider || '/' || found.created_id, read.usage, 'partial')
   FROM found ${CREATOR}
 )
-UPDATE interceptions SET usage = claimed.usage FROM claimed
+UPDATE interceptions SET claimed_usage = claimed.usage,
+  ${["input_tokens", "output_tokens", "cache_read_input_tokens", "cache_write_input_tokens"].map(claimedSum).join(",\n  ")}
+FROM claimed
 WHERE interceptions.id = claimed.id AND interceptions.id IN (SELECT id FROM claimed)`.trim();
+
+const MOVES = movesOf(found("(SELECT json FROM batch)"), `SELECT DISTINCT i.id FROM found ${CREATOR}`);
+
+/** In their order. Parameter: `{"part":…,"at":…,"claims":[…]}`, of which the first two are the journal's. */
+export const CLAIM_STATEMENTS: readonly string[] = [MOVES.open, CLAIM_USAGES, MARK_CLAIMED, MOVES.close];

@@ -2,16 +2,37 @@
  * Writes events into D1. Storing is idempotent and independent of order: the same events make the same rows, in any order
  * and however often they are delivered.
  */
-import type { InterceptorEvent } from "../../../events/event.ts";
-import { statementsFor } from "./statements.ts";
+import { toLedgerEvents } from "../../../events/ledger-events.ts";
+import { UNFOLDED_DELTAS } from "../rollups/fold.ts";
+import { newSeal, type LedgerEntry } from "../stored-facts.ts";
+import { statementsFor, type SealedEvent } from "./statements.ts";
+
+const fillRandom = (bytes: Uint8Array<ArrayBuffer>): void => void crypto.getRandomValues(bytes);
+
+/** The events in the ledger's form, each with a seal of its own. Entries with the same facts are of one message. */
+export function seal(entries: readonly LedgerEntry[], random = fillRandom): SealedEvent[] {
+  const messages = Map.groupBy(entries, ({ via, macKeyId, storedAt }) => `${via} ${macKeyId} ${storedAt}`);
+  return [...messages.values()].flatMap((message) => {
+    const facts = message[0] as LedgerEntry;
+    const events = toLedgerEvents(message.map(({ event }) => event));
+    return events.map((event) => ({ event, seal: newSeal(facts, random) }));
+  });
+}
 
 /**
  * Stores all of the events or, when it rejects, not one of them: a batch is one transaction.
  * https://developers.cloudflare.com/d1/worker-api/d1-database/#batch
+ *
+ * @returns the number of the journal's deltas that are not folded into the totals yet.
  */
-export async function storeEvents(database: D1Database, events: readonly InterceptorEvent[]): Promise<void> {
-  const statements = statementsFor(events);
+export async function storeEvents(database: D1Database, entries: readonly LedgerEntry[]): Promise<number> {
   // D1 rejects an empty batch.
-  if (statements.length === 0) return;
-  await database.batch(statements.map(({ sql, json }) => database.prepare(sql).bind(json)));
+  if (entries.length === 0) return 0;
+  const at = Math.max(...entries.map(({ storedAt }) => storedAt));
+  const statements = statementsFor(seal(entries), at);
+  const results = await database.batch<{ deltas?: number }>([
+    ...statements.map(({ sql, json }) => database.prepare(sql).bind(json)),
+    database.prepare(UNFOLDED_DELTAS),
+  ]);
+  return results.at(-1)?.results[0]?.deltas ?? 0;
 }

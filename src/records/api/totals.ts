@@ -1,0 +1,102 @@
+/**
+ * The rows that totals are summed over. Complete hours come from the rollups and the journal that is not folded into them
+ * yet, the rest of the first and the last hour from the interceptions. So a sum is exact, costs as much as the number of its
+ * dimensions and days, and outlives the interceptions.
+ *
+ * Where the interceptions of such a rest have been deleted, its hour counts completely.
+ */
+import {
+  actorName,
+  contribution,
+  DIMENSION_COLUMNS,
+  dimensionKey,
+  dimensionValue,
+  hourOf,
+  MEASURES,
+} from "../rollups/contribution-sql.ts";
+import { PURGED } from "../rollups/purged.ts";
+import { deltasOf, UNFOLDED } from "../rollups/unfolded.ts";
+import { firstUuidAt } from "../../shared/uuid.ts";
+import type { TimeRange } from "./kit/time-range.ts";
+import { sql, type Condition, type Sql } from "./kit/sql.ts";
+
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
+
+/** The filters that a rollup cannot apply. With one of them, every interception in the range is read. */
+const DETAIL_FILTERS: readonly string[] = ["outcome", "session_id", "chat_id"];
+
+/** `sent`: the names of a request's parameters. */
+export const needsDetail = (sent: ReadonlySet<string>): boolean =>
+  DETAIL_FILTERS.some((name) => sent.has(name));
+
+const raw = (text: string): Sql => ({ text, values: [] });
+/** The sums of the measures, over rows with this alias. */
+export const sumsSql = (alias: string): Sql =>
+  raw(MEASURES.map((name) => `TOTAL(${alias}.${name}) AS ${name}`).join(", "));
+
+/** One row per dimension and, where `byDay`, day: the columns of a dimension, its names, `day` and the measures. */
+export function totalsSql(
+  range: TimeRange,
+  matches: Condition,
+  { byDay, fromDetail }: { readonly byDay: boolean; readonly fromDetail: boolean },
+): Sql {
+  if (fromDetail) return detailSql(range, matches);
+  return sql`SELECT ${raw(DIMENSION_COLUMNS.map((name) => `d.${name}`).join(", "))}, d.initiator_name, d.actor_name, s.*
+    FROM (
+      SELECT dimension, day, ${sumsSql("arm")} FROM (${armsOf(range, matches, byDay)}) arm
+      GROUP BY dimension, day HAVING TOTAL(requests) > 0
+    ) s CROSS JOIN rollup_dimensions d ON d.id = s.dimension`;
+}
+
+/** Every interception by itself. */
+function detailSql(range: TimeRange, matches: Condition): Sql {
+  const columns = DIMENSION_COLUMNS.map((name) => `${dimensionValue(name, "x")} AS ${name}`).join(", ");
+  const measures = MEASURES.map((name) => `${contribution(name, "x")} AS ${name}`).join(", ");
+  return sql`SELECT ${raw(columns)}, x.initiator_name, ${raw(actorName("x"))} AS actor_name,
+      SUBSTR(x.started_at, 1, 10) AS day, ${raw(measures)}
+    FROM interceptions x WHERE ${range.matches("x")} AND ${matches("x")}`;
+}
+
+type Span = { readonly from: number; readonly end: number };
+
+/** Complete hours, and the complete days among them. `end` is exclusive. */
+type Split = { readonly hours: Span; readonly days: Span };
+
+/** No interception is newer than now, so the hour that has begun is complete. */
+function split({ from, to, now }: TimeRange): Split {
+  const up = (ms: number, unit: number): number => Math.ceil(ms / unit) * unit;
+  const down = (ms: number, unit: number): number => Math.floor(ms / unit) * unit;
+  const hours = { from: up(from, HOUR_MS), end: (to >= now ? up : down)(to + 1, HOUR_MS) };
+  const days = { from: up(hours.from, DAY_MS), end: down(hours.end, DAY_MS) };
+  return { hours, days: days.from < days.end ? days : { from: hours.end, end: hours.end } };
+}
+
+const hourText = (ms: number): string => new Date(ms).toISOString().slice(0, 13);
+const dayText = (ms: number): string => new Date(ms).toISOString().slice(0, 10);
+
+/** D1 accepts five terms in a compound SELECT. */
+function armsOf(range: TimeRange, matches: Condition, byDay: boolean): Sql {
+  const { hours, days } = split(range);
+  const day = (text: string): Sql => raw(byDay ? text : "NULL");
+  /** The first hour, also where it is incomplete and its interceptions are deleted; the end in the same way. */
+  const first = sql`IIF(${firstUuidAt(range.from)} < ${raw(PURGED)}, ${hourText(range.from)}, ${hourText(hours.from)})`;
+  const end = sql`IIF(${firstUuidAt(hours.end)} < ${raw(PURGED)} AND ${hours.end <= range.to ? 1 : 0},
+    ${hourText(hours.end + HOUR_MS)}, ${hourText(hours.end)})`;
+  const rollup = (table: string, period: string, within: Sql): Sql => sql`
+    SELECT r.dimension, ${day(`SUBSTR(r.${period}, 1, 10)`)} AS day, ${sumsSql("r")}
+    FROM rollup_dimensions d CROSS JOIN ${raw(table)} r ON r.dimension = d.id AND ${within}
+    WHERE ${matches("d")} GROUP BY 1, 2`;
+  const isDetail = sql`(x.id >= ${firstUuidAt(range.from)} AND x.id < ${firstUuidAt(Math.min(hours.from, range.to + 1))}
+    OR x.id >= ${firstUuidAt(Math.max(hours.end, hours.from))} AND x.id < ${firstUuidAt(range.to + 1)})`;
+  return sql`${rollup("rollup_days", "day", sql`r.day >= ${dayText(days.from)} AND r.day < ${dayText(days.end)}`)}
+    UNION ALL ${rollup("rollup_hours", "hour", sql`r.hour >= ${first} AND r.hour < ${hourText(days.from)}`)}
+    UNION ALL ${rollup("rollup_hours", "hour", sql`r.hour >= ${hourText(days.end)} AND r.hour < ${end}`)}
+    UNION ALL SELECT j.dimension, ${day("SUBSTR(j.hour, 1, 10)")} AS day, ${raw(MEASURES.map((name) => `j.${name}`).join(", "))}
+      FROM (${raw(deltasOf(UNFOLDED))}) j CROSS JOIN rollup_dimensions d ON d.id = j.dimension
+      WHERE j.hour >= ${first} AND j.hour < ${end} AND ${matches("d")}
+    UNION ALL SELECT d.id, ${day(`SUBSTR(${hourOf("x")}, 1, 10)`)} AS day,
+        ${raw(MEASURES.map((name) => `${contribution(name, "x")} AS ${name}`).join(", "))}
+      FROM interceptions x CROSS JOIN rollup_dimensions d ON d.key = ${raw(dimensionKey("x"))}
+      WHERE ${isDetail} AND x.id >= ${raw(PURGED)} AND ${matches("d")}`;
+}

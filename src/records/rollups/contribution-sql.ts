@@ -1,0 +1,56 @@
+/**
+ * What one interception adds to the totals, as SQL over its row. The journal, the API's sums over single interceptions and
+ * the recount all use it, so that they cannot differ.
+ *
+ * A dimension is everything that totals are grouped or filtered by. An interception belongs to the hour (UTC) in which it
+ * started.
+ */
+
+/** The sums, in the order of a delta. */
+export const MEASURES = [
+  "requests",
+  "unknown_usage",
+  "input_tokens",
+  "output_tokens",
+  "cache_read_input_tokens",
+  "cache_write_input_tokens",
+] as const;
+export type Measure = (typeof MEASURES)[number];
+
+/** The columns of a dimension that its key consists of. */
+export const DIMENSION_COLUMNS = [
+  "initiator_id",
+  "initiator_source",
+  "attribution",
+  "actor_id",
+  "identity_source",
+  "client",
+  "provider",
+  "provider_type",
+  "model",
+  "workspace_id",
+  "own_key_rejected",
+] as const;
+export type DimensionColumn = (typeof DIMENSION_COLUMNS)[number];
+
+/** Each column's value, from an interception's row. */
+export const dimensionValue = (name: DimensionColumn, alias: string): string => {
+  if (name === "initiator_source") return `${alias}.link_key ->> 1`;
+  return name === "own_key_rejected" ? `${alias}.own_key_rejected IS 1` : `${alias}.${name}`;
+};
+
+/** The key of an interception's dimension. `link_key` holds the five columns of the principals and the attribution. */
+export const dimensionKey = (alias: string): string =>
+  `json_array(${alias}.link_key, ${alias}.client, ${alias}.provider, ${alias}.provider_type, ${alias}.model, ${alias}.workspace_id, ${alias}.own_key_rejected IS 1)`;
+
+export const hourOf = (alias: string): string => `SUBSTR(${alias}.started_at, 1, 13)`;
+
+/** What one interception adds to a measure. */
+export function contribution(measure: Measure, alias: string): string {
+  if (measure === "requests") return "1";
+  return measure === "unknown_usage" ? `(${alias}.usage_state IS NOT 'final')` : `${alias}.total_${measure}`;
+}
+
+/** An unreadable object has no name, and must not end the query. */
+export const actorName = (alias: string): string =>
+  `CASE WHEN json_valid(${alias}.metadata) THEN ${alias}.metadata ->> '$.actor_name' END`;
