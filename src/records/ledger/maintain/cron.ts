@@ -7,7 +7,7 @@ import type { LogOperatorEvent } from "../../../shared/operator-log.ts";
 import { firstUuidAt } from "../../../shared/uuid.ts";
 import { errorText } from "../error-text.ts";
 import type { LedgerDeps } from "../ledger.ts";
-import { FOLD_AFTER_MS, FOLD_AT_DELTAS, foldJournal, UNFOLDED_DELTAS } from "../rollups/fold.ts";
+import { closeDays, FOLD_AFTER_MS, FOLD_AT_DELTAS, foldJournal, UNFOLDED_DELTAS } from "../rollups/fold.ts";
 import { closingJob } from "../open-calls-sql.ts";
 import { TABLE_KEYS, ANOMALY_TABLE_KEYS, type CallTable } from "../tables.ts";
 import { DAY_MS } from "./aggregate.ts";
@@ -120,11 +120,12 @@ async function closeOrphans(
   if (closed > 0) logError({ event: "orphans_closed", [table]: closed });
 }
 
-/** Folds what the consumer has left in the journal. */
+/** Folds what the consumer has left in the journal, and sums up the days that have ended. */
 async function foldOld(database: D1Database, now: number): Promise<void> {
   const left = await database.prepare(UNFOLDED_DELTAS).first<{ deltas: number; since: number | null }>();
-  if (left === null || left.since === null) return;
-  if (left.deltas >= FOLD_AT_DELTAS || left.since < now - FOLD_AFTER_MS) await foldJournal(database);
+  const isOld = left?.since != null && left.since < now - FOLD_AFTER_MS;
+  if (isOld || (left?.deltas ?? 0) >= FOLD_AT_DELTAS) await foldJournal(database);
+  await closeDays(database, now);
 }
 
 /** Deletes from the dependent tables first, so that a run that stops early leaves no row without its interception. */
