@@ -52,6 +52,9 @@ function eventsOf({ isPlain }: Kind, from: number): readonly InterceptorEvent[] 
     );
 }
 
+const isStart = ({ record_type: type }: InterceptorEvent): boolean =>
+  type === "interception_start" || type === "initiator_override";
+
 type Run = (sql: readonly string[], values?: readonly string[]) => Promise<void>;
 
 async function store(events: readonly InterceptorEvent[], run: Run): Promise<void> {
@@ -101,8 +104,6 @@ async function measure(kind: Kind): Promise<void> {
     };
     for (let from = 0; from < ROWS; from += BATCH) {
       const events = eventsOf(kind, from);
-      const isStart = ({ record_type: type }: InterceptorEvent): boolean =>
-        type === "interception_start" || type === "initiator_override";
       const groups = kind.isApart
         ? [events.filter(isStart), events.filter((event) => !isStart(event))]
         : [events];

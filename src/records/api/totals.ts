@@ -63,10 +63,11 @@ type Span = { readonly from: number; readonly end: number };
 /** Complete hours, and the complete days among them. `end` is exclusive. */
 type Split = { readonly hours: Span; readonly days: Span };
 
+const up = (ms: number, unit: number): number => Math.ceil(ms / unit) * unit;
+const down = (ms: number, unit: number): number => Math.floor(ms / unit) * unit;
+
 /** No interception is newer than now, so the hour that has begun is complete. */
 function split({ from, to, now }: TimeRange): Split {
-  const up = (ms: number, unit: number): number => Math.ceil(ms / unit) * unit;
-  const down = (ms: number, unit: number): number => Math.floor(ms / unit) * unit;
   const hours = { from: up(from, HOUR_MS), end: (to >= now ? up : down)(to + 1, HOUR_MS) };
   const days = { from: up(hours.from, DAY_MS), end: down(hours.end, DAY_MS) };
   return { hours, days: days.from < days.end ? days : { from: hours.end, end: hours.end } };

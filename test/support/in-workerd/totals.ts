@@ -23,9 +23,10 @@ const totalsOf = async (database: D1Database, hours: string, days: string): Prom
   return { hours: byHour?.results ?? [], days: byDay?.results ?? [] };
 };
 
+const named = (source: string, period: string): string =>
+  `SELECT d.key AS key, ${period} AS period, ${measures} FROM (${source}) AS s JOIN rollup_dimensions AS d ON d.id = s.dimension`;
+
 export function storedTotals(database: D1Database): Promise<Totals> {
-  const named = (source: string, period: string): string =>
-    `SELECT d.key AS key, ${period} AS period, ${measures} FROM (${source}) AS s JOIN rollup_dimensions AS d ON d.id = s.dimension`;
   const journal = deltasOf(UNFOLDED);
   const hours = `${named("SELECT * FROM rollup_hours", "s.hour")} UNION ALL ${named(journal, "s.hour")}`;
   // Of a day that has not been summed up, the hours count.
@@ -38,8 +39,9 @@ export function storedTotals(database: D1Database): Promise<Totals> {
   return totalsOf(database, hours, days);
 }
 
+const rows = (period: string): string =>
+  `SELECT ${dimensionKey("i")} AS key, ${period} AS period, ${MEASURES.map((name) => `${contribution(name, "i")} AS ${name}`).join(", ")} FROM interceptions AS i`;
+
 export function recountedTotals(database: D1Database): Promise<Totals> {
-  const rows = (period: string): string =>
-    `SELECT ${dimensionKey("i")} AS key, ${period} AS period, ${MEASURES.map((name) => `${contribution(name, "i")} AS ${name}`).join(", ")} FROM interceptions AS i`;
   return totalsOf(database, rows(hourOf("i")), rows(`SUBSTR(${hourOf("i")}, 1, 10)`));
 }
