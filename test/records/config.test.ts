@@ -196,7 +196,8 @@ const HOSTILE: readonly unknown[] = [
 ];
 
 /** The rules of a valid config that this one breaks. */
-function faultsOf({ database, archive, retention.days.interceptions, adminTokenSha256 }: Config): string[] {
+function faultsOf({ database, archive, retention, adminTokenSha256 }: Config): string[] {
+  const retentionDays = retention.days.interceptions;
   const faults: string[] = [];
   if (!database && !archive) faults.push("nothing stores the events");
   if (database && typeof database.prepare !== "function") faults.push("database");

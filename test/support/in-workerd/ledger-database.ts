@@ -7,6 +7,7 @@ import { TABLE_KEYS, ANOMALY_TABLE_KEYS } from "../../../src/records/ledger/tabl
 export const DERIVED_TABLES = [
   "upkeep_cursors",
   "open_calls",
+  "legal_holds",
   "journal",
   "rollup_dimensions",
   "rollup_hours",
