@@ -14,6 +14,7 @@ import { uuidV7 } from "../shared/uuid.ts";
 import type { Deps } from "./app/deps.ts";
 import { createEndUserRecording, createTextHash } from "./client/recorded-end-user.ts";
 import type { Config, Registry } from "./config/config.ts";
+import { configVersion } from "./config/config-version.ts";
 import { access } from "./identity/sources/access.ts";
 import { byok } from "./identity/sources/byok.ts";
 import { coder } from "./identity/sources/coder.ts";
@@ -128,6 +129,7 @@ export function createDeps(config: Config, platform: Platform = PLATFORM): Deps 
   return {
     ...platform,
     config,
+    configVersion: configVersion(config.settings),
     delegate: config.delegation && createDelegationVerifier(config.delegation),
     verifiers: createVerifiers(config, platform),
     policies: [modelsPolicy],

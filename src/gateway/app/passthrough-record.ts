@@ -8,25 +8,39 @@ import {
   type RetrievedFacts,
 } from "../../events/compose.ts";
 import type { Refusal } from "../../shared/refusal.ts";
+import { truncate } from "../../shared/text.ts";
 import { isRejectedOwnKey } from "../observation/outcome.ts";
 import { edgeErrorOf } from "../observation/edge-error.ts";
+import { idsInPath } from "../policy/objects.ts";
 import { NO_PROVIDER_HEADERS } from "../upstream/provider-headers.ts";
 import type { Forwardable, UpstreamResult } from "./call-upstream.ts";
 import type { RequestDecision } from "./decide.ts";
-import type { Exchange } from "./exchange.ts";
+import type { Deps } from "./deps.ts";
+import { networkOf, type Exchange } from "./exchange.ts";
+import type { OnBody } from "./object-owners.ts";
 
 export type PassthroughRecord = {
   /** Whether every required sink took the start, and the owner header's event before it. */
   readonly started: Promise<boolean>;
   /** Records the end. The caller flushes. `at`: its time, in milliseconds since 1970; now by default. */
   readonly end: (result: PassthroughResult, at?: number) => void;
+  /** What is known of the request by its end, also where it is refused. */
+  readonly found: Required<OnBody>;
 };
 
-export function startPassthrough(
-  { request, deps, recorder, startedAt }: Exchange,
+/** Of the objects that one request names. The end of its record has room for them in a log line. */
+const MAX_OBJECTS = 16;
+const MAX_ID = 256;
+
+export async function startPassthrough(
+  exchange: Exchange,
   { actor, decision }: RequestDecision,
-  { route: { provider, route }, caller, credential }: Forwardable,
-): PassthroughRecord {
+  forwardable: Forwardable,
+): Promise<PassthroughRecord> {
+  const { request, deps, recorder, startedAt } = exchange;
+  const { route: named, caller, credential } = forwardable;
+  const { provider, route } = named;
+  const configVersion = await deps.configVersion;
   const facts = {
     method: request.method,
     provider: provider.name,
@@ -37,18 +51,32 @@ export function startPassthrough(
   };
   const override = acceptedOverride(caller, decision, provider.name, deps.now());
   if (override) recorder.record(override);
-  recorder.record(passthroughStartEvent(caller, facts, { actor, initiatorName: decision.initiator.name }));
+  const initiatorName = decision.initiator.name;
+  const start = { actor, initiatorName, configVersion, network: networkOf(exchange) };
+  recorder.record(passthroughStartEvent(caller, facts, start));
+  const objects = new Set(idsInPath(named));
+  let requestSha256: string | null = null;
   let isOpen = true;
   return {
     started: recorder.flush(),
+    found: {
+      objects: (ids) => ids.forEach((id) => objects.add(id)),
+      body: (sha256) => (requestSha256 = sha256),
+    },
     end: (result, at = deps.now()) => {
       if (!isOpen) return;
       isOpen = false;
       const isOwnKeyRejected = isRejectedOwnKey(credential.kind, result);
-      recorder.record(passthroughEvent(caller, facts, { ...result, isOwnKeyRejected }, at));
+      const objectIds = [...objects].slice(0, MAX_OBJECTS).map((id) => toRecordedId(id, deps.secrets));
+      const content = { objectIds, requestSha256 };
+      recorder.record(passthroughEvent(caller, facts, { ...result, ...content, isOwnKeyRejected }, at));
     },
   };
 }
+
+/** The first group of events has no ids, so that it does not show whether the caller put a configured secret into one. */
+const toRecordedId = (id: string, secrets: Deps["secrets"]): string =>
+  truncate(secrets?.redactField(id) ?? id, MAX_ID);
 
 const WITHOUT_RESPONSE = { retrieved: NOTHING_RETRIEVED, providerHeaders: NO_PROVIDER_HEADERS };
 

@@ -12,6 +12,7 @@ import {
 import { asList, asTable, Fields, oneOfIssue, type ReportIssue } from "../../shared/config/fields.ts";
 import type { NamedSecret } from "../../shared/secret-finder.ts";
 import { rejectMisspelt } from "../../shared/config/unread-names.ts";
+import { NETWORK_MODES, type NetworkMode } from "../client/network.ts";
 import type { EndUserRules } from "../client/recorded-end-user.ts";
 import type { ConfiguredSource, IdentitySource, SourceDeps } from "../identity/identity.ts";
 import type { DelegationRules } from "../initiator/delegation.ts";
@@ -19,6 +20,7 @@ import type { AssertionRules } from "../initiator/rules.ts";
 import type { Dialect, Provider } from "../provider/provider.ts";
 import type { ContentOptions } from "../provider/response-reader.ts";
 import type { Dataset } from "../sinks/analytics-engine.ts";
+import { canonicalSettings } from "./config-version.ts";
 import { readCors, type CorsRules } from "./cors.ts";
 import { longSecret, readAssertion, readDelegation, type VerifierOptions } from "./owner-assertion.ts";
 import { readProviders } from "./providers.ts";
@@ -70,10 +72,16 @@ export type Config = {
   readonly forwardApi: boolean;
   /** The id of this version of the Worker, which tells two deployed versions apart; null where it is not bound. */
   readonly workerVersion: string | null;
+  /** The settings in canonical form, without secrets: `config-version.ts`. */
+  readonly settings: string;
 };
 
 /** The rules for recording the conversation, and whether a request may be forwarded unrecorded. */
 export type RecordingOptions = EndUserRules & {
+  /** Where requests came from. */
+  readonly network: NetworkMode;
+  /** The SHA-256 of responses. */
+  readonly responseHash: boolean;
   readonly required: boolean;
   /** Passthrough and refusal events go to the queue too, for the archive. */
   readonly allEvents: boolean;
@@ -139,6 +147,7 @@ export function inspectConfig(
     records: binding("RECORDS", "fetch", "a service binding"),
     forwardApi: environment.flag("FORWARD_API", true),
     workerVersion: readWorkerVersion(environment),
+    settings: canonicalSettings(env),
     // The last: the others have read them.
     secrets: environment.secrets(),
   };
@@ -234,6 +243,8 @@ function readLimits(fields: Fields): Limits {
 function readRecording(fields: Fields, secret: Environment["secret"]): RecordingOptions {
   const options: RecordingOptions = {
     ...readEndUsers(fields, secret),
+    network: fields.oneOf("network", NETWORK_MODES, "off"),
+    responseHash: fields.flag("response_hash", false),
     required: fields.flag("required", false),
     allEvents: fields.flag("all_events", false),
     prompts: fields.flag("prompts", false),

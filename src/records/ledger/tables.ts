@@ -63,8 +63,11 @@ export const isCallTable = (table: LedgerTable): table is CallTable =>
 const pick = (columns: Columns, wanted: (name: string) => boolean): Columns =>
   Object.fromEntries(Object.entries(columns).filter(([name]) => wanted(name)));
 
+/** Both events of a call have it. Only the start fills it: by it a row is known to have a start (write/insert-sql.ts). */
+const START_MARK = "api_key_id";
+
 function callColumns(startFields: Fields, endFields: Fields): CallColumns {
-  const [start, end] = [columnsOf(startFields), columnsOf(endFields)];
+  const [start, { [START_MARK]: _, ...end }] = [columnsOf(startFields), columnsOf(endFields)];
   const { interception_id: id = ID, ...shared } = pick(start, (name) => name in end);
   return {
     shared: { id, ...shared },

@@ -38,6 +38,13 @@ const caller = {
   delegated_source: "agents",
   claimed_ids: null,
   initiator_source: "coder",
+  api_key_id: "0123456789abcdef",
+} as const;
+
+const network = {
+  client_country: "NL",
+  client_ray: "8a1b2c3d4e5f6070-AMS",
+  client_ip: "203.0.113.0/24",
 } as const;
 
 const call = {
@@ -69,7 +76,6 @@ export const START: InterceptionStart = {
   record_type: "interception_start",
   ...caller,
   ...call,
-  api_key_id: "0123456789abcdef",
   metadata: { actor_name: "CI bot" },
   initiator_name: "alice",
   flags: [],
@@ -88,6 +94,9 @@ export const START: InterceptionStart = {
   end_user: "sha256:0123456789abcdef0123456789abcdef",
   request_encoding: "zstd",
   delegation_chain: [],
+  request_sha256: "01".repeat(32),
+  config_version: "fedcba9876543210",
+  ...network,
 };
 
 export const END: InterceptionEnd = {
@@ -118,6 +127,8 @@ export const END: InterceptionEnd = {
   ...providerHeaders,
   usage_opt_in: "added",
   own_key_rejected: false,
+  upload_sha256: "23".repeat(32),
+  response_sha256: "45".repeat(32),
 };
 
 export const TOKENS: TokenUsage = {
@@ -229,6 +240,7 @@ export const REFUSED: RefusalEvent = {
   actor_verified: false,
   api_key_id: "0123456789abcdef",
   initiator_source: null,
+  ...network,
 };
 
 export const REFUSALS_COUNTED: RefusalCount = {
@@ -254,9 +266,10 @@ export const PASSTHROUGH_START: PassthroughStart = {
   record_type: "passthrough_start",
   ...caller,
   ...passthroughCall,
-  api_key_id: "0123456789abcdef",
   metadata: { actor_name: "CI bot" },
   initiator_name: "alice",
+  config_version: "fedcba9876543210",
+  ...network,
 };
 
 export const PASSED: PassthroughEvent = {
@@ -276,6 +289,8 @@ export const PASSED: PassthroughEvent = {
   created_at: AT,
   ...providerHeaders,
   own_key_rejected: false,
+  object_ids: ["file-1", "file-2"],
+  request_sha256: "67".repeat(32),
 };
 
 export const RETRIEVED: RetrievedUsage = {
