@@ -614,7 +614,7 @@ export function passthroughStartEvent(
   };
 }
 
-/** What a passthrough's body and path show of it. */
+/** The facts about a passthrough's path and body. */
 export type PassthroughContent = {
   readonly objectIds: readonly string[];
   /** null where the body passed unread. */

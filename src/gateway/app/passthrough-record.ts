@@ -24,7 +24,7 @@ export type PassthroughRecord = {
   readonly started: Promise<boolean>;
   /** Records the end. The caller flushes. `at`: its time, in milliseconds since 1970; now by default. */
   readonly end: (result: PassthroughResult, at?: number) => void;
-  /** What is known of the request by its end, also where it is refused. */
+  /** Takes facts about the request for the end's record. */
   readonly found: Required<OnBody>;
 };
 

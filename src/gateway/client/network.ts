@@ -1,7 +1,7 @@
 /**
- * Where a request came from, as `RECORDING.network` permits to record it. Cloudflare's edge sets `request.cf`, and overwrites
- * `CF-Connecting-IP` and `CF-Ray` of every request. Where nothing has set `request.cf`, no edge was there, and a client wrote
- * those headers: they are then not read.
+ * Where a request came from, as `RECORDING.network` permits to record it. Cloudflare's edge names its data center in
+ * `request.cf.colo`, which no header can set, and it overwrites `CF-Connecting-IP` and `CF-Ray` of every request. Without a data
+ * center no edge was there, and a client wrote those headers: they are then not read.
  */
 import { NO_NETWORK, type NetworkFacts } from "../../events/compose.ts";
 import type { HeaderReader } from "../../shared/http/named-headers.ts";
@@ -14,8 +14,9 @@ const COUNTRY = /^[A-Z][A-Z\d]$/;
 const RAY = /^[\da-f]{16}(?:-[A-Z]{3})?$/;
 
 export function readNetwork(cf: Request["cf"], headers: HeaderReader, mode: NetworkMode): NetworkFacts {
-  if (mode === "off" || !cf) return NO_NETWORK;
-  const country = "country" in cf ? cf.country : null;
+  if (mode === "off") return NO_NETWORK;
+  const { colo, country } = (cf ?? {}) as { readonly colo?: unknown; readonly country?: unknown };
+  if (typeof colo !== "string") return NO_NETWORK;
   const ray = headers.get("cf-ray") ?? "";
   const ip = mode === "country" ? null : readAddress(headers.get("cf-connecting-ip") ?? "");
   return {

@@ -1,7 +1,7 @@
 /**
  * The version of a configuration: a record names by it under which settings its request was decided. It is a hash of the
- * settings alone. They name secrets and hold none, so that nobody can test a guess of a secret by it; a secret that is
- * replaced under its name changes nothing. Defaults are the code's: `worker_version` names that.
+ * settings alone. They name secrets and hold none, so a guess of a secret cannot be tested by it, and a secret that is replaced
+ * under its name does not change it. Defaults are those of the code, which `worker_version` names.
  */
 import type { Env } from "../../shared/config/environment.ts";
 import { fromJson } from "../../shared/config/fields.ts";

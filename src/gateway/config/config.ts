@@ -76,6 +76,9 @@ export type Config = {
   readonly settings: string;
 };
 
+/** A config while issues may still be found. */
+type Checked = Omit<Config, "settings">;
+
 /** The rules for recording the conversation, and whether a request may be forwarded unrecorded. */
 export type RecordingOptions = EndUserRules & {
   /** Where requests came from. */
@@ -126,7 +129,7 @@ export function inspectConfig(
     ],
     nonces: binding("NONCES", "idFromName", "a Durable Object namespace"),
   });
-  const config: Config = {
+  const config: Checked = {
     providers: readProviders(environment.value("PROVIDERS"), {
       dialects: registry.dialects,
       verifies: delegation !== null || sources.some((source) => source.verifies),
@@ -147,7 +150,6 @@ export function inspectConfig(
     records: binding("RECORDS", "fetch", "a service binding"),
     forwardApi: environment.flag("FORWARD_API", true),
     workerVersion: readWorkerVersion(environment),
-    settings: canonicalSettings(env),
     // The last: the others have read them.
     secrets: environment.secrets(),
   };
@@ -156,7 +158,10 @@ export function inspectConfig(
   rejectSharedSecrets(config, report);
   const unread = environment.unread();
   rejectMisspelt(unread, report);
-  return { config: issues.length > 0 ? { issues } : config, unread: unread.map(([name]) => name) };
+  return {
+    config: issues.length > 0 ? { issues } : { ...config, settings: canonicalSettings(env) },
+    unread: unread.map(([name]) => name),
+  };
 }
 
 function readIdentity(environment: Environment, { sources, platform }: Registry): ConfiguredSource[] {
@@ -302,7 +307,7 @@ function readWorkerVersion({ value, report }: Environment): string | null {
 /** Bindings that belong to the records Worker since there are two: here nothing would read them. */
 const RECORDS_BINDINGS = ["LEDGER", "ARCHIVE"];
 
-function checkRecords({ recording, queue, records }: Config, { has, report }: Environment): void {
+function checkRecords({ recording, queue, records }: Checked, { has, report }: Environment): void {
   for (const name of RECORDS_BINDINGS) {
     if (has(name)) report(name, "must be bound to the records Worker (wrangler.records.toml)");
   }
@@ -312,7 +317,7 @@ function checkRecords({ recording, queue, records }: Config, { has, report }: En
     report("RECORDING.required", "requires EVENTS or RECORDS: without them nothing stores the record");
 }
 
-function checkOwners({ providers, objects }: Config, report: ReportIssue): void {
+function checkOwners({ providers, objects }: Checked, report: ReportIssue): void {
   for (const { name, objects: rules } of providers.values())
     if (rules.owners && !objects)
       report(`PROVIDERS.${name}.objects.owners`, "requires OBJECTS: a Durable Object namespace");

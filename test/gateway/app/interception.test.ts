@@ -303,6 +303,7 @@ describe("I1 an interception's end", () => {
     expect(groups[1]).toEqual([
       {
         ...END,
+        response_sha256: null,
         usage_opt_in: null,
         started_at: STARTED,
         ended_at: ENDED,

@@ -19,10 +19,10 @@ export type GatewayWithLedger = Gateway & {
   readonly rows: () => Promise<Rows>;
 };
 
-const HASHES = ["prompt_hashes", "earlier_prompt_hashes", "request_sha256", "config_version"];
+const HASHES = new Set(["prompt_hashes", "earlier_prompt_hashes", "request_sha256", "config_version"]);
 
 const withoutHashes = (row: Row): Row =>
-  Object.fromEntries(Object.entries(row).filter(([name]) => !HASHES.includes(name)));
+  Object.fromEntries(Object.entries(row).filter(([name]) => !HASHES.has(name)));
 
 /** Empties the ledger first. */
 export async function openGatewayWithLedger(setup: Setup): Promise<GatewayWithLedger> {
