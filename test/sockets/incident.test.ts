@@ -93,8 +93,9 @@ describe("Finding H8: the hash of a request's body, over sockets,", () => {
   });
 });
 
+const event = (n: number) => respond.event({ id: "x", choices: [], text: "é".repeat(n) });
+
 describe("Finding H8: the hash of a response, over sockets,", () => {
-  const event = (n: number) => respond.event({ id: "x", choices: [], text: "é".repeat(n) });
   it.each([
     ["JSON in one piece", respond.json(200, WHOLE)],
     ["JSON of 2 MiB", respond.json(200, { ...WHOLE, text: "x".repeat(2 * MIB) })],
@@ -111,7 +112,7 @@ describe("Finding H8: the hash of a response, over sockets,", () => {
   });
 });
 
-// The attack: without Cloudflare's edge in front, a client writes the address of somebody else.
+// The attack: without Cloudflare's edge in front, a client writes the address of another person.
 describe("Finding H8: headers about the network", () => {
   it("are not recorded where nothing but the client has set them", async () => {
     upstream.respondWith(respond.json(200, WHOLE));

@@ -64,6 +64,12 @@ export const PRINCIPAL_FILTERS = {
   },
 } satisfies Record<string, Filter>;
 
+/** No index has it: with `actor` or a time, the query reads only the rows of that. */
+export const KEY_FILTER: Filter = equals(
+  "api_key_id",
+  "The id of the credential: the first 16 hex digits of its SHA-256.",
+);
+
 /** The same for reasons: of rejected owners, and of refusals. */
 export const REASON_RULE = "must be one of the reasons that openapi.json lists for this path";
 

@@ -451,7 +451,7 @@ describe("Finding H8: where a request came from", () => {
     for (const fact of ["2001:db8", "8a1b2c3d4e5f6070", '"NL"']) expect(text).not.toContain(fact);
   });
 
-  // The attack: a client of a gateway without Cloudflare's edge sends the address of somebody else.
+  // The attack: a client of a gateway without Cloudflare's edge sends the address of another person.
   it("is not what a client writes where no edge overwrites it", async () => {
     const gateway = await openGateway({ provider: chatResponse, vars: { RECORDING: { network: "full" } } });
     const { events } = await gateway.exchange(CHAT, post(BODY, { ...OWN_KEY, ...FROM_EDGE }));
@@ -463,21 +463,23 @@ describe("Finding H8: where a request came from", () => {
   });
 });
 
+/** Of a model call, a passthrough and a form. */
+const versionsWith = async (vars: Record<string, unknown>): Promise<readonly unknown[]> => {
+  const gateway = await openGateway({ provider: chatResponse, vars });
+  const { events: called } = await gateway.exchange(CHAT, post(BODY));
+  const { events: listed } = await gateway.exchange("/openai/v1/models", { headers: OWN_KEY });
+  const form = await gateway.exchange("/openai/v1/audio/transcriptions", formOf(FORM));
+  expect(typesOf(form.events)[0]).toBe("interception_start");
+  return [
+    only(called, "interception_start").config_version,
+    only(listed, "passthrough_start").config_version,
+    only(form.events, "interception_start").config_version,
+  ];
+};
+
 describe("Finding H8: the configuration of a request", () => {
   // The attack: settings are loosened for an hour, and then restored.
   it("is on the starts of calls and passthroughs, and differs while a setting does", async () => {
-    const versionsWith = async (vars: Record<string, unknown>): Promise<readonly unknown[]> => {
-      const gateway = await openGateway({ provider: chatResponse, vars });
-      const { events: called } = await gateway.exchange(CHAT, post(BODY));
-      const { events: listed } = await gateway.exchange("/openai/v1/models", { headers: OWN_KEY });
-      const form = await gateway.exchange("/openai/v1/audio/transcriptions", formOf(FORM));
-      expect(typesOf(form.events)[0]).toBe("interception_start");
-      return [
-        only(called, "interception_start").config_version,
-        only(listed, "passthrough_start").config_version,
-        only(form.events, "interception_start").config_version,
-      ];
-    };
     const before = await versionsWith({});
     expect(before[0]).toMatch(/^[0-9a-f]{16}$/);
     expect(new Set(before).size).toBe(1);

@@ -17,7 +17,7 @@ describe("Finding H8: the network of a request", () => {
     expect(networkOf(mode, "203.0.113.77")).toEqual(facts);
   });
 
-  // The attack: where no edge overwrites the headers, a client writes the address of somebody else.
+  // The attack: where no edge overwrites the headers, a client writes the address of another person.
   it("is not read from headers where nothing shows that the edge set them", () => {
     const client = new Headers({ "cf-connecting-ip": "203.0.113.77", "cf-ray": RAY, "cf-ipcountry": "NL" });
     for (const absent of [undefined, {}, { country: "NL" }, { colo: null, country: "NL" }])

@@ -45,8 +45,8 @@ describe("Finding H8: the version of a configuration", () => {
   });
 
   it("does not depend on the version of the Worker, which each deployment changes", async () => {
-    const withId = (id: string) => versionOf({ ...TABLES, CF_VERSION_METADATA: { id } });
-    expect(await withId("a")).toBe(await withId("b"));
+    const [a, b] = ["a", "b"].map((id) => versionOf({ ...TABLES, CF_VERSION_METADATA: { id } }));
+    expect(await a).toBe(await b);
   });
 
   it.each<readonly [string, Record<string, unknown>]>([

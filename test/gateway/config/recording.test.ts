@@ -17,16 +17,21 @@ describe("RECORDING", () => {
     expect(read({ RECORDING: { [key]: false } }).recording).toEqual(defaults);
   });
 
-  it.each(["required", "all_events", "prompts", "tool_inputs", "thoughts", "error_messages", "response_hash"])(
-    "J2 rejects a value of %s that is neither true nor false",
-    (key) => {
-      for (const value of ["true", "false", 1, 0, null, [], {}, ""]) {
-        expect(issuesOf({ RECORDING: { [key]: value }, EVENTS: QUEUE })).toEqual([
-          `RECORDING.${key} must be true or false`,
-        ]);
-      }
-    },
-  );
+  it.each([
+    "required",
+    "all_events",
+    "prompts",
+    "tool_inputs",
+    "thoughts",
+    "error_messages",
+    "response_hash",
+  ])("J2 rejects a value of %s that is neither true nor false", (key) => {
+    for (const value of ["true", "false", 1, 0, null, [], {}, ""]) {
+      expect(issuesOf({ RECORDING: { [key]: value }, EVENTS: QUEUE })).toEqual([
+        `RECORDING.${key} must be true or false`,
+      ]);
+    }
+  });
 
   it("accepts required with a queue, the records Worker, or both", () => {
     for (const bindings of [{ EVENTS: QUEUE }, { RECORDS: SERVICE }, { EVENTS: QUEUE, RECORDS: SERVICE }])
@@ -45,7 +50,7 @@ describe("RECORDING.network", () => {
     expect(read({ RECORDING: { network } }).recording.network).toBe(network);
   });
 
-  it.each([true, "on", "", null, ["full"]])("J2 rejects %j, which is none of its words", (network) => {
+  it.each([true, "on", "", null, ["full"]])("J2 rejects %j, which is another word", (network) => {
     expect(issuesOf({ RECORDING: { network } })).toEqual([
       'RECORDING.network must be one of "off", "country", "truncated", "full"',
     ]);

@@ -48,6 +48,9 @@ describe("GET /refusals", () => {
           actor_verified: true,
           api_key_id: "0123456789abcdef",
           initiator_source: "coder",
+          client_country: null,
+          client_ray: null,
+          client_ip: null,
         },
       ],
     });
