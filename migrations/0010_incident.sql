@@ -3,8 +3,9 @@
 -- The credential of an owner header, as on the other events of its request.
 ALTER TABLE initiator_overrides ADD COLUMN api_key_id TEXT;
 
--- Which stored objects a passthrough named or created: a JSON list of ids.
+-- Which stored objects a request named or created: a JSON list of ids.
 ALTER TABLE passthroughs ADD COLUMN object_ids TEXT;
+ALTER TABLE refusals ADD COLUMN object_ids TEXT;
 
 -- SHA-256 of the bodies, 64 hex digits.
 ALTER TABLE interceptions ADD COLUMN request_sha256 TEXT;

@@ -1,6 +1,6 @@
 /** `npm run check-config`: validates everything that both Workers read, without deploying and without an account. */
 import { parseArgs } from "node:util";
-import { canonicalSettings, configVersion } from "../src/gateway/config/config-version.ts";
+import { canonicalSettings, configVersion } from "../src/shared/config/version.ts";
 import { checkDeployment, checkLocalRun } from "./check-config/project.ts";
 import { readTarget, TARGET_OPTIONS } from "./deploy/target.ts";
 import { environmentOf } from "./deploy/check.ts";
@@ -73,7 +73,8 @@ function report({ gatewayOnly }: Target, { problems, warnings, requiredSecrets }
 
 /** `config_version` of the records. Only a setting that is stored in the account alone makes another one. */
 async function reportVersion({ gateway }: Workers): Promise<void> {
-  const version = await configVersion(canonicalSettings(environmentOf(gateway)));
+  const env = environmentOf(gateway);
+  const version = await configVersion(canonicalSettings((name) => env[name]));
   process.stdout.write(`The gateway's configuration version: ${version}.\n`);
 }
 

@@ -692,6 +692,7 @@ export type RefusalFacts = {
   readonly keyId: string | null;
   readonly initiatorSource: string | null;
   readonly network: NetworkFacts;
+  readonly objectIds: readonly string[];
 };
 
 export function refusalEvent(id: string, facts: RefusalFacts, at: number): RefusalEvent {
@@ -717,6 +718,7 @@ export function refusalEvent(id: string, facts: RefusalFacts, at: number): Refus
     client_country: facts.network.country,
     client_ray: facts.network.ray,
     client_ip: facts.network.ip,
+    object_ids: facts.objectIds,
   };
 }
 

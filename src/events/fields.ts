@@ -368,6 +368,9 @@ const REFUSAL = {
   ),
   initiator_source: orNull.text("the source of the initiator's id"),
   ...NETWORK,
+  object_ids: texts(
+    "the provider's ids of the stored objects that the path names, as of a passthrough: those that the caller did not get",
+  ),
 } as const satisfies Fields;
 
 const REFUSAL_COUNT = {

@@ -106,4 +106,5 @@ const NOT_DECIDED = {
   keyId: null,
   initiatorSource: null,
   network: NO_NETWORK,
+  objectIds: [],
 };

@@ -303,6 +303,7 @@ describe("the API", () => {
         client_country: null,
         client_ray: null,
         client_ip: null,
+        object_ids: [],
       });
       const at = Date.parse(String(line?.["created_at"]));
       expect(at).toBeGreaterThanOrEqual(before);

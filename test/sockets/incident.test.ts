@@ -7,6 +7,7 @@ import { gzipSync, zstdCompressSync } from "node:zlib";
 import OpenAI, { toFile } from "openai";
 import { afterAll, afterEach, describe, expect, it } from "vitest";
 import type { InterceptionEnd } from "../../src/events/event.ts";
+import { canonicalSettings } from "../../src/shared/config/version.ts";
 import type { RawResponse } from "../support/raw-client.ts";
 import * as respond from "../support/response-steps.ts";
 import { startFakeUpstream } from "../support/fake-upstream.ts";
@@ -27,10 +28,8 @@ afterEach(() => upstream.clear());
 afterAll(() => upstream.close());
 
 const options = interceptorOptions(upstream.url, { body_bytes: 16 * MIB, upload_bytes: 32 * MIB });
-const interceptor = await startCheckedInterceptor({
-  ...options,
-  vars: { ...options.vars, RECORDING: { response_hash: true, network: "full" } },
-});
+const vars = { ...options.vars, RECORDING: { response_hash: true, network: "full" } };
+const interceptor = await startCheckedInterceptor({ ...options, vars });
 const client = new OpenAI({ baseURL: `${interceptor.url}/openai/v1`, apiKey: OWN_KEY, maxRetries: 0 });
 
 const CHAT = "/openai/v1/chat/completions";
@@ -109,6 +108,18 @@ describe("Finding H8: the hash of a response, over sockets,", () => {
     const response = await call({ target: CHAT, body });
     const end: InterceptionEnd = (await interceptor.recorded(model)).end;
     expect(end.response_sha256).toBe(sha256(response.body));
+  });
+});
+
+describe("Finding H8: the configuration of a request", () => {
+  it("is the version that check-config computes from the same variables and bindings", async () => {
+    upstream.respondWith(respond.json(200, WHOLE));
+    const model = uniqueModel();
+    await call({ target: CHAT, body: bodyOf(model, 10) });
+    const { start } = await interceptor.recorded(model);
+    const environment: Record<string, unknown> = { ...vars, EVENTS: {}, INTERCEPTIONS: {}, OVERRIDES: {} };
+    const settings = canonicalSettings((name) => environment[name]);
+    expect(start.config_version).toBe(sha256(settings).slice(0, 16));
   });
 });
 

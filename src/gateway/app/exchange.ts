@@ -7,12 +7,14 @@ import { errorName } from "../../shared/operator-log.ts";
 import { Refusal } from "../../shared/refusal.ts";
 import { uuidV7 } from "../../shared/uuid.ts";
 import { readNetwork } from "../client/network.ts";
+import { idsInPath } from "../policy/objects.ts";
 import type { Dialect } from "../provider/provider.ts";
 import { createRecorder, type Recorder } from "../sinks/recorder.ts";
 import { withoutSecrets, type Leak } from "../sinks/without-secrets.ts";
 import { CODINGS } from "./decode/coding.ts";
 import { emptyFindings, type Findings } from "./decide.ts";
 import type { Deps } from "./deps.ts";
+import { toRecordedIds } from "./recorded-ids.ts";
 
 export type Exchange = {
   /** The interception's id, UUIDv7. */
@@ -134,6 +136,7 @@ function refusalFacts(exchange: Exchange, { code, status, data }: Refusal) {
     keyId: (actor ?? delegation?.actor)?.keyId ?? data.keyId ?? (secret ? keyIdOf(secret.sha256) : null),
     initiatorSource: caller?.initiator_source ?? null,
     network: networkOf(exchange),
+    objectIds: route ? toRecordedIds(idsInPath(route), deps.secrets) : [],
   };
 }
 

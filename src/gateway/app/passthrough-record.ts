@@ -8,16 +8,15 @@ import {
   type RetrievedFacts,
 } from "../../events/compose.ts";
 import type { Refusal } from "../../shared/refusal.ts";
-import { truncate } from "../../shared/text.ts";
 import { isRejectedOwnKey } from "../observation/outcome.ts";
 import { edgeErrorOf } from "../observation/edge-error.ts";
 import { idsInPath } from "../policy/objects.ts";
 import { NO_PROVIDER_HEADERS } from "../upstream/provider-headers.ts";
 import type { Forwardable, UpstreamResult } from "./call-upstream.ts";
 import type { RequestDecision } from "./decide.ts";
-import type { Deps } from "./deps.ts";
 import { networkOf, type Exchange } from "./exchange.ts";
 import type { OnBody } from "./object-owners.ts";
+import { toRecordedIds } from "./recorded-ids.ts";
 
 export type PassthroughRecord = {
   /** Whether every required sink took the start, and the owner header's event before it. */
@@ -27,10 +26,6 @@ export type PassthroughRecord = {
   /** Takes facts about the request for the end's record. */
   readonly found: Required<OnBody>;
 };
-
-/** Of the objects that one request names. The end of its record has room for them in a log line. */
-const MAX_OBJECTS = 16;
-const MAX_ID = 256;
 
 export async function startPassthrough(
   exchange: Exchange,
@@ -67,16 +62,11 @@ export async function startPassthrough(
       if (!isOpen) return;
       isOpen = false;
       const isOwnKeyRejected = isRejectedOwnKey(credential.kind, result);
-      const objectIds = [...objects].slice(0, MAX_OBJECTS).map((id) => toRecordedId(id, deps.secrets));
-      const content = { objectIds, requestSha256 };
+      const content = { objectIds: toRecordedIds(objects, deps.secrets), requestSha256 };
       recorder.record(passthroughEvent(caller, facts, { ...result, ...content, isOwnKeyRejected }, at));
     },
   };
 }
-
-/** The first group of events has no ids, so that it does not show whether the caller put a configured secret into one. */
-const toRecordedId = (id: string, secrets: Deps["secrets"]): string =>
-  truncate(secrets?.redactField(id) ?? id, MAX_ID);
 
 const WITHOUT_RESPONSE = { retrieved: NOTHING_RETRIEVED, providerHeaders: NO_PROVIDER_HEADERS };
 

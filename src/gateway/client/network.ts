@@ -6,8 +6,7 @@
 import { NO_NETWORK, type NetworkFacts } from "../../events/compose.ts";
 import type { HeaderReader } from "../../shared/http/named-headers.ts";
 
-export const NETWORK_MODES = ["off", "country", "truncated", "full"] as const;
-export type NetworkMode = (typeof NETWORK_MODES)[number];
+export type NetworkMode = "off" | "country" | "truncated" | "full";
 
 /** A code of ISO 3166-1, or one of Cloudflare's own: `T1` for Tor. */
 const COUNTRY = /^[A-Z][A-Z\d]$/;

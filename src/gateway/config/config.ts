@@ -12,7 +12,8 @@ import {
 import { asList, asTable, Fields, oneOfIssue, type ReportIssue } from "../../shared/config/fields.ts";
 import type { NamedSecret } from "../../shared/secret-finder.ts";
 import { rejectMisspelt } from "../../shared/config/unread-names.ts";
-import { NETWORK_MODES, type NetworkMode } from "../client/network.ts";
+import { canonicalSettings } from "../../shared/config/version.ts";
+import type { NetworkMode } from "../client/network.ts";
 import type { EndUserRules } from "../client/recorded-end-user.ts";
 import type { ConfiguredSource, IdentitySource, SourceDeps } from "../identity/identity.ts";
 import type { DelegationRules } from "../initiator/delegation.ts";
@@ -20,7 +21,6 @@ import type { AssertionRules } from "../initiator/rules.ts";
 import type { Dialect, Provider } from "../provider/provider.ts";
 import type { ContentOptions } from "../provider/response-reader.ts";
 import type { Dataset } from "../sinks/analytics-engine.ts";
-import { canonicalSettings } from "./config-version.ts";
 import { readCors, type CorsRules } from "./cors.ts";
 import { longSecret, readAssertion, readDelegation, type VerifierOptions } from "./owner-assertion.ts";
 import { readProviders } from "./providers.ts";
@@ -159,7 +159,7 @@ export function inspectConfig(
   const unread = environment.unread();
   rejectMisspelt(unread, report);
   return {
-    config: issues.length > 0 ? { issues } : { ...config, settings: canonicalSettings(env) },
+    config: issues.length > 0 ? { issues } : { ...config, settings: canonicalSettings(environment.value) },
     unread: unread.map(([name]) => name),
   };
 }
@@ -248,7 +248,7 @@ function readLimits(fields: Fields): Limits {
 function readRecording(fields: Fields, secret: Environment["secret"]): RecordingOptions {
   const options: RecordingOptions = {
     ...readEndUsers(fields, secret),
-    network: fields.oneOf("network", NETWORK_MODES, "off"),
+    network: fields.oneOf<NetworkMode>("network", ["off", "country", "truncated", "full"], "off"),
     responseHash: fields.flag("response_hash", false),
     required: fields.flag("required", false),
     allEvents: fields.flag("all_events", false),

@@ -59,7 +59,7 @@ const MAX_LINE: Readonly<Record<RecordType, number>> = {
   batch_file: 1200,
   passthrough_start: 2500,
   refusal_count: 1200,
-  refusal: 2450,
+  refusal: 2600,
   prompt_usage: 1700,
   tool_usage: 3200,
   model_thought: 1700,

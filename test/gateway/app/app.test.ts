@@ -584,6 +584,7 @@ describe("refusals before an interception begins", () => {
           api_key_id: null,
           actor_verified: false,
           ...NO_NETWORK,
+          object_ids: [],
           ...event,
         },
       ]);

@@ -199,6 +199,24 @@ describe("Finding H8: the objects of a passthrough", () => {
     });
   });
 
+  // The attack: with a stolen key, another person's file, and a deletion that no one may make.
+  it("are on the refusal where the caller does not get them", async () => {
+    const gateway = await openOwned();
+    const path = "/central/v1/files/file-of-another";
+    const tried = await gateway.exchange(path, { headers: bob });
+    expect(only(tried.events, "refusal")).toMatchObject({
+      reason: "object_not_yours",
+      object_ids: ["file-of-another"],
+    });
+    const strict = { ...PROVIDERS.central, objects: { delete: "off" } };
+    const denying = await openGateway({ vars: { PROVIDERS: { central: strict } } });
+    const denied = await denying.exchange(path, { method: "DELETE", headers: CLIENT_KEY });
+    expect(only(denied.events, "refusal")).toMatchObject({
+      reason: "objects_not_allowed",
+      object_ids: ["file-of-another"],
+    });
+  });
+
   // The attack: ids without end, so that the record does not fit into its log line, or a secret as an id.
   it("are bounded in number and length, and never a configured secret", async () => {
     const gateway = await openOwned();

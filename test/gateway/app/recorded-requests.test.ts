@@ -76,7 +76,14 @@ const ADDED: Readonly<Record<string, readonly string[]>> = {
     "own_key_rejected",
   ],
   token_usage: ["raw_usage"],
-  refusal: ["actor_kind", "identity_source", "actor_verified", "api_key_id", "initiator_source"],
+  refusal: [
+    "actor_kind",
+    "identity_source",
+    "actor_verified",
+    "api_key_id",
+    "initiator_source",
+    "object_ids",
+  ],
   passthrough: [
     "initiator_source",
     "api_key_id",

@@ -292,6 +292,7 @@ const CHANGES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     actor: ALICE,
     identity_source: "byok",
     api_key_id: "none",
+    object_id: "none",
     verified: "false",
     ...SPAN,
     ...LIST,

@@ -347,6 +347,7 @@ export function refusal(at: number, over: Row = {}, n = 0): Row {
     client_country: null,
     client_ray: null,
     client_ip: null,
+    object_ids: "[]",
     ...over,
   };
 }

@@ -241,6 +241,7 @@ export const REFUSED: RefusalEvent = {
   api_key_id: "0123456789abcdef",
   initiator_source: null,
   ...network,
+  object_ids: ["file-1"],
 };
 
 export const REFUSALS_COUNTED: RefusalCount = {

@@ -228,6 +228,7 @@ const REFUSAL = {
   client_country: null,
   client_ray: null,
   client_ip: null,
+  object_ids: "[]",
 } as const satisfies Row;
 
 /** The columns that differ from the default row, and those that every test must name. */

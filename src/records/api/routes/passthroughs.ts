@@ -4,7 +4,7 @@ import { meanings, PASSTHROUGH_OUTCOMES } from "../../../events/vocabulary.ts";
 import { Refusal } from "../../../shared/refusal.ts";
 import * as schema from "../../../shared/json-schema.ts";
 import { PASSTHROUGH } from "../fields.ts";
-import { KEY_FILTER, PRINCIPAL_FILTERS, PROPERTY_FILTERS, TIME_FILTERS } from "../filters.ts";
+import { KEY_FILTER, OBJECT_FILTER, PRINCIPAL_FILTERS, PROPERTY_FILTERS, TIME_FILTERS } from "../filters.ts";
 import { endpoint } from "../kit/endpoint.ts";
 import {
   AFTER_EVERY_ID,
@@ -17,7 +17,7 @@ import {
   LIMIT,
   OFFSET,
 } from "../kit/page.ts";
-import { anyText, equals, filter, integer, oneOf } from "../kit/parameter.ts";
+import { equals, filter, integer, oneOf } from "../kit/parameter.ts";
 import type { Row } from "../kit/query-ledger.ts";
 import { schemasOf, selected, text, textOrNull, toRecord } from "../kit/row-mapper.ts";
 import { column, sql } from "../kit/sql.ts";
@@ -39,13 +39,6 @@ const STATUS = filter<number>(
   (alias, value) => sql`${column(alias, "status")} = ${value}`,
 );
 
-/** Reads the list of every row that the other filters select: no index can have its elements. */
-const OBJECT_ID = filter(
-  anyText("The provider's id of a stored object, such as a file, that the request named or created."),
-  (alias, value) =>
-    sql`EXISTS (SELECT 1 FROM json_each(${column(alias, "object_ids")}) AS named WHERE named.value = ${value})`,
-);
-
 const { client, provider, provider_name, provider_type } = PROPERTY_FILTERS;
 const { attribution, outcome, chat_id, workspace_id } = PROPERTY_FILTERS;
 
@@ -57,7 +50,7 @@ export const passthroughs = endpoint({
   filters: {
     ...PRINCIPAL_FILTERS,
     api_key_id: KEY_FILTER,
-    object_id: OBJECT_ID,
+    object_id: OBJECT_FILTER,
     client,
     provider,
     provider_name,

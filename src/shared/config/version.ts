@@ -3,22 +3,24 @@
  * settings alone. They name secrets and hold none, so a guess of a secret cannot be tested by it, and a secret that is replaced
  * under its name does not change it. Defaults are those of the code, which `worker_version` names.
  */
-import type { Env } from "../../shared/config/environment.ts";
-import { fromJson } from "../../shared/config/fields.ts";
-import { BINDINGS, GATEWAY_SETTINGS } from "../../shared/config/unread-names.ts";
-import { sha256Hex } from "../../shared/digest.ts";
+import { sha256Hex } from "../digest.ts";
+import { fromJson } from "./fields.ts";
+import { BINDINGS, GATEWAY_SETTINGS } from "./unread-names.ts";
 
 /** 16 hex digits. */
 export const configVersion = async (settings: string): Promise<string> =>
   (await sha256Hex(settings)).slice(0, 16);
 
-/** The settings in one form, regardless of the order of their keys, and whether they are tables or JSON texts. */
-export function canonicalSettings(env: Env): string {
+/**
+ * The gateway's settings in one form, regardless of the order of their keys, and whether they are tables or JSON texts.
+ * `value`: of a variable or binding.
+ */
+export function canonicalSettings(value: (name: string) => unknown): string {
   const settings = GATEWAY_SETTINGS.flatMap((name) =>
-    env[name] === undefined ? [] : [[name, fromJson(env[name])]],
+    value(name) === undefined ? [] : [[name, fromJson(value(name))]],
   );
   // A deployed version has this one anew each time.
-  const bound = BINDINGS.filter((name) => name !== "CF_VERSION_METADATA" && env[name] != null);
+  const bound = BINDINGS.filter((name) => name !== "CF_VERSION_METADATA" && value(name) != null);
   return JSON.stringify([settings, bound], sortKeys);
 }
 
