@@ -200,9 +200,9 @@ class FakeRecords implements RecordsService {
     return Response.json({ served: true }, { headers: { "x-interception-id": "from-records" } });
   }
 
-  async store(events: readonly InterceptorEvent[]): Promise<void> {
+  async store(messages: readonly (string | InterceptorEvent)[]): Promise<void> {
     if (this.isDown) throw new Error("the records Worker is down");
-    this.stored.push(...events);
+    this.stored.push(...messages.flatMap((message) => readMessage(message).events));
   }
 
   async authorize(headers: unknown): Promise<null> {

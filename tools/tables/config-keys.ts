@@ -402,6 +402,11 @@ const RECORDS = keysOf("records", "", [
   ["RETENTION.refusals", "`RETENTION_DAYS`", "For refusals and their counts."],
   ["RETENTION.anomalies", "`RETENTION_DAYS`", "For anomalies and the counts that they follow from."],
   ["RETENTION.accesses", "`400`", "For the record of reads, deletions, holds and erasures."],
+  [
+    "RETENTION.unauthenticated",
+    "`RETENTION_DAYS`",
+    "For events without a valid MAC, by the time of their storing. Past `max_gb` all of them are deleted first.",
+  ],
   ["RETENTION.totals", "`0`", "For the totals by hour and by day, which outlive the interceptions."],
   [
     "RETENTION.max_gb",
