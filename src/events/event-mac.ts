@@ -2,8 +2,8 @@
  * Message authentication codes (HMAC-SHA256, RFC 2104) by which the consumer and `npm run replay` recognize the gateway's
  * events. A MAC is `<key id>.<43 characters of base64url>`.
  *
- * It covers the exact text in which events travel, so that two readings of one JSON text cannot differ. The purpose and the
- * key id are covered too: a MAC of a log line, whose content may be truncated, is none of a queue message.
+ * It covers the exact text in which events travel, because two parsers may read one JSON text differently. It also covers the
+ * purpose and the key id: a MAC of log lines, whose content may be truncated, is not valid for a queue message.
  */
 import { fromBase64, toBase64Url } from "../shared/base64.ts";
 import { toHex } from "../shared/hex.ts";
@@ -17,7 +17,7 @@ export type MacPurpose = `message/${number}` | "fallback" | "lines";
 /** A MAC as a message or a line presents it, with the exact text that it has to cover. */
 export type PresentedMac = { readonly mac: string; readonly purpose: MacPurpose; readonly text: string };
 
-/** A MAC in another place than the gateway writes it. It covers no text, so that it is not valid whatever it is. */
+/** A MAC in another place than the gateway writes it. It covers no text, so that it is never valid. */
 export const MISPLACED_MAC: PresentedMac = { mac: "", purpose: "fallback", text: "" };
 
 export type Sign = (purpose: MacPurpose, text: string) => Promise<string>;
@@ -53,7 +53,7 @@ async function importMacKey(key: string): Promise<MacKey> {
   return { id: await macKeyId(key), key: imported };
 }
 
-const inputOf = (purpose: MacPurpose, keyId: string, text: string): Uint8Array =>
+const inputOf = (purpose: MacPurpose, keyId: string, text: string): ReturnType<typeof encoder.encode> =>
   encoder.encode(`${LABEL} mac\n${purpose}\n${keyId}\n${text}`);
 
 /** The key is imported once. */

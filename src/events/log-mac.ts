@@ -31,13 +31,14 @@ export async function toLogMacLines(lines: readonly string[], sign: Sign): Promi
   return macLines;
 }
 
+/** The digests that a line names, and the MAC that has to cover them. */
+export type LogMac = { readonly digests: readonly string[]; readonly mac: PresentedMac };
+
 const WITH_MAC =
   /^\{"message":"interception log mac","record_type":"events_mac","mac":"([\w.-]{0,64})","lines":/;
 
-/** The digests that the line names, and the MAC that has to cover them; null where it is not such a line. */
-export function readLogMacLine(
-  line: string,
-): { readonly digests: readonly string[]; readonly mac: PresentedMac } | null {
+/** null where it is not such a line. */
+export function readLogMacLine(line: string): LogMac | null {
   const [begin, mac] = WITH_MAC.exec(line) ?? [];
   if (begin === undefined || mac === undefined || !line.endsWith("}")) return null;
   const text = line.slice(begin.length, -1);

@@ -6,6 +6,11 @@ import type { InterceptorEvent } from "../../src/events/event.ts";
 import { toJsonWithin } from "../../src/events/json-within.ts";
 import { seal } from "../../src/records/ledger/write/store.ts";
 import { statementsFor } from "../../src/records/ledger/write/statements.ts";
+import {
+  INSERT_UNAUTHENTICATED,
+  unauthenticatedRows,
+  type UnauthenticatedEntry,
+} from "../../src/records/ledger/write/unauthenticated.ts";
 
 /**
  * A statement's own text is under 3,000 bytes, and a character takes three bytes at most. The content of the largest event
@@ -22,6 +27,16 @@ export function toSql(events: readonly InterceptorEvent[], now = Date.now()): st
   const facts = { via: "p", macKeyId: null, storedAt: now } as const;
   return statementsFor(seal(shortened.map((event) => ({ event, ...facts }))), now, MAX_CHARACTERS)
     .map(({ sql, json }) => `${sql.replaceAll("?1", () => quoted(json))};\n`)
+    .join("");
+}
+
+/** Events without a valid MAC as a SQL file. */
+export function toUnauthenticatedSql(
+  entries: readonly UnauthenticatedEntry[],
+  newId: (now: number) => string,
+): string {
+  return unauthenticatedRows(entries, newId, MAX_CHARACTERS)
+    .map((json) => `${INSERT_UNAUTHENTICATED.replace("?1", () => quoted(json))};\n`)
     .join("");
 }
 

@@ -115,12 +115,17 @@ async function plansOf(path: string): Promise<Plan[]> {
 
 /** A scan of a ledger table, under its name or its alias in the API's queries. */
 const TABLES =
-  /^SCAN (?:[a-z]|interceptions|token_usages|user_prompts|tool_usages|model_thoughts|initiator_overrides|passthroughs|anomalies|refusals|refusal_counts)\b/;
+  /^SCAN (?:[a-z]|interceptions|token_usages|user_prompts|tool_usages|model_thoughts|initiator_overrides|passthroughs|anomalies|refusals|refusal_counts|unauthenticated_events)\b/;
 /** Accepted scans: `h` is the page of sessions that was selected before, `x` the members of a JSON object. */
 const ACCEPTED = /^SCAN (?:h|x VIRTUAL TABLE\b.*)$/;
 
 const scans = (plan: Plan): string[] =>
   plan.steps.filter((step) => TABLES.test(step) && !ACCEPTED.test(step));
+
+const REASONS: Readonly<Record<string, string>> = {
+  "/overrides": "form",
+  "/unauthenticated-events": "wrong",
+};
 
 /** The GET endpoints, which read the ledger. */
 const READING = ENDPOINTS.filter(({ body }) => !body);
@@ -173,7 +178,8 @@ describe.each([
         attribution: "signed",
         outcome: "open",
         accepted: "true",
-        reason: path === "/overrides" ? "form" : "not_found",
+        reason: REASONS[path] ?? "not_found",
+        record_type: "refusal",
         verified: "true",
         own_key_rejected: "true",
         started_after: "2026-11-01T00:00:00Z",
@@ -214,9 +220,10 @@ describe.each([
       "/passthroughs",
       "/anomalies",
       "/refusals",
+      "/unauthenticated-events",
     ]) {
       const [page] = await plansOf(path);
-      expect(page?.steps.some((step) => /^SEARCH [ioapr] USING PRIMARY KEY \(id<\?\)$/.test(step))).toBe(
+      expect(page?.steps.some((step) => /^SEARCH [ioapru] USING PRIMARY KEY \(id<\?\)$/.test(step))).toBe(
         true,
       );
       expect(page?.steps.filter((step) => step.includes("ORDER BY"))).toEqual([]);

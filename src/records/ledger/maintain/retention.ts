@@ -18,7 +18,6 @@ import {
   SIZE_BOUNDARY,
   type AnomalyTable,
   type DeletedTable,
-  type RollupTable,
 } from "./retention-sql.ts";
 
 /** Days after which rows are deleted; 0: never. Rows that belong to an interception never outlive it. */

@@ -1,6 +1,6 @@
 /**
- * What the records Worker receives, by any way: events with their authenticity. Accepted events go into the ledger, the
- * others into the table of unauthenticated events.
+ * The events that the records Worker receives, with their authenticity. Accepted events go into the ledger, the others into
+ * the table of unauthenticated events.
  */
 import type { InterceptorEvent } from "../../../events/event.ts";
 import { readMessage, type MessageContent } from "../../../events/queue-message.ts";
