@@ -56,13 +56,14 @@ describe("a MAC", () => {
   });
 });
 
+const presented = async (key = KEY) => ({
+  mac: await createSign(key)("message/1", TEXT),
+  purpose: "message/1" as const,
+  text: TEXT,
+});
+
 describe("verifying rejects", () => {
   const verify = createVerify([KEY]);
-  const presented = async (key = KEY) => ({
-    mac: await createSign(key)("message/1", TEXT),
-    purpose: "message/1" as const,
-    text: TEXT,
-  });
 
   // The attack: one character of the events changes.
   it("a text that differs in one character", async () => {
@@ -111,7 +112,7 @@ describe("verifying rejects", () => {
     for (let at = 0; at < mac.length - 1; at += 1) {
       const other = mac[at] === "0" ? "1" : "0";
       const changed = mac.slice(0, at) + other + mac.slice(at + 1);
-      if (changed !== mac) expect(await verify({ ...rest, mac: changed })).toMatchObject({ isValid: false });
+      expect(await verify({ ...rest, mac: changed })).toMatchObject({ isValid: false });
     }
   });
 });

@@ -261,7 +261,7 @@ describe("a row of unauthenticated_events", () => {
     ["content", { ...PROMPT, prompt: "p".repeat(60_000) }],
     ["a field that holds no content", { ...START, model: "m".repeat(60_000) }],
     ["an unknown field", { ...START, more: { nested: ["x".repeat(60_000)] } }],
-  ])("is bounded, whatever is large: %s", async (_, event) => {
+  ])("is bounded, regardless of the field that is large: %s", async (_, event) => {
     await deliver([unsigned([event as InterceptorEvent])], depsWith());
     const [row] = await unauthenticated();
     expect(String(row?.["event"]).length).toBeLessThanOrEqual(8192);

@@ -6,7 +6,7 @@ import { createAuthenticate, type Authenticate } from "../../../src/records/ledg
 
 export const KEY = "aei_mac-0123456789abcdefghijklmnopqrstuvwxyzABCDEFG";
 export const NEXT_KEY = "aei_mac-GFEDCBAzyxwvutsrqponmlkjihgfedcba9876543210";
-/** Of somebody else. */
+/** The attacker's own. */
 export const FOREIGN_KEY = "aei_mac-an-attackers-own-key-0123456789-0123456789";
 
 /** The one message of a few events. */
