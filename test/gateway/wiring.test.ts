@@ -318,8 +318,17 @@ describe("the events to the records Worker as they are wired", () => {
     await callEach({ PROVIDERS, EVENT_MAC_KEY: KEY, RECORDING: { log_mac: true } });
     const lines = logged();
     expect(lines.map((line) => line["record_type"])).toEqual([
-      ...["interception_start", "events_mac", "token_usage", "interception_end", "events_mac"],
-      ...["passthrough_start", "events_mac", "passthrough", "events_mac", "refusal", "events_mac"],
+      "interception_start",
+      "events_mac",
+      "token_usage",
+      "interception_end",
+      "events_mac",
+      "passthrough_start",
+      "events_mac",
+      "passthrough",
+      "events_mac",
+      "refusal",
+      "events_mac",
     ]);
     expect(errors()).toBe("");
     const printed = lines.map((line) => JSON.stringify(line)).join("\n");

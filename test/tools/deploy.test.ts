@@ -347,6 +347,20 @@ const withRecording = (value: string): Edit => [
   `[vars]\nRECORDING = ${value}\n[vars.PROVIDERS.openai]`,
 ];
 
+/** With these secrets in an account that has a deployment; `vars` are the records Worker's. */
+const deployedWith = (gateway: readonly string[], records: readonly string[], vars?: string) =>
+  deployWith(
+    fakeWrangler({
+      ...emptyAccount(),
+      workers: new Map([
+        [GATEWAY, deployedWorker(gateway)],
+        [RECORDS, deployedWorker(["ADMIN_TOKEN", ...records])],
+      ]),
+      databases: [ledger()],
+    }),
+    vars === undefined ? {} : { records: [["[triggers]", `[vars]\n${vars}\n[triggers]`]] },
+  );
+
 describe("the warnings of npm run deploy", () => {
   const ARCHIVE: Edit = [
     /# \[\[r2_buckets\]\]\n# (binding.*)\n# (bucket_name.*)/,
@@ -393,19 +407,6 @@ describe("the warnings of npm run deploy", () => {
     expect(warnings).toBe("");
   });
 
-  // The routes of the shipped file are a comment; a route in the dashboard does as well.
-  const deployedWith = (gateway: readonly string[], records: readonly string[], vars?: string) =>
-    deployWith(
-      fakeWrangler({
-        ...emptyAccount(),
-        workers: new Map([
-          [GATEWAY, deployedWorker(gateway)],
-          [RECORDS, deployedWorker(["ADMIN_TOKEN", ...records])],
-        ]),
-        databases: [ledger()],
-      }),
-      vars === undefined ? {} : { records: [["[triggers]", `[vars]\n${vars}\n[triggers]`]] },
-    );
   const WITHOUT_KEY = "The records Worker has no EVENT_MAC_KEY: it cannot tell the gateway's events";
 
   it.each([

@@ -97,12 +97,12 @@ describe("the state of a local run", () => {
   });
 });
 
-describe("the key of the events' MACs in a local run", () => {
-  const keysOf = (gateway: Vars, records: Vars = {}) => {
-    const { vars } = chooseSetup({ gateway, records }, "http://127.0.0.1:8788");
-    return [vars.gateway["EVENT_MAC_KEY"], vars.records["EVENT_MAC_KEY"]];
-  };
+function keysOf(gateway: Vars, records: Vars = {}) {
+  const { vars } = chooseSetup({ gateway, records }, "http://127.0.0.1:8788");
+  return [vars.gateway["EVENT_MAC_KEY"], vars.records["EVENT_MAC_KEY"]];
+}
 
+describe("the key of the events' MACs in a local run", () => {
   it("is the same in both Workers: the published one with the emulated provider only", () => {
     expect(keysOf({})).toEqual([LOCAL_EVENT_MAC_KEY, LOCAL_EVENT_MAC_KEY]);
     const [gateway, records] = keysOf({ PROVIDERS: "{}" });

@@ -51,7 +51,7 @@ describe("a fallback line", () => {
     expect(replayed.rejected).toEqual([]);
   });
 
-  // The attack of finding H9: a text file with a made-up start, by which somebody else signed.
+  // The attack of finding H9: a text file with a made-up start that claims a signature.
   it("of a text file, without a MAC, is rejected", async () => {
     const replayed = await replay([toFallbackLine(MADE_UP)]);
     expect([eventsOf(replayed), reasonsOf(replayed)]).toEqual([[], [[MADE_UP, "missing"]]]);
@@ -131,10 +131,10 @@ describe("a fallback line", () => {
   });
 });
 
-describe("a queue message", () => {
-  const read = (texts: readonly string[]): Promise<Replayed> =>
-    authenticateFound(texts.map(readLoggedMessage), verify, AT);
+const read = (texts: readonly string[]): Promise<Replayed> =>
+  authenticateFound(texts.map(readLoggedMessage), verify, AT);
 
+describe("a queue message", () => {
   it("from the archive or in pieces is accepted with its MAC", async () => {
     const message = await signedMessage(everyEvent);
     const pieces = toPieces("m", message, 500).map(toPieceLine);
@@ -154,7 +154,7 @@ describe("a queue message", () => {
 describe("a line of the interception log", () => {
   const plain = [START, PROMPT, END].map((event) => toEventLine(event));
 
-  it("is accepted where a MAC line names it, wherever both stand and whatever else is lost", async () => {
+  it("is accepted where a MAC line names it, in any order and with other lines lost", async () => {
     const macLines = await toLogMacLines(plain, sign);
     expect(macLines).toHaveLength(1);
     const orders = [
@@ -209,6 +209,8 @@ describe("a line of the interception log", () => {
   });
 });
 
+const newId = (now: number): string => uuidV7(now, crypto.randomUUID());
+
 describe("the SQL file", () => {
   let database: D1Database;
   beforeEach(async () => {
@@ -216,7 +218,6 @@ describe("the SQL file", () => {
   });
 
   const run = async ({ accepted, rejected }: Replayed): Promise<void> => {
-    const newId = (now: number): string => uuidV7(now, crypto.randomUUID());
     const sql = toSql(accepted.map(({ event }) => event)) + toUnauthenticatedSql(rejected, newId);
     const statements = sql.split(/;\n(?=INSERT|WITH|UPDATE|$)/).filter((statement) => statement !== "");
     await database.batch(statements.map((statement) => database.prepare(statement)));
