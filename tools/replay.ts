@@ -114,7 +114,7 @@ async function replay(command: Command): Promise<void> {
   const keys = readMacKeys(command.remote);
   const verify = keys.length > 0 ? createVerify(keys) : null;
   const { accepted, rejected } = await authenticateFound(found, verify, Date.now());
-  const sql = toSql(accepted.map(({ event }) => event)) + toUnauthenticatedSql(rejected, newId);
+  const sql = toSql(accepted) + toUnauthenticatedSql(rejected, newId);
   if (sql !== "") await execute(sql, command);
   process.stdout.write(
     `${accepted.length} events replayed${verify ? "" : ", without a check of their MACs"}.\n`,

@@ -4,6 +4,7 @@
  */
 import type { InterceptorEvent } from "../../src/events/event.ts";
 import { toJsonWithin } from "../../src/events/json-within.ts";
+import type { LedgerEntry } from "../../src/records/ledger/stored-facts.ts";
 import { seal } from "../../src/records/ledger/write/store.ts";
 import { statementsFor } from "../../src/records/ledger/write/statements.ts";
 import {
@@ -19,13 +20,13 @@ import {
 const MAX_CHARACTERS = 30_000;
 const MAX_EVENT_BYTES = 60_000;
 
-/** `now`: milliseconds since 1970. */
-export function toSql(events: readonly InterceptorEvent[], now = Date.now()): string {
-  const shortened = events.map(
-    (event) => JSON.parse(toJsonWithin(event, MAX_EVENT_BYTES)) as InterceptorEvent,
-  );
-  const facts = { via: "p", macKeyId: null, storedAt: now } as const;
-  return statementsFor(seal(shortened.map((event) => ({ event, ...facts }))), now, MAX_CHARACTERS)
+/** The entries of one replay, which have one time of storing. */
+export function toSql(entries: readonly LedgerEntry[]): string {
+  const shortened = entries.map((entry) => ({
+    ...entry,
+    event: JSON.parse(toJsonWithin(entry.event, MAX_EVENT_BYTES)) as InterceptorEvent,
+  }));
+  return statementsFor(seal(shortened), entries[0]?.storedAt ?? 0, MAX_CHARACTERS)
     .map(({ sql, json }) => `${sql.replaceAll("?1", () => quoted(json))};\n`)
     .join("");
 }

@@ -5,6 +5,7 @@ import { eventId } from "../../../src/events/event-id.ts";
 import { macKeyId } from "../../../src/events/event-mac.ts";
 import { readMessage, toMessages } from "../../../src/events/queue-message.ts";
 import { runMaintenance } from "../../../src/records/ledger/maintain/cron.ts";
+import { parseSeal } from "../../../src/records/ledger/stored-facts.ts";
 import { consumeBatch, LOG_ALWAYS_FROM_ATTEMPT } from "../../../src/records/ledger/write/consume.ts";
 import { consumeDeadLetters } from "../../../src/records/ledger/write/dead-letter.ts";
 import { END, everyEvent, PROMPT, START } from "../../support/in-workerd/events.ts";
@@ -156,6 +157,27 @@ describe("with a key, the consumer", () => {
     expect((await ledgerRows()).length).toBeGreaterThan(0);
     expect(await unauthenticated()).toEqual([]);
     expect(deps.operatorErrors).toEqual([]);
+  });
+
+  // The facts travel with the row: a ledger that is exported shows which rows a MAC proved.
+  it.each([
+    ["a valid MAC", [KEY], "q", () => signedMessage([START, END]), consumeBatch],
+    [
+      "a valid MAC in the dead-letter queue",
+      [KEY],
+      "d",
+      () => signedMessage([START, END]),
+      consumeDeadLetters,
+    ],
+    ["no MAC, and no key configured", [], "q", () => unsigned([START, END]), consumeBatch],
+  ] as const)("marks the rows of a message with %s", async (_, keys, via, message, consume) => {
+    const deps = keys.length > 0 ? depsWith() : ledgerDeps({ database });
+    await deliver([await message()], deps, { consume });
+    const sql = "SELECT start_seal, end_seal FROM interceptions";
+    const row = await database.prepare(sql).first<Record<string, string>>();
+    const expected = { via, macKeyId: keys.length > 0 ? await macKeyId(KEY) : null, storedAt: deps.now() };
+    for (const seal of Object.values(row ?? {})) expect(parseSeal(seal)).toMatchObject(expected);
+    expect(Object.keys(row ?? {})).toEqual(["start_seal", "end_seal"]);
   });
 
   it.each(ATTACKS)("stores apart, and counts: %s", async (_, reason, message) => {

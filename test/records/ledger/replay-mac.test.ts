@@ -218,7 +218,7 @@ describe("the SQL file", () => {
   });
 
   const run = async ({ accepted, rejected }: Replayed): Promise<void> => {
-    const sql = toSql(accepted.map(({ event }) => event)) + toUnauthenticatedSql(rejected, newId);
+    const sql = toSql(accepted) + toUnauthenticatedSql(rejected, newId);
     const statements = sql.split(/;\n(?=INSERT|WITH|UPDATE|$)/).filter((statement) => statement !== "");
     await database.batch(statements.map((statement) => database.prepare(statement)));
   };
