@@ -35,10 +35,11 @@ import { openai } from "./provider/openai/dialect.ts";
 import { analyticsEngineSink } from "./sinks/analytics-engine.ts";
 import { coalesceStarts } from "./sinks/coalesce-starts.ts";
 import { limitUnconfirmed, trackUnconfirmedKeys } from "./sinks/unconfirmed-keys.ts";
-import { logSink, signedLogSink } from "./sinks/log.ts";
+import { logSink } from "./sinks/log.ts";
 import { sendMessages } from "./sinks/queue.ts";
 import type { Sink } from "./sinks/recorder.ts";
 import { recordsSink } from "./sinks/records.ts";
+import { signedLogSink } from "./sinks/signed-log.ts";
 import { refusalCountsSink } from "./sinks/refusal-counts.ts";
 import { limitDetails } from "./sinks/refusal-details.ts";
 

@@ -150,7 +150,7 @@ const ATTACKS: readonly (readonly [attack: string, reason: string, message: Atta
   ],
 ];
 
-describe("with a key, the consumer", () => {
+describe("Finding H9 with a key, the consumer", () => {
   it("stores the events of a message with a valid MAC in the ledger", async () => {
     const deps = depsWith();
     expect(await deliver([await signedMessage(everyEvent)], deps)).toEqual(["ack"]);

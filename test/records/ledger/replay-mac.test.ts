@@ -40,7 +40,7 @@ const replay = (lines: readonly string[], plain = false, by = verify): Promise<R
 const eventsOf = ({ accepted }: Replayed): InterceptorEvent[] => accepted.map(({ event }) => event);
 const reasonsOf = ({ rejected }: Replayed): unknown[] => rejected.map(({ event, reason }) => [event, reason]);
 
-describe("a fallback line", () => {
+describe("Finding H9 a fallback line", () => {
   it("with a valid MAC is accepted, with any hostile text", async () => {
     const events = HOSTILE_TEXTS.map((text, n) => ({ ...withTexts(TOOL, text), interception_id: idOf(n) }));
     const lines = await createFallbackLog(() => undefined, sign).toLines([...everyEvent, ...events]);
@@ -134,7 +134,7 @@ describe("a fallback line", () => {
 const read = (texts: readonly string[]): Promise<Replayed> =>
   authenticateFound(texts.map(readLoggedMessage), verify, AT);
 
-describe("a queue message", () => {
+describe("Finding H9 a queue message", () => {
   it("from the archive or in pieces is accepted with its MAC", async () => {
     const message = await signedMessage(everyEvent);
     const pieces = toPieces("m", message, 500).map(toPieceLine);
@@ -151,7 +151,7 @@ describe("a queue message", () => {
   });
 });
 
-describe("a line of the interception log", () => {
+describe("Finding H9 a line of the interception log", () => {
   const plain = [START, PROMPT, END].map((event) => toEventLine(event));
 
   it("is accepted where a MAC line names it, in any order and with other lines lost", async () => {
