@@ -180,11 +180,11 @@ const headersOf = (authorization: string | null, coderSessionToken: string | nul
   coderSessionToken,
 });
 
-describe("the RPC method store with a key", () => {
-  const withKey = () => createRecords(configWith({ eventMac: { keys: [KEY], acceptsMissing: false } }));
-  const apart = async (): Promise<unknown[]> =>
-    (await database.prepare("SELECT via, reason FROM unauthenticated_events").all()).results;
+const withKey = () => createRecords(configWith({ eventMac: { keys: [KEY], acceptsMissing: false } }));
+const apart = async (): Promise<unknown[]> =>
+  (await database.prepare("SELECT via, reason FROM unauthenticated_events").all()).results;
 
+describe("the RPC method store with a key", () => {
   it("stores the events of messages with a valid MAC", async () => {
     const { errors } = consoleSpies();
     await withKey().store([await signedMessage([START]), await signedMessage([END])]);

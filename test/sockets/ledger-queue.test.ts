@@ -428,8 +428,8 @@ function expectMac(message: string): void {
   const [, mac, events = ""] = /^\{"version":1,"mac":"([^"]+)","events":(\[.*\])\}$/s.exec(message) ?? [];
   const label = "ai-edge-interceptor event";
   const id = createHash("sha256").update(`${label} key id\n${EVENT_MAC_KEY}`).digest("hex").slice(0, 8);
-  const input = `${label} mac\nmessage/1\n${id}\n${events}`;
-  expect(mac).toBe(`${id}.${createHmac("sha256", EVENT_MAC_KEY).update(input).digest("base64url")}`);
+  const covered = `${label} mac\nmessage/1\n${id}\n${events}`;
+  expect(mac).toBe(`${id}.${createHmac("sha256", EVENT_MAC_KEY).update(covered).digest("base64url")}`);
 }
 
 describe("Finding H9 the messages in the queue", () => {
