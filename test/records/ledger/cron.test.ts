@@ -210,7 +210,8 @@ it("runs fewer than 1,000 statements however much there is to do", async () => {
   };
   const deps = ledgerDeps({ database: { prepare, batch } as unknown as D1Database });
   await runMaintenance(deps, T0);
-  expect(statements).toBeGreaterThan(940);
+  // Closing calls 200, deletion 400, merging refusals 46, folding 5, the scans some 290: the fake reaches every bound.
+  expect(statements).toBeGreaterThan(930);
   expect(statements).toBeLessThan(1000);
   expect(deps.operatorErrors).toContainEqual({ event: "maintenance_unfinished", task: "anomaly scan" });
   expect(deps.operatorErrors).toContainEqual({
