@@ -79,12 +79,13 @@ FROM (
 WHERE claimed.interception_id = interceptions.id;
 
 -- Fewer entries of indices. A call without an end is found by reading the calls of an hour (`open_calls` has those that
--- were stored late). The rows of an actor that named no owner are among those of the initiator.
+-- were stored late). The rows of an actor that named no owner are among those of the initiator, and a service that names
+-- owners has many: its newest are found without an index.
 DROP INDEX interceptions_open;
 DROP INDEX passthroughs_open;
 DROP INDEX interceptions_by_actor;
 CREATE INDEX interceptions_by_actor ON interceptions (actor_id, id)
-  WHERE attribution IN ('asserted', 'signed', 'claimed');
+  WHERE attribution IN ('asserted', 'signed', 'claimed') AND actor_kind <> 'service';
 DROP INDEX interceptions_by_session;
 CREATE INDEX interceptions_by_session ON interceptions (session_id, id);
 DROP INDEX initiator_overrides_by_actor;
@@ -141,6 +142,7 @@ CREATE TABLE rollup_hours (
   cache_write_input_tokens INTEGER NOT NULL,
   PRIMARY KEY (dimension, hour)
 ) WITHOUT ROWID;
+-- Of days that have ended. Those of the current day are in its hours only.
 CREATE TABLE rollup_days (
   dimension INTEGER NOT NULL,
   day TEXT NOT NULL,
@@ -171,7 +173,3 @@ SELECT dimension.id, SUBSTR(i.started_at, 1, 13), COUNT(*), TOTAL(i.usage_state 
 FROM interceptions AS i CROSS JOIN rollup_dimensions AS dimension ON dimension.key =
   json_array(i.link_key, i.client, i.provider, i.provider_type, i.model, i.workspace_id, i.own_key_rejected IS 1)
 GROUP BY 1, 2;
-INSERT INTO rollup_days
-SELECT dimension, SUBSTR(hour, 1, 10), SUM(requests), SUM(unknown_usage), TOTAL(input_tokens), TOTAL(output_tokens),
-  TOTAL(cache_read_input_tokens), TOTAL(cache_write_input_tokens)
-FROM rollup_hours GROUP BY 1, 2;

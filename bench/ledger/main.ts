@@ -91,7 +91,7 @@ async function runQuery(
   });
   if (response instanceof Refusal)
     throw new Error(`${endpoint.path}?${search}: ${response.code} ${response.data.detail ?? ""}`);
-  await response.arrayBuffer();
+  await response.response.arrayBuffer();
   return { queries, ms, rowsRead };
 }
 

@@ -12,9 +12,13 @@ const spread = (at: number, of: number): number => Math.floor(((at * 0.618_033_9
 const user = (at: number): string => `${at.toString(16).padStart(8, "0")}-1815-4a10-8a00-00000000ada1`;
 export const ADA = user(7);
 const isAsserted = (at: number): boolean => at % 3 !== 0;
+const personOf = (at: number): number => spread(at, USERS);
+/** A person's usual choice of a list, and in every `every`th request the next one of it. */
+const choice = <Value>(values: readonly Value[], at: number, every: number): Value | undefined =>
+  values[(personOf(at) + Number(at % every === 0)) % values.length];
 /** About twenty consecutive requests of a user form one session. */
 const sessionOf = (at: number, all: number): string =>
-  `session-${isAsserted(at) ? spread(at, USERS) : `of-service-${at % 5}`}-${Math.floor(at / (all / 10))}`;
+  `session-${isAsserted(at) ? personOf(at) : `of-service-${personOf(at) % 5}`}-${Math.floor(at / (all / 10))}`;
 /** A session from the middle of the month. */
 export const someSession = (all: number): string => sessionOf(Math.floor(all / 2) + 1, all);
 
@@ -46,8 +50,8 @@ function interceptionValues(at: number, all: number) {
   const tail = at.toString(16).padStart(12, "0");
   const outcome = OUTCOMES[spread(at, OUTCOMES.length)] ?? "completed";
   const usage: "final" | "unknown" = outcome === "completed" ? "final" : "unknown";
-  const owner = user(spread(at, USERS));
-  const actor = `service-${at % 5}`;
+  const owner = user(personOf(at));
+  const actor = `service-${personOf(at) % 5}`;
   return {
     at,
     owner,
@@ -73,7 +77,7 @@ function interceptionValues(at: number, all: number) {
 }
 
 const clientFields = (at: number, all: number) => ({
-  client: CLIENTS[spread(at, CLIENTS.length)] ?? "Unknown",
+  client: choice(CLIENTS, at, 10) ?? "Unknown",
   user_agent: "coder-agents/v2.30.0 (linux/amd64)",
   // Every fourth interception has no session.
   client_session_id: at % 4 === 0 ? null : sessionOf(at, all),
@@ -90,7 +94,7 @@ const requestFields = (at: number, startedAt: string) =>
     provider: at % 2 === 0 ? "openai" : "anthropic",
     provider_type: at % 2 === 0 ? "openai" : "anthropic",
     route: at % 2 === 0 ? "/responses" : "/v1/messages",
-    model: MODELS[spread(at, MODELS.length)] ?? null,
+    model: choice(MODELS, at, 5) ?? null,
     streaming: true,
     credential_kind: "centralized",
     credential_hint: "sk-p...f4c1",

@@ -15,6 +15,7 @@ export type RetrievedUsage = EventOf<"retrieved_usage">;
 export type BatchFile = EventOf<"batch_file">;
 export type PassthroughStart = EventOf<"passthrough_start">;
 export type RefusalCount = EventOf<"refusal_count">;
+export type LedgerAccess = EventOf<"ledger_access">;
 export type PassthroughEvent = EventOf<"passthrough">;
 
 export type InterceptorEvent =

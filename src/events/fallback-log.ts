@@ -24,6 +24,7 @@ const ORDER: Readonly<Record<RecordType, number>> = {
   batch_file: 2,
   passthrough_start: 1,
   refusal_count: 2,
+  ledger_access: 2,
   prompt_usage: 3,
   tool_usage: 3,
   model_thought: 3,

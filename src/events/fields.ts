@@ -13,6 +13,7 @@ import {
   CLIENT_KINDS,
   CREDENTIAL_KINDS,
   FLAGS,
+  LEDGER_ACTIONS,
   OBSERVATIONS,
   OUTCOMES,
   PASSTHROUGH_OUTCOMES,
@@ -26,6 +27,7 @@ import {
   type CredentialKind,
   type DirectoryResult,
   type Flag,
+  type LedgerAction,
   type ObservationExtent,
   type Outcome,
   type OwnerRejection,
@@ -434,6 +436,24 @@ const PASSTHROUGH = {
   own_key_rejected: INTERCEPTION_END.own_key_rejected,
 } as const satisfies Fields;
 
+const LEDGER_ACCESS = {
+  interception_id: text("an id of its own, UUIDv7; for a read, the `x-interception-id` of its response"),
+  action: text<LedgerAction>(LEDGER_ACTIONS),
+  by: text(
+    "who did it: `token:` and the first 16 hex digits of the admin token's SHA-256, `cron`, or `tool` for a tool that wrote into the database",
+  ),
+  target: text(
+    "the endpoint that was read, the table that lost rows, or the principal or session that is held",
+  ),
+  parameters: object<Readonly<Record<string, string>>>(
+    "the query's parameters, or what else the action was given",
+  ),
+  rows: count("rows in the response, or rows that were deleted or changed"),
+  before: orNull.text("for a deletion: rows that began before this time were deleted, RFC 3339"),
+  cause: orNull.text("why: `age` or `size` for a deletion, the operator's own words for a hold"),
+  created_at: CREATED_AT,
+} as const satisfies Fields;
+
 /** The ledger's tables. */
 export type LedgerTable =
   | "interceptions"
@@ -446,7 +466,8 @@ export type LedgerTable =
   | "passthroughs"
   | "initiator_overrides"
   | "refusals"
-  | "refusal_counts";
+  | "refusal_counts"
+  | "ledger_accesses";
 
 export type RecordDefinition = {
   /** Four bits of the event's id (event-id.ts): never changed, never reused. */
@@ -562,6 +583,13 @@ export const RECORDS = {
     table: "refusal_counts",
     dataset: null,
     fields: REFUSAL_COUNT,
+  },
+  ledger_access: {
+    code: 14,
+    when: "the API returned records, or records were deleted, held or erased",
+    table: "ledger_accesses",
+    dataset: null,
+    fields: LEDGER_ACCESS,
   },
 } as const satisfies Readonly<Record<string, RecordDefinition>>;
 

@@ -29,6 +29,7 @@ export const RECORD_FACTS: Readonly<Record<RecordType, RecordFacts>> = {
   batch_file: { code: 11, hasPosition: false, content: [] },
   passthrough_start: { code: 12, hasPosition: false, content: [] },
   refusal_count: { code: 13, hasPosition: false, content: [] },
+  ledger_access: { code: 14, hasPosition: false, content: [] },
 };
 
 /** Field names by position. */

@@ -116,6 +116,16 @@ export const EDGE_ERRORS = {
 } as const;
 export type EdgeError = keyof typeof EDGE_ERRORS;
 
+/** What was done with the ledger's records. */
+export const LEDGER_ACTIONS = {
+  read: "the API returned records",
+  purge: "the cron deleted rows",
+  hold: "a legal hold began",
+  release: "a legal hold ended",
+  erase: "a person's data was erased",
+} as const;
+export type LedgerAction = keyof typeof LEDGER_ACTIONS;
+
 /** Which provider key went upstream. */
 export const CREDENTIAL_KINDS = {
   centralized: "a central key of the gateway",

@@ -33,7 +33,7 @@ const MISCONFIGURED = new Refusal("misconfigured");
 export default class RecordsWorker extends WorkerEntrypoint<Env> implements RecordsService {
   override async fetch(request: Request): Promise<Response> {
     const records = recordsFor(this.env);
-    if (!("issues" in records)) return records.fetch(request);
+    if (!("issues" in records)) return records.fetch(request, (promise) => void this.ctx.waitUntil(promise));
     logIssues(records);
     const { status, message, code } = MISCONFIGURED;
     const interceptionId = uuidV7(Date.now(), crypto.randomUUID());

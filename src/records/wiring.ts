@@ -4,15 +4,17 @@ import { createFallbackLog } from "../events/fallback-log.ts";
 import type { RecordsService } from "../events/records-service.ts";
 import { toEventLine } from "../events/log-line.ts";
 import { isReadWhole, sortEntries, type MessageContent } from "../events/queue-message.ts";
+import { Refusal } from "../shared/refusal.ts";
 import { logOperatorEvent } from "../shared/operator-log.ts";
 import { uuidV7 } from "../shared/uuid.ts";
 import { authorizeAdmin } from "./api/admin-auth.ts";
-import { createApi } from "./api/api.ts";
+import { createApi, type ApiRead } from "./api/api.ts";
 import type { Config } from "./config/config.ts";
 import type { LedgerDeps } from "./ledger/ledger.ts";
 import { runMaintenance } from "./ledger/maintain/cron.ts";
 import { consumeBatch } from "./ledger/write/consume.ts";
 import { consumeDeadLetters, isDeadLetterQueue, printUnconfigured } from "./ledger/write/dead-letter.ts";
+import { recordRead } from "./ledger/write/record-read.ts";
 import { storeEvents } from "./ledger/write/store.ts";
 
 const print = (line: string): void => console.log(line);
@@ -20,17 +22,19 @@ const now = (): number => Date.now();
 
 /** Everything that the Worker serves. */
 export type Records = RecordsService & {
+  /** `waitUntil`: keeps the Worker running until a read is recorded. */
+  readonly fetch: (request: Request, waitUntil?: (promise: Promise<unknown>) => void) => Promise<Response>;
   readonly consume: (batch: MessageBatch) => Promise<void>;
   /** `now`: milliseconds since 1970. Rejects where a part of the maintenance failed. */
   readonly maintain: (now: number) => Promise<void>;
 };
 
 export function createRecords(config: Config): Records {
-  const { database, archive, retentionDays, adminTokenSha256, deadLetterQueue } = config;
+  const { database, archive, retention, adminTokenSha256, deadLetterQueue } = config;
   const ledger: LedgerDeps = {
     database,
     archive,
-    retentionDays,
+    retention,
     now,
     logError: logOperatorEvent,
     fallback: createFallbackLog(print),
@@ -47,7 +51,15 @@ export function createRecords(config: Config): Records {
     },
   });
   return {
-    fetch: async (request) => api.fetch(request),
+    fetch: async (request: Request, waitUntil?: (promise: Promise<unknown>) => void) => {
+      const reads: ApiRead[] = [];
+      const response = await api.fetch(request, { onRead: (read) => void reads.push(read) });
+      for (const read of reads) {
+        const recorded = recordRead(ledger, read);
+        waitUntil?.(recorded);
+      }
+      return response;
+    },
     store: async (events) => {
       if (!database) throw new Error("LEDGER is not bound");
       const content = sortEntries(events);
@@ -63,7 +75,7 @@ export function createRecords(config: Config): Records {
       if (authorization !== null) headers.set("authorization", authorization);
       if (coderSessionToken !== null) headers.set("coder-session-token", coderSessionToken);
       const refusal = await authorizeAdmin(headers, adminTokenSha256);
-      return refusal && { code: refusal.code, data: refusal.data };
+      return refusal instanceof Refusal ? { code: refusal.code, data: refusal.data } : null;
     },
     consume: (batch) =>
       isDeadLetterQueue(batch.queue, deadLetterQueue)

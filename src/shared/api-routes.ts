@@ -11,6 +11,7 @@ export const API_ROUTES = [
   "attribution",
   "anomalies",
   "refusals",
+  "accesses",
   "explain",
   "openapi.json",
 ] as const;

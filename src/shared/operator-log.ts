@@ -34,6 +34,8 @@ export const OPERATOR_EVENTS = {
     "A message could not be stored at its last attempt, and its events are in the log: `message_id`, `error`.",
   orphans_closed:
     "Interceptions or passthroughs without an end were closed as `orphaned`: `interceptions` or `passthroughs` (their number).",
+  access_not_stored:
+    "A read through the API could not be stored in the ledger, and is in the log only: `error`.",
   maintenance_failed: "A part of the cron's maintenance failed: `error`.",
   maintenance_unfinished: "A part of the maintenance reached its limit, and the next run continues: `task`.",
 } as const;

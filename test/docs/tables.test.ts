@@ -206,7 +206,7 @@ describe("the table of configuration keys", () => {
   it("has the default of RETENTION_DAYS", () => {
     const config = readRecordsConfig({ LEDGER: { prepare: () => null } });
     if ("issues" in config) throw new Error(config.issues.join());
-    expect(documentedDefault("RETENTION_DAYS")).toBe(`\`${config.retentionDays}\``);
+    expect(documentedDefault("RETENTION_DAYS")).toBe(`\`${config.retention.days.interceptions}\``);
   });
 });
 

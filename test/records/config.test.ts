@@ -105,7 +105,7 @@ describe("RETENTION_DAYS", () => {
     ["0090", 90],
     [undefined, 60],
   ])("reads %j as %i days", (RETENTION_DAYS, days) => {
-    expect(read({ RETENTION_DAYS }).retentionDays).toBe(days);
+    expect(read({ RETENTION_DAYS }).retention.days.interceptions).toBe(days);
   });
 
   it.each([
@@ -196,7 +196,7 @@ const HOSTILE: readonly unknown[] = [
 ];
 
 /** The rules of a valid config that this one breaks. */
-function faultsOf({ database, archive, retentionDays, adminTokenSha256 }: Config): string[] {
+function faultsOf({ database, archive, retention.days.interceptions, adminTokenSha256 }: Config): string[] {
   const faults: string[] = [];
   if (!database && !archive) faults.push("nothing stores the events");
   if (database && typeof database.prepare !== "function") faults.push("database");

@@ -1,3 +1,4 @@
+import { retain } from "../support/in-workerd/retain.ts";
 import { REFUSALS } from "../../src/shared/refusal.ts";
 import {
   createExecutionContext,
@@ -45,7 +46,7 @@ function configWith(over: Partial<Config> = {}): Config {
   return {
     database,
     archive: null,
-    retentionDays: 60,
+    retention: retain(60),
     adminTokenSha256: null,
     deadLetterQueue: null,
     ...over,
@@ -365,7 +366,7 @@ describe("the queue consumer", () => {
 describe("the cron", () => {
   it("closes interceptions that never ended and deletes expired rows", async () => {
     consoleSpies();
-    const { store, maintain } = createRecords(configWith({ retentionDays: 1 }));
+    const { store, maintain } = createRecords(configWith({ retention: retain(1) }));
     await store([START]);
     const startedAt = Date.parse(START.started_at);
     await maintain(startedAt + 7 * 3_600_000);

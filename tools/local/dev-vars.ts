@@ -65,7 +65,7 @@ export const readDevVarsFiles = (folder = ROOT): WorkerVars => ({
 });
 
 /** Read by the records Worker since there are two Workers. */
-const RECORDS_KEYS = ["ADMIN_TOKEN", "RETENTION_DAYS"];
+const RECORDS_KEYS = ["ADMIN_TOKEN", "RETENTION_DAYS", "RETENTION"];
 
 /**
  * Throws a sentence where `.dev.vars`, perhaps from before the split, sets a variable of the records Worker, or where a

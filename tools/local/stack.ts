@@ -59,7 +59,7 @@ export function chooseLocalSetup({
 /** The shipped defaults: the operator may have changed them in the configuration for a deployment. */
 const DEFAULT_RULES: WorkerVars = {
   gateway: { OWNER_ASSERTION: "{}", RECORDING: "{}" },
-  records: { RETENTION_DAYS: "60" },
+  records: { RETENTION_DAYS: "45", RETENTION: "{}" },
 };
 
 /** Rejects with a StartFailure, after stopping all it started, where a part does not start or `signal` aborts. */

@@ -61,7 +61,7 @@ function setupFor(echoUrl: string): Setup {
     RECORDING: "{}",
     LIMITS: "{}",
   };
-  const records = { ADMIN_TOKEN: sha256(LOCAL_ADMIN_TOKEN), RETENTION_DAYS: "60" };
+  const records = { ADMIN_TOKEN: sha256(LOCAL_ADMIN_TOKEN), RETENTION_DAYS: "45", RETENTION: "{}" };
   return {
     mode: "own",
     vars: { gateway, records },

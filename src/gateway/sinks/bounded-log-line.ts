@@ -59,6 +59,7 @@ const MAX_LINE: Readonly<Record<RecordType, number>> = {
   batch_file: 1200,
   passthrough_start: 2300,
   refusal_count: 1200,
+  ledger_access: 1200,
   refusal: 2300,
   prompt_usage: 1700,
   tool_usage: 3200,

@@ -1,5 +1,5 @@
 /** Authorizes the holder of the admin token. Every failure gets the same response, so that it reveals nothing. */
-import { isSameDigest, sha256Hex } from "../../shared/digest.ts";
+import { isSameDigest, keyIdOf, sha256Hex } from "../../shared/digest.ts";
 import { Refusal } from "../../shared/refusal.ts";
 
 const BEARER = /^bearer +([\x21-\x7e]+)$/i;
@@ -9,12 +9,12 @@ const SHA256 = /^[0-9a-f]{64}(?: [0-9a-f]{64})?$/i;
 /**
  * Compares the token in `Authorization` (Bearer) or `Coder-Session-Token` with the configured digest. Fails closed.
  * `adminTokenSha256`: 64 hex digits, during a rotation two times with a space between, or null where no token is configured.
- * @returns null where the request is authorized; else the refusal `admin_only`.
+ * @returns the id of the token (`keyIdOf`) where the request is authorized; else the refusal `admin_only`.
  */
 export async function authorizeAdmin(
   headers: Headers,
   adminTokenSha256: string | null,
-): Promise<Refusal | null> {
+): Promise<Refusal | string> {
   if (adminTokenSha256 === null) return reject("ADMIN_TOKEN is not set");
   if (!SHA256.test(adminTokenSha256)) return reject("ADMIN_TOKEN is not a SHA-256 digest");
   const token = readToken(headers);
@@ -22,7 +22,7 @@ export async function authorizeAdmin(
   // Comparing digests in constant time leaks neither the token's length nor its characters.
   const digest = await sha256Hex(token);
   const matches = adminTokenSha256.split(" ").filter((expected) => isSameDigest(digest, expected));
-  return matches.length > 0 ? null : reject("the admin token differs");
+  return matches.length > 0 ? keyIdOf(digest) : reject("the admin token differs");
 }
 
 const reject = (detail: string): Refusal => new Refusal("admin_only", { detail });

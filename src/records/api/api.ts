@@ -9,7 +9,7 @@ import { Refusal } from "../../shared/refusal.ts";
 import { authorizeAdmin } from "./admin-auth.ts";
 import { ENDPOINTS } from "./endpoints.ts";
 import { errorBody } from "./error-body.ts";
-import { methodsOf, type Endpoint } from "./kit/endpoint.ts";
+import { methodsOf, type Endpoint, type EndpointResponse } from "./kit/endpoint.ts";
 import { createQueryLedger, type QueryLedger } from "./kit/query-ledger.ts";
 
 export type ApiDeps = {
@@ -28,7 +28,23 @@ export type ApiDeps = {
 /** A database that was reset is back within seconds; one that is overloaded needs a pause. */
 const RETRY_AFTER_S = "10";
 
-type ApiEnv = { readonly Variables: { interceptionId: string } };
+/** A response with records of the ledger. */
+export type ApiRead = {
+  readonly id: string;
+  readonly tokenId: string;
+  readonly target: string;
+  readonly parameters: Readonly<Record<string, string>>;
+  readonly rows: number;
+  readonly at: number;
+};
+
+/** Of one request: called once where its response has records. */
+type ApiBindings = { readonly onRead: (read: ApiRead) => void };
+
+type ApiEnv = {
+  readonly Variables: { interceptionId: string; tokenId: string };
+  readonly Bindings: ApiBindings;
+};
 
 /** The app is called by `fetch`. It cannot be mounted in another Hono app, which would replace its `getPath`. */
 export type ApiApp = Hono<ApiEnv>;
@@ -58,8 +74,9 @@ export function createApi(deps: ApiDeps): ApiApp {
   for (const prefix of ROUTE_PREFIXES) {
     const routes = app.basePath(prefix);
     routes.use(async (context, next) => {
-      const refusal = await authorizeAdmin(context.req.raw.headers, deps.adminTokenSha256);
-      if (refusal) return refuse(context, deps, refusal);
+      const token = await authorizeAdmin(context.req.raw.headers, deps.adminTokenSha256);
+      if (token instanceof Refusal) return refuse(context, deps, token);
+      context.set("tokenId", token);
       return next();
     });
     for (const endpoint of ENDPOINTS) {
@@ -67,8 +84,13 @@ export function createApi(deps: ApiDeps): ApiApp {
       const methods = methodsOf(endpoint);
       // Hono dispatches HEAD as GET and drops the body.
       routes.on([...methods], path, async (context) => {
-        const response = await respond(endpoint, context.req.raw, query, deps.now());
-        return response instanceof Refusal ? refuse(context, deps, response) : response;
+        const at = deps.now();
+        const found = await respond(endpoint, context.req.raw, query, at);
+        if (found instanceof Refusal) return refuse(context, deps, found);
+        const { response, read, target } = found;
+        const { interceptionId: id, tokenId } = context.var;
+        if (read) context.env.onRead({ id, tokenId, target, ...read, at });
+        return response;
       });
       routes.all(path, (context) => {
         const response = refuse(context, deps, new Refusal("method_not_allowed"));
@@ -97,13 +119,15 @@ async function respond(
   request: Request,
   query: QueryLedger,
   now: number,
-): Promise<Response | Refusal> {
+): Promise<(EndpointResponse & { readonly target: string }) | Refusal> {
   const target = readTarget(request);
   if (target instanceof Refusal) return target;
   const id = decodeVariable(endpoint.path, target.path);
   if (id === null) return new Refusal("not_found", { detail: "the path's escapes are not UTF-8" });
   const accept = request.headers.get("accept") ?? "";
-  return endpoint.respond({ search: target.search, id, accept, query, now });
+  const response = await endpoint.respond({ search: target.search, id, accept, query, now });
+  if (response instanceof Refusal) return response;
+  return { ...response, target: endpoint.path.replace(/\{\w+\}/, id) };
 }
 
 /**

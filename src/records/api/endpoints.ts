@@ -1,4 +1,5 @@
 /** Every endpoint of the API. A new one is one file in routes/ and one line here. */
+import { accesses } from "./routes/accesses.ts";
 import { anomalies } from "./routes/anomalies.ts";
 import { attribution } from "./routes/attribution.ts";
 import type { Endpoint } from "./kit/endpoint.ts";
@@ -26,6 +27,7 @@ export const ENDPOINTS: readonly Endpoint[] = [
   anomalies,
   refusals,
   refusalCounts,
+  accesses,
   explain,
   openapi(() => ENDPOINTS),
 ];

@@ -85,6 +85,7 @@ export function apiFieldsOf(records: Records) {
     },
     passthrough: { id: passthroughId, ...passthrough },
     refusal: rows("refusal"),
+    ledgerAccess: rows("ledger_access"),
   };
 }
 
@@ -98,3 +99,4 @@ export const MODEL_THOUGHT: row.Fields = FIELDS.modelThought;
 export const OVERRIDE: row.Fields = FIELDS.override;
 export const PASSTHROUGH: row.Fields = FIELDS.passthrough;
 export const REFUSAL: row.Fields = FIELDS.refusal;
+export const LEDGER_ACCESS: row.Fields = FIELDS.ledgerAccess;

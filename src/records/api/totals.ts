@@ -15,7 +15,7 @@ import {
   MEASURES,
 } from "../rollups/contribution-sql.ts";
 import { PURGED } from "../rollups/purged.ts";
-import { deltasOf, UNFOLDED } from "../rollups/unfolded.ts";
+import { CLOSED_DAYS, deltasOf, UNFOLDED } from "../rollups/unfolded.ts";
 import { firstUuidAt } from "../../shared/uuid.ts";
 import type { TimeRange } from "./kit/time-range.ts";
 import { sql, type Condition, type Sql } from "./kit/sql.ts";
@@ -63,10 +63,11 @@ type Span = { readonly from: number; readonly end: number };
 /** Complete hours, and the complete days among them. `end` is exclusive. */
 type Split = { readonly hours: Span; readonly days: Span };
 
+const up = (ms: number, unit: number): number => Math.ceil(ms / unit) * unit;
+const down = (ms: number, unit: number): number => Math.floor(ms / unit) * unit;
+
 /** No interception is newer than now, so the hour that has begun is complete. */
 function split({ from, to, now }: TimeRange): Split {
-  const up = (ms: number, unit: number): number => Math.ceil(ms / unit) * unit;
-  const down = (ms: number, unit: number): number => Math.floor(ms / unit) * unit;
   const hours = { from: up(from, HOUR_MS), end: (to >= now ? up : down)(to + 1, HOUR_MS) };
   const days = { from: up(hours.from, DAY_MS), end: down(hours.end, DAY_MS) };
   return { hours, days: days.from < days.end ? days : { from: hours.end, end: hours.end } };
@@ -89,9 +90,10 @@ function armsOf(range: TimeRange, matches: Condition, byDay: boolean): Sql {
     WHERE ${matches("d")} GROUP BY 1, 2`;
   const isDetail = sql`(x.id >= ${firstUuidAt(range.from)} AND x.id < ${firstUuidAt(Math.min(hours.from, range.to + 1))}
     OR x.id >= ${firstUuidAt(Math.max(hours.end, hours.from))} AND x.id < ${firstUuidAt(range.to + 1)})`;
-  return sql`${rollup("rollup_days", "day", sql`r.day >= ${dayText(days.from)} AND r.day < ${dayText(days.end)}`)}
+  const lastDay = sql`MIN(${dayText(days.end)}, ${raw(CLOSED_DAYS)})`;
+  return sql`${rollup("rollup_days", "day", sql`r.day >= ${dayText(days.from)} AND r.day < ${lastDay}`)}
     UNION ALL ${rollup("rollup_hours", "hour", sql`r.hour >= ${first} AND r.hour < ${hourText(days.from)}`)}
-    UNION ALL ${rollup("rollup_hours", "hour", sql`r.hour >= ${hourText(days.end)} AND r.hour < ${end}`)}
+    UNION ALL ${rollup("rollup_hours", "hour", sql`r.hour >= MAX(${hourText(days.from)}, ${lastDay}) AND r.hour < ${end}`)}
     UNION ALL SELECT j.dimension, ${day("SUBSTR(j.hour, 1, 10)")} AS day, ${raw(MEASURES.map((name) => `j.${name}`).join(", "))}
       FROM (${raw(deltasOf(UNFOLDED))}) j CROSS JOIN rollup_dimensions d ON d.id = j.dimension
       WHERE j.hour >= ${first} AND j.hour < ${end} AND ${matches("d")}

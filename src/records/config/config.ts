@@ -6,13 +6,14 @@ import {
   type Environment,
 } from "../../shared/config/environment.ts";
 import type { ReportIssue } from "../../shared/config/fields.ts";
+import type { Retention } from "../ledger/maintain/retention.ts";
+import { readRetention } from "./retention.ts";
 import { rejectMisspelt } from "../../shared/config/unread-names.ts";
 
 export type Config = {
   readonly database: D1Database | null;
   readonly archive: R2Bucket | null;
-  /** Days after which the database deletes its rows; 0: never. */
-  readonly retentionDays: number;
+  readonly retention: Retention;
   /** SHA-256 of the admin token, 64 hex digits; null: the API is closed. */
   readonly adminTokenSha256: string | null;
   /** The name of the dead-letter queue; null: the word `dead` or `dlq` in a queue's name tells. */
@@ -34,7 +35,7 @@ export function inspectConfig(env: Env): {
   const config: Config = {
     database: environment.binding("LEDGER", "prepare", "a D1 database"),
     archive: environment.binding("ARCHIVE", "createMultipartUpload", "an R2 bucket"),
-    retentionDays: environment.days("RETENTION_DAYS", 60),
+    retention: readRetention(environment),
     adminTokenSha256: readAdminToken(environment),
     deadLetterQueue: readDeadLetterQueue(environment),
   };

@@ -1,12 +1,12 @@
 /** The dependencies of the queue consumer and the cron. */
 import type { InterceptorEvent } from "../../events/event.ts";
+import type { Retention } from "./maintain/retention.ts";
 import type { LogOperatorEvent } from "../../shared/operator-log.ts";
 
 export type LedgerDeps = {
   readonly database: D1Database | null;
   readonly archive: R2Bucket | null;
-  /** 0: rows are kept forever. */
-  readonly retentionDays: number;
+  readonly retention: Retention;
   /** Milliseconds since 1970. */
   readonly now: () => number;
   readonly logError: LogOperatorEvent;

@@ -14,6 +14,7 @@ export const VIA = {
   r: "a call of the gateway, without a queue",
   d: "the dead-letter queue",
   p: "`npm run replay`",
+  m: "the records Worker itself: its cron, its API, its tools",
 } as const;
 export type Via = keyof typeof VIA;
 
@@ -47,7 +48,7 @@ export function newSeal(
   return `${toBase64Url(seed)}.${storedAt.toString(36)}.${via}.${macKeyId ?? ""}`;
 }
 
-const FORM = /^([A-Za-z0-9_-]{22})\.([0-9a-z]{1,11})\.([qrdp])\.([0-9a-zA-Z_-]*)$/;
+const FORM = /^([A-Za-z0-9_-]{22})\.([0-9a-z]{1,11})\.([qrdpm])\.([0-9a-zA-Z_-]*)$/;
 
 /** null where the text has another form: that of a row from before, or of one with erased fields. */
 export function parseSeal(text: string): Seal | null {

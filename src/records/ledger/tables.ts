@@ -113,6 +113,7 @@ export const TABLE_KEYS = {
   passthroughs: ["id"],
   refusals: ["id"],
   refusal_counts: ["id"],
+  ledger_accesses: ["id"],
   interceptions: ["id"],
 } as const satisfies Readonly<Record<LedgerTable, readonly [string, ...string[]]>>;
 

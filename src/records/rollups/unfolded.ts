@@ -11,3 +11,6 @@ export const FOLDED =
   "COALESCE((SELECT CAST(cursor AS INTEGER) FROM upkeep_cursors WHERE job = 'folded'), 0)";
 /** The journal rows that are not folded yet. */
 export const UNFOLDED = `(SELECT deltas FROM journal WHERE seq > ${FOLDED}) AS journal`;
+
+/** The first day that is not summed up in `rollup_days` yet; empty where none is. */
+export const CLOSED_DAYS = "COALESCE((SELECT cursor FROM upkeep_cursors WHERE job = 'days'), '')";

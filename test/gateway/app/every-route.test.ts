@@ -2,6 +2,7 @@
  * D12: no request reaches a provider without passing identity, initiator and policy. The routes come from the code's own
  * tables (the registry's dialects, `ENDPOINTS`, `API_ROUTES`, Hono's routes), so that a new one is tested at once.
  */
+import { retain } from "../../support/in-workerd/retain.ts";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { createApp } from "../../../src/gateway/app/app.ts";
 import type { ConfiguredSource } from "../../../src/gateway/identity/identity.ts";
@@ -245,7 +246,7 @@ describe("D12 every route of the records API", () => {
     const records = createRecords({
       database: null,
       archive: null,
-      retentionDays: 60,
+      retention: retain(60),
       adminTokenSha256,
       deadLetterQueue: null,
     });

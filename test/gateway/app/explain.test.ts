@@ -1,4 +1,5 @@
 /** POST /explain: it agrees with the records of a real request, and its response contains no header value. */
+import { retain } from "../../support/in-workerd/retain.ts";
 import { Validator, type Schema } from "@cfworker/json-schema";
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
@@ -57,7 +58,7 @@ const SIGNING = { signature: "accept", signing_keys: ["SIGNING_KEY"] };
 const records = createRecords({
   database: null,
   archive: null,
-  retentionDays: 60,
+  retention: retain(60),
   deadLetterQueue: null,
   adminTokenSha256: await sha256Hex(TOKEN),
 });

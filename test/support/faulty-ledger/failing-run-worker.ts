@@ -2,6 +2,7 @@
  * The records Worker, whose run fails as a whole when it stores a text that holds `POISON`. `POST /` sends a message to the
  * queue, `GET /` returns the ids of the stored interceptions.
  */
+import { retain } from "../in-workerd/retain.ts";
 import RecordsWorker from "../../../src/records/index.ts";
 import { createRecords } from "../../../src/records/wiring.ts";
 
@@ -24,7 +25,7 @@ export default class extends RecordsWorker {
     const records = createRecords({
       database,
       archive: null,
-      retentionDays: 0,
+      retention: retain(0),
       adminTokenSha256: null,
       deadLetterQueue: null,
     });

@@ -2,6 +2,7 @@
  * The consumer of the records Worker behind HTTP: a test plays the queue, delivers batches with `POST /`, and says where the
  * process ends. `GET /` returns the ledger's rows.
  */
+import { retain } from "../in-workerd/retain.ts";
 import * as runtime from "cloudflare:workers";
 import { createRecords } from "../../../src/records/wiring.ts";
 import { toMessageBatch } from "../in-workerd/message-batch.ts";
@@ -26,7 +27,7 @@ export default {
     const records = createRecords({
       database: mortal(LEDGER, end),
       archive: null,
-      retentionDays: 0,
+      retention: retain(0),
       adminTokenSha256: null,
       deadLetterQueue: null,
     });

@@ -1,4 +1,5 @@
 /** The records Worker with a database that is down for every third batch of its queue. */
+import { retain } from "../in-workerd/retain.ts";
 import RecordsWorker from "../../../src/records/index.ts";
 import { createRecords } from "../../../src/records/wiring.ts";
 
@@ -11,7 +12,7 @@ export default class extends RecordsWorker {
     const records = createRecords({
       database: batches % 3 === 0 ? (broken(database) as D1Database) : database,
       archive: null,
-      retentionDays: 0,
+      retention: retain(0),
       adminTokenSha256: null,
       deadLetterQueue: null,
     });

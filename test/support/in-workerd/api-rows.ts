@@ -97,7 +97,10 @@ const TOTALS: readonly string[] = [
   FROM interceptions i GROUP BY 1`,
   `INSERT INTO rollup_hours SELECT d.id, ${hourOf("i")}, ${MEASURES.map((name) => `TOTAL(${contribution(name, "i")})`).join(", ")}
   FROM interceptions i CROSS JOIN rollup_dimensions d ON d.key = ${dimensionKey("i")} GROUP BY 1, 2`,
-  `INSERT INTO rollup_days SELECT dimension, SUBSTR(hour, 1, 10), ${sums} FROM rollup_hours GROUP BY 1, 2`,
+  // As the cron does, on the day of the newest one.
+  "INSERT OR REPLACE INTO upkeep_cursors (job, cursor) SELECT 'days', MAX(SUBSTR(hour, 1, 10)) FROM rollup_hours",
+  `INSERT INTO rollup_days SELECT dimension, SUBSTR(hour, 1, 10), ${sums} FROM rollup_hours
+  WHERE hour < (SELECT cursor FROM upkeep_cursors WHERE job = 'days') GROUP BY 1, 2`,
 ];
 
 /** The id of the `n`th interception in a millisecond (UUID version 7). */

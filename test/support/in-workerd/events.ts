@@ -5,6 +5,7 @@ import type {
   InterceptionEnd,
   InterceptionStart,
   InterceptorEvent,
+  LedgerAccess,
   ModelThought,
   PassthroughEvent,
   BatchFile,
@@ -308,6 +309,19 @@ export const BATCH_FILE: BatchFile = {
   created_at: AT,
 };
 
+export const ACCESS: LedgerAccess = {
+  record_type: "ledger_access",
+  interception_id: "01a20846-fe00-7abc-8def-0123456789ae",
+  action: "read",
+  by: "token:0123456789abcdef",
+  target: "/interceptions",
+  parameters: { initiator: caller.initiator_id },
+  rows: 50,
+  before: null,
+  cause: null,
+  created_at: AT,
+};
+
 const ALL = {
   interception_start: START,
   interception_end: END,
@@ -323,6 +337,7 @@ const ALL = {
   batch_file: BATCH_FILE,
   passthrough_start: PASSTHROUGH_START,
   refusal_count: REFUSALS_COUNTED,
+  ledger_access: ACCESS,
 } as const satisfies { readonly [T in InterceptorEvent["record_type"]]: InterceptorEvent };
 
 export const everyEvent: readonly InterceptorEvent[] = Object.values(ALL);

@@ -1,4 +1,5 @@
 /** Dependencies for the queue consumer and the cron. They keep the log lines and events, and each can be made to fail. */
+import { retain } from "./retain.ts";
 import { STORED } from "./store-events.ts";
 import type { OperatorEvent } from "../../../src/shared/operator-log.ts";
 import type { InterceptorEvent } from "../../../src/events/event.ts";
@@ -58,14 +59,18 @@ export type TestLedgerDeps = LedgerDeps & {
   readonly printed: string[];
 };
 
-export function ledgerDeps(over: Partial<LedgerDeps> = {}): TestLedgerDeps {
+/** `retentionDays`: for all tables. */
+export function ledgerDeps({
+  retentionDays = 60,
+  ...over
+}: Partial<LedgerDeps> & { readonly retentionDays?: number } = {}): TestLedgerDeps {
   const operatorErrors: OperatorEvent[] = [];
   const fallbackEvents: InterceptorEvent[] = [];
   const printed: string[] = [];
   return {
     database: null,
     archive: null,
-    retentionDays: 60,
+    retention: retain(retentionDays),
     now: () => STORED.storedAt,
     logError: (event) => void operatorErrors.push(event),
     fallback: (events) => void fallbackEvents.push(...events),

@@ -1,4 +1,5 @@
 /** The bindings of both Workers behind one connection limit: what one request opens in either Worker counts together. */
+import { retain } from "./retain.ts";
 import { sha256Hex } from "../../../src/shared/digest.ts";
 import { createRecords, type Records } from "../../../src/records/wiring.ts";
 import { TOKEN } from "./api-client.ts";
@@ -35,7 +36,7 @@ export async function limitedRecords(limit: ConnectionLimit, backend: Backend): 
     // The Worker uses only these two methods.
     database: limited as D1Database,
     archive: null,
-    retentionDays: 0,
+    retention: retain(0),
     deadLetterQueue: null,
     adminTokenSha256: await sha256Hex(TOKEN),
   });

@@ -54,6 +54,8 @@ export type Definition<P extends Parameters> = {
   /** An endpoint with a body accepts POST only. */
   readonly body?: Body;
   readonly response: Schema;
+  /** false: it returns no records, so that reading it is not recorded. */
+  readonly records?: false;
   /** Absent where the gateway serves the endpoint, which is then only documented here. */
   readonly handle?: Handle<P>;
 };
@@ -66,7 +68,13 @@ export type Endpoint = {
   readonly csv: boolean;
   readonly body: Body | null;
   readonly response: Schema;
-  readonly respond: (request: EndpointRequest) => Promise<Response | Refusal>;
+  readonly respond: (request: EndpointRequest) => Promise<EndpointResponse | Refusal>;
+};
+
+export type EndpointResponse = {
+  readonly response: Response;
+  /** The records in it; null where it has none of the ledger. */
+  readonly read: { readonly rows: number; readonly parameters: Readonly<Record<string, string>> } | null;
 };
 
 const FORMAT: Parameter<"json" | "csv" | null> = oneOf(
@@ -92,9 +100,20 @@ export function endpoint<const P extends Parameters>(definition: Definition<P>):
     const matches = allOf(Object.values(conditions).filter((condition) => condition !== null));
     const result = await handle(values, matches, { ...request, sent: new Set(texts.keys()) });
     if (result instanceof Refusal) return result;
-    return toResponse(result, format.format ?? (prefersCsv(request.accept) ? "csv" : "json"), request.search);
+    const kind = format.format ?? (prefersCsv(request.accept) ? "csv" : "json");
+    return {
+      response: toResponse(result, kind, request.search),
+      read:
+        definition.records === false ? null : { rows: rowsOf(result), parameters: Object.fromEntries(texts) },
+    };
   };
   return { path, summary, description, parameters, csv, body, response, respond };
+}
+
+/** The entries of the body's first list; one where it has none. */
+function rowsOf({ body }: EndpointResult): number {
+  const list: unknown = Object.values(body).find((value) => Array.isArray(value));
+  return Array.isArray(list) ? list.length : 1;
 }
 
 /** The methods that an endpoint allows. */

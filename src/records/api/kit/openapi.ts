@@ -55,6 +55,7 @@ const PAGE_HEADERS = {
 export function openapi(all: () => readonly Endpoint[]): Endpoint {
   return endpoint({
     path: "/openapi.json",
+    records: false,
     summary: "This document",
     description:
       "OpenAPI 3.1, generated from the definitions that parse the requests and build the responses.",

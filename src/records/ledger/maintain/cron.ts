@@ -7,10 +7,11 @@ import type { LogOperatorEvent } from "../../../shared/operator-log.ts";
 import { firstUuidAt } from "../../../shared/uuid.ts";
 import { errorText } from "../error-text.ts";
 import type { LedgerDeps } from "../ledger.ts";
-import { FOLD_AFTER_MS, FOLD_AT_DELTAS, foldJournal, UNFOLDED_DELTAS } from "../rollups/fold.ts";
+import { closeDays, FOLD_AFTER_MS, FOLD_AT_DELTAS, foldJournal, UNFOLDED_DELTAS } from "../rollups/fold.ts";
 import { closingJob } from "../open-calls-sql.ts";
-import { TABLE_KEYS, ANOMALY_TABLE_KEYS, type CallTable } from "../tables.ts";
-import { DAY_MS } from "./aggregate.ts";
+import type { CallTable } from "../tables.ts";
+import { deleteExpired, RETENTION_GROUPS } from "./retention.ts";
+import { deleteFrom } from "./retention-sql.ts";
 import { scanForAnomalies } from "./anomaly-scan.ts";
 import { scanRefusals } from "./refusal-scan.ts";
 import { mergeRefusals } from "./merge-refusals.ts";
@@ -20,11 +21,7 @@ export const ORPHANED_AFTER_MS = 6 * 3_600_000;
 
 /** Calls that are read per step. A run reads those of ten minutes at 1,000 per second. */
 const ORPHANS = { rows: 25_000, steps: 25 };
-/**
- * With the statements of `anomaly-scan.ts`, `refusal-scan.ts` and `merge-refusals.ts`, all steps stay below the 1,000 statements of one invocation:
- * https://developers.cloudflare.com/d1/platform/limits/
- */
-const DELETE_STEPS = { rows: 700, steps: 400 };
+const DELETED_TABLES = Object.values(RETENTION_GROUPS).flat();
 
 /** An orphaned interception has unknown usage, and like an orphaned passthrough no end time. */
 const ORPHANED: Readonly<Record<CallTable, string>> = {
@@ -54,22 +51,11 @@ const closeNoted = (table: CallTable): readonly string[] => [
 
 const CALL_TABLES = ["interceptions", "passthroughs"] as const satisfies readonly CallTable[];
 
-/** One statement per table: deletes its oldest rows before an id. */
-const DELETE_EXPIRED: readonly string[] = [
-  ...Object.entries(TABLE_KEYS).map(([table, [key]]) => deleteExpiredFrom(table, [key])),
-  ...Object.entries(ANOMALY_TABLE_KEYS).map(([table, key]) => deleteExpiredFrom(table, key)),
-];
-
 /** Every statement of the cron except those of the anomaly scan. Each has one parameter. */
 export const MAINTENANCE_SQL: readonly string[] = [
   ...CALL_TABLES.flatMap((table) => [...closePage(table), ...closeNoted(table)]),
-  ...DELETE_EXPIRED,
+  ...DELETED_TABLES.map(deleteFrom),
 ];
-
-function deleteExpiredFrom(table: string, key: readonly string[]): string {
-  const [columns, first = ""] = [key.join(", "), ...key];
-  return `DELETE FROM ${table} WHERE (${columns}) IN (SELECT ${columns} FROM ${table} WHERE ${first} < ?1 ORDER BY ${columns} LIMIT ${DELETE_STEPS.rows})`;
-}
 
 /**
  * Runs all parts, even when one of them fails.
@@ -85,7 +71,7 @@ export async function runMaintenance(deps: LedgerDeps, now: number): Promise<voi
     scanRefusals(database, now, logError),
     mergeCounts(database, now, logError),
     foldOld(database, now),
-    deleteExpired(database, deps.retentionDays, now, logError),
+    deleteExpired(deps, now),
   ];
   const failed = (await Promise.allSettled(parts)).filter((part) => part.status === "rejected");
   for (const { reason } of failed) logError({ event: "maintenance_failed", error: errorText(reason) });
@@ -120,34 +106,10 @@ async function closeOrphans(
   if (closed > 0) logError({ event: "orphans_closed", [table]: closed });
 }
 
-/** Folds what the consumer has left in the journal. */
+/** Folds what the consumer has left in the journal, and sums up the days that have ended. */
 async function foldOld(database: D1Database, now: number): Promise<void> {
   const left = await database.prepare(UNFOLDED_DELTAS).first<{ deltas: number; since: number | null }>();
-  if (left === null || left.since === null) return;
-  if (left.deltas >= FOLD_AT_DELTAS || left.since < now - FOLD_AFTER_MS) await foldJournal(database);
-}
-
-/** Deletes from the dependent tables first, so that a run that stops early leaves no row without its interception. */
-async function deleteExpired(
-  database: D1Database,
-  days: number,
-  now: number,
-  logError: LogOperatorEvent,
-): Promise<void> {
-  if (days === 0) return;
-  // Every id begins with its time, so all older ids are below the first id of that millisecond.
-  const boundary = firstUuidAt(Math.max(0, now - days * DAY_MS));
-  let steps = DELETE_STEPS.steps;
-  for (const sql of DELETE_EXPIRED) {
-    for (let full = true; full && steps > 0; steps -= 1) {
-      // A step may delete more rows than its limit: it deletes all rows of its last interception.
-      full = (await changes(database, sql, boundary)) >= DELETE_STEPS.rows;
-    }
-  }
-  if (steps === 0) logError({ event: "maintenance_unfinished", task: "deletion of expired rows" });
-}
-
-async function changes(database: D1Database, sql: string, parameter: string): Promise<number> {
-  const { meta } = await database.prepare(sql).bind(parameter).run();
-  return meta.changes;
+  const isOld = left?.since != null && left.since < now - FOLD_AFTER_MS;
+  if (isOld || (left?.deltas ?? 0) >= FOLD_AT_DELTAS) await foldJournal(database);
+  await closeDays(database, now);
 }

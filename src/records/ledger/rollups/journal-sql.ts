@@ -75,10 +75,11 @@ WHERE excluded.named_by >= rollup_dimensions.named_by
 
 export const ADD_DIMENSIONS = `WITH ${BATCH}${addDimensions(INTERCEPTIONS)}`;
 
+const isSeal = (name: string): string => `stored.${name} = event.value ->> 'seal'`;
+
 /** Whether the stored seal is the batch's own: the batch has stored the event, and no earlier one has. */
 function isStored(table: LedgerTable): string {
   const [key, id] = TABLE_KEYS[table] as readonly [string, string?];
-  const isSeal = (name: string): string => `stored.${name} = event.value ->> 'seal'`;
   const isOurs = isCallTable(table) ? `(${isSeal("start_seal")} OR ${isSeal("end_seal")})` : isSeal("seal");
   const isRow = id === undefined ? "" : ` AND stored.${id} = event.value ->> 'id'`;
   return `WHEN '${table}' THEN EXISTS (

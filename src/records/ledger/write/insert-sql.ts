@@ -11,15 +11,25 @@ import {
   type EventTable,
   type Tables,
 } from "../tables.ts";
+import { PURGED } from "../../rollups/purged.ts";
 import { insertRefusalCounts, insertRefusals } from "./refusal-sql.ts";
 
-/** `key`: the columns that identify a row; `onConflict`: what happens where it exists. */
+/**
+ * `key`: the columns that identify a row; `onConflict`: what happens where it exists.
+ *
+ * An interception that has been deleted is not stored again: the totals have it already.
+ */
 function insert(table: string, columns: Columns, key: string, onConflict: string): string {
   const names = Object.keys(columns).join(", ");
   const values = Object.values(columns).map(({ field, sql }) => sql ?? `value ->> '${field}'`);
   // Without a WHERE, SQLite would take ON for a join's: https://www.sqlite.org/lang_upsert.html#parsing_ambiguity
-  return `INSERT INTO ${table} (${names}) SELECT ${values.join(", ")} FROM json_each(?1) WHERE true ON CONFLICT (${key}) ${onConflict}`;
+  return `INSERT INTO ${table} (${names}) SELECT ${values.join(", ")} FROM json_each(?1) WHERE ${isStored(table)} ON CONFLICT (${key}) ${onConflict}`;
 }
+
+const isStored = (table: string): string =>
+  table === "interceptions"
+    ? `(value ->> 'id' >= ${PURGED} OR EXISTS (SELECT 1 FROM interceptions AS kept WHERE kept.id = value ->> 'id'))`
+    : "true";
 
 const update = (columns: Columns): string =>
   `DO UPDATE SET ${Object.keys(columns)

@@ -1,0 +1,72 @@
+/**
+ * The SQL of deletion: the oldest rows of a table before a boundary, except those of a legal hold. Every id begins with its
+ * time, so a boundary is the first id of a millisecond.
+ */
+import type { LedgerTable } from "../../../events/fields.ts";
+import { PURGE_JOB, PURGED } from "../../rollups/purged.ts";
+import { ANOMALY_TABLE_KEYS, TABLE_KEYS } from "../tables.ts";
+
+/** Rows per statement, so that none holds the database for long. */
+export const DELETE_ROWS = 700;
+
+const ROLLUP_TABLES = ["rollup_hours", "rollup_days"] as const;
+export type AnomalyTable = keyof typeof ANOMALY_TABLE_KEYS;
+export type RollupTable = (typeof ROLLUP_TABLES)[number];
+export type DeletedTable = LedgerTable | AnomalyTable | RollupTable;
+
+/** Whether a hold names the initiator, the actor or the session of a row. `session`: the column; null where there is none. */
+const isHeldBy = (alias: string, session: string | null): string =>
+  `hold.principal_id IN (${alias}.initiator_id, ${alias}.actor_id)${session === null ? "" : ` OR hold.session_id = ${alias}.${session}`}`;
+
+/** The condition of a row that a hold keeps. `row`: the table's alias. */
+function heldSql(table: LedgerTable): string | null {
+  const [first] = TABLE_KEYS[table];
+  switch (table) {
+    case "interceptions":
+      return isHeldBy("row", "session_id");
+    case "passthroughs":
+    case "initiator_overrides":
+      return isHeldBy("row", "client_session_id");
+    case "refusals":
+      return isHeldBy("row", null);
+    case "refusal_counts":
+    case "ledger_accesses":
+      return null;
+    case "retrieved_usages":
+    case "batch_files":
+      return "hold.principal_id = row.initiator_id";
+    default:
+      return `EXISTS (SELECT 1 FROM interceptions AS held WHERE held.id = row.${first} AND (${isHeldBy("held", "session_id")}))`;
+  }
+}
+
+/** Parameter: the boundary. For the tables of anomalies and totals it is a time's prefix, as their first column. */
+export function deleteFrom(table: DeletedTable): string {
+  const isLedger = table in TABLE_KEYS;
+  const key = isLedger ? [TABLE_KEYS[table as LedgerTable][0]] : keyOf(table as AnomalyTable | RollupTable);
+  const columns = key.join(", ");
+  // The time is the first column, but in the totals.
+  const time = table === "rollup_hours" ? "hour" : table === "rollup_days" ? "day" : (key[0] ?? "");
+  const held = isLedger ? heldSql(table as LedgerTable) : null;
+  const isFree = held === null ? "" : ` AND NOT EXISTS (SELECT 1 FROM legal_holds AS hold WHERE ${held})`;
+  return `DELETE FROM ${table} WHERE (${columns}) IN (
+  SELECT ${key.map((name) => `row.${name}`).join(", ")} FROM ${table} AS row WHERE row.${time} < ?1${isFree} ORDER BY ${key.map((name) => `row.${name}`).join(", ")} LIMIT ${DELETE_ROWS})`;
+}
+
+const keyOf = (table: AnomalyTable | RollupTable): readonly string[] => {
+  if (table === "rollup_hours") return ["dimension", "hour"];
+  return table === "rollup_days" ? ["dimension", "day"] : ANOMALY_TABLE_KEYS[table];
+};
+
+/** Moves the boundary of the interceptions, before any of them is deleted. Parameter: the boundary. */
+export const MOVE_BOUNDARY = `INSERT INTO upkeep_cursors (job, cursor) VALUES ('${PURGE_JOB}', ?1)
+ON CONFLICT (job) DO UPDATE SET cursor = MAX(cursor, excluded.cursor)`;
+
+/** Rows of the largest tables that a step by size deletes. */
+export const SIZE_STEP_ROWS = 2000;
+
+/** The id below which the oldest rows of one table are so many; the lowest of three tables. */
+export const SIZE_BOUNDARY = `SELECT MIN(id) AS id FROM (
+  SELECT (SELECT id FROM interceptions WHERE id >= ${PURGED} ORDER BY id LIMIT 1 OFFSET ${SIZE_STEP_ROWS}) AS id
+  UNION ALL SELECT (SELECT id FROM passthroughs WHERE id >= ${PURGED} ORDER BY id LIMIT 1 OFFSET ${SIZE_STEP_ROWS})
+  UNION ALL SELECT (SELECT id FROM refusals WHERE id >= ${PURGED} ORDER BY id LIMIT 1 OFFSET ${SIZE_STEP_ROWS}))`;

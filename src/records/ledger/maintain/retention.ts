@@ -1,0 +1,181 @@
+/**
+ * Deletes old rows: by age, each table with its own period, and by size, so that the database never fills. A legal hold keeps
+ * rows; totals stay. Each run records what it deleted as an event.
+ */
+import type { LedgerAccess } from "../../../events/event.ts";
+import type { LedgerTable } from "../../../events/fields.ts";
+import { toEventLine } from "../../../events/log-line.ts";
+import { firstUuidAt, uuidTime, uuidV7 } from "../../../shared/uuid.ts";
+import type { LedgerDeps } from "../ledger.ts";
+import { ANOMALY_TABLE_KEYS, TABLE_KEYS } from "../tables.ts";
+import { storeEvents } from "../write/store.ts";
+import { DAY_MS } from "./aggregate.ts";
+import {
+  deleteFrom,
+  DELETE_ROWS,
+  MOVE_BOUNDARY,
+  SIZE_BOUNDARY,
+  type AnomalyTable,
+  type DeletedTable,
+  type RollupTable,
+} from "./retention-sql.ts";
+
+/** Days after which rows are deleted; 0: never. Rows that belong to an interception never outlive it. */
+export type RetentionDays = Readonly<Record<RetentionGroup, number>>;
+
+export type Retention = {
+  readonly days: RetentionDays;
+  /** The database's size in bytes above which the oldest rows are deleted, whatever their age; 0: no bound. */
+  readonly maxBytes: number;
+};
+
+/** The tables of each period, dependent tables first, and what the period is for. */
+export const RETENTION_GROUPS = {
+  prompts: ["user_prompts"],
+  thoughts: ["model_thoughts"],
+  tools: ["tool_usages"],
+  overrides: ["initiator_overrides"],
+  passthroughs: ["retrieved_usages", "batch_files", "passthroughs"],
+  refusals: ["refusals", "refusal_counts"],
+  interceptions: ["token_usages", "interceptions"],
+  anomalies: Object.keys(ANOMALY_TABLE_KEYS) as AnomalyTable[],
+  accesses: ["ledger_accesses"],
+  totals: ["rollup_hours", "rollup_days"],
+} as const satisfies Readonly<Record<string, readonly (LedgerTable | AnomalyTable | RollupTable)[]>>;
+export type RetentionGroup = keyof typeof RETENTION_GROUPS;
+
+/** The tables of an interception: those that a deletion by size empties along with it. */
+const BY_SIZE: readonly LedgerTable[] = (Object.keys(TABLE_KEYS) as LedgerTable[]).filter(
+  (table) => table !== "ledger_accesses",
+);
+
+/** Statements of one run. With those of the rest of `cron.ts` they stay below the 1,000 of one invocation. */
+const MAX_STATEMENTS = 380;
+
+type Reason = "age" | "size";
+type Deleted = { readonly table: DeletedTable; readonly reason: Reason; rows: number; before: number };
+
+/** One run's statements and what they deleted. */
+type Run = {
+  readonly database: D1Database;
+  left: number;
+  size: number;
+  readonly deleted: Map<string, Deleted>;
+};
+
+export async function deleteExpired(
+  { database, retention, logError, print }: Pick<LedgerDeps, "database" | "retention" | "logError" | "print">,
+  now: number,
+  randomUuid: () => string = () => crypto.randomUUID(),
+): Promise<void> {
+  if (!database) return;
+  const run: Run = { database, left: MAX_STATEMENTS, size: 0, deleted: new Map() };
+  try {
+    await deleteByAge(run, retention.days, now);
+    if (retention.maxBytes > 0) await deleteBySize(run, retention.maxBytes);
+  } finally {
+    await recordDeletions(run, now, { randomUuid, print });
+  }
+  if (run.left <= 0) logError({ event: "maintenance_unfinished", task: "deletion of expired rows" });
+}
+
+async function deleteByAge(run: Run, days: RetentionDays, now: number): Promise<void> {
+  const boundaryOf = (group: RetentionGroup): number => Math.max(0, now - days[group] * DAY_MS);
+  if (days.interceptions > 0) await moveBoundary(run, boundaryOf("interceptions"));
+  for (const group of Object.keys(RETENTION_GROUPS) as RetentionGroup[]) {
+    if (days[group] === 0) continue;
+    for (const table of RETENTION_GROUPS[group])
+      await deleteBefore(run, { table, reason: "age", before: boundaryOf(group) });
+  }
+}
+
+/** Deletes a step at a time until the database is small enough. */
+async function deleteBySize(run: Run, maxBytes: number): Promise<void> {
+  await query(run, "SELECT 1");
+  while (run.size > maxBytes && run.left > 0) {
+    const { results } = await query<{ id: string | null }>(run, SIZE_BOUNDARY);
+    const id = results[0]?.id ?? null;
+    // What is left are the newest rows of each table, and the totals.
+    if (id === null) return;
+    const before = uuidTime(id);
+    await moveBoundary(run, before);
+    let rows = 0;
+    // Dependent tables first, as in `TABLE_KEYS`.
+    for (const table of BY_SIZE) rows += await deleteBefore(run, { table, reason: "size", before });
+    // All rows before the boundary are held, or are of one millisecond.
+    if (rows === 0) await moveBoundary(run, before + 1);
+  }
+}
+
+/** The first of a time's texts, in the form of the table's first column. */
+function boundaryText(table: DeletedTable, before: number): string {
+  if (table === "rollup_hours") return new Date(before).toISOString().slice(0, 13);
+  if (table === "rollup_days") return new Date(before).toISOString().slice(0, 10);
+  return firstUuidAt(before);
+}
+
+async function moveBoundary(run: Run, before: number): Promise<void> {
+  await query(run, MOVE_BOUNDARY, firstUuidAt(before));
+}
+
+/** @returns the number of deleted rows. */
+async function deleteBefore(
+  run: Run,
+  {
+    table,
+    reason,
+    before,
+  }: { readonly table: DeletedTable; readonly reason: Reason; readonly before: number },
+): Promise<number> {
+  let rows = 0;
+  for (let full = true; full && run.left > 0;) {
+    const { meta } = await query(run, deleteFrom(table), boundaryText(table, before));
+    rows += meta.changes;
+    // A step may delete more rows than its limit: it deletes all rows of its last interception.
+    full = meta.changes >= DELETE_ROWS;
+  }
+  if (rows > 0) {
+    const key = `${table} ${reason}`;
+    const deleted = run.deleted.get(key) ?? { table, reason, rows: 0, before };
+    deleted.rows += rows;
+    deleted.before = Math.max(deleted.before, before);
+    run.deleted.set(key, deleted);
+  }
+  return rows;
+}
+
+async function query<Row>(run: Run, sql: string, ...values: readonly string[]): Promise<D1Result<Row>> {
+  run.left -= 1;
+  const result = await run.database
+    .prepare(sql)
+    .bind(...values)
+    .run<Row>();
+  run.size = result.meta.size_after;
+  return result;
+}
+
+/** One event per table and reason. */
+async function recordDeletions(
+  { database, deleted }: Run,
+  now: number,
+  { randomUuid, print }: { readonly randomUuid: () => string; readonly print: (line: string) => void },
+): Promise<void> {
+  const entries = [...deleted.values()].map(({ table, reason, rows, before }) => {
+    const event: LedgerAccess = {
+      record_type: "ledger_access",
+      interception_id: uuidV7(now, randomUuid()),
+      action: "purge",
+      by: "cron",
+      target: table,
+      parameters: {},
+      rows,
+      before: new Date(before).toISOString(),
+      cause: reason,
+      created_at: new Date(now).toISOString(),
+    };
+    return { event, via: "m" as const, macKeyId: null, storedAt: now };
+  });
+  // Into the log as well, where it outlives the database.
+  for (const { event } of entries) print(toEventLine(event));
+  await storeEvents(database, entries);
+}

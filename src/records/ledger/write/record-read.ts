@@ -1,0 +1,45 @@
+/** The event of a read through the API: which token read what, and how many rows it got. */
+import type { LedgerAccess } from "../../../events/event.ts";
+import { toEventLine } from "../../../events/log-line.ts";
+import { errorText } from "../error-text.ts";
+import type { LedgerDeps } from "../ledger.ts";
+import { storeEvents } from "./store.ts";
+
+export type Read = {
+  /** The `x-interception-id` of the response. */
+  readonly id: string;
+  /** The id of the admin token. */
+  readonly tokenId: string;
+  /** The endpoint's path, with the id that the request names. */
+  readonly target: string;
+  readonly parameters: Readonly<Record<string, string>>;
+  readonly rows: number;
+  /** Milliseconds since 1970. */
+  readonly at: number;
+};
+
+/** Never rejects: a failure is logged, and the log line has the event. */
+export async function recordRead(
+  { database, print, logError }: Pick<LedgerDeps, "database" | "print" | "logError">,
+  { id, tokenId, target, parameters, rows, at }: Read,
+): Promise<void> {
+  const event: LedgerAccess = {
+    record_type: "ledger_access",
+    interception_id: id,
+    action: "read",
+    by: `token:${tokenId}`,
+    target,
+    parameters,
+    rows,
+    before: null,
+    cause: null,
+    created_at: new Date(at).toISOString(),
+  };
+  print(toEventLine(event));
+  if (!database) return;
+  try {
+    await storeEvents(database, [{ event, via: "m", macKeyId: null, storedAt: at }]);
+  } catch (error) {
+    logError({ event: "access_not_stored", error: errorText(error) });
+  }
+}
