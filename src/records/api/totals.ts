@@ -26,8 +26,8 @@ const DAY_MS = 24 * HOUR_MS;
 /** The filters that a rollup cannot apply. With one of them, every interception in the range is read. */
 const DETAIL_FILTERS: readonly string[] = ["outcome", "session_id", "chat_id"];
 
-/** `sent`: the names of a request's parameters. */
-export const needsDetail = (sent: ReadonlySet<string>): boolean =>
+/** `sent`: a request's parameters, by name. */
+export const needsDetail = (sent: ReadonlyMap<string, string>): boolean =>
   DETAIL_FILTERS.some((name) => sent.has(name));
 
 const raw = (text: string): Sql => ({ text, values: [] });
