@@ -197,12 +197,12 @@ const HOSTILE: readonly unknown[] = [
 
 /** The rules of a valid config that this one breaks. */
 function faultsOf({ database, archive, retention, adminTokenSha256 }: Config): string[] {
-  const retentionDays = retention.days.interceptions;
   const faults: string[] = [];
   if (!database && !archive) faults.push("nothing stores the events");
   if (database && typeof database.prepare !== "function") faults.push("database");
   if (archive && typeof archive.createMultipartUpload !== "function") faults.push("archive");
-  if (!Number.isSafeInteger(retentionDays) || retentionDays < 0) faults.push("retention");
+  const counts = [...Object.values(retention.days), retention.maxBytes];
+  if (!counts.every((count) => Number.isSafeInteger(count) && count >= 0)) faults.push("retention");
   if (!/^[0-9a-f]{64}$/.test(adminTokenSha256 ?? SHA)) faults.push("admin token");
   return faults;
 }

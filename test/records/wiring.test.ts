@@ -85,10 +85,10 @@ function batchOf(events: readonly InterceptorEvent[]): MessageBatch {
 const rowCounts = (rows: Rows): Record<string, number> =>
   Object.fromEntries(Object.entries(rows).map(([table, { length }]) => [table, length]));
 
-/** The rows of one event of every type: a start and its end share a row. */
+/** The rows of one event of every type: a start, its end and the usage share a row. */
 const EVERY_EVENT_ROWS = {
   interceptions: 1,
-  token_usages: 1,
+  token_usages: 0,
   user_prompts: 1,
   tool_usages: 1,
   model_thoughts: 1,

@@ -1,5 +1,5 @@
 /** A client of the records Worker's API app, over the tests' own ledger. */
-import { createApi } from "../../../src/records/api/api.ts";
+import { createApi, type ApiRead } from "../../../src/records/api/api.ts";
 import { sha256Hex } from "../../../src/shared/digest.ts";
 import type { Refusal } from "../../../src/shared/refusal.ts";
 import { database, T0 } from "./api-rows.ts";
@@ -30,6 +30,7 @@ export type FetchOptions = {
   readonly body?: BodyInit;
   readonly now?: () => number;
   readonly newId?: () => string;
+  readonly onRead?: (read: ApiRead) => void;
   readonly onRefusal?: (id: string, request: Request, refusal: Refusal) => void;
 };
 
@@ -50,7 +51,8 @@ export async function fetchApi(path: string, options: FetchOptions = {}): Promis
     },
   });
   const url = `https://interceptor.example${options.prefix ?? BASE}${path}`;
-  const response = await app.fetch(new Request(url, { method, headers, body }));
+  const { onRead = () => undefined } = options;
+  const response = await app.fetch(new Request(url, { method, headers, body }), { onRead });
   const text = await response.text();
   const isJson = response.headers.get("content-type")?.startsWith("application/json") === true && text !== "";
   return {

@@ -38,8 +38,8 @@ export type Body = {
 type Handle<P extends Parameters> = (
   values: Values<P>,
   matches: Condition,
-  /** `sent`: the names of the parameters that the request has. */
-  request: EndpointRequest & { readonly sent: ReadonlySet<string> },
+  /** `sent`: the texts of the parameters that the request has, by name. */
+  request: EndpointRequest & { readonly sent: ReadonlyMap<string, string> },
 ) => Promise<EndpointResult | Refusal>;
 
 export type Definition<P extends Parameters> = {
@@ -98,7 +98,7 @@ export function endpoint<const P extends Parameters>(definition: Definition<P>):
     const format = readValues(texts, formatParameter);
     if (format instanceof Refusal) return format;
     const matches = allOf(Object.values(conditions).filter((condition) => condition !== null));
-    const result = await handle(values, matches, { ...request, sent: new Set(texts.keys()) });
+    const result = await handle(values, matches, { ...request, sent: texts });
     if (result instanceof Refusal) return result;
     const kind = format.format ?? (prefersCsv(request.accept) ? "csv" : "json");
     return {
