@@ -108,6 +108,21 @@ const variants: readonly (readonly [string, Start])[] = [
   ]),
   ["interceptor", (options) => startInterceptor(provider, bundle, options)],
   ["with ledger", (options) => startInterceptor(provider, bundle, { ...options, ledger: true })],
+  [
+    "with MAC",
+    (options) =>
+      startInterceptor(provider, bundle, { ...options, ledger: true, mac: true, name: "with MAC" }),
+  ],
+  [
+    "with log MAC",
+    (options) =>
+      startInterceptor(provider, bundle, {
+        ...options,
+        mac: true,
+        vars: { RECORDING: { log_mac: true } },
+        name: "with log MAC",
+      }),
+  ],
 ];
 try {
   for (const traffic of positionals.length > 0 ? (positionals as Traffic[]) : DEFAULT_TRAFFIC) {

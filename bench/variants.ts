@@ -104,6 +104,8 @@ export type InterceptorOptions = ProcessOptions & {
   readonly name?: string;
   /** With the queue `EVENTS`, which accepts every event. */
   readonly ledger?: boolean;
+  /** With EVENT_MAC_KEY, so that each message has a MAC. */
+  readonly mac?: boolean;
   /** Replaces the identity source, together with the headers of its caller. */
   readonly vars?: Readonly<Record<string, unknown>>;
   readonly headers?: Target["headers"];
@@ -156,7 +158,11 @@ function interceptorBindings(
     IDENTITY: [{ source: "keys" }],
     ...options.vars,
   };
-  const secrets = { CLIENT_KEYS, PROVIDER_KEY: "sk-bench-provider-key" };
+  const secrets = {
+    CLIENT_KEYS,
+    PROVIDER_KEY: "sk-bench-provider-key",
+    ...(options.mac ? { EVENT_MAC_KEY: "of-the-bench-0123456789-abcdefghijklmnopqrstuvwxyz" } : {}),
+  };
   const dataset: Binding = { wrapped: "fake:analytics", inner: {} };
   return {
     ...varBindings(vars, secrets),

@@ -32,6 +32,11 @@ export function mintAdminToken(): string {
   return `${CLIENT_KEY_PREFIX}admin-${randomBytes(KEY_BYTES).toString("base64url")}`;
 }
 
+/** A new key of the events' MACs (EVENT_MAC_KEY): 256 random bits, with the same prefix. */
+export function mintMacKey(): string {
+  return `${CLIENT_KEY_PREFIX}mac-${randomBytes(KEY_BYTES).toString("base64url")}`;
+}
+
 /** The stored form of a key or token: 64 hex digits. */
 export function sha256(text: string): string {
   return createHash("sha256").update(text).digest("hex");

@@ -1,14 +1,15 @@
 /**
- * `npm run keys`: creates client keys and the token of the records API, and manages the store of client keys. A key is
- * printed once. Only its SHA-256 is stored, which cannot be used to call.
+ * `npm run keys`: creates client keys, the token of the records API and the key of the events' MACs, and manages the store of
+ * client keys. A key is printed once. Of client keys and the token only the SHA-256 is stored, which cannot be used to call.
  */
-import { entryFor, mintAdminToken, mintKey, sha256 } from "./client-key.ts";
+import { macKeyId } from "../src/events/event-mac.ts";
+import { entryFor, mintAdminToken, mintKey, mintMacKey, sha256 } from "./client-key.ts";
 import { readWorkers } from "./deploy/worker-configs.ts";
 import { readArguments, USAGE, type Command } from "./keys/arguments.ts";
 import { chooseKeys } from "./keys/choose.ts";
 import { listEntries, removeEntry, storeEntry } from "./keys/store.ts";
 import { listWarning, readKeyList } from "./keys/list-size.ts";
-import { explain, explainAdmin, explainRevoked, explainStored, keyTable } from "./keys/texts.ts";
+import { explain, explainAdmin, explainMac, explainRevoked, explainStored, keyTable } from "./keys/texts.ts";
 import { BAD_USAGE, StartFailure } from "./local/start-failure.ts";
 import { ROOT } from "./root.ts";
 
@@ -42,6 +43,11 @@ async function run(command: Command): Promise<string> {
       const token = mintAdminToken();
       const stored = { token, sha256: sha256(token) };
       return command.asJson ? asLine(stored) : explainAdmin(token, stored.sha256, environment);
+    }
+    case "mac": {
+      const key = mintMacKey();
+      const keyId = await macKeyId(key);
+      return command.asJson ? asLine({ key, key_id: keyId }) : explainMac(key, keyId, environment);
     }
     case "new": {
       const key = mintKey();

@@ -33,5 +33,8 @@ export function localKeyEntries(): readonly KeyEntry[] {
   return Object.values(LOCAL_KEYS).map(({ key, holder }) => entryFor(key, holder));
 }
 
+/** The key of the events' MACs in such a run. */
+export const LOCAL_EVENT_MAC_KEY = "aei_mac-local-key-that-authenticates-only-local-events";
+
 /** The token of the records API in such a run. */
 export const LOCAL_ADMIN_TOKEN = "aei_admin-local-token-that-opens-only-local-records";

@@ -74,6 +74,8 @@ const NO_KEY: readonly unknown[] = [
 ];
 
 /** Faults of single fields. No fault here can hide another. */
+const NO_MAC_KEY = [CANARY, "", 7, `${CANARY} ${"x".repeat(40)}`, "x".repeat(40), null];
+
 const FIELD_FAULTS: readonly Fault[] = [
   field("PROVIDERS.openai.type", NO_WORD),
   field("PROVIDERS.openai.base_url", NO_URL),
@@ -112,7 +114,7 @@ const FIELD_FAULTS: readonly Fault[] = [
   field("DELEGATION.keys", [[], ...NO_NAMES]),
   field("DELEGATION.actor", [`${CANARY} with blanks`, "byok:abc", "-x", ...NO_TEXT]),
   unknownKey("DELEGATION"),
-  ...fields("RECORDING", "required all_events prompts tool_inputs thoughts error_messages", NO_FLAG),
+  ...fields("RECORDING", "required all_events log_mac prompts tool_inputs thoughts error_messages", NO_FLAG),
   field("RECORDING.redact", [["("], [`${CANARY}(`], [""], ["x*"], ...NO_LIST]),
   unknownKey("RECORDING"),
   ...fields(
@@ -125,6 +127,7 @@ const FIELD_FAULTS: readonly Fault[] = [
     field(name, NO_BINDING),
   ),
   field("FORWARD_API", NO_FLAG_OR_TEXT),
+  field("EVENT_MAC_KEY", NO_MAC_KEY),
   // Keys of the records Worker: the gateway rejects them with any value.
   ...["LEDGER", "ARCHIVE"].map((name) => field(name, [{ prepare: () => CANARY }, ...NO_BINDING])),
   field("RETENTION_DAYS", [30, "30", ...NO_DAYS]),
@@ -158,6 +161,8 @@ export const RECORDS_FAULTS: Faults = {
   fields: [
     ...["LEDGER", "ARCHIVE"].map((name) => field(name, NO_BINDING)),
     field("RETENTION_DAYS", NO_DAYS),
+    field("EVENT_MAC", [CANARY, "Require", "", 7, true, null]),
+    field("EVENT_MAC_KEY", NO_MAC_KEY),
     field("ADMIN_TOKEN", [CANARY, "A".repeat(64), "a".repeat(63), "", 7, `${"a".repeat(64)} ${CANARY}`]),
   ],
 };

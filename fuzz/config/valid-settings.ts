@@ -85,6 +85,7 @@ export function gatewaySettings(random: Random): Settings {
     RECORDING: some(random, {
       required: true,
       all_events: true,
+      log_mac: true,
       prompts: true,
       tool_inputs: true,
       thoughts: true,
@@ -102,6 +103,7 @@ export function gatewaySettings(random: Random): Settings {
       observe_bytes: 0,
     }),
     FORWARD_API: pick<unknown>(random, [true, false, "true"]),
+    EVENT_MAC_KEY: "0123456789-abcdefghijklmnopqrstuv",
     INTERCEPTIONS: binding("writeDataPoint"),
     OVERRIDES: binding("writeDataPoint"),
     EVENTS: binding("sendBatch"),
@@ -118,6 +120,8 @@ export function recordsSettings(random: Random): Settings {
     LEDGER: binding("prepare"),
     ARCHIVE: binding("createMultipartUpload"),
     RETENTION_DAYS: pick<unknown>(random, [0, 60, "30"]),
+    EVENT_MAC: pick(random, ["require", "accept"]),
+    EVENT_MAC_KEY: "0123456789-abcdefghijklmnopqrstuv 0123456789-ABCDEFGHIJKLMNOPQRSTUV",
     ADMIN_TOKEN: "a".repeat(64),
   };
 }

@@ -14,8 +14,11 @@ export type RefusalParts = { readonly code: RefusalCode; readonly data: RefusalD
 export type RecordsService = {
   /** Serves the records API. */
   readonly fetch: (request: Request) => Promise<Response>;
-  /** Stores events where there is no queue. Resolves when all are stored; storing them again changes nothing. */
-  readonly store: (events: readonly InterceptorEvent[]) => Promise<void>;
+  /**
+   * Stores the events of messages (queue-message.ts) where there is no queue. Resolves when all are stored; storing them
+   * again changes nothing. A gateway from before MACs passes the events themselves.
+   */
+  readonly store: (messages: readonly (string | InterceptorEvent)[]) => Promise<void>;
   /** Whether the holder of these headers is the admin: null, or why not. */
   readonly authorize: (headers: AdminHeaders) => Promise<RefusalParts | null>;
 };

@@ -3,7 +3,9 @@
  * one is one file and one line here.
  */
 import type { InterceptorEvent } from "../events/event.ts";
+import { createSign, type Sign } from "../events/event-mac.ts";
 import { createFallbackLog } from "../events/fallback-log.ts";
+import { toMessages, toSignedMessages } from "../events/queue-message.ts";
 import { createRedactor } from "../events/redaction.ts";
 import { ByteBudget } from "../shared/byte-budget.ts";
 import { configVersion } from "../shared/config/version.ts";
@@ -34,9 +36,10 @@ import { analyticsEngineSink } from "./sinks/analytics-engine.ts";
 import { coalesceStarts } from "./sinks/coalesce-starts.ts";
 import { limitUnconfirmed, trackUnconfirmedKeys } from "./sinks/unconfirmed-keys.ts";
 import { logSink } from "./sinks/log.ts";
-import { sendEvents } from "./sinks/queue.ts";
+import { sendMessages } from "./sinks/queue.ts";
 import type { Sink } from "./sinks/recorder.ts";
 import { recordsSink } from "./sinks/records.ts";
+import { signedLogSink } from "./sinks/signed-log.ts";
 import { refusalCountsSink } from "./sinks/refusal-counts.ts";
 import { limitDetails } from "./sinks/refusal-details.ts";
 
@@ -66,23 +69,29 @@ const MAX_REJECTED_OPT_INS = 1000;
 /** The dialect of error bodies where no route names a provider. */
 export const fallbackDialect = openai;
 
-const fallback = createFallbackLog(print);
-
-const sinks = (config: Config, { now }: Platform): Sink[] => [
-  logSink(print),
-  analyticsEngineSink(config.interceptions, config.overrides),
-  ...recordsSinks(config, now),
-];
+function sinks(config: Config, { now }: Platform): Sink[] {
+  const [key] = config.eventMacKeys;
+  const sign = key === undefined ? null : createSign(key);
+  return [
+    sign !== null && config.recording.logMac ? signedLogSink(print, sign) : logSink(print),
+    analyticsEngineSink(config.interceptions, config.overrides),
+    ...recordsSinks(config, sign, now),
+  ];
+}
 
 /** To the ledger through the queue, or directly to the records Worker; none where neither is bound. */
 function recordsSinks(
   { queue, records, recording: { required, allEvents } }: Config,
+  sign: Sign | null,
   now: () => number,
 ): Sink[] {
-  const deliver = queue
-    ? (events: readonly InterceptorEvent[]) => sendEvents(queue, events)
-    : records && ((events: readonly InterceptorEvent[]) => records.store(events));
-  if (!deliver) return [];
+  const send = queue
+    ? (messages: readonly string[]) => sendMessages(queue, messages)
+    : records && ((messages: readonly string[]) => records.store(messages));
+  if (!send) return [];
+  const deliver = async (events: readonly InterceptorEvent[]): Promise<void> =>
+    send(sign === null ? toMessages(events) : await toSignedMessages(events, sign));
+  const fallback = createFallbackLog(print, sign);
   // Only an archive keeps each refusal without a verified actor.
   const keepsAll = queue !== null && allEvents;
   const all = recordsSink({ required, wants: keepsAll ? () => true : limitDetails(), fallback, deliver });

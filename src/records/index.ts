@@ -9,7 +9,7 @@ import type { ConfigIssues, Env } from "../shared/config/environment.ts";
 import { logOperatorEvent } from "../shared/operator-log.ts";
 import { Refusal } from "../shared/refusal.ts";
 import { uuidV7 } from "../shared/uuid.ts";
-import { deadLetterQueueOf, readConfig } from "./config/config.ts";
+import { deadLetterQueueOf, readConfig, type Config } from "./config/config.ts";
 import { consumeUnconfigured, createRecords, type Records } from "./wiring.ts";
 
 /** By environment: production has one per isolate. */
@@ -21,7 +21,13 @@ function recordsFor(env: Env): Records | ConfigIssues {
   const config = readConfig(env);
   const records = "issues" in config ? config : createRecords(config);
   workers.set(env, records);
+  if (!("issues" in config)) logUnmarked(config);
   return records;
+}
+
+function logUnmarked({ eventMac: { keys, acceptsMissing } }: Config): void {
+  const reason = keys.length === 0 ? "no_key" : acceptsMissing ? "accept" : null;
+  if (reason !== null) logOperatorEvent({ event: "event_mac_not_required", reason });
 }
 
 const logIssues = ({ issues }: ConfigIssues): void =>
@@ -41,8 +47,8 @@ export default class RecordsWorker extends WorkerEntrypoint<Env> implements Reco
     return Response.json({ message }, { status, headers });
   }
 
-  async store(events: readonly InterceptorEvent[]): Promise<void> {
-    const stored = this.#records().store(events);
+  async store(messages: readonly (string | InterceptorEvent)[]): Promise<void> {
+    const stored = this.#records().store(messages);
     // Held by this Worker too: a call ends with its caller's context, for example at the end of the gateway's `waitUntil`.
     // https://developers.cloudflare.com/workers/runtime-apis/rpc/lifecycle/
     this.ctx.waitUntil(stored.catch(() => undefined));

@@ -1,9 +1,11 @@
 /** The records Worker's composition root. */
 import { NO_NETWORK, refusalEvent } from "../events/compose.ts";
+import type { InterceptorEvent } from "../events/event.ts";
+import { createSign, createVerify } from "../events/event-mac.ts";
 import { createFallbackLog } from "../events/fallback-log.ts";
 import type { RecordsService } from "../events/records-service.ts";
 import { toEventLine } from "../events/log-line.ts";
-import { isReadWhole, sortEntries, type MessageContent } from "../events/queue-message.ts";
+import { isReadWhole, readMessage, sortEntries, type MessageContent } from "../events/queue-message.ts";
 import { Refusal } from "../shared/refusal.ts";
 import { logOperatorEvent } from "../shared/operator-log.ts";
 import { uuidV7 } from "../shared/uuid.ts";
@@ -12,13 +14,15 @@ import { createApi, type ApiRead } from "./api/api.ts";
 import type { Config } from "./config/config.ts";
 import type { LedgerDeps } from "./ledger/ledger.ts";
 import { runMaintenance } from "./ledger/maintain/cron.ts";
+import { createAuthenticate } from "./ledger/write/authenticate.ts";
 import { consumeBatch } from "./ledger/write/consume.ts";
 import { consumeDeadLetters, isDeadLetterQueue, printUnconfigured } from "./ledger/write/dead-letter.ts";
+import { authenticated, logRejected, storeIncoming } from "./ledger/write/incoming.ts";
 import { recordRead } from "./ledger/write/record-read.ts";
-import { storeEvents } from "./ledger/write/store.ts";
 
 const print = (line: string): void => console.log(line);
 const now = (): number => Date.now();
+const newIdAt = (at: number): string => uuidV7(at, crypto.randomUUID());
 
 /** Everything that the Worker serves. */
 export type Records = RecordsService & {
@@ -29,22 +33,35 @@ export type Records = RecordsService & {
   readonly maintain: (now: number) => Promise<void>;
 };
 
-export function createRecords(config: Config): Records {
-  const { database, archive, retention, adminTokenSha256, deadLetterQueue } = config;
-  const ledger: LedgerDeps = {
+function ledgerDeps({ database, archive, retention, eventMac }: Config): LedgerDeps {
+  const [key] = eventMac.keys;
+  const verify = key === undefined ? null : createVerify(eventMac.keys);
+  const signed = createFallbackLog(print, key === undefined ? null : createSign(key));
+  const unsigned = createFallbackLog(print, null);
+  return {
     database,
     archive,
     retention,
-    now,
     logError: logOperatorEvent,
-    fallback: createFallbackLog(print),
+    authenticate: createAuthenticate(verify, eventMac.acceptsMissing),
+    now,
+    newId: newIdAt,
+    fallback: async (events, hasMac) => {
+      const { toLines, print: printLines } = hasMac ? signed : unsigned;
+      printLines(await toLines(events));
+    },
     print,
   };
+}
+
+export function createRecords(config: Config): Records {
+  const { database, adminTokenSha256, deadLetterQueue } = config;
+  const ledger = ledgerDeps(config);
   const api = createApi({
     database,
     adminTokenSha256,
     now,
-    newId: () => uuidV7(now(), crypto.randomUUID()),
+    newId: () => newIdAt(now()),
     onRefusal: (id, request, { code, status, data }) => {
       const facts = { ...NOT_DECIDED, code, status, detail: data.detail ?? null, method: request.method };
       print(toEventLine(refusalEvent(id, facts, now())));
@@ -60,15 +77,13 @@ export function createRecords(config: Config): Records {
       }
       return response;
     },
-    store: async (events) => {
+    store: async (messages) => {
       if (!database) throw new Error("LEDGER is not bound");
-      const content = sortEntries(events);
-      const facts = { via: "r", macKeyId: null, storedAt: now() } as const;
-      await storeEvents(
-        database,
-        content.events.map((event) => ({ event, ...facts })),
-      );
-      if (!isReadWhole(content)) throw unreadEvents(content);
+      const contents = readCall(messages);
+      const incoming = await Promise.all(contents.map((content) => authenticated(content, "r", ledger)));
+      await storeIncoming(database, incoming, ledger);
+      logRejected(incoming, ledger);
+      if (!contents.every(isReadWhole)) throw unreadEvents(contents);
     },
     authorize: async ({ authorization, coderSessionToken }) => {
       const headers = new Headers();
@@ -85,8 +100,17 @@ export function createRecords(config: Config): Records {
   };
 }
 
+/** A gateway from before MACs passes the events themselves. */
+function readCall(messages: readonly (string | InterceptorEvent)[]): readonly MessageContent[] {
+  const texts = messages.filter((message) => typeof message === "string");
+  const events = messages.filter((message) => typeof message !== "string");
+  return [...texts.map(readMessage), ...(events.length > 0 ? [sortEntries(events)] : [])];
+}
+
 /** Logs what cannot be stored. The caller gets an error, so that the gateway prints all events of the call. */
-function unreadEvents({ unknown, malformed }: MessageContent): Error {
+function unreadEvents(contents: readonly MessageContent[]): Error {
+  const unknown = contents.reduce((sum, content) => sum + content.unknown, 0);
+  const malformed = contents.reduce((sum, content) => sum + content.malformed, 0);
   if (unknown > 0) logOperatorEvent({ event: "events_unknown", events: unknown });
   if (malformed > 0) logOperatorEvent({ event: "events_malformed", events: malformed });
   return new Error(`${unknown + malformed} values are not events of this version; the others are stored`);

@@ -12,6 +12,7 @@ export const API_ROUTES = [
   "anomalies",
   "refusals",
   "accesses",
+  "unauthenticated-events",
   "explain",
   "openapi.json",
 ] as const;

@@ -172,7 +172,7 @@ describe("the table of configuration keys", () => {
 
   it("has the defaults of LIMITS, RECORDING and FORWARD_API", () => {
     const { limits, recording, forwardApi } = gatewayConfig();
-    const { required, allEvents, prompts, content, patterns } = recording;
+    const { required, allEvents, logMac, prompts, content, patterns } = recording;
     const defaults = {
       "LIMITS.body_bytes": limits.bodyBytes,
       "LIMITS.upload_bytes": limits.uploadBytes,
@@ -184,6 +184,7 @@ describe("the table of configuration keys", () => {
       "LIMITS.idle_ms": limits.idleMs,
       "RECORDING.required": required,
       "RECORDING.all_events": allEvents,
+      "RECORDING.log_mac": logMac,
       "RECORDING.prompts": prompts,
       "RECORDING.tool_inputs": content.toolInputs,
       "RECORDING.thoughts": content.thoughts,

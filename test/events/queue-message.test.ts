@@ -121,12 +121,17 @@ describe("readMessage", () => {
     ["an object whose version is not a positive integer", JSON.stringify({ version: "2", events: [START] })],
     ["version 1 without a list", JSON.stringify({ version: 1, events: START })],
   ])("returns no events and one malformed entry for a body that is %s", (_, body) => {
-    expect(readMessage(body)).toEqual({ events: [], unknown: 0, malformed: 1 });
+    expect(readMessage(body)).toEqual({ events: [], unknown: 0, malformed: 1, mac: null });
   });
 
   // A message of a gateway from before the version was added, which may be in the queue at the upgrade.
   it("reads a plain array", () => {
-    expect(readMessage(JSON.stringify(everyEvent))).toEqual({ events: everyEvent, unknown: 0, malformed: 0 });
+    expect(readMessage(JSON.stringify(everyEvent))).toEqual({
+      events: everyEvent,
+      unknown: 0,
+      malformed: 0,
+      mac: null,
+    });
   });
 
   const later = { record_type: "cost_settled", interception_id: START.interception_id, micros: 7 };
@@ -142,7 +147,7 @@ describe("readMessage", () => {
       { ...TOOL, position: -1 },
     ];
     for (const body of [JSON.stringify(entries), JSON.stringify({ version: 1, events: entries })])
-      expect(readMessage(body)).toEqual({ events: [START, END], unknown: 1, malformed: 4 });
+      expect(readMessage(body)).toEqual({ events: [START, END], unknown: 1, malformed: 4, mac: null });
   });
 
   it.each([
@@ -152,7 +157,7 @@ describe("readMessage", () => {
     ["no list", { version: 2, records: "…" }, [], 1],
   ])("never calls a message of a newer version complete, with %s", (_, message, events, unknown) => {
     const content = readMessage(JSON.stringify(message));
-    expect(content).toEqual({ events, unknown, malformed: 0 });
+    expect(content).toEqual({ events, unknown, malformed: 0, mac: null });
     expect(isReadWhole(content)).toBe(false);
   });
 });

@@ -7,6 +7,7 @@
 import { createExecutionContext, waitOnExecutionContext } from "cloudflare:test";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import type { InterceptorEvent } from "../../src/events/event.ts";
+import { readMessage } from "../../src/events/queue-message.ts";
 import type { RecordsService } from "../../src/events/records-service.ts";
 import * as gatewayModule from "../../src/gateway/index.ts";
 import { ObjectOwnersShard } from "../../src/gateway/initiator/object-owners-shard.ts";
@@ -29,8 +30,8 @@ class StoreOnly implements RecordsService {
     return Promise.reject(new Error(`the gateway forwarded ${request.url} to the records Worker`));
   }
 
-  async store(events: readonly InterceptorEvent[]): Promise<void> {
-    this.stored.push(...events);
+  async store(messages: readonly (string | InterceptorEvent)[]): Promise<void> {
+    this.stored.push(...messages.flatMap((message) => readMessage(message).events));
   }
 
   authorize(): Promise<null> {

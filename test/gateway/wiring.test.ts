@@ -1,6 +1,10 @@
 import { createExecutionContext, waitOnExecutionContext } from "cloudflare:test";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import type { InterceptorEvent } from "../../src/events/event.ts";
+import { createVerify } from "../../src/events/event-mac.ts";
+import { authenticateFound } from "../../tools/replay/authenticate.ts";
+import { findLogged } from "../../tools/replay/logged-events.ts";
+import { KEY, NEXT_KEY } from "../support/in-workerd/mac-keys.ts";
 import { readMessage } from "../../src/events/queue-message.ts";
 import type { RecordsService } from "../../src/events/records-service.ts";
 import worker from "../../src/gateway/index.ts";
@@ -186,6 +190,7 @@ function fakeQueue(isDown = false): FakeQueue {
 /** A records Worker that keeps what it receives. Its prototype differs from a table's, as a service binding's does. */
 class FakeRecords implements RecordsService {
   readonly stored: InterceptorEvent[] = [];
+  readonly messages: (string | InterceptorEvent)[] = [];
   readonly requests: Request[] = [];
   /** The arguments of `authorize`. */
   readonly authorized: unknown[] = [];
@@ -200,9 +205,10 @@ class FakeRecords implements RecordsService {
     return Response.json({ served: true }, { headers: { "x-interception-id": "from-records" } });
   }
 
-  async store(events: readonly InterceptorEvent[]): Promise<void> {
+  async store(messages: readonly (string | InterceptorEvent)[]): Promise<void> {
     if (this.isDown) throw new Error("the records Worker is down");
-    this.stored.push(...events);
+    this.messages.push(...messages);
+    this.stored.push(...messages.flatMap((message) => readMessage(message).events));
   }
 
   async authorize(headers: unknown): Promise<null> {
@@ -275,6 +281,63 @@ describe("the events to the records Worker as they are wired", () => {
     await callEach({ PROVIDERS, EVENTS: binding, RECORDS: records });
     expect(types()).toEqual(STORED);
     expect(records.stored).toEqual([]);
+  });
+
+  it("the queue and the records Worker get the same messages, each with a valid MAC", async () => {
+    spies();
+    const { binding, texts } = fakeQueue();
+    const records = new FakeRecords();
+    const env = { PROVIDERS, EVENT_MAC_KEY: `${NEXT_KEY} ${KEY}` };
+    await callEach({ ...env, EVENTS: binding });
+    await callEach({ ...env, RECORDS: records });
+    expect(texts.length).toBe(records.messages.length);
+    const verify = createVerify([NEXT_KEY]);
+    for (const message of [...texts, ...records.messages]) {
+      const { mac, events } = readMessage(message);
+      expect(events.length).toBeGreaterThan(0);
+      expect(mac && (await verify(mac))).toMatchObject({ isValid: true });
+    }
+  });
+
+  it("the fallback lines have a MAC each, which is valid for the line", async () => {
+    const { logged } = spies();
+    await call({ PROVIDERS, EVENT_MAC_KEY: KEY, ...downQueue() }, "/v1/chat/completions", CHAT);
+    const lines = logged().filter(({ message }) => message === "interception ledger fallback");
+    expect(lines.length).toBeGreaterThan(1);
+    const printed = lines.map((line) => JSON.stringify(line)).join("\n");
+    const { accepted, rejected } = await authenticateFound(
+      [findLogged(printed, false)],
+      createVerify([KEY]),
+      0,
+    );
+    expect([accepted.length, rejected]).toEqual([lines.length, []]);
+  });
+
+  it("the log gets a line that authenticates each group of lines, with RECORDING.log_mac", async () => {
+    const { logged, errors } = spies();
+    await callEach({ PROVIDERS, EVENT_MAC_KEY: KEY, RECORDING: { log_mac: true } });
+    const lines = logged();
+    expect(lines.map((line) => line["record_type"])).toEqual([
+      "interception_start",
+      "events_mac",
+      "token_usage",
+      "interception_end",
+      "events_mac",
+      "passthrough_start",
+      "events_mac",
+      "passthrough",
+      "events_mac",
+      "refusal",
+      "events_mac",
+    ]);
+    expect(errors()).toBe("");
+    const printed = lines.map((line) => JSON.stringify(line)).join("\n");
+    const { accepted, rejected } = await authenticateFound(
+      [findLogged(printed, true)],
+      createVerify([KEY]),
+      0,
+    );
+    expect([accepted.map(({ event }) => event.record_type), rejected]).toEqual([LOGGED, []]);
   });
 
   it("the gateway alone only logs", async () => {

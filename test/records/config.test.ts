@@ -32,7 +32,79 @@ describe("the records Worker's config", () => {
       retentionDays: 60,
       adminTokenSha256: null,
       deadLetterQueue: null,
+      eventMac: { keys: [], acceptsMissing: false },
     });
+  });
+
+  const MAC_KEY = "0123456789abcdefghijklmnopqrstuv";
+
+  it("reads the key of the events' MACs, or two, and whether events without a MAC are accepted", () => {
+    expect(read({ EVENT_MAC_KEY: `${MAC_KEY}\n` }).eventMac).toEqual({
+      keys: [MAC_KEY],
+      acceptsMissing: false,
+    });
+    const EVENT_MAC_KEY = `${MAC_KEY} ${MAC_KEY}x`;
+    for (const [EVENT_MAC, acceptsMissing] of [
+      ["accept", true],
+      ["require", false],
+    ])
+      expect(read({ EVENT_MAC_KEY, EVENT_MAC }).eventMac).toEqual({
+        keys: [MAC_KEY, `${MAC_KEY}x`],
+        acceptsMissing,
+      });
+  });
+
+  // A key that can be guessed, or a setting without its key, would promise a check that proves nothing.
+  it.each([
+    ["is empty", { EVENT_MAC_KEY: "" }, "EVENT_MAC_KEY must not be empty"],
+    [
+      "has 31 bytes",
+      { EVENT_MAC_KEY: MAC_KEY.slice(1) },
+      "EVENT_MAC_KEY must have at least 32 bytes in each key",
+    ],
+    [
+      "has a second key of 5 bytes",
+      { EVENT_MAC_KEY: `${MAC_KEY} 12345` },
+      "EVENT_MAC_KEY must have at least 32 bytes in each key",
+    ],
+    [
+      "repeats one word",
+      { EVENT_MAC_KEY: "secret".repeat(8) },
+      "EVENT_MAC_KEY must be random: it has too few different characters",
+    ],
+    [
+      "has three keys",
+      { EVENT_MAC_KEY: `${MAC_KEY} ${MAC_KEY}x ${MAC_KEY}y` },
+      "EVENT_MAC_KEY must be one key, or two with one space between (npm run keys -- mac)",
+    ],
+    [
+      "has a key twice",
+      { EVENT_MAC_KEY: `${MAC_KEY} ${MAC_KEY}` },
+      "EVENT_MAC_KEY must not have the same key twice",
+    ],
+    [
+      "has a tab between two keys",
+      { EVENT_MAC_KEY: `${MAC_KEY}\t${MAC_KEY}x` },
+      "EVENT_MAC_KEY must be visible ASCII",
+    ],
+    ["is a placeholder", { EVENT_MAC_KEY: `<${MAC_KEY}>` }, "EVENT_MAC_KEY must not be a placeholder"],
+    [
+      "is missing beside EVENT_MAC",
+      { EVENT_MAC: "require" },
+      "EVENT_MAC_KEY is required: the configuration names it as a secret",
+    ],
+    [
+      "stands beside another EVENT_MAC",
+      { EVENT_MAC_KEY: MAC_KEY, EVENT_MAC: "off" },
+      'EVENT_MAC must be one of "require", "accept"',
+    ],
+    [
+      "has a misspelt name",
+      { EVENT_MAC_KEYS: MAC_KEY },
+      "EVENT_MAC_KEYS is not a known key (did you mean EVENT_MAC_KEY?)",
+    ],
+  ])("rejects an EVENT_MAC_KEY that %s", (_, vars, issue) => {
+    expect(issuesOf(vars)).toEqual([issue]);
   });
 
   it("accepts the name of the dead-letter queue, and no other value", () => {

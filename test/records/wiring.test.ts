@@ -18,7 +18,8 @@ import RecordsWorker from "../../src/records/index.ts";
 import { createRecords } from "../../src/records/wiring.ts";
 import { sha256Hex } from "../../src/shared/digest.ts";
 import { ROUTE_PREFIXES } from "../../src/shared/http/target.ts";
-import { everyEvent, START, THOUGHT } from "../support/in-workerd/events.ts";
+import { FOREIGN_KEY, KEY, signedMessage } from "../support/in-workerd/mac-keys.ts";
+import { END, everyEvent, START, THOUGHT } from "../support/in-workerd/events.ts";
 import { allRows, emptyLedger, type Rows } from "../support/in-workerd/ledger-database.ts";
 import { toMessageBatch } from "../support/in-workerd/message-batch.ts";
 import { memoryBucket } from "../support/in-workerd/ledger-deps.ts";
@@ -49,6 +50,7 @@ function configWith(over: Partial<Config> = {}): Config {
     retention: retain(60),
     adminTokenSha256: null,
     deadLetterQueue: null,
+    eventMac: { keys: [], acceptsMissing: false },
     ...over,
   };
 }
@@ -176,6 +178,58 @@ describe("the RPC method store", () => {
 const headersOf = (authorization: string | null, coderSessionToken: string | null): AdminHeaders => ({
   authorization,
   coderSessionToken,
+});
+
+const withKey = () => createRecords(configWith({ eventMac: { keys: [KEY], acceptsMissing: false } }));
+const apart = async (): Promise<unknown[]> =>
+  (await database.prepare("SELECT via, reason FROM unauthenticated_events").all()).results;
+
+describe("the RPC method store with a key", () => {
+  it("stores the events of messages with a valid MAC", async () => {
+    const { errors } = consoleSpies();
+    await withKey().store([await signedMessage([START]), await signedMessage([END])]);
+    const { interceptions } = await allRows(database);
+    expect(interceptions).toMatchObject([{ api_key_id: START.api_key_id, outcome: END.outcome }]);
+    expect([await apart(), errors()]).toEqual([[], ""]);
+  });
+
+  // The attack: another Worker of the account binds the records Worker, and calls its method.
+  it.each([
+    ["events of a gateway from before MACs, or of another caller", () => [START], "missing"],
+    ["a message without a MAC", () => toMessages([START]), "missing"],
+    [
+      "a message with a MAC of another key",
+      async () => [await signedMessage([START], FOREIGN_KEY)],
+      "unknown_key",
+    ],
+  ] as const)("stores apart %s, and resolves", async (_, messages, reason) => {
+    const { errors } = consoleSpies();
+    await withKey().store([...(await messages()), await signedMessage([THOUGHT])]);
+    expect(rowCounts(await allRows(database))).toMatchObject({ interceptions: 0, model_thoughts: 1 });
+    expect(await apart()).toEqual([{ via: "r", reason }]);
+    expect(JSON.parse(errors())).toMatchObject({
+      event: "events_unauthenticated",
+      events: 1,
+      reasons: [reason],
+    });
+  });
+});
+
+describe("the records Worker without a key", () => {
+  it("says once for each isolate that it stores events without a check of their MACs", async () => {
+    const { errors } = consoleSpies();
+    const env = { LEDGER: database };
+    for (const _ of [1, 2]) await new RecordsWorker(createExecutionContext(), env).store([START]);
+    expect(errors()).toBe('{"event":"event_mac_not_required","reason":"no_key"}');
+    await new RecordsWorker(createExecutionContext(), { ...env, EVENT_MAC_KEY: KEY }).store([]);
+    expect(errors()).toBe('{"event":"event_mac_not_required","reason":"no_key"}');
+    await new RecordsWorker(createExecutionContext(), {
+      ...env,
+      EVENT_MAC_KEY: KEY,
+      EVENT_MAC: "accept",
+    }).store([]);
+    expect(errors()).toContain('{"event":"event_mac_not_required","reason":"accept"}');
+  });
 });
 
 describe("the RPC method authorize", () => {

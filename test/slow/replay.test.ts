@@ -59,7 +59,9 @@ describe("npm run replay", () => {
       ["ready", ...[START, END, TOKENS, TOOL, OVERRIDE, prompt].map(toFallbackLine)].join("\n"),
     );
     for (const _ of [1, 2]) {
-      expect((await replay("--persist-to", state, log)).stdout).toBe("6 events replayed.\n");
+      expect((await replay("--persist-to", state, log)).stdout).toBe(
+        "6 events replayed, without a check of their MACs.\n",
+      );
       expect(await select(COUNTS)).toEqual([{ interceptions: 1, tools: 1, tokens: 1, overrides: 1 }]);
     }
     expect(await select("SELECT outcome, session_id FROM interceptions")).toEqual([
@@ -75,12 +77,14 @@ describe("npm run replay", () => {
     writeFileSync(archived[0] ?? "", JSON.stringify({ version: 1, events: [idStart(1), later] }));
     writeFileSync(archived[1] ?? "", toMessages([idStart(2)])[0] ?? "");
     expect(await replay("--persist-to", state, "--messages", ...archived)).toEqual({
-      stdout: "2 events replayed.\n",
+      stdout: "2 events replayed, without a check of their MACs.\n",
       stderr: "1 entries are not events of this version and are skipped.\n",
     });
     const pieces = toPieces("m", toMessages([idStart(3)])[0] ?? "", 100).map(toPieceLine);
     writeFileSync(log, pieces.join("\n"));
-    expect((await replay("--persist-to", state, log)).stdout).toBe("1 events replayed.\n");
+    expect((await replay("--persist-to", state, log)).stdout).toBe(
+      "1 events replayed, without a check of their MACs.\n",
+    );
     expect(
       await select(`SELECT id FROM interceptions WHERE id IN ('${idOf(1)}', '${idOf(2)}', '${idOf(3)}')`),
     ).toEqual([1, 2, 3].map((n) => ({ id: idOf(n) })));
@@ -89,7 +93,7 @@ describe("npm run replay", () => {
   it("reports a log without events, unreadable lines and invalid options", async () => {
     writeFileSync(log, toFallbackLine(START).slice(0, 200));
     expect(await replay("--persist-to", state, log)).toEqual({
-      stdout: "0 events replayed.\n",
+      stdout: "0 events replayed, without a check of their MACs.\n",
       stderr: "1 lines or messages hold no complete event and are skipped.\n",
     });
     await expect(replay("--remote", "--local", log)).rejects.toMatchObject({

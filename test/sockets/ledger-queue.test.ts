@@ -2,6 +2,7 @@
  * The ledger's queue absent, failing, hanging or working, through the production bundle. The queue's state changes a
  * client's response only when recording is required. The tests also check where the events end up.
  */
+import { createHash, createHmac } from "node:crypto";
 import Anthropic from "@anthropic-ai/sdk";
 import OpenAI from "openai";
 import { afterAll, afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -32,16 +33,18 @@ const emulator = await startEmulator({ port: 0, eventMs: 0, slowMs: 50 });
 afterEach(() => upstream.clear());
 afterAll(() => Promise.all([upstream.close(), emulator.close()]));
 
+const EVENT_MAC_KEY = "of-the-test-0123456789-abcdefghijklmnopqrstuvwxyz";
 const ALL_CONTENT = { prompts: true, tool_inputs: true, thoughts: true, error_messages: true };
 const startWith = (
   queue: NonNullable<InterceptorOptions["queue"]>,
   required = false,
   url = upstream.url,
+  macKey: { readonly EVENT_MAC_KEY?: string } = {},
 ): Promise<CheckedInterceptor> => {
   const { vars, secrets } = interceptorOptions(url);
   return startCheckedInterceptor({
     vars: { ...vars, RECORDING: { ...ALL_CONTENT, required } },
-    ...(secrets && { secrets }),
+    secrets: { ...secrets, ...macKey },
     queue,
   });
 };
@@ -52,6 +55,7 @@ const refusingRequired = await startWith("refusing", true);
 const hangingRequired = await startWith("hanging", true);
 const takingRequired = await startWith("taking", true);
 const taking = await startWith("taking", false, emulator.url);
+const signing = await startWith("taking", false, emulator.url, { EVENT_MAC_KEY });
 
 /** The counts of a test's refusals cannot be sent ten seconds later: another test runs by then. */
 beforeEach(() => {
@@ -418,6 +422,30 @@ const toolBlock = (index: number, id: string): string =>
   respond.event({ type: "content_block_start", index, content_block: { type: "tool_use", id, name: "f" } });
 const inputPiece = (index: number, partial_json: string): string =>
   respond.event({ type: "content_block_delta", index, delta: { type: "input_json_delta", partial_json } });
+
+/** The text that the MAC of a message covers, and the MAC, by an implementation of its own. */
+function expectMac(message: string): void {
+  const [, mac, events = ""] = /^\{"version":1,"mac":"([^"]+)","events":(\[.*\])\}$/s.exec(message) ?? [];
+  const label = "ai-edge-interceptor event";
+  const id = createHash("sha256").update(`${label} key id\n${EVENT_MAC_KEY}`).digest("hex").slice(0, 8);
+  const covered = `${label} mac\nmessage/1\n${id}\n${events}`;
+  expect(mac).toBe(`${id}.${createHmac("sha256", EVENT_MAC_KEY).update(covered).digest("base64url")}`);
+}
+
+describe("Finding H9 the messages in the queue", () => {
+  it("have a MAC each, over their exact text, from the first one of the isolate on", async () => {
+    const body = { model: uniqueModel(), stream: true, messages: [{ role: "user", content: "東京 \u2028" }] };
+    const { id } = await exchange(signing.port, { target: CHAT, body });
+    await signing.recorded(id);
+    await until(
+      () => signing.queued().some((event) => event.record_type === "interception_end") || undefined,
+      () => JSON.stringify(signing.queued()),
+    );
+    const texts = signing.queuedTexts();
+    expect(texts.length).toBeGreaterThan(0);
+    texts.forEach(expectMac);
+  });
+});
 
 describe("G23 a client that disconnects after two tool calls", () => {
   it.each([

@@ -62,6 +62,13 @@ export class EventLog {
   }
 
   /** The events of all queue messages, in order. */
+  /** The messages that the queue took, as text. */
+  queuedTexts(): string[] {
+    return this.#lines
+      .filter(({ message }) => message.startsWith(QUEUE_MARK))
+      .map(({ message }) => message.slice(QUEUE_MARK.length));
+  }
+
   queued(): InterceptorEvent[] {
     return this.#lines
       .filter(({ message }) => message.startsWith(QUEUE_MARK))

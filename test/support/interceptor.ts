@@ -44,6 +44,8 @@ export type RunningInterceptor = {
   points(binding?: string): WrittenPoint[];
   /** The events that the queue has taken. */
   queued(): InterceptorEvent[];
+  /** The messages that the queue took, as text. */
+  queuedTexts(): string[];
   /** Resolves when everything printed before this call can be read: for assertions that a line was *not* printed. */
   flush(): Promise<void>;
   clear(): void;
@@ -72,6 +74,7 @@ export async function startInterceptor(
     lines: () => log.lines(),
     points: (binding) => log.points(binding),
     queued: () => log.queued(),
+    queuedTexts: () => log.queuedTexts(),
     flush: async () => {
       // Both Workers print through one descriptor: when the mark has been read, so has what came before it.
       const mark = FLUSH_MARK + crypto.randomUUID();

@@ -8,6 +8,7 @@ import { writeRecordsConfig } from "../../tools/local/records-config.ts";
 import { PROJECT } from "./bundle.ts";
 import { startLocalWorkers } from "./local-workers.ts";
 
+const EVENT_MAC_KEY = "aei_mac-of-the-test-0123456789-abcdefghijklmnop";
 const ADMIN_TOKEN = "aei_admin-of-the-test";
 
 export type LedgerStack = {
@@ -28,7 +29,7 @@ export async function startLedgerStack(vars: Readonly<Record<string, unknown>>):
   const adminToken = createHash("sha256").update(ADMIN_TOKEN).digest("hex");
   const records = writeRecordsConfig(
     folder,
-    { ADMIN_TOKEN: adminToken },
+    { ADMIN_TOKEN: adminToken, EVENT_MAC_KEY },
     {
       main: join(PROJECT, "test/support/faulty-ledger/worker.ts"),
       queues: {
@@ -52,7 +53,7 @@ function gatewayConfig(vars: Readonly<Record<string, unknown>>): object {
     main: join(PROJECT, "src/gateway/index.ts"),
     compatibility_date: "2026-10-01",
     compatibility_flags: ["enable_request_signal", "no_nodejs_compat"],
-    vars,
+    vars: { ...vars, EVENT_MAC_KEY },
     queues: { producers: [{ binding: "EVENTS", queue: "ai-events" }] },
     services: [{ binding: "RECORDS", service: "ai-edge-interceptor-records" }],
     version_metadata: { binding: "CF_VERSION_METADATA" },

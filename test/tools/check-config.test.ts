@@ -7,7 +7,7 @@ import { check } from "../../tools/check-config.ts";
 import { entryFor, sha256 } from "../../tools/client-key.ts";
 import { deployWorkers } from "../../tools/deploy/deployment.ts";
 import { PRODUCTION } from "../../tools/deploy/worker-configs.ts";
-import { LOCAL_ADMIN_TOKEN, localKeyEntries } from "../../tools/local-keys.ts";
+import { LOCAL_ADMIN_TOKEN, LOCAL_EVENT_MAC_KEY, localKeyEntries } from "../../tools/local-keys.ts";
 import { sentenceOf } from "../../tools/local/start-failure.ts";
 import { ROOT } from "../../tools/root.ts";
 
@@ -147,6 +147,21 @@ describe("npm run check-config", () => {
       },
       [
         ".dev.vars.records has an admin token which this project publishes: it is accepted with the emulated provider only. Create one with npm run -s keys -- admin.",
+      ],
+    ],
+    [
+      "a short key of the events' MACs",
+      { ".dev.vars": "EVENT_MAC_KEY=0123456789" },
+      [
+        ".dev.vars: EVENT_MAC_KEY must have at least 32 bytes in each key.",
+        "wrangler.records.toml: EVENT_MAC_KEY must have at least 32 bytes in each key.",
+      ],
+    ],
+    [
+      "the published key of the events' MACs beside real provider keys",
+      { ".dev.vars": `OPENAI_API_KEY=sk-0123456789\nEVENT_MAC_KEY=${LOCAL_EVENT_MAC_KEY}` },
+      [
+        "EVENT_MAC_KEY has a key which this project publishes: it is accepted with the emulated provider only. Create one with npm run -s keys -- mac.",
       ],
     ],
     [

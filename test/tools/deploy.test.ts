@@ -347,6 +347,20 @@ const withRecording = (value: string): Edit => [
   `[vars]\nRECORDING = ${value}\n[vars.PROVIDERS.openai]`,
 ];
 
+/** With these secrets in an account that has a deployment; `vars` are the records Worker's. */
+const deployedWith = (gateway: readonly string[], records: readonly string[], vars?: string) =>
+  deployWith(
+    fakeWrangler({
+      ...emptyAccount(),
+      workers: new Map([
+        [GATEWAY, deployedWorker(gateway)],
+        [RECORDS, deployedWorker(["ADMIN_TOKEN", ...records])],
+      ]),
+      databases: [ledger()],
+    }),
+    vars === undefined ? {} : { records: [["[triggers]", `[vars]\n${vars}\n[triggers]`]] },
+  );
+
 describe("the warnings of npm run deploy", () => {
   const ARCHIVE: Edit = [
     /# \[\[r2_buckets\]\]\n# (binding.*)\n# (bucket_name.*)/,
@@ -391,6 +405,31 @@ describe("the warnings of npm run deploy", () => {
     const gateway: Edit[] = [["# routes = ", "routes = "]];
     const { warnings } = await deployWith(fakeWrangler(account), { gateway });
     expect(warnings).toBe("");
+  });
+
+  const WITHOUT_KEY = "The records Worker has no EVENT_MAC_KEY: it cannot tell the gateway's events";
+
+  it.each([
+    ["neither Worker has", [], [], true],
+    ["only the gateway has", ["EVENT_MAC_KEY"], [], true],
+    ["both Workers have", ["EVENT_MAC_KEY"], ["EVENT_MAC_KEY"], false],
+  ])("says that MACs are not verified where %s EVENT_MAC_KEY: %#", async (_, gateway, records, warned) => {
+    const { failure, warnings } = await deployedWith(gateway, records);
+    expect(failure).toBeNull();
+    expect(warnings.includes(WITHOUT_KEY)).toBe(warned);
+    expect(warnings.includes("secret put EVENT_MAC_KEY")).toBe(warned && gateway.length > 0);
+  });
+
+  // With the key in the records Worker alone, the ledger would get no event at all.
+  it("deploys nothing where only the records Worker has EVENT_MAC_KEY, unless it accepts events without a MAC", async () => {
+    const { failure } = await deployedWith([], ["EVENT_MAC_KEY"]);
+    expect(failure).toContain("`npx wrangler secret put EVENT_MAC_KEY -c wrangler.generated.jsonc`");
+    expect((await deployedWith([], ["EVENT_MAC_KEY"], 'EVENT_MAC = "accept"')).failure).toBeNull();
+  });
+
+  it("deploys nothing where EVENT_MAC is set without the key", async () => {
+    const { failure } = await deployedWith(["EVENT_MAC_KEY"], [], 'EVENT_MAC = "require"');
+    expect(failure).toContain("The records Worker has no secret EVENT_MAC_KEY");
   });
 
   it("warns about a gateway without a route", async () => {

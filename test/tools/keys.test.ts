@@ -1,8 +1,11 @@
 import { describe, expect, it } from "vitest";
-import { entryFor } from "../../tools/client-key.ts";
+import { macKeyId } from "../../src/events/event-mac.ts";
+import { readEnvironment } from "../../src/shared/config/environment.ts";
+import { readEventMacKeys } from "../../src/shared/config/event-mac-keys.ts";
+import { entryFor, mintMacKey } from "../../tools/client-key.ts";
 import { readArguments } from "../../tools/keys/arguments.ts";
 import { listWarning } from "../../tools/keys/list-size.ts";
-import { explain, explainAdmin, explainStored } from "../../tools/keys/texts.ts";
+import { explain, explainAdmin, explainMac, explainStored } from "../../tools/keys/texts.ts";
 
 const entry = entryFor("aei_a", { actor: "alice", kind: "user", name: "Alice Adams" });
 
@@ -31,6 +34,23 @@ describe("the warning about the size of CLIENT_KEYS", () => {
     expect(listWarning("x".repeat(room + 1), entry)).toContain("`wrangler secret put` will fail");
     // Two bytes each.
     expect(listWarning("é".repeat(room), entry)).toContain("`wrangler secret put` will fail");
+  });
+});
+
+describe("npm run keys -- mac", () => {
+  it("creates a key that both configurations accept, and prints it with its id", async () => {
+    const key = mintMacKey();
+    expect(key).toMatch(/^aei_mac-[\w-]{43}$/);
+    const issues: string[] = [];
+    const environment = readEnvironment({ EVENT_MAC_KEY: key }, (path, issue) => issues.push(path + issue));
+    expect([readEventMacKeys(environment), issues]).toEqual([[key], []]);
+    const text = explainMac(key, await macKeyId(key), "staging");
+    expect(text).toContain(`EVENT_MAC_KEY=${key}`);
+    const commands = text.split("\n").filter((line) => line.includes("secret put"));
+    expect(commands).toEqual([
+      "  npx wrangler secret put EVENT_MAC_KEY -c wrangler.generated.staging.jsonc",
+      "  npx wrangler secret put EVENT_MAC_KEY -c wrangler.generated.staging.records.jsonc",
+    ]);
   });
 });
 

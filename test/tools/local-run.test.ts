@@ -3,7 +3,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { sha256 } from "../../tools/client-key.ts";
-import { LOCAL_ADMIN_TOKEN, LOCAL_KEYS } from "../../tools/local-keys.ts";
+import { LOCAL_ADMIN_TOKEN, LOCAL_EVENT_MAC_KEY, LOCAL_KEYS } from "../../tools/local-keys.ts";
 import { checkDevVars, chooseSetup, modeOf, type Vars } from "../../tools/local/dev-vars.ts";
 import { LOOPBACK_HOSTS } from "../../tools/local/local-configs.ts";
 import { stateFolder } from "../../tools/local/state.ts";
@@ -94,6 +94,26 @@ describe("the state of a local run", () => {
     expect(() => checkDevVars({ gateway: { ...gateway, CLIENT_KEYS }, records: {} })).toThrow(
       ".dev.vars has a client key which this project publishes",
     );
+  });
+});
+
+function keysOf(gateway: Vars, records: Vars = {}) {
+  const { vars } = chooseSetup({ gateway, records }, "http://127.0.0.1:8788");
+  return [vars.gateway["EVENT_MAC_KEY"], vars.records["EVENT_MAC_KEY"]];
+}
+
+describe("the key of the events' MACs in a local run", () => {
+  it("is the same in both Workers: the published one with the emulated provider only", () => {
+    expect(keysOf({})).toEqual([LOCAL_EVENT_MAC_KEY, LOCAL_EVENT_MAC_KEY]);
+    const [gateway, records] = keysOf({ PROVIDERS: "{}" });
+    expect(gateway).toMatch(/^aei_mac-[\w-]{43}$/);
+    expect(gateway).not.toBe(LOCAL_EVENT_MAC_KEY);
+    expect(records).toBe(gateway);
+  });
+
+  it("is the file's in the other Worker, too", () => {
+    expect(keysOf({ EVENT_MAC_KEY: "of-the-file" })).toEqual([undefined, "of-the-file"]);
+    expect(keysOf({}, { EVENT_MAC_KEY: "of-the-file" })).toEqual(["of-the-file", undefined]);
   });
 });
 

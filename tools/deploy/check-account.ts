@@ -1,5 +1,7 @@
 /** Checks of the account: with any of these problems nothing is deployed. */
+import { EVENT_MAC_KEY } from "../../src/shared/config/event-mac-keys.ts";
 import { mayCreateDatabases, type Account, type QueueState } from "./account.ts";
+import { requiredByRecords } from "./check.ts";
 import { removeConsumer } from "./plan.ts";
 import type { WorkerConfig, Workers } from "./worker-configs.ts";
 import { commandLine } from "./wrangler-runner.ts";
@@ -13,13 +15,32 @@ export function checkAccount(
     .filter((name) => !account.gatewaySecrets.includes(name))
     .map((name) => `The gateway has no secret ${name}: set it with \`${putSecret(name, gateway)}\`.`);
   if (records === null) return secrets;
+  const ofRecords = requiredByRecords(records)
+    .filter((name) => !account.recordsSecrets?.includes(name))
+    .map((name) => `The records Worker has no secret ${name}: set it with \`${putSecret(name, records)}\`.`);
   const consumed = new Set((records.queues.consumers ?? []).map(({ queue }) => queue));
   const queues = account.queues.filter(({ name }) => consumed.has(name));
   const mayCreate = mayCreateDatabases(account, gateway);
   return [
     ...secrets,
+    ...ofRecords,
+    ...macProblems(account, gateway, records),
     ...queues.flatMap((queue) => consumerProblems(queue, gateway, records)),
     ...records.d1_databases.flatMap((database) => databaseProblems(database, account, records, mayCreate)),
+  ];
+}
+
+/** With its key and without the gateway's, the records Worker would keep every event apart from the ledger. */
+function macProblems(
+  { gatewaySecrets, recordsSecrets }: Account,
+  gateway: WorkerConfig,
+  { vars }: WorkerConfig,
+): readonly string[] {
+  const isRequired = recordsSecrets?.includes(EVENT_MAC_KEY) && vars["EVENT_MAC"] !== "accept";
+  if (!isRequired || gatewaySecrets.includes(EVENT_MAC_KEY)) return [];
+  return [
+    `The records Worker has the secret ${EVENT_MAC_KEY}, so that it takes no event without a MAC, and the gateway does not: ` +
+      `set the same value with \`${putSecret(EVENT_MAC_KEY, gateway)}\`.`,
   ];
 }
 

@@ -13,12 +13,19 @@ export type Check = {
   readonly requiredSecrets: readonly string[];
 };
 
+/** The secrets that the records Worker's configuration names. */
+export const requiredByRecords = (records: WorkerConfig): readonly string[] =>
+  missingSecrets(issuesOf(readRecordsConfig(environmentOf(records))));
+
 /** How `secret()` of src/shared/config/environment.ts reports a secret that is not set. */
 const MISSING_SECRET = /^(\w+) is required: the configuration names it as a secret$/;
 
+const missingSecrets = (issues: readonly string[]): readonly string[] =>
+  issues.flatMap((issue) => MISSING_SECRET.exec(issue)?.[1] ?? []);
+
 export function checkWorkers({ gateway, records }: Workers): Check {
   const issues = issuesOf(readGatewayConfig(environmentOf(gateway), registry));
-  const requiredSecrets = issues.flatMap((issue) => MISSING_SECRET.exec(issue)?.[1] ?? []);
+  const requiredSecrets = missingSecrets(issues);
   const problems = [
     ...issues.filter((issue) => !MISSING_SECRET.test(issue)).map((issue) => `${gateway.source}: ${issue}.`),
     ...checkGatewayTriggers(gateway),
@@ -93,7 +100,8 @@ function checkGatewayTriggers({ queues, triggers, source }: WorkerConfig): strin
 const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 function checkRecords(records: WorkerConfig): string[] {
-  const issues = issuesOf(readRecordsConfig(environmentOf(records)));
+  const all = issuesOf(readRecordsConfig(environmentOf(records)));
+  const issues = all.filter((issue) => !MISSING_SECRET.test(issue));
   const databases = records.d1_databases.flatMap(({ binding, database_id: id, database_name: name }) => {
     if (id !== undefined && !UUID.test(id))
       return `the database_id of ${binding} must be the UUID that \`npx wrangler d1 create\` printed.`;

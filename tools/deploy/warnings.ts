@@ -1,4 +1,5 @@
 /** Warnings about a configuration that deploys, but may not do all that the operator expects. */
+import { EVENT_MAC_KEY } from "../../src/shared/config/event-mac-keys.ts";
 import type { Account } from "./account.ts";
 import { createToken, putSecret } from "./check-account.ts";
 import type { WorkerConfig, Workers } from "./worker-configs.ts";
@@ -40,6 +41,20 @@ function recordsAllEvents(recording: unknown): boolean {
   return String((table as { readonly all_events?: unknown } | undefined)?.all_events) === "true";
 }
 
+function macWarnings(
+  ofGateway: readonly string[],
+  ofRecords: readonly string[],
+  records: WorkerConfig,
+): string[] {
+  if (ofRecords.includes(EVENT_MAC_KEY)) return [];
+  const without = `The records Worker has no ${EVENT_MAC_KEY}: it cannot tell the gateway's events from those of another writer of the queue.`;
+  return [
+    ofGateway.includes(EVENT_MAC_KEY)
+      ? `${without} The gateway has the key: set the same value with \`${putSecret(EVENT_MAC_KEY, records)}\`.`
+      : `${without} docs/deploy.md says how to add it.`,
+  ];
+}
+
 function secretWarnings(
   { gatewaySecrets, recordsSecrets }: Account,
   workers: Workers,
@@ -54,6 +69,7 @@ function secretWarnings(
           "The records Worker has no ADMIN_TOKEN, so that its API rejects every request: set it with " +
             `\`${putSecret("ADMIN_TOKEN", records)}\` (\`${createToken(workers)}\` creates a token and prints its hash).`,
         ]),
+    ...macWarnings(gatewaySecrets, recordsSecrets ?? [], records),
     ...(leftover
       ? [
           "The gateway still has the secret ADMIN_TOKEN, which only the records Worker reads: remove it with " +

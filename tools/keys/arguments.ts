@@ -32,6 +32,10 @@ export const USAGE = `Usage: npm run -s keys -- new --actor <id> [--kind user|se
 
   Creates a token for the records API; --json prints only {"token", "sha256"}.
 
+       npm run -s keys -- mac [--json]
+
+  Creates a key for the MACs of events, a secret of both Workers; --json prints only {"key", "key_id"}.
+
   --env <name>    for the Workers of \`npm run deploy -- --env <name>\`: their store, and commands that name them
   --local         the store of \`npm start\` on this machine (default)
   --remote        the deployed store; requires wrangler to be logged in, or CLOUDFLARE_API_TOKEN
@@ -39,7 +43,7 @@ export const USAGE = `Usage: npm run -s keys -- new --actor <id> [--kind user|se
 `;
 
 export type Command =
-  | { readonly verb: "admin"; readonly asJson: boolean; readonly environment: string | null }
+  | { readonly verb: "admin" | "mac"; readonly asJson: boolean; readonly environment: string | null }
   | {
       readonly verb: "new";
       readonly holder: KeyHolder;
@@ -77,6 +81,7 @@ export function readArguments(args: readonly string[]): Command | string {
   const asJson = values.json;
   switch (verb) {
     case "admin":
+    case "mac":
       return { verb, asJson, environment };
     case "list":
       return { verb, store, asJson };
@@ -91,7 +96,7 @@ export function readArguments(args: readonly string[]): Command | string {
       return { verb, holder, store: values.store ? store : null, asJson, environment };
     }
     default:
-      return 'The command must be "new", "list", "revoke" or "admin".';
+      return 'The command must be "new", "list", "revoke", "admin" or "mac".';
   }
 }
 

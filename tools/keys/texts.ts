@@ -77,6 +77,27 @@ To use it, for example: INTERCEPTOR_ADMIN_TOKEN=… npm run report -- --url http
 `;
 }
 
+/** The gateway gets the key first: with the key, the records Worker takes no event without a MAC. */
+export function explainMac(key: string, keyId: string, environment: string | null): string {
+  return `The key ${keyId} of the events' MACs. It is shown only once.
+
+  ${key}
+
+EVENT_MAC_KEY is a secret of both Workers, with the same value. For local runs, add this line to .dev.vars and to
+.dev.vars.records:
+
+  EVENT_MAC_KEY=${key}
+
+For a deployment, both commands prompt for the key. The first time, store it in the gateway, wait until the queue has
+delivered the events from before, and then store it in the records Worker:
+
+  npx wrangler secret put EVENT_MAC_KEY${selected(environment, "gateway")}
+  npx wrangler secret put EVENT_MAC_KEY${selected(environment, "records")}
+
+To replace a key, see "Replacing the key of the events' MACs" in docs/runbook.md.
+`;
+}
+
 export function keyTable(keys: readonly StoredKey[], location: StoreLocation): string {
   if (keys.length === 0) return `There are no keys in ${storeName(location)}.\n`;
   const rows = keys.map(({ sha256, about }) => [

@@ -5,8 +5,9 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseEnv } from "node:util";
-import { entryFor, mintAdminToken, mintKey, sha256 } from "../client-key.ts";
-import { LOCAL_ADMIN_TOKEN, localKeyEntries } from "../local-keys.ts";
+import { EVENT_MAC_KEY } from "../../src/shared/config/event-mac-keys.ts";
+import { entryFor, mintAdminToken, mintKey, mintMacKey, sha256 } from "../client-key.ts";
+import { LOCAL_ADMIN_TOKEN, LOCAL_EVENT_MAC_KEY, localKeyEntries } from "../local-keys.ts";
 import { ROOT } from "../root.ts";
 import { sentenceOf, StartFailure } from "./start-failure.ts";
 
@@ -65,7 +66,7 @@ export const readDevVarsFiles = (folder = ROOT): WorkerVars => ({
 });
 
 /** Read by the records Worker since there are two Workers. */
-const RECORDS_KEYS = ["ADMIN_TOKEN", "RETENTION_DAYS", "RETENTION"];
+const RECORDS_KEYS = ["ADMIN_TOKEN", "RETENTION_DAYS", "RETENTION", "EVENT_MAC"];
 
 /**
  * Throws a sentence where `.dev.vars`, perhaps from before the split, sets a variable of the records Worker, or where a
@@ -84,6 +85,8 @@ export function checkDevVars({ gateway, records }: WorkerVars): void {
     throw new StartFailure(
       `.dev.vars.records has an admin token ${isPublished}. Create one with npm run -s keys -- admin.`,
     );
+  if ([gateway, records].some((vars) => vars[EVENT_MAC_KEY]?.includes(LOCAL_EVENT_MAC_KEY)))
+    throw new StartFailure(`EVENT_MAC_KEY has a key ${isPublished}. Create one with npm run -s keys -- mac.`);
   if (localKeyEntries().some(({ sha256: digest }) => gateway["CLIENT_KEYS"]?.includes(digest)))
     throw new StartFailure(
       `.dev.vars has a client key ${isPublished}. Create one with npm run -s keys -- new.`,
@@ -100,7 +103,7 @@ export function chooseSetup(devVars: WorkerVars, providerUrl: string): Setup {
   const own = devVars.gateway["PROVIDERS"];
   const providers =
     own !== undefined ? ownSetup(own) : (realSetup(devVars.gateway) ?? emulatedSetup(providerUrl));
-  const chosen = withAdminToken(providers, devVars.records["ADMIN_TOKEN"] !== undefined);
+  const chosen = withAdminToken(withMacKey(providers, devVars), devVars.records["ADMIN_TOKEN"] !== undefined);
   const identity = devVars.gateway["IDENTITY"] ?? chosen.vars.gateway["IDENTITY"] ?? "";
   const accepts = (source: string): boolean => identity.includes(`"${source}"`);
   const setup = {
@@ -119,6 +122,14 @@ export function chooseSetup(devVars: WorkerVars, providerUrl: string): Setup {
 
 const without = (vars: Vars, set: Vars): Vars =>
   Object.fromEntries(Object.entries(vars).filter(([name]) => set[name] === undefined));
+
+/** With one key in both Workers: the one that a file sets, or one of this run, because the queue does not outlive it. */
+function withMacKey(chosen: Chosen, { gateway, records }: WorkerVars): Chosen {
+  const own = chosen.mode === "emulated" ? LOCAL_EVENT_MAC_KEY : mintMacKey();
+  const key = { [EVENT_MAC_KEY]: gateway[EVENT_MAC_KEY] ?? records[EVENT_MAC_KEY] ?? own };
+  const { vars } = chosen;
+  return { ...chosen, vars: { gateway: { ...vars.gateway, ...key }, records: { ...vars.records, ...key } } };
+}
 
 /** With the public token where only emulated calls are recorded, with one minted for this run otherwise. */
 function withAdminToken(chosen: Chosen, ownToken: boolean): Chosen {

@@ -1,95 +1,130 @@
 /**
  * Finds events in a log: the ledger's fallback lines and, on request, the lines of the interception log. A fallback line
  * holds an event, or a piece of a queue message that is joined here. A log holds the Worker's own lines, the output of
- * `wrangler tail --format json`, or Logpush's records. Each event is returned once.
+ * `wrangler tail --format json`, or Logpush's records.
  *
  * Only the positions where a log holds the Worker's output are searched: a prompt or a header can contain the text of such
  * a line, which must not become a record.
  */
 import type { InterceptorEvent } from "../../src/events/event.ts";
+import type { PresentedMac } from "../../src/events/event-mac.ts";
 import { eventId, hasEventId } from "../../src/events/event-id.ts";
-import { FALLBACK_MESSAGE } from "../../src/events/fallback-log.ts";
+import { FALLBACK_MESSAGE, readFallbackLine } from "../../src/events/fallback-log.ts";
+import { LOG_MAC_MESSAGE, readLogMacLine, type LogMac } from "../../src/events/log-mac.ts";
 import { joinPieces, readPieceLine, type MessagePiece } from "../../src/events/message-pieces.ts";
 import { readMessage } from "../../src/events/queue-message.ts";
 import { LOG_MESSAGE } from "../../src/events/log-line.ts";
 import { withPublicNames } from "../../src/records/ledger/write/previous-names.ts";
 
-export type LoggedEvents = {
-  readonly events: readonly InterceptorEvent[];
+/** An event as a log or a message holds it, with the names of today. */
+export type LoggedEvent = { readonly event: InterceptorEvent } & (
+  | { readonly kind: "complete"; readonly mac: PresentedMac | null }
+  /** From a line of the interception log, whose content may be truncated. A `LogMac` may name the line. */
+  | { readonly kind: "plain"; readonly line: string }
+);
+
+export type LogContent = {
+  readonly logged: readonly LoggedEvent[];
+  readonly logMacs: readonly LogMac[];
   /** Number of matching lines without a complete event, and of messages that lack a piece: the log truncated them. */
   readonly broken: number;
   /** Number of entries of queue messages that are not events of this version. */
   readonly unknown: number;
 };
 
-/** `plain`: an event without a fallback line is read from its line in the interception log, with truncated content. */
-export function findEvents(log: string, plain = false): LoggedEvents {
-  const fallbackEvents = new Map<string, InterceptorEvent>();
-  const plainEvents = new Map<string, InterceptorEvent>();
-  const pieces: MessagePiece[] = [];
-  let broken = 0;
-  const kinds = KINDS.filter(({ isPlain }) => plain || !isPlain);
-  for (const record of records(log)) {
-    if (!kinds.some(({ message }) => record.includes(message))) continue;
-    for (const line of workerLines(record)) {
-      const kind = kinds.find(({ prefix }) => line.startsWith(prefix));
-      if (!kind) continue;
-      const parsed = parse(line);
-      const piece = kind.isPlain ? null : readPieceLine(parsed);
-      const event = kind.eventOf(parsed);
-      if (piece !== null) pieces.push(piece);
-      else if (event === null) broken += 1;
-      else (kind.isPlain ? plainEvents : fallbackEvents).set(eventId(event), withPublicNames(event));
-    }
-  }
-  let unknown = 0;
-  for (const [, ofMessage] of Map.groupBy(pieces, ({ id }) => id)) {
-    const text = joinPieces(ofMessage);
-    const message = text === null ? null : readQueueMessage(text);
-    if (message === null) broken += 1;
-    unknown += message?.unknown ?? 0;
-    message?.events.forEach((event) => fallbackEvents.set(eventId(event), event));
-  }
-  // The fallback line has the complete content.
-  const onlyPlain = [...plainEvents].filter(([id]) => !fallbackEvents.has(id)).map(([, event]) => event);
-  return { events: [...fallbackEvents.values(), ...onlyPlain], broken, unknown };
-}
-
-/** The events of an unmodified queue message, with the names of today. */
-export function readQueueMessage(text: string): LoggedEvents {
-  const { events, unknown, malformed } = readMessage(text);
-  return { events: events.map(withPublicNames), broken: 0, unknown: unknown + malformed };
-}
-
-type Kind = {
-  readonly message: string;
-  readonly prefix: string;
-  /** Whether it is a line of the interception log, whose content may be truncated. */
-  readonly isPlain: boolean;
-  readonly eventOf: (line: unknown) => InterceptorEvent | null;
+export type LoggedEvents = Pick<LogContent, "broken" | "unknown"> & {
+  /** Each event once. */
+  readonly events: readonly InterceptorEvent[];
 };
 
-const kind = (message: string, rest: Pick<Kind, "isPlain" | "eventOf">): Kind => ({
-  message,
-  prefix: `{"message":${JSON.stringify(message)},`,
-  ...rest,
-});
+/** `plain`: an event without a fallback line is read from its line in the interception log, with truncated content. */
+export function findEvents(log: string, plain = false): LoggedEvents {
+  const { logged, broken, unknown } = findLogged(log, plain);
+  return { events: eachOnce(logged).map(({ event }) => event), broken, unknown };
+}
 
-const completeEvent = (value: unknown): InterceptorEvent | null => (hasEventId(value) ? value : null);
+/** The last one of each event; a complete one rather than a line of the interception log. Those come last. */
+export function eachOnce<T extends LoggedEvent>(logged: readonly T[]): readonly T[] {
+  const byId = (kind: LoggedEvent["kind"]): Map<string, T> =>
+    new Map(logged.filter((one) => one.kind === kind).map((one) => [eventId(one.event), one]));
+  const complete = byId("complete");
+  const onlyPlain = [...byId("plain")].filter(([id]) => !complete.has(id)).map(([, one]) => one);
+  return [...complete.values(), ...onlyPlain];
+}
 
-const KINDS: readonly Kind[] = [
-  kind(FALLBACK_MESSAGE, {
-    isPlain: false,
-    eventOf: (line) => completeEvent((line as { readonly event?: unknown } | null)?.event),
-  }),
-  kind(LOG_MESSAGE, {
-    isPlain: true,
-    eventOf: (line) => {
-      const { message: _, ...event } = (line ?? {}) as Readonly<Record<string, unknown>>;
-      return completeEvent(event);
-    },
-  }),
-];
+/** Every event of the log's lines, as often as it is there. */
+export function findLogged(log: string, plain: boolean): LogContent {
+  const logged: LoggedEvent[] = [];
+  const logMacs: LogMac[] = [];
+  const pieces: MessagePiece[] = [];
+  let broken = 0;
+  for (const line of linesOf(log, plain)) {
+    const found = readLine(line);
+    if (found === null) broken += 1;
+    else if ("event" in found) logged.push(found);
+    else if ("digests" in found) logMacs.push(found);
+    else pieces.push(found);
+  }
+  const messages = [...Map.groupBy(pieces, ({ id }) => id).values()].map(joinPieces);
+  const ofMessages = messages.flatMap((text) => (text === null ? [] : readLoggedMessage(text)));
+  return {
+    logged: [...logged, ...ofMessages.flatMap((message) => message.logged)],
+    logMacs,
+    broken: broken + messages.filter((text) => text === null).length,
+    unknown: ofMessages.reduce((sum, message) => sum + message.unknown, 0),
+  };
+}
+
+/** The events of an unmodified queue message. */
+export function readLoggedMessage(text: string): LogContent {
+  const { events, unknown, malformed, mac } = readMessage(text);
+  const logged = events.map((event) => ({ kind: "complete" as const, event: withPublicNames(event), mac }));
+  return { logged, logMacs: [], broken: 0, unknown: unknown + malformed };
+}
+
+type MessageKind = "fallback" | "plain" | "mac";
+
+/** How a line of each kind begins. */
+const MESSAGES: Readonly<Record<MessageKind, string>> = {
+  fallback: FALLBACK_MESSAGE,
+  plain: LOG_MESSAGE,
+  mac: LOG_MAC_MESSAGE,
+};
+const PREFIXES = Object.entries(MESSAGES).map(
+  ([kind, message]) => [kind as MessageKind, `{"message":${JSON.stringify(message)},`] as const,
+);
+
+const kindOf = (line: string): MessageKind | null =>
+  PREFIXES.find(([, prefix]) => line.startsWith(prefix))?.[0] ?? null;
+
+/** The Worker's lines of the kinds that are read. */
+function* linesOf(log: string, plain: boolean): Generator<string> {
+  for (const record of records(log)) {
+    if (!Object.values(MESSAGES).some((message) => record.includes(message))) continue;
+    for (const line of workerLines(record)) {
+      const kind = kindOf(line);
+      if (kind === "fallback" || (plain && kind !== null)) yield line;
+    }
+  }
+}
+
+/** null where the line is truncated, or is not one of this product. */
+function readLine(line: string): LoggedEvent | LogMac | MessagePiece | null {
+  switch (kindOf(line)) {
+    case "mac":
+      return readLogMacLine(line);
+    case "plain": {
+      const { message: _, ...event } = (parse(line) ?? {}) as Readonly<Record<string, unknown>>;
+      return hasEventId(event) ? { kind: "plain", event: withPublicNames(event), line } : null;
+    }
+    default: {
+      const piece = readPieceLine(parse(line));
+      if (piece !== null) return piece;
+      const { event, mac } = readFallbackLine(line) ?? { event: null, mac: null };
+      return hasEventId(event) ? { kind: "complete", event: withPublicNames(event), mac } : null;
+    }
+  }
+}
 
 /** The log's lines. An object over several lines, as `wrangler tail` prints it, is one record. */
 function records(log: string): string[] {
@@ -113,7 +148,7 @@ function records(log: string): string[] {
 function workerLines(record: string): string[] {
   // A log's own prefix, such as the time, has neither quotes nor braces.
   const line = record.replace(/^[^"{]*/, "").trimEnd();
-  if (KINDS.some(({ prefix }) => line.startsWith(prefix))) return [line];
+  if (kindOf(line) !== null) return [line];
   const { logs, Logs } = (parse(line) ?? {}) as { readonly logs?: unknown; readonly Logs?: unknown };
   const messages = [...members(logs, "message"), ...members(Logs, "Message")];
   return messages.flat().filter((message) => typeof message === "string");

@@ -4,8 +4,14 @@
  */
 import type { InterceptorEvent } from "../../src/events/event.ts";
 import { toJsonWithin } from "../../src/events/json-within.ts";
+import type { LedgerEntry } from "../../src/records/ledger/stored-facts.ts";
 import { seal } from "../../src/records/ledger/write/store.ts";
 import { statementsFor } from "../../src/records/ledger/write/statements.ts";
+import {
+  INSERT_UNAUTHENTICATED,
+  unauthenticatedRows,
+  type UnauthenticatedEntry,
+} from "../../src/records/ledger/write/unauthenticated.ts";
 
 /**
  * A statement's own text is under 3,000 bytes, and a character takes three bytes at most. The content of the largest event
@@ -14,14 +20,24 @@ import { statementsFor } from "../../src/records/ledger/write/statements.ts";
 const MAX_CHARACTERS = 30_000;
 const MAX_EVENT_BYTES = 60_000;
 
-/** `now`: milliseconds since 1970. */
-export function toSql(events: readonly InterceptorEvent[], now = Date.now()): string {
-  const shortened = events.map(
-    (event) => JSON.parse(toJsonWithin(event, MAX_EVENT_BYTES)) as InterceptorEvent,
-  );
-  const facts = { via: "p", macKeyId: null, storedAt: now } as const;
-  return statementsFor(seal(shortened.map((event) => ({ event, ...facts }))), now, MAX_CHARACTERS)
+/** The entries of one replay, which have one time of storing. */
+export function toSql(entries: readonly LedgerEntry[]): string {
+  const shortened = entries.map((entry) => ({
+    ...entry,
+    event: JSON.parse(toJsonWithin(entry.event, MAX_EVENT_BYTES)) as InterceptorEvent,
+  }));
+  return statementsFor(seal(shortened), entries[0]?.storedAt ?? 0, MAX_CHARACTERS)
     .map(({ sql, json }) => `${sql.replaceAll("?1", () => quoted(json))};\n`)
+    .join("");
+}
+
+/** Events without a valid MAC as a SQL file. */
+export function toUnauthenticatedSql(
+  entries: readonly UnauthenticatedEntry[],
+  newId: (now: number) => string,
+): string {
+  return unauthenticatedRows(entries, newId, MAX_CHARACTERS)
+    .map((json) => `${INSERT_UNAUTHENTICATED.replace("?1", () => quoted(json))};\n`)
     .join("");
 }
 

@@ -19,8 +19,9 @@
  * - 3,000: owners of stored objects: their store, the ids in paths, bodies and responses
  * - 900: the bound of calls with made-up keys; words of the client's body in an error; the rate of bodies that are held
  * - 1,700: facts for incidents: hashes of bodies, ids of objects, the network of a request, the version of the configuration
+ * - 1,100: MACs of queue messages, fallback lines and log lines
  */
-export const BUDGET = { bytes: 262 * 1024, gzipBytes: 99_700 } as const;
+export const BUDGET = { bytes: 265 * 1024, gzipBytes: 100_900 } as const;
 
 /** The only packages whose code is deployed. */
 export const DEPLOYED: readonly string[] = ["hono", "jose"];

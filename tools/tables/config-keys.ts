@@ -250,6 +250,11 @@ const RECORDING = keysOf("gateway", "RECORDING.", [
     "Also sends to the queue, for the archive, every `refusal` without a verified actor, so that anyone can fill queue and archive with them.",
   ],
   [
+    "log_mac",
+    "`false`",
+    "After each request's group of lines in the interception log, prints one with their MAC, so that `npm run replay -- --plain` can verify them. Requires `EVENT_MAC_KEY`.",
+  ],
+  [
     "prompts",
     "`false`",
     "Records the user's prompts. Whether a request has one (`prompt_count`) is always recorded.",
@@ -341,7 +346,14 @@ const CORS = keysOf("gateway", "CORS.", [
   ["max_age_s", "`600`", "How long a browser may cache the response to a preflight request, at most 86400."],
 ]);
 
+const EVENT_MAC_KEY: Entry = [
+  "EVENT_MAC_KEY",
+  "none",
+  "Secret, the same in both Workers: the key of the MACs by which the records Worker recognizes the gateway's events (`npm run keys -- mac`). At least 32 bytes. During a [rotation](runbook.md#replacing-the-key-of-the-events-macs) two keys with a space between: the first signs, both verify. Without it events have no MAC, and the records Worker stores what it gets.",
+];
+
 const GATEWAY = keysOf("gateway", "", [
+  EVENT_MAC_KEY,
   ["FORWARD_API", "`true`", "Serves the records API on the gateway's host, through `RECORDS`."],
   ["INTERCEPTIONS", "none", "Analytics Engine data set: one row for each interception and passthrough."],
   ["OVERRIDES", "none", "Analytics Engine data set: one row for each owner header."],
@@ -370,6 +382,12 @@ const GATEWAY = keysOf("gateway", "", [
 ]);
 
 const RECORDS = keysOf("records", "", [
+  EVENT_MAC_KEY,
+  [
+    "EVENT_MAC",
+    "`require`",
+    "Only with `EVENT_MAC_KEY`. `require`: events without a MAC are stored in `unauthenticated_events`, apart from the ledger. `accept`: they are stored in the ledger, unmarked. A MAC that is not valid is never accepted.",
+  ],
   [
     "LEDGER",
     "required unless `ARCHIVE` is bound",
@@ -402,6 +420,11 @@ const RECORDS = keysOf("records", "", [
   ["RETENTION.refusals", "`RETENTION_DAYS`", "For refusals and their counts."],
   ["RETENTION.anomalies", "`RETENTION_DAYS`", "For anomalies and the counts that they follow from."],
   ["RETENTION.accesses", "`400`", "For the record of reads, deletions, holds and erasures."],
+  [
+    "RETENTION.unauthenticated",
+    "`RETENTION_DAYS`",
+    "For events without a valid MAC, by the time of their storing. Past `max_gb` all of them are deleted first.",
+  ],
   ["RETENTION.totals", "`0`", "For the totals by hour and by day, which outlive the interceptions."],
   [
     "RETENTION.max_gb",

@@ -9,6 +9,7 @@ import {
   type Env,
   type Environment,
 } from "../../shared/config/environment.ts";
+import { EVENT_MAC_KEY, readEventMacKeys } from "../../shared/config/event-mac-keys.ts";
 import { asList, asTable, Fields, oneOfIssue, type ReportIssue } from "../../shared/config/fields.ts";
 import type { NamedSecret } from "../../shared/secret-finder.ts";
 import { rejectMisspelt } from "../../shared/config/unread-names.ts";
@@ -65,6 +66,8 @@ export type Config = {
   readonly secrets: readonly NamedSecret[];
   readonly interceptions: Dataset | null;
   readonly overrides: Dataset | null;
+  /** The keys of the events' MACs, of which the first signs; none where events have no MAC. */
+  readonly eventMacKeys: readonly string[];
   /** The ways to the records Worker; each is optional. */
   readonly queue: Queue | null;
   readonly records: RecordsService | null;
@@ -86,6 +89,8 @@ export type RecordingOptions = EndUserRules & {
   /** The SHA-256 of responses. */
   readonly responseHash: boolean;
   readonly required: boolean;
+  /** Each group of log lines is followed by a line with their MAC. */
+  readonly logMac: boolean;
   /** Passthrough and refusal events go to the queue too, for the archive. */
   readonly allEvents: boolean;
   readonly prompts: boolean;
@@ -150,8 +155,10 @@ export function inspectConfig(
     records: binding("RECORDS", "fetch", "a service binding"),
     forwardApi: environment.flag("FORWARD_API", true),
     workerVersion: readWorkerVersion(environment),
-    // The last: the others have read them.
+    // After the others, which have read them.
     secrets: environment.secrets(),
+    // After `secrets`: it is sent to no one, so that no response can contain it, and none is searched for it.
+    eventMacKeys: readEventMacKeys(environment),
   };
   checkRecords(config, environment);
   checkOwners(config, report);
@@ -252,6 +259,7 @@ function readRecording(fields: Fields, secret: Environment["secret"]): Recording
     responseHash: fields.flag("response_hash", false),
     required: fields.flag("required", false),
     allEvents: fields.flag("all_events", false),
+    logMac: fields.flag("log_mac", false),
     prompts: fields.flag("prompts", false),
     content: {
       toolInputs: fields.flag("tool_inputs", false),
@@ -308,6 +316,8 @@ function readWorkerVersion({ value, report }: Environment): string | null {
 const RECORDS_BINDINGS = ["LEDGER", "ARCHIVE"];
 
 function checkRecords({ recording, queue, records }: Checked, { has, report }: Environment): void {
+  if (recording.logMac && !has(EVENT_MAC_KEY))
+    report(EVENT_MAC_KEY, "is required: the configuration names it as a secret");
   for (const name of RECORDS_BINDINGS) {
     if (has(name)) report(name, "must be bound to the records Worker (wrangler.records.toml)");
   }

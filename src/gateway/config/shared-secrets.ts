@@ -4,7 +4,7 @@ import type { HttpSignatureKey } from "../initiator/http-signature/keys.ts";
 import type { Config } from "./config.ts";
 
 export function rejectSharedSecrets(
-  { verifiers, delegation, recording, providers }: Omit<Config, "settings">,
+  { verifiers, delegation, recording, providers, eventMacKeys }: Omit<Config, "settings">,
   report: ReportIssue,
 ): void {
   const purposes: readonly (readonly [path: string, secrets: readonly (string | null | undefined)[]])[] = [
@@ -13,6 +13,7 @@ export function rejectSharedSecrets(
     ["DELEGATION.keys", delegation?.keys ?? []],
     ["RECORDING.end_user_key", [recording.endUserKey]],
     ["OWNER_ASSERTION.directory.token", [verifiers.directory?.token]],
+    ["EVENT_MAC_KEY", eventMacKeys],
     ["PROVIDERS", [...providers.values()].flatMap(({ keys }) => keys)],
   ];
   const seen = new Map<string, string>();

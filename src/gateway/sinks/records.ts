@@ -41,8 +41,8 @@ const CHARACTERS_BEFORE_END = 4500;
 /** The interceptions tracked at most: those whose request the platform ended are never removed otherwise. */
 const MAX_OPEN = 500;
 
-/** An interception whose start is not delivered yet, or could not be; `waiting`: events still to be printed. */
-type OpenInterception = { ended: boolean; waiting: readonly InterceptorEvent[] };
+/** An interception whose start is not delivered yet, or could not be; `waiting`: lines still to be printed. */
+type OpenInterception = { ended: boolean; waiting: readonly string[] };
 
 export function recordsSink(options: RecordsSinkOptions): AwaitedSink {
   const { required, wants, deliver, fallback, timing = REAL_TIMING } = options;
@@ -56,7 +56,8 @@ export function recordsSink(options: RecordsSinkOptions): AwaitedSink {
     try {
       await deliverWithRetries(events);
     } catch (error) {
-      interception.waiting = fallback(events, interception.ended ? undefined : CHARACTERS_BEFORE_END);
+      const lines = await fallback.toLines(events);
+      interception.waiting = fallback.print(lines, interception.ended ? undefined : CHARACTERS_BEFORE_END);
       throw error;
     } finally {
       if (interception.waiting.length === 0) open.delete(id);
@@ -66,7 +67,7 @@ export function recordsSink(options: RecordsSinkOptions): AwaitedSink {
     try {
       await deliverWithRetries(events);
     } catch (error) {
-      fallback(events);
+      fallback.print(await fallback.toLines(events));
       throw error;
     } finally {
       end(id);
@@ -77,7 +78,7 @@ export function recordsSink(options: RecordsSinkOptions): AwaitedSink {
     if (!interception) return;
     open.delete(id);
     interception.ended = true;
-    fallback(interception.waiting);
+    fallback.print(interception.waiting);
   };
   const write = async (events: readonly InterceptorEvent[]): Promise<void> => {
     const wanted = toLedgerEvents(events.filter(wants));

@@ -13,6 +13,7 @@ import { refusals } from "./routes/refusals.ts";
 import { session } from "./routes/session.ts";
 import { sessionAgents } from "./routes/session-agents.ts";
 import { sessions } from "./routes/sessions.ts";
+import { unauthenticatedEvents } from "./routes/unauthenticated-events.ts";
 import { usage } from "./routes/usage.ts";
 
 export const ENDPOINTS: readonly Endpoint[] = [
@@ -28,6 +29,7 @@ export const ENDPOINTS: readonly Endpoint[] = [
   refusals,
   refusalCounts,
   accesses,
+  unauthenticatedEvents,
   explain,
   openapi(() => ENDPOINTS),
 ];

@@ -5,7 +5,8 @@ import {
   type Env,
   type Environment,
 } from "../../shared/config/environment.ts";
-import type { ReportIssue } from "../../shared/config/fields.ts";
+import { EVENT_MAC_KEY, readEventMacKeys } from "../../shared/config/event-mac-keys.ts";
+import { oneOfIssue, type ReportIssue } from "../../shared/config/fields.ts";
 import type { Retention } from "../ledger/maintain/retention.ts";
 import { readRetention } from "./retention.ts";
 import { rejectMisspelt } from "../../shared/config/unread-names.ts";
@@ -16,8 +17,16 @@ export type Config = {
   readonly retention: Retention;
   /** SHA-256 of the admin token, 64 hex digits; null: the API is closed. */
   readonly adminTokenSha256: string | null;
+  readonly eventMac: EventMac;
   /** The name of the dead-letter queue; null: the word `dead` or `dlq` in a queue's name tells. */
   readonly deadLetterQueue: string | null;
+};
+
+export type EventMac = {
+  /** The keys by which a MAC is valid; none: no event is verified. */
+  readonly keys: readonly string[];
+  /** Whether the ledger takes events without a MAC, although there is a key. */
+  readonly acceptsMissing: boolean;
 };
 
 export function readConfig(env: Env): Config | ConfigIssues {
@@ -37,6 +46,7 @@ export function inspectConfig(env: Env): {
     archive: environment.binding("ARCHIVE", "createMultipartUpload", "an R2 bucket"),
     retention: readRetention(environment),
     adminTokenSha256: readAdminToken(environment),
+    eventMac: readEventMac(environment),
     deadLetterQueue: readDeadLetterQueue(environment),
   };
   if (!config.database && !config.archive)
@@ -44,6 +54,19 @@ export function inspectConfig(env: Env): {
   const unread = environment.unread();
   rejectMisspelt(unread, report);
   return { config: issues.length > 0 ? { issues } : config, unread: unread.map(([name]) => name) };
+}
+
+const MAC_MODES = ["require", "accept"];
+
+function readEventMac(environment: Environment): EventMac {
+  const { has, value, report } = environment;
+  const keys = readEventMacKeys(environment);
+  const mode = has("EVENT_MAC") ? value("EVENT_MAC") : "require";
+  if (!MAC_MODES.some((one) => one === mode)) report("EVENT_MAC", oneOfIssue(MAC_MODES));
+  // Without the key it would promise what nothing does. "accept" promises nothing, and may be set before the key.
+  if (has("EVENT_MAC") && mode === "require" && !has(EVENT_MAC_KEY))
+    report(EVENT_MAC_KEY, "is required: the configuration names it as a secret");
+  return { keys, acceptsMissing: mode === "accept" };
 }
 
 const QUEUE_NAME = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;

@@ -29,6 +29,7 @@ export function readRetention({ days, fields }: Environment): Retention {
     anomalies: period("anomalies", all),
     accesses: period("accesses", 400),
     totals: period("totals", 0),
+    unauthenticated: period("unauthenticated", all),
   };
   for (const group of PARTS)
     if (all > 0 && (read[group] === 0 || read[group] > all))

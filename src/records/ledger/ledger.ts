@@ -2,6 +2,7 @@
 import type { InterceptorEvent } from "../../events/event.ts";
 import type { Retention } from "./maintain/retention.ts";
 import type { LogOperatorEvent } from "../../shared/operator-log.ts";
+import type { Authenticate } from "./write/authenticate.ts";
 
 export type LedgerDeps = {
   readonly database: D1Database | null;
@@ -10,8 +11,12 @@ export type LedgerDeps = {
   /** Milliseconds since 1970. */
   readonly now: () => number;
   readonly logError: LogOperatorEvent;
-  /** Writes events that could not be stored into the log, complete. */
-  readonly fallback: (events: readonly InterceptorEvent[]) => void;
+  /** Whether the ledger takes the events of a message. */
+  readonly authenticate: Authenticate;
+  /** A new UUIDv7 of this time. */
+  readonly newId: (now: number) => string;
+  /** Writes events that could not be stored into the log, complete. Never rejects. */
+  readonly fallback: (events: readonly InterceptorEvent[], hasMac: boolean) => Promise<void>;
   /** Writes one line into the log. */
   readonly print: (line: string) => void;
 };

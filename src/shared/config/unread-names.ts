@@ -6,7 +6,7 @@
 import type { NamedValue } from "./environment.ts";
 import { fromJson, type ReportIssue } from "./fields.ts";
 
-/** Every variable that is not a secret, by the Worker that reads it. */
+/** Every variable that is not a secret, and EVENT_MAC_KEY, without which nothing fails; by the Worker that reads it. */
 export const GATEWAY_SETTINGS: readonly string[] = [
   "PROVIDERS",
   "IDENTITY",
@@ -16,8 +16,15 @@ export const GATEWAY_SETTINGS: readonly string[] = [
   "LIMITS",
   "CORS",
   "FORWARD_API",
+  "EVENT_MAC_KEY",
 ];
-export const RECORDS_SETTINGS: readonly string[] = ["RETENTION_DAYS", "RETENTION", "DEAD_LETTER_QUEUE"];
+export const RECORDS_SETTINGS: readonly string[] = [
+  "RETENTION_DAYS",
+  "RETENTION",
+  "DEAD_LETTER_QUEUE",
+  "EVENT_MAC",
+  "EVENT_MAC_KEY",
+];
 
 const SETTINGS: readonly string[] = [...GATEWAY_SETTINGS, ...RECORDS_SETTINGS];
 

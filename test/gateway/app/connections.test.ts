@@ -4,7 +4,8 @@
  */
 import { beforeEach, describe, expect, it } from "vitest";
 import { env } from "cloudflare:workers";
-import { sendEvents } from "../../../src/gateway/sinks/queue.ts";
+import { toMessages } from "../../../src/events/queue-message.ts";
+import { sendMessages } from "../../../src/gateway/sinks/queue.ts";
 import type { InterceptorEvent } from "../../../src/events/event.ts";
 import type { Sink } from "../../../src/gateway/sinks/recorder.ts";
 import { createFallbackLog, FALLBACK_MESSAGE } from "../../../src/events/fallback-log.ts";
@@ -121,7 +122,8 @@ async function createLedger(limit: ConnectionLimit, { timing, transport, backend
   const sink: Sink = recordsSink({
     required,
     wants: () => true,
-    deliver: (events) => (transport === "queue" ? sendEvents(queue, events) : records.store(events)),
+    deliver: (events) =>
+      transport === "queue" ? sendMessages(queue, toMessages(events)) : records.store(events),
     fallback: createFallbackLog((line) => void lines.push(line)),
     timing,
   });

@@ -5,8 +5,8 @@
  */
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { InterceptorEvent } from "../../../src/events/event.ts";
-import { sendEvents } from "../../../src/gateway/sinks/queue.ts";
-import { readMessage } from "../../../src/events/queue-message.ts";
+import { sendMessages } from "../../../src/gateway/sinks/queue.ts";
+import { readMessage, toMessages } from "../../../src/events/queue-message.ts";
 import { storeEvents } from "../../support/in-workerd/store-events.ts";
 import { runMaintenance, ORPHANED_AFTER_MS } from "../../../src/records/ledger/maintain/cron.ts";
 import { analyticsEngineSink } from "../../../src/gateway/sinks/analytics-engine.ts";
@@ -76,7 +76,7 @@ function createSinks(queueBehavior: QueueBehavior) {
   const ledger = recordsSink({
     required: false,
     wants: () => true,
-    deliver: (events) => sendEvents(queue, events),
+    deliver: (events) => sendMessages(queue, toMessages(events)),
     fallback: createFallbackLog(print),
     timing: { after, random: () => 1 },
   });

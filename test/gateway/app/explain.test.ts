@@ -60,6 +60,7 @@ const records = createRecords({
   archive: null,
   retention: retain(60),
   deadLetterQueue: null,
+  eventMac: { keys: [], acceptsMissing: false },
   adminTokenSha256: await sha256Hex(TOKEN),
 });
 

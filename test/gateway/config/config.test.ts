@@ -55,6 +55,7 @@ describe("defaults", () => {
     expect(config.recording).toEqual({
       required: false,
       allEvents: false,
+      logMac: false,
       prompts: false,
       content: { toolInputs: false, thoughts: false, errorMessages: false },
       endUsers: "hashed",
@@ -132,6 +133,7 @@ describe("tables and JSON strings", () => {
     recording: {
       required: false,
       allEvents: true,
+      logMac: false,
       prompts: true,
       content: { toolInputs: true, thoughts: true, errorMessages: true },
       endUsers: "hashed",

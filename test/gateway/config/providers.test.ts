@@ -114,6 +114,7 @@ describe("J6 a provider's name", () => {
     "healthz",
     "console",
     "metrics",
+    "unauthenticated-events",
   ];
 
   it.each(RESERVED)("rejects the reserved name %s", (name) => {

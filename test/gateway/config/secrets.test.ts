@@ -96,5 +96,28 @@ describe("a secret of the gateway", () => {
       "DELEGATION.keys must not use a secret of OWNER_ASSERTION.http_signature_keys",
     ]);
     expect(issuesOf({ OWNER_ASSERTION, DELEGATION, ONE: RANDOM, TWO: `${RANDOM}x` })).toEqual([]);
+    // The attack: a service that signs owners makes up events.
+    expect(issuesOf({ ...SIGNING, ONE: RANDOM, EVENT_MAC_KEY: `${RANDOM}x ${RANDOM}` })).toEqual([
+      "EVENT_MAC_KEY must not use a secret of OWNER_ASSERTION.signing_keys",
+    ]);
+  });
+
+  it("Finding H9: is required by RECORDING.log_mac, and must be long and random, in each of two keys", () => {
+    const RECORDING = { log_mac: true };
+    const missing = "EVENT_MAC_KEY is required: the configuration names it as a secret";
+    expect(issuesOf({ RECORDING })).toEqual([missing]);
+    expect(issuesOf({ RECORDING, EVENT_MAC_KEY: "" })).toEqual(["EVENT_MAC_KEY must not be empty"]);
+    expect(issuesOf({ EVENT_MAC_KEY: `${RANDOM} short` })).toEqual([
+      "EVENT_MAC_KEY must have at least 32 bytes in each key",
+    ]);
+    expect(read({ RECORDING, EVENT_MAC_KEY: `${RANDOM} ${RANDOM}x` }).eventMacKeys).toEqual([
+      RANDOM,
+      `${RANDOM}x`,
+    ]);
+  });
+
+  // Searching each response for a secret that is never sent costs CPU, and each provider response would pay it.
+  it("is not searched for in responses where it is the key of the events' MACs", () => {
+    expect(read({ EVENT_MAC_KEY: RANDOM }).secrets).toEqual([]);
   });
 });

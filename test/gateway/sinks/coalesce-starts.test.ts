@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { createFallbackLog } from "../../../src/events/fallback-log.ts";
 import type { InterceptorEvent } from "../../../src/events/event.ts";
 import { coalesceStarts } from "../../../src/gateway/sinks/coalesce-starts.ts";
 import type { AwaitedSink } from "../../../src/gateway/sinks/recorder.ts";
@@ -113,7 +114,7 @@ describe("coalescing a start", () => {
       deliver: () => {
         throw new Error("broken");
       },
-      fallback: () => [],
+      fallback: createFallbackLog(() => undefined),
       timing: { after: (_, call) => (setTimeout(call, 0), () => undefined), random: () => 1 },
     });
     const broken = setUp(write);

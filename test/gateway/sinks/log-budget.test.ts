@@ -11,6 +11,9 @@ import { FALLBACK_MESSAGE, createFallbackLog } from "../../../src/events/fallbac
 import { coalesceStarts } from "../../../src/gateway/sinks/coalesce-starts.ts";
 import { recordsSink, type Timing } from "../../../src/gateway/sinks/records.ts";
 import { LOG_MESSAGE } from "../../../src/events/log-line.ts";
+import { createSign, type Sign } from "../../../src/events/event-mac.ts";
+import { signedLogSink } from "../../../src/gateway/sinks/signed-log.ts";
+import { KEY } from "../../support/in-workerd/mac-keys.ts";
 import { logSink } from "../../../src/gateway/sinks/log.ts";
 import { createRecorder } from "../../../src/gateway/sinks/recorder.ts";
 import {
@@ -140,7 +143,10 @@ const failure = (sink: string): string =>
   });
 
 /** The console of one request, with the sinks in production's order and a queue that is down until `recover`. */
-function openConsole({ required = false }: { readonly required?: boolean } = {}) {
+function openConsole({
+  required = false,
+  sign = null,
+}: { readonly required?: boolean; readonly sign?: Sign | null } = {}) {
   // Other errors of the same request are already printed.
   const lines = [
     toOperatorLine({ event: "directory_failed", reason: "no response within 2000 ms" }),
@@ -158,11 +164,14 @@ function openConsole({ required = false }: { readonly required?: boolean } = {})
       taken.push(...events);
       return Promise.resolve();
     },
-    fallback: createFallbackLog(print),
+    fallback: createFallbackLog(print, sign),
     timing: { after, random: () => 1 },
   });
   const recorder = createRecorder(
-    [logSink(print), required ? ledger : coalesceStarts(ledger, after)],
+    [
+      sign === null ? logSink(print) : signedLogSink(print, sign),
+      required ? ledger : coalesceStarts(ledger, after),
+    ],
     () => undefined,
     (sink) => print(failure(sink)),
   );
@@ -217,6 +226,19 @@ describe("H9 Logpush, for the largest request with all content recorded and the 
       expect(fallbackEvents(lines)).toHaveLength(start.length + end.length);
     },
   );
+
+  it.each(LARGEST)("keeps the same lines with a MAC of every line: $name", async ({ unit }) => {
+    const { start, end } = largest(unit);
+    for (const required of [false, true]) {
+      const { lines, record, passTime } = openConsole({ required, sign: createSign(KEY) });
+      record(start);
+      await passTime();
+      record(end);
+      await passTime();
+      expect(lines.filter((line) => line.includes('"mac":"')).length).toBeGreaterThan(CALLER_LINES.length);
+      expect(logged(linesInBudget(lines)).slice(0, CALLER_LINES.length)).toEqual(CALLER_LINES);
+    }
+  });
 
   it.each(LARGEST)("keeps the line of a rejected owner: $name", async ({ unit }) => {
     const { start, end } = largest(unit);

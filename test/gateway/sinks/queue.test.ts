@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { InterceptorEvent } from "../../../src/events/event.ts";
-import { readMessage } from "../../../src/events/queue-message.ts";
-import { sendEvents } from "../../../src/gateway/sinks/queue.ts";
+import { readMessage, toMessages } from "../../../src/events/queue-message.ts";
+import { sendMessages } from "../../../src/gateway/sinks/queue.ts";
 import { everyEvent, TOOL } from "../../support/in-workerd/events.ts";
 
 const bytes = (text: string): number => new TextEncoder().encode(text).length;
@@ -24,10 +24,10 @@ function recordingQueue(): { readonly queue: Queue; readonly calls: Call[] } {
   return { queue: queue as unknown as Queue, calls };
 }
 
-describe("sendEvents", () => {
+describe("sendMessages", () => {
   it("sends a small group as one text message", async () => {
     const { queue, calls } = recordingQueue();
-    await sendEvents(queue, everyEvent);
+    await sendMessages(queue, toMessages(everyEvent));
     expect(calls).toEqual([
       [{ body: JSON.stringify({ version: 1, events: everyEvent }), contentType: "text" }],
     ]);
@@ -35,7 +35,7 @@ describe("sendEvents", () => {
 
   it("sends nothing for no events", async () => {
     const { queue, calls } = recordingQueue();
-    await sendEvents(queue, []);
+    await sendMessages(queue, []);
     expect(calls).toEqual([]);
   });
 
@@ -46,7 +46,7 @@ describe("sendEvents", () => {
       position,
       input: "x".repeat(16_000),
     }));
-    await sendEvents(queue, events);
+    await sendMessages(queue, toMessages(events));
     const sizes = calls.map((call) => call.reduce((sum, { body }) => sum + bytes(String(body)) + 100, 0));
     expect(Math.max(...sizes)).toBeLessThanOrEqual(256_000);
     expect(calls.every((call) => call.every(({ contentType }) => contentType === "text"))).toBe(true);
@@ -64,7 +64,7 @@ describe("sendEvents", () => {
       position,
       input: "x".repeat(16_000),
     }));
-    await expect(sendEvents(failing, events)).rejects.toThrow("Too Many Requests");
+    await expect(sendMessages(failing, toMessages(events))).rejects.toThrow("Too Many Requests");
     expect(calls).toEqual([]);
   });
 });

@@ -153,9 +153,10 @@ describe("a fallback line", () => {
     }
   });
 
-  it("is ordered by importance: ends, starts, and content last", () => {
+  it("is ordered by importance: ends, starts, and content last", async () => {
     const lines: string[] = [];
-    createFallbackLog((line) => void lines.push(line))(everyEvent);
+    const { toLines, print } = createFallbackLog((line) => void lines.push(line));
+    print(await toLines(everyEvent));
     const types = lines.map((line) => (JSON.parse(line) as { event: InterceptorEvent }).event.record_type);
     expect(types.slice(0, 4)).toEqual([
       "interception_end",

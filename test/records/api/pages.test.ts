@@ -10,6 +10,7 @@ import {
   override,
   passthrough,
   refusal,
+  unauthenticatedEvent,
   T0,
   type Row,
 } from "../../support/in-workerd/api-rows.ts";
@@ -75,6 +76,15 @@ const LISTS: readonly (readonly [path: string, key: string, fill: () => Promise<
       insert(
         "refusals",
         repeated((n) => refusal(T0 + n)),
+      ),
+  ],
+  [
+    "/unauthenticated-events",
+    "results",
+    () =>
+      insert(
+        "unauthenticated_events",
+        repeated((n) => unauthenticatedEvent(T0 + n)),
       ),
   ],
 ];

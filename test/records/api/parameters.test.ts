@@ -30,7 +30,15 @@ beforeAll(async () => {
 const pathOf = (path: string): string => path.replace("{session_id}", "s");
 /** The GET endpoints, which read the ledger. */
 const READING = ENDPOINTS.filter(({ body }) => !body);
-const LISTS = ["/sessions", "/interceptions", "/overrides", "/passthroughs", "/anomalies", "/refusals"];
+const LISTS = [
+  "/sessions",
+  "/interceptions",
+  "/overrides",
+  "/passthroughs",
+  "/anomalies",
+  "/refusals",
+  "/unauthenticated-events",
+];
 const LIMITED = [...LISTS, "/usage", "/refusals/counts", "/sessions/s"];
 
 const NOT_INTEGERS =

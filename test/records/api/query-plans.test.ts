@@ -129,7 +129,13 @@ async function plansOf(path: string): Promise<Plan[]> {
 }
 
 /** The tables that grow with traffic. Each is followed by its alias, where the query has one. */
-const GROWING = [...TABLE_NAMES, ...Object.keys(ANOMALY_TABLE_KEYS), "rollup_hours", "rollup_days"];
+const GROWING = [
+  ...TABLE_NAMES,
+  ...Object.keys(ANOMALY_TABLE_KEYS),
+  "unauthenticated_events",
+  "rollup_hours",
+  "rollup_days",
+];
 const REFERENCE = new RegExp(`\\b(${GROWING.join("|")})\\b(?: (?:AS )?([a-z_]+))?`, "g");
 
 /** The scans of such a table, under its name or an alias. Keywords are in capital letters. */
@@ -138,6 +144,11 @@ function scans({ text, steps }: Plan): string[] {
   const scanned = (step: string): string | undefined => /^SCAN (\S+)(?! VIRTUAL)(?: |$)/.exec(step)?.[1];
   return steps.filter((step) => names.has(scanned(step) ?? ""));
 }
+
+const REASONS: Readonly<Record<string, string>> = {
+  "/overrides": "form",
+  "/unauthenticated-events": "wrong",
+};
 
 /** The GET endpoints, which read the ledger. */
 const READING = ENDPOINTS.filter(({ body }) => !body);
@@ -197,7 +208,8 @@ describe.each([
         attribution: "signed",
         outcome: "open",
         accepted: "true",
-        reason: path === "/overrides" ? "form" : "not_found",
+        reason: REASONS[path] ?? "not_found",
+        record_type: "refusal",
         verified: "true",
         own_key_rejected: "true",
         action: "read",
@@ -240,9 +252,10 @@ describe.each([
       "/anomalies",
       "/refusals",
       "/accesses",
+      "/unauthenticated-events",
     ]) {
       const [page] = await plansOf(path);
-      expect(page?.steps.some((step) => /^SEARCH [ioaprl] USING PRIMARY KEY \(id<\?\)$/.test(step))).toBe(
+      expect(page?.steps.some((step) => /^SEARCH [ioaprlu] USING PRIMARY KEY \(id<\?\)$/.test(step))).toBe(
         true,
       );
       expect(page?.steps.filter((step) => step.includes("ORDER BY"))).toEqual([]);

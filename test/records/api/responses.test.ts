@@ -16,6 +16,7 @@ import {
   override,
   passthrough,
   refusal,
+  unauthenticatedEvent,
   refusalCount,
   T0,
   tokenUsage,
@@ -124,6 +125,15 @@ beforeAll(async () => {
     }),
   ]);
   await insert("refusals", [refusal(T0), refusal(T0 - DAY, { ...VERIFIED, provider: "azure" })]);
+  await insert("unauthenticated_events", [
+    unauthenticatedEvent(T0),
+    unauthenticatedEvent(T0 - DAY, {
+      reason: "wrong",
+      mac_key_id: "0123abcd",
+      record_type: "refusal",
+      via: "p",
+    }),
+  ]);
   await insert("refusal_counts", [
     refusalCount(T0, 7),
     refusalCount(T0 - 2 * DAY, 1, { reason: "not_found", provider: null }),
@@ -299,6 +309,7 @@ const CHANGES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     ...SPAN,
     ...LIST,
   },
+  "/unauthenticated-events": { reason: "wrong", record_type: "refusal", ...SPAN, ...LIST },
   "/refusals/counts": {
     reason: "model_not_allowed",
     provider: "azure",

@@ -104,8 +104,8 @@ describe("the archive", () => {
     await archiveEvents(locked, [START]);
     await archiveEvents(locked, [END]);
     expect(objects.size).toBe(2);
-    await archiveMessage(locked, MESSAGE);
-    const key = await archiveMessage(locked, MESSAGE);
+    await archiveMessage(locked, "unread", MESSAGE);
+    const key = await archiveMessage(locked, "unread", MESSAGE);
     expect([...objects.keys()]).toContain(key);
     const empty = { put: () => Promise.reject(new Error(message)), head: () => Promise.resolve(null) };
     await expect(archiveEvents(empty as unknown as R2Bucket, [START])).rejects.toThrow(message);
@@ -116,7 +116,7 @@ describe("the archive", () => {
     const { ARCHIVE_OF_TEST: bucket } = env as unknown as { readonly ARCHIVE_OF_TEST: R2Bucket };
     const write = async (): Promise<R2Object[]> => {
       await archiveEvents(bucket, everyEvent);
-      await archiveMessage(bucket, MESSAGE);
+      await archiveMessage(bucket, "unread", MESSAGE);
       return (await bucket.list()).objects.toSorted((a, b) => (a.key < b.key ? -1 : 1));
     };
     const first = await write();

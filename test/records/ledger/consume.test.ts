@@ -12,7 +12,7 @@ import { MAX_BATCH_CHARACTERS } from "../../../src/records/ledger/write/plan-bat
 import { eventId } from "../../../src/events/event-id.ts";
 import { toLedgerEvents } from "../../../src/events/ledger-events.ts";
 import { toMessages } from "../../../src/events/queue-message.ts";
-import { sendEvents } from "../../../src/gateway/sinks/queue.ts";
+import { sendMessages } from "../../../src/gateway/sinks/queue.ts";
 import type { LedgerDeps } from "../../../src/records/ledger/ledger.ts";
 import { storeEvents } from "../../support/in-workerd/store-events.ts";
 import recordsToml from "../../../wrangler.records.toml?raw";
@@ -397,7 +397,7 @@ describe("messages of the records sink", () => {
     } as unknown as Queue;
     const events = everyEvent;
     const expected = await rowsFor(events);
-    await sendEvents(queue, events);
+    await sendMessages(queue, toMessages(events));
     const result = await deliver(
       bodies.map((body) => ({ body })),
       ledgerDeps({ database }),

@@ -1,6 +1,7 @@
 import { env } from "cloudflare:workers";
 import { expect, it } from "vitest";
-import { sendEvents } from "../../../src/gateway/sinks/queue.ts";
+import { toMessages } from "../../../src/events/queue-message.ts";
+import { sendMessages } from "../../../src/gateway/sinks/queue.ts";
 import { emptyLedger, rowsOf, type Row } from "../../support/in-workerd/ledger-database.ts";
 import { eventsOf } from "../../support/in-workerd/ledger-events.ts";
 
@@ -29,7 +30,7 @@ it(
     const specs = Array.from({ length: BATCH }, (_, n) =>
       eventsOf({ n, toolCalls: [`c${n}`], resultOf: `c${n - 1}` }),
     );
-    for (const events of specs) await sendEvents(queue, events);
+    for (const events of specs) await sendMessages(queue, toMessages(events));
     const [first, ...others] = await completed(database, BATCH);
     expect(new Set(others.map(({ thread_root_id }) => thread_root_id))).toEqual(new Set([first?.["id"]]));
     for (const row of [first, ...others])

@@ -3,6 +3,8 @@ import type { InterceptorEvent } from "../../../src/events/event.ts";
 import { MAX_CONTENT } from "../../../src/events/redaction.ts";
 import { eventId } from "../../../src/events/event-id.ts";
 import { storeEvents } from "../../support/in-workerd/store-events.ts";
+import type { LedgerEntry } from "../../../src/records/ledger/stored-facts.ts";
+import { STORED } from "../../support/in-workerd/store-events.ts";
 import { toFallbackLine } from "../../../src/events/fallback-log.ts";
 import { toEventLine } from "../../../src/events/log-line.ts";
 import { logSink } from "../../../src/gateway/sinks/log.ts";
@@ -32,6 +34,10 @@ async function run(sql: string): Promise<readonly string[]> {
   await database.batch(statements.map((statement) => database.prepare(statement)));
   return statements;
 }
+
+/** As of a replay without a key. */
+const entriesOf = (events: readonly InterceptorEvent[]): LedgerEntry[] =>
+  events.map((event) => ({ event, via: "p", macKeyId: null, storedAt: STORED.storedAt }));
 
 const lines = (events: readonly InterceptorEvent[]): string[] => events.map(toFallbackLine);
 
@@ -191,7 +197,7 @@ describe("the SQL of a replay", () => {
     await storeEvents(database, events);
     const expected = await allRows(database);
     await emptyLedger();
-    await run(toSql(findEvents(lines(events).join("\n")).events));
+    await run(toSql(entriesOf(findEvents(lines(events).join("\n")).events)));
     expect(await allRows(database)).toEqual(expected);
   });
 
@@ -199,11 +205,11 @@ describe("the SQL of a replay", () => {
     const events = allEventsOf({ n: 1, toolCalls: ["a"] });
     await storeEvents(database, events);
     const expected = await allRows(database);
-    await run(toSql(events));
+    await run(toSql(entriesOf(events)));
     expect(await allRows(database)).toEqual(expected);
     await emptyLedger();
     await storeEvents(database, events.slice(0, 1));
-    await run(toSql(events.slice(1)));
+    await run(toSql(entriesOf(events.slice(1))));
     expect(await allRows(database)).toEqual(expected);
   });
 
@@ -223,7 +229,7 @@ describe("the SQL of a replay", () => {
     const rows = await allRows(database);
     expect(rows["tool_usages"]).toHaveLength(texts.length);
     await emptyLedger();
-    const sql = toSql(events);
+    const sql = toSql(entriesOf(events));
     // Wrangler searches for these words anywhere in the file, and rejects the file or removes them.
     expect(sql).not.toContain("BEGIN TRANSACTION");
     await run(sql);
@@ -242,7 +248,7 @@ describe("the SQL of a replay", () => {
       { ...TOOL, interception_id: idOf(n), input: worst, invocation_error: worst },
       { ...PROMPT, interception_id: idOf(n), prompt: worst },
     ]);
-    const statements = await run(toSql(events));
+    const statements = await run(toSql(entriesOf(events)));
     const sizes = statements.map((statement) => new TextEncoder().encode(statement).length);
     expect(Math.max(...sizes)).toBeLessThan(100_000);
     expect((await allRows(database))["tool_usages"]).toHaveLength(3);
@@ -250,6 +256,6 @@ describe("the SQL of a replay", () => {
 
   it("is empty without events", () => {
     expect(toSql([])).toBe("");
-    expect(toSql([TOKENS])).toMatch(/^INSERT INTO token_usages .*;$/m);
+    expect(toSql(entriesOf([TOKENS]))).toMatch(/^INSERT INTO token_usages .*;$/m);
   });
 });

@@ -1,3 +1,4 @@
+import { UNAUTHENTICATED_TABLE } from "../../../src/records/ledger/write/unauthenticated.ts";
 import { beforeAll, describe, expect, it } from "vitest";
 import { ANOMALY_TABLE_KEYS, TABLE_KEYS, TABLES, type Columns } from "../../../src/records/ledger/tables.ts";
 import { DERIVED_TABLES, emptyLedger } from "../../support/in-workerd/ledger-database.ts";
@@ -53,7 +54,12 @@ describe("the tables in the code", () => {
       .prepare("SELECT name FROM sqlite_schema WHERE type = 'table'")
       .all<Info>();
     const names = results.map(({ name }) => name).filter((name) => !/^(?:_cf_|d1_|sqlite_)/.test(name));
-    const known = [...Object.keys(TABLE_KEYS), ...Object.keys(ANOMALY_TABLE_KEYS), ...DERIVED_TABLES];
+    const known = [
+      ...Object.keys(TABLE_KEYS),
+      ...Object.keys(ANOMALY_TABLE_KEYS),
+      ...DERIVED_TABLES,
+      UNAUTHENTICATED_TABLE,
+    ];
     expect(names.toSorted()).toEqual(known.toSorted());
   });
 });

@@ -11,7 +11,7 @@ import {
   printUnconfigured,
 } from "../../../src/records/ledger/write/dead-letter.ts";
 import recordsToml from "../../../wrangler.records.toml?raw";
-import { findEvents, readQueueMessage } from "../../../tools/replay/logged-events.ts";
+import { findEvents, readLoggedMessage } from "../../../tools/replay/logged-events.ts";
 import { END, START } from "../../support/in-workerd/events.ts";
 import { emptyLedger, rowsOf } from "../../support/in-workerd/ledger-database.ts";
 import {
@@ -215,10 +215,11 @@ const retry = (): never => {
   throw new Error("not expected");
 };
 
-describe("readQueueMessage of npm run replay", () => {
+describe("readLoggedMessage of npm run replay", () => {
   it("reads a message as it was archived", () => {
-    expect(readQueueMessage(NEWER[0][1])).toEqual({ events: [START, END], broken: 0, unknown: 1 });
-    expect(readQueueMessage("{")).toEqual({ events: [], broken: 0, unknown: 1 });
+    const logged = [START, END].map((event) => ({ kind: "complete", event, mac: null }));
+    expect(readLoggedMessage(NEWER[0][1])).toEqual({ logged, logMacs: [], broken: 0, unknown: 1 });
+    expect(readLoggedMessage("{")).toEqual({ logged: [], logMacs: [], broken: 0, unknown: 1 });
   });
 });
 

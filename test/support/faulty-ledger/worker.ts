@@ -15,6 +15,7 @@ export default class extends RecordsWorker {
       retention: retain(0),
       adminTokenSha256: null,
       deadLetterQueue: null,
+      eventMac: { keys: [String(this.env["EVENT_MAC_KEY"])], acceptsMissing: false },
     });
     await records.consume({
       queue: batch.queue,

@@ -34,7 +34,8 @@ export type TableName =
   | "passthroughs"
   | "anomalies"
   | "refusals"
-  | "refusal_counts";
+  | "refusal_counts"
+  | "unauthenticated_events";
 
 export const database = (env as { readonly LEDGER: D1Database }).LEDGER;
 
@@ -411,6 +412,22 @@ export const VERIFIED: Row = {
 };
 
 /** The counts of one isolate. */
+export function unauthenticatedEvent(at: number, over: Row = {}, n = 0): Row {
+  const event = { record_type: "interception_start", interception_id: idAt(at, n), initiator_id: BOB };
+  return {
+    id: idAt(at, n),
+    event_id: idAt(at, n),
+    record_type: "interception_start",
+    interception_id: idAt(at, n),
+    event: JSON.stringify(event),
+    reason: "missing",
+    mac_key_id: null,
+    via: "q",
+    stored_at: at,
+    ...over,
+  };
+}
+
 export function refusalCount(at: number, refusals: number, over: Row = {}, n = 0): Row {
   return {
     id: idAt(at, n),

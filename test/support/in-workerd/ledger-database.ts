@@ -2,6 +2,7 @@
 import { applyD1Migrations, type D1Migration } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { inject } from "vitest";
+import { UNAUTHENTICATED_TABLE } from "../../../src/records/ledger/write/unauthenticated.ts";
 import { TABLE_KEYS, ANOMALY_TABLE_KEYS } from "../../../src/records/ledger/tables.ts";
 
 /** The token counts of a usage record. */
@@ -40,7 +41,12 @@ let migrated: Promise<void> | undefined;
 export async function emptyLedger(): Promise<D1Database> {
   const { LEDGER: database } = env as unknown as { readonly LEDGER: D1Database };
   await (migrated ??= applyD1Migrations(database, inject("migrations")));
-  const tables = [...TABLE_NAMES, ...Object.keys(ANOMALY_TABLE_KEYS), ...DERIVED_TABLES];
+  const tables = [
+    ...TABLE_NAMES,
+    ...Object.keys(ANOMALY_TABLE_KEYS),
+    ...DERIVED_TABLES,
+    UNAUTHENTICATED_TABLE,
+  ];
   await database.batch(tables.map((table) => database.prepare(`DELETE FROM ${table}`)));
   await dropStatistics(database);
   return database;

@@ -4,6 +4,8 @@ import { STORED } from "./store-events.ts";
 import type { OperatorEvent } from "../../../src/shared/operator-log.ts";
 import type { InterceptorEvent } from "../../../src/events/event.ts";
 import type { LedgerDeps } from "../../../src/records/ledger/ledger.ts";
+import { createAuthenticate } from "../../../src/records/ledger/write/authenticate.ts";
+import { uuidV7 } from "../../../src/shared/uuid.ts";
 
 export type StoredObject = { readonly bytes: ArrayBuffer; readonly contentType: string | undefined };
 
@@ -73,7 +75,12 @@ export function ledgerDeps({
     retention: retain(retentionDays),
     now: () => STORED.storedAt,
     logError: (event) => void operatorErrors.push(event),
-    fallback: (events) => void fallbackEvents.push(...events),
+    authenticate: createAuthenticate(null, false),
+    newId: (now) => uuidV7(now, crypto.randomUUID()),
+    fallback: (events) => {
+      fallbackEvents.push(...events);
+      return Promise.resolve();
+    },
     print: (line) => void printed.push(line),
     ...over,
     operatorErrors,

@@ -32,7 +32,13 @@ export async function openGatewayWithLedger(setup: Setup): Promise<GatewayWithLe
     required: false,
     wants: () => true,
     deliver: (events) => storeEvents(database, events),
-    fallback: (events) => (fallbackEvents.push(...events), []),
+    fallback: {
+      toLines: (events) => {
+        fallbackEvents.push(...events);
+        return Promise.resolve([]);
+      },
+      print: () => [],
+    },
   });
   const gateway = await openGateway({ ...setup, sinks: [sink] });
   const rows = async (): Promise<Rows> => {

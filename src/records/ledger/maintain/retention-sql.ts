@@ -5,6 +5,7 @@
 import type { LedgerTable } from "../../../events/fields.ts";
 import { PURGE_JOB, PURGED } from "../../rollups/purged.ts";
 import { ANOMALY_TABLE_KEYS, TABLE_KEYS } from "../tables.ts";
+import { UNAUTHENTICATED_TABLE } from "../write/unauthenticated.ts";
 
 /** Rows per statement, so that none holds the database for long. */
 export const DELETE_ROWS = 700;
@@ -12,7 +13,7 @@ export const DELETE_ROWS = 700;
 const ROLLUP_TABLES = ["rollup_hours", "rollup_days"] as const;
 export type AnomalyTable = keyof typeof ANOMALY_TABLE_KEYS;
 export type RollupTable = (typeof ROLLUP_TABLES)[number];
-export type DeletedTable = LedgerTable | AnomalyTable | RollupTable;
+export type DeletedTable = LedgerTable | AnomalyTable | RollupTable | typeof UNAUTHENTICATED_TABLE;
 
 /** Whether a hold names the initiator, the actor or the session of a row. `session`: the column; null where there is none. */
 const isHeldBy = (alias: string, session: string | null): string =>
@@ -43,7 +44,9 @@ function heldSql(table: LedgerTable): string | null {
 /** Parameter: the boundary. For the tables of anomalies and totals it is a time's prefix, as their first column. */
 export function deleteFrom(table: DeletedTable): string {
   const isLedger = table in TABLE_KEYS;
-  const key = isLedger ? [TABLE_KEYS[table as LedgerTable][0]] : keyOf(table as AnomalyTable | RollupTable);
+  const key = isLedger
+    ? [TABLE_KEYS[table as LedgerTable][0]]
+    : keyOf(table as Exclude<DeletedTable, LedgerTable>);
   const columns = key.join(", ");
   // The time is the first column, but in the totals.
   const time = table === "rollup_hours" ? "hour" : table === "rollup_days" ? "day" : (key[0] ?? "");
@@ -53,7 +56,8 @@ export function deleteFrom(table: DeletedTable): string {
   SELECT ${key.map((name) => `row.${name}`).join(", ")} FROM ${table} AS row WHERE row.${time} < ?1${isFree} ORDER BY ${key.map((name) => `row.${name}`).join(", ")} LIMIT ${DELETE_ROWS})`;
 }
 
-const keyOf = (table: AnomalyTable | RollupTable): readonly string[] => {
+const keyOf = (table: Exclude<DeletedTable, LedgerTable>): readonly string[] => {
+  if (table === UNAUTHENTICATED_TABLE) return ["id"];
   if (table === "rollup_hours") return ["dimension", "hour"];
   return table === "rollup_days" ? ["dimension", "day"] : ANOMALY_TABLE_KEYS[table];
 };

@@ -9,6 +9,7 @@ import { firstUuidAt, uuidTime, uuidV7 } from "../../../shared/uuid.ts";
 import type { LedgerDeps } from "../ledger.ts";
 import { ANOMALY_TABLE_KEYS, TABLE_KEYS } from "../tables.ts";
 import { storeEvents } from "../write/store.ts";
+import { UNAUTHENTICATED_TABLE } from "../write/unauthenticated.ts";
 import { DAY_MS } from "./aggregate.ts";
 import {
   deleteFrom,
@@ -17,7 +18,6 @@ import {
   SIZE_BOUNDARY,
   type AnomalyTable,
   type DeletedTable,
-  type RollupTable,
 } from "./retention-sql.ts";
 
 /** Days after which rows are deleted; 0: never. Rows that belong to an interception never outlive it. */
@@ -41,7 +41,8 @@ export const RETENTION_GROUPS = {
   anomalies: Object.keys(ANOMALY_TABLE_KEYS) as AnomalyTable[],
   accesses: ["ledger_accesses"],
   totals: ["rollup_hours", "rollup_days"],
-} as const satisfies Readonly<Record<string, readonly (LedgerTable | AnomalyTable | RollupTable)[]>>;
+  unauthenticated: [UNAUTHENTICATED_TABLE],
+} as const satisfies Readonly<Record<string, readonly DeletedTable[]>>;
 export type RetentionGroup = keyof typeof RETENTION_GROUPS;
 
 /** The tables of an interception: those that a deletion by size empties along with it. */
@@ -72,7 +73,7 @@ export async function deleteExpired(
   const run: Run = { database, left: MAX_STATEMENTS, size: 0, deleted: new Map() };
   try {
     await deleteByAge(run, retention.days, now);
-    if (retention.maxBytes > 0) await deleteBySize(run, retention.maxBytes);
+    if (retention.maxBytes > 0) await deleteBySize(run, retention.maxBytes, now);
   } finally {
     await recordDeletions(run, now, { randomUuid, print });
   }
@@ -89,9 +90,12 @@ async function deleteByAge(run: Run, days: RetentionDays, now: number): Promise<
   }
 }
 
-/** Deletes a step at a time until the database is small enough. */
-async function deleteBySize(run: Run, maxBytes: number): Promise<void> {
+/** Deletes all events without a valid MAC, then a step at a time until the database is small enough. */
+async function deleteBySize(run: Run, maxBytes: number, now: number): Promise<void> {
   await query(run, "SELECT 1");
+  // Anyone who can write to the queue can fill this table: it must not displace a row of the ledger.
+  if (run.size > maxBytes)
+    await deleteBefore(run, { table: UNAUTHENTICATED_TABLE, reason: "size", before: now + 1 });
   while (run.size > maxBytes && run.left > 0) {
     const { results } = await query<{ id: string | null }>(run, SIZE_BOUNDARY);
     const id = results[0]?.id ?? null;

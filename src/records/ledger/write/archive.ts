@@ -40,13 +40,20 @@ async function writeHour(archive: R2Bucket, hour: string, lines: ReadonlyMap<str
   await createObject(archive, `${hour}/${name}.ndjson.gz`, await gzip(text), "application/gzip");
 }
 
+/** Messages that could not be read or stored; messages without a valid MAC. */
+type MessageFolder = "unread" | "unauthenticated";
+
 /**
  * Writes a queue message unmodified: `unread/dt=2026-11-23/hour=12/<hash>.json`, in the partition of its arrival.
  * @returns the object's key.
  */
-export async function archiveMessage(archive: R2Bucket, { body, timestamp }: Message): Promise<string> {
+export async function archiveMessage(
+  archive: R2Bucket,
+  folder: MessageFolder,
+  { body, timestamp }: Message,
+): Promise<string> {
   const text = messageText(body);
-  const key = `unread/${partitionOf(timestamp)}/${(await sha256Hex(text)).slice(0, 32)}.json`;
+  const key = `${folder}/${partitionOf(timestamp)}/${(await sha256Hex(text)).slice(0, 32)}.json`;
   await createObject(archive, key, text, "application/json");
   return key;
 }
@@ -58,7 +65,7 @@ export async function archiveUnmodified(
   logError: LedgerDeps["logError"],
 ): Promise<boolean> {
   try {
-    const key = await archiveMessage(archive, message);
+    const key = await archiveMessage(archive, "unread", message);
     logError({ event: "message_archived", message_id: message.id, key });
     return true;
   } catch (error) {

@@ -3,6 +3,8 @@
  * objects in the archive.
  *
  * - `consume.ts` decides what happens to each message: acknowledge, retry, archive unmodified, or fall back to the log.
+ * - `incoming.ts` verifies each message's MAC (`authenticate.ts`) and stores its events in the ledger or, without a valid one,
+ *   apart from it (`unauthenticated.ts`).
  * - `plan-batch.ts` decides which messages of a batch are processed together, so that one that ends the run is left alone.
  * - `dead-letter.ts` consumes the dead-letter queue: the messages that exhausted their retries.
  * - `store.ts` writes events into D1. Without a queue, the records Worker's RPC method calls it directly, and nothing is
@@ -24,19 +26,25 @@
  * A message that this version cannot read completely is never acknowledged for the part that it can read: the message is
  * archived unmodified, or retried until a newer version consumes it, and at last reaches the dead-letter queue.
  */
-import { isReadWhole, readMessage, type MessageContent } from "../../../events/queue-message.ts";
+import { isReadWhole } from "../../../events/queue-message.ts";
 import { toPieceLine, toPieces } from "../../../events/message-pieces.ts";
 import { databaseFailure, type DatabaseFailure } from "../../../shared/database-error.ts";
 import { errorText } from "../error-text.ts";
 import { toLedgerEvents } from "../../../events/ledger-events.ts";
 import type { LedgerDeps } from "../ledger.ts";
 import { FOLD_AT_DELTAS, foldJournal } from "../rollups/fold.ts";
-import type { StoredFacts, Via } from "../stored-facts.ts";
-import { archiveEvents, archiveUnmodified } from "./archive.ts";
+import type { Via } from "../stored-facts.ts";
+import { archiveEvents, archiveMessage, archiveUnmodified } from "./archive.ts";
+import {
+  acceptedEvents,
+  isRejected,
+  logRejected,
+  readIncoming,
+  storeIncoming,
+  type Incoming,
+} from "./incoming.ts";
 import { messageText } from "./message-text.ts";
 import { lengthOf, planBatch, SUSPECT_FROM_ATTEMPT } from "./plan-batch.ts";
-import { withPublicNames } from "./previous-names.ts";
-import { storeEvents } from "./store.ts";
 
 /** More than seven hours after a message's first attempt. From then on it goes into the log as soon as that has room. */
 export const LOG_IF_ROOM_FROM_ATTEMPT = 50;
@@ -51,7 +59,7 @@ export const MAX_LOGGED_CHARACTERS = 15_000;
 /** Until a suspect that this run does not process is delivered again. */
 export const POSTPONED_S = 10;
 
-export type Delivery = StoredFacts & { readonly message: Message; readonly content: MessageContent };
+export type Delivery = Incoming & { readonly message: Message };
 /** `rejected`: by the statement's own values, as far as the error says. */
 type Failure = { readonly kind: DatabaseFailure | "rejected"; readonly error: unknown };
 /** Why a run ends: the database or the bucket is not available. `left`: the messages of the group without a result. */
@@ -75,7 +83,8 @@ export async function consumeBatch(batch: MessageBatch, deps: LedgerDeps): Promi
 
 async function consumeGroup(messages: readonly Message[], run: Run): Promise<Stop | null> {
   const { deps } = run;
-  const deliveries = messages.map((message) => readDelivery(message, "q", deps));
+  const deliveries: Delivery[] = [];
+  for (const message of messages) deliveries.push(await readDelivery(message, "q", deps));
   const failure = await storeAndArchive(deliveries, deps);
   if (failure === null) {
     for (const delivery of deliveries) await finish(delivery, run);
@@ -91,43 +100,45 @@ async function consumeGroup(messages: readonly Message[], run: Run): Promise<Sto
   return null;
 }
 
-export function readDelivery(
+export async function readDelivery(
   message: Message,
   via: Via,
-  { logError, now }: Pick<LedgerDeps, "logError" | "now">,
-): Delivery {
-  const content = readMessage(message.body);
-  const { unknown, malformed } = content;
-  if (unknown > 0) logError({ event: "events_unknown", message_id: message.id, events: unknown });
-  if (malformed > 0) logError({ event: "events_malformed", message_id: message.id, events: malformed });
-  return { message, content: withTodaysNames(content), via, macKeyId: null, storedAt: now() };
+  deps: Pick<LedgerDeps, "authenticate" | "logError">,
+): Promise<Delivery> {
+  const incoming = await readIncoming(message.body, via, deps);
+  const { unknown, malformed } = incoming.content;
+  if (unknown > 0) deps.logError({ event: "events_unknown", message_id: message.id, events: unknown });
+  if (malformed > 0) deps.logError({ event: "events_malformed", message_id: message.id, events: malformed });
+  return { ...incoming, message };
 }
-
-const withTodaysNames = (content: MessageContent): MessageContent => ({
-  ...content,
-  events: content.events.map(withPublicNames),
-});
 
 /** Resolves to null when both have the events. After a failure either may have them; repeating is safe. */
 export async function storeAndArchive(
   deliveries: readonly Delivery[],
-  { database, archive }: Pick<LedgerDeps, "database" | "archive">,
+  deps: Pick<LedgerDeps, "database" | "archive" | "now" | "newId" | "logError">,
 ): Promise<Failure | null> {
-  const entries = deliveries.flatMap(({ content, via, macKeyId, storedAt }) =>
-    content.events.map((event) => ({ event, via, macKeyId, storedAt })),
-  );
+  const { database, archive } = deps;
   try {
-    if (database && (await storeEvents(database, entries)) >= FOLD_AT_DELTAS) await foldJournal(database);
+    if (database && (await storeIncoming(database, deliveries, deps)) >= FOLD_AT_DELTAS)
+      await foldJournal(database);
   } catch (error) {
     return { kind: databaseFailure(error) ?? "rejected", error };
   }
   try {
-    if (archive) await archiveEvents(archive, toLedgerEvents(entries.map(({ event }) => event)));
+    if (archive) await archiveDeliveries(archive, deliveries);
   } catch (error) {
     // A bucket takes any bytes: no other message would be accepted either.
     return { kind: "transient", error };
   }
+  logRejected(deliveries, deps);
   return null;
+}
+
+/** Of unauthenticated events the whole message is kept: another key may verify it later. */
+async function archiveDeliveries(archive: R2Bucket, deliveries: readonly Delivery[]): Promise<void> {
+  await archiveEvents(archive, toLedgerEvents(acceptedEvents(deliveries)));
+  for (const { message } of deliveries.filter(isRejected))
+    await archiveMessage(archive, "unauthenticated", message);
 }
 
 /**
@@ -147,16 +158,17 @@ async function storeAlone(delivery: Delivery, rejection: Failure, run: Run): Pro
 }
 
 /** Acknowledges a message whose events are stored, unless it holds more. */
-async function finish({ message, content }: Delivery, run: Run): Promise<void> {
-  if (isReadWhole(content) || (await keepWhole(message, content, run))) message.ack();
+async function finish(delivery: Delivery, run: Run): Promise<void> {
+  const { message, content } = delivery;
+  if (isReadWhole(content) || (await keepWhole(delivery, run))) message.ack();
   else message.retry({ delaySeconds: retryDelay(message.attempts, "transient") });
 }
 
 /** Whether the message is archived unmodified or, where no version could read it, printed. */
-async function keepWhole(message: Message, { unknown }: MessageContent, run: Run): Promise<boolean> {
+async function keepWhole({ message, content }: Delivery, run: Run): Promise<boolean> {
   const { archive, logError, print } = run.deps;
   if (archive) return archiveUnmodified(archive, message, logError);
-  if (unknown > 0) return false;
+  if (content.unknown > 0) return false;
   const lines = toPieces(message.id, messageText(message.body)).map(toPieceLine);
   const length = lines.reduce((sum, line) => sum + line.length, 0);
   if (run.logged + length > MAX_LOGGED_CHARACTERS) return false;
@@ -168,14 +180,14 @@ async function keepWhole(message: Message, { unknown }: MessageContent, run: Run
 
 async function retryOrGiveUp(message: Message, failure: Failure, run: Run): Promise<void> {
   if (message.attempts < LOG_IF_ROOM_FROM_ATTEMPT) return retry(message, failure);
-  const { archive, fallback, logError } = run.deps;
-  const delivery = readDelivery(message, "q", { ...run.deps, logError: () => undefined });
-  const { content } = delivery;
+  const { fallback, logError } = run.deps;
+  const incoming = await readIncoming(message.body, "q", run.deps);
+  const { content, authenticity } = incoming;
   // The log's lines would not hold what this version cannot read.
   if (!isReadWhole(content) || !reserveLog(message, run)) return retry(message, failure);
   logError({ event: "message_given_up", message_id: message.id, error: errorText(failure.error) });
-  await storeAndArchive([delivery], { database: null, archive });
-  fallback(content.events);
+  await storeAndArchive([{ ...incoming, message }], { ...run.deps, database: null });
+  await fallback(content.events, authenticity.isAccepted && authenticity.macKeyId !== null);
   message.ack();
 }
 

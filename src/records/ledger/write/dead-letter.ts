@@ -43,7 +43,7 @@ export async function consumeDeadLetters({ messages }: MessageBatch, deps: Ledge
 }
 
 async function storeDeadLetter(message: Message, deps: LedgerDeps): Promise<void> {
-  const delivery = readDelivery(message, "d", deps);
+  const delivery = await readDelivery(message, "d", deps);
   const failure = await storeAndArchive([delivery], deps);
   if (failure === null && isReadWhole(delivery.content)) {
     deps.logError({ event: "dead_letter_stored", message_id: message.id });
