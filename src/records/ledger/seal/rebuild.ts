@@ -91,6 +91,8 @@ function toValue(kind: FieldKind, stored: unknown): unknown {
   if (stored === null || stored === undefined) return null;
   if (kind === "flag") return stored === 0 ? false : stored === 1 ? true : stored;
   if ((kind !== "texts" && kind !== "object") || typeof stored !== "string") return stored;
+  // Canonical JSON cannot hold half a surrogate, which a name in an object may have.
+  if (/\\ud[89a-f]/i.test(stored)) return stored;
   const value = parseJson(stored);
   return typeof value === "object" && value !== null && JSON.stringify(value) === stored ? value : stored;
 }

@@ -6,7 +6,8 @@
 import { typeOfEvent, isSealedType, SCHEMA_VERSION } from "./schema.ts";
 import { utf8 } from "./bytes.ts";
 import { formatCheckpoint } from "./checkpoint.ts";
-import { absentEntry, eventEntry, eventIdBytes } from "./entry.ts";
+import { absentEntry, eventIdBytes } from "./entry.ts";
+import { rebuiltEntry } from "./load-entries.ts";
 import { formatLogEntry, keyEntry, schemaEntry, type LogEntry } from "./log-entry.ts";
 import { leafHash } from "./merkle.ts";
 import type { Signer } from "./note-keys.ts";
@@ -147,11 +148,11 @@ async function appendEvents(edge: TreeEdge, query: Query, ids: readonly string[]
   const absent: string[] = [];
   for (const id of ids) {
     const event = events.get(id);
-    const isThere = typeof event === "object";
-    if (!isThere) absent.push(id);
     const place = { index: edge.size, schema: SCHEMA_VERSION };
-    const entry = isThere ? eventEntry(event, place) : absentEntry(id, edge.size);
-    const storedAt = isThere ? event.facts.storedAt : null;
+    const sealed = typeof event === "object" ? rebuiltEntry(event, id, place) : null;
+    if (sealed === null) absent.push(id);
+    const entry = sealed ?? absentEntry(id, edge.size);
+    const storedAt = sealed !== null && typeof event === "object" ? event.facts.storedAt : null;
     edge.append({ hash: leafHash(utf8(entry)), eventId: eventIdBytes(id), storedAt });
   }
   return absent;

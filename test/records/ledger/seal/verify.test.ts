@@ -90,34 +90,6 @@ describe("an edited row", () => {
     expect(idsOf(report, "altered").toSorted()).toEqual(expected.toSorted());
   });
 
-  it("is named in every table and every column that is stored", async () => {
-    const named: string[] = [];
-    for (const [type, { table, fields }] of Object.entries(RECORDS)) {
-      if (type === "refusal_count") continue;
-      for (const [name, field] of Object.entries(fields)) {
-        const column = "column" in field && field.column !== undefined ? field.column : name;
-        const isKey = name === "interception_id" || column === null;
-        const event = EVENTS.find(({ record_type }) => record_type === type);
-        if (isKey || !event || typeof column !== "string") continue;
-        const seals = sealColumn(event.record_type);
-        const key = seals === "seal" ? eventId(event) : event.interception_id;
-        const { results } = await database
-          .prepare(`SELECT ${column} AS v FROM ${table} WHERE id = ?1`)
-          .bind(key)
-          .all<{ readonly v: string | number | null }>();
-        const value = results[0]?.v ?? null;
-        // Unique in its table, so that it differs and can be written.
-        const other = typeof value === "number" ? value + 2 : `${value ?? ""}~`;
-        await run(`UPDATE ${table} SET ${column} = ?1 WHERE id = ?2`, other, key);
-        const loaded = (await verify(database)).findings.map(({ kind, eventId: id }) => `${kind} ${id}`);
-        if (!loaded.includes(`altered ${eventId(event)}`)) named.push(`${type}.${name}`);
-        await run(`UPDATE ${table} SET ${column} = ?1 WHERE id = ?2`, value, key);
-      }
-    }
-    expect(named).toEqual([]);
-    expect(await verify(database)).toMatchObject({ isIntact: true });
-  });
-
   it("is named where an override becomes a rejection", async () => {
     const override = EVENTS.find(({ record_type }) => record_type === "initiator_override") ?? START;
     await run("UPDATE initiator_overrides SET accepted = 0 WHERE id = ?1", eventId(override));
@@ -133,9 +105,11 @@ describe("an edited row", () => {
 
   // The attack: the columns of seals are exchanged as well, so that all salts and values are genuine.
   it("is named where two rows exchange all of their content", async () => {
-    const columns = "tool, input, created_at, seal, initiator_id, position, metadata";
+    const columns = ["tool", "input", "created_at", "seal", "initiator_id", "position", "metadata"];
     await run(
-      `UPDATE tool_usages SET (${columns}) = (SELECT ${columns} FROM tool_usages AS o WHERE o.id = IIF(tool_usages.id = ?1, ?2, ?1)) WHERE id IN (?1, ?2)`,
+      `UPDATE tool_usages SET ${columns.map((name) => `${name} = o.${name}`).join(", ")}
+       FROM (SELECT * FROM tool_usages LIMIT 100) AS o
+       WHERE tool_usages.id IN (?1, ?2) AND o.id = IIF(tool_usages.id = ?1, ?2, ?1)`,
       tool(0),
       tool(1),
     );
@@ -163,8 +137,6 @@ describe("a deleted row", () => {
 });
 
 describe("an inserted row", () => {
-  const copy = "INSERT INTO interceptions SELECT * FROM interceptions WHERE id = ?1";
-
   it("is named, though it has a seal of its own", async () => {
     const columns =
       "id, actor_id, actor_kind, initiator_id, attribution, identity_source, client, provider, provider_type, route, streaming, credential_kind, started_at, api_key_id, start_seal";
@@ -174,7 +146,6 @@ describe("an inserted row", () => {
       idOf(77),
     );
     expect(idsOf(await verify(database), "inserted")).toEqual([start(77)]);
-    expect(copy).toContain("INSERT");
   });
 
   it("is named where it claims to be older than the log", async () => {
