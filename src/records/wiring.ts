@@ -15,6 +15,8 @@ import { runMaintenance } from "./ledger/maintain/cron.ts";
 import { consumeBatch } from "./ledger/write/consume.ts";
 import { consumeDeadLetters, isDeadLetterQueue, printUnconfigured } from "./ledger/write/dead-letter.ts";
 import { recordRead } from "./ledger/write/record-read.ts";
+import { proveCheckpoint, proveEvent } from "./ledger/seal/proof.ts";
+import { SEAL_CRON, sealLedger, signersOf, type SealJobDeps } from "./ledger/seal/seal-job.ts";
 import { storeEvents } from "./ledger/write/store.ts";
 
 const print = (line: string): void => console.log(line);
@@ -27,10 +29,12 @@ export type Records = RecordsService & {
   readonly consume: (batch: MessageBatch) => Promise<void>;
   /** `now`: milliseconds since 1970. Rejects where a part of the maintenance failed. */
   readonly maintain: (now: number) => Promise<void>;
+  /** What a cron expression runs. `at`: milliseconds since 1970. Rejects where a part of it failed. */
+  readonly runCron: (cron: string, at: number) => Promise<void>;
 };
 
 export function createRecords(config: Config): Records {
-  const { database, archive, retention, adminTokenSha256, deadLetterQueue } = config;
+  const { database, archive, retention, adminTokenSha256, deadLetterQueue, seals } = config;
   const ledger: LedgerDeps = {
     database,
     archive,
@@ -40,8 +44,17 @@ export function createRecords(config: Config): Records {
     fallback: createFallbackLog(print),
     print,
   };
+  const sealJob: SealJobDeps = {
+    database,
+    archive: seals?.publish ? archive : null,
+    signers: seals && signersOf(seals.keys),
+    now,
+    logError: logOperatorEvent,
+    print,
+  };
   const api = createApi({
     database,
+    seals: { isOn: seals !== null, proveEvent, proveCheckpoint },
     adminTokenSha256,
     now,
     newId: () => uuidV7(now(), crypto.randomUUID()),
@@ -82,6 +95,7 @@ export function createRecords(config: Config): Records {
         ? consumeDeadLetters(batch, ledger)
         : consumeBatch(batch, ledger),
     maintain: (at) => runMaintenance(ledger, at),
+    runCron: (cron, at) => (cron === SEAL_CRON ? sealLedger(sealJob, at) : runMaintenance(ledger, at)),
   };
 }
 

@@ -49,6 +49,7 @@ function configWith(over: Partial<Config> = {}): Config {
     retention: retain(60),
     adminTokenSha256: null,
     deadLetterQueue: null,
+    seals: null,
     ...over,
   };
 }

@@ -17,7 +17,12 @@ export const GATEWAY_SETTINGS: readonly string[] = [
   "CORS",
   "FORWARD_API",
 ];
-export const RECORDS_SETTINGS: readonly string[] = ["RETENTION_DAYS", "RETENTION", "DEAD_LETTER_QUEUE"];
+export const RECORDS_SETTINGS: readonly string[] = [
+  "RETENTION_DAYS",
+  "RETENTION",
+  "DEAD_LETTER_QUEUE",
+  "SEALS",
+];
 
 const SETTINGS: readonly string[] = [...GATEWAY_SETTINGS, ...RECORDS_SETTINGS];
 

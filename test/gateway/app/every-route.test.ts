@@ -249,6 +249,7 @@ describe("D12 every route of the records API", () => {
       retention: retain(60),
       adminTokenSha256,
       deadLetterQueue: null,
+      seals: null,
     });
     gateway = await open({ sources: [source], parts: { records } });
   });

@@ -60,6 +60,7 @@ const records = createRecords({
   archive: null,
   retention: retain(60),
   deadLetterQueue: null,
+  seals: null,
   adminTokenSha256: await sha256Hex(TOKEN),
 });
 

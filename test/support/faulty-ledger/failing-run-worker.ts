@@ -28,6 +28,7 @@ export default class extends RecordsWorker {
       retention: retain(0),
       adminTokenSha256: null,
       deadLetterQueue: null,
+      seals: null,
     });
     await Promise.race([promise, records.consume(batch)]);
   }

@@ -30,6 +30,7 @@ export default {
       retention: retain(0),
       adminTokenSha256: null,
       deadLetterQueue: null,
+      seals: null,
     });
     await records.consume(batch);
     return Response.json(calls);

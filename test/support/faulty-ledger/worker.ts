@@ -15,6 +15,7 @@ export default class extends RecordsWorker {
       retention: retain(0),
       adminTokenSha256: null,
       deadLetterQueue: null,
+      seals: null,
     });
     await records.consume({
       queue: batch.queue,

@@ -38,6 +38,7 @@ export async function limitedRecords(limit: ConnectionLimit, backend: Backend): 
     archive: null,
     retention: retain(0),
     deadLetterQueue: null,
+    seals: null,
     adminTokenSha256: await sha256Hex(TOKEN),
   });
 }

@@ -4,12 +4,11 @@
  */
 import { fromBase64 } from "../../../shared/base64.ts";
 import { fromHex, toHex } from "../../../shared/hex.ts";
+import { SEAL_KEY_PREFIX, splitSealKey } from "../../../shared/seal-key.ts";
 import { concat, equalBytes, toBase64, utf8 } from "./bytes.ts";
 import { hash } from "./merkle.ts";
 
 const ED25519 = 1;
-const KEY_BYTES = 32;
-const PRIVATE = "PRIVATE+KEY+";
 /** What precedes the 32 bytes of a private key in PKCS #8 (RFC 8410 §7). */
 const PKCS8_PREFIX = fromHex("302e020100300506032b657004220420");
 
@@ -27,9 +26,6 @@ export type Signer = VerifierKey & {
   readonly sign: (text: string) => Promise<Uint8Array>;
 };
 
-/** Neither white space nor a plus sign, which end a name in notes and keys. */
-export const isKeyName = (name: string): boolean => /^[^\s+\p{Cc}]{1,200}$/u.test(name);
-
 /** The first four bytes of SHA-256(name ‖ LF ‖ type ‖ public key). */
 function keyId(name: string, publicKey: Uint8Array): string {
   const input = concat(utf8(name), Uint8Array.of(0x0a, ED25519), publicKey);
@@ -39,36 +35,22 @@ function keyId(name: string, publicKey: Uint8Array): string {
 export const formatVerifierKey = (name: string, publicKey: Uint8Array): string =>
   `${name}+${keyId(name, publicKey)}+${toBase64(concat(Uint8Array.of(ED25519), publicKey))}`;
 
-type KeyText = { readonly name: string; readonly id: string; readonly key: Uint8Array<ArrayBuffer> };
-
-/** null where the text has another form. The key may have plus signs, as base64 does. */
-function splitKey(text: string): KeyText | null {
-  const [, name = "", id = "", encoded = ""] = /^([^+]+)\+([0-9a-f]{8})\+([A-Za-z0-9+/=]+)$/.exec(text) ?? [];
-  const bytes = fromBase64(encoded);
-  if (!isKeyName(name) || bytes?.length !== 1 + KEY_BYTES || bytes[0] !== ED25519) return null;
-  return { name, id, key: bytes.slice(1) };
-}
-
 /** null where the text is not a verifier key, or its id is not that of its name and key. */
 export function parseVerifierKey(text: string): VerifierKey | null {
-  const parts = splitKey(text);
-  if (!parts || keyId(parts.name, parts.key) !== parts.id) return null;
-  return { name: parts.name, id: parts.id, publicKey: parts.key };
+  const parts = splitSealKey(text);
+  if (!parts || keyId(parts.name, parts.bytes) !== parts.id) return null;
+  return { name: parts.name, id: parts.id, publicKey: parts.bytes };
 }
-
-/** The name of a private key; null where the text has not the form of one. */
-export const signerName = (text: string): string | null =>
-  text.startsWith(PRIVATE) ? (splitKey(text.slice(PRIVATE.length))?.name ?? null) : null;
 
 /**
  * @param text a private key, as `npm run keys -- seal` prints it.
  * @throws where it is not one, or where its key id belongs to another key.
  */
 export async function createSigner(text: string): Promise<Signer> {
-  const parts = text.startsWith(PRIVATE) ? splitKey(text.slice(PRIVATE.length)) : null;
+  const parts = text.startsWith(SEAL_KEY_PREFIX) ? splitSealKey(text.slice(SEAL_KEY_PREFIX.length)) : null;
   if (!parts) throw new Error("not the private key of a signed note");
-  const { name, id, key } = parts;
-  const privateKey = await crypto.subtle.importKey("pkcs8", concat(PKCS8_PREFIX, key), "Ed25519", true, [
+  const { name, id, bytes } = parts;
+  const privateKey = await crypto.subtle.importKey("pkcs8", concat(PKCS8_PREFIX, bytes), "Ed25519", true, [
     "sign",
   ]);
   const { x = "" } = (await crypto.subtle.exportKey("jwk", privateKey)) as JsonWebKey;
@@ -85,7 +67,7 @@ export async function newPrivateKey(name: string, random: Uint8Array<ArrayBuffer
   const privateKey = await crypto.subtle.importKey("pkcs8", pkcs8, "Ed25519", true, ["sign"]);
   const { x = "" } = (await crypto.subtle.exportKey("jwk", privateKey)) as JsonWebKey;
   const encoded = toBase64(concat(Uint8Array.of(ED25519), random));
-  return `${PRIVATE}${name}+${keyId(name, fromBase64(x) ?? new Uint8Array())}+${encoded}`;
+  return `${SEAL_KEY_PREFIX}${name}+${keyId(name, fromBase64(x) ?? new Uint8Array())}+${encoded}`;
 }
 
 /** A verifier of many checkpoints imports its key once. */

@@ -4,8 +4,9 @@
  */
 import { fromBase64 } from "../../../shared/base64.ts";
 import { toHex, fromHex } from "../../../shared/hex.ts";
+import { isSealOrigin } from "../../../shared/seal-key.ts";
 import { concat, toBase64 } from "./bytes.ts";
-import { isKeyName, isSignature, type Signer, type VerifierKey } from "./note-keys.ts";
+import { isSignature, type Signer, type VerifierKey } from "./note-keys.ts";
 
 export type NoteSignature = {
   readonly name: string;
@@ -38,7 +39,7 @@ export function parseNote(note: string): Note | null {
 function parseSignature(line: string): NoteSignature | null {
   const [, name = "", encoded = ""] = SIGNATURE_LINE.exec(line) ?? [];
   const bytes = fromBase64(encoded);
-  if (!isKeyName(name) || !bytes || bytes.length < 5) return null;
+  if (!isSealOrigin(name) || !bytes || bytes.length < 5) return null;
   return { name, keyId: toHex(bytes.subarray(0, 4)), signature: bytes.slice(4) };
 }
 

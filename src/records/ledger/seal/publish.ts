@@ -29,6 +29,7 @@ export async function publishLog(
   const query = queryOf(database);
   const [state] = await query("SELECT published_size FROM seal_state WHERE id = 1");
   const published = Number(state?.["published_size"] ?? 0);
+  if (published >= size) return published;
   const first = Math.floor(published / TILE_WIDTH);
   const last = Math.min(Math.floor(size / TILE_WIDTH), first + LEAF_TILES_PER_RUN);
   const isComplete = last === Math.floor(size / TILE_WIDTH);
