@@ -1,14 +1,15 @@
 /**
- * `npm run keys`: creates client keys and the token of the records API, and manages the store of client keys. A key is
+ * `npm run keys`: creates client keys, the token of the records API and the key of its log, and manages the store of client keys. A key is
  * printed once. Only its SHA-256 is stored, which cannot be used to call.
  */
+import { createSigner, newPrivateKey } from "../src/records/ledger/seal/note-keys.ts";
 import { entryFor, mintAdminToken, mintKey, sha256 } from "./client-key.ts";
 import { readWorkers } from "./deploy/worker-configs.ts";
 import { readArguments, USAGE, type Command } from "./keys/arguments.ts";
 import { chooseKeys } from "./keys/choose.ts";
 import { listEntries, removeEntry, storeEntry } from "./keys/store.ts";
 import { listWarning, readKeyList } from "./keys/list-size.ts";
-import { explain, explainAdmin, explainRevoked, explainStored, keyTable } from "./keys/texts.ts";
+import { explain, explainAdmin, explainRevoked, explainSeal, explainStored, keyTable } from "./keys/texts.ts";
 import { BAD_USAGE, StartFailure } from "./local/start-failure.ts";
 import { ROOT } from "./root.ts";
 
@@ -42,6 +43,14 @@ async function run(command: Command): Promise<string> {
       const token = mintAdminToken();
       const stored = { token, sha256: sha256(token) };
       return command.asJson ? asLine(stored) : explainAdmin(token, stored.sha256, environment);
+    }
+    case "seal": {
+      const random = crypto.getRandomValues(new Uint8Array(32));
+      const private_key = await newPrivateKey(command.origin, random);
+      const { verifierKey: verifier_key } = await createSigner(private_key);
+      return command.asJson
+        ? asLine({ private_key, verifier_key })
+        : explainSeal({ privateKey: private_key, verifierKey: verifier_key }, command.origin, environment);
     }
     case "new": {
       const key = mintKey();

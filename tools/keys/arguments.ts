@@ -1,6 +1,7 @@
 /** The command line of `npm run keys`. */
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { isSealOrigin } from "../../src/shared/seal-key.ts";
 import { readActorId, type ActorKind, type KeyHolder } from "../client-key.ts";
 import { currentStateFolder } from "../local/state.ts";
 import { deployedFiles, environmentIssue } from "../deploy/files.ts";
@@ -32,6 +33,11 @@ export const USAGE = `Usage: npm run -s keys -- new --actor <id> [--kind user|se
 
   Creates a token for the records API; --json prints only {"token", "sha256"}.
 
+       npm run -s keys -- seal --origin <name> [--json]
+
+  Creates the key pair of the log of seals. The origin is the log's unique name, such as ai.example.com/records, and never
+  changes; --json prints only {"private_key", "verifier_key"}.
+
   --env <name>    for the Workers of \`npm run deploy -- --env <name>\`: their store, and commands that name them
   --local         the store of \`npm start\` on this machine (default)
   --remote        the deployed store; requires wrangler to be logged in, or CLOUDFLARE_API_TOKEN
@@ -40,6 +46,12 @@ export const USAGE = `Usage: npm run -s keys -- new --actor <id> [--kind user|se
 
 export type Command =
   | { readonly verb: "admin"; readonly asJson: boolean; readonly environment: string | null }
+  | {
+      readonly verb: "seal";
+      readonly origin: string;
+      readonly asJson: boolean;
+      readonly environment: string | null;
+    }
   | {
       readonly verb: "new";
       readonly holder: KeyHolder;
@@ -78,6 +90,12 @@ export function readArguments(args: readonly string[]): Command | string {
   switch (verb) {
     case "admin":
       return { verb, asJson, environment };
+    case "seal": {
+      const { origin } = values;
+      if (origin === undefined) return "--origin is required: the name of the log.";
+      if (!isSealOrigin(origin)) return "--origin must have neither blanks nor plus signs.";
+      return { verb, origin, asJson, environment };
+    }
     case "list":
       return { verb, store, asJson };
     case "revoke":
@@ -91,7 +109,7 @@ export function readArguments(args: readonly string[]): Command | string {
       return { verb, holder, store: values.store ? store : null, asJson, environment };
     }
     default:
-      return 'The command must be "new", "list", "revoke" or "admin".';
+      return 'The command must be "new", "list", "revoke", "admin" or "seal".';
   }
 }
 
@@ -137,6 +155,7 @@ function parse(args: readonly string[]) {
         local: flag,
         remote: flag,
         binding: { type: "string", default: "KEYS" },
+        origin: { type: "string" },
         config: { type: "string" },
         env: { type: "string" },
         "persist-to": { type: "string" },
