@@ -69,8 +69,9 @@ beforeAll(async () => {
   const list: Case[] = [];
   const heads: string[] = [];
   const ids: string[] = [];
-  for (const count of [1, 40, 41, 2, 3, 90, 180]) {
-    ids.push(...(await storeSealedTraffic(database, count)));
+  const sizes = [0, 1, 41, 82, 84, 87, 177, 400];
+  for (const [at, to] of sizes.slice(1).entries()) {
+    ids.push(...(await storeSealedTraffic(database, { from: sizes[at] ?? 0, to, all: 400 })));
     const { checkpoint } = await runSealer({ database, signers: [signer], now: Date.now });
     if (!checkpoint) throw new Error("nothing was sealed");
     await publishLog({ database, archive }, checkpoint);

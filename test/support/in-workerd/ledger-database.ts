@@ -20,6 +20,9 @@ export const DERIVED_TABLES = [
   "rollup_dimensions",
   "rollup_hours",
   "rollup_days",
+  "seal_tiles",
+  "seal_entries",
+  "seal_checkpoints",
 ];
 
 export const TABLE_NAMES: readonly string[] = Object.keys(TABLE_KEYS);

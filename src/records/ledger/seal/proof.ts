@@ -38,10 +38,16 @@ export async function proveEvent(query: Query, eventId: string): Promise<EventPr
   const checkpoint = await lastCheckpoint(query);
   const storedAt = typeof event === "object" ? event.facts.storedAt : null;
   const leaf = storedAt === null ? null : await findLeaf(query, eventId, storedAt);
-  if (!checkpoint || !leaf || leaf.index >= checkpoint.size) return "pending";
+  const own = await loadOwnEntries(query);
+  if (!checkpoint || !leaf || leaf.index >= checkpoint.size) {
+    const begin = own.parsed.find((entry) => entry.kind === "begin");
+    return begin && !leaf && (storedAt ?? 0) < begin.at && !(await isInJournal(query, eventId))
+      ? "unsealed"
+      : "pending";
+  }
   const { index } = leaf;
   const hashes = await hashesOf(query, inclusionRanges(index, { from: 0, to: checkpoint.size }));
-  const { schema } = factsAt((await loadOwnEntries(query)).parsed, index);
+  const { schema } = factsAt(own.parsed, index);
   const entry = rebuiltEntry(event, eventId, { index, schema: schema ?? 0 });
   const isIntact = entry !== null && equalBytes(leafHash(utf8(entry)), leaf.hash);
   const erased = typeof event === "object" ? Object.entries(event.facts.erased) : [];
@@ -56,6 +62,11 @@ export async function proveEvent(query: Query, eventId: string): Promise<EventPr
     is_intact: isIntact,
     erased: Object.fromEntries(erased.map(([name, { at }]) => [name, new Date(at).toISOString()])),
   };
+}
+
+async function isInJournal(query: Query, eventId: string): Promise<boolean> {
+  const sql = "SELECT 1 FROM journal WHERE INSTR(event_ids, ?1) > 0 LIMIT 1";
+  return (await query(sql, eventId)).length > 0;
 }
 
 export async function lastCheckpoint(query: Query): Promise<StoredCheckpoint | null> {

@@ -71,6 +71,10 @@ ON CONFLICT (id) DO UPDATE SET hashes = excluded.hashes, event_ids = excluded.ev
 const ENTRY_SQL = "INSERT INTO seal_entries (leaf_index, entry) VALUES (?1, ?2)";
 const CHECKPOINT_SQL = "INSERT INTO seal_checkpoints (tree_size, note, signed_at) VALUES (?1, ?2, ?3)";
 
+/** Folding the journal into the totals keeps what is not sealed yet (rollups/fold.ts). */
+const CURSOR_SQL = `INSERT INTO upkeep_cursors (job, cursor) VALUES ('sealed', ?1)
+ON CONFLICT (job) DO UPDATE SET cursor = excluded.cursor`;
+
 /** @returns false where another sealer was faster: nothing is written then. */
 export async function writeStep(database: D1Database, write: SealWrite): Promise<boolean> {
   const { from, to, tiles, entries, checkpoint } = write;
@@ -79,6 +83,7 @@ export async function writeStep(database: D1Database, write: SealWrite): Promise
   try {
     await database.batch([
       run(ADVANCE_SQL, from.treeSize, from.journalSeq, to.treeSize, to.journalSeq),
+      run(CURSOR_SQL, String(to.journalSeq)),
       ...tiles.map((tile) =>
         run(TILE_SQL, tile.id, tile.hashes, tile.eventIds, tile.storedFrom, tile.storedTo),
       ),

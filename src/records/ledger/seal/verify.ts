@@ -15,7 +15,7 @@ import { isSealedType, typeOfEvent } from "./schema.ts";
 import { subtreeRoot, TILE_COLUMNS, TILE_WIDTH, tileId, toTile } from "./tiles.ts";
 import { CheckpointPass, knownKeys } from "./verify-checkpoints.ts";
 import { passLeaves } from "./verify-leaves.ts";
-import { checkUnsealed, passRows } from "./verify-rows.ts";
+import { passRows, type Logged } from "./verify-rows.ts";
 import { IDLE_MS } from "./sealer.ts";
 
 export type VerifyOptions = {
@@ -82,8 +82,8 @@ export async function verifyLedger(options: VerifyOptions): Promise<VerifyReport
   await checkLevels(query, leaves.tileRoots, add);
   times.finish(now, leaves.size);
   const journal = await passJournal(options, Number(state?.["journal_seq"] ?? 0), leaves.ids, add);
-  await passRows(query, { ids: leaves.ids, pending: journal }, add);
-  const unsealedEvents = await checkUnsealed(query, own.parsed, add);
+  const logged = { ids: leaves.ids, pending: journal, entries: own.parsed };
+  const unsealedEvents = await passRows(query, logged, add);
   const { events, erasedEvents, purgedEvents } = leaves;
   return {
     isIntact: findings.counts.size === 0,
@@ -144,7 +144,7 @@ const JOURNAL_SQL = "SELECT seq, stored_at, event_ids FROM journal WHERE seq > ?
 async function passJournal(
   { query, now }: VerifyOptions,
   cursor: number,
-  ids: Parameters<typeof passRows>[1]["ids"],
+  ids: Logged["ids"],
   add: AddFinding,
 ): Promise<Set<string>> {
   const pending = new Set<string>();

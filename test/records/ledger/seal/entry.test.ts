@@ -35,6 +35,11 @@ beforeEach(async () => {
   database = await emptySealedLedger();
 });
 
+/** One at a time: the ledger puts usage that comes with its end into the end. */
+async function storeEach(events: readonly InterceptorEvent[]): Promise<void> {
+  for (const event of events) await storeSealed(database, [event]);
+}
+
 async function load(event: InterceptorEvent): Promise<StoredEvent> {
   const id = eventId(event);
   const found = (await loadEvents(queryOf(database), [id])).get(id);
@@ -45,7 +50,14 @@ async function load(event: InterceptorEvent): Promise<StoredEvent> {
 /** The event's stored fields, as its JSON is stored. */
 function expectedValues(event: InterceptorEvent): Record<string, unknown> {
   const stored = JSON.parse(toStoredJson(event)) as Record<string, unknown>;
-  return Object.fromEntries(STORED_FIELDS[event.record_type].map(({ name }) => [name, stored[name] ?? null]));
+  return Object.fromEntries(
+    STORED_FIELDS[event.record_type].map(({ name }) => {
+      const value = stored[name] ?? null;
+      const text = JSON.stringify(value);
+      // A name with half a surrogate is in no canonical JSON: the text itself is sealed.
+      return [name, typeof value === "object" && /\\ud[89a-f]/.test(text) ? text : value];
+    }),
+  );
 }
 
 describe("an event rebuilt from its row", () => {
@@ -59,9 +71,11 @@ describe("an event rebuilt from its row", () => {
     },
   );
 
-  it.each(HOSTILE_TEXTS.map((text, at) => [at, text] as const))(
+  // By its number: the report of the tests cannot hold half a surrogate.
+  it.each(HOSTILE_TEXTS.map((_, at) => at))(
     "is the event with every text replaced by a hostile one (%i)",
-    async (_, text) => {
+    async (number) => {
+      const text = HOSTILE_TEXTS[number] ?? "";
       const events = SEALED.map((event) => {
         const { interception_id } = event;
         return { ...withTexts(event, text), interception_id } as InterceptorEvent;
@@ -71,14 +85,15 @@ describe("an event rebuilt from its row", () => {
         database = await emptySealedLedger();
         await storeSealed(database, [event]);
         const loaded = await load(event);
-        expect(loaded.values).toEqual(expectedValues(event));
+        const isEqual = JSON.stringify(loaded.values) === JSON.stringify(expectedValues(event));
+        expect([event.record_type, isEqual]).toEqual([event.record_type, true]);
         expect(() => eventEntry(loaded, PLACE)).not.toThrow();
       }
     },
   );
 
   it("has another entry after a change of any column", async () => {
-    await storeSealed(database, SEALED);
+    await storeEach(SEALED);
     const unchanged: string[] = [];
     for (const event of SEALED) {
       const before = eventEntry(await load(event), PLACE);
@@ -123,7 +138,7 @@ describe("an event rebuilt from its row", () => {
 
 describe("an entry", () => {
   it("shows no value of a field that may be personal, and no null of one either", async () => {
-    await storeSealed(database, SEALED);
+    await storeEach(SEALED);
     for (const event of SEALED) {
       const { values, ...rest } = await load(event);
       const marked = Object.fromEntries(
@@ -162,7 +177,7 @@ describe("an entry", () => {
   });
 
   it("stays the same after any fields are erased, one after the other", async () => {
-    await storeSealed(database, SEALED);
+    await storeEach(SEALED);
     for (const event of SEALED) {
       let stored = await load(event);
       const entry = eventEntry(stored, PLACE);

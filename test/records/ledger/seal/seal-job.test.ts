@@ -94,7 +94,7 @@ describe("the job of seals", () => {
     await sealLedger(job, T0);
     expect(job.lines).toHaveLength(1);
     const line = JSON.parse(job.lines[0] ?? "") as { readonly checkpoint: string };
-    expect(line).toMatchObject({ event: "ledger_sealed", tree_size: 9, events: 6 });
+    expect(line).toMatchObject({ event: "ledger_sealed", tree_size: 7, events: 4 });
     expect(checkpointIn(line.checkpoint)?.origin).toBe(ORIGIN);
     expect((await archive.list()).objects).toEqual([]);
   });
@@ -106,12 +106,12 @@ describe("the job of seals", () => {
       await sealLedger(job, T0);
       await checkPublished();
     }
-    expect(await checkPublished()).toBeGreaterThan(600);
+    expect(await checkPublished()).toBeGreaterThan(400);
     expect(job.errors).toEqual([]);
   });
 
   it("publishes what an earlier run left, and overwrites nothing", async () => {
-    await storeSealed(database, interceptions(0, 100));
+    await storeSealed(database, interceptions(0, 130));
     const failing = new Proxy(archive, {
       get: (target, name) => {
         if (name === "put") return () => Promise.reject(new Error("put: internal error (10001)"));
@@ -123,7 +123,7 @@ describe("the job of seals", () => {
     await expect(sealLedger(job, T0)).rejects.toThrow("10001");
     expect(job.errors).toMatchObject([{ event: "seals_failed" }]);
     await sealLedger(jobOf(), T0);
-    expect(await checkPublished()).toBe(303);
+    expect(await checkPublished()).toBe(263);
     const before = await archive.head("seals/tile/0/000");
     await storeSealed(database, interceptions(500, 1));
     await sealLedger(jobOf(), T0);
@@ -137,7 +137,7 @@ describe("the job of seals", () => {
     database = await emptySealedLedger();
     await storeSealed(database, interceptions(0, 2));
     await expect(sealLedger(jobOf(), T0)).rejects.toThrow("rolled back");
-    expect(checkpointIn(await textOf("checkpoint"))?.size).toBe(33);
+    expect(checkpointIn(await textOf("checkpoint"))?.size).toBe(23);
   });
 
   it("publishes no bundle with an entry that is not what was sealed", async () => {
@@ -145,8 +145,8 @@ describe("the job of seals", () => {
     await sealLedger(jobOf({ archive: null }), T0);
     await database.prepare("UPDATE interceptions SET outcome = 'cancelled'").run();
     await sealLedger(jobOf(), T0);
-    expect((await bytesOf(tilePath(0, 0, 18))).length).toBe(18 * 32);
-    expect(await archive.head(`seals/${tilePath("entries", 0, 18)}`)).toBeNull();
+    expect((await bytesOf(tilePath(0, 0, 13))).length).toBe(13 * 32);
+    expect(await archive.head(`seals/${tilePath("entries", 0, 13)}`)).toBeNull();
   });
 
   it("says once an hour that nothing is sealed where there is no key", async () => {
@@ -154,7 +154,7 @@ describe("the job of seals", () => {
     const job = jobOf({ signers: null });
     for (let minute = 0; minute < 120; minute += 1) await sealLedger(job, T0 + minute * 60_000);
     expect(job.errors).toEqual([{ event: "seals_off" }, { event: "seals_off" }]);
-    expect((await verify(database, { verifierKeys: [] })).pendingEvents).toBe(3);
+    expect((await verify(database, { verifierKeys: [] })).pendingEvents).toBe(2);
   });
 
   it("fails each run where the key cannot be used", async () => {
