@@ -547,13 +547,17 @@ const LEDGER_ACCESS = {
   ),
   target: text(
     "the endpoint that was read, the table that lost rows, or the principal or session that is held",
+    { erasable: "content" },
   ),
   parameters: object<Readonly<Record<string, string>>>(
     "the query's parameters, or what else the action was given",
+    { erasable: "content" },
   ),
   rows: count("rows in the response, or rows that were deleted or changed"),
   before: orNull.text("for a deletion: rows that began before this time were deleted, RFC 3339"),
-  cause: orNull.text("why: `age` or `size` for a deletion, the operator's own words for a hold"),
+  cause: orNull.text("why: `age` or `size` for a deletion, the operator's own words for a hold", {
+    erasable: "content",
+  }),
   created_at: CREATED_AT,
 } as const satisfies Fields;
 

@@ -10,6 +10,7 @@ import { Findings, type AddFinding, type Finding, type FindingKind } from "./fin
 import { loadOwnEntries } from "./load-entries.ts";
 import type { Hash } from "./merkle.ts";
 import { parseVerifierKey } from "./note-keys.ts";
+import { readPurges } from "./purges.ts";
 import type { Query } from "./rebuild.ts";
 import { isSealedType, typeOfEvent } from "./schema.ts";
 import { subtreeRoot, TILE_COLUMNS, TILE_WIDTH, tileId, toTile } from "./tiles.ts";
@@ -26,8 +27,6 @@ export type VerifyOptions = {
   readonly checkpoints: readonly string[];
   /** Milliseconds since 1970. */
   readonly now: number;
-  /** Whether the row of an event may be gone, because a purge is on record that deleted it. */
-  readonly isPurged?: (eventId: string) => boolean;
   /** Findings of one kind that are listed; all are counted. */
   readonly mostOfKind?: number;
 };
@@ -54,7 +53,7 @@ const MOST_BACKLOG_MS = 15 * 60_000;
 const MOST_GAP_MS = 2 * IDLE_MS;
 
 export async function verifyLedger(options: VerifyOptions): Promise<VerifyReport> {
-  const { query, now, isPurged = () => false, mostOfKind = 10_000 } = options;
+  const { query, now, mostOfKind = 10_000 } = options;
   const findings = new Findings(mostOfKind);
   const { add } = findings;
   const [state] = await query("SELECT tree_size, journal_seq FROM seal_state WHERE id = 1");
@@ -70,7 +69,7 @@ export async function verifyLedger(options: VerifyOptions): Promise<VerifyReport
       query,
       own,
       add,
-      isPurged,
+      isPurged: await readPurges(query),
       onSize: (size, root) => pass.onSize(size, root),
       onTime: (at, index) => times.add(at, index),
     },
