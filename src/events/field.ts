@@ -6,8 +6,8 @@ import { meanings, type Words } from "./vocabulary.ts";
 export type FieldKind = "text" | "uuid" | "time" | "count" | "flag" | "texts" | "object";
 
 /**
- * Whose erasure removes the value of a field that may hold personal data, or tell about a person. In the ledger's log of seals
- * such a field is a salted commitment, so that its value can be erased and the log still verifies.
+ * The person whose erasure removes a field's value, for fields that may hold personal data. In the ledger's log of seals such a
+ * field is a salted commitment, so that its value can be erased and the log still verifies.
  */
 export const ERASURES = {
   initiator: "erased with the initiator",

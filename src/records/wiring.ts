@@ -29,7 +29,7 @@ export type Records = RecordsService & {
   readonly consume: (batch: MessageBatch) => Promise<void>;
   /** `now`: milliseconds since 1970. Rejects where a part of the maintenance failed. */
   readonly maintain: (now: number) => Promise<void>;
-  /** What a cron expression runs. `at`: milliseconds since 1970. Rejects where a part of it failed. */
+  /** Runs the job of a cron expression. `at`: milliseconds since 1970. Rejects where a part of it failed. */
   readonly runCron: (cron: string, at: number) => Promise<void>;
 };
 
@@ -44,14 +44,7 @@ export function createRecords(config: Config): Records {
     fallback: createFallbackLog(print),
     print,
   };
-  const sealJob: SealJobDeps = {
-    database,
-    archive: seals?.publish ? archive : null,
-    signers: seals && signersOf(seals.keys),
-    now,
-    logError: logOperatorEvent,
-    print,
-  };
+  const sealJob = sealJobOf(config);
   const api = createApi({
     database,
     seals: { isOn: seals !== null, proveEvent, proveCheckpoint },
@@ -98,6 +91,15 @@ export function createRecords(config: Config): Records {
     runCron: (cron, at) => (cron === SEAL_CRON ? sealLedger(sealJob, at) : runMaintenance(ledger, at)),
   };
 }
+
+const sealJobOf = ({ database, archive, seals }: Config): SealJobDeps => ({
+  database,
+  archive: seals?.publish ? archive : null,
+  signers: seals && signersOf(seals.keys),
+  now,
+  logError: logOperatorEvent,
+  print,
+});
 
 /** Logs what cannot be stored. The caller gets an error, so that the gateway prints all events of the call. */
 function unreadEvents({ unknown, malformed }: MessageContent): Error {

@@ -18,7 +18,7 @@ export type SealKeyParts = {
 /** Neither white space nor a plus sign, which end a name in notes and keys. */
 export const isSealOrigin = (name: string): boolean => /^[^\s+\p{Cc}]{1,200}$/u.test(name);
 
-/** What stands behind the prefix, or in a verifier key; null where the text has another form. */
+/** The parts behind the prefix, or of a verifier key; null where the text has another form. */
 export function splitSealKey(text: string): SealKeyParts | null {
   const [, name = "", id = "", encoded = ""] = /^([^+]+)\+([0-9a-f]{8})\+([A-Za-z0-9+/=]+)$/.exec(text) ?? [];
   const bytes = fromBase64(encoded);

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { entryFor } from "../../tools/client-key.ts";
 import { readArguments } from "../../tools/keys/arguments.ts";
 import { listWarning } from "../../tools/keys/list-size.ts";
-import { explain, explainAdmin, explainStored } from "../../tools/keys/texts.ts";
+import { explain, explainAdmin, explainSeal, explainStored } from "../../tools/keys/texts.ts";
 
 const entry = entryFor("aei_a", { actor: "alice", kind: "user", name: "Alice Adams" });
 
@@ -31,6 +31,26 @@ describe("the warning about the size of CLIENT_KEYS", () => {
     expect(listWarning("x".repeat(room + 1), entry)).toContain("`wrangler secret put` will fail");
     // Two bytes each.
     expect(listWarning("é".repeat(room), entry)).toContain("`wrangler secret put` will fail");
+  });
+});
+
+describe("npm run keys -- seal", () => {
+  it("requires a name that a note can have", () => {
+    expect(readArguments(["seal"])).toBe("--origin is required: the name of the log.");
+    expect(readArguments(["seal", "--origin", "a b"])).toMatch("neither blanks nor plus signs");
+    expect(readArguments(["seal", "--origin", "a.example/log", "--json"])).toEqual({
+      verb: "seal",
+      origin: "a.example/log",
+      asJson: true,
+      environment: null,
+    });
+  });
+
+  it("prints both keys and the command of the environment", () => {
+    const pair = { privateKey: "p", verifierKey: "v" };
+    const text = explainSeal(pair, "a", "staging");
+    expect(text).toContain("\n  v\n");
+    expect(text).toContain("secret put SEAL_KEY -c wrangler.generated.staging.records.jsonc\n");
   });
 });
 

@@ -1,4 +1,4 @@
-/** What the API reads from the log of seals. The ledger's own functions do it, over the API's queries. */
+/** Reads of the log of seals: the ledger's own functions, over the API's queries. */
 import { Refusal } from "../../../shared/refusal.ts";
 import type { CheckpointProof, EventProof, NoProof } from "../../ledger/seal/proof.ts";
 import type { Query } from "../../ledger/seal/rebuild.ts";

@@ -12,6 +12,7 @@ export const checkpoint = endpoint({
   description:
     "The signed head of the ledger's log, and with `from` the proof that it continues the tree of an earlier checkpoint.",
   filters: {},
+  records: false,
   parameters: {
     from: integer(0, 999_999_999, 0, "The size of an earlier tree. 0: without a consistency proof."),
   },

@@ -18,6 +18,7 @@ export const proof = endpoint({
   description:
     "An inclusion proof (RFC 6962) of the event in the tree of the last checkpoint. The leaf's hash is SHA-256 of a zero byte and the entry's text. `event_id` is that of an event: of an interception's start and its end, each of its prompts, tool calls and so on.",
   filters: {},
+  records: false,
   parameters: {},
   response: schema.object({
     event_id: schema.UUID,

@@ -18,7 +18,7 @@ export function canonicalJson(value: unknown): string {
   }
   if (Array.isArray(value)) return `[${value.map(canonicalJson).join(",")}]`;
   if (typeof value !== "object") throw new TypeError("not JSON");
-  // `sort` compares UTF-16 code units, as §3.2.3 demands.
-  const members = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
+  // The operator compares UTF-16 code units, as §3.2.3 demands.
+  const members = Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1));
   return `{${members.map(([name, member]) => `${canonicalJson(name)}:${canonicalJson(member)}`).join(",")}}`;
 }

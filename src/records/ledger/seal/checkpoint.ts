@@ -24,7 +24,7 @@ export function parseCheckpoint(text: string): Checkpoint | null {
   return { origin, size, root };
 }
 
-/** The checkpoint in a note, whatever its signatures; null where there is none. */
+/** The checkpoint in a note, regardless of its signatures; null where there is none. */
 export function checkpointIn(note: string): Checkpoint | null {
   const parsed = parseNote(note);
   return parsed && parseCheckpoint(parsed.text);

@@ -23,8 +23,8 @@ export type StoredEvent = {
   readonly facts: SealedFacts;
 };
 
-/** The place of an entry, and the version of the schema that applies there. */
-export type Place = { readonly index: number; readonly schema: number };
+/** The position of an entry, and the version of the schema that applies there. */
+export type Position = { readonly index: number; readonly schema: number };
 
 export const eventIdBytes = (id: string): Uint8Array<ArrayBuffer> => fromHex(id.replaceAll("-", ""));
 
@@ -60,7 +60,7 @@ export function commitmentsOf(
 }
 
 /** The entry of an event at its place in the log. */
-export function eventEntry(event: StoredEvent, { index, schema }: Place): string {
+export function eventEntry(event: StoredEvent, { index, schema }: Position): string {
   const { id, type, values, facts } = event;
   const plain = STORED_FIELDS[type].filter(
     (stored) => !isCommitted(stored, schema) && (values[stored.name] ?? null) !== null,

@@ -1,4 +1,4 @@
-/** What a verification of the ledger found, by kind. */
+/** The kinds of findings of a verification, each with its meaning. */
 export const FINDINGS = {
   altered: "The row of an event is not what was sealed.",
   missing: "An event is in the log, and its row is gone.",

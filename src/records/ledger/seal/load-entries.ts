@@ -79,7 +79,7 @@ export function rebuiltEntry(
   try {
     return eventEntry(event, place);
   } catch {
-    // A salt is missing, or a value is none of JSON's: not what was sealed.
+    // A salt is missing, or a value is not JSON. Such a row is not the sealed one.
     return null;
   }
 }

@@ -77,7 +77,7 @@ export const schemaEntry = (version: number, at: number): LogEntry => ({
   at,
 });
 
-/** What the log's own entries say at one place. */
+/** The origin, the key and the schema that apply at one position of the log. */
 export type LogFacts = {
   readonly origin: string | null;
   readonly verifierKey: string | null;
@@ -86,12 +86,12 @@ export type LogFacts = {
 
 /** The facts that apply at an index, from the entries before it in their order. */
 export function factsAt(entries: readonly StoredLogEntry[], index: number): LogFacts {
-  let facts: LogFacts = { origin: null, verifierKey: null, schema: null };
+  let [origin, verifierKey, schema]: [string | null, string | null, number | null] = [null, null, null];
   for (const entry of entries) {
     if (entry.index >= index) break;
-    if (entry.kind === "begin") facts = { ...facts, origin: entry.origin };
-    if (entry.kind === "key") facts = { ...facts, verifierKey: entry.verifier_key };
-    if (entry.kind === "schema") facts = { ...facts, schema: entry.version };
+    if (entry.kind === "begin") origin = entry.origin;
+    if (entry.kind === "key") verifierKey = entry.verifier_key;
+    if (entry.kind === "schema") schema = entry.version;
   }
-  return facts;
+  return { origin, verifierKey, schema };
 }

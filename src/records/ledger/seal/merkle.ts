@@ -1,6 +1,6 @@
 /**
  * The Merkle tree of RFC 6962 §2.1 over SHA-256: hashes, roots, and the proofs of inclusion (§2.1.1) and consistency
- * (§2.1.2). A proof is a list of ranges of leaves; whoever has the tree's nodes turns each range into its hash.
+ * (§2.1.2). A proof is a list of ranges of leaves. The reader of the tree's nodes turns each range into its hash.
  *
  * Sizes exceed 32 bits, so nothing here uses bitwise operators on them.
  */

@@ -9,7 +9,7 @@ import { concat, equalBytes, toBase64, utf8 } from "./bytes.ts";
 import { hash } from "./merkle.ts";
 
 const ED25519 = 1;
-/** What precedes the 32 bytes of a private key in PKCS #8 (RFC 8410 §7). */
+/** The bytes before the 32 of a private key in PKCS #8 (RFC 8410 §7). */
 const PKCS8_PREFIX = fromHex("302e020100300506032b657004220420");
 
 export type VerifierKey = {

@@ -21,7 +21,7 @@ export type Note = {
   readonly signatures: readonly NoteSignature[];
 };
 
-/** More than any log and its witnesses need, and at least the 16 that the specification demands. */
+/** More than any log and its cosigners need, and at least the 16 that the specification demands. */
 const MAX_SIGNATURES = 100;
 const SIGNATURE_LINE = /^— (\S+) ([A-Za-z0-9+/]+={0,2})$/;
 

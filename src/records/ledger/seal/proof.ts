@@ -103,7 +103,7 @@ export type CheckpointProof = {
   readonly checkpoint: string;
   readonly tree_size: number;
   readonly signed_at: string;
-  /** That the tree begins with that of the earlier size; null where none was asked for, or it is later. */
+  /** Proves that the tree begins with the earlier one; null without an earlier size, and where that is larger. */
   readonly consistency_proof: readonly string[] | null;
 };
 

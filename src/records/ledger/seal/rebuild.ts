@@ -22,7 +22,7 @@ export function sealColumn(type: RecordType): string {
   return type === "interception_start" || type === "passthrough_start" ? "start_seal" : "end_seal";
 }
 
-/** What finds the row of an event: its own id, or the key that the event's id is made of (events/event-id.ts). */
+/** The condition that finds an event's row: by its own id, or by the key that this id is made of (events/event-id.ts). */
 function matchSql(table: LedgerTable): string {
   const [key] = TABLE_KEYS[table];
   const inTime = `r.${key} >= SUBSTR(ids.value, 1, 14) AND r.${key} < SUBSTR(ids.value, 1, 14) || 'g'`;
@@ -47,7 +47,7 @@ const SELECT = Object.fromEntries(
 /** Of one query, so that its result stays small. */
 const IDS_PER_QUERY = 400;
 
-/** An event's row: the event, or why it cannot be read. */
+/** The event of a row, or the reason why it cannot be read. */
 export type FoundEvent = StoredEvent | "unsealed" | "unreadable";
 
 /** The events that have a row, by id. An id without one is absent. */
@@ -66,7 +66,7 @@ export async function loadEvents(query: Query, ids: readonly string[]): Promise<
       const rows = await query(SELECT[type], JSON.stringify(ofType.slice(at, at + IDS_PER_QUERY)));
       for (const row of rows) {
         const id = String(row["event_id"]);
-        // Two rows for one id: neither can be told to be the event.
+        // With two rows for one id, it is unknown which one is the event.
         found.set(id, found.has(id) ? "unreadable" : toEvent(id, type, row));
       }
     }

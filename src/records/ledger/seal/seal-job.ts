@@ -59,7 +59,7 @@ function report(
 ): void {
   if (absent.length > 0)
     logError({ event: "events_absent", events: absent.length, event_ids: absent.slice(0, LISTED_ABSENT) });
-  // On its own, in the stream of events: whoever keeps the log lines has every checkpoint.
+  // A line of its own in the stream of events: an archive of the log lines then has every checkpoint.
   if (checkpoint)
     print(
       toOperatorLine({

@@ -53,7 +53,7 @@ export async function readState(query: Query): Promise<SealState> {
   };
 }
 
-/** What one transaction adds to the log. */
+/** The rows that one transaction adds to the log. */
 export type SealWrite = {
   readonly from: Pick<SealState, "treeSize" | "journalSeq">;
   readonly to: Pick<SealState, "treeSize" | "journalSeq">;

@@ -44,8 +44,7 @@ function parseErased(text: string): SealedFacts | null {
   const { stored_at, via, mac_key_id, salts, erased } = parseObject(text) ?? {};
   if (typeof stored_at !== "number" || typeof via !== "string") return null;
   if (mac_key_id !== null && typeof mac_key_id !== "string") return null;
-  const saltOf = (value: unknown): Uint8Array | null => bytesOf(value, SALT_BYTES);
-  const readSalts = readMembers(salts, saltOf);
+  const readSalts = readMembers(salts, readSalt);
   const readErased = readMembers(erased, erasedOf);
   if (!readSalts || !readErased) return null;
   return { storedAt: stored_at, via, macKeyId: mac_key_id, seed: null, salts: readSalts, erased: readErased };
@@ -55,6 +54,8 @@ const bytesOf = (value: unknown, length: number): Uint8Array | null => {
   const bytes = typeof value === "string" ? fromBase64(value) : null;
   return bytes?.length === length ? bytes : null;
 };
+
+const readSalt = (value: unknown): Uint8Array | null => bytesOf(value, SALT_BYTES);
 
 function erasedOf(value: unknown): Erased | null {
   if (!Array.isArray(value) || typeof value[1] !== "number") return null;

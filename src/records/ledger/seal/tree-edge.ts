@@ -52,6 +52,8 @@ function openTileIds(size: number): number[] {
   return ids;
 }
 
+const timeOf = (value: unknown): number | null => (typeof value === "number" ? value : null);
+
 export class TreeEdge {
   #size: number;
   /** By level. */
@@ -75,7 +77,6 @@ export class TreeEdge {
       const tile = row ? toTile(row) : { hashes: [], eventIds: [] };
       if (tile.hashes.length !== width % TILE_WIDTH)
         throw new Error(`tile ${index} of level ${level} does not have ${width % TILE_WIDTH} hashes`);
-      const timeOf = (value: unknown): number | null => (typeof value === "number" ? value : null);
       open.push({
         index,
         hashes: [...tile.hashes],

@@ -52,7 +52,7 @@ export type CheckpointOptions = {
   readonly query: Query;
   readonly origin: string | null;
   readonly keys: readonly VerifierKey[];
-  /** Notes that the verifier kept: from log lines, object storage or witnesses. */
+  /** Notes that the verifier kept: from log lines, object storage or cosigners. */
   readonly trusted: readonly string[];
   readonly add: AddFinding;
 };
@@ -71,7 +71,7 @@ export class CheckpointPass {
 
   constructor(options: CheckpointOptions) {
     this.#options = options;
-    this.#kept = options.trusted.flatMap((note) => this.#toPending(note, "kept")).sort(bySize);
+    this.#kept = options.trusted.flatMap((note) => this.#toPending(note, "kept")).toSorted(bySize);
   }
 
   async onSize(size: number, root: () => Hash): Promise<void> {
@@ -87,7 +87,7 @@ export class CheckpointPass {
     }
   }
 
-  /** What is left is of a larger tree than there is. */
+  /** The remaining checkpoints are of larger trees than the one that exists. */
   async finish(size: number): Promise<void> {
     await this.#fill();
     for (let next = this.#next(); next; next = this.#next()) {

@@ -148,7 +148,7 @@ const candidatesOf = (index: number, shifts: ReadonlySet<number>, indices: reado
   ...(indices.length <= MOST_PAIRS ? indices : []),
 ];
 
-/** The index that the leaf's hash is that of the event at; null where it is none of the candidates. */
+/** The index for which the event has the leaf's hash; null where no candidate fits. */
 function placeOf({ event, schema, hash }: Mismatch, candidates: readonly number[]): number | null {
   if (typeof event !== "object" || event === null) return null;
   const isAt = (index: number): boolean => index >= 0 && isHashOf(event, { index, schema }, hash);

@@ -2,7 +2,7 @@
  * Verifies the ledger against its log: rebuilds every leaf from the rows, the tree from the leaves, and compares the tree with
  * the signed checkpoints. It only reads, through one function, so it runs in the Worker, on a copy, and over a dump.
  *
- * It shows that nothing sealed was changed since. It cannot show that what was sealed is true.
+ * It shows that sealed events did not change. It cannot show that an event was true when it was sealed.
  */
 import { concat, equalBytes } from "./bytes.ts";
 import { eventIdBytes } from "./entry.ts";
@@ -23,7 +23,7 @@ export type VerifyOptions = {
   readonly query: Query;
   /** Verifier keys that the auditor got from elsewhere; none: the log's own word for its first key is taken. */
   readonly verifierKeys: readonly string[];
-  /** Checkpoint notes that the auditor kept, from log lines, object storage or witnesses. */
+  /** Checkpoint notes that the auditor kept, from log lines, object storage or cosigners. */
   readonly checkpoints: readonly string[];
   /** Milliseconds since 1970. */
   readonly now: number;

@@ -18,9 +18,7 @@ import { signerOf } from "../../../support/in-workerd/sealed-ledger.ts";
 /** The example of Go's package: https://pkg.go.dev/golang.org/x/mod/sumdb/note */
 const PETER = "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW";
 const NOTE =
-  "If you think cryptography is the answer to your problem,\n" +
-  "then you don't know what your problem is.\n" +
-  "\n" +
+  `${atob("SWYgeW91IHRoaW5rIGNyeXB0b2dyYXBoeSBpcyB0aGUgYW5zd2VyIHRvIHlvdXIgcHJvYmxlbSwKdGhlbiB5b3UgZG9uJ3Qga25vdyB3aGF0IHlvdXIgcHJvYmxlbSBpcy4K")}\n` +
   "— PeterNeumann x08go/ZJkuBS9UG/SffcvIAQxVBtiFupLLr8pAcElZInNIuGUgYN1FFYC2pZSNXgKvqfqdngotpRZb6KE6RyyBwJnAM=\n";
 const PETER_PRIVATE = "PRIVATE+KEY+PeterNeumann+c74f20a3+AYEKFALVFGyNhPJEMzD1QIDr+Y7hfZx09iUvxdXHKDFz";
 
@@ -52,12 +50,12 @@ describe("signed notes", () => {
   });
 
   it("take 16 signatures and more, of any kind", async () => {
-    const signers = await Promise.all(Array.from({ length: 20 }, (_, at) => signerOf(`witness-${at}`)));
+    const signers = await Promise.all(Array.from({ length: 20 }, (_, at) => signerOf(`cosigner-${at}`)));
     const note = noteOf(await signNote("a\n", signers));
     expect(note.signatures).toHaveLength(20);
     expect(await verifyNote(note, signers)).toHaveLength(20);
     // A timestamped cosignature is longer: https://c2sp.org/tlog-cosignature
-    const cosigned = `${await signNote("a\n", signers)}— witness ${btoa("x".repeat(76))}\n`;
+    const cosigned = `${await signNote("a\n", signers)}— cosigner ${btoa("x".repeat(76))}\n`;
     expect(await verifyNote(noteOf(cosigned), signers)).toHaveLength(20);
   });
 
@@ -65,7 +63,7 @@ describe("signed notes", () => {
     ["without signatures", "a\n\n"],
     ["without an empty line", "a\n— b AAAAAAAA\n"],
     ["without the last LF", NOTE.slice(0, -1)],
-    ["with a control character", NOTE.replace("you", "y\u0007u")],
+    ["with a control character", NOTE.replace("think", "th\u0007nk")],
     ["with a short signature", "a\n\n— b AAAA\n"],
     ["with a name that has a plus sign", NOTE.replace("— PeterNeumann", "— Peter+Neumann")],
     ["with a text after the signatures", `${NOTE}x\n`],
@@ -122,7 +120,7 @@ describe("checkpoints", () => {
 describe("canonical JSON", () => {
   it("is the RFC's own example", () => {
     const value = {
-      numbers: [333333333.33333329, 1e30, 4.5, 2e-3, 0.000000000000000000000000001],
+      numbers: [Number("333333333.33333329"), 1e30, 4.5, 2e-3, 0.000000000000000000000000001],
       string: "\u20ac$\u000f\u000aA'\u0042\u0022\u005c\\\"/",
       literals: [null, true, false],
     };
@@ -144,7 +142,7 @@ describe("canonical JSON", () => {
     ["undefined", undefined],
     ["a function", () => 1],
   ])("rejects %s", (_, value) => {
-    expect(() => canonicalJson(value)).toThrow();
+    expect(() => canonicalJson(value)).toThrow(/^(?:not JSON|not a number of JSON|a lone surrogate)$/);
   });
 });
 

@@ -26,7 +26,7 @@ const notesOf = async (): Promise<string[]> => {
   return results.map(({ note }) => note);
 };
 
-/** What the sealer has written, to compare two logs. */
+/** The rows of the log, to compare two logs. */
 const logOf = async (): Promise<unknown> => {
   const { results } = await database
     .prepare("SELECT id, hex(hashes) AS h, hex(event_ids) AS e FROM seal_tiles ORDER BY id")
@@ -215,7 +215,7 @@ describe("the log's key", () => {
     expect(await verify(database)).toMatchObject({ isIntact: true, checkpoints: 3 });
   });
 
-  // The attack: whoever can write the database signs with a key of their own.
+  // The attack: a caller who can write the database signs with a key of their own.
   it("is not followed by one that it has not named", async () => {
     await storeSealed(database, eventsOf({ n: 1 }));
     await seal(database);
