@@ -99,7 +99,9 @@ const CALLER = {
   initiator_source: text(
     "the source of the initiator's id: `OWNER_ASSERTION.source` for an owner that a header named, else the actor's identity source. Source and id together name a principal",
   ),
-  api_key_id: text("id of the actor's credential: the first 16 hex digits of its SHA-256"),
+  api_key_id: text("id of the actor's credential: the first 16 hex digits of its SHA-256", {
+    erasable: "actor",
+  }),
 } as const satisfies Fields;
 
 /** The call: the same on an interception's start and end, so that either can be read alone. */
@@ -133,12 +135,15 @@ const PROVIDER_HEADERS = {
 const NETWORK = {
   client_country: orNull.text(
     "the country of the client's address, in two letters (`T1` for Tor), unless `RECORDING.network` is `off`",
+    { erasable: "content" },
   ),
   client_ray: orNull.text(
     "the request's own `cf-ray`, by which Cloudflare's logs are searched, unless `RECORDING.network` is `off`",
+    { erasable: "content" },
   ),
   client_ip: orNull.text(
     "the client's address as `RECORDING.network` permits it: `full`, or `truncated` to the network of 24 or 48 bits",
+    { erasable: "content" },
   ),
 } as const satisfies Fields;
 
@@ -225,6 +230,7 @@ const INTERCEPTION_START = {
   delegation_chain: DELEGATION_CHAIN,
   request_sha256: orNull.text(
     "SHA-256 of the request's body as the gateway checked it: decoded, and before the usage opt-in is added. null for a form or a batch: see `upload_sha256`",
+    { erasable: "content" },
   ),
   config_version: CONFIG_VERSION,
   ...NETWORK,
@@ -277,9 +283,11 @@ const INTERCEPTION_END = {
   ),
   upload_sha256: orNull.text(
     "SHA-256 of the body of a form or a batch, which is forwarded while it arrives; null for others, and where it had not arrived whole when the call ended",
+    { erasable: "content" },
   ),
   response_sha256: orNull.text(
     "with `RECORDING.response_hash`: SHA-256 of the response's body as the provider sent it, before the gateway removes the usage event that it requested. null where the body broke off or was cut, or the client disconnected",
+    { erasable: "content" },
   ),
 } as const satisfies Fields;
 
@@ -430,6 +438,7 @@ const REFUSAL = {
   ...NETWORK,
   object_ids: texts(
     "the provider's ids of the stored objects that the path names, as of a passthrough: those that the caller did not get",
+    { erasable: "technical" },
   ),
 } as const satisfies Fields;
 
@@ -533,9 +542,11 @@ const PASSTHROUGH = {
   own_key_rejected: INTERCEPTION_END.own_key_rejected,
   object_ids: texts(
     "the provider's ids of the stored objects (files, batches, responses, conversations, models) that the path names; with `objects.owners`, also of those that the body names and the response creates. At most 16, each of at most 256 characters",
+    { erasable: "technical" },
   ),
   request_sha256: orNull.text(
     "SHA-256 of the request's body, decoded, where the gateway checked it before it was forwarded, as for `models` and `objects.owners`; null where it passed unread",
+    { erasable: "content" },
   ),
 } as const satisfies Fields;
 

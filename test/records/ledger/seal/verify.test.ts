@@ -103,7 +103,7 @@ describe("an edited row", () => {
   // The attack: two rows exchange their content, so that each value is one that was sealed.
   it("is named where two rows exchange a value", async () => {
     await run("UPDATE interceptions SET duration_ms = 1 WHERE id = ?1", idOf(1));
-    await run("UPDATE interceptions SET api_key_id = 'other' WHERE id = ?1", idOf(2));
+    await run("UPDATE interceptions SET initiator_name = 'other' WHERE id = ?1", idOf(2));
     expect(idsOf(await verify(database), "altered").toSorted()).toEqual([end(1), start(2)].toSorted());
   });
 
@@ -349,7 +349,7 @@ describe("an erased field", () => {
 
   it("does not hide a change of another field", async () => {
     await erase(start(1), ["end_user"], { end_user: null });
-    await run("UPDATE interceptions SET api_key_id = 'other' WHERE id = ?1", idOf(1));
+    await run("UPDATE interceptions SET initiator_name = 'other' WHERE id = ?1", idOf(1));
     expect(idsOf(await verify(database), "altered")).toEqual([start(1)]);
   });
 });
