@@ -24,6 +24,7 @@ export const RECORDS_SETTINGS: readonly string[] = [
   "DEAD_LETTER_QUEUE",
   "EVENT_MAC",
   "EVENT_MAC_KEY",
+  "SEALS",
 ];
 
 const SETTINGS: readonly string[] = [...GATEWAY_SETTINGS, ...RECORDS_SETTINGS];

@@ -21,6 +21,9 @@ export const DERIVED_TABLES = [
   "rollup_dimensions",
   "rollup_hours",
   "rollup_days",
+  "seal_tiles",
+  "seal_entries",
+  "seal_checkpoints",
 ];
 
 export const TABLE_NAMES: readonly string[] = Object.keys(TABLE_KEYS);
@@ -87,7 +90,10 @@ export async function dropStatistics(database: D1Database): Promise<void> {
 /** The columns that differ each time the same event is stored. */
 const SEALS: ReadonlySet<string> = new Set(["seal", "start_seal", "end_seal"]);
 /** Generated from other columns of the row (migration 0009). */
-const GENERATED: ReadonlySet<string> = new Set(["usage_state", ...TOKEN_COLUMNS.map((name) => `total_${name}`)]);
+const GENERATED: ReadonlySet<string> = new Set([
+  "usage_state",
+  ...TOKEN_COLUMNS.map((name) => `total_${name}`),
+]);
 
 const stored = (row: Row): Row =>
   Object.fromEntries(

@@ -3,6 +3,7 @@ import { Refusal } from "../../../shared/refusal.ts";
 import { toCsv, type Table } from "./csv.ts";
 import { setPageHeaders, type Page } from "./page.ts";
 import type { QueryLedger } from "./query-ledger.ts";
+import type { SealReader } from "./seal-reader.ts";
 import { oneOf, type Filter, type Parameter } from "./parameter.ts";
 import { readTexts, readValues, type Parameters, type Values } from "./query.ts";
 import type { Schema } from "../../../shared/json-schema.ts";
@@ -16,6 +17,7 @@ export type EndpointRequest = {
   readonly id: string;
   readonly accept: string;
   readonly query: QueryLedger;
+  readonly seals: SealReader;
   /** Milliseconds since 1970. */
   readonly now: number;
 };
