@@ -124,6 +124,12 @@ CREATE TABLE rollup_dimensions (
   model TEXT,
   workspace_id TEXT,
   own_key_rejected INTEGER NOT NULL,
+  -- 0: as above. Coarse ones have fewer columns, the others are empty: 1 the principals and the attribution, 2 the client,
+  -- the model and the attribution. Only days have totals of coarse ones, of which there are far fewer.
+  coarseness INTEGER NOT NULL DEFAULT 0,
+  -- The two coarse ones that it belongs to, once it has been part of a day's total.
+  principals INTEGER,
+  software INTEGER,
   -- The names in the last interception that had one.
   initiator_name TEXT,
   actor_name TEXT,

@@ -1,8 +1,10 @@
 /** `npm run check-config`: validates everything that both Workers read, without deploying and without an account. */
 import { parseArgs } from "node:util";
+import { canonicalSettings, configVersion } from "../src/shared/config/version.ts";
 import { checkDeployment, checkLocalRun } from "./check-config/project.ts";
 import { readTarget, TARGET_OPTIONS } from "./deploy/target.ts";
-import { readWorkers, type Target } from "./deploy/worker-configs.ts";
+import { environmentOf } from "./deploy/check.ts";
+import { readWorkers, type Target, type Workers } from "./deploy/worker-configs.ts";
 import { argumentError, BAD_USAGE, sentenceOf } from "./local/start-failure.ts";
 import { ROOT } from "./root.ts";
 
@@ -11,7 +13,8 @@ const USAGE = `Usage: npm run -s check-config -- [--gateway-only] [--env <name>]
 Validates wrangler.toml and wrangler.records.toml, each with its local file (wrangler.local.toml,
 wrangler.records.local.toml) over it; the client keys in client-keys.json; and the values that npm start would
 use from .dev.vars and .dev.vars.records, where these files exist. Each issue is printed once. The exit code is 1 if there
-is one. A variable or binding that nothing reads is a warning.
+is one. A variable or binding that nothing reads is a warning. Prints the version of the gateway's configuration, which
+the records have as config_version.
 
   --gateway-only  for a deployment of the gateway alone
   --env <name>    for the Workers of \`npm run deploy -- --env <name>\`
@@ -28,7 +31,9 @@ export async function main(args: readonly string[]): Promise<number> {
     return BAD_USAGE;
   }
   try {
-    return report(options, check(ROOT, options));
+    const code = report(options, check(ROOT, options));
+    if (code === 0) await reportVersion(readWorkers(ROOT, options));
+    return code;
   } catch (error) {
     process.stderr.write(`${sentenceOf(error)}\n`);
     return 1;
@@ -64,6 +69,13 @@ function report({ gatewayOnly }: Target, { problems, warnings, requiredSecrets }
     gatewayOnly ? "The gateway's configuration is valid.\n" : "Both configurations are valid.\n",
   );
   return 0;
+}
+
+/** `config_version` of the records. Only a setting that is stored in the account alone makes another one. */
+async function reportVersion({ gateway }: Workers): Promise<void> {
+  const env = environmentOf(gateway);
+  const version = await configVersion(canonicalSettings((name) => env[name]));
+  process.stdout.write(`The gateway's configuration version: ${version}.\n`);
 }
 
 /** @returns the options; one sentence that says why the arguments are invalid; undefined for `--help`. */

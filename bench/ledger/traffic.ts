@@ -87,6 +87,7 @@ const clientFields = (at: number, all: number) => ({
   delegated_key_id: null,
   delegated_source: null,
   claimed_ids: null,
+  api_key_id: "0123456789abcdef",
 });
 
 const requestFields = (at: number, startedAt: string) =>
@@ -116,12 +117,14 @@ const NO_TOKENS = {
   cache_write_input_tokens: null,
 };
 
+/** As long as a SHA-256. */
+const digestOf = (at: number): string => at.toString(16).padStart(64, "0");
+
 function startEvent({ at, caller, request }: Interception): InterceptorEvent {
   return {
     record_type: "interception_start",
     ...caller,
     ...request,
-    api_key_id: "0123456789abcdef",
     metadata: { actor_name: "Coder Agents" },
     initiator_name: null,
     flags: [],
@@ -141,6 +144,11 @@ function startEvent({ at, caller, request }: Interception): InterceptorEvent {
     end_user: null,
     request_encoding: null,
     delegation_chain: [],
+    request_sha256: digestOf(at),
+    config_version: "0123456789abcdef",
+    client_country: null,
+    client_ray: null,
+    client_ip: null,
   };
 }
 
@@ -156,6 +164,8 @@ function endEvent(values: Interception): InterceptorEvent {
     response_encoding: null,
     usage_opt_in: "added",
     own_key_rejected: false,
+    upload_sha256: null,
+    response_sha256: null,
     outcome: values.outcome,
     status: 200,
     first_byte_ms: 400,

@@ -93,10 +93,21 @@ export type RequestHints = {
   readonly requestClass: string | null;
 };
 
+/** Where the request came from; each is null where it is not recorded. */
+export type NetworkFacts = {
+  readonly country: string | null;
+  readonly ray: string | null;
+  readonly ip: string | null;
+};
+
+export const NO_NETWORK: NetworkFacts = { country: null, ray: null, ip: null };
+
 /** The observation of a response. */
 export type ResponseFacts = {
   readonly usageState: UsageState;
   readonly end: { readonly bytes: number; readonly firstByteAt: number | null; readonly truncated: boolean };
+  /** Of the whole body; null where it is not recorded or the body did not arrive whole. */
+  readonly sha256: string | null;
   readonly report: {
     readonly id: string | null;
     readonly model: string | null;
@@ -162,6 +173,7 @@ export function toCaller({ id, actor, initiator, client, sessionId, coder }: Cal
     delegated_source: coder.delegated_source,
     claimed_ids: coder.claimed_ids,
     initiator_source: initiator.source,
+    api_key_id: actor.keyId,
   };
 }
 
@@ -258,6 +270,10 @@ export type StartFacts = {
   readonly endUser: string | null;
   /** The Content-Encoding that was decoded; null where there was none. */
   readonly requestEncoding: string | null;
+  /** Of the body that was checked; null where it is forwarded while it arrives. */
+  readonly requestSha256: string | null;
+  readonly configVersion: string;
+  readonly network: NetworkFacts;
 };
 
 export function startEvent(
@@ -272,12 +288,14 @@ export function startEvent(
     clientKind,
     endUser,
     requestEncoding,
+    requestSha256,
+    configVersion,
+    network,
   }: StartFacts,
 ): InterceptionStart {
   return {
     ...subject,
     record_type: "interception_start",
-    api_key_id: actor.keyId,
     metadata: actor.name === null ? {} : { actor_name: actor.name },
     initiator_name: initiatorName,
     flags,
@@ -296,6 +314,11 @@ export function startEvent(
     end_user: endUser,
     request_encoding: requestEncoding,
     delegation_chain: actor.onBehalfOf?.chain ?? [],
+    request_sha256: requestSha256,
+    config_version: configVersion,
+    client_country: network.country,
+    client_ray: network.ray,
+    client_ip: network.ip,
   };
 }
 
@@ -347,7 +370,8 @@ export function endEvent(
     usageOptIn,
     observation,
     isOwnKeyRejected,
-  }: InterceptionResult & { readonly isOwnKeyRejected: boolean },
+    uploadSha256,
+  }: InterceptionResult & { readonly isOwnKeyRejected: boolean; readonly uploadSha256: string | null },
   redact: Redact,
   { startedAt, at }: { readonly startedAt: number; readonly at: number },
 ): InterceptionEnd {
@@ -386,6 +410,8 @@ export function endEvent(
     response_encoding: providerHeaders.encoding,
     usage_opt_in: usageOptIn,
     own_key_rejected: isOwnKeyRejected,
+    upload_sha256: uploadSha256,
+    response_sha256: observation?.sha256 ?? null,
   };
 }
 
@@ -563,7 +589,12 @@ export type PassthroughFacts = {
 export function passthroughStartEvent(
   caller: Caller,
   facts: PassthroughFacts,
-  { actor, initiatorName }: Pick<StartFacts, "actor" | "initiatorName">,
+  {
+    actor,
+    initiatorName,
+    configVersion,
+    network,
+  }: Pick<StartFacts, "actor" | "initiatorName" | "configVersion" | "network">,
 ): PassthroughStart {
   return {
     ...caller,
@@ -574,11 +605,21 @@ export function passthroughStartEvent(
     route: facts.route,
     started_at: iso(facts.startedAt),
     worker_version: facts.workerVersion,
-    api_key_id: actor.keyId,
     metadata: actor.name === null ? {} : { actor_name: actor.name },
     initiator_name: initiatorName,
+    config_version: configVersion,
+    client_country: network.country,
+    client_ray: network.ray,
+    client_ip: network.ip,
   };
 }
+
+/** The facts about a passthrough's path and body. */
+export type PassthroughContent = {
+  readonly objectIds: readonly string[];
+  /** null where the body passed unread. */
+  readonly requestSha256: string | null;
+};
 
 /** How a passthrough ended. */
 export type PassthroughResult = {
@@ -599,7 +640,9 @@ export function passthroughEvent(
     retrieved,
     providerHeaders,
     isOwnKeyRejected,
-  }: PassthroughResult & { readonly isOwnKeyRejected: boolean },
+    objectIds,
+    requestSha256,
+  }: PassthroughResult & PassthroughContent & { readonly isOwnKeyRejected: boolean },
   at: number,
 ): PassthroughEvent {
   return {
@@ -626,6 +669,8 @@ export function passthroughEvent(
     provider_ray: providerHeaders.ray,
     response_encoding: providerHeaders.encoding,
     own_key_rejected: isOwnKeyRejected,
+    object_ids: objectIds,
+    request_sha256: requestSha256,
   };
 }
 
@@ -646,6 +691,8 @@ export type RefusalFacts = {
   readonly isActorVerified: boolean;
   readonly keyId: string | null;
   readonly initiatorSource: string | null;
+  readonly network: NetworkFacts;
+  readonly objectIds: readonly string[];
 };
 
 export function refusalEvent(id: string, facts: RefusalFacts, at: number): RefusalEvent {
@@ -668,6 +715,10 @@ export function refusalEvent(id: string, facts: RefusalFacts, at: number): Refus
     actor_verified: facts.isActorVerified,
     api_key_id: facts.keyId,
     initiator_source: facts.initiatorSource,
+    client_country: facts.network.country,
+    client_ray: facts.network.ray,
+    client_ip: facts.network.ip,
+    object_ids: facts.objectIds,
   };
 }
 

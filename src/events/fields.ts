@@ -86,6 +86,7 @@ const CALLER = {
   initiator_source: text(
     "the source of the initiator's id: `OWNER_ASSERTION.source` for an owner that a header named, else the actor's identity source. Source and id together name a principal",
   ),
+  api_key_id: text("id of the actor's credential: the first 16 hex digits of its SHA-256"),
 } as const satisfies Fields;
 
 /** The call: the same on an interception's start and end, so that either can be read alone. */
@@ -114,6 +115,23 @@ const PROVIDER_HEADERS = {
   ),
 } as const satisfies Fields;
 
+/** Where the request came from, as Cloudflare's edge says it. Recorded only as `RECORDING.network` permits. */
+const NETWORK = {
+  client_country: orNull.text(
+    "the country of the client's address, in two letters (`T1` for Tor), unless `RECORDING.network` is `off`",
+  ),
+  client_ray: orNull.text(
+    "the request's own `cf-ray`, by which Cloudflare's logs are searched, unless `RECORDING.network` is `off`",
+  ),
+  client_ip: orNull.text(
+    "the client's address as `RECORDING.network` permits it: `full`, or `truncated` to the network of 24 or 48 bits",
+  ),
+} as const satisfies Fields;
+
+const CONFIG_VERSION = text(
+  "the configuration that the request was decided under: the first 16 hex digits of the SHA-256 of the gateway's settings, without secrets; `npm run check-config` prints it",
+);
+
 const ERROR =
   "the code of the refusal, the provider's error type, or which network in front of the provider responded (`upstream_challenged`, `upstream_html`, `edge_520` … `edge_530`)";
 
@@ -138,7 +156,6 @@ const NO_METADATA = object<Readonly<Record<string, never>>>("empty");
 const INTERCEPTION_START = {
   ...CALLER,
   ...CALL,
-  api_key_id: text("id of the credential: the first 16 hex digits of its SHA-256"),
   metadata: object<Readonly<Record<string, string>>>("what is known of the actor: `actor_name`"),
   initiator_name: orNull.text(
     "the accepted owner's user name, where the directory or the token has one; never the actor's",
@@ -173,6 +190,11 @@ const INTERCEPTION_START = {
     "the Content-Encoding in which the client sent the body, which was decoded; null where it sent none",
   ),
   delegation_chain: DELEGATION_CHAIN,
+  request_sha256: orNull.text(
+    "SHA-256 of the request's body as the gateway checked it: decoded, and before the usage opt-in is added. null for a form or a batch: see `upload_sha256`",
+  ),
+  config_version: CONFIG_VERSION,
+  ...NETWORK,
 } as const satisfies Fields;
 
 const INTERCEPTION_END = {
@@ -213,6 +235,12 @@ const INTERCEPTION_END = {
   usage_opt_in: orNull.text<UsageOptIn>(USAGE_OPT_INS),
   own_key_rejected: flag(
     "whether the provider rejected the client's own key: status 401 or 403, or an error of that meaning before the response began. Any caller can send a made-up key, so totals leave such a call out",
+  ),
+  upload_sha256: orNull.text(
+    "SHA-256 of the body of a form or a batch, which is forwarded while it arrives; null for others, and where it had not arrived whole when the call ended",
+  ),
+  response_sha256: orNull.text(
+    "with `RECORDING.response_hash`: SHA-256 of the response's body as the provider sent it, before the gateway removes the usage event that it requested. null where the body broke off or was cut, or the client disconnected",
   ),
 } as const satisfies Fields;
 
@@ -347,6 +375,10 @@ const REFUSAL = {
     "id of the presented credential, accepted or not: the first 16 hex digits of its SHA-256; null where none was read",
   ),
   initiator_source: orNull.text("the source of the initiator's id"),
+  ...NETWORK,
+  object_ids: texts(
+    "the provider's ids of the stored objects that the path names, as of a passthrough: those that the caller did not get",
+  ),
 } as const satisfies Fields;
 
 const REFUSAL_COUNT = {
@@ -404,9 +436,10 @@ const PASSTHROUGH_CALL = {
 const PASSTHROUGH_START = {
   ...CALLER,
   ...PASSTHROUGH_CALL,
-  api_key_id: INTERCEPTION_START.api_key_id,
   metadata: INTERCEPTION_START.metadata,
   initiator_name: INTERCEPTION_START.initiator_name,
+  config_version: CONFIG_VERSION,
+  ...NETWORK,
 } as const satisfies Fields;
 
 const PASSTHROUGH = {
@@ -434,6 +467,12 @@ const PASSTHROUGH = {
   created_at: { ...CREATED_AT, column: "ended_at" },
   ...PROVIDER_HEADERS,
   own_key_rejected: INTERCEPTION_END.own_key_rejected,
+  object_ids: texts(
+    "the provider's ids of the stored objects (files, batches, responses, conversations, models) that the path names; with `objects.owners`, also of those that the body names and the response creates. At most 16, each of at most 256 characters",
+  ),
+  request_sha256: orNull.text(
+    "SHA-256 of the request's body, decoded, where the gateway checked it before it was forwarded, as for `models` and `objects.owners`; null where it passed unread",
+  ),
 } as const satisfies Fields;
 
 const LEDGER_ACCESS = {

@@ -6,6 +6,7 @@ import type { InterceptorEvent } from "../events/event.ts";
 import { createFallbackLog } from "../events/fallback-log.ts";
 import { createRedactor } from "../events/redaction.ts";
 import { ByteBudget } from "../shared/byte-budget.ts";
+import { configVersion } from "../shared/config/version.ts";
 import { realTimer } from "../shared/deadline.ts";
 import { logOperatorEvent } from "../shared/operator-log.ts";
 import { createSecretFinder } from "../shared/secret-finder.ts";
@@ -128,6 +129,7 @@ export function createDeps(config: Config, platform: Platform = PLATFORM): Deps 
   return {
     ...platform,
     config,
+    configVersion: configVersion(config.settings),
     delegate: config.delegation && createDelegationVerifier(config.delegation),
     verifiers: createVerifiers(config, platform),
     policies: [modelsPolicy],

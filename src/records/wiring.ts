@@ -1,5 +1,5 @@
 /** The records Worker's composition root. */
-import { refusalEvent } from "../events/compose.ts";
+import { NO_NETWORK, refusalEvent } from "../events/compose.ts";
 import { createFallbackLog } from "../events/fallback-log.ts";
 import type { RecordsService } from "../events/records-service.ts";
 import { toEventLine } from "../events/log-line.ts";
@@ -122,4 +122,6 @@ const NOT_DECIDED = {
   isActorVerified: false,
   keyId: null,
   initiatorSource: null,
+  network: NO_NETWORK,
+  objectIds: [],
 };

@@ -163,6 +163,8 @@ export type RefusalData = {
   readonly detail?: string;
   /** The field or parameter at fault: a fixed name, or in the API a plain word that should be one. */
   readonly param?: string;
+  /** For the record: the id of the credential that was rejected, where no later step reads one. */
+  readonly keyId?: string;
   /** A retry would do more than repeat the request, so clients must not retry by themselves. */
   readonly isFinal?: true;
 };

@@ -188,6 +188,8 @@ describe("the table of configuration keys", () => {
       "RECORDING.tool_inputs": content.toolInputs,
       "RECORDING.thoughts": content.thoughts,
       "RECORDING.error_messages": content.errorMessages,
+      "RECORDING.network": recording.network,
+      "RECORDING.response_hash": recording.responseHash,
       "RECORDING.end_users": recording.endUsers,
       FORWARD_API: forwardApi,
     };

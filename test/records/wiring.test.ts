@@ -301,6 +301,10 @@ describe("the API", () => {
         initiator_id: null,
         created_at: expect.any(String) as string,
         worker_version: null,
+        client_country: null,
+        client_ray: null,
+        client_ip: null,
+        object_ids: [],
       });
       const at = Date.parse(String(line?.["created_at"]));
       expect(at).toBeGreaterThanOrEqual(before);

@@ -18,8 +18,9 @@
  * - 4,500: the search for configured secrets in responses and records, further forms of secrets that are redacted
  * - 3,000: owners of stored objects: their store, the ids in paths, bodies and responses
  * - 900: the bound of calls with made-up keys; words of the client's body in an error; the rate of bodies that are held
+ * - 1,700: facts for incidents: hashes of bodies, ids of objects, the network of a request, the version of the configuration
  */
-export const BUDGET = { bytes: 258 * 1024, gzipBytes: 98_000 } as const;
+export const BUDGET = { bytes: 262 * 1024, gzipBytes: 99_700 } as const;
 
 /** The only packages whose code is deployed. */
 export const DEPLOYED: readonly string[] = ["hono", "jose"];

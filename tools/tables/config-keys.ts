@@ -266,6 +266,16 @@ const RECORDING = keysOf("gateway", "RECORDING.", [
     "Records the provider's error messages. The type of an error is always recorded.",
   ],
   [
+    "network",
+    "`off`",
+    "Where requests came from: `off`, `country` (with the request's `cf-ray`), `truncated` (and the address's network of 24 or 48 bits) or `full` (and the whole address). An address is personal data, so none is recorded unless you choose it ([incidents](records.md#incidents)).",
+  ],
+  [
+    "response_hash",
+    "`false`",
+    "Records the SHA-256 of the responses to model calls (`response_sha256`). That of requests is always recorded.",
+  ],
+  [
     "end_users",
     "`hashed`",
     "The client's word for its own user (`user`, `safety_identifier`, `metadata.user_id`, Open WebUI's headers) in `end_user`: `hashed`, `clear` (redacted, 256 characters) or `dropped`. It is not verified and decides nothing ([end users](records.md#end-users)).",

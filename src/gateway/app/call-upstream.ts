@@ -34,6 +34,8 @@ export type Forwardable = {
 export type UpstreamResult = {
   readonly response: Response | Refusal | typeof CLIENT_DISCONNECTED;
   readonly providerHeaders: ProviderHeaderFacts;
+  /** The ids of the objects that the response names, where it was read for them. */
+  readonly objectIds?: readonly string[];
 };
 
 /** A body on its way to the provider. The call takes it out, so that nothing holds it once the headers have arrived. */

@@ -91,6 +91,7 @@ async function observeResponse(
     now: deps.now,
     secrets,
     isInjectedUsage: usageOptIn === "added" ? api.isUsageOnly : null,
+    hashes: deps.config.recording.responseHash,
   });
   const { status } = response;
   const ended = observed.observation.then((observation: Observation) => {

@@ -18,6 +18,8 @@ import type { RejectedOptIns } from "./usage-opt-in.ts";
 
 export type Deps = {
   readonly config: Config;
+  /** 16 hex digits that name the configuration in records. Resolved before the first request is decided. */
+  readonly configVersion: Promise<string>;
   /** Verifies a delegating gateway's key; null where delegation is not configured. */
   readonly delegate: VerifyDelegation | null;
   /** Verify an owner assertion beyond its headers. */

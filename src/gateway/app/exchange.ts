@@ -1,17 +1,20 @@
 /** One request and its response: the state that every step shares, and how a refusal becomes a response. */
-import { refusalEvent, type Caller } from "../../events/compose.ts";
+import { refusalEvent, type Caller, type NetworkFacts } from "../../events/compose.ts";
 import { keyIdOf } from "../../shared/digest.ts";
 import { emptyHolding, type Holding } from "../../shared/byte-budget.ts";
 import { NamedHeaders } from "../../shared/http/named-headers.ts";
 import { errorName } from "../../shared/operator-log.ts";
 import { Refusal } from "../../shared/refusal.ts";
 import { uuidV7 } from "../../shared/uuid.ts";
+import { readNetwork } from "../client/network.ts";
+import { idsInPath } from "../policy/objects.ts";
 import type { Dialect } from "../provider/provider.ts";
 import { createRecorder, type Recorder } from "../sinks/recorder.ts";
 import { withoutSecrets, type Leak } from "../sinks/without-secrets.ts";
 import { CODINGS } from "./decode/coding.ts";
 import { emptyFindings, type Findings } from "./decide.ts";
 import type { Deps } from "./deps.ts";
+import { toRecordedIds } from "./recorded-ids.ts";
 
 export type Exchange = {
   /** The interception's id, UUIDv7. */
@@ -107,8 +110,13 @@ export function refuse(
 const isFinal = (refusal: Refusal, { findings: { route } }: Exchange): boolean =>
   refusal.isFinal || (refusal.code === "upstream_key_rejected" && (route?.provider.keys.length ?? 0) < 2);
 
-function refusalFacts({ request, deps, findings, caller }: Exchange, { code, status, data }: Refusal) {
-  const { route, client, actor, presented } = findings;
+/** Where the request came from, as far as it is recorded. */
+export const networkOf = ({ request, headers, deps }: Exchange): NetworkFacts =>
+  readNetwork(request.cf, headers, deps.config.recording.network);
+
+function refusalFacts(exchange: Exchange, { code, status, data }: Refusal) {
+  const { request, deps, findings, caller } = exchange;
+  const { route, client, actor, presented, delegation } = findings;
   // A credential that no source knows has an id too: one leaked or guessed key can be followed through its refusals.
   const secret = presented?.identity ?? presented?.accessToken;
   return {
@@ -125,8 +133,10 @@ function refusalFacts({ request, deps, findings, caller }: Exchange, { code, sta
     workerVersion: deps.config.workerVersion,
     identitySource: actor?.source ?? null,
     isActorVerified: actor?.verified ?? false,
-    keyId: actor?.keyId ?? (secret ? keyIdOf(secret.sha256) : null),
+    keyId: (actor ?? delegation?.actor)?.keyId ?? data.keyId ?? (secret ? keyIdOf(secret.sha256) : null),
     initiatorSource: caller?.initiator_source ?? null,
+    network: networkOf(exchange),
+    objectIds: route ? toRecordedIds(idsInPath(route), deps.secrets) : [],
   };
 }
 

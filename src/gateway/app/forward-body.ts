@@ -4,22 +4,36 @@ import { declaredLength } from "../../shared/http/body-headers.ts";
 import { Refusal } from "../../shared/refusal.ts";
 import { MAX_WITHHELD_BYTES } from "../provider/form/form-scanner.ts";
 import type { UpstreamBody } from "../upstream/forward.ts";
-import { openUpload, type Upload, type UploadFilter } from "../upstream/upload.ts";
+import { openUpload, type Upload, type UploadFilter, type UploadOptions } from "../upstream/upload.ts";
 import { requestCoding } from "./decode/coding.ts";
 import type { Exchange } from "./exchange.ts";
 import { readBody } from "./read-body.ts";
 import { checkDeclaredLength, type RequestBody } from "./request-body.ts";
 
-/** The body as it is, unless it was read already; null if there is none. */
+/** Gets the SHA-256 of the whole body, before the last of it is sent. */
+export type OnSha256 = (sha256: string) => void;
+
+/** The body as it is, unless it was read already; null if there is none. `onSha256`: null where it is not needed. */
 export async function unreadBody(
   exchange: Exchange,
   requestBody: RequestBody,
+  onSha256: OnSha256 | null,
 ): Promise<UpstreamBody | Refusal> {
-  const { request, deps, holding } = exchange;
+  const { request } = exchange;
   if (request.body === null) return null;
-  if (requestBody.isRead()) return requestBody.take();
   // A body of unknown length is read and counted first. A small one is held for a moment, which costs less than a stream.
-  if (isStreamed(exchange)) return streamBody(exchange, request.body, null);
+  if (!requestBody.isRead() && isStreamed(exchange))
+    return streamBody(exchange, request.body, { filter: null, onSha256 });
+  const bytes = await heldBody(exchange, requestBody);
+  if (onSha256 && !(bytes instanceof Refusal)) onSha256(await requestBody.hash(bytes));
+  return bytes;
+}
+
+function heldBody(
+  { request, deps, holding }: Exchange,
+  requestBody: RequestBody,
+): Promise<Uint8Array | Refusal> {
+  if (requestBody.isRead()) return requestBody.take();
   return readBody(request, { ...deps.bodies, maxBytes: deps.config.limits.bodyBytes, holding });
 }
 
@@ -28,19 +42,21 @@ export async function filteredBody(
   exchange: Exchange,
   requestBody: RequestBody,
   filter: UploadFilter,
+  onSha256: OnSha256,
 ): Promise<UpstreamBody | Refusal> {
   const { request, deps, holding } = exchange;
   const isRead = requestBody.isRead() || requestCoding(request.headers) !== null || !isStreamed(exchange);
   if (isRead || request.body === null) {
     const bytes = await requestBody.take();
     if (bytes instanceof Refusal) return bytes;
+    onSha256(await requestBody.hash(bytes));
     const pushed = filter.push(bytes);
     const rest = pushed instanceof Refusal ? pushed : await filter.end();
     return rest instanceof Refusal ? rest : bytes;
   }
   if (!deps.bodies.budget.resize(holding, MAX_WITHHELD_BYTES, deps.bodies.neededMs))
     return new Refusal("gateway_busy");
-  return streamBody(exchange, request.body, filter);
+  return streamBody(exchange, request.body, { filter, onSha256 });
 }
 
 /** Whether a body is forwarded while it arrives. */
@@ -53,14 +69,14 @@ function isStreamed({ request, deps }: Exchange): boolean {
 function streamBody(
   { request, deps, waitUntil }: Exchange,
   body: ReadableStream<Uint8Array>,
-  filter: UploadFilter | null,
+  examined: Pick<UploadOptions, "filter" | "onSha256">,
 ): Upload | Refusal {
   const { uploadBytes, headersMs } = deps.config.limits;
   const tooLarge = checkDeclaredLength(request.headers, uploadBytes);
   if (tooLarge) return tooLarge;
   const length = declaredLength(request.headers) ?? 0;
   const { pace, now } = deps.bodies;
-  const upload = openUpload(body, { length, pace, acceptMs: headersMs, now, filter });
+  const upload = openUpload(body, { length, pace, acceptMs: headersMs, now, ...examined });
   // A provider may respond before it has the whole body, and the rest of it goes on beside the response.
   waitUntil(upload.sent);
   return upload;

@@ -24,6 +24,8 @@ type Call = {
   readonly begin: (model: string | null) => Interception;
   /** null while the start is not recorded. */
   readonly begun: () => Interception | null;
+  /** Notes the SHA-256 of the whole body. */
+  readonly hasSha256: (sha256: string) => void;
 };
 
 /** `boundary`: that of the form; null for a body that is not examined. */
@@ -39,7 +41,12 @@ export async function interceptUpload(
     const outgoing =
       boundary === null
         ? await openBatch(exchange, intercepted, call, body)
-        : await filteredBody(exchange, body, formFilter(exchange, intercepted, call, boundary));
+        : await filteredBody(
+            exchange,
+            body,
+            formFilter(exchange, intercepted, call, boundary),
+            call.hasSha256,
+          );
     if (outgoing instanceof Refusal) return refuseCall(exchange, call, outgoing);
     const sent = { body: outgoing, isDecoded: body.decoded() !== null, optIn: null };
     const result = await callOwned(exchange, intercepted, sent, abort);
@@ -62,15 +69,25 @@ async function prepareCall(
   const { redact, now, config, toRecordedEndUser } = deps;
   const named = readEndUser(headers, {});
   const endUser = named === null ? null : await toRecordedEndUser(named);
+  const configVersion = await deps.configVersion;
   let interception: Interception | null = null;
+  let sha256: string | null = null;
   return {
+    hasSha256: (whole) => (sha256 = whole),
     begun: () => interception,
     begin: (model) => {
       const read = { model, stream: false, conversation: NO_CONVERSATION, encoding: body.decoded() };
       const context = toContext(exchange, decided, intercepted, read);
       return (interception ??= startInterception(
         recorder,
-        { ...context, endUser, promptHashes: NO_PROMPT_HASHES },
+        {
+          ...context,
+          endUser,
+          promptHashes: NO_PROMPT_HASHES,
+          requestSha256: null,
+          configVersion,
+          uploadSha256: () => sha256,
+        },
         { prompts: config.recording.prompts, redact, now },
       ));
     },
@@ -105,8 +122,8 @@ async function openBatch(exchange: Exchange, intercepted: Intercepted, call: Cal
   const forbidden = checkPolicies(exchange, intercepted, null, true);
   if (forbidden) return forbidden;
   return intercepted.ownership === null
-    ? unreadBody(exchange, body)
-    : takeOwnBody(exchange, intercepted, body);
+    ? unreadBody(exchange, body, call.hasSha256)
+    : takeOwnBody(exchange, intercepted, body, { body: call.hasSha256 });
 }
 
 /** A form that is refused before its model is known runs no model. */

@@ -34,6 +34,8 @@ export type InterceptionContext = StartFacts & {
   readonly override: InitiatorOverride | null;
   /** Milliseconds since 1970. */
   readonly startedAt: number;
+  /** The SHA-256 of a body that is forwarded while it arrives; null until all of it has. */
+  readonly uploadSha256?: () => string | null;
 };
 
 /** The rules for recording the conversation, and the clock of the end. */
@@ -48,7 +50,7 @@ export function startInterception(
   context: InterceptionContext,
   { prompts, redact, now }: RecordingContext,
 ): Interception {
-  const { subject, override, startedAt, conversation } = context;
+  const { subject, override, startedAt, conversation, uploadSha256 } = context;
   let isOpen = true;
   if (override) record(override);
   record(startEvent(subject, context));
@@ -65,7 +67,8 @@ export function startInterception(
     const usage = observation && tokenUsageEvent(subject, observation, redact, at);
     if (usage) record(usage);
     // Before the tool calls: Logpush drops the last lines of a request that prints too much.
-    record(endEvent(subject, { ...result, isOwnKeyRejected }, redact, { startedAt, at }));
+    const ended = { ...result, isOwnKeyRejected, uploadSha256: uploadSha256?.() ?? null };
+    record(endEvent(subject, ended, redact, { startedAt, at }));
     if (observation) {
       for (const event of toolEvents(subject, observation, redact, at)) record(event);
       for (const event of thoughtEvents(subject, observation, redact, at)) record(event);

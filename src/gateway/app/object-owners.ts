@@ -16,6 +16,7 @@ import { readCreated } from "./created-objects.ts";
 import type { RequestDecision } from "./decide.ts";
 import type { Deps } from "./deps.ts";
 import type { Exchange } from "./exchange.ts";
+import type { OnSha256 } from "./forward-body.ts";
 import { rejectOtherText, type RequestBody } from "./request-body.ts";
 
 /** The caller's part in the objects of a provider that checks owners. */
@@ -76,19 +77,31 @@ export function idsInBody(
   return [...ids];
 }
 
+/** Gets facts about a body for the record, also where the request is then refused. */
+export type OnBody = {
+  readonly body: OnSha256;
+  /** Gets the ids of the objects that it names. */
+  readonly objects?: (ids: readonly string[]) => void;
+};
+
 /** The whole body, once each object that it names is the caller's. Refuses `body_invalid` (400) where it is no JSON. */
 export async function takeOwnBody(
   { headers, deps }: Exchange,
   forwardable: Forwardable,
   body: RequestBody,
+  found: OnBody,
 ): Promise<Uint8Array | Refusal> {
   const otherText = rejectOtherText(headers);
   if (otherText) return otherText;
   const bytes = await body.take();
-  if (bytes instanceof Refusal || bytes.byteLength === 0 || forwardable.ownership === null) return bytes;
+  if (bytes instanceof Refusal) return bytes;
+  found.body(await body.hash(bytes));
+  if (bytes.byteLength === 0 || forwardable.ownership === null) return bytes;
   const json = readJsonBody(bytes, ITEM_LISTS);
   if (json instanceof Refusal) return json;
-  return (await checkOwn(deps, forwardable, idsInBody(forwardable, json), "read")) ?? bytes;
+  const ids = idsInBody(forwardable, json);
+  found.objects?.(ids);
+  return (await checkOwn(deps, forwardable, ids, "read")) ?? bytes;
 }
 
 /** `callUpstream`, and the objects that the response creates or names are the caller's from then on. */
@@ -102,7 +115,7 @@ export async function callOwned(
   const named = namesInResponse(exchange, forwardable);
   const { response } = result;
   if (named === null || !(response instanceof Response) || !response.ok) return result;
-  return { ...result, response: await claim(exchange, forwardable, { ...named, response, abort }) };
+  return { ...result, ...(await claim(exchange, forwardable, { ...named, response, abort })) };
 }
 
 type Named = {
@@ -133,21 +146,22 @@ async function claim(
     isNew,
     abort,
   }: Named & { readonly response: Response; readonly abort: AbortController },
-): Promise<UpstreamResult["response"]> {
+): Promise<Pick<UpstreamResult, "response" | "objectIds">> {
   try {
     const { ids, response } = await readCreated(received, names, abort, config.limits.idleMs);
-    if (ids.length === 0) return response;
+    if (ids.length === 0) return { response };
     const objects = { provider: route.provider.name, ids };
     const claimed = owners ? await owners("claim", objects, ownerKey(caller)) : "down";
     // Files of results keep the owner that they have. A new object has none.
-    if (claimed === "own" || (claimed === "other" && !isNew)) return response;
+    if (claimed === "own" || (claimed === "other" && !isNew)) return { response, objectIds: ids };
     response.body?.cancel().catch(() => undefined);
     abort.abort();
     // The provider has created it: each retry would create another one. A new id with another owner is the provider's fault.
-    return new Refusal("objects_unavailable", { detail: claimed, ...(isNew && { isFinal: true }) });
+    const refusal = new Refusal("objects_unavailable", { detail: claimed, ...(isNew && { isFinal: true }) });
+    return { response: refusal, objectIds: ids };
   } catch {
     abort.abort();
-    if (request.signal.aborted) return CLIENT_DISCONNECTED;
-    return new Refusal("upstream_unreachable", { detail: "a new object's response broke off" });
+    if (request.signal.aborted) return { response: CLIENT_DISCONNECTED };
+    return { response: new Refusal("upstream_unreachable", { detail: "a new object's response broke off" }) };
   }
 }

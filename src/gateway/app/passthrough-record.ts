@@ -10,23 +10,32 @@ import {
 import type { Refusal } from "../../shared/refusal.ts";
 import { isRejectedOwnKey } from "../observation/outcome.ts";
 import { edgeErrorOf } from "../observation/edge-error.ts";
+import { idsInPath } from "../policy/objects.ts";
 import { NO_PROVIDER_HEADERS } from "../upstream/provider-headers.ts";
 import type { Forwardable, UpstreamResult } from "./call-upstream.ts";
 import type { RequestDecision } from "./decide.ts";
-import type { Exchange } from "./exchange.ts";
+import { networkOf, type Exchange } from "./exchange.ts";
+import type { OnBody } from "./object-owners.ts";
+import { toRecordedIds } from "./recorded-ids.ts";
 
 export type PassthroughRecord = {
   /** Whether every required sink took the start, and the owner header's event before it. */
   readonly started: Promise<boolean>;
   /** Records the end. The caller flushes. `at`: its time, in milliseconds since 1970; now by default. */
   readonly end: (result: PassthroughResult, at?: number) => void;
+  /** Takes facts about the request for the end's record. */
+  readonly found: Required<OnBody>;
 };
 
-export function startPassthrough(
-  { request, deps, recorder, startedAt }: Exchange,
+export async function startPassthrough(
+  exchange: Exchange,
   { actor, decision }: RequestDecision,
-  { route: { provider, route }, caller, credential }: Forwardable,
-): PassthroughRecord {
+  forwardable: Forwardable,
+): Promise<PassthroughRecord> {
+  const { request, deps, recorder, startedAt } = exchange;
+  const { route: named, caller, credential } = forwardable;
+  const { provider, route } = named;
+  const configVersion = await deps.configVersion;
   const facts = {
     method: request.method,
     provider: provider.name,
@@ -37,15 +46,24 @@ export function startPassthrough(
   };
   const override = acceptedOverride(caller, decision, provider.name, deps.now());
   if (override) recorder.record(override);
-  recorder.record(passthroughStartEvent(caller, facts, { actor, initiatorName: decision.initiator.name }));
+  const initiatorName = decision.initiator.name;
+  const start = { actor, initiatorName, configVersion, network: networkOf(exchange) };
+  recorder.record(passthroughStartEvent(caller, facts, start));
+  const objects = new Set(idsInPath(named));
+  let requestSha256: string | null = null;
   let isOpen = true;
   return {
     started: recorder.flush(),
+    found: {
+      objects: (ids) => ids.forEach((id) => objects.add(id)),
+      body: (sha256) => (requestSha256 = sha256),
+    },
     end: (result, at = deps.now()) => {
       if (!isOpen) return;
       isOpen = false;
       const isOwnKeyRejected = isRejectedOwnKey(credential.kind, result);
-      recorder.record(passthroughEvent(caller, facts, { ...result, isOwnKeyRejected }, at));
+      const content = { objectIds: toRecordedIds(objects, deps.secrets), requestSha256 };
+      recorder.record(passthroughEvent(caller, facts, { ...result, ...content, isOwnKeyRejected }, at));
     },
   };
 }

@@ -27,7 +27,7 @@ import {
   startPassthrough,
   type PassthroughRecord,
 } from "./passthrough-record.ts";
-import { callOwned, takeOwnBody } from "./object-owners.ts";
+import { callOwned, takeOwnBody, type OnBody } from "./object-owners.ts";
 import { findRetrieval, observeRetrieval, type RetrievedId } from "./retrieve.ts";
 import { checkNamedModel, filterModels } from "./model-list.ts";
 import { leakRefusal, reportLeak, searchBody, type SearchedBody } from "./secret-leak.ts";
@@ -40,7 +40,7 @@ export async function passThrough(
   forwardable: Forwardable,
   requestBody: RequestBody,
 ): Promise<Response> {
-  const { started, end } = startPassthrough(exchange, decided, forwardable);
+  const { started, end, found } = await startPassthrough(exchange, decided, forwardable);
   const refused = (refusal: Refusal, providerHeaders: UpstreamResult["providerHeaders"] | null): Response => {
     end(refusedResult(refusal, providerHeaders));
     return refuse(exchange, refusal);
@@ -49,10 +49,13 @@ export async function passThrough(
   try {
     if (!(await started)) return refused(new Refusal("recording_unavailable"), null);
     const body =
-      checkNamedModel(exchange, forwardable) ?? (await bodyToForward(exchange, forwardable, requestBody));
+      checkNamedModel(exchange, forwardable) ??
+      (await bodyToForward(exchange, forwardable, requestBody, found));
     if (body instanceof Refusal) return refused(body, null);
     const outgoing = { body, isDecoded: requestBody.decoded() !== null, optIn: null };
-    const { response: received, providerHeaders } = await callOwned(exchange, forwardable, outgoing, abort);
+    const called = await callOwned(exchange, forwardable, outgoing, abort);
+    const { response: received, providerHeaders, objectIds = [] } = called;
+    found.objects(objectIds);
     const response = await filterModels(exchange, forwardable, received, abort);
     const result =
       response instanceof Response
@@ -138,6 +141,7 @@ async function bodyToForward(
   exchange: Exchange,
   forwardable: Forwardable,
   requestBody: RequestBody,
+  found: Required<OnBody>,
 ): Promise<UpstreamBody | Refusal> {
   const { request } = exchange;
   const { route, provider } = forwardable.route;
@@ -152,28 +156,27 @@ async function bodyToForward(
     if (boundary === "invalid") return new Refusal("form_invalid", { detail: "the boundary" });
     if (boundary !== null) {
       const check = (model: string | null) => checkPolicies(exchange, forwardable, model, true);
-      return filteredBody(exchange, requestBody, createFormScanner(boundary, check));
+      return filteredBody(exchange, requestBody, createFormScanner(boundary, check), found.body);
     }
-    return bodyWithAllowedModel(exchange, forwardable, requestBody, runsModel);
+    const bytes = await takeOwnBody(exchange, forwardable, requestBody, found);
+    return bytes instanceof Refusal ? bytes : withAllowedModel(exchange, forwardable, bytes, runsModel);
   }
   const forbidden = checkPolicies(exchange, forwardable, null, false);
   if (forbidden) return forbidden;
-  return hasNoBody ? rejectBody(request.headers) : unreadBody(exchange, requestBody);
+  return hasNoBody ? rejectBody(request.headers) : unreadBody(exchange, requestBody, null);
 }
 
 /** Whether a body may name objects whose owners are checked. A form is no exception: it must be one to its end. */
 const mayNameObjects = (route: DialectRoute): boolean =>
   route.kind === "passthrough" && (route.objects !== undefined || route.runsModel !== "no");
 
-/** The whole body, once its model is one that the provider's list allows, and each object that it names the caller's. */
-async function bodyWithAllowedModel(
+/** The body, where its model is one that the provider's list allows. */
+function withAllowedModel(
   exchange: Exchange,
   forwardable: Forwardable,
-  requestBody: RequestBody,
+  bytes: Uint8Array,
   runsModel: RunsModel,
-): Promise<Uint8Array | Refusal> {
-  const bytes = await takeOwnBody(exchange, forwardable, requestBody);
-  if (bytes instanceof Refusal) return bytes;
+): Uint8Array | Refusal {
   // An empty body (to cancel a response, for example) runs no model. A body that cannot be parsed names none that is allowed.
   const call = bytes.byteLength === 0 ? null : readModelCall(bytes);
   const model = call instanceof Refusal || runsModel === "hidden" ? null : (call?.model ?? null);

@@ -5,7 +5,7 @@
 import { SMALL_BYTES } from "../../shared/byte-budget.ts";
 import { realTimer, TIMED_OUT } from "../../shared/deadline.ts";
 import { sha256Hex } from "../../shared/digest.ts";
-import { toHex } from "../../shared/hex.ts";
+import { createDigest, type Digest } from "../../shared/digest-stream.ts";
 import { declaredLength } from "../../shared/http/body-headers.ts";
 import { createInterruptible } from "../../shared/interruptible.ts";
 import { Refusal } from "../../shared/refusal.ts";
@@ -34,7 +34,8 @@ export function createRequestBody(
   let whole: Promise<Uint8Array | Refusal> | null = null;
   let decoded: Coding | null = null;
   // Of the compressed bytes, which are not kept: only where it is requested before they are read.
-  let sent: SentDigest | null = null;
+  let sent: Digest | null = null;
+  let hash: Promise<string> | null = null;
   const read = async (): Promise<Uint8Array | Refusal> => {
     const refusal = check();
     if (refusal) return refusal;
@@ -55,31 +56,14 @@ export function createRequestBody(
     },
     sha256: async (form) => {
       const isCompressed = form === "sent" && requestCoding(request.headers) !== null;
-      if (isCompressed && whole === null) sent = digestSent();
+      if (isCompressed && whole === null) sent = createDigest();
       const body = await bytes();
       if (body instanceof Refusal) return body;
-      return isCompressed ? (sent?.digest() ?? null) : sha256Hex(body);
+      return isCompressed ? (sent?.hex() ?? null) : (hash ??= sha256Hex(body));
     },
+    hash: (taken) => (hash ??= sha256Hex(taken)),
     isRead: () => isRead,
     decoded: () => decoded,
-  };
-}
-
-type SentDigest = {
-  readonly update: (piece: Uint8Array) => Promise<void>;
-  /** 64 hex digits, once all pieces are written. */
-  readonly digest: () => Promise<string>;
-};
-
-function digestSent(): SentDigest {
-  const stream = new crypto.DigestStream("SHA-256");
-  const writer = stream.getWriter();
-  return {
-    update: (piece) => writer.write(piece as Uint8Array<ArrayBuffer>),
-    digest: async () => {
-      await writer.close();
-      return toHex(new Uint8Array(await stream.digest));
-    },
   };
 }
 

@@ -18,6 +18,8 @@ export type RequestBody = {
    * not known (a described request).
    */
   readonly sha256: (form: BodyForm) => Promise<string | null | Refusal>;
+  /** SHA-256 of the bytes that `take` returned, 64 hex digits. It is computed once, also where a signature needed it. */
+  readonly hash: (taken: Uint8Array) => Promise<string>;
   /** Whether `take` or `sha256` has been called: the request's stream can then not be forwarded any more. */
   readonly isRead: () => boolean;
   /** The coding that was decoded; null where there was none, or the body has not been read. */

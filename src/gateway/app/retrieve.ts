@@ -120,6 +120,7 @@ async function observeBody(
     now: deps.now,
     heldBytes,
     isInjectedUsage: null,
+    hashes: false,
   });
   return { ...observed, facts: observation.then(({ report }) => toFacts(report)) };
 }

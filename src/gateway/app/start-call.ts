@@ -12,7 +12,7 @@ import type { Api, ObjectAction, Provider } from "../provider/provider.ts";
 import { asText } from "../provider/usage.ts";
 import type { Forwardable, Outgoing } from "./call-upstream.ts";
 import type { RequestDecision } from "./decide.ts";
-import type { Exchange } from "./exchange.ts";
+import { networkOf, type Exchange } from "./exchange.ts";
 import { startInterception, type Interception, type InterceptionContext } from "./interception.ts";
 import { idsInBody } from "./object-owners.ts";
 import { hashUserTexts, NO_PROMPT_HASHES } from "./prompt-hashes.ts";
@@ -47,36 +47,45 @@ export async function startCall(
 ): Promise<Started | Refusal> {
   const bytes = await body.take();
   if (bytes instanceof Refusal) return bytes;
-  const sentBody = { bytes, encoding: body.decoded() };
+  const sentBody = { bytes, encoding: body.decoded(), hash: body.hash };
   const prepared = prepare(exchange, decided, intercepted, sentBody);
   if (prepared instanceof Refusal) return prepared;
-  const { context, endUser: sent, promptHashes: hashing, ...started } = prepared;
+  const { context, endUser: sent, promptHashes: hashing, requestSha256: digest, ...started } = prepared;
   const { recorder, deps } = exchange;
   const { redact, now, config, toRecordedEndUser } = deps;
   const endUser = sent === null ? null : await toRecordedEndUser(sent);
   const promptHashes = hashing === null ? NO_PROMPT_HASHES : await hashing;
+  const requestSha256 = await digest;
+  const configVersion = await deps.configVersion;
   const options = { prompts: config.recording.prompts, redact, now };
   return {
     ...started,
-    interception: startInterception(recorder, { ...context, endUser, promptHashes }, options),
+    interception: startInterception(
+      recorder,
+      { ...context, endUser, promptHashes, requestSha256, configVersion },
+      options,
+    ),
   };
 }
 
 /** A call as it will be recorded, and what is sent: nothing of its parsed form. */
 type Prepared = Omit<Started, "interception"> & {
-  readonly context: Omit<InterceptionContext, "endUser" | "promptHashes">;
+  readonly context: Omit<InterceptionContext, "endUser" | "promptHashes" | "requestSha256" | "configVersion">;
   /** As the client sent it. */
   readonly endUser: string | null;
   /** null where prompts are not recorded. */
   readonly promptHashes: Promise<PromptHashes> | null;
+  readonly requestSha256: Promise<string>;
 };
+
+type SentBody = Pick<RequestBody, "hash"> & { readonly bytes: Uint8Array; readonly encoding: string | null };
 
 /** Without `await`: see `startCall`. */
 function prepare(
   exchange: Exchange,
   decided: RequestDecision,
   { api, route, caller, ...rest }: Intercepted,
-  { bytes, encoding }: { readonly bytes: Uint8Array; readonly encoding: string | null },
+  { bytes, encoding, hash }: SentBody,
 ): Prepared | Refusal {
   const call = readModelCall(bytes, api.requestFields);
   if (call instanceof Refusal) return call;
@@ -91,6 +100,7 @@ function prepare(
     context: toContext(exchange, decided, intercepted, { ...call, conversation, encoding }),
     endUser: readEndUser(headers, call.fields),
     promptHashes: config.recording.prompts ? hashUserTexts(conversation.texts(), redact) : null,
+    requestSha256: hash(bytes),
     model: call.model,
     objects: idsInBody({ ...rest, route }, call.body),
     uses: hasRules(route.provider) ? usesOf(call.body) : [],
@@ -121,7 +131,7 @@ function withSession(caller: Caller, client: Client, fields: JsonObject): Caller
 }
 
 export function toContext(
-  { deps, startedAt, headers }: Exchange,
+  exchange: Exchange,
   { client, actor, decision, flags, credential }: RequestDecision,
   { route, caller }: Intercepted,
   call: Pick<ModelCall, "model" | "stream"> & {
@@ -129,6 +139,7 @@ export function toContext(
     readonly encoding: string | null;
   },
 ): Prepared["context"] {
+  const { deps, startedAt, headers } = exchange;
   const facts = {
     provider: route.provider.name,
     provider_type: route.provider.dialect.type,
@@ -149,6 +160,7 @@ export function toContext(
     hints: readHints(headers),
     clientKind: client.row?.kind ?? null,
     requestEncoding: call.encoding,
+    network: networkOf(exchange),
     startedAt,
   };
 }

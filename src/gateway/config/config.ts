@@ -12,6 +12,8 @@ import {
 import { asList, asTable, Fields, oneOfIssue, type ReportIssue } from "../../shared/config/fields.ts";
 import type { NamedSecret } from "../../shared/secret-finder.ts";
 import { rejectMisspelt } from "../../shared/config/unread-names.ts";
+import { canonicalSettings } from "../../shared/config/version.ts";
+import type { NetworkMode } from "../client/network.ts";
 import type { EndUserRules } from "../client/recorded-end-user.ts";
 import type { ConfiguredSource, IdentitySource, SourceDeps } from "../identity/identity.ts";
 import type { DelegationRules } from "../initiator/delegation.ts";
@@ -70,10 +72,19 @@ export type Config = {
   readonly forwardApi: boolean;
   /** The id of this version of the Worker, which tells two deployed versions apart; null where it is not bound. */
   readonly workerVersion: string | null;
+  /** The settings in canonical form, without secrets: `config-version.ts`. */
+  readonly settings: string;
 };
+
+/** A config while issues may still be found. */
+type Checked = Omit<Config, "settings">;
 
 /** The rules for recording the conversation, and whether a request may be forwarded unrecorded. */
 export type RecordingOptions = EndUserRules & {
+  /** Where requests came from. */
+  readonly network: NetworkMode;
+  /** The SHA-256 of responses. */
+  readonly responseHash: boolean;
   readonly required: boolean;
   /** Passthrough and refusal events go to the queue too, for the archive. */
   readonly allEvents: boolean;
@@ -118,7 +129,7 @@ export function inspectConfig(
     ],
     nonces: binding("NONCES", "idFromName", "a Durable Object namespace"),
   });
-  const config: Config = {
+  const config: Checked = {
     providers: readProviders(environment.value("PROVIDERS"), {
       dialects: registry.dialects,
       verifies: delegation !== null || sources.some((source) => source.verifies),
@@ -147,7 +158,10 @@ export function inspectConfig(
   rejectSharedSecrets(config, report);
   const unread = environment.unread();
   rejectMisspelt(unread, report);
-  return { config: issues.length > 0 ? { issues } : config, unread: unread.map(([name]) => name) };
+  return {
+    config: issues.length > 0 ? { issues } : { ...config, settings: canonicalSettings(environment.value) },
+    unread: unread.map(([name]) => name),
+  };
 }
 
 function readIdentity(environment: Environment, { sources, platform }: Registry): ConfiguredSource[] {
@@ -234,6 +248,8 @@ function readLimits(fields: Fields): Limits {
 function readRecording(fields: Fields, secret: Environment["secret"]): RecordingOptions {
   const options: RecordingOptions = {
     ...readEndUsers(fields, secret),
+    network: fields.oneOf<NetworkMode>("network", ["off", "country", "truncated", "full"], "off"),
+    responseHash: fields.flag("response_hash", false),
     required: fields.flag("required", false),
     allEvents: fields.flag("all_events", false),
     prompts: fields.flag("prompts", false),
@@ -291,7 +307,7 @@ function readWorkerVersion({ value, report }: Environment): string | null {
 /** Bindings that belong to the records Worker since there are two: here nothing would read them. */
 const RECORDS_BINDINGS = ["LEDGER", "ARCHIVE"];
 
-function checkRecords({ recording, queue, records }: Config, { has, report }: Environment): void {
+function checkRecords({ recording, queue, records }: Checked, { has, report }: Environment): void {
   for (const name of RECORDS_BINDINGS) {
     if (has(name)) report(name, "must be bound to the records Worker (wrangler.records.toml)");
   }
@@ -301,7 +317,7 @@ function checkRecords({ recording, queue, records }: Config, { has, report }: En
     report("RECORDING.required", "requires EVENTS or RECORDS: without them nothing stores the record");
 }
 
-function checkOwners({ providers, objects }: Config, report: ReportIssue): void {
+function checkOwners({ providers, objects }: Checked, report: ReportIssue): void {
   for (const { name, objects: rules } of providers.values())
     if (rules.owners && !objects)
       report(`PROVIDERS.${name}.objects.owners`, "requires OBJECTS: a Durable Object namespace");

@@ -4,7 +4,7 @@ import type { HttpSignatureKey } from "../initiator/http-signature/keys.ts";
 import type { Config } from "./config.ts";
 
 export function rejectSharedSecrets(
-  { verifiers, delegation, recording, providers }: Config,
+  { verifiers, delegation, recording, providers }: Omit<Config, "settings">,
   report: ReportIssue,
 ): void {
   const purposes: readonly (readonly [path: string, secrets: readonly (string | null | undefined)[]])[] = [

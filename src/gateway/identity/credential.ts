@@ -3,7 +3,7 @@
  * key. Returns each value with its SHA-256. The identity sources decide who holds it.
  */
 import { cacheDigests } from "../../shared/digest-cache.ts";
-import { sha256Hex } from "../../shared/digest.ts";
+import { keyIdOf, sha256Hex } from "../../shared/digest.ts";
 import type { HeaderReader } from "../../shared/http/named-headers.ts";
 import { Refusal } from "../../shared/refusal.ts";
 import type { KeyHeader } from "../provider/provider.ts";
@@ -80,7 +80,7 @@ export async function readCredential(
     : null;
   if (sentAccess instanceof Refusal) return sentAccess;
   const sentKey = readKey(headers);
-  if (sentKey instanceof Refusal) return sentKey;
+  if (sentKey instanceof Refusal) return withKeyId(sentKey, sentGovernance ?? sentAccess);
   // Only a token that was sent has a digest to wait for.
   const governance = sentGovernance && (await toSecret(sentGovernance));
   const accessToken = sentAccess && (await toSecret(sentAccess));
@@ -95,6 +95,11 @@ export async function readCredential(
     prefersCentralKey: governance === null && accessToken !== null && access?.prefersCentralKey === true,
     isFromPage: accessToken !== null && isFromPage(headers),
   };
+}
+
+/** The refusal of a malformed credential, with the id of the one that was sent beside it. */
+async function withKeyId({ code, data }: Refusal, sent: Token | null): Promise<Refusal> {
+  return new Refusal(code, sent ? { ...data, keyId: keyIdOf(await fingerprint(sent.value)) } : data);
 }
 
 /**

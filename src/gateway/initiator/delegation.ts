@@ -45,22 +45,23 @@ export function createDelegationVerifier({ keys, actor }: DelegationRules): Veri
     const key = trimWhitespace(sent);
     // A key cannot contain a comma, but `Headers.get` joins two values with one.
     if (key.includes(",")) return reject("more than one key");
-    if (key.length > MAX_KEY) return reject("unknown key");
-    digests ??= await Promise.all(keys.map(sha256Hex));
     const sha256 = await sha256Hex(key);
-    if (!isOneOf(sha256, digests)) return reject("unknown key");
-    const caller = readDelegationHeaders(headers);
+    const keyId = keyIdOf(sha256);
+    digests ??= await Promise.all(keys.map(sha256Hex));
+    if (key.length > MAX_KEY || !isOneOf(sha256, digests)) return reject("unknown key", keyId);
+    const caller = readDelegationHeaders(headers, keyId);
     if (caller instanceof Refusal) return caller;
     const gateway = { id: actor, kind: "service", name: null, source: "delegation" } as const;
     return {
-      actor: { ...gateway, verified: true, keyId: keyIdOf(sha256), mayAssert: true },
+      actor: { ...gateway, verified: true, keyId, mayAssert: true },
       key,
       ...caller,
     };
   };
 }
 
-const reject = (detail: string): Refusal => new Refusal("delegation_rejected", { detail });
+const reject = (detail: string, keyId?: string): Refusal =>
+  new Refusal("delegation_rejected", { detail, ...(keyId !== undefined && { keyId }) });
 
 /** Compares with every digest, each in constant time. */
 function isOneOf(sha256: string, digests: readonly string[]): boolean {
@@ -77,11 +78,12 @@ const DELEGATION_HEADERS: readonly (readonly [header: string, isWellFormed: (val
 /** Each header at most once. A header that a client adds to the gateway's own makes two values, which are refused. */
 function readDelegationHeaders(
   headers: HeaderReader,
+  gatewayKeyId: string,
 ): Pick<Delegation, "keyId" | "source" | "workspaceId"> | Refusal {
   const values: (string | null)[] = [];
   for (const [header, isWellFormed] of DELEGATION_HEADERS) {
     const value = trimWhitespace(headers.get(header) ?? "");
-    if (value !== "" && !isWellFormed(value)) return reject(`${header} is malformed`);
+    if (value !== "" && !isWellFormed(value)) return reject(`${header} is malformed`, gatewayKeyId);
     values.push(value || null);
   }
   const [keyId = null, source = null, workspaceId = null] = values;

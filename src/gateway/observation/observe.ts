@@ -15,6 +15,7 @@ import {
   declaredLength,
   type BodyKind,
 } from "../../shared/http/body-headers.ts";
+import { createDigest } from "../../shared/digest-stream.ts";
 import { MAX_ERROR_BYTES } from "../../shared/bounded-read.ts";
 
 export type Observation = {
@@ -22,6 +23,8 @@ export type Observation = {
   readonly usageState: UsageState;
   readonly report: ResponseReport;
   readonly end: ObservedEnd;
+  /** SHA-256 of the whole body as the provider sent it; null where it was not requested, or not all of the body arrived. */
+  readonly sha256: string | null;
 };
 
 export type ObservedResponse = {
@@ -44,6 +47,8 @@ export type ObserveOptions = ObservationOptions & {
   readonly heldBytes: HeldBytes;
   /** Recognizes the usage event to remove from the client's stream, by its data; null if there is none to remove. */
   readonly isInjectedUsage: ((data: string) => boolean) | null;
+  /** Whether to compute the body's SHA-256. */
+  readonly hashes: boolean;
 };
 
 const NO_BYTES: StreamEnd = { how: "end", bytes: 0, firstByteAt: null };
@@ -69,6 +74,9 @@ export async function observe(
     const observation = toObservation(parser, end, status, watched);
     return secrets?.found() == null ? observation : leakedObservation(observation);
   };
+  const { onBody, onBytes, settle } = options.hashes
+    ? withDigest(parser, conclude)
+    : { onBody: parser.body, onBytes: parser.bytes, settle: conclude };
   if (body === null)
     return { body: null, observation: Promise.resolve(conclude(NO_BYTES)), isModified: false, isLeak: false };
 
@@ -78,23 +86,44 @@ export async function observe(
   // A stream that is labelled as something else has the usage event too.
   const isFiltered = isInjectedUsage !== null && status < 400 && encoding !== "encoded";
   if (length !== null && !isFiltered && isBuffered(length, declared, status)) {
-    const buffered = await observeBuffered(body, length, parser.body, options);
-    const observation = Promise.resolve(conclude(buffered.end));
+    const buffered = await observeBuffered(body, length, onBody, options);
+    const observation = Promise.resolve(settle(buffered.end));
     const isLeak = secrets?.found() != null;
     return { body: isLeak ? null : buffered.body, observation, isModified: false, isLeak };
   }
   if (isFiltered) {
-    const filter = createUsageEventFilter(isInjectedUsage, parser.bytes);
+    const filter = createUsageEventFilter(isInjectedUsage, onBytes);
     const coalesced = observeCoalesced(body, filter, options);
     return {
       body: coalesced.body,
-      observation: coalesced.end.then(conclude),
+      observation: coalesced.end.then(settle),
       isModified: true,
       isLeak: false,
     };
   }
-  const teed = observeTee(body, length, parser.bytes, options);
-  return { body: teed.body, observation: teed.end.then(conclude), isModified: decoded, isLeak: false };
+  const teed = observeTee(body, length, onBytes, options);
+  return { body: teed.body, observation: teed.end.then(settle), isModified: decoded, isLeak: false };
+}
+
+/** Also hashes the bytes. A batch's memory is reused before the digest has taken it, so it gets a copy. */
+function withDigest({ body, bytes }: BodyParser, conclude: (end: StreamEnd) => Observation) {
+  const digest = createDigest();
+  const update = (piece: Uint8Array): void => void digest.update(piece.slice());
+  return {
+    onBody: (whole: Uint8Array): void => {
+      update(whole);
+      body(whole);
+    },
+    onBytes: (batch: Uint8Array): void => {
+      update(batch);
+      bytes(batch);
+    },
+    settle: async (end: StreamEnd): Promise<Observation> => {
+      const sha256 = await digest.hex();
+      const observation = conclude(end);
+      return observation.end.how === "end" ? { ...observation, sha256 } : observation;
+    },
+  };
 }
 
 /** The secret is found after the end too, where nothing can be cut any more. */
@@ -122,5 +151,5 @@ function toObservation(
   const end = { ...streamEnd, truncated: parser.isTruncated() };
   const outcome = decideOutcome(end, parser.kind(), { ...read, error }, status);
   const report = { ...read, error };
-  return { outcome, usageState: usageState(report), report, end };
+  return { outcome, usageState: usageState(report), report, end, sha256: null };
 }

@@ -104,6 +104,20 @@ export function namedObject({ route: { path }, upstreamPath }: Route): string | 
   return id ? decodeURIComponent(id) : null;
 }
 
+/**
+ * The ids of stored objects in the path: of the object, and of one within it (`/conversations/{id}/items/{id}`). A model's id
+ * may have slashes.
+ */
+export function idsInPath({ route, upstreamPath }: Route): readonly string[] {
+  if (route.kind !== "passthrough" || !route.objects) return [];
+  const segments = upstreamPath
+    .slice(route.path.replace(/\*$/, "").length)
+    .split("/")
+    .filter((segment) => segment !== "");
+  const ids = route.listsModels ? [segments.join("/")] : segments.filter((_, at) => at % 2 === 0);
+  return ids.filter((id) => id !== "").map(decodeURIComponent);
+}
+
 /** A rule without a source matches verified actors only: any caller could make up an unverified id. */
 function matches({ source, kind, actor: id, claim }: ObjectRule, actor: Actor): boolean {
   if (source === null ? !actor.verified : source !== actor.source) return false;

@@ -3,6 +3,7 @@
  * is. Between the pieces JavaScript knows which side the upload waits for: only the client's time counts against the
  * client, and only the provider's against the provider.
  */
+import { createDigest } from "../../shared/digest-stream.ts";
 import { realTimer, TIMED_OUT, withDeadline, type After } from "../../shared/deadline.ts";
 import { createInterruptible, type Interruptible } from "../../shared/interruptible.ts";
 import { Refusal } from "../../shared/refusal.ts";
@@ -30,6 +31,8 @@ export type UploadOptions = {
   readonly after?: After;
   /** Examines the bytes, and withholds some of them for a while; null where they pass unexamined. */
   readonly filter?: UploadFilter | null;
+  /** Gets the SHA-256 of the body once all of it has arrived, before its last piece is sent. null: it is not computed. */
+  readonly onSha256?: ((sha256: string) => void) | null;
 };
 
 export type UploadFilter = {
@@ -77,7 +80,7 @@ async function sendPieces(
   source: ReadableStream<Uint8Array>,
   writer: WritableStreamDefaultWriter<Uint8Array>,
   work: Interruptible<Interruption>,
-  { length, pace, acceptMs, now, after = realTimer, filter = null }: UploadOptions,
+  { length, pace, acceptMs, now, after = realTimer, filter = null, onSha256 = null }: UploadOptions,
 ): Promise<Refusal | null> {
   const deadline = startSendDeadline(
     { ...pace, keeps: "passed" },
@@ -86,6 +89,7 @@ async function sendPieces(
     after,
   );
   const reader = source.getReader({ mode: "byob" });
+  const digest = onSha256 && createDigest();
   let buffer = new ArrayBuffer(pieceBytes(pace, PIECE_BYTES));
   let size = 0;
   try {
@@ -100,6 +104,8 @@ async function sendPieces(
         return new Refusal("body_incomplete", { detail: "while it was forwarded" });
       size += read.value.byteLength;
       deadline.received(read.value.byteLength);
+      await digest?.update(read.value);
+      if (digest && size === length) onSha256(await digest.hex());
       const passed = filter ? filter.push(read.value) : read.value;
       const isLast = size === length && !(passed instanceof Refusal);
       if (isLast) deadline.pause();

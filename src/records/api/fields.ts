@@ -51,6 +51,11 @@ function fieldsOf(types: readonly string[], records: Records): Record<string, ro
   return fields;
 }
 
+/** Null in a passthrough whose start is not stored, and in an override of an earlier gateway. */
+const KEY_ID = row.withDescription(
+  row.TEXT_OR_NULL,
+  sentence(aboutOf(RECORDS.passthrough_start.fields.api_key_id)),
+);
 const ROW_ID = row.withDescription(row.ID, "The row's id.");
 
 /** `records`: the event field table; tests pass one with a further field. */
@@ -82,8 +87,9 @@ export function apiFieldsOf(records: Records) {
       id: ROW_ID,
       accepted: row.withDescription(row.FLAG, "Whether the owner was accepted."),
       ...fieldsOf(["initiator_override", "initiator_override_rejected"], records),
+      api_key_id: KEY_ID,
     },
-    passthrough: { id: passthroughId, ...passthrough },
+    passthrough: { id: passthroughId, ...passthrough, api_key_id: KEY_ID },
     refusal: rows("refusal"),
     ledgerAccess: rows("ledger_access"),
   };

@@ -64,6 +64,19 @@ export const PRINCIPAL_FILTERS = {
   },
 } satisfies Record<string, Filter>;
 
+/** No index has it: with `actor` or a time, the query reads only the rows of that. */
+export const KEY_FILTER: Filter = equals(
+  "api_key_id",
+  "The id of the credential: the first 16 hex digits of its SHA-256.",
+);
+
+/** Reads the list of every row that the other filters select: no index can have its elements. */
+export const OBJECT_FILTER: Filter = filter(
+  anyText("The provider's id of a stored object, such as a file, that the request named or created."),
+  (alias, value) =>
+    sql`EXISTS (SELECT 1 FROM json_each(${column(alias, "object_ids")}) AS named WHERE named.value = ${value})`,
+);
+
 /** The same for reasons: of rejected owners, and of refusals. */
 export const REASON_RULE = "must be one of the reasons that openapi.json lists for this path";
 

@@ -13,7 +13,9 @@ import {
   dimensionValue,
   hourOf,
   MEASURES,
+  type DimensionColumn,
 } from "../rollups/contribution-sql.ts";
+import { COARSENESS, coarsenessFor } from "../rollups/coarse-sql.ts";
 import { PURGED } from "../rollups/purged.ts";
 import { CLOSED_DAYS, deltasOf, UNFOLDED } from "../rollups/unfolded.ts";
 import { firstUuidAt } from "../../shared/uuid.ts";
@@ -26,27 +28,45 @@ const DAY_MS = 24 * HOUR_MS;
 /** The filters that a rollup cannot apply. With one of them, every interception in the range is read. */
 const DETAIL_FILTERS: readonly string[] = ["outcome", "session_id", "chat_id"];
 
-/** `sent`: a request's parameters, by name. */
-export const needsDetail = (sent: ReadonlyMap<string, string>): boolean =>
-  DETAIL_FILTERS.some((name) => sent.has(name));
+/** The dimensions' columns that a filter compares. */
+const FILTER_COLUMNS: Readonly<Record<string, readonly DimensionColumn[]>> = {
+  initiator: ["initiator_id"],
+  initiator_source: ["initiator_source", "identity_source"],
+  actor: ["actor_id"],
+  identity_source: ["identity_source"],
+  client: ["client"],
+  provider: ["provider"],
+  provider_name: ["provider"],
+  provider_type: ["provider_type"],
+  model: ["model"],
+  workspace_id: ["workspace_id"],
+};
 
 const raw = (text: string): Sql => ({ text, values: [] });
 /** The sums of the measures, over rows with this alias. */
 export const sumsSql = (alias: string): Sql =>
   raw(MEASURES.map((name) => `TOTAL(${alias}.${name}) AS ${name}`).join(", "));
 
-/** One row per dimension and, where `byDay`, day: the columns of a dimension, its names, `day` and the measures. */
-export function totalsSql(
-  range: TimeRange,
-  matches: Condition,
-  { byDay, fromDetail }: { readonly byDay: boolean; readonly fromDetail: boolean },
-): Sql {
-  if (fromDetail) return detailSql(range, matches);
+export type Totals = {
+  readonly range: TimeRange;
+  readonly matches: Condition;
+  /** The request's parameters, by name. */
+  readonly sent: ReadonlyMap<string, string>;
+  /** The columns that the rows are grouped by. */
+  readonly columns: readonly DimensionColumn[];
+  readonly byDay: boolean;
+};
+
+/**
+ * One row per dimension and, where `byDay`, day: the columns of a dimension, its names, `day` and the measures. Rows of one
+ * dimension can add up to no request.
+ */
+export function totalsSql({ range, matches, sent, columns, byDay }: Totals): Sql {
+  if (DETAIL_FILTERS.some((name) => sent.has(name))) return detailSql(range, matches);
+  const compared = [...sent.keys()].flatMap((name) => FILTER_COLUMNS[name] ?? []);
+  const coarseness = COARSENESS[coarsenessFor([...columns, ...compared])];
   return sql`SELECT ${raw(DIMENSION_COLUMNS.map((name) => `d.${name}`).join(", "))}, d.initiator_name, d.actor_name, s.*
-    FROM (
-      SELECT dimension, day, ${sumsSql("arm")} FROM (${armsOf(range, matches, byDay)}) arm
-      GROUP BY dimension, day HAVING TOTAL(requests) > 0
-    ) s CROSS JOIN rollup_dimensions d ON d.id = s.dimension`;
+    FROM (${armsOf(range, matches, { byDay, coarseness })}) s CROSS JOIN rollup_dimensions d ON d.id = s.dimension`;
 }
 
 /** Every interception by itself. */
@@ -77,23 +97,27 @@ const hourText = (ms: number): string => new Date(ms).toISOString().slice(0, 13)
 const dayText = (ms: number): string => new Date(ms).toISOString().slice(0, 10);
 
 /** D1 accepts five terms in a compound SELECT. */
-function armsOf(range: TimeRange, matches: Condition, byDay: boolean): Sql {
+function armsOf(
+  range: TimeRange,
+  matches: Condition,
+  { byDay, coarseness }: { readonly byDay: boolean; readonly coarseness: number },
+): Sql {
   const { hours, days } = split(range);
   const day = (text: string): Sql => raw(byDay ? text : "NULL");
   /** The first hour, also where it is incomplete and its interceptions are deleted; the end in the same way. */
   const first = sql`IIF(${firstUuidAt(range.from)} < ${raw(PURGED)}, ${hourText(range.from)}, ${hourText(hours.from)})`;
   const end = sql`IIF(${firstUuidAt(hours.end)} < ${raw(PURGED)} AND ${hours.end <= range.to ? 1 : 0},
     ${hourText(hours.end + HOUR_MS)}, ${hourText(hours.end)})`;
-  const rollup = (table: string, period: string, within: Sql): Sql => sql`
+  const rollup = (period: "hour" | "day", within: Sql): Sql => sql`
     SELECT r.dimension, ${day(`SUBSTR(r.${period}, 1, 10)`)} AS day, ${sumsSql("r")}
-    FROM rollup_dimensions d CROSS JOIN ${raw(table)} r ON r.dimension = d.id AND ${within}
-    WHERE ${matches("d")} GROUP BY 1, 2`;
+    FROM rollup_dimensions d CROSS JOIN ${raw(`rollup_${period}s`)} r ON r.dimension = d.id AND ${within}
+    WHERE d.coarseness = ${period === "day" ? coarseness : 0} AND ${matches("d")} GROUP BY ${raw(byDay ? "1, 2" : "1")}`;
   const isDetail = sql`(x.id >= ${firstUuidAt(range.from)} AND x.id < ${firstUuidAt(Math.min(hours.from, range.to + 1))}
     OR x.id >= ${firstUuidAt(Math.max(hours.end, hours.from))} AND x.id < ${firstUuidAt(range.to + 1)})`;
   const lastDay = sql`MIN(${dayText(days.end)}, ${raw(CLOSED_DAYS)})`;
-  return sql`${rollup("rollup_days", "day", sql`r.day >= ${dayText(days.from)} AND r.day < ${lastDay}`)}
-    UNION ALL ${rollup("rollup_hours", "hour", sql`r.hour >= ${first} AND r.hour < ${hourText(days.from)}`)}
-    UNION ALL ${rollup("rollup_hours", "hour", sql`r.hour >= MAX(${hourText(days.from)}, ${lastDay}) AND r.hour < ${end}`)}
+  return sql`${rollup("day", sql`r.day >= ${dayText(days.from)} AND r.day < ${lastDay}`)}
+    UNION ALL ${rollup("hour", sql`r.hour >= ${first} AND r.hour < ${hourText(days.from)}`)}
+    UNION ALL ${rollup("hour", sql`r.hour >= MAX(${hourText(days.from)}, ${lastDay}) AND r.hour < ${end}`)}
     UNION ALL SELECT j.dimension, ${day("SUBSTR(j.hour, 1, 10)")} AS day, ${raw(MEASURES.map((name) => `j.${name}`).join(", "))}
       FROM (${raw(deltasOf(UNFOLDED))}) j CROSS JOIN rollup_dimensions d ON d.id = j.dimension
       WHERE j.hour >= ${first} AND j.hour < ${end} AND ${matches("d")}

@@ -60,6 +60,14 @@ const NO_HINTS = {
   request_encoding: null,
   delegation_chain: [],
 };
+const NO_NETWORK = { client_country: null, client_ray: null, client_ip: null };
+/** Of the test's requests and configuration: incident.test.ts has their values. */
+const STARTED_UNDER = {
+  request_sha256: expect.stringMatching(/^[0-9a-f]{64}$/) as string,
+  config_version: expect.stringMatching(/^[0-9a-f]{16}$/) as string,
+  ...NO_NETWORK,
+};
+const NOT_HASHED = { upload_sha256: null, response_sha256: null };
 
 describe("the events of one interception", () => {
   it("of Coder Agents for an owner, with a central key and a JSON response", async () => {
@@ -87,6 +95,8 @@ describe("the events of one interception", () => {
       attribution: "asserted",
       identity_source: "keys",
       initiator_source: "coder",
+      // printf %s aei_CANARY-client-key-0123456789 | sha256sum
+      api_key_id: "2f9492882e36c476",
     };
     const clientFields = { client: "Coder Agents", user_agent: CODER_AGENTS_UA, client_session_id: CHAT_ID };
     const coder = { chat_id: CHAT_ID, subchat_id: null, workspace_id: WORKSPACE_ID, ...NOT_DELEGATED };
@@ -131,8 +141,6 @@ describe("the events of one interception", () => {
         record_type: "interception_start",
         interception_id: ID,
         ...principals,
-        // printf %s aei_CANARY-client-key-0123456789 | sha256sum
-        api_key_id: "2f9492882e36c476",
         ...clientFields,
         ...coder,
         ...call,
@@ -145,6 +153,7 @@ describe("the events of one interception", () => {
         thread_root_id: null,
         prompt_count: 1,
         ...NO_HINTS,
+        ...STARTED_UNDER,
         client_kind: "agent",
       },
       {
@@ -189,6 +198,7 @@ describe("the events of one interception", () => {
         response_encoding: null,
         usage_opt_in: null,
         own_key_rejected: false,
+        ...NOT_HASHED,
       },
     ]);
     expect(bytes).toEqual(fixture("chat/json").bytes);
@@ -238,6 +248,7 @@ describe("the events of one interception", () => {
       attribution: "unverified",
       identity_source: "byok",
       initiator_source: "byok",
+      api_key_id: "35394ca1cef557f8",
     };
     const clientFields = { client: "Unknown", user_agent: null, client_session_id: null };
     const call = {
@@ -262,7 +273,6 @@ describe("the events of one interception", () => {
         record_type: "interception_start",
         interception_id: ID,
         ...principals,
-        api_key_id: "35394ca1cef557f8",
         ...clientFields,
         ...NO_CODER_IDS,
         ...call,
@@ -274,6 +284,7 @@ describe("the events of one interception", () => {
         thread_root_id: null,
         prompt_count: 0,
         ...NO_HINTS,
+        ...STARTED_UNDER,
         client_kind: null,
       },
       {
@@ -318,6 +329,7 @@ describe("the events of one interception", () => {
         response_encoding: null,
         usage_opt_in: null,
         own_key_rejected: false,
+        ...NOT_HASHED,
       },
     ]);
     expect(clientText).toBe(upstreamText);
@@ -571,6 +583,8 @@ describe("refusals before an interception begins", () => {
           initiator_source: null,
           api_key_id: null,
           actor_verified: false,
+          ...NO_NETWORK,
+          object_ids: [],
           ...event,
         },
       ]);
@@ -1016,6 +1030,7 @@ describe("the initiator", () => {
       attribution: "authenticated",
       identity_source: "keys",
       initiator_source: "keys",
+      api_key_id: "2f9492882e36c476",
       reason: "form",
       value_length: 10,
       // printf %s not-a-uuid | sha256sum
@@ -1114,6 +1129,7 @@ describe("a passthrough", () => {
       attribution: "unverified",
       identity_source: "byok",
       initiator_source: "byok",
+      api_key_id: "35394ca1cef557f8",
       client: "Unknown",
       user_agent: "curl/8",
       client_session_id: null,
@@ -1129,9 +1145,10 @@ describe("a passthrough", () => {
       {
         record_type: "passthrough_start",
         ...shared,
-        api_key_id: "35394ca1cef557f8",
         metadata: {},
         initiator_name: null,
+        config_version: STARTED_UNDER.config_version,
+        ...NO_NETWORK,
       },
       {
         record_type: "passthrough",
@@ -1151,6 +1168,8 @@ describe("a passthrough", () => {
         provider_ray: null,
         response_encoding: null,
         own_key_rejected: false,
+        object_ids: ["gpt-4o"],
+        request_sha256: null,
       },
     ]);
   });

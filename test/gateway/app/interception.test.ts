@@ -24,7 +24,6 @@ const ENDED = "1970-01-01T00:00:01.500Z";
 
 const {
   record_type: _,
-  api_key_id,
   metadata: _metadata,
   initiator_name: _name,
   flags: _flags,
@@ -43,6 +42,11 @@ const {
   end_user: _endUser,
   request_encoding: _encoding,
   delegation_chain: _chain,
+  request_sha256: requestSha256,
+  config_version: configVersion,
+  client_country: country,
+  client_ray: ray,
+  client_ip: ip,
   ...startSubject
 } = START;
 const subject = { ...startSubject, started_at: STARTED };
@@ -91,7 +95,7 @@ function start(
     {
       subject,
       override: null,
-      actor: actor({ keyId: api_key_id, name: null }),
+      actor: actor({ name: null }),
       initiatorName: START.initiator_name,
       flags: START.flags,
       conversation: facts,
@@ -105,7 +109,11 @@ function start(
       clientKind: START.client_kind,
       endUser: START.end_user,
       requestEncoding: START.request_encoding,
+      requestSha256,
+      configVersion,
+      network: { country, ray, ip },
       startedAt: 1000,
+      uploadSha256: () => END.upload_sha256,
     },
     { prompts, redact: createRedactor([]), now: () => clock.at },
   );
@@ -295,6 +303,7 @@ describe("I1 an interception's end", () => {
     expect(groups[1]).toEqual([
       {
         ...END,
+        response_sha256: null,
         usage_opt_in: null,
         started_at: STARTED,
         ended_at: ENDED,

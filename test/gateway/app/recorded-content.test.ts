@@ -98,6 +98,8 @@ describe.each(CONTENT_SAMPLES.map((sample) => [sample.name, sample] as const))(
         "invocation_error",
         "content",
         "error_message",
+        // The switches are part of the configuration.
+        "config_version",
       ]);
       const withoutContent = ({ events }: Records): unknown =>
         events

@@ -26,6 +26,7 @@ const RENAMES: readonly (readonly [recorded: string, today: string])[] = [
 const CALL_FIELDS = ["worker_version"];
 const CALLER_FIELDS = ["claimed_ids"];
 const PROVIDER_FIELDS = ["provider_request_id", "provider_ray", "response_encoding"];
+const NETWORK_FIELDS = ["client_country", "client_ray", "client_ip"];
 const AGENT_FIELDS = ["agent_id", "parent_agent_id", "client_prompt_id", "request_class", "request_encoding"];
 const RETRIEVED_FIELDS = [
   "usage_of",
@@ -38,10 +39,16 @@ const RETRIEVED_FIELDS = [
 const ADDED_NULL: Readonly<Record<string, readonly string[]>> = {
   initiator_override: CALLER_FIELDS,
   initiator_override_rejected: CALLER_FIELDS,
-  interception_start: [...CALLER_FIELDS, ...CALL_FIELDS, ...AGENT_FIELDS],
-  interception_end: [...CALLER_FIELDS, ...CALL_FIELDS, ...PROVIDER_FIELDS],
+  interception_start: [...CALLER_FIELDS, ...CALL_FIELDS, ...AGENT_FIELDS, ...NETWORK_FIELDS],
+  interception_end: [
+    ...CALLER_FIELDS,
+    ...CALL_FIELDS,
+    ...PROVIDER_FIELDS,
+    "upload_sha256",
+    "response_sha256",
+  ],
   passthrough: [...CALLER_FIELDS, ...CALL_FIELDS, ...PROVIDER_FIELDS, ...RETRIEVED_FIELDS, "error"],
-  refusal: CALL_FIELDS,
+  refusal: [...CALL_FIELDS, ...NETWORK_FIELDS],
 };
 /** With a value, in some of these requests. */
 const ADDED: Readonly<Record<string, readonly string[]>> = {
@@ -53,11 +60,14 @@ const ADDED: Readonly<Record<string, readonly string[]>> = {
     "prompt_hashes",
     "earlier_prompt_hashes",
     "delegation_chain",
+    "request_sha256",
+    "config_version",
   ],
-  initiator_override: ["initiator_source", "delegation_chain"],
-  initiator_override_rejected: ["initiator_source", "delegation_chain"],
+  initiator_override: ["initiator_source", "delegation_chain", "api_key_id"],
+  initiator_override_rejected: ["initiator_source", "delegation_chain", "api_key_id"],
   interception_end: [
     "initiator_source",
+    "api_key_id",
     "service_tier",
     "speed",
     "inference_geo",
@@ -66,8 +76,24 @@ const ADDED: Readonly<Record<string, readonly string[]>> = {
     "own_key_rejected",
   ],
   token_usage: ["raw_usage"],
-  refusal: ["actor_kind", "identity_source", "actor_verified", "api_key_id", "initiator_source"],
-  passthrough: ["initiator_source", "result_count", "outcome", "started_at", "own_key_rejected"],
+  refusal: [
+    "actor_kind",
+    "identity_source",
+    "actor_verified",
+    "api_key_id",
+    "initiator_source",
+    "object_ids",
+  ],
+  passthrough: [
+    "initiator_source",
+    "api_key_id",
+    "result_count",
+    "outcome",
+    "started_at",
+    "own_key_rejected",
+    "object_ids",
+    "request_sha256",
+  ],
 };
 /** The record types added since. */
 const ADDED_TYPES: ReadonlySet<string> = new Set(["passthrough_start"]);
@@ -115,13 +141,27 @@ function asBefore(sent: InterceptorEvent): InterceptorEvent {
   return { ...event, ...event.claimed_ids, client_session_id: session ?? null, claimed_ids: null };
 }
 
+/** Only a start had the id of the credential, behind its type. */
+function inOrder(event: InterceptorEvent): [name: string, value: unknown][] {
+  if (event.record_type !== "interception_start") return Object.entries(event);
+  const { api_key_id: key, ...others } = event;
+  return Object.entries(others).flatMap(([name, value]): [string, unknown][] =>
+    name === "record_type"
+      ? [
+          [name, value],
+          ["api_key_id", key],
+        ]
+      : [[name, value]],
+  );
+}
+
 /** The event without those fields, its other fields in their order. */
 function withoutAdded(sent: InterceptorEvent): object {
   const event = asBefore(sent);
   const isNull = ADDED_NULL[event.record_type] ?? [];
   expect(event).toMatchObject(Object.fromEntries(isNull.map((name) => [name, null])));
   const added = new Set([...isNull, ...(ADDED[event.record_type] ?? [])]);
-  const known = Object.entries(event).filter(([name]) => !added.has(name));
+  const known = inOrder(event).filter(([name]) => !added.has(name));
   // Of a thought, its source was added.
   const metadata = event.record_type === "model_thought" ? { metadata: {} } : {};
   return { ...Object.fromEntries(known), ...metadata };

@@ -59,6 +59,8 @@ describe("defaults", () => {
       content: { toolInputs: false, thoughts: false, errorMessages: false },
       endUsers: "hashed",
       endUserKey: null,
+      network: "off",
+      responseHash: false,
       patterns: [],
     });
     const { interceptions, overrides, queue, records, forwardApi } = config;
@@ -134,6 +136,8 @@ describe("tables and JSON strings", () => {
       content: { toolInputs: true, thoughts: true, errorMessages: true },
       endUsers: "hashed",
       endUserKey: "k-secret-0123456789-abcdefghijklmn",
+      network: "truncated",
+      responseHash: true,
       patterns: [/corp-[a-z]{8}/gu, new RegExp("(?i:employee) \\d+", "gu")],
     },
   };

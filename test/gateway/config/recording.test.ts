@@ -10,22 +10,28 @@ describe("RECORDING", () => {
     ["tool_inputs", { ...defaults, content: { ...defaults.content, toolInputs: true } }],
     ["thoughts", { ...defaults, content: { ...defaults.content, thoughts: true } }],
     ["error_messages", { ...defaults, content: { ...defaults.content, errorMessages: true } }],
+    ["response_hash", { ...defaults, responseHash: true }],
   ])("%s changes only its own option, in a table and in a JSON string", (key, recording) => {
     for (const RECORDING of [{ [key]: true }, JSON.stringify({ [key]: true })])
       expect(read({ RECORDING }).recording).toEqual(recording);
     expect(read({ RECORDING: { [key]: false } }).recording).toEqual(defaults);
   });
 
-  it.each(["required", "all_events", "prompts", "tool_inputs", "thoughts", "error_messages"])(
-    "J2 rejects a value of %s that is neither true nor false",
-    (key) => {
-      for (const value of ["true", "false", 1, 0, null, [], {}, ""]) {
-        expect(issuesOf({ RECORDING: { [key]: value }, EVENTS: QUEUE })).toEqual([
-          `RECORDING.${key} must be true or false`,
-        ]);
-      }
-    },
-  );
+  it.each([
+    "required",
+    "all_events",
+    "prompts",
+    "tool_inputs",
+    "thoughts",
+    "error_messages",
+    "response_hash",
+  ])("J2 rejects a value of %s that is neither true nor false", (key) => {
+    for (const value of ["true", "false", 1, 0, null, [], {}, ""]) {
+      expect(issuesOf({ RECORDING: { [key]: value }, EVENTS: QUEUE })).toEqual([
+        `RECORDING.${key} must be true or false`,
+      ]);
+    }
+  });
 
   it("accepts required with a queue, the records Worker, or both", () => {
     for (const bindings of [{ EVENTS: QUEUE }, { RECORDS: SERVICE }, { EVENTS: QUEUE, RECORDS: SERVICE }])
@@ -36,6 +42,18 @@ describe("RECORDING", () => {
     const issue = "RECORDING.required requires EVENTS or RECORDS: without them nothing stores the record";
     expect(issuesOf({ RECORDING: { required: true } })).toEqual([issue]);
     expect(issuesOf({ RECORDING: { required: true }, INTERCEPTIONS: DATASET })).toEqual([issue]);
+  });
+});
+
+describe("RECORDING.network", () => {
+  it.each(["off", "country", "truncated", "full"])("reads %s", (network) => {
+    expect(read({ RECORDING: { network } }).recording.network).toBe(network);
+  });
+
+  it.each([true, "on", "", null, ["full"]])("J2 rejects %j, which is another word", (network) => {
+    expect(issuesOf({ RECORDING: { network } })).toEqual([
+      'RECORDING.network must be one of "off", "country", "truncated", "full"',
+    ]);
   });
 });
 

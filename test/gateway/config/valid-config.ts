@@ -22,6 +22,8 @@ export const TABLES = {
     tool_inputs: true,
     thoughts: true,
     error_messages: true,
+    network: "truncated",
+    response_hash: true,
     end_users: "hashed",
     end_user_key: "END_USER_KEY",
     redact: ["corp-[a-z]{8}", "(?i:employee) \\d+"],

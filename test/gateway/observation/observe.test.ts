@@ -59,6 +59,7 @@ async function watch(
     heldBytes: HELD_BYTES,
     now: () => Date.now(),
     isInjectedUsage: null,
+    hashes: false,
     ...options,
   });
   return { observed, abort, client };

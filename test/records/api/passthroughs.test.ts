@@ -26,6 +26,8 @@ const deleted = passthrough(T0 + 1, {
   route: "/files",
   outcome: "upstream_error",
   status: 404,
+  api_key_id: "fedcba9876543210",
+  object_ids: '["file-1","file-2"]',
 });
 const NO_END = { outcome: null, status: null, duration_ms: null, result_count: null, ended_at: null };
 const open = passthrough(T0 + 2, { ...NO_END, provider_request_id: null, provider_ray: null });
@@ -43,12 +45,14 @@ describe("GET /passthroughs", () => {
         {
           ...deleted,
           own_key_rejected: false,
+          object_ids: ["file-1", "file-2"],
           metadata: { actor_name: "alice" },
           initiator: { id: BOB, username: "bob", name: "bob", avatar_url: "" },
         },
         {
           ...passthrough(T0),
           own_key_rejected: false,
+          object_ids: [],
           metadata: { actor_name: "alice" },
           initiator: alice,
         },
@@ -83,6 +87,15 @@ describe("GET /passthroughs", () => {
     ["outcome=orphaned", [3]],
     ["outcome=open", [2]],
     ["chat_id=0A0A0A0A-0000-4000-8000-00000000000A", [1]],
+    ["api_key_id=fedcba9876543210", [1]],
+    ["api_key_id=0123456789abcdef", [3, 2, 0]],
+    // Whole ids, in their case, wherever they stand in the list.
+    ["object_id=file-1", [1]],
+    ["object_id=file-2", [1]],
+    ["object_id=file-", []],
+    ["object_id=FILE-1", []],
+    ["object_id=%22", []],
+    ["object_id=file-1&method=GET", []],
     ["workspace_id=0b0b0b0b-0000-4000-8000-00000000000b", [1]],
     [`started_after=${iso(T0 + 3)}`, [4, 3]],
     [`started_before=${iso(T0 + 1)}`, [1, 0]],

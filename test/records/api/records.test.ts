@@ -180,6 +180,9 @@ describe("GET /interceptions", () => {
     ["attribution", "attribution", "signed"],
     ["outcome", "outcome", "orphaned"],
     ["session_id", "client_session_id", "s"],
+    ["api_key_id", "api_key_id", "fedcba9876543210"],
+    ["request_sha256", "request_sha256", "ab".repeat(32)],
+    ["request_sha256", "upload_sha256", "ab".repeat(32)],
     ["chat_id", "chat_id", BOB],
     ["workspace_id", "workspace_id", BOB],
   ])("filters by %s on column %s alone, exactly", async (name, column, value) => {

@@ -48,6 +48,10 @@ describe("GET /refusals", () => {
           actor_verified: true,
           api_key_id: "0123456789abcdef",
           initiator_source: "coder",
+          client_country: null,
+          client_ray: null,
+          client_ip: null,
+          object_ids: [],
         },
       ],
     });
@@ -58,6 +62,8 @@ describe("GET /refusals", () => {
     ["?reason=model_not_allowed", [3, 1]],
     [`?actor=${ALICE.toUpperCase()}`, [1]],
     ["?actor=byok:0123", [2]],
+    ["?object_id=file-1", [2]],
+    ["?object_id=file", []],
     ["?provider=another", [3]],
     ["?verified=true", [3, 1]],
     ["?verified=false", [4, 2, 0]],
@@ -68,7 +74,12 @@ describe("GET /refusals", () => {
     await insert("refusals", [
       refusal(T0),
       refusal(T0 + 1, VERIFIED),
-      refusal(T0 + 2, { actor_id: "byok:0123", actor_kind: "unknown", identity_source: "byok" }),
+      refusal(T0 + 2, {
+        actor_id: "byok:0123",
+        actor_kind: "unknown",
+        identity_source: "byok",
+        object_ids: '["file-1"]',
+      }),
       refusal(T0 + 3, { ...VERIFIED, actor_id: BOB, provider: "another" }),
       // Of an earlier gateway.
       refusal(T0 + 4, { actor_verified: null, identity_source: null }),

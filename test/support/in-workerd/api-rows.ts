@@ -186,7 +186,14 @@ export function interception(at: number, over: Row = {}, n = 0): Row {
     provider_ray: "8a1b2c3d4e5f6071-FRA",
     response_encoding: null,
     own_key_rejected: 0,
+    upload_sha256: null,
+    response_sha256: "45".repeat(32),
     usage_opt_in: null,
+    request_sha256: "01".repeat(32),
+    config_version: "fedcba9876543210",
+    client_country: "NL",
+    client_ray: "8a1b2c3d4e5f6070-AMS",
+    client_ip: "203.0.113.0/24",
     thread_parent_id: null,
     thread_root_id: null,
     ...over,
@@ -293,6 +300,7 @@ export function override(at: number, over: Row = {}, n = 0): Row {
     signature: "off",
     directory: "active",
     delegation_chain: "[]",
+    api_key_id: "0123456789abcdef",
     ...over,
   });
 }
@@ -335,6 +343,12 @@ export function passthrough(at: number, over: Row = {}, n = 0): Row {
     provider_ray: "8a1b2c3d4e5f6071-FRA",
     response_encoding: null,
     own_key_rejected: 0,
+    object_ids: "[]",
+    request_sha256: null,
+    config_version: "fedcba9876543210",
+    client_country: "NL",
+    client_ray: "8a1b2c3d4e5f6070-AMS",
+    client_ip: null,
     ...over,
   });
 }
@@ -376,6 +390,10 @@ export function refusal(at: number, over: Row = {}, n = 0): Row {
     actor_verified: 0,
     api_key_id: "0123456789abcdef",
     initiator_source: null,
+    client_country: null,
+    client_ray: null,
+    client_ip: null,
+    object_ids: "[]",
     ...over,
   };
 }

@@ -39,6 +39,13 @@ const caller = {
   delegated_source: "agents",
   claimed_ids: null,
   initiator_source: "coder",
+  api_key_id: "0123456789abcdef",
+} as const;
+
+const network = {
+  client_country: "NL",
+  client_ray: "8a1b2c3d4e5f6070-AMS",
+  client_ip: "203.0.113.0/24",
 } as const;
 
 const call = {
@@ -70,7 +77,6 @@ export const START: InterceptionStart = {
   record_type: "interception_start",
   ...caller,
   ...call,
-  api_key_id: "0123456789abcdef",
   metadata: { actor_name: "CI bot" },
   initiator_name: "alice",
   flags: [],
@@ -89,6 +95,9 @@ export const START: InterceptionStart = {
   end_user: "sha256:0123456789abcdef0123456789abcdef",
   request_encoding: "zstd",
   delegation_chain: [],
+  request_sha256: "01".repeat(32),
+  config_version: "fedcba9876543210",
+  ...network,
 };
 
 export const END: InterceptionEnd = {
@@ -119,6 +128,8 @@ export const END: InterceptionEnd = {
   ...providerHeaders,
   usage_opt_in: "added",
   own_key_rejected: false,
+  upload_sha256: "23".repeat(32),
+  response_sha256: "45".repeat(32),
 };
 
 export const TOKENS: TokenUsage = {
@@ -230,6 +241,8 @@ export const REFUSED: RefusalEvent = {
   actor_verified: false,
   api_key_id: "0123456789abcdef",
   initiator_source: null,
+  ...network,
+  object_ids: ["file-1"],
 };
 
 export const REFUSALS_COUNTED: RefusalCount = {
@@ -255,9 +268,10 @@ export const PASSTHROUGH_START: PassthroughStart = {
   record_type: "passthrough_start",
   ...caller,
   ...passthroughCall,
-  api_key_id: "0123456789abcdef",
   metadata: { actor_name: "CI bot" },
   initiator_name: "alice",
+  config_version: "fedcba9876543210",
+  ...network,
 };
 
 export const PASSED: PassthroughEvent = {
@@ -277,6 +291,8 @@ export const PASSED: PassthroughEvent = {
   created_at: AT,
   ...providerHeaders,
   own_key_rejected: false,
+  object_ids: ["file-1", "file-2"],
+  request_sha256: "67".repeat(32),
 };
 
 export const RETRIEVED: RetrievedUsage = {

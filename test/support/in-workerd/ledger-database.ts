@@ -15,6 +15,7 @@ export const TOKEN_COLUMNS = [
 export const DERIVED_TABLES = [
   "upkeep_cursors",
   "open_calls",
+  "legal_holds",
   "journal",
   "rollup_dimensions",
   "rollup_hours",

@@ -48,6 +48,7 @@ export function conclusion(over: Partial<Observation> = {}): Observation {
     usageState: "final",
     report: report(),
     end: { how: "end", bytes: 100, firstByteAt: 1040, truncated: false },
+    sha256: null,
     ...over,
   };
 }

@@ -58,6 +58,9 @@ const INTERCEPTION = {
   end_user: null,
   request_encoding: null,
   delegation_chain: "[]",
+  client_country: null,
+  client_ray: null,
+  client_ip: null,
   outcome: "completed",
   ended_at: ENDED,
   status: 200,
@@ -82,6 +85,8 @@ const INTERCEPTION = {
   provider_ray: null,
   response_encoding: null,
   own_key_rejected: 0,
+  upload_sha256: null,
+  response_sha256: null,
   usage_opt_in: null,
   input_tokens: null,
   output_tokens: null,
@@ -152,6 +157,7 @@ const OVERRIDE = {
   provider: "central",
   created_at: STARTED,
   delegation_chain: "[]",
+  api_key_id: "2f9492882e36c476",
 } as const satisfies Row;
 
 /** A list of models that a client read with its own key. */
@@ -180,6 +186,10 @@ const PASSTHROUGH = {
   api_key_id: "35394ca1cef557f8",
   metadata: "{}",
   initiator_name: null,
+  client_country: null,
+  client_ray: null,
+  client_ip: null,
+  object_ids: "[]",
   outcome: "completed",
   status: 200,
   error: null,
@@ -213,6 +223,10 @@ const REFUSAL = {
   actor_verified: 0,
   api_key_id: INTERCEPTION.api_key_id,
   initiator_source: "byok",
+  client_country: null,
+  client_ray: null,
+  client_ip: null,
+  object_ids: "[]",
 } as const satisfies Row;
 
 /** The columns that differ from the default row, and those that every test must name. */

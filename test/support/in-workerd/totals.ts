@@ -24,7 +24,7 @@ const totalsOf = async (database: D1Database, hours: string, days: string): Prom
 };
 
 const named = (source: string, period: string): string =>
-  `SELECT d.key AS key, ${period} AS period, ${measures} FROM (${source}) AS s JOIN rollup_dimensions AS d ON d.id = s.dimension`;
+  `SELECT d.key AS key, ${period} AS period, ${measures} FROM (${source}) AS s JOIN rollup_dimensions AS d ON d.id = s.dimension WHERE d.coarseness = 0`;
 
 export function storedTotals(database: D1Database): Promise<Totals> {
   const journal = deltasOf(UNFOLDED);

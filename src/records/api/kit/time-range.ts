@@ -5,12 +5,11 @@ import { allOf, type Condition } from "./sql.ts";
 import { atOrAfter, type Instant } from "./time.ts";
 
 const DAYS = 30;
-const HOUR_MS = 3_600_000;
-const DAY_MS = 24 * HOUR_MS;
+const DAY_MS = 86_400_000;
 
 export const RANGE_PARAMETERS = {
   started_after: instant(
-    `Started at this time or later. The default is the hour that began ${DAYS} days before the end of the range.`,
+    `Started at this time or later. The default is the day (UTC) that was ${DAYS} days before the end of the range.`,
   ),
   started_before: instant("Started at this time or earlier. The default is now."),
 };
@@ -34,7 +33,7 @@ export function readTimeRange(
 ): TimeRange {
   const to = values.started_before ?? { ms: now, isExact: true };
   const earliest = Math.max(0, to.ms - DAYS * DAY_MS);
-  const from = values.started_after ?? { ms: earliest - (earliest % HOUR_MS), isExact: true };
+  const from = values.started_after ?? { ms: earliest - (earliest % DAY_MS), isExact: true };
   return {
     fields: { started_after: iso(from), started_before: iso(to) },
     matches: allOf([(alias) => since(alias, from), (alias) => until(alias, to)]),

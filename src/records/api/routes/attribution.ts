@@ -8,7 +8,7 @@ import * as schema from "../../../shared/json-schema.ts";
 import { readTimeRange, RANGE_FIELDS, RANGE_PARAMETERS } from "../kit/time-range.ts";
 import { sql } from "../kit/sql.ts";
 import { toCounts } from "../tokens.ts";
-import { needsDetail, sumsSql, totalsSql } from "../totals.ts";
+import { sumsSql, totalsSql } from "../totals.ts";
 
 const NO_EVIDENCE = { attribution: null, mixed: false };
 
@@ -56,10 +56,10 @@ export const attribution = endpoint({
   }),
   handle: async (values, matches, { query, now, sent }) => {
     const range = readTimeRange(values, now);
-    const source = { byDay: true, fromDetail: needsDetail(sent) };
     const rows = await query([
-      sql`SELECT i.day, i.attribution, ${sumsSql("i")} FROM (${totalsSql(range, matches, source)}) i
-        GROUP BY 1, 2 ORDER BY 1 DESC, 2`,
+      sql`SELECT i.day, i.attribution, ${sumsSql("i")}
+        FROM (${totalsSql({ range, matches, sent, columns: [], byDay: true })}) i
+        GROUP BY 1, 2 HAVING TOTAL(i.requests) > 0 ORDER BY 1 DESC, 2`,
     ]);
     if (rows instanceof Refusal) return rows;
     const parts = rows[0].map((row) => ({

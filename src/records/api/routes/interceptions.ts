@@ -4,7 +4,7 @@ import { interceptionsOf } from "../actor-rows.ts";
 import { checkSize, sizeSql, SIZE_NOTE } from "../kit/response-size.ts";
 import { endpoint } from "../kit/endpoint.ts";
 import { INTERCEPTION, MODEL_THOUGHT, TOKEN_USAGE, TOOL_USAGE, USER_PROMPT } from "../fields.ts";
-import { INTERCEPTION_FILTERS } from "../filters.ts";
+import { INTERCEPTION_FILTERS, KEY_FILTER } from "../filters.ts";
 import type { Row } from "../kit/query-ledger.ts";
 import {
   AFTER_ID,
@@ -17,10 +17,11 @@ import {
   OFFSET,
   AFTER_EVERY_ID,
 } from "../kit/page.ts";
+import { anyText, filter } from "../kit/parameter.ts";
 import { SEARCH } from "../kit/query.ts";
 import { schemasOf, selected, text, textOrNull, toRecord, type Fields } from "../kit/row-mapper.ts";
 import * as schema from "../../../shared/json-schema.ts";
-import { sql, type Sql } from "../kit/sql.ts";
+import { column, sql, type Sql } from "../kit/sql.ts";
 import { usageRowsSql } from "../usage-rows.ts";
 import { isActorRow, toUserDto, USER } from "../user-dto.ts";
 
@@ -33,6 +34,13 @@ const OWNED = {
   model_thoughts: MODEL_THOUGHT,
 };
 
+/** No index has it, as for `KEY_FILTER`. */
+const BODY = filter(
+  anyText("SHA-256 of the request's body, 64 lower-case hex digits; also of a form or a batch."),
+  (alias, value) =>
+    sql`(${column(alias, "request_sha256")} = ${value} OR ${column(alias, "upload_sha256")} = ${value})`,
+);
+
 const listOf = (fields: Fields): schema.Schema => schema.list(schema.object(schemasOf(fields)));
 
 export const interceptions = endpoint({
@@ -40,7 +48,7 @@ export const interceptions = endpoint({
   summary: "Interceptions, newest first",
   description:
     "Each interception has its usage, prompt, tool calls and the model's thoughts, as far as those are recorded.",
-  filters: INTERCEPTION_FILTERS,
+  filters: { ...INTERCEPTION_FILTERS, api_key_id: KEY_FILTER, request_sha256: BODY },
   parameters: {
     q: SEARCH,
     limit: { ...LIMIT, description: `${LIMIT.description} ${SIZE_NOTE}` },

@@ -4,7 +4,7 @@ import { Refusal } from "../../../shared/refusal.ts";
 import { endpoint } from "../kit/endpoint.ts";
 import { OVERRIDE } from "../fields.ts";
 import type { Row } from "../kit/query-ledger.ts";
-import { PRINCIPAL_FILTERS, REASON_RULE, TIME_FILTERS } from "../filters.ts";
+import { KEY_FILTER, PRINCIPAL_FILTERS, REASON_RULE, TIME_FILTERS } from "../filters.ts";
 import {
   AFTER_ID,
   checkCursors,
@@ -30,6 +30,7 @@ export const overrides = endpoint({
   description: "One entry per request that named an owner, whether the assertion was accepted or rejected.",
   filters: {
     ...PRINCIPAL_FILTERS,
+    api_key_id: KEY_FILTER,
     owner: equalsId("owner_id", "The id of the owner, where the assertion was accepted."),
     accepted: filter(
       oneOf(["true", "false"], null, "Whether the assertion was accepted."),

@@ -4,7 +4,7 @@ import { meanings, PASSTHROUGH_OUTCOMES } from "../../../events/vocabulary.ts";
 import { Refusal } from "../../../shared/refusal.ts";
 import * as schema from "../../../shared/json-schema.ts";
 import { PASSTHROUGH } from "../fields.ts";
-import { PRINCIPAL_FILTERS, PROPERTY_FILTERS, TIME_FILTERS } from "../filters.ts";
+import { KEY_FILTER, OBJECT_FILTER, PRINCIPAL_FILTERS, PROPERTY_FILTERS, TIME_FILTERS } from "../filters.ts";
 import { endpoint } from "../kit/endpoint.ts";
 import {
   AFTER_EVERY_ID,
@@ -46,9 +46,11 @@ export const passthroughs = endpoint({
   path: "/passthroughs",
   summary: "Requests that were forwarded without being intercepted, newest first",
   description:
-    "Management requests, such as those for files, batches and models. Their bodies are not recorded. A model call is an interception.",
+    "Management requests, such as those for files, batches and models. Their bodies are not recorded; `object_ids` has the stored objects that they named. A model call is an interception.",
   filters: {
     ...PRINCIPAL_FILTERS,
+    api_key_id: KEY_FILTER,
+    object_id: OBJECT_FILTER,
     client,
     provider,
     provider_name,

@@ -2,7 +2,7 @@
 import * as schema from "../../../shared/json-schema.ts";
 import { Refusal, REFUSALS } from "../../../shared/refusal.ts";
 import { REFUSAL } from "../fields.ts";
-import { PRINCIPAL_FILTERS, REASON_RULE, SESSION_RULES, TIME_FILTERS } from "../filters.ts";
+import { OBJECT_FILTER, PRINCIPAL_FILTERS, REASON_RULE, SESSION_RULES, TIME_FILTERS } from "../filters.ts";
 import { endpoint } from "../kit/endpoint.ts";
 import {
   AFTER_EVERY_ID,
@@ -46,6 +46,7 @@ export const refusals = endpoint({
     },
     identity_source: PRINCIPAL_FILTERS.identity_source,
     api_key_id: equals("api_key_id", "The id of the presented credential, accepted or not."),
+    object_id: OBJECT_FILTER,
     verified: filter(
       oneOf(["true", "false"], null, "Whether an identity source verified the actor."),
       (alias, value) =>

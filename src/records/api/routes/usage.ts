@@ -11,8 +11,9 @@ import { number, textOrNull } from "../kit/row-mapper.ts";
 import * as schema from "../../../shared/json-schema.ts";
 import { readTimeRange, RANGE_FIELDS, RANGE_PARAMETERS } from "../kit/time-range.ts";
 import { sql, type Sql } from "../kit/sql.ts";
+import type { DimensionColumn } from "../../rollups/contribution-sql.ts";
 import { toCounts, TOKEN_COLUMNS, TOKEN_FIELDS } from "../tokens.ts";
-import { needsDetail, sumsSql, totalsSql } from "../totals.ts";
+import { sumsSql, totalsSql } from "../totals.ts";
 import { EVIDENCE_FIELDS, evidenceSql, strongestName, toEvidence } from "../evidence.ts";
 
 const KEYS = {
@@ -38,7 +39,15 @@ const NAMES: Readonly<Partial<Record<GroupBy, Sql>>> = {
     CASE WHEN i.actor_id = i.initiator_id AND i.identity_source = i.initiator_source THEN i.actor_name END)`,
   actor: sql`i.actor_name`,
 };
-const nameOf = (name: Sql | undefined): Sql => (name ? strongestName("i", name) : sql`NULL`);
+/** The dimensions' columns that the groups and their names are made of. */
+const COLUMNS: Readonly<Record<GroupBy, readonly DimensionColumn[]>> = {
+  initiator: ["initiator_id", "initiator_source", "actor_id", "identity_source"],
+  actor: ["actor_id", "identity_source"],
+  client: ["client"],
+  provider: ["provider"],
+  model: ["model"],
+  day: [],
+};
 
 const AFTER_KEY: Parameter<string | null> = {
   schema: { type: "string" },
@@ -109,10 +118,19 @@ export const usage = endpoint({
     const refusal = checkPosition(position);
     if (refusal) return refusal;
     const range = readTimeRange(times, now);
-    const source = { byDay: group_by === "day", fromDetail: needsDetail(sent) };
-    const groups = sql`SELECT ${KEYS[group_by]} AS key, ${SOURCES[group_by] ?? sql`NULL`} AS source, ${sumsSql("i")},
-        ${evidenceSql("i")}, ${nameOf(NAMES[group_by])} AS name
-      FROM (${totalsSql(range, matches, source)}) i GROUP BY 1, 2`;
+    const [key, source, name] = [
+      KEYS[group_by],
+      SOURCES[group_by] ?? sql`NULL`,
+      NAMES[group_by] ?? sql`NULL`,
+    ];
+    const totals = { range, matches, sent, columns: COLUMNS[group_by], byDay: group_by === "day" };
+    // By attribution first: one whose requests have all been moved elsewhere is no evidence.
+    const groups = sql`SELECT key, source, ${sumsSql("i")}, ${evidenceSql("i")},
+        ${strongestName("i", sql`i.name`)} AS name
+      FROM (
+        SELECT ${key} AS key, ${source} AS source, i.attribution, MIN(${name}) AS name, ${sumsSql("i")}
+        FROM (${totalsSql(totals)}) i GROUP BY 1, 2, 3 HAVING TOTAL(i.requests) > 0
+      ) i GROUP BY 1, 2`;
     const rows = await query([pageSql(groups, position)]);
     if (rows instanceof Refusal) return rows;
     const found = rows[0].filter((row) => row["requests"] !== null);

@@ -28,7 +28,7 @@ function insert(table: string, columns: Columns, key: string, onConflict: string
 
 const isStored = (table: string): string =>
   table === "interceptions"
-    ? `(value ->> 'id' >= ${PURGED} OR EXISTS (SELECT 1 FROM interceptions AS kept WHERE kept.id = value ->> 'id'))`
+    ? `(value ->> 'interception_id' >= ${PURGED} OR EXISTS (SELECT 1 FROM interceptions AS kept WHERE kept.id = value ->> 'interception_id'))`
     : "true";
 
 const update = (columns: Columns): string =>
