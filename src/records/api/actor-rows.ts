@@ -3,11 +3,13 @@
  *
  * - Where the actor named no owner, it is the initiator itself: `interceptions_by_initiator` has the row.
  * - Where it named one and is no service, `interceptions_by_actor` has the row.
- * - A service that names owners has many rows and no index. They are found by reading from the newest, and not at all where
- *   the totals have no such actor.
+ * - A service that names owners has no index. The totals have its initiators. Where they are few, their rows are read;
+ *   a service with many is frequent, and is found by reading from the newest.
  */
 import { canonicalId } from "../../shared/uuid.ts";
 import { sql, type Sql } from "./kit/sql.ts";
+
+const FEW_INITIATORS = 20;
 
 /** In the words of the index (migration 0009): SQLite uses a partial index only where the query repeats its condition. */
 const namesOwner = (alias: string): Sql => ({
@@ -25,15 +27,20 @@ export function interceptionsOf(sent: ReadonlyMap<string, string>): Sql {
   const text = sent.get("actor");
   if (text === undefined) return sql`interceptions`;
   const actor = canonicalId(text);
-  // A row that is found by its id is one, so the join keeps the order of the ids.
+  const known = sql`FROM rollup_dimensions AS total WHERE total.actor_id = ${actor} AND ${namesOwner("total")}`;
+  // A row that is found by its id is one at most, so the join keeps the order of the ids, and reads nothing without it.
+  const ofService = (hasFew: Sql, among: Sql): Sql => sql`
+    SELECT made.* FROM rollup_dimensions AS one CROSS JOIN ${among}
+    WHERE one.id = (SELECT IIF(COUNT(DISTINCT total.initiator_id) ${hasFew}, MIN(total.id), NULL) ${known})
+      AND made.actor_id = ${actor} AND ${namesOwner("made")} AND made.actor_kind = 'service'`;
+  const ofInitiators = sql`(SELECT DISTINCT total.initiator_id ${known}) AS owner
+    CROSS JOIN interceptions AS made ON made.initiator_id = owner.initiator_id`;
   return sql`(
     SELECT own.* FROM interceptions AS own
     WHERE own.initiator_id = ${actor} AND own.actor_id = ${actor} AND NOT ${namesOwner("own")}
     UNION ALL
     SELECT made.* FROM interceptions AS made
     WHERE made.actor_id = ${actor} AND ${namesOwner("made")} AND made.actor_kind <> 'service'
-    UNION ALL
-    SELECT made.* FROM rollup_dimensions AS known CROSS JOIN interceptions AS made
-    WHERE known.id = (SELECT MIN(d.id) FROM rollup_dimensions AS d WHERE d.actor_id = ${actor} AND ${namesOwner("d")})
-      AND made.actor_id = ${actor} AND ${namesOwner("made")} AND made.actor_kind = 'service')`;
+    UNION ALL ${ofService(sql`<= ${FEW_INITIATORS}`, ofInitiators)}
+    UNION ALL ${ofService(sql`> ${FEW_INITIATORS}`, sql`interceptions AS made`)})`;
 }
