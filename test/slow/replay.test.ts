@@ -5,7 +5,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { toFallbackLine } from "../../src/events/fallback-log.ts";
+import { createSign, macKeyId } from "../../src/events/event-mac.ts";
+import { parseSeal } from "../../src/records/ledger/stored-facts.ts";
+import { KEY } from "../support/in-workerd/mac-keys.ts";
+import { toFallbackLine, toSignedFallbackLine } from "../../src/events/fallback-log.ts";
 import { ROOT } from "../../tools/root.ts";
 import { migrateLedger } from "../../tools/local/wrangler.ts";
 import { toPieceLine, toPieces } from "../../src/events/message-pieces.ts";
@@ -20,7 +23,15 @@ beforeAll(() => migrateLedger({ persistTo: state }, console.error));
 afterAll(() => rmSync(state, { recursive: true, force: true }));
 
 async function replay(...args: readonly string[]): Promise<{ stdout: string; stderr: string }> {
-  return run(process.execPath, ["tools/run.mjs", "replay", ...args], { cwd: ROOT });
+  return replayWith({}, args);
+}
+
+async function replayWith(
+  variables: Readonly<Record<string, string>>,
+  args: readonly string[],
+): Promise<{ stdout: string; stderr: string }> {
+  const env = { ...process.env, ...variables };
+  return run(process.execPath, ["tools/run.mjs", "replay", ...args], { cwd: ROOT, env });
 }
 
 async function select(sql: string): Promise<unknown> {
@@ -69,6 +80,29 @@ describe("npm run replay", () => {
     ]);
     const stored = prompt.prompt.replace("\0", "\ufffd");
     expect(await select("SELECT prompt FROM user_prompts")).toEqual([{ prompt: stored }]);
+  });
+
+  // The attack of finding H9: a text file with made-up events is replayed with the real log.
+  it("Finding H9: with the key, stores events without a valid MAC apart", async () => {
+    const real = await toSignedFallbackLine(idStart(7), createSign(KEY));
+    const file = join(state, "made-up.log");
+    writeFileSync(file, [real, toFallbackLine(idStart(8))].join("\n"));
+    const args = ["--persist-to", state, file];
+    expect(await replayWith({ EVENT_MAC_KEY: KEY }, args)).toEqual({
+      stdout: "1 events replayed.\n",
+      stderr: "1 events have no valid MAC and are in unauthenticated_events.\n",
+    });
+    const rows = await select(
+      `SELECT interceptions.id, start_seal FROM interceptions WHERE id IN ('${idOf(7)}', '${idOf(8)}')`,
+    );
+    expect(rows).toMatchObject([{ id: idOf(7) }]);
+    const [row] = rows as { start_seal: string }[];
+    expect(parseSeal(row?.start_seal ?? "")).toMatchObject({ via: "p", macKeyId: await macKeyId(KEY) });
+    const apart = await select("SELECT interception_id, reason, via FROM unauthenticated_events");
+    expect(apart).toEqual([{ interception_id: idOf(8), reason: "missing", via: "p" }]);
+    await expect(replayWith({ EVENT_MAC_KEY: "short" }, args)).rejects.toThrow(
+      "EVENT_MAC_KEY must have at least 32 bytes in each key.",
+    );
   });
 
   it("stores the events of messages as they were archived, and of messages in pieces", async () => {

@@ -6,7 +6,7 @@
 import type { NamedValue } from "./environment.ts";
 import { fromJson, type ReportIssue } from "./fields.ts";
 
-/** Every variable that is not a secret, and EVENT_MAC_KEY, without which nothing fails; by the Worker that reads it. */
+/** Every variable that is not a secret, by the Worker that reads it. */
 export const GATEWAY_SETTINGS: readonly string[] = [
   "PROVIDERS",
   "IDENTITY",
@@ -16,18 +16,19 @@ export const GATEWAY_SETTINGS: readonly string[] = [
   "LIMITS",
   "CORS",
   "FORWARD_API",
-  "EVENT_MAC_KEY",
 ];
 export const RECORDS_SETTINGS: readonly string[] = [
   "RETENTION_DAYS",
   "RETENTION",
   "DEAD_LETTER_QUEUE",
   "EVENT_MAC",
-  "EVENT_MAC_KEY",
   "SEALS",
 ];
 
-const SETTINGS: readonly string[] = [...GATEWAY_SETTINGS, ...RECORDS_SETTINGS];
+/** A secret without which nothing fails: under a misspelt name it would have no effect, unnoticed. */
+const OPTIONAL_SECRETS = ["EVENT_MAC_KEY"];
+
+const SETTINGS: readonly string[] = [...GATEWAY_SETTINGS, ...RECORDS_SETTINGS, ...OPTIONAL_SECRETS];
 
 /** Bindings with a fixed name. Others, such as KV namespaces, are named by the configuration. */
 export const BINDINGS: readonly string[] = [

@@ -8,7 +8,10 @@ import { allRows, emptyLedger, rowsOf, TABLE_NAMES } from "../../support/in-work
 import { ledgerDeps } from "../../support/in-workerd/ledger-deps.ts";
 import { allEventsOf, eventsOf, idOf, T0 } from "../../support/in-workerd/ledger-events.ts";
 import { retain } from "../../support/in-workerd/retain.ts";
-import { storeEvents } from "../../support/in-workerd/store-events.ts";
+import { STORED, storeEvents } from "../../support/in-workerd/store-events.ts";
+import { THOUGHT } from "../../support/in-workerd/events.ts";
+import { storeUnauthenticated } from "../../../src/records/ledger/write/unauthenticated.ts";
+import { uuidV7 } from "../../../src/shared/uuid.ts";
 import { storedTotals } from "../../support/in-workerd/totals.ts";
 
 const DAY = 86_400_000;
@@ -118,6 +121,27 @@ describe("retention by size", () => {
     await run({ ...retain(0), maxBytes: 10_000_000_000 }, T0 + DAY);
     await run({ ...retain(0), maxBytes: 0 }, T0 + DAY);
     expect(await countsOf()).toEqual(before);
+  });
+
+  // The attack: another writer of the queue fills the database, so that the ledger's oldest rows are deleted.
+  it("Finding H9: deletes events without a valid MAC first, and then no row of the ledger", async () => {
+    await storeEvents(database, all(0));
+    const before = await countsOf();
+    const entries = Array.from({ length: 1500 }, (_, n) => ({
+      event: { ...THOUGHT, interception_id: idOf(n), content: "x".repeat(2000) },
+      ...STORED,
+      storedAt: T0 + DAY,
+      reason: "missing" as const,
+    }));
+    const { meta } = await database.prepare("SELECT 1").run();
+    await storeUnauthenticated(database, entries, (now) => uuidV7(now, crypto.randomUUID()));
+    await run({ ...retain(0), maxBytes: meta.size_after + 500_000 }, T0 + DAY);
+    const left = await database.prepare("SELECT COUNT(*) AS rows FROM unauthenticated_events").first("rows");
+    expect(left).toBe(0);
+    expect(await countsOf()).toEqual({ ...before, ledger_accesses: 1 + (before["ledger_accesses"] ?? 0) });
+    expect(await rowsOf(database, "ledger_accesses")).toContainEqual(
+      expect.objectContaining({ target: "unauthenticated_events", rows: 1500, cause: "size" }),
+    );
   });
 
   it("ends where the rest of the rows is held or newest", async () => {
