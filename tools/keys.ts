@@ -1,15 +1,25 @@
 /**
- * `npm run keys`: creates client keys, the token of the records API and the key of the events' MACs, and manages the store of
- * client keys. A key is printed once. Of client keys and the token only the SHA-256 is stored, which cannot be used to call.
+ * `npm run keys`: creates client keys, the token of the records API, the key of the events' MACs and that of the ledger's log,
+ * and manages the store of client keys. A key is printed once. Of client keys and the token only the SHA-256 is stored, which
+ * cannot be used to call.
  */
 import { macKeyId } from "../src/events/event-mac.ts";
+import { createSigner, newPrivateKey } from "../src/records/ledger/seal/note-keys.ts";
 import { entryFor, mintAdminToken, mintKey, mintMacKey, sha256 } from "./client-key.ts";
 import { readWorkers } from "./deploy/worker-configs.ts";
 import { readArguments, USAGE, type Command } from "./keys/arguments.ts";
 import { chooseKeys } from "./keys/choose.ts";
 import { listEntries, removeEntry, storeEntry } from "./keys/store.ts";
 import { listWarning, readKeyList } from "./keys/list-size.ts";
-import { explain, explainAdmin, explainMac, explainRevoked, explainStored, keyTable } from "./keys/texts.ts";
+import {
+  explain,
+  explainAdmin,
+  explainMac,
+  explainRevoked,
+  explainSeal,
+  explainStored,
+  keyTable,
+} from "./keys/texts.ts";
 import { BAD_USAGE, StartFailure } from "./local/start-failure.ts";
 import { ROOT } from "./root.ts";
 
@@ -48,6 +58,14 @@ async function run(command: Command): Promise<string> {
       const key = mintMacKey();
       const keyId = await macKeyId(key);
       return command.asJson ? asLine({ key, key_id: keyId }) : explainMac(key, keyId, environment);
+    }
+    case "seal": {
+      const random = crypto.getRandomValues(new Uint8Array(32));
+      const private_key = await newPrivateKey(command.origin, random);
+      const { verifierKey: verifier_key } = await createSigner(private_key);
+      return command.asJson
+        ? asLine({ private_key, verifier_key })
+        : explainSeal({ privateKey: private_key, verifierKey: verifier_key }, command.origin, environment);
     }
     case "new": {
       const key = mintKey();

@@ -38,3 +38,8 @@ export const LOCAL_EVENT_MAC_KEY = "aei_mac-local-key-that-authenticates-only-lo
 
 /** The token of the records API in such a run. */
 export const LOCAL_ADMIN_TOKEN = "aei_admin-local-token-that-opens-only-local-records";
+
+/** The log of seals in such a run, and its private key: 32 zero bytes. */
+export const LOCAL_SEAL_ORIGIN = "localhost/records";
+export const LOCAL_SEAL_KEY =
+  "PRIVATE+KEY+localhost/records+fef67028+AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";

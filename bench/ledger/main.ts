@@ -17,6 +17,7 @@ import { ENDPOINTS } from "../../src/records/api/endpoints.ts";
 import type { Endpoint } from "../../src/records/api/kit/endpoint.ts";
 import { createQueryLedger } from "../../src/records/api/kit/query-ledger.ts";
 import type { Sql } from "../../src/records/api/kit/sql.ts";
+import { proveCheckpoint, proveEvent } from "../../src/records/ledger/seal/proof.ts";
 import { storeEvents } from "../../src/records/ledger/write/store.ts";
 import { Refusal } from "../../src/shared/refusal.ts";
 import { median } from "../numbers.ts";
@@ -87,6 +88,7 @@ async function runQuery(
       queries.push(...all);
       return query(all);
     },
+    seals: { isOn: true, proveEvent, proveCheckpoint },
     now: NOW,
   });
   if (response instanceof Refusal)

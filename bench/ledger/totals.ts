@@ -12,6 +12,7 @@ import { join } from "node:path";
 import { getPlatformProxy } from "wrangler";
 import { ENDPOINTS } from "../../src/records/api/endpoints.ts";
 import { createQueryLedger } from "../../src/records/api/kit/query-ledger.ts";
+import { proveCheckpoint, proveEvent } from "../../src/records/ledger/seal/proof.ts";
 import { closeDays, FOLD_AT_DELTAS } from "../../src/records/ledger/rollups/fold.ts";
 import { Refusal } from "../../src/shared/refusal.ts";
 import { exitOnClosedPipe } from "../../tools/closed-pipe.ts";
@@ -119,6 +120,7 @@ async function measure(
     id: "",
     accept: "application/json",
     query: createQueryLedger(measuring),
+    seals: { isOn: true, proveEvent, proveCheckpoint },
     now: NOW,
   });
   if (response instanceof Refusal)

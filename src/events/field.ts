@@ -5,6 +5,19 @@ import { meanings, type Words } from "./vocabulary.ts";
 /** How a value is stored in D1, read back and described by the API. */
 export type FieldKind = "text" | "uuid" | "time" | "count" | "flag" | "texts" | "object";
 
+/**
+ * The person whose erasure removes a field's value, for fields that may hold personal data. In the ledger's log of seals such a
+ * field is a salted commitment, so that its value can be erased and the log still verifies.
+ */
+export const ERASURES = {
+  initiator: "erased with the initiator",
+  actor: "erased with the actor",
+  content: "text or ids of the caller: erased with the initiator and with the actor",
+  technical:
+    "text that a caller or a provider chose and that names a person only by accident, such as a model: erased on request",
+} as const;
+export type Erasure = keyof typeof ERASURES;
+
 /** Position in an Analytics Engine data set. Positions are append-only: queries name columns by position. */
 export type AnalyticsColumn = `blob${number}` | `double${number}`;
 
@@ -18,6 +31,13 @@ export type FieldOptions = {
   readonly api?: false;
   /** It holds recorded content (a prompt, a tool's input …), which may be long and is truncated first. */
   readonly content?: true;
+  /** It may hold personal data. The value of a field without it stays in the log of seals for ever. */
+  readonly erasable?: Erasure;
+  /**
+   * The version of the log's schema (records/ledger/seal/schema.ts) that first has the field as a commitment; 1 by default. A
+   * field that is added, or becomes erasable, after a release needs the next version.
+   */
+  readonly sealedSince?: number;
 };
 
 /** The meaning, as a phrase for tables and schemas; or the closed set of words, each with its meaning. */

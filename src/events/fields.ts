@@ -55,8 +55,13 @@ const CALLER = {
   initiator_id: text("the principal that the request is attributed to", {
     interceptions: "blob4",
     overrides: "blob4",
+    erasable: "initiator",
   }),
-  actor_id: text("the holder of the credential", { interceptions: "blob5", overrides: "blob5" }),
+  actor_id: text("the holder of the credential", {
+    interceptions: "blob5",
+    overrides: "blob5",
+    erasable: "actor",
+  }),
   attribution: text<Attribution>("strength of the evidence for the initiator", {
     interceptions: "blob6",
     overrides: "blob6",
@@ -73,33 +78,44 @@ const CALLER = {
     interceptions: "blob9",
     overrides: "blob11",
   }),
-  user_agent: orNull.text("the User-Agent header, truncated at 256 characters"),
-  client_session_id: orNull.text("the client's id of its session", { interceptions: "blob10" }),
-  chat_id: orNull.uuid("Coder's id of the chat", { overrides: "blob13" }),
-  subchat_id: orNull.uuid("Coder's id of the subchat", { overrides: "blob14" }),
-  workspace_id: orNull.uuid("Coder's id of the workspace", { overrides: "blob15" }),
-  delegated_key_id: orNull.text("with delegation: the id of the API key of the user behind the gateway"),
-  delegated_source: orNull.text("with delegation: the product that the user is using"),
+  user_agent: orNull.text("the User-Agent header, truncated at 256 characters", { erasable: "content" }),
+  client_session_id: orNull.text("the client's id of its session", {
+    interceptions: "blob10",
+    erasable: "content",
+  }),
+  chat_id: orNull.uuid("Coder's id of the chat", { overrides: "blob13", erasable: "content" }),
+  subchat_id: orNull.uuid("Coder's id of the subchat", { overrides: "blob14", erasable: "content" }),
+  workspace_id: orNull.uuid("Coder's id of the workspace", { overrides: "blob15", erasable: "content" }),
+  delegated_key_id: orNull.text("with delegation: the id of the API key of the user behind the gateway", {
+    erasable: "content",
+  }),
+  delegated_source: orNull.text("with delegation: the product that the user is using", {
+    erasable: "technical",
+  }),
   claimed_ids: orNull.object<ClaimedIds>(
     "`chat_id`, `subchat_id` and `workspace_id` as a caller sent them who may not name them, and whose own columns are therefore null; never evidence",
+    { erasable: "content" },
   ),
   initiator_source: text(
     "the source of the initiator's id: `OWNER_ASSERTION.source` for an owner that a header named, else the actor's identity source. Source and id together name a principal",
   ),
-  api_key_id: text("id of the actor's credential: the first 16 hex digits of its SHA-256"),
+  api_key_id: text("id of the actor's credential: the first 16 hex digits of its SHA-256", {
+    erasable: "actor",
+  }),
 } as const satisfies Fields;
 
 /** The call: the same on an interception's start and end, so that either can be read alone. */
 const CALL = {
   provider: text("the configured provider's name", { interceptions: "blob11" }),
   provider_type: text("the provider's dialect"),
-  route: text("the route below the provider", { interceptions: "blob12" }),
+  route: text("the route below the provider", { interceptions: "blob12", erasable: "technical" }),
   model: orNull.text("the model that the client requested, truncated at 256 characters", {
     interceptions: "blob13",
+    erasable: "technical",
   }),
   streaming: flag("whether the client requested a stream", { interceptions: "double9" }),
   credential_kind: text<CredentialKind>(CREDENTIAL_KINDS, { interceptions: "blob17" }),
-  credential_hint: orNull.text("the first and last characters of the provider key"),
+  credential_hint: orNull.text("the first and last characters of the provider key", { erasable: "content" }),
   started_at: time("when the request arrived"),
   worker_version: orNull.text("the gateway's Worker version; null where `CF_VERSION_METADATA` is not bound"),
 } as const satisfies Fields;
@@ -119,12 +135,15 @@ const PROVIDER_HEADERS = {
 const NETWORK = {
   client_country: orNull.text(
     "the country of the client's address, in two letters (`T1` for Tor), unless `RECORDING.network` is `off`",
+    { erasable: "content" },
   ),
   client_ray: orNull.text(
     "the request's own `cf-ray`, by which Cloudflare's logs are searched, unless `RECORDING.network` is `off`",
+    { erasable: "content" },
   ),
   client_ip: orNull.text(
     "the client's address as `RECORDING.network` permits it: `full`, or `truncated` to the network of 24 or 48 bits",
+    { erasable: "content" },
   ),
 } as const satisfies Fields;
 
@@ -145,9 +164,13 @@ const TOKENS = {
 const USAGE_STATE = text<UsageState>(USAGE_STATES, { interceptions: "blob16" });
 const DELEGATION_CHAIN = texts(
   "with a verified token that has an `act` claim: the ids of the parties that act for its subject, the actor first, at most five",
+  { erasable: "content" },
 );
 const STATUS = "HTTP status that the client got; null where it disconnected before";
-const MSG_ID = orNull.text("the provider's id of the response", { column: "provider_response_id" });
+const MSG_ID = orNull.text("the provider's id of the response", {
+  column: "provider_response_id",
+  erasable: "technical",
+});
 const CREATED_AT = time("when it was recorded");
 const TRUNCATED = flag("whether it was longer than is recorded");
 const POSITION = count("zero-based index within the response");
@@ -156,12 +179,17 @@ const NO_METADATA = object<Readonly<Record<string, never>>>("empty");
 const INTERCEPTION_START = {
   ...CALLER,
   ...CALL,
-  metadata: object<Readonly<Record<string, string>>>("what is known of the actor: `actor_name`"),
+  metadata: object<Readonly<Record<string, string>>>("what is known of the actor: `actor_name`", {
+    erasable: "actor",
+  }),
   initiator_name: orNull.text(
     "the accepted owner's user name, where the directory or the token has one; never the actor's",
+    { erasable: "initiator" },
   ),
   flags: texts<Flag>(FLAGS),
-  correlating_tool_call_id: orNull.text("the tool call whose result this request returns"),
+  correlating_tool_call_id: orNull.text("the tool call whose result this request returns", {
+    erasable: "content",
+  }),
   thread_parent_id: orNull.never("the interception that requested the tool; only the ledger knows it", {
     column: null,
   }),
@@ -172,19 +200,29 @@ const INTERCEPTION_START = {
   earlier_prompt_count: count("user messages before the last completed assistant turn"),
   prompt_hashes: texts(
     "SHA-256, its first 32 hex digits, of the length and the recorded form of each user text that `prompt_count` counts, the last 20; empty where prompts are not recorded",
+    { erasable: "content" },
   ),
   earlier_prompt_hashes: texts(
     "the same of the user texts that `earlier_prompt_count` counts; a hash that no earlier interception has in `prompt_hashes` is of a text that was never sent as a prompt",
+    { erasable: "content" },
   ),
-  agent_id: orNull.text("the client's id of the agent that sent the request; null for the main agent"),
-  parent_agent_id: orNull.text("the client's id of the agent that started that agent"),
-  client_prompt_id: orNull.text("the client's id of the user prompt, or turn, that the request belongs to"),
+  agent_id: orNull.text("the client's id of the agent that sent the request; null for the main agent", {
+    erasable: "content",
+  }),
+  parent_agent_id: orNull.text("the client's id of the agent that started that agent", {
+    erasable: "content",
+  }),
+  client_prompt_id: orNull.text("the client's id of the user prompt, or turn, that the request belongs to", {
+    erasable: "content",
+  }),
   request_class: orNull.text(
     "the client's word for the purpose of the request, such as `compact` or `review`",
+    { erasable: "technical" },
   ),
   client_kind: orNull.text<ClientKind>(CLIENT_KINDS),
   end_user: orNull.text(
     "the client's word for its own user, as `RECORDING.end_users` permits: a hint that is not verified, never an identity",
+    { erasable: "content" },
   ),
   request_encoding: orNull.text(
     "the Content-Encoding in which the client sent the body, which was decoded; null where it sent none",
@@ -192,6 +230,7 @@ const INTERCEPTION_START = {
   delegation_chain: DELEGATION_CHAIN,
   request_sha256: orNull.text(
     "SHA-256 of the request's body as the gateway checked it: decoded, and before the usage opt-in is added. null for a form or a batch: see `upload_sha256`",
+    { erasable: "content" },
   ),
   config_version: CONFIG_VERSION,
   ...NETWORK,
@@ -204,7 +243,10 @@ const INTERCEPTION_END = {
   status: orNull.count(STATUS, { interceptions: "double1" }),
   finish_reason: orNull.text("why the model stopped, in the dialect's word"),
   error: orNull.text(ERROR, { interceptions: "blob18" }),
-  error_message: orNull.text("the provider's error message, where recorded", { content: true }),
+  error_message: orNull.text("the provider's error message, where recorded", {
+    content: true,
+    erasable: "content",
+  }),
   tool_call_count: count("tool calls in the response, recorded or not"),
   thought_count: count("thoughts in the response, recorded or not"),
   ...TOKENS,
@@ -214,7 +256,10 @@ const INTERCEPTION_END = {
   ),
   observation: text<ObservationExtent>(OBSERVATIONS),
   msg_id: MSG_ID,
-  response_model: orNull.text("the model that the provider says responded", { interceptions: "blob14" }),
+  response_model: orNull.text("the model that the provider says responded", {
+    interceptions: "blob14",
+    erasable: "technical",
+  }),
   service_tier: orNull.text("the service tier that the provider used, in its word; it can change the price"),
   speed: orNull.text(
     "the speed that the provider used, in its word, such as `fast`; it can change the price",
@@ -238,15 +283,20 @@ const INTERCEPTION_END = {
   ),
   upload_sha256: orNull.text(
     "SHA-256 of the body of a form or a batch, which is forwarded while it arrives; null for others, and where it had not arrived whole when the call ended",
+    { erasable: "content" },
   ),
   response_sha256: orNull.text(
     "with `RECORDING.response_hash`: SHA-256 of the response's body as the provider sent it, before the gateway removes the usage event that it requested. null where the body broke off or was cut, or the client disconnected",
+    { erasable: "content" },
   ),
 } as const satisfies Fields;
 
 const TOKEN_USAGE = {
   ...ID,
-  initiator_id: text("the principal that the request is attributed to", { api: false }),
+  initiator_id: text("the principal that the request is attributed to", {
+    api: false,
+    erasable: "initiator",
+  }),
   msg_id: MSG_ID,
   ...TOKENS,
   usage: USAGE_STATE,
@@ -255,6 +305,7 @@ const TOKEN_USAGE = {
   ),
   raw_usage: orNull.text(
     "the provider's usage object as JSON, the last one of a stream; where it has more than 2,048 characters, without its longest lists and texts, and marked `truncated`",
+    { erasable: "content" },
   ),
   created_at: CREATED_AT,
 } as const satisfies Fields;
@@ -272,7 +323,7 @@ const PROMPT_USAGE = {
   ...ID,
   initiator_id: TOKEN_USAGE.initiator_id,
   msg_id: orNull.never("always null", { column: "provider_response_id" }),
-  prompt: text("the text that the user wrote", { content: true }),
+  prompt: text("the text that the user wrote", { content: true, erasable: "content" }),
   truncated: TRUNCATED,
   created_at: CREATED_AT,
   metadata: NO_METADATA,
@@ -282,19 +333,24 @@ const TOOL_USAGE = {
   ...ID,
   initiator_id: TOKEN_USAGE.initiator_id,
   msg_id: MSG_ID,
-  tool_call_id: orNull.text("the provider's id of the call", { column: "provider_tool_call_id" }),
-  tool: text("the tool's name"),
-  input: orNull.text("the call's input, where recorded", { content: true }),
+  tool_call_id: orNull.text("the provider's id of the call", {
+    column: "provider_tool_call_id",
+    erasable: "content",
+  }),
+  tool: text("the tool's name", { erasable: "technical" }),
+  input: orNull.text("the call's input, where recorded", { content: true, erasable: "content" }),
   truncated: TRUNCATED,
   server_url: orNull.never("always null here: Coder's name for its own MCP servers"),
   injected: flag<false>("always false here: Coder's name for its own MCP tools"),
   invocation_error: orNull.text("the error of a tool that the provider ran, where recorded", {
     content: true,
+    erasable: "content",
   }),
   position: POSITION,
   created_at: CREATED_AT,
   metadata: object<{ readonly kind: string; readonly namespace?: string }>(
     "`kind`: the call's type in the dialect; `namespace`: the tool's, where it has one",
+    { erasable: "technical" },
   ),
 } as const satisfies Fields;
 
@@ -302,7 +358,7 @@ const MODEL_THOUGHT = {
   ...ID,
   initiator_id: TOKEN_USAGE.initiator_id,
   msg_id: MSG_ID,
-  content: text("the thought", { content: true }),
+  content: text("the thought", { content: true, erasable: "content" }),
   truncated: TRUNCATED,
   position: POSITION,
   created_at: CREATED_AT,
@@ -326,6 +382,7 @@ const DECISION = {
     "owner and actor, each with the reason why it is not the initiator",
     {
       api: false,
+      erasable: "content",
     },
   ),
   provider: text("the configured provider's name", { overrides: "blob12" }),
@@ -335,8 +392,10 @@ const DECISION = {
 
 const INITIATOR_OVERRIDE = {
   ...CALLER,
-  owner_id: text("the accepted owner", { overrides: "blob9" }),
-  owner_username: orNull.text("the owner's user name, where the directory or the token has one"),
+  owner_id: text("the accepted owner", { overrides: "blob9", erasable: "initiator" }),
+  owner_username: orNull.text("the owner's user name, where the directory or the token has one", {
+    erasable: "initiator",
+  }),
   ...DECISION,
 } as const satisfies Fields;
 
@@ -348,7 +407,7 @@ const INITIATOR_OVERRIDE_REJECTED = {
   }),
   value_sha256: text(
     "the first 16 hex digits of the rejected value's SHA-256, or of its HMAC-SHA256 where `RECORDING.end_user_key` is set",
-    { overrides: "blob16" },
+    { overrides: "blob16", erasable: "content" },
   ),
   ...DECISION,
 } as const satisfies Fields;
@@ -357,14 +416,14 @@ const REFUSAL = {
   ...ID,
   reason: text("the refusal's code, as in `x-interceptor-error`"),
   status: count("HTTP status that the client got"),
-  detail: orNull.text("details for the operator; never sent to the client"),
-  method: text("the request's method, truncated at 16 characters"),
+  detail: orNull.text("details for the operator; never sent to the client", { erasable: "content" }),
+  method: text("the request's method, truncated at 16 characters", { erasable: "technical" }),
   provider: orNull.text("the configured provider's name"),
-  route: orNull.text("the route below the provider"),
+  route: orNull.text("the route below the provider", { erasable: "technical" }),
   client: orNull.text("the calling software, as it reports itself"),
-  actor_id: orNull.text("the holder of the credential"),
+  actor_id: orNull.text("the holder of the credential", { erasable: "actor" }),
   actor_kind: orNull.text<ActorKind>(ACTOR_KINDS),
-  initiator_id: orNull.text("the principal that the request is attributed to"),
+  initiator_id: orNull.text("the principal that the request is attributed to", { erasable: "initiator" }),
   created_at: CREATED_AT,
   worker_version: CALL.worker_version,
   identity_source: orNull.text("the identity source that named the actor"),
@@ -373,11 +432,13 @@ const REFUSAL = {
   ),
   api_key_id: orNull.text(
     "id of the presented credential, accepted or not: the first 16 hex digits of its SHA-256; null where none was read",
+    { erasable: "actor" },
   ),
   initiator_source: orNull.text("the source of the initiator's id"),
   ...NETWORK,
   object_ids: texts(
     "the provider's ids of the stored objects that the path names, as of a passthrough: those that the caller did not get",
+    { erasable: "technical" },
   ),
 } as const satisfies Fields;
 
@@ -398,14 +459,18 @@ const USAGE_OF =
 const RETRIEVED_USAGE = {
   interception_id: text("an id of its own, UUIDv7", { api: false }),
   retrieval_id: text("id of the request that read it", { api: false }),
-  initiator_id: text("the principal of that request, who need not be the creator", { api: false }),
+  initiator_id: text("the principal of that request, who need not be the creator", {
+    api: false,
+    erasable: "initiator",
+  }),
   provider: text("the configured provider's name", { api: false }),
-  usage_of: text(USAGE_OF, { api: false }),
+  usage_of: text(USAGE_OF, { api: false, erasable: "content" }),
   msg_id: text("the provider's id of the response or the batch", {
     column: "provider_response_id",
     api: false,
+    erasable: "technical",
   }),
-  response_model: orNull.text("the model that the result names", { api: false }),
+  response_model: orNull.text("the model that the result names", { api: false, erasable: "technical" }),
   ...TOKENS,
   usage: USAGE_STATE,
   metadata: TOKEN_USAGE.metadata,
@@ -418,14 +483,21 @@ const BATCH_FILE = {
   retrieval_id: RETRIEVED_USAGE.retrieval_id,
   initiator_id: RETRIEVED_USAGE.initiator_id,
   provider: RETRIEVED_USAGE.provider,
-  msg_id: text("the provider's id of the batch", { column: "provider_response_id", api: false }),
-  file_id: text("the provider's id of the file with the batch's results", { api: false }),
+  msg_id: text("the provider's id of the batch", {
+    column: "provider_response_id",
+    api: false,
+    erasable: "technical",
+  }),
+  file_id: text("the provider's id of the file with the batch's results", {
+    api: false,
+    erasable: "technical",
+  }),
   created_at: CREATED_AT,
 } as const satisfies Fields;
 
 /** A passthrough's call: the same on its start and its end, so that either can be read alone. */
 const PASSTHROUGH_CALL = {
-  method: text("the request's method"),
+  method: text("the request's method", { erasable: "technical" }),
   provider: CALL.provider,
   provider_type: CALL.provider_type,
   route: CALL.route,
@@ -458,6 +530,7 @@ const PASSTHROUGH = {
   }),
   usage_of: orNull.text(`${USAGE_OF}. Rows with the same one are the same tokens`, {
     interceptions: "blob19",
+    erasable: "content",
   }),
   result_count: count("results with usage that the response had"),
   input_tokens: { ...TOKENS.input_tokens, column: null },
@@ -469,9 +542,11 @@ const PASSTHROUGH = {
   own_key_rejected: INTERCEPTION_END.own_key_rejected,
   object_ids: texts(
     "the provider's ids of the stored objects (files, batches, responses, conversations, models) that the path names; with `objects.owners`, also of those that the body names and the response creates. At most 16, each of at most 256 characters",
+    { erasable: "technical" },
   ),
   request_sha256: orNull.text(
     "SHA-256 of the request's body, decoded, where the gateway checked it before it was forwarded, as for `models` and `objects.owners`; null where it passed unread",
+    { erasable: "content" },
   ),
 } as const satisfies Fields;
 
@@ -483,13 +558,17 @@ const LEDGER_ACCESS = {
   ),
   target: text(
     "the endpoint that was read, the table that lost rows, or the principal or session that is held",
+    { erasable: "content" },
   ),
   parameters: object<Readonly<Record<string, string>>>(
     "the query's parameters, or what else the action was given",
+    { erasable: "content" },
   ),
   rows: count("rows in the response, or rows that were deleted or changed"),
   before: orNull.text("for a deletion: rows that began before this time were deleted, RFC 3339"),
-  cause: orNull.text("why: `age` or `size` for a deletion, the operator's own words for a hold"),
+  cause: orNull.text("why: `age` or `size` for a deletion, the operator's own words for a hold", {
+    erasable: "content",
+  }),
   created_at: CREATED_AT,
 } as const satisfies Fields;
 

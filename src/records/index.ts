@@ -69,8 +69,8 @@ export default class RecordsWorker extends WorkerEntrypoint<Env> implements Reco
     consumeUnconfigured(batch, deadLetterQueueOf(this.env));
   }
 
-  override async scheduled({ scheduledTime }: ScheduledController): Promise<void> {
-    await this.#records().maintain(scheduledTime);
+  override async scheduled({ cron, scheduledTime }: ScheduledController): Promise<void> {
+    await this.#records().runCron(cron, scheduledTime);
   }
 
   /** Throws while the config is invalid, so that the failure is visible. */

@@ -19,6 +19,8 @@ import { consumeBatch } from "./ledger/write/consume.ts";
 import { consumeDeadLetters, isDeadLetterQueue, printUnconfigured } from "./ledger/write/dead-letter.ts";
 import { authenticated, logRejected, storeIncoming } from "./ledger/write/incoming.ts";
 import { recordRead } from "./ledger/write/record-read.ts";
+import { proveCheckpoint, proveEvent } from "./ledger/seal/proof.ts";
+import { SEAL_CRON, sealLedger, signersOf, type SealJobDeps } from "./ledger/seal/seal-job.ts";
 
 const print = (line: string): void => console.log(line);
 const now = (): number => Date.now();
@@ -31,6 +33,8 @@ export type Records = RecordsService & {
   readonly consume: (batch: MessageBatch) => Promise<void>;
   /** `now`: milliseconds since 1970. Rejects where a part of the maintenance failed. */
   readonly maintain: (now: number) => Promise<void>;
+  /** Runs the job of a cron expression. `at`: milliseconds since 1970. Rejects where a part of it failed. */
+  readonly runCron: (cron: string, at: number) => Promise<void>;
 };
 
 function ledgerDeps({ database, archive, retention, eventMac }: Config): LedgerDeps {
@@ -55,10 +59,12 @@ function ledgerDeps({ database, archive, retention, eventMac }: Config): LedgerD
 }
 
 export function createRecords(config: Config): Records {
-  const { database, adminTokenSha256, deadLetterQueue } = config;
+  const { database, adminTokenSha256, deadLetterQueue, seals } = config;
   const ledger = ledgerDeps(config);
+  const sealJob = sealJobOf(config);
   const api = createApi({
     database,
+    seals: { isOn: seals !== null, proveEvent, proveCheckpoint },
     adminTokenSha256,
     now,
     newId: () => newIdAt(now()),
@@ -97,6 +103,7 @@ export function createRecords(config: Config): Records {
         ? consumeDeadLetters(batch, ledger)
         : consumeBatch(batch, ledger),
     maintain: (at) => runMaintenance(ledger, at),
+    runCron: (cron, at) => (cron === SEAL_CRON ? sealLedger(sealJob, at) : runMaintenance(ledger, at)),
   };
 }
 
@@ -106,6 +113,15 @@ function readCall(messages: readonly (string | InterceptorEvent)[]): readonly Me
   const events = messages.filter((message) => typeof message !== "string");
   return [...texts.map(readMessage), ...(events.length > 0 ? [sortEntries(events)] : [])];
 }
+
+const sealJobOf = ({ database, archive, seals }: Config): SealJobDeps => ({
+  database,
+  archive: seals?.publish ? archive : null,
+  signers: seals && signersOf(seals.keys),
+  now,
+  logError: logOperatorEvent,
+  print,
+});
 
 /** Logs what cannot be stored. The caller gets an error, so that the gateway prints all events of the call. */
 function unreadEvents(contents: readonly MessageContent[]): Error {

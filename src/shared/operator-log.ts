@@ -40,6 +40,13 @@ export const OPERATOR_EVENTS = {
     "Interceptions or passthroughs without an end were closed as `orphaned`: `interceptions` or `passthroughs` (their number).",
   access_not_stored:
     "A read through the API could not be stored in the ledger, and is in the log only: `error`.",
+  ledger_sealed:
+    "The sealer signed a checkpoint of the ledger's log: `tree_size`, `events` (sealed in this run), `checkpoint` (the signed note, which an auditor keeps).",
+  events_absent:
+    "The rows of events were gone or unreadable before the sealer reached them, and the log says so: `events` (their number), `event_ids` (the first ones).",
+  seals_failed:
+    "The sealer, or the publication of its checkpoint, failed, and the next run continues: `error`.",
+  seals_off: "The ledger is not sealed, because there is no `SEAL_KEY`. Logged once an hour.",
   maintenance_failed: "A part of the cron's maintenance failed: `error`.",
   maintenance_unfinished: "A part of the maintenance reached its limit, and the next run continues: `task`.",
 } as const;

@@ -134,6 +134,11 @@ const CODES = {
   ],
   filter_invalid: [400, "A query parameter is not valid. Correct its value."],
   filter_unknown: [400, "A query parameter is not known. Remove it."],
+  event_not_found: [404, "The ledger has no event of this id."],
+  event_not_sealed: [409, "This event is not sealed yet. Retry in a minute."],
+  event_before_seals: [409, "This event was stored before the ledger was sealed. There is no proof of it."],
+  checkpoint_not_found: [404, "The ledger has no checkpoint yet. Retry in a minute."],
+  seals_off: [409, "The ledger is not sealed: the records Worker has no SEAL_KEY."],
   ledger_unavailable: [503, "The ledger could not be read. Retry later."],
   records_unavailable: [503, "The records API is not available: no records Worker is bound to this gateway."],
   // The Workers themselves

@@ -56,6 +56,14 @@ function namesRead(
   return [...names];
 }
 
+/** The keys of a table of the records Worker, as its config lists them beside an unknown one; otherwise the name itself. */
+function recordsKeys(name: string): string[] {
+  const config = readRecordsConfig({ LEDGER: { prepare: () => null }, [name]: { unknown_key: 1 } });
+  const issues = "issues" in config ? config.issues.join("\n") : "";
+  const known = new RegExp(`^${name}\\.unknown_key is not a known key \\(known: (.*)\\)$`, "m").exec(issues);
+  return known?.[1] === undefined ? [name] : known[1].split(", ").map((key) => `${name}.${key}`);
+}
+
 /** The variables, secrets and bindings that the gateway reads, without the tables and what belongs to the records Worker. */
 function gatewayNames(): string[] {
   const env = { PROVIDERS, IDENTITY: [{ source: "keys" }], CLIENT_KEYS: "[]" };
@@ -117,7 +125,7 @@ describe("the table of configuration keys", () => {
     for (const binding of BINDINGS) for (const set of [gateway, records]) set.delete(binding);
     // Secrets are named freely, so that no name is a misspelt one.
     gateway.delete("CLIENT_KEYS");
-    records.delete("ADMIN_TOKEN");
+    for (const secret of ["ADMIN_TOKEN", "SEAL_KEY"]) records.delete(secret);
     for (const set of [gateway, records]) set.delete("EVENT_MAC_KEY");
     expect([...gateway].toSorted()).toEqual(GATEWAY_SETTINGS.toSorted());
     expect([...records].toSorted()).toEqual(RECORDS_SETTINGS.toSorted());
@@ -129,7 +137,7 @@ describe("the table of configuration keys", () => {
   });
 
   it("lists every key that the records Worker reads, and no others", () => {
-    const names = namesRead({ ADMIN_TOKEN: "0".repeat(64) }, readRecordsConfig);
+    const names = namesRead({ ADMIN_TOKEN: "0".repeat(64) }, readRecordsConfig).flatMap(recordsKeys);
     expect(keysReadBy("records").toSorted()).toEqual(names.toSorted());
   });
 

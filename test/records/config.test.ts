@@ -24,6 +24,56 @@ function issuesOf(vars: Vars): readonly string[] {
   return "issues" in config ? config.issues : [];
 }
 
+const KEY = `PRIVATE+KEY+ai.example.com/records+0a1b2c3d+${btoa(`\u0001${"k".repeat(32)}`)}`;
+const SEALED = { SEALS: { origin: "ai.example.com/records" }, SEAL_KEY: KEY };
+
+describe("the settings of seals", () => {
+  it("have one key, or two during a rotation", () => {
+    expect(read(SEALED).seals).toEqual({ keys: [KEY], publish: false });
+    const next = KEY.replace("0a1b", "ffff");
+    expect(read({ ...SEALED, SEAL_KEY: `${next} ${KEY}` }).seals?.keys).toEqual([next, KEY]);
+    const SEALS = JSON.stringify({ origin: "ai.example.com/records", publish: true });
+    expect(read({ ...SEALED, SEALS, ARCHIVE: BUCKET }).seals?.publish).toBe(true);
+    expect(read({ SEALS: { origin: "ai.example.com/records" } }).seals).toBeNull();
+  });
+
+  it.each<[string, Vars, string]>([
+    ["an empty key", { ...SEALED, SEAL_KEY: "" }, "SEAL_KEY must not be empty"],
+    ["a blank key", { ...SEALED, SEAL_KEY: " \n" }, "SEAL_KEY must not be empty"],
+    ["a short key", { ...SEALED, SEAL_KEY: KEY.slice(0, -5) }, "SEAL_KEY must be a private key"],
+    [
+      "a public key",
+      { ...SEALED, SEAL_KEY: KEY.replace("PRIVATE+KEY+", "") },
+      "SEAL_KEY must be a private key",
+    ],
+    ["three keys", { ...SEALED, SEAL_KEY: `${KEY} ${KEY} ${KEY}` }, "SEAL_KEY must be a private key"],
+    [
+      "a key of another log",
+      { ...SEALED, SEALS: { origin: "other" } },
+      "SEAL_KEY must be a key for SEALS.origin",
+    ],
+    ["a key without an origin", { SEAL_KEY: KEY }, "SEALS.origin is required with SEAL_KEY"],
+    ["an origin with a blank", { SEALS: { origin: "a b" } }, "SEALS.origin must be a name"],
+    [
+      "publication without a bucket",
+      { ...SEALED, SEALS: { ...SEALED.SEALS, publish: true } },
+      "SEALS.publish requires ARCHIVE",
+    ],
+    [
+      "publication without a key",
+      { SEALS: { publish: true }, ARCHIVE: BUCKET },
+      "SEALS.publish requires the secret SEAL_KEY",
+    ],
+    ["an unknown setting", { SEALS: { origins: "a" } }, "SEALS.origins is not a known key"],
+    ["no ledger", { ...SEALED, LEDGER: null, ARCHIVE: BUCKET }, "SEAL_KEY requires LEDGER"],
+  ])("reject %s", (_, vars, issue) => {
+    const issues = issuesOf(vars);
+    expect(issues).toHaveLength(1);
+    expect(issues[0]).toContain(issue);
+    expect(issues.join()).not.toContain("PRIVATE");
+  });
+});
+
 describe("the records Worker's config", () => {
   it("has defaults", () => {
     expect(read({})).toEqual({
@@ -33,6 +83,7 @@ describe("the records Worker's config", () => {
       adminTokenSha256: null,
       deadLetterQueue: null,
       eventMac: { keys: [], acceptsMissing: false },
+      seals: null,
     });
   });
 
@@ -269,12 +320,12 @@ const HOSTILE: readonly unknown[] = [
 
 /** The rules of a valid config that this one breaks. */
 function faultsOf({ database, archive, retention, adminTokenSha256 }: Config): string[] {
-  const retentionDays = retention.days.interceptions;
   const faults: string[] = [];
   if (!database && !archive) faults.push("nothing stores the events");
   if (database && typeof database.prepare !== "function") faults.push("database");
   if (archive && typeof archive.createMultipartUpload !== "function") faults.push("archive");
-  if (!Number.isSafeInteger(retentionDays) || retentionDays < 0) faults.push("retention");
+  const counts = [...Object.values(retention.days), retention.maxBytes];
+  if (!counts.every((count) => Number.isSafeInteger(count) && count >= 0)) faults.push("retention");
   if (!/^[0-9a-f]{64}$/.test(adminTokenSha256 ?? SHA)) faults.push("admin token");
   return faults;
 }

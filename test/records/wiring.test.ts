@@ -15,12 +15,14 @@ import type { AdminHeaders, RecordsService } from "../../src/events/records-serv
 import { ENDPOINTS } from "../../src/records/api/endpoints.ts";
 import type { Config } from "../../src/records/config/config.ts";
 import RecordsWorker from "../../src/records/index.ts";
+import { newPrivateKey } from "../../src/records/ledger/seal/note-keys.ts";
 import { createRecords } from "../../src/records/wiring.ts";
 import { sha256Hex } from "../../src/shared/digest.ts";
 import { ROUTE_PREFIXES } from "../../src/shared/http/target.ts";
 import { FOREIGN_KEY, KEY, signedMessage } from "../support/in-workerd/mac-keys.ts";
 import { END, everyEvent, START, THOUGHT } from "../support/in-workerd/events.ts";
 import { allRows, emptyLedger, type Rows } from "../support/in-workerd/ledger-database.ts";
+import { emptySealedLedger } from "../support/in-workerd/sealed-ledger.ts";
 import { toMessageBatch } from "../support/in-workerd/message-batch.ts";
 import { memoryBucket } from "../support/in-workerd/ledger-deps.ts";
 
@@ -51,6 +53,7 @@ function configWith(over: Partial<Config> = {}): Config {
     adminTokenSha256: null,
     deadLetterQueue: null,
     eventMac: { keys: [], acceptsMissing: false },
+    seals: null,
     ...over,
   };
 }
@@ -87,10 +90,10 @@ function batchOf(events: readonly InterceptorEvent[]): MessageBatch {
 const rowCounts = (rows: Rows): Record<string, number> =>
   Object.fromEntries(Object.entries(rows).map(([table, { length }]) => [table, length]));
 
-/** The rows of one event of every type: a start and its end share a row. */
+/** The rows of one event of every type: a start, its end and the usage share a row. */
 const EVERY_EVENT_ROWS = {
   interceptions: 1,
-  token_usages: 1,
+  token_usages: 0,
   user_prompts: 1,
   tool_usages: 1,
   model_thoughts: 1,
@@ -465,6 +468,20 @@ describe("the records Worker's entry", () => {
     const scheduledTime = new Date(Date.parse(START.started_at) + 61 * 86_400_000);
     await worker.scheduled(createScheduledController({ scheduledTime }));
     expect((await allRows(database))["interceptions"]).toEqual([]);
+  });
+
+  it("seals the ledger every minute, and does its maintenance on every other cron", async () => {
+    const { logged } = consoleSpies();
+    await emptySealedLedger();
+    const SEAL_KEY = await newPrivateKey("a.example/log", new Uint8Array(32));
+    const worker = workerWith({ LEDGER: database, SEALS: { origin: "a.example/log" }, SEAL_KEY });
+    await worker.queue(batchOf(everyEvent));
+    await worker.scheduled(createScheduledController({ cron: "* * * * *" }));
+    const notes = logged().filter(({ event }) => event === "ledger_sealed");
+    expect(notes).toHaveLength(1);
+    expect(notes[0]?.["checkpoint"]).toMatch(/^a\.example\/log\n\d\d\n/);
+    await worker.scheduled(createScheduledController({ cron: "*/10 * * * *" }));
+    expect(logged().filter(({ event }) => event === "ledger_sealed")).toHaveLength(1);
   });
 
   it("reads its configuration once per environment, across instances", async () => {

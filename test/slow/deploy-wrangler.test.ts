@@ -107,7 +107,7 @@ function expectDeployed(account: FakeAccount, suffix = ""): void {
   const gateway = account.workers.get(GATEWAY + suffix);
   const records = account.workers.get(RECORDS + suffix);
   expect(gateway?.crons).toEqual([]);
-  expect(records?.crons).toEqual(["*/10 * * * *"]);
+  expect(records?.crons).toEqual(["*/10 * * * *", "* * * * *"]);
   expect(gateway?.versions.at(-1)?.bindings).toContainEqual({
     name: "RECORDS",
     type: "service",

@@ -169,6 +169,8 @@ describe("when Analytics Engine fails or is absent", () => {
     "ended_at",
     "created_at",
     "duration_ms",
+    // The binding is part of the configuration.
+    "config_version",
     "first_byte_ms",
   ]);
   function withoutTimes(event: object): object {

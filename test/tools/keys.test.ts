@@ -5,7 +5,7 @@ import { readEventMacKeys } from "../../src/shared/config/event-mac-keys.ts";
 import { entryFor, mintMacKey } from "../../tools/client-key.ts";
 import { readArguments } from "../../tools/keys/arguments.ts";
 import { listWarning } from "../../tools/keys/list-size.ts";
-import { explain, explainAdmin, explainMac, explainStored } from "../../tools/keys/texts.ts";
+import { explain, explainAdmin, explainMac, explainSeal, explainStored } from "../../tools/keys/texts.ts";
 
 const entry = entryFor("aei_a", { actor: "alice", kind: "user", name: "Alice Adams" });
 
@@ -51,6 +51,26 @@ describe("npm run keys -- mac", () => {
       "  npx wrangler secret put EVENT_MAC_KEY -c wrangler.generated.staging.jsonc",
       "  npx wrangler secret put EVENT_MAC_KEY -c wrangler.generated.staging.records.jsonc",
     ]);
+  });
+});
+
+describe("npm run keys -- seal", () => {
+  it("requires a name that a note can have", () => {
+    expect(readArguments(["seal"])).toBe("--origin is required: the name of the log.");
+    expect(readArguments(["seal", "--origin", "a b"])).toMatch("neither blanks nor plus signs");
+    expect(readArguments(["seal", "--origin", "a.example/log", "--json"])).toEqual({
+      verb: "seal",
+      origin: "a.example/log",
+      asJson: true,
+      environment: null,
+    });
+  });
+
+  it("prints both keys and the command of the environment", () => {
+    const pair = { privateKey: "p", verifierKey: "v" };
+    const text = explainSeal(pair, "a", "staging");
+    expect(text).toContain("\n  v\n");
+    expect(text).toContain("secret put SEAL_KEY -c wrangler.generated.staging.records.jsonc\n");
   });
 });
 

@@ -1,6 +1,7 @@
 /** The command line of `npm run keys`. */
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { isSealOrigin } from "../../src/shared/seal-key.ts";
 import { readActorId, type ActorKind, type KeyHolder } from "../client-key.ts";
 import { currentStateFolder } from "../local/state.ts";
 import { deployedFiles, environmentIssue } from "../deploy/files.ts";
@@ -36,6 +37,11 @@ export const USAGE = `Usage: npm run -s keys -- new --actor <id> [--kind user|se
 
   Creates a key for the MACs of events, a secret of both Workers; --json prints only {"key", "key_id"}.
 
+       npm run -s keys -- seal --origin <name> [--json]
+
+  Creates the key pair of the log of seals. The origin is the log's unique name, such as ai.example.com/records, and never
+  changes; --json prints only {"private_key", "verifier_key"}.
+
   --env <name>    for the Workers of \`npm run deploy -- --env <name>\`: their store, and commands that name them
   --local         the store of \`npm start\` on this machine (default)
   --remote        the deployed store; requires wrangler to be logged in, or CLOUDFLARE_API_TOKEN
@@ -44,6 +50,12 @@ export const USAGE = `Usage: npm run -s keys -- new --actor <id> [--kind user|se
 
 export type Command =
   | { readonly verb: "admin" | "mac"; readonly asJson: boolean; readonly environment: string | null }
+  | {
+      readonly verb: "seal";
+      readonly origin: string;
+      readonly asJson: boolean;
+      readonly environment: string | null;
+    }
   | {
       readonly verb: "new";
       readonly holder: KeyHolder;
@@ -83,6 +95,12 @@ export function readArguments(args: readonly string[]): Command | string {
     case "admin":
     case "mac":
       return { verb, asJson, environment };
+    case "seal": {
+      const { origin } = values;
+      if (origin === undefined) return "--origin is required: the name of the log.";
+      if (!isSealOrigin(origin)) return "--origin must have neither blanks nor plus signs.";
+      return { verb, origin, asJson, environment };
+    }
     case "list":
       return { verb, store, asJson };
     case "revoke":
@@ -96,7 +114,7 @@ export function readArguments(args: readonly string[]): Command | string {
       return { verb, holder, store: values.store ? store : null, asJson, environment };
     }
     default:
-      return 'The command must be "new", "list", "revoke", "admin" or "mac".';
+      return 'The command must be "new", "list", "revoke", "admin", "mac" or "seal".';
   }
 }
 
@@ -142,6 +160,7 @@ function parse(args: readonly string[]) {
         local: flag,
         remote: flag,
         binding: { type: "string", default: "KEYS" },
+        origin: { type: "string" },
         config: { type: "string" },
         env: { type: "string" },
         "persist-to": { type: "string" },

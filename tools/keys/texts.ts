@@ -98,6 +98,34 @@ To replace a key, see "Replacing the key of the events' MACs" in docs/runbook.md
 `;
 }
 
+export type SealKeyPair = { readonly privateKey: string; readonly verifierKey: string };
+
+export function explainSeal(
+  { privateKey, verifierKey }: SealKeyPair,
+  origin: string,
+  environment: string | null,
+): string {
+  const quoted = singleQuoted(privateKey);
+  return `The key pair of the log ${origin}. The private key is shown only once.
+
+The public key, for everyone who verifies the log. Keep it where the records Worker cannot change it:
+
+  ${verifierKey}
+
+SEAL_KEY, the private key, is a secret of the records Worker. For local runs, add these lines to .dev.vars.records:
+
+  SEALS='{"origin":"${origin}"}'
+  SEAL_KEY=${quoted}
+
+For a deployment, set SEALS = { origin = "${origin}" } in [vars] of the records Worker, then:
+
+  printf %s ${quoted} | npx wrangler secret put SEAL_KEY${selected(environment, "records")}
+
+To replace a key, put the new one and the present one with a blank between. The log then names the new key in an entry that
+the present one signs. After the next checkpoint, put the new one alone.
+`;
+}
+
 export function keyTable(keys: readonly StoredKey[], location: StoreLocation): string {
   if (keys.length === 0) return `There are no keys in ${storeName(location)}.\n`;
   const rows = keys.map(({ sha256, about }) => [

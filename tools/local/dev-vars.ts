@@ -7,7 +7,13 @@ import { join } from "node:path";
 import { parseEnv } from "node:util";
 import { EVENT_MAC_KEY } from "../../src/shared/config/event-mac-keys.ts";
 import { entryFor, mintAdminToken, mintKey, mintMacKey, sha256 } from "../client-key.ts";
-import { LOCAL_ADMIN_TOKEN, LOCAL_EVENT_MAC_KEY, localKeyEntries } from "../local-keys.ts";
+import {
+  LOCAL_ADMIN_TOKEN,
+  LOCAL_EVENT_MAC_KEY,
+  LOCAL_SEAL_KEY,
+  LOCAL_SEAL_ORIGIN,
+  localKeyEntries,
+} from "../local-keys.ts";
 import { ROOT } from "../root.ts";
 import { sentenceOf, StartFailure } from "./start-failure.ts";
 
@@ -66,7 +72,7 @@ export const readDevVarsFiles = (folder = ROOT): WorkerVars => ({
 });
 
 /** Read by the records Worker since there are two Workers. */
-const RECORDS_KEYS = ["ADMIN_TOKEN", "RETENTION_DAYS", "RETENTION", "EVENT_MAC"];
+const RECORDS_KEYS = ["ADMIN_TOKEN", "RETENTION_DAYS", "RETENTION", "EVENT_MAC", "SEALS", "SEAL_KEY"];
 
 /**
  * Throws a sentence where `.dev.vars`, perhaps from before the split, sets a variable of the records Worker, or where a
@@ -87,6 +93,10 @@ export function checkDevVars({ gateway, records }: WorkerVars): void {
     );
   if ([gateway, records].some((vars) => vars[EVENT_MAC_KEY]?.includes(LOCAL_EVENT_MAC_KEY)))
     throw new StartFailure(`EVENT_MAC_KEY has a key ${isPublished}. Create one with npm run -s keys -- mac.`);
+  if (records["SEAL_KEY"]?.includes(LOCAL_SEAL_KEY))
+    throw new StartFailure(
+      `.dev.vars.records has a key of seals ${isPublished}. Create one with npm run -s keys -- seal.`,
+    );
   if (localKeyEntries().some(({ sha256: digest }) => gateway["CLIENT_KEYS"]?.includes(digest)))
     throw new StartFailure(
       `.dev.vars has a client key ${isPublished}. Create one with npm run -s keys -- new.`,
@@ -103,7 +113,12 @@ export function chooseSetup(devVars: WorkerVars, providerUrl: string): Setup {
   const own = devVars.gateway["PROVIDERS"];
   const providers =
     own !== undefined ? ownSetup(own) : (realSetup(devVars.gateway) ?? emulatedSetup(providerUrl));
-  const chosen = withAdminToken(withMacKey(providers, devVars), devVars.records["ADMIN_TOKEN"] !== undefined);
+  const withToken = withAdminToken(
+    withMacKey(providers, devVars),
+    devVars.records["ADMIN_TOKEN"] !== undefined,
+  );
+  const ownSeals = ["SEALS", "SEAL_KEY"].some((name) => devVars.records[name] !== undefined);
+  const chosen = ownSeals ? withToken : withSeals(withToken);
   const identity = devVars.gateway["IDENTITY"] ?? chosen.vars.gateway["IDENTITY"] ?? "";
   const accepts = (source: string): boolean => identity.includes(`"${source}"`);
   const setup = {
@@ -137,6 +152,14 @@ function withAdminToken(chosen: Chosen, ownToken: boolean): Chosen {
   const adminToken = chosen.mode === "emulated" ? LOCAL_ADMIN_TOKEN : mintAdminToken();
   const records = { ...chosen.vars.records, ADMIN_TOKEN: sha256(adminToken) };
   return { ...chosen, vars: { ...chosen.vars, records }, adminToken };
+}
+
+/** The public key signs what only emulated calls have recorded. Otherwise nothing is sealed without a key of the operator's. */
+function withSeals(chosen: Chosen): Chosen {
+  if (chosen.mode !== "emulated") return chosen;
+  const SEALS = JSON.stringify({ origin: LOCAL_SEAL_ORIGIN });
+  const records = { ...chosen.vars.records, SEALS, SEAL_KEY: LOCAL_SEAL_KEY };
+  return { ...chosen, vars: { ...chosen.vars, records } };
 }
 
 /** A setup before the variables that the files set are removed from it. */

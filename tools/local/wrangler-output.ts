@@ -33,6 +33,8 @@ const NOISE = [
   /^\s*For more details, see \S+cron-triggers/,
   // The queue's own line about a delivered batch.
   /^QUEUE \S+ \d+\/\d+/,
+  // A checkpoint of the ledger's log.
+  /^\{"event":"ledger_sealed",/,
   // The stack inside workerd of an error; the line before it has the message.
   /^\s*stack: \S*workerd\S*@/,
 ];

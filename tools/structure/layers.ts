@@ -47,7 +47,7 @@ export const LAYERS: readonly Layer[] = [
   ),
   layer("gateway/index", "the gateway's entry: fetch, Durable Objects"),
   layer("records/rollups", "what one interception adds to the totals, as SQL: read by ledger and API"),
-  layer("records/ledger", "queue consumer, database, archive; cron: orphans, anomalies, retention"),
+  layer("records/ledger", "queue consumer, database, archive; cron: orphans, anomalies, retention, seals"),
   layer("records/api", "the API over the ledger, one file per endpoint"),
   layer("records/config", "the records Worker's environment, validated once"),
   layer("records/wiring", "the records Worker's composition root"),
@@ -78,6 +78,7 @@ export const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   "gateway/identity": ["jose", "jose/errors"],
   "gateway/app": ["hono", "hono/tiny", "node:zlib"],
   "gateway/index": ["hono/tiny"],
+  "records/ledger": ["@noble/hashes/sha2.js"],
   "records/api": ["hono"],
   "records/index": ["cloudflare:workers"],
 };

@@ -381,6 +381,19 @@ const GATEWAY = keysOf("gateway", "", [
   ],
 ]);
 
+const SEALS = keysOf("records", "SEALS.", [
+  [
+    "origin",
+    "required with `SEAL_KEY`",
+    "The unique name of the log of seals, such as `ai.example.com/records`: a host of yours and a path, without `https://`. It is the name of the key, and never changes.",
+  ],
+  [
+    "publish",
+    "`false`",
+    "Writes checkpoints and tiles into `ARCHIVE` below `seals/`, in the layout of tlog-tiles, for auditors without access to the ledger. They hold no value of a field that may be personal.",
+  ],
+]);
+
 const RECORDS = keysOf("records", "", [
   EVENT_MAC_KEY,
   [
@@ -436,6 +449,11 @@ const RECORDS = keysOf("records", "", [
     "none",
     "Secret: the SHA-256, in lowercase hex, of the token that the API requires (`npm run keys -- admin`). To rotate, set both hashes with a space between, give readers the new token, then remove the old hash. Without it the API refuses every request.",
   ],
+  [
+    "SEAL_KEY",
+    "none",
+    "Secret: the private key of the log of seals (`npm run keys -- seal`). To rotate, set the next key and the present one with a blank between, wait for a checkpoint, then remove the present one. Without it nothing is sealed.",
+  ],
 ]);
 
 export const CONFIG_KEYS: readonly ConfigKey[] = [
@@ -447,5 +465,6 @@ export const CONFIG_KEYS: readonly ConfigKey[] = [
   ...LIMITS,
   ...CORS,
   ...GATEWAY,
+  ...SEALS,
   ...RECORDS,
 ];

@@ -9,14 +9,17 @@ import { Refusal } from "../../shared/refusal.ts";
 import { authorizeAdmin } from "./admin-auth.ts";
 import { ENDPOINTS } from "./endpoints.ts";
 import { errorBody } from "./error-body.ts";
-import { methodsOf, type Endpoint, type EndpointResponse } from "./kit/endpoint.ts";
-import { createQueryLedger, type QueryLedger } from "./kit/query-ledger.ts";
+import { methodsOf, type Endpoint, type EndpointRequest, type EndpointResponse } from "./kit/endpoint.ts";
+import { createQueryLedger } from "./kit/query-ledger.ts";
+import type { SealReader } from "./kit/seal-reader.ts";
 
 export type ApiDeps = {
   /** The ledger; null where the Worker has none. */
   readonly database: D1Database | null;
   /** The admin token's SHA-256, 64 hex digits; null where no token is configured and every request is refused. */
   readonly adminTokenSha256: string | null;
+  /** Proofs from the log of seals. */
+  readonly seals: SealReader;
   /** Milliseconds since 1970. */
   readonly now: () => number;
   /** Makes the `x-interception-id` of a response. */
@@ -85,7 +88,7 @@ export function createApi(deps: ApiDeps): ApiApp {
       // Hono dispatches HEAD as GET and drops the body.
       routes.on([...methods], path, async (context) => {
         const at = deps.now();
-        const found = await respond(endpoint, context.req.raw, query, at);
+        const found = await respond(endpoint, context.req.raw, { query, seals: deps.seals, now: at });
         if (found instanceof Refusal) return refuse(context, deps, found);
         const { response, read, target } = found;
         const { interceptionId: id, tokenId } = context.var;
@@ -117,15 +120,14 @@ function refuse(context: Context<ApiEnv>, { onRefusal }: ApiDeps, refusal: Refus
 async function respond(
   endpoint: Endpoint,
   request: Request,
-  query: QueryLedger,
-  now: number,
+  deps: Pick<EndpointRequest, "query" | "seals" | "now">,
 ): Promise<(EndpointResponse & { readonly target: string }) | Refusal> {
   const target = readTarget(request);
   if (target instanceof Refusal) return target;
   const id = decodeVariable(endpoint.path, target.path);
   if (id === null) return new Refusal("not_found", { detail: "the path's escapes are not UTF-8" });
   const accept = request.headers.get("accept") ?? "";
-  const response = await endpoint.respond({ search: target.search, id, accept, query, now });
+  const response = await endpoint.respond({ search: target.search, id, accept, ...deps });
   if (response instanceof Refusal) return response;
   return { ...response, target: endpoint.path.replace(/\{\w+\}/, id) };
 }

@@ -3,11 +3,13 @@ import { accesses } from "./routes/accesses.ts";
 import { anomalies } from "./routes/anomalies.ts";
 import { attribution } from "./routes/attribution.ts";
 import type { Endpoint } from "./kit/endpoint.ts";
+import { checkpoint } from "./routes/checkpoint.ts";
 import { explain } from "./routes/explain.ts";
 import { interceptions } from "./routes/interceptions.ts";
 import { openapi } from "./kit/openapi.ts";
 import { passthroughs } from "./routes/passthroughs.ts";
 import { overrides } from "./routes/overrides.ts";
+import { proof } from "./routes/proof.ts";
 import { refusalCounts } from "./routes/refusal-counts.ts";
 import { refusals } from "./routes/refusals.ts";
 import { session } from "./routes/session.ts";
@@ -30,6 +32,8 @@ export const ENDPOINTS: readonly Endpoint[] = [
   refusalCounts,
   accesses,
   unauthenticatedEvents,
+  proof,
+  checkpoint,
   explain,
   openapi(() => ENDPOINTS),
 ];

@@ -50,8 +50,8 @@ export const sumsSql = (alias: string): Sql =>
 export type Totals = {
   readonly range: TimeRange;
   readonly matches: Condition;
-  /** The names of the request's parameters. */
-  readonly sent: ReadonlySet<string>;
+  /** The request's parameters, by name. */
+  readonly sent: ReadonlyMap<string, string>;
   /** The columns that the rows are grouped by. */
   readonly columns: readonly DimensionColumn[];
   readonly byDay: boolean;
@@ -63,7 +63,7 @@ export type Totals = {
  */
 export function totalsSql({ range, matches, sent, columns, byDay }: Totals): Sql {
   if (DETAIL_FILTERS.some((name) => sent.has(name))) return detailSql(range, matches);
-  const compared = [...sent].flatMap((name) => FILTER_COLUMNS[name] ?? []);
+  const compared = [...sent.keys()].flatMap((name) => FILTER_COLUMNS[name] ?? []);
   const coarseness = COARSENESS[coarsenessFor([...columns, ...compared])];
   return sql`SELECT ${raw(DIMENSION_COLUMNS.map((name) => `d.${name}`).join(", "))}, d.initiator_name, d.actor_name, s.*
     FROM (${armsOf(range, matches, { byDay, coarseness })}) s CROSS JOIN rollup_dimensions d ON d.id = s.dimension`;

@@ -17,7 +17,7 @@ const ownId = (id: string): Sql => ({
   values: [],
 });
 
-/** `ids`: selects the interceptions' ids. Ordered by id. */
+/** `ids`: selects the interceptions' ids. */
 export const usageRowsSql = (ids: Sql): Sql => sql`
   SELECT ${ownId("i.id")} AS id, i.id AS interception_id, i.provider_response_id, ${counts("i")}, i.usage,
     i.usage_metadata AS metadata, i.raw_usage, i.ended_at AS created_at
@@ -25,5 +25,4 @@ export const usageRowsSql = (ids: Sql): Sql => sql`
   UNION ALL
   SELECT t.id, t.interception_id, t.provider_response_id, ${counts("t")}, t.usage, t.metadata, t.raw_usage, t.created_at
   FROM token_usages t WHERE t.interception_id IN (${ids}) AND (t.id <> ${ownId("t.interception_id")} OR NOT EXISTS (
-    SELECT 1 FROM interceptions i WHERE i.id = t.interception_id AND i.usage_metadata IS NOT NULL))
-  ORDER BY 1`;
+    SELECT 1 FROM interceptions i WHERE i.id = t.interception_id AND i.usage_metadata IS NOT NULL))`;

@@ -10,6 +10,7 @@ import { oneOfIssue, type ReportIssue } from "../../shared/config/fields.ts";
 import type { Retention } from "../ledger/maintain/retention.ts";
 import { readRetention } from "./retention.ts";
 import { rejectMisspelt } from "../../shared/config/unread-names.ts";
+import { readSeals, type SealsConfig } from "./seals.ts";
 
 export type Config = {
   readonly database: D1Database | null;
@@ -20,6 +21,8 @@ export type Config = {
   readonly eventMac: EventMac;
   /** The name of the dead-letter queue; null: the word `dead` or `dlq` in a queue's name tells. */
   readonly deadLetterQueue: string | null;
+  /** null: nothing is sealed, because there is no key. */
+  readonly seals: SealsConfig | null;
 };
 
 export type EventMac = {
@@ -48,7 +51,10 @@ export function inspectConfig(env: Env): {
     adminTokenSha256: readAdminToken(environment),
     eventMac: readEventMac(environment),
     deadLetterQueue: readDeadLetterQueue(environment),
+    seals: readSeals(environment),
   };
+  if (config.seals && !config.database) report("SEAL_KEY", "requires LEDGER: only the ledger is sealed");
+  if (config.seals?.publish && !config.archive) report("SEALS.publish", "requires ARCHIVE");
   if (!config.database && !config.archive)
     report("LEDGER", "is required unless ARCHIVE is bound: without them nothing stores the events");
   const unread = environment.unread();

@@ -22,6 +22,7 @@ export const RECORDS_SETTINGS: readonly string[] = [
   "RETENTION",
   "DEAD_LETTER_QUEUE",
   "EVENT_MAC",
+  "SEALS",
 ];
 
 /** A secret without which nothing fails: under a misspelt name it would have no effect, unnoticed. */

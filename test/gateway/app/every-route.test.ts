@@ -250,6 +250,7 @@ describe("D12 every route of the records API", () => {
       adminTokenSha256,
       deadLetterQueue: null,
       eventMac: { keys: [], acceptsMissing: false },
+      seals: null,
     });
     gateway = await open({ sources: [source], parts: { records } });
   });

@@ -61,6 +61,7 @@ const records = createRecords({
   retention: retain(60),
   deadLetterQueue: null,
   eventMac: { keys: [], acceptsMissing: false },
+  seals: null,
   adminTokenSha256: await sha256Hex(TOKEN),
 });
 

@@ -6,12 +6,19 @@
  * - `SEARCH … USING PRIMARY KEY (id<?)`, ordered by id and limited: a walk from the newest that stops when the page (or
  *   the count) is full;
  * - `SEARCH … USING INDEX …` and `SEARCH … USING PRIMARY KEY (id>? AND id<?)`: a range;
- * - `SCAN` of anything but a ledger table: a page that was selected before, a subquery's rows, a JSON array.
+ * - `SCAN` of anything but a ledger table: a page that was selected before, a subquery's rows, a JSON array;
+ * - `SCAN` of the dimensions of the totals, and of the journal until it is folded: both are bounded.
  */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ENDPOINTS } from "../../../src/records/api/endpoints.ts";
 import { fetchApi } from "../../support/in-workerd/api-client.ts";
-import { collectStatistics, dropStatistics, emptyLedger } from "../../support/in-workerd/ledger-database.ts";
+import { ANOMALY_TABLE_KEYS } from "../../../src/records/ledger/tables.ts";
+import {
+  collectStatistics,
+  dropStatistics,
+  emptyLedger,
+  TABLE_NAMES,
+} from "../../support/in-workerd/ledger-database.ts";
 import {
   ALICE,
   database,
@@ -49,7 +56,15 @@ async function insertOne(): Promise<void> {
 /** One session has half of everything. */
 async function withStatisticsOfManyRows(): Promise<void> {
   await insertMany((n) =>
-    n % 2 ? {} : { client_session_id: `s${n % 700}`, initiator_id: `u${n % 30}`, actor_id: "coder-agents" },
+    n % 2
+      ? {}
+      : {
+          client_session_id: `s${n % 700}`,
+          initiator_id: `u${n % 30}`,
+          actor_id: "coder-agents",
+          actor_kind: "service",
+          attribution: "asserted",
+        },
   );
 }
 
@@ -113,14 +128,23 @@ async function plansOf(path: string): Promise<Plan[]> {
   );
 }
 
-/** A scan of a ledger table, under its name or its alias in the API's queries. */
-const TABLES =
-  /^SCAN (?:[a-z]|interceptions|token_usages|user_prompts|tool_usages|model_thoughts|initiator_overrides|passthroughs|anomalies|refusals|refusal_counts|unauthenticated_events)\b/;
-/** Accepted scans: `h` is the page of sessions that was selected before, `x` the members of a JSON object. */
-const ACCEPTED = /^SCAN (?:h|x VIRTUAL TABLE\b.*)$/;
+/** The tables that grow with traffic. Each is followed by its alias, where the query has one. */
+const GROWING = [
+  ...TABLE_NAMES,
+  ...Object.keys(ANOMALY_TABLE_KEYS),
+  "unauthenticated_events",
+  "rollup_hours",
+  "rollup_days",
+];
+const REFERENCE = new RegExp(`\\b(${GROWING.join("|")})\\b(?: (?:AS )?([a-z_]+))?`, "g");
 
-const scans = (plan: Plan): string[] =>
-  plan.steps.filter((step) => TABLES.test(step) && !ACCEPTED.test(step));
+const scanned = (step: string): string => /^SCAN (\S+)(?! VIRTUAL)(?: |$)/.exec(step)?.[1] ?? "";
+
+/** The scans of such a table, under its name or an alias. Keywords are in capital letters. */
+function scans({ text, steps }: Plan): string[] {
+  const names = new Set([...text.matchAll(REFERENCE)].flatMap(([, table, alias]) => [table, alias]));
+  return steps.filter((step) => names.has(scanned(step)));
+}
 
 const REASONS: Readonly<Record<string, string>> = {
   "/overrides": "form",
@@ -132,6 +156,13 @@ const READING = ENDPOINTS.filter(({ body }) => !body);
 const DEFAULTS = READING.map(({ path }) => path.replace("{session_id}", "s")).filter(
   (path) => path !== "/openapi.json",
 );
+
+/**
+ * By the key, or by the index of what the filter names. `ANY`: by the index of the initiators, once for each of them, where
+ * the statistics have very few.
+ */
+const SUMS_RANGE =
+  /^SEARCH x USING (?:PRIMARY KEY \(|INDEX interceptions_by_(?:session \(session_id=\?|chat \(chat_id=\?|initiator \(ANY\(initiator_id\)) AND )id>\? AND id<\?\)$/;
 
 async function queryCounts(): Promise<number[]> {
   return Promise.all(DEFAULTS.map(async (path) => (await plansOf(path)).length));
@@ -182,6 +213,7 @@ describe.each([
         record_type: "refusal",
         verified: "true",
         own_key_rejected: "true",
+        action: "read",
         started_after: "2026-11-01T00:00:00Z",
         started_before: "2026-12-01T00:00:00Z",
         kind: "actor_multiple_owners",
@@ -220,33 +252,74 @@ describe.each([
       "/passthroughs",
       "/anomalies",
       "/refusals",
+      "/accesses",
       "/unauthenticated-events",
     ]) {
       const [page] = await plansOf(path);
-      expect(page?.steps.some((step) => /^SEARCH [ioapru] USING PRIMARY KEY \(id<\?\)$/.test(step))).toBe(
+      expect(page?.steps.some((step) => /^SEARCH [ioaprlu] USING PRIMARY KEY \(id<\?\)$/.test(step))).toBe(
         true,
       );
       expect(page?.steps.filter((step) => step.includes("ORDER BY"))).toEqual([]);
     }
   });
 
-  it("reads a range of the key for sums", async () => {
+  it("reads ranges of the totals for sums, and of the interceptions only the first and the last hour", async () => {
     for (const path of ["/usage", "/usage?group_by=actor", "/attribution"]) {
       const [sums] = await plansOf(path);
-      const reads = sums?.steps.filter((step) => /^(?:SEARCH|SCAN) i\b/.test(step));
-      // Once: the groups are not computed again to be counted.
-      expect(reads).toEqual(["SEARCH i USING PRIMARY KEY (id>? AND id<?)"]);
+      const reads = sums?.steps.filter((step) => /^(?:SEARCH|SCAN) [rx]\b/.test(step));
+      // Each once: the groups are not computed again to be counted.
+      expect(reads).toEqual([
+        "SEARCH r USING PRIMARY KEY (dimension=? AND day>? AND day<?)",
+        "SEARCH r USING PRIMARY KEY (dimension=? AND hour>? AND hour<?)",
+        "SEARCH r USING PRIMARY KEY (dimension=? AND hour>? AND hour<?)",
+        "SEARCH x USING PRIMARY KEY (id>? AND id<?)",
+        "SEARCH x USING PRIMARY KEY (id>? AND id<?)",
+      ]);
     }
   });
 
-  it("uses the index of an initiator or an actor, including the time", async () => {
-    for (const name of ["initiator", "actor"]) {
-      const [page] = await plansOf(`/interceptions?${name}=x&started_after=2026-11-01T00:00:00Z`);
-      // Where every row has the same initiator, that index does not narrow the search; the time range does.
-      const expected = oneSession
-        ? "SEARCH i USING PRIMARY KEY (id>? AND id<?)"
-        : `SEARCH i USING INDEX interceptions_by_${name} (${name}_id=? AND id>? AND id<?)`;
-      expect(page?.steps[0]).toBe(expected);
+  it.each(["outcome=completed", "session_id=s", `chat_id=${ALICE}`])(
+    "reads a range of the interceptions for sums with the filter %s",
+    async (filter) => {
+      for (const path of [`/usage?${filter}`, `/usage?${filter}&group_by=actor`, `/attribution?${filter}`]) {
+        const [sums] = await plansOf(path);
+        const reads = sums?.steps.filter((step) => /^(?:SEARCH|SCAN) [rx]\b/.test(step)) ?? [];
+        expect(reads).toEqual([expect.stringMatching(SUMS_RANGE)]);
+      }
+    },
+  );
+
+  it("uses the index of an initiator, including the time", async () => {
+    const [page] = await plansOf("/interceptions?initiator=x&started_after=2026-11-01T00:00:00Z");
+    // Where every row has the same initiator, that index does not narrow the search; the time range does.
+    const expected = oneSession
+      ? "SEARCH i USING PRIMARY KEY (id>? AND id<?)"
+      : "SEARCH i USING INDEX interceptions_by_initiator (initiator_id=? AND id>? AND id<?)";
+    expect(page?.steps[0]).toBe(expected);
+  });
+
+  it("uses the indices of an actor and of an initiator for an actor, in the order of the ids", async () => {
+    for (const [range, ids] of [
+      ["", "id<?"],
+      ["&started_after=2026-11-01T00:00:00Z", "id>? AND id<?"],
+    ] as const) {
+      const [page] = await plansOf(`/interceptions?actor=x${range}`);
+      const reads = page?.steps.filter((step) => /^(?:SEARCH|SCAN) (?:own|made|one)\b/.test(step));
+      // As with the filter of an initiator.
+      const byInitiator = oneSession
+        ? `USING PRIMARY KEY (${ids})`
+        : `USING INDEX interceptions_by_initiator (initiator_id=? AND ${ids})`;
+      expect(reads).toEqual([
+        `SEARCH own ${byInitiator}`,
+        `SEARCH made USING INDEX interceptions_by_actor (actor_id=? AND ${ids})`,
+        // A service that names owners: the rows of its few initiators, or from the newest.
+        "SEARCH one USING INTEGER PRIMARY KEY (rowid=?)",
+        `SEARCH made ${byInitiator}`,
+        "SEARCH one USING INTEGER PRIMARY KEY (rowid=?)",
+        `SEARCH made USING PRIMARY KEY (${ids})`,
+      ]);
+      // Only the rows of few initiators are sorted.
+      expect(page?.steps.filter((step) => step.includes("ORDER BY"))).toHaveLength(1);
     }
   });
 
@@ -276,6 +349,9 @@ describe.each([
     const plan = await database
       .prepare("EXPLAIN QUERY PLAN SELECT i.initiator_id, COUNT(*) FROM interceptions i GROUP BY 1")
       .all<{ detail: string }>();
-    expect(scans({ text: "", steps: plan.results.map(({ detail }) => detail) })).not.toEqual([]);
+    const steps = plan.results.map(({ detail }) => detail);
+    expect(scans({ text: "SELECT i.initiator_id FROM interceptions i", steps })).toEqual(steps.slice(0, 1));
+    expect(scans({ text: "SELECT 1 FROM rollup_hours AS i JOIN t", steps })).toHaveLength(1);
+    expect(scans({ text: "SELECT 1 FROM rollup_dimensions i", steps })).toEqual([]);
   });
 });

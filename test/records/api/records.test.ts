@@ -9,10 +9,12 @@ import {
   iso,
   modelThought,
   override,
+  ownUsageId,
   passthrough,
   T0,
   tokenUsage,
   toolUsage,
+  used,
   userPrompt,
 } from "../../support/in-workerd/api-rows.ts";
 import { emptyLedger } from "../../support/in-workerd/ledger-database.ts";
@@ -28,6 +30,7 @@ describe("GET /interceptions", () => {
       usage_invalid: 1,
       initiator_id: BOB,
       attribution: "asserted",
+      ...used(),
     });
     const unknown = [
       "outcome",
@@ -44,12 +47,11 @@ describe("GET /interceptions", () => {
     ];
     const open = interception(T0 - 1, Object.fromEntries(unknown.map((name) => [name, null])));
     await insert("interceptions", [one, open]);
-    await insert("token_usages", [tokenUsage(one)]);
     await insert("user_prompts", [userPrompt(one, "Hi")]);
     await insert("tool_usages", [toolUsage(one, 1), toolUsage(one, 0, { input: null, truncated: 1 })]);
     await insert("model_thoughts", [modelThought(one, 1, "then"), modelThought(one, 0, "hm")]);
     const list = await fetchOk("/interceptions");
-    const { usage_invalid: _flag, ...columns } = one;
+    const { usage_invalid: _flag, usage_metadata: _metadata, raw_usage, ...columns } = one;
     const owned = { interception_id: one["id"], created_at: iso(T0), provider_response_id: "msg_1" };
     expect(items(list, "results")[0]).toEqual({
       ...columns,
@@ -66,14 +68,15 @@ describe("GET /interceptions", () => {
       token_usages: [
         {
           ...owned,
-          id: tokenUsage(one)["id"],
+          id: ownUsageId(one),
+          created_at: one["ended_at"],
           metadata: { web_search_requests: 1 },
           input_tokens: 10,
           output_tokens: 20,
           cache_read_input_tokens: 3,
           cache_write_input_tokens: null,
           usage: "final",
-          raw_usage: '{"input_tokens":10}',
+          raw_usage,
         },
       ],
       user_prompts: [
@@ -132,14 +135,19 @@ describe("GET /interceptions", () => {
   });
 
   it("returns only rows that belong to the page's interceptions", async () => {
-    const rows = [interception(T0), interception(T0 + 1)];
+    const rows = [interception(T0, used()), interception(T0 + 1, used())];
     await insert("interceptions", rows);
     await insert(
       "token_usages",
       rows.map((row) => tokenUsage(row)),
     );
     const page = items(await fetchOk("/interceptions?limit=1"), "results");
-    expect(items(page, 0, "token_usages").map((one) => part(one, "interception_id"))).toEqual([idAt(T0 + 1)]);
+    const usages = items(page, 0, "token_usages");
+    const newest = interception(T0 + 1);
+    expect(usages.map((one) => [part(one, "id"), part(one, "interception_id")])).toEqual([
+      [tokenUsage(newest)["id"], newest["id"]],
+      [ownUsageId(newest), newest["id"]],
+    ]);
   });
 
   it("accepts a cursor whose interception was deleted", async () => {

@@ -21,6 +21,7 @@ import {
   T0,
   tokenUsage,
   toolUsage,
+  used,
   userPrompt,
   VERIFIED,
 } from "../../support/in-workerd/api-rows.ts";
@@ -29,7 +30,7 @@ import { emptyLedger } from "../../support/in-workerd/ledger-database.ts";
 const DAY = 86_400_000;
 
 /** Rows with every field, and rows with every optional field absent. */
-const first = interception(T0, { client_session_id: "s", chat_id: ALICE, workspace_id: ALICE });
+const first = interception(T0, { ...used(), client_session_id: "s", chat_id: ALICE, workspace_id: ALICE });
 const second = interception(T0 + 1000, {
   client_session_id: "s",
   thread_root_id: String(first["id"]),
@@ -64,6 +65,7 @@ const other = interception(T0 - 40 * DAY, {
 });
 const others = interception(T0 - DAY, {
   ...other,
+  ...used({ usage_metadata: "{}" }),
   client_session_id: "t",
   id: idAt(T0 - DAY),
   started_at: iso(T0 - DAY),
@@ -74,7 +76,7 @@ const least = interception(T0 - 2 * DAY, { initiator_id: "0", client_session_id:
 beforeAll(async () => {
   await emptyLedger();
   await insert("interceptions", [first, second, third, other, others, least]);
-  await insert("token_usages", [tokenUsage(first), tokenUsage(others, { metadata: "{}" })]);
+  await insert("token_usages", [tokenUsage(others, { metadata: "{}" })]);
   await insert("user_prompts", [userPrompt(first, "Hi")]);
   await insert("tool_usages", [
     toolUsage(first, 0),

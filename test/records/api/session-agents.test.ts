@@ -8,8 +8,8 @@ import {
   interception,
   iso,
   T0,
-  tokenUsage,
   toolUsage,
+  used,
   type Row,
 } from "../../support/in-workerd/api-rows.ts";
 import { emptyLedger } from "../../support/in-workerd/ledger-database.ts";
@@ -36,18 +36,14 @@ async function originsOf(): Promise<unknown[]> {
 
 describe("GET /sessions/{session_id}/agents", () => {
   it("returns the main agent and a sub-agent with all figures", async () => {
-    const main = of(0);
+    const main = of(0, null, null, used());
     const rows = [
       main,
-      of(1000, "a", null, { request_class: "review" }),
-      of(2000, "a", null, { request_class: "compact", prompt_count: 0 }),
+      of(1000, "a", null, { ...used(), request_class: "review" }),
+      of(2000, "a", null, { ...used(), request_class: "compact", prompt_count: 0 }),
       of(3000, "a", null, { request_class: "review", outcome: null, ended_at: null, usage: null }),
     ];
     await insert("interceptions", rows);
-    await insert(
-      "token_usages",
-      rows.slice(0, 3).map((row) => tokenUsage(row)),
-    );
     await insert("tool_usages", [toolUsage(main, 0, { tool: "Task" }), toolUsage(main, 1, { tool: "Task" })]);
     const main_agent = {
       agent_id: null,

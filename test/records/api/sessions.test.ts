@@ -11,8 +11,8 @@ import {
   iso,
   modelThought,
   T0,
-  tokenUsage,
   toolUsage,
+  used,
   userPrompt,
   type Row,
 } from "../../support/in-workerd/api-rows.ts";
@@ -28,19 +28,21 @@ const idsOf = (list: unknown): unknown[] => items(list, "sessions").map((one) =>
 describe("GET /sessions", () => {
   it("returns a summary of the whole session in Coder's fields", async () => {
     const session = { client_session_id: "s1" };
-    const first = interception(T0, { ...session, model: "b-model", provider: "team-anthropic" });
+    const first = interception(T0, {
+      ...session,
+      ...used(),
+      model: "b-model",
+      provider: "team-anthropic",
+    });
     const second = interception(T0 + MINUTE, {
       ...session,
+      ...used({ input_tokens: 5, cache_write_input_tokens: 7, cache_read_input_tokens: null }),
       model: "a-model",
       thread_root_id: String(first["id"]),
       metadata: "{}",
     });
     const third = interception(T0 + 2 * MINUTE, { ...session, model: null, usage: "unknown" });
     await insert("interceptions", [third, first, second]);
-    await insert("token_usages", [
-      tokenUsage(first),
-      tokenUsage(second, { input_tokens: 5, cache_write_input_tokens: 7, cache_read_input_tokens: null }),
-    ]);
     await insert("user_prompts", [userPrompt(first, "First one"), userPrompt(second, "x".repeat(1001))]);
     expect(await fetchOk("/sessions")).toEqual({
       count: 1,
@@ -163,11 +165,10 @@ describe("GET /sessions", () => {
   });
 
   it("sums tokens beyond 64 bits", async () => {
-    const rows = Array.from({ length: 3 }, (_, n) => interception(T0, { client_session_id: "s" }, n));
-    await insert("interceptions", rows);
+    const columns = { ...used({ input_tokens: 2 ** 62 }), client_session_id: "s" };
     await insert(
-      "token_usages",
-      rows.map((row) => tokenUsage(row, { input_tokens: 2 ** 62 })),
+      "interceptions",
+      Array.from({ length: 3 }, (_, n) => interception(T0, columns, n)),
     );
     const [session] = items(await fetchOk("/sessions"), "sessions");
     expect(part(session, "token_usage_summary", "input_tokens")).toBe(3 * 2 ** 62);
@@ -297,9 +298,10 @@ describe("filters of the session list", () => {
 describe("GET /sessions/{session_id}", () => {
   it("returns Coder's session with its threads, actions, thoughts and tool calls", async () => {
     const session = { client_session_id: "s1" };
-    const root = interception(T0, { ...session, model: null, credential_hint: null });
+    const root = interception(T0, { ...session, ...used(), model: null, credential_hint: null });
     const loop = interception(T0 + 1000, {
       ...session,
+      ...used({ usage_metadata: '{"web_search_requests":2,"x":1}' }),
       thread_root_id: String(root["id"]),
       prompt_count: 0,
       usage: "partial",
@@ -307,10 +309,6 @@ describe("GET /sessions/{session_id}", () => {
     });
     const alone = interception(T0 + 2000, session);
     await insert("interceptions", [alone, loop, root]);
-    await insert("token_usages", [
-      tokenUsage(root),
-      tokenUsage(loop, { metadata: '{"web_search_requests":2,"x":1}' }),
-    ]);
     await insert("user_prompts", [userPrompt(root, "List the files")]);
     await insert("model_thoughts", [
       modelThought(root, 1, "then this"),

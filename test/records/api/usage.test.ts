@@ -4,40 +4,34 @@ import { fetchApi, fetchOk, items, NOW, part } from "../../support/in-workerd/ap
 import {
   ALICE,
   BOB,
+  database,
+  idAt,
   insert,
   interception,
   iso,
   T0,
-  tokenUsage,
+  used,
   userPrompt,
-  type Row,
 } from "../../support/in-workerd/api-rows.ts";
+import { BATCH_FILE, END, RETRIEVED, START } from "../../support/in-workerd/events.ts";
+import { storeEvents } from "../../support/in-workerd/store-events.ts";
 import { emptyLedger } from "../../support/in-workerd/ledger-database.ts";
 
 beforeEach(emptyLedger);
 
-const DAY = 86_400_000;
+const HOUR = 3_600_000;
+const DAY = 24 * HOUR;
 
 /** Three requests by Alice on two days; two by Bob, of which one has partial usage and one has not ended. */
 async function fill(): Promise<void> {
-  const rows: Row[] = [
-    interception(T0 - DAY, { model: "m1" }),
-    interception(T0, { model: "m1" }),
-    interception(T0 + 1, { model: "m2" }),
-    interception(T0 + 2, { model: "m2", initiator_id: BOB, attribution: "asserted", usage: "partial" }),
-    interception(T0 + 3, {
-      model: null,
-      initiator_id: BOB,
-      attribution: "asserted",
-      usage: null,
-      outcome: null,
-    }),
-  ];
-  await insert("interceptions", rows);
-  await insert(
-    "token_usages",
-    rows.slice(0, 4).map((row) => tokenUsage(row)),
-  );
+  const asserted = { initiator_id: BOB, attribution: "asserted" };
+  await insert("interceptions", [
+    interception(T0 - DAY, { ...used(), model: "m1" }),
+    interception(T0, { ...used(), model: "m1" }),
+    interception(T0 + 1, { ...used(), model: "m2" }),
+    interception(T0 + 2, { ...used(), ...asserted, model: "m2", usage: "partial" }),
+    interception(T0 + 3, { ...asserted, model: null, usage: null, outcome: null }),
+  ]);
 }
 
 const TOKENS = {
@@ -46,6 +40,12 @@ const TOKENS = {
   cache_read_input_tokens: 3,
   cache_write_input_tokens: 0,
 };
+const NO_TOKENS = {
+  input_tokens: null,
+  output_tokens: null,
+  cache_read_input_tokens: null,
+  cache_write_input_tokens: null,
+};
 const times = (factor: number): typeof TOKENS => ({
   input_tokens: 10 * factor,
   output_tokens: 20 * factor,
@@ -53,8 +53,10 @@ const times = (factor: number): typeof TOKENS => ({
   cache_write_input_tokens: 0,
 });
 
-const modelsOf = async (query: string): Promise<unknown[]> =>
-  items(await fetchOk(`/usage?group_by=model${query}`), "results").map((one) => part(one, "key"));
+const modelsOf = async (query: string, now = NOW): Promise<unknown[]> => {
+  const body = await fetchOk(`/usage?group_by=model${query}`, { now: () => now });
+  return items(body, "results").map((one) => part(one, "key"));
+};
 
 const namesBy = async (group: string): Promise<unknown[]> =>
   items(await fetchOk(`/usage?group_by=${group}&order=key`), "results").map((one) => [
@@ -139,14 +141,29 @@ describe("GET /usage", () => {
     expect(await namesBy("client")).toEqual([["Claude Code", null]]);
   });
 
-  it("counts several usages of one interception as one request", async () => {
-    const one = interception(T0);
-    await insert("interceptions", [one]);
-    await insert("token_usages", [tokenUsage(one), tokenUsage(one, { id: "another" })]);
-    const [row] = items(await fetchOk("/usage"), "results");
-    expect(row).toEqual({ key: ALICE, ...OWN, name: "alice", requests: 1, ...times(2), unknown_usage: 0 });
+  it("counts several usages of one interception, retrieved later, as one request", async () => {
+    const results = ["a", "b"].map((name, n) => ({
+      ...RETRIEVED,
+      interception_id: idAt(T0, n),
+      msg_id: BATCH_FILE.file_id,
+      usage_of: `${BATCH_FILE.provider}/${BATCH_FILE.file_id}/${name}`,
+    }));
+    const end = {
+      ...END,
+      ...NO_TOKENS,
+      outcome: "queued",
+      usage: "unknown",
+      msg_id: BATCH_FILE.msg_id,
+    } as const;
+    for (const event of [START, end, BATCH_FILE, ...results]) await storeEvents(database, [event]);
+    const { initiator_id: key, initiator_name: name } = START;
+    const counts = { ...times(0), input_tokens: 22, output_tokens: 14 };
+    expect(items(await fetchOk("/usage"), "results")).toEqual([
+      // A batch may have further results.
+      { key, ...ASSERTED, name, requests: 1, ...counts, unknown_usage: 1 },
+    ]);
     const [share] = items(await fetchOk("/attribution"), "results");
-    expect([part(share, "requests"), part(share, "tokens")]).toEqual([1, 66]);
+    expect([part(share, "requests"), part(share, "tokens")]).toEqual([1, 36]);
   });
 
   it("reads the last 30 days by default", async () => {
@@ -154,13 +171,33 @@ describe("GET /usage", () => {
       interception(NOW - 30 * DAY - 1, { model: "before" }),
       interception(NOW - 30 * DAY, { model: "first" }),
       interception(NOW, { model: "now" }),
-      interception(NOW + 1, { model: "after" }),
     ]);
     expect(await modelsOf("")).toEqual(["first", "now"]);
     expect(await modelsOf("&started_after=2020-01-01T00:00:00Z")).toEqual(["before", "first", "now"]);
-    expect(await modelsOf(`&started_before=${iso(NOW + 1)}`)).toEqual(["after", "now"]);
     expect(await modelsOf(`&started_before=${iso(NOW - 1)}`)).toEqual(["before", "first"]);
     expect(await modelsOf(`&started_after=${iso(NOW)}&started_before=${iso(NOW - 1)}`)).toEqual([]);
+    await insert("interceptions", [interception(NOW + 1, { model: "after" })]);
+    const later = NOW + 2 * HOUR;
+    expect(await modelsOf(`&started_before=${iso(NOW)}`, later)).toEqual(["first", "now"]);
+    expect(await modelsOf(`&started_before=${iso(NOW + 1)}`, later)).toEqual(["after", "first", "now"]);
+    expect(await modelsOf(`&started_after=${iso(NOW + 1)}`, later)).toEqual(["after"]);
+  });
+
+  it("begins with a complete hour by default", async () => {
+    await insert("interceptions", [
+      interception(NOW - 30 * DAY - 1, { model: "before" }),
+      interception(NOW - 30 * DAY, { model: "first" }),
+      interception(NOW - 30 * DAY + HOUR, { model: "second" }),
+    ]);
+    for (const now of [NOW, NOW + 1, NOW + HOUR - 1]) {
+      expect(await modelsOf("", now)).toEqual(["first", "second"]);
+      const body = await fetchOk("/usage", { now: () => now });
+      expect([part(body, "started_after"), part(body, "started_before")]).toEqual([
+        iso(NOW - 30 * DAY),
+        iso(now),
+      ]);
+    }
+    expect(await modelsOf("", NOW + HOUR)).toEqual(["second"]);
   });
 });
 

@@ -10,6 +10,7 @@ import {
 } from "../../../src/records/ledger/write/consume.ts";
 import { MAX_BATCH_CHARACTERS } from "../../../src/records/ledger/write/plan-batch.ts";
 import { eventId } from "../../../src/events/event-id.ts";
+import { toLedgerEvents } from "../../../src/events/ledger-events.ts";
 import { toMessages } from "../../../src/events/queue-message.ts";
 import { sendMessages } from "../../../src/gateway/sinks/queue.ts";
 import type { LedgerDeps } from "../../../src/records/ledger/ledger.ts";
@@ -86,7 +87,9 @@ describe("a batch", () => {
     expect(result).toEqual({ acked: ["m0", "m1", "m2"], retried: {} });
     expect(await allRows(database)).toEqual(expected);
     expect(await Promise.all(Array.from(objects.values(), readLines))).toEqual([
-      expect.arrayContaining(EVENTS.flat().map((event) => expect.objectContaining(event) as unknown)),
+      expect.arrayContaining(
+        toLedgerEvents(EVENTS.flat()).map((event) => expect.objectContaining(event) as unknown),
+      ),
     ]);
     expect(deps.operatorErrors).toEqual([]);
   });
@@ -107,7 +110,7 @@ describe("a batch", () => {
     const result = await deliver([{ events: everyEvent }], ledgerDeps({ archive: bucket }));
     expect(result.acked).toEqual(["m0"]);
     expect((await Promise.all(Array.from(objects.values(), readLines))).flat()).toHaveLength(
-      everyEvent.length,
+      toLedgerEvents(everyEvent).length,
     );
   });
 
@@ -117,18 +120,19 @@ describe("a batch", () => {
   });
 });
 
-/** A statement whose binding is the parameter itself. */
-const BINDS = { bind: (json: string): string => json };
+/** A statement with its parameter. The query of the journal has none. */
+type Bound = { readonly json: string; readonly bind: (json: string) => Bound };
+const bound = (json: string): Bound => ({ json, bind: bound });
 
 /** A database that counts the statements and the parameter characters of each batch. */
 function countingDatabase(fails: boolean) {
   const batches: { readonly statements: number; readonly characters: number }[] = [];
-  const batch = (bound: readonly string[]): Promise<readonly []> => {
-    const characters = bound.reduce((sum, json) => sum + json.length, 0);
-    batches.push({ statements: bound.length, characters });
+  const batch = (statements: readonly Bound[]): Promise<readonly []> => {
+    const characters = statements.reduce((sum, { json }) => sum + json.length, 0);
+    batches.push({ statements: statements.length, characters });
     return fails ? Promise.reject(new Error("D1_ERROR: NOT NULL constraint failed")) : Promise.resolve([]);
   };
-  return { database: { prepare: () => BINDS, batch } as unknown as D1Database, batches };
+  return { database: { prepare: () => bound(""), batch } as unknown as D1Database, batches };
 }
 
 describe("a batch of a hundred messages of the maximum size", () => {
@@ -262,7 +266,7 @@ describe("H5 when the database fails", () => {
     expect(result).toEqual({ acked: ["m0"], retried: { m1: 600 } });
     expect(deps.fallbackEvents).toEqual(everyEvent);
     expect((await Promise.all(Array.from(objects.values(), readLines))).flat()).toHaveLength(
-      everyEvent.length,
+      toLedgerEvents(everyEvent).length,
     );
     expect(deps.operatorErrors).toContainEqual({
       event: "message_given_up",

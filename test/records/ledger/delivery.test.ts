@@ -33,7 +33,9 @@ it(
     for (const events of specs) await sendMessages(queue, toMessages(events));
     const [first, ...others] = await completed(database, BATCH);
     expect(new Set(others.map(({ thread_root_id }) => thread_root_id))).toEqual(new Set([first?.["id"]]));
-    expect(await rowsOf(database, "token_usages")).toHaveLength(BATCH);
+    for (const row of [first, ...others])
+      expect(row).toMatchObject({ input_tokens: 11, output_tokens: 12, raw_usage: '{"prompt_tokens":38}' });
+    expect(await rowsOf(database, "token_usages")).toEqual([]);
     expect(await rowsOf(database, "tool_usages")).toHaveLength(BATCH);
   },
 );

@@ -26,13 +26,15 @@ beforeEach(async () => {
 /** The database. A batch whose parameters satisfy `endsRun` never settles and calls `end`. */
 function endingDatabase(endsRun: (json: string) => boolean, end: () => void): D1Database {
   const parameters = new WeakMap<object, string>();
-  const prepare = (sql: string): object => ({
-    bind: (json: string) => {
-      const statement = database.prepare(sql).bind(json);
+  const prepare = (sql: string): object => {
+    const unbound = database.prepare(sql);
+    const bind = (json: string): D1PreparedStatement => {
+      const statement = unbound.bind(json);
       parameters.set(statement, json);
       return statement;
-    },
-  });
+    };
+    return Object.assign(Object.create(unbound) as D1PreparedStatement, { bind });
+  };
   const batch = (statements: D1PreparedStatement[]): Promise<unknown> => {
     if (!statements.some((statement) => endsRun(parameters.get(statement) ?? "")))
       return database.batch(statements);

@@ -256,6 +256,6 @@ describe("the SQL of a replay", () => {
 
   it("is empty without events", () => {
     expect(toSql([])).toBe("");
-    expect(toSql(entriesOf([TOKENS]))).toMatch(/^INSERT INTO token_usages .*;\n$/);
+    expect(toSql(entriesOf([TOKENS]))).toMatch(/^INSERT INTO token_usages .*;$/m);
   });
 });

@@ -31,15 +31,28 @@ const file = (n: number, batchId: string, fileId: string): InterceptorEvent => (
   msg_id: batchId,
   file_id: fileId,
 });
-const QUEUED = { outcome: "queued", usage: "unknown" } as const;
+const UNKNOWN = {
+  usage: "unknown",
+  input_tokens: null,
+  output_tokens: null,
+  cache_read_input_tokens: null,
+  cache_write_input_tokens: null,
+} as const;
+const QUEUED = { ...UNKNOWN, outcome: "queued" } as const;
 
-/** The interception of each row of `token_usages`, and each interception's state. */
+/** The interception of each row of `token_usages`, and each interception's state and tokens. */
 async function counted(): Promise<unknown> {
   const { token_usages: usages = [], interceptions = [] } = await allRows(database);
+  const states = await database
+    .prepare("SELECT usage_state, total_input_tokens FROM interceptions ORDER BY id")
+    .all();
   const numbers = new Map([1, 2, 3, 4].map((n) => [idOf(n), n]));
   return {
     usages: usages.map(({ id, interception_id: of }) => [id, numbers.get(String(of))]),
-    states: interceptions.map(({ usage }) => usage),
+    states: states.results.map(({ usage_state }) => usage_state),
+    tokens: states.results.map(({ total_input_tokens }) => total_input_tokens),
+    // The end's own word, whatever was read later.
+    own: interceptions.map(({ usage }) => usage),
   };
 }
 
@@ -49,9 +62,9 @@ describe("usage that was read later", () => {
       ...created(1, { ...QUEUED, msg_id: "batch_1" }),
       ...created(2, { ...QUEUED, msg_id: "resp_2" }),
       // Its client disconnected while it was streamed.
-      ...created(3, { outcome: "cancelled", usage: "unknown", msg_id: "resp_3" }),
+      ...created(3, { ...UNKNOWN, outcome: "cancelled", msg_id: "resp_3" }),
       // Its own response had the usage.
-      ...created(4, { outcome: "completed", usage: "final", msg_id: "resp_4" }),
+      ...created(4, { outcome: "completed", usage: "final", input_tokens: 5, msg_id: "resp_4" }),
       file(10, "batch_1", "file-1"),
       file(11, "batch_other", "file-2"),
       read(12, "file-1", "a"),
@@ -73,6 +86,8 @@ describe("usage that was read later", () => {
           [`${provider}/resp_3`, 3],
         ],
         states: ["partial", "final", "final", "final"],
+        tokens: [22, 11, 11, 5],
+        own: ["unknown", "unknown", "unknown", "final"],
       });
     });
   });
@@ -82,6 +97,6 @@ describe("usage that was read later", () => {
       ...created(1, { ...QUEUED, msg_id: "resp_1" }),
       { ...RETRIEVED, provider: "other", msg_id: "resp_1", usage_of: "other/resp_1" },
     ]);
-    expect(await counted()).toEqual({ usages: [], states: ["unknown"] });
+    expect(await counted()).toEqual({ usages: [], states: ["unknown"], tokens: [0], own: ["unknown"] });
   });
 });

@@ -91,7 +91,7 @@ const VARIANTS: readonly Variant[] = [
 /** The rows of exchanges whose expectation does not repeat the provider's usage object. */
 const withoutRawUsage = (rows: Rows): Rows => ({
   ...rows,
-  token_usages: (rows["token_usages"] ?? []).map((row) => ({ ...row, raw_usage: null })),
+  interceptions: (rows["interceptions"] ?? []).map((row) => ({ ...row, raw_usage: null })),
 });
 
 function responseTo({ kind, bytes, name }: Fixture, inPieces: boolean): Response {

@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, it } from "vitest";
 import { forSeedsAsync, seededRandom } from "../../support/rechunk.ts";
 import type { InterceptorEvent } from "../../../src/events/event.ts";
 import { eventId } from "../../../src/events/event-id.ts";
+import { toLedgerEvents } from "../../../src/events/ledger-events.ts";
 import { statementsOf, storeEvents } from "../../support/in-workerd/store-events.ts";
 import {
   END,
@@ -13,9 +14,11 @@ import {
   REJECTED,
   START,
   THOUGHT,
+  TOKENS,
   TOOL,
   withTexts,
 } from "../../support/in-workerd/events.ts";
+import { fetchOk, items, part } from "../../support/in-workerd/api-client.ts";
 import { allRows, emptyLedger, rowsOf } from "../../support/in-workerd/ledger-database.ts";
 import { deliveries, allEventsOf } from "../../support/in-workerd/ledger-events.ts";
 
@@ -48,6 +51,15 @@ const LINK_KEY = JSON.stringify([
   START.identity_source,
 ]);
 
+/** Derived from usage that was retrieved later. */
+const NOTHING_CLAIMED = {
+  claimed_usage: null,
+  claimed_input_tokens: null,
+  claimed_output_tokens: null,
+  claimed_cache_read_input_tokens: null,
+  claimed_cache_write_input_tokens: null,
+};
+
 const withoutNulls = (
   row: Readonly<Record<string, unknown>> | undefined,
 ): Readonly<Record<string, unknown>> =>
@@ -75,26 +87,26 @@ describe("storing events", () => {
       { ...withoutNulls(asStored(OVERRIDE)), id: eventId(OVERRIDE), accepted: 1 },
       { ...withoutNulls(asStored(REJECTED)), id: eventId(REJECTED), accepted: 0 },
     ]);
-    expect(rows["token_usages"]).toHaveLength(1);
+    const { metadata, raw_usage, input_tokens, output_tokens } = asStored(TOKENS);
+    expect(rows["interceptions"]).toMatchObject([
+      { input_tokens, output_tokens, usage_metadata: metadata, raw_usage },
+    ]);
+    expect(rows["token_usages"]).toEqual([]);
     expect(rows["user_prompts"]).toHaveLength(1);
   });
 
   it("fills one interception row from its start and its end", async () => {
     await storeEvents(database, [START, END]);
     const { thread_parent_id: _, thread_root_id: _root, interception_id: _id, ...start } = asStored(START);
-    const {
-      msg_id,
-      interception_id,
-      input_tokens: _input,
-      output_tokens: _output,
-      cache_read_input_tokens: _read,
-      cache_write_input_tokens: _write,
-      ...end
-    } = asStored(END);
+    const { msg_id, interception_id, ...end } = asStored(END);
     expect(await rowsOf(database, "interceptions")).toEqual([
       {
         ...start,
         ...end,
+        // Those of the usage event, which the end carries in the ledger's form.
+        usage_metadata: null,
+        raw_usage: null,
+        ...NOTHING_CLAIMED,
         id: interception_id,
         provider_response_id: msg_id,
         thread_parent_id: null,
@@ -150,6 +162,46 @@ describe("storing events", () => {
   });
 });
 
+describe("a usage event of an earlier gateway, delivered without its end,", () => {
+  const usageRow = { id: eventId(TOKENS), interception_id: ID, input_tokens: TOKENS.input_tokens };
+  /** The events in two deliveries, in any order. */
+  const ORDERS: readonly (readonly InterceptorEvent[])[] = [
+    [TOKENS, START, END],
+    [START, TOKENS, END],
+    [START, END, TOKENS],
+    [START, END, TOKENS, TOKENS, END],
+  ];
+
+  it.each(ORDERS)("has a row of its own, and the end's figures are counted", async (...events) => {
+    for (const event of events) await storeEvents(database, [event]);
+    expect(await rowsOf(database, "token_usages")).toMatchObject([usageRow]);
+    const { input_tokens, output_tokens } = END;
+    const counted = { key: START.initiator_id, requests: 1, input_tokens, output_tokens, unknown_usage: 0 };
+    expect(items(await fetchOk("/usage"), "results")).toMatchObject([counted]);
+    const [session] = items(await fetchOk("/sessions"), "sessions");
+    expect(part(session, "token_usage_summary")).toMatchObject({ input_tokens, output_tokens });
+    const [one] = items(await fetchOk("/interceptions"), "results");
+    expect(items(one, "token_usages")).toMatchObject([{ ...usageRow, raw_usage: TOKENS.raw_usage }]);
+  });
+
+  it("is shown before its end arrives, and counted nowhere", async () => {
+    await storeEvents(database, [START, TOKENS]);
+    const [one] = items(await fetchOk("/interceptions"), "results");
+    expect(items(one, "token_usages")).toMatchObject([usageRow]);
+    expect(items(await fetchOk("/usage"), "results")).toMatchObject([
+      { requests: 1, input_tokens: 0, unknown_usage: 1 },
+    ]);
+  });
+
+  it("is not shown twice where it is delivered again with its end", async () => {
+    await storeEvents(database, [TOKENS]);
+    await storeEvents(database, [START, TOKENS, END]);
+    const [one] = items(await fetchOk("/interceptions"), "results");
+    expect(items(one, "token_usages")).toMatchObject([usageRow]);
+    expect(items(await fetchOk("/usage"), "results")).toMatchObject([{ input_tokens: END.input_tokens }]);
+  });
+});
+
 describe("the first end of an interception", () => {
   it("stays when a second end or another start arrives", async () => {
     await storeEvents(database, [START, END]);
@@ -189,7 +241,7 @@ describe("the first end of a passthrough", () => {
 describe("H8 the rows of events", { timeout: GENEROUS_MS }, () => {
   it("are the same for any order, repetition and grouping of their events", async () => {
     const events = [1, 2, 3].flatMap((n) =>
-      allEventsOf({ n, toolCalls: ["call_a", null], resultOf: n === 1 ? null : "call_a" }),
+      toLedgerEvents(allEventsOf({ n, toolCalls: ["call_a", null], resultOf: n === 1 ? null : "call_a" })),
     );
     await storeEvents(database, events);
     const expected = await allRows(database);
@@ -237,8 +289,8 @@ describe("the statements of one call", () => {
     ).flat();
     const statements = statementsOf(events);
     expect(new Set(statements.map(({ sql }) => sql)).size).toBe(statements.length);
-    // Starts and ends of two tables, seven tables, link keys, parents, roots.
-    // And of the journal: what was there before, new dimensions, the difference; calls that are open late.
+    // Two tables of calls, six of events; link keys, parents, roots. Of the journal: what the totals were before, new
+    // dimensions, the difference. The late open calls of two tables.
     expect(statements).toHaveLength(16);
     for (const { sql } of statements) expect(sql.match(/\?\d*/g)).toEqual(["?1"]);
   });
@@ -270,6 +322,6 @@ describe("the statements of one call", () => {
         throw new Error("the database was used");
       },
     });
-    await expect(storeEvents(untouched, [])).resolves.toBeUndefined();
+    await expect(storeEvents(untouched, [])).resolves.toBe(0);
   });
 });

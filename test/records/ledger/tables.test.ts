@@ -59,6 +59,7 @@ describe("the tables in the code", () => {
       ...Object.keys(ANOMALY_TABLE_KEYS),
       ...DERIVED_TABLES,
       UNAUTHENTICATED_TABLE,
+      "seal_state",
     ];
     expect(names.toSorted()).toEqual(known.toSorted());
   });

@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { between, forSeedsAsync, seededRandom } from "../../support/rechunk.ts";
 import type { InterceptorEvent } from "../../../src/events/event.ts";
+import { toLedgerEvents } from "../../../src/events/ledger-events.ts";
 import { statementsOf, storeEvents } from "../../support/in-workerd/store-events.ts";
 import { allRows, emptyLedger } from "../../support/in-workerd/ledger-database.ts";
 import {
@@ -45,7 +46,7 @@ async function links(specs: readonly InterceptionSpec[]): Promise<Links> {
 
 const store = (events: readonly InterceptorEvent[]): Promise<number> => storeEvents(database, events);
 const all = (specs: readonly InterceptionSpec[]): InterceptorEvent[] =>
-  specs.flatMap((spec) => eventsOf(spec));
+  specs.flatMap((spec) => toLedgerEvents(eventsOf(spec)));
 
 /** The links by the rules, computed without SQL. */
 function expectedLinks(specs: readonly InterceptionSpec[]): Links {

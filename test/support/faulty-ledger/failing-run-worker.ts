@@ -29,6 +29,7 @@ export default class extends RecordsWorker {
       adminTokenSha256: null,
       deadLetterQueue: null,
       eventMac: { keys: [], acceptsMissing: false },
+      seals: null,
     });
     await Promise.race([promise, records.consume(batch)]);
   }

@@ -31,6 +31,7 @@ export default {
       adminTokenSha256: null,
       deadLetterQueue: null,
       eventMac: { keys: [], acceptsMissing: false },
+      seals: null,
     });
     await records.consume(batch);
     return Response.json(calls);

@@ -16,6 +16,7 @@ export default class extends RecordsWorker {
       adminTokenSha256: null,
       deadLetterQueue: null,
       eventMac: { keys: [String(this.env["EVENT_MAC_KEY"])], acceptsMissing: false },
+      seals: null,
     });
     await records.consume({
       queue: batch.queue,

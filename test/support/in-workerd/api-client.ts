@@ -1,5 +1,6 @@
 /** A client of the records Worker's API app, over the tests' own ledger. */
-import { createApi } from "../../../src/records/api/api.ts";
+import { createApi, type ApiRead } from "../../../src/records/api/api.ts";
+import { proveCheckpoint, proveEvent } from "../../../src/records/ledger/seal/proof.ts";
 import { sha256Hex } from "../../../src/shared/digest.ts";
 import type { Refusal } from "../../../src/shared/refusal.ts";
 import { database, T0 } from "./api-rows.ts";
@@ -29,7 +30,9 @@ export type FetchOptions = {
   readonly prefix?: string;
   readonly body?: BodyInit;
   readonly now?: () => number;
+  readonly isSealing?: boolean;
   readonly newId?: () => string;
+  readonly onRead?: (read: ApiRead) => void;
   readonly onRefusal?: (id: string, request: Request, refusal: Refusal) => void;
 };
 
@@ -41,6 +44,7 @@ export async function fetchApi(path: string, options: FetchOptions = {}): Promis
     database: options.database === undefined ? database : options.database,
     adminTokenSha256:
       options.adminTokenSha256 === undefined ? await sha256Hex(TOKEN) : options.adminTokenSha256,
+    seals: { isOn: options.isSealing ?? true, proveEvent, proveCheckpoint },
     now: options.now ?? (() => NOW),
     newId: options.newId ?? (() => "00000000-0000-7000-8000-000000000000"),
     onRefusal: (id, request, reported) => {
@@ -50,7 +54,8 @@ export async function fetchApi(path: string, options: FetchOptions = {}): Promis
     },
   });
   const url = `https://interceptor.example${options.prefix ?? BASE}${path}`;
-  const response = await app.fetch(new Request(url, { method, headers, body }));
+  const { onRead = () => undefined } = options;
+  const response = await app.fetch(new Request(url, { method, headers, body }), { onRead });
   const text = await response.text();
   const isJson = response.headers.get("content-type")?.startsWith("application/json") === true && text !== "";
   return {

@@ -4,6 +4,15 @@
  */
 import { env } from "cloudflare:workers";
 import { OWNER_ATTRIBUTIONS } from "../../../src/events/vocabulary.ts";
+import {
+  actorName,
+  contribution,
+  DIMENSION_COLUMNS,
+  dimensionKey,
+  dimensionValue,
+  hourOf,
+  MEASURES,
+} from "../../../src/records/rollups/contribution-sql.ts";
 import { uuidV7 } from "../../../src/shared/uuid.ts";
 
 /** 2026-11-23T12:00:00.000Z. */
@@ -60,6 +69,7 @@ export function wrapLedger({
   return wrapped as D1Database;
 }
 
+/** Inserts the rows. Interceptions are in the totals too, as where the ledger has stored their events. */
 export async function insert(table: TableName, rows: readonly Row[]): Promise<void> {
   for (let at = 0; at < rows.length; at += 500) {
     await database.batch(
@@ -72,7 +82,27 @@ export async function insert(table: TableName, rows: readonly Row[]): Promise<vo
       }),
     );
   }
+  if (table === "interceptions") await database.batch(TOTALS.map((text) => database.prepare(text)));
 }
+
+const sums = MEASURES.map((name) => `TOTAL(${name})`).join(", ");
+
+/** Makes the totals of the interceptions that are stored, in place of all earlier ones. */
+const TOTALS: readonly string[] = [
+  ...["rollup_dimensions", "rollup_hours", "rollup_days"].map((table) => `DELETE FROM ${table}`),
+  "UPDATE journal SET deltas = '[]', delta_count = 0",
+  // The only aggregate is a maximum, so the names are those of its row: the last one that has a name.
+  `INSERT INTO rollup_dimensions (key, ${DIMENSION_COLUMNS.join(", ")}, initiator_name, actor_name, named_by)
+  SELECT ${dimensionKey("i")}, ${DIMENSION_COLUMNS.map((name) => dimensionValue(name, "i")).join(", ")},
+    i.initiator_name, ${actorName("i")}, MAX(IIF(COALESCE(i.initiator_name, ${actorName("i")}) IS NULL, '', i.id))
+  FROM interceptions i GROUP BY 1`,
+  `INSERT INTO rollup_hours SELECT d.id, ${hourOf("i")}, ${MEASURES.map((name) => `TOTAL(${contribution(name, "i")})`).join(", ")}
+  FROM interceptions i CROSS JOIN rollup_dimensions d ON d.key = ${dimensionKey("i")} GROUP BY 1, 2`,
+  // As the cron does, on the day of the newest one.
+  "INSERT OR REPLACE INTO upkeep_cursors (job, cursor) SELECT 'days', MAX(SUBSTR(hour, 1, 10)) FROM rollup_hours",
+  `INSERT INTO rollup_days SELECT dimension, SUBSTR(hour, 1, 10), ${sums} FROM rollup_hours
+  WHERE hour < (SELECT cursor FROM upkeep_cursors WHERE job = 'days') GROUP BY 1, 2`,
+];
 
 /** The id of the `n`th interception in a millisecond (UUID version 7). */
 export function idAt(at: number, n = 0): string {
@@ -171,12 +201,28 @@ export function interception(at: number, over: Row = {}, n = 0): Row {
   });
 }
 
+/** The columns of an interception whose response reported its usage. */
+export const used = (over: Row = {}): Row => ({
+  input_tokens: 10,
+  output_tokens: 20,
+  cache_read_input_tokens: 3,
+  cache_write_input_tokens: null,
+  usage_metadata: '{"web_search_requests":1}',
+  raw_usage: '{"input_tokens":10}',
+  ...over,
+});
+
+/** The id of the usage record that the API makes of these columns. */
+export const ownUsageId = (of: Row): string =>
+  `${String(of["id"]).slice(0, 14)}8200${String(of["id"]).slice(18)}`;
+
 /** The common columns of a row that belongs to an interception. Its id has the same millisecond and differs by `n`. */
 function owned({ id, initiator_id: initiator, started_at: at }: Row, n: number): Row {
   const ownId = `${String(id).slice(0, 14)}8${String(id).slice(15, 24)}${n.toString(16).padStart(4, "0")}${String(id).slice(28)}`;
   return { id: ownId, interception_id: id ?? null, initiator_id: initiator ?? null, created_at: at ?? null };
 }
 
+/** Usage that was retrieved later. */
 export function tokenUsage(of: Row, over: Row = {}): Row {
   return {
     ...owned(of, 1),

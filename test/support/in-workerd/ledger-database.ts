@@ -5,6 +5,14 @@ import { inject } from "vitest";
 import { UNAUTHENTICATED_TABLE } from "../../../src/records/ledger/write/unauthenticated.ts";
 import { TABLE_KEYS, ANOMALY_TABLE_KEYS } from "../../../src/records/ledger/tables.ts";
 
+/** The token counts of a usage record. */
+export const TOKEN_COLUMNS = [
+  "input_tokens",
+  "output_tokens",
+  "cache_read_input_tokens",
+  "cache_write_input_tokens",
+] as const;
+
 export const DERIVED_TABLES = [
   "upkeep_cursors",
   "open_calls",
@@ -13,6 +21,9 @@ export const DERIVED_TABLES = [
   "rollup_dimensions",
   "rollup_hours",
   "rollup_days",
+  "seal_tiles",
+  "seal_entries",
+  "seal_checkpoints",
 ];
 
 export const TABLE_NAMES: readonly string[] = Object.keys(TABLE_KEYS);
@@ -78,17 +89,26 @@ export async function dropStatistics(database: D1Database): Promise<void> {
 
 /** The columns that differ each time the same event is stored. */
 const SEALS: ReadonlySet<string> = new Set(["seal", "start_seal", "end_seal"]);
+/** Generated from other columns of the row (migration 0009). */
+const GENERATED: ReadonlySet<string> = new Set([
+  "usage_state",
+  ...TOKEN_COLUMNS.map((name) => `total_${name}`),
+]);
 
-const withoutSeals = (row: Row): Row =>
-  Object.fromEntries(Object.entries(row).filter(([name, value]) => value === null || !SEALS.has(name)));
+const stored = (row: Row): Row =>
+  Object.fromEntries(
+    Object.entries(row).filter(
+      ([name, value]) => !GENERATED.has(name) && (value === null || !SEALS.has(name)),
+    ),
+  );
 
-/** All rows of the tables that events fill, without the seals that are set. */
+/** All rows of the tables that events fill, without the seals that are set and without generated sums. */
 export async function allRows(database: D1Database): Promise<Rows> {
   const results = await database.batch<Row>(
     TABLE_NAMES.map((table) => database.prepare(`SELECT * FROM ${table} ORDER BY id`)),
   );
   return Object.fromEntries(
-    TABLE_NAMES.map((table, at) => [table, (results[at]?.results ?? []).map(withoutSeals)]),
+    TABLE_NAMES.map((table, at) => [table, (results[at]?.results ?? []).map(stored)]),
   );
 }
 

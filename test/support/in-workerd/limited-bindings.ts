@@ -39,6 +39,7 @@ export async function limitedRecords(limit: ConnectionLimit, backend: Backend): 
     retention: retain(0),
     deadLetterQueue: null,
     eventMac: { keys: [], acceptsMissing: false },
+    seals: null,
     adminTokenSha256: await sha256Hex(TOKEN),
   });
 }

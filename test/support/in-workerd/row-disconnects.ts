@@ -1,6 +1,6 @@
 /**
  * Clients that disconnect in mid-stream, each with the bytes received so far and the expected rows. A figure that the
- * provider did not report is null, never 0, and has no row of its own.
+ * provider did not report is null, never 0.
  */
 import { byteLength } from "../../../src/shared/text.ts";
 import type { Row, Rows } from "./ledger-database.ts";
@@ -26,7 +26,7 @@ import {
   RESPONSES_REQUEST,
   RESPONSES_COLUMNS,
 } from "./row-responses.ts";
-import { interceptionRow, promptRow, tables, tokenRow, toolRow } from "./row-values.ts";
+import { interceptionRow, promptRow, tables, toolRow } from "./row-values.ts";
 
 export type Disconnect = {
   readonly name: string;
@@ -113,14 +113,27 @@ const chats: readonly Disconnect[] = CHATS.flatMap(([name, usage_opt_in, body]) 
     body,
     received: CHAT_COMPLETE,
     rows: tables({
-      interceptions: [cancelledRow(CHAT_COMPLETE, { usage_opt_in, finish_reason: "stop" })],
-      token_usages: [tokenRow({ input_tokens: 9, output_tokens: 2, created_at })],
+      interceptions: [
+        cancelledRow(CHAT_COMPLETE, {
+          usage_opt_in,
+          finish_reason: "stop",
+          input_tokens: 9,
+          output_tokens: 2,
+          usage_metadata: "{}",
+        }),
+      ],
       user_prompts: [promptRow()],
     }),
   },
 ]);
 
-const INPUT_FIGURES = { input_tokens: 5, cache_read_input_tokens: 3, cache_write_input_tokens: 4 };
+const INPUT_FIGURES = {
+  input_tokens: 5,
+  cache_read_input_tokens: 3,
+  cache_write_input_tokens: 4,
+  usage_metadata: "{}",
+};
+const FIRST_FIGURES = { ...INPUT_FIGURES, output_tokens: 1, usage: "partial" };
 const TEXT = block(0, { type: "text", text: "" }) + delta(0, { type: "text_delta", text: "Dort." });
 const MESSAGES_IN_TOOL =
   MESSAGE_START +
@@ -137,8 +150,7 @@ const messages: readonly Disconnect[] = [
     body: MESSAGES_REQUEST,
     received: MESSAGE_START,
     rows: tables({
-      interceptions: [cancelledRow(MESSAGE_START, { ...MESSAGES_COLUMNS, usage: "partial" })],
-      token_usages: [tokenRow({ ...INPUT_FIGURES, output_tokens: 1, usage: "partial", created_at })],
+      interceptions: [cancelledRow(MESSAGE_START, { ...MESSAGES_COLUMNS, ...FIRST_FIGURES })],
       user_prompts: [promptRow()],
     }),
   },
@@ -149,9 +161,8 @@ const messages: readonly Disconnect[] = [
     received: MESSAGES_IN_TOOL,
     rows: tables({
       interceptions: [
-        cancelledRow(MESSAGES_IN_TOOL, { ...MESSAGES_COLUMNS, usage: "partial", tool_call_count: 1 }),
+        cancelledRow(MESSAGES_IN_TOOL, { ...MESSAGES_COLUMNS, ...FIRST_FIGURES, tool_call_count: 1 }),
       ],
-      token_usages: [tokenRow({ ...INPUT_FIGURES, output_tokens: 1, usage: "partial", created_at })],
       user_prompts: [promptRow()],
       tool_usages: [
         toolRow({
@@ -171,8 +182,14 @@ const messages: readonly Disconnect[] = [
     body: MESSAGES_REQUEST,
     received: MESSAGES_COMPLETE,
     rows: tables({
-      interceptions: [cancelledRow(MESSAGES_COMPLETE, { ...MESSAGES_COLUMNS, finish_reason: "end_turn" })],
-      token_usages: [tokenRow({ ...INPUT_FIGURES, output_tokens: 61, created_at })],
+      interceptions: [
+        cancelledRow(MESSAGES_COMPLETE, {
+          ...MESSAGES_COLUMNS,
+          ...INPUT_FIGURES,
+          output_tokens: 61,
+          finish_reason: "end_turn",
+        }),
+      ],
       user_prompts: [promptRow()],
     }),
   },
@@ -235,9 +252,14 @@ const responses: readonly Disconnect[] = [
     body: RESPONSES_REQUEST,
     received: RESPONSES_COMPLETE,
     rows: tables({
-      interceptions: [cancelledRow(RESPONSES_COMPLETE, { ...RESPONSES_COLUMNS, finish_reason: "completed" })],
-      token_usages: [
-        tokenRow({ input_tokens: 50, output_tokens: 9, metadata: '{"total_tokens":59}', created_at }),
+      interceptions: [
+        cancelledRow(RESPONSES_COMPLETE, {
+          ...RESPONSES_COLUMNS,
+          finish_reason: "completed",
+          input_tokens: 50,
+          output_tokens: 9,
+          usage_metadata: '{"total_tokens":59}',
+        }),
       ],
       user_prompts: [promptRow()],
     }),

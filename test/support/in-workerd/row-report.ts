@@ -4,7 +4,7 @@
  */
 import type { ResponseReport } from "../../../src/gateway/provider/response-reader.ts";
 import type { Row, Rows } from "./ledger-database.ts";
-import { interceptionRow, promptRow, tables, thoughtRow, tokenRow, toolRow } from "./row-values.ts";
+import { interceptionRow, promptRow, tables, thoughtRow, toolRow } from "./row-values.ts";
 
 export type RecordedExchange = {
   readonly report: ResponseReport;
@@ -22,24 +22,9 @@ export type RecordedExchange = {
 /** `content`: whether all content is recorded, or not any. */
 export function expectedRows(exchange: RecordedExchange, content: boolean): Rows {
   const { report, prompt } = exchange;
-  const { id, usage } = report;
+  const { id } = report;
   return tables({
     interceptions: [interceptionOf(exchange, content)],
-    token_usages:
-      usage && usageOf(report) !== "unknown"
-        ? [
-            tokenRow({
-              provider_response_id: id,
-              input_tokens: usage.input_tokens,
-              output_tokens: usage.output_tokens,
-              cache_read_input_tokens: usage.cache_read_input_tokens,
-              cache_write_input_tokens: usage.cache_write_input_tokens,
-              usage: usageOf(report),
-              metadata: JSON.stringify(usage.extras),
-              raw_usage: usage.raw,
-            }),
-          ]
-        : [],
     user_prompts: content && prompt !== null ? [promptRow({ prompt })] : [],
     tool_usages: report.toolCalls.map((call, position) =>
       toolRow({
@@ -84,6 +69,7 @@ function interceptionOf(exchange: RecordedExchange, content: boolean): Row {
     error_message: content ? report.errorMessage : null,
     usage: usageOf(report),
     usage_invalid: report.usage?.invalid ? 1 : 0,
+    ...figuresOf(report),
     provider_response_id: report.id,
     response_model: report.model,
     service_tier: report.serviceTier,
@@ -94,6 +80,20 @@ function interceptionOf(exchange: RecordedExchange, content: boolean): Row {
     tool_call_count: report.toolCallCount,
     thought_count: report.thoughtCount,
   });
+}
+
+/** Unknown usage is null, never 0. */
+function figuresOf(report: ResponseReport): Row {
+  const { usage } = report;
+  if (usage === null || usageOf(report) === "unknown") return {};
+  return {
+    input_tokens: usage.input_tokens,
+    output_tokens: usage.output_tokens,
+    cache_read_input_tokens: usage.cache_read_input_tokens,
+    cache_write_input_tokens: usage.cache_write_input_tokens,
+    usage_metadata: JSON.stringify(usage.extras),
+    raw_usage: usage.raw,
+  };
 }
 
 function outcomeOf({ ended, error, queued, finishReason }: ResponseReport, status: number): string {

@@ -16,7 +16,6 @@ import {
   refusalRow,
   SECOND_ID,
   tables,
-  tokenRow,
   toolRow,
 } from "./row-values.ts";
 import { CODER_AGENTS_UA, OWNER } from "./values.ts";
@@ -45,6 +44,7 @@ const LOOP_TEXT = JSON.stringify({
   choices: [{ index: 0, message: { role: "assistant", content: "There." }, finish_reason: "stop" }],
   usage: { prompt_tokens: 30, completion_tokens: 2 },
 });
+const TEXT_FIGURES = { input_tokens: 30, output_tokens: 2, usage_metadata: "{}" } as const;
 const assistantMessage = {
   role: "assistant",
   content: null,
@@ -81,6 +81,9 @@ const agentLoop: Case = {
         finish_reason: "tool_calls",
         tool_call_count: 1,
         response_bytes: byteLength(LOOP_CALL),
+        input_tokens: 10,
+        output_tokens: 4,
+        usage_metadata: "{}",
       }),
       interceptionRow({
         id: SECOND_ID,
@@ -92,20 +95,10 @@ const agentLoop: Case = {
         earlier_prompt_count: 1,
         provider_response_id: "y",
         response_bytes: byteLength(LOOP_TEXT),
+        ...TEXT_FIGURES,
         thread_parent_id: ID,
         thread_root_id: ID,
         session_id: ID,
-      }),
-    ],
-    token_usages: [
-      tokenRow({ input_tokens: 10, output_tokens: 4 }),
-      tokenRow({
-        id: "01a20847-01e8-8200-8def-0123456789ab",
-        interception_id: SECOND_ID,
-        provider_response_id: "y",
-        input_tokens: 30,
-        output_tokens: 2,
-        created_at: "2026-11-23T12:00:01.040Z",
       }),
     ],
     user_prompts: [promptRow()],
@@ -179,6 +172,7 @@ const overrides: Case = {
         session_id: CHAT_ID,
         provider_response_id: "y",
         response_bytes: byteLength(LOOP_TEXT),
+        ...TEXT_FIGURES,
       }),
       interceptionRow({
         flags: '["owner_rejected"]',
@@ -191,18 +185,7 @@ const overrides: Case = {
         session_id: SECOND_ID,
         provider_response_id: "y",
         response_bytes: byteLength(LOOP_TEXT),
-      }),
-    ],
-    token_usages: [
-      tokenRow({ initiator_id: OWNER, provider_response_id: "y", input_tokens: 30, output_tokens: 2 }),
-      tokenRow({
-        id: "01a20847-01e8-8200-8def-0123456789ab",
-        interception_id: SECOND_ID,
-        initiator_id: "ci-bot",
-        provider_response_id: "y",
-        input_tokens: 30,
-        output_tokens: 2,
-        created_at: "2026-11-23T12:00:01.040Z",
+        ...TEXT_FIGURES,
       }),
     ],
     user_prompts: [

@@ -27,7 +27,7 @@ import {
   RESPONSES_COLUMNS,
 } from "./row-responses.ts";
 import { RECORDED, eventStream, type Case } from "./row-case.ts";
-import { interceptionRow, promptRow, tables, thoughtRow, tokenRow, toolRow } from "./row-values.ts";
+import { interceptionRow, promptRow, tables, thoughtRow, toolRow } from "./row-values.ts";
 
 /** The deltas of the calls are interleaved. */
 const PARALLEL_TOOLS = [
@@ -58,14 +58,10 @@ const parallelTools: Case = {
         finish_reason: "tool_calls",
         tool_call_count: 3,
         response_bytes: byteLength(PARALLEL_TOOLS),
-      }),
-    ],
-    token_usages: [
-      tokenRow({
         input_tokens: 12,
         output_tokens: 58,
         cache_read_input_tokens: 400,
-        metadata: '{"completion_reasoning":8}',
+        usage_metadata: '{"completion_reasoning":8}',
       }),
     ],
     user_prompts: [promptRow()],
@@ -139,15 +135,11 @@ const incomplete: Case = {
         tool_call_count: 1,
         thought_count: 1,
         response_bytes: byteLength(INCOMPLETE),
-      }),
-    ],
-    token_usages: [
-      tokenRow({
         input_tokens: 25,
         output_tokens: 9,
         cache_read_input_tokens: 20,
         cache_write_input_tokens: 5,
-        metadata: '{"output_reasoning":4,"total_tokens":59}',
+        usage_metadata: '{"output_reasoning":4,"total_tokens":59}',
       }),
     ],
     user_prompts: [promptRow()],
@@ -196,14 +188,11 @@ const cumulative: Case = {
         tool_call_count: 2,
         thought_count: 1,
         response_bytes: byteLength(CUMULATIVE),
-      }),
-    ],
-    token_usages: [
-      tokenRow({
         input_tokens: 5,
         output_tokens: 61,
         cache_read_input_tokens: 3,
         cache_write_input_tokens: 4,
+        usage_metadata: "{}",
       }),
     ],
     user_prompts: [promptRow()],

@@ -88,22 +88,20 @@ const INTERCEPTION = {
   upload_sha256: null,
   response_sha256: null,
   usage_opt_in: null,
-  thread_parent_id: null,
-  thread_root_id: null,
-  session_id: ID,
-} as const satisfies Row;
-
-const TOKENS = {
-  ...RESPONSE_COLUMNS,
-  id: "01a20846-fe00-8200-8def-0123456789ab",
-  provider_response_id: "x",
   input_tokens: null,
   output_tokens: null,
   cache_read_input_tokens: null,
   cache_write_input_tokens: null,
-  usage: "final",
-  metadata: "{}",
+  usage_metadata: null,
   raw_usage: null,
+  claimed_usage: null,
+  claimed_input_tokens: null,
+  claimed_output_tokens: null,
+  claimed_cache_read_input_tokens: null,
+  claimed_cache_write_input_tokens: null,
+  thread_parent_id: null,
+  thread_root_id: null,
+  session_id: ID,
 } as const satisfies Row;
 
 const PROMPT = {
@@ -263,7 +261,6 @@ export function interceptionRow(columns: Columns<typeof INTERCEPTION>): Row {
   const isAdded = row["route"] === "/chat/completions" && row["streaming"] === 1;
   return { ...row, usage_opt_in: isAdded ? "added" : null, ...columns };
 }
-export const tokenRow = (columns: Columns<typeof TOKENS>): Row => ({ ...TOKENS, ...columns });
 export const passthroughRow = (columns: Columns<typeof PASSTHROUGH>): Row =>
   withSource({ ...PASSTHROUGH, ...columns });
 export const refusalRow = (columns: Columns<typeof REFUSAL, "reason" | "status">): Row => ({

@@ -3,6 +3,7 @@ import { Refusal } from "../../../shared/refusal.ts";
 import { toCsv, type Table } from "./csv.ts";
 import { setPageHeaders, type Page } from "./page.ts";
 import type { QueryLedger } from "./query-ledger.ts";
+import type { SealReader } from "./seal-reader.ts";
 import { oneOf, type Filter, type Parameter } from "./parameter.ts";
 import { readTexts, readValues, type Parameters, type Values } from "./query.ts";
 import type { Schema } from "../../../shared/json-schema.ts";
@@ -16,6 +17,7 @@ export type EndpointRequest = {
   readonly id: string;
   readonly accept: string;
   readonly query: QueryLedger;
+  readonly seals: SealReader;
   /** Milliseconds since 1970. */
   readonly now: number;
 };
@@ -38,8 +40,8 @@ export type Body = {
 type Handle<P extends Parameters> = (
   values: Values<P>,
   matches: Condition,
-  /** `sent`: the names of the parameters that the request has. */
-  request: EndpointRequest & { readonly sent: ReadonlySet<string> },
+  /** `sent`: the texts of the parameters that the request has, by name. */
+  request: EndpointRequest & { readonly sent: ReadonlyMap<string, string> },
 ) => Promise<EndpointResult | Refusal>;
 
 export type Definition<P extends Parameters> = {
@@ -98,7 +100,7 @@ export function endpoint<const P extends Parameters>(definition: Definition<P>):
     const format = readValues(texts, formatParameter);
     if (format instanceof Refusal) return format;
     const matches = allOf(Object.values(conditions).filter((condition) => condition !== null));
-    const result = await handle(values, matches, { ...request, sent: new Set(texts.keys()) });
+    const result = await handle(values, matches, { ...request, sent: texts });
     if (result instanceof Refusal) return result;
     const kind = format.format ?? (prefersCsv(request.accept) ? "csv" : "json");
     return {

@@ -17,7 +17,7 @@ const ERROR = schema.object(
 const FAILURES = {
   400: "A parameter is invalid, unknown, or sent twice",
   401: "The admin token is missing or wrong",
-  404: "The route or the session does not exist",
+  404: "The route, the session or the event does not exist",
   405: "The method is not GET or HEAD",
   503: "The ledger is not configured or could not be read",
 };
@@ -27,6 +27,14 @@ const RETRY_AFTER = {
     description: "Seconds to wait before the request is sent again.",
     schema: { type: "integer" },
   },
+};
+
+/** Of the endpoints over the log of seals. */
+const SEAL_FAILURES = { ...FAILURES, 409: "The event is not sealed, or nothing is" };
+
+const failuresOf = ({ path, body }: Endpoint): Readonly<Record<string, string>> => {
+  if (body) return BODY_FAILURES;
+  return /^\/(?:proof|checkpoint)\b/.test(path) ? SEAL_FAILURES : FAILURES;
 };
 
 /** For endpoints with a body, which do not read the ledger. */
@@ -95,7 +103,8 @@ export function toDocument(endpoints: readonly Endpoint[]): object {
   };
 }
 
-function toOperation({ path, summary, description, parameters, csv, body, response }: Endpoint): object {
+function toOperation(operation: Endpoint): object {
+  const { path, summary, description, parameters, csv, body, response } = operation;
   const variable = /\{(\w+)\}/.exec(path)?.[1];
   return {
     operationId: path.replace(/\W+/g, "_").replace(/^_|_$/g, ""),
@@ -125,7 +134,7 @@ function toOperation({ path, summary, description, parameters, csv, body, respon
         },
       },
       ...Object.fromEntries(
-        Object.entries(body ? BODY_FAILURES : FAILURES).map(([status, reason]) => [
+        Object.entries(failuresOf(operation)).map(([status, reason]) => [
           status,
           {
             description: reason,

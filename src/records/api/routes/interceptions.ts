@@ -1,5 +1,6 @@
 /** GET /interceptions: single interceptions, newest first, each with everything recorded about it. */
 import { Refusal } from "../../../shared/refusal.ts";
+import { interceptionsOf } from "../actor-rows.ts";
 import { checkSize, sizeSql, SIZE_NOTE } from "../kit/response-size.ts";
 import { endpoint } from "../kit/endpoint.ts";
 import { INTERCEPTION, MODEL_THOUGHT, TOKEN_USAGE, TOOL_USAGE, USER_PROMPT } from "../fields.ts";
@@ -67,19 +68,17 @@ export const interceptions = endpoint({
       }),
     ),
   }),
-  handle: async ({ limit, offset, after_id }, matches, { query }) => {
+  handle: async ({ limit, offset, after_id }, matches, { query, sent }) => {
     const refusal = checkCursors({ after_id, offset });
     if (refusal) return refusal;
+    const table = interceptionsOf(sent);
     const pageSql = (columns: Sql, rows: number): Sql =>
-      sql`SELECT ${columns} FROM interceptions i WHERE i.id < ${after_id ?? AFTER_EVERY_ID} AND ${matches("i")}
+      sql`SELECT ${columns} FROM ${table} i WHERE i.id < ${after_id ?? AFTER_EVERY_ID} AND ${matches("i")}
         ORDER BY i.id DESC LIMIT ${rows} OFFSET ${offset}`;
     const result = await query([
       pageSql(selected("i", INTERCEPTION), limit + 1),
       sizeSql(pageSql(sql`i.id`, limit)),
-      countSql(
-        COUNT_CAP,
-        sql`SELECT 1 FROM interceptions i WHERE i.id < ${AFTER_EVERY_ID} AND ${matches("i")}`,
-      ),
+      countSql(COUNT_CAP, sql`SELECT 1 FROM ${table} i WHERE i.id < ${AFTER_EVERY_ID} AND ${matches("i")}`),
     ]);
     if (result instanceof Refusal) return result;
     const tooLarge = checkSize(result[1]);
@@ -88,7 +87,7 @@ export const interceptions = endpoint({
     const { rows, page } = cutPage(result[0], limit, count, ({ id }) => ({ after_id: text(id) }));
     const ids = JSON.stringify(rows.map(({ id }) => id));
     const owned = await query([
-      usageRowsSql(sql`SELECT value FROM json_each(${ids})`),
+      sql`${usageRowsSql(sql`SELECT value FROM json_each(${ids})`)} ORDER BY id`,
       sql`SELECT ${selected("p", USER_PROMPT)} FROM user_prompts p WHERE ${among(ids)} ORDER BY p.id`,
       sql`SELECT ${selected("u", TOOL_USAGE)} FROM tool_usages u WHERE ${among(ids)} ORDER BY u.position, u.id`,
       sql`SELECT ${selected("m", MODEL_THOUGHT)} FROM model_thoughts m WHERE ${among(ids)} ORDER BY m.position, m.id`,

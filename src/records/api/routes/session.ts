@@ -88,8 +88,8 @@ function wholeSession(key: SessionKey): Sql {
 /** The sums of the dialects' named extras (usage metadata) over the whole session. */
 function extras(key: SessionKey): Sql {
   return sql`SELECT x.key AS name, TOTAL(x.value) AS total
-    FROM (${usageRowsSql(sql`SELECT i.id FROM interceptions i WHERE ${inSession("i", key)}`)}) t
-    JOIN json_each(CASE WHEN json_valid(t.metadata) THEN t.metadata ELSE '{}' END) x
+    FROM (${usageRowsSql(sql`SELECT i.id FROM interceptions i WHERE ${inSession("i", key)}`)}) used
+    JOIN json_each(CASE WHEN json_valid(used.metadata) THEN used.metadata ELSE '{}' END) x
     WHERE x.type IN ('integer', 'real')
     GROUP BY x.key ORDER BY x.key LIMIT 100`;
 }
@@ -133,7 +133,7 @@ function partsOf(members: Sql): readonly [Sql, Sql, Sql, Sql, Sql] {
     sql`SELECT m.thread, i.id, i.model, i.provider, i.credential_kind, i.credential_hint, i.actor_id, i.identity_source,
         i.attribution, i.agent_id, i.started_at, i.ended_at, i.outcome, i.usage_state AS usage
       FROM (${members}) m JOIN interceptions i ON i.id = m.id ORDER BY m.thread, i.id`,
-    usageRowsSql(ids),
+    sql`${usageRowsSql(ids)} ORDER BY id`,
     sql`SELECT interception_id, prompt FROM user_prompts WHERE interception_id IN (${ids}) ORDER BY id`,
     sql`SELECT * FROM tool_usages WHERE interception_id IN (${ids}) ORDER BY interception_id, position`,
     sql`SELECT interception_id, content FROM model_thoughts WHERE interception_id IN (${ids})

@@ -1,4 +1,5 @@
 /** GET /sessions: session summaries, newest first. */
+import { interceptionsOf } from "../actor-rows.ts";
 import { Refusal } from "../../../shared/refusal.ts";
 import { invalidFilter } from "../kit/invalid-filter.ts";
 import { endpoint } from "../kit/endpoint.ts";
@@ -43,13 +44,15 @@ export const sessions = endpoint({
     after_id: { ...AFTER_ID, description: "Cursor: the `cursor` of the last session on the previous page." },
   },
   response: schema.object({ ...COUNT_FIELDS, sessions: schema.list(SESSION) }),
-  handle: async ({ limit, offset, after_session_id, after_id }, matches, { query }) => {
+  handle: async ({ limit, offset, after_session_id, after_id }, matches, { query, sent }) => {
     const refusal = checkCursors({ after_id, after_session_id, offset });
     if (refusal) return refusal;
     const after = after_session_id === null ? after_id : await headOf(after_session_id, matches, query);
     if (after instanceof Refusal) return after;
-    const pageHeads = sql`${heads(after ?? AFTER_EVERY_ID, matches)} ORDER BY 1 DESC LIMIT ${limit + 1} OFFSET ${offset}`;
-    const result = await query([summaries(pageHeads), countSql(COUNT_CAP, heads(AFTER_EVERY_ID, matches))]);
+    const table = interceptionsOf(sent);
+    const pageHeads = sql`${heads(table, after ?? AFTER_EVERY_ID, matches)} ORDER BY 1 DESC LIMIT ${limit + 1} OFFSET ${offset}`;
+    const all = heads(table, AFTER_EVERY_ID, matches);
+    const result = await query([summaries(pageHeads), countSql(COUNT_CAP, all)]);
     if (result instanceof Refusal) return result;
     const count = countFields(COUNT_CAP, result[1]);
     const { rows, page } = cutPage(result[0], limit, count, ({ cursor }) => ({ after_id: text(cursor) }));
@@ -66,17 +69,17 @@ export const sessions = endpoint({
  * The matches are therefore scanned once, by the primary key or the filter's index. The unary plus keeps SQLite from
  * scanning all sessions in index order.
  */
-function heads(before: string, matches: Condition): Sql {
-  const matching = matches("i");
-  if (matching.text === EVERYTHING) {
+function heads(table: Sql, before: string, matches: Condition): Sql {
+  if (matches("i").text === EVERYTHING) {
     return sql`SELECT i.id, i.session_id, i.link_key FROM interceptions i
       WHERE i.id < ${before} AND ${isCounted("i")} AND NOT EXISTS (
         SELECT 1 FROM interceptions e
         WHERE e.session_id = i.session_id AND e.link_key = i.link_key AND e.id < i.id AND ${isCounted("e")})`;
   }
-  return sql`SELECT MIN(i.id) AS id, i.session_id, i.link_key FROM interceptions i
-    WHERE i.id < ${AFTER_EVERY_ID} AND ${matching} AND ${isCounted("i")}
-    GROUP BY +i.session_id, +i.link_key HAVING MIN(i.id) < ${before}`;
+  // The table may be several parts of it, so the alias is one that no table has.
+  return sql`SELECT MIN(found.id) AS id, found.session_id, found.link_key FROM ${table} found
+    WHERE found.id < ${AFTER_EVERY_ID} AND ${matches("found")} AND ${isCounted("found")}
+    GROUP BY +found.session_id, +found.link_key HAVING MIN(found.id) < ${before}`;
 }
 
 const EVERYTHING = allOf([])("i").text;

@@ -75,7 +75,7 @@ export async function archiveUnmodified(
 }
 
 /** Every key is a hash of its content, so an object that exists already has this content. */
-async function createObject(
+export async function createObject(
   archive: R2Bucket,
   key: string,
   content: ArrayBuffer | string,

@@ -1,0 +1,53 @@
+/** The kinds of findings of a verification, each with its meaning. */
+export const FINDINGS = {
+  altered: "The row of an event is not what was sealed.",
+  missing: "An event is in the log, and its row is gone.",
+  inserted: "A row is not in the log: it was inserted, or its leaf was removed.",
+  removed: "An event that the journal names, or a leaf, was removed from the log.",
+  reordered: "A leaf stands in another place than it was sealed for.",
+  duplicate: "An event has two leaves.",
+  absent: "The row of an event was gone before the event was sealed.",
+  entry_altered: "An entry of the log's own is missing, or not what was sealed.",
+  tile_altered: "A tile is missing, or does not follow from the tiles below it.",
+  forked: "The tree is not the one of a signed checkpoint.",
+  truncated: "The tree is smaller than that of a signed checkpoint, or than the log's own state says.",
+  unsigned: "A checkpoint has no signature of a known key.",
+  wrong_signature: "A checkpoint has a wrong signature of a known key.",
+  wrong_origin: "A checkpoint names another log.",
+  key_unknown:
+    "The log's key is not one that the verifier knows, nor named by a signature of the key before.",
+  gap: "For hours the log got neither an event nor an entry of its own.",
+  unsealed_added: "There are more rows without a seal than when the log began.",
+  backlog: "Events wait to be sealed for longer than the sealer should take.",
+} as const;
+
+export type FindingKind = keyof typeof FINDINGS;
+
+export type Finding = {
+  readonly kind: FindingKind;
+  /** The event; null where the finding is about something else. */
+  readonly eventId: string | null;
+  /** The index of a leaf, or the size of a tree; null where there is none. */
+  readonly index: number | null;
+  /** Further facts, never content of an event. */
+  readonly detail: string;
+};
+
+export type AddFinding = (kind: FindingKind, facts: Partial<Omit<Finding, "kind">>) => void;
+
+/** Keeps the first findings of each kind, and counts all. */
+export class Findings {
+  readonly list: Finding[] = [];
+  readonly counts = new Map<FindingKind, number>();
+  readonly #mostOfKind: number;
+
+  constructor(mostOfKind: number) {
+    this.#mostOfKind = mostOfKind;
+  }
+
+  readonly add: AddFinding = (kind, { eventId = null, index = null, detail = "" }) => {
+    const count = (this.counts.get(kind) ?? 0) + 1;
+    this.counts.set(kind, count);
+    if (count <= this.#mostOfKind) this.list.push({ kind, eventId, index, detail });
+  };
+}

@@ -1,0 +1,80 @@
+/** Finds rows that the log does not have: every row with a seal must be an event of a leaf, once. */
+import { RECORDS, type RecordType } from "../../../events/fields.ts";
+import { isCallTable, TABLE_KEYS } from "../tables.ts";
+import { eventIdBytes } from "./entry.ts";
+import type { AddFinding } from "./finding.ts";
+import type { IdSet } from "./id-set.ts";
+import type { StoredLogEntry } from "./log-entry.ts";
+import type { Query } from "./rebuild.ts";
+import { typeOfEvent } from "./schema.ts";
+import { parseSealText } from "./sealed-facts.ts";
+import { EVENT_ROWS, SEAL_SOURCES, sourceName, type SealSource } from "./unsealed.ts";
+
+const ROWS_PER_PAGE = 2_000;
+
+export type Logged = {
+  readonly ids: IdSet;
+  /** Events that the journal has and the log does not have yet. */
+  readonly pending: ReadonlySet<string>;
+  readonly entries: readonly StoredLogEntry[];
+};
+
+/** @returns the number of events from before the log. */
+export async function passRows(query: Query, logged: Logged, add: AddFinding): Promise<number> {
+  const begin = logged.entries.find((entry) => entry.kind === "begin");
+  let total = 0;
+  for (const source of SEAL_SOURCES) {
+    let earlier = 0;
+    await passTable(query, source, (id, seal) => {
+      const isItsTable = tableOf(id) === source.table;
+      if (isItsTable && (logged.ids.take(eventIdBytes(id)) || logged.pending.has(id))) return;
+      // Without a log yet, every event is from before it.
+      if (isFromBefore(seal, begin?.at ?? Infinity)) earlier += 1;
+      else add("inserted", { eventId: id, detail: `${source.table} has a row without a leaf` });
+    });
+    total += earlier;
+    const counted = begin?.unsealed[sourceName(source.type)] ?? 0;
+    if (begin && earlier > counted)
+      add("unsealed_added", { detail: `${sourceName(source.type)}: ${earlier}, at first ${counted}` });
+  }
+  return total;
+}
+
+/** Its own word, which the number of such rows holds it to. */
+const isFromBefore = (seal: string, begin: number): boolean =>
+  seal === "" || (parseSealText(seal)?.storedAt ?? Infinity) < begin;
+
+const tableOf = (eventId: string): string | null => {
+  const type = typeOfEvent(eventId);
+  return type && RECORDS[type].table;
+};
+
+/** The id of the one event of this type that a call has. */
+const callEventId = (type: RecordType, id: string): string =>
+  `${id.slice(0, 14)}8${RECORDS[type].code.toString(16)}00${id.slice(18)}`;
+
+/** Visits every row with an event of the source. */
+async function passTable(
+  query: Query,
+  { table, column, type }: SealSource,
+  visit: (eventId: string, seal: string) => void,
+): Promise<void> {
+  const key = TABLE_KEYS[table];
+  const parameters = key.map((_, at) => `?${at + 1}`).join(", ");
+  const columns = key.join(", ");
+  const sql = `SELECT ${columns}, ${column} AS seal_text, ${EVENT_ROWS} AS is_event FROM ${table}
+WHERE (${columns}) > (${parameters}) ORDER BY ${columns} LIMIT ${ROWS_PER_PAGE}`;
+  let after: readonly string[] = key.map(() => "");
+  for (;;) {
+    const rows = await query(sql, ...after);
+    for (const row of rows) {
+      const id = String(row["id"]);
+      const seal = row["seal_text"];
+      if (row["is_event"] && typeof seal === "string")
+        visit(isCallTable(table) ? callEventId(type, id) : id, seal);
+    }
+    const last = rows.at(-1);
+    if (!last || rows.length < ROWS_PER_PAGE) return;
+    after = key.map((name) => String(last[name]));
+  }
+}

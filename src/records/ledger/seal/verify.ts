@@ -1,0 +1,173 @@
+/**
+ * Verifies the ledger against its log: rebuilds every leaf from the rows, the tree from the leaves, and compares the tree with
+ * the signed checkpoints. It only reads, through one function, so it runs in the Worker, on a copy, and over a dump.
+ *
+ * It shows that sealed events did not change. It cannot show that an event was true when it was sealed.
+ */
+import { concat, equalBytes } from "./bytes.ts";
+import { eventIdBytes } from "./entry.ts";
+import { Findings, type AddFinding, type Finding, type FindingKind } from "./finding.ts";
+import { loadOwnEntries } from "./load-entries.ts";
+import type { Hash } from "./merkle.ts";
+import { parseVerifierKey } from "./note-keys.ts";
+import { readPurges } from "./purges.ts";
+import type { Query } from "./rebuild.ts";
+import { isSealedType, typeOfEvent } from "./schema.ts";
+import { subtreeRoot, TILE_COLUMNS, TILE_WIDTH, tileId, toTile } from "./tiles.ts";
+import { CheckpointPass, knownKeys } from "./verify-checkpoints.ts";
+import { passLeaves } from "./verify-leaves.ts";
+import { passRows, type Logged } from "./verify-rows.ts";
+import { IDLE_MS } from "./sealer.ts";
+
+export type VerifyOptions = {
+  readonly query: Query;
+  /** Verifier keys that the auditor got from elsewhere; none: the log's own word for its first key is taken. */
+  readonly verifierKeys: readonly string[];
+  /** Checkpoint notes that the auditor kept, from log lines, object storage or cosigners. */
+  readonly checkpoints: readonly string[];
+  /** Milliseconds since 1970. */
+  readonly now: number;
+  /** Findings of one kind that are listed; all are counted. */
+  readonly mostOfKind?: number;
+};
+
+export type VerifyReport = {
+  readonly isIntact: boolean;
+  readonly origin: string | null;
+  readonly leaves: number;
+  readonly events: number;
+  readonly checkpoints: number;
+  /** Events with at least one erased field. */
+  readonly erasedEvents: number;
+  readonly purgedEvents: number;
+  /** Events from before the log, of which it proves nothing. */
+  readonly unsealedEvents: number;
+  /** Events that wait to be sealed. */
+  readonly pendingEvents: number;
+  readonly findings: readonly Finding[];
+  readonly counts: Readonly<Partial<Record<FindingKind, number>>>;
+};
+
+/** A sealer that fails for some minutes is no finding. */
+const MOST_BACKLOG_MS = 15 * 60_000;
+const MOST_GAP_MS = 2 * IDLE_MS;
+
+export async function verifyLedger(options: VerifyOptions): Promise<VerifyReport> {
+  const { query, now, mostOfKind = 10_000 } = options;
+  const findings = new Findings(mostOfKind);
+  const { add } = findings;
+  const [state] = await query("SELECT tree_size, journal_seq FROM seal_state WHERE id = 1");
+  const treeSize = Number(state?.["tree_size"] ?? 0);
+  const own = await loadOwnEntries(query);
+  const origin = own.parsed.find((entry) => entry.kind === "begin")?.origin ?? null;
+  const trusted = options.verifierKeys.flatMap((text) => parseVerifierKey(text) ?? []);
+  const keys = await knownKeys(own.parsed, trusted, add);
+  const pass = new CheckpointPass({ query, origin, keys, trusted: options.checkpoints, add });
+  const times = new Times(add);
+  const leaves = await passLeaves(
+    {
+      query,
+      own,
+      add,
+      isPurged: await readPurges(query),
+      onSize: (size, root) => pass.onSize(size, root),
+      onTime: (at, index) => times.add(at, index),
+    },
+    treeSize,
+  );
+  await pass.finish(leaves.size);
+  if (leaves.size !== treeSize)
+    add("truncated", { index: leaves.size, detail: `the state says ${treeSize}` });
+  await checkLevels(query, leaves.tileRoots, add);
+  times.finish(now, leaves.size);
+  const journal = await passJournal(options, Number(state?.["journal_seq"] ?? 0), leaves.ids, add);
+  const logged = { ids: leaves.ids, pending: journal, entries: own.parsed };
+  const unsealedEvents = await passRows(query, logged, add);
+  const { events, erasedEvents, purgedEvents } = leaves;
+  return {
+    isIntact: findings.counts.size === 0,
+    origin,
+    leaves: leaves.size,
+    events,
+    checkpoints: pass.count,
+    erasedEvents,
+    purgedEvents,
+    unsealedEvents,
+    pendingEvents: journal.size,
+    findings: findings.list,
+    counts: Object.fromEntries(findings.counts),
+  };
+}
+
+/** The times in the log, in its order: the latest so far, and the gaps. */
+class Times {
+  #latest: number | null = null;
+  readonly #add: AddFinding;
+
+  constructor(add: AddFinding) {
+    this.#add = add;
+  }
+
+  add(at: number, index: number): void {
+    if (this.#latest !== null && at - this.#latest > MOST_GAP_MS)
+      this.#add("gap", { index, detail: `from ${iso(this.#latest)} to ${iso(at)}` });
+    this.#latest = Math.max(this.#latest ?? at, at);
+  }
+
+  finish(now: number, size: number): void {
+    if (size > 0) this.add(now, size);
+  }
+}
+
+const iso = (at: number): string => new Date(at).toISOString();
+
+/** Each hash of a higher level is the root of a complete tile below. */
+async function checkLevels(query: Query, tileRoots: readonly Hash[], add: AddFinding): Promise<void> {
+  const sql = `SELECT ${TILE_COLUMNS} FROM seal_tiles WHERE id = ?1`;
+  for (let [level, below] = [1, tileRoots]; below.length > 0; level += 1) {
+    const roots: Hash[] = [];
+    for (let index = 0; index * TILE_WIDTH < below.length; index += 1) {
+      const expected = below.slice(index * TILE_WIDTH, (index + 1) * TILE_WIDTH);
+      const [row] = await query(sql, tileId(level, index));
+      if (!equalBytes(concat(...expected), row ? concat(...toTile(row).hashes) : new Uint8Array(0)))
+        add("tile_altered", { index, detail: `tile ${index} of level ${level}` });
+      if (expected.length === TILE_WIDTH) roots.push(subtreeRoot(expected));
+    }
+    below = roots;
+  }
+}
+
+const JOURNAL_SQL = "SELECT seq, stored_at, event_ids FROM journal WHERE seq > ?1 ORDER BY seq LIMIT 200";
+
+/** Events of the journal: those before the sealer's cursor must have leaves. @returns those after it. */
+async function passJournal(
+  { query, now }: VerifyOptions,
+  cursor: number,
+  ids: Logged["ids"],
+  add: AddFinding,
+): Promise<Set<string>> {
+  const pending = new Set<string>();
+  let after = 0;
+  for (;;) {
+    const rows = await query(JOURNAL_SQL, after);
+    for (const row of rows) {
+      after = Number(row["seq"]);
+      const named = (JSON.parse(String(row["event_ids"])) as readonly string[]).filter(isSealed);
+      if (after > cursor) {
+        for (const id of named) pending.add(id);
+        if (now - Number(row["stored_at"]) > MOST_BACKLOG_MS)
+          add("backlog", { detail: `${named.length} events, stored ${iso(Number(row["stored_at"]))}` });
+        continue;
+      }
+      for (const eventId of named) {
+        if (!ids.has(eventIdBytes(eventId))) add("removed", { eventId, detail: "the journal names it" });
+      }
+    }
+    if (rows.length < 200) return pending;
+  }
+}
+
+function isSealed(eventId: string): boolean {
+  const type = typeOfEvent(eventId);
+  return type !== null && isSealedType(type);
+}

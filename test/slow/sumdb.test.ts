@@ -1,0 +1,142 @@
+/**
+ * The log of seals, verified by software that has nothing of ours: Go's packages for the checksum database, as Debian has
+ * them. Requires `apt-get install golang-go golang-golang-x-mod-dev`.
+ */
+import { execFileSync, spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { createSigner, newPrivateKey, type Signer } from "../../src/records/ledger/seal/note-keys.ts";
+import { proveCheckpoint, proveEvent } from "../../src/records/ledger/seal/proof.ts";
+import { publishLog } from "../../src/records/ledger/seal/publish.ts";
+import { queryOf } from "../../src/records/ledger/seal/seal-state.ts";
+import { runSealer } from "../../src/records/ledger/seal/sealer.ts";
+import { ROOT } from "../../tools/root.ts";
+import { storeSealedTraffic } from "../support/sealed-traffic.ts";
+import { sqliteD1 } from "../support/sqlite-d1.ts";
+
+const MODULES = "/usr/share/gocode";
+const PROGRAM = join(ROOT, "test/support/sumdb/main.go");
+const ORIGIN = "ai.example.com/records";
+
+let folder: string;
+let binary: string;
+let signer: Signer;
+let cases: string;
+
+type Case = {
+  readonly entry?: string | null;
+  readonly index?: number;
+  readonly checkpoint: string;
+  readonly earlier?: string;
+  readonly proof: readonly string[] | null;
+};
+
+/** Object storage in a folder. */
+const folderBucket = (root: string): R2Bucket =>
+  ({
+    put: async (key: string, content: ArrayBuffer | string) => {
+      const path = join(root, key);
+      mkdirSync(dirname(path), { recursive: true });
+      writeFileSync(path, typeof content === "string" ? content : new Uint8Array(content));
+      return { key };
+    },
+    get: async (key: string) => {
+      const path = join(root, key);
+      return existsSync(path) ? { etag: "e", text: async () => readFileSync(path, "utf8") } : null;
+    },
+    head: async () => null,
+  }) as unknown as R2Bucket;
+
+beforeAll(async () => {
+  requireGo();
+  folder = mkdtempSync(join(tmpdir(), "sumdb-"));
+  binary = join(folder, "verify");
+  const env = {
+    ...process.env,
+    GO111MODULE: "off",
+    GOPATH: MODULES,
+    GOCACHE: join(folder, "cache"),
+    GOFLAGS: "",
+  };
+  execFileSync("go", ["build", "-o", binary, PROGRAM], { env });
+
+  signer = await createSigner(await newPrivateKey(ORIGIN, crypto.getRandomValues(new Uint8Array(32))));
+  const database = sqliteD1();
+  const query = queryOf(database);
+  const archive = folderBucket(folder);
+  const list: Case[] = [];
+  const heads: string[] = [];
+  const ids: string[] = [];
+  const sizes = [0, 1, 41, 82, 84, 87, 177, 400];
+  for (const [at, to] of sizes.slice(1).entries()) {
+    ids.push(...(await storeSealedTraffic(database, { from: sizes[at] ?? 0, to, all: 400 })));
+    const { checkpoint } = await runSealer({ database, signers: [signer], now: Date.now });
+    if (!checkpoint) throw new Error("nothing was sealed");
+    await publishLog({ database, archive }, checkpoint);
+    heads.push(checkpoint.note);
+  }
+  for (const id of ids) {
+    const proof = await proveEvent(query, id);
+    if (typeof proof === "string") throw new Error(`${id}: ${proof}`);
+    list.push({
+      entry: proof.entry,
+      index: proof.leaf_index,
+      checkpoint: proof.checkpoint,
+      proof: proof.inclusion_proof,
+    });
+  }
+  for (const earlier of heads) {
+    const size = Number(earlier.split("\n")[1]);
+    const proof = await proveCheckpoint(query, size);
+    list.push({ earlier, checkpoint: proof?.checkpoint ?? "", proof: proof?.consistency_proof ?? null });
+  }
+  cases = join(folder, "cases.ndjson");
+  writeFileSync(cases, list.map((one) => `${JSON.stringify(one)}\n`).join(""));
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+function requireGo(): void {
+  const hasGo = spawnSync("go", ["version"]).status === 0;
+  const hasPackages = existsSync(join(MODULES, "src/golang.org/x/mod/sumdb/tlog"));
+  if (!hasGo || !hasPackages)
+    throw new Error(
+      "This test needs Go and its module packages: apt-get install golang-go golang-golang-x-mod-dev",
+    );
+}
+
+/** The last line of the program's output, and whether it accepted everything. */
+function verify(path: string, key: string): string {
+  const { stdout, status } = spawnSync(binary, [join(folder, "seals"), key, path], { encoding: "utf8" });
+  return `${status} ${stdout.trim()}`;
+}
+
+it("accepts every checkpoint, tile, inclusion proof and consistency proof", () => {
+  expect(verify(cases, signer.verifierKey)).toMatch(/^0 verified: \d{4} leaves, \d{3,} records, 7 trees$/);
+});
+
+it.each([
+  ["an entry", (one: Case) => ({ ...one, ...(one.entry && { entry: `${one.entry} ` }) })],
+  ["an index", (one: Case) => ({ ...one, ...(one.index !== undefined && { index: one.index + 1 }) })],
+  ["a proof", (one: Case) => ({ ...one, proof: one.proof?.toReversed() ?? null })],
+  ["a checkpoint", (one: Case) => ({ ...one, checkpoint: one.checkpoint.replace(/\n\d+\n/, "\n7\n") })],
+])("rejects a change of %s", (_, change) => {
+  const [first = ""] = readFileSync(cases, "utf8").split("\n");
+  const path = join(folder, "changed.ndjson");
+  writeFileSync(path, `${JSON.stringify(change(JSON.parse(first) as Case))}\n`);
+  expect(verify(path, signer.verifierKey)).toMatch(/^1 FAILED/);
+});
+
+it("rejects the checkpoint with another key of the same name", async () => {
+  const other = await createSigner(await newPrivateKey(ORIGIN, new Uint8Array(32)));
+  expect(verify(cases, other.verifierKey)).toMatch(/^1 FAILED/);
+});
+
+it("rejects a changed tile", () => {
+  const tile = join(folder, "seals/tile/0/000");
+  const bytes = readFileSync(tile);
+  bytes.writeUInt8(bytes.readUInt8(100) ^ 1, 100);
+  writeFileSync(tile, bytes);
+  expect(verify(cases, signer.verifierKey)).toMatch(/^1 FAILED/);
+});

@@ -1,0 +1,43 @@
+/** A D1 database over Node's own SQLite: for tools and tests in Node that run the ledger's code on a file or in memory. */
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { DatabaseSync, type SQLInputValue } from "node:sqlite";
+import { ROOT } from "../../tools/root.ts";
+
+type Values = readonly SQLInputValue[];
+
+/** With all migrations applied. */
+export function sqliteD1(path = ":memory:"): D1Database {
+  const sqlite = new DatabaseSync(path);
+  for (const file of readdirSync(join(ROOT, "migrations")).toSorted())
+    sqlite.exec(readFileSync(join(ROOT, "migrations", file), "utf8"));
+  const run = (sql: string, values: Values) => {
+    const statement = sqlite.prepare(sql);
+    const isRead = /^\s*(?:SELECT|WITH(?![\s\S]*\b(?:INSERT|UPDATE|DELETE)\b)|PRAGMA)/i.test(sql);
+    if (isRead) return { results: statement.all(...values), meta: { changes: 0 } };
+    return { results: [], meta: { changes: Number(statement.run(...values).changes) } };
+  };
+  const prepare = (sql: string, values: Values = []): object => ({
+    sql,
+    values,
+    bind: (...bound: SQLInputValue[]) => prepare(sql, bound),
+    all: async () => run(sql, values),
+    run: async () => run(sql, values),
+    first: async (column?: string) => {
+      const [row = null] = run(sql, values).results;
+      return column === undefined ? row : (row?.[column] ?? null);
+    },
+  });
+  const batch = async (statements: readonly { readonly sql: string; readonly values: Values }[]) => {
+    sqlite.exec("BEGIN");
+    try {
+      const results = statements.map(({ sql, values }) => run(sql, values));
+      sqlite.exec("COMMIT");
+      return results;
+    } catch (error) {
+      sqlite.exec("ROLLBACK");
+      throw error;
+    }
+  };
+  return { prepare, batch } as unknown as D1Database;
+}
