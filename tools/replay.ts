@@ -1,24 +1,19 @@
 /** `npm run replay`: stores events from the log that the ledger could not store, in the records Worker's database. */
 import { randomUUID } from "node:crypto";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { readFileSync } from "node:fs";
 import { text } from "node:stream/consumers";
 import { parseArgs } from "node:util";
 import { createVerify } from "../src/events/event-mac.ts";
 import { readEnvironment, type Env } from "../src/shared/config/environment.ts";
 import { EVENT_MAC_KEY, readEventMacKeys } from "../src/shared/config/event-mac-keys.ts";
 import { uuidV7 } from "../src/shared/uuid.ts";
-import { deployedFiles, environmentIssue } from "./deploy/files.ts";
-import { readWorkers } from "./deploy/worker-configs.ts";
+import { environmentIssue } from "./deploy/files.ts";
 import { readDevVarsFiles } from "./local/dev-vars.ts";
+import { executeSql } from "./local/ledger-sql.ts";
 import { argumentError, BAD_USAGE, sentenceOf, StartFailure } from "./local/start-failure.ts";
-import { currentStateFolder } from "./local/state.ts";
-import { placeArgs, runWrangler } from "./local/wrangler.ts";
 import { authenticateFound } from "./replay/authenticate.ts";
 import { findLogged, readLoggedMessage } from "./replay/logged-events.ts";
 import { toSql, toUnauthenticatedSql } from "./replay/sql.ts";
-import { ROOT } from "./root.ts";
 
 const USAGE = `Usage: npm run -s replay -- [--local | --remote] [--env <name>] [--persist-to <directory>] [--plain | --messages]
                               [log file … | -]
@@ -115,7 +110,7 @@ async function replay(command: Command): Promise<void> {
   const verify = keys.length > 0 ? createVerify(keys) : null;
   const { accepted, rejected } = await authenticateFound(found, verify, Date.now());
   const sql = toSql(accepted) + toUnauthenticatedSql(rejected, newId);
-  if (sql !== "") await execute(sql, command);
+  if (sql !== "") await executeSql(sql, command);
   process.stdout.write(
     `${accepted.length} events replayed${verify ? "" : ", without a check of their MACs"}.\n`,
   );
@@ -132,33 +127,4 @@ function readMacKeys(remote: boolean): readonly string[] {
   const keys = readEventMacKeys(readEnvironment(set, (path, issue) => issues.push(`${path} ${issue}.`)));
   if (issues[0] !== undefined) throw new StartFailure(issues[0]);
   return keys;
-}
-
-/** The state of `npm start`; of an environment, wrangler's default. */
-const localState = (environment: string | null): string | undefined =>
-  environment === null ? currentStateFolder() : undefined;
-
-/** Runs the SQL in the ledger's database. Rejects with a StartFailure, after printing wrangler's output. */
-async function execute(sql: string, { remote, environment, persistTo }: Command): Promise<void> {
-  // Writes the configurations, which the command below names.
-  readWorkers(ROOT, { gatewayOnly: false, environment });
-  // Readable by this user only, because the file holds recorded content.
-  const directory = mkdtempSync(join(tmpdir(), "ledger-replay-"));
-  try {
-    const file = join(directory, "events.sql");
-    writeFileSync(file, sql, { mode: 0o600 });
-    const target = [
-      ...placeArgs({
-        config: join(ROOT, deployedFiles(environment).records),
-        persistTo: remote ? undefined : (persistTo ?? localState(environment)),
-      }),
-      ...(remote ? ["--remote", "--yes"] : ["--local"]),
-    ];
-    const { ok, lines } = await runWrangler(["d1", "execute", "LEDGER", ...target, "--file", file], remote);
-    if (ok) return;
-    process.stderr.write(`${lines.join("\n")}\n`);
-    throw new StartFailure("The events could not be stored; wrangler's output above has the reason.");
-  } finally {
-    rmSync(directory, { recursive: true, force: true });
-  }
 }

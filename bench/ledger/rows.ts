@@ -15,7 +15,7 @@ import { parseArgs } from "node:util";
 import { getPlatformProxy } from "wrangler";
 import type { InterceptorEvent } from "../../src/events/event.ts";
 import { FOLD_AT_DELTAS, FOLD, UNFOLDED_DELTAS } from "../../src/records/ledger/rollups/fold.ts";
-import { seal } from "../../src/records/ledger/write/store.ts";
+import { seal } from "../../src/records/ledger/write/seal-events.ts";
 import { statementsFor } from "../../src/records/ledger/write/statements.ts";
 import { exitOnClosedPipe } from "../../tools/closed-pipe.ts";
 import { NOW, traffic } from "./traffic.ts";

@@ -5,7 +5,7 @@
 import type { InterceptorEvent } from "../../src/events/event.ts";
 import { toJsonWithin } from "../../src/events/json-within.ts";
 import type { LedgerEntry } from "../../src/records/ledger/stored-facts.ts";
-import { seal } from "../../src/records/ledger/write/store.ts";
+import { seal } from "../../src/records/ledger/write/seal-events.ts";
 import { statementsFor } from "../../src/records/ledger/write/statements.ts";
 import {
   INSERT_UNAUTHENTICATED,

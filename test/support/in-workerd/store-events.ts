@@ -2,7 +2,8 @@
 import type { InterceptorEvent } from "../../../src/events/event.ts";
 import type { StoredFacts } from "../../../src/records/ledger/stored-facts.ts";
 import { statementsFor, type Statement } from "../../../src/records/ledger/write/statements.ts";
-import { seal, storeEvents as store } from "../../../src/records/ledger/write/store.ts";
+import { seal } from "../../../src/records/ledger/write/seal-events.ts";
+import { storeEvents as store } from "../../../src/records/ledger/write/store.ts";
 
 export const STORED: StoredFacts = { via: "q", macKeyId: null, storedAt: Date.UTC(2026, 10, 23, 13) };
 

@@ -1,5 +1,5 @@
 /** A character takes at most three bytes; D1 accepts a text of 1,000,000 bytes: https://developers.cloudflare.com/d1/platform/limits/ */
-const MAX_CHARACTERS = 300_000;
+export const MAX_CHARACTERS = 300_000;
 
 /** The JSON values joined into JSON arrays, in their order. `maxCharacters`: bound of one array. A single value may exceed it. */
 export function chunks(values: readonly string[], maxCharacters = MAX_CHARACTERS): string[] {

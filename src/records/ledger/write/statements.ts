@@ -14,6 +14,7 @@ import {
   type BatchEvent,
 } from "../rollups/journal-sql.ts";
 import { isCallTable, TABLE_KEYS, type CallTable } from "../tables.ts";
+import { chunks, MAX_CHARACTERS } from "./chunks.ts";
 import { callsInto, endsInto, insertInto, startsInto } from "./insert-sql.ts";
 import { NOTE_OPEN_CALLS } from "../open-calls-sql.ts";
 import { toStoredJson } from "./stored-json.ts";
@@ -24,9 +25,6 @@ export type Statement = { readonly sql: string; readonly json: string };
 
 /** An event with the text of its column `seal` (stored-facts.ts). */
 export type SealedEvent = { readonly event: InterceptorEvent; readonly seal: string };
-
-/** A character takes at most three bytes; D1 accepts a text of 1,000,000 bytes: https://developers.cloudflare.com/d1/platform/limits/ */
-const MAX_CHARACTERS = 300_000;
 
 /** `maxCharacters`: bound of one statement's JSON. A single event may exceed it. `at`: milliseconds since 1970. */
 export function statementsFor(
@@ -152,22 +150,4 @@ function withSource(event: InterceptorEvent): InterceptorEvent {
   if (!("attribution" in event) || typeof event.initiator_source === "string") return event;
   const isOwner = OWNER_ATTRIBUTIONS.has(event.attribution);
   return { ...event, initiator_source: isOwner ? EARLIER_OWNER_SOURCE : event.identity_source };
-}
-
-/** The JSON values joined into JSON arrays, in their order. */
-function chunks(values: readonly string[], maxCharacters: number): string[] {
-  const arrays: string[] = [];
-  let open: string[] = [];
-  let characters = 0;
-  for (const value of values) {
-    if (open.length > 0 && characters + value.length >= maxCharacters) {
-      arrays.push(`[${open.join(",")}]`);
-      open = [];
-      characters = 0;
-    }
-    open.push(value);
-    characters += value.length + 1;
-  }
-  if (open.length > 0) arrays.push(`[${open.join(",")}]`);
-  return arrays;
 }

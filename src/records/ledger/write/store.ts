@@ -2,22 +2,10 @@
  * Writes events into D1. Storing is idempotent and independent of order: the same events make the same rows, in any order
  * and however often they are delivered.
  */
-import { toLedgerEvents } from "../../../events/ledger-events.ts";
 import { UNFOLDED_DELTAS } from "../rollups/fold.ts";
-import { newSeal, type LedgerEntry } from "../stored-facts.ts";
-import { statementsFor, type SealedEvent } from "./statements.ts";
-
-const fillRandom = (bytes: Uint8Array<ArrayBuffer>): void => void crypto.getRandomValues(bytes);
-
-/** The events in the ledger's form, each with a seal of its own. Entries with the same facts are of one message. */
-export function seal(entries: readonly LedgerEntry[], random = fillRandom): SealedEvent[] {
-  const messages = Map.groupBy(entries, ({ via, macKeyId, storedAt }) => `${via} ${macKeyId} ${storedAt}`);
-  return [...messages.values()].flatMap((message) => {
-    const facts = message[0] as LedgerEntry;
-    const events = toLedgerEvents(message.map(({ event }) => event));
-    return events.map((event) => ({ event, seal: newSeal(facts, random) }));
-  });
-}
+import type { LedgerEntry } from "../stored-facts.ts";
+import { seal } from "./seal-events.ts";
+import { statementsFor } from "./statements.ts";
 
 /**
  * Stores all of the events or, when it rejects, not one of them: a batch is one transaction.

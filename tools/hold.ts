@@ -1,0 +1,158 @@
+/** `npm run hold`: legal holds. The cron deletes no row of a principal or a session while a hold on it is in force. */
+import { randomUUID } from "node:crypto";
+import { parseArgs } from "node:util";
+import type { LedgerAccess } from "../src/events/event.ts";
+import { canonicalId, uuidV7 } from "../src/shared/uuid.ts";
+import { environmentIssue } from "./deploy/files.ts";
+import { executeSql, queryLedger, type LedgerPlace } from "./local/ledger-sql.ts";
+import { argumentError, BAD_USAGE, sentenceOf } from "./local/start-failure.ts";
+import { toSql } from "./replay/sql.ts";
+
+const USAGE = `Usage: npm run -s hold -- add (--principal <id> | --session <id>) --reason <text> [place]
+       npm run -s hold -- release <hold id> [place]
+       npm run -s hold -- list [place]
+
+A hold keeps all rows of a principal (an id, as initiator and as actor, of any source) or of a client's session, whatever
+their age and the size of the database. Each hold and release is an event: GET /accesses.
+
+place: --local | --remote, --env <name>, --persist-to <directory>, as for npm run replay
+`;
+
+type Action =
+  | { readonly verb: "list" }
+  | { readonly verb: "release"; readonly id: string }
+  | {
+      readonly verb: "add";
+      readonly principal: string | null;
+      readonly session: string | null;
+      readonly reason: string;
+    };
+
+export type HoldCommand = Action & { readonly place: LedgerPlace };
+
+export async function main(args: readonly string[]): Promise<number> {
+  if (args.length === 0 || args.includes("--help") || args.includes("-h")) {
+    process.stdout.write(USAGE);
+    return args.length === 0 ? BAD_USAGE : 0;
+  }
+  const command = readArguments(args);
+  if (typeof command === "string") {
+    process.stderr.write(`${command} (See --help.)\n`);
+    return BAD_USAGE;
+  }
+  try {
+    process.stdout.write(await run(command));
+    return 0;
+  } catch (error) {
+    process.stderr.write(`${sentenceOf(error)}\n`);
+    return 1;
+  }
+}
+
+/** @returns the command, or one sentence that says why the arguments are invalid. */
+export function readArguments(args: readonly string[]): HoldCommand | string {
+  try {
+    const { values, positionals } = parseArgs({
+      args: [...args],
+      allowPositionals: true,
+      options: {
+        principal: { type: "string" },
+        session: { type: "string" },
+        reason: { type: "string" },
+        local: { type: "boolean", default: false },
+        remote: { type: "boolean", default: false },
+        env: { type: "string" },
+        "persist-to": { type: "string" },
+      },
+    });
+    const { remote, local, env: environment = null, "persist-to": persistTo } = values;
+    const issue = environment === null ? null : environmentIssue(environment);
+    if (issue !== null) return issue;
+    if (remote && (local || persistTo !== undefined)) return "--remote excludes --local and --persist-to.";
+    const action = readAction(positionals, values);
+    return typeof action === "string" ? action : { ...action, place: { remote, environment, persistTo } };
+  } catch (error) {
+    return argumentError(error);
+  }
+}
+
+type Options = {
+  readonly principal?: string | undefined;
+  readonly session?: string | undefined;
+  readonly reason?: string | undefined;
+};
+
+function readAction(
+  [verb, id, ...others]: readonly string[],
+  { principal, session, reason }: Options,
+): Action | string {
+  if (others.length > 0) return "There are too many arguments.";
+  if (verb === "list" && id === undefined) return { verb };
+  if (verb === "release") return id === undefined ? "release requires the id of a hold." : { verb, id };
+  if (verb !== "add" || id !== undefined) return "The command must be add, release or list.";
+  if ((principal === undefined) === (session === undefined))
+    return "add requires either --principal or --session.";
+  if (!reason?.trim()) return "add requires --reason.";
+  return { verb, principal: principal ?? null, session: session ?? null, reason };
+}
+
+/** @returns the text to print. */
+async function run(command: HoldCommand): Promise<string> {
+  const { place } = command;
+  if (command.verb === "list")
+    return listed(await queryLedger("SELECT * FROM legal_holds ORDER BY id", place));
+  const now = Date.now();
+  if (command.verb === "add") {
+    const id = uuidV7(now, randomUUID());
+    await executeSql(addSql(id, command, now), place);
+    return `The hold ${id} is in force.\n`;
+  }
+  const held = await queryLedger("SELECT id FROM legal_holds", place);
+  if (!held.some(({ id }) => id === command.id)) throw new Error("There is no such hold.");
+  await executeSql(releaseSql(command.id, now), place);
+  return `The hold ${command.id} is released. The next run of the cron deletes what has expired.\n`;
+}
+
+type Added = Extract<Action, { readonly verb: "add" }>;
+
+const quoted = (text: string | null): string =>
+  text === null ? "NULL" : `'${text.toWellFormed().replaceAll("\0", "").replaceAll("'", "''")}'`;
+
+export function addSql(id: string, { principal, session, reason }: Added, now: number): string {
+  const held = principal === null ? null : canonicalId(principal);
+  const at = new Date(now).toISOString();
+  const insert = `INSERT INTO legal_holds (id, principal_id, session_id, reason, created_at) VALUES (${[id, held, session, reason, at].map(quoted).join(", ")});\n`;
+  const target = held ?? session ?? "";
+  return insert + eventSql({ action: "hold", target, parameters: { hold: id }, cause: reason }, now);
+}
+
+export const releaseSql = (id: string, now: number): string =>
+  `DELETE FROM legal_holds WHERE id = ${quoted(id)};\n` +
+  eventSql({ action: "release", target: id, parameters: { hold: id }, cause: null }, now);
+
+function eventSql(
+  facts: Pick<LedgerAccess, "action" | "target" | "parameters" | "cause">,
+  now: number,
+): string {
+  const event: LedgerAccess = {
+    record_type: "ledger_access",
+    interception_id: uuidV7(now, randomUUID()),
+    ...facts,
+    by: "tool",
+    rows: 0,
+    before: null,
+    created_at: new Date(now).toISOString(),
+  };
+  return toSql([{ event, via: "m", macKeyId: null, storedAt: now }]);
+}
+
+function listed(rows: readonly Readonly<Record<string, unknown>>[]): string {
+  if (rows.length === 0) return "No hold is in force.\n";
+  return rows
+    .map(({ id, principal_id, session_id, reason, created_at }) => {
+      const who =
+        principal_id === null ? `session ${String(session_id)}` : `principal ${String(principal_id)}`;
+      return `${String(id)}  ${String(created_at)}  ${who}  ${JSON.stringify(reason)}\n`;
+    })
+    .join("");
+}
