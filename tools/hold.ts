@@ -12,8 +12,8 @@ const USAGE = `Usage: npm run -s hold -- add (--principal <id> | --session <id>)
        npm run -s hold -- release <hold id> [place]
        npm run -s hold -- list [place]
 
-A hold keeps all rows of a principal (an id, as initiator and as actor, of any source) or of a client's session, whatever
-their age and the size of the database. Each hold and release is an event: GET /accesses.
+A hold keeps all rows of a principal (an id, as initiator and as actor, of any source) or of a client's session,
+regardless of their age and the size of the database. Each hold and release is an event: GET /accesses.
 
 place: --local | --remote, --env <name>, --persist-to <directory>, as for npm run replay
 `;

@@ -310,7 +310,7 @@ const TOKEN_USAGE = {
   created_at: CREATED_AT,
 } as const satisfies Fields;
 
-/** What the ledger's form of the end has in addition: the rest of the usage event (ledger-events.ts). */
+/** The further fields of the end in the ledger's form: the rest of the usage event (ledger-events.ts). */
 const LEDGER_END = {
   usage_metadata: orNull.object<Readonly<Record<string, number>>>(
     "the dialect's further figures, such as `completion_reasoning`; null where no usage is known",

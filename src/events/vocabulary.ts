@@ -116,7 +116,7 @@ export const EDGE_ERRORS = {
 } as const;
 export type EdgeError = keyof typeof EDGE_ERRORS;
 
-/** What was done with the ledger's records. */
+/** The actions on the ledger's records that are events themselves. */
 export const LEDGER_ACTIONS = {
   read: "the API returned records",
   purge: "the cron deleted rows",

@@ -62,7 +62,10 @@ export function createRecords(config: Config): Records {
   const { database, adminTokenSha256, deadLetterQueue, seals } = config;
   const ledger = ledgerDeps(config);
   const sealJob = sealJobOf(config);
+  /** By request, until its response is returned. */
+  const reads = new WeakMap<Request, ApiRead>();
   const api = createApi({
+    onRead: (request, read) => void reads.set(request, read),
     database,
     seals: { isOn: seals !== null, proveEvent, proveCheckpoint },
     adminTokenSha256,
@@ -75,12 +78,9 @@ export function createRecords(config: Config): Records {
   });
   return {
     fetch: async (request: Request, waitUntil?: (promise: Promise<unknown>) => void) => {
-      const reads: ApiRead[] = [];
-      const response = await api.fetch(request, { onRead: (read) => void reads.push(read) });
-      for (const read of reads) {
-        const recorded = recordRead(ledger, read);
-        waitUntil?.(recorded);
-      }
+      const response = await api.fetch(request);
+      const read = reads.get(request);
+      if (read) waitUntil?.(recordRead(ledger, read));
       return response;
     },
     store: async (messages) => {

@@ -46,7 +46,10 @@ export const LAYERS: readonly Layer[] = [
     "composition root: the one place that names concrete dialects, sources, policies and sinks",
   ),
   layer("gateway/index", "the gateway's entry: fetch, Durable Objects"),
-  layer("records/rollups", "what one interception adds to the totals, as SQL: read by ledger and API"),
+  layer(
+    "records/rollups",
+    "the contribution of an interception to the totals, as SQL: read by ledger and API",
+  ),
   layer("records/ledger", "queue consumer, database, archive; cron: orphans, anomalies, retention, seals"),
   layer("records/api", "the API over the ledger, one file per endpoint"),
   layer("records/config", "the records Worker's environment, validated once"),

@@ -36,7 +36,7 @@ const ALLOWED: readonly Allowed[] = [
   },
   {
     in: /^(?:tools|README\.md|docs|test\/docs)/,
-    form: /aei_(?:admin-)?local-/,
+    form: /aei_(?:admin-|mac-)?local-/,
     why: "the keys of `npm start`, which no other deployment accepts",
   },
   {
@@ -79,6 +79,7 @@ const ALLOWED: readonly Allowed[] = [
       "2123f28b8c31",
       "e890f3a2b607",
       "f3809d8f6dde",
+      "2c2294b4479b",
     ],
   },
 ];

@@ -442,7 +442,7 @@ const RECORDS = keysOf("records", "", [
   [
     "RETENTION.max_gb",
     "`8`",
-    "Size of the database in gigabytes (10^9 bytes) above which its oldest rows are deleted, whatever their age. D1 takes 10. `0`: no bound.",
+    "Size of the database in gigabytes (10^9 bytes) above which its oldest rows are deleted, regardless of their age. D1 takes 10. `0`: no bound.",
   ],
   [
     "ADMIN_TOKEN",

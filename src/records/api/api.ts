@@ -26,6 +26,8 @@ export type ApiDeps = {
   readonly newId: () => string;
   /** Called once per refused request, before the response is returned. `id` is the response's `x-interception-id`. */
   readonly onRefusal: (id: string, request: Request, refusal: Refusal) => void;
+  /** Called once per response with records of the ledger, before it is returned. */
+  readonly onRead: (request: Request, read: ApiRead) => void;
 };
 
 /** A database that was reset is back within seconds; one that is overloaded needs a pause. */
@@ -41,13 +43,7 @@ export type ApiRead = {
   readonly at: number;
 };
 
-/** Of one request: called once where its response has records. */
-type ApiBindings = { readonly onRead: (read: ApiRead) => void };
-
-type ApiEnv = {
-  readonly Variables: { interceptionId: string; tokenId: string };
-  readonly Bindings: ApiBindings;
-};
+type ApiEnv = { readonly Variables: { interceptionId: string; tokenId: string } };
 
 /** The app is called by `fetch`. It cannot be mounted in another Hono app, which would replace its `getPath`. */
 export type ApiApp = Hono<ApiEnv>;
@@ -92,7 +88,7 @@ export function createApi(deps: ApiDeps): ApiApp {
         if (found instanceof Refusal) return refuse(context, deps, found);
         const { response, read, target } = found;
         const { interceptionId: id, tokenId } = context.var;
-        if (read) context.env.onRead({ id, tokenId, target, ...read, at });
+        if (read) deps.onRead(context.req.raw, { id, tokenId, target, ...read, at });
         return response;
       });
       routes.all(path, (context) => {

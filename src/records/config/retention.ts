@@ -10,7 +10,7 @@ const D1_MAX_GB = 10;
 const GB = 1_000_000_000;
 const MAX_DAYS = 36_500;
 
-/** What belongs to an interception, and goes at the latest with it. */
+/** The parts of an interception, which are deleted at the latest with it. */
 const PARTS = ["prompts", "thoughts", "tools"] as const;
 
 export function readRetention({ days, fields }: Environment): Retention {

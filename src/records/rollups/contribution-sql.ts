@@ -1,5 +1,5 @@
 /**
- * What one interception adds to the totals, as SQL over its row. The journal, the API's sums over single interceptions and
+ * The contribution of one interception to the totals, as SQL over its row. The journal, the API's sums over single interceptions and
  * the recount all use it, so that they cannot differ.
  *
  * A dimension is everything that totals are grouped or filtered by. An interception belongs to the hour (UTC) in which it
@@ -45,7 +45,7 @@ export const dimensionKey = (alias: string): string =>
 
 export const hourOf = (alias: string): string => `SUBSTR(${alias}.started_at, 1, 13)`;
 
-/** What one interception adds to a measure. */
+/** The contribution of one interception to a measure. */
 export function contribution(measure: Measure, alias: string): string {
   if (measure === "requests") return "1";
   return measure === "unknown_usage" ? `(${alias}.usage_state IS NOT 'final')` : `${alias}.total_${measure}`;

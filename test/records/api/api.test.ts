@@ -97,6 +97,7 @@ describe("routes of the API", () => {
       seals: { isOn: false, proveEvent, proveCheckpoint },
       now: () => T0,
       newId: () => "id",
+      onRead: () => undefined,
       onRefusal: (_, __, { code }) => refusals.push(code),
     });
     const send = async (host: string, path: string): Promise<number> => {

@@ -51,7 +51,7 @@ async function counted(): Promise<unknown> {
     usages: usages.map(({ id, interception_id: of }) => [id, numbers.get(String(of))]),
     states: states.results.map(({ usage_state }) => usage_state),
     tokens: states.results.map(({ total_input_tokens }) => total_input_tokens),
-    // The end's own word, whatever was read later.
+    // The end's own word, regardless of usage that was read later.
     own: interceptions.map(({ usage }) => usage),
   };
 }

@@ -77,7 +77,7 @@ const randomRetrieval = (n: number, random: () => number): readonly InterceptorE
 ];
 
 describe("the totals by hour and by day", () => {
-  it("equal a recount of all rows, whatever is delivered late, twice and in any order", async () => {
+  it("equal a recount of all rows for events that come late, twice and in any order", async () => {
     await forSeedsAsync(60, async (seed) => {
       await emptyLedger();
       const random = seededRandom(seed);

@@ -47,6 +47,7 @@ export async function fetchApi(path: string, options: FetchOptions = {}): Promis
     seals: { isOn: options.isSealing ?? true, proveEvent, proveCheckpoint },
     now: options.now ?? (() => NOW),
     newId: options.newId ?? (() => "00000000-0000-7000-8000-000000000000"),
+    onRead: (_, read) => options.onRead?.(read),
     onRefusal: (id, request, reported) => {
       if (refusal !== null) throw new Error("the app reported two refusals");
       refusal = reported;
@@ -54,8 +55,7 @@ export async function fetchApi(path: string, options: FetchOptions = {}): Promis
     },
   });
   const url = `https://interceptor.example${options.prefix ?? BASE}${path}`;
-  const { onRead = () => undefined } = options;
-  const response = await app.fetch(new Request(url, { method, headers, body }), { onRead });
+  const response = await app.fetch(new Request(url, { method, headers, body }));
   const text = await response.text();
   const isJson = response.headers.get("content-type")?.startsWith("application/json") === true && text !== "";
   return {

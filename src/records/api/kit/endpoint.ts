@@ -75,7 +75,7 @@ export type Endpoint = {
 
 export type EndpointResponse = {
   readonly response: Response;
-  /** The records in it; null where it has none of the ledger. */
+  /** The records in it; null where the response has no record of the ledger. */
   readonly read: { readonly rows: number; readonly parameters: Readonly<Record<string, string>> } | null;
 };
 

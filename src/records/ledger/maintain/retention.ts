@@ -25,7 +25,7 @@ export type RetentionDays = Readonly<Record<RetentionGroup, number>>;
 
 export type Retention = {
   readonly days: RetentionDays;
-  /** The database's size in bytes above which the oldest rows are deleted, whatever their age; 0: no bound. */
+  /** The database's size in bytes above which the oldest rows are deleted, regardless of their age; 0: no bound. */
   readonly maxBytes: number;
 };
 
@@ -99,7 +99,7 @@ async function deleteBySize(run: Run, maxBytes: number, now: number): Promise<vo
   while (run.size > maxBytes && run.left > 0) {
     const { results } = await query<{ id: string | null }>(run, SIZE_BOUNDARY);
     const id = results[0]?.id ?? null;
-    // What is left are the newest rows of each table, and the totals.
+    // Only the newest rows of each table are left, and the totals.
     if (id === null) return;
     const before = uuidTime(id);
     await moveBoundary(run, before);

@@ -81,7 +81,7 @@ export async function foldJournal(database: D1Database): Promise<void> {
 }
 
 /**
- * Sums up the days that have ended, once. What is stored later for such a day is folded into both. Parameter: the current
+ * Sums up the days that have ended, once. Deltas of such a day that come later are folded into both. Parameter: the current
  * day.
  */
 const closeDay = (target: "id" | Kind): string => `

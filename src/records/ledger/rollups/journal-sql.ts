@@ -3,7 +3,7 @@
  * the first time, and by how much it moved the totals.
  *
  * A batch first notes what its interceptions add to the totals before it (`OPEN_BATCH`), then stores its events, then
- * replaces the note by the difference (`closeBatch`). So the totals are exact whatever is delivered twice, late or in any
+ * replaces the note by the difference (`closeBatch`). So the totals are exact even if events are delivered twice, late or in any
  * order: they follow from the rows alone, never from the events.
  *
  * The one parameter of each statement is a `Batch` as JSON.
@@ -44,7 +44,7 @@ const BATCH = "batch (json) AS MATERIALIZED (SELECT ?1)";
 const JSON_TEXT = "(SELECT json FROM batch)";
 const INTERCEPTIONS = `SELECT value AS id FROM json_each(${JSON_TEXT}, '$.interceptions')`;
 
-/** What the interceptions of a list add, one row each. */
+/** The contributions of the interceptions of a list, one row each. */
 const contributions = (ids: string): string => `
 SELECT dimension.id AS dimension, ${hourOf("i")} AS hour, ${MEASURES.map((name) => `${contribution(name, "i")} AS ${name}`).join(", ")}
 FROM (${ids}) AS listed CROSS JOIN interceptions AS i ON i.id = listed.id
