@@ -46,6 +46,7 @@ describe("an event's id", () => {
       "01a20846-fe00-8b00-8def-0123456789ad",
       "01a20846-fe00-8c00-8def-0123456789ab",
       "01a20846-fe00-8d00-8def-0123456789ad",
+      "01a20846-fe00-8e00-8def-0123456789ae",
     ]);
     expect(eventId({ ...TOOL, position: 99 })).toBe("01a20846-fe00-8463-8def-0123456789ab");
   });

@@ -23,6 +23,7 @@ describe("the record codes", () => {
       batch_file: 11,
       passthrough_start: 12,
       refusal_count: 13,
+      ledger_access: 14,
     });
   });
 
@@ -54,6 +55,7 @@ describe("the tables of the record types", () => {
       batch_file: "batch_files",
       passthrough_start: "passthroughs",
       refusal_count: "refusal_counts",
+      ledger_access: "ledger_accesses",
     });
   });
 });

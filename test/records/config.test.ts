@@ -79,7 +79,22 @@ describe("the records Worker's config", () => {
     expect(read({})).toEqual({
       database: DATABASE,
       archive: null,
-      retentionDays: 60,
+      retention: {
+        days: {
+          prompts: 45,
+          thoughts: 45,
+          tools: 45,
+          overrides: 45,
+          passthroughs: 45,
+          refusals: 45,
+          interceptions: 45,
+          anomalies: 45,
+          unauthenticated: 45,
+          accesses: 400,
+          totals: 0,
+        },
+        maxBytes: 8_000_000_000,
+      },
       adminTokenSha256: null,
       deadLetterQueue: null,
       eventMac: { keys: [], acceptsMissing: false },
@@ -211,7 +226,11 @@ describe("the records Worker's config", () => {
 
   it("is valid for the bindings of wrangler.records.toml", () => {
     const config = readConfig(env as unknown as Vars);
-    expect(config).toMatchObject({ archive: null, retentionDays: 60, adminTokenSha256: null });
+    expect(config).toMatchObject({
+      archive: null,
+      retention: { days: { interceptions: 45 } },
+      adminTokenSha256: null,
+    });
     expect((config as Config).database).not.toBeNull();
   });
 });
@@ -226,7 +245,7 @@ describe("RETENTION_DAYS", () => {
     ["30", 30],
     [" 7 \n", 7],
     ["0090", 90],
-    [undefined, 60],
+    [undefined, 45],
   ])("reads %j as %i days", (RETENTION_DAYS, days) => {
     expect(read({ RETENTION_DAYS }).retention.days.interceptions).toBe(days);
   });

@@ -103,6 +103,7 @@ const EVERY_EVENT_ROWS = {
   passthroughs: 1,
   refusals: 1,
   refusal_counts: 1,
+  ledger_accesses: 1,
 };
 
 describe("the RPC method store", () => {
@@ -309,7 +310,11 @@ describe("the API", () => {
     const response = await serve(get("/api/v2/ai-gateway/interceptions", TOKEN));
     expect(response.status).toBe(200);
     expect(await response.text()).toContain(START.interception_id);
-    expect([logged(), errors()]).toEqual([[], ""]);
+    // Without a context of a request, nothing waits for the event of the read to be stored; it is logged at once.
+    expect([logged(), errors()]).toEqual([
+      [expect.objectContaining({ record_type: "ledger_access", action: "read", target: "/interceptions" })],
+      "",
+    ]);
   });
 
   it("reports a missing ledger to the holder of the token only", async () => {
@@ -458,13 +463,16 @@ describe("the records Worker's entry", () => {
   it("passes requests, events, batches and the cron's time on", async () => {
     consoleSpies();
     const env = { LEDGER: database, ADMIN_TOKEN: await sha256Hex(TOKEN) };
-    const worker = workerWith(env);
+    const context = createExecutionContext();
+    const worker = new RecordsWorker(context, env);
     await worker.store([START]);
     const response = await worker.fetch(get("/api/v2/ai-gateway/interceptions", TOKEN));
     expect(await response.text()).toContain(START.interception_id);
+    await waitOnExecutionContext(context);
     expect(await worker.authorize(headersOf(null, TOKEN))).toBeNull();
     await worker.queue(batchOf(everyEvent));
-    expect(rowCounts(await allRows(database))).toEqual(EVERY_EVENT_ROWS);
+    // With that of the read.
+    expect(rowCounts(await allRows(database))).toEqual({ ...EVERY_EVENT_ROWS, ledger_accesses: 2 });
     const scheduledTime = new Date(Date.parse(START.started_at) + 61 * 86_400_000);
     await worker.scheduled(createScheduledController({ scheduledTime }));
     expect((await allRows(database))["interceptions"]).toEqual([]);

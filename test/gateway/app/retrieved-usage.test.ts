@@ -61,7 +61,9 @@ describe("a background response", () => {
     expect(usagesOf(rows)).toMatchObject([
       { id: "openai/resp_bg", interception_id: creator?.interception_id, output_tokens: 80 },
     ]);
-    expect(rows["interceptions"]).toMatchObject([{ outcome: "queued", usage: "final" }]);
+    expect(rows["interceptions"]).toMatchObject([
+      { outcome: "queued", usage: "unknown", claimed_usage: "final", claimed_output_tokens: 80 },
+    ]);
   });
 
   it("has no usage while it is not done", async () => {
@@ -80,7 +82,11 @@ describe("a background response", () => {
     const gateway = await openGatewayWithLedger({ provider: () => json(JSON.stringify(DONE)) });
     await gateway.exchange("/openai/v1/responses", post(JSON.stringify({ model: "gpt-5.1", input: "Hi" })));
     await gateway.exchange("/openai/v1/responses/resp_bg", get());
-    expect(usagesOf(await gateway.rows())).toHaveLength(1);
+    const rows = await gateway.rows();
+    expect(rows["interceptions"]).toMatchObject([
+      { usage: "final", input_tokens: 900, output_tokens: 80, claimed_usage: null },
+    ]);
+    expect(usagesOf(rows)).toEqual([]);
   });
 });
 
@@ -119,7 +125,9 @@ describe("a batch", () => {
     expect(new Set(usagesOf(rows).map(({ interception_id: id }) => id))).toEqual(
       new Set([created[0]?.interception_id]),
     );
-    expect(rows["interceptions"]).toMatchObject([{ outcome: "queued", usage: "partial" }]);
+    expect(rows["interceptions"]).toMatchObject([
+      { outcome: "queued", usage: "unknown", claimed_usage: "partial", claimed_output_tokens: 6 },
+    ]);
   });
 
   // The attack: custom ids that differ only behind the 256 characters that are kept, or are missing. The usage of the first
@@ -201,7 +209,9 @@ describe("a batch", () => {
       { id: "openai/file-out/a", interception_id: creator, output_tokens: 2 },
       { id: "openai/file-out/b", interception_id: creator, output_tokens: 2 },
     ]);
-    expect(rows["interceptions"]).toMatchObject([{ outcome: "queued", usage: "partial" }]);
+    expect(rows["interceptions"]).toMatchObject([
+      { outcome: "queued", usage: "unknown", claimed_usage: "partial", claimed_output_tokens: 4 },
+    ]);
   });
 
   // A client can upload a file that looks like the results of a batch, and read it.

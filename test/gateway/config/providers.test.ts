@@ -106,6 +106,7 @@ describe("J6 a provider's name", () => {
     "anomalies",
     "refusals",
     "passthroughs",
+    "accesses",
     "clients",
     "models",
     "providers",

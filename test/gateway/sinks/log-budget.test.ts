@@ -7,6 +7,7 @@
 import { toOperatorLine } from "../../../src/shared/operator-log.ts";
 import { describe, expect, it } from "vitest";
 import type { InterceptorEvent } from "../../../src/events/event.ts";
+import { toLedgerEvents } from "../../../src/events/ledger-events.ts";
 import { FALLBACK_MESSAGE, createFallbackLog } from "../../../src/events/fallback-log.ts";
 import { coalesceStarts } from "../../../src/gateway/sinks/coalesce-starts.ts";
 import { recordsSink, type Timing } from "../../../src/gateway/sinks/records.ts";
@@ -75,7 +76,7 @@ function largest(unit: string): { readonly start: InterceptorEvent[]; readonly e
       { ...PROMPT, prompt: content, truncated: true },
     ],
     end: [
-      { ...TOKENS, msg_id: of(256), metadata: TOKEN_EXTRAS },
+      { ...TOKENS, msg_id: of(256), metadata: TOKEN_EXTRAS, raw_usage: of(2048) },
       {
         ...END,
         ...caller,
@@ -210,7 +211,7 @@ describe("H9 Logpush, for the largest request with all content recorded and the 
       expect(lines.join("").length).toBeGreaterThan(LOG_CHARACTERS);
       expect(logged(linesInBudget(lines)).slice(0, CALLER_LINES.length)).toEqual(CALLER_LINES);
       // Other readers of the console get all events, also those past Logpush's limit.
-      expect(fallbackEvents(lines)).toHaveLength(start.length + end.length);
+      expect(fallbackEvents(lines)).toHaveLength(start.length + toLedgerEvents(end).length);
     }
   });
 
@@ -223,7 +224,7 @@ describe("H9 Logpush, for the largest request with all content recorded and the 
       record(end);
       await passTime();
       expect(logged(linesInBudget(lines)).slice(0, CALLER_LINES.length)).toEqual(CALLER_LINES);
-      expect(fallbackEvents(lines)).toHaveLength(start.length + end.length);
+      expect(fallbackEvents(lines)).toHaveLength(start.length + toLedgerEvents(end).length);
     },
   );
 

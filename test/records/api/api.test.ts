@@ -91,6 +91,7 @@ describe("routes of the API", () => {
   // The attack: the Host header moves the real path into the query, or a query in front of the real path.
   it("routes by the path behind the Host header", async () => {
     const refusals: string[] = [];
+    const reads: string[] = [];
     const app = createApi({
       database,
       adminTokenSha256: await sha256Hex("t"),
@@ -102,12 +103,14 @@ describe("routes of the API", () => {
     });
     const send = async (host: string, path: string): Promise<number> => {
       const headers = { host, authorization: "Bearer t" };
-      return (await app.fetch(new Request(`https://${host}${path}`, { headers }))).status;
+      const request = new Request(`https://${host}${path}`, { headers });
+      return (await app.fetch(request, { onRead: ({ target }) => reads.push(target) })).status;
     };
     expect(await send("x", "/api/v2/ai-gateway/usage")).toBe(200);
     expect(await send("x/api/v2/ai-gateway/usage?", "/v1/messages")).toBe(404);
     expect(await send("x/v1/messages?", "/api/v2/ai-gateway/usage")).toBe(200);
     expect(refusals).toEqual(["not_found"]);
+    expect(reads).toEqual(["/usage", "/usage"]);
   });
 
   it("refuses POST /explain, which the gateway serves", async () => {

@@ -186,7 +186,11 @@ describe("GET /interceptions", () => {
     ["chat_id", "chat_id", BOB],
     ["workspace_id", "workspace_id", BOB],
   ])("filters by %s on column %s alone, exactly", async (name, column, value) => {
-    const near = ["", " ", "x"].map((more, n) => interception(T0 + n, { [column]: `${value}${more}` }));
+    // An actor that is not the initiator has named it as an owner.
+    const asserted = { attribution: "asserted" };
+    const near = ["", " ", "x"].map((more, n) =>
+      interception(T0 + n, { ...asserted, [column]: `${value}${more}` }),
+    );
     const elsewhere = ["client", "model", "provider", "provider_type", "client_session_id", "chat_id"]
       .filter((other) => other !== column)
       .map((other, n) => interception(T0 + 100 + n, { [other]: value }));

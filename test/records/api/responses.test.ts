@@ -1,6 +1,8 @@
 /** Checks the responses over rows in D1 against the OpenAPI document. */
 import { Validator, type Schema } from "@cfworker/json-schema";
 import { beforeAll, describe, expect, it } from "vitest";
+import type { LedgerAccess } from "../../../src/events/event.ts";
+import { eventId } from "../../../src/events/event-id.ts";
 import { ENDPOINTS } from "../../../src/records/api/endpoints.ts";
 import { toDocument } from "../../../src/records/api/kit/openapi.ts";
 import { fetchApi, fetchOk, part } from "../../support/in-workerd/api-client.ts";
@@ -25,7 +27,8 @@ import {
   userPrompt,
   VERIFIED,
 } from "../../support/in-workerd/api-rows.ts";
-import { emptyLedger } from "../../support/in-workerd/ledger-database.ts";
+import { ACCESS } from "../../support/in-workerd/events.ts";
+import { emptySealedLedger, seal, storeSealed } from "../../support/in-workerd/sealed-ledger.ts";
 
 const DAY = 86_400_000;
 
@@ -73,8 +76,24 @@ const others = interception(T0 - DAY, {
 /** Its initiator is the first by key, and not by requests. */
 const least = interception(T0 - 2 * DAY, { initiator_id: "0", client_session_id: "0" });
 
+/** Two runs of the cron and a read, which are sealed. */
+const ACCESSES: readonly LedgerAccess[] = [
+  { ...ACCESS, interception_id: idAt(T0), created_at: iso(T0) },
+  { ...ACCESS, interception_id: idAt(T0 - DAY), created_at: iso(T0 - DAY) },
+  {
+    ...ACCESS,
+    interception_id: idAt(T0 - 2 * DAY),
+    action: "purge",
+    by: "cron",
+    target: "user_prompts",
+    created_at: iso(T0 - 2 * DAY),
+  },
+];
+
 beforeAll(async () => {
-  await emptyLedger();
+  const database = await emptySealedLedger();
+  await storeSealed(database, ACCESSES);
+  await seal(database);
   await insert("interceptions", [first, second, third, other, others, least]);
   await insert("token_usages", [tokenUsage(others, { metadata: "{}" })]);
   await insert("user_prompts", [userPrompt(first, "Hi")]);
@@ -163,7 +182,8 @@ function violations(path: string, status: number, body: unknown): string[] {
   return errors.map(({ instanceLocation, error }) => `${instanceLocation} ${error}`);
 }
 
-const pathOf = (path: string, id = "s"): string => path.replace("{session_id}", id);
+const pathOf = (path: string, id = "s"): string =>
+  path.replace("{session_id}", id).replace("{event_id}", eventId(ACCESSES[0] ?? ACCESS));
 
 /** The GET endpoints. The gateway serves the endpoint with a body. */
 const READING = ENDPOINTS.filter(({ body }) => !body);
@@ -320,6 +340,9 @@ const CHANGES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     started_after: iso(T0 + DAY),
     format: "csv",
   },
+  "/accesses": { action: "purge", by: "cron", target: "user_prompts", ...SPAN, ...LIST },
+  "/proof/{event_id}": {},
+  "/checkpoint": { from: "1" },
   "/openapi.json": {},
 };
 

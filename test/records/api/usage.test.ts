@@ -21,6 +21,8 @@ beforeEach(emptyLedger);
 
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
+/** The default start of a time range: the day that was 30 days before. */
+const FROM = Date.UTC(2026, 9, 24);
 
 /** Three requests by Alice on two days; two by Bob, of which one has partial usage and one has not ended. */
 async function fill(): Promise<void> {
@@ -72,7 +74,7 @@ describe("GET /usage", () => {
     await fill();
     expect(await fetchOk("/usage")).toEqual({
       group_by: "initiator",
-      started_after: iso(NOW - 30 * DAY),
+      started_after: iso(FROM),
       started_before: iso(NOW),
       results: [
         { key: ALICE, ...OWN, name: "alice", requests: 3, ...times(3), unknown_usage: 0 },
@@ -168,13 +170,14 @@ describe("GET /usage", () => {
 
   it("reads the last 30 days by default", async () => {
     await insert("interceptions", [
-      interception(NOW - 30 * DAY - 1, { model: "before" }),
-      interception(NOW - 30 * DAY, { model: "first" }),
+      interception(FROM - 1, { model: "before" }),
+      interception(FROM, { model: "first" }),
       interception(NOW, { model: "now" }),
     ]);
     expect(await modelsOf("")).toEqual(["first", "now"]);
     expect(await modelsOf("&started_after=2020-01-01T00:00:00Z")).toEqual(["before", "first", "now"]);
-    expect(await modelsOf(`&started_before=${iso(NOW - 1)}`)).toEqual(["before", "first"]);
+    expect(await modelsOf(`&started_before=${iso(NOW - 1)}`)).toEqual(["first"]);
+    expect(await modelsOf(`&started_before=${iso(FROM)}`)).toEqual(["before", "first"]);
     expect(await modelsOf(`&started_after=${iso(NOW)}&started_before=${iso(NOW - 1)}`)).toEqual([]);
     await insert("interceptions", [interception(NOW + 1, { model: "after" })]);
     const later = NOW + 2 * HOUR;
@@ -183,21 +186,19 @@ describe("GET /usage", () => {
     expect(await modelsOf(`&started_after=${iso(NOW + 1)}`, later)).toEqual(["after"]);
   });
 
-  it("begins with a complete hour by default", async () => {
+  it("begins with a complete day by default", async () => {
     await insert("interceptions", [
-      interception(NOW - 30 * DAY - 1, { model: "before" }),
-      interception(NOW - 30 * DAY, { model: "first" }),
-      interception(NOW - 30 * DAY + HOUR, { model: "second" }),
+      interception(FROM - 1, { model: "before" }),
+      interception(FROM, { model: "first" }),
+      interception(FROM + DAY, { model: "second" }),
     ]);
-    for (const now of [NOW, NOW + 1, NOW + HOUR - 1]) {
+    const midnight = FROM + 30 * DAY;
+    for (const now of [midnight, NOW, midnight + DAY - 1]) {
       expect(await modelsOf("", now)).toEqual(["first", "second"]);
       const body = await fetchOk("/usage", { now: () => now });
-      expect([part(body, "started_after"), part(body, "started_before")]).toEqual([
-        iso(NOW - 30 * DAY),
-        iso(now),
-      ]);
+      expect([part(body, "started_after"), part(body, "started_before")]).toEqual([iso(FROM), iso(now)]);
     }
-    expect(await modelsOf("", NOW + HOUR)).toEqual(["second"]);
+    expect(await modelsOf("", midnight + DAY)).toEqual(["second"]);
   });
 });
 
@@ -205,7 +206,7 @@ describe("GET /attribution", () => {
   it("returns each attribution's share of requests and tokens per day", async () => {
     await fill();
     expect(await fetchOk("/attribution")).toEqual({
-      started_after: iso(NOW - 30 * DAY),
+      started_after: iso(FROM),
       started_before: iso(NOW),
       attribution: "asserted",
       mixed: true,

@@ -3,6 +3,7 @@
  * it is about.
  */
 import { env } from "cloudflare:workers";
+import { closeDays } from "../../../src/records/ledger/rollups/fold.ts";
 import { OWNER_ATTRIBUTIONS } from "../../../src/events/vocabulary.ts";
 import {
   actorName,
@@ -82,14 +83,17 @@ export async function insert(table: TableName, rows: readonly Row[]): Promise<vo
       }),
     );
   }
-  if (table === "interceptions") await database.batch(TOTALS.map((text) => database.prepare(text)));
+  if (table !== "interceptions") return;
+  await database.batch(TOTALS.map((text) => database.prepare(text)));
+  const newest = await database.prepare("SELECT MAX(hour) AS hour FROM rollup_hours").first<string>("hour");
+  // As the cron does on the day of the newest one.
+  await closeDays(database, Date.parse(`${newest ?? "1970-01-01T00"}:00:00Z`));
 }
 
-const sums = MEASURES.map((name) => `TOTAL(${name})`).join(", ");
-
-/** Makes the totals of the interceptions that are stored, in place of all earlier ones. */
+/** Makes the totals by hour of the interceptions that are stored, in place of all earlier totals. */
 const TOTALS: readonly string[] = [
   ...["rollup_dimensions", "rollup_hours", "rollup_days"].map((table) => `DELETE FROM ${table}`),
+  "DELETE FROM upkeep_cursors WHERE job = 'days'",
   "UPDATE journal SET deltas = '[]', delta_count = 0",
   // The only aggregate is a maximum, so the names are those of its row: the last one that has a name.
   `INSERT INTO rollup_dimensions (key, ${DIMENSION_COLUMNS.join(", ")}, initiator_name, actor_name, named_by)
@@ -98,10 +102,6 @@ const TOTALS: readonly string[] = [
   FROM interceptions i GROUP BY 1`,
   `INSERT INTO rollup_hours SELECT d.id, ${hourOf("i")}, ${MEASURES.map((name) => `TOTAL(${contribution(name, "i")})`).join(", ")}
   FROM interceptions i CROSS JOIN rollup_dimensions d ON d.key = ${dimensionKey("i")} GROUP BY 1, 2`,
-  // As the cron does, on the day of the newest one.
-  "INSERT OR REPLACE INTO upkeep_cursors (job, cursor) SELECT 'days', MAX(SUBSTR(hour, 1, 10)) FROM rollup_hours",
-  `INSERT INTO rollup_days SELECT dimension, SUBSTR(hour, 1, 10), ${sums} FROM rollup_hours
-  WHERE hour < (SELECT cursor FROM upkeep_cursors WHERE job = 'days') GROUP BY 1, 2`,
 ];
 
 /** The id of the `n`th interception in a millisecond (UUID version 7). */
