@@ -116,7 +116,8 @@ async function plansOf(path: string): Promise<Plan[]> {
   const queries: BoundQuery[] = [];
   const observed = wrapLedger({ onQuery: (query) => queries.push(query) });
   const { status } = await fetchApi(path, { database: observed });
-  expect([path, status]).toEqual([path, 200]);
+  // Nothing is sealed; the first queries say so.
+  expect([path, status]).toEqual([path, /^\/(?:proof|checkpoint)\b/.test(path) ? 404 : 200]);
   return Promise.all(
     queries.map(async ({ text, values }) => {
       const plan = await database
@@ -153,9 +154,8 @@ const REASONS: Readonly<Record<string, string>> = {
 
 /** The GET endpoints, which read the ledger. */
 const READING = ENDPOINTS.filter(({ body }) => !body);
-const DEFAULTS = READING.map(({ path }) => path.replace("{session_id}", "s")).filter(
-  (path) => path !== "/openapi.json",
-);
+const pathOf = (path: string): string => path.replace("{session_id}", "s").replace("{event_id}", idAt(T0));
+const DEFAULTS = READING.map(({ path }) => pathOf(path)).filter((path) => path !== "/openapi.json");
 
 /**
  * By the key, or by the index of what the filter names. `ANY`: by the index of the initiators, once for each of them, where
@@ -202,7 +202,7 @@ describe.each([
     expect(plans.flatMap(scans)).toEqual([]);
   });
 
-  it.each(READING.map(({ path, parameters }) => [path.replace("{session_id}", "s"), parameters] as const))(
+  it.each(READING.map(({ path, parameters }) => [pathOf(path), parameters] as const))(
     "scans no table for %s with any single filter",
     async (path, parameters) => {
       const values: Readonly<Record<string, string>> = {
@@ -214,6 +214,7 @@ describe.each([
         verified: "true",
         own_key_rejected: "true",
         action: "read",
+        from: "1",
         started_after: "2026-11-01T00:00:00Z",
         started_before: "2026-12-01T00:00:00Z",
         kind: "actor_multiple_owners",

@@ -22,9 +22,11 @@ async function outcomes(): Promise<unknown[]> {
   return (await rowsOf(database, "interceptions")).map(({ outcome }) => outcome);
 }
 
+/** Of the tables that the deletion empties; of each it adds a row to `ledger_accesses`. */
 async function counts(): Promise<Readonly<Record<string, number>>> {
   const rows = await allRows(database);
-  return Object.fromEntries(TABLE_NAMES.map((table) => [table, rows[table]?.length ?? 0]));
+  const tables = TABLE_NAMES.filter((table) => table !== "ledger_accesses");
+  return Object.fromEntries(tables.map((table) => [table, rows[table]?.length ?? 0]));
 }
 
 describe("closing orphaned interceptions", () => {
@@ -210,8 +212,8 @@ it("runs fewer than 1,000 statements however much there is to do", async () => {
   };
   const deps = ledgerDeps({ database: { prepare, batch } as unknown as D1Database });
   await runMaintenance(deps, T0);
-  // Closing calls 200, deletion 400, merging refusals 46, folding 5, the scans some 290: the fake reaches every bound.
-  expect(statements).toBeGreaterThan(930);
+  // Closing calls 200, deletion 380, merging refusals 46, folding some 15, the scans some 290: the fake reaches every bound.
+  expect(statements).toBeGreaterThan(920);
   expect(statements).toBeLessThan(1000);
   expect(deps.operatorErrors).toContainEqual({ event: "maintenance_unfinished", task: "anomaly scan" });
   expect(deps.operatorErrors).toContainEqual({
