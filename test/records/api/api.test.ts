@@ -1,6 +1,6 @@
 /** The records Worker's API app: routing, methods, headers, and the report of refusals. */
 import { beforeEach, describe, expect, it } from "vitest";
-import { createApi, type ApiRead } from "../../../src/records/api/api.ts";
+import { createApi } from "../../../src/records/api/api.ts";
 import { ENDPOINTS } from "../../../src/records/api/endpoints.ts";
 import { proveCheckpoint, proveEvent } from "../../../src/records/ledger/seal/proof.ts";
 import { sha256Hex } from "../../../src/shared/digest.ts";
@@ -98,13 +98,12 @@ describe("routes of the API", () => {
       seals: { isOn: false, proveEvent, proveCheckpoint },
       now: () => T0,
       newId: () => "id",
-      onRead: () => undefined,
+      onRead: (_, { target }) => void reads.push(target),
       onRefusal: (_, __, { code }) => refusals.push(code),
     });
     const send = async (host: string, path: string): Promise<number> => {
       const headers = { host, authorization: "Bearer t" };
-      const request = new Request(`https://${host}${path}`, { headers });
-      return (await app.fetch(request, { onRead: ({ target }: ApiRead) => reads.push(target) })).status;
+      return (await app.fetch(new Request(`https://${host}${path}`, { headers }))).status;
     };
     expect(await send("x", "/api/v2/ai-gateway/usage")).toBe(200);
     expect(await send("x/api/v2/ai-gateway/usage?", "/v1/messages")).toBe(404);
