@@ -80,7 +80,10 @@ export function createRecords(config: Config): Records {
     fetch: async (request: Request, waitUntil?: (promise: Promise<unknown>) => void) => {
       const response = await api.fetch(request);
       const read = reads.get(request);
-      if (read) waitUntil?.(recordRead(ledger, read));
+      if (read) {
+        const recorded = recordRead(ledger, read);
+        waitUntil?.(recorded);
+      }
       return response;
     },
     store: async (messages) => {

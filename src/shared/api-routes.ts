@@ -12,6 +12,8 @@ export const API_ROUTES = [
   "anomalies",
   "refusals",
   "accesses",
+  "proof",
+  "checkpoint",
   "unauthenticated-events",
   "explain",
   "openapi.json",

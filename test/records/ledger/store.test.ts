@@ -144,7 +144,13 @@ describe("storing events", () => {
     await emptyLedger();
     await storeEvents(database, [PASSED]);
     expect(await rowsOf(database, "passthroughs")).toMatchObject([
-      { id: ID, outcome: "completed", started_at: PASSED.started_at, api_key_id: null, metadata: null },
+      {
+        id: ID,
+        outcome: "completed",
+        started_at: PASSED.started_at,
+        api_key_id: PASSED.api_key_id,
+        metadata: null,
+      },
     ]);
   });
 
@@ -152,7 +158,7 @@ describe("storing events", () => {
     await storeEvents(database, [END]);
     const [row] = await rowsOf(database, "interceptions");
     expect(row).toMatchObject({ id: ID, initiator_id: END.initiator_id, outcome: "completed" });
-    expect(row).toMatchObject({ api_key_id: null, metadata: null, prompt_count: null });
+    expect(row).toMatchObject({ api_key_id: END.api_key_id, metadata: null, prompt_count: null });
   });
 
   it("leaves an interception without an end open", async () => {

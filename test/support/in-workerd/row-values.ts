@@ -307,6 +307,7 @@ const EMPTY = {
   passthroughs: [],
   refusals: [],
   refusal_counts: [],
+  ledger_accesses: [],
 } as const satisfies Rows;
 
 /** All tables; those not named have no rows. */

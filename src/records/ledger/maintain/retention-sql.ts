@@ -43,24 +43,31 @@ function heldSql(table: LedgerTable): string | null {
 
 /** Parameter: the boundary. For the tables of anomalies and totals it is a time's prefix, as their first column. */
 export function deleteFrom(table: DeletedTable): string {
+  if (table === "rollup_hours" || table === "rollup_days") return deleteFromRollup(table);
   const isLedger = table in TABLE_KEYS;
   const key = isLedger
     ? [TABLE_KEYS[table as LedgerTable][0]]
-    : keyOf(table as Exclude<DeletedTable, LedgerTable>);
+    : keyOf(table as Exclude<DeletedTable, LedgerTable | RollupTable>);
   const columns = key.join(", ");
-  // The time is the first column, but in the totals.
-  const time = table === "rollup_hours" ? "hour" : table === "rollup_days" ? "day" : (key[0] ?? "");
+  const [time = ""] = key;
   const held = isLedger ? heldSql(table as LedgerTable) : null;
   const isFree = held === null ? "" : ` AND NOT EXISTS (SELECT 1 FROM legal_holds AS hold WHERE ${held})`;
   return `DELETE FROM ${table} WHERE (${columns}) IN (
   SELECT ${key.map((name) => `row.${name}`).join(", ")} FROM ${table} AS row WHERE row.${time} < ?1${isFree} ORDER BY ${key.map((name) => `row.${name}`).join(", ")} LIMIT ${DELETE_ROWS})`;
 }
 
-const keyOf = (table: Exclude<DeletedTable, LedgerTable>): readonly string[] => {
+const keyOf = (table: Exclude<DeletedTable, LedgerTable | RollupTable>): readonly string[] => {
   if (table === UNAUTHENTICATED_TABLE) return ["id"];
-  if (table === "rollup_hours") return ["dimension", "hour"];
-  return table === "rollup_days" ? ["dimension", "day"] : ANOMALY_TABLE_KEYS[table];
+  return ANOMALY_TABLE_KEYS[table];
 };
+
+/** The time is the second column here: the rows of each dimension are a range of the key. */
+function deleteFromRollup(table: RollupTable): string {
+  const period = table === "rollup_hours" ? "hour" : "day";
+  return `DELETE FROM ${table} WHERE (dimension, ${period}) IN (
+  SELECT row.dimension, row.${period} FROM rollup_dimensions AS d CROSS JOIN ${table} AS row
+    ON row.dimension = d.id AND row.${period} < ?1 LIMIT ${DELETE_ROWS})`;
+}
 
 /** Moves the boundary of the interceptions, before any of them is deleted. Parameter: the boundary. */
 export const MOVE_BOUNDARY = `INSERT INTO upkeep_cursors (job, cursor) VALUES ('${PURGE_JOB}', ?1)
