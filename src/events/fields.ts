@@ -620,7 +620,7 @@ export const RECORDS = {
   },
   token_usage: {
     code: 2,
-    when: "with an end whose response reported usage",
+    when: "with an end whose response reported usage; the ledger has it as part of that end",
     table: "token_usages",
     dataset: null,
     fields: TOKEN_USAGE,

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { RECORDS } from "../../src/events/fields.ts";
+import { RECORDS, type RecordDefinition } from "../../src/events/fields.ts";
 import { readConfig } from "../../src/gateway/config/config.ts";
 import { registry } from "../../src/gateway/wiring.ts";
 import { readConfig as readRecordsConfig } from "../../src/records/config/config.ts";
@@ -111,7 +111,8 @@ describe("the documentation's tables", () => {
     const documented = new Set(
       Array.from(TABLES.fields().matchAll(/^\| `(\w+)`/gm), ([, name = ""]) => name),
     );
-    const names = Object.values(RECORDS).flatMap(({ fields }) => Object.keys(fields));
+    const records: readonly RecordDefinition[] = Object.values(RECORDS);
+    const names = records.flatMap(({ fields, ledgerFields }) => Object.keys({ ...fields, ...ledgerFields }));
     expect(documented).toEqual(new Set(names));
   });
 });

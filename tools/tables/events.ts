@@ -1,5 +1,5 @@
 /** The tables about events in docs/reference.md, generated from the event field table and the vocabulary. */
-import type { Field, FieldKind } from "../../src/events/field.ts";
+import type { Field, FieldKind, Fields } from "../../src/events/field.ts";
 import { RECORDS, type LedgerTable, type RecordDefinition } from "../../src/events/fields.ts";
 import * as vocabulary from "../../src/events/vocabulary.ts";
 import { analyticsColumnsOf, type AnalyticsDataset } from "../../src/events/analytics-columns.ts";
@@ -29,6 +29,7 @@ const CALLER = "_the caller_";
 
 const records: readonly (readonly [type: string, record: RecordDefinition])[] = Object.entries(RECORDS);
 const fieldNames = ({ fields }: RecordDefinition): readonly string[] => Object.keys(fields);
+const allFields = ({ fields, ledgerFields }: RecordDefinition): Fields => ({ ...fields, ...ledgerFields });
 
 /** The fields that every event with an actor has. */
 function callerFields(): readonly string[] {
@@ -36,6 +37,11 @@ function callerFields(): readonly string[] {
     .map(([, record]) => fieldNames(record))
     .filter((names) => names.includes("user_agent"));
   return (lists[0] ?? []).filter((name) => lists.every((names) => names.includes(name)));
+}
+
+function ledgerOnly({ ledgerFields }: RecordDefinition): string {
+  const names = Object.keys(ledgerFields ?? {}).map(code);
+  return names.length === 0 ? "" : `; in the ledger also ${names.join(" ")}`;
 }
 
 /** Each record type: when it is recorded, the ledger's table for it and its fields. */
@@ -54,7 +60,7 @@ export function eventsTable(): string {
         code(type),
         record.when,
         code(record.table),
-        listOf(fieldNames(record)),
+        listOf(fieldNames(record)) + ledgerOnly(record),
       ]),
     ],
   );
@@ -87,7 +93,7 @@ function newDefinition(name: string, type: string, about: string): Definition {
 function definitions(): readonly Definition[] {
   const found = new Map<string, Definition>();
   for (const [type, record] of records) {
-    for (const [name, field] of Object.entries(record.fields)) {
+    for (const [name, field] of Object.entries(allFields(record))) {
       const about = meaningOf(field);
       const fieldType = `${KINDS[field.kind]}${field.nullable ? " or null" : ""}`;
       const key = JSON.stringify([name, fieldType, about]);
@@ -122,7 +128,7 @@ function meaningOf({ about }: Field): string {
 
 /** The field's name; with its events where most events with a field of this name have another definition of it. */
 function labelOf({ name, records: types }: Definition): string {
-  const count = records.filter(([, { fields }]) => name in fields).length;
+  const count = records.filter(([, record]) => name in allFields(record)).length;
   return types.size > count / 2 ? code(name) : `${code(name)} of ${[...types].map(code).join(", ")}`;
 }
 
