@@ -65,8 +65,8 @@ const chat = async (url: string, model: string): Promise<string> => {
 
 /** The ledger's interceptions with their usage, read from the database of a run that has ended. */
 async function stored(state: string): Promise<unknown> {
-  const usage = "(SELECT COUNT(*) FROM token_usages u WHERE u.interception_id = i.id) AS usages";
-  const sql = `SELECT model, outcome, ${usage} FROM interceptions i ORDER BY model`;
+  const usage = "output_tokens > 0 AND usage_metadata IS NOT NULL AS has_usage";
+  const sql = `SELECT model, outcome, ${usage} FROM interceptions ORDER BY model`;
   const where = ["--local", "--persist-to", state, "--config", join(ROOT, "wrangler.records.toml")];
   const run = await runWrangler(["d1", "execute", "LEDGER", "--command", sql, "--json", ...where]);
   if (!run.ok) throw new Error(run.lines.join("\n"));
@@ -102,7 +102,7 @@ describe("npm start", () => {
     await run.exited;
     expect(run.printed()).not.toContain("Not recorded");
     expect(await stored(run.state)).toEqual(
-      ["gpt-5", ...MODELS].map((model) => ({ model, outcome: "completed", usages: 1 })),
+      ["gpt-5", ...MODELS].map((model) => ({ model, outcome: "completed", has_usage: 1 })),
     );
   });
 

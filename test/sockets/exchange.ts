@@ -2,6 +2,7 @@
  * Shared by `sdk`, `bodies`, `streams`, `sinks` and others: an interceptor in front of a provider, calls to it by a raw
  * client, and the invariants I1, I2 and I5. They are checked after each test over the interceptor's whole output.
  */
+import { toLedgerEvents } from "../../src/events/ledger-events.ts";
 import { createHash } from "node:crypto";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { request, type IncomingMessage } from "node:http";
@@ -176,9 +177,9 @@ async function check(
   expect(unexpected, "I5: only events are printed").toEqual([]);
 }
 
-/** The queue has accepted the events of the log, each event once. */
+/** The queue has accepted the events of the log in the ledger's form, each event once. */
 async function checkQueue(running: RunningInterceptor): Promise<void> {
-  const logged = ledgerNames(running.events());
+  const logged = ledgerNames(toLedgerEvents(running.events()));
   // The queue receives events after the log. The assertion below reports those still missing after the timeout.
   await running
     .waitForEvents(() => ledgerNames(running.queued()).length >= logged.length)

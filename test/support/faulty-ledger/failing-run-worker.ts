@@ -38,12 +38,14 @@ export default class extends RecordsWorker {
 /** A batch with the text never settles and calls `end`. */
 function poisoned(database: D1Database, end: () => void): D1Database {
   let holdsPoison = false;
-  const prepare = (sql: string): object => ({
-    bind: (json: string) => {
+  const prepare = (sql: string): object => {
+    const unbound = database.prepare(sql);
+    const bind = (json: string): D1PreparedStatement => {
       holdsPoison ||= json.includes("POISON");
-      return database.prepare(sql).bind(json);
-    },
-  });
+      return unbound.bind(json);
+    };
+    return Object.assign(Object.create(unbound) as D1PreparedStatement, { bind });
+  };
   const batch = (statements: D1PreparedStatement[]): Promise<unknown> => {
     if (!holdsPoison) return database.batch(statements);
     end();

@@ -42,13 +42,15 @@ export default {
 function mortal(database: D1Database, end: End): D1Database {
   const parameters = new WeakMap<object, string>();
   let batches = 0;
-  const prepare = (sql: string): object => ({
-    bind: (json: string) => {
-      const statement = database.prepare(sql).bind(json);
+  const prepare = (sql: string): object => {
+    const unbound = database.prepare(sql);
+    const bind = (json: string): D1PreparedStatement => {
+      const statement = unbound.bind(json);
       parameters.set(statement, json);
       return statement;
-    },
-  });
+    };
+    return Object.assign(Object.create(unbound) as D1PreparedStatement, { bind });
+  };
   const batch = async (statements: D1PreparedStatement[]): Promise<unknown> => {
     batches += 1;
     const isEnd =
