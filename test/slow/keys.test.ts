@@ -166,7 +166,7 @@ describe("a failing command prints one line on stderr and sets the exit code", (
     [["list", "--binding", "NOPE"], 1, /KV namespace NOPE/],
     [["new", "--actor", "a", "--local"], 2, /require --store/],
     [["new", "--actor", "byok:0"], 2, /is not a valid actor id/],
-    [[], 2, /"new", "list", "revoke" or "admin"/],
+    [[], 2, /"new", "list", "revoke", "admin", "mac" or "seal"/],
     [["--nope"], 2, /--nope/],
   ])("%j", async (args, code, message) => {
     const run = await inStore(...args);
