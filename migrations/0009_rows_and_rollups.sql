@@ -170,7 +170,9 @@ SELECT
   json_array(link_key, client, provider, provider_type, model, workspace_id, own_key_rejected IS 1),
   initiator_id, link_key ->> 1, attribution, actor_id, identity_source, client, provider, provider_type, model,
   workspace_id, own_key_rejected IS 1, initiator_name,
-  CASE WHEN json_valid(metadata) THEN metadata ->> '$.actor_name' END, MAX(id)
+  CASE WHEN json_valid(metadata) THEN metadata ->> '$.actor_name' END,
+  -- The only aggregate is a maximum, so the names are those of its row: the last one that has a name.
+  MAX(IIF(COALESCE(initiator_name, CASE WHEN json_valid(metadata) THEN metadata ->> '$.actor_name' END) IS NULL, '', id))
 FROM interceptions GROUP BY 1;
 INSERT INTO rollup_hours
 SELECT dimension.id, SUBSTR(i.started_at, 1, 13), COUNT(*), TOTAL(i.usage_state IS NOT 'final'),
