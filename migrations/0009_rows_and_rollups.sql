@@ -86,8 +86,6 @@ DROP INDEX passthroughs_open;
 DROP INDEX interceptions_by_actor;
 CREATE INDEX interceptions_by_actor ON interceptions (actor_id, id)
   WHERE attribution IN ('asserted', 'signed', 'claimed') AND actor_kind <> 'service';
-DROP INDEX interceptions_by_session;
-CREATE INDEX interceptions_by_session ON interceptions (session_id, id);
 DROP INDEX initiator_overrides_by_actor;
 CREATE INDEX initiator_overrides_by_actor ON initiator_overrides (actor_id, id) WHERE accepted = 0;
 
