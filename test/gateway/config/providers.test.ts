@@ -107,6 +107,8 @@ describe("J6 a provider's name", () => {
     "refusals",
     "passthroughs",
     "accesses",
+    "proof",
+    "checkpoint",
     "clients",
     "models",
     "providers",
