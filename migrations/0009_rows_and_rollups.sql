@@ -86,8 +86,6 @@ DROP INDEX passthroughs_open;
 DROP INDEX interceptions_by_actor;
 CREATE INDEX interceptions_by_actor ON interceptions (actor_id, id)
   WHERE attribution IN ('asserted', 'signed', 'claimed') AND actor_kind <> 'service';
-DROP INDEX interceptions_by_session;
-CREATE INDEX interceptions_by_session ON interceptions (session_id, id);
 DROP INDEX initiator_overrides_by_actor;
 CREATE INDEX initiator_overrides_by_actor ON initiator_overrides (actor_id, id) WHERE accepted = 0;
 
@@ -170,7 +168,9 @@ SELECT
   json_array(link_key, client, provider, provider_type, model, workspace_id, own_key_rejected IS 1),
   initiator_id, link_key ->> 1, attribution, actor_id, identity_source, client, provider, provider_type, model,
   workspace_id, own_key_rejected IS 1, initiator_name,
-  CASE WHEN json_valid(metadata) THEN metadata ->> '$.actor_name' END, MAX(id)
+  CASE WHEN json_valid(metadata) THEN metadata ->> '$.actor_name' END,
+  -- The only aggregate is a maximum, so the names are those of its row: the last one that has a name.
+  MAX(IIF(COALESCE(initiator_name, CASE WHEN json_valid(metadata) THEN metadata ->> '$.actor_name' END) IS NULL, '', id))
 FROM interceptions GROUP BY 1;
 INSERT INTO rollup_hours
 SELECT dimension.id, SUBSTR(i.started_at, 1, 13), COUNT(*), TOTAL(i.usage_state IS NOT 'final'),

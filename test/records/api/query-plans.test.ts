@@ -162,7 +162,7 @@ const DEFAULTS = READING.map(({ path }) => pathOf(path)).filter((path) => path !
  * the statistics have very few.
  */
 const SUMS_RANGE =
-  /^SEARCH x USING (?:PRIMARY KEY \(|INDEX interceptions_by_(?:session \(session_id=\?|chat \(chat_id=\?|initiator \(ANY\(initiator_id\)) AND )id>\? AND id<\?\)$/;
+  /^SEARCH x USING (?:INDEX interceptions_by_session \(session_id=\?\)|(?:PRIMARY KEY \(|INDEX interceptions_by_(?:chat \(chat_id=\?|initiator \(ANY\(initiator_id\)) AND )id>\? AND id<\?\))$/;
 
 async function queryCounts(): Promise<number[]> {
   return Promise.all(DEFAULTS.map(async (path) => (await plansOf(path)).length));

@@ -14,6 +14,7 @@ import {
   toolUsage,
   used,
   userPrompt,
+  wrapLedger,
   type Row,
 } from "../../support/in-workerd/api-rows.ts";
 import { END, PROMPT, START } from "../../support/in-workerd/events.ts";
@@ -174,6 +175,29 @@ describe("GET /sessions", () => {
     expect(part(session, "token_usage_summary", "input_tokens")).toBe(3 * 2 ** 62);
     await fetchOk("/usage");
     await fetchOk("/sessions/s");
+  });
+
+  // The attack: thousands of requests under one session id, by an actor itself and for an owner that it names. Each was
+  // compared with all of the others: 3,000 of each took 26 seconds.
+  it("reads as many rows as there are, where two sessions share an id", async () => {
+    const shared = { client_session_id: "s" };
+    const rows = Array.from({ length: 400 }, (_, n) =>
+      interception(T0 + n, n < 200 ? shared : { ...shared, attribution: "asserted", actor_id: "m" }),
+    );
+    await insert("interceptions", rows);
+    let read = 0;
+    const counting = wrapLedger({});
+    const batch = async <T>(statements: D1PreparedStatement[]): Promise<D1Result<T>[]> => {
+      const results = await counting.batch<T>(statements);
+      for (const { meta } of results) read += meta.rows_read;
+      return results;
+    };
+    const list = await fetchOk("/sessions", {
+      database: Object.assign(Object.create(counting) as D1Database, { batch }),
+    });
+    expect(part(list, "count")).toBe(2);
+    // Some twenty columns and lists of each session.
+    expect(read).toBeLessThan(20 * rows.length);
   });
 
   // The attack: each request names another model of 256 characters, until the list exceeds the size of one value and the

@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it } from "vitest";
+import type { InterceptionStart } from "../../../src/events/event.ts";
 import { toCsv } from "../../../src/records/api/kit/csv.ts";
 import { fetchApi, fetchOk, items, NOW, part } from "../../support/in-workerd/api-client.ts";
 import {
@@ -141,6 +142,18 @@ describe("GET /usage", () => {
       ["bot", null],
     ]);
     expect(await namesBy("client")).toEqual([["Claude Code", null]]);
+  });
+
+  it("has the name of the last interception that has one, also where a later one of the batch has none", async () => {
+    const at = (n: number, initiator_name: string | null): InterceptionStart => ({
+      ...START,
+      interception_id: idAt(T0, n),
+      initiator_name,
+      metadata: {},
+    });
+    for (const batch of [[at(1, "first"), at(2, null)], [at(3, null)], [at(4, "last"), at(5, null)]])
+      await storeEvents(database, batch);
+    expect(await namesBy("initiator")).toEqual([[START.initiator_id, "last"]]);
   });
 
   it("counts several usages of one interception, retrieved later, as one request", async () => {

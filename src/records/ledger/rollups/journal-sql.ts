@@ -63,7 +63,7 @@ export const OPEN_BATCH = `WITH ${BATCH}${openBatch(INTERCEPTIONS)}`;
 const addDimensions = (ids: string): string => `
 INSERT INTO rollup_dimensions (key, ${DIMENSION_COLUMNS.join(", ")}, initiator_name, actor_name, named_by)
 SELECT ${dimensionKey("i")} AS key, ${DIMENSION_COLUMNS.map((name) => dimensionValue(name, "i")).join(", ")},
-  i.initiator_name, ${actorName("i")}, MAX(i.id)
+  i.initiator_name, ${actorName("i")}, MAX(IIF(COALESCE(i.initiator_name, ${actorName("i")}) IS NULL, '', i.id))
 FROM (${ids}) AS listed CROSS JOIN interceptions AS i ON i.id = listed.id
 GROUP BY key
 ON CONFLICT (key) DO UPDATE SET
