@@ -1,36 +1,10 @@
 /** GET /anomalies: patterns across many requests that the cron detected. Each is a reason to look, not proof. */
 import { ANOMALY_KINDS, meanings, wordsOf } from "../../../events/vocabulary.ts";
-import { Refusal } from "../../../shared/refusal.ts";
-import { endpoint } from "../kit/endpoint.ts";
-import {
-  AFTER_ID,
-  checkCursors,
-  COUNT_FIELDS,
-  countFields,
-  countSql,
-  cutPage,
-  LIMIT,
-  OFFSET,
-  AFTER_EVERY_ID,
-} from "../kit/page.ts";
+import { listEndpoint } from "../kit/list-endpoint.ts";
 import { equalsId, filter, instant, oneOf } from "../kit/parameter.ts";
-import {
-  COUNT,
-  withDescription,
-  ID,
-  JSON_OBJECT,
-  schemasOf,
-  selected,
-  text,
-  TEXT,
-  TIME,
-  toRecord,
-} from "../kit/row-mapper.ts";
-import * as schema from "../../../shared/json-schema.ts";
+import { COUNT, withDescription, ID, JSON_OBJECT, TEXT, TIME } from "../kit/row-mapper.ts";
 import { column, sql } from "../kit/sql.ts";
 import { atOrAfter } from "../kit/time.ts";
-
-const COUNT_CAP = 10_000;
 
 const ANOMALY = {
   id: withDescription(ID, "Derived from kind, subject and day."),
@@ -49,7 +23,7 @@ const ANOMALY = {
 
 const iso = (ms: number): string => new Date(ms).toISOString();
 
-export const anomalies = endpoint({
+export const anomalies = listEndpoint({
   path: "/anomalies",
   summary: "Anomalies across many requests, newest day first",
   description:
@@ -69,20 +43,7 @@ export const anomalies = endpoint({
       (alias, to) => sql`${column(alias, "first_seen")} <= ${iso(to.ms)}`,
     ),
   },
-  parameters: { limit: LIMIT, offset: OFFSET, after_id: AFTER_ID },
-  response: schema.object({ ...COUNT_FIELDS, results: schema.list(schema.object(schemasOf(ANOMALY))) }),
-  handle: async ({ limit, offset, after_id }, matches, { query }) => {
-    const refusal = checkCursors({ after_id, offset });
-    if (refusal) return refusal;
-    const result = await query([
-      sql`SELECT ${selected("a", ANOMALY)} FROM anomalies a
-        WHERE a.id < ${after_id ?? AFTER_EVERY_ID} AND ${matches("a")}
-        ORDER BY a.id DESC LIMIT ${limit + 1} OFFSET ${offset}`,
-      countSql(COUNT_CAP, sql`SELECT 1 FROM anomalies a WHERE a.id < ${AFTER_EVERY_ID} AND ${matches("a")}`),
-    ]);
-    if (result instanceof Refusal) return result;
-    const count = countFields(COUNT_CAP, result[1]);
-    const { rows, page } = cutPage(result[0], limit, count, ({ id }) => ({ after_id: text(id) }));
-    return { body: { ...count, results: rows.map((row) => toRecord(row, ANOMALY)) }, page };
-  },
+  table: "anomalies",
+  alias: "a",
+  fields: ANOMALY,
 });

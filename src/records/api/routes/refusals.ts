@@ -1,25 +1,10 @@
 /** GET /refusals: requests that the gateway refused, newest first. */
-import * as schema from "../../../shared/json-schema.ts";
-import { Refusal, REFUSALS } from "../../../shared/refusal.ts";
+import { REFUSALS } from "../../../shared/refusal.ts";
 import { REFUSAL } from "../fields.ts";
 import { OBJECT_FILTER, PRINCIPAL_FILTERS, REASON_RULE, SESSION_RULES, TIME_FILTERS } from "../filters.ts";
-import { endpoint } from "../kit/endpoint.ts";
-import {
-  AFTER_EVERY_ID,
-  AFTER_ID,
-  checkCursors,
-  COUNT_FIELDS,
-  countFields,
-  countSql,
-  cutPage,
-  LIMIT,
-  OFFSET,
-} from "../kit/page.ts";
+import { listEndpoint } from "../kit/list-endpoint.ts";
 import { equals, equalsId, filter, oneOf } from "../kit/parameter.ts";
-import { schemasOf, selected, text, toRecord } from "../kit/row-mapper.ts";
 import { column, sql } from "../kit/sql.ts";
-
-const COUNT_CAP = 10_000;
 
 /** The filters that the list and the counts share. */
 export const REFUSAL_FILTERS = {
@@ -33,7 +18,7 @@ export const REFUSAL_FILTERS = {
   provider: equals("provider", "The provider's configured name."),
 };
 
-export const refusals = endpoint({
+export const refusals = listEndpoint({
   path: "/refusals",
   summary: "Refused requests, newest first",
   description:
@@ -56,20 +41,7 @@ export const refusals = endpoint({
     ),
     ...TIME_FILTERS,
   },
-  parameters: { limit: LIMIT, offset: OFFSET, after_id: AFTER_ID },
-  response: schema.object({ ...COUNT_FIELDS, results: schema.list(schema.object(schemasOf(REFUSAL))) }),
-  handle: async ({ limit, offset, after_id }, matches, { query }) => {
-    const refusal = checkCursors({ after_id, offset });
-    if (refusal) return refusal;
-    const result = await query([
-      sql`SELECT ${selected("r", REFUSAL)} FROM refusals r
-        WHERE r.id < ${after_id ?? AFTER_EVERY_ID} AND ${matches("r")}
-        ORDER BY r.id DESC LIMIT ${limit + 1} OFFSET ${offset}`,
-      countSql(COUNT_CAP, sql`SELECT 1 FROM refusals r WHERE r.id < ${AFTER_EVERY_ID} AND ${matches("r")}`),
-    ]);
-    if (result instanceof Refusal) return result;
-    const count = countFields(COUNT_CAP, result[1]);
-    const { rows, page } = cutPage(result[0], limit, count, ({ id }) => ({ after_id: text(id) }));
-    return { body: { ...count, results: rows.map((row) => toRecord(row, REFUSAL)) }, page };
-  },
+  table: "refusals",
+  alias: "r",
+  fields: REFUSAL,
 });

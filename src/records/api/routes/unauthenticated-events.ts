@@ -1,25 +1,11 @@
 /** GET /unauthenticated-events: events without a valid MAC, which the ledger did not take, newest first. */
 import { RECORDS } from "../../../events/fields.ts";
 import * as schema from "../../../shared/json-schema.ts";
-import { Refusal } from "../../../shared/refusal.ts";
 import { REASON_RULE, TIME_FILTERS } from "../filters.ts";
-import { endpoint } from "../kit/endpoint.ts";
-import {
-  AFTER_EVERY_ID,
-  AFTER_ID,
-  checkCursors,
-  COUNT_FIELDS,
-  countFields,
-  countSql,
-  cutPage,
-  LIMIT,
-  OFFSET,
-} from "../kit/page.ts";
+import { listEndpoint } from "../kit/list-endpoint.ts";
 import { filter, oneOf } from "../kit/parameter.ts";
 import * as row from "../kit/row-mapper.ts";
 import { column, sql } from "../kit/sql.ts";
-
-const COUNT_CAP = 10_000;
 
 const REASONS = ["missing", "unknown_key", "wrong"];
 
@@ -50,7 +36,7 @@ const FIELDS: row.Fields = {
   ),
 };
 
-export const unauthenticatedEvents = endpoint({
+export const unauthenticatedEvents = listEndpoint({
   path: "/unauthenticated-events",
   summary: "Events without a valid MAC, newest first",
   description:
@@ -69,23 +55,7 @@ export const unauthenticatedEvents = endpoint({
     ),
     ...TIME_FILTERS,
   },
-  parameters: { limit: LIMIT, offset: OFFSET, after_id: AFTER_ID },
-  response: schema.object({ ...COUNT_FIELDS, results: schema.list(schema.object(row.schemasOf(FIELDS))) }),
-  handle: async ({ limit, offset, after_id }, matches, { query }) => {
-    const refusal = checkCursors({ after_id, offset });
-    if (refusal) return refusal;
-    const result = await query([
-      sql`SELECT ${row.selected("u", FIELDS)} FROM unauthenticated_events u
-        WHERE u.id < ${after_id ?? AFTER_EVERY_ID} AND ${matches("u")}
-        ORDER BY u.id DESC LIMIT ${limit + 1} OFFSET ${offset}`,
-      countSql(
-        COUNT_CAP,
-        sql`SELECT 1 FROM unauthenticated_events u WHERE u.id < ${AFTER_EVERY_ID} AND ${matches("u")}`,
-      ),
-    ]);
-    if (result instanceof Refusal) return result;
-    const count = countFields(COUNT_CAP, result[1]);
-    const { rows, page } = cutPage(result[0], limit, count, ({ id }) => ({ after_id: row.text(id) }));
-    return { body: { ...count, results: rows.map((one) => row.toRecord(one, FIELDS)) }, page };
-  },
+  table: "unauthenticated_events",
+  alias: "u",
+  fields: FIELDS,
 });

@@ -1,0 +1,67 @@
+/** The endpoints that list the rows of one table, newest id first, in pages. */
+import { Refusal } from "../../../shared/refusal.ts";
+import * as schema from "../../../shared/json-schema.ts";
+import { endpoint, type Definition, type Endpoint } from "./endpoint.ts";
+import {
+  AFTER_EVERY_ID,
+  AFTER_ID,
+  checkCursors,
+  COUNT_FIELDS,
+  countFields,
+  countSql,
+  cutPage,
+  LIMIT,
+  OFFSET,
+} from "./page.ts";
+import type { Parameters } from "./query.ts";
+import type { Row } from "./query-ledger.ts";
+import { schemasOf, selected, text, toRecord, type Fields } from "./row-mapper.ts";
+import { column, sql, type Sql } from "./sql.ts";
+
+const COUNT_CAP = 10_000;
+
+/** Fields of a result beyond the row's own. */
+export type Extra = {
+  readonly schemas: Readonly<Record<string, schema.Schema>>;
+  /** Further columns for `read`, after a comma. */
+  readonly columns?: Sql;
+  readonly read: (row: Row) => Readonly<Record<string, unknown>>;
+};
+
+export type ListDefinition = Pick<Definition<Parameters>, "path" | "summary" | "description" | "filters"> & {
+  /** From the code's own tables, like `alias`. */
+  readonly table: string;
+  readonly alias: string;
+  readonly fields: Fields;
+  readonly extra?: Extra;
+};
+
+export function listEndpoint({ table, alias, fields, extra, ...described }: ListDefinition): Endpoint {
+  const id = column(alias, "id");
+  const from: Sql = { text: `FROM ${table} ${alias}`, values: [] };
+  const columns = extra?.columns
+    ? sql`${selected(alias, fields)}, ${extra.columns}`
+    : selected(alias, fields);
+  const toResult = (row: Row): object => ({ ...toRecord(row, fields), ...extra?.read(row) });
+  return endpoint({
+    ...described,
+    parameters: { limit: LIMIT, offset: OFFSET, after_id: AFTER_ID },
+    response: schema.object({
+      ...COUNT_FIELDS,
+      results: schema.list(schema.object({ ...schemasOf(fields), ...extra?.schemas })),
+    }),
+    handle: async ({ limit, offset, after_id }, matches, { query }) => {
+      const refusal = checkCursors({ after_id, offset });
+      if (refusal) return refusal;
+      const result = await query([
+        sql`SELECT ${columns} ${from} WHERE ${id} < ${after_id ?? AFTER_EVERY_ID} AND ${matches(alias)}
+          ORDER BY ${id} DESC LIMIT ${limit + 1} OFFSET ${offset}`,
+        countSql(COUNT_CAP, sql`SELECT 1 ${from} WHERE ${id} < ${AFTER_EVERY_ID} AND ${matches(alias)}`),
+      ]);
+      if (result instanceof Refusal) return result;
+      const count = countFields(COUNT_CAP, result[1]);
+      const { rows, page } = cutPage(result[0], limit, count, (last) => ({ after_id: text(last["id"]) }));
+      return { body: { ...count, results: rows.map(toResult) }, page };
+    },
+  });
+}
