@@ -70,6 +70,13 @@ const namesBy = async (group: string): Promise<unknown[]> =>
 const OWN = { source: "keys", attribution: "authenticated", mixed: false };
 const ASSERTED = { source: "coder", attribution: "asserted", mixed: false };
 
+const named = (n: number, initiator_name: string | null): InterceptionStart => ({
+  ...START,
+  interception_id: idAt(T0, n),
+  initiator_name,
+  metadata: {},
+});
+
 describe("GET /usage", () => {
   it("groups by initiator, most requests first, with the number of requests of unknown usage", async () => {
     await fill();
@@ -145,13 +152,11 @@ describe("GET /usage", () => {
   });
 
   it("has the name of the last interception that has one, also where a later one of the batch has none", async () => {
-    const at = (n: number, initiator_name: string | null): InterceptionStart => ({
-      ...START,
-      interception_id: idAt(T0, n),
-      initiator_name,
-      metadata: {},
-    });
-    for (const batch of [[at(1, "first"), at(2, null)], [at(3, null)], [at(4, "last"), at(5, null)]])
+    for (const batch of [
+      [named(1, "first"), named(2, null)],
+      [named(3, null)],
+      [named(4, "last"), named(5, null)],
+    ])
       await storeEvents(database, batch);
     expect(await namesBy("initiator")).toEqual([[START.initiator_id, "last"]]);
   });
