@@ -7,7 +7,13 @@ import { ROOT } from "../../tools/root.ts";
 type Values = readonly SQLInputValue[];
 
 /** With all migrations applied. */
-export function sqliteD1(path = ":memory:"): D1Database {
+export const sqliteD1 = (path = ":memory:"): D1Database => openSqliteD1(path).database;
+
+/** With SQLite's own connection, for what D1 does not offer. */
+export function openSqliteD1(path = ":memory:"): {
+  readonly database: D1Database;
+  readonly sqlite: DatabaseSync;
+} {
   const sqlite = new DatabaseSync(path);
   for (const file of readdirSync(join(ROOT, "migrations")).toSorted())
     sqlite.exec(readFileSync(join(ROOT, "migrations", file), "utf8"));
@@ -39,5 +45,5 @@ export function sqliteD1(path = ":memory:"): D1Database {
       throw error;
     }
   };
-  return { prepare, batch } as unknown as D1Database;
+  return { database: { prepare, batch } as unknown as D1Database, sqlite };
 }
