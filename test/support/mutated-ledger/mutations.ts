@@ -35,6 +35,11 @@ const UNPROVEN: Readonly<Record<string, readonly string[]>> = {
   rollup_dimensions: ["named_by", "principals", "software"],
 };
 
+/** The names of coarse dimensions are copies, without a row that they come from. */
+const isUnproven = (table: string, row: Values, name: string): boolean =>
+  (UNPROVEN[table] ?? []).includes(name) ||
+  (table === "rollup_dimensions" && row["coarseness"] !== 0 && name.endsWith("_name"));
+
 const pick = <T>(values: readonly T[], random: () => number): T =>
   values[between(random, 0, values.length - 1)] as T;
 
@@ -96,11 +101,11 @@ type Change = (sqlite: DatabaseSync, random: () => number) => Mutation | null;
 const edit: Change = (sqlite, random) => {
   const table = pick(MUTABLE, random);
   const row = randomRow(sqlite, table, random);
+  if (!row) return null;
   const { name } = pick(
-    columnsOf(sqlite, table).filter(({ name: column }) => !(UNPROVEN[table] ?? []).includes(column)),
+    columnsOf(sqlite, table).filter((column) => !isUnproven(table, row, column.name)),
     random,
   );
-  if (!row) return null;
   const value = pick(OTHERS, random);
   if (Object.is(row[name], value) || row[name] === value) return null;
   const { sql, values } = whereKey(sqlite, table, row);

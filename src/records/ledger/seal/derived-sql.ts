@@ -7,6 +7,7 @@ import {
   actorName,
   contribution,
   DIMENSION_COLUMNS,
+  type DimensionColumn,
   dimensionKey,
   hourOf,
   keyPart,
@@ -14,6 +15,8 @@ import {
 } from "../../rollups/contribution-sql.ts";
 import { COARSE_COLUMNS, COARSENESS } from "../../rollups/coarse-sql.ts";
 import { CLOSED_DAYS, deltasOf, UNFOLDED } from "../../rollups/unfolded.ts";
+import type { LedgerTable } from "../../../events/fields.ts";
+import { STORED_FIELDS } from "./schema.ts";
 import { TABLES, type CallTable, type Columns } from "../tables.ts";
 import { latestCall } from "../write/thread-sql.ts";
 import { CLAIMED, CLAIMED_MEASURES, claimedSum, takesUsage } from "../write/retrieved-sql.ts";
@@ -44,6 +47,16 @@ function emptyHalf(table: CallTable, half: "start" | "end"): string {
     );
   return `SELECT r.id, 'a value of a ${half} that is not there' AS detail
 FROM ${table} AS r WHERE r.${seal} IS NULL AND (${differs.join(" OR ")})`;
+}
+
+/** Two record types share the table: a row has the values of its own. */
+function othersFields(type: "initiator_override" | "initiator_override_rejected", accepted: 0 | 1): string {
+  const own = new Set(STORED_FIELDS[type].map(({ column }) => column));
+  const others = Object.keys(TABLES.events.initiator_overrides).filter(
+    (column) => !own.has(column) && !["id", "seal", "accepted"].includes(column),
+  );
+  return `SELECT r.id, 'a value of another record type' AS detail
+FROM initiator_overrides AS r WHERE r.accepted = ${accepted} AND (${["0", ...others.map((column) => `r.${column} IS NOT NULL`)].join(" OR ")})`;
 }
 
 /** The latest call before the boundary may be gone: a parent from there cannot be computed again. */
@@ -94,7 +107,7 @@ const CLAIMED_USAGE = `(SELECT IIF(
 
 const CLAIMS = `
 SELECT interceptions.id, 'claimed usage' AS detail FROM interceptions
-WHERE (claimed_usage IS NOT NULL OR EXISTS (SELECT 1 ${CLAIMED}))
+WHERE (COALESCE(claimed_usage, ${CLAIMED_MEASURES.map((name) => `claimed_${name}`).join(", ")}) IS NOT NULL OR EXISTS (SELECT 1 ${CLAIMED}))
   AND (claimed_usage IS NOT ${CLAIMED_USAGE}
     OR ${CLAIMED_MEASURES.map((name) => `claimed_${name} IS NOT ${claimedSum(name)}`).join(" OR ")})`;
 
@@ -103,13 +116,15 @@ SELECT id, 'a deletion of what was not there yet' AS detail FROM ledger_accesses
 
 /** Statements about the rows of calls, with the table whose row `id` is. */
 export const DERIVED_ROWS: readonly {
-  readonly table: CallTable | "tool_usages" | "ledger_accesses";
+  readonly table: LedgerTable;
   readonly sql: string;
 }[] = [
   { table: "interceptions", sql: emptyHalf("interceptions", "start") },
   { table: "interceptions", sql: emptyHalf("interceptions", "end") },
   { table: "passthroughs", sql: emptyHalf("passthroughs", "start") },
   { table: "passthroughs", sql: emptyHalf("passthroughs", "end") },
+  { table: "initiator_overrides", sql: othersFields("initiator_override", 1) },
+  { table: "initiator_overrides", sql: othersFields("initiator_override_rejected", 0) },
   { table: "interceptions", sql: PARENTS },
   { table: "interceptions", sql: ROOTS },
   { table: "tool_usages", sql: CALL_KEYS },
@@ -144,6 +159,13 @@ const HOURS = compare(
 type Kind = keyof typeof COARSE_COLUMNS;
 const KINDS = Object.keys(COARSE_COLUMNS) as readonly Kind[];
 
+/** A sum would take a text as 0. */
+const NUMBERS = (["hour", "day"] as const).map(
+  (period) => `
+SELECT dimension AS id, ${period} AS detail FROM rollup_${period}s
+WHERE ${MEASURES.map((name) => `typeof(${name}) <> 'integer'`).join(" OR ")}`,
+);
+
 /** The totals of a day that has ended are those of its hours. */
 const days = (target: "id" | Kind): string =>
   compare(
@@ -169,6 +191,7 @@ WHERE d.initiator_name IS NOT i.initiator_name OR d.actor_name IS NOT ${actorNam
 
 /** Statements about totals; `id` is a dimension. */
 export const DERIVED_TOTALS: readonly string[] = [
+  ...NUMBERS,
   HOURS,
   days("id"),
   ...KINDS.map(days),
@@ -177,12 +200,16 @@ export const DERIVED_TOTALS: readonly string[] = [
   ...KINDS.map(coarse),
 ];
 
-/** The coarse dimension of each, and its columns. */
+/** The coarse dimension of each, and its columns: those that it does not have are empty. */
 function coarse(kind: Kind): string {
-  const columns = COARSE_COLUMNS[kind];
+  const columns: readonly DimensionColumn[] = COARSE_COLUMNS[kind];
   const key = `json_array('${kind}', ${columns.map((name) => `d.${name}`).join(", ")})`;
+  const differs = DIMENSION_COLUMNS.map(
+    (name) =>
+      `c.${name} IS NOT ${columns.includes(name) ? `d.${name}` : name === "own_key_rejected" ? "0" : "''"}`,
+  );
   return `SELECT d.id, 'the coarse dimension: ${kind}' AS detail
 FROM rollup_dimensions AS d LEFT JOIN rollup_dimensions AS c ON c.id = d.${kind}
 WHERE d.coarseness = ${COARSENESS.none} AND d.${kind} IS NOT NULL
-  AND (c.coarseness IS NOT ${COARSENESS[kind]} OR c.key <> ${key} OR ${columns.map((name) => `c.${name} IS NOT d.${name}`).join(" OR ")})`;
+  AND (c.coarseness IS NOT ${COARSENESS[kind]} OR c.key <> ${key} OR ${differs.join(" OR ")})`;
 }

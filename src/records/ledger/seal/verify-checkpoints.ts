@@ -70,7 +70,7 @@ export class CheckpointPass {
   readonly #options: CheckpointOptions;
   #kept: Pending[];
   #page: Pending[] = [];
-  #readTo = 0;
+  #readTo = Number.MIN_SAFE_INTEGER;
   #isRead = false;
 
   constructor(options: CheckpointOptions) {

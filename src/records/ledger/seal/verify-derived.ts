@@ -1,6 +1,7 @@
 /** Computes again what the ledger derives from its events: threads, claims of retrieved usage, totals, recorded deletions. */
 import { RECORDS, type LedgerTable } from "../../../events/fields.ts";
 import { firstUuidAt, uuidTime } from "../../../shared/uuid.ts";
+import { errorText } from "../error-text.ts";
 import { DERIVED_ROWS, DERIVED_TOTALS, type Boundaries } from "./derived-sql.ts";
 import { eventIdBytes, isEventId } from "./entry.ts";
 import type { AddFinding } from "./finding.ts";
@@ -40,8 +41,15 @@ export async function passDerived(
       add("derived_altered", { detail: `the boundary of deletion: ${String(job)}` });
   }
   const boundaries = JSON.stringify(boundariesOf(purges));
-  const differences = (sql: string): ReturnType<Query> =>
-    sql.includes("?1") ? query(sql, boundaries) : query(sql);
+  const differences = async (sql: string): ReturnType<Query> => {
+    try {
+      return await (sql.includes("?1") ? query(sql, boundaries) : query(sql));
+    } catch (error) {
+      // A value that is not JSON ends a statement.
+      add("unreadable", { detail: `a comparison: ${errorText(error)}` });
+      return [];
+    }
+  };
   for (const { table, sql } of DERIVED_ROWS) {
     for (const row of await differences(sql))
       add("derived_altered", { detail: `${table} ${String(row["id"])}: ${String(row["detail"])}` });

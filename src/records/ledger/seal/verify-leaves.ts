@@ -1,6 +1,6 @@
 /** Compares every leaf of the log with the row of its event, and the tree with its checkpoints. */
 import { equalBytes, utf8 } from "./bytes.ts";
-import { absentEntry, eventEntry, eventIdBytes, type StoredEvent } from "./entry.ts";
+import { absentEntry, eventEntry, eventIdBytes, isEventId, type StoredEvent } from "./entry.ts";
 import type { AddFinding } from "./finding.ts";
 import type { StoredLogEntry } from "./log-entry.ts";
 import type { LogTimes } from "./log-times.ts";
@@ -114,6 +114,10 @@ class Pass {
     const { add, isPurged, times } = this.#options;
     const { index, eventId, event, entry, hash } = leaf;
     this.counts.events += 1;
+    if (!isEventId(eventId)) {
+      add("tile_altered", { index, detail: "the id of an event was cut" });
+      return;
+    }
     const isNew = this.ids.add(eventIdBytes(eventId));
     const mayBeGone = isPurged(eventId);
     if (!isNew && !mayBeGone) add("duplicate", { eventId, index });

@@ -12,6 +12,7 @@ import { parseSealText } from "./sealed-facts.ts";
 import { EVENT_ROWS, SEAL_SOURCES, sourceName, type SealSource } from "./unsealed.ts";
 
 const ROWS_PER_PAGE = 2_000;
+const LISTED = 20;
 
 export type Logged = {
   readonly ids: IdSet;
@@ -26,17 +27,24 @@ export async function passRows(query: Query, logged: Logged, add: AddFinding): P
   let total = 0;
   for (const source of SEAL_SOURCES) {
     let earlier = 0;
+    // An inserted row is one of these; the newest ones, as rows come in the order of their ids.
+    const newest: string[] = [];
     await passTable(query, source, (id, seal) => {
       const isItsEvent = isEventId(id) && tableOf(id) === source.table && typeof seal === "string";
       if (isItsEvent && (logged.ids.take(eventIdBytes(id)) || logged.pending.has(id))) return;
       // Without a log yet, every event is from before it.
-      if (isItsEvent && isFromBefore(id, seal, begin?.at ?? Infinity)) earlier += 1;
-      else add("inserted", { eventId: id, detail: `${source.table} has a row without a leaf` });
+      if (isItsEvent && isFromBefore(id, seal, begin?.at ?? Infinity)) {
+        earlier += 1;
+        newest.push(id);
+        if (newest.length > LISTED) newest.shift();
+      } else add("inserted", { eventId: id, detail: `${source.table} has a row without a leaf` });
     });
     total += earlier;
     const counted = begin?.unsealed[sourceName(source.type)] ?? 0;
     if (begin && earlier > counted)
-      add("unsealed_added", { detail: `${sourceName(source.type)}: ${earlier}, at first ${counted}` });
+      add("unsealed_added", {
+        detail: `${sourceName(source.type)}: ${earlier}, at first ${counted}; the newest: ${newest.join(" ")}`,
+      });
   }
   return total;
 }
