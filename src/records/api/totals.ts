@@ -14,13 +14,14 @@ import {
   hourOf,
   MEASURES,
   type DimensionColumn,
+  type Measure,
 } from "../rollups/contribution-sql.ts";
 import { COARSENESS, coarsenessFor } from "../rollups/coarse-sql.ts";
 import { PURGED } from "../rollups/purged.ts";
 import { CLOSED_DAYS, deltasOf, UNFOLDED } from "../rollups/unfolded.ts";
 import { firstUuidAt } from "../../shared/uuid.ts";
 import type { TimeRange } from "./kit/time-range.ts";
-import { sql, type Condition, type Sql } from "./kit/sql.ts";
+import { joined, sql, type Condition, type Sql } from "./kit/sql.ts";
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
@@ -86,7 +87,7 @@ type Split = { readonly hours: Span; readonly days: Span };
 const up = (ms: number, unit: number): number => Math.ceil(ms / unit) * unit;
 const down = (ms: number, unit: number): number => Math.floor(ms / unit) * unit;
 
-/** No interception is newer than now, so the hour that has begun is complete. */
+/** The hour that has begun counts completely: few interceptions are newer than now, if any, and those are subtracted. */
 function split({ from, to, now }: TimeRange): Split {
   const hours = { from: up(from, HOUR_MS), end: (to >= now ? up : down)(to + 1, HOUR_MS) };
   const days = { from: up(hours.from, DAY_MS), end: down(hours.end, DAY_MS) };
@@ -112,8 +113,16 @@ function armsOf(
     SELECT r.dimension, ${day(`SUBSTR(r.${period}, 1, 10)`)} AS day, ${sumsSql("r")}
     FROM rollup_dimensions d CROSS JOIN ${raw(`rollup_${period}s`)} r ON r.dimension = d.id AND ${within}
     WHERE d.coarseness = ${period === "day" ? coarseness : 0} AND ${matches("d")} GROUP BY ${raw(byDay ? "1, 2" : "1")}`;
+  const after = firstUuidAt(range.to + 1);
+  const isLong = hours.end > hours.from && hours.end > range.to;
+  const [tail, tailEnd] = isLong
+    ? [after, firstUuidAt(hours.end)]
+    : [firstUuidAt(Math.max(hours.end, hours.from)), after];
   const isDetail = sql`(x.id >= ${firstUuidAt(range.from)} AND x.id < ${firstUuidAt(Math.min(hours.from, range.to + 1))}
-    OR x.id >= ${firstUuidAt(Math.max(hours.end, hours.from))} AND x.id < ${firstUuidAt(range.to + 1)})`;
+    OR x.id >= ${tail} AND x.id < ${tailEnd})`;
+  // Of a clock that runs ahead.
+  const signed = (name: Measure): Sql =>
+    sql`IIF(x.id < ${after}, 1, -1) * ${raw(contribution(name, "x"))} AS ${raw(name)}`;
   const lastDay = sql`MIN(${dayText(days.end)}, ${raw(CLOSED_DAYS)})`;
   return sql`${rollup("day", sql`r.day >= ${dayText(days.from)} AND r.day < ${lastDay}`)}
     UNION ALL ${rollup("hour", sql`r.hour >= ${first} AND r.hour < ${hourText(days.from)}`)}
@@ -122,7 +131,7 @@ function armsOf(
       FROM (${raw(deltasOf(UNFOLDED))}) j CROSS JOIN rollup_dimensions d ON d.id = j.dimension
       WHERE j.hour >= ${first} AND j.hour < ${end} AND ${matches("d")}
     UNION ALL SELECT d.id, ${day(`SUBSTR(${hourOf("x")}, 1, 10)`)} AS day,
-        ${raw(MEASURES.map((name) => `${contribution(name, "x")} AS ${name}`).join(", "))}
+        ${joined(MEASURES.map(signed), ", ")}
       FROM interceptions x CROSS JOIN rollup_dimensions d ON d.key = ${raw(dimensionKey("x"))}
       WHERE ${isDetail} AND x.id >= ${raw(PURGED)} AND ${matches("d")}`;
 }
