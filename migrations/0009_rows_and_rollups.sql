@@ -100,10 +100,11 @@ CREATE TABLE open_calls (
 CREATE TABLE journal (
   seq INTEGER PRIMARY KEY,
   stored_at INTEGER NOT NULL,
+  -- Before the texts, which are long: counting the deltas does not read them.
+  delta_count INTEGER NOT NULL,
   event_ids TEXT NOT NULL,
   -- A JSON list of [dimension, hour, requests, unknown_usage, input, output, cache read, cache write].
-  deltas TEXT NOT NULL,
-  delta_count INTEGER NOT NULL
+  deltas TEXT NOT NULL
 );
 
 -- Totals by hour and by day (UTC). They outlive the interceptions.
