@@ -20,6 +20,7 @@ import { COARSENESS, coarsenessFor } from "../rollups/coarse-sql.ts";
 import { PURGED } from "../rollups/purged.ts";
 import { CLOSED_DAYS, deltasOf, UNFOLDED } from "../rollups/unfolded.ts";
 import { firstUuidAt } from "../../shared/uuid.ts";
+import { interceptionsFor } from "./interception-source.ts";
 import type { TimeRange } from "./kit/time-range.ts";
 import { joined, sql, type Condition, type Sql } from "./kit/sql.ts";
 
@@ -63,7 +64,7 @@ export type Totals = {
  * dimension can add up to no request.
  */
 export function totalsSql({ range, matches, sent, columns, byDay }: Totals): Sql {
-  if (DETAIL_FILTERS.some((name) => sent.has(name))) return detailSql(range, matches);
+  if (DETAIL_FILTERS.some((name) => sent.has(name))) return detailSql(range, matches, sent);
   const compared = [...sent.keys()].flatMap((name) => FILTER_COLUMNS[name] ?? []);
   const coarseness = COARSENESS[coarsenessFor([...columns, ...compared])];
   return sql`SELECT ${raw(DIMENSION_COLUMNS.map((name) => `d.${name}`).join(", "))}, d.initiator_name, d.actor_name, s.*
@@ -71,12 +72,14 @@ export function totalsSql({ range, matches, sent, columns, byDay }: Totals): Sql
 }
 
 /** Every interception by itself. */
-function detailSql(range: TimeRange, matches: Condition): Sql {
+function detailSql(range: TimeRange, matches: Condition, sent: ReadonlyMap<string, string>): Sql {
   const columns = DIMENSION_COLUMNS.map((name) => `${dimensionValue(name, "x")} AS ${name}`).join(", ");
   const measures = MEASURES.map((name) => `${contribution(name, "x")} AS ${name}`).join(", ");
+  const bounds = { from: firstUuidAt(range.from), to: firstUuidAt(range.to + 1) };
+  const { from, where } = interceptionsFor({ sent, alias: "x", ...bounds });
   return sql`SELECT ${raw(columns)}, x.initiator_name, ${raw(actorName("x"))} AS actor_name,
       SUBSTR(x.started_at, 1, 10) AS day, ${raw(measures)}
-    FROM interceptions x WHERE ${range.matches("x")} AND ${matches("x")}`;
+    FROM ${from} WHERE ${where} AND ${range.matches("x")} AND ${matches("x")}`;
 }
 
 type Span = { readonly from: number; readonly end: number };

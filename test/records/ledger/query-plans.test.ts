@@ -60,7 +60,7 @@ const FOLD_STATEMENTS = FOLD.map((sql) => titled({ sql, parameters: [] }));
 
 /** Lists that the statement itself makes from its parameter. */
 const TEMPORARY =
-  /^(?:SCAN|SEARCH) (?:json_each|ids|known|calls|candidates|parents|affected|rooted|moved|claims|found|claimed|owners|listed|pairs|incoming|periods|occupied|ranked|members|merging|opened|batch|event VIRTUAL|delta VIRTUAL|CONSTANT ROW|\(subquery)/;
+  /^(?:SCAN|SEARCH) (?:json_each|ids|known|calls|candidates|parents|affected|rooted|moved|claims|found|claimed|owners|listed|pairs|incoming|periods|occupied|ranked|members|merging|opened|noted|batch|event VIRTUAL|delta VIRTUAL|CONSTANT ROW|\(subquery)/;
 /** Tables that do not grow with traffic: the journal is folded, dimensions recur, and an operator makes the holds. */
 const BOUNDED = /^SCAN (?:journal|rollup_dimensions|hold)$/;
 /** Rows that equal a value in the first column of a key or index. */

@@ -18,7 +18,7 @@ import {
 import { closingJob } from "../open-calls-sql.ts";
 import type { CallTable } from "../tables.ts";
 import { deleteExpired, DELETION_STATEMENTS, RETENTION_GROUPS } from "./retention.ts";
-import { deleteFrom } from "./retention-sql.ts";
+import { BEFORE_DELETION, deleteFrom } from "./retention-sql.ts";
 import { SCAN_STATEMENTS, scanForAnomalies } from "./anomaly-scan.ts";
 import { REFUSAL_SCAN_STATEMENTS, scanRefusals } from "./refusal-scan.ts";
 import { MERGE_STATEMENTS, mergeRefusals } from "./merge-refusals.ts";
@@ -61,7 +61,7 @@ const CALL_TABLES = ["interceptions", "passthroughs"] as const satisfies readonl
 /** Every statement of the cron except those of the anomaly scan. Each has one parameter. */
 export const MAINTENANCE_SQL: readonly string[] = [
   ...CALL_TABLES.flatMap((table) => [...closePage(table), ...closeNoted(table)]),
-  ...DELETED_TABLES.map(deleteFrom),
+  ...DELETED_TABLES.flatMap((table) => [...(BEFORE_DELETION[table] ?? []), deleteFrom(table)]),
 ];
 
 /** The statements of each part of a run at most. D1 accepts 1,000 per invocation: https://developers.cloudflare.com/d1/platform/limits/ */
