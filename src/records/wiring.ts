@@ -10,7 +10,7 @@ import { Refusal } from "../shared/refusal.ts";
 import { logOperatorEvent } from "../shared/operator-log.ts";
 import { uuidV7 } from "../shared/uuid.ts";
 import { authorizeAdmin } from "./api/admin-auth.ts";
-import { createApi, type ApiRead } from "./api/api.ts";
+import { createApi } from "./api/api.ts";
 import type { Config } from "./config/config.ts";
 import type { LedgerDeps } from "./ledger/ledger.ts";
 import { runMaintenance } from "./ledger/maintain/cron.ts";
@@ -18,7 +18,7 @@ import { createAuthenticate } from "./ledger/write/authenticate.ts";
 import { consumeBatch } from "./ledger/write/consume.ts";
 import { consumeDeadLetters, isDeadLetterQueue, printUnconfigured } from "./ledger/write/dead-letter.ts";
 import { authenticated, logRejected, storeIncoming } from "./ledger/write/incoming.ts";
-import { recordRead } from "./ledger/write/record-read.ts";
+import { recordRead, type LedgerRead } from "./ledger/write/record-read.ts";
 import { proveCheckpoint, proveEvent } from "./ledger/seal/proof.ts";
 import { SEAL_CRON, sealLedger, signersOf, type SealJobDeps } from "./ledger/seal/seal-job.ts";
 
@@ -63,7 +63,7 @@ export function createRecords(config: Config): Records {
   const ledger = ledgerDeps(config);
   const sealJob = sealJobOf(config);
   /** By request, until its response is returned. */
-  const reads = new WeakMap<Request, ApiRead>();
+  const reads = new WeakMap<Request, LedgerRead>();
   const api = createApi({
     onRead: (request, read) => void reads.set(request, read),
     database,

@@ -17,6 +17,8 @@ export const DERIVED_TABLES = [
   "upkeep_cursors",
   "open_calls",
   "legal_holds",
+  "session_spans",
+  "actor_spans",
   "journal",
   "rollup_dimensions",
   "rollup_hours",

@@ -61,6 +61,52 @@ const keyOf = (table: Exclude<DeletedTable, LedgerTable | RollupTable>): readonl
   return ANOMALY_TABLE_KEYS[table];
 };
 
+/** The oldest rows that the next statement of `deleteFrom` deletes. Parameter: the boundary. */
+const DELETED = (table: "interceptions" | "initiator_overrides"): string => `
+  SELECT row.* FROM ${table} AS row WHERE row.id < ?1
+    AND NOT EXISTS (SELECT 1 FROM legal_holds AS hold WHERE ${heldSql(table) ?? "0"}) ORDER BY row.id LIMIT ${DELETE_ROWS}`;
+
+const stays = (alias: string, session: string): string =>
+  `(${alias}.id >= ?1 OR EXISTS (SELECT 1 FROM legal_holds AS hold WHERE ${isHeldBy(alias, session)}))`;
+
+/** Whether an interception, or an owner assertion, of a noted span of an actor stays. */
+const ACTOR_STAYS = `EXISTS (
+    SELECT 1 FROM interceptions AS other INDEXED BY interceptions_by_initiator
+    WHERE other.initiator_id = noted.initiator_id AND other.span = noted.span AND other.actor_id = noted.actor_id
+      AND ${stays("other", "session_id")})
+  OR EXISTS (
+    SELECT 1 FROM initiator_overrides AS other WHERE other.id >= noted.span AND other.id < noted.span || 'g'
+      AND other.actor_id = noted.actor_id AND IIF(other.accepted = 1, other.initiator_id, '') = noted.initiator_id
+      AND ${stays("other", "client_session_id")})`;
+
+const deleteActorSpans = (
+  actor: string,
+): string => `DELETE FROM actor_spans WHERE (actor_id, span, initiator_id) IN (
+  SELECT noted.actor_id, noted.span, noted.initiator_id FROM (${actor}) AS noted WHERE NOT (${ACTOR_STAYS}))`;
+
+/**
+ * Statements before each step that deletes rows of a table: they delete the spans that those rows are the last ones of.
+ * Parameter: the boundary.
+ */
+export const BEFORE_DELETION: Readonly<Partial<Record<DeletedTable, readonly string[]>>> = {
+  interceptions: [
+    `DELETE FROM session_spans WHERE (session_id, link_key, span) IN (
+  SELECT noted.session_id, noted.link_key, noted.span FROM (
+    SELECT DISTINCT session_id, link_key, initiator_id, actor_id, attribution, span FROM (${DELETED("interceptions")})) AS noted
+  WHERE NOT EXISTS (
+    SELECT 1 FROM interceptions AS other INDEXED BY interceptions_by_initiator
+    WHERE other.initiator_id = noted.initiator_id AND other.span = noted.span AND other.session_id = noted.session_id
+      AND other.actor_id = noted.actor_id AND other.attribution = noted.attribution
+      AND other.link_key = noted.link_key AND ${stays("other", "session_id")}))`,
+    deleteActorSpans(`SELECT DISTINCT actor_id, span, initiator_id FROM (${DELETED("interceptions")})`),
+  ],
+  initiator_overrides: [
+    deleteActorSpans(
+      `SELECT DISTINCT actor_id, SUBSTR(id, 1, 7) AS span, IIF(accepted = 1, initiator_id, '') AS initiator_id FROM (${DELETED("initiator_overrides")})`,
+    ),
+  ],
+};
+
 /** The time is the second column here: the rows of each dimension are a range of the key. */
 function deleteFromRollup(table: RollupTable): string {
   const period = table === "rollup_hours" ? "hour" : "day";

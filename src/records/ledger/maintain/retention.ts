@@ -12,6 +12,7 @@ import { storeEvents } from "../write/store.ts";
 import { UNAUTHENTICATED_TABLE } from "../write/unauthenticated.ts";
 import { DAY_MS } from "./aggregate.ts";
 import {
+  BEFORE_DELETION,
   deleteFrom,
   DELETE_ROWS,
   MOVE_BOUNDARY,
@@ -50,8 +51,13 @@ const BY_SIZE: readonly LedgerTable[] = (Object.keys(TABLE_KEYS) as LedgerTable[
   (table) => table !== "ledger_accesses",
 );
 
-/** Statements of one run. With those of the rest of `cron.ts` they stay below the 1,000 of one invocation. */
-const MAX_STATEMENTS = 380;
+/** Statements after which nothing more is deleted. */
+const MAX_STATEMENTS = 340;
+/**
+ * The statements of a run at most: the last step has two more, two may follow that move the boundary, and those that store
+ * the events.
+ */
+export const DELETION_STATEMENTS = MAX_STATEMENTS + 2 + 2 + 5;
 
 type Reason = "age" | "size";
 type Deleted = { readonly table: DeletedTable; readonly reason: Reason; rows: number; before: number };
@@ -133,7 +139,9 @@ async function deleteBefore(
 ): Promise<number> {
   let rows = 0;
   for (let full = true; full && run.left > 0;) {
-    const { meta } = await query(run, deleteFrom(table), boundaryText(table, before));
+    const boundary = boundaryText(table, before);
+    for (const sql of BEFORE_DELETION[table] ?? []) await query(run, sql, boundary);
+    const { meta } = await query(run, deleteFrom(table), boundary);
     rows += meta.changes;
     // A step may delete more rows than its limit: it deletes all rows of its last interception.
     full = meta.changes >= DELETE_ROWS;

@@ -5,7 +5,8 @@ import { errorText } from "../error-text.ts";
 import type { LedgerDeps } from "../ledger.ts";
 import { storeEvents } from "./store.ts";
 
-export type Read = {
+/** A response of the API with records of the ledger. */
+export type LedgerRead = {
   /** The `x-interception-id` of the response. */
   readonly id: string;
   /** The id of the admin token. */
@@ -21,7 +22,7 @@ export type Read = {
 /** Never rejects: a failure is logged, and the log line has the event. */
 export async function recordRead(
   { database, print, logError }: Pick<LedgerDeps, "database" | "print" | "logError">,
-  { id, tokenId, target, parameters, rows, at }: Read,
+  { id, tokenId, target, parameters, rows, at }: LedgerRead,
 ): Promise<void> {
   const event: LedgerAccess = {
     record_type: "ledger_access",
