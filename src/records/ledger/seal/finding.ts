@@ -18,6 +18,9 @@ export const FINDINGS = {
     "The log's key is not one that the verifier knows, nor named by a signature of the key before.",
   gap: "For hours the log got neither an event nor an entry of its own.",
   unsealed_added: "There are more rows without a seal than when the log began.",
+  derived_altered: "A value that the ledger derives from its events does not follow from them.",
+  totals_altered: "A total is not the sum of its interceptions, or its dimension or name not theirs.",
+  overdeleted: "More rows are gone than the recorded deletions deleted.",
   backlog: "Events wait to be sealed for longer than the sealer should take.",
 } as const;
 

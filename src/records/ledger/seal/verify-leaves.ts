@@ -25,11 +25,14 @@ export type LeafPassOptions = {
   readonly query: Query;
   readonly own: OwnEntries;
   readonly add: AddFinding;
-  /** Whether an event's row may be gone, because a purge is on record that deleted it. */
+  /** Whether an event's row may be gone, because a deletion is on record that deleted it. */
   readonly isPurged: (eventId: string) => boolean;
+  /** Called with each event whose row is gone for that reason. */
+  readonly onPurged: (eventId: string) => void;
   /** Called after each leaf with the size of the tree so far. */
   readonly onSize: (size: number, root: () => Hash) => Promise<void>;
-  readonly onTime: (at: number, index: number) => void;
+  /** Called with the time at which a leaf's event was stored; null where that is gone with its row. */
+  readonly onTime: (at: number | null, index: number) => void;
 };
 
 const TILES_PER_PAGE = 4;
@@ -65,7 +68,9 @@ class Pass {
   readonly ids = new IdSet();
   readonly counts = { events: 0, erasedEvents: 0, purgedEvents: 0 };
   readonly #options: LeafPassOptions;
-  readonly #mismatches: Mismatch[] = [];
+  #mismatches: Mismatch[] = [];
+  /** Leaves of deleted events that are no longer those of their row: the event may have been stored and sealed again. */
+  readonly #deleted = new Map<string, Mismatch[]>();
 
   constructor(options: LeafPassOptions) {
     this.#options = options;
@@ -90,25 +95,42 @@ class Pass {
     const { add, isPurged, onTime } = this.#options;
     const { index, eventId, event, entry, hash } = leaf;
     this.counts.events += 1;
-    if (!this.ids.add(eventIdBytes(eventId))) add("duplicate", { eventId, index });
+    const isNew = this.ids.add(eventIdBytes(eventId));
+    const mayBeGone = isPurged(eventId);
+    if (!isNew && !mayBeGone) add("duplicate", { eventId, index });
     const isSealed = entry !== null && equalBytes(leafHash(utf8(entry)), hash);
     if (event === undefined) {
       // Its entry says so: the row was gone before.
       if (isSealed) add("absent", { eventId, index });
-      else if (isPurged(eventId)) this.counts.purgedEvents += 1;
+      else if (mayBeGone) this.#countPurged(leaf);
       else add("missing", { eventId, index });
       return;
     }
-    if (!isSealed) this.#mismatches.push(leaf);
+    const earlier = this.#deleted.get(eventId) ?? [];
+    if (isSealed && this.#deleted.delete(eventId)) {
+      // It was delivered again after it was deleted.
+      for (const one of earlier) this.#countPurged(one);
+    }
+    if (!isSealed && mayBeGone) this.#deleted.set(eventId, [...earlier, leaf]);
+    else if (!isSealed) this.#mismatches.push(leaf);
     else if (typeof event === "object" && event !== null) {
       onTime(event.facts.storedAt, index);
       if (Object.keys(event.facts.erased).length > 0) this.counts.erasedEvents += 1;
     }
   }
 
+  #countPurged({ eventId, index }: Mismatch): void {
+    this.counts.purgedEvents += 1;
+    this.#options.onPurged(eventId);
+    this.#options.onTime(null, index);
+  }
+
   /** Tells leaves in another place from altered rows: an entry names its own index. */
   classify(): void {
     const { add } = this.#options;
+    this.#mismatches = [...this.#mismatches, ...[...this.#deleted.values()].flat()].toSorted(
+      (a, b) => a.index - b.index,
+    );
     const places = new Map<number, { readonly leaf: Mismatch; readonly sealedAt: number }>();
     const shifts = new Set<number>([1, -1]);
     const indices = this.#mismatches.map(({ index }) => index);

@@ -1,6 +1,6 @@
 /**
  * Verifies the ledger against its log: rebuilds every leaf from the rows, the tree from the leaves, and compares the tree with
- * the signed checkpoints. It only reads, through one function, so it runs in the Worker, on a copy, and over a dump.
+ * the signed checkpoints, and what the ledger derives from the events is computed again. It only reads, through one function, so it runs in the Worker, on a copy, and over a dump.
  *
  * It shows that sealed events did not change. It cannot show that an event was true when it was sealed.
  */
@@ -15,6 +15,7 @@ import type { Query } from "./rebuild.ts";
 import { isSealedType, typeOfEvent } from "./schema.ts";
 import { subtreeRoot, TILE_COLUMNS, TILE_WIDTH, tileId, toTile } from "./tiles.ts";
 import { CheckpointPass, knownKeys } from "./verify-checkpoints.ts";
+import { GoneRows, passDerived } from "./verify-derived.ts";
 import { passLeaves } from "./verify-leaves.ts";
 import { passRows, type Logged } from "./verify-rows.ts";
 import { IDLE_MS } from "./sealer.ts";
@@ -64,12 +65,15 @@ export async function verifyLedger(options: VerifyOptions): Promise<VerifyReport
   const keys = await knownKeys(own.parsed, trusted, add);
   const pass = new CheckpointPass({ query, origin, keys, trusted: options.checkpoints, add });
   const times = new Times(add);
+  const purges = await readPurges(query);
+  const gone = new GoneRows();
   const leaves = await passLeaves(
     {
       query,
       own,
       add,
-      isPurged: await readPurges(query),
+      isPurged: purges.isPurged,
+      onPurged: (eventId) => gone.add(eventId),
       onSize: (size, root) => pass.onSize(size, root),
       onTime: (at, index) => times.add(at, index),
     },
@@ -80,9 +84,11 @@ export async function verifyLedger(options: VerifyOptions): Promise<VerifyReport
     add("truncated", { index: leaves.size, detail: `the state says ${treeSize}` });
   await checkLevels(query, leaves.tileRoots, add);
   times.finish(now, leaves.size);
+  gone.compare(purges, leaves.ids, add);
   const journal = await passJournal(options, Number(state?.["journal_seq"] ?? 0), leaves.ids, add);
   const logged = { ids: leaves.ids, pending: journal, entries: own.parsed };
   const unsealedEvents = await passRows(query, logged, add);
+  await passDerived(query, purges, add);
   const { events, erasedEvents, purgedEvents } = leaves;
   return {
     isIntact: findings.counts.size === 0,
@@ -99,7 +105,7 @@ export async function verifyLedger(options: VerifyOptions): Promise<VerifyReport
   };
 }
 
-/** The times in the log, in its order: the latest so far, and the gaps. */
+/** The times in the log, in its order: the latest so far, and the gaps. What was deleted leaves none. */
 class Times {
   #latest: number | null = null;
   readonly #add: AddFinding;
@@ -108,7 +114,11 @@ class Times {
     this.#add = add;
   }
 
-  add(at: number, index: number): void {
+  add(at: number | null, index: number): void {
+    if (at === null) {
+      this.#latest = null;
+      return;
+    }
     if (this.#latest !== null && at - this.#latest > MOST_GAP_MS)
       this.#add("gap", { index, detail: `from ${iso(this.#latest)} to ${iso(at)}` });
     this.#latest = Math.max(this.#latest ?? at, at);
