@@ -1,5 +1,5 @@
 /**
- * What an interception costs in the ledger, as measured. docs/scaling.md and docs/deploy.md follow from it: after a new
+ * The measured costs of an interception in the ledger. docs/scaling.md and docs/deploy.md follow from it: after a new
  * measurement, change it here and run `npm run tables`.
  *
  * "Plain" is an interception without tools and without an owner header. "Mixed" is one of the generated traffic: a tool call

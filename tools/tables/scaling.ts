@@ -26,14 +26,14 @@ const digits = (value: number, count: number): string =>
 const daysToFill = (perSecond: number, gigabytes: number): number =>
   (gigabytes * GB) / (bytesOf("mixed") * perSecond * SECONDS_PER_DAY);
 
-/** What fits at 10 requests per second. */
+/** As many days fit at 10 requests per second. */
 export const LEDGER_DAYS = Math.floor(daysToFill(10, MAX_GB));
 
 const sealed = (kind: Kind, each: number): number => each * LEDGER[kind].events;
 
 const row = (name: string, value: (kind: Kind) => string): readonly string[] => [name, ...KINDS.map(value)];
 
-/** What D1 bills for an interception. */
+/** The rows that D1 bills for an interception, and its bytes. */
 export function ledgerTable(): string {
   return table(
     ["in the ledger", "plain", "mixed"],
@@ -69,7 +69,7 @@ function amountOf(count: number): string {
   return count < 1e9 ? `${digits(count / 1e6, 2)} million` : `${digits(count / 1e9, 2)} billion`;
 }
 
-/** What reaches its limit, by the rate of requests. */
+/** The use of each limit, by the rate of requests. */
 export function ratesTable(): string {
   const byRate = (name: string, value: (perSecond: number) => string): readonly string[] => [
     name,
