@@ -125,18 +125,25 @@ SELECT ${NOW}, json_group_array(id), '[]', 0 FROM (
   UNION ALL SELECT at, ${eventId("600")} FROM call WHERE asserted
 ) GROUP BY at / ${INTERCEPTIONS_PER_BATCH}`;
 
-/** The totals of all interceptions. The names are those of the group's latest row that has one. */
+const measures = MEASURES.map((name) => `TOTAL(${contribution(name, "i")})`).join(", ");
+const stored = `call CROSS JOIN interceptions AS i ON i.id = ${ID}`;
+
+/** The totals of the statement's interceptions. The names are those of the group's latest row that has one. */
 const TOTALS: readonly string[] = [
-  `INSERT INTO rollup_dimensions (key, ${DIMENSION_COLUMNS.join(", ")}, initiator_name, actor_name, named_by)
+  `${NUMBERS}
+  INSERT INTO rollup_dimensions (key, ${DIMENSION_COLUMNS.join(", ")}, initiator_name, actor_name, named_by)
   SELECT ${dimensionKey("i")}, ${DIMENSION_COLUMNS.map((name) => dimensionValue(name, "i")).join(", ")},
     i.initiator_name, ${actorName("i")}, MAX(IIF(COALESCE(i.initiator_name, ${actorName("i")}) IS NULL, '', i.id))
-  FROM interceptions AS i GROUP BY 1`,
-  `INSERT INTO rollup_hours (dimension, hour, ${MEASURES.join(", ")})
-  SELECT d.id, ${hourOf("i")}, ${MEASURES.map((name) => `TOTAL(${contribution(name, "i")})`).join(", ")}
-  FROM interceptions AS i CROSS JOIN rollup_dimensions AS d ON d.key = ${dimensionKey("i")} GROUP BY 1, 2`,
-  `INSERT INTO upkeep_cursors (job, cursor) SELECT 'folded', CAST(MAX(seq) AS TEXT) FROM journal WHERE true
-  ON CONFLICT (job) DO UPDATE SET cursor = excluded.cursor`,
+  FROM ${stored} GROUP BY 1 ON CONFLICT (key) DO NOTHING`,
+  `${NUMBERS}
+  INSERT INTO rollup_hours (dimension, hour, ${MEASURES.join(", ")})
+  SELECT d.id, ${hourOf("i")}, ${measures}
+  FROM ${stored} CROSS JOIN rollup_dimensions AS d ON d.key = ${dimensionKey("i")} WHERE true GROUP BY 1, 2
+  ON CONFLICT (dimension, hour) DO UPDATE SET ${MEASURES.map((name) => `${name} = ${name} + excluded.${name}`).join(", ")}`,
 ];
+
+const FOLDED = `INSERT INTO upkeep_cursors (job, cursor) SELECT 'folded', CAST(MAX(seq) AS TEXT) FROM journal WHERE true
+ON CONFLICT (job) DO UPDATE SET cursor = excluded.cursor`;
 
 /** `count` interceptions; on average each has 3.17 events. `onProgress` gets the number of those that are stored. */
 export async function generateLedger(
@@ -149,6 +156,7 @@ export async function generateLedger(
     generated(callsInto("interceptions"), call, CALL),
     generated(insertInto("tool_usages"), tool, TOOL, "at % 2 = 0"),
     generated(insertInto("initiator_overrides"), override, OVERRIDE, "asserted"),
+    ...TOTALS,
     JOURNAL,
   ];
   for (let from = 0; from < count; from += ROWS_PER_STATEMENT) {
@@ -156,6 +164,6 @@ export async function generateLedger(
     for (const sql of statements) await database.prepare(sql).bind(from, end, count).run();
     onProgress(end);
   }
-  for (const sql of TOTALS) await database.prepare(sql).run();
+  await database.prepare(FOLDED).run();
   await closeDays(database, NOW);
 }
