@@ -14,10 +14,13 @@ import { CONFIG_KEYS } from "./tables/config-keys.ts";
 import { analyticsTable, eventsTable, fieldsTable, valuesTable } from "./tables/events.ts";
 import { code, table } from "./tables/markdown.ts";
 import { recordFactsText } from "./tables/record-facts.ts";
+import { costsTable, ledgerTable, ratesTable, retentionTable } from "./tables/scaling.ts";
 
 /** The tables of each page. */
 export const PAGES = {
   "docs/clients.md": ["routes"],
+  "docs/deploy.md": ["retention"],
+  "docs/scaling.md": ["ledger", "rates", "costs"],
   "docs/api.md": ["api"],
   "docs/reference.md": [
     "config",
@@ -125,6 +128,10 @@ export const TABLES: Readonly<Record<TableName, () => string>> = {
   overrides: () => analyticsTable("overrides"),
   refusals: refusalsTable,
   "operator-events": operatorEventsTable,
+  retention: retentionTable,
+  ledger: ledgerTable,
+  rates: ratesTable,
+  costs: costsTable,
 };
 
 /**

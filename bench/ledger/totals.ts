@@ -6,22 +6,14 @@
  *
  * Times are SQLite's own, as D1 reports them: the median of nine runs of wrangler's local D1.
  */
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { getPlatformProxy } from "wrangler";
-import { ENDPOINTS } from "../../src/records/api/endpoints.ts";
-import { createQueryLedger } from "../../src/records/api/kit/query-ledger.ts";
-import { proveCheckpoint, proveEvent } from "../../src/records/ledger/seal/proof.ts";
 import { closeDays, FOLD_AT_DELTAS } from "../../src/records/ledger/rollups/fold.ts";
-import { Refusal } from "../../src/shared/refusal.ts";
 import { exitOnClosedPipe } from "../../tools/closed-pipe.ts";
 import { median } from "../numbers.ts";
+import { runApiQuery, withLocalLedger, type QueryCost } from "./local-ledger.ts";
+import { NOW } from "./traffic.ts";
 
 exitOnClosedPipe();
 
-const ROOT = join(import.meta.dirname, "..", "..");
-const NOW = Date.UTC(2026, 10, 23, 12);
 const PEOPLE = 500;
 const DAYS = 88;
 const REPEATS = 9;
@@ -59,18 +51,7 @@ const QUERIES = [
   ["/attribution", "started_after=2026-09-01T00:00:00Z"],
 ] as const;
 
-process.env["CLOUDFLARE_CF_FETCH_ENABLED"] = "false";
-const folder = await mkdtemp(join(tmpdir(), "ledger-totals-"));
-const proxy = await getPlatformProxy<{ LEDGER: D1Database }>({
-  configPath: join(ROOT, "wrangler.records.toml"),
-  persist: { path: folder },
-});
-try {
-  const database = proxy.env.LEDGER;
-  for (const file of (await readdir(join(ROOT, "migrations"))).toSorted()) {
-    const text = (await readFile(join(ROOT, "migrations", file), "utf8")).replace(/--.*$/gm, "");
-    for (const sql of text.split(";")) if (sql.trim() !== "") await database.prepare(sql).run();
-  }
+await withLocalLedger(async (database) => {
   for (const sql of FILL) await database.prepare(sql).run();
   for (let day = 0; day < DAYS; day += 1) await database.prepare(FILL_DAY).bind(day).run();
   await closeDays(database, NOW);
@@ -82,49 +63,11 @@ try {
   const { meta } = await database.prepare("SELECT 1").run();
   console.log(`${JSON.stringify(counted)}, ${(meta.size_after / 1e6).toFixed(0)} MB`);
   for (const [path, search] of QUERIES) {
-    const times: number[] = [];
-    let rows = 0;
-    for (let at = 0; at < REPEATS; at += 1) {
-      const cost = await measure(database, path, search);
-      times.push(cost.ms);
-      rows = cost.rows;
-    }
-    console.log(`| \`${path}?${search}\` | ${median(times).toFixed(1)} | ${rows.toLocaleString("en")} |`);
+    const costs: QueryCost[] = [];
+    while (costs.length < REPEATS) costs.push(await runApiQuery(database, path, search));
+    const ms = median(costs.map((cost) => cost.ms));
+    console.log(
+      `| \`${path}?${search}\` | ${ms.toFixed(1)} | ${(costs[0]?.read ?? 0).toLocaleString("en")} |`,
+    );
   }
-} finally {
-  await proxy.dispose();
-  await rm(folder, { recursive: true, force: true });
-}
-
-async function measure(
-  database: D1Database,
-  path: string,
-  search: string,
-): Promise<{ ms: number; rows: number }> {
-  const endpoint = ENDPOINTS.find((one) => one.path === path);
-  if (!endpoint) throw new Error(`there is no endpoint ${path}`);
-  const cost = { ms: 0, rows: 0 };
-  const measuring = {
-    prepare: (text: string) => database.prepare(text),
-    batch: async (statements: D1PreparedStatement[]) => {
-      const results = await database.batch(statements);
-      for (const { meta } of results) {
-        cost.ms += meta.duration;
-        cost.rows += meta.rows_read;
-      }
-      return results;
-    },
-  } as unknown as D1Database;
-  const response = await endpoint.respond({
-    search: search === "" ? "" : `?${search}`,
-    id: "",
-    accept: "application/json",
-    query: createQueryLedger(measuring),
-    seals: { isOn: true, proveEvent, proveCheckpoint },
-    now: NOW,
-  });
-  if (response instanceof Refusal)
-    throw new Error(`${path}?${search}: ${response.data.detail ?? response.code}`);
-  await response.response.arrayBuffer();
-  return cost;
-}
+});

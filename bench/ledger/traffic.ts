@@ -3,7 +3,7 @@ import type { InterceptorEvent } from "../../src/events/event.ts";
 import { uuidV7 } from "../../src/shared/uuid.ts";
 
 export const NOW = Date.UTC(2026, 10, 23, 12);
-const SPAN_MS = 30 * 86_400_000;
+export const SPAN_MS = 30 * 86_400_000;
 const USERS = 500;
 
 /** Evenly spread numbers from a low-discrepancy sequence, without randomness. */

@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
+import { readConfig, type Config } from "../../src/records/config/config.ts";
 
 const pageText = (name: string): string =>
   readFileSync(fileURLToPath(import.meta.resolve(`../../docs/${name}`)), "utf8");
@@ -59,28 +60,65 @@ describe("the monthly costs in docs/scaling.md", () => {
   });
 });
 
-const GB = 1e9;
-const BYTES_PER_INTERCEPTION = 1470;
+const CELL_BYTES = /^\*\*([\d,]+)\*\*$/;
+
+/** The bytes of an interception that docs/scaling.md states, with those of its seals. */
+function statedBytes(): { readonly plain: number; readonly mixed: number; readonly seals: number } {
+  const rows = tableAfter("scaling.md", "<!-- table: ledger -->");
+  const cells = (name: string): readonly string[] => rows.find(([first]) => first === name)?.slice(1) ?? [];
+  const [plain = 0, mixed = 0] = cells("**bytes in all**").map((cell) =>
+    amount(CELL_BYTES.exec(cell)?.[1] ?? ""),
+  );
+  const [ofRows = 0, ofSeals = 0] = ["bytes of its rows, with indices", "bytes of the log of seals"].map(
+    (name) => amount(cells(name)[1] ?? ""),
+  );
+  expect(ofRows + ofSeals).toBe(mixed);
+  return { plain, mixed, seals: ofSeals };
+}
+
+const size = (value: number): string => (value < 10 ? value.toFixed(1) : value.toFixed(0));
+
+const config = readConfig({ LEDGER: { prepare: () => null } }) as Config;
+const MAX_BYTES = config.retention.maxBytes;
+const DAYS = config.retention.days.interceptions;
 const CALLS_PER_DEVELOPER = 227;
 
 describe("the retention by team size in docs/deploy.md", () => {
-  it("follows from the bytes of an interception and D1's 10 GB", () => {
-    const rows = tableAfter("deploy.md", "## Retention");
-    expect(rows.length).toBeGreaterThan(3);
+  const rows = tableAfter("deploy.md", "<!-- table: retention -->");
+
+  it("follows from the bytes of an interception and the largest size of the database", () => {
+    const { plain, mixed, seals } = statedBytes();
     const expected = rows.map(([developers = ""]) => {
       const calls = amount(developers) * CALLS_PER_DEVELOPER;
-      const perDay = (calls * BYTES_PER_INTERCEPTION) / GB;
-      const sizes = [30, 60, 90].map((days) => {
-        const size = perDay * days;
-        return size < 10 ? size.toFixed(1) : size.toFixed(0);
-      });
-      return [developers, calls.toLocaleString("en"), ...sizes, String(Math.floor(10 / perDay))];
+      const sizes = [7, 30, 90].map((days) => size((calls * mixed * days) / 1e9));
+      const days = [mixed, plain].map((bytes) => String(Math.floor(MAX_BYTES / (calls * bytes))));
+      const sealed = (calls * seals * 365) / 1e9;
+      return [developers, calls.toLocaleString("en"), ...sizes, ...days, size(sealed)];
     });
+    expect(rows.length).toBeGreaterThan(3);
     expect(rows).toEqual(expected);
   });
 
-  it("uses the size that docs/scaling.md states", () => {
-    const stated = BYTES_PER_INTERCEPTION.toLocaleString("en");
-    for (const page of ["scaling.md", "deploy.md"]) expect(pageText(page)).toContain(`${stated} bytes`);
+  it("shows that the defaults keep 500 developers for the default days", () => {
+    const days = rows.find(([developers]) => developers === "500")?.[5];
+    expect(Number(days)).toBeGreaterThanOrEqual(DAYS);
+    for (const text of [
+      `(\`RETENTION_DAYS\`, ${DAYS})`,
+      `(${MAX_BYTES / 1e9})`,
+      `${DAYS} days of 500 developers`,
+    ])
+      expect(pageText("deploy.md")).toContain(text);
+  });
+});
+
+describe("the limits by rate in docs/scaling.md", () => {
+  const rows = tableAfter("scaling.md", "<!-- table: rates -->");
+
+  it("say which days fit at 10 requests per second", () => {
+    const { mixed } = statedBytes();
+    const days = MAX_BYTES / (mixed * 10 * 86_400);
+    const cells = new Map(rows.map(([name = "", first = ""]) => [name, first]));
+    expect(cells.get("fills 8 GB of D1 in")).toBe(`${days.toFixed(1)} days`);
+    expect(cells.get("**do this**")).toContain(`RETENTION_DAYS=${Math.floor(days)}\``);
   });
 });

@@ -81,15 +81,15 @@ describe("the records Worker's config", () => {
       archive: null,
       retention: {
         days: {
-          prompts: 45,
-          thoughts: 45,
-          tools: 45,
-          overrides: 45,
-          passthroughs: 45,
-          refusals: 45,
-          interceptions: 45,
-          anomalies: 45,
-          unauthenticated: 45,
+          prompts: 30,
+          thoughts: 30,
+          tools: 30,
+          overrides: 30,
+          passthroughs: 30,
+          refusals: 30,
+          interceptions: 30,
+          anomalies: 30,
+          unauthenticated: 30,
           accesses: 400,
           totals: 0,
         },
@@ -228,7 +228,7 @@ describe("the records Worker's config", () => {
     const config = readConfig(env as unknown as Vars);
     expect(config).toMatchObject({
       archive: null,
-      retention: { days: { interceptions: 45 } },
+      retention: { days: { interceptions: 30 } },
       adminTokenSha256: null,
     });
     expect((config as Config).database).not.toBeNull();
@@ -245,7 +245,7 @@ describe("RETENTION_DAYS", () => {
     ["30", 30],
     [" 7 \n", 7],
     ["0090", 90],
-    [undefined, 45],
+    [undefined, 30],
   ])("reads %j as %i days", (RETENTION_DAYS, days) => {
     expect(read({ RETENTION_DAYS }).retention.days.interceptions).toBe(days);
   });

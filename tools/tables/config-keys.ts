@@ -418,7 +418,7 @@ const RECORDS = keysOf("records", "", [
   ],
   [
     "RETENTION_DAYS",
-    "`45`",
+    "`30`",
     "Age in days after which rows of `LEDGER` are deleted. `0`: never. Totals are kept, and so are the rows of a legal hold (`npm run hold`).",
   ],
   ["RETENTION.prompts", "`RETENTION_DAYS`", "The same for recorded prompts; at most `RETENTION_DAYS`."],

@@ -2,8 +2,8 @@
 import type { Environment } from "../../shared/config/environment.ts";
 import type { Retention, RetentionDays } from "../ledger/maintain/retention.ts";
 
-/** 500 developers with 227 calls a day fill some 7 GB of D1's 10 in it: docs/scaling.md. */
-const DEFAULT_DAYS = 45;
+/** 500 developers with 227 calls a day fill 7.2 GB in it: docs/deploy.md. */
+const DEFAULT_DAYS = 30;
 const DEFAULT_MAX_GB = 8;
 /** D1's own limit: https://developers.cloudflare.com/d1/platform/limits/ */
 const D1_MAX_GB = 10;

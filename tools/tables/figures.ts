@@ -1,0 +1,39 @@
+/**
+ * The measured costs of an interception in the ledger. docs/scaling.md and docs/deploy.md follow from it: after a new
+ * measurement, change it here and run `npm run tables`.
+ *
+ * "Plain" is an interception without tools and without an owner header. "Mixed" is one of the generated traffic: a tool call
+ * in every second, an owner header in two of three.
+ */
+
+export type Kind = "plain" | "mixed";
+
+/** `node bench/ledger/rows.ts`: rows that D1 bills, bytes with indices, and a share of the totals' dimensions. */
+export const LEDGER = {
+  plain: { together: 4.17, apart: 5.28, read: 108, bytes: 1182, events: 2, deleted: 1 },
+  mixed: { together: 8.01, apart: 8.12, read: 121, bytes: 1954, events: 19 / 6, deleted: 13 / 6 },
+} as const satisfies Readonly<Record<Kind, object>>;
+
+/** `node bench/ledger/seals.ts`, of each event. */
+export const SEALS = { written: 0.024, read: 4.5, bytes: 51, cpuMs: 0.16 };
+
+/** Rows that a run of the sealer writes for its state, checkpoint and open tiles, 1,440 times a day. */
+export const ROWS_PER_SEAL_RUN = 5;
+
+/** In one run of the sealer, every minute: src/records/ledger/seal/sealer.ts. */
+export const SEALED_PER_MINUTE = 48_000;
+
+/** `npm run bench:ledger`: interceptions per second in wrangler's local D1 on two cores. */
+export const STORED_PER_SECOND = 1_700;
+
+/** The events of `bench/ledger/traffic.ts` as log lines. */
+export const LOG = { lines: 3.8, kilobytes: 3.9 };
+
+export const GB = 1_000_000_000;
+/** The default of `RETENTION.max_gb`. */
+export const MAX_GB = 8;
+export const CALLS_PER_DEVELOPER = 227;
+
+/** With the log of seals. */
+export const bytesOf = (kind: Kind): number =>
+  Math.round(LEDGER[kind].bytes + SEALS.bytes * LEDGER[kind].events);
