@@ -6,11 +6,15 @@ import { ROOT } from "../../tools/root.ts";
 
 type Values = readonly SQLInputValue[];
 
-/** With all migrations applied. */
+/** A new database, with all migrations applied. */
 export function sqliteD1(path = ":memory:"): D1Database {
   const sqlite = new DatabaseSync(path);
   for (const file of readdirSync(join(ROOT, "migrations")).toSorted())
     sqlite.exec(readFileSync(join(ROOT, "migrations", file), "utf8"));
+  return d1Over(sqlite);
+}
+
+export function d1Over(sqlite: DatabaseSync): D1Database {
   const run = (sql: string, values: Values) => {
     const statement = sqlite.prepare(sql);
     const isRead = /^\s*(?:SELECT|WITH(?![\s\S]*\b(?:INSERT|UPDATE|DELETE)\b)|PRAGMA)/i.test(sql);

@@ -71,13 +71,9 @@ type PlaceOptions = {
   readonly "persist-to"?: string | undefined;
 };
 
-function readPlace({
-  local,
-  remote,
-  database,
-  env: environment = null,
-  "persist-to": persistTo,
-}: PlaceOptions): VerifyPlace | string {
+function readPlace(options: PlaceOptions): VerifyPlace | string {
+  const { local, remote, database, "persist-to": persistTo } = options;
+  const environment = options.env ?? null;
   if (database !== undefined) {
     if (local || remote || environment !== null || persistTo !== undefined)
       return "--database excludes --local, --remote, --env and --persist-to.";

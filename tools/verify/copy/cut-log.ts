@@ -20,13 +20,19 @@ export function cutLog(target: DatabaseSync, { treeSize, journalSeq }: Head, lat
   run("DELETE FROM seal_checkpoints WHERE tree_size > ?1 AND tree_size <= ?2", treeSize, later.treeSize);
   const cut = `UPDATE seal_tiles SET hashes = SUBSTR(hashes, 1, ?2 * ${HASH_BYTES}),
     event_ids = SUBSTR(event_ids, 1, ?2 * ${EVENT_ID_BYTES}) WHERE id = ?1`;
-  for (let [level, size] = [0, treeSize]; size > 0 || level === 0; level += 1) {
+  let [level, size] = [0, treeSize];
+  for (; size > 0; level += 1) {
     const tile = tileId(level, Math.floor(size / TILE_WIDTH));
     const width = size % TILE_WIDTH;
     if (width > 0) run(cut, tile, width);
-    run("DELETE FROM seal_tiles WHERE id >= ?1 AND id < ?2", width > 0 ? tile + 1 : tile, tileId(level + 1, 0));
+    run(
+      "DELETE FROM seal_tiles WHERE id >= ?1 AND id < ?2",
+      width > 0 ? tile + 1 : tile,
+      tileId(level + 1, 0),
+    );
     size = Math.floor(size / TILE_WIDTH);
   }
+  run("DELETE FROM seal_tiles WHERE id >= ?1", tileId(level, 0));
   run("DELETE FROM seal_state");
   const state = "INSERT INTO seal_state (id, tree_size, journal_seq, published_size) VALUES (1, ?, ?, 0)";
   run(state, treeSize, journalSeq);
