@@ -19,8 +19,8 @@ it was sealed, and computes again what the ledger derives from its events. It on
   --persist-to  the directory of another local state
   --key         a verifier key of the log, as \`npm run keys -- seal\` printed it, from a place that is not the database;
                 may be repeated. Without it, the log's own word for its first key is taken.
-  --checkpoint  a file with checkpoints that were kept elsewhere: signed notes (seals/checkpoint of the archive, or what a
-                witness keeps), or a log of the records Worker; may be repeated. Without it, a log that was rewritten
+  --checkpoint  a file with checkpoints that were kept elsewhere: signed notes (seals/checkpoint of the archive, or those
+                of a cosigner), or a log of the records Worker; may be repeated. Without it, a log that was rewritten
                 with its key, or whose end was replaced before your first look, is not found.
   --json        print the report as one line of JSON
 

@@ -1,4 +1,4 @@
-/** What a verification did not show, in sentences. A report that leaves this out would claim too much. */
+/** The limits of a verification, in sentences. A report that leaves them out would claim too much. */
 import type { Verification } from "./report-text.ts";
 
 /** Findings that a deletion causes which is not on record yet. */
@@ -13,7 +13,7 @@ export function notShown({ report, keys, anchoredTo, source }: Verification): st
   if (keys === 0)
     lines.push(
       "Whose log it is: without --key, the log's own word for its first key is taken. Another log, made and signed by",
-      "whoever can write to the database, would look like this one.",
+      "a person who can write to the database, would look like this one.",
     );
   if (anchoredTo === null)
     lines.push(

@@ -1,4 +1,4 @@
-/** What `npm run verify` prints. */
+/** The output of `npm run verify`. */
 import { FINDINGS, type Finding, type FindingKind } from "../../src/records/ledger/seal/finding.ts";
 import type { StoredCheckpoint } from "../../src/records/ledger/seal/seal-state.ts";
 import type { VerifyReport } from "../../src/records/ledger/seal/verify.ts";

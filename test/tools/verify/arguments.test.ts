@@ -26,7 +26,7 @@ describe("npm run verify reads", () => {
     expect(readArguments(args)).toEqual(expected);
   });
 
-  // A key or a checkpoint that is ignored would leave an auditor with a weaker claim than the one asked for.
+  // A key or a checkpoint that is ignored would leave an auditor with a weaker claim than requested.
   it.each([
     [["--local", "--remote"], "--remote excludes"],
     [["--remote", "--persist-to", "state"], "--remote excludes"],

@@ -83,7 +83,7 @@ async function verifyCopy(change: (n: number, sql: string) => Promise<void>): Pr
   }
 }
 
-/** What the ledger does to itself, all at once. */
+/** The ledger's own changes, all at once. */
 async function live(): Promise<void> {
   await store(3);
   await seal(database, SIGNER);
@@ -96,7 +96,7 @@ async function live(): Promise<void> {
 const deletion = (): Promise<void> => purge(database, "tool_usages", Date.now());
 
 describe("a copy is intact", () => {
-  it("of a database that nobody changes", async () => {
+  it("of a database without changes", async () => {
     const { report, storedMeanwhile } = await verifyCopy(async () => undefined);
     expect([report.findings, storedMeanwhile]).toEqual([[], 0]);
     expect([report.events > 256, report.pendingEvents > 10]).toEqual([true, true]);
@@ -217,7 +217,7 @@ describe("a copied row", () => {
     memory.close();
   });
 
-  it("is on one page only, whatever its key is", async () => {
+  it("is on one page only, with keys of any text", async () => {
     const create =
       "CREATE TABLE t (a TEXT NOT NULL, b INTEGER NOT NULL, v, PRIMARY KEY (a, b)) WITHOUT ROWID";
     const [from, to] = [new DatabaseSync(":memory:"), new DatabaseSync(":memory:")];

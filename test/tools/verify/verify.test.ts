@@ -200,7 +200,7 @@ it("does not claim anything about a ledger without a log", async () => {
 });
 
 it.each([
-  ["a checkpoint that is none", ["--checkpoint", import.meta.filename], /--checkpoint ".*" has neither/],
+  ["a file without a checkpoint", ["--checkpoint", import.meta.filename], /--checkpoint ".*" has neither/],
   [
     "a checkpoint file that does not exist",
     ["--checkpoint", "nothing"],

@@ -13,7 +13,7 @@ export type Head = {
 
 const EVENT_ID_BYTES = 16;
 
-/** `later`: the head after the copy. What is beyond that one was not added by the sealer, and stays to be found. */
+/** `later`: the head after the copy. Rows beyond that one were not added by the sealer, and stay to be found. */
 export function cutLog(target: DatabaseSync, { treeSize, journalSeq }: Head, later: Head): void {
   const run = (sql: string, ...values: readonly number[]): unknown => target.prepare(sql).run(...values);
   run("DELETE FROM seal_entries WHERE leaf_index >= ?1 AND leaf_index < ?2", treeSize, later.treeSize);

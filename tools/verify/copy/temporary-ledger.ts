@@ -1,4 +1,4 @@
-/** An empty ledger in a temporary file. It will hold what people wrote, so nobody else can read it, and nothing stays of it. */
+/** An empty ledger in a temporary file. It will hold recorded content, so only this user can read it, and it is gone afterwards. */
 import { closeSync, mkdtempSync, openSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

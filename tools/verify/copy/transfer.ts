@@ -4,7 +4,7 @@
  */
 import type { SQLInputValue } from "node:sqlite";
 
-/** Code points that are rare, and that the way of a value does not keep: the end of a text, and line breaks. */
+/** Rare code points that the transfer does not keep: the end of a text, and line breaks. */
 const FRAGILE = [0, 0x2028, 0x2029];
 
 const encoded = (column: string): string => `CASE TYPEOF(${column})
