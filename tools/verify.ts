@@ -1,12 +1,12 @@
 /** `npm run verify`: verifies the ledger against its log of seals, and says what that shows and what it does not. */
 import { readFileSync } from "node:fs";
-import { checkpointIn } from "../src/records/ledger/seal/checkpoint.ts";
 import { lastCheckpoint } from "../src/records/ledger/seal/proof.ts";
 import { verifyLedger } from "../src/records/ledger/seal/verify.ts";
 import { BAD_USAGE, sentenceOf } from "./local/start-failure.ts";
 import { readArguments, USAGE, type VerifyCommand } from "./verify/arguments.ts";
 import { readCheckpoints } from "./verify/checkpoint-file.ts";
 import { readDeletions } from "./verify/deletions.ts";
+import { expectedSchema } from "./verify/empty-ledger.ts";
 import { openSource } from "./verify/source.ts";
 import { toJson, toText, type Verification } from "./verify/report-text.ts";
 
@@ -68,9 +68,9 @@ async function verify(
       verifierKeys: keys,
       checkpoints,
       now: source.at,
+      expectedSchema: expectedSchema(),
       mostOfKind: asJson ? MOST_OF_KIND.json : MOST_OF_KIND.text,
     });
-    const sizes = checkpoints.map((note) => checkpointIn(note)?.size ?? 0);
     return {
       report,
       source: source.name,
@@ -78,7 +78,6 @@ async function verify(
       deletions: await readDeletions(query),
       checkpoint: await lastCheckpoint(query),
       keys: keys.length,
-      anchoredTo: sizes.length === 0 ? null : Math.max(...sizes),
     };
   } finally {
     source.close();

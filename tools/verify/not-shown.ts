@@ -4,8 +4,8 @@ import type { Verification } from "./report-text.ts";
 /** Findings that a deletion causes which is not on record yet. */
 const OF_DELETION = ["missing", "overdeleted", "derived_altered", "totals_altered"] as const;
 
-export function notShown({ report, keys, anchoredTo, source }: Verification): string[] {
-  const { leaves, pendingEvents, unsealedEvents, counts } = report;
+export function notShown({ report, keys, source }: Verification): string[] {
+  const { leaves, anchoredSize, pendingEvents, unmarkedEvents, unsealedEvents, counts } = report;
   const lines = [
     "That an event was true when it was stored: a compromised gateway records falsehoods. See docs/verify.md.",
   ];
@@ -15,14 +15,18 @@ export function notShown({ report, keys, anchoredTo, source }: Verification): st
       "Whose log it is: without --key, the log's own word for its first key is taken. Another log, made and signed by",
       "a person who can write to the database, would look like this one.",
     );
-  if (anchoredTo === null)
+  if (anchoredSize === 0)
     lines.push(
       "That this is the log of the past, because it is not anchored: without --checkpoint, a log that was rewritten with",
       "its key, or whose end was replaced before your first look, is not found.",
     );
-  else if (anchoredTo < leaves)
+  else if (anchoredSize < leaves)
     lines.push(
-      `That the leaves from ${anchoredTo} on are those of the past: they are newer than your newest checkpoint.`,
+      `That the leaves from ${anchoredSize} on are those of the past: they are newer than your newest checkpoint.`,
+    );
+  if (unmarkedEvents > 0)
+    lines.push(
+      `That ${unmarkedEvents} events came from the gateway: they had no MAC that could be verified.`,
     );
   if (pendingEvents > 0) lines.push(`Anything about ${pendingEvents} events that are not sealed yet.`);
   if (unsealedEvents > 0) lines.push(`Anything about ${unsealedEvents} events from before the log.`);

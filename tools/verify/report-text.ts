@@ -17,8 +17,6 @@ export type Verification = {
   readonly checkpoint: StoredCheckpoint | null;
   /** The number of verifier keys that the auditor gave. */
   readonly keys: number;
-  /** The size of the largest tree of a checkpoint that the auditor kept; null without any. */
-  readonly anchoredTo: number | null;
 };
 
 const iso = (at: number): string => new Date(at).toISOString();
@@ -65,6 +63,7 @@ function counts({ report, source, storedMeanwhile }: Verification): string {
     ["checkpoints", report.checkpoints],
     ["erased", report.erasedEvents],
     ["deleted", report.purgedEvents],
+    ["unmarked", report.unmarkedEvents],
     ["unsealed", report.unsealedEvents],
     ["pending", report.pendingEvents],
     ["meanwhile", storedMeanwhile],
@@ -84,6 +83,7 @@ const MEANINGS: Readonly<Record<string, string>> = {
   checkpoints: "verified",
   erased: "events with erased fields; their commitments still verify",
   deleted: "events whose rows a deletion on record deleted",
+  unmarked: "events that came without a verified MAC",
   unsealed: "events from before the log, of which it proves nothing",
   pending: "events that are not sealed yet",
   meanwhile: "of these were stored while the database was copied; they are not verified",

@@ -153,7 +153,7 @@ it("prints the report as one line of JSON", async () => {
     events: ledger.ids.length,
     findings: [],
     keys: 1,
-    anchoredTo: Number(ledger.checkpoint.split("\n")[1]),
+    anchoredSize: Number(ledger.checkpoint.split("\n")[1]),
     checkpoint: { note: ledger.checkpoint },
     notShown: [expect.stringContaining("was true")],
   });

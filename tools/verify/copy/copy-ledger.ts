@@ -51,7 +51,7 @@ export async function copyLedger(source: Source, { now, onProgress }: CopyOption
     }
     const storedMeanwhile = await addLater(source, sqlite, { head, at });
     cutLog(sqlite, head, await readHead(source));
-    return { query: dispatch(source, queryOf(sqlite)), at, storedMeanwhile, close };
+    return { query: dispatch(source, sqlite), at, storedMeanwhile, close };
   } catch (error) {
     close();
     throw error;
@@ -115,11 +115,20 @@ async function readLeaves(source: Source, from: number): Promise<string[]> {
   }
 }
 
-const OF_DATABASE = new Set([...DERIVED_ROWS.map(({ sql }) => sql), ...DERIVED_TOTALS]);
+const COMPARISONS = new Set([...DERIVED_ROWS.map(({ sql }) => sql), ...DERIVED_TOTALS]);
 
-const dispatch =
-  (source: Source, copy: Query): Query =>
-  async (sql, ...parameters) =>
-    OF_DATABASE.has(sql) || sql.includes("sqlite_schema")
+/** Runs on the database itself what the copy cannot tell: comparisons, the schema, and tables that are not copied. */
+function dispatch(source: Source, target: DatabaseSync): Query {
+  const copy = queryOf(target);
+  const copied = new Set([...LOG_TABLES, ...EVENT_TABLES, "ledger_accesses", "seal_state"]);
+  const others = target
+    .prepare("SELECT name FROM sqlite_schema WHERE type = 'table'")
+    .all()
+    .map(({ name }) => String(name))
+    .filter((name) => !copied.has(name));
+  const isOfDatabase = new RegExp(`\\b(?:${["sqlite_schema", ...others].join("|")})\\b`);
+  return async (sql, ...parameters) =>
+    COMPARISONS.has(sql) || isOfDatabase.test(sql)
       ? source(withValues(sql, parameters))
       : copy(sql, ...parameters);
+}

@@ -67,15 +67,17 @@ SELECT call.id, 'link_key' AS detail
 FROM tool_usages AS call LEFT JOIN interceptions AS maker ON maker.id = call.interception_id
 WHERE call.link_key IS NOT maker.link_key`;
 
+const COPIED = [...CLAIMED_MEASURES, "usage", "provider_response_id", "metadata", "raw_usage", "created_at"];
+
 /** A copy of usage that was retrieved later must be that of its event. */
 const COPIES = `
 SELECT copy.interception_id AS id, 'a copy of retrieved usage' AS detail
 FROM token_usages AS copy LEFT JOIN retrieved_usages AS read ON read.usage_of = copy.id
 LEFT JOIN interceptions AS i ON i.id = copy.interception_id
 WHERE copy.id NOT GLOB '????????-????-????-????-????????????'
-  AND (i.id IS NULL OR copy.initiator_id <> i.initiator_id
+  AND (i.id IS NULL OR copy.seal <> '' OR copy.initiator_id <> i.initiator_id
     OR (read.id IS NULL AND copy.created_at >= ${boundary("retrieved_usages")})
-    OR (read.id IS NOT NULL AND (${[...CLAIMED_MEASURES, "usage", "provider_response_id"].map((name) => `copy.${name} IS NOT read.${name}`).join(" OR ")})))`;
+    OR (read.id IS NOT NULL AND (${COPIED.map((name) => `copy.${name} IS NOT read.${name}`).join(" OR ")})))`;
 
 const UNCLAIMED = `
 SELECT i.id, 'a claim of retrieved usage is missing' AS detail
@@ -96,8 +98,14 @@ WHERE (claimed_usage IS NOT NULL OR EXISTS (SELECT 1 ${CLAIMED}))
   AND (claimed_usage IS NOT ${CLAIMED_USAGE}
     OR ${CLAIMED_MEASURES.map((name) => `claimed_${name} IS NOT ${claimedSum(name)}`).join(" OR ")})`;
 
+const RECORDS_OF_DELETIONS = `
+SELECT id, 'a deletion of what was not there yet' AS detail FROM ledger_accesses WHERE action = 'purge' AND before > created_at`;
+
 /** Statements about the rows of calls, with the table whose row `id` is. */
-export const DERIVED_ROWS: readonly { readonly table: CallTable | "tool_usages"; readonly sql: string }[] = [
+export const DERIVED_ROWS: readonly {
+  readonly table: CallTable | "tool_usages" | "ledger_accesses";
+  readonly sql: string;
+}[] = [
   { table: "interceptions", sql: emptyHalf("interceptions", "start") },
   { table: "interceptions", sql: emptyHalf("interceptions", "end") },
   { table: "passthroughs", sql: emptyHalf("passthroughs", "start") },
@@ -108,6 +116,7 @@ export const DERIVED_ROWS: readonly { readonly table: CallTable | "tool_usages";
   { table: "interceptions", sql: COPIES },
   { table: "interceptions", sql: UNCLAIMED },
   { table: "interceptions", sql: CLAIMS },
+  { table: "ledger_accesses", sql: RECORDS_OF_DELETIONS },
 ];
 
 const measures = MEASURES.join(", ");

@@ -1,8 +1,8 @@
 /** Computes again what the ledger derives from its events: threads, claims of retrieved usage, totals, recorded deletions. */
 import { RECORDS, type LedgerTable } from "../../../events/fields.ts";
-import { firstUuidAt } from "../../../shared/uuid.ts";
+import { firstUuidAt, uuidTime } from "../../../shared/uuid.ts";
 import { DERIVED_ROWS, DERIVED_TOTALS, type Boundaries } from "./derived-sql.ts";
-import { eventIdBytes } from "./entry.ts";
+import { eventIdBytes, isEventId } from "./entry.ts";
 import type { AddFinding } from "./finding.ts";
 import type { IdSet } from "./id-set.ts";
 import type { Purges } from "./purges.ts";
@@ -26,7 +26,19 @@ function boundariesOf({ before }: Purges): Boundaries {
 }
 
 /** Each statement reads its tables once; run it on a copy. */
-export async function passDerived(query: Query, purges: Purges, add: AddFinding): Promise<void> {
+export async function passDerived(
+  query: Query,
+  { purges, now }: { readonly purges: Purges; readonly now: number },
+  add: AddFinding,
+): Promise<void> {
+  // Interceptions from before the boundary are not stored: one in the future would stop all recording.
+  for (const { job, cursor } of await query(
+    "SELECT job, cursor FROM upkeep_cursors WHERE job GLOB 'purge of *'",
+  )) {
+    const id = String(cursor);
+    if (!isEventId(id) || uuidTime(id) > now)
+      add("derived_altered", { detail: `the boundary of deletion: ${String(job)}` });
+  }
   const boundaries = JSON.stringify(boundariesOf(purges));
   const differences = (sql: string): ReturnType<Query> =>
     sql.includes("?1") ? query(sql, boundaries) : query(sql);
