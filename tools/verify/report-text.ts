@@ -104,12 +104,8 @@ function findingsText({ findings, counts: found }: VerifyReport): string {
 
 /** A changed ledger may hold escape sequences, even in an id. */
 function findingLine({ eventId, index, detail }: Finding): string {
-  const parts = [
-    eventId === null ? "" : `event ${eventId}`,
-    index === null ? "" : `leaf ${index}`,
-    plainText(detail),
-  ];
-  return parts.filter((part) => part !== "").join("  ");
+  const parts = [eventId === null ? "" : `event ${eventId}`, index === null ? "" : `leaf ${index}`, detail];
+  return plainText(parts.filter((part) => part !== "").join("  "));
 }
 
 function deletionsText(deletions: readonly Deletion[]): string {
