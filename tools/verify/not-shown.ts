@@ -12,13 +12,13 @@ export function notShown({ report, keys, source }: Verification): string[] {
   if (leaves === 0) return lines;
   if (keys === 0)
     lines.push(
-      "Whose log it is: without --key, the log's own word for its first key is taken. Another log, made and signed by",
-      "a person who can write to the database, would look like this one.",
+      "Whose log it is: without --key, the log's own word for its first key is taken. Another log, made and signed by " +
+        "a person who can write to the database, would look like this one.",
     );
   if (anchoredSize === 0)
     lines.push(
-      "That this is the log of the past, because it is not anchored: without --checkpoint, a log that was rewritten with",
-      "its key, or whose end was replaced before your first look, is not found.",
+      "That this is the log of the past, because it is not anchored: without --checkpoint, a log that was rewritten with " +
+        "its key, or whose end was replaced before your first look, is not found.",
     );
   else if (anchoredSize < leaves)
     lines.push(
@@ -32,8 +32,7 @@ export function notShown({ report, keys, source }: Verification): string[] {
   if (unsealedEvents > 0) lines.push(`Anything about ${unsealedEvents} events from before the log.`);
   if (OF_DELETION.some((kind) => (counts[kind] ?? 0) > 0))
     lines.push(
-      `Whether a deletion was running: it is on record only when it has ended. Run the command again, if ${source}`,
-      "is in use.",
+      `Whether a deletion was running: it is on record only when it has ended. Run the command again, if ${source} is in use.`,
     );
   return lines;
 }

@@ -35,7 +35,10 @@ export function toText(verification: Verification): string {
     ...(report.isIntact ? [] : [findingsText(report)]),
     ...(deletions.length > 0 ? [deletionsText(deletions)] : []),
     ...(checkpoint ? [checkpointText(checkpoint)] : []),
-    section("Not shown", notShown(verification)),
+    section(
+      "Not shown",
+      notShown(verification).map((line) => `- ${plainText(line)}`),
+    ),
   ].join("\n");
 }
 

@@ -72,7 +72,7 @@ it("says that an unchanged ledger is intact, with its counts and its last checkp
   expect(stdout).toContain(`events       ${ledger.ids.length.toLocaleString("en-US")}  in the log\n`);
   expect(stdout).toContain("checkpoints  3  verified\n");
   for (const line of ledger.checkpoint.trimEnd().split("\n")) expect(stdout).toContain(`  ${line}\n`);
-  expect(stdout).toMatch(/Not shown:\n {2}That an event was true/);
+  expect(stdout).toMatch(/Not shown:\n {2}- That an event was true/);
   expect(stdout).not.toMatch(/not anchored|own word/);
 });
 
