@@ -6,8 +6,10 @@ import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { formatCheckpoint } from "../../src/records/ledger/seal/checkpoint.ts";
 import { createSigner, newPrivateKey, type Signer } from "../../src/records/ledger/seal/note-keys.ts";
+import { signNote } from "../../src/records/ledger/seal/note.ts";
 import { proveCheckpoint, proveEvent } from "../../src/records/ledger/seal/proof.ts";
 import { publishLog } from "../../src/records/ledger/seal/publish.ts";
 import { queryOf } from "../../src/records/ledger/seal/seal-state.ts";
@@ -18,12 +20,16 @@ import { sqliteD1 } from "../support/sqlite-d1.ts";
 
 const MODULES = "/usr/share/gocode";
 const PROGRAM = join(ROOT, "test/support/sumdb/main.go");
+/** The auditor's program that docs/verify.md describes. */
+const AUDIT = join(ROOT, "docs/audit.go");
 const ORIGIN = "ai.example.com/records";
 
 let folder: string;
 let binary: string;
+let audit: string;
 let signer: Signer;
 let cases: string;
+let heads: string[];
 
 type Case = {
   readonly entry?: string | null;
@@ -61,13 +67,15 @@ beforeAll(async () => {
     GOFLAGS: "",
   };
   execFileSync("go", ["build", "-o", binary, PROGRAM], { env });
+  audit = join(folder, "audit");
+  execFileSync("go", ["build", "-o", audit, AUDIT], { env });
 
   signer = await createSigner(await newPrivateKey(ORIGIN, crypto.getRandomValues(new Uint8Array(32))));
   const database = sqliteD1();
   const query = queryOf(database);
   const archive = folderBucket(folder);
   const list: Case[] = [];
-  const heads: string[] = [];
+  heads = [];
   const ids: string[] = [];
   const sizes = [0, 1, 41, 82, 84, 87, 177, 400];
   for (const [at, to] of sizes.slice(1).entries()) {
@@ -80,6 +88,7 @@ beforeAll(async () => {
   for (const id of ids) {
     const proof = await proveEvent(query, id);
     if (typeof proof === "string") throw new Error(`${id}: ${proof}`);
+    writeFileSync(join(folder, "proof.json"), JSON.stringify(proof));
     list.push({
       entry: proof.entry,
       index: proof.leaf_index,
@@ -131,6 +140,46 @@ it.each([
 it("rejects the checkpoint with another key of the same name", async () => {
   const other = await createSigner(await newPrivateKey(ORIGIN, new Uint8Array(32)));
   expect(verify(cases, other.verifierKey)).toMatch(/^1 FAILED/);
+});
+
+function runAudit(key: string, ...files: readonly string[]): string {
+  const { stdout, status } = spawnSync(audit, [join(folder, "seals"), key, ...files], { encoding: "utf8" });
+  return `${status} ${stdout.trim()}`;
+}
+
+function fileWith(name: string, text: string): string {
+  writeFileSync(join(folder, name), text);
+  return join(folder, name);
+}
+
+describe("the auditor's program", () => {
+  it("verifies the published files, kept checkpoints and a proof", () => {
+    const kept = heads.map((head, at) => fileWith(`kept-${at}`, head));
+    const output = runAudit(signer.verifierKey, ...kept, join(folder, "proof.json"));
+    expect(output).toMatch(/^0 ai\.example\.com\/records: (\d{4}) leaves, \1 published entries\n/);
+    expect(output.match(/an earlier state of the log, of \d+ leaves$/gm)).toHaveLength(heads.length);
+    expect(output).toMatch(/leaf \d+ is \{"commitments":/);
+  });
+
+  it("rejects a checkpoint of another tree, a changed proof and another key", async () => {
+    const root = new Uint8Array(32).fill(7);
+    const other = await signNote(formatCheckpoint({ origin: ORIGIN, size: 41, root }), [signer]);
+    expect(runAudit(signer.verifierKey, fileWith("other", other))).toMatch(/^1 .*\nFAILED/s);
+    const proof = readFileSync(join(folder, "proof.json"), "utf8").replace('index\\":', 'index\\": ');
+    expect(runAudit(signer.verifierKey, fileWith("changed.json", proof))).toMatch(/^1 .*\nFAILED/s);
+    const key = await createSigner(await newPrivateKey(ORIGIN, new Uint8Array(32)));
+    expect(runAudit(key.verifierKey)).toMatch(/^1 FAILED/);
+  });
+
+  it("rejects a changed bundle of entries", () => {
+    const path = join(folder, "seals/tile/entries/000");
+    const bytes = readFileSync(path);
+    const changed = Buffer.from(bytes);
+    changed.writeUInt8(changed.readUInt8(100) ^ 1, 100);
+    writeFileSync(path, changed);
+    expect(runAudit(signer.verifierKey)).toMatch(/^1 FAILED: the published entry \d+ is not the leaf$/);
+    writeFileSync(path, bytes);
+  });
 });
 
 it("rejects a changed tile", () => {

@@ -17,6 +17,11 @@ export function openSqliteD1(path = ":memory:"): {
   const sqlite = new DatabaseSync(path);
   for (const file of readdirSync(join(ROOT, "migrations")).toSorted())
     sqlite.exec(readFileSync(join(ROOT, "migrations", file), "utf8"));
+  return { database: d1Over(sqlite), sqlite };
+}
+
+/** Over an open connection. */
+export function d1Over(sqlite: DatabaseSync): D1Database {
   const run = (sql: string, values: Values) => {
     const statement = sqlite.prepare(sql);
     const isRead = /^\s*(?:SELECT|WITH(?![\s\S]*\b(?:INSERT|UPDATE|DELETE)\b)|PRAGMA)/i.test(sql);
@@ -45,5 +50,5 @@ export function openSqliteD1(path = ":memory:"): {
       throw error;
     }
   };
-  return { database: { prepare, batch } as unknown as D1Database, sqlite };
+  return { prepare, batch } as unknown as D1Database;
 }

@@ -19,7 +19,7 @@ export type LedgerPlace = {
 };
 
 /** The state of `npm start`; of an environment, wrangler's default. */
-const localState = (environment: string | null): string | undefined =>
+export const localState = (environment: string | null): string | undefined =>
   environment === null ? currentStateFolder() : undefined;
 
 function targetOf({ remote, environment, persistTo }: LedgerPlace): string[] {
