@@ -26,7 +26,7 @@ GET /accesses.
   --initiator        the principal's id, of any source
   --from, --to       RFC 3339, or a day (2026-11-23: its beginning in UTC); --to is not part of the range
   --output           a folder that does not exist, or is empty
-  --requested-by     who asked for it; by default your user name
+  --requested-by     the person who requested it; by default your user name
   place              --local | --remote, --env <name>, --persist-to <directory>, as for npm run replay, or
                      --database <file>: a copy of the database, which is only read, so that no event is recorded
 

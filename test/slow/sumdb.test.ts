@@ -10,9 +10,12 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 import { createSigner, newPrivateKey, type Signer } from "../../src/records/ledger/seal/note-keys.ts";
 import { proveCheckpoint, proveEvent } from "../../src/records/ledger/seal/proof.ts";
 import { publishLog } from "../../src/records/ledger/seal/publish.ts";
+import type { Query } from "../../src/records/ledger/seal/rebuild.ts";
 import { queryOf } from "../../src/records/ledger/seal/seal-state.ts";
 import { runSealer } from "../../src/records/ledger/seal/sealer.ts";
+import { collect } from "../../tools/export/collect.ts";
 import { ROOT } from "../../tools/root.ts";
+import { ADA, NOW } from "../../bench/ledger/traffic.ts";
 import { storeSealedTraffic } from "../support/sealed-traffic.ts";
 import { sqliteD1 } from "../support/sqlite-d1.ts";
 
@@ -24,6 +27,8 @@ let folder: string;
 let binary: string;
 let signer: Signer;
 let cases: string;
+/** Of the bundle of a person. */
+let evidence: string;
 
 type Case = {
   readonly entry?: string | null;
@@ -94,7 +99,17 @@ beforeAll(async () => {
   }
   cases = join(folder, "cases.ndjson");
   writeFileSync(cases, list.map((one) => `${JSON.stringify(one)}\n`).join(""));
+  evidence = join(folder, "evidence.ndjson");
+  writeFileSync(evidence, (await bundleCases(query)).map((one) => `${JSON.stringify(one)}\n`).join(""));
 });
+
+/** The lines of an evidence bundle that have a proof, each with the bundle's checkpoint. */
+async function bundleCases(query: Query): Promise<Case[]> {
+  const month = { from: NOW - 31 * 86_400_000, to: NOW };
+  const { checkpoint, events, log, earlier } = await collect(query, { initiator: ADA, ...month });
+  const lines = [...events, ...log, ...earlier];
+  return lines.map((line) => ({ ...line, checkpoint: checkpoint?.note ?? "" }));
+}
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 function requireGo(): void {
@@ -114,6 +129,10 @@ function verify(path: string, key: string): string {
 
 it("accepts every checkpoint, tile, inclusion proof and consistency proof", () => {
   expect(verify(cases, signer.verifierKey)).toMatch(/^0 verified: \d{4} leaves, \d{3,} records, 7 trees$/);
+});
+
+it("accepts every event of an evidence bundle, the log's own entries, and its earlier checkpoints", () => {
+  expect(verify(evidence, signer.verifierKey)).toMatch(/^0 verified: \d{4} leaves, \d+ records, 2 trees$/);
 });
 
 it.each([

@@ -6,10 +6,11 @@ import { ROOT } from "../../tools/root.ts";
 
 type Values = readonly SQLInputValue[];
 
-/** With all migrations applied. */
+/** With all migrations applied; a file that has tables already stays as it is. */
 export function sqliteD1(path = ":memory:"): D1Database {
   const sqlite = new DatabaseSync(path);
-  for (const file of readdirSync(join(ROOT, "migrations")).toSorted())
+  const isNew = sqlite.prepare("SELECT 1 FROM sqlite_schema").get() === undefined;
+  for (const file of isNew ? readdirSync(join(ROOT, "migrations")).toSorted() : [])
     sqlite.exec(readFileSync(join(ROOT, "migrations", file), "utf8"));
   const run = (sql: string, values: Values) => {
     const statement = sqlite.prepare(sql);

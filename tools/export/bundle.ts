@@ -37,7 +37,7 @@ export type Manifest = {
   readonly files: Readonly<Record<string, { readonly sha256: string; readonly bytes: number }>>;
 };
 
-/** Who asked for the bundle, and when. */
+/** The selection, the person who requested it, and when. */
 export type Request = Selection & {
   readonly requestedBy: string;
   readonly reason: string | null;

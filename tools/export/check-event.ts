@@ -72,7 +72,7 @@ function checkCommitment(line: EventLine, name: string, commitment: unknown, add
     add(`the value of ${name}, or its salt, is not the one that was sealed.`);
 }
 
-/** What the entry does not vouch for must not stand there. */
+/** Members that the entry does not vouch for must not stand there. */
 function checkFurther(
   { fields, salts, erased }: EventLine,
   { plain, commitments }: { readonly plain: JsonObject; readonly commitments: JsonObject },

@@ -20,7 +20,7 @@ export type CheckOptions = {
 };
 
 export type CheckReport = {
-  /** What does not agree, a sentence each; empty: the bundle is intact. */
+  /** The mismatches, a sentence each; empty: the bundle is intact. */
   readonly issues: readonly string[];
   readonly notes: readonly string[];
 };
@@ -42,10 +42,13 @@ export async function checkBundle(folder: string, options: CheckOptions): Promis
   if (note !== null && head === null) add("checkpoint: it is not a checkpoint.");
   const entries = checkLog(log, head, add);
   const trusted = options.keys.flatMap((key) => parseVerifierKey(key) ?? []);
-  const keys = await knownKeys(entries, trusted, (_, { detail }) =>
-    add(`log.ndjson: the log's key ${detail} is neither known nor signed by a known one.`),
-  );
-  if (note !== null) await checkSignature("checkpoint", note, keys, add);
+  const unknown: string[] = [];
+  const known = await knownKeys(entries, trusted, (_, { detail = "" }) => void unknown.push(detail));
+  const isSigned = note !== null && (await checkSignature("checkpoint", note, known, add));
+  // A head that is signed vouches for the whole log, and so for its keys before.
+  const keys = isSigned ? [...known, ...unknown.flatMap((key) => parseVerifierKey(key) ?? [])] : known;
+  for (const key of isSigned ? [] : unknown)
+    add(`log.ndjson: the log's key ${key} is neither known nor signed by a known one.`);
   if (head) {
     for (const [at, line] of earlier.entries()) await checkEarlier(at + 1, line, { head, keys }, add);
   }
@@ -56,17 +59,23 @@ export async function checkBundle(folder: string, options: CheckOptions): Promis
   return { issues, notes: notesOf(events, options, keys) };
 }
 
+/** @returns whether a known key of the log signed the note. */
 async function checkSignature(
   name: string,
   note: string,
   keys: readonly VerifierKey[],
   add: AddIssue,
-): Promise<void> {
+): Promise<boolean> {
   const parsed = parseNote(note);
   const signed = parsed ? await verifyNote(parsed, keys) : [];
   const origin = checkpointIn(note)?.origin;
-  if (signed === "wrong") add(`${name}: the signature of a known key is wrong.`);
-  else if (!signed.some((key) => key.name === origin)) add(`${name}: no known key of the log signed it.`);
+  if (signed !== "wrong" && signed.some((key) => key.name === origin)) return true;
+  add(
+    signed === "wrong"
+      ? `${name}: the signature of a known key is wrong.`
+      : `${name}: no known key of the log signed it.`,
+  );
+  return false;
 }
 
 async function checkEarlier(
@@ -87,7 +96,7 @@ function checkKeyFile(file: string | undefined, keys: readonly string[], add: Ad
     add("verifier-keys.txt: the keys are not those of the log.");
 }
 
-/** What holds for the events together. */
+/** Checks the events together. */
 function checkSet(events: readonly EventLine[], add: AddIssue): void {
   const [ids, indices] = [new Set<string>(), new Set<number>()];
   for (const { event_id: id, index } of events) {

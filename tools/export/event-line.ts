@@ -6,7 +6,7 @@ import type { Hash } from "../../src/records/ledger/seal/merkle.ts";
 import { isCommitted, STORED_FIELDS } from "../../src/records/ledger/seal/schema.ts";
 import type { FoundRow } from "./find-rows.ts";
 
-/** What the bundle shows of an event. */
+/** How much the bundle proves of an event. */
 export const STATUSES = {
   sealed: "It was recorded, and has not changed since it was sealed.",
   altered: "It is in the log, and its row is no longer what was sealed.",
@@ -27,7 +27,7 @@ export type ErasedField = {
   readonly at: string;
   /** base64url, as in the entry. */
   readonly commitment: string;
-  /** What the row has in place of the erased value. */
+  /** The value that the row has in place of the erased one. */
   readonly value_now: unknown;
 };
 
@@ -58,7 +58,8 @@ export type ProvenLeaf = {
   readonly proof: readonly Hash[] | null;
 };
 
-export type Judged = {
+/** An event with the facts that its line is made of. */
+export type EventFacts = {
   readonly id: string;
   readonly type: RecordType;
   readonly status: Status;
@@ -67,7 +68,7 @@ export type Judged = {
   readonly schema: number;
 };
 
-export function toLine({ id, type, status, row, leaf, schema }: Judged): EventLine {
+export function toLine({ id, type, status, row, leaf, schema }: EventFacts): EventLine {
   const event = row?.event ?? null;
   const facts = event && row?.hasFacts ? event.facts : null;
   const isSealed = status === "sealed" && event !== null;

@@ -24,7 +24,7 @@ export type FoundRow = {
   readonly isFromBefore: boolean;
 };
 
-/** What the ids of all events of one request have in common: its time and its random bits (events/event-id.ts). */
+/** The part that the ids of all events of one request share: its time and its random bits (events/event-id.ts). */
 export const requestOf = (eventId: string): string => eventId.slice(0, 14) + eventId.slice(18);
 
 const hasInitiator = ({ fields }: { readonly fields: Fields }): boolean => {

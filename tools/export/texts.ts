@@ -3,7 +3,7 @@ import { BROKEN, STATUSES } from "./event-line.ts";
 
 export const COMPLETENESS =
   "The bundle proves that each sealed event in it was recorded as it stands here, and has not changed since. " +
-  "It does not prove that these are all events of the person: whoever made it could have left some out, and an event whose " +
+  "It does not prove that these are all events of the person: its maker could have left some out, and an event whose " +
   "row was deleted no longer says whose it was. To check completeness, an auditor needs the log itself: its tiles hold the id of " +
   "the event of every leaf, and an id begins with the time of its request. The auditor lists the leaves of the time range, and " +
   "has the operator show for each one that is not in the bundle an entry with another initiator, or the record of a deletion. " +
@@ -47,8 +47,7 @@ HOW TO CHECK AN EVENT
          salt || canonical JSON of the value           (RFC 8785, UTF-8)
        with the salt of that name in "salts" and the value in "fields".
        An erased field has no salt: the commitment is the one in "erased",
-       which has the database's word for the time. Nobody can tell what the
-       value was.
+       which has the database's word for the time. The value is gone.
   2. The entry is in the log. The hash of
          the byte 0x00 || entry
      is leaf_hash, and "proof" leads from it at "index" to the root hash in
@@ -59,18 +58,18 @@ HOW TO CHECK AN EVENT
      with one that you got from elsewhere, not from this bundle. Where the key
      has changed, log.ndjson has the new one with a signature of the one before.
   4. The head was not made up for you. Compare it with heads that others kept:
-     the operator's log lines, object storage, witnesses. The log must prove
-     that each one continues the other.
+     the operator's log lines, object storage, witnesses. A consistency
+     proof of the log shows that each one continues the other.
 
   Software that does 2 and 3: Go's golang.org/x/mod/sumdb (note and tlog).
   The gateway's own software does 1 to 3: npm run -s export -- check <folder>
 
-  The manifest is signed by nobody. Where the export was recorded, the event
+  The manifest has no signature. Where the export was recorded, the event
   named in recorded_as has the manifest's SHA-256, and is sealed itself.
 
 STATUS OF AN EVENT
 ${STATUS_LINES}
-  An intact ledger has none of these: ${[...BROKEN].join(", ")}.
+  An intact ledger has no event that is ${[...BROKEN].join(", ")}.
   "fields" of an event that is not sealed are what the database says now.
 
 WHAT IS NOT PROVEN

@@ -1,6 +1,6 @@
 /**
  * Reads the ledger: a local database through Node's own SQLite, in one transaction, and a deployed one through wrangler. Each
- * call of wrangler takes about two seconds, so a reader asks for many rows at once.
+ * call of wrangler takes about two seconds, so a reader queries many rows at once.
  */
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
