@@ -15,7 +15,7 @@ import { queryOf } from "../../src/records/ledger/seal/seal-state.ts";
 import { runSealer } from "../../src/records/ledger/seal/sealer.ts";
 import { collect } from "../../tools/export/collect.ts";
 import { ROOT } from "../../tools/root.ts";
-import { ADA, NOW } from "../../bench/ledger/traffic.ts";
+import { NOW } from "../../bench/ledger/traffic.ts";
 import { storeSealedTraffic } from "../support/sealed-traffic.ts";
 import { sqliteD1 } from "../support/sqlite-d1.ts";
 
@@ -106,9 +106,13 @@ beforeAll(async () => {
 /** The lines of an evidence bundle that have a proof, each with the bundle's checkpoint. */
 async function bundleCases(query: Query): Promise<Case[]> {
   const month = { from: NOW - 31 * 86_400_000, to: NOW };
-  const { checkpoint, events, log, earlier } = await collect(query, { initiator: ADA, ...month });
-  const lines = [...events, ...log, ...earlier];
-  return lines.map((line) => ({ ...line, checkpoint: checkpoint?.note ?? "" }));
+  const { checkpoint, events, log, earlier } = await collect(query, { initiator: "service-1", ...month });
+  const head = { checkpoint: checkpoint?.note ?? "" };
+  return [
+    ...events.map(({ entry, index, proof }) => ({ entry, index: index ?? -1, proof, ...head })),
+    ...log.map((line) => ({ ...line, ...head })),
+    ...earlier.map((line) => ({ ...line, ...head })),
+  ];
 }
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 

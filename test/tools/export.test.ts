@@ -186,7 +186,7 @@ describe("a bundle of an intact ledger", () => {
     expect(await exportDay()).toBe(2);
   });
 
-  // The attack: a bundle for a court that has prompts and ids of other people, or the salts that confirm a guess of them.
+  // The attack: a bundle for an auditor that has prompts and ids of other people, or the salts that confirm a guess of them.
   it("has nothing of other people, and no seed", async () => {
     await exportDay();
     const texts = textsOf(folder);

@@ -63,16 +63,12 @@ export async function collect(query: Query, selection: Selection): Promise<Colle
   );
   const ledger = { rows, leaves, pending, own, prover, isPurged: await readPurges(query) };
   const ids = new Set([...rows.keys(), ...leaves.keys(), ...pendingOf(pending, byRequests)]);
-  const events: EventLine[] = [];
-  for (const id of [...ids].toSorted(byRequest)) {
-    const line = await toEventLine(id, ledger);
-    if (line) events.push(line);
-  }
+  const events = [...ids].toSorted(byRequest).flatMap((id) => toEventLine(id, ledger) ?? []);
   return {
     checkpoint,
     events,
-    log: prover ? await ownLines(own, ownIndices, prover) : [],
-    earlier: prover ? await earlierLines(near, prover) : [],
+    log: prover ? ownLines(own, ownIndices, prover) : [],
+    earlier: prover ? earlierLines(near, prover) : [],
   };
 }
 
@@ -100,14 +96,14 @@ const pendingOf = (
   return [...pending].filter((id) => ids.has(id));
 };
 
-async function toEventLine(id: string, ledger: Ledger): Promise<EventLine | null> {
+function toEventLine(id: string, ledger: Ledger): EventLine | null {
   const { rows, leaves, own, prover } = ledger;
   const type = typeOfEvent(id);
   if (type === null) return null;
   const row = rows.get(id);
   const size = prover?.tree.size ?? 0;
   const indices = [...(leaves.get(id) ?? [])].filter((index) => index < size);
-  const found = await Promise.all(indices.map((index) => readLeaf(id, index, ledger)));
+  const found = indices.map((index) => readLeaf(id, index, ledger));
   // An event that was deleted and delivered again has two leaves: the one of its row counts.
   const leaf = found.find(({ entry }) => entry !== null) ?? found.at(-1) ?? null;
   const status = leaf ? statusOfLeaf(id, leaf, ledger) : statusWithoutLeaf(id, ledger);
@@ -115,9 +111,9 @@ async function toEventLine(id: string, ledger: Ledger): Promise<EventLine | null
   return toLine({ id, type, status, row, leaf, schema });
 }
 
-async function readLeaf(id: string, index: number, { rows, own, prover }: Ledger): Promise<ProvenLeaf> {
+function readLeaf(id: string, index: number, { rows, own, prover }: Ledger): ProvenLeaf {
   const hash = prover?.leafHash(index) ?? null;
-  const proof = (await prover?.prove(index)) ?? null;
+  const proof = prover?.prove(index) ?? null;
   const event = rows.get(id)?.event ?? undefined;
   const place = { index, schema: factsAt(own.parsed, index).schema ?? 0 };
   const candidates = [rebuiltEntry(event, id, place), absentEntry(id, index)];
@@ -166,23 +162,23 @@ async function checkpointsNear(
   }));
 }
 
-async function earlierLines(
+function earlierLines(
   checkpoints: readonly { readonly size: number; readonly note: string }[],
   prover: Prover,
-): Promise<EarlierLine[]> {
+): EarlierLine[] {
   const lines: EarlierLine[] = [];
   for (const { size, note } of checkpoints) {
-    const proof = await prover.hashesOf(consistencyRanges(size, prover.tree.size));
+    const proof = prover.hashesOf(consistencyRanges(size, prover.tree.size));
     if (proof) lines.push({ earlier: note, proof: proof.map(toBase64) });
   }
   return lines;
 }
 
-async function ownLines(own: OwnEntries, indices: readonly number[], prover: Prover): Promise<LogLine[]> {
+function ownLines(own: OwnEntries, indices: readonly number[], prover: Prover): LogLine[] {
   const lines: LogLine[] = [];
   for (const index of indices) {
     const entry = own.texts.get(index);
-    const proof = index < prover.tree.size ? await prover.prove(index) : null;
+    const proof = index < prover.tree.size ? prover.prove(index) : null;
     if (entry !== undefined && proof) lines.push({ index, entry, proof: proof.map(toBase64) });
   }
   return lines;

@@ -58,8 +58,8 @@ HOW TO CHECK AN EVENT
      with one that you got from elsewhere, not from this bundle. Where the key
      has changed, log.ndjson has the new one with a signature of the one before.
   4. The head was not made up for you. Compare it with heads that others kept:
-     the operator's log lines, object storage, witnesses. A consistency
-     proof of the log shows that each one continues the other.
+     the operator's log lines, object storage, cosigners. A consistency
+     proof of the log shows that one continues the other.
 
   Software that does 2 and 3: Go's golang.org/x/mod/sumdb (note and tlog).
   The gateway's own software does 1 to 3: npm run -s export -- check <folder>
