@@ -25,6 +25,8 @@ import { main } from "../../tools/export.ts";
 import { readArguments } from "../../tools/export/arguments.ts";
 import type { Manifest } from "../../tools/export/bundle.ts";
 import { sha256 } from "../../tools/export/bundle.ts";
+import { collect } from "../../tools/export/collect.ts";
+import { inlined, openFile } from "../../tools/local/ledger-query.ts";
 import { checkBundle } from "../../tools/export/check.ts";
 import type { EventLine } from "../../tools/export/event-line.ts";
 import {
@@ -254,6 +256,36 @@ describe("a bundle of an intact ledger", () => {
 async function sealWith(now: Signer, before?: Signer): Promise<void> {
   await runSealer({ database, signers: before ? [now, before] : [now], now: () => SEALED_AT + 9_000_000 });
 }
+
+describe("the statements for wrangler", () => {
+  it("find the same as those with parameters", async () => {
+    const { query, close } = openFile(path);
+    const selection = { initiator: OWNER, ...range };
+    const inline: typeof query = (sql, ...parameters) => query(inlined(sql, parameters));
+    expect(await collect(inline, selection)).toEqual(await collect(query, selection));
+    close();
+  });
+
+  // The attack: an id that ends the literal.
+  it.each(["O'Brien", "'; DROP TABLE x; --", "?1", "a BEGIN TRANSACTION b", "$&", "Grüße"])(
+    "hold the text %j as it is",
+    async (text) => {
+      const { query, close } = openFile(path);
+      expect(await query(inlined("SELECT ?1 AS a, ?2 AS b", [text, 7]))).toEqual([{ a: text, b: 7 }]);
+      close();
+    },
+  );
+
+  it.each([["a\0b"], ["\ud800"], [NaN]])("reject %j, which SQL cannot hold", (value) => {
+    expect(() => inlined("SELECT ?1", [value])).toThrow(RangeError);
+  });
+
+  it("write nothing", async () => {
+    const { query, close } = openFile(path);
+    await expect(query("DELETE FROM journal")).rejects.toThrow("readonly");
+    close();
+  });
+});
 
 describe("a bundle of a changed ledger has the event, marked as", () => {
   const later = { ...PROMPT, interception_id: START.interception_id.replace("-8def-", "-8aaa-") };

@@ -15,7 +15,7 @@ export type LedgerReader = { readonly query: Query; readonly close: () => void }
 
 /** The ledger of a place, or the database in a file. @throws StartFailure where there is none. */
 export function openLedger(place: LedgerPlace, file: string | null): LedgerReader {
-  if (file === null && place.remote) return { query: remoteQuery(place), close: () => undefined };
+  if (file === null && place.remote) return { query: wranglerQuery(place), close: () => undefined };
   return openFile(file ?? localFile(place));
 }
 
@@ -71,7 +71,8 @@ function isLedger(path: string): boolean {
   }
 }
 
-const remoteQuery =
+/** Through wrangler, a command for each statement. */
+export const wranglerQuery =
   (place: LedgerPlace): Query =>
   (sql, ...parameters) =>
     queryLedger(inlined(sql, parameters), place);
