@@ -7,7 +7,13 @@ import { ROOT } from "../../tools/root.ts";
 type Values = readonly SQLInputValue[];
 
 /** With all migrations applied; a file that has tables already stays as it is. */
-export function sqliteD1(path = ":memory:"): D1Database {
+export const sqliteD1 = (path = ":memory:"): D1Database => openSqliteD1(path).database;
+
+/** With SQLite's own connection, for what D1 does not offer. */
+export function openSqliteD1(path = ":memory:"): {
+  readonly database: D1Database;
+  readonly sqlite: DatabaseSync;
+} {
   const sqlite = new DatabaseSync(path);
   const isNew = sqlite.prepare("SELECT 1 FROM sqlite_schema").get() === undefined;
   for (const file of isNew ? readdirSync(join(ROOT, "migrations")).toSorted() : [])
@@ -40,5 +46,5 @@ export function sqliteD1(path = ":memory:"): D1Database {
       throw error;
     }
   };
-  return { prepare, batch } as unknown as D1Database;
+  return { database: { prepare, batch } as unknown as D1Database, sqlite };
 }

@@ -61,7 +61,8 @@ export async function collect(query: Query, selection: Selection): Promise<Colle
     [...indices, ...ownIndices.filter((index) => index < prover.tree.size)],
     earlierRanges.flat(),
   );
-  const ledger = { rows, leaves, pending, own, prover, isPurged: await readPurges(query) };
+  const { isPurged } = await readPurges(query);
+  const ledger = { rows, leaves, pending, own, prover, isPurged };
   const ids = new Set([...rows.keys(), ...leaves.keys(), ...pendingOf(pending, byRequests)]);
   const events = [...ids].toSorted(byRequest).flatMap((id) => toEventLine(id, ledger) ?? []);
   return {

@@ -1,6 +1,8 @@
 /** Which leaves of the log belong to a person's requests, also those of events whose row is gone. */
+import { isEventId } from "../../src/records/ledger/seal/entry.ts";
 import type { Query, Row } from "../../src/records/ledger/seal/rebuild.ts";
 import { TILE_WIDTH, tileId } from "../../src/records/ledger/seal/tiles.ts";
+import { parseJson } from "../../src/shared/json.ts";
 
 /** Of 8 KB each, as hexadecimal digits. */
 const TILES_PER_PAGE = 128;
@@ -72,7 +74,8 @@ export async function readPending(query: Query): Promise<Set<string>> {
     const rows = await query(PENDING_SQL, after);
     for (const row of rows) {
       after = Number(row["seq"]);
-      for (const id of JSON.parse(String(row["event_ids"])) as readonly string[]) pending.add(id);
+      const ids = parseJson(String(row["event_ids"]));
+      for (const id of Array.isArray(ids) ? ids : []) if (isEventId(id)) pending.add(id);
     }
     if (rows.length < PENDING_ROWS) return pending;
   }

@@ -5,11 +5,11 @@
 import { columnName, type Fields } from "../../src/events/field.ts";
 import { RECORDS, type LedgerTable, type RecordType } from "../../src/events/fields.ts";
 import { RECORD_FACTS } from "../../src/events/record-facts.ts";
-import type { StoredEvent } from "../../src/records/ledger/seal/entry.ts";
+import { isEventId, type StoredEvent } from "../../src/records/ledger/seal/entry.ts";
 import { loadEvents, type Query } from "../../src/records/ledger/seal/rebuild.ts";
 import { parseSealText } from "../../src/records/ledger/seal/sealed-facts.ts";
 import { isCallTable, TABLE_KEYS } from "../../src/records/ledger/tables.ts";
-import { isUuid, uuidPrefix } from "../../src/shared/uuid.ts";
+import { uuidPrefix } from "../../src/shared/uuid.ts";
 
 /** Times in milliseconds since 1970; `to` is not part of the range. */
 export type Selection = { readonly initiator: string; readonly from: number; readonly to: number };
@@ -60,7 +60,7 @@ export async function findEventIds(query: Query, selection: Selection): Promise<
     await passTable(query, table, selection, (id, interceptionId) => {
       const request = requestOf(interceptionId);
       addTo(requests, request, interceptionId);
-      if (!isCallTable(table) && isUuid(id)) addTo(events, requestOf(id), id);
+      if (!isCallTable(table) && isEventId(id)) addTo(events, requestOf(id), id);
     });
   }
   for (const request of requests.keys()) {

@@ -17,7 +17,7 @@ export const MEASURES = [
 ] as const;
 export type Measure = (typeof MEASURES)[number];
 
-/** The columns of a dimension that its key consists of. */
+/** The columns of a dimension that its key consists of. The first five are those of `link_key`, in its order. */
 export const DIMENSION_COLUMNS = [
   "initiator_id",
   "initiator_source",
@@ -42,6 +42,12 @@ export const dimensionValue = (name: DimensionColumn, alias: string): string => 
 /** The key of an interception's dimension. `link_key` holds the five columns of the principals and the attribution. */
 export const dimensionKey = (alias: string): string =>
   `json_array(${alias}.link_key, ${alias}.client, ${alias}.provider, ${alias}.provider_type, ${alias}.model, ${alias}.workspace_id, ${alias}.own_key_rejected IS 1)`;
+
+/** A column's value, from the key of its dimension. */
+export function keyPart(name: DimensionColumn, alias: string): string {
+  const at = DIMENSION_COLUMNS.indexOf(name);
+  return at < 5 ? `(${alias}.key ->> 0 ->> ${at})` : `(${alias}.key ->> ${at - 4})`;
+}
 
 export const hourOf = (alias: string): string => `SUBSTR(${alias}.started_at, 1, 13)`;
 

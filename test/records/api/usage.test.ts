@@ -14,7 +14,7 @@ import {
   used,
   userPrompt,
 } from "../../support/in-workerd/api-rows.ts";
-import { BATCH_FILE, END, RETRIEVED, START } from "../../support/in-workerd/events.ts";
+import { BATCH_FILE, END, RETRIEVED, START, NO_TOKENS } from "../../support/in-workerd/events.ts";
 import { storeEvents } from "../../support/in-workerd/store-events.ts";
 import { emptyLedger } from "../../support/in-workerd/ledger-database.ts";
 
@@ -42,12 +42,6 @@ const TOKENS = {
   output_tokens: 20,
   cache_read_input_tokens: 3,
   cache_write_input_tokens: 0,
-};
-const NO_TOKENS = {
-  input_tokens: null,
-  output_tokens: null,
-  cache_read_input_tokens: null,
-  cache_write_input_tokens: null,
 };
 const times = (factor: number): typeof TOKENS => ({
   input_tokens: 10 * factor,

@@ -295,6 +295,14 @@ export const PASSED: PassthroughEvent = {
   request_sha256: "67".repeat(32),
 };
 
+/** Of an end without usage. */
+export const NO_TOKENS = {
+  input_tokens: null,
+  output_tokens: null,
+  cache_read_input_tokens: null,
+  cache_write_input_tokens: null,
+};
+
 export const RETRIEVED: RetrievedUsage = {
   record_type: "retrieved_usage",
   interception_id: "01a20846-fe00-7abc-8def-0123456789ac",

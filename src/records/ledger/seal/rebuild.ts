@@ -53,7 +53,7 @@ export type FoundEvent = StoredEvent | "unsealed" | "unreadable";
 /** The events that have a row, by id. An id without one is absent. */
 export async function loadEvents(query: Query, ids: readonly string[]): Promise<Map<string, FoundEvent>> {
   const byType = new Map<RecordType, string[]>();
-  for (const id of ids) {
+  for (const id of new Set(ids)) {
     const type = typeOfEvent(id);
     if (type === null) continue;
     const list = byType.get(type) ?? [];

@@ -52,11 +52,14 @@ found (usage_of, created_id) AS MATERIALIZED (
     ON read.provider = file.provider AND read.provider_response_id = file.file_id
 )`;
 
-/** An interception with usage of its own needs none. */
+/** Whether an interception takes usage that was retrieved later: one with usage of its own needs none. */
+export const takesUsage = (alias: string): string =>
+  `(${alias}.outcome = 'queued' OR ${alias}.usage = 'unknown')`;
+
 const CREATOR = `
 CROSS JOIN retrieved_usages AS read ON read.usage_of = found.usage_of
 CROSS JOIN interceptions AS i ON i.provider = read.provider AND i.provider_response_id = found.created_id
-  AND (i.outcome = 'queued' OR i.usage = 'unknown')`;
+  AND ${takesUsage("i")}`;
 
 const CLAIM_USAGES = `
 WITH ${found("?1")}
@@ -73,9 +76,17 @@ ON CONFLICT (interception_id, id) DO NOTHING`.trim();
 /** The id of an interception's own usage event, which an earlier gateway may have sent. */
 const OWN_USAGE = "SUBSTR(interceptions.id, 1, 14) || '8200' || SUBSTR(interceptions.id, 19)";
 
-const claimedSum = (name: string): string =>
-  `claimed_${name} = (SELECT SUM(${name}) FROM token_usages AS read
-    WHERE read.interception_id = interceptions.id AND read.id <> ${OWN_USAGE})`;
+/** The usages of an interception that were retrieved later. */
+export const CLAIMED = `FROM token_usages AS read WHERE read.interception_id = interceptions.id AND read.id <> ${OWN_USAGE}`;
+
+export const CLAIMED_MEASURES = [
+  "input_tokens",
+  "output_tokens",
+  "cache_read_input_tokens",
+  "cache_write_input_tokens",
+] as const;
+
+export const claimedSum = (name: string): string => `(SELECT SUM(${name}) ${CLAIMED})`;
 
 /** The state and the sums of claimed usage: `partial` while a batch can have further results. */
 const MARK_CLAIMED = `
@@ -85,7 +96,7 @@ claimed (id, usage) AS MATERIALIZED (
   FROM found ${CREATOR}
 )
 UPDATE interceptions SET claimed_usage = claimed.usage,
-  ${["input_tokens", "output_tokens", "cache_read_input_tokens", "cache_write_input_tokens"].map(claimedSum).join(",\n  ")}
+  ${CLAIMED_MEASURES.map((name) => `claimed_${name} = ${claimedSum(name)}`).join(",\n  ")}
 FROM claimed
 WHERE interceptions.id = claimed.id AND interceptions.id IN (SELECT id FROM claimed)`.trim();
 

@@ -51,15 +51,18 @@ candidates (id) AS (
     ), 'g')
 )`;
 
+/** The call that a row's tool result answers: the latest one before it. */
+export const latestCall = (child: string): string => `(
+    SELECT MAX(call.interception_id) FROM tool_usages AS call
+    WHERE call.provider_tool_call_id = ${child}.correlating_tool_call_id
+      AND call.link_key = ${child}.link_key AND call.interception_id < ${child}.id
+  )`;
+
 /** IN (…) repeats the join: with statistics, SQLite may otherwise scan all interceptions to find these few. */
 export const LINK_PARENTS = `
 WITH ${CANDIDATES},
 parents (id, parent_id, known_id) AS MATERIALIZED (
-  SELECT child.id, (
-    SELECT MAX(call.interception_id) FROM tool_usages AS call
-    WHERE call.provider_tool_call_id = child.correlating_tool_call_id
-      AND call.link_key = child.link_key AND call.interception_id < child.id
-  ), child.thread_parent_id
+  SELECT child.id, ${latestCall("child")}, child.thread_parent_id
   FROM candidates CROSS JOIN interceptions AS child ON child.id = candidates.id
 ),
 moved (id, parent_id) AS MATERIALIZED (

@@ -13,7 +13,8 @@ import { formatErased } from "../../../../src/records/ledger/seal/sealed-facts.t
 import { queryOf } from "../../../../src/records/ledger/seal/seal-state.ts";
 import type { VerifyReport } from "../../../../src/records/ledger/seal/verify.ts";
 import { toHex } from "../../../../src/shared/hex.ts";
-import { ACCESS, END, START } from "../../../support/in-workerd/events.ts";
+import { closeDays, foldJournal } from "../../../../src/records/ledger/rollups/fold.ts";
+import { ACCESS, END, NO_TOKENS, RETRIEVED, START } from "../../../support/in-workerd/events.ts";
 import { allEventsOf, eventsOf, idOf, T0 } from "../../../support/in-workerd/ledger-events.ts";
 import {
   emptySealedLedger,
@@ -166,12 +167,119 @@ describe("an inserted row", () => {
 
   it("is named where it claims to be older than the log", async () => {
     const columns =
-      "id, interception_id, initiator_id, position, tool, truncated, injected, metadata, created_at, seal";
+      "id, interception_id, initiator_id, position, tool, truncated, injected, metadata, created_at, link_key, seal";
     await run(
-      `INSERT INTO tool_usages (${columns}) SELECT '01a20846-fe00-8400-8def-0000000000ff', ${columns.slice(4, -6)}, '' FROM tool_usages WHERE id = ?1`,
+      `INSERT INTO tool_usages (${columns}) SELECT '01a20846-0000-8400-8def-0000000000ff', ${columns.slice(4, -6)}, '' FROM tool_usages WHERE id = ?1`,
       tool(1),
     );
     expect((await verify(database)).counts).toEqual({ unsealed_added: 1 });
+  });
+});
+
+describe("a changed value that follows from events", () => {
+  const CLAIMED = {
+    ...RETRIEVED,
+    interception_id: idOf(40),
+    msg_id: "resp_1",
+    usage_of: `${RETRIEVED.provider}/resp_1`,
+  };
+  const QUEUED = {
+    ...END,
+    ...NO_TOKENS,
+    interception_id: idOf(3),
+    provider: RETRIEVED.provider,
+    outcome: "queued",
+    usage: "unknown",
+    msg_id: "resp_1",
+  } as const;
+
+  it.each([
+    // The attack: a thread's evidence is moved to another thread.
+    [
+      "a parent",
+      "UPDATE interceptions SET thread_parent_id = NULL WHERE thread_parent_id IS NOT NULL",
+      "derived",
+    ],
+    ["a root", "UPDATE interceptions SET thread_root_id = id WHERE thread_root_id IS NOT NULL", "derived"],
+    [
+      "a parent that was none",
+      `UPDATE interceptions SET thread_parent_id = id, thread_root_id = id WHERE id = '${idOf(1)}'`,
+      "derived",
+    ],
+    ["the key of a tool call", "UPDATE tool_usages SET link_key = '[]'", "derived"],
+    // The attack: a call that has not ended gets tokens, which every sum counts.
+    [
+      "the usage of a call without an end",
+      `UPDATE interceptions SET input_tokens = 9 WHERE id = '${idOf(6)}'`,
+      "derived",
+    ],
+    [
+      "the outcome of a call without an end",
+      `UPDATE interceptions SET outcome = 'completed' WHERE id = '${idOf(6)}'`,
+      "derived",
+    ],
+    [
+      "a sum of claimed usage",
+      "UPDATE interceptions SET claimed_input_tokens = 0 WHERE claimed_usage IS NOT NULL",
+      "derived",
+    ],
+    [
+      "the state of claimed usage",
+      "UPDATE interceptions SET claimed_usage = 'unknown' WHERE claimed_usage IS NOT NULL",
+      "derived",
+    ],
+    [
+      "a copy of retrieved usage",
+      "UPDATE token_usages SET output_tokens = 0 WHERE id LIKE '%/resp_1'",
+      "derived",
+    ],
+    ["a copy that is deleted", "DELETE FROM token_usages WHERE id LIKE '%/resp_1'", "derived"],
+    ["a total of an hour", "UPDATE rollup_hours SET input_tokens = input_tokens - 1", "totals"],
+    ["a total that is deleted", "DELETE FROM rollup_hours", "totals"],
+    [
+      "a total of a day",
+      "UPDATE rollup_days SET output_tokens = output_tokens + 1 WHERE dimension = 1",
+      "totals",
+    ],
+    [
+      "how far the days are summed up",
+      "UPDATE upkeep_cursors SET cursor = '2026-11-01' WHERE job = 'days'",
+      "totals",
+    ],
+    [
+      "how far the journal is folded",
+      "UPDATE upkeep_cursors SET cursor = '0' WHERE job = 'folded'",
+      "totals",
+    ],
+    // The attack: the costs of one person move to another.
+    [
+      "a person of a total",
+      "UPDATE rollup_dimensions SET initiator_id = 'mallory' WHERE coarseness = 0",
+      "totals",
+    ],
+    [
+      "a person of the totals of days",
+      "UPDATE rollup_dimensions SET initiator_id = 'mallory' WHERE coarseness = 1",
+      "totals",
+    ],
+    ["a key of a total", "UPDATE rollup_dimensions SET key = 'x' WHERE coarseness = 0", "totals"],
+    [
+      "a name of a total",
+      "UPDATE rollup_dimensions SET initiator_name = 'mallory' WHERE coarseness = 0",
+      "totals",
+    ],
+  ])("is named: %s", async (_, sql, kind) => {
+    await storeSealed(database, eventsOf({ n: 4, toolCalls: ["call-b"] }));
+    await storeSealed(database, eventsOf({ n: 5, resultOf: "call-b" }));
+    await storeSealed(database, eventsOf({ n: 6 }).slice(0, 1));
+    await storeSealed(database, [{ ...START, interception_id: idOf(7), initiator_name: "seven" }]);
+    await storeSealed(database, [{ ...QUEUED, interception_id: idOf(7) }, CLAIMED]);
+    await foldJournal(database);
+    await closeDays(database, T0 + 86_400_000);
+    await seal(database);
+    expect(await verify(database)).toMatchObject({ isIntact: true, findings: [] });
+    await run(sql);
+    expect((await verify(database)).counts).toHaveProperty(`${kind}_altered`);
   });
 });
 
@@ -275,7 +383,7 @@ describe("a changed log", () => {
       [SIGNER],
     );
     const report = await verify(database, { checkpoints: [kept] });
-    expect(report.counts).toEqual({ forked: 1 });
+    expect(report.counts).toEqual({ forked: 1, unsigned_leaves: 1 });
   });
 
   it("rejects a wrong signature of the right name, and one of another log", async () => {

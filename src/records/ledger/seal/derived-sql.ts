@@ -1,0 +1,188 @@
+/**
+ * SQL that finds derived values of the ledger that do not follow from its events. Each statement selects the rows that differ:
+ * `id`, and `detail` in words. Its parameter is a list of boundaries as JSON (`Boundaries`): what was deleted before them
+ * cannot be computed again.
+ */
+import {
+  actorName,
+  contribution,
+  DIMENSION_COLUMNS,
+  dimensionKey,
+  hourOf,
+  keyPart,
+  MEASURES,
+} from "../../rollups/contribution-sql.ts";
+import { COARSE_COLUMNS, COARSENESS } from "../../rollups/coarse-sql.ts";
+import { CLOSED_DAYS, deltasOf, UNFOLDED } from "../../rollups/unfolded.ts";
+import { TABLES, type CallTable, type Columns } from "../tables.ts";
+import { latestCall } from "../write/thread-sql.ts";
+import { CLAIMED, CLAIMED_MEASURES, claimedSum, takesUsage } from "../write/retrieved-sql.ts";
+
+export type Boundaries = {
+  /** The first id that a purge of the table has not reached; empty where none was. */
+  readonly interceptions: string;
+  readonly tool_usages: string;
+  /** RFC 3339, in UTC. */
+  readonly retrieved_usages: string;
+  /** The first hour of which all interceptions and the total are there, as `rollup_hours` has it. */
+  readonly hours: string;
+  /** The first day of which all hours are there. */
+  readonly days: string;
+};
+
+const boundary = (name: keyof Boundaries): string => `(?1 ->> '$.${name}')`;
+
+/** A half without its event has no values, except the outcome that the cron gives to a call without an end. */
+function emptyHalf(table: CallTable, half: "start" | "end"): string {
+  const seal = `${half}_seal`;
+  const orphaned: Readonly<Record<string, string>> =
+    half === "end" ? { outcome: "orphaned", usage: "unknown" } : {};
+  const differs = Object.keys((TABLES[table] as Readonly<Record<string, Columns>>)[half] ?? {})
+    .filter((column) => column !== seal)
+    .map((column) =>
+      orphaned[column] === undefined ? `r.${column} IS NOT NULL` : `r.${column} <> '${orphaned[column]}'`,
+    );
+  return `SELECT r.id, 'a value of a ${half} that is not there' AS detail
+FROM ${table} AS r WHERE r.${seal} IS NULL AND (${differs.join(" OR ")})`;
+}
+
+/** The latest call before the boundary may be gone: a parent from there cannot be computed again. */
+const PARENTS = `
+SELECT id, 'thread_parent_id' AS detail FROM (
+  SELECT child.id, child.thread_parent_id AS parent, ${latestCall("child")} AS expected FROM interceptions AS child
+  WHERE child.correlating_tool_call_id IS NOT NULL OR child.thread_parent_id IS NOT NULL
+) WHERE parent IS NOT expected
+  AND NOT (COALESCE(parent, '') > COALESCE(expected, '') AND parent < MAX(${boundary("tool_usages")}, ${boundary("interceptions")}))`;
+
+const ROOTS = `
+SELECT child.id, 'thread_root_id' AS detail
+FROM interceptions AS child LEFT JOIN interceptions AS parent ON parent.id = child.thread_parent_id
+WHERE child.thread_root_id IS NOT IIF(
+    child.thread_parent_id IS NULL, NULL, COALESCE(parent.thread_root_id, child.thread_parent_id))
+  AND NOT (parent.id IS NULL AND child.thread_root_id <= child.thread_parent_id
+    AND child.thread_parent_id < ${boundary("interceptions")})`;
+
+const CALL_KEYS = `
+SELECT call.id, 'link_key' AS detail
+FROM tool_usages AS call LEFT JOIN interceptions AS maker ON maker.id = call.interception_id
+WHERE call.link_key IS NOT maker.link_key`;
+
+const COPIED = [...CLAIMED_MEASURES, "usage", "provider_response_id", "metadata", "raw_usage", "created_at"];
+
+/** A copy of usage that was retrieved later must be that of its event. */
+const COPIES = `
+SELECT copy.interception_id AS id, 'a copy of retrieved usage' AS detail
+FROM token_usages AS copy LEFT JOIN retrieved_usages AS read ON read.usage_of = copy.id
+LEFT JOIN interceptions AS i ON i.id = copy.interception_id
+WHERE copy.id NOT GLOB '????????-????-????-????-????????????'
+  AND (i.id IS NULL OR copy.seal <> '' OR copy.initiator_id <> i.initiator_id
+    OR (read.id IS NULL AND copy.created_at >= ${boundary("retrieved_usages")})
+    OR (read.id IS NOT NULL AND (${COPIED.map((name) => `copy.${name} IS NOT read.${name}`).join(" OR ")})))`;
+
+const UNCLAIMED = `
+SELECT i.id, 'a claim of retrieved usage is missing' AS detail
+FROM retrieved_usages AS read
+LEFT JOIN batch_files AS file ON file.provider = read.provider AND file.file_id = read.provider_response_id
+CROSS JOIN interceptions AS i ON i.provider = read.provider
+  AND i.provider_response_id = COALESCE(file.provider_response_id, read.provider_response_id) AND ${takesUsage("i")}
+WHERE NOT EXISTS (SELECT 1 FROM token_usages AS copy WHERE copy.interception_id = i.id AND copy.id = read.usage_of)`;
+
+/** `partial` for the results of a batch, which can have further ones. Migration 0009 did not tell these apart. */
+const CLAIMED_USAGE = `(SELECT IIF(
+    read.id = interceptions.provider || '/' || interceptions.provider_response_id OR end_seal = '', read.usage, 'partial'
+  ) ${CLAIMED} LIMIT 1)`;
+
+const CLAIMS = `
+SELECT interceptions.id, 'claimed usage' AS detail FROM interceptions
+WHERE (claimed_usage IS NOT NULL OR EXISTS (SELECT 1 ${CLAIMED}))
+  AND (claimed_usage IS NOT ${CLAIMED_USAGE}
+    OR ${CLAIMED_MEASURES.map((name) => `claimed_${name} IS NOT ${claimedSum(name)}`).join(" OR ")})`;
+
+const RECORDS_OF_DELETIONS = `
+SELECT id, 'a deletion of what was not there yet' AS detail FROM ledger_accesses WHERE action = 'purge' AND before > created_at`;
+
+/** Statements about the rows of calls, with the table whose row `id` is. */
+export const DERIVED_ROWS: readonly {
+  readonly table: CallTable | "tool_usages" | "ledger_accesses";
+  readonly sql: string;
+}[] = [
+  { table: "interceptions", sql: emptyHalf("interceptions", "start") },
+  { table: "interceptions", sql: emptyHalf("interceptions", "end") },
+  { table: "passthroughs", sql: emptyHalf("passthroughs", "start") },
+  { table: "passthroughs", sql: emptyHalf("passthroughs", "end") },
+  { table: "interceptions", sql: PARENTS },
+  { table: "interceptions", sql: ROOTS },
+  { table: "tool_usages", sql: CALL_KEYS },
+  { table: "interceptions", sql: COPIES },
+  { table: "interceptions", sql: UNCLAIMED },
+  { table: "interceptions", sql: CLAIMS },
+  { table: "ledger_accesses", sql: RECORDS_OF_DELETIONS },
+];
+
+const measures = MEASURES.join(", ");
+const sums = MEASURES.map((name) => `TOTAL(${name}) AS ${name}`).join(", ");
+const isAny = MEASURES.map((name) => `TOTAL(${name}) <> 0`).join(" OR ");
+const differ = MEASURES.map((name) => `COALESCE(a.${name}, 0) <> COALESCE(b.${name}, 0)`).join(" OR ");
+
+/** Selects what two sums by (dimension, period) differ in. */
+const compare = (a: string, b: string): string => `
+WITH a AS (SELECT dimension, period, ${sums} FROM (${a}) GROUP BY 1, 2 HAVING ${isAny}),
+b AS (SELECT dimension, period, ${sums} FROM (${b}) GROUP BY 1, 2 HAVING ${isAny})
+SELECT COALESCE(a.dimension, b.dimension) AS id, COALESCE(a.period, b.period) AS detail
+FROM a FULL JOIN b ON b.dimension = a.dimension AND b.period = a.period WHERE ${differ}`;
+
+/** The totals of an hour are those of its interceptions, where all of them are there. */
+const HOURS = compare(
+  `SELECT dimension, hour AS period, ${measures} FROM (
+    SELECT dimension, hour, ${measures} FROM rollup_hours UNION ALL ${deltasOf(UNFOLDED)}
+  ) WHERE hour >= ${boundary("hours")}`,
+  `SELECT COALESCE(d.id, 0) AS dimension, ${hourOf("i")} AS period, ${MEASURES.map((name) => `${contribution(name, "i")} AS ${name}`).join(", ")}
+  FROM interceptions AS i LEFT JOIN rollup_dimensions AS d ON d.key = ${dimensionKey("i")}
+  WHERE ${hourOf("i")} >= ${boundary("hours")}`,
+);
+
+type Kind = keyof typeof COARSE_COLUMNS;
+const KINDS = Object.keys(COARSE_COLUMNS) as readonly Kind[];
+
+/** The totals of a day that has ended are those of its hours. */
+const days = (target: "id" | Kind): string =>
+  compare(
+    `SELECT r.dimension, r.day AS period, ${MEASURES.map((name) => `r.${name}`).join(", ")}
+  FROM rollup_dimensions AS d CROSS JOIN rollup_days AS r ON r.dimension = d.id
+  WHERE d.coarseness = ${target === "id" ? COARSENESS.none : COARSENESS[target]} AND r.day >= ${boundary("days")}`,
+    `SELECT d.${target} AS dimension, SUBSTR(r.hour, 1, 10) AS period, ${MEASURES.map((name) => `r.${name}`).join(", ")}
+  FROM rollup_dimensions AS d CROSS JOIN rollup_hours AS r ON r.dimension = d.id
+  WHERE d.coarseness = ${COARSENESS.none} AND r.hour >= ${boundary("days")} AND r.hour < ${CLOSED_DAYS}`,
+  );
+
+/** The columns of a dimension are those of its key. */
+const DIMENSIONS = `
+SELECT d.id, 'a column of the dimension' AS detail FROM rollup_dimensions AS d
+WHERE d.coarseness = ${COARSENESS.none}
+  AND IIF(json_valid(d.key), ${DIMENSION_COLUMNS.map((name) => `d.${name} IS NOT ${keyPart(name, "d")}`).join(" OR ")}, TRUE)`;
+
+/** A name is that of the interception that it was taken from. */
+const NAMES = `
+SELECT d.id, 'a name of the dimension' AS detail
+FROM rollup_dimensions AS d CROSS JOIN interceptions AS i ON i.id = d.named_by
+WHERE d.initiator_name IS NOT i.initiator_name OR d.actor_name IS NOT ${actorName("i")}`;
+
+/** Statements about totals; `id` is a dimension. */
+export const DERIVED_TOTALS: readonly string[] = [
+  HOURS,
+  days("id"),
+  ...KINDS.map(days),
+  DIMENSIONS,
+  NAMES,
+  ...KINDS.map(coarse),
+];
+
+/** The coarse dimension of each, and its columns. */
+function coarse(kind: Kind): string {
+  const columns = COARSE_COLUMNS[kind];
+  const key = `json_array('${kind}', ${columns.map((name) => `d.${name}`).join(", ")})`;
+  return `SELECT d.id, 'the coarse dimension: ${kind}' AS detail
+FROM rollup_dimensions AS d LEFT JOIN rollup_dimensions AS c ON c.id = d.${kind}
+WHERE d.coarseness = ${COARSENESS.none} AND d.${kind} IS NOT NULL
+  AND (c.coarseness IS NOT ${COARSENESS[kind]} OR c.key <> ${key} OR ${columns.map((name) => `c.${name} IS NOT d.${name}`).join(" OR ")})`;
+}
