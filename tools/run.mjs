@@ -14,6 +14,7 @@ const COMMANDS = [
   "replay",
   "hold",
   "verify",
+  "export",
 ].concat(
   ["check-config", "deploy", "probe", "openapi", "tables", "architecture", "language"],
   ["secrets", "size", "sbom", "audit", "notices", "release"],

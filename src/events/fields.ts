@@ -557,18 +557,21 @@ const LEDGER_ACCESS = {
     "who did it: `token:` and the first 16 hex digits of the admin token's SHA-256, `cron`, or `tool` for a tool that wrote into the database",
   ),
   target: text(
-    "the endpoint that was read, the table that lost rows, or the principal or session that is held",
+    "the endpoint that was read, the table that lost rows, or the principal or session that is held or exported",
     { erasable: "content" },
   ),
   parameters: object<Readonly<Record<string, string>>>(
     "the query's parameters, or what else the action was given",
     { erasable: "content" },
   ),
-  rows: count("rows in the response, or rows that were deleted or changed"),
+  rows: count("rows in the response, rows that were deleted or changed, or events that were exported"),
   before: orNull.text("for a deletion: rows that began before this time were deleted, RFC 3339"),
-  cause: orNull.text("why: `age` or `size` for a deletion, the operator's own words for a hold", {
-    erasable: "content",
-  }),
+  cause: orNull.text(
+    "why: `age` or `size` for a deletion, the operator's own words for a hold or an export",
+    {
+      erasable: "content",
+    },
+  ),
   created_at: CREATED_AT,
 } as const satisfies Fields;
 
@@ -704,7 +707,7 @@ export const RECORDS = {
   },
   ledger_access: {
     code: 14,
-    when: "the API returned records, or records were deleted, held or erased",
+    when: "the API returned records, or records were deleted, held, erased or exported",
     table: "ledger_accesses",
     dataset: null,
     fields: LEDGER_ACCESS,

@@ -12,9 +12,12 @@ import { createSigner, newPrivateKey, type Signer } from "../../src/records/ledg
 import { signNote } from "../../src/records/ledger/seal/note.ts";
 import { proveCheckpoint, proveEvent } from "../../src/records/ledger/seal/proof.ts";
 import { publishLog } from "../../src/records/ledger/seal/publish.ts";
+import type { Query } from "../../src/records/ledger/seal/rebuild.ts";
 import { queryOf } from "../../src/records/ledger/seal/seal-state.ts";
 import { runSealer } from "../../src/records/ledger/seal/sealer.ts";
+import { collect } from "../../tools/export/collect.ts";
 import { ROOT } from "../../tools/root.ts";
+import { NOW } from "../../bench/ledger/traffic.ts";
 import { storeSealedTraffic } from "../support/sealed-traffic.ts";
 import { sqliteD1 } from "../support/sqlite-d1.ts";
 
@@ -30,6 +33,8 @@ let audit: string;
 let signer: Signer;
 let cases: string;
 let heads: string[];
+/** Of the bundle of a person. */
+let evidence: string;
 
 type Case = {
   readonly entry?: string | null;
@@ -103,7 +108,21 @@ beforeAll(async () => {
   }
   cases = join(folder, "cases.ndjson");
   writeFileSync(cases, list.map((one) => `${JSON.stringify(one)}\n`).join(""));
+  evidence = join(folder, "evidence.ndjson");
+  writeFileSync(evidence, (await bundleCases(query)).map((one) => `${JSON.stringify(one)}\n`).join(""));
 });
+
+/** The lines of an evidence bundle that have a proof, each with the bundle's checkpoint. */
+async function bundleCases(query: Query): Promise<Case[]> {
+  const month = { from: NOW - 31 * 86_400_000, to: NOW };
+  const { checkpoint, events, log, earlier } = await collect(query, { initiator: "service-1", ...month });
+  const head = { checkpoint: checkpoint?.note ?? "" };
+  return [
+    ...events.map(({ entry, index, proof }) => ({ entry, index: index ?? -1, proof, ...head })),
+    ...log.map((line) => ({ ...line, ...head })),
+    ...earlier.map((line) => ({ ...line, ...head })),
+  ];
+}
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 function requireGo(): void {
@@ -123,6 +142,10 @@ function verify(path: string, key: string): string {
 
 it("accepts every checkpoint, tile, inclusion proof and consistency proof", () => {
   expect(verify(cases, signer.verifierKey)).toMatch(/^0 verified: \d{4} leaves, \d{3,} records, 7 trees$/);
+});
+
+it("accepts every event of an evidence bundle, the log's own entries, and its earlier checkpoints", () => {
+  expect(verify(evidence, signer.verifierKey)).toMatch(/^0 verified: \d{4} leaves, \d\d records, 1 trees$/);
 });
 
 it.each([

@@ -6,7 +6,7 @@ import { ROOT } from "../../tools/root.ts";
 
 type Values = readonly SQLInputValue[];
 
-/** With all migrations applied. */
+/** With all migrations applied; a file that has tables already stays as it is. */
 export const sqliteD1 = (path = ":memory:"): D1Database => openSqliteD1(path).database;
 
 /** With SQLite's own connection, for what D1 does not offer. */
@@ -15,7 +15,8 @@ export function openSqliteD1(path = ":memory:"): {
   readonly sqlite: DatabaseSync;
 } {
   const sqlite = new DatabaseSync(path);
-  for (const file of readdirSync(join(ROOT, "migrations")).toSorted())
+  const isNew = sqlite.prepare("SELECT 1 FROM sqlite_schema").get() === undefined;
+  for (const file of isNew ? readdirSync(join(ROOT, "migrations")).toSorted() : [])
     sqlite.exec(readFileSync(join(ROOT, "migrations", file), "utf8"));
   return { database: d1Over(sqlite), sqlite };
 }
