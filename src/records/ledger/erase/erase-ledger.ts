@@ -1,0 +1,149 @@
+/**
+ * Erases a person in the database, pass by pass until a whole pass changes nothing, and then in the totals. It can be interrupted
+ * at any point and run again: each step leaves the ledger intact, and a pass finds what is left.
+ *
+ * It reads and writes through two functions, so that it runs over a binding and over `wrangler d1 execute`.
+ */
+import { TABLE_KEYS } from "../tables.ts";
+import type { LedgerTable } from "../../../events/fields.ts";
+import type { Query, Row } from "../seal/rebuild.ts";
+import { eraseCalls, RENAME_CLAIMS } from "./erase-calls.ts";
+import { eraseRow, typesOf, type RowErasure, type Statement } from "./erase-row.ts";
+import { erasableFieldsOf, type Rules } from "./field-rules.ts";
+import { findRows, matchList, sourceOf } from "./find-rows.ts";
+import { OTHER_TABLES } from "./other-tables.ts";
+import type { KnownTexts } from "./person.ts";
+import { countedRequests, eraseTotals, FOLD_FIRST, isOvertaken } from "./totals.ts";
+
+export type ErasableLedger = {
+  readonly query: Query;
+  /** Runs the statements in one transaction. */
+  readonly run: (statements: readonly Statement[]) => Promise<void>;
+};
+
+export type EraseOptions = {
+  readonly rules: Rules;
+  readonly texts: KnownTexts;
+  /** Milliseconds since 1970. */
+  readonly at: number;
+  /** A UUID of version 4. */
+  readonly newId: () => string;
+  /** Counts without a change. */
+  readonly isDryRun?: boolean;
+  readonly onProgress?: (table: string, rows: number) => void;
+};
+
+/** Rows that were changed, by table, and rows with a seal that cannot be read. */
+export type EraseReport = { readonly rows: Readonly<Record<string, number>>; readonly unreadable: number };
+
+/**
+ * The credentials of a person are known from their calls, so those are the last to lose them. The order is that of one pass.
+ */
+const LAST: readonly LedgerTable[] = ["initiator_overrides", "passthroughs", "interceptions"];
+const TABLE_ORDER: readonly LedgerTable[] = [
+  ...(Object.keys(TABLE_KEYS) as LedgerTable[]).filter((table) => !LAST.includes(table)),
+  ...LAST,
+].filter((table) => typesOf(table).some((type) => erasableFieldsOf(type).length > 0));
+
+/** A pass that changes rows is followed by another one. Late events make more of them necessary, never many. */
+const MOST_PASSES = 20;
+
+export async function eraseLedger(ledger: ErasableLedger, options: EraseOptions): Promise<EraseReport> {
+  const counter = new Counter(options.onProgress);
+  const ids = JSON.stringify(options.texts.ids);
+  for (let pass = 0; pass < MOST_PASSES; pass += 1) {
+    const counted = await countedRequests(ledger.query, ids);
+    const changed = await erasePass(ledger, options, counter);
+    if (options.isDryRun) return counter;
+    if (changed === 0 && (await eraseTotalsOnce(ledger, options, { ids, counted, counter }))) return counter;
+  }
+  throw new Error(`After ${MOST_PASSES} passes there still are rows of the person. Run the command again.`);
+}
+
+class Counter implements EraseReport {
+  readonly rows: Record<string, number> = {};
+  unreadable = 0;
+  readonly #onProgress: (table: string, rows: number) => void;
+
+  constructor(onProgress: (table: string, rows: number) => void = () => undefined) {
+    this.#onProgress = onProgress;
+  }
+
+  add(table: string, rows: number): void {
+    if (rows === 0) return;
+    this.rows[table] = (this.rows[table] ?? 0) + rows;
+    this.#onProgress(table, this.rows[table]);
+  }
+}
+
+/** @returns the number of rows that were changed. */
+async function erasePass(
+  ledger: ErasableLedger,
+  { rules, texts, at, newId, isDryRun = false }: EraseOptions,
+  counter: Counter,
+): Promise<number> {
+  const { query } = ledger;
+  const run: ErasableLedger["run"] = isDryRun ? () => Promise.resolve() : ledger.run;
+  const list = matchList([...texts.ids, ...texts.names, rules.person.pseudonym]);
+  let changed = 0;
+  for (const { source, erase } of OTHER_TABLES) {
+    for await (const rows of findRows(query, source, list)) {
+      const erasures = rows.map((row) => erase(row, rules, newId)).filter(({ length }) => length > 0);
+      if (erasures.length > 0) await run(erasures.flat());
+      counter.add(source.table, erasures.length);
+      changed += erasures.length;
+    }
+  }
+  for (const table of TABLE_ORDER) {
+    for await (const rows of findRows(query, sourceOf(table), list)) {
+      const erasures = rows.flatMap((row) => toErasure(table, row, rules, at));
+      if (erasures.length > 0) await run(statementsOf(table, erasures, at));
+      counter.add(table, erasures.length);
+      counter.unreadable += erasures.filter(({ erasure }) => erasure.isUnreadable).length;
+      changed += erasures.length;
+    }
+  }
+  return changed;
+}
+
+type ErasedRow = { readonly row: Row; readonly erasure: RowErasure };
+
+function toErasure(table: LedgerTable, row: Row, rules: Rules, at: number): ErasedRow[] {
+  const erasure = eraseRow(table, row, rules, at);
+  return erasure ? [{ row, erasure }] : [];
+}
+
+function statementsOf(table: LedgerTable, erased: readonly ErasedRow[], at: number): readonly Statement[] {
+  const updates = erased.map(({ erasure: { sql, values } }) => ({ sql, values }));
+  if (table === "interceptions")
+    return eraseCalls(
+      erased.map(({ row }) => String(row["id"])),
+      updates,
+      at,
+    );
+  const renamed = erased.flatMap(({ row, erasure: { changed } }) =>
+    table === "retrieved_usages" && "usage_of" in changed ? [[row["usage_of"], changed["usage_of"]]] : [],
+  );
+  if (renamed.length === 0) return updates;
+  return [...updates, { sql: RENAME_CLAIMS, values: [JSON.stringify(renamed)] }];
+}
+
+/** @returns whether nothing of the person is left in the totals. */
+async function eraseTotalsOnce(
+  { query, run }: ErasableLedger,
+  { rules }: EraseOptions,
+  { ids, counted, counter }: { readonly ids: string; readonly counted: number; readonly counter: Counter },
+): Promise<boolean> {
+  await run(FOLD_FIRST);
+  const { pseudonym } = rules.person;
+  const { dimensions, statements } = await eraseTotals(query, { ids, pseudonym, counted });
+  if (dimensions === 0) return true;
+  try {
+    await run(statements);
+  } catch (error) {
+    if (isOvertaken(String(error))) return false;
+    throw error;
+  }
+  counter.add("rollup_dimensions", dimensions);
+  return false;
+}
