@@ -6,6 +6,8 @@ CREATE TABLE erasures (
   pseudonym TEXT NOT NULL UNIQUE,
   -- Salted digests of the person's ids, names and credentials, as JSON. NULL once the erasure is complete.
   person TEXT,
+  -- Whether fields that name a person only by accident are erased too.
+  technical INTEGER NOT NULL DEFAULT 0,
   -- Milliseconds since 1970.
   requested_at INTEGER NOT NULL,
   -- The sweep of the archive: how often it has passed, and the last key of the pass that is not complete.

@@ -14,7 +14,7 @@ export type Cell = string | number | null;
 export type Statement = { readonly sql: string; readonly values: readonly Cell[] };
 
 export type RowErasure = Statement & {
-  /** Whether a seal of the row could not be read: its columns are erased all the same. */
+  /** Whether a seal of the row could not be read. Its columns are erased anyway. */
   readonly isUnreadable: boolean;
   /** Columns and their new values. */
   readonly changed: Readonly<Record<string, Cell>>;

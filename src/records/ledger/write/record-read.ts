@@ -1,8 +1,10 @@
 /** The event of a read through the API: which token read what, and how many rows it got. */
 import type { LedgerAccess } from "../../../events/event.ts";
 import { toEventLine } from "../../../events/log-line.ts";
+import { eraseIn, openErasures } from "../erase/erasures.ts";
 import { errorText } from "../error-text.ts";
 import type { LedgerDeps } from "../ledger.ts";
+import { queryOf } from "../seal/seal-state.ts";
 import { storeEvents } from "./store.ts";
 
 export type Read = {
@@ -18,12 +20,12 @@ export type Read = {
   readonly at: number;
 };
 
-/** Never rejects: a failure is logged, and the log line has the event. */
+/** Never rejects: a failure is logged, and the log line has the event. While an erasure is open, neither names its person. */
 export async function recordRead(
   { database, print, logError }: Pick<LedgerDeps, "database" | "print" | "logError">,
   { id, tokenId, target, parameters, rows, at }: Read,
 ): Promise<void> {
-  const event: LedgerAccess = {
+  const read: LedgerAccess = {
     record_type: "ledger_access",
     interception_id: id,
     action: "read",
@@ -35,11 +37,21 @@ export async function recordRead(
     cause: null,
     created_at: new Date(at).toISOString(),
   };
+  const event = database ? await withoutErasedIn(database, read) : read;
   print(toEventLine(event));
   if (!database) return;
   try {
     await storeEvents(database, [{ event, via: "m", macKeyId: null, storedAt: at }]);
   } catch (error) {
     logError({ event: "access_not_stored", error: errorText(error) });
+  }
+}
+
+/** Where the database fails, so does the storing of the read, and the log has it unchanged. */
+async function withoutErasedIn(database: D1Database, read: LedgerAccess): Promise<LedgerAccess> {
+  try {
+    return eraseIn(read, await openErasures(queryOf(database)));
+  } catch {
+    return read;
   }
 }
