@@ -64,6 +64,7 @@ export async function executeSql(sql: string, place: LedgerPlace): Promise<void>
     process.stderr.write(`${lines.join("\n")}\n`);
     throw new StartFailure(
       "The database did not run the statements; wrangler's output above has the reason.",
+      { cause: lines.join("\n") },
     );
   } finally {
     rmSync(directory, { recursive: true, force: true });

@@ -55,7 +55,7 @@ export async function eraseLedger(ledger: ErasableLedger, options: EraseOptions)
     const counted = await countedRequests(ledger.query, ids);
     const changed = await erasePass(ledger, options, counter);
     if (options.isDryRun) return counter;
-    if (changed === 0 && (await eraseTotalsOnce(ledger, options, { ids, counted, counter }))) return counter;
+    if (changed === 0 && (await eraseAllTotals(ledger, options, { ids, counted, counter }))) return counter;
   }
   throw new Error(`After ${MOST_PASSES} passes there still are rows of the person. Run the command again.`);
 }
@@ -128,22 +128,23 @@ function statementsOf(table: LedgerTable, erased: readonly ErasedRow[], at: numb
   return [...updates, { sql: RENAME_CLAIMS, values: [JSON.stringify(renamed)] }];
 }
 
-/** @returns whether nothing of the person is left in the totals. */
-async function eraseTotalsOnce(
+/** @returns whether nothing of the person is left in the totals; false: a row has come meanwhile. */
+async function eraseAllTotals(
   { query, run }: ErasableLedger,
   { rules }: EraseOptions,
   { ids, counted, counter }: { readonly ids: string; readonly counted: number; readonly counter: Counter },
 ): Promise<boolean> {
-  await run(FOLD_FIRST);
   const { pseudonym } = rules.person;
-  const { dimensions, statements } = await eraseTotals(query, { ids, pseudonym, counted });
-  if (dimensions === 0) return true;
-  try {
-    await run(statements);
-  } catch (error) {
-    if (isOvertaken(String(error))) return false;
-    throw error;
+  for (let expected = counted; ; expected = 0) {
+    await run(FOLD_FIRST);
+    const { dimensions, statements } = await eraseTotals(query, { ids, pseudonym, counted: expected });
+    if (dimensions === 0) return true;
+    try {
+      await run(statements);
+    } catch (error) {
+      if (isOvertaken(error)) return false;
+      throw error;
+    }
+    counter.add("rollup_dimensions", dimensions);
   }
-  counter.add("rollup_dimensions", dimensions);
-  return false;
 }

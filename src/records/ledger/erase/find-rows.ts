@@ -69,6 +69,27 @@ export async function* findRows(query: Query, source: Source, texts: string): As
   }
 }
 
+/** The distinct values of a column in the rows with one of these actors, without null. `ids`: as a JSON list. */
+export async function findOfActor(
+  query: Query,
+  { table, key, column }: { readonly table: LedgerTable; readonly key: string; readonly column: string },
+  ids: string,
+): Promise<ReadonlySet<string>> {
+  const sql = `SELECT (SELECT ${key} FROM ${table} WHERE ${key} > ?2 ORDER BY ${key} LIMIT 1 OFFSET ${WINDOW_ROWS - 1}) AS window_end, (
+  SELECT json_group_array(DISTINCT r.${column})
+  FROM (SELECT actor_id, ${column} FROM ${table} WHERE ${key} > ?2 ORDER BY ${key} LIMIT ${WINDOW_ROWS}) AS r
+  WHERE r.actor_id IN (SELECT value FROM json_each(?1))
+) AS found`;
+  const values = new Set<string>();
+  for (let after: unknown = ""; typeof after === "string";) {
+    const [row] = await query(sql, ids, after);
+    for (const value of JSON.parse(String(row?.["found"])) as unknown[])
+      if (typeof value === "string") values.add(value);
+    after = row?.["window_end"];
+  }
+  return values;
+}
+
 /** The texts as they are, and as they stand inside JSON. */
 export const matchList = (texts: readonly string[]): string =>
   JSON.stringify([...new Set(texts.flatMap((text) => [text, JSON.stringify(text).slice(1, -1)]))]);

@@ -47,8 +47,10 @@ export async function countedRequests(query: Query, ids: string): Promise<number
 const GUARD = `INSERT INTO erasures (id, pseudonym, requested_at) SELECT NULL, '', 0 WHERE (${SUM}) <> ?2`;
 
 /** The guard, or a dimension that the consumer has added meanwhile. */
-export const isOvertaken = (message: string): boolean =>
-  /constraint failed: (?:erasures|rollup_dimensions)\b/.test(message);
+export const isOvertaken = (error: unknown): boolean =>
+  /constraint failed: (?:erasures|rollup_dimensions)\b/.test(
+    `${String(error)} ${error instanceof Error ? String(error.cause) : ""}`,
+  );
 
 const added = MEASURES.map((name) => `${name} = ${name} + excluded.${name}`).join(", ");
 const MOVES = "json_each(?1) AS moved";

@@ -20,7 +20,7 @@ export type Read = {
   readonly at: number;
 };
 
-/** Never rejects: a failure is logged, and the log line has the event. While an erasure is open, neither names its person. */
+/** Never rejects: a failure is logged, and the log line has the event. While an erasure is open, the ledger has it without the person. */
 export async function recordRead(
   { database, print, logError }: Pick<LedgerDeps, "database" | "print" | "logError">,
   { id, tokenId, target, parameters, rows, at }: Read,
@@ -37,21 +37,12 @@ export async function recordRead(
     cause: null,
     created_at: new Date(at).toISOString(),
   };
-  const event = database ? await withoutErasedIn(database, read) : read;
-  print(toEventLine(event));
+  print(toEventLine(read));
   if (!database) return;
   try {
+    const event = eraseIn(read, await openErasures(queryOf(database)));
     await storeEvents(database, [{ event, via: "m", macKeyId: null, storedAt: at }]);
   } catch (error) {
     logError({ event: "access_not_stored", error: errorText(error) });
-  }
-}
-
-/** Where the database fails, so does the storing of the read, and the log has it unchanged. */
-async function withoutErasedIn(database: D1Database, read: LedgerAccess): Promise<LedgerAccess> {
-  try {
-    return eraseIn(read, await openErasures(queryOf(database)));
-  } catch {
-    return read;
   }
 }
