@@ -104,6 +104,8 @@ beforeEach(() => {
   endsAfter = Infinity;
   ledger = {
     query: (sql, ...values) => Promise.resolve(database.prepare(inlined({ sql, values })).all()),
+    queryAll: (statements) =>
+      Promise.all(statements.map((statement) => database.prepare(inlined(statement)).all())),
     run: (statements) => {
       if (endsAfter-- <= 0) return Promise.reject(new Error("interrupted"));
       const text = statements.map((statement) => `${inlined(statement)};\n`).join("");
@@ -167,10 +169,10 @@ describe("npm run erase", () => {
     expect(reportText(result, { ...request, isDryRun: true })).toMatch(/^\d+ rows would change:\n/);
   });
 
-  it.each([1, 2, 3, 4, 5, 6, 7])(
+  it.each([1, 2, 3, 4, 5])(
     "finishes with the same pseudonym after an interruption (%i)",
     async (transactions) => {
-      store(calls(3));
+      store(calls(300));
       endsAfter = transactions;
       await expect(erase()).rejects.toThrow("interrupted");
       endsAfter = Infinity;
@@ -180,7 +182,7 @@ describe("npm run erase", () => {
       expect(named).toEqual([{ id: pseudonym }]);
       expect(database.prepare("SELECT COUNT(*) AS n FROM erasures").all()).toEqual([{ n: 1 }]);
       const dimensions = database.prepare("SELECT SUM(requests) AS n FROM rollup_hours").all();
-      expect(dimensions).toEqual([{ n: 3 }]);
+      expect(dimensions).toEqual([{ n: 300 }]);
     },
   );
 

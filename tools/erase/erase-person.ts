@@ -15,13 +15,14 @@ import {
 } from "../../src/records/ledger/erase/erase-ledger.ts";
 import type { Statement } from "../../src/records/ledger/erase/erase-row.ts";
 import { newPseudonym, personOf, type KnownTexts } from "../../src/records/ledger/erase/person.ts";
-import type { Query } from "../../src/records/ledger/seal/rebuild.ts";
+import { firstOfActor } from "../../src/records/ledger/erase/find-rows.ts";
+import type { Row } from "../../src/records/ledger/seal/rebuild.ts";
 import { seal } from "../../src/records/ledger/write/seal-events.ts";
 import { statementsFor } from "../../src/records/ledger/write/statements.ts";
 import { uuidV7 } from "../../src/shared/uuid.ts";
 import { StartFailure } from "../local/start-failure.ts";
-import { knownTexts } from "./known-texts.ts";
-import { holdsOn } from "./holds.ts";
+import { KEY_SOURCES, knownTexts } from "./known-texts.ts";
+import { ALL_HOLDS, holdsOn } from "./holds.ts";
 
 export type EraseRequest = {
   /** As the ledger has them, the principal first. */
@@ -53,15 +54,21 @@ export async function erasePerson(
   request: EraseRequest,
   deps: EraseDeps,
 ): Promise<EraseResult> {
-  const { query, run } = ledger;
-  const holds = await holdsOn(query, request.ids);
-  if (holds.length > 0)
+  const { query, queryAll, run } = ledger;
+  const json = JSON.stringify(request.ids);
+  const [holds = [], erasures = [], ...keys] = await queryAll([
+    ALL_HOLDS,
+    OPEN_ERASURES,
+    ...KEY_SOURCES.map((source) => firstOfActor(source, json)),
+  ]);
+  const held = await holdsOn(query, holds, request.ids);
+  if (held.length > 0)
     throw new StartFailure(
-      `Nothing is erased, because of a legal hold: ${holds.join(", ")}. See npm run hold.`,
+      `Nothing is erased, because of a legal hold: ${held.join(", ")}. See npm run hold.`,
     );
-  const { texts, keysLeft } = await knownTexts(query, request);
+  const { texts, keysLeft } = await knownTexts(query, request, keys);
   const at = deps.now();
-  const erasure = await openedErasure(query, { request, texts, at }, deps.newId);
+  const erasure = openedErasure(erasures, { request, texts, at }, deps.newId);
   if (!request.isDryRun) await run([erasure.open]);
   const { pseudonym } = erasure;
   const { onProgress } = deps;
@@ -83,13 +90,17 @@ const INSERT = `INSERT INTO erasures (id, pseudonym, person, technical, requeste
 ON CONFLICT (pseudonym) DO UPDATE SET person = excluded.person, technical = MAX(technical, excluded.technical),
   requested_at = excluded.requested_at, archive_passes = 0, archive_cursor = '', finished_at = NULL`;
 
+const OPEN_ERASURES: Statement = {
+  sql: "SELECT pseudonym, person FROM erasures WHERE person IS NOT NULL ORDER BY id",
+  values: [],
+};
+
 /** An open erasure of the same person is continued: its pseudonym stands in a part of the records already. */
-async function openedErasure(
-  query: Query,
+function openedErasure(
+  rows: readonly Row[],
   { request, texts, at }: { readonly request: EraseRequest; readonly texts: KnownTexts; readonly at: number },
   newId: () => string,
-): Promise<Opened> {
-  const rows = await query("SELECT pseudonym, person FROM erasures WHERE person IS NOT NULL ORDER BY id");
+): Opened {
   const found = rows
     .map((row) => ({ pseudonym: String(row["pseudonym"]), digests: parseDigests(String(row["person"])) }))
     .find(

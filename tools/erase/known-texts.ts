@@ -1,28 +1,31 @@
 /** The texts that name a person: as given, their hashes as the gateway records them, and the ids of the person's credentials. */
 import { createHash } from "node:crypto";
-import { findOfActor } from "../../src/records/ledger/erase/find-rows.ts";
+import { findOfActor, type ActorSource } from "../../src/records/ledger/erase/find-rows.ts";
 import type { KnownTexts } from "../../src/records/ledger/erase/person.ts";
-import type { Query } from "../../src/records/ledger/seal/rebuild.ts";
+import type { Query, Row } from "../../src/records/ledger/seal/rebuild.ts";
 
 /** An actor with rotating tokens has thousands of credentials. Each text is compared with each row. */
 const MOST_KEYS = 200;
 
-const KEY_SOURCES = [
-  { table: "refusals", key: "id", column: "api_key_id" },
-  { table: "initiator_overrides", key: "id", column: "api_key_id" },
-  { table: "passthroughs", key: "id", column: "api_key_id" },
-  { table: "interceptions", key: "id", column: "api_key_id" },
-] as const;
+export const KEY_SOURCES: readonly ActorSource[] = (
+  ["refusals", "initiator_overrides", "passthroughs", "interceptions"] as const
+).map((table) => ({ table, column: "api_key_id" }));
 
 export type Found = { readonly texts: KnownTexts; readonly keysLeft: number };
 
+type Named = { readonly ids: readonly string[]; readonly names: readonly string[] };
+
+/** `firsts`: the results of `firstOfActor` for `KEY_SOURCES`. */
 export async function knownTexts(
   query: Query,
-  { ids, names }: { readonly ids: readonly string[]; readonly names: readonly string[] },
+  { ids, names }: Named,
+  firsts: readonly (readonly Row[])[],
 ): Promise<Found> {
   const keys = new Set<string>();
-  for (const source of KEY_SOURCES)
-    for (const key of await findOfActor(query, source, JSON.stringify(ids))) keys.add(key);
+  for (const [at, source] of KEY_SOURCES.entries()) {
+    const found = await findOfActor(query, source, { ids: JSON.stringify(ids), first: firsts[at] ?? [] });
+    for (const key of found) keys.add(key);
+  }
   const searched = [...keys].filter((key) => /^[0-9a-f]{16}$/.test(key)).slice(0, MOST_KEYS);
   const hashes = [...ids, ...names].flatMap(spellings).flatMap(hashesOf);
   const all = new Set([...names, ...hashes, ...searched]);

@@ -1,11 +1,12 @@
 /** The ledger's database through `wrangler d1 execute`. Statements have their parameters inlined. */
 import type { ErasableLedger } from "../../src/records/ledger/erase/erase-ledger.ts";
 import type { Cell, Statement } from "../../src/records/ledger/erase/erase-row.ts";
-import { executeSql, queryLedger, type LedgerPlace } from "../local/ledger-sql.ts";
+import { executeSql, queryLedger, queryLedgerAll, type LedgerPlace } from "../local/ledger-sql.ts";
 import { StartFailure } from "../local/start-failure.ts";
 
 export const wranglerLedger = (place: LedgerPlace): ErasableLedger => ({
   query: (sql, ...parameters) => queryLedger(inlined({ sql, values: parameters }), place),
+  queryAll: (statements) => queryLedgerAll(statements.map(inlined).join(";\n"), place),
   // A file is one transaction: https://developers.cloudflare.com/d1/best-practices/import-export-data/
   run: async (statements) => {
     if (statements.length > 0)
@@ -27,10 +28,11 @@ export function inlined({ sql, values }: Statement): string {
 /** Wrangler rejects these two words anywhere in a file. */
 const REJECTED = "BEGIN TRANSACTION";
 
+const quoted = (text: string): string => `'${text.replaceAll("\0", "").replaceAll("'", "''")}'`;
+
 function literal(value: Cell): string {
   if (value === null) return "NULL";
   if (typeof value === "number") return String(value);
-  const quoted = (text: string): string => `'${text.replaceAll("\0", "").replaceAll("'", "''")}'`;
   const parts = value.split(REJECTED);
   return parts.length === 1
     ? quoted(value)

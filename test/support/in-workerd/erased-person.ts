@@ -2,7 +2,11 @@
 import type { InterceptorEvent } from "../../../src/events/event.ts";
 import type { Field } from "../../../src/events/field.ts";
 import { RECORDS, type RecordDefinition, type RecordType } from "../../../src/events/fields.ts";
-import { eraseLedger, type EraseReport } from "../../../src/records/ledger/erase/erase-ledger.ts";
+import {
+  eraseLedger,
+  type ErasableLedger,
+  type EraseReport,
+} from "../../../src/records/ledger/erase/erase-ledger.ts";
 import type { Statement } from "../../../src/records/ledger/erase/erase-row.ts";
 import { erasableFieldsOf } from "../../../src/records/ledger/erase/field-rules.ts";
 import { personOf, type KnownTexts } from "../../../src/records/ledger/erase/person.ts";
@@ -83,22 +87,23 @@ const sharesCall = (type: RecordType): boolean =>
     "model_thought",
   ].includes(type);
 
-export const run =
-  (database: D1Database) =>
-  async (statements: readonly Statement[]): Promise<void> => {
-    await database.batch(statements.map(({ sql, values }) => database.prepare(sql).bind(...values)));
+export const ledgerOf = (database: D1Database): ErasableLedger => {
+  const batch = (statements: readonly Statement[]): Promise<D1Result<Row>[]> =>
+    database.batch<Row>(statements.map(({ sql, values }) => database.prepare(sql).bind(...values)));
+  return {
+    query: queryOf(database),
+    queryAll: async (statements) => (await batch(statements)).map(({ results }) => results),
+    run: async (statements) => void (await batch(statements)),
   };
+};
 
 export const eraseAlice = (database: D1Database, technical = false): Promise<EraseReport> =>
-  eraseLedger(
-    { query: queryOf(database), run: run(database) },
-    {
-      rules: { person: personOf(PSEUDONYM, TEXTS), technical },
-      texts: TEXTS,
-      at: T0 + 5000,
-      newId: () => crypto.randomUUID(),
-    },
-  );
+  eraseLedger(ledgerOf(database), {
+    rules: { person: personOf(PSEUDONYM, TEXTS), technical },
+    texts: TEXTS,
+    at: T0 + 5000,
+    newId: () => crypto.randomUUID(),
+  });
 
 /** Every cell of every table, by table. */
 export async function dump(database: D1Database): Promise<Readonly<Record<string, readonly Row[]>>> {

@@ -10,13 +10,15 @@ import type { Query, Row } from "../seal/rebuild.ts";
 import { eraseCalls, RENAME_CLAIMS } from "./erase-calls.ts";
 import { eraseRow, typesOf, type RowErasure, type Statement } from "./erase-row.ts";
 import { erasableFieldsOf, type Rules } from "./field-rules.ts";
-import { findRows, matchList, sourceOf } from "./find-rows.ts";
+import { findRows, firstWindow, matchList, sourceOf, type Source } from "./find-rows.ts";
 import { OTHER_TABLES } from "./other-tables.ts";
 import type { KnownTexts } from "./person.ts";
-import { countedRequests, eraseTotals, FOLD_FIRST, isOvertaken } from "./totals.ts";
+import { COUNT_TOTALS, eraseTotals, FOLD_FIRST, isOvertaken } from "./totals.ts";
 
 export type ErasableLedger = {
   readonly query: Query;
+  /** Several queries at once: the rows of each. */
+  readonly queryAll: (statements: readonly Statement[]) => Promise<readonly (readonly Row[])[]>;
   /** Runs the statements in one transaction. */
   readonly run: (statements: readonly Statement[]) => Promise<void>;
 };
@@ -52,10 +54,11 @@ export async function eraseLedger(ledger: ErasableLedger, options: EraseOptions)
   const counter = new Counter(options.onProgress);
   const ids = JSON.stringify(options.texts.ids);
   for (let pass = 0; pass < MOST_PASSES; pass += 1) {
-    const counted = await countedRequests(ledger.query, ids);
-    const changed = await erasePass(ledger, options, counter);
+    const { changed, dimensions, requests } = await erasePass(ledger, options, counter);
     if (options.isDryRun) return counter;
-    if (changed === 0 && (await eraseAllTotals(ledger, options, { ids, counted, counter }))) return counter;
+    if (changed > 0) continue;
+    if (dimensions === 0 || (await eraseAllTotals(ledger, options, { ids, requests, counter })))
+      return counter;
   }
   throw new Error(`After ${MOST_PASSES} passes there still are rows of the person. Run the command again.`);
 }
@@ -76,34 +79,77 @@ class Counter implements EraseReport {
   }
 }
 
-/** @returns the number of rows that were changed. */
+type Pass = {
+  /** Rows that were changed. */
+  readonly changed: number;
+  /** Of the totals that name the person, before the pass. */
+  readonly dimensions: number;
+  readonly requests: number;
+};
+
 async function erasePass(
   ledger: ErasableLedger,
-  { rules, texts, at, newId, isDryRun = false }: EraseOptions,
+  { rules, texts, at: now, newId, isDryRun = false }: EraseOptions,
   counter: Counter,
-): Promise<number> {
-  const { query } = ledger;
-  const run: ErasableLedger["run"] = isDryRun ? () => Promise.resolve() : ledger.run;
+): Promise<Pass> {
+  const writer = new Writer(isDryRun ? () => Promise.resolve() : ledger.run);
   const list = matchList([...texts.ids, ...texts.names, rules.person.pseudonym]);
-  let changed = 0;
-  for (const { source, erase } of OTHER_TABLES) {
-    for await (const rows of findRows(query, source, list)) {
+  const sources = [...OTHER_TABLES.map(({ source }) => source), ...TABLE_ORDER.map(sourceOf)];
+  const [totals, ...firsts] = await ledger.queryAll([
+    { sql: COUNT_TOTALS, values: [JSON.stringify(texts.ids)] },
+    ...sources.map((source) => firstWindow(source, list)),
+  ]);
+  const pages = (source: Source, at: number): AsyncGenerator<readonly Row[]> =>
+    findRows(ledger.query, source, { texts: list, first: firsts[at] ?? [] });
+  for (const [at, { source, erase }] of OTHER_TABLES.entries()) {
+    for await (const rows of pages(source, at)) {
       const erasures = rows.map((row) => erase(row, rules, newId)).filter(({ length }) => length > 0);
-      if (erasures.length > 0) await run(erasures.flat());
+      await writer.add(erasures.flat());
       counter.add(source.table, erasures.length);
-      changed += erasures.length;
     }
   }
-  for (const table of TABLE_ORDER) {
-    for await (const rows of findRows(query, sourceOf(table), list)) {
-      const erasures = rows.flatMap((row) => toErasure(table, row, rules, at));
-      if (erasures.length > 0) await run(statementsOf(table, erasures, at));
+  for (const [at, table] of TABLE_ORDER.entries()) {
+    for await (const rows of pages(sourceOf(table), OTHER_TABLES.length + at)) {
+      const erasures = rows.flatMap((row) => toErasure(table, row, rules, now));
+      await writer.add(statementsOf(table, erasures, now));
       counter.add(table, erasures.length);
       counter.unreadable += erasures.filter(({ erasure }) => erasure.isUnreadable).length;
-      changed += erasures.length;
     }
   }
-  return changed;
+  await writer.flush();
+  const [row] = totals ?? [];
+  return {
+    changed: writer.statements,
+    dimensions: Number(row?.["dimensions"]),
+    requests: Number(row?.["requests"]),
+  };
+}
+
+/** Statements of one transaction. Each may be of several pages: over wrangler, a transaction takes seconds regardless of its size. */
+const MOST_STATEMENTS = 500;
+
+class Writer {
+  /** All that were added. */
+  statements = 0;
+  readonly #run: ErasableLedger["run"];
+  #waiting: Statement[] = [];
+
+  constructor(run: ErasableLedger["run"]) {
+    this.#run = run;
+  }
+
+  /** What is added together is in one transaction. */
+  async add(statements: readonly Statement[]): Promise<void> {
+    this.statements += statements.length;
+    this.#waiting.push(...statements);
+    if (this.#waiting.length >= MOST_STATEMENTS) await this.flush();
+  }
+
+  async flush(): Promise<void> {
+    const statements = this.#waiting;
+    this.#waiting = [];
+    if (statements.length > 0) await this.#run(statements);
+  }
 }
 
 type ErasedRow = { readonly row: Row; readonly erasure: RowErasure };
@@ -114,6 +160,7 @@ function toErasure(table: LedgerTable, row: Row, rules: Rules, at: number): Eras
 }
 
 function statementsOf(table: LedgerTable, erased: readonly ErasedRow[], at: number): readonly Statement[] {
+  if (erased.length === 0) return [];
   const updates = erased.map(({ erasure: { sql, values } }) => ({ sql, values }));
   if (table === "interceptions")
     return eraseCalls(
@@ -132,10 +179,10 @@ function statementsOf(table: LedgerTable, erased: readonly ErasedRow[], at: numb
 async function eraseAllTotals(
   { query, run }: ErasableLedger,
   { rules }: EraseOptions,
-  { ids, counted, counter }: { readonly ids: string; readonly counted: number; readonly counter: Counter },
+  { ids, requests, counter }: { readonly ids: string; readonly requests: number; readonly counter: Counter },
 ): Promise<boolean> {
   const { pseudonym } = rules.person;
-  for (let expected = counted; ; expected = 0) {
+  for (let expected = requests; ; expected = 0) {
     await run(FOLD_FIRST);
     const { dimensions, statements } = await eraseTotals(query, { ids, pseudonym, counted: expected });
     if (dimensions === 0) return true;

@@ -5,7 +5,7 @@
 import type { LedgerTable } from "../../../events/fields.ts";
 import type { Query, Row } from "../seal/rebuild.ts";
 import { TABLE_KEYS } from "../tables.ts";
-import { columnsOf, typesOf } from "./erase-row.ts";
+import { columnsOf, typesOf, type Statement } from "./erase-row.ts";
 import { erasableFieldsOf } from "./field-rules.ts";
 
 /** Rows that one query reads, and rows that it returns. */
@@ -51,41 +51,61 @@ function windowSql({ table, key, columns, matches }: Source): string {
 ) AS found ON true`;
 }
 
-/** The rows, page by page. `texts`: as a JSON list (`matchList`). */
-export async function* findRows(query: Query, source: Source, texts: string): AsyncGenerator<readonly Row[]> {
-  const sql = windowSql(source);
-  let after: readonly string[] = source.key.map(() => "");
+/** The query of the first window. `texts`: as a JSON list (`matchList`). */
+export const firstWindow = (source: Source, texts: string): Statement => ({
+  sql: windowSql(source),
+  values: [texts, ...source.key.map(() => "")],
+});
+
+/** The rows, page by page. `first`: the result of `firstWindow`. */
+export async function* findRows(
+  query: Query,
+  source: Source,
+  { texts, first }: { readonly texts: string; readonly first: readonly Row[] },
+): AsyncGenerator<readonly Row[]> {
+  let page = first;
   for (;;) {
-    const page = await query(sql, texts, ...after);
     const rows = page.filter((row) => row[source.key[0] ?? ""] !== null);
     if (rows.length > 0) yield rows;
     const last = rows.at(-1);
-    if (last && rows.length === PAGE_ROWS) after = source.key.map((name) => String(last[name]));
-    else {
-      const end = page[0]?.["window_end"];
-      if (typeof end !== "string") return;
-      after = JSON.parse(end) as readonly string[];
-    }
+    const end = page[0]?.["window_end"];
+    const isFull = last && rows.length === PAGE_ROWS;
+    if (!isFull && typeof end !== "string") return;
+    const after = isFull
+      ? source.key.map((name) => String(last[name]))
+      : (JSON.parse(String(end)) as readonly string[]);
+    page = await query(windowSql(source), texts, ...after);
   }
 }
 
-/** The distinct values of a column in the rows with one of these actors, without null. `ids`: as a JSON list. */
+/** A table with actors, whose key is its first column. */
+export type ActorSource = { readonly table: LedgerTable; readonly column: string };
+
+const [KEY] = TABLE_KEYS.interceptions;
+
+/** The query of the first window of `findOfActor`. `ids`: as a JSON list. */
+export const firstOfActor = ({ table, column }: ActorSource, ids: string): Statement => ({
+  sql: `SELECT (SELECT ${KEY} FROM ${table} WHERE ${KEY} > ?2 ORDER BY ${KEY} LIMIT 1 OFFSET ${WINDOW_ROWS - 1}) AS window_end, (
+  SELECT json_group_array(DISTINCT r.${column})
+  FROM (SELECT actor_id, ${column} FROM ${table} WHERE ${KEY} > ?2 ORDER BY ${KEY} LIMIT ${WINDOW_ROWS}) AS r
+  WHERE r.actor_id IN (SELECT value FROM json_each(?1))
+) AS found`,
+  values: [ids, ""],
+});
+
+/** The distinct values of a column in the rows with one of these actors. `first`: the result of `firstOfActor`. */
 export async function findOfActor(
   query: Query,
-  { table, key, column }: { readonly table: LedgerTable; readonly key: string; readonly column: string },
-  ids: string,
+  source: ActorSource,
+  { ids, first }: { readonly ids: string; readonly first: readonly Row[] },
 ): Promise<ReadonlySet<string>> {
-  const sql = `SELECT (SELECT ${key} FROM ${table} WHERE ${key} > ?2 ORDER BY ${key} LIMIT 1 OFFSET ${WINDOW_ROWS - 1}) AS window_end, (
-  SELECT json_group_array(DISTINCT r.${column})
-  FROM (SELECT actor_id, ${column} FROM ${table} WHERE ${key} > ?2 ORDER BY ${key} LIMIT ${WINDOW_ROWS}) AS r
-  WHERE r.actor_id IN (SELECT value FROM json_each(?1))
-) AS found`;
   const values = new Set<string>();
-  for (let after: unknown = ""; typeof after === "string";) {
-    const [row] = await query(sql, ids, after);
-    for (const value of JSON.parse(String(row?.["found"])) as unknown[])
+  for (let [row] = first; row;) {
+    for (const value of JSON.parse(String(row["found"])) as unknown[])
       if (typeof value === "string") values.add(value);
-    after = row?.["window_end"];
+    const end = row["window_end"];
+    if (typeof end !== "string") break;
+    [row] = await query(firstOfActor(source, ids).sql, ids, end);
   }
   return values;
 }

@@ -38,10 +38,10 @@ const SUM = `SELECT
   (SELECT TOTAL(h.requests) FROM (${NAMED}) AS named CROSS JOIN rollup_hours AS h ON h.dimension = named.id)
   + (SELECT TOTAL(moved.requests) FROM (${deltasOf(UNFOLDED)}) AS moved WHERE moved.dimension IN (${NAMED})) AS requests`;
 
-export async function countedRequests(query: Query, ids: string): Promise<number> {
-  const [row] = await query(SUM, ids);
-  return Number(row?.["requests"] ?? 0);
-}
+/** The number of dimensions that name the person, the coarse ones included, and `SUM`. Parameter: the ids as a JSON list. */
+export const COUNT_TOTALS = `SELECT
+  (SELECT COUNT(*) FROM rollup_dimensions AS d WHERE d.initiator_id IN ${IDS} OR d.actor_id IN ${IDS}) AS dimensions,
+  (${SUM}) AS requests`;
 
 /** Inserts NULL into a column that has none, which fails the transaction. Parameters: the ids, the sum that was read. */
 const GUARD = `INSERT INTO erasures (id, pseudonym, requested_at) SELECT NULL, '', 0 WHERE (${SUM}) <> ?2`;
@@ -80,7 +80,7 @@ export type TotalsErasure = { readonly dimensions: number; readonly statements: 
 /** To be run before `eraseTotals`: the journal's deltas name dimensions, and new ones get their coarse ones. */
 export const FOLD_FIRST: readonly Statement[] = FOLD.map((sql) => ({ sql, values: [] }));
 
-/** Statements for one transaction. `counted`: `countedRequests` from before the last pass over the rows. */
+/** Statements for one transaction. `counted`: `SUM` from before the last pass over the rows. */
 export async function eraseTotals(
   query: Query,
   { ids, pseudonym, counted }: { readonly ids: string; readonly pseudonym: string; readonly counted: number },
