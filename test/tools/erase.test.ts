@@ -8,7 +8,7 @@ import type { ErasableLedger } from "../../src/records/ledger/erase/erase-ledger
 import { uuidV7 } from "../../src/shared/uuid.ts";
 import { erasePerson, type EraseRequest, type EraseResult } from "../../tools/erase/erase-person.ts";
 import { OUT_OF_REACH, reportText, statusText } from "../../tools/erase/print.ts";
-import { inlined } from "../../tools/erase/wrangler-ledger.ts";
+import { commandsOf, inlined } from "../../tools/erase/wrangler-ledger.ts";
 import { readArguments } from "../../tools/erase.ts";
 import { addSql } from "../../tools/hold.ts";
 import { toSql } from "../../tools/replay/sql.ts";
@@ -90,6 +90,11 @@ describe("a parameter in a statement's text", () => {
     expect(sql).not.toContain("BEGIN TRANSACTION");
     expect(sqlite.prepare(sql).get()).toEqual({ a: text, b: 7, c: text, d: null });
   });
+});
+
+it("joins queries into commands that an operating system takes, in their order", () => {
+  expect(commandsOf(["aaaa", "bb", "cccc", "dddddddddd"], 9)).toEqual(["aaaa;\nbb", "cccc", "dddddddddd"]);
+  expect(commandsOf([])).toEqual([]);
 });
 
 let database: DatabaseSync;

@@ -11,7 +11,7 @@ export const KEY_SOURCES: readonly ActorSource[] = (
   ["refusals", "initiator_overrides", "passthroughs", "interceptions"] as const
 ).map((table) => ({ table, column: "api_key_id" }));
 
-export type Found = { readonly texts: KnownTexts; readonly keysLeft: number };
+export type PersonTexts = { readonly texts: KnownTexts; readonly keysLeft: number };
 
 type Named = { readonly ids: readonly string[]; readonly names: readonly string[] };
 
@@ -20,7 +20,7 @@ export async function knownTexts(
   query: Query,
   { ids, names }: Named,
   firsts: readonly (readonly Row[])[],
-): Promise<Found> {
+): Promise<PersonTexts> {
   const keys = new Set<string>();
   for (const [at, source] of KEY_SOURCES.entries()) {
     const found = await findOfActor(query, source, { ids: JSON.stringify(ids), first: firsts[at] ?? [] });

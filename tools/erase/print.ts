@@ -1,4 +1,4 @@
-/** What `npm run erase` prints: the rows that it changed, and what is out of its reach, with the time until which it stays. */
+/** The output of `npm run erase`: the rows that it changed, and the places out of its reach, each with its expiry. */
 import { OPEN_MS } from "../../src/records/ledger/erase/erasures.ts";
 import type { Row } from "../../src/records/ledger/seal/rebuild.ts";
 import type { EraseRequest, EraseResult } from "./erase-person.ts";
@@ -12,7 +12,7 @@ export const OUT_OF_REACH: readonly (readonly [place: string, until: string])[] 
   ["Analytics Engine", "3 months"],
   ["log lines that Logpush delivered", "your retention there; a replay of them brings the person back"],
   ["archive objects under a bucket lock", "the lock's end; erasure_object_left in the log names them"],
-  ["exported evidence bundles and CSV files", "whoever has them deletes them"],
+  ["exported evidence bundles and CSV files", "until their holders delete them"],
   ["texts of others that mention the person", "they stay: no id or name is searched inside other text"],
   [
     "client keys, and owners of stored objects",
@@ -46,7 +46,7 @@ export function reportText(result: EraseResult, { isDryRun }: EraseRequest): str
 }
 
 export function statusText(rows: readonly Row[]): string {
-  if (rows.length === 0) return "Nobody has been erased.\n";
+  if (rows.length === 0) return "No person has been erased.\n";
   return rows
     .map((row) => {
       const { pseudonym, requested_at: requested, finished_at: finished, archive_passes: passes } = row;

@@ -41,7 +41,7 @@ export async function queryLedger(sql: string, place: LedgerPlace): Promise<Rows
   return (await queryLedgerAll(sql, place))[0] ?? [];
 }
 
-/** The rows of each statement. One run of wrangler takes seconds, whatever it does. */
+/** The rows of each statement. One run of wrangler takes seconds, regardless of its statements. */
 export async function queryLedgerAll(sql: string, place: LedgerPlace): Promise<readonly Rows[]> {
   const args = ["d1", "execute", "LEDGER", ...targetOf(place), "--json", "--command", sql];
   const { ok, stdout, lines } = await runWrangler(args, place.remote);

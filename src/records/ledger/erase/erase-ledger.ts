@@ -138,7 +138,7 @@ class Writer {
     this.#run = run;
   }
 
-  /** What is added together is in one transaction. */
+  /** The statements of one call are in one transaction. */
   async add(statements: readonly Statement[]): Promise<void> {
     this.statements += statements.length;
     this.#waiting.push(...statements);

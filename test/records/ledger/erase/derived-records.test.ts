@@ -1,4 +1,4 @@
-/** What the ledger derives from events names people too: anomalies, aggregates, totals, retrieved usage, threads. */
+/** Records that the ledger derives from events name people too: anomalies, aggregates, totals, retrieved usage, threads. */
 import { beforeEach, describe, expect, it } from "vitest";
 import type { InterceptorEvent } from "../../../../src/events/event.ts";
 import { eraseLedger } from "../../../../src/records/ledger/erase/erase-ledger.ts";
@@ -91,7 +91,7 @@ describe("the aggregates of the anomaly scan", () => {
     ]);
   });
 
-  // The attack: an anomaly's id is a hash of its subject, and whoever guesses the id can find the person again.
+  // The attack: an anomaly's id is a hash of its subject, so that a guess of the person's id finds it again.
   it("give an anomaly another id of its day", async () => {
     const id = "01a20846-fe00-8abc-8def-0123456789ab";
     const row = {
@@ -291,7 +291,7 @@ describe("random ledgers", () => {
       expect(days).toEqual(rows);
       expect(await coarse()).toEqual(before);
       expect(cellsWith(await dump(database), LOOKED_FOR)).toEqual([]);
-      // What comes late moves the totals of the pseudonym.
+      // Late events move the totals of the pseudonym.
       for (const group of events) await storeSealed(database, group);
       await eraseAlice(database);
       const [lateRows, lateHours, lateDays] = await sumsByKey();
