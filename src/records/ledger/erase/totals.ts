@@ -15,13 +15,19 @@ const IDS = "(SELECT value FROM json_each(?1))";
 const replaced = (column: string): string => `IIF(d.${column} IN ${IDS}, ?2, d.${column})`;
 const WORKSPACE = `IIF(d.initiator_id IN ${IDS}, NULL, d.workspace_id)`;
 
-/** As `dimensionKey` has it, where the key of the principals is a text: `||` makes one of JSON. */
-const KEY = `CASE d.coarseness
-  WHEN 0 THEN json_array(
-    json_array(${replaced("initiator_id")}, d.initiator_source, d.attribution, ${replaced("actor_id")}, d.identity_source) || '',
-    d.client, d.provider, d.provider_type, d.model, ${WORKSPACE}, d.own_key_rejected)
-  ELSE json_array('principals', ${replaced("initiator_id")}, d.initiator_source, ${replaced("actor_id")}, d.identity_source,
-    d.attribution, d.own_key_rejected)
+const LINK_KEY = `json_array(${replaced("initiator_id")}, d.initiator_source, d.attribution, ${replaced("actor_id")}, d.identity_source)`;
+const fineKey = (link: string): string =>
+  `json_array(${link}, d.client, d.provider, d.provider_type, d.model, ${WORKSPACE}, d.own_key_rejected)`;
+
+/**
+ * As `dimensionKey` and `addCoarse` have it. Its first part is a generated column, of which some versions of SQLite make a list
+ * and others a text: the key before tells which. `||` makes a text of a list.
+ */
+const KEY = `CASE
+  WHEN d.coarseness > 0 THEN json_array('principals', ${replaced("initiator_id")}, d.initiator_source, ${replaced("actor_id")},
+    d.identity_source, d.attribution, d.own_key_rejected)
+  WHEN json_type(d.key, '$[0]') = 'array' THEN ${fineKey(LINK_KEY)}
+  ELSE ${fineKey(`${LINK_KEY} || ''`)}
 END`;
 
 /** Parameters: the person's ids as a JSON list, the pseudonym. */

@@ -4,6 +4,7 @@ import type { InterceptorEvent } from "../../../../src/events/event.ts";
 import { eraseLedger } from "../../../../src/records/ledger/erase/erase-ledger.ts";
 import { personOf } from "../../../../src/records/ledger/erase/person.ts";
 import { foldJournal } from "../../../../src/records/ledger/rollups/fold.ts";
+import { DIMENSION_COLUMNS } from "../../../../src/records/rollups/contribution-sql.ts";
 import { runMaintenance } from "../../../../src/records/ledger/maintain/cron.ts";
 import { queryOf } from "../../../../src/records/ledger/seal/seal-state.ts";
 import { storeUnauthenticated } from "../../../../src/records/ledger/write/unauthenticated.ts";
@@ -260,6 +261,13 @@ const coarse = (): Promise<readonly object[]> =>
   query(`SELECT d.coarseness, CAST(SUM(r.requests) AS INTEGER) AS requests, CAST(SUM(r.output_tokens) AS INTEGER) AS output
 FROM rollup_days AS r JOIN rollup_dimensions AS d ON d.id = r.dimension GROUP BY 1 ORDER BY 1`);
 
+/** Dimensions that differ in nothing, and should be one. */
+const equalDimensions = (): Promise<readonly object[]> =>
+  query(
+    `SELECT COUNT(*) AS dimensions FROM rollup_dimensions
+GROUP BY ${[...DIMENSION_COLUMNS, "coarseness"].join(", ")} HAVING COUNT(*) > 1`,
+  );
+
 describe("random ledgers", () => {
   it.each([1, 2, 3, 4])(
     "have totals equal to their rows afterwards, and intact seals (seed %i)",
@@ -290,6 +298,7 @@ describe("random ledgers", () => {
       expect(hours).toEqual(rows);
       expect(days).toEqual(rows);
       expect(await coarse()).toEqual(before);
+      expect(await equalDimensions()).toEqual([]);
       expect(cellsWith(await dump(database), LOOKED_FOR)).toEqual([]);
       // Late events move the totals of the pseudonym.
       for (const group of events) await storeSealed(database, group);
