@@ -15,6 +15,7 @@ const COMMANDS = [
   "hold",
   "verify",
   "export",
+  "erase",
 ].concat(
   ["check-config", "deploy", "probe", "openapi", "tables", "architecture", "language"],
   ["secrets", "size", "sbom", "audit", "notices", "release"],

@@ -13,6 +13,7 @@ import { authorizeAdmin } from "./api/admin-auth.ts";
 import { createApi } from "./api/api.ts";
 import type { Config } from "./config/config.ts";
 import type { LedgerDeps } from "./ledger/ledger.ts";
+import { withoutErased } from "./ledger/erase/erasures.ts";
 import { runMaintenance } from "./ledger/maintain/cron.ts";
 import { createAuthenticate } from "./ledger/write/authenticate.ts";
 import { consumeBatch } from "./ledger/write/consume.ts";
@@ -20,6 +21,7 @@ import { consumeDeadLetters, isDeadLetterQueue, printUnconfigured } from "./ledg
 import { authenticated, logRejected, storeIncoming } from "./ledger/write/incoming.ts";
 import { recordRead, type LedgerRead } from "./ledger/write/record-read.ts";
 import { proveCheckpoint, proveEvent } from "./ledger/seal/proof.ts";
+import { queryOf } from "./ledger/seal/seal-state.ts";
 import { SEAL_CRON, sealLedger, signersOf, type SealJobDeps } from "./ledger/seal/seal-job.ts";
 
 const print = (line: string): void => console.log(line);
@@ -89,7 +91,8 @@ export function createRecords(config: Config): Records {
     store: async (messages) => {
       if (!database) throw new Error("LEDGER is not bound");
       const contents = readCall(messages);
-      const incoming = await Promise.all(contents.map((content) => authenticated(content, "r", ledger)));
+      const read = await Promise.all(contents.map((content) => authenticated(content, "r", ledger)));
+      const incoming = await withoutErased(queryOf(database), read);
       await storeIncoming(database, incoming, ledger);
       logRejected(incoming, ledger);
       if (!contents.every(isReadWhole)) throw unreadEvents(contents);

@@ -47,6 +47,10 @@ export const OPERATOR_EVENTS = {
   seals_failed:
     "The sealer, or the publication of its checkpoint, failed, and the next run continues: `error`.",
   seals_off: "The ledger is not sealed, because there is no `SEAL_KEY`. Logged once an hour.",
+  erasure_archive_pass:
+    "An erasure has passed through the archive: `erasure`, `pass` (1 of all objects, 2 of late ones), `state` (`open`, or `complete` once its digests are deleted).",
+  erasure_object_left:
+    "An object of the archive names an erased person and could not be rewritten or deleted, for example under a bucket lock: `key`, `error`.",
   maintenance_failed: "A part of the cron's maintenance failed: `error`.",
   maintenance_unfinished: "A part of the maintenance reached its limit, and the next run continues: `task`.",
 } as const;

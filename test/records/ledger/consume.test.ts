@@ -120,9 +120,9 @@ describe("a batch", () => {
   });
 });
 
-/** A statement with its parameter. The query of the journal has none. */
-type Bound = { readonly json: string; readonly bind: (json: string) => Bound };
-const bound = (json: string): Bound => ({ json, bind: bound });
+/** A statement with its parameter. The queries of the journal and of open erasures have none. */
+type Bound = { readonly json: string; readonly bind: (json: string) => Bound; readonly all: () => object };
+const bound = (json: string): Bound => ({ json, bind: bound, all: () => ({ results: [] }) });
 
 /** A database that counts the statements and the parameter characters of each batch. */
 function countingDatabase(fails: boolean) {

@@ -26,6 +26,7 @@ export const DERIVED_TABLES = [
   "seal_tiles",
   "seal_entries",
   "seal_checkpoints",
+  "erasures",
 ];
 
 export const TABLE_NAMES: readonly string[] = Object.keys(TABLE_KEYS);

@@ -1,11 +1,12 @@
 /**
  * The cron's maintenance run: closes interceptions and passthroughs whose end never arrived, scans for anomalies, merges the
- * counts of refusals, deletes expired rows. It works in bounded steps, so that no statement holds the database for long. The
+ * counts of refusals, deletes expired rows, erases persons in the archive. It works in bounded steps, so that no statement holds the database for long. The
  * next run continues where this one stopped.
  */
 import type { LogOperatorEvent } from "../../../shared/operator-log.ts";
 import { firstUuidAt } from "../../../shared/uuid.ts";
 import { errorText } from "../error-text.ts";
+import { eraseArchived } from "../erase/erase-archive.ts";
 import type { LedgerDeps } from "../ledger.ts";
 import {
   closeDays,
@@ -89,6 +90,7 @@ export async function runMaintenance(deps: LedgerDeps, now: number): Promise<voi
     mergeCounts(database, now, logError),
     foldOld(database, now),
     deleteExpired(deps, now),
+    eraseArchived(deps, now),
   ];
   const failed = (await Promise.allSettled(parts)).filter((part) => part.status === "rejected");
   for (const { reason } of failed) logError({ event: "maintenance_failed", error: errorText(reason) });

@@ -87,7 +87,8 @@ function toEvent(id: string, type: RecordType, row: Row): FoundEvent {
   return { id, type, values, facts };
 }
 
-function toValue(kind: FieldKind, stored: unknown): unknown {
+/** The value of a field, from its column. */
+export function toValue(kind: FieldKind, stored: unknown): unknown {
   if (stored === null || stored === undefined) return null;
   if (kind === "flag") return stored === 0 ? false : stored === 1 ? true : stored;
   if ((kind !== "texts" && kind !== "object") || typeof stored !== "string") return stored;
