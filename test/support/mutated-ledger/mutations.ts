@@ -4,7 +4,7 @@ import { leafHash } from "../../../src/records/ledger/seal/merkle.ts";
 import { between } from "../rechunk.ts";
 
 export type Mutation = {
-  /** What was done, for the test's message. */
+  /** The change in words, for the test's message. */
   readonly done: string;
   /** The event that must be named; null where the change is not about one event. */
   readonly eventId: string | null;
@@ -28,7 +28,7 @@ const TOTALS = ["rollup_hours", "rollup_days", "rollup_dimensions"] as const;
 const LOG = ["seal_tiles", "seal_entries", "seal_checkpoints"] as const;
 const MUTABLE = [...Object.keys(CALLS), ...EVENT_TABLES, ...TOTALS, ...LOG];
 
-/** What a verification does not use: an index of times, a time that the note has not, names without a row of their own. */
+/** Columns that a verification does not use: an index of times, a time that the note has not, names without a row of their own. */
 const UNPROVEN: Readonly<Record<string, readonly string[]>> = {
   seal_tiles: ["stored_from", "stored_to"],
   seal_checkpoints: ["signed_at"],
@@ -189,10 +189,9 @@ function leavesOf(sqlite: DatabaseSync, tile: number): Leaf[] {
 }
 
 function storeLeaves(sqlite: DatabaseSync, tile: number, leaves: readonly Leaf[]): void {
-  const bytes = (parts: readonly Uint8Array[]): Uint8Array => Buffer.concat(parts);
-  sqlite
-    .prepare("UPDATE seal_tiles SET hashes = ?, event_ids = ? WHERE id = ?")
-    .run(bytes(leaves.map(({ hash }) => hash)), bytes(leaves.map(({ id }) => id)), tile);
+  const hashes = Buffer.concat(leaves.map(({ hash }) => hash));
+  const ids = Buffer.concat(leaves.map(({ id }) => id));
+  sqlite.prepare("UPDATE seal_tiles SET hashes = ?, event_ids = ? WHERE id = ?").run(hashes, ids, tile);
 }
 
 const lastTile = (sqlite: DatabaseSync): number =>

@@ -18,7 +18,7 @@ export const FINDINGS = {
     "The log's key is not one that the verifier knows, nor named by a signature of the key before.",
   gap: "For hours the log got no entry of its own.",
   misdated: "An event says that it was stored long before it was sealed, or after.",
-  unsigned_leaves: "Leaves lie beyond the last checkpoint for longer than the sealer should take.",
+  unsigned_leaves: "Leaves stand after the last checkpoint for longer than the sealer should take.",
   unsealed_added: "There are more rows without a seal than when the log began.",
   derived_altered: "A value that the ledger derives from its events does not follow from them.",
   totals_altered: "A total is not the sum of its interceptions, or its dimension or name not theirs.",

@@ -22,7 +22,7 @@ export class LogTimes {
   #own: number | null = null;
   /** The event since then that was stored last. */
   #last: StoredEvent | null = null;
-  /** What the journal has when a log begins may be of any age. */
+  /** The journal may hold events of any age when a log begins. */
   #isFirst = true;
   /** By index; infinite where none is known. */
   readonly #times: number[] = [];

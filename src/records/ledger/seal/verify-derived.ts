@@ -13,16 +13,18 @@ import { typeOfEvent } from "./schema.ts";
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 
+/** The first complete period after a moment, as an RFC 3339 prefix of this length; empty where nothing was deleted. */
+const firstComplete = (at: number, period: number, length: number): string =>
+  at > 0 ? new Date(Math.ceil(at / period) * period).toISOString().slice(0, length) : "";
+
 function boundariesOf({ before }: Purges): Boundaries {
   const idBefore = (table: LedgerTable): string => (before(table) > 0 ? firstUuidAt(before(table)) : "");
-  const complete = (at: number, period: number, length: number): string =>
-    at > 0 ? new Date(Math.ceil(at / period) * period).toISOString().slice(0, length) : "";
   return {
     interceptions: idBefore("interceptions"),
     tool_usages: idBefore("tool_usages"),
     retrieved_usages: new Date(before("retrieved_usages")).toISOString(),
-    hours: complete(Math.max(before("interceptions"), before("rollup_hours")), HOUR_MS, 13),
-    days: complete(Math.max(before("rollup_hours"), before("rollup_days")), DAY_MS, 10),
+    hours: firstComplete(Math.max(before("interceptions"), before("rollup_hours")), HOUR_MS, 13),
+    days: firstComplete(Math.max(before("rollup_hours"), before("rollup_days")), DAY_MS, 10),
   };
 }
 

@@ -51,7 +51,7 @@ candidates (id) AS (
     ), 'g')
 )`;
 
-/** The call that a row's tool result answers: the latest one before it. */
+/** The call that a row's tool result belongs to: the latest one before it. */
 export const latestCall = (child: string): string => `(
     SELECT MAX(call.interception_id) FROM tool_usages AS call
     WHERE call.provider_tool_call_id = ${child}.correlating_tool_call_id
