@@ -46,17 +46,16 @@ async function hold(columns: {
     .run();
 }
 
-/** The sessions and the actors with noted spans. */
-async function spans(): Promise<{ readonly sessions: unknown[]; readonly actors: unknown[] }> {
-  const namesIn = async (table: string, column: string): Promise<unknown[]> => {
-    const { results } = await database.prepare(`SELECT DISTINCT ${column} AS name FROM ${table}`).all();
-    return results.map(({ name }) => name);
-  };
-  return {
-    sessions: await namesIn("session_spans", "session_id"),
-    actors: await namesIn("actor_spans", "actor_id"),
-  };
+async function namesIn(table: string, column: string): Promise<unknown[]> {
+  const { results } = await database.prepare(`SELECT DISTINCT ${column} AS name FROM ${table}`).all();
+  return results.map(({ name }) => name);
 }
+
+/** The sessions and the actors with noted spans. */
+const spans = async (): Promise<{ readonly sessions: unknown[]; readonly actors: unknown[] }> => ({
+  sessions: await namesIn("session_spans", "session_id"),
+  actors: await namesIn("actor_spans", "actor_id"),
+});
 
 describe("retention by age", () => {
   it("deletes each table after its own period, and content before its interception", async () => {
