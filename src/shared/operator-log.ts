@@ -24,7 +24,7 @@ export const OPERATOR_EVENTS = {
   events_malformed:
     "Entries from the gateway or the queue are not events, and are kept in their message or by the gateway: `events` (their number), `message_id` (from the queue only).",
   events_unauthenticated:
-    "Events without a valid MAC were stored apart from the ledger (`GET /unauthenticated-events`): `events` and `messages` (their numbers), `reasons` (`missing`, `unknown_key` or `wrong`), `mac_key_ids` (the keys that the MACs name).",
+    "Events without a valid MAC were stored apart from the ledger (`GET /unauthenticated-events`): `events` and `messages` (their numbers), `reasons` (`missing`, `unknown_key`, `wrong` or `reserved_type`), `mac_key_ids` (the keys that the MACs name).",
   event_mac_not_required:
     "Events without a MAC are stored in the ledger, unmarked. Once for each isolate of the records Worker: `reason` (`no_key`: EVENT_MAC_KEY is not set; `accept`: EVENT_MAC says so).",
   message_archived: "A message was archived unmodified: `message_id`, `key` (of the object).",

@@ -155,9 +155,62 @@ WHERE ${same} ON CONFLICT (${key.join(", ")}) DO UPDATE SET ${update.join(", ")}
   };
 }
 
+const ACTOR_SPANS: OtherTable = {
+  source: {
+    table: "actor_spans",
+    key: ["actor_id", "span", "initiator_id"],
+    columns: [],
+    matches: "v.value IN (r.actor_id, r.initiator_id)",
+  },
+  erase: (row, { person }) => {
+    const [actor, span, initiator] = [text(row, "actor_id"), text(row, "span"), text(row, "initiator_id")];
+    const [newActor, newInitiator] = [textWithout(actor, person), textWithout(initiator, person)];
+    if (newActor === actor && newInitiator === initiator) return [];
+    return [
+      {
+        sql: "INSERT INTO actor_spans (actor_id, span, initiator_id) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
+        values: [newActor, span, newInitiator],
+      },
+      {
+        sql: "DELETE FROM actor_spans WHERE actor_id = ?1 AND span = ?2 AND initiator_id = ?3",
+        values: [actor, span, initiator],
+      },
+    ];
+  },
+};
+
+/** The sessions of an erased initiator are dissolved; those in which the person only acted for another one stay. */
+const SESSION_SPANS: OtherTable = {
+  source: {
+    table: "session_spans",
+    key: ["session_id", "link_key", "span"],
+    columns: [],
+    matches: "INSTR(r.link_key, v.value) > 0",
+  },
+  erase: (row, { person }) => {
+    const [session, link, span] = [text(row, "session_id"), text(row, "link_key"), text(row, "span")];
+    const key = parseJson(link);
+    const [initiator] = Array.isArray(key) ? (key as readonly unknown[]) : [];
+    const erased = JSON.stringify(withoutPerson(key, person));
+    if (erased === link) return [];
+    const dissolved = typeof initiator === "string" && person.isId(initiator);
+    const moved = {
+      sql: "INSERT INTO session_spans (session_id, link_key, span) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
+      values: [session, erased, span],
+    };
+    const removed = {
+      sql: "DELETE FROM session_spans WHERE session_id = ?1 AND link_key = ?2 AND span = ?3",
+      values: [session, link, span],
+    };
+    return dissolved ? [removed] : [moved, removed];
+  },
+};
+
 export const OTHER_TABLES: readonly OtherTable[] = [
   UNAUTHENTICATED,
   ANOMALIES,
   LINK_KEYS,
+  ACTOR_SPANS,
+  SESSION_SPANS,
   ...AGGREGATES.map(aggregateTable),
 ];

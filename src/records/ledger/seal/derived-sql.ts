@@ -72,8 +72,8 @@ SELECT child.id, 'thread_root_id' AS detail
 FROM interceptions AS child LEFT JOIN interceptions AS parent ON parent.id = child.thread_parent_id
 WHERE child.thread_root_id IS NOT IIF(
     child.thread_parent_id IS NULL, NULL, COALESCE(parent.thread_root_id, child.thread_parent_id))
-  AND NOT (parent.id IS NULL AND child.thread_root_id <= child.thread_parent_id
-    AND child.thread_parent_id < ${boundary("interceptions")})`;
+  AND NOT COALESCE(parent.id IS NULL AND child.thread_root_id <= child.thread_parent_id
+    AND child.thread_parent_id < ${boundary("interceptions")}, FALSE)`;
 
 const CALL_KEYS = `
 SELECT call.id, 'link_key' AS detail
@@ -114,6 +114,16 @@ WHERE (COALESCE(claimed_usage, ${CLAIMED_MEASURES.map((name) => `claimed_${name}
 const RECORDS_OF_DELETIONS = `
 SELECT id, 'a deletion of what was not there yet' AS detail FROM ledger_accesses WHERE action = 'purge' AND before > created_at`;
 
+/** By these tables the API finds the rows of a session and of an actor. */
+const SESSION_SPANS = `
+SELECT i.id, 'its session is not noted' AS detail FROM interceptions AS i
+WHERE i.session_id <> i.id AND NOT EXISTS (SELECT 1 FROM session_spans AS noted
+  WHERE noted.session_id = i.session_id AND noted.link_key = i.link_key AND noted.span = i.span)`;
+const actorSpans = (table: LedgerTable, span: string, initiator: string): string => `
+SELECT r.id, 'its actor is not noted' AS detail FROM ${table} AS r
+WHERE NOT EXISTS (SELECT 1 FROM actor_spans AS noted
+  WHERE noted.actor_id = r.actor_id AND noted.span = ${span} AND noted.initiator_id = ${initiator})`;
+
 /** Statements about the rows of calls, with the table whose row `id` is. */
 export const DERIVED_ROWS: readonly {
   readonly table: LedgerTable;
@@ -131,6 +141,12 @@ export const DERIVED_ROWS: readonly {
   { table: "interceptions", sql: COPIES },
   { table: "interceptions", sql: UNCLAIMED },
   { table: "interceptions", sql: CLAIMS },
+  { table: "interceptions", sql: SESSION_SPANS },
+  { table: "interceptions", sql: actorSpans("interceptions", "r.span", "r.initiator_id") },
+  {
+    table: "initiator_overrides",
+    sql: actorSpans("initiator_overrides", "SUBSTR(r.id, 1, 7)", "IIF(r.accepted = 1, r.initiator_id, '')"),
+  },
   { table: "ledger_accesses", sql: RECORDS_OF_DELETIONS },
 ];
 

@@ -3,25 +3,33 @@
  * harmless: readers look for the rows.
  */
 import type { InterceptorEvent } from "../../../events/event.ts";
+import { eventId } from "../../../events/event-id.ts";
 import { spanOf } from "../../rollups/spans.ts";
 import { AFFECTED } from "./thread-sql.ts";
 
-/** Parameter: a JSON list of `ActorSpan`. */
+/**
+ * Parameter: a JSON list of `ActorSpan`. After the rows are stored: an event that is delivered again notes nothing where its row
+ * was deleted, or has another principal because a person was erased.
+ */
 export const NOTE_ACTORS = `INSERT INTO actor_spans (actor_id, span, initiator_id)
-SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?1) WHERE true ON CONFLICT DO NOTHING`;
+SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?1)
+WHERE EXISTS (SELECT 1 FROM interceptions AS i WHERE i.id = value ->> 3 AND i.actor_id = value ->> 0 AND i.initiator_id = value ->> 2)
+  OR EXISTS (SELECT 1 FROM initiator_overrides AS o WHERE o.id = value ->> 3 AND o.actor_id = value ->> 0)
+ON CONFLICT DO NOTHING`;
 
-/** An actor, a span and the initiator; empty for an owner that was not accepted. */
-export type ActorSpan = readonly [actor: string, span: string, initiator: string];
+/** An actor, a span, the initiator or nothing for an owner that was not accepted, and the key of the row. */
+export type ActorSpan = readonly [actor: string, span: string, initiator: string, key: string];
 
 /** null where the event's row is found without it. */
 export function actorSpanOf(event: InterceptorEvent): ActorSpan | null {
   switch (event.record_type) {
     case "interception_start":
     case "interception_end":
+      return [event.actor_id, spanOf(event.interception_id), event.initiator_id, event.interception_id];
     case "initiator_override":
-      return [event.actor_id, spanOf(event.interception_id), event.initiator_id];
+      return [event.actor_id, spanOf(event.interception_id), event.initiator_id, eventId(event)];
     case "initiator_override_rejected":
-      return [event.actor_id, spanOf(event.interception_id), ""];
+      return [event.actor_id, spanOf(event.interception_id), "", eventId(event)];
     default:
       return null;
   }
