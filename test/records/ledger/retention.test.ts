@@ -46,15 +46,12 @@ async function hold(columns: {
     .run();
 }
 
-<<<<<<< HEAD
 /** The sessions and the actors with noted spans. */
 const spans = async (): Promise<{ readonly sessions: unknown[]; readonly actors: unknown[] }> => ({
   sessions: await namesIn("session_spans", "session_id"),
   actors: await namesIn("actor_spans", "actor_id"),
 });
 
-=======
->>>>>>> thrift
 async function namesIn(table: string, column: string): Promise<unknown[]> {
   const { results } = await database.prepare(`SELECT DISTINCT ${column} AS name FROM ${table}`).all();
   return results.map(({ name }) => name);

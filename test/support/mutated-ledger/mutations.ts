@@ -266,7 +266,7 @@ const addObject: Change = (sqlite, random) => {
     [
       "CREATE TRIGGER t AFTER INSERT ON interceptions BEGIN UPDATE interceptions SET initiator_id = 'bob'; END",
       "CREATE VIEW v AS SELECT 1",
-      "DROP INDEX interceptions_by_session",
+      "DROP INDEX interceptions_by_initiator",
       "ALTER TABLE interceptions ADD COLUMN forged TEXT",
     ],
     random,

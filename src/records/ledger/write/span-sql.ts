@@ -14,7 +14,8 @@ import { AFFECTED } from "./thread-sql.ts";
 export const NOTE_ACTORS = `INSERT INTO actor_spans (actor_id, span, initiator_id)
 SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?1)
 WHERE EXISTS (SELECT 1 FROM interceptions AS i WHERE i.id = value ->> 3 AND i.actor_id = value ->> 0 AND i.initiator_id = value ->> 2)
-  OR EXISTS (SELECT 1 FROM initiator_overrides AS o WHERE o.id = value ->> 3 AND o.actor_id = value ->> 0)
+  OR EXISTS (SELECT 1 FROM initiator_overrides AS o WHERE o.id = value ->> 3 AND o.actor_id = value ->> 0
+    AND value ->> 2 IN ('', o.initiator_id))
 ON CONFLICT DO NOTHING`;
 
 /** An actor, a span, the initiator or nothing for an owner that was not accepted, and the key of the row. */
