@@ -57,12 +57,6 @@ async function namesIn(table: string, column: string): Promise<unknown[]> {
   return results.map(({ name }) => name);
 }
 
-/** The sessions and the actors with noted spans. */
-const spans = async (): Promise<{ readonly sessions: unknown[]; readonly actors: unknown[] }> => ({
-  sessions: await namesIn("session_spans", "session_id"),
-  actors: await namesIn("actor_spans", "actor_id"),
-});
-
 describe("retention by age", () => {
   it("deletes each table after its own period, and content before its interception", async () => {
     await storeEvents(database, all(0));

@@ -17,6 +17,7 @@ export const DERIVED_TABLES = [
   "upkeep_cursors",
   "open_calls",
   "legal_holds",
+  "noted_deletions",
   "session_spans",
   "actor_spans",
   "journal",

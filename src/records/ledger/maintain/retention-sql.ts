@@ -41,6 +41,10 @@ function heldSql(table: LedgerTable): string | null {
   }
 }
 
+/** The last deletion of each table, and the erasures, explain what a verification finds gone: their records stay. */
+const EXPLAINS_NOTHING = `row.action <> 'erase' AND NOT (row.action = 'purge' AND row.id = (
+    SELECT MAX(last.id) FROM ledger_accesses AS last WHERE last.action = 'purge' AND last.target = row.target))`;
+
 /** Parameter: the boundary. For the tables of anomalies and totals it is a time's prefix, as their first column. */
 export function deleteFrom(table: DeletedTable): string {
   if (table === "rollup_hours" || table === "rollup_days") return deleteFromRollup(table);
@@ -51,7 +55,12 @@ export function deleteFrom(table: DeletedTable): string {
   const columns = key.join(", ");
   const [time = ""] = key;
   const held = isLedger ? heldSql(table as LedgerTable) : null;
-  const isFree = held === null ? "" : ` AND NOT EXISTS (SELECT 1 FROM legal_holds AS hold WHERE ${held})`;
+  const isFree =
+    table === "ledger_accesses"
+      ? ` AND ${EXPLAINS_NOTHING}`
+      : held === null
+        ? ""
+        : ` AND NOT EXISTS (SELECT 1 FROM legal_holds AS hold WHERE ${held})`;
   return `DELETE FROM ${table} WHERE (${columns}) IN (
   SELECT ${key.map((name) => `row.${name}`).join(", ")} FROM ${table} AS row WHERE row.${time} < ?1${isFree} ORDER BY ${key.map((name) => `row.${name}`).join(", ")} LIMIT ${DELETE_ROWS})`;
 }
@@ -114,6 +123,19 @@ function deleteFromRollup(table: RollupTable): string {
   SELECT row.dimension, row.${period} FROM rollup_dimensions AS d CROSS JOIN ${table} AS row
     ON row.dimension = d.id AND row.${period} < ?1 LIMIT ${DELETE_ROWS})`;
 }
+
+/** Of the statement before it in the transaction. Parameters: the table, the reason, the boundary in milliseconds since 1970. */
+export const NOTE_DELETION = `INSERT INTO noted_deletions (deleted_table, reason, before, rows)
+SELECT ?1, ?2, ?3, changes() WHERE changes() > 0
+ON CONFLICT (deleted_table, reason) DO UPDATE SET rows = rows + excluded.rows, before = MAX(before, excluded.before)`;
+export type NotedDeletion = {
+  readonly deleted_table: DeletedTable;
+  readonly reason: "age" | "size";
+  readonly before: number;
+  readonly rows: number;
+};
+export const NOTED_DELETIONS = "SELECT deleted_table, reason, before, rows FROM noted_deletions";
+export const FORGET_DELETIONS = "DELETE FROM noted_deletions";
 
 /** Moves the boundary of the interceptions, before any of them is deleted. Parameter: the boundary. */
 export const MOVE_BOUNDARY = `INSERT INTO upkeep_cursors (job, cursor) VALUES ('${PURGE_JOB}', ?1)
