@@ -23,10 +23,10 @@ const ROWS_PER_STATEMENT = 2_000;
 /** A batch of a busy consumer. */
 const INTERCEPTIONS_PER_BATCH = 50;
 
-/** Parameters of each statement: the first index, the index after the last one, the number of interceptions in the month. */
+/** Parameters of each statement, which arrive as floating-point numbers: the first index, the index after the last one, the number of interceptions in the month. */
 const NUMBERS = `WITH RECURSIVE
-  number (at) AS (SELECT ?1 WHERE ?1 < ?2 UNION ALL SELECT at + 1 FROM number WHERE at + 1 < ?2),
-  timed AS (SELECT at, ${NOW - SPAN_MS} + at * ${SPAN_MS} / ?3 AS ms FROM number),
+  number (at) AS (SELECT CAST(?1 AS INTEGER) UNION ALL SELECT at + 1 FROM number WHERE at + 1 < ?2),
+  timed AS (SELECT at, ${NOW - SPAN_MS} + at * ${SPAN_MS} / CAST(?3 AS INTEGER) AS ms FROM number),
   call AS (
     SELECT at, ms, printf('%012x', ms) AS hex, strftime('%Y-%m-%dT%H:%M:%fZ', ms / 1000.0, 'unixepoch') AS started,
       strftime('%Y-%m-%dT%H:%M:%fZ', (ms + 4000) / 1000.0, 'unixepoch') AS ended,
@@ -54,7 +54,7 @@ const CALLER = {
   attribution: "IIF(asserted, 'asserted', 'authenticated')",
   initiator_source: "IIF(asserted, 'coder', 'keys')",
   client: "IIF(at % 10, 'Coder Agents', 'Codex')",
-  client_session_id: `IIF(at % 4, 'session-' || ${INITIATOR} || '-' || (at * 10 / ?3), NULL)`,
+  client_session_id: `IIF(at % 4, 'session-' || ${INITIATOR} || '-' || (at * 10 / CAST(?3 AS INTEGER)), NULL)`,
 };
 
 const CALL = {

@@ -51,13 +51,14 @@ async function sealAll(
 
 type Cost = { readonly seconds: number; readonly cpu: number; readonly sqlite: number };
 
-/** The database with the time that its statements take, which run in this process one after another. */
+/** The database with the CPU time of its statements, which run in this process one after another. */
 function timed(database: D1Database): { readonly database: D1Database; readonly seconds: () => number } {
-  let ms = 0;
+  let used = 0;
   const timing = async <Result>(run: () => Promise<Result>): Promise<Result> => {
-    const began = performance.now();
+    const began = process.cpuUsage();
     const result = run();
-    ms += performance.now() - began;
+    const { user, system } = process.cpuUsage(began);
+    used += user + system;
     return result;
   };
   const wrap = (statement: D1PreparedStatement): D1PreparedStatement =>
@@ -74,7 +75,7 @@ function timed(database: D1Database): { readonly database: D1Database; readonly 
     prepare: (sql: string) => wrap(database.prepare(sql)),
     batch: (statements: D1PreparedStatement[]) => timing(() => database.batch(statements)),
   } as unknown as D1Database;
-  return { database: wrapped, seconds: () => ms / 1000 };
+  return { database: wrapped, seconds: () => used / 1e6 };
 }
 
 async function costOf(work: () => Promise<unknown>, sqliteSeconds: () => number): Promise<Cost> {
