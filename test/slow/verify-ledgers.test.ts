@@ -58,45 +58,54 @@ async function mutate(ledger: Ledger, random: () => number): Promise<string | nu
   }
 }
 
-it(`names the change in each of ${MUTATED} mutated ledgers (SEED=${seed})`, async () => {
-  const random = seededRandom(seed);
-  const done = new Map<string, number>();
-  const perLedger = 500;
-  for (let from = 0; from < MUTATED; from += perLedger) {
-    const ledger = await openLedger(signer);
-    // One in five has leaf tiles that are complete, so that there is a level above.
-    await sealedHistory(ledger, from % (5 * perLedger) === 0 ? 40 : 6, random);
-    expect((await verify(ledger)).findings).toEqual([]);
-    for (let changes = 0; changes < Math.min(perLedger, MUTATED - from);) {
-      const kind = await mutate(ledger, random);
-      if (kind === null) continue;
-      changes += 1;
-      done.set(kind, (done.get(kind) ?? 0) + 1);
+it(
+  `names the change in each of ${MUTATED} mutated ledgers (SEED=${seed})`,
+  async () => {
+    const random = seededRandom(seed);
+    const done = new Map<string, number>();
+    const perLedger = 500;
+    for (let from = 0; from < MUTATED; from += perLedger) {
+      const ledger = await openLedger(signer);
+      // One in five has leaf tiles that are complete, so that there is a level above.
+      await sealedHistory(ledger, from % (5 * perLedger) === 0 ? 40 : 6, random);
+      expect((await verify(ledger)).findings).toEqual([]);
+      for (let changes = 0; changes < Math.min(perLedger, MUTATED - from);) {
+        const kind = await mutate(ledger, random);
+        if (kind === null) continue;
+        changes += 1;
+        done.set(kind, (done.get(kind) ?? 0) + 1);
+      }
+      expect((await verify(ledger)).findings).toEqual([]);
+      ledger.sqlite.close();
     }
-    expect((await verify(ledger)).findings).toEqual([]);
-    ledger.sqlite.close();
-  }
-  expect([...done.values()].reduce((sum, count) => sum + count, 0)).toBe(MUTATED);
-}, TIMEOUT_MS);
+    expect([...done.values()].reduce((sum, count) => sum + count, 0)).toBe(MUTATED);
+  },
+  TIMEOUT_MS,
+);
 
-it(`leaves a ledger green that was deleted by age, delivered late, twice and in any order (SEED=${seed})`, async () => {
-  for (let history = 0; history < HISTORIES; history += 1) {
-    const random = seededRandom(seed + history);
-    const ledger = await openLedger(signer);
-    const { database } = ledger;
-    const days = between(random, 1, 2);
-    const retention = { ...retain(0), days: { ...retain(days).days, tools: 1 } };
-    const clean = (): Promise<void> => runMaintenance({ ...ledgerDeps({ database }), retention }, ledger.now);
-    for (const delivery of deliveries(randomCalls(12, random), random)) {
-      ledger.now += HOUR_MS;
-      await storeEvents(database, delivery, { ...STORED, storedAt: ledger.now });
-      if (random() < 0.1) await clean();
-      await seal(ledger);
-      if (random() < 0.1) await clean();
-      if (random() < 0.8) continue;
-      const { findings } = await verify(ledger);
-      expect({ history, hours: (ledger.now - T0) / HOUR_MS, findings }).toMatchObject({ findings: [] });
+it(
+  `leaves a ledger green that was deleted by age, delivered late, twice and in any order (SEED=${seed})`,
+  async () => {
+    for (let history = 0; history < HISTORIES; history += 1) {
+      const random = seededRandom(seed + history);
+      const ledger = await openLedger(signer);
+      const { database } = ledger;
+      const days = between(random, 1, 2);
+      const retention = { ...retain(0), days: { ...retain(days).days, tools: 1 } };
+      const clean = (): Promise<void> =>
+        runMaintenance({ ...ledgerDeps({ database }), retention }, ledger.now);
+      for (const delivery of deliveries(randomCalls(12, random), random)) {
+        ledger.now += HOUR_MS;
+        await storeEvents(database, delivery, { ...STORED, storedAt: ledger.now });
+        if (random() < 0.1) await clean();
+        await seal(ledger);
+        if (random() < 0.1) await clean();
+        if (random() < 0.8) continue;
+        const { findings } = await verify(ledger);
+        expect({ history, hours: (ledger.now - T0) / HOUR_MS, findings }).toMatchObject({ findings: [] });
+      }
+      ledger.sqlite.close();
     }
-    ledger.sqlite.close();
-  }
-}, TIMEOUT_MS);
+  },
+  TIMEOUT_MS,
+);
