@@ -92,6 +92,18 @@ describe("erasing a person", () => {
     expect(cellsWith(await dump(database), LOOKED_FOR)).toEqual([]);
   });
 
+  it("leaves each row where a session and an actor are looked for", async () => {
+    await eraseAlice(database);
+    const missing = await queryOf(database)(`SELECT id FROM interceptions AS i WHERE NOT EXISTS (
+        SELECT 1 FROM actor_spans AS s WHERE s.actor_id = i.actor_id AND s.span = i.span AND s.initiator_id = i.initiator_id)
+      OR session_id <> id AND NOT EXISTS (
+        SELECT 1 FROM session_spans AS s WHERE s.session_id = i.session_id AND s.link_key = i.link_key AND s.span = i.span)
+      UNION ALL SELECT id FROM initiator_overrides AS o WHERE NOT EXISTS (
+        SELECT 1 FROM actor_spans AS s WHERE s.actor_id = o.actor_id AND s.span = SUBSTR(o.id, 1, 7)
+          AND s.initiator_id = IIF(o.accepted = 1, o.initiator_id, ''))`);
+    expect(missing).toEqual([]);
+  });
+
   it("covers every erasable field of every record type", () => {
     const types = new Set(HERS.map(({ record_type: type }) => type));
     expect((Object.keys(RECORDS) as RecordType[]).filter((type) => !types.has(type))).toEqual([
