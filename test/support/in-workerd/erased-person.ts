@@ -11,8 +11,9 @@ import type { Statement } from "../../../src/records/ledger/erase/erase-row.ts";
 import { erasableFieldsOf } from "../../../src/records/ledger/erase/field-rules.ts";
 import { personOf, type KnownTexts } from "../../../src/records/ledger/erase/person.ts";
 import { queryOf } from "../../../src/records/ledger/seal/seal-state.ts";
-import { everyEvent } from "./events.ts";
-import { T0 } from "./ledger-events.ts";
+import { ACCESS, everyEvent } from "./events.ts";
+import { idOf, T0 } from "./ledger-events.ts";
+import { storeSealed } from "./sealed-ledger.ts";
 import type { Row } from "./ledger-database.ts";
 
 export const ALICE = "a11ce000-0000-4000-8000-0000000a11ce";
@@ -126,4 +127,18 @@ export function cellsWith(tables: Awaited<ReturnType<typeof dump>>, texts: reado
     ),
   );
   return [...new Set(found)].toSorted();
+}
+
+/** As the tool records it. */
+export async function recordErasure(database: D1Database): Promise<void> {
+  const at = T0 + 6000;
+  const event = {
+    ...ACCESS,
+    interception_id: idOf(999),
+    action: "erase",
+    by: "tool",
+    target: PSEUDONYM,
+    parameters: {},
+  } as const;
+  await storeSealed(database, [{ ...event, created_at: new Date(at).toISOString() }], at);
 }

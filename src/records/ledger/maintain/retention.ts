@@ -163,7 +163,8 @@ async function query<Row>(run: Run, sql: string, ...values: readonly string[]): 
   return result;
 }
 
-/** One event per table and reason. What was recorded twice because a run was ended in between is more than was deleted, not less. */
+/** One event per table and reason. A run that is ended in between leaves its deletions to be recorded again: more rows than were
+ * deleted, never fewer. */
 async function recordDeletions(
   database: D1Database,
   now: number,

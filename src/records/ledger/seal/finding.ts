@@ -1,6 +1,7 @@
 /** The kinds of findings of a verification, each with its meaning. */
 export const FINDINGS = {
   altered: "The row of an event is not what was sealed.",
+  erased_unrecorded: "A field is marked as erased, and no erasure on record leaves such a value.",
   missing: "An event is in the log, and its row is gone.",
   inserted: "A row is not in the log: it was inserted, or its leaf was removed.",
   removed: "An event that the journal names, or a leaf, was removed from the log.",

@@ -30,6 +30,8 @@ export type LeafPassOptions = {
   readonly add: AddFinding;
   /** Whether an event's row may be gone, because a deletion is on record that deleted it. */
   readonly isPurged: (eventId: string) => boolean;
+  /** Whether an erasure on record explains the erased fields of an event. */
+  readonly isErased: (event: StoredEvent) => boolean;
   /** Called with each event whose row is gone for that reason. */
   readonly onPurged: (eventId: string) => void;
   /** Called after each leaf with the size of the tree so far. */
@@ -139,7 +141,10 @@ class Pass {
     else if (typeof event === "object" && event !== null) {
       const { storedAt, erased, macKeyId, via } = event.facts;
       times.addEvent(storedAt, eventId, index);
-      if (Object.keys(erased).length > 0) this.counts.erasedEvents += 1;
+      if (Object.keys(erased).length > 0) {
+        this.counts.erasedEvents += 1;
+        if (!this.#options.isErased(event)) add("erased_unrecorded", { eventId, index });
+      }
       if (macKeyId === null && via !== "m") this.counts.unmarkedEvents += 1;
     }
   }

@@ -7,6 +7,7 @@
 import { concat, equalBytes } from "./bytes.ts";
 import { parseJson } from "../../../shared/json.ts";
 import { eventIdBytes, isEventId } from "./entry.ts";
+import { readErasures } from "./erasures-on-record.ts";
 import { Findings, type AddFinding, type Finding, type FindingKind } from "./finding.ts";
 import { loadOwnEntries } from "./load-entries.ts";
 import type { Hash } from "./merkle.ts";
@@ -83,6 +84,7 @@ export async function verifyLedger(options: VerifyOptions): Promise<VerifyReport
       own,
       add,
       times,
+      isErased: await readErasures(query),
       isPurged: purges.isPurged,
       onPurged: (eventId) => gone.add(eventId),
       onSize: (size, root) => pass.onSize(size, root),

@@ -16,6 +16,7 @@ import {
   cellsWith,
   dump,
   eraseAlice,
+  recordErasure,
   eventOf,
   ledgerOf,
   PSEUDONYM,
@@ -240,6 +241,7 @@ it("erases technical fields only on request, and never the model of the totals",
     { route: "erased", model: START.model, provider_response_id: null, tool: "erased" },
   ]);
   await seal(database);
+  await recordErasure(database);
   expect(await verify(database)).toMatchObject({ isIntact: true });
 });
 
@@ -307,6 +309,7 @@ describe("random ledgers", () => {
       expect(lateHours).toEqual(lateRows);
       expect(lateDays).toEqual(lateRows);
       await seal(database);
+      await recordErasure(database);
       expect((await verify(database, { now: T0 + 60_000 })).findings).toEqual([]);
     },
   );

@@ -439,9 +439,15 @@ async function erase(
 }
 
 describe("an erased field", () => {
+  beforeEach(async () => {
+    await storeSealed(database, [
+      { ...ACCESS, action: "erase", target: "erased-1", interception_id: idOf(70) },
+    ]);
+    await seal(database);
+  });
+
   it("leaves the ledger intact, and is counted", async () => {
     await erase(start(1), ["end_user", "prompt_hashes"], { end_user: null, prompt_hashes: "[]" });
-    await erase(start(1), ["actor_id"], {});
     await erase(tool(1), ["input", "initiator_id"], { input: null, initiator_id: "erased-1" });
     expect(await verify(database)).toMatchObject({ isIntact: true, findings: [], erasedEvents: 2 });
   });
