@@ -260,7 +260,7 @@ describe("what cannot be read", () => {
       "INSERT INTO journal (stored_at, event_ids, deltas, delta_count) VALUES (-9e15, '[]', '[]', 0)",
     ],
     [
-      "an id that is none",
+      "an invalid id",
       "UPDATE user_prompts SET id = 'zzzzzzzz-zzzz-8300-zzzz-zzzzzzzzzzzz' WHERE id = (SELECT MIN(id) FROM user_prompts)",
     ],
     ["an invalid checkpoint", "INSERT INTO seal_checkpoints VALUES (9007199254740991, 'x', 1)"],
